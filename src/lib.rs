@@ -1,1 +1,18 @@
-//! x
+//! `smartassist-etl` loads every interaction of a Kore.ai `SmartAssist` account into PostgreSQL,
+//! exactly once and in its latest version.
+//!
+//! Data flows one way: [`schedule`] rings, [`sync`] plans windows, [`extract`] fetches them,
+//! [`transform`] makes rows of them, [`load`] writes each window in one transaction. [`observe`]
+//! reads along. `docs/architecture.md` walks one record through.
+
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod database;
+pub mod extract;
+pub mod load;
+pub mod observe;
+pub mod schedule;
+pub mod sync;
+pub mod transform;
+pub mod window;

@@ -1,0 +1,59 @@
+//! From what went wrong to an exit code and a last word.
+
+use std::error::Error;
+use std::process::ExitCode;
+
+use crate::config::ConfigError;
+use crate::database::{MigrationError, OpenError};
+use crate::extract::ClientError;
+use crate::load::LoadError;
+use crate::observe::chain;
+use crate::sync::Failure;
+
+/// A command that did not do all that it should.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum CommandError {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    #[error(transparent)]
+    Migration(#[from] MigrationError),
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// Runs failed. The log has said everything already.
+    #[error("runs failed")]
+    Runs(Failure),
+    #[error(transparent)]
+    Other(Box<dyn Error + Send + Sync>),
+}
+
+impl CommandError {
+    pub(super) fn other(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::Other(error.into())
+    }
+
+    /// What is printed last; `None` where the log has said it.
+    pub(super) fn message(&self) -> Option<String> {
+        match self {
+            Self::Runs(_) => None,
+            error => Some(chain(error).to_string()),
+        }
+    }
+
+    /// The exit codes are an interface: `--help` and `docs/operations.md` list them.
+    pub(super) fn code(&self) -> ExitCode {
+        ExitCode::from(match self {
+            Self::Config(_) | Self::Client(_) | Self::Open(OpenError::Url(_)) => 2,
+            Self::Open(OpenError::Private(_)) => 4,
+            Self::Open(OpenError::Unreachable(_)) => 4,
+            Self::Runs(Failure::Refused) => 3,
+            Self::Runs(Failure::DatabaseUnreachable) => 4,
+            Self::Load(error) if error.is_unreachable() => 4,
+            Self::Migration(error) if error.is_unreachable() => 4,
+            Self::Runs(Failure::Other) | Self::Load(_) | Self::Migration(_) | Self::Other(_) => 1,
+        })
+    }
+}

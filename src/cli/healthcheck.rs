@@ -1,0 +1,50 @@
+//! `healthcheck`: is the daemon on this machine alive?
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::config::Config;
+
+use super::exit::CommandError;
+
+const TIMEOUT: Duration = Duration::from_secs(3);
+
+pub(super) async fn healthcheck(config: &Config) -> Result<(), CommandError> {
+    let address = reachable(config.http.bind);
+    let failed =
+        |why: String| CommandError::other(format!("no live daemon at http://{address}/healthz: {why}"));
+    match tokio::time::timeout(TIMEOUT, status_line(address)).await {
+        Ok(Ok(line)) if line.contains(" 200 ") => Ok(()),
+        Ok(Ok(line)) => Err(failed(format!("it answered {line:?}"))),
+        Ok(Err(error)) => Err(failed(error.to_string())),
+        Err(_) => Err(failed(format!("no answer within {} seconds", TIMEOUT.as_secs()))),
+    }
+}
+
+/// A daemon that listens on every address is asked on loopback.
+fn reachable(bind: SocketAddr) -> SocketAddr {
+    let ip = match bind.ip() {
+        ip if !ip.is_unspecified() => ip,
+        IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+    };
+    SocketAddr::new(ip, bind.port())
+}
+
+/// One request by hand: this runs every few seconds in a container, and an HTTP client would read
+/// the system's roots of trust each time.
+async fn status_line(address: SocketAddr) -> std::io::Result<String> {
+    let mut stream = TcpStream::connect(address).await?;
+    let request = format!("GET /healthz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await?;
+    let mut answer = Vec::new();
+    stream.take(1_024).read_to_end(&mut answer).await?;
+    Ok(String::from_utf8_lossy(&answer)
+        .lines()
+        .next()
+        .unwrap_or_default()
+        .to_owned())
+}

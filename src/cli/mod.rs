@@ -1,0 +1,106 @@
+//! The command line: parses, builds the parts, calls them, and turns what came of it into an
+//! exit code.
+
+mod exit;
+mod healthcheck;
+mod migrate;
+mod run;
+mod shutdown;
+mod status;
+mod sync;
+mod workers;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::Config;
+use crate::observe::logging;
+
+use exit::CommandError;
+
+/// Loads every interaction of a Kore.ai SmartAssist account into PostgreSQL, exactly once and in
+/// its latest version.
+///
+/// Start with `sync`, which loads what there is and ends, then leave `run` running. Without a
+/// database in the configuration both keep a private PostgreSQL under data_dir.
+#[derive(Debug, Parser)]
+#[command(version, after_help = AFTER_HELP, propagate_version = true)]
+struct Cli {
+    /// Configuration file (TOML); every key and its default is explained in config/default.toml
+    #[arg(long, global = true, value_name = "FILE", env = "SMARTASSIST_ETL_CONFIG")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const AFTER_HELP: &str = "\
+Configuration: defaults, then FILE, then the environment, e.g.
+  SMARTASSIST_ETL__ACCOUNTS__MAIN__BASE_URL=https://smartassist.kore.ai
+  SMARTASSIST_ETL__ACCOUNTS__MAIN__ACCOUNT_ID=60625df27092898e35d90000
+  SMARTASSIST_ETL__ACCOUNTS__MAIN__STREAM_ID=st-1d7611fa-908a-5f0c-8871-f7ea97a00000
+  SMARTASSIST_ETL__ACCOUNTS__MAIN__CLIENT_ID=cs-259844d3-7827-5f33-ae7c-9d790e6d0000
+  SMARTASSIST_ETL__ACCOUNTS__MAIN__CLIENT_SECRET_FILE=/run/secrets/client_secret
+  DATABASE_URL=postgres://etl:…@db.example.com/warehouse
+
+Exit codes: 0 done; 1 part of the work failed; 2 bad usage or configuration;
+3 the API refused us (sign-in, rights); 4 the database is out of reach.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// The daemon: migrate, catch up, then poll on schedule until SIGTERM or SIGINT
+    ///
+    /// Serves /healthz, /readyz and /metrics at http.bind. A first SIGTERM lets the window in
+    /// hand finish (sync.shutdown_seconds), a second one ends at once; either way the tables
+    /// stay consistent.
+    Run,
+    /// One pass to now for every account, then exit
+    ///
+    /// Migrates first. What is covered already is not asked for again, so a second pass changes
+    /// nothing. Works beside a running daemon: whoever comes first has the account.
+    Sync,
+    /// How far each account is complete, how its last run ended, what waits
+    Status {
+        /// One JSON object for programs
+        #[arg(long)]
+        json: bool,
+    },
+    /// Apply the database's migrations only
+    Migrate,
+    /// Exit 0 if the daemon on this machine is alive (for the container's HEALTHCHECK)
+    Healthcheck,
+}
+
+/// Runs the command of this process, and gives its exit code.
+#[expect(
+    clippy::print_stderr,
+    reason = "errors before logging is set up, and the last word of a command"
+)]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match execute(&cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            if let Some(message) = error.message() {
+                eprintln!("smartassist-etl: {message}");
+            }
+            error.code()
+        }
+    }
+}
+
+fn execute(cli: &Cli) -> Result<(), CommandError> {
+    let config = Config::load(cli.config.as_deref())?;
+    logging::start(&config.log);
+    let runtime = tokio::runtime::Runtime::new().map_err(CommandError::other)?;
+    runtime.block_on(async {
+        match &cli.command {
+            Command::Run => run::run(&config).await,
+            Command::Sync => sync::sync(&config).await,
+            Command::Status { json } => status::status(&config, *json).await,
+            Command::Migrate => migrate::migrate(&config).await,
+            Command::Healthcheck => healthcheck::healthcheck(&config).await,
+        }
+    })
+}

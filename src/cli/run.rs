@@ -1,0 +1,138 @@
+//! `run`: the daemon.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tracing::{error, info, warn};
+
+use crate::clock::{Clock, SystemClock};
+use crate::config::Config;
+use crate::database::{self, Database, OpenError};
+use crate::observe::http::{self, Ready};
+use crate::observe::{chain, metrics};
+use crate::schedule::{self, Bell, Cron};
+
+use super::exit::CommandError;
+use super::shutdown::Shutdown;
+use super::workers;
+
+/// How often a database that is away is tried again. The daemon waits for it for ever, unready.
+const DATABASE_RETRY_PAUSE: Duration = Duration::from_secs(5);
+
+pub(super) async fn run(config: &Config) -> Result<(), CommandError> {
+    config.require_accounts()?;
+    info!(
+        version = env!("CARGO_PKG_VERSION"),
+        accounts = config.accounts.len(),
+        "starting"
+    );
+    let shutdown = Shutdown::on_signals(config.sync.shutdown).map_err(CommandError::other)?;
+    let ready = Ready::default();
+    let recorder = metrics::install().map_err(CommandError::other)?;
+    let listener = http::bind(config.http.bind).await.map_err(|error| {
+        CommandError::other(format!(
+            "cannot listen on http.bind ({}): {error}",
+            config.http.bind
+        ))
+    })?;
+    info!(address = %config.http.bind, "serving /healthz, /readyz and /metrics");
+    let server = tokio::spawn(http::serve(
+        listener,
+        Ready::clone(&ready),
+        recorder,
+        shutdown.hard.child_token(),
+    ));
+    let ended = match open(config, &shutdown).await {
+        Ok(Some(database)) => {
+            let ended = work(config, &database, &ready, &shutdown).await;
+            database.close().await;
+            ended
+        }
+        Ok(None) => Ok(()),
+        Err(error) => Err(error),
+    };
+    server.abort();
+    info!("stopped");
+    ended
+}
+
+/// Opens the database, however long that takes; `None` where we are told to stop meanwhile. What
+/// waiting cannot mend is an error.
+async fn open(config: &Config, shutdown: &Shutdown) -> Result<Option<Database>, CommandError> {
+    loop {
+        let opened = tokio::select! {
+            opened = Database::open(config) => opened,
+            () = shutdown.soft.cancelled() => return Ok(None),
+        };
+        match opened {
+            Ok(database) => {
+                database.announce();
+                return Ok(Some(database));
+            }
+            Err(error @ OpenError::Unreachable(_)) => {
+                error!(error = %chain(&error), remedy = "check database.url, and that PostgreSQL runs and lets us in", "waiting for the database");
+            }
+            Err(error) => return Err(error.into()),
+        }
+        tokio::select! {
+            () = tokio::time::sleep(DATABASE_RETRY_PAUSE) => {}
+            () = shutdown.soft.cancelled() => return Ok(None),
+        }
+    }
+}
+
+/// Migrates, then lets every account's runner answer its bell until the shutdown.
+async fn work(
+    config: &Config,
+    database: &Database,
+    ready: &Ready,
+    shutdown: &Shutdown,
+) -> Result<(), CommandError> {
+    database::migrate(&database.pool).await?;
+    // Empty until here, so it cannot be set already.
+    let _ = ready.set(database.pool.clone());
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let cron = Cron::parse(&config.sync.poll).map_err(CommandError::other)?;
+    let mut runners = JoinSet::new();
+    let mut bells = Vec::new();
+    for worker in workers::build(config, &database.pool, &clock)? {
+        let bell = Bell::default();
+        bells.push(Bell::clone(&bell));
+        let answering = schedule::answer(
+            worker,
+            bell,
+            cron.clone(),
+            Arc::clone(&clock),
+            shutdown.soft.clone(),
+        );
+        runners.spawn(answering);
+    }
+    let mut scheduler = schedule::ring(&cron, bells).await.map_err(CommandError::other)?;
+    let ended = tokio::select! {
+        ended = all_ended(&mut runners, shutdown) => ended,
+        () = shutdown.hard.cancelled() => {
+            warn!("what was not finished is rolled back");
+            Ok(())
+        }
+    };
+    runners.shutdown().await;
+    if let Err(error) = scheduler.shutdown().await {
+        warn!(error = %chain(&error), "the scheduler did not stop in order");
+    }
+    ended
+}
+
+/// Waits for the runners. One that ends without being told to would leave its account unloaded,
+/// so the process ends with an error and is started again.
+async fn all_ended(runners: &mut JoinSet<()>, shutdown: &Shutdown) -> Result<(), CommandError> {
+    while let Some(ended) = runners.join_next().await {
+        if let Err(error) = ended {
+            return Err(CommandError::other(error));
+        }
+        if !shutdown.soft.is_cancelled() {
+            return Err(CommandError::other("an account's runner ended by itself"));
+        }
+    }
+    Ok(())
+}

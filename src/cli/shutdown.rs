@@ -1,0 +1,51 @@
+//! Two-stage shutdown: a first signal asks for the end, a second one or the deadline enforces it.
+
+use std::time::Duration;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+/// The two stages.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Shutdown {
+    /// Begin nothing new, finish what is being written.
+    pub(super) soft: CancellationToken,
+    /// Drop everything: what is not committed is rolled back.
+    pub(super) hard: CancellationToken,
+}
+
+impl Shutdown {
+    /// Listens to SIGTERM and SIGINT from now on.
+    ///
+    /// # Errors
+    /// The signals cannot be listened to.
+    pub(super) fn on_signals(grace: Duration) -> std::io::Result<Self> {
+        let shutdown = Self::default();
+        let signals = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        tokio::spawn(listen(shutdown.clone(), signals, grace));
+        Ok(shutdown)
+    }
+}
+
+async fn listen(shutdown: Shutdown, mut signals: (Signal, Signal), grace: Duration) {
+    let first = next(&mut signals).await;
+    info!(
+        signal = first,
+        grace_seconds = grace.as_secs(),
+        "stopping after the window in hand"
+    );
+    shutdown.soft.cancel();
+    tokio::select! {
+        second = next(&mut signals) => warn!(signal = second, "stopping at once"),
+        () = tokio::time::sleep(grace) => warn!("the grace time is over, stopping at once"),
+    }
+    shutdown.hard.cancel();
+}
+
+async fn next((terminate, interrupt): &mut (Signal, Signal)) -> &'static str {
+    tokio::select! {
+        _ = terminate.recv() => "SIGTERM",
+        _ = interrupt.recv() => "SIGINT",
+    }
+}

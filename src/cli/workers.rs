@@ -1,0 +1,86 @@
+//! Building one worker for each configured account.
+
+use std::sync::Arc;
+
+use sqlx::PgPool;
+use tracing::{info, warn};
+
+use crate::clock::Clock;
+use crate::config::{AccountConfig, Config};
+use crate::extract::{ApiClient, ClientError};
+use crate::sync::{AccountWorker, WorkerSettings};
+
+/// A worker for each account.
+///
+/// # Errors
+/// An account's HTTP client cannot be set up.
+pub(super) fn build(
+    config: &Config,
+    pool: &PgPool,
+    clock: &Arc<dyn Clock>,
+) -> Result<Vec<Arc<AccountWorker>>, ClientError> {
+    let holder = holder();
+    let settings = WorkerSettings {
+        settle: config.sync.settle,
+        lease: config.sync.lease,
+        keep_raw: config.storage.raw,
+    };
+    announce_proxies();
+    config
+        .accounts
+        .iter()
+        .map(|account| {
+            warn_of_plain_http(account);
+            Ok(Arc::new(AccountWorker {
+                api: ApiClient::new(account.clone(), Arc::clone(clock))?,
+                pool: pool.clone(),
+                settings,
+                clock: Arc::clone(clock),
+                holder: holder.clone(),
+            }))
+        })
+        .collect()
+}
+
+/// Who takes leases: the machine and process, for people, and something unique, for certainty.
+fn holder() -> String {
+    let host = nix::unistd::gethostname()
+        .ok()
+        .and_then(|name| name.into_string().ok());
+    format!(
+        "{}:{}:{}",
+        host.unwrap_or_default(),
+        std::process::id(),
+        uuid::Uuid::new_v4().simple()
+    )
+}
+
+fn warn_of_plain_http(account: &AccountConfig) {
+    let host = account.base_url.host_str().unwrap_or_default();
+    let is_local = matches!(host, "localhost" | "[::1]") || host.starts_with("127.");
+    if account.base_url.scheme() == "http" && !is_local {
+        warn!(
+            account = account.name,
+            "base_url is not https: tokens and personal data cross the network in the clear"
+        );
+    }
+}
+
+/// A proxy that was set by accident is a common reason for trouble, so it is said at the start.
+fn announce_proxies() {
+    for name in [
+        "HTTPS_PROXY",
+        "https_proxy",
+        "HTTP_PROXY",
+        "http_proxy",
+        "ALL_PROXY",
+        "all_proxy",
+    ] {
+        if std::env::var_os(name).is_some_and(|value| !value.is_empty()) {
+            info!(
+                variable = name,
+                "requests to the API go through a proxy, as this variable says"
+            );
+        }
+    }
+}

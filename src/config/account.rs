@@ -1,0 +1,297 @@
+//! One account of the source API.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use chrono::{DateTime, NaiveDate, Utc};
+use jsonwebtoken::Algorithm;
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::Secret;
+use super::section::Section;
+
+/// `accounts.<name>.*`: one account, and how it is asked.
+#[derive(Debug, Clone)]
+pub struct AccountConfig {
+    /// The name in the configuration; log lines and metrics carry it.
+    pub name: String,
+    /// Scheme and host of the API, without a path.
+    pub base_url: reqwest::Url,
+    /// The API's account id; every table is keyed by it.
+    pub account_id: String,
+    /// Sent as the header `iId`.
+    pub stream_id: String,
+    /// How requests are signed.
+    pub credentials: Credentials,
+    /// From when on interactions are wanted; `None`: 30 days before the first start.
+    pub start_from: Option<DateTime<Utc>>,
+    /// What part of the account is fetched.
+    pub filters: Filters,
+    /// Minutes, negative east of Greenwich: UTC = local + offset.
+    pub time_zone_offset: i32,
+    /// Requests in any 60 seconds; 0: no limit.
+    pub requests_per_minute: u32,
+    /// Requests in any hour; 0: no limit.
+    pub requests_per_hour: u32,
+    /// Pages in flight at the same time.
+    pub max_in_flight: usize,
+    /// What an answer may cost.
+    pub response: ResponseLimits,
+    /// How what failed is tried again.
+    pub retry: RetryPolicy,
+}
+
+/// How requests to the API are signed.
+#[derive(Debug, Clone)]
+pub enum Credentials {
+    /// A JWT that we mint.
+    Mint {
+        /// The app's client id, sent as `appId`.
+        client_id: String,
+        /// The shared secret (HS*) or the private key in PEM form (RS*).
+        client_secret: Secret,
+        /// The algorithm the app is set to.
+        algorithm: Algorithm,
+    },
+    /// A JWT that somebody else minted.
+    Token(Secret),
+}
+
+/// What a request asks for. Part of what coverage means: when it changes, coverage begins anew.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Filters {
+    /// Stream or application id.
+    pub stream_id: String,
+    /// Optional parts of a record.
+    pub selected_fields: Vec<String>,
+    /// Only these channels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub channels: Option<Vec<String>>,
+    /// Only these queue ids.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub queues: Option<Vec<String>>,
+    /// Only these bot ids.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bots: Option<Vec<String>>,
+    /// Only this direction.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub direction: Option<Direction>,
+    /// Merged into the body of every request.
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    pub extra_body: Map<String, Value>,
+}
+
+/// The direction of an interaction, as the API spells it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub enum Direction {
+    /// The customer began.
+    Inbound,
+    /// The contact centre began.
+    Outbound,
+    /// Either.
+    Both,
+}
+
+/// How a request that failed in passing is tried again.
+#[derive(Debug, Clone, Copy)]
+pub struct RetryPolicy {
+    /// Tries beyond the first.
+    pub max_retries: usize,
+    /// The first pause; each further one doubles, with jitter.
+    pub pause: Duration,
+}
+
+/// What an answer of the API may cost.
+#[derive(Debug, Clone, Copy)]
+pub struct ResponseLimits {
+    /// To establish a connection.
+    pub connect_timeout: Duration,
+    /// Between two pieces of an answer.
+    pub read_timeout: Duration,
+    /// For the whole request.
+    pub request_timeout: Duration,
+    /// Bytes of one response after decompression.
+    pub max_bytes: usize,
+}
+
+/// All accounts, with `account_defaults` laid under each.
+pub(super) fn read_all(root: &mut Section<'_>) -> Vec<AccountConfig> {
+    let defaults = root.table("account_defaults").unwrap_or_default();
+    let tables = root.table("accounts").unwrap_or_default();
+    let accounts = root.nested("accounts", Map::new());
+    let mut by_id: BTreeMap<String, String> = BTreeMap::new();
+    let mut read = Vec::new();
+    for (name, table) in tables {
+        let Value::Object(own) = table else {
+            accounts.problem(&name, "is a table with keys of its own, not a value");
+            continue;
+        };
+        let mut merged = defaults.clone();
+        merged.extend(own);
+        let Some(account) = AccountConfig::read(&name, accounts.nested(&name, merged)) else {
+            continue;
+        };
+        if let Some(other) = by_id.insert(account.account_id.clone(), name.clone()) {
+            accounts.problem(
+                &format!("{name}.account_id"),
+                &format!("is the same as that of accounts.{other}; one account is loaded once"),
+            );
+        }
+        read.push(account);
+    }
+    if read.is_empty() {
+        check_defaults(root, defaults);
+    }
+    read
+}
+
+/// Without an account nobody reads the defaults; a misspelled key in them is reported all the same.
+fn check_defaults(root: &Section<'_>, mut defaults: Map<String, Value>) {
+    for (key, placeholder) in [
+        ("base_url", "http://127.0.0.1"),
+        ("account_id", "unused"),
+        ("stream_id", "unused"),
+        ("token", "unused"),
+    ] {
+        defaults.entry(key).or_insert_with(|| placeholder.into());
+    }
+    AccountConfig::read("", root.nested("account_defaults", defaults));
+}
+
+impl AccountConfig {
+    fn read(name: &str, mut section: Section<'_>) -> Option<Self> {
+        let base_url = section.required_text("base_url");
+        let url = parse_base_url(&base_url);
+        if url.is_none() && !base_url.is_empty() {
+            section.problem(
+                "base_url",
+                "must be an http or https URL without a query, as in https://smartassist.kore.ai",
+            );
+        }
+        let stream_id = section.required_text("stream_id");
+        let account_id = section.required_text("account_id");
+        let credentials = read_credentials(&mut section);
+        let start_from = section.parsed("start_from", "a date (2025-01-31) or RFC 3339", parse_instant);
+        let filters = read_filters(&mut section, stream_id.clone());
+        let time_zone_offset = section.integer("time_zone_offset", &(-840..=720));
+        let requests_per_minute = section.integer("requests_per_minute", &(0..=100_000));
+        let requests_per_hour = section.integer("requests_per_hour", &(0..=1_000_000));
+        let max_in_flight = section.integer("max_in_flight", &(1..=64));
+        let response = read_limits(&mut section);
+        let retry = RetryPolicy {
+            max_retries: section.integer("max_retries", &(0..=100)),
+            pause: Duration::from_millis(section.integer("retry_pause_milliseconds", &(1..=600_000))),
+        };
+        section.finish();
+        Some(Self {
+            name: name.to_owned(),
+            base_url: url?,
+            account_id,
+            stream_id,
+            credentials: credentials?,
+            start_from,
+            filters,
+            time_zone_offset,
+            requests_per_minute,
+            requests_per_hour,
+            max_in_flight,
+            response,
+            retry,
+        })
+    }
+}
+
+fn parse_base_url(text: &str) -> Option<reqwest::Url> {
+    let url = reqwest::Url::parse(text).ok()?;
+    let usable = matches!(url.scheme(), "http" | "https")
+        && url.has_host()
+        && url.query().is_none()
+        && url.username().is_empty()
+        && url.password().is_none();
+    usable.then_some(url)
+}
+
+fn parse_instant(text: &str) -> Option<DateTime<Utc>> {
+    let instant = DateTime::parse_from_rfc3339(text).map(|instant| instant.to_utc());
+    instant
+        .ok()
+        .or_else(|| Some(text.parse::<NaiveDate>().ok()?.and_hms_opt(0, 0, 0)?.and_utc()))
+}
+
+fn read_credentials(section: &mut Section<'_>) -> Option<Credentials> {
+    let client_id = section.text("client_id");
+    let client_secret = section.secret("client_secret");
+    let token = section.secret("token");
+    let algorithm = section.parsed(
+        "jwt_algorithm",
+        "HS256, HS512, RS256 or RS512",
+        |text| match text {
+            "HS256" => Some(Algorithm::HS256),
+            "HS512" => Some(Algorithm::HS512),
+            "RS256" => Some(Algorithm::RS256),
+            "RS512" => Some(Algorithm::RS512),
+            _ => None,
+        },
+    );
+    match (client_id, client_secret, token) {
+        (Some(client_id), Some(client_secret), None) => Some(Credentials::Mint {
+            client_id,
+            client_secret,
+            algorithm: algorithm?,
+        }),
+        (None, None, Some(token)) => Some(Credentials::Token(token)),
+        (_, _, Some(_)) => {
+            section.problem(
+                "token",
+                "is given beside client_id or client_secret: keep one of the two ways",
+            );
+            None
+        }
+        (None, None, None) => {
+            section.problem(
+                "client_id",
+                "is required with client_secret, or else token (each secret also as <key>_file)",
+            );
+            None
+        }
+        (Some(_), None, None) => {
+            section.problem(
+                "client_secret",
+                "is required beside client_id (or client_secret_file)",
+            );
+            None
+        }
+        (None, Some(_), None) => {
+            section.problem("client_id", "is required beside client_secret");
+            None
+        }
+    }
+}
+
+fn read_filters(section: &mut Section<'_>, stream_id: String) -> Filters {
+    Filters {
+        stream_id,
+        selected_fields: section.list("selected_fields").unwrap_or_default(),
+        channels: section.list("channels"),
+        queues: section.list("queues"),
+        bots: section.list("bots"),
+        direction: section.parsed("direction", "Inbound, Outbound or Both", |text| match text {
+            "Inbound" => Some(Direction::Inbound),
+            "Outbound" => Some(Direction::Outbound),
+            "Both" => Some(Direction::Both),
+            _ => None,
+        }),
+        extra_body: section.json_table("extra_body"),
+    }
+}
+
+fn read_limits(section: &mut Section<'_>) -> ResponseLimits {
+    let mebibytes: usize = section.integer("max_response_mebibytes", &(1..=1_024));
+    ResponseLimits {
+        connect_timeout: super::seconds(section, "connect_timeout_seconds", 1..=600),
+        read_timeout: super::seconds(section, "read_timeout_seconds", 1..=600),
+        request_timeout: super::seconds(section, "request_timeout_seconds", 1..=3_600),
+        max_bytes: mebibytes * 1024 * 1024,
+    }
+}

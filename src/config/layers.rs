@@ -1,0 +1,56 @@
+//! Laying the sources over each other: defaults, file, environment.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use serde_json::{Map, Value};
+
+use super::{ConfigError, ENVIRONMENT_PREFIX};
+
+const DEFAULTS: &str = include_str!("../../config/default.toml");
+
+/// The merged tree of all sources.
+pub(super) fn merge(
+    file: Option<&Path>,
+    environment: HashMap<String, String>,
+) -> Result<Map<String, Value>, ConfigError> {
+    let mut builder = config::Config::builder().add_source(toml_source(DEFAULTS, "config/default.toml")?);
+    if let Some(path) = file {
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            ConfigError::Unreadable(format!(
+                "cannot read the configuration file {}: {error}",
+                path.display()
+            ))
+        })?;
+        builder = builder.add_source(toml_source(&text, &path.display().to_string())?);
+    }
+    // Values stay text (no try_parsing): the password 007 must not become 7.
+    let environment = config::Environment::with_prefix(ENVIRONMENT_PREFIX)
+        .prefix_separator("__")
+        .separator("__")
+        .ignore_empty(true)
+        .source(Some(environment));
+    builder
+        .add_source(environment)
+        .build()
+        .and_then(config::Config::try_deserialize)
+        .map_err(|error| ConfigError::Unreadable(format!("cannot combine the configuration: {error}")))
+}
+
+/// A TOML text as a source. It is parsed here first, since the error of a parser quotes the
+/// line, and that line may hold a secret.
+fn toml_source(
+    text: &str,
+    name: &str,
+) -> Result<config::File<config::FileSourceString, config::FileFormat>, ConfigError> {
+    if let Err(error) = text.parse::<toml::Table>() {
+        let line = error.span().map_or(1, |span| {
+            text[..span.start.min(text.len())].matches('\n').count() + 1
+        });
+        return Err(ConfigError::Unreadable(format!(
+            "{name}, line {line}, is not valid TOML: {}",
+            error.message()
+        )));
+    }
+    Ok(config::File::from_str(text, config::FileFormat::Toml))
+}

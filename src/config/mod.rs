@@ -1,0 +1,272 @@
+//! The configuration: `config/default.toml`, then a file, then the environment.
+//!
+//! It is read and checked whole before anything starts, and every problem found is reported at
+//! once. Defaults live in `config/default.toml` alone.
+
+mod account;
+mod layers;
+mod secret;
+mod section;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+pub use account::{AccountConfig, Credentials, Direction, Filters, ResponseLimits, RetryPolicy};
+pub use secret::{Secret, SecretError};
+
+use secrecy::ExposeSecret;
+use section::{Problems, Section};
+
+/// What every environment variable of ours begins with; `__` follows, and stands between levels.
+pub const ENVIRONMENT_PREFIX: &str = "SMARTASSIST_ETL";
+
+/// The whole configuration, checked.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Directory for the private `PostgreSQL`.
+    pub data_dir: PathBuf,
+    /// Where the tables are.
+    pub database: DatabaseConfig,
+    /// The accounts to load, by name. Empty only where no command that needs one is run.
+    pub accounts: Vec<AccountConfig>,
+    /// When to poll, and how a worker behaves.
+    pub sync: SyncConfig,
+    /// What is stored beside the rows.
+    pub storage: StorageConfig,
+    /// The operators' HTTP address.
+    pub http: HttpConfig,
+    /// Log lines.
+    pub log: LogConfig,
+}
+
+/// `database.*`.
+#[derive(Debug, Clone)]
+pub struct DatabaseConfig {
+    /// `PostgreSQL` URL; `None` means a private server of our own.
+    pub url: Option<Secret>,
+    /// Connections, at most.
+    pub max_connections: u32,
+    /// How long to wait for a connection.
+    pub connect_timeout: Duration,
+}
+
+/// `sync.*`.
+#[derive(Debug, Clone)]
+pub struct SyncConfig {
+    /// Cron pattern of six fields, in UTC.
+    pub poll: String,
+    /// How far behind now windows are read.
+    pub settle: Duration,
+    /// How long a lease lasts without a heartbeat.
+    pub lease: Duration,
+    /// How long the window in hand may take after SIGTERM.
+    pub shutdown: Duration,
+}
+
+/// `storage.*`.
+#[derive(Debug, Clone, Copy)]
+pub struct StorageConfig {
+    /// Whether records are kept as received.
+    pub raw: bool,
+}
+
+/// `http.*`.
+#[derive(Debug, Clone, Copy)]
+pub struct HttpConfig {
+    /// Address of the health and metrics endpoints.
+    pub bind: SocketAddr,
+}
+
+/// `log.*`.
+#[derive(Debug, Clone)]
+pub struct LogConfig {
+    /// `None`: pretty on a terminal, JSON elsewhere.
+    pub format: Option<LogFormat>,
+    /// A level or filter directives.
+    pub level: String,
+}
+
+/// How log lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// One JSON object a line.
+    Json,
+    /// For people.
+    Pretty,
+}
+
+/// The configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// A file or the environment could not be read as configuration.
+    #[error("{0}")]
+    Unreadable(String),
+    /// Everything that is wrong with the values.
+    #[error("the configuration has {}:\n  - {}", count(.0.len()), .0.join("\n  - "))]
+    Invalid(Vec<String>),
+}
+
+fn count(problems: usize) -> String {
+    if problems == 1 {
+        "a problem".to_owned()
+    } else {
+        format!("{problems} problems")
+    }
+}
+
+impl Config {
+    /// Reads the defaults, `file` and this process's environment.
+    ///
+    /// # Errors
+    /// A file that cannot be read or parsed; unknown keys; missing or impossible values, all together.
+    pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
+        Self::from_layers(file, std::env::vars().collect())
+    }
+
+    /// As [`Config::load`], with the given variables in place of the environment.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn from_layers(
+        file: Option<&Path>,
+        environment: std::collections::HashMap<String, String>,
+    ) -> Result<Self, ConfigError> {
+        let database_url = environment
+            .get("DATABASE_URL")
+            .filter(|url| !url.is_empty())
+            .cloned();
+        let tree = layers::merge(file, environment)?;
+        let problems = Problems::default();
+        let mut root = Section::root(tree, &problems);
+        let config = Self::read(&mut root, database_url);
+        root.finish();
+        match problems.into_vec() {
+            none if none.is_empty() => Ok(config),
+            problems => Err(ConfigError::Invalid(problems)),
+        }
+    }
+
+    fn read(root: &mut Section<'_>, database_url: Option<String>) -> Self {
+        Self {
+            data_dir: root.required_text("data_dir").into(),
+            database: DatabaseConfig::read(root.section("database"), database_url),
+            accounts: account::read_all(root),
+            sync: SyncConfig::read(root.section("sync")),
+            storage: StorageConfig::read(root.section("storage")),
+            http: HttpConfig::read(root.section("http")),
+            log: LogConfig::read(root.section("log")),
+        }
+    }
+
+    /// Fails where no account is configured, for the commands that need one.
+    ///
+    /// # Errors
+    /// No account is configured.
+    pub fn require_accounts(&self) -> Result<(), ConfigError> {
+        if self.accounts.is_empty() {
+            return Err(ConfigError::Invalid(vec![format!(
+                "accounts: no account is configured; set accounts.<name>.base_url, .account_id, .stream_id and \
+                 credentials, in a file given by --config or as {ENVIRONMENT_PREFIX}__ACCOUNTS__<NAME>__BASE_URL \
+                 and so on"
+            )]));
+        }
+        Ok(())
+    }
+}
+
+impl DatabaseConfig {
+    fn read(mut section: Section<'_>, from_environment: Option<String>) -> Self {
+        let fallback = || from_environment.map(|url| Secret::Inline(url.into()));
+        let url = section.secret("url").or_else(fallback);
+        if let Some(Ok(text)) = url.as_ref().map(Secret::read)
+            && !["postgres://", "postgresql://"]
+                .iter()
+                .any(|scheme| text.expose_secret().starts_with(scheme))
+        {
+            section.problem(
+                "url",
+                "must be a PostgreSQL URL, as in postgres://user@host:5432/database",
+            );
+        }
+        let config = Self {
+            url,
+            max_connections: section.integer("max_connections", &(2..=1_000)),
+            connect_timeout: seconds(&mut section, "connect_timeout_seconds", 1..=3_600),
+        };
+        section.finish();
+        config
+    }
+}
+
+impl SyncConfig {
+    fn read(mut section: Section<'_>) -> Self {
+        let poll = section.parsed(
+            "poll",
+            "a cron pattern of six fields (second minute hour day month weekday), as in \"0 */5 * * * *\"",
+            |pattern| {
+                crate::schedule::Cron::parse(pattern)
+                    .ok()
+                    .map(|_| pattern.to_owned())
+            },
+        );
+        let config = Self {
+            poll: poll.unwrap_or_default(),
+            settle: seconds(&mut section, "settle_seconds", 0..=86_400),
+            lease: seconds(&mut section, "lease_seconds", 3..=3_600),
+            shutdown: seconds(&mut section, "shutdown_seconds", 0..=3_600),
+        };
+        section.finish();
+        config
+    }
+}
+
+impl StorageConfig {
+    fn read(mut section: Section<'_>) -> Self {
+        let config = Self {
+            raw: section.flag("raw"),
+        };
+        section.finish();
+        config
+    }
+}
+
+impl HttpConfig {
+    fn read(mut section: Section<'_>) -> Self {
+        let bind = section.parsed("bind", "an address and a port, as in 127.0.0.1:8080", |text| {
+            text.parse().ok()
+        });
+        section.finish();
+        Self {
+            bind: bind.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080))),
+        }
+    }
+}
+
+impl LogConfig {
+    fn read(mut section: Section<'_>) -> Self {
+        let format = section.parsed("format", "json or pretty", |text| match text {
+            "json" => Some(LogFormat::Json),
+            "pretty" => Some(LogFormat::Pretty),
+            _ => None,
+        });
+        let level = section.parsed(
+            "level",
+            "error, warn, info, debug, trace, or directives such as info,smartassist_etl=debug",
+            |text| {
+                tracing_subscriber::EnvFilter::try_new(text)
+                    .ok()
+                    .map(|_| text.to_owned())
+            },
+        );
+        section.finish();
+        Self {
+            format,
+            level: level.unwrap_or_default(),
+        }
+    }
+}
+
+fn seconds(section: &mut Section<'_>, key: &str, range: std::ops::RangeInclusive<i64>) -> Duration {
+    Duration::from_secs(section.integer(key, &range))
+}

@@ -1,0 +1,237 @@
+//! Reading one table of the configuration key by key, and remembering everything that is wrong.
+//!
+//! Asking for a key is what makes it known: there is no second list of keys to keep in step.
+
+use std::cell::RefCell;
+use std::ops::RangeInclusive;
+
+use secrecy::SecretString;
+use serde_json::{Map, Value};
+
+use super::secret::Secret;
+
+/// What is wrong with a configuration, collected so that all of it is reported at once.
+#[derive(Debug, Default)]
+pub(super) struct Problems(RefCell<Vec<String>>);
+
+impl Problems {
+    pub(super) fn add(&self, problem: String) {
+        self.0.borrow_mut().push(problem);
+    }
+
+    pub(super) fn into_vec(self) -> Vec<String> {
+        self.0.into_inner()
+    }
+}
+
+/// One table of the configuration. Every value is taken out; what remains at the end is unknown.
+#[derive(Debug)]
+pub(super) struct Section<'a> {
+    path: String,
+    table: Map<String, Value>,
+    known: Vec<String>,
+    problems: &'a Problems,
+}
+
+impl<'a> Section<'a> {
+    pub(super) fn root(table: Map<String, Value>, problems: &'a Problems) -> Self {
+        Self {
+            path: String::new(),
+            table,
+            known: Vec::new(),
+            problems,
+        }
+    }
+
+    /// The table under `key`, empty if it is not there.
+    pub(super) fn section(&mut self, key: &str) -> Section<'a> {
+        let table = self.table(key).unwrap_or_default();
+        self.nested(key, table)
+    }
+
+    pub(super) fn nested(&self, key: &str, table: Map<String, Value>) -> Section<'a> {
+        Section {
+            path: self.key_path(key),
+            table,
+            known: Vec::new(),
+            problems: self.problems,
+        }
+    }
+
+    /// The path of a key of this table, as in `accounts.main.base_url`.
+    pub(super) fn key_path(&self, key: &str) -> String {
+        if self.path.is_empty() {
+            key.to_owned()
+        } else {
+            format!("{}.{key}", self.path)
+        }
+    }
+
+    pub(super) fn problem(&self, key: &str, what: &str) {
+        self.problems.add(format!("{}: {what}", self.key_path(key)));
+    }
+
+    fn take(&mut self, key: &str) -> Option<Value> {
+        self.known.push(key.to_owned());
+        self.table.remove(key).filter(|value| !value.is_null())
+    }
+
+    pub(super) fn table(&mut self, key: &str) -> Option<Map<String, Value>> {
+        match self.take(key)? {
+            Value::Object(table) => Some(table),
+            _ => {
+                self.problem(key, "is a table with keys of its own, not a value");
+                None
+            }
+        }
+    }
+
+    pub(super) fn text(&mut self, key: &str) -> Option<String> {
+        match self.take(key)? {
+            Value::String(text) if text.is_empty() => None,
+            Value::String(text) => Some(text),
+            // The environment has no types, and a file may well hold an id that looks like a number.
+            Value::Number(number) => Some(number.to_string()),
+            Value::Bool(flag) => Some(flag.to_string()),
+            Value::Null | Value::Array(_) | Value::Object(_) => {
+                self.problem(key, "must be text");
+                None
+            }
+        }
+    }
+
+    pub(super) fn required_text(&mut self, key: &str) -> String {
+        self.text(key).unwrap_or_else(|| {
+            self.problem(key, &format!("is required{}", self.environment_hint(key)));
+            String::new()
+        })
+    }
+
+    fn environment_hint(&self, key: &str) -> String {
+        let name = self.key_path(key).to_uppercase().replace('.', "__");
+        format!(" (in the environment: {}__{name})", super::ENVIRONMENT_PREFIX)
+    }
+
+    /// A text that `parse` understands; `expected` says in the error what that is.
+    pub(super) fn parsed<T>(
+        &mut self,
+        key: &str,
+        expected: &str,
+        parse: impl FnOnce(&str) -> Option<T>,
+    ) -> Option<T> {
+        let text = self.text(key)?;
+        let parsed = parse(&text);
+        if parsed.is_none() {
+            self.problem(key, &format!("must be {expected}"));
+        }
+        parsed
+    }
+
+    /// A whole number within `range`. The defaults file holds every number, so one that is
+    /// missing is a fault of that file; the range's start stands in for a bad one.
+    pub(super) fn integer<T>(&mut self, key: &str, range: &RangeInclusive<i64>) -> T
+    where
+        T: TryFrom<i64> + Default,
+    {
+        let number = match self.take(key) {
+            Some(Value::Number(number)) => number.as_i64(),
+            Some(Value::String(text)) => text.trim().parse().ok(),
+            _ => None,
+        };
+        number
+            .filter(|number| range.contains(number))
+            .and_then(|number| T::try_from(number).ok())
+            .unwrap_or_else(|| {
+                self.problem(
+                    key,
+                    &format!("must be a whole number from {} to {}", range.start(), range.end()),
+                );
+                T::default()
+            })
+    }
+
+    pub(super) fn flag(&mut self, key: &str) -> bool {
+        match self.take(key) {
+            Some(Value::Bool(flag)) => flag,
+            Some(Value::String(text)) if text == "true" => true,
+            Some(Value::String(text)) if text == "false" => false,
+            _ => {
+                self.problem(key, "must be true or false");
+                false
+            }
+        }
+    }
+
+    /// A list of texts, or one text with commas. An empty list counts as unset.
+    pub(super) fn list(&mut self, key: &str) -> Option<Vec<String>> {
+        let items = match self.take(key)? {
+            Value::String(text) => text
+                .split(',')
+                .map(|item| item.trim().to_owned())
+                .filter(|item| !item.is_empty())
+                .collect(),
+            Value::Array(items) if items.iter().all(Value::is_string) => items
+                .iter()
+                .filter_map(Value::as_str)
+                .map(str::to_owned)
+                .collect::<Vec<_>>(),
+            _ => {
+                self.problem(key, "must be a list of texts");
+                return None;
+            }
+        };
+        (!items.is_empty()).then_some(items)
+    }
+
+    /// A table of JSON values; in the environment, its JSON text.
+    pub(super) fn json_table(&mut self, key: &str) -> Map<String, Value> {
+        match self.take(key) {
+            None => Map::new(),
+            Some(Value::Object(table)) => table,
+            Some(Value::String(text)) => serde_json::from_str(&text).unwrap_or_else(|_| {
+                self.problem(key, "must be a table, or the text of a JSON object");
+                Map::new()
+            }),
+            Some(_) => {
+                self.problem(key, "must be a table, or the text of a JSON object");
+                Map::new()
+            }
+        }
+    }
+
+    /// A secret under `key`, or the file named by `<key>_file`. The file must be readable now.
+    pub(super) fn secret(&mut self, key: &str) -> Option<Secret> {
+        let file_key = format!("{key}_file");
+        let inline = self
+            .text(key)
+            .map(|text| Secret::Inline(SecretString::from(text)));
+        let file = self.text(&file_key).map(|path| Secret::File(path.into()));
+        if inline.is_some() && file.is_some() {
+            self.problem(key, &format!("is given twice, also as {file_key}: remove one"));
+        }
+        let secret = inline.or(file)?;
+        if let Err(error) = secret.read() {
+            let cause = std::error::Error::source(&error).map(|source| format!(": {source}"));
+            self.problem(&file_key, &format!("{error}{}", cause.unwrap_or_default()));
+        }
+        Some(secret)
+    }
+
+    /// Reports the keys that nobody asked for, each with the nearest known one.
+    pub(super) fn finish(self) {
+        for key in self.table.keys() {
+            let nearest = self
+                .known
+                .iter()
+                .map(|known| (strsim::damerau_levenshtein(key, known), known))
+                .min_by_key(|(distance, _)| *distance)
+                .filter(|(distance, known)| *distance <= known.len().div_ceil(2));
+            let hint = nearest.map_or_else(
+                || format!("known here: {}", self.known.join(", ")),
+                |(_, known)| format!("did you mean {}?", self.key_path(known)),
+            );
+            self.problems
+                .add(format!("{}: unknown key; {hint}", self.key_path(key)));
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! The connection to PostgreSQL: the configured server, or a private one of our own.
+
+mod migrate;
+pub mod private;
+
+use std::time::Duration;
+
+use secrecy::ExposeSecret;
+use sqlx::error::DatabaseError;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{Connection, PgPool};
+use tracing::{info, warn};
+
+use crate::config::{Config, DatabaseConfig, SecretError};
+use crate::load::{LoadError, is_unreachable};
+use crate::observe::chain;
+
+pub use migrate::{MigrationError, migrate};
+pub use private::{PrivateServer, PrivateServerError};
+
+/// How often a database that is out of reach is tried again while waiting for it.
+const RETRY_PAUSE: Duration = Duration::from_secs(1);
+
+/// The database, and its server where that is ours.
+#[derive(Debug)]
+pub struct Database {
+    /// Connections to it.
+    pub pool: PgPool,
+    server: Option<PrivateServer>,
+}
+
+/// The database cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Nobody answers, or we are not let in.
+    #[error("the database is out of reach")]
+    Unreachable(#[source] sqlx::Error),
+    /// The URL or its file is no good.
+    #[error("database.url cannot be used")]
+    Url(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The private server does not start.
+    #[error(transparent)]
+    Private(#[from] PrivateServerError),
+}
+
+impl From<SecretError> for OpenError {
+    fn from(error: SecretError) -> Self {
+        Self::Url(error.into())
+    }
+}
+
+impl Database {
+    /// Connects, and waits for a server that is out of reach as long as one connection may take;
+    /// without a configured URL, starts the private server.
+    ///
+    /// # Errors
+    /// The server cannot be reached or started, or does not let us in.
+    pub async fn open(config: &Config) -> Result<Self, OpenError> {
+        let (options, server) = match &config.database.url {
+            Some(url) => {
+                // The parser's error may quote a part of the URL; its kind is enough.
+                let options = url.read()?.expose_secret().parse::<PgConnectOptions>();
+                (
+                    options.map_err(|_| OpenError::Url("it is not a valid PostgreSQL URL".into()))?,
+                    None,
+                )
+            }
+            None => {
+                let server = PrivateServer::start(&config.data_dir.join("postgres"), &[]).await?;
+                (server.options(), Some(server))
+            }
+        };
+        let pool = pool(&config.database, options);
+        let database = Self { pool, server };
+        database
+            .wait_until_reachable(config.database.connect_timeout)
+            .await?;
+        Ok(database)
+    }
+
+    async fn wait_until_reachable(&self, at_most: Duration) -> Result<(), OpenError> {
+        let deadline = tokio::time::Instant::now() + at_most;
+        let mut warned = false;
+        loop {
+            // The pool itself tries a refused connection again until its own limit, without a word.
+            let attempt = async { sqlx::PgConnection::connect_with(&self.pool.connect_options()).await };
+            let error = match tokio::time::timeout_at(deadline, attempt).await {
+                Ok(Ok(_)) => return Ok(()),
+                Ok(Err(error)) => error,
+                Err(_) => return Err(OpenError::Unreachable(sqlx::Error::PoolTimedOut)),
+            };
+            if !worth_waiting(&error) || tokio::time::Instant::now() + RETRY_PAUSE >= deadline {
+                return Err(OpenError::Unreachable(error));
+            }
+            if !warned {
+                warn!(error = %chain(&error), wait_seconds = at_most.as_secs(), "database is out of reach, waiting for it");
+                warned = true;
+            }
+            tokio::time::sleep(RETRY_PAUSE).await;
+        }
+    }
+
+    /// Closes all connections, and stops the private server where there is one.
+    pub async fn close(self) {
+        self.pool.close().await;
+        if let Some(server) = self.server {
+            server.stop().await;
+        }
+    }
+
+    /// Says in the log where the data is.
+    pub fn announce(&self) {
+        match &self.server {
+            Some(server) => info!(psql = server.psql_command(), "private PostgreSQL is running"),
+            None => {
+                let options = self.pool.connect_options();
+                info!(
+                    host = options.get_host(),
+                    port = options.get_port(),
+                    database = options.get_database(),
+                    "connected to PostgreSQL"
+                );
+            }
+        }
+    }
+}
+
+/// A refused password does not get better by waiting.
+fn worth_waiting(error: &sqlx::Error) -> bool {
+    let refused = error
+        .as_database_error()
+        .and_then(DatabaseError::code)
+        .is_some_and(|code| code.starts_with("28") || code.starts_with("3D"));
+    is_unreachable(error) && !refused
+}
+
+fn pool(config: &DatabaseConfig, options: PgConnectOptions) -> PgPool {
+    PgPoolOptions::new()
+        .max_connections(config.max_connections)
+        .acquire_timeout(config.connect_timeout)
+        .connect_lazy_with(options.application_name("smartassist-etl"))
+}
+
+/// Whether the database answers a query now.
+///
+/// # Errors
+/// It does not.
+pub async fn ping(pool: &PgPool) -> Result<(), LoadError> {
+    sqlx::query("select 1").execute(pool).await?;
+    Ok(())
+}

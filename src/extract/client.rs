@@ -1,0 +1,236 @@
+//! The HTTP client of one account.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use backon::{BackoffBuilder, ExponentialBuilder};
+use chrono::{DateTime, TimeDelta, Utc};
+use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use secrecy::ExposeSecret;
+use serde_json::{Map, Value, json};
+use tracing::{debug, warn};
+
+use crate::clock::Clock;
+use crate::config::AccountConfig;
+use crate::observe::{self, chain, metrics};
+use crate::window::Window;
+
+use super::{Action, ApiError, Budget, PAGE_SIZE, Page, RequestCount, body};
+
+const AUTH: HeaderName = HeaderName::from_static("auth");
+const ACCOUNT_ID: HeaderName = HeaderName::from_static("accountid");
+const STREAM_ID: HeaderName = HeaderName::from_static("iid");
+
+/// A pause between two tries never grows past this.
+const LONGEST_BACKOFF: Duration = Duration::from_secs(60);
+
+/// Asks one account's API for pages, within its budget.
+#[derive(Debug)]
+pub struct ApiClient {
+    account: AccountConfig,
+    endpoint: reqwest::Url,
+    http: reqwest::Client,
+    budget: Budget,
+    clock: Arc<dyn Clock>,
+}
+
+/// The HTTP client could not be set up for an account.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// An id has characters that cannot be sent in a header.
+    #[error("accounts.{account}: account_id and stream_id must be plain ASCII")]
+    Header {
+        /// The account's name.
+        account: String,
+    },
+    /// TLS or the proxy settings of the system.
+    #[error("cannot set up the HTTP client")]
+    Http(#[source] reqwest::Error),
+}
+
+impl ApiClient {
+    /// A client for `account`.
+    ///
+    /// # Errors
+    /// The account's ids cannot be sent, or the system's TLS roots or proxy settings are unusable.
+    pub fn new(account: AccountConfig, clock: Arc<dyn Clock>) -> Result<Self, ClientError> {
+        let mut endpoint = account.base_url.clone();
+        let path = format!(
+            "{}/agentassist/api/public/analytics/account/{}/v2/interactionDetails",
+            endpoint.path().trim_end_matches('/'),
+            account.account_id
+        );
+        endpoint.set_path(&path);
+        let http = http_client(&account)?;
+        let budget = Budget::new(account.requests_per_minute, account.requests_per_hour);
+        Ok(Self {
+            account,
+            endpoint,
+            http,
+            budget,
+            clock,
+        })
+    }
+
+    /// The account that is asked.
+    pub fn account(&self) -> &AccountConfig {
+        &self.account
+    }
+
+    /// One page of a window, tried again as the error table says. Every request that leaves is
+    /// counted in `count`.
+    ///
+    /// # Errors
+    /// What was still wrong after the last try.
+    pub async fn page(&self, window: Window, offset: usize, count: &RequestCount) -> Result<Page, ApiError> {
+        let mut pauses = ExponentialBuilder::default()
+            .with_min_delay(self.account.retry.pause)
+            .with_max_delay(LONGEST_BACKOFF)
+            .with_max_times(self.account.retry.max_retries)
+            .with_jitter()
+            .build();
+        let mut signed_in_again = false;
+        loop {
+            let error = match self.try_page(window, offset, count).await {
+                Ok(page) => return Ok(page),
+                Err(error) => error,
+            };
+            match error.action() {
+                Action::Retry => {
+                    let Some(pause) = pauses.next() else {
+                        return Err(error);
+                    };
+                    self.pause(&error, pause, offset).await;
+                }
+                Action::SignInAgain if !signed_in_again => {
+                    signed_in_again = true;
+                    debug!(page = offset, error = %chain(&error), "signing in again");
+                }
+                Action::SignInAgain | Action::GiveUpWindow | Action::StopAccount => return Err(error),
+            }
+        }
+    }
+
+    async fn pause(&self, error: &ApiError, backoff: Duration, page: usize) {
+        let pause = match error {
+            ApiError::RateLimited { retry_after, .. } => {
+                let pause = backoff.max(retry_after.unwrap_or_default());
+                self.budget.pause(pause);
+                pause
+            }
+            _ => backoff,
+        };
+        warn!(
+            page,
+            pause_seconds = pause.as_secs_f64(),
+            error = %chain(error),
+            remedy = error.remedy(),
+            "request failed, trying again after a pause"
+        );
+        tokio::time::sleep(pause).await;
+    }
+
+    async fn try_page(&self, window: Window, offset: usize, count: &RequestCount) -> Result<Page, ApiError> {
+        let place = self.budget.admit().await;
+        let token = self.account.credentials.token(self.clock.now())?;
+        let mut auth = HeaderValue::from_str(token.expose_secret())
+            .map_err(|_| ApiError::Unsigned(jsonwebtoken::errors::ErrorKind::InvalidToken.into()))?;
+        auth.set_sensitive(true);
+        count.add_one();
+        let request = self
+            .http
+            .post(self.url(offset))
+            .header(AUTH, auth)
+            .body(self.request_body(window).to_string());
+        let answer = match request.send().await {
+            Ok(response) => body::read(response, self.account.response.max_bytes, self.clock.now()).await,
+            Err(error) => Err(ApiError::transport(error)),
+        };
+        drop(place);
+        observe::count(
+            metrics::REQUESTS,
+            &self.account.name,
+            ("outcome", answer.as_ref().err().map_or("ok", ApiError::kind)),
+            1,
+        );
+        answer
+    }
+
+    fn url(&self, offset: usize) -> reqwest::Url {
+        let mut url = self.endpoint.clone();
+        url.query_pairs_mut()
+            .append_pair("offset", &offset.to_string())
+            .append_pair("limit", &PAGE_SIZE.to_string());
+        url
+    }
+
+    /// The body of a request for `window`.
+    ///
+    /// `endDate` is the window's end itself, which the window does not contain: if the API takes
+    /// it as inclusive, adjacent windows overlap by a second; if not, they meet exactly.
+    fn request_body(&self, window: Window) -> Value {
+        let filters = &self.account.filters;
+        let mut body: Map<String, Value> = filters.extra_body.clone();
+        body.insert("startDate".to_owned(), self.local(window.start).into());
+        body.insert("endDate".to_owned(), self.local(window.end).into());
+        body.insert("timeZoneOffset".to_owned(), self.account.time_zone_offset.into());
+        body.insert("selectedFields".to_owned(), json!(filters.selected_fields));
+        for (key, list) in [
+            ("channels", &filters.channels),
+            ("queues", &filters.queues),
+            ("bots", &filters.bots),
+        ] {
+            if let Some(list) = list {
+                body.insert(key.to_owned(), json!(list));
+            }
+        }
+        if let Some(direction) = filters.direction {
+            body.insert("direction".to_owned(), json!(direction));
+        }
+        Value::Object(body)
+    }
+
+    /// An instant as the API wants it: local at the requested offset, where UTC = local + offset.
+    fn local(&self, instant: DateTime<Utc>) -> String {
+        let local = instant - TimeDelta::minutes(self.account.time_zone_offset.into());
+        local.format("%Y-%m-%d %H:%M:%S").to_string()
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the one place that sets what the lint asks for"
+)]
+fn http_client(account: &AccountConfig) -> Result<reqwest::Client, ClientError> {
+    let unsendable = |_| ClientError::Header {
+        account: account.name.clone(),
+    };
+    let headers = HeaderMap::from_iter([
+        (
+            ACCOUNT_ID,
+            HeaderValue::from_str(&account.account_id).map_err(unsendable)?,
+        ),
+        (
+            STREAM_ID,
+            HeaderValue::from_str(&account.stream_id).map_err(unsendable)?,
+        ),
+        (ACCEPT, HeaderValue::from_static("application/json")),
+        (
+            CONTENT_TYPE,
+            HeaderValue::from_static("application/json;charset=UTF-8"),
+        ),
+    ]);
+    reqwest::Client::builder()
+        .user_agent(concat!("smartassist-etl/", env!("CARGO_PKG_VERSION")))
+        .default_headers(headers)
+        // Our own auth header would be sent to whatever host a redirect names.
+        .redirect(reqwest::redirect::Policy::none())
+        .referer(false)
+        // Every request is paid for from the budget, so none may be repeated behind its back.
+        .retry(reqwest::retry::never())
+        .connect_timeout(account.response.connect_timeout)
+        .read_timeout(account.response.read_timeout)
+        .timeout(account.response.request_timeout)
+        .build()
+        .map_err(ClientError::Http)
+}

@@ -1,0 +1,152 @@
+//! What can go wrong with a request, and the one table that says what is then done.
+
+use std::time::Duration;
+
+use reqwest::StatusCode;
+
+use crate::config::SecretError;
+
+/// A request that brought no page.
+#[derive(Debug, thiserror::Error)]
+pub enum ApiError {
+    /// No token could be made.
+    #[error("cannot sign the request")]
+    Unsigned(#[source] jsonwebtoken::errors::Error),
+    /// The file of a secret could not be read.
+    #[error("cannot sign the request")]
+    Secret(#[from] SecretError),
+    /// No connection, a broken one, or a time limit.
+    #[error("{what}")]
+    Transport {
+        /// Which part of the exchange failed.
+        what: &'static str,
+        /// The cause, without the URL.
+        source: reqwest::Error,
+    },
+    /// 429, or another status with the vendor's words for it.
+    #[error("the API's rate limit is reached (status {status})")]
+    RateLimited {
+        /// The status, which need not be 429.
+        status: StatusCode,
+        /// What the API asked us to wait, already capped.
+        retry_after: Option<Duration>,
+    },
+    /// 401 or 403.
+    #[error("the API refused us (status {status})")]
+    Refused {
+        /// 401 or 403.
+        status: StatusCode,
+    },
+    /// 5xx.
+    #[error("the API failed (status {status})")]
+    ServerFault {
+        /// The status.
+        status: StatusCode,
+    },
+    /// A redirect, which is never followed: our token would go with it.
+    #[error("the API redirects (status {status}), which is not followed")]
+    Redirected {
+        /// The status.
+        status: StatusCode,
+    },
+    /// Any other status that is not 200.
+    #[error("the API did not accept the request (status {status})")]
+    Unaccepted {
+        /// The status.
+        status: StatusCode,
+    },
+    /// 200, but not a page of records.
+    #[error("the API's answer is not a page of records ({bytes} bytes)")]
+    Undecodable {
+        /// Size of the body, which itself is never logged.
+        bytes: usize,
+    },
+    /// The body grew past the cap.
+    #[error("the API's answer is larger than {limit} bytes")]
+    TooLarge {
+        /// The cap.
+        limit: usize,
+    },
+}
+
+/// What is done about an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// The same request again after a pause.
+    Retry,
+    /// The same request again once, signed anew; then [`Action::StopAccount`].
+    SignInAgain,
+    /// The window fails, the next one goes on.
+    GiveUpWindow,
+    /// Nothing further is asked for this account in this run.
+    StopAccount,
+}
+
+impl ApiError {
+    /// What is done about it: the whole table. A kind that is not named here does not exist,
+    /// so nothing unknown is retried for ever.
+    pub fn action(&self) -> Action {
+        match self {
+            Self::Transport { .. }
+            | Self::RateLimited { .. }
+            | Self::ServerFault { .. }
+            | Self::Undecodable { .. } => Action::Retry,
+            Self::Refused { .. } => Action::SignInAgain,
+            Self::Unaccepted { .. } | Self::TooLarge { .. } => Action::GiveUpWindow,
+            Self::Unsigned(_) | Self::Secret(_) | Self::Redirected { .. } => Action::StopAccount,
+        }
+    }
+
+    /// What the operator can do about it.
+    pub fn remedy(&self) -> &'static str {
+        match self {
+            Self::Unsigned(_) => {
+                "check client_secret and jwt_algorithm: RS256 and RS512 need a private key in PEM form"
+            }
+            Self::Secret(_) => "check that the secret's file exists and that this user may read it",
+            Self::Transport { .. } => "check base_url, DNS, the network and any proxy variables",
+            Self::RateLimited { .. } => {
+                "lower requests_per_minute if another program uses this account; the run goes on by itself"
+            }
+            Self::Refused { .. } => {
+                "check client_id, client_secret, jwt_algorithm, account_id and stream_id, and that the app has \
+                 the scope SmartAssist Analytics"
+            }
+            Self::ServerFault { .. } => "nothing: the window is read again in the next run",
+            Self::Redirected { .. } => "set base_url to the host that the API really has",
+            Self::Unaccepted { .. } => "check account_id, stream_id, filters and extra_body",
+            Self::Undecodable { .. } => "check that base_url is the API and not a login page or a proxy",
+            Self::TooLarge { .. } => "raise max_response_mebibytes if the records are really that large",
+        }
+    }
+
+    /// A word for metrics and the ledger.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Unsigned(_) | Self::Secret(_) => "unsigned",
+            Self::Transport { .. } => "transport",
+            Self::RateLimited { .. } => "rate_limited",
+            Self::Refused { .. } => "refused",
+            Self::ServerFault { .. } => "server_fault",
+            Self::Redirected { .. } => "redirected",
+            Self::Unaccepted { .. } => "unaccepted",
+            Self::Undecodable { .. } => "undecodable",
+            Self::TooLarge { .. } => "too_large",
+        }
+    }
+
+    /// Names what failed, and drops the URL: it holds the account id.
+    pub(super) fn transport(error: reqwest::Error) -> Self {
+        let what = if error.is_timeout() {
+            "the API did not answer in time"
+        } else if error.is_connect() {
+            "cannot connect to the API"
+        } else {
+            "the connection to the API broke"
+        };
+        Self::Transport {
+            what,
+            source: error.without_url(),
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! The source API: HTTP, sign-in, paging and the request budget. Knows nothing of SQL.
+//!
+//! What comes out is a [`Page`] of raw records, or an [`ApiError`] that says what to do about it.
+
+mod auth;
+mod body;
+mod budget;
+mod client;
+mod error;
+mod page;
+
+pub use budget::{Budget, RequestCount};
+pub use client::{ApiClient, ClientError};
+pub use error::{Action, ApiError};
+pub use page::{Page, RawRecord};
+
+/// Records on a full page; the API's documented maximum.
+pub const PAGE_SIZE: usize = 100;
+
+/// The last page offset that the API serves; it counts from 0.
+pub const LAST_OFFSET: usize = 10;
+
+/// Records that can be reached in one window. What lies beyond is silently out of reach.
+pub const REACHABLE_RECORDS: usize = PAGE_SIZE * (LAST_OFFSET + 1);

@@ -1,0 +1,90 @@
+//! Who may work on an account now.
+//!
+//! A lease is a row with a token that grows with every holder. It is reckoned in the database's
+//! time alone. Whoever writes for the account proves the token in the same transaction, so a
+//! worker that was frozen past its lease can do no harm when it wakes.
+
+use std::time::Duration;
+
+use sqlx::{PgExecutor, PgPool};
+
+use super::LoadError;
+
+/// A lease that was taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lease {
+    /// The account.
+    pub account_id: String,
+    /// Who holds it.
+    pub holder: String,
+    /// The fencing token.
+    pub token: i64,
+}
+
+/// Takes the account's lease if nobody else holds it.
+///
+/// # Errors
+/// The database fails.
+pub async fn acquire(
+    executor: impl PgExecutor<'_>,
+    account_id: &str,
+    holder: &str,
+    lasts: Duration,
+) -> Result<Option<Lease>, LoadError> {
+    let token: Option<i64> = sqlx::query_scalar(
+        "insert into smartassist_sync.leases as lease (account_id, holder, token, expires_at, acquired_at) \
+         values ($1, $2, 1, clock_timestamp() + make_interval(secs => $3), clock_timestamp()) \
+         on conflict (account_id) do update set holder = excluded.holder, token = lease.token + 1, \
+         expires_at = excluded.expires_at, acquired_at = excluded.acquired_at \
+         where lease.expires_at <= clock_timestamp() \
+         returning token",
+    )
+    .bind(account_id)
+    .bind(holder)
+    .bind(lasts.as_secs_f64())
+    .fetch_optional(executor)
+    .await?;
+    Ok(token.map(|token| Lease {
+        account_id: account_id.to_owned(),
+        holder: holder.to_owned(),
+        token,
+    }))
+}
+
+impl Lease {
+    /// Prolongs the lease from now on.
+    ///
+    /// # Errors
+    /// [`LoadError::LeaseLost`] where it has passed to another; or the database fails.
+    pub async fn renew(&self, pool: &PgPool, lasts: Duration) -> Result<(), LoadError> {
+        let renewed = sqlx::query(
+            "update smartassist_sync.leases set expires_at = clock_timestamp() + make_interval(secs => $3) \
+             where account_id = $1 and token = $2",
+        )
+        .bind(&self.account_id)
+        .bind(self.token)
+        .bind(lasts.as_secs_f64())
+        .execute(pool)
+        .await?;
+        if renewed.rows_affected() == 1 {
+            Ok(())
+        } else {
+            Err(LoadError::LeaseLost)
+        }
+    }
+
+    /// Lets the lease end now, so that the next worker need not wait.
+    ///
+    /// # Errors
+    /// The database fails; the lease then ends by itself.
+    pub async fn release(&self, pool: &PgPool) -> Result<(), LoadError> {
+        sqlx::query(
+            "update smartassist_sync.leases set expires_at = clock_timestamp() where account_id = $1 and token = $2",
+        )
+        .bind(&self.account_id)
+        .bind(self.token)
+        .execute(pool)
+        .await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,57 @@
+//! PostgreSQL: compare, write, move the coverage, keep the books. Knows SQL alone.
+//!
+//! Functions take a connection or a pool; who calls them owns the transaction. The one exception
+//! is [`commit_window`], which is the transaction that everything hangs on.
+
+pub mod accounts;
+mod columns;
+mod commit;
+mod error;
+mod interactions;
+pub mod leases;
+mod rejected;
+pub mod runs;
+pub mod status;
+mod tables;
+mod windows;
+
+pub use commit::{WindowCommit, commit_window};
+pub use error::{LoadError, is_undefined, is_unreachable};
+pub use windows::{FailedWindow, Purpose, record_failed};
+
+/// What one window, or all windows of a run, came to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[expect(
+    missing_docs,
+    reason = "each is the column of that name, described in the database"
+)]
+pub struct Counters {
+    pub windows: u64,
+    pub pages: u64,
+    pub requests: u64,
+    pub records: u64,
+    pub distinct_records: u64,
+    pub inserted: u64,
+    pub updated: u64,
+    pub unchanged: u64,
+    pub rejected: u64,
+}
+
+impl std::ops::AddAssign for Counters {
+    fn add_assign(&mut self, other: Self) {
+        self.windows += other.windows;
+        self.pages += other.pages;
+        self.requests += other.requests;
+        self.records += other.records;
+        self.distinct_records += other.distinct_records;
+        self.inserted += other.inserted;
+        self.updated += other.updated;
+        self.unchanged += other.unchanged;
+        self.rejected += other.rejected;
+    }
+}
+
+/// A count as PostgreSQL's `bigint` takes it.
+fn bigint(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,48 @@
+//! Records that could not become rows. They are set aside, never dropped.
+
+use sqlx::PgConnection;
+use sqlx::postgres::types::PgRange;
+
+use crate::transform::Rejected;
+use crate::window::Window;
+
+use super::LoadError;
+use super::columns::Constants;
+
+/// Sets rejected records aside; one that is there already only counts up.
+pub(super) async fn write(
+    connection: &mut PgConnection,
+    constants: Constants<'_>,
+    window: Window,
+    rejected: &[Rejected],
+) -> Result<(), LoadError> {
+    if rejected.is_empty() {
+        return Ok(());
+    }
+    let reasons: Vec<&str> = rejected.iter().map(|record| record.reason).collect();
+    let payloads: Vec<&str> = rejected.iter().map(|record| record.payload.as_str()).collect();
+    let hashes: Vec<&[u8]> = rejected
+        .iter()
+        .map(|record| record.payload_hash.as_slice())
+        .collect();
+    let written = sqlx::query(include_str!("rejected.sql"))
+        .bind(constants.account_id)
+        .bind(PgRange::from(window))
+        .bind(constants.time_zone_offset)
+        .bind(constants.written_at)
+        .bind(reasons)
+        .bind(payloads)
+        .bind(hashes)
+        .execute(connection)
+        .await?
+        .rows_affected();
+    let expected = rejected.len() as u64;
+    if written != expected {
+        return Err(LoadError::RowCount {
+            table: "smartassist_sync.rejected_records",
+            written,
+            expected,
+        });
+    }
+    Ok(())
+}

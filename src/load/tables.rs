@@ -1,0 +1,120 @@
+//! The columns of the tables in schema `smartassist`, as they are written.
+
+use crate::transform::{AgentSegment, Consultation, Destination, Interaction, Tag};
+
+use super::columns::{Table, columns};
+
+const ACCOUNT: (&str, &str) = ("account_id", "constant.account_id");
+
+pub(super) static SESSIONS: Table<Interaction> = Table {
+    name: "smartassist.sessions",
+    constants: &[
+        ACCOUNT,
+        ("first_seen_at", "constant.written_at"),
+        ("last_changed_at", "constant.written_at"),
+        ("missing_since", "null::timestamptz"),
+    ],
+    columns: columns!(Interaction, row;
+        row.rows.session => {
+            text: interaction_id session_id conversation_id channel direction bot_id user_id
+                channel_specific_user_id org_id smart_status final_status reason disconnecting_event error_details
+                survey_type csat_feedback customer_phone center_phone customer_first_name customer_last_name
+                customer_email caller callee caller_host dialed_number ip_address host_domain os last_intent_name
+                last_intent_user_input campaign_id campaign_name campaign_instance_id campaign_dialing_list_id
+                campaign_contact_status;
+            flag: is_voicemail;
+            integer: csat_score nps_score like_dislike_score campaign_attempt;
+            instant: session_started_at session_ended_at campaign_run_at;
+            texts: automation_bot_ids dispositions disposition_remarks campaign_contact_lists warnings;
+            json: skills meta_info extra;
+        }
+        row => {
+            hash: content_hash;
+        }
+    ),
+    upsert_key: Some(&["account_id", "interaction_id"]),
+    kept: &["first_seen_at"],
+};
+
+pub(super) static DESTINATIONS: Table<Destination> = Table {
+    name: "smartassist.destinations",
+    constants: &[ACCOUNT],
+    columns: columns!(Destination, row;
+        row => {
+            text: interaction_id destination_type queue_id queue_name;
+            integer: destination_index;
+            flag: callback_opted;
+            instant: callback_opted_at callback_accepted_at entered_at;
+            json: extra;
+        }
+    ),
+    upsert_key: None,
+    kept: &[],
+};
+
+pub(super) static AGENT_SEGMENTS: Table<AgentSegment> = Table {
+    name: "smartassist.agent_segments",
+    constants: &[ACCOUNT],
+    columns: columns!(AgentSegment, row;
+        row => {
+            text: interaction_id response agent_id agent_name agent_email status non_response_event;
+            integer: destination_index segment_index first_response_seconds interaction_seconds
+                after_call_work_seconds;
+            instant: assigned_at accepted_at first_responded_at interaction_ended_at after_call_work_ended_at;
+            texts: agent_notes;
+            json: joined_users snooze_info extra;
+            flag: agent_chose_translate;
+        }
+    ),
+    upsert_key: None,
+    kept: &[],
+};
+
+pub(super) static CONSULTATIONS: Table<Consultation> = Table {
+    name: "smartassist.consultations",
+    constants: &[ACCOUNT],
+    columns: columns!(Consultation, row;
+        row => {
+            text: interaction_id consultant_name;
+            integer: destination_index segment_index consultation_index;
+            flag: is_merged;
+            instant: assigned_at accepted_at ended_at;
+            json: extra;
+        }
+    ),
+    upsert_key: None,
+    kept: &[],
+};
+
+pub(super) static TAGS: Table<Tag> = Table {
+    name: "smartassist.tags",
+    constants: &[ACCOUNT],
+    columns: columns!(Tag, row;
+        row => {
+            text: interaction_id tag_scope name value;
+            integer: tag_index;
+            json: extra;
+        }
+    ),
+    upsert_key: None,
+    kept: &[],
+};
+
+pub(super) static RAW_INTERACTIONS: Table<Interaction> = Table {
+    name: "smartassist.raw_interactions",
+    constants: &[
+        ACCOUNT,
+        ("fetched_at", "constant.written_at"),
+        ("time_zone_offset", "constant.time_zone_offset"),
+    ],
+    columns: columns!(Interaction, row;
+        row.rows.session => {
+            text: interaction_id;
+        }
+        row => {
+            json_text: payload;
+        }
+    ),
+    upsert_key: Some(&["account_id", "interaction_id"]),
+    kept: &[],
+};

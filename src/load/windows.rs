@@ -1,0 +1,108 @@
+//! The ledger: one row for every window that was fetched, whatever came of it.
+
+use chrono::{DateTime, Utc};
+use sqlx::postgres::types::PgRange;
+use sqlx::{PgExecutor, PgPool};
+
+use crate::window::Window;
+
+use super::leases::Lease;
+use super::{Counters, LoadError, bigint};
+
+/// Why a window is fetched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// It was not covered yet.
+    New,
+}
+
+impl Purpose {
+    /// As the column `purpose` spells it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::New => "new",
+        }
+    }
+}
+
+/// One line of the ledger.
+#[derive(Debug)]
+pub(super) struct Entry<'a> {
+    pub(super) lease: &'a Lease,
+    pub(super) run_id: i64,
+    pub(super) window: Window,
+    pub(super) purpose: Purpose,
+    pub(super) status: &'static str,
+    pub(super) counters: Counters,
+    pub(super) reported_total: Option<u64>,
+    pub(super) started_at: DateTime<Utc>,
+    pub(super) error: Option<&'a str>,
+}
+
+/// Writes the line if the lease still holds.
+pub(super) async fn record(executor: impl PgExecutor<'_>, entry: &Entry<'_>) -> Result<(), LoadError> {
+    let counters = &entry.counters;
+    let written = sqlx::query(include_str!("record_window.sql"))
+        .bind(&entry.lease.account_id)
+        .bind(entry.lease.token)
+        .bind(entry.run_id)
+        .bind(PgRange::from(entry.window))
+        .bind(entry.purpose.as_str())
+        .bind(entry.status)
+        .bind(bigint(counters.pages))
+        .bind(bigint(counters.requests))
+        .bind(bigint(counters.records))
+        .bind(bigint(counters.distinct_records))
+        .bind(entry.reported_total.map(bigint))
+        .bind(bigint(counters.inserted))
+        .bind(bigint(counters.updated))
+        .bind(bigint(counters.unchanged))
+        .bind(bigint(counters.rejected))
+        .bind(entry.started_at)
+        .bind(entry.error)
+        .execute(executor)
+        .await?;
+    if written.rows_affected() == 1 {
+        Ok(())
+    } else {
+        Err(LoadError::LeaseLost)
+    }
+}
+
+/// A window that was not drained: nothing of it is covered, and the next run reads it again.
+#[derive(Debug)]
+pub struct FailedWindow<'a> {
+    /// The lease under which it was fetched.
+    pub lease: &'a Lease,
+    /// The run it belongs to.
+    pub run_id: i64,
+    /// The stretch of time.
+    pub window: Window,
+    /// Why it was fetched.
+    pub purpose: Purpose,
+    /// Pages, requests and records until it failed.
+    pub counters: Counters,
+    /// When fetching began.
+    pub started_at: DateTime<Utc>,
+    /// What was wrong, without bodies, values or secrets.
+    pub error: &'a str,
+}
+
+/// Puts a failed window into the ledger.
+///
+/// # Errors
+/// [`LoadError::LeaseLost`] where the lease has passed to another; or the database fails.
+pub async fn record_failed(pool: &PgPool, failed: &FailedWindow<'_>) -> Result<(), LoadError> {
+    let entry = Entry {
+        lease: failed.lease,
+        run_id: failed.run_id,
+        window: failed.window,
+        purpose: failed.purpose,
+        status: "failed",
+        counters: failed.counters,
+        reported_total: None,
+        started_at: failed.started_at,
+        error: Some(failed.error),
+    };
+    record(pool, &entry).await
+}

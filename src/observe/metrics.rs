@@ -1,0 +1,54 @@
+//! The metrics, by name. `docs/operations.md` says which question each one answers.
+
+use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
+use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
+
+/// Requests to the API, by `account` and `outcome` (`ok` or the kind of error).
+pub const REQUESTS: &str = "smartassist_etl_requests_total";
+
+/// Records of drained windows, by `account` and `result` (`inserted`, `updated`, `unchanged`, `rejected`).
+pub const RECORDS: &str = "smartassist_etl_records_total";
+
+/// Runs, by `account`, `kind` and `outcome`.
+pub const RUNS: &str = "smartassist_etl_runs_total";
+
+/// Seconds that runs took, by `account` and `kind`.
+pub const RUN_SECONDS: &str = "smartassist_etl_run_duration_seconds";
+
+/// The watermark as seconds since 1970, by `account`: everything that started before it is loaded.
+pub const WATERMARK: &str = "smartassist_etl_watermark_timestamp_seconds";
+
+/// A poll of an ordinary day takes a second; a first load takes hours.
+const RUN_SECONDS_BUCKETS: [f64; 9] = [0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 1_800.0, 7_200.0, 43_200.0];
+
+/// Installs the recorder of this process, and returns what renders `/metrics`.
+///
+/// # Errors
+/// A recorder is installed already.
+pub fn install() -> Result<PrometheusHandle, BuildError> {
+    let handle = PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Full(RUN_SECONDS.to_owned()), &RUN_SECONDS_BUCKETS)?
+        .install_recorder()?;
+    describe_counter!(
+        REQUESTS,
+        Unit::Count,
+        "Requests sent to the API, by account and outcome."
+    );
+    describe_counter!(
+        RECORDS,
+        Unit::Count,
+        "Records of drained windows, by account and what became of them."
+    );
+    describe_counter!(RUNS, Unit::Count, "Runs, by account, kind and outcome.");
+    describe_histogram!(
+        RUN_SECONDS,
+        Unit::Seconds,
+        "How long runs took, by account and kind."
+    );
+    describe_gauge!(
+        WATERMARK,
+        Unit::Seconds,
+        "Time stamp up to which the account is complete: all interactions that started before it are loaded."
+    );
+    Ok(handle)
+}

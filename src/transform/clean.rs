@@ -1,0 +1,134 @@
+//! What JSON allows and PostgreSQL does not: U+0000, lone surrogates, numbers beyond `numeric`.
+//!
+//! `serde_json` itself refuses lone surrogates, so the text is mended before it is parsed.
+
+use std::borrow::Cow;
+
+use serde_json::Value;
+
+use super::fields::Notes;
+
+/// Exponents with more digits than this are far beyond what `numeric` holds (131,072 digits), and
+/// beyond any meaning.
+const LONGEST_EXPONENT: usize = 4;
+
+/// Parses a record. `None` where it is nested deeper than `serde_json` reads (128 levels).
+pub(super) fn parse(text: &str, notes: &Notes) -> Option<Value> {
+    let (text, replaced) = mend_escapes(text);
+    if replaced > 0 {
+        notes.warn(
+            "record",
+            &format!("{replaced} characters that cannot be stored were replaced by U+FFFD"),
+        );
+    }
+    let mut value = serde_json::from_str(&text).ok()?;
+    mend_numbers(&mut value);
+    Some(value)
+}
+
+/// Replaces `\u0000` and surrogates without a partner by U+FFFD, and counts them.
+fn mend_escapes(text: &str) -> (Cow<'_, str>, usize) {
+    let bytes = text.as_bytes();
+    let mut mended = String::new();
+    let (mut kept, mut at, mut replaced) = (0, 0, 0);
+    while let Some(found) = memchr::memchr(b'\\', &bytes[at..]) {
+        let escape = at + found;
+        let Some(unit) = code_unit(bytes, escape) else {
+            at = (escape + 2).min(bytes.len());
+            continue;
+        };
+        at = escape + 6;
+        let paired = matches!(unit, 0xD800..=0xDBFF) && matches!(code_unit(bytes, at), Some(0xDC00..=0xDFFF));
+        if paired {
+            at += 6;
+        } else if matches!(unit, 0 | 0xD800..=0xDFFF) {
+            mended.push_str(&text[kept..escape]);
+            mended.push('\u{fffd}');
+            kept = at;
+            replaced += 1;
+        }
+    }
+    if replaced == 0 {
+        return (Cow::Borrowed(text), 0);
+    }
+    mended.push_str(&text[kept..]);
+    (Cow::Owned(mended), replaced)
+}
+
+/// The code unit of the escape `\uXXXX` at `at`, if there is one.
+fn code_unit(bytes: &[u8], at: usize) -> Option<u16> {
+    let digits = bytes.get(at..at + 6)?.strip_prefix(b"\\u")?;
+    if !digits.iter().all(u8::is_ascii_hexdigit) {
+        return None;
+    }
+    u16::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
+}
+
+/// Turns a number that no `numeric` can hold into its text.
+fn mend_numbers(value: &mut Value) {
+    match value {
+        Value::Number(number) => {
+            let text = number.to_string();
+            let exponent = text
+                .split(['e', 'E'])
+                .nth(1)
+                .map_or(0, |digits| digits.trim_start_matches(['+', '-']).len());
+            if exponent > LONGEST_EXPONENT || text.len() > 1_000 {
+                *value = Value::String(text);
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(mend_numbers),
+        Value::Object(fields) => fields.values_mut().for_each(mend_numbers),
+        Value::Null | Value::Bool(_) | Value::String(_) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mended(text: &str) -> String {
+        mend_escapes(text).0.into_owned()
+    }
+
+    #[test]
+    fn nul_and_lone_surrogates_become_replacement_characters() {
+        assert_eq!(mended(r#""a\u0000b""#), "\"a\u{fffd}b\"");
+        assert_eq!(mended(r#""\ud800""#), "\"\u{fffd}\"");
+        assert_eq!(
+            mended(r#""\udc00\ud800x\ud83d""#),
+            "\"\u{fffd}\u{fffd}x\u{fffd}\""
+        );
+    }
+
+    #[test]
+    fn pairs_and_escaped_backslashes_stay() {
+        for text in [
+            r#""\ud83d\ude00""#,
+            r#""\\u0000""#,
+            r#""\\\\ud800""#,
+            r#""\n\u00e9""#,
+        ] {
+            assert_eq!(mended(text), text);
+        }
+        assert_eq!(mended(r#""\\\u0000""#), "\"\\\\\u{fffd}\"");
+    }
+
+    #[test]
+    fn a_number_beyond_numeric_becomes_its_text() {
+        let notes = Notes::new(0);
+        assert_eq!(
+            parse("[1e99999, 1e300, 36893488147419103232]", &notes)
+                .unwrap()
+                .to_string(),
+            r#"["1e+99999",1e+300,36893488147419103232]"#
+        );
+    }
+
+    #[test]
+    fn a_hundred_levels_are_read_and_five_thousand_are_not() {
+        let nested = |levels: usize| format!("{}1{}", "[".repeat(levels), "]".repeat(levels));
+        assert!(parse(&nested(100), &Notes::new(0)).is_some());
+        assert!(parse(&nested(5_000), &Notes::new(0)).is_none());
+    }
+}

@@ -1,0 +1,173 @@
+//! One JSON value to one column's type: the whole table of coercions.
+//!
+//! `Ok(None)` is nothing (the API uses an empty string, null and absent for the same), `Err` a
+//! value that cannot be read as that type, with the reason in words that hold no value.
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+
+use super::instant;
+
+pub(super) type Coerced<T> = Result<Option<T>, &'static str>;
+
+/// Text as sent. Numbers and booleans are their JSON text, and so are lists and objects.
+pub(super) fn text(value: Value) -> Coerced<String> {
+    Ok(match value {
+        Value::Null => None,
+        Value::String(text) => (!text.is_empty()).then_some(text),
+        other => Some(other.to_string()),
+    })
+}
+
+/// `true`, "YES", "True", "1", 1 and their opposites.
+#[expect(clippy::needless_pass_by_value, reason = "all coercions have one shape")]
+pub(super) fn flag(value: Value) -> Coerced<bool> {
+    let word = match &value {
+        Value::Null => return Ok(None),
+        Value::Bool(flag) => return Ok(Some(*flag)),
+        Value::Number(number) => number.to_string(),
+        Value::String(text) => text.trim().to_ascii_lowercase(),
+        Value::Array(_) | Value::Object(_) => return Err("not a yes or no"),
+    };
+    match word.as_str() {
+        "" => Ok(None),
+        "true" | "yes" | "y" | "1" => Ok(Some(true)),
+        "false" | "no" | "n" | "0" => Ok(Some(false)),
+        _ => Err("not a yes or no"),
+    }
+}
+
+/// A whole number, also as text or as a float without a fraction, that fits the column.
+#[expect(clippy::needless_pass_by_value, reason = "all coercions have one shape")]
+pub(super) fn integer(value: Value) -> Coerced<i32> {
+    let text = match &value {
+        Value::Null => return Ok(None),
+        Value::Number(number) => number.to_string(),
+        Value::String(text) => text.trim().to_owned(),
+        Value::Bool(_) | Value::Array(_) | Value::Object(_) => return Err("not a whole number"),
+    };
+    if text.is_empty() {
+        return Ok(None);
+    }
+    if let Ok(number) = text.parse::<i32>() {
+        return Ok(Some(number));
+    }
+    let number = text
+        .parse::<f64>()
+        .ok()
+        .filter(|number| number.is_finite())
+        .ok_or("not a whole number")?;
+    if number.fract() != 0.0 {
+        return Err("not a whole number");
+    }
+    if number < f64::from(i32::MIN) || number > f64::from(i32::MAX) {
+        return Err("too large for its column");
+    }
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a whole number within the range of i32"
+    )]
+    Ok(Some(number as i32))
+}
+
+/// A time stamp; see [`instant::parse`].
+#[expect(clippy::needless_pass_by_value, reason = "all coercions have one shape")]
+pub(super) fn instant(value: Value, offset: i32) -> Coerced<DateTime<Utc>> {
+    match &value {
+        Value::Null => Ok(None),
+        Value::String(text) if text.trim().is_empty() => Ok(None),
+        Value::String(text) => instant::parse(text, offset)
+            .map(Some)
+            .ok_or("not a date and time"),
+        _ => Err("not a date and time"),
+    }
+}
+
+/// A list of texts. A lone text, number or object counts as a list of one; empty elements are
+/// left out.
+pub(super) fn texts(value: Value) -> Vec<String> {
+    list(value)
+        .into_iter()
+        .filter_map(|item| text(item).ok().flatten())
+        .collect()
+}
+
+/// A list; a lone value counts as a list of one, an empty object as none.
+pub(super) fn list(value: Value) -> Vec<Value> {
+    match value {
+        Value::Array(items) => items,
+        Value::Object(fields) if fields.is_empty() => Vec::new(),
+        other if is_nothing(&other) => Vec::new(),
+        other => vec![other],
+    }
+}
+
+/// Whether a value says nothing: null or an empty string.
+pub(super) fn is_nothing(value: &Value) -> bool {
+    value.is_null() || value.as_str().is_some_and(str::is_empty)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn yes_and_no_are_read_in_every_spelling() {
+        for yes in [
+            json!(true),
+            json!("YES"),
+            json!("True"),
+            json!("1"),
+            json!(1),
+            json!(" y "),
+        ] {
+            assert_eq!(flag(yes.clone()), Ok(Some(true)), "{yes}");
+        }
+        for no in [json!(false), json!("NO"), json!("False"), json!("0"), json!(0)] {
+            assert_eq!(flag(no.clone()), Ok(Some(false)), "{no}");
+        }
+        assert_eq!(flag(json!("")), Ok(None));
+        assert!(flag(json!("perhaps")).is_err());
+        assert!(flag(json!([true])).is_err());
+    }
+
+    #[test]
+    fn whole_numbers_are_read_from_text_and_floats_and_must_fit() {
+        for number in [
+            json!(7),
+            json!("7"),
+            json!(7.0),
+            json!(" 7 "),
+            json!("7.0"),
+            json!(7e0),
+        ] {
+            assert_eq!(integer(number.clone()), Ok(Some(7)), "{number}");
+        }
+        assert_eq!(integer(json!("")), Ok(None));
+        assert_eq!(integer(json!(2_147_483_647)), Ok(Some(i32::MAX)));
+        assert_eq!(integer(json!(2_147_483_648_i64)), Err("too large for its column"));
+        assert_eq!(integer(json!(7.5)), Err("not a whole number"));
+        assert_eq!(integer(json!("NaN")), Err("not a whole number"));
+        assert_eq!(integer(json!(true)), Err("not a whole number"));
+    }
+
+    #[test]
+    fn an_empty_string_is_nothing_and_what_is_not_text_is_its_json() {
+        assert_eq!(text(json!("")), Ok(None));
+        assert_eq!(text(json!(" ")), Ok(Some(" ".to_owned())));
+        assert_eq!(
+            text(json!({"a": [1, null]})),
+            Ok(Some(r#"{"a":[1,null]}"#.to_owned()))
+        );
+    }
+
+    #[test]
+    fn a_lone_value_counts_as_a_list_of_one() {
+        assert_eq!(texts(json!("x")), ["x"]);
+        assert_eq!(texts(json!(["x", null, "", 3])), ["x", "3"]);
+        assert!(texts(Value::Null).is_empty());
+        assert!(texts(json!("")).is_empty());
+    }
+}

@@ -1,0 +1,125 @@
+//! Destinations, the agents in them, and whom these consulted.
+
+use super::Rows;
+use super::fields::Fields;
+use super::rows::{AgentSegment, Consultation, Destination, Response};
+
+const AGENT_SEGMENT: &str = "AgentSegment";
+
+/// Adds the rows of one destination.
+///
+/// It is a queue with agents inside (`nonRespondingAgents`, `respondingAgent`, or neither), or an
+/// agent segment itself: a direct transfer, whose agent fields sit in the destination.
+pub(super) fn read(rows: &mut Rows, interaction_id: &str, destination_index: i32, mut fields: Fields<'_>) {
+    let destination_type = fields.text("destinationType");
+    let is_segment = destination_type
+        .as_deref()
+        .is_some_and(|kind| kind.eq_ignore_ascii_case(AGENT_SEGMENT));
+    let is_direct = is_segment || fields.has("agentId");
+    let mut destination = Destination {
+        interaction_id: interaction_id.to_owned(),
+        destination_index,
+        destination_type,
+        queue_id: fields.id("queueId"),
+        queue_name: fields.text("queueName"),
+        callback_opted: fields.flag("CallbackOpted"),
+        callback_opted_at: fields.instant("CallbackOptedTime"),
+        callback_accepted_at: fields.instant("userCallbackAcceptTime"),
+        entered_at: fields.instant("EnterTime"),
+        extra: None,
+    };
+    let mut agents: Vec<(Response, Fields<'_>)> = fields
+        .objects("nonRespondingAgents")
+        .map(|(_, agent)| (Response::NonResponding, agent))
+        .collect();
+    agents.extend(
+        fields
+            .objects("respondingAgent")
+            .map(|(_, agent)| (Response::Responding, agent)),
+    );
+    if is_direct {
+        agents.push((Response::Direct, fields));
+    } else {
+        destination.extra = fields.rest();
+    }
+    rows.destinations.push(destination);
+    for (segment_index, (response, agent)) in (0..).zip(agents) {
+        let key = SegmentKey {
+            interaction_id,
+            destination_index,
+            segment_index,
+        };
+        let segment = segment(rows, &key, response, agent);
+        rows.agent_segments.push(segment);
+    }
+}
+
+struct SegmentKey<'a> {
+    interaction_id: &'a str,
+    destination_index: i32,
+    segment_index: i32,
+}
+
+fn segment(
+    rows: &mut Rows,
+    key: &SegmentKey<'_>,
+    response: Response,
+    mut fields: Fields<'_>,
+) -> AgentSegment {
+    consultations(rows, key, &mut fields);
+    AgentSegment {
+        interaction_id: key.interaction_id.to_owned(),
+        destination_index: key.destination_index,
+        segment_index: key.segment_index,
+        response,
+        agent_id: fields.id("agentId"),
+        agent_name: fields.text("name"),
+        agent_email: fields.text("email"),
+        status: fields.text("status"),
+        assigned_at: fields.instant("assignedAt"),
+        accepted_at: fields.instant("acceptedTime"),
+        first_responded_at: fields.instant("firstResponseTime"),
+        first_response_seconds: fields.integer("firstResponseDuration"),
+        interaction_ended_at: fields.instant("interactionEndTime"),
+        interaction_seconds: fields.integer("interactionDuration"),
+        after_call_work_seconds: fields.integer("afterCallWorkDuration"),
+        after_call_work_ended_at: fields.instant("afterCallWorkEndTime"),
+        non_response_event: fields.text("nonResponseEvent"),
+        agent_notes: fields.texts("agentNotes"),
+        joined_users: fields.json("JoinedUsers"),
+        snooze_info: fields.json("snoozeinfo"),
+        agent_chose_translate: fields.flag("agentChoseTranslate"),
+        extra: segment_extra(fields),
+    }
+}
+
+/// A segment always says that it is an `AgentSegment`; only another type is worth keeping.
+fn segment_extra(mut fields: Fields<'_>) -> Option<serde_json::Value> {
+    let kind = fields
+        .text("destinationType")
+        .filter(|kind| !kind.eq_ignore_ascii_case(AGENT_SEGMENT));
+    let mut extra = fields.rest();
+    if let Some(kind) = kind {
+        let object = extra.get_or_insert_with(|| serde_json::json!({}));
+        object["destinationType"] = kind.into();
+    }
+    extra
+}
+
+fn consultations(rows: &mut Rows, key: &SegmentKey<'_>, fields: &mut Fields<'_>) {
+    let consultations = fields
+        .objects("ConsultingAgents")
+        .map(|(consultation_index, mut consultation)| Consultation {
+            interaction_id: key.interaction_id.to_owned(),
+            destination_index: key.destination_index,
+            segment_index: key.segment_index,
+            consultation_index,
+            consultant_name: consultation.text("name"),
+            is_merged: consultation.flag("isMerged"),
+            assigned_at: consultation.instant("assignedAt"),
+            accepted_at: consultation.instant("acceptedTime"),
+            ended_at: consultation.instant("consultingEndTime"),
+            extra: consultation.rest(),
+        });
+    rows.consultations.extend(consultations);
+}

@@ -1,0 +1,201 @@
+//! Taking the fields of a JSON object one by one, and noting what could not be read.
+//!
+//! A field that is taken is known; whatever nobody took is the row's `extra`. So nothing is
+//! thrown away, and there is no list of known fields to keep.
+
+use std::cell::RefCell;
+
+use chrono::{DateTime, Utc};
+use serde_json::{Map, Value};
+
+use super::LONGEST_ID;
+use super::coerce::{self, Coerced};
+
+/// What was noticed while reading one record.
+#[derive(Debug)]
+pub(super) struct Notes {
+    offset: i32,
+    warnings: RefCell<Vec<String>>,
+    unread: RefCell<Vec<Value>>,
+}
+
+impl Notes {
+    /// For a record that was asked for at `offset` minutes.
+    pub(super) fn new(offset: i32) -> Self {
+        Self {
+            offset,
+            warnings: RefCell::default(),
+            unread: RefCell::default(),
+        }
+    }
+
+    /// Notes `path: why`; never a value.
+    pub(super) fn warn(&self, path: &str, why: &str) {
+        self.warnings.borrow_mut().push(format!("{path}: {why}"));
+    }
+
+    pub(super) fn warnings(&self) -> Vec<String> {
+        self.warnings.borrow().clone()
+    }
+
+    /// The values that are in no row, for the content hash.
+    pub(super) fn unread(&self) -> Vec<Value> {
+        self.unread.borrow().clone()
+    }
+}
+
+/// The fields of one object that are still to be taken.
+///
+/// Names are looked up as documented first, then without regard to case: the API writes
+/// `Reason` and `reason`, `Direction` and `direction`.
+#[derive(Debug)]
+pub(super) struct Fields<'n> {
+    path: String,
+    left: Map<String, Value>,
+    notes: &'n Notes,
+}
+
+impl<'n> Fields<'n> {
+    pub(super) fn new(path: &str, object: Map<String, Value>, notes: &'n Notes) -> Self {
+        Self {
+            path: path.to_owned(),
+            left: object,
+            notes,
+        }
+    }
+
+    fn path_of(&self, name: &str) -> String {
+        if self.path.is_empty() {
+            name.to_owned()
+        } else {
+            format!("{}.{name}", self.path)
+        }
+    }
+
+    /// The value of a field, or `None` where it says nothing.
+    fn take(&mut self, name: &str) -> Option<Value> {
+        if let Some(value) = self.left.remove(name).filter(|value| !coerce::is_nothing(value)) {
+            return Some(value);
+        }
+        while let Some(spelling) = self
+            .left
+            .keys()
+            .find(|key| key.eq_ignore_ascii_case(name))
+            .cloned()
+        {
+            if let Some(value) = self
+                .left
+                .remove(&spelling)
+                .filter(|value| !coerce::is_nothing(value))
+            {
+                return Some(value);
+            }
+        }
+        None
+    }
+
+    fn coerced<T>(&mut self, name: &str, coerce: impl FnOnce(Value) -> Coerced<T>) -> Option<T> {
+        let value = self.take(name)?;
+        coerce(value.clone()).unwrap_or_else(|why| {
+            self.notes.warn(&self.path_of(name), why);
+            self.notes.unread.borrow_mut().push(value);
+            None
+        })
+    }
+
+    pub(super) fn text(&mut self, name: &str) -> Option<String> {
+        self.coerced(name, coerce::text)
+    }
+
+    /// An id that is part of an index. A longer one stays where it is, for `extra`.
+    pub(super) fn id(&mut self, name: &str) -> Option<String> {
+        let id = self.text(name)?;
+        if id.len() <= LONGEST_ID {
+            return Some(id);
+        }
+        self.notes.warn(&self.path_of(name), "longer than 512 bytes");
+        self.left.insert(name.to_owned(), id.into());
+        None
+    }
+
+    pub(super) fn flag(&mut self, name: &str) -> Option<bool> {
+        self.coerced(name, coerce::flag)
+    }
+
+    pub(super) fn integer(&mut self, name: &str) -> Option<i32> {
+        self.coerced(name, coerce::integer)
+    }
+
+    pub(super) fn instant(&mut self, name: &str) -> Option<DateTime<Utc>> {
+        let offset = self.notes.offset;
+        self.coerced(name, |value| coerce::instant(value, offset))
+    }
+
+    pub(super) fn texts(&mut self, name: &str) -> Vec<String> {
+        self.take(name).map(coerce::texts).unwrap_or_default()
+    }
+
+    pub(super) fn json(&mut self, name: &str) -> Option<Value> {
+        self.take(name)
+    }
+
+    /// Whether a field is there and says something.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.left
+            .iter()
+            .any(|(key, value)| key.eq_ignore_ascii_case(name) && !coerce::is_nothing(value))
+    }
+
+    /// The object under a name, empty where there is none. What is no object stays where it is.
+    pub(super) fn object(&mut self, name: &str) -> Fields<'n> {
+        let object = match self.take(name) {
+            Some(Value::Object(object)) => object,
+            Some(other) => {
+                self.notes.warn(&self.path_of(name), "not an object");
+                self.left.insert(name.to_owned(), other);
+                Map::new()
+            }
+            None => Map::new(),
+        };
+        Fields::new(&self.path_of(name), object, self.notes)
+    }
+
+    /// The objects of a list, with their index as the row's key. A lone object counts as a list
+    /// of one. An element that is no object becomes one with the single field `value`, so that
+    /// it keeps its place.
+    pub(super) fn objects(&mut self, name: &str) -> impl Iterator<Item = (i32, Fields<'n>)> + use<'n> {
+        let path = self.path_of(name);
+        let notes = self.notes;
+        (0..)
+            .zip(self.take(name).map(coerce::list).unwrap_or_default())
+            .map(move |(index, element)| {
+                let path = format!("{path}[{index}]");
+                let object = match element {
+                    Value::Object(object) => object,
+                    Value::Null => Map::new(),
+                    other => {
+                        notes.warn(&path, "not an object");
+                        Map::from_iter([("value".to_owned(), other)])
+                    }
+                };
+                (index, Fields::new(&path, object, notes))
+            })
+    }
+
+    /// Puts what is left of a nested object back under its name, to be part of this row's `extra`.
+    pub(super) fn keep_rest_of(&mut self, name: &str, nested: Fields<'_>) {
+        if let Some(rest) = nested.rest() {
+            self.left.insert(name.to_owned(), rest);
+        }
+    }
+
+    /// What nobody took, without the fields that say nothing.
+    pub(super) fn rest(self) -> Option<Value> {
+        let left: Map<String, Value> = self
+            .left
+            .into_iter()
+            .filter(|(_, value)| !coerce::is_nothing(value))
+            .collect();
+        (!left.is_empty()).then_some(Value::Object(left))
+    }
+}

@@ -1,0 +1,106 @@
+//! From one raw record to rows, or to a rejection that says why not.
+//!
+//! Pure: no clock, no network, no SQL. The same record always gives the same rows, whatever
+//! offset it was asked with.
+
+mod clean;
+mod coerce;
+mod destination;
+mod fields;
+mod instant;
+mod rows;
+mod session;
+
+use serde::Serialize;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+pub use rows::{AgentSegment, Consultation, Destination, Response, Session, Tag, TagScope};
+
+use crate::extract::RawRecord;
+use fields::Notes;
+
+/// Part of every content hash: raising it has every interaction rewritten when it is next read.
+/// To be raised when the same record gives other rows than before.
+pub const TRANSFORM_VERSION: u32 = 1;
+
+/// Ids are part of B-tree entries, which PostgreSQL limits to about 2,700 bytes.
+const LONGEST_ID: usize = 512;
+
+/// One interaction, ready to be written.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Interaction {
+    /// Its rows in all tables.
+    pub rows: Rows,
+    /// SHA-256 over everything in the rows, and [`TRANSFORM_VERSION`].
+    pub content_hash: [u8; 32],
+    /// The record as received, as JSON text that PostgreSQL can store.
+    pub payload: String,
+}
+
+/// The rows of one interaction, each list in the order of its key.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[expect(missing_docs, reason = "each is the table of that name")]
+pub struct Rows {
+    pub session: Session,
+    pub destinations: Vec<Destination>,
+    pub agent_segments: Vec<AgentSegment>,
+    pub consultations: Vec<Consultation>,
+    pub tags: Vec<Tag>,
+}
+
+/// A record that cannot become rows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rejected {
+    /// Why, without any value of the record.
+    pub reason: &'static str,
+    /// The record as received.
+    pub payload: String,
+    /// SHA-256 of the payload: the same record rejected again is the same rejection.
+    pub payload_hash: [u8; 32],
+}
+
+impl Interaction {
+    /// What identifies it within its account: its conversation id, or its session id where there
+    /// is no conversation.
+    pub fn id(&self) -> &str {
+        &self.rows.session.interaction_id
+    }
+}
+
+/// Reads one record that was asked for at `offset` minutes (negative east of Greenwich).
+///
+/// # Errors
+/// The record is not an object, has no usable identity or no readable start.
+pub fn transform(record: &RawRecord, offset: i32) -> Result<Interaction, Rejected> {
+    let rejected = |reason| Rejected {
+        reason,
+        payload: record.get().to_owned(),
+        payload_hash: Sha256::digest(record.get()).into(),
+    };
+    let notes = Notes::new(offset);
+    let record =
+        clean::parse(record.get(), &notes).ok_or_else(|| rejected("nested too deeply to be read"))?;
+    let Value::Object(record) = record else {
+        return Err(rejected("not an object"));
+    };
+    let payload = serde_json::to_string(&record).map_err(|_| rejected("not storable as JSON"))?;
+    let rows = session::read(record, &notes).map_err(rejected)?;
+    let content_hash = content_hash(&rows, &notes);
+    Ok(Interaction {
+        rows,
+        content_hash,
+        payload,
+    })
+}
+
+/// Covers the rows rather than the record, so that an interaction does not count as changed when
+/// it was only asked for at another offset or spelled differently. A value that could not be read
+/// is not in the rows, so it is hashed beside them.
+fn content_hash(rows: &Rows, notes: &Notes) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    hash.update(TRANSFORM_VERSION.to_be_bytes());
+    let parts = serde_json::to_vec(&(rows, notes.unread()));
+    hash.update(parts.unwrap_or_default());
+    hash.finalize().into()
+}

@@ -1,0 +1,151 @@
+//! The record itself: identity, session, customer, campaign and tags.
+
+use serde_json::{Map, Value};
+
+use super::fields::{Fields, Notes};
+use super::rows::{Session, Tag, TagScope};
+use super::{LONGEST_ID, Rows, destination};
+
+/// All rows of a record, or why there can be none.
+pub(super) fn read(record: Map<String, Value>, notes: &Notes) -> Result<Rows, &'static str> {
+    let mut fields = Fields::new("", record, notes);
+    let mut session = identity(&mut fields)?;
+    let started_at = fields.instant("sessionStartTime");
+    session.session_started_at = started_at.ok_or("sessionStartTime is missing or cannot be read")?;
+    outcome(&mut session, &mut fields);
+    survey(&mut session, &mut fields);
+    campaign(&mut session, &mut fields);
+    meta_info_and_customer(&mut session, &mut fields, notes);
+    let interaction_id = session.interaction_id.clone();
+    let mut tags = tags(
+        &mut fields,
+        "sessionleveltags",
+        TagScope::Session,
+        &interaction_id,
+    );
+    tags.extend(self::tags(
+        &mut fields,
+        "userleveltags",
+        TagScope::User,
+        &interaction_id,
+    ));
+    let mut rows = Rows {
+        tags,
+        ..Rows::default()
+    };
+    for (index, destination) in fields.objects("destinations") {
+        destination::read(&mut rows, &interaction_id, index, destination);
+    }
+    session.extra = fields.rest();
+    session.warnings = notes.warnings();
+    rows.session = session;
+    Ok(rows)
+}
+
+fn identity(fields: &mut Fields<'_>) -> Result<Session, &'static str> {
+    let session_id = fields.text("sessionId");
+    let conversation_id = fields.text("conversationId");
+    let interaction_id = conversation_id.clone().or_else(|| session_id.clone());
+    let interaction_id = interaction_id.ok_or("neither conversationId nor sessionId")?;
+    if interaction_id.len() > LONGEST_ID {
+        return Err("the id is longer than 512 bytes");
+    }
+    Ok(Session {
+        interaction_id,
+        session_id,
+        conversation_id,
+        ..Session::default()
+    })
+}
+
+fn outcome(session: &mut Session, fields: &mut Fields<'_>) {
+    session.channel = fields.text("channel");
+    session.direction = fields.text("Direction");
+    session.is_voicemail = fields.flag("isVoicemail");
+    session.session_ended_at = fields.instant("sessionEndTime");
+    session.bot_id = fields.text("botId");
+    session.user_id = fields.text("userId");
+    session.channel_specific_user_id = fields.text("channelSpecificUserId");
+    session.org_id = fields.text("orgId");
+    session.smart_status = fields.text("smartStatus");
+    session.final_status = fields.text("finalStatus");
+    session.reason = fields.text("reason");
+    session.disconnecting_event = fields.text("disconnectingEvent");
+    session.error_details = fields.text("errorDetails");
+    session.automation_bot_ids = fields.texts("automationBotIDs");
+    session.dispositions = fields.texts("dispositions");
+    session.disposition_remarks = fields.texts("dispositionRemarks");
+    session.skills = fields.json("skills");
+}
+
+fn survey(session: &mut Session, fields: &mut Fields<'_>) {
+    session.survey_type = fields.text("surveyType");
+    session.csat_score = fields.integer("csatScore");
+    session.nps_score = fields.integer("npsScore");
+    session.like_dislike_score = fields.integer("likeDislikeScore");
+    session.csat_feedback = fields.text("csatFeedback");
+}
+
+fn campaign(session: &mut Session, fields: &mut Fields<'_>) {
+    let mut campaign = fields.object("campaigninfo");
+    session.campaign_id = campaign.text("campaignId");
+    session.campaign_name = campaign.text("campaignName");
+    session.campaign_instance_id = campaign.text("campaignInstanceId");
+    session.campaign_dialing_list_id = campaign.text("campaignDialingListId");
+    session.campaign_attempt = campaign.integer("attempt");
+    session.campaign_contact_status = campaign.text("contactStatus");
+    session.campaign_run_at = campaign.instant("campaignRunDate");
+    session.campaign_contact_lists = campaign.texts("contactListName");
+    fields.keep_rest_of("campaigninfo", campaign);
+}
+
+/// `metaInfo` is kept whole beside the columns taken from it: its content is the bot's author's
+/// own. `customerinfo` sits beside it or inside it; where both are there, the outer one wins.
+fn meta_info_and_customer(session: &mut Session, fields: &mut Fields<'_>, notes: &Notes) {
+    session.meta_info = fields.json("metaInfo");
+    let meta = session
+        .meta_info
+        .clone()
+        .into_iter()
+        .map(|value| ("metaInfo".to_owned(), value));
+    let mut meta = Fields::new("", meta.collect(), notes).object("metaInfo");
+    session.caller = meta.text("caller");
+    session.callee = meta.text("callee");
+    session.caller_host = meta.text("callerHost");
+    session.dialed_number = meta.text("dialedNumber");
+    session.ip_address = meta.text("ipAddress");
+    session.host_domain = meta.text("hostDomain");
+    session.os = meta.text("os");
+    let mut transfer = meta.object("agentTransferConfig");
+    session.last_intent_name = transfer.text("lastIntentName");
+    session.last_intent_user_input = transfer.text("lastIntentuserInput");
+
+    let mut outer = fields.object("customerinfo");
+    let mut inner = meta.object("customerinfo");
+    let mut customer = |name| {
+        let value = outer.text(name);
+        value.or(inner.text(name))
+    };
+    session.customer_phone = customer("CustomerPhone");
+    session.center_phone = customer("CenterPhone");
+    session.customer_first_name = customer("CustomerFirstName");
+    session.customer_last_name = customer("CustomerLastName");
+    session.customer_email = customer("CustomerEmail");
+    let direction = customer("Direction");
+    session.direction = session.direction.take().or(direction);
+    fields.keep_rest_of("customerinfo", outer);
+}
+
+fn tags(fields: &mut Fields<'_>, name: &str, tag_scope: TagScope, interaction_id: &str) -> Vec<Tag> {
+    fields
+        .objects(name)
+        .map(|(tag_index, mut tag)| Tag {
+            interaction_id: interaction_id.to_owned(),
+            tag_scope,
+            tag_index,
+            name: tag.text("name"),
+            value: tag.text("value"),
+            extra: tag.rest(),
+        })
+        .collect()
+}

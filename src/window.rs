@@ -1,0 +1,28 @@
+//! A stretch of time that is asked for, proven and booked as one.
+
+use std::fmt;
+
+use chrono::{DateTime, SecondsFormat, Utc};
+
+/// The half-open stretch from `start` up to, not including, `end`. Both are whole seconds,
+/// since the API's request knows nothing finer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Window {
+    /// First instant inside.
+    pub start: DateTime<Utc>,
+    /// First instant after.
+    pub end: DateTime<Utc>,
+}
+
+impl fmt::Display for Window {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let instant = |at: DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::Secs, true);
+        write!(f, "{}/{}", instant(self.start), instant(self.end))
+    }
+}
+
+impl From<Window> for sqlx::postgres::types::PgRange<DateTime<Utc>> {
+    fn from(window: Window) -> Self {
+        (window.start..window.end).into()
+    }
+}
