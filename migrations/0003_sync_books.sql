@@ -311,3 +311,12 @@ comment on column smartassist_sync.erasures.sessions_deleted is
     'Interactions that were deleted on request, with all that belongs to them.';
 comment on column smartassist_sync.erasures.rejected_records_deleted is
     'Rejected records that were deleted on request.';
+
+-- Made by the migrator before the first migration; here it only gets its words.
+comment on table smartassist_sync.schema_migrations is 'The migrations that were applied to this database. Written by the migrator alone.';
+comment on column smartassist_sync.schema_migrations.version is 'Number of the migration.';
+comment on column smartassist_sync.schema_migrations.description is 'Name of the migration.';
+comment on column smartassist_sync.schema_migrations.installed_on is 'When it was applied.';
+comment on column smartassist_sync.schema_migrations.success is 'Whether it was applied to its end.';
+comment on column smartassist_sync.schema_migrations.checksum is 'Checksum of its text: a migration is never edited once it is applied anywhere.';
+comment on column smartassist_sync.schema_migrations.execution_time is 'Nanoseconds that it took.';

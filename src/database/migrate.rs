@@ -1,10 +1,21 @@
 //! Bringing the schema to what this binary knows.
 
+use std::sync::LazyLock;
+
 use sqlx::PgPool;
 use sqlx::migrate::{MigrateError, Migrator};
 use tracing::info;
 
-static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
+/// Where the migrations that were applied are listed. By its full name: sqlx would otherwise put
+/// the list into whatever schema the user's search path begins with, which changes once a schema
+/// is named like the user.
+const APPLIED: &str = "smartassist_sync.schema_migrations";
+
+static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
+    let mut migrations = sqlx::migrate!("./migrations");
+    migrations.dangerous_set_table_name(APPLIED);
+    migrations
+});
 
 /// The schema could not be brought to what this binary knows.
 #[derive(Debug, thiserror::Error)]
@@ -20,6 +31,11 @@ pub enum MigrationError {
     /// A migration failed; it left nothing behind.
     #[error("a migration failed and was rolled back")]
     Failed(#[source] MigrateError),
+    /// The schema for the list of migrations could not be made.
+    #[error(
+        "cannot make the schema smartassist_sync; an administrator can: create schema smartassist_sync authorization <our user>"
+    )]
+    Schema(#[source] sqlx::Error),
 }
 
 /// Applies what is missing. Two processes that do so at once wait for each other.
@@ -27,6 +43,7 @@ pub enum MigrationError {
 /// # Errors
 /// The schema is newer than this binary, was altered, or a statement fails.
 pub async fn migrate(pool: &PgPool) -> Result<(), MigrationError> {
+    make_books_schema(pool).await.map_err(MigrationError::Schema)?;
     MIGRATIONS.run(pool).await.map_err(|error| match error {
         MigrateError::VersionMissing(version) | MigrateError::VersionTooNew(version, _) => {
             MigrationError::Newer(version)
@@ -39,11 +56,31 @@ pub async fn migrate(pool: &PgPool) -> Result<(), MigrationError> {
     Ok(())
 }
 
+/// Makes the schema that the list of migrations is in, unless it is there: an administrator may
+/// have made it for a user who has no right to. The lock lasts until the transaction ends, so two
+/// processes do not make it at once.
+async fn make_books_schema(pool: &PgPool) -> Result<(), sqlx::Error> {
+    let mut transaction = pool.begin().await?;
+    sqlx::query("select pg_advisory_xact_lock(hashtext('smartassist_sync'))")
+        .execute(&mut *transaction)
+        .await?;
+    let exists: bool = sqlx::query_scalar("select to_regnamespace('smartassist_sync') is not null")
+        .fetch_one(&mut *transaction)
+        .await?;
+    if !exists {
+        sqlx::query("create schema smartassist_sync")
+            .execute(&mut *transaction)
+            .await?;
+    }
+    transaction.commit().await
+}
+
 impl MigrationError {
     /// Whether the database is out of reach, as opposed to refusing a statement.
     pub fn is_unreachable(&self) -> bool {
         match self {
             Self::Failed(MigrateError::Execute(error)) => crate::load::is_unreachable(error),
+            Self::Schema(error) => crate::load::is_unreachable(error),
             Self::Newer(_) | Self::Altered(_) | Self::Failed(_) => false,
         }
     }

@@ -8,9 +8,13 @@ use tracing_subscriber::fmt::format::FmtSpan;
 
 use crate::config::{LogConfig, LogFormat};
 
+/// sqlx passes on every notice of the server ("already exists, skipping"). A directive of the
+/// configuration for the same target comes later, and wins.
+const QUIET: &str = "sqlx=warn";
+
 /// Starts logging as configured. A second call in a process changes nothing.
 pub fn start(config: &LogConfig) {
-    let filter = EnvFilter::try_new(&config.level).unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = EnvFilter::new(format!("{QUIET},{}", config.level));
     let fallback = if std::io::stderr().is_terminal() {
         LogFormat::Pretty
     } else {

@@ -1,0 +1,11 @@
+//! All integration tests in one binary: they share one private PostgreSQL, with a fresh database
+//! for each test, and talk to the simulated API over real HTTP.
+
+mod cli;
+mod daemon;
+mod extract;
+mod load;
+mod migrations;
+mod support;
+mod sync;
+mod transform;

@@ -1,0 +1,184 @@
+//! A fresh database for each test, on one PostgreSQL for all of them.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use smartassist_etl::database::{PrivateServer, migrate};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool, Row};
+use tokio::sync::OnceCell;
+
+static SERVER: OnceCell<PrivateServer> = OnceCell::const_new();
+static NEXT: AtomicU32 = AtomicU32::new(1);
+
+/// The data is thrown away, so nothing needs to reach the disk.
+const SETTINGS: [(&str, &str); 4] = [
+    ("fsync", "off"),
+    ("synchronous_commit", "off"),
+    ("full_page_writes", "off"),
+    ("max_connections", "300"),
+];
+
+const TEMPLATE: &str = "migrated";
+
+/// The tables of schema `smartassist`, and what orders their rows.
+const DATA_TABLES: [&str; 6] = [
+    "sessions",
+    "destinations",
+    "agent_segments",
+    "consultations",
+    "tags",
+    "raw_interactions",
+];
+
+/// A database of a test's own.
+pub(crate) struct TestDatabase {
+    pub(crate) pool: PgPool,
+    pub(crate) name: String,
+}
+
+/// The server of this test process. It stops when the process ends, however that is.
+pub(crate) async fn server() -> &'static PrivateServer {
+    SERVER
+        .get_or_init(|| async {
+            let server = PrivateServer::start(&directory(), &SETTINGS).await.unwrap();
+            let mut connection = PgConnection::connect_with(&server.options()).await.unwrap();
+            sqlx::query("create database migrated")
+                .execute(&mut connection)
+                .await
+                .unwrap();
+            connection.close().await.unwrap();
+            let pool = PgPool::connect_with(server.options().database(TEMPLATE))
+                .await
+                .unwrap();
+            migrate(&pool).await.unwrap();
+            pool.close().await;
+            server
+        })
+        .await
+}
+
+/// A directory that PostgreSQL can enter when root runs the tests. Those of test processes that
+/// are gone are removed.
+fn directory() -> PathBuf {
+    let parent = std::env::temp_dir().join("smartassist-etl-tests");
+    std::fs::create_dir_all(&parent).unwrap();
+    for entry in std::fs::read_dir(&parent).unwrap().flatten() {
+        let is_alive = Path::new("/proc").join(entry.file_name()).exists();
+        if !is_alive {
+            // Another test process may be removing it too.
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
+    parent.join(std::process::id().to_string())
+}
+
+impl TestDatabase {
+    /// With all migrations applied.
+    pub(crate) async fn migrated() -> Self {
+        Self::like(TEMPLATE).await
+    }
+
+    /// With nothing in it.
+    pub(crate) async fn empty() -> Self {
+        Self::like("template0").await
+    }
+
+    async fn like(template: &str) -> Self {
+        let server = server().await;
+        let name = format!("test_{}", NEXT.fetch_add(1, Ordering::Relaxed));
+        let mut connection = PgConnection::connect_with(&server.options()).await.unwrap();
+        let create = format!("create database {name} template {template}");
+        sqlx::query(AssertSqlSafe(create))
+            .execute(&mut connection)
+            .await
+            .unwrap();
+        connection.close().await.unwrap();
+        let options = server.options().database(&name);
+        let pool = PgPoolOptions::new()
+            .max_connections(5)
+            .connect_with(options)
+            .await
+            .unwrap();
+        Self { pool, name }
+    }
+
+    /// As `DATABASE_URL` has it.
+    pub(crate) async fn url(&self) -> String {
+        use sqlx::ConnectOptions;
+        let options: PgConnectOptions = server().await.options().database(&self.name);
+        options.to_url_lossy().to_string()
+    }
+
+    /// Rows in each data table, in the order session, destination, segment, consultation, tag, raw.
+    pub(crate) async fn counts(&self) -> Vec<i64> {
+        let mut counts = Vec::new();
+        for table in DATA_TABLES {
+            counts.push(
+                self.number(&format!("select count(*) from smartassist.{table}"))
+                    .await,
+            );
+        }
+        counts
+    }
+
+    /// A digest of every row of the data tables, but for when we saw or wrote it. `except` names
+    /// further columns to leave out.
+    pub(crate) async fn digest(&self, except: &[&str]) -> Vec<String> {
+        let mut without = vec!["first_seen_at", "last_changed_at", "fetched_at"];
+        without.extend(except);
+        let mut digests = Vec::new();
+        for table in DATA_TABLES {
+            let sql = format!(
+                "select md5(coalesce(string_agg(line, E'\\n' order by line collate \"C\"), '')) \
+                 from (select (to_jsonb(t) - $1::text[])::text as line from smartassist.{table} t) lines"
+            );
+            let digest: String = sqlx::query_scalar(AssertSqlSafe(sql))
+                .bind(&without)
+                .fetch_one(&self.pool)
+                .await
+                .unwrap();
+            digests.push(format!("{table} {digest}"));
+        }
+        digests
+    }
+
+    /// The version of every row as PostgreSQL keeps it: the transaction that wrote it and its place.
+    pub(crate) async fn row_versions(&self) -> Vec<String> {
+        let mut versions = Vec::new();
+        for table in DATA_TABLES {
+            let sql =
+                format!("select xmin::text || ' ' || ctid::text from smartassist.{table} order by ctid");
+            let rows = sqlx::query(AssertSqlSafe(sql))
+                .fetch_all(&self.pool)
+                .await
+                .unwrap();
+            versions.extend(
+                rows.iter()
+                    .map(|row| format!("{table} {}", row.get::<String, _>(0))),
+            );
+        }
+        versions
+    }
+
+    pub(crate) async fn number(&self, sql: &str) -> i64 {
+        sqlx::query_scalar(AssertSqlSafe(sql.to_owned()))
+            .fetch_one(&self.pool)
+            .await
+            .unwrap()
+    }
+
+    pub(crate) async fn text(&self, sql: &str) -> String {
+        sqlx::query_scalar(AssertSqlSafe(sql.to_owned()))
+            .fetch_one(&self.pool)
+            .await
+            .unwrap()
+    }
+
+    pub(crate) async fn execute(&self, sql: &str) {
+        sqlx::raw_sql(AssertSqlSafe(sql.to_owned()))
+            .execute(&self.pool)
+            .await
+            .unwrap();
+    }
+}

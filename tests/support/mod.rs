@@ -1,0 +1,9 @@
+//! What tests are made of: a database, an account of the simulated API, a clock, a worker.
+
+pub(crate) mod database;
+pub(crate) mod program;
+pub(crate) mod world;
+
+pub(crate) use database::TestDatabase;
+pub(crate) use program::Program;
+pub(crate) use world::{ManualClock, Setup, instant};

@@ -1,0 +1,130 @@
+//! The real program as a child process.
+
+use std::collections::HashMap;
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+use tokio::process::{Child, Command};
+use tokio::sync::mpsc;
+
+/// No test waits longer than this for anything.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A running `smartassist-etl`. It is killed when a test drops it.
+pub(crate) struct Program {
+    child: Child,
+    lines: mpsc::UnboundedReceiver<String>,
+    /// Everything that came on stderr so far.
+    pub(crate) log: Vec<String>,
+}
+
+/// What a program that ended left.
+pub(crate) struct Ended {
+    pub(crate) status: ExitStatus,
+    pub(crate) stdout: String,
+    pub(crate) log: Vec<String>,
+}
+
+impl Program {
+    /// Starts it with nothing in its environment but `environment`.
+    pub(crate) fn start(arguments: &[&str], environment: &HashMap<String, String>) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_smartassist-etl"))
+            .args(arguments)
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .envs(environment)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let mut stderr = BufReader::new(child.stderr.take().unwrap()).lines();
+        let (sender, lines) = mpsc::unbounded_channel();
+        tokio::spawn(async move {
+            while let Ok(Some(line)) = stderr.next_line().await {
+                if sender.send(line).is_err() {
+                    break;
+                }
+            }
+        });
+        Self {
+            child,
+            lines,
+            log: Vec::new(),
+        }
+    }
+
+    /// Runs it to its end.
+    pub(crate) async fn run(arguments: &[&str], environment: &HashMap<String, String>) -> Ended {
+        Self::start(arguments, environment).ended().await
+    }
+
+    /// Waits for its end.
+    pub(crate) async fn ended(mut self) -> Ended {
+        let mut stdout = String::new();
+        let mut pipe = self.child.stdout.take().unwrap();
+        let end = async {
+            pipe.read_to_string(&mut stdout).await.unwrap();
+            self.child.wait().await.unwrap()
+        };
+        let status = tokio::time::timeout(PATIENCE, end)
+            .await
+            .expect("the program does not end");
+        while let Some(line) = self.lines.recv().await {
+            self.log.push(line);
+        }
+        Ended {
+            status,
+            stdout,
+            log: self.log,
+        }
+    }
+
+    /// Waits for the next log event with this message.
+    pub(crate) async fn event(&mut self, message: &str) -> Value {
+        loop {
+            let line = tokio::time::timeout(PATIENCE, self.lines.recv()).await;
+            let Ok(Some(line)) = line else {
+                panic!("no event {message:?} among:\n{}", self.log.join("\n"))
+            };
+            self.log.push(line);
+            let event: Value = serde_json::from_str(self.log.last().unwrap()).unwrap_or_default();
+            if event["message"] == message {
+                return event;
+            }
+        }
+    }
+
+    pub(crate) fn signal(&self, signal: nix::sys::signal::Signal) {
+        let pid = i32::try_from(self.child.id().unwrap()).unwrap();
+        nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), signal).unwrap();
+    }
+}
+
+impl Ended {
+    pub(crate) fn code(&self) -> i32 {
+        self.status.code().unwrap()
+    }
+
+    /// The events of the log with this message.
+    pub(crate) fn events(&self, message: &str) -> Vec<Value> {
+        let events = self
+            .log
+            .iter()
+            .filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        events.filter(|event| event["message"] == message).collect()
+    }
+
+    /// The last line of the log that is not an event: what is said to the person who ran it.
+    pub(crate) fn last_word(&self) -> String {
+        self.log
+            .iter()
+            .filter(|line| !line.starts_with('{'))
+            .cloned()
+            .collect::<Vec<_>>()
+            .join("\n")
+    }
+}

@@ -1,0 +1,136 @@
+//! An account of the simulated API, and a worker that loads it.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use smartassist_etl::clock::Clock;
+use smartassist_etl::config::Config;
+use smartassist_etl::extract::ApiClient;
+use smartassist_etl::load::runs::Kind;
+use smartassist_etl::sync::{AccountWorker, RunReport, WorkerSettings};
+use smartassist_simulator::{Options, Seed, Simulator};
+use sqlx::PgPool;
+use tokio_util::sync::CancellationToken;
+
+use super::TestDatabase;
+
+/// A clock that stands where it is put.
+#[derive(Debug)]
+pub(crate) struct ManualClock(Mutex<DateTime<Utc>>);
+
+impl ManualClock {
+    pub(crate) fn at(instant: DateTime<Utc>) -> Arc<Self> {
+        Arc::new(Self(Mutex::new(instant)))
+    }
+
+    pub(crate) fn set(&self, instant: DateTime<Utc>) {
+        *self.0.lock().unwrap() = instant;
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> DateTime<Utc> {
+        *self.0.lock().unwrap()
+    }
+}
+
+pub(crate) fn instant(text: &str) -> DateTime<Utc> {
+    DateTime::parse_from_rfc3339(text).unwrap().to_utc()
+}
+
+/// A simulated account, a clock that stands still, and the settings of the account.
+pub(crate) struct Setup {
+    pub(crate) simulator: Simulator,
+    pub(crate) clock: Arc<ManualClock>,
+    settings: HashMap<String, String>,
+}
+
+impl Setup {
+    /// An account without interactions. Both clocks stand at noon of 15 January 2026, and
+    /// interactions are wanted from the first of that month.
+    pub(crate) async fn start() -> Self {
+        let now = instant("2026-01-15T12:00:00Z");
+        let simulator = Simulator::start(Options::default()).await.unwrap();
+        simulator.world().set_now(now);
+        let mut setup = Self {
+            simulator,
+            clock: ManualClock::at(now),
+            settings: HashMap::new(),
+        };
+        let base_url = setup.simulator.base_url();
+        for (key, value) in [
+            ("base_url", base_url.as_str()),
+            ("account_id", "acct-sim"),
+            ("stream_id", "st-sim"),
+            ("client_id", "cs-sim"),
+            ("client_secret", "simulator-secret-0123456789abcdef"),
+            ("start_from", "2026-01-01"),
+            ("requests_per_minute", "0"),
+            ("retry_pause_milliseconds", "1"),
+        ] {
+            setup.set(key, value);
+        }
+        setup
+    }
+
+    /// As [`Setup::start`], with `count` interactions from 1 January to now.
+    pub(crate) async fn with_interactions(count: usize) -> Self {
+        let setup = Self::start().await;
+        let (from, to) = (instant("2026-01-01T00:00:00Z"), instant("2026-01-15T11:00:00Z"));
+        setup.simulator.world().seed(&Seed::new(7, from, to, count));
+        setup
+    }
+
+    /// Sets a key of the account.
+    pub(crate) fn set(&mut self, key: &str, value: &str) {
+        self.settings.insert(key.to_owned(), value.to_owned());
+    }
+
+    /// The account's settings, as environment variables.
+    pub(crate) fn environment(&self) -> HashMap<String, String> {
+        let name = |key: &String| format!("SMARTASSIST_ETL__ACCOUNTS__MAIN__{}", key.to_uppercase());
+        self.settings
+            .iter()
+            .map(|(key, value)| (name(key), value.clone()))
+            .collect()
+    }
+
+    pub(crate) fn client(&self) -> ApiClient {
+        let config = Config::from_layers(None, self.environment()).unwrap();
+        ApiClient::new(
+            config.accounts[0].clone(),
+            Arc::clone(&self.clock) as Arc<dyn Clock>,
+        )
+        .unwrap()
+    }
+
+    pub(crate) fn worker(&self, pool: &PgPool) -> AccountWorker {
+        AccountWorker {
+            api: self.client(),
+            pool: pool.clone(),
+            settings: WorkerSettings {
+                settle: Duration::from_secs(120),
+                lease: Duration::from_secs(30),
+                keep_raw: true,
+            },
+            clock: Arc::clone(&self.clock) as Arc<dyn Clock>,
+            holder: "test".to_owned(),
+        }
+    }
+
+    /// One `sync` run.
+    pub(crate) async fn sync(&self, database: &TestDatabase) -> RunReport {
+        self.worker(&database.pool)
+            .run(Kind::Sync, &CancellationToken::new())
+            .await
+    }
+
+    /// Moves both clocks on.
+    pub(crate) fn pass(&self, span: TimeDelta) {
+        let now = self.clock.now() + span;
+        self.clock.set(now);
+        self.simulator.world().set_now(now);
+    }
+}
