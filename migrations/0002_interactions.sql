@@ -368,9 +368,9 @@ comment on column smartassist.agent_segments.non_response_event is
 comment on column smartassist.agent_segments.agent_notes is
     'Notes of the agent, or generated summaries; empty where there are none. Free text. Personal data. API: destinations[].respondingAgent.agentNotes.';
 comment on column smartassist.agent_segments.joined_users is
-    'Users who joined the conversation, as sent. NULL where there are none. Personal data. API: destinations[].respondingAgent.JoinedUsers.';
+    'Users who joined the conversation, as sent, but with time stamps in UTC. NULL where there are none. Personal data. API: destinations[].respondingAgent.JoinedUsers.';
 comment on column smartassist.agent_segments.snooze_info is
-    'Snoozes of the conversation, as sent. NULL where there are none. API: destinations[].respondingAgent.snoozeinfo.';
+    'Snoozes of the conversation, as sent, but with time stamps in UTC. NULL where there are none. API: destinations[].respondingAgent.snoozeinfo.';
 comment on column smartassist.agent_segments.agent_chose_translate is
     'Whether the agent chose translation. NULL where the API does not say. API: destinations[].respondingAgent.agentChoseTranslate.';
 comment on column smartassist.agent_segments.extra is

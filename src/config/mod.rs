@@ -7,6 +7,8 @@ mod account;
 mod layers;
 mod secret;
 mod section;
+#[cfg(test)]
+mod tests;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -45,6 +47,8 @@ pub struct Config {
 pub struct DatabaseConfig {
     /// `PostgreSQL` URL; `None` means a private server of our own.
     pub url: Option<Secret>,
+    /// Where the private server's binaries are; `None`: where systems put them.
+    pub server_binaries: Option<PathBuf>,
     /// Connections, at most.
     pub max_connections: u32,
     /// How long to wait for a connection.
@@ -191,6 +195,7 @@ impl DatabaseConfig {
         }
         let config = Self {
             url,
+            server_binaries: section.text("server_binaries").map(PathBuf::from),
             max_connections: section.integer("max_connections", &(2..=1_000)),
             connect_timeout: seconds(&mut section, "connect_timeout_seconds", 1..=3_600),
         };

@@ -66,7 +66,8 @@ impl Database {
                 )
             }
             None => {
-                let server = PrivateServer::start(&config.data_dir.join("postgres"), &[]).await?;
+                let binaries = config.database.server_binaries.as_deref();
+                let server = PrivateServer::start(&config.data_dir.join("postgres"), binaries, &[]).await?;
                 (server.options(), Some(server))
             }
         };

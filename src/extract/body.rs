@@ -22,6 +22,10 @@ pub(super) async fn read(response: Response, max_bytes: usize, now: DateTime<Utc
     if status == StatusCode::OK {
         let body = collect(response, max_bytes).await?;
         return match Page::parse(&body) {
+            // Where no record says it, the API does: an empty page would count as read.
+            Some(page) if page.records.is_empty() && says_rate_limited(&body) => {
+                Err(ApiError::RateLimited { status, retry_after })
+            }
             Some(page) => Ok(page),
             None if says_rate_limited(&body) => Err(ApiError::RateLimited { status, retry_after }),
             None => Err(ApiError::Undecodable { bytes: body.len() }),

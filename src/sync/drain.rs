@@ -1,8 +1,8 @@
 //! Reading one window until every record in it has been seen, or saying that it cannot be done.
 //!
-//! A window is drained if its last page came back short and no record came twice, or if the
-//! distinct records add up to the total that the API reported. Otherwise rows shifted while we
-//! paged, and the window is read again.
+//! A window is drained if no record came twice, and either its last page came back short or the
+//! records add up to the total that the API reported. Otherwise rows shifted while we paged, and
+//! the window is read again.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -137,11 +137,9 @@ impl Read {
     }
 
     fn adds_up(&self) -> bool {
-        match self.total {
-            Some(total) => self.distinct() == total,
-            // One page cannot shift. Over several, a record that came twice pushed another out.
-            None => self.pages == 1 || self.distinct() == self.records,
-        }
+        // One page cannot shift. Over several, a record that came twice pushed another out.
+        let shifted = self.pages > 1 && self.distinct() < self.records;
+        !shifted && self.total.is_none_or(|total| self.distinct() == total)
     }
 
     fn into_drained(self) -> Drained {

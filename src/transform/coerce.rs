@@ -19,6 +19,14 @@ pub(super) fn text(value: Value) -> Coerced<String> {
     })
 }
 
+/// An id is a text or a number. Anything else (`[]`, `{}`) would be the id of many records.
+pub(super) fn id(value: Value) -> Coerced<String> {
+    match value {
+        Value::Bool(_) | Value::Array(_) | Value::Object(_) => Err("not an id"),
+        value => text(value),
+    }
+}
+
 /// `true`, "YES", "True", "1", 1 and their opposites.
 #[expect(clippy::needless_pass_by_value, reason = "all coercions have one shape")]
 pub(super) fn flag(value: Value) -> Coerced<bool> {
@@ -52,16 +60,17 @@ pub(super) fn integer(value: Value) -> Coerced<i32> {
     if let Ok(number) = text.parse::<i32>() {
         return Ok(Some(number));
     }
+    let has_digits = text.contains(|c: char| c.is_ascii_digit()); // unlike "NaN" and "inf"
     let number = text
         .parse::<f64>()
         .ok()
-        .filter(|number| number.is_finite())
+        .filter(|_| has_digits)
         .ok_or("not a whole number")?;
-    if number.fract() != 0.0 {
-        return Err("not a whole number");
-    }
     if number < f64::from(i32::MIN) || number > f64::from(i32::MAX) {
         return Err("too large for its column");
+    }
+    if number.fract() != 0.0 {
+        return Err("not a whole number");
     }
     #[expect(
         clippy::cast_possible_truncation,
@@ -102,9 +111,14 @@ pub(super) fn list(value: Value) -> Vec<Value> {
     }
 }
 
-/// Whether a value says nothing: null or an empty string.
+/// Whether a value says nothing: null, an empty string or an empty list.
 pub(super) fn is_nothing(value: &Value) -> bool {
-    value.is_null() || value.as_str().is_some_and(str::is_empty)
+    match value {
+        Value::Null => true,
+        Value::String(text) => text.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        Value::Bool(_) | Value::Number(_) | Value::Object(_) => false,
+    }
 }
 
 #[cfg(test)]

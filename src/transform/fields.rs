@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 
 use super::LONGEST_ID;
 use super::coerce::{self, Coerced};
+use super::instant;
 
 /// What was noticed while reading one record.
 #[derive(Debug)]
@@ -107,9 +108,13 @@ impl<'n> Fields<'n> {
         self.coerced(name, coerce::text)
     }
 
-    /// An id that is part of an index. A longer one stays where it is, for `extra`.
     pub(super) fn id(&mut self, name: &str) -> Option<String> {
-        let id = self.text(name)?;
+        self.coerced(name, coerce::id)
+    }
+
+    /// An id that is part of an index. A longer one stays where it is, for `extra`.
+    pub(super) fn indexed_id(&mut self, name: &str) -> Option<String> {
+        let id = self.id(name)?;
         if id.len() <= LONGEST_ID {
             return Some(id);
         }
@@ -137,6 +142,14 @@ impl<'n> Fields<'n> {
 
     pub(super) fn json(&mut self, name: &str) -> Option<Value> {
         self.take(name)
+    }
+
+    /// As [`Fields::json`], with every naive time stamp inside replaced by the instant that it
+    /// means: a structure of the API's own must not depend on the offset it was asked with.
+    pub(super) fn json_in_utc(&mut self, name: &str) -> Option<Value> {
+        let mut value = self.take(name)?;
+        instant::to_utc_within(&mut value, self.notes.offset);
+        Some(value)
     }
 
     /// Whether a field is there and says something.
@@ -180,6 +193,13 @@ impl<'n> Fields<'n> {
                 };
                 (index, Fields::new(&path, object, notes))
             })
+    }
+
+    /// Drops a field that only says again what is `known`.
+    pub(super) fn drop_repeated(&mut self, name: &str, known: Option<&str>) {
+        let repeats = |value: &Value| known.is_some() && value.as_str() == known;
+        self.left
+            .retain(|key, value| !(key.eq_ignore_ascii_case(name) && repeats(value)));
     }
 
     /// Puts what is left of a nested object back under its name, to be part of this row's `extra`.

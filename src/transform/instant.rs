@@ -1,8 +1,9 @@
 //! Time stamps, as the API is known to write them.
 
 use chrono::{
-    DateTime, Datelike, FixedOffset, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Timelike, Utc,
+    DateTime, Datelike, FixedOffset, NaiveDate, NaiveDateTime, NaiveTime, SecondsFormat, TimeDelta, Timelike, Utc,
 };
+use serde_json::Value;
 
 /// The instant of a stamp, in whole microseconds as PostgreSQL keeps them.
 ///
@@ -30,6 +31,25 @@ pub(super) fn parse(text: &str, offset: i32) -> Option<DateTime<Utc>> {
             utc(local, -east.local_minus_utc() / 60)
         }
     }
+}
+
+/// Replaces every text in `value` that is a date and time without a zone by its instant in UTC.
+pub(super) fn to_utc_within(value: &mut Value, offset: i32) {
+    match value {
+        Value::String(text) if is_naive_stamp(text) => {
+            if let Some(instant) = parse(text, offset) {
+                *text = instant.to_rfc3339_opts(SecondsFormat::AutoSi, true);
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| to_utc_within(item, offset)),
+        Value::Object(fields) => fields.values_mut().for_each(|field| to_utc_within(field, offset)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+/// Whether a text has a time of day and no zone. A date alone may be just that.
+fn is_naive_stamp(text: &str) -> bool {
+    text.split_at_checked(10).is_some_and(|(_, rest)| !rest.is_empty() && split_zone(rest).1.is_none())
 }
 
 fn utc(local: NaiveDateTime, offset: i32) -> Option<DateTime<Utc>> {
@@ -96,6 +116,22 @@ mod tests {
         assert_eq!(
             at("2016-12-31T23:59:60Z", 0).unwrap(),
             "2016-12-31T23:59:59.999999Z"
+        );
+    }
+
+    #[test]
+    fn naive_stamps_inside_a_structure_become_instants() {
+        let mut value = serde_json::json!({
+            "from": "2025-09-30T12:04:48", "to": ["2025-09-30 12:05:00"], "kept": "2025-09-30T06:34:48.810Z",
+            "day": "2025-09-30", "words": "2025-09-30 or later", "n": 1,
+        });
+        to_utc_within(&mut value, -330);
+        assert_eq!(
+            value,
+            serde_json::json!({
+                "from": "2025-09-30T06:34:48Z", "to": ["2025-09-30T06:35:00Z"], "kept": "2025-09-30T06:34:48.810Z",
+                "day": "2025-09-30", "words": "2025-09-30 or later", "n": 1,
+            })
         );
     }
 

@@ -43,8 +43,8 @@ pub(super) fn read(record: Map<String, Value>, notes: &Notes) -> Result<Rows, &'
 }
 
 fn identity(fields: &mut Fields<'_>) -> Result<Session, &'static str> {
-    let session_id = fields.text("sessionId");
-    let conversation_id = fields.text("conversationId");
+    let session_id = fields.id("sessionId");
+    let conversation_id = fields.id("conversationId");
     let interaction_id = conversation_id.clone().or_else(|| session_id.clone());
     let interaction_id = interaction_id.ok_or("neither conversationId nor sessionId")?;
     if interaction_id.len() > LONGEST_ID {
@@ -131,8 +131,8 @@ fn meta_info_and_customer(session: &mut Session, fields: &mut Fields<'_>, notes:
     session.customer_first_name = customer("CustomerFirstName");
     session.customer_last_name = customer("CustomerLastName");
     session.customer_email = customer("CustomerEmail");
-    let direction = customer("Direction");
-    session.direction = session.direction.take().or(direction);
+    session.direction = session.direction.take().or_else(|| customer("Direction"));
+    outer.drop_repeated("Direction", session.direction.as_deref());
     fields.keep_rest_of("customerinfo", outer);
 }
 

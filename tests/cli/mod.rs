@@ -1,1 +1,5 @@
-//! x
+//! The program as people use it: what it says, and its exit codes.
+
+mod errors;
+mod private_postgres;
+mod status;

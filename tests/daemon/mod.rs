@@ -1,1 +1,210 @@
-//! x
+//! The daemon as operators run it: the real program, signals, HTTP.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use nix::sys::signal::Signal;
+use smartassist_simulator::{Behaviour, Fault, FaultKind};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::support::{Program, Setup, TestDatabase};
+
+/// A daemon that polls every second, with its own port for HTTP.
+async fn environment(setup: &Setup, database: &TestDatabase) -> (HashMap<String, String>, u16) {
+    let port = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
+    let mut environment = setup.environment();
+    let bind = format!("127.0.0.1:{port}");
+    for (key, value) in [
+        ("SMARTASSIST_ETL__SYNC__POLL", "* * * * * *"),
+        ("SMARTASSIST_ETL__SYNC__SETTLE_SECONDS", "1"),
+        ("SMARTASSIST_ETL__HTTP__BIND", bind.as_str()),
+        ("DATABASE_URL", database.url().await.as_str()),
+    ] {
+        environment.insert(key.to_owned(), value.to_owned());
+    }
+    (environment, port)
+}
+
+/// An account whose simulated API goes by the real time, as the program does.
+async fn live_setup() -> Setup {
+    let mut setup = Setup::start().await;
+    setup.simulator.world().run_clock(TimeDelta::zero());
+    setup.set("start_from", &(chrono_now() - TimeDelta::days(2)).to_rfc3339());
+    setup
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the program under test reads the real clock"
+)]
+fn chrono_now() -> chrono::DateTime<chrono::Utc> {
+    chrono::Utc::now()
+}
+
+/// Status and body of a GET.
+async fn get(port: u16, path: &str) -> (u16, String) {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
+    (status, answer.split_once("\r\n\r\n").unwrap().1.to_owned())
+}
+
+#[tokio::test]
+async fn an_interaction_that_appears_is_in_the_tables_within_a_poll() {
+    let database = TestDatabase::migrated().await;
+    let setup = live_setup().await;
+    setup.simulator.world().arrive(5, TimeDelta::hours(3));
+    let (environment, _) = environment(&setup, &database).await;
+    let mut daemon = Program::start(&["run"], &environment);
+    assert_eq!(daemon.event("run finished").await["inserted"], 5);
+
+    let new = setup.simulator.world().arrive(1, TimeDelta::zero());
+    let arrived = async { while daemon.event("run finished").await["inserted"] == 0 {} };
+    // Settled after a second, polled after another, and a third for slow machines.
+    tokio::time::timeout(Duration::from_secs(5), arrived)
+        .await
+        .unwrap();
+    let found = format!(
+        "select count(*) from smartassist.sessions where session_id = '{}'",
+        new[0]
+    );
+    assert_eq!(database.number(&found).await, 1);
+
+    daemon.signal(Signal::SIGTERM);
+    assert_eq!(daemon.ended().await.code(), 0);
+}
+
+#[tokio::test]
+async fn sigterm_in_the_middle_of_a_window_ends_the_daemon_in_order() {
+    let database = TestDatabase::migrated().await;
+    let setup = live_setup().await;
+    setup.simulator.world().arrive(50, TimeDelta::hours(3));
+    let slow = Behaviour {
+        latency: Duration::from_secs(30),
+        ..Behaviour::default()
+    };
+    setup.simulator.world().set_behaviour(slow);
+    let (environment, _) = environment(&setup, &database).await;
+    let mut daemon = Program::start(&["run"], &environment);
+    daemon.event("run started").await;
+    daemon.signal(Signal::SIGTERM);
+    let begun = std::time::Instant::now();
+    let ended = daemon.ended().await;
+    assert_eq!(ended.code(), 0);
+    assert!(
+        begun.elapsed() < Duration::from_secs(10),
+        "the window that is being fetched is let go"
+    );
+    assert_eq!(ended.events("run finished")[0]["outcome"], "interrupted");
+    assert_eq!(
+        database.text("select status from smartassist_sync.runs").await,
+        "interrupted"
+    );
+    assert_eq!(database.counts().await[0], 0);
+}
+
+#[tokio::test]
+async fn sigkill_in_the_middle_of_a_load_leaves_nothing_half_done() {
+    let database = TestDatabase::migrated().await;
+    let setup = live_setup().await;
+    for hours in 1..40 {
+        setup.simulator.world().arrive(20, TimeDelta::hours(hours));
+    }
+    let (mut environment, _) = environment(&setup, &database).await;
+    environment.insert("SMARTASSIST_ETL__SYNC__LEASE_SECONDS".to_owned(), "3".to_owned());
+    let mut daemon = Program::start(&["run"], &environment);
+    daemon.event("window drained").await;
+    daemon.signal(Signal::SIGKILL);
+    drop(daemon);
+    let again = Program::run(&["sync"], &environment).await;
+    assert_eq!(again.code(), 0, "{}", again.log.join("\n"));
+    assert_eq!(database.counts().await[0], 780);
+}
+
+#[tokio::test]
+async fn health_readiness_and_metrics_are_served() {
+    let database = TestDatabase::migrated().await;
+    let setup = live_setup().await;
+    setup.simulator.world().arrive(5, TimeDelta::hours(3));
+    let (environment, port) = environment(&setup, &database).await;
+    let mut daemon = Program::start(&["run"], &environment);
+    daemon.event("run finished").await;
+    assert_eq!(get(port, "/healthz").await.0, 200);
+    assert_eq!(
+        get(port, "/readyz").await,
+        (200, r#"{"status":"ready"}"#.to_owned())
+    );
+    let (_, metrics) = get(port, "/metrics").await;
+    for line in [
+        r#"smartassist_etl_records_total{account="main",result="inserted"} 5"#,
+        r#"smartassist_etl_requests_total{account="main",outcome="ok"} "#,
+        r#"smartassist_etl_watermark_timestamp_seconds{account="main"} "#,
+        "# TYPE smartassist_etl_run_duration_seconds histogram",
+    ] {
+        assert!(metrics.contains(line), "no {line} in:\n{metrics}");
+    }
+    let health = Program::run(&["healthcheck"], &environment).await;
+    assert_eq!(health.code(), 0, "{}", health.last_word());
+    daemon.signal(Signal::SIGINT);
+    assert_eq!(daemon.ended().await.code(), 0);
+    let health = Program::run(&["healthcheck"], &environment).await;
+    assert_eq!(health.code(), 1);
+    assert!(
+        health.last_word().contains("no live daemon at"),
+        "{}",
+        health.last_word()
+    );
+}
+
+#[tokio::test]
+async fn a_database_that_is_away_at_the_start_is_waited_for() {
+    let database = TestDatabase::migrated().await;
+    let setup = live_setup().await;
+    let (mut environment, port) = environment(&setup, &database).await;
+    let closed = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    environment.insert(
+        "DATABASE_URL".to_owned(),
+        format!("postgres://nobody@{closed}/none"),
+    );
+    environment.insert(
+        "SMARTASSIST_ETL__DATABASE__CONNECT_TIMEOUT_SECONDS".to_owned(),
+        "1".to_owned(),
+    );
+    let mut daemon = Program::start(&["run"], &environment);
+    daemon.event("waiting for the database").await;
+    assert_eq!(get(port, "/healthz").await.0, 200);
+    let (status, body) = get(port, "/readyz").await;
+    assert_eq!(status, 503);
+    assert!(body.contains("not open"), "{body}");
+    daemon.signal(Signal::SIGTERM);
+    assert_eq!(daemon.ended().await.code(), 0);
+}
+
+#[tokio::test]
+async fn a_daemon_whose_api_was_away_catches_up_by_itself() {
+    let database = TestDatabase::migrated().await;
+    let mut setup = live_setup().await;
+    setup.set("max_retries", "0");
+    setup.simulator.world().arrive(5, TimeDelta::hours(3));
+    setup
+        .simulator
+        .world()
+        .inject(Fault::times(4, FaultKind::ResetBeforeResponse));
+    let (environment, _) = environment(&setup, &database).await;
+    let mut daemon = Program::start(&["run"], &environment);
+    assert_eq!(daemon.event("run finished").await["outcome"], "failed");
+    while daemon.event("run finished").await["outcome"] != "succeeded" {}
+    assert_eq!(database.counts().await[0], 5);
+}

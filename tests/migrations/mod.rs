@@ -1,1 +1,92 @@
-//! x
+//! The schema: applied from nothing, described in full, readable by whom it should be.
+
+use smartassist_etl::database::{MigrationError, migrate};
+
+use crate::support::TestDatabase;
+
+const OURS: &str = "('smartassist', 'smartassist_sync', 'smartassist_bi')";
+
+#[tokio::test]
+async fn migrating_twice_changes_nothing() {
+    let database = TestDatabase::empty().await;
+    migrate(&database.pool).await.unwrap();
+    let applied = "select count(*) from smartassist_sync.schema_migrations where success";
+    let first = database.number(applied).await;
+    migrate(&database.pool).await.unwrap();
+    assert_eq!(database.number(applied).await, first);
+}
+
+#[tokio::test]
+async fn processes_that_migrate_at_once_wait_for_each_other() {
+    let database = TestDatabase::empty().await;
+    let pools = (0..4).map(|_| migrate(&database.pool));
+    for migrated in futures_util::future::join_all(pools).await {
+        migrated.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_schema_that_is_newer_than_the_binary_is_refused() {
+    let database = TestDatabase::migrated().await;
+    database
+        .execute(
+            "insert into smartassist_sync.schema_migrations \
+             (version, description, success, checksum, execution_time) values (9999, 'future', true, '', 0)",
+        )
+        .await;
+    let error = migrate(&database.pool).await.unwrap_err();
+    assert!(matches!(error, MigrationError::Newer(9999)), "{error}");
+}
+
+#[tokio::test]
+async fn every_schema_table_view_and_column_says_what_it_means() {
+    let database = TestDatabase::migrated().await;
+    let without = format!(
+        "select coalesce(string_agg(name, ', '), '') from ( \
+         select nspname as name from pg_namespace where nspname in {OURS} and obj_description(oid, 'pg_namespace') is null \
+         union all select c.oid::regclass::text from pg_class c join pg_namespace n on n.oid = relnamespace \
+         where nspname in {OURS} and relkind in ('r', 'v', 'm') and obj_description(c.oid, 'pg_class') is null \
+         union all select c.oid::regclass || '.' || attname from pg_class c join pg_namespace n on n.oid = relnamespace \
+         join pg_attribute a on attrelid = c.oid and attnum > 0 and not attisdropped \
+         where nspname in {OURS} and relkind in ('r', 'v', 'm') and col_description(c.oid, attnum) is null) undescribed"
+    );
+    assert_eq!(database.text(&without).await, "");
+}
+
+#[tokio::test]
+async fn every_foreign_key_is_served_by_an_index() {
+    let database = TestDatabase::migrated().await;
+    let without = format!(
+        "select coalesce(string_agg(conname, ', '), '') from pg_constraint c join pg_namespace n on n.oid = connamespace \
+         where contype = 'f' and nspname in {OURS} and not exists (select from pg_index i where i.indrelid = c.conrelid \
+         and (i.indkey::int2[])[0:cardinality(c.conkey) - 1] @> c.conkey)"
+    );
+    assert_eq!(database.text(&without).await, "");
+}
+
+#[tokio::test]
+async fn the_reader_reads_the_data_and_the_views_and_nothing_else() {
+    let database = TestDatabase::migrated().await;
+    let may = |schema: &str, right: &str| {
+        format!(
+            "select count(*) from pg_class c join pg_namespace n on n.oid = relnamespace where nspname = '{schema}' \
+             and relkind in ('r', 'v') and has_schema_privilege('smartassist_reader', nspname, 'usage') \
+             and has_table_privilege('smartassist_reader', c.oid, '{right}')"
+        )
+    };
+    assert_eq!(database.number(&may("smartassist", "select")).await, 6);
+    assert!(database.number(&may("smartassist_bi", "select")).await >= 2);
+    assert_eq!(database.number(&may("smartassist_sync", "select")).await, 0);
+    assert_eq!(
+        database
+            .number(&may("smartassist", "insert, update, delete, truncate"))
+            .await,
+        0
+    );
+    assert_eq!(
+        database
+            .number("select rolcanlogin::int::bigint from pg_roles where rolname = 'smartassist_reader'")
+            .await,
+        0
+    );
+}

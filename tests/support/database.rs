@@ -41,7 +41,7 @@ pub(crate) struct TestDatabase {
 pub(crate) async fn server() -> &'static PrivateServer {
     SERVER
         .get_or_init(|| async {
-            let server = PrivateServer::start(&directory(), &SETTINGS).await.unwrap();
+            let server = PrivateServer::start(&directory(), None, &SETTINGS).await.unwrap();
             let mut connection = PgConnection::connect_with(&server.options()).await.unwrap();
             sqlx::query("create database migrated")
                 .execute(&mut connection)

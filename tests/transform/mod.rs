@@ -1,1 +1,40 @@
-//! x
+//! What becomes of a record: every shape that the API is known to send, and everything else.
+
+mod content_hash;
+mod destinations;
+mod drift;
+mod identity;
+mod instants;
+mod page;
+mod properties;
+mod session;
+mod tags;
+mod unstorable;
+
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+use smartassist_etl::extract::RawRecord;
+use smartassist_etl::transform::{Interaction, Rows, transform};
+
+fn raw(text: impl Into<String>) -> RawRecord {
+    RawValue::from_string(text.into()).unwrap()
+}
+
+/// A bot-only session of one field: when it started. Then `fields`.
+fn session_with(fields: Value) -> Value {
+    let mut session = json!({"sessionId": "s-1", "sessionStartTime": "2026-03-10T12:00:00"});
+    for (name, value) in fields.as_object().unwrap() {
+        session[name] = value.clone();
+    }
+    session
+}
+
+/// What becomes of a record that was asked for at offset 0.
+fn read(record: &Value) -> Interaction {
+    transform(&raw(record.to_string()), 0).unwrap()
+}
+
+/// The rows of a session with these fields.
+fn rows_of(fields: Value) -> Rows {
+    read(&session_with(fields)).rows
+}

@@ -16,9 +16,10 @@ const VERSIONED: [(&str, &str); 3] = [
 pub(super) struct Binaries(PathBuf);
 
 impl Binaries {
-    /// The newest on this machine, or those of the version that made `cluster` if that exists.
-    pub(super) fn find(cluster: &Path) -> Result<Self, PrivateServerError> {
-        let mut found = candidates();
+    /// The newest in `place` or on this machine, or those of the version that made `cluster` if
+    /// that exists.
+    pub(super) fn find(place: Option<&Path>, cluster: &Path) -> Result<Self, PrivateServerError> {
+        let mut found = versions(place.map_or_else(usual_places, |place| vec![place.to_owned()]));
         found.sort_by_key(|(version, _)| std::cmp::Reverse(*version));
         let made_by = std::fs::read_to_string(cluster.join("PG_VERSION")).ok();
         let Some(made_by) = made_by.map(|version| version.trim().to_owned()) else {
@@ -44,8 +45,7 @@ impl Binaries {
     }
 }
 
-/// Every directory with a server, with the major version that it says it is.
-fn candidates() -> Vec<(u32, PathBuf)> {
+fn usual_places() -> Vec<PathBuf> {
     let versioned = VERSIONED.iter().flat_map(|(parent, bin)| {
         let entries = std::fs::read_dir(parent).into_iter().flatten().flatten();
         entries
@@ -57,7 +57,11 @@ fn candidates() -> Vec<(u32, PathBuf)> {
             .collect::<Vec<_>>()
     });
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let directories: Vec<PathBuf> = versioned.chain(std::env::split_paths(&path)).collect();
+    versioned.chain(std::env::split_paths(&path)).collect()
+}
+
+/// Those of the directories that hold a server, with the major version that it says it is.
+fn versions(directories: Vec<PathBuf>) -> Vec<(u32, PathBuf)> {
     directories
         .into_iter()
         .filter(|directory| directory.join("initdb").is_file() && directory.join("postgres").is_file())

@@ -47,7 +47,7 @@ pub enum PrivateServerError {
     /// There is nothing to start.
     #[error(
         "no PostgreSQL server binaries found: set database.url (or DATABASE_URL) to use a server of yours, or \
-         install them, e.g. with: apt-get install postgresql"
+         install them, e.g. with: apt-get install postgresql (database.server_binaries names another place)"
     )]
     NoBinaries,
     /// The data was made by another major version.
@@ -121,12 +121,17 @@ enum Answer {
 
 impl PrivateServer {
     /// Starts the server in `directory`, made at the first start, or joins the one that runs
-    /// there. `settings` are added to its command line.
+    /// there. `binaries` is where `initdb` and `postgres` are, if not where systems put them;
+    /// `settings` are added to the server's command line.
     ///
     /// # Errors
     /// No server binaries, no user to run it as, a directory that cannot be used, or a server
     /// that does not start.
-    pub async fn start(directory: &Path, settings: &[(&str, &str)]) -> Result<Self, PrivateServerError> {
+    pub async fn start(
+        directory: &Path,
+        binaries: Option<&Path>,
+        settings: &[(&str, &str)],
+    ) -> Result<Self, PrivateServerError> {
         std::fs::create_dir_all(directory).map_err(PrivateServerError::file(directory))?;
         let directory = directory
             .canonicalize()
@@ -153,7 +158,7 @@ impl PrivateServer {
         }
         let owner = Owner::choose()?;
         owner.check_reach(&directory)?;
-        let binaries = Binaries::find(&cluster(&directory))?;
+        let binaries = Binaries::find(binaries, &cluster(&directory))?;
         let access = match access {
             Some(access) if cluster(&directory).exists() => access.with_free_port(&directory)?,
             _ => process::initialize(&directory, &binaries, &owner).await?,

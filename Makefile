@@ -1,0 +1,44 @@
+# `make` lists the commands. Each one installs what the machine lacks (scripts/setup.sh) and works from a fresh clone.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+CARGO := scripts/with-toolchain.sh cargo
+IMAGE := smartassist-etl
+VERSION := $(shell sed -n 's/^version *= *"\(.*\)"/\1/p' Cargo.toml | head -n 1)
+
+.PHONY: help demo test lint fmt-check clippy rustdoc deny bench image clean
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+
+demo: ## watch it work: a simulated contact centre, the daemon, a private PostgreSQL (ONCE=1: once through, then exit)
+	@scripts/with-toolchain.sh scripts/demo.sh
+
+test: ## all tests, on a private PostgreSQL
+	$(CARGO) test --workspace --locked
+
+lint: fmt-check clippy rustdoc deny ## formatting, clippy, rustdoc, dependencies; warnings are errors
+
+fmt-check:
+	$(CARGO) fmt --all --check
+
+clippy:
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+
+rustdoc:
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --document-private-items --locked
+
+deny:
+	scripts/with-toolchain.sh scripts/deny.sh
+
+bench: ## how many interactions a second
+	$(CARGO) bench --bench throughput --locked
+
+image: ## the container image, with docker, podman or buildah
+	@set -ex; if docker info >/dev/null 2>&1; then docker build --build-arg VERSION=$(VERSION) -t $(IMAGE) .; \
+	elif command -v podman >/dev/null; then podman build --format docker --build-arg VERSION=$(VERSION) -t $(IMAGE) .; \
+	elif command -v buildah >/dev/null; then buildah bud --format docker --layers --build-arg VERSION=$(VERSION) -t $(IMAGE) .; \
+	else set +x; echo "make image needs a running docker, or podman, or buildah" >&2; exit 1; fi
+
+clean: ## what was built (not data/, the private PostgreSQL)
+	rm -rf target

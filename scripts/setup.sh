@@ -1,0 +1,91 @@
+#!/usr/bin/env bash
+# Installs what building and testing need and this machine lacks: a C compiler, make, curl, CA certificates, the
+# PostgreSQL server programs, the Rust toolchain of rust-toolchain.toml. Where everything is there, it does nothing and
+# needs no network. `make` runs it first; running it by hand is fine too.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+say() { printf 'setup: %s\n' "$*" >&2; }
+fail() { printf 'setup: error: %s\n' "$*" >&2; exit 1; }
+have() { command -v "$1" >/dev/null 2>&1; }
+
+# The server programs are not on PATH on Debian; the daemon and the tests look in the same places.
+have_postgresql() {
+    have psql || return 1
+    have initdb && have postgres && return 0
+    local dir
+    for dir in /usr/lib/postgresql/*/bin; do
+        [ -x "$dir/initdb" ] && [ -x "$dir/postgres" ] && return 0
+    done
+    return 1
+}
+
+have_certificates() {
+    [ -n "${SSL_CERT_FILE:-}" ] || [ -e /etc/ssl/certs/ca-certificates.crt ] || [ -e /etc/ssl/cert.pem ] ||
+        [ -e /etc/pki/tls/certs/ca-bundle.crt ]
+}
+
+missing=()
+have cc || missing+=(gcc libc6-dev)
+have make || missing+=(make)
+have curl || missing+=(curl)
+have_certificates || missing+=(ca-certificates)
+have_postgresql || missing+=(postgresql)
+
+# apt-get as root, or through sudo where that asks for no password.
+as_root() {
+    if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi
+}
+
+install_packages() {
+    local wanted="${missing[*]}"
+    if ! have apt-get; then
+        fail "missing (by their Debian names): $wanted. Please install a C compiler, make, curl, CA certificates and the
+  PostgreSQL server (14 to 18) with its psql, e.g. 'dnf install gcc make curl postgresql-server' or
+  'brew install postgresql@17', and try again"
+    fi
+    if [ "$(id -u)" != 0 ] && ! sudo -n true 2>/dev/null; then
+        fail "missing: $wanted. Please run this and try again:
+  sudo apt-get update && sudo apt-get install -y --no-install-recommends $wanted"
+    fi
+    say "installing $wanted"
+    # The package would create and start a database server of its own; only its programs are wanted here. The setting
+    # holds for this installation alone.
+    local no_cluster=/etc/postgresql-common/createcluster.d/smartassist-etl-setup.conf
+    local log status=0
+    log=$(mktemp)
+    as_root mkdir -p "${no_cluster%/*}"
+    as_root sh -c "echo 'create_main_cluster = false' >$no_cluster"
+    { as_root apt-get update &&
+        as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${missing[@]}"; } \
+        >"$log" 2>&1 </dev/null || status=$?
+    as_root rm -f "$no_cluster"
+    if [ "$status" != 0 ]; then
+        tail -n 20 "$log" >&2
+        fail "apt-get could not install $wanted; its whole output is in $log"
+    fi
+    rm -f "$log"
+}
+
+[ ${#missing[@]} = 0 ] || install_packages
+
+# shellcheck source=scripts/toolchain.sh
+. scripts/toolchain.sh
+if ! find_toolchain; then
+    cargo_bin=${CARGO_HOME:-$HOME/.cargo}/bin
+    have rustup || PATH="$cargo_bin:$PATH"
+    have rustup || {
+        say "installing rustup into $cargo_bin"
+        installer=$(mktemp)
+        trap 'rm -f "$installer"' EXIT
+        curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs -o "$installer" ||
+            curl --proto '=https' --tlsv1.2 -sSf https://static.rust-lang.org/rustup/rustup-init.sh -o "$installer" ||
+            fail "rustup's installer is out of reach: see https://rustup.rs"
+        RUSTUP_INIT_SKIP_PATH_CHECK=yes sh "$installer" -y --no-modify-path --profile minimal --default-toolchain none \
+            >/dev/null || fail "rustup could not be installed: see https://rustup.rs"
+    }
+    say "installing Rust $(wanted_rust)"
+    # Without a name, the toolchain of rust-toolchain.toml with its components; an older rustup does that on first use.
+    rustup toolchain install >&2 || rustup show active-toolchain >&2 || true
+    find_toolchain || fail "still no Rust $(wanted_rust); 'cargo --version' says: $(cargo --version 2>&1 | tail -n 1)"
+fi

@@ -1,0 +1,191 @@
+//! Accounts, and what they have in common.
+
+use super::*;
+
+#[test]
+fn an_account_needs_only_its_address_its_ids_and_a_credential() {
+    let account = account("").unwrap();
+    assert_eq!(account.name, "main");
+    assert_eq!(account.base_url.as_str(), "https://smartassist.example.com/");
+    assert_eq!(
+        (account.account_id.as_str(), account.stream_id.as_str()),
+        ("acct-1", "st-1")
+    );
+    assert_eq!(account.filters.stream_id, "st-1");
+    assert_eq!(account.filters.selected_fields.len(), 6);
+    assert!(account.filters.channels.is_none() && account.filters.direction.is_none());
+    assert!(account.filters.extra_body.is_empty());
+    assert_eq!((account.time_zone_offset, account.requests_per_minute), (0, 60));
+    assert_eq!((account.requests_per_hour, account.max_in_flight), (0, 4));
+    assert_eq!(
+        (account.retry.max_retries, account.retry.pause),
+        (6, Duration::from_secs(1))
+    );
+    assert_eq!(account.response.max_bytes, 32 * 1024 * 1024);
+    assert_eq!(account.response.request_timeout, Duration::from_secs(90));
+    assert!(account.start_from.is_none());
+}
+
+#[test]
+fn several_accounts_have_the_defaults_of_accounts_and_differ_from_them() {
+    let text = r#"
+        [account_defaults]
+        base_url = "https://eu.example.com"
+        client_id = "cs-1"
+        client_secret = "shared"
+        requests_per_minute = 30
+        channels = ["voice"]
+        [accounts.north]
+        account_id = "a-1"
+        stream_id = "st-1"
+        [accounts.south]
+        base_url = "https://us.example.com"
+        account_id = "a-2"
+        stream_id = "st-2"
+        requests_per_minute = 10
+        channels = ["chat", "email"]
+    "#;
+    let config = read(text, &[("ACCOUNT_DEFAULTS__MAX_IN_FLIGHT", "2")]).unwrap();
+    let [north, south] = config.accounts.as_slice() else {
+        panic!("{:?}", config.accounts)
+    };
+    assert_eq!((north.name.as_str(), south.name.as_str()), ("north", "south"));
+    assert_eq!(north.base_url.host_str(), Some("eu.example.com"));
+    assert_eq!(south.base_url.host_str(), Some("us.example.com"));
+    assert_eq!((north.requests_per_minute, south.requests_per_minute), (30, 10));
+    assert_eq!(north.filters.channels.as_deref().unwrap(), ["voice"]);
+    assert_eq!(south.filters.channels.as_deref().unwrap(), ["chat", "email"]);
+    assert_eq!((north.max_in_flight, south.max_in_flight), (2, 2));
+}
+
+#[test]
+fn an_account_can_be_given_by_the_environment_alone() {
+    let variables = environment(&[
+        (
+            "SMARTASSIST_ETL__ACCOUNTS__MAIN__BASE_URL",
+            "https://smartassist.example.com",
+        ),
+        ("SMARTASSIST_ETL__ACCOUNTS__MAIN__ACCOUNT_ID", "007"),
+        ("SMARTASSIST_ETL__ACCOUNTS__MAIN__STREAM_ID", "1e3"),
+        ("SMARTASSIST_ETL__ACCOUNTS__MAIN__CLIENT_ID", "true"),
+        ("SMARTASSIST_ETL__ACCOUNTS__MAIN__CLIENT_SECRET", "0042"),
+        ("SMARTASSIST_ETL__ACCOUNTS__MAIN__JWT_ALGORITHM", "HS512"),
+    ]);
+    let config = Config::from_layers(None, variables).unwrap();
+    let account = &config.accounts[0];
+    assert_eq!(
+        (account.account_id.as_str(), account.stream_id.as_str()),
+        ("007", "1e3")
+    );
+    let Credentials::Mint {
+        client_id,
+        client_secret,
+        algorithm,
+    } = &account.credentials
+    else {
+        panic!("{:?}", account.credentials)
+    };
+    assert_eq!((client_id.as_str(), *algorithm), ("true", Algorithm::HS512));
+    assert_eq!(secret(client_secret), "0042");
+}
+
+#[test]
+fn start_from_is_a_date_or_an_instant() {
+    for (text, want) in [
+        ("\"2025-01-31\"", "2025-01-31T00:00:00Z"),
+        ("2025-01-31", "2025-01-31T00:00:00Z"),
+        ("\"2025-01-31T12:00:00+05:30\"", "2025-01-31T06:30:00Z"),
+        ("2025-01-31T12:00:00Z", "2025-01-31T12:00:00Z"),
+    ] {
+        let account = account(&format!("start_from = {text}")).unwrap();
+        assert_eq!(account.start_from, instant(want), "{text}");
+    }
+    for wrong in ["2025-02-30", "yesterday", "2025", "2025-01-31 12:00"] {
+        let result = read(ACCOUNT, &[("ACCOUNTS__MAIN__START_FROM", wrong)]);
+        assert_eq!(
+            problems(result),
+            ["accounts.main.start_from: must be a date (2025-01-31) or RFC 3339"],
+            "{wrong}"
+        );
+    }
+}
+
+#[test]
+fn one_account_is_loaded_once() {
+    let other = ACCOUNT.replace("accounts.main", "accounts.other");
+    assert_eq!(
+        problems(read(&format!("{ACCOUNT}{other}"), &[])),
+        ["accounts.other.account_id: is the same as that of accounts.main; one account is loaded once"]
+    );
+}
+
+#[test]
+fn commands_that_need_an_account_say_how_to_give_one() {
+    let none = Config::from_layers(None, HashMap::new()).unwrap();
+    let error = none.require_accounts().unwrap_err().to_string();
+    for word in [
+        "accounts.<name>",
+        "base_url",
+        "account_id",
+        "stream_id",
+        "--config",
+    ] {
+        assert!(error.contains(word), "{word}\nin {error}");
+    }
+    assert!(
+        error.contains("SMARTASSIST_ETL__ACCOUNTS__<NAME>__BASE_URL"),
+        "{error}"
+    );
+    assert!(read(ACCOUNT, &[]).unwrap().require_accounts().is_ok());
+}
+
+#[test]
+fn one_way_to_sign_in_is_given_whole() {
+    let without_token = ACCOUNT.replace("token = ", "# token = ");
+    for (lines, want) in [
+        ("", "client_id: is required with client_secret, or else token"),
+        (
+            "client_id = \"cs\"",
+            "client_secret: is required beside client_id",
+        ),
+        (
+            "client_secret = \"x\"",
+            "client_id: is required beside client_secret",
+        ),
+        (
+            "token = \"t\"\nclient_id = \"cs\"",
+            "token: is given beside client_id or client_secret",
+        ),
+        (
+            "token = \"t\"\nclient_secret = \"x\"",
+            "token: is given beside client_id or client_secret",
+        ),
+    ] {
+        let found = problems(read(&format!("{without_token}{lines}"), &[]));
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(
+            found[0].starts_with(&format!("accounts.main.{want}")),
+            "{found:?}"
+        );
+    }
+}
+
+#[test]
+fn a_base_url_is_an_address_and_nothing_more() {
+    for wrong in [
+        "smartassist.example.com",
+        "ftp://smartassist.example.com",
+        "https://",
+        "https://smartassist.example.com/?account=1",
+        "https://me:hunter2@smartassist.example.com",
+        "file:///etc/passwd",
+    ] {
+        let result = read(ACCOUNT, &[("ACCOUNTS__MAIN__BASE_URL", wrong)]);
+        assert!(!shown(&result).contains("hunter2"), "{wrong}");
+        let found = problems(result);
+        assert!(
+            found[0].starts_with("accounts.main.base_url: must be an http or https URL"),
+            "{found:?}"
+        );
+    }
+}

@@ -1,0 +1,143 @@
+//! Secrets are read from where they are, and show nowhere.
+
+use super::*;
+
+#[test]
+fn a_database_url_of_another_kind_is_refused_without_being_quoted() {
+    let variables = environment(&[("DATABASE_URL", "mysql://etl:hunter2@db/x")]);
+    let result = Config::from_layers(None, variables);
+    assert!(!shown(&result).contains("hunter2"));
+    assert_eq!(
+        problems(result),
+        ["database.url: must be a PostgreSQL URL, as in postgres://user@host:5432/database"]
+    );
+}
+
+#[test]
+fn a_secret_file_must_be_there_be_readable_and_hold_something() {
+    let without_token = ACCOUNT.replace("token = ", "# token = ");
+    let empty = file(" \n");
+    let found = problems(read(
+        &format!("{without_token}token_file = {:?}", empty.path()),
+        &[],
+    ));
+    let want = format!(
+        "accounts.main.token_file: the secret file {} is empty",
+        empty.path().display()
+    );
+    assert_eq!(found, [want]);
+    let found = problems(read(
+        &format!("{without_token}token_file = \"/nowhere/token\""),
+        &[],
+    ));
+    assert_eq!(found.len(), 1, "{found:?}");
+    let start = "accounts.main.token_file: cannot read the secret file /nowhere/token: No such file";
+    assert!(found[0].starts_with(start), "{found:?}");
+    let found = problems(read(
+        &format!("{without_token}token_file = {:?}", std::env::temp_dir()),
+        &[],
+    ));
+    assert!(
+        found[0].starts_with("accounts.main.token_file: cannot read"),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn a_secret_given_twice_is_refused() {
+    let token = file("from-a-file");
+    assert_eq!(
+        problems(read(&format!("{ACCOUNT}token_file = {:?}", token.path()), &[])),
+        ["accounts.main.token: is given twice, also as token_file: remove one"]
+    );
+}
+
+#[test]
+fn secrets_never_show_wherever_they_come_from() {
+    let secret_file = file(SECRET);
+    let url = format!("postgres://etl:{SECRET}@db/x");
+    let minted = ACCOUNT.replace("token = ", "client_id = \"cs\"\nclient_secret = ");
+    let from_file = ACCOUNT.replace("token = ", "# ") + &format!("token_file = {:?}", secret_file.path());
+    let good = [
+        read(ACCOUNT, &[("DATABASE__URL", &url)]),
+        read(&minted, &[]),
+        read(&from_file, &[]),
+        read(
+            &ACCOUNT.replace(SECRET, "x"),
+            &[("ACCOUNTS__MAIN__TOKEN", SECRET)],
+        ),
+        read(&format!("[database]\nurl = \"{url}\""), &[]),
+    ];
+    for result in good {
+        assert!(
+            result.is_ok(),
+            "{}",
+            shown(&result).replace(SECRET, "(the secret)")
+        );
+        assert!(!shown(&result).contains(SECRET), "a configuration shows a secret");
+    }
+    let bad = [
+        read(&format!("{ACCOUNT}max_in_flight = 0"), &[]),
+        read(
+            &ACCOUNT.replace(&format!("\"{SECRET}\""), &format!("[\"{SECRET}\"]")),
+            &[],
+        ),
+        read(
+            &ACCOUNT.replace(&format!("\"{SECRET}\""), &format!("{{ x = \"{SECRET}\" }}")),
+            &[],
+        ),
+        read(&ACCOUNT.replace("token", "tokn"), &[]),
+        read("", &[("ACCOUNTS__MAIN", SECRET)]),
+        read("", &[("ACCOUNTS", SECRET)]),
+        read(ACCOUNT, &[("ACCOUNTS__MAIN__EXTRA_BODY", SECRET)]),
+        read(ACCOUNT, &[("ACCOUNTS__MAIN__TOKEN__X", SECRET)]),
+        read(ACCOUNT, &[("ACCOUNTS__MAIN__BASE_URL", SECRET)]),
+        read(ACCOUNT, &[("SYNC__LEASE_SECONDS", SECRET)]),
+        read(ACCOUNT, &[("ACCOUNTS__MAIN__[", SECRET)]),
+        read(&format!("[database]\nurl = \"mysql://etl:{SECRET}@db/x\""), &[]),
+    ];
+    for result in bad {
+        assert!(result.is_err());
+        assert!(!shown(&result).contains(SECRET), "an error shows a secret");
+    }
+}
+
+#[test]
+fn a_secret_in_a_file_that_is_not_toml_does_not_show() {
+    // The secret in every broken form that a slip of the editor leaves behind.
+    for line in [
+        format!("token = {SECRET}"),
+        format!("token = \"{SECRET}"),
+        format!("token = '{SECRET}"),
+        format!("token = {SECRET}\""),
+        format!("token: \"{SECRET}\""),
+        format!("token \"{SECRET}\""),
+        format!("\"{SECRET}\""),
+        SECRET.to_owned(),
+        format!("token = \"\\{SECRET}\""),
+        format!("token = \"\"\"{SECRET}"),
+        format!("token = \"{SECRET}\" x"),
+        format!("token = \"{SECRET}\"\ntoken = \"{SECRET}\""),
+        format!("token = [\"{SECRET}\""),
+        format!("token = {{ x = \"{SECRET}\""),
+        format!("[{SECRET}"),
+    ] {
+        let result = read(&format!("# first\n{line}\n"), &[]);
+        let text = shown(&result);
+        assert!(
+            text.contains("is not valid TOML"),
+            "{}",
+            text.replace(SECRET, "(the secret)")
+        );
+        assert!(
+            text.contains("line 2") || text.contains("line 3"),
+            "{}",
+            text.replace(SECRET, "(the secret)")
+        );
+        assert!(
+            !text.contains(SECRET),
+            "the error for {} shows the secret",
+            line.replace(SECRET, "…")
+        );
+    }
+}

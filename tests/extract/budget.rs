@@ -1,0 +1,119 @@
+//! The request budget, seen from the server.
+//!
+//! The client's minute is a real one, so these tests see only its beginning: what may leave
+//! leaves at once, and what may not is still held back a moment later.
+
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+use smartassist_etl::extract::ApiClient;
+use smartassist_simulator::{Fault, FaultKind};
+
+use super::{arrived, page};
+use crate::support::Setup;
+
+/// Longer than any request here takes.
+const MOMENT: Duration = Duration::from_millis(700);
+
+/// An account and a server that agree on the limit.
+async fn limited_to(requests_per_minute: u32) -> Setup {
+    let mut setup = Setup::with_interactions(40).await;
+    setup.set("requests_per_minute", &requests_per_minute.to_string());
+    setup.simulator.world().limits.requests_per_minute = Some(requests_per_minute);
+    setup
+}
+
+/// One request more is held back, and the server has limited none.
+async fn assert_is_spent(setup: &Setup, client: &ApiClient, requests: u64) {
+    assert_eq!(arrived(setup), requests);
+    let held_back = tokio::time::timeout(MOMENT, page(client, 0)).await;
+    assert!(held_back.is_err(), "a request left beyond the budget");
+    assert_eq!(arrived(setup), requests);
+    assert_eq!(setup.simulator.world().counters().rate_limited, 0);
+}
+
+#[tokio::test]
+async fn a_minutes_requests_leave_at_once_and_the_next_one_waits() {
+    let setup = limited_to(30).await;
+    let client = setup.client();
+    let began = Instant::now();
+    for answer in join_all((0..30).map(|_| page(&client, 0))).await {
+        answer.0.unwrap();
+    }
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    assert_is_spent(&setup, &client, 30).await;
+}
+
+#[tokio::test]
+async fn an_hours_budget_holds_requests_back_as_well() {
+    let mut setup = Setup::start().await;
+    setup.set("requests_per_hour", "4");
+    setup.simulator.world().limits.requests_per_hour = Some(4);
+    let client = setup.client();
+    for _ in 0..4 {
+        page(&client, 0).await.0.unwrap();
+    }
+    assert_is_spent(&setup, &client, 4).await;
+}
+
+#[tokio::test]
+async fn retries_and_new_sign_ins_are_paid_for_from_the_budget() {
+    let setup = limited_to(5).await;
+    for kind in [
+        FaultKind::status(500),
+        FaultKind::ResetBeforeResponse,
+        FaultKind::status(401),
+        FaultKind::Body(Vec::new()),
+    ] {
+        setup.simulator.world().inject(Fault::next(kind));
+    }
+    let client = setup.client();
+    let (page, requests) = page(&client, 0).await;
+    assert!(page.is_ok(), "{page:?}");
+    assert_eq!(requests, 5);
+    assert_is_spent(&setup, &client, 5).await;
+}
+
+#[tokio::test]
+async fn a_request_that_was_let_go_on_its_way_has_been_spent() {
+    let setup = limited_to(2).await;
+    let slow = FaultKind::Latency(Duration::from_secs(5));
+    setup.simulator.world().inject(Fault::next(slow));
+    let client = setup.client();
+    let let_go = tokio::time::timeout(Duration::from_millis(300), page(&client, 0)).await;
+    assert!(let_go.is_err());
+    page(&client, 0).await.0.unwrap();
+    assert_is_spent(&setup, &client, 2).await;
+}
+
+#[tokio::test]
+async fn requests_that_stop_waiting_do_not_hold_up_the_others() {
+    let setup = limited_to(1).await;
+    let slow = FaultKind::Latency(Duration::from_millis(300));
+    setup.simulator.world().inject(Fault::next(slow));
+    let client = setup.client();
+    let waiting = async {
+        // Both wait for the first one's end; they go before it comes.
+        let both = join_all([page(&client, 0), page(&client, 0)]);
+        assert!(
+            tokio::time::timeout(Duration::from_millis(100), both)
+                .await
+                .is_err()
+        );
+    };
+    let ((first, _), ()) = tokio::join!(page(&client, 0), waiting);
+    assert!(first.is_ok(), "{first:?}");
+    assert_is_spent(&setup, &client, 1).await;
+}
+
+#[tokio::test]
+async fn no_limit_is_no_limit() {
+    let setup = Setup::start().await;
+    let client = setup.client();
+    let began = Instant::now();
+    for answer in join_all((0..80).map(|_| page(&client, 0))).await {
+        answer.0.unwrap();
+    }
+    assert_eq!(arrived(&setup), 80);
+    assert!(began.elapsed() < Duration::from_secs(10));
+}

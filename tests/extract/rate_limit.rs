@@ -1,0 +1,192 @@
+//! The API's rate limit: in which words it comes, and how long all requests then wait.
+
+use std::time::{Duration, Instant};
+
+use chrono::TimeDelta;
+use futures_util::future::join_all;
+use smartassist_etl::extract::ApiError;
+use smartassist_simulator::{Fault, FaultKind, RetryAfter};
+
+use super::{arrived, failure, page, texts};
+use crate::support::Setup;
+
+const MESSAGES: [&str; 2] = [
+    "You've exceeded the per-minute rate limit. Please wait for sometime before retrying.",
+    "Rate limit for this API has been reached. Please try again later",
+];
+
+#[tokio::test]
+async fn retry_after_is_waited_for_in_seconds_and_as_a_date() {
+    let setup = Setup::start().await;
+    let date = (setup.simulator.world().now() + TimeDelta::seconds(1)).to_rfc2822();
+    let date = date.replace("+0000", "GMT");
+    for header in ["1", &date] {
+        setup
+            .simulator
+            .world()
+            .inject(Fault::next(FaultKind::retry_after(429, header)));
+        let began = Instant::now();
+        let (page, requests) = page(&setup.client(), 0).await;
+        assert!(page.is_ok(), "{page:?}");
+        assert_eq!(requests, 2);
+        let waited = began.elapsed();
+        assert!(
+            (Duration::from_secs(1)..Duration::from_secs(3)).contains(&waited),
+            "{header}: {waited:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn without_a_usable_retry_after_the_backoff_alone_is_waited_for() {
+    let setup = Setup::start().await;
+    for kind in [
+        FaultKind::status(429),
+        FaultKind::retry_after(429, ""),
+        FaultKind::retry_after(429, "soon"),
+        FaultKind::retry_after(429, "-5"),
+        FaultKind::retry_after(429, "Thu, 01 Jan 1970 00:00:00 GMT"),
+    ] {
+        setup.simulator.world().inject(Fault::times(2, kind.clone()));
+        let began = Instant::now();
+        let (page, requests) = page(&setup.client(), 0).await;
+        assert!(page.is_ok(), "{page:?}");
+        assert_eq!(requests, 3);
+        assert!(began.elapsed() < Duration::from_millis(900), "{kind:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_absurdly_long_retry_after_is_waited_for_but_never_overflows() {
+    for header in ["86400", "18446744073709551615", "99999999999999999999999"] {
+        let setup = Setup::start().await;
+        setup
+            .simulator
+            .world()
+            .inject(Fault::next(FaultKind::retry_after(429, header)));
+        let client = setup.client();
+        let asked = tokio::time::timeout(Duration::from_millis(300), page(&client, 0)).await;
+        assert!(asked.is_err(), "{header}");
+        assert_eq!(arrived(&setup), 1, "{header}");
+    }
+}
+
+#[tokio::test]
+async fn a_rate_limited_answer_holds_back_every_request_of_the_client() {
+    let setup = Setup::start().await;
+    setup
+        .simulator
+        .world()
+        .inject(Fault::at_offset(0, FaultKind::retry_after(429, "1")));
+    let client = setup.client();
+    let began = Instant::now();
+    let limited = page(&client, 0);
+    let other = async {
+        while arrived(&setup) == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        // By now the answer is there; the other page finds the pause already set.
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        assert_eq!(arrived(&setup), 1);
+        page(&client, 1).await.0.unwrap();
+        began.elapsed()
+    };
+    let ((limited, requests), waited) = tokio::join!(limited, other);
+    assert!(limited.is_ok(), "{limited:?}");
+    assert_eq!((requests, arrived(&setup)), (2, 3));
+    assert!(waited >= Duration::from_secs(1), "{waited:?}");
+}
+
+#[tokio::test]
+async fn a_request_of_one_account_does_not_wait_for_another_account() {
+    let (limited, free) = (Setup::start().await, Setup::start().await);
+    limited
+        .simulator
+        .world()
+        .inject(Fault::next(FaultKind::retry_after(429, "60")));
+    let (waiting, client) = (limited.client(), free.client());
+    let began = Instant::now();
+    tokio::select! {
+        _ = page(&waiting, 0) => panic!("did not wait"),
+        () = async {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            page(&client, 0).await.0.unwrap();
+        } => {}
+    }
+    assert!(began.elapsed() < Duration::from_secs(2));
+}
+
+#[tokio::test]
+async fn the_rate_limits_message_is_understood_under_every_status() {
+    for status in [200, 400, 403, 429, 503] {
+        for message in MESSAGES {
+            let mut setup = Setup::start().await;
+            setup.set("max_retries", "2");
+            let kind = FaultKind::Status {
+                status,
+                retry_after: Some("0".to_owned()),
+                content_type: "application/json".to_owned(),
+                body: format!(r#"{{"errors":[{{"msg":"{message}","code":4290}}]}}"#),
+            };
+            setup.simulator.world().inject(Fault::always(kind));
+            let (error, requests) = failure(&setup.client()).await;
+            assert!(
+                matches!(error, ApiError::RateLimited { status: given, .. } if given == status),
+                "{status}: {error:?}"
+            );
+            assert_eq!(requests, 3, "{status}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_rate_limits_message_beside_no_records_is_not_an_empty_page() {
+    for message in MESSAGES {
+        let setup = Setup::with_interactions(40).await;
+        let client = setup.client();
+        let body = format!(r#"{{"numResults":0,"data":[],"message":"{message}"}}"#);
+        setup
+            .simulator
+            .world()
+            .inject(Fault::next(FaultKind::Body(body.into_bytes())));
+        let (page, requests) = page(&client, 0).await;
+        assert!(!page.unwrap().records.is_empty());
+        assert_eq!(requests, 2);
+    }
+}
+
+#[tokio::test]
+async fn a_customers_words_about_a_rate_limit_are_just_a_record() {
+    let setup = Setup::start().await;
+    let body = r#"{"numResults":1,"data":[{"sessionId":"s","lastIntentuserInput":"the rate limit"}]}"#;
+    setup
+        .simulator
+        .world()
+        .inject(Fault::next(FaultKind::Body(body.into())));
+    let (page, requests) = page(&setup.client(), 0).await;
+    assert_eq!((page.unwrap().records.len(), requests), (1, 1));
+}
+
+#[tokio::test]
+async fn a_real_limit_of_the_server_is_waited_out_under_any_status() {
+    let answers = [200, 400, 429].into_iter().flat_map(|status| {
+        [RetryAfter::Absent, RetryAfter::Seconds, RetryAfter::HttpDate].map(|header| (status, header))
+    });
+    let all = answers.map(async |(status, retry_after)| {
+        let mut setup = Setup::with_interactions(40).await;
+        setup.set("retry_pause_milliseconds", "50");
+        {
+            let mut world = setup.simulator.world();
+            world.limits.requests_per_minute = Some(1);
+            world.limits.minute = Duration::from_millis(300);
+            world.limits.rate_limit_status = status;
+            world.limits.retry_after = retry_after;
+        }
+        let client = setup.client();
+        let first = page(&client, 0).await.0.unwrap();
+        let second = page(&client, 0).await.0.unwrap();
+        assert_eq!(texts(&first), texts(&second));
+        assert!(setup.simulator.world().counters().rate_limited > 0);
+    });
+    join_all(all).await;
+}

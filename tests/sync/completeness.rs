@@ -1,0 +1,210 @@
+//! Nothing lost and nothing twice, or a loud failure.
+
+use chrono::TimeDelta;
+use serde_json::json;
+use smartassist_etl::load::runs::Outcome;
+use smartassist_simulator::{Basis, Behaviour, End, NumResults, Order, Rhythm, Seed};
+
+use crate::support::{Setup, TestDatabase, instant};
+
+/// Two days with several pages each.
+async fn dense() -> Setup {
+    let mut setup = Setup::start().await;
+    setup.set("start_from", "2026-01-13T12:00:00Z");
+    let (from, to) = (instant("2026-01-13T12:00:00Z"), instant("2026-01-15T11:00:00Z"));
+    setup.simulator.world().seed(&Seed::new(9, from, to, 500));
+    setup
+}
+
+#[tokio::test]
+async fn every_reading_of_the_api_gives_the_same_tables() {
+    let reference = TestDatabase::migrated().await;
+    dense().await.sync(&reference).await;
+    let expected = reference.digest(&[]).await;
+    for order in [Order::Ascending, Order::Descending, Order::Unordered] {
+        for num_results in [NumResults::Total, NumResults::Page, NumResults::Absent] {
+            for end in [End::Inclusive, End::Exclusive] {
+                let database = TestDatabase::migrated().await;
+                let setup = dense().await;
+                let behaviour = Behaviour {
+                    order,
+                    num_results,
+                    end,
+                    ..Behaviour::default()
+                };
+                setup.simulator.world().set_behaviour(behaviour.clone());
+                let report = setup.sync(&database).await;
+                assert_eq!(report.outcome, Outcome::Succeeded, "{behaviour:?}");
+                assert_eq!(database.digest(&[]).await, expected, "{behaviour:?}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_filters_by_overlap_gives_the_same_tables() {
+    let reference = TestDatabase::migrated().await;
+    Setup::with_interactions(500).await.sync(&reference).await;
+    let database = TestDatabase::migrated().await;
+    let setup = Setup::with_interactions(500).await;
+    setup.simulator.world().set_behaviour(Behaviour {
+        basis: Basis::Overlap,
+        ..Behaviour::default()
+    });
+    setup.sync(&database).await;
+    assert_eq!(database.digest(&[]).await, reference.digest(&[]).await);
+}
+
+#[tokio::test]
+async fn a_window_with_more_records_than_the_api_shows_fails_and_loses_nothing_silently() {
+    for num_results in [NumResults::Total, NumResults::Absent] {
+        let database = TestDatabase::migrated().await;
+        let setup = Setup::start().await;
+        let burst = Rhythm::Burst {
+            at: instant("2026-01-05T10:00:00Z"),
+            seconds: 3_600,
+            count: 1_200,
+        };
+        let (from, to) = (instant("2026-01-01T00:00:00Z"), instant("2026-01-15T00:00:00Z"));
+        setup.simulator.world().seed(&Seed {
+            rhythm: burst,
+            ..Seed::new(3, from, to, 1_400)
+        });
+        setup.simulator.world().set_behaviour(Behaviour {
+            num_results,
+            ..Behaviour::default()
+        });
+        let report = setup.sync(&database).await;
+        assert_eq!(report.outcome, Outcome::Failed);
+        assert!(
+            report.counters.inserted > 100,
+            "the other windows are loaded: {report:?}"
+        );
+        assert_eq!(
+            report.watermark,
+            Some(instant("2026-01-05T00:00:00Z")),
+            "it does not pass the hole"
+        );
+        let failed =
+            "select range::text || ' ' || error from smartassist_sync.windows where status = 'failed'";
+        let line = database.text(failed).await;
+        assert!(
+            line.contains("2026-01-05 00:00:00+00") && line.contains("more records than the API shows"),
+            "{line}"
+        );
+        let covered = "select count(*) from smartassist_sync.accounts where coverage @> '2026-01-05 12:00Z'::timestamptz";
+        assert_eq!(database.number(covered).await, 0);
+    }
+}
+
+#[tokio::test]
+async fn exactly_as_many_records_as_the_api_shows_are_all_loaded_where_it_gives_a_total() {
+    let database = TestDatabase::migrated().await;
+    let setup = Setup::start().await;
+    let (from, to) = (instant("2026-01-05T01:00:00Z"), instant("2026-01-05T23:00:00Z"));
+    setup.simulator.world().seed(&Seed::new(3, from, to, 1_100));
+    let report = setup.sync(&database).await;
+    assert_eq!(
+        (report.outcome, report.counters.inserted),
+        (Outcome::Succeeded, 1_100)
+    );
+}
+
+#[tokio::test]
+async fn rows_that_shift_between_pages_are_read_again() {
+    for num_results in [NumResults::Total, NumResults::Absent] {
+        let database = TestDatabase::migrated().await;
+        let mut setup = Setup::start().await;
+        setup.set("start_from", "2026-01-14T13:00:00Z");
+        let (from, to) = (instant("2026-01-14T13:00:00Z"), instant("2026-01-15T11:00:00Z"));
+        {
+            let mut world = setup.simulator.world();
+            world.seed(&Seed::new(5, from, to, 350));
+            world.set_behaviour(Behaviour {
+                num_results,
+                order: Order::Ascending,
+                ..Behaviour::default()
+            });
+            // While the second page is asked for, an interaction appears in front of all others:
+            // the last of the first page is pushed to the second and comes twice.
+            world.before_request(2, |world| {
+                let mut early = world.interactions().next().unwrap().clone();
+                early.session_id = "pushed-in".to_owned();
+                early.conversation = None;
+                world.insert(early);
+            });
+        }
+        let report = setup.sync(&database).await;
+        assert_eq!(report.outcome, Outcome::Succeeded);
+        assert_eq!(database.counts().await[0], 351, "{num_results:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_window_that_never_adds_up_fails_and_is_not_covered() {
+    let database = TestDatabase::migrated().await;
+    let mut setup = Setup::start().await;
+    setup.set("start_from", "2026-01-14T13:00:00Z");
+    let (from, to) = (instant("2026-01-14T13:00:00Z"), instant("2026-01-15T11:00:00Z"));
+    setup.simulator.world().seed(&Seed::new(5, from, to, 350));
+    let reshuffled = Behaviour {
+        order: Order::Reshuffled,
+        num_results: NumResults::Absent,
+        ..Behaviour::default()
+    };
+    setup.simulator.world().set_behaviour(reshuffled);
+    let report = setup.sync(&database).await;
+    assert_eq!(report.outcome, Outcome::Failed);
+    assert_eq!(report.watermark, Some(instant("2026-01-14T13:00:00Z")));
+    assert_eq!(database.counts().await[0], 0);
+}
+
+#[tokio::test]
+async fn a_hostile_record_is_set_aside_and_its_page_is_loaded() {
+    let database = TestDatabase::migrated().await;
+    let setup = Setup::with_interactions(100).await;
+    let start = instant("2026-01-10T10:00:00Z");
+    {
+        let mut world = setup.simulator.world();
+        world.insert_raw(start, &json!("not an object"));
+        world.insert_raw(start, &json!({ "sessionStartTime": "2026-01-10T10:00:00" }));
+        world.insert_raw(
+            start,
+            &json!({ "sessionId": "no-start", "sessionStartTime": "soon" }),
+        );
+        world.insert_raw_bytes(
+            start,
+            br#"{"sessionId":"nul","sessionStartTime":"2026-01-10T10:00:00","channel":"a\u0000b\ud800"}"#
+                .to_vec(),
+        );
+    }
+    let report = setup.sync(&database).await;
+    assert_eq!(report.outcome, Outcome::Succeeded);
+    assert_eq!((report.counters.inserted, report.counters.rejected), (101, 3));
+    assert_eq!(
+        database
+            .number("select count(*) from smartassist_sync.rejected_records")
+            .await,
+        3
+    );
+    let channel = "select channel from smartassist.sessions where session_id = 'nul'";
+    assert_eq!(database.text(channel).await, "a\u{fffd}b\u{fffd}");
+
+    database
+        .execute("update smartassist_sync.accounts set coverage = '{}', watermark = start_from")
+        .await;
+    setup.sync(&database).await;
+    let seen = "select min(times_seen) * 10 + count(*) from smartassist_sync.rejected_records";
+    assert_eq!(database.number(seen).await, 23, "seen twice, and still three");
+}
+
+#[tokio::test]
+async fn what_has_just_begun_is_left_to_the_next_run() {
+    let database = TestDatabase::migrated().await;
+    let setup = Setup::start().await;
+    setup.simulator.world().arrive(3, TimeDelta::seconds(60));
+    setup.simulator.world().arrive(2, TimeDelta::seconds(180));
+    assert_eq!(setup.sync(&database).await.counters.inserted, 2);
+    setup.pass(TimeDelta::seconds(120));
+    assert_eq!(setup.sync(&database).await.counters.inserted, 3);
+}

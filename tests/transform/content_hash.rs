@@ -1,0 +1,173 @@
+//! What counts as a change of an interaction, and what is only another spelling of it.
+
+use serde_json::{Value, json};
+use smartassist_etl::transform::transform;
+
+use super::{raw, read, session_with};
+
+/// A call with something at every level.
+fn call() -> Value {
+    serde_json::from_str(include_str!("fixtures/call_at_offset_0.json")).unwrap()
+}
+
+fn hash_of(record: &Value) -> [u8; 32] {
+    read(record).content_hash
+}
+
+/// Whether a session with one field counts as changed by another value of it.
+fn changes(name: &str, from: Value, to: Value) -> bool {
+    hash_of(&session_with(json!({name: from}))) != hash_of(&session_with(json!({name: to})))
+}
+
+/// The JSON pointers of all values that are neither object nor list.
+fn leaves(value: &Value, pointer: &str) -> Vec<String> {
+    match value {
+        Value::Object(fields) => fields
+            .iter()
+            .flat_map(|(name, value)| leaves(value, &format!("{pointer}/{name}")))
+            .collect(),
+        Value::Array(items) => (0..)
+            .zip(items)
+            .flat_map(|(index, value): (usize, _)| leaves(value, &format!("{pointer}/{index}")))
+            .collect(),
+        _ => vec![pointer.to_owned()],
+    }
+}
+
+#[test]
+fn every_value_of_a_call_counts() {
+    let mut call = call();
+    call["customerinfo"] = json!({"Direction": "Outbound", "CustomerPhone": "15550145", "loyalty": "gold"});
+    call["skills"] = json!([{"id": "skill-1"}]);
+    call["bridge"] = json!({"legs": [1, 2]});
+    call["destinations"][0]["respondingAgent"]["JoinedUsers"] = json!([{"name": "Pia Example"}]);
+    call["destinations"][0]["respondingAgent"]["agentNotes"] = json!(["calm"]);
+    call["destinations"][0]["respondingAgent"]["destinationType"] = json!("AgentSegment");
+    call["destinations"][1] = json!({"destinationType": "AgentSegment", "agentId": "u-agent-remy"});
+    let before = hash_of(&call);
+    let leaves = leaves(&call, "");
+    assert!(leaves.len() > 60);
+    for leaf in leaves {
+        let mut changed = call.clone();
+        let value = changed.pointer_mut(&leaf).unwrap();
+        *value = match value {
+            Value::Bool(flag) => json!(!*flag),
+            Value::Number(_) => json!(77),
+            _ => json!("2031-01-01T00:00:00Z"),
+        };
+        assert_ne!(hash_of(&changed), before, "{leaf}");
+    }
+}
+
+#[test]
+fn an_element_more_or_less_or_elsewhere_counts() {
+    let tags = |names: &[&str]| -> Value { names.iter().map(|name| json!({"name": name})).collect() };
+    assert!(changes("userleveltags", tags(&["a"]), tags(&["a", "b"])));
+    assert!(changes("userleveltags", tags(&["a", "b"]), tags(&["b", "a"])));
+    assert!(changes("dispositions", json!(["a", "b"]), json!(["ab"])));
+    let user = session_with(json!({"userleveltags": tags(&["a"])}));
+    let session = session_with(json!({"sessionleveltags": tags(&["a"])}));
+    assert_ne!(hash_of(&user), hash_of(&session));
+}
+
+#[test]
+fn a_value_that_cannot_be_read_counts_when_it_changes() {
+    assert!(changes("csatScore", json!("ten"), json!("eleven")));
+    assert!(changes("sessionEndTime", json!("soon"), json!("sooner")));
+    assert!(changes("isVoicemail", json!("perhaps"), json!(null)));
+    assert!(!changes("csatScore", json!("ten"), json!("ten")));
+}
+
+#[test]
+fn the_order_of_keys_does_not_count() {
+    fn reversed(value: &Value) -> String {
+        match value {
+            Value::Object(fields) => {
+                let fields = fields.iter().rev();
+                let fields: Vec<_> = fields.map(|(name, value)| format!("{name:?}:{}", reversed(value))).collect();
+                format!("{{{}}}", fields.join(","))
+            }
+            Value::Array(items) => format!("[{}]", items.iter().map(reversed).collect::<Vec<_>>().join(",")),
+            other => other.to_string(),
+        }
+    }
+    let (call, reversed) = (call(), reversed(&call()));
+    assert_ne!(call.to_string(), reversed);
+    assert_eq!(transform(&raw(reversed), 0).unwrap().content_hash, hash_of(&call));
+}
+
+#[test]
+fn the_case_of_known_keys_does_not_count() {
+    /// Objects that are kept as they are keep their keys too.
+    const AS_SENT: [&str; 2] = ["metaInfo", "snoozeinfo"];
+    fn shouted(value: Value) -> Value {
+        match value {
+            Value::Object(fields) => fields
+                .into_iter()
+                .map(|(name, value)| match name.as_str() {
+                    name if AS_SENT.contains(&name) => (name.to_ascii_uppercase(), value),
+                    name => (name.to_ascii_uppercase(), shouted(value)),
+                })
+                .collect(),
+            Value::Array(items) => items.into_iter().map(shouted).collect(),
+            other => other,
+        }
+    }
+    assert_eq!(hash_of(&shouted(call())), hash_of(&call()));
+}
+
+#[test]
+fn the_spelling_of_a_flag_or_number_does_not_count() {
+    for (from, to) in [
+        (json!("NO"), json!(false)),
+        (json!("YES"), json!(true)),
+        (json!("True"), json!("yes")),
+    ] {
+        assert!(!changes("isVoicemail", from, to));
+    }
+    assert!(!changes("csatScore", json!(4), json!("4")));
+    assert!(!changes("csatScore", json!(4), json!(4.0)));
+    assert!(!changes(
+        "sessionEndTime",
+        json!("2026-03-10T12:05:00"),
+        json!("2026-03-10 12:05:00")
+    ));
+    assert!(!changes(
+        "sessionEndTime",
+        json!("2026-03-10T12:05:00"),
+        json!("2026-03-10T17:35:00+05:30")
+    ));
+}
+
+#[test]
+fn null_absent_and_empty_text_are_the_same_in_every_known_or_unknown_field() {
+    let call = call();
+    for leaf in leaves(&call, "") {
+        // Without its start there is no row; without an id it is another; metaInfo is kept as sent.
+        if ["/sessionStartTime", "/conversationId"].contains(&&*leaf) || leaf.starts_with("/metaInfo") {
+            continue;
+        }
+        let with = |nothing: Value| {
+            let mut record = call.clone();
+            *record.pointer_mut(&leaf).unwrap() = nothing;
+            record
+        };
+        let (null, empty) = (with(json!(null)), with(json!("")));
+        if !leaf.contains("/snoozeinfo/") {
+            assert_eq!(hash_of(&null), hash_of(&empty), "{leaf}");
+        }
+        assert_ne!(hash_of(&null), hash_of(&call), "{leaf}");
+    }
+    for nothing in [json!(null), json!("")] {
+        let with = session_with(json!({"Direction": nothing, "bridge": nothing, "campaigninfo": nothing}));
+        assert_eq!(hash_of(&with), hash_of(&session_with(json!({}))));
+    }
+}
+
+#[test]
+fn an_empty_object_of_known_fields_is_the_same_as_none() {
+    for name in ["campaigninfo", "customerinfo"] {
+        assert!(!changes(name, json!({}), json!(null)));
+        assert!(!changes(name, json!({}), json!("")));
+    }
+}

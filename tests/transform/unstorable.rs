@@ -1,0 +1,115 @@
+//! What JSON can say and PostgreSQL cannot store, and numbers beyond all sense.
+
+use serde_json::{Value, json};
+use smartassist_etl::transform::{Interaction, transform};
+
+use super::{raw, rows_of};
+
+/// A session with `field` as literal JSON text.
+fn read_text(field: &str) -> Interaction {
+    let text = format!(r#"{{"sessionId":"s-1","sessionStartTime":"2026-03-10T12:00:00",{field}}}"#);
+    transform(&raw(text), 0).unwrap()
+}
+
+#[test]
+fn nul_becomes_a_replacement_character_everywhere() {
+    let interaction = read_text(
+        r#""reason":"a\u0000b","met\u0000a":"\u0000","userleveltags":[{"name":"\u0000","value":{"\u0000":["\u0000"]}}]"#,
+    );
+    let rows = &interaction.rows;
+    assert_eq!(rows.session.reason.as_deref(), Some("a\u{fffd}b"));
+    assert_eq!(rows.session.extra, Some(json!({"met\u{fffd}a": "\u{fffd}"})));
+    assert_eq!(rows.tags[0].name.as_deref(), Some("\u{fffd}"));
+    assert_eq!(rows.tags[0].value.as_deref(), Some("{\"\u{fffd}\":[\"\u{fffd}\"]}"));
+    assert!(!interaction.payload.contains("\\u0000"));
+    assert_eq!(
+        rows.session.warnings,
+        ["record: 6 characters that cannot be stored were replaced by U+FFFD"]
+    );
+}
+
+#[test]
+fn a_lone_surrogate_becomes_a_replacement_character_and_a_pair_stays() {
+    let interaction = read_text(r#""reason":"\ud83d\ude00 \ud83d \ude00 \ud83d\u0041""#);
+    assert_eq!(
+        interaction.rows.session.reason.as_deref(),
+        Some("\u{1f600} \u{fffd} \u{fffd} \u{fffd}A")
+    );
+}
+
+#[test]
+fn a_backslash_before_what_looks_like_an_escape_is_text() {
+    let interaction = read_text(r#""reason":"\\u0000 \\\\ud800""#);
+    assert_eq!(interaction.rows.session.reason.as_deref(), Some(r"\u0000 \\ud800"));
+    assert!(interaction.rows.session.warnings.is_empty());
+}
+
+#[test]
+fn ids_and_key_names_are_mended_before_they_are_compared() {
+    let interaction = read_text(r#""conversationId":"c\u0000","\u0052eason":"x""#);
+    assert_eq!(interaction.id(), "c\u{fffd}");
+    assert_eq!(interaction.rows.session.reason.as_deref(), Some("x"));
+}
+
+#[test]
+fn other_control_characters_are_kept() {
+    let interaction = read_text(r#""reason":"\u0001\t\n\u007f\u2028""#);
+    assert_eq!(
+        interaction.rows.session.reason.as_deref(),
+        Some("\u{1}\t\n\u{7f}\u{2028}")
+    );
+    assert!(interaction.rows.session.warnings.is_empty());
+}
+
+#[test]
+fn a_number_that_no_column_holds_is_null_with_a_warning() {
+    for (number, why) in [
+        ("2147483648", "too large for its column"),
+        ("-1e10", "too large for its column"),
+        ("99999999999999999999999999", "too large for its column"),
+        ("1e400", "too large for its column"),
+        ("-1e99999", "too large for its column"),
+        ("0.5", "not a whole number"),
+        (r#""NaN""#, "not a whole number"),
+        (r#""Infinity""#, "not a whole number"),
+        (r#""0x10""#, "not a whole number"),
+    ] {
+        let session = read_text(&format!(r#""csatScore":{number}"#)).rows.session;
+        assert_eq!(session.csat_score, None, "{number}");
+        assert_eq!(session.warnings, [format!("csatScore: {why}")], "{number}");
+    }
+}
+
+#[test]
+fn the_widest_numbers_fit() {
+    for number in [i32::MIN, -1, 0, i32::MAX] {
+        assert_eq!(rows_of(json!({"csatScore": number})).session.csat_score, Some(number));
+    }
+}
+
+#[test]
+fn a_number_beyond_numeric_is_stored_as_text_and_others_as_they_are() {
+    let interaction = read_text(r#""odd":[1e999999,1e300,0.10,123456789012345678901234567890]"#);
+    let odd = &interaction.rows.session.extra.as_ref().unwrap()["odd"];
+    assert!(odd[0].is_string());
+    assert_eq!(odd[2].to_string(), "0.10");
+    assert_eq!(odd[3].to_string(), "123456789012345678901234567890");
+    let payload: Value = serde_json::from_str(&interaction.payload).unwrap();
+    assert_eq!(&payload["odd"], odd);
+}
+
+#[test]
+fn a_key_that_serde_json_uses_itself_spoils_no_more_than_its_record() {
+    for field in [
+        r#""metaInfo":{"$serde_json::private::Number":"7"}"#,
+        r#""metaInfo":{"$serde_json::private::Number":"x"}"#,
+        r#""metaInfo":{"$serde_json::private::RawValue":"{"}"#,
+        r#""metaInfo":{"$serde_json::private::RawValue":7}"#,
+    ] {
+        let text = format!(r#"{{"sessionId":"s-1","sessionStartTime":"2026-03-10T12:00:00",{field}}}"#);
+        match transform(&raw(text.clone()), 0) {
+            Ok(interaction) => assert_eq!(interaction.id(), "s-1"),
+            Err(rejected) => assert_eq!(rejected.payload, text),
+        }
+    }
+}
