@@ -3,6 +3,7 @@
 
 mod cli;
 mod daemon;
+mod docs;
 mod extract;
 mod load;
 mod migrations;
