@@ -1,0 +1,145 @@
+//! A database of the benchmark on its private server.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use anyhow::{Context, Result, ensure};
+use smartassist_etl::database::PrivateServer;
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, Row};
+use tokio::process::Command;
+
+/// The tables of schema `smartassist`, parents before children.
+pub(crate) const TABLES: [&str; 6] = [
+    "sessions",
+    "destinations",
+    "agent_segments",
+    "consultations",
+    "tags",
+    "raw_interactions",
+];
+
+/// A database, and one connection to it.
+#[derive(Debug)]
+pub(crate) struct Database {
+    name: &'static str,
+    options: PgConnectOptions,
+    pgpass: PathBuf,
+    connection: PgConnection,
+}
+
+/// What the daemon's own books say of its last run.
+#[derive(Debug)]
+pub(crate) struct Books {
+    pub(crate) requests: usize,
+    pub(crate) inserted: usize,
+    pub(crate) updated: usize,
+    pub(crate) unchanged: usize,
+    pub(crate) rejected: usize,
+}
+
+impl Database {
+    /// A new one, empty. `directory` is the server's.
+    pub(crate) async fn create(server: &PrivateServer, directory: &Path, name: &'static str) -> Result<Self> {
+        let mut connection = PgConnection::connect_with(&server.options()).await?;
+        sqlx::query(AssertSqlSafe(format!("create database {name}")))
+            .execute(&mut connection)
+            .await?;
+        connection.close().await?;
+        let options = server.options().database(name);
+        Ok(Self {
+            name,
+            connection: PgConnection::connect_with(&options).await?,
+            options,
+            pgpass: directory.join("pgpass"),
+        })
+    }
+
+    /// Drops it through a connection to another one.
+    pub(crate) async fn drop_from(self, other: &mut Self) -> Result<()> {
+        self.connection.close().await?;
+        other.execute(&format!("drop database {}", self.name)).await
+    }
+
+    /// As `DATABASE_URL` has it.
+    pub(crate) fn url(&self) -> String {
+        self.options.to_url_lossy().to_string()
+    }
+
+    pub(crate) async fn execute(&mut self, statement: &str) -> Result<()> {
+        sqlx::query(AssertSqlSafe(statement.to_owned()))
+            .execute(&mut self.connection)
+            .await
+            .with_context(|| format!("failed: {statement}"))?;
+        Ok(())
+    }
+
+    /// Does now what PostgreSQL would otherwise do at some time in the background: the work that
+    /// was left by what came before is not to be part of what is measured next.
+    pub(crate) async fn settle(&mut self) -> Result<()> {
+        self.execute("vacuum (analyze)").await?;
+        self.execute("checkpoint").await
+    }
+
+    /// Bytes of WAL that the server has written since it was made.
+    pub(crate) async fn wal_position(&mut self) -> Result<u64> {
+        let bytes: i64 =
+            sqlx::query_scalar("select pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::bigint")
+                .fetch_one(&mut self.connection)
+                .await?;
+        Ok(bytes.try_into()?)
+    }
+
+    /// Rows in each table.
+    pub(crate) async fn counts(&mut self) -> Result<Vec<usize>> {
+        let mut counts = Vec::new();
+        for table in TABLES {
+            let count: i64 =
+                sqlx::query_scalar(AssertSqlSafe(format!("select count(*) from smartassist.{table}")))
+                    .fetch_one(&mut self.connection)
+                    .await?;
+            counts.push(count.try_into()?);
+        }
+        Ok(counts)
+    }
+
+    pub(crate) async fn books(&mut self) -> Result<Books> {
+        let row = sqlx::query(
+            "select requests, inserted, updated, unchanged, rejected from smartassist_sync.runs order by id desc limit 1",
+        )
+        .fetch_one(&mut self.connection)
+        .await?;
+        let count = |column: &str| -> Result<usize> { Ok(row.try_get::<i64, _>(column)?.try_into()?) };
+        Ok(Books {
+            requests: count("requests")?,
+            inserted: count("inserted")?,
+            updated: count("updated")?,
+            unchanged: count("unchanged")?,
+            rejected: count("rejected")?,
+        })
+    }
+
+    /// Runs a file in one `psql` session, and gives what it printed.
+    pub(crate) async fn psql(&self, script: &Path) -> Result<String> {
+        let output = Command::new("psql")
+            .args(["--no-psqlrc", "--quiet", "--tuples-only", "--no-align"])
+            .args(["--set", "ON_ERROR_STOP=1", "--file"])
+            .arg(script)
+            .args(["--host", self.options.get_host()])
+            .args(["--port", &self.options.get_port().to_string()])
+            .args(["--username", self.options.get_username(), "--dbname", self.name])
+            .env("PGPASSFILE", &self.pgpass)
+            .stdin(Stdio::null())
+            .kill_on_drop(true)
+            .output()
+            .await
+            .context("cannot start psql, which PostgreSQL's client package has")?;
+        ensure!(
+            output.status.success(),
+            "psql ended with {}: {}",
+            output.status,
+            String::from_utf8_lossy(&output.stderr)
+        );
+        Ok(String::from_utf8(output.stdout)?)
+    }
+}

@@ -1,0 +1,124 @@
+//! What the benchmark prints.
+
+use std::fmt;
+
+use crate::copy::Copy;
+use crate::daemon::Pass;
+use crate::figures::{grouped, mebibytes};
+
+/// The daemon is to be at least this fast, compared with `\copy`.
+const LEAST_SHARE_OF_COPY: f64 = 1.0 / 3.0;
+
+/// The daemon is to stay below this, in mebibytes.
+const MOST_MEMORY: f64 = 100.0;
+
+/// Records in a page of the API.
+const PAGE: usize = 100;
+
+/// Everything that was measured.
+#[derive(Debug)]
+pub(crate) struct Report {
+    pub(crate) interactions: usize,
+    pub(crate) days: usize,
+    /// In all tables of schema `smartassist`.
+    pub(crate) rows: usize,
+    pub(crate) simulator_peak: Option<u64>,
+    pub(crate) load: Pass,
+    pub(crate) copy: Copy,
+    pub(crate) again: Pass,
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (interactions, rows) = (grouped(self.interactions), grouped(self.rows));
+        writeln!(
+            f,
+            "\n{interactions} interactions over {} days, {rows} rows in all tables\n",
+            self.days
+        )?;
+        for [label, load, copy, again] in self.table() {
+            writeln!(f, "{label:<36}{load:>14}{copy:>15}{again:>14}")?;
+        }
+        writeln!(f)?;
+        self.goals(f)
+    }
+}
+
+impl Report {
+    /// A label, then the first load, the copy, and reading again.
+    fn table(&self) -> Vec<[String; 4]> {
+        let (load, copy, again) = (&self.load, &self.copy, &self.again);
+        let nothing = String::new;
+        let line = |label: &str, [load, copy, again]: [String; 3]| [label.to_owned(), load, copy, again];
+        let all = [load.seconds, copy.seconds, again.seconds];
+        let wal = [load.wal_bytes, copy.wal_bytes, again.wal_bytes];
+        let passes = |of: &dyn Fn(&Pass) -> String| [of(load), nothing(), of(again)];
+        vec![
+            line("", ["first load", r"psql \copy", "read again"].map(str::to_owned)),
+            line("", ["", "of these rows", "unchanged"].map(str::to_owned)),
+            line("seconds", all.map(|seconds| format!("{seconds:.2}"))),
+            line(
+                "interactions per second",
+                all.map(|seconds| grouped(self.rate(seconds))),
+            ),
+            line("requests", passes(&|pass| grouped(pass.books.requests))),
+            line(
+                "requests ÷ ⌈interactions ÷ 100⌉",
+                passes(&|pass| format!("{:.3}", self.overhead(pass))),
+            ),
+            line("WAL, MiB", wal.map(|bytes| format!("{:.1}", mebibytes(bytes)))),
+            line(
+                "peak memory of the daemon, MiB",
+                passes(&|pass| memory(pass.peak_memory)),
+            ),
+            line(
+                "peak memory of the simulator, MiB",
+                [memory(self.simulator_peak), nothing(), nothing()],
+            ),
+        ]
+    }
+
+    fn goals(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let share = self.copy.seconds / self.load.seconds;
+        let verdict = verdict(Some(share >= LEAST_SHARE_OF_COPY));
+        writeln!(
+            f,
+            "{verdict}  speed of the first load ÷ speed of \\copy: {share:.2}, at least {LEAST_SHARE_OF_COPY:.2} wanted"
+        )?;
+        let peak = self.load.peak_memory.max(self.again.peak_memory).map(mebibytes);
+        let verdict = self::verdict(peak.map(|peak| peak < MOST_MEMORY));
+        let peak = peak.map_or("unknown".to_owned(), |peak| format!("{peak:.1} MiB"));
+        write!(
+            f,
+            "{verdict}  peak memory of the daemon: {peak}, below {MOST_MEMORY:.0} MiB wanted"
+        )
+    }
+
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "it is rounded for people anyway"
+    )]
+    fn rate(&self, seconds: f64) -> usize {
+        (self.interactions as f64 / seconds) as usize
+    }
+
+    /// How many requests were made for each that any program needs.
+    #[expect(clippy::cast_precision_loss, reason = "it is rounded for people anyway")]
+    fn overhead(&self, pass: &Pass) -> f64 {
+        pass.books.requests as f64 / self.interactions.div_ceil(PAGE) as f64
+    }
+}
+
+fn verdict(is_met: Option<bool>) -> &'static str {
+    match is_met {
+        Some(true) => "met    ",
+        Some(false) => "MISSED ",
+        None => "unknown",
+    }
+}
+
+fn memory(peak: Option<u64>) -> String {
+    peak.map_or("unknown".to_owned(), |peak| format!("{:.1}", mebibytes(peak)))
+}
