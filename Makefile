@@ -6,7 +6,7 @@ CARGO := scripts/with-toolchain.sh cargo
 IMAGE := smartassist-etl
 VERSION := $(shell sed -n 's/^version *= *"\(.*\)"/\1/p' Cargo.toml | head -n 1)
 
-.PHONY: help demo test lint fmt-check clippy rustdoc deny bench image clean
+.PHONY: help demo test lint fmt-check clippy rustdoc deny versions bench image clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -17,7 +17,7 @@ demo: ## watch it work: a simulated contact centre, the daemon, a private Postgr
 test: ## all tests, on a private PostgreSQL
 	$(CARGO) test --workspace --locked
 
-lint: fmt-check clippy rustdoc deny ## formatting, clippy, rustdoc, dependencies; warnings are errors
+lint: versions fmt-check clippy rustdoc deny ## formatting, clippy, rustdoc, dependencies; warnings are errors
 
 fmt-check:
 	$(CARGO) fmt --all --check
@@ -30,6 +30,10 @@ rustdoc:
 
 deny:
 	scripts/with-toolchain.sh scripts/deny.sh
+
+versions:
+	@grep -q "rust:$$(sed -n 's/^channel *= *"\([0-9]*\.[0-9]*\).*/\1/p' rust-toolchain.toml)-" Dockerfile || \
+	{ echo "the Rust version of Dockerfile and rust-toolchain.toml differ" >&2; exit 1; }
 
 bench: ## how many interactions a second
 	$(CARGO) bench --bench throughput --locked

@@ -17,7 +17,7 @@ use super::shutdown::Shutdown;
 use super::workers;
 
 /// How often an account that another worker has is tried again.
-const RETRY_PAUSE: Duration = Duration::from_secs(1);
+const RETRY_PAUSE: Duration = Duration::from_secs(3);
 
 pub(super) async fn sync(config: &Config) -> Result<(), CommandError> {
     config.require_accounts()?;
@@ -56,8 +56,8 @@ async fn run_when_free(worker: &AccountWorker, stop: &CancellationToken, patienc
         if report.outcome != Outcome::Skipped || give_up {
             return report;
         }
+        info!(account = worker.api.account().name, pause_seconds = RETRY_PAUSE.as_secs(), "waiting for the account");
         tokio::time::sleep(RETRY_PAUSE).await;
-        info!(account = worker.api.account().name, "waiting for the account");
     }
 }
 

@@ -288,6 +288,7 @@ impl Failure {
 }
 
 /// The one summary event of a run; `docs/operations.md` lists its fields as an interface.
+#[expect(clippy::cast_precision_loss, reason = "a run takes far less than 2^52 milliseconds")]
 fn log_finished(progress: &Progress, kind: Kind, watermark_before: DateTime<Utc>, took: TimeDelta) {
     let counters = &progress.counters;
     info!(
@@ -303,7 +304,7 @@ fn log_finished(progress: &Progress, kind: Kind, watermark_before: DateTime<Utc>
         rejected = counters.rejected,
         watermark_before = %observe::instant(watermark_before),
         watermark_after = %observe::instant(progress.watermark),
-        seconds = took.as_seconds_f64(),
+        seconds = took.num_milliseconds() as f64 / 1000.0,
         "run finished"
     );
 }

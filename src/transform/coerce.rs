@@ -1,7 +1,7 @@
 //! One JSON value to one column's type: the whole table of coercions.
 //!
-//! `Ok(None)` is nothing (the API uses an empty string, null and absent for the same), `Err` a
-//! value that cannot be read as that type, with the reason in words that hold no value.
+//! `None` is nothing (the API uses an empty string, null and absent for the same), `Err` a value
+//! that cannot be read as that type, with the reason in words that hold no value.
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
@@ -11,26 +11,25 @@ use super::instant;
 pub(super) type Coerced<T> = Result<Option<T>, &'static str>;
 
 /// Text as sent. Numbers and booleans are their JSON text, and so are lists and objects.
-pub(super) fn text(value: Value) -> Coerced<String> {
-    Ok(match value {
+pub(super) fn text(value: Value) -> Option<String> {
+    match value {
         Value::Null => None,
         Value::String(text) => (!text.is_empty()).then_some(text),
         other => Some(other.to_string()),
-    })
+    }
 }
 
 /// An id is a text or a number. Anything else (`[]`, `{}`) would be the id of many records.
-pub(super) fn id(value: Value) -> Coerced<String> {
+pub(super) fn id(value: &Value) -> Coerced<String> {
     match value {
         Value::Bool(_) | Value::Array(_) | Value::Object(_) => Err("not an id"),
-        value => text(value),
+        value => Ok(text(value.clone())),
     }
 }
 
 /// `true`, "YES", "True", "1", 1 and their opposites.
-#[expect(clippy::needless_pass_by_value, reason = "all coercions have one shape")]
-pub(super) fn flag(value: Value) -> Coerced<bool> {
-    let word = match &value {
+pub(super) fn flag(value: &Value) -> Coerced<bool> {
+    let word = match value {
         Value::Null => return Ok(None),
         Value::Bool(flag) => return Ok(Some(*flag)),
         Value::Number(number) => number.to_string(),
@@ -46,9 +45,8 @@ pub(super) fn flag(value: Value) -> Coerced<bool> {
 }
 
 /// A whole number, also as text or as a float without a fraction, that fits the column.
-#[expect(clippy::needless_pass_by_value, reason = "all coercions have one shape")]
-pub(super) fn integer(value: Value) -> Coerced<i32> {
-    let text = match &value {
+pub(super) fn integer(value: &Value) -> Coerced<i32> {
+    let text = match value {
         Value::Null => return Ok(None),
         Value::Number(number) => number.to_string(),
         Value::String(text) => text.trim().to_owned(),
@@ -80,9 +78,8 @@ pub(super) fn integer(value: Value) -> Coerced<i32> {
 }
 
 /// A time stamp; see [`instant::parse`].
-#[expect(clippy::needless_pass_by_value, reason = "all coercions have one shape")]
-pub(super) fn instant(value: Value, offset: i32) -> Coerced<DateTime<Utc>> {
-    match &value {
+pub(super) fn instant(value: &Value, offset: i32) -> Coerced<DateTime<Utc>> {
+    match value {
         Value::Null => Ok(None),
         Value::String(text) if text.trim().is_empty() => Ok(None),
         Value::String(text) => instant::parse(text, offset)
@@ -97,7 +94,7 @@ pub(super) fn instant(value: Value, offset: i32) -> Coerced<DateTime<Utc>> {
 pub(super) fn texts(value: Value) -> Vec<String> {
     list(value)
         .into_iter()
-        .filter_map(|item| text(item).ok().flatten())
+        .filter_map(text)
         .collect()
 }
 
@@ -137,14 +134,14 @@ mod tests {
             json!(1),
             json!(" y "),
         ] {
-            assert_eq!(flag(yes.clone()), Ok(Some(true)), "{yes}");
+            assert_eq!(flag(&yes), Ok(Some(true)), "{yes}");
         }
         for no in [json!(false), json!("NO"), json!("False"), json!("0"), json!(0)] {
-            assert_eq!(flag(no.clone()), Ok(Some(false)), "{no}");
+            assert_eq!(flag(&no), Ok(Some(false)), "{no}");
         }
-        assert_eq!(flag(json!("")), Ok(None));
-        assert!(flag(json!("perhaps")).is_err());
-        assert!(flag(json!([true])).is_err());
+        assert_eq!(flag(&json!("")), Ok(None));
+        assert!(flag(&json!("perhaps")).is_err());
+        assert!(flag(&json!([true])).is_err());
     }
 
     #[test]
@@ -157,23 +154,23 @@ mod tests {
             json!("7.0"),
             json!(7e0),
         ] {
-            assert_eq!(integer(number.clone()), Ok(Some(7)), "{number}");
+            assert_eq!(integer(&number), Ok(Some(7)), "{number}");
         }
-        assert_eq!(integer(json!("")), Ok(None));
-        assert_eq!(integer(json!(2_147_483_647)), Ok(Some(i32::MAX)));
-        assert_eq!(integer(json!(2_147_483_648_i64)), Err("too large for its column"));
-        assert_eq!(integer(json!(7.5)), Err("not a whole number"));
-        assert_eq!(integer(json!("NaN")), Err("not a whole number"));
-        assert_eq!(integer(json!(true)), Err("not a whole number"));
+        assert_eq!(integer(&json!("")), Ok(None));
+        assert_eq!(integer(&json!(2_147_483_647)), Ok(Some(i32::MAX)));
+        assert_eq!(integer(&json!(2_147_483_648_i64)), Err("too large for its column"));
+        assert_eq!(integer(&json!(7.5)), Err("not a whole number"));
+        assert_eq!(integer(&json!("NaN")), Err("not a whole number"));
+        assert_eq!(integer(&json!(true)), Err("not a whole number"));
     }
 
     #[test]
     fn an_empty_string_is_nothing_and_what_is_not_text_is_its_json() {
-        assert_eq!(text(json!("")), Ok(None));
-        assert_eq!(text(json!(" ")), Ok(Some(" ".to_owned())));
+        assert_eq!(text(json!("")), None);
+        assert_eq!(text(json!(" ")), Some(" ".to_owned()));
         assert_eq!(
             text(json!({"a": [1, null]})),
-            Ok(Some(r#"{"a":[1,null]}"#.to_owned()))
+            Some(r#"{"a":[1,null]}"#.to_owned())
         );
     }
 

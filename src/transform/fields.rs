@@ -95,9 +95,9 @@ impl<'n> Fields<'n> {
         None
     }
 
-    fn coerced<T>(&mut self, name: &str, coerce: impl FnOnce(Value) -> Coerced<T>) -> Option<T> {
+    fn coerced<T>(&mut self, name: &str, coerce: impl FnOnce(&Value) -> Coerced<T>) -> Option<T> {
         let value = self.take(name)?;
-        coerce(value.clone()).unwrap_or_else(|why| {
+        coerce(&value).unwrap_or_else(|why| {
             self.notes.warn(&self.path_of(name), why);
             self.notes.unread.borrow_mut().push(value);
             None
@@ -105,7 +105,7 @@ impl<'n> Fields<'n> {
     }
 
     pub(super) fn text(&mut self, name: &str) -> Option<String> {
-        self.coerced(name, coerce::text)
+        self.take(name).and_then(coerce::text)
     }
 
     pub(super) fn id(&mut self, name: &str) -> Option<String> {

@@ -1,7 +1,8 @@
 //! Time stamps, as the API is known to write them.
 
 use chrono::{
-    DateTime, Datelike, FixedOffset, NaiveDate, NaiveDateTime, NaiveTime, SecondsFormat, TimeDelta, Timelike, Utc,
+    DateTime, Datelike, FixedOffset, NaiveDate, NaiveDateTime, NaiveTime, SecondsFormat, TimeDelta, Timelike,
+    Utc,
 };
 use serde_json::Value;
 
@@ -49,7 +50,8 @@ pub(super) fn to_utc_within(value: &mut Value, offset: i32) {
 
 /// Whether a text has a time of day and no zone. A date alone may be just that.
 fn is_naive_stamp(text: &str) -> bool {
-    text.split_at_checked(10).is_some_and(|(_, rest)| !rest.is_empty() && split_zone(rest).1.is_none())
+    text.split_at_checked(10)
+        .is_some_and(|(_, rest)| !rest.is_empty() && split_zone(rest).1.is_none())
 }
 
 fn utc(local: NaiveDateTime, offset: i32) -> Option<DateTime<Utc>> {

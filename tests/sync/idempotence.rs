@@ -125,7 +125,8 @@ async fn when_an_interaction_was_first_seen_survives_its_changes() {
     {
         let mut world = setup.simulator.world();
         let ids: Vec<String> = world.interactions().map(|one| one.session_id.clone()).collect();
-        ids.iter().for_each(|id| assert!(world.add_tag(id, "late", json!("1"))));
+        ids.iter()
+            .for_each(|id| assert!(world.add_tag(id, "late", json!("1"))));
     }
     database.execute(FORGET_COVERAGE).await;
     let report = setup.sync(&database).await;

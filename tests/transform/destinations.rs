@@ -14,7 +14,14 @@ fn rows_in(destinations: Value) -> Rows {
 fn segments(rows: &Rows) -> Vec<(i32, i32, Response, Option<&str>)> {
     rows.agent_segments
         .iter()
-        .map(|row| (row.destination_index, row.segment_index, row.response, row.agent_id.as_deref()))
+        .map(|row| {
+            (
+                row.destination_index,
+                row.segment_index,
+                row.response,
+                row.agent_id.as_deref(),
+            )
+        })
         .collect()
 }
 
@@ -33,7 +40,10 @@ fn non_responding_agents_come_first_in_order_then_the_responding_one() {
             (0, 2, Response::Responding, Some("u-3")),
         ]
     );
-    assert_eq!(rows.agent_segments[0].non_response_event.as_deref(), Some("Ignored"));
+    assert_eq!(
+        rows.agent_segments[0].non_response_event.as_deref(),
+        Some("Ignored")
+    );
 }
 
 #[test]
@@ -43,7 +53,10 @@ fn a_direct_transfer_is_a_destination_and_a_segment() {
         "status": "Answered", "assignedAt": "2026-03-10T12:00:05", "interactionDuration": 75,
     }]));
     assert_eq!(rows.destinations.len(), 1);
-    assert_eq!(rows.destinations[0].destination_type.as_deref(), Some("AgentSegment"));
+    assert_eq!(
+        rows.destinations[0].destination_type.as_deref(),
+        Some("AgentSegment")
+    );
     assert_eq!(rows.destinations[0].queue_id, None);
     assert_eq!(segments(&rows), [(0, 0, Response::Direct, Some("u-1"))]);
     let segment = &rows.agent_segments[0];
@@ -81,7 +94,11 @@ fn a_queue_that_nobody_answered_has_no_segment() {
 
 #[test]
 fn an_empty_responding_agent_is_nobody() {
-    assert!(rows_in(json!([{"queueId": "qu-1", "respondingAgent": {}}])).agent_segments.is_empty());
+    assert!(
+        rows_in(json!([{"queueId": "qu-1", "respondingAgent": {}}]))
+            .agent_segments
+            .is_empty()
+    );
 }
 
 #[test]
@@ -99,7 +116,10 @@ fn destinations_keep_their_order_as_index() {
     assert_eq!(queues, [(0, Some("qu-1")), (1, Some("qu-2")), (2, None)]);
     assert_eq!(
         segments(&rows),
-        [(0, 0, Response::NonResponding, Some("u-1")), (2, 0, Response::Direct, Some("u-2"))]
+        [
+            (0, 0, Response::NonResponding, Some("u-1")),
+            (2, 0, Response::Direct, Some("u-2"))
+        ]
     );
 }
 
@@ -117,7 +137,11 @@ fn consultations_belong_to_their_segment_and_count_from_zero() {
         panic!("{:?}", rows.consultations)
     };
     assert_eq!(
-        (phone.destination_index, phone.segment_index, phone.consultation_index),
+        (
+            phone.destination_index,
+            phone.segment_index,
+            phone.consultation_index
+        ),
         (0, 1, 0)
     );
     assert_eq!(phone.consultant_name.as_deref(), Some("+15550177"));
@@ -140,9 +164,18 @@ fn an_agent_may_work_on_after_the_session_has_ended() {
         }}],
     }));
     let segment = &rows.agent_segments[0];
-    assert_eq!(rows.session.session_ended_at, Some(instant("2026-03-10T12:05:00Z")));
-    assert_eq!(segment.interaction_ended_at, Some(instant("2026-03-10T12:05:03Z")));
-    assert_eq!(segment.after_call_work_ended_at, Some(instant("2026-03-10T12:15:03Z")));
+    assert_eq!(
+        rows.session.session_ended_at,
+        Some(instant("2026-03-10T12:05:00Z"))
+    );
+    assert_eq!(
+        segment.interaction_ended_at,
+        Some(instant("2026-03-10T12:05:03Z"))
+    );
+    assert_eq!(
+        segment.after_call_work_ended_at,
+        Some(instant("2026-03-10T12:15:03Z"))
+    );
     assert_eq!(segment.after_call_work_seconds, Some(600));
     assert!(rows.session.warnings.is_empty());
 }
@@ -180,7 +213,10 @@ fn unknown_fields_are_the_extra_of_the_row_they_stood_in() {
         {"destinationType": "AgentSegment", "agentId": "u-2", "coach": "u-8"},
     ]));
     assert_eq!(rows.destinations[0].extra, Some(json!({"priority": 3})));
-    assert_eq!(rows.agent_segments[0].extra, Some(json!({"coach": {"id": "u-9"}})));
+    assert_eq!(
+        rows.agent_segments[0].extra,
+        Some(json!({"coach": {"id": "u-9"}}))
+    );
     assert_eq!(rows.destinations[1].extra, None);
     assert_eq!(rows.agent_segments[1].extra, Some(json!({"coach": "u-8"})));
 }
@@ -188,7 +224,10 @@ fn unknown_fields_are_the_extra_of_the_row_they_stood_in() {
 #[test]
 fn a_segment_of_another_type_keeps_it() {
     let rows = rows_in(json!([{"respondingAgent": {"agentId": "u-1", "destinationType": "BotSegment"}}]));
-    assert_eq!(rows.agent_segments[0].extra, Some(json!({"destinationType": "BotSegment"})));
+    assert_eq!(
+        rows.agent_segments[0].extra,
+        Some(json!({"destinationType": "BotSegment"}))
+    );
 }
 
 #[test]

@@ -21,7 +21,10 @@ fn a_field_is_known_in_any_case() {
     assert_eq!(queue.entered_at, Some(instant("2026-03-10T12:00:04Z")));
     assert_eq!(queue.callback_opted, Some(true));
     assert_eq!(queue.callback_opted_at, Some(instant("2026-03-10T12:00:20Z")));
-    assert_eq!(rows.consultations[0].consultant_name.as_deref(), Some("+15550177"));
+    assert_eq!(
+        rows.consultations[0].consultant_name.as_deref(),
+        Some("+15550177")
+    );
     assert_eq!(rows.agent_segments[0].joined_users, Some(json!(["Pia Example"])));
     assert_eq!(rows.session.extra, None);
 }
@@ -86,7 +89,10 @@ const LISTS: [&str; 7] = [
 fn a_list_that_is_null_empty_or_absent_is_the_same() {
     let absent = rows_of(json!({}));
     for nothing in [json!(null), json!([]), json!("")] {
-        let fields: Value = LISTS.iter().map(|name| ((*name).to_owned(), nothing.clone())).collect();
+        let fields: Value = LISTS
+            .iter()
+            .map(|name| ((*name).to_owned(), nothing.clone()))
+            .collect();
         assert_eq!(rows_of(fields), absent, "{nothing}");
     }
 }
@@ -128,7 +134,11 @@ fn a_lone_object_counts_as_a_list_of_one_and_a_list_as_the_lone_agent() {
     }));
     assert_eq!(rows.tags.len(), 1);
     assert_eq!(rows.destinations.len(), 1);
-    let agents: Vec<_> = rows.agent_segments.iter().map(|row| row.agent_id.as_deref()).collect();
+    let agents: Vec<_> = rows
+        .agent_segments
+        .iter()
+        .map(|row| row.agent_id.as_deref())
+        .collect();
     assert_eq!(agents, [Some("u-1"), Some("u-2")]);
     assert_eq!(rows.consultations[0].segment_index, 1);
     assert!(rows.session.warnings.is_empty());
@@ -168,7 +178,10 @@ fn what_cannot_be_read_is_null_with_a_warning_that_names_its_place() {
 #[test]
 fn an_object_that_came_as_something_else_is_kept_in_extra() {
     let rows = rows_of(json!({"campaigninfo": "Spring", "customerinfo": [1], "metaInfo": "none"}));
-    assert_eq!(rows.session.extra, Some(json!({"campaigninfo": "Spring", "customerinfo": [1]})));
+    assert_eq!(
+        rows.session.extra,
+        Some(json!({"campaigninfo": "Spring", "customerinfo": [1]}))
+    );
     assert_eq!(rows.session.meta_info, Some(json!("none")));
     assert_eq!(
         rows.session.warnings,

@@ -17,8 +17,10 @@ fn reason(record: &Value) -> &'static str {
 
 #[test]
 fn a_session_without_a_conversation_is_known_by_its_session_id() {
-    for nothing in [json!(null), json!("")] {
-        let session = read(&session_with(json!({"conversationId": nothing}))).rows.session;
+    for nothing in [json!(null), json!(""), json!([])] {
+        let session = read(&session_with(json!({"conversationId": nothing})))
+            .rows
+            .session;
         assert_eq!(session.interaction_id, "s-1");
         assert_eq!(session.session_id.as_deref(), Some("s-1"));
         assert_eq!(session.conversation_id, None);
@@ -58,14 +60,17 @@ fn every_child_carries_the_identity_of_its_interaction() {
 #[test]
 fn an_id_sent_as_a_number_is_its_digits() {
     assert_eq!(
-        read(&session_with(json!({"conversationId": 9_007_199_254_740_993_u64}))).id(),
+        read(&session_with(
+            json!({"conversationId": 9_007_199_254_740_993_u64})
+        ))
+        .id(),
         "9007199254740993"
     );
 }
 
 #[test]
 fn a_list_object_or_flag_is_no_identity() {
-    for odd in [json!([]), json!({}), json!(["c-1"]), json!({"id": "c-1"}), json!(true)] {
+    for odd in [json!({}), json!(["c-1"]), json!({"id": "c-1"}), json!(true)] {
         let session = read(&session_with(json!({"conversationId": odd}))).rows.session;
         assert_eq!(session.interaction_id, "s-1", "{odd}");
         assert_eq!(session.warnings, ["conversationId: not an id"]);
@@ -83,7 +88,13 @@ fn a_record_without_an_id_is_rejected() {
 
 #[test]
 fn a_record_without_a_readable_start_is_rejected() {
-    for start in [json!(null), json!(""), json!("soon"), json!(1_773_144_000), json!(["2026-03-10"])] {
+    for start in [
+        json!(null),
+        json!(""),
+        json!("soon"),
+        json!(1_773_144_000),
+        json!(["2026-03-10"]),
+    ] {
         assert_eq!(
             reason(&session_with(json!({"sessionStartTime": start}))),
             "sessionStartTime is missing or cannot be read"
@@ -113,9 +124,7 @@ fn a_record_that_is_no_object_is_rejected() {
 #[test]
 fn a_record_nested_beyond_reading_is_rejected_with_its_text() {
     let deep = "[".repeat(5_000) + &"]".repeat(5_000);
-    let text = format!(
-        r#"{{"sessionId":"s-1","sessionStartTime":"2026-03-10T12:00:00","metaInfo":{deep}}}"#
-    );
+    let text = format!(r#"{{"sessionId":"s-1","sessionStartTime":"2026-03-10T12:00:00","metaInfo":{deep}}}"#);
     assert_eq!(rejected(&text).reason, "nested too deeply to be read");
 }
 

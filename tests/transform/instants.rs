@@ -37,9 +37,13 @@ fn a_stamp_without_a_zone_is_local_and_one_with_z_is_utc() {
 
 #[test]
 fn the_spelling_of_the_vendors_tables_is_read() {
-    let rows = rows_of(json!({"sessionStartTime": "2023-01-10 2:25:54", "sessionEndTime": "2023-01-10 12:25:54"}));
+    let rows =
+        rows_of(json!({"sessionStartTime": "2023-01-10 2:25:54", "sessionEndTime": "2023-01-10 12:25:54"}));
     assert_eq!(rows.session.session_started_at, instant("2023-01-10T02:25:54Z"));
-    assert_eq!(rows.session.session_ended_at, Some(instant("2023-01-10T12:25:54Z")));
+    assert_eq!(
+        rows.session.session_ended_at,
+        Some(instant("2023-01-10T12:25:54Z"))
+    );
     let east = session_with(json!({"sessionStartTime": "2023-01-10 2:25:54"}));
     let rows = transform(&raw(east.to_string()), -330).unwrap().rows;
     assert_eq!(rows.session.session_started_at, instant("2023-01-09T20:55:54Z"));
@@ -48,7 +52,10 @@ fn the_spelling_of_the_vendors_tables_is_read() {
 #[test]
 fn an_end_before_its_start_is_kept_as_sent() {
     let rows = rows_of(json!({"sessionEndTime": "2026-03-10T11:00:00"}));
-    assert_eq!(rows.session.session_ended_at, Some(instant("2026-03-10T11:00:00Z")));
+    assert_eq!(
+        rows.session.session_ended_at,
+        Some(instant("2026-03-10T11:00:00Z"))
+    );
     assert!(rows.session.warnings.is_empty());
 }
 

@@ -1,5 +1,11 @@
 //! What becomes of a record: every shape that the API is known to send, and everything else.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::needless_pass_by_value,
+    reason = "what tests share may fail as a test does, and takes `json!` as it comes"
+)]
+
 mod content_hash;
 mod destinations;
 mod drift;

@@ -65,8 +65,7 @@ fn a_chat_that_was_reassigned_has_a_queue_and_a_direct_destination() {
 
 #[test]
 fn the_payload_is_the_record_and_gives_the_same_rows_again() {
-    let page: serde_json::Value =
-        serde_json::from_str(include_str!("fixtures/vendor_shapes.json")).unwrap();
+    let page: serde_json::Value = serde_json::from_str(include_str!("fixtures/vendor_shapes.json")).unwrap();
     for (interaction, record) in interactions().iter().zip(page["data"].as_array().unwrap()) {
         let payload: serde_json::Value = serde_json::from_str(&interaction.payload).unwrap();
         assert_eq!(&payload, record);

@@ -132,7 +132,9 @@ fn holds_nul(value: &Value) -> bool {
     match value {
         Value::String(text) => text.contains('\0'),
         Value::Array(items) => items.iter().any(holds_nul),
-        Value::Object(fields) => fields.iter().any(|(name, value)| name.contains('\0') || holds_nul(value)),
+        Value::Object(fields) => fields
+            .iter()
+            .any(|(name, value)| name.contains('\0') || holds_nul(value)),
         Value::Null | Value::Bool(_) | Value::Number(_) => false,
     }
 }
@@ -145,7 +147,11 @@ fn is_unique<K: Eq + std::hash::Hash>(mut keys: impl Iterator<Item = K>) -> bool
 /// Keys are unique, and every child's parent is there.
 fn keys_hold(rows: &Rows) -> bool {
     let segment = |row: &smartassist_etl::transform::AgentSegment| (row.destination_index, row.segment_index);
-    let parents: HashSet<i32> = rows.destinations.iter().map(|row| row.destination_index).collect();
+    let parents: HashSet<i32> = rows
+        .destinations
+        .iter()
+        .map(|row| row.destination_index)
+        .collect();
     let segments: HashSet<(i32, i32)> = rows.agent_segments.iter().map(segment).collect();
     is_unique(rows.destinations.iter().map(|row| row.destination_index))
         && is_unique(rows.agent_segments.iter().map(segment))
@@ -154,8 +160,15 @@ fn keys_hold(rows: &Rows) -> bool {
                 .iter()
                 .map(|row| (row.destination_index, row.segment_index, row.consultation_index)),
         )
-        && is_unique(rows.tags.iter().map(|row| (row.tag_scope.as_str(), row.tag_index)))
-        && rows.agent_segments.iter().all(|row| parents.contains(&row.destination_index))
+        && is_unique(
+            rows.tags
+                .iter()
+                .map(|row| (row.tag_scope.as_str(), row.tag_index)),
+        )
+        && rows
+            .agent_segments
+            .iter()
+            .all(|row| parents.contains(&row.destination_index))
         && rows
             .consultations
             .iter()

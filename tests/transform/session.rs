@@ -42,7 +42,10 @@ fn status_values_are_kept_as_sent_for_the_lists_are_open() {
 
 #[test]
 fn the_direction_is_taken_from_the_record_or_else_from_its_customer() {
-    assert_eq!(session(json!({"Direction": "Inbound"})).direction.as_deref(), Some("Inbound"));
+    assert_eq!(
+        session(json!({"Direction": "Inbound"})).direction.as_deref(),
+        Some("Inbound")
+    );
     let hidden = session(json!({"Direction": "", "customerinfo": {"Direction": "Outbound"}}));
     assert_eq!(hidden.direction.as_deref(), Some("Outbound"));
     assert_eq!(hidden.extra, None);
@@ -56,7 +59,10 @@ fn a_direction_that_differs_from_the_customers_leaves_that_in_extra() {
     assert_eq!(same.extra, None);
     let other = session(json!({"Direction": "Inbound", "customerinfo": {"Direction": "Outbound"}}));
     assert_eq!(other.direction.as_deref(), Some("Inbound"));
-    assert_eq!(other.extra, Some(json!({"customerinfo": {"Direction": "Outbound"}})));
+    assert_eq!(
+        other.extra,
+        Some(json!({"customerinfo": {"Direction": "Outbound"}}))
+    );
 }
 
 #[test]
@@ -65,7 +71,10 @@ fn the_customer_may_stand_at_the_top_or_in_meta_info() {
         "CustomerPhone": "15550164", "CenterPhone": "15550100", "CustomerFirstName": "Cleo",
         "CustomerLastName": "Example", "CustomerEmail": "cleo@example.com",
     });
-    for fields in [json!({"customerinfo": customer}), json!({"metaInfo": {"customerinfo": customer}})] {
+    for fields in [
+        json!({"customerinfo": customer}),
+        json!({"metaInfo": {"customerinfo": customer}}),
+    ] {
         let row = session(fields);
         assert_eq!(row.customer_phone.as_deref(), Some("15550164"));
         assert_eq!(row.center_phone.as_deref(), Some("15550100"));
@@ -121,7 +130,10 @@ fn each_survey_has_its_own_score() {
     assert_eq!(csat.csat_feedback.as_deref(), Some("quick"));
     assert_eq!((csat.nps_score, csat.like_dislike_score), (None, None));
     let nps = session(json!({"surveyType": "nps", "npsScore": 0, "csatFeedback": ""}));
-    assert_eq!((nps.csat_score, nps.nps_score, nps.csat_feedback), (None, Some(0), None));
+    assert_eq!(
+        (nps.csat_score, nps.nps_score, nps.csat_feedback),
+        (None, Some(0), None)
+    );
     let like = session(json!({"surveyType": "likeDislike", "likeDislikeScore": 0}));
     assert_eq!((like.nps_score, like.like_dislike_score), (None, Some(0)));
 }
@@ -146,8 +158,14 @@ fn a_campaign_has_its_columns() {
 
 #[test]
 fn an_empty_attempt_of_a_campaign_is_null() {
-    assert_eq!(session(json!({"campaigninfo": {"attempt": ""}})).campaign_attempt, None);
-    assert_eq!(session(json!({"campaigninfo": {"attempt": "2"}})).campaign_attempt, Some(2));
+    assert_eq!(
+        session(json!({"campaigninfo": {"attempt": ""}})).campaign_attempt,
+        None
+    );
+    assert_eq!(
+        session(json!({"campaigninfo": {"attempt": "2"}})).campaign_attempt,
+        Some(2)
+    );
 }
 
 #[test]

@@ -21,7 +21,14 @@ fn each_scope_counts_its_tags_from_zero() {
     let tags: Vec<_> = rows
         .tags
         .iter()
-        .map(|tag| (tag.tag_scope, tag.tag_index, tag.name.as_deref(), tag.value.as_deref()))
+        .map(|tag| {
+            (
+                tag.tag_scope,
+                tag.tag_index,
+                tag.name.as_deref(),
+                tag.value.as_deref(),
+            )
+        })
         .collect();
     assert_eq!(
         tags,
@@ -45,7 +52,10 @@ fn a_text_value_is_kept_as_sent() {
 fn a_value_that_is_not_text_is_its_json_text() {
     assert_eq!(value_of(json!(true)).as_deref(), Some("true"));
     assert_eq!(value_of(json!(12)).as_deref(), Some("12"));
-    assert_eq!(value_of(json!([1, "two", null])).as_deref(), Some(r#"[1,"two",null]"#));
+    assert_eq!(
+        value_of(json!([1, "two", null])).as_deref(),
+        Some(r#"[1,"two",null]"#)
+    );
     assert_eq!(
         value_of(json!({"plan": {"name": "\"x\""}})).as_deref(),
         Some(r#"{"plan":{"name":"\"x\""}}"#)
@@ -58,7 +68,9 @@ fn a_number_keeps_all_of_its_digits() {
         let value: serde_json::Value = serde_json::from_str(digits).unwrap();
         assert_eq!(
             value_of(value).unwrap(),
-            serde_json::from_str::<serde_json::Number>(digits).unwrap().to_string()
+            serde_json::from_str::<serde_json::Number>(digits)
+                .unwrap()
+                .to_string()
         );
     }
     assert_eq!(
@@ -86,7 +98,8 @@ fn tags_of_the_same_name_are_all_kept() {
 
 #[test]
 fn further_fields_of_a_tag_are_its_extra() {
-    let rows = rows_of(json!({"userleveltags": [{"Name": "tier", "VALUE": "gold", "setBy": "bot", "note": ""}]}));
+    let rows =
+        rows_of(json!({"userleveltags": [{"Name": "tier", "VALUE": "gold", "setBy": "bot", "note": ""}]}));
     assert_eq!(rows.tags[0].name.as_deref(), Some("tier"));
     assert_eq!(rows.tags[0].value.as_deref(), Some("gold"));
     assert_eq!(rows.tags[0].extra, Some(json!({"setBy": "bot"})));
@@ -99,7 +112,10 @@ fn a_tag_that_is_no_object_is_kept_in_its_place_with_a_warning() {
     assert_eq!(values, [Some("vip"), Some("gold"), Some("7")]);
     assert_eq!(
         rows.session.warnings,
-        ["sessionleveltags[0]: not an object", "sessionleveltags[2]: not an object"]
+        [
+            "sessionleveltags[0]: not an object",
+            "sessionleveltags[2]: not an object"
+        ]
     );
 }
 

@@ -20,7 +20,10 @@ fn nul_becomes_a_replacement_character_everywhere() {
     assert_eq!(rows.session.reason.as_deref(), Some("a\u{fffd}b"));
     assert_eq!(rows.session.extra, Some(json!({"met\u{fffd}a": "\u{fffd}"})));
     assert_eq!(rows.tags[0].name.as_deref(), Some("\u{fffd}"));
-    assert_eq!(rows.tags[0].value.as_deref(), Some("{\"\u{fffd}\":[\"\u{fffd}\"]}"));
+    assert_eq!(
+        rows.tags[0].value.as_deref(),
+        Some("{\"\u{fffd}\":[\"\u{fffd}\"]}")
+    );
     assert!(!interaction.payload.contains("\\u0000"));
     assert_eq!(
         rows.session.warnings,
@@ -40,7 +43,10 @@ fn a_lone_surrogate_becomes_a_replacement_character_and_a_pair_stays() {
 #[test]
 fn a_backslash_before_what_looks_like_an_escape_is_text() {
     let interaction = read_text(r#""reason":"\\u0000 \\\\ud800""#);
-    assert_eq!(interaction.rows.session.reason.as_deref(), Some(r"\u0000 \\ud800"));
+    assert_eq!(
+        interaction.rows.session.reason.as_deref(),
+        Some(r"\u0000 \\ud800")
+    );
     assert!(interaction.rows.session.warnings.is_empty());
 }
 
@@ -83,7 +89,10 @@ fn a_number_that_no_column_holds_is_null_with_a_warning() {
 #[test]
 fn the_widest_numbers_fit() {
     for number in [i32::MIN, -1, 0, i32::MAX] {
-        assert_eq!(rows_of(json!({"csatScore": number})).session.csat_score, Some(number));
+        assert_eq!(
+            rows_of(json!({"csatScore": number})).session.csat_score,
+            Some(number)
+        );
     }
 }
 
