@@ -1,6 +1,13 @@
 //! All integration tests in one binary: they share one private PostgreSQL, with a fresh database
 //! for each test, and talk to the simulated API over real HTTP.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
 mod cli;
 mod daemon;
 mod docs;

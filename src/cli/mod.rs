@@ -51,7 +51,7 @@ Exit codes: 0 done; 1 part of the work failed; 2 bad usage or configuration;
 enum Command {
     /// The daemon: migrate, catch up, then poll on schedule until SIGTERM or SIGINT
     ///
-    /// Serves /healthz, /readyz and /metrics at http.bind. A first SIGTERM lets the window in
+    /// Serves / (the same as status), /healthz, /readyz and /metrics at http.bind. A first SIGTERM lets the window in
     /// hand finish (sync.shutdown_seconds), a second one ends at once; either way the tables
     /// stay consistent.
     Run,

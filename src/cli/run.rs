@@ -36,7 +36,7 @@ pub(super) async fn run(config: &Config) -> Result<(), CommandError> {
             config.http.bind
         ))
     })?;
-    info!(address = %config.http.bind, "serving /healthz, /readyz and /metrics");
+    info!(address = %config.http.bind, "serving /, /healthz, /readyz and /metrics");
     let server = tokio::spawn(http::serve(
         listener,
         Ready::clone(&ready),

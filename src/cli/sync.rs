@@ -56,7 +56,11 @@ async fn run_when_free(worker: &AccountWorker, stop: &CancellationToken, patienc
         if report.outcome != Outcome::Skipped || give_up {
             return report;
         }
-        info!(account = worker.api.account().name, pause_seconds = RETRY_PAUSE.as_secs(), "waiting for the account");
+        info!(
+            account = worker.api.account().name,
+            pause_seconds = RETRY_PAUSE.as_secs(),
+            "waiting for the account"
+        );
         tokio::time::sleep(RETRY_PAUSE).await;
     }
 }

@@ -127,12 +127,23 @@ pub(super) fn read_all(root: &mut Section<'_>) -> Vec<AccountConfig> {
             accounts.problem(&name, "is a table with keys of its own, not a value");
             continue;
         };
+        if !name
+            .bytes()
+            .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-'))
+        {
+            accounts.problem(
+                &name,
+                "the name must be of lower-case letters, digits, _ and -, since the environment knows no case",
+            );
+        }
         let mut merged = defaults.clone();
         merged.extend(own);
         let Some(account) = AccountConfig::read(&name, accounts.nested(&name, merged)) else {
             continue;
         };
-        if let Some(other) = by_id.insert(account.account_id.clone(), name.clone()) {
+        if let Some(other) = by_id.insert(account.account_id.clone(), name.clone())
+            && !account.account_id.is_empty()
+        {
             accounts.problem(
                 &format!("{name}.account_id"),
                 &format!("is the same as that of accounts.{other}; one account is loaded once"),

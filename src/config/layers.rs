@@ -43,7 +43,8 @@ fn toml_source(
     text: &str,
     name: &str,
 ) -> Result<config::File<config::FileSourceString, config::FileFormat>, ConfigError> {
-    if let Err(error) = text.parse::<toml::Table>() {
+    // As a document of spans, whose errors do not quote values.
+    if let Err(error) = toml::de::DeTable::parse(text) {
         let line = error.span().map_or(1, |span| {
             text[..span.start.min(text.len())].matches('\n').count() + 1
         });

@@ -120,12 +120,15 @@ fn count(problems: usize) -> String {
 }
 
 impl Config {
-    /// Reads the defaults, `file` and this process's environment.
+    /// Reads the defaults, `file` and this process's environment, of which what is not UTF-8 is
+    /// nobody's configuration.
     ///
     /// # Errors
     /// A file that cannot be read or parsed; unknown keys; missing or impossible values, all together.
     pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
-        Self::from_layers(file, std::env::vars().collect())
+        let text = |value: std::ffi::OsString| value.into_string().ok();
+        let environment = std::env::vars_os().filter_map(|(name, value)| Some((text(name)?, text(value)?)));
+        Self::from_layers(file, environment.collect())
     }
 
     /// As [`Config::load`], with the given variables in place of the environment.

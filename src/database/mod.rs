@@ -141,7 +141,11 @@ fn pool(config: &DatabaseConfig, options: PgConnectOptions) -> PgPool {
         .max_connections(config.max_connections)
         .acquire_timeout(config.connect_timeout)
         // A slow statement's text is five kilobytes of column names; the window's line says what took long.
-        .connect_lazy_with(options.application_name("smartassist-etl").disable_statement_logging())
+        .connect_lazy_with(
+            options
+                .application_name("smartassist-etl")
+                .disable_statement_logging(),
+        )
 }
 
 /// Whether the database answers a query now.

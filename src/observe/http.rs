@@ -1,4 +1,4 @@
-//! The operators' endpoints: `/healthz`, `/readyz` and `/metrics`.
+//! The operators' endpoints: `/` (the state of all accounts), `/healthz`, `/readyz` and `/metrics`.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
@@ -15,8 +15,15 @@ use sqlx::PgPool;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use crate::load::status;
+
+use super::render_status;
+
 /// A probe that takes longer than this has failed; Kubernetes gives one second by default.
 const PROBE_TIMEOUT: Duration = Duration::from_millis(900);
+
+/// A person waits longer than a probe.
+const PAGE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The database, once it is there and migrated. Empty until then.
 pub type Ready = Arc<OnceLock<PgPool>>;
@@ -46,6 +53,7 @@ pub async fn serve(
     stop: CancellationToken,
 ) -> std::io::Result<()> {
     let app = Router::new()
+        .route("/", get(state))
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
         .route("/metrics", get(render_metrics))
@@ -53,6 +61,23 @@ pub async fn serve(
     axum::serve(listener, app)
         .with_graceful_shutdown(stop.cancelled_owned())
         .await
+}
+
+/// The same text as the command `status`: sums, no personal data.
+async fn state(State(app): State<App>) -> (StatusCode, String) {
+    let Some(pool) = app.ready.get() else {
+        return (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "The database is not open and migrated yet.\n".to_owned(),
+        );
+    };
+    match tokio::time::timeout(PAGE_TIMEOUT, status::accounts(pool)).await {
+        Ok(Ok(accounts)) => (StatusCode::OK, render_status(&accounts)),
+        Ok(Err(_)) | Err(_) => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "The database does not answer.\n".to_owned(),
+        ),
+    }
 }
 
 /// The process is alive: it answers. What it depends on is the business of `/readyz`.

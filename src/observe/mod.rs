@@ -3,6 +3,7 @@
 pub mod http;
 pub mod logging;
 pub mod metrics;
+mod status;
 
 use std::error::Error;
 use std::fmt;
@@ -11,6 +12,8 @@ use std::time::Duration;
 use chrono::{DateTime, SecondsFormat, Utc};
 
 use crate::load::runs::{Kind, Outcome};
+
+pub use status::render_status;
 
 /// An error with all of its causes, for the one log line that reports it.
 pub fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl fmt::Display + use<'a> {

@@ -288,7 +288,10 @@ impl Failure {
 }
 
 /// The one summary event of a run; `docs/operations.md` lists its fields as an interface.
-#[expect(clippy::cast_precision_loss, reason = "a run takes far less than 2^52 milliseconds")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "a run takes far less than 2^52 milliseconds"
+)]
 fn log_finished(progress: &Progress, kind: Kind, watermark_before: DateTime<Utc>, took: TimeDelta) {
     let counters = &progress.counters;
     info!(

@@ -92,10 +92,7 @@ pub(super) fn instant(value: &Value, offset: i32) -> Coerced<DateTime<Utc>> {
 /// A list of texts. A lone text, number or object counts as a list of one; empty elements are
 /// left out.
 pub(super) fn texts(value: Value) -> Vec<String> {
-    list(value)
-        .into_iter()
-        .filter_map(text)
-        .collect()
+    list(value).into_iter().filter_map(text).collect()
 }
 
 /// A list; a lone value counts as a list of one, an empty object as none.
@@ -158,7 +155,10 @@ mod tests {
         }
         assert_eq!(integer(&json!("")), Ok(None));
         assert_eq!(integer(&json!(2_147_483_647)), Ok(Some(i32::MAX)));
-        assert_eq!(integer(&json!(2_147_483_648_i64)), Err("too large for its column"));
+        assert_eq!(
+            integer(&json!(2_147_483_648_i64)),
+            Err("too large for its column")
+        );
         assert_eq!(integer(&json!(7.5)), Err("not a whole number"));
         assert_eq!(integer(&json!("NaN")), Err("not a whole number"));
         assert_eq!(integer(&json!(true)), Err("not a whole number"));

@@ -143,6 +143,9 @@ async fn health_readiness_and_metrics_are_served() {
         get(port, "/readyz").await,
         (200, r#"{"status":"ready"}"#.to_owned())
     );
+    let (status, page) = get(port, "/").await;
+    assert_eq!(status, 200);
+    assert!(page.starts_with("main (acct-sim)\n  complete through "), "{page}");
     let (_, metrics) = get(port, "/metrics").await;
     for line in [
         r#"smartassist_etl_records_total{account="main",result="inserted"} 5"#,

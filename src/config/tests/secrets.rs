@@ -141,3 +141,10 @@ fn a_secret_in_a_file_that_is_not_toml_does_not_show() {
         );
     }
 }
+
+#[test]
+fn a_secret_that_toml_takes_for_a_number_too_large_is_not_quoted() {
+    let result = read("token = 981726354091827364546372819", &[]);
+    assert!(result.is_err());
+    assert!(!shown(&result).contains("98172"));
+}
