@@ -286,9 +286,9 @@ comment on column smartassist.sessions.campaign_run_at is
 comment on column smartassist.sessions.campaign_contact_lists is
     'Names of the contact lists that the campaign used; empty where there are none. API: campaigninfo.contactListName.';
 comment on column smartassist.sessions.meta_info is
-    'Fields of metaInfo that have no column of their own, as sent. NULL when nothing is left over. Set by the customer''s own automation, so it may contain anything. Personal data. API: metaInfo.';
+    'metaInfo as sent, also the fields that have a column of their own. NULL where there is none. Set by the customer''s own automation, so it may contain anything. Personal data. API: metaInfo.';
 comment on column smartassist.sessions.extra is
-    'Top-level fields of the record that have no column, as sent. NULL when nothing is left over. May contain personal data.';
+    'Top-level fields of the record that have no column, or could not be read as their column (see warnings), as sent. NULL when nothing is left over. May contain personal data.';
 comment on column smartassist.sessions.warnings is
     'Fields that could not be read and are therefore NULL, each as "path: why"; empty when every field was read. Not an API field.';
 comment on column smartassist.sessions.content_hash is
@@ -325,7 +325,7 @@ comment on column smartassist.destinations.callback_accepted_at is
 comment on column smartassist.destinations.entered_at is
     'Instant at which the interaction entered the queue. Mostly NULL for a direct transfer to an agent. API: destinations[].EnterTime.';
 comment on column smartassist.destinations.extra is
-    'Fields of the destination that have no column, as sent. NULL when nothing is left over. May contain personal data.';
+    'Fields of the destination that have no column, or could not be read as their column, as sent. NULL when nothing is left over. May contain personal data.';
 
 comment on table smartassist.agent_segments is
     'One row per agent who was offered a destination or handled it. Within a destination the non-responding agents come first, in the order that the API lists them, then the responding one. Contains personal data of agents, and of customers in free text.';
@@ -374,7 +374,7 @@ comment on column smartassist.agent_segments.snooze_info is
 comment on column smartassist.agent_segments.agent_chose_translate is
     'Whether the agent chose translation. NULL where the API does not say. API: destinations[].respondingAgent.agentChoseTranslate.';
 comment on column smartassist.agent_segments.extra is
-    'Fields of the segment that have no column, as sent. NULL when nothing is left over. May contain personal data.';
+    'Fields of the segment that have no column, or could not be read as their column, as sent. NULL when nothing is left over. May contain personal data.';
 
 comment on table smartassist.consultations is
     'One row per consultation: another agent, or an outside number, whom the agent of a segment brought in. Contains personal data.';
@@ -399,7 +399,7 @@ comment on column smartassist.consultations.accepted_at is
 comment on column smartassist.consultations.ended_at is
     'Instant at which the consultation ended. API: destinations[].respondingAgent.ConsultingAgents[].consultingEndTime.';
 comment on column smartassist.consultations.extra is
-    'Fields of the consultation that have no column, as sent. NULL when nothing is left over. May contain personal data.';
+    'Fields of the consultation that have no column, or could not be read as their column, as sent. NULL when nothing is left over. May contain personal data.';
 
 comment on table smartassist.tags is
     'One row per tag of an interaction. Tags are set by the customer''s own automation, so that names and values can be anything. Contains personal data.';
@@ -416,7 +416,7 @@ comment on column smartassist.tags.name is
 comment on column smartassist.tags.value is
     'Value of the tag, of any length; a value that is not text is its JSON text. Personal data. API: userleveltags[].value or sessionleveltags[].value.';
 comment on column smartassist.tags.extra is
-    'Fields of the tag that have no column, as sent. NULL when nothing is left over. May contain personal data.';
+    'Fields of the tag that have no column, or could not be read as their column, as sent. NULL when nothing is left over. May contain personal data.';
 
 comment on table smartassist.raw_interactions is
     'The record of each interaction as it was received, after the privacy rules, in its latest version. Empty where keeping it is switched off. Rows can be rebuilt from it without asking the API again. Contains personal data.';

@@ -231,6 +231,7 @@ pub(super) mod kind {
 
     /// Lists of texts travel as PostgreSQL's array literals: `unnest` would flatten an array of arrays.
     pub(crate) mod texts {
+        use super::text::AsText;
         use super::{PgQuery, SqlType};
 
         pub(crate) const SQL: SqlType = SqlType {
@@ -238,25 +239,33 @@ pub(super) mod kind {
             cast: "::text[]",
         };
 
-        pub(crate) fn bind<'a>(query: PgQuery, values: impl Iterator<Item = &'a Vec<String>>) -> PgQuery {
+        pub(crate) fn bind<'a, T>(query: PgQuery, values: impl Iterator<Item = &'a Vec<T>>) -> PgQuery
+        where
+            T: AsText + 'a,
+        {
             query.bind(values.map(|list| literal(list)).collect::<Vec<String>>())
         }
 
-        /// `{"a","b"}`, every element quoted (PostgreSQL manual, section 8.15.6).
-        pub(crate) fn literal(list: &[String]) -> String {
-            let mut literal = String::from("{");
-            for (index, text) in list.iter().enumerate() {
-                literal.push_str(if index == 0 { "\"" } else { ",\"" });
-                for character in text.chars() {
-                    if matches!(character, '"' | '\\') {
-                        literal.push('\\');
-                    }
-                    literal.push(character);
+        /// `{"a",NULL}`, every text quoted (PostgreSQL manual, section 8.15.6).
+        pub(crate) fn literal<T: AsText>(list: &[T]) -> String {
+            let elements: Vec<String> = list
+                .iter()
+                .map(|element| element.as_text().map_or_else(|| "NULL".to_owned(), quoted))
+                .collect();
+            format!("{{{}}}", elements.join(","))
+        }
+
+        fn quoted(text: &str) -> String {
+            let mut quoted = String::with_capacity(text.len() + 2);
+            quoted.push('"');
+            for character in text.chars() {
+                if matches!(character, '"' | '\\') {
+                    quoted.push('\\');
                 }
-                literal.push('"');
+                quoted.push(character);
             }
-            literal.push('}');
-            literal
+            quoted.push('"');
+            quoted
         }
     }
 
@@ -325,8 +334,15 @@ mod tests {
 
     #[test]
     fn an_array_literal_quotes_every_element() {
-        let list = ["a", "", "NULL", "x,y}", r#"say "hi" \o/"#].map(str::to_owned);
-        assert_eq!(literal(&list), r#"{"a","","NULL","x,y}","say \"hi\" \\o/"}"#);
-        assert_eq!(literal(&[]), "{}");
+        let list = [
+            Some("a"),
+            None,
+            Some("NULL"),
+            Some("x,y}"),
+            Some(r#"say "hi" \o/"#),
+        ];
+        let list = list.map(|text| text.map(str::to_owned));
+        assert_eq!(literal(&list), r#"{"a",NULL,"NULL","x,y}","say \"hi\" \\o/"}"#);
+        assert_eq!(literal::<String>(&[]), "{}");
     }
 }

@@ -89,20 +89,29 @@ pub(super) fn instant(value: &Value, offset: i32) -> Coerced<DateTime<Utc>> {
     }
 }
 
-/// A list of texts. A lone text, number or object counts as a list of one; empty elements are
-/// left out.
-pub(super) fn texts(value: Value) -> Vec<String> {
-    list(value).into_iter().filter_map(text).collect()
+/// A list of texts. A lone text, number or object counts as a list of one. An empty element is
+/// NULL and keeps its place, since lists may belong together; a list of nothing else is empty.
+pub(super) fn texts(value: Value) -> Vec<Option<String>> {
+    let texts: Vec<Option<String>> = list(value).into_iter().map(text).collect();
+    if texts.iter().all(Option::is_none) {
+        Vec::new()
+    } else {
+        texts
+    }
 }
 
 /// A list; a lone value counts as a list of one, an empty object as none.
 pub(super) fn list(value: Value) -> Vec<Value> {
     match value {
         Value::Array(items) => items,
-        Value::Object(fields) if fields.is_empty() => Vec::new(),
-        other if is_nothing(&other) => Vec::new(),
+        other if is_empty(&other) => Vec::new(),
         other => vec![other],
     }
+}
+
+/// As [`is_nothing`], and an object without fields: as a row, it would hold nothing.
+pub(super) fn is_empty(value: &Value) -> bool {
+    is_nothing(value) || value.as_object().is_some_and(serde_json::Map::is_empty)
 }
 
 /// Whether a value says nothing: null, an empty string or an empty list.
@@ -176,8 +185,13 @@ mod tests {
 
     #[test]
     fn a_lone_value_counts_as_a_list_of_one() {
-        assert_eq!(texts(json!("x")), ["x"]);
-        assert_eq!(texts(json!(["x", null, "", 3])), ["x", "3"]);
+        let some = |text: &str| Some(text.to_owned());
+        assert_eq!(texts(json!("x")), [some("x")]);
+        assert_eq!(
+            texts(json!(["x", null, "", 3])),
+            [some("x"), None, None, some("3")]
+        );
+        assert!(texts(json!(["", null])).is_empty());
         assert!(texts(Value::Null).is_empty());
         assert!(texts(json!("")).is_empty());
     }

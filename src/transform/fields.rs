@@ -1,7 +1,7 @@
 //! Taking the fields of a JSON object one by one, and noting what could not be read.
 //!
-//! A field that is taken is known; whatever nobody took is the row's `extra`. So nothing is
-//! thrown away, and there is no list of known fields to keep.
+//! A field that is taken is known; whatever nobody took, or could not be read, is the row's
+//! `extra`. So nothing is thrown away, and there is no list of known fields to keep.
 
 use std::cell::RefCell;
 
@@ -17,7 +17,6 @@ use super::instant;
 pub(super) struct Notes {
     offset: i32,
     warnings: RefCell<Vec<String>>,
-    unread: RefCell<Vec<Value>>,
 }
 
 impl Notes {
@@ -26,7 +25,6 @@ impl Notes {
         Self {
             offset,
             warnings: RefCell::default(),
-            unread: RefCell::default(),
         }
     }
 
@@ -35,13 +33,8 @@ impl Notes {
         self.warnings.borrow_mut().push(format!("{path}: {why}"));
     }
 
-    pub(super) fn warnings(&self) -> Vec<String> {
-        self.warnings.borrow().clone()
-    }
-
-    /// The values that are in no row, for the content hash.
-    pub(super) fn unread(&self) -> Vec<Value> {
-        self.unread.borrow().clone()
+    pub(super) fn into_warnings(self) -> Vec<String> {
+        self.warnings.into_inner()
     }
 }
 
@@ -73,35 +66,35 @@ impl<'n> Fields<'n> {
         }
     }
 
-    /// The value of a field, or `None` where it says nothing.
+    /// The value of a field, or `None` where it says nothing. The same value under another
+    /// spelling goes with it; a different one stays.
     fn take(&mut self, name: &str) -> Option<Value> {
-        if let Some(value) = self.left.remove(name).filter(|value| !coerce::is_nothing(value)) {
-            return Some(value);
-        }
-        while let Some(spelling) = self
-            .left
-            .keys()
-            .find(|key| key.eq_ignore_ascii_case(name))
-            .cloned()
-        {
-            if let Some(value) = self
-                .left
-                .remove(&spelling)
-                .filter(|value| !coerce::is_nothing(value))
-            {
-                return Some(value);
-            }
-        }
-        None
+        let exact = self.left.remove(name).filter(|value| !coerce::is_nothing(value));
+        let value = exact.or_else(|| self.take_other_spelling(name))?;
+        self.left
+            .retain(|key, other| !(key.eq_ignore_ascii_case(name) && *other == value));
+        Some(value)
     }
 
+    fn take_other_spelling(&mut self, name: &str) -> Option<Value> {
+        let says_something =
+            |(key, value): &(&String, &Value)| key.eq_ignore_ascii_case(name) && !coerce::is_nothing(value);
+        let spelling = self.left.iter().find(says_something)?.0.clone();
+        self.left.remove(&spelling)
+    }
+
+    /// A value as a column's type. One that cannot be read stays where it is, for `extra`.
     fn coerced<T>(&mut self, name: &str, coerce: impl FnOnce(&Value) -> Coerced<T>) -> Option<T> {
         let value = self.take(name)?;
         coerce(&value).unwrap_or_else(|why| {
-            self.notes.warn(&self.path_of(name), why);
-            self.notes.unread.borrow_mut().push(value);
+            self.leave(name, value, why);
             None
         })
+    }
+
+    fn leave(&mut self, name: &str, value: Value, why: &str) {
+        self.notes.warn(&self.path_of(name), why);
+        self.left.insert(name.to_owned(), value);
     }
 
     pub(super) fn text(&mut self, name: &str) -> Option<String> {
@@ -118,8 +111,7 @@ impl<'n> Fields<'n> {
         if id.len() <= LONGEST_ID {
             return Some(id);
         }
-        self.notes.warn(&self.path_of(name), "longer than 512 bytes");
-        self.left.insert(name.to_owned(), id.into());
+        self.leave(name, id.into(), "longer than 512 bytes");
         None
     }
 
@@ -136,7 +128,7 @@ impl<'n> Fields<'n> {
         self.coerced(name, |value| coerce::instant(value, offset))
     }
 
-    pub(super) fn texts(&mut self, name: &str) -> Vec<String> {
+    pub(super) fn texts(&mut self, name: &str) -> Vec<Option<String>> {
         self.take(name).map(coerce::texts).unwrap_or_default()
     }
 
@@ -164,8 +156,7 @@ impl<'n> Fields<'n> {
         let object = match self.take(name) {
             Some(Value::Object(object)) => object,
             Some(other) => {
-                self.notes.warn(&self.path_of(name), "not an object");
-                self.left.insert(name.to_owned(), other);
+                self.leave(name, other, "not an object");
                 Map::new()
             }
             None => Map::new(),
@@ -174,18 +165,23 @@ impl<'n> Fields<'n> {
     }
 
     /// The objects of a list, with their index as the row's key. A lone object counts as a list
-    /// of one. An element that is no object becomes one with the single field `value`, so that
-    /// it keeps its place.
+    /// of one. An element that is no object becomes one with the single field `value`; one that
+    /// says nothing is left out.
     pub(super) fn objects(&mut self, name: &str) -> impl Iterator<Item = (i32, Fields<'n>)> + use<'n> {
-        let path = self.path_of(name);
-        let notes = self.notes;
-        (0..)
-            .zip(self.take(name).map(coerce::list).unwrap_or_default())
+        let (path, notes) = (self.path_of(name), self.notes);
+        let value = self.take(name);
+        let is_list = value.as_ref().is_some_and(Value::is_array);
+        let elements = (0..).zip(value.map(coerce::list).unwrap_or_default());
+        elements
+            .filter(|(_, element)| !coerce::is_empty(element))
             .map(move |(index, element)| {
-                let path = format!("{path}[{index}]");
+                let path = if is_list {
+                    format!("{path}[{index}]")
+                } else {
+                    path.clone()
+                };
                 let object = match element {
                     Value::Object(object) => object,
-                    Value::Null => Map::new(),
                     other => {
                         notes.warn(&path, "not an object");
                         Map::from_iter([("value".to_owned(), other)])

@@ -85,8 +85,9 @@ pub fn transform(record: &RawRecord, offset: i32) -> Result<Interaction, Rejecte
         return Err(rejected("not an object"));
     };
     let payload = serde_json::to_string(&record).map_err(|_| rejected("not storable as JSON"))?;
-    let rows = session::read(record, &notes).map_err(rejected)?;
-    let content_hash = content_hash(&rows, &notes);
+    let mut rows = session::read(record, &notes).map_err(rejected)?;
+    let content_hash = content_hash(&rows);
+    rows.session.warnings = notes.into_warnings();
     Ok(Interaction {
         rows,
         content_hash,
@@ -95,12 +96,12 @@ pub fn transform(record: &RawRecord, offset: i32) -> Result<Interaction, Rejecte
 }
 
 /// Covers the rows rather than the record, so that an interaction does not count as changed when
-/// it was only asked for at another offset or spelled differently. A value that could not be read
-/// is not in the rows, so it is hashed beside them.
-fn content_hash(rows: &Rows, notes: &Notes) -> [u8; 32] {
+/// it was only asked for at another offset or spelled differently. Without the warnings: what
+/// they are about is in `extra`, and that a character was replaced is only said the first time.
+fn content_hash(rows: &Rows) -> [u8; 32] {
     let mut hash = Sha256::new();
     hash.update(TRANSFORM_VERSION.to_be_bytes());
-    let parts = serde_json::to_vec(&(rows, notes.unread()));
-    hash.update(parts.unwrap_or_default());
+    // Rows are plain data, which always has a JSON form.
+    hash.update(serde_json::to_vec(rows).unwrap_or_default());
     hash.finalize().into()
 }

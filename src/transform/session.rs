@@ -37,7 +37,6 @@ pub(super) fn read(record: Map<String, Value>, notes: &Notes) -> Result<Rows, &'
         destination::read(&mut rows, &interaction_id, index, destination);
     }
     session.extra = fields.rest();
-    session.warnings = notes.warnings();
     rows.session = session;
     Ok(rows)
 }

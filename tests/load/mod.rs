@@ -130,3 +130,31 @@ async fn what_is_left_to_do_is_what_is_wanted_without_what_is_covered() {
             .is_empty()
     );
 }
+
+#[tokio::test]
+async fn lists_of_texts_arrive_as_they_were_sent() {
+    let database = TestDatabase::migrated().await;
+    let setup = Setup::start().await;
+    let start = instant("2026-01-10T10:00:00Z");
+    let sent = serde_json::json!([
+        r#"say "hi""#,
+        r"c:\new",
+        "{a,b}",
+        "NULL",
+        null,
+        "ü\n",
+        "\u{1f600}'$1",
+        " "
+    ]);
+    setup.simulator.world().insert_raw(
+        start,
+        &serde_json::json!({
+            "sessionId": "lists", "sessionStartTime": "2026-01-10T10:00:00", "dispositions": sent,
+        }),
+    );
+    setup.sync(&database).await;
+    let stored = database
+        .text("select to_json(dispositions)::text from smartassist.sessions")
+        .await;
+    assert_eq!(serde_json::from_str::<serde_json::Value>(&stored).unwrap(), sent);
+}

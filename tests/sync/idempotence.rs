@@ -94,7 +94,7 @@ async fn what_changed_is_replaced_and_the_rest_is_not_touched() {
         database
             .number("select count(*) from smartassist.tags where name = 'late'")
             .await,
-        changes as i64
+        i64::try_from(changes).unwrap()
     );
     let kept = database
         .row_versions()

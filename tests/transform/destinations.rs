@@ -242,7 +242,7 @@ fn an_id_too_long_for_an_index_is_kept_as_extra_with_a_warning() {
         rows.session.warnings,
         [
             "destinations[0].queueId: longer than 512 bytes",
-            "destinations[0].respondingAgent[0].agentId: longer than 512 bytes",
+            "destinations[0].respondingAgent.agentId: longer than 512 bytes",
         ]
     );
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use smartassist_etl::transform::Rows;
 
-use super::rows_of;
+use super::{rows_of, texts};
 use crate::support::instant;
 
 #[test]
@@ -116,11 +116,11 @@ fn a_lone_text_counts_as_a_list_of_one() {
         "campaigninfo": {"contactListName": "North"},
         "destinations": [{"respondingAgent": {"agentNotes": "calm"}}],
     }));
-    assert_eq!(rows.session.automation_bot_ids, ["st-1"]);
-    assert_eq!(rows.session.dispositions, ["Booking Changed"]);
-    assert_eq!(rows.session.disposition_remarks, ["moved"]);
-    assert_eq!(rows.session.campaign_contact_lists, ["North"]);
-    assert_eq!(rows.agent_segments[0].agent_notes, ["calm"]);
+    assert_eq!(rows.session.automation_bot_ids, texts(&["st-1"]));
+    assert_eq!(rows.session.dispositions, texts(&["Booking Changed"]));
+    assert_eq!(rows.session.disposition_remarks, texts(&["moved"]));
+    assert_eq!(rows.session.campaign_contact_lists, texts(&["North"]));
+    assert_eq!(rows.agent_segments[0].agent_notes, texts(&["calm"]));
 }
 
 #[test]
@@ -167,8 +167,8 @@ fn what_cannot_be_read_is_null_with_a_warning_that_names_its_place() {
             "destinations[1].CallbackOpted: not a yes or no",
             "destinations[1].EnterTime: not a date and time",
             "destinations[1].nonRespondingAgents[0].assignedAt: not a date and time",
-            "destinations[1].respondingAgent[0].ConsultingAgents[0].isMerged: not a yes or no",
-            "destinations[1].respondingAgent[0].interactionDuration: not a whole number",
+            "destinations[1].respondingAgent.ConsultingAgents[0].isMerged: not a yes or no",
+            "destinations[1].respondingAgent.interactionDuration: not a whole number",
         ]
     );
     assert_eq!(rows.session.csat_score, None);
@@ -199,4 +199,34 @@ fn a_destination_that_is_no_object_keeps_its_place() {
     assert_eq!(rows.destinations[0].extra, Some(json!({"value": "lost"})));
     assert_eq!(rows.destinations[1].destination_index, 1);
     assert_eq!(rows.session.warnings, ["destinations[0]: not an object"]);
+}
+
+#[test]
+fn what_cannot_be_read_is_kept_in_the_rows_extra() {
+    let rows = rows_of(json!({
+        "csatScore": "four",
+        "destinations": [{"EnterTime": "noon", "respondingAgent": {"interactionDuration": "long"}}],
+    }));
+    assert_eq!(rows.session.extra, Some(json!({"csatScore": "four"})));
+    assert_eq!(rows.destinations[0].extra, Some(json!({"EnterTime": "noon"})));
+    assert_eq!(
+        rows.agent_segments[0].extra,
+        Some(json!({"interactionDuration": "long"}))
+    );
+}
+
+#[test]
+fn an_empty_element_of_a_list_of_texts_keeps_its_place() {
+    let rows = rows_of(json!({"dispositions": ["A", "B"], "dispositionRemarks": ["", "on B"]}));
+    assert_eq!(rows.session.disposition_remarks, [None, Some("on B".to_owned())]);
+}
+
+#[test]
+fn an_element_that_says_nothing_is_no_row() {
+    let rows = rows_of(json!({
+        "destinations": [null, {"queueId": "qu-1", "nonRespondingAgents": [null, {}], "respondingAgent": {}}],
+    }));
+    assert_eq!(rows.destinations.len(), 1);
+    assert_eq!(rows.destinations[0].destination_index, 1);
+    assert!(rows.agent_segments.is_empty());
 }

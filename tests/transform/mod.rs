@@ -44,3 +44,8 @@ fn read(record: &Value) -> Interaction {
 fn rows_of(fields: Value) -> Rows {
     read(&session_with(fields)).rows
 }
+
+/// A list of texts, as a column holds it.
+fn texts(list: &[&str]) -> Vec<Option<String>> {
+    list.iter().map(|text| Some((*text).to_owned())).collect()
+}

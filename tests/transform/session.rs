@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use smartassist_etl::transform::Session;
 
-use super::rows_of;
+use super::{rows_of, texts};
 use crate::support::instant;
 
 fn session(fields: Value) -> Session {
@@ -152,7 +152,7 @@ fn a_campaign_has_its_columns() {
     assert_eq!(row.campaign_attempt, Some(2));
     assert_eq!(row.campaign_contact_status.as_deref(), Some("Reached"));
     assert_eq!(row.campaign_run_at, Some(instant("2026-03-10T06:34:48.810Z")));
-    assert_eq!(row.campaign_contact_lists, ["North", "South"]);
+    assert_eq!(row.campaign_contact_lists, texts(&["North", "South"]));
     assert_eq!(row.extra, Some(json!({"campaigninfo": {"dialer": "preview"}})));
 }
 
