@@ -244,7 +244,7 @@ if [ -n "$once" ]; then
 fi
 
 step "7  It goes on until Ctrl-C: a few customers every 5 s"
-note "over HTTP     http://$address/readyz and http://$address/metrics"
+note "status        http://$address/ (also /healthz, /readyz, /metrics)"
 note "psql          PGPASSFILE=$data/postgres/pgpass psql -h 127.0.0.1 -p $(cat "$data/postgres/port") -U smartassist smartassist"
 note "daemon's log  $work/daemon.log"
 echo
