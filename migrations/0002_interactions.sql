@@ -292,7 +292,7 @@ comment on column smartassist.sessions.extra is
 comment on column smartassist.sessions.warnings is
     'Fields that could not be read and are therefore NULL, each as "path: why"; empty when every field was read. Not an API field.';
 comment on column smartassist.sessions.content_hash is
-    'Hash of the record after the privacy rules, together with the version of the transform. A record whose hash is unchanged is not written again. Not an API field.';
+    'SHA-256 of the rows that the record gives, in all tables, and of the version of the rules that make them. An interaction whose hash is unchanged is not written again. Not an API field.';
 comment on column smartassist.sessions.first_seen_at is
     'Instant at which the loader first stored the interaction. Not an API field.';
 comment on column smartassist.sessions.last_changed_at is
@@ -419,7 +419,7 @@ comment on column smartassist.tags.extra is
     'Fields of the tag that have no column, or could not be read as their column, as sent. NULL when nothing is left over. May contain personal data.';
 
 comment on table smartassist.raw_interactions is
-    'The record of each interaction as it was received, after the privacy rules, in its latest version. Empty where keeping it is switched off. Rows can be rebuilt from it without asking the API again. Contains personal data.';
+    'The record of each interaction as it was received, after the privacy rules, in its latest version. Written together with the rows: an interaction that was stored while keeping it was switched off has none until it changes. Rows can be rebuilt from it without asking the API again. Contains personal data.';
 comment on column smartassist.raw_interactions.account_id is
     'The SmartAssist account, as in smartassist.sessions. Part of the key.';
 comment on column smartassist.raw_interactions.interaction_id is

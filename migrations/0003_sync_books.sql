@@ -184,7 +184,7 @@ comment on column smartassist_sync.runs.account_id is
 comment on column smartassist_sync.runs.kind is
     'What the run was for: poll, refresh, backfill, sync, verify or replay.';
 comment on column smartassist_sync.runs.status is
-    'running; succeeded; failed; skipped (another worker held the lease, or there was nothing to do); interrupted (stopped before its end, or its worker died).';
+    'running; succeeded; failed; skipped (another worker had the account); interrupted (stopped before its end, or its worker died).';
 comment on column smartassist_sync.runs.holder is
     'The worker that ran it, as in smartassist_sync.leases. NULL for a run without a lease.';
 comment on column smartassist_sync.runs.token is

@@ -62,7 +62,7 @@ pub(super) async fn run(config: &Config) -> Result<(), CommandError> {
 async fn open(config: &Config, shutdown: &Shutdown) -> Result<Option<Database>, CommandError> {
     loop {
         let opened = tokio::select! {
-            opened = Database::open(config) => opened,
+            opened = Database::open_own(config) => opened,
             () = shutdown.soft.cancelled() => return Ok(None),
         };
         match opened {
@@ -114,6 +114,13 @@ async fn work(
         () = shutdown.hard.cancelled() => {
             warn!("what was not finished is rolled back");
             Ok(())
+        }
+        // Told to stop with us, as systemd does; else our supervisor starts us both again.
+        ended = database.server_ended() => if shutdown.soft.is_cancelled() {
+            warn!(error = %chain(&ended), "what was not finished is rolled back");
+            Ok(())
+        } else {
+            Err(OpenError::from(ended).into())
         }
     };
     runners.shutdown().await;

@@ -33,7 +33,7 @@ async fn listen(shutdown: Shutdown, mut signals: (Signal, Signal), grace: Durati
     info!(
         signal = first,
         grace_seconds = grace.as_secs(),
-        "stopping after the window in hand"
+        "stopping: what is being written is finished, what is being fetched is let go"
     );
     shutdown.soft.cancel();
     tokio::select! {

@@ -12,6 +12,12 @@ use super::exit::CommandError;
 
 #[expect(clippy::print_stdout, reason = "this is what the command was asked to print")]
 pub(super) async fn status(config: &Config, as_json: bool) -> Result<(), CommandError> {
+    if !Database::is_made(config) {
+        // Looking must not make a server.
+        return Err(CommandError::other(
+            "nothing has been loaded yet; run `smartassist-etl sync` first",
+        ));
+    }
     let database = Database::open(config).await?;
     let accounts = status::accounts(&database.pool).await;
     database.close().await;

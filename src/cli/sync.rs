@@ -22,12 +22,16 @@ const RETRY_PAUSE: Duration = Duration::from_secs(3);
 pub(super) async fn sync(config: &Config) -> Result<(), CommandError> {
     config.require_accounts()?;
     let shutdown = Shutdown::on_signals(config.sync.shutdown).map_err(CommandError::other)?;
+    tokio::select! {
+        passed = open_and_pass(config, &shutdown.soft) => passed,
+        () = shutdown.hard.cancelled() => Err(CommandError::Runs(Failure::Other)),
+    }
+}
+
+async fn open_and_pass(config: &Config, stop: &CancellationToken) -> Result<(), CommandError> {
     let database = Database::open(config).await?;
     database.announce();
-    let passed = tokio::select! {
-        passed = pass(config, &database, &shutdown.soft) => passed,
-        () = shutdown.hard.cancelled() => Err(CommandError::Runs(Failure::Other)),
-    };
+    let passed = pass(config, &database, stop).await;
     database.close().await;
     passed
 }
@@ -61,7 +65,7 @@ async fn run_when_free(worker: &AccountWorker, stop: &CancellationToken, patienc
             pause_seconds = RETRY_PAUSE.as_secs(),
             "waiting for the account"
         );
-        tokio::time::sleep(RETRY_PAUSE).await;
+        stop.run_until_cancelled(tokio::time::sleep(RETRY_PAUSE)).await;
     }
 }
 

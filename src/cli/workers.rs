@@ -31,13 +31,14 @@ pub(super) fn build(
         .iter()
         .map(|account| {
             warn_of_plain_http(account);
-            Ok(Arc::new(AccountWorker {
-                api: ApiClient::new(account.clone(), Arc::clone(clock))?,
-                pool: pool.clone(),
+            let api = ApiClient::new(account.clone(), Arc::clone(clock))?;
+            Ok(Arc::new(AccountWorker::new(
+                api,
+                pool.clone(),
                 settings,
-                clock: Arc::clone(clock),
-                holder: holder.clone(),
-            }))
+                Arc::clone(clock),
+                holder.clone(),
+            )))
         })
         .collect()
 }

@@ -1,15 +1,22 @@
 //! One account of the source API.
 
+mod credentials;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use chrono::{DateTime, NaiveDate, Utc};
-use jsonwebtoken::Algorithm;
+use chrono::{DateTime, NaiveDate, SubsecRound, Utc};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::Secret;
+pub use credentials::Credentials;
+
 use super::section::Section;
+use crate::extract::LAST_OFFSET;
+
+/// Bytes of an account or stream id. The real ones have some 40; an index key of PostgreSQL ends at
+/// about 2,700 for all of its columns.
+const LONGEST_ID: usize = 512;
 
 /// `accounts.<name>.*`: one account, and how it is asked.
 #[derive(Debug, Clone)]
@@ -34,28 +41,13 @@ pub struct AccountConfig {
     pub requests_per_minute: u32,
     /// Requests in any hour; 0: no limit.
     pub requests_per_hour: u32,
-    /// Pages in flight at the same time.
+    /// Pages of one window in flight at the same time. Never 0: no limit of this kind is as many as
+    /// a window can have.
     pub max_in_flight: usize,
     /// What an answer may cost.
     pub response: ResponseLimits,
     /// How what failed is tried again.
     pub retry: RetryPolicy,
-}
-
-/// How requests to the API are signed.
-#[derive(Debug, Clone)]
-pub enum Credentials {
-    /// A JWT that we mint.
-    Mint {
-        /// The app's client id, sent as `appId`.
-        client_id: String,
-        /// The shared secret (HS*) or the private key in PEM form (RS*).
-        client_secret: Secret,
-        /// The algorithm the app is set to.
-        algorithm: Algorithm,
-    },
-    /// A JWT that somebody else minted.
-    Token(Secret),
 }
 
 /// What a request asks for. Part of what coverage means: when it changes, coverage begins anew.
@@ -180,15 +172,18 @@ impl AccountConfig {
                 "must be an http or https URL without a query, as in https://smartassist.kore.ai",
             );
         }
-        let stream_id = section.required_text("stream_id");
-        let account_id = section.required_text("account_id");
-        let credentials = read_credentials(&mut section);
+        let stream_id = read_id(&mut section, "stream_id");
+        let account_id = read_id(&mut section, "account_id");
+        let credentials = Credentials::read(&mut section);
         let start_from = section.parsed("start_from", "a date (2025-01-31) or RFC 3339", parse_instant);
         let filters = read_filters(&mut section, stream_id.clone());
         let time_zone_offset = section.integer("time_zone_offset", &(-840..=720));
         let requests_per_minute = section.integer("requests_per_minute", &(0..=100_000));
         let requests_per_hour = section.integer("requests_per_hour", &(0..=1_000_000));
-        let max_in_flight = section.integer("max_in_flight", &(1..=64));
+        let max_in_flight = match section.integer("max_in_flight", &(0..=64)) {
+            0 => LAST_OFFSET + 1,
+            pages => pages,
+        };
         let response = read_limits(&mut section);
         let retry = RetryPolicy {
             max_retries: section.integer("max_retries", &(0..=100)),
@@ -223,61 +218,26 @@ fn parse_base_url(text: &str) -> Option<reqwest::Url> {
     usable.then_some(url)
 }
 
+/// An id of the API. It goes into headers, into the path of the URL and into index keys, which
+/// between them take visible ASCII, and not without end.
+fn read_id(section: &mut Section<'_>, key: &str) -> String {
+    let id = section.required_text(key);
+    if id.len() > LONGEST_ID || !id.bytes().all(|byte| byte.is_ascii_graphic()) {
+        section.problem(
+            key,
+            &format!("must be 1 to {LONGEST_ID} characters of visible ASCII"),
+        );
+    }
+    id
+}
+
+/// An instant in whole seconds, as the API knows them: a window that begins within a second would
+/// be asked for from that second on, and its coverage would say otherwise.
 fn parse_instant(text: &str) -> Option<DateTime<Utc>> {
-    let instant = DateTime::parse_from_rfc3339(text).map(|instant| instant.to_utc());
+    let instant = DateTime::parse_from_rfc3339(text).map(|instant| instant.to_utc().trunc_subsecs(0));
     instant
         .ok()
         .or_else(|| Some(text.parse::<NaiveDate>().ok()?.and_hms_opt(0, 0, 0)?.and_utc()))
-}
-
-fn read_credentials(section: &mut Section<'_>) -> Option<Credentials> {
-    let client_id = section.text("client_id");
-    let client_secret = section.secret("client_secret");
-    let token = section.secret("token");
-    let algorithm = section.parsed(
-        "jwt_algorithm",
-        "HS256, HS512, RS256 or RS512",
-        |text| match text {
-            "HS256" => Some(Algorithm::HS256),
-            "HS512" => Some(Algorithm::HS512),
-            "RS256" => Some(Algorithm::RS256),
-            "RS512" => Some(Algorithm::RS512),
-            _ => None,
-        },
-    );
-    match (client_id, client_secret, token) {
-        (Some(client_id), Some(client_secret), None) => Some(Credentials::Mint {
-            client_id,
-            client_secret,
-            algorithm: algorithm?,
-        }),
-        (None, None, Some(token)) => Some(Credentials::Token(token)),
-        (_, _, Some(_)) => {
-            section.problem(
-                "token",
-                "is given beside client_id or client_secret: keep one of the two ways",
-            );
-            None
-        }
-        (None, None, None) => {
-            section.problem(
-                "client_id",
-                "is required with client_secret, or else token (each secret also as <key>_file)",
-            );
-            None
-        }
-        (Some(_), None, None) => {
-            section.problem(
-                "client_secret",
-                "is required beside client_id (or client_secret_file)",
-            );
-            None
-        }
-        (None, Some(_), None) => {
-            section.problem("client_id", "is required beside client_secret");
-            None
-        }
-    }
 }
 
 fn read_filters(section: &mut Section<'_>, stream_id: String) -> Filters {

@@ -3,6 +3,7 @@
 mod migrate;
 pub mod private;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use secrecy::ExposeSecret;
@@ -51,26 +52,43 @@ impl From<SecretError> for OpenError {
 
 impl Database {
     /// Connects, and waits for a server that is out of reach as long as one connection may take;
-    /// without a configured URL, starts the private server.
+    /// without a configured URL, starts the private server, or joins another process's.
     ///
     /// # Errors
     /// The server cannot be reached or started, or does not let us in.
     pub async fn open(config: &Config) -> Result<Self, OpenError> {
-        let (options, server) = match &config.database.url {
-            Some(url) => {
-                // The parser's error may quote a part of the URL; its kind is enough.
-                let options = url.read()?.expose_secret().parse::<PgConnectOptions>();
-                (
-                    options.map_err(|_| OpenError::Url("it is not a valid PostgreSQL URL".into()))?,
-                    None,
-                )
-            }
-            None => {
-                let binaries = config.database.server_binaries.as_deref();
-                let server = PrivateServer::start(&config.data_dir.join("postgres"), binaries, &[]).await?;
-                (server.options(), Some(server))
-            }
-        };
+        if let Some(options) = configured(&config.database)? {
+            return Self::connect(config, options, None).await;
+        }
+        let binaries = config.database.server_binaries.as_deref();
+        let server = PrivateServer::start(&server_directory(config), binaries, &[]).await?;
+        Self::connect(config, server.options(), Some(server)).await
+    }
+
+    /// As [`Database::open`], for a process that stays: a private server is its own, so that it
+    /// does not go with another process. Waits for that to end, however long it takes.
+    ///
+    /// # Errors
+    /// As [`Database::open`].
+    pub async fn open_own(config: &Config) -> Result<Self, OpenError> {
+        if let Some(options) = configured(&config.database)? {
+            return Self::connect(config, options, None).await;
+        }
+        let binaries = config.database.server_binaries.as_deref();
+        let server = PrivateServer::start_own(&server_directory(config), binaries, &[]).await?;
+        Self::connect(config, server.options(), Some(server)).await
+    }
+
+    /// Whether there is one to open: one was configured, or a private one was made. Changes nothing.
+    pub fn is_made(config: &Config) -> bool {
+        config.database.url.is_some() || PrivateServer::is_made(&server_directory(config))
+    }
+
+    async fn connect(
+        config: &Config,
+        options: PgConnectOptions,
+        server: Option<PrivateServer>,
+    ) -> Result<Self, OpenError> {
         let pool = pool(&config.database, options);
         let database = Self { pool, server };
         database
@@ -110,6 +128,15 @@ impl Database {
         }
     }
 
+    /// Waits until our private server has ended by itself, and gives that as an error. Pending for
+    /// ever where the server is not ours.
+    pub async fn server_ended(&self) -> PrivateServerError {
+        match &self.server {
+            Some(server) => server.ended().await,
+            None => std::future::pending().await,
+        }
+    }
+
     /// Says in the log where the data is.
     pub fn announce(&self) {
         match &self.server {
@@ -125,6 +152,20 @@ impl Database {
             }
         }
     }
+}
+
+fn server_directory(config: &Config) -> PathBuf {
+    config.data_dir.join("postgres")
+}
+
+/// How to connect to the configured server, if there is one.
+fn configured(config: &DatabaseConfig) -> Result<Option<PgConnectOptions>, OpenError> {
+    let Some(url) = &config.url else { return Ok(None) };
+    // The parser's error may quote a part of the URL; its kind is enough.
+    let options = url.read()?.expose_secret().parse();
+    options
+        .map(Some)
+        .map_err(|_| OpenError::Url("it is not a valid PostgreSQL URL".into()))
 }
 
 /// A refused password does not get better by waiting.

@@ -6,8 +6,8 @@
 //! (RS*: about a millisecond), once a second.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use jsonwebtoken::{Algorithm, EncodingKey, Header};
-use secrecy::{ExposeSecret, SecretString};
+use jsonwebtoken::{Algorithm, Header};
+use secrecy::SecretString;
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -52,14 +52,7 @@ fn mint(
     algorithm: Algorithm,
     now: DateTime<Utc>,
 ) -> Result<SecretString, ApiError> {
-    let secret = client_secret.read()?;
-    let bytes = secret.expose_secret().as_bytes();
-    let key = match algorithm {
-        Algorithm::RS256 | Algorithm::RS512 => {
-            EncodingKey::from_rsa_pem(bytes).map_err(ApiError::Unsigned)?
-        }
-        _ => EncodingKey::from_secret(bytes),
-    };
+    let key = Credentials::signing_key(algorithm, &client_secret.read()?).map_err(ApiError::Unsigned)?;
     let claims = Claims {
         app_id: client_id,
         sub: client_id,
@@ -77,6 +70,7 @@ mod tests {
     use std::collections::HashSet;
 
     use jsonwebtoken::{DecodingKey, Validation};
+    use secrecy::ExposeSecret;
 
     use super::*;
 

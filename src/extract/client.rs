@@ -15,7 +15,7 @@ use crate::config::AccountConfig;
 use crate::observe::{self, chain, metrics};
 use crate::window::Window;
 
-use super::{Action, ApiError, Budget, PAGE_SIZE, Page, RequestCount, body};
+use super::{Action, ApiError, Budget, PAGE_SIZE, Page, Tally, body};
 
 const AUTH: HeaderName = HeaderName::from_static("auth");
 const ACCOUNT_ID: HeaderName = HeaderName::from_static("accountid");
@@ -77,12 +77,18 @@ impl ApiClient {
         &self.account
     }
 
-    /// One page of a window, tried again as the error table says. Every request that leaves is
-    /// counted in `count`.
+    /// Takes requests into account that an earlier process spent of the account's budget: numbers
+    /// of them, each with how long ago the last one ended.
+    pub fn remember_spent(&self, requests: impl IntoIterator<Item = (usize, Duration)>) {
+        self.budget.spent_before(requests);
+    }
+
+    /// One page of a window, tried again as the error table says. Every request that leaves, and
+    /// the page that comes in the end, is counted in `tally`.
     ///
     /// # Errors
     /// What was still wrong after the last try.
-    pub async fn page(&self, window: Window, offset: usize, count: &RequestCount) -> Result<Page, ApiError> {
+    pub async fn page(&self, window: Window, offset: usize, tally: &Tally) -> Result<Page, ApiError> {
         let mut pauses = ExponentialBuilder::default()
             .with_min_delay(self.account.retry.pause)
             .with_max_delay(LONGEST_BACKOFF)
@@ -91,8 +97,11 @@ impl ApiClient {
             .build();
         let mut signed_in_again = false;
         loop {
-            let error = match self.try_page(window, offset, count).await {
-                Ok(page) => return Ok(page),
+            let error = match self.try_page(window, offset, tally).await {
+                Ok(page) => {
+                    tally.add_page(page.records.len());
+                    return Ok(page);
+                }
                 Err(error) => error,
             };
             match error.action() {
@@ -130,13 +139,13 @@ impl ApiClient {
         tokio::time::sleep(pause).await;
     }
 
-    async fn try_page(&self, window: Window, offset: usize, count: &RequestCount) -> Result<Page, ApiError> {
+    async fn try_page(&self, window: Window, offset: usize, tally: &Tally) -> Result<Page, ApiError> {
         let place = self.budget.admit().await;
         let token = self.account.credentials.token(self.clock.now())?;
         let mut auth = HeaderValue::from_str(token.expose_secret())
             .map_err(|_| ApiError::Unsigned(jsonwebtoken::errors::ErrorKind::InvalidToken.into()))?;
         auth.set_sensitive(true);
-        count.add_one();
+        tally.add_request();
         let request = self
             .http
             .post(self.url(offset))
@@ -146,6 +155,15 @@ impl ApiClient {
             Ok(response) => body::read(response, self.account.response.max_bytes, self.clock.now()).await,
             Err(error) => Err(ApiError::transport(error)),
         };
+        // Before the place is free, and whether or not this page is tried again: with its retries
+        // used up, the next window's first request would otherwise leave at once.
+        if let Err(ApiError::RateLimited {
+            retry_after: Some(pause),
+            ..
+        }) = &answer
+        {
+            self.budget.pause(*pause);
+        }
         drop(place);
         observe::count(
             metrics::REQUESTS,

@@ -8,11 +8,13 @@ mod budget;
 mod client;
 mod error;
 mod page;
+mod tally;
 
-pub use budget::{Budget, RequestCount};
+pub use budget::Budget;
 pub use client::{ApiClient, ClientError};
 pub use error::{Action, ApiError};
 pub use page::{Page, RawRecord};
+pub use tally::Tally;
 
 /// Records on a full page; the API's documented maximum.
 pub const PAGE_SIZE: usize = 100;

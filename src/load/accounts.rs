@@ -3,8 +3,10 @@
 //! Coverage is a `tstzmultirange` that only PostgreSQL does arithmetic on. The watermark is
 //! derived from it in the same statement that moves it.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
-use sqlx::{PgExecutor, PgPool, Row};
+use sqlx::{PgExecutor, Row};
 
 use crate::config::AccountConfig;
 use crate::window::Window;
@@ -14,20 +16,15 @@ use super::leases::Lease;
 
 /// What came of making an account known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Prepared {
-    /// All interactions that started before it are loaded.
-    pub watermark: DateTime<Utc>,
-    /// The filters differ from those of the last time, so coverage began anew.
-    pub coverage_began_anew: bool,
+pub(super) struct Prepared {
+    pub(super) watermark: DateTime<Utc>,
+    pub(super) coverage_began_anew: bool,
 }
 
 /// Makes sure that the account has a row that says what the configuration says. A `start_from`
 /// that is not configured is `default_start` at first, and stays what it is from then on.
-///
-/// # Errors
-/// The database fails.
-pub async fn prepare(
-    pool: &PgPool,
+pub(super) async fn prepare(
+    executor: impl PgExecutor<'_>,
     account: &AccountConfig,
     default_start: DateTime<Utc>,
 ) -> Result<Prepared, LoadError> {
@@ -37,7 +34,7 @@ pub async fn prepare(
         .bind(serde_json::to_string(&account.filters).unwrap_or_default())
         .bind(account.start_from)
         .bind(default_start)
-        .fetch_one(pool)
+        .fetch_one(executor)
         .await?;
     Ok(Prepared {
         watermark: row.try_get("watermark")?,
@@ -45,7 +42,9 @@ pub async fn prepare(
     })
 }
 
-/// The stretches before `until` that are wanted and not covered yet, oldest first.
+/// The stretches before `until` that are wanted and not covered yet, oldest first. They end
+/// `settle` before the database's own now at the latest: should our clock be ahead, what has not
+/// happened yet must not count as read.
 ///
 /// # Errors
 /// The database fails.
@@ -53,17 +52,14 @@ pub async fn uncovered(
     executor: impl PgExecutor<'_>,
     account_id: &str,
     until: DateTime<Utc>,
+    settle: Duration,
 ) -> Result<Vec<Window>, LoadError> {
-    let stretches = sqlx::query_as(
-        "select lower(stretch), upper(stretch) \
-         from smartassist_sync.accounts account, \
-              unnest(tstzmultirange(tstzrange(start_from, greatest(start_from, $2))) - coverage) as stretch \
-         where account.account_id = $1 order by 1",
-    )
-    .bind(account_id)
-    .bind(until)
-    .fetch_all(executor)
-    .await?;
+    let stretches = sqlx::query_as(include_str!("uncovered.sql"))
+        .bind(account_id)
+        .bind(until)
+        .bind(settle.as_secs_f64())
+        .fetch_all(executor)
+        .await?;
     Ok(stretches
         .into_iter()
         .map(|(start, end)| Window { start, end })

@@ -32,6 +32,20 @@ impl LoadError {
         }
     }
 
+    /// Whether the fault is in what was to be written, so that other windows may still go well:
+    /// SQLSTATE classes 21 (cardinality), 22 (data), 23 (constraint), 54 (program limit).
+    pub fn is_of_the_data(&self) -> bool {
+        match self {
+            Self::Database(sqlx::Error::Database(error)) => error.code().is_some_and(|code| {
+                ["21", "22", "23", "54"]
+                    .iter()
+                    .any(|class| code.starts_with(class))
+            }),
+            Self::Database(_) | Self::LeaseLost => false,
+            Self::RowCount { .. } => true,
+        }
+    }
+
     /// What the operator can do about it.
     pub fn remedy(&self) -> &'static str {
         match self {
@@ -39,6 +53,9 @@ impl LoadError {
             Self::RowCount { .. } => "look for triggers or rules on the tables of schema smartassist",
             Self::Database(_) if self.is_unreachable() => {
                 "check database.url, and that PostgreSQL runs and lets us in"
+            }
+            Self::Database(_) if self.is_of_the_data() => {
+                "report it with this line: the record that PostgreSQL refuses is in this window"
             }
             Self::Database(_) => "read the cause; a missing right is granted to the user of database.url",
         }
@@ -63,7 +80,7 @@ pub fn is_unreachable(error: &sqlx::Error) -> bool {
     }
 }
 
-/// Whether a statement failed because a table, schema or column of ours does not exist.
+/// Whether a statement failed because a table or schema of ours does not exist.
 pub fn is_undefined(error: &dyn DatabaseError) -> bool {
-    matches!(error.code().as_deref(), Some("42P01" | "3F000" | "42703"))
+    matches!(error.code().as_deref(), Some("42P01" | "3F000"))
 }

@@ -73,6 +73,23 @@ impl Lease {
         }
     }
 
+    /// Fails where the lease has passed to another. Within a transaction, nobody can take it over
+    /// until that ends.
+    ///
+    /// # Errors
+    /// [`LoadError::LeaseLost`]; or the database fails.
+    pub(super) async fn prove(&self, executor: impl PgExecutor<'_>) -> Result<(), LoadError> {
+        let holds = sqlx::query(
+            "select from smartassist_sync.leases \
+             where account_id = $1 and token = $2 and expires_at > clock_timestamp() for share",
+        )
+        .bind(&self.account_id)
+        .bind(self.token)
+        .fetch_optional(executor)
+        .await?;
+        holds.map(|_| ()).ok_or(LoadError::LeaseLost)
+    }
+
     /// Lets the lease end now, so that the next worker need not wait.
     ///
     /// # Errors

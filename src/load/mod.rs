@@ -17,7 +17,7 @@ mod windows;
 
 pub use commit::{WindowCommit, commit_window};
 pub use error::{LoadError, is_undefined, is_unreachable};
-pub use windows::{FailedWindow, Purpose, record_failed};
+pub use windows::{FailedWindow, Purpose, record_failed, spent_by_others};
 
 /// What one window, or all windows of a run, came to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -3,8 +3,10 @@
 use chrono::{DateTime, Utc};
 use sqlx::{PgExecutor, PgPool};
 
+use crate::config::AccountConfig;
+
 use super::leases::Lease;
-use super::{Counters, LoadError, bigint};
+use super::{Counters, LoadError, accounts, bigint};
 
 /// What a run is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,41 +52,68 @@ impl Outcome {
     }
 }
 
-/// Opens the books for a run under `lease`. Runs of the account that are still open belong to
-/// workers that died: they are closed as interrupted.
+/// A run that is to begin.
+#[derive(Debug)]
+pub struct NewRun<'a> {
+    /// The lease under which it works.
+    pub lease: &'a Lease,
+    /// What it is for.
+    pub kind: Kind,
+    /// The account as it is configured.
+    pub account: &'a AccountConfig,
+    /// From when on interactions are wanted where nobody says.
+    pub default_start: DateTime<Utc>,
+    /// When it begins.
+    pub at: DateTime<Utc>,
+}
+
+/// A run whose books are open.
+#[derive(Debug, Clone, Copy)]
+pub struct OpenRun {
+    /// Its number.
+    pub id: i64,
+    /// The watermark before it.
+    pub watermark: DateTime<Utc>,
+    /// The filters differ from those of the last time, so coverage began anew.
+    pub coverage_began_anew: bool,
+}
+
+/// Makes the account known as it is configured, and opens the books for a run, if the lease still
+/// holds. Runs of the account that are still open belong to workers that died: they are closed
+/// as interrupted.
 ///
 /// # Errors
-/// The database fails.
-pub async fn start(
-    pool: &PgPool,
-    lease: &Lease,
-    kind: Kind,
-    watermark: DateTime<Utc>,
-    at: DateTime<Utc>,
-) -> Result<i64, LoadError> {
+/// [`LoadError::LeaseLost`] where the lease has passed to another; or the database fails.
+pub async fn open(pool: &PgPool, run: &NewRun<'_>) -> Result<OpenRun, LoadError> {
     let mut transaction = pool.begin().await?;
+    run.lease.prove(&mut *transaction).await?;
+    let prepared = accounts::prepare(&mut *transaction, run.account, run.default_start).await?;
     sqlx::query(
         "update smartassist_sync.runs set status = 'interrupted', finished_at = $2, \
          error = 'its worker ended without a word' where account_id = $1 and status = 'running'",
     )
-    .bind(&lease.account_id)
-    .bind(at)
+    .bind(&run.lease.account_id)
+    .bind(run.at)
     .execute(&mut *transaction)
     .await?;
     let id = sqlx::query_scalar(
         "insert into smartassist_sync.runs (account_id, kind, status, started_at, holder, token, watermark_before) \
          values ($1, $2, 'running', $3, $4, $5, $6) returning id",
     )
-    .bind(&lease.account_id)
-    .bind(kind.as_str())
-    .bind(at)
-    .bind(&lease.holder)
-    .bind(lease.token)
-    .bind(watermark)
+    .bind(&run.lease.account_id)
+    .bind(run.kind.as_str())
+    .bind(run.at)
+    .bind(&run.lease.holder)
+    .bind(run.lease.token)
+    .bind(prepared.watermark)
     .fetch_one(&mut *transaction)
     .await?;
     transaction.commit().await?;
-    Ok(id)
+    Ok(OpenRun {
+        id,
+        watermark: prepared.watermark,
+        coverage_began_anew: prepared.coverage_began_anew,
+    })
 }
 
 /// How a run ended, for the books.
@@ -107,10 +136,10 @@ pub struct Finished<'a> {
 /// Closes the books of a run.
 ///
 /// # Errors
-/// The database fails.
+/// [`LoadError::LeaseLost`] where another worker has closed them already; or the database fails.
 pub async fn finish(executor: impl PgExecutor<'_>, finished: &Finished<'_>) -> Result<(), LoadError> {
     let counters = &finished.counters;
-    sqlx::query(
+    let closed = sqlx::query(
         "update smartassist_sync.runs set status = $2, finished_at = $3, watermark_after = $4, error = $5, \
          windows = $6, pages = $7, requests = $8, records = $9, distinct_records = $10, inserted = $11, \
          updated = $12, unchanged = $13, rejected = $14 where id = $1 and status = 'running'",
@@ -131,5 +160,9 @@ pub async fn finish(executor: impl PgExecutor<'_>, finished: &Finished<'_>) -> R
     .bind(bigint(counters.rejected))
     .execute(executor)
     .await?;
-    Ok(())
+    if closed.rows_affected() == 1 {
+        Ok(())
+    } else {
+        Err(LoadError::LeaseLost)
+    }
 }

@@ -30,7 +30,7 @@ left join lateral (
     select kind, status, started_at, error
     from smartassist_sync.runs
     where runs.account_id = account.account_id
-    order by id desc
+    order by started_at desc, id desc
     limit 1
 ) as run on true
 order by account.name

@@ -1,5 +1,7 @@
 //! The ledger: one row for every window that was fetched, whatever came of it.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use sqlx::postgres::types::PgRange;
 use sqlx::{PgExecutor, PgPool};
@@ -105,4 +107,33 @@ pub async fn record_failed(pool: &PgPool, failed: &FailedWindow<'_>) -> Result<(
         error: Some(failed.error),
     };
     record(pool, &entry).await
+}
+
+/// Requests of the account that other processes made in the last hour, each window's with how
+/// long ago it ended.
+///
+/// # Errors
+/// The database fails.
+pub async fn spent_by_others(
+    pool: &PgPool,
+    account_id: &str,
+    holder: &str,
+) -> Result<Vec<(usize, Duration)>, LoadError> {
+    let spent: Vec<(i64, f64)> = sqlx::query_as(
+        "select fetched.requests, extract(epoch from clock_timestamp() - fetched.finished_at)::float8 \
+         from smartassist_sync.windows as fetched join smartassist_sync.runs as run on run.id = fetched.run_id \
+         where fetched.account_id = $1 and fetched.finished_at > clock_timestamp() - interval '1 hour' \
+         and run.holder is distinct from $2",
+    )
+    .bind(account_id)
+    .bind(holder)
+    .fetch_all(pool)
+    .await?;
+    let entry = |(requests, age): (i64, f64)| {
+        (
+            usize::try_from(requests).unwrap_or(0),
+            Duration::from_secs_f64(age.max(0.0)),
+        )
+    };
+    Ok(spent.into_iter().map(entry).collect())
 }

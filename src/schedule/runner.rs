@@ -7,10 +7,11 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::Notify;
 use tokio_cron_scheduler::{Job, JobScheduler, JobSchedulerError};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 use tracing::{debug, error, warn};
 
 use crate::clock::Clock;
-use crate::load::runs::Kind;
+use crate::load::runs::{Kind, Outcome};
 use crate::sync::AccountWorker;
 
 use super::Cron;
@@ -48,10 +49,11 @@ pub async fn answer(
     stop: CancellationToken,
 ) {
     while !stop.is_cancelled() {
-        run_guarded(&worker, &stop).await;
+        let outcome = run_guarded(&worker, &stop).await;
         let due = cron.next_after(clock.now());
         tokio::select! {
             () = stop.cancelled() => break,
+            () = lease_over(outcome, &worker) => debug!(account = worker.api.account().name, "looking again"),
             () = bell.notified() => debug!(account = worker.api.account().name, "the bell rang"),
             () = missed(due, clock.as_ref()) => warn!(
                 account = worker.api.account().name,
@@ -63,19 +65,31 @@ pub async fn answer(
 }
 
 /// Runs once. A panic ends that run, not the runner.
-async fn run_guarded(worker: &Arc<AccountWorker>, stop: &CancellationToken) {
+async fn run_guarded(worker: &Arc<AccountWorker>, stop: &CancellationToken) -> Option<Outcome> {
     let (worker, stop) = (Arc::clone(worker), stop.clone());
     let account = worker.api.account().name.clone();
-    let run = tokio::spawn(async move { worker.run(Kind::Poll, &stop).await });
-    let mut run = tokio_util::task::AbortOnDropHandle::new(run);
-    if let Err(error) = (&mut run).await
-        && error.is_panic()
-    {
-        error!(
-            account,
-            remedy = "report it with the lines before this one",
-            "run failed: it panicked"
-        );
+    let run = tokio::spawn(async move { worker.run(Kind::Poll, &stop).await.outcome });
+    match AbortOnDropHandle::new(run).await {
+        Ok(outcome) => Some(outcome),
+        Err(error) => {
+            if error.is_panic() {
+                error!(
+                    account,
+                    remedy = "report it with the lines before this one",
+                    "run failed: it panicked"
+                );
+            }
+            None
+        }
+    }
+}
+
+/// Returns when a lease that kept us from the account may have ended: its holder may have died,
+/// and then nobody but us loads the account.
+async fn lease_over(outcome: Option<Outcome>, worker: &AccountWorker) {
+    match outcome {
+        Some(Outcome::Skipped) => tokio::time::sleep(worker.settings.lease).await,
+        _ => std::future::pending().await,
     }
 }
 

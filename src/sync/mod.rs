@@ -3,7 +3,9 @@
 mod drain;
 mod heartbeat;
 mod plan;
+mod report;
 mod run;
 mod window;
 
-pub use run::{AccountWorker, Failure, RunReport, WorkerSettings};
+pub use report::{Failure, RunReport};
+pub use run::{AccountWorker, WorkerSettings};

@@ -4,13 +4,13 @@ use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
-use crate::extract::{Action, ApiError, RequestCount};
+use crate::extract::{Action, ApiError, Tally};
 use crate::load::leases::Lease;
 use crate::load::{Counters, FailedWindow, LoadError, Purpose, WindowCommit, commit_window, record_failed};
 use crate::observe::{self, chain, metrics};
 use crate::window::Window;
 
-use super::drain::{DrainError, drain};
+use super::drain::{DrainError, Drained, drain};
 use super::run::AccountWorker;
 
 /// What came of a window.
@@ -26,6 +26,7 @@ pub(super) struct WindowReport {
 #[derive(Debug)]
 pub(super) struct WindowFailure {
     pub(super) error: String,
+    remedy: &'static str,
     pub(super) next: Next,
     /// The API refused us, as opposed to failing.
     pub(super) refused: bool,
@@ -36,10 +37,20 @@ pub(super) struct WindowFailure {
 pub(super) enum Next {
     /// The fault is the window's own.
     Continue,
-    /// The API is in trouble; a few windows like this end the run.
+    /// The fault may be every window's; a few like this end the run.
     ContinueIfFew,
     /// Nothing further can be had for this account now.
     EndRun,
+}
+
+/// A window on its way.
+struct Loading<'a> {
+    worker: &'a AccountWorker,
+    lease: &'a Lease,
+    run_id: i64,
+    window: Window,
+    started_at: DateTime<Utc>,
+    tally: Tally,
 }
 
 /// Fetches a window, and stores it in one transaction.
@@ -48,7 +59,8 @@ pub(super) enum Next {
 /// everything is there, it is stored whatever happens, so that no commit is left in doubt.
 ///
 /// # Errors
-/// The database fails, or the lease is lost. What the API does wrong is part of the report.
+/// The database is in trouble, or the lease is lost. A fault of the API, or of the data, is part
+/// of the report: other windows may go well.
 pub(super) async fn load_window(
     worker: &AccountWorker,
     lease: &Lease,
@@ -57,62 +69,89 @@ pub(super) async fn load_window(
     enough: &CancellationToken,
 ) -> Result<Option<WindowReport>, LoadError> {
     let started_at = worker.clock.now();
-    let requests = RequestCount::default();
+    let loading = Loading {
+        worker,
+        lease,
+        run_id,
+        window,
+        started_at,
+        tally: Tally::default(),
+    };
     let drained = match enough
-        .run_until_cancelled(drain(&worker.api, window, &requests))
+        .run_until_cancelled(drain(&worker.api, window, &loading.tally))
         .await
     {
         None => return Ok(None),
         Some(Ok(drained)) => drained,
-        Some(Err(error)) => {
-            let counters = Counters {
-                windows: 1,
-                requests: requests.get(),
-                ..Counters::default()
-            };
-            let failure = WindowFailure::of(&error);
-            report_failure(&error);
-            let failed = FailedWindow {
-                lease,
-                run_id,
-                window,
-                purpose: Purpose::New,
-                counters,
-                started_at,
-                error: &failure.error,
-            };
-            record_failed(&worker.pool, &failed).await?;
-            return Ok(Some(WindowReport {
-                counters,
-                watermark: None,
-                failure: Some(failure),
-            }));
+        Some(Err(error)) => return loading.fail(WindowFailure::of_api(&error)).await.map(Some),
+    };
+    match loading.store(&drained).await {
+        Err(error) if error.is_of_the_data() => loading.fail(WindowFailure::of_data(&error)).await.map(Some),
+        stored => stored.map(Some),
+    }
+}
+
+impl Loading<'_> {
+    fn fetched(&self) -> Counters {
+        Counters {
+            windows: 1,
+            pages: self.tally.pages(),
+            requests: self.tally.requests(),
+            records: self.tally.records(),
+            ..Counters::default()
         }
-    };
-    let commit = WindowCommit {
-        lease,
-        run_id,
-        window,
-        purpose: Purpose::New,
-        interactions: &drained.interactions,
-        rejected: &drained.rejected,
-        time_zone_offset: worker.api.account().time_zone_offset,
-        keep_raw: worker.settings.keep_raw,
-        fetched: Counters {
-            requests: requests.get(),
-            ..drained.fetched
-        },
-        reported_total: drained.reported_total,
-        started_at,
-        written_at: worker.clock.now(),
-    };
-    let (counters, watermark) = commit_window(&worker.pool, &commit).await?;
-    report_success(worker, counters, watermark);
-    Ok(Some(WindowReport {
-        counters,
-        watermark: Some(watermark),
-        failure: None,
-    }))
+    }
+
+    async fn store(&self, drained: &Drained) -> Result<WindowReport, LoadError> {
+        let commit = WindowCommit {
+            lease: self.lease,
+            run_id: self.run_id,
+            window: self.window,
+            purpose: Purpose::New,
+            interactions: &drained.interactions,
+            rejected: &drained.rejected,
+            time_zone_offset: self.worker.api.account().time_zone_offset,
+            keep_raw: self.worker.settings.keep_raw,
+            fetched: Counters {
+                distinct_records: drained.distinct_records,
+                ..self.fetched()
+            },
+            reported_total: drained.reported_total,
+            started_at: self.started_at,
+            written_at: self.worker.clock.now(),
+        };
+        let (counters, watermark) = commit_window(&self.worker.pool, &commit).await?;
+        report_success(self.worker, counters, watermark);
+        Ok(WindowReport {
+            counters,
+            watermark: Some(watermark),
+            failure: None,
+        })
+    }
+
+    async fn fail(&self, failure: WindowFailure) -> Result<WindowReport, LoadError> {
+        error!(
+            error = failure.error,
+            remedy = failure.remedy,
+            "window failed, nothing of it is covered"
+        );
+        let counters = self.fetched();
+        let failed = FailedWindow {
+            lease: self.lease,
+            run_id: self.run_id,
+            window: self.window,
+            purpose: Purpose::New,
+            counters,
+            started_at: self.started_at,
+            error: &failure.error,
+        };
+        record_failed(&self.worker.pool, &failed).await?;
+        Ok(WindowReport {
+            counters,
+            watermark: None,
+            failure: Some(failure),
+        })
+    }
 }
 
 fn report_success(worker: &AccountWorker, counters: Counters, watermark: DateTime<Utc>) {
@@ -139,30 +178,34 @@ fn report_success(worker: &AccountWorker, counters: Counters, watermark: DateTim
     observe::watermark(account, watermark);
 }
 
-fn report_failure(error: &DrainError) {
-    let remedy = match error {
-        DrainError::Api(error) => error.remedy(),
-        DrainError::Overflow => "none yet: narrow the account with channels, queues or direction",
-        DrainError::Drift => "nothing: the window is read again in the next run",
-    };
-    error!(error = %chain(error), remedy, "window failed, nothing of it is covered");
-}
-
 impl WindowFailure {
-    fn of(error: &DrainError) -> Self {
+    fn of_api(error: &DrainError) -> Self {
         let next = match error {
-            DrainError::Overflow | DrainError::Drift => Next::Continue,
+            DrainError::Overflow | DrainError::Drift | DrainError::Api(ApiError::TooLarge { .. }) => {
+                Next::Continue
+            }
+            DrainError::OffsetCountsRecords => Next::ContinueIfFew,
             DrainError::Api(error) => match error.action() {
-                Action::Retry => Next::ContinueIfFew,
-                Action::GiveUpWindow => Next::Continue,
+                Action::Retry | Action::GiveUpWindow => Next::ContinueIfFew,
                 Action::SignInAgain | Action::StopAccount => Next::EndRun,
             },
         };
         let refused = matches!(error, DrainError::Api(ApiError::Refused { .. }));
         Self {
             error: chain(error).to_string(),
+            remedy: error.remedy(),
             next,
             refused,
+        }
+    }
+
+    fn of_data(error: &LoadError) -> Self {
+        let (error, remedy) = (chain(error).to_string(), error.remedy());
+        Self {
+            error,
+            remedy,
+            next: Next::ContinueIfFew,
+            refused: false,
         }
     }
 }

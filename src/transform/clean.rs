@@ -8,6 +8,9 @@ use serde_json::Value;
 
 use super::fields::Notes;
 
+/// A number of more digits than this is text that happens to consist of digits.
+const LONGEST_NUMBER: usize = 1_000;
+
 /// Exponents with more digits than this are far beyond what `numeric` holds (131,072 digits), and
 /// beyond any meaning.
 const LONGEST_EXPONENT: usize = 4;
@@ -22,7 +25,7 @@ pub(super) fn parse(text: &str, notes: &Notes) -> Option<Value> {
         );
     }
     let mut value = serde_json::from_str(&text).ok()?;
-    mend_numbers(&mut value);
+    mend_value(&mut value);
     Some(value)
 }
 
@@ -64,8 +67,10 @@ fn code_unit(bytes: &[u8], at: usize) -> Option<u16> {
     u16::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
 }
 
-/// Turns a number that no `numeric` can hold into its text.
-fn mend_numbers(value: &mut Value) {
+/// Turns a number that no `numeric` can hold into its text. U+0000 is looked for once more: with
+/// `arbitrary_precision` and `raw_value`, serde_json gives the keys `$serde_json::private::…` a
+/// meaning of its own, and parses a text below them again.
+fn mend_value(value: &mut Value) {
     match value {
         Value::Number(number) => {
             let text = number.to_string();
@@ -73,13 +78,26 @@ fn mend_numbers(value: &mut Value) {
                 .split(['e', 'E'])
                 .nth(1)
                 .map_or(0, |digits| digits.trim_start_matches(['+', '-']).len());
-            if exponent > LONGEST_EXPONENT || text.len() > 1_000 {
+            if exponent > LONGEST_EXPONENT || text.len() > LONGEST_NUMBER {
                 *value = Value::String(text);
             }
         }
-        Value::Array(items) => items.iter_mut().for_each(mend_numbers),
-        Value::Object(fields) => fields.values_mut().for_each(mend_numbers),
-        Value::Null | Value::Bool(_) | Value::String(_) => {}
+        Value::String(text) => {
+            if text.contains('\0') {
+                *text = text.replace('\0', "\u{fffd}");
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(mend_value),
+        Value::Object(fields) => {
+            fields.values_mut().for_each(mend_value);
+            if fields.keys().any(|key| key.contains('\0')) {
+                let mended = std::mem::take(fields).into_iter();
+                *fields = mended
+                    .map(|(key, value)| (key.replace('\0', "\u{fffd}"), value))
+                    .collect();
+            }
+        }
+        Value::Null | Value::Bool(_) => {}
     }
 }
 
@@ -123,6 +141,13 @@ mod tests {
                 .to_string(),
             r#"["1e+99999",1e+300,36893488147419103232]"#
         );
+    }
+
+    #[test]
+    fn a_text_that_serde_json_parses_again_holds_no_nul_either() {
+        let hidden = r#"{"a": {"$serde_json::private::RawValue": "\"x\\u0000\""}}"#;
+        let value = parse(hidden, &Notes::new(0)).unwrap();
+        assert!(!value.to_string().contains("\\u0000"), "{value}");
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use nix::sys::signal::Signal;
+use smartassist_etl::load::leases;
 use smartassist_simulator::{Behaviour, Fault, FaultKind};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -210,4 +211,22 @@ async fn a_daemon_whose_api_was_away_catches_up_by_itself() {
     assert_eq!(daemon.event("run finished").await["outcome"], "failed");
     while daemon.event("run finished").await["outcome"] != "succeeded" {}
     assert_eq!(database.counts().await[0], 5);
+}
+
+#[tokio::test]
+async fn an_account_whose_worker_died_is_taken_over_when_its_lease_ends() {
+    let database = TestDatabase::migrated().await;
+    let setup = live_setup().await;
+    setup.simulator.world().arrive(5, TimeDelta::hours(3));
+    let (mut environment, _) = environment(&setup, &database).await;
+    environment.insert("SMARTASSIST_ETL__SYNC__POLL".to_owned(), "0 0 0 1 1 *".to_owned());
+    environment.insert("SMARTASSIST_ETL__SYNC__LEASE_SECONDS".to_owned(), "3".to_owned());
+    let lasts = Duration::from_secs(2);
+    leases::acquire(&database.pool, "acct-sim", "dead", lasts)
+        .await
+        .unwrap()
+        .unwrap();
+    let mut daemon = Program::start(&["run"], &environment);
+    assert_eq!(daemon.event("run finished").await["outcome"], "skipped");
+    assert_eq!(daemon.event("run finished").await["inserted"], 5);
 }

@@ -107,6 +107,17 @@ async fn requests_that_stop_waiting_do_not_hold_up_the_others() {
 }
 
 #[tokio::test]
+async fn what_an_earlier_process_spent_is_not_spent_again() {
+    let setup = limited_to(3).await;
+    let client = setup.client();
+    client.remember_spent([(1, Duration::from_secs(10)), (5, Duration::from_secs(90))]);
+    for _ in 0..2 {
+        page(&client, 0).await.0.unwrap();
+    }
+    assert_is_spent(&setup, &client, 2).await;
+}
+
+#[tokio::test]
 async fn no_limit_is_no_limit() {
     let setup = Setup::start().await;
     let client = setup.client();

@@ -9,8 +9,9 @@ mod sign_in;
 
 use std::error::Error;
 
-use smartassist_etl::extract::{ApiClient, ApiError, Page, RequestCount};
+use smartassist_etl::extract::{ApiClient, ApiError, Page, Tally};
 use smartassist_etl::window::Window;
+use smartassist_simulator::{Fault, FaultKind};
 
 use crate::support::{Setup, instant};
 
@@ -24,9 +25,33 @@ fn week() -> Window {
 
 /// One page of the week, and how many requests it took.
 async fn page(client: &ApiClient, offset: usize) -> (Result<Page, ApiError>, u64) {
-    let count = RequestCount::default();
-    let page = client.page(week(), offset, &count).await;
-    (page, count.get())
+    let tally = Tally::default();
+    let page = client.page(week(), offset, &tally).await;
+    (page, tally.requests())
+}
+
+#[tokio::test]
+async fn a_tally_counts_what_a_window_cost_with_what_failed_or_was_repeated() {
+    let mut setup = Setup::with_interactions(500).await;
+    setup.set("max_retries", "1");
+    let client = setup.client();
+    let tally = Tally::default();
+    let first = client.page(week(), 0, &tally).await.unwrap();
+    let records = first.records.len() as u64;
+    assert_eq!(
+        (tally.requests(), tally.pages(), tally.records()),
+        (1, 1, records)
+    );
+    for (faults, requests, pages) in [(1, 3, 2), (2, 5, 2)] {
+        setup
+            .simulator
+            .world()
+            .inject(Fault::times(faults, FaultKind::ResetInBody));
+        let page = client.page(week(), 0, &tally).await;
+        assert_eq!(page.is_ok(), faults < 2, "{page:?}");
+        assert_eq!((tally.requests(), tally.pages()), (requests, pages));
+    }
+    assert_eq!(tally.records(), 2 * records);
 }
 
 /// The error of the first page of the week, and how many requests it took.

@@ -144,14 +144,56 @@ async fn the_rate_limits_message_beside_no_records_is_not_an_empty_page() {
     for message in MESSAGES {
         let setup = Setup::with_interactions(40).await;
         let client = setup.client();
-        let body = format!(r#"{{"numResults":0,"data":[],"message":"{message}"}}"#);
-        setup
-            .simulator
-            .world()
-            .inject(Fault::next(FaultKind::Body(body.into_bytes())));
-        let (page, requests) = page(&client, 0).await;
-        assert!(!page.unwrap().records.is_empty());
-        assert_eq!(requests, 2);
+        let bodies = [
+            format!(r#"{{"numResults":0,"data":[],"message":"{message}"}}"#),
+            format!(r#"{{"numResults":0,"data":[],"note":"{message}"}}"#),
+            format!(r#"{{"numResults":0,"data":null,"message":"{message}"}}"#),
+            format!(r#"{{"data":{{"message":"{message}"}}}}"#),
+        ];
+        for body in &bodies {
+            setup
+                .simulator
+                .world()
+                .inject(Fault::next(FaultKind::Body(body.clone().into_bytes())));
+            let (page, requests) = page(&client, 0).await;
+            assert!(!page.unwrap().records.is_empty());
+            assert_eq!(requests, 2);
+        }
+        let mut setup = Setup::start().await;
+        setup.set("max_retries", "0");
+        for body in bodies {
+            setup
+                .simulator
+                .world()
+                .inject(Fault::next(FaultKind::Body(body.clone().into_bytes())));
+            let (error, _) = failure(&setup.client()).await;
+            assert!(matches!(error, ApiError::RateLimited { .. }), "{body}: {error:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn retry_after_is_waited_for_by_the_next_window_when_no_retry_is_left() {
+    for headers in [&["1"][..], &["0", "1"]] {
+        let mut setup = Setup::start().await;
+        setup.set("max_retries", &(headers.len() - 1).to_string());
+        for header in headers {
+            setup
+                .simulator
+                .world()
+                .inject(Fault::next(FaultKind::retry_after(429, *header)));
+        }
+        let client = setup.client();
+        let (error, requests) = failure(&client).await;
+        let began = Instant::now();
+        assert!(matches!(error, ApiError::RateLimited { .. }), "{error:?}");
+        assert_eq!(requests, headers.len() as u64);
+        page(&client, 0).await.0.unwrap();
+        let waited = began.elapsed();
+        assert!(
+            (Duration::from_millis(900)..Duration::from_secs(3)).contains(&waited),
+            "{waited:?}"
+        );
     }
 }
 

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use smartassist_etl::clock::Clock;
 use smartassist_etl::config::Config;
 use smartassist_etl::extract::ApiClient;
-use smartassist_simulator::Simulator;
+use smartassist_simulator::{Fault, FaultKind, Simulator};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
@@ -220,13 +220,35 @@ async fn a_window_in_which_nothing_happened_is_an_empty_page() {
 }
 
 #[tokio::test]
+async fn null_in_place_of_no_records_is_an_empty_page() {
+    let setup = Setup::with_interactions(40).await;
+    let body = r#"{"numResults":0,"data":null}"#;
+    setup
+        .simulator
+        .world()
+        .inject(Fault::next(FaultKind::Body(body.into())));
+    let (page, requests) = page(&setup.client(), 0).await;
+    assert_eq!((page.unwrap().records.len(), requests), (0, 1));
+}
+
+#[tokio::test]
 async fn ids_that_no_header_can_carry_are_refused_before_anything_is_sent() {
     for key in ["account_id", "stream_id"] {
         let mut setup = Setup::start().await;
+        let mut account = Config::from_layers(None, setup.environment())
+            .unwrap()
+            .accounts
+            .remove(0);
         setup.set(key, "kontó\n");
-        let config = Config::from_layers(None, setup.environment()).unwrap();
+        let error = Config::from_layers(None, setup.environment()).unwrap_err();
+        assert!(error.to_string().contains("visible ASCII"), "{error}");
+        // The client does not rely on where its account comes from.
+        match key {
+            "account_id" => "kontó\n".clone_into(&mut account.account_id),
+            _ => "kontó\n".clone_into(&mut account.stream_id),
+        }
         let clock = Arc::clone(&setup.clock) as Arc<dyn Clock>;
-        let error = ApiClient::new(config.accounts[0].clone(), clock).unwrap_err();
+        let error = ApiClient::new(account, clock).unwrap_err();
         assert_eq!(
             error.to_string(),
             "accounts.main: account_id and stream_id must be plain ASCII"

@@ -220,8 +220,15 @@ async fn a_secret_file_that_is_gone_stops_the_account_before_anything_is_sent() 
 #[tokio::test]
 async fn what_cannot_sign_stops_the_account_without_being_quoted() {
     let mut setup = Setup::start().await;
+    let file = NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), include_str!("keys/private.pem")).unwrap();
     setup.set("jwt_algorithm", "RS256");
-    let (error, requests) = failure(&setup.client()).await;
+    setup.set("client_secret", "");
+    setup.set("client_secret_file", file.path().to_str().unwrap());
+    let client = setup.client();
+    // The key was good when the program started.
+    std::fs::write(file.path(), "simulator-secret").unwrap();
+    let (error, requests) = failure(&client).await;
     assert_eq!((error.action(), requests), (Action::StopAccount, 0));
     assert!(!shown(&error).contains("simulator-secret"), "{error:?}");
 

@@ -97,13 +97,7 @@ async fn the_watermark_is_the_end_of_the_first_unbroken_stretch() {
 async fn what_is_left_to_do_is_what_is_wanted_without_what_is_covered() {
     let database = TestDatabase::migrated().await;
     let setup = Setup::start().await;
-    accounts::prepare(
-        &database.pool,
-        setup.client().account(),
-        instant("2020-01-01T00:00:00Z"),
-    )
-    .await
-    .unwrap();
+    setup.sync(&database).await;
     database
         .execute(
             "update smartassist_sync.accounts set \
@@ -111,7 +105,7 @@ async fn what_is_left_to_do_is_what_is_wanted_without_what_is_covered() {
         )
         .await;
     let until = instant("2026-01-05T00:00:00Z");
-    let left = accounts::uncovered(&database.pool, "acct-sim", until)
+    let left = accounts::uncovered(&database.pool, "acct-sim", until, Duration::ZERO)
         .await
         .unwrap();
     let left: Vec<String> = left.iter().map(ToString::to_string).collect();
@@ -124,7 +118,7 @@ async fn what_is_left_to_do_is_what_is_wanted_without_what_is_covered() {
     );
     let before_start = instant("2025-06-01T00:00:00Z");
     assert!(
-        accounts::uncovered(&database.pool, "acct-sim", before_start)
+        accounts::uncovered(&database.pool, "acct-sim", before_start, Duration::ZERO)
             .await
             .unwrap()
             .is_empty()
@@ -157,4 +151,20 @@ async fn lists_of_texts_arrive_as_they_were_sent() {
         .text("select to_json(dispositions)::text from smartassist.sessions")
         .await;
     assert_eq!(serde_json::from_str::<serde_json::Value>(&stored).unwrap(), sent);
+}
+
+#[tokio::test]
+async fn what_has_not_happened_yet_by_the_databases_clock_is_not_asked_for() {
+    let database = TestDatabase::migrated().await;
+    let setup = Setup::start().await;
+    setup.sync(&database).await;
+    let ahead = instant("2999-01-01T00:00:00Z");
+    let left = accounts::uncovered(&database.pool, "acct-sim", ahead, Duration::from_secs(60))
+        .await
+        .unwrap();
+    let late = format!(
+        "select ('{}'::timestamptz > clock_timestamp() - interval '59 s')::int::bigint",
+        left[0].end
+    );
+    assert_eq!((left.len(), database.number(&late).await), (1, 0));
 }

@@ -103,6 +103,28 @@ impl TestDatabase {
         Self { pool, name }
     }
 
+    /// The same database, through new connections only: all backends of before have ended.
+    pub(crate) async fn reconnected(self) -> Self {
+        self.pool.close().await;
+        let pool = PgPool::connect_with(server().await.options().database(&self.name))
+            .await
+            .unwrap();
+        let others = "select count(*) from pg_stat_activity where datname = current_database() \
+                      and backend_type = 'client backend' and pid <> pg_backend_pid()";
+        while sqlx::query_scalar::<_, i64>(others)
+            .fetch_one(&pool)
+            .await
+            .unwrap()
+            > 0
+        {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        Self {
+            pool,
+            name: self.name,
+        }
+    }
+
     /// As `DATABASE_URL` has it.
     pub(crate) async fn url(&self) -> String {
         use sqlx::ConnectOptions;

@@ -107,17 +107,13 @@ impl Setup {
     }
 
     pub(crate) fn worker(&self, pool: &PgPool) -> AccountWorker {
-        AccountWorker {
-            api: self.client(),
-            pool: pool.clone(),
-            settings: WorkerSettings {
-                settle: Duration::from_secs(120),
-                lease: Duration::from_secs(30),
-                keep_raw: true,
-            },
-            clock: Arc::clone(&self.clock) as Arc<dyn Clock>,
-            holder: "test".to_owned(),
-        }
+        let settings = WorkerSettings {
+            settle: Duration::from_secs(120),
+            lease: Duration::from_secs(30),
+            keep_raw: true,
+        };
+        let clock = Arc::clone(&self.clock) as Arc<dyn Clock>;
+        AccountWorker::new(self.client(), pool.clone(), settings, clock, "test".to_owned())
     }
 
     /// One `sync` run.

@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use serde_json::json;
 use smartassist_etl::load::runs::Outcome;
-use smartassist_simulator::{Basis, Behaviour, End, NumResults, Order, Rhythm, Seed};
+use smartassist_simulator::{Basis, Behaviour, End, NumResults, OffsetUnit, Order, Rhythm, Seed};
 
 use crate::support::{Setup, TestDatabase, instant};
 
@@ -17,7 +17,7 @@ async fn dense() -> Setup {
 }
 
 #[tokio::test]
-async fn every_reading_of_the_api_gives_the_same_tables() {
+async fn order_totals_and_the_meaning_of_the_end_make_no_difference() {
     let reference = TestDatabase::migrated().await;
     dense().await.sync(&reference).await;
     let expected = reference.digest(&[]).await;
@@ -207,4 +207,76 @@ async fn what_has_just_begun_is_left_to_the_next_run() {
     assert_eq!(setup.sync(&database).await.counters.inserted, 2);
     setup.pass(TimeDelta::seconds(120));
     assert_eq!(setup.sync(&database).await.counters.inserted, 3);
+}
+
+#[tokio::test]
+async fn equal_bad_records_on_several_pages_do_not_hold_their_window_up() {
+    let database = TestDatabase::migrated().await;
+    let setup = dense().await;
+    for _ in 0..3 {
+        setup
+            .simulator
+            .world()
+            .insert_raw(instant("2026-01-14T10:00:00Z"), &json!(null));
+    }
+    let report = setup.sync(&database).await;
+    assert_eq!(
+        (report.outcome, report.counters.inserted),
+        (Outcome::Succeeded, 500)
+    );
+    assert_eq!(
+        database
+            .number("select count(*) from smartassist_sync.rejected_records")
+            .await,
+        1
+    );
+}
+
+#[tokio::test]
+async fn an_interaction_that_the_api_has_twice_for_good_is_loaded_once() {
+    for num_results in [NumResults::Total, NumResults::Absent] {
+        let database = TestDatabase::migrated().await;
+        let setup = dense().await;
+        let twin = json!({ "sessionId": "twin", "sessionStartTime": "2026-01-14T10:00:00" });
+        {
+            let mut world = setup.simulator.world();
+            world.insert_raw(instant("2026-01-14T10:00:00Z"), &twin);
+            world.insert_raw(instant("2026-01-14T20:00:00Z"), &twin);
+            world.set_behaviour(Behaviour {
+                num_results,
+                order: Order::Ascending,
+                ..Behaviour::default()
+            });
+        }
+        let report = setup.sync(&database).await;
+        assert_eq!(
+            (report.outcome, report.counters.inserted),
+            (Outcome::Succeeded, 501),
+            "{num_results:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn pages_that_overlap_are_told_from_a_shift_and_nothing_is_lost_silently() {
+    for num_results in [NumResults::Total, NumResults::Absent] {
+        let database = TestDatabase::migrated().await;
+        let setup = dense().await;
+        let behaviour = Behaviour {
+            num_results,
+            offset_unit: OffsetUnit::Records,
+            ..Behaviour::default()
+        };
+        setup.simulator.world().set_behaviour(behaviour);
+        let report = setup.sync(&database).await;
+        assert_eq!(report.outcome, Outcome::Failed);
+        assert_eq!(report.watermark, Some(instant("2026-01-13T12:00:00Z")));
+        let error = database
+            .text("select min(error) from smartassist_sync.windows")
+            .await;
+        assert!(
+            error.contains("offset for a number of records"),
+            "{num_results:?}: {error}"
+        );
+    }
 }

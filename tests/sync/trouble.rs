@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use smartassist_etl::load::leases;
-use smartassist_etl::load::runs::Outcome;
+use smartassist_etl::load::runs::{Kind, Outcome};
 use smartassist_etl::sync::Failure;
-use smartassist_simulator::{Fault, FaultKind};
+use smartassist_simulator::{Fault, FaultKind, Seed};
+use tokio_util::sync::CancellationToken;
 
 use crate::support::{Setup, TestDatabase, instant};
 
@@ -156,4 +157,77 @@ async fn a_statement_that_fails_leaves_nothing_of_its_window() {
         .await;
     assert_eq!(setup.sync(&database).await.outcome, Outcome::Succeeded);
     assert_eq!(database.counts().await[0], 300);
+}
+
+#[tokio::test]
+async fn a_record_that_the_database_refuses_holds_up_only_its_own_window() {
+    let database = TestDatabase::migrated().await;
+    let setup = Setup::with_interactions(300).await;
+    database
+        .execute(
+            "alter table smartassist.sessions add constraint refuses \
+             check (session_started_at not between '2026-01-05Z' and '2026-01-06Z')",
+        )
+        .await;
+    let report = setup.sync(&database).await;
+    assert_eq!(
+        (report.outcome, report.failure),
+        (Outcome::Failed, Some(Failure::Other))
+    );
+    assert_eq!(report.counters.windows, 15, "the windows after it are loaded");
+    let failed = "select error from smartassist_sync.windows where status = 'failed'";
+    assert!(database.text(failed).await.contains("violates check constraint"));
+    assert_eq!(report.watermark, Some(instant("2026-01-05T00:00:00Z")));
+}
+
+#[tokio::test]
+async fn a_request_that_the_api_does_not_accept_is_not_repeated_for_every_window() {
+    let database = TestDatabase::migrated().await;
+    let setup = Setup::with_interactions(300).await;
+    setup
+        .simulator
+        .world()
+        .inject(Fault::always(FaultKind::status(404)));
+    let report = setup.sync(&database).await;
+    assert_eq!((report.outcome, report.counters.requests), (Outcome::Failed, 3));
+}
+
+#[tokio::test]
+async fn the_books_of_a_failed_window_say_what_it_cost() {
+    let database = TestDatabase::migrated().await;
+    let mut setup = Setup::start().await;
+    setup.set("start_from", "2026-01-15T00:00:00Z");
+    setup.set("max_retries", "0");
+    let (from, to) = (instant("2026-01-15T00:00:00Z"), instant("2026-01-15T11:00:00Z"));
+    setup.simulator.world().seed(&Seed::new(5, from, to, 250));
+    setup
+        .simulator
+        .world()
+        .inject(Fault::at_offset(1, FaultKind::status(500)));
+    setup.set("max_in_flight", "1");
+    setup.sync(&database).await;
+    let cost =
+        "select requests || ' ' || pages || ' ' || records || ' ' || status from smartassist_sync.windows";
+    assert_eq!(database.text(cost).await, "2 1 100 failed");
+}
+
+#[tokio::test]
+async fn what_another_process_has_just_spent_is_not_spent_again() {
+    let database = TestDatabase::migrated().await;
+    let mut setup = Setup::with_interactions(15).await;
+    setup.set("requests_per_minute", "20");
+    let mut first = setup.worker(&database.pool);
+    first.holder = "first".to_owned();
+    let stop = CancellationToken::new();
+    assert_eq!(first.run(Kind::Sync, &stop).await.counters.requests, 15);
+    database
+        .execute("update smartassist_sync.accounts set coverage = '{}', watermark = start_from")
+        .await;
+    let second = setup.worker(&database.pool);
+    let short = tokio::time::timeout(Duration::from_secs(2), second.run(Kind::Sync, &stop)).await;
+    assert!(
+        short.is_err(),
+        "the sixth request of the second waits for the minute to pass"
+    );
+    assert_eq!(setup.simulator.world().requests().count(), 20);
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::json;
-use smartassist_etl::extract::RequestCount;
+use smartassist_etl::extract::Tally;
 use smartassist_etl::transform::{Interaction, transform};
 use smartassist_etl::window::Window;
 use smartassist_simulator::Seed;
@@ -96,7 +96,7 @@ async fn first_week(setup: &Setup) -> BTreeMap<String, Interaction> {
     };
     let mut interactions = BTreeMap::new();
     for page in 0..10 {
-        let page = client.page(window, page, &RequestCount::default()).await.unwrap();
+        let page = client.page(window, page, &Tally::default()).await.unwrap();
         for record in &page.records {
             let interaction = transform(record, client.account().time_zone_offset).unwrap();
             interactions.insert(interaction.id().to_owned(), interaction);

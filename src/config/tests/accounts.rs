@@ -96,6 +96,8 @@ fn start_from_is_a_date_or_an_instant() {
         ("2025-01-31", "2025-01-31T00:00:00Z"),
         ("\"2025-01-31T12:00:00+05:30\"", "2025-01-31T06:30:00Z"),
         ("2025-01-31T12:00:00Z", "2025-01-31T12:00:00Z"),
+        ("\"2025-01-31T12:00:00.999999+05:30\"", "2025-01-31T06:30:00Z"),
+        ("\"1969-12-31T23:59:59.5Z\"", "1969-12-31T23:59:59Z"),
     ] {
         let account = account(&format!("start_from = {text}")).unwrap();
         assert_eq!(account.start_from, instant(want), "{text}");
@@ -107,6 +109,32 @@ fn start_from_is_a_date_or_an_instant() {
             ["accounts.main.start_from: must be a date (2025-01-31) or RFC 3339"],
             "{wrong}"
         );
+    }
+}
+
+#[test]
+fn ids_are_of_visible_ascii_and_not_without_end() {
+    let longest = "x".repeat(512);
+    for key in ["ACCOUNT_ID", "STREAM_ID"] {
+        let variable = format!("ACCOUNTS__MAIN__{key}");
+        for id in ["7", "st-1d7611fa:/~!", &longest] {
+            assert!(read(ACCOUNT, &[(&variable, id)]).is_ok(), "{id}");
+        }
+        for id in ["kontó", "a b", " a", "a\n", "\0", "\x7f", &format!("{longest}x")] {
+            let want = format!(
+                "accounts.main.{}: must be 1 to 512 characters of visible ASCII",
+                key.to_lowercase()
+            );
+            assert_eq!(problems(read(ACCOUNT, &[(&variable, id)])), [want], "{id:?}");
+        }
+    }
+}
+
+#[test]
+fn no_limit_of_pages_in_flight_is_all_pages_of_a_window() {
+    for (given, pages) in [("0", 11), ("1", 1), ("64", 64)] {
+        let account = account(&format!("max_in_flight = {given}")).unwrap();
+        assert_eq!(account.max_in_flight, pages);
     }
 }
 

@@ -55,7 +55,7 @@ fn everything_that_is_wrong_is_said_at_once() {
         base_url = "smartassist.example.com"
         direction = "Sideways"
         [accounts.two]
-        max_in_flight = 0
+        max_in_flight = -1
     "#;
     let error = read(text, &[]).unwrap_err();
     let text = error.to_string();
@@ -71,7 +71,7 @@ fn everything_that_is_wrong_is_said_at_once() {
         "accounts.one.stream_id: is required",
         "accounts.one.client_id: is required with client_secret, or else token",
         "accounts.two.base_url: is required",
-        "accounts.two.max_in_flight: must be a whole number from 1 to 64",
+        "accounts.two.max_in_flight: must be a whole number from 0 to 64",
     ] {
         assert!(
             found.iter().any(|problem| problem.starts_with(start)),
@@ -93,7 +93,8 @@ fn numbers_out_of_range_are_refused_with_the_range() {
         ("requests_per_minute = 1.5", "0 to 100000"),
         ("requests_per_minute = \"many\"", "0 to 100000"),
         ("requests_per_minute = true", "0 to 100000"),
-        ("max_in_flight = 0", "1 to 64"),
+        ("max_in_flight = -1", "0 to 64"),
+        ("max_in_flight = 65", "0 to 64"),
         ("time_zone_offset = -841", "-840 to 720"),
         ("time_zone_offset = 721", "-840 to 720"),
         ("max_response_mebibytes = 0", "1 to 1024"),

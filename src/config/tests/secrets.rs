@@ -52,6 +52,61 @@ fn a_secret_given_twice_is_refused() {
     );
 }
 
+/// An account that signs with the private key in this file.
+fn signing_with(algorithm: &str, key: &Path) -> Result<Config, ConfigError> {
+    let account = ACCOUNT.replace("token = ", "# token = ");
+    read(
+        &format!(
+            "{account}client_id = \"cs\"\njwt_algorithm = \"{algorithm}\"\nclient_secret_file = {key:?}"
+        ),
+        &[],
+    )
+}
+
+#[test]
+fn a_private_key_must_be_able_to_sign() {
+    let keys = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/extract/keys");
+    let private = std::fs::read_to_string(keys.join("private.pem")).unwrap();
+    let middle: String = private.lines().skip(9).take(1).collect();
+    for algorithm in ["RS256", "RS512"] {
+        assert!(signing_with(algorithm, &keys.join("private.pem")).is_ok());
+        for wrong in [
+            SECRET.to_owned(),
+            std::fs::read_to_string(keys.join("public.pem")).unwrap(),
+            private.replace(&middle, &"A".repeat(middle.len())),
+            private.replace("PRIVATE", "EC PRIVATE"),
+            private.lines().take(20).collect::<Vec<_>>().join("\n"),
+        ] {
+            let result = signing_with(algorithm, file(&wrong).path());
+            let text = shown(&result);
+            for line in wrong
+                .lines()
+                .filter(|line| line.len() > 10 && !line.starts_with('-'))
+            {
+                assert!(!text.contains(line), "the error shows the secret");
+            }
+            assert_eq!(
+                problems(result),
+                [
+                    "accounts.main.client_secret: must be an RSA private key in PEM form, as jwt_algorithm says \
+                     RS256 or RS512"
+                ]
+            );
+        }
+    }
+    assert!(signing_with("HS256", file(SECRET).path()).is_ok());
+}
+
+#[test]
+fn a_private_key_that_is_not_there_is_one_problem() {
+    let found = problems(signing_with("RS256", Path::new("/nowhere/key")));
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(
+        found[0].starts_with("accounts.main.client_secret_file: cannot read"),
+        "{found:?}"
+    );
+}
+
 #[test]
 fn secrets_never_show_wherever_they_come_from() {
     let secret_file = file(SECRET);
@@ -77,7 +132,7 @@ fn secrets_never_show_wherever_they_come_from() {
         assert!(!shown(&result).contains(SECRET), "a configuration shows a secret");
     }
     let bad = [
-        read(&format!("{ACCOUNT}max_in_flight = 0"), &[]),
+        read(&format!("{ACCOUNT}max_in_flight = -1"), &[]),
         read(
             &ACCOUNT.replace(&format!("\"{SECRET}\""), &format!("[\"{SECRET}\"]")),
             &[],

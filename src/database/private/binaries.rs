@@ -1,6 +1,8 @@
 //! Finding the server binaries: where Debian, Red Hat and Homebrew put them, and PATH.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use super::PrivateServerError;
 
@@ -45,6 +47,19 @@ impl Binaries {
     }
 }
 
+/// A command with nothing of our environment but what PostgreSQL needs: the API's secrets may be
+/// in it, and the server's is readable to everybody who runs as its user.
+pub(super) fn bare_command(program: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new(program);
+    command.env_clear().env("LC_ALL", "C");
+    for name in ["PATH", "TZ"] {
+        if let Some(value) = std::env::var_os(name) {
+            command.env(name, value);
+        }
+    }
+    command
+}
+
 fn usual_places() -> Vec<PathBuf> {
     let versioned = VERSIONED.iter().flat_map(|(parent, bin)| {
         let entries = std::fs::read_dir(parent).into_iter().flatten().flatten();
@@ -71,10 +86,7 @@ fn versions(directories: Vec<PathBuf>) -> Vec<(u32, PathBuf)> {
 
 /// The major version in `postgres (PostgreSQL) 15.18 (Debian …)`.
 fn version(postgres: &Path) -> Option<u32> {
-    let output = std::process::Command::new(postgres)
-        .arg("--version")
-        .output()
-        .ok()?;
+    let output = bare_command(postgres).arg("--version").output().ok()?;
     let text = String::from_utf8(output.stdout).ok()?;
     text.split_whitespace()
         .nth(2)?

@@ -2,27 +2,33 @@
 //! this machine, kept in a directory of ours, stopped with this process.
 //!
 //! The directory holds `cluster` (the server's own), `port`, `pgpass` (how to get in, readable by
-//! this user alone) and `server.log`. A second process that finds the server running, such as
-//! `status` beside `run`, uses it and leaves it running.
+//! this user alone), `lock` (held during a start) and `server.log`. A second process that finds
+//! the server running, such as `status` beside `run`, uses it and leaves it running.
 
 mod access;
 mod binaries;
+mod error;
+mod knock;
+mod lock;
 mod owner;
 mod process;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use sqlx::error::DatabaseError;
-use sqlx::postgres::{PgConnectOptions, PgSslMode};
+use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection};
 use tokio::time::Instant;
 use tracing::info;
 
 use access::Access;
 use binaries::Binaries;
+use knock::{Answer, knock, options};
+use lock::StartLock;
 use owner::Owner;
 use process::ServerProcess;
+
+pub use error::PrivateServerError;
 
 const DATABASE: &str = "smartassist";
 const USER: &str = "smartassist";
@@ -33,6 +39,9 @@ const START_TIMEOUT: Duration = Duration::from_secs(120);
 /// How often a server that starts is asked whether it is there.
 const POLL: Duration = Duration::from_millis(50);
 
+/// How often it is tried whether another process's server is gone.
+const OWN_RETRY_PAUSE: Duration = Duration::from_secs(1);
+
 /// A running private server; ours to stop, unless another process started it.
 #[derive(Debug)]
 pub struct PrivateServer {
@@ -41,92 +50,14 @@ pub struct PrivateServer {
     process: Option<ServerProcess>,
 }
 
-/// The private server cannot be started.
-#[derive(Debug, thiserror::Error)]
-pub enum PrivateServerError {
-    /// There is nothing to start.
-    #[error(
-        "no PostgreSQL server binaries found: set database.url (or DATABASE_URL) to use a server of yours, or \
-         install them, e.g. with: apt-get install postgresql (database.server_binaries names another place)"
-    )]
-    NoBinaries,
-    /// The data was made by another major version.
-    #[error(
-        "{directory} was made by PostgreSQL {version}, whose server binaries are not found: install postgresql-{version}"
-    )]
-    OtherVersion {
-        /// The server's directory.
-        directory: PathBuf,
-        /// The major version it was made by.
-        version: String,
-    },
-    /// PostgreSQL refuses to run as root, and there is no user to run it as.
-    #[error("PostgreSQL does not run as root, and there is neither a user postgres nor nobody to run it as")]
-    NoUser,
-    /// The user that PostgreSQL runs as cannot get to its directory.
-    #[error(
-        "PostgreSQL runs as user {user}, who may not enter {directory}: set data_dir to a directory that every \
-         user may enter, e.g. below /var/lib"
-    )]
-    Unenterable {
-        /// The user that PostgreSQL runs as.
-        user: String,
-        /// The first directory on the way that is closed to him.
-        directory: PathBuf,
-    },
-    /// A file or directory of ours.
-    #[error("cannot use {path}")]
-    File {
-        /// The file or directory.
-        path: PathBuf,
-        /// Why not.
-        source: std::io::Error,
-    },
-    /// `initdb` or the server ended with an error.
-    #[error("{what} failed; the last lines of {log} say why: {tail}")]
-    Program {
-        /// Which program.
-        what: &'static str,
-        /// Its log.
-        log: PathBuf,
-        /// The end of the log.
-        tail: String,
-    },
-    /// The server does not answer.
-    #[error("the private PostgreSQL did not answer within {} seconds; see {log}", START_TIMEOUT.as_secs())]
-    Silent {
-        /// Its log.
-        log: PathBuf,
-    },
-    /// The server answers, but does not let us in.
-    #[error("the private PostgreSQL does not let us in")]
-    Connection(#[source] sqlx::Error),
-}
-
-impl PrivateServerError {
-    fn file(path: &Path) -> impl FnOnce(std::io::Error) -> Self + '_ {
-        move |source| Self::File {
-            path: path.to_owned(),
-            source,
-        }
-    }
-}
-
-/// What a server says that is there.
-enum Answer {
-    LetIn,
-    StartingOrStopping,
-    Nobody,
-}
-
 impl PrivateServer {
     /// Starts the server in `directory`, made at the first start, or joins the one that runs
     /// there. `binaries` is where `initdb` and `postgres` are, if not where systems put them;
     /// `settings` are added to the server's command line.
     ///
     /// # Errors
-    /// No server binaries, no user to run it as, a directory that cannot be used, or a server
-    /// that does not start.
+    /// No server binaries, no user to run it as, a directory that cannot be used, a password that
+    /// is lost, or a server that does not start.
     pub async fn start(
         directory: &Path,
         binaries: Option<&Path>,
@@ -136,41 +67,65 @@ impl PrivateServer {
         let directory = directory
             .canonicalize()
             .map_err(PrivateServerError::file(directory))?;
+        let _lock = StartLock::take(&directory).await?;
         let deadline = Instant::now() + START_TIMEOUT;
-        let access = Access::of(&directory)?;
-        while let Some(access) = &access {
-            match knock(access).await? {
-                Answer::LetIn => {
-                    return Ok(Self {
-                        directory,
-                        access: access.clone(),
-                        process: None,
-                    });
-                }
-                Answer::StartingOrStopping if Instant::now() < deadline => tokio::time::sleep(POLL).await,
-                Answer::StartingOrStopping => {
-                    return Err(PrivateServerError::Silent {
-                        log: log_file(&directory),
-                    });
-                }
-                Answer::Nobody => break,
-            }
+        let kept = Access::of(&directory)?;
+        if let Some(access) = &kept
+            && is_running(&directory, access, deadline).await?
+        {
+            return Ok(Self {
+                directory,
+                access: access.clone(),
+                process: None,
+            });
         }
         let owner = Owner::choose()?;
         owner.check_reach(&directory)?;
         let binaries = Binaries::find(binaries, &cluster(&directory))?;
-        let access = match access {
-            Some(access) if cluster(&directory).exists() => access.with_free_port(&directory)?,
-            _ => process::initialize(&directory, &binaries, &owner).await?,
+        let access = match kept {
+            Some(access) => access.with_free_port(&directory)?,
+            None => process::initialize(&directory, &binaries, &owner).await?,
         };
-        let mut process = ServerProcess::spawn(&directory, &binaries, &owner, access.port, settings)?;
-        wait_for(&mut process, &directory, &access, deadline).await?;
+        let spawn = || ServerProcess::spawn(&directory, &binaries, &owner, access.port, settings);
+        let process = start_process(spawn, &directory, &access, deadline).await?;
+        // Not before it answers: the port that was kept may be that of a server that hangs.
+        access.keep(&directory)?;
         create_database(&access).await?;
         Ok(Self {
             directory,
             access,
             process: Some(process),
         })
+    }
+
+    /// As [`PrivateServer::start`], but never another process's server, which would go when that
+    /// process does: waits until that is gone, however long it takes. May be dropped meanwhile.
+    ///
+    /// # Errors
+    /// As [`PrivateServer::start`].
+    pub async fn start_own(
+        directory: &Path,
+        binaries: Option<&Path>,
+        settings: &[(&str, &str)],
+    ) -> Result<Self, PrivateServerError> {
+        let mut said = false;
+        loop {
+            let server = Self::start(directory, binaries, settings).await?;
+            if server.process.is_some() {
+                return Ok(server);
+            }
+            if !said {
+                info!("another process has the private PostgreSQL, waiting for it to end");
+                said = true;
+            }
+            tokio::time::sleep(OWN_RETRY_PAUSE).await;
+        }
+    }
+
+    /// Whether a server was ever made in `directory`.
+    pub fn is_made(directory: &Path) -> bool {
+        // Where we may not look, opening it says why.
+        cluster(directory).try_exists().unwrap_or(true)
     }
 
     /// How to connect to its database.
@@ -185,6 +140,20 @@ impl PrivateServer {
             Access::pgpass_file(&self.directory).display(),
             self.access.port
         )
+    }
+
+    /// Waits until the server has ended by itself, and gives that as an error. Pending for ever
+    /// where another process started it.
+    pub async fn ended(&self) -> PrivateServerError {
+        let Some(process) = &self.process else {
+            return std::future::pending().await;
+        };
+        process.ended().await;
+        let log = log_file(&self.directory);
+        PrivateServerError::Ended {
+            tail: process::tail(&log),
+            log,
+        }
     }
 
     /// Stops the server if this process started it: open transactions are rolled back, committed
@@ -205,49 +174,58 @@ fn log_file(directory: &Path) -> PathBuf {
     directory.join("server.log")
 }
 
-fn options(access: &Access) -> PgConnectOptions {
-    PgConnectOptions::new_without_pgpass()
-        .host("127.0.0.1")
-        .port(access.port)
-        .username(USER)
-        .password(&access.password)
-        .ssl_mode(PgSslMode::Disable)
-}
-
-async fn knock(access: &Access) -> Result<Answer, PrivateServerError> {
-    let attempt = PgConnection::connect_with(&options(access).database("postgres")).await;
-    match attempt {
-        Ok(connection) => {
-            // What matters is that it was opened.
-            let _ = connection.close().await;
-            Ok(Answer::LetIn)
-        }
-        Err(sqlx::Error::Io(_)) => Ok(Answer::Nobody),
-        Err(error) => {
-            let code = error
-                .as_database_error()
-                .and_then(DatabaseError::code)
-                .map(std::borrow::Cow::into_owned);
-            match code.as_deref() {
-                // cannot_connect_now: it starts, stops or recovers.
-                Some("57P03") => Ok(Answer::StartingOrStopping),
-                // Another program took the port while ours was down.
-                None | Some("28P01" | "28000") => Ok(Answer::Nobody),
-                Some(_) => Err(PrivateServerError::Connection(error)),
+/// Whether the server runs already. One that starts or stops is waited for.
+async fn is_running(
+    directory: &Path,
+    access: &Access,
+    deadline: Instant,
+) -> Result<bool, PrivateServerError> {
+    loop {
+        match knock(directory, access).await? {
+            Answer::LetIn => return Ok(true),
+            Answer::Refused | Answer::Nobody => return Ok(false),
+            Answer::StartingOrStopping if Instant::now() < deadline => tokio::time::sleep(POLL).await,
+            Answer::StartingOrStopping => {
+                return Err(PrivateServerError::Silent {
+                    log: log_file(directory),
+                });
             }
         }
     }
 }
 
+/// Starts the server. One that is on its way out keeps its pid file for a moment after it closed
+/// its port, and ours does not start beside it; ours, if it fails, leaves no such file.
+async fn start_process(
+    spawn: impl Fn() -> Result<ServerProcess, PrivateServerError>,
+    directory: &Path,
+    access: &Access,
+    deadline: Instant,
+) -> Result<ServerProcess, PrivateServerError> {
+    let give_up = Instant::now() + process::STOP_TIMEOUT;
+    loop {
+        let process = spawn()?;
+        match wait_for(&process, directory, access, deadline).await {
+            Ok(()) => return Ok(process),
+            Err(PrivateServerError::Program { .. })
+                if knock::has_pid_file(directory) && Instant::now() < give_up => {}
+            Err(error) => return Err(error),
+        }
+        tokio::time::sleep(POLL * 4).await;
+    }
+}
+
 async fn wait_for(
-    process: &mut ServerProcess,
+    process: &ServerProcess,
     directory: &Path,
     access: &Access,
     deadline: Instant,
 ) -> Result<(), PrivateServerError> {
     loop {
-        if let Answer::LetIn = knock(access).await? {
-            return Ok(());
+        match knock(directory, access).await? {
+            Answer::LetIn => return Ok(()),
+            Answer::Refused if !process.has_ended() => return Err(Access::lost(directory)),
+            _ => {}
         }
         if process.has_ended() {
             let log = log_file(directory);

@@ -1,19 +1,23 @@
 //! Making the cluster, and running the server as a child that does not outlive us.
 
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::io::{Read, Seek, SeekFrom};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use super::access::{Access, write_private};
-use super::binaries::Binaries;
+use super::binaries::{Binaries, bare_command};
 use super::owner::Owner;
 use super::{PrivateServerError, USER, cluster, log_file};
 
 /// Runs the server, and stops it once its own standard input ends. That is a pipe from this
-/// process, so the server stops in an orderly way however this process ends, SIGKILL included.
+/// process, so the server stops in an orderly way however this process ends, SIGKILL included. A
+/// supervisor that sends SIGTERM to all of us must not end the watch before the server.
 const WATCH: &str = r#"
+trap '' TERM
 exec 3<&0
 "$@" </dev/null &
 server=$!
@@ -21,12 +25,16 @@ server=$!
 watcher=$!
 wait "$server"
 status=$?
-kill "$watcher" 2>/dev/null
+kill -KILL "$watcher" 2>/dev/null
 exit "$status"
 "#;
 
-/// An orderly stop writes a checkpoint, which can take a while on a slow disk.
-const STOP_TIMEOUT: Duration = Duration::from_secs(60);
+/// An orderly stop writes a checkpoint, which can take a while on a slow disk. Nobody gives us
+/// longer than this, and the server comes to its end without us: its standard input has ended.
+pub(super) const STOP_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How often our server is asked whether it still runs.
+const WATCH_PAUSE: Duration = Duration::from_millis(250);
 
 const POLL: Duration = Duration::from_millis(20);
 
@@ -50,7 +58,7 @@ pub(super) async fn initialize(
     let password = directory.join("password.unfinished");
     write_private(&password, &access.password).map_err(PrivateServerError::file(&password))?;
     owner.give(&password)?;
-    let mut command = Command::new(binaries.program("initdb"));
+    let mut command = bare_command(binaries.program("initdb"));
     command
         .args([
             "--username",
@@ -104,10 +112,13 @@ async fn run(mut command: Command, directory: &Path) -> std::io::Result<ExitStat
 }
 
 fn log_handles(directory: &Path) -> std::io::Result<(File, File)> {
+    // A refused row is quoted in it.
     let log = File::options()
         .create(true)
         .append(true)
+        .mode(0o600)
         .open(log_file(directory))?;
+    log.set_permissions(Permissions::from_mode(0o600))?;
     Ok((log.try_clone()?, log))
 }
 
@@ -130,7 +141,7 @@ pub(super) fn tail(log: &Path) -> String {
 /// The server as our child.
 #[derive(Debug)]
 pub(super) struct ServerProcess {
-    child: Child,
+    child: Mutex<Child>,
     lifeline: Option<ChildStdin>,
 }
 
@@ -143,7 +154,7 @@ impl ServerProcess {
         settings: &[(&str, &str)],
     ) -> Result<Self, PrivateServerError> {
         let (output, errors) = log_handles(directory).map_err(PrivateServerError::file(directory))?;
-        let mut command = Command::new("/bin/sh");
+        let mut command = bare_command("/bin/sh");
         command
             .args(["-c", WATCH, "private-postgresql"])
             .arg(binaries.program("postgres"));
@@ -155,6 +166,8 @@ impl ServerProcess {
             ("listen_addresses", "127.0.0.1"),
             ("unix_socket_directories", ""),
             ("logging_collector", "off"),
+            // DETAIL lines hold whole rows, that is personal data.
+            ("log_error_verbosity", "terse"),
         ];
         for (name, value) in own.iter().chain(settings) {
             command.arg("-c").arg(format!("{name}={value}"));
@@ -169,11 +182,22 @@ impl ServerProcess {
             .spawn()
             .map_err(PrivateServerError::file(&PathBuf::from("/bin/sh")))?;
         let lifeline = child.stdin.take();
-        Ok(Self { child, lifeline })
+        Ok(Self {
+            child: Mutex::new(child),
+            lifeline,
+        })
     }
 
-    pub(super) fn has_ended(&mut self) -> bool {
-        matches!(self.child.try_wait(), Ok(Some(_)) | Err(_))
+    pub(super) fn has_ended(&self) -> bool {
+        let mut child = self.child.lock().unwrap_or_else(PoisonError::into_inner);
+        matches!(child.try_wait(), Ok(Some(_)) | Err(_))
+    }
+
+    /// Waits until it has ended.
+    pub(super) async fn ended(&self) {
+        while !self.has_ended() {
+            tokio::time::sleep(WATCH_PAUSE).await;
+        }
     }
 
     pub(super) async fn stop(mut self) {

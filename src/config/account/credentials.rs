@@ -1,0 +1,100 @@
+//! How an account signs its requests, checked before anything starts.
+
+use jsonwebtoken::errors::Error;
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::config::Secret;
+use crate::config::section::Section;
+
+/// How requests to the API are signed.
+#[derive(Debug, Clone)]
+pub enum Credentials {
+    /// A JWT that we mint.
+    Mint {
+        /// The app's client id, sent as `appId`.
+        client_id: String,
+        /// The shared secret (HS*) or the private key in PEM form (RS*).
+        client_secret: Secret,
+        /// The algorithm the app is set to.
+        algorithm: Algorithm,
+    },
+    /// A JWT that somebody else minted.
+    Token(Secret),
+}
+
+impl Credentials {
+    pub(super) fn read(section: &mut Section<'_>) -> Option<Self> {
+        let client_id = section.text("client_id");
+        let client_secret = section.secret("client_secret");
+        let token = section.secret("token");
+        let algorithm = section.parsed("jwt_algorithm", "HS256, HS512, RS256 or RS512", parse_algorithm);
+        if let (Some(secret), Some(algorithm)) = (&client_secret, algorithm) {
+            check_signs(section, secret, algorithm);
+        }
+        let (key, problem) = match (client_id, client_secret, token) {
+            (Some(client_id), Some(client_secret), None) => {
+                return Some(Self::Mint {
+                    client_id,
+                    client_secret,
+                    algorithm: algorithm?,
+                });
+            }
+            (None, None, Some(token)) => return Some(Self::Token(token)),
+            (_, _, Some(_)) => (
+                "token",
+                "is given beside client_id or client_secret: keep one of the two ways",
+            ),
+            (None, None, None) => (
+                "client_id",
+                "is required with client_secret, or else token (each secret also as <key>_file)",
+            ),
+            (Some(_), None, None) => (
+                "client_secret",
+                "is required beside client_id (or client_secret_file)",
+            ),
+            (None, Some(_), None) => ("client_id", "is required beside client_secret"),
+        };
+        section.problem(key, problem);
+        None
+    }
+
+    /// What a token is signed with: for HS*, `secret` itself; for RS*, the private key that it is
+    /// in PEM form.
+    ///
+    /// # Errors
+    /// An RS* secret is not a key in PEM form. That it is a private one shows only when it signs.
+    pub fn signing_key(algorithm: Algorithm, secret: &SecretString) -> Result<EncodingKey, Error> {
+        let secret = secret.expose_secret().as_bytes();
+        match algorithm {
+            Algorithm::RS256 | Algorithm::RS512 => EncodingKey::from_rsa_pem(secret),
+            _ => Ok(EncodingKey::from_secret(secret)),
+        }
+    }
+}
+
+fn parse_algorithm(text: &str) -> Option<Algorithm> {
+    match text {
+        "HS256" => Some(Algorithm::HS256),
+        "HS512" => Some(Algorithm::HS512),
+        "RS256" => Some(Algorithm::RS256),
+        "RS512" => Some(Algorithm::RS512),
+        _ => None,
+    }
+}
+
+/// Signs something: a public key, or a private one that is damaged, passes for a key until then.
+fn check_signs(section: &Section<'_>, secret: &Secret, algorithm: Algorithm) {
+    // A file that cannot be read has been reported as such.
+    let Ok(secret) = secret.read() else {
+        return;
+    };
+    let signed = Credentials::signing_key(algorithm, &secret)
+        .and_then(|key| jsonwebtoken::encode(&Header::new(algorithm), &"", &key));
+    if signed.is_err() {
+        section.problem(
+            "client_secret",
+            "must be an RSA private key in PEM form, as jwt_algorithm says RS256 or RS512",
+        );
+    }
+}

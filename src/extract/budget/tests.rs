@@ -1,0 +1,143 @@
+//! The budget on a clock that stands until everybody waits.
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// When each of `latencies.len()` requests, all wanted at once, is sent, in milliseconds.
+fn sent(requests_per_minute: u32, latencies: &[u64]) -> Vec<u64> {
+    sent_after(&[], requests_per_minute, latencies)
+}
+
+/// As [`sent`], after an earlier process spent so many requests, so many milliseconds ago each.
+fn sent_after(spent: &[(usize, u64)], requests_per_minute: u32, latencies: &[u64]) -> Vec<u64> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let budget = Budget::new(requests_per_minute, 0);
+        budget.spent_before(
+            spent
+                .iter()
+                .map(|(requests, ago)| (*requests, Duration::from_millis(*ago))),
+        );
+        let begin = Instant::now();
+        let requests = latencies.iter().map(async |latency| {
+            let place = budget.admit().await;
+            let sent = begin.elapsed();
+            tokio::time::sleep(Duration::from_millis(*latency)).await;
+            drop(place);
+            u64::try_from(sent.as_millis()).unwrap()
+        });
+        futures_util::future::join_all(requests).await
+    })
+}
+
+#[test]
+fn a_minutes_requests_may_go_at_once() {
+    assert!(sent(60, &[0; 60]).iter().all(|at| *at == 0));
+}
+
+#[test]
+fn no_request_waits_without_a_limit() {
+    assert!(sent(0, &[1_000; 500]).iter().all(|at| *at == 0));
+}
+
+#[test]
+fn the_sixty_first_waits_for_the_minute_after_the_first_answer() {
+    assert_eq!(sent(60, &[200; 61])[60], 60_300);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pause_holds_every_request_back() {
+    let budget = Budget::new(0, 0);
+    budget.pause(Duration::from_secs(7));
+    budget.pause(Duration::from_secs(3));
+    let begin = Instant::now();
+    drop(budget.admit().await);
+    assert_eq!(begin.elapsed().as_secs(), 7);
+}
+
+#[test]
+fn what_an_earlier_process_spent_is_waited_for() {
+    // Twenty are left at once; the rest follow as the earlier ones' minute ends, oldest first.
+    let sent = sent_after(&[(10, 5_000), (30, 20_000)], 60, &[0; 70]);
+    assert!(sent[..20].iter().all(|at| *at == 0), "{sent:?}");
+    assert!(sent[20..50].iter().all(|at| *at == 40_100), "{sent:?}");
+    assert!(sent[50..60].iter().all(|at| *at == 55_100), "{sent:?}");
+    assert!(sent[60..].iter().all(|at| *at == 60_100), "{sent:?}");
+}
+
+#[test]
+fn what_is_over_or_cannot_be_told_holds_nothing_back() {
+    let spent = [(60, 60_100), (60, 3_600_000), (usize::MAX, u64::MAX)];
+    assert!(sent_after(&spent, 60, &[0; 60]).iter().all(|at| *at == 0));
+    assert_eq!(sent_after(&[(usize::MAX, 1_000)], 0, &[0])[0], 0);
+    assert_eq!(sent_after(&[(usize::MAX, 1_000)], 60, &[0])[0], 59_100);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_earlier_process_is_remembered_for_the_hour_and_at_any_time() {
+    let budget = Budget::new(0, 3);
+    drop(budget.admit().await);
+    tokio::time::advance(Duration::from_secs(10)).await;
+    budget.spent_before([(1, Duration::from_secs(600)), (1, Duration::from_secs(3_000))]);
+    let begin = Instant::now();
+    for after in [600, 3_000, 3_590, 4_200] {
+        drop(budget.admit().await);
+        assert_eq!(begin.elapsed().as_secs(), after);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_hour_is_counted_beside_the_minute() {
+    let budget = Budget::new(60, 90);
+    let begin = Instant::now();
+    for _ in 0..91 {
+        drop(budget.admit().await);
+    }
+    assert_eq!(begin.elapsed().as_secs(), 3_600);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    #[test]
+    fn no_minute_of_the_servers_holds_more_than_the_limit(
+        limit in 1_u32..20,
+        requests in prop::collection::vec((0_u64..90_000, 0.0_f64..=1.0), 1..80),
+    ) {
+        let latencies: Vec<u64> = requests.iter().map(|(latency, _)| *latency).collect();
+        let mut arrivals: Vec<f64> = sent(limit, &latencies)
+            .into_iter()
+            .zip(&requests)
+            // A request arrives at any moment between being sent and being answered.
+            .map(|(sent, (latency, fraction))| sent as f64 + *latency as f64 * fraction)
+            .collect();
+        arrivals.sort_by(f64::total_cmp);
+        for window in arrivals.windows(limit as usize + 1) {
+            prop_assert!(window[limit as usize] - window[0] >= 60_000.0);
+        }
+    }
+
+    #[test]
+    fn no_minute_across_a_restart_holds_more_than_the_limit(
+        limit in 1_u32..20,
+        spent in prop::collection::vec((0_usize..30, 0_u64..90_000), 0..10),
+        latencies in prop::collection::vec(0_u64..90_000, 1..60),
+    ) {
+        let arrivals = sent_after(&spent, limit, &latencies);
+        // The earlier process may have kept to no limit, so only minutes with a request of ours count.
+        for last in &arrivals {
+            let within = |at: i64| (0..60_000).contains(&(last.cast_signed() - at));
+            let ours = arrivals.iter().filter(|at| within(at.cast_signed())).count();
+            let earlier: usize = spent
+                .iter()
+                .filter(|(_, ago)| within(-ago.cast_signed()))
+                .map(|(requests, _)| requests)
+                .sum();
+            prop_assert!(ours + earlier <= limit as usize);
+        }
+    }
+}

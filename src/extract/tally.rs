@@ -1,0 +1,38 @@
+//! What reading one window has cost.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Counts what was done on behalf of one window, also for reads that failed half way or were
+/// repeated: nothing is ever taken back.
+#[derive(Debug, Default)]
+pub struct Tally {
+    requests: AtomicU64,
+    pages: AtomicU64,
+    records: AtomicU64,
+}
+
+impl Tally {
+    /// Requests that left, answered or not.
+    pub fn requests(&self) -> u64 {
+        self.requests.load(Ordering::Relaxed)
+    }
+
+    /// Pages that came, each as often as it came.
+    pub fn pages(&self) -> u64 {
+        self.pages.load(Ordering::Relaxed)
+    }
+
+    /// Records on those pages, each as often as it came.
+    pub fn records(&self) -> u64 {
+        self.records.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn add_request(&self) {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn add_page(&self, records: usize) {
+        self.pages.fetch_add(1, Ordering::Relaxed);
+        self.records.fetch_add(records as u64, Ordering::Relaxed);
+    }
+}

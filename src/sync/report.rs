@@ -1,0 +1,159 @@
+//! What a run comes to, while it goes on and in the end.
+
+use chrono::{DateTime, Utc};
+use tracing::{error, info, warn};
+
+use crate::load::runs::{Kind, Outcome};
+use crate::load::{Counters, LoadError};
+use crate::observe::{self, chain};
+
+use super::window::{Next, WindowReport};
+
+/// What came of a run.
+#[derive(Debug, Clone)]
+pub struct RunReport {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// All of its windows together.
+    pub counters: Counters,
+    /// The watermark before it; `None` where it did not come so far.
+    pub watermark_before: Option<DateTime<Utc>>,
+    /// The watermark at its end; `None` where it did not come so far.
+    pub watermark: Option<DateTime<Utc>>,
+    /// What was wrong, where something was.
+    pub failure: Option<Failure>,
+}
+
+/// Whose fault it was that a run did not succeed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Failure {
+    /// The API refused us: sign-in or rights.
+    Refused,
+    /// The database is out of reach.
+    DatabaseUnreachable,
+    /// Anything else: the logs say.
+    Other,
+}
+
+impl Failure {
+    fn of(error: &LoadError) -> Self {
+        if error.is_unreachable() {
+            Self::DatabaseUnreachable
+        } else {
+            Self::Other
+        }
+    }
+}
+
+impl RunReport {
+    /// Another worker has the account.
+    pub(super) fn skipped() -> Self {
+        Self::without_windows(Outcome::Skipped, None)
+    }
+
+    /// The database failed before the run could begin.
+    pub(super) fn not_begun(error: &LoadError) -> Self {
+        error!(error = %chain(error), remedy = error.remedy(), "run failed");
+        Self::without_windows(Outcome::Failed, Some(Failure::of(error)))
+    }
+
+    fn without_windows(outcome: Outcome, failure: Option<Failure>) -> Self {
+        Self {
+            outcome,
+            counters: Counters::default(),
+            watermark_before: None,
+            watermark: None,
+            failure,
+        }
+    }
+
+    /// The one summary event of a run; `docs/operations.md` lists its fields as an interface.
+    pub(super) fn log(&self, kind: Kind, took: std::time::Duration) {
+        let counters = &self.counters;
+        info!(
+            kind = kind.as_str(),
+            outcome = self.outcome.as_str(),
+            windows = counters.windows,
+            pages = counters.pages,
+            requests = counters.requests,
+            records = counters.records,
+            inserted = counters.inserted,
+            updated = counters.updated,
+            unchanged = counters.unchanged,
+            rejected = counters.rejected,
+            watermark_before = self.watermark_before.map(observe::instant),
+            watermark_after = self.watermark.map(observe::instant),
+            seconds = (took.as_secs_f64() * 1_000.0).round() / 1_000.0,
+            "run finished"
+        );
+    }
+}
+
+/// What the windows of a run have come to so far.
+#[derive(Debug)]
+pub(super) struct Progress {
+    pub(super) counters: Counters,
+    pub(super) watermark: DateTime<Utc>,
+    pub(super) outcome: Outcome,
+    /// What was wrong first.
+    pub(super) error: Option<String>,
+    failure: Option<Failure>,
+}
+
+impl Progress {
+    pub(super) fn from(watermark: DateTime<Utc>) -> Self {
+        Self {
+            counters: Counters::default(),
+            watermark,
+            outcome: Outcome::Succeeded,
+            error: None,
+            failure: None,
+        }
+    }
+
+    /// Adds a window; says how to go on where it failed.
+    pub(super) fn add(&mut self, report: WindowReport) -> Option<Next> {
+        self.counters += report.counters;
+        self.watermark = report.watermark.unwrap_or(self.watermark);
+        let failure = report.failure?;
+        self.outcome = Outcome::Failed;
+        self.error.get_or_insert(failure.error);
+        self.failure = Some(if failure.refused {
+            Failure::Refused
+        } else {
+            Failure::Other
+        });
+        Some(failure.next)
+    }
+
+    pub(super) fn interrupted(&mut self, why: &str) {
+        self.outcome = Outcome::Interrupted;
+        self.error.get_or_insert(why.to_owned());
+    }
+
+    /// The database failed, or the lease is lost.
+    pub(super) fn ended_by(&mut self, error: &LoadError) {
+        if matches!(error, LoadError::LeaseLost) {
+            warn!(
+                remedy = error.remedy(),
+                "another worker took over the account, stepping back"
+            );
+            self.interrupted("the lease was lost");
+            return;
+        }
+        error!(error = %chain(error), remedy = error.remedy(), "run failed");
+        self.outcome = Outcome::Failed;
+        self.error.get_or_insert(chain(error).to_string());
+        self.failure = Some(Failure::of(error));
+    }
+
+    pub(super) fn into_report(self, watermark_before: DateTime<Utc>) -> RunReport {
+        RunReport {
+            outcome: self.outcome,
+            counters: self.counters,
+            watermark_before: Some(watermark_before),
+            watermark: Some(self.watermark),
+            failure: self.failure,
+        }
+    }
+}
