@@ -1,15 +1,14 @@
 //! The private PostgreSQL: made at the first start, there again at the next, gone with its owner.
 
+mod sharing;
+
 use std::collections::HashMap;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use smartassist_etl::database::PrivateServer;
-use smartassist_simulator::Behaviour;
-use sqlx::{Connection, PgConnection};
 
 use crate::support::{Program, Setup};
 
@@ -51,11 +50,11 @@ fn server_pid(data_dir: &Path) -> i32 {
     text.lines().next().unwrap().parse().unwrap()
 }
 
-/// What a server that was killed leaves: it names the port, and a process that is gone.
-fn leave_pid_file(data_dir: &Path, port: u16) {
-    let cluster = data_dir.join("postgres/cluster");
-    let text = format!("{}\n{}\n1700000000\n{port}\n", i32::MAX, cluster.display());
-    std::fs::write(pid_file(data_dir), text).unwrap();
+/// The shell that watches the server: its parent.
+fn watch_pid(server: i32) -> i32 {
+    let status = std::fs::read_to_string(format!("/proc/{server}/status")).unwrap();
+    let parent = status.lines().find_map(|line| line.strip_prefix("PPid:"));
+    parent.unwrap().trim().parse().unwrap()
 }
 
 #[tokio::test]
@@ -126,6 +125,23 @@ async fn it_stops_when_its_owner_is_killed_and_starts_again() {
 }
 
 #[tokio::test]
+async fn a_supervisor_that_signals_every_process_sees_an_orderly_end() {
+    let setup = Setup::with_interactions(20).await;
+    let data = data_dir();
+    let mut daemon = Program::start(&["run"], &environment(&setup, data.path()));
+    daemon.event("run finished").await;
+    let server = server_pid(data.path());
+    let watch = watch_pid(server);
+    daemon.signal(Signal::SIGTERM);
+    for process in [watch, server] {
+        kill(Pid::from_raw(process), Signal::SIGTERM).unwrap();
+    }
+    let ended = daemon.ended().await;
+    assert_eq!(ended.code(), 0, "{}", ended.log.join("\n"));
+    assert!(!is_running(data.path()));
+}
+
+#[tokio::test]
 async fn without_server_binaries_it_says_how_to_get_some() {
     let setup = Setup::start().await;
     let data = data_dir();
@@ -158,141 +174,6 @@ async fn a_directory_that_postgresql_may_not_enter_is_named() {
         closed.path().canonicalize().unwrap().display()
     );
     assert!(ended.last_word().contains(&named), "{}", ended.last_word());
-}
-
-/// When the server that we are let into was started, which tells one server from another.
-async fn started_at(server: &PrivateServer) -> String {
-    let mut connection = PgConnection::connect_with(&server.options()).await.unwrap();
-    let instant = sqlx::query_scalar("select pg_postmaster_start_time()::text")
-        .fetch_one(&mut connection)
-        .await
-        .unwrap();
-    connection.close().await.unwrap();
-    instant
-}
-
-#[tokio::test]
-async fn two_starts_at_once_share_one_server() {
-    let data = data_dir();
-    let directory = data.path().join("postgres");
-    for what in ["the first start", "a later start"] {
-        let (one, other) = tokio::join!(
-            PrivateServer::start(&directory, None, &[]),
-            PrivateServer::start(&directory, None, &[])
-        );
-        let (one, other) = (one.unwrap(), other.unwrap());
-        assert_eq!(started_at(&one).await, started_at(&other).await, "{what}");
-        one.stop().await;
-        other.stop().await;
-        assert!(!is_running(data.path()), "{what}");
-    }
-}
-
-#[tokio::test]
-async fn a_daemon_waits_for_another_process_to_end_and_then_has_its_own_server() {
-    let setup = Setup::with_interactions(20).await;
-    setup.simulator.world().set_behaviour(Behaviour {
-        latency: Duration::from_millis(100),
-        ..Behaviour::default()
-    });
-    let data = data_dir();
-    let environment = environment(&setup, data.path());
-    let mut sync = Program::start(&["sync"], &environment);
-    sync.event("window drained").await;
-    let mut daemon = Program::start(&["run"], &environment);
-    daemon
-        .event("another process has the private PostgreSQL, waiting for it to end")
-        .await;
-    sync.signal(Signal::SIGTERM);
-    let sync = sync.ended().await;
-    let before = sync.events("run finished")[0]["inserted"].as_u64().unwrap();
-    let after = daemon.event("run finished").await["inserted"].as_u64().unwrap();
-    assert_eq!(before + after, 20);
-    assert!(after > 0, "the daemon was left nothing to load");
-    let said = daemon
-        .log
-        .iter()
-        .filter(|line| line.contains("waiting for it to end"));
-    assert_eq!(said.count(), 1);
-    daemon.signal(Signal::SIGTERM);
-    assert_eq!(daemon.ended().await.code(), 0);
-    assert!(!is_running(data.path()));
-}
-
-#[tokio::test]
-async fn a_daemon_that_waits_for_another_process_can_be_stopped() {
-    let setup = Setup::start().await;
-    let data = data_dir();
-    let server = PrivateServer::start(&data.path().join("postgres"), None, &[])
-        .await
-        .unwrap();
-    let mut daemon = Program::start(&["run"], &environment(&setup, data.path()));
-    daemon
-        .event("another process has the private PostgreSQL, waiting for it to end")
-        .await;
-    daemon.signal(Signal::SIGTERM);
-    assert_eq!(daemon.ended().await.code(), 0);
-    assert!(is_running(data.path()));
-    server.stop().await;
-}
-
-#[tokio::test]
-async fn a_daemon_whose_server_ends_ends_with_an_error() {
-    let setup = Setup::with_interactions(20).await;
-    let data = data_dir();
-    let mut daemon = Program::start(&["run"], &environment(&setup, data.path()));
-    daemon.event("run finished").await;
-    kill(Pid::from_raw(server_pid(data.path())), Signal::SIGINT).unwrap();
-    let killed = Instant::now();
-    let ended = daemon.ended().await;
-    assert_eq!(ended.code(), 4, "{}", ended.last_word());
-    assert!(killed.elapsed() < Duration::from_secs(5));
-    assert!(ended.last_word().contains("server.log"), "{}", ended.last_word());
-}
-
-#[tokio::test]
-async fn a_copied_directory_is_not_the_originals() {
-    let setup = Setup::with_interactions(20).await;
-    let (original, copy) = (data_dir(), data_dir());
-    let started = PrivateServer::start(&original.path().join("postgres"), None, &[]).await;
-    started.unwrap().stop().await;
-    let copied = std::process::Command::new("cp")
-        .arg("-a")
-        .args([original.path().join("postgres"), copy.path().join("postgres")])
-        .status();
-    assert!(copied.unwrap().success());
-    let server = PrivateServer::start(&original.path().join("postgres"), None, &[])
-        .await
-        .unwrap();
-    // As if it was copied while the original ran: everything in it leads to the original's server.
-    leave_pid_file(copy.path(), port(original.path()));
-
-    let sync = Program::run(&["sync"], &environment(&setup, copy.path())).await;
-    assert_eq!(sync.code(), 0, "{}", sync.log.join("\n"));
-    assert_eq!(sync.events("run finished")[0]["inserted"], 20);
-    assert_ne!(port(copy.path()), port(original.path()));
-    let mut connection = PgConnection::connect_with(&server.options()).await.unwrap();
-    let ours = "select count(*) from pg_namespace where nspname like 'smartassist%'";
-    let schemas: i64 = sqlx::query_scalar(ours).fetch_one(&mut connection).await.unwrap();
-    assert_eq!(schemas, 0, "the original's database was written to");
-    connection.close().await.unwrap();
-    server.stop().await;
-}
-
-#[tokio::test]
-async fn a_foreign_listener_on_the_remembered_port_is_not_taken_for_ours() {
-    let setup = Setup::with_interactions(20).await;
-    let data = data_dir();
-    let environment = environment(&setup, data.path());
-    assert_eq!(Program::run(&["sync"], &environment).await.code(), 0);
-    let taken = port(data.path());
-    // It takes connections and never says a word.
-    let _listener = std::net::TcpListener::bind(("127.0.0.1", taken)).unwrap();
-    leave_pid_file(data.path(), taken);
-    let again = Program::run(&["sync"], &environment).await;
-    assert_eq!(again.code(), 0, "{}", again.log.join("\n"));
-    assert_eq!(again.events("run finished")[0]["inserted"], 0);
-    assert_ne!(port(data.path()), taken);
 }
 
 #[tokio::test]
@@ -328,10 +209,7 @@ async fn the_server_knows_no_secret_and_its_log_is_ours_alone() {
     let mut daemon = Program::start(&["run"], &environment);
     daemon.event("run finished").await;
     let server = server_pid(data.path());
-    // The server's parent is the shell that watches it.
-    let status = std::fs::read_to_string(format!("/proc/{server}/status")).unwrap();
-    let parent = status.lines().find_map(|line| line.strip_prefix("PPid:"));
-    for process in [server, parent.unwrap().trim().parse().unwrap()] {
+    for process in [server, watch_pid(server)] {
         let bytes = std::fs::read(format!("/proc/{process}/environ")).unwrap();
         let text = String::from_utf8_lossy(&bytes);
         assert!(!text.contains("SMARTASSIST"), "{text}");

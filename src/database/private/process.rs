@@ -102,13 +102,11 @@ async fn run(mut command: Command, directory: &Path) -> std::io::Result<ExitStat
         .stdout(output)
         .stderr(errors)
         .current_dir("/");
-    let mut child = command.spawn()?;
-    loop {
-        if let Some(status) = child.try_wait()? {
-            return Ok(status);
-        }
-        tokio::time::sleep(POLL).await;
-    }
+    // Who gives up waiting gives up the start: the next one must not find this one still at work.
+    tokio::process::Command::from(command)
+        .kill_on_drop(true)
+        .status()
+        .await
 }
 
 fn log_handles(directory: &Path) -> std::io::Result<(File, File)> {
