@@ -151,6 +151,9 @@ pub(super) fn read_all(root: &mut Section<'_>) -> Vec<AccountConfig> {
 
 /// Without an account nobody reads the defaults; a misspelled key in them is reported all the same.
 fn check_defaults(root: &Section<'_>, mut defaults: Map<String, Value>) {
+    for key in ["client_id", "client_secret", "client_secret_file", "token_file"] {
+        defaults.remove(key);
+    }
     for (key, placeholder) in [
         ("base_url", "http://127.0.0.1"),
         ("account_id", "unused"),
@@ -219,14 +222,14 @@ fn parse_base_url(text: &str) -> Option<reqwest::Url> {
 }
 
 /// An id of the API. It goes into headers, into the path of the URL and into index keys, which
-/// between them take visible ASCII, and not without end.
+/// between them take visible ASCII without the characters that divide a URL, and not without end.
 fn read_id(section: &mut Section<'_>, key: &str) -> String {
     let id = section.required_text(key);
-    if id.len() > LONGEST_ID || !id.bytes().all(|byte| byte.is_ascii_graphic()) {
-        section.problem(
-            key,
-            &format!("must be 1 to {LONGEST_ID} characters of visible ASCII"),
-        );
+    let is_safe = |byte: u8| byte.is_ascii_graphic() && !b"/\\?#%".contains(&byte);
+    if id.len() > LONGEST_ID || !id.bytes().all(is_safe) || matches!(id.as_str(), "." | "..") {
+        let expected =
+            format!("must be 1 to {LONGEST_ID} characters of visible ASCII, none of them / \\ ? # %");
+        section.problem(key, &expected);
     }
     id
 }

@@ -50,9 +50,11 @@ fn is_record(object: &str) -> bool {
 }
 
 impl Envelope<'_> {
-    /// Whether it says that something went wrong. A key that is there for form's sake says nothing.
+    /// Whether it says that something went wrong. A key that is there for form's sake says nothing,
+    /// and neither does a message beside a total: it may well be "success".
     fn complains(&self) -> bool {
-        [self.error, self.errors, self.message]
+        let message = self.message.filter(|_| self.reported.is_none());
+        [self.error, self.errors, message]
             .into_iter()
             .flatten()
             .map(RawValue::get)
@@ -162,8 +164,10 @@ mod tests {
     fn an_error_beside_no_record_is_no_page() {
         for key in ["error", "errors", "message"] {
             for said in [r#""failed""#, r#"{"code":500}"#, r#"["x"]"#, "500", "true"] {
-                let body = format!(r#"{{"numResults":0,"data":[],"{key}":{said}}}"#);
+                let body = format!(r#"{{"data":[],"{key}":{said}}}"#);
                 assert!(Page::parse(body.as_bytes()).is_none(), "{body}");
+                let body = format!(r#"{{"numResults":0,"data":[],"{key}":{said}}}"#);
+                assert_eq!(Page::parse(body.as_bytes()).is_some(), key == "message", "{body}");
                 let body = format!(r#"{{"data":[{{"a":1}}],"{key}":{said}}}"#);
                 assert_eq!(Page::parse(body.as_bytes()).unwrap().records.len(), 1, "{body}");
             }
