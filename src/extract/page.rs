@@ -50,15 +50,19 @@ fn is_record(object: &str) -> bool {
 }
 
 impl Envelope<'_> {
-    /// Whether it says that something went wrong. A key that is there for form's sake says nothing,
-    /// and neither does a message beside a total: it may well be "success".
+    /// Whether it says that something went wrong. A key that is there for form's sake says
+    /// nothing, and neither does one that says that all is well; about any other word it is
+    /// better to ask again than to take a failure for an empty window.
     fn complains(&self) -> bool {
-        let message = self.message.filter(|_| self.reported.is_none());
-        [self.error, self.errors, message]
+        [self.error, self.errors, self.message]
             .into_iter()
             .flatten()
             .map(RawValue::get)
-            .any(|text| text != "false" && text.contains(|char: char| !" \t\r\n\"[]{}".contains(char)))
+            .any(|text| {
+                let word = text.trim_matches('"').to_ascii_lowercase();
+                !["false", "null", "ok", "success", "successful"].contains(&word.as_str())
+                    && word.contains(|char: char| !" \t\r\n\"[]{}".contains(char))
+            })
     }
 }
 
@@ -164,14 +168,21 @@ mod tests {
     fn an_error_beside_no_record_is_no_page() {
         for key in ["error", "errors", "message"] {
             for said in [r#""failed""#, r#"{"code":500}"#, r#"["x"]"#, "500", "true"] {
-                let body = format!(r#"{{"data":[],"{key}":{said}}}"#);
-                assert!(Page::parse(body.as_bytes()).is_none(), "{body}");
                 let body = format!(r#"{{"numResults":0,"data":[],"{key}":{said}}}"#);
-                assert_eq!(Page::parse(body.as_bytes()).is_some(), key == "message", "{body}");
+                assert!(Page::parse(body.as_bytes()).is_none(), "{body}");
                 let body = format!(r#"{{"data":[{{"a":1}}],"{key}":{said}}}"#);
                 assert_eq!(Page::parse(body.as_bytes()).unwrap().records.len(), 1, "{body}");
             }
-            for nothing in ["null", r#""""#, r#"" ""#, "[]", "[ ]", "{}", "false"] {
+            for nothing in [
+                "null",
+                r#""""#,
+                r#"" ""#,
+                "[]",
+                "[ ]",
+                "{}",
+                "false",
+                r#""Success""#,
+            ] {
                 let body = format!(r#"{{"data":[],"{key}":{nothing}}}"#);
                 assert!(Page::parse(body.as_bytes()).unwrap().records.is_empty(), "{body}");
             }
