@@ -58,7 +58,7 @@ fn mend_escapes(text: &str) -> (Cow<'_, str>, usize) {
     (Cow::Owned(mended), replaced)
 }
 
-/// The code unit of the escape `\uXXXX` at `at`, if there is one.
+/// The code unit of the escape (a backslash, u and four digits) at `at`, if there is one.
 fn code_unit(bytes: &[u8], at: usize) -> Option<u16> {
     let digits = bytes.get(at..at + 6)?.strip_prefix(b"\\u")?;
     if !digits.iter().all(u8::is_ascii_hexdigit) {
