@@ -240,8 +240,9 @@ async fn an_interaction_that_the_api_has_twice_for_good_is_loaded_once() {
         let twin = json!({ "sessionId": "twin", "sessionStartTime": "2026-01-14T10:00:00" });
         {
             let mut world = setup.simulator.world();
-            world.insert_raw(instant("2026-01-14T10:00:00Z"), &twin);
-            world.insert_raw(instant("2026-01-14T20:00:00Z"), &twin);
+            // In one window, and pages apart.
+            world.insert_raw(instant("2026-01-13T13:00:00Z"), &twin);
+            world.insert_raw(instant("2026-01-14T11:00:00Z"), &twin);
             world.set_behaviour(Behaviour {
                 num_results,
                 order: Order::Ascending,
