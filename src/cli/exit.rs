@@ -23,8 +23,8 @@ pub(super) enum CommandError {
     Migration(#[from] MigrationError),
     #[error(transparent)]
     Load(#[from] LoadError),
-    /// Runs failed. The log has said everything already.
-    #[error("runs failed")]
+    /// Runs failed. The log has said how.
+    #[error("{}; the log says more", said(*.0))]
     Runs(Failure),
     #[error(transparent)]
     Other(Box<dyn Error + Send + Sync>),
@@ -35,12 +35,9 @@ impl CommandError {
         Self::Other(error.into())
     }
 
-    /// What is printed last; `None` where the log has said it.
-    pub(super) fn message(&self) -> Option<String> {
-        match self {
-            Self::Runs(_) => None,
-            error => Some(chain(error).to_string()),
-        }
+    /// What is printed last.
+    pub(super) fn message(&self) -> String {
+        chain(self).to_string()
     }
 
     /// The exit codes are an interface: `--help` and `docs/operations.md` list them.
@@ -55,5 +52,13 @@ impl CommandError {
             Self::Migration(error) if error.is_unreachable() => 4,
             Self::Runs(Failure::Other) | Self::Load(_) | Self::Migration(_) | Self::Other(_) => 1,
         })
+    }
+}
+
+fn said(failure: Failure) -> &'static str {
+    match failure {
+        Failure::Refused => "the API refused us, for one account at least",
+        Failure::DatabaseUnreachable => "the database went out of reach",
+        Failure::Other => "a part was not loaded",
     }
 }

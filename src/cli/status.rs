@@ -1,5 +1,7 @@
 //! `status`: how far each account is complete, for people or as JSON.
 
+use std::io::Write;
+
 use serde_json::json;
 
 use crate::config::Config;
@@ -10,7 +12,6 @@ use crate::observe::render_status;
 
 use super::exit::CommandError;
 
-#[expect(clippy::print_stdout, reason = "this is what the command was asked to print")]
 pub(super) async fn status(config: &Config, as_json: bool) -> Result<(), CommandError> {
     if !Database::is_made(config) {
         // Looking must not make a server.
@@ -28,11 +29,13 @@ pub(super) async fn status(config: &Config, as_json: bool) -> Result<(), Command
             error.into()
         }
     })?;
-    if as_json {
-        println!("{:#}", json!({ "accounts": accounts }));
+    let text = if as_json {
+        format!("{:#}\n", json!({ "accounts": accounts }))
     } else {
-        print!("{}", render_status(&accounts));
-    }
+        render_status(&accounts)
+    };
+    // Whoever closed the pipe has read what he wanted.
+    let _ = std::io::stdout().write_all(text.as_bytes());
     Ok(())
 }
 

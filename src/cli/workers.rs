@@ -2,23 +2,26 @@
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use sqlx::PgPool;
 use tracing::{info, warn};
 
 use crate::clock::Clock;
-use crate::config::{AccountConfig, Config};
-use crate::extract::{ApiClient, ClientError};
+use crate::config::{AccountConfig, Config, ConfigError};
+use crate::extract::ApiClient;
 use crate::sync::{AccountWorker, WorkerSettings};
+
+use super::exit::CommandError;
 
 /// A worker for each account.
 ///
 /// # Errors
-/// An account's HTTP client cannot be set up.
+/// An account's HTTP client cannot be set up, or interactions are wanted from a day to come.
 pub(super) fn build(
     config: &Config,
     pool: &PgPool,
     clock: &Arc<dyn Clock>,
-) -> Result<Vec<Arc<AccountWorker>>, ClientError> {
+) -> Result<Vec<Arc<AccountWorker>>, CommandError> {
     let holder = holder();
     let settings = WorkerSettings {
         settle: config.sync.settle,
@@ -31,6 +34,7 @@ pub(super) fn build(
         .iter()
         .map(|account| {
             warn_of_plain_http(account);
+            refuse_a_start_to_come(account, clock.now())?;
             let api = ApiClient::new(account.clone(), Arc::clone(clock))?;
             Ok(Arc::new(AccountWorker::new(
                 api,
@@ -54,6 +58,17 @@ fn holder() -> String {
         std::process::id(),
         uuid::Uuid::new_v4().simple()
     )
+}
+
+/// Nothing before such a start is wanted, so everything up to it would count as complete.
+fn refuse_a_start_to_come(account: &AccountConfig, now: DateTime<Utc>) -> Result<(), ConfigError> {
+    match account.start_from {
+        Some(start) if start > now => {
+            let problem = format!("accounts.{}.start_from: must not be in the future", account.name);
+            Err(ConfigError::Invalid(vec![problem]))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn warn_of_plain_http(account: &AccountConfig) {

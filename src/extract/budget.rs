@@ -14,9 +14,13 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
+use tracing::info;
 
 /// Clocks of two machines do not tick alike, and timers fire late but also round down.
 const MARGIN: Duration = Duration::from_millis(100);
+
+/// A shorter wait is nothing that anybody would ask about.
+const WORTH_SAYING: Duration = Duration::from_secs(5);
 
 /// So many requests in any span of this length.
 #[derive(Debug, Clone, Copy)]
@@ -83,7 +87,13 @@ impl Budget {
             let admission = self.places().admission(Instant::now(), &self.limits);
             match admission {
                 Admission::Now => return Place(self),
-                Admission::At(at) => tokio::time::sleep_until(at).await,
+                Admission::At(at) => {
+                    let wait = at.saturating_duration_since(Instant::now());
+                    if wait >= WORTH_SAYING {
+                        info!(wait_seconds = wait.as_secs(), "waiting for the request budget");
+                    }
+                    tokio::time::sleep_until(at).await;
+                }
                 Admission::AfterARelease => released.await,
             }
         }

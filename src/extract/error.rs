@@ -114,7 +114,9 @@ impl ApiError {
             }
             Self::ServerFault { .. } => "nothing: the window is read again in the next run",
             Self::Redirected { .. } => "set base_url to the host that the API really has",
-            Self::Unaccepted { .. } => "check account_id, stream_id, filters and extra_body",
+            Self::Unaccepted { .. } => {
+                "check base_url (scheme and host alone), account_id, stream_id, filters and extra_body"
+            }
             Self::Undecodable { .. } => "check that base_url is the API and not a login page or a proxy",
             Self::TooLarge { .. } => "raise max_response_mebibytes if the records are really that large",
         }

@@ -8,9 +8,9 @@ use tracing_subscriber::fmt::format::FmtSpan;
 
 use crate::config::{LogConfig, LogFormat};
 
-/// sqlx passes on every notice of the server ("already exists, skipping"). A directive of the
-/// configuration for the same target comes later, and wins.
-const QUIET: &str = "sqlx=warn";
+/// sqlx passes on every notice of the server ("already exists, skipping"), the scheduler greets.
+/// A directive of the configuration for the same target comes later, and wins.
+const QUIET: &str = "sqlx=warn,tokio_cron_scheduler=warn";
 
 /// Starts logging as configured. A second call in a process changes nothing.
 pub fn start(config: &LogConfig) {
@@ -23,6 +23,9 @@ pub fn start(config: &LogConfig) {
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        // It would report a log line that cannot be written by printing to the same closed pipe,
+        // which panics: nobody listening must not end the daemon.
+        .log_internal_errors(false)
         .with_span_events(FmtSpan::NONE);
     // Only a second call can fail here.
     let _ = match config.format.unwrap_or(fallback) {

@@ -31,7 +31,7 @@ fn render_account(account: &AccountStatus) -> String {
         _ => "none yet".to_owned(),
     };
     let rows = [
-        ("complete through", instant(account.watermark)),
+        ("complete through", complete_through(account)),
         ("lag", render_seconds(account.lag_seconds)),
         ("loaded from", instant(account.start_from)),
         ("holes", holes),
@@ -56,6 +56,15 @@ fn render_account(account: &AccountStatus) -> String {
         let _ = writeln!(text, "  {name:<18} {value}");
     }
     text
+}
+
+/// A watermark where it began says that the first window is still to come.
+fn complete_through(account: &AccountStatus) -> String {
+    if account.watermark > account.start_from {
+        instant(account.watermark)
+    } else {
+        format!("nothing yet, wanted from {}", instant(account.start_from))
+    }
 }
 
 /// Two units at most: `3 d 4 h`, `5 min 2 s`.

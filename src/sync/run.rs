@@ -1,5 +1,6 @@
 //! One run for one account: take the lease, open the books, drive the windows, close the books.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -24,7 +25,8 @@ use super::window::{Next, load_window};
 /// How far back an account is loaded where nobody says.
 const DEFAULT_START: TimeDelta = TimeDelta::days(30);
 
-/// So many windows in a row that failed through no fault of their own, and the rest is left to
+/// So many windows in a row that failed through no fault of their own, and the newest get a turn:
+/// what blocks the old end must not keep today's away. So many again, and the rest is left to
 /// the next run.
 const FAILURES_IN_A_ROW: usize = 3;
 
@@ -160,7 +162,7 @@ impl AccountWorker {
         Ok(progress.into_report(run.watermark))
     }
 
-    /// Drives every window that is wanted and not covered through, oldest first.
+    /// Drives every window that is wanted and not covered through, oldest first while that goes well.
     async fn drive(
         &self,
         lease: &Lease,
@@ -174,19 +176,28 @@ impl AccountWorker {
         let stretches = accounts::uncovered(&self.pool, &lease.account_id, head, settle).await?;
         let windows = plan::windows(&stretches);
         info!(windows = windows.len(), watermark = %observe::instant(progress.watermark), "run started");
-        let mut failures_in_a_row = 0;
-        for window in windows {
+        let mut windows = VecDeque::from(windows);
+        let (mut failures_in_a_row, mut newest_first) = (0, false);
+        while let Some(window) = if newest_first {
+            windows.pop_back()
+        } else {
+            windows.pop_front()
+        } {
             let span = info_span!("window", range = %window);
             let loading = load_window(self, lease, run_id, window, &heartbeat.enough);
             let Some(report) = loading.instrument(span).await? else {
                 break;
             };
-            let next = progress.add(report);
-            failures_in_a_row = if next.is_some() { failures_in_a_row + 1 } else { 0 };
-            match next {
+            failures_in_a_row = match progress.add(report) {
                 Some(Next::EndRun) => break,
-                Some(Next::ContinueIfFew) if failures_in_a_row >= FAILURES_IN_A_ROW => break,
-                _ => {}
+                Some(Next::ContinueIfFew) => failures_in_a_row + 1,
+                Some(Next::Continue) | None => 0,
+            };
+            if failures_in_a_row == FAILURES_IN_A_ROW {
+                if newest_first {
+                    break;
+                }
+                (failures_in_a_row, newest_first) = (0, true);
             }
         }
         if heartbeat.lost() {

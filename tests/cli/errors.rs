@@ -197,3 +197,39 @@ async fn nothing_of_a_person_or_a_secret_is_in_the_log_of_a_whole_run() {
         assert!(!log.contains(value), "{value}");
     }
 }
+
+#[tokio::test]
+async fn a_start_in_the_future_is_exit_code_2() {
+    let database = TestDatabase::migrated().await;
+    let mut setup = Setup::start().await;
+    setup.set("start_from", "2999-01-01");
+    let ended = Program::run(&["sync"], &environment(&setup, &database).await).await;
+    assert_eq!(ended.code(), 2);
+    assert!(
+        ended
+            .last_word()
+            .contains("start_from: must not be in the future"),
+        "{}",
+        ended.last_word()
+    );
+}
+
+#[tokio::test]
+async fn a_log_that_nobody_reads_ends_nothing() {
+    let database = TestDatabase::migrated().await;
+    let setup = Setup::with_interactions(20).await;
+    let command = format!(
+        "{} sync 2>&1 >/dev/null | true; {0} status | true",
+        env!("CARGO_BIN_EXE_smartassist-etl")
+    );
+    let script = format!("set -o pipefail; {command}");
+    let ended = tokio::process::Command::new("bash")
+        .args(["-c", &script])
+        .envs(environment(&setup, &database).await)
+        .stderr(std::process::Stdio::null())
+        .status()
+        .await
+        .unwrap();
+    assert_eq!(ended.code(), Some(0));
+    assert_eq!(database.counts().await[0], 20);
+}

@@ -160,6 +160,24 @@ async fn a_window_that_never_adds_up_fails_and_is_not_covered() {
 }
 
 #[tokio::test]
+async fn a_server_that_shuffles_is_not_taken_for_one_that_counts_records() {
+    let database = TestDatabase::migrated().await;
+    let mut setup = Setup::start().await;
+    setup.set("start_from", "2026-01-14T13:00:00Z");
+    let (from, to) = (instant("2026-01-14T13:00:00Z"), instant("2026-01-15T11:00:00Z"));
+    setup.simulator.world().seed(&Seed::new(5, from, to, 198));
+    setup.simulator.world().set_behaviour(Behaviour {
+        order: Order::Reshuffled,
+        ..Behaviour::default()
+    });
+    assert_eq!(setup.sync(&database).await.outcome, Outcome::Failed);
+    let error = database
+        .text("select min(error) from smartassist_sync.windows")
+        .await;
+    assert!(error.contains("shifted each"), "{error}");
+}
+
+#[tokio::test]
 async fn a_hostile_record_is_set_aside_and_its_page_is_loaded() {
     let database = TestDatabase::migrated().await;
     let setup = Setup::with_interactions(100).await;

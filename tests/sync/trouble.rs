@@ -63,7 +63,7 @@ async fn an_api_that_is_down_ends_the_run_after_a_few_windows() {
     let report = setup.sync(&database).await;
     assert_eq!(
         (report.outcome, report.counters.windows, report.counters.requests),
-        (Outcome::Failed, 3, 6)
+        (Outcome::Failed, 6, 12)
     );
 }
 
@@ -189,7 +189,7 @@ async fn a_request_that_the_api_does_not_accept_is_not_repeated_for_every_window
         .world()
         .inject(Fault::always(FaultKind::status(404)));
     let report = setup.sync(&database).await;
-    assert_eq!((report.outcome, report.counters.requests), (Outcome::Failed, 3));
+    assert_eq!((report.outcome, report.counters.requests), (Outcome::Failed, 6));
 }
 
 #[tokio::test]
@@ -230,4 +230,19 @@ async fn what_another_process_has_just_spent_is_not_spent_again() {
         "the sixth request of the second waits for the minute to pass"
     );
     assert_eq!(setup.simulator.world().requests().count(), 20);
+}
+
+#[tokio::test]
+async fn what_blocks_the_old_end_does_not_keep_the_newest_away() {
+    let database = TestDatabase::migrated().await;
+    let setup = Setup::with_interactions(300).await;
+    setup
+        .simulator
+        .world()
+        .inject(Fault::times(3, FaultKind::status(400)));
+    let report = setup.sync(&database).await;
+    assert_eq!((report.outcome, report.counters.windows), (Outcome::Failed, 15));
+    assert_eq!(report.watermark, Some(instant("2026-01-01T00:00:00Z")));
+    let newest = "select count(*) from smartassist.sessions where session_started_at > '2026-01-14Z'";
+    assert!(database.number(newest).await > 0);
 }

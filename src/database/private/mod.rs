@@ -19,7 +19,7 @@ use std::time::Duration;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection};
 use tokio::time::Instant;
-use tracing::info;
+use tracing::{info, warn};
 
 use access::Access;
 use binaries::Binaries;
@@ -115,7 +115,7 @@ impl PrivateServer {
                 return Ok(server);
             }
             if !said {
-                info!("another process has the private PostgreSQL, waiting for it to end");
+                warn!("another process has the private PostgreSQL, waiting for it to end");
                 said = true;
             }
             tokio::time::sleep(OWN_RETRY_PAUSE).await;
