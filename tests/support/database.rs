@@ -61,7 +61,8 @@ pub(crate) async fn server() -> &'static PrivateServer {
 /// A directory that PostgreSQL can enter when root runs the tests. Those of test processes that
 /// are gone are removed.
 fn directory() -> PathBuf {
-    let parent = std::env::temp_dir().join("smartassist-etl-tests");
+    // A directory of each user's own: another's cannot be written to.
+    let parent = std::env::temp_dir().join(format!("smartassist-etl-tests-{}", nix::unistd::geteuid()));
     std::fs::create_dir_all(&parent).unwrap();
     for entry in std::fs::read_dir(&parent).unwrap().flatten() {
         let is_alive = Path::new("/proc").join(entry.file_name()).exists();
