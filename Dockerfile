@@ -52,7 +52,7 @@ CMD ["--bind", "0.0.0.0:8090"]
 FROM scratch AS product
 ARG VERSION=0.1.0
 LABEL org.opencontainers.image.title="smartassist-etl" \
-      org.opencontainers.image.description="Loads every Kore.ai SmartAssist interaction into PostgreSQL, exactly once and in its latest version" \
+      org.opencontainers.image.description="Loads every Kore.ai SmartAssist interaction into PostgreSQL, exactly once and nothing lost without a word" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="${VERSION}"
 COPY --from=builder /image/ /

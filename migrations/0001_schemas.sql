@@ -17,7 +17,7 @@ end
 $$;
 
 comment on schema smartassist is
-    'SmartAssist interactions in their latest version: sessions, and below them destinations, agent segments, consultations and tags. Every instant is a timestamptz, every duration is in whole seconds. Text is as sent, except that an empty text is NULL. Contains personal data.';
+    'SmartAssist interactions in the version that was read last: sessions, and below them destinations, agent segments, consultations and tags. Every instant is a timestamptz, every duration is in whole seconds. Text is as sent, except that an empty text is NULL. Contains personal data.';
 comment on schema smartassist_sync is
     'The books of the daemon that loads the schema smartassist: what was fetched, when, and what is still missing. Written by the daemon alone. Its tables may change in any version.';
 comment on schema smartassist_bi is

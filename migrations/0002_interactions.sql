@@ -186,7 +186,7 @@ end
 $$;
 
 comment on table smartassist.sessions is
-    'One row per interaction, in its latest version. A bot-only session and a conversation with agents are both interactions. Rows whose missing_since is not NULL are no longer returned by the API; queries on this table decide for themselves whether they count (the views leave them out). Contains personal data.';
+    'One row per interaction, in the version that was read last. A bot-only session and a conversation with agents are both interactions. Rows whose missing_since is not NULL are no longer returned by the API; queries on this table decide for themselves whether they count (the views leave them out). Contains personal data.';
 comment on column smartassist.sessions.account_id is
     'The SmartAssist account that the interaction belongs to, as configured. Part of the key.';
 comment on column smartassist.sessions.interaction_id is
@@ -419,7 +419,7 @@ comment on column smartassist.tags.extra is
     'Fields of the tag that have no column, or could not be read as their column, as sent. NULL when nothing is left over. May contain personal data.';
 
 comment on table smartassist.raw_interactions is
-    'The record of each interaction as it was received, after the privacy rules, in its latest version. Written together with the rows: an interaction that was stored while keeping it was switched off has none until it changes. Rows can be rebuilt from it without asking the API again. Contains personal data.';
+    'The record of each interaction as it was received, after the privacy rules, in the version that was read last. Written together with the rows: an interaction that was stored while keeping it was switched off has none until it changes. Rows can be rebuilt from it without asking the API again. Contains personal data.';
 comment on column smartassist.raw_interactions.account_id is
     'The SmartAssist account, as in smartassist.sessions. Part of the key.';
 comment on column smartassist.raw_interactions.interaction_id is

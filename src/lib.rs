@@ -1,5 +1,5 @@
 //! `smartassist-etl` loads every interaction of a Kore.ai `SmartAssist` account into PostgreSQL,
-//! exactly once and in its latest version.
+//! exactly once and nothing lost without a word.
 //!
 //! Data flows one way: [`schedule`] rings, [`sync`] plans windows, [`extract`] fetches them,
 //! [`transform`] makes rows of them, [`load`] writes each window in one transaction. [`observe`]

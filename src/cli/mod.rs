@@ -21,8 +21,8 @@ use crate::observe::logging;
 
 use exit::CommandError;
 
-/// Loads every interaction of a Kore.ai SmartAssist account into PostgreSQL, exactly once and in
-/// its latest version.
+/// Loads every interaction of a Kore.ai SmartAssist account into PostgreSQL, exactly once and
+/// nothing lost without a word.
 ///
 /// Start with `sync`, which loads what there is and ends, then leave `run` running. Without a
 /// database in the configuration both keep a private PostgreSQL under data_dir.

@@ -9,6 +9,7 @@ use tracing::{error, info, warn};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::database::{self, Database, OpenError};
+use crate::load::UNREACHABLE_REMEDY;
 use crate::observe::http::{self, Ready};
 use crate::observe::{chain, metrics};
 use crate::schedule::{self, Bell, Cron};
@@ -71,7 +72,7 @@ async fn open(config: &Config, shutdown: &Shutdown) -> Result<Option<Database>, 
                 return Ok(Some(database));
             }
             Err(error @ OpenError::Unreachable(_)) => {
-                error!(error = %chain(&error), remedy = "check database.url, and that PostgreSQL runs and lets us in", "waiting for the database");
+                error!(error = %chain(&error), remedy = UNREACHABLE_REMEDY, "waiting for the database");
             }
             Err(error) => return Err(error.into()),
         }

@@ -3,7 +3,7 @@
 mod migrate;
 pub mod private;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use secrecy::ExposeSecret;
@@ -57,12 +57,7 @@ impl Database {
     /// # Errors
     /// The server cannot be reached or started, or does not let us in.
     pub async fn open(config: &Config) -> Result<Self, OpenError> {
-        if let Some(options) = configured(&config.database)? {
-            return Self::connect(config, options, None).await;
-        }
-        let binaries = config.database.server_binaries.as_deref();
-        let server = PrivateServer::start(&server_directory(config), binaries, &[]).await?;
-        Self::connect(config, server.options(), Some(server)).await
+        Self::open_with(config, PrivateServer::start).await
     }
 
     /// As [`Database::open`], for a process that stays: a private server is its own, so that it
@@ -71,11 +66,22 @@ impl Database {
     /// # Errors
     /// As [`Database::open`].
     pub async fn open_own(config: &Config) -> Result<Self, OpenError> {
+        Self::open_with(config, PrivateServer::start_own).await
+    }
+
+    async fn open_with(
+        config: &Config,
+        start: impl AsyncFnOnce(
+            &Path,
+            Option<&Path>,
+            &[(&str, &str)],
+        ) -> Result<PrivateServer, PrivateServerError>,
+    ) -> Result<Self, OpenError> {
         if let Some(options) = configured(&config.database)? {
             return Self::connect(config, options, None).await;
         }
         let binaries = config.database.server_binaries.as_deref();
-        let server = PrivateServer::start_own(&server_directory(config), binaries, &[]).await?;
+        let server = start(&server_directory(config), binaries, &[]).await?;
         Self::connect(config, server.options(), Some(server)).await
     }
 

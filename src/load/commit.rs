@@ -61,7 +61,6 @@ pub async fn commit_window(
         interactions::write(&mut transaction, constants, commit.interactions, commit.keep_raw).await?;
     rejected::write(&mut transaction, constants, commit.window, commit.rejected).await?;
     counters += commit.fetched;
-    counters.windows = 1;
     counters.rejected = commit.rejected.len() as u64;
     let entry = Entry {
         lease: commit.lease,

@@ -2,6 +2,9 @@
 
 use sqlx::error::DatabaseError;
 
+/// What the operator can do about a database that is out of reach.
+pub const UNREACHABLE_REMEDY: &str = "check database.url, and that PostgreSQL runs and lets us in";
+
 /// A statement or transaction that did not do what it should.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
@@ -51,9 +54,7 @@ impl LoadError {
         match self {
             Self::LeaseLost => "nothing: the other worker goes on where this one stopped",
             Self::RowCount { .. } => "look for triggers or rules on the tables of schema smartassist",
-            Self::Database(_) if self.is_unreachable() => {
-                "check database.url, and that PostgreSQL runs and lets us in"
-            }
+            Self::Database(_) if self.is_unreachable() => UNREACHABLE_REMEDY,
             Self::Database(_) if self.is_of_the_data() => {
                 "report it with this line: the record that PostgreSQL refuses is in this window"
             }

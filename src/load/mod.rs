@@ -16,7 +16,7 @@ mod tables;
 mod windows;
 
 pub use commit::{WindowCommit, commit_window};
-pub use error::{LoadError, is_undefined, is_unreachable};
+pub use error::{LoadError, UNREACHABLE_REMEDY, is_undefined, is_unreachable};
 pub use windows::{FailedWindow, Purpose, record_failed, spent_by_others};
 
 /// What one window, or all windows of a run, came to.
