@@ -12,11 +12,13 @@ use serde_json::{Map, Value};
 pub use credentials::Credentials;
 
 use super::section::Section;
-use crate::extract::LAST_OFFSET;
 
 /// Bytes of an account or stream id. The real ones have some 40; an index key of PostgreSQL ends at
 /// about 2,700 for all of its columns.
 const LONGEST_ID: usize = 512;
+
+/// Requests in flight, at most. Every one may bring a page that has to be held in memory.
+const MOST_IN_FLIGHT: u8 = 64;
 
 /// `accounts.<name>.*`: one account, and how it is asked.
 #[derive(Debug, Clone)]
@@ -41,8 +43,8 @@ pub struct AccountConfig {
     pub requests_per_minute: u32,
     /// Requests in any hour; 0: no limit.
     pub requests_per_hour: u32,
-    /// Pages of one window in flight at the same time. Never 0: no limit of this kind is as many as
-    /// a window can have.
+    /// Requests of the account in flight at the same time, whatever they are for. Never 0: no limit
+    /// of this kind is the largest that can be set.
     pub max_in_flight: usize,
     /// What an answer may cost.
     pub response: ResponseLimits,
@@ -183,9 +185,9 @@ impl AccountConfig {
         let time_zone_offset = section.integer("time_zone_offset", &(-840..=720));
         let requests_per_minute = section.integer("requests_per_minute", &(0..=100_000));
         let requests_per_hour = section.integer("requests_per_hour", &(0..=1_000_000));
-        let max_in_flight = match section.integer("max_in_flight", &(0..=64)) {
-            0 => LAST_OFFSET + 1,
-            pages => pages,
+        let max_in_flight = match section.integer("max_in_flight", &(0..=MOST_IN_FLIGHT.into())) {
+            0 => MOST_IN_FLIGHT.into(),
+            requests => requests,
         };
         let response = read_limits(&mut section);
         let retry = RetryPolicy {

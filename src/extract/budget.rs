@@ -1,4 +1,5 @@
-//! The request budget of one account: never more than so many requests in any 60 seconds.
+//! The request budget of one account: never more than so many requests in any 60 seconds, nor more
+//! than so many in flight, and what is wanted most goes first.
 //!
 //! The server counts when a request arrives, which we do not know: some time between sending it
 //! and having its answer. A request therefore occupies its place from before it is sent until
@@ -8,7 +9,7 @@
 #[cfg(test)]
 mod tests;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -22,6 +23,18 @@ const MARGIN: Duration = Duration::from_millis(100);
 /// A shorter wait is nothing that anybody would ask about.
 const WORTH_SAYING: Duration = Duration::from_secs(5);
 
+/// Who goes first where places are short: what people wait for, then what may have changed, then
+/// the past.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Priority {
+    /// New interactions.
+    Live,
+    /// Interactions that may have changed since they were loaded.
+    Refresh,
+    /// A past range that somebody asked for.
+    Backfill,
+}
+
 /// So many requests in any span of this length.
 #[derive(Debug, Clone, Copy)]
 struct Limit {
@@ -29,14 +42,15 @@ struct Limit {
     span: Duration,
 }
 
-/// Hands out places for requests, first come, first served.
+/// Hands out places for requests by priority, and first come, first served within one.
 #[derive(Debug)]
 pub struct Budget {
     limits: Vec<Limit>,
+    /// `usize::MAX` is no limit.
+    max_in_flight: usize,
     places: Mutex<Places>,
-    released: Notify,
-    /// Held by the one request that is waiting for a place; the others queue here, in order.
-    turn: tokio::sync::Mutex<()>,
+    /// A request ended, or another one may be the first in the queue.
+    changed: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -45,22 +59,36 @@ struct Places {
     /// When requests ended, oldest first, as far back as the longest span.
     ended: VecDeque<Instant>,
     paused_until: Option<Instant>,
+    /// Who waits for a place; only the first may take one.
+    queue: BTreeSet<Turn>,
+    /// The number of the next one to come.
+    next: u64,
 }
+
+/// A rank in the queue: by priority, then by arrival.
+type Turn = (Priority, u64);
 
 enum Admission {
     Now,
     At(Instant),
-    /// Only the end of a request in flight can tell.
-    AfterARelease,
+    /// Only the end of a request in flight, or of the wait of who is before us, can tell.
+    AfterAChange,
 }
 
 /// A place in the budget, held while a request is on its way.
 #[derive(Debug)]
 pub struct Place<'a>(&'a Budget);
 
+/// A rank in the queue, left however the wait ends: also when it is given up.
+struct Waiting<'a> {
+    budget: &'a Budget,
+    turn: Turn,
+}
+
 impl Budget {
-    /// A budget of so many requests in any minute and in any hour; 0 is no limit of that kind.
-    pub fn new(requests_per_minute: u32, requests_per_hour: u32) -> Self {
+    /// A budget of so many requests in any minute, in any hour and in flight at the same time; 0 is
+    /// no limit of that kind.
+    pub fn new(requests_per_minute: u32, requests_per_hour: u32, max_in_flight: usize) -> Self {
         let limits = [(requests_per_minute, 60), (requests_per_hour, 3_600)]
             .into_iter()
             .filter(|(requests, _)| *requests > 0)
@@ -71,32 +99,59 @@ impl Budget {
             .collect();
         Self {
             limits,
+            max_in_flight: if max_in_flight == 0 {
+                usize::MAX
+            } else {
+                max_in_flight
+            },
             places: Mutex::default(),
-            released: Notify::new(),
-            turn: tokio::sync::Mutex::new(()),
+            changed: Notify::new(),
         }
     }
 
-    /// Waits until a request may be sent.
-    pub async fn admit(&self) -> Place<'_> {
-        let _turn = self.turn.lock().await;
+    /// Waits until a request may be sent. Nobody gets a place while somebody of a higher priority
+    /// waits, even if that one came while the other was already waiting for the minute to pass.
+    ///
+    /// May be dropped at any time: whoever is next in the queue goes on.
+    pub async fn admit(&self, priority: Priority) -> Place<'_> {
+        let waiting = self.queue_up(priority);
+        let mut said = false;
         loop {
-            // Listening begins before looking, or a release in between would be missed.
-            let mut released = std::pin::pin!(self.released.notified());
-            released.as_mut().enable();
-            let admission = self.places().admission(Instant::now(), &self.limits);
-            match admission {
+            // Listening begins before looking, or a change in between would be missed.
+            let mut changed = std::pin::pin!(self.changed.notified());
+            changed.as_mut().enable();
+            match self.admission(waiting.turn) {
                 Admission::Now => return Place(self),
+                // Nothing but time brings this forward, so no change needs to be heard meanwhile;
+                // who may take the place is looked at again when it is free.
                 Admission::At(at) => {
                     let wait = at.saturating_duration_since(Instant::now());
-                    if wait >= WORTH_SAYING {
+                    if wait >= WORTH_SAYING && !std::mem::replace(&mut said, true) {
                         info!(wait_seconds = wait.as_secs(), "waiting for the request budget");
                     }
                     tokio::time::sleep_until(at).await;
                 }
-                Admission::AfterARelease => released.await,
+                Admission::AfterAChange => changed.await,
             }
         }
+    }
+
+    fn queue_up(&self, priority: Priority) -> Waiting<'_> {
+        let mut places = self.places();
+        let turn = (priority, places.next);
+        places.next += 1;
+        places.queue.insert(turn);
+        drop(places);
+        Waiting { budget: self, turn }
+    }
+
+    /// Takes a place if there is one now, and nobody goes before `turn`.
+    fn admission(&self, turn: Turn) -> Admission {
+        let mut places = self.places();
+        if places.queue.first() != Some(&turn) || places.in_flight >= self.max_in_flight {
+            return Admission::AfterAChange;
+        }
+        places.admission(Instant::now(), &self.limits)
     }
 
     /// Lets no request of the account out for `pause`: the API asked for it.
@@ -147,7 +202,7 @@ impl Places {
             };
             match self.ended.get(recent + excess) {
                 Some(ended) => at = at.max(Some(*ended + limit.span)),
-                None => return Admission::AfterARelease,
+                None => return Admission::AfterAChange,
             }
         }
         match at {
@@ -168,6 +223,13 @@ impl Drop for Place<'_> {
             places.ended.push_back(Instant::now());
         }
         drop(places);
-        self.0.released.notify_waiters();
+        self.0.changed.notify_waiters();
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.budget.places().queue.remove(&self.turn);
+        self.budget.changed.notify_waiters();
     }
 }

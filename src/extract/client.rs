@@ -4,18 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
-use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use secrecy::ExposeSecret;
-use serde_json::{Map, Value, json};
 use tracing::{debug, warn};
 
 use crate::clock::Clock;
 use crate::config::AccountConfig;
 use crate::observe::{self, chain, metrics};
-use crate::window::Window;
 
-use super::{Action, ApiError, Budget, PAGE_SIZE, Page, Tally, body};
+use super::{Action, ApiError, Budget, Page, PageRequest, Tally, body};
 
 const AUTH: HeaderName = HeaderName::from_static("auth");
 const ACCOUNT_ID: HeaderName = HeaderName::from_static("accountid");
@@ -62,7 +59,11 @@ impl ApiClient {
         );
         endpoint.set_path(&path);
         let http = http_client(&account)?;
-        let budget = Budget::new(account.requests_per_minute, account.requests_per_hour);
+        let budget = Budget::new(
+            account.requests_per_minute,
+            account.requests_per_hour,
+            account.max_in_flight,
+        );
         Ok(Self {
             account,
             endpoint,
@@ -88,7 +89,7 @@ impl ApiClient {
     ///
     /// # Errors
     /// What was still wrong after the last try.
-    pub async fn page(&self, window: Window, offset: usize, tally: &Tally) -> Result<Page, ApiError> {
+    pub async fn page(&self, request: &PageRequest<'_>, tally: &Tally) -> Result<Page, ApiError> {
         let mut pauses = ExponentialBuilder::default()
             .with_min_delay(self.account.retry.pause)
             .with_max_delay(LONGEST_BACKOFF)
@@ -97,7 +98,7 @@ impl ApiClient {
             .build();
         let mut signed_in_again = false;
         loop {
-            let error = match self.try_page(window, offset, tally).await {
+            let error = match self.try_page(request, tally).await {
                 Ok(page) => {
                     tally.add_page(page.records.len());
                     return Ok(page);
@@ -109,18 +110,18 @@ impl ApiClient {
                     let Some(pause) = pauses.next() else {
                         return Err(error);
                     };
-                    self.pause(&error, pause, offset).await;
+                    self.pause(&error, pause, request.offset).await;
                 }
                 Action::SignInAgain if !signed_in_again => {
                     signed_in_again = true;
-                    debug!(page = offset, error = %chain(&error), "signing in again");
+                    debug!(offset = request.offset, error = %chain(&error), "signing in again");
                 }
                 Action::SignInAgain | Action::GiveUpWindow | Action::StopAccount => return Err(error),
             }
         }
     }
 
-    async fn pause(&self, error: &ApiError, backoff: Duration, page: usize) {
+    async fn pause(&self, error: &ApiError, backoff: Duration, offset: usize) {
         let pause = match error {
             ApiError::RateLimited { retry_after, .. } => {
                 let pause = backoff.max(retry_after.unwrap_or_default());
@@ -130,7 +131,7 @@ impl ApiClient {
             _ => backoff,
         };
         warn!(
-            page,
+            offset,
             pause_seconds = pause.as_secs_f64(),
             error = %chain(error),
             remedy = error.remedy(),
@@ -139,19 +140,20 @@ impl ApiClient {
         tokio::time::sleep(pause).await;
     }
 
-    async fn try_page(&self, window: Window, offset: usize, tally: &Tally) -> Result<Page, ApiError> {
-        let place = self.budget.admit().await;
+    async fn try_page(&self, request: &PageRequest<'_>, tally: &Tally) -> Result<Page, ApiError> {
+        let place = self.budget.admit(request.priority).await;
         let token = self.account.credentials.token(self.clock.now())?;
         let mut auth = HeaderValue::from_str(token.expose_secret())
             .map_err(|_| ApiError::Unsigned(jsonwebtoken::errors::ErrorKind::InvalidToken.into()))?;
         auth.set_sensitive(true);
         tally.add_request();
-        let request = self
+        let sending = self
             .http
-            .post(self.url(offset))
+            .post(request.url(&self.endpoint))
             .header(AUTH, auth)
-            .body(self.request_body(window).to_string());
-        let answer = match request.send().await {
+            .body(request.body(&self.account).to_string())
+            .send();
+        let answer = match sending.await {
             Ok(response) => body::read(response, self.account.response.max_bytes, self.clock.now()).await,
             Err(error) => Err(ApiError::transport(error)),
         };
@@ -172,46 +174,6 @@ impl ApiClient {
             1,
         );
         answer
-    }
-
-    fn url(&self, offset: usize) -> reqwest::Url {
-        let mut url = self.endpoint.clone();
-        url.query_pairs_mut()
-            .append_pair("offset", &offset.to_string())
-            .append_pair("limit", &PAGE_SIZE.to_string());
-        url
-    }
-
-    /// The body of a request for `window`.
-    ///
-    /// `endDate` is the window's end itself, which the window does not contain: if the API takes
-    /// it as inclusive, adjacent windows overlap by a second; if not, they meet exactly.
-    fn request_body(&self, window: Window) -> Value {
-        let filters = &self.account.filters;
-        let mut body: Map<String, Value> = filters.extra_body.clone();
-        body.insert("startDate".to_owned(), self.local(window.start).into());
-        body.insert("endDate".to_owned(), self.local(window.end).into());
-        body.insert("timeZoneOffset".to_owned(), self.account.time_zone_offset.into());
-        body.insert("selectedFields".to_owned(), json!(filters.selected_fields));
-        for (key, list) in [
-            ("channels", &filters.channels),
-            ("queues", &filters.queues),
-            ("bots", &filters.bots),
-        ] {
-            if let Some(list) = list {
-                body.insert(key.to_owned(), json!(list));
-            }
-        }
-        if let Some(direction) = filters.direction {
-            body.insert("direction".to_owned(), json!(direction));
-        }
-        Value::Object(body)
-    }
-
-    /// An instant as the API wants it: local at the requested offset, where UTC = local + offset.
-    fn local(&self, instant: DateTime<Utc>) -> String {
-        let local = instant - TimeDelta::minutes(self.account.time_zone_offset.into());
-        local.format("%Y-%m-%d %H:%M:%S").to_string()
     }
 }
 

@@ -8,12 +8,14 @@ mod budget;
 mod client;
 mod error;
 mod page;
+mod request;
 mod tally;
 
-pub use budget::Budget;
+pub use budget::{Budget, Place, Priority};
 pub use client::{ApiClient, ClientError};
 pub use error::{Action, ApiError};
 pub use page::{Page, RawRecord};
+pub use request::{Narrowing, PageRequest};
 pub use tally::Tally;
 
 /// Records on a full page; the API's documented maximum.

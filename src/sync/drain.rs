@@ -10,7 +10,10 @@ use std::collections::{BTreeMap, HashMap};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tracing::warn;
 
-use crate::extract::{ApiClient, ApiError, LAST_OFFSET, PAGE_SIZE, Page, REACHABLE_RECORDS, Tally};
+use crate::extract::{
+    ApiClient, ApiError, LAST_OFFSET, Narrowing, PAGE_SIZE, Page, PageRequest, Priority, REACHABLE_RECORDS,
+    Tally,
+};
 use crate::transform::{Interaction, Rejected, transform};
 use crate::window::Window;
 
@@ -89,6 +92,17 @@ pub(super) async fn drain(api: &ApiClient, window: Window, tally: &Tally) -> Res
     })
 }
 
+/// A page of everything in the window, counted in pages of the documented size.
+fn whole_page(window: Window, offset: usize) -> PageRequest<'static> {
+    PageRequest {
+        window,
+        offset,
+        limit: PAGE_SIZE,
+        narrowing: &Narrowing::NONE,
+        priority: Priority::Live,
+    }
+}
+
 /// What one pass over a window's pages brought.
 #[derive(Debug, Default)]
 struct Read {
@@ -105,7 +119,7 @@ struct Read {
 impl Read {
     async fn of(api: &ApiClient, window: Window, tally: &Tally) -> Result<Self, DrainError> {
         let offset = api.account().time_zone_offset;
-        let first = api.page(window, 0, tally).await?;
+        let first = api.page(&whole_page(window, 0), tally).await?;
         let mut last_page_is_full = first.records.len() >= PAGE_SIZE;
         let mut read = Self {
             total: total(&first),
@@ -118,7 +132,7 @@ impl Read {
                 return Err(DrainError::Overflow);
             }
             let rest: Vec<Page> = stream::iter(1..pages)
-                .map(|page| api.page(window, page, tally))
+                .map(async |page| api.page(&whole_page(window, page), tally).await)
                 .buffered(api.account().max_in_flight)
                 .try_collect()
                 .await?;
@@ -129,7 +143,7 @@ impl Read {
             if !last_page_is_full {
                 return Ok(read);
             }
-            let page = api.page(window, page, tally).await?;
+            let page = api.page(&whole_page(window, page), tally).await?;
             last_page_is_full = page.records.len() >= PAGE_SIZE;
             read.add(&page, offset);
         }

@@ -9,7 +9,9 @@ mod sign_in;
 
 use std::error::Error;
 
-use smartassist_etl::extract::{ApiClient, ApiError, Page, Tally};
+use smartassist_etl::extract::{
+    ApiClient, ApiError, Narrowing, PAGE_SIZE, Page, PageRequest, Priority, Tally,
+};
 use smartassist_etl::window::Window;
 use smartassist_simulator::{Fault, FaultKind};
 
@@ -23,10 +25,21 @@ fn week() -> Window {
     }
 }
 
+/// A page of everything in the week.
+fn whole_page(offset: usize) -> PageRequest<'static> {
+    PageRequest {
+        window: week(),
+        offset,
+        limit: PAGE_SIZE,
+        narrowing: &Narrowing::NONE,
+        priority: Priority::Live,
+    }
+}
+
 /// One page of the week, and how many requests it took.
 async fn page(client: &ApiClient, offset: usize) -> (Result<Page, ApiError>, u64) {
     let tally = Tally::default();
-    let page = client.page(week(), offset, &tally).await;
+    let page = client.page(&whole_page(offset), &tally).await;
     (page, tally.requests())
 }
 
@@ -36,7 +49,7 @@ async fn a_tally_counts_what_a_window_cost_with_what_failed_or_was_repeated() {
     setup.set("max_retries", "1");
     let client = setup.client();
     let tally = Tally::default();
-    let first = client.page(week(), 0, &tally).await.unwrap();
+    let first = client.page(&whole_page(0), &tally).await.unwrap();
     let records = first.records.len() as u64;
     assert_eq!(
         (tally.requests(), tally.pages(), tally.records()),
@@ -47,7 +60,7 @@ async fn a_tally_counts_what_a_window_cost_with_what_failed_or_was_repeated() {
             .simulator
             .world()
             .inject(Fault::times(faults, FaultKind::ResetInBody));
-        let page = client.page(week(), 0, &tally).await;
+        let page = client.page(&whole_page(0), &tally).await;
         assert_eq!(page.is_ok(), faults < 2, "{page:?}");
         assert_eq!((tally.requests(), tally.pages()), (requests, pages));
     }

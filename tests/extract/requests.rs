@@ -7,13 +7,13 @@ use axum::http::{HeaderMap, Uri};
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 use smartassist_etl::clock::Clock;
-use smartassist_etl::config::Config;
-use smartassist_etl::extract::ApiClient;
+use smartassist_etl::config::{Config, Direction};
+use smartassist_etl::extract::{ApiClient, Narrowing, PageRequest, Tally};
 use smartassist_simulator::{Fault, FaultKind, Simulator};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-use super::{page, texts, week};
+use super::{page, texts, week, whole_page};
 use crate::support::Setup;
 
 /// The bodies that the simulator received, oldest first.
@@ -145,6 +145,74 @@ async fn filters_are_sent_under_the_vendors_names() {
     assert_eq!(body["bots"], json!(["st-1", "st-2"]));
     assert_eq!(body["direction"], json!("Outbound"));
     assert_eq!(body["selectedFields"], json!(["skills"]));
+}
+
+#[tokio::test]
+async fn a_narrowing_takes_the_place_of_the_accounts_filter_of_that_dimension_alone() {
+    let mut setup = Setup::start().await;
+    setup.set("channels", "voice, chat");
+    setup.set("queues", "qu-1,qu-2");
+    setup.set("direction", "Both");
+    let client = setup.client();
+    for narrowing in [
+        Narrowing {
+            direction: Some(Direction::Inbound),
+            ..Narrowing::default()
+        },
+        Narrowing {
+            channel: Some("chat".to_owned()),
+            queue: Some("qu-2".to_owned()),
+            ..Narrowing::default()
+        },
+    ] {
+        let request = PageRequest {
+            narrowing: &narrowing,
+            ..whole_page(0)
+        };
+        client.page(&request, &Tally::default()).await.unwrap();
+    }
+    let filters = |body: Value| json!([body["direction"], body["channels"], body["queues"]]);
+    let sent: Vec<Value> = bodies(&setup.simulator).into_iter().map(filters).collect();
+    assert_eq!(
+        sent,
+        [
+            json!(["Inbound", ["voice", "chat"], ["qu-1", "qu-2"]]),
+            json!(["Both", ["chat"], ["qu-2"]]),
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_narrowing_is_sent_where_the_account_has_no_filter() {
+    let setup = Setup::start().await;
+    let narrowing = Narrowing {
+        direction: Some(Direction::Outbound),
+        channel: Some("voice".to_owned()),
+        queue: Some("qu-1".to_owned()),
+    };
+    let request = PageRequest {
+        narrowing: &narrowing,
+        ..whole_page(0)
+    };
+    setup.client().page(&request, &Tally::default()).await.unwrap();
+    let body = bodies(&setup.simulator).remove(0);
+    assert_eq!(body["direction"], json!("Outbound"));
+    assert_eq!(body["channels"], json!(["voice"]));
+    assert_eq!(body["queues"], json!(["qu-1"]));
+}
+
+#[tokio::test]
+async fn the_offset_and_the_limit_are_sent_as_given() {
+    let mut setup = Setup::start().await;
+    let (base_url, mut received) = listening().await;
+    setup.set("base_url", &base_url);
+    let request = PageRequest {
+        limit: 7,
+        ..whole_page(300)
+    };
+    setup.client().page(&request, &Tally::default()).await.unwrap();
+    let (uri, _) = received.recv().await.unwrap();
+    assert_eq!(uri.query(), Some("offset=300&limit=7"));
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::json;
-use smartassist_etl::extract::Tally;
+use smartassist_etl::extract::{Narrowing, PAGE_SIZE, PageRequest, Priority, Tally};
 use smartassist_etl::transform::{Interaction, transform};
 use smartassist_etl::window::Window;
 use smartassist_simulator::Seed;
@@ -95,8 +95,15 @@ async fn first_week(setup: &Setup) -> BTreeMap<String, Interaction> {
         end: instant("2026-01-07T00:00:00Z"),
     };
     let mut interactions = BTreeMap::new();
-    for page in 0..10 {
-        let page = client.page(window, page, &Tally::default()).await.unwrap();
+    for offset in 0..10 {
+        let request = PageRequest {
+            window,
+            offset,
+            limit: PAGE_SIZE,
+            narrowing: &Narrowing::NONE,
+            priority: Priority::Live,
+        };
+        let page = client.page(&request, &Tally::default()).await.unwrap();
         for record in &page.records {
             let interaction = transform(record, client.account().time_zone_offset).unwrap();
             interactions.insert(interaction.id().to_owned(), interaction);

@@ -143,10 +143,10 @@ fn ids_are_of_visible_ascii_and_not_without_end() {
 }
 
 #[test]
-fn no_limit_of_pages_in_flight_is_all_pages_of_a_window() {
-    for (given, pages) in [("0", 11), ("1", 1), ("64", 64)] {
+fn no_limit_of_requests_in_flight_is_as_many_as_can_be_set() {
+    for (given, requests) in [("0", 64), ("1", 1), ("64", 64)] {
         let account = account(&format!("max_in_flight = {given}")).unwrap();
-        assert_eq!(account.max_in_flight, pages);
+        assert_eq!(account.max_in_flight, requests);
     }
 }
 

@@ -1,5 +1,7 @@
 //! The budget on a clock that stands until everybody waits.
 
+mod priority;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -17,7 +19,7 @@ fn sent_after(spent: &[(usize, u64)], requests_per_minute: u32, latencies: &[u64
         .build()
         .unwrap();
     runtime.block_on(async {
-        let budget = Budget::new(requests_per_minute, 0);
+        let budget = Budget::new(requests_per_minute, 0, 0);
         budget.spent_before(
             spent
                 .iter()
@@ -25,7 +27,7 @@ fn sent_after(spent: &[(usize, u64)], requests_per_minute: u32, latencies: &[u64
         );
         let begin = Instant::now();
         let requests = latencies.iter().map(async |latency| {
-            let place = budget.admit().await;
+            let place = budget.admit(Priority::Live).await;
             let sent = begin.elapsed();
             tokio::time::sleep(Duration::from_millis(*latency)).await;
             drop(place);
@@ -52,11 +54,11 @@ fn the_sixty_first_waits_for_the_minute_after_the_first_answer() {
 
 #[tokio::test(start_paused = true)]
 async fn a_pause_holds_every_request_back() {
-    let budget = Budget::new(0, 0);
+    let budget = Budget::new(0, 0, 0);
     budget.pause(Duration::from_secs(7));
     budget.pause(Duration::from_secs(3));
     let begin = Instant::now();
-    drop(budget.admit().await);
+    drop(budget.admit(Priority::Live).await);
     assert_eq!(begin.elapsed().as_secs(), 7);
 }
 
@@ -80,23 +82,58 @@ fn what_is_over_or_cannot_be_told_holds_nothing_back() {
 
 #[tokio::test(start_paused = true)]
 async fn an_earlier_process_is_remembered_for_the_hour_and_at_any_time() {
-    let budget = Budget::new(0, 3);
-    drop(budget.admit().await);
+    let budget = Budget::new(0, 3, 0);
+    drop(budget.admit(Priority::Live).await);
     tokio::time::advance(Duration::from_secs(10)).await;
     budget.spent_before([(1, Duration::from_secs(600)), (1, Duration::from_secs(3_000))]);
     let begin = Instant::now();
     for after in [600, 3_000, 3_590, 4_200] {
-        drop(budget.admit().await);
+        drop(budget.admit(Priority::Live).await);
         assert_eq!(begin.elapsed().as_secs(), after);
     }
 }
 
 #[tokio::test(start_paused = true)]
+async fn no_more_are_in_flight_than_may_be() {
+    let budget = Budget::new(0, 0, 2);
+    let begin = Instant::now();
+    let requests = (0..6).map(async |_| {
+        let _place = budget.admit(Priority::Live).await;
+        let sent = begin.elapsed().as_secs();
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        sent
+    });
+    assert_eq!(
+        futures_util::future::join_all(requests).await,
+        [0, 0, 5, 5, 10, 10]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_minutes_requests_are_used_where_there_is_always_work() {
+    let budget = Budget::new(60, 0, 4);
+    let (begin, hour) = (Instant::now(), Duration::from_secs(3_600));
+    // The first minute may go at once, which would flatter the figure.
+    let from = Duration::from_secs(600);
+    let workers = (0..4).map(async |_| {
+        let mut sent = 0_u32;
+        while begin.elapsed() < from + hour {
+            let _place = budget.admit(Priority::Refresh).await;
+            sent += u32::from((from..from + hour).contains(&begin.elapsed()));
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+        sent
+    });
+    let sent: u32 = futures_util::future::join_all(workers).await.iter().sum();
+    assert!((3_420..=3_600).contains(&sent), "{sent} of 3600");
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_hour_is_counted_beside_the_minute() {
-    let budget = Budget::new(60, 90);
+    let budget = Budget::new(60, 90, 0);
     let begin = Instant::now();
     for _ in 0..91 {
-        drop(budget.admit().await);
+        drop(budget.admit(Priority::Live).await);
     }
     assert_eq!(begin.elapsed().as_secs(), 3_600);
 }

@@ -1,0 +1,90 @@
+//! What a page is asked for with: the query of the URL and the body.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::{Map, Value, json};
+
+use crate::config::{AccountConfig, Direction};
+use crate::window::Window;
+
+use super::Priority;
+
+/// One page of a window.
+#[derive(Debug, Clone, Copy)]
+pub struct PageRequest<'a> {
+    /// The window.
+    pub window: Window,
+    /// Where the page begins, sent as it is: in pages, or in records where the API counts those.
+    pub offset: usize,
+    /// Records on the page, at most.
+    pub limit: usize,
+    /// Which part of the window is meant.
+    pub narrowing: &'a Narrowing,
+    /// Who goes first where the budget is short.
+    pub priority: Priority,
+}
+
+/// A part of what an account loads: of each dimension named here only this value. It takes the
+/// place of the account's own filter of that dimension, so it must lie within that.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Narrowing {
+    /// Only this direction.
+    pub direction: Option<Direction>,
+    /// Only this channel.
+    pub channel: Option<String>,
+    /// Only this queue id.
+    pub queue: Option<String>,
+}
+
+impl Narrowing {
+    /// No narrowing: everything that the account loads.
+    pub const NONE: Self = Self {
+        direction: None,
+        channel: None,
+        queue: None,
+    };
+}
+
+impl PageRequest<'_> {
+    pub(super) fn url(&self, endpoint: &reqwest::Url) -> reqwest::Url {
+        let mut url = endpoint.clone();
+        url.query_pairs_mut()
+            .append_pair("offset", &self.offset.to_string())
+            .append_pair("limit", &self.limit.to_string());
+        url
+    }
+
+    /// The body of the request.
+    ///
+    /// `endDate` is the window's end itself, which the window does not contain: if the API takes
+    /// it as inclusive, adjacent windows overlap by a second; if not, they meet exactly.
+    pub(super) fn body(&self, account: &AccountConfig) -> Value {
+        let (filters, narrowing) = (&account.filters, self.narrowing);
+        let offset = account.time_zone_offset;
+        let mut body: Map<String, Value> = filters.extra_body.clone();
+        body.insert("startDate".to_owned(), local(self.window.start, offset).into());
+        body.insert("endDate".to_owned(), local(self.window.end, offset).into());
+        body.insert("timeZoneOffset".to_owned(), offset.into());
+        body.insert("selectedFields".to_owned(), json!(filters.selected_fields));
+        for (key, only, list) in [
+            ("channels", &narrowing.channel, &filters.channels),
+            ("queues", &narrowing.queue, &filters.queues),
+            ("bots", &None, &filters.bots),
+        ] {
+            let only = only.as_ref().map(|only| json!([only]));
+            if let Some(list) = only.or_else(|| list.as_ref().map(|list| json!(list))) {
+                body.insert(key.to_owned(), list);
+            }
+        }
+        if let Some(direction) = narrowing.direction.or(filters.direction) {
+            body.insert("direction".to_owned(), json!(direction));
+        }
+        Value::Object(body)
+    }
+}
+
+/// An instant as the API wants it: local at the requested offset in minutes, where UTC = local +
+/// offset.
+fn local(instant: DateTime<Utc>, offset: i32) -> String {
+    let local = instant - TimeDelta::minutes(offset.into());
+    local.format("%Y-%m-%d %H:%M:%S").to_string()
+}
