@@ -12,7 +12,7 @@ use crate::database::{self, Database, OpenError};
 use crate::load::UNREACHABLE_REMEDY;
 use crate::observe::http::{self, Ready};
 use crate::observe::{chain, metrics};
-use crate::schedule::{self, Bell, Cron};
+use crate::schedule::{self, Bell};
 
 use super::exit::CommandError;
 use super::shutdown::Shutdown;
@@ -94,7 +94,7 @@ async fn work(
     // Empty until here, so it cannot be set already.
     let _ = ready.set(database.pool.clone());
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let cron = Cron::parse(&config.sync.poll).map_err(CommandError::other)?;
+    let cron = config.sync.poll.clone();
     let mut runners = JoinSet::new();
     let mut bells = Vec::new();
     for worker in workers::build(config, &database.pool, &clock)? {

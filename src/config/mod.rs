@@ -7,6 +7,7 @@ mod account;
 mod layers;
 mod secret;
 mod section;
+mod sync;
 #[cfg(test)]
 mod tests;
 
@@ -16,6 +17,7 @@ use std::time::Duration;
 
 pub use account::{AccountConfig, Credentials, Direction, Filters, ResponseLimits, RetryPolicy};
 pub use secret::{Secret, SecretError};
+pub use sync::{RefreshTier, SyncConfig};
 
 use secrecy::ExposeSecret;
 use section::{Problems, Section};
@@ -53,19 +55,6 @@ pub struct DatabaseConfig {
     pub max_connections: u32,
     /// How long to wait for a connection.
     pub connect_timeout: Duration,
-}
-
-/// `sync.*`.
-#[derive(Debug, Clone)]
-pub struct SyncConfig {
-    /// Cron pattern of six fields, in UTC.
-    pub poll: String,
-    /// How far behind now windows are read.
-    pub settle: Duration,
-    /// How long a lease lasts without a heartbeat.
-    pub lease: Duration,
-    /// How long the window in hand may take after SIGTERM.
-    pub shutdown: Duration,
 }
 
 /// `storage.*`.
@@ -148,22 +137,30 @@ impl Config {
         let mut root = Section::root(tree, &problems);
         let config = Self::read(&mut root, database_url);
         root.finish();
-        match problems.into_vec() {
-            none if none.is_empty() => Ok(config),
-            problems => Err(ConfigError::Invalid(problems)),
+        match (config, problems.into_vec()) {
+            (Some(config), problems) if problems.is_empty() => Ok(config),
+            (_, problems) => Err(ConfigError::Invalid(problems)),
         }
     }
 
-    fn read(root: &mut Section<'_>, database_url: Option<String>) -> Self {
-        Self {
-            data_dir: root.required_text("data_dir").into(),
-            database: DatabaseConfig::read(root.section("database"), database_url),
-            accounts: account::read_all(root),
-            sync: SyncConfig::read(root.section("sync")),
-            storage: StorageConfig::read(root.section("storage")),
-            http: HttpConfig::read(root.section("http")),
-            log: LogConfig::read(root.section("log")),
-        }
+    /// `None` only where a problem has been noted.
+    fn read(root: &mut Section<'_>, database_url: Option<String>) -> Option<Self> {
+        let data_dir = root.required_text("data_dir").into();
+        let database = DatabaseConfig::read(root.section("database"), database_url);
+        let accounts = account::read_all(root);
+        let sync = SyncConfig::read(root.section("sync"));
+        let storage = StorageConfig::read(root.section("storage"));
+        let http = HttpConfig::read(root.section("http"));
+        let log = LogConfig::read(root.section("log"));
+        Some(Self {
+            data_dir,
+            database,
+            accounts,
+            sync: sync?,
+            storage,
+            http,
+            log,
+        })
     }
 
     /// Fails where no account is configured, for the commands that need one.
@@ -201,28 +198,6 @@ impl DatabaseConfig {
             server_binaries: section.text("server_binaries").map(PathBuf::from),
             max_connections: section.integer("max_connections", &(2..=1_000)),
             connect_timeout: seconds(&mut section, "connect_timeout_seconds", 1..=3_600),
-        };
-        section.finish();
-        config
-    }
-}
-
-impl SyncConfig {
-    fn read(mut section: Section<'_>) -> Self {
-        let poll = section.parsed(
-            "poll",
-            "a cron pattern of six fields (second minute hour day month weekday), as in \"0 */5 * * * *\"",
-            |pattern| {
-                crate::schedule::Cron::parse(pattern)
-                    .ok()
-                    .map(|_| pattern.to_owned())
-            },
-        );
-        let config = Self {
-            poll: poll.unwrap_or_default(),
-            settle: seconds(&mut section, "settle_seconds", 0..=86_400),
-            lease: seconds(&mut section, "lease_seconds", 3..=3_600),
-            shutdown: seconds(&mut section, "shutdown_seconds", 0..=3_600),
         };
         section.finish();
         config

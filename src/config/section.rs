@@ -127,6 +127,20 @@ impl<'a> Section<'a> {
         parsed
     }
 
+    /// As [`Section::parsed`], where there is no doing without: absent or empty is wrong as well.
+    pub(super) fn required<T>(
+        &mut self,
+        key: &str,
+        expected: &str,
+        parse: impl FnOnce(&str) -> Option<T>,
+    ) -> Option<T> {
+        let parsed = parse(&self.text(key).unwrap_or_default());
+        if parsed.is_none() {
+            self.problem(key, &format!("must be {expected}"));
+        }
+        parsed
+    }
+
     /// A whole number within `range`. The defaults file holds every number, so one that is
     /// missing is a fault of that file; the range's start stands in for a bad one.
     pub(super) fn integer<T>(&mut self, key: &str, range: &RangeInclusive<i64>) -> T
@@ -197,6 +211,31 @@ impl<'a> Section<'a> {
                 Map::new()
             }
         }
+    }
+
+    /// A list of tables, each a section of its own as in `refresh[0]`; in the environment, its JSON
+    /// text. `expected` says in the error what that is.
+    pub(super) fn tables(&mut self, key: &str, expected: &str) -> Vec<Section<'a>> {
+        let items = match self.take(key) {
+            None => Some(Vec::new()),
+            Some(Value::Array(items)) => Some(items),
+            Some(Value::String(text)) => serde_json::from_str(&text).ok(),
+            Some(_) => None,
+        };
+        let tables: Option<Vec<Map<String, Value>>> = items.and_then(|items| {
+            let tables = items.into_iter().map(|item| match item {
+                Value::Object(table) => Some(table),
+                _ => None,
+            });
+            tables.collect()
+        });
+        if tables.is_none() {
+            self.problem(key, &format!("must be {expected}"));
+        }
+        let tables = tables.into_iter().flatten().enumerate();
+        tables
+            .map(|(index, table)| self.nested(&format!("{key}[{index}]"), table))
+            .collect()
     }
 
     /// A secret under `key`, or the file named by `<key>_file`. The file must be readable now.

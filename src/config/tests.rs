@@ -4,12 +4,13 @@ mod accounts;
 mod layers;
 mod problems;
 mod secrets;
+mod sync;
 
 use std::collections::HashMap;
 use std::path::Path;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use jsonwebtoken::Algorithm;
 use secrecy::ExposeSecret;
 use serde_json::json;

@@ -1,6 +1,6 @@
 //! Cron patterns of six fields (second first), in UTC.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SubsecRound, Utc};
 use croner::parser::{CronParser, Seconds};
 
 /// A pattern that says when something is due.
@@ -27,6 +27,12 @@ impl Cron {
         self.0.find_next_occurrence(&at, false).ok()
     }
 
+    /// The last due instant that is not after `at`; `None` where there is none.
+    pub fn last_before(&self, at: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        // The search would carry the fraction of a second along.
+        self.0.find_previous_occurrence(&at.trunc_subsecs(0), true).ok()
+    }
+
     pub(super) fn pattern(&self) -> String {
         self.0.pattern.to_string()
     }
@@ -48,6 +54,21 @@ mod tests {
             cron.next_after(at("2026-01-01T12:04:59Z")),
             Some(at("2026-01-01T12:05:00Z"))
         );
+    }
+
+    #[test]
+    fn the_last_due_instant_may_be_the_one_given() {
+        let at = |text: &str| DateTime::parse_from_rfc3339(text).unwrap().to_utc();
+        let cron = Cron::parse("0 2,17,32,47 * * * *").unwrap();
+        for (given, last) in [
+            ("2026-01-01T12:02:00Z", "2026-01-01T12:02:00Z"),
+            ("2026-01-01T12:02:00.7Z", "2026-01-01T12:02:00Z"),
+            ("2026-01-01T12:01:59.9Z", "2026-01-01T11:47:00Z"),
+        ] {
+            assert_eq!(cron.last_before(at(given)), Some(at(last)), "{given}");
+        }
+        let never = Cron::parse("0 0 0 30 2 *").unwrap();
+        assert_eq!(never.last_before(at("2026-01-01T00:00:00Z")), None);
     }
 
     #[test]

@@ -1,0 +1,103 @@
+//! `sync.*`: when work is due, and how a worker behaves.
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+
+use super::seconds;
+use super::section::Section;
+use crate::schedule::Cron;
+
+const A_CRON: &str =
+    "a cron pattern of six fields (second minute hour day month weekday), as in \"0 */5 * * * *\"";
+
+const A_LOOKBACK: &str = "a whole number and a unit (m, h or d), from 1m to 366d, as in \"2h\"";
+
+const TIERS: &str =
+    "a list of tables as in [{ every = \"0 23 * * * *\", lookback = \"24h\" }], or its JSON text";
+
+/// The longest lookback. Whoever wants to look back further wants a backfill.
+const LONGEST_LOOKBACK: TimeDelta = TimeDelta::days(366);
+
+/// `sync.*`.
+#[derive(Debug, Clone)]
+pub struct SyncConfig {
+    /// When new interactions are looked for.
+    pub poll: Cron,
+    /// When what was loaded is read again, smallest lookback first. Empty: never.
+    pub refresh: Vec<RefreshTier>,
+    /// How old a session without an end may be and still be read again at every ring of the first
+    /// tier; `None`: such sessions get no more attention than others.
+    pub follow_open: Option<TimeDelta>,
+    /// How far behind now windows are read.
+    pub settle: Duration,
+    /// How long a lease lasts without a heartbeat.
+    pub lease: Duration,
+    /// How long the window in hand may take after SIGTERM.
+    pub shutdown: Duration,
+}
+
+/// One of `sync.refresh`: how often which part of the past is read again.
+#[derive(Debug, Clone)]
+pub struct RefreshTier {
+    /// When it is due.
+    pub every: Cron,
+    /// How far back it reads.
+    pub lookback: TimeDelta,
+}
+
+impl SyncConfig {
+    /// `None` only where a problem has been noted.
+    pub(super) fn read(mut section: Section<'_>) -> Option<Self> {
+        let poll = section.required("poll", A_CRON, parse_cron);
+        let tiers = section.tables("refresh", TIERS).into_iter();
+        let mut refresh: Vec<RefreshTier> = tiers.filter_map(RefreshTier::read).collect();
+        refresh.sort_by_key(|tier| tier.lookback);
+        let follow_open = TimeDelta::hours(section.integer("follow_open_hours", &(0..=8_784)));
+        let settle = seconds(&mut section, "settle_seconds", 0..=86_400);
+        let lease = seconds(&mut section, "lease_seconds", 3..=3_600);
+        let shutdown = seconds(&mut section, "shutdown_seconds", 0..=3_600);
+        section.finish();
+        Some(Self {
+            poll: poll?,
+            refresh,
+            follow_open: (!follow_open.is_zero()).then_some(follow_open),
+            settle,
+            lease,
+            shutdown,
+        })
+    }
+}
+
+impl RefreshTier {
+    /// `None` only where a problem has been noted.
+    fn read(mut section: Section<'_>) -> Option<Self> {
+        let every = section.required("every", A_CRON, parse_cron);
+        let lookback = section.required("lookback", A_LOOKBACK, parse_lookback);
+        section.finish();
+        Some(Self {
+            every: every?,
+            lookback: lookback?,
+        })
+    }
+}
+
+fn parse_cron(pattern: &str) -> Option<Cron> {
+    Cron::parse(pattern).ok()
+}
+
+fn parse_lookback(text: &str) -> Option<TimeDelta> {
+    let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    // The standard parser would take a sign as well.
+    let number = Some(number).filter(|number| number.bytes().all(|byte| byte.is_ascii_digit()))?;
+    let number = number.parse::<u32>().ok()?.into();
+    let lookback = match unit {
+        "m" => TimeDelta::minutes(number),
+        "h" => TimeDelta::hours(number),
+        "d" => TimeDelta::days(number),
+        _ => return None,
+    };
+    (TimeDelta::minutes(1)..=LONGEST_LOOKBACK)
+        .contains(&lookback)
+        .then_some(lookback)
+}
