@@ -39,7 +39,7 @@ async fn a_schema_that_is_newer_than_the_binary_is_refused() {
 }
 
 #[tokio::test]
-async fn every_schema_table_view_and_column_says_what_it_means() {
+async fn every_schema_table_view_column_and_function_says_what_it_means() {
     let database = TestDatabase::migrated().await;
     let without = format!(
         "select coalesce(string_agg(name, ', '), '') from ( \
@@ -48,7 +48,9 @@ async fn every_schema_table_view_and_column_says_what_it_means() {
          where nspname in {OURS} and relkind in ('r', 'v', 'm') and obj_description(c.oid, 'pg_class') is null \
          union all select c.oid::regclass || '.' || attname from pg_class c join pg_namespace n on n.oid = relnamespace \
          join pg_attribute a on attrelid = c.oid and attnum > 0 and not attisdropped \
-         where nspname in {OURS} and relkind in ('r', 'v', 'm') and col_description(c.oid, attnum) is null) undescribed"
+         where nspname in {OURS} and relkind in ('r', 'v', 'm') and col_description(c.oid, attnum) is null \
+         union all select p.oid::regprocedure::text from pg_proc p join pg_namespace n on n.oid = pronamespace \
+         where nspname in {OURS} and obj_description(p.oid, 'pg_proc') is null) undescribed"
     );
     assert_eq!(database.text(&without).await, "");
 }
