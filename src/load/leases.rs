@@ -35,7 +35,7 @@ pub async fn acquire(
         "insert into smartassist_sync.leases as lease (account_id, holder, token, expires_at, acquired_at) \
          values ($1, $2, 1, clock_timestamp() + make_interval(secs => $3), clock_timestamp()) \
          on conflict (account_id) do update set holder = excluded.holder, token = lease.token + 1, \
-         expires_at = excluded.expires_at, acquired_at = excluded.acquired_at \
+         expires_at = excluded.expires_at, acquired_at = excluded.acquired_at, awaited_at = null \
          where lease.expires_at <= clock_timestamp() \
          returning token",
     )
@@ -51,7 +51,37 @@ pub async fn acquire(
     }))
 }
 
+/// Says that somebody waits for the account's lease. Its holder learns of it through
+/// [`Lease::is_awaited`]; whoever gets the lease next is not asked any more.
+///
+/// # Errors
+/// The database fails.
+pub async fn ask_for(executor: impl PgExecutor<'_>, account_id: &str) -> Result<(), LoadError> {
+    sqlx::query("update smartassist_sync.leases set awaited_at = clock_timestamp() where account_id = $1")
+        .bind(account_id)
+        .execute(executor)
+        .await?;
+    Ok(())
+}
+
 impl Lease {
+    /// Whether somebody has asked for the account since this lease was taken: who works long
+    /// gives way.
+    ///
+    /// # Errors
+    /// [`LoadError::LeaseLost`] where it has passed to another; or the database fails.
+    pub async fn is_awaited(&self, pool: &PgPool) -> Result<bool, LoadError> {
+        sqlx::query_scalar(
+            "select coalesce(awaited_at > acquired_at, false) from smartassist_sync.leases \
+             where account_id = $1 and token = $2",
+        )
+        .bind(&self.account_id)
+        .bind(self.token)
+        .fetch_optional(pool)
+        .await?
+        .ok_or(LoadError::LeaseLost)
+    }
+
     /// Prolongs the lease from now on.
     ///
     /// # Errors
