@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use serde_json::Value;
 use sqlx::{PgExecutor, Row};
 
 use crate::config::AccountConfig;
@@ -22,11 +23,13 @@ pub(super) struct Prepared {
 }
 
 /// Makes sure that the account has a row that says what the configuration says. A `start_from`
-/// that is not configured is `default_start` at first, and stays what it is from then on.
+/// that is not configured is `default_start` at first, and stays what it is from then on. `at` is
+/// when: where the filters have changed, what was stored before is not judged by what comes now.
 pub(super) async fn prepare(
     executor: impl PgExecutor<'_>,
     account: &AccountConfig,
     default_start: DateTime<Utc>,
+    at: DateTime<Utc>,
 ) -> Result<Prepared, LoadError> {
     let row = sqlx::query(include_str!("prepare_account.sql"))
         .bind(&account.account_id)
@@ -34,6 +37,7 @@ pub(super) async fn prepare(
         .bind(serde_json::to_string(&account.filters).unwrap_or_default())
         .bind(account.start_from)
         .bind(default_start)
+        .bind(at)
         .fetch_one(executor)
         .await?;
     Ok(Prepared {
@@ -87,4 +91,65 @@ pub(super) async fn cover(
         .fetch_optional(executor)
         .await?
         .ok_or(LoadError::LeaseLost)
+}
+
+/// Proves the lease like [`cover`] does and returns the account's watermark, which stays where it
+/// is: for a window that is stored, but covers nothing.
+///
+/// # Errors
+/// [`LoadError::LeaseLost`] where the lease has passed to another; or the database fails.
+pub(super) async fn stay(executor: impl PgExecutor<'_>, lease: &Lease) -> Result<DateTime<Utc>, LoadError> {
+    sqlx::query_scalar(
+        "select account.watermark from smartassist_sync.accounts as account \
+         join smartassist_sync.leases as lease on lease.account_id = account.account_id \
+         where lease.account_id = $1 and lease.token = $2 and lease.expires_at > clock_timestamp() \
+         for share of lease",
+    )
+    .bind(&lease.account_id)
+    .bind(lease.token)
+    .fetch_optional(executor)
+    .await?
+    .ok_or(LoadError::LeaseLost)
+}
+
+/// What was found out about how the account's API behaves, as [`remember_traits`] was given it;
+/// an empty object where nothing is known.
+///
+/// # Errors
+/// The database fails.
+pub async fn traits(executor: impl PgExecutor<'_>, account_id: &str) -> Result<Value, LoadError> {
+    let traits = sqlx::query_scalar("select api_traits from smartassist_sync.accounts where account_id = $1")
+        .bind(account_id)
+        .fetch_optional(executor)
+        .await?;
+    Ok(traits.unwrap_or_else(|| Value::Object(serde_json::Map::new())))
+}
+
+/// Remembers what was found out about how the API behaves, in place of what was known before. The
+/// account must have a row, which it has from its first run on.
+///
+/// # Errors
+/// [`LoadError::LeaseLost`] where the lease has passed to another, or the account has no row; or
+/// the database fails.
+pub async fn remember_traits(
+    executor: impl PgExecutor<'_>,
+    lease: &Lease,
+    traits: &Value,
+) -> Result<(), LoadError> {
+    let remembered = sqlx::query(
+        "with fence as (select account_id from smartassist_sync.leases \
+         where account_id = $1 and token = $2 and expires_at > clock_timestamp() for share) \
+         update smartassist_sync.accounts as account set api_traits = $3, updated_at = clock_timestamp() \
+         from fence where account.account_id = fence.account_id",
+    )
+    .bind(&lease.account_id)
+    .bind(lease.token)
+    .bind(traits)
+    .execute(executor)
+    .await?;
+    if remembered.rows_affected() == 1 {
+        Ok(())
+    } else {
+        Err(LoadError::LeaseLost)
+    }
 }

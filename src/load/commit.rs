@@ -9,20 +9,25 @@ use crate::window::Window;
 
 use super::columns::Constants;
 use super::leases::Lease;
-use super::windows::{Entry, Purpose, record};
-use super::{Counters, LoadError, accounts, interactions, rejected};
+use super::windows::{Entry, Purpose, Status, record};
+use super::{Counters, LoadError, accounts, ages, interactions, missing, rejected, stored};
 
-/// A drained window, ready to be stored.
+/// A window that was fetched, ready to be stored.
 #[derive(Debug)]
 pub struct WindowCommit<'a> {
     /// The lease under which it was fetched.
     pub lease: &'a Lease,
     /// The run it belongs to.
     pub run_id: i64,
-    /// The stretch of time that is covered by it.
+    /// The stretch of time that was asked for.
     pub window: Window,
     /// Why it was fetched.
     pub purpose: Purpose,
+    /// What came of it: drained, which covers the window; or split or gap, which stores what was
+    /// reachable and covers nothing.
+    pub status: Status,
+    /// Why it is not drained, without bodies, values or secrets.
+    pub error: Option<&'a str>,
     /// What came, sorted by id and distinct.
     pub interactions: &'a [Interaction],
     /// What could not become rows.
@@ -41,42 +46,69 @@ pub struct WindowCommit<'a> {
     pub written_at: DateTime<Utc>,
 }
 
-/// Stores a drained window, and returns all of its counters and the account's new watermark.
+/// What came of storing a window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Committed {
+    /// All counters of the window: those of fetching it and those of writing it.
+    pub counters: Counters,
+    /// The account's watermark after it.
+    pub watermark: DateTime<Utc>,
+}
+
+/// Stores a window, and where it was drained covers it.
+///
+/// What the API no longer returns is marked: at once a bot-only session that lives on under a
+/// conversation of this window; after a second drained window without a rejected record that
+/// misses it, any session that lies wholly inside.
 ///
 /// # Errors
 /// [`LoadError::LeaseLost`] where the lease has passed to another, and otherwise what the
 /// database says; nothing is stored then. An error of the COMMIT itself leaves the outcome
 /// unknown: the window may be stored. Reading it again is right either way.
-pub async fn commit_window(
-    pool: &PgPool,
-    commit: &WindowCommit<'_>,
-) -> Result<(Counters, DateTime<Utc>), LoadError> {
+pub async fn commit_window(pool: &PgPool, commit: &WindowCommit<'_>) -> Result<Committed, LoadError> {
     let constants = Constants {
         account_id: &commit.lease.account_id,
         written_at: commit.written_at,
         time_zone_offset: commit.time_zone_offset,
     };
     let mut transaction = pool.begin().await?;
-    let mut counters =
-        interactions::write(&mut transaction, constants, commit.interactions, commit.keep_raw).await?;
+    let stored = stored::read(&mut transaction, constants.account_id, commit.interactions).await?;
+    let mut counters = interactions::write(
+        &mut transaction,
+        constants,
+        commit.interactions,
+        &stored,
+        commit.keep_raw,
+    )
+    .await?;
+    counters.missing = missing::note(&mut transaction, constants, commit, &stored).await?;
+    ages::count(&mut transaction, constants, commit.interactions, &stored).await?;
     rejected::write(&mut transaction, constants, commit.window, commit.rejected).await?;
     counters += commit.fetched;
     counters.rejected = commit.rejected.len() as u64;
-    let entry = Entry {
+    record(&mut *transaction, &entry(commit, counters)).await?;
+    // Last, and demanding a row: sqlx reports the commit of a transaction that PostgreSQL has
+    // aborted as a success, but an aborted transaction cannot have given us this row.
+    let watermark = match commit.status {
+        Status::Drained => accounts::cover(&mut *transaction, commit.lease, commit.window).await?,
+        Status::Split | Status::Gap | Status::Failed => {
+            accounts::stay(&mut *transaction, commit.lease).await?
+        }
+    };
+    transaction.commit().await?;
+    Ok(Committed { counters, watermark })
+}
+
+fn entry<'a>(commit: &WindowCommit<'a>, counters: Counters) -> Entry<'a> {
+    Entry {
         lease: commit.lease,
         run_id: commit.run_id,
         window: commit.window,
         purpose: commit.purpose,
-        status: "drained",
+        status: commit.status,
         counters,
         reported_total: commit.reported_total,
         started_at: commit.started_at,
-        error: None,
-    };
-    record(&mut *transaction, &entry).await?;
-    // Last, and demanding a row: sqlx reports the commit of a transaction that PostgreSQL has
-    // aborted as a success, but an aborted transaction cannot have given us this row.
-    let watermark = accounts::cover(&mut *transaction, commit.lease, commit.window).await?;
-    transaction.commit().await?;
-    Ok((counters, watermark))
+        error: commit.error,
+    }
 }

@@ -1,33 +1,38 @@
 //! Interactions: compare first, then write only what changed.
 
-use std::collections::HashMap;
-
 use sqlx::PgConnection;
 
 use crate::transform::Interaction;
 
 use super::columns::Constants;
-use super::{Counters, LoadError, tables};
+use super::stored::{Change, Stored};
+use super::{Counters, LoadError, missing, tables};
 
 /// Writes what is new or has changed, and replaces the children of that. `interactions` are
-/// sorted by id and distinct. An interaction that is stored as it is takes no lock and leaves
-/// no trace.
+/// sorted by id and distinct, `stored` is what is there of them. An interaction that is stored as
+/// it is takes no lock and leaves no trace.
 pub(super) async fn write(
     connection: &mut PgConnection,
     constants: Constants<'_>,
     interactions: &[Interaction],
+    stored: &Stored,
     keep_raw: bool,
 ) -> Result<Counters, LoadError> {
-    let stored = stored_hashes(connection, constants.account_id, interactions).await?;
-    let hash_of = |interaction: &Interaction| stored.get(interaction.id()).map(Vec::as_slice);
     let changed: Vec<&Interaction> = interactions
         .iter()
-        .filter(|interaction| hash_of(interaction) != Some(interaction.content_hash.as_slice()))
+        .filter(|interaction| stored.change_of(interaction) != Change::None)
         .collect();
     let rewritten: Vec<&str> = changed
         .iter()
-        .filter(|interaction| hash_of(interaction).is_some())
+        .filter(|interaction| stored.change_of(interaction) == Change::Content)
         .map(|row| row.id())
+        .collect();
+    let back: Vec<&str> = interactions
+        .iter()
+        .filter(|interaction| {
+            stored.change_of(interaction) == Change::None && stored.is_missing(interaction.id())
+        })
+        .map(Interaction::id)
         .collect();
 
     delete_children(connection, constants.account_id, &rewritten).await?;
@@ -38,29 +43,13 @@ pub(super) async fn write(
             .write(connection, constants, &changed)
             .await?;
     }
+    missing::clear(connection, constants, &back).await?;
     Ok(Counters {
         inserted: (changed.len() - rewritten.len()) as u64,
-        updated: rewritten.len() as u64,
-        unchanged: (interactions.len() - changed.len()) as u64,
+        updated: (rewritten.len() + back.len()) as u64,
+        unchanged: (interactions.len() - changed.len() - back.len()) as u64,
         ..Counters::default()
     })
-}
-
-async fn stored_hashes(
-    connection: &mut PgConnection,
-    account_id: &str,
-    interactions: &[Interaction],
-) -> Result<HashMap<String, Vec<u8>>, LoadError> {
-    let ids: Vec<&str> = interactions.iter().map(Interaction::id).collect();
-    let hashes = sqlx::query_as(
-        "select interaction_id, content_hash from smartassist.sessions \
-         where account_id = $1 and interaction_id = any($2)",
-    )
-    .bind(account_id)
-    .bind(ids)
-    .fetch_all(connection)
-    .await?;
-    Ok(hashes.into_iter().collect())
 }
 
 /// Segments and consultations go with their destination. A raw record goes too, so that none

@@ -4,20 +4,23 @@
 //! is [`commit_window`], which is the transaction that everything hangs on.
 
 pub mod accounts;
+mod ages;
 mod columns;
 mod commit;
 mod error;
 mod interactions;
 pub mod leases;
+mod missing;
 mod rejected;
 pub mod runs;
 pub mod status;
+mod stored;
 mod tables;
 mod windows;
 
-pub use commit::{WindowCommit, commit_window};
+pub use commit::{Committed, WindowCommit, commit_window};
 pub use error::{LoadError, UNREACHABLE_REMEDY, is_undefined, is_unreachable};
-pub use windows::{FailedWindow, Purpose, record_failed, spent_by_others};
+pub use windows::{FailedWindow, Purpose, Status, recent_counts, record_failed, spent_by_others};
 
 /// What one window, or all windows of a run, came to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -35,6 +38,7 @@ pub struct Counters {
     pub updated: u64,
     pub unchanged: u64,
     pub rejected: u64,
+    pub missing: u64,
 }
 
 impl std::ops::AddAssign for Counters {
@@ -48,6 +52,7 @@ impl std::ops::AddAssign for Counters {
         self.updated += other.updated;
         self.unchanged += other.unchanged;
         self.rejected += other.rejected;
+        self.missing += other.missing;
     }
 }
 

@@ -1,12 +1,21 @@
--- Coverage means "read with these filters": with others it begins anew.
+-- Coverage means "read with these filters": with others it begins anew, and so does what was missed. ('{}' are no filters, but a row that nothing
+-- was read with yet.)
 with before as (
-    select filters from smartassist_sync.accounts where account_id = $1
+    select account_id, filters from smartassist_sync.accounts where account_id = $1
+),
+forgotten as (
+    delete from smartassist_sync.absences as absence
+    using before
+    where absence.account_id = before.account_id and before.filters <> $3::jsonb
 )
 insert into smartassist_sync.accounts as account (account_id, name, filters, start_from, watermark)
 values ($1, $2, $3::jsonb, coalesce($4::timestamptz, $5), coalesce($4::timestamptz, $5))
 on conflict (account_id) do update set
     name = excluded.name,
     filters = excluded.filters,
+    filters_changed_at = case
+        when account.filters in (excluded.filters, '{}') then account.filters_changed_at else $6
+    end,
     start_from = coalesce($4, account.start_from),
     coverage = case when account.filters = excluded.filters then account.coverage else '{}' end,
     watermark = smartassist_sync.watermark_of(

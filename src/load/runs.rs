@@ -1,9 +1,11 @@
 //! The books of runs: what was done for an account, when, and how it ended.
 
 use chrono::{DateTime, Utc};
+use sqlx::postgres::types::PgRange;
 use sqlx::{PgExecutor, PgPool};
 
 use crate::config::AccountConfig;
+use crate::window::Window;
 
 use super::leases::Lease;
 use super::{Counters, LoadError, accounts, bigint};
@@ -15,6 +17,12 @@ pub enum Kind {
     Poll,
     /// One pass to now, asked for on the command line.
     Sync,
+    /// Reads again what may have changed.
+    Refresh,
+    /// Reads a stretch of the past that an operator asked for.
+    Backfill,
+    /// Compares what is stored with the API.
+    Verify,
 }
 
 impl Kind {
@@ -23,6 +31,9 @@ impl Kind {
         match self {
             Self::Poll => "poll",
             Self::Sync => "sync",
+            Self::Refresh => "refresh",
+            Self::Backfill => "backfill",
+            Self::Verify => "verify",
         }
     }
 }
@@ -65,6 +76,11 @@ pub struct NewRun<'a> {
     pub default_start: DateTime<Utc>,
     /// When it begins.
     pub at: DateTime<Utc>,
+    /// The stretch of time that it is about; `None` for all up to now.
+    pub range: Option<Window>,
+    /// Windows drained since then need not be read again; `None` where only what is not covered
+    /// is read.
+    pub read_since: Option<DateTime<Utc>>,
 }
 
 /// A run whose books are open.
@@ -79,26 +95,28 @@ pub struct OpenRun {
 }
 
 /// Makes the account known as it is configured, and opens the books for a run, if the lease still
-/// holds. Runs of the account that are still open belong to workers that died: they are closed
-/// as interrupted.
+/// holds. Runs of the account that are still open under other leases belong to workers that died:
+/// they are closed as interrupted. Under this one there may be several at a time.
 ///
 /// # Errors
 /// [`LoadError::LeaseLost`] where the lease has passed to another; or the database fails.
 pub async fn open(pool: &PgPool, run: &NewRun<'_>) -> Result<OpenRun, LoadError> {
     let mut transaction = pool.begin().await?;
     run.lease.prove(&mut *transaction).await?;
-    let prepared = accounts::prepare(&mut *transaction, run.account, run.default_start).await?;
+    let prepared = accounts::prepare(&mut *transaction, run.account, run.default_start, run.at).await?;
     sqlx::query(
         "update smartassist_sync.runs set status = 'interrupted', finished_at = $2, \
-         error = 'its worker ended without a word' where account_id = $1 and status = 'running'",
+         error = 'its worker ended without a word' \
+         where account_id = $1 and status = 'running' and token is distinct from $3",
     )
     .bind(&run.lease.account_id)
     .bind(run.at)
+    .bind(run.lease.token)
     .execute(&mut *transaction)
     .await?;
     let id = sqlx::query_scalar(
-        "insert into smartassist_sync.runs (account_id, kind, status, started_at, holder, token, watermark_before) \
-         values ($1, $2, 'running', $3, $4, $5, $6) returning id",
+        "insert into smartassist_sync.runs (account_id, kind, status, started_at, holder, token, watermark_before, \
+         range, read_since) values ($1, $2, 'running', $3, $4, $5, $6, $7, $8) returning id",
     )
     .bind(&run.lease.account_id)
     .bind(run.kind.as_str())
@@ -106,6 +124,8 @@ pub async fn open(pool: &PgPool, run: &NewRun<'_>) -> Result<OpenRun, LoadError>
     .bind(&run.lease.holder)
     .bind(run.lease.token)
     .bind(prepared.watermark)
+    .bind(run.range.map(PgRange::from))
+    .bind(run.read_since)
     .fetch_one(&mut *transaction)
     .await?;
     transaction.commit().await?;
@@ -142,7 +162,7 @@ pub async fn finish(executor: impl PgExecutor<'_>, finished: &Finished<'_>) -> R
     let closed = sqlx::query(
         "update smartassist_sync.runs set status = $2, finished_at = $3, watermark_after = $4, error = $5, \
          windows = $6, pages = $7, requests = $8, records = $9, distinct_records = $10, inserted = $11, \
-         updated = $12, unchanged = $13, rejected = $14 where id = $1 and status = 'running'",
+         updated = $12, unchanged = $13, rejected = $14, missing = $15 where id = $1 and status = 'running'",
     )
     .bind(finished.run_id)
     .bind(finished.outcome.as_str())
@@ -158,6 +178,7 @@ pub async fn finish(executor: impl PgExecutor<'_>, finished: &Finished<'_>) -> R
     .bind(bigint(counters.updated))
     .bind(bigint(counters.unchanged))
     .bind(bigint(counters.rejected))
+    .bind(bigint(counters.missing))
     .execute(executor)
     .await?;
     if closed.rows_affected() == 1 {
@@ -165,4 +186,24 @@ pub async fn finish(executor: impl PgExecutor<'_>, finished: &Finished<'_>) -> R
     } else {
         Err(LoadError::LeaseLost)
     }
+}
+
+/// Since when the newest run of this kind over exactly this stretch has been reading, if it did
+/// not succeed: whoever goes on with it need not read again what was drained since. `None` where
+/// there is nothing to go on with, or the last window of that attempt is older than seven days.
+///
+/// # Errors
+/// The database fails.
+pub async fn unfinished_since(
+    executor: impl PgExecutor<'_>,
+    account_id: &str,
+    kind: Kind,
+    range: Window,
+) -> Result<Option<DateTime<Utc>>, LoadError> {
+    Ok(sqlx::query_scalar(include_str!("unfinished_since.sql"))
+        .bind(account_id)
+        .bind(kind.as_str())
+        .bind(PgRange::from(range))
+        .fetch_optional(executor)
+        .await?)
 }

@@ -11,11 +11,22 @@ use crate::window::Window;
 use super::leases::Lease;
 use super::{Counters, LoadError, bigint};
 
+/// The longest stretch over which a request budget reckons.
+const HOUR: Duration = Duration::from_secs(3_600);
+
 /// Why a window is fetched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
     /// It was not covered yet.
     New,
+    /// Records of its age still change.
+    Refresh,
+    /// An operator asked for it.
+    Backfill,
+    /// It was a gap, and is tried again.
+    Gap,
+    /// What is stored is compared with the API.
+    Verify,
 }
 
 impl Purpose {
@@ -23,6 +34,35 @@ impl Purpose {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::New => "new",
+            Self::Refresh => "refresh",
+            Self::Backfill => "backfill",
+            Self::Gap => "gap",
+            Self::Verify => "verify",
+        }
+    }
+}
+
+/// What came of a window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// Every record in it was seen.
+    Drained,
+    /// It holds too many records; its parts are fetched instead.
+    Split,
+    /// Even its smallest part holds too many records: some cannot be had.
+    Gap,
+    /// Nothing of it is stored.
+    Failed,
+}
+
+impl Status {
+    /// As the column `status` spells it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Drained => "drained",
+            Self::Split => "split",
+            Self::Gap => "gap",
+            Self::Failed => "failed",
         }
     }
 }
@@ -34,7 +74,7 @@ pub(super) struct Entry<'a> {
     pub(super) run_id: i64,
     pub(super) window: Window,
     pub(super) purpose: Purpose,
-    pub(super) status: &'static str,
+    pub(super) status: Status,
     pub(super) counters: Counters,
     pub(super) reported_total: Option<u64>,
     pub(super) started_at: DateTime<Utc>,
@@ -50,7 +90,7 @@ pub(super) async fn record(executor: impl PgExecutor<'_>, entry: &Entry<'_>) -> 
         .bind(entry.run_id)
         .bind(PgRange::from(entry.window))
         .bind(entry.purpose.as_str())
-        .bind(entry.status)
+        .bind(entry.status.as_str())
         .bind(bigint(counters.pages))
         .bind(bigint(counters.requests))
         .bind(bigint(counters.records))
@@ -60,6 +100,7 @@ pub(super) async fn record(executor: impl PgExecutor<'_>, entry: &Entry<'_>) -> 
         .bind(bigint(counters.updated))
         .bind(bigint(counters.unchanged))
         .bind(bigint(counters.rejected))
+        .bind(bigint(counters.missing))
         .bind(entry.started_at)
         .bind(entry.error)
         .execute(executor)
@@ -71,7 +112,8 @@ pub(super) async fn record(executor: impl PgExecutor<'_>, entry: &Entry<'_>) -> 
     }
 }
 
-/// A window that was not drained: nothing of it is covered, and the next run reads it again.
+/// A window of which nothing is stored, since it failed or was let go: the next run reads it
+/// again. Its requests count all the same, which is why it is in the ledger.
 #[derive(Debug)]
 pub struct FailedWindow<'a> {
     /// The lease under which it was fetched.
@@ -100,7 +142,7 @@ pub async fn record_failed(pool: &PgPool, failed: &FailedWindow<'_>) -> Result<(
         run_id: failed.run_id,
         window: failed.window,
         purpose: failed.purpose,
-        status: "failed",
+        status: Status::Failed,
         counters: failed.counters,
         reported_total: None,
         started_at: failed.started_at,
@@ -109,8 +151,8 @@ pub async fn record_failed(pool: &PgPool, failed: &FailedWindow<'_>) -> Result<(
     record(pool, &entry).await
 }
 
-/// Requests of the account that other processes made in the last hour, each window's with how
-/// long ago it ended.
+/// Requests of the account that other processes made within `since`, an hour at most: each
+/// window's, with how long ago it ended.
 ///
 /// # Errors
 /// The database fails.
@@ -118,15 +160,17 @@ pub async fn spent_by_others(
     pool: &PgPool,
     account_id: &str,
     holder: &str,
+    since: Duration,
 ) -> Result<Vec<(usize, Duration)>, LoadError> {
     let spent: Vec<(i64, f64)> = sqlx::query_as(
         "select fetched.requests, extract(epoch from clock_timestamp() - fetched.finished_at)::float8 \
          from smartassist_sync.windows as fetched join smartassist_sync.runs as run on run.id = fetched.run_id \
-         where fetched.account_id = $1 and fetched.finished_at > clock_timestamp() - interval '1 hour' \
-         and run.holder is distinct from $2",
+         where fetched.account_id = $1 and run.holder is distinct from $2 \
+         and fetched.finished_at > clock_timestamp() - make_interval(secs => $3)",
     )
     .bind(account_id)
     .bind(holder)
+    .bind(since.min(HOUR).as_secs_f64())
     .fetch_all(pool)
     .await?;
     let entry = |(requests, age): (i64, f64)| {
@@ -136,4 +180,28 @@ pub async fn spent_by_others(
         )
     };
     Ok(spent.into_iter().map(entry).collect())
+}
+
+/// How many distinct records the newest drained windows held, `limit` windows at most, oldest
+/// first: what expected density is reckoned from.
+///
+/// # Errors
+/// The database fails.
+pub async fn recent_counts(
+    executor: impl PgExecutor<'_>,
+    account_id: &str,
+    limit: i64,
+) -> Result<Vec<(Window, u64)>, LoadError> {
+    let counts: Vec<(DateTime<Utc>, DateTime<Utc>, i64)> = sqlx::query_as(
+        "select lower(newest.range), upper(newest.range), newest.distinct_records from ( \
+         select id, range, distinct_records, finished_at from smartassist_sync.windows \
+         where account_id = $1 and status = 'drained' order by finished_at desc, id desc limit $2 \
+         ) as newest order by newest.finished_at, newest.id",
+    )
+    .bind(account_id)
+    .bind(limit)
+    .fetch_all(executor)
+    .await?;
+    let count = |(start, end, count)| (Window { start, end }, u64::try_from(count).unwrap_or(0));
+    Ok(counts.into_iter().map(count).collect())
 }

@@ -22,6 +22,9 @@ use super::plan;
 use super::report::{Progress, RunReport};
 use super::window::{Next, load_window};
 
+/// What others spent longer ago than this is in no budget.
+const HOUR: Duration = Duration::from_secs(3_600);
+
 /// How far back an account is loaded where nobody says.
 const DEFAULT_START: TimeDelta = TimeDelta::days(30);
 
@@ -138,6 +141,8 @@ impl AccountWorker {
             account: self.api.account(),
             default_start,
             at,
+            range: None,
+            read_since: None,
         };
         let run = runs::open(&self.pool, &run).await?;
         if run.coverage_began_anew {
@@ -215,7 +220,7 @@ impl AccountWorker {
         if !self.knows_what_others_spent.load(Ordering::Relaxed) {
             let account = self.api.account();
             self.api
-                .remember_spent(spent_by_others(&self.pool, &account.account_id, &self.holder).await?);
+                .remember_spent(spent_by_others(&self.pool, &account.account_id, &self.holder, HOUR).await?);
             self.knows_what_others_spent.store(true, Ordering::Relaxed);
         }
         Ok(())

@@ -6,7 +6,9 @@ use tracing::{error, info};
 
 use crate::extract::{Action, ApiError, Tally};
 use crate::load::leases::Lease;
-use crate::load::{Counters, FailedWindow, LoadError, Purpose, WindowCommit, commit_window, record_failed};
+use crate::load::{
+    Committed, Counters, FailedWindow, LoadError, Purpose, Status, WindowCommit, commit_window, record_failed,
+};
 use crate::observe::{self, chain, metrics};
 use crate::window::Window;
 
@@ -108,6 +110,8 @@ impl Loading<'_> {
             run_id: self.run_id,
             window: self.window,
             purpose: Purpose::New,
+            status: Status::Drained,
+            error: None,
             interactions: &drained.interactions,
             rejected: &drained.rejected,
             time_zone_offset: self.worker.api.account().time_zone_offset,
@@ -120,7 +124,7 @@ impl Loading<'_> {
             started_at: self.started_at,
             written_at: self.worker.clock.now(),
         };
-        let (counters, watermark) = commit_window(&self.worker.pool, &commit).await?;
+        let Committed { counters, watermark } = commit_window(&self.worker.pool, &commit).await?;
         report_success(self.worker, counters, watermark);
         Ok(WindowReport {
             counters,

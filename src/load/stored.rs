@@ -1,0 +1,101 @@
+//! What is stored already of what a window returned: read once, before anything is written.
+
+use std::collections::HashMap;
+
+use sqlx::{FromRow, PgConnection};
+
+use crate::transform::Interaction;
+
+use super::LoadError;
+
+/// The stored rows that a window's interactions concern, by interaction id.
+#[derive(Debug)]
+pub(super) struct Stored(HashMap<String, Row>);
+
+#[derive(Debug, FromRow)]
+struct Row {
+    interaction_id: String,
+    content_hash: Vec<u8>,
+    is_missing: bool,
+    is_bot_only: bool,
+    was_missed: bool,
+}
+
+/// How an interaction differs from what is stored of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Change {
+    /// Nothing is stored of it.
+    New,
+    /// Another version of it is stored.
+    Content,
+    /// This very version is stored.
+    None,
+}
+
+/// Reads what is stored under the ids of the interactions, and under the session ids of those
+/// that are conversations: a bot-only session bears that id until it becomes one.
+pub(super) async fn read(
+    connection: &mut PgConnection,
+    account_id: &str,
+    interactions: &[Interaction],
+) -> Result<Stored, LoadError> {
+    let ids = interactions.iter().map(Interaction::id);
+    let ids: Vec<&str> = ids
+        .chain(interactions.iter().filter_map(session_of_conversation))
+        .collect();
+    let rows: Vec<Row> = sqlx::query_as(include_str!("stored.sql"))
+        .bind(account_id)
+        .bind(ids)
+        .fetch_all(connection)
+        .await?;
+    let by_id = |row: Row| (row.interaction_id.clone(), row);
+    Ok(Stored(rows.into_iter().map(by_id).collect()))
+}
+
+fn session_of_conversation(interaction: &Interaction) -> Option<&str> {
+    let session = &interaction.rows.session;
+    session
+        .conversation_id
+        .as_ref()
+        .and(session.session_id.as_deref())
+}
+
+impl Stored {
+    pub(super) fn change_of(&self, interaction: &Interaction) -> Change {
+        match self.0.get(interaction.id()) {
+            None => Change::New,
+            Some(row) if row.content_hash == interaction.content_hash => Change::None,
+            Some(_) => Change::Content,
+        }
+    }
+
+    /// Whether the row says that the API no longer returns it.
+    pub(super) fn is_missing(&self, interaction_id: &str) -> bool {
+        self.0.get(interaction_id).is_some_and(|row| row.is_missing)
+    }
+
+    /// Whether an earlier window missed it.
+    pub(super) fn was_missed(&self, interaction_id: &str) -> bool {
+        self.0.get(interaction_id).is_some_and(|row| row.was_missed)
+    }
+
+    /// Ids of bot-only sessions that live on as one of these conversations, and that the API no
+    /// longer returned beside it.
+    pub(super) fn superseded<'a>(&self, interactions: &'a [Interaction]) -> Vec<&'a str> {
+        let is_returned = |id: &str| interactions.iter().any(|interaction| interaction.id() == id);
+        let is_live_bot_row = |id: &str| {
+            self.0
+                .get(id)
+                .is_some_and(|row| row.is_bot_only && !row.is_missing)
+        };
+        let mut superseded: Vec<&str> = interactions
+            .iter()
+            .filter_map(session_of_conversation)
+            .filter(|id| is_live_bot_row(id) && !is_returned(id))
+            .collect();
+        // Several conversations can have grown out of one session.
+        superseded.sort_unstable();
+        superseded.dedup();
+        superseded
+    }
+}
