@@ -3,8 +3,6 @@
 //! Coverage is a `tstzmultirange` that only PostgreSQL does arithmetic on. The watermark is
 //! derived from it in the same statement that moves it.
 
-use std::time::Duration;
-
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use sqlx::{PgExecutor, Row};
@@ -44,30 +42,6 @@ pub(super) async fn prepare(
         watermark: row.try_get("watermark")?,
         coverage_began_anew: row.try_get("began_anew")?,
     })
-}
-
-/// The stretches before `until` that are wanted and not covered yet, oldest first. They end
-/// `settle` before the database's own now at the latest: should our clock be ahead, what has not
-/// happened yet must not count as read.
-///
-/// # Errors
-/// The database fails.
-pub async fn uncovered(
-    executor: impl PgExecutor<'_>,
-    account_id: &str,
-    until: DateTime<Utc>,
-    settle: Duration,
-) -> Result<Vec<Window>, LoadError> {
-    let stretches = sqlx::query_as(include_str!("uncovered.sql"))
-        .bind(account_id)
-        .bind(until)
-        .bind(settle.as_secs_f64())
-        .fetch_all(executor)
-        .await?;
-    Ok(stretches
-        .into_iter()
-        .map(|(start, end)| Window { start, end })
-        .collect())
 }
 
 /// Adds a drained window to the coverage and moves the watermark, if the lease still holds, and

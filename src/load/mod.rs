@@ -8,6 +8,7 @@ mod ages;
 mod columns;
 mod commit;
 mod error;
+pub mod gaps;
 mod interactions;
 pub mod leases;
 mod missing;
@@ -16,11 +17,16 @@ pub mod runs;
 pub mod status;
 mod stored;
 mod tables;
+pub mod wanted;
 mod windows;
 
 pub use commit::{Committed, WindowCommit, commit_window};
 pub use error::{LoadError, UNREACHABLE_REMEDY, is_undefined, is_unreachable};
 pub use windows::{FailedWindow, Purpose, Status, recent_counts, record_failed, spent_by_others};
+
+use chrono::{DateTime, Utc};
+
+use crate::window::Window;
 
 /// What one window, or all windows of a run, came to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -54,6 +60,14 @@ impl std::ops::AddAssign for Counters {
         self.rejected += other.rejected;
         self.missing += other.missing;
     }
+}
+
+/// Stretches as statements return them: two columns, the first instant inside and the first after.
+fn windows_of(stretches: Vec<(DateTime<Utc>, DateTime<Utc>)>) -> Vec<Window> {
+    stretches
+        .into_iter()
+        .map(|(start, end)| Window { start, end })
+        .collect()
 }
 
 /// A count as PostgreSQL's `bigint` takes it.

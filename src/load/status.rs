@@ -21,6 +21,8 @@ pub struct AccountStatus {
     pub lag_seconds: i64,
     /// Stretches between `start_from` and the newest covered instant that are not covered.
     pub holes: i64,
+    /// Open gaps: stretches of which the API shows not all records.
+    pub gaps: i64,
     /// Interactions that are stored.
     pub interactions: i64,
     /// Records set aside that are still waiting.

@@ -11,6 +11,7 @@ select account.name,
                )) - account.coverage
            )
        ) as holes,
+       (select count(*) from smartassist_sync.gaps as gap where gap.account_id = account.account_id) as gaps,
        (select count(*) from smartassist.sessions as session where session.account_id = account.account_id)
            as interactions,
        (

@@ -22,6 +22,10 @@ fn render_account(account: &AccountStatus) -> String {
         1 => "1 stretch before the newest loaded instant is missing".to_owned(),
         holes => format!("{holes} stretches before the newest loaded instant are missing"),
     };
+    let gaps = match account.gaps {
+        0 => "none".to_owned(),
+        gaps => format!("{gaps}, see smartassist_sync.gaps: the API shows not all of their records"),
+    };
     let last_run = match (
         &account.last_run_kind,
         &account.last_run_status,
@@ -35,6 +39,7 @@ fn render_account(account: &AccountStatus) -> String {
         ("lag", render_seconds(account.lag_seconds)),
         ("loaded from", instant(account.start_from)),
         ("holes", holes),
+        ("gaps", gaps),
         ("interactions", account.interactions.to_string()),
         ("rejected, waiting", account.rejected_waiting.to_string()),
         ("last run", last_run),

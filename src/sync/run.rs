@@ -14,7 +14,8 @@ use crate::clock::Clock;
 use crate::extract::ApiClient;
 use crate::load::leases::{self, Lease};
 use crate::load::runs::{self, Finished, Kind, NewRun};
-use crate::load::{LoadError, accounts, spent_by_others};
+use crate::load::wanted::{self, Wanted};
+use crate::load::{LoadError, spent_by_others};
 use crate::observe::{self, chain};
 
 use super::heartbeat::Heartbeat;
@@ -178,7 +179,7 @@ impl AccountWorker {
     ) -> Result<(), LoadError> {
         let settle = self.settings.settle;
         let head = plan::head(self.clock.now(), settle);
-        let stretches = accounts::uncovered(&self.pool, &lease.account_id, head, settle).await?;
+        let stretches = wanted::unread(&self.pool, &lease.account_id, &Wanted::New, head, settle).await?;
         let windows = plan::windows(&stretches);
         info!(windows = windows.len(), watermark = %observe::instant(progress.watermark), "run started");
         let mut windows = VecDeque::from(windows);

@@ -1,9 +1,16 @@
 //! Leases and coverage, as SQL keeps them.
 
+mod books;
+mod commits;
+mod desk;
+mod missing;
+mod wanted;
+
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use smartassist_etl::load::{LoadError, accounts, leases};
+use smartassist_etl::load::wanted::{Wanted, unread};
+use smartassist_etl::load::{LoadError, leases};
 use sqlx::AssertSqlSafe;
 
 use crate::support::{Setup, TestDatabase, instant};
@@ -105,7 +112,7 @@ async fn what_is_left_to_do_is_what_is_wanted_without_what_is_covered() {
         )
         .await;
     let until = instant("2026-01-05T00:00:00Z");
-    let left = accounts::uncovered(&database.pool, "acct-sim", until, Duration::ZERO)
+    let left = unread(&database.pool, "acct-sim", &Wanted::New, until, Duration::ZERO)
         .await
         .unwrap();
     let left: Vec<String> = left.iter().map(ToString::to_string).collect();
@@ -118,10 +125,16 @@ async fn what_is_left_to_do_is_what_is_wanted_without_what_is_covered() {
     );
     let before_start = instant("2025-06-01T00:00:00Z");
     assert!(
-        accounts::uncovered(&database.pool, "acct-sim", before_start, Duration::ZERO)
-            .await
-            .unwrap()
-            .is_empty()
+        unread(
+            &database.pool,
+            "acct-sim",
+            &Wanted::New,
+            before_start,
+            Duration::ZERO
+        )
+        .await
+        .unwrap()
+        .is_empty()
     );
 }
 
@@ -159,9 +172,15 @@ async fn what_has_not_happened_yet_by_the_databases_clock_is_not_asked_for() {
     let setup = Setup::start().await;
     setup.sync(&database).await;
     let ahead = instant("2999-01-01T00:00:00Z");
-    let left = accounts::uncovered(&database.pool, "acct-sim", ahead, Duration::from_secs(60))
-        .await
-        .unwrap();
+    let left = unread(
+        &database.pool,
+        "acct-sim",
+        &Wanted::New,
+        ahead,
+        Duration::from_secs(60),
+    )
+    .await
+    .unwrap();
     let late = format!(
         "select ('{}'::timestamptz > clock_timestamp() - interval '59 s')::int::bigint",
         left[0].end

@@ -1,0 +1,43 @@
+//! Open gaps: stretches of which the API shows not all records, even in the smallest part.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgExecutor;
+
+use crate::window::Window;
+
+use super::LoadError;
+
+/// A stretch that was fetched in vain and is not covered since. What was reachable is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Gap {
+    /// The stretch of time.
+    pub window: Window,
+    /// How often it was fetched in vain, with the account's present filters.
+    pub times_tried: i64,
+    /// When it was last fetched in vain, in the database's time.
+    pub last_tried_at: DateTime<Utc>,
+    /// From when on it is wanted again, in the database's time: ever later, a day at most.
+    pub next_try_at: DateTime<Utc>,
+}
+
+/// The account's open gaps, oldest stretch first.
+///
+/// # Errors
+/// The database fails.
+pub async fn open(executor: impl PgExecutor<'_>, account_id: &str) -> Result<Vec<Gap>, LoadError> {
+    type Row = (DateTime<Utc>, DateTime<Utc>, i64, DateTime<Utc>, DateTime<Utc>);
+    let gaps: Vec<Row> = sqlx::query_as(
+        "select lower(range), upper(range), times_tried, last_tried_at, next_try_at \
+         from smartassist_sync.gaps where account_id = $1 order by range",
+    )
+    .bind(account_id)
+    .fetch_all(executor)
+    .await?;
+    let gap = |(start, end, times_tried, last_tried_at, next_try_at)| Gap {
+        window: Window { start, end },
+        times_tried,
+        last_tried_at,
+        next_try_at,
+    };
+    Ok(gaps.into_iter().map(gap).collect())
+}

@@ -1,0 +1,29 @@
+-- What is covered now and was drained since $6 was covered by one of these windows, or was read again by it. So a window of before the last change of
+-- filters cannot hide anything: coverage has begun anew since.
+select lower(stretch), upper(stretch)
+from smartassist_sync.accounts as account
+cross join lateral (
+    select date_trunc('second', least($2, clock_timestamp() - make_interval(secs => $3))) as head
+) as settled
+cross join lateral (
+    select coalesce(range_agg(tstzrange(started.second, started.second + interval '1 second')), '{}') as seconds
+    from smartassist.sessions as session
+    cross join lateral (select date_trunc('second', session.session_started_at) as second) as started
+    where session.account_id = account.account_id
+        and session.session_ended_at is null and session.missing_since is null
+        and session.session_started_at >= $7 and session.session_started_at < $4
+) as still_open
+cross join lateral (
+    select coalesce(range_agg(fetched.range), '{}') as ranges
+    from smartassist_sync.windows as fetched
+    where fetched.account_id = account.account_id
+        and fetched.status = 'drained' and fetched.started_at >= $6
+) as fresh
+cross join lateral unnest(
+    (tstzmultirange(tstzrange($4, $5)) + still_open.seconds)
+    * tstzmultirange(tstzrange(null, settled.head))
+    * account.coverage
+    - fresh.ranges
+) as stretch
+where account.account_id = $1
+order by 1

@@ -1,0 +1,73 @@
+//! What is left to read: what is wanted less what the books say was read. All arithmetic on
+//! stretches of time is PostgreSQL's, on multiranges.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use sqlx::PgExecutor;
+
+use crate::window::Window;
+
+use super::{LoadError, windows_of};
+
+/// What somebody wants to have read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    /// What is not covered from the account's start on, but for gaps that are not to be tried
+    /// again yet.
+    New,
+    /// What of a stretch is not covered: gaps too, and before the account's start too.
+    Missing {
+        /// The stretch, whole seconds.
+        range: Window,
+    },
+    /// What of a stretch is covered, but was not drained by a window that began at `since` or
+    /// later.
+    Reread {
+        /// The stretch, whole seconds.
+        range: Window,
+        /// From when on a reading is fresh enough.
+        since: DateTime<Utc>,
+        /// Sessions that started before the stretch, at this instant or later, and have no end
+        /// yet: the second in which each started is wanted too. `None`: none of them.
+        open_since: Option<DateTime<Utc>>,
+    },
+}
+
+/// The stretches before `until` that are wanted and were not read, oldest first. They end `settle`
+/// before the database's own now at the latest: should our clock be ahead, what has not happened
+/// yet must not count as read.
+///
+/// # Errors
+/// The database fails.
+pub async fn unread(
+    executor: impl PgExecutor<'_>,
+    account_id: &str,
+    wanted: &Wanted,
+    until: DateTime<Utc>,
+    settle: Duration,
+) -> Result<Vec<Window>, LoadError> {
+    let statement = match wanted {
+        Wanted::New => include_str!("unread_new.sql"),
+        Wanted::Missing { .. } => include_str!("unread_missing.sql"),
+        Wanted::Reread { .. } => include_str!("unread_reread.sql"),
+    };
+    let query = sqlx::query_as(statement)
+        .bind(account_id)
+        .bind(until)
+        .bind(settle.as_secs_f64());
+    let query = match *wanted {
+        Wanted::New => query,
+        Wanted::Missing { range } => query.bind(range.start).bind(range.end),
+        Wanted::Reread {
+            range,
+            since,
+            open_since,
+        } => query
+            .bind(range.start)
+            .bind(range.end)
+            .bind(since)
+            .bind(open_since),
+    };
+    Ok(windows_of(query.fetch_all(executor).await?))
+}

@@ -1,0 +1,214 @@
+//! Runs, what is asked of a lease's holder, what is known of the API, what others spent.
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use serde_json::json;
+use smartassist_etl::load::runs::{self, Finished, Kind, Outcome, unfinished_since};
+use smartassist_etl::load::{Counters, LoadError, Status, accounts, leases, spent_by_others, status};
+
+use super::desk::{ACCOUNT, Desk, at, open_run, window};
+
+const LASTS: Duration = Duration::from_secs(60);
+
+async fn finish(desk: &Desk, run_id: i64, outcome: Outcome) {
+    let finished = Finished {
+        run_id,
+        outcome,
+        counters: Counters {
+            missing: 3,
+            ..Counters::default()
+        },
+        watermark: at("10:00:00"),
+        at: at("23:00:00"),
+        error: None,
+    };
+    runs::finish(&desk.database.pool, &finished).await.unwrap();
+}
+
+#[tokio::test]
+async fn opening_a_run_closes_those_of_other_leases_only() {
+    let mut desk = Desk::open().await;
+    let first = desk.run_id;
+    let range = Some(window("10:00:00", "11:00:00"));
+    let refresh = open_run(&desk.database, &desk.lease, Kind::Refresh, range, at("12:00:00")).await;
+    let running = "select count(*) from smartassist_sync.runs where status = 'running'";
+    assert_eq!(desk.database.number(running).await, 2, "one worker may do both");
+    finish(&desk, refresh, Outcome::Succeeded).await;
+    let booked = "select kind || ' ' || missing || ' ' || (range = '[2026-01-10 10:00Z,2026-01-10 11:00Z)') || ' ' || \
+                  (read_since = '2026-01-10T12:00:00Z') from smartassist_sync.runs where id = ";
+    let booked = desk.database.text(&format!("{booked}{refresh}")).await;
+    assert_eq!(booked, "refresh 3 true true");
+
+    desk.lease.release(&desk.database.pool).await.unwrap();
+    let lease = leases::acquire(&desk.database.pool, ACCOUNT, "next", LASTS).await;
+    desk.lease = lease.unwrap().unwrap();
+    open_run(&desk.database, &desk.lease, Kind::Poll, None, at("13:00:00")).await;
+    let status = format!("select status from smartassist_sync.runs where id = {first}");
+    assert_eq!(desk.database.text(&status).await, "interrupted");
+}
+
+#[tokio::test]
+async fn an_unfinished_run_over_the_same_stretch_can_be_gone_on_with() {
+    let mut desk = Desk::open().await;
+    let range = window("10:00:00", "11:00:00");
+    let pool = desk.database.pool.clone();
+    let since = async |kind, range| unfinished_since(&pool, ACCOUNT, kind, range).await.unwrap();
+    assert_eq!(since(Kind::Backfill, range).await, None);
+
+    desk.run_id = open_run(
+        &desk.database,
+        &desk.lease,
+        Kind::Backfill,
+        Some(range),
+        at("12:00:00"),
+    )
+    .await;
+    assert_eq!(since(Kind::Backfill, range).await, None, "nothing was read by it");
+    desk.empty(Status::Drained, window("10:00:00", "10:30:00"), at("12:00:00"))
+        .await;
+    finish(&desk, desk.run_id, Outcome::Interrupted).await;
+    assert_eq!(since(Kind::Backfill, range).await, Some(at("12:00:00")));
+    assert_eq!(since(Kind::Verify, range).await, None, "another kind");
+    assert_eq!(since(Kind::Backfill, window("10:00:00", "11:00:01")).await, None);
+
+    desk.database
+        .execute("update smartassist_sync.windows set finished_at = finished_at - interval '8 days'")
+        .await;
+    assert_eq!(since(Kind::Backfill, range).await, None, "too old");
+    desk.database
+        .execute("update smartassist_sync.windows set finished_at = clock_timestamp()")
+        .await;
+    let next = open_run(
+        &desk.database,
+        &desk.lease,
+        Kind::Backfill,
+        Some(range),
+        at("13:00:00"),
+    )
+    .await;
+    finish(&desk, next, Outcome::Succeeded).await;
+    assert_eq!(since(Kind::Backfill, range).await, None, "done");
+}
+
+#[tokio::test]
+async fn an_attempt_that_was_resumed_and_stopped_at_once_can_still_be_gone_on_with() {
+    let mut desk = Desk::open().await;
+    let range = window("10:00:00", "11:00:00");
+    desk.run_id = open_run(
+        &desk.database,
+        &desk.lease,
+        Kind::Backfill,
+        Some(range),
+        at("12:00:00"),
+    )
+    .await;
+    desk.empty(Status::Drained, window("10:00:00", "10:30:00"), at("12:00:00"))
+        .await;
+    open_run(
+        &desk.database,
+        &desk.lease,
+        Kind::Backfill,
+        Some(range),
+        at("13:00:00"),
+    )
+    .await;
+    desk.database
+        .execute(
+            "update smartassist_sync.runs set read_since = '2026-01-10T12:00:00Z' where range is not null",
+        )
+        .await;
+    let since = unfinished_since(&desk.database.pool, ACCOUNT, Kind::Backfill, range).await;
+    assert_eq!(since.unwrap(), Some(at("12:00:00")));
+}
+
+#[tokio::test]
+async fn a_lease_is_awaited_once_somebody_asks_until_another_has_it() {
+    let desk = Desk::open().await;
+    let pool = &desk.database.pool;
+    assert!(!desk.lease.is_awaited(pool).await.unwrap());
+    leases::ask_for(pool, ACCOUNT).await.unwrap();
+    leases::ask_for(pool, "nobody has this one").await.unwrap();
+    assert!(desk.lease.is_awaited(pool).await.unwrap());
+    desk.lease.renew(pool, LASTS).await.unwrap();
+    assert!(
+        desk.lease.is_awaited(pool).await.unwrap(),
+        "a heartbeat is no answer"
+    );
+    desk.lease.release(pool).await.unwrap();
+    let next = leases::acquire(pool, ACCOUNT, "next", LASTS)
+        .await
+        .unwrap()
+        .unwrap();
+    assert!(!next.is_awaited(pool).await.unwrap());
+    let asked = "select count(awaited_at) from smartassist_sync.leases";
+    assert_eq!(desk.database.number(asked).await, 0);
+    assert!(matches!(
+        desk.lease.is_awaited(pool).await,
+        Err(LoadError::LeaseLost)
+    ));
+}
+
+#[tokio::test]
+async fn traits_are_remembered_by_who_holds_the_lease() {
+    let desk = Desk::open().await;
+    let pool = &desk.database.pool;
+    assert_eq!(accounts::traits(pool, "unknown").await.unwrap(), json!({}));
+    assert_eq!(accounts::traits(pool, ACCOUNT).await.unwrap(), json!({}));
+    let traits = json!({"totals": true, "order": "newest first"});
+    accounts::remember_traits(pool, &desk.lease, &traits)
+        .await
+        .unwrap();
+    assert_eq!(accounts::traits(pool, ACCOUNT).await.unwrap(), traits);
+    open_run(&desk.database, &desk.lease, Kind::Poll, None, at("13:00:00")).await;
+    assert_eq!(
+        accounts::traits(pool, ACCOUNT).await.unwrap(),
+        traits,
+        "a run keeps them"
+    );
+
+    desk.lease.release(pool).await.unwrap();
+    let late = accounts::remember_traits(pool, &desk.lease, &json!({})).await;
+    assert!(matches!(late, Err(LoadError::LeaseLost)));
+    assert_eq!(accounts::traits(pool, ACCOUNT).await.unwrap(), traits);
+}
+
+#[tokio::test]
+async fn what_others_spent_is_asked_for_the_time_that_matters() {
+    let desk = Desk::open().await;
+    desk.empty(Status::Drained, window("10:00:00", "11:00:00"), at("12:00:00"))
+        .await;
+    let ago = TimeDelta::minutes(5).num_seconds();
+    desk.database
+        .execute(&format!(
+            "update smartassist_sync.windows set requests = 7, finished_at = clock_timestamp() - interval '{ago} s'"
+        ))
+        .await;
+    let spent = async |holder, seconds| {
+        let since = Duration::from_secs(seconds);
+        spent_by_others(&desk.database.pool, ACCOUNT, holder, since)
+            .await
+            .unwrap()
+    };
+    assert_eq!(spent("another", 600).await[0].0, 7);
+    assert!(spent("another", 60).await.is_empty());
+    assert!(spent("desk", 600).await.is_empty(), "its own it knows");
+    desk.database
+        .execute("update smartassist_sync.windows set finished_at = clock_timestamp() - interval '61 min'")
+        .await;
+    assert!(spent("another", 36_000).await.is_empty(), "an hour at most");
+}
+
+#[tokio::test]
+async fn status_counts_open_gaps() {
+    let desk = Desk::open().await;
+    desk.empty(Status::Gap, window("10:00:00", "10:00:01"), at("12:00:00"))
+        .await;
+    let accounts = status::accounts(&desk.database.pool).await.unwrap();
+    assert_eq!(accounts[0].gaps, 1);
+    let text = smartassist_etl::observe::render_status(&accounts);
+    assert!(
+        text.contains("  gaps               1, see smartassist_sync.gaps"),
+        "{text}"
+    );
+}

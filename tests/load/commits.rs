@@ -1,0 +1,148 @@
+//! Windows that are stored without being drained, the density of those that are, and what is
+//! measured when windows are read again.
+
+use std::time::Duration;
+
+use smartassist_etl::load::{LoadError, Status, leases, recent_counts};
+
+use super::desk::{ACCOUNT, Desk, Reading, at, conversation, texts, window};
+use crate::support::instant;
+
+#[tokio::test]
+async fn a_split_or_gap_window_stores_its_rows_and_covers_nothing() {
+    for status in [Status::Split, Status::Gap] {
+        let desk = Desk::open().await;
+        let records = [conversation("a", "10:10:00", Some("10:20:00"))];
+        let reading = Reading {
+            window: window("10:00:00", "11:00:00"),
+            status,
+            records: &records,
+            rejected: &[],
+            at: at("12:00:00"),
+        };
+        let committed = desk.commit(&reading).await.unwrap();
+        assert_eq!(committed.counters.inserted, 1);
+        assert_eq!(committed.watermark, instant("2026-01-01T00:00:00Z"), "it stays");
+        let covered = "select count(*) from smartassist_sync.accounts, unnest(coverage)";
+        assert_eq!(desk.database.number(covered).await, 0);
+        let line =
+            "select status || ' ' || purpose || ' ' || coalesce(error, '-') from smartassist_sync.windows";
+        let error = if status == Status::Gap { "too many" } else { "-" };
+        assert_eq!(
+            desk.database.text(line).await,
+            format!("{} refresh {error}", status.as_str())
+        );
+        assert_eq!(desk.database.counts().await, [1, 1, 1, 0, 1, 1]);
+    }
+}
+
+#[tokio::test]
+async fn a_window_of_a_lost_lease_is_not_stored_whatever_came_of_it() {
+    for status in [Status::Drained, Status::Split, Status::Gap] {
+        let desk = Desk::open().await;
+        desk.lease.release(&desk.database.pool).await.unwrap();
+        let lasts = Duration::from_secs(60);
+        leases::acquire(&desk.database.pool, ACCOUNT, "other", lasts)
+            .await
+            .unwrap()
+            .unwrap();
+        let records = [conversation("a", "10:10:00", Some("10:20:00"))];
+        let reading = Reading {
+            window: window("10:00:00", "11:00:00"),
+            status,
+            records: &records,
+            rejected: &[],
+            at: at("12:00:00"),
+        };
+        let refused = desk.commit(&reading).await;
+        assert!(matches!(refused, Err(LoadError::LeaseLost)), "{refused:?}");
+        assert_eq!(desk.database.counts().await, [0; 6]);
+    }
+}
+
+#[tokio::test]
+async fn an_account_without_a_row_stores_no_part_of_a_window() {
+    let desk = Desk::open().await;
+    desk.database
+        .execute("delete from smartassist_sync.accounts")
+        .await;
+    let records = [conversation("a", "10:10:00", Some("10:20:00"))];
+    let reading = Reading {
+        window: window("10:00:00", "11:00:00"),
+        status: Status::Split,
+        records: &records,
+        rejected: &[],
+        at: at("12:00:00"),
+    };
+    assert!(desk.commit(&reading).await.is_err());
+    assert_eq!(desk.database.counts().await, [0; 6]);
+}
+
+#[tokio::test]
+async fn recent_counts_are_the_newest_drained_windows_oldest_first() {
+    let desk = Desk::open().await;
+    let record = [conversation("a", "10:10:00", Some("10:20:00"))];
+    desk.empty(Status::Drained, window("08:00:00", "09:00:00"), at("12:00:00"))
+        .await;
+    desk.drained(&record, "12:00:00").await;
+    desk.hour(Status::Split, &record, "12:00:00").await;
+    desk.empty(Status::Drained, window("09:00:00", "10:00:00"), at("12:00:00"))
+        .await;
+    let counts = recent_counts(&desk.database.pool, ACCOUNT, 2).await.unwrap();
+    let (windows, counts): (Vec<_>, Vec<_>) = counts.into_iter().unzip();
+    assert_eq!(texts(&windows), ["10:00:00-11:00:00", "09:00:00-10:00:00"]);
+    assert_eq!(counts, [1, 0]);
+}
+
+/// The view, a line a class: `age_from..age_to reread/changed percent`.
+const CHANGE_BY_AGE: &str = "select string_agg(format('%s..%s %s/%s %s', age_from, age_to, reread, changed, \
+     changed_percent), ', ' order by age_from_hours) from smartassist_bi.change_by_age where account_name = 'main'";
+
+#[tokio::test]
+async fn change_is_counted_by_the_age_at_reading() {
+    let desk = Desk::open().await;
+    let open = |id: &str| conversation(id, "10:10:00", None);
+    let ended = |id: &str| conversation(id, "10:10:00", Some("10:20:00"));
+    let sums = "select count(*) from smartassist_sync.changes_by_age";
+    desk.drained(&[open("a"), open("b"), open("c")], "10:15:00").await;
+    assert_eq!(desk.database.number(sums).await, 0, "nothing was read again");
+
+    desk.drained(&[ended("a"), open("b"), open("c")], "10:24:59")
+        .await;
+    desk.drained(&[ended("a"), ended("b"), open("c")], "10:25:00")
+        .await;
+    desk.drained(&[ended("a"), ended("b"), ended("c"), ended("new")], "11:09:59")
+        .await;
+    let much_later = Reading {
+        window: window("10:00:00", "11:00:00"),
+        status: Status::Drained,
+        records: &[ended("a")],
+        rejected: &[],
+        at: instant("2027-01-10T10:00:00Z"),
+    };
+    desk.commit(&much_later).await.unwrap();
+    assert_eq!(
+        desk.database.text(CHANGE_BY_AGE).await,
+        "0 min..15 min 3/1 33.33, 15 min..1 h 6/2 33.33, 90 d.. 1/0 0.00"
+    );
+}
+
+#[tokio::test]
+async fn a_session_that_starts_in_the_future_is_of_the_youngest_age() {
+    let desk = Desk::open().await;
+    let record = [conversation("a", "10:10:00", None)];
+    desk.drained(&record, "10:00:00").await;
+    desk.drained(&record, "10:00:00").await;
+    assert_eq!(desk.database.text(CHANGE_BY_AGE).await, "0 min..15 min 1/0 0.00");
+}
+
+#[tokio::test]
+async fn the_reader_sees_change_by_age() {
+    let desk = Desk::open().await;
+    let record = [conversation("a", "10:10:00", None)];
+    desk.drained(&record, "10:30:00").await;
+    desk.drained(&record, "10:30:00").await;
+    desk.database
+        .execute("set role smartassist_reader; select * from smartassist_bi.change_by_age; reset role")
+        .await;
+}

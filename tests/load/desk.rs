@@ -1,0 +1,194 @@
+//! A worker's desk without an API: what was "read" is put together by hand and stored.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+use smartassist_etl::config::{AccountConfig, Config};
+use smartassist_etl::load::leases::{self, Lease};
+use smartassist_etl::load::runs::{self, Kind, NewRun};
+use smartassist_etl::load::{Committed, Counters, LoadError, Purpose, Status, WindowCommit, commit_window};
+use smartassist_etl::transform::{Interaction, Rejected, transform};
+use smartassist_etl::window::Window;
+
+use crate::support::{Setup, TestDatabase, instant};
+
+/// The account of all these tests.
+pub(super) const ACCOUNT: &str = "acct-sim";
+
+/// An instant of 10 January 2026.
+pub(super) fn at(time: &str) -> DateTime<Utc> {
+    instant(&format!("2026-01-10T{time}Z"))
+}
+
+/// A window of 10 January 2026.
+pub(super) fn window(start: &str, end: &str) -> Window {
+    Window {
+        start: at(start),
+        end: at(end),
+    }
+}
+
+pub(super) fn texts(windows: &[Window]) -> Vec<String> {
+    let time = |at: DateTime<Utc>| at.format("%H:%M:%S").to_string();
+    windows
+        .iter()
+        .map(|window| format!("{}-{}", time(window.start), time(window.end)))
+        .collect()
+}
+
+/// What the record becomes.
+pub(super) fn read(record: &Value) -> Interaction {
+    transform(&RawValue::from_string(record.to_string()).unwrap(), 0).unwrap()
+}
+
+/// A conversation of 10 January 2026 with a destination, an agent and a tag.
+pub(super) fn conversation(id: &str, start: &str, end: Option<&str>) -> Value {
+    let mut record = json!({
+        "conversationId": id, "sessionId": format!("s-{id}"),
+        "sessionStartTime": format!("2026-01-10T{start}"),
+        "sessionleveltags": [{"name": "n", "value": "v"}],
+        "destinations": [{"destinationType": "QueueEntry", "queueId": "q", "respondingAgent": {"agentId": "a"}}],
+    });
+    if let Some(end) = end {
+        record["sessionEndTime"] = format!("2026-01-10T{end}").into();
+    }
+    record
+}
+
+/// An open database, lease and run.
+pub(super) struct Desk {
+    pub(super) database: TestDatabase,
+    pub(super) lease: Lease,
+    pub(super) run_id: i64,
+}
+
+/// One reading of a window.
+pub(super) struct Reading<'a> {
+    pub(super) window: Window,
+    pub(super) status: Status,
+    pub(super) records: &'a [Value],
+    pub(super) rejected: &'a [Rejected],
+    /// When it was fetched and written.
+    pub(super) at: DateTime<Utc>,
+}
+
+/// The configuration of the account, with further keys.
+pub(super) async fn account(keys: &[(&str, &str)]) -> AccountConfig {
+    let mut setup = Setup::start().await;
+    for (key, value) in keys {
+        setup.set(key, value);
+    }
+    let config = Config::from_layers(None, setup.environment()).unwrap();
+    config.accounts[0].clone()
+}
+
+/// Opens a run's books.
+pub(super) async fn open_run(
+    database: &TestDatabase,
+    lease: &Lease,
+    kind: Kind,
+    range: Option<Window>,
+    at: DateTime<Utc>,
+) -> i64 {
+    let account = account(&[]).await;
+    let run = NewRun {
+        lease,
+        kind,
+        account: &account,
+        default_start: at,
+        at,
+        range,
+        read_since: range.map(|_| at),
+    };
+    runs::open(&database.pool, &run).await.unwrap().id
+}
+
+impl Desk {
+    /// In the morning of 10 January 2026.
+    pub(super) async fn open() -> Self {
+        let database = TestDatabase::migrated().await;
+        let lasts = Duration::from_secs(60);
+        let lease = leases::acquire(&database.pool, ACCOUNT, "desk", lasts).await;
+        let lease = lease.unwrap().unwrap();
+        let run_id = open_run(&database, &lease, Kind::Sync, None, at("00:00:00")).await;
+        Self {
+            database,
+            lease,
+            run_id,
+        }
+    }
+
+    pub(super) async fn commit(&self, reading: &Reading<'_>) -> Result<Committed, LoadError> {
+        let mut interactions: Vec<Interaction> = reading.records.iter().map(read).collect();
+        interactions.sort_by(|a, b| a.id().cmp(b.id()));
+        let commit = WindowCommit {
+            lease: &self.lease,
+            run_id: self.run_id,
+            window: reading.window,
+            purpose: Purpose::Refresh,
+            status: reading.status,
+            error: (reading.status == Status::Gap).then_some("too many"),
+            interactions: &interactions,
+            rejected: reading.rejected,
+            time_zone_offset: 0,
+            keep_raw: true,
+            fetched: Counters {
+                windows: 1,
+                distinct_records: interactions.len() as u64,
+                ..Counters::default()
+            },
+            reported_total: None,
+            started_at: reading.at,
+            written_at: reading.at,
+        };
+        commit_window(&self.database.pool, &commit).await
+    }
+
+    /// A reading of the hour from 10 o'clock, made at `time`.
+    pub(super) async fn hour(&self, status: Status, records: &[Value], time: &str) -> Counters {
+        let reading = Reading {
+            window: window("10:00:00", "11:00:00"),
+            status,
+            records,
+            rejected: &[],
+            at: at(time),
+        };
+        self.commit(&reading).await.unwrap().counters
+    }
+
+    /// The same, drained.
+    pub(super) async fn drained(&self, records: &[Value], time: &str) -> Counters {
+        self.hour(Status::Drained, records, time).await
+    }
+
+    /// A window with nothing in it.
+    pub(super) async fn empty(&self, status: Status, window: Window, at: DateTime<Utc>) -> Committed {
+        let reading = Reading {
+            window,
+            status,
+            records: &[],
+            rejected: &[],
+            at,
+        };
+        self.commit(&reading).await.unwrap()
+    }
+
+    /// Interactions with their `missing_since`, as `id=HH:MM:SS`, those missing only.
+    pub(super) async fn missing(&self) -> String {
+        self.database
+            .text(
+                "select coalesce(string_agg(interaction_id || '=' || to_char(missing_since at time zone 'UTC', \
+                 'HH24:MI:SS'), ' ' order by interaction_id), '') \
+                 from smartassist.sessions where missing_since is not null",
+            )
+            .await
+    }
+
+    pub(super) async fn absences(&self) -> i64 {
+        self.database
+            .number("select count(*) from smartassist_sync.absences")
+            .await
+    }
+}

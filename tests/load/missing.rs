@@ -1,0 +1,262 @@
+//! What the API no longer returns: marked after two reads that prove it, taken back when it returns.
+
+use serde_json::{Value, json};
+use smartassist_etl::load::runs::{self, Kind, NewRun};
+use smartassist_etl::load::{Counters, Status};
+use smartassist_etl::transform::Rejected;
+
+use super::desk::{Desk, Reading, account, at, conversation, open_run, window};
+
+fn inside(id: &str) -> Value {
+    conversation(id, "10:10:00", Some("10:20:00"))
+}
+
+#[tokio::test]
+async fn a_session_is_missing_after_two_drained_reads_and_not_after_one() {
+    let desk = Desk::open().await;
+    desk.drained(&[inside("a"), inside("b")], "12:00:00").await;
+    let versions = desk.database.row_versions().await;
+
+    let first = desk.drained(&[inside("b")], "12:10:00").await;
+    assert_eq!((first.missing, desk.absences().await), (0, 1));
+    assert_eq!(
+        desk.database.row_versions().await,
+        versions,
+        "the data is not touched yet"
+    );
+
+    let second = desk.drained(&[inside("b")], "12:20:00").await;
+    assert_eq!((second.missing, desk.absences().await), (1, 0));
+    assert_eq!(desk.missing().await, "a=12:10:00", "from the first miss on");
+    let changed = "select count(*) from smartassist.sessions where last_changed_at = '2026-01-10T12:20:00Z'";
+    assert_eq!(desk.database.number(changed).await, 1);
+    let booked = "select sum(missing)::bigint from smartassist_sync.windows";
+    assert_eq!(desk.database.number(booked).await, 1);
+
+    let versions = desk.database.row_versions().await;
+    let third = desk.drained(&[inside("b")], "12:30:00").await;
+    assert_eq!(
+        (third.missing, desk.absences().await),
+        (0, 0),
+        "it is missing already"
+    );
+    assert_eq!(desk.database.row_versions().await, versions);
+}
+
+#[tokio::test]
+async fn what_is_read_again_unchanged_keeps_its_row_versions() {
+    let desk = Desk::open().await;
+    let records = [inside("a"), inside("b")];
+    desk.drained(&records, "12:00:00").await;
+    let versions = desk.database.row_versions().await;
+    let again = desk.drained(&records, "12:10:00").await;
+    assert_eq!((again.unchanged, again.updated, again.missing), (2, 0, 0));
+    assert_eq!(desk.database.row_versions().await, versions);
+}
+
+#[tokio::test]
+async fn reads_that_overlap_in_time_count_as_one() {
+    let desk = Desk::open().await;
+    desk.drained(&[inside("a")], "12:00:00").await;
+    desk.drained(&[], "12:10:00").await;
+    let overlapping = desk.drained(&[], "12:09:59").await;
+    assert_eq!((overlapping.missing, desk.absences().await), (0, 1));
+    assert_eq!(desk.drained(&[], "12:11:00").await.missing, 1);
+    assert_eq!(desk.missing().await, "a=12:10:00");
+}
+
+#[tokio::test]
+async fn a_split_or_gap_read_marks_nothing() {
+    for status in [Status::Split, Status::Gap] {
+        let desk = Desk::open().await;
+        desk.drained(&[inside("a")], "12:00:00").await;
+        for time in ["12:10:00", "12:20:00", "12:30:00"] {
+            assert_eq!(desk.hour(status, &[], time).await.missing, 0);
+        }
+        assert_eq!((desk.missing().await.as_str(), desk.absences().await), ("", 0));
+    }
+}
+
+#[tokio::test]
+async fn a_read_with_a_rejected_record_marks_nothing() {
+    let desk = Desk::open().await;
+    desk.drained(&[inside("a")], "12:00:00").await;
+    let rejected = [Rejected {
+        reason: "no readable start",
+        payload: "{}".to_owned(),
+        payload_hash: [0; 32],
+    }];
+    for time in ["12:10:00", "12:20:00"] {
+        let reading = Reading {
+            window: window("10:00:00", "11:00:00"),
+            status: Status::Drained,
+            records: &[],
+            rejected: &rejected,
+            at: at(time),
+        };
+        desk.commit(&reading).await.unwrap();
+    }
+    assert_eq!((desk.missing().await.as_str(), desk.absences().await), ("", 0));
+}
+
+#[tokio::test]
+async fn a_session_that_does_not_lie_wholly_inside_is_never_marked() {
+    let desk = Desk::open().await;
+    let straddling = [
+        conversation("before", "09:59:59", Some("10:20:00")),
+        conversation("at-end", "10:10:00", Some("11:00:00")),
+        conversation("after", "10:10:00", Some("11:20:00")),
+        conversation("open", "10:10:00", None),
+        conversation("outside", "11:00:00", Some("11:00:01")),
+    ];
+    desk.drained(&straddling, "12:00:00").await;
+    for time in ["12:10:00", "12:20:00", "12:30:00"] {
+        assert_eq!(desk.drained(&[], time).await.missing, 0);
+    }
+    assert_eq!((desk.missing().await.as_str(), desk.absences().await), ("", 0));
+}
+
+#[tokio::test]
+async fn a_session_that_comes_back_before_it_is_marked_is_forgotten_about() {
+    let desk = Desk::open().await;
+    desk.drained(&[inside("a")], "12:00:00").await;
+    let versions = desk.database.row_versions().await;
+    desk.drained(&[], "12:10:00").await;
+    // A part of a split window is as good a proof that it is there.
+    desk.hour(Status::Split, &[inside("a")], "12:20:00").await;
+    assert_eq!(desk.absences().await, 0);
+    desk.drained(&[], "12:30:00").await;
+    assert_eq!(desk.missing().await, "", "counting has begun anew");
+    assert_eq!(desk.database.row_versions().await, versions);
+}
+
+#[tokio::test]
+async fn a_session_that_comes_back_unchanged_is_cleared_and_its_children_are_left() {
+    let desk = Desk::open().await;
+    desk.drained(&[inside("a")], "12:00:00").await;
+    let children = desk.database.row_versions().await[1..].to_vec();
+    assert_eq!(children.len(), 4);
+    desk.drained(&[], "12:10:00").await;
+    desk.drained(&[], "12:20:00").await;
+    assert_eq!(desk.missing().await, "a=12:10:00");
+    let back = desk.drained(&[inside("a")], "12:30:00").await;
+    assert_eq!((back.inserted, back.updated, back.unchanged), (0, 1, 0));
+    assert_eq!(desk.missing().await, "");
+    assert_eq!(desk.database.row_versions().await[1..], children);
+    let changed = "select count(*) from smartassist.sessions where last_changed_at = '2026-01-10T12:30:00Z'";
+    assert_eq!(desk.database.number(changed).await, 1);
+}
+
+#[tokio::test]
+async fn a_session_that_comes_back_changed_is_rewritten_and_cleared() {
+    let desk = Desk::open().await;
+    desk.drained(&[inside("a")], "12:00:00").await;
+    desk.drained(&[], "12:10:00").await;
+    desk.drained(&[], "12:20:00").await;
+    let mut changed = inside("a");
+    changed["finalStatus"] = "CLOSED".into();
+    let back = desk.drained(&[changed], "12:30:00").await;
+    assert_eq!((back.updated, desk.missing().await.as_str()), (1, ""));
+}
+
+#[tokio::test]
+async fn what_was_stored_under_other_filters_is_not_judged() {
+    let desk = Desk::open().await;
+    desk.drained(&[inside("old")], "12:00:00").await;
+    desk.drained(&[], "12:10:00").await;
+    let account = account(&[("channels", "rtm")]).await;
+    let run = NewRun {
+        lease: &desk.lease,
+        kind: Kind::Poll,
+        account: &account,
+        default_start: at("00:00:00"),
+        at: at("13:00:00"),
+        range: None,
+        read_since: None,
+    };
+    assert!(
+        runs::open(&desk.database.pool, &run)
+            .await
+            .unwrap()
+            .coverage_began_anew
+    );
+    assert_eq!(desk.absences().await, 0, "what was missed is forgotten");
+    desk.drained(&[inside("new")], "13:10:00").await;
+    desk.drained(&[], "13:20:00").await;
+    desk.drained(&[], "13:30:00").await;
+    assert_eq!(desk.missing().await, "new=13:20:00");
+
+    runs::open(&desk.database.pool, &run).await.unwrap();
+    let changed = "select extract(hour from filters_changed_at at time zone 'UTC')::bigint from smartassist_sync.accounts";
+    assert_eq!(
+        desk.database.number(changed).await,
+        13,
+        "the same filters again are no change"
+    );
+}
+
+#[tokio::test]
+async fn the_first_filters_are_no_change_of_filters() {
+    let desk = Desk::open().await;
+    let changed = "select count(filters_changed_at) from smartassist_sync.accounts";
+    assert_eq!(desk.database.number(changed).await, 0);
+    let unread = "update smartassist_sync.accounts set filters = '{}'";
+    desk.database.execute(unread).await;
+    open_run(&desk.database, &desk.lease, Kind::Poll, None, at("13:00:00")).await;
+    assert_eq!(
+        desk.database.number(changed).await,
+        0,
+        "nothing was read without any"
+    );
+}
+
+#[tokio::test]
+async fn what_was_noted_of_a_deleted_row_does_not_count_for_the_one_after_it() {
+    let desk = Desk::open().await;
+    desk.drained(&[inside("a")], "12:00:00").await;
+    desk.drained(&[], "12:10:00").await;
+    desk.database.execute("delete from smartassist.sessions").await;
+    desk.drained(&[inside("a")], "12:20:00").await;
+    desk.drained(&[], "12:30:00").await;
+    assert_eq!((desk.missing().await.as_str(), desk.absences().await), ("", 1));
+    desk.drained(&[], "12:40:00").await;
+    assert_eq!(desk.missing().await, "a=12:30:00");
+}
+
+#[tokio::test]
+async fn a_bot_only_session_that_became_a_conversation_is_superseded_at_once() {
+    for status in [Status::Drained, Status::Split, Status::Gap] {
+        let desk = Desk::open().await;
+        // It has no end yet, so no window would ever judge it.
+        let bot_only = json!({"sessionId": "s-c", "sessionStartTime": "2026-01-10T10:10:00"});
+        desk.drained(&[bot_only, inside("other")], "12:00:00").await;
+        let grown = desk
+            .hour(status, &[inside("c"), inside("other")], "12:10:00")
+            .await;
+        assert_eq!((grown.inserted, grown.missing), (1, 1));
+        assert_eq!(desk.missing().await, "s-c=12:10:00");
+        let again = desk
+            .hour(status, &[inside("c"), inside("other")], "12:20:00")
+            .await;
+        assert_eq!(again.missing, 0);
+    }
+}
+
+#[tokio::test]
+async fn a_bot_only_session_that_is_returned_beside_its_conversation_stays() {
+    let desk = Desk::open().await;
+    let bot_only = json!({"sessionId": "s-c", "sessionStartTime": "2026-01-10T10:10:00"});
+    desk.drained(std::slice::from_ref(&bot_only), "12:00:00").await;
+    let both = desk.drained(&[bot_only, inside("c")], "12:10:00").await;
+    assert_eq!((both.missing, desk.missing().await.as_str()), (0, ""));
+}
+
+#[tokio::test]
+async fn a_conversation_whose_id_is_anothers_session_id_is_not_superseded() {
+    let desk = Desk::open().await;
+    desk.drained(&[inside("s-c")], "12:00:00").await;
+    let counters: Counters = desk.drained(&[inside("c"), inside("s-c")], "12:10:00").await;
+    assert_eq!(counters.missing, 0);
+    let counters = desk.hour(Status::Split, &[inside("c")], "12:20:00").await;
+    assert_eq!((counters.missing, desk.missing().await.as_str()), (0, ""));
+}
