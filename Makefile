@@ -35,8 +35,8 @@ versions:
 	@grep -q "rust:$$(sed -n 's/^channel *= *"\([0-9]*\.[0-9]*\).*/\1/p' rust-toolchain.toml)-" Dockerfile || \
 	{ echo "the Rust version of Dockerfile and rust-toolchain.toml differ" >&2; exit 1; }
 
-bench: ## how many interactions a second
-	$(CARGO) bench --bench throughput --locked
+bench: ## interactions a second, requests a first load (BENCH=throughput, requests, budget: only these parts)
+	$(CARGO) bench --bench load --locked
 
 image: ## the container image, with docker, podman or buildah
 	@set -ex; if docker info >/dev/null 2>&1; then docker build --build-arg VERSION=$(VERSION) -t $(IMAGE) .; \

@@ -22,7 +22,7 @@ pub(crate) const TABLES: [&str; 6] = [
 /// A database, and one connection to it.
 #[derive(Debug)]
 pub(crate) struct Database {
-    name: &'static str,
+    name: String,
     options: PgConnectOptions,
     pgpass: PathBuf,
     connection: PgConnection,
@@ -38,27 +38,37 @@ pub(crate) struct Books {
     pub(crate) rejected: usize,
 }
 
+/// What the daemon's own books say of all of its runs.
+#[derive(Debug)]
+pub(crate) struct Ledger {
+    pub(crate) requests: usize,
+    pub(crate) inserted: usize,
+    pub(crate) rejected: usize,
+    /// Windows by what came of them; failed ones are those of which something is missing.
+    pub(crate) drained: usize,
+    pub(crate) split: usize,
+    pub(crate) failed: usize,
+    /// Of the last run that has one.
+    pub(crate) error: Option<String>,
+}
+
 impl Database {
     /// A new one, empty. `directory` is the server's.
-    pub(crate) async fn create(server: &PrivateServer, directory: &Path, name: &'static str) -> Result<Self> {
-        let mut connection = PgConnection::connect_with(&server.options()).await?;
-        sqlx::query(AssertSqlSafe(format!("create database {name}")))
-            .execute(&mut connection)
-            .await?;
-        connection.close().await?;
+    pub(crate) async fn create(server: &PrivateServer, directory: &Path, name: &str) -> Result<Self> {
+        on_server(server, &format!("create database {name}")).await?;
         let options = server.options().database(name);
         Ok(Self {
-            name,
+            name: name.to_owned(),
             connection: PgConnection::connect_with(&options).await?,
             options,
             pgpass: directory.join("pgpass"),
         })
     }
 
-    /// Drops it through a connection to another one.
-    pub(crate) async fn drop_from(self, other: &mut Self) -> Result<()> {
+    /// Drops it, whoever else may still be connected.
+    pub(crate) async fn drop_from(self, server: &PrivateServer) -> Result<()> {
         self.connection.close().await?;
-        other.execute(&format!("drop database {}", self.name)).await
+        on_server(server, &format!("drop database {} with (force)", self.name)).await
     }
 
     /// As `DATABASE_URL` has it.
@@ -91,14 +101,14 @@ impl Database {
     }
 
     /// Rows in each table.
-    pub(crate) async fn counts(&mut self) -> Result<Vec<usize>> {
-        let mut counts = Vec::new();
-        for table in TABLES {
+    pub(crate) async fn counts(&mut self) -> Result<[usize; TABLES.len()]> {
+        let mut counts = [0; TABLES.len()];
+        for (table, rows) in TABLES.iter().zip(&mut counts) {
             let count: i64 =
                 sqlx::query_scalar(AssertSqlSafe(format!("select count(*) from smartassist.{table}")))
                     .fetch_one(&mut self.connection)
                     .await?;
-            counts.push(count.try_into()?);
+            *rows = count.try_into()?;
         }
         Ok(counts)
     }
@@ -119,6 +129,23 @@ impl Database {
         })
     }
 
+    /// What the daemon's books say of all that it did to this database.
+    pub(crate) async fn ledger(&mut self) -> Result<Ledger> {
+        let row = sqlx::query(include_str!("ledger.sql"))
+            .fetch_one(&mut self.connection)
+            .await?;
+        let count = |column: &str| -> Result<usize> { Ok(row.try_get::<i64, _>(column)?.try_into()?) };
+        Ok(Ledger {
+            requests: count("requests")?,
+            inserted: count("inserted")?,
+            rejected: count("rejected")?,
+            drained: count("drained")?,
+            split: count("split")?,
+            failed: count("failed")?,
+            error: row.try_get("error")?,
+        })
+    }
+
     /// Runs a file in one `psql` session, and gives what it printed.
     pub(crate) async fn psql(&self, script: &Path) -> Result<String> {
         let output = Command::new("psql")
@@ -127,7 +154,7 @@ impl Database {
             .arg(script)
             .args(["--host", self.options.get_host()])
             .args(["--port", &self.options.get_port().to_string()])
-            .args(["--username", self.options.get_username(), "--dbname", self.name])
+            .args(["--username", self.options.get_username(), "--dbname", &self.name])
             .env("PGPASSFILE", &self.pgpass)
             .stdin(Stdio::null())
             .kill_on_drop(true)
@@ -142,4 +169,14 @@ impl Database {
         );
         Ok(String::from_utf8(output.stdout)?)
     }
+}
+
+async fn on_server(server: &PrivateServer, statement: &str) -> Result<()> {
+    let mut connection = PgConnection::connect_with(&server.options()).await?;
+    sqlx::query(AssertSqlSafe(statement.to_owned()))
+        .execute(&mut connection)
+        .await
+        .with_context(|| format!("failed: {statement}"))?;
+    connection.close().await?;
+    Ok(())
 }

@@ -27,3 +27,12 @@ pub(crate) fn grouped(number: usize) -> String {
 pub(crate) fn mebibytes(bytes: u64) -> f64 {
     bytes as f64 / f64::from(1024 * 1024)
 }
+
+/// Whether a goal is met; `None` where that cannot be told.
+pub(crate) fn verdict(is_met: Option<bool>) -> &'static str {
+    match is_met {
+        Some(true) => "met",
+        Some(false) => "MISSED",
+        None => "unknown",
+    }
+}

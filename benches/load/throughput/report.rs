@@ -1,10 +1,11 @@
-//! What the benchmark prints.
+//! What this part prints.
 
 use std::fmt;
 
-use crate::copy::Copy;
-use crate::daemon::Pass;
-use crate::figures::{grouped, mebibytes};
+use crate::figures::{grouped, mebibytes, verdict};
+
+use super::Pass;
+use super::copy::Copy;
 
 /// The daemon is to be at least this fast, compared with `\copy`.
 const LEAST_SHARE_OF_COPY: f64 = 1.0 / 3.0;
@@ -80,17 +81,19 @@ impl Report {
 
     fn goals(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let share = self.copy.seconds / self.load.seconds;
-        let verdict = verdict(Some(share >= LEAST_SHARE_OF_COPY));
+        let is_met = Some(share >= LEAST_SHARE_OF_COPY);
         writeln!(
             f,
-            "{verdict}  speed of the first load ÷ speed of \\copy: {share:.2}, at least {LEAST_SHARE_OF_COPY:.2} wanted"
+            "{:<7}  speed of the first load ÷ speed of \\copy: {share:.2}, at least {LEAST_SHARE_OF_COPY:.2} wanted",
+            verdict(is_met)
         )?;
         let peak = self.load.peak_memory.max(self.again.peak_memory).map(mebibytes);
-        let verdict = self::verdict(peak.map(|peak| peak < MOST_MEMORY));
+        let is_met = peak.map(|peak| peak < MOST_MEMORY);
         let peak = peak.map_or("unknown".to_owned(), |peak| format!("{peak:.1} MiB"));
         write!(
             f,
-            "{verdict}  peak memory of the daemon: {peak}, below {MOST_MEMORY:.0} MiB wanted"
+            "{:<7}  peak memory of the daemon: {peak}, below {MOST_MEMORY:.0} MiB wanted",
+            verdict(is_met)
         )
     }
 
@@ -108,14 +111,6 @@ impl Report {
     #[expect(clippy::cast_precision_loss, reason = "it is rounded for people anyway")]
     fn overhead(&self, pass: &Pass) -> f64 {
         pass.books.requests as f64 / self.interactions.div_ceil(PAGE) as f64
-    }
-}
-
-fn verdict(is_met: Option<bool>) -> &'static str {
-    match is_met {
-        Some(true) => "met    ",
-        Some(false) => "MISSED ",
-        None => "unknown",
     }
 }
 

@@ -1,0 +1,175 @@
+//! How much of the API's minute is used while there is work: a first load that takes far longer
+//! than this part lasts, against an API that enforces its limit.
+
+use std::io::Write;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
+use smartassist_etl::clock::{Clock, SystemClock};
+
+use crate::api::Api;
+use crate::daemon::{Daemon, Running};
+use crate::figures::verdict;
+use crate::requests::Scenario;
+use crate::simulator::{Seen, Simulator};
+use crate::workbench::Workbench;
+
+/// The API's limit, and the daemon's.
+const REQUESTS_PER_MINUTE: u32 = 60;
+
+/// How long an answer takes.
+const LATENCY: Duration = Duration::from_millis(300);
+
+/// Full minutes to be measured, from the first request on.
+const MINUTES: u32 = 3;
+
+/// The daemon is to use at least this much of its budget.
+const LEAST_SHARE: f64 = 0.95;
+
+/// Until the first request, and from SIGTERM to the end.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How often the simulator is asked whether the first request has come.
+const POLL: Duration = Duration::from_millis(200);
+
+/// Loads for [`MINUTES`] minutes, stops the daemon, and prints what came of it.
+///
+/// # Errors
+/// The daemon did not work for a full minute, or did not stop in order.
+pub(crate) async fn measure(workbench: &Workbench) -> Result<()> {
+    let now = SystemClock.now().trunc_subsecs(0);
+    let data = Scenario::Typical.data(now, 1.0);
+    let from = data.from;
+    let mut simulator = Simulator::start(&Api {
+        totals: false,
+        requests_per_minute: Some(REQUESTS_PER_MINUTE),
+        latency: LATENCY,
+        ..Api::new(data)
+    })
+    .await?;
+    let database = workbench.database("budget").await?;
+    let daemon = Daemon::new(from, &simulator, &database, workbench.directory())
+        .with(
+            "ACCOUNTS__BENCH__REQUESTS_PER_MINUTE",
+            &REQUESTS_PER_MINUTE.to_string(),
+        )
+        .with("STORAGE__RAW", "false");
+    let until = work(&daemon, &mut simulator)
+        .await
+        .map_err(|error| anyhow::anyhow!("{error:#}; the log ends with:\n{}", daemon.last_words()))?;
+    let seen = simulator.seen().await?;
+    workbench.drop(database).await?;
+    report(&seen, until)
+}
+
+/// Lets the daemon load for the time, and stops it. Gives the instant until which it worked.
+async fn work(daemon: &Daemon, simulator: &mut Simulator) -> Result<DateTime<Utc>> {
+    let mut running = daemon.start("sync")?;
+    let until = tokio::select! {
+        ended = running.end() => {
+            let status = ended?.status;
+            ensure!(status.success(), "sync ended with {status} before it was told to");
+            return Ok(SystemClock.now());
+        }
+        worked = measured_time(simulator) => worked?,
+    };
+    stop(&mut running).await?;
+    Ok(until)
+}
+
+/// Returns at the end of the time that is measured, which the first request begins.
+async fn measured_time(simulator: &mut Simulator) -> Result<DateTime<Utc>> {
+    let first = tokio::time::timeout(PATIENCE, first_request(simulator))
+        .await
+        .context("no request came")??;
+    let end = first + minutes(MINUTES);
+    let rest = (end - SystemClock.now()).to_std().unwrap_or_default();
+    tokio::time::sleep(rest).await;
+    Ok(end)
+}
+
+async fn first_request(simulator: &mut Simulator) -> Result<DateTime<Utc>> {
+    loop {
+        if let Some(first) = simulator.seen().await?.arrivals.first() {
+            return Ok(*first);
+        }
+        tokio::time::sleep(POLL).await;
+    }
+}
+
+async fn stop(running: &mut Running) -> Result<()> {
+    running.terminate()?;
+    let ended = tokio::time::timeout(PATIENCE, running.end())
+        .await
+        .context("sync does not stop when it is told to")??;
+    let code = ended.status.code();
+    code.with_context(|| format!("sync was told to stop, and ended with {}", ended.status))?;
+    Ok(())
+}
+
+fn report(seen: &Seen, until: DateTime<Utc>) -> Result<()> {
+    let counts = per_minute(&seen.arrivals, until);
+    ensure!(
+        !counts.is_empty(),
+        "there was work for less than a minute: {} requests",
+        seen.requests
+    );
+    let whole = f64::from(REQUESTS_PER_MINUTE) * f64::from(u32::try_from(counts.len())?);
+    let share = f64::from(u32::try_from(counts.iter().sum::<usize>())?) / whole;
+    let counts: Vec<String> = counts.iter().map(ToString::to_string).collect();
+    let mut stdout = std::io::stdout();
+    writeln!(
+        stdout,
+        "\na budget of {REQUESTS_PER_MINUTE} requests a minute, {} ms for an answer, no totals\n\n\
+         requests inside the limit, minute by minute: {}\n",
+        LATENCY.as_millis(),
+        counts.join(", ")
+    )?;
+    writeln!(
+        stdout,
+        "{:<7}  share of the budget that was used, minute by minute: {share:.3}, at least {LEAST_SHARE:.2} wanted",
+        verdict(Some(share >= LEAST_SHARE))
+    )?;
+    let pace = pace(&seen.arrivals);
+    writeln!(
+        stdout,
+        "{:<7}  pace compared with the fastest that is allowed: {}, at least {LEAST_SHARE:.2} wanted",
+        verdict(pace.map(|pace| pace >= LEAST_SHARE)),
+        pace.map_or("unknown".to_owned(), |pace| format!("{pace:.3}"))
+    )?;
+    writeln!(
+        stdout,
+        "{:<7}  requests over the limit (429): {}, none wanted",
+        verdict(Some(seen.limited == 0)),
+        seen.limited
+    )?;
+    Ok(())
+}
+
+/// Arrivals in each full minute from the first to `until`.
+fn per_minute(arrivals: &[DateTime<Utc>], until: DateTime<Utc>) -> Vec<usize> {
+    let Some(first) = arrivals.first() else {
+        return Vec::new();
+    };
+    (0..)
+        .map(|minute| (*first + minutes(minute), *first + minutes(minute + 1)))
+        .take_while(|(_, end)| *end <= until)
+        .map(|(begin, end)| arrivals.iter().filter(|at| (begin..end).contains(*at)).count())
+        .collect()
+}
+
+/// The shortest time that the limit allows between the first request and one that is whole budgets
+/// later, compared with the time that it took. Requests that come in bursts fill every minute even
+/// if the bursts are too far apart, which only this shows. `None` if there is no such request.
+fn pace(arrivals: &[DateTime<Utc>]) -> Option<f64> {
+    let first = arrivals.first()?;
+    let budgets = (arrivals.len() - 1) / usize::try_from(REQUESTS_PER_MINUTE).ok()?;
+    let last = arrivals.get(budgets * usize::try_from(REQUESTS_PER_MINUTE).ok()?)?;
+    let fastest = minutes(u32::try_from(budgets).ok()?);
+    (budgets > 0).then(|| fastest.as_seconds_f64() / (*last - *first).as_seconds_f64())
+}
+
+fn minutes(count: u32) -> TimeDelta {
+    TimeDelta::minutes(i64::from(count))
+}

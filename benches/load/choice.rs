@@ -1,0 +1,93 @@
+//! What to measure, as the environment says.
+
+use anyhow::{Context, Result};
+
+const DEFAULT_INTERACTIONS: usize = 100_000;
+
+/// `cargo test --benches` runs this program too, where it only has to show that it works.
+const INTERACTIONS_IN_TESTS: usize = 1_000;
+
+/// As [`INTERACTIONS_IN_TESTS`], for the shapes of data.
+const SCALE_IN_TESTS: f64 = 0.01;
+
+/// A part of the benchmark.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part {
+    Throughput,
+    Requests,
+    Budget,
+}
+
+impl Part {
+    const ALL: [Self; 3] = [Self::Throughput, Self::Requests, Self::Budget];
+
+    /// As `BENCH` spells it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Throughput => "throughput",
+            Self::Requests => "requests",
+            Self::Budget => "budget",
+        }
+    }
+
+    fn named(name: &str) -> Result<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|part| part.name() == name)
+            .with_context(|| {
+                format!("BENCH must be throughput, requests or budget, or several with commas, not {name:?}")
+            })
+    }
+}
+
+/// What to measure, and how much of it.
+#[derive(Debug)]
+pub(crate) struct Choice {
+    pub(crate) parts: Vec<Part>,
+    /// Of the throughput part.
+    pub(crate) interactions: usize,
+    /// What the record counts of the requests part are multiplied by.
+    pub(crate) scale: f64,
+}
+
+impl Choice {
+    /// From the environment, and from whether cargo says that this is a benchmark.
+    pub(crate) fn of(arguments: &[String]) -> Result<Self> {
+        let is_bench = arguments.iter().any(|argument| argument == "--bench");
+        let parts = match variable("BENCH") {
+            Some(names) => names
+                .split(',')
+                .map(|name| Part::named(name.trim()))
+                .collect::<Result<_>>()?,
+            None => vec![Part::Throughput, Part::Requests],
+        };
+        let interactions = match variable("BENCH_INTERACTIONS") {
+            Some(text) => text
+                .parse()
+                .ok()
+                .filter(|count| *count > 0)
+                .context("BENCH_INTERACTIONS must be a whole number above 0")?,
+            None if is_bench => DEFAULT_INTERACTIONS,
+            None => INTERACTIONS_IN_TESTS,
+        };
+        let scale = match variable("BENCH_SCALE") {
+            Some(text) => text
+                .parse()
+                .ok()
+                .filter(|scale: &f64| scale.is_finite() && *scale > 0.0)
+                .context("BENCH_SCALE must be a number above 0")?,
+            None if is_bench => 1.0,
+            None => SCALE_IN_TESTS,
+        };
+        Ok(Self {
+            parts,
+            interactions,
+            scale,
+        })
+    }
+}
+
+/// An empty variable counts as unset, as the daemon has it.
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
