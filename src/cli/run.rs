@@ -4,15 +4,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::clock::{Clock, SystemClock};
-use crate::config::Config;
+use crate::config::{Config, SyncConfig};
 use crate::database::{self, Database, OpenError};
 use crate::load::UNREACHABLE_REMEDY;
 use crate::observe::http::{self, Ready};
 use crate::observe::{chain, metrics};
-use crate::schedule::{self, Bell};
+use crate::schedule::{self, Bell, Cron, Tier};
+use crate::sync::AccountWorker;
 
 use super::exit::CommandError;
 use super::shutdown::Shutdown;
@@ -83,7 +85,7 @@ async fn open(config: &Config, shutdown: &Shutdown) -> Result<Option<Database>, 
     }
 }
 
-/// Migrates, then lets every account's runner answer its bell until the shutdown.
+/// Migrates, then lets every account's runners answer their bells until the shutdown.
 async fn work(
     config: &Config,
     database: &Database,
@@ -94,22 +96,19 @@ async fn work(
     // Empty until here, so it cannot be set already.
     let _ = ready.set(database.pool.clone());
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let cron = config.sync.poll.clone();
     let mut runners = JoinSet::new();
-    let mut bells = Vec::new();
+    let mut chimes = chimes(&config.sync);
     for worker in workers::build(config, &database.pool, &clock)? {
-        let bell = Bell::default();
-        bells.push(Bell::clone(&bell));
-        let answering = schedule::answer(
-            worker,
-            bell,
-            cron.clone(),
-            Arc::clone(&clock),
-            shutdown.soft.clone(),
+        spawn_runners(
+            &mut runners,
+            &worker,
+            &config.sync,
+            &mut chimes,
+            &clock,
+            &shutdown.soft,
         );
-        runners.spawn(answering);
     }
-    let mut scheduler = schedule::ring(&cron, bells).await.map_err(CommandError::other)?;
+    let mut scheduler = schedule::ring(chimes).await.map_err(CommandError::other)?;
     let ended = tokio::select! {
         ended = all_ended(&mut runners, shutdown) => ended,
         () = shutdown.hard.cancelled() => {
@@ -129,6 +128,51 @@ async fn work(
         warn!(error = %chain(&error), "the scheduler did not stop in order");
     }
     ended
+}
+
+/// What is rung when, without a bell yet: the poll first, then the tiers of refreshing.
+fn chimes(config: &SyncConfig) -> Vec<(Cron, Vec<Bell>)> {
+    let tiers = config.refresh.iter().map(|tier| &tier.every);
+    std::iter::once(&config.poll)
+        .chain(tiers)
+        .map(|cron| (cron.clone(), Vec::new()))
+        .collect()
+}
+
+/// Starts an account's two runners, and hangs their bells up.
+fn spawn_runners(
+    runners: &mut JoinSet<()>,
+    worker: &Arc<AccountWorker>,
+    config: &SyncConfig,
+    chimes: &mut [(Cron, Vec<Bell>)],
+    clock: &Arc<dyn Clock>,
+    stop: &CancellationToken,
+) {
+    let mut hung = chimes.iter_mut().map(|(_, bells)| {
+        let bell = Bell::default();
+        bells.push(Bell::clone(&bell));
+        bell
+    });
+    let poll = hung.next().unwrap_or_default();
+    let tiers = config.refresh.iter().zip(hung).map(|(tier, bell)| Tier {
+        every: tier.every.clone(),
+        lookback: tier.lookback,
+        bell,
+    });
+    runners.spawn(schedule::refresh(
+        Arc::clone(worker),
+        tiers.collect(),
+        config.follow_open,
+        Arc::clone(clock),
+        stop.clone(),
+    ));
+    runners.spawn(schedule::answer(
+        Arc::clone(worker),
+        poll,
+        config.poll.clone(),
+        Arc::clone(clock),
+        stop.clone(),
+    ));
 }
 
 /// Waits for the runners. One that ends without being told to would leave its account unloaded,

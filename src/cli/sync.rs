@@ -9,8 +9,8 @@ use tracing::info;
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::database::{self, Database};
-use crate::load::runs::{Kind, Outcome};
-use crate::sync::{AccountWorker, Failure, RunReport};
+use crate::load::runs::Outcome;
+use crate::sync::{AccountWorker, Failure, Job, RunReport};
 
 use super::exit::CommandError;
 use super::shutdown::Shutdown;
@@ -55,7 +55,7 @@ async fn pass(config: &Config, database: &Database, stop: &CancellationToken) ->
 async fn run_when_free(worker: &AccountWorker, stop: &CancellationToken, patience: Duration) -> RunReport {
     let deadline = tokio::time::Instant::now() + patience;
     loop {
-        let report = worker.run(Kind::Sync, stop).await;
+        let report = worker.run(&Job::Sync, stop).await;
         let give_up = stop.is_cancelled() || tokio::time::Instant::now() >= deadline;
         if report.outcome != Outcome::Skipped || give_up {
             return report;

@@ -1,11 +1,16 @@
-//! Ringing at the right times, and one runner for each account that answers.
+//! Ringing at the right times, and the runners of each account that answer: one polls, one refreshes.
 //!
 //! The scheduler's callback does nothing but ring: its ticks can overlap, a panic in it can kill a
-//! job for good, and after the process was frozen a job may never fire again. So the runner
-//! never relies on it alone.
+//! job for good, and after the process was frozen a job may never fire again. So the runners
+//! never rely on it alone.
 
+mod bell;
 mod cron;
+mod due;
 mod runner;
+mod tiers;
 
+pub use bell::{Bell, ring};
 pub use cron::Cron;
-pub use runner::{Bell, answer, ring};
+pub use runner::answer;
+pub use tiers::{Tier, refresh};

@@ -19,6 +19,7 @@ use crate::load::{LoadError, spent_by_others};
 use crate::observe::{self, chain};
 
 use super::heartbeat::Heartbeat;
+use super::job::Job;
 use super::plan;
 use super::report::{Progress, RunReport};
 use super::window::{Next, load_window};
@@ -48,6 +49,8 @@ pub struct AccountWorker {
     /// Who takes the lease: this process, by a name of its own.
     pub holder: String,
     knows_what_others_spent: AtomicBool,
+    /// Held by the one run that goes on.
+    turn: tokio::sync::Mutex<()>,
 }
 
 /// How a worker works.
@@ -77,6 +80,7 @@ impl AccountWorker {
             clock,
             holder,
             knows_what_others_spent: AtomicBool::new(false),
+            turn: tokio::sync::Mutex::new(()),
         }
     }
 
@@ -84,8 +88,11 @@ impl AccountWorker {
     ///
     /// `stop` ends it after what is being written is written; a window that is still being
     /// fetched is let go. Nothing that goes wrong here is left unsaid: every error is in the log.
-    pub async fn run(&self, kind: Kind, stop: &CancellationToken) -> RunReport {
+    pub async fn run(&self, job: &Job, stop: &CancellationToken) -> RunReport {
         let account = self.api.account();
+        let kind = job.kind();
+        // The lease knows no difference between two runs of ours: the second would be skipped.
+        let _turn = self.turn.lock().await;
         let span = info_span!(
             "run",
             account = account.name,

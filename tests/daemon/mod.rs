@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 
 use crate::support::{Program, Setup, TestDatabase};
 
-/// A daemon that polls every second, with its own port for HTTP.
+/// A daemon that polls every second and does nothing else, with its own port for HTTP.
 async fn environment(setup: &Setup, database: &TestDatabase) -> (HashMap<String, String>, u16) {
     let port = std::net::TcpListener::bind("127.0.0.1:0")
         .unwrap()
@@ -23,6 +23,7 @@ async fn environment(setup: &Setup, database: &TestDatabase) -> (HashMap<String,
     let bind = format!("127.0.0.1:{port}");
     for (key, value) in [
         ("SMARTASSIST_ETL__SYNC__POLL", "* * * * * *"),
+        ("SMARTASSIST_ETL__SYNC__REFRESH", "[]"),
         ("SMARTASSIST_ETL__SYNC__SETTLE_SECONDS", "1"),
         ("SMARTASSIST_ETL__HTTP__BIND", bind.as_str()),
         ("DATABASE_URL", database.url().await.as_str()),

@@ -8,8 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use smartassist_etl::clock::Clock;
 use smartassist_etl::config::Config;
 use smartassist_etl::extract::ApiClient;
-use smartassist_etl::load::runs::Kind;
-use smartassist_etl::sync::{AccountWorker, RunReport, WorkerSettings};
+use smartassist_etl::sync::{AccountWorker, Job, RunReport, WorkerSettings};
 use smartassist_simulator::{Options, Seed, Simulator};
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
@@ -119,7 +118,7 @@ impl Setup {
     /// One `sync` run.
     pub(crate) async fn sync(&self, database: &TestDatabase) -> RunReport {
         self.worker(&database.pool)
-            .run(Kind::Sync, &CancellationToken::new())
+            .run(&Job::Sync, &CancellationToken::new())
             .await
     }
 

@@ -174,7 +174,7 @@ async fn raw_records_are_kept_only_where_they_are_wanted() {
     worker.settings.keep_raw = false;
     worker
         .run(
-            smartassist_etl::load::runs::Kind::Sync,
+            &smartassist_etl::sync::Job::Sync,
             &tokio_util::sync::CancellationToken::new(),
         )
         .await;

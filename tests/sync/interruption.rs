@@ -1,6 +1,7 @@
 //! A run that is told to stop.
 
-use smartassist_etl::load::runs::{Kind, Outcome};
+use smartassist_etl::load::runs::Outcome;
+use smartassist_etl::sync::Job;
 use tokio_util::sync::CancellationToken;
 
 use crate::support::{Setup, TestDatabase};
@@ -12,7 +13,7 @@ async fn a_run_that_is_told_to_stop_keeps_whole_windows_and_the_next_goes_on() {
     let stop = CancellationToken::new();
     let told = stop.clone();
     setup.simulator.world().before_request(5, move |_| told.cancel());
-    let report = setup.worker(&database.pool).run(Kind::Poll, &stop).await;
+    let report = setup.worker(&database.pool).run(&Job::Poll, &stop).await;
     assert_eq!(report.outcome, Outcome::Interrupted);
     let drained = database
         .number("select count(*) from smartassist_sync.windows where status = 'drained'")

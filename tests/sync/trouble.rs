@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use smartassist_etl::load::leases;
-use smartassist_etl::load::runs::{Kind, Outcome};
+use smartassist_etl::load::runs::Outcome;
 use smartassist_etl::sync::Failure;
+use smartassist_etl::sync::Job;
 use smartassist_simulator::{Fault, FaultKind, Seed};
 use tokio_util::sync::CancellationToken;
 
@@ -219,12 +220,12 @@ async fn what_another_process_has_just_spent_is_not_spent_again() {
     let mut first = setup.worker(&database.pool);
     first.holder = "first".to_owned();
     let stop = CancellationToken::new();
-    assert_eq!(first.run(Kind::Sync, &stop).await.counters.requests, 15);
+    assert_eq!(first.run(&Job::Sync, &stop).await.counters.requests, 15);
     database
         .execute("update smartassist_sync.accounts set coverage = '{}', watermark = start_from")
         .await;
     let second = setup.worker(&database.pool);
-    let short = tokio::time::timeout(Duration::from_secs(2), second.run(Kind::Sync, &stop)).await;
+    let short = tokio::time::timeout(Duration::from_secs(2), second.run(&Job::Sync, &stop)).await;
     assert!(
         short.is_err(),
         "the sixth request of the second waits for the minute to pass"
