@@ -1,120 +1,12 @@
-//! The tiers from noon on, on a clock that stands until everybody waits, with a worker that only
-//! takes its time.
+//! The tiers from noon on.
 
-use std::sync::Mutex;
+mod noon;
 
 use super::*;
 
+use noon::{Script, Warnings, at_noon, ring_when_due, two_tiers};
+
 const MINUTE: Duration = Duration::from_secs(60);
-
-/// A wall clock that goes with the runtime's.
-#[derive(Debug)]
-struct RuntimeClock(Instant);
-
-impl Clock for RuntimeClock {
-    fn now(&self) -> DateTime<Utc> {
-        let noon = DateTime::parse_from_rfc3339("2026-01-05T12:00:00Z")
-            .unwrap()
-            .to_utc();
-        noon + self.0.elapsed()
-    }
-}
-
-/// How long a run takes and how it ends, by its lookback in hours and how many of that there were.
-type Script = fn(i64, usize) -> (Duration, Option<Outcome>);
-
-/// Writes down what it is asked to do.
-#[derive(Clone)]
-struct Fake {
-    clock: Arc<dyn Clock>,
-    script: Script,
-    lookbacks: Arc<Mutex<Vec<i64>>>,
-    log: Arc<Mutex<Vec<String>>>,
-}
-
-impl Fake {
-    fn note(&self, what: &str) {
-        let line = format!("{} {what}", self.clock.now().format("%T"));
-        self.log.lock().unwrap().push(line);
-    }
-}
-
-impl Runs for Fake {
-    async fn run(&self, job: Job, stop: CancellationToken) -> Option<Outcome> {
-        let Job::Refresh {
-            lookback,
-            since,
-            open_since,
-        } = job
-        else {
-            panic!("{job:?}");
-        };
-        let hours = lookback.num_hours();
-        let open = open_since.map_or(String::new(), |at| {
-            format!(", open since {}", at.format("%dth %T"))
-        });
-        self.note(&format!("{hours}h since {}{open}", since.format("%T")));
-        let nth = {
-            let mut lookbacks = self.lookbacks.lock().unwrap();
-            lookbacks.push(hours);
-            lookbacks.iter().filter(|other| **other == hours).count()
-        };
-        let (takes, outcome) = (self.script)(hours, nth);
-        match stop.run_until_cancelled(tokio::time::sleep(takes)).await {
-            Some(()) => outcome,
-            None => {
-                self.note("stopped");
-                Some(Outcome::Interrupted)
-            }
-        }
-    }
-
-    fn account(&self) -> &'static str {
-        "main"
-    }
-
-    fn lease(&self) -> Duration {
-        Duration::from_secs(30)
-    }
-}
-
-/// Two tiers: 2 h each quarter hour, and 24 h hourly.
-fn two_tiers() -> Vec<Tier> {
-    // In this order, since who builds them need not know of any.
-    [("0 23 * * * *", 24), ("0 2,17,32,47 * * * *", 2)]
-        .map(|(every, hours)| Tier {
-            every: Cron::parse(every).unwrap(),
-            lookback: TimeDelta::hours(hours),
-            bell: Bell::default(),
-        })
-        .into()
-}
-
-/// Rings when due, in place of the scheduler.
-async fn ring_when_due(every: Cron, bell: Bell, clock: Arc<dyn Clock>) {
-    loop {
-        let now = clock.now();
-        let wait = every.next_after(now).unwrap() - now;
-        tokio::time::sleep(wait.to_std().unwrap()).await;
-        bell.notify_one();
-    }
-}
-
-/// A runner at noon, and its worker.
-fn at_noon(script: Script, tiers: Vec<Tier>, follow_open: Option<TimeDelta>) -> (Refresher<Fake>, Fake) {
-    let clock: Arc<dyn Clock> = Arc::new(RuntimeClock(Instant::now()));
-    let fake = Fake {
-        clock: Arc::clone(&clock),
-        script,
-        lookbacks: Arc::default(),
-        log: Arc::default(),
-    };
-    let stop = CancellationToken::new();
-    (
-        Refresher::new(fake.clone(), tiers, follow_open, clock, stop),
-        fake,
-    )
-}
 
 /// What two tiers do in the first minutes after noon.
 async fn log(script: Script, minutes: u32) -> Vec<String> {
@@ -164,7 +56,15 @@ async fn a_larger_tier_makes_way_for_a_smaller_one_and_goes_on_with_its_instant(
         "12:32:00 2h since 12:32:00",
         "12:33:00 24h since 11:23:00",
     ];
+    let warnings = Warnings::default();
+    let listening = warnings.listen();
     assert_eq!(log(script, 40).await, want);
+    drop(listening);
+    let late = "a refresh tier did not finish before its next ring".to_owned();
+    assert_eq!(
+        warnings.lines(),
+        [(late, 24 * 60, "2026-01-05T11:23:00Z".to_owned())]
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -175,7 +75,16 @@ async fn a_tier_that_takes_longer_than_its_period_leaves_the_others_their_turn()
         "12:20:00 24h since 11:23:00",
         "12:32:00 2h since 12:32:00",
     ];
-    assert_eq!(log(script, 50).await, want);
+    let warnings = Warnings::default();
+    let listening = warnings.listen();
+    assert_eq!(log(script, 46).await, want);
+    drop(listening);
+    let late: Vec<i64> = warnings
+        .lines()
+        .into_iter()
+        .map(|(_, lookback, _)| lookback)
+        .collect();
+    assert_eq!(late, [120, 120, 24 * 60], "at 12:02, 12:17 and 12:23");
 }
 
 #[tokio::test(start_paused = true)]
@@ -225,11 +134,45 @@ async fn an_account_that_another_worker_has_is_tried_again_when_its_lease_may_be
 #[tokio::test(start_paused = true)]
 async fn a_ring_that_never_comes_is_answered_all_the_same() {
     let (refresher, fake) = at_noon(|_, _| succeeds(0), two_tiers(), None);
+    let warnings = Warnings::default();
+    let listening = warnings.listen();
     let ended = tokio::time::timeout(MINUTE * 20, refresher.answer()).await;
     assert!(ended.is_err());
+    drop(listening);
+    let missed = (
+        "the scheduler did not ring, refreshing all the same".to_owned(),
+        120,
+        String::new(),
+    );
+    assert_eq!(warnings.lines(), [missed.clone(), missed]);
     let log = fake.log.lock().unwrap().clone();
     let minutes: Vec<&str> = log.iter().map(|line| &line[..5]).collect();
     assert_eq!(minutes, ["12:00", "12:00", "12:03", "12:18"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_ring_that_comes_after_it_was_missed_is_no_reason_to_complain() {
+    let (refresher, _) = at_noon(|_, _| succeeds(5), two_tiers(), None);
+    let bell = Bell::clone(&refresher.tiers[0].bell);
+    let warnings = Warnings::default();
+    let listening = warnings.listen();
+    let late = async {
+        tokio::time::sleep(MINUTE * 20).await;
+        bell.notify_one();
+    };
+    let answering = tokio::time::timeout(MINUTE * 22, refresher.answer());
+    assert!(tokio::join!(answering, late).0.is_err());
+    drop(listening);
+    let complaints = warnings
+        .lines()
+        .into_iter()
+        .filter(|(_, _, since)| !since.is_empty());
+    let since: Vec<String> = complaints.map(|(_, _, since)| since).collect();
+    assert_eq!(
+        since,
+        ["2026-01-05T11:47:00Z"],
+        "that of 12:02, when noon's run was not done"
+    );
 }
 
 #[tokio::test(start_paused = true)]
