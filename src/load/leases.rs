@@ -51,17 +51,22 @@ pub async fn acquire(
     }))
 }
 
-/// Says that somebody waits for the account's lease. Its holder learns of it through
-/// [`Lease::is_awaited`]; whoever gets the lease next is not asked any more.
+/// Asks whoever holds the account's lease to give way, where its run is of a kind that does: a
+/// backfill. Returns whether it is; the others are not disturbed. Whoever gets the lease next is
+/// not asked any more.
 ///
 /// # Errors
 /// The database fails.
-pub async fn ask_for(executor: impl PgExecutor<'_>, account_id: &str) -> Result<(), LoadError> {
-    sqlx::query("update smartassist_sync.leases set awaited_at = clock_timestamp() where account_id = $1")
-        .bind(account_id)
-        .execute(executor)
-        .await?;
-    Ok(())
+pub async fn ask_for(executor: impl PgExecutor<'_>, account_id: &str) -> Result<bool, LoadError> {
+    let asked = sqlx::query(
+        "update smartassist_sync.leases as lease set awaited_at = clock_timestamp() where account_id = $1 \
+         and exists (select from smartassist_sync.runs as run where run.account_id = lease.account_id \
+         and run.token = lease.token and run.status = 'running' and run.kind in ('backfill', 'verify'))",
+    )
+    .bind(account_id)
+    .execute(executor)
+    .await?;
+    Ok(asked.rows_affected() == 1)
 }
 
 impl Lease {

@@ -6,8 +6,17 @@ use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, Promet
 /// Requests to the API, by `account` and `outcome` (`ok` or the kind of error).
 pub const REQUESTS: &str = "smartassist_etl_requests_total";
 
-/// Records of drained windows, by `account` and `result` (`inserted`, `updated`, `unchanged`, `rejected`).
+/// Records of drained windows, by `account` and `result` (`inserted`, `updated`, `unchanged`, `missing`, `rejected`).
 pub const RECORDS: &str = "smartassist_etl_records_total";
+
+/// Windows, by `account` and `status` (`drained`, `split`, `gap`, `failed`).
+pub const WINDOWS: &str = "smartassist_etl_windows_total";
+
+/// Gaps that are open now, by `account`: seconds whose records cannot all be reached.
+pub const GAPS: &str = "smartassist_etl_gaps";
+
+/// Minutes by which time stamps with a zone are later than those without, by `account`; 0 is right.
+pub const TIME_ZONE_DISAGREEMENT: &str = "smartassist_etl_time_zone_disagreement_minutes";
 
 /// Runs, by `account`, `kind` and `outcome`.
 pub const RUNS: &str = "smartassist_etl_runs_total";
@@ -38,6 +47,20 @@ pub fn install() -> Result<PrometheusHandle, BuildError> {
         RECORDS,
         Unit::Count,
         "Records of drained windows, by account and what became of them."
+    );
+    describe_counter!(
+        WINDOWS,
+        Unit::Count,
+        "Windows that were read, by account and what became of them."
+    );
+    describe_gauge!(
+        GAPS,
+        Unit::Count,
+        "Gaps that are open now: seconds of which the API does not show all records."
+    );
+    describe_gauge!(
+        TIME_ZONE_DISAGREEMENT,
+        "Minutes by which time stamps with a zone are later than those without; 0 is right."
     );
     describe_counter!(RUNS, Unit::Count, "Runs, by account, kind and outcome.");
     describe_histogram!(

@@ -12,6 +12,7 @@ use std::time::Duration;
 use chrono::{DateTime, SecondsFormat, Utc};
 
 use crate::load::runs::{Kind, Outcome};
+use crate::sync::TimeZoneVerdict;
 
 pub use status::render_status;
 
@@ -57,6 +58,23 @@ pub fn count(metric: &'static str, account: &str, label: (&'static str, &'static
 )]
 pub fn watermark(account: &str, watermark: DateTime<Utc>) {
     ::metrics::gauge!(metrics::WATERMARK, "account" => account.to_owned()).set(watermark.timestamp() as f64);
+}
+
+/// Shows how many gaps are open.
+#[expect(clippy::cast_precision_loss, reason = "a gauge is a float; gaps are few")]
+pub fn gaps(account: &str, open: usize) {
+    ::metrics::gauge!(metrics::GAPS, "account" => account.to_owned()).set(open as f64);
+}
+
+/// Shows by how many minutes time stamps with and without a zone disagree.
+#[expect(clippy::cast_precision_loss, reason = "a gauge is a float; minutes are few")]
+pub fn time_zone(account: &str, verdict: TimeZoneVerdict) {
+    let minutes = match verdict {
+        TimeZoneVerdict::Unknown => return,
+        TimeZoneVerdict::Agrees { .. } => 0,
+        TimeZoneVerdict::Disagrees { minutes, .. } => minutes,
+    };
+    ::metrics::gauge!(metrics::TIME_ZONE_DISAGREEMENT, "account" => account.to_owned()).set(minutes as f64);
 }
 
 /// Counts a run and how long it took.

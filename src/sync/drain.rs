@@ -1,218 +1,302 @@
-//! Reading one window until every record in it has been seen, or saying that it cannot be done.
+//! Reading one window until every record in it has been seen, or saying why that cannot be.
 //!
-//! A window is drained if no interaction came twice, and either its last page came back short or
+//! A window is drained if no interaction came twice, and either its last page had room left or
 //! the records add up to the total that the API reported. Otherwise rows shifted while we paged,
-//! and the window is read again. Interactions that come twice in two reads that are alike did
-//! not shift: the API has them twice, and the last one wins.
-
-use std::collections::{BTreeMap, HashMap};
+//! and the window is read again, or there are more records than can be reached, and it is split.
 
 use futures_util::{StreamExt, TryStreamExt, stream};
-use tracing::warn;
+use tracing::{info, warn};
 
-use crate::extract::{
-    ApiClient, ApiError, LAST_OFFSET, Narrowing, PAGE_SIZE, Page, PageRequest, Priority, REACHABLE_RECORDS,
-    Tally,
-};
-use crate::transform::{Interaction, Rejected, transform};
+use crate::extract::{ApiClient, ApiError, Narrowing, PAGE_SIZE, Page, PageRequest, Priority, Tally};
 use crate::window::Window;
+
+use super::pass::{End, Pass, Rows, lines_up};
+use super::traits::{ApiTraits, NumResults, OffsetUnit, SharedTraits};
 
 /// How often a window that shifts while it is read is read in all.
 const READS: usize = 3;
 
-/// A page that repeats so many records of the pages before did not come about by a shift: the
-/// API took the offset for a number of records, not of pages.
-const OVERLAP: u64 = 50;
-
-/// Everything in a window.
-#[derive(Debug)]
-pub(super) struct Drained {
-    /// Sorted by id, and distinct.
-    pub(super) interactions: Vec<Interaction>,
-    /// Distinct by what they say.
-    pub(super) rejected: Vec<Rejected>,
-    pub(super) reported_total: Option<u64>,
-    pub(super) distinct_records: u64,
+/// What is asked for as one: a window, or a part of it.
+#[derive(Debug, Clone)]
+pub(super) struct Slice {
+    pub(super) window: Window,
+    pub(super) narrowing: Narrowing,
+    pub(super) priority: Priority,
+    /// Without a total, a full first page is enough to know that the window is too long.
+    pub(super) is_probe: bool,
 }
 
-/// Why a window was not drained.
+/// What came of reading a slice.
+#[derive(Debug)]
+pub(super) struct Reading {
+    pub(super) verdict: Verdict,
+    /// What was seen in the last pass, all of the slice or not.
+    pub(super) rows: Rows,
+    pub(super) distinct_records: u64,
+    pub(super) reported_total: Option<u64>,
+}
+
+/// Whether that is everything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// Every record was seen.
+    Drained,
+    /// There are more records than can be reached.
+    Overflow,
+    /// Rows shifted each time that it was read.
+    Drift,
+}
+
+/// Why nothing could be read.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum DrainError {
+pub(super) enum ReadError {
     #[error("a request failed")]
     Api(#[from] ApiError),
-    #[error(
-        "the window holds more records than the API shows ({REACHABLE_RECORDS}), so it is not loaded at all rather \
-         than in part"
-    )]
-    Overflow,
-    #[error("the window shifted each of the {READS} times it was read")]
-    Drift,
-    #[error("the API takes the page offset for a number of records, so that its pages overlap")]
-    OffsetCountsRecords,
+    #[error("the API reports {total} records and shows none")]
+    Withheld { total: u64 },
 }
 
-impl DrainError {
-    /// What the operator can do about it.
-    pub(super) fn remedy(&self) -> &'static str {
-        match self {
-            Self::Api(error) => error.remedy(),
-            Self::Overflow => "narrow the account with channels, queues or direction",
-            Self::Drift => "nothing: the window is read again in the next run",
-            Self::OffsetCountsRecords => {
-                "ask the vendor to serve the documented paging; windows of up to 100 records are loaded"
+/// What reading needs.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Reader<'a> {
+    pub(super) api: &'a ApiClient,
+    pub(super) traits: &'a SharedTraits,
+    pub(super) tally: &'a Tally,
+}
+
+impl Reader<'_> {
+    /// Reads the slice until it adds up.
+    ///
+    /// # Errors
+    /// What was still wrong with a request after the last try.
+    pub(super) async fn read(&self, slice: &Slice) -> Result<Reading, ReadError> {
+        let mut before: Option<Pass> = None;
+        for attempt in 1..=READS {
+            let pass = self.pass(slice).await?;
+            if pass.end == Some(End::Beyond) {
+                return Ok(Reading::of(pass, Verdict::Overflow));
+            }
+            if pass.adds_up() || before.as_ref().is_some_and(|before| pass.confirms_twins(before)) {
+                self.traits.learn(|traits| learn_from(traits, &pass));
+                return Ok(Reading::of(pass, Verdict::Drained));
+            }
+            if before
+                .as_ref()
+                .is_some_and(|before| pass.confirms_exhausted(before))
+            {
+                return Ok(self.exhausted(pass));
+            }
+            if let Some(total) = pass.total.filter(|_| pass.is_withheld()) {
+                return Err(ReadError::Withheld { total });
+            }
+            warn!(
+                attempt,
+                records = pass.records,
+                distinct_records = pass.distinct(),
+                reported_total = pass.total,
+                "window does not add up"
+            );
+            before = Some(pass);
+            if self.traits.get().pages() == 1 {
+                break;
             }
         }
+        self.traits.learn(|traits| traits.drifts_in_a_row += 1);
+        Ok(Reading::of(before.unwrap_or_default(), Verdict::Drift))
     }
-}
 
-/// Reads the window until it adds up.
-pub(super) async fn drain(api: &ApiClient, window: Window, tally: &Tally) -> Result<Drained, DrainError> {
-    let mut previous = None;
-    let mut overlapped = false;
-    for attempt in 1..=READS {
-        let read = Read::of(api, window, tally).await?;
-        if read.adds_up() || previous.as_ref().is_some_and(|seen| read.confirms(seen)) {
-            return Ok(read.into_drained());
+    /// Twice the pages ended before the total was reached.
+    fn exhausted(&self, pass: Pass) -> Reading {
+        if pass.stops_after_full_page() {
+            self.traits.learn(|traits| traits.see_refused(pass.pages() - 1));
+            return Reading::of(pass, Verdict::Overflow);
         }
-        warn!(
-            attempt,
-            records = read.records,
-            distinct_records = read.distinct(),
-            reported_total = read.total,
-            "window does not add up, reading it again"
+        info!(
+            reported = pass.total,
+            records = pass.records,
+            "numResults is not the number of records"
         );
-        // Rows that are shuffled can repeat as many, but not the same ones again.
-        overlapped = read.overlaps && previous.as_ref() == Some(&read.times_seen);
-        previous = Some(read.times_seen);
+        self.traits
+            .learn(|traits| traits.num_results = Some(NumResults::Other));
+        Reading::of(pass, Verdict::Drained)
     }
-    Err(if overlapped {
-        DrainError::OffsetCountsRecords
-    } else {
-        DrainError::Drift
-    })
-}
 
-/// A page of everything in the window, counted in pages of the documented size.
-fn whole_page(window: Window, offset: usize) -> PageRequest<'static> {
-    PageRequest {
-        window,
-        offset,
-        limit: PAGE_SIZE,
-        narrowing: &Narrowing::NONE,
-        priority: Priority::Live,
-    }
-}
-
-/// What one pass over a window's pages brought.
-#[derive(Debug, Default)]
-struct Read {
-    interactions: BTreeMap<String, Interaction>,
-    rejected: HashMap<[u8; 32], Rejected>,
-    /// How often each interaction came.
-    times_seen: BTreeMap<String, u64>,
-    pages: u64,
-    records: u64,
-    total: Option<u64>,
-    overlaps: bool,
-}
-
-impl Read {
-    async fn of(api: &ApiClient, window: Window, tally: &Tally) -> Result<Self, DrainError> {
-        let offset = api.account().time_zone_offset;
-        let first = api.page(&whole_page(window, 0), tally).await?;
-        let mut last_page_is_full = first.records.len() >= PAGE_SIZE;
-        let mut read = Self {
-            total: total(&first),
-            ..Self::default()
+    /// Pages from the first to the last, or to where it is clear that they are not to be had.
+    async fn pass(&self, slice: &Slice) -> Result<Pass, ReadError> {
+        let first = self.page(slice, 0).await?;
+        self.traits.learn(|traits| traits.see_first(&first));
+        let traits = self.traits.get();
+        let mut pass = Pass::default();
+        pass.total = traits.total(&first);
+        let starts = self.add(&mut pass, &first);
+        self.traits.learn(|traits| traits.see_order(&starts));
+        let is_full = first.records.len() >= PAGE_SIZE;
+        pass.end = match pass.total {
+            None if !is_full => Some(End::Short),
+            None if traits.is_whole(&first) => {
+                pass.total = first.reported;
+                Some(End::Counted)
+            }
+            None if slice.is_probe || traits.pages() == 1 => Some(End::Beyond),
+            None => Some(self.read_on(slice, &mut pass, &first).await?),
+            Some(total) => Some(self.read_counted(slice, &mut pass, &first, total).await?),
         };
-        read.add(&first, offset);
-        if let Some(total) = read.total {
-            let pages = usize::try_from(total).unwrap_or(usize::MAX).div_ceil(PAGE_SIZE);
-            if pages > LAST_OFFSET + 1 {
-                return Err(DrainError::Overflow);
-            }
-            let rest: Vec<Page> = stream::iter(1..pages)
-                .map(async |page| api.page(&whole_page(window, page), tally).await)
-                .buffered(api.account().max_in_flight)
-                .try_collect()
-                .await?;
-            rest.iter().for_each(|page| read.add(page, offset));
-            return Ok(read);
-        }
-        for page in 1..=LAST_OFFSET {
-            if !last_page_is_full {
-                return Ok(read);
-            }
-            let page = api.page(&whole_page(window, page), tally).await?;
-            last_page_is_full = page.records.len() >= PAGE_SIZE;
-            read.add(&page, offset);
-        }
-        match last_page_is_full {
-            false => Ok(read),
-            // Pages that overlap never come back short; that is not for want of room.
-            true if read.overlaps => Err(DrainError::OffsetCountsRecords),
-            true => Err(DrainError::Overflow),
-        }
+        Ok(pass)
     }
 
-    /// Adds a page's records; of two with the same id, the last one wins.
-    fn add(&mut self, page: &Page, offset: i32) {
-        self.pages += 1;
-        self.records += page.records.len() as u64;
-        let mut repeated = 0;
-        for record in &page.records {
-            match transform(record, offset) {
-                Ok(interaction) => {
-                    let times = self.times_seen.entry(interaction.id().to_owned()).or_default();
-                    repeated += u64::from(*times > 0);
-                    *times += 1;
-                    self.interactions.insert(interaction.id().to_owned(), interaction);
-                }
-                Err(rejected) => {
-                    self.rejected.insert(rejected.payload_hash, rejected);
-                }
+    /// No total: on until a page has room left.
+    async fn read_on(&self, slice: &Slice, pass: &mut Pass, first: &Page) -> Result<End, ReadError> {
+        let Some(mut page) = self.second(slice, first).await? else {
+            return Ok(End::Beyond);
+        };
+        loop {
+            self.add(pass, &page);
+            let traits = self.traits.get();
+            let newest = pass.pages() - 1;
+            if page.records.is_empty() && newest > traits.deepest_page && slice.window.seconds() > 1 {
+                // As if the records ended exactly with the page before; but some servers answer so
+                // to pages that they do not serve, and this one was never seen to serve this page.
+                return Ok(End::Beyond);
+            }
+            if page.records.len() < PAGE_SIZE {
+                return Ok(End::Short);
+            }
+            if pass.pages() >= traits.pages() {
+                return Ok(End::Beyond);
+            }
+            match self.further(slice, pass.pages()).await? {
+                Some(next) => page = next,
+                None => return Ok(End::Beyond),
             }
         }
-        self.overlaps |= self.pages > 1 && repeated >= OVERLAP;
     }
 
-    /// Interactions that came again. Records without an identity may be alike without being the same.
-    fn repeated(&self) -> u64 {
-        self.times_seen.values().map(|times| times - 1).sum()
-    }
-
-    fn distinct(&self) -> u64 {
-        self.records - self.repeated()
-    }
-
-    fn adds_up(&self) -> bool {
-        // One page cannot shift. Over several, an interaction that came twice pushed another out.
-        let shifted = self.pages > 1 && self.repeated() > 0;
-        !shifted && self.total.is_none_or(|total| self.distinct() == total)
-    }
-
-    /// Whether this read and the one before, in which each interaction came so often, say the same.
-    fn confirms(&self, previous: &BTreeMap<String, u64>) -> bool {
-        let complete = self
-            .total
-            .is_none_or(|total| total == self.records || total == self.distinct());
-        complete && !self.overlaps && self.repeated() > 0 && self.times_seen == *previous
-    }
-
-    fn into_drained(self) -> Drained {
-        Drained {
-            distinct_records: self.distinct(),
-            interactions: self.interactions.into_values().collect(),
-            rejected: self.rejected.into_values().collect(),
-            reported_total: self.total,
+    /// A total: as many pages as it takes, most of them at once; and beyond them while records are
+    /// wanting.
+    async fn read_counted(
+        &self,
+        slice: &Slice,
+        pass: &mut Pass,
+        first: &Page,
+        total: u64,
+    ) -> Result<End, ReadError> {
+        let pages = usize::try_from(total).unwrap_or(usize::MAX).div_ceil(PAGE_SIZE);
+        if pages > self.traits.get().pages() {
+            return Ok(End::Beyond);
         }
+        let Some(second) = self.second(slice, first).await? else {
+            return Ok(End::Beyond);
+        };
+        self.add(pass, &second);
+        let rest: Vec<Option<Page>> = stream::iter(2..pages)
+            .map(|page| self.further(slice, page))
+            .buffered(self.api.account().max_in_flight)
+            .try_collect()
+            .await?;
+        for page in rest {
+            let Some(page) = page else { return Ok(End::Beyond) };
+            self.add(pass, &page);
+        }
+        while pass.distinct() < total && pass.newest() > 0 {
+            if pass.pages() >= self.traits.get().pages() {
+                return Ok(End::Beyond);
+            }
+            let Some(page) = self.further(slice, pass.pages()).await? else {
+                return Ok(End::Beyond);
+            };
+            self.add(pass, &page);
+        }
+        Ok(if pass.distinct() < total {
+            End::Exhausted
+        } else {
+            End::Counted
+        })
+    }
+
+    /// The second page. It shows what the offset counts.
+    async fn second(&self, slice: &Slice, first: &Page) -> Result<Option<Page>, ReadError> {
+        let asked_in_pages = self.unit() == OffsetUnit::Pages;
+        let Some(page) = self.further(slice, 1).await? else {
+            return Ok(None);
+        };
+        if !(asked_in_pages && lines_up(first, &page)) {
+            return Ok(Some(page));
+        }
+        info!("the API takes the page offset for a number of records");
+        self.traits.learn(|traits| {
+            traits.offset_unit = Some(OffsetUnit::Records);
+            traits.deepest_page = 0;
+            traits.refused_page = None;
+        });
+        let page = self.further(slice, 1).await?;
+        if page.as_ref().is_some_and(|page| page.records.is_empty()) {
+            // The page at offset 1 was full, so there is a record 101.
+            self.traits.learn(|traits| traits.see_refused(1));
+            return Ok(None);
+        }
+        Ok(page)
+    }
+
+    /// A page after the first; `None` where the API does not serve it.
+    async fn further(&self, slice: &Slice, page: usize) -> Result<Option<Page>, ReadError> {
+        match self.page(slice, page).await {
+            Err(ReadError::Api(ApiError::Unaccepted { .. })) => {
+                self.traits.learn(|traits| traits.see_refused(page));
+                Ok(None)
+            }
+            page => page.map(Some),
+        }
+    }
+
+    async fn page(&self, slice: &Slice, page: usize) -> Result<Page, ReadError> {
+        let request = PageRequest {
+            window: slice.window,
+            offset: self.unit().offset(page),
+            limit: PAGE_SIZE,
+            narrowing: &slice.narrowing,
+            priority: slice.priority,
+        };
+        Ok(self.api.page(&request, self.tally).await?)
+    }
+
+    fn unit(&self) -> OffsetUnit {
+        self.traits.get().offset_unit.unwrap_or(OffsetUnit::Pages)
+    }
+
+    fn add(&self, pass: &mut Pass, page: &Page) -> Vec<chrono::DateTime<chrono::Utc>> {
+        pass.add(page, self.api.account().time_zone_offset)
     }
 }
 
-/// The total of the window, where `numResults` can only be that: it is larger than the page. One
-/// that equals the page may be either.
-fn total(first: &Page) -> Option<u64> {
-    first
-        .reported
-        .filter(|reported| *reported > first.records.len() as u64)
+/// What a pass that adds up proves.
+fn learn_from(traits: &mut ApiTraits, pass: &Pass) {
+    let full_pages = usize::try_from(pass.distinct()).unwrap_or(usize::MAX) / PAGE_SIZE;
+    if pass.pages() < 2 || full_pages == 0 {
+        return;
+    }
+    traits.drifts_in_a_row = 0;
+    traits.offset_unit.get_or_insert(OffsetUnit::Pages);
+    let last_with_records = full_pages - usize::from(pass.distinct().is_multiple_of(PAGE_SIZE as u64));
+    traits.deepest_page = traits.deepest_page.max(last_with_records);
+    match pass.total {
+        Some(_) => traits.totals_add_up = true,
+        None if traits.num_results.is_none() => traits.num_results = Some(NumResults::Page),
+        None => {}
+    }
+}
+
+impl Reading {
+    /// A window of which nothing was read.
+    pub(super) fn nothing() -> Self {
+        Self::of(Pass::default(), Verdict::Overflow)
+    }
+
+    fn of(pass: Pass, verdict: Verdict) -> Self {
+        Self {
+            verdict,
+            distinct_records: pass.distinct(),
+            reported_total: pass.total,
+            rows: pass.rows,
+        }
+    }
 }

@@ -1,35 +1,124 @@
-//! What a run is asked to do.
+//! What a run is for, and what follows from that.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use crate::extract::Priority;
+use crate::load::Purpose;
 use crate::load::runs::Kind;
+use crate::load::wanted::Wanted;
+use crate::window::Window;
 
-/// A job for an account's worker.
+/// What a run is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Job {
-    /// Brings the account up to now, as the daemon does regularly.
+    /// The daemon's regular look for new interactions: whatever is not covered, up to now.
     Poll,
-    /// One pass to now, asked for on the command line.
+    /// The same, asked for on the command line.
     Sync,
-    /// Reads again what was loaded before, since it may have changed.
+    /// Reading again what may have changed since.
     Refresh {
-        /// How far back it reads.
+        /// How far back.
         lookback: TimeDelta,
-        /// When it became due: what was read after that need not be read again for it.
+        /// What was read at or after this instant is fresh enough.
         since: DateTime<Utc>,
-        /// Sessions without an end that began after this are read again as well, however far back
-        /// that is; `None`: they get no more attention than others.
+        /// Sessions without an end that started at or after this instant are read again too, also
+        /// where they are older than the lookback.
         open_since: Option<DateTime<Utc>>,
+    },
+    /// A past range, asked for on the command line.
+    Backfill {
+        /// The range, which may lie before the account's start.
+        range: Window,
+        /// Whether what is covered already is read again.
+        refetch: bool,
     },
 }
 
 impl Job {
-    /// What the books call it.
+    /// As the books name it.
     pub fn kind(&self) -> Kind {
         match self {
-            // Nothing is read twice yet: a refresh does what a poll does.
-            Self::Poll | Self::Refresh { .. } => Kind::Poll,
+            Self::Poll => Kind::Poll,
             Self::Sync => Kind::Sync,
+            Self::Refresh { .. } => Kind::Refresh,
+            Self::Backfill { .. } => Kind::Backfill,
+        }
+    }
+
+    pub(super) fn purpose(&self) -> Purpose {
+        match self {
+            Self::Poll | Self::Sync => Purpose::New,
+            Self::Refresh { .. } => Purpose::Refresh,
+            Self::Backfill { .. } => Purpose::Backfill,
+        }
+    }
+
+    /// Who goes first where the request budget is short.
+    pub(super) fn priority(&self) -> Priority {
+        match self {
+            Self::Poll | Self::Sync => Priority::Live,
+            Self::Refresh { .. } => Priority::Refresh,
+            Self::Backfill { .. } => Priority::Backfill,
+        }
+    }
+
+    /// Whether it lets a live daemon have the account in between.
+    pub(super) fn gives_way(&self) -> bool {
+        matches!(self, Self::Backfill { .. })
+    }
+
+    /// Whether whoever asked for it has to know of gaps that are still open.
+    pub(super) fn answers_for_gaps(&self) -> bool {
+        matches!(self, Self::Sync | Self::Backfill { .. })
+    }
+
+    /// The range that the books show, where it is not simply everything up to now.
+    pub(super) fn range(&self, head: DateTime<Utc>) -> Option<Window> {
+        match self {
+            Self::Poll | Self::Sync => None,
+            Self::Refresh { lookback, .. } => Some(Window {
+                start: head - *lookback,
+                end: head,
+            }),
+            Self::Backfill { range, .. } => Some(*range),
+        }
+    }
+
+    /// Since when what was read counts as read; `None` where coverage says that.
+    pub(super) fn read_since(
+        &self,
+        resumed: Option<DateTime<Utc>>,
+        now: DateTime<Utc>,
+    ) -> Option<DateTime<Utc>> {
+        match self {
+            Self::Poll | Self::Sync | Self::Backfill { refetch: false, .. } => None,
+            Self::Refresh { since, .. } => Some(*since),
+            Self::Backfill { refetch: true, .. } => Some(resumed.unwrap_or(now)),
+        }
+    }
+
+    /// What has to be read, apart from each other.
+    pub(super) fn wanted(&self, head: DateTime<Utc>, read_since: Option<DateTime<Utc>>) -> Vec<Wanted> {
+        match (self, self.range(head), read_since) {
+            (Self::Refresh { open_since, .. }, Some(range), Some(since)) => {
+                vec![Wanted::Reread {
+                    range,
+                    since,
+                    open_since: *open_since,
+                }]
+            }
+            (_, Some(range), Some(since)) => {
+                vec![
+                    Wanted::Missing { range },
+                    Wanted::Reread {
+                        range,
+                        since,
+                        open_since: None,
+                    },
+                ]
+            }
+            (_, Some(range), None) => vec![Wanted::Missing { range }],
+            (_, None, _) => vec![Wanted::New],
         }
     }
 }

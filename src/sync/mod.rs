@@ -1,13 +1,25 @@
-//! Turning what is not covered yet into windows, and driving them through: extract, transform, load.
+//! Turning what is wanted and not read yet into windows, and driving them through: extract,
+//! transform, load.
 
+mod density;
 mod drain;
-mod heartbeat;
+mod drive;
+mod headway;
 mod job;
+mod lease;
+mod parts;
+mod pass;
 mod plan;
 mod report;
 mod run;
+mod time_zone;
+mod traits;
 mod window;
+mod work;
 
+pub use headway::Headway;
 pub use job::Job;
 pub use report::{Failure, RunReport};
 pub use run::{AccountWorker, WorkerSettings};
+pub use time_zone::TimeZoneVerdict;
+pub use traits::{ApiTraits, NumResults, OffsetUnit, Order};

@@ -1,11 +1,131 @@
-//! Cutting what is wanted into windows. Pure.
+//! Cutting what is wanted into windows that come back full and rarely overflow. Pure.
+//!
+//! What is left is a row of stretches. A window is cut from its newest end (or, where that end
+//! makes trouble, from its oldest), so long that the records expected in it, and a margin for not
+//! knowing better, still fit into what the API shows. A window that held more than that goes back
+//! where it was cut from, with what it taught, and is cut anew: depth first.
 
-use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
+use std::collections::VecDeque;
+
+use chrono::{DateTime, Days, NaiveTime, SubsecRound, TimeDelta, Utc};
 
 use crate::window::Window;
 
-/// The longest window. The API allows seven days.
-const LONGEST_WINDOW: TimeDelta = TimeDelta::days(1);
+use super::density::{Density, Expectation, count, hour_of};
+
+/// The longest window that the API allows, which is also the most calendar dates.
+const LONGEST_WINDOW: TimeDelta = TimeDelta::days(7);
+const MOST_DATES: u64 = 7;
+
+const SECOND: TimeDelta = TimeDelta::seconds(1);
+
+/// Without totals an overflow is only seen once all pages are read. Hours of which not even a
+/// like hour was seen are then thought to hold so many times what is expected: a night
+/// tells nothing of the day before it.
+const UNSEEN_FACTOR: f64 = 12.0;
+
+/// The parts of a window that overflowed are made to fill this much of what the API shows.
+const PART_FILL: f64 = 0.75;
+
+/// Parts of a window that overflowed without a total: nobody knows by how much.
+const PARTS_WITHOUT_TOTAL: usize = 3;
+
+/// A first window without totals whose first page came back full is given up at once, and the
+/// next one is shorter by this.
+const PROBE_STEP: usize = 8;
+
+/// Standard deviations between what is expected of a window and what the API shows. An overflow
+/// costs a request where the API gives a total, and all pages where it does not.
+const MARGIN_WITH_TOTALS: f64 = 1.7;
+const MARGIN_WITHOUT_TOTALS: f64 = 2.7;
+
+/// How far off expectations are at first, relative to them, beyond what chance explains.
+const FIRST_ERROR: f64 = 0.15;
+
+/// The weight of the newest window in what is known of errors.
+const ERROR_WEIGHT: f64 = 0.05;
+
+/// Two stretches are read as one where fewer records than this lie between them: half a request.
+const BRIDGED_RECORDS: f64 = 50.0;
+
+/// What limits a window.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    /// Records that the API shows of one window.
+    pub(super) reach: u64,
+    /// Whether its first page tells how many there are.
+    pub(super) totals: bool,
+    /// The longest window that it was seen to accept, where it refused longer ones.
+    pub(super) longest: Option<TimeDelta>,
+    /// Minutes, negative east of Greenwich, of the clock that calendar dates are on.
+    pub(super) time_zone_offset: i32,
+}
+
+/// From which end of what is left the next window is cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Side {
+    Newest,
+    Oldest,
+}
+
+/// A window to be read.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Planned {
+    pub(super) window: Window,
+    /// Nothing is known of its density: without a total, a full first page is enough to know
+    /// that it is too long.
+    pub(super) is_probe: bool,
+}
+
+/// What to do next.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Next {
+    Read(Planned),
+    /// What is being read will tell how long the next window should be.
+    Wait,
+    Done,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Stretch {
+    window: Window,
+    /// Parts of a window that overflowed or drifted are shorter than it was.
+    longest: TimeDelta,
+    /// Cut already, by the records that were seen in a window that overflowed.
+    is_part: bool,
+}
+
+impl Stretch {
+    /// A window that has to be read in at least so many parts.
+    fn part(window: Window, parts: usize) -> Self {
+        Self {
+            window,
+            longest: part(window, parts),
+            is_part: false,
+        }
+    }
+}
+
+/// The starts that were seen of a window that overflowed.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Seen<'a> {
+    /// From all over it.
+    Sample(&'a [DateTime<Utc>]),
+    /// From one end of it, as of an API that sorts.
+    OneEnd(&'a [DateTime<Utc>]),
+}
+
+/// What is left to be read, and how to cut it.
+#[derive(Debug, Clone)]
+pub(super) struct Planner {
+    /// Oldest first.
+    stretches: VecDeque<Stretch>,
+    side: Side,
+    limits: Limits,
+    pub(super) density: Density,
+    /// Mean square of how far off expectations were, relative to them.
+    error: f64,
+}
 
 /// The instant up to which windows are read: a moment before now, since the API takes a moment
 /// to show what has just begun. Whole seconds, as the API knows nothing finer.
@@ -16,67 +136,388 @@ pub(super) fn head(now: DateTime<Utc>, settle: std::time::Duration) -> DateTime<
         .trunc_subsecs(0)
 }
 
-/// Windows that together are exactly `stretches`, in the same order.
-pub(super) fn windows(stretches: &[Window]) -> Vec<Window> {
-    stretches.iter().flat_map(|stretch| cut(*stretch)).collect()
-}
+impl Planner {
+    /// A plan to read `wanted`, oldest first and apart, and nothing that matters beside it.
+    pub(super) fn new(wanted: &[Window], density: Density, limits: Limits) -> Self {
+        let mut planner = Self {
+            stretches: VecDeque::new(),
+            side: Side::Newest,
+            limits,
+            density,
+            error: FIRST_ERROR * FIRST_ERROR,
+        };
+        for window in wanted {
+            planner.append(*window);
+        }
+        planner
+    }
 
-fn cut(stretch: Window) -> impl Iterator<Item = Window> {
-    let mut start = stretch.start;
-    std::iter::from_fn(move || {
-        (start < stretch.end).then(|| {
-            let window = Window {
-                start,
-                end: stretch.end.min(start + LONGEST_WINDOW),
+    /// Adds a stretch after all others, or prolongs the last one where hardly anything lies between.
+    fn append(&mut self, window: Window) {
+        if let Some(last) = self.stretches.back_mut() {
+            let between = Window {
+                start: last.window.end,
+                end: window.start,
             };
-            start = window.end;
-            window
-        })
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn at(second: i64) -> DateTime<Utc> {
-        DateTime::UNIX_EPOCH + TimeDelta::seconds(second)
-    }
-
-    #[test]
-    fn the_head_is_a_whole_second_before_now() {
-        let now = at(1_000) + TimeDelta::milliseconds(900);
-        assert_eq!(head(now, std::time::Duration::from_secs(120)), at(880));
-    }
-
-    proptest! {
-        #[test]
-        fn windows_are_the_stretches_without_a_hole_or_an_overlap(
-            lengths in prop::collection::vec((1_i64..1_000_000, 0_i64..500_000), 0..5),
-        ) {
-            let mut begin = 0;
-            let stretches: Vec<Window> = lengths
-                .iter()
-                .map(|(length, hole)| {
-                    let stretch = Window { start: at(begin), end: at(begin + length) };
-                    begin += length + hole;
-                    stretch
-                })
-                .collect();
-            let mut left = windows(&stretches).into_iter().peekable();
-            for stretch in stretches {
-                let mut reached = stretch.start;
-                while reached < stretch.end {
-                    let window = left.next().unwrap();
-                    prop_assert_eq!(window.start, reached);
-                    prop_assert!(window.end > window.start && window.end - window.start <= LONGEST_WINDOW);
-                    reached = window.end;
-                }
-                prop_assert_eq!(reached, stretch.end);
+            let is_worth_it = !self.density.is_unknown()
+                && window.end - last.window.start <= LONGEST_WINDOW
+                && self.density.expected(between).records < BRIDGED_RECORDS;
+            if between.end <= between.start || is_worth_it {
+                last.window.end = window.end;
+                return;
             }
-            prop_assert!(left.next().is_none());
+        }
+        self.stretches.push_back(Stretch {
+            window,
+            longest: LONGEST_WINDOW,
+            is_part: false,
+        });
+    }
+
+    /// The API shows more or less than was thought, or says more or less about it.
+    pub(super) fn limit(&mut self, limits: Limits) {
+        self.limits = limits;
+    }
+
+    /// Goes on at the other end.
+    pub(super) fn turn_round(&mut self) {
+        self.side = match self.side {
+            Side::Newest => Side::Oldest,
+            Side::Oldest => Side::Newest,
+        };
+    }
+
+    /// Cuts the next window, while `in_flight` others are being read.
+    pub(super) fn next(&mut self, in_flight: usize) -> Next {
+        let is_probe = self.density.is_unknown();
+        if is_probe && in_flight > 0 {
+            return Next::Wait;
+        }
+        let Some(stretch) = self.take() else {
+            return if in_flight > 0 { Next::Wait } else { Next::Done };
+        };
+        let window = self.cut(stretch);
+        let rest = match self.side {
+            Side::Newest => Window {
+                end: window.start,
+                ..stretch.window
+            },
+            Side::Oldest => Window {
+                start: window.end,
+                ..stretch.window
+            },
+        };
+        if rest.start < rest.end {
+            self.put_back(Stretch {
+                window: rest,
+                ..stretch
+            });
+        }
+        Next::Read(Planned { window, is_probe })
+    }
+
+    /// A window was read to its end: these are the starts of all of its records.
+    pub(super) fn drained(&mut self, window: Window, starts: &[DateTime<Utc>]) {
+        self.learn_error(window, starts.len() as u64);
+        self.density.observe(window, starts);
+    }
+
+    /// A window held `total` records, or nobody knows how many more than were seen, and is to be
+    /// read in parts.
+    pub(super) fn overflowed(&mut self, planned: Planned, total: Option<u64>, seen: Seen<'_>) {
+        let Planned { window, is_probe } = planned;
+        let parts = total.map_or(PARTS_WITHOUT_TOTAL, |total| self.parts_of(total));
+        match (total, seen) {
+            // Nothing was known: cut by the density that the sample shows.
+            (Some(total), Seen::Sample(starts)) if is_probe => {
+                self.density.observe_sample(window, starts, total);
+                self.put_back(Stretch::part(window, 2));
+            }
+            (Some(total), Seen::OneEnd(starts)) if is_probe => {
+                self.density
+                    .observe_sample(window, &evenly(window, starts.len()), total);
+                self.put_back(Stretch::part(window, 2));
+            }
+            (None, _) if is_probe => self.put_back(Stretch::part(window, PROBE_STEP)),
+            (Some(_), Seen::OneEnd(_)) => self.put_back(Stretch::part(window, parts)),
+            (_, Seen::Sample(starts) | Seen::OneEnd(starts)) => {
+                self.put_back_parts(window, &boundaries(window, starts, parts));
+            }
         }
     }
+
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a small whole number"
+    )]
+    fn parts_of(&self, total: u64) -> usize {
+        (count(total) / (count(self.limits.reach) * PART_FILL)).ceil() as usize
+    }
+
+    /// `boundaries` lie within the window, in order.
+    fn put_back_parts(&mut self, window: Window, boundaries: &[DateTime<Utc>]) {
+        let edges: Vec<_> = std::iter::once(window.start)
+            .chain(boundaries.iter().copied())
+            .chain([window.end])
+            .collect();
+        let parts: Vec<_> = edges
+            .windows(2)
+            .map(|edge| Window {
+                start: edge[0],
+                end: edge[1],
+            })
+            .collect();
+        let whole = |window: &Window| Stretch {
+            window: *window,
+            longest: LONGEST_WINDOW,
+            is_part: true,
+        };
+        match self.side {
+            Side::Newest => parts
+                .iter()
+                .for_each(|part| self.stretches.push_back(whole(part))),
+            Side::Oldest => parts
+                .iter()
+                .rev()
+                .for_each(|part| self.stretches.push_front(whole(part))),
+        }
+    }
+
+    /// A window did not hold still while it was read: shorter ones need fewer pages.
+    pub(super) fn drifted(&mut self, window: Window) {
+        self.put_back(Stretch::part(window, 2));
+    }
+
+    /// Records and windows that are still to come, roughly.
+    pub(super) fn expected_left(&self) -> (f64, usize) {
+        let expected = |stretch: &Stretch| self.density.expected(stretch.window).records;
+        let records = self.stretches.iter().map(expected).sum();
+        let by_length = |stretch: &Stretch| {
+            let length = stretch.window.end - stretch.window.start;
+            usize::try_from(length.num_seconds() / LONGEST_WINDOW.num_seconds()).unwrap_or(0) + 1
+        };
+        (records, self.stretches.iter().map(by_length).sum())
+    }
+
+    fn take(&mut self) -> Option<Stretch> {
+        match self.side {
+            Side::Newest => self.stretches.pop_back(),
+            Side::Oldest => self.stretches.pop_front(),
+        }
+    }
+
+    fn put_back(&mut self, stretch: Stretch) {
+        match self.side {
+            Side::Newest => self.stretches.push_back(stretch),
+            Side::Oldest => self.stretches.push_front(stretch),
+        }
+    }
+
+    /// The window at this side of the stretch that is expected to come back full.
+    fn cut(&self, stretch: Stretch) -> Window {
+        let widest = self.widest(stretch);
+        if self.density.is_unknown() || stretch.is_part {
+            return widest;
+        }
+        let mut window = match self.side {
+            Side::Newest => Window {
+                start: widest.end,
+                ..widest
+            },
+            Side::Oldest => Window {
+                end: widest.start,
+                ..widest
+            },
+        };
+        let mut expected = Expectation::default();
+        while window != widest {
+            let (wider, piece) = self.widen(window, widest);
+            let mut with_piece = expected;
+            with_piece += self.density.of_hour(piece);
+            if !self.fits(with_piece) {
+                return self.widen_in_part(window, expected, piece, with_piece);
+            }
+            (window, expected) = (wider, with_piece);
+        }
+        window
+    }
+
+    /// The longest window that is allowed at this side of the stretch.
+    fn widest(&self, stretch: Stretch) -> Window {
+        let Window { start, end } = stretch.window;
+        let longest = stretch.longest.min(self.limits.longest.unwrap_or(LONGEST_WINDOW));
+        match self.side {
+            Side::Newest => {
+                let first_date = self
+                    .midnight(end - SECOND, 0)
+                    .checked_sub_days(Days::new(MOST_DATES - 1));
+                Window {
+                    start: start.max(end - longest).max(first_date.unwrap_or(start)),
+                    end,
+                }
+            }
+            Side::Oldest => {
+                let after_last_date = self.midnight(start, MOST_DATES);
+                Window {
+                    start,
+                    end: end.min(start + longest).min(after_last_date),
+                }
+            }
+        }
+    }
+
+    /// Midnight, by the clock that the API is asked on, of the day of `at` and so many days on.
+    fn midnight(&self, at: DateTime<Utc>, days: u64) -> DateTime<Utc> {
+        let offset = TimeDelta::minutes(self.limits.time_zone_offset.into());
+        let local = (at - offset).date_naive().and_time(NaiveTime::MIN).and_utc();
+        local.checked_add_days(Days::new(days)).unwrap_or(local) + offset
+    }
+
+    /// `window` with the next hour of the clock, or what of it is within `widest`; and that piece.
+    fn widen(&self, window: Window, widest: Window) -> (Window, Window) {
+        match self.side {
+            Side::Newest => {
+                let start = hour_of(window.start - SECOND).max(widest.start);
+                (
+                    Window { start, ..window },
+                    Window {
+                        start,
+                        end: window.start,
+                    },
+                )
+            }
+            Side::Oldest => {
+                let end = (hour_of(window.end) + TimeDelta::hours(1)).min(widest.end);
+                (
+                    Window { end, ..window },
+                    Window {
+                        start: window.end,
+                        end,
+                    },
+                )
+            }
+        }
+    }
+
+    /// `window` with so many whole seconds of `piece` as fit; at least one second in all.
+    fn widen_in_part(
+        &self,
+        window: Window,
+        without: Expectation,
+        piece: Window,
+        with: Expectation,
+    ) -> Window {
+        let whole = (piece.end - piece.start).num_seconds();
+        let mut fitting = (0, whole);
+        while fitting.1 - fitting.0 > 1 {
+            let half = fitting.0.midpoint(fitting.1);
+            let share = count(half.unsigned_abs()) / count(whole.unsigned_abs());
+            let mut expected = without;
+            expected += Expectation {
+                records: (with.records - without.records) * share,
+                variance: (with.variance - without.variance) * share * share,
+                unseen: (with.unseen - without.unseen) * share,
+            };
+            if self.fits(expected) {
+                fitting.0 = half
+            } else {
+                fitting.1 = half
+            }
+        }
+        let is_empty = window.start == window.end;
+        let seconds = TimeDelta::seconds(fitting.0.max(i64::from(is_empty)));
+        match self.side {
+            Side::Newest => Window {
+                start: window.start - seconds,
+                ..window
+            },
+            Side::Oldest => Window {
+                end: window.end + seconds,
+                ..window
+            },
+        }
+    }
+
+    /// Whether so much is expected to come back whole, with a margin.
+    fn fits(&self, expected: Expectation) -> bool {
+        let limits = &self.limits;
+        let one_page = limits.reach <= crate::extract::PAGE_SIZE as u64;
+        let margin = if limits.totals || one_page {
+            MARGIN_WITH_TOTALS
+        } else {
+            MARGIN_WITHOUT_TOTALS
+        };
+        let by_error = self.error * expected.records * expected.records;
+        let deviation = (expected.variance + expected.records + by_error).sqrt();
+        let surprise = if limits.totals {
+            0.0
+        } else {
+            expected.unseen * (UNSEEN_FACTOR - 1.0)
+        };
+        expected.records + surprise + margin * deviation <= count(limits.reach)
+    }
+
+    /// What chance and having seen little explain does not count as an error.
+    fn learn_error(&mut self, window: Window, records: u64) {
+        let expected = self.density.expected(window);
+        if self.density.is_unknown() || expected.records < 1.0 || expected.unseen > 0.0 {
+            return;
+        }
+        let off = count(records) - expected.records;
+        let unexplained = (off * off - expected.variance - expected.records).max(0.0);
+        // A window on a scale of its own, as a burst is, says little about the next one.
+        let error = (unexplained / (expected.records * expected.records)).min(0.5);
+        // A window of a few records says less than a full one.
+        let weight = ERROR_WEIGHT * (expected.records / count(self.limits.reach)).min(1.0);
+        self.error += weight * (error - self.error);
+    }
+}
+
+/// Where to cut a window so that each part holds as many of these starts: at most `parts` - 1
+/// instants inside it, and one more around each second that alone holds more than a part should.
+fn boundaries(window: Window, starts: &[DateTime<Utc>], parts: usize) -> Vec<DateTime<Utc>> {
+    let mut inside: Vec<_> = starts
+        .iter()
+        .copied()
+        .filter(|start| window.start <= *start && *start < window.end)
+        .collect();
+    inside.sort_unstable();
+    // The API may filter by end or by overlap: starts then say little about what lies where.
+    if inside.len() * 2 <= starts.len() {
+        return vec![window.start + part(window, 2)];
+    }
+    let mut boundaries = Vec::new();
+    for nth in 1..parts {
+        let at = inside[nth * inside.len() / parts].trunc_subsecs(0);
+        // The same second again: it alone is more than a part.
+        let at = if boundaries.last().is_some_and(|last| at <= *last) {
+            at + SECOND
+        } else {
+            at
+        };
+        boundaries.push(at);
+    }
+    boundaries.dedup();
+    boundaries.retain(|at| window.start < *at && *at < window.end);
+    if boundaries.is_empty() {
+        boundaries.push(window.start + part(window, 2));
+    }
+    boundaries
+}
+
+/// So many instants, spread evenly over a window.
+fn evenly(window: Window, instants: usize) -> Vec<DateTime<Utc>> {
+    let nth = |nth: usize| {
+        window.seconds() * i64::try_from(nth).unwrap_or(0) / i64::try_from(instants).unwrap_or(1)
+    };
+    (0..instants)
+        .map(|n| window.start + TimeDelta::seconds(nth(n)))
+        .collect()
+}
+
+/// The length that is `parts` times in the window, in whole seconds and at least one.
+fn part(window: Window, parts: usize) -> TimeDelta {
+    let parts = i64::try_from(parts).unwrap_or(i64::MAX).max(2);
+    TimeDelta::seconds((window.seconds() / parts).max(1))
 }

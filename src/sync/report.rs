@@ -22,6 +22,8 @@ pub struct RunReport {
     pub watermark: Option<DateTime<Utc>>,
     /// What was wrong, where something was.
     pub failure: Option<Failure>,
+    /// It stopped so that a live daemon can have the account; the work is not done.
+    pub gave_way: bool,
 }
 
 /// Whose fault it was that a run did not succeed.
@@ -64,6 +66,7 @@ impl RunReport {
             watermark_before: None,
             watermark: None,
             failure,
+            gave_way: false,
         }
     }
 
@@ -80,6 +83,7 @@ impl RunReport {
             inserted = counters.inserted,
             updated = counters.updated,
             unchanged = counters.unchanged,
+            missing = counters.missing,
             rejected = counters.rejected,
             watermark_before = self.watermark_before.map(observe::instant),
             watermark_after = self.watermark.map(observe::instant),
@@ -98,6 +102,7 @@ pub(super) struct Progress {
     /// What was wrong first.
     pub(super) error: Option<String>,
     failure: Option<Failure>,
+    gave_way: bool,
 }
 
 impl Progress {
@@ -108,6 +113,7 @@ impl Progress {
             outcome: Outcome::Succeeded,
             error: None,
             failure: None,
+            gave_way: false,
         }
     }
 
@@ -129,6 +135,21 @@ impl Progress {
     pub(super) fn interrupted(&mut self, why: &str) {
         self.outcome = Outcome::Interrupted;
         self.error.get_or_insert(why.to_owned());
+    }
+
+    /// Nothing went wrong, but not everything was read either.
+    pub(super) fn give_way(&mut self) {
+        self.gave_way = true;
+        if self.outcome == Outcome::Succeeded {
+            self.interrupted("gave way to the live daemon");
+        }
+    }
+
+    /// Records are missing that no run can reach, also where this run did not try again.
+    pub(super) fn remaining_gaps(&mut self, gaps: usize) {
+        self.outcome = Outcome::Failed;
+        self.error.get_or_insert_with(|| format!("gaps remain: {gaps}"));
+        self.failure.get_or_insert(Failure::Other);
     }
 
     /// The database failed, or the lease is lost.
@@ -154,6 +175,7 @@ impl Progress {
             watermark_before: Some(watermark_before),
             watermark: Some(self.watermark),
             failure: self.failure,
+            gave_way: self.gave_way,
         }
     }
 }

@@ -1,45 +1,45 @@
-//! One run for one account: take the lease, open the books, drive the windows, close the books.
+//! One run for one account: take the lease, open the books, drive the plan, close the books.
 
-use std::collections::VecDeque;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgPool;
+use tokio::sync::{Mutex as AsyncMutex, watch};
 use tokio_util::sync::CancellationToken;
-use tracing::{Instrument, info, info_span, warn};
+use tracing::{Instrument, info_span, warn};
 
 use crate::clock::Clock;
 use crate::extract::ApiClient;
-use crate::load::leases::{self, Lease};
-use crate::load::runs::{self, Finished, Kind, NewRun};
-use crate::load::wanted::{self, Wanted};
-use crate::load::{LoadError, spent_by_others};
+use crate::load::leases;
+use crate::load::runs::{self, Finished, NewRun, OpenRun};
+use crate::load::{Committed, LoadError, WindowCommit, commit_window};
 use crate::observe::{self, chain};
+use crate::window::Window;
 
-use super::heartbeat::Heartbeat;
+use super::density::Density;
+use super::headway::Headway;
 use super::job::Job;
-use super::plan;
+use super::lease::{Held, LeaseKeeper};
+use super::plan::head;
 use super::report::{Progress, RunReport};
-use super::window::{Next, load_window};
-
-/// What others spent longer ago than this is in no budget.
-const HOUR: Duration = Duration::from_secs(3_600);
+use super::time_zone::{TimeZoneCheck, TimeZoneVerdict};
+use super::traits::{ApiTraits, SharedTraits};
+use super::work::Task;
 
 /// How far back an account is loaded where nobody says.
 const DEFAULT_START: TimeDelta = TimeDelta::days(30);
 
-/// So many windows in a row that failed through no fault of their own, and the newest get a turn:
-/// what blocks the old end must not keep today's away. So many again, and the rest is left to
-/// the next run.
-const FAILURES_IN_A_ROW: usize = 3;
+/// How long a run waits for one that gives way to end the windows it has in hand, and how often
+/// it looks.
+const PATIENCE_WITH_BACKFILL: Duration = Duration::from_secs(90);
+const LOOK_FOR_LEASE: Duration = Duration::from_secs(1);
 
 /// Loads one account. Everything that it needs is passed in.
 #[derive(Debug)]
 pub struct AccountWorker {
     /// The account's API.
-    pub api: ApiClient,
+    pub api: Arc<ApiClient>,
     /// The database.
     pub pool: PgPool,
     /// How it works.
@@ -48,9 +48,17 @@ pub struct AccountWorker {
     pub clock: Arc<dyn Clock>,
     /// Who takes the lease: this process, by a name of its own.
     pub holder: String,
-    knows_what_others_spent: AtomicBool,
-    /// Held by the one run that goes on.
-    turn: tokio::sync::Mutex<()>,
+    /// How far the run that goes on now has come.
+    pub headway: watch::Sender<Option<Headway>>,
+    pub(super) traits: Arc<SharedTraits>,
+    pub(super) time_zone: TimeZoneCheck,
+    lease: LeaseKeeper,
+    /// One window is stored at a time: two that share interactions would wait for each other.
+    commits: AsyncMutex<()>,
+    /// When it was last learned what other processes spent of the request budget.
+    pub(super) spent_learned_at: AsyncMutex<Option<Instant>>,
+    /// `None` until it was learned from the ledger.
+    pub(super) density: Mutex<Option<Density>>,
 }
 
 /// How a worker works.
@@ -74,25 +82,38 @@ impl AccountWorker {
         holder: String,
     ) -> Self {
         Self {
-            api,
+            api: Arc::new(api),
             pool,
             settings,
             clock,
             holder,
-            knows_what_others_spent: AtomicBool::new(false),
-            turn: tokio::sync::Mutex::new(()),
+            headway: watch::Sender::new(None),
+            traits: Arc::default(),
+            time_zone: TimeZoneCheck::default(),
+            lease: LeaseKeeper::default(),
+            commits: AsyncMutex::default(),
+            spent_learned_at: AsyncMutex::default(),
+            density: Mutex::default(),
         }
     }
 
-    /// Brings the account up to now, as far as it goes.
+    /// What was found out about the account's API so far.
+    pub fn traits(&self) -> ApiTraits {
+        self.traits.get()
+    }
+
+    /// What records say of our reading of time stamps.
+    pub fn time_zone(&self) -> TimeZoneVerdict {
+        self.time_zone.verdict()
+    }
+
+    /// Does the job, as far as it goes.
     ///
     /// `stop` ends it after what is being written is written; a window that is still being
     /// fetched is let go. Nothing that goes wrong here is left unsaid: every error is in the log.
     pub async fn run(&self, job: &Job, stop: &CancellationToken) -> RunReport {
         let account = self.api.account();
         let kind = job.kind();
-        // The lease knows no difference between two runs of ours: the second would be skipped.
-        let _turn = self.turn.lock().await;
         let span = info_span!(
             "run",
             account = account.name,
@@ -101,7 +122,7 @@ impl AccountWorker {
         );
         async {
             let began = Instant::now();
-            let report = match self.run_under_lease(kind, stop).await {
+            let report = match self.run_under_lease(job, stop).await {
                 Ok(Some(report)) => report,
                 Ok(None) => RunReport::skipped(),
                 Err(error) => RunReport::not_begun(&error),
@@ -116,51 +137,94 @@ impl AccountWorker {
 
     async fn run_under_lease(
         &self,
-        kind: Kind,
+        job: &Job,
         stop: &CancellationToken,
     ) -> Result<Option<RunReport>, LoadError> {
-        let account = self.api.account();
-        let lasts = self.settings.lease;
-        let Some(lease) = leases::acquire(&self.pool, &account.account_id, &self.holder, lasts).await? else {
+        let Some(held) = self.hold_lease(job, stop).await? else {
             return Ok(None);
         };
-        let heartbeat = Heartbeat::start(self.pool.clone(), lease.clone(), lasts, stop);
-        let report = self.keep_books(&lease, &heartbeat, kind, stop).await;
-        drop(heartbeat);
-        if let Err(error) = lease.release(&self.pool).await {
-            warn!(error = %chain(&error), "could not release the lease, it ends by itself");
-        }
+        let report = self.keep_books(&held, job, stop).await;
+        self.lease.let_go(held, &self.pool).await;
         report.map(Some)
+    }
+
+    /// The account's lease; waits for a backfill of another process, which gives way.
+    async fn hold_lease(&self, job: &Job, stop: &CancellationToken) -> Result<Option<Arc<Held>>, LoadError> {
+        let account_id = &self.api.account().account_id;
+        let deadline = Instant::now() + PATIENCE_WITH_BACKFILL;
+        loop {
+            let held = self
+                .lease
+                .hold(&self.pool, account_id, &self.holder, self.settings.lease)
+                .await?;
+            if held.is_some() || job.gives_way() || stop.is_cancelled() || Instant::now() >= deadline {
+                return Ok(held);
+            }
+            if !leases::ask_for(&self.pool, account_id).await? {
+                return Ok(None);
+            }
+            stop.run_until_cancelled(tokio::time::sleep(LOOK_FOR_LEASE)).await;
+        }
     }
 
     async fn keep_books(
         &self,
-        lease: &Lease,
-        heartbeat: &Heartbeat,
-        kind: Kind,
+        held: &Held,
+        job: &Job,
         stop: &CancellationToken,
     ) -> Result<RunReport, LoadError> {
         self.learn_what_others_spent().await?;
         let at = self.clock.now();
-        let default_start = plan::head(at - DEFAULT_START, Duration::ZERO);
-        let run = NewRun {
-            lease,
-            kind,
+        let until = head(at, self.settings.settle);
+        let range = job.range(until);
+        let read_since = job.read_since(self.resumed(held, job, range).await?, at);
+        let new = NewRun {
+            lease: &held.lease,
+            kind: job.kind(),
             account: self.api.account(),
-            default_start,
+            default_start: head(at - DEFAULT_START, Duration::ZERO),
             at,
-            range: None,
-            read_since: None,
+            range,
+            read_since,
         };
-        let run = runs::open(&self.pool, &run).await?;
+        let run = runs::open(&self.pool, &new).await?;
         if run.coverage_began_anew {
             warn!("the account's filters have changed: coverage begins anew, everything is read again");
         }
         tracing::Span::current().record("run_id", run.id);
         let mut progress = Progress::from(run.watermark);
-        if let Err(error) = self.drive(lease, heartbeat, run.id, &mut progress, stop).await {
+        let wanted = job.wanted(until, read_since);
+        let task = Task {
+            held,
+            run: &run,
+            job,
+            wanted,
+            until,
+            stop,
+        };
+        if let Err(error) = self.work(&task, &mut progress).await {
             progress.ended_by(&error);
         }
+        self.close_books(&run, &progress).await;
+        Ok(progress.into_report(run.watermark))
+    }
+
+    /// When a refetch of this very range began that did not come to its end.
+    async fn resumed(
+        &self,
+        held: &Held,
+        job: &Job,
+        range: Option<Window>,
+    ) -> Result<Option<DateTime<Utc>>, LoadError> {
+        match (job, range) {
+            (Job::Backfill { refetch: true, .. }, Some(range)) => {
+                runs::unfinished_since(&self.pool, &held.lease.account_id, job.kind(), range).await
+            }
+            _ => Ok(None),
+        }
+    }
+
+    async fn close_books(&self, run: &OpenRun, progress: &Progress) {
         let finished = Finished {
             run_id: run.id,
             outcome: progress.outcome,
@@ -172,65 +236,14 @@ impl AccountWorker {
         if let Err(error) = runs::finish(&self.pool, &finished).await {
             warn!(error = %chain(&error), "could not close the run's books, the next run does");
         }
-        Ok(progress.into_report(run.watermark))
     }
 
-    /// Drives every window that is wanted and not covered through, oldest first while that goes well.
-    async fn drive(
-        &self,
-        lease: &Lease,
-        heartbeat: &Heartbeat,
-        run_id: i64,
-        progress: &mut Progress,
-        stop: &CancellationToken,
-    ) -> Result<(), LoadError> {
-        let settle = self.settings.settle;
-        let head = plan::head(self.clock.now(), settle);
-        let stretches = wanted::unread(&self.pool, &lease.account_id, &Wanted::New, head, settle).await?;
-        let windows = plan::windows(&stretches);
-        info!(windows = windows.len(), watermark = %observe::instant(progress.watermark), "run started");
-        let mut windows = VecDeque::from(windows);
-        let (mut failures_in_a_row, mut newest_first) = (0, false);
-        while let Some(window) = if newest_first {
-            windows.pop_back()
-        } else {
-            windows.pop_front()
-        } {
-            let span = info_span!("window", range = %window);
-            let loading = load_window(self, lease, run_id, window, &heartbeat.enough);
-            let Some(report) = loading.instrument(span).await? else {
-                break;
-            };
-            failures_in_a_row = match progress.add(report) {
-                Some(Next::EndRun) => break,
-                Some(Next::ContinueIfFew) => failures_in_a_row + 1,
-                Some(Next::Continue) | None => 0,
-            };
-            if failures_in_a_row == FAILURES_IN_A_ROW {
-                if newest_first {
-                    break;
-                }
-                (failures_in_a_row, newest_first) = (0, true);
-            }
-        }
-        if heartbeat.lost() {
-            return Err(LoadError::LeaseLost);
-        }
-        if stop.is_cancelled() {
-            progress.interrupted("told to stop");
-        }
-        Ok(())
-    }
-
-    /// Enters into the budget, once, what another process has spent of it in the last hour: the
-    /// API's minute does not begin anew with ours.
-    async fn learn_what_others_spent(&self) -> Result<(), LoadError> {
-        if !self.knows_what_others_spent.load(Ordering::Relaxed) {
-            let account = self.api.account();
-            self.api
-                .remember_spent(spent_by_others(&self.pool, &account.account_id, &self.holder, HOUR).await?);
-            self.knows_what_others_spent.store(true, Ordering::Relaxed);
-        }
-        Ok(())
+    /// Stores a window, one at a time.
+    ///
+    /// # Errors
+    /// As [`commit_window`].
+    pub(super) async fn commit(&self, commit: &WindowCommit<'_>) -> Result<Committed, LoadError> {
+        let _turn = self.commits.lock().await;
+        commit_window(&self.pool, commit).await
     }
 }

@@ -1,30 +1,32 @@
-//! One window, from the API into the tables.
+//! One window: read by a task of its own, then stored.
+
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use tokio_util::sync::CancellationToken;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
-use crate::extract::{Action, ApiError, Tally};
+use crate::extract::{Action, ApiClient, ApiError, Narrowing, Priority, Tally};
 use crate::load::leases::Lease;
-use crate::load::{
-    Committed, Counters, FailedWindow, LoadError, Purpose, Status, WindowCommit, commit_window, record_failed,
-};
+use crate::load::{Counters, FailedWindow, LoadError, Purpose, Status, WindowCommit, record_failed};
 use crate::observe::{self, chain, metrics};
+use crate::transform::{Interaction, Rejected};
 use crate::window::Window;
 
-use super::drain::{DrainError, Drained, drain};
+use super::drain::{ReadError, Reader, Reading, Slice, Verdict};
+use super::plan::Planned;
 use super::run::AccountWorker;
+use super::traits::SharedTraits;
 
 /// What came of a window.
 #[derive(Debug)]
 pub(super) struct WindowReport {
     pub(super) counters: Counters,
-    /// The new watermark, where the window was drained and stored.
+    /// The watermark after it, where something of it was stored.
     pub(super) watermark: Option<DateTime<Utc>>,
     pub(super) failure: Option<WindowFailure>,
 }
 
-/// A window that is not covered, and what that means for the run.
+/// A window that is not covered and not split either, and what that means for the run.
 #[derive(Debug)]
 pub(super) struct WindowFailure {
     pub(super) error: String,
@@ -46,55 +48,201 @@ pub(super) enum Next {
 }
 
 /// A window on its way.
-struct Loading<'a> {
-    worker: &'a AccountWorker,
-    lease: &'a Lease,
-    run_id: i64,
-    window: Window,
-    started_at: DateTime<Utc>,
-    tally: Tally,
+#[derive(Debug, Clone)]
+pub(super) struct Fetch {
+    pub(super) planned: Planned,
+    pub(super) started_at: DateTime<Utc>,
+    pub(super) tally: Arc<Tally>,
 }
 
-/// Fetches a window, and stores it in one transaction.
-///
-/// `None` where `enough` was cancelled while it was being fetched: nothing of it is kept. Once
-/// everything is there, it is stored whatever happens, so that no commit is left in doubt.
-///
-/// # Errors
-/// The database is in trouble, or the lease is lost. A fault of the API, or of the data, is part
-/// of the report: other windows may go well.
-pub(super) async fn load_window(
-    worker: &AccountWorker,
-    lease: &Lease,
-    run_id: i64,
-    window: Window,
-    enough: &CancellationToken,
-) -> Result<Option<WindowReport>, LoadError> {
-    let started_at = worker.clock.now();
-    let loading = Loading {
-        worker,
-        lease,
-        run_id,
-        window,
-        started_at,
-        tally: Tally::default(),
-    };
-    let drained = match enough
-        .run_until_cancelled(drain(&worker.api, window, &loading.tally))
-        .await
-    {
-        None => return Ok(None),
-        Some(Ok(drained)) => drained,
-        Some(Err(error)) => return loading.fail(WindowFailure::of_api(&error)).await.map(Some),
-    };
-    match loading.store(&drained).await {
-        Err(error) if error.is_of_the_data() => loading.fail(WindowFailure::of_data(&error)).await.map(Some),
-        stored => stored.map(Some),
+/// What reading needs, for a task of its own.
+#[derive(Debug, Clone)]
+pub(super) struct Source {
+    pub(super) api: Arc<ApiClient>,
+    pub(super) traits: Arc<SharedTraits>,
+    pub(super) priority: Priority,
+}
+
+impl Source {
+    /// Reads a window; a second that overflows, or never adds up, in parts.
+    ///
+    /// # Errors
+    /// What was still wrong with a request after the last try.
+    pub(super) async fn read(&self, fetch: &Fetch) -> Result<Reading, ReadError> {
+        let reader = Reader {
+            api: &self.api,
+            traits: &self.traits,
+            tally: &fetch.tally,
+        };
+        let slice = Slice {
+            window: fetch.planned.window,
+            narrowing: Narrowing::default(),
+            priority: self.priority,
+            is_probe: fetch.planned.is_probe && fetch.planned.window.seconds() > 1,
+        };
+        let reading = reader.read(&slice).await?;
+        if reading.verdict == Verdict::Drained || slice.window.seconds() > 1 {
+            return Ok(reading);
+        }
+        reader.read_parts(&slice, reading).await
     }
 }
 
-impl Loading<'_> {
-    fn fetched(&self) -> Counters {
+/// Where a window's rows and its line in the ledger go.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Books<'a> {
+    pub(super) worker: &'a AccountWorker,
+    pub(super) lease: &'a Lease,
+    pub(super) run_id: i64,
+}
+
+impl Books<'_> {
+    /// Stores what was read. Only [`Status::Drained`] covers it.
+    ///
+    /// # Errors
+    /// The database is in trouble, or the lease is lost. A fault of the data is part of the report:
+    /// other windows may go well.
+    pub(super) async fn store(
+        &self,
+        fetch: &Fetch,
+        purpose: Purpose,
+        reading: Reading,
+        status: Status,
+    ) -> Result<WindowReport, LoadError> {
+        let error = (status == Status::Gap).then(|| gap_error(&reading));
+        let interactions: Vec<Interaction> = reading.rows.interactions.into_values().collect();
+        let rejected: Vec<Rejected> = reading.rows.rejected.into_values().collect();
+        let commit = WindowCommit {
+            lease: self.lease,
+            run_id: self.run_id,
+            window: fetch.planned.window,
+            purpose,
+            status,
+            interactions: &interactions,
+            rejected: &rejected,
+            time_zone_offset: self.worker.api.account().time_zone_offset,
+            keep_raw: self.worker.settings.keep_raw,
+            fetched: Counters {
+                distinct_records: reading.distinct_records,
+                ..fetch.counters()
+            },
+            reported_total: reading.reported_total,
+            started_at: fetch.started_at,
+            written_at: self.worker.clock.now(),
+            error: error.as_deref(),
+        };
+        match self.worker.commit(&commit).await {
+            Ok(committed) => {
+                self.tell(status, &commit, committed.counters, committed.watermark);
+                Ok(WindowReport {
+                    counters: committed.counters,
+                    watermark: Some(committed.watermark),
+                    failure: error.map(|error| WindowFailure::gap(error, reading.verdict)),
+                })
+            }
+            Err(error) if error.is_of_the_data() => {
+                self.fail(fetch, purpose, WindowFailure::of_data(&error)).await
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Takes a window that could not be read into the books.
+    ///
+    /// # Errors
+    /// The database is in trouble, or the lease is lost.
+    pub(super) async fn fail(
+        &self,
+        fetch: &Fetch,
+        purpose: Purpose,
+        failure: WindowFailure,
+    ) -> Result<WindowReport, LoadError> {
+        let WindowFailure { error, remedy, .. } = &failure;
+        error!(error, remedy, "window failed, nothing of it is covered");
+        let counters = self.record(fetch, purpose, error).await?;
+        observe::count(
+            metrics::WINDOWS,
+            &self.worker.api.account().name,
+            ("status", "failed"),
+            1,
+        );
+        Ok(WindowReport {
+            counters,
+            watermark: None,
+            failure: Some(failure),
+        })
+    }
+
+    /// Takes the requests of a window that was let go into the books: they are spent.
+    ///
+    /// # Errors
+    /// The database is in trouble, or the lease is lost.
+    pub(super) async fn let_go(&self, fetch: &Fetch, purpose: Purpose) -> Result<Counters, LoadError> {
+        self.record(fetch, purpose, "let go before it was read: told to stop")
+            .await
+    }
+
+    async fn record(&self, fetch: &Fetch, purpose: Purpose, error: &str) -> Result<Counters, LoadError> {
+        let counters = fetch.counters();
+        let failed = FailedWindow {
+            lease: self.lease,
+            run_id: self.run_id,
+            window: fetch.planned.window,
+            purpose,
+            counters,
+            started_at: fetch.started_at,
+            error,
+        };
+        record_failed(&self.worker.pool, &failed).await?;
+        Ok(counters)
+    }
+
+    fn tell(&self, status: Status, commit: &WindowCommit<'_>, counters: Counters, watermark: DateTime<Utc>) {
+        let account = &self.worker.api.account().name;
+        match status {
+            Status::Drained => info!(
+                pages = counters.pages,
+                requests = counters.requests,
+                records = counters.records,
+                inserted = counters.inserted,
+                updated = counters.updated,
+                unchanged = counters.unchanged,
+                missing = counters.missing,
+                rejected = counters.rejected,
+                watermark = %observe::instant(watermark),
+                "window drained"
+            ),
+            Status::Gap => error!(
+                error = commit.error,
+                requests = counters.requests,
+                records = counters.records,
+                reported_total = commit.reported_total,
+                remedy = "narrow the account with channels, queues or direction, or ask the vendor for this second's records",
+                "gap: records of this window cannot be reached, and are missing"
+            ),
+            Status::Split | Status::Failed => info!(
+                requests = counters.requests,
+                reported_total = commit.reported_total,
+                "window holds more than can be read at once, reading it in parts"
+            ),
+        }
+        for (result, count) in [
+            ("inserted", counters.inserted),
+            ("updated", counters.updated),
+            ("unchanged", counters.unchanged),
+            ("missing", counters.missing),
+            ("rejected", counters.rejected),
+        ] {
+            observe::count(metrics::RECORDS, account, ("result", result), count);
+        }
+        observe::count(metrics::WINDOWS, account, ("status", status.as_str()), 1);
+        observe::watermark(account, watermark);
+    }
+}
+
+impl Fetch {
+    /// What it has cost so far.
+    pub(super) fn counters(&self) -> Counters {
         Counters {
             windows: 1,
             pages: self.tally.pages(),
@@ -103,113 +251,85 @@ impl Loading<'_> {
             ..Counters::default()
         }
     }
-
-    async fn store(&self, drained: &Drained) -> Result<WindowReport, LoadError> {
-        let commit = WindowCommit {
-            lease: self.lease,
-            run_id: self.run_id,
-            window: self.window,
-            purpose: Purpose::New,
-            status: Status::Drained,
-            error: None,
-            interactions: &drained.interactions,
-            rejected: &drained.rejected,
-            time_zone_offset: self.worker.api.account().time_zone_offset,
-            keep_raw: self.worker.settings.keep_raw,
-            fetched: Counters {
-                distinct_records: drained.distinct_records,
-                ..self.fetched()
-            },
-            reported_total: drained.reported_total,
-            started_at: self.started_at,
-            written_at: self.worker.clock.now(),
-        };
-        let Committed { counters, watermark } = commit_window(&self.worker.pool, &commit).await?;
-        report_success(self.worker, counters, watermark);
-        Ok(WindowReport {
-            counters,
-            watermark: Some(watermark),
-            failure: None,
-        })
-    }
-
-    async fn fail(&self, failure: WindowFailure) -> Result<WindowReport, LoadError> {
-        error!(
-            error = failure.error,
-            remedy = failure.remedy,
-            "window failed, nothing of it is covered"
-        );
-        let counters = self.fetched();
-        let failed = FailedWindow {
-            lease: self.lease,
-            run_id: self.run_id,
-            window: self.window,
-            purpose: Purpose::New,
-            counters,
-            started_at: self.started_at,
-            error: &failure.error,
-        };
-        record_failed(&self.worker.pool, &failed).await?;
-        Ok(WindowReport {
-            counters,
-            watermark: None,
-            failure: Some(failure),
-        })
-    }
 }
 
-fn report_success(worker: &AccountWorker, counters: Counters, watermark: DateTime<Utc>) {
-    info!(
-        pages = counters.pages,
-        requests = counters.requests,
-        records = counters.records,
-        inserted = counters.inserted,
-        updated = counters.updated,
-        unchanged = counters.unchanged,
-        rejected = counters.rejected,
-        watermark = %observe::instant(watermark),
-        "window drained"
-    );
-    let account = &worker.api.account().name;
-    for (result, count) in [
-        ("inserted", counters.inserted),
-        ("updated", counters.updated),
-        ("unchanged", counters.unchanged),
-        ("rejected", counters.rejected),
-    ] {
-        observe::count(metrics::RECORDS, account, ("result", result), count);
+fn gap_error(reading: &Reading) -> String {
+    let seen = reading.distinct_records;
+    match (reading.verdict, reading.reported_total) {
+        (Verdict::Drift, _) => {
+            format!("rows shift each time that this second is read; {seen} records are stored")
+        }
+        (_, Some(total)) => {
+            format!(
+                "the API reports {total} records in this second and shows {seen} of them, also by direction, channel and queue"
+            )
+        }
+        (_, None) => format!(
+            "there are more records in this second than the API shows, and without totals nothing proves that the {seen} stored are all"
+        ),
     }
-    observe::watermark(account, watermark);
 }
 
 impl WindowFailure {
-    fn of_api(error: &DrainError) -> Self {
-        let next = match error {
-            DrainError::Overflow | DrainError::Drift | DrainError::Api(ApiError::TooLarge { .. }) => {
-                Next::Continue
+    pub(super) fn of_reading(error: &ReadError) -> Self {
+        let (next, refused, remedy) = match error {
+            ReadError::Withheld { .. } => (
+                Next::ContinueIfFew,
+                false,
+                "check the app's rights, and the account's filters",
+            ),
+            ReadError::Api(api) => {
+                let next = match (api, api.action()) {
+                    (ApiError::TooLarge { .. }, _) => Next::Continue,
+                    (_, Action::Retry | Action::GiveUpWindow) => Next::ContinueIfFew,
+                    (_, Action::SignInAgain | Action::StopAccount) => Next::EndRun,
+                };
+                (next, matches!(api, ApiError::Refused { .. }), api.remedy())
             }
-            DrainError::OffsetCountsRecords => Next::ContinueIfFew,
-            DrainError::Api(error) => match error.action() {
-                Action::Retry | Action::GiveUpWindow => Next::ContinueIfFew,
-                Action::SignInAgain | Action::StopAccount => Next::EndRun,
-            },
         };
-        let refused = matches!(error, DrainError::Api(ApiError::Refused { .. }));
         Self {
             error: chain(error).to_string(),
-            remedy: error.remedy(),
+            remedy,
             next,
             refused,
         }
     }
 
-    fn of_data(error: &LoadError) -> Self {
-        let (error, remedy) = (chain(error).to_string(), error.remedy());
+    /// The task that read it panicked, or was ended.
+    pub(super) fn of_task(error: &tokio::task::JoinError) -> Self {
+        warn!(error = %error, "the task that read a window ended");
         Self {
-            error,
-            remedy,
+            error: "the task that read it ended before its time".to_owned(),
+            remedy: "report it with the lines before this one",
             next: Next::ContinueIfFew,
             refused: false,
         }
     }
+
+    fn of_data(error: &LoadError) -> Self {
+        Self {
+            error: chain(error).to_string(),
+            remedy: error.remedy(),
+            next: Next::ContinueIfFew,
+            refused: false,
+        }
+    }
+
+    fn gap(error: String, verdict: Verdict) -> Self {
+        Self {
+            error,
+            remedy: "",
+            next: if verdict == Verdict::Drift {
+                Next::ContinueIfFew
+            } else {
+                Next::Continue
+            },
+            refused: false,
+        }
+    }
+}
+
+/// The window of a plan, as one that can be split no further.
+pub(super) fn is_a_second(window: Window) -> bool {
+    window.seconds() <= 1
 }

@@ -1,0 +1,290 @@
+//! Driving a plan through: windows are read by tasks of their own, a few at a time, and stored one
+//! after the other; what each one teaches goes into the next one's cut.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use tokio::task::{Id, JoinError, JoinSet};
+use tokio_util::sync::CancellationToken;
+use tracing::{Instrument, info_span};
+
+use crate::extract::{ApiError, Tally};
+use crate::load::{LoadError, Purpose, Status};
+use crate::window::Window;
+
+use super::drain::{ReadError, Reading, Verdict};
+use super::headway::Headway;
+use super::job::Job;
+use super::plan::{Limits, Next as Step, Planner, Seen};
+use super::report::Progress;
+use super::traits::Order;
+use super::window::{Books, Fetch, Next, Source, WindowFailure, WindowReport, is_a_second};
+
+/// Windows that are read at the same time. One is stored while others are read, and a slow API
+/// does not leave the request budget unused; each one more is a window's records in memory.
+const WINDOWS_IN_FLIGHT: usize = 3;
+
+/// So many windows in a row that failed through no fault of their own, and the other end of what
+/// is left gets a turn: what blocks the newest windows must not keep all others away. So
+/// many again, and the rest is left to the next run.
+const FAILURES_IN_A_ROW: usize = 3;
+
+/// So many gaps, and the rest is left to the next run: where hardly any second can be read whole,
+/// a run must not spend its days on finding each of them.
+const GAPS_IN_A_RUN: usize = 20;
+
+/// A window of more than a day that is refused is tried in parts: the API may count days otherwise.
+const SECONDS_OF_A_DAY: i64 = 86_400;
+
+/// How often a run that gives way asks whether somebody waits.
+const LOOK_FOR_WAITERS: Duration = Duration::from_secs(1);
+
+/// What ends a run before its work is done.
+#[derive(Debug, Clone)]
+pub(super) struct Ends {
+    /// Told to stop.
+    pub(super) stop: CancellationToken,
+    /// The lease has passed to another worker.
+    pub(super) lost: CancellationToken,
+}
+
+type Fetched = (Id, Result<Reading, ReadError>);
+
+/// A plan on its way through.
+pub(super) struct Drive<'a> {
+    books: Books<'a>,
+    job: &'a Job,
+    source: Source,
+    pub(super) planner: Planner,
+    /// Windows that are known not to be reachable whole.
+    gaps: Vec<Window>,
+    tasks: JoinSet<Result<Reading, ReadError>>,
+    in_flight: HashMap<Id, Fetch>,
+    failures_in_a_row: usize,
+    has_turned: bool,
+    gaps_found: usize,
+    /// Somebody of higher priority waits for the account: nothing new is begun.
+    pub(super) gives_way: bool,
+}
+
+impl<'a> Drive<'a> {
+    pub(super) fn new(books: Books<'a>, job: &'a Job, planner: Planner, gaps: Vec<Window>) -> Self {
+        let worker = books.worker;
+        let source = Source {
+            api: worker.api.clone(),
+            traits: worker.traits.clone(),
+            priority: job.priority(),
+        };
+        Self {
+            books,
+            job,
+            source,
+            planner,
+            gaps,
+            tasks: JoinSet::new(),
+            in_flight: HashMap::new(),
+            failures_in_a_row: 0,
+            has_turned: false,
+            gaps_found: 0,
+            gives_way: false,
+        }
+    }
+
+    /// Reads and stores until nothing is left, or something ends it.
+    ///
+    /// # Errors
+    /// The database is in trouble, or the lease is lost.
+    pub(super) async fn run(&mut self, progress: &mut Progress, ends: &Ends) -> Result<(), LoadError> {
+        let mut looks = tokio::time::interval(LOOK_FOR_WAITERS);
+        loop {
+            self.begin_windows();
+            tokio::select! {
+                () = ends.lost.cancelled() => return Err(LoadError::LeaseLost),
+                () = ends.stop.cancelled() => return self.let_go(progress).await,
+                _ = looks.tick(), if self.job.gives_way() && !self.gives_way => {
+                    self.gives_way = self.books.lease.is_awaited(&self.books.worker.pool).await?;
+                }
+                fetched = self.tasks.join_next_with_id() => match fetched {
+                    None => return Ok(()),
+                    Some(fetched) => {
+                        if !self.finish(fetched, progress).await? {
+                            return self.let_go(progress).await;
+                        }
+                    }
+                },
+            }
+        }
+    }
+
+    fn begin_windows(&mut self) {
+        let traits = self.source.traits.get();
+        self.planner.limit(Limits {
+            reach: traits.reach() as u64,
+            totals: traits.gives_totals(),
+            longest: traits.longest_window(),
+            time_zone_offset: self.source.api.account().time_zone_offset,
+        });
+        while !self.gives_way && self.in_flight.len() < WINDOWS_IN_FLIGHT {
+            let Step::Read(planned) = self.planner.next(self.in_flight.len()) else {
+                return;
+            };
+            let fetch = Fetch {
+                planned,
+                started_at: self.books.worker.clock.now(),
+                tally: Tally::default().into(),
+            };
+            let reading = {
+                let (source, fetch) = (self.source.clone(), fetch.clone());
+                async move { source.read(&fetch).await }
+            };
+            let span = info_span!("window", range = %planned.window);
+            let task = self.tasks.spawn(reading.instrument(span));
+            self.in_flight.insert(task.id(), fetch);
+        }
+    }
+
+    /// Stores what a task read. False where the run should end.
+    async fn finish(
+        &mut self,
+        fetched: Result<Fetched, JoinError>,
+        progress: &mut Progress,
+    ) -> Result<bool, LoadError> {
+        let id = fetched.as_ref().map_or_else(JoinError::id, |(id, _)| *id);
+        let Some(fetch) = self.in_flight.remove(&id) else {
+            return Ok(true);
+        };
+        let span = info_span!("window", range = %fetch.planned.window);
+        let report = match fetched {
+            Ok((_, result)) => self.store(&fetch, result).instrument(span).await?,
+            Err(error) => {
+                let failure = WindowFailure::of_task(&error);
+                self.books
+                    .fail(&fetch, self.purpose(fetch.planned.window), failure)
+                    .instrument(span)
+                    .await?
+            }
+        };
+        let next = progress.add(report);
+        self.tell_headway(progress);
+        Ok(self.goes_on_after(next))
+    }
+
+    async fn store(
+        &mut self,
+        fetch: &Fetch,
+        result: Result<Reading, ReadError>,
+    ) -> Result<WindowReport, LoadError> {
+        let window = fetch.planned.window;
+        let purpose = self.purpose(window);
+        let reading = match result {
+            Ok(reading) => reading,
+            Err(ReadError::Api(ApiError::Unaccepted { .. })) if window.seconds() > SECONDS_OF_A_DAY => {
+                let longest = (window.seconds() / 2).max(SECONDS_OF_A_DAY);
+                self.source
+                    .traits
+                    .learn(|traits| traits.longest_window_seconds = Some(longest));
+                self.planner.drifted(window);
+                return self
+                    .books
+                    .store(fetch, purpose, Reading::nothing(), Status::Split)
+                    .await;
+            }
+            Err(error) => {
+                return self
+                    .books
+                    .fail(fetch, purpose, WindowFailure::of_reading(&error))
+                    .await;
+            }
+        };
+        self.books
+            .worker
+            .time_zone
+            .see(reading.rows.interactions.values());
+        let status = self.learn_from(fetch, &reading);
+        self.books.store(fetch, purpose, reading, status).await
+    }
+
+    /// Gives the plan what a window taught, and says what the window has become.
+    fn learn_from(&mut self, fetch: &Fetch, reading: &Reading) -> Status {
+        let window = fetch.planned.window;
+        let starts = reading.rows.starts();
+        match reading.verdict {
+            Verdict::Drained => {
+                self.planner.drained(window, &starts);
+                Status::Drained
+            }
+            _ if is_a_second(window) => {
+                self.gaps_found += 1;
+                Status::Gap
+            }
+            Verdict::Overflow => {
+                let seen = match self.source.traits.get().order {
+                    Some(Order::Ascending | Order::Descending) => Seen::OneEnd(&starts),
+                    Some(Order::None) | None => Seen::Sample(&starts),
+                };
+                self.planner
+                    .overflowed(fetch.planned, reading.reported_total, seen);
+                Status::Split
+            }
+            Verdict::Drift => {
+                self.planner.drifted(window);
+                Status::Split
+            }
+        }
+    }
+
+    fn purpose(&self, window: Window) -> Purpose {
+        if self.gaps.contains(&window) {
+            Purpose::Gap
+        } else {
+            self.job.purpose()
+        }
+    }
+
+    fn goes_on_after(&mut self, next: Option<Next>) -> bool {
+        self.failures_in_a_row = match next {
+            Some(Next::EndRun) => return false,
+            Some(Next::ContinueIfFew) => self.failures_in_a_row + 1,
+            Some(Next::Continue) | None => 0,
+        };
+        if self.gaps_found >= GAPS_IN_A_RUN {
+            return false;
+        }
+        if self.failures_in_a_row < FAILURES_IN_A_ROW {
+            return true;
+        }
+        if self.has_turned {
+            return false;
+        }
+        (self.failures_in_a_row, self.has_turned) = (0, true);
+        self.planner.turn_round();
+        true
+    }
+
+    /// Ends what is being read. Its requests are spent, so they are taken into the books.
+    async fn let_go(&mut self, progress: &mut Progress) -> Result<(), LoadError> {
+        self.tasks.shutdown().await;
+        for fetch in std::mem::take(&mut self.in_flight).into_values() {
+            if fetch.tally.requests() > 0 {
+                let purpose = self.purpose(fetch.planned.window);
+                progress.counters += self.books.let_go(&fetch, purpose).await?;
+            }
+        }
+        Ok(())
+    }
+
+    fn tell_headway(&self, progress: &Progress) {
+        let reading: f64 = self
+            .in_flight
+            .values()
+            .map(|fetch| self.planner.density.expected(fetch.planned.window).records)
+            .sum();
+        let (records, windows) = self.planner.expected_left();
+        let headway = Headway::new(
+            progress.counters,
+            records + reading,
+            windows + self.in_flight.len(),
+        );
+        self.books.worker.headway.send_replace(Some(headway));
+    }
+}

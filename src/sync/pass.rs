@@ -1,0 +1,148 @@
+//! What one pass over the pages of a window brought, and whether it adds up.
+
+use std::collections::{BTreeMap, HashMap};
+
+use chrono::{DateTime, Utc};
+
+use crate::extract::{PAGE_SIZE, Page};
+use crate::transform::{Interaction, Rejected, transform};
+
+/// Everything that was read of a window: sorted by id, distinct, the last of equals.
+#[derive(Debug, Default)]
+pub(super) struct Rows {
+    pub(super) interactions: BTreeMap<String, Interaction>,
+    /// By what they say.
+    pub(super) rejected: HashMap<[u8; 32], Rejected>,
+}
+
+impl Rows {
+    pub(super) fn extend(&mut self, other: Self) {
+        self.interactions.extend(other.interactions);
+        self.rejected.extend(other.rejected);
+    }
+
+    /// The starts of all interactions.
+    pub(super) fn starts(&self) -> Vec<DateTime<Utc>> {
+        self.interactions
+            .values()
+            .map(|row| row.rows.session.session_started_at)
+            .collect()
+    }
+}
+
+/// How a pass ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    /// The last page had room left.
+    Short,
+    /// The total says that nothing is left.
+    Counted,
+    /// A page was empty although the total says more.
+    Exhausted,
+    /// There is more than can be reached.
+    Beyond,
+}
+
+/// The pages of a window, put together.
+#[derive(Debug, Default)]
+pub(super) struct Pass {
+    pub(super) rows: Rows,
+    /// How often each interaction came.
+    times_seen: BTreeMap<String, u64>,
+    /// Records on each page.
+    lengths: Vec<usize>,
+    pub(super) records: u64,
+    pub(super) total: Option<u64>,
+    pub(super) end: Option<End>,
+}
+
+impl Pass {
+    /// Adds a page's records, asked for at `offset` minutes; of two with the same id, the last one
+    /// wins. Returns their starts, in the order of the page.
+    pub(super) fn add(&mut self, page: &Page, offset: i32) -> Vec<DateTime<Utc>> {
+        self.lengths.push(page.records.len());
+        self.records += page.records.len() as u64;
+        let mut starts = Vec::with_capacity(page.records.len());
+        for record in &page.records {
+            match transform(record, offset) {
+                Ok(interaction) => {
+                    starts.push(interaction.rows.session.session_started_at);
+                    *self.times_seen.entry(interaction.id().to_owned()).or_default() += 1;
+                    self.rows
+                        .interactions
+                        .insert(interaction.id().to_owned(), interaction);
+                }
+                Err(rejected) => {
+                    self.rows.rejected.insert(rejected.payload_hash, rejected);
+                }
+            }
+        }
+        starts
+    }
+
+    pub(super) fn pages(&self) -> usize {
+        self.lengths.len()
+    }
+
+    /// Records on the newest page.
+    pub(super) fn newest(&self) -> usize {
+        self.lengths.last().copied().unwrap_or(0)
+    }
+
+    /// Interactions that came again. Records without an identity may be alike without being the same.
+    fn repeated(&self) -> u64 {
+        self.times_seen.values().map(|times| times - 1).sum()
+    }
+
+    pub(super) fn distinct(&self) -> u64 {
+        self.records - self.repeated()
+    }
+
+    /// Whether every record of the window was seen: none came twice (over several pages, one that
+    /// did pushed another out), and the last page had room left or the total is reached.
+    pub(super) fn adds_up(&self) -> bool {
+        let shifted = self.pages() > 1 && self.repeated() > 0;
+        !shifted
+            && self
+                .total
+                .map_or(self.end == Some(End::Short), |total| self.distinct() == total)
+    }
+
+    /// Whether interactions came twice, just as in the pass before: they did not shift, the API
+    /// has them twice.
+    pub(super) fn confirms_twins(&self, before: &Self) -> bool {
+        let is_whole = self.total.map_or(self.end == Some(End::Short), |total| {
+            total == self.records || total == self.distinct()
+        });
+        is_whole && self.repeated() > 0 && self.times_seen == before.times_seen
+    }
+
+    /// Whether pages came to an end before the total was reached, just as in the pass before.
+    pub(super) fn confirms_exhausted(&self, before: &Self) -> bool {
+        self.end == Some(End::Exhausted)
+            && self.repeated() == 0
+            && self.records > 0
+            && self.total == before.total
+            && self.times_seen == before.times_seen
+    }
+
+    /// Whether an empty page followed a full one: a page that the server does not serve, rather
+    /// than the end of the records.
+    pub(super) fn stops_after_full_page(&self) -> bool {
+        matches!(self.lengths.as_slice(), [.., before, 0] if *before >= PAGE_SIZE)
+    }
+
+    /// The API names a number and shows nothing at all.
+    pub(super) fn is_withheld(&self) -> bool {
+        self.records == 0 && self.total.is_some_and(|total| total > 0)
+    }
+}
+
+/// Whether `second`, asked for with offset 1, is `first` without its first record: then the
+/// API took the offset for a number of records. Rows that are shuffled do not line up like this.
+pub(super) fn lines_up(first: &Page, second: &Page) -> bool {
+    let overlap = PAGE_SIZE - 1;
+    first.records.len() >= PAGE_SIZE
+        && second.records.len() >= overlap
+        && (0..overlap).all(|row| first.records[row + 1].get() == second.records[row].get())
+}

@@ -1,0 +1,179 @@
+//! What was found out about how the API answers. The vendor's pages leave it open, so nothing of
+//! it is assumed: it is seen on pages that have just come, remembered with the account, and seen
+//! anew where it changes.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::extract::{LAST_OFFSET, PAGE_SIZE, Page};
+
+/// So many windows in a row that never added up, and pages are no longer believed to belong
+/// together: a server that reshuffles each answer can only be read a page at a time.
+const DRIFTS_UNTIL_SINGLE_PAGES: u32 = 2;
+
+/// Rows in which an order would show by chance no more often than once in millions of pages.
+const ROWS_FOR_ORDER: usize = 12;
+
+/// What `numResults` counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NumResults {
+    /// All records of the window.
+    Total,
+    /// The records of the page.
+    Page,
+    /// It is not there.
+    Absent,
+    /// More than can be had of the window, so neither of both.
+    Other,
+}
+
+/// What `offset` counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OffsetUnit {
+    /// Pages, as documented.
+    Pages,
+    /// Records, as an older page of the vendor's says.
+    Records,
+}
+
+impl OffsetUnit {
+    /// The offset of a page, counted from 0.
+    pub(super) fn offset(self, page: usize) -> usize {
+        match self {
+            Self::Pages => page,
+            Self::Records => page * PAGE_SIZE,
+        }
+    }
+}
+
+/// The order of rows on a page. Reading never relies on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Order {
+    /// By start, oldest first.
+    Ascending,
+    /// By start, newest first.
+    Descending,
+    /// Neither.
+    None,
+}
+
+/// What is known of one account's API.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ApiTraits {
+    /// What `numResults` seems to count.
+    pub num_results: Option<NumResults>,
+    /// Totals were seen to add up over several pages, so they can be relied on.
+    pub totals_add_up: bool,
+    /// What `offset` counts, proven by pages that fit together, or by how they overlap.
+    pub offset_unit: Option<OffsetUnit>,
+    /// The last page, counted from 0, that ever brought a record.
+    pub deepest_page: usize,
+    /// The first page that was refused, or came empty although there were more records.
+    pub refused_page: Option<usize>,
+    /// The order of rows, as last seen.
+    pub order: Option<Order>,
+    /// The longest window in seconds, where longer ones were refused.
+    pub longest_window_seconds: Option<i64>,
+    /// Windows in a row that did not add up. Of this process alone: a server may mend its ways.
+    #[serde(skip)]
+    pub drifts_in_a_row: u32,
+}
+
+impl ApiTraits {
+    /// Pages that can be read of one window.
+    pub fn pages(&self) -> usize {
+        if self.drifts_in_a_row >= DRIFTS_UNTIL_SINGLE_PAGES {
+            return 1;
+        }
+        let served = |refused: usize| refused.clamp(self.deepest_page + 1, LAST_OFFSET + 1);
+        self.refused_page.map_or(LAST_OFFSET + 1, served)
+    }
+
+    /// Records that can be reached in one window.
+    pub fn reach(&self) -> usize {
+        self.pages() * PAGE_SIZE
+    }
+
+    /// Whether a first page tells how many records its window holds.
+    pub fn gives_totals(&self) -> bool {
+        self.num_results == Some(NumResults::Total)
+    }
+
+    /// The longest window that is accepted, where longer ones were refused.
+    pub(super) fn longest_window(&self) -> Option<TimeDelta> {
+        self.longest_window_seconds.map(TimeDelta::seconds)
+    }
+
+    /// The total of the window whose first page this is, where its `numResults` can only be that:
+    /// it is larger than the page.
+    pub(super) fn total(&self, first: &Page) -> Option<u64> {
+        let is_total = self.num_results != Some(NumResults::Other);
+        first
+            .reported
+            .filter(|reported| is_total && *reported > first.records.len() as u64)
+    }
+
+    /// Whether a full first page is known to be all there is.
+    pub(super) fn is_whole(&self, first: &Page) -> bool {
+        self.gives_totals() && self.totals_add_up && first.reported == Some(first.records.len() as u64)
+    }
+
+    /// Notes what a first page shows of `numResults`, where it can be told.
+    pub(super) fn see_first(&mut self, first: &Page) {
+        if self.num_results == Some(NumResults::Other) || first.records.len() < PAGE_SIZE {
+            return;
+        }
+        match first.reported {
+            Some(reported) if reported > PAGE_SIZE as u64 => self.num_results = Some(NumResults::Total),
+            None => self.num_results = Some(NumResults::Absent),
+            Some(_) => {}
+        }
+    }
+
+    /// Notes the order of the starts on one page, where there are enough of them.
+    pub(super) fn see_order(&mut self, starts: &[DateTime<Utc>]) {
+        let differ = starts.first() != starts.last();
+        if starts.len() >= ROWS_FOR_ORDER && differ {
+            self.order = Some(if starts.is_sorted() {
+                Order::Ascending
+            } else if starts.is_sorted_by(|a, b| a >= b) {
+                Order::Descending
+            } else {
+                Order::None
+            });
+        }
+    }
+
+    /// A page was refused, or was empty although there were more records.
+    pub(super) fn see_refused(&mut self, page: usize) {
+        self.refused_page = Some(self.refused_page.map_or(page, |refused| refused.min(page)));
+    }
+}
+
+/// What is known, shared by everything that is read for the account.
+#[derive(Debug, Default)]
+pub(super) struct SharedTraits(Mutex<ApiTraits>);
+
+impl SharedTraits {
+    pub(super) fn get(&self) -> ApiTraits {
+        self.lock().clone()
+    }
+
+    pub(super) fn set(&self, traits: ApiTraits) {
+        *self.lock() = traits;
+    }
+
+    pub(super) fn learn(&self, change: impl FnOnce(&mut ApiTraits)) {
+        change(&mut self.lock());
+    }
+
+    fn lock(&self) -> MutexGuard<'_, ApiTraits> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,208 @@
+//! What a run does between opening and closing its books: learn, plan, drive, look back.
+
+use std::sync::PoisonError;
+use std::time::{Duration, Instant};
+
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+
+use crate::load::gaps::{self, Gap};
+use crate::load::runs::OpenRun;
+use crate::load::wanted::{self, Wanted};
+use crate::load::{LoadError, accounts, recent_counts, spent_by_others};
+use crate::observe;
+use crate::window::Window;
+
+use super::density::Density;
+use super::drive::{Drive, Ends};
+use super::job::Job;
+use super::lease::Held;
+use super::plan::{Limits, Planner};
+use super::report::Progress;
+use super::run::AccountWorker;
+use super::time_zone::TimeZoneVerdict;
+use super::traits::ApiTraits;
+use super::window::Books;
+
+/// So many windows of the ledger tell how dense the account is: about two weeks of polls.
+const WINDOWS_REMEMBERED: i64 = 4_000;
+
+/// The budget looks back no further than this.
+const LONGEST_BUDGET_SPAN: Duration = Duration::from_secs(3_600);
+
+/// What a run works on.
+pub(super) struct Task<'a> {
+    pub(super) held: &'a Held,
+    pub(super) run: &'a OpenRun,
+    pub(super) job: &'a Job,
+    /// Apart from each other.
+    pub(super) wanted: Vec<Wanted>,
+    /// Up to when windows are read.
+    pub(super) until: chrono::DateTime<chrono::Utc>,
+    pub(super) stop: &'a CancellationToken,
+}
+
+impl AccountWorker {
+    /// Reads everything that is wanted and not read yet.
+    ///
+    /// # Errors
+    /// The database is in trouble, or the lease is lost.
+    pub(super) async fn work(&self, task: &Task<'_>, progress: &mut Progress) -> Result<(), LoadError> {
+        let account_id = &task.held.lease.account_id;
+        let known = self.learn_from_books(account_id).await?;
+        let gaps: Vec<Window> = gaps::open(&self.pool, account_id)
+            .await?
+            .iter()
+            .map(|gap| gap.window)
+            .collect();
+        let stretches = self.unread(task).await?;
+        let planner = Planner::new(&stretches, self.density(), self.limits());
+        let (records, windows) = planner.expected_left();
+        info!(
+            stretches = stretches.len(),
+            windows_expected = windows,
+            records_expected = records.round(),
+            watermark = %observe::instant(progress.watermark),
+            "run started"
+        );
+        let books = Books {
+            worker: self,
+            lease: &task.held.lease,
+            run_id: task.run.id,
+        };
+        let mut drive = Drive::new(books, task.job, planner, gaps);
+        let ends = Ends {
+            stop: task.stop.clone(),
+            lost: task.held.lost.clone(),
+        };
+        let driven = drive.run(progress, &ends).await;
+        *self.density.lock().unwrap_or_else(PoisonError::into_inner) = Some(drive.planner.density.clone());
+        driven?;
+        if task.stop.is_cancelled() {
+            progress.interrupted("told to stop");
+        } else if drive.gives_way {
+            progress.give_way();
+        }
+        self.remember_traits(task, &known, progress).await?;
+        self.look_back(task, progress).await
+    }
+
+    /// What is wanted and not read yet, oldest first.
+    async fn unread(&self, task: &Task<'_>) -> Result<Vec<Window>, LoadError> {
+        let mut unread = Vec::new();
+        for wanted in &task.wanted {
+            let account_id = &task.held.lease.account_id;
+            unread.extend(
+                wanted::unread(&self.pool, account_id, wanted, task.until, self.settings.settle).await?,
+            );
+        }
+        unread.sort_unstable();
+        Ok(unread)
+    }
+
+    /// What the API's limits and habits, as far as they are known, mean for a plan.
+    pub(super) fn limits(&self) -> Limits {
+        let traits = self.traits.get();
+        Limits {
+            reach: traits.reach() as u64,
+            totals: traits.gives_totals(),
+            longest: traits.longest_window(),
+            time_zone_offset: self.api.account().time_zone_offset,
+        }
+    }
+
+    fn density(&self) -> Density {
+        self.density
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+            .unwrap_or_default()
+    }
+
+    /// Once a process: how dense the account is, and how its API answers. Returns what the books
+    /// know of the latter.
+    async fn learn_from_books(&self, account_id: &str) -> Result<ApiTraits, LoadError> {
+        let stored = accounts::traits(&self.pool, account_id).await?;
+        // Of a newer version, or edited by hand: what it says is found out again.
+        let known: ApiTraits = serde_json::from_value(stored).unwrap_or_default();
+        let is_new = self
+            .density
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .is_none();
+        if is_new {
+            self.traits.set(known.clone());
+            let mut density = Density::default();
+            for (window, records) in recent_counts(&self.pool, account_id, WINDOWS_REMEMBERED).await? {
+                density.observe_count(window, records);
+            }
+            *self.density.lock().unwrap_or_else(PoisonError::into_inner) = Some(density);
+        }
+        Ok(known)
+    }
+
+    /// Writes down what was found out about the API, where something was read at all.
+    async fn remember_traits(
+        &self,
+        task: &Task<'_>,
+        known: &ApiTraits,
+        progress: &Progress,
+    ) -> Result<(), LoadError> {
+        let traits = self.traits.get();
+        let is_known = ApiTraits {
+            drifts_in_a_row: 0,
+            ..traits.clone()
+        } == *known;
+        if is_known || progress.counters.records == 0 {
+            return Ok(());
+        }
+        let json = serde_json::to_value(&traits).unwrap_or_default();
+        accounts::remember_traits(&self.pool, &task.held.lease, &json).await
+    }
+
+    /// Says what nobody may miss: gaps that are open, and time stamps that contradict each other.
+    async fn look_back(&self, task: &Task<'_>, progress: &mut Progress) -> Result<(), LoadError> {
+        let account = self.api.account();
+        let open = gaps::open(&self.pool, &task.held.lease.account_id).await?;
+        observe::gaps(&account.name, open.len());
+        let concerns = |gap: &&Gap| match task.job.range(task.until) {
+            None => true,
+            Some(range) => gap.window.start < range.end && range.start < gap.window.end,
+        };
+        let concerning = open.iter().filter(concerns).count();
+        if concerning > 0 && task.job.answers_for_gaps() {
+            let next_try = open.iter().map(|gap| gap.next_try_at).min().map(observe::instant);
+            warn!(
+                gaps = concerning,
+                next_try_at = next_try,
+                "gaps remain: records are missing"
+            );
+            progress.remaining_gaps(concerning);
+        }
+        let verdict = self.time_zone.verdict();
+        observe::time_zone(&account.name, verdict);
+        if let TimeZoneVerdict::Disagrees { minutes, records } = verdict {
+            error!(
+                minutes,
+                records,
+                time_zone_offset = account.time_zone_offset,
+                remedy = "do not trust instants until this is mended: check time_zone_offset, and ask the vendor which zone its stamps are in",
+                "time stamps with and without a zone disagree"
+            );
+        }
+        Ok(())
+    }
+
+    /// Enters into the budget what other processes have spent of it, in the last hour or since
+    /// this was done last: the API's minute does not begin anew with ours.
+    pub(super) async fn learn_what_others_spent(&self) -> Result<(), LoadError> {
+        let account = self.api.account();
+        let mut learned = self.spent_learned_at.lock().await;
+        let now = Instant::now();
+        let since = learned.map_or(LONGEST_BUDGET_SPAN, |at| (now - at).min(LONGEST_BUDGET_SPAN));
+        let spent = spent_by_others(&self.pool, &account.account_id, &self.holder, since).await?;
+        self.api.remember_spent(spent);
+        *learned = Some(now);
+        Ok(())
+    }
+}
