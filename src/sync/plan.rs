@@ -5,24 +5,26 @@
 //! knowing better, still fit into what the API shows. A window that held more than that goes back
 //! where it was cut from, with what it taught, and is cut anew: depth first.
 
+mod cut;
+mod split;
+#[cfg(test)]
+mod tests;
+
 use std::collections::VecDeque;
 
-use chrono::{DateTime, Days, NaiveTime, SubsecRound, TimeDelta, Utc};
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 
 use crate::window::Window;
 
-use super::density::{Density, Expectation, count, hour_of};
+use super::density::{Density, count};
 
-/// The longest window that the API allows, which is also the most calendar dates.
+pub(super) use split::Seen;
+use split::{boundaries, evenly, part};
+
+/// The longest window that the API allows.
 const LONGEST_WINDOW: TimeDelta = TimeDelta::days(7);
-const MOST_DATES: u64 = 7;
 
 const SECOND: TimeDelta = TimeDelta::seconds(1);
-
-/// Without totals an overflow is only seen once all pages are read. Hours of which not even a
-/// like hour was seen are then thought to hold so many times what is expected: a night
-/// tells nothing of the day before it.
-const UNSEEN_FACTOR: f64 = 12.0;
 
 /// The parts of a window that overflowed are made to fill this much of what the API shows.
 const PART_FILL: f64 = 0.75;
@@ -33,11 +35,6 @@ const PARTS_WITHOUT_TOTAL: usize = 3;
 /// A first window without totals whose first page came back full is given up at once, and the
 /// next one is shorter by this.
 const PROBE_STEP: usize = 8;
-
-/// Standard deviations between what is expected of a window and what the API shows. An overflow
-/// costs a request where the API gives a total, and all pages where it does not.
-const MARGIN_WITH_TOTALS: f64 = 1.7;
-const MARGIN_WITHOUT_TOTALS: f64 = 2.7;
 
 /// How far off expectations are at first, relative to them, beyond what chance explains.
 const FIRST_ERROR: f64 = 0.15;
@@ -104,15 +101,6 @@ impl Stretch {
             is_part: false,
         }
     }
-}
-
-/// The starts that were seen of a window that overflowed.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Seen<'a> {
-    /// From all over it.
-    Sample(&'a [DateTime<Utc>]),
-    /// From one end of it, as of an API that sorts.
-    OneEnd(&'a [DateTime<Utc>]),
 }
 
 /// What is left to be read, and how to cut it.
@@ -314,150 +302,6 @@ impl Planner {
         }
     }
 
-    /// The window at this side of the stretch that is expected to come back full.
-    fn cut(&self, stretch: Stretch) -> Window {
-        let widest = self.widest(stretch);
-        if self.density.is_unknown() || stretch.is_part {
-            return widest;
-        }
-        let mut window = match self.side {
-            Side::Newest => Window {
-                start: widest.end,
-                ..widest
-            },
-            Side::Oldest => Window {
-                end: widest.start,
-                ..widest
-            },
-        };
-        let mut expected = Expectation::default();
-        while window != widest {
-            let (wider, piece) = self.widen(window, widest);
-            let mut with_piece = expected;
-            with_piece += self.density.of_hour(piece);
-            if !self.fits(with_piece) {
-                return self.widen_in_part(window, expected, piece, with_piece);
-            }
-            (window, expected) = (wider, with_piece);
-        }
-        window
-    }
-
-    /// The longest window that is allowed at this side of the stretch.
-    fn widest(&self, stretch: Stretch) -> Window {
-        let Window { start, end } = stretch.window;
-        let longest = stretch.longest.min(self.limits.longest.unwrap_or(LONGEST_WINDOW));
-        match self.side {
-            Side::Newest => {
-                let first_date = self
-                    .midnight(end - SECOND, 0)
-                    .checked_sub_days(Days::new(MOST_DATES - 1));
-                Window {
-                    start: start.max(end - longest).max(first_date.unwrap_or(start)),
-                    end,
-                }
-            }
-            Side::Oldest => {
-                let after_last_date = self.midnight(start, MOST_DATES);
-                Window {
-                    start,
-                    end: end.min(start + longest).min(after_last_date),
-                }
-            }
-        }
-    }
-
-    /// Midnight, by the clock that the API is asked on, of the day of `at` and so many days on.
-    fn midnight(&self, at: DateTime<Utc>, days: u64) -> DateTime<Utc> {
-        let offset = TimeDelta::minutes(self.limits.time_zone_offset.into());
-        let local = (at - offset).date_naive().and_time(NaiveTime::MIN).and_utc();
-        local.checked_add_days(Days::new(days)).unwrap_or(local) + offset
-    }
-
-    /// `window` with the next hour of the clock, or what of it is within `widest`; and that piece.
-    fn widen(&self, window: Window, widest: Window) -> (Window, Window) {
-        match self.side {
-            Side::Newest => {
-                let start = hour_of(window.start - SECOND).max(widest.start);
-                (
-                    Window { start, ..window },
-                    Window {
-                        start,
-                        end: window.start,
-                    },
-                )
-            }
-            Side::Oldest => {
-                let end = (hour_of(window.end) + TimeDelta::hours(1)).min(widest.end);
-                (
-                    Window { end, ..window },
-                    Window {
-                        start: window.end,
-                        end,
-                    },
-                )
-            }
-        }
-    }
-
-    /// `window` with so many whole seconds of `piece` as fit; at least one second in all.
-    fn widen_in_part(
-        &self,
-        window: Window,
-        without: Expectation,
-        piece: Window,
-        with: Expectation,
-    ) -> Window {
-        let whole = (piece.end - piece.start).num_seconds();
-        let mut fitting = (0, whole);
-        while fitting.1 - fitting.0 > 1 {
-            let half = fitting.0.midpoint(fitting.1);
-            let share = count(half.unsigned_abs()) / count(whole.unsigned_abs());
-            let mut expected = without;
-            expected += Expectation {
-                records: (with.records - without.records) * share,
-                variance: (with.variance - without.variance) * share * share,
-                unseen: (with.unseen - without.unseen) * share,
-            };
-            if self.fits(expected) {
-                fitting.0 = half
-            } else {
-                fitting.1 = half
-            }
-        }
-        let is_empty = window.start == window.end;
-        let seconds = TimeDelta::seconds(fitting.0.max(i64::from(is_empty)));
-        match self.side {
-            Side::Newest => Window {
-                start: window.start - seconds,
-                ..window
-            },
-            Side::Oldest => Window {
-                end: window.end + seconds,
-                ..window
-            },
-        }
-    }
-
-    /// Whether so much is expected to come back whole, with a margin.
-    fn fits(&self, expected: Expectation) -> bool {
-        let limits = &self.limits;
-        let one_page = limits.reach <= crate::extract::PAGE_SIZE as u64;
-        let margin = if limits.totals || one_page {
-            MARGIN_WITH_TOTALS
-        } else {
-            MARGIN_WITHOUT_TOTALS
-        };
-        let by_error = self.error * expected.records * expected.records;
-        let deviation = (expected.variance + expected.records + by_error).sqrt();
-        let surprise = if limits.totals {
-            0.0
-        } else {
-            expected.unseen * (UNSEEN_FACTOR - 1.0)
-        };
-        expected.records + surprise + margin * deviation <= count(limits.reach)
-    }
-
     /// What chance and having seen little explain does not count as an error.
     fn learn_error(&mut self, window: Window, records: u64) {
         let expected = self.density.expected(window);
@@ -472,52 +316,4 @@ impl Planner {
         let weight = ERROR_WEIGHT * (expected.records / count(self.limits.reach)).min(1.0);
         self.error += weight * (error - self.error);
     }
-}
-
-/// Where to cut a window so that each part holds as many of these starts: at most `parts` - 1
-/// instants inside it, and one more around each second that alone holds more than a part should.
-fn boundaries(window: Window, starts: &[DateTime<Utc>], parts: usize) -> Vec<DateTime<Utc>> {
-    let mut inside: Vec<_> = starts
-        .iter()
-        .copied()
-        .filter(|start| window.start <= *start && *start < window.end)
-        .collect();
-    inside.sort_unstable();
-    // The API may filter by end or by overlap: starts then say little about what lies where.
-    if inside.len() * 2 <= starts.len() {
-        return vec![window.start + part(window, 2)];
-    }
-    let mut boundaries = Vec::new();
-    for nth in 1..parts {
-        let at = inside[nth * inside.len() / parts].trunc_subsecs(0);
-        // The same second again: it alone is more than a part.
-        let at = if boundaries.last().is_some_and(|last| at <= *last) {
-            at + SECOND
-        } else {
-            at
-        };
-        boundaries.push(at);
-    }
-    boundaries.dedup();
-    boundaries.retain(|at| window.start < *at && *at < window.end);
-    if boundaries.is_empty() {
-        boundaries.push(window.start + part(window, 2));
-    }
-    boundaries
-}
-
-/// So many instants, spread evenly over a window.
-fn evenly(window: Window, instants: usize) -> Vec<DateTime<Utc>> {
-    let nth = |nth: usize| {
-        window.seconds() * i64::try_from(nth).unwrap_or(0) / i64::try_from(instants).unwrap_or(1)
-    };
-    (0..instants)
-        .map(|n| window.start + TimeDelta::seconds(nth(n)))
-        .collect()
-}
-
-/// The length that is `parts` times in the window, in whole seconds and at least one.
-fn part(window: Window, parts: usize) -> TimeDelta {
-    let parts = i64::try_from(parts).unwrap_or(i64::MAX).max(2);
-    TimeDelta::seconds((window.seconds() / parts).max(1))
 }

@@ -1,0 +1,168 @@
+//! How long the next window is: as long as what is expected of it, and a margin, can be shown.
+
+use chrono::{DateTime, Days, NaiveTime, TimeDelta, Utc};
+
+use crate::extract::PAGE_SIZE;
+use crate::window::Window;
+
+use super::super::density::{Expectation, count, hour_of};
+use super::{LONGEST_WINDOW, Planner, SECOND, Side, Stretch};
+
+/// The most calendar dates that a window may lie on: the API's seven days, counted otherwise.
+const MOST_DATES: u64 = 7;
+
+/// Without totals an overflow is only seen once all pages are read. Hours of which not even a
+/// like hour was seen are then thought to hold so many times what is expected: a night
+/// tells nothing of the day before it.
+const UNSEEN_FACTOR: f64 = 12.0;
+
+/// Standard deviations between what is expected of a window and what the API shows. An overflow
+/// costs a request where the API gives a total, and all pages where it does not.
+const MARGIN_WITH_TOTALS: f64 = 1.7;
+const MARGIN_WITHOUT_TOTALS: f64 = 2.7;
+
+impl Planner {
+    /// The window at this side of the stretch that is expected to come back full.
+    pub(super) fn cut(&self, stretch: Stretch) -> Window {
+        let widest = self.widest(stretch);
+        if self.density.is_unknown() || stretch.is_part {
+            return widest;
+        }
+        let mut window = match self.side {
+            Side::Newest => Window {
+                start: widest.end,
+                ..widest
+            },
+            Side::Oldest => Window {
+                end: widest.start,
+                ..widest
+            },
+        };
+        let mut expected = Expectation::default();
+        while window != widest {
+            let (wider, piece) = self.widen(window, widest);
+            let mut with_piece = expected;
+            with_piece += self.density.of_hour(piece);
+            if !self.fits(with_piece) {
+                return self.widen_in_part(window, expected, piece, with_piece);
+            }
+            (window, expected) = (wider, with_piece);
+        }
+        window
+    }
+
+    /// The longest window that is allowed at this side of the stretch.
+    fn widest(&self, stretch: Stretch) -> Window {
+        let Window { start, end } = stretch.window;
+        let longest = stretch.longest.min(self.limits.longest.unwrap_or(LONGEST_WINDOW));
+        match self.side {
+            Side::Newest => {
+                let first_date = self
+                    .midnight(end - SECOND, 0)
+                    .checked_sub_days(Days::new(MOST_DATES - 1));
+                Window {
+                    start: start.max(end - longest).max(first_date.unwrap_or(start)),
+                    end,
+                }
+            }
+            Side::Oldest => {
+                let after_last_date = self.midnight(start, MOST_DATES);
+                Window {
+                    start,
+                    end: end.min(start + longest).min(after_last_date),
+                }
+            }
+        }
+    }
+
+    /// Midnight, by the clock that the API is asked on, of the day of `at` and so many days on.
+    fn midnight(&self, at: DateTime<Utc>, days: u64) -> DateTime<Utc> {
+        let offset = TimeDelta::minutes(self.limits.time_zone_offset.into());
+        let local = (at - offset).date_naive().and_time(NaiveTime::MIN).and_utc();
+        local.checked_add_days(Days::new(days)).unwrap_or(local) + offset
+    }
+
+    /// `window` with the next hour of the clock, or what of it is within `widest`; and that piece.
+    fn widen(&self, window: Window, widest: Window) -> (Window, Window) {
+        match self.side {
+            Side::Newest => {
+                let start = hour_of(window.start - SECOND).max(widest.start);
+                (
+                    Window { start, ..window },
+                    Window {
+                        start,
+                        end: window.start,
+                    },
+                )
+            }
+            Side::Oldest => {
+                let end = (hour_of(window.end) + TimeDelta::hours(1)).min(widest.end);
+                (
+                    Window { end, ..window },
+                    Window {
+                        start: window.end,
+                        end,
+                    },
+                )
+            }
+        }
+    }
+
+    /// `window` with so many whole seconds of `piece` as fit; at least one second in all.
+    fn widen_in_part(
+        &self,
+        window: Window,
+        without: Expectation,
+        piece: Window,
+        with: Expectation,
+    ) -> Window {
+        let whole = (piece.end - piece.start).num_seconds();
+        let mut fitting = (0, whole);
+        while fitting.1 - fitting.0 > 1 {
+            let half = fitting.0.midpoint(fitting.1);
+            let share = count(half.unsigned_abs()) / count(whole.unsigned_abs());
+            let mut expected = without;
+            expected += Expectation {
+                records: (with.records - without.records) * share,
+                variance: (with.variance - without.variance) * share * share,
+                unseen: (with.unseen - without.unseen) * share,
+            };
+            if self.fits(expected) {
+                fitting.0 = half
+            } else {
+                fitting.1 = half
+            }
+        }
+        let is_empty = window.start == window.end;
+        let seconds = TimeDelta::seconds(fitting.0.max(i64::from(is_empty)));
+        match self.side {
+            Side::Newest => Window {
+                start: window.start - seconds,
+                ..window
+            },
+            Side::Oldest => Window {
+                end: window.end + seconds,
+                ..window
+            },
+        }
+    }
+
+    /// Whether so much is expected to come back whole, with a margin.
+    fn fits(&self, expected: Expectation) -> bool {
+        let limits = &self.limits;
+        let one_page = limits.reach <= PAGE_SIZE as u64;
+        let margin = if limits.totals || one_page {
+            MARGIN_WITH_TOTALS
+        } else {
+            MARGIN_WITHOUT_TOTALS
+        };
+        let by_error = self.error * expected.records * expected.records;
+        let deviation = (expected.variance + expected.records + by_error).sqrt();
+        let surprise = if limits.totals {
+            0.0
+        } else {
+            expected.unseen * (UNSEEN_FACTOR - 1.0)
+        };
+        expected.records + surprise + margin * deviation <= count(limits.reach)
+    }
+}

@@ -1,0 +1,322 @@
+//! The planner against a model of the API: whatever the density, the bursts and the drifts, what
+//! was drained is what was wanted less the gaps, and every record in there was seen.
+
+use std::collections::{BTreeSet, HashSet};
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn at(second: i64) -> DateTime<Utc> {
+    DateTime::UNIX_EPOCH + TimeDelta::seconds(second)
+}
+
+fn window(from: i64, to: i64) -> Window {
+    Window {
+        start: at(from),
+        end: at(to),
+    }
+}
+
+const DAY: i64 = 86_400;
+
+/// An API with records at these seconds, which shows so many of one window.
+#[derive(Debug, Clone)]
+struct Model {
+    seconds: Vec<i64>,
+    reach: u64,
+    totals: bool,
+    end_is_inclusive: bool,
+    /// Each so many windows shift while they are read, unless they fit on a page.
+    drifts_every: usize,
+}
+
+/// What came of driving a plan through.
+#[derive(Debug, Default)]
+struct Driven {
+    drained: Vec<Window>,
+    gaps: Vec<Window>,
+    seen: HashSet<usize>,
+    requests: u64,
+}
+
+impl Model {
+    /// Places of the records that a window shows, in the order of time.
+    fn records(&self, window: Window) -> std::ops::Range<usize> {
+        let (from, to) = (window.start.timestamp(), window.end.timestamp());
+        let end = to + i64::from(self.end_is_inclusive);
+        self.seconds.partition_point(|second| *second < from)
+            ..self.seconds.partition_point(|second| *second < end)
+    }
+
+    fn limits(&self) -> Limits {
+        Limits {
+            reach: self.reach,
+            totals: self.totals,
+            longest: None,
+            time_zone_offset: -330,
+        }
+    }
+
+    /// Reads one window and tells the planner.
+    fn read(&self, planned: Planned, planner: &mut Planner, driven: &mut Driven) {
+        let window = planned.window;
+        let records = self.records(window);
+        let held = records.len() as u64;
+        let pages = held / 100 + u64::from(!self.totals || held % 100 > 0 || held == 0);
+        let starts: Vec<_> = self.seconds[records.clone()]
+            .iter()
+            .map(|second| at(*second))
+            .collect();
+        let shown = if self.totals {
+            100
+        } else {
+            usize::try_from(self.reach).unwrap()
+        };
+        // As of an API without an order.
+        let sample: Vec<_> = starts
+            .iter()
+            .step_by((starts.len() / shown).max(1))
+            .copied()
+            .collect();
+        let is_beyond = held > self.reach || !self.totals && held == self.reach;
+        let is_probe = planned.is_probe && !self.totals && held >= 100;
+        let has_drifted =
+            self.drifts_every > 0 && held > 100 && driven.drained.len() % self.drifts_every == 0;
+        if !(is_beyond || is_probe && window.seconds() > 1 || has_drifted) {
+            driven.requests += pages;
+            planner.drained(window, &starts);
+            driven.drained.push(window);
+            driven.seen.extend(records);
+        } else if window.seconds() == 1 {
+            driven.gaps.push(window);
+        } else if is_beyond || is_probe {
+            driven.requests += if self.totals || is_probe {
+                1
+            } else {
+                self.reach / 100
+            };
+            planner.overflowed(planned, self.totals.then_some(held), Seen::Sample(&sample));
+        } else {
+            driven.requests += pages;
+            planner.drifted(window);
+        }
+    }
+
+    fn drive(&self, wanted: &[Window], in_flight: usize, turns_every: usize) -> Driven {
+        let mut planner = Planner::new(wanted, Density::default(), self.limits());
+        let mut driven = Driven::default();
+        let mut fetching = VecDeque::new();
+        for step in 1_usize.. {
+            assert!(step < 200_000, "it does not come to an end");
+            while fetching.len() < in_flight {
+                match planner.next(fetching.len()) {
+                    Next::Read(planned) => fetching.push_back(planned),
+                    Next::Wait | Next::Done => break,
+                }
+            }
+            let Some(planned) = fetching.pop_front() else {
+                break;
+            };
+            self.read(planned, &mut planner, &mut driven);
+            if turns_every > 0 && step.is_multiple_of(turns_every) {
+                planner.turn_round();
+            }
+        }
+        assert!(matches!(planner.next(0), Next::Done));
+        driven
+    }
+}
+
+/// The seconds in the windows, as few stretches as can be.
+fn union(windows: impl IntoIterator<Item = Window>) -> Vec<Window> {
+    let sorted: BTreeSet<Window> = windows.into_iter().collect();
+    let mut union: Vec<Window> = Vec::new();
+    for window in sorted {
+        match union.last_mut() {
+            Some(last) if window.start <= last.end => last.end = last.end.max(window.end),
+            _ => union.push(window),
+        }
+    }
+    union
+}
+
+/// Records of several densities: an even spread, and bursts, some of them within a second.
+fn records() -> impl Strategy<Value = Vec<i64>> {
+    let spread = prop::collection::vec(0..20 * DAY, 0..4_000);
+    let burst = (0..20 * DAY, 1_i64..5_000, 1_usize..2_500).prop_map(|(from, seconds, count)| {
+        (0..count)
+            .map(|n| from + i64::try_from(n).unwrap() % seconds)
+            .collect::<Vec<_>>()
+    });
+    (spread, prop::collection::vec(burst, 0..4)).prop_map(|(mut all, bursts)| {
+        all.extend(bursts.into_iter().flatten());
+        all.sort_unstable();
+        all
+    })
+}
+
+fn model() -> impl Strategy<Value = Model> {
+    let reach = prop_oneof![3 => Just(1_100_u64), 1 => Just(100), 1 => Just(400)];
+    (
+        records(),
+        reach,
+        any::<bool>(),
+        any::<bool>(),
+        prop_oneof![Just(0_usize), 1_usize..9],
+    )
+        .prop_map(|(seconds, reach, totals, end_is_inclusive, drifts_every)| Model {
+            seconds,
+            reach,
+            totals,
+            end_is_inclusive,
+            drifts_every,
+        })
+}
+
+/// Stretches that are apart.
+fn wanted() -> impl Strategy<Value = Vec<Window>> {
+    prop::collection::vec((1..4 * DAY, 1..3 * DAY), 1..6).prop_map(|lengths| {
+        let mut begin = 0;
+        lengths
+            .into_iter()
+            .map(|(length, hole)| {
+                let stretch = window(begin, begin + length);
+                begin += length + hole;
+                stretch
+            })
+            .collect()
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn what_was_drained_is_what_was_wanted_less_the_gaps_and_all_of_it_was_seen(
+        model in model(),
+        wanted in wanted(),
+        in_flight in 1_usize..4,
+        turns_every in prop_oneof![Just(0_usize), 1_usize..20],
+    ) {
+        let driven = model.drive(&wanted, in_flight, turns_every);
+        // Stretches that hardly anything lies between may be read as one, so more than was wanted
+        // may be drained; never less, and never a gap.
+        let accounted = union(driven.drained.iter().chain(&driven.gaps).copied());
+        for stretch in &wanted {
+            prop_assert!(accounted.iter().any(|done| done.start <= stretch.start && stretch.end <= done.end));
+        }
+        let total: i64 = driven.drained.iter().chain(&driven.gaps).map(Window::seconds).sum();
+        prop_assert_eq!(total, accounted.iter().map(Window::seconds).sum::<i64>(), "nothing is read twice");
+        for window in &driven.drained {
+            for place in model.records(*window) {
+                prop_assert!(driven.seen.contains(&place));
+            }
+            prop_assert!(!driven.gaps.iter().any(|gap| gap.start < window.end && window.start < gap.end));
+        }
+        for gap in &driven.gaps {
+            prop_assert!(model.records(*gap).len() as u64 >= 100.min(model.reach), "a gap has a reason");
+        }
+    }
+
+    #[test]
+    fn no_window_is_longer_than_seven_days_or_lies_on_more_than_seven_dates(
+        wanted in wanted(),
+        offset in (-56_i32..56).prop_map(|quarters| quarters * 15),
+        turned in any::<bool>(),
+    ) {
+        let limits = Limits { reach: 1_100, totals: true, longest: None, time_zone_offset: offset };
+        let mut planner = Planner::new(&wanted, Density::default(), limits);
+        if turned {
+            planner.turn_round();
+        }
+        while let Next::Read(Planned { window, .. }) = planner.next(0) {
+            prop_assert!(window.start < window.end && window.end - window.start <= TimeDelta::days(7));
+            let date = |at: DateTime<Utc>| (at - TimeDelta::minutes(offset.into())).date_naive();
+            let dates = (date(window.end - SECOND) - date(window.start)).num_days() + 1;
+            prop_assert!(dates <= 7, "{window} lies on {dates} dates");
+            planner.drained(window, &[]);
+        }
+    }
+}
+
+#[test]
+fn the_head_is_a_whole_second_before_now() {
+    let now = at(1_000) + TimeDelta::milliseconds(900);
+    assert_eq!(head(now, std::time::Duration::from_secs(120)), at(880));
+}
+
+#[test]
+fn the_newest_stretch_is_read_first_and_from_its_newest_end() {
+    let model = Model {
+        seconds: (0..20 * DAY).step_by(60).collect(),
+        reach: 1_100,
+        totals: true,
+        end_is_inclusive: true,
+        drifts_every: 0,
+    };
+    let driven = model.drive(&[window(0, 5 * DAY), window(10 * DAY, 20 * DAY)], 1, 0);
+    assert!(
+        driven
+            .drained
+            .is_sorted_by(|newer, older| newer.start >= older.end)
+    );
+}
+
+/// Requests for each hundred records of a month of such a day, hour by hour.
+fn requests_per_page(by_hour: impl Fn(i64) -> i64, totals: bool) -> f64 {
+    let hours = 0..30 * 24;
+    let seconds: Vec<i64> = hours
+        .flat_map(|hour| {
+            let count = by_hour(hour);
+            (0..count).map(move |n| hour * 3_600 + n * 3_600 / count)
+        })
+        .collect();
+    let pages = seconds.len().div_ceil(100);
+    let model = Model {
+        seconds,
+        reach: 1_100,
+        totals,
+        end_is_inclusive: true,
+        drifts_every: 0,
+    };
+    let driven = model.drive(&[window(0, 30 * DAY)], 3, 0);
+    count(driven.requests) / count(pages as u64)
+}
+
+#[test]
+fn pages_come_back_full_where_nights_are_quiet_and_weekends_too() {
+    let office = |hour: i64| match (hour / 24 % 7, hour % 24) {
+        (0..5, 8..18) => 180,
+        (0..5, _) => 15,
+        _ => 8,
+    };
+    let (with_totals, without) = (requests_per_page(office, true), requests_per_page(office, false));
+    assert!(with_totals <= 1.10, "{with_totals}");
+    assert!(without <= 1.20, "{without}");
+}
+
+#[test]
+fn pages_come_back_full_where_all_hours_are_dense() {
+    let (with_totals, without) = (
+        requests_per_page(|_| 800, true),
+        requests_per_page(|_| 800, false),
+    );
+    assert!(with_totals <= 1.10, "{with_totals}");
+    assert!(without <= 1.20, "{without}");
+}
+
+#[test]
+fn a_sparse_range_takes_a_request_for_each_seven_days() {
+    for totals in [true, false] {
+        let model = Model {
+            seconds: (0..90 * DAY).step_by(25_920).collect(),
+            reach: 1_100,
+            totals,
+            end_is_inclusive: true,
+            drifts_every: 0,
+        };
+        let driven = model.drive(&[window(DAY / 2, 90 * DAY + DAY / 2)], 3, 0);
+        assert!(driven.requests <= 15, "{} requests", driven.requests);
+    }
+}
