@@ -7,6 +7,7 @@ pub mod accounts;
 mod ages;
 mod columns;
 mod commit;
+pub mod compare;
 mod error;
 pub mod gaps;
 mod interactions;
@@ -22,7 +23,10 @@ mod windows;
 
 pub use commit::{Committed, WindowCommit, commit_window};
 pub use error::{LoadError, UNREACHABLE_REMEDY, is_undefined, is_unreachable};
-pub use windows::{FailedWindow, Purpose, Status, recent_counts, record_failed, spent_by_others};
+pub use windows::{
+    ComparedWindow, FailedWindow, Purpose, Status, recent_counts, record_compared, record_failed,
+    spent_by_others,
+};
 
 use chrono::{DateTime, Utc};
 

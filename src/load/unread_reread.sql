@@ -18,6 +18,8 @@ cross join lateral (
     from smartassist_sync.windows as fetched
     where fetched.account_id = account.account_id
         and fetched.status = 'drained' and fetched.started_at >= $6
+        -- What was only compared was not stored.
+        and fetched.purpose <> 'verify'
 ) as fresh
 cross join lateral unnest(
     (tstzmultirange(tstzrange($4, $5)) + still_open.seconds)

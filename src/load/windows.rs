@@ -112,6 +112,42 @@ pub(super) async fn record(executor: impl PgExecutor<'_>, entry: &Entry<'_>) -> 
     }
 }
 
+/// A window that was read or counted to be compared with what is stored: nothing of it is written.
+#[derive(Debug)]
+pub struct ComparedWindow<'a> {
+    /// The lease under which it was fetched.
+    pub lease: &'a Lease,
+    /// The run it belongs to.
+    pub run_id: i64,
+    /// The stretch of time.
+    pub window: Window,
+    /// Pages, requests and records that it took; distinct records as many as it holds.
+    pub counters: Counters,
+    /// The total that the API reported, where it did.
+    pub reported_total: Option<u64>,
+    /// When fetching began.
+    pub started_at: DateTime<Utc>,
+}
+
+/// Puts a window that was compared into the ledger: its requests are spent.
+///
+/// # Errors
+/// [`LoadError::LeaseLost`] where the lease has passed to another; or the database fails.
+pub async fn record_compared(pool: &PgPool, compared: &ComparedWindow<'_>) -> Result<(), LoadError> {
+    let entry = Entry {
+        lease: compared.lease,
+        run_id: compared.run_id,
+        window: compared.window,
+        purpose: Purpose::Verify,
+        status: Status::Drained,
+        counters: compared.counters,
+        reported_total: compared.reported_total,
+        started_at: compared.started_at,
+        error: None,
+    };
+    record(pool, &entry).await
+}
+
 /// A window of which nothing is stored, since it failed or was let go: the next run reads it
 /// again. Its requests count all the same, which is why it is in the ledger.
 #[derive(Debug)]

@@ -70,11 +70,7 @@ pub(super) struct Drive<'a> {
 impl<'a> Drive<'a> {
     pub(super) fn new(books: Books<'a>, job: &'a Job, planner: Planner, gaps: Vec<Window>) -> Self {
         let worker = books.worker;
-        let source = Source {
-            api: worker.api.clone(),
-            traits: worker.traits.clone(),
-            priority: job.priority(),
-        };
+        let source = Source::of(worker, job.priority());
         Self {
             books,
             job,

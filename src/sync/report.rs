@@ -7,7 +7,7 @@ use crate::load::runs::{Kind, Outcome};
 use crate::load::{Counters, LoadError};
 use crate::observe::{self, chain};
 
-use super::window::{Next, WindowReport};
+use super::window::{Next, WindowFailure, WindowReport};
 
 /// What came of a run.
 #[derive(Debug, Clone)]
@@ -130,6 +130,16 @@ impl Progress {
             Failure::Other
         });
         Some(failure.next)
+    }
+
+    /// Something failed that nothing was stored of.
+    pub(super) fn failed(&mut self, failure: WindowFailure) {
+        let report = WindowReport {
+            counters: Counters::default(),
+            watermark: None,
+            failure: Some(failure),
+        };
+        self.add(report);
     }
 
     pub(super) fn interrupted(&mut self, why: &str) {

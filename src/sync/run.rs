@@ -28,7 +28,7 @@ use super::traits::{ApiTraits, SharedTraits};
 use super::work::Task;
 
 /// How far back an account is loaded where nobody says.
-const DEFAULT_START: TimeDelta = TimeDelta::days(30);
+pub(super) const DEFAULT_START: TimeDelta = TimeDelta::days(30);
 
 /// How long a run waits for one that gives way to end the windows it has in hand, and how often
 /// it looks.
@@ -52,7 +52,7 @@ pub struct AccountWorker {
     pub headway: watch::Sender<Option<Headway>>,
     pub(super) traits: Arc<SharedTraits>,
     pub(super) time_zone: TimeZoneCheck,
-    lease: LeaseKeeper,
+    pub(super) lease: LeaseKeeper,
     /// One window is stored at a time: two that share interactions would wait for each other.
     commits: AsyncMutex<()>,
     /// When it was last learned what other processes spent of the request budget.
@@ -140,7 +140,7 @@ impl AccountWorker {
         job: &Job,
         stop: &CancellationToken,
     ) -> Result<Option<RunReport>, LoadError> {
-        let Some(held) = self.hold_lease(job, stop).await? else {
+        let Some(held) = self.hold_lease(job.gives_way(), stop).await? else {
             return Ok(None);
         };
         let report = self.keep_books(&held, job, stop).await;
@@ -149,7 +149,11 @@ impl AccountWorker {
     }
 
     /// The account's lease; waits for a backfill of another process, which gives way.
-    async fn hold_lease(&self, job: &Job, stop: &CancellationToken) -> Result<Option<Arc<Held>>, LoadError> {
+    pub(super) async fn hold_lease(
+        &self,
+        gives_way: bool,
+        stop: &CancellationToken,
+    ) -> Result<Option<Arc<Held>>, LoadError> {
         let account_id = &self.api.account().account_id;
         let deadline = Instant::now() + PATIENCE_WITH_BACKFILL;
         loop {
@@ -157,7 +161,7 @@ impl AccountWorker {
                 .lease
                 .hold(&self.pool, account_id, &self.holder, self.settings.lease)
                 .await?;
-            if held.is_some() || job.gives_way() || stop.is_cancelled() || Instant::now() >= deadline {
+            if held.is_some() || gives_way || stop.is_cancelled() || Instant::now() >= deadline {
                 return Ok(held);
             }
             if !leases::ask_for(&self.pool, account_id).await? {
@@ -224,7 +228,7 @@ impl AccountWorker {
         }
     }
 
-    async fn close_books(&self, run: &OpenRun, progress: &Progress) {
+    pub(super) async fn close_books(&self, run: &OpenRun, progress: &Progress) {
         let finished = Finished {
             run_id: run.id,
             outcome: progress.outcome,

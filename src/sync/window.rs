@@ -64,6 +64,15 @@ pub(super) struct Source {
 }
 
 impl Source {
+    /// The account of a worker, asked with this priority.
+    pub(super) fn of(worker: &AccountWorker, priority: Priority) -> Self {
+        Self {
+            api: Arc::clone(&worker.api),
+            traits: Arc::clone(&worker.traits),
+            priority,
+        }
+    }
+
     /// Reads a window; a second that overflows, or never adds up, in parts.
     ///
     /// # Errors
@@ -243,13 +252,18 @@ impl Books<'_> {
 impl Fetch {
     /// What it has cost so far.
     pub(super) fn counters(&self) -> Counters {
-        Counters {
-            windows: 1,
-            pages: self.tally.pages(),
-            requests: self.tally.requests(),
-            records: self.tally.records(),
-            ..Counters::default()
-        }
+        counters(&self.tally)
+    }
+}
+
+/// What reading one window has cost, for the books.
+pub(super) fn counters(tally: &Tally) -> Counters {
+    Counters {
+        windows: 1,
+        pages: tally.pages(),
+        requests: tally.requests(),
+        records: tally.records(),
+        ..Counters::default()
     }
 }
 

@@ -111,7 +111,7 @@ impl AccountWorker {
         }
     }
 
-    fn density(&self) -> Density {
+    pub(super) fn density(&self) -> Density {
         self.density
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -121,7 +121,7 @@ impl AccountWorker {
 
     /// Once a process: how dense the account is, and how its API answers. Returns what the books
     /// know of the latter.
-    async fn learn_from_books(&self, account_id: &str) -> Result<ApiTraits, LoadError> {
+    pub(super) async fn learn_from_books(&self, account_id: &str) -> Result<ApiTraits, LoadError> {
         let stored = accounts::traits(&self.pool, account_id).await?;
         // Of a newer version, or edited by hand: what it says is found out again.
         let known: ApiTraits = serde_json::from_value(stored).unwrap_or_default();

@@ -1,0 +1,379 @@
+//! Comparing what is stored with what the API has, day by day.
+//!
+//! Where the API gives totals, a day costs one request: its total against our count. Which
+//! sessions belong to a day is for the API to say (by start, by end or by overlap; its end included or
+//! not), so our count is made under each reading, and the one that fits most days is taken. A
+//! day that does not fit is read whole and compared by identity, as are all days without totals.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Days, NaiveTime, Utc};
+use serde::Serialize;
+use tokio_util::sync::CancellationToken;
+use tracing::{Instrument, info, info_span};
+
+use crate::extract::{Narrowing, PageRequest, Priority, Tally};
+use crate::load::compare::{self, Basis, Membership};
+use crate::load::runs::{self, Kind, NewRun, OpenRun};
+use crate::load::{ComparedWindow, Counters, LoadError, record_compared};
+use crate::observe;
+use crate::window::Window;
+
+use super::lease::Held;
+use super::plan::head;
+use super::report::{Progress, RunReport};
+use super::run::{AccountWorker, DEFAULT_START};
+use super::traits::NumResults;
+use super::window::{WindowFailure, counters};
+
+/// How a day was compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Method {
+    /// The API's total against our count.
+    Total,
+    /// Every interaction of the day.
+    Identity,
+}
+
+/// One day of the API's against ours. The counts are of interactions.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DayComparison {
+    /// The day, or what of it is in the range. Its first instant.
+    pub from: DateTime<Utc>,
+    /// The first instant after it.
+    pub to: DateTime<Utc>,
+    /// How it was compared.
+    pub method: Method,
+    /// So many the API has.
+    pub api: u64,
+    /// So many of those are stored; under [`Method::Total`], so many are stored for the day.
+    pub stored: u64,
+    /// The API has them, and they are not stored.
+    pub not_stored: u64,
+    /// They are stored, and the API did not return them.
+    pub not_returned: u64,
+    /// They are stored in another version.
+    pub changed: u64,
+    /// Records of the API that cannot become rows.
+    pub rejected: u64,
+    /// Why it could not be compared.
+    pub problem: Option<String>,
+}
+
+impl DayComparison {
+    /// Whether the day is not as it should be.
+    pub fn differs(&self) -> bool {
+        self.problem.is_some() || self.not_stored + self.not_returned + self.changed > 0
+    }
+
+    pub(super) fn of(day: Window, method: Method) -> Self {
+        Self {
+            from: day.start,
+            to: day.end,
+            method,
+            api: 0,
+            stored: 0,
+            not_stored: 0,
+            not_returned: 0,
+            changed: 0,
+            rejected: 0,
+            problem: None,
+        }
+    }
+}
+
+/// A range that is being verified. It remembers what was compared, so that it can be gone on
+/// with after the daemon has had its turn.
+#[derive(Debug)]
+pub struct Verification {
+    range: Window,
+    days: Vec<Day>,
+}
+
+#[derive(Debug)]
+struct Day {
+    window: Window,
+    /// What the API and we count; `None` until asked.
+    counted: Option<Counted>,
+    compared: Option<DayComparison>,
+}
+
+/// The API's total of a day, where it gives one, and our counts under each reading.
+#[derive(Debug, Clone, Copy)]
+struct Counted {
+    total: Option<u64>,
+    stored: [u64; Membership::ALL.len()],
+}
+
+impl Verification {
+    /// Days of UTC that together are `range`.
+    pub fn of(range: Window) -> Self {
+        let mut days = Vec::new();
+        let mut start = range.start;
+        while start < range.end {
+            let midnight = (start.date_naive() + Days::new(1))
+                .and_time(NaiveTime::MIN)
+                .and_utc();
+            let window = Window {
+                start,
+                end: midnight.min(range.end),
+            };
+            days.push(Day {
+                window,
+                counted: None,
+                compared: None,
+            });
+            start = window.end;
+        }
+        Self { range, days }
+    }
+
+    /// What was compared so far, oldest first.
+    pub fn compared(&self) -> impl Iterator<Item = &DayComparison> {
+        self.days.iter().filter_map(|day| day.compared.as_ref())
+    }
+
+    /// Days, and how many of them were compared.
+    pub fn headway(&self) -> (usize, usize) {
+        (self.days.len(), self.compared().count())
+    }
+
+    /// Forgets the days that differ, so that they are compared again, by identity.
+    pub fn compare_again(&mut self) {
+        for day in &mut self.days {
+            if day.compared.take_if(|compared| compared.differs()).is_some() {
+                day.counted = None;
+            }
+        }
+    }
+
+    /// The reading under which most days are as the API counts them.
+    fn membership(&self) -> Option<usize> {
+        let fits = |place: &usize| {
+            let counted = self.days.iter().filter_map(|day| day.counted);
+            counted
+                .filter(|counted| counted.total == Some(counted.stored[*place]))
+                .count()
+        };
+        let counted = self
+            .days
+            .iter()
+            .any(|day| day.counted.is_some_and(|counted| counted.total.is_some()));
+        // The first of equals: by start, which is what one would expect.
+        counted.then(|| (0..Membership::ALL.len()).rev().max_by_key(fits).unwrap_or(0))
+    }
+}
+
+impl AccountWorker {
+    /// Compares what of the range was not compared yet. It gives way to a live daemon, and is gone
+    /// on with by another call then.
+    pub async fn verify(&self, verification: &mut Verification, stop: &CancellationToken) -> RunReport {
+        let account = self.api.account();
+        let span = info_span!(
+            "run",
+            account = account.name,
+            kind = Kind::Verify.as_str(),
+            run_id = tracing::field::Empty
+        );
+        async {
+            let began = std::time::Instant::now();
+            let report = match self.verify_under_lease(verification, stop).await {
+                Ok(Some(report)) => report,
+                Ok(None) => RunReport::skipped(),
+                Err(error) => RunReport::not_begun(&error),
+            };
+            observe::run_finished(&account.name, Kind::Verify, report.outcome, began.elapsed());
+            report.log(Kind::Verify, began.elapsed());
+            report
+        }
+        .instrument(span)
+        .await
+    }
+
+    async fn verify_under_lease(
+        &self,
+        verification: &mut Verification,
+        stop: &CancellationToken,
+    ) -> Result<Option<RunReport>, LoadError> {
+        let Some(held) = self.hold_lease(true, stop).await? else {
+            return Ok(None);
+        };
+        let report = self.verify_in_books(&held, verification, stop).await;
+        self.lease.let_go(held, &self.pool).await;
+        report.map(Some)
+    }
+
+    async fn verify_in_books(
+        &self,
+        held: &Arc<Held>,
+        verification: &mut Verification,
+        stop: &CancellationToken,
+    ) -> Result<RunReport, LoadError> {
+        self.learn_what_others_spent().await?;
+        self.learn_from_books(&held.lease.account_id).await?;
+        let at = self.clock.now();
+        let new = NewRun {
+            lease: &held.lease,
+            kind: Kind::Verify,
+            account: self.api.account(),
+            default_start: head(at - DEFAULT_START, std::time::Duration::ZERO),
+            at,
+            range: Some(verification.range),
+            read_since: None,
+        };
+        let run = runs::open(&self.pool, &new).await?;
+        tracing::Span::current().record("run_id", run.id);
+        let mut progress = Progress::from(run.watermark);
+        let comparing = Comparing {
+            worker: self,
+            held,
+            run: &run,
+            stop,
+        };
+        if let Err(error) = comparing.all(verification, &mut progress).await {
+            progress.ended_by(&error);
+        }
+        self.close_books(&run, &progress).await;
+        Ok(progress.into_report(run.watermark))
+    }
+}
+
+/// A slice of a verification, between taking the lease and giving it back.
+pub(super) struct Comparing<'a> {
+    pub(super) worker: &'a AccountWorker,
+    pub(super) held: &'a Held,
+    pub(super) run: &'a OpenRun,
+    pub(super) stop: &'a CancellationToken,
+}
+
+impl Comparing<'_> {
+    async fn all(&self, verification: &mut Verification, progress: &mut Progress) -> Result<(), LoadError> {
+        for place in 0..verification.days.len() {
+            if verification.days[place].counted.is_none() {
+                if self.ends(progress).await? {
+                    return Ok(());
+                }
+                let counted = self.count(verification.days[place].window, progress).await?;
+                let Some(counted) = counted else { return Ok(()) };
+                verification.days[place].counted = Some(counted);
+            }
+        }
+        let membership = verification.membership();
+        for day in verification.days.iter_mut().filter(|day| day.compared.is_none()) {
+            if self.ends(progress).await? {
+                return Ok(());
+            }
+            let by_total = day
+                .counted
+                .and_then(|counted| by_total(day.window, counted, membership));
+            day.compared = match by_total {
+                Some(equal) => Some(equal),
+                None => self.by_identity(day.window, basis(membership), progress).await?,
+            };
+            if let Some(compared) = day.compared.as_ref().filter(|compared| compared.differs()) {
+                info!(
+                    day = %day.window,
+                    api = compared.api,
+                    stored = compared.stored,
+                    not_stored = compared.not_stored,
+                    not_returned = compared.not_returned,
+                    changed = compared.changed,
+                    "day differs"
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether somebody waits for the account, or we are told to stop.
+    pub(super) async fn ends(&self, progress: &mut Progress) -> Result<bool, LoadError> {
+        if self.held.lost.is_cancelled() {
+            return Err(LoadError::LeaseLost);
+        }
+        if self.stop.is_cancelled() {
+            progress.interrupted("told to stop");
+            return Ok(true);
+        }
+        if self.held.lease.is_awaited(&self.worker.pool).await? {
+            progress.give_way();
+            return Ok(true);
+        }
+        Ok(false)
+    }
+
+    /// Counts a day on both sides: one request where totals may be given, none where they are
+    /// known not to be. `None` where the API failed.
+    async fn count(&self, day: Window, progress: &mut Progress) -> Result<Option<Counted>, LoadError> {
+        let account_id = &self.held.lease.account_id;
+        let stored = compare::counts(&self.worker.pool, account_id, day).await?;
+        let traits = self.worker.traits.get();
+        let may_tell = matches!(traits.num_results, None | Some(NumResults::Total));
+        if !may_tell {
+            return Ok(Some(Counted { total: None, stored }));
+        }
+        let started_at = self.worker.clock.now();
+        let tally = Tally::default();
+        let request = PageRequest {
+            window: day,
+            offset: 0,
+            limit: 1,
+            narrowing: &Narrowing::NONE,
+            priority: Priority::Backfill,
+        };
+        let page = match self.worker.api.page(&request, &tally).await {
+            Ok(page) => page,
+            Err(error) => {
+                progress.failed(WindowFailure::of_reading(&error.into()));
+                return Ok(None);
+            }
+        };
+        let shown = page.records.len() as u64;
+        let total = match page.reported {
+            Some(reported) if reported > shown || traits.gives_totals() => Some(reported),
+            _ if shown == 0 => Some(0),
+            _ => None,
+        };
+        let counters = Counters {
+            distinct_records: total.unwrap_or(shown),
+            ..counters(&tally)
+        };
+        self.book(day, counters, total, started_at).await?;
+        progress.counters += counters;
+        Ok(Some(Counted { total, stored }))
+    }
+
+    /// Takes requests into the books: they are spent.
+    pub(super) async fn book(
+        &self,
+        window: Window,
+        counters: Counters,
+        reported_total: Option<u64>,
+        started_at: DateTime<Utc>,
+    ) -> Result<(), LoadError> {
+        let compared = ComparedWindow {
+            lease: &self.held.lease,
+            run_id: self.run.id,
+            window,
+            counters,
+            reported_total,
+            started_at,
+        };
+        record_compared(&self.worker.pool, &compared).await
+    }
+}
+
+/// The comparison of a day whose total is our count; `None` where it has to be looked at.
+fn by_total(day: Window, counted: Counted, membership: Option<usize>) -> Option<DayComparison> {
+    let total = counted.total?;
+    let stored = counted.stored[membership?];
+    (total == stored).then(|| DayComparison {
+        api: total,
+        stored,
+        ..DayComparison::of(day, Method::Total)
+    })
+}
+
+fn basis(membership: Option<usize>) -> Option<Basis> {
+    membership.map(|place| Membership::ALL[place].basis)
+}
