@@ -15,8 +15,9 @@ const HOURS_OF_WEEK: usize = 168;
 /// How far an hour's rate is from that of hours like it at first, as a variance relative to it.
 const FIRST_UNLIKENESS: f64 = 0.25;
 
-/// The weight of the newest hour in what is known of likeness.
-const UNLIKENESS_WEIGHT: f64 = 0.1;
+/// So many hours' worth is that first thought, and so many hours are remembered.
+const FIRST_HOURS: f64 = 2.0;
+const UNLIKENESS_HOURS: f64 = 20.0;
 
 /// What was seen longer ago counts less: an hour of the week keeps the weight of so many of its
 /// occurrences, and a new one replaces a part of them.
@@ -24,6 +25,10 @@ const REMEMBERED_HOURS: f64 = 4.0;
 
 /// The same for an hour of one kind of day (weekday, Saturday, Sunday).
 const REMEMBERED_HOURS_OF_KIND: f64 = 10.0;
+
+/// An hour that was looked at for less than this, in hours, tells how like it is to those that it
+/// leans on; later on its own records count.
+const LITTLE_SEEN: f64 = 0.5;
 
 /// What is thought of an hour that was never seen, at least, in records an hour.
 const LEAST_AN_HOUR: f64 = 0.5;
@@ -72,15 +77,28 @@ struct Rate {
     behind: f64,
 }
 
-/// How far rates are from those that they lean on: a variance, relative to the rate.
+/// How far rates are from those that they lean on: the mean, over hours, of a variance relative to
+/// the rate.
 #[derive(Debug, Clone, Copy)]
-struct Unlikeness(f64);
+struct Unlikeness {
+    variance: f64,
+    hours: f64,
+}
+
+impl Default for Unlikeness {
+    fn default() -> Self {
+        Self {
+            variance: FIRST_UNLIKENESS,
+            hours: FIRST_HOURS,
+        }
+    }
+}
 
 impl Unlikeness {
     /// What another hour's rate is worth as a first thought.
     fn weaken(self, rate: Rate) -> Rate {
         Rate {
-            behind: rate.behind.min(1.0 / self.0),
+            behind: rate.behind.min(1.0 / self.variance),
             ..rate
         }
     }
@@ -90,8 +108,9 @@ impl Unlikeness {
         let expected = prior.an_hour * hours;
         if expected >= 10.0 {
             let off = records - expected;
-            let unlikeness = ((off * off - expected) / (expected * expected)).clamp(0.0, 1.0);
-            self.0 = (self.0 + UNLIKENESS_WEIGHT * (unlikeness - self.0)).max(0.001);
+            let variance = ((off * off - expected) / (expected * expected)).clamp(0.001, 1.0);
+            self.hours = (self.hours + 1.0).min(UNLIKENESS_HOURS);
+            self.variance += (variance - self.variance) / self.hours;
         }
     }
 }
@@ -134,8 +153,8 @@ impl Default for Density {
             hours: [Evidence::default(); HOURS_OF_WEEK],
             kinds: [[Evidence::default(); 24]; 3],
             all: Evidence::default(),
-            of_kinds: Unlikeness(FIRST_UNLIKENESS),
-            of_hours: Unlikeness(FIRST_UNLIKENESS),
+            of_kinds: Unlikeness::default(),
+            of_hours: Unlikeness::default(),
         }
     }
 }
@@ -190,9 +209,9 @@ impl Density {
         let own = &mut self.hours[place.hour_of_week];
         let like = &mut self.kinds[place.kind_of_day][place.hour];
         let all = self.all.after(Rate::default());
-        if like.hours <= 0.0 {
+        if like.hours < LITTLE_SEEN {
             self.of_kinds.learn(all, records, looked);
-        } else if own.hours <= 0.0 {
+        } else if own.hours < LITTLE_SEEN {
             self.of_hours
                 .learn(like.after(self.of_kinds.weaken(all)), records, looked);
         }
@@ -212,7 +231,7 @@ impl Density {
 
     /// How much of a surprise an hour can be that was never seen: less where all hours are alike.
     fn surprise(&self) -> f64 {
-        (self.of_kinds.0 / FIRST_UNLIKENESS).min(1.0)
+        (self.of_kinds.variance / FIRST_UNLIKENESS).min(1.0)
     }
 
     /// As [`Density::expected`], for a stretch within one hour of the clock.

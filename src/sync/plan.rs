@@ -39,8 +39,9 @@ const PROBE_STEP: usize = 8;
 /// How far off expectations are at first, relative to them, beyond what chance explains.
 const FIRST_ERROR: f64 = 0.15;
 
-/// The weight of the newest window in what is known of errors.
-const ERROR_WEIGHT: f64 = 0.05;
+/// So many full windows' worth is that first thought, and so many are remembered.
+const FIRST_WINDOWS: f64 = 3.0;
+const ERROR_WINDOWS: f64 = 20.0;
 
 /// Two stretches are read as one where fewer records than this lie between them: half a request.
 const BRIDGED_RECORDS: f64 = 50.0;
@@ -113,6 +114,8 @@ pub(super) struct Planner {
     pub(super) density: Density,
     /// Mean square of how far off expectations were, relative to them.
     error: f64,
+    /// Full windows that this figure rests on.
+    error_windows: f64,
 }
 
 /// The instant up to which windows are read: a moment before now, since the API takes a moment
@@ -133,6 +136,7 @@ impl Planner {
             limits,
             density,
             error: FIRST_ERROR * FIRST_ERROR,
+            error_windows: FIRST_WINDOWS,
         };
         for window in wanted {
             planner.append(*window);
@@ -313,7 +317,8 @@ impl Planner {
         // A window on a scale of its own, as a burst is, says little about the next one.
         let error = (unexplained / (expected.records * expected.records)).min(0.5);
         // A window of a few records says less than a full one.
-        let weight = ERROR_WEIGHT * (expected.records / count(self.limits.reach)).min(1.0);
-        self.error += weight * (error - self.error);
+        let weight = (expected.records / count(self.limits.reach)).min(1.0);
+        self.error_windows = (self.error_windows + weight).min(ERROR_WINDOWS);
+        self.error += weight * (error - self.error) / self.error_windows;
     }
 }
