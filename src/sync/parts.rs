@@ -9,7 +9,8 @@ use std::collections::{BTreeSet, VecDeque};
 use tracing::{debug, warn};
 
 use crate::config::{Direction, Filters};
-use crate::extract::Narrowing;
+use crate::extract::{ApiError, Narrowing, PageRequest};
+use crate::window::Window;
 
 use super::drain::{ReadError, Reader, Reading, Slice, Verdict};
 use super::pass::Rows;
@@ -37,6 +38,9 @@ impl Reader<'_> {
     /// What was still wrong with a request after the last try.
     pub(super) async fn read_parts(&self, slice: &Slice, whole: Reading) -> Result<Reading, ReadError> {
         let total = whole.reported_total;
+        if let Some(reading) = self.read_first_instant(slice, &whole).await? {
+            return Ok(reading);
+        }
         let mut union = whole.rows;
         let mut parts_left = MOST_PARTS;
         for dimension in DIMENSIONS {
@@ -64,6 +68,42 @@ impl Reader<'_> {
             distinct_records,
             reported_total: total,
         })
+    }
+
+    /// The second of which only the instant at its end overflows, where the API counts that to
+    /// it. Its first instant, asked for alone, is then all of it, and with proof: both instants
+    /// together hold as many records as the second. `None` where that is not so.
+    async fn read_first_instant(&self, slice: &Slice, whole: &Reading) -> Result<Option<Reading>, ReadError> {
+        let Some(total) = whole.reported_total.filter(|_| self.traits.get().gives_totals()) else {
+            return Ok(None);
+        };
+        let instant = |at| Window { start: at, end: at };
+        let last = PageRequest {
+            window: instant(slice.window.end),
+            offset: 0,
+            limit: 1,
+            narrowing: &slice.narrowing,
+            priority: slice.priority,
+        };
+        let first = Slice {
+            window: instant(slice.window.start),
+            ..slice.clone()
+        };
+        let at_end = match self.api.page(&last, self.tally).await {
+            Ok(page) => page.reported,
+            // Not every server takes a range without a length.
+            Err(ApiError::Unaccepted { .. }) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        let Some(at_start) = at_end.and_then(|at_end| total.checked_sub(at_end)) else {
+            return Ok(None);
+        };
+        if at_start > self.traits.get().reach() as u64 {
+            return Ok(None);
+        }
+        let reading = self.read(&first).await?;
+        let is_proven = reading.verdict == Verdict::Drained && reading.distinct_records == at_start;
+        Ok(is_proven.then_some(reading))
     }
 
     /// Adds what each value of `first` brings, told apart by the further dimensions where one
