@@ -1,9 +1,9 @@
 //! The test of how we read time stamps that records bring with them.
 //!
 //! A naive stamp is read at the offset that we asked with, a stamp with a zone is what it
-//! says. A customer opts for a callback (a stamp with a zone) after entering a queue (a naive stamp) and
-//! seldom long after. Were our reading of naive stamps wrong, all records would be off by the
-//! same multiple of a quarter of an hour, as time zones are.
+//! says. A customer opts for a callback (a stamp with a zone) after entering a queue and before the session
+//! ends (naive stamps). Were our reading of naive stamps wrong, records would be outside of that by
+//! the same multiple of a quarter of an hour, as time zones are.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -48,9 +48,17 @@ impl TimeZoneCheck {
     /// Looks at records that have just been read.
     pub(super) fn see<'a>(&self, interactions: impl Iterator<Item = &'a Interaction>) {
         let mut quarters = self.lock();
-        for destination in interactions.flat_map(|interaction| &interaction.rows.destinations) {
-            if let (Some(entered), Some(opted)) = (destination.entered_at, destination.callback_opted_at) {
-                *quarters.entry(quarters_between(opted - entered)).or_default() += 1;
+        for rows in interactions.map(|interaction| &interaction.rows) {
+            let Some(ended) = rows.session.session_ended_at else {
+                continue;
+            };
+            for destination in &rows.destinations {
+                if let (Some(entered), Some(opted)) = (destination.entered_at, destination.callback_opted_at)
+                {
+                    *quarters
+                        .entry(quarters_off(opted - entered, ended - entered))
+                        .or_default() += 1;
+                }
             }
         }
     }
@@ -77,47 +85,55 @@ impl TimeZoneCheck {
     }
 }
 
-/// Whole quarters of an hour, rounded down: one opts in after entering, not before.
-fn quarters_between(between: TimeDelta) -> i64 {
-    (between.num_seconds() + TOLERANCE).div_euclid(QUARTER)
+/// By how many quarters of an hour the stamp with a zone, so long after the queue was entered, is
+/// outside of what is possible: from then on, until the session ended.
+fn quarters_off(opted: TimeDelta, ended: TimeDelta) -> i64 {
+    let (opted, ended) = (opted.num_seconds(), ended.num_seconds());
+    if -TOLERANCE <= opted && opted <= ended + TOLERANCE {
+        return 0;
+    }
+    (opted + TOLERANCE).div_euclid(QUARTER)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn check(seconds: &[i64]) -> TimeZoneVerdict {
+    /// Of sessions that ended ten minutes after the queue was entered.
+    fn check(opted: &[i64]) -> TimeZoneVerdict {
         let check = TimeZoneCheck::default();
-        for second in seconds {
-            *check
-                .lock()
-                .entry(quarters_between(TimeDelta::seconds(*second)))
-                .or_default() += 1;
+        for seconds in opted {
+            let off = quarters_off(TimeDelta::seconds(*seconds), TimeDelta::minutes(10));
+            *check.lock().entry(off).or_default() += 1;
         }
         check.verdict()
     }
 
     #[test]
-    fn stamps_of_one_moment_agree() {
+    fn stamps_within_the_session_agree() {
         assert_eq!(check(&[0, 40, -3, 600]), TimeZoneVerdict::Agrees { records: 4 });
         assert_eq!(check(&[]), TimeZoneVerdict::Unknown);
     }
 
     #[test]
-    fn one_customer_who_waited_long_is_no_time_zone() {
-        assert_eq!(check(&[30, 40, 20 * 60]), TimeZoneVerdict::Agrees { records: 2 });
-        assert_eq!(check(&[20 * 60]), TimeZoneVerdict::Unknown);
+    fn a_customer_who_waited_long_says_nothing_about_time_zones() {
+        let waited = quarters_off(TimeDelta::minutes(50), TimeDelta::minutes(55));
+        assert_eq!(waited, 0);
+        assert_eq!(
+            check(&[20 * 60]),
+            TimeZoneVerdict::Unknown,
+            "one record may be odd"
+        );
     }
 
     #[test]
     fn records_that_are_all_off_by_the_same_quarters_tell_the_shift() {
         let india = 330 * 60;
-        assert_eq!(
-            check(&[30 - india, 5 - india, 50 - india, 17]),
-            TimeZoneVerdict::Disagrees {
-                minutes: -330,
-                records: 3
-            }
-        );
+        for (shift, minutes) in [(-india, -330), (india, 330), (-900, -15)] {
+            assert_eq!(
+                check(&[30 + shift, 5 + shift, 50 + shift, 17]),
+                TimeZoneVerdict::Disagrees { minutes, records: 3 }
+            );
+        }
     }
 }

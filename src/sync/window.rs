@@ -187,7 +187,7 @@ impl Books<'_> {
     /// # Errors
     /// The database is in trouble, or the lease is lost.
     pub(super) async fn let_go(&self, fetch: &Fetch, purpose: Purpose) -> Result<Counters, LoadError> {
-        self.record(fetch, purpose, "let go before it was read: told to stop")
+        self.record(fetch, purpose, "let go before it was read: the run ended")
             .await
     }
 
