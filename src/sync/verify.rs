@@ -19,6 +19,7 @@ use crate::load::{ComparedWindow, Counters, LoadError, record_compared};
 use crate::observe;
 use crate::window::Window;
 
+use super::headway::Headway;
 use super::lease::Held;
 use super::plan::head;
 use super::report::{Progress, RunReport};
@@ -257,10 +258,16 @@ impl Comparing<'_> {
                 let counted = self.count(verification.days[place].window, progress).await?;
                 let Some(counted) = counted else { return Ok(()) };
                 verification.days[place].counted = Some(counted);
+                self.tell_headway(verification, progress);
             }
         }
         let membership = verification.membership();
-        for day in verification.days.iter_mut().filter(|day| day.compared.is_none()) {
+        for place in 0..verification.days.len() {
+            self.tell_headway(verification, progress);
+            let day = &mut verification.days[place];
+            if day.compared.is_some() {
+                continue;
+            }
             if self.ends(progress).await? {
                 return Ok(());
             }
@@ -284,6 +291,19 @@ impl Comparing<'_> {
             }
         }
         Ok(())
+    }
+
+    /// A request at least for each day that is still to be counted or read.
+    fn tell_headway(&self, verification: &Verification, progress: &Progress) {
+        let left = verification
+            .days
+            .iter()
+            .map(|day| u64::from(day.counted.is_none()) + u64::from(day.compared.is_none()));
+        let headway = Headway {
+            counters: progress.counters,
+            requests_left: left.sum(),
+        };
+        self.worker.headway.send_replace(Some(headway));
     }
 
     /// Whether somebody waits for the account, or we are told to stop.
