@@ -198,6 +198,7 @@ impl World {
             NumResults::Total => Some(slots.len()),
             NumResults::Page => Some(page.len()),
             NumResults::Absent => None,
+            NumResults::Overstated => Some(slots.len() * 5 / 3),
         };
         let body = self.envelope(num_results, page, &view);
         Answer {

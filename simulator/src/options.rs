@@ -187,6 +187,8 @@ pub enum NumResults {
     Page,
     /// It is left out.
     Absent,
+    /// More than there are: 10 for 6, as in the vendor's sample.
+    Overstated,
 }
 
 /// What the range of a request is compared with.

@@ -55,8 +55,8 @@ impl Seed {
         }
     }
 
-    /// The sessions of this batch.
-    pub(crate) fn interactions(&self) -> impl Iterator<Item = Interaction> {
+    /// The sessions, to be changed before they are inserted.
+    pub fn interactions(&self) -> impl Iterator<Item = Interaction> {
         let longest = i64::try_from(self.longest_session.as_secs()).unwrap_or(i64::MAX / 2);
         (0..self.count).map(move |index| {
             let number = u64::try_from(index).unwrap_or(u64::MAX);
