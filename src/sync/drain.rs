@@ -107,8 +107,8 @@ impl Reader<'_> {
 
     /// Twice the pages ended before the total was reached.
     fn exhausted(&self, pass: Pass) -> Reading {
-        if pass.stops_after_full_page() {
-            self.traits.learn(|traits| traits.see_refused(pass.pages() - 1));
+        if let Some(page) = pass.stops_after_full_page() {
+            self.traits.learn(|traits| traits.see_refused(page));
             return Reading::of(pass, Verdict::Overflow);
         }
         info!(
@@ -172,7 +172,7 @@ impl Reader<'_> {
     }
 
     /// A total: as many pages as it takes, most of them at once; and beyond them while records are
-    /// wanting.
+    /// wanting. What can be split is not read in vain; of a second, all that can be had is.
     async fn read_counted(
         &self,
         slice: &Slice,
@@ -181,14 +181,15 @@ impl Reader<'_> {
         total: u64,
     ) -> Result<End, ReadError> {
         let pages = usize::try_from(total).unwrap_or(usize::MAX).div_ceil(PAGE_SIZE);
-        if pages > self.traits.get().pages() {
+        let reachable = self.traits.get().pages();
+        if pages > reachable && (slice.window.seconds() > 1 || reachable == 1) {
             return Ok(End::Beyond);
         }
         let Some(second) = self.second(slice, first).await? else {
             return Ok(End::Beyond);
         };
         self.add(pass, &second);
-        let rest: Vec<Option<Page>> = stream::iter(2..pages)
+        let rest: Vec<Option<Page>> = stream::iter(2..pages.min(self.traits.get().pages()))
             .map(|page| self.further(slice, page))
             .buffered(self.api.account().max_in_flight)
             .try_collect()

@@ -176,9 +176,7 @@ impl<'a> Drive<'a> {
             Ok(reading) => reading,
             Err(ReadError::Api(ApiError::Unaccepted { .. })) if window.seconds() > SECONDS_OF_A_DAY => {
                 let longest = (window.seconds() / 2).max(SECONDS_OF_A_DAY);
-                self.source
-                    .traits
-                    .learn(|traits| traits.longest_window_seconds = Some(longest));
+                self.source.traits.learn(|traits| traits.see_too_long(longest));
                 self.planner.drifted(window);
                 return self
                     .books

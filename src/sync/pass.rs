@@ -126,10 +126,11 @@ impl Pass {
             && self.times_seen == before.times_seen
     }
 
-    /// Whether an empty page followed a full one: a page that the server does not serve, rather
-    /// than the end of the records.
-    pub(super) fn stops_after_full_page(&self) -> bool {
-        matches!(self.lengths.as_slice(), [.., before, 0] if *before >= PAGE_SIZE)
+    /// The first of the empty pages at the end, where the page before them was full: a page that
+    /// the server does not serve, rather than the end of the records.
+    pub(super) fn stops_after_full_page(&self) -> Option<usize> {
+        let last = self.lengths.iter().rposition(|length| *length > 0)?;
+        (self.lengths[last] >= PAGE_SIZE && last + 1 < self.pages()).then_some(last + 1)
     }
 
     /// The API names a number and shows nothing at all.

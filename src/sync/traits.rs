@@ -150,6 +150,15 @@ impl ApiTraits {
         }
     }
 
+    /// A window was refused and is tried in parts of so many seconds. Others that were on their way
+    /// may have been longer.
+    pub(super) fn see_too_long(&mut self, longest: i64) {
+        self.longest_window_seconds = Some(
+            self.longest_window_seconds
+                .map_or(longest, |known| known.min(longest)),
+        );
+    }
+
     /// A page was refused, or was empty although there were more records.
     pub(super) fn see_refused(&mut self, page: usize) {
         self.refused_page = Some(self.refused_page.map_or(page, |refused| refused.min(page)));
