@@ -16,31 +16,30 @@ async fn a_window_that_fails_is_left_out_and_the_next_ones_go_on() {
     let database = TestDatabase::migrated().await;
     let mut setup = Setup::with_interactions(300).await;
     setup.set("max_retries", "2");
-    // The third window's first page fails at every try.
-    setup
-        .simulator
-        .world()
-        .inject(Fault::nth(3, FaultKind::status(503)));
-    setup
-        .simulator
-        .world()
-        .inject(Fault::nth(4, FaultKind::html(502)));
-    setup
-        .simulator
-        .world()
-        .inject(Fault::nth(5, FaultKind::ResetInBody));
+    {
+        // Three longer windows are refused; then the newest day fails at every try, while nothing
+        // else is read: how dense the account is, is not known yet.
+        let mut world = setup.simulator.world();
+        world.limits.max_days = 1;
+        world.inject(Fault::nth(4, FaultKind::status(503)));
+        world.inject(Fault::nth(5, FaultKind::html(502)));
+        world.inject(Fault::nth(6, FaultKind::ResetInBody));
+    }
     let report = setup.sync(&database).await;
     assert_eq!(
         (report.outcome, report.failure),
         (Outcome::Failed, Some(Failure::Other))
     );
-    assert_eq!(report.watermark, Some(instant("2026-01-03T00:00:00Z")));
+    let newest = "select count(*) from smartassist_sync.windows, smartassist_sync.accounts \
+                  where status = 'failed' and lower(range) = watermark and upper(range) = '2026-01-15 11:58Z'";
     assert_eq!(
-        database
-            .number("select count(*) from smartassist_sync.windows where status = 'failed'")
-            .await,
-        1
+        database.number(newest).await,
+        1,
+        "the watermark is before the hole"
     );
+    let failed = "select count(*) from smartassist_sync.windows where status = 'failed'";
+    assert_eq!(database.number(failed).await, 1);
+    assert!(report.watermark > Some(instant("2026-01-14T11:58:00Z")));
 
     let again = setup.sync(&database).await;
     assert_eq!(
@@ -55,7 +54,9 @@ async fn a_window_that_fails_is_left_out_and_the_next_ones_go_on() {
 #[tokio::test]
 async fn an_api_that_is_down_ends_the_run_after_a_few_windows() {
     let database = TestDatabase::migrated().await;
-    let mut setup = Setup::with_interactions(300).await;
+    let mut setup = Setup::start().await;
+    // Half a year of windows.
+    setup.set("start_from", "2025-07-15");
     setup.set("max_retries", "1");
     setup
         .simulator
@@ -97,15 +98,20 @@ async fn an_account_that_another_worker_has_is_skipped() {
     assert_eq!(setup.sync(&database).await.outcome, Outcome::Succeeded);
 }
 
-#[tokio::test]
+// Several threads, since the theft blocks one of them, and waits for a window that is being stored.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_worker_whose_lease_was_taken_writes_nothing_more() {
     let database = TestDatabase::migrated().await;
     let setup = Setup::with_interactions(300).await;
-    // Between two windows, the lease passes to another worker.
-    let pool = database.pool.clone();
-    setup.simulator.world().before_request(4, move |_| {
+    setup.simulator.world().limits.max_days = 1;
+    // Among a few windows, the lease passes to another worker.
+    let options = (*database.pool.connect_options()).clone();
+    setup.simulator.world().before_request(8, move |_| {
         let steal = "update smartassist_sync.leases set token = token + 1, holder = 'thief', \
-                     expires_at = now() + interval '1 hour'";
+                     expires_at = now() + interval '1 hour'; \
+                     create table public.at_theft as select \
+                     (select count(*) from smartassist_sync.windows) as windows, \
+                     (select count(*) from smartassist.sessions) as sessions";
         std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
@@ -113,9 +119,8 @@ async fn a_worker_whose_lease_was_taken_writes_nothing_more() {
                 .unwrap();
             runtime.block_on(async {
                 use sqlx::Connection;
-                let options = (*pool.connect_options()).clone();
                 let mut connection = sqlx::PgConnection::connect_with(&options).await.unwrap();
-                sqlx::query(steal).execute(&mut connection).await.unwrap();
+                sqlx::raw_sql(steal).execute(&mut connection).await.unwrap();
             });
         })
         .join()
@@ -123,11 +128,14 @@ async fn a_worker_whose_lease_was_taken_writes_nothing_more() {
     });
     let report = setup.sync(&database).await;
     assert_eq!(report.outcome, Outcome::Interrupted);
+    let windows = database.number("select windows from public.at_theft").await;
+    let sessions = database.number("select sessions from public.at_theft").await;
+    assert!(windows >= 4 && sessions > 0, "{windows} {sessions}");
     assert_eq!(
         database
             .number("select count(*) from smartassist_sync.windows")
             .await,
-        3
+        windows
     );
     assert_eq!(
         database
@@ -135,8 +143,7 @@ async fn a_worker_whose_lease_was_taken_writes_nothing_more() {
             .await,
         1
     );
-    let late = "select count(*) from smartassist.sessions where session_started_at >= '2026-01-04Z'";
-    assert_eq!(database.number(late).await, 0);
+    assert_eq!(database.counts().await[0], sessions);
 }
 
 #[tokio::test]
@@ -164,6 +171,7 @@ async fn a_statement_that_fails_leaves_nothing_of_its_window() {
 async fn a_record_that_the_database_refuses_holds_up_only_its_own_window() {
     let database = TestDatabase::migrated().await;
     let setup = Setup::with_interactions(300).await;
+    setup.simulator.world().limits.max_days = 1;
     database
         .execute(
             "alter table smartassist.sessions add constraint refuses \
@@ -175,10 +183,25 @@ async fn a_record_that_the_database_refuses_holds_up_only_its_own_window() {
         (report.outcome, report.failure),
         (Outcome::Failed, Some(Failure::Other))
     );
-    assert_eq!(report.counters.windows, 15, "the windows after it are loaded");
-    let failed = "select error from smartassist_sync.windows where status = 'failed'";
+    let failed = "select min(error) from smartassist_sync.windows where status = 'failed'";
     assert!(database.text(failed).await.contains("violates check constraint"));
-    assert_eq!(report.watermark, Some(instant("2026-01-05T00:00:00Z")));
+    let elsewhere = "select count(*) from smartassist_sync.windows where status = 'failed' \
+                     and not range && '[2026-01-05Z,2026-01-06Z]'::tstzrange";
+    assert_eq!(database.number(elsewhere).await, 0);
+    let uncovered = "select count(*) from smartassist_sync.accounts where coverage <> \
+                     tstzmultirange(tstzrange(start_from, '2026-01-15 11:58Z')) - (select range_agg(range) \
+                     from smartassist_sync.windows where status = 'failed')";
+    assert_eq!(
+        database.number(uncovered).await,
+        0,
+        "all windows beside them are loaded"
+    );
+    let watermark = "select count(*) from smartassist_sync.accounts where watermark = \
+                     (select min(lower(range)) from smartassist_sync.windows where status = 'failed')";
+    assert_eq!(database.number(watermark).await, 1);
+    let near = "select (upper(range_agg(range)) - lower(range_agg(range)) <= interval '3 days')::int::bigint \
+                from smartassist_sync.windows where status = 'failed'";
+    assert_eq!(database.number(near).await, 1);
 }
 
 #[tokio::test]
@@ -190,7 +213,8 @@ async fn a_request_that_the_api_does_not_accept_is_not_repeated_for_every_window
         .world()
         .inject(Fault::always(FaultKind::status(404)));
     let report = setup.sync(&database).await;
-    assert_eq!((report.outcome, report.counters.requests), (Outcome::Failed, 6));
+    // A week in halves down to a day, and then three days from each end.
+    assert_eq!((report.outcome, report.counters.requests), (Outcome::Failed, 9));
 }
 
 #[tokio::test]
@@ -215,12 +239,14 @@ async fn the_books_of_a_failed_window_say_what_it_cost() {
 #[tokio::test]
 async fn what_another_process_has_just_spent_is_not_spent_again() {
     let database = TestDatabase::migrated().await;
-    let mut setup = Setup::with_interactions(15).await;
-    setup.set("requests_per_minute", "20");
+    let mut setup = Setup::with_interactions(1_500).await;
+    setup.set("requests_per_minute", "28");
     let mut first = setup.worker(&database.pool);
     first.holder = "first".to_owned();
     let stop = CancellationToken::new();
-    assert_eq!(first.run(&Job::Sync, &stop).await.counters.requests, 15);
+    let spent = first.run(&Job::Sync, &stop).await.counters.requests;
+    // 1,500 records are 15 pages at least, so there is not room for two loads.
+    assert!((15..28).contains(&spent), "{spent}");
     database
         .execute("update smartassist_sync.accounts set coverage = '{}', watermark = start_from")
         .await;
@@ -228,22 +254,33 @@ async fn what_another_process_has_just_spent_is_not_spent_again() {
     let short = tokio::time::timeout(Duration::from_secs(2), second.run(&Job::Sync, &stop)).await;
     assert!(
         short.is_err(),
-        "the sixth request of the second waits for the minute to pass"
+        "once the minute's requests are spent, the second waits for it to pass"
     );
-    assert_eq!(setup.simulator.world().requests().count(), 20);
+    assert_eq!(setup.simulator.world().requests().count(), 28);
 }
 
 #[tokio::test]
-async fn what_blocks_the_old_end_does_not_keep_the_newest_away() {
+async fn what_blocks_the_newest_end_does_not_keep_the_oldest_away() {
     let database = TestDatabase::migrated().await;
-    let setup = Setup::with_interactions(300).await;
-    setup
-        .simulator
-        .world()
-        .inject(Fault::times(3, FaultKind::status(400)));
+    let mut setup = Setup::with_interactions(300).await;
+    setup.set("start_from", "2025-10-01");
+    setup.set("max_retries", "0");
+    {
+        let mut world = setup.simulator.world();
+        let (from, to) = (instant("2025-10-01T00:00:00Z"), instant("2025-12-20T00:00:00Z"));
+        world.seed(&Seed::new(8, from, to, 200));
+        world.inject(Fault::times(3, FaultKind::status(500)));
+    }
     let report = setup.sync(&database).await;
-    assert_eq!((report.outcome, report.counters.windows), (Outcome::Failed, 15));
-    assert_eq!(report.watermark, Some(instant("2026-01-01T00:00:00Z")));
-    let newest = "select count(*) from smartassist.sessions where session_started_at > '2026-01-14Z'";
-    assert!(database.number(newest).await > 0);
+    assert_eq!(report.outcome, Outcome::Failed);
+    let failed = "select count(*) from smartassist_sync.windows where status = 'failed'";
+    assert_eq!(database.number(failed).await, 3);
+    assert_eq!(
+        setup.simulator.world().requests().nth(3).unwrap().start,
+        Some(instant("2025-10-01T00:00:00Z")),
+        "the fourth request is for the oldest"
+    );
+    let oldest = "select count(*) from smartassist.sessions where session_started_at < '2025-12-20Z'";
+    assert_eq!(database.number(oldest).await, 200);
+    assert!(report.watermark > Some(instant("2025-12-20T00:00:00Z")));
 }
