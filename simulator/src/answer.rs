@@ -191,6 +191,7 @@ impl World {
         let page = if past { &[] } else { page };
         let view = View {
             offset: asked.time_zone,
+            stamp_shift: self.behaviour.stamp_shift,
             now,
             selected: asked.selected,
         };

@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use chrono::TimeDelta;
 use clap::ValueEnum;
 
 /// Everything a simulator starts with.
@@ -148,6 +149,8 @@ pub struct Behaviour {
     pub latency: Duration,
     /// Whether sessions that have not ended are returned.
     pub open_sessions: bool,
+    /// By how much stamps without a zone are later than the request's offset says.
+    pub stamp_shift: TimeDelta,
 }
 
 impl Default for Behaviour {
@@ -161,6 +164,7 @@ impl Default for Behaviour {
             past_offset: PastOffset::Refuse,
             latency: Duration::ZERO,
             open_sessions: true,
+            stamp_shift: TimeDelta::zero(),
         }
     }
 }

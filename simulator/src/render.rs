@@ -15,6 +15,8 @@ use crate::{
 pub(crate) struct View {
     /// `timeZoneOffset`: minutes, negative east of Greenwich; local = UTC - offset.
     pub(crate) offset: TimeDelta,
+    /// [`Behaviour::stamp_shift`](crate::options::Behaviour::stamp_shift).
+    pub(crate) stamp_shift: TimeDelta,
     /// The moment of the request; what lies after it is not known yet.
     pub(crate) now: DateTime<Utc>,
     pub(crate) selected: Selected,
@@ -33,7 +35,7 @@ pub(crate) struct Selected {
 
 impl View {
     pub(crate) fn local(&self, at: DateTime<Utc>) -> NaiveDateTime {
-        at.naive_utc() - self.offset
+        at.naive_utc() - self.offset + self.stamp_shift
     }
 
     /// The instant, if it has come.
