@@ -21,6 +21,7 @@ mod work;
 
 pub use headway::Headway;
 pub use job::Job;
+pub use plan::head;
 pub use report::{Failure, RunReport};
 pub use run::{AccountWorker, WorkerSettings};
 pub use time_zone::TimeZoneVerdict;

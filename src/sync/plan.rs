@@ -120,7 +120,7 @@ pub(super) struct Planner {
 
 /// The instant up to which windows are read: a moment before now, since the API takes a moment
 /// to show what has just begun. Whole seconds, as the API knows nothing finer.
-pub(super) fn head(now: DateTime<Utc>, settle: std::time::Duration) -> DateTime<Utc> {
+pub fn head(now: DateTime<Utc>, settle: std::time::Duration) -> DateTime<Utc> {
     let settle = TimeDelta::from_std(settle).unwrap_or(TimeDelta::MAX);
     now.checked_sub_signed(settle)
         .unwrap_or(DateTime::UNIX_EPOCH)

@@ -35,6 +35,11 @@ pub(super) const DEFAULT_START: TimeDelta = TimeDelta::days(30);
 const PATIENCE_WITH_BACKFILL: Duration = Duration::from_secs(90);
 const LOOK_FOR_LEASE: Duration = Duration::from_secs(1);
 
+/// So often in a row nobody heard the asking, and whoever has the account is not one who gives way.
+/// Once proves nothing: a backfill may have let go just now, or taken the lease and not yet opened
+/// its books.
+const ASKED_IN_VAIN: u32 = 2;
+
 /// Loads one account. Everything that it needs is passed in.
 #[derive(Debug)]
 pub struct AccountWorker {
@@ -122,7 +127,8 @@ impl AccountWorker {
         );
         async {
             let began = Instant::now();
-            let report = match self.run_under_lease(job, stop).await {
+            // The plan's state is large; whoever awaits a run need not carry it.
+            let report = match Box::pin(self.run_under_lease(job, stop)).await {
                 Ok(Some(report)) => report,
                 Ok(None) => RunReport::skipped(),
                 Err(error) => RunReport::not_begun(&error),
@@ -156,6 +162,7 @@ impl AccountWorker {
     ) -> Result<Option<Arc<Held>>, LoadError> {
         let account_id = &self.api.account().account_id;
         let deadline = Instant::now() + PATIENCE_WITH_BACKFILL;
+        let mut unheard = 0;
         loop {
             let held = self
                 .lease
@@ -164,7 +171,9 @@ impl AccountWorker {
             if held.is_some() || gives_way || stop.is_cancelled() || Instant::now() >= deadline {
                 return Ok(held);
             }
-            if !leases::ask_for(&self.pool, account_id).await? {
+            let is_heard = leases::ask_for(&self.pool, account_id).await?;
+            unheard = if is_heard { 0 } else { unheard + 1 };
+            if unheard >= ASKED_IN_VAIN {
                 return Ok(None);
             }
             stop.run_until_cancelled(tokio::time::sleep(LOOK_FOR_LEASE)).await;
