@@ -26,6 +26,9 @@ pub(super) enum CommandError {
     /// Runs failed. The log has said how.
     #[error("{}; the log says more", said(*.0))]
     Runs(Failure),
+    /// Arguments that parse and yet cannot be.
+    #[error("{0}")]
+    Usage(String),
     #[error(transparent)]
     Other(Box<dyn Error + Send + Sync>),
 }
@@ -43,14 +46,18 @@ impl CommandError {
     /// The exit codes are an interface: `--help` and `docs/operations.md` list them.
     pub(super) fn code(&self) -> ExitCode {
         ExitCode::from(match self {
-            Self::Config(_) | Self::Client(_) | Self::Open(OpenError::Url(_)) => 2,
+            Self::Config(_) | Self::Client(_) | Self::Usage(_) | Self::Open(OpenError::Url(_)) => 2,
             Self::Open(OpenError::Private(_)) => 4,
             Self::Open(OpenError::Unreachable(_)) => 4,
             Self::Runs(Failure::Refused) => 3,
             Self::Runs(Failure::DatabaseUnreachable) => 4,
             Self::Load(error) if error.is_unreachable() => 4,
             Self::Migration(error) if error.is_unreachable() => 4,
-            Self::Runs(Failure::Other) | Self::Load(_) | Self::Migration(_) | Self::Other(_) => 1,
+            Self::Runs(Failure::Other)
+           
+            | Self::Load(_)
+            | Self::Migration(_)
+            | Self::Other(_) => 1,
         })
     }
 }

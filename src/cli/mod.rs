@@ -1,9 +1,13 @@
 //! The command line: parses, builds the parts, calls them, and turns what came of it into an
 //! exit code.
 
+mod accounts;
+mod backfill;
 mod exit;
 mod healthcheck;
 mod migrate;
+mod pace;
+mod progress;
 mod run;
 mod shutdown;
 mod status;
@@ -61,6 +65,14 @@ enum Command {
     /// Migrates first. What is covered already is not asked for again, so a second pass changes
     /// nothing. Works beside a running daemon: whoever comes first has the account.
     Sync,
+    /// Fetch a past range, also one from before start_from
+    ///
+    /// Migrates first. Goes on where an earlier one over the same range stopped; what is loaded
+    /// already is not asked for again. With --refetch it is, once: an attempt over exactly the
+    /// same range that was stopped within the last seven days is gone on with. Works beside a
+    /// running daemon: it lets the daemon's polls through, and waits while the daemon has the
+    /// account. A range that reaches into the future is cut.
+    Backfill(backfill::Arguments),
     /// How far each account is complete, how its last run ended, what waits
     Status {
         /// One JSON object for programs
@@ -88,12 +100,13 @@ pub fn main() -> ExitCode {
 
 fn execute(cli: &Cli) -> Result<(), CommandError> {
     let config = Config::load(cli.config.as_deref())?;
-    logging::start(&config.log);
+    let screen = logging::start(&config.log);
     let runtime = tokio::runtime::Runtime::new().map_err(CommandError::other)?;
     runtime.block_on(async {
         match &cli.command {
             Command::Run => run::run(&config).await,
-            Command::Sync => sync::sync(&config).await,
+            Command::Sync => sync::sync(&config, &screen).await,
+            Command::Backfill(arguments) => backfill::backfill(&config, arguments, &screen).await,
             Command::Status { json } => status::status(&config, *json).await,
             Command::Migrate => migrate::migrate(&config).await,
             Command::Healthcheck => healthcheck::healthcheck(&config).await,

@@ -236,9 +236,9 @@ fn read_id(section: &mut Section<'_>, key: &str) -> String {
     id
 }
 
-/// An instant in whole seconds, as the API knows them: a window that begins within a second would
+/// A date (its midnight in UTC) or RFC 3339, as an instant in whole seconds, as the API knows them: a window that begins within a second would
 /// be asked for from that second on, and its coverage would say otherwise.
-fn parse_instant(text: &str) -> Option<DateTime<Utc>> {
+pub fn parse_instant(text: &str) -> Option<DateTime<Utc>> {
     let instant = DateTime::parse_from_rfc3339(text).map(|instant| instant.to_utc().trunc_subsecs(0));
     instant
         .ok()

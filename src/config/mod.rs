@@ -15,7 +15,9 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-pub use account::{AccountConfig, Credentials, Direction, Filters, ResponseLimits, RetryPolicy};
+pub use account::{
+    AccountConfig, Credentials, Direction, Filters, ResponseLimits, RetryPolicy, parse_instant,
+};
 pub use secret::{Secret, SecretError};
 pub use sync::{RefreshTier, SyncConfig};
 

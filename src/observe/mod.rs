@@ -14,7 +14,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use crate::load::runs::{Kind, Outcome};
 use crate::sync::TimeZoneVerdict;
 
-pub use status::render_status;
+pub use status::{render_status, span};
 
 /// An error with all of its causes, for the one log line that reports it.
 pub fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl fmt::Display + use<'a> {

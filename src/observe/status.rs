@@ -36,7 +36,7 @@ fn render_account(account: &AccountStatus) -> String {
     };
     let rows = [
         ("complete through", complete_through(account)),
-        ("lag", render_seconds(account.lag_seconds)),
+        ("lag", span(account.lag_seconds)),
         ("loaded from", instant(account.start_from)),
         ("holes", holes),
         ("gaps", gaps),
@@ -73,7 +73,7 @@ fn complete_through(account: &AccountStatus) -> String {
 }
 
 /// Two units at most: `3 d 4 h`, `5 min 2 s`.
-fn render_seconds(seconds: i64) -> String {
+pub fn span(seconds: i64) -> String {
     let span = TimeDelta::seconds(seconds.max(0));
     let units = [
         (span.num_days(), "d"),
@@ -97,10 +97,10 @@ mod tests {
 
     #[test]
     fn spans_are_shown_in_two_units() {
-        assert_eq!(render_seconds(0), "0 s");
-        assert_eq!(render_seconds(302), "5 min 2 s");
-        assert_eq!(render_seconds(273_600), "3 d 4 h");
-        assert_eq!(render_seconds(86_400), "1 d");
-        assert_eq!(render_seconds(-5), "0 s");
+        assert_eq!(span(0), "0 s");
+        assert_eq!(span(302), "5 min 2 s");
+        assert_eq!(span(273_600), "3 d 4 h");
+        assert_eq!(span(86_400), "1 d");
+        assert_eq!(span(-5), "0 s");
     }
 }

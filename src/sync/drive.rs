@@ -92,6 +92,7 @@ impl<'a> Drive<'a> {
     /// The database is in trouble, or the lease is lost.
     pub(super) async fn run(&mut self, progress: &mut Progress, ends: &Ends) -> Result<(), LoadError> {
         let mut looks = tokio::time::interval(LOOK_FOR_WAITERS);
+        self.tell_headway(progress);
         loop {
             self.begin_windows();
             tokio::select! {

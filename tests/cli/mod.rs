@@ -1,5 +1,6 @@
 //! The program as people use it: what it says, and its exit codes.
 
+mod backfill;
 mod errors;
 mod private_postgres;
 mod status;

@@ -1,5 +1,8 @@
 //! The daemon as operators run it: the real program, signals, HTTP.
 
+mod backfill;
+mod time_zone;
+
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -33,22 +36,6 @@ async fn environment(setup: &Setup, database: &TestDatabase) -> (HashMap<String,
     (environment, port)
 }
 
-/// An account whose simulated API goes by the real time, as the program does.
-async fn live_setup() -> Setup {
-    let mut setup = Setup::start().await;
-    setup.simulator.world().run_clock(TimeDelta::zero());
-    setup.set("start_from", &(chrono_now() - TimeDelta::days(2)).to_rfc3339());
-    setup
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the program under test reads the real clock"
-)]
-fn chrono_now() -> chrono::DateTime<chrono::Utc> {
-    chrono::Utc::now()
-}
-
 /// Status and body of a GET.
 async fn get(port: u16, path: &str) -> (u16, String) {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
@@ -63,7 +50,7 @@ async fn get(port: u16, path: &str) -> (u16, String) {
 #[tokio::test]
 async fn an_interaction_that_appears_is_in_the_tables_within_a_poll() {
     let database = TestDatabase::migrated().await;
-    let setup = live_setup().await;
+    let setup = Setup::live().await;
     setup.simulator.world().arrive(5, TimeDelta::hours(3));
     let (environment, _) = environment(&setup, &database).await;
     let mut daemon = Program::start(&["run"], &environment);
@@ -88,7 +75,7 @@ async fn an_interaction_that_appears_is_in_the_tables_within_a_poll() {
 #[tokio::test]
 async fn sigterm_in_the_middle_of_a_window_ends_the_daemon_in_order() {
     let database = TestDatabase::migrated().await;
-    let setup = live_setup().await;
+    let setup = Setup::live().await;
     setup.simulator.world().arrive(50, TimeDelta::hours(3));
     let slow = Behaviour {
         latency: Duration::from_secs(30),
@@ -117,7 +104,7 @@ async fn sigterm_in_the_middle_of_a_window_ends_the_daemon_in_order() {
 #[tokio::test]
 async fn sigkill_in_the_middle_of_a_load_leaves_nothing_half_done() {
     let database = TestDatabase::migrated().await;
-    let setup = live_setup().await;
+    let setup = Setup::live().await;
     for hours in 1..40 {
         setup.simulator.world().arrive(20, TimeDelta::hours(hours));
     }
@@ -135,7 +122,7 @@ async fn sigkill_in_the_middle_of_a_load_leaves_nothing_half_done() {
 #[tokio::test]
 async fn health_readiness_and_metrics_are_served() {
     let database = TestDatabase::migrated().await;
-    let setup = live_setup().await;
+    let setup = Setup::live().await;
     setup.simulator.world().arrive(5, TimeDelta::hours(3));
     let (environment, port) = environment(&setup, &database).await;
     let mut daemon = Program::start(&["run"], &environment);
@@ -173,7 +160,7 @@ async fn health_readiness_and_metrics_are_served() {
 #[tokio::test]
 async fn a_database_that_is_away_at_the_start_is_waited_for() {
     let database = TestDatabase::migrated().await;
-    let setup = live_setup().await;
+    let setup = Setup::live().await;
     let (mut environment, port) = environment(&setup, &database).await;
     let closed = std::net::TcpListener::bind("127.0.0.1:0")
         .unwrap()
@@ -200,7 +187,7 @@ async fn a_database_that_is_away_at_the_start_is_waited_for() {
 #[tokio::test]
 async fn a_daemon_whose_api_was_away_catches_up_by_itself() {
     let database = TestDatabase::migrated().await;
-    let mut setup = live_setup().await;
+    let mut setup = Setup::live().await;
     setup.set("max_retries", "0");
     setup.simulator.world().arrive(5, TimeDelta::hours(3));
     setup
@@ -217,7 +204,7 @@ async fn a_daemon_whose_api_was_away_catches_up_by_itself() {
 #[tokio::test]
 async fn an_account_whose_worker_died_is_taken_over_when_its_lease_ends() {
     let database = TestDatabase::migrated().await;
-    let setup = live_setup().await;
+    let setup = Setup::live().await;
     setup.simulator.world().arrive(5, TimeDelta::hours(3));
     let (mut environment, _) = environment(&setup, &database).await;
     environment.insert("SMARTASSIST_ETL__SYNC__POLL".to_owned(), "0 0 0 1 1 *".to_owned());

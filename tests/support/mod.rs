@@ -6,4 +6,4 @@ pub(crate) mod world;
 
 pub(crate) use database::TestDatabase;
 pub(crate) use program::Program;
-pub(crate) use world::{Setup, instant};
+pub(crate) use world::{Setup, days_ago, instant, real_now};

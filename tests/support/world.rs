@@ -39,6 +39,25 @@ pub(crate) fn instant(text: &str) -> DateTime<Utc> {
     DateTime::parse_from_rfc3339(text).unwrap().to_utc()
 }
 
+/// The time as the program under test has it.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the program under test reads the real clock"
+)]
+pub(crate) fn real_now() -> DateTime<Utc> {
+    Utc::now()
+}
+
+/// Today's midnight, in UTC.
+pub(crate) fn midnight() -> DateTime<Utc> {
+    real_now().date_naive().and_time(chrono::NaiveTime::MIN).and_utc()
+}
+
+/// So many days ago, as `--from` and `--to` take it.
+pub(crate) fn days_ago(days: i64) -> String {
+    (midnight() - TimeDelta::days(days)).date_naive().to_string()
+}
+
 /// A simulated account, a clock that stands still, and the settings of the account.
 pub(crate) struct Setup {
     pub(crate) simulator: Simulator,
@@ -72,6 +91,23 @@ impl Setup {
             setup.set(key, value);
         }
         setup
+    }
+
+    /// An account whose simulated API goes by the real time, as the program does. Interactions are
+    /// wanted from two days ago.
+    pub(crate) async fn live() -> Self {
+        let mut setup = Self::start().await;
+        setup.simulator.world().run_clock(TimeDelta::zero());
+        setup.set("start_from", &(real_now() - TimeDelta::days(2)).to_rfc3339());
+        setup
+    }
+
+    /// Seeds `count` interactions in whole days: from so many days before today's midnight to so many.
+    pub(crate) fn seed_days(&self, seed: u64, from: i64, to: i64, count: usize) {
+        let day = |days| midnight() - TimeDelta::days(days);
+        self.simulator
+            .world()
+            .seed(&Seed::new(seed, day(from), day(to), count));
     }
 
     /// As [`Setup::start`], with `count` interactions from 1 January to now.

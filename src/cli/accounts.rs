@@ -1,0 +1,87 @@
+//! What commands that work on accounts share: open the database, build the workers, let each one
+//! work at once, show how far they are, and say what was worst.
+
+use std::sync::Arc;
+
+use sqlx::PgPool;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::{Clock, SystemClock};
+use crate::config::Config;
+use crate::database::{self, Database};
+use crate::load::runs::Outcome;
+use crate::observe::logging::Screen;
+use crate::sync::{Failure, RunReport};
+
+use super::exit::CommandError;
+use super::progress::Watched;
+use super::shutdown::Shutdown;
+use super::workers;
+
+/// Migrates, then lets every account work at once: each has its own budget, and one's trouble does
+/// not hold up the others. Signals end it in order.
+///
+/// # Errors
+/// Whatever kept the work from being done; of several accounts' failures the worst.
+pub(super) async fn work(
+    config: &Config,
+    screen: &Screen,
+    run: impl AsyncFn(&Watched, &CancellationToken) -> RunReport,
+) -> Result<(), CommandError> {
+    config.require_accounts()?;
+    let shutdown = Shutdown::on_signals(config.sync.shutdown).map_err(CommandError::other)?;
+    tokio::select! {
+        worked = open_and_work(config, screen, &shutdown.soft, run) => worked,
+        () = shutdown.hard.cancelled() => Err(CommandError::Runs(Failure::Other)),
+    }
+}
+
+async fn open_and_work(
+    config: &Config,
+    screen: &Screen,
+    stop: &CancellationToken,
+    run: impl AsyncFn(&Watched, &CancellationToken) -> RunReport,
+) -> Result<(), CommandError> {
+    let database = Database::open(config).await?;
+    database.announce();
+    let worked = work_all(config, &database.pool, screen, stop, run).await;
+    database.close().await;
+    worked
+}
+
+async fn work_all(
+    config: &Config,
+    pool: &PgPool,
+    screen: &Screen,
+    stop: &CancellationToken,
+    run: impl AsyncFn(&Watched, &CancellationToken) -> RunReport,
+) -> Result<(), CommandError> {
+    database::migrate(pool).await?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let workers = workers::build(config, pool, &clock)?;
+    let watched: Vec<Watched> = workers
+        .into_iter()
+        .map(|worker| Watched::new(worker, screen))
+        .collect();
+    let runs = watched.iter().map(|watched| run(watched, stop));
+    let reports: Vec<RunReport> = futures_util::future::join_all(runs).await;
+    worst(reports.iter().filter_map(failure)).map_or(Ok(()), |failure| Err(CommandError::Runs(failure)))
+}
+
+/// A pass that was skipped or cut short did not do what was asked for either.
+fn failure(report: &RunReport) -> Option<Failure> {
+    match report.outcome {
+        Outcome::Succeeded => None,
+        Outcome::Failed => Some(report.failure.unwrap_or(Failure::Other)),
+        Outcome::Skipped | Outcome::Interrupted => Some(Failure::Other),
+    }
+}
+
+/// Of several failures, the exit code names the one that concerns most.
+pub(super) fn worst(failures: impl Iterator<Item = Failure>) -> Option<Failure> {
+    failures.max_by_key(|failure| match failure {
+        Failure::Other => 0,
+        Failure::Refused => 1,
+        Failure::DatabaseUnreachable => 2,
+    })
+}

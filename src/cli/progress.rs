@@ -1,0 +1,165 @@
+//! Long work shows how far it is: a bar on a terminal, now and then a log line elsewhere.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
+use tracing::info;
+
+use crate::load::Counters;
+use crate::observe::{self, logging::Screen};
+use crate::sync::{AccountWorker, Headway, Job, RunReport};
+
+use super::pace::Pace;
+
+/// How often a line says how far the work is.
+const LINE_EVERY: Duration = Duration::from_secs(10);
+
+/// How often the bar is looked after.
+const BAR_EVERY: Duration = Duration::from_millis(500);
+
+const BAR: &str = "{prefix} [{bar:24}] {pos}/{len} requests, {msg}";
+
+/// A worker whose headway is shown for as long as this lives.
+#[derive(Debug)]
+pub(super) struct Watched {
+    worker: Arc<AccountWorker>,
+    earlier: Earlier,
+    _shown: AbortOnDropHandle<()>,
+}
+
+/// What the command's earlier runs for the account came to: each run counts from nothing.
+#[derive(Debug, Clone, Default)]
+struct Earlier(Arc<Mutex<Counters>>);
+
+impl Earlier {
+    fn lock(&self) -> MutexGuard<'_, Counters> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How far all runs together are; `None` while none goes on.
+    fn headway(&self, worker: &AccountWorker) -> Option<Headway> {
+        let mut counters = *self.lock();
+        let now = (*worker.headway.borrow())?;
+        counters += now.counters;
+        Some(Headway { counters, ..now })
+    }
+}
+
+impl Watched {
+    pub(super) fn new(worker: Arc<AccountWorker>, screen: &Screen) -> Self {
+        let earlier = Earlier::default();
+        let account = worker.api.account();
+        let pace = Pace::new(account.requests_per_minute, account.requests_per_hour);
+        let shown = (Arc::clone(&worker), earlier.clone(), pace);
+        let shown = match screen.bar() {
+            Some(bar) => tokio::spawn(show_bar(shown, bar)),
+            None => tokio::spawn(show_lines(shown)),
+        };
+        Self {
+            worker,
+            earlier,
+            _shown: AbortOnDropHandle::new(shown),
+        }
+    }
+
+    /// The account's name.
+    pub(super) fn account(&self) -> &str {
+        &self.worker.api.account().name
+    }
+
+    /// As [`AccountWorker::run`].
+    pub(super) async fn run(&self, job: &Job, stop: &CancellationToken) -> RunReport {
+        let report = self.worker.run(job, stop).await;
+        self.worker.headway.send_replace(None);
+        *self.earlier.lock() += report.counters;
+        report
+    }
+}
+
+type Shown = (Arc<AccountWorker>, Earlier, Pace);
+
+async fn show_lines((worker, earlier, mut pace): Shown) {
+    let began = Instant::now();
+    pace.see(Duration::ZERO, 0);
+    let mut ticks = tokio::time::interval_at(began + LINE_EVERY, LINE_EVERY);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        if let Some(headway) = earlier.headway(&worker) {
+            pace.see(began.elapsed(), headway.counters.requests);
+            info!(
+                account = worker.api.account().name,
+                requests = headway.counters.requests,
+                requests_left = headway.requests_left,
+                records = headway.counters.records,
+                eta_seconds = pace.eta(headway.requests_left).map(|eta| eta.as_secs()),
+                "progress"
+            );
+        }
+    }
+}
+
+/// Takes the bar off the terminal, however the work ends.
+struct Bar(ProgressBar);
+
+impl Drop for Bar {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}
+
+async fn show_bar((worker, earlier, mut pace): Shown, bar: ProgressBar) {
+    let began = Instant::now();
+    let bar = Bar(bar);
+    if let Ok(style) = ProgressStyle::with_template(BAR) {
+        bar.0.set_style(style);
+    }
+    bar.0.set_prefix(worker.api.account().name.clone());
+    let mut ticks = tokio::time::interval(BAR_EVERY);
+    loop {
+        ticks.tick().await;
+        let Some(headway) = earlier.headway(&worker) else {
+            continue;
+        };
+        let done = headway.counters.requests;
+        pace.see(began.elapsed(), done);
+        bar.0.set_length(done + headway.requests_left);
+        bar.0.set_position(done);
+        bar.0
+            .set_message(message(&headway, pace.eta(headway.requests_left)));
+    }
+}
+
+fn message(headway: &Headway, eta: Option<Duration>) -> String {
+    let interactions = format!("{} interactions", headway.counters.records);
+    match eta.and_then(|eta| i64::try_from(eta.as_secs()).ok()) {
+        Some(seconds) => format!("{interactions}, about {} left", observe::span(seconds)),
+        None => interactions,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bar_says_how_much_came_and_how_long_the_rest_takes() {
+        let counters = Counters {
+            records: 1_200,
+            ..Counters::default()
+        };
+        let headway = Headway {
+            counters,
+            requests_left: 7,
+        };
+        assert_eq!(message(&headway, None), "1200 interactions");
+        assert_eq!(
+            message(&headway, Some(Duration::from_secs(65))),
+            "1200 interactions, about 1 min 5 s left"
+        );
+    }
+}

@@ -1,0 +1,140 @@
+//! `backfill` on its own; beside a daemon it is in `tests/daemon`.
+
+use std::collections::HashMap;
+
+use chrono::TimeDelta;
+use nix::sys::signal::Signal;
+use smartassist_simulator::{Fault, FaultKind};
+
+use crate::support::{Program, Setup, TestDatabase, days_ago};
+
+async fn environment(setup: &Setup, database: &TestDatabase) -> HashMap<String, String> {
+    let mut environment = setup.environment();
+    environment.insert("DATABASE_URL".to_owned(), database.url().await);
+    environment
+}
+
+fn arguments<'a>(from: &'a str, to: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+    [&["backfill", "--from", from, "--to", to], more].concat()
+}
+
+#[tokio::test]
+async fn a_past_range_is_fetched_once_and_again_only_when_asked_to() {
+    let database = TestDatabase::migrated().await;
+    let setup = Setup::live().await;
+    setup.seed_days(5, 20, 10, 900);
+    let environment = environment(&setup, &database).await;
+    let (from, to) = (days_ago(20), days_ago(10));
+    let first = Program::run(&arguments(&from, &to, &["--account", "main"]), &environment).await;
+    assert_eq!(first.code(), 0, "{}", first.log.join("\n"));
+    assert_eq!(first.events("run finished")[0]["inserted"], 900);
+    assert_eq!(database.counts().await[0], 900);
+    assert!(first.stdout.is_empty());
+
+    let versions = database.row_versions().await;
+    let again = Program::run(&arguments(&from, &to, &[]), &environment).await;
+    assert_eq!(
+        (again.code(), &again.events("run finished")[0]["requests"]),
+        (0, &0.into())
+    );
+    let refetched = Program::run(&arguments(&from, &to, &["--refetch"]), &environment).await;
+    assert_eq!(refetched.code(), 0);
+    assert_eq!(refetched.events("run finished")[0]["unchanged"], 900);
+    assert_eq!(database.row_versions().await, versions);
+}
+
+#[tokio::test]
+async fn a_range_that_reaches_into_the_future_is_cut_with_a_word() {
+    let database = TestDatabase::migrated().await;
+    let setup = Setup::live().await;
+    setup.simulator.world().arrive(5, TimeDelta::hours(3));
+    let environment = environment(&setup, &database).await;
+    let ended = Program::run(&arguments(&days_ago(2), "2999-01-01", &[]), &environment).await;
+    assert_eq!(ended.code(), 0, "{}", ended.log.join("\n"));
+    let cut = ended.events("the range reaches into the future, it is cut");
+    assert_eq!((cut.len(), &cut[0]["to"]), (1, &"2999-01-01T00:00:00Z".into()));
+    assert_eq!(database.counts().await[0], 5);
+}
+
+#[tokio::test]
+async fn wrong_arguments_are_exit_code_2_and_say_what_is_wrong() {
+    let database = TestDatabase::migrated().await;
+    let setup = Setup::live().await;
+    let environment = environment(&setup, &database).await;
+    for (from, to, more, said) in [
+        (
+            "yesterday",
+            "2025-01-02",
+            [].as_slice(),
+            "a date (2025-01-31) or RFC 3339 is expected",
+        ),
+        (
+            "2025-01-02",
+            "2025-01-02T00:00:00Z",
+            &[],
+            "--from must be before --to",
+        ),
+        ("2999-01-01", "2999-01-02", &[], "--from must be before "),
+        (
+            "2025-01-01",
+            "2025-01-02",
+            &["--account", "nain"],
+            "no account \"nain\"; known: main",
+        ),
+    ] {
+        let ended = Program::run(&arguments(from, to, more), &environment).await;
+        assert_eq!(ended.code(), 2, "{said}");
+        assert!(ended.last_word().contains(said), "{}", ended.last_word());
+    }
+    let ended = Program::run(&["backfill", "--from", "2025-01-01"], &environment).await;
+    assert_eq!(ended.code(), 2);
+    assert_eq!(setup.simulator.world().counters().requests, 0);
+}
+
+#[tokio::test]
+async fn a_backfill_fails_as_sync_does() {
+    let database = TestDatabase::migrated().await;
+    let mut setup = Setup::live().await;
+    setup.set("max_retries", "0");
+    setup
+        .simulator
+        .world()
+        .inject(Fault::nth(1, FaultKind::Body("<html>".into())));
+    let (from, to) = (days_ago(20), days_ago(19));
+    let environment_ok = environment(&setup, &database).await;
+    let failed = Program::run(&arguments(&from, &to, &[]), &environment_ok).await;
+    assert_eq!(failed.code(), 1);
+    setup.set("client_secret", "wrong-secret-0123456789abcdef-wrong");
+    let refused = environment(&setup, &database).await;
+    assert_eq!(
+        Program::run(&arguments(&from, &to, &[]), &refused).await.code(),
+        3
+    );
+    let mended = Program::run(&arguments(&from, &to, &[]), &environment_ok).await;
+    assert_eq!(mended.code(), 0, "{}", mended.log.join("\n"));
+}
+
+#[tokio::test]
+async fn a_backfill_that_was_stopped_goes_on_where_it_was() {
+    let database = TestDatabase::migrated().await;
+    let setup = Setup::live().await;
+    setup.seed_days(6, 20, 6, 6_000);
+    let environment = environment(&setup, &database).await;
+    let (from, to) = (days_ago(20), days_ago(6));
+    for more in [[].as_slice(), &["--refetch"]] {
+        setup.simulator.world().behaviour.latency = std::time::Duration::from_millis(300);
+        let mut stopped = Program::start(&arguments(&from, &to, more), &environment);
+        stopped.event("window drained").await;
+        stopped.signal(Signal::SIGINT);
+        let stopped = stopped.ended().await;
+        assert_eq!(stopped.code(), 1);
+        let run = &stopped.events("run finished")[0];
+        assert_eq!(run["outcome"], "interrupted");
+        setup.simulator.world().behaviour.latency = std::time::Duration::ZERO;
+        let resumed = Program::run(&arguments(&from, &to, more), &environment).await;
+        assert_eq!(resumed.code(), 0, "{}", resumed.log.join("\n"));
+        let rest = resumed.events("run finished")[0]["records"].as_u64().unwrap();
+        assert!(rest < 6_000, "{rest} of 6,000 were read again");
+        assert_eq!(database.counts().await[0], 6_000);
+    }
+}
