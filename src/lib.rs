@@ -9,6 +9,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod database;
+pub mod doctor;
 pub mod extract;
 pub mod load;
 pub mod observe;

@@ -29,6 +29,9 @@ pub(super) enum CommandError {
     /// Arguments that parse and yet cannot be.
     #[error("{0}")]
     Usage(String),
+    /// The doctor found something.
+    #[error("something has to be mended: see what is marked as failed")]
+    Found(Failure),
     #[error(transparent)]
     Other(Box<dyn Error + Send + Sync>),
 }
@@ -49,12 +52,12 @@ impl CommandError {
             Self::Config(_) | Self::Client(_) | Self::Usage(_) | Self::Open(OpenError::Url(_)) => 2,
             Self::Open(OpenError::Private(_)) => 4,
             Self::Open(OpenError::Unreachable(_)) => 4,
-            Self::Runs(Failure::Refused) => 3,
-            Self::Runs(Failure::DatabaseUnreachable) => 4,
+            Self::Runs(Failure::Refused) | Self::Found(Failure::Refused) => 3,
+            Self::Runs(Failure::DatabaseUnreachable) | Self::Found(Failure::DatabaseUnreachable) => 4,
             Self::Load(error) if error.is_unreachable() => 4,
             Self::Migration(error) if error.is_unreachable() => 4,
             Self::Runs(Failure::Other)
-           
+            | Self::Found(Failure::Other)
             | Self::Load(_)
             | Self::Migration(_)
             | Self::Other(_) => 1,

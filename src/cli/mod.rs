@@ -3,6 +3,7 @@
 
 mod accounts;
 mod backfill;
+mod doctor;
 mod exit;
 mod healthcheck;
 mod migrate;
@@ -79,6 +80,17 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Check configuration, database, API and time stamps, and say what to mend
+    ///
+    /// Writes nothing. Asks each account's API at most 7 times, which counts against its request
+    /// budget like all else; a daemon that runs meanwhile does not know of these requests.
+    /// Exit code 1 if a check failed, 3 if it is the API that refused us, 4 if the database is out
+    /// of reach; warnings are no failure.
+    Doctor {
+        /// One JSON object for programs
+        #[arg(long)]
+        json: bool,
+    },
     /// Apply the database's migrations only
     Migrate,
     /// Exit 0 if the daemon on this machine is alive (for the container's HEALTHCHECK)
@@ -107,6 +119,7 @@ fn execute(cli: &Cli) -> Result<(), CommandError> {
             Command::Run => run::run(&config).await,
             Command::Sync => sync::sync(&config, &screen).await,
             Command::Backfill(arguments) => backfill::backfill(&config, arguments, &screen).await,
+            Command::Doctor { json } => doctor::doctor(&config, *json).await,
             Command::Status { json } => status::status(&config, *json).await,
             Command::Migrate => migrate::migrate(&config).await,
             Command::Healthcheck => healthcheck::healthcheck(&config).await,

@@ -51,9 +51,14 @@ pub async fn migrate(pool: &PgPool) -> Result<(), MigrationError> {
         MigrateError::VersionMismatch(version) => MigrationError::Altered(version),
         other => MigrationError::Failed(other),
     })?;
-    let version = MIGRATIONS.iter().map(|migration| migration.version).max();
-    info!(version, "schema is up to date");
+    info!(version = newest_migration(), "schema is up to date");
     Ok(())
+}
+
+/// The newest migration that this binary has.
+pub fn newest_migration() -> i64 {
+    let versions = MIGRATIONS.iter().map(|migration| migration.version);
+    versions.max().unwrap_or_default()
 }
 
 /// Makes the schema that the list of migrations is in, unless it is there: an administrator may

@@ -1,5 +1,6 @@
 //! The connection to PostgreSQL: the configured server, or a private one of our own.
 
+pub mod inspect;
 mod migrate;
 pub mod private;
 
@@ -16,7 +17,7 @@ use crate::config::{Config, DatabaseConfig, SecretError};
 use crate::load::{LoadError, is_unreachable};
 use crate::observe::chain;
 
-pub use migrate::{MigrationError, migrate};
+pub use migrate::{MigrationError, migrate, newest_migration};
 pub use private::{PrivateServer, PrivateServerError};
 
 /// How often a database that is out of reach is tried again while waiting for it.

@@ -1,10 +1,11 @@
 //! The HTTP client of one account.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
-use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use chrono::{DateTime, SubsecRound, TimeDelta};
+use reqwest::header::{ACCEPT, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue};
 use secrecy::ExposeSecret;
 use tracing::{debug, warn};
 
@@ -29,6 +30,7 @@ pub struct ApiClient {
     http: reqwest::Client,
     budget: Budget,
     clock: Arc<dyn Clock>,
+    skew: Mutex<Option<TimeDelta>>,
 }
 
 /// The HTTP client could not be set up for an account.
@@ -70,6 +72,7 @@ impl ApiClient {
             http,
             budget,
             clock,
+            skew: Mutex::default(),
         })
     }
 
@@ -121,6 +124,21 @@ impl ApiClient {
         }
     }
 
+    /// By how much the API's clock is ahead of ours, to about a second, as its newest answer said;
+    /// `None` where none did.
+    pub fn clock_skew(&self) -> Option<TimeDelta> {
+        *self.skew.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reads an answer's `Date` (RFC 9110, section 6.6.1).
+    fn see_date(&self, headers: &HeaderMap) {
+        let date = headers.get(DATE).and_then(|date| date.to_str().ok());
+        if let Some(date) = date.and_then(|date| DateTime::parse_from_rfc2822(date).ok()) {
+            let skew = date.to_utc() - self.clock.now().trunc_subsecs(0);
+            *self.skew.lock().unwrap_or_else(PoisonError::into_inner) = Some(skew);
+        }
+    }
+
     async fn pause(&self, error: &ApiError, backoff: Duration, offset: usize) {
         let pause = match error {
             ApiError::RateLimited { retry_after, .. } => {
@@ -154,7 +172,10 @@ impl ApiClient {
             .body(request.body(&self.account).to_string())
             .send();
         let answer = match sending.await {
-            Ok(response) => body::read(response, self.account.response.max_bytes, self.clock.now()).await,
+            Ok(response) => {
+                self.see_date(response.headers());
+                body::read(response, self.account.response.max_bytes, self.clock.now()).await
+            }
             Err(error) => Err(ApiError::transport(error)),
         };
         // Before the place is free, and whether or not this page is tried again: with its retries

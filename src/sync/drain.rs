@@ -215,7 +215,7 @@ impl Reader<'_> {
     }
 
     /// The second page. It shows what the offset counts.
-    async fn second(&self, slice: &Slice, first: &Page) -> Result<Option<Page>, ReadError> {
+    pub(super) async fn second(&self, slice: &Slice, first: &Page) -> Result<Option<Page>, ApiError> {
         let asked_in_pages = self.unit() == OffsetUnit::Pages;
         let Some(page) = self.further(slice, 1).await? else {
             return Ok(None);
@@ -239,9 +239,9 @@ impl Reader<'_> {
     }
 
     /// A page after the first; `None` where the API does not serve it.
-    async fn further(&self, slice: &Slice, page: usize) -> Result<Option<Page>, ReadError> {
+    pub(super) async fn further(&self, slice: &Slice, page: usize) -> Result<Option<Page>, ApiError> {
         match self.page(slice, page).await {
-            Err(ReadError::Api(ApiError::Unaccepted { .. })) => {
+            Err(ApiError::Unaccepted { .. }) => {
                 self.traits.learn(|traits| traits.see_refused(page));
                 Ok(None)
             }
@@ -249,7 +249,7 @@ impl Reader<'_> {
         }
     }
 
-    async fn page(&self, slice: &Slice, page: usize) -> Result<Page, ReadError> {
+    pub(super) async fn page(&self, slice: &Slice, page: usize) -> Result<Page, ApiError> {
         let request = PageRequest {
             window: slice.window,
             offset: self.unit().offset(page),
@@ -257,14 +257,14 @@ impl Reader<'_> {
             narrowing: &slice.narrowing,
             priority: slice.priority,
         };
-        Ok(self.api.page(&request, self.tally).await?)
+        self.api.page(&request, self.tally).await
     }
 
     fn unit(&self) -> OffsetUnit {
         self.traits.get().offset_unit.unwrap_or(OffsetUnit::Pages)
     }
 
-    fn add(&self, pass: &mut Pass, page: &Page) -> Vec<chrono::DateTime<chrono::Utc>> {
+    pub(super) fn add(&self, pass: &mut Pass, page: &Page) -> Vec<chrono::DateTime<chrono::Utc>> {
         pass.add(page, self.api.account().time_zone_offset)
     }
 }

@@ -1,6 +1,7 @@
 //! The program as people use it: what it says, and its exit codes.
 
 mod backfill;
+mod doctor;
 mod errors;
 mod private_postgres;
 mod status;

@@ -1,0 +1,84 @@
+//! Looking at a database without changing it: its server, its schema, our rights.
+
+use sqlx::{PgPool, Row};
+
+use crate::load::LoadError;
+
+/// What kind of server answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Server {
+    /// As it calls itself, like `17.2`.
+    pub version: String,
+    /// The number before the point.
+    pub major: i32,
+    /// It takes no writes: a standby, or set to read only.
+    pub is_read_only: bool,
+}
+
+/// What we may not do, in words; empty where nothing is missing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Rights {
+    /// Rights that loading needs.
+    pub missing: Vec<String>,
+    /// Rights that only migrating needs.
+    pub missing_to_migrate: Vec<String>,
+}
+
+/// Asks the server what it is.
+///
+/// # Errors
+/// The database fails.
+pub async fn server(pool: &PgPool) -> Result<Server, LoadError> {
+    let row = sqlx::query(
+        "select current_setting('server_version') as version, \
+         current_setting('server_version_num')::integer / 10000 as major, \
+         pg_is_in_recovery() or current_setting('default_transaction_read_only')::boolean as is_read_only",
+    )
+    .fetch_one(pool)
+    .await?;
+    let version: String = row.try_get("version")?;
+    Ok(Server {
+        version: version.split(' ').next().unwrap_or_default().to_owned(),
+        major: row.try_get("major")?,
+        is_read_only: row.try_get("is_read_only")?,
+    })
+}
+
+/// The newest migration that was applied; `None` where none was.
+///
+/// # Errors
+/// The database fails, or does not let us look.
+pub async fn applied(pool: &PgPool) -> Result<Option<i64>, LoadError> {
+    // The catalogue can be asked without a right to the schema, and without the table.
+    let is_there: bool = sqlx::query_scalar(
+        "select exists (select from pg_class as list join pg_namespace as schema on schema.oid = list.relnamespace \
+         where schema.nspname = 'smartassist_sync' and list.relname = 'schema_migrations')",
+    )
+    .fetch_one(pool)
+    .await?;
+    if !is_there {
+        return Ok(None);
+    }
+    Ok(
+        sqlx::query_scalar("select max(version) from smartassist_sync.schema_migrations where success")
+            .fetch_one(pool)
+            .await?,
+    )
+}
+
+/// What of our three schemas we may not use as loading and migrating need it. What is not there yet
+/// needs the right to make it.
+///
+/// # Errors
+/// The database fails.
+pub async fn rights(pool: &PgPool) -> Result<Rights, LoadError> {
+    let rows: Vec<(String, bool)> = sqlx::query_as(include_str!("missing_rights.sql"))
+        .fetch_all(pool)
+        .await?;
+    let (to_migrate, missing): (Vec<_>, Vec<_>) = rows.into_iter().partition(|(_, to_migrate)| *to_migrate);
+    let words = |rows: Vec<(String, bool)>| rows.into_iter().map(|(word, _)| word).collect();
+    Ok(Rights {
+        missing: words(missing),
+        missing_to_migrate: words(to_migrate),
+    })
+}

@@ -1,0 +1,241 @@
+//! A look at an account's API for who wants to know how it behaves: few requests, nothing written,
+//! no lease. What is found is found anew, whatever was known before.
+
+use chrono::{DateTime, Days, NaiveTime, TimeDelta, Utc};
+
+use crate::extract::{
+    ApiClient, ApiError, LAST_OFFSET, Narrowing, PAGE_SIZE, Page, PageRequest, Priority, Tally,
+};
+use crate::window::Window;
+
+use super::drain::{Reader, Slice};
+use super::pass::Pass;
+use super::time_zone::{TimeZoneCheck, TimeZoneVerdict};
+use super::traits::{ApiTraits, NumResults, OffsetUnit, SharedTraits};
+
+/// A window of so many records has several pages and does not overflow.
+const RECORDS_WANTED: u64 = 900;
+
+/// Records that can be reached in one window where all pages are served.
+const REACH: u64 = ((LAST_OFFSET + 1) * PAGE_SIZE) as u64;
+
+/// What a request for one record brought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reached {
+    /// Of this window.
+    pub window: Window,
+    /// Whether there was one.
+    pub has_records: bool,
+    /// How many there are, where the API tells: `numResults` that is more than the page.
+    pub total: Option<u64>,
+}
+
+/// What a few pages showed.
+#[derive(Debug, Clone)]
+pub struct Probe {
+    /// How the API answers, as far as these pages show it.
+    pub traits: ApiTraits,
+    /// What the records say of our reading of time stamps.
+    pub time_zone: TimeZoneVerdict,
+    /// Distinct interactions that were looked at.
+    pub records: u64,
+    /// The pages of one window shared rows without being shifted by one: rows move.
+    pub rows_move: bool,
+}
+
+/// Asks for one record of the 24 hours before `until`: shows whether the API is there and lets us in.
+///
+/// # Errors
+/// What was still wrong after the last try.
+pub async fn reach(api: &ApiClient, until: DateTime<Utc>, tally: &Tally) -> Result<Reached, ApiError> {
+    let start = until - TimeDelta::days(1);
+    one_record(api, Window { start, end: until }, tally).await
+}
+
+/// Asks for one record of the longest window that the vendor allows: seven days, which are also no
+/// more than seven dates.
+///
+/// # Errors
+/// [`ApiError::Unaccepted`] where the API takes no window that long; or what was still wrong after
+/// the last try.
+pub async fn reach_week(api: &ApiClient, until: DateTime<Utc>, tally: &Tally) -> Result<Reached, ApiError> {
+    let offset = TimeDelta::minutes(api.account().time_zone_offset.into());
+    let first_date = (until - offset).date_naive() - Days::new(6);
+    let start = first_date.and_time(NaiveTime::MIN).and_utc() + offset;
+    one_record(api, Window { start, end: until }, tally).await
+}
+
+async fn one_record(api: &ApiClient, window: Window, tally: &Tally) -> Result<Reached, ApiError> {
+    let request = PageRequest {
+        window,
+        offset: 0,
+        limit: 1,
+        narrowing: &Narrowing::NONE,
+        priority: Priority::Live,
+    };
+    let page = api.page(&request, tally).await?;
+    Ok(Reached {
+        window,
+        has_records: !page.records.is_empty(),
+        total: page
+            .reported
+            .filter(|reported| *reported > page.records.len() as u64),
+    })
+}
+
+/// The newest stretch that is likely to have several pages: one that the ledger knows, or as much
+/// of what was reached as the totals say; else the longest of these.
+pub fn worth_probing(ledger: &[(Window, u64)], reached: &[Reached]) -> Option<Window> {
+    let several_pages = PAGE_SIZE as u64 + 1;
+    let known = ledger
+        .iter()
+        .filter(|(_, records)| (several_pages..=REACH).contains(records))
+        .map(|(window, _)| *window)
+        .max_by_key(|window| window.end);
+    let counted = || {
+        reached
+            .iter()
+            .filter(|reached| reached.total.is_some_and(|total| total >= several_pages))
+            .min_by_key(|reached| reached.window.seconds())
+            .map(newest_part)
+    };
+    let longest = || {
+        reached
+            .iter()
+            .map(|reached| reached.window)
+            .max_by_key(Window::seconds)
+    };
+    known.or_else(counted).or_else(longest)
+}
+
+/// The newest part of a window, if it were even, that holds what is wanted of its total.
+fn newest_part(reached: &Reached) -> Window {
+    let total = reached.total.unwrap_or(1).max(RECORDS_WANTED);
+    let seconds = u64::try_from(reached.window.seconds()).unwrap_or(0);
+    let seconds = (seconds * RECORDS_WANTED / total).max(1);
+    let length = TimeDelta::seconds(i64::try_from(seconds).unwrap_or(i64::MAX));
+    Window {
+        start: reached.window.end - length,
+        end: reached.window.end,
+    }
+}
+
+/// Looks at the first, the second and the last page of a window; four requests at most.
+///
+/// # Errors
+/// What was still wrong with a request after the last try.
+pub async fn probe(api: &ApiClient, window: Window, tally: &Tally) -> Result<Probe, ApiError> {
+    let traits = SharedTraits::default();
+    let time_zone = TimeZoneCheck::default();
+    let reader = Reader {
+        api,
+        traits: &traits,
+        tally,
+    };
+    let slice = Slice {
+        window,
+        narrowing: Narrowing::NONE,
+        priority: Priority::Live,
+        is_probe: false,
+    };
+    let mut pass = Pass::default();
+    let first = reader.page(&slice, 0).await?;
+    traits.learn(|traits| traits.see_first(&first));
+    let starts = reader.add(&mut pass, &first);
+    traits.learn(|traits| traits.see_order(&starts));
+    let rows_move =
+        first.records.len() >= PAGE_SIZE && look_further(&reader, &slice, &first, &mut pass).await?;
+    time_zone.see(pass.rows.interactions.values());
+    Ok(Probe {
+        traits: traits.get(),
+        time_zone: time_zone.verdict(),
+        records: pass.distinct(),
+        rows_move,
+    })
+}
+
+/// Looks at the second page, and at the last one that should be there. Returns whether rows move.
+async fn look_further(
+    reader: &Reader<'_>,
+    slice: &Slice,
+    first: &Page,
+    pass: &mut Pass,
+) -> Result<bool, ApiError> {
+    let Some(second) = reader.second(slice, first).await? else {
+        return Ok(false);
+    };
+    reader.add(pass, &second);
+    let total = reader.traits.get().total(first);
+    if second.records.is_empty() {
+        if total.is_some() {
+            reader.traits.learn(|traits| traits.see_refused(1));
+        }
+        return Ok(false);
+    }
+    let rows_move = pass.distinct() < pass.records;
+    reader.traits.learn(|traits| {
+        traits.deepest_page = 1;
+        if !rows_move {
+            traits.offset_unit.get_or_insert(OffsetUnit::Pages);
+        }
+        if first.reported == Some(PAGE_SIZE as u64) {
+            traits.num_results = Some(NumResults::Page);
+        }
+    });
+    let pages = total.and_then(|total| usize::try_from(total).ok());
+    let last = pages
+        .map_or(LAST_OFFSET, |total| (total - 1) / PAGE_SIZE)
+        .min(LAST_OFFSET);
+    if last > 1 && second.records.len() >= PAGE_SIZE {
+        match reader.further(slice, last).await? {
+            Some(page) if !page.records.is_empty() => {
+                reader.traits.learn(|traits| traits.deepest_page = last);
+                reader.add(pass, &page);
+            }
+            Some(_) if total.is_some() => reader.traits.learn(|traits| traits.see_refused(last)),
+            Some(_) | None => {}
+        }
+    }
+    Ok(rows_move)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn window(from: i64, to: i64) -> Window {
+        let hour = |hours| DateTime::UNIX_EPOCH + TimeDelta::hours(hours);
+        Window {
+            start: hour(from),
+            end: hour(to),
+        }
+    }
+
+    fn reached(window: Window, total: Option<u64>) -> Reached {
+        Reached {
+            window,
+            has_records: true,
+            total,
+        }
+    }
+
+    #[test]
+    fn the_newest_stretch_with_several_pages_is_looked_at() {
+        let day = reached(window(144, 168), None);
+        let week = reached(window(0, 168), Some(9_000));
+        let ledger = [
+            (window(0, 10), 500),
+            (window(10, 20), 800),
+            (window(20, 30), 100),
+            (window(30, 40), 1_101),
+        ];
+        assert_eq!(worth_probing(&ledger, &[day, week]), Some(window(10, 20)));
+        let counted = worth_probing(&[], &[day, week]).unwrap();
+        assert_eq!((counted.seconds(), counted.end), (60_480, week.window.end));
+        let few = reached(week.window, Some(100));
+        assert_eq!(worth_probing(&[], &[day, few]), Some(week.window));
+        let some = reached(week.window, Some(101));
+        assert_eq!(worth_probing(&[], &[day, some]), Some(week.window));
+        assert_eq!(worth_probing(&[], &[]), None);
+    }
+}
