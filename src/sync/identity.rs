@@ -24,7 +24,7 @@ struct Returned {
 }
 
 impl Returned {
-    fn add(&mut self, reading: Reading) {
+    fn add(&mut self, reading: &Reading) {
         let hash = |interaction: &Interaction| (interaction.id().to_owned(), interaction.content_hash);
         self.hashes.extend(reading.rows.interactions.values().map(hash));
         self.rejected += reading.rows.rejected.len() as u64;
@@ -55,7 +55,7 @@ impl Comparing<'_> {
             match versions.get(id) {
                 None => comparison.not_stored += 1,
                 Some(version) if version.content_hash != hash || version.is_missing => {
-                    comparison.changed += 1
+                    comparison.changed += 1;
                 }
                 Some(_) => {}
             }
@@ -103,11 +103,11 @@ impl Comparing<'_> {
                     returned.problem = Some("a second holds more records than the API shows".to_owned());
                 }
                 Verdict::Overflow => {
-                    planner.overflowed(planned, reading.reported_total, Seen::Sample(&starts))
+                    planner.overflowed(planned, reading.reported_total, Seen::Sample(&starts));
                 }
                 Verdict::Drift => planner.drifted(planned.window),
             }
-            returned.add(reading);
+            returned.add(&reading);
         }
         Ok(Some(returned))
     }

@@ -58,22 +58,10 @@ async fn every_behaviour_of(order: Order) {
                         Some(instant("2026-01-15T12:00:00Z") - TimeDelta::seconds(120))
                     );
                     assert_eq!(database.digest(&[]).await, expected, "{behaviour:?}");
-                    eprintln!(
-                        "{} requests {}",
-                        behaviour_name(&behaviour),
-                        report.counters.requests
-                    );
                 }
             }
         }
     }
-}
-
-fn behaviour_name(b: &Behaviour) -> String {
-    format!(
-        "{:?} {:?} {:?} {:?} {:?}",
-        b.order, b.num_results, b.basis, b.end, b.offset_unit
-    )
 }
 
 #[tokio::test]

@@ -128,9 +128,9 @@ impl Planner {
                 unseen: (with.unseen - without.unseen) * share,
             };
             if self.fits(expected) {
-                fitting.0 = half
+                fitting.0 = half;
             } else {
-                fitting.1 = half
+                fitting.1 = half;
             }
         }
         let is_empty = window.start == window.end;

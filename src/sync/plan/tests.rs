@@ -63,7 +63,7 @@ impl Model {
         let window = planned.window;
         let records = self.records(window);
         let held = records.len() as u64;
-        let pages = held / 100 + u64::from(!self.totals || held % 100 > 0 || held == 0);
+        let pages = held / 100 + u64::from(!self.totals || !held.is_multiple_of(100) || held == 0);
         let starts: Vec<_> = self.seconds[records.clone()]
             .iter()
             .map(|second| at(*second))
@@ -82,7 +82,7 @@ impl Model {
         let is_beyond = held > self.reach || !self.totals && held == self.reach;
         let is_probe = planned.is_probe && !self.totals && held >= 100;
         let has_drifted =
-            self.drifts_every > 0 && held > 100 && driven.drained.len() % self.drifts_every == 0;
+            self.drifts_every > 0 && held > 100 && driven.drained.len().is_multiple_of(self.drifts_every);
         if !(is_beyond || is_probe && window.seconds() > 1 || has_drifted) {
             driven.requests += pages;
             planner.drained(window, &starts);
