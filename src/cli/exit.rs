@@ -32,6 +32,9 @@ pub(super) enum CommandError {
     /// The doctor found something.
     #[error("something has to be mended: see what is marked as failed")]
     Found(Failure),
+    /// What is stored is not what the API has.
+    #[error("days that differ: {0}; --repair reads them again")]
+    Differs(usize),
     #[error(transparent)]
     Other(Box<dyn Error + Send + Sync>),
 }
@@ -58,6 +61,7 @@ impl CommandError {
             Self::Migration(error) if error.is_unreachable() => 4,
             Self::Runs(Failure::Other)
             | Self::Found(Failure::Other)
+            | Self::Differs(_)
             | Self::Load(_)
             | Self::Migration(_)
             | Self::Other(_) => 1,

@@ -9,10 +9,12 @@ mod healthcheck;
 mod migrate;
 mod pace;
 mod progress;
+mod range;
 mod run;
 mod shutdown;
 mod status;
 mod sync;
+mod verify;
 mod workers;
 
 use std::io::Write;
@@ -74,6 +76,13 @@ enum Command {
     /// running daemon: it lets the daemon's polls through, and waits while the daemon has the
     /// account. A range that reaches into the future is cut.
     Backfill(backfill::Arguments),
+    /// Compare what is stored with what the API has, day by day
+    ///
+    /// Where the API gives totals, a day costs one request: its total against our count. A day that
+    /// differs, and every day where it gives none, is read whole and compared by identity. Prints
+    /// the days that differ; exit code 1 if there are any. Stores nothing without --repair. Works
+    /// beside a running daemon, as backfill does.
+    Verify(verify::Arguments),
     /// How far each account is complete, how its last run ended, what waits
     Status {
         /// One JSON object for programs
@@ -119,6 +128,7 @@ fn execute(cli: &Cli) -> Result<(), CommandError> {
             Command::Run => run::run(&config).await,
             Command::Sync => sync::sync(&config, &screen).await,
             Command::Backfill(arguments) => backfill::backfill(&config, arguments, &screen).await,
+            Command::Verify(arguments) => verify::verify(&config, arguments, &screen).await,
             Command::Doctor { json } => doctor::doctor(&config, *json).await,
             Command::Status { json } => status::status(&config, *json).await,
             Command::Migrate => migrate::migrate(&config).await,

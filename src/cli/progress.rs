@@ -11,7 +11,7 @@ use tracing::info;
 
 use crate::load::Counters;
 use crate::observe::{self, logging::Screen};
-use crate::sync::{AccountWorker, Headway, Job, RunReport};
+use crate::sync::{AccountWorker, Headway, Job, RunReport, Verification};
 
 use super::pace::Pace;
 
@@ -73,7 +73,19 @@ impl Watched {
 
     /// As [`AccountWorker::run`].
     pub(super) async fn run(&self, job: &Job, stop: &CancellationToken) -> RunReport {
-        let report = self.worker.run(job, stop).await;
+        self.ended(self.worker.run(job, stop).await)
+    }
+
+    /// As [`AccountWorker::verify`].
+    pub(super) async fn verify(
+        &self,
+        verification: &mut Verification,
+        stop: &CancellationToken,
+    ) -> RunReport {
+        self.ended(self.worker.verify(verification, stop).await)
+    }
+
+    fn ended(&self, report: RunReport) -> RunReport {
         self.worker.headway.send_replace(None);
         *self.earlier.lock() += report.counters;
         report

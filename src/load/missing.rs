@@ -4,6 +4,8 @@
 //! it did not return is gone, or the API had a bad moment. The first miss is noted apart from the
 //! data; only a second read, begun after the first was written, marks the row.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
@@ -41,7 +43,7 @@ pub(super) async fn note(
         .collect();
     // A record that could not be read may be the very one that seems to be missing.
     if commit.status == Status::Drained && commit.rejected.is_empty() {
-        let accounted_for: Vec<&str> = returned.iter().chain(&superseded).copied().collect();
+        let accounted_for = returned.iter().chain(&superseded).copied().collect();
         let missed = missed(connection, constants, commit, &accounted_for).await?;
         // Reads that overlap in time share the API's bad moment: they count as one.
         let (again, first): (Vec<_>, Vec<_>) = missed
@@ -61,13 +63,24 @@ async fn missed(
     connection: &mut PgConnection,
     constants: Constants<'_>,
     commit: &WindowCommit<'_>,
-    accounted_for: &[&str],
+    accounted_for: &HashSet<&str>,
 ) -> Result<Vec<(String, Option<DateTime<Utc>>)>, LoadError> {
-    Ok(sqlx::query_as(include_str!("missed.sql"))
+    let inside: Vec<String> = sqlx::query_scalar(include_str!("wholly_inside.sql"))
         .bind(constants.account_id)
         .bind(commit.window.start)
         .bind(commit.window.end)
-        .bind(accounted_for)
+        .fetch_all(&mut *connection)
+        .await?;
+    let missed: Vec<String> = inside
+        .into_iter()
+        .filter(|id| !accounted_for.contains(id.as_str()))
+        .collect();
+    if missed.is_empty() {
+        return Ok(Vec::new());
+    }
+    Ok(sqlx::query_as(include_str!("missed.sql"))
+        .bind(constants.account_id)
+        .bind(missed)
         .fetch_all(connection)
         .await?)
 }

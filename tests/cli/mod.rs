@@ -5,3 +5,4 @@ mod doctor;
 mod errors;
 mod private_postgres;
 mod status;
+mod verify;

@@ -1,0 +1,147 @@
+//! A past range that a command works on, and working on it beside a live daemon.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use clap::Args;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use crate::clock::{Clock, SystemClock};
+use crate::config::{Config, parse_instant};
+use crate::load::runs::Outcome;
+use crate::observe;
+use crate::sync::{self, RunReport};
+use crate::window::Window;
+
+use super::exit::CommandError;
+
+/// Between giving way, or finding the account taken, and the next try. Longer than the second
+/// after which a daemon that waits looks again, or it would never find the account free.
+const PAUSE: Duration = Duration::from_secs(2);
+
+/// Waiting is said no more often than this.
+const SAY_EVERY: Duration = Duration::from_secs(60);
+
+/// The range, and whose it is.
+#[derive(Debug, Args)]
+pub(super) struct Range {
+    /// Begin: a date (its midnight in UTC) or RFC 3339
+    #[arg(long, value_name = "T", value_parser = instant)]
+    from: DateTime<Utc>,
+    /// End, which does not belong to the range: a date (its midnight in UTC) or RFC 3339
+    #[arg(long, value_name = "T", value_parser = instant)]
+    to: DateTime<Utc>,
+    /// This account alone, by its name in the configuration; else all
+    #[arg(long, value_name = "NAME")]
+    account: Option<String>,
+}
+
+impl Range {
+    /// The configuration with the accounts that are meant, and the range as far as it can be read
+    /// by now.
+    ///
+    /// # Errors
+    /// There is no such account, or no such range.
+    pub(super) fn of(&self, config: &Config) -> Result<(Config, Window), CommandError> {
+        config.require_accounts()?;
+        let config = only(config, self.account.as_deref())?;
+        let head = sync::head(SystemClock.now(), config.sync.settle);
+        let window = cut(self.from, self.to, head)?;
+        Ok((config, window))
+    }
+}
+
+fn instant(text: &str) -> Result<DateTime<Utc>, String> {
+    parse_instant(text).ok_or_else(|| "a date (2025-01-31) or RFC 3339 is expected".to_owned())
+}
+
+/// The configuration with the account of that name alone.
+fn only(config: &Config, name: Option<&str>) -> Result<Config, CommandError> {
+    let mut config = config.clone();
+    let Some(name) = name else { return Ok(config) };
+    let known: Vec<String> = config
+        .accounts
+        .iter()
+        .map(|account| account.name.clone())
+        .collect();
+    config.accounts.retain(|account| account.name == name);
+    if config.accounts.is_empty() {
+        return Err(CommandError::Usage(format!(
+            "--account: there is no account {name:?}; known: {}",
+            known.join(", ")
+        )));
+    }
+    Ok(config)
+}
+
+/// What is asked for, up to what can be read by now.
+fn cut(start: DateTime<Utc>, end: DateTime<Utc>, head: DateTime<Utc>) -> Result<Window, CommandError> {
+    if start >= end {
+        return Err(CommandError::Usage(
+            "--from must be before --to; --to is the first instant that is not wanted any more".to_owned(),
+        ));
+    }
+    if start >= head {
+        return Err(CommandError::Usage(format!(
+            "--from must be before {}, up to which the API is read now (sync.settle_seconds ago)",
+            observe::instant(head)
+        )));
+    }
+    if end > head {
+        warn!(
+            to = observe::instant(end),
+            cut_to = observe::instant(head),
+            "the range reaches into the future, it is cut"
+        );
+    }
+    Ok(Window {
+        start,
+        end: end.min(head),
+    })
+}
+
+/// Runs until a run ends that neither gave way nor found the account taken. Nothing is lost in
+/// between: what was read is in the books.
+pub(super) async fn until_done(
+    account: &str,
+    stop: &CancellationToken,
+    mut run: impl AsyncFnMut() -> RunReport,
+) -> RunReport {
+    let mut said: Option<Instant> = None;
+    loop {
+        let report = run().await;
+        let goes_on = report.gave_way || report.outcome == Outcome::Skipped;
+        if !goes_on || stop.is_cancelled() {
+            return report;
+        }
+        if said.is_none_or(|at| at.elapsed() >= SAY_EVERY) {
+            said = Some(Instant::now());
+            info!(
+                account,
+                pause_seconds = PAUSE.as_secs(),
+                "waiting for the account"
+            );
+        }
+        stop.run_until_cancelled(tokio::time::sleep(PAUSE)).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_range_is_cut_where_the_future_begins() {
+        let head = instant("2025-06-01T12:00:00Z").unwrap();
+        let cut_of = |from, to| cut(instant(from).unwrap(), instant(to).unwrap(), head);
+        let future = cut_of("2025-05-01", "2025-07-01").unwrap();
+        assert_eq!((future.start, future.end), (instant("2025-05-01").unwrap(), head));
+        let past = cut_of("2025-05-01", "2025-05-02T03:00:00+01:00").unwrap();
+        assert_eq!(past.end, instant("2025-05-02T02:00:00Z").unwrap());
+        assert!(cut_of("2025-05-01", "2025-05-01").is_err());
+        assert!(cut_of("2025-06-02", "2025-06-03").is_err());
+        assert!(instant("yesterday").is_err());
+    }
+}

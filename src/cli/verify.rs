@@ -1,0 +1,188 @@
+//! `verify`: what is stored against what the API has, day by day.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::sync::{Mutex, PoisonError};
+
+use clap::Args;
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Config;
+use crate::load::runs::Outcome;
+use crate::observe::logging::Screen;
+use crate::sync::{DayComparison, Job, Method, RunReport, Verification};
+use crate::window::Window;
+
+use super::accounts;
+use super::exit::CommandError;
+use super::progress::Watched;
+use super::range::{Range, until_done};
+
+/// An interaction that the API no longer returns is marked by the second read that misses it.
+const REPAIRS: usize = 2;
+
+/// What `verify` is told.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    range: Range,
+    /// One JSON object for programs
+    #[arg(long)]
+    json: bool,
+    /// Read the days that differ again, store what they hold, and compare them once more
+    #[arg(long)]
+    repair: bool,
+}
+
+/// An account and what its days came to.
+type Compared = (String, Vec<DayComparison>);
+
+pub(super) async fn verify(
+    config: &Config,
+    arguments: &Arguments,
+    screen: &Screen,
+) -> Result<(), CommandError> {
+    let (config, range) = arguments.range.of(config)?;
+    let compared: Mutex<Vec<Compared>> = Mutex::default();
+    let worked = accounts::work(&config, screen, async |watched, stop| {
+        let mut verification = Verification::of(range);
+        let report = compare(watched, &mut verification, arguments.repair, stop).await;
+        let days = verification.compared().cloned().collect();
+        let mut compared = compared.lock().unwrap_or_else(PoisonError::into_inner);
+        compared.push((watched.account().to_owned(), days));
+        report
+    })
+    .await;
+    let mut compared = compared.into_inner().unwrap_or_else(PoisonError::into_inner);
+    compared.sort_by(|a, b| a.0.cmp(&b.0));
+    let text = if arguments.json {
+        as_json(range, &compared)
+    } else {
+        as_table(range, &compared)
+    };
+    // Whoever closed the pipe has read what he wanted.
+    let _ = std::io::stdout().write_all(text.as_bytes());
+    worked?;
+    let differing = compared
+        .iter()
+        .flat_map(|(_, days)| days)
+        .filter(|day| day.differs())
+        .count();
+    if differing > 0 {
+        Err(CommandError::Differs(differing))
+    } else {
+        Ok(())
+    }
+}
+
+/// Compares, and where that is wanted reads what differs again and compares that once more.
+async fn compare(
+    watched: &Watched,
+    verification: &mut Verification,
+    repair: bool,
+    stop: &CancellationToken,
+) -> RunReport {
+    let mut report = until_done(watched.account(), stop, async || {
+        watched.verify(verification, stop).await
+    })
+    .await;
+    for _ in 0..if repair { REPAIRS } else { 0 } {
+        let differing: Vec<Window> = verification
+            .compared()
+            .filter(|day| day.differs())
+            .map(|day| Window {
+                start: day.from,
+                end: day.to,
+            })
+            .collect();
+        if differing.is_empty() || report.outcome != Outcome::Succeeded {
+            break;
+        }
+        for range in differing {
+            let job = Job::Backfill { range, refetch: true };
+            let repaired = until_done(watched.account(), stop, async || watched.run(&job, stop).await).await;
+            if repaired.outcome != Outcome::Succeeded {
+                return repaired;
+            }
+        }
+        verification.compare_again();
+        report = until_done(watched.account(), stop, async || {
+            watched.verify(verification, stop).await
+        })
+        .await;
+    }
+    report
+}
+
+fn as_json(range: Window, compared: &[Compared]) -> String {
+    let account = |(name, days): &Compared| -> Value {
+        json!({
+            "account": name,
+            "days": days,
+            "days_compared": days.len(),
+            "days_that_differ": days.iter().filter(|day| day.differs()).count(),
+        })
+    };
+    let accounts: Vec<Value> = compared.iter().map(account).collect();
+    format!(
+        "{:#}\n",
+        json!({ "from": range.start, "to": range.end, "accounts": accounts })
+    )
+}
+
+/// The days that differ, and a line that says how many do not.
+fn as_table(range: Window, compared: &[Compared]) -> String {
+    let mut text = String::new();
+    for (name, days) in compared {
+        // Writing to a String cannot fail.
+        let _ = writeln!(
+            text,
+            "{name}, {} to {} (days of UTC)",
+            day_of(range.start),
+            day_of(range.end)
+        );
+        let differing: Vec<_> = days.iter().filter(|day| day.differs()).collect();
+        if !differing.is_empty() {
+            let _ = writeln!(
+                text,
+                "  {:<20} {:>9} {:>9} {:>10} {:>12} {:>8}",
+                "day", "API", "stored", "not stored", "not returned", "changed"
+            );
+        }
+        for day in &differing {
+            let _ = writeln!(
+                text,
+                "  {:<20} {:>9} {:>9} {:>10} {:>12} {:>8}{}",
+                day_of(day.from),
+                day.api,
+                day.stored,
+                day.not_stored,
+                day.not_returned,
+                day.changed,
+                day.problem
+                    .as_ref()
+                    .map(|problem| format!("  {problem}"))
+                    .unwrap_or_default()
+            );
+        }
+        let by_total = days.iter().filter(|day| day.method == Method::Total).count();
+        let _ = writeln!(
+            text,
+            "  {} of {} days differ; {by_total} were compared by the API's total, {} by identity",
+            differing.len(),
+            days.len(),
+            days.len() - by_total
+        );
+    }
+    text
+}
+
+/// A date where it is a midnight, else the instant.
+fn day_of(at: chrono::DateTime<chrono::Utc>) -> String {
+    if at.time() == chrono::NaiveTime::MIN {
+        at.date_naive().to_string()
+    } else {
+        crate::observe::instant(at)
+    }
+}

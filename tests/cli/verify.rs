@@ -1,0 +1,130 @@
+//! `verify` as a program: what it prints, and its exit code.
+
+use std::collections::HashMap;
+
+use serde_json::Value;
+use smartassist_simulator::{Behaviour, NumResults};
+
+use crate::support::{Program, Setup, TestDatabase, days_ago, program::Ended};
+
+/// Ten days with 600 interactions, loaded.
+async fn loaded() -> (Setup, TestDatabase, HashMap<String, String>) {
+    let database = TestDatabase::migrated().await;
+    let setup = Setup::live().await;
+    setup.seed_days(5, 20, 10, 600);
+    let mut environment = setup.environment();
+    environment.insert("DATABASE_URL".to_owned(), database.url().await);
+    let (from, to) = (days_ago(20), days_ago(10));
+    let backfill = Program::run(&["backfill", "--from", &from, "--to", &to], &environment).await;
+    assert_eq!(backfill.code(), 0, "{}", backfill.log.join("\n"));
+    (setup, database, environment)
+}
+
+async fn verify(environment: &HashMap<String, String>, more: &[&str]) -> Ended {
+    let (from, to) = (days_ago(20), days_ago(10));
+    let arguments = [&["verify", "--from", &from, "--to", &to], more].concat();
+    Program::run(&arguments, environment).await
+}
+
+#[tokio::test]
+async fn equal_days_cost_a_request_each_and_are_summed_up_in_a_line() {
+    let (setup, database, environment) = loaded().await;
+    let versions = database.row_versions().await;
+    let before = setup.simulator.world().counters().requests;
+    let ended = verify(&environment, &[]).await;
+    assert_eq!(ended.code(), 0, "{}", ended.log.join("\n"));
+    assert!(
+        ended
+            .stdout
+            .contains("0 of 10 days differ; 10 were compared by the API's total"),
+        "{}",
+        ended.stdout
+    );
+    assert_eq!(setup.simulator.world().counters().requests - before, 10);
+    assert_eq!(database.row_versions().await, versions, "nothing is written");
+}
+
+#[tokio::test]
+async fn what_differs_is_in_a_table_and_in_the_exit_code_until_it_is_repaired() {
+    for num_results in [NumResults::Total, NumResults::Absent] {
+        let (setup, database, environment) = loaded().await;
+        let behaviour = Behaviour {
+            num_results,
+            ..Behaviour::default()
+        };
+        setup.simulator.world().set_behaviour(behaviour);
+        database
+            .execute("delete from smartassist.sessions where interaction_id in (select interaction_id from smartassist.sessions order by 1 limit 3)")
+            .await;
+        let ended = verify(&environment, &[]).await;
+        assert_eq!(ended.code(), 1);
+        assert!(ended.stdout.contains("not stored"), "{}", ended.stdout);
+        assert!(
+            ended.last_word().contains("days that differ"),
+            "{}",
+            ended.last_word()
+        );
+        let ended = verify(&environment, &["--json"]).await;
+        assert_eq!(ended.code(), 1);
+        let json: Value = serde_json::from_str(&ended.stdout).unwrap();
+        let account = &json["accounts"][0];
+        let missing: u64 = account["days"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|day| day["not_stored"].as_u64().unwrap())
+            .sum();
+        assert_eq!((missing, &account["days_compared"]), (3, &10.into()), "{json}");
+
+        let repaired = verify(&environment, &["--repair"]).await;
+        assert_eq!(repaired.code(), 0, "{}", repaired.log.join("\n"));
+        assert!(
+            repaired.stdout.contains("0 of 10 days differ"),
+            "{}",
+            repaired.stdout
+        );
+        assert_eq!(database.counts().await[0], 600);
+        assert_eq!(verify(&environment, &[]).await.code(), 0);
+    }
+}
+
+#[tokio::test]
+async fn a_repair_marks_what_the_api_no_longer_returns() {
+    let (setup, database, environment) = loaded().await;
+    let gone = setup
+        .simulator
+        .world()
+        .interactions()
+        .nth(300)
+        .unwrap()
+        .session_id
+        .clone();
+    setup.simulator.world().vanish(&gone);
+    assert_eq!(verify(&environment, &[]).await.code(), 1);
+    let repaired = verify(&environment, &["--repair"]).await;
+    assert_eq!(
+        repaired.code(),
+        0,
+        "{}{}",
+        repaired.stdout,
+        repaired.log.join("\n")
+    );
+    let missing = "select count(*) from smartassist.sessions where missing_since is not null";
+    assert_eq!(database.number(missing).await, 1);
+}
+
+#[tokio::test]
+async fn wrong_arguments_and_a_refusal_have_their_exit_codes() {
+    let (_setup, _database, mut environment) = loaded().await;
+    let ended = Program::run(
+        &["verify", "--from", "2025-01-02", "--to", "2025-01-01"],
+        &environment,
+    )
+    .await;
+    assert_eq!(ended.code(), 2, "{}", ended.last_word());
+    environment.insert(
+        "SMARTASSIST_ETL__ACCOUNTS__MAIN__CLIENT_SECRET".to_owned(),
+        "not-the-secret-0123456789abcdef00".to_owned(),
+    );
+    assert_eq!(verify(&environment, &[]).await.code(), 3);
+}
