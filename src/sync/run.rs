@@ -31,8 +31,8 @@ use super::work::Task;
 pub(super) const DEFAULT_START: TimeDelta = TimeDelta::days(30);
 
 /// How long a run waits for one that gives way to end the windows it has in hand, and how often
-/// it looks.
-const PATIENCE_WITH_BACKFILL: Duration = Duration::from_secs(90);
+/// it looks. Three windows are some thirty requests, which a small budget makes long.
+const PATIENCE_WITH_BACKFILL: Duration = Duration::from_secs(600);
 const LOOK_FOR_LEASE: Duration = Duration::from_secs(1);
 
 /// So often in a row nobody heard the asking, and whoever has the account is not one who gives way.

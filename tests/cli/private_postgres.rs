@@ -89,7 +89,7 @@ async fn a_second_process_uses_the_server_that_runs_and_leaves_it_running() {
     let data = data_dir();
     let environment = environment(&setup, data.path());
     let mut daemon = Program::start(&["run"], &environment);
-    daemon.event("run finished").await;
+    daemon.finished("poll").await;
     let status = Program::run(&["status"], &environment).await;
     assert_eq!(status.code(), 0, "{}", status.last_word());
     assert!(

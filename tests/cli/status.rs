@@ -1,5 +1,6 @@
 //! `status`, for people and for programs.
 
+use chrono::TimeDelta;
 use serde_json::Value;
 use smartassist_simulator::{Fault, FaultKind};
 
@@ -8,22 +9,24 @@ use crate::support::{Program, Setup, TestDatabase};
 #[tokio::test]
 async fn status_shows_how_far_an_account_is_complete() {
     let database = TestDatabase::migrated().await;
-    let setup = Setup::with_interactions(30).await;
+    let mut setup = Setup::with_interactions(30).await;
     let environment = [("DATABASE_URL".to_owned(), database.url().await)].into();
     let before = Program::run(&["status"], &environment).await;
     assert_eq!((before.code(), before.stdout.lines().count()), (0, 1));
 
-    setup
-        .simulator
-        .world()
-        .inject(Fault::nth(3, FaultKind::Body("<html>".into())));
-    let mut worker_setup = setup;
-    worker_setup.set("max_retries", "0");
-    worker_setup.sync(&database).await;
+    setup.pass(-TimeDelta::days(12));
+    setup.sync(&database).await;
+    setup.pass(TimeDelta::days(12));
+    // One window after the other, newest first; the second one fails.
+    setup.set("max_in_flight", "1");
+    setup.set("max_retries", "0");
+    let broken = Fault::nth(2, FaultKind::Body("<html>".into()));
+    setup.simulator.world().inject(broken);
+    setup.sync(&database).await;
     let json = Program::run(&["status", "--json"], &environment).await;
     let status: Value = serde_json::from_str(&json.stdout).unwrap();
     let account = &status["accounts"][0];
-    assert_eq!(account["watermark"], "2026-01-03T00:00:00Z");
+    assert_eq!(account["watermark"], "2026-01-03T11:58:00Z");
     assert_eq!(
         (&account["holes"], &account["last_run_status"]),
         (&1.into(), &"failed".into())
@@ -35,7 +38,7 @@ async fn status_shows_how_far_an_account_is_complete() {
 
     let table = Program::run(&["status"], &environment).await.stdout;
     assert!(
-        table.contains("main (acct-sim)\n  complete through   2026-01-03T00:00:00Z\n"),
+        table.contains("main (acct-sim)\n  complete through   2026-01-03T11:58:00Z\n"),
         "{table}"
     );
     assert!(table.lines().all(|line| line.chars().count() <= 100), "{table}");

@@ -98,6 +98,16 @@ impl Program {
         }
     }
 
+    /// Waits for the end of a run of this kind.
+    pub(crate) async fn finished(&mut self, kind: &str) -> Value {
+        loop {
+            let event = self.event("run finished").await;
+            if event["kind"] == kind {
+                return event;
+            }
+        }
+    }
+
     pub(crate) fn signal(&self, signal: nix::sys::signal::Signal) {
         let pid = i32::try_from(self.child.id().unwrap()).unwrap();
         nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), signal).unwrap();

@@ -66,7 +66,7 @@ async fn a_daemon_waits_for_another_process_to_end_and_then_has_its_own_server()
     let sync = sync.ended().await;
     setup.simulator.world().set_behaviour(Behaviour::default());
     let before = sync.events("run finished")[0]["inserted"].as_u64().unwrap();
-    let after = daemon.event("run finished").await["inserted"].as_u64().unwrap();
+    let after = daemon.finished("poll").await["inserted"].as_u64().unwrap();
     assert_eq!(before + after, 20);
     assert!(after > 0, "the daemon was left nothing to load");
     let said = daemon
