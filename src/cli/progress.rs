@@ -130,6 +130,7 @@ async fn show_bar((worker, earlier, mut pace): Shown, bar: ProgressBar) {
     if let Ok(style) = ProgressStyle::with_template(BAR) {
         bar.0.set_style(style);
     }
+    bar.0.set_message("planning");
     bar.0.set_prefix(worker.api.account().name.clone());
     let mut ticks = tokio::time::interval(BAR_EVERY);
     loop {
