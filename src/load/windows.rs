@@ -219,7 +219,8 @@ pub async fn spent_by_others(
 }
 
 /// How many distinct records the newest drained windows held, `limit` windows at most, oldest
-/// first: what expected density is reckoned from.
+/// first: what expected density is reckoned from. What was only compared says nothing reliable:
+/// windows that overflowed are among it.
 ///
 /// # Errors
 /// The database fails.
@@ -231,7 +232,7 @@ pub async fn recent_counts(
     let counts: Vec<(DateTime<Utc>, DateTime<Utc>, i64)> = sqlx::query_as(
         "select lower(newest.range), upper(newest.range), newest.distinct_records from ( \
          select id, range, distinct_records, finished_at from smartassist_sync.windows \
-         where account_id = $1 and status = 'drained' order by finished_at desc, id desc limit $2 \
+         where account_id = $1 and status = 'drained' and purpose <> 'verify' order by finished_at desc, id desc limit $2 \
          ) as newest order by newest.finished_at, newest.id",
     )
     .bind(account_id)
