@@ -106,9 +106,18 @@ pub async fn versions(
     Ok(rows.into_iter().map(version).collect())
 }
 
-/// The ids of stored interactions that a read of the window must return, whatever the reading:
-/// they lie wholly inside it, are not marked as missing, and were stored under today's filters.
-/// Where the `basis` is known, those too that belong to the window by it alone.
+/// Which sessions that lie only partly in a window are known to be returned with it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Crossing {
+    /// Those that began before it.
+    pub into: bool,
+    /// Those that go on after it.
+    pub out_of: bool,
+}
+
+/// The ids of stored interactions that a read of the window must return: they lie wholly inside
+/// it, or reach out of it as `crossing` says, are not marked as missing, and were stored under
+/// today's filters.
 ///
 /// # Errors
 /// The database fails.
@@ -116,13 +125,14 @@ pub async fn must_return(
     executor: impl PgExecutor<'_>,
     account_id: &str,
     window: Window,
-    basis: Option<Basis>,
+    crossing: Crossing,
 ) -> Result<Vec<String>, LoadError> {
     Ok(sqlx::query_scalar(include_str!("must_return.sql"))
         .bind(account_id)
         .bind(window.start)
         .bind(window.end)
-        .bind(basis == Some(Basis::Start))
+        .bind(crossing.into)
+        .bind(crossing.out_of)
         .fetch_all(executor)
         .await?)
 }

@@ -1,10 +1,10 @@
 //! Comparing a day interaction by interaction: it is read whole, and nothing of it is stored.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use crate::extract::Tally;
-use crate::load::LoadError;
-use crate::load::compare::{self, Basis};
+use crate::load::compare::{self, Crossing};
+use crate::load::{Counters, LoadError};
 use crate::transform::Interaction;
 use crate::window::Window;
 
@@ -19,24 +19,36 @@ use super::window::{Fetch, Source, WindowFailure, is_a_second};
 struct Returned {
     /// What each interaction says, by id.
     hashes: BTreeMap<String, [u8; 32]>,
-    rejected: u64,
+    /// By what they say: windows share their boundary second.
+    rejected: HashSet<[u8; 32]>,
+    /// Which sessions came that lie only partly in the day.
+    crossing: Crossing,
     problem: Option<String>,
 }
 
 impl Returned {
-    fn add(&mut self, reading: &Reading) {
+    fn add(&mut self, day: Window, reading: Reading) {
+        for interaction in reading.rows.interactions.values() {
+            let session = &interaction.rows.session;
+            self.crossing.into |= session.session_started_at < day.start;
+            // At the very end is in the day, where that is inclusive.
+            self.crossing.out_of |= session.session_started_at < day.end
+                && session.session_ended_at.is_none_or(|ended| ended > day.end);
+        }
         let hash = |interaction: &Interaction| (interaction.id().to_owned(), interaction.content_hash);
         self.hashes.extend(reading.rows.interactions.values().map(hash));
-        self.rejected += reading.rows.rejected.len() as u64;
+        self.rejected.extend(reading.rows.rejected.into_keys());
     }
 }
 
 impl Comparing<'_> {
-    /// Reads a day and compares it. `None` where the API failed in a way that may pass.
+    /// Reads a day and compares it. `known` are the sessions that cross its bounds and are
+    /// returned with it; what is returned shows more. `None` where the API failed in a way that
+    /// may pass.
     pub(super) async fn by_identity(
         &self,
         day: Window,
-        basis: Option<Basis>,
+        known: Crossing,
         progress: &mut Progress,
     ) -> Result<Option<DayComparison>, LoadError> {
         let Some(returned) = self.read_day(day, progress).await? else {
@@ -45,10 +57,14 @@ impl Comparing<'_> {
         let (pool, account_id) = (&self.worker.pool, &self.held.lease.account_id);
         let ids: Vec<&str> = returned.hashes.keys().map(String::as_str).collect();
         let versions = compare::versions(pool, account_id, &ids).await?;
-        let must_return = compare::must_return(pool, account_id, day, basis).await?;
+        let crossing = Crossing {
+            into: known.into || returned.crossing.into,
+            out_of: known.out_of || returned.crossing.out_of,
+        };
+        let must_return = compare::must_return(pool, account_id, day, crossing).await?;
         let mut comparison = DayComparison {
             api: returned.hashes.len() as u64,
-            rejected: returned.rejected,
+            rejected: returned.rejected.len() as u64,
             ..DayComparison::of(day, Method::Identity)
         };
         for (id, hash) in &returned.hashes {
@@ -62,7 +78,7 @@ impl Comparing<'_> {
         }
         comparison.stored = comparison.api - comparison.not_stored;
         // What could not be reached may well be there.
-        if returned.problem.is_none() && returned.rejected == 0 {
+        if returned.problem.is_none() && returned.rejected.is_empty() {
             let gone = must_return.iter().filter(|id| !returned.hashes.contains_key(*id));
             comparison.not_returned = gone.count() as u64;
         }
@@ -85,7 +101,10 @@ impl Comparing<'_> {
             };
             let result = source.read(&fetch).await;
             let total = result.as_ref().ok().and_then(|reading| reading.reported_total);
-            let counters = fetch.counters();
+            let counters = Counters {
+                distinct_records: result.as_ref().map_or(0, |reading| reading.distinct_records),
+                ..fetch.counters()
+            };
             self.book(planned.window, counters, total, fetch.started_at)
                 .await?;
             progress.counters += counters;
@@ -107,7 +126,7 @@ impl Comparing<'_> {
                 }
                 Verdict::Drift => planner.drifted(planned.window),
             }
-            returned.add(&reading);
+            returned.add(day, reading);
         }
         Ok(Some(returned))
     }

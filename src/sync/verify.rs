@@ -2,8 +2,9 @@
 //!
 //! Where the API gives totals, a day costs one request: its total against our count. Which
 //! sessions belong to a day is for the API to say (by start, by end or by overlap; its end included or
-//! not), so our count is made under each reading, and the one that fits most days is taken. A
-//! day that does not fit is read whole and compared by identity, as are all days without totals.
+//! not), so our count is made under each reading, and a day is equal if it fits under all that
+//! the other days leave open. Any other day is read whole and compared by identity, as are all
+//! days without totals. A total does not show that an interaction has changed.
 
 use std::sync::Arc;
 
@@ -13,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, info, info_span};
 
 use crate::extract::{Narrowing, PageRequest, Priority, Tally};
-use crate::load::compare::{self, Basis, Membership};
+use crate::load::compare::{self, Basis, Crossing, Membership};
 use crate::load::runs::{self, Kind, NewRun, OpenRun};
 use crate::load::{ComparedWindow, Counters, LoadError, record_compared};
 use crate::observe;
@@ -26,6 +27,9 @@ use super::report::{Progress, RunReport};
 use super::run::{AccountWorker, DEFAULT_START};
 use super::traits::NumResults;
 use super::window::{WindowFailure, counters};
+
+/// A reading is ruled out once so many days more fit under another one.
+const DAYS_THAT_RULE_OUT: usize = 3;
 
 /// How a day was compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -108,7 +112,8 @@ struct Counted {
 }
 
 impl Verification {
-    /// Days of UTC that together are `range`.
+    /// Days of UTC that together are `range`. That ends no later than what has been loaded: what
+    /// has just begun is not stored yet, and would be called a difference.
     pub fn of(range: Window) -> Self {
         let mut days = Vec::new();
         let mut start = range.start;
@@ -149,20 +154,21 @@ impl Verification {
         }
     }
 
-    /// The reading under which most days are as the API counts them.
-    fn membership(&self) -> Option<usize> {
-        let fits = |place: &usize| {
-            let counted = self.days.iter().filter_map(|day| day.counted);
-            counted
-                .filter(|counted| counted.total == Some(counted.stored[*place]))
+    /// The readings that the days leave open, as places in [`Membership::ALL`]. A difference can
+    /// make another reading fit a day by chance, so one is ruled out only where several days more
+    /// fit under the best.
+    fn readings(&self) -> Vec<usize> {
+        let counted = || self.days.iter().filter_map(|day| day.counted);
+        let fits = |place: usize| {
+            counted()
+                .filter(|counted| counted.total == Some(counted.stored[place]))
                 .count()
         };
-        let counted = self
-            .days
-            .iter()
-            .any(|day| day.counted.is_some_and(|counted| counted.total.is_some()));
-        // The first of equals: by start, which is what one would expect.
-        counted.then(|| (0..Membership::ALL.len()).rev().max_by_key(fits).unwrap_or(0))
+        let fitting: [usize; Membership::ALL.len()] = std::array::from_fn(fits);
+        let best = fitting.iter().max().copied().unwrap_or(0);
+        (0..fitting.len())
+            .filter(|place| fitting[*place] + DAYS_THAT_RULE_OUT > best)
+            .collect()
     }
 }
 
@@ -179,7 +185,7 @@ impl AccountWorker {
         );
         async {
             let began = std::time::Instant::now();
-            let report = match self.verify_under_lease(verification, stop).await {
+            let report = match Box::pin(self.verify_under_lease(verification, stop)).await {
                 Ok(Some(report)) => report,
                 Ok(None) => RunReport::skipped(),
                 Err(error) => RunReport::not_begun(&error),
@@ -261,7 +267,7 @@ impl Comparing<'_> {
                 self.tell_headway(verification, progress);
             }
         }
-        let membership = verification.membership();
+        let readings = verification.readings();
         for place in 0..verification.days.len() {
             self.tell_headway(verification, progress);
             let day = &mut verification.days[place];
@@ -273,10 +279,13 @@ impl Comparing<'_> {
             }
             let by_total = day
                 .counted
-                .and_then(|counted| by_total(day.window, counted, membership));
+                .and_then(|counted| by_total(day.window, counted, &readings));
             day.compared = match by_total {
                 Some(equal) => Some(equal),
-                None => self.by_identity(day.window, basis(membership), progress).await?,
+                None => {
+                    self.by_identity(day.window, crossing(&readings), progress)
+                        .await?
+                }
             };
             if let Some(compared) = day.compared.as_ref().filter(|compared| compared.differs()) {
                 info!(
@@ -383,17 +392,27 @@ impl Comparing<'_> {
     }
 }
 
-/// The comparison of a day whose total is our count; `None` where it has to be looked at.
-fn by_total(day: Window, counted: Counted, membership: Option<usize>) -> Option<DayComparison> {
+/// The comparison of a day whose total is our count, whatever the reading; `None` where it has to
+/// be looked at.
+fn by_total(day: Window, counted: Counted, readings: &[usize]) -> Option<DayComparison> {
     let total = counted.total?;
-    let stored = counted.stored[membership?];
-    (total == stored).then(|| DayComparison {
+    let fits = readings.iter().all(|place| counted.stored[*place] == total);
+    fits.then(|| DayComparison {
         api: total,
-        stored,
+        stored: total,
         ..DayComparison::of(day, Method::Total)
     })
 }
 
-fn basis(membership: Option<usize>) -> Option<Basis> {
-    membership.map(|place| Membership::ALL[place].basis)
+/// What all of the readings return with a day although it lies only partly in it.
+fn crossing(readings: &[usize]) -> Crossing {
+    let none_is = |basis: Basis| {
+        readings
+            .iter()
+            .all(|place| Membership::ALL[*place].basis != basis)
+    };
+    Crossing {
+        into: none_is(Basis::Start),
+        out_of: none_is(Basis::End),
+    }
 }
