@@ -127,8 +127,14 @@ async fn a_lease_is_awaited_once_somebody_asks_until_another_has_it() {
     let desk = Desk::open().await;
     let pool = &desk.database.pool;
     assert!(!desk.lease.is_awaited(pool).await.unwrap());
-    leases::ask_for(pool, ACCOUNT).await.unwrap();
-    leases::ask_for(pool, "nobody has this one").await.unwrap();
+    assert!(
+        !leases::ask_for(pool, ACCOUNT).await.unwrap(),
+        "not a run that gives way"
+    );
+    assert!(!desk.lease.is_awaited(pool).await.unwrap());
+    open_run(&desk.database, &desk.lease, Kind::Backfill, None, at("12:00:00")).await;
+    assert!(leases::ask_for(pool, ACCOUNT).await.unwrap());
+    assert!(!leases::ask_for(pool, "nobody has this one").await.unwrap());
     assert!(desk.lease.is_awaited(pool).await.unwrap());
     desk.lease.renew(pool, LASTS).await.unwrap();
     assert!(
