@@ -1,10 +1,16 @@
 //! Whole runs: from the simulated API into tables.
 
+mod backfill;
 mod catch_up;
 mod completeness;
+mod concurrency;
 mod grid;
 mod idempotence;
 mod interruption;
 mod overflow;
 mod paging;
+mod past;
+mod refresh;
 mod trouble;
+mod verify;
+mod verify_books;

@@ -1,0 +1,149 @@
+//! An account with a past, and one worker that reads it again.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use smartassist_etl::clock::Clock;
+use smartassist_etl::sync::{AccountWorker, Job, RunReport};
+use smartassist_etl::window::Window;
+use smartassist_simulator::{Interaction, Seed};
+use tokio_util::sync::CancellationToken;
+
+use crate::support::{Setup, TestDatabase, instant};
+
+/// Everything that was stored of an interaction, with the version of each row.
+const VERSIONS: &str = "select string_agg(line, E'\\n' order by line collate \"C\") from ( \
+     select 'session ' || interaction_id || xmin || ctid as line, interaction_id from smartassist.sessions union all \
+     select 'destination ' || interaction_id || xmin || ctid, interaction_id from smartassist.destinations union all \
+     select 'segment ' || interaction_id || xmin || ctid, interaction_id from smartassist.agent_segments union all \
+     select 'consultation ' || interaction_id || xmin || ctid, interaction_id from smartassist.consultations union all \
+     select 'tag ' || interaction_id || xmin || ctid, interaction_id from smartassist.tags union all \
+     select 'raw ' || interaction_id || xmin || ctid, interaction_id from smartassist.raw_interactions \
+     ) as lines where interaction_id <> all($1)";
+
+pub(super) struct Past {
+    pub(super) database: TestDatabase,
+    pub(super) setup: Setup,
+    pub(super) worker: AccountWorker,
+}
+
+/// Under which id an interaction is stored.
+pub(super) fn stored_id(interaction: &Interaction) -> String {
+    let conversation = interaction.conversation.as_ref();
+    conversation
+        .map_or(&interaction.session_id, |conversation| &conversation.id)
+        .clone()
+}
+
+pub(super) fn window(start: &str, end: &str) -> Window {
+    Window {
+        start: instant(start),
+        end: instant(end),
+    }
+}
+
+impl Past {
+    /// Everything up to 11:58 on 15 January is loaded: `count` interactions from 1 January on.
+    pub(super) async fn of(count: usize) -> Self {
+        Self::of_setup(Setup::with_interactions(count).await).await
+    }
+
+    /// As [`Past::of`], of one day that a single window shows.
+    pub(super) async fn of_a_day(count: usize) -> Self {
+        let mut setup = Setup::start().await;
+        setup.set("start_from", "2026-01-14T12:00:00Z");
+        let (from, to) = (instant("2026-01-14T12:00:00Z"), instant("2026-01-15T11:00:00Z"));
+        setup.simulator.world().seed(&Seed::new(7, from, to, count));
+        Self::of_setup(setup).await
+    }
+
+    pub(super) async fn of_setup(setup: Setup) -> Self {
+        let database = TestDatabase::migrated().await;
+        let worker = setup.worker(&database.pool);
+        let past = Self {
+            database,
+            setup,
+            worker,
+        };
+        past.run(&Job::Sync).await;
+        past.setup.simulator.world().clear_requests();
+        past
+    }
+
+    /// Another process' worker of the same account and database.
+    pub(super) fn other_worker(&self) -> AccountWorker {
+        let mut other = self.setup.worker(&self.database.pool);
+        "other".clone_into(&mut other.holder);
+        other
+    }
+
+    pub(super) fn now(&self) -> DateTime<Utc> {
+        self.setup.clock.now()
+    }
+
+    pub(super) async fn run(&self, job: &Job) -> RunReport {
+        self.worker.run(job, &CancellationToken::new()).await
+    }
+
+    /// Runs until the simulator has been asked so often.
+    pub(super) async fn run_until_request(&self, job: &Job, nth: u64) -> RunReport {
+        let stop = CancellationToken::new();
+        let told = stop.clone();
+        self.setup
+            .simulator
+            .world()
+            .before_request(nth, move |_| told.cancel());
+        self.worker.run(job, &stop).await
+    }
+
+    /// An hour later, reads so much again, whatever was read before.
+    pub(super) async fn refresh_in_an_hour(&self, lookback: TimeDelta) -> RunReport {
+        self.setup.pass(TimeDelta::hours(1));
+        self.run(&self.refresh(lookback)).await
+    }
+
+    /// Whatever was read before now is to be read again, so far back.
+    pub(super) fn refresh(&self, lookback: TimeDelta) -> Job {
+        Job::Refresh {
+            lookback,
+            since: self.now(),
+            open_since: None,
+        }
+    }
+
+    /// Requests since this was asked last.
+    pub(super) fn requests(&self) -> usize {
+        let mut world = self.setup.simulator.world();
+        let requests = world.requests().count();
+        world.clear_requests();
+        requests
+    }
+
+    /// The versions of all rows but those of these interactions.
+    pub(super) async fn versions_but(&self, interaction_ids: &[String]) -> String {
+        sqlx::query_scalar(VERSIONS)
+            .bind(interaction_ids)
+            .fetch_one(&self.database.pool)
+            .await
+            .unwrap()
+    }
+
+    /// Drained windows of a purpose: how many seconds they are together, and how many stretches'
+    /// seconds are in two of them.
+    pub(super) async fn seconds_read(&self, purpose: &str) -> (i64, i64) {
+        let seconds = |ranges: &str| {
+            format!(
+                "select coalesce(sum(extract(epoch from upper(r) - lower(r))), 0)::bigint from {ranges} \
+                 where status = 'drained' and purpose = '{purpose}'"
+            )
+        };
+        let read = seconds("(select range as r, status, purpose from smartassist_sync.windows) as windows");
+        let twice = format!(
+            "select count(*) from smartassist_sync.windows as a join smartassist_sync.windows as b \
+             on a.id < b.id and a.range && b.range where a.status = 'drained' and b.status = 'drained' \
+             and a.purpose = '{purpose}' and b.purpose = '{purpose}'"
+        );
+        (
+            self.database.number(&read).await,
+            self.database.number(&twice).await,
+        )
+    }
+}

@@ -1,0 +1,293 @@
+//! What a verification costs, leaves in the books, and never does: count as having loaded.
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use serde_json::json;
+use smartassist_etl::load::runs::Outcome;
+use smartassist_etl::sync::{Job, Method, Verification};
+use smartassist_simulator::{Behaviour, NumResults, Rhythm, Seed};
+use tokio_util::sync::CancellationToken;
+
+use crate::support::{Setup, TestDatabase, instant};
+
+use super::past::{Past, window};
+use super::verify::{delete, differing, long_sessions, two_weeks, within};
+
+#[tokio::test]
+async fn a_day_of_more_records_than_one_window_shows_is_compared_whole() {
+    for num_results in [NumResults::Total, NumResults::Absent] {
+        let mut setup = Setup::start().await;
+        setup.set("start_from", "2026-01-14T00:00:00Z");
+        let (from, to) = (instant("2026-01-14T00:00:00Z"), instant("2026-01-15T00:00:00Z"));
+        setup.simulator.world().seed(&Seed::new(5, from, to, 3_000));
+        setup.simulator.world().set_behaviour(Behaviour {
+            num_results,
+            ..Behaviour::default()
+        });
+        let past = Past::of_setup(setup).await;
+        delete(&past, &within(&past, "2026-01-14")).await;
+        let gone = {
+            let world = past.setup.simulator.world();
+            world.interactions().nth(500).unwrap().session_id.clone()
+        };
+        past.setup.simulator.world().vanish(&gone).unwrap();
+        past.setup
+            .simulator
+            .world()
+            .insert_raw(instant("2026-01-14T05:00:00Z"), &json!(null));
+        // One bad record: what was not returned may be it.
+        let mut verification = Verification::of(window("2026-01-14T00:00:00Z", "2026-01-15T00:00:00Z"));
+        let report = past.verify(&mut verification).await;
+        assert_eq!(report.outcome, Outcome::Succeeded);
+        let day = verification.compared().next().unwrap().clone();
+        assert_eq!(
+            (day.api, day.stored, day.method),
+            (2_999, 2_998, Method::Identity)
+        );
+        assert_eq!(differing(&verification), [("01-14".to_owned(), [1, 0, 0])]);
+        assert_eq!(day.rejected, 1);
+    }
+}
+
+#[tokio::test]
+async fn a_second_that_the_api_does_not_show_whole_is_a_problem_of_its_day() {
+    let mut setup = Setup::start().await;
+    setup.set("start_from", "2026-01-13T00:00:00Z");
+    {
+        let mut world = setup.simulator.world();
+        let (from, to) = (instant("2026-01-13T00:00:00Z"), instant("2026-01-14T20:00:00Z"));
+        world.seed(&Seed::new(5, from, to, 100));
+        let second = instant("2026-01-14T10:00:00Z");
+        for number in 0..1_200 {
+            let record =
+                json!({ "sessionId": format!("same-{number}"), "sessionStartTime": "2026-01-14T10:00:00" });
+            world.insert_raw(second, &record);
+        }
+    }
+    let past = Past::of_setup(setup).await;
+    let mut verification = Verification::of(window("2026-01-13T00:00:00Z", "2026-01-15T00:00:00Z"));
+    let report = past.verify(&mut verification).await;
+    assert_eq!(
+        report.outcome,
+        Outcome::Succeeded,
+        "it was compared as far as it goes"
+    );
+    let days: Vec<_> = verification.compared().collect();
+    assert_eq!((days.len(), days[0].differs()), (2, false));
+    assert!(days[1].differs());
+    let problem = days[1].problem.as_deref().unwrap_or_default();
+    assert!(problem.contains("more records than the API shows"), "{problem}");
+    assert_eq!(days[1].not_returned, 0, "what could not be reached may be there");
+}
+
+#[tokio::test]
+async fn a_verification_has_books_and_counts_for_nothing_else() {
+    for num_results in [NumResults::Total, NumResults::Absent] {
+        let past = long_sessions(
+            500,
+            Behaviour {
+                num_results,
+                ..Behaviour::default()
+            },
+        )
+        .await;
+        let coverage = "select coverage::text || watermark from smartassist_sync.accounts";
+        let covered = past.database.text(coverage).await;
+        let versions = past.database.row_versions().await;
+        past.setup.pass(TimeDelta::hours(1));
+        let job = past.refresh(TimeDelta::days(5));
+        past.setup.pass(TimeDelta::minutes(1));
+        // Also what was never loaded.
+        let mut verification = Verification::of(window("2025-12-30T00:00:00Z", "2026-01-15T00:00:00Z"));
+        let report = past.verify(&mut verification).await;
+        assert_eq!(report.outcome, Outcome::Succeeded);
+        assert_eq!(report.counters.requests, past.requests() as u64);
+        let run = "select concat_ws(' ', kind, status, range::text, requests = \
+                   (select sum(requests) from smartassist_sync.windows as line where line.run_id = run.id), \
+                   inserted + updated + unchanged + missing) from smartassist_sync.runs as run order by id desc limit 1";
+        assert_eq!(
+            past.database.text(run).await,
+            "verify succeeded [\"2025-12-30 00:00:00+00\",\"2026-01-15 00:00:00+00\") t 0"
+        );
+        let purposes = "select string_agg(distinct purpose, ' ') from smartassist_sync.windows \
+                        where run_id = (select max(id) from smartassist_sync.runs)";
+        assert_eq!(past.database.text(purposes).await, "verify");
+        assert_eq!(past.database.text(coverage).await, covered);
+        assert_eq!(past.database.row_versions().await, versions);
+        past.run(&job).await;
+        assert!(past.requests() > 0, "what was compared was not read");
+        let ages = "select count(*) from smartassist_bi.change_by_age where reread > 0";
+        assert!(past.database.number(ages).await > 0);
+    }
+}
+
+#[tokio::test]
+async fn what_was_only_compared_teaches_a_later_process_nothing_wrong() {
+    for num_results in [NumResults::Total, NumResults::Absent] {
+        let past = long_sessions(
+            3_000,
+            Behaviour {
+                num_results,
+                ..Behaviour::default()
+            },
+        )
+        .await;
+        for day in 2..14 {
+            delete(&past, &within(&past, &format!("2026-01-{day:02}"))).await;
+        }
+        past.verify(&mut two_weeks()).await;
+        let fewest = "select min(distinct_records) from smartassist_sync.windows where purpose = 'verify' \
+                      and upper(range) - lower(range) >= '12 h'";
+        assert!(past.database.number(fewest).await > 50, "{num_results:?}");
+
+        past.setup.pass(TimeDelta::hours(1));
+        past.requests();
+        let fresh = past.other_worker();
+        let job = past.refresh(TimeDelta::days(20));
+        let report = fresh.run(&job, &CancellationToken::new()).await;
+        assert_eq!(report.outcome, Outcome::Succeeded);
+        let split =
+            "select count(*) from smartassist_sync.windows where purpose = 'refresh' and status = 'split'";
+        assert_eq!(past.database.number(split).await, 0, "{num_results:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_verification_gives_way_and_goes_on_with_the_rest() {
+    let past = long_sessions(500, Behaviour::default()).await;
+    past.setup.pass(TimeDelta::hours(1));
+    past.setup.simulator.world().set_behaviour(Behaviour {
+        latency: Duration::from_millis(150),
+        ..Behaviour::default()
+    });
+    let other = past.other_worker();
+    let (mut verification, stop) = (two_weeks(), CancellationToken::new());
+    let (report, polled) = tokio::join!(past.verify(&mut verification), async {
+        while past.setup.simulator.world().counters().in_flight == 0 {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        other.run(&Job::Poll, &stop).await
+    });
+    assert_eq!((report.gave_way, report.outcome), (true, Outcome::Interrupted));
+    assert_eq!(polled.outcome, Outcome::Succeeded);
+    past.setup.simulator.world().set_behaviour(Behaviour::default());
+    let rest = past.verify(&mut verification).await;
+    assert_eq!((rest.gave_way, rest.outcome), (false, Outcome::Succeeded));
+    assert_eq!(report.counters.requests + rest.counters.requests, 14);
+    assert_eq!(
+        (verification.headway(), differing(&verification)),
+        ((14, 14), vec![])
+    );
+}
+
+#[tokio::test]
+async fn a_verification_that_is_stopped_goes_on_in_the_middle_of_a_day() {
+    let behaviour = Behaviour {
+        num_results: NumResults::Absent,
+        ..Behaviour::default()
+    };
+    let past = long_sessions(500, behaviour).await;
+    let stop = CancellationToken::new();
+    let told = stop.clone();
+    past.setup
+        .simulator
+        .world()
+        .before_request(6, move |_| told.cancel());
+    let mut verification = two_weeks();
+    let report = past.worker.verify(&mut verification, &stop).await;
+    assert_eq!(report.outcome, Outcome::Interrupted);
+    let (_, compared) = verification.headway();
+    assert!((3..7).contains(&compared), "{compared}");
+    let rest = past.verify(&mut verification).await;
+    assert_eq!(rest.outcome, Outcome::Succeeded);
+    assert!(rest.counters.requests < 14, "{}", rest.counters.requests);
+    assert_eq!(verification.headway(), (14, 14));
+}
+
+#[tokio::test]
+async fn comparing_again_asks_only_for_the_days_that_differed() {
+    let past = long_sessions(500, Behaviour::default()).await;
+    let [mended, lasting] = ["2026-01-04", "2026-01-09"].map(|day| within(&past, day));
+    let sql = "update smartassist.sessions set missing_since = now() where session_id = ";
+    past.database
+        .execute(&format!("{sql}'{}'", mended.session_id))
+        .await;
+    delete(&past, &lasting).await;
+    let mut verification = two_weeks();
+    past.verify(&mut verification).await;
+    let on = |day: &str, counts| (day.to_owned(), counts);
+    assert_eq!(
+        differing(&verification),
+        [on("01-04", [0, 0, 1]), on("01-09", [1, 0, 0])]
+    );
+    past.database
+        .execute("update smartassist.sessions set missing_since = null")
+        .await;
+    past.requests();
+    verification.compare_again();
+    assert_eq!(verification.headway(), (14, 12));
+    let report = past.verify(&mut verification).await;
+    assert_eq!(report.outcome, Outcome::Succeeded);
+    let days: std::collections::BTreeSet<_> = {
+        let world = past.setup.simulator.world();
+        world.requests().filter_map(|request| request.start).collect()
+    };
+    assert_eq!(
+        days.into_iter().collect::<Vec<_>>(),
+        [instant("2026-01-04T00:00:00Z"), instant("2026-01-09T00:00:00Z")]
+    );
+    assert_eq!(verification.headway(), (14, 14));
+    assert_eq!(differing(&verification), [on("01-09", [1, 0, 0])]);
+}
+
+#[tokio::test]
+async fn a_verification_is_turned_away_where_another_worker_has_the_account() {
+    let past = Past::of(10).await;
+    let lasts = Duration::from_secs(60);
+    let lease = smartassist_etl::load::leases::acquire(&past.database.pool, "acct-sim", "other", lasts)
+        .await
+        .unwrap()
+        .unwrap();
+    let mut verification = two_weeks();
+    assert_eq!(past.verify(&mut verification).await.outcome, Outcome::Skipped);
+    lease.release(&past.database.pool).await.unwrap();
+    assert_eq!(past.verify(&mut verification).await.outcome, Outcome::Succeeded);
+}
+
+#[tokio::test]
+async fn an_api_that_refuses_us_fails_the_verification_at_once() {
+    let mut setup = Setup::with_interactions(100).await;
+    setup.set("max_retries", "0");
+    setup.set("client_secret", "another-secret-0123456789abcdef-");
+    let database = TestDatabase::migrated().await;
+    let worker = setup.worker(&database.pool);
+    let mut verification = two_weeks();
+    let report = worker.verify(&mut verification, &CancellationToken::new()).await;
+    assert_eq!(report.outcome, Outcome::Failed);
+    assert_eq!(verification.headway(), (14, 0));
+    assert_eq!(
+        setup.simulator.world().requests().count(),
+        2,
+        "signed in again once"
+    );
+}
+
+#[tokio::test]
+async fn a_burst_that_fills_a_minute_is_compared_as_any_other_time() {
+    let setup = Setup::start().await;
+    let (from, to) = (instant("2026-01-10T00:00:00Z"), instant("2026-01-11T00:00:00Z"));
+    setup.simulator.world().seed(&Seed {
+        rhythm: Rhythm::Burst {
+            at: instant("2026-01-10T09:00:00Z"),
+            seconds: 60,
+            count: 1_500,
+        },
+        ..Seed::new(5, from, to, 1_600)
+    });
+    let past = Past::of_setup(setup).await;
+    delete(&past, &within(&past, "2026-01-10")).await;
+    let mut verification = Verification::of(window("2026-01-10T00:00:00Z", "2026-01-11T00:00:00Z"));
+    past.verify(&mut verification).await;
+    assert_eq!(differing(&verification), [("01-10".to_owned(), [1, 0, 0])]);
+}
