@@ -153,9 +153,10 @@ impl Reader<'_> {
             self.add(pass, &page);
             let traits = self.traits.get();
             let newest = pass.pages() - 1;
-            if page.records.is_empty() && newest > traits.deepest_page && slice.window.seconds() > 1 {
+            if page.records.is_empty() && newest > traits.deepest_page {
                 // As if the records ended exactly with the page before; but some servers answer so
                 // to pages that they do not serve, and this one was never seen to serve this page.
+                self.traits.learn(|traits| traits.see_empty(newest));
                 return Ok(End::Beyond);
             }
             if page.records.len() < PAGE_SIZE {
@@ -276,6 +277,7 @@ fn learn_from(traits: &mut ApiTraits, pass: &Pass) {
         return;
     }
     traits.drifts_in_a_row = 0;
+    traits.empty_pages_in_a_row = 0;
     traits.offset_unit.get_or_insert(OffsetUnit::Pages);
     let last_with_records = full_pages - usize::from(pass.distinct().is_multiple_of(PAGE_SIZE as u64));
     traits.deepest_page = traits.deepest_page.max(last_with_records);

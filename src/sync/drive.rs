@@ -185,6 +185,12 @@ impl<'a> Drive<'a> {
                     .await;
             }
             Err(error) => {
+                if matches!(error, ReadError::Api(ApiError::Unaccepted { .. })) {
+                    // It is not the length, then, that the API minds.
+                    self.source
+                        .traits
+                        .learn(|traits| traits.longest_window_seconds = None);
+                }
                 return self
                     .books
                     .fail(fetch, purpose, WindowFailure::of_reading(&error))

@@ -13,6 +13,10 @@ use crate::extract::{LAST_OFFSET, PAGE_SIZE, Page};
 /// together: a server that reshuffles each answer can only be read a page at a time.
 const DRIFTS_UNTIL_SINGLE_PAGES: u32 = 2;
 
+/// So many windows in a row that seemed to end exactly with a full page, and the page after it is
+/// taken for one that is not served: once in a hundred windows it is chance.
+const EMPTY_PAGES_UNTIL_REFUSED: u32 = 2;
+
 /// Rows in which an order would show by chance no more often than once in millions of pages.
 const ROWS_FOR_ORDER: usize = 12;
 
@@ -83,6 +87,9 @@ pub struct ApiTraits {
     /// Windows in a row that did not add up. Of this process alone: a server may mend its ways.
     #[serde(skip)]
     pub drifts_in_a_row: u32,
+    /// Windows in a row of which an empty page followed a full one, and no total said why.
+    #[serde(skip)]
+    pub empty_pages_in_a_row: u32,
 }
 
 impl ApiTraits {
@@ -157,6 +164,14 @@ impl ApiTraits {
             self.longest_window_seconds
                 .map_or(longest, |known| known.min(longest)),
         );
+    }
+
+    /// A page came empty after a full one, so deep as none was ever seen to be served.
+    pub(super) fn see_empty(&mut self, page: usize) {
+        self.empty_pages_in_a_row += 1;
+        if self.empty_pages_in_a_row >= EMPTY_PAGES_UNTIL_REFUSED {
+            self.see_refused(page);
+        }
     }
 
     /// A page was refused, or was empty although there were more records.

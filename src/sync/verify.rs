@@ -140,6 +140,11 @@ impl Verification {
         self.days.iter().filter_map(|day| day.compared.as_ref())
     }
 
+    /// Days, and how many of them were compared.
+    pub fn headway(&self) -> (usize, usize) {
+        (self.days.len(), self.compared().count())
+    }
+
     /// Forgets the days that differ, so that they are compared again, by identity.
     pub fn compare_again(&mut self) {
         for day in &mut self.days {

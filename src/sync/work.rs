@@ -151,6 +151,7 @@ impl AccountWorker {
         let traits = self.traits.get();
         let is_known = ApiTraits {
             drifts_in_a_row: 0,
+            empty_pages_in_a_row: 0,
             ..traits.clone()
         } == *known;
         if is_known || progress.counters.records == 0 {
