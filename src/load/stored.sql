@@ -1,9 +1,18 @@
+-- One lookup by key for each id, whatever the statistics say: while an account is first loaded there are none, and a join or a list of ids may read
+-- the whole table for every window.
 select session.interaction_id,
        session.content_hash,
        session.missing_since is not null as is_missing,
        session.conversation_id is null as is_bot_only,
-       session.interaction_id in (
-           select absence.interaction_id from smartassist_sync.absences as absence where absence.account_id = $1
+       exists (
+           select
+           from smartassist_sync.absences as absence
+           where absence.account_id = $1 and absence.interaction_id = session.interaction_id
        ) as was_missed
-from smartassist.sessions as session
-where session.account_id = $1 and session.interaction_id = any($2)
+from unnest($2::text[]) as wanted (interaction_id)
+cross join lateral (
+    select found.interaction_id, found.content_hash, found.missing_since, found.conversation_id
+    from smartassist.sessions as found
+    where found.account_id = $1 and found.interaction_id = wanted.interaction_id
+    limit 1
+) as session
