@@ -9,7 +9,6 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::info;
 
-use crate::load::Counters;
 use crate::observe::{self, logging::Screen};
 use crate::sync::{AccountWorker, Headway, Job, RunReport, Verification};
 
@@ -31,21 +30,35 @@ pub(super) struct Watched {
     _shown: AbortOnDropHandle<()>,
 }
 
-/// What the command's earlier runs for the account came to: each run counts from nothing.
+/// How far the command's earlier runs for the account came, since each run counts from nothing;
+/// `None` before the first one.
 #[derive(Debug, Clone, Default)]
-struct Earlier(Arc<Mutex<Counters>>);
+struct Earlier(Arc<Mutex<Option<Headway>>>);
 
 impl Earlier {
-    fn lock(&self) -> MutexGuard<'_, Counters> {
+    fn lock(&self) -> MutexGuard<'_, Option<Headway>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How far all runs together are; `None` while none goes on.
+    /// How far all runs together are, also while none goes on.
     fn headway(&self, worker: &AccountWorker) -> Option<Headway> {
-        let mut counters = *self.lock();
-        let now = (*worker.headway.borrow())?;
+        let earlier = self.lock();
+        let Some(now) = *worker.headway.borrow() else {
+            return *earlier;
+        };
+        let mut counters = earlier.unwrap_or_default().counters;
         counters += now.counters;
         Some(Headway { counters, ..now })
+    }
+
+    /// Adds a run that has ended, or found the account taken.
+    fn add(&self, worker: &AccountWorker, report: &RunReport) {
+        let mut earlier = self.lock();
+        if let Some(last) = worker.headway.send_replace(None) {
+            let mut counters = earlier.unwrap_or_default().counters;
+            counters += report.counters;
+            *earlier = Some(Headway { counters, ..last });
+        }
     }
 }
 
@@ -86,8 +99,7 @@ impl Watched {
     }
 
     fn ended(&self, report: RunReport) -> RunReport {
-        self.worker.headway.send_replace(None);
-        *self.earlier.lock() += report.counters;
+        self.earlier.add(&self.worker, &report);
         report
     }
 }
@@ -157,6 +169,8 @@ fn message(headway: &Headway, eta: Option<Duration>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use crate::load::Counters;
+
     use super::*;
 
     #[test]

@@ -7,12 +7,12 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgPool;
 use tokio::sync::{Mutex as AsyncMutex, watch};
 use tokio_util::sync::CancellationToken;
-use tracing::{Instrument, info_span, warn};
+use tracing::{Instrument, debug, info_span, warn};
 
 use crate::clock::Clock;
 use crate::extract::ApiClient;
 use crate::load::leases;
-use crate::load::runs::{self, Finished, NewRun, OpenRun};
+use crate::load::runs::{self, Finished, NewRun, OpenRun, Outcome};
 use crate::load::{Committed, LoadError, WindowCommit, commit_window};
 use crate::observe::{self, chain};
 use crate::window::Window;
@@ -133,8 +133,13 @@ impl AccountWorker {
                 Ok(None) => RunReport::skipped(),
                 Err(error) => RunReport::not_begun(&error),
             };
-            observe::run_finished(&account.name, kind, report.outcome, began.elapsed());
-            report.log(kind, began.elapsed());
+            // One that gives way looks every few seconds whether the account is free.
+            if report.outcome == Outcome::Skipped && job.gives_way() {
+                debug!("another worker has the account");
+            } else {
+                observe::run_finished(&account.name, kind, report.outcome, began.elapsed());
+                report.log(kind, began.elapsed());
+            }
             report
         }
         .instrument(span)

@@ -93,7 +93,7 @@ async fn two_processes_together_never_ask_more_than_the_api_allows() {
     setup.simulator.world().arrive(5, TimeDelta::hours(3));
     let environment = limited(&mut setup, &database, 60).await;
     let began = Instant::now();
-    let (daemon, backfill) = side_by_side(&environment, &[]).await;
+    let (_, backfill) = side_by_side(&environment, &[]).await;
     assert!(
         began.elapsed() > Duration::from_secs(55),
         "there was a budget to be used up"
