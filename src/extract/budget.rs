@@ -20,6 +20,11 @@ use tracing::info;
 /// Clocks of two machines do not tick alike, and timers fire late but also round down.
 const MARGIN: Duration = Duration::from_millis(100);
 
+/// Of a hundred places, so many are left to live requests alone: a poll that finds a minute used up
+/// would wait for the next one. A small budget has none to spare.
+const RESERVED_PERCENT: usize = 3;
+const SMALL_BUDGET: usize = 20;
+
 /// A shorter wait is nothing that anybody would ask about.
 const WORTH_SAYING: Duration = Duration::from_secs(5);
 
@@ -39,7 +44,33 @@ pub enum Priority {
 #[derive(Debug, Clone, Copy)]
 struct Limit {
     requests: usize,
+    /// So many of them are left to live requests alone.
+    reserved: usize,
     span: Duration,
+}
+
+impl Limit {
+    fn new(requests: u32, seconds: u64) -> Self {
+        let requests = requests as usize;
+        let is_small = requests < SMALL_BUDGET;
+        Self {
+            requests,
+            reserved: if is_small {
+                0
+            } else {
+                (requests * RESERVED_PERCENT).div_ceil(100)
+            },
+            span: Duration::from_secs(seconds) + MARGIN,
+        }
+    }
+
+    /// Requests in any span, if no more than those of this priority are wanted.
+    fn requests(self, priority: Priority) -> usize {
+        match priority {
+            Priority::Live => self.requests,
+            Priority::Refresh | Priority::Backfill => self.requests - self.reserved,
+        }
+    }
 }
 
 /// Hands out places for requests by priority, and first come, first served within one.
@@ -92,10 +123,7 @@ impl Budget {
         let limits = [(requests_per_minute, 60), (requests_per_hour, 3_600)]
             .into_iter()
             .filter(|(requests, _)| *requests > 0)
-            .map(|(requests, seconds)| Limit {
-                requests: requests as usize,
-                span: Duration::from_secs(seconds) + MARGIN,
-            })
+            .map(|(requests, seconds)| Limit::new(requests, seconds))
             .collect();
         Self {
             limits,
@@ -151,7 +179,7 @@ impl Budget {
         if places.queue.first() != Some(&turn) || places.in_flight >= self.max_in_flight {
             return Admission::AfterAChange;
         }
-        places.admission(Instant::now(), &self.limits)
+        places.admission(Instant::now(), &self.limits, turn.0)
     }
 
     /// Lets no request of the account out for `pause`: the API asked for it.
@@ -187,7 +215,7 @@ impl Budget {
 
 impl Places {
     /// Takes a place if there is one now.
-    fn admission(&mut self, now: Instant, limits: &[Limit]) -> Admission {
+    fn admission(&mut self, now: Instant, limits: &[Limit], priority: Priority) -> Admission {
         self.paused_until = self.paused_until.filter(|until| *until > now);
         let mut at = self.paused_until;
         let longest = limits.iter().map(|limit| limit.span).max().unwrap_or_default();
@@ -197,7 +225,7 @@ impl Places {
         for limit in limits {
             let recent = self.ended.partition_point(|ended| *ended + limit.span <= now);
             let taken = self.in_flight + self.ended.len() - recent;
-            let Some(excess) = taken.checked_sub(limit.requests) else {
+            let Some(excess) = taken.checked_sub(limit.requests(priority)) else {
                 continue;
             };
             match self.ended.get(recent + excess) {

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use tokio::task::{Id, JoinError, JoinSet};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, info_span};
 
@@ -38,6 +39,9 @@ const SECONDS_OF_A_DAY: i64 = 86_400;
 
 /// How often a run that gives way asks whether somebody waits.
 const LOOK_FOR_WAITERS: Duration = Duration::from_secs(1);
+
+/// How long windows in hand may still take once somebody waits; what is not read by then is let go.
+const PATIENCE_OF_WAITERS: Duration = Duration::from_secs(10);
 
 /// What ends a run before its work is done.
 #[derive(Debug, Clone)]
@@ -92,6 +96,7 @@ impl<'a> Drive<'a> {
     /// The database is in trouble, or the lease is lost.
     pub(super) async fn run(&mut self, progress: &mut Progress, ends: &Ends) -> Result<(), LoadError> {
         let mut looks = tokio::time::interval(LOOK_FOR_WAITERS);
+        let mut waited_for = Instant::now();
         self.tell_headway(progress);
         loop {
             self.begin_windows();
@@ -100,6 +105,10 @@ impl<'a> Drive<'a> {
                 () = ends.stop.cancelled() => return self.let_go(progress).await,
                 _ = looks.tick(), if self.job.gives_way() && !self.gives_way => {
                     self.gives_way = self.books.lease.is_awaited(&self.books.worker.pool).await?;
+                    waited_for = Instant::now();
+                }
+                () = tokio::time::sleep_until(waited_for + PATIENCE_OF_WAITERS), if self.gives_way => {
+                    return self.let_go(progress).await;
                 }
                 fetched = self.tasks.join_next_with_id() => match fetched {
                     None => return Ok(()),

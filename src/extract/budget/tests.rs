@@ -178,3 +178,17 @@ proptest! {
         }
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_live_request_finds_a_place_in_a_minute_that_a_backfill_has_used_up() {
+    let budget = Budget::new(60, 0, 0);
+    for _ in 0..58 {
+        drop(budget.admit(Priority::Backfill).await);
+    }
+    let began = Instant::now();
+    drop(budget.admit(Priority::Live).await);
+    drop(budget.admit(Priority::Live).await);
+    assert_eq!(began.elapsed(), Duration::ZERO);
+    drop(budget.admit(Priority::Backfill).await);
+    assert!(began.elapsed() >= Duration::from_secs(60));
+}
