@@ -236,6 +236,20 @@ async fn a_single_day_is_compared_right_though_no_other_days_tell_the_reading() 
             [("01-08".to_owned(), [1, 0, 0])],
             "{behaviour:?}"
         );
+
+        // Those that are left show on which side of midnight the vanished ones belong.
+        for day in ["2026-01-07", "2026-01-08"] {
+            let gone = crossing(&past, day).session_id;
+            past.setup.simulator.world().vanish(&gone).unwrap();
+        }
+        let mut verification = day();
+        past.verify(&mut verification).await;
+        let gone = if behaviour.basis == Basis::Overlap { 2 } else { 1 };
+        assert_eq!(
+            differing(&verification),
+            [("01-08".to_owned(), [1, gone, 0])],
+            "{behaviour:?}"
+        );
     }
 }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use serde_json::json;
+use smartassist_etl::load::recent_counts;
 use smartassist_etl::load::runs::Outcome;
 use smartassist_etl::sync::{Job, Method, Verification};
 use smartassist_simulator::{Behaviour, NumResults, Rhythm, Seed};
@@ -140,6 +141,13 @@ async fn what_was_only_compared_teaches_a_later_process_nothing_wrong() {
         let fewest = "select min(distinct_records) from smartassist_sync.windows where purpose = 'verify' \
                       and upper(range) - lower(range) >= '12 h'";
         assert!(past.database.number(fewest).await > 50, "{num_results:?}");
+        let loaded =
+            "select count(*) from smartassist_sync.windows where purpose = 'new' and status = 'drained'";
+        let learned = recent_counts(&past.database.pool, "acct-sim", 4_000).await;
+        assert_eq!(
+            i64::try_from(learned.unwrap().len()).unwrap(),
+            past.database.number(loaded).await
+        );
 
         past.setup.pass(TimeDelta::hours(1));
         past.requests();
