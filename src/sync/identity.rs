@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use crate::extract::Tally;
+use crate::extract::{ApiError, Tally};
 use crate::load::compare::{self, Crossing};
 use crate::load::{Counters, LoadError};
+use crate::observe::chain;
 use crate::transform::Interaction;
 use crate::window::Window;
 
-use super::drain::{Reading, Verdict};
+use super::drain::{ReadError, Reading, Verdict};
 use super::plan::{Next, Planner, Seen};
 use super::report::Progress;
 use super::verify::{Comparing, DayComparison, Method};
@@ -110,6 +111,11 @@ impl Comparing<'_> {
             progress.counters += counters;
             let reading = match result {
                 Ok(reading) => reading,
+                // The day's own fault: others may be read all the same.
+                Err(error @ (ReadError::Withheld { .. } | ReadError::Api(ApiError::TooLarge { .. }))) => {
+                    returned.problem = Some(chain(&error).to_string());
+                    return Ok(Some(returned));
+                }
                 Err(error) => {
                     progress.failed(WindowFailure::of_reading(&error));
                     return Ok(None);

@@ -283,8 +283,11 @@ impl Comparing<'_> {
             day.compared = match by_total {
                 Some(equal) => Some(equal),
                 None => {
-                    self.by_identity(day.window, crossing(&readings), progress)
-                        .await?
+                    let compared = self.by_identity(day.window, crossing(&readings), progress);
+                    let Some(compared) = compared.await? else {
+                        return Ok(());
+                    };
+                    Some(compared)
                 }
             };
             if let Some(compared) = day.compared.as_ref().filter(|compared| compared.differs()) {
