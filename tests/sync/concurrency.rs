@@ -62,7 +62,7 @@ async fn a_poll_and_a_refresh_of_one_worker_share_its_lease_and_double_nothing()
 async fn another_worker_is_turned_away_while_this_one_refreshes() {
     let past = Past::of(1_000).await;
     past.setup.pass(TimeDelta::hours(1));
-    slow(&past.setup, 300);
+    slow(&past.setup, 1_000);
     let other = past.other_worker();
     let (job, stop) = (past.refresh(ALL), CancellationToken::new());
     let (refresh, skipped) = tokio::join!(past.run(&job), async {
