@@ -271,8 +271,12 @@ impl<'a> Drive<'a> {
         true
     }
 
-    /// Ends what is being read. Its requests are spent, so they are taken into the books.
+    /// Stores what is read already, and ends what is still being read. Its requests are spent, so they
+    /// are taken into the books.
     async fn let_go(&mut self, progress: &mut Progress) -> Result<(), LoadError> {
+        while let Some(fetched) = self.tasks.try_join_next_with_id() {
+            self.finish(fetched, progress).await?;
+        }
         self.tasks.shutdown().await;
         for fetch in std::mem::take(&mut self.in_flight).into_values() {
             if fetch.tally.requests() > 0 {
