@@ -16,7 +16,7 @@ use crate::window::Window;
 use super::drain::{ReadError, Reading, Verdict};
 use super::headway::Headway;
 use super::job::Job;
-use super::plan::{Limits, Next as Step, Planner, Seen};
+use super::plan::{Next as Step, Planner, Seen};
 use super::report::Progress;
 use super::traits::Order;
 use super::window::{Books, Fetch, Next, Source, WindowFailure, WindowReport, is_a_second};
@@ -123,13 +123,7 @@ impl<'a> Drive<'a> {
     }
 
     fn begin_windows(&mut self) {
-        let traits = self.source.traits.get();
-        self.planner.limit(Limits {
-            reach: traits.reach() as u64,
-            totals: traits.gives_totals(),
-            longest: traits.longest_window(),
-            time_zone_offset: self.source.api.account().time_zone_offset,
-        });
+        self.planner.limit(self.books.worker.limits());
         while !self.gives_way && self.in_flight.len() < WINDOWS_IN_FLIGHT {
             let Step::Read(planned) = self.planner.next(self.in_flight.len()) else {
                 return;

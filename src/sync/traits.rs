@@ -87,6 +87,9 @@ pub struct ApiTraits {
     /// Windows in a row that did not add up. Of this process alone: a server may mend its ways.
     #[serde(skip)]
     pub drifts_in_a_row: u32,
+    /// Windows were refused that were not long: the run ends with what was known of lengths before.
+    #[serde(skip)]
+    pub length_is_doubtful: bool,
     /// Windows in a row of which an empty page followed a full one, and no total said why.
     #[serde(skip)]
     pub empty_pages_in_a_row: u32,

@@ -148,16 +148,16 @@ impl AccountWorker {
         known: &ApiTraits,
         progress: &Progress,
     ) -> Result<(), LoadError> {
-        let traits = self.traits.get();
-        let is_known = ApiTraits {
-            drifts_in_a_row: 0,
-            empty_pages_in_a_row: 0,
-            ..traits.clone()
-        } == *known;
-        if is_known || progress.counters.records == 0 {
+        self.traits.learn(|traits| {
+            if std::mem::take(&mut traits.length_is_doubtful) {
+                traits.longest_window_seconds = known.longest_window_seconds;
+            }
+        });
+        // As JSON, which leaves out what is of this process alone.
+        let json = serde_json::to_value(self.traits.get()).unwrap_or_default();
+        if progress.counters.records == 0 || serde_json::to_value(known).is_ok_and(|known| known == json) {
             return Ok(());
         }
-        let json = serde_json::to_value(&traits).unwrap_or_default();
         accounts::remember_traits(&self.pool, &task.held.lease, &json).await
     }
 
