@@ -143,6 +143,8 @@ pub struct Finished<'a> {
     pub run_id: i64,
     /// How it ended.
     pub outcome: Outcome,
+    /// Whether everything that was wanted was read or tried.
+    pub tried_all: bool,
     /// All of its windows together.
     pub counters: Counters,
     /// The watermark at its end.
@@ -162,7 +164,8 @@ pub async fn finish(executor: impl PgExecutor<'_>, finished: &Finished<'_>) -> R
     let closed = sqlx::query(
         "update smartassist_sync.runs set status = $2, finished_at = $3, watermark_after = $4, error = $5, \
          windows = $6, pages = $7, requests = $8, records = $9, distinct_records = $10, inserted = $11, \
-         updated = $12, unchanged = $13, rejected = $14, missing = $15 where id = $1 and status = 'running'",
+         updated = $12, unchanged = $13, rejected = $14, missing = $15, tried_all = $16 \
+         where id = $1 and status = 'running'",
     )
     .bind(finished.run_id)
     .bind(finished.outcome.as_str())
@@ -179,6 +182,7 @@ pub async fn finish(executor: impl PgExecutor<'_>, finished: &Finished<'_>) -> R
     .bind(bigint(counters.unchanged))
     .bind(bigint(counters.rejected))
     .bind(bigint(counters.missing))
+    .bind(finished.tried_all)
     .execute(executor)
     .await?;
     if closed.rows_affected() == 1 {

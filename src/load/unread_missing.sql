@@ -3,8 +3,13 @@ from smartassist_sync.accounts as account
 cross join lateral (
     select date_trunc('second', least($2, clock_timestamp() - make_interval(secs => $3))) as head
 ) as settled
+cross join lateral (
+    select coalesce(range_agg(gap.range), '{}') as ranges
+    from smartassist_sync.gaps as gap
+    where gap.account_id = account.account_id and gap.next_try_at > clock_timestamp() and not $6::boolean
+) as resting
 cross join lateral unnest(
-    tstzmultirange(tstzrange($4, greatest($4, least($5, settled.head)))) - account.coverage
+    tstzmultirange(tstzrange($4, greatest($4, least($5, settled.head)))) - account.coverage - resting.ranges
 ) as stretch
 where account.account_id = $1
 order by 1

@@ -16,10 +16,12 @@ pub enum Wanted {
     /// What is not covered from the account's start on, but for gaps that are not to be tried
     /// again yet.
     New,
-    /// What of a stretch is not covered: gaps too, and before the account's start too.
+    /// What of a stretch is not covered, before the account's start too.
     Missing {
         /// The stretch, whole seconds.
         range: Window,
+        /// Whether gaps that are not to be tried again yet are meant too.
+        resting: bool,
     },
     /// What of a stretch is covered, but was not drained by a window that began at `since` or
     /// later.
@@ -58,7 +60,7 @@ pub async fn unread(
         .bind(settle.as_secs_f64());
     let query = match *wanted {
         Wanted::New => query,
-        Wanted::Missing { range } => query.bind(range.start).bind(range.end),
+        Wanted::Missing { range, resting } => query.bind(range.start).bind(range.end).bind(resting),
         Wanted::Reread {
             range,
             since,

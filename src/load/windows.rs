@@ -199,10 +199,10 @@ pub async fn spent_by_others(
     since: Duration,
 ) -> Result<Vec<(usize, Duration)>, LoadError> {
     let spent: Vec<(i64, f64)> = sqlx::query_as(
-        "select fetched.requests, extract(epoch from clock_timestamp() - fetched.finished_at)::float8 \
+        "select fetched.requests, extract(epoch from now() - fetched.finished_at)::float8 \
          from smartassist_sync.windows as fetched join smartassist_sync.runs as run on run.id = fetched.run_id \
          where fetched.account_id = $1 and run.holder is distinct from $2 \
-         and fetched.finished_at > clock_timestamp() - make_interval(secs => $3)",
+         and fetched.finished_at > now() - make_interval(secs => $3)",
     )
     .bind(account_id)
     .bind(holder)

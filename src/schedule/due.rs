@@ -73,7 +73,7 @@ impl Due {
     /// A tier that is due still, running or not, keeps its older instant: what was read since then
     /// counts, or else a tier that takes longer than its period would begin anew for ever. That
     /// instant is given back for somebody to complain of, unless it is this very ring's, heard
-    /// again, or it is not for us to be done with it.
+    /// again, or it is not for us to be done with it. A tier whose last run failed begins anew.
     pub(super) fn rang(
         &mut self,
         tier: usize,
@@ -84,6 +84,11 @@ impl Due {
             state.rests_until = None;
         }
         let state = &mut self.tiers[tier];
+        if state.failures > 0 {
+            // What fails again and again must not keep all else from being read anew.
+            (state.since, state.failures) = (Some(at), 0);
+            return None;
+        }
         let overdue = state.since.filter(|since| *since < ring && !self.taken);
         state.since.get_or_insert(at);
         overdue

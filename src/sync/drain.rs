@@ -111,7 +111,11 @@ impl Reader<'_> {
             self.traits.learn(|traits| traits.see_refused(page));
             return Reading::of(pass, Verdict::Overflow);
         }
-        info!(
+        if self.traits.get().totals_add_up {
+            // Totals could be relied on so far: records are being kept back.
+            return Reading::of(pass, Verdict::Drift);
+        }
+        warn!(
             reported = pass.total,
             records = pass.records,
             "numResults is not the number of records"
@@ -127,6 +131,7 @@ impl Reader<'_> {
         self.traits.learn(|traits| traits.see_first(&first));
         let traits = self.traits.get();
         let mut pass = Pass::default();
+        pass.reported = first.reported;
         pass.total = traits.total(&first);
         let starts = self.add(&mut pass, &first);
         self.traits.learn(|traits| traits.see_order(&starts));
@@ -156,7 +161,7 @@ impl Reader<'_> {
             if page.records.is_empty() && newest > traits.deepest_page {
                 // As if the records ended exactly with the page before; but some servers answer so
                 // to pages that they do not serve, and this one was never seen to serve this page.
-                self.traits.learn(|traits| traits.see_empty(newest));
+                self.traits.learn(|traits| traits.see_vain(newest));
                 return Ok(End::Beyond);
             }
             if page.records.len() < PAGE_SIZE {
@@ -243,7 +248,7 @@ impl Reader<'_> {
     pub(super) async fn further(&self, slice: &Slice, page: usize) -> Result<Option<Page>, ApiError> {
         match self.page(slice, page).await {
             Err(ApiError::Unaccepted { .. }) => {
-                self.traits.learn(|traits| traits.see_refused(page));
+                self.traits.learn(|traits| traits.see_vain(page));
                 Ok(None)
             }
             page => page.map(Some),
@@ -277,12 +282,16 @@ fn learn_from(traits: &mut ApiTraits, pass: &Pass) {
         return;
     }
     traits.drifts_in_a_row = 0;
-    traits.empty_pages_in_a_row = 0;
+    traits.vain_pages_in_a_row = 0;
     traits.offset_unit.get_or_insert(OffsetUnit::Pages);
     let last_with_records = full_pages - usize::from(pass.distinct().is_multiple_of(PAGE_SIZE as u64));
     traits.deepest_page = traits.deepest_page.max(last_with_records);
     match pass.total {
         Some(_) => traits.totals_add_up = true,
+        // Not the number of records once, but that may have been a bad moment.
+        None if traits.num_results == Some(NumResults::Other) && pass.reported == Some(pass.distinct()) => {
+            traits.num_results = Some(NumResults::Total);
+        }
         None if traits.num_results.is_none() => traits.num_results = Some(NumResults::Page),
         None => {}
     }

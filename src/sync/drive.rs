@@ -4,19 +4,21 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use chrono::{DateTime, TimeDelta, Utc};
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, info_span};
 
-use crate::extract::{ApiError, Tally};
+use crate::extract::{ApiError, LAST_OFFSET, Priority, Tally};
+use crate::load::wanted::{self, Wanted};
 use crate::load::{LoadError, Purpose, Status};
 use crate::window::Window;
 
 use super::drain::{ReadError, Reading, Verdict};
 use super::headway::Headway;
 use super::job::Job;
-use super::plan::{Next as Step, Planner, Seen};
+use super::plan::{Next as Step, Planner, Seen, head};
 use super::report::Progress;
 use super::traits::Order;
 use super::window::{Books, Fetch, Next, Source, WindowFailure, WindowReport, is_a_second};
@@ -37,10 +39,17 @@ const GAPS_IN_A_RUN: usize = 20;
 /// A window of more than a day that is refused is tried in parts: the API may count days otherwise.
 const SECONDS_OF_A_DAY: i64 = 86_400;
 
+/// A poll that takes longer than this, as after a day down, takes up what has begun since.
+const LOOK_FOR_NEW: Duration = Duration::from_secs(60);
+
+/// What a poll reads of longer ago than this is no news: refreshing has its turn beside it.
+const NEWS: TimeDelta = TimeDelta::days(1);
+
 /// How often a run that gives way asks whether somebody waits.
 const LOOK_FOR_WAITERS: Duration = Duration::from_secs(1);
 
 /// How long windows in hand may still take once somebody waits; what is not read by then is let go.
+/// As long as the budget needs for a window, and this at least.
 const PATIENCE_OF_WAITERS: Duration = Duration::from_secs(10);
 
 /// What ends a run before its work is done.
@@ -67,12 +76,22 @@ pub(super) struct Drive<'a> {
     failures_in_a_row: usize,
     has_turned: bool,
     gaps_found: usize,
+    /// The newest window was refused for its length, which proves neither trouble nor its end.
+    was_too_long: bool,
+    /// Up to when the plan goes.
+    until: DateTime<Utc>,
     /// Somebody of higher priority waits for the account: nothing new is begun.
     pub(super) gives_way: bool,
 }
 
 impl<'a> Drive<'a> {
-    pub(super) fn new(books: Books<'a>, job: &'a Job, planner: Planner, gaps: Vec<Window>) -> Self {
+    pub(super) fn new(
+        books: Books<'a>,
+        job: &'a Job,
+        planner: Planner,
+        gaps: Vec<Window>,
+        until: DateTime<Utc>,
+    ) -> Self {
         let worker = books.worker;
         let source = Source::of(worker, job.priority());
         Self {
@@ -86,6 +105,8 @@ impl<'a> Drive<'a> {
             failures_in_a_row: 0,
             has_turned: false,
             gaps_found: 0,
+            was_too_long: false,
+            until,
             gives_way: false,
         }
     }
@@ -97,6 +118,7 @@ impl<'a> Drive<'a> {
     pub(super) async fn run(&mut self, progress: &mut Progress, ends: &Ends) -> Result<(), LoadError> {
         let mut looks = tokio::time::interval(LOOK_FOR_WAITERS);
         let mut waited_for = Instant::now();
+        let mut news = tokio::time::interval_at(waited_for + LOOK_FOR_NEW, LOOK_FOR_NEW);
         self.tell_headway(progress);
         loop {
             self.begin_windows();
@@ -107,11 +129,15 @@ impl<'a> Drive<'a> {
                     self.gives_way = self.books.lease.is_awaited(&self.books.worker.pool).await?;
                     waited_for = Instant::now();
                 }
-                () = tokio::time::sleep_until(waited_for + PATIENCE_OF_WAITERS), if self.gives_way => {
+                () = tokio::time::sleep_until(waited_for + self.patience()), if self.gives_way => {
                     return self.let_go(progress).await;
                 }
+                _ = news.tick(), if *self.job == Job::Poll => self.look_for_new().await?,
                 fetched = self.tasks.join_next_with_id() => match fetched {
-                    None => return Ok(()),
+                    None => {
+                        progress.tried_all = self.planner.is_done();
+                        return Ok(());
+                    }
                     Some(fetched) => {
                         if !self.finish(fetched, progress).await? {
                             return self.let_go(progress).await;
@@ -124,7 +150,7 @@ impl<'a> Drive<'a> {
 
     fn begin_windows(&mut self) {
         self.planner.limit(self.books.worker.limits());
-        while !self.gives_way && self.in_flight.len() < WINDOWS_IN_FLIGHT {
+        while !self.gives_way && self.in_flight.len() < self.windows_in_flight() {
             let Step::Read(planned) = self.planner.next(self.in_flight.len()) else {
                 return;
             };
@@ -134,13 +160,67 @@ impl<'a> Drive<'a> {
                 tally: Tally::default().into(),
             };
             let reading = {
-                let (source, fetch) = (self.source.clone(), fetch.clone());
+                let priority = self.priority(planned.window);
+                let (source, fetch) = (
+                    Source {
+                        priority,
+                        ..self.source.clone()
+                    },
+                    fetch.clone(),
+                );
                 async move { source.read(&fetch).await }
             };
             let span = info_span!("window", range = %planned.window);
             let task = self.tasks.spawn(reading.instrument(span));
             self.in_flight.insert(task.id(), fetch);
         }
+    }
+
+    /// Takes up what has begun since the plan was made: it is read first.
+    async fn look_for_new(&mut self) -> Result<(), LoadError> {
+        let worker = self.books.worker;
+        let settle = worker.settings.settle;
+        let (after, until) = (self.until, head(worker.clock.now(), settle));
+        if until <= after {
+            return Ok(());
+        }
+        let account_id = &self.books.lease.account_id;
+        for window in wanted::unread(&worker.pool, account_id, &Wanted::New, until, settle).await? {
+            if window.end > after {
+                self.planner.add_newest(Window {
+                    start: window.start.max(after),
+                    ..window
+                });
+            }
+        }
+        self.until = until;
+        Ok(())
+    }
+
+    /// What a poll reads of longer ago is no news.
+    fn priority(&self, window: Window) -> Priority {
+        match self.job {
+            Job::Poll if window.end < self.until - NEWS => Priority::Refresh,
+            job => job.priority(),
+        }
+    }
+
+    /// A run that gives way has one window at a time where the budget takes long for three.
+    fn windows_in_flight(&self) -> usize {
+        if self.job.gives_way() && self.patience() > PATIENCE_OF_WAITERS * 2 {
+            1
+        } else {
+            WINDOWS_IN_FLIGHT
+        }
+    }
+
+    /// How long windows in hand may take once somebody waits.
+    fn patience(&self) -> Duration {
+        let for_a_window = match self.source.api.account().requests_per_minute {
+            0 => 0,
+            requests => 60 * (LAST_OFFSET as u64 + 1) / u64::from(requests),
+        };
+        PATIENCE_OF_WAITERS.max(Duration::from_secs(for_a_window))
     }
 
     /// Stores what a task read. False where the run should end.
@@ -166,7 +246,7 @@ impl<'a> Drive<'a> {
         };
         let next = progress.add(report);
         self.tell_headway(progress);
-        Ok(self.goes_on_after(next))
+        Ok(std::mem::take(&mut self.was_too_long) || self.goes_on_after(next))
     }
 
     async fn store(
@@ -182,6 +262,7 @@ impl<'a> Drive<'a> {
                 let longest = (window.seconds() / 2).max(SECONDS_OF_A_DAY);
                 self.source.traits.learn(|traits| traits.see_too_long(longest));
                 self.planner.drifted(window);
+                self.was_too_long = true;
                 return self
                     .books
                     .store(fetch, purpose, Reading::nothing(), Status::Split)

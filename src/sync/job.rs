@@ -109,7 +109,7 @@ impl Job {
             }
             (_, Some(range), Some(since)) => {
                 vec![
-                    Wanted::Missing { range },
+                    Wanted::Missing { range, resting: true },
                     Wanted::Reread {
                         range,
                         since,
@@ -117,7 +117,10 @@ impl Job {
                     },
                 ]
             }
-            (_, Some(range), None) => vec![Wanted::Missing { range }],
+            (_, Some(range), None) => vec![Wanted::Missing {
+                range,
+                resting: false,
+            }],
             (_, None, _) => vec![Wanted::New],
         }
     }

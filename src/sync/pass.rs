@@ -52,6 +52,9 @@ pub(super) struct Pass {
     /// Records on each page.
     lengths: Vec<usize>,
     pub(super) records: u64,
+    /// `numResults` of the first page, whatever it counts.
+    pub(super) reported: Option<u64>,
+    /// The number of records, where that is what it counts.
     pub(super) total: Option<u64>,
     pub(super) end: Option<End>,
 }

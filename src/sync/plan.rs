@@ -32,6 +32,9 @@ const PART_FILL: f64 = 0.75;
 /// Parts of a window that overflowed without a total: nobody knows by how much.
 const PARTS_WITHOUT_TOTAL: usize = 3;
 
+/// No window is cut into more parts at once, whatever total the API names.
+const MOST_PARTS: usize = 500;
+
 /// A first window without totals whose first page came back full is given up at once, and the
 /// next one is shorter by this.
 const PROBE_STEP: usize = 8;
@@ -166,6 +169,20 @@ impl Planner {
         });
     }
 
+    /// Whether nothing is left to cut.
+    pub(super) fn is_done(&self) -> bool {
+        self.stretches.is_empty()
+    }
+
+    /// Adds a stretch after all others.
+    pub(super) fn add_newest(&mut self, window: Window) {
+        self.stretches.push_back(Stretch {
+            window,
+            longest: LONGEST_WINDOW,
+            is_part: false,
+        });
+    }
+
     /// The API shows more or less than was thought, or says more or less about it.
     pub(super) fn limit(&mut self, limits: Limits) {
         self.limits = limits;
@@ -244,7 +261,7 @@ impl Planner {
         reason = "a small whole number"
     )]
     fn parts_of(&self, total: u64) -> usize {
-        (count(total) / (count(self.limits.reach) * PART_FILL)).ceil() as usize
+        ((count(total) / (count(self.limits.reach) * PART_FILL)).ceil() as usize).min(MOST_PARTS)
     }
 
     /// `boundaries` lie within the window, in order.

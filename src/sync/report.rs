@@ -99,6 +99,8 @@ pub(super) struct Progress {
     pub(super) counters: Counters,
     pub(super) watermark: DateTime<Utc>,
     pub(super) outcome: Outcome,
+    /// Everything that was wanted was read or tried.
+    pub(super) tried_all: bool,
     /// What was wrong first.
     pub(super) error: Option<String>,
     failure: Option<Failure>,
@@ -111,6 +113,7 @@ impl Progress {
             counters: Counters::default(),
             watermark,
             outcome: Outcome::Succeeded,
+            tried_all: false,
             error: None,
             failure: None,
             gave_way: false,

@@ -246,6 +246,7 @@ impl AccountWorker {
         let finished = Finished {
             run_id: run.id,
             outcome: progress.outcome,
+            tried_all: progress.tried_all,
             counters: progress.counters,
             watermark: progress.watermark,
             at: self.clock.now(),

@@ -13,9 +13,9 @@ use crate::extract::{LAST_OFFSET, PAGE_SIZE, Page};
 /// together: a server that reshuffles each answer can only be read a page at a time.
 const DRIFTS_UNTIL_SINGLE_PAGES: u32 = 2;
 
-/// So many windows in a row that seemed to end exactly with a full page, and the page after it is
-/// taken for one that is not served: once in a hundred windows it is chance.
-const EMPTY_PAGES_UNTIL_REFUSED: u32 = 2;
+/// So many windows in a row of which a page was refused, or seemed to end exactly with a full page,
+/// and that page is taken for one that is not served. The latter is chance once in a hundred windows.
+const VAIN_PAGES_UNTIL_REFUSED: u32 = 2;
 
 /// Rows in which an order would show by chance no more often than once in millions of pages.
 const ROWS_FOR_ORDER: usize = 12;
@@ -90,9 +90,13 @@ pub struct ApiTraits {
     /// Windows were refused that were not long: the run ends with what was known of lengths before.
     #[serde(skip)]
     pub length_is_doubtful: bool,
-    /// Windows in a row of which an empty page followed a full one, and no total said why.
+    /// Windows in a row of which a page was refused, or came empty after a full one and no total said
+    /// why.
     #[serde(skip)]
-    pub empty_pages_in_a_row: u32,
+    pub vain_pages_in_a_row: u32,
+    /// What was refused was refused to an earlier process: it is tried once more.
+    #[serde(skip)]
+    pub refusal_is_stale: bool,
 }
 
 impl ApiTraits {
@@ -101,8 +105,10 @@ impl ApiTraits {
         if self.drifts_in_a_row >= DRIFTS_UNTIL_SINGLE_PAGES {
             return 1;
         }
-        let served = |refused: usize| refused.clamp(self.deepest_page + 1, LAST_OFFSET + 1);
-        self.refused_page.map_or(LAST_OFFSET + 1, served)
+        let deepest = self.deepest_page.min(LAST_OFFSET);
+        let served = |refused: usize| refused.clamp(deepest + 1, LAST_OFFSET + 1);
+        let refused = self.refused_page.filter(|_| !self.refusal_is_stale);
+        refused.map_or(LAST_OFFSET + 1, served)
     }
 
     /// Records that can be reached in one window.
@@ -169,16 +175,18 @@ impl ApiTraits {
         );
     }
 
-    /// A page came empty after a full one, so deep as none was ever seen to be served.
-    pub(super) fn see_empty(&mut self, page: usize) {
-        self.empty_pages_in_a_row += 1;
-        if self.empty_pages_in_a_row >= EMPTY_PAGES_UNTIL_REFUSED {
+    /// A page was refused, or came empty after a full one so deep as none was ever seen to be
+    /// served. Once may be chance, or a fault in passing.
+    pub(super) fn see_vain(&mut self, page: usize) {
+        self.vain_pages_in_a_row += 1;
+        if self.refused_page == Some(page) || self.vain_pages_in_a_row >= VAIN_PAGES_UNTIL_REFUSED {
             self.see_refused(page);
         }
     }
 
     /// A page was refused, or was empty although there were more records.
     pub(super) fn see_refused(&mut self, page: usize) {
+        self.refusal_is_stale = false;
         self.refused_page = Some(self.refused_page.map_or(page, |refused| refused.min(page)));
     }
 }

@@ -70,7 +70,7 @@ impl AccountWorker {
             lease: &task.held.lease,
             run_id: task.run.id,
         };
-        let mut drive = Drive::new(books, task.job, planner, gaps);
+        let mut drive = Drive::new(books, task.job, planner, gaps, task.until);
         let ends = Ends {
             stop: task.stop.clone(),
             lost: task.held.lost.clone(),
@@ -131,7 +131,10 @@ impl AccountWorker {
             .unwrap_or_else(PoisonError::into_inner)
             .is_none();
         if is_new {
-            self.traits.set(known.clone());
+            self.traits.set(ApiTraits {
+                refusal_is_stale: true,
+                ..known.clone()
+            });
             let mut density = Density::default();
             for (window, records) in recent_counts(&self.pool, account_id, WINDOWS_REMEMBERED).await? {
                 density.observe_count(window, records);

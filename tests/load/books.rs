@@ -15,6 +15,7 @@ async fn finish(desk: &Desk, run_id: i64, outcome: Outcome) {
     let finished = Finished {
         run_id,
         outcome,
+        tried_all: false,
         counters: Counters {
             missing: 3,
             ..Counters::default()

@@ -104,7 +104,17 @@ async fn missing_is_what_of_a_stretch_is_not_covered_gaps_and_all() {
     gap(&desk, "10:30:00", "10:30:01").await;
     let missing = |start, end| Wanted::Missing {
         range: window(start, end),
+        resting: true,
     };
+    let without_resting = Wanted::Missing {
+        range: window("08:00:00", "11:00:00"),
+        resting: false,
+    };
+    assert_eq!(
+        left(&desk, without_resting, "23:00:00").await,
+        ["08:00:00-09:00:00", "10:00:00-10:30:00", "10:30:01-11:00:00"],
+        "a gap that was tried just now rests"
+    );
     assert_eq!(
         left(&desk, missing("08:00:00", "11:00:00"), "23:00:00").await,
         ["08:00:00-09:00:00", "10:00:00-11:00:00"]
@@ -123,6 +133,7 @@ async fn missing_is_what_of_a_stretch_is_not_covered_gaps_and_all() {
             start: instant("2025-12-31T00:00:00Z"),
             end: instant("2026-01-02T00:00:00Z"),
         },
+        resting: false,
     };
     assert_eq!(left(&desk, before_start, "23:00:00").await.len(), 1);
 }
@@ -205,7 +216,7 @@ async fn what_has_not_happened_yet_by_the_databases_clock_is_never_wanted() {
         end: instant("2999-01-01T00:00:00Z"),
     };
     let since = at("13:00:00");
-    let missing = Wanted::Missing { range };
+    let missing = Wanted::Missing { range, resting: true };
     let reread = Wanted::Reread {
         range,
         since,
