@@ -123,6 +123,8 @@ impl<'a> Drive<'a> {
         loop {
             self.begin_windows();
             tokio::select! {
+                // Nothing new is begun once it is told to end.
+                biased;
                 () = ends.lost.cancelled() => return Err(LoadError::LeaseLost),
                 () = ends.stop.cancelled() => return self.let_go(progress).await,
                 _ = looks.tick(), if self.job.gives_way() && !self.gives_way => {
@@ -273,7 +275,7 @@ impl<'a> Drive<'a> {
                     // It is not the length, then, that the API minds.
                     self.source
                         .traits
-                        .learn(|traits| traits.longest_window_seconds = None);
+                        .learn(|traits| traits.length_is_doubtful = true);
                 }
                 return self
                     .books
@@ -349,10 +351,15 @@ impl<'a> Drive<'a> {
     /// Stores what is read already, and ends what is still being read. Its requests are spent, so they
     /// are taken into the books.
     async fn let_go(&mut self, progress: &mut Progress) -> Result<(), LoadError> {
+        let mut read = Vec::new();
         while let Some(fetched) = self.tasks.try_join_next_with_id() {
+            read.push(fetched);
+        }
+        // Before anything is stored: meanwhile they would ask on.
+        self.tasks.shutdown().await;
+        for fetched in read {
             self.finish(fetched, progress).await?;
         }
-        self.tasks.shutdown().await;
         for fetch in std::mem::take(&mut self.in_flight).into_values() {
             if fetch.tally.requests() > 0 {
                 let purpose = self.purpose(fetch.planned.window);
