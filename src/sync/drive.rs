@@ -61,7 +61,8 @@ pub(super) struct Ends {
     pub(super) lost: CancellationToken,
 }
 
-type Fetched = (Id, Result<Reading, ReadError>);
+/// `None` where it was told to stop.
+type Read = Option<Result<Reading, ReadError>>;
 
 /// A plan on its way through.
 pub(super) struct Drive<'a> {
@@ -71,7 +72,7 @@ pub(super) struct Drive<'a> {
     pub(super) planner: Planner,
     /// Windows that are known not to be reachable whole.
     gaps: Vec<Window>,
-    tasks: JoinSet<Result<Reading, ReadError>>,
+    tasks: JoinSet<Read>,
     in_flight: HashMap<Id, Fetch>,
     failures_in_a_row: usize,
     has_turned: bool,
@@ -121,7 +122,7 @@ impl<'a> Drive<'a> {
         let mut news = tokio::time::interval_at(waited_for + LOOK_FOR_NEW, LOOK_FOR_NEW);
         self.tell_headway(progress);
         loop {
-            self.begin_windows();
+            self.begin_windows(&ends.stop);
             tokio::select! {
                 // Nothing new is begun once it is told to end.
                 biased;
@@ -150,7 +151,7 @@ impl<'a> Drive<'a> {
         }
     }
 
-    fn begin_windows(&mut self) {
+    fn begin_windows(&mut self, stop: &CancellationToken) {
         self.planner.limit(self.books.worker.limits());
         while !self.gives_way && self.in_flight.len() < self.windows_in_flight() {
             let Step::Read(planned) = self.planner.next(self.in_flight.len()) else {
@@ -170,7 +171,8 @@ impl<'a> Drive<'a> {
                     },
                     fetch.clone(),
                 );
-                async move { source.read(&fetch).await }
+                let stop = stop.clone();
+                async move { stop.run_until_cancelled(source.read(&fetch)).await }
             };
             let span = info_span!("window", range = %planned.window);
             let task = self.tasks.spawn(reading.instrument(span));
@@ -228,16 +230,22 @@ impl<'a> Drive<'a> {
     /// Stores what a task read. False where the run should end.
     async fn finish(
         &mut self,
-        fetched: Result<Fetched, JoinError>,
+        fetched: Result<(Id, Read), JoinError>,
         progress: &mut Progress,
     ) -> Result<bool, LoadError> {
         let id = fetched.as_ref().map_or_else(JoinError::id, |(id, _)| *id);
+        let fetched = match fetched {
+            // Still in flight, as far as the books are concerned.
+            Ok((_, None)) => return Ok(true),
+            Ok((_, Some(result))) => Ok(result),
+            Err(error) => Err(error),
+        };
         let Some(fetch) = self.in_flight.remove(&id) else {
             return Ok(true);
         };
         let span = info_span!("window", range = %fetch.planned.window);
         let report = match fetched {
-            Ok((_, result)) => self.store(&fetch, result).instrument(span).await?,
+            Ok(result) => self.store(&fetch, result).instrument(span).await?,
             Err(error) => {
                 let failure = WindowFailure::of_task(&error);
                 self.books
