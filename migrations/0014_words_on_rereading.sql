@@ -19,10 +19,6 @@ comment on table smartassist.raw_interactions is
     'The record of each interaction as it was received, after the privacy rules, in the latest version that the loader saw. Written together with the rows: an interaction that was stored while keeping it was switched off has none until it changes. Rows can be rebuilt from it without asking the API again. Contains personal data.';
 comment on table smartassist_sync.windows is
     'The ledger of fetched windows; a stretch of time has one entry for every time it was fetched. Entries are written in the same transaction as the rows that came, that of a drained window also with the coverage.';
-comment on column smartassist_sync.windows.status is
-    'drained (every record in it was seen), split (too many records, fetched in parts), gap (too many records even in the smallest part: what was reachable is stored, the rest is missing, see smartassist_sync.gaps) or failed (nothing of it is stored; also where it was let go).';
-comment on column smartassist_sync.windows.purpose is
-    'Why it was fetched: new (not covered yet, at the head of time), refresh (records change later), backfill (asked for by an operator), gap (a gap was tried again) or verify.';
 comment on column smartassist_sync.windows.error is
     'Why the window failed, was let go, was split or is a gap, without personal data. NULL where nothing went wrong.';
 comment on column smartassist_sync.windows.updated is
