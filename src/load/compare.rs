@@ -48,6 +48,22 @@ impl Membership {
     }
 }
 
+/// Up to which instant anything of the account is loaded; `None` where nothing is.
+///
+/// # Errors
+/// The database fails.
+pub async fn loaded_until(
+    executor: impl PgExecutor<'_>,
+    account_id: &str,
+) -> Result<Option<DateTime<Utc>>, LoadError> {
+    let until: Option<Option<DateTime<Utc>>> =
+        sqlx::query_scalar("select upper(coverage) from smartassist_sync.accounts where account_id = $1")
+            .bind(account_id)
+            .fetch_optional(executor)
+            .await?;
+    Ok(until.flatten())
+}
+
 /// How many stored interactions belong to a window, under each of [`Membership::ALL`]. Those that
 /// are marked as missing do not count.
 ///

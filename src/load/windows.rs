@@ -121,12 +121,16 @@ pub struct ComparedWindow<'a> {
     pub run_id: i64,
     /// The stretch of time.
     pub window: Window,
+    /// What came of it.
+    pub status: Status,
     /// Pages, requests and records that it took; distinct records as many as it holds.
     pub counters: Counters,
     /// The total that the API reported, where it did.
     pub reported_total: Option<u64>,
     /// When fetching began.
     pub started_at: DateTime<Utc>,
+    /// What was wrong, without bodies, values or secrets.
+    pub error: Option<&'a str>,
 }
 
 /// Puts a window that was compared into the ledger: its requests are spent.
@@ -139,11 +143,11 @@ pub async fn record_compared(pool: &PgPool, compared: &ComparedWindow<'_>) -> Re
         run_id: compared.run_id,
         window: compared.window,
         purpose: Purpose::Verify,
-        status: Status::Drained,
+        status: compared.status,
         counters: compared.counters,
         reported_total: compared.reported_total,
         started_at: compared.started_at,
-        error: None,
+        error: compared.error,
     };
     record(pool, &entry).await
 }
@@ -220,7 +224,7 @@ pub async fn spent_by_others(
 
 /// How many distinct records the newest drained windows held, `limit` windows at most, oldest
 /// first: what expected density is reckoned from. What was only compared says nothing reliable:
-/// windows that overflowed are among it.
+/// days that were only counted are among it.
 ///
 /// # Errors
 /// The database fails.

@@ -1,19 +1,64 @@
 //! Comparing a day interaction by interaction: it is read whole, and nothing of it is stored.
+//!
+//! A poll waits for seconds only, and a dense day takes minutes: what was read of it is kept, so
+//! that the next slice goes on in its middle.
 
 use std::collections::{BTreeMap, HashSet};
 
-use crate::extract::{ApiError, Tally};
+use crate::extract::{ApiError, Priority, Tally};
 use crate::load::compare::{self, Crossing};
-use crate::load::{Counters, LoadError};
-use crate::observe::chain;
+use crate::load::{Counters, LoadError, Status};
+use crate::observe::{chain, instant};
 use crate::transform::Interaction;
 use crate::window::Window;
 
+use super::comparison::{DayComparison, Method};
 use super::drain::{ReadError, Reading, Verdict};
-use super::plan::{Next, Planner, Seen};
+use super::headway::Headway;
+use super::plan::{Next, Planned, Planner, Seen};
 use super::report::Progress;
-use super::verify::{Comparing, DayComparison, Method};
+use super::verify::{Comparing, Spent, Verification};
 use super::window::{Fetch, Source, WindowFailure, is_a_second};
+
+/// A day that is being read.
+#[derive(Debug)]
+pub(super) struct DayReading {
+    /// What of it is left.
+    planner: Planner,
+    returned: Returned,
+}
+
+impl DayReading {
+    fn of(planner: Planner) -> Self {
+        Self {
+            planner,
+            returned: Returned::default(),
+        }
+    }
+
+    /// Requests that are still to come, roughly.
+    pub(super) fn requests_left(&self) -> u64 {
+        let (records, windows) = self.planner.expected_left();
+        Headway::new(Counters::default(), records, windows).requests_left
+    }
+
+    /// Takes in what came of a window that `planner` has cut.
+    fn take_in(&mut self, mut planner: Planner, planned: Planned, day: Window, reading: Reading) {
+        let starts = reading.rows.starts();
+        match reading.verdict {
+            Verdict::Drained => planner.drained(planned.window, &starts),
+            _ if is_a_second(planned.window) => {
+                self.returned.problem = Some(unreadable(planned.window, reading.verdict));
+            }
+            Verdict::Overflow => {
+                planner.overflowed(planned, reading.reported_total, Seen::Sample(&starts));
+            }
+            Verdict::Drift => planner.drifted(planned.window),
+        }
+        self.planner = planner;
+        self.returned.add(day, reading);
+    }
+}
 
 /// What the API returned of a day.
 #[derive(Debug, Default)]
@@ -43,18 +88,34 @@ impl Returned {
 }
 
 impl Comparing<'_> {
-    /// Reads a day and compares it. `known` are the sessions that cross its bounds and are
-    /// returned with it; what is returned shows more. `None` where the API failed in a way that
-    /// may pass.
+    /// Reads the day at `place` and compares it. `known` are the sessions that cross its bounds and
+    /// are returned with it; what is returned shows more. `None` where it was cut short, or the
+    /// API failed in a way that may pass: what was read so far is kept.
     pub(super) async fn by_identity(
         &self,
-        day: Window,
+        verification: &mut Verification,
+        place: usize,
         known: Crossing,
         progress: &mut Progress,
     ) -> Result<Option<DayComparison>, LoadError> {
-        let Some(returned) = self.read_day(day, progress).await? else {
+        if !self.read_day(verification, place, progress).await? {
             return Ok(None);
-        };
+        }
+        let day = &mut verification.days[place];
+        let returned = day
+            .reading
+            .take()
+            .map(|reading| reading.returned)
+            .unwrap_or_default();
+        self.compare_with(day.window, returned, known).await.map(Some)
+    }
+
+    async fn compare_with(
+        &self,
+        day: Window,
+        returned: Returned,
+        known: Crossing,
+    ) -> Result<DayComparison, LoadError> {
         let (pool, account_id) = (&self.worker.pool, &self.held.lease.account_id);
         let ids: Vec<&str> = returned.hashes.keys().map(String::as_str).collect();
         let versions = compare::versions(pool, account_id, &ids).await?;
@@ -84,56 +145,92 @@ impl Comparing<'_> {
             comparison.not_returned = gone.count() as u64;
         }
         comparison.problem = returned.problem;
-        Ok(Some(comparison))
+        Ok(comparison)
     }
 
-    async fn read_day(&self, day: Window, progress: &mut Progress) -> Result<Option<Returned>, LoadError> {
-        let mut planner = Planner::new(&[day], self.worker.density(), self.worker.limits());
-        let source = Source::of(self.worker, crate::extract::Priority::Backfill);
-        let mut returned = Returned::default();
-        while let Next::Read(planned) = planner.next(0) {
-            if self.ends(progress).await? {
-                return Ok(None);
+    /// Reads what is left of the day; whether nothing is.
+    async fn read_day(
+        &self,
+        verification: &mut Verification,
+        place: usize,
+        progress: &mut Progress,
+    ) -> Result<bool, LoadError> {
+        let day = verification.days[place].window;
+        loop {
+            self.tell_headway(verification, progress);
+            let reading = verification.days[place].reading.get_or_insert_with(|| {
+                DayReading::of(Planner::new(&[day], self.worker.density(), self.worker.limits()))
+            });
+            if reading.returned.problem.is_some() {
+                return Ok(true);
             }
-            let fetch = Fetch {
-                planned,
-                started_at: self.worker.clock.now(),
-                tally: Tally::default().into(),
+            // A copy: a window of which nothing comes stays planned.
+            let mut planner = reading.planner.clone();
+            planner.limit(self.worker.limits());
+            let Next::Read(planned) = planner.next(0) else {
+                return Ok(true);
             };
-            let result = source.read(&fetch).await;
-            let total = result.as_ref().ok().and_then(|reading| reading.reported_total);
-            let counters = Counters {
-                distinct_records: result.as_ref().map_or(0, |reading| reading.distinct_records),
-                ..fetch.counters()
-            };
-            self.book(planned.window, counters, total, fetch.started_at)
-                .await?;
-            progress.counters += counters;
-            let reading = match result {
-                Ok(reading) => reading,
+            if self.ends(progress).await? {
+                return Ok(false);
+            }
+            match self.read_window(planned, progress).await? {
+                Ok(read) => reading.take_in(planner, planned, day, read),
                 // The day's own fault: others may be read all the same.
                 Err(error @ (ReadError::Withheld { .. } | ReadError::Api(ApiError::TooLarge { .. }))) => {
-                    returned.problem = Some(chain(&error).to_string());
-                    return Ok(Some(returned));
+                    reading.returned.problem = Some(chain(&error).to_string());
                 }
                 Err(error) => {
                     progress.failed(WindowFailure::of_reading(&error));
-                    return Ok(None);
+                    return Ok(false);
                 }
-            };
-            let starts = reading.rows.starts();
-            match reading.verdict {
-                Verdict::Drained => planner.drained(planned.window, &starts),
-                _ if is_a_second(planned.window) => {
-                    returned.problem = Some("a second holds more records than the API shows".to_owned());
-                }
-                Verdict::Overflow => {
-                    planner.overflowed(planned, reading.reported_total, Seen::Sample(&starts));
-                }
-                Verdict::Drift => planner.drifted(planned.window),
             }
-            returned.add(day, reading);
         }
-        Ok(Some(returned))
+    }
+
+    /// Reads a window and books what that cost.
+    async fn read_window(
+        &self,
+        planned: Planned,
+        progress: &mut Progress,
+    ) -> Result<Result<Reading, ReadError>, LoadError> {
+        let fetch = Fetch {
+            planned,
+            started_at: self.worker.clock.now(),
+            tally: Tally::default().into(),
+        };
+        let read = Source::of(self.worker, Priority::Backfill).read(&fetch).await;
+        let (status, error) = match &read {
+            Ok(reading) if reading.verdict == Verdict::Drained => (Status::Drained, None),
+            Ok(reading) if is_a_second(planned.window) => {
+                (Status::Gap, Some(unreadable(planned.window, reading.verdict)))
+            }
+            Ok(_) => (Status::Split, None),
+            Err(error) => (Status::Failed, Some(chain(error).to_string())),
+        };
+        let reading = read.as_ref().ok();
+        let spent = Spent {
+            window: planned.window,
+            status,
+            counters: Counters {
+                distinct_records: reading.map_or(0, |reading| reading.distinct_records),
+                ..fetch.counters()
+            },
+            reported_total: reading.and_then(|reading| reading.reported_total),
+            started_at: fetch.started_at,
+            error: error.as_deref(),
+        };
+        self.book(&spent, progress).await?;
+        Ok(read)
+    }
+}
+
+/// Why a second could not be read. The day is not read on: others like it may be in it, each of
+/// which costs dozens of requests, and it has to be looked at in any case.
+fn unreadable(second: Window, verdict: Verdict) -> String {
+    let at = instant(second.start);
+    if verdict == Verdict::Drift {
+        format!("the rows of the second at {at} shift each time that it is read")
+    } else {
+        format!("the second at {at} holds more records than the API shows")
     }
 }

@@ -1,6 +1,7 @@
 //! Turning what is wanted and not read yet into windows, and driving them through: extract,
 //! transform, load.
 
+mod comparison;
 mod density;
 mod drain;
 mod drive;
@@ -20,6 +21,7 @@ mod verify;
 mod window;
 mod work;
 
+pub use comparison::{DayComparison, Method};
 pub use headway::Headway;
 pub use job::Job;
 pub use plan::head;
@@ -28,4 +30,4 @@ pub use report::{Failure, RunReport};
 pub use run::{AccountWorker, WorkerSettings};
 pub use time_zone::TimeZoneVerdict;
 pub use traits::{ApiTraits, NumResults, OffsetUnit, Order};
-pub use verify::{DayComparison, Method, Verification};
+pub use verify::Verification;

@@ -9,18 +9,20 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Days, NaiveTime, Utc};
-use serde::Serialize;
 use tokio_util::sync::CancellationToken;
-use tracing::{Instrument, info, info_span};
+use tracing::{Instrument, debug, info, info_span};
 
-use crate::extract::{Narrowing, PageRequest, Priority, Tally};
+use crate::extract::{Narrowing, Page, PageRequest, Priority, Tally};
 use crate::load::compare::{self, Basis, Crossing, Membership};
-use crate::load::runs::{self, Kind, NewRun, OpenRun};
-use crate::load::{ComparedWindow, Counters, LoadError, record_compared};
+use crate::load::runs::{self, Kind, NewRun, OpenRun, Outcome};
+use crate::load::{ComparedWindow, Counters, LoadError, Status, record_compared};
 use crate::observe;
 use crate::window::Window;
 
+use super::comparison::{DayComparison, Method};
+use super::drain::ReadError;
 use super::headway::Headway;
+use super::identity::DayReading;
 use super::lease::Held;
 use super::plan::head;
 use super::report::{Progress, RunReport};
@@ -31,76 +33,24 @@ use super::window::{WindowFailure, counters};
 /// A reading is ruled out once so many days more fit under another one.
 const DAYS_THAT_RULE_OUT: usize = 3;
 
-/// How a day was compared.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Method {
-    /// The API's total against our count.
-    Total,
-    /// Every interaction of the day.
-    Identity,
-}
-
-/// One day of the API's against ours. The counts are of interactions.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct DayComparison {
-    /// The day, or what of it is in the range. Its first instant.
-    pub from: DateTime<Utc>,
-    /// The first instant after it.
-    pub to: DateTime<Utc>,
-    /// How it was compared.
-    pub method: Method,
-    /// So many the API has.
-    pub api: u64,
-    /// So many of those are stored; under [`Method::Total`], so many are stored for the day.
-    pub stored: u64,
-    /// The API has them, and they are not stored.
-    pub not_stored: u64,
-    /// They are stored, and the API did not return them.
-    pub not_returned: u64,
-    /// They are stored in another version.
-    pub changed: u64,
-    /// Records of the API that cannot become rows.
-    pub rejected: u64,
-    /// Why it could not be compared.
-    pub problem: Option<String>,
-}
-
-impl DayComparison {
-    /// Whether the day is not as it should be.
-    pub fn differs(&self) -> bool {
-        self.problem.is_some() || self.not_stored + self.not_returned + self.changed > 0
-    }
-
-    pub(super) fn of(day: Window, method: Method) -> Self {
-        Self {
-            from: day.start,
-            to: day.end,
-            method,
-            api: 0,
-            stored: 0,
-            not_stored: 0,
-            not_returned: 0,
-            changed: 0,
-            rejected: 0,
-            problem: None,
-        }
-    }
-}
-
 /// A range that is being verified. It remembers what was compared, so that it can be gone on
 /// with after the daemon has had its turn.
 #[derive(Debug)]
 pub struct Verification {
     range: Window,
-    days: Vec<Day>,
+    /// Whether the range was cut to what is loaded.
+    is_cut: bool,
+    pub(super) days: Vec<Day>,
 }
 
 #[derive(Debug)]
-struct Day {
-    window: Window,
+pub(super) struct Day {
+    pub(super) window: Window,
     /// What the API and we count; `None` until asked.
     counted: Option<Counted>,
+    /// What was read of it so far, where it has to be read whole: a dense day takes longer than a
+    /// poll waits.
+    pub(super) reading: Option<DayReading>,
     compared: Option<DayComparison>,
 }
 
@@ -112,8 +62,7 @@ struct Counted {
 }
 
 impl Verification {
-    /// Days of UTC that together are `range`. That ends no later than what has been loaded: what
-    /// has just begun is not stored yet, and would be called a difference.
+    /// Days of UTC that together are `range`.
     pub fn of(range: Window) -> Self {
         let mut days = Vec::new();
         let mut start = range.start;
@@ -128,21 +77,45 @@ impl Verification {
             days.push(Day {
                 window,
                 counted: None,
+                reading: None,
                 compared: None,
             });
             start = window.end;
         }
-        Self { range, days }
+        Self {
+            range,
+            is_cut: false,
+            days,
+        }
+    }
+
+    /// What is compared: once begun, as far as it is loaded.
+    pub fn range(&self) -> Window {
+        self.range
+    }
+
+    /// Leaves out what lies after `loaded`, once: what was not polled yet would be called a
+    /// difference. Where nothing of the range is loaded, all of it is one.
+    fn cut(&mut self, loaded: Option<DateTime<Utc>>) {
+        let was_cut = std::mem::replace(&mut self.is_cut, true);
+        let within = |end: &DateTime<Utc>| (self.range.start < *end) && (*end < self.range.end);
+        let Some(end) = loaded.filter(within).filter(|_| !was_cut) else {
+            return;
+        };
+        info!(
+            to = observe::instant(self.range.end),
+            cut_to = observe::instant(end),
+            "the range reaches past what is loaded, it is cut"
+        );
+        *self = Self {
+            is_cut: true,
+            ..Self::of(Window { end, ..self.range })
+        };
     }
 
     /// What was compared so far, oldest first.
     pub fn compared(&self) -> impl Iterator<Item = &DayComparison> {
         self.days.iter().filter_map(|day| day.compared.as_ref())
-    }
-
-    /// Days, and how many of them were compared.
-    pub fn headway(&self) -> (usize, usize) {
-        (self.days.len(), self.compared().count())
     }
 
     /// Forgets the days that differ, so that they are compared again, by identity.
@@ -190,8 +163,13 @@ impl AccountWorker {
                 Ok(None) => RunReport::skipped(),
                 Err(error) => RunReport::not_begun(&error),
             };
-            observe::run_finished(&account.name, Kind::Verify, report.outcome, began.elapsed());
-            report.log(Kind::Verify, began.elapsed());
+            // It gives way, and looks every few seconds whether the account is free.
+            if report.outcome == Outcome::Skipped {
+                debug!("another worker has the account");
+            } else {
+                observe::run_finished(&account.name, Kind::Verify, report.outcome, began.elapsed());
+                report.log(Kind::Verify, began.elapsed());
+            }
             report
         }
         .instrument(span)
@@ -219,6 +197,7 @@ impl AccountWorker {
     ) -> Result<RunReport, LoadError> {
         self.learn_what_others_spent().await?;
         self.learn_from_books(&held.lease.account_id).await?;
+        verification.cut(compare::loaded_until(&self.pool, &held.lease.account_id).await?);
         let at = self.clock.now();
         let new = NewRun {
             lease: &held.lease,
@@ -270,47 +249,35 @@ impl Comparing<'_> {
         let readings = verification.readings();
         for place in 0..verification.days.len() {
             self.tell_headway(verification, progress);
-            let day = &mut verification.days[place];
+            let day = &verification.days[place];
             if day.compared.is_some() {
                 continue;
-            }
-            if self.ends(progress).await? {
-                return Ok(());
             }
             let by_total = day
                 .counted
                 .and_then(|counted| by_total(day.window, counted, &readings));
-            day.compared = match by_total {
-                Some(equal) => Some(equal),
+            let compared = match by_total {
+                Some(equal) => equal,
                 None => {
-                    let compared = self.by_identity(day.window, crossing(&readings), progress);
+                    let compared = self.by_identity(verification, place, crossing(&readings), progress);
                     let Some(compared) = compared.await? else {
                         return Ok(());
                     };
-                    Some(compared)
+                    compared
                 }
             };
-            if let Some(compared) = day.compared.as_ref().filter(|compared| compared.differs()) {
-                info!(
-                    day = %day.window,
-                    api = compared.api,
-                    stored = compared.stored,
-                    not_stored = compared.not_stored,
-                    not_returned = compared.not_returned,
-                    changed = compared.changed,
-                    "day differs"
-                );
-            }
+            tell_difference(&compared);
+            verification.days[place].compared = Some(compared);
         }
         Ok(())
     }
 
     /// A request at least for each day that is still to be counted or read.
-    fn tell_headway(&self, verification: &Verification, progress: &Progress) {
-        let left = verification
-            .days
-            .iter()
-            .map(|day| u64::from(day.counted.is_none()) + u64::from(day.compared.is_none()));
+    pub(super) fn tell_headway(&self, verification: &Verification, progress: &Progress) {
+        let left = verification.days.iter().map(|day| {
+            let to_read = day.reading.as_ref().map_or(1, DayReading::requests_left);
+            u64::from(day.counted.is_none()) + if day.compared.is_none() { to_read } else { 0 }
+        });
         let headway = Headway {
             counters: progress.counters,
             requests_left: left.sum(),
@@ -353,46 +320,96 @@ impl Comparing<'_> {
             narrowing: &Narrowing::NONE,
             priority: Priority::Backfill,
         };
-        let page = match self.worker.api.page(&request, &tally).await {
-            Ok(page) => page,
-            Err(error) => {
-                progress.failed(WindowFailure::of_reading(&error.into()));
-                return Ok(None);
-            }
+        let page = self
+            .worker
+            .api
+            .page(&request, &tally)
+            .await
+            .map_err(ReadError::from);
+        let failure = page.as_ref().err().map(WindowFailure::of_reading);
+        let page = page.ok();
+        let total = page
+            .as_ref()
+            .and_then(|page| total_of(page, traits.gives_totals()));
+        let shown = page.map_or(0, |page| page.records.len() as u64);
+        let spent = Spent {
+            window: day,
+            status: if failure.is_none() {
+                Status::Drained
+            } else {
+                Status::Failed
+            },
+            counters: Counters {
+                distinct_records: total.unwrap_or(shown),
+                ..counters(&tally)
+            },
+            reported_total: total,
+            started_at,
+            error: failure.as_ref().map(|failure| failure.error.as_str()),
         };
-        let shown = page.records.len() as u64;
-        let total = match page.reported {
-            Some(reported) if reported > shown || traits.gives_totals() => Some(reported),
-            _ if shown == 0 => Some(0),
-            _ => None,
-        };
-        let counters = Counters {
-            distinct_records: total.unwrap_or(shown),
-            ..counters(&tally)
-        };
-        self.book(day, counters, total, started_at).await?;
-        progress.counters += counters;
+        self.book(&spent, progress).await?;
+        if let Some(failure) = failure {
+            progress.failed(failure);
+            return Ok(None);
+        }
         Ok(Some(Counted { total, stored }))
     }
 
-    /// Takes requests into the books: they are spent.
-    pub(super) async fn book(
-        &self,
-        window: Window,
-        counters: Counters,
-        reported_total: Option<u64>,
-        started_at: DateTime<Utc>,
-    ) -> Result<(), LoadError> {
+    /// Takes requests into the books, whatever came of them: they are spent.
+    pub(super) async fn book(&self, spent: &Spent<'_>, progress: &mut Progress) -> Result<(), LoadError> {
         let compared = ComparedWindow {
             lease: &self.held.lease,
             run_id: self.run.id,
-            window,
-            counters,
-            reported_total,
-            started_at,
+            window: spent.window,
+            status: spent.status,
+            counters: spent.counters,
+            reported_total: spent.reported_total,
+            started_at: spent.started_at,
+            error: spent.error,
         };
-        record_compared(&self.worker.pool, &compared).await
+        record_compared(&self.worker.pool, &compared).await?;
+        progress.counters += spent.counters;
+        Ok(())
     }
+}
+
+/// What counting a day or reading a window of it came to, for the books.
+pub(super) struct Spent<'a> {
+    pub(super) window: Window,
+    pub(super) status: Status,
+    pub(super) counters: Counters,
+    pub(super) reported_total: Option<u64>,
+    pub(super) started_at: DateTime<Utc>,
+    pub(super) error: Option<&'a str>,
+}
+
+/// How many records a window has by a page of one record at most, where that tells.
+fn total_of(page: &Page, gives_totals: bool) -> Option<u64> {
+    let shown = page.records.len() as u64;
+    match page.reported {
+        Some(reported) if reported > shown || gives_totals => Some(reported),
+        _ if shown == 0 => Some(0),
+        _ => None,
+    }
+}
+
+fn tell_difference(compared: &DayComparison) {
+    if !compared.differs() {
+        return;
+    }
+    let day = Window {
+        start: compared.from,
+        end: compared.to,
+    };
+    info!(
+        %day,
+        api = compared.api,
+        stored = compared.stored,
+        not_stored = compared.not_stored,
+        not_returned = compared.not_returned,
+        changed = compared.changed,
+        "day differs"
+    );
 }
 
 /// The comparison of a day whose total is our count, whatever the reading; `None` where it has to

@@ -124,7 +124,7 @@ async fn equal_data_costs_one_small_request_a_day_under_every_reading() {
         let mut verification = two_weeks();
         let report = past.verify(&mut verification).await;
         assert_eq!(report.outcome, Outcome::Succeeded);
-        assert_eq!(verification.headway(), (14, 14));
+        assert_eq!(verification.compared().count(), 14);
         assert_eq!(differing(&verification), [], "{behaviour:?}");
         let limits: Vec<_> = {
             let world = past.setup.simulator.world();

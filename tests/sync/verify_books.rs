@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use serde_json::json;
-use smartassist_etl::load::recent_counts;
 use smartassist_etl::load::runs::Outcome;
+use smartassist_etl::load::{Counters, recent_counts};
 use smartassist_etl::sync::{Job, Method, Verification};
-use smartassist_simulator::{Behaviour, NumResults, Rhythm, Seed};
+use smartassist_simulator::{Behaviour, Fault, FaultKind, NumResults, Rhythm, Seed};
 use tokio_util::sync::CancellationToken;
 
 use crate::support::{Setup, TestDatabase, instant};
@@ -59,11 +59,13 @@ async fn a_second_that_the_api_does_not_show_whole_is_a_problem_of_its_day() {
         let mut world = setup.simulator.world();
         let (from, to) = (instant("2026-01-13T00:00:00Z"), instant("2026-01-14T20:00:00Z"));
         world.seed(&Seed::new(5, from, to, 100));
-        let second = instant("2026-01-14T10:00:00Z");
-        for number in 0..1_200 {
-            let record =
-                json!({ "sessionId": format!("same-{number}"), "sessionStartTime": "2026-01-14T10:00:00" });
-            world.insert_raw(second, &record);
+        for (hour, number) in [10, 15]
+            .into_iter()
+            .flat_map(|hour| (0..1_200).map(move |number| (hour, number)))
+        {
+            let at = format!("2026-01-14T{hour}:00:00");
+            let record = json!({ "sessionId": format!("same-{hour}-{number}"), "sessionStartTime": at });
+            world.insert_raw(instant(&format!("{at}Z")), &record);
         }
     }
     let past = Past::of_setup(setup).await;
@@ -80,6 +82,17 @@ async fn a_second_that_the_api_does_not_show_whole_is_a_problem_of_its_day() {
     let problem = days[1].problem.as_deref().unwrap_or_default();
     assert!(problem.contains("more records than the API shows"), "{problem}");
     assert_eq!(days[1].not_returned, 0, "what could not be reached may be there");
+    let lines = |rest: &str| {
+        format!("select count(*) from smartassist_sync.windows where purpose = 'verify' and {rest}")
+    };
+    let gaps = past
+        .database
+        .number(&lines("status = 'gap' and error is not null"))
+        .await;
+    assert_eq!(gaps, 1, "the first one is enough");
+    assert!(past.database.number(&lines("status = 'split'")).await > 0);
+    let tried = "select max(times_tried) from smartassist_sync.gaps";
+    assert_eq!(past.database.number(tried).await, 1, "comparing is no try");
 }
 
 #[tokio::test]
@@ -184,33 +197,99 @@ async fn a_verification_gives_way_and_goes_on_with_the_rest() {
     assert_eq!((rest.gave_way, rest.outcome), (false, Outcome::Succeeded));
     assert_eq!(report.counters.requests + rest.counters.requests, 14);
     assert_eq!(
-        (verification.headway(), differing(&verification)),
-        ((14, 14), vec![])
+        (verification.compared().count(), differing(&verification)),
+        (14, vec![])
     );
 }
 
 #[tokio::test]
 async fn a_verification_that_is_stopped_goes_on_in_the_middle_of_a_day() {
-    let behaviour = Behaviour {
+    let mut setup = Setup::start().await;
+    setup.set("start_from", "2026-01-14T00:00:00Z");
+    let (from, to) = (instant("2026-01-14T00:00:00Z"), instant("2026-01-15T00:00:00Z"));
+    setup.simulator.world().seed(&Seed::new(5, from, to, 6_000));
+    setup.simulator.world().set_behaviour(Behaviour {
         num_results: NumResults::Absent,
         ..Behaviour::default()
-    };
-    let past = long_sessions(500, behaviour).await;
-    let stop = CancellationToken::new();
-    let told = stop.clone();
+    });
+    let past = Past::of_setup(setup).await;
+    delete(&past, &within(&past, "2026-01-14")).await;
+    let the_day = || Verification::of(window("2026-01-14T00:00:00Z", "2026-01-15T00:00:00Z"));
+    let whole = past.verify(&mut the_day()).await.counters;
+    assert!(whole.windows > 4, "{} windows", whole.windows);
+
+    // Each slice lasts for a window: none would ever read the day if it began anew.
+    let (mut verification, mut read, mut slices) = (the_day(), Counters::default(), 0);
+    while verification.compared().count() == 0 {
+        let stop = CancellationToken::new();
+        let told = stop.clone();
+        past.setup
+            .simulator
+            .world()
+            .before_request(1, move |_| told.cancel());
+        read += past.worker.verify(&mut verification, &stop).await.counters;
+        slices += 1;
+        assert!(slices < 100, "it never ends");
+    }
+    assert_eq!((read.windows, read.requests), (whole.windows, whole.requests));
+    assert!(slices > 4, "{slices}");
+    assert_eq!(differing(&verification), [("01-14".to_owned(), [1, 0, 0])]);
+}
+
+#[tokio::test]
+async fn what_is_not_loaded_yet_is_left_out_unless_nothing_is() {
+    let past = long_sessions(500, Behaviour::default()).await;
+    {
+        let mut world = past.setup.simulator.world();
+        let mut fresh = world.interactions().next().unwrap().clone();
+        "fresh".clone_into(&mut fresh.session_id);
+        (fresh.conversation, fresh.start) = (None, instant("2026-01-15T13:00:00Z"));
+        fresh.end = Some(instant("2026-01-15T13:05:00Z"));
+        world.insert(fresh);
+    }
+    past.setup.pass(TimeDelta::hours(3));
+    let loaded = "select to_char(upper(coverage) at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') \
+                  from smartassist_sync.accounts";
+    let loaded = instant(&past.database.text(loaded).await);
+    let mut verification = Verification::of(window("2026-01-14T00:00:00Z", "2026-01-17T00:00:00Z"));
+    let report = past.verify(&mut verification).await;
+    assert_eq!(report.outcome, Outcome::Succeeded);
+    assert_eq!(verification.range().end, loaded);
+    let days: Vec<_> = verification
+        .compared()
+        .map(|day| (day.to, day.differs()))
+        .collect();
+    assert_eq!(days, [(instant("2026-01-15T00:00:00Z"), false), (loaded, false)]);
+
+    let mut verification = Verification::of(window("2026-01-15T12:30:00Z", "2026-01-16T00:00:00Z"));
+    past.verify(&mut verification).await;
+    assert_eq!(differing(&verification), [("01-15".to_owned(), [1, 0, 0])]);
+}
+
+#[tokio::test]
+async fn requests_of_a_day_that_failed_are_in_the_books() {
+    let mut setup = Setup::with_interactions(100).await;
+    setup.set("max_retries", "0");
+    let past = Past::of_setup(setup).await;
     past.setup
         .simulator
         .world()
-        .before_request(6, move |_| told.cancel());
+        .inject(Fault::nth(3, FaultKind::Body("<html>".into())));
     let mut verification = two_weeks();
-    let report = past.worker.verify(&mut verification, &stop).await;
-    assert_eq!(report.outcome, Outcome::Interrupted);
-    let (_, compared) = verification.headway();
-    assert!((3..7).contains(&compared), "{compared}");
+    let report = past.verify(&mut verification).await;
+    assert_eq!((report.outcome, report.counters.requests), (Outcome::Failed, 3));
+    let lines = "select string_agg(status || ' ' || requests || ' ' || (error is not null), ', ' order by id) \
+                 from smartassist_sync.windows where purpose = 'verify'";
+    assert_eq!(
+        past.database.text(lines).await,
+        "drained 1 false, drained 1 false, failed 1 true"
+    );
+    past.requests();
     let rest = past.verify(&mut verification).await;
     assert_eq!(rest.outcome, Outcome::Succeeded);
-    assert!(rest.counters.requests < 14, "{}", rest.counters.requests);
-    assert_eq!(verification.headway(), (14, 14));
+    let world = past.setup.simulator.world();
+    let counting = world.requests().filter(|request| request.limit == Some(1));
+    assert_eq!(counting.count(), 12, "the failed day, and those after it");
 }
 
 #[tokio::test]
@@ -234,7 +313,7 @@ async fn comparing_again_asks_only_for_the_days_that_differed() {
         .await;
     past.requests();
     verification.compare_again();
-    assert_eq!(verification.headway(), (14, 12));
+    assert_eq!(verification.compared().count(), 12);
     let report = past.verify(&mut verification).await;
     assert_eq!(report.outcome, Outcome::Succeeded);
     let days: std::collections::BTreeSet<_> = {
@@ -245,7 +324,7 @@ async fn comparing_again_asks_only_for_the_days_that_differed() {
         days.into_iter().collect::<Vec<_>>(),
         [instant("2026-01-04T00:00:00Z"), instant("2026-01-09T00:00:00Z")]
     );
-    assert_eq!(verification.headway(), (14, 14));
+    assert_eq!(verification.compared().count(), 14);
     assert_eq!(differing(&verification), [on("01-09", [1, 0, 0])]);
 }
 
@@ -273,7 +352,7 @@ async fn an_api_that_refuses_us_fails_the_verification_at_once() {
     let mut verification = two_weeks();
     let report = worker.verify(&mut verification, &CancellationToken::new()).await;
     assert_eq!(report.outcome, Outcome::Failed);
-    assert_eq!(verification.headway(), (14, 0));
+    assert_eq!(verification.compared().count(), 0);
     assert_eq!(
         setup.simulator.world().requests().count(),
         2,
