@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::Config;
 use crate::load::runs::Outcome;
 use crate::observe::logging::Screen;
-use crate::sync::{DayComparison, Job, Method, RunReport, Verification};
+use crate::sync::{DayComparison, Failure, Job, Method, RunReport, Verification};
 use crate::window::Window;
 
 use super::accounts;
@@ -35,8 +35,13 @@ pub(super) struct Arguments {
     repair: bool,
 }
 
-/// An account and what its days came to.
-type Compared = (String, Vec<DayComparison>);
+/// What the days of an account came to.
+struct Compared {
+    account: String,
+    /// What was asked for, as far as it is loaded.
+    range: Window,
+    days: Vec<DayComparison>,
+}
 
 pub(super) async fn verify(
     config: &Config,
@@ -48,25 +53,28 @@ pub(super) async fn verify(
     let worked = accounts::work(&config, screen, async |watched, stop| {
         let mut verification = Verification::of(range);
         let report = compare(watched, &mut verification, arguments.repair, stop).await;
-        let days = verification.compared().cloned().collect();
         let mut compared = compared.lock().unwrap_or_else(PoisonError::into_inner);
-        compared.push((watched.account().to_owned(), days));
+        compared.push(Compared {
+            account: watched.account().to_owned(),
+            range: verification.range(),
+            days: verification.compared().cloned().collect(),
+        });
         report
     })
     .await;
     let mut compared = compared.into_inner().unwrap_or_else(PoisonError::into_inner);
-    compared.sort_by(|a, b| a.0.cmp(&b.0));
+    compared.sort_by(|a, b| a.account.cmp(&b.account));
     let text = if arguments.json {
         as_json(range, &compared)
     } else {
-        as_table(range, &compared)
+        as_table(&compared)
     };
     // Whoever closed the pipe has read what he wanted.
     let _ = std::io::stdout().write_all(text.as_bytes());
     worked?;
     let differing = compared
         .iter()
-        .flat_map(|(_, days)| days)
+        .flat_map(|account| &account.days)
         .filter(|day| day.differs())
         .count();
     if differing > 0 {
@@ -83,10 +91,8 @@ async fn compare(
     repair: bool,
     stop: &CancellationToken,
 ) -> RunReport {
-    let mut report = until_done(watched.account(), stop, async || {
-        watched.verify(verification, stop).await
-    })
-    .await;
+    let mut report = verify_until_done(watched, verification, stop).await;
+    let mut not_repaired = None;
     for _ in 0..if repair { REPAIRS } else { 0 } {
         let differing: Vec<Window> = verification
             .compared()
@@ -99,26 +105,51 @@ async fn compare(
         if differing.is_empty() || report.outcome != Outcome::Succeeded {
             break;
         }
+        not_repaired = None;
         for range in differing {
             let job = Job::Backfill { range, refetch: true };
             let repaired = until_done(watched.account(), stop, async || watched.run(&job, stop).await).await;
-            if repaired.outcome != Outcome::Succeeded {
+            if repaired.outcome == Outcome::Succeeded {
+                continue;
+            }
+            if stop.is_cancelled() || is_everywhere(repaired.failure) {
                 return repaired;
             }
+            // A gap, say, which is the day's own: the others can be repaired.
+            not_repaired.get_or_insert(repaired);
         }
         verification.compare_again();
-        report = until_done(watched.account(), stop, async || {
-            watched.verify(verification, stop).await
-        })
-        .await;
+        report = verify_until_done(watched, verification, stop).await;
     }
-    report
+    match not_repaired {
+        Some(failed) if report.outcome == Outcome::Succeeded => failed,
+        _ => report,
+    }
+}
+
+async fn verify_until_done(
+    watched: &Watched,
+    verification: &mut Verification,
+    stop: &CancellationToken,
+) -> RunReport {
+    until_done(watched.account(), stop, async || {
+        watched.verify(verification, stop).await
+    })
+    .await
+}
+
+/// Whether all other days would fail in the same way.
+fn is_everywhere(failure: Option<Failure>) -> bool {
+    matches!(failure, Some(Failure::Refused | Failure::DatabaseUnreachable))
 }
 
 fn as_json(range: Window, compared: &[Compared]) -> String {
-    let account = |(name, days): &Compared| -> Value {
+    let account = |compared: &Compared| -> Value {
+        let days = &compared.days;
         json!({
-            "account": name,
+            "account": compared.account,
+            "from": compared.range.start,
+            "to": compared.range.end,
             "days": days,
             "days_compared": days.len(),
             "days_that_differ": days.iter().filter(|day| day.differs()).count(),
@@ -132,13 +163,13 @@ fn as_json(range: Window, compared: &[Compared]) -> String {
 }
 
 /// The days that differ, and a line that says how many do not.
-fn as_table(range: Window, compared: &[Compared]) -> String {
+fn as_table(compared: &[Compared]) -> String {
     let mut text = String::new();
-    for (name, days) in compared {
+    for Compared { account, range, days } in compared {
         // Writing to a String cannot fail.
         let _ = writeln!(
             text,
-            "{name}, {} to {} (days of UTC)",
+            "{account}, {} to {} (days of UTC)",
             day_of(range.start),
             day_of(range.end)
         );

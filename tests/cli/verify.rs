@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use smartassist_simulator::{Behaviour, NumResults};
 
-use crate::support::{Program, Setup, TestDatabase, days_ago, program::Ended};
+use crate::support::{Program, Setup, TestDatabase, days_ago, instant, program::Ended};
 
 /// Ten days with 600 interactions, loaded.
 async fn loaded() -> (Setup, TestDatabase, HashMap<String, String>) {
@@ -111,6 +111,31 @@ async fn a_repair_marks_what_the_api_no_longer_returns() {
     );
     let missing = "select count(*) from smartassist.sessions where missing_since is not null";
     assert_eq!(database.number(missing).await, 1);
+}
+
+#[tokio::test]
+async fn a_day_that_cannot_be_repaired_does_not_keep_later_ones_from_it() {
+    let (setup, database, environment) = loaded().await;
+    let newest = "select interaction_id from smartassist.sessions order by session_started_at desc limit 1";
+    let newest = database.text(newest).await;
+    let of_newest = format!("from smartassist.sessions where interaction_id = '{newest}'");
+    database.execute(&format!("delete {of_newest}")).await;
+    // More in one second of the first day than the API shows, and nothing to tell them apart by.
+    let at = format!("{}T23:00:00", days_ago(20));
+    for number in 0..1_200 {
+        let record = json!({ "sessionId": format!("same-{number}"), "sessionStartTime": at });
+        let mut world = setup.simulator.world();
+        world.insert_raw(instant(&format!("{at}Z")), &record);
+    }
+    let repaired = verify(&environment, &["--repair"]).await;
+    assert_eq!(repaired.code(), 1, "{}", repaired.stdout);
+    assert!(
+        repaired.stdout.contains("1 of 10 days differ"),
+        "{}",
+        repaired.stdout
+    );
+    let stored = format!("select count(*) {of_newest}");
+    assert_eq!(database.number(&stored).await, 1);
 }
 
 #[tokio::test]
