@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use serde_json::{Value, json};
+use smartassist_etl::load::leases;
 use smartassist_simulator::{Behaviour, NumResults};
 
 use crate::support::{Program, Setup, TestDatabase, days_ago, instant, program::Ended};
@@ -136,6 +137,22 @@ async fn a_day_that_cannot_be_repaired_does_not_keep_later_ones_from_it() {
     );
     let stored = format!("select count(*) {of_newest}");
     assert_eq!(database.number(&stored).await, 1);
+}
+
+#[tokio::test]
+async fn finding_the_account_taken_is_no_run() {
+    let (_setup, database, environment) = loaded().await;
+    let lasts = std::time::Duration::from_secs(60);
+    let lease = leases::acquire(&database.pool, "acct-sim", "other", lasts).await;
+    let lease = lease.unwrap().unwrap();
+    let (from, to) = (days_ago(20), days_ago(10));
+    let mut waiting = Program::start(&["verify", "--from", &from, "--to", &to], &environment);
+    waiting.event("waiting for the account").await;
+    lease.release(&database.pool).await.unwrap();
+    let ended = waiting.ended().await;
+    assert_eq!(ended.code(), 0, "{}", ended.log.join("\n"));
+    let runs = ended.events("run finished");
+    assert_eq!((runs.len(), &runs[0]["outcome"]), (1, &"succeeded".into()));
 }
 
 #[tokio::test]
