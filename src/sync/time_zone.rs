@@ -5,12 +5,13 @@
 //! ends (naive stamps). Were our reading of naive stamps wrong, records would be outside of that by
 //! the same multiple of a quarter of an hour, as time zones are.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use chrono::TimeDelta;
 
-use crate::transform::Interaction;
+use crate::transform::{Interaction, Rows};
 
 /// Time zones differ by whole quarters of an hour.
 const QUARTER: i64 = 15 * 60;
@@ -20,6 +21,10 @@ const TOLERANCE: i64 = 10;
 
 /// One record may be odd; so many that agree on being off are not.
 const ENOUGH: u64 = 3;
+
+/// The verdict is about so many records, those read last: a month of agreement must not outvote a
+/// shift that began today.
+const REMEMBERED: usize = 500;
 
 /// What records said of our reading of time stamps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,34 +45,39 @@ pub enum TimeZoneVerdict {
     },
 }
 
-/// Quarters of an hour between the two kinds of stamp, and how many records were off by them.
+/// What the records that were read last say, each once however often it is read.
 #[derive(Debug, Default)]
-pub(super) struct TimeZoneCheck(Mutex<BTreeMap<i64, u64>>);
+pub(super) struct TimeZoneCheck(Mutex<VecDeque<Evidence>>);
+
+/// What one record says.
+#[derive(Debug, Clone, Copy)]
+struct Evidence {
+    /// The hash of the interaction's id: which record it is of.
+    record: u64,
+    /// Quarters of an hour between the two kinds of stamp.
+    quarters: i64,
+}
 
 impl TimeZoneCheck {
     /// Looks at records that have just been read.
     pub(super) fn see<'a>(&self, interactions: impl Iterator<Item = &'a Interaction>) {
-        let mut quarters = self.lock();
-        for rows in interactions.map(|interaction| &interaction.rows) {
-            let Some(ended) = rows.session.session_ended_at else {
-                continue;
-            };
-            for destination in &rows.destinations {
-                if let (Some(entered), Some(opted)) = (destination.entered_at, destination.callback_opted_at)
-                {
-                    *quarters
-                        .entry(quarters_off(opted - entered, ended - entered))
-                        .or_default() += 1;
-                }
+        let mut remembered = self.lock();
+        for interaction in interactions {
+            if let Some(quarters) = quarters_of(&interaction.rows) {
+                remember(&mut remembered, interaction.id(), quarters);
             }
         }
     }
 
-    /// What all records together say.
+    /// What these records together say.
     pub(super) fn verdict(&self) -> TimeZoneVerdict {
-        let quarters = self.lock();
-        let seen: u64 = quarters.values().sum();
-        let commonest = quarters.iter().max_by_key(|(_, records)| **records);
+        let remembered = self.lock();
+        let seen = remembered.len() as u64;
+        let mut records_by_quarters: BTreeMap<i64, u64> = BTreeMap::new();
+        for evidence in remembered.iter() {
+            *records_by_quarters.entry(evidence.quarters).or_default() += 1;
+        }
+        let commonest = records_by_quarters.iter().max_by_key(|(_, records)| **records);
         match commonest {
             Some((0, records)) => TimeZoneVerdict::Agrees { records: *records },
             Some((quarters, records)) if *records >= ENOUGH && records * 2 > seen => {
@@ -80,9 +90,34 @@ impl TimeZoneCheck {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<i64, u64>> {
+    fn lock(&self) -> MutexGuard<'_, VecDeque<Evidence>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Takes note of a record, in the place of what it said before. The list is short enough to be
+/// searched: few records carry both kinds of stamp.
+fn remember(remembered: &mut VecDeque<Evidence>, id: &str, quarters: i64) {
+    let record = BuildHasherDefault::<DefaultHasher>::default().hash_one(id);
+    if let Some(place) = remembered.iter().position(|evidence| evidence.record == record) {
+        remembered.remove(place);
+    } else if remembered.len() == REMEMBERED {
+        remembered.pop_front();
+    }
+    remembered.push_back(Evidence { record, quarters });
+}
+
+/// What a record with both kinds of stamp says. Of several destinations the one that is furthest
+/// off speaks: a short shift hides in a long wait.
+fn quarters_of(rows: &Rows) -> Option<i64> {
+    let ended = rows.session.session_ended_at?;
+    let stamps = rows
+        .destinations
+        .iter()
+        .filter_map(|destination| destination.entered_at.zip(destination.callback_opted_at));
+    stamps
+        .map(|(entered, opted)| quarters_off(opted - entered, ended - entered))
+        .max_by_key(|quarters| quarters.abs())
 }
 
 /// By how many quarters of an hour the stamp with a zone, so long after the queue was entered, is
@@ -99,12 +134,17 @@ fn quarters_off(opted: TimeDelta, ended: TimeDelta) -> i64 {
 mod tests {
     use super::*;
 
-    /// Of sessions that ended ten minutes after the queue was entered.
+    /// Reads a record whose session ended ten minutes after the queue was entered.
+    fn see(check: &TimeZoneCheck, id: usize, opted: i64) {
+        let off = quarters_off(TimeDelta::seconds(opted), TimeDelta::minutes(10));
+        remember(&mut check.lock(), &id.to_string(), off);
+    }
+
+    /// Of different records.
     fn check(opted: &[i64]) -> TimeZoneVerdict {
         let check = TimeZoneCheck::default();
-        for seconds in opted {
-            let off = quarters_off(TimeDelta::seconds(*seconds), TimeDelta::minutes(10));
-            *check.lock().entry(off).or_default() += 1;
+        for (id, seconds) in opted.iter().enumerate() {
+            see(&check, id, *seconds);
         }
         check.verdict()
     }
@@ -135,5 +175,46 @@ mod tests {
                 TimeZoneVerdict::Disagrees { minutes, records: 3 }
             );
         }
+    }
+
+    #[test]
+    fn a_record_counts_once_however_often_it_is_read_and_says_what_it_said_last() {
+        let check = TimeZoneCheck::default();
+        for _ in 0..4 {
+            see(&check, 0, -3_600);
+        }
+        assert_eq!(check.verdict(), TimeZoneVerdict::Unknown, "it is one record");
+        see(&check, 0, 30);
+        assert_eq!(check.verdict(), TimeZoneVerdict::Agrees { records: 1 });
+    }
+
+    #[test]
+    fn a_shift_is_seen_however_long_records_agreed_before_it() {
+        let check = TimeZoneCheck::default();
+        for id in 0..10_000 {
+            see(&check, id, 30);
+        }
+        let records = REMEMBERED as u64;
+        assert_eq!(check.verdict(), TimeZoneVerdict::Agrees { records });
+        for id in 10_000..10_000 + REMEMBERED / 2 + 1 {
+            see(&check, id, 30 - 3_600);
+        }
+        assert_eq!(
+            check.verdict(),
+            TimeZoneVerdict::Disagrees {
+                minutes: -60,
+                records: records / 2 + 1
+            }
+        );
+    }
+
+    #[test]
+    fn a_record_that_is_read_again_forgets_no_other() {
+        let check = TimeZoneCheck::default();
+        for id in (0..REMEMBERED).chain(0..REMEMBERED / 2) {
+            see(&check, id, 30);
+        }
+        let records = REMEMBERED as u64;
+        assert_eq!(check.verdict(), TimeZoneVerdict::Agrees { records });
     }
 }
