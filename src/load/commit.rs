@@ -57,9 +57,9 @@ pub struct Committed {
 
 /// Stores a window, and where it was drained covers it.
 ///
-/// What the API no longer returns is marked: at once a bot-only session that lives on under a
-/// conversation of this window; after a second drained window without a rejected record that
-/// misses it, any session that lies wholly inside.
+/// What a drained window without a rejected record proves to be gone is marked: at once a bot-only
+/// session that started inside and lives on under one of its conversations; the second time any
+/// session that lies wholly inside.
 ///
 /// # Errors
 /// [`LoadError::LeaseLost`] where the lease has passed to another, and otherwise what the
@@ -82,7 +82,7 @@ pub async fn commit_window(pool: &PgPool, commit: &WindowCommit<'_>) -> Result<C
     )
     .await?;
     counters.missing = missing::note(&mut transaction, constants, commit, &stored).await?;
-    ages::count(&mut transaction, constants, commit.interactions, &stored).await?;
+    ages::count(&mut transaction, constants, commit, &stored).await?;
     rejected::write(&mut transaction, constants, commit.window, commit.rejected).await?;
     counters += commit.fetched;
     counters.rejected = commit.rejected.len() as u64;

@@ -36,15 +36,16 @@ pub(super) async fn note(
         .collect();
     forget(connection, constants.account_id, &found).await?;
 
-    let superseded = stored.superseded(commit.interactions);
-    let mut gone: Vec<Missed> = superseded
-        .iter()
-        .map(|id| ((*id).to_owned(), constants.written_at))
-        .collect();
+    let mut gone: Vec<Missed> = Vec::new();
     // A record that could not be read may be the very one that seems to be missing.
     if commit.status == Status::Drained && commit.rejected.is_empty() {
+        // Where not everything was seen, the bot-only session may be returned beside its
+        // conversation: marking it here would rewrite it at every refresh.
+        let superseded = stored.superseded(commit.window, commit.interactions);
         let accounted_for = returned.iter().chain(&superseded).copied().collect();
         let missed = missed(connection, constants, commit, &accounted_for).await?;
+        let at_once = |id: &&str| ((*id).to_owned(), constants.written_at);
+        gone.extend(superseded.iter().map(at_once));
         // Reads that overlap in time share the API's bad moment: they count as one.
         let (again, first): (Vec<_>, Vec<_>) = missed
             .into_iter()

@@ -2,9 +2,11 @@
 
 use std::collections::HashMap;
 
+use chrono::{DateTime, Utc};
 use sqlx::{FromRow, PgConnection};
 
 use crate::transform::Interaction;
+use crate::window::Window;
 
 use super::LoadError;
 
@@ -16,6 +18,8 @@ pub(super) struct Stored(HashMap<String, Row>);
 struct Row {
     interaction_id: String,
     content_hash: Vec<u8>,
+    last_changed_at: DateTime<Utc>,
+    session_started_at: DateTime<Utc>,
     is_missing: bool,
     is_bot_only: bool,
     was_missed: bool,
@@ -69,6 +73,11 @@ impl Stored {
         }
     }
 
+    /// When the row of it was last written, if there is one.
+    pub(super) fn last_changed_at(&self, interaction_id: &str) -> Option<DateTime<Utc>> {
+        self.0.get(interaction_id).map(|row| row.last_changed_at)
+    }
+
     /// Whether the row says that the API no longer returns it.
     pub(super) fn is_missing(&self, interaction_id: &str) -> bool {
         self.0.get(interaction_id).is_some_and(|row| row.is_missing)
@@ -80,13 +89,15 @@ impl Stored {
     }
 
     /// Ids of bot-only sessions that live on as one of these conversations, and that the API no
-    /// longer returned beside it.
-    pub(super) fn superseded<'a>(&self, interactions: &'a [Interaction]) -> Vec<&'a str> {
+    /// longer returned beside it, although these are all interactions of the window and they
+    /// started in it.
+    pub(super) fn superseded<'a>(&self, window: Window, interactions: &'a [Interaction]) -> Vec<&'a str> {
         let is_returned = |id: &str| interactions.iter().any(|interaction| interaction.id() == id);
         let is_live_bot_row = |id: &str| {
-            self.0
-                .get(id)
-                .is_some_and(|row| row.is_bot_only && !row.is_missing)
+            self.0.get(id).is_some_and(|row| {
+                let start = row.session_started_at;
+                row.is_bot_only && !row.is_missing && window.start <= start && start < window.end
+            })
         };
         let mut superseded: Vec<&str> = interactions
             .iter()

@@ -100,18 +100,17 @@ const CHANGE_BY_AGE: &str = "select string_agg(format('%s..%s %s/%s %s', age_fro
 
 #[tokio::test]
 async fn change_is_counted_by_the_age_at_reading() {
-    let desk = Desk::open().await;
+    let mut desk = Desk::open().await;
     let open = |id: &str| conversation(id, "10:10:00", None);
     let ended = |id: &str| conversation(id, "10:10:00", Some("10:20:00"));
     let sums = "select count(*) from smartassist_sync.changes_by_age";
     desk.drained(&[open("a"), open("b"), open("c")], "10:15:00").await;
     assert_eq!(desk.database.number(sums).await, 0, "nothing was read again");
 
-    desk.drained(&[ended("a"), open("b"), open("c")], "10:24:59")
+    desk.reread(&[ended("a"), open("b"), open("c")], "10:24:59").await;
+    desk.reread(&[ended("a"), ended("b"), open("c")], "10:25:00")
         .await;
-    desk.drained(&[ended("a"), ended("b"), open("c")], "10:25:00")
-        .await;
-    desk.drained(&[ended("a"), ended("b"), ended("c"), ended("new")], "11:09:59")
+    desk.reread(&[ended("a"), ended("b"), ended("c"), ended("new")], "11:09:59")
         .await;
     let much_later = Reading {
         window: window("10:00:00", "11:00:00"),
@@ -120,6 +119,7 @@ async fn change_is_counted_by_the_age_at_reading() {
         rejected: &[],
         at: instant("2027-01-10T10:00:00Z"),
     };
+    desk.begin_run(much_later.at).await;
     desk.commit(&much_later).await.unwrap();
     assert_eq!(
         desk.database.text(CHANGE_BY_AGE).await,
@@ -128,20 +128,42 @@ async fn change_is_counted_by_the_age_at_reading() {
 }
 
 #[tokio::test]
+async fn what_a_split_stored_and_its_parts_read_again_is_counted_once_a_run() {
+    let mut desk = Desk::open().await;
+    let open = |id: &str| conversation(id, "10:10:00", None);
+    let ended = |id: &str| conversation(id, "10:10:00", Some("10:20:00"));
+    // A first load: nothing was stored before it.
+    desk.begin_run(at("11:15:00")).await;
+    let stored = [open("a"), open("b"), open("c")];
+    desk.hour(Status::Split, &stored[..2], "11:15:01").await;
+    desk.drained(&stored, "11:15:02").await;
+    let sums = "select count(*) from smartassist_sync.changes_by_age";
+    assert_eq!(desk.database.number(sums).await, 0);
+
+    // A refresh: one has changed, of two that the split shows and of three in its parts.
+    desk.begin_run(at("11:20:00")).await;
+    desk.hour(Status::Split, &[ended("a"), open("b")], "11:20:01")
+        .await;
+    desk.drained(&[ended("a"), open("b"), open("c")], "11:20:02")
+        .await;
+    assert_eq!(desk.database.text(CHANGE_BY_AGE).await, "1 h..2 h 3/1 33.33");
+}
+
+#[tokio::test]
 async fn a_session_that_starts_in_the_future_is_of_the_youngest_age() {
-    let desk = Desk::open().await;
+    let mut desk = Desk::open().await;
     let record = [conversation("a", "10:10:00", None)];
     desk.drained(&record, "10:00:00").await;
-    desk.drained(&record, "10:00:00").await;
+    desk.reread(&record, "10:00:01").await;
     assert_eq!(desk.database.text(CHANGE_BY_AGE).await, "0 min..15 min 1/0 0.00");
 }
 
 #[tokio::test]
 async fn the_reader_sees_change_by_age() {
-    let desk = Desk::open().await;
+    let mut desk = Desk::open().await;
     let record = [conversation("a", "10:10:00", None)];
     desk.drained(&record, "10:30:00").await;
-    desk.drained(&record, "10:30:00").await;
+    desk.reread(&record, "10:30:01").await;
     desk.database
         .execute("set role smartassist_reader; select * from smartassist_bi.change_by_age; reset role")
         .await;

@@ -163,6 +163,17 @@ impl Desk {
         self.hour(Status::Drained, records, time).await
     }
 
+    /// The same, in a run of its own that begins then.
+    pub(super) async fn reread(&mut self, records: &[Value], time: &str) -> Counters {
+        self.begin_run(at(time)).await;
+        self.drained(records, time).await
+    }
+
+    /// Begins another run.
+    pub(super) async fn begin_run(&mut self, at: DateTime<Utc>) {
+        self.run_id = open_run(&self.database, &self.lease, Kind::Refresh, None, at).await;
+    }
+
     /// A window with nothing in it.
     pub(super) async fn empty(&self, status: Status, window: Window, at: DateTime<Utc>) -> Committed {
         let reading = Reading {

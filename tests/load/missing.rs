@@ -223,31 +223,59 @@ async fn what_was_noted_of_a_deleted_row_does_not_count_for_the_one_after_it() {
     assert_eq!(desk.missing().await, "a=12:30:00");
 }
 
+/// A session that is still with the bot of conversation `c`. It has no end yet, so it lies wholly
+/// inside of no window.
+fn with_the_bot() -> Value {
+    json!({"sessionId": "s-c", "sessionStartTime": "2026-01-10T10:10:00"})
+}
+
 #[tokio::test]
 async fn a_bot_only_session_that_became_a_conversation_is_superseded_at_once() {
-    for status in [Status::Drained, Status::Split, Status::Gap] {
+    let desk = Desk::open().await;
+    desk.drained(&[with_the_bot(), inside("other")], "12:00:00").await;
+    let grown = desk.drained(&[inside("c"), inside("other")], "12:10:00").await;
+    assert_eq!((grown.inserted, grown.missing), (1, 1));
+    assert_eq!(desk.missing().await, "s-c=12:10:00");
+    let again = desk.drained(&[inside("c"), inside("other")], "12:20:00").await;
+    assert_eq!(again.missing, 0);
+}
+
+#[tokio::test]
+async fn a_read_that_did_not_see_everything_supersedes_nothing() {
+    for status in [Status::Split, Status::Gap] {
         let desk = Desk::open().await;
-        // It has no end yet, so no window would ever judge it.
-        let bot_only = json!({"sessionId": "s-c", "sessionStartTime": "2026-01-10T10:10:00"});
-        desk.drained(&[bot_only, inside("other")], "12:00:00").await;
-        let grown = desk
-            .hour(status, &[inside("c"), inside("other")], "12:10:00")
-            .await;
-        assert_eq!((grown.inserted, grown.missing), (1, 1));
-        assert_eq!(desk.missing().await, "s-c=12:10:00");
-        let again = desk
-            .hour(status, &[inside("c"), inside("other")], "12:20:00")
-            .await;
-        assert_eq!(again.missing, 0);
+        desk.drained(&[with_the_bot()], "12:00:00").await;
+        let grown = desk.hour(status, &[inside("c")], "12:10:00").await;
+        assert_eq!((grown.inserted, grown.missing), (1, 0));
+        assert_eq!(desk.missing().await, "");
+        // The parts of the window tell.
+        assert_eq!(desk.drained(&[inside("c")], "12:10:01").await.missing, 1);
+    }
+}
+
+#[tokio::test]
+async fn a_bot_only_session_that_started_before_the_window_is_not_superseded_by_it() {
+    let desk = Desk::open().await;
+    desk.drained(&[with_the_bot()], "12:00:00").await;
+    let records = [conversation("c", "10:10:01", Some("10:20:00"))];
+    for (start, superseded) in [("10:10:01", 0), ("10:10:00", 1)] {
+        let reading = Reading {
+            window: window(start, "11:00:00"),
+            status: Status::Drained,
+            records: &records,
+            rejected: &[],
+            at: at("12:10:00"),
+        };
+        let counters = desk.commit(&reading).await.unwrap().counters;
+        assert_eq!(counters.missing, superseded, "{start}");
     }
 }
 
 #[tokio::test]
 async fn a_bot_only_session_that_is_returned_beside_its_conversation_stays() {
     let desk = Desk::open().await;
-    let bot_only = json!({"sessionId": "s-c", "sessionStartTime": "2026-01-10T10:10:00"});
-    desk.drained(std::slice::from_ref(&bot_only), "12:00:00").await;
-    let both = desk.drained(&[bot_only, inside("c")], "12:10:00").await;
+    desk.drained(&[with_the_bot()], "12:00:00").await;
+    let both = desk.drained(&[with_the_bot(), inside("c")], "12:10:00").await;
     assert_eq!((both.missing, desk.missing().await.as_str()), (0, ""));
 }
 
