@@ -20,13 +20,38 @@ fn window(from: i64, to: i64) -> Window {
 
 const DAY: i64 = 86_400;
 
-/// An API with records at these seconds, which shows so many of one window.
+/// In which order an API lists the records of a window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Listing {
+    Unordered,
+    Ascending,
+    Descending,
+}
+
+/// How records change each time that a window shifts while it is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Drift {
+    /// The newest record starts at the window's begin from now on.
+    Moves,
+    /// One comes in the middle of the window.
+    Inserts,
+    /// The newest one goes.
+    Removes,
+}
+
+/// A record: the second at which it starts, and what tells it from others of that second.
+type Record = (i64, usize);
+
+/// An API with these records, which shows so many of one window.
 #[derive(Debug, Clone)]
 struct Model {
-    seconds: Vec<i64>,
+    /// In the order of time.
+    records: Vec<Record>,
     reach: u64,
     totals: bool,
     end_is_inclusive: bool,
+    listing: Listing,
+    drift: Drift,
     /// Each so many windows shift while they are read, unless they fit on a page.
     drifts_every: usize,
 }
@@ -36,17 +61,68 @@ struct Model {
 struct Driven {
     drained: Vec<Window>,
     gaps: Vec<Window>,
+    /// Records that drained windows returned, by what tells them apart.
     seen: HashSet<usize>,
     requests: u64,
 }
 
 impl Model {
-    /// Places of the records that a window shows, in the order of time.
-    fn records(&self, window: Window) -> std::ops::Range<usize> {
+    /// An API that lists by no order and never changes.
+    fn still(seconds: impl IntoIterator<Item = i64>, totals: bool) -> Self {
+        Self {
+            records: seconds.into_iter().zip(0..).collect(),
+            reach: 1_100,
+            totals,
+            end_is_inclusive: true,
+            listing: Listing::Unordered,
+            drift: Drift::Moves,
+            drifts_every: 0,
+        }
+    }
+
+    /// Records that a window holds now, in the order of time.
+    fn answer(&self, window: Window) -> &[Record] {
         let (from, to) = (window.start.timestamp(), window.end.timestamp());
         let end = to + i64::from(self.end_is_inclusive);
-        self.seconds.partition_point(|second| *second < from)
-            ..self.seconds.partition_point(|second| *second < end)
+        let place = |at: i64| self.records.partition_point(|(second, _)| *second < at);
+        &self.records[place(from)..place(end)]
+    }
+
+    /// Changes what the window holds, after it was read and before it is read again.
+    fn shift(&mut self, window: Window) {
+        let (from, to) = (window.start.timestamp(), window.end.timestamp());
+        let newest = self
+            .records
+            .iter()
+            .rposition(|(second, _)| (from..to).contains(second));
+        let Some(newest) = newest else {
+            return;
+        };
+        match self.drift {
+            Drift::Moves => self.records[newest].0 = from,
+            Drift::Inserts => self.records.push((from + (to - from) / 2, self.records.len())),
+            Drift::Removes => _ = self.records.remove(newest),
+        }
+        self.records.sort_unstable();
+    }
+
+    /// Starts that were seen of a window that overflowed.
+    fn shown<'a>(&self, starts: &'a [DateTime<Utc>], sample: &'a mut Vec<DateTime<Utc>>) -> Seen<'a> {
+        let shown = if self.totals {
+            100
+        } else {
+            usize::try_from(self.reach).unwrap()
+        };
+        let shown = shown.min(starts.len());
+        match self.listing {
+            Listing::Ascending => Seen::OneEnd(&starts[..shown]),
+            Listing::Descending => Seen::OneEnd(&starts[starts.len() - shown..]),
+            Listing::Unordered => {
+                let step = (starts.len() / shown.max(1)).max(1);
+                sample.extend(starts.iter().step_by(step).copied());
+                Seen::Sample(sample)
+            }
+        }
     }
 
     fn limits(&self) -> Limits {
@@ -59,26 +135,12 @@ impl Model {
     }
 
     /// Reads one window and tells the planner.
-    fn read(&self, planned: Planned, planner: &mut Planner, driven: &mut Driven) {
+    fn read(&mut self, planned: Planned, planner: &mut Planner, driven: &mut Driven) {
         let window = planned.window;
-        let records = self.records(window);
+        let records = self.answer(window);
         let held = records.len() as u64;
         let pages = held / 100 + u64::from(!self.totals || !held.is_multiple_of(100) || held == 0);
-        let starts: Vec<_> = self.seconds[records.clone()]
-            .iter()
-            .map(|second| at(*second))
-            .collect();
-        let shown = if self.totals {
-            100
-        } else {
-            usize::try_from(self.reach).unwrap()
-        };
-        // As of an API without an order.
-        let sample: Vec<_> = starts
-            .iter()
-            .step_by((starts.len() / shown).max(1))
-            .copied()
-            .collect();
+        let starts: Vec<_> = records.iter().map(|(second, _)| at(*second)).collect();
         let is_beyond = held > self.reach || !self.totals && held == self.reach;
         let is_probe = planned.is_probe && !self.totals && held >= 100;
         let has_drifted =
@@ -87,7 +149,7 @@ impl Model {
             driven.requests += pages;
             planner.drained(window, &starts);
             driven.drained.push(window);
-            driven.seen.extend(records);
+            driven.seen.extend(records.iter().map(|(_, id)| id));
         } else if window.seconds() == 1 {
             driven.gaps.push(window);
         } else if is_beyond || is_probe {
@@ -96,14 +158,16 @@ impl Model {
             } else {
                 self.reach / 100
             };
-            planner.overflowed(planned, self.totals.then_some(held), Seen::Sample(&sample));
+            let (total, mut sample) = (self.totals.then_some(held), Vec::new());
+            planner.overflowed(planned, total, self.shown(&starts, &mut sample));
         } else {
             driven.requests += pages;
             planner.drifted(window);
+            self.shift(window);
         }
     }
 
-    fn drive(&self, wanted: &[Window], in_flight: usize, turns_every: usize) -> Driven {
+    fn drive(&mut self, wanted: &[Window], in_flight: usize, turns_every: usize) -> Driven {
         let mut planner = Planner::new(wanted, Density::default(), self.limits());
         let mut driven = Driven::default();
         let mut fetching = VecDeque::new();
@@ -158,20 +222,26 @@ fn records() -> impl Strategy<Value = Vec<i64>> {
 
 fn model() -> impl Strategy<Value = Model> {
     let reach = prop_oneof![3 => Just(1_100_u64), 1 => Just(100), 1 => Just(400)];
+    let listing = prop::sample::select(vec![Listing::Unordered, Listing::Ascending, Listing::Descending]);
+    let drift = prop::sample::select(vec![Drift::Moves, Drift::Inserts, Drift::Removes]);
     (
         records(),
         reach,
-        any::<bool>(),
-        any::<bool>(),
+        any::<(bool, bool)>(),
+        listing,
+        drift,
         prop_oneof![Just(0_usize), 1_usize..9],
     )
-        .prop_map(|(seconds, reach, totals, end_is_inclusive, drifts_every)| Model {
-            seconds,
-            reach,
-            totals,
-            end_is_inclusive,
-            drifts_every,
-        })
+        .prop_map(
+            |(seconds, reach, (totals, end_is_inclusive), listing, drift, drifts_every)| Model {
+                reach,
+                end_is_inclusive,
+                listing,
+                drift,
+                drifts_every,
+                ..Model::still(seconds, totals)
+            },
+        )
 }
 
 /// Stretches that are apart.
@@ -194,7 +264,7 @@ proptest! {
 
     #[test]
     fn what_was_drained_is_what_was_wanted_less_the_gaps_and_all_of_it_was_seen(
-        model in model(),
+        mut model in model(),
         wanted in wanted(),
         in_flight in 1_usize..4,
         turns_every in prop_oneof![Just(0_usize), 1_usize..20],
@@ -209,13 +279,16 @@ proptest! {
         let total: i64 = driven.drained.iter().chain(&driven.gaps).map(Window::seconds).sum();
         prop_assert_eq!(total, accounted.iter().map(Window::seconds).sum::<i64>(), "nothing is read twice");
         for window in &driven.drained {
-            for place in model.records(*window) {
-                prop_assert!(driven.seen.contains(&place));
-            }
             prop_assert!(!driven.gaps.iter().any(|gap| gap.start < window.end && window.start < gap.end));
         }
         for gap in &driven.gaps {
-            prop_assert!(model.records(*gap).len() as u64 >= 100.min(model.reach), "a gap has a reason");
+            prop_assert!(model.answer(*gap).len() as u64 >= 100.min(model.reach), "a gap has a reason");
+        }
+        // By the records alone, whatever the windows were.
+        let is_in = |windows: &[Window], second| windows.iter().any(|it| it.start <= second && second < it.end);
+        for (second, id) in &model.records {
+            let is_due = is_in(&wanted, at(*second)) && !is_in(&driven.gaps, at(*second));
+            prop_assert!(!is_due || driven.seen.contains(id), "nobody saw {id}, of second {second}");
         }
     }
 
@@ -248,13 +321,7 @@ fn the_head_is_a_whole_second_before_now() {
 
 #[test]
 fn the_newest_stretch_is_read_first_and_from_its_newest_end() {
-    let model = Model {
-        seconds: (0..20 * DAY).step_by(60).collect(),
-        reach: 1_100,
-        totals: true,
-        end_is_inclusive: true,
-        drifts_every: 0,
-    };
+    let mut model = Model::still((0..20 * DAY).step_by(60), true);
     let driven = model.drive(&[window(0, 5 * DAY), window(10 * DAY, 20 * DAY)], 1, 0);
     assert!(
         driven
@@ -273,13 +340,7 @@ fn requests_per_page(by_hour: impl Fn(i64) -> i64, totals: bool) -> f64 {
         })
         .collect();
     let pages = seconds.len().div_ceil(100);
-    let model = Model {
-        seconds,
-        reach: 1_100,
-        totals,
-        end_is_inclusive: true,
-        drifts_every: 0,
-    };
+    let mut model = Model::still(seconds, totals);
     let driven = model.drive(&[window(0, 30 * DAY)], 3, 0);
     count(driven.requests) / count(pages as u64)
 }
@@ -309,13 +370,7 @@ fn pages_come_back_full_where_all_hours_are_dense() {
 #[test]
 fn a_sparse_range_takes_a_request_for_each_seven_days() {
     for totals in [true, false] {
-        let model = Model {
-            seconds: (0..90 * DAY).step_by(25_920).collect(),
-            reach: 1_100,
-            totals,
-            end_is_inclusive: true,
-            drifts_every: 0,
-        };
+        let mut model = Model::still((0..90 * DAY).step_by(25_920), totals);
         let driven = model.drive(&[window(DAY / 2, 90 * DAY + DAY / 2)], 3, 0);
         assert!(driven.requests <= 15, "{} requests", driven.requests);
     }
