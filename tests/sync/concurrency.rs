@@ -142,7 +142,7 @@ async fn a_backfill_gives_way_to_another_workers_poll_and_goes_on_afterwards() {
 }
 
 #[tokio::test]
-async fn a_refresh_does_not_give_way_and_a_backfill_waits_for_nobody() {
+async fn a_refresh_is_not_asked_to_give_way() {
     let past = Past::of(1_000).await;
     past.setup.pass(TimeDelta::hours(1));
     slow(&past.setup, 100);
