@@ -1,11 +1,12 @@
-//! How much of the API's minute is used while there is work: a first load that takes far longer
-//! than this part lasts, against an API that enforces its limit.
+//! How much of the API's minute is used while there is work: a backfill into an empty database that
+//! takes far longer than this part lasts, against an API that enforces its limit. A backfill, not
+//! `sync`: it leaves a few places of each minute to live requests, which the goal allows for.
 
 use std::io::Write;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
+use chrono::{DateTime, SecondsFormat, SubsecRound, TimeDelta, Utc};
 use smartassist_etl::clock::{Clock, SystemClock};
 
 use crate::api::Api;
@@ -24,7 +25,7 @@ const LATENCY: Duration = Duration::from_millis(300);
 /// Full minutes to be measured, from the first request on.
 const MINUTES: u32 = 3;
 
-/// The daemon is to use at least this much of its budget.
+/// A backfill is to use at least this much of its budget.
 const LEAST_SHARE: f64 = 0.95;
 
 /// Until the first request, and from SIGTERM to the end.
@@ -33,10 +34,10 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// How often the simulator is asked whether the first request has come.
 const POLL: Duration = Duration::from_millis(200);
 
-/// Loads for [`MINUTES`] minutes, stops the daemon, and prints what came of it.
+/// Backfills for [`MINUTES`] minutes, stops, and prints what came of it.
 ///
 /// # Errors
-/// The daemon did not work for a full minute, or did not stop in order.
+/// The backfill did not work for a full minute, or did not stop in order.
 pub(crate) async fn measure(workbench: &Workbench) -> Result<()> {
     let now = SystemClock.now().trunc_subsecs(0);
     let data = Scenario::Typical.data(now, 1.0);
@@ -55,7 +56,7 @@ pub(crate) async fn measure(workbench: &Workbench) -> Result<()> {
             &REQUESTS_PER_MINUTE.to_string(),
         )
         .with("STORAGE__RAW", "false");
-    let until = work(&daemon, &mut simulator)
+    let until = work(&daemon, from, now, &mut simulator)
         .await
         .map_err(|error| anyhow::anyhow!("{error:#}; the log ends with:\n{}", daemon.last_words()))?;
     let seen = simulator.seen().await?;
@@ -63,13 +64,21 @@ pub(crate) async fn measure(workbench: &Workbench) -> Result<()> {
     report(&seen, until)
 }
 
-/// Lets the daemon load for the time, and stops it. Gives the instant until which it worked.
-async fn work(daemon: &Daemon, simulator: &mut Simulator) -> Result<DateTime<Utc>> {
-    let mut running = daemon.start("sync")?;
+/// Lets a backfill of `from` to `to` work for the time, and stops it. Gives the instant until which
+/// it worked.
+async fn work(
+    daemon: &Daemon,
+    from: DateTime<Utc>,
+    to: DateTime<Utc>,
+    simulator: &mut Simulator,
+) -> Result<DateTime<Utc>> {
+    let instant = |at: DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::Secs, true);
+    let command = format!("backfill --from {} --to {}", instant(from), instant(to));
+    let mut running = daemon.start(&command)?;
     let until = tokio::select! {
         ended = running.end() => {
             let status = ended?.status;
-            ensure!(status.success(), "sync ended with {status} before it was told to");
+            ensure!(status.success(), "the backfill ended with {status} before it was told to");
             return Ok(SystemClock.now());
         }
         worked = measured_time(simulator) => worked?,
@@ -102,9 +111,9 @@ async fn stop(running: &mut Running) -> Result<()> {
     running.terminate()?;
     let ended = tokio::time::timeout(PATIENCE, running.end())
         .await
-        .context("sync does not stop when it is told to")??;
+        .context("the backfill does not stop when it is told to")??;
     let code = ended.status.code();
-    code.with_context(|| format!("sync was told to stop, and ended with {}", ended.status))?;
+    code.with_context(|| format!("the backfill was told to stop, and ended with {}", ended.status))?;
     Ok(())
 }
 
@@ -121,7 +130,7 @@ fn report(seen: &Seen, until: DateTime<Utc>) -> Result<()> {
     let mut stdout = std::io::stdout();
     writeln!(
         stdout,
-        "\na budget of {REQUESTS_PER_MINUTE} requests a minute, {} ms for an answer, no totals\n\n\
+        "\na backfill with a budget of {REQUESTS_PER_MINUTE} requests a minute, {} ms for an answer, no totals\n\n\
          requests inside the limit, minute by minute: {}\n",
         LATENCY.as_millis(),
         counts.join(", ")

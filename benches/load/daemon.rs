@@ -97,11 +97,12 @@ impl Daemon {
         Ok(ended)
     }
 
+    /// Starts a command, with its options if it has any: none holds a space.
     pub(crate) fn start(&self, command: &str) -> Result<Running> {
         let log = File::create(&self.log).with_context(|| format!("cannot write {}", self.log.display()))?;
         let began = Instant::now();
         let child = Command::new(env!("CARGO_BIN_EXE_smartassist-etl"))
-            .arg(command)
+            .args(command.split_whitespace())
             .env_clear()
             .envs(&self.environment)
             .stdin(Stdio::null())

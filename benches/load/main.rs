@@ -2,8 +2,8 @@
 //!
 //! - `throughput`: how fast, beside `psql \copy` of the very same rows;
 //! - `requests`: how many requests a first load takes, for data of several shapes;
-//! - `budget`: how much of the API's 60 requests a minute is used. It takes over three minutes, so
-//!   it runs only where it is asked for; without `BENCH` the two others do.
+//! - `budget`: how much of the API's 60 requests a minute a backfill uses. It takes over three
+//!   minutes, so it runs only where it is asked for; without `BENCH` the two others do.
 //!
 //! All work on one private PostgreSQL with its default durability. The API is simulated in a
 //! process of its own, and the daemon is the real program.
