@@ -1,6 +1,5 @@
 //! `doctor`: what is wrong or surprising, and what to mend.
 
-use std::io::Write;
 use std::sync::Arc;
 
 use crate::clock::{Clock, SystemClock};
@@ -9,6 +8,7 @@ use crate::doctor;
 
 use super::accounts::worst;
 use super::exit::CommandError;
+use super::output::print;
 
 pub(super) async fn doctor(config: &Config, as_json: bool) -> Result<(), CommandError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
@@ -18,7 +18,6 @@ pub(super) async fn doctor(config: &Config, as_json: bool) -> Result<(), Command
     } else {
         report.to_text()
     };
-    // Whoever closed the pipe has read what he wanted.
-    let _ = std::io::stdout().write_all(text.as_bytes());
+    print(&text)?;
     worst(report.failures()).map_or(Ok(()), |failure| Err(CommandError::Found(failure)))
 }

@@ -7,6 +7,7 @@ mod doctor;
 mod exit;
 mod healthcheck;
 mod migrate;
+mod output;
 mod pace;
 mod progress;
 mod range;

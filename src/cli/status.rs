@@ -1,7 +1,5 @@
 //! `status`: how far each account is complete, for people or as JSON.
 
-use std::io::Write;
-
 use serde_json::json;
 
 use crate::config::Config;
@@ -11,6 +9,7 @@ use crate::load::status;
 use crate::observe::render_status;
 
 use super::exit::CommandError;
+use super::output::print;
 
 pub(super) async fn status(config: &Config, as_json: bool) -> Result<(), CommandError> {
     if !Database::is_made(config) {
@@ -34,8 +33,7 @@ pub(super) async fn status(config: &Config, as_json: bool) -> Result<(), Command
     } else {
         render_status(&accounts)
     };
-    // Whoever closed the pipe has read what he wanted.
-    let _ = std::io::stdout().write_all(text.as_bytes());
+    print(&text)?;
     Ok(())
 }
 

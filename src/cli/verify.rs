@@ -1,7 +1,6 @@
 //! `verify`: what is stored against what the API has, day by day.
 
 use std::fmt::Write as _;
-use std::io::Write as _;
 use std::sync::{Mutex, PoisonError};
 
 use clap::Args;
@@ -16,6 +15,7 @@ use crate::window::Window;
 
 use super::accounts;
 use super::exit::CommandError;
+use super::output::print;
 use super::progress::Watched;
 use super::range::{Range, until_done};
 
@@ -30,6 +30,10 @@ pub(super) struct Arguments {
     /// One JSON object for programs
     #[arg(long)]
     json: bool,
+    /// Read every day whole, also where the API gives totals: equal counts say nothing of what the
+    /// interactions hold, nor of one that took another's place
+    #[arg(long)]
+    by_identity: bool,
     /// Read the days that differ again, store what they hold, and compare them once more
     #[arg(long)]
     repair: bool,
@@ -41,6 +45,8 @@ struct Compared {
     /// What was asked for, as far as it is loaded.
     range: Window,
     days: Vec<DayComparison>,
+    /// Days that were not compared, since something ended it before.
+    left: usize,
 }
 
 pub(super) async fn verify(
@@ -52,11 +58,15 @@ pub(super) async fn verify(
     let compared: Mutex<Vec<Compared>> = Mutex::default();
     let worked = accounts::work(&config, screen, async |watched, stop| {
         let mut verification = Verification::of(range);
+        if arguments.by_identity {
+            verification.demand_identity();
+        }
         let report = compare(watched, &mut verification, arguments.repair, stop).await;
         let mut compared = compared.lock().unwrap_or_else(PoisonError::into_inner);
         compared.push(Compared {
             account: watched.account().to_owned(),
             range: verification.range(),
+            left: verification.left(),
             days: verification.compared().cloned().collect(),
         });
         report
@@ -69,8 +79,7 @@ pub(super) async fn verify(
     } else {
         as_table(&compared)
     };
-    // Whoever closed the pipe has read what he wanted.
-    let _ = std::io::stdout().write_all(text.as_bytes());
+    print(&text)?;
     worked?;
     let differing = compared
         .iter()
@@ -152,6 +161,7 @@ fn as_json(range: Window, compared: &[Compared]) -> String {
             "to": compared.range.end,
             "days": days,
             "days_compared": days.len(),
+            "days_not_compared": compared.left,
             "days_that_differ": days.iter().filter(|day| day.differs()).count(),
         })
     };
@@ -165,7 +175,13 @@ fn as_json(range: Window, compared: &[Compared]) -> String {
 /// The days that differ, and a line that says how many do not.
 fn as_table(compared: &[Compared]) -> String {
     let mut text = String::new();
-    for Compared { account, range, days } in compared {
+    for Compared {
+        account,
+        range,
+        days,
+        left,
+    } in compared
+    {
         // Writing to a String cannot fail.
         let _ = writeln!(
             text,
@@ -205,6 +221,15 @@ fn as_table(compared: &[Compared]) -> String {
             days.len(),
             days.len() - by_total
         );
+        if by_total > 0 {
+            let _ = writeln!(
+                text,
+                "  equal totals do not prove equal content: --by-identity reads every day whole"
+            );
+        }
+        if *left > 0 {
+            let _ = writeln!(text, "  {left} days more were not compared: it ended before");
+        }
     }
     text
 }

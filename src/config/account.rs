@@ -239,9 +239,11 @@ fn read_id(section: &mut Section<'_>, key: &str) -> String {
 /// A date (its midnight in UTC) or RFC 3339, as an instant in whole seconds, as the API knows them: a window that begins within a second would
 /// be asked for from that second on, and its coverage would say otherwise.
 pub fn parse_instant(text: &str) -> Option<DateTime<Utc>> {
-    let instant = DateTime::parse_from_rfc3339(text).map(|instant| instant.to_utc().trunc_subsecs(0));
+    let instant = DateTime::parse_from_rfc3339(text).ok();
     instant
-        .ok()
+        // A leap second, which PostgreSQL does not know.
+        .filter(|instant| instant.timestamp_subsec_nanos() < 1_000_000_000)
+        .map(|instant| instant.to_utc().trunc_subsecs(0))
         .or_else(|| Some(text.parse::<NaiveDate>().ok()?.and_hms_opt(0, 0, 0)?.and_utc()))
 }
 

@@ -7,7 +7,9 @@
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tracing::{info, warn};
 
-use crate::extract::{ApiClient, ApiError, Narrowing, PAGE_SIZE, Page, PageRequest, Priority, Tally};
+use crate::extract::{
+    ApiClient, ApiError, LAST_OFFSET, Narrowing, PAGE_SIZE, Page, PageRequest, Priority, Tally,
+};
 use crate::window::Window;
 
 use super::pass::{End, Pass, Rows, lines_up};
@@ -96,8 +98,9 @@ impl Reader<'_> {
                 reported_total = pass.total,
                 "window does not add up"
             );
+            let may_be_confirmed = pass.end == Some(End::Exhausted);
             before = Some(pass);
-            if self.traits.get().pages() == 1 {
+            if self.traits.get().pages() == 1 && !may_be_confirmed {
                 break;
             }
         }
@@ -186,6 +189,9 @@ impl Reader<'_> {
         first: &Page,
         total: u64,
     ) -> Result<End, ReadError> {
+        if first.records.len() < PAGE_SIZE {
+            return self.read_short(slice, pass, total).await;
+        }
         let pages = usize::try_from(total).unwrap_or(usize::MAX).div_ceil(PAGE_SIZE);
         let reachable = self.traits.get().pages();
         if pages > reachable && (slice.window.seconds() > 1 || reachable == 1) {
@@ -215,6 +221,28 @@ impl Reader<'_> {
         }
         Ok(if pass.distinct() < total {
             End::Exhausted
+        } else {
+            End::Counted
+        })
+    }
+
+    /// A first page with room left, and a number that says more: pages are shorter than was asked
+    /// for, or that number is no total. Further pages tell, whatever the offset counts, by
+    /// whether they bring anything new.
+    async fn read_short(&self, slice: &Slice, pass: &mut Pass, total: u64) -> Result<End, ReadError> {
+        while pass.distinct() < total && pass.pages() <= LAST_OFFSET {
+            let seen = pass.distinct();
+            match self.page(slice, pass.pages()).await {
+                Ok(page) => self.add(pass, &page),
+                Err(ApiError::Unaccepted { .. }) => return Ok(End::Exhausted),
+                Err(error) => return Err(error.into()),
+            };
+            if pass.distinct() == seen {
+                return Ok(End::Exhausted);
+            }
+        }
+        Ok(if pass.distinct() < total {
+            End::Beyond
         } else {
             End::Counted
         })

@@ -8,7 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tracing::{Instrument, info_span};
+use tracing::{Instrument, info_span, warn};
 
 use crate::extract::{ApiError, LAST_OFFSET, Priority, Tally};
 use crate::load::wanted::{self, Wanted};
@@ -343,6 +343,11 @@ impl<'a> Drive<'a> {
             Some(Next::Continue) | None => 0,
         };
         if self.gaps_found >= GAPS_IN_A_RUN {
+            warn!(
+                gaps = self.gaps_found,
+                remedy = "the next run goes on; doctor says what was found out about the API",
+                "too many gaps for one run, the rest is left to the next"
+            );
             return false;
         }
         if self.failures_in_a_row < FAILURES_IN_A_ROW {

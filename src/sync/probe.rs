@@ -126,6 +126,8 @@ fn newest_part(reached: &Reached) -> Window {
 /// What was still wrong with a request after the last try.
 pub async fn probe(api: &ApiClient, window: Window, tally: &Tally) -> Result<Probe, ApiError> {
     let traits = SharedTraits::default();
+    // Asked on purpose: one refusal is an answer.
+    traits.learn(|traits| traits.vain_pages_in_a_row = 1);
     let time_zone = TimeZoneCheck::default();
     let reader = Reader {
         api,

@@ -40,6 +40,8 @@ pub struct Verification {
     range: Window,
     /// Whether the range was cut to what is loaded.
     is_cut: bool,
+    /// Whether totals are left aside.
+    by_identity: bool,
     pub(super) days: Vec<Day>,
 }
 
@@ -85,6 +87,7 @@ impl Verification {
         Self {
             range,
             is_cut: false,
+            by_identity: false,
             days,
         }
     }
@@ -109,8 +112,19 @@ impl Verification {
         );
         *self = Self {
             is_cut: true,
+            by_identity: self.by_identity,
             ..Self::of(Window { end, ..self.range })
         };
+    }
+
+    /// Has every day read whole, whatever totals the API gives.
+    pub fn demand_identity(&mut self) {
+        self.by_identity = true;
+    }
+
+    /// Days that are still to be compared.
+    pub fn left(&self) -> usize {
+        self.days.iter().filter(|day| day.compared.is_none()).count()
     }
 
     /// What was compared so far, oldest first.
@@ -236,7 +250,7 @@ pub(super) struct Comparing<'a> {
 impl Comparing<'_> {
     async fn all(&self, verification: &mut Verification, progress: &mut Progress) -> Result<(), LoadError> {
         for place in 0..verification.days.len() {
-            if verification.days[place].counted.is_none() {
+            if !verification.by_identity && verification.days[place].counted.is_none() {
                 if self.ends(progress).await? {
                     return Ok(());
                 }

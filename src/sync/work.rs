@@ -61,7 +61,7 @@ impl AccountWorker {
         info!(
             stretches = stretches.len(),
             windows_expected = windows,
-            records_expected = records.round(),
+            records_expected = records.round().abs(),
             watermark = %observe::instant(progress.watermark),
             "run started"
         );

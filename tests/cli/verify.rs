@@ -43,6 +43,14 @@ async fn equal_days_cost_a_request_each_and_are_summed_up_in_a_line() {
     );
     assert_eq!(setup.simulator.world().counters().requests - before, 10);
     assert_eq!(database.row_versions().await, versions, "nothing is written");
+
+    setup.simulator.world().mutate_some(5, 0.2);
+    assert!(
+        verify(&environment, &["--by-identity"])
+            .await
+            .stdout
+            .contains("changed")
+    );
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 use smartassist_etl::load::runs::Outcome;
-use smartassist_simulator::{Behaviour, NumResults, OffsetUnit, PastOffset, Seed};
+use smartassist_simulator::{Behaviour, NumResults, OffsetUnit, Order, PastOffset, Seed};
 
 use crate::support::{Setup, TestDatabase, instant};
 
@@ -203,4 +203,32 @@ async fn what_was_found_out_is_not_found_out_again_by_the_next_process() {
         world.requests().count() <= 7,
         "six pages, if they are not in one window"
     );
+}
+
+#[tokio::test]
+async fn a_number_that_is_no_total_costs_neither_gaps_nor_thousands_of_requests() {
+    for order in [Order::Ascending, Order::Unordered, Order::Reshuffled] {
+        for offset_unit in [OffsetUnit::Pages, OffsetUnit::Records] {
+            let database = TestDatabase::migrated().await;
+            let mut setup = Setup::start().await;
+            setup.set("start_from", "2026-01-13T00:00:00Z");
+            let (from, to) = (instant("2026-01-13T00:00:00Z"), instant("2026-01-15T11:00:00Z"));
+            setup.simulator.world().seed(&Seed::new(31, from, to, 700));
+            let behaviour = Behaviour {
+                order,
+                offset_unit,
+                num_results: NumResults::Overstated,
+                ..Behaviour::default()
+            };
+            setup.simulator.world().set_behaviour(behaviour.clone());
+            let report = setup.sync(&database).await;
+            assert_eq!(report.outcome, Outcome::Succeeded, "{behaviour:?}");
+            assert_eq!(database.counts().await[0], 700, "{behaviour:?}");
+            assert!(
+                report.counters.requests < 150,
+                "{} {behaviour:?}",
+                report.counters.requests
+            );
+        }
+    }
 }
