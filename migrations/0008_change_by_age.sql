@@ -70,7 +70,7 @@ comment on column smartassist_sync.changes_by_age.account_id is
 comment on column smartassist_sync.changes_by_age.age_from_seconds is
     'Lower bound of the age, in seconds from the start of the session to the reading; the upper one is the next bound of smartassist_sync.age_bounds(). Part of the key.';
 comment on column smartassist_sync.changes_by_age.reread is
-    'Interactions of that age that were read again, each reading counted.';
+    'Interactions of that age that were read again, each once a run.';
 comment on column smartassist_sync.changes_by_age.changed is
     'Those among them whose content had changed since it was stored.';
 comment on column smartassist_sync.changes_by_age.updated_at is
@@ -90,7 +90,7 @@ comment on column smartassist_bi.change_by_age.age_from_hours is
 comment on column smartassist_bi.change_by_age.age_to_hours is
     'Upper bound of the age in hours, not included. NULL for the oldest class.';
 comment on column smartassist_bi.change_by_age.reread is
-    'Interactions of that age that were read again, each reading counted.';
+    'Interactions of that age that were read again, each once a run.';
 comment on column smartassist_bi.change_by_age.changed is
     'Those among them whose content had changed since it was stored.';
 comment on column smartassist_bi.change_by_age.changed_percent is
