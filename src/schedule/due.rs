@@ -86,7 +86,7 @@ impl Due {
         let state = &mut self.tiers[tier];
         if state.failures > 0 {
             // What fails again and again must not keep all else from being read anew.
-            (state.since, state.failures) = (Some(at), 0);
+            state.since = Some(at);
             return None;
         }
         let overdue = state.since.filter(|since| *since < ring && !self.taken);
