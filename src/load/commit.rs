@@ -72,6 +72,11 @@ pub async fn commit_window(pool: &PgPool, commit: &WindowCommit<'_>) -> Result<C
         time_zone_offset: commit.time_zone_offset,
     };
     let mut transaction = pool.begin().await?;
+    // Everything here is looked up by key. Plans are kept, and one that was made while the tables
+    // were empty would read them whole when they no longer are.
+    sqlx::query("set local enable_seqscan = off")
+        .execute(&mut *transaction)
+        .await?;
     let stored = stored::read(&mut transaction, constants.account_id, commit.interactions).await?;
     let mut counters = interactions::write(
         &mut transaction,
