@@ -12,7 +12,7 @@ use tracing::{Instrument, debug, info_span, warn};
 use crate::clock::Clock;
 use crate::extract::ApiClient;
 use crate::load::leases;
-use crate::load::runs::{self, Finished, NewRun, OpenRun, Outcome};
+use crate::load::runs::{self, Finished, Kind, NewRun, OpenRun, Outcome};
 use crate::load::{Committed, LoadError, WindowCommit, commit_window};
 use crate::observe::{self, chain};
 use crate::window::Window;
@@ -23,7 +23,7 @@ use super::job::Job;
 use super::lease::{Held, LeaseKeeper};
 use super::plan::head;
 use super::report::{Progress, RunReport};
-use super::time_zone::{TimeZoneCheck, TimeZoneVerdict};
+use super::time_zone::TimeZoneCheck;
 use super::traits::{ApiTraits, SharedTraits};
 use super::work::Task;
 
@@ -107,18 +107,25 @@ impl AccountWorker {
         self.traits.get()
     }
 
-    /// What records say of our reading of time stamps.
-    pub fn time_zone(&self) -> TimeZoneVerdict {
-        self.time_zone.verdict()
-    }
-
     /// Does the job, as far as it goes.
     ///
     /// `stop` ends it after what is being written is written; a window that is still being
     /// fetched is let go. Nothing that goes wrong here is left unsaid: every error is in the log.
     pub async fn run(&self, job: &Job, stop: &CancellationToken) -> RunReport {
+        // The plan's state is large; whoever awaits a run need not carry it.
+        let run = Box::pin(self.run_under_lease(job, stop));
+        self.tell(job.kind(), job.gives_way(), run).await
+    }
+
+    /// Tells the log and the metrics of a run, and what became of it. One that gives way looks every
+    /// few seconds whether the account is free, which is not worth a word each time.
+    pub(super) async fn tell(
+        &self,
+        kind: Kind,
+        gives_way: bool,
+        run: impl Future<Output = Result<Option<RunReport>, LoadError>>,
+    ) -> RunReport {
         let account = self.api.account();
-        let kind = job.kind();
         let span = info_span!(
             "run",
             account = account.name,
@@ -127,14 +134,12 @@ impl AccountWorker {
         );
         async {
             let began = Instant::now();
-            // The plan's state is large; whoever awaits a run need not carry it.
-            let report = match Box::pin(self.run_under_lease(job, stop)).await {
+            let report = match run.await {
                 Ok(Some(report)) => report,
                 Ok(None) => RunReport::skipped(),
                 Err(error) => RunReport::not_begun(&error),
             };
-            // One that gives way looks every few seconds whether the account is free.
-            if report.outcome == Outcome::Skipped && job.gives_way() {
+            if report.outcome == Outcome::Skipped && gives_way {
                 debug!("another worker has the account");
             } else {
                 observe::run_finished(&account.name, kind, report.outcome, began.elapsed());

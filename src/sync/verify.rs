@@ -10,11 +10,11 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Days, NaiveTime, Utc};
 use tokio_util::sync::CancellationToken;
-use tracing::{Instrument, debug, info, info_span};
+use tracing::info;
 
 use crate::extract::{Narrowing, Page, PageRequest, Priority, Tally};
 use crate::load::compare::{self, Basis, Crossing, Membership};
-use crate::load::runs::{self, Kind, NewRun, OpenRun, Outcome};
+use crate::load::runs::{self, Kind, NewRun, OpenRun};
 use crate::load::{ComparedWindow, Counters, LoadError, Status, record_compared};
 use crate::observe;
 use crate::window::Window;
@@ -163,31 +163,8 @@ impl AccountWorker {
     /// Compares what of the range was not compared yet. It gives way to a live daemon, and is gone
     /// on with by another call then.
     pub async fn verify(&self, verification: &mut Verification, stop: &CancellationToken) -> RunReport {
-        let account = self.api.account();
-        let span = info_span!(
-            "run",
-            account = account.name,
-            kind = Kind::Verify.as_str(),
-            run_id = tracing::field::Empty
-        );
-        async {
-            let began = std::time::Instant::now();
-            let report = match Box::pin(self.verify_under_lease(verification, stop)).await {
-                Ok(Some(report)) => report,
-                Ok(None) => RunReport::skipped(),
-                Err(error) => RunReport::not_begun(&error),
-            };
-            // It gives way, and looks every few seconds whether the account is free.
-            if report.outcome == Outcome::Skipped {
-                debug!("another worker has the account");
-            } else {
-                observe::run_finished(&account.name, Kind::Verify, report.outcome, began.elapsed());
-                report.log(Kind::Verify, began.elapsed());
-            }
-            report
-        }
-        .instrument(span)
-        .await
+        let run = Box::pin(self.verify_under_lease(verification, stop));
+        self.tell(Kind::Verify, true, run).await
     }
 
     async fn verify_under_lease(
