@@ -27,6 +27,8 @@ pub(super) fn build(
         settle: config.sync.settle,
         lease: config.sync.lease,
         keep_raw: config.storage.raw,
+        retention: config.storage.retention,
+        policy: Arc::new(config.privacy.clone()),
     };
     announce_proxies();
     config
@@ -39,7 +41,7 @@ pub(super) fn build(
             Ok(Arc::new(AccountWorker::new(
                 api,
                 pool.clone(),
-                settings,
+                settings.clone(),
                 Arc::clone(clock),
                 holder.clone(),
             )))

@@ -5,6 +5,7 @@
 
 mod account;
 mod layers;
+mod privacy;
 mod secret;
 mod section;
 mod sync;
@@ -15,12 +16,16 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use chrono::TimeDelta;
+
 pub use account::{
     AccountConfig, Credentials, Direction, Filters, ResponseLimits, RetryPolicy, parse_instant,
 };
 pub use secret::{Secret, SecretError};
 pub use sync::{RefreshTier, SyncConfig};
 
+use crate::schedule::Cron;
+use crate::transform::privacy::Policy;
 use secrecy::ExposeSecret;
 use section::{Problems, Section};
 
@@ -40,6 +45,8 @@ pub struct Config {
     pub sync: SyncConfig,
     /// What is stored beside the rows.
     pub storage: StorageConfig,
+    /// What of people is kept.
+    pub privacy: Policy,
     /// The operators' HTTP address.
     pub http: HttpConfig,
     /// Log lines.
@@ -60,10 +67,14 @@ pub struct DatabaseConfig {
 }
 
 /// `storage.*`.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct StorageConfig {
     /// Whether records are kept as received.
     pub raw: bool,
+    /// How old an interaction may become; `None`: any age.
+    pub retention: Option<TimeDelta>,
+    /// When older ones are deleted.
+    pub clean_up: Cron,
 }
 
 /// `http.*`.
@@ -152,6 +163,7 @@ impl Config {
         let accounts = account::read_all(root);
         let sync = SyncConfig::read(root.section("sync"));
         let storage = StorageConfig::read(root.section("storage"));
+        let privacy = privacy::read(root.section("privacy"));
         let http = HttpConfig::read(root.section("http"));
         let log = LogConfig::read(root.section("log"));
         Some(Self {
@@ -159,7 +171,8 @@ impl Config {
             database,
             accounts,
             sync: sync?,
-            storage,
+            storage: storage?,
+            privacy,
             http,
             log,
         })
@@ -207,12 +220,17 @@ impl DatabaseConfig {
 }
 
 impl StorageConfig {
-    fn read(mut section: Section<'_>) -> Self {
-        let config = Self {
-            raw: section.flag("raw"),
-        };
+    /// `None` only where a problem has been noted.
+    fn read(mut section: Section<'_>) -> Option<Self> {
+        let raw = section.flag("raw");
+        let days: i64 = section.integer("retention_days", &(0..=36_500));
+        let clean_up = section.required("clean_up", sync::A_CRON, sync::parse_cron);
         section.finish();
-        config
+        Some(Self {
+            raw,
+            retention: (days > 0).then(|| TimeDelta::days(days)),
+            clean_up: clean_up?,
+        })
     }
 }
 

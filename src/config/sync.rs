@@ -8,7 +8,8 @@ use super::seconds;
 use super::section::Section;
 use crate::schedule::Cron;
 
-const A_CRON: &str =
+/// What a pattern is, for errors.
+pub(super) const A_CRON: &str =
     "a cron pattern of six fields (second minute hour day month weekday), as in \"0 */5 * * * *\"";
 
 const A_LOOKBACK: &str = "a whole number and a unit (m, h or d), from 1m to 366d, as in \"2h\"";
@@ -82,7 +83,7 @@ impl RefreshTier {
     }
 }
 
-fn parse_cron(pattern: &str) -> Option<Cron> {
+pub(super) fn parse_cron(pattern: &str) -> Option<Cron> {
     Cron::parse(pattern).ok()
 }
 

@@ -10,7 +10,7 @@ use crate::window::Window;
 use super::columns::Constants;
 use super::leases::Lease;
 use super::windows::{Entry, Purpose, Status, record};
-use super::{Counters, LoadError, accounts, ages, interactions, missing, rejected, stored};
+use super::{Counters, LoadError, accounts, ages, interactions, missing, rejected, stored, turn};
 
 /// A window that was fetched, ready to be stored.
 #[derive(Debug)]
@@ -72,6 +72,7 @@ pub async fn commit_window(pool: &PgPool, commit: &WindowCommit<'_>) -> Result<C
         time_zone_offset: commit.time_zone_offset,
     };
     let mut transaction = pool.begin().await?;
+    turn::take(&mut transaction, constants.account_id).await?;
     // Everything here is looked up by key. Plans are kept, and one that was made while the tables
     // were empty would read them whole when they no longer are.
     sqlx::query("set local enable_seqscan = off")

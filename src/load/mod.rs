@@ -18,6 +18,7 @@ pub mod runs;
 pub mod status;
 mod stored;
 mod tables;
+mod turn;
 pub mod wanted;
 mod windows;
 
@@ -49,6 +50,7 @@ pub struct Counters {
     pub unchanged: u64,
     pub rejected: u64,
     pub missing: u64,
+    pub left_out: u64,
 }
 
 impl std::ops::AddAssign for Counters {
@@ -63,6 +65,7 @@ impl std::ops::AddAssign for Counters {
         self.unchanged += other.unchanged;
         self.rejected += other.rejected;
         self.missing += other.missing;
+        self.left_out += other.left_out;
     }
 }
 

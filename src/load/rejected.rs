@@ -19,6 +19,10 @@ pub(super) async fn write(
     if rejected.is_empty() {
         return Ok(());
     }
+    let ids: Vec<Option<&str>> = rejected
+        .iter()
+        .map(|record| record.interaction_id.as_deref())
+        .collect();
     let reasons: Vec<&str> = rejected.iter().map(|record| record.reason).collect();
     let payloads: Vec<&str> = rejected.iter().map(|record| record.payload.as_str()).collect();
     let hashes: Vec<&[u8]> = rejected
@@ -30,6 +34,7 @@ pub(super) async fn write(
         .bind(PgRange::from(window))
         .bind(constants.time_zone_offset)
         .bind(constants.written_at)
+        .bind(ids)
         .bind(reasons)
         .bind(payloads)
         .bind(hashes)

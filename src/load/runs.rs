@@ -164,7 +164,7 @@ pub async fn finish(executor: impl PgExecutor<'_>, finished: &Finished<'_>) -> R
     let closed = sqlx::query(
         "update smartassist_sync.runs set status = $2, finished_at = $3, watermark_after = $4, error = $5, \
          windows = $6, pages = $7, requests = $8, records = $9, distinct_records = $10, inserted = $11, \
-         updated = $12, unchanged = $13, rejected = $14, missing = $15, tried_all = $16 \
+         updated = $12, unchanged = $13, rejected = $14, missing = $15, tried_all = $16, left_out = $17 \
          where id = $1 and status = 'running'",
     )
     .bind(finished.run_id)
@@ -183,6 +183,7 @@ pub async fn finish(executor: impl PgExecutor<'_>, finished: &Finished<'_>) -> R
     .bind(bigint(counters.rejected))
     .bind(bigint(counters.missing))
     .bind(finished.tried_all)
+    .bind(bigint(counters.left_out))
     .execute(executor)
     .await?;
     if closed.rows_affected() == 1 {

@@ -101,6 +101,7 @@ pub(super) async fn record(executor: impl PgExecutor<'_>, entry: &Entry<'_>) -> 
         .bind(bigint(counters.unchanged))
         .bind(bigint(counters.rejected))
         .bind(bigint(counters.missing))
+        .bind(bigint(counters.left_out))
         .bind(entry.started_at)
         .bind(entry.error)
         .execute(executor)

@@ -10,6 +10,7 @@ use tracing::{info, warn};
 use crate::extract::{
     ApiClient, ApiError, LAST_OFFSET, Narrowing, PAGE_SIZE, Page, PageRequest, Priority, Tally,
 };
+use crate::transform::privacy::Policy;
 use crate::window::Window;
 
 use super::pass::{End, Pass, Rows, lines_up};
@@ -63,6 +64,7 @@ pub(super) enum ReadError {
 pub(super) struct Reader<'a> {
     pub(super) api: &'a ApiClient,
     pub(super) traits: &'a SharedTraits,
+    pub(super) policy: &'a Policy,
     pub(super) tally: &'a Tally,
 }
 
@@ -299,7 +301,7 @@ impl Reader<'_> {
     }
 
     pub(super) fn add(&self, pass: &mut Pass, page: &Page) -> Vec<chrono::DateTime<chrono::Utc>> {
-        pass.add(page, self.api.account().time_zone_offset)
+        pass.add(page, self.api.account().time_zone_offset, self.policy)
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use chrono::{DateTime, Utc};
 
 use crate::extract::{PAGE_SIZE, Page};
+use crate::transform::privacy::Policy;
 use crate::transform::{Interaction, Rejected, transform};
 
 /// Everything that was read of a window: sorted by id, distinct, the last of equals.
@@ -62,12 +63,12 @@ pub(super) struct Pass {
 impl Pass {
     /// Adds a page's records, asked for at `offset` minutes; of two with the same id, the last one
     /// wins. Returns their starts, in the order of the page.
-    pub(super) fn add(&mut self, page: &Page, offset: i32) -> Vec<DateTime<Utc>> {
+    pub(super) fn add(&mut self, page: &Page, offset: i32, policy: &Policy) -> Vec<DateTime<Utc>> {
         self.lengths.push(page.records.len());
         self.records += page.records.len() as u64;
         let mut starts = Vec::with_capacity(page.records.len());
         for record in &page.records {
-            match transform(record, offset) {
+            match transform(record, offset, policy) {
                 Ok(interaction) => {
                     starts.push(interaction.rows.session.session_started_at);
                     *self.times_seen.entry(interaction.id().to_owned()).or_default() += 1;

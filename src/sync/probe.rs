@@ -6,6 +6,7 @@ use chrono::{DateTime, Days, NaiveTime, TimeDelta, Utc};
 use crate::extract::{
     ApiClient, ApiError, LAST_OFFSET, Narrowing, PAGE_SIZE, Page, PageRequest, Priority, Tally,
 };
+use crate::transform::privacy::Policy;
 use crate::window::Window;
 
 use super::drain::{Reader, Slice};
@@ -129,9 +130,12 @@ pub async fn probe(api: &ApiClient, window: Window, tally: &Tally) -> Result<Pro
     // Asked on purpose: one refusal is an answer.
     traits.learn(|traits| traits.vain_pages_in_a_row = 1);
     let time_zone = TimeZoneCheck::default();
+    // Nothing of what is read here is stored or told.
+    let policy = Policy::default();
     let reader = Reader {
         api,
         traits: &traits,
+        policy: &policy,
         tally,
     };
     let slice = Slice {

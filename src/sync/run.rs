@@ -15,6 +15,7 @@ use crate::load::leases;
 use crate::load::runs::{self, Finished, Kind, NewRun, OpenRun, Outcome};
 use crate::load::{Committed, LoadError, WindowCommit, commit_window};
 use crate::observe::{self, chain};
+use crate::transform::privacy::Policy;
 use crate::window::Window;
 
 use super::density::Density;
@@ -67,7 +68,7 @@ pub struct AccountWorker {
 }
 
 /// How a worker works.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct WorkerSettings {
     /// How far behind now windows are read.
     pub settle: Duration,
@@ -75,6 +76,10 @@ pub struct WorkerSettings {
     pub lease: Duration,
     /// Whether records are kept as received.
     pub keep_raw: bool,
+    /// How old an interaction may become; `None`: any age.
+    pub retention: Option<TimeDelta>,
+    /// What of people is kept.
+    pub policy: Arc<Policy>,
 }
 
 impl AccountWorker {

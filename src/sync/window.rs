@@ -9,6 +9,7 @@ use crate::extract::{Action, ApiClient, ApiError, Narrowing, Priority, Tally};
 use crate::load::leases::Lease;
 use crate::load::{Counters, FailedWindow, LoadError, Purpose, Status, WindowCommit, record_failed};
 use crate::observe::{self, chain, metrics};
+use crate::transform::privacy::Policy;
 use crate::transform::{Interaction, Rejected};
 use crate::window::Window;
 
@@ -60,6 +61,7 @@ pub(super) struct Fetch {
 pub(super) struct Source {
     pub(super) api: Arc<ApiClient>,
     pub(super) traits: Arc<SharedTraits>,
+    pub(super) policy: Arc<Policy>,
     pub(super) priority: Priority,
 }
 
@@ -69,6 +71,7 @@ impl Source {
         Self {
             api: Arc::clone(&worker.api),
             traits: Arc::clone(&worker.traits),
+            policy: Arc::clone(&worker.settings.policy),
             priority,
         }
     }
@@ -81,6 +84,7 @@ impl Source {
         let reader = Reader {
             api: &self.api,
             traits: &self.traits,
+            policy: &self.policy,
             tally: &fetch.tally,
         };
         let slice = Slice {

@@ -12,6 +12,15 @@ use super::LONGEST_ID;
 use super::coerce::{self, Coerced};
 use super::instant;
 
+/// A field that is not known, without its value.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Drift {
+    /// Where it stands: `destinations[].respondingAgent.mood`.
+    pub path: String,
+    /// The JSON type of its value.
+    pub json_type: &'static str,
+}
+
 /// What was noticed while reading one record.
 #[derive(Debug)]
 pub(super) struct Notes {

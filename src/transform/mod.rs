@@ -8,6 +8,7 @@ mod coerce;
 mod destination;
 mod fields;
 mod instant;
+pub mod privacy;
 mod rows;
 mod session;
 
@@ -15,10 +16,12 @@ use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+pub use fields::Drift;
 pub use rows::{AgentSegment, Consultation, Destination, Response, Session, Tag, TagScope};
 
 use crate::extract::RawRecord;
 use fields::Notes;
+use privacy::{Identifier, Policy};
 
 /// Part of every content hash: raising it has every interaction rewritten when it is next read.
 /// To be raised when the same record gives other rows than before.
@@ -34,8 +37,12 @@ pub struct Interaction {
     pub rows: Rows,
     /// SHA-256 over everything in the rows, and [`TRANSFORM_VERSION`].
     pub content_hash: [u8; 32],
-    /// The record as received, as JSON text that PostgreSQL can store.
+    /// The record after the privacy rules, as JSON text that PostgreSQL can store.
     pub payload: String,
+    /// What identifies its customer, from before the privacy rules; empty without a key.
+    pub identifiers: Vec<Identifier>,
+    /// The fields that are not known.
+    pub drift: Vec<Drift>,
 }
 
 /// The rows of one interaction, each list in the order of its key.
@@ -54,8 +61,12 @@ pub struct Rows {
 pub struct Rejected {
     /// Why, without any value of the record.
     pub reason: &'static str,
-    /// The record as received.
+    /// Its id, where it has one.
+    pub interaction_id: Option<String>,
+    /// The record after the privacy rules, as far as they could be applied.
     pub payload: String,
+    /// What identifies its customer, from before the privacy rules; empty without a key.
+    pub identifiers: Vec<Identifier>,
     /// SHA-256 of the payload: the same record rejected again is the same rejection.
     pub payload_hash: [u8; 32],
 }
@@ -72,12 +83,15 @@ impl Interaction {
 ///
 /// # Errors
 /// The record is not an object, has no usable identity or no readable start.
-pub fn transform(record: &RawRecord, offset: i32) -> Result<Interaction, Rejected> {
+pub fn transform(record: &RawRecord, offset: i32, policy: &Policy) -> Result<Interaction, Rejected> {
     let rejected = |reason| Rejected {
         reason,
+        interaction_id: None,
+        identifiers: Vec::new(),
         payload: record.get().to_owned(),
         payload_hash: Sha256::digest(record.get()).into(),
     };
+    let _ = policy;
     let notes = Notes::new(offset);
     let record =
         clean::parse(record.get(), &notes).ok_or_else(|| rejected("nested too deeply to be read"))?;
@@ -92,6 +106,8 @@ pub fn transform(record: &RawRecord, offset: i32) -> Result<Interaction, Rejecte
         rows,
         content_hash,
         payload,
+        identifiers: Vec::new(),
+        drift: Vec::new(),
     })
 }
 

@@ -9,6 +9,7 @@ use smartassist_etl::config::{AccountConfig, Config};
 use smartassist_etl::load::leases::{self, Lease};
 use smartassist_etl::load::runs::{self, Kind, NewRun};
 use smartassist_etl::load::{Committed, Counters, LoadError, Purpose, Status, WindowCommit, commit_window};
+use smartassist_etl::transform::privacy::Policy;
 use smartassist_etl::transform::{Interaction, Rejected, transform};
 use smartassist_etl::window::Window;
 
@@ -40,7 +41,12 @@ pub(super) fn texts(windows: &[Window]) -> Vec<String> {
 
 /// What the record becomes.
 pub(super) fn read(record: &Value) -> Interaction {
-    transform(&RawValue::from_string(record.to_string()).unwrap(), 0).unwrap()
+    transform(
+        &RawValue::from_string(record.to_string()).unwrap(),
+        0,
+        &Policy::default(),
+    )
+    .unwrap()
 }
 
 /// A conversation of 10 January 2026 with a destination, an agent and a tag.

@@ -82,6 +82,8 @@ async fn a_read_with_a_rejected_record_marks_nothing() {
     let desk = Desk::open().await;
     desk.drained(&[inside("a")], "12:00:00").await;
     let rejected = [Rejected {
+        interaction_id: None,
+        identifiers: Vec::new(),
         reason: "no readable start",
         payload: "{}".to_owned(),
         payload_hash: [0; 32],

@@ -146,6 +146,8 @@ impl Setup {
             settle: Duration::from_secs(120),
             lease: Duration::from_secs(30),
             keep_raw: true,
+            retention: None,
+            policy: Arc::default(),
         };
         let clock = Arc::clone(&self.clock) as Arc<dyn Clock>;
         AccountWorker::new(self.client(), pool.clone(), settings, clock, "test".to_owned())

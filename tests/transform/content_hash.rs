@@ -1,6 +1,7 @@
 //! What counts as a change of an interaction, and what is only another spelling of it.
 
 use serde_json::{Value, json};
+use smartassist_etl::transform::privacy::Policy;
 use smartassist_etl::transform::transform;
 
 use super::{raw, read, session_with};
@@ -96,7 +97,12 @@ fn the_order_of_keys_does_not_count() {
     }
     let (call, reversed) = (call(), reversed(&call()));
     assert_ne!(call.to_string(), reversed);
-    assert_eq!(transform(&raw(reversed), 0).unwrap().content_hash, hash_of(&call));
+    assert_eq!(
+        transform(&raw(reversed), 0, &Policy::default())
+            .unwrap()
+            .content_hash,
+        hash_of(&call)
+    );
 }
 
 #[test]

@@ -1,12 +1,13 @@
 //! Who a record is, and the records that cannot become rows.
 
 use serde_json::{Value, json};
+use smartassist_etl::transform::privacy::Policy;
 use smartassist_etl::transform::{Rejected, transform};
 
 use super::{raw, read, session_with};
 
 fn rejected(text: &str) -> Rejected {
-    let rejected = transform(&raw(text), 0).unwrap_err();
+    let rejected = transform(&raw(text), 0, &Policy::default()).unwrap_err();
     assert_eq!(rejected.payload, text);
     rejected
 }

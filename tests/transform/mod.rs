@@ -20,6 +20,7 @@ mod unstorable;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use smartassist_etl::extract::RawRecord;
+use smartassist_etl::transform::privacy::Policy;
 use smartassist_etl::transform::{Interaction, Rows, transform};
 
 fn raw(text: impl Into<String>) -> RawRecord {
@@ -37,7 +38,7 @@ fn session_with(fields: Value) -> Value {
 
 /// What becomes of a record that was asked for at offset 0.
 fn read(record: &Value) -> Interaction {
-    transform(&raw(record.to_string()), 0).unwrap()
+    transform(&raw(record.to_string()), 0, &Policy::default()).unwrap()
 }
 
 /// The rows of a session with these fields.

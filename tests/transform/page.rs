@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use serde_json::value::RawValue;
 use smartassist_etl::extract::RawRecord;
+use smartassist_etl::transform::privacy::Policy;
 use smartassist_etl::transform::{Interaction, transform};
 
 use super::read;
@@ -15,7 +16,7 @@ fn interactions() -> Vec<Interaction> {
     let records: Vec<RawRecord> = serde_json::from_str(page["data"].get()).unwrap();
     records
         .iter()
-        .map(|record| transform(record, -330).unwrap())
+        .map(|record| transform(record, -330, &Policy::default()).unwrap())
         .collect()
 }
 

@@ -1,6 +1,7 @@
 //! What JSON can say and PostgreSQL cannot store, and numbers beyond all sense.
 
 use serde_json::{Value, json};
+use smartassist_etl::transform::privacy::Policy;
 use smartassist_etl::transform::{Interaction, transform};
 
 use super::{raw, rows_of};
@@ -8,7 +9,7 @@ use super::{raw, rows_of};
 /// A session with `field` as literal JSON text.
 fn read_text(field: &str) -> Interaction {
     let text = format!(r#"{{"sessionId":"s-1","sessionStartTime":"2026-03-10T12:00:00",{field}}}"#);
-    transform(&raw(text), 0).unwrap()
+    transform(&raw(text), 0, &Policy::default()).unwrap()
 }
 
 #[test]
@@ -116,7 +117,7 @@ fn a_key_that_serde_json_uses_itself_spoils_no_more_than_its_record() {
         r#""metaInfo":{"$serde_json::private::RawValue":7}"#,
     ] {
         let text = format!(r#"{{"sessionId":"s-1","sessionStartTime":"2026-03-10T12:00:00",{field}}}"#);
-        match transform(&raw(text.clone()), 0) {
+        match transform(&raw(text.clone()), 0, &Policy::default()) {
             Ok(interaction) => assert_eq!(interaction.id(), "s-1"),
             Err(rejected) => assert_eq!(rejected.payload, text),
         }

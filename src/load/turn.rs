@@ -1,0 +1,19 @@
+//! Who writes rows of an account takes turns with all others that do, in the database.
+
+use sqlx::PgConnection;
+
+use super::LoadError;
+
+/// Takes the account's turn until the transaction ends: windows, replays, retries and deletions
+/// of one account write one after the other, so none writes over what it has not seen, and none
+/// waits for rows of another that waits for its own.
+///
+/// The first statement of every transaction that writes rows. What has to be right at the moment
+/// of writing is read by statements after it.
+pub(super) async fn take(connection: &mut PgConnection, account_id: &str) -> Result<(), LoadError> {
+    sqlx::query("select from smartassist_sync.accounts where account_id = $1 for no key update")
+        .bind(account_id)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
