@@ -1,13 +1,17 @@
 //! The key that hashes are made with.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
 use super::identifier::IdentifierKind;
 
+/// What hashes in place of values begin with; a kind and 64 hexadecimal digits follow.
+const TOKEN: &str = "hmac:";
+
 /// What separates the hashes of one purpose from those of another.
+const VALUE: &str = "smartassist-etl value";
 const ERASURE: &str = "smartassist-etl erasure";
 const NAME: &str = "smartassist-etl key";
 
@@ -39,6 +43,16 @@ impl Key {
         }
         mac.update(value.as_bytes());
         mac.finalize().into_bytes().into()
+    }
+
+    /// What a normalized value of this kind becomes where its class is hashed.
+    pub(super) fn token(&self, kind: &str, normalized: &str) -> String {
+        let mut token = format!("{TOKEN}{kind}:");
+        for byte in self.digest(VALUE, kind, normalized) {
+            // Writing into a text cannot fail.
+            let _ = write!(token, "{byte:02x}");
+        }
+        token
     }
 
     /// What `smartassist_sync.erasures` keeps of a normalized identifier.
