@@ -4,13 +4,13 @@
 use chrono::{DateTime, Utc};
 use sqlx::PgPool;
 
-use crate::transform::{Interaction, Rejected};
+use crate::transform::{Drift, Interaction, Rejected};
 use crate::window::Window;
 
 use super::columns::Constants;
 use super::leases::Lease;
 use super::windows::{Entry, Purpose, Status, record};
-use super::{Counters, LoadError, accounts, ages, interactions, missing, rejected, stored, turn};
+use super::{Counters, LoadError, accounts, ages, drift, interactions, missing, rejected, stored, turn};
 
 /// A window that was fetched, ready to be stored.
 #[derive(Debug)]
@@ -47,12 +47,16 @@ pub struct WindowCommit<'a> {
 }
 
 /// What came of storing a window.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Committed {
     /// All counters of the window: those of fetching it and those of writing it.
     pub counters: Counters,
     /// The account's watermark after it.
     pub watermark: DateTime<Utc>,
+    /// Rejections of before that it resolved: the records came well this time.
+    pub resolved: u64,
+    /// Fields that were never seen before and are not known.
+    pub new_drift: Vec<Drift>,
 }
 
 /// Stores a window, and where it was drained covers it.
@@ -89,7 +93,9 @@ pub async fn commit_window(pool: &PgPool, commit: &WindowCommit<'_>) -> Result<C
     .await?;
     counters.missing = missing::note(&mut transaction, constants, commit, &stored).await?;
     ages::count(&mut transaction, constants, commit, &stored).await?;
+    let resolved = rejected::resolve(&mut transaction, constants, commit.interactions).await?;
     rejected::write(&mut transaction, constants, commit.window, commit.rejected).await?;
+    let new_drift = drift::note(&mut transaction, constants, commit.interactions).await?;
     counters += commit.fetched;
     counters.rejected = commit.rejected.len() as u64;
     record(&mut *transaction, &entry(commit, counters)).await?;
@@ -102,7 +108,12 @@ pub async fn commit_window(pool: &PgPool, commit: &WindowCommit<'_>) -> Result<C
         }
     };
     transaction.commit().await?;
-    Ok(Committed { counters, watermark })
+    Ok(Committed {
+        counters,
+        watermark,
+        resolved,
+        new_drift,
+    })
 }
 
 fn entry<'a>(commit: &WindowCommit<'a>, counters: Counters) -> Entry<'a> {

@@ -8,6 +8,7 @@ mod ages;
 mod columns;
 mod commit;
 pub mod compare;
+mod drift;
 mod error;
 pub mod gaps;
 mod interactions;

@@ -3,7 +3,7 @@
 use sqlx::PgConnection;
 use sqlx::postgres::types::PgRange;
 
-use crate::transform::Rejected;
+use crate::transform::{Interaction, Rejected};
 use crate::window::Window;
 
 use super::LoadError;
@@ -50,4 +50,23 @@ pub(super) async fn write(
         });
     }
     Ok(())
+}
+
+/// Marks the rejections of records that have become rows as resolved, and counts them.
+pub(super) async fn resolve(
+    connection: &mut PgConnection,
+    constants: Constants<'_>,
+    interactions: &[Interaction],
+) -> Result<u64, LoadError> {
+    let ids: Vec<&str> = interactions.iter().map(Interaction::id).collect();
+    let resolved = sqlx::query(
+        "update smartassist_sync.rejected_records set resolved_at = $2 \
+         where account_id = $1 and interaction_id = any($3) and resolved_at is null",
+    )
+    .bind(constants.account_id)
+    .bind(constants.written_at)
+    .bind(ids)
+    .execute(connection)
+    .await?;
+    Ok(resolved.rows_affected())
 }

@@ -7,7 +7,9 @@ use tracing::{error, info, warn};
 
 use crate::extract::{Action, ApiClient, ApiError, Narrowing, Priority, Tally};
 use crate::load::leases::Lease;
-use crate::load::{Counters, FailedWindow, LoadError, Purpose, Status, WindowCommit, record_failed};
+use crate::load::{
+    Committed, Counters, FailedWindow, LoadError, Purpose, Status, WindowCommit, record_failed,
+};
 use crate::observe::{self, chain, metrics};
 use crate::transform::privacy::Policy;
 use crate::transform::{Interaction, Rejected};
@@ -147,6 +149,7 @@ impl Books<'_> {
         match self.worker.commit(&commit).await {
             Ok(committed) => {
                 self.tell(status, &commit, committed.counters, committed.watermark);
+                tell_of_records(&committed);
                 Ok(WindowReport {
                     counters: committed.counters,
                     watermark: Some(committed.watermark),
@@ -268,6 +271,24 @@ pub(super) fn counters(tally: &Tally) -> Counters {
         requests: tally.requests(),
         records: tally.records(),
         ..Counters::default()
+    }
+}
+
+/// What only turned up with the records: a line for each field that was never seen before.
+fn tell_of_records(committed: &Committed) {
+    for drift in &committed.new_drift {
+        warn!(
+            path = drift.path,
+            json_type = drift.json_type,
+            remedy = "nothing is lost, its values are in the column extra; look for a newer version that has a column for it",
+            "the API sends a field that is not known"
+        );
+    }
+    if committed.resolved > 0 {
+        info!(
+            resolved = committed.resolved,
+            "records that were set aside before came well"
+        );
     }
 }
 

@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 use super::LONGEST_ID;
 use super::coerce::{self, Coerced};
 use super::instant;
+use super::privacy;
 
 /// A field that is not known, without its value.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -26,6 +27,7 @@ pub struct Drift {
 pub(super) struct Notes {
     offset: i32,
     warnings: RefCell<Vec<String>>,
+    drift: RefCell<Vec<Drift>>,
 }
 
 impl Notes {
@@ -34,6 +36,7 @@ impl Notes {
         Self {
             offset,
             warnings: RefCell::default(),
+            drift: RefCell::default(),
         }
     }
 
@@ -42,8 +45,32 @@ impl Notes {
         self.warnings.borrow_mut().push(format!("{path}: {why}"));
     }
 
-    pub(super) fn into_warnings(self) -> Vec<String> {
-        self.warnings.into_inner()
+    /// Notes a field that is not known, without indices: they are no part of the schema. A name
+    /// that may itself be a value is not told.
+    fn drift(&self, path: &str, name: &str, value: &Value) {
+        let name = if privacy::is_name(name) { name } else { "*" };
+        let json_type = match value {
+            Value::Null => return,
+            Value::Bool(_) => "boolean",
+            Value::Number(_) => "number",
+            Value::String(_) => "string",
+            Value::Array(_) => "array",
+            Value::Object(_) => "object",
+        };
+        let mut path: String = path
+            .split_inclusive('[')
+            .map(|part| part.trim_start_matches(|c: char| c.is_ascii_digit()))
+            .collect();
+        if !path.is_empty() {
+            path.push('.');
+        }
+        path.push_str(name);
+        self.drift.borrow_mut().push(Drift { path, json_type });
+    }
+
+    /// The warnings, and the fields that are not known.
+    pub(super) fn into_parts(self) -> (Vec<String>, Vec<Drift>) {
+        (self.warnings.into_inner(), self.drift.into_inner())
     }
 }
 
@@ -55,6 +82,8 @@ impl Notes {
 pub(super) struct Fields<'n> {
     path: String,
     left: Map<String, Value>,
+    /// Names among them that are known all the same: what stands there could not be read.
+    unread: Vec<String>,
     notes: &'n Notes,
 }
 
@@ -63,6 +92,7 @@ impl<'n> Fields<'n> {
         Self {
             path: path.to_owned(),
             left: object,
+            unread: Vec::new(),
             notes,
         }
     }
@@ -103,6 +133,12 @@ impl<'n> Fields<'n> {
 
     fn leave(&mut self, name: &str, value: Value, why: &str) {
         self.notes.warn(&self.path_of(name), why);
+        self.keep(name, value);
+    }
+
+    /// Puts a value back that is not drift.
+    fn keep(&mut self, name: &str, value: Value) {
+        self.unread.push(name.to_owned());
         self.left.insert(name.to_owned(), value);
     }
 
@@ -189,14 +225,16 @@ impl<'n> Fields<'n> {
                 } else {
                     path.clone()
                 };
-                let object = match element {
-                    Value::Object(object) => object,
+                let fields = match element {
+                    Value::Object(object) => Fields::new(&path, object, notes),
                     other => {
+                        let mut fields = Fields::new(&path, Map::new(), notes);
                         notes.warn(&path, "not an object");
-                        Map::from_iter([("value".to_owned(), other)])
+                        fields.keep("value", other);
+                        fields
                     }
                 };
-                (index, Fields::new(&path, object, notes))
+                (index, fields)
             })
     }
 
@@ -210,12 +248,17 @@ impl<'n> Fields<'n> {
     /// Puts what is left of a nested object back under its name, to be part of this row's `extra`.
     pub(super) fn keep_rest_of(&mut self, name: &str, nested: Fields<'_>) {
         if let Some(rest) = nested.rest() {
-            self.left.insert(name.to_owned(), rest);
+            self.keep(name, rest);
         }
     }
 
-    /// What nobody took, without the fields that say nothing.
+    /// What nobody took, without the fields that say nothing. What of it is not known is drift.
     pub(super) fn rest(self) -> Option<Value> {
+        for (name, value) in &self.left {
+            if !coerce::is_nothing(value) && !self.unread.contains(name) {
+                self.notes.drift(&self.path, name, value);
+            }
+        }
         let left: Map<String, Value> = self
             .left
             .into_iter()

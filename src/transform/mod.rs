@@ -84,31 +84,55 @@ impl Interaction {
 /// # Errors
 /// The record is not an object, has no usable identity or no readable start.
 pub fn transform(record: &RawRecord, offset: i32, policy: &Policy) -> Result<Interaction, Rejected> {
-    let rejected = |reason| Rejected {
-        reason,
-        interaction_id: None,
-        identifiers: Vec::new(),
-        payload: record.get().to_owned(),
-        payload_hash: Sha256::digest(record.get()).into(),
-    };
-    let _ = policy;
+    let text = record.get();
     let notes = Notes::new(offset);
-    let record =
-        clean::parse(record.get(), &notes).ok_or_else(|| rejected("nested too deeply to be read"))?;
-    let Value::Object(record) = record else {
-        return Err(rejected("not an object"));
+    let record = match clean::parse(text, &notes) {
+        Some(Value::Object(record)) => record,
+        other => return Err(Rejected::unread(text, other, policy)),
     };
-    let payload = serde_json::to_string(&record).map_err(|_| rejected("not storable as JSON"))?;
-    let mut rows = session::read(record, &notes).map_err(rejected)?;
+    let record = policy.apply(record);
+    let payload = serde_json::to_string(&record).map_err(|_| Rejected::unread(text, None, policy))?;
+    let mut rows = session::read(record, &notes).map_err(|unreadable| {
+        let payload = if policy.keeps_all() { text } else { &payload };
+        Rejected::new(unreadable.reason, unreadable.interaction_id, payload.to_owned())
+    })?;
     let content_hash = content_hash(&rows);
-    rows.session.warnings = notes.into_warnings();
+    let (warnings, drift) = notes.into_parts();
+    rows.session.warnings = warnings;
     Ok(Interaction {
         rows,
         content_hash,
         payload,
         identifiers: Vec::new(),
-        drift: Vec::new(),
+        drift,
     })
+}
+
+impl Rejected {
+    fn new(reason: &'static str, interaction_id: Option<String>, payload: String) -> Self {
+        Self {
+            reason,
+            interaction_id,
+            identifiers: Vec::new(),
+            payload_hash: Sha256::digest(&payload).into(),
+            payload,
+        }
+    }
+
+    /// A record that is no object, or no JSON that can be read.
+    fn unread(text: &str, value: Option<Value>, policy: &Policy) -> Self {
+        let reason = if value.is_some() {
+            "not an object"
+        } else {
+            "nested too deeply to be read"
+        };
+        let payload = match value {
+            _ if policy.keeps_all() => text.to_owned(),
+            Some(value) => policy.apply_to_unknown(value).to_string(),
+            None => policy.apply_to_unreadable(text).to_string(),
+        };
+        Self::new(reason, None, payload)
+    }
 }
 
 /// Covers the rows rather than the record, so that an interaction does not count as changed when

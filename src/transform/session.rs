@@ -6,12 +6,25 @@ use super::fields::{Fields, Notes};
 use super::rows::{Session, Tag, TagScope};
 use super::{LONGEST_ID, Rows, destination};
 
+/// Why there can be no rows of a record.
+#[derive(Debug)]
+pub(super) struct Unreadable {
+    pub(super) reason: &'static str,
+    /// Its id, where that could be read.
+    pub(super) interaction_id: Option<String>,
+}
+
 /// All rows of a record, or why there can be none.
-pub(super) fn read(record: Map<String, Value>, notes: &Notes) -> Result<Rows, &'static str> {
+pub(super) fn read(record: Map<String, Value>, notes: &Notes) -> Result<Rows, Unreadable> {
     let mut fields = Fields::new("", record, notes);
-    let mut session = identity(&mut fields)?;
-    let started_at = fields.instant("sessionStartTime");
-    session.session_started_at = started_at.ok_or("sessionStartTime is missing or cannot be read")?;
+    let mut session = identity(&mut fields).map_err(|reason| Unreadable {
+        reason,
+        interaction_id: None,
+    })?;
+    session.session_started_at = fields.instant("sessionStartTime").ok_or_else(|| Unreadable {
+        reason: "sessionStartTime is missing or cannot be read",
+        interaction_id: Some(session.interaction_id.clone()),
+    })?;
     outcome(&mut session, &mut fields);
     survey(&mut session, &mut fields);
     campaign(&mut session, &mut fields);

@@ -1,6 +1,7 @@
 //! The daemon as operators run it: the real program, signals, HTTP.
 
 mod backfill;
+mod canary;
 mod time_zone;
 
 use std::collections::HashMap;

@@ -74,3 +74,15 @@ fn phone(value: &str) -> Option<String> {
     let digits = digits.strip_prefix("00").unwrap_or(&digits);
     (!digits.is_empty()).then(|| digits.to_owned())
 }
+
+/// What an id looks like: an e-mail address, a phone number, or just an id.
+pub(super) fn kind_of(id: &str) -> IdentifierKind {
+    let is_phone = || phone(id).is_some_and(|digits| (7..=15).contains(&digits.len()));
+    match id.trim().split_once('@') {
+        Some((name, host)) if !name.is_empty() && host.contains('.') && !host.contains(['@', '/', ' ']) => {
+            IdentifierKind::Email
+        }
+        _ if is_phone() => IdentifierKind::Phone,
+        _ => IdentifierKind::UserId,
+    }
+}

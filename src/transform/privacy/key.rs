@@ -8,7 +8,7 @@ use sha2::Sha256;
 use super::identifier::IdentifierKind;
 
 /// What hashes in place of values begin with; a kind and 64 hexadecimal digits follow.
-const TOKEN: &str = "hmac:";
+pub(super) const TOKEN: &str = "hmac:";
 
 /// What separates the hashes of one purpose from those of another.
 const VALUE: &str = "smartassist-etl value";

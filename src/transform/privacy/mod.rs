@@ -1,10 +1,16 @@
 //! What of a person is kept, hashed or dropped, before anything is stored or logged.
 
+mod apply;
+mod fields;
+mod hash;
 mod identifier;
 mod key;
 
+pub use fields::listed;
 pub use identifier::{Identifier, IdentifierKind};
 pub use key::Key;
+
+pub(super) use apply::is_name;
 
 /// What is done with the values of a class.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

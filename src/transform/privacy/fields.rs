@@ -1,0 +1,231 @@
+//! What every field of a record is, as far as persons are concerned: the one list.
+//!
+//! A field that is not here is free text. `docs/privacy.md` shows this list to people.
+
+use super::Class;
+use super::hash::Kind;
+
+/// What stands under a name. A list of something is treated as each of its elements.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Node {
+    /// A value that says nothing of a person, like a status. An object in its place is free text.
+    Plain,
+    /// As [`Node::Plain`], where what cannot be read as such is free text.
+    Flag,
+    /// As [`Node::Flag`].
+    Integer,
+    /// As [`Node::Flag`].
+    Instant,
+    /// Personal data of a class.
+    Personal(Class, Kind),
+    /// An object with fields of its own. A value in its place is free text.
+    Object(&'static [(&'static str, Node)]),
+    /// As [`Node::Object`], where a value in its place is [`Node::Plain`].
+    ObjectOrPlain(&'static [(&'static str, Node)]),
+}
+
+use Node::{Flag, Instant, Integer, Object, ObjectOrPlain, Personal, Plain};
+
+const CUSTOMER_ID: Node = Personal(Class::Customer, Kind::UserId);
+const CUSTOMER_PHONE: Node = Personal(Class::Customer, Kind::Phone);
+const CUSTOMER_EMAIL: Node = Personal(Class::Customer, Kind::Email);
+const CUSTOMER_NAME: Node = Personal(Class::Customer, Kind::Name);
+const AGENT_ID: Node = Personal(Class::Agent, Kind::UserId);
+const AGENT_EMAIL: Node = Personal(Class::Agent, Kind::Email);
+const AGENT_NAME: Node = Personal(Class::Agent, Kind::Name);
+const ADDRESS: Node = Personal(Class::Network, Kind::Address);
+const FREE_TEXT: Node = Personal(Class::FreeText, Kind::Text);
+const TAG_VALUE: Node = Personal(Class::TagValues, Kind::TagValue);
+
+/// The record itself.
+pub(super) const RECORD: &[(&str, Node)] = &[
+    ("sessionId", Plain),
+    ("conversationId", Plain),
+    ("channel", Plain),
+    ("Direction", Plain),
+    ("isVoicemail", Flag),
+    ("sessionStartTime", Instant),
+    ("sessionEndTime", Instant),
+    ("botId", Plain),
+    ("userId", CUSTOMER_ID),
+    ("channelSpecificUserId", CUSTOMER_ID),
+    ("orgId", Plain),
+    ("smartStatus", Plain),
+    ("finalStatus", Plain),
+    ("reason", Plain),
+    ("disconnectingEvent", Plain),
+    ("errorDetails", FREE_TEXT),
+    ("automationBotIDs", Plain),
+    ("dispositions", Plain),
+    ("dispositionRemarks", FREE_TEXT),
+    (
+        "skills",
+        ObjectOrPlain(&[("id", Plain), ("_id", Plain), ("name", Plain)]),
+    ),
+    ("surveyType", Plain),
+    ("csatScore", Integer),
+    ("npsScore", Integer),
+    ("likeDislikeScore", Integer),
+    ("csatFeedback", FREE_TEXT),
+    ("campaigninfo", Object(CAMPAIGN)),
+    ("customerinfo", Object(CUSTOMER)),
+    ("metaInfo", Object(META)),
+    ("sessionleveltags", Object(TAG)),
+    ("userleveltags", Object(TAG)),
+    ("destinations", Object(DESTINATION)),
+];
+
+const CAMPAIGN: &[(&str, Node)] = &[
+    ("campaignId", Plain),
+    ("campaignName", Plain),
+    ("campaignInstanceId", Plain),
+    ("campaignDialingListId", Plain),
+    ("attempt", Integer),
+    ("contactStatus", Plain),
+    ("campaignRunDate", Instant),
+    ("contactListName", Plain),
+];
+
+const CUSTOMER: &[(&str, Node)] = &[
+    ("CustomerPhone", CUSTOMER_PHONE),
+    ("CenterPhone", CUSTOMER_PHONE),
+    ("CustomerFirstName", CUSTOMER_NAME),
+    ("CustomerLastName", CUSTOMER_NAME),
+    ("CustomerEmail", CUSTOMER_EMAIL),
+    ("Direction", Plain),
+];
+
+/// Beside what the vendor documents, what its samples show.
+const META: &[(&str, Node)] = &[
+    ("caller", CUSTOMER_PHONE),
+    ("callee", CUSTOMER_PHONE),
+    ("dialedNumber", CUSTOMER_PHONE),
+    ("endUserNumber", CUSTOMER_PHONE),
+    ("phoneNumber", CUSTOMER_PHONE),
+    ("email", CUSTOMER_EMAIL),
+    ("emailId", CUSTOMER_EMAIL),
+    ("firstName", CUSTOMER_NAME),
+    ("lastName", CUSTOMER_NAME),
+    ("userId", CUSTOMER_ID),
+    ("_id", CUSTOMER_ID),
+    ("identities", Object(&[("val", CUSTOMER_ID), ("type", Plain)])),
+    ("profImage", CUSTOMER_NAME),
+    ("jTitle", CUSTOMER_NAME),
+    ("dept", CUSTOMER_NAME),
+    ("customerinfo", Object(CUSTOMER)),
+    ("callerHost", ADDRESS),
+    ("ipAddress", ADDRESS),
+    ("hostDomain", ADDRESS),
+    ("os", Plain),
+    ("countryCode", Plain),
+    ("agentTransferConfig", Object(TRANSFER)),
+    ("transcribeConfig", Object(&[("transcribe", Flag)])),
+    (
+        "workinghours",
+        Object(&[("workdays", Plain), ("workstart", Plain), ("workend", Plain)]),
+    ),
+    ("profColour", Plain),
+    ("activationStatus", Plain),
+    ("orgId", Plain),
+    ("accountId", Plain),
+    ("campaignName", Plain),
+    ("Initiation", Plain),
+    ("attempt", Integer),
+    ("category", Plain),
+];
+
+const TRANSFER: &[(&str, Node)] = &[
+    ("lastIntentName", Plain),
+    ("lastIntentuserInput", FREE_TEXT),
+    ("skillsIds", Plain),
+    ("overrideAgents", Flag),
+    ("overrideValues", Plain),
+    (
+        "assistEvents",
+        Object(&[("startEvent", Object(&[("isEnabled", Flag)]))]),
+    ),
+    ("automationBotId", Plain),
+    ("dialog_tone", Plain),
+    ("accountId", Plain),
+    ("noAgentsFlowId", Plain),
+    ("sendTranscriptLink", Flag),
+];
+
+const TAG: &[(&str, Node)] = &[("name", Plain), ("value", TAG_VALUE)];
+
+/// A queue entry, or an agent segment in its place.
+const DESTINATION: &[(&str, Node)] = &[
+    ("destinationType", Plain),
+    ("queueId", Plain),
+    ("queueName", Plain),
+    ("CallbackOpted", Flag),
+    ("CallbackOptedTime", Instant),
+    ("userCallbackAcceptTime", Instant),
+    ("EnterTime", Instant),
+    ("respondingAgent", Object(AGENT)),
+    ("nonRespondingAgents", Object(AGENT)),
+];
+
+const AGENT: &[(&str, Node)] = &[
+    ("destinationType", Plain),
+    ("agentId", AGENT_ID),
+    ("name", AGENT_NAME),
+    ("email", AGENT_EMAIL),
+    ("status", Plain),
+    ("assignedAt", Instant),
+    ("acceptedTime", Instant),
+    ("firstResponseTime", Instant),
+    ("firstResponseDuration", Integer),
+    ("interactionEndTime", Instant),
+    ("interactionDuration", Integer),
+    ("afterCallWorkDuration", Integer),
+    ("afterCallWorkEndTime", Instant),
+    ("nonResponseEvent", Plain),
+    ("agentNotes", FREE_TEXT),
+    ("JoinedUsers", AGENT_NAME),
+    ("snoozeinfo", AGENT_NAME),
+    ("agentChoseTranslate", Flag),
+    ("ConsultingAgents", Object(CONSULTATION)),
+];
+
+const CONSULTATION: &[(&str, Node)] = &[
+    // May be a phone number: whoever was consulted.
+    ("name", AGENT_NAME),
+    ("isMerged", Flag),
+    ("assignedAt", Instant),
+    ("acceptedTime", Instant),
+    ("consultingEndTime", Instant),
+];
+
+/// What stands under a name, which is found without regard to case as the readers of rows do.
+pub(super) fn find(fields: &'static [(&'static str, Node)], name: &str) -> Option<Node> {
+    let known = fields.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
+    // A destination may be an agent segment itself.
+    let direct = std::ptr::eq(fields, DESTINATION).then_some(AGENT);
+    known
+        .or_else(|| direct?.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)))
+        .map(|(_, node)| *node)
+}
+
+/// Every field that holds no fields of its own, by its path, and its class; `None` for those that
+/// are kept whatever the policy.
+pub fn listed() -> Vec<(String, Option<Class>)> {
+    let mut listed = Vec::new();
+    list(RECORD, "", &mut listed);
+    listed
+}
+
+fn list(fields: &[(&str, Node)], path: &str, listed: &mut Vec<(String, Option<Class>)>) {
+    for (name, node) in fields {
+        let path = if path.is_empty() {
+            (*name).to_owned()
+        } else {
+            format!("{path}.{name}")
+        };
+        match node {
+            Personal(class, _) => listed.push((path, Some(*class))),
+            Object(fields) | ObjectOrPlain(fields) => list(fields, &path, listed),
+            Plain | Flag | Integer | Instant => listed.push((path, None)),
+        }
+    }
+}
