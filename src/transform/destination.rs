@@ -15,7 +15,9 @@ pub(super) fn read(rows: &mut Rows, interaction_id: &str, destination_index: i32
     let is_segment = destination_type
         .as_deref()
         .is_some_and(|kind| kind.eq_ignore_ascii_case(AGENT_SEGMENT));
-    let is_direct = is_segment || fields.has("agentId");
+    // Also where it is empty: privacy rules may have emptied it, and the agent was there all the same.
+    let is_direct =
+        is_segment || fields.has("agentId") || (destination_type.is_none() && fields.is_named("agentId"));
     let mut destination = Destination {
         interaction_id: interaction_id.to_owned(),
         destination_index,

@@ -22,6 +22,34 @@ pub struct Drift {
     pub json_type: &'static str,
 }
 
+impl Drift {
+    /// A field under a path, without indices: they are no part of the schema. A name that may itself
+    /// be a value is not told. `None` where the field says nothing.
+    pub(super) fn of(path: &str, name: &str, value: &Value) -> Option<Self> {
+        let json_type = match value {
+            Value::Bool(_) => "boolean",
+            Value::Number(_) => "number",
+            Value::String(_) => "string",
+            Value::Array(_) => "array",
+            Value::Object(_) => "object",
+            Value::Null => return None,
+        };
+        if coerce::is_nothing(value) {
+            return None;
+        }
+        let is_index = |c: char| c.is_ascii_digit();
+        let mut path: String = path
+            .split_inclusive('[')
+            .map(|part| part.trim_start_matches(is_index))
+            .collect();
+        if !path.is_empty() {
+            path.push('.');
+        }
+        path.push_str(if privacy::is_name(name) { name } else { "*" });
+        Some(Self { path, json_type })
+    }
+}
+
 /// What was noticed while reading one record.
 #[derive(Debug)]
 pub(super) struct Notes {
@@ -43,29 +71,6 @@ impl Notes {
     /// Notes `path: why`; never a value.
     pub(super) fn warn(&self, path: &str, why: &str) {
         self.warnings.borrow_mut().push(format!("{path}: {why}"));
-    }
-
-    /// Notes a field that is not known, without indices: they are no part of the schema. A name
-    /// that may itself be a value is not told.
-    fn drift(&self, path: &str, name: &str, value: &Value) {
-        let name = if privacy::is_name(name) { name } else { "*" };
-        let json_type = match value {
-            Value::Null => return,
-            Value::Bool(_) => "boolean",
-            Value::Number(_) => "number",
-            Value::String(_) => "string",
-            Value::Array(_) => "array",
-            Value::Object(_) => "object",
-        };
-        let mut path: String = path
-            .split_inclusive('[')
-            .map(|part| part.trim_start_matches(|c: char| c.is_ascii_digit()))
-            .collect();
-        if !path.is_empty() {
-            path.push('.');
-        }
-        path.push_str(name);
-        self.drift.borrow_mut().push(Drift { path, json_type });
     }
 
     /// The warnings, and the fields that are not known.
@@ -196,6 +201,11 @@ impl<'n> Fields<'n> {
             .any(|(key, value)| key.eq_ignore_ascii_case(name) && !coerce::is_nothing(value))
     }
 
+    /// Whether a field is there, whatever it says.
+    pub(super) fn is_named(&self, name: &str) -> bool {
+        self.left.keys().any(|key| key.eq_ignore_ascii_case(name))
+    }
+
     /// The object under a name, empty where there is none. What is no object stays where it is.
     pub(super) fn object(&mut self, name: &str) -> Fields<'n> {
         let object = match self.take(name) {
@@ -255,8 +265,11 @@ impl<'n> Fields<'n> {
     /// What nobody took, without the fields that say nothing. What of it is not known is drift.
     pub(super) fn rest(self) -> Option<Value> {
         for (name, value) in &self.left {
-            if !coerce::is_nothing(value) && !self.unread.contains(name) {
-                self.notes.drift(&self.path, name, value);
+            if !self.unread.contains(name) {
+                self.notes
+                    .drift
+                    .borrow_mut()
+                    .extend(Drift::of(&self.path, name, value));
             }
         }
         let left: Map<String, Value> = self

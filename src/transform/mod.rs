@@ -21,7 +21,7 @@ pub use rows::{AgentSegment, Consultation, Destination, Response, Session, Tag, 
 
 use crate::extract::RawRecord;
 use fields::Notes;
-use privacy::{Identifier, Policy};
+use privacy::{Class, Identifier, Policy};
 
 /// Part of every content hash: raising it has every interaction rewritten when it is next read.
 /// To be raised when the same record gives other rows than before.
@@ -90,14 +90,20 @@ pub fn transform(record: &RawRecord, offset: i32, policy: &Policy) -> Result<Int
         Some(Value::Object(record)) => record,
         other => return Err(Rejected::unread(text, other, policy)),
     };
-    let record = policy.apply(record);
+    let (record, unknown) = policy.apply(record);
     let payload = serde_json::to_string(&record).map_err(|_| Rejected::unread(text, None, policy))?;
     let mut rows = session::read(record, &notes).map_err(|unreadable| {
         let payload = if policy.keeps_all() { text } else { &payload };
         Rejected::new(unreadable.reason, unreadable.interaction_id, payload.to_owned())
     })?;
     let content_hash = content_hash(&rows);
-    let (warnings, drift) = notes.into_parts();
+    let (warnings, left) = notes.into_parts();
+    // Where unknown fields are not kept, only the rules saw them as they were.
+    let drift = if policy.keeps(Class::FreeText) {
+        left
+    } else {
+        unknown
+    };
     rows.session.warnings = warnings;
     Ok(Interaction {
         rows,

@@ -92,7 +92,7 @@ fn base64(bytes: &[u8]) -> String {
 fn record(canaries: &mut Canaries, id: &str, start: DateTime<Utc>) -> Value {
     use Class::{Agent, Customer, FreeText, Network, TagValues};
     let start = start.format("%Y-%m-%dT%H:%M:%S").to_string();
-    let mut customer = |canaries: &mut Canaries| {
+    let customer = |canaries: &mut Canaries| {
         json!({
             "CustomerPhone": canaries.phone(Customer), "CenterPhone": canaries.number(Customer),
             "CustomerFirstName": canaries.name(Customer), "CustomerLastName": canaries.name(Customer),

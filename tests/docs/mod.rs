@@ -1,10 +1,12 @@
 //! What the documents say is so.
 
 use serde_json::Value;
+use smartassist_etl::transform::privacy::{self, Class};
 
 use crate::support::{Program, Setup, TestDatabase};
 
 const README: &str = include_str!("../../README.md");
+const PRIVACY: &str = include_str!("../../docs/privacy.md");
 const OPERATIONS: &str = include_str!("../../docs/operations.md");
 
 #[tokio::test]
@@ -78,4 +80,38 @@ async fn the_summary_of_a_run_has_everything_that_its_reader_relies_on() {
         assert!(!finished[field].is_null(), "{field}");
     }
     assert_eq!(finished["spans"][0]["account"], "main");
+}
+
+/// The list of fields by class, as `docs/privacy.md` shows it.
+fn fields_by_class() -> String {
+    let listed = privacy::listed();
+    let mut text = String::new();
+    let classes = Class::ALL.into_iter().map(Some).chain([None]);
+    for class in classes {
+        let name = class.map_or("always kept".to_owned(), |class| format!("`{}`", class.as_str()));
+        let mut paths: Vec<String> = listed
+            .iter()
+            .filter(|(_, of)| *of == class)
+            .map(|(path, _)| format!("`{path}`"))
+            .collect();
+        paths.dedup();
+        text += &format!("\n### {name}\n\n{}\n", paths.join(", "));
+    }
+    text
+}
+
+#[test]
+fn the_fields_by_class_are_those_of_the_rules() {
+    let (before, rest) = PRIVACY.split_once("see tests/docs -->\n").unwrap();
+    let (written, after) = rest.split_once("\n<!-- /fields").unwrap();
+    let meant = fields_by_class();
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        let page = format!("{before}see tests/docs -->\n{meant}\n<!-- /fields{after}");
+        std::fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/privacy.md"), page).unwrap();
+    } else {
+        assert_eq!(
+            written, meant,
+            "write it anew with: UPDATE_DOCS=1 cargo test --test main the_fields_by_class"
+        );
+    }
 }

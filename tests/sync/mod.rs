@@ -11,6 +11,7 @@ mod overflow;
 mod paging;
 mod past;
 mod refresh;
+mod set_aside;
 mod trouble;
 mod verify;
 mod verify_books;

@@ -12,6 +12,7 @@ mod drift;
 mod identity;
 mod instants;
 mod page;
+mod privacy;
 mod properties;
 mod session;
 mod tags;

@@ -119,7 +119,7 @@ fn value() -> impl Strategy<Value = String> {
 }
 
 /// An object that has an id and a start, so that it becomes rows unless other fields undo that.
-fn session() -> impl Strategy<Value = String> {
+pub(super) fn session() -> impl Strategy<Value = String> {
     object(value()).prop_map(|fields| {
         let comma = if fields.len() > 2 { "," } else { "" };
         format!(

@@ -4,7 +4,8 @@
 use serde_json::{Map, Value};
 
 use super::super::coerce;
-use super::fields::{Node, RECORD, find};
+use super::super::fields::Drift;
+use super::fields::{Fields, META_INFO, Node, RECORD, find};
 use super::hash::{Kind, hashed};
 use super::{Class, Policy, Rule};
 
@@ -15,17 +16,28 @@ const LONGEST_NAME: usize = 64;
 const MOST_DIGITS: usize = 4;
 
 impl Policy {
-    /// Whether everything stays as sent.
-    pub fn keeps_all(&self) -> bool {
-        Class::ALL.iter().all(|class| self.rule(*class) == Rule::Keep)
+    /// Whether values of a class stay as sent.
+    pub fn keeps(&self, class: Class) -> bool {
+        self.rule(class) == Rule::Keep
     }
 
-    /// The record after the rules. Applying them again changes nothing.
-    pub(in super::super) fn apply(&self, record: Map<String, Value>) -> Map<String, Value> {
+    /// Whether everything stays as sent.
+    pub fn keeps_all(&self) -> bool {
+        Class::ALL.iter().all(|class| self.keeps(*class))
+    }
+
+    /// The record after the rules, and the fields that are not known: of some nothing is left. Applying
+    /// the rules again changes nothing.
+    pub(in super::super) fn apply(&self, record: Map<String, Value>) -> (Map<String, Value>, Vec<Drift>) {
         if self.keeps_all() {
-            return record;
+            return (record, Vec::new());
         }
-        self.object(record, RECORD)
+        let mut unknown = Unknown {
+            path: Vec::new(),
+            drift: Vec::new(),
+        };
+        let record = self.object(record, &[RECORD], &mut unknown);
+        (record, unknown.drift)
     }
 
     /// A text or value of which nothing is known after the rules: as free text. `null` where it is
@@ -48,13 +60,18 @@ impl Policy {
     fn object(
         &self,
         object: Map<String, Value>,
-        fields: &'static [(&'static str, Node)],
+        fields: &[Fields],
+        unknown: &mut Unknown,
     ) -> Map<String, Value> {
         let kept = object.into_iter().filter_map(|(name, value)| {
-            let Some(node) = find(fields, &name) else {
+            let Some((known, node)) = fields.iter().find_map(|fields| find(fields, &name)) else {
+                unknown.note(&name, &value);
                 return self.unknown(name, value);
             };
-            Some((name, self.value(value, node)?))
+            unknown.path.push(known);
+            let value = self.value(value, node, unknown);
+            unknown.path.pop();
+            Some((name, value))
         });
         kept.collect()
     }
@@ -72,23 +89,24 @@ impl Policy {
         Some((name, value))
     }
 
-    /// `None` where nothing is left.
-    fn value(&self, value: Value, node: Node) -> Option<Value> {
+    /// A value of a known field. A dropped one becomes `null`: that there was something may be a row.
+    fn value(&self, value: Value, node: Node, unknown: &mut Unknown) -> Value {
         match (node, value) {
-            (Node::Personal(class, kind), value) => self.classed(value, class, kind),
-            (_, Value::Null) => Some(Value::Null),
+            (Node::Personal(class, kind), value) => self.classed(value, class, kind).unwrap_or_default(),
+            (_, Value::Null) => Value::Null,
             (node, Value::Array(items)) => {
                 // Elements keep their place: it is part of their row's key.
-                let items = items
-                    .into_iter()
-                    .map(|item| self.value(item, node).unwrap_or(Value::Null));
-                Some(Value::Array(items.collect()))
+                let items = items.into_iter().map(|item| self.value(item, node, unknown));
+                Value::Array(items.collect())
             }
             (Node::Object(fields) | Node::ObjectOrPlain(fields), Value::Object(object)) => {
-                Some(Value::Object(self.object(object, fields)))
+                Value::Object(self.object(object, &[fields], unknown))
             }
-            (node, value) if is_readable(node, &value) => Some(value),
-            (_, value) => self.classed(value, Class::FreeText, Kind::Text),
+            (Node::Both(one, other), Value::Object(object)) => {
+                Value::Object(self.object(object, &[one, other], unknown))
+            }
+            (node, value) if is_readable(node, &value) => value,
+            (_, value) => self.apply_to_unknown(value),
         }
     }
 
@@ -102,6 +120,21 @@ impl Policy {
     }
 }
 
+/// The fields that are not known, as they turn up.
+struct Unknown {
+    /// Where we are: the names above.
+    path: Vec<&'static str>,
+    drift: Vec<Drift>,
+}
+
+impl Unknown {
+    fn note(&mut self, name: &str, value: &Value) {
+        if self.path.first() != Some(&META_INFO) {
+            self.drift.extend(Drift::of(&self.path.join("."), name, value));
+        }
+    }
+}
+
 /// Whether a value is what its field is meant to hold, and so says nothing else.
 fn is_readable(node: Node, value: &Value) -> bool {
     match node {
@@ -109,7 +142,7 @@ fn is_readable(node: Node, value: &Value) -> bool {
         Node::Flag => coerce::flag(value).is_ok(),
         Node::Integer => coerce::integer(value).is_ok(),
         Node::Instant => coerce::instant(value, 0).is_ok(),
-        Node::Personal(..) | Node::Object(_) => false,
+        Node::Personal(..) | Node::Object(_) | Node::Both(..) => false,
     }
 }
 

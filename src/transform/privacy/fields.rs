@@ -19,12 +19,17 @@ pub(super) enum Node {
     /// Personal data of a class.
     Personal(Class, Kind),
     /// An object with fields of its own. A value in its place is free text.
-    Object(&'static [(&'static str, Node)]),
+    Object(Fields),
     /// As [`Node::Object`], where a value in its place is [`Node::Plain`].
-    ObjectOrPlain(&'static [(&'static str, Node)]),
+    ObjectOrPlain(Fields),
+    /// As [`Node::Object`], of fields of two kinds.
+    Both(Fields, Fields),
 }
 
-use Node::{Flag, Instant, Integer, Object, ObjectOrPlain, Personal, Plain};
+/// The fields of an object, as documented.
+pub(super) type Fields = &'static [(&'static str, Node)];
+
+use Node::{Both, Flag, Instant, Integer, Object, ObjectOrPlain, Personal, Plain};
 
 const CUSTOMER_ID: Node = Personal(Class::Customer, Kind::UserId);
 const CUSTOMER_PHONE: Node = Personal(Class::Customer, Kind::Phone);
@@ -37,8 +42,11 @@ const ADDRESS: Node = Personal(Class::Network, Kind::Address);
 const FREE_TEXT: Node = Personal(Class::FreeText, Kind::Text);
 const TAG_VALUE: Node = Personal(Class::TagValues, Kind::TagValue);
 
+/// What is in here is the bot's author's own: what is not known there is no drift.
+pub(super) const META_INFO: &str = "metaInfo";
+
 /// The record itself.
-pub(super) const RECORD: &[(&str, Node)] = &[
+pub(super) const RECORD: Fields = &[
     ("sessionId", Plain),
     ("conversationId", Plain),
     ("channel", Plain),
@@ -69,13 +77,14 @@ pub(super) const RECORD: &[(&str, Node)] = &[
     ("csatFeedback", FREE_TEXT),
     ("campaigninfo", Object(CAMPAIGN)),
     ("customerinfo", Object(CUSTOMER)),
-    ("metaInfo", Object(META)),
+    (META_INFO, Object(META)),
     ("sessionleveltags", Object(TAG)),
     ("userleveltags", Object(TAG)),
-    ("destinations", Object(DESTINATION)),
+    // A queue entry, or an agent segment in its place.
+    ("destinations", Both(DESTINATION, AGENT)),
 ];
 
-const CAMPAIGN: &[(&str, Node)] = &[
+const CAMPAIGN: Fields = &[
     ("campaignId", Plain),
     ("campaignName", Plain),
     ("campaignInstanceId", Plain),
@@ -86,7 +95,7 @@ const CAMPAIGN: &[(&str, Node)] = &[
     ("contactListName", Plain),
 ];
 
-const CUSTOMER: &[(&str, Node)] = &[
+const CUSTOMER: Fields = &[
     ("CustomerPhone", CUSTOMER_PHONE),
     ("CenterPhone", CUSTOMER_PHONE),
     ("CustomerFirstName", CUSTOMER_NAME),
@@ -96,7 +105,7 @@ const CUSTOMER: &[(&str, Node)] = &[
 ];
 
 /// Beside what the vendor documents, what its samples show.
-const META: &[(&str, Node)] = &[
+const META: Fields = &[
     ("caller", CUSTOMER_PHONE),
     ("callee", CUSTOMER_PHONE),
     ("dialedNumber", CUSTOMER_PHONE),
@@ -134,7 +143,7 @@ const META: &[(&str, Node)] = &[
     ("category", Plain),
 ];
 
-const TRANSFER: &[(&str, Node)] = &[
+const TRANSFER: Fields = &[
     ("lastIntentName", Plain),
     ("lastIntentuserInput", FREE_TEXT),
     ("skillsIds", Plain),
@@ -151,10 +160,9 @@ const TRANSFER: &[(&str, Node)] = &[
     ("sendTranscriptLink", Flag),
 ];
 
-const TAG: &[(&str, Node)] = &[("name", Plain), ("value", TAG_VALUE)];
+const TAG: Fields = &[("name", Plain), ("value", TAG_VALUE)];
 
-/// A queue entry, or an agent segment in its place.
-const DESTINATION: &[(&str, Node)] = &[
+const DESTINATION: Fields = &[
     ("destinationType", Plain),
     ("queueId", Plain),
     ("queueName", Plain),
@@ -166,7 +174,7 @@ const DESTINATION: &[(&str, Node)] = &[
     ("nonRespondingAgents", Object(AGENT)),
 ];
 
-const AGENT: &[(&str, Node)] = &[
+const AGENT: Fields = &[
     ("destinationType", Plain),
     ("agentId", AGENT_ID),
     ("name", AGENT_NAME),
@@ -188,7 +196,7 @@ const AGENT: &[(&str, Node)] = &[
     ("ConsultingAgents", Object(CONSULTATION)),
 ];
 
-const CONSULTATION: &[(&str, Node)] = &[
+const CONSULTATION: Fields = &[
     // May be a phone number: whoever was consulted.
     ("name", AGENT_NAME),
     ("isMerged", Flag),
@@ -197,14 +205,11 @@ const CONSULTATION: &[(&str, Node)] = &[
     ("consultingEndTime", Instant),
 ];
 
-/// What stands under a name, which is found without regard to case as the readers of rows do.
-pub(super) fn find(fields: &'static [(&'static str, Node)], name: &str) -> Option<Node> {
+/// What stands under a name, with the name as documented; it is found without regard to case, as the
+/// readers of rows do.
+pub(super) fn find(fields: Fields, name: &str) -> Option<(&'static str, Node)> {
     let known = fields.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
-    // A destination may be an agent segment itself.
-    let direct = std::ptr::eq(fields, DESTINATION).then_some(AGENT);
-    known
-        .or_else(|| direct?.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)))
-        .map(|(_, node)| *node)
+    known.copied()
 }
 
 /// Every field that holds no fields of its own, by its path, and its class; `None` for those that
@@ -215,7 +220,7 @@ pub fn listed() -> Vec<(String, Option<Class>)> {
     listed
 }
 
-fn list(fields: &[(&str, Node)], path: &str, listed: &mut Vec<(String, Option<Class>)>) {
+fn list(fields: Fields, path: &str, listed: &mut Vec<(String, Option<Class>)>) {
     for (name, node) in fields {
         let path = if path.is_empty() {
             (*name).to_owned()
@@ -225,6 +230,10 @@ fn list(fields: &[(&str, Node)], path: &str, listed: &mut Vec<(String, Option<Cl
         match node {
             Personal(class, _) => listed.push((path, Some(*class))),
             Object(fields) | ObjectOrPlain(fields) => list(fields, &path, listed),
+            Both(one, other) => {
+                list(one, &path, listed);
+                list(other, &path, listed);
+            }
             Plain | Flag | Integer | Instant => listed.push((path, None)),
         }
     }
