@@ -2,6 +2,7 @@
 
 mod accounts;
 mod layers;
+mod privacy;
 mod problems;
 mod secrets;
 mod sync;
