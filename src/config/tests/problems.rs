@@ -11,7 +11,7 @@ fn unknown_keys_are_named_at_every_level_with_the_nearest_known_one() {
     let found = problems(read(&text, &[]));
     for want in [
         "dta_dir: unknown key; did you mean data_dir?",
-        "xyzzy: unknown key; known here: data_dir, database, account_defaults, accounts, sync, storage, http, log",
+        "xyzzy: unknown key; known here: data_dir, database, account_defaults, accounts, sync, storage, privacy, http, log",
         "sync.setle_seconds: unknown key; did you mean sync.settle_seconds?",
         "database.max_connection: unknown key; did you mean database.max_connections?",
         "storage.rwa: unknown key; did you mean storage.raw?",
