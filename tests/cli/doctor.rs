@@ -4,14 +4,16 @@ use std::collections::HashMap;
 
 use chrono::TimeDelta;
 use serde_json::Value;
-use smartassist_simulator::{Behaviour, NumResults, OffsetUnit, PastOffset};
+use smartassist_simulator::{Behaviour, NumResults, OffsetUnit, PastOffset, Seed};
 
-use crate::support::{Program, Setup, TestDatabase};
+use crate::support::{Program, Setup, TestDatabase, real_now};
 
 /// 1,050 interactions of the last week.
 async fn busy() -> Setup {
     let setup = Setup::live().await;
-    setup.seed_days(21, 6, 0, 1_050);
+    // Up to now: what doctor looks at is the newest part, at any hour of the day.
+    let seed = Seed::new(21, real_now() - TimeDelta::days(6), real_now(), 1_050);
+    setup.simulator.world().seed(&seed);
     setup
 }
 
