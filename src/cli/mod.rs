@@ -4,6 +4,7 @@
 mod accounts;
 mod backfill;
 mod doctor;
+mod erase;
 mod exit;
 mod healthcheck;
 mod migrate;
@@ -101,6 +102,11 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Forget a customer: delete all that is stored about them, and leave them out of every later fetch
+    ///
+    /// Migrates first. Of all accounts, in one transaction. Needs privacy.key: what is kept is a keyed
+    /// hash. Whoever is known by several identifiers is erased by each of them.
+    Erase(erase::Arguments),
     /// Apply the database's migrations only
     Migrate,
     /// Exit 0 if the daemon on this machine is alive (for the container's HEALTHCHECK)
@@ -132,6 +138,7 @@ fn execute(cli: &Cli) -> Result<(), CommandError> {
             Command::Verify(arguments) => verify::verify(&config, arguments, &screen).await,
             Command::Doctor { json } => doctor::doctor(&config, *json).await,
             Command::Status { json } => status::status(&config, *json).await,
+            Command::Erase(arguments) => erase::erase(&config, arguments).await,
             Command::Migrate => migrate::migrate(&config).await,
             Command::Healthcheck => healthcheck::healthcheck(&config).await,
         }

@@ -98,6 +98,11 @@ impl Watched {
         self.ended(self.worker.verify(verification, stop).await)
     }
 
+    /// As [`AccountWorker::clean_up`].
+    pub(super) async fn clean_up(&self, stop: &CancellationToken) -> bool {
+        self.worker.clean_up(stop).await
+    }
+
     fn ended(&self, report: RunReport) -> RunReport {
         self.earlier.add(&self.worker, &report);
         report

@@ -48,8 +48,10 @@ impl Range {
         config.require_accounts()?;
         let config = only(config, self.account.as_deref())?;
         let head = sync::head(SystemClock.now(), config.sync.settle);
+        let kept_from = config.storage.retention;
+        let kept_from = kept_from.and_then(|retention| sync::kept_from(SystemClock.now(), retention));
         let window = cut(self.from, self.to, head)?;
-        Ok((config, window))
+        Ok((config, kept(window, kept_from)?))
     }
 }
 
@@ -100,6 +102,25 @@ fn cut(start: DateTime<Utc>, end: DateTime<Utc>, head: DateTime<Utc>) -> Result<
         start,
         end: end.min(head),
     })
+}
+
+/// What of a range is kept at all.
+fn kept(range: Window, kept_from: Option<DateTime<Utc>>) -> Result<Window, CommandError> {
+    let Some(from) = kept_from.filter(|from| *from > range.start) else {
+        return Ok(range);
+    };
+    if range.end <= from {
+        return Err(CommandError::Usage(format!(
+            "--to must be after {}: what is older is not kept (storage.retention_days)",
+            observe::instant(from)
+        )));
+    }
+    warn!(
+        from = observe::instant(range.start),
+        cut_to = observe::instant(from),
+        "the range reaches into what is not kept, it is cut"
+    );
+    Ok(Window { start: from, ..range })
 }
 
 /// Runs until a run ends that neither gave way nor found the account taken. Nothing is lost in

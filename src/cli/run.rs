@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::clock::{Clock, SystemClock};
-use crate::config::{Config, SyncConfig};
+use crate::config::Config;
 use crate::database::{self, Database, OpenError};
 use crate::load::UNREACHABLE_REMEDY;
 use crate::observe::http::{self, Ready};
@@ -97,16 +97,9 @@ async fn work(
     let _ = ready.set(database.pool.clone());
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let mut runners = JoinSet::new();
-    let mut chimes = chimes(&config.sync);
+    let mut chimes = chimes(config);
     for worker in workers::build(config, &database.pool, &clock)? {
-        spawn_runners(
-            &mut runners,
-            &worker,
-            &config.sync,
-            &mut chimes,
-            &clock,
-            &shutdown.soft,
-        );
+        spawn_runners(&mut runners, &worker, config, &mut chimes, &clock, &shutdown.soft);
     }
     let mut scheduler = schedule::ring(chimes).await.map_err(CommandError::other)?;
     let ended = tokio::select! {
@@ -130,20 +123,21 @@ async fn work(
     ended
 }
 
-/// What is rung when, without a bell yet: the poll first, then the tiers of refreshing.
-fn chimes(config: &SyncConfig) -> Vec<(Cron, Vec<Bell>)> {
-    let tiers = config.refresh.iter().map(|tier| &tier.every);
-    std::iter::once(&config.poll)
+/// What is rung when, without a bell yet: the poll, cleaning up, then the tiers of refreshing.
+fn chimes(config: &Config) -> Vec<(Cron, Vec<Bell>)> {
+    let tiers = config.sync.refresh.iter().map(|tier| &tier.every);
+    [&config.sync.poll, &config.storage.clean_up]
+        .into_iter()
         .chain(tiers)
         .map(|cron| (cron.clone(), Vec::new()))
         .collect()
 }
 
-/// Starts an account's two runners, and hangs their bells up.
+/// Starts an account's runners, and hangs their bells up.
 fn spawn_runners(
     runners: &mut JoinSet<()>,
     worker: &Arc<AccountWorker>,
-    config: &SyncConfig,
+    config: &Config,
     chimes: &mut [(Cron, Vec<Bell>)],
     clock: &Arc<dyn Clock>,
     stop: &CancellationToken,
@@ -154,7 +148,8 @@ fn spawn_runners(
         bell
     });
     let poll = hung.next().unwrap_or_default();
-    let tiers = config.refresh.iter().zip(hung).map(|(tier, bell)| Tier {
+    let clean_up = hung.next().unwrap_or_default();
+    let tiers = config.sync.refresh.iter().zip(hung).map(|(tier, bell)| Tier {
         every: tier.every.clone(),
         lookback: tier.lookback,
         bell,
@@ -162,14 +157,23 @@ fn spawn_runners(
     runners.spawn(schedule::refresh(
         Arc::clone(worker),
         tiers.collect(),
-        config.follow_open,
+        config.sync.follow_open,
         Arc::clone(clock),
         stop.clone(),
     ));
+    if config.storage.retention.is_some() {
+        runners.spawn(schedule::clean_up(
+            Arc::clone(worker),
+            clean_up,
+            config.storage.clean_up.clone(),
+            Arc::clone(clock),
+            stop.clone(),
+        ));
+    }
     runners.spawn(schedule::answer(
         Arc::clone(worker),
         poll,
-        config.poll.clone(),
+        config.sync.poll.clone(),
         Arc::clone(clock),
         stop.clone(),
     ));

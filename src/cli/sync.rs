@@ -21,7 +21,11 @@ pub(super) async fn sync(config: &Config, screen: &Screen) -> Result<(), Command
     // A worker that died holds its lease for a while; one that lives may be in the middle of a run.
     let patience = config.sync.lease * 2;
     accounts::work(config, screen, async |watched, stop| {
-        run_when_free(watched, stop, patience).await
+        let mut report = run_when_free(watched, stop, patience).await;
+        if !watched.clean_up(stop).await && report.outcome == Outcome::Succeeded {
+            report.outcome = Outcome::Failed;
+        }
+        report
     })
     .await
 }

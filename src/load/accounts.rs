@@ -7,11 +7,11 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 use sqlx::{PgExecutor, Row};
 
-use crate::config::AccountConfig;
 use crate::window::Window;
 
 use super::LoadError;
 use super::leases::Lease;
+use super::runs::NewRun;
 
 /// What came of making an account known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,21 +21,19 @@ pub(super) struct Prepared {
 }
 
 /// Makes sure that the account has a row that says what the configuration says. A `start_from`
-/// that is not configured is `default_start` at first, and stays what it is from then on. `at` is
-/// when: where the filters have changed, what was stored before is not judged by what comes now.
-pub(super) async fn prepare(
-    executor: impl PgExecutor<'_>,
-    account: &AccountConfig,
-    default_start: DateTime<Utc>,
-    at: DateTime<Utc>,
-) -> Result<Prepared, LoadError> {
+/// that is not configured is `default_start` at first, and stays what it is from then on; what is not
+/// kept any more is not wanted either, so it follows `kept_from`. Where the filters have changed, what
+/// was stored before is not judged by what comes now.
+pub(super) async fn prepare(executor: impl PgExecutor<'_>, run: &NewRun<'_>) -> Result<Prepared, LoadError> {
+    let account = run.account;
     let row = sqlx::query(include_str!("prepare_account.sql"))
         .bind(&account.account_id)
         .bind(&account.name)
         .bind(serde_json::to_string(&account.filters).unwrap_or_default())
         .bind(account.start_from)
-        .bind(default_start)
-        .bind(at)
+        .bind(run.default_start)
+        .bind(run.at)
+        .bind(run.kept_from)
         .fetch_one(executor)
         .await?;
     Ok(Prepared {

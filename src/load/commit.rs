@@ -9,6 +9,7 @@ use crate::window::Window;
 
 use super::columns::Constants;
 use super::leases::Lease;
+use super::left_out::{self, StoreLimits};
 use super::windows::{Entry, Purpose, Status, record};
 use super::{Counters, LoadError, accounts, ages, drift, interactions, missing, rejected, stored, turn};
 
@@ -30,6 +31,8 @@ pub struct WindowCommit<'a> {
     pub error: Option<&'a str>,
     /// What came, sorted by id and distinct.
     pub interactions: &'a [Interaction],
+    /// What of it must not be stored.
+    pub limits: StoreLimits,
     /// What could not become rows.
     pub rejected: &'a [Rejected],
     /// Minutes, negative east of Greenwich, that it was asked with.
@@ -82,6 +85,19 @@ pub async fn commit_window(pool: &PgPool, commit: &WindowCommit<'_>) -> Result<C
     sqlx::query("set local enable_seqscan = off")
         .execute(&mut *transaction)
         .await?;
+    let (interactions, rejected) = left_out::without(
+        &mut transaction,
+        &commit.limits,
+        commit.interactions,
+        commit.rejected,
+    )
+    .await?;
+    let read = commit.interactions.len();
+    let commit = &WindowCommit {
+        interactions: &interactions,
+        rejected: &rejected,
+        ..*commit
+    };
     let stored = stored::read(&mut transaction, constants.account_id, commit.interactions).await?;
     let mut counters = interactions::write(
         &mut transaction,
@@ -98,6 +114,7 @@ pub async fn commit_window(pool: &PgPool, commit: &WindowCommit<'_>) -> Result<C
     let new_drift = drift::note(&mut transaction, constants, commit.interactions).await?;
     counters += commit.fetched;
     counters.rejected = commit.rejected.len() as u64;
+    counters.left_out = (read - commit.interactions.len()) as u64;
     record(&mut *transaction, &entry(commit, counters)).await?;
     // Last, and demanding a row: sqlx reports the commit of a transaction that PostgreSQL has
     // aborted as a success, but an aborted transaction cannot have given us this row.

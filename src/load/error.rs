@@ -14,6 +14,11 @@ pub enum LoadError {
     /// Another worker holds the account's lease now; nothing was written.
     #[error("another worker took over the account")]
     LeaseLost,
+    /// Customers were erased with another `privacy.key`: they would not be recognized, and come back.
+    #[error(
+        "customers were erased with another privacy.key, so they would not be recognized; nothing is stored"
+    )]
+    ErasureKey,
     /// A statement touched another number of rows than it must.
     #[error("{table}: {written} rows were written where {expected} were meant")]
     RowCount {
@@ -31,7 +36,7 @@ impl LoadError {
     pub fn is_unreachable(&self) -> bool {
         match self {
             Self::Database(error) => is_unreachable(error),
-            Self::LeaseLost | Self::RowCount { .. } => false,
+            Self::LeaseLost | Self::ErasureKey | Self::RowCount { .. } => false,
         }
     }
 
@@ -44,7 +49,7 @@ impl LoadError {
                     .iter()
                     .any(|class| code.starts_with(class))
             }),
-            Self::Database(_) | Self::LeaseLost => false,
+            Self::Database(_) | Self::LeaseLost | Self::ErasureKey => false,
             Self::RowCount { .. } => true,
         }
     }
@@ -53,6 +58,7 @@ impl LoadError {
     pub fn remedy(&self) -> &'static str {
         match self {
             Self::LeaseLost => "nothing: the other worker goes on where this one stopped",
+            Self::ErasureKey => "give the privacy.key that `erase` was run with",
             Self::RowCount { .. } => "look for triggers or rules on the tables of schema smartassist",
             Self::Database(_) if self.is_unreachable() => UNREACHABLE_REMEDY,
             Self::Database(_) if self.is_of_the_data() => {

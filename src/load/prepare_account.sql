@@ -1,3 +1,4 @@
+-- ($7 is NULL where everything is kept; greatest() takes no notice of NULL.)
 -- Coverage means "read with these filters": with others it begins anew, and so does what was missed. ('{}' are no filters, but a row that nothing
 -- was read with yet.)
 with before as (
@@ -9,18 +10,18 @@ forgotten as (
     where absence.account_id = before.account_id and before.filters <> $3::jsonb
 )
 insert into smartassist_sync.accounts as account (account_id, name, filters, start_from, watermark)
-values ($1, $2, $3::jsonb, coalesce($4::timestamptz, $5), coalesce($4::timestamptz, $5))
+values ($1, $2, $3::jsonb, greatest(coalesce($4::timestamptz, $5), $7), greatest(coalesce($4::timestamptz, $5), $7))
 on conflict (account_id) do update set
     name = excluded.name,
     filters = excluded.filters,
     filters_changed_at = case
         when account.filters in (excluded.filters, '{}') then account.filters_changed_at else $6
     end,
-    start_from = coalesce($4, account.start_from),
+    start_from = greatest(coalesce($4, account.start_from), $7),
     coverage = case when account.filters = excluded.filters then account.coverage else '{}' end,
     watermark = smartassist_sync.watermark_of(
         case when account.filters = excluded.filters then account.coverage else '{}' end,
-        coalesce($4, account.start_from)
+        greatest(coalesce($4, account.start_from), $7)
     ),
     updated_at = clock_timestamp()
 returning watermark,

@@ -74,6 +74,8 @@ pub struct NewRun<'a> {
     pub account: &'a AccountConfig,
     /// From when on interactions are wanted where nobody says.
     pub default_start: DateTime<Utc>,
+    /// From when on interactions are kept at all; `None`: however old they are.
+    pub kept_from: Option<DateTime<Utc>>,
     /// When it begins.
     pub at: DateTime<Utc>,
     /// The stretch of time that it is about; `None` for all up to now.
@@ -103,7 +105,7 @@ pub struct OpenRun {
 pub async fn open(pool: &PgPool, run: &NewRun<'_>) -> Result<OpenRun, LoadError> {
     let mut transaction = pool.begin().await?;
     run.lease.prove(&mut *transaction).await?;
-    let prepared = accounts::prepare(&mut *transaction, run.account, run.default_start, run.at).await?;
+    let prepared = accounts::prepare(&mut *transaction, run).await?;
     sqlx::query(
         "update smartassist_sync.runs set status = 'interrupted', finished_at = $2, \
          error = 'its worker ended without a word' \

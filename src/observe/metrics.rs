@@ -6,8 +6,12 @@ use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, Promet
 /// Requests to the API, by `account` and `outcome` (`ok` or the kind of error).
 pub const REQUESTS: &str = "smartassist_etl_requests_total";
 
-/// Records of drained windows, by `account` and `result` (`inserted`, `updated`, `unchanged`, `missing`, `rejected`).
+/// Records of drained windows, by `account` and `result` (`inserted`, `updated`, `unchanged`, `missing`,
+/// `left_out`, `rejected`).
 pub const RECORDS: &str = "smartassist_etl_records_total";
+
+/// Interactions that were deleted, by `account` and `reason` (`retention`).
+pub const DELETED: &str = "smartassist_etl_interactions_deleted_total";
 
 /// Windows, by `account` and `status` (`drained`, `split`, `gap`, `failed`).
 pub const WINDOWS: &str = "smartassist_etl_windows_total";
@@ -47,6 +51,11 @@ pub fn install() -> Result<PrometheusHandle, BuildError> {
         RECORDS,
         Unit::Count,
         "Records of drained windows, by account and what became of them."
+    );
+    describe_counter!(
+        DELETED,
+        Unit::Count,
+        "Interactions that were deleted, by account and reason."
     );
     describe_counter!(
         WINDOWS,

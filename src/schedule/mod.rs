@@ -5,12 +5,14 @@
 //! never rely on it alone.
 
 mod bell;
+mod clean_up;
 mod cron;
 mod due;
 mod runner;
 mod tiers;
 
 pub use bell::{Bell, ring};
+pub use clean_up::clean_up;
 pub use cron::Cron;
 pub use runner::answer;
 pub use tiers::{Tier, refresh};

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use crate::extract::{ApiError, Priority, Tally};
 use crate::load::compare::{self, Crossing};
+use crate::load::left_out;
 use crate::load::{Counters, LoadError, Status};
 use crate::observe::{chain, instant};
 use crate::transform::Interaction;
@@ -174,7 +175,11 @@ impl Comparing<'_> {
                 return Ok(false);
             }
             match self.read_window(planned, progress).await? {
-                Ok(read) => reading.take_in(planner, planned, day, read),
+                Ok(mut read) => {
+                    let limits = self.worker.limits_of_storing();
+                    left_out::take_out(&self.worker.pool, &limits, &mut read.rows.interactions).await?;
+                    reading.take_in(planner, planned, day, read);
+                }
                 // The day's own fault: others may be read all the same.
                 Err(error @ (ReadError::Withheld { .. } | ReadError::Api(ApiError::TooLarge { .. }))) => {
                     reading.returned.problem = Some(chain(&error).to_string());

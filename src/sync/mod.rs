@@ -1,10 +1,12 @@
 //! Turning what is wanted and not read yet into windows, and driving them through: extract,
 //! transform, load.
 
+mod clean_up;
 mod comparison;
 mod density;
 mod drain;
 mod drive;
+mod erase;
 mod headway;
 mod identity;
 mod job;
@@ -22,12 +24,13 @@ mod window;
 mod work;
 
 pub use comparison::{DayComparison, Method};
+pub use erase::erase;
 pub use headway::Headway;
 pub use job::Job;
 pub use plan::head;
 pub use probe::{Probe, Reached, probe, reach, reach_week, worth_probing};
 pub use report::{Failure, RunReport};
-pub use run::{AccountWorker, WorkerSettings};
+pub use run::{AccountWorker, WorkerSettings, kept_from};
 pub use time_zone::TimeZoneVerdict;
 pub use traits::{ApiTraits, NumResults, OffsetUnit, Order};
 pub use verify::Verification;

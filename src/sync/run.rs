@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
 use sqlx::PgPool;
 use tokio::sync::{Mutex as AsyncMutex, watch};
 use tokio_util::sync::CancellationToken;
@@ -12,10 +12,11 @@ use tracing::{Instrument, debug, info_span, warn};
 use crate::clock::Clock;
 use crate::extract::ApiClient;
 use crate::load::leases;
+use crate::load::left_out::{self, StoreLimits};
 use crate::load::runs::{self, Finished, Kind, NewRun, OpenRun, Outcome};
 use crate::load::{Committed, LoadError, WindowCommit, commit_window};
 use crate::observe::{self, chain};
-use crate::transform::privacy::Policy;
+use crate::transform::privacy::{Key, Policy};
 use crate::window::Window;
 
 use super::density::Density;
@@ -82,6 +83,13 @@ pub struct WorkerSettings {
     pub policy: Arc<Policy>,
 }
 
+/// From when on interactions are kept under a retention: the midnight, in UTC, of the oldest day that
+/// it leaves. `None` where that is before all time.
+pub fn kept_from(now: DateTime<Utc>, retention: TimeDelta) -> Option<DateTime<Utc>> {
+    let kept = now.checked_sub_signed(retention)?;
+    Some(kept.date_naive().and_time(NaiveTime::MIN).and_utc())
+}
+
 impl AccountWorker {
     /// A worker that takes leases as `holder`.
     pub fn new(
@@ -110,6 +118,19 @@ impl AccountWorker {
     /// What was found out about the account's API so far.
     pub fn traits(&self) -> ApiTraits {
         self.traits.get()
+    }
+
+    /// From when on interactions are kept; `None`: however old they are.
+    pub(super) fn kept_from(&self) -> Option<DateTime<Utc>> {
+        kept_from(self.clock.now(), self.settings.retention?)
+    }
+
+    /// What must not be stored.
+    pub(super) fn limits_of_storing(&self) -> StoreLimits {
+        StoreLimits {
+            key_id: self.settings.policy.key.as_ref().map(Key::id),
+            kept_from: self.kept_from(),
+        }
     }
 
     /// Does the job, as far as it goes.
@@ -201,6 +222,7 @@ impl AccountWorker {
         job: &Job,
         stop: &CancellationToken,
     ) -> Result<RunReport, LoadError> {
+        left_out::check_key(&self.pool, &self.limits_of_storing()).await?;
         self.learn_what_others_spent().await?;
         let at = self.clock.now();
         let until = head(at, self.settings.settle);
@@ -211,6 +233,7 @@ impl AccountWorker {
             kind: job.kind(),
             account: self.api.account(),
             default_start: head(at - DEFAULT_START, Duration::ZERO),
+            kept_from: self.kept_from(),
             at,
             range,
             read_since,

@@ -14,6 +14,7 @@ use tracing::info;
 
 use crate::extract::{Narrowing, Page, PageRequest, Priority, Tally};
 use crate::load::compare::{self, Basis, Crossing, Membership};
+use crate::load::left_out;
 use crate::load::runs::{self, Kind, NewRun, OpenRun};
 use crate::load::{ComparedWindow, Counters, LoadError, Status, record_compared};
 use crate::observe;
@@ -186,6 +187,7 @@ impl AccountWorker {
         verification: &mut Verification,
         stop: &CancellationToken,
     ) -> Result<RunReport, LoadError> {
+        left_out::check_key(&self.pool, &self.limits_of_storing()).await?;
         self.learn_what_others_spent().await?;
         self.learn_from_books(&held.lease.account_id).await?;
         verification.cut(compare::loaded_until(&self.pool, &held.lease.account_id).await?);
@@ -195,6 +197,7 @@ impl AccountWorker {
             kind: Kind::Verify,
             account: self.api.account(),
             default_start: head(at - DEFAULT_START, std::time::Duration::ZERO),
+            kept_from: self.kept_from(),
             at,
             range: Some(verification.range),
             read_since: None,

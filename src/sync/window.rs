@@ -133,6 +133,7 @@ impl Books<'_> {
             window: fetch.planned.window,
             purpose,
             status,
+            limits: self.worker.limits_of_storing(),
             interactions: &interactions,
             rejected: &rejected,
             time_zone_offset: self.worker.api.account().time_zone_offset,
@@ -224,6 +225,7 @@ impl Books<'_> {
                 updated = counters.updated,
                 unchanged = counters.unchanged,
                 missing = counters.missing,
+                left_out = counters.left_out,
                 rejected = counters.rejected,
                 watermark = %observe::instant(watermark),
                 "window drained"
@@ -247,6 +249,7 @@ impl Books<'_> {
             ("updated", counters.updated),
             ("unchanged", counters.unchanged),
             ("missing", counters.missing),
+            ("left_out", counters.left_out),
             ("rejected", counters.rejected),
         ] {
             observe::count(metrics::RECORDS, account, ("result", result), count);

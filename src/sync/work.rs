@@ -3,6 +3,7 @@
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
+use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
@@ -38,7 +39,7 @@ pub(super) struct Task<'a> {
     /// Apart from each other.
     pub(super) wanted: Vec<Wanted>,
     /// Up to when windows are read.
-    pub(super) until: chrono::DateTime<chrono::Utc>,
+    pub(super) until: DateTime<Utc>,
     pub(super) stop: &'a CancellationToken,
 }
 
@@ -96,6 +97,7 @@ impl AccountWorker {
                 wanted::unread(&self.pool, account_id, wanted, task.until, self.settings.settle).await?,
             );
         }
+        let mut unread = from(self.kept_from(), unread);
         unread.sort_unstable();
         Ok(unread)
     }
@@ -209,4 +211,15 @@ impl AccountWorker {
         *learned = Some(now);
         Ok(())
     }
+}
+
+/// What of the stretches is kept at all.
+fn from(kept_from: Option<DateTime<Utc>>, stretches: Vec<Window>) -> Vec<Window> {
+    let Some(from) = kept_from else { return stretches };
+    let kept = stretches.into_iter().filter(|stretch| stretch.end > from);
+    kept.map(|stretch| Window {
+        start: stretch.start.max(from),
+        ..stretch
+    })
+    .collect()
 }

@@ -21,7 +21,7 @@ pub use rows::{AgentSegment, Consultation, Destination, Response, Session, Tag, 
 
 use crate::extract::RawRecord;
 use fields::Notes;
-use privacy::{Class, Identifier, Policy};
+use privacy::{Class, Identifier, Policy, identifiers};
 
 /// Part of every content hash: raising it has every interaction rewritten when it is next read.
 /// To be raised when the same record gives other rows than before.
@@ -90,12 +90,28 @@ pub fn transform(record: &RawRecord, offset: i32, policy: &Policy) -> Result<Int
         Some(Value::Object(record)) => record,
         other => return Err(Rejected::unread(text, other, policy)),
     };
+    let identifiers = policy
+        .key
+        .as_ref()
+        .map(|key| identifiers(&record, key))
+        .unwrap_or_default();
     let (record, unknown) = policy.apply(record);
     let payload = serde_json::to_string(&record).map_err(|_| Rejected::unread(text, None, policy))?;
-    let mut rows = session::read(record, &notes).map_err(|unreadable| {
-        let payload = if policy.keeps_all() { text } else { &payload };
-        Rejected::new(unreadable.reason, unreadable.interaction_id, payload.to_owned())
-    })?;
+    let mut rows = match session::read(record, &notes) {
+        Ok(rows) => rows,
+        Err(unreadable) => {
+            let payload = if policy.keeps_all() {
+                text.to_owned()
+            } else {
+                payload
+            };
+            let rejected = Rejected::new(unreadable.reason, unreadable.interaction_id, payload);
+            return Err(Rejected {
+                identifiers,
+                ..rejected
+            });
+        }
+    };
     let content_hash = content_hash(&rows);
     let (warnings, left) = notes.into_parts();
     // Where unknown fields are not kept, only the rules saw them as they were.
@@ -109,7 +125,7 @@ pub fn transform(record: &RawRecord, offset: i32, policy: &Policy) -> Result<Int
         rows,
         content_hash,
         payload,
-        identifiers: Vec::new(),
+        identifiers,
         drift,
     })
 }

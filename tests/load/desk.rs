@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use smartassist_etl::config::{AccountConfig, Config};
 use smartassist_etl::load::leases::{self, Lease};
+use smartassist_etl::load::left_out::StoreLimits;
 use smartassist_etl::load::runs::{self, Kind, NewRun};
 use smartassist_etl::load::{Committed, Counters, LoadError, Purpose, Status, WindowCommit, commit_window};
 use smartassist_etl::transform::privacy::Policy;
@@ -103,6 +104,7 @@ pub(super) async fn open_run(
         lease,
         kind,
         account: &account,
+        kept_from: None,
         default_start: at,
         at,
         range,
@@ -136,6 +138,7 @@ impl Desk {
             purpose: Purpose::Refresh,
             status: reading.status,
             error: (reading.status == Status::Gap).then_some("too many"),
+            limits: StoreLimits::default(),
             interactions: &interactions,
             rejected: reading.rejected,
             time_zone_offset: 0,

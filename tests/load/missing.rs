@@ -171,6 +171,7 @@ async fn what_was_stored_under_other_filters_is_not_judged() {
         lease: &desk.lease,
         kind: Kind::Poll,
         account: &account,
+        kept_from: None,
         default_start: at("00:00:00"),
         at: at("13:00:00"),
         range: None,

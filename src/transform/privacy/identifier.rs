@@ -1,5 +1,9 @@
 //! What identifies a customer: by it erased ones are recognized.
 
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value};
+
 use super::key::Key;
 
 /// What a customer is identified by.
@@ -43,6 +47,182 @@ impl Identifier {
             hash: key.erasure(kind, &normalized),
         })
     }
+}
+
+/// A customer who is looked for, by one identifier.
+#[derive(Debug)]
+pub struct Wanted {
+    kind: IdentifierKind,
+    normalized: String,
+    /// What the identifier is where it was hashed before it was stored.
+    token: String,
+    /// As the books of erasures keep it.
+    pub identifier: Identifier,
+}
+
+impl Wanted {
+    /// Whom this value identifies; `None` where it could identify many, or nobody: an e-mail address
+    /// without `@`, a phone number of fewer than five digits, an empty id.
+    pub fn new(kind: IdentifierKind, value: &str, key: &Key) -> Option<Self> {
+        let normalized = normalize(kind, value)?;
+        let is_usable = match kind {
+            IdentifierKind::UserId => true,
+            IdentifierKind::Email => normalized
+                .split_once('@')
+                .is_some_and(|(name, host)| !name.is_empty() && !host.is_empty()),
+            IdentifierKind::Phone => normalized.len() >= SHORTEST_PHONE,
+        };
+        is_usable.then(|| Self {
+            kind,
+            token: key.token(kind.as_str(), &normalized),
+            identifier: Identifier {
+                kind,
+                hash: key.erasure(kind, &normalized),
+            },
+            normalized,
+        })
+    }
+
+    /// Whether the customer of a stored record is the one who is looked for, also where its values
+    /// were hashed.
+    pub fn is_customer_of(&self, record: &Map<String, Value>) -> bool {
+        let is_wanted = |kind, value: &str| {
+            value == self.token
+                || kind == self.kind && normalize(kind, value).as_ref() == Some(&self.normalized)
+        };
+        identifying_values(record).into_iter().any(|(field, value)| {
+            field
+                .kinds(&value)
+                .into_iter()
+                .any(|kind| is_wanted(kind, &value))
+        })
+    }
+
+    /// Whether a text that cannot be taken apart speaks of them.
+    pub fn is_named_in(&self, text: &str) -> bool {
+        let text = match self.kind {
+            IdentifierKind::UserId => text.to_owned(),
+            IdentifierKind::Email => text.to_lowercase(),
+            IdentifierKind::Phone => text.chars().filter(char::is_ascii_digit).collect(),
+        };
+        text.contains(&self.normalized) || text.contains(&self.token)
+    }
+
+    /// The identifier in its one spelling, and its hashed form: a stored text about them holds one of
+    /// them (of a phone number, once all but digits is taken from the text).
+    pub fn spellings(&self) -> (&str, &str) {
+        (&self.normalized, &self.token)
+    }
+
+    /// What it is.
+    pub fn kind(&self) -> IdentifierKind {
+        self.kind
+    }
+}
+
+/// A shorter number is an extension, of which every centre has the same.
+const SHORTEST_PHONE: usize = 5;
+
+/// What a field that identifies a customer holds.
+#[derive(Debug, Clone, Copy)]
+enum Field {
+    /// An id, which may be an address or a number.
+    Id,
+    Email,
+    Phone,
+}
+
+impl Field {
+    /// What a value of it may be asked for as: an id that is an address is an id all the same.
+    fn kinds(self, value: &str) -> BTreeSet<IdentifierKind> {
+        match self {
+            Self::Id => BTreeSet::from([IdentifierKind::UserId, kind_of(value)]),
+            Self::Email => BTreeSet::from([IdentifierKind::Email]),
+            Self::Phone => BTreeSet::from([IdentifierKind::Phone]),
+        }
+    }
+}
+
+/// What identifies the customer of a record, sorted and distinct.
+pub(in super::super) fn identifiers(record: &Map<String, Value>, key: &Key) -> Vec<Identifier> {
+    let mut identifiers = BTreeSet::new();
+    for (field, value) in identifying_values(record) {
+        let kinds = field.kinds(&value).into_iter();
+        identifiers.extend(kinds.filter_map(|kind| Identifier::of(kind, &value, key)));
+    }
+    identifiers.into_iter().collect()
+}
+
+/// The values of the fields that identify a customer. The centre's own number never does: of the
+/// two ends of a call, the customer's is the one that the direction says.
+fn identifying_values(record: &Map<String, Value>) -> Vec<(Field, String)> {
+    let meta = objects(record, "metaInfo");
+    let mut customers = objects(record, "customerinfo");
+    customers.extend(meta.iter().flat_map(|meta| objects(meta, "customerinfo")));
+    let is_outbound = std::iter::once(&record)
+        .chain(&customers)
+        .flat_map(|object| values(object, "Direction"))
+        .any(|direction| direction.eq_ignore_ascii_case("outbound"));
+    let mut found = Vec::new();
+    let mut add = |field, object: &Map<String, Value>, name| {
+        found.extend(values(object, name).into_iter().map(|value| (field, value)));
+    };
+    for name in ["userId", "channelSpecificUserId"] {
+        add(Field::Id, record, name);
+    }
+    for customer in customers {
+        add(Field::Phone, customer, "CustomerPhone");
+        add(Field::Email, customer, "CustomerEmail");
+    }
+    let ends: &[&str] = if is_outbound {
+        &["callee", "dialedNumber"]
+    } else {
+        &["caller"]
+    };
+    for meta in meta {
+        for name in ["userId", "_id"] {
+            add(Field::Id, meta, name);
+        }
+        for name in ["email", "emailId"] {
+            add(Field::Email, meta, name);
+        }
+        for name in ["endUserNumber", "phoneNumber"].iter().chain(ends) {
+            add(Field::Phone, meta, name);
+        }
+        for identity in objects(meta, "identities") {
+            add(Field::Id, identity, "val");
+        }
+    }
+    found
+}
+
+/// The objects under a name, without regard to case: itself or those of a list.
+fn objects<'a>(object: &'a Map<String, Value>, name: &str) -> Vec<&'a Map<String, Value>> {
+    each(object, name).filter_map(Value::as_object).collect()
+}
+
+/// The texts under a name, without regard to case: itself or those of a list. Numbers are texts.
+fn values(object: &Map<String, Value>, name: &str) -> Vec<String> {
+    each(object, name)
+        .filter_map(|value| match value {
+            Value::String(text) => Some(text.clone()),
+            Value::Number(number) => Some(number.to_string()),
+            _ => None,
+        })
+        .collect()
+}
+
+fn each<'a>(object: &'a Map<String, Value>, name: &str) -> impl Iterator<Item = &'a Value> {
+    let named = object
+        .iter()
+        .filter(move |(key, _)| key.eq_ignore_ascii_case(name));
+    let items: Vec<&Value> = named
+        .flat_map(|(_, value)| match value {
+            Value::Array(items) => items.iter().collect(),
+            value => vec![value],
+        })
+        .collect();
+    items.into_iter()
 }
 
 /// A value in the one spelling that is hashed. Phones: their digits, without a leading `00`, so

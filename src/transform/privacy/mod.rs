@@ -7,10 +7,11 @@ mod identifier;
 mod key;
 
 pub use fields::listed;
-pub use identifier::{Identifier, IdentifierKind};
+pub use identifier::{Identifier, IdentifierKind, Wanted};
 pub use key::Key;
 
 pub(super) use apply::is_name;
+pub(super) use identifier::identifiers;
 
 /// What is done with the values of a class.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

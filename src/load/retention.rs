@@ -1,0 +1,52 @@
+//! Deleting what has become too old, a little at a time.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgPool;
+
+use super::{LoadError, turn};
+
+/// Interactions of one transaction: its locks are held for a moment only.
+const BATCH: i64 = 1_000;
+
+/// What was deleted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Deleted {
+    /// Interactions, with all that belongs to them.
+    pub interactions: u64,
+    /// Records that were set aside.
+    pub rejected_records: u64,
+}
+
+/// Deletes one batch of the account's interactions that started before `kept_from`, and of rejected
+/// records whose window ended before it. Nothing is left of the old once nothing was deleted.
+///
+/// # Errors
+/// The database fails.
+pub async fn delete_some(
+    pool: &PgPool,
+    account_id: &str,
+    kept_from: DateTime<Utc>,
+) -> Result<Deleted, LoadError> {
+    let mut transaction = pool.begin().await?;
+    turn::take(&mut transaction, account_id).await?;
+    let interactions = sqlx::query(include_str!("delete_old.sql"))
+        .bind(account_id)
+        .bind(kept_from)
+        .bind(BATCH)
+        .execute(&mut *transaction)
+        .await?;
+    let rejected = sqlx::query(
+        "delete from smartassist_sync.rejected_records where id in (select id \
+         from smartassist_sync.rejected_records where account_id = $1 and upper(range) <= $2 limit $3)",
+    )
+    .bind(account_id)
+    .bind(kept_from)
+    .bind(BATCH)
+    .execute(&mut *transaction)
+    .await?;
+    transaction.commit().await?;
+    Ok(Deleted {
+        interactions: interactions.rows_affected(),
+        rejected_records: rejected.rows_affected(),
+    })
+}

@@ -1,0 +1,68 @@
+//! Deleting what is older than `storage.retention_days`.
+
+use std::time::{Duration, Instant};
+
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info};
+
+use crate::load::LoadError;
+use crate::load::retention::{self, Deleted};
+use crate::observe::{self, chain, metrics};
+
+use super::run::AccountWorker;
+
+/// Between two batches, so that windows and readers get their turn.
+const PAUSE: Duration = Duration::from_millis(50);
+
+impl AccountWorker {
+    /// Deletes the account's interactions that have become too old, batch by batch, until none is
+    /// left or `stop`. Needs no lease: whoever deletes takes turns with whoever writes. What goes
+    /// wrong is in the log, and is tried again at the next ring. Whether it went well.
+    pub async fn clean_up(&self, stop: &CancellationToken) -> bool {
+        let account = &self.api.account().name;
+        let began = Instant::now();
+        let mut deleted = Deleted::default();
+        let ended = self.delete_old(stop, &mut deleted).await;
+        observe::count(
+            metrics::DELETED,
+            account,
+            ("reason", "retention"),
+            deleted.interactions,
+        );
+        if deleted != Deleted::default() {
+            info!(
+                account,
+                interactions = deleted.interactions,
+                rejected_records = deleted.rejected_records,
+                kept_from = self.kept_from().map(observe::instant),
+                seconds = began.elapsed().as_secs_f64(),
+                "what has become too old is deleted"
+            );
+        }
+        if let Err(error) = &ended {
+            error!(
+                account,
+                error = %chain(error),
+                remedy = error.remedy(),
+                "could not delete what has become too old, trying again at the next ring"
+            );
+        }
+        ended.is_ok()
+    }
+
+    async fn delete_old(&self, stop: &CancellationToken, deleted: &mut Deleted) -> Result<(), LoadError> {
+        let Some(kept_from) = self.kept_from() else {
+            return Ok(());
+        };
+        while !stop.is_cancelled() {
+            let some = retention::delete_some(&self.pool, &self.api.account().account_id, kept_from).await?;
+            if some == Deleted::default() {
+                break;
+            }
+            deleted.interactions += some.interactions;
+            deleted.rejected_records += some.rejected_records;
+            stop.run_until_cancelled(tokio::time::sleep(PAUSE)).await;
+        }
+        Ok(())
+    }
+}
