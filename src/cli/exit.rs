@@ -35,6 +35,11 @@ pub(super) enum CommandError {
     /// What is stored is not what the API has.
     #[error("days that differ: {0}; --repair reads them again")]
     Differs(usize),
+    /// Records could not be rebuilt, or not all were come to.
+    #[error(
+        "not all rows were rebuilt; the log says why, and another replay goes on where this one was stopped"
+    )]
+    NotRebuilt,
     #[error(transparent)]
     Other(Box<dyn Error + Send + Sync>),
 }
@@ -62,6 +67,7 @@ impl CommandError {
             Self::Runs(Failure::Other)
             | Self::Found(Failure::Other)
             | Self::Differs(_)
+            | Self::NotRebuilt
             | Self::Load(_)
             | Self::Migration(_)
             | Self::Other(_) => 1,

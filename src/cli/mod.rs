@@ -12,6 +12,8 @@ mod output;
 mod pace;
 mod progress;
 mod range;
+mod replay;
+mod retry_rejected;
 mod run;
 mod shutdown;
 mod status;
@@ -102,6 +104,17 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Rebuild all rows from the raw records with today's rules, without one request
+    ///
+    /// Migrates first. After an upgrade, or a change of privacy.*: what differs is written, the rest is not
+    /// touched. Works beside a running daemon, whose newer versions win. One that was stopped is gone on
+    /// with. Exit code 1 if a record could not be rebuilt: its rows stay as they are.
+    Replay(replay::Arguments),
+    /// Try the records that were set aside again, as after an upgrade
+    ///
+    /// Migrates first. Those that can be read now become rows, unless their interaction is stored already.
+    /// Those that still cannot stay where they are, by reason; that is exit code 0 too.
+    RetryRejected(retry_rejected::Arguments),
     /// Forget a customer: delete all that is stored about them, and leave them out of every later fetch
     ///
     /// Migrates first. Of all accounts, in one transaction. Needs privacy.key: what is kept is a keyed
@@ -138,6 +151,8 @@ fn execute(cli: &Cli) -> Result<(), CommandError> {
             Command::Verify(arguments) => verify::verify(&config, arguments, &screen).await,
             Command::Doctor { json } => doctor::doctor(&config, *json).await,
             Command::Status { json } => status::status(&config, *json).await,
+            Command::Replay(arguments) => replay::replay(&config, arguments, &screen).await,
+            Command::RetryRejected(arguments) => retry_rejected::retry_rejected(&config, arguments).await,
             Command::Erase(arguments) => erase::erase(&config, arguments).await,
             Command::Migrate => migrate::migrate(&config).await,
             Command::Healthcheck => healthcheck::healthcheck(&config).await,

@@ -60,7 +60,7 @@ fn instant(text: &str) -> Result<DateTime<Utc>, String> {
 }
 
 /// The configuration with the account of that name alone.
-fn only(config: &Config, name: Option<&str>) -> Result<Config, CommandError> {
+pub(super) fn only(config: &Config, name: Option<&str>) -> Result<Config, CommandError> {
     let mut config = config.clone();
     let Some(name) = name else { return Ok(config) };
     let known: Vec<String> = config

@@ -36,6 +36,7 @@ pub(super) async fn write(
         .collect();
 
     delete_children(connection, constants.account_id, &rewritten).await?;
+    delete_raw(connection, constants.account_id, &rewritten).await?;
     tables::SESSIONS.write(connection, constants, &changed).await?;
     write_children(connection, constants, &changed).await?;
     if keep_raw {
@@ -52,9 +53,8 @@ pub(super) async fn write(
     })
 }
 
-/// Segments and consultations go with their destination. A raw record goes too, so that none
-/// stays behind that is older than its rows where `storage.raw` has been switched off.
-async fn delete_children(
+/// Segments and consultations go with their destination.
+pub(super) async fn delete_children(
     connection: &mut PgConnection,
     account_id: &str,
     interaction_ids: &[&str],
@@ -65,7 +65,6 @@ async fn delete_children(
     for statement in [
         "delete from smartassist.destinations where account_id = $1 and interaction_id = any($2)",
         "delete from smartassist.tags where account_id = $1 and interaction_id = any($2)",
-        "delete from smartassist.raw_interactions where account_id = $1 and interaction_id = any($2)",
     ] {
         sqlx::query(statement)
             .bind(account_id)
@@ -76,8 +75,28 @@ async fn delete_children(
     Ok(())
 }
 
+/// So that no raw record stays behind that is older than its rows where `storage.raw` has been
+/// switched off.
+async fn delete_raw(
+    connection: &mut PgConnection,
+    account_id: &str,
+    interaction_ids: &[&str],
+) -> Result<(), LoadError> {
+    if interaction_ids.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "delete from smartassist.raw_interactions where account_id = $1 and interaction_id = any($2)",
+    )
+    .bind(account_id)
+    .bind(interaction_ids)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
 /// Parents before children, as the foreign keys demand.
-async fn write_children(
+pub(super) async fn write_children(
     connection: &mut PgConnection,
     constants: Constants<'_>,
     changed: &[&Interaction],

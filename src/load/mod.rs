@@ -5,6 +5,7 @@
 
 pub mod accounts;
 mod ages;
+pub mod aside;
 mod columns;
 mod commit;
 pub mod compare;
@@ -17,6 +18,7 @@ pub mod leases;
 pub mod left_out;
 mod missing;
 mod rejected;
+pub mod replay;
 pub mod retention;
 pub mod runs;
 pub mod status;

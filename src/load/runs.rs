@@ -109,7 +109,7 @@ pub async fn open(pool: &PgPool, run: &NewRun<'_>) -> Result<OpenRun, LoadError>
     sqlx::query(
         "update smartassist_sync.runs set status = 'interrupted', finished_at = $2, \
          error = 'its worker ended without a word' \
-         where account_id = $1 and status = 'running' and token is distinct from $3",
+         where account_id = $1 and status = 'running' and token is distinct from $3 and kind <> 'replay'",
     )
     .bind(&run.lease.account_id)
     .bind(run.at)

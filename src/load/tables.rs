@@ -36,6 +36,16 @@ pub(super) static SESSIONS: Table<Interaction> = Table {
     kept: &["first_seen_at"],
 };
 
+/// The same for rows that are made anew from what is stored: that says nothing of what the API
+/// returns now.
+pub(super) static REBUILT_SESSIONS: Table<Interaction> = Table {
+    name: SESSIONS.name,
+    constants: SESSIONS.constants,
+    columns: SESSIONS.columns,
+    upsert_key: SESSIONS.upsert_key,
+    kept: &["first_seen_at", "missing_since"],
+};
+
 pub(super) static DESTINATIONS: Table<Destination> = Table {
     name: "smartassist.destinations",
     constants: &[ACCOUNT],

@@ -12,6 +12,7 @@ mod overflow;
 mod paging;
 mod past;
 mod refresh;
+mod replay;
 mod retention;
 mod set_aside;
 mod trouble;

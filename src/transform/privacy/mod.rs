@@ -2,6 +2,7 @@
 
 mod apply;
 mod fields;
+mod fingerprint;
 mod hash;
 mod identifier;
 mod key;

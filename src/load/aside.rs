@@ -1,0 +1,116 @@
+//! Going through the records that were set aside: trying them again, and ruling them anew.
+
+use chrono::{DateTime, Utc};
+use sqlx::{FromRow, PgPool};
+
+use crate::transform::{Interaction, Rejected};
+
+use super::columns::Constants;
+use super::left_out::{self, StoreLimits};
+use super::stored::{self, Change};
+use super::{LoadError, interactions, turn};
+
+/// Entries of one portion: their text is held in memory.
+const PORTION: i64 = 100;
+
+/// A record that was set aside.
+#[derive(Debug, FromRow)]
+pub struct Aside {
+    /// Number of its entry.
+    pub id: i64,
+    /// Its text.
+    pub payload: String,
+    /// Minutes, negative east of Greenwich, that it was asked with.
+    pub time_zone_offset: i32,
+}
+
+/// What became of a record that could be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Retried {
+    /// It is a row now.
+    Stored,
+    /// There was a row already, which is newer.
+    WasStored,
+    /// It must not be stored: its customer was erased, or it is too old.
+    LeftOut,
+}
+
+/// The next records of an account after entry `after`; only unresolved ones where that is wanted.
+///
+/// # Errors
+/// The database fails.
+pub async fn next(
+    pool: &PgPool,
+    account_id: &str,
+    after: i64,
+    unresolved: bool,
+) -> Result<Vec<Aside>, LoadError> {
+    Ok(sqlx::query_as(
+        "select id, payload, time_zone_offset from smartassist_sync.rejected_records \
+         where account_id = $1 and id > $2 and (not $3 or resolved_at is null) order by id limit $4",
+    )
+    .bind(account_id)
+    .bind(after)
+    .bind(unresolved)
+    .bind(PORTION)
+    .fetch_all(pool)
+    .await?)
+}
+
+/// Stores what a record that was set aside has become, and resolves its entry.
+///
+/// # Errors
+/// [`LoadError::ErasureKey`]; or the database fails. Nothing is stored then.
+pub async fn store(
+    pool: &PgPool,
+    constants: (&str, DateTime<Utc>),
+    limits: &StoreLimits,
+    aside: &Aside,
+    interaction: &Interaction,
+    keep_raw: bool,
+) -> Result<Retried, LoadError> {
+    let constants = Constants {
+        account_id: constants.0,
+        written_at: constants.1,
+        time_zone_offset: aside.time_zone_offset,
+    };
+    let mut transaction = pool.begin().await?;
+    turn::take(&mut transaction, constants.account_id).await?;
+    let one = std::slice::from_ref(interaction);
+    let (kept, _) = left_out::without(&mut transaction, limits, one, &[]).await?;
+    if kept.is_empty() {
+        return Ok(Retried::LeftOut);
+    }
+    let stored = stored::read(&mut transaction, constants.account_id, one).await?;
+    let is_new = stored.change_of(interaction) == Change::New;
+    if is_new {
+        interactions::write(&mut transaction, constants, one, &stored, keep_raw).await?;
+    }
+    sqlx::query("update smartassist_sync.rejected_records set resolved_at = $2 where id = $1")
+        .bind(aside.id)
+        .bind(constants.written_at)
+        .execute(&mut *transaction)
+        .await?;
+    transaction.commit().await?;
+    Ok(if is_new {
+        Retried::Stored
+    } else {
+        Retried::WasStored
+    })
+}
+
+/// Gives an entry the text and the reason that it has by today's rules; one that says the same as
+/// another then becomes one with it.
+///
+/// # Errors
+/// The database fails.
+pub async fn rule(pool: &PgPool, aside: &Aside, ruled: &Rejected) -> Result<(), LoadError> {
+    sqlx::query(include_str!("rule_aside.sql"))
+        .bind(aside.id)
+        .bind(ruled.payload_hash.as_slice())
+        .bind(&ruled.payload)
+        .bind(ruled.reason)
+        .execute(pool)
+        .await?;
+    Ok(())
+}

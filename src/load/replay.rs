@@ -1,0 +1,274 @@
+//! Rebuilding stored rows from their raw records: what is read of them, and writing what differs.
+
+use chrono::{DateTime, Utc};
+use sqlx::{FromRow, PgConnection, PgExecutor, PgPool};
+
+use crate::transform::Interaction;
+
+use super::columns::Constants;
+use super::runs::{Finished, finish};
+use super::{Counters, LoadError, interactions, tables, turn};
+
+/// Records of one batch, and bytes of them as they are stored: memory is bounded by both.
+const BATCH: i64 = 500;
+const BATCH_BYTES: i64 = 2 << 20;
+
+/// A raw record, and which version of it is stored.
+#[derive(Debug, FromRow)]
+pub struct Raw {
+    /// Its interaction.
+    pub interaction_id: String,
+    /// The record as JSON text.
+    pub payload: String,
+    /// Minutes, negative east of Greenwich, that it was asked with.
+    pub time_zone_offset: i32,
+    fetched_at: DateTime<Utc>,
+    /// Hash of the rows that are stored.
+    pub content_hash: Vec<u8>,
+}
+
+/// What a raw record has become, and differs from what is stored.
+#[derive(Debug)]
+pub struct Rebuilt {
+    /// From what it was made.
+    pub raw: Raw,
+    /// Its rows.
+    pub interaction: Interaction,
+    /// Whether the raw record itself is another one after the privacy rules.
+    pub payload_differs: bool,
+}
+
+/// The next batch of an account's raw records after the interaction `after`, by id.
+///
+/// # Errors
+/// The database fails.
+pub async fn next(
+    executor: impl PgExecutor<'_>,
+    account_id: &str,
+    after: &str,
+) -> Result<Vec<Raw>, LoadError> {
+    Ok(sqlx::query_as(include_str!("replay_next.sql"))
+        .bind(account_id)
+        .bind(after)
+        .bind(BATCH)
+        .bind(BATCH_BYTES)
+        .fetch_all(executor)
+        .await?)
+}
+
+/// Writes what differs, unless something newer is stored meanwhile, and moves the position to
+/// `position`. Returns how many interactions were written. What is as it was takes no lock.
+///
+/// # Errors
+/// The database fails; nothing is written then.
+pub async fn write(
+    pool: &PgPool,
+    account_id: &str,
+    rebuilt: &[Rebuilt],
+    position: &str,
+    at: DateTime<Utc>,
+) -> Result<u64, LoadError> {
+    let mut transaction = pool.begin().await?;
+    let mut written = 0;
+    if !rebuilt.is_empty() {
+        turn::take(&mut transaction, account_id).await?;
+        sqlx::query("set local enable_seqscan = off")
+            .execute(&mut *transaction)
+            .await?;
+        let current = current(&mut transaction, account_id, rebuilt).await?;
+        written = current.len() as u64;
+        rewrite(&mut transaction, account_id, &current, at).await?;
+    }
+    sqlx::query(
+        "update smartassist_sync.replays set position = $2, updated_at = clock_timestamp() where account_id = $1",
+    )
+    .bind(account_id)
+    .bind(position)
+    .execute(&mut *transaction)
+    .await?;
+    transaction.commit().await?;
+    Ok(written)
+}
+
+/// Those of which the version that was read is still the one that is stored.
+async fn current<'a>(
+    connection: &mut PgConnection,
+    account_id: &str,
+    rebuilt: &'a [Rebuilt],
+) -> Result<Vec<&'a Rebuilt>, LoadError> {
+    let ids: Vec<&str> = rebuilt
+        .iter()
+        .map(|one| one.raw.interaction_id.as_str())
+        .collect();
+    let stored: Vec<(String, Vec<u8>, DateTime<Utc>)> = sqlx::query_as(
+        "select raw.interaction_id, session.content_hash, raw.fetched_at \
+         from smartassist.raw_interactions as raw \
+         join smartassist.sessions as session using (account_id, interaction_id) \
+         where raw.account_id = $1 and raw.interaction_id = any($2)",
+    )
+    .bind(account_id)
+    .bind(ids)
+    .fetch_all(connection)
+    .await?;
+    let is_current = |one: &&Rebuilt| {
+        stored.iter().any(|(id, hash, fetched_at)| {
+            *id == one.raw.interaction_id
+                && *hash == one.raw.content_hash
+                && *fetched_at == one.raw.fetched_at
+        })
+    };
+    Ok(rebuilt.iter().filter(is_current).collect())
+}
+
+async fn rewrite(
+    connection: &mut PgConnection,
+    account_id: &str,
+    rebuilt: &[&Rebuilt],
+    at: DateTime<Utc>,
+) -> Result<(), LoadError> {
+    let constants = Constants {
+        account_id,
+        written_at: at,
+        time_zone_offset: 0,
+    };
+    let differs = |one: &&&Rebuilt| one.raw.content_hash != one.interaction.content_hash;
+    let changed: Vec<&Interaction> = rebuilt
+        .iter()
+        .filter(differs)
+        .map(|one| &one.interaction)
+        .collect();
+    let ids: Vec<&str> = changed.iter().map(|interaction| interaction.id()).collect();
+    interactions::delete_children(connection, account_id, &ids).await?;
+    tables::REBUILT_SESSIONS
+        .write(connection, constants, &changed)
+        .await?;
+    interactions::write_children(connection, constants, &changed).await?;
+
+    let reduced = rebuilt.iter().filter(|one| one.payload_differs);
+    let (ids, payloads): (Vec<&str>, Vec<&str>) = reduced
+        .map(|one| (one.raw.interaction_id.as_str(), one.interaction.payload.as_str()))
+        .unzip();
+    if !ids.is_empty() {
+        sqlx::query(
+            "update smartassist.raw_interactions as raw set payload = rebuilt.payload::jsonb \
+             from unnest($2::text[], $3::text[]) as rebuilt (interaction_id, payload) \
+             where raw.account_id = $1 and raw.interaction_id = rebuilt.interaction_id",
+        )
+        .bind(account_id)
+        .bind(ids)
+        .bind(payloads)
+        .execute(connection)
+        .await?;
+    }
+    Ok(())
+}
+
+/// How many of an account's interactions have a raw record, and how many have none.
+///
+/// # Errors
+/// The database fails.
+pub async fn extent(executor: impl PgExecutor<'_>, account_id: &str) -> Result<(u64, u64), LoadError> {
+    let (with, without): (i64, i64) = sqlx::query_as(
+        "select count(raw.interaction_id), count(*) filter (where raw.interaction_id is null) \
+         from smartassist.sessions as session \
+         left join smartassist.raw_interactions as raw using (account_id, interaction_id) \
+         where session.account_id = $1",
+    )
+    .bind(account_id)
+    .fetch_one(executor)
+    .await?;
+    let count = |count: i64| u64::try_from(count).unwrap_or(0);
+    Ok((count(with), count(without)))
+}
+
+/// A replay whose books are open.
+#[derive(Debug)]
+pub struct OpenReplay {
+    /// Its run.
+    pub run_id: i64,
+    /// The last interaction that an earlier one, which did not come to its end, has rebuilt under the
+    /// same rules; empty for none.
+    pub position: String,
+    watermark: DateTime<Utc>,
+}
+
+/// Opens the books of a replay; `None` where the account has never been loaded.
+///
+/// # Errors
+/// The database fails.
+pub async fn open(
+    pool: &PgPool,
+    account_id: &str,
+    rules: &str,
+    at: DateTime<Utc>,
+) -> Result<Option<OpenReplay>, LoadError> {
+    let mut transaction = pool.begin().await?;
+    sqlx::query(
+        "update smartassist_sync.runs set status = 'interrupted', finished_at = $2, \
+         error = 'its worker ended without a word' \
+         where account_id = $1 and status = 'running' and kind = 'replay'",
+    )
+    .bind(account_id)
+    .bind(at)
+    .execute(&mut *transaction)
+    .await?;
+    let run: Option<(i64, DateTime<Utc>)> = sqlx::query_as(
+        "insert into smartassist_sync.runs (account_id, kind, status, started_at, watermark_before) \
+         select account_id, 'replay', 'running', $2, watermark from smartassist_sync.accounts \
+         where account_id = $1 returning id, watermark_before",
+    )
+    .bind(account_id)
+    .bind(at)
+    .fetch_optional(&mut *transaction)
+    .await?;
+    let Some((run_id, watermark)) = run else {
+        return Ok(None);
+    };
+    let position = sqlx::query_scalar(
+        "insert into smartassist_sync.replays as replay (account_id, position, rules) values ($1, '', $2) \
+         on conflict (account_id) do update set rules = excluded.rules, \
+         position = case when replay.rules = excluded.rules then replay.position else '' end, \
+         started_at = case when replay.rules = excluded.rules then replay.started_at else now() end \
+         returning position",
+    )
+    .bind(account_id)
+    .bind(rules)
+    .fetch_one(&mut *transaction)
+    .await?;
+    transaction.commit().await?;
+    Ok(Some(OpenReplay {
+        run_id,
+        position,
+        watermark,
+    }))
+}
+
+/// Closes the books; one that came to its end leaves no position behind.
+///
+/// # Errors
+/// The database fails.
+pub async fn close(
+    pool: &PgPool,
+    account_id: &str,
+    replay: &OpenReplay,
+    counters: Counters,
+    outcome: super::runs::Outcome,
+    at: DateTime<Utc>,
+) -> Result<(), LoadError> {
+    let finished = Finished {
+        run_id: replay.run_id,
+        outcome,
+        tried_all: outcome != super::runs::Outcome::Interrupted,
+        counters,
+        watermark: replay.watermark,
+        at,
+        error: None,
+    };
+    if finished.tried_all {
+        sqlx::query("delete from smartassist_sync.replays where account_id = $1")
+            .bind(account_id)
+            .execute(pool)
+            .await?;
+    }
+    finish(pool, &finished).await
+}

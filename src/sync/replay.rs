@@ -1,0 +1,212 @@
+//! Rebuilding an account's rows from its raw records with today's transform and privacy rules, without
+//! one request.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use serde_json::Value;
+use serde_json::value::RawValue;
+use sqlx::PgPool;
+use tokio_util::sync::CancellationToken;
+use tracing::warn;
+
+use crate::clock::Clock;
+use crate::load::replay::{self, OpenReplay, Raw, Rebuilt};
+use crate::load::runs::Outcome;
+use crate::load::{Counters, LoadError, aside};
+use crate::transform::privacy::Policy;
+use crate::transform::{TRANSFORM_VERSION, transform};
+
+/// What a replay works on, and how far it is.
+#[derive(Debug)]
+pub struct Replay {
+    /// The database.
+    pub pool: PgPool,
+    /// The account, as the tables name it.
+    pub account_id: String,
+    /// Today's rules.
+    pub policy: Arc<Policy>,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// Records done so far.
+    pub done: AtomicU64,
+    /// Records in all; 0 until that is known.
+    pub total: AtomicU64,
+}
+
+/// What a replay came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Replayed {
+    /// How it ended: failed where records could not be rebuilt.
+    pub outcome: Outcome,
+    /// Raw records that were gone through.
+    pub records: u64,
+    /// Interactions that were written anew.
+    pub updated: u64,
+    /// Interactions that were as they should be.
+    pub unchanged: u64,
+    /// Interactions that were left as they are, since today's transform rejects their raw record.
+    pub rejected: u64,
+    /// Interactions without a raw record: nothing could be done for them.
+    pub without_raw: u64,
+}
+
+/// Some records, gone through.
+struct Batch {
+    last: String,
+    records: u64,
+    rejected: u64,
+    rebuilt: Vec<Rebuilt>,
+}
+
+impl Replay {
+    /// Goes through all raw records, from where an earlier replay under the same rules was stopped,
+    /// and writes what differs. `stop` ends it after the batch in hand. `None` where the account has
+    /// never been loaded.
+    ///
+    /// # Errors
+    /// The database fails. What was written stays, and the next replay goes on from there.
+    pub async fn run(&self, stop: &CancellationToken) -> Result<Option<Replayed>, LoadError> {
+        let rules = format!("transform {TRANSFORM_VERSION}; {}", self.policy.fingerprint());
+        let opened = replay::open(&self.pool, &self.account_id, &rules, self.clock.now()).await?;
+        let Some(open) = opened else { return Ok(None) };
+        let mut replayed = Replayed {
+            outcome: Outcome::Interrupted,
+            records: 0,
+            updated: 0,
+            unchanged: 0,
+            rejected: 0,
+            without_raw: 0,
+        };
+        let worked = self.work(&open, stop, &mut replayed).await;
+        let counters = Counters {
+            records: replayed.records,
+            updated: replayed.updated,
+            unchanged: replayed.unchanged,
+            rejected: replayed.rejected,
+            ..Counters::default()
+        };
+        let now = self.clock.now();
+        replay::close(
+            &self.pool,
+            &self.account_id,
+            &open,
+            counters,
+            replayed.outcome,
+            now,
+        )
+        .await?;
+        worked.map(|()| Some(replayed))
+    }
+
+    async fn work(
+        &self,
+        open: &OpenReplay,
+        stop: &CancellationToken,
+        replayed: &mut Replayed,
+    ) -> Result<(), LoadError> {
+        let (total, without_raw) = replay::extent(&self.pool, &self.account_id).await?;
+        self.total.store(total, Ordering::Relaxed);
+        replayed.without_raw = without_raw;
+        let mut ready = self.prepare(open.position.clone()).await?;
+        while let Some(batch) = ready {
+            if stop.is_cancelled() {
+                return Ok(());
+            }
+            // The next batch is read and rebuilt while this one is written.
+            let (written, next) = tokio::join!(self.write(&batch), self.prepare(batch.last.clone()));
+            let written = written?;
+            replayed.records += batch.records;
+            replayed.rejected += batch.rejected;
+            replayed.updated += written;
+            replayed.unchanged += batch.records - batch.rejected - written;
+            self.done.fetch_add(batch.records, Ordering::Relaxed);
+            ready = next?;
+        }
+        self.rule_what_is_aside().await?;
+        replayed.outcome = if replayed.rejected == 0 {
+            Outcome::Succeeded
+        } else {
+            Outcome::Failed
+        };
+        Ok(())
+    }
+
+    async fn write(&self, batch: &Batch) -> Result<u64, LoadError> {
+        let (pool, account_id) = (&self.pool, &self.account_id);
+        replay::write(pool, account_id, &batch.rebuilt, &batch.last, self.clock.now()).await
+    }
+
+    /// The next batch, rebuilt; `None` where nothing is left.
+    async fn prepare(&self, after: String) -> Result<Option<Batch>, LoadError> {
+        let raw = replay::next(&self.pool, &self.account_id, &after).await?;
+        let policy = Arc::clone(&self.policy);
+        let rebuilt = tokio::task::spawn_blocking(move || rebuild(raw, &policy)).await;
+        // It can only have panicked, and then so do we: the run fails, the rows are as they were.
+        Ok(rebuilt.unwrap_or_else(|ended| std::panic::resume_unwind(ended.into_panic())))
+    }
+
+    /// Privacy rules hold for the text of rejected records, too.
+    async fn rule_what_is_aside(&self) -> Result<(), LoadError> {
+        let mut after = 0;
+        loop {
+            let entries = aside::next(&self.pool, &self.account_id, after, false).await?;
+            let Some(last) = entries.last() else { return Ok(()) };
+            after = last.id;
+            for entry in &entries {
+                if let Some(ruled) = super::retry::ruled(entry, &self.policy)
+                    && ruled.payload != entry.payload
+                {
+                    aside::rule(&self.pool, entry, &ruled).await?;
+                }
+            }
+        }
+    }
+}
+
+/// Rebuilds a batch and keeps what differs from what is stored.
+fn rebuild(raw: Vec<Raw>, policy: &Policy) -> Option<Batch> {
+    let mut batch = Batch {
+        last: raw.last()?.interaction_id.clone(),
+        records: raw.len() as u64,
+        rejected: 0,
+        rebuilt: Vec::new(),
+    };
+    for raw in raw {
+        // PostgreSQL gave it as JSON, so there is no error to report.
+        let Ok(record) = RawValue::from_string(raw.payload.clone()) else {
+            continue;
+        };
+        match transform(&record, raw.time_zone_offset, policy) {
+            Ok(interaction) if interaction.id() == raw.interaction_id => {
+                let payload_differs = !policy.keeps_all() && canonical(&raw.payload) != interaction.payload;
+                if payload_differs || interaction.content_hash != *raw.content_hash {
+                    batch.rebuilt.push(Rebuilt {
+                        raw,
+                        interaction,
+                        payload_differs,
+                    });
+                }
+            }
+            Ok(_) => batch.reject("it has another identity now"),
+            Err(rejected) => batch.reject(rejected.reason),
+        }
+    }
+    Some(batch)
+}
+
+impl Batch {
+    fn reject(&mut self, reason: &str) {
+        self.rejected += 1;
+        warn!(
+            reason,
+            remedy = "its rows stay as they are; report it",
+            "a raw record cannot be rebuilt"
+        );
+    }
+}
+
+/// The text as the transform writes it: PostgreSQL orders keys and spaces in its own way.
+fn canonical(payload: &str) -> String {
+    serde_json::from_str::<Value>(payload).map_or_else(|_| payload.to_owned(), |value| value.to_string())
+}

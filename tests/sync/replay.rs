@@ -1,0 +1,301 @@
+//! Rebuilding rows from raw records, and trying what was set aside again.
+
+use std::sync::Arc;
+
+use serde_json::json;
+use sha2::{Digest, Sha256};
+use smartassist_etl::clock::Clock;
+use smartassist_etl::load::replay as books;
+use smartassist_etl::load::runs::Outcome;
+use smartassist_etl::sync::{Replay, Replayed};
+use smartassist_etl::transform::privacy::{Class, Key, Policy, Rule};
+use tokio_util::sync::CancellationToken;
+
+use crate::support::{Setup, TestDatabase, instant};
+
+const COUNT: usize = 1_200;
+
+async fn loaded() -> (Setup, TestDatabase) {
+    let setup = Setup::with_interactions(COUNT).await;
+    let database = TestDatabase::migrated().await;
+    setup.sync(&database).await;
+    (setup, database)
+}
+
+fn replay_of(setup: &Setup, database: &TestDatabase, policy: Policy) -> Replay {
+    Replay {
+        pool: database.pool.clone(),
+        account_id: "acct-sim".to_owned(),
+        policy: Arc::new(policy),
+        clock: Arc::clone(&setup.clock) as Arc<dyn Clock>,
+        done: 0.into(),
+        total: 0.into(),
+    }
+}
+
+async fn replay(setup: &Setup, database: &TestDatabase, policy: Policy) -> Replayed {
+    let replay = replay_of(setup, database, policy);
+    replay.run(&CancellationToken::new()).await.unwrap().unwrap()
+}
+
+fn hashing() -> Policy {
+    let mut policy = Policy {
+        key: Some(Key::new("0123456789abcdef0123456789abcdef")),
+        ..Policy::default()
+    };
+    Class::ALL
+        .iter()
+        .for_each(|class| *policy.rule_mut(*class) = Rule::Hash);
+    policy
+}
+
+/// As an older version of the transform would have left it.
+async fn make_old(database: &TestDatabase) {
+    for statement in [
+        "update smartassist.sessions set content_hash = decode(repeat('00', 32), 'hex'), channel = 'old'",
+        "delete from smartassist.tags",
+        "update smartassist.agent_segments set agent_name = 'old'",
+    ] {
+        database.execute(statement).await;
+    }
+}
+
+#[tokio::test]
+async fn rows_of_an_older_transform_become_those_of_a_fresh_load_without_a_request() {
+    let (setup, database) = loaded().await;
+    let fresh = database.digest(&[]).await;
+    make_old(&database).await;
+    database
+        .execute(
+            "update smartassist.sessions set missing_since = '2026-01-14' where interaction_id like '%7'",
+        )
+        .await;
+    let missing = "select count(*) from smartassist.sessions where missing_since is not null";
+    let (was_missing, first_seen) = (
+        database.number(missing).await,
+        database
+            .text("select min(first_seen_at)::text from smartassist.sessions")
+            .await,
+    );
+    setup.simulator.world().clear_requests();
+    let replayed = replay(&setup, &database, Policy::default()).await;
+    assert_eq!(
+        (replayed.outcome, replayed.records, replayed.updated),
+        (Outcome::Succeeded, COUNT as u64, COUNT as u64)
+    );
+    assert_eq!(setup.simulator.world().requests().count(), 0);
+    // What a rebuilt row says of the API stays.
+    assert_eq!(database.number(missing).await, was_missing);
+    assert_eq!(
+        database
+            .text("select min(first_seen_at)::text from smartassist.sessions")
+            .await,
+        first_seen
+    );
+    database
+        .execute("update smartassist.sessions set missing_since = null")
+        .await;
+    assert_eq!(database.digest(&[]).await, fresh);
+}
+
+#[tokio::test]
+async fn a_second_replay_rewrites_nothing() {
+    let (setup, database) = loaded().await;
+    for policy in [Policy::default(), hashing()] {
+        replay(&setup, &database, policy.clone()).await;
+        let versions = database.row_versions().await;
+        let again = replay(&setup, &database, policy).await;
+        assert_eq!((again.updated, again.unchanged), (0, COUNT as u64));
+        assert_eq!(database.row_versions().await, versions);
+    }
+}
+
+#[tokio::test]
+async fn new_rules_reach_rows_raw_records_and_rejected_text() {
+    let setup = Setup::start().await;
+    let start = instant("2026-01-10T10:00:00Z");
+    let record = json!({"sessionId": "s-1", "sessionStartTime": "2026-01-10T10:00:00", "userId": "m4rker", "mood": "m4rker"});
+    setup.simulator.world().insert_raw(start, &record);
+    setup
+        .simulator
+        .world()
+        .insert_raw(start, &json!({"sessionId": "s-2", "userId": "m4rker"}));
+    setup.simulator.world().insert_raw(start, &json!("m4rker"));
+    let database = TestDatabase::migrated().await;
+    setup.sync(&database).await;
+    let marked = "select count(*) from (select s::text from smartassist.sessions s union all \
+                  select r::text from smartassist.raw_interactions r union all \
+                  select j::text from smartassist_sync.rejected_records j) t where t::text like '%m4rker%'";
+    assert_eq!(database.number(marked).await, 4);
+    let replayed = replay(&setup, &database, hashing()).await;
+    assert_eq!((replayed.outcome, replayed.updated), (Outcome::Succeeded, 1));
+    assert_eq!(database.number(marked).await, 0);
+    let raw = "select payload ->> 'userId' = (select user_id from smartassist.sessions) from smartassist.raw_interactions";
+    assert_eq!(database.text(&format!("select ({raw})::text")).await, "true");
+}
+
+#[tokio::test]
+async fn one_that_was_stopped_goes_on_where_it_was_unless_the_rules_are_others() {
+    let (setup, database) = loaded().await;
+    make_old(&database).await;
+    // Stopped by SIGKILL after its first batch: its run is still open, its position is in the books.
+    let rules = |policy: &Policy| format!("transform 1; {}", policy.fingerprint());
+    let policy = Policy::default();
+    let at = setup.clock.now();
+    let open = books::open(&database.pool, "acct-sim", &rules(&policy), at)
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(open.position, "");
+    let batch = books::next(&database.pool, "acct-sim", "").await.unwrap();
+    let last = batch.last().unwrap().interaction_id.clone();
+    books::write(&database.pool, "acct-sim", &[], &last, at)
+        .await
+        .unwrap();
+
+    let resumed = replay(&setup, &database, policy).await;
+    assert_eq!(resumed.records, (COUNT - batch.len()) as u64);
+    let closed =
+        "select string_agg(status, ' ' order by id) from smartassist_sync.runs where kind = 'replay'";
+    assert_eq!(database.text(closed).await, "interrupted succeeded");
+    assert_eq!(
+        database
+            .number("select count(*) from smartassist_sync.replays")
+            .await,
+        0
+    );
+
+    books::open(&database.pool, "acct-sim", "other rules", at)
+        .await
+        .unwrap();
+    books::write(&database.pool, "acct-sim", &[], &last, at)
+        .await
+        .unwrap();
+    assert_eq!(
+        replay(&setup, &database, Policy::default()).await.records,
+        COUNT as u64
+    );
+}
+
+#[tokio::test]
+async fn a_version_that_came_meanwhile_is_not_overwritten() {
+    let (setup, database) = loaded().await;
+    make_old(&database).await;
+    let replay = Arc::new(replay_of(&setup, &database, Policy::default()));
+    // A writer has its turn while the replay has read and wants to write.
+    let mut writer = database.pool.begin().await.unwrap();
+    sqlx::query("select from smartassist_sync.accounts for no key update")
+        .execute(&mut *writer)
+        .await
+        .unwrap();
+    sqlx::query(
+        "update smartassist.sessions set content_hash = decode(repeat('11', 32), 'hex'), channel = 'newer'",
+    )
+    .execute(&mut *writer)
+    .await
+    .unwrap();
+    let running = Arc::clone(&replay);
+    let run = tokio::spawn(async move { running.run(&CancellationToken::new()).await });
+    let waiting = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
+    while database.number(waiting).await == 0 {
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    writer.commit().await.unwrap();
+    run.await.unwrap().unwrap().unwrap();
+    let newer = "select count(*) from smartassist.sessions where channel = 'newer'";
+    // The first batch was read before; the next one was read, and is rebuilt, after.
+    assert!(database.number(newer).await >= 500);
+}
+
+#[tokio::test]
+async fn a_poll_beside_a_replay_does_not_take_it_for_dead() {
+    let (setup, database) = loaded().await;
+    let rules = "rules of another process";
+    books::open(&database.pool, "acct-sim", rules, setup.clock.now())
+        .await
+        .unwrap();
+    setup.sync(&database).await;
+    let status = "select status from smartassist_sync.runs where kind = 'replay'";
+    assert_eq!(database.text(status).await, "running");
+}
+
+#[tokio::test]
+async fn what_has_no_raw_record_is_counted_and_left() {
+    let (setup, database) = loaded().await;
+    database
+        .execute("delete from smartassist.raw_interactions where interaction_id like '%1'")
+        .await;
+    let replayed = replay(&setup, &database, Policy::default()).await;
+    assert!(replayed.without_raw > 0);
+    assert_eq!(replayed.records + replayed.without_raw, COUNT as u64);
+}
+
+#[tokio::test]
+async fn a_raw_record_that_is_rejected_today_leaves_its_rows_as_they_are() {
+    let (setup, database) = loaded().await;
+    database
+        .execute(
+            "update smartassist.raw_interactions set payload = payload - 'sessionStartTime' \
+             where interaction_id = (select min(interaction_id) from smartassist.sessions)",
+        )
+        .await;
+    let versions = database.counts().await;
+    let replayed = replay(&setup, &database, Policy::default()).await;
+    assert_eq!((replayed.outcome, replayed.rejected), (Outcome::Failed, 1));
+    assert_eq!(database.counts().await, versions);
+}
+
+/// Sets a text aside by hand, as a version that could not read it would have.
+async fn set_aside(database: &TestDatabase, payload: &str) {
+    sqlx::query(
+        "insert into smartassist_sync.rejected_records (account_id, range, reason, payload, payload_hash, time_zone_offset) \
+         values ('acct-sim', '[2026-01-10,2026-01-11)', 'old', $1, $2, -330)",
+    )
+    .bind(payload)
+    .bind(Sha256::digest(payload).as_slice())
+    .execute(&database.pool)
+    .await
+    .unwrap();
+}
+
+#[tokio::test]
+async fn a_record_that_can_be_read_now_becomes_rows_and_the_others_stay() {
+    let setup = Setup::start().await;
+    let database = TestDatabase::migrated().await;
+    setup.sync(&database).await;
+    let stored = json!({"sessionId": "s-2", "sessionStartTime": "2026-01-10T10:00:00", "channel": "newer"});
+    setup
+        .simulator
+        .world()
+        .insert_raw(instant("2026-01-10T10:00:00Z"), &stored);
+    database
+        .execute("update smartassist_sync.accounts set coverage = '{}'")
+        .await;
+    setup.sync(&database).await;
+    set_aside(
+        &database,
+        r#"{"sessionId":"s-1","sessionStartTime":"2026-01-10T15:30:00"}"#,
+    )
+    .await;
+    set_aside(
+        &database,
+        r#"{"sessionId":"s-2","sessionStartTime":"2026-01-10T15:30:00"}"#,
+    )
+    .await;
+    set_aside(&database, r#"{"sessionId":"s-3"}"#).await;
+    set_aside(&database, "no JSON at all").await;
+
+    let worker = setup.worker(&database.pool);
+    let report = worker.retry_rejected(&CancellationToken::new()).await.unwrap();
+    assert_eq!((report.tried, report.stored, report.were_stored), (4, 1, 1));
+    assert_eq!(report.rejected.values().sum::<u64>(), 2);
+    // At the offset that it was asked with.
+    let start = "select (session_started_at at time zone 'UTC')::text from smartassist.sessions where interaction_id = 's-1'";
+    assert_eq!(database.text(start).await, "2026-01-10 10:00:00");
+    let channel = "select channel from smartassist.sessions where interaction_id = 's-2'";
+    assert_eq!(database.text(channel).await, "newer");
+    let open = "select count(*) from smartassist_sync.rejected_records where resolved_at is null";
+    assert_eq!(database.number(open).await, 2);
+    let again = worker.retry_rejected(&CancellationToken::new()).await.unwrap();
+    assert_eq!((again.tried, again.stored), (2, 0));
+}
