@@ -6,7 +6,9 @@
 //! 1. `sync` into empty tables;
 //! 2. `psql \copy` of these rows into empty tables with the same keys and indexes in another
 //!    database, parents before children, in one transaction;
-//! 3. `sync` again after the coverage was taken back: everything is read and nothing has changed.
+//! 3. `sync` again after the coverage was taken back: everything is read and nothing has changed;
+//! 4. `replay` of all of it, twice: every row is written anew, as after a new version of the transform,
+//!    and then none.
 
 mod copy;
 mod report;
@@ -77,6 +79,7 @@ async fn compare(workbench: &Workbench, interactions: usize, days: usize) -> Res
     workbench.drop(copied).await?;
 
     let again = read_again(interactions, &daemon, &mut loaded).await?;
+    let replays = replay_twice(interactions, &daemon, &mut loaded).await?;
     ensure!(
         loaded.counts().await? == counts,
         "reading everything again has changed the number of rows"
@@ -90,6 +93,7 @@ async fn compare(workbench: &Workbench, interactions: usize, days: usize) -> Res
         load,
         copy,
         again,
+        replays,
     })
 }
 
@@ -113,9 +117,13 @@ fn data(interactions: usize, days: usize) -> Data {
 
 /// One pass, measured. `database` is the one that it writes to.
 async fn sync(daemon: &Daemon, database: &mut Database) -> Result<Pass> {
+    pass(daemon, "sync", database).await
+}
+
+async fn pass(daemon: &Daemon, command: &str, database: &mut Database) -> Result<Pass> {
     database.settle().await?;
     let wal_before = database.wal_position().await?;
-    let ended = daemon.run("sync").await?;
+    let ended = daemon.run(command).await?;
     Ok(Pass {
         seconds: ended.seconds,
         peak_memory: ended.peak_memory,
@@ -136,4 +144,20 @@ async fn read_again(interactions: usize, daemon: &Daemon, database: &mut Databas
         "reading everything again should find {interactions} interactions unchanged: {books:?}"
     );
     Ok(again)
+}
+
+/// Has every row rebuilt from its raw record, and then once more where nothing is left to do.
+async fn replay_twice(interactions: usize, daemon: &Daemon, database: &mut Database) -> Result<[Pass; 2]> {
+    database
+        .execute("update smartassist.sessions set content_hash = decode(repeat('00', 32), 'hex')")
+        .await?;
+    let rewriting = pass(daemon, "replay", database).await?;
+    let idle = pass(daemon, "replay", database).await?;
+    ensure!(
+        rewriting.books.updated == interactions && idle.books.updated == 0,
+        "the first replay should write {interactions} interactions and the second none: {:?}, {:?}",
+        rewriting.books,
+        idle.books
+    );
+    Ok([rewriting, idle])
 }

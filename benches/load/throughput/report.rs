@@ -27,6 +27,8 @@ pub(crate) struct Report {
     pub(crate) load: Pass,
     pub(crate) copy: Copy,
     pub(crate) again: Pass,
+    /// Where every row is written anew, and where none is.
+    pub(crate) replays: [Pass; 2],
 }
 
 impl fmt::Display for Report {
@@ -85,6 +87,28 @@ impl Report {
         writeln!(
             f,
             "{:<7}  speed of the first load ÷ speed of \\copy: {share:.2}, at least {LEAST_SHARE_OF_COPY:.2} wanted",
+            verdict(is_met)
+        )?;
+        let [rewriting, idle] = &self.replays;
+        let is_met = Some(rewriting.seconds < self.load.seconds);
+        writeln!(
+            f,
+            "{:<7}  replay ÷ first load: {:.2} where every row is written anew ({:.1} s, WAL {:.0} MiB), below 1 wanted; {:.2} where none is \
+             ({:.1} s, WAL {:.1} MiB)",
+            verdict(is_met),
+            rewriting.seconds / self.load.seconds,
+            rewriting.seconds,
+            mebibytes(rewriting.wal_bytes),
+            idle.seconds / self.load.seconds,
+            idle.seconds,
+            mebibytes(idle.wal_bytes),
+        )?;
+        let peak = rewriting.peak_memory.max(idle.peak_memory).map(mebibytes);
+        let is_met = peak.map(|peak| peak < MOST_MEMORY);
+        let peak = peak.map_or("unknown".to_owned(), |peak| format!("{peak:.1} MiB"));
+        writeln!(
+            f,
+            "{:<7}  peak memory of replay: {peak}, below {MOST_MEMORY:.0} MiB wanted",
             verdict(is_met)
         )?;
         let peak = self.load.peak_memory.max(self.again.peak_memory).map(mebibytes);
