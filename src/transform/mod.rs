@@ -5,6 +5,7 @@
 
 mod clean;
 mod coerce;
+mod coercions;
 mod destination;
 mod fields;
 mod instant;
@@ -16,6 +17,7 @@ use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+pub use coercions::{COERCIONS, Coercion};
 pub use fields::Drift;
 pub use rows::{AgentSegment, Consultation, Destination, Response, Session, Tag, TagScope};
 
