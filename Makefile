@@ -6,7 +6,7 @@ CARGO := scripts/with-toolchain.sh cargo
 IMAGE := smartassist-etl
 VERSION := $(shell sed -n 's/^version *= *"\(.*\)"/\1/p' Cargo.toml | head -n 1)
 
-.PHONY: help demo test lint fmt-check clippy rustdoc deny versions bench image clean
+.PHONY: help demo test lint fmt-check clippy rustdoc deny versions bench data-dictionary image clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -37,6 +37,9 @@ versions:
 
 bench: ## interactions a second, requests a first load (BENCH=throughput, requests, budget: only these parts)
 	$(CARGO) bench --bench load --locked
+
+data-dictionary: ## writes docs/data-dictionary.md anew, from the comments in the migrations
+	UPDATE_DOCS=1 $(CARGO) test --test main --locked the_data_dictionary_is_what_the_database_says
 
 image: ## the container image, with docker, podman or buildah
 	@set -ex; if docker info >/dev/null 2>&1; then docker build --build-arg VERSION=$(VERSION) -t $(IMAGE) .; \

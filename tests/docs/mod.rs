@@ -1,5 +1,7 @@
 //! What the documents say is so.
 
+mod data_dictionary;
+
 use serde_json::Value;
 use smartassist_etl::transform::privacy::{self, Class};
 
