@@ -6,7 +6,7 @@ CARGO := scripts/with-toolchain.sh cargo
 IMAGE := smartassist-etl
 VERSION := $(shell sed -n 's/^version *= *"\(.*\)"/\1/p' Cargo.toml | head -n 1)
 
-.PHONY: help demo test lint fmt-check clippy rustdoc deny versions bench data-dictionary image clean
+.PHONY: help demo test lint fmt-check clippy rustdoc deny versions bench data-dictionary fuzz image clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -40,6 +40,9 @@ bench: ## interactions a second, requests a first load (BENCH=throughput, reques
 
 data-dictionary: ## writes docs/data-dictionary.md anew, from the comments in the migrations
 	UPDATE_DOCS=1 $(CARGO) test --test main --locked the_data_dictionary_is_what_the_database_says
+
+fuzz: ## records that a fuzzer makes up, a million of them (RUNS=: how many; needs a C++ compiler)
+	@RUNS=$(RUNS) scripts/with-toolchain.sh scripts/fuzz.sh
 
 image: ## the container image, with docker, podman or buildah
 	@set -ex; if docker info >/dev/null 2>&1; then docker build --build-arg VERSION=$(VERSION) -t $(IMAGE) .; \

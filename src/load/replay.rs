@@ -23,6 +23,8 @@ pub struct Raw {
     /// Minutes, negative east of Greenwich, that it was asked with.
     pub time_zone_offset: i32,
     fetched_at: DateTime<Utc>,
+    /// The warnings that are stored.
+    pub warnings: Vec<String>,
     /// Hash of the rows that are stored.
     pub content_hash: Vec<u8>,
 }

@@ -178,7 +178,8 @@ fn rebuild(raw: Vec<Raw>, policy: &Policy) -> Option<Batch> {
             continue;
         };
         match transform(&record, raw.time_zone_offset, policy) {
-            Ok(interaction) if interaction.id() == raw.interaction_id => {
+            Ok(mut interaction) if interaction.id() == raw.interaction_id => {
+                interaction.keep_warnings_of_receipt(&raw.warnings);
                 let payload_differs = !policy.keeps_all() && canonical(&raw.payload) != interaction.payload;
                 if payload_differs || interaction.content_hash != *raw.content_hash {
                     batch.rebuilt.push(Rebuilt {

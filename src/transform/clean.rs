@@ -15,12 +15,15 @@ const LONGEST_NUMBER: usize = 1_000;
 /// beyond any meaning.
 const LONGEST_EXPONENT: usize = 4;
 
+/// The path of warnings about a record as a whole.
+pub(super) const WHOLE_RECORD: &str = "record";
+
 /// Parses a record. `None` where it is nested deeper than `serde_json` reads (128 levels).
 pub(super) fn parse(text: &str, notes: &Notes) -> Option<Value> {
     let (text, replaced) = mend_escapes(text);
     if replaced > 0 {
         notes.warn(
-            "record",
+            WHOLE_RECORD,
             &format!("{replaced} characters that cannot be stored were replaced by U+FFFD"),
         );
     }

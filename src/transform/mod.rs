@@ -79,6 +79,18 @@ impl Interaction {
     pub fn id(&self) -> &str {
         &self.rows.session.interaction_id
     }
+
+    /// Keeps, of earlier warnings, those that only the record as received can give: what was replaced
+    /// in it is not replaced again in the raw record.
+    pub fn keep_warnings_of_receipt(&mut self, earlier: &[String]) {
+        let warnings = &mut self.rows.session.warnings;
+        let is_of_receipt = |warning: &str| warning.split(':').next() == Some(clean::WHOLE_RECORD);
+        let of_receipt = earlier
+            .iter()
+            .filter(|warning| is_of_receipt(warning) && !warnings.contains(warning));
+        let of_receipt: Vec<String> = of_receipt.cloned().collect();
+        warnings.splice(0..0, of_receipt);
+    }
 }
 
 /// Reads one record that was asked for at `offset` minutes (negative east of Greenwich).

@@ -4,6 +4,7 @@ mod books;
 mod commits;
 mod desk;
 mod missing;
+mod roundtrip;
 mod wanted;
 
 use std::time::Duration;
