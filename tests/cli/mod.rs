@@ -3,6 +3,7 @@
 mod backfill;
 mod doctor;
 mod errors;
+mod keeping;
 mod private_postgres;
 mod status;
 mod verify;
