@@ -17,6 +17,7 @@ mod properties;
 mod session;
 mod tags;
 mod unstorable;
+mod variations;
 
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
