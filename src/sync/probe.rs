@@ -1,6 +1,8 @@
 //! A look at an account's API for who wants to know how it behaves: few requests, nothing written,
 //! no lease. What is found is found anew, whatever was known before.
 
+use std::cmp::Reverse;
+
 use chrono::{DateTime, Days, NaiveTime, TimeDelta, Utc};
 
 use crate::extract::{
@@ -97,7 +99,11 @@ pub fn worth_probing(ledger: &[(Window, u64)], reached: &[Reached]) -> Option<Wi
         reached
             .iter()
             .filter(|reached| reached.total.is_some_and(|total| total >= several_pages))
-            .min_by_key(|reached| reached.window.seconds())
+            // The more pages, the more there is to see; more than are wanted are not looked at.
+            .max_by_key(|reached| {
+                let records = reached.total.map(|total| total.min(RECORDS_WANTED));
+                (records, Reverse(reached.window.seconds()))
+            })
             .map(newest_part)
     };
     let longest = || {
