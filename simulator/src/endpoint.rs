@@ -3,7 +3,7 @@
 use axum::{
     body::Bytes,
     extract::{ConnectInfo, Path, RawQuery, State},
-    http::{HeaderMap, Method},
+    http::{HeaderMap, HeaderValue, Method, header::DATE},
     response::Response,
 };
 
@@ -12,6 +12,7 @@ use crate::{
     connection::Line,
     deliver::deliver,
     fault::FaultKind,
+    http_date::http_date,
     request::Refusal,
     server::{Shared, lock},
 };
@@ -44,10 +45,18 @@ pub(crate) async fn interaction_details(
         query: query.as_deref().unwrap_or_default(),
         body: &body,
     };
-    let answer = lock(&shared).answer(&call);
+    let (answer, now) = {
+        let mut world = lock(&shared);
+        (world.answer(&call), world.now())
+    };
     let fault = answer.fault.as_ref().map(FaultKind::name);
     tracing::debug!(status = answer.status, fault, "request answered");
-    deliver(answer, &line).await
+    let mut response = deliver(answer, &line).await;
+    // The HTTP server would send the machine's own time.
+    if let Ok(date) = HeaderValue::from_str(&http_date(now)) {
+        response.headers_mut().insert(DATE, date);
+    }
+    response
 }
 
 /// Counts a request as being answered for as long as it lives, which ends too when the client goes away.
