@@ -11,6 +11,7 @@ pub mod config;
 pub mod database;
 pub mod doctor;
 pub mod extract;
+pub mod failpoint;
 pub mod load;
 pub mod observe;
 pub mod schedule;

@@ -3,11 +3,11 @@
 
 use std::sync::Arc;
 
-use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
+use crate::database::Pool;
 use crate::database::{self, Database};
 use crate::load::runs::Outcome;
 use crate::observe::logging::Screen;
@@ -51,7 +51,7 @@ async fn open_and_work(
 
 async fn work_all(
     config: &Config,
-    pool: &PgPool,
+    pool: &Pool,
     screen: &Screen,
     stop: &CancellationToken,
     run: impl AsyncFn(&Watched, &CancellationToken) -> RunReport,

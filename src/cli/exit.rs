@@ -59,7 +59,7 @@ impl CommandError {
         ExitCode::from(match self {
             Self::Config(_) | Self::Client(_) | Self::Usage(_) | Self::Open(OpenError::Url(_)) => 2,
             Self::Open(OpenError::Private(_)) => 4,
-            Self::Open(OpenError::Unreachable(_)) => 4,
+            Self::Open(OpenError::Unreachable(_) | OpenError::Certificate(_)) => 4,
             Self::Runs(Failure::Refused) | Self::Found(Failure::Refused) => 3,
             Self::Runs(Failure::DatabaseUnreachable) | Self::Found(Failure::DatabaseUnreachable) => 4,
             Self::Load(error) if error.is_unreachable() => 4,

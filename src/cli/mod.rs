@@ -21,7 +21,6 @@ mod sync;
 mod verify;
 mod workers;
 
-use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -132,8 +131,7 @@ pub fn main() -> ExitCode {
     match execute(&cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // Where nobody reads it, the exit code still tells.
-            let _ = writeln!(std::io::stderr(), "smartassist-etl: {}", error.message());
+            logging::last_word(format!("smartassist-etl: {}", error.message()));
             error.code()
         }
     }
@@ -141,17 +139,18 @@ pub fn main() -> ExitCode {
 
 fn execute(cli: &Cli) -> Result<(), CommandError> {
     let config = Config::load(cli.config.as_deref())?;
-    let screen = logging::start(&config.log);
+    let logging = logging::start(&config.log);
+    let screen = &logging.screen;
     let runtime = tokio::runtime::Runtime::new().map_err(CommandError::other)?;
     runtime.block_on(async {
         match &cli.command {
             Command::Run => run::run(&config).await,
-            Command::Sync => sync::sync(&config, &screen).await,
-            Command::Backfill(arguments) => backfill::backfill(&config, arguments, &screen).await,
-            Command::Verify(arguments) => verify::verify(&config, arguments, &screen).await,
+            Command::Sync => sync::sync(&config, screen).await,
+            Command::Backfill(arguments) => backfill::backfill(&config, arguments, screen).await,
+            Command::Verify(arguments) => verify::verify(&config, arguments, screen).await,
             Command::Doctor { json } => doctor::doctor(&config, *json).await,
             Command::Status { json } => status::status(&config, *json).await,
-            Command::Replay(arguments) => replay::replay(&config, arguments, &screen).await,
+            Command::Replay(arguments) => replay::replay(&config, arguments, screen).await,
             Command::RetryRejected(arguments) => retry_rejected::retry_rejected(&config, arguments).await,
             Command::Erase(arguments) => erase::erase(&config, arguments).await,
             Command::Migrate => migrate::migrate(&config).await,

@@ -9,9 +9,9 @@ use tracing::{error, info, warn};
 
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
-use crate::database::{self, Database, OpenError};
+use crate::database::{self, Database, OpenError, Pool};
 use crate::load::UNREACHABLE_REMEDY;
-use crate::observe::http::{self, Ready};
+use crate::observe::http::{self, Ready, Watched, WatchedAccount};
 use crate::observe::{chain, metrics};
 use crate::schedule::{self, Bell, Cron, Tier};
 use crate::sync::AccountWorker;
@@ -60,23 +60,23 @@ pub(super) async fn run(config: &Config) -> Result<(), CommandError> {
     ended
 }
 
-/// Opens the database, however long that takes; `None` where we are told to stop meanwhile. What
-/// waiting cannot mend is an error.
+/// Opens and migrates the database, however long that takes; `None` where we are told to stop
+/// meanwhile. What waiting cannot mend is an error.
 async fn open(config: &Config, shutdown: &Shutdown) -> Result<Option<Database>, CommandError> {
     loop {
         let opened = tokio::select! {
-            opened = Database::open_own(config) => opened,
+            opened = open_once(config) => opened,
             () = shutdown.soft.cancelled() => return Ok(None),
         };
         match opened {
-            Ok(database) => {
-                database.announce();
-                return Ok(Some(database));
-            }
-            Err(error @ OpenError::Unreachable(_)) => {
+            Ok(database) => return Ok(Some(database)),
+            Err(CommandError::Open(error @ (OpenError::Unreachable(_) | OpenError::Certificate(_)))) => {
                 error!(error = %chain(&error), remedy = UNREACHABLE_REMEDY, "waiting for the database");
             }
-            Err(error) => return Err(error.into()),
+            Err(CommandError::Migration(error)) if error.is_passing() => {
+                error!(error = %chain(&error), remedy = error.remedy(), "waiting for the database, it cannot be migrated now");
+            }
+            Err(error) => return Err(error),
         }
         tokio::select! {
             () = tokio::time::sleep(DATABASE_RETRY_PAUSE) => {}
@@ -85,22 +85,34 @@ async fn open(config: &Config, shutdown: &Shutdown) -> Result<Option<Database>, 
     }
 }
 
-/// Migrates, then lets every account's runners answer their bells until the shutdown.
+async fn open_once(config: &Config) -> Result<Database, CommandError> {
+    let database = Database::open_own(config).await?;
+    database.announce();
+    match database::migrate(&database.pool).await {
+        Ok(()) => Ok(database),
+        Err(error) => {
+            database.close().await;
+            Err(error.into())
+        }
+    }
+}
+
+/// Lets every account's runners answer their bells until the shutdown.
 async fn work(
     config: &Config,
     database: &Database,
     ready: &Ready,
     shutdown: &Shutdown,
 ) -> Result<(), CommandError> {
-    database::migrate(&database.pool).await?;
-    // Empty until here, so it cannot be set already.
-    let _ = ready.set(database.pool.clone());
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let mut runners = JoinSet::new();
     let mut chimes = chimes(config);
-    for worker in workers::build(config, &database.pool, &clock)? {
-        spawn_runners(&mut runners, &worker, config, &mut chimes, &clock, &shutdown.soft);
+    let workers = workers::build(config, &database.pool, &clock)?;
+    for worker in &workers {
+        spawn_runners(&mut runners, worker, config, &mut chimes, &clock, &shutdown.soft);
     }
+    // Empty until here, so it cannot be set already.
+    let _ = ready.set(watched(&database.pool, &workers));
     let mut scheduler = schedule::ring(chimes).await.map_err(CommandError::other)?;
     let ended = tokio::select! {
         ended = all_ended(&mut runners, shutdown) => ended,
@@ -121,6 +133,18 @@ async fn work(
         warn!(error = %chain(&error), "the scheduler did not stop in order");
     }
     ended
+}
+
+fn watched(pool: &Pool, workers: &[Arc<AccountWorker>]) -> Watched {
+    let accounts = workers.iter().map(|worker| WatchedAccount {
+        name: worker.api.account().name.clone(),
+        liveness: Arc::clone(&worker.liveness),
+        stalled_after: worker.stalled_after(),
+    });
+    Watched {
+        pool: pool.clone(),
+        accounts: accounts.collect(),
+    }
 }
 
 /// What is rung when, without a bell yet: the poll, cleaning up, then the tiers of refreshing.

@@ -38,5 +38,5 @@ pub(super) async fn status(config: &Config, as_json: bool) -> Result<(), Command
 }
 
 fn is_empty_database(error: &LoadError) -> bool {
-    matches!(error, LoadError::Database(error) if error.as_database_error().is_some_and(crate::load::is_undefined))
+    matches!(error, LoadError::Database(error) if crate::load::is_undefined(error))
 }

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use sqlx::PgPool;
 use tracing::{info, warn};
 
 use crate::clock::Clock;
 use crate::config::{AccountConfig, Config, ConfigError};
+use crate::database::Pool;
 use crate::extract::ApiClient;
 use crate::sync::{AccountWorker, WorkerSettings};
 
@@ -19,13 +19,14 @@ use super::exit::CommandError;
 /// An account's HTTP client cannot be set up, or interactions are wanted from a day to come.
 pub(super) fn build(
     config: &Config,
-    pool: &PgPool,
+    pool: &Pool,
     clock: &Arc<dyn Clock>,
 ) -> Result<Vec<Arc<AccountWorker>>, CommandError> {
     let holder = holder();
     let settings = WorkerSettings {
         settle: config.sync.settle,
         lease: config.sync.lease,
+        stall: config.sync.stall,
         keep_raw: config.storage.raw,
         retention: config.storage.retention,
         policy: Arc::new(config.privacy.clone()),

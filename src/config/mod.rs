@@ -4,6 +4,7 @@
 //! once. Defaults live in `config/default.toml` alone.
 
 mod account;
+mod database;
 mod layers;
 mod privacy;
 mod secret;
@@ -21,12 +22,12 @@ use chrono::TimeDelta;
 pub use account::{
     AccountConfig, Credentials, Direction, Filters, ResponseLimits, RetryPolicy, parse_instant,
 };
+pub use database::{DatabaseConfig, SessionConfig};
 pub use secret::{Secret, SecretError};
 pub use sync::{RefreshTier, SyncConfig};
 
 use crate::schedule::Cron;
 use crate::transform::privacy::Policy;
-use secrecy::ExposeSecret;
 use section::{Problems, Section};
 
 /// What every environment variable of ours begins with; `__` follows, and stands between levels.
@@ -51,19 +52,6 @@ pub struct Config {
     pub http: HttpConfig,
     /// Log lines.
     pub log: LogConfig,
-}
-
-/// `database.*`.
-#[derive(Debug, Clone)]
-pub struct DatabaseConfig {
-    /// `PostgreSQL` URL; `None` means a private server of our own.
-    pub url: Option<Secret>,
-    /// Where the private server's binaries are; `None`: where systems put them.
-    pub server_binaries: Option<PathBuf>,
-    /// Connections, at most.
-    pub max_connections: u32,
-    /// How long to wait for a connection.
-    pub connect_timeout: Duration,
 }
 
 /// `storage.*`.
@@ -191,31 +179,6 @@ impl Config {
             )]));
         }
         Ok(())
-    }
-}
-
-impl DatabaseConfig {
-    fn read(mut section: Section<'_>, from_environment: Option<String>) -> Self {
-        let fallback = || from_environment.map(|url| Secret::Inline(url.into()));
-        let url = section.secret("url").or_else(fallback);
-        if let Some(Ok(text)) = url.as_ref().map(Secret::read)
-            && !["postgres://", "postgresql://"]
-                .iter()
-                .any(|scheme| text.expose_secret().starts_with(scheme))
-        {
-            section.problem(
-                "url",
-                "must be a PostgreSQL URL, as in postgres://user@host:5432/database",
-            );
-        }
-        let config = Self {
-            url,
-            server_binaries: section.text("server_binaries").map(PathBuf::from),
-            max_connections: section.integer("max_connections", &(2..=1_000)),
-            connect_timeout: seconds(&mut section, "connect_timeout_seconds", 1..=3_600),
-        };
-        section.finish();
-        config
     }
 }
 

@@ -34,6 +34,8 @@ pub struct SyncConfig {
     pub settle: Duration,
     /// How long a lease lasts without a heartbeat.
     pub lease: Duration,
+    /// How long an account may have work and nothing come of it.
+    pub stall: Duration,
     /// How long the window in hand may take after SIGTERM.
     pub shutdown: Duration,
 }
@@ -57,6 +59,7 @@ impl SyncConfig {
         let follow_open = TimeDelta::hours(section.integer("follow_open_hours", &(0..=8_784)));
         let settle = seconds(&mut section, "settle_seconds", 0..=86_400);
         let lease = seconds(&mut section, "lease_seconds", 3..=3_600);
+        let stall = seconds(&mut section, "stall_seconds", 1..=86_400);
         let shutdown = seconds(&mut section, "shutdown_seconds", 0..=3_600);
         section.finish();
         Some(Self {
@@ -65,6 +68,7 @@ impl SyncConfig {
             follow_open: (!follow_open.is_zero()).then_some(follow_open),
             settle,
             lease,
+            stall,
             shutdown,
         })
     }

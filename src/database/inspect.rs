@@ -1,8 +1,10 @@
 //! Looking at a database without changing it: its server, its schema, our rights.
 
-use sqlx::{PgPool, Row};
+use sqlx::Row;
 
 use crate::load::LoadError;
+
+use super::Pool;
 
 /// What kind of server answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,7 +30,7 @@ pub struct Rights {
 ///
 /// # Errors
 /// The database fails.
-pub async fn server(pool: &PgPool) -> Result<Server, LoadError> {
+pub async fn server(pool: &Pool) -> Result<Server, LoadError> {
     let row = sqlx::query(
         "select current_setting('server_version') as version, \
          current_setting('server_version_num')::integer / 10000 as major, \
@@ -48,7 +50,7 @@ pub async fn server(pool: &PgPool) -> Result<Server, LoadError> {
 ///
 /// # Errors
 /// The database fails, or does not let us look.
-pub async fn applied(pool: &PgPool) -> Result<Option<i64>, LoadError> {
+pub async fn applied(pool: &Pool) -> Result<Option<i64>, LoadError> {
     // The catalogue can be asked without a right to the schema, and without the table.
     let is_there: bool = sqlx::query_scalar(
         "select exists (select from pg_class as list join pg_namespace as schema on schema.oid = list.relnamespace \
@@ -71,7 +73,7 @@ pub async fn applied(pool: &PgPool) -> Result<Option<i64>, LoadError> {
 ///
 /// # Errors
 /// The database fails.
-pub async fn rights(pool: &PgPool) -> Result<Rights, LoadError> {
+pub async fn rights(pool: &Pool) -> Result<Rights, LoadError> {
     let rows: Vec<(String, bool)> = sqlx::query_as(include_str!("missing_rights.sql"))
         .fetch_all(pool)
         .await?;

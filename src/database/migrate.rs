@@ -1,19 +1,30 @@
 //! Bringing the schema to what this binary knows.
 
 use std::sync::LazyLock;
+use std::time::Duration;
 
-use sqlx::PgPool;
 use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::{AssertSqlSafe, PgConnection};
 use tracing::info;
+
+use crate::failpoint;
+use crate::load::{Trouble, is_unreachable};
+
+use super::Pool;
 
 /// Where the migrations that were applied are listed. By its full name: sqlx would otherwise put
 /// the list into whatever schema the user's search path begins with, which changes once a schema
 /// is named like the user.
 const APPLIED: &str = "smartassist_sync.schema_migrations";
 
+/// How much longer than other statements migrations wait, for another process that migrates and for
+/// tables that others use.
+const PATIENCE: u32 = 6;
+
 static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
     let mut migrations = sqlx::migrate!("./migrations");
     migrations.dangerous_set_table_name(APPLIED);
+    migrations.set_locking(false);
     migrations
 });
 
@@ -31,6 +42,12 @@ pub enum MigrationError {
     /// A migration failed; it left nothing behind.
     #[error("a migration failed and was rolled back")]
     Failed(#[source] MigrateError),
+    /// Another process migrates, and does not come to its end.
+    #[error("another process is migrating, and does not come to its end")]
+    Locked(#[source] sqlx::Error),
+    /// The database failed.
+    #[error("the database failed")]
+    Database(#[source] sqlx::Error),
     /// The schema for the list of migrations could not be made.
     #[error(
         "cannot make the schema smartassist_sync; an administrator can: create schema smartassist_sync authorization <our user>"
@@ -38,20 +55,41 @@ pub enum MigrationError {
     Schema(#[source] sqlx::Error),
 }
 
-/// Applies what is missing. Two processes that do so at once wait for each other.
+/// Applies what is missing, all of it or nothing, in one transaction. Of processes that do so at once
+/// one applies, and the others wait for it, six times as long as for other locks.
 ///
 /// # Errors
 /// The schema is newer than this binary, was altered, or a statement fails.
-pub async fn migrate(pool: &PgPool) -> Result<(), MigrationError> {
-    make_books_schema(pool).await.map_err(MigrationError::Schema)?;
-    MIGRATIONS.run(pool).await.map_err(|error| match error {
-        MigrateError::VersionMissing(version) | MigrateError::VersionTooNew(version, _) => {
-            MigrationError::Newer(version)
-        }
-        MigrateError::VersionMismatch(version) => MigrationError::Altered(version),
-        other => MigrationError::Failed(other),
-    })?;
+pub async fn migrate(pool: &Pool) -> Result<(), MigrationError> {
+    let mut transaction = pool.begin_patiently().await.map_err(MigrationError::Database)?;
+    lock(&mut transaction, pool.lock_timeout() * PATIENCE).await?;
+    make_books_schema(&mut transaction)
+        .await
+        .map_err(MigrationError::Schema)?;
+    let applied = MIGRATIONS.run(&mut *transaction).await;
+    applied.map_err(MigrationError::of)?;
+    failpoint::reach("migration.applied");
+    transaction.commit().await.map_err(MigrationError::Database)?;
     info!(version = newest_migration(), "schema is up to date");
+    Ok(())
+}
+
+/// Until the transaction ends, nobody else migrates. Not sqlx's own lock, which is the session's and
+/// does not hold behind a pooler.
+async fn lock(connection: &mut PgConnection, at_most: Duration) -> Result<(), MigrationError> {
+    sqlx::raw_sql(AssertSqlSafe(format!(
+        "set local lock_timeout = {}; select pg_advisory_xact_lock(hashtext('smartassist_sync'))",
+        at_most.as_millis()
+    )))
+    .execute(connection)
+    .await
+    .map_err(|error| {
+        if Trouble::of(&error) == Trouble::Locked {
+            MigrationError::Locked(error)
+        } else {
+            MigrationError::Database(error)
+        }
+    })?;
     Ok(())
 }
 
@@ -62,31 +100,59 @@ pub fn newest_migration() -> i64 {
 }
 
 /// Makes the schema that the list of migrations is in, unless it is there: an administrator may
-/// have made it for a user who has no right to. The lock lasts until the transaction ends, so two
-/// processes do not make it at once.
-async fn make_books_schema(pool: &PgPool) -> Result<(), sqlx::Error> {
-    let mut transaction = pool.begin().await?;
-    sqlx::query("select pg_advisory_xact_lock(hashtext('smartassist_sync'))")
-        .execute(&mut *transaction)
-        .await?;
+/// have made it for a user who has no right to.
+async fn make_books_schema(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     let exists: bool = sqlx::query_scalar("select to_regnamespace('smartassist_sync') is not null")
-        .fetch_one(&mut *transaction)
+        .fetch_one(&mut *connection)
         .await?;
     if !exists {
         sqlx::query("create schema smartassist_sync")
-            .execute(&mut *transaction)
+            .execute(connection)
             .await?;
     }
-    transaction.commit().await
+    Ok(())
 }
 
 impl MigrationError {
+    fn of(error: MigrateError) -> Self {
+        match error {
+            MigrateError::VersionMissing(version) | MigrateError::VersionTooNew(version, _) => {
+                Self::Newer(version)
+            }
+            MigrateError::VersionMismatch(version) => Self::Altered(version),
+            other => Self::Failed(other),
+        }
+    }
+
+    fn cause(&self) -> Option<&sqlx::Error> {
+        match self {
+            Self::Failed(MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _))
+            | Self::Schema(error)
+            | Self::Database(error)
+            | Self::Locked(error) => Some(error),
+            Self::Newer(_) | Self::Altered(_) | Self::Failed(_) => None,
+        }
+    }
+
     /// Whether the database is out of reach, as opposed to refusing a statement.
     pub fn is_unreachable(&self) -> bool {
+        self.cause().is_some_and(is_unreachable)
+    }
+
+    /// What the operator can do about it.
+    pub fn remedy(&self) -> &'static str {
         match self {
-            Self::Failed(MigrateError::Execute(error)) => crate::load::is_unreachable(error),
-            Self::Schema(error) => crate::load::is_unreachable(error),
-            Self::Newer(_) | Self::Altered(_) | Self::Failed(_) => false,
+            Self::Newer(_) => "run the newer version",
+            Self::Altered(_) => "restore a backup, or use a database of its own",
+            Self::Locked(_) => "see what the other process does; this one tries again",
+            Self::Schema(_) | Self::Database(_) | Self::Failed(_) => self
+                .cause()
+                .map_or("report it with this line", |error| Trouble::of(error).remedy()),
         }
+    }
+
+    /// Whether it may go well by itself later.
+    pub fn is_passing(&self) -> bool {
+        self.cause().is_some_and(|error| Trouble::of(error).is_passing())
     }
 }

@@ -1,23 +1,25 @@
 //! The connection to PostgreSQL: the configured server, or a private one of our own.
 
+mod connect;
 pub mod inspect;
 mod migrate;
+mod pool;
 pub mod private;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use secrecy::ExposeSecret;
+use sqlx::Connection;
 use sqlx::error::DatabaseError;
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{ConnectOptions, Connection, PgPool};
+use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use tracing::{info, warn};
 
-use crate::config::{Config, DatabaseConfig, SecretError};
+use crate::config::{Config, SecretError};
 use crate::load::{LoadError, is_unreachable};
 use crate::observe::chain;
 
 pub use migrate::{MigrationError, migrate, newest_migration};
+pub use pool::{Pool, silence};
 pub use private::{PrivateServer, PrivateServerError};
 
 /// How often a database that is out of reach is tried again while waiting for it.
@@ -27,7 +29,7 @@ const RETRY_PAUSE: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct Database {
     /// Connections to it.
-    pub pool: PgPool,
+    pub pool: Pool,
     server: Option<PrivateServer>,
 }
 
@@ -37,6 +39,9 @@ pub enum OpenError {
     /// Nobody answers, or we are not let in.
     #[error("the database is out of reach")]
     Unreachable(#[source] sqlx::Error),
+    /// The server does not prove that it is who it should be; nothing was sent.
+    #[error("the database's certificate does not hold (database.ca_file names who may vouch for it)")]
+    Certificate(#[source] sqlx::Error),
     /// The URL or its file is no good.
     #[error("database.url cannot be used")]
     Url(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -78,7 +83,7 @@ impl Database {
             &[(&str, &str)],
         ) -> Result<PrivateServer, PrivateServerError>,
     ) -> Result<Self, OpenError> {
-        if let Some(options) = configured(&config.database)? {
+        if let Some(options) = connect::configured(&config.database)? {
             return Self::connect(config, options, None).await;
         }
         let binaries = config.database.server_binaries.as_deref();
@@ -96,10 +101,10 @@ impl Database {
         options: PgConnectOptions,
         server: Option<PrivateServer>,
     ) -> Result<Self, OpenError> {
-        let pool = pool(&config.database, options);
+        let pool = Pool::new(options, &config.database.session);
         let database = Self { pool, server };
         database
-            .wait_until_reachable(config.database.connect_timeout)
+            .wait_until_reachable(config.database.session.connect_timeout)
             .await?;
         Ok(database)
     }
@@ -109,13 +114,16 @@ impl Database {
         let mut warned = false;
         loop {
             // The pool itself tries a refused connection again until its own limit, without a word.
-            let attempt = async { sqlx::PgConnection::connect_with(&self.pool.connect_options()).await };
+            let attempt = async { sqlx::PgConnection::connect_with(&self.pool.options()).await };
             let error = match tokio::time::timeout_at(deadline, attempt).await {
                 // It was opened: that is all we wanted to know.
                 Ok(Ok(connection)) => return connection.close().await.map_err(OpenError::Unreachable),
                 Ok(Err(error)) => error,
                 Err(_) => return Err(OpenError::Unreachable(sqlx::Error::PoolTimedOut)),
             };
+            if connect::is_of_certificate(&error) {
+                return Err(OpenError::Certificate(error));
+            }
             if !worth_waiting(&error) || tokio::time::Instant::now() + RETRY_PAUSE >= deadline {
                 return Err(OpenError::Unreachable(error));
             }
@@ -149,13 +157,15 @@ impl Database {
         match &self.server {
             Some(server) => info!(psql = server.psql_command(), "private PostgreSQL is running"),
             None => {
-                let options = self.pool.connect_options();
+                let options = self.pool.options();
                 info!(
                     host = options.get_host(),
                     port = options.get_port(),
                     database = options.get_database(),
+                    sslmode = connect::ssl_mode(&options),
                     "connected to PostgreSQL"
                 );
+                warn_of_plain_text(&options);
             }
         }
     }
@@ -165,42 +175,37 @@ fn server_directory(config: &Config) -> PathBuf {
     config.data_dir.join("postgres")
 }
 
-/// How to connect to the configured server, if there is one.
-fn configured(config: &DatabaseConfig) -> Result<Option<PgConnectOptions>, OpenError> {
-    let Some(url) = &config.url else { return Ok(None) };
-    // The parser's error may quote a part of the URL; its kind is enough.
-    let options = url.read()?.expose_secret().parse();
-    options
-        .map(Some)
-        .map_err(|_| OpenError::Url("it is not a valid PostgreSQL URL".into()))
-}
-
 /// A refused password does not get better by waiting.
 fn worth_waiting(error: &sqlx::Error) -> bool {
     let refused = error
         .as_database_error()
         .and_then(DatabaseError::code)
         .is_some_and(|code| code.starts_with("28") || code.starts_with("3D"));
-    is_unreachable(error) && !refused
+    is_unreachable(error) && !refused && !matches!(error, sqlx::Error::Tls(_))
 }
 
-fn pool(config: &DatabaseConfig, options: PgConnectOptions) -> PgPool {
-    PgPoolOptions::new()
-        .max_connections(config.max_connections)
-        .acquire_timeout(config.connect_timeout)
-        // A slow statement's text is five kilobytes of column names; the window's line says what took long.
-        .connect_lazy_with(
-            options
-                .application_name("smartassist-etl")
-                .disable_statement_logging(),
-        )
+/// Said at every start: whoever asked for it may no longer be there.
+fn warn_of_plain_text(options: &PgConnectOptions) {
+    let risk = match options.get_ssl_mode() {
+        _ if connect::is_on_this_machine(options) => return,
+        PgSslMode::VerifyFull | PgSslMode::VerifyCa => return,
+        PgSslMode::Require => {
+            "the server's certificate is not checked: anybody in between can read and change all"
+        }
+        _ => "the connection is not encrypted: anybody in between can read and change all",
+    };
+    warn!(
+        risk,
+        remedy = "use sslmode=verify-full, with database.ca_file for an authority of your own",
+        "the database is reached without protection, as sslmode asks"
+    );
 }
 
 /// Whether the database answers a query now.
 ///
 /// # Errors
 /// It does not.
-pub async fn ping(pool: &PgPool) -> Result<(), LoadError> {
+pub async fn ping(pool: &Pool) -> Result<(), LoadError> {
     sqlx::query("select 1").execute(pool).await?;
     Ok(())
 }

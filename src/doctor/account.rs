@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use sqlx::PgPool;
 
 use crate::clock::Clock;
 use crate::config::AccountConfig;
+use crate::database::Pool;
 use crate::extract::{ApiClient, ApiError, Tally};
 use crate::load::{accounts, recent_counts, spent_by_others};
 use crate::observe::chain;
@@ -40,7 +40,7 @@ struct Books {
 pub(super) async fn examine(
     account: &AccountConfig,
     settle: Duration,
-    pool: Option<&PgPool>,
+    pool: Option<&Pool>,
     clock: &Arc<dyn Clock>,
     report: &mut Report,
 ) {
@@ -71,7 +71,7 @@ pub(super) async fn examine(
 }
 
 /// What cannot be read here was said by the checks of the database.
-async fn read_books(api: &ApiClient, pool: Option<&PgPool>) -> Books {
+async fn read_books(api: &ApiClient, pool: Option<&Pool>) -> Books {
     let Some(pool) = pool else {
         return Books::default();
     };

@@ -1,8 +1,7 @@
 //! The database: is it there, is it one that we know, may we write.
 
-use sqlx::PgPool;
-
 use crate::config::Config;
+use crate::database::Pool;
 use crate::database::{self, Database, OpenError, inspect};
 use crate::load::{LoadError, UNREACHABLE_REMEDY};
 use crate::observe::chain;
@@ -41,7 +40,9 @@ pub(super) async fn examine(config: &Config, report: &mut Report) -> Option<Data
 
 fn unopened(error: &OpenError) -> Finding {
     let failure = match error {
-        OpenError::Unreachable(_) | OpenError::Private(_) => Failure::DatabaseUnreachable,
+        OpenError::Unreachable(_) | OpenError::Certificate(_) | OpenError::Private(_) => {
+            Failure::DatabaseUnreachable
+        }
         OpenError::Url(_) => Failure::Other,
     };
     Finding::failed("database", chain(error).to_string(), failure).remedy(UNREACHABLE_REMEDY)
@@ -56,7 +57,7 @@ fn broken(check: &'static str, error: &LoadError) -> Finding {
     Finding::failed(check, chain(error).to_string(), failure).remedy(error.remedy())
 }
 
-async fn server(pool: &PgPool) -> Finding {
+async fn server(pool: &Pool) -> Finding {
     const CHECK: &str = "database";
     let server = match inspect::server(pool).await {
         Ok(server) => server,
@@ -79,7 +80,7 @@ async fn server(pool: &PgPool) -> Finding {
     Finding::ok(CHECK, found)
 }
 
-async fn schema(pool: &PgPool) -> Finding {
+async fn schema(pool: &Pool) -> Finding {
     const CHECK: &str = "database schema";
     let known = database::newest_migration();
     match inspect::applied(pool).await {
@@ -101,7 +102,7 @@ async fn schema(pool: &PgPool) -> Finding {
     }
 }
 
-async fn rights(pool: &PgPool) -> Vec<Finding> {
+async fn rights(pool: &Pool) -> Vec<Finding> {
     const CHECK: &str = "database rights";
     let rights = match inspect::rights(pool).await {
         Ok(rights) => rights,

@@ -1,10 +1,10 @@
 //! The HTTP client of one account.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use backon::{BackoffBuilder, ExponentialBuilder};
-use chrono::{DateTime, SubsecRound, TimeDelta};
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use reqwest::header::{ACCEPT, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue};
 use secrecy::ExposeSecret;
 use tracing::{debug, warn};
@@ -22,6 +22,13 @@ const STREAM_ID: HeaderName = HeaderName::from_static("iid");
 /// A pause between two tries never grows past this.
 const LONGEST_BACKOFF: Duration = Duration::from_secs(60);
 
+/// Clocks that differ by less are taken for the same: a `Date` is in whole seconds, and an answer takes
+/// its time.
+const SAME_CLOCK: TimeDelta = TimeDelta::seconds(5);
+
+/// Clocks that differ by more are worth a word.
+const SIMILAR_CLOCK: TimeDelta = TimeDelta::seconds(60);
+
 /// Asks one account's API for pages, within its budget.
 #[derive(Debug)]
 pub struct ApiClient {
@@ -30,7 +37,16 @@ pub struct ApiClient {
     http: reqwest::Client,
     budget: Budget,
     clock: Arc<dyn Clock>,
-    skew: Mutex<Option<TimeDelta>>,
+    skew: Mutex<Skew>,
+}
+
+/// What is known of the API's clock.
+#[derive(Debug, Default)]
+struct Skew {
+    /// By how much it is ahead of ours, as the newest answer said, and when that was.
+    seen: Option<(TimeDelta, DateTime<Utc>, Instant)>,
+    /// Whether it has been said that the two are far apart.
+    is_said: bool,
 }
 
 /// The HTTP client could not be set up for an account.
@@ -127,15 +143,43 @@ impl ApiClient {
     /// By how much the API's clock is ahead of ours, to about a second, as its newest answer said;
     /// `None` where none did.
     pub fn clock_skew(&self) -> Option<TimeDelta> {
-        *self.skew.lock().unwrap_or_else(PoisonError::into_inner)
+        let skew = self.skew.lock().unwrap_or_else(PoisonError::into_inner);
+        skew.seen.map(|(ahead, ..)| ahead)
+    }
+
+    /// What the API's clock says, as far as its newest answer tells; ours, where they agree or nothing
+    /// is known of the API's. Once ours has jumped, or slept, since that answer, nothing is known.
+    pub fn now(&self) -> DateTime<Utc> {
+        let now = self.clock.now();
+        let seen = self.skew.lock().unwrap_or_else(PoisonError::into_inner).seen;
+        let Some((ahead, at, instant)) = seen.filter(|(ahead, ..)| ahead.abs() > SAME_CLOCK) else {
+            return now;
+        };
+        let elapsed = TimeDelta::from_std(instant.elapsed()).unwrap_or(TimeDelta::MAX);
+        let has_jumped = (now - at - elapsed).abs() > SAME_CLOCK;
+        if has_jumped { now } else { now + ahead }
     }
 
     /// Reads an answer's `Date` (RFC 9110, section 6.6.1).
     fn see_date(&self, headers: &HeaderMap) {
         let date = headers.get(DATE).and_then(|date| date.to_str().ok());
         if let Some(date) = date.and_then(|date| DateTime::parse_from_rfc2822(date).ok()) {
-            let skew = date.to_utc() - self.clock.now().trunc_subsecs(0);
-            *self.skew.lock().unwrap_or_else(PoisonError::into_inner) = Some(skew);
+            let now = self.clock.now();
+            let ahead = date.to_utc() - now.trunc_subsecs(0);
+            observe::clock_skew(&self.account.name, ahead);
+            let mut skew = self.skew.lock().unwrap_or_else(PoisonError::into_inner);
+            skew.seen = Some((ahead, now, Instant::now()));
+            let is_far = ahead.abs() > SIMILAR_CLOCK;
+            if is_far && !skew.is_said {
+                warn!(
+                    account = self.account.name,
+                    skew_seconds = ahead.num_seconds(),
+                    remedy = "have this machine's clock set by NTP; until then nothing is read beyond what both clocks have \
+                              passed, and tokens are signed by the API's",
+                    "this machine's clock and the API's are far apart"
+                );
+            }
+            skew.is_said = is_far;
         }
     }
 
@@ -160,7 +204,7 @@ impl ApiClient {
 
     async fn try_page(&self, request: &PageRequest<'_>, tally: &Tally) -> Result<Page, ApiError> {
         let place = self.budget.admit(request.priority).await;
-        let token = self.account.credentials.token(self.clock.now())?;
+        let token = self.account.credentials.token(self.now())?;
         let mut auth = HeaderValue::from_str(token.expose_secret())
             .map_err(|_| ApiError::Unsigned(jsonwebtoken::errors::ErrorKind::InvalidToken.into()))?;
         auth.set_sensitive(true);

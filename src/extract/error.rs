@@ -5,6 +5,7 @@ use std::time::Duration;
 use reqwest::StatusCode;
 
 use crate::config::SecretError;
+use crate::observe::chain;
 
 /// A request that brought no page.
 #[derive(Debug, thiserror::Error)]
@@ -69,6 +70,9 @@ pub enum ApiError {
     },
 }
 
+/// What is wrong with the connection where the server does not prove who it is.
+const CERTIFICATE: &str = "the API's certificate does not hold";
+
 /// What is done about an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
@@ -104,6 +108,10 @@ impl ApiError {
                 "check client_secret and jwt_algorithm: RS256 and RS512 need a private key in PEM form"
             }
             Self::Secret(_) => "check that the secret's file exists and that this user may read it",
+            Self::Transport { what, .. } if *what == CERTIFICATE => {
+                "check the host in base_url, this machine's clock, and whom it trusts (ca-certificates, or \
+                 SSL_CERT_FILE for an authority of your own)"
+            }
             Self::Transport { .. } => "check base_url, DNS, the network and any proxy variables",
             Self::RateLimited { .. } => {
                 "lower requests_per_minute if another program uses this account; the run goes on by itself"
@@ -139,7 +147,9 @@ impl ApiError {
 
     /// Names what failed, and drops the URL: it holds the account id.
     pub(super) fn transport(error: reqwest::Error) -> Self {
-        let what = if error.is_timeout() {
+        let what = if chain(&error).to_string().contains("invalid peer certificate") {
+            CERTIFICATE
+        } else if error.is_timeout() {
             "the API did not answer in time"
         } else if error.is_connect() {
             "cannot connect to the API"

@@ -20,6 +20,27 @@ pub(super) struct Prepared {
     pub(super) coverage_began_anew: bool,
 }
 
+/// Fails where the account's books cannot be true: somebody edited them, or a clock was wrong. What
+/// they wrongly count as read would never be read. With `thoroughly`, they are compared with the
+/// ledger too, which takes a moment.
+///
+/// # Errors
+/// [`LoadError::Books`]; or the database fails.
+pub async fn check(
+    executor: impl PgExecutor<'_>,
+    account_id: &str,
+    thoroughly: bool,
+) -> Result<(), LoadError> {
+    let problem: Option<Option<String>> = sqlx::query_scalar(include_str!("books_problem.sql"))
+        .bind(account_id)
+        .bind(thoroughly)
+        .fetch_optional(executor)
+        .await?;
+    problem
+        .flatten()
+        .map_or(Ok(()), |problem| Err(LoadError::Books(problem)))
+}
+
 /// Makes sure that the account has a row that says what the configuration says. A `start_from`
 /// that is not configured is `default_start` at first, and stays what it is from then on; what is not
 /// kept any more is not wanted either, so it follows `kept_from`. Where the filters have changed, what

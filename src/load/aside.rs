@@ -1,8 +1,9 @@
 //! Going through the records that were set aside: trying them again, and ruling them anew.
 
 use chrono::{DateTime, Utc};
-use sqlx::{FromRow, PgPool};
+use sqlx::FromRow;
 
+use crate::database::Pool;
 use crate::transform::{Interaction, Rejected};
 
 use super::columns::Constants;
@@ -40,7 +41,7 @@ pub enum Retried {
 /// # Errors
 /// The database fails.
 pub async fn next(
-    pool: &PgPool,
+    pool: &Pool,
     account_id: &str,
     after: i64,
     unresolved: bool,
@@ -62,7 +63,7 @@ pub async fn next(
 /// # Errors
 /// [`LoadError::ErasureKey`]; or the database fails. Nothing is stored then.
 pub async fn store(
-    pool: &PgPool,
+    pool: &Pool,
     constants: (&str, DateTime<Utc>),
     limits: &StoreLimits,
     aside: &Aside,
@@ -104,7 +105,7 @@ pub async fn store(
 ///
 /// # Errors
 /// The database fails.
-pub async fn rule(pool: &PgPool, aside: &Aside, ruled: &Rejected) -> Result<(), LoadError> {
+pub async fn rule(pool: &Pool, aside: &Aside, ruled: &Rejected) -> Result<(), LoadError> {
     sqlx::query(include_str!("rule_aside.sql"))
         .bind(aside.id)
         .bind(ruled.payload_hash.as_slice())

@@ -2,8 +2,9 @@
 //! coverage are stored together or not at all.
 
 use chrono::{DateTime, Utc};
-use sqlx::PgPool;
 
+use crate::database::Pool;
+use crate::failpoint;
 use crate::transform::{Drift, Interaction, Rejected};
 use crate::window::Window;
 
@@ -72,7 +73,7 @@ pub struct Committed {
 /// [`LoadError::LeaseLost`] where the lease has passed to another, and otherwise what the
 /// database says; nothing is stored then. An error of the COMMIT itself leaves the outcome
 /// unknown: the window may be stored. Reading it again is right either way.
-pub async fn commit_window(pool: &PgPool, commit: &WindowCommit<'_>) -> Result<Committed, LoadError> {
+pub async fn commit_window(pool: &Pool, commit: &WindowCommit<'_>) -> Result<Committed, LoadError> {
     let constants = Constants {
         account_id: &commit.lease.account_id,
         written_at: commit.written_at,
@@ -80,6 +81,7 @@ pub async fn commit_window(pool: &PgPool, commit: &WindowCommit<'_>) -> Result<C
     };
     let mut transaction = pool.begin().await?;
     turn::take(&mut transaction, constants.account_id).await?;
+    failpoint::reach("window.begun");
     // Everything here is looked up by key. Plans are kept, and one that was made while the tables
     // were empty would read them whole when they no longer are.
     sqlx::query("set local enable_seqscan = off")
@@ -107,6 +109,7 @@ pub async fn commit_window(pool: &PgPool, commit: &WindowCommit<'_>) -> Result<C
         commit.keep_raw,
     )
     .await?;
+    failpoint::reach("window.written");
     counters.missing = missing::note(&mut transaction, constants, commit, &stored).await?;
     ages::count(&mut transaction, constants, commit, &stored).await?;
     let resolved = rejected::resolve(&mut transaction, constants, commit.interactions).await?;
@@ -124,7 +127,9 @@ pub async fn commit_window(pool: &PgPool, commit: &WindowCommit<'_>) -> Result<C
             accounts::stay(&mut *transaction, commit.lease).await?
         }
     };
+    failpoint::reach("window.covered");
     transaction.commit().await?;
+    failpoint::reach("window.committed");
     Ok(Committed {
         counters,
         watermark,

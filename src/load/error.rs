@@ -19,6 +19,9 @@ pub enum LoadError {
         "customers were erased with another privacy.key, so they would not be recognized; nothing is stored"
     )]
     ErasureKey,
+    /// What is noted as read cannot be true.
+    #[error("the books of the account cannot be true: {0}")]
+    Books(String),
     /// A statement touched another number of rows than it must.
     #[error("{table}: {written} rows were written where {expected} were meant")]
     RowCount {
@@ -34,60 +37,193 @@ pub enum LoadError {
 impl LoadError {
     /// Whether the database is out of reach, as opposed to refusing what it was asked.
     pub fn is_unreachable(&self) -> bool {
+        self.trouble() == Some(Trouble::Unreachable)
+    }
+
+    /// Whether the fault is in what was to be written, so that other windows may still go well.
+    pub fn is_of_the_data(&self) -> bool {
+        matches!(self, Self::RowCount { .. }) || self.trouble() == Some(Trouble::Data)
+    }
+
+    /// Whether another transaction was in the way: nothing was done, and the same may go well at once.
+    pub fn is_conflict(&self) -> bool {
+        matches!(self.trouble(), Some(Trouble::Conflict | Trouble::Locked))
+    }
+
+    fn trouble(&self) -> Option<Trouble> {
         match self {
-            Self::Database(error) => is_unreachable(error),
-            Self::LeaseLost | Self::ErasureKey | Self::RowCount { .. } => false,
+            Self::Database(error) => Some(Trouble::of(error)),
+            Self::LeaseLost | Self::ErasureKey | Self::Books(_) | Self::RowCount { .. } => None,
         }
     }
 
-    /// Whether the fault is in what was to be written, so that other windows may still go well:
-    /// SQLSTATE classes 21 (cardinality), 22 (data), 23 (constraint), 54 (program limit).
-    pub fn is_of_the_data(&self) -> bool {
+    /// A word for metrics, of a short list.
+    pub fn kind(&self) -> &'static str {
         match self {
-            Self::Database(sqlx::Error::Database(error)) => error.code().is_some_and(|code| {
-                ["21", "22", "23", "54"]
-                    .iter()
-                    .any(|class| code.starts_with(class))
-            }),
-            Self::Database(_) | Self::LeaseLost | Self::ErasureKey => false,
-            Self::RowCount { .. } => true,
+            Self::Database(error) => Trouble::of(error).name(),
+            Self::LeaseLost => "lease_lost",
+            Self::ErasureKey => "erasure_key",
+            Self::Books(_) => "books",
+            Self::RowCount { .. } => "row_count",
         }
     }
 
     /// What the operator can do about it.
     pub fn remedy(&self) -> &'static str {
         match self {
+            Self::Database(error) => Trouble::of(error).remedy(),
             Self::LeaseLost => "nothing: the other worker goes on where this one stopped",
             Self::ErasureKey => "give the privacy.key that `erase` was run with",
-            Self::RowCount { .. } => "look for triggers or rules on the tables of schema smartassist",
-            Self::Database(_) if self.is_unreachable() => UNREACHABLE_REMEDY,
-            Self::Database(_) if self.is_of_the_data() => {
-                "report it with this line: the record that PostgreSQL refuses is in this window"
+            Self::Books(_) => {
+                "somebody changed smartassist_sync.accounts, or a clock was wrong: \
+                 select smartassist_sync.mend_coverage('<account_id>') takes out of it what cannot be true, and \
+                 what is not covered then is read again"
             }
-            Self::Database(_) => "read the cause; a missing right is granted to the user of database.url",
+            Self::RowCount { .. } => "look for triggers or rules on the tables of schema smartassist",
         }
     }
 }
 
-/// Whether an error means that there is no database to talk to. SQLSTATE classes 08 (connection),
-/// 28 (authorization), 57P (shutdown) and 3D (no such database); PostgreSQL manual, appendix A.
-pub fn is_unreachable(error: &sqlx::Error) -> bool {
-    match error {
-        sqlx::Error::Io(_)
-        | sqlx::Error::Tls(_)
-        | sqlx::Error::PoolTimedOut
-        | sqlx::Error::PoolClosed
-        | sqlx::Error::WorkerCrashed => true,
-        sqlx::Error::Database(error) => error.code().is_some_and(|code| {
-            ["08", "28", "57P", "3D", "53300"]
-                .iter()
-                .any(|class| code.starts_with(class))
-        }),
-        _ => false,
+/// What an error of the database means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trouble {
+    /// There is no database to talk to, or it does not let us in.
+    Unreachable,
+    /// Another transaction was in the way; nothing was done.
+    Conflict,
+    /// Somebody holds what is needed, and did not let go in time; nothing was done.
+    Locked,
+    /// A standby, perhaps of a failover just now.
+    ReadOnly,
+    /// The disk is full.
+    DiskFull,
+    /// The server is short of memory or connections, or cannot use its files.
+    Shortage,
+    /// The statement took too long, or an operator ended it.
+    Cancelled,
+    /// The server ended a transaction in which nothing happened.
+    Idle,
+    /// A right is missing.
+    Right,
+    /// What was to be written is no good.
+    Data,
+    /// Anything else.
+    Other,
+}
+
+/// SQLSTATEs and classes of them (`PostgreSQL` manual, appendix A); the first that fits.
+const MEANINGS: [(&str, Trouble); 20] = [
+    ("08", Trouble::Unreachable),
+    ("28", Trouble::Unreachable),
+    ("3D", Trouble::Unreachable),
+    ("57P", Trouble::Unreachable),
+    ("53300", Trouble::Unreachable),
+    ("25006", Trouble::ReadOnly),
+    ("25P03", Trouble::Idle),
+    ("40001", Trouble::Conflict),
+    ("40P01", Trouble::Conflict),
+    ("55P03", Trouble::Locked),
+    ("53100", Trouble::DiskFull),
+    ("53", Trouble::Shortage),
+    ("58", Trouble::Shortage),
+    ("57014", Trouble::Cancelled),
+    ("42501", Trouble::Right),
+    ("21", Trouble::Data),
+    ("22", Trouble::Data),
+    ("23", Trouble::Data),
+    ("54", Trouble::Data),
+    ("", Trouble::Other),
+];
+
+impl Trouble {
+    /// What the error means.
+    pub fn of(error: &sqlx::Error) -> Self {
+        match error {
+            sqlx::Error::Io(_)
+            | sqlx::Error::Tls(_)
+            | sqlx::Error::PoolTimedOut
+            | sqlx::Error::PoolClosed
+            | sqlx::Error::WorkerCrashed => Self::Unreachable,
+            error => {
+                let code = error.as_database_error().and_then(DatabaseError::code);
+                let code = code.unwrap_or_default();
+                let meant = MEANINGS.iter().find(|(class, _)| code.starts_with(class));
+                meant.map_or(Self::Other, |(_, trouble)| *trouble)
+            }
+        }
+    }
+
+    /// Whether it may go well by itself later.
+    pub fn is_passing(self) -> bool {
+        !matches!(self, Self::Right | Self::Data | Self::Other)
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Unreachable => "unreachable",
+            Self::Conflict => "conflict",
+            Self::Locked => "locked",
+            Self::ReadOnly => "read_only",
+            Self::DiskFull => "disk_full",
+            Self::Shortage => "shortage",
+            Self::Cancelled => "cancelled",
+            Self::Idle => "idle",
+            Self::Right => "right",
+            Self::Data => "data",
+            Self::Other => "other",
+        }
+    }
+
+    /// What the operator can do about it.
+    pub fn remedy(self) -> &'static str {
+        match self {
+            Self::Unreachable => UNREACHABLE_REMEDY,
+            Self::Conflict => "nothing, unless it is often: the next run tries again",
+            Self::Locked => {
+                "look in pg_stat_activity for who holds locks on our tables; the next run tries again"
+            }
+            Self::ReadOnly => {
+                "point database.url at the primary; after a failover loading goes on by itself once it is there"
+            }
+            Self::DiskFull => "make room on the database's disk; loading goes on by itself then",
+            Self::Shortage => {
+                "look into the log of the database server; loading goes on by itself once it has what it lacks"
+            }
+            Self::Cancelled => {
+                "look for what slows the database down, or raise database.statement_timeout_seconds"
+            }
+            Self::Idle => {
+                "give this process more CPU, it was frozen in a transaction; the next run tries again"
+            }
+            Self::Right => {
+                "have the missing right granted to the user of database.url; doctor lists all that are"
+            }
+            Self::Data => "report it with this line: the record that PostgreSQL refuses is in this window",
+            Self::Other => "read the cause, and the log of the database server",
+        }
     }
 }
 
+/// Whether an error means that there is no database to talk to.
+pub fn is_unreachable(error: &sqlx::Error) -> bool {
+    Trouble::of(error) == Trouble::Unreachable
+}
+
 /// Whether a statement failed because a table or schema of ours does not exist.
-pub fn is_undefined(error: &dyn DatabaseError) -> bool {
-    matches!(error.code().as_deref(), Some("42P01" | "3F000"))
+pub fn is_undefined(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(DatabaseError::code);
+    matches!(code.as_deref(), Some("42P01" | "3F000"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_meaning_hides_behind_a_shorter_code_before_it() {
+        for (place, (code, trouble)) in MEANINGS.iter().enumerate() {
+            let first = MEANINGS.iter().position(|(class, _)| code.starts_with(class));
+            assert_eq!(first, Some(place), "{code} {trouble:?}");
+        }
+    }
 }

@@ -6,7 +6,9 @@
 
 use std::time::Duration;
 
-use sqlx::{PgExecutor, PgPool};
+use sqlx::PgExecutor;
+
+use crate::database::Pool;
 
 use super::LoadError;
 
@@ -21,7 +23,8 @@ pub struct Lease {
     pub token: i64,
 }
 
-/// Takes the account's lease if nobody else holds it.
+/// Takes the account's lease if nobody else holds it. One that this holder left behind, in a run that
+/// was ended before its time, is taken over at once: the token tells the two apart.
 ///
 /// # Errors
 /// The database fails.
@@ -36,7 +39,7 @@ pub async fn acquire(
          values ($1, $2, 1, clock_timestamp() + make_interval(secs => $3), clock_timestamp()) \
          on conflict (account_id) do update set holder = excluded.holder, token = lease.token + 1, \
          expires_at = excluded.expires_at, acquired_at = excluded.acquired_at, awaited_at = null \
-         where lease.expires_at <= clock_timestamp() \
+         where lease.expires_at <= clock_timestamp() or lease.holder = excluded.holder \
          returning token",
     )
     .bind(account_id)
@@ -75,7 +78,7 @@ impl Lease {
     ///
     /// # Errors
     /// [`LoadError::LeaseLost`] where it has passed to another; or the database fails.
-    pub async fn is_awaited(&self, pool: &PgPool) -> Result<bool, LoadError> {
+    pub async fn is_awaited(&self, pool: &Pool) -> Result<bool, LoadError> {
         sqlx::query_scalar(
             "select coalesce(awaited_at > acquired_at, false) from smartassist_sync.leases \
              where account_id = $1 and token = $2",
@@ -91,7 +94,7 @@ impl Lease {
     ///
     /// # Errors
     /// [`LoadError::LeaseLost`] where it has passed to another; or the database fails.
-    pub async fn renew(&self, pool: &PgPool, lasts: Duration) -> Result<(), LoadError> {
+    pub async fn renew(&self, pool: &Pool, lasts: Duration) -> Result<(), LoadError> {
         let renewed = sqlx::query(
             "update smartassist_sync.leases set expires_at = clock_timestamp() + make_interval(secs => $3) \
              where account_id = $1 and token = $2",
@@ -129,7 +132,7 @@ impl Lease {
     ///
     /// # Errors
     /// The database fails; the lease then ends by itself.
-    pub async fn release(&self, pool: &PgPool) -> Result<(), LoadError> {
+    pub async fn release(&self, pool: &Pool) -> Result<(), LoadError> {
         sqlx::query(
             "update smartassist_sync.leases set expires_at = clock_timestamp() where account_id = $1 and token = $2",
         )

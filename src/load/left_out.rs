@@ -4,8 +4,9 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
 
 use chrono::{DateTime, Utc};
-use sqlx::{PgConnection, PgExecutor, PgPool};
+use sqlx::{PgConnection, PgExecutor};
 
+use crate::database::Pool;
 use crate::transform::privacy::Identifier;
 use crate::transform::{Interaction, Rejected};
 
@@ -67,13 +68,13 @@ pub(super) async fn without<'a>(
 /// # Errors
 /// As [`check_key`].
 pub async fn take_out(
-    pool: &PgPool,
+    pool: &Pool,
     limits: &StoreLimits,
     interactions: &mut BTreeMap<String, Interaction>,
 ) -> Result<(), LoadError> {
     let read: Vec<Interaction> = std::mem::take(interactions).into_values().collect();
-    let mut connection = pool.acquire().await?;
-    let (kept, _) = without(&mut connection, limits, &read, &[]).await?;
+    let mut transaction = pool.begin().await?;
+    let (kept, _) = without(&mut transaction, limits, &read, &[]).await?;
     let by_id = |interaction: Interaction| (interaction.id().to_owned(), interaction);
     *interactions = kept.into_owned().into_iter().map(by_id).collect();
     Ok(())

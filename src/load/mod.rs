@@ -9,6 +9,7 @@ pub mod aside;
 mod columns;
 mod commit;
 pub mod compare;
+pub mod conflict;
 mod drift;
 pub mod erase;
 mod error;
@@ -29,7 +30,7 @@ pub mod wanted;
 mod windows;
 
 pub use commit::{Committed, WindowCommit, commit_window};
-pub use error::{LoadError, UNREACHABLE_REMEDY, is_undefined, is_unreachable};
+pub use error::{LoadError, Trouble, UNREACHABLE_REMEDY, is_undefined, is_unreachable};
 pub use windows::{
     ComparedWindow, FailedWindow, Purpose, Status, recent_counts, record_compared, record_failed,
     spent_by_others,

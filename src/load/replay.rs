@@ -1,8 +1,9 @@
 //! Rebuilding stored rows from their raw records: what is read of them, and writing what differs.
 
 use chrono::{DateTime, Utc};
-use sqlx::{FromRow, PgConnection, PgExecutor, PgPool};
+use sqlx::{FromRow, PgConnection, PgExecutor};
 
+use crate::database::Pool;
 use crate::transform::Interaction;
 
 use super::columns::Constants;
@@ -64,7 +65,7 @@ pub async fn next(
 /// # Errors
 /// The database fails; nothing is written then.
 pub async fn write(
-    pool: &PgPool,
+    pool: &Pool,
     account_id: &str,
     rebuilt: &[Rebuilt],
     position: &str,
@@ -169,7 +170,8 @@ async fn rewrite(
 ///
 /// # Errors
 /// The database fails.
-pub async fn extent(executor: impl PgExecutor<'_>, account_id: &str) -> Result<(u64, u64), LoadError> {
+pub async fn extent(pool: &Pool, account_id: &str) -> Result<(u64, u64), LoadError> {
+    let mut transaction = pool.begin_patiently().await?;
     let (with, without): (i64, i64) = sqlx::query_as(
         "select count(raw.interaction_id), count(*) filter (where raw.interaction_id is null) \
          from smartassist.sessions as session \
@@ -177,7 +179,7 @@ pub async fn extent(executor: impl PgExecutor<'_>, account_id: &str) -> Result<(
          where session.account_id = $1",
     )
     .bind(account_id)
-    .fetch_one(executor)
+    .fetch_one(&mut *transaction)
     .await?;
     let count = |count: i64| u64::try_from(count).unwrap_or(0);
     Ok((count(with), count(without)))
@@ -199,7 +201,7 @@ pub struct OpenReplay {
 /// # Errors
 /// The database fails.
 pub async fn open(
-    pool: &PgPool,
+    pool: &Pool,
     account_id: &str,
     rules: &str,
     at: DateTime<Utc>,
@@ -250,7 +252,7 @@ pub async fn open(
 /// # Errors
 /// The database fails.
 pub async fn close(
-    pool: &PgPool,
+    pool: &Pool,
     account_id: &str,
     replay: &OpenReplay,
     counters: Counters,

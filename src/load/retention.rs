@@ -1,7 +1,8 @@
 //! Deleting what has become too old, a little at a time.
 
 use chrono::{DateTime, Utc};
-use sqlx::PgPool;
+
+use crate::database::Pool;
 
 use super::{LoadError, turn};
 
@@ -23,7 +24,7 @@ pub struct Deleted {
 /// # Errors
 /// The database fails.
 pub async fn delete_some(
-    pool: &PgPool,
+    pool: &Pool,
     account_id: &str,
     kept_from: DateTime<Utc>,
 ) -> Result<Deleted, LoadError> {

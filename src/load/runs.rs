@@ -1,10 +1,11 @@
 //! The books of runs: what was done for an account, when, and how it ended.
 
 use chrono::{DateTime, Utc};
+use sqlx::PgExecutor;
 use sqlx::postgres::types::PgRange;
-use sqlx::{PgExecutor, PgPool};
 
 use crate::config::AccountConfig;
+use crate::database::Pool;
 use crate::window::Window;
 
 use super::leases::Lease;
@@ -102,7 +103,7 @@ pub struct OpenRun {
 ///
 /// # Errors
 /// [`LoadError::LeaseLost`] where the lease has passed to another; or the database fails.
-pub async fn open(pool: &PgPool, run: &NewRun<'_>) -> Result<OpenRun, LoadError> {
+pub async fn open(pool: &Pool, run: &NewRun<'_>) -> Result<OpenRun, LoadError> {
     let mut transaction = pool.begin().await?;
     run.lease.prove(&mut *transaction).await?;
     let prepared = accounts::prepare(&mut *transaction, run).await?;

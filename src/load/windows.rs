@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use sqlx::PgExecutor;
 use sqlx::postgres::types::PgRange;
-use sqlx::{PgExecutor, PgPool};
 
+use crate::database::Pool;
 use crate::window::Window;
 
 use super::leases::Lease;
@@ -138,7 +139,7 @@ pub struct ComparedWindow<'a> {
 ///
 /// # Errors
 /// [`LoadError::LeaseLost`] where the lease has passed to another; or the database fails.
-pub async fn record_compared(pool: &PgPool, compared: &ComparedWindow<'_>) -> Result<(), LoadError> {
+pub async fn record_compared(pool: &Pool, compared: &ComparedWindow<'_>) -> Result<(), LoadError> {
     let entry = Entry {
         lease: compared.lease,
         run_id: compared.run_id,
@@ -177,7 +178,7 @@ pub struct FailedWindow<'a> {
 ///
 /// # Errors
 /// [`LoadError::LeaseLost`] where the lease has passed to another; or the database fails.
-pub async fn record_failed(pool: &PgPool, failed: &FailedWindow<'_>) -> Result<(), LoadError> {
+pub async fn record_failed(pool: &Pool, failed: &FailedWindow<'_>) -> Result<(), LoadError> {
     let entry = Entry {
         lease: failed.lease,
         run_id: failed.run_id,
@@ -198,7 +199,7 @@ pub async fn record_failed(pool: &PgPool, failed: &FailedWindow<'_>) -> Result<(
 /// # Errors
 /// The database fails.
 pub async fn spent_by_others(
-    pool: &PgPool,
+    pool: &Pool,
     account_id: &str,
     holder: &str,
     since: Duration,

@@ -1,9 +1,15 @@
 //! Log lines: one JSON object a line for machines, or pretty for people. They go to stderr, so
 //! that stdout holds nothing but what a command was asked to print.
+//!
+//! A thread of its own writes them: whoever reads them may stop to, and a full pipe must hold up
+//! nothing but the log. What has no room then is dropped, and counted.
 
 use std::io::{IsTerminal, Write};
+use std::sync::{OnceLock, mpsc};
+use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar};
+use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::FmtSpan;
 
@@ -12,6 +18,40 @@ use crate::config::{LogConfig, LogFormat};
 /// sqlx passes on every notice of the server ("already exists, skipping"), the scheduler greets.
 /// A directive of the configuration for the same target comes later, and wins.
 const QUIET: &str = "sqlx=warn,tokio_cron_scheduler=warn";
+
+/// Lines that wait to be written. They are some 300 bytes each.
+const LINES_WAITING: usize = 10_000;
+
+/// How long the last word may take: nobody may be reading.
+const LAST_WORD: Duration = Duration::from_secs(1);
+
+static DROPPED: OnceLock<ErrorCounter> = OnceLock::new();
+
+/// Logging that has been started. What is still waiting is written when it is dropped.
+#[derive(Debug)]
+pub struct Logging {
+    /// What else may be shown where the lines go.
+    pub screen: Screen,
+    _writer: WorkerGuard,
+}
+
+/// Lines that were dropped, since nobody read them in time.
+pub fn dropped_lines() -> u64 {
+    DROPPED.get().map_or(0, |dropped| {
+        u64::try_from(dropped.dropped_lines()).unwrap_or(u64::MAX)
+    })
+}
+
+/// Says the last word to whoever ran us, unless nobody listens.
+pub fn last_word(word: String) {
+    let (said, heard) = mpsc::channel();
+    std::thread::spawn(move || {
+        // Where nobody reads it, the exit code still tells.
+        let _ = writeln!(std::io::stderr(), "{word}");
+        let _ = said.send(());
+    });
+    let _ = heard.recv_timeout(LAST_WORD);
+}
 
 /// The terminal, if there is one: log lines and progress bars share it, so that neither tears the
 /// other.
@@ -38,11 +78,15 @@ impl Write for Lines {
     }
 }
 
-/// Starts logging as configured, and gives what else may be shown where the lines go. A second
-/// call in a process changes nothing.
-pub fn start(config: &LogConfig) -> Screen {
+/// Starts logging as configured. A second call in a process changes nothing.
+pub fn start(config: &LogConfig) -> Logging {
     let screen = Screen(MultiProgress::new());
-    let lines = screen.clone();
+    let (lines, writer) = NonBlockingBuilder::default()
+        .lossy(true)
+        .buffered_lines_limit(LINES_WAITING)
+        .thread_name("log")
+        .finish(Lines(screen.clone()));
+    DROPPED.get_or_init(|| lines.error_counter());
     let filter = EnvFilter::new(format!("{QUIET},{}", config.level));
     let fallback = if std::io::stderr().is_terminal() {
         LogFormat::Pretty
@@ -51,7 +95,7 @@ pub fn start(config: &LogConfig) -> Screen {
     };
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(move || Lines(lines.clone()))
+        .with_writer(lines)
         // It would report a log line that cannot be written by printing to the same closed pipe,
         // which panics: nobody listening must not end the daemon.
         .log_internal_errors(false)
@@ -68,5 +112,19 @@ pub fn start(config: &LogConfig) -> Screen {
             .with_ansi(std::io::stderr().is_terminal())
             .try_init(),
     };
-    screen
+    std::panic::set_hook(Box::new(|panic| {
+        // What was formatted into the message may be anybody's data.
+        let message = panic.payload().downcast_ref::<&'static str>();
+        let location = panic.location().map(ToString::to_string);
+        tracing::error!(
+            location,
+            message_of_panic = message,
+            remedy = "report it with the lines before this one",
+            "a part of the program panicked"
+        );
+    }));
+    Logging {
+        screen,
+        _writer: writer,
+    }
 }

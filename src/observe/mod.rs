@@ -9,8 +9,9 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 
+use crate::load::LoadError;
 use crate::load::runs::{Kind, Outcome};
 use crate::sync::TimeZoneVerdict;
 
@@ -49,6 +50,27 @@ pub fn instant(at: DateTime<Utc>) -> String {
 /// Adds to a counter of an account. `label` is a name and a value from a fixed, short list.
 pub fn count(metric: &'static str, account: &str, label: (&'static str, &'static str), n: u64) {
     ::metrics::counter!(metric, "account" => account.to_owned(), label.0 => label.1).increment(n);
+}
+
+/// Shows for how long an account has had work and nothing came of it.
+pub fn stalled(account: &str, idle_for: Duration) {
+    ::metrics::gauge!(metrics::STALLED, "account" => account.to_owned()).set(idle_for.as_secs_f64());
+}
+
+/// Shows by how much the API's clock is ahead of ours.
+#[expect(clippy::cast_precision_loss, reason = "a gauge is a float; seconds are few")]
+pub fn clock_skew(account: &str, ahead: TimeDelta) {
+    ::metrics::gauge!(metrics::CLOCK_SKEW, "account" => account.to_owned()).set(ahead.num_seconds() as f64);
+}
+
+/// Shows how many log lines were dropped.
+pub fn log_lines_dropped(lines: u64) {
+    ::metrics::counter!(metrics::LOG_LINES_DROPPED).absolute(lines);
+}
+
+/// Counts an error of the database.
+pub fn database_error(account: &str, error: &LoadError) {
+    count(metrics::DATABASE_ERRORS, account, ("kind", error.kind()), 1);
 }
 
 /// Shows how far an account is complete.

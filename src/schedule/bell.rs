@@ -14,6 +14,9 @@ use super::Cron;
 /// A due instant that is past by more than this without a ring is answered all the same.
 const PATIENCE: TimeDelta = TimeDelta::minutes(1);
 
+/// A clock that is set back by more than this has jumped.
+const JUMP: TimeDelta = TimeDelta::seconds(30);
+
 /// How often the wall clock is looked at while waiting. It may jump, or have been asleep.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -40,12 +43,19 @@ pub async fn ring(
     Ok(scheduler)
 }
 
-/// Returns when `due` is past by more than our patience, by the wall clock.
+/// Returns when `due` is past by more than our patience, by the wall clock; or when that has jumped
+/// back: the scheduler would wait until it is again as late as it was.
 pub(super) async fn missed(due: Option<DateTime<Utc>>, clock: &dyn Clock) {
     let Some(due) = due else {
         return std::future::pending().await;
     };
-    while clock.now() <= due + PATIENCE {
+    let mut latest = clock.now();
+    loop {
+        let now = clock.now();
+        if now > due + PATIENCE || now < latest - JUMP {
+            return;
+        }
+        latest = latest.max(now);
         tokio::time::sleep(LOOK).await;
     }
 }
@@ -77,6 +87,22 @@ mod tests {
                 .await
                 .is_ok()
         );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_clock_that_is_set_back_does_not_hold_up_the_next_ring() {
+        let noon = DateTime::UNIX_EPOCH + TimeDelta::hours(12);
+        let clock = SetClock(Mutex::new(noon));
+        let due = Some(noon + TimeDelta::minutes(5));
+        let set_back = async {
+            tokio::time::sleep(Duration::from_secs(3)).await;
+            *clock.0.lock().unwrap() -= TimeDelta::hours(1);
+        };
+        let (heard, ()) = tokio::join!(
+            tokio::time::timeout(Duration::from_secs(6), missed(due, &clock)),
+            set_back
+        );
+        assert!(heard.is_ok());
     }
 
     #[tokio::test]

@@ -1,7 +1,9 @@
 //! One runner for each account: it answers the poll's bell, one run at a time.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::{debug, error, warn};
@@ -12,6 +14,9 @@ use crate::sync::{AccountWorker, Job};
 
 use super::bell::{Bell, missed};
 use super::cron::Cron;
+
+/// How often a run is looked at.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// Answers an account's bell until `stop`: at once, to catch up, and then at every ring.
 pub async fn answer(
@@ -37,7 +42,7 @@ pub async fn answer(
     }
 }
 
-/// Runs once. A panic ends that run, not the runner.
+/// Runs once. A panic ends that run, not the runner; so does nothing coming of it for too long.
 pub(super) async fn run_guarded(
     worker: &Arc<AccountWorker>,
     job: Job,
@@ -45,8 +50,22 @@ pub(super) async fn run_guarded(
 ) -> Option<Outcome> {
     let (worker, stop) = (Arc::clone(worker), stop.clone());
     let account = worker.api.account().name.clone();
-    let run = tokio::spawn(async move { worker.run(&job, &stop).await.outcome });
-    match AbortOnDropHandle::new(run).await {
+    let watched = Arc::clone(&worker);
+    let run = AbortOnDropHandle::new(tokio::spawn(async move { worker.run(&job, &stop).await.outcome }));
+    let ended = tokio::select! {
+        ended = run => ended,
+        // Whatever it hangs on is dropped with it.
+        () = hangs(&watched) => {
+            error!(
+                account,
+                stalled_seconds = watched.liveness.idle_for().as_secs(),
+                remedy = "see what the log says before; the next run begins anew",
+                "run failed: nothing has come of it for too long"
+            );
+            return None;
+        }
+    };
+    match ended {
         Ok(outcome) => Some(outcome),
         Err(error) => {
             if error.is_panic() {
@@ -58,6 +77,14 @@ pub(super) async fn run_guarded(
             }
             None
         }
+    }
+}
+
+/// Returns once a run that has just begun must be hanging on something.
+async fn hangs(worker: &AccountWorker) {
+    let (began, limit) = (Instant::now(), worker.stalled_after());
+    while worker.liveness.idle_for().min(began.elapsed()) < limit {
+        tokio::time::sleep(LOOK).await;
     }
 }
 

@@ -6,6 +6,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
 use crate::load::LoadError;
+use crate::load::conflict;
 use crate::load::retention::{self, Deleted};
 use crate::observe::{self, chain, metrics};
 
@@ -40,6 +41,7 @@ impl AccountWorker {
             );
         }
         if let Err(error) = &ended {
+            observe::database_error(account, error);
             error!(
                 account,
                 error = %chain(error),
@@ -55,7 +57,9 @@ impl AccountWorker {
             return Ok(());
         };
         while !stop.is_cancelled() {
-            let some = retention::delete_some(&self.pool, &self.api.account().account_id, kept_from).await?;
+            let account = self.api.account();
+            let delete = || retention::delete_some(&self.pool, &account.account_id, kept_from);
+            let some = conflict::retry(&account.name, delete).await?;
             if some == Deleted::default() {
                 break;
             }

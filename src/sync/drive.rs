@@ -13,12 +13,13 @@ use tracing::{Instrument, info_span, warn};
 use crate::extract::{ApiError, LAST_OFFSET, Priority, Tally};
 use crate::load::wanted::{self, Wanted};
 use crate::load::{LoadError, Purpose, Status};
+use crate::observe;
 use crate::window::Window;
 
 use super::drain::{ReadError, Reading, Verdict};
 use super::headway::Headway;
 use super::job::Job;
-use super::plan::{Next as Step, Planner, Seen, head};
+use super::plan::{Next as Step, Planner, Seen};
 use super::report::Progress;
 use super::traits::Order;
 use super::window::{Books, Fetch, Next, Source, WindowFailure, WindowReport, is_a_second};
@@ -184,7 +185,7 @@ impl<'a> Drive<'a> {
     async fn look_for_new(&mut self) -> Result<(), LoadError> {
         let worker = self.books.worker;
         let settle = worker.settings.settle;
-        let (after, until) = (self.until, head(worker.clock.now(), settle));
+        let (after, until) = (self.until, worker.head());
         if until <= after {
             return Ok(());
         }
@@ -296,7 +297,29 @@ impl<'a> Drive<'a> {
             .time_zone
             .see(reading.rows.interactions.values());
         let status = self.learn_from(fetch, &reading);
-        self.books.store(fetch, purpose, reading, status).await
+        let (fetch, status) = self.settled(fetch, status);
+        self.books.store(&fetch, purpose, reading, status).await
+    }
+
+    /// The part of a window that may count as read. A clock of ours that has jumped ahead asks for what
+    /// has not happened yet at the API, whose answers say what time it is there.
+    fn settled(&self, fetch: &Fetch, status: Status) -> (Fetch, Status) {
+        let Window { start, end } = fetch.planned.window;
+        let head = self.books.worker.head();
+        if end <= head || status != Status::Drained {
+            return (fetch.clone(), status);
+        }
+        warn!(
+            until = observe::instant(head),
+            remedy = "have this machine's clock set by NTP; the next run reads the rest",
+            "the window reaches into what has not happened yet at the API, and counts as read up to there only"
+        );
+        if head <= start {
+            return (fetch.clone(), Status::Split);
+        }
+        let mut fetch = fetch.clone();
+        fetch.planned.window = Window { start, end: head };
+        (fetch, status)
     }
 
     /// Gives the plan what a window taught, and says what the window has become.

@@ -4,8 +4,9 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
-use sqlx::{PgConnection, PgPool};
+use sqlx::PgConnection;
 
+use crate::database::Pool;
 use crate::load::LoadError;
 use crate::load::erase::{self, Candidate, Erased, Place};
 use crate::load::left_out::{StoreLimits, check_key};
@@ -16,8 +17,8 @@ use crate::transform::privacy::{Key, Wanted};
 /// # Errors
 /// Customers were erased with another key before, which no longer would be recognized; or the
 /// database fails. Nothing is deleted then.
-pub async fn erase(pool: &PgPool, wanted: &Wanted, key: &Key, dry_run: bool) -> Result<Erased, LoadError> {
-    let mut transaction = pool.begin().await?;
+pub async fn erase(pool: &Pool, wanted: &Wanted, key: &Key, dry_run: bool) -> Result<Erased, LoadError> {
+    let mut transaction = pool.begin_patiently().await?;
     erase::begin(&mut transaction).await?;
     let limits = StoreLimits {
         key_id: Some(key.id()),

@@ -6,12 +6,12 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use sqlx::PgPool;
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::{Instrument, warn};
 
+use crate::database::Pool;
 use crate::load::LoadError;
 use crate::load::leases::{self, Lease};
 use crate::observe::chain;
@@ -29,7 +29,7 @@ pub(super) struct Held {
 }
 
 impl Held {
-    fn start(pool: PgPool, lease: Lease, lasts: Duration) -> Self {
+    fn start(pool: Pool, lease: Lease, lasts: Duration) -> Self {
         let lost = CancellationToken::new();
         let beating = {
             let (lost, lease) = (lost.clone(), lease.clone());
@@ -47,7 +47,7 @@ impl Held {
     }
 }
 
-async fn until_lost(pool: PgPool, lease: Lease, lasts: Duration) {
+async fn until_lost(pool: Pool, lease: Lease, lasts: Duration) {
     loop {
         tokio::time::sleep(lasts / BEATS_PER_LEASE).await;
         match lease.renew(&pool, lasts).await {
@@ -70,7 +70,7 @@ impl LeaseKeeper {
     /// The database fails.
     pub(super) async fn hold(
         &self,
-        pool: &PgPool,
+        pool: &Pool,
         account_id: &str,
         holder: &str,
         lasts: Duration,
@@ -88,7 +88,7 @@ impl LeaseKeeper {
     }
 
     /// Lets the lease go, unless another run works under it.
-    pub(super) async fn let_go(&self, held: Arc<Held>, pool: &PgPool) {
+    pub(super) async fn let_go(&self, held: Arc<Held>, pool: &Pool) {
         // Locked, so that nobody takes it up while it is being released.
         let _shared = self.0.lock().await;
         if let Some(held) = Arc::into_inner(held)

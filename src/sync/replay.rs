@@ -6,11 +6,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::Value;
 use serde_json::value::RawValue;
-use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use crate::clock::Clock;
+use crate::database::Pool;
+use crate::load::conflict;
 use crate::load::replay::{self, OpenReplay, Raw, Rebuilt};
 use crate::load::runs::Outcome;
 use crate::load::{Counters, LoadError, aside};
@@ -21,7 +22,7 @@ use crate::transform::{TRANSFORM_VERSION, transform};
 #[derive(Debug)]
 pub struct Replay {
     /// The database.
-    pub pool: PgPool,
+    pub pool: Pool,
     /// The account, as the tables name it.
     pub account_id: String,
     /// Today's rules.
@@ -134,7 +135,9 @@ impl Replay {
 
     async fn write(&self, batch: &Batch) -> Result<u64, LoadError> {
         let (pool, account_id) = (&self.pool, &self.account_id);
-        replay::write(pool, account_id, &batch.rebuilt, &batch.last, self.clock.now()).await
+        let (batch, at) = (batch, self.clock.now());
+        let write = || replay::write(pool, account_id, &batch.rebuilt, &batch.last, at);
+        conflict::retry(account_id, write).await
     }
 
     /// The next batch, rebuilt; `None` where nothing is left.

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::load::LoadError;
 use crate::load::aside::{self, Aside, Retried};
+use crate::load::conflict;
 use crate::transform::privacy::Policy;
 use crate::transform::{Interaction, Rejected, transform};
 
@@ -67,7 +68,8 @@ impl AccountWorker {
         let constants = (self.api.account().account_id.as_str(), self.clock.now());
         let limits = self.limits_of_storing();
         let keep_raw = self.settings.keep_raw;
-        match aside::store(&self.pool, constants, &limits, entry, &interaction, keep_raw).await? {
+        let store = || aside::store(&self.pool, constants, &limits, entry, &interaction, keep_raw);
+        match conflict::retry(&self.api.account().name, store).await? {
             Retried::Stored => report.stored += 1,
             Retried::WasStored => report.were_stored += 1,
             Retried::LeftOut => report.left_out += 1,

@@ -4,13 +4,16 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
-use sqlx::PgPool;
 use tokio::sync::{Mutex as AsyncMutex, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, debug, info_span, warn};
 
 use crate::clock::Clock;
-use crate::extract::ApiClient;
+use crate::database::{Pool, silence};
+use crate::extract::{ApiClient, LAST_OFFSET};
+use crate::failpoint;
+use crate::load::accounts;
+use crate::load::conflict;
 use crate::load::leases;
 use crate::load::left_out::{self, StoreLimits};
 use crate::load::runs::{self, Finished, Kind, NewRun, OpenRun, Outcome};
@@ -23,11 +26,18 @@ use super::density::Density;
 use super::headway::Headway;
 use super::job::Job;
 use super::lease::{Held, LeaseKeeper};
+use super::liveness::Liveness;
 use super::plan::head;
 use super::report::{Progress, RunReport};
 use super::time_zone::TimeZoneCheck;
 use super::traits::{ApiTraits, SharedTraits};
 use super::work::Task;
+
+/// The most pages that a window has.
+const REQUESTS_OF_A_WINDOW: u64 = LAST_OFFSET as u64 + 1;
+
+/// A window's transaction may take as long as so many statements that are nearly too slow.
+const STATEMENTS_OF_A_WINDOW: u32 = 2;
 
 /// How far back an account is loaded where nobody says.
 pub(super) const DEFAULT_START: TimeDelta = TimeDelta::days(30);
@@ -48,7 +58,7 @@ pub struct AccountWorker {
     /// The account's API.
     pub api: Arc<ApiClient>,
     /// The database.
-    pub pool: PgPool,
+    pub pool: Pool,
     /// How it works.
     pub settings: WorkerSettings,
     /// Tells the time.
@@ -57,6 +67,8 @@ pub struct AccountWorker {
     pub holder: String,
     /// How far the run that goes on now has come.
     pub headway: watch::Sender<Option<Headway>>,
+    /// Whether it gets on.
+    pub liveness: Arc<Liveness>,
     pub(super) traits: Arc<SharedTraits>,
     pub(super) time_zone: TimeZoneCheck,
     pub(super) lease: LeaseKeeper,
@@ -75,6 +87,8 @@ pub struct WorkerSettings {
     pub settle: Duration,
     /// How long a lease lasts without a heartbeat.
     pub lease: Duration,
+    /// How long an account may have work and nothing come of it.
+    pub stall: Duration,
     /// Whether records are kept as received.
     pub keep_raw: bool,
     /// How old an interaction may become; `None`: any age.
@@ -94,7 +108,7 @@ impl AccountWorker {
     /// A worker that takes leases as `holder`.
     pub fn new(
         api: ApiClient,
-        pool: PgPool,
+        pool: Pool,
         settings: WorkerSettings,
         clock: Arc<dyn Clock>,
         holder: String,
@@ -106,6 +120,7 @@ impl AccountWorker {
             clock,
             holder,
             headway: watch::Sender::new(None),
+            liveness: Arc::default(),
             traits: Arc::default(),
             time_zone: TimeZoneCheck::default(),
             lease: LeaseKeeper::default(),
@@ -113,6 +128,22 @@ impl AccountWorker {
             spent_learned_at: AsyncMutex::default(),
             density: Mutex::default(),
         }
+    }
+
+    /// How long there may be work and nothing come of it, until something must be wrong: at least as
+    /// long as the request budget needs for two windows.
+    pub fn stalled_after(&self) -> Duration {
+        let account = self.api.account();
+        let of_budget = [
+            (account.requests_per_minute, 60),
+            (account.requests_per_hour, 3_600),
+        ]
+        .into_iter()
+        .filter(|(requests, _)| *requests > 0)
+        .map(|(requests, seconds)| {
+            Duration::from_secs(2 * REQUESTS_OF_A_WINDOW * seconds / u64::from(requests))
+        });
+        of_budget.fold(self.settings.stall, Duration::max)
     }
 
     /// What was found out about the account's API so far.
@@ -123,6 +154,12 @@ impl AccountWorker {
     /// From when on interactions are kept; `None`: however old they are.
     pub(super) fn kept_from(&self) -> Option<DateTime<Utc>> {
         kept_from(self.clock.now(), self.settings.retention?)
+    }
+
+    /// Up to when windows are read: what neither clock, ours or the API's, has passed for as long as
+    /// the settle time has not happened yet.
+    pub(super) fn head(&self) -> DateTime<Utc> {
+        head(self.clock.now().min(self.api.now()), self.settings.settle)
     }
 
     /// What must not be stored.
@@ -140,7 +177,14 @@ impl AccountWorker {
     pub async fn run(&self, job: &Job, stop: &CancellationToken) -> RunReport {
         // The plan's state is large; whoever awaits a run need not carry it.
         let run = Box::pin(self.run_under_lease(job, stop));
-        self.tell(job.kind(), job.gives_way(), run).await
+        if *job == Job::Poll {
+            self.liveness.begin();
+        }
+        let report = self.tell(job.kind(), job.gives_way(), run).await;
+        if *job == Job::Poll {
+            self.liveness.ended(report.outcome, report.failure);
+        }
+        report
     }
 
     /// Tells the log and the metrics of a run, and what became of it. One that gives way looks every
@@ -163,7 +207,10 @@ impl AccountWorker {
             let report = match run.await {
                 Ok(Some(report)) => report,
                 Ok(None) => RunReport::skipped(),
-                Err(error) => RunReport::not_begun(&error),
+                Err(error) => {
+                    observe::database_error(&account.name, &error);
+                    RunReport::not_begun(&error)
+                }
             };
             if report.outcome == Outcome::Skipped && gives_way {
                 debug!("another worker has the account");
@@ -185,8 +232,11 @@ impl AccountWorker {
         let Some(held) = self.hold_lease(job.gives_way(), stop).await? else {
             return Ok(None);
         };
+        failpoint::reach("run.leased");
         let report = self.keep_books(&held, job, stop).await;
+        failpoint::reach("run.closed");
         self.lease.let_go(held, &self.pool).await;
+        failpoint::reach("run.released");
         report.map(Some)
     }
 
@@ -223,9 +273,10 @@ impl AccountWorker {
         stop: &CancellationToken,
     ) -> Result<RunReport, LoadError> {
         left_out::check_key(&self.pool, &self.limits_of_storing()).await?;
+        accounts::check(&self.pool, &held.lease.account_id, !self.knows_density()).await?;
         self.learn_what_others_spent().await?;
         let at = self.clock.now();
-        let until = head(at, self.settings.settle);
+        let until = self.head();
         let range = job.range(until);
         let read_since = job.read_since(self.resumed(held, job, range).await?, at);
         let new = NewRun {
@@ -242,6 +293,7 @@ impl AccountWorker {
         if run.coverage_began_anew {
             warn!("the account's filters have changed: coverage begins anew, everything is read again");
         }
+        failpoint::reach("run.opened");
         tracing::Span::current().record("run_id", run.id);
         let mut progress = Progress::from(run.watermark);
         let wanted = job.wanted(until, read_since);
@@ -254,8 +306,10 @@ impl AccountWorker {
             stop,
         };
         if let Err(error) = self.work(&task, &mut progress).await {
+            observe::database_error(&self.api.account().name, &error);
             progress.ended_by(&error);
         }
+        failpoint::reach("run.closing");
         self.close_books(&run, &progress).await;
         Ok(progress.into_report(run.watermark))
     }
@@ -290,12 +344,18 @@ impl AccountWorker {
         }
     }
 
-    /// Stores a window, one at a time.
+    /// Stores a window, one at a time. Where the database falls silent, whether it is stored is not
+    /// known, and it is read again.
     ///
     /// # Errors
     /// As [`commit_window`].
     pub(super) async fn commit(&self, commit: &WindowCommit<'_>) -> Result<Committed, LoadError> {
         let _turn = self.commits.lock().await;
-        commit_window(&self.pool, commit).await
+        let patience = self.pool.patience() * STATEMENTS_OF_A_WINDOW;
+        let committing = conflict::retry(&self.api.account().name, || commit_window(&self.pool, commit));
+        match tokio::time::timeout(patience, committing).await {
+            Ok(committed) => committed.inspect(|_| self.liveness.progress()),
+            Err(_) => Err(silence().into()),
+        }
     }
 }

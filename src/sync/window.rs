@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use tracing::{error, info, warn};
 
 use crate::extract::{Action, ApiClient, ApiError, Narrowing, Priority, Tally};
+use crate::failpoint;
 use crate::load::leases::Lease;
 use crate::load::{
     Committed, Counters, FailedWindow, LoadError, Purpose, Status, WindowCommit, record_failed,
@@ -96,6 +97,7 @@ impl Source {
             is_probe: fetch.planned.is_probe && fetch.planned.window.seconds() > 1,
         };
         let reading = reader.read(&slice).await?;
+        failpoint::reach("window.read");
         if reading.verdict == Verdict::Drained || slice.window.seconds() > 1 {
             return Ok(reading);
         }

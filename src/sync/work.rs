@@ -113,6 +113,14 @@ impl AccountWorker {
         }
     }
 
+    /// Whether the books were read before, by this process.
+    pub(super) fn knows_density(&self) -> bool {
+        self.density
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .is_some()
+    }
+
     pub(super) fn density(&self) -> Density {
         self.density
             .lock()
@@ -127,12 +135,7 @@ impl AccountWorker {
         let stored = accounts::traits(&self.pool, account_id).await?;
         // Of a newer version, or edited by hand: what it says is found out again.
         let known: ApiTraits = serde_json::from_value(stored).unwrap_or_default();
-        let is_new = self
-            .density
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .is_none();
-        if is_new {
+        if !self.knows_density() {
             self.traits.set(ApiTraits {
                 refusal_is_stale: true,
                 ..known.clone()

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::support::{Program, Setup, TestDatabase, days_ago, instant, real_now};
 
-use super::environment;
+use crate::support::daemon::environment;
 
 /// The API's limit, and that of the account in both processes.
 async fn limited(setup: &mut Setup, database: &TestDatabase, per_minute: u32) -> HashMap<String, String> {

@@ -7,7 +7,7 @@ use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use smartassist_etl::transform::privacy::Class;
 
-use super::{environment, get};
+use crate::support::daemon::{environment, get};
 use crate::support::{Program, Setup, TestDatabase, real_now};
 
 /// Texts that stand for personal data, each in one field, and the class of that field.

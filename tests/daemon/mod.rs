@@ -4,49 +4,15 @@ mod backfill;
 mod canary;
 mod time_zone;
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use chrono::TimeDelta;
 use nix::sys::signal::Signal;
 use smartassist_etl::load::leases;
 use smartassist_simulator::{Behaviour, Fault, FaultKind};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
+use crate::support::daemon::{environment, get};
 use crate::support::{Program, Setup, TestDatabase};
-
-/// A daemon that polls every second and does nothing else, with its own port for HTTP.
-async fn environment(setup: &Setup, database: &TestDatabase) -> (HashMap<String, String>, u16) {
-    let port = std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port();
-    let mut environment = setup.environment();
-    let bind = format!("127.0.0.1:{port}");
-    for (key, value) in [
-        ("SMARTASSIST_ETL__SYNC__POLL", "* * * * * *"),
-        ("SMARTASSIST_ETL__SYNC__REFRESH", "[]"),
-        ("SMARTASSIST_ETL__SYNC__SETTLE_SECONDS", "1"),
-        ("SMARTASSIST_ETL__HTTP__BIND", bind.as_str()),
-        ("DATABASE_URL", database.url().await.as_str()),
-    ] {
-        environment.insert(key.to_owned(), value.to_owned());
-    }
-    (environment, port)
-}
-
-/// Status and body of a GET.
-async fn get(port: u16, path: &str) -> (u16, String) {
-    let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
-    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes()).await.unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.unwrap();
-    let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
-    (status, answer.split_once("\r\n\r\n").unwrap().1.to_owned())
-}
 
 #[tokio::test]
 async fn an_interaction_that_appears_is_in_the_tables_within_a_poll() {

@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 
 use crate::support::{Program, Setup, TestDatabase};
 
-use super::{environment, get};
+use crate::support::daemon::{environment, get};
 
 #[tokio::test]
 async fn stamps_that_are_off_by_a_time_zone_are_shouted_about() {

@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use smartassist_etl::database::{PrivateServer, migrate};
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool, Row};
+use smartassist_etl::config::Config;
+use smartassist_etl::database::{Pool, PrivateServer, migrate};
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 use tokio::sync::OnceCell;
 
 static SERVER: OnceCell<PrivateServer> = OnceCell::const_new();
@@ -33,7 +34,7 @@ const DATA_TABLES: [&str; 6] = [
 
 /// A database of a test's own.
 pub(crate) struct TestDatabase {
-    pub(crate) pool: PgPool,
+    pub(crate) pool: Pool,
     pub(crate) name: String,
 }
 
@@ -48,14 +49,23 @@ pub(crate) async fn server() -> &'static PrivateServer {
                 .await
                 .unwrap();
             connection.close().await.unwrap();
-            let pool = PgPool::connect_with(server.options().database(TEMPLATE))
-                .await
-                .unwrap();
+            let pool = pool(server.options().database(TEMPLATE));
             migrate(&pool).await.unwrap();
             pool.close().await;
             server
         })
         .await
+}
+
+/// As `DATABASE_URL` has it.
+pub(crate) fn url(options: &PgConnectOptions) -> String {
+    sqlx::ConnectOptions::to_url_lossy(options).to_string()
+}
+
+/// Connections as the program has them.
+fn pool(options: PgConnectOptions) -> Pool {
+    let config = Config::from_layers(None, std::collections::HashMap::new()).unwrap();
+    Pool::new(options, &config.database.session)
 }
 
 /// A directory that PostgreSQL can enter when root runs the tests. Those of test processes that
@@ -95,21 +105,22 @@ impl TestDatabase {
             .await
             .unwrap();
         connection.close().await.unwrap();
-        let options = server.options().database(&name);
-        let pool = PgPoolOptions::new()
-            .max_connections(5)
-            .connect_with(options)
-            .await
-            .unwrap();
+        let pool = pool(server.options().database(&name));
         Self { pool, name }
+    }
+
+    /// A database of a server that a test has started.
+    pub(crate) fn of(server: &PrivateServer, name: &str) -> Self {
+        Self {
+            pool: pool(server.options().database(name)),
+            name: name.to_owned(),
+        }
     }
 
     /// The same database, through new connections only: all backends of before have ended.
     pub(crate) async fn reconnected(self) -> Self {
         self.pool.close().await;
-        let pool = PgPool::connect_with(server().await.options().database(&self.name))
-            .await
-            .unwrap();
+        let pool = pool(server().await.options().database(&self.name));
         let others = "select count(*) from pg_stat_activity where datname = current_database() \
                       and backend_type = 'client backend' and pid <> pg_backend_pid()";
         while sqlx::query_scalar::<_, i64>(others)
@@ -126,11 +137,25 @@ impl TestDatabase {
         }
     }
 
+    /// Another database with all that is in this one now.
+    pub(crate) async fn copied(&self) -> Self {
+        // Nobody may be connected to what is copied.
+        let others = "select pg_terminate_backend(pid) from pg_stat_activity where datname = $1";
+        let mut connection = PgConnection::connect_with(&server().await.options())
+            .await
+            .unwrap();
+        sqlx::query(others)
+            .bind(&self.name)
+            .execute(&mut connection)
+            .await
+            .unwrap();
+        connection.close().await.unwrap();
+        Self::like(&self.name).await
+    }
+
     /// As `DATABASE_URL` has it.
     pub(crate) async fn url(&self) -> String {
-        use sqlx::ConnectOptions;
-        let options: PgConnectOptions = server().await.options().database(&self.name);
-        options.to_url_lossy().to_string()
+        url(&server().await.options().database(&self.name))
     }
 
     /// Rows in each data table, in the order session, destination, segment, consultation, tag, raw.

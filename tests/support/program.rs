@@ -98,6 +98,28 @@ impl Program {
         }
     }
 
+    /// Waits for the next line with this text.
+    pub(crate) async fn line_with(&mut self, text: &str) {
+        loop {
+            let line = tokio::time::timeout(PATIENCE, self.lines.recv()).await;
+            let Ok(Some(line)) = line else {
+                panic!("no line with {text:?} among:\n{}", self.log.join("\n"))
+            };
+            self.log.push(line);
+            if self.log.last().unwrap().contains(text) {
+                return;
+            }
+        }
+    }
+
+    /// All lines that came so far.
+    pub(crate) fn all_lines(&mut self) -> &[String] {
+        while let Ok(line) = self.lines.try_recv() {
+            self.log.push(line);
+        }
+        &self.log
+    }
+
     /// Waits for the end of a run of this kind.
     pub(crate) async fn finished(&mut self, kind: &str) -> Value {
         loop {
@@ -106,6 +128,14 @@ impl Program {
                 return event;
             }
         }
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id().unwrap()
+    }
+
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
     }
 
     pub(crate) fn signal(&self, signal: nix::sys::signal::Signal) {

@@ -7,10 +7,10 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use smartassist_etl::clock::Clock;
 use smartassist_etl::config::Config;
+use smartassist_etl::database::Pool;
 use smartassist_etl::extract::ApiClient;
 use smartassist_etl::sync::{AccountWorker, Job, RunReport, WorkerSettings};
 use smartassist_simulator::{Options, Seed, Simulator};
-use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
 use super::TestDatabase;
@@ -69,8 +69,15 @@ impl Setup {
     /// An account without interactions. Both clocks stand at noon of 15 January 2026, and
     /// interactions are wanted from the first of that month.
     pub(crate) async fn start() -> Self {
+        Self::of("acct-sim").await
+    }
+
+    /// As [`Setup::start`], of the account with this id.
+    pub(crate) async fn of(account_id: &str) -> Self {
         let now = instant("2026-01-15T12:00:00Z");
-        let simulator = Simulator::start(Options::default()).await.unwrap();
+        let mut options = Options::default();
+        options.credentials.account_id = account_id.to_owned();
+        let simulator = Simulator::start(options).await.unwrap();
         simulator.world().set_now(now);
         let mut setup = Self {
             simulator,
@@ -80,7 +87,7 @@ impl Setup {
         let base_url = setup.simulator.base_url();
         for (key, value) in [
             ("base_url", base_url.as_str()),
-            ("account_id", "acct-sim"),
+            ("account_id", account_id),
             ("stream_id", "st-sim"),
             ("client_id", "cs-sim"),
             ("client_secret", "simulator-secret-0123456789abcdef"),
@@ -97,9 +104,15 @@ impl Setup {
     /// wanted from two days ago.
     pub(crate) async fn live() -> Self {
         let mut setup = Self::start().await;
-        setup.simulator.world().run_clock(TimeDelta::zero());
-        setup.set("start_from", &(real_now() - TimeDelta::days(2)).to_rfc3339());
+        setup.go_live();
         setup
+    }
+
+    /// From now on as [`Setup::live`].
+    pub(crate) fn go_live(&mut self) {
+        self.simulator.world().run_clock(TimeDelta::zero());
+        self.clock.set(real_now());
+        self.set("start_from", &(real_now() - TimeDelta::days(2)).to_rfc3339());
     }
 
     /// Seeds `count` interactions in whole days: from so many days before today's midnight to so many.
@@ -125,7 +138,12 @@ impl Setup {
 
     /// The account's settings, as environment variables.
     pub(crate) fn environment(&self) -> HashMap<String, String> {
-        let name = |key: &String| format!("SMARTASSIST_ETL__ACCOUNTS__MAIN__{}", key.to_uppercase());
+        self.environment_as("MAIN")
+    }
+
+    /// The same, under another name.
+    pub(crate) fn environment_as(&self, account: &str) -> HashMap<String, String> {
+        let name = |key: &String| format!("SMARTASSIST_ETL__ACCOUNTS__{account}__{}", key.to_uppercase());
         self.settings
             .iter()
             .map(|(key, value)| (name(key), value.clone()))
@@ -141,10 +159,11 @@ impl Setup {
         .unwrap()
     }
 
-    pub(crate) fn worker(&self, pool: &PgPool) -> AccountWorker {
+    pub(crate) fn worker(&self, pool: &Pool) -> AccountWorker {
         let settings = WorkerSettings {
             settle: Duration::from_secs(120),
             lease: Duration::from_secs(30),
+            stall: Duration::from_secs(900),
             keep_raw: true,
             retention: None,
             policy: Arc::default(),

@@ -91,7 +91,7 @@ async fn sync(worker: &AccountWorker) -> RunReport {
 /// Reads everything again.
 async fn refetch(worker: &AccountWorker, database: &TestDatabase) -> RunReport {
     database
-        .execute("update smartassist_sync.accounts set coverage = '{}'")
+        .execute("update smartassist_sync.accounts set coverage = '{}', watermark = start_from")
         .await;
     sync(worker).await
 }

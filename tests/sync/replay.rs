@@ -280,7 +280,7 @@ async fn a_record_that_can_be_read_now_becomes_rows_and_the_others_stay() {
         .world()
         .insert_raw(instant("2026-01-10T10:00:00Z"), &stored);
     database
-        .execute("update smartassist_sync.accounts set coverage = '{}'")
+        .execute("update smartassist_sync.accounts set coverage = '{}', watermark = start_from")
         .await;
     setup.sync(&database).await;
     set_aside(

@@ -105,7 +105,7 @@ async fn a_worker_whose_lease_was_taken_writes_nothing_more() {
     let setup = Setup::with_interactions(300).await;
     setup.simulator.world().limits.max_days = 1;
     // Among a few windows, the lease passes to another worker.
-    let options = (*database.pool.connect_options()).clone();
+    let options = (*database.pool.options()).clone();
     setup.simulator.world().before_request(8, move |_| {
         let steal = "update smartassist_sync.leases set token = token + 1, holder = 'thief', \
                      expires_at = now() + interval '1 hour'; \

@@ -7,7 +7,7 @@ fn the_defaults_alone_are_a_whole_configuration_without_an_account() {
     let config = Config::from_layers(None, HashMap::new()).unwrap();
     assert_eq!(config.data_dir, Path::new("data"));
     assert!(config.database.url.is_none());
-    assert_eq!(config.database.connect_timeout, Duration::from_secs(10));
+    assert_eq!(config.database.session.connect_timeout, Duration::from_secs(10));
     assert_eq!(config.sync.follow_open, Some(TimeDelta::hours(72)));
     assert_eq!(config.sync.settle, Duration::from_secs(120));
     assert!(config.storage.raw);

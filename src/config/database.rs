@@ -1,0 +1,80 @@
+//! `database.*`: where the tables are, and how they are reached.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use secrecy::ExposeSecret;
+
+use super::seconds;
+use super::secret::Secret;
+use super::section::Section;
+
+/// `database.*`.
+#[derive(Debug, Clone)]
+pub struct DatabaseConfig {
+    /// `PostgreSQL` URL; `None` means a private server of our own.
+    pub url: Option<Secret>,
+    /// Certificates (PEM) of those who may vouch for the server; `None`: the well-known authorities.
+    pub ca_file: Option<PathBuf>,
+    /// Where the private server's binaries are; `None`: where systems put them.
+    pub server_binaries: Option<PathBuf>,
+    /// How connections behave.
+    pub session: SessionConfig,
+}
+
+/// How connections to the database behave.
+#[derive(Debug, Clone)]
+pub struct SessionConfig {
+    /// Connections, at most.
+    pub max_connections: u32,
+    /// How long to wait for a connection.
+    pub connect_timeout: Duration,
+    /// Prepared statements that a connection keeps; 0: there is a pooler that gives each transaction
+    /// another session.
+    pub statement_cache: usize,
+    /// How long a statement may take.
+    pub statement_timeout: Duration,
+    /// How long a statement may wait for what another one holds.
+    pub lock_timeout: Duration,
+}
+
+impl DatabaseConfig {
+    pub(super) fn read(mut section: Section<'_>, from_environment: Option<String>) -> Self {
+        let fallback = || from_environment.map(|url| Secret::Inline(url.into()));
+        let url = section.secret("url").or_else(fallback);
+        if let Some(Ok(text)) = url.as_ref().map(Secret::read)
+            && !["postgres://", "postgresql://"]
+                .iter()
+                .any(|scheme| text.expose_secret().starts_with(scheme))
+        {
+            section.problem(
+                "url",
+                "must be a PostgreSQL URL, as in postgres://user@host:5432/database",
+            );
+        }
+        let ca_file = section.text("ca_file").map(PathBuf::from);
+        if let Some(Err(error)) = ca_file.as_ref().map(std::fs::File::open) {
+            section.problem("ca_file", &format!("cannot be read: {error}"));
+        }
+        let config = Self {
+            url,
+            ca_file,
+            server_binaries: section.text("server_binaries").map(PathBuf::from),
+            session: SessionConfig::read(&mut section),
+        };
+        section.finish();
+        config
+    }
+}
+
+impl SessionConfig {
+    fn read(section: &mut Section<'_>) -> Self {
+        Self {
+            max_connections: section.integer("max_connections", &(2..=1_000)),
+            connect_timeout: seconds(section, "connect_timeout_seconds", 1..=3_600),
+            statement_cache: section.integer("statement_cache", &(0..=10_000)),
+            statement_timeout: seconds(section, "statement_timeout_seconds", 1..=86_400),
+            lock_timeout: seconds(section, "lock_timeout_seconds", 1..=3_600),
+        }
+    }
+}

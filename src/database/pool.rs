@@ -1,0 +1,210 @@
+//! The only way to the database: every statement runs in a transaction that begins with our
+//! settings.
+//!
+//! What is set for a whole session does not hold behind a pooler that gives each transaction
+//! another session, so everything is set for the transaction alone, which holds everywhere.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use futures_util::stream::{self, BoxStream, StreamExt, TryStreamExt};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgQueryResult, PgRow, PgStatement, PgTypeInfo};
+use sqlx::{
+    AssertSqlSafe, ConnectOptions, Describe, Either, Error, Execute, Executor, PgConnection, PgPool,
+    PgTransaction, Postgres, SqlStr,
+};
+
+use crate::config::SessionConfig;
+
+/// A worker that freezes with a transaction open would keep all others from the account; by then the
+/// server has ended it. Between two statements of ours there is never more than some arithmetic.
+const IDLE_IN_TRANSACTION: Duration = Duration::from_secs(10);
+
+/// An answer that is not there so long after the server must have given up will not come: the
+/// connection is lost without either side having been told.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// A server that is well says goodbye at once.
+const CLOSE: Duration = Duration::from_secs(2);
+
+/// Connections to the database.
+#[derive(Debug, Clone)]
+pub struct Pool {
+    connections: PgPool,
+    begin: Arc<str>,
+    begin_patiently: Arc<str>,
+    patience: Duration,
+    lock_timeout: Duration,
+}
+
+impl Pool {
+    /// Connections that are made once they are needed.
+    pub fn new(options: PgConnectOptions, session: &SessionConfig) -> Self {
+        let is_pooled = session.statement_cache == 0;
+        let mut options = options
+            .application_name("smartassist-etl")
+            .statement_cache_capacity(session.statement_cache)
+            // A slow statement's text is five kilobytes of column names; the window's line says what took long.
+            .disable_statement_logging();
+        if is_pooled {
+            // A pooler refuses what it does not know, and we read no floating point numbers as text.
+            options = options.extra_float_digits(None);
+        }
+        let connections = PgPoolOptions::new()
+            .max_connections(session.max_connections)
+            .acquire_timeout(session.connect_timeout)
+            // In place of sqlx's own test.
+            .test_before_acquire(false)
+            .before_acquire(|connection, _| Box::pin(takes_writes(connection)))
+            .connect_lazy_with(options);
+        Self {
+            connections,
+            begin: begin(is_pooled, session.statement_timeout, session.lock_timeout).into(),
+            begin_patiently: begin(is_pooled, Duration::ZERO, session.lock_timeout).into(),
+            patience: session.statement_timeout + GRACE,
+            lock_timeout: session.lock_timeout,
+        }
+    }
+
+    /// Begins a transaction. One that is dropped is rolled back.
+    ///
+    /// # Errors
+    /// No connection, or none that is free, within `database.connect_timeout_seconds`.
+    pub async fn begin(&self) -> Result<PgTransaction<'static>, Error> {
+        self.begin_as(&self.begin).await
+    }
+
+    /// As [`Pool::begin`], for what may take as long as it takes: no limit to a statement.
+    ///
+    /// # Errors
+    /// As [`Pool::begin`].
+    pub async fn begin_patiently(&self) -> Result<PgTransaction<'static>, Error> {
+        self.begin_as(&self.begin_patiently).await
+    }
+
+    /// A task of its own begins it: a BEGIN that is given up half-way would leave the transaction
+    /// open for whoever gets the connection next.
+    async fn begin_as(&self, statement: &Arc<str>) -> Result<PgTransaction<'static>, Error> {
+        let (connections, statement) = (self.connections.clone(), AssertSqlSafe(Arc::clone(statement)));
+        let beginning = tokio::spawn(async move { connections.begin_with(statement).await });
+        let begun = tokio::time::timeout(self.patience, beginning).await;
+        begun
+            .map_err(|_| Error::PoolTimedOut)?
+            .map_err(|_| Error::WorkerCrashed)?
+    }
+
+    /// How long the answer to a statement may take: the server gives up before. What is known of its
+    /// outcome after that is nothing.
+    pub fn patience(&self) -> Duration {
+        self.patience
+    }
+
+    /// How long a statement may wait for what another one holds.
+    pub fn lock_timeout(&self) -> Duration {
+        self.lock_timeout
+    }
+
+    /// How to connect to the database.
+    pub fn options(&self) -> Arc<PgConnectOptions> {
+        self.connections.connect_options()
+    }
+
+    /// Closes all connections. One that is lost without a word, or is being made, is not waited for.
+    pub async fn close(&self) {
+        let _ = tokio::time::timeout(CLOSE, self.connections.close()).await;
+    }
+}
+
+/// What a transaction begins with, in one message.
+fn begin(is_pooled: bool, statement_timeout: Duration, lock_timeout: Duration) -> String {
+    // Behind a pooler, the session may hold statements that another client left under names which
+    // we are about to give to our own.
+    let forget = if is_pooled { "deallocate all; " } else { "" };
+    format!(
+        "begin; {forget}set local time zone 'UTC'; set local statement_timeout = {}; \
+         set local lock_timeout = {}; set local idle_in_transaction_session_timeout = {}",
+        statement_timeout.as_millis(),
+        lock_timeout.as_millis(),
+        IDLE_IN_TRANSACTION.as_millis()
+    )
+}
+
+/// Whether a connection that was idle may still be used: not if the server has gone, nor if it takes
+/// no writes, as the old primary after a failover; another connection may find the new one.
+async fn takes_writes(connection: &mut PgConnection) -> Result<bool, Error> {
+    let row = connection
+        .fetch_one(sqlx::raw_sql("show transaction_read_only"))
+        .await?;
+    Ok(sqlx::Row::try_get::<String, _>(&row, 0)? == "off")
+}
+
+type Outcome = Either<PgQueryResult, PgRow>;
+
+/// A single statement is a transaction of its own, also where the pool is given in place of a
+/// connection. Nothing comes back before it is committed.
+impl<'p> Executor<'p> for &'p Pool {
+    type Database = Postgres;
+
+    fn fetch_many<'e, 'q: 'e, E>(self, query: E) -> BoxStream<'e, Result<Outcome, Error>>
+    where
+        'p: 'e,
+        E: 'q + Execute<'q, Postgres>,
+    {
+        let outcomes = async move {
+            let mut transaction = self.begin().await?;
+            let answer = (&mut *transaction).fetch_many(query).try_collect::<Vec<_>>();
+            let outcomes = in_time(self.patience, answer).await?;
+            in_time(self.patience, transaction.commit()).await?;
+            Ok::<_, Error>(stream::iter(outcomes.into_iter().map(Ok)))
+        };
+        stream::once(outcomes).try_flatten().boxed()
+    }
+
+    fn fetch_optional<'e, 'q: 'e, E>(self, query: E) -> BoxFuture<'e, Result<Option<PgRow>, Error>>
+    where
+        'p: 'e,
+        E: 'q + Execute<'q, Postgres>,
+    {
+        Box::pin(async move {
+            let mut transaction = self.begin().await?;
+            let row = in_time(self.patience, (&mut *transaction).fetch_optional(query)).await?;
+            in_time(self.patience, transaction.commit()).await?;
+            Ok(row)
+        })
+    }
+
+    fn prepare_with<'e>(
+        self,
+        sql: SqlStr,
+        parameters: &'e [PgTypeInfo],
+    ) -> BoxFuture<'e, Result<PgStatement, Error>>
+    where
+        'p: 'e,
+    {
+        (&self.connections).prepare_with(sql, parameters)
+    }
+
+    // Hidden in the trait's documentation, and there only with sqlx's compile-time checks.
+    fn describe<'e>(self, sql: SqlStr) -> BoxFuture<'e, Result<Describe<Postgres>, Error>>
+    where
+        'p: 'e,
+    {
+        (&self.connections).describe(sql)
+    }
+}
+
+async fn in_time<T>(patience: Duration, answer: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    match tokio::time::timeout(patience, answer).await {
+        Ok(answer) => answer,
+        Err(_) => Err(silence()),
+    }
+}
+
+/// The database was asked and does not answer.
+pub fn silence() -> Error {
+    Error::Io(std::io::Error::new(
+        std::io::ErrorKind::TimedOut,
+        "the database does not answer; whether it did what it was asked is not known",
+    ))
+}

@@ -1,0 +1,76 @@
+//! Points in a window's life at which a test may end, freeze or break this process. In a release
+//! build there is nothing of it.
+//!
+//! `SMARTASSIST_ETL_FAILPOINT=window.covered=kill@3` kills the process (SIGKILL) when it reaches
+//! that point for the third time; `stop` freezes it (SIGSTOP), `panic` panics.
+
+/// The points, in the order in which a run reaches them.
+pub const POINTS: [&str; 11] = [
+    "migration.applied",
+    "run.leased",
+    "run.opened",
+    "window.read",
+    "window.begun",
+    "window.written",
+    "window.covered",
+    "window.committed",
+    "run.closing",
+    "run.closed",
+    "run.released",
+];
+
+/// This point is reached.
+#[cfg(not(debug_assertions))]
+#[inline(always)]
+pub(crate) fn reach(_: &'static str) {}
+
+/// This point is reached.
+#[cfg(debug_assertions)]
+pub(crate) fn reach(point: &'static str) {
+    armed::reach(point);
+}
+
+#[cfg(debug_assertions)]
+mod armed {
+    use std::sync::LazyLock;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use nix::sys::signal::{Signal, raise};
+
+    struct Failpoint {
+        point: String,
+        action: String,
+        /// Counted from 1.
+        time: u64,
+    }
+
+    static FAILPOINT: LazyLock<Option<Failpoint>> = LazyLock::new(|| {
+        let text = std::env::var("SMARTASSIST_ETL_FAILPOINT").ok()?;
+        let (point, action) = text.split_once('=')?;
+        let (action, time) = action.split_once('@').unwrap_or((action, "1"));
+        Some(Failpoint {
+            point: point.to_owned(),
+            action: action.to_owned(),
+            time: time.parse().ok()?,
+        })
+    });
+
+    static REACHED: AtomicU64 = AtomicU64::new(0);
+
+    #[expect(clippy::panic, reason = "that is what was asked for")]
+    pub(super) fn reach(point: &str) {
+        debug_assert!(super::POINTS.contains(&point), "{point}");
+        let Some(failpoint) = FAILPOINT.as_ref().filter(|failpoint| failpoint.point == point) else {
+            return;
+        };
+        if REACHED.fetch_add(1, Ordering::Relaxed) + 1 != failpoint.time {
+            return;
+        }
+        // Where a signal cannot be raised, the test that waits for it says so.
+        let _ = match failpoint.action.as_str() {
+            "kill" => raise(Signal::SIGKILL),
+            "stop" => raise(Signal::SIGSTOP),
+            _ => panic!("failpoint"),
+        };
+    }
+}

@@ -1,0 +1,43 @@
+//! A transaction that another one was in the way of is tried again.
+
+use std::time::Duration;
+
+use backon::{BackoffBuilder, ExponentialBuilder};
+use tracing::warn;
+
+use crate::observe::{self, chain};
+
+use super::LoadError;
+
+/// Tries beyond the first. Each of them may wait as long as a lock may take, so few.
+const RETRIES: usize = 4;
+
+const FIRST_PAUSE: Duration = Duration::from_millis(20);
+
+/// Runs a transaction, and again a few times where PostgreSQL ended it for another one's sake:
+/// deadlock, serialization failure, or a lock that was not to be had in time. Nothing was done then.
+///
+/// # Errors
+/// What was still wrong with the last try; anything else at once.
+pub async fn retry<T, F>(account: &str, mut transaction: impl FnMut() -> F) -> Result<T, LoadError>
+where
+    F: Future<Output = Result<T, LoadError>>,
+{
+    let mut pauses = ExponentialBuilder::default()
+        .with_min_delay(FIRST_PAUSE)
+        .with_max_times(RETRIES)
+        .with_jitter()
+        .build();
+    loop {
+        let error = match transaction().await {
+            Err(error) if error.is_conflict() => error,
+            ended => return ended,
+        };
+        let Some(pause) = pauses.next() else {
+            return Err(error);
+        };
+        observe::database_error(account, &error);
+        warn!(error = %chain(&error), "another transaction was in the way, trying again");
+        tokio::time::sleep(pause).await;
+    }
+}
