@@ -5,13 +5,15 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
-    reason = "a test fails by panicking"
+    clippy::print_stdout,
+    reason = "a test fails by panicking, and shows what it printed"
 )]
 
 mod cli;
 mod daemon;
 mod docs;
 mod extract;
+mod faults;
 mod load;
 mod migrations;
 mod support;

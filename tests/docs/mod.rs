@@ -9,7 +9,50 @@ use crate::support::{Program, Setup, TestDatabase};
 
 const README: &str = include_str!("../../README.md");
 const PRIVACY: &str = include_str!("../../docs/privacy.md");
+const FAULTS: &str = include_str!("../../docs/faults.md");
 const OPERATIONS: &str = include_str!("../../docs/operations.md");
+
+/// Every row of the tables of faults ends with the names of its tests.
+#[test]
+fn every_fault_names_tests_that_exist() {
+    let mut sources = String::new();
+    for folder in ["src", "tests", "simulator"] {
+        read_sources(
+            &std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(folder),
+            &mut sources,
+        );
+    }
+    let mut faults = 0;
+    for row in FAULTS
+        .lines()
+        .filter(|line| line.starts_with("| ") && line.matches(" | ").count() == 2)
+    {
+        let tests = row.rsplit(" | ").next().unwrap().trim_end_matches(" |");
+        if matches!(tests, "tests" | "---") {
+            continue;
+        }
+        faults += 1;
+        for test in tests.split(", ") {
+            let name = test.trim_matches('`');
+            assert!(
+                sources.contains(&format!("fn {name}()")),
+                "no test {name}, of: {row}"
+            );
+        }
+    }
+    assert!(faults >= 58, "{faults}");
+}
+
+fn read_sources(folder: &std::path::Path, sources: &mut String) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            read_sources(&path, sources);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            sources.push_str(&std::fs::read_to_string(path).unwrap());
+        }
+    }
+}
 
 #[tokio::test]
 async fn every_query_of_the_readme_runs() {

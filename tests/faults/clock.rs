@@ -1,0 +1,114 @@
+//! Clocks that jump, differ or stand still: nothing that has not happened yet counts as read.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use smartassist_etl::load::runs::Outcome;
+use smartassist_etl::sync::{AccountWorker, Job, RunReport};
+use tokio_util::sync::CancellationToken;
+
+use super::watch;
+use crate::support::{Setup, TestDatabase, instant};
+
+/// Everything up to noon of 15 January is loaded.
+async fn loaded() -> (TestDatabase, Setup, AccountWorker) {
+    let database = TestDatabase::migrated().await;
+    let setup = Setup::with_interactions(300).await;
+    let worker = setup.worker(&database.pool);
+    assert_eq!(poll(&worker).await.outcome, Outcome::Succeeded);
+    (database, setup, worker)
+}
+
+async fn poll(worker: &AccountWorker) -> RunReport {
+    worker.run(&Job::Poll, &CancellationToken::new()).await
+}
+
+/// The API's time goes on, ours as well.
+fn pass(setup: &Setup, ours_ahead: TimeDelta, span: TimeDelta) {
+    let now = setup.simulator.world().now() + span;
+    setup.simulator.world().set_now(now);
+    setup.clock.set(now + ours_ahead);
+}
+
+fn settled(setup: &Setup) -> DateTime<Utc> {
+    // Clocks that differ by a few seconds are the same.
+    setup.simulator.world().now() - TimeDelta::seconds(120 - 6)
+}
+
+#[tokio::test]
+async fn with_our_clock_an_hour_ahead_nothing_counts_as_read_before_it_has_happened() {
+    let (database, setup, worker) = loaded().await;
+    let ahead = TimeDelta::hours(1);
+    for minute in 0..6 {
+        // It is set right after three polls.
+        let ours = if minute < 4 { ahead } else { TimeDelta::zero() };
+        setup.simulator.world().arrive(3, TimeDelta::zero());
+        pass(&setup, ours, TimeDelta::minutes(5));
+        // The first asks without knowing that the clock has jumped, the second knows it.
+        for _ in 0..2 {
+            let report = poll(&worker).await;
+            assert_eq!(report.outcome, Outcome::Succeeded);
+            let watermark = report.watermark.unwrap();
+            assert!(watermark <= settled(&setup), "{minute}: {watermark}");
+            assert!(
+                watermark >= settled(&setup) - TimeDelta::seconds(20),
+                "{minute}: {watermark}"
+            );
+        }
+        assert_eq!(database.counts().await[0], 300 + 3 * (minute + 1));
+    }
+    watch::same_as_a_fresh_load(&setup, &database).await;
+}
+
+#[tokio::test]
+async fn with_our_clock_an_hour_behind_nothing_is_lost_and_the_hour_is_read_once_it_is_right() {
+    let (database, setup, worker) = loaded().await;
+    let before = poll(&worker).await.watermark;
+    setup.simulator.world().arrive(5, TimeDelta::zero());
+    pass(&setup, -TimeDelta::hours(1), TimeDelta::minutes(30));
+    let behind = poll(&worker).await;
+    assert_eq!((behind.outcome, behind.watermark), (Outcome::Succeeded, before));
+    pass(&setup, TimeDelta::zero(), TimeDelta::minutes(30));
+    assert_eq!(poll(&worker).await.counters.inserted, 5);
+    watch::same_as_a_fresh_load(&setup, &database).await;
+}
+
+#[tokio::test]
+async fn a_clock_that_is_an_hour_off_is_no_reason_to_be_refused() {
+    for off in [TimeDelta::hours(1), TimeDelta::hours(-1)] {
+        let setup = Setup::with_interactions(20).await;
+        setup.clock.set(setup.simulator.world().now() + off);
+        let database = TestDatabase::migrated().await;
+        let report = setup.sync(&database).await;
+        assert_eq!(report.outcome, Outcome::Succeeded, "{off}");
+        let refused = setup.simulator.world().counters().unauthorized;
+        assert!(refused <= 1, "the first answer says what time it is there");
+    }
+}
+
+#[tokio::test]
+async fn an_api_whose_clock_is_five_minutes_behind_is_read_by_its_own_time() {
+    let (database, setup, worker) = loaded().await;
+    let ahead = TimeDelta::minutes(5);
+    pass(&setup, ahead, TimeDelta::minutes(10));
+    poll(&worker).await;
+    // It starts now, and that is minutes ago by our clock: no refresh is needed to find it.
+    setup.simulator.world().arrive(1, TimeDelta::zero());
+    pass(&setup, ahead, TimeDelta::minutes(5));
+    assert_eq!(poll(&worker).await.counters.inserted, 1);
+    assert_eq!(database.counts().await[0], 301);
+}
+
+#[tokio::test]
+async fn after_twelve_hours_of_sleep_one_run_reads_the_whole_gap() {
+    let (database, setup, worker) = loaded().await;
+    for hour in 0..12 {
+        setup.pass(TimeDelta::hours(1));
+        setup.simulator.world().arrive(10 + hour, TimeDelta::minutes(5));
+    }
+    let report = poll(&worker).await;
+    assert_eq!(
+        (report.outcome, report.counters.inserted),
+        (Outcome::Succeeded, 186)
+    );
+    assert_eq!(report.watermark, Some(instant("2026-01-15T23:58:00Z")));
+    watch::same_as_a_fresh_load(&setup, &database).await;
+}

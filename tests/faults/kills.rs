@@ -1,0 +1,180 @@
+//! The process is killed, frozen or panics: whoever comes next makes the same tables.
+
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+use smartassist_etl::failpoint;
+use std::os::unix::process::ExitStatusExt;
+
+use super::dice::Dice;
+use super::watch;
+use crate::support::daemon::environment;
+use crate::support::{Program, Setup, TestDatabase};
+
+const FAILPOINT: &str = "SMARTASSIST_ETL_FAILPOINT";
+
+/// Leases of processes that are dead end now, not in a few seconds.
+const END_LEASES: &str = "update smartassist_sync.leases set expires_at = clock_timestamp()";
+
+#[tokio::test]
+async fn killed_at_any_point_of_a_windows_life_the_next_process_converges() {
+    let setup = Setup::live().await;
+    setup.seed_days(3, 2, 0, 3_000);
+    let fresh = TestDatabase::migrated().await;
+    setup.sync(&fresh).await;
+    for point in failpoint::POINTS {
+        let times: &[u32] = if point.starts_with("window.") {
+            &[1, 2]
+        } else {
+            &[1]
+        };
+        for time in times {
+            let database = if point.starts_with("migration.") {
+                TestDatabase::empty().await
+            } else {
+                TestDatabase::migrated().await
+            };
+            let (mut environment, _) = environment(&setup, &database).await;
+            environment.insert(FAILPOINT.to_owned(), format!("{point}=kill@{time}"));
+            let killed = Program::run(&["sync"], &environment).await;
+            assert_eq!(killed.status.signal(), Some(9), "{point} {time}");
+            environment.remove(FAILPOINT);
+            if !point.starts_with("migration.") {
+                watch::install(&database).await;
+                database.execute(END_LEASES).await;
+            }
+            let next = Program::run(&["sync"], &environment).await;
+            assert_eq!(next.code(), 0, "{point} {time}\n{}", next.log.join("\n"));
+            watch::equal(&database, &fresh).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_panic_in_a_run_ends_that_run_and_the_next_one_happens() {
+    let database = TestDatabase::migrated().await;
+    let setup = Setup::live().await;
+    setup.seed_days(3, 2, 0, 3_000);
+    watch::install(&database).await;
+    for point in ["window.written", "window.read", "run.leased"] {
+        let (mut environment, _) = environment(&setup, &database).await;
+        environment.insert(FAILPOINT.to_owned(), format!("{point}=panic"));
+        let mut daemon = Program::start(&["run"], &environment);
+        // One task reads each window, and fails for itself.
+        let said = if point == "window.read" {
+            "window failed, nothing of it is covered"
+        } else {
+            "run failed: it panicked"
+        };
+        let panicked = daemon.event("a part of the program panicked").await;
+        assert!(
+            panicked["location"]
+                .as_str()
+                .unwrap()
+                .starts_with("src/failpoint.rs"),
+            "{panicked}"
+        );
+        daemon.event(said).await;
+        while daemon.finished("poll").await["outcome"] != "succeeded" {}
+        daemon.signal(Signal::SIGTERM);
+        assert_eq!(daemon.ended().await.code(), 0, "{point}");
+        database
+            .execute("update smartassist_sync.accounts set coverage = '{}', watermark = start_from; delete from smartassist.sessions; delete from public.seen")
+            .await;
+    }
+    assert_eq!(
+        Program::run(&["sync"], &environment(&setup, &database).await.0)
+            .await
+            .code(),
+        0
+    );
+    watch::check(&database).await;
+    watch::same_as_a_fresh_load(&setup, &database).await;
+}
+
+/// A worker freezes at this point for longer than its lease and another one takes over; then it wakes.
+async fn freezes(point: &str) {
+    let database = TestDatabase::migrated().await;
+    watch::install(&database).await;
+    let setup = Setup::live().await;
+    setup.seed_days(3, 2, 0, 3_000);
+    let (mut frozen, _) = environment(&setup, &database).await;
+    frozen.insert("SMARTASSIST_ETL__SYNC__LEASE_SECONDS".to_owned(), "3".to_owned());
+    let (mut standby, _) = environment(&setup, &database).await;
+    standby.insert("SMARTASSIST_ETL__SYNC__LEASE_SECONDS".to_owned(), "3".to_owned());
+    frozen.insert(FAILPOINT.to_owned(), format!("{point}=stop@2"));
+    let mut frozen = Program::start(&["run"], &frozen);
+    frozen.event("run started").await;
+    let mut standby = Program::start(&["run"], &standby);
+    while standby.finished("poll").await["outcome"] != "succeeded" {}
+    let token = "select token from smartassist_sync.leases";
+    let taken_over = database.number(token).await;
+    assert!(taken_over > 1, "nobody took over");
+    let of_the_frozen = "select count(*) from smartassist_sync.windows where token = 1";
+    let written = database.number(of_the_frozen).await;
+    frozen.signal(Signal::SIGCONT);
+    assert_ne!(frozen.finished("poll").await["outcome"], "succeeded");
+    assert_eq!(
+        database.number(of_the_frozen).await,
+        written,
+        "{point}: it wrote after it woke"
+    );
+    // It is well again, and stands by or takes its turn.
+    frozen.finished("poll").await;
+    for daemon in [frozen, standby] {
+        daemon.signal(Signal::SIGTERM);
+        assert_eq!(daemon.ended().await.code(), 0);
+    }
+    watch::tokens_never_go_back(&database).await;
+    watch::check(&database).await;
+    watch::same_as_a_fresh_load(&setup, &database).await;
+}
+
+#[tokio::test]
+async fn a_worker_that_freezes_between_transactions_is_replaced_and_steps_back() {
+    freezes("window.read").await;
+}
+
+#[tokio::test]
+async fn a_worker_that_freezes_within_a_transaction_is_replaced_and_steps_back() {
+    freezes("window.covered").await;
+}
+
+/// How often a load of so many interactions is killed. `KILLS` and `SEED` in the environment change it.
+const KILLS: u64 = 200;
+const INTERACTIONS: usize = 50_000;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_load_that_is_killed_two_hundred_times_ends_with_the_same_tables() {
+    let mut dice = Dice::seeded();
+    let kills = std::env::var("KILLS")
+        .ok()
+        .and_then(|kills| kills.parse().ok())
+        .unwrap_or(KILLS);
+    let mut setup = Setup::live().await;
+    let days = 30;
+    setup.set("start_from", &crate::support::days_ago(days));
+    setup.seed_days(11, days, 0, INTERACTIONS);
+    // A load takes its time, so that no kill comes too late.
+    setup.simulator.world().behaviour.latency = Duration::from_millis(10);
+    setup.set("max_in_flight", "2");
+    let database = TestDatabase::migrated().await;
+    watch::install(&database).await;
+    let (environment, _) = environment(&setup, &database).await;
+    let mut while_loading = 0;
+    for _ in 0..kills {
+        let program = Program::start(&["sync"], &environment);
+        tokio::time::sleep(Duration::from_millis(dice.within(50..500))).await;
+        program.signal(Signal::SIGKILL);
+        let ended = program.ended().await;
+        while_loading += u64::from(ended.status.signal() == Some(9) && !ended.log.is_empty());
+        database.execute(END_LEASES).await;
+    }
+    println!("killed while it was loading: {while_loading} times");
+    setup.simulator.world().behaviour.latency = Duration::ZERO;
+    let last = Program::run(&["sync"], &environment).await;
+    assert_eq!(last.code(), 0, "{}", last.log.join("\n"));
+    watch::tokens_never_go_back(&database).await;
+    watch::check(&database).await;
+    watch::same_as_a_fresh_load(&setup, &database).await;
+}

@@ -1,0 +1,22 @@
+//! What may go wrong, and what must come out: `docs/faults.md` says which test is for which fault.
+
+mod accounts;
+mod api;
+mod clock;
+mod data;
+mod dice;
+mod garbage;
+mod kills;
+mod network;
+mod pooler;
+mod postgres;
+mod process;
+mod proxy;
+mod replicas;
+mod schema;
+mod soak;
+mod stall;
+mod storm;
+mod tls;
+mod trial;
+mod watch;

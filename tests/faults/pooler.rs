@@ -1,0 +1,187 @@
+//! Behind pgbouncer in transaction mode, which gives each transaction another session: every
+//! command works, and nothing piles up in the sessions.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{Connection, Executor, PgConnection, Row};
+use tokio::process::{Child, Command};
+
+use super::watch;
+use crate::support::daemon::environment;
+use crate::support::{Program, Setup, TestDatabase, database, days_ago};
+
+/// A pgbouncer before the tests' PostgreSQL. It is killed when a test drops it.
+struct Pooler {
+    _process: Child,
+    _directory: tempfile::TempDir,
+    port: u16,
+    password: String,
+}
+
+fn configuration(server: u16, port: u16, users: &Path) -> String {
+    format!(
+        "[databases]\n* = host=127.0.0.1 port={server}\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\n\
+         unix_socket_dir =\nauth_type = scram-sha-256\nauth_file = {}\npool_mode = transaction\n\
+         default_pool_size = 3\nmax_client_conn = 200\nserver_reset_query =\n",
+        users.display()
+    )
+}
+
+impl Pooler {
+    /// With fewer sessions than clients want, so that they are passed round.
+    async fn start() -> Self {
+        let server = database::server().await.options();
+        let url = database::url(&server);
+        let credentials = url.split_once("://").unwrap().1.split_once('@').unwrap().0;
+        let (user, password) = credentials.split_once(':').unwrap();
+        let port = std::net::TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap()
+            .port();
+        let directory = tempfile::tempdir().unwrap();
+        let entered_by_all = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(directory.path(), entered_by_all).unwrap();
+        let (settings, users) = (
+            directory.path().join("pgbouncer.ini"),
+            directory.path().join("users.txt"),
+        );
+        std::fs::write(&users, format!("\"{user}\" \"{password}\"\n")).unwrap();
+        std::fs::write(&settings, configuration(server.get_port(), port, &users)).unwrap();
+        // Where Debian puts it is not on everybody's path.
+        let program = ["/usr/sbin/pgbouncer"]
+            .into_iter()
+            .find(|path| Path::new(path).exists());
+        let mut command = Command::new(program.unwrap_or("pgbouncer"));
+        // It refuses to be root.
+        if nix::unistd::geteuid().is_root() {
+            command.args(["-u", "nobody"]);
+        }
+        let process = command
+            .arg(&settings)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("pgbouncer is not installed: scripts/setup.sh does it");
+        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        Self {
+            _process: process,
+            _directory: directory,
+            port,
+            password: password.to_owned(),
+        }
+    }
+
+    async fn environment(&self, setup: &Setup, database: &TestDatabase) -> HashMap<String, String> {
+        let (mut environment, _) = environment(setup, database).await;
+        let server = database::server().await.options();
+        let user = server.get_username();
+        environment.extend([
+            (
+                "DATABASE_URL".to_owned(),
+                format!(
+                    "postgres://{user}:{}@127.0.0.1:{}/{}",
+                    self.password, self.port, database.name
+                ),
+            ),
+            (
+                "SMARTASSIST_ETL__DATABASE__STATEMENT_CACHE".to_owned(),
+                "0".to_owned(),
+            ),
+            ("SMARTASSIST_ETL__PRIVACY__KEY".to_owned(), "k".repeat(32)),
+        ]);
+        environment
+    }
+}
+
+#[tokio::test]
+async fn every_command_works_behind_a_pooler_in_transaction_mode() {
+    let pooler = Pooler::start().await;
+    let database = TestDatabase::empty().await;
+    let mut setup = Setup::live().await;
+    setup.set("start_from", &days_ago(2));
+    setup.seed_days(4, 2, 0, 600);
+    let environment = pooler.environment(&setup, &database).await;
+    let (from, to) = (days_ago(2), days_ago(0));
+    let commands: [&[&str]; 11] = [
+        &["migrate"],
+        &["migrate"],
+        &["sync"],
+        &["sync"],
+        &["status"],
+        &["doctor"],
+        &["verify", "--from", &from, "--to", &to],
+        &["backfill", "--refetch", "--from", &from, "--to", &to],
+        &["replay"],
+        &["retry-rejected"],
+        &["erase", "--email", "nobody@example.com"],
+    ];
+    for command in commands {
+        let ended = Program::run(command, &environment).await;
+        assert_eq!(
+            ended.code(),
+            0,
+            "{command:?}\n{}\n{}",
+            ended.stdout,
+            ended.log.join("\n")
+        );
+    }
+    watch::same_as_a_fresh_load(&setup, &database).await;
+}
+
+#[tokio::test]
+async fn daemons_behind_a_pooler_share_its_sessions_and_leave_no_statements_behind() {
+    let pooler = Pooler::start().await;
+    let database = TestDatabase::migrated().await;
+    watch::install(&database).await;
+    let setup = Setup::live().await;
+    setup.seed_days(4, 2, 0, 2_000);
+    let mut environments = Vec::new();
+    for _ in 0..3 {
+        let (_, port) = environment(&setup, &database).await;
+        let mut environment = pooler.environment(&setup, &database).await;
+        environment.insert(
+            "SMARTASSIST_ETL__HTTP__BIND".to_owned(),
+            format!("127.0.0.1:{port}"),
+        );
+        environments.push(environment);
+    }
+    let mut daemons: Vec<Program> = environments
+        .iter()
+        .map(|environment| Program::start(&["run"], environment))
+        .collect();
+    while daemons[0].finished("poll").await["outcome"] == "failed" {}
+    // Many polls by all three, over the same three sessions.
+    tokio::time::sleep(Duration::from_secs(8)).await;
+    let options: PgConnectOptions = environments[0]["DATABASE_URL"].parse().unwrap();
+    let mut connection = PgConnection::connect_with(&options.extra_float_digits(None))
+        .await
+        .unwrap();
+    let mut most = 0;
+    for _ in 0..20 {
+        // As simple text, which needs no prepared statement of its own.
+        let count = sqlx::raw_sql("select count(*)::text from pg_prepared_statements");
+        let row = connection.fetch_one(count).await.unwrap();
+        most = most.max(row.get::<String, _>(0).parse::<u64>().unwrap());
+    }
+    // What the last transaction of a session prepared is there until the next one.
+    assert!(most < 40, "{most} statements in a session");
+    for daemon in daemons {
+        daemon.signal(Signal::SIGTERM);
+        let ended = daemon.ended().await;
+        assert_eq!(ended.code(), 0);
+        let failed: Vec<_> = ended.events("run failed");
+        assert!(failed.is_empty(), "{failed:?}");
+    }
+    watch::check(&database).await;
+    watch::same_as_a_fresh_load(&setup, &database).await;
+}

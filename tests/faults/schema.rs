@@ -1,0 +1,94 @@
+//! The schema and the books: what is not as it should be is refused, and can be mended.
+
+use std::time::Duration;
+
+use smartassist_etl::config::SessionConfig;
+use smartassist_etl::database::{MigrationError, Pool, migrate};
+use smartassist_etl::load::LoadError;
+use smartassist_etl::load::runs::Outcome;
+use sqlx::Connection;
+
+use super::postgres::{session, start};
+use super::watch;
+use crate::support::TestDatabase;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+#[tokio::test]
+async fn whoever_migrates_is_waited_for_but_not_for_ever() {
+    let database = TestDatabase::empty().await;
+    let quick = SessionConfig {
+        lock_timeout: SECOND,
+        ..session()
+    };
+    let pool = Pool::new((*database.pool.options()).clone(), &quick);
+    let mut other = sqlx::PgConnection::connect_with(&database.pool.options())
+        .await
+        .unwrap();
+    let hold = "begin; select pg_advisory_xact_lock(hashtext('smartassist_sync'))";
+    sqlx::raw_sql(hold).execute(&mut other).await.unwrap();
+    let error = migrate(&pool).await.unwrap_err();
+    assert!(
+        matches!(error, MigrationError::Locked(_)) && error.is_passing(),
+        "{error}"
+    );
+    sqlx::raw_sql("rollback").execute(&mut other).await.unwrap();
+    migrate(&pool).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_migration_that_fails_half_way_leaves_nothing_and_can_be_run_again() {
+    let database = TestDatabase::empty().await;
+    // The last but a few of the migrations meets something in its way.
+    database
+        .execute("create schema smartassist_bi; create view smartassist_bi.interactions as select 1 as mine")
+        .await;
+    let error = migrate(&database.pool).await.unwrap_err();
+    assert!(!error.is_passing(), "{error}");
+    let ours = "select count(*) from pg_class as class join pg_namespace as schema on schema.oid = class.relnamespace \
+                where schema.nspname in ('smartassist', 'smartassist_sync')";
+    assert_eq!(database.number(ours).await, 0, "{error}");
+    database.execute("drop schema smartassist_bi cascade").await;
+    migrate(&database.pool).await.unwrap();
+}
+
+#[tokio::test]
+async fn books_that_cannot_be_true_are_refused_and_can_be_mended() {
+    let (database, setup) = start().await;
+    assert_eq!(setup.sync(&database).await.outcome, Outcome::Succeeded);
+    let wrong = [
+        (
+            "coverage = coverage + '{[2026-01-15Z,2999-01-01Z)}'",
+            "in the future",
+        ),
+        ("watermark = '2998-01-01Z'", "nothing is covered beyond"),
+        (
+            "coverage = coverage + '{[2024-01-01Z,2024-02-01Z)}'",
+            "no window of the ledger",
+        ),
+    ];
+    for (edit, said) in wrong {
+        database
+            .execute(&format!("update smartassist_sync.accounts set {edit}"))
+            .await;
+        let requests = setup.simulator.world().requests().count();
+        let refused = setup.sync(&database).await;
+        assert_eq!(refused.outcome, Outcome::Failed, "{edit}");
+        assert_eq!(
+            setup.simulator.world().requests().count(),
+            requests,
+            "nothing is asked for"
+        );
+        let error = smartassist_etl::load::accounts::check(&database.pool, "acct-sim", true).await;
+        let Err(error @ LoadError::Books(_)) = error else {
+            panic!("{edit}: {error:?}")
+        };
+        assert!(error.to_string().contains(said), "{error}");
+        assert!(error.remedy().contains("mend_coverage"), "{}", error.remedy());
+        database
+            .execute("select smartassist_sync.mend_coverage('acct-sim')")
+            .await;
+        assert_eq!(setup.sync(&database).await.outcome, Outcome::Succeeded, "{edit}");
+    }
+    watch::same_as_a_fresh_load(&setup, &database).await;
+}
