@@ -6,13 +6,16 @@ CARGO := scripts/with-toolchain.sh cargo
 IMAGE := smartassist-etl
 VERSION := $(shell sed -n 's/^version *= *"\(.*\)"/\1/p' Cargo.toml | head -n 1)
 
-.PHONY: help demo test lint fmt-check clippy rustdoc deny versions bench data-dictionary fuzz image clean
+.PHONY: help demo test soak lint fmt-check clippy rustdoc deny versions bench data-dictionary fuzz image clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
 
 demo: ## watch it work: a simulated contact centre, the daemon, a private PostgreSQL (ONCE=1: once through, then exit)
 	@scripts/with-toolchain.sh scripts/demo.sh
+
+# What only the tests need is installed for them alone.
+test soak: export SETUP_FOR = test
 
 test: ## all tests, on a private PostgreSQL
 	$(CARGO) test --workspace --locked
@@ -37,6 +40,9 @@ versions:
 
 bench: ## interactions a second, requests a first load (BENCH=throughput, requests, budget: only these parts)
 	$(CARGO) bench --bench load --locked
+
+soak: ## ten minutes of polls every second, watching memory and connections (SOAK_SECONDS=)
+	$(CARGO) test --test main --locked faults::soak -- --ignored --nocapture
 
 data-dictionary: ## writes docs/data-dictionary.md anew, from the comments in the migrations
 	UPDATE_DOCS=1 $(CARGO) test --test main --locked the_data_dictionary_is_what_the_database_says

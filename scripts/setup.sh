@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what building and testing need and this machine lacks: a C compiler, make, curl, CA certificates, the
-# PostgreSQL server programs, the Rust toolchain of rust-toolchain.toml. Where everything is there, it does nothing and
-# needs no network. `make` runs it first; running it by hand is fine too.
+# PostgreSQL server programs, the Rust toolchain of rust-toolchain.toml; for the tests (SETUP_FOR=test) pgbouncer as well.
+# Where everything is there, it does nothing and needs no network. `make` runs it first; running it by hand is fine too.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -31,6 +31,7 @@ have make || missing+=(make)
 have curl || missing+=(curl)
 have_certificates || missing+=(ca-certificates)
 have_postgresql || missing+=(postgresql)
+[ "${SETUP_FOR:-}" != test ] || have pgbouncer || [ -x /usr/sbin/pgbouncer ] || missing+=(pgbouncer)
 
 # apt-get as root, or through sudo where that asks for no password.
 as_root() {
