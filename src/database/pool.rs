@@ -133,10 +133,12 @@ fn begin(is_pooled: bool, statement_timeout: Duration, lock_timeout: Duration) -
 /// Whether a connection that was idle may still be used: not if the server has gone, nor if it takes
 /// no writes, as the old primary after a failover; another connection may find the new one.
 async fn takes_writes(connection: &mut PgConnection) -> Result<bool, Error> {
-    let row = connection
+    let answer = connection
         .fetch_one(sqlx::raw_sql("show transaction_read_only"))
-        .await?;
-    Ok(sqlx::Row::try_get::<String, _>(&row, 0)? == "off")
+        .await;
+    // Why it is of no use is nobody's concern: whoever asked gets another one, or that one's error.
+    let value = answer.and_then(|row| sqlx::Row::try_get::<String, _>(&row, 0));
+    Ok(value.is_ok_and(|value| value == "off"))
 }
 
 type Outcome = Either<PgQueryResult, PgRow>;
