@@ -67,7 +67,7 @@ async fn a_host_that_never_answers_a_connection_runs_into_the_limit() {
     // A backlog that is full: nobody accepts, and no further connection is let in.
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
-    let filling: Vec<_> = (0..600)
+    let filling: Vec<_> = (0..200)
         .map(|_| {
             let socket = tokio::net::TcpSocket::new_v4().unwrap();
             tokio::spawn(socket.connect(address))

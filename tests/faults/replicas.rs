@@ -53,7 +53,7 @@ async fn maltreat(environments: &[HashMap<String, String>], dice: &mut Dice) -> 
                 frozen[place] = !frozen[place];
             }
             6..8 => {
-                replicas[place].signal(Signal::SIGKILL);
+                replicas[place].kill().await;
                 replicas[place] = start(place);
                 frozen[place] = false;
             }
@@ -96,7 +96,8 @@ async fn three_replicas_that_are_frozen_and_killed_keep_one_history_of_each_acco
         .expect("the replicas do not catch up");
     for replica in replicas {
         replica.signal(Signal::SIGTERM);
-        assert_eq!(replica.ended().await.code(), 0);
+        let ended = replica.ended().await;
+        assert_eq!(ended.code(), 0, "{}", ended.log.join("\n"));
     }
     watch::tokens_never_go_back(&database).await;
     watch::check(&database).await;

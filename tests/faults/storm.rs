@@ -69,7 +69,7 @@ impl Storm {
             5 => self.hold_locks().await,
             6 => self.take_no_writes().await,
             7 => {
-                self.daemon.signal(Signal::SIGKILL);
+                self.daemon.kill().await;
                 self.daemon = Program::start(&["run"], &self.environment);
                 self.is_frozen = false;
             }

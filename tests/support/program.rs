@@ -134,6 +134,12 @@ impl Program {
         self.child.id().unwrap()
     }
 
+    /// Kills it, and waits until it is gone with its port.
+    pub(crate) async fn kill(&mut self) {
+        self.signal(nix::sys::signal::Signal::SIGKILL);
+        self.child.wait().await.unwrap();
+    }
+
     pub(crate) fn has_ended(&mut self) -> bool {
         self.child.try_wait().unwrap().is_some()
     }

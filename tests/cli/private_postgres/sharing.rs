@@ -51,7 +51,7 @@ async fn two_starts_at_once_share_one_server() {
 async fn a_daemon_waits_for_another_process_to_end_and_then_has_its_own_server() {
     let setup = Setup::with_interactions(20).await;
     setup.simulator.world().set_behaviour(Behaviour {
-        latency: Duration::from_millis(100),
+        latency: Duration::from_millis(500),
         ..Behaviour::default()
     });
     let data = data_dir();
