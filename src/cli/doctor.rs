@@ -1,14 +1,23 @@
 //! `doctor`: what is wrong or surprising, and what to mend.
 
+use std::fmt::Write;
 use std::sync::Arc;
 
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
-use crate::doctor;
+use crate::doctor::{self, Finding, Level, Report};
 
 use super::accounts::worst;
 use super::exit::CommandError;
+use super::layout::hanging;
 use super::output::print;
+use super::paint::Paint;
+
+/// Where what was found begins, behind how bad it is.
+const FOUND: usize = 9;
+
+/// Where what it means and what to do begin, behind the word for it.
+const ADVICE: usize = FOUND + 8;
 
 pub(super) async fn doctor(config: &Config, as_json: bool) -> Result<(), CommandError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
@@ -16,8 +25,108 @@ pub(super) async fn doctor(config: &Config, as_json: bool) -> Result<(), Command
     let text = if as_json {
         format!("{:#}\n", report.to_json())
     } else {
-        report.to_text()
+        to_text(&report, Paint::of_stdout())
     };
     print(&text)?;
     worst(report.failures()).map_or(Ok(()), |failure| Err(CommandError::Found(failure)))
+}
+
+/// For people.
+fn to_text(report: &Report, paint: Paint) -> String {
+    let mut text = String::new();
+    for finding in &report.findings {
+        render(finding, paint, &mut text);
+    }
+    let count = |level| {
+        let findings = report.findings.iter().filter(|finding| finding.status == level);
+        findings.count()
+    };
+    // Writing to a String cannot fail.
+    let _ = writeln!(
+        text,
+        "\n{}",
+        paint.heading(format_args!(
+            "{} checks: {} ok, {} with a warning, {} failed",
+            report.findings.len(),
+            count(Level::Ok),
+            count(Level::Warning),
+            count(Level::Failed)
+        ))
+    );
+    let requests = format!(
+        "{} requests to the API were made for this. They count against the accounts' request budgets.",
+        report.requests
+    );
+    let _ = writeln!(text, "{}", hanging(&requests, 0));
+    text
+}
+
+/// How bad it is comes first, so that an eye that runs down the lines stops at the right ones.
+fn render(finding: &Finding, paint: Paint, text: &mut String) {
+    let level = match finding.status {
+        Level::Ok => paint.ok(format_args!("{:<FOUND$}", "ok")),
+        Level::Warning => paint.warning(format_args!("{:<FOUND$}", "warning")),
+        Level::Failed => paint.failed(format_args!("{:<FOUND$}", "failed")),
+    };
+    let account = finding
+        .account
+        .as_ref()
+        .map_or_else(String::new, |account| format!("{account}: "));
+    let found = format!("{account}{}: {}", finding.check, finding.found);
+    let _ = writeln!(text, "{level}{}", hanging(&found, FOUND));
+    for (word, advice) in [("means:", &finding.means), ("remedy:", &finding.remedy)] {
+        if let Some(advice) = advice {
+            let _ = writeln!(text, "{:FOUND$}{word:<8}{}", "", hanging(advice, ADVICE));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sync::Failure;
+
+    fn report() -> Report {
+        let failed = Finding::failed("sign-in", "the API refused us", Failure::Refused)
+            .means("nothing is loaded for this account")
+            .remedy(
+                "check client_id, client_secret, account_id and stream_id, and that the app has the scope",
+            );
+        Report {
+            findings: vec![Finding::ok("database", "it answers"), failed.of("main")],
+            requests: 2,
+        }
+    }
+
+    #[test]
+    fn a_finding_is_a_line_with_what_it_means_and_what_to_do_below() {
+        assert_eq!(
+            to_text(&report(), Paint::Plain),
+            "\
+ok       database: it answers
+failed   main: sign-in: the API refused us
+         means:  nothing is loaded for this account
+         remedy: check client_id, client_secret, account_id and stream_id, and
+                 that the app has the scope
+
+2 checks: 1 ok, 0 with a warning, 1 failed
+2 requests to the API were made for this. They count against the accounts'
+request budgets.
+"
+        );
+    }
+
+    #[test]
+    fn colours_change_nothing_but_the_colours() {
+        let coloured = to_text(&report(), Paint::Coloured);
+        assert!(coloured.contains("\u{1b}[31m"));
+        let escape = |text: &str| {
+            text.split_once('m')
+                .map_or(String::new(), |(_, rest)| rest.to_owned())
+        };
+        let mut parts = coloured.split('\u{1b}');
+        let first = parts.next().unwrap_or_default().to_owned();
+        let plain = parts.fold(first, |plain, part| plain + &escape(part));
+        assert_eq!(plain, to_text(&report(), Paint::Plain));
+    }
 }

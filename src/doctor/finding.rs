@@ -1,6 +1,4 @@
-//! What a check found, and how it is shown.
-
-use std::fmt::Write;
+//! What a check found.
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -22,12 +20,18 @@ pub enum Level {
 /// What one check found.
 #[derive(Debug, Clone, Serialize)]
 pub struct Finding {
-    status: Level,
-    check: &'static str,
-    account: Option<String>,
-    found: String,
-    means: Option<String>,
-    remedy: Option<String>,
+    /// How bad it is.
+    pub status: Level,
+    /// What was looked at.
+    pub check: &'static str,
+    /// Whose it is, where it is one account's.
+    pub account: Option<String>,
+    /// What was seen.
+    pub found: String,
+    /// What comes of it, where that is not plain.
+    pub means: Option<String>,
+    /// What to do about it, where there is something.
+    pub remedy: Option<String>,
     #[serde(skip)]
     failure: Option<Failure>,
 }
@@ -45,7 +49,7 @@ impl Finding {
         }
     }
 
-    pub(super) fn ok(check: &'static str, found: impl Into<String>) -> Self {
+    pub(crate) fn ok(check: &'static str, found: impl Into<String>) -> Self {
         Self::new(Level::Ok, check, found)
     }
 
@@ -53,24 +57,24 @@ impl Finding {
         Self::new(Level::Warning, check, found)
     }
 
-    pub(super) fn failed(check: &'static str, found: impl Into<String>, failure: Failure) -> Self {
+    pub(crate) fn failed(check: &'static str, found: impl Into<String>, failure: Failure) -> Self {
         Self {
             failure: Some(failure),
             ..Self::new(Level::Failed, check, found)
         }
     }
 
-    pub(super) fn means(mut self, means: impl Into<String>) -> Self {
+    pub(crate) fn means(mut self, means: impl Into<String>) -> Self {
         self.means = Some(means.into());
         self
     }
 
-    pub(super) fn remedy(mut self, remedy: impl Into<String>) -> Self {
+    pub(crate) fn remedy(mut self, remedy: impl Into<String>) -> Self {
         self.remedy = Some(remedy.into());
         self
     }
 
-    pub(super) fn of(mut self, account: &str) -> Self {
+    pub(crate) fn of(mut self, account: &str) -> Self {
         self.account = Some(account.to_owned());
         self
     }
@@ -79,8 +83,10 @@ impl Finding {
 /// Everything that was found.
 #[derive(Debug, Default)]
 pub struct Report {
-    findings: Vec<Finding>,
-    requests: u64,
+    /// What each check found, in the order in which they were made.
+    pub findings: Vec<Finding>,
+    /// Requests to the API that this took.
+    pub requests: u64,
 }
 
 impl Report {
@@ -101,41 +107,6 @@ impl Report {
     pub fn to_json(&self) -> Value {
         json!({ "checks": self.findings, "requests": self.requests })
     }
-
-    /// For people.
-    pub fn to_text(&self) -> String {
-        let mut text = String::new();
-        for finding in &self.findings {
-            finding.render(&mut text);
-        }
-        // Writing to a String cannot fail.
-        let _ = writeln!(
-            text,
-            "\n{} requests to the API were made for this. They count against the accounts' request budgets.",
-            self.requests
-        );
-        text
-    }
-}
-
-impl Finding {
-    fn render(&self, text: &mut String) {
-        let status = match self.status {
-            Level::Ok => "ok",
-            Level::Warning => "warning",
-            Level::Failed => "failed",
-        };
-        let account = self
-            .account
-            .as_ref()
-            .map_or_else(String::new, |account| format!("{account}: "));
-        let _ = writeln!(text, "{status:<8} {account}{}: {}", self.check, self.found);
-        for (word, line) in [("means", &self.means), ("remedy", &self.remedy)] {
-            if let Some(line) = line {
-                let _ = writeln!(text, "           {word}: {line}");
-            }
-        }
-    }
 }
 
 #[cfg(test)]
@@ -143,20 +114,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_finding_is_a_line_with_what_it_means_and_what_to_do() {
+    fn programs_read_every_field_of_a_finding_but_for_whose_fault_it_is() {
         let mut report = Report::default();
-        report.add(Finding::ok("database", "it answers"));
-        let failed = Finding::failed("sign-in", "refused", Failure::Refused)
-            .means("nothing is loaded")
-            .remedy("check it");
+        let failed = Finding::failed("sign-in", "refused", Failure::Refused).remedy("check it");
         report.add(failed.of("main"));
         report.add_requests(2);
-        assert_eq!(
-            report.to_text(),
-            "ok       database: it answers\nfailed   main: sign-in: refused\n           means: nothing is loaded\n           \
-             remedy: check it\n\n2 requests to the API were made for this. They count against the accounts' request budgets.\n"
-        );
-        assert_eq!(report.to_json()["checks"][1]["status"], "failed");
+        let expected = json!({
+            "checks": [{
+                "status": "failed",
+                "check": "sign-in",
+                "account": "main",
+                "found": "refused",
+                "means": null,
+                "remedy": "check it",
+            }],
+            "requests": 2,
+        });
+        assert_eq!(report.to_json(), expected);
         assert_eq!(report.failures().collect::<Vec<_>>(), [Failure::Refused]);
     }
 }

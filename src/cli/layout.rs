@@ -1,0 +1,58 @@
+//! Text that fits a terminal of 80 columns.
+
+/// The columns of a terminal that nobody has made wider. What is printed does not depend on who looks.
+pub(super) const COLUMNS: usize = 80;
+
+/// Breaks `text` between words. Its first line begins at column `indent`, behind whatever stands there;
+/// the others are indented as far. A word that is too long, such as a path, stays whole.
+pub(super) fn hanging(text: &str, indent: usize) -> String {
+    let room = COLUMNS.saturating_sub(indent);
+    let mut lines = String::new();
+    let mut used = 0;
+    for word in text.split_whitespace() {
+        let width = word.chars().count();
+        if used == 0 {
+            used = width;
+        } else if used + 1 + width <= room {
+            lines.push(' ');
+            used += 1 + width;
+        } else {
+            lines.push('\n');
+            lines.extend(std::iter::repeat_n(' ', indent));
+            used = width;
+        }
+        lines.push_str(word);
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_text_is_broken_between_words_and_stays_within_80_columns() {
+        let text = "windows ".repeat(30);
+        let laid_out = format!("{:<9}{}", "failed", hanging(&text, 9));
+        let widths: Vec<usize> = laid_out.lines().map(|line| line.chars().count()).collect();
+        assert_eq!(widths.len(), 4);
+        assert!(widths.iter().all(|width| *width <= COLUMNS), "{laid_out}");
+        assert!(
+            laid_out
+                .lines()
+                .skip(1)
+                .all(|line| line.starts_with("         windows"))
+        );
+        assert_eq!(laid_out.matches("windows").count(), 30);
+    }
+
+    #[test]
+    fn a_line_may_be_full_and_a_word_that_is_too_long_stays_whole() {
+        let full = format!("{} {}", "a".repeat(35), "b".repeat(35));
+        assert_eq!(hanging(&full, 9), full);
+        assert_eq!(hanging(&full, 10).lines().count(), 2);
+        let path = "/long".repeat(40);
+        assert_eq!(hanging(&format!("in {path}"), 4), format!("in\n    {path}"));
+        assert_eq!(hanging("", 4), "");
+    }
+}
