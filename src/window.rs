@@ -3,10 +3,11 @@
 use std::fmt;
 
 use chrono::{DateTime, SecondsFormat, Utc};
+use serde::{Deserialize, Serialize};
 
 /// The half-open stretch from `start` up to, not including, `end`. Both are whole seconds,
 /// since the API's request knows nothing finer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Window {
     /// First instant inside.
     pub start: DateTime<Utc>,

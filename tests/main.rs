@@ -16,6 +16,7 @@ mod extract;
 mod faults;
 mod load;
 mod migrations;
+mod observe;
 mod support;
 mod sync;
 mod transform;

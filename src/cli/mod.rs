@@ -10,7 +10,6 @@ mod healthcheck;
 mod layout;
 mod migrate;
 mod output;
-mod pace;
 mod paint;
 mod progress;
 mod range;
@@ -64,7 +63,7 @@ Exit codes: 0 done; 1 part of the work failed; 2 bad usage or configuration;
 enum Command {
     /// The daemon: migrate, catch up, then poll on schedule until SIGTERM or SIGINT
     ///
-    /// Serves / (the same as status), /healthz, /readyz and /metrics at http.bind. A first SIGTERM lets the window in
+    /// Serves the status page, /healthz, /readyz and /metrics at http.bind. A first SIGTERM lets the window in
     /// hand finish (sync.shutdown_seconds), a second one ends at once; either way the tables
     /// stay consistent.
     Run,
@@ -88,7 +87,7 @@ enum Command {
     /// the days that differ; exit code 1 if there are any. Stores nothing without --repair. Works
     /// beside a running daemon, as backfill does.
     Verify(verify::Arguments),
-    /// How far each account is complete, how its last run ended, what waits
+    /// How each account stands: complete up to when, what is wrong, what to do, what is done now
     Status {
         /// One JSON object for programs
         #[arg(long)]

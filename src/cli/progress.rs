@@ -9,10 +9,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::info;
 
+use crate::observe::pace::Pace;
 use crate::observe::{self, logging::Screen};
 use crate::sync::{AccountWorker, Headway, Job, RunReport, Verification};
-
-use super::pace::Pace;
 
 /// How often a line says how far the work is.
 const LINE_EVERY: Duration = Duration::from_secs(10);

@@ -38,6 +38,17 @@ pub struct Pool {
     lock_timeout: Duration,
 }
 
+/// How many connections there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Connections {
+    /// Somebody uses them.
+    pub in_use: u32,
+    /// They wait to be used.
+    pub idle: u32,
+    /// There may be no more.
+    pub max: u32,
+}
+
 impl Pool {
     /// Connections that are made once they are needed.
     pub fn new(options: PgConnectOptions, session: &SessionConfig) -> Self {
@@ -103,6 +114,16 @@ impl Pool {
     /// How long a statement may wait for what another one holds.
     pub fn lock_timeout(&self) -> Duration {
         self.lock_timeout
+    }
+
+    /// How many connections there are.
+    pub fn connections(&self) -> Connections {
+        let idle = u32::try_from(self.connections.num_idle()).unwrap_or(u32::MAX);
+        Connections {
+            in_use: self.connections.size().saturating_sub(idle),
+            idle,
+            max: self.connections.options().get_max_connections(),
+        }
     }
 
     /// How to connect to the database.

@@ -73,6 +73,17 @@ impl Limit {
     }
 }
 
+/// How much of a limit is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BudgetUse {
+    /// The limit holds for any span of this length.
+    pub span: Duration,
+    /// Requests that occupy a place now: in flight, or ended within the span.
+    pub used: usize,
+    /// Requests that may.
+    pub limit: usize,
+}
+
 /// Hands out places for requests by priority, and first come, first served within one.
 #[derive(Debug)]
 pub struct Budget {
@@ -206,6 +217,22 @@ impl Budget {
         places.ended.extend(spent);
         // They belong in front of what this process did, and admission relies on the order.
         places.ended.make_contiguous().sort();
+    }
+
+    /// How much of each limit is used now.
+    pub fn uses(&self) -> Vec<BudgetUse> {
+        let (places, now) = (self.places(), Instant::now());
+        let uses = self.limits.iter().map(|limit| BudgetUse {
+            span: limit.span - MARGIN,
+            used: places.in_flight
+                + places
+                    .ended
+                    .iter()
+                    .filter(|ended| **ended + limit.span > now)
+                    .count(),
+            limit: limit.requests,
+        });
+        uses.collect()
     }
 
     fn places(&self) -> MutexGuard<'_, Places> {

@@ -11,9 +11,9 @@ use tracing::{debug, warn};
 
 use crate::clock::Clock;
 use crate::config::AccountConfig;
-use crate::observe::{self, chain, metrics};
+use crate::observe::{self, chain};
 
-use super::{Action, ApiError, Budget, Page, PageRequest, Tally, body};
+use super::{Action, ApiError, Budget, BudgetUse, Page, PageRequest, Tally, body};
 
 const AUTH: HeaderName = HeaderName::from_static("auth");
 const ACCOUNT_ID: HeaderName = HeaderName::from_static("accountid");
@@ -130,14 +130,23 @@ impl ApiClient {
                         return Err(error);
                     };
                     self.pause(&error, pause, request.offset).await;
+                    tally.add_retry();
+                    observe::retry(&self.account.name);
                 }
                 Action::SignInAgain if !signed_in_again => {
                     signed_in_again = true;
+                    tally.add_retry();
+                    observe::retry(&self.account.name);
                     debug!(offset = request.offset, error = %chain(&error), "signing in again");
                 }
                 Action::SignInAgain | Action::GiveUpWindow | Action::StopAccount => return Err(error),
             }
         }
+    }
+
+    /// How much of the request budget is used now.
+    pub fn budget_uses(&self) -> Vec<BudgetUse> {
+        self.budget.uses()
     }
 
     /// By how much the API's clock is ahead of ours, to about a second, as its newest answer said;
@@ -209,6 +218,7 @@ impl ApiClient {
             .map_err(|_| ApiError::Unsigned(jsonwebtoken::errors::ErrorKind::InvalidToken.into()))?;
         auth.set_sensitive(true);
         tally.add_request();
+        let sent = Instant::now();
         let sending = self
             .http
             .post(request.url(&self.endpoint))
@@ -232,12 +242,11 @@ impl ApiClient {
             self.budget.pause(*pause);
         }
         drop(place);
-        observe::count(
-            metrics::REQUESTS,
-            &self.account.name,
-            ("outcome", answer.as_ref().err().map_or("ok", ApiError::kind)),
-            1,
-        );
+        if let Err(ApiError::RateLimited { .. }) = &answer {
+            tally.add_rate_limited();
+        }
+        let outcome = answer.as_ref().err().map_or("ok", ApiError::kind);
+        observe::request(&self.account.name, outcome, sent.elapsed());
         answer
     }
 }

@@ -11,7 +11,7 @@ mod page;
 mod request;
 mod tally;
 
-pub use budget::{Budget, Place, Priority};
+pub use budget::{Budget, BudgetUse, Place, Priority};
 pub use client::{ApiClient, ClientError};
 pub use error::{Action, ApiError};
 pub use page::{Page, RawRecord};

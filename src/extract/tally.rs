@@ -9,6 +9,8 @@ pub struct Tally {
     requests: AtomicU64,
     pages: AtomicU64,
     records: AtomicU64,
+    retries: AtomicU64,
+    rate_limited: AtomicU64,
 }
 
 impl Tally {
@@ -25,6 +27,24 @@ impl Tally {
     /// Records on those pages, each as often as it came.
     pub fn records(&self) -> u64 {
         self.records.load(Ordering::Relaxed)
+    }
+
+    /// Requests among those that repeat one that failed.
+    pub fn retries(&self) -> u64 {
+        self.retries.load(Ordering::Relaxed)
+    }
+
+    /// Requests among those that the API turned away because of its rate limit.
+    pub fn rate_limited(&self) -> u64 {
+        self.rate_limited.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn add_retry(&self) {
+        self.retries.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn add_rate_limited(&self) {
+        self.rate_limited.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(super) fn add_request(&self) {

@@ -7,6 +7,28 @@ use crate::window::Window;
 
 use super::LoadError;
 
+/// What an operator can do about one.
+pub const REMEDY: &str =
+    "narrow the account with channels, queues or direction, or ask the vendor for these seconds' records";
+
+/// Said of a run that did all it could while gaps stayed open.
+pub fn remain(gaps: usize) -> String {
+    format!("{REMAIN}{gaps}")
+}
+
+/// Said of a run that has found one.
+pub fn found(error: &str) -> String {
+    format!("{FOUND}{error}")
+}
+
+/// Whether an error of a run is no more than that. The gaps themselves have words of their own.
+pub fn is_about_gaps(error: &str) -> bool {
+    error.starts_with(REMAIN) || error.starts_with(FOUND)
+}
+
+const REMAIN: &str = "gaps remain: ";
+const FOUND: &str = "a gap: ";
+
 /// A stretch that was fetched in vain and is not covered since. What was reachable is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Gap {

@@ -58,6 +58,8 @@ pub struct Counters {
     pub rejected: u64,
     pub missing: u64,
     pub left_out: u64,
+    pub retries: u64,
+    pub rate_limited: u64,
 }
 
 impl std::ops::AddAssign for Counters {
@@ -73,6 +75,8 @@ impl std::ops::AddAssign for Counters {
         self.rejected += other.rejected;
         self.missing += other.missing;
         self.left_out += other.left_out;
+        self.retries += other.retries;
+        self.rate_limited += other.rate_limited;
     }
 }
 

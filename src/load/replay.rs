@@ -267,6 +267,9 @@ pub async fn close(
         watermark: replay.watermark,
         at,
         error: None,
+        remedy: None,
+        api_clock_ahead: None,
+        time_zone_disagreement_minutes: None,
     };
     if finished.tried_all {
         sqlx::query("delete from smartassist_sync.replays where account_id = $1")

@@ -1,6 +1,6 @@
 //! The books of runs: what was done for an account, when, and how it ended.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgExecutor;
 use sqlx::postgres::types::PgRange;
 
@@ -156,6 +156,12 @@ pub struct Finished<'a> {
     pub at: DateTime<Utc>,
     /// What was wrong first, without bodies, values or secrets.
     pub error: Option<&'a str>,
+    /// What can be done about it.
+    pub remedy: Option<&'static str>,
+    /// By how much the API's clock is ahead of ours, where it told.
+    pub api_clock_ahead: Option<TimeDelta>,
+    /// Minutes by which time stamps with a zone are later than those without, where they tell.
+    pub time_zone_disagreement_minutes: Option<i64>,
 }
 
 /// Closes the books of a run.
@@ -167,7 +173,9 @@ pub async fn finish(executor: impl PgExecutor<'_>, finished: &Finished<'_>) -> R
     let closed = sqlx::query(
         "update smartassist_sync.runs set status = $2, finished_at = $3, watermark_after = $4, error = $5, \
          windows = $6, pages = $7, requests = $8, records = $9, distinct_records = $10, inserted = $11, \
-         updated = $12, unchanged = $13, rejected = $14, missing = $15, tried_all = $16, left_out = $17 \
+         updated = $12, unchanged = $13, rejected = $14, missing = $15, tried_all = $16, left_out = $17, \
+         retries = $18, rate_limited = $19, remedy = $20, api_clock_ahead_seconds = $21, \
+         time_zone_disagreement_minutes = $22, requests_left = null \
          where id = $1 and status = 'running'",
     )
     .bind(finished.run_id)
@@ -187,6 +195,11 @@ pub async fn finish(executor: impl PgExecutor<'_>, finished: &Finished<'_>) -> R
     .bind(bigint(counters.missing))
     .bind(finished.tried_all)
     .bind(bigint(counters.left_out))
+    .bind(bigint(counters.retries))
+    .bind(bigint(counters.rate_limited))
+    .bind(finished.remedy)
+    .bind(finished.api_clock_ahead.map(|ahead| ahead.num_seconds()))
+    .bind(finished.time_zone_disagreement_minutes)
     .execute(executor)
     .await?;
     if closed.rows_affected() == 1 {
@@ -194,6 +207,38 @@ pub async fn finish(executor: impl PgExecutor<'_>, finished: &Finished<'_>) -> R
     } else {
         Err(LoadError::LeaseLost)
     }
+}
+
+/// Notes how far a run has come, for those who look meanwhile. One that has ended is left as it is.
+///
+/// # Errors
+/// The database fails.
+pub async fn note_progress(
+    executor: impl PgExecutor<'_>,
+    run_id: i64,
+    counters: &Counters,
+    requests_left: u64,
+) -> Result<(), LoadError> {
+    sqlx::query(
+        "update smartassist_sync.runs set requests_left = $2, \
+         progress_at = case when windows <> $3 then clock_timestamp() else progress_at end, \
+         windows = $3, pages = $4, requests = $5, records = $6, inserted = $7, updated = $8, unchanged = $9, \
+         retries = $10, rate_limited = $11 where id = $1 and status = 'running'",
+    )
+    .bind(run_id)
+    .bind(bigint(requests_left))
+    .bind(bigint(counters.windows))
+    .bind(bigint(counters.pages))
+    .bind(bigint(counters.requests))
+    .bind(bigint(counters.records))
+    .bind(bigint(counters.inserted))
+    .bind(bigint(counters.updated))
+    .bind(bigint(counters.unchanged))
+    .bind(bigint(counters.retries))
+    .bind(bigint(counters.rate_limited))
+    .execute(executor)
+    .await?;
+    Ok(())
 }
 
 /// Since when the newest run of this kind over exactly this stretch has been reading, if it did

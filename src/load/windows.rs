@@ -103,6 +103,8 @@ pub(super) async fn record(executor: impl PgExecutor<'_>, entry: &Entry<'_>) -> 
         .bind(bigint(counters.rejected))
         .bind(bigint(counters.missing))
         .bind(bigint(counters.left_out))
+        .bind(bigint(counters.retries))
+        .bind(bigint(counters.rate_limited))
         .bind(entry.started_at)
         .bind(entry.error)
         .execute(executor)

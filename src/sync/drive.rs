@@ -8,12 +8,13 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tracing::{Instrument, info_span, warn};
+use tracing::{Instrument, debug, info_span, warn};
 
 use crate::extract::{ApiError, LAST_OFFSET, Priority, Tally};
+use crate::load::runs;
 use crate::load::wanted::{self, Wanted};
 use crate::load::{LoadError, Purpose, Status};
-use crate::observe;
+use crate::observe::{self, chain};
 use crate::window::Window;
 
 use super::drain::{ReadError, Reading, Verdict};
@@ -52,6 +53,9 @@ const LOOK_FOR_WAITERS: Duration = Duration::from_secs(1);
 /// How long windows in hand may still take once somebody waits; what is not read by then is let go.
 /// As long as the budget needs for a window, and this at least.
 const PATIENCE_OF_WAITERS: Duration = Duration::from_secs(10);
+
+/// How often the books are told how far the run is. A poll of an ordinary day is over before.
+const TELL_BOOKS: Duration = Duration::from_secs(5);
 
 /// What ends a run before its work is done.
 #[derive(Debug, Clone)]
@@ -121,6 +125,7 @@ impl<'a> Drive<'a> {
         let mut looks = tokio::time::interval(LOOK_FOR_WAITERS);
         let mut waited_for = Instant::now();
         let mut news = tokio::time::interval_at(waited_for + LOOK_FOR_NEW, LOOK_FOR_NEW);
+        let mut tells = tokio::time::interval_at(waited_for + TELL_BOOKS, TELL_BOOKS);
         self.tell_headway(progress);
         loop {
             self.begin_windows(&ends.stop);
@@ -136,6 +141,7 @@ impl<'a> Drive<'a> {
                 () = tokio::time::sleep_until(waited_for + self.patience()), if self.gives_way => {
                     return self.let_go(progress).await;
                 }
+                _ = tells.tick() => self.tell_books(progress).await,
                 _ = news.tick(), if *self.job == Job::Poll => self.look_for_new().await?,
                 fetched = self.tasks.join_next_with_id() => match fetched {
                     None => {
@@ -405,18 +411,36 @@ impl<'a> Drive<'a> {
         Ok(())
     }
 
+    /// For those who look from outside. Where the database is in trouble, the next window says so.
+    async fn tell_books(&self, progress: &Progress) {
+        let left = self.headway(progress).requests_left;
+        let noted = runs::note_progress(
+            &self.books.worker.pool,
+            self.books.run_id,
+            &progress.counters,
+            left,
+        );
+        if let Err(error) = noted.await {
+            debug!(error = %chain(&error), "could not note how far the run is");
+        }
+    }
+
     fn tell_headway(&self, progress: &Progress) {
+        let headway = self.headway(progress);
+        self.books.worker.headway.send_replace(Some(headway));
+    }
+
+    fn headway(&self, progress: &Progress) -> Headway {
         let reading: f64 = self
             .in_flight
             .values()
             .map(|fetch| self.planner.density.expected(fetch.planned.window).records)
             .sum();
         let (records, windows) = self.planner.expected_left();
-        let headway = Headway::new(
+        Headway::new(
             progress.counters,
             records + reading,
             windows + self.in_flight.len(),
-        );
-        self.books.worker.headway.send_replace(Some(headway));
+        )
     }
 }

@@ -7,17 +7,18 @@ use tokio::time::Instant;
 
 use crate::load::runs::Outcome;
 
-use super::report::Failure;
+use super::report::{Failure, Problem, RunReport};
 
 /// What an account's polls have come to, for those who watch from outside.
 #[derive(Debug, Default)]
 pub struct Liveness(Mutex<State>);
 
-#[derive(Debug, Default, Clone, Copy)]
+#[derive(Debug, Default, Clone)]
 struct State {
     /// Since when there is work and no progress; `None` where there is no work.
     since: Option<Instant>,
     failure: Option<Failure>,
+    problem: Option<Problem>,
 }
 
 impl Liveness {
@@ -32,9 +33,12 @@ impl Liveness {
     }
 
     /// A poll has ended. One that failed leaves work behind.
-    pub(super) fn ended(&self, outcome: Outcome, failure: Option<Failure>) {
-        self.change(|state| match outcome {
-            Outcome::Failed => state.failure = failure,
+    pub(super) fn ended(&self, report: &RunReport) {
+        self.change(|state| match report.outcome {
+            Outcome::Failed => {
+                state.failure = report.failure;
+                state.problem.clone_from(&report.problem);
+            }
             Outcome::Succeeded | Outcome::Skipped | Outcome::Interrupted => *state = State::default(),
         });
     }
@@ -49,8 +53,13 @@ impl Liveness {
         self.get().failure
     }
 
+    /// The same in words, with what can be done about it.
+    pub fn problem(&self) -> Option<Problem> {
+        self.get().problem
+    }
+
     fn get(&self) -> State {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn change(&self, change: impl FnOnce(&mut State)) {
@@ -64,6 +73,14 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
+    fn ended(outcome: Outcome, failure: Option<Failure>) -> RunReport {
+        RunReport {
+            outcome,
+            failure,
+            ..RunReport::skipped()
+        }
+    }
+
     async fn pass(seconds: u32) {
         tokio::time::advance(SECOND * seconds).await;
     }
@@ -74,7 +91,7 @@ mod tests {
         for _ in 0..3 {
             liveness.begin();
             pass(10).await;
-            liveness.ended(Outcome::Failed, Some(Failure::Other));
+            liveness.ended(&ended(Outcome::Failed, Some(Failure::Other)));
             pass(10).await;
         }
         assert_eq!(liveness.idle_for(), SECOND * 60);
@@ -89,7 +106,7 @@ mod tests {
         liveness.progress();
         pass(3).await;
         assert_eq!(liveness.idle_for(), SECOND * 3);
-        liveness.ended(Outcome::Succeeded, None);
+        liveness.ended(&ended(Outcome::Succeeded, None));
         pass(100).await;
         assert_eq!((liveness.idle_for(), liveness.failure()), (Duration::ZERO, None));
         liveness.progress();
@@ -101,7 +118,7 @@ mod tests {
         let liveness = Liveness::default();
         for _ in 0..3 {
             liveness.begin();
-            liveness.ended(Outcome::Skipped, None);
+            liveness.ended(&ended(Outcome::Skipped, None));
             pass(1_000).await;
         }
         assert_eq!(liveness.idle_for(), Duration::ZERO);

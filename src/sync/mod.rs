@@ -34,7 +34,7 @@ pub use liveness::Liveness;
 pub use plan::head;
 pub use probe::{Probe, Reached, probe, reach, reach_week, worth_probing};
 pub use replay::{Replay, Replayed};
-pub use report::{Failure, RunReport};
+pub use report::{Failure, Problem, RunReport};
 pub use retry::RetryReport;
 pub use run::{AccountWorker, WorkerSettings, kept_from};
 pub use time_zone::TimeZoneVerdict;

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use tracing::{error, info, warn};
 
+use crate::load::gaps;
 use crate::load::runs::{Kind, Outcome};
 use crate::load::{Counters, LoadError};
 use crate::observe::{self, chain};
@@ -20,8 +21,10 @@ pub struct RunReport {
     pub watermark_before: Option<DateTime<Utc>>,
     /// The watermark at its end; `None` where it did not come so far.
     pub watermark: Option<DateTime<Utc>>,
-    /// What was wrong, where something was.
+    /// Whose fault it was, where something was wrong.
     pub failure: Option<Failure>,
+    /// What was wrong first, and what can be done about it.
+    pub problem: Option<Problem>,
     /// It stopped so that a live daemon can have the account; the work is not done.
     pub gave_way: bool,
 }
@@ -37,6 +40,24 @@ pub enum Failure {
     Other,
 }
 
+/// What was wrong first with a run, in words without bodies, values or secrets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// What was wrong.
+    pub error: String,
+    /// What an operator can do about it; empty where nothing can be done.
+    pub remedy: &'static str,
+}
+
+impl Problem {
+    fn of(error: &LoadError) -> Self {
+        Self {
+            error: chain(error).to_string(),
+            remedy: error.remedy(),
+        }
+    }
+}
+
 impl Failure {
     fn of(error: &LoadError) -> Self {
         if error.is_unreachable() {
@@ -50,22 +71,27 @@ impl Failure {
 impl RunReport {
     /// Another worker has the account.
     pub(super) fn skipped() -> Self {
-        Self::without_windows(Outcome::Skipped, None)
+        Self::without_windows(Outcome::Skipped, None, None)
     }
 
     /// The database failed before the run could begin.
     pub(super) fn not_begun(error: &LoadError) -> Self {
         error!(error = %chain(error), remedy = error.remedy(), "run failed");
-        Self::without_windows(Outcome::Failed, Some(Failure::of(error)))
+        Self::without_windows(
+            Outcome::Failed,
+            Some(Failure::of(error)),
+            Some(Problem::of(error)),
+        )
     }
 
-    fn without_windows(outcome: Outcome, failure: Option<Failure>) -> Self {
+    fn without_windows(outcome: Outcome, failure: Option<Failure>, problem: Option<Problem>) -> Self {
         Self {
             outcome,
             counters: Counters::default(),
             watermark_before: None,
             watermark: None,
             failure,
+            problem,
             gave_way: false,
         }
     }
@@ -102,7 +128,7 @@ pub(super) struct Progress {
     /// Everything that was wanted was read or tried.
     pub(super) tried_all: bool,
     /// What was wrong first.
-    pub(super) error: Option<String>,
+    pub(super) problem: Option<Problem>,
     failure: Option<Failure>,
     gave_way: bool,
 }
@@ -114,7 +140,7 @@ impl Progress {
             watermark,
             outcome: Outcome::Succeeded,
             tried_all: false,
-            error: None,
+            problem: None,
             failure: None,
             gave_way: false,
         }
@@ -126,7 +152,10 @@ impl Progress {
         self.watermark = report.watermark.unwrap_or(self.watermark);
         let failure = report.failure?;
         self.outcome = Outcome::Failed;
-        self.error.get_or_insert(failure.error);
+        self.problem.get_or_insert(Problem {
+            error: failure.error,
+            remedy: failure.remedy,
+        });
         self.failure = Some(if failure.refused {
             Failure::Refused
         } else {
@@ -147,7 +176,10 @@ impl Progress {
 
     pub(super) fn interrupted(&mut self, why: &str) {
         self.outcome = Outcome::Interrupted;
-        self.error.get_or_insert(why.to_owned());
+        self.problem.get_or_insert(Problem {
+            error: why.to_owned(),
+            remedy: "",
+        });
     }
 
     /// Nothing went wrong, but not everything was read either.
@@ -159,9 +191,12 @@ impl Progress {
     }
 
     /// Records are missing that no run can reach, also where this run did not try again.
-    pub(super) fn remaining_gaps(&mut self, gaps: usize) {
+    pub(super) fn remaining_gaps(&mut self, open: usize) {
         self.outcome = Outcome::Failed;
-        self.error.get_or_insert_with(|| format!("gaps remain: {gaps}"));
+        self.problem.get_or_insert_with(|| Problem {
+            error: gaps::remain(open),
+            remedy: gaps::REMEDY,
+        });
         self.failure.get_or_insert(Failure::Other);
     }
 
@@ -177,7 +212,7 @@ impl Progress {
         }
         error!(error = %chain(error), remedy = error.remedy(), "run failed");
         self.outcome = Outcome::Failed;
-        self.error.get_or_insert(chain(error).to_string());
+        self.problem.get_or_insert_with(|| Problem::of(error));
         self.failure = Some(Failure::of(error));
     }
 
@@ -188,6 +223,7 @@ impl Progress {
             watermark_before: Some(watermark_before),
             watermark: Some(self.watermark),
             failure: self.failure,
+            problem: self.problem,
             gave_way: self.gave_way,
         }
     }

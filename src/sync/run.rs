@@ -182,7 +182,7 @@ impl AccountWorker {
         }
         let report = self.tell(job.kind(), job.gives_way(), run).await;
         if *job == Job::Poll {
-            self.liveness.ended(report.outcome, report.failure);
+            self.liveness.ended(&report);
         }
         report
     }
@@ -337,7 +337,14 @@ impl AccountWorker {
             counters: progress.counters,
             watermark: progress.watermark,
             at: self.clock.now(),
-            error: progress.error.as_deref(),
+            error: progress.problem.as_ref().map(|problem| problem.error.as_str()),
+            remedy: progress
+                .problem
+                .as_ref()
+                .map(|problem| problem.remedy)
+                .filter(|remedy| !remedy.is_empty()),
+            api_clock_ahead: self.api.clock_skew(),
+            time_zone_disagreement_minutes: self.time_zone.verdict().minutes(),
         };
         if let Err(error) = runs::finish(&self.pool, &finished).await {
             warn!(error = %chain(&error), "could not close the run's books, the next run does");

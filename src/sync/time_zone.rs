@@ -45,6 +45,18 @@ pub enum TimeZoneVerdict {
     },
 }
 
+impl TimeZoneVerdict {
+    /// Minutes by which stamps with a zone are later than naive ones, 0 where they agree; `None` where
+    /// too few records tell.
+    pub fn minutes(self) -> Option<i64> {
+        match self {
+            Self::Unknown => None,
+            Self::Agrees { .. } => Some(0),
+            Self::Disagrees { minutes, .. } => Some(minutes),
+        }
+    }
+}
+
 /// What the records that were read last say, each once however often it is read.
 #[derive(Debug, Default)]
 pub(super) struct TimeZoneCheck(Mutex<VecDeque<Evidence>>);

@@ -7,6 +7,7 @@ use tracing::{error, info, warn};
 
 use crate::extract::{Action, ApiClient, ApiError, Narrowing, Priority, Tally};
 use crate::failpoint;
+use crate::load::gaps;
 use crate::load::leases::Lease;
 use crate::load::{
     Committed, Counters, FailedWindow, LoadError, Purpose, Status, WindowCommit, record_failed,
@@ -34,7 +35,7 @@ pub(super) struct WindowReport {
 #[derive(Debug)]
 pub(super) struct WindowFailure {
     pub(super) error: String,
-    remedy: &'static str,
+    pub(super) remedy: &'static str,
     pub(super) next: Next,
     /// The API refused us, as opposed to failing.
     pub(super) refused: bool,
@@ -156,7 +157,7 @@ impl Books<'_> {
                 Ok(WindowReport {
                     counters: committed.counters,
                     watermark: Some(committed.watermark),
-                    failure: error.map(|error| WindowFailure::gap(error, reading.verdict)),
+                    failure: error.map(|error| WindowFailure::gap(&error, reading.verdict)),
                 })
             }
             Err(error) if error.is_of_the_data() => {
@@ -179,11 +180,12 @@ impl Books<'_> {
         let WindowFailure { error, remedy, .. } = &failure;
         error!(error, remedy, "window failed, nothing of it is covered");
         let counters = self.record(fetch, purpose, error).await?;
-        observe::count(
-            metrics::WINDOWS,
+        let took = self.worker.clock.now() - fetch.started_at;
+        observe::window(
             &self.worker.api.account().name,
-            ("status", "failed"),
-            1,
+            Status::Failed.as_str(),
+            counters.records,
+            took,
         );
         Ok(WindowReport {
             counters,
@@ -237,7 +239,7 @@ impl Books<'_> {
                 requests = counters.requests,
                 records = counters.records,
                 reported_total = commit.reported_total,
-                remedy = "narrow the account with channels, queues or direction, or ask the vendor for this second's records",
+                remedy = gaps::REMEDY,
                 "gap: records of this window cannot be reached, and are missing"
             ),
             Status::Split | Status::Failed => info!(
@@ -256,8 +258,8 @@ impl Books<'_> {
         ] {
             observe::count(metrics::RECORDS, account, ("result", result), count);
         }
-        observe::count(metrics::WINDOWS, account, ("status", status.as_str()), 1);
-        observe::watermark(account, watermark);
+        let took = self.worker.clock.now() - commit.started_at;
+        observe::window(account, status.as_str(), counters.records, took);
     }
 }
 
@@ -275,6 +277,8 @@ pub(super) fn counters(tally: &Tally) -> Counters {
         pages: tally.pages(),
         requests: tally.requests(),
         records: tally.records(),
+        retries: tally.retries(),
+        rate_limited: tally.rate_limited(),
         ..Counters::default()
     }
 }
@@ -359,10 +363,10 @@ impl WindowFailure {
         }
     }
 
-    fn gap(error: String, verdict: Verdict) -> Self {
+    fn gap(error: &str, verdict: Verdict) -> Self {
         Self {
-            error,
-            remedy: "",
+            error: gaps::found(error),
+            remedy: gaps::REMEDY,
             next: if verdict == Verdict::Drift {
                 Next::ContinueIfFew
             } else {

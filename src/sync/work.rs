@@ -173,7 +173,6 @@ impl AccountWorker {
     async fn look_back(&self, task: &Task<'_>, progress: &mut Progress) -> Result<(), LoadError> {
         let account = self.api.account();
         let open = gaps::open(&self.pool, &task.held.lease.account_id).await?;
-        observe::gaps(&account.name, open.len());
         let concerns = |gap: &&Gap| match task.job.range(task.until) {
             None => true,
             Some(range) => gap.window.start < range.end && range.start < gap.window.end,

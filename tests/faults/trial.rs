@@ -39,7 +39,9 @@ impl Trial {
         watch::install(&database).await;
         let (environment, port) = environment(&setup, &database).await;
         let mut daemon = Program::start(&["run"], &environment);
-        daemon.event("serving /, /healthz, /readyz and /metrics").await;
+        daemon
+            .event("serving the status page, /healthz, /readyz and /metrics")
+            .await;
         Self {
             setup,
             database,

@@ -1,0 +1,92 @@
+select
+    account.name,
+    account.account_id,
+    account.start_from,
+    account.watermark,
+    extract(epoch from clock_timestamp() - account.watermark)::bigint as lag_seconds,
+    (
+        select polled.finished_at
+        from smartassist_sync.runs as polled
+        where polled.account_id = account.account_id and polled.status = 'succeeded' and polled.kind in ('poll', 'sync')
+        order by polled.finished_at desc
+        limit 1
+    ) as last_polled_at,
+    (
+        select count(*)
+        from unnest(
+            tstzmultirange(tstzrange(
+                account.start_from, greatest(account.start_from, upper(account.coverage))
+            )) - account.coverage
+        )
+    ) as holes,
+    gap.gaps,
+    gap.next_gap_try_at,
+    (
+        select coalesce(sum(counted.interactions), 0)::bigint
+        from smartassist_sync.interactions_by_day as counted
+        where counted.account_id = account.account_id
+    ) as interactions,
+    (
+        select count(*)
+        from smartassist_sync.rejected_records as rejected
+        where rejected.account_id = account.account_id and rejected.resolved_at is null
+    ) as rejected_waiting,
+    (select count(*) from smartassist_sync.schema_drift as drift where drift.account_id = account.account_id)
+        as drifted_fields,
+    spent.requests_last_minute,
+    spent.requests_last_hour,
+    spent.rate_limited_last_hour,
+    clocks.api_clock_ahead_seconds,
+    clocks.time_zone_disagreement_minutes,
+    lease.holder as lease_holder,
+    newest.runs -> 0 ->> 'kind' as last_run_kind,
+    newest.runs -> 0 ->> 'status' as last_run_status,
+    (newest.runs -> 0 ->> 'started_at')::timestamptz as last_run_started_at,
+    newest.runs -> 0 ->> 'error' as last_run_error,
+    newest.runs -> 0 ->> 'remedy' as last_run_remedy,
+    coalesce(newest.runs, '[]') as runs
+from smartassist_sync.accounts as account
+left join smartassist_sync.leases as lease
+    on lease.account_id = account.account_id and lease.expires_at > clock_timestamp()
+cross join lateral (
+    select count(*) as gaps, min(open.next_try_at) as next_gap_try_at
+    from smartassist_sync.gaps as open
+    where open.account_id = account.account_id
+) as gap
+cross join lateral (
+    select
+        coalesce(sum(fetched.requests) filter (where fetched.finished_at > now() - interval '1 minute'), 0)::bigint
+            as requests_last_minute,
+        coalesce(sum(fetched.requests), 0)::bigint as requests_last_hour,
+        coalesce(sum(fetched.rate_limited), 0)::bigint as rate_limited_last_hour
+    from smartassist_sync.windows as fetched
+    where fetched.account_id = account.account_id and fetched.finished_at > now() - interval '1 hour'
+) as spent
+-- Of a dozen runs: one that failed before it had an answer tells nothing.
+cross join lateral (
+    select
+        (array_agg(told.api_clock_ahead_seconds order by told.started_at desc)
+            filter (where told.api_clock_ahead_seconds is not null))[1] as api_clock_ahead_seconds,
+        (array_agg(told.time_zone_disagreement_minutes order by told.started_at desc)
+            filter (where told.time_zone_disagreement_minutes is not null))[1] as time_zone_disagreement_minutes
+    from (
+        select run.started_at, run.api_clock_ahead_seconds, run.time_zone_disagreement_minutes
+        from smartassist_sync.runs as run
+        where run.account_id = account.account_id
+        order by run.started_at desc, run.id desc
+        limit 12
+    ) as told
+) as clocks
+cross join lateral (
+    select jsonb_agg(to_jsonb(run) order by run.started_at desc, run.id desc) as runs
+    from (
+        select
+            id, kind, status, started_at, finished_at, progress_at, windows, requests, requests_left, records,
+            inserted, updated, unchanged, rejected, retries, rate_limited, error, remedy
+        from smartassist_sync.runs
+        where runs.account_id = account.account_id
+        order by started_at desc, id desc
+        limit 8
+    ) as run
+) as newest
+order by account.name

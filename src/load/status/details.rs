@@ -1,0 +1,138 @@
+//! What is shown of one account beside how far it is: its days, its gaps, what was set aside.
+
+use chrono::{DateTime, NaiveDate, Utc};
+use serde::{Deserialize, Serialize};
+use sqlx::{FromRow, PgExecutor};
+
+use crate::window::Window;
+
+use super::super::LoadError;
+
+/// What an account's books hold beside sums.
+#[derive(Debug, Clone, Serialize, FromRow)]
+pub struct AccountDetails {
+    /// The API's account id.
+    pub account_id: String,
+    /// What is covered, oldest stretch first.
+    #[sqlx(json)]
+    pub coverage: Vec<Window>,
+    /// Open gaps, oldest stretch first.
+    #[sqlx(json)]
+    pub gaps: Vec<OpenGap>,
+    /// Interactions that are stored, by day of UTC, oldest first; days without any are left out.
+    #[sqlx(json)]
+    pub days: Vec<DayCount>,
+    /// Records set aside that are still waiting, by reason.
+    #[sqlx(json)]
+    pub rejected: Vec<RejectedReason>,
+    /// Fields that are not known, newest first.
+    #[sqlx(json)]
+    pub drift: Vec<DriftedField>,
+    /// How often interactions have changed when they are read again, youngest first.
+    #[sqlx(json)]
+    pub change_by_age: Vec<AgeClass>,
+}
+
+/// An open gap.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct OpenGap {
+    /// The stretch of time.
+    #[serde(flatten)]
+    pub window: Window,
+    /// How often it was fetched in vain.
+    pub times_tried: i64,
+    /// From when on it is wanted again.
+    pub next_try_at: DateTime<Utc>,
+    /// What was wrong at the last try.
+    pub error: Option<String>,
+}
+
+/// Interactions of a day.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct DayCount {
+    /// The day, in UTC.
+    pub day: NaiveDate,
+    /// Interactions that are stored.
+    pub interactions: i64,
+}
+
+/// Interactions of an hour.
+#[derive(Debug, Clone, Copy, FromRow)]
+pub struct HourCount {
+    /// The hour of the day, in UTC.
+    pub hour: i32,
+    /// Interactions that are stored.
+    pub interactions: i64,
+}
+
+/// Records that wait for the same reason.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct RejectedReason {
+    /// Why they could not become rows.
+    pub reason: String,
+    /// How many they are.
+    pub records: i64,
+    /// When one was last received.
+    pub last_seen_at: DateTime<Utc>,
+}
+
+/// A field that is not known.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct DriftedField {
+    /// Where it stands in the record.
+    pub path: String,
+    /// JSON type of its value.
+    pub json_type: String,
+    /// How many records had it.
+    pub times_seen: i64,
+    /// When it was first seen.
+    pub first_seen_at: DateTime<Utc>,
+}
+
+/// Interactions of an age at which they were read again.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct AgeClass {
+    /// Lower bound of the age, for people.
+    pub age_from: String,
+    /// Upper bound; `None` for the oldest.
+    pub age_to: Option<String>,
+    /// So many were read again.
+    pub reread: i64,
+    /// So many of them had changed.
+    pub changed: i64,
+}
+
+/// The details of these accounts.
+///
+/// # Errors
+/// The database fails.
+pub async fn details(
+    executor: impl PgExecutor<'_>,
+    account_ids: &[&str],
+) -> Result<Vec<AccountDetails>, LoadError> {
+    Ok(sqlx::query_as(include_str!("details.sql"))
+        .bind(account_ids)
+        .fetch_all(executor)
+        .await?)
+}
+
+/// How many interactions of a day are stored, by hour of UTC; hours without any are left out.
+///
+/// # Errors
+/// The database fails.
+pub async fn hours(
+    executor: impl PgExecutor<'_>,
+    account_id: &str,
+    day: Window,
+) -> Result<Vec<HourCount>, LoadError> {
+    Ok(sqlx::query_as(
+        "select extract(hour from session_started_at at time zone 'UTC')::integer as hour, count(*) as interactions \
+         from smartassist.sessions where account_id = $1 and session_started_at >= $2 and session_started_at < $3 \
+         group by 1 order by 1",
+    )
+    .bind(account_id)
+    .bind(day.start)
+    .bind(day.end)
+    .fetch_all(executor)
+    .await?)
+}
