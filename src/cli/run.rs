@@ -9,12 +9,13 @@ use tracing::{error, info, warn};
 
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
-use crate::database::{self, Database, OpenError, Pool};
+use crate::database::{self, Database, OpenError};
 use crate::load::UNREACHABLE_REMEDY;
-use crate::observe::http::{self, Ready, Watched, WatchedAccount};
-use crate::observe::{chain, metrics};
+use crate::observe::concern::Expectation;
+use crate::observe::http::{self, Stage, Watched};
+use crate::observe::{Gauges, chain, metrics};
 use crate::schedule::{self, Bell, Cron, Tier};
-use crate::sync::AccountWorker;
+use crate::sync::{AccountWorker, Problem};
 
 use super::exit::CommandError;
 use super::shutdown::Shutdown;
@@ -31,7 +32,7 @@ pub(super) async fn run(config: &Config) -> Result<(), CommandError> {
         "starting"
     );
     let shutdown = Shutdown::on_signals(config.sync.shutdown).map_err(CommandError::other)?;
-    let ready = Ready::default();
+    let stage = Arc::new(Stage::default());
     let recorder = metrics::install().map_err(CommandError::other)?;
     let listener = http::bind(config.http.bind).await.map_err(|error| {
         CommandError::other(format!(
@@ -39,16 +40,17 @@ pub(super) async fn run(config: &Config) -> Result<(), CommandError> {
             config.http.bind
         ))
     })?;
-    info!(address = %config.http.bind, "serving /, /healthz, /readyz and /metrics");
+    info!(address = %config.http.bind, "serving the status page, /healthz, /readyz and /metrics");
     let server = tokio::spawn(http::serve(
         listener,
-        Ready::clone(&ready),
+        config.http.clone(),
+        Arc::clone(&stage),
         recorder,
         shutdown.hard.child_token(),
     ));
-    let ended = match open(config, &shutdown).await {
+    let ended = match open(config, &stage, &shutdown).await {
         Ok(Some(database)) => {
-            let ended = work(config, &database, &ready, &shutdown).await;
+            let ended = work(config, &database, &stage, &shutdown).await;
             database.close().await;
             ended
         }
@@ -62,7 +64,7 @@ pub(super) async fn run(config: &Config) -> Result<(), CommandError> {
 
 /// Opens and migrates the database, however long that takes; `None` where we are told to stop
 /// meanwhile. What waiting cannot mend is an error.
-async fn open(config: &Config, shutdown: &Shutdown) -> Result<Option<Database>, CommandError> {
+async fn open(config: &Config, stage: &Stage, shutdown: &Shutdown) -> Result<Option<Database>, CommandError> {
     loop {
         let opened = tokio::select! {
             opened = open_once(config) => opened,
@@ -72,9 +74,17 @@ async fn open(config: &Config, shutdown: &Shutdown) -> Result<Option<Database>, 
             Ok(database) => return Ok(Some(database)),
             Err(CommandError::Open(error @ (OpenError::Unreachable(_) | OpenError::Certificate(_)))) => {
                 error!(error = %chain(&error), remedy = UNREACHABLE_REMEDY, "waiting for the database");
+                stage.wait_for(Problem {
+                    error: chain(&error).to_string(),
+                    remedy: UNREACHABLE_REMEDY,
+                });
             }
             Err(CommandError::Migration(error)) if error.is_passing() => {
                 error!(error = %chain(&error), remedy = error.remedy(), "waiting for the database, it cannot be migrated now");
+                stage.wait_for(Problem {
+                    error: chain(&error).to_string(),
+                    remedy: error.remedy(),
+                });
             }
             Err(error) => return Err(error),
         }
@@ -101,7 +111,7 @@ async fn open_once(config: &Config) -> Result<Database, CommandError> {
 async fn work(
     config: &Config,
     database: &Database,
-    ready: &Ready,
+    stage: &Stage,
     shutdown: &Shutdown,
 ) -> Result<(), CommandError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
@@ -111,8 +121,13 @@ async fn work(
     for worker in &workers {
         spawn_runners(&mut runners, worker, config, &mut chimes, &clock, &shutdown.soft);
     }
-    // Empty until here, so it cannot be set already.
-    let _ = ready.set(watched(&database.pool, &workers));
+    stage.set(Watched {
+        pool: database.pool.clone(),
+        workers: workers.clone(),
+        expected: Expectation::of(config, clock.now()),
+        gauges: Gauges::new(database.pool.clone(), workers, Arc::clone(&clock)),
+        clock,
+    });
     let mut scheduler = schedule::ring(chimes).await.map_err(CommandError::other)?;
     let ended = tokio::select! {
         ended = all_ended(&mut runners, shutdown) => ended,
@@ -133,18 +148,6 @@ async fn work(
         warn!(error = %chain(&error), "the scheduler did not stop in order");
     }
     ended
-}
-
-fn watched(pool: &Pool, workers: &[Arc<AccountWorker>]) -> Watched {
-    let accounts = workers.iter().map(|worker| WatchedAccount {
-        name: worker.api.account().name.clone(),
-        liveness: Arc::clone(&worker.liveness),
-        stalled_after: worker.stalled_after(),
-    });
-    Watched {
-        pool: pool.clone(),
-        accounts: accounts.collect(),
-    }
 }
 
 /// What is rung when, without a bell yet: the poll, cleaning up, then the tiers of refreshing.

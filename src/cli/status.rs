@@ -1,15 +1,22 @@
-//! `status`: how far each account is complete, for people or as JSON.
+//! `status`: how each account stands, for people at a terminal of 80 columns or as JSON.
 
-use serde_json::json;
+use chrono::{DateTime, Utc};
 
+use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::database::Database;
 use crate::load::LoadError;
-use crate::load::status;
-use crate::observe::render_status;
+use crate::observe::board::{self, AccountBoard, Board, Known, Scope, Work};
+use crate::observe::concern::{Expectation, Level, Standing};
+use crate::observe::{grouped, instant, plural, span};
 
 use super::exit::CommandError;
+use super::layout::hanging;
 use super::output::print;
+use super::paint::Paint;
+
+/// Where the value of a fact begins.
+const VALUE_AT: usize = 21;
 
 pub(super) async fn status(config: &Config, as_json: bool) -> Result<(), CommandError> {
     if !Database::is_made(config) {
@@ -19,9 +26,12 @@ pub(super) async fn status(config: &Config, as_json: bool) -> Result<(), Command
         ));
     }
     let database = Database::open(config).await?;
-    let accounts = status::accounts(&database.pool).await;
+    let now = SystemClock.now();
+    let scope = if as_json { Scope::Whole } else { Scope::Sums };
+    let known = Known::of_config(config);
+    let gathered = board::gather(&database.pool, &known, Expectation::of(config, now), now, scope).await;
     database.close().await;
-    let accounts = accounts.map_err(|error| {
+    let board = gathered.map_err(|error| {
         if is_empty_database(&error) {
             CommandError::other("the database holds no tables of ours yet; run `smartassist-etl sync` first")
         } else {
@@ -29,9 +39,9 @@ pub(super) async fn status(config: &Config, as_json: bool) -> Result<(), Command
         }
     })?;
     let text = if as_json {
-        format!("{:#}\n", json!({ "accounts": accounts }))
+        serde_json::to_string_pretty(&board).map_err(CommandError::other)? + "\n"
     } else {
-        render_status(&accounts)
+        lay_out(&board, Paint::of_stdout())
     };
     print(&text)?;
     Ok(())
@@ -39,4 +49,158 @@ pub(super) async fn status(config: &Config, as_json: bool) -> Result<(), Command
 
 fn is_empty_database(error: &LoadError) -> bool {
     matches!(error, LoadError::Database(error) if crate::load::is_undefined(error))
+}
+
+/// The accounts one below the other, or what to do where there are none.
+fn lay_out(board: &Board, paint: Paint) -> String {
+    if board.accounts.is_empty() {
+        return "No account has been loaded yet. Run `smartassist-etl sync`.\n".to_owned();
+    }
+    let accounts = board.accounts.iter().map(|account| {
+        let facts = facts(account, board.at)
+            .into_iter()
+            .map(|(name, value)| format!("  {name:<18} {}\n", hanging(&value, VALUE_AT)));
+        heading(account, paint) + &facts.collect::<String>()
+    });
+    accounts.collect::<Vec<_>>().join("\n")
+}
+
+/// How it stands, what is wrong, and what to do about that.
+fn heading(account: &AccountBoard, paint: Paint) -> String {
+    let word = account.standing.word();
+    let word = match account.standing {
+        Standing::Complete | Standing::CatchingUp => paint.ok(word),
+        Standing::Warning => paint.warning(word),
+        Standing::Trouble => paint.failed(word),
+    };
+    let status = &account.status;
+    let mut text = format!(
+        "{} ({}): {word}\n",
+        paint.heading(&status.name),
+        status.account_id
+    );
+    for concern in &account.concerns {
+        let what = hanging(&concern.what, 4);
+        text += &match concern.level {
+            Level::Note => format!("  . {what}\n"),
+            Level::Warning => paint.warning(format!("  ! {what}")) + "\n",
+            Level::Failed => paint.failed(format!("  x {what}")) + "\n",
+        };
+        text += &format!("    -> {}\n", hanging(&concern.remedy, 7));
+    }
+    text
+}
+
+fn facts(account: &AccountBoard, now: DateTime<Utc>) -> Vec<(&'static str, String)> {
+    let status = &account.status;
+    let mut facts = vec![
+        ("complete through", complete_through(account)),
+        ("lag", span(status.lag_seconds)),
+        ("loaded from", instant(status.start_from)),
+        ("last poll", last_poll(account, now)),
+    ];
+    facts.extend(account.work.iter().map(|work| ("doing now", doing(work, now))));
+    if account.work.is_empty() {
+        facts.push(("doing now", "nothing".to_owned()));
+    }
+    facts.extend([
+        ("request budget", budget(account)),
+        ("interactions", grouped(status.interactions)),
+        (
+            "holes",
+            none_or(status.holes, "stretch not read", "stretches not read"),
+        ),
+        (
+            "gaps",
+            none_or(status.gaps, "stretch", "stretches") + &where_to_look(status.gaps, "gaps"),
+        ),
+        (
+            "rejected, waiting",
+            none_or(status.rejected_waiting, "record", "records"),
+        ),
+        (
+            "unknown fields",
+            none_or(status.drifted_fields, "field", "fields")
+                + &where_to_look(status.drifted_fields, "schema_drift"),
+        ),
+        ("last run", last_run(account)),
+    ]);
+    if let Some(error) = &status.last_run_error {
+        facts.push(("last error", error.clone()));
+    }
+    let worker = status.lease_holder.as_deref().unwrap_or("none");
+    facts.push(("worker now", worker.to_owned()));
+    facts
+}
+
+fn none_or(number: i64, one: &str, many: &str) -> String {
+    if number == 0 {
+        "none".to_owned()
+    } else {
+        plural(number, one, many)
+    }
+}
+
+fn where_to_look(number: i64, table: &str) -> String {
+    if number == 0 {
+        String::new()
+    } else {
+        format!(", see smartassist_sync.{table}")
+    }
+}
+
+fn complete_through(account: &AccountBoard) -> String {
+    if account.has_begun() {
+        instant(account.status.watermark)
+    } else {
+        format!("nothing yet, wanted from {}", instant(account.status.start_from))
+    }
+}
+
+fn last_poll(account: &AccountBoard, now: DateTime<Utc>) -> String {
+    account.status.last_polled_at.map_or_else(
+        || "none yet".to_owned(),
+        |at| format!("{} ({} ago)", instant(at), span((now - at).num_seconds())),
+    )
+}
+
+fn doing(work: &Work, now: DateTime<Utc>) -> String {
+    let mut text = format!(
+        "{} for {}, {}",
+        work.kind,
+        span((now - work.since).num_seconds()),
+        plural(work.requests, "request", "requests")
+    );
+    if let (Some(left), Some(percent)) = (work.requests_left, work.percent()) {
+        text += &format!(" of about {} ({percent} %)", grouped(work.requests + left));
+    }
+    text += &format!(", {}", plural(work.records, "record", "records"));
+    if let Some(seconds) = work.eta_seconds.and_then(|seconds| i64::try_from(seconds).ok()) {
+        text += &format!(", about {} left", span(seconds));
+    }
+    text
+}
+
+fn budget(account: &AccountBoard) -> String {
+    if account.budget.is_empty() {
+        let requests = plural(account.status.requests_last_minute, "request", "requests");
+        return format!("{requests} in the last minute");
+    }
+    let lines = account
+        .budget
+        .iter()
+        .map(|line| format!("{} of {} a {}", line.used, line.limit, line.unit()));
+    lines.collect::<Vec<_>>().join(", ")
+}
+
+fn last_run(account: &AccountBoard) -> String {
+    let status = &account.status;
+    match (
+        &status.last_run_kind,
+        &status.last_run_status,
+        status.last_run_started_at,
+    ) {
+        (Some(kind), Some(outcome), Some(at)) => format!("{kind} {outcome}, began {}", instant(at)),
+        _ => "none yet".to_owned(),
+    }
 }

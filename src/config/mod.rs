@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use secrecy::ExposeSecret;
 
 pub use account::{
     AccountConfig, Credentials, Direction, Filters, ResponseLimits, RetryPolicy, parse_instant,
@@ -66,10 +67,12 @@ pub struct StorageConfig {
 }
 
 /// `http.*`.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct HttpConfig {
-    /// Address of the health and metrics endpoints.
+    /// Address of the status page, health and metrics.
     pub bind: SocketAddr,
+    /// What the status page asks for; `None`: it is shown on this machine alone.
+    pub token: Option<Secret>,
 }
 
 /// `log.*`.
@@ -100,6 +103,9 @@ pub enum ConfigError {
     #[error("the configuration has {}:\n  - {}", count(.0.len()), .0.join("\n  - "))]
     Invalid(Vec<String>),
 }
+
+/// A shorter one can be guessed.
+const SHORTEST_TOKEN: usize = 16;
 
 fn count(problems: usize) -> String {
     if problems == 1 {
@@ -202,9 +208,19 @@ impl HttpConfig {
         let bind = section.parsed("bind", "an address and a port, as in 127.0.0.1:8080", |text| {
             text.parse().ok()
         });
+        let token = section.secret("token");
+        if let Some(Ok(text)) = token.as_ref().map(Secret::read)
+            && text.expose_secret().len() < SHORTEST_TOKEN
+        {
+            section.problem(
+                "token",
+                &format!("must have {SHORTEST_TOKEN} characters at least, as of: openssl rand -hex 24"),
+            );
+        }
         section.finish();
         Self {
             bind: bind.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080))),
+            token,
         }
     }
 }

@@ -6,18 +6,51 @@ use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, Promet
 /// Requests to the API, by `account` and `outcome` (`ok` or the kind of error).
 pub const REQUESTS: &str = "smartassist_etl_requests_total";
 
+/// Requests that repeat one that failed, by `account`.
+pub const RETRIES: &str = "smartassist_etl_request_retries_total";
+
+/// Seconds from sending a request to having its answer, by `account`.
+pub const REQUEST_SECONDS: &str = "smartassist_etl_request_duration_seconds";
+
+/// Requests that occupy a place of the budget now, by `account` and `span` (`minute`, `hour`).
+pub const BUDGET_USED: &str = "smartassist_etl_budget_requests_used";
+
+/// Requests that may, likewise.
+pub const BUDGET_LIMIT: &str = "smartassist_etl_budget_requests_limit";
+
+/// Records that came, repetitions included, by `account`.
+pub const RECORDS_SEEN: &str = "smartassist_etl_records_seen_total";
+
 /// Records of drained windows, by `account` and `result` (`inserted`, `updated`, `unchanged`, `missing`,
 /// `left_out`, `rejected`).
 pub const RECORDS: &str = "smartassist_etl_records_total";
 
+/// Interactions that are stored, by `account`.
+pub const INTERACTIONS: &str = "smartassist_etl_interactions";
+
+/// Records set aside that are still waiting, by `account`.
+pub const REJECTED_WAITING: &str = "smartassist_etl_rejected_records_waiting";
+
+/// Fields that the API sends and that are not known, by `account`.
+pub const DRIFTED_FIELDS: &str = "smartassist_etl_schema_drift_fields";
+
 /// Errors of the database, by `account` and `kind` (`unreachable`, `conflict`, `locked`, `read_only`, ...).
 pub const DATABASE_ERRORS: &str = "smartassist_etl_database_errors_total";
+
+/// Connections to the database now, by `state` (`in_use`, `idle`).
+pub const CONNECTIONS: &str = "smartassist_etl_database_connections";
+
+/// Connections that there may be (`database.max_connections`).
+pub const CONNECTIONS_MAX: &str = "smartassist_etl_database_connections_max";
 
 /// Interactions that were deleted, by `account` and `reason` (`retention`).
 pub const DELETED: &str = "smartassist_etl_interactions_deleted_total";
 
 /// Windows, by `account` and `status` (`drained`, `split`, `gap`, `failed`).
 pub const WINDOWS: &str = "smartassist_etl_windows_total";
+
+/// Seconds from the first request of a window to its end, by `account`.
+pub const WINDOW_SECONDS: &str = "smartassist_etl_window_duration_seconds";
 
 /// Seconds for which there has been work and nothing came of it, by `account`; 0 where there is none.
 pub const STALLED: &str = "smartassist_etl_stalled_seconds";
@@ -31,8 +64,8 @@ pub const LOG_LINES_DROPPED: &str = "smartassist_etl_log_lines_dropped_total";
 /// Gaps that are open now, by `account`: seconds whose records cannot all be reached.
 pub const GAPS: &str = "smartassist_etl_gaps";
 
-/// Minutes by which time stamps with a zone are later than those without, by `account`; 0 is right.
-pub const TIME_ZONE_DISAGREEMENT: &str = "smartassist_etl_time_zone_disagreement_minutes";
+/// Seconds by which time stamps with a zone are later than those without, by `account`; 0 is right.
+pub const TIME_ZONE_DISAGREEMENT: &str = "smartassist_etl_time_zone_disagreement_seconds";
 
 /// Runs, by `account`, `kind` and `outcome`.
 pub const RUNS: &str = "smartassist_etl_runs_total";
@@ -43,84 +76,137 @@ pub const RUN_SECONDS: &str = "smartassist_etl_run_duration_seconds";
 /// The watermark as seconds since 1970, by `account`: everything that started before it is loaded.
 pub const WATERMARK: &str = "smartassist_etl_watermark_timestamp_seconds";
 
+/// Seconds from the watermark to now, by `account`.
+pub const LAG: &str = "smartassist_etl_lag_seconds";
+
+/// When the last poll that succeeded ended, as seconds since 1970, by `account`; of whatever process.
+pub const LAST_POLL: &str = "smartassist_etl_last_successful_poll_timestamp_seconds";
+
+/// 1 while this process holds the account's lease, by `account`; else 0.
+pub const LEASE_HELD: &str = "smartassist_etl_lease_held";
+
+/// Always 1, by `version`.
+pub const BUILD_INFO: &str = "smartassist_etl_build_info";
+
 /// A poll of an ordinary day takes a second; a first load takes hours.
 const RUN_SECONDS_BUCKETS: [f64; 9] = [0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 1_800.0, 7_200.0, 43_200.0];
+
+/// A window is one to eleven requests, of which the budget may let one a second through.
+const WINDOW_SECONDS_BUCKETS: [f64; 9] = [0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0];
+
+/// The API answers in a second or two; a request is given up after 90.
+const REQUEST_SECONDS_BUCKETS: [f64; 9] = [0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0];
+
+const COUNTERS: [(&str, &str); 9] = [
+    (REQUESTS, "Requests sent to the API, by account and outcome."),
+    (RETRIES, "Requests that repeat one that failed."),
+    (
+        RECORDS_SEEN,
+        "Records that came from the API, repetitions included.",
+    ),
+    (
+        RECORDS,
+        "Records of drained windows, by account and what became of them.",
+    ),
+    (DATABASE_ERRORS, "Errors of the database, by account and kind."),
+    (DELETED, "Interactions that were deleted, by account and reason."),
+    (
+        WINDOWS,
+        "Windows that were read, by account and what became of them.",
+    ),
+    (
+        LOG_LINES_DROPPED,
+        "Log lines that were dropped, since nobody read them in time.",
+    ),
+    (RUNS, "Runs, by account, kind and outcome."),
+];
+
+const GAUGES: [(&str, &str); 16] = [
+    (
+        WATERMARK,
+        "Time stamp up to which the account is complete: all interactions that started before it are loaded.",
+    ),
+    (LAG, "Seconds from the watermark to now."),
+    (
+        LAST_POLL,
+        "Time stamp of the end of the last poll that succeeded, whichever process made it.",
+    ),
+    (
+        STALLED,
+        "Seconds for which there has been work and nothing came of it; 0 where there is no work.",
+    ),
+    (
+        GAPS,
+        "Gaps that are open now: stretches of which the API does not show all records.",
+    ),
+    (INTERACTIONS, "Interactions that are stored."),
+    (
+        REJECTED_WAITING,
+        "Records that could not become rows and are still waiting.",
+    ),
+    (
+        DRIFTED_FIELDS,
+        "Fields that the API sends and that this version does not know.",
+    ),
+    (
+        CLOCK_SKEW,
+        "Seconds by which the API's clock is ahead of this machine's.",
+    ),
+    (
+        TIME_ZONE_DISAGREEMENT,
+        "Seconds by which time stamps with a zone are later than those without; 0 is right.",
+    ),
+    (
+        BUDGET_USED,
+        "Requests of this process that occupy a place of the request budget now, by span.",
+    ),
+    (BUDGET_LIMIT, "Requests that the budget allows in any such span."),
+    (
+        LEASE_HELD,
+        "1 while this process holds the account's lease, which it does during runs.",
+    ),
+    (CONNECTIONS, "Connections to the database now, by state."),
+    (CONNECTIONS_MAX, "Connections to the database that there may be."),
+    (BUILD_INFO, "Always 1; the label tells the version."),
+];
+
+const HISTOGRAMS: [(&str, &str, &[f64]); 3] = [
+    (
+        RUN_SECONDS,
+        "How long runs took, by account and kind.",
+        &RUN_SECONDS_BUCKETS,
+    ),
+    (
+        WINDOW_SECONDS,
+        "How long windows took, from the first request until they were stored.",
+        &WINDOW_SECONDS_BUCKETS,
+    ),
+    (
+        REQUEST_SECONDS,
+        "How long the API took to answer a request.",
+        &REQUEST_SECONDS_BUCKETS,
+    ),
+];
 
 /// Installs the recorder of this process, and returns what renders `/metrics`.
 ///
 /// # Errors
 /// A recorder is installed already.
 pub fn install() -> Result<PrometheusHandle, BuildError> {
-    let handle = PrometheusBuilder::new()
-        .set_buckets_for_metric(Matcher::Full(RUN_SECONDS.to_owned()), &RUN_SECONDS_BUCKETS)?
-        .install_recorder()?;
-    describe_counters();
-    describe_gauges();
-    describe_histogram!(
-        RUN_SECONDS,
-        Unit::Seconds,
-        "How long runs took, by account and kind."
-    );
+    let mut builder = PrometheusBuilder::new();
+    for (name, _, buckets) in HISTOGRAMS {
+        builder = builder.set_buckets_for_metric(Matcher::Full(name.to_owned()), buckets)?;
+    }
+    let handle = builder.install_recorder()?;
+    for (name, help) in COUNTERS {
+        describe_counter!(name, Unit::Count, help);
+    }
+    for (name, help) in GAUGES {
+        describe_gauge!(name, help);
+    }
+    for (name, help, _) in HISTOGRAMS {
+        describe_histogram!(name, Unit::Seconds, help);
+    }
+    metrics::gauge!(BUILD_INFO, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
     Ok(handle)
-}
-
-fn describe_counters() {
-    describe_counter!(
-        REQUESTS,
-        Unit::Count,
-        "Requests sent to the API, by account and outcome."
-    );
-    describe_counter!(
-        RECORDS,
-        Unit::Count,
-        "Records of drained windows, by account and what became of them."
-    );
-    describe_counter!(
-        DATABASE_ERRORS,
-        Unit::Count,
-        "Errors of the database, by account and kind."
-    );
-    describe_counter!(
-        DELETED,
-        Unit::Count,
-        "Interactions that were deleted, by account and reason."
-    );
-    describe_counter!(
-        WINDOWS,
-        Unit::Count,
-        "Windows that were read, by account and what became of them."
-    );
-    describe_counter!(
-        LOG_LINES_DROPPED,
-        Unit::Count,
-        "Log lines that were dropped, since nobody read them in time."
-    );
-    describe_counter!(RUNS, Unit::Count, "Runs, by account, kind and outcome.");
-}
-
-fn describe_gauges() {
-    describe_gauge!(
-        STALLED,
-        Unit::Seconds,
-        "Seconds for which there has been work and nothing came of it; 0 where there is no work."
-    );
-    describe_gauge!(
-        CLOCK_SKEW,
-        Unit::Seconds,
-        "Seconds by which the API's clock is ahead of this machine's."
-    );
-    describe_gauge!(
-        GAPS,
-        Unit::Count,
-        "Gaps that are open now: seconds of which the API does not show all records."
-    );
-    describe_gauge!(
-        TIME_ZONE_DISAGREEMENT,
-        "Minutes by which time stamps with a zone are later than those without; 0 is right."
-    );
-    describe_gauge!(
-        WATERMARK,
-        Unit::Seconds,
-        "Time stamp up to which the account is complete: all interactions that started before it are loaded."
-    );
 }

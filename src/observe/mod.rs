@@ -1,21 +1,28 @@
-//! Logs, metrics and health. Reads what the other rooms do, never steers it.
+//! Logs, metrics, health and the status page. Reads what the other rooms do, never steers it.
 
+pub mod board;
+pub mod calendar;
+pub mod concern;
+mod gauges;
 pub mod http;
 pub mod logging;
 pub mod metrics;
-mod status;
+pub(crate) mod pace;
+mod page;
+mod text;
 
 use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
-use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use chrono::TimeDelta;
 
 use crate::load::LoadError;
 use crate::load::runs::{Kind, Outcome};
 use crate::sync::TimeZoneVerdict;
 
-pub use status::{render_status, span};
+pub use gauges::Gauges;
+pub use text::{grouped, instant, plural, span};
 
 /// An error with all of its causes, for the one log line that reports it.
 pub fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl fmt::Display + use<'a> {
@@ -42,30 +49,46 @@ impl fmt::Display for Chain<'_> {
     }
 }
 
-/// An instant as log lines and tables show it.
-pub fn instant(at: DateTime<Utc>) -> String {
-    at.to_rfc3339_opts(SecondsFormat::AutoSi, true)
-}
-
 /// Adds to a counter of an account. `label` is a name and a value from a fixed, short list.
 pub fn count(metric: &'static str, account: &str, label: (&'static str, &'static str), n: u64) {
     ::metrics::counter!(metric, "account" => account.to_owned(), label.0 => label.1).increment(n);
 }
 
-/// Shows for how long an account has had work and nothing came of it.
-pub fn stalled(account: &str, idle_for: Duration) {
-    ::metrics::gauge!(metrics::STALLED, "account" => account.to_owned()).set(idle_for.as_secs_f64());
+/// Shows a number of an account.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "a gauge is a float; counts and seconds since 1970 fit exactly"
+)]
+fn show(metric: &'static str, account: &str, value: i64) {
+    ::metrics::gauge!(metric, "account" => account.to_owned()).set(value as f64);
+}
+
+/// Counts a request and how long it took. `outcome` is `ok` or the kind of error.
+pub fn request(account: &str, outcome: &'static str, took: Duration) {
+    count(metrics::REQUESTS, account, ("outcome", outcome), 1);
+    ::metrics::histogram!(metrics::REQUEST_SECONDS, "account" => account.to_owned())
+        .record(took.as_secs_f64());
+}
+
+/// Counts a request that is about to repeat one that failed.
+pub fn retry(account: &str) {
+    ::metrics::counter!(metrics::RETRIES, "account" => account.to_owned()).increment(1);
+}
+
+/// Counts a window, the records that came for it, and how long it took.
+pub fn window(account: &str, status: &'static str, records: u64, took: TimeDelta) {
+    count(metrics::WINDOWS, account, ("status", status), 1);
+    ::metrics::counter!(metrics::RECORDS_SEEN, "account" => account.to_owned()).increment(records);
+    // A clock that was set back says nothing.
+    if let Ok(took) = took.to_std() {
+        ::metrics::histogram!(metrics::WINDOW_SECONDS, "account" => account.to_owned())
+            .record(took.as_secs_f64());
+    }
 }
 
 /// Shows by how much the API's clock is ahead of ours.
-#[expect(clippy::cast_precision_loss, reason = "a gauge is a float; seconds are few")]
 pub fn clock_skew(account: &str, ahead: TimeDelta) {
-    ::metrics::gauge!(metrics::CLOCK_SKEW, "account" => account.to_owned()).set(ahead.num_seconds() as f64);
-}
-
-/// Shows how many log lines were dropped.
-pub fn log_lines_dropped(lines: u64) {
-    ::metrics::counter!(metrics::LOG_LINES_DROPPED).absolute(lines);
+    show(metrics::CLOCK_SKEW, account, ahead.num_seconds());
 }
 
 /// Counts an error of the database.
@@ -73,30 +96,11 @@ pub fn database_error(account: &str, error: &LoadError) {
     count(metrics::DATABASE_ERRORS, account, ("kind", error.kind()), 1);
 }
 
-/// Shows how far an account is complete.
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "a gauge is a float; seconds since 1970 fit exactly"
-)]
-pub fn watermark(account: &str, watermark: DateTime<Utc>) {
-    ::metrics::gauge!(metrics::WATERMARK, "account" => account.to_owned()).set(watermark.timestamp() as f64);
-}
-
-/// Shows how many gaps are open.
-#[expect(clippy::cast_precision_loss, reason = "a gauge is a float; gaps are few")]
-pub fn gaps(account: &str, open: usize) {
-    ::metrics::gauge!(metrics::GAPS, "account" => account.to_owned()).set(open as f64);
-}
-
-/// Shows by how many minutes time stamps with and without a zone disagree.
-#[expect(clippy::cast_precision_loss, reason = "a gauge is a float; minutes are few")]
+/// Shows by how much time stamps with and without a zone disagree, where that is known.
 pub fn time_zone(account: &str, verdict: TimeZoneVerdict) {
-    let minutes = match verdict {
-        TimeZoneVerdict::Unknown => return,
-        TimeZoneVerdict::Agrees { .. } => 0,
-        TimeZoneVerdict::Disagrees { minutes, .. } => minutes,
-    };
-    ::metrics::gauge!(metrics::TIME_ZONE_DISAGREEMENT, "account" => account.to_owned()).set(minutes as f64);
+    if let Some(minutes) = verdict.minutes() {
+        show(metrics::TIME_ZONE_DISAGREEMENT, account, minutes * 60);
+    }
 }
 
 /// Counts a run and how long it took.

@@ -37,11 +37,14 @@ async fn status_shows_how_far_an_account_is_complete() {
     );
 
     let table = Program::run(&["status"], &environment).await.stdout;
-    assert!(
-        table.contains("main (acct-sim)\n  complete through   2026-01-03T11:58:00Z\n"),
-        "{table}"
-    );
-    assert!(table.lines().all(|line| line.chars().count() <= 100), "{table}");
+    for said in [
+        "main (acct-sim): in trouble\n  x the last sync failed: a request failed",
+        "    -> check that base_url is the API",
+        "\n  complete through   2026-01-03T11:58:00Z\n",
+    ] {
+        assert!(table.contains(said), "no {said:?} in:\n{table}");
+    }
+    assert!(table.lines().all(|line| line.chars().count() <= 80), "{table}");
 }
 
 #[tokio::test]

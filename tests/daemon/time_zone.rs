@@ -26,6 +26,6 @@ async fn stamps_that_are_off_by_a_time_zone_are_shouted_about() {
     let mut daemon = Program::start(&["run"], &environment.collect());
     daemon.event("run finished").await;
     let (_, metrics) = get(port, "/metrics").await;
-    let line = r#"smartassist_etl_time_zone_disagreement_minutes{account="main"} -330"#;
+    let line = r#"smartassist_etl_time_zone_disagreement_seconds{account="main"} -19800"#;
     assert!(metrics.contains(line), "{metrics}");
 }

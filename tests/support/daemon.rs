@@ -30,11 +30,19 @@ pub(crate) async fn environment(setup: &Setup, database: &TestDatabase) -> (Hash
 
 /// Status and body of a GET.
 pub(crate) async fn get(port: u16, path: &str) -> (u16, String) {
+    let (status, _, body) = ask(port, &format!("GET {path}"), "Host: localhost").await;
+    (status, body)
+}
+
+/// Status, head and body of what answers a method and a path, with these lines of a head.
+pub(crate) async fn ask(port: u16, what: &str, head: &str) -> (u16, String, String) {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
-    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    // Of HTTP 1.0, which knows no chunks.
+    let request = format!("{what} HTTP/1.0\r\n{head}\r\n\r\n");
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
     let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
-    (status, answer.split_once("\r\n\r\n").unwrap().1.to_owned())
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    (status, head.to_lowercase(), body.to_owned())
 }

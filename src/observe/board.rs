@@ -1,0 +1,303 @@
+//! What operators see, gathered once: the page, `/api/status` and `status` are three renderings of it.
+
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::Serialize;
+
+use crate::config::Config;
+use crate::database::Pool;
+use crate::extract::BudgetUse;
+use crate::load::LoadError;
+use crate::load::status::{self, AccountDetails, AccountStatus, RunStatus};
+use crate::sync::AccountWorker;
+
+use super::calendar::{Cell, Loaded};
+use super::concern::{self, Concern, Expectation, Inside, Standing};
+use super::pace;
+
+/// The state of all accounts at one moment.
+#[derive(Debug, Clone, Serialize)]
+pub struct Board {
+    /// The moment.
+    pub at: DateTime<Utc>,
+    /// The version of the program that shows it.
+    pub version: &'static str,
+    /// The accounts, by name.
+    pub accounts: Vec<AccountBoard>,
+}
+
+/// The state of an account.
+#[derive(Debug, Clone, Serialize)]
+pub struct AccountBoard {
+    /// How it stands, in a word.
+    pub standing: Standing,
+    /// What is wrong, worst first.
+    pub concerns: Vec<Concern>,
+    /// What is being done now.
+    pub work: Vec<Work>,
+    /// How much of the request budget is used.
+    pub budget: Vec<BudgetLine>,
+    /// Its books.
+    #[serde(flatten)]
+    pub status: AccountStatus,
+    /// Its books beside sums, where they were asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub details: Option<AccountDetails>,
+    /// What is loaded of each day, oldest first, where it was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub calendar: Option<Vec<Cell>>,
+}
+
+/// A run that goes on.
+#[derive(Debug, Clone, Serialize)]
+pub struct Work {
+    /// What it is for.
+    pub kind: String,
+    /// When it began.
+    pub since: DateTime<Utc>,
+    /// Requests that it has made.
+    pub requests: i64,
+    /// Requests that are still to come, roughly.
+    pub requests_left: Option<i64>,
+    /// Records that have come.
+    pub records: i64,
+    /// Seconds that the rest takes, roughly.
+    pub eta_seconds: Option<u64>,
+}
+
+/// How much of a request limit is used.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct BudgetLine {
+    /// The limit holds for any span of so many seconds.
+    pub span_seconds: u64,
+    /// Requests that were made within it.
+    pub used: u64,
+    /// Requests that may.
+    pub limit: u64,
+}
+
+/// What is known of a configured account beside the books.
+#[derive(Debug, Clone)]
+pub struct Known {
+    /// Its name.
+    pub name: String,
+    /// Its request limits; 0 is none.
+    pub requests_per_minute: u32,
+    /// As above.
+    pub requests_per_hour: u32,
+    /// What this process has spent of them.
+    pub spent: Vec<BudgetUse>,
+    /// What the worker in this process knows; `None` where there is none.
+    pub inside: Option<Inside>,
+}
+
+impl Known {
+    /// The configured accounts, for a process that does not work on them.
+    pub fn of_config(config: &Config) -> Vec<Self> {
+        let known = |account: &crate::config::AccountConfig| Self {
+            name: account.name.clone(),
+            requests_per_minute: account.requests_per_minute,
+            requests_per_hour: account.requests_per_hour,
+            spent: Vec::new(),
+            inside: None,
+        };
+        config.accounts.iter().map(known).collect()
+    }
+
+    /// The account of a worker of this process.
+    pub fn of_worker(worker: &AccountWorker) -> Self {
+        let account = worker.api.account();
+        let idle_for = worker.liveness.idle_for();
+        Self {
+            name: account.name.clone(),
+            requests_per_minute: account.requests_per_minute,
+            requests_per_hour: account.requests_per_hour,
+            spent: worker.api.budget_uses(),
+            inside: Some(Inside {
+                idle_for: TimeDelta::from_std(idle_for).unwrap_or(TimeDelta::MAX),
+                has_stalled: idle_for >= worker.stalled_after(),
+                problem: worker.liveness.problem(),
+                api_clock_ahead: worker.api.clock_skew(),
+            }),
+        }
+    }
+}
+
+impl Expectation {
+    /// What may be expected under a configuration.
+    pub fn of(config: &Config, now: DateTime<Utc>) -> Self {
+        let sync = &config.sync;
+        let seconds = |span: Duration| TimeDelta::from_std(span).unwrap_or(TimeDelta::MAX);
+        let ring = sync.poll.next_after(now);
+        let pause = ring
+            .and_then(|ring| Some(sync.poll.next_after(ring)? - ring))
+            .unwrap_or(TimeDelta::zero());
+        Self {
+            lag: seconds(sync.settle) + pause + seconds(sync.stall),
+            stall: seconds(sync.stall),
+        }
+    }
+}
+
+/// Of which accounts details are read.
+#[derive(Debug, Clone, Copy)]
+pub enum Scope<'a> {
+    /// Of none.
+    Sums,
+    /// Of all, where they are not more than so many.
+    Few(usize),
+    /// Of this one, which is shown alone.
+    One(&'a str),
+    /// Of all.
+    Whole,
+}
+
+/// Gathers the board.
+///
+/// # Errors
+/// The database fails.
+pub async fn gather(
+    pool: &Pool,
+    known: &[Known],
+    expected: Expectation,
+    now: DateTime<Utc>,
+    scope: Scope<'_>,
+) -> Result<Board, LoadError> {
+    let mut transaction = pool.begin().await?;
+    let mut accounts = status::accounts(&mut *transaction).await?;
+    if let Scope::One(name) = scope {
+        accounts.retain(|account| account.name == name);
+    }
+    let is_whole = match scope {
+        Scope::Sums => false,
+        Scope::Few(most) => accounts.len() <= most,
+        Scope::One(_) | Scope::Whole => true,
+    };
+    let mut details = Vec::new();
+    if is_whole {
+        let ids: Vec<&str> = accounts
+            .iter()
+            .map(|account| account.account_id.as_str())
+            .collect();
+        details = status::details(&mut *transaction, &ids).await?;
+    }
+    transaction.commit().await?;
+    let boards = accounts.into_iter().map(|account| {
+        let details = details
+            .iter()
+            .position(|of| of.account_id == account.account_id)
+            .map(|place| details.swap_remove(place));
+        let known = known.iter().find(|known| known.name == account.name);
+        AccountBoard::new(account, details, known, expected, now)
+    });
+    Ok(Board {
+        at: now,
+        version: env!("CARGO_PKG_VERSION"),
+        accounts: boards.collect(),
+    })
+}
+
+impl Board {
+    /// The worst standing of all accounts.
+    pub fn worst(&self) -> Option<Standing> {
+        self.accounts.iter().map(|account| account.standing).max()
+    }
+}
+
+impl AccountBoard {
+    fn new(
+        status: AccountStatus,
+        details: Option<AccountDetails>,
+        known: Option<&Known>,
+        expected: Expectation,
+        now: DateTime<Utc>,
+    ) -> Self {
+        let inside = known.and_then(|known| known.inside.as_ref());
+        let concerns = concern::concerns(&status, inside, expected, now);
+        let calendar = details.as_ref().map(|details| {
+            let loaded = Loaded {
+                start_from: status.start_from,
+                details,
+                now,
+            };
+            loaded.days()
+        });
+        Self {
+            standing: concern::standing(&status, &concerns, expected),
+            concerns,
+            work: concern::work(&status)
+                .map(|run| Work::new(run, known, now))
+                .collect(),
+            budget: known.map(|known| budget(known, &status)).unwrap_or_default(),
+            status,
+            details,
+            calendar,
+        }
+    }
+
+    /// Whether anything was loaded yet: a watermark where it began says that the first window is to come.
+    pub fn has_begun(&self) -> bool {
+        self.status.watermark > self.status.start_from
+    }
+}
+
+impl BudgetLine {
+    /// What its span is called.
+    pub fn unit(&self) -> &'static str {
+        if self.span_seconds == 60 { "minute" } else { "hour" }
+    }
+}
+
+impl Work {
+    fn new(run: &RunStatus, known: Option<&Known>, now: DateTime<Utc>) -> Self {
+        let limits = known.map_or((0, 0), |known| {
+            (known.requests_per_minute, known.requests_per_hour)
+        });
+        let left = run.requests_left.and_then(|left| u64::try_from(left).ok());
+        let elapsed = (now - run.started_at).to_std().unwrap_or_default();
+        let made = u64::try_from(run.requests).unwrap_or_default();
+        let eta = left.and_then(|left| pace::at_average(elapsed, made, left, limits));
+        Self {
+            kind: run.kind.clone(),
+            since: run.started_at,
+            requests: run.requests,
+            requests_left: run.requests_left,
+            records: run.records,
+            eta_seconds: eta.map(|eta| eta.as_secs()),
+        }
+    }
+
+    /// How much of it is done, in percent; `None` where nothing tells.
+    pub fn percent(&self) -> Option<i64> {
+        let left = self.requests_left?;
+        let all = self.requests + left;
+        (all > 0).then(|| self.requests * 100 / all)
+    }
+}
+
+/// The ledger knows what all processes spent, once a window has ended; this process knows what it
+/// spends at this moment.
+fn budget(known: &Known, status: &AccountStatus) -> Vec<BudgetLine> {
+    let limits = [
+        (60, known.requests_per_minute, status.requests_last_minute),
+        (3_600, known.requests_per_hour, status.requests_last_hour),
+    ];
+    let line = |(span_seconds, limit, booked): (u64, u32, i64)| {
+        let spent = known
+            .spent
+            .iter()
+            .find(|spent| spent.span == Duration::from_secs(span_seconds));
+        let here = spent.map_or(0, |spent| spent.used as u64);
+        BudgetLine {
+            span_seconds,
+            used: here.max(u64::try_from(booked).unwrap_or_default()),
+            limit: limit.into(),
+        }
+    };
+    limits
+        .into_iter()
+        .filter(|(_, limit, _)| *limit > 0)
+        .map(line)
+        .collect()
+}

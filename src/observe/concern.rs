@@ -1,0 +1,324 @@
+//! What is wrong with an account, in order of weight, and what to do about it. Pure.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::Serialize;
+
+use crate::load::gaps;
+use crate::load::status::{AccountStatus, RunStatus};
+use crate::sync::Problem;
+
+use super::text::{instant, plural, span};
+
+/// Clocks that are further apart are worth a word, and by more still something is wrong.
+const NOTABLE_SKEW: TimeDelta = TimeDelta::seconds(60);
+const LARGE_SKEW: TimeDelta = TimeDelta::minutes(5);
+
+/// How bad it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Level {
+    /// Good to know.
+    Note,
+    /// It works, but somebody should look.
+    Warning,
+    /// Data is missing, late or wrong.
+    Failed,
+}
+
+/// Something that an operator should know.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Concern {
+    /// How bad it is.
+    pub level: Level,
+    /// What is wrong, without bodies, values or secrets.
+    pub what: String,
+    /// What to do about it.
+    pub remedy: String,
+}
+
+/// How an account stands, in a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Standing {
+    /// All that should be loaded by now is.
+    Complete,
+    /// Somebody works on what is not.
+    CatchingUp,
+    /// It works, but somebody should look.
+    Warning,
+    /// Data is missing, late or wrong.
+    Trouble,
+}
+
+impl Standing {
+    /// For people.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Complete => "complete",
+            Self::CatchingUp => "catching up",
+            Self::Warning => "needs a look",
+            Self::Trouble => "in trouble",
+        }
+    }
+}
+
+/// What may be expected of a daemon, as it is configured.
+#[derive(Debug, Clone, Copy)]
+pub struct Expectation {
+    /// How far the watermark may be behind now.
+    pub lag: TimeDelta,
+    /// How long there may be work and nothing come of it.
+    pub stall: TimeDelta,
+}
+
+/// What the process that works on an account knows beside the books.
+#[derive(Debug, Clone, Default)]
+pub struct Inside {
+    /// For how long there has been work and nothing was stored.
+    pub idle_for: TimeDelta,
+    /// Whether that is too long.
+    pub has_stalled: bool,
+    /// What was wrong with its newest poll.
+    pub problem: Option<Problem>,
+    /// By how much the API's clock is ahead.
+    pub api_clock_ahead: Option<TimeDelta>,
+}
+
+/// Everything that is wrong with an account, worst first.
+pub fn concerns(
+    account: &AccountStatus,
+    inside: Option<&Inside>,
+    expected: Expectation,
+    now: DateTime<Utc>,
+) -> Vec<Concern> {
+    let failure = failure(account, inside);
+    let stall = stall(account, inside, expected, now);
+    let is_explained = failure.is_some() || stall.is_some() || account.gaps > 0;
+    let mut concerns: Vec<Concern> = [
+        failure,
+        stall,
+        gap(account),
+        late(account, expected).filter(|_| !is_explained),
+        holes(account),
+        time_zone(account),
+        skew(account, inside),
+        rate_limit(account),
+        rejected(account),
+        drift(account),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    concerns.sort_by_key(|concern| std::cmp::Reverse(concern.level));
+    concerns
+}
+
+/// The word for it all.
+pub fn standing(account: &AccountStatus, concerns: &[Concern], expected: Expectation) -> Standing {
+    match concerns.iter().map(|concern| concern.level).max() {
+        Some(Level::Failed) => Standing::Trouble,
+        Some(Level::Warning) => Standing::Warning,
+        Some(Level::Note) | None if account.lag_seconds > expected.lag.num_seconds() => Standing::CatchingUp,
+        Some(Level::Note) | None => Standing::Complete,
+    }
+}
+
+/// The runs that go on now. One whose worker has no lease any more has died.
+pub fn work(account: &AccountStatus) -> impl Iterator<Item = &RunStatus> {
+    let is_alive = account.lease_holder.is_some();
+    account
+        .runs
+        .iter()
+        .filter(move |run| is_alive && run.is_running())
+}
+
+fn concern(level: Level, what: String, remedy: impl Into<String>) -> Option<Concern> {
+    Some(Concern {
+        level,
+        what,
+        remedy: remedy.into(),
+    })
+}
+
+/// The newest poll or refresh that has ended did not go well. Gaps have words of their own.
+fn failure(account: &AccountStatus, inside: Option<&Inside>) -> Option<Concern> {
+    if let Some(Problem { error, remedy }) = inside.and_then(|inside| inside.problem.as_ref()) {
+        return words_of_failure("poll", error, remedy);
+    }
+    let ended = account
+        .runs
+        .iter()
+        .find(|run| matches!(run.kind.as_str(), "poll" | "sync" | "refresh") && !run.is_running())?;
+    if ended.status != "failed" {
+        return None;
+    }
+    let error = ended.error.as_deref().unwrap_or("the log says why");
+    words_of_failure(&ended.kind, error, ended.remedy.as_deref().unwrap_or_default())
+}
+
+fn words_of_failure(kind: &str, error: &str, remedy: &str) -> Option<Concern> {
+    if gaps::is_about_gaps(error) {
+        return None;
+    }
+    let remedy = if remedy.is_empty() { "see the log" } else { remedy };
+    concern(Level::Failed, format!("the last {kind} failed: {error}"), remedy)
+}
+
+fn stall(
+    account: &AccountStatus,
+    inside: Option<&Inside>,
+    expected: Expectation,
+    now: DateTime<Utc>,
+) -> Option<Concern> {
+    const REMEDY: &str = "read the log from then on; a run that hangs is ended and begun anew by itself, `doctor` tests what it needs";
+    if let Some(inside) = inside.filter(|inside| inside.has_stalled) {
+        let since = span(inside.idle_for.num_seconds());
+        return concern(
+            Level::Failed,
+            format!("stalled: there is work, and nothing was stored for {since}"),
+            REMEDY,
+        );
+    }
+    let hanging = work(account)
+        .map(|run| now - run.progress_at.unwrap_or(run.started_at))
+        .max()?;
+    if hanging < expected.stall {
+        return None;
+    }
+    let since = span(hanging.num_seconds());
+    concern(
+        Level::Failed,
+        format!("stalled: nothing has come of the run that goes on for {since}"),
+        REMEDY,
+    )
+}
+
+fn gap(account: &AccountStatus) -> Option<Concern> {
+    if account.gaps == 0 {
+        return None;
+    }
+    let next = account
+        .next_gap_try_at
+        .map(|at| format!(" (tried again at {})", instant(at)))
+        .unwrap_or_default();
+    concern(
+        Level::Failed,
+        format!(
+            "{}: the API does not show all records of so many stretches{next}",
+            plural(account.gaps, "gap", "gaps")
+        ),
+        gaps::REMEDY,
+    )
+}
+
+fn late(account: &AccountStatus, expected: Expectation) -> Option<Concern> {
+    let is_worked_on = work(account).next().is_some();
+    if is_worked_on || account.lag_seconds <= expected.lag.num_seconds() {
+        return None;
+    }
+    let since = account.last_polled_at.map_or_else(
+        || "no poll has succeeded yet".to_owned(),
+        |at| format!("no poll has succeeded since {}", instant(at)),
+    );
+    concern(
+        Level::Failed,
+        format!(
+            "{} behind, and nobody works on it: {since}",
+            span(account.lag_seconds)
+        ),
+        "see that the daemon runs (`smartassist-etl run`, /healthz) and what its log says; `doctor` tests what it needs",
+    )
+}
+
+/// Each gap is a hole too.
+fn holes(account: &AccountStatus) -> Option<Concern> {
+    let holes = account.holes - account.gaps;
+    if holes <= 0 || work(account).next().is_some() {
+        return None;
+    }
+    let stretches = plural(holes, "stretch", "stretches");
+    concern(
+        Level::Warning,
+        format!("{stretches} before the newest loaded instant not read yet"),
+        "nothing, unless it stays: the next poll reads what is missing",
+    )
+}
+
+fn time_zone(account: &AccountStatus) -> Option<Concern> {
+    let minutes = account
+        .time_zone_disagreement_minutes
+        .filter(|minutes| *minutes != 0)?;
+    concern(
+        Level::Failed,
+        format!(
+            "time stamps with a zone are {minutes} min later than those without: sessions are stored at wrong instants"
+        ),
+        "set time_zone_offset to 0, or ask the vendor which zone its stamps are in; read again with `backfill --refetch` once it is mended",
+    )
+}
+
+fn skew(account: &AccountStatus, inside: Option<&Inside>) -> Option<Concern> {
+    let of_books = account.api_clock_ahead_seconds.and_then(TimeDelta::try_seconds);
+    let ahead = inside.and_then(|inside| inside.api_clock_ahead).or(of_books)?;
+    if ahead.abs() < NOTABLE_SKEW {
+        return None;
+    }
+    let level = if ahead.abs() < LARGE_SKEW {
+        Level::Warning
+    } else {
+        Level::Failed
+    };
+    let direction = if ahead < TimeDelta::zero() {
+        "behind"
+    } else {
+        "ahead of"
+    };
+    let apart = span(ahead.abs().num_seconds());
+    concern(
+        level,
+        format!("the API's clock is {apart} {direction} that of the machine that loads"),
+        "have this machine's clock set by NTP; until then the newest interactions come late",
+    )
+}
+
+fn rate_limit(account: &AccountStatus) -> Option<Concern> {
+    if account.rate_limited_last_hour == 0 {
+        return None;
+    }
+    concern(
+        Level::Warning,
+        format!(
+            "the API turned away {} of {} requests of the last hour: its rate limit is used up, perhaps by another program",
+            account.rate_limited_last_hour, account.requests_last_hour
+        ),
+        "lower requests_per_minute to what is left for us; nothing is lost meanwhile, only late",
+    )
+}
+
+fn rejected(account: &AccountStatus) -> Option<Concern> {
+    if account.rejected_waiting == 0 {
+        return None;
+    }
+    concern(
+        Level::Warning,
+        format!(
+            "{} set aside: they could not become rows",
+            plural(account.rejected_waiting, "record", "records")
+        ),
+        "see smartassist_sync.rejected_records for why; after an upgrade, run `retry-rejected`",
+    )
+}
+
+fn drift(account: &AccountStatus) -> Option<Concern> {
+    if account.drifted_fields == 0 {
+        return None;
+    }
+    concern(
+        Level::Note,
+        format!(
+            "the API sends {} that this version does not know",
+            plural(account.drifted_fields, "field", "fields")
+        ),
+        "nothing is lost, their values are in the column extra; look for a newer version",
+    )
+}

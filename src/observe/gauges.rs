@@ -1,0 +1,119 @@
+//! Gauges that say how accounts stand. They are read from the books, so that a replica that stands by
+//! shows the same as the one that works.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tracing::debug;
+
+use crate::clock::Clock;
+use crate::database::Pool;
+use crate::load::status::{self, AccountStatus};
+use crate::sync::AccountWorker;
+
+use super::{chain, metrics, show};
+
+/// Whoever scrapes gives ten seconds by default, and wants what is known sooner.
+const BOOKS_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// What the gauges of a daemon are made of.
+#[derive(Debug)]
+pub struct Gauges {
+    pool: Pool,
+    workers: Vec<Arc<AccountWorker>>,
+    clock: Arc<dyn Clock>,
+    /// The books as they were read last. Lag grows also while they cannot be read.
+    read: Mutex<Vec<AccountStatus>>,
+}
+
+impl Gauges {
+    /// Gauges of the accounts of these workers.
+    pub fn new(pool: Pool, workers: Vec<Arc<AccountWorker>>, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            pool,
+            workers,
+            clock,
+            read: Mutex::default(),
+        }
+    }
+
+    /// Shows them as they are now; what comes from the books as it was, where they cannot be read.
+    pub(super) async fn show(&self) {
+        self.read_books().await;
+        for account in self.read.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            self.show_books(account);
+        }
+        for worker in &self.workers {
+            show_worker(worker);
+        }
+        let connections = self.pool.connections();
+        show_connections(metrics::CONNECTIONS, Some("in_use"), connections.in_use);
+        show_connections(metrics::CONNECTIONS, Some("idle"), connections.idle);
+        show_connections(metrics::CONNECTIONS_MAX, None, connections.max);
+    }
+
+    async fn read_books(&self) {
+        let reading = status::accounts(&self.pool);
+        match tokio::time::timeout(BOOKS_TIMEOUT, reading).await {
+            Ok(Ok(mut accounts)) => {
+                accounts.retain(|account| self.worker(&account.name).is_some());
+                *self.read.lock().unwrap_or_else(PoisonError::into_inner) = accounts;
+            }
+            // The runs report it.
+            Ok(Err(error)) => debug!(error = %chain(&error), "could not read the books for the metrics"),
+            Err(_) => debug!("could not read the books for the metrics in time"),
+        }
+    }
+
+    fn worker(&self, name: &str) -> Option<&Arc<AccountWorker>> {
+        self.workers
+            .iter()
+            .find(|worker| worker.api.account().name == name)
+    }
+
+    fn show_books(&self, account: &AccountStatus) {
+        let name = &account.name;
+        let lag = self.clock.now() - account.watermark;
+        show(metrics::WATERMARK, name, account.watermark.timestamp());
+        show(metrics::LAG, name, lag.num_seconds().max(0));
+        show(metrics::GAPS, name, account.gaps);
+        show(metrics::INTERACTIONS, name, account.interactions);
+        show(metrics::REJECTED_WAITING, name, account.rejected_waiting);
+        show(metrics::DRIFTED_FIELDS, name, account.drifted_fields);
+        if let Some(at) = account.last_polled_at {
+            show(metrics::LAST_POLL, name, at.timestamp());
+        }
+        let is_ours = self
+            .worker(name)
+            .is_some_and(|worker| account.lease_holder.as_ref() == Some(&worker.holder));
+        show(metrics::LEASE_HELD, name, i64::from(is_ours));
+    }
+}
+
+fn show_worker(worker: &AccountWorker) {
+    let name = &worker.api.account().name;
+    let stalled = ::metrics::gauge!(metrics::STALLED, "account" => name.clone());
+    stalled.set(worker.liveness.idle_for().as_secs_f64());
+    for spent in worker.api.budget_uses() {
+        let span = if spent.span > Duration::from_secs(60) {
+            "hour"
+        } else {
+            "minute"
+        };
+        for (metric, requests) in [
+            (metrics::BUDGET_USED, spent.used),
+            (metrics::BUDGET_LIMIT, spent.limit),
+        ] {
+            let requests = u32::try_from(requests).unwrap_or(u32::MAX);
+            ::metrics::gauge!(metric, "account" => name.clone(), "span" => span).set(requests);
+        }
+    }
+}
+
+fn show_connections(metric: &'static str, state: Option<&'static str>, connections: u32) {
+    let gauge = match state {
+        Some(state) => ::metrics::gauge!(metric, "state" => state),
+        None => ::metrics::gauge!(metric),
+    };
+    gauge.set(connections);
+}

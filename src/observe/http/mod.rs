@@ -1,0 +1,152 @@
+//! The operators' endpoints: the status page, `/api/status`, `/healthz`, `/readyz` and `/metrics`. All of
+//! them read, none changes anything.
+
+mod access;
+mod health;
+mod pages;
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::header;
+use axum::middleware::{from_fn_with_state, map_response};
+use axum::response::IntoResponse;
+use axum::routing::get;
+use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
+use crate::config::HttpConfig;
+use crate::database::Pool;
+use crate::sync::{AccountWorker, Problem};
+
+use super::board::Known;
+use super::concern::Expectation;
+use super::{Gauges, logging, metrics};
+
+/// What is watched, once the database is there and migrated, and what we wait for until then.
+#[derive(Debug, Default)]
+pub struct Stage {
+    watched: OnceLock<Watched>,
+    waiting: Mutex<Option<Problem>>,
+}
+
+/// The database and the accounts of a daemon that is at work.
+#[derive(Debug)]
+pub struct Watched {
+    /// The database.
+    pub pool: Pool,
+    /// The accounts' workers.
+    pub workers: Vec<Arc<AccountWorker>>,
+    /// How far behind they may be.
+    pub expected: Expectation,
+    /// What `/metrics` says of the accounts.
+    pub gauges: Gauges,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Watched {
+    fn known(&self) -> Vec<Known> {
+        self.workers
+            .iter()
+            .map(|worker| Known::of_worker(worker))
+            .collect()
+    }
+}
+
+impl Stage {
+    /// From now on these are watched. A second call changes nothing.
+    pub fn set(&self, watched: Watched) {
+        let _ = self.watched.set(watched);
+    }
+
+    /// What keeps us from beginning.
+    pub fn wait_for(&self, problem: Problem) {
+        *self.waiting.lock().unwrap_or_else(PoisonError::into_inner) = Some(problem);
+    }
+
+    fn watched(&self) -> Option<&Watched> {
+        self.watched.get()
+    }
+
+    fn waiting(&self) -> Option<Problem> {
+        self.waiting
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+}
+
+#[derive(Debug, Clone)]
+struct App {
+    stage: Arc<Stage>,
+    metrics: PrometheusHandle,
+    access: Arc<access::Access>,
+}
+
+/// Listens on `address`.
+///
+/// # Errors
+/// The address is in use or not ours.
+pub async fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
+    TcpListener::bind(address).await
+}
+
+/// Serves the endpoints until `stop`.
+///
+/// # Errors
+/// The listener fails.
+pub async fn serve(
+    listener: TcpListener,
+    config: HttpConfig,
+    stage: Arc<Stage>,
+    metrics: PrometheusHandle,
+    stop: CancellationToken,
+) -> std::io::Result<()> {
+    let app = App {
+        stage,
+        metrics,
+        access: Arc::new(access::Access::new(config.token)),
+    };
+    let service = router(app).into_make_service_with_connect_info::<SocketAddr>();
+    axum::serve(listener, service)
+        .with_graceful_shutdown(stop.cancelled_owned())
+        .await
+}
+
+/// What tells how accounts stand is for whom may know; what is probed and scraped is for all.
+fn router(app: App) -> Router {
+    let guarded = Router::new()
+        .route("/", get(pages::overview))
+        .route("/accounts/{account}", get(pages::account))
+        .route("/accounts/{account}/day", get(pages::look_at_day))
+        .route("/accounts/{account}/days/{day}", get(pages::day))
+        .route("/api/status", get(pages::json))
+        .route_layer(from_fn_with_state(Arc::clone(&app.access), access::guard));
+    Router::new()
+        .merge(guarded)
+        .route("/assets/{name}", get(pages::asset))
+        .route("/favicon.ico", get(pages::favicon))
+        .route("/healthz", get(health::healthz))
+        .route("/readyz", get(health::readyz))
+        .route("/metrics", get(render_metrics))
+        .fallback(pages::not_found)
+        .layer(map_response(access::secure))
+        .with_state(app)
+}
+
+async fn render_metrics(State(app): State<App>) -> impl IntoResponse {
+    if let Some(watched) = app.stage.watched() {
+        watched.gauges.show().await;
+    }
+    ::metrics::counter!(metrics::LOG_LINES_DROPPED).absolute(logging::dropped_lines());
+    app.metrics.run_upkeep();
+    (
+        [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")],
+        app.metrics.render(),
+    )
+}

@@ -1,0 +1,119 @@
+//! How long the rest takes, from the pace so far and from what the budget allows. Pure.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// The pace is that of the last minutes: budgets go by the minute, and what was before says little.
+const REMEMBERED: Duration = Duration::from_secs(3 * 60);
+
+/// Requests over time.
+#[derive(Debug)]
+pub(crate) struct Pace {
+    /// Seconds for one request, at the fastest that the budget allows.
+    seconds_each: f64,
+    /// When, since any beginning, so many requests had been made; oldest first.
+    seen: VecDeque<(Duration, u64)>,
+}
+
+impl Pace {
+    /// For a budget of so many requests in a minute and in an hour; 0 is no limit.
+    pub(crate) fn new(requests_per_minute: u32, requests_per_hour: u32) -> Self {
+        Self {
+            seconds_each: seconds_each(requests_per_minute, requests_per_hour),
+            seen: VecDeque::new(),
+        }
+    }
+
+    /// At `at`, so many requests had been made in all.
+    pub(crate) fn see(&mut self, at: Duration, requests: u64) {
+        self.seen.push_back((at, requests));
+        while self.seen.front().is_some_and(|(seen, _)| *seen + REMEMBERED < at) {
+            self.seen.pop_front();
+        }
+    }
+
+    /// How long `left` requests take; `None` where nothing tells.
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "an estimate needs no more than 52 bits"
+    )]
+    pub(crate) fn eta(&self, left: u64) -> Option<Duration> {
+        if left == 0 {
+            return Some(Duration::ZERO);
+        }
+        let (from, to) = (self.seen.front()?, self.seen.back()?);
+        let made = to.1.saturating_sub(from.1);
+        let by_pace = (made > 0).then(|| (to.0 - from.0).as_secs_f64() / made as f64);
+        let each = by_pace
+            .or_else(|| (self.seconds_each > 0.0).then_some(self.seconds_each))?
+            .max(self.seconds_each);
+        Duration::try_from_secs_f64(each * left as f64).ok()
+    }
+}
+
+/// How long `left` requests take at the pace of `made` requests in `elapsed`, no faster than the limits
+/// (requests a minute and an hour, 0 is none) allow; `None` where nothing tells.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "an estimate needs no more than 52 bits"
+)]
+pub(crate) fn at_average(elapsed: Duration, made: u64, left: u64, limits: (u32, u32)) -> Option<Duration> {
+    let by_budget = seconds_each(limits.0, limits.1);
+    let by_pace = (made > 0).then(|| elapsed.as_secs_f64() / made as f64);
+    let each = by_pace.or_else(|| (by_budget > 0.0).then_some(by_budget))?;
+    Duration::try_from_secs_f64(each.max(by_budget) * left as f64).ok()
+}
+
+/// Seconds for one request at the fastest that the limits allow.
+fn seconds_each(requests_per_minute: u32, requests_per_hour: u32) -> f64 {
+    let each = |span: f64, requests: u32| {
+        if requests == 0 {
+            0.0
+        } else {
+            span / f64::from(requests)
+        }
+    };
+    each(60.0, requests_per_minute).max(each(3_600.0, requests_per_hour))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn seconds(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn the_rest_takes_as_long_as_the_last_minutes_say() {
+        let mut pace = Pace::new(0, 0);
+        assert_eq!(pace.eta(10), None);
+        pace.see(seconds(0), 0);
+        assert_eq!(pace.eta(10), None);
+        pace.see(seconds(10), 20);
+        assert_eq!(pace.eta(10), Some(seconds(5)));
+        pace.see(seconds(300), 30);
+        pace.see(seconds(310), 40);
+        assert_eq!(pace.eta(10), Some(seconds(10)), "the fast beginning is forgotten");
+        assert_eq!(pace.eta(0), Some(seconds(0)));
+    }
+
+    #[test]
+    fn a_run_goes_on_as_fast_as_it_went_and_no_faster_than_the_budget() {
+        assert_eq!(at_average(seconds(10), 20, 10, (0, 0)), Some(seconds(5)));
+        assert_eq!(at_average(seconds(10), 20, 10, (60, 0)), Some(seconds(10)));
+        assert_eq!(at_average(seconds(10), 0, 10, (0, 0)), None);
+        assert_eq!(at_average(seconds(10), 0, 10, (0, 3_600)), Some(seconds(10)));
+    }
+
+    #[test]
+    fn nothing_goes_faster_than_the_budget() {
+        let mut pace = Pace::new(60, 1_800);
+        pace.see(seconds(0), 0);
+        assert_eq!(pace.eta(30), Some(seconds(60)));
+        pace.see(seconds(1), 20);
+        assert_eq!(pace.eta(30), Some(seconds(60)));
+        pace.see(seconds(100), 20);
+        assert_eq!(pace.eta(30), Some(seconds(150)));
+    }
+}

@@ -1,0 +1,116 @@
+//! An account: how far it is, what is wrong, what is being done.
+
+use chrono::{DateTime, Utc};
+use maud::{Markup, html};
+
+use super::super::board::{AccountBoard, BudgetLine, Work};
+use super::super::text::{grouped, plural, span};
+use super::{account_link, calendar, chart, class, concern_list, mark, tables, time};
+
+/// An account. Where its details were not gathered, sums alone.
+pub(super) fn section(account: &AccountBoard, now: DateTime<Utc>) -> Markup {
+    let name = &account.status.name;
+    html! {
+        section.account aria-labelledby=(format!("account-{name}")) {
+            div.title {
+                h2 id=(format!("account-{name}")) { a href=(account_link(name)) { (name) } }
+                span.standing.(class(account.standing)) { (mark(account.standing)) " " (account.standing.word()) }
+                span.id { (account.status.account_id) }
+            }
+            (concern_list(&account.concerns))
+            (facts(account, now))
+            @if let (Some(details), Some(cells)) = (&account.details, &account.calendar) {
+                (calendar::months(account, cells))
+                (chart::interactions(cells))
+                (tables::runs(&account.status.runs))
+                (tables::rejected(&details.rejected))
+                (tables::drift(&details.drift))
+                (tables::change_by_age(&details.change_by_age))
+            } @else {
+                p.more { a href=(account_link(name)) { "Calendar, runs and more of " (name) } }
+            }
+        }
+    }
+}
+
+fn facts(account: &AccountBoard, now: DateTime<Utc>) -> Markup {
+    let status = &account.status;
+    html! {
+        dl.facts {
+            div.first {
+                dt { "Complete through" }
+                dd {
+                    @if account.has_begun() {
+                        (time(status.watermark))
+                    } @else {
+                        "nothing yet"
+                    }
+                }
+            }
+            div {
+                dt { "Lag" }
+                dd { (span(status.lag_seconds)) }
+            }
+            div {
+                dt { "Last poll" }
+                dd {
+                    @match status.last_polled_at {
+                        Some(at) => { (span((now - at).num_seconds())) " ago" },
+                        None => "none yet",
+                    }
+                }
+            }
+            div {
+                dt { "Gaps" }
+                dd { @if status.gaps == 0 { "none" } @else { (grouped(status.gaps)) } }
+            }
+            div {
+                dt { "Interactions" }
+                dd { (grouped(status.interactions)) " since " (status.start_from.format("%-d %b %Y")) }
+            }
+            div {
+                dt { "Request budget" }
+                dd {
+                    @for line in &account.budget { (budget(line)) }
+                    @if account.budget.is_empty() { (grouped(status.requests_last_minute)) " in the last minute, no limit" }
+                }
+            }
+            div.wide {
+                dt { "Doing now" }
+                dd {
+                    @for work in &account.work { (doing(work, now)) }
+                    @if account.work.is_empty() { "waiting for the next poll" }
+                }
+            }
+        }
+    }
+}
+
+fn budget(line: &BudgetLine) -> Markup {
+    let unit = line.unit();
+    html! {
+        span.line {
+            meter min="0" max=(line.limit) value=(line.used) aria-label=(format!("Requests of the {unit}")) {}
+            " " (line.used) " of " (line.limit) " a " (unit)
+        }
+    }
+}
+
+fn doing(work: &Work, now: DateTime<Utc>) -> Markup {
+    let since = span((now - work.since).num_seconds());
+    html! {
+        span.line {
+            (work.kind) ", for " (since)
+            @if let Some(percent) = work.percent() {
+                " " progress max="100" value=(percent) aria-label=(format!("Progress of the {}", work.kind)) {}
+                " " (percent) " %"
+            }
+            ", " (plural(work.requests, "request", "requests"))
+            @if let Some(left) = work.requests_left { " of about " (grouped(work.requests + left)) }
+            ", " (plural(work.records, "record", "records"))
+            @if let Some(seconds) = work.eta_seconds.and_then(|seconds| i64::try_from(seconds).ok()) {
+                ", about " (span(seconds)) " left"
+            }
+        }
+    }
+}

@@ -1,0 +1,68 @@
+// Renews the page where it stands, and lets arrow keys move through a calendar. Without it the page reloads itself.
+"use strict";
+
+const main = document.getElementById("board");
+const seconds = Number(main.dataset.renewSeconds);
+const renewal = (text) => {
+  for (const line of main.querySelectorAll(".renewal")) line.textContent = text;
+};
+
+async function renew() {
+  if (document.hidden) return;
+  try {
+    const answer = await fetch(location.href, { headers: { accept: "text/html" } });
+    const text = await answer.text();
+    // A proxy in between may answer as well; only a page of ours has a board.
+    const fresh = new DOMParser().parseFromString(text, "text/html").getElementById("board");
+    if (!fresh) throw new Error("no board");
+    replace(fresh);
+    document.title = new DOMParser().parseFromString(text, "text/html").title;
+    renewal("Renewed every " + seconds + " s.");
+  } catch {
+    renewal("The daemon does not answer; this is what was known last. Trying again every " + seconds + " s.");
+  }
+}
+
+// Whoever is typing, or stands on a cell with the keyboard, stays there.
+function replace(fresh) {
+  const active = document.activeElement;
+  if (active && active.matches("input, button")) return;
+  const link = main.contains(active) ? active.getAttribute("href") : null;
+  const scrolled = [...main.querySelectorAll(".scroll")].map((box) => box.scrollLeft);
+  main.replaceChildren(...fresh.childNodes);
+  main.querySelectorAll(".scroll").forEach((box, place) => (box.scrollLeft = scrolled[place] || 0));
+  if (link) {
+    const same = [...main.querySelectorAll("a")].find((other) => other.getAttribute("href") === link);
+    if (same) same.focus({ preventScroll: true });
+  }
+  prepare();
+}
+
+// One cell of each calendar is on the way of the Tab key; arrows move from there.
+function prepare() {
+  for (const calendar of main.querySelectorAll("table.calendar")) {
+    const newest = calendar.querySelector("tbody tr td:last-child a");
+    if (newest) newest.tabIndex = 0;
+  }
+}
+
+const steps = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+
+main.addEventListener("keydown", (event) => {
+  const step = steps[event.key];
+  const cell = event.target.closest && event.target.closest("table.calendar td");
+  if (!step || !cell) return;
+  const row = cell.parentElement.parentElement.rows[cell.parentElement.sectionRowIndex + step[1]];
+  const next = row && row.cells[cell.cellIndex + step[0]];
+  const link = next && next.querySelector("a");
+  if (!link) return;
+  event.preventDefault();
+  event.target.tabIndex = -1;
+  link.tabIndex = 0;
+  link.focus();
+});
+
+prepare();
+renewal("Renewed every " + seconds + " s.");
+setInterval(renew, seconds * 1000);
+document.addEventListener("visibilitychange", renew);

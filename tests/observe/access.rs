@@ -1,0 +1,113 @@
+//! Who may see the page, and what browsers are told about it.
+
+use crate::support::daemon::{ask, environment, get};
+use crate::support::{Program, Setup, TestDatabase};
+
+const PAGES: [&str; 4] = [
+    "/",
+    "/accounts/main",
+    "/accounts/main/days/2026-01-05",
+    "/api/status",
+];
+
+#[tokio::test]
+async fn every_answer_says_what_browsers_may_do_with_it_and_nothing_can_be_changed() {
+    let database = TestDatabase::migrated().await;
+    let setup = Setup::live().await;
+    let (environment, port) = environment(&setup, &database).await;
+    let mut daemon = Program::start(&["run"], &environment);
+    daemon.event("run finished").await;
+    for path in PAGES
+        .iter()
+        .chain(&["/healthz", "/readyz", "/metrics", "/nowhere"])
+    {
+        let (status, head, _) = ask(port, &format!("GET {path}"), "Host: localhost").await;
+        assert_eq!(status, if *path == "/nowhere" { 404 } else { 200 }, "{path}");
+        for header in [
+            "content-security-policy: default-src 'none'",
+            "x-content-type-options: nosniff",
+            "x-frame-options: deny",
+            "referrer-policy: no-referrer",
+            "cross-origin-opener-policy: same-origin",
+            "cache-control: no-store",
+        ] {
+            assert!(head.contains(header), "{path}: no {header} in\n{head}");
+        }
+        for method in ["POST", "PUT", "DELETE", "PATCH"] {
+            let (status, ..) = ask(port, &format!("{method} {path}"), "Host: localhost").await;
+            assert!(matches!(status, 404 | 405), "{method} {path}: {status}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn without_a_token_the_page_is_for_this_machine_and_probes_are_for_all() {
+    let database = TestDatabase::migrated().await;
+    let setup = Setup::live().await;
+    let (environment, port) = environment(&setup, &database).await;
+    let mut daemon = Program::start(&["run"], &environment);
+    daemon.event("run finished").await;
+    let named = "Host: etl.example.com";
+    for path in PAGES {
+        let (status, _, body) = ask(port, &format!("GET {path}"), named).await;
+        assert_eq!(status, 403, "{path}");
+        assert!(body.contains("Set http.token"), "{body}");
+        assert_eq!(get(port, path).await.0, 200, "{path}");
+    }
+    for path in ["/healthz", "/readyz", "/metrics"] {
+        assert_eq!(ask(port, &format!("GET {path}"), named).await.0, 200, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn with_a_token_the_page_asks_for_it_and_a_new_one_holds_at_once() {
+    let database = TestDatabase::migrated().await;
+    let setup = Setup::live().await;
+    let (mut environment, port) = environment(&setup, &database).await;
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "an-old-token-of-24-chars\n").unwrap();
+    let path = file.path().display().to_string();
+    environment.insert("SMARTASSIST_ETL__HTTP__TOKEN_FILE".to_owned(), path);
+    let mut daemon = Program::start(&["run"], &environment);
+    daemon.event("run finished").await;
+    let bearer = |token: &str| format!("Host: etl.example.com\r\nAuthorization: Bearer {token}");
+    for path in PAGES {
+        let (status, head, _) = ask(port, &format!("GET {path}"), "Host: localhost").await;
+        assert_eq!(status, 401, "{path}");
+        assert!(head.contains("www-authenticate: basic realm="), "{head}");
+        let given = bearer("an-old-token-of-24-chars");
+        assert_eq!(ask(port, &format!("GET {path}"), &given).await.0, 200, "{path}");
+        assert_eq!(
+            ask(port, &format!("GET {path}"), &bearer("wrong")).await.0,
+            401,
+            "{path}"
+        );
+    }
+    std::fs::write(file.path(), "a-new-token-of-24-chars!").unwrap();
+    assert_eq!(
+        ask(port, "GET /", &bearer("an-old-token-of-24-chars")).await.0,
+        401
+    );
+    assert_eq!(
+        ask(port, "GET /", &bearer("a-new-token-of-24-chars!")).await.0,
+        200
+    );
+    assert_eq!(get(port, "/readyz").await.0, 200);
+    assert!(
+        !daemon.log.join("\n").contains("token-of-24-chars"),
+        "a token is in the log"
+    );
+}
+
+#[tokio::test]
+async fn a_token_that_can_be_guessed_is_refused() {
+    let environment = [("SMARTASSIST_ETL__HTTP__TOKEN".to_owned(), "secret".to_owned())].into();
+    let ended = Program::run(&["run"], &environment).await;
+    assert_eq!(ended.code(), 2);
+    let word = ended.log.join("\n");
+    assert!(
+        word.contains("http.token: must have 16 characters at least"),
+        "{word}"
+    );
+    assert!(!word.contains("secret"), "{word}");
+}

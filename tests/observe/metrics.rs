@@ -1,0 +1,121 @@
+//! What `/metrics` says.
+
+use std::process::Stdio;
+
+use tokio::io::AsyncWriteExt;
+use tokio::process::Command;
+
+use super::Daemon;
+use crate::support::TestDatabase;
+use crate::support::daemon::get;
+
+const NAMES: &str = include_str!("../../src/observe/metrics.rs");
+const OPERATIONS: &str = include_str!("../../docs/operations.md");
+
+/// The names of all metrics, as the source has them.
+fn names() -> Vec<&'static str> {
+    NAMES
+        .lines()
+        .filter_map(|line| line.strip_prefix("pub const "))
+        .filter_map(|line| line.split('"').nth(1))
+        .collect()
+}
+
+/// Where a metric's samples begin.
+fn samples<'a>(metrics: &'a str, name: &str) -> Vec<&'a str> {
+    let is_of = |line: &&str| {
+        line.strip_prefix(name)
+            .is_some_and(|rest| rest.starts_with(['{', ' ']) || rest.starts_with("_bucket{"))
+    };
+    metrics.lines().filter(is_of).collect()
+}
+
+#[tokio::test]
+async fn every_metric_is_there_with_its_help_and_promtool_finds_nothing_wrong() {
+    let database = TestDatabase::migrated().await;
+    let daemon = Daemon::start(&database).await;
+    database
+        .execute("insert into smartassist_sync.schema_drift values ('acct-sim', 'mood', 'string', now(), now(), 1)")
+        .await;
+    let (status, metrics) = get(daemon.port, "/metrics").await;
+    assert_eq!(status, 200);
+    for name in names() {
+        // These are there once it has happened.
+        let is_rare =
+            name.contains("database_errors") || name.contains("deleted") || name.contains("time_zone");
+        assert!(
+            is_rare || !samples(&metrics, name).is_empty(),
+            "no {name} in:\n{metrics}"
+        );
+        assert!(
+            is_rare || metrics.contains(&format!("# HELP {name} ")),
+            "no help for {name}"
+        );
+    }
+    for sample in [
+        r#"smartassist_etl_gaps{account="burst"} 1"#,
+        r#"smartassist_etl_interactions{account="main"} 65"#,
+        r#"smartassist_etl_schema_drift_fields{account="main"} 1"#,
+        r#"smartassist_etl_rejected_records_waiting{account="main"} 0"#,
+        concat!(
+            r#"smartassist_etl_build_info{version=""#,
+            env!("CARGO_PKG_VERSION"),
+            r#""} 1"#
+        ),
+        "smartassist_etl_database_connections_max 5",
+    ] {
+        assert!(
+            metrics.lines().any(|line| line == sample),
+            "no {sample} in:\n{metrics}"
+        );
+    }
+    check_by_promtool(&metrics).await;
+}
+
+async fn check_by_promtool(metrics: &str) {
+    let mut promtool = Command::new("promtool")
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("promtool is missing: run scripts/setup.sh with SETUP_FOR=test");
+    let mut stdin = promtool.stdin.take().unwrap();
+    stdin.write_all(metrics.as_bytes()).await.unwrap();
+    drop(stdin);
+    let ended = promtool.wait_with_output().await.unwrap();
+    let said = String::from_utf8_lossy(&ended.stdout).into_owned() + &String::from_utf8_lossy(&ended.stderr);
+    assert!(ended.status.success() && said.trim().is_empty(), "{said}");
+}
+
+#[tokio::test]
+async fn a_daemon_without_its_database_goes_on_telling_how_late_it_is() {
+    let database = TestDatabase::migrated().await;
+    let daemon = Daemon::start(&database).await;
+    let lag = |metrics: &str| -> f64 {
+        let line = metrics
+            .lines()
+            .find_map(|line| line.strip_prefix(r#"smartassist_etl_lag_seconds{account="refused"} "#));
+        line.unwrap_or_else(|| panic!("no lag in:\n{metrics}"))
+            .parse()
+            .unwrap()
+    };
+    let before = lag(&get(daemon.port, "/metrics").await.1);
+    database
+        .execute("alter table smartassist_sync.accounts rename to away")
+        .await;
+    tokio::time::sleep(std::time::Duration::from_millis(1_200)).await;
+    assert!(lag(&get(daemon.port, "/metrics").await.1) > before);
+}
+
+#[test]
+fn every_metric_is_explained_to_operators() {
+    let names = names();
+    assert!(names.len() >= 25, "{names:?}");
+    for name in names {
+        assert!(
+            OPERATIONS.contains(&format!("`{name}")),
+            "docs/operations.md does not explain {name}"
+        );
+    }
+}

@@ -1,0 +1,159 @@
+//! The page and its JSON as they are served.
+
+use serde_json::Value;
+
+use super::Daemon;
+use crate::support::daemon::{environment, get};
+use crate::support::{Program, Setup, TestDatabase};
+
+#[tokio::test]
+async fn the_page_says_how_each_account_stands_and_what_to_do() {
+    let database = TestDatabase::migrated().await;
+    let daemon = Daemon::start(&database).await;
+    let (status, page) = get(daemon.port, "/").await;
+    assert_eq!(status, 200);
+    for said in [
+        "2 of 3 accounts are in trouble",
+        "1 gap: the API does not show all records",
+        "narrow the account with channels, queues or direction",
+        "the last poll failed: a request failed: the API refused us (status 401",
+        "check client_id, client_secret",
+        "Complete through",
+        "Request budget",
+        r#"class="gap""#,
+        "1,100 interactions",
+        "Interactions per day",
+        "Last runs",
+        r#"<html lang="en">"#,
+    ] {
+        assert!(page.contains(said), "no {said:?} in:\n{page}");
+    }
+    let (status, alone) = get(daemon.port, "/accounts/main").await;
+    assert_eq!(status, 200);
+    assert!(
+        alone.contains("acct-sim") && !alone.contains("acct-gap"),
+        "{alone}"
+    );
+    for path in [
+        "/accounts/nobody",
+        "/accounts/main/days/2026-13-01",
+        "/accounts/main/days/+262142-01-01",
+        "/assets/0-other.js",
+    ] {
+        let (status, page) = get(daemon.port, path).await;
+        assert!(matches!(status, 400 | 404), "{path}: {status} {page}");
+    }
+}
+
+#[tokio::test]
+async fn a_day_is_shown_hour_by_hour_with_its_gap() {
+    let database = TestDatabase::migrated().await;
+    let daemon = Daemon::start(&database).await;
+    let day = database
+        .text("select to_char(min(lower(range)) at time zone 'UTC', 'YYYY-MM-DD') from smartassist_sync.gaps")
+        .await;
+    let (status, page) = get(daemon.port, &format!("/accounts/burst/days/{day}")).await;
+    assert_eq!(status, 200);
+    for said in ["Gap of 1 s from ", "1,100", "cell gap"] {
+        assert!(page.contains(said), "no {said:?} in:\n{page}");
+    }
+    let (_, hours) = page.split_once("<tbody>").unwrap();
+    assert_eq!(hours.matches("<th scope=\"row\">").count(), 24);
+}
+
+#[tokio::test]
+async fn the_same_facts_are_there_as_json() {
+    let database = TestDatabase::migrated().await;
+    let daemon = Daemon::start(&database).await;
+    let (status, body) = get(daemon.port, "/api/status").await;
+    assert_eq!(status, 200);
+    let board: Value = serde_json::from_str(&body).unwrap();
+    let account = |name: &str| {
+        let accounts = board["accounts"].as_array().unwrap();
+        accounts
+            .iter()
+            .find(|account| account["name"] == name)
+            .unwrap()
+            .clone()
+    };
+    let (main, burst, refused) = (account("main"), account("burst"), account("refused"));
+    assert_eq!(main["standing"], "complete", "{main:#}");
+    assert_eq!(
+        (&burst["standing"], &burst["gaps"]),
+        (&"trouble".into(), &1.into())
+    );
+    assert_eq!(refused["concerns"][0]["level"], "failed");
+    assert_eq!(main["interactions"], 65);
+    let days = main["calendar"].as_array().unwrap();
+    assert!(
+        days.iter()
+            .any(|day| day["state"] == "drained" && day["interactions"] == 25),
+        "{days:?}"
+    );
+    let states = burst["calendar"].to_string();
+    assert!(states.contains(r#""state":"gap""#), "{states}");
+    assert_eq!(burst["details"]["gaps"].as_array().unwrap().len(), 1);
+    assert!(!main["runs"].as_array().unwrap().is_empty());
+    // The command tells the same.
+    let told = Program::run(&["status", "--json"], &daemon.environment).await;
+    let told: Value = serde_json::from_str(&told.stdout).unwrap();
+    assert_eq!(told["accounts"][0]["name"], "burst");
+    assert_eq!(told["accounts"][0]["details"]["gaps"], burst["details"]["gaps"]);
+}
+
+#[tokio::test]
+async fn while_the_database_is_away_the_page_says_what_is_waited_for() {
+    let database = TestDatabase::migrated().await;
+    let setup = Setup::live().await;
+    let (mut environment, port) = environment(&setup, &database).await;
+    let nowhere = "postgres://nobody@127.0.0.1:1/none".to_owned();
+    environment.insert("DATABASE_URL".to_owned(), nowhere);
+    let timeout = "SMARTASSIST_ETL__DATABASE__CONNECT_TIMEOUT_SECONDS".to_owned();
+    environment.insert(timeout, "1".to_owned());
+    let mut daemon = Program::start(&["run"], &environment);
+    daemon.event("waiting for the database").await;
+    let (status, page) = get(port, "/").await;
+    assert_eq!(status, 503);
+    for said in [
+        "the database is out of reach",
+        "check database.url",
+        "Nothing is lost",
+    ] {
+        assert!(page.contains(said), "no {said:?} in:\n{page}");
+    }
+    assert_eq!(get(port, "/api/status").await.0, 503);
+}
+
+#[tokio::test]
+async fn a_run_that_goes_on_shows_how_far_it_is_to_every_process() {
+    let database = TestDatabase::migrated().await;
+    let mut setup = Setup::live().await;
+    setup.seed_days(5, 2, 1, 3_000);
+    setup.set("requests_per_minute", "60");
+    setup.simulator.world().behaviour.latency = std::time::Duration::from_millis(700);
+    setup.set("max_in_flight", "1");
+    let (environment, port) = environment(&setup, &database).await;
+    let mut daemon = Program::start(&["run"], &environment);
+    daemon.event("window drained").await;
+    let shown = async {
+        loop {
+            let (_, body) = get(port, "/api/status").await;
+            let board: Value = serde_json::from_str(&body).unwrap_or_default();
+            let work = board["accounts"][0]["work"][0].clone();
+            if work["requests"].as_i64() > Some(0) {
+                return work;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        }
+    };
+    let work = tokio::time::timeout(std::time::Duration::from_secs(30), shown)
+        .await
+        .unwrap();
+    assert_eq!(work["kind"], "poll");
+    assert!(work["requests_left"].as_i64() > Some(0), "{work:#}");
+    assert!(work["eta_seconds"].as_i64() > Some(0), "{work:#}");
+    let told = Program::run(&["status"], &environment).await.stdout;
+    assert!(told.contains("poll for ") && told.contains(" %)"), "{told}");
+    let (_, page) = get(port, "/").await;
+    assert!(page.contains("<progress max=\"100\""), "{page}");
+}

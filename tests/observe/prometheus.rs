@@ -1,0 +1,1 @@
+//! A real Prometheus scrapes a running daemon, and its rules fire in a staged outage.
