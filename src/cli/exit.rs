@@ -57,7 +57,8 @@ impl CommandError {
     /// The exit codes are an interface: `--help` and `docs/operations.md` list them.
     pub(super) fn code(&self) -> ExitCode {
         ExitCode::from(match self {
-            Self::Config(_) | Self::Client(_) | Self::Usage(_) | Self::Open(OpenError::Url(_)) => 2,
+            Self::Config(_) | Self::Client(_) | Self::Usage(_) => 2,
+            Self::Open(OpenError::Url(_) | OpenError::Secret(_)) => 2,
             Self::Open(OpenError::Private(_)) => 4,
             Self::Open(OpenError::Unreachable(_) | OpenError::Certificate(_)) => 4,
             Self::Runs(Failure::Refused) | Self::Found(Failure::Refused) => 3,

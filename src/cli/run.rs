@@ -10,7 +10,6 @@ use tracing::{error, info, warn};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::database::{self, Database, OpenError};
-use crate::load::UNREACHABLE_REMEDY;
 use crate::observe::concern::Expectation;
 use crate::observe::http::{self, Stage, Watched};
 use crate::observe::{Gauges, chain, metrics};
@@ -72,11 +71,14 @@ async fn open(config: &Config, stage: &Stage, shutdown: &Shutdown) -> Result<Opt
         };
         match opened {
             Ok(database) => return Ok(Some(database)),
-            Err(CommandError::Open(error @ (OpenError::Unreachable(_) | OpenError::Certificate(_)))) => {
-                error!(error = %chain(&error), remedy = UNREACHABLE_REMEDY, "waiting for the database");
+            // A secret's file is not there for a moment while it is replaced.
+            Err(CommandError::Open(
+                error @ (OpenError::Unreachable(_) | OpenError::Certificate(_) | OpenError::Secret(_)),
+            )) => {
+                error!(error = %chain(&error), remedy = error.remedy(), "waiting for the database");
                 stage.wait_for(Problem {
                     error: chain(&error).to_string(),
-                    remedy: UNREACHABLE_REMEDY,
+                    remedy: error.remedy(),
                 });
             }
             Err(CommandError::Migration(error)) if error.is_passing() => {

@@ -14,6 +14,8 @@ use super::section::Section;
 pub struct DatabaseConfig {
     /// `PostgreSQL` URL; `None` means a private server of our own.
     pub url: Option<Secret>,
+    /// The password; `None`: that of the URL, if it has one.
+    pub password: Option<Secret>,
     /// Certificates (PEM) of those who may vouch for the server; `None`: the well-known authorities.
     pub ca_file: Option<PathBuf>,
     /// Where the private server's binaries are; `None`: where systems put them.
@@ -52,12 +54,18 @@ impl DatabaseConfig {
                 "must be a PostgreSQL URL, as in postgres://user@host:5432/database",
             );
         }
+        let password = section.secret("password");
+        if password.is_some() && url.is_none() {
+            // Ignored, it would go with a database that nobody meant: a private one.
+            section.problem("password", "is for the server of database.url, which is not set");
+        }
         let ca_file = section.text("ca_file").map(PathBuf::from);
         if let Some(Err(error)) = ca_file.as_ref().map(std::fs::File::open) {
             section.problem("ca_file", &format!("cannot be read: {error}"));
         }
         let config = Self {
             url,
+            password,
             ca_file,
             server_binaries: section.text("server_binaries").map(PathBuf::from),
             session: SessionConfig::read(&mut section),

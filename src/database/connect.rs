@@ -1,6 +1,6 @@
 //! How the configured server is reached: its URL, and whether it has to prove who it is.
 
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 
 use crate::config::DatabaseConfig;
@@ -8,18 +8,23 @@ use crate::observe::chain;
 
 use super::OpenError;
 
-/// How to connect to the configured server, if there is one.
+/// How to connect to the server of this URL, with this password in place of one in it.
 ///
 /// A server on this machine may be spoken to as it likes. Any other one has to show a certificate
 /// for its name, unless the URL (or `PGSSLMODE`) asks for something else by name. The two modes that
 /// fall back to plain text without a word are refused.
-pub(super) fn configured(config: &DatabaseConfig) -> Result<Option<PgConnectOptions>, OpenError> {
-    let Some(url) = &config.url else { return Ok(None) };
-    let url = url.read()?;
+pub(super) fn options(
+    config: &DatabaseConfig,
+    url: &SecretString,
+    password: Option<&SecretString>,
+) -> Result<PgConnectOptions, OpenError> {
     // The parser's error may quote a part of the URL; its kind is enough.
     let invalid = || OpenError::Url("it is not a valid PostgreSQL URL".into());
     let mut options: PgConnectOptions = url.expose_secret().parse().map_err(|_| invalid())?;
     let is_strict = config.ca_file.is_some() || !is_on_this_machine(&options);
+    if let Some(password) = password {
+        options = options.password(password.expose_secret());
+    }
     if let Some(file) = &config.ca_file {
         options = options.ssl_root_cert(file);
     }
@@ -29,8 +34,8 @@ pub(super) fn configured(config: &DatabaseConfig) -> Result<Option<PgConnectOpti
              plain text is what you want"
                 .into(),
         )),
-        (false, _) if is_strict => Ok(Some(options.ssl_mode(PgSslMode::VerifyFull))),
-        _ => Ok(Some(options)),
+        (false, _) if is_strict => Ok(options.ssl_mode(PgSslMode::VerifyFull)),
+        _ => Ok(options),
     }
 }
 
@@ -56,9 +61,12 @@ pub(super) fn ssl_mode(options: &PgConnectOptions) -> &'static str {
 /// Whether what is sent to the server stays on this machine.
 pub(super) fn is_on_this_machine(options: &PgConnectOptions) -> bool {
     let host = options.get_host();
-    options.get_socket().is_some()
-        || host.starts_with('/')
-        || host.eq_ignore_ascii_case("localhost")
+    options.get_socket().is_some() || host.starts_with('/') || is_loopback(host)
+}
+
+/// Whether a host, as a URL names it, is this machine.
+pub fn is_loopback(host: &str) -> bool {
+    host.eq_ignore_ascii_case("localhost")
         || host
             .trim_matches(['[', ']'])
             .parse::<std::net::IpAddr>()
@@ -75,14 +83,15 @@ fn names_ssl_mode(url: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+
     use super::*;
     use crate::config::Config;
 
     fn mode(url: &str) -> Result<&'static str, String> {
-        let environment = [("DATABASE_URL".to_owned(), url.to_owned())];
-        let config = Config::from_layers(None, environment.into()).unwrap();
-        match configured(&config.database) {
-            Ok(options) => Ok(ssl_mode(&options.unwrap())),
+        let config = Config::from_layers(None, HashMap::new()).unwrap();
+        match options(&config.database, &url.into(), None) {
+            Ok(options) => Ok(ssl_mode(&options)),
             Err(OpenError::Url(error)) => Err(error.to_string()),
             Err(error) => panic!("{error}"),
         }

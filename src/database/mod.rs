@@ -5,6 +5,7 @@ pub mod inspect;
 mod migrate;
 mod pool;
 pub mod private;
+mod sign_in;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -15,9 +16,12 @@ use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use tracing::{info, warn};
 
 use crate::config::{Config, SecretError};
-use crate::load::{LoadError, is_unreachable};
+use crate::load::{LoadError, Trouble, is_unreachable};
 use crate::observe::chain;
 
+use sign_in::SignIn;
+
+pub use connect::is_loopback;
 pub use migrate::{MigrationError, migrate, newest_migration};
 pub use pool::{Pool, silence};
 pub use private::{PrivateServer, PrivateServerError};
@@ -42,7 +46,10 @@ pub enum OpenError {
     /// The server does not prove that it is who it should be; nothing was sent.
     #[error("the database's certificate does not hold (database.ca_file names who may vouch for it)")]
     Certificate(#[source] sqlx::Error),
-    /// The URL or its file is no good.
+    /// The file of the URL or of the password cannot be read.
+    #[error("cannot sign in to the database")]
+    Secret(#[from] SecretError),
+    /// The URL is no good.
     #[error("database.url cannot be used")]
     Url(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The private server does not start.
@@ -50,9 +57,19 @@ pub enum OpenError {
     Private(#[from] PrivateServerError),
 }
 
-impl From<SecretError> for OpenError {
-    fn from(error: SecretError) -> Self {
-        Self::Url(error.into())
+impl OpenError {
+    /// What the operator can do about it.
+    pub fn remedy(&self) -> &'static str {
+        match self {
+            Self::Unreachable(error) => Trouble::of(error).remedy(),
+            Self::Certificate(_) => {
+                "have database.ca_file name who vouches for the server, and database.url the host that its \
+                 certificate is for"
+            }
+            Self::Secret(_) => "check that the file exists, holds the secret, and that this user may read it",
+            Self::Url(_) => "see what config/default.toml says of database.url",
+            Self::Private(_) => "do what the error says; server.log under data_dir says more",
+        }
     }
 }
 
@@ -83,30 +100,30 @@ impl Database {
             &[(&str, &str)],
         ) -> Result<PrivateServer, PrivateServerError>,
     ) -> Result<Self, OpenError> {
-        if let Some(options) = connect::configured(&config.database)? {
-            return Self::connect(config, options, None).await;
-        }
-        let binaries = config.database.server_binaries.as_deref();
-        let server = start(&server_directory(config), binaries, &[]).await?;
-        Self::connect(config, server.options(), Some(server)).await
+        let session = &config.database.session;
+        let database = if let Some(sign_in) = SignIn::read(&config.database)? {
+            let pool = Pool::new(sign_in.options()?, session).signing_in_by(sign_in);
+            Self { pool, server: None }
+        } else {
+            let binaries = config.database.server_binaries.as_deref();
+            let server = start(&server_directory(config), binaries, &[]).await?;
+            Self {
+                pool: Pool::new(server.options(), session),
+                server: Some(server),
+            }
+        };
+        database.wait_until_reachable(session.connect_timeout).await?;
+        Ok(database)
+    }
+
+    /// Whether the server is to be a private one of ours, made or not.
+    pub fn is_private(config: &Config) -> bool {
+        config.database.url.is_none()
     }
 
     /// Whether there is one to open: one was configured, or a private one was made. Changes nothing.
     pub fn is_made(config: &Config) -> bool {
-        config.database.url.is_some() || PrivateServer::is_made(&server_directory(config))
-    }
-
-    async fn connect(
-        config: &Config,
-        options: PgConnectOptions,
-        server: Option<PrivateServer>,
-    ) -> Result<Self, OpenError> {
-        let pool = Pool::new(options, &config.database.session);
-        let database = Self { pool, server };
-        database
-            .wait_until_reachable(config.database.session.connect_timeout)
-            .await?;
-        Ok(database)
+        !Self::is_private(config) || PrivateServer::is_made(&server_directory(config))
     }
 
     async fn wait_until_reachable(&self, at_most: Duration) -> Result<(), OpenError> {
@@ -171,7 +188,8 @@ impl Database {
     }
 }
 
-fn server_directory(config: &Config) -> PathBuf {
+/// Where the private server is, or would be.
+pub fn server_directory(config: &Config) -> PathBuf {
     config.data_dir.join("postgres")
 }
 

@@ -17,6 +17,8 @@ use sqlx::{
 
 use crate::config::SessionConfig;
 
+use super::sign_in::{self, SignIn};
+
 /// A worker that freezes with a transaction open would keep all others from the account; by then the
 /// server has ended it. Between two statements of ours there is never more than some arithmetic.
 const IDLE_IN_TRANSACTION: Duration = Duration::from_secs(10);
@@ -32,6 +34,7 @@ const CLOSE: Duration = Duration::from_secs(2);
 #[derive(Debug, Clone)]
 pub struct Pool {
     connections: PgPool,
+    sign_in: Option<Arc<SignIn>>,
     begin: Arc<str>,
     begin_patiently: Arc<str>,
     patience: Duration,
@@ -52,30 +55,28 @@ pub struct Connections {
 impl Pool {
     /// Connections that are made once they are needed.
     pub fn new(options: PgConnectOptions, session: &SessionConfig) -> Self {
-        let is_pooled = session.statement_cache == 0;
-        let mut options = options
-            .application_name("smartassist-etl")
-            .statement_cache_capacity(session.statement_cache)
-            // A slow statement's text is five kilobytes of column names; the window's line says what took long.
-            .disable_statement_logging();
-        if is_pooled {
-            // A pooler refuses what it does not know, and we read no floating point numbers as text.
-            options = options.extra_float_digits(None);
-        }
+        let is_pooled = is_pooled(session);
         let connections = PgPoolOptions::new()
             .max_connections(session.max_connections)
             .acquire_timeout(session.connect_timeout)
             // In place of sqlx's own test.
             .test_before_acquire(false)
             .before_acquire(|connection, _| Box::pin(takes_writes(connection)))
-            .connect_lazy_with(options);
+            .connect_lazy_with(with_ours(options, session));
         Self {
             connections,
+            sign_in: None,
             begin: begin(is_pooled, session.statement_timeout, session.lock_timeout).into(),
             begin_patiently: begin(is_pooled, Duration::ZERO, session.lock_timeout).into(),
             patience: session.statement_timeout + GRACE,
             lock_timeout: session.lock_timeout,
         }
+    }
+
+    /// Has the secrets read again when the server refuses us, and new connections sign in with what is new.
+    pub(super) fn signing_in_by(mut self, sign_in: SignIn) -> Self {
+        self.sign_in = Some(Arc::new(sign_in));
+        self
     }
 
     /// Begins a transaction. One that is dropped is rolled back.
@@ -94,9 +95,30 @@ impl Pool {
         self.begin_as(&self.begin_patiently).await
     }
 
+    /// Begins it, a second time where we were refused and sign in otherwise now.
+    async fn begin_as(&self, statement: &Arc<str>) -> Result<PgTransaction<'static>, Error> {
+        let renewals = self.sign_in.as_deref().map(SignIn::renewals);
+        match self.try_begin(statement).await {
+            Err(error) if sign_in::is_refused(&error) && self.has_renewed_since(renewals) => {
+                self.try_begin(statement).await
+            }
+            begun => begun,
+        }
+    }
+
+    /// Whether new connections sign in otherwise than they did after so many renewals.
+    fn has_renewed_since(&self, renewals: Option<u64>) -> bool {
+        let Some((sign_in, renewals)) = self.sign_in.as_ref().zip(renewals) else {
+            return false;
+        };
+        sign_in.renew_since(renewals, &self.options(), |options, session| {
+            self.connections.set_connect_options(with_ours(options, session));
+        })
+    }
+
     /// A task of its own begins it: a BEGIN that is given up half-way would leave the transaction
     /// open for whoever gets the connection next.
-    async fn begin_as(&self, statement: &Arc<str>) -> Result<PgTransaction<'static>, Error> {
+    async fn try_begin(&self, statement: &Arc<str>) -> Result<PgTransaction<'static>, Error> {
         let (connections, statement) = (self.connections.clone(), AssertSqlSafe(Arc::clone(statement)));
         let beginning = tokio::spawn(async move { connections.begin_with(statement).await });
         let begun = tokio::time::timeout(self.patience, beginning).await;
@@ -134,6 +156,26 @@ impl Pool {
     /// Closes all connections. One that is lost without a word, or is being made, is not waited for.
     pub async fn close(&self) {
         let _ = tokio::time::timeout(CLOSE, self.connections.close()).await;
+    }
+}
+
+/// Whether there is a pooler that gives each transaction another session.
+fn is_pooled(session: &SessionConfig) -> bool {
+    session.statement_cache == 0
+}
+
+/// How to connect, with what every connection of ours has.
+fn with_ours(options: PgConnectOptions, session: &SessionConfig) -> PgConnectOptions {
+    let options = options
+        .application_name("smartassist-etl")
+        .statement_cache_capacity(session.statement_cache)
+        // A slow statement's text is five kilobytes of column names; the window's line says what took long.
+        .disable_statement_logging();
+    if is_pooled(session) {
+        // A pooler refuses what it does not know, and we read no floating point numbers as text.
+        options.extra_float_digits(None)
+    } else {
+        options
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::config::Config;
 use crate::database::Pool;
 use crate::database::{self, Database, OpenError, inspect};
-use crate::load::{LoadError, UNREACHABLE_REMEDY};
+use crate::load::LoadError;
 use crate::observe::chain;
 use crate::sync::Failure;
 
@@ -43,9 +43,9 @@ fn unopened(error: &OpenError) -> Finding {
         OpenError::Unreachable(_) | OpenError::Certificate(_) | OpenError::Private(_) => {
             Failure::DatabaseUnreachable
         }
-        OpenError::Url(_) => Failure::Other,
+        OpenError::Url(_) | OpenError::Secret(_) => Failure::Other,
     };
-    Finding::failed("database", chain(error).to_string(), failure).remedy(UNREACHABLE_REMEDY)
+    Finding::failed("database", chain(error).to_string(), failure).remedy(error.remedy())
 }
 
 fn broken(check: &'static str, error: &LoadError) -> Finding {

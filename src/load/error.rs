@@ -37,7 +37,7 @@ pub enum LoadError {
 impl LoadError {
     /// Whether the database is out of reach, as opposed to refusing what it was asked.
     pub fn is_unreachable(&self) -> bool {
-        self.trouble() == Some(Trouble::Unreachable)
+        matches!(self, Self::Database(error) if is_unreachable(error))
     }
 
     /// Whether the fault is in what was to be written, so that other windows may still go well.
@@ -87,8 +87,10 @@ impl LoadError {
 /// What an error of the database means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trouble {
-    /// There is no database to talk to, or it does not let us in.
+    /// There is no database to talk to.
     Unreachable,
+    /// There is one, and it does not let us in.
+    Refused,
     /// Another transaction was in the way; nothing was done.
     Conflict,
     /// Somebody holds what is needed, and did not let go in time; nothing was done.
@@ -114,7 +116,7 @@ pub enum Trouble {
 /// SQLSTATEs and classes of them (`PostgreSQL` manual, appendix A); the first that fits.
 const MEANINGS: [(&str, Trouble); 20] = [
     ("08", Trouble::Unreachable),
-    ("28", Trouble::Unreachable),
+    ("28", Trouble::Refused),
     ("3D", Trouble::Unreachable),
     ("57P", Trouble::Unreachable),
     ("53300", Trouble::Unreachable),
@@ -161,6 +163,7 @@ impl Trouble {
     fn name(self) -> &'static str {
         match self {
             Self::Unreachable => "unreachable",
+            Self::Refused => "refused",
             Self::Conflict => "conflict",
             Self::Locked => "locked",
             Self::ReadOnly => "read_only",
@@ -178,6 +181,10 @@ impl Trouble {
     pub fn remedy(self) -> &'static str {
         match self {
             Self::Unreachable => UNREACHABLE_REMEDY,
+            Self::Refused => {
+                "check user and password, and pg_hba.conf of the server; what is put into database.password_file or \
+                 database.url_file is read without a restart"
+            }
             Self::Conflict => "nothing, unless it is often: the next run tries again",
             Self::Locked => {
                 "look in pg_stat_activity for who holds locks on our tables; the next run tries again"
@@ -204,9 +211,9 @@ impl Trouble {
     }
 }
 
-/// Whether an error means that there is no database to talk to.
+/// Whether an error means that there is no database to talk to, or that it does not let us in.
 pub fn is_unreachable(error: &sqlx::Error) -> bool {
-    Trouble::of(error) == Trouble::Unreachable
+    matches!(Trouble::of(error), Trouble::Unreachable | Trouble::Refused)
 }
 
 /// Whether a statement failed because a table or schema of ours does not exist.

@@ -8,6 +8,7 @@ mod dice;
 mod garbage;
 mod kills;
 mod network;
+mod password;
 mod pooler;
 mod postgres;
 mod process;

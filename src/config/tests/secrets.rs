@@ -44,6 +44,20 @@ fn a_secret_file_must_be_there_be_readable_and_hold_something() {
 }
 
 #[test]
+fn a_password_needs_a_server_that_asks_for_it() {
+    let url = ("DATABASE__URL", "postgres://etl@db/x");
+    let password = file("from-a-file");
+    let lines = format!("[database]\npassword_file = {:?}", password.path());
+    let config = read(&lines, &[url]).unwrap();
+    let secret = config.database.password.unwrap().read().unwrap();
+    assert_eq!(secret.expose_secret(), "from-a-file");
+    assert_eq!(
+        problems(read(&lines, &[])),
+        ["database.password: is for the server of database.url, which is not set"]
+    );
+}
+
+#[test]
 fn a_secret_given_twice_is_refused() {
     let token = file("from-a-file");
     assert_eq!(
@@ -122,6 +136,10 @@ fn secrets_never_show_wherever_they_come_from() {
             &[("ACCOUNTS__MAIN__TOKEN", SECRET)],
         ),
         read(&format!("[database]\nurl = \"{url}\""), &[]),
+        read(
+            ACCOUNT,
+            &[("DATABASE__URL", "postgres://db"), ("DATABASE__PASSWORD", SECRET)],
+        ),
     ];
     for result in good {
         assert!(
@@ -150,6 +168,7 @@ fn secrets_never_show_wherever_they_come_from() {
         read(ACCOUNT, &[("SYNC__LEASE_SECONDS", SECRET)]),
         read(ACCOUNT, &[("ACCOUNTS__MAIN__[", SECRET)]),
         read(&format!("[database]\nurl = \"mysql://etl:{SECRET}@db/x\""), &[]),
+        read(ACCOUNT, &[("DATABASE__PASSWORD", SECRET)]),
     ];
     for result in bad {
         assert!(result.is_err());
