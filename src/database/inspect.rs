@@ -1,10 +1,12 @@
 //! Looking at a database without changing it: its server, its schema, our rights.
 
+use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::Row;
 
+use crate::clock::Clock;
 use crate::load::LoadError;
 
-use super::Pool;
+use super::{Pool, connect};
 
 /// What kind of server answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +26,17 @@ pub struct Rights {
     pub missing: Vec<String>,
     /// Rights that only migrating needs.
     pub missing_to_migrate: Vec<String>,
+}
+
+/// What keeps others from reading and changing what we and the server say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Protection {
+    /// What we ask of the server, as `PostgreSQL` names it.
+    pub ssl_mode: &'static str,
+    /// Nobody is in between: the server is on this machine.
+    pub is_on_this_machine: bool,
+    /// Protocol and cipher, as the server sees them; `None`: plain text.
+    pub encryption: Option<(String, String)>,
 }
 
 /// Asks the server what it is.
@@ -83,4 +96,47 @@ pub async fn rights(pool: &Pool) -> Result<Rights, LoadError> {
         missing: words(missing),
         missing_to_migrate: words(to_migrate),
     })
+}
+
+/// How this connection to the server is protected. Behind a pooler, what the server sees is the pooler's.
+///
+/// # Errors
+/// The database fails.
+pub async fn protection(pool: &Pool) -> Result<Protection, LoadError> {
+    let encryption =
+        sqlx::query_as("select version, cipher from pg_stat_ssl where pid = pg_backend_pid() and ssl")
+            .fetch_optional(pool)
+            .await?;
+    let options = pool.options();
+    Ok(Protection {
+        ssl_mode: connect::ssl_mode(&options),
+        is_on_this_machine: connect::is_on_this_machine(&options),
+        encryption,
+    })
+}
+
+/// By how much the server's clock is ahead of ours, give or take half of what the question takes.
+///
+/// # Errors
+/// The database fails.
+pub async fn clock_ahead(pool: &Pool, clock: &dyn Clock) -> Result<TimeDelta, LoadError> {
+    // Begun before, so that only the question itself lies between the two readings.
+    let mut transaction = pool.begin().await?;
+    let asked = clock.now();
+    let theirs: DateTime<Utc> = sqlx::query_scalar("select clock_timestamp()")
+        .fetch_one(&mut *transaction)
+        .await?;
+    let answered = clock.now();
+    transaction.rollback().await?;
+    Ok(theirs - (asked + (answered - asked) / 2))
+}
+
+/// Bytes that the database takes on its server's disk.
+///
+/// # Errors
+/// The database fails.
+pub async fn size(pool: &Pool) -> Result<i64, LoadError> {
+    Ok(sqlx::query_scalar("select pg_database_size(current_database())")
+        .fetch_one(pool)
+        .await?)
 }

@@ -3,19 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::TimeDelta;
-
 use crate::clock::Clock;
 use crate::config::AccountConfig;
 use crate::database::Pool;
-use crate::extract::{ApiClient, ApiError, Tally};
+use crate::extract::{ApiClient, Tally};
 use crate::load::{accounts, recent_counts, spent_by_others};
 use crate::observe::chain;
 use crate::sync::{self, ApiTraits, Failure, Probe, Reached, TimeZoneVerdict};
 use crate::window::Window;
 
-use super::finding::{Finding, Report};
-use super::paging;
+use super::finding::{Finding, Level, Report};
+use super::{clocks, paging, reach};
 
 /// Nobody holds leases by this name: what every process spent counts as others'.
 const NOBODY: &str = "";
@@ -25,10 +23,6 @@ const WINDOWS_REMEMBERED: i64 = 1_000;
 
 /// Whoever waits for an answer wants to know of trouble now, not when it has passed.
 const MOST_RETRIES: usize = 1;
-
-/// Clocks that are off by more deserve a word, and by more still our tokens are refused.
-const NOTABLE_SKEW: TimeDelta = TimeDelta::seconds(30);
-const LARGEST_SKEW: TimeDelta = TimeDelta::minutes(5);
 
 /// What the books say of an account, as far as they can be read.
 #[derive(Debug, Default)]
@@ -54,20 +48,35 @@ pub(super) async fn examine(
             return;
         }
     };
-    let books = read_books(&api, pool).await;
-    let tally = Tally::default();
-    let until = sync::head(clock.now(), settle);
-    let mut findings = Vec::new();
-    let reached = sync::reach(&api, until, &tally).await;
-    findings.push(reachable(&reached));
-    findings.extend(api.clock_skew().map(clocks));
-    if let Ok(day) = reached {
-        findings.extend(behaviour(&api, &books, day, &tally).await);
+    let name = reach::dns(account).await;
+    let is_known = name.status != Level::Failed;
+    report.add(name.of(&account.name));
+    if !is_known {
+        return;
     }
-    for finding in findings {
+    let tally = Tally::default();
+    for finding in look(&api, settle, pool, clock, &tally).await {
         report.add(finding.of(&account.name));
     }
     report.add_requests(tally.requests());
+}
+
+async fn look(
+    api: &ApiClient,
+    settle: Duration,
+    pool: Option<&Pool>,
+    clock: &Arc<dyn Clock>,
+    tally: &Tally,
+) -> Vec<Finding> {
+    let books = read_books(api, pool).await;
+    let until = sync::head(clock.now(), settle);
+    let reached = sync::reach(api, until, tally).await;
+    let mut findings = reach::steps(api.account(), &reached, clock.now());
+    findings.extend(api.clock_skew().map(clocks::of_api));
+    if let Ok(day) = reached {
+        findings.extend(behaviour(api, &books, day, tally).await);
+    }
+    findings
 }
 
 /// What cannot be read here was said by the checks of the database.
@@ -86,61 +95,6 @@ async fn read_books(api: &ApiClient, pool: Option<&Pool>) -> Books {
         windows: recent_counts(pool, account_id, WINDOWS_REMEMBERED)
             .await
             .unwrap_or_default(),
-    }
-}
-
-fn reachable(reached: &Result<Reached, ApiError>) -> Finding {
-    const CHECK: &str = "API";
-    match reached {
-        Ok(reached) => {
-            let found = match (reached.has_records, reached.total) {
-                (true, Some(total)) => {
-                    format!("it lets us in, and has {total} interactions in the last 24 hours")
-                }
-                (true, None) => "it lets us in, and has interactions in the last 24 hours".to_owned(),
-                (false, _) => {
-                    return Finding::warning(CHECK, "it lets us in, and shows no interaction in the last 24 hours")
-                        .remedy(
-                            "nothing, if it was a quiet day; else check stream_id, the app's rights and the account's filters",
-                        );
-                }
-            };
-            Finding::ok(CHECK, found)
-        }
-        Err(error) => {
-            let failure = match error {
-                ApiError::Refused { .. } => Failure::Refused,
-                _ => Failure::Other,
-            };
-            Finding::failed(CHECK, chain(error).to_string(), failure)
-                .means("nothing is loaded for this account")
-                .remedy(error.remedy())
-        }
-    }
-}
-
-fn clocks(skew: TimeDelta) -> Finding {
-    const CHECK: &str = "clocks";
-    const REMEDY: &str = "set this machine's clock, as by NTP";
-    let direction = if skew < TimeDelta::zero() {
-        "behind"
-    } else {
-        "ahead of"
-    };
-    let found = format!(
-        "the API's clock is {} s {direction} ours",
-        skew.num_seconds().abs()
-    );
-    if skew.abs() <= NOTABLE_SKEW {
-        Finding::ok(CHECK, found)
-    } else if skew.abs() <= LARGEST_SKEW {
-        Finding::warning(CHECK, found)
-            .means("windows are read up to a little more or less than sync.settle_seconds ago")
-            .remedy(REMEDY)
-    } else {
-        Finding::failed(CHECK, found, Failure::Other)
-            .means("the API may take our tokens for expired, or for not valid yet, and the newest interactions may be missed")
-            .remedy(REMEDY)
     }
 }
 

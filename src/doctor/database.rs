@@ -1,19 +1,45 @@
-//! The database: is it there, is it one that we know, may we write.
+//! The database: is it there, is it one that we know, may we write, who listens, what time is it there,
+//! is there room.
 
+use crate::clock::Clock;
 use crate::config::Config;
-use crate::database::Pool;
-use crate::database::{self, Database, OpenError, inspect};
+use crate::database::inspect::{self, Protection};
+use crate::database::{self, Database, OpenError, Pool};
 use crate::load::LoadError;
 use crate::observe::chain;
 use crate::sync::Failure;
 
 use super::finding::{Finding, Report};
+use super::{clocks, disk};
+
+const TLS: &str = "database TLS";
 
 /// The versions that every release is tested with.
 const TESTED: std::ops::RangeInclusive<i32> = 14..=18;
 
 /// The database, if it can be opened and holds our tables or may one day.
-pub(super) async fn examine(config: &Config, report: &mut Report) -> Option<Database> {
+pub(super) async fn examine(config: &Config, clock: &dyn Clock, report: &mut Report) -> Option<Database> {
+    let database = open(config, report).await;
+    if let Some(database) = &database {
+        let pool = &database.pool;
+        report.add(server(pool).await);
+        report.add(encryption(pool, config).await);
+        report.add(schema(pool).await);
+        for finding in rights(pool).await {
+            report.add(finding);
+        }
+        report.add(time(pool, clock).await);
+    }
+    // A full disk may be why it cannot be opened.
+    if Database::is_private(config) {
+        report.add(disk::of_private(&database::server_directory(config)));
+    } else if let Some(database) = &database {
+        report.add(size(&database.pool).await);
+    }
+    database
+}
+
+async fn open(config: &Config, report: &mut Report) -> Option<Database> {
     if !Database::is_made(config) {
         let found = "none yet: database.url is not set, and no private PostgreSQL was made in data_dir";
         report.add(
@@ -22,20 +48,13 @@ pub(super) async fn examine(config: &Config, report: &mut Report) -> Option<Data
         );
         return None;
     }
-    let database = match Database::open(config).await {
-        Ok(database) => database,
+    match Database::open(config).await {
+        Ok(database) => Some(database),
         Err(error) => {
             report.add(unopened(&error));
-            return None;
+            None
         }
-    };
-    for finding in [server(&database.pool).await, schema(&database.pool).await] {
-        report.add(finding);
     }
-    for finding in rights(&database.pool).await {
-        report.add(finding);
-    }
-    Some(database)
 }
 
 fn unopened(error: &OpenError) -> Finding {
@@ -78,6 +97,53 @@ async fn server(pool: &Pool) -> Finding {
             .remedy("use PostgreSQL 14 to 18, or look for a newer release of smartassist-etl");
     }
     Finding::ok(CHECK, found)
+}
+
+async fn encryption(pool: &Pool, config: &Config) -> Finding {
+    match inspect::protection(pool).await {
+        Ok(protection) => protected(&protection, config.database.session.statement_cache == 0),
+        Err(error) => broken(TLS, &error),
+    }
+}
+
+/// Where there is a pooler, the server sees the pooler's connection: only what we ask of the pooler is known.
+fn protected(protection: &Protection, is_pooled: bool) -> Finding {
+    let mode = protection.ssl_mode;
+    let (is_plain, found) = match &protection.encryption {
+        _ if is_pooled => (
+            mode == "disable",
+            format!("sslmode {mode} as far as the pooler; how that reaches the server is its own"),
+        ),
+        Some((version, cipher)) => (false, format!("{version} with {cipher}, sslmode {mode}")),
+        None => (true, format!("none, sslmode {mode}")),
+    };
+    if protection.is_on_this_machine {
+        return Finding::ok(TLS, format!("{found}; it is on this machine"));
+    }
+    let risk = if is_plain {
+        "anybody in between can read and change all"
+    } else if mode == "verify-full" || mode == "verify-ca" {
+        return Finding::ok(TLS, found);
+    } else {
+        "the server's certificate is not checked: anybody in between can read and change all"
+    };
+    Finding::warning(TLS, found)
+        .means(risk)
+        .remedy("use sslmode=verify-full, with database.ca_file for an authority of your own")
+}
+
+async fn time(pool: &Pool, clock: &dyn Clock) -> Finding {
+    match inspect::clock_ahead(pool, clock).await {
+        Ok(ahead) => clocks::of_database(ahead),
+        Err(error) => broken("database clock", &error),
+    }
+}
+
+async fn size(pool: &Pool) -> Finding {
+    match inspect::size(pool).await {
+        Ok(size) => disk::of_server(size),
+        Err(error) => broken("disk", &error),
+    }
 }
 
 async fn schema(pool: &Pool) -> Finding {
@@ -134,4 +200,48 @@ async fn rights(pool: &Pool) -> Vec<Finding> {
         findings.push(Finding::ok(CHECK, "all that loading and migrating needs"));
     }
     findings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::doctor::Level;
+
+    fn protection(ssl_mode: &'static str, is_on_this_machine: bool, is_encrypted: bool) -> Protection {
+        let encryption = ("TLSv1.3".to_owned(), "TLS_AES_256_GCM_SHA384".to_owned());
+        Protection {
+            ssl_mode,
+            is_on_this_machine,
+            encryption: is_encrypted.then_some(encryption),
+        }
+    }
+
+    #[test]
+    fn plain_text_to_another_machine_and_an_unchecked_certificate_are_warnings() {
+        for (mode, is_here, is_encrypted, level) in [
+            ("prefer", true, false, Level::Ok),
+            ("disable", true, false, Level::Ok),
+            ("disable", false, false, Level::Warning),
+            ("require", false, true, Level::Warning),
+            ("verify-ca", false, true, Level::Ok),
+            ("verify-full", false, true, Level::Ok),
+        ] {
+            let finding = protected(&protection(mode, is_here, is_encrypted), false);
+            assert_eq!(finding.status, level, "{mode} {is_here}");
+        }
+    }
+
+    #[test]
+    fn behind_a_pooler_only_the_way_to_the_pooler_is_known() {
+        // The pooler's own connection is another matter.
+        let plain = protected(&protection("disable", false, true), true);
+        assert_eq!(plain.status, Level::Warning);
+        let checked = protected(&protection("verify-full", false, false), true);
+        assert_eq!(checked.status, Level::Ok);
+        assert!(
+            checked.found.contains("as far as the pooler"),
+            "{}",
+            checked.found
+        );
+    }
 }

@@ -2,9 +2,13 @@
 //! lease, makes no database.
 
 mod account;
+mod clocks;
+mod configuration;
 mod database;
+mod disk;
 mod finding;
 mod paging;
+mod reach;
 
 pub use finding::{Finding, Level, Report};
 
@@ -12,13 +16,14 @@ use std::sync::Arc;
 
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::sync::Failure;
 
 /// Looks at everything, one after the other.
 pub async fn examine(config: &Config, clock: &Arc<dyn Clock>) -> Report {
     let mut report = Report::default();
-    report.add(configuration(config));
-    let database = database::examine(config, &mut report).await;
+    for finding in configuration::findings(config) {
+        report.add(finding);
+    }
+    let database = database::examine(config, clock.as_ref(), &mut report).await;
     for account in &config.accounts {
         let pool = database.as_ref().map(|database| &database.pool);
         account::examine(account, config.sync.settle, pool, clock, &mut report).await;
@@ -27,21 +32,4 @@ pub async fn examine(config: &Config, clock: &Arc<dyn Clock>) -> Report {
         database.close().await;
     }
     report
-}
-
-fn configuration(config: &Config) -> Finding {
-    let names: Vec<&str> = config
-        .accounts
-        .iter()
-        .map(|account| account.name.as_str())
-        .collect();
-    if names.is_empty() {
-        return Finding::failed(
-            "configuration",
-            "it can be read, but no account is configured",
-            Failure::Other,
-        )
-        .remedy("set accounts.<name>.base_url, .account_id, .stream_id and credentials");
-    }
-    Finding::ok("configuration", format!("accounts: {}", names.join(", ")))
 }

@@ -7,8 +7,8 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use jsonwebtoken::{Algorithm, Header};
-use secrecy::SecretString;
-use serde::Serialize;
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::config::{Credentials, Secret};
@@ -31,7 +31,21 @@ struct Claims<'a> {
     jti: String,
 }
 
+#[derive(Deserialize)]
+struct Expiry {
+    exp: i64,
+}
+
 impl Credentials {
+    /// When a token that somebody else minted runs out, where it says so. Those that we mint never do.
+    pub fn expiry(&self) -> Option<DateTime<Utc>> {
+        let Self::Token(token) = self else { return None };
+        let token = token.read().ok()?;
+        // Nothing hangs on it but a word to the operator: whether it is genuine is for the API to say.
+        let claims: Expiry = jsonwebtoken::dangerous::insecure_decode_claims(token.expose_secret()).ok()?;
+        DateTime::from_timestamp(claims.exp, 0)
+    }
+
     /// A token for one request. A token or secret given as a file is read now, so that one
     /// that was replaced on refusal is picked up.
     pub(super) fn token(&self, now: DateTime<Utc>) -> Result<SecretString, ApiError> {
@@ -70,7 +84,6 @@ mod tests {
     use std::collections::HashSet;
 
     use jsonwebtoken::{DecodingKey, Validation};
-    use secrecy::ExposeSecret;
 
     use super::*;
 
@@ -116,6 +129,17 @@ mod tests {
         assert_eq!(claims["appId"], "cs-1");
         assert_eq!(claims["iat"], now.timestamp() - 300);
         assert_eq!(claims["exp"], now.timestamp() + 600);
+    }
+
+    #[test]
+    fn a_token_from_elsewhere_tells_when_it_runs_out() {
+        assert_eq!(credentials().expiry(), None);
+        let now = DateTime::UNIX_EPOCH + TimeDelta::days(20_000);
+        let token = credentials().token(now).unwrap();
+        let given = Credentials::Token(Secret::Inline(token));
+        assert_eq!(given.expiry(), Some(now + TimeDelta::minutes(10)));
+        let opaque = Credentials::Token(Secret::Inline("not-a-jwt".into()));
+        assert_eq!(opaque.expiry(), None);
     }
 
     #[test]

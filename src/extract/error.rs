@@ -108,7 +108,7 @@ impl ApiError {
                 "check client_secret and jwt_algorithm: RS256 and RS512 need a private key in PEM form"
             }
             Self::Secret(_) => "check that the secret's file exists and that this user may read it",
-            Self::Transport { what, .. } if *what == CERTIFICATE => {
+            Self::Transport { .. } if self.is_of_certificate() => {
                 "check the host in base_url, this machine's clock, and whom it trusts (ca-certificates, or \
                  SSL_CERT_FILE for an authority of your own)"
             }
@@ -128,6 +128,11 @@ impl ApiError {
             Self::Undecodable { .. } => "check that base_url is the API and not a login page or a proxy",
             Self::TooLarge { .. } => "raise max_response_mebibytes if the records are really that large",
         }
+    }
+
+    /// Whether the server did not prove that it is who it should be; nothing was sent then.
+    pub fn is_of_certificate(&self) -> bool {
+        matches!(self, Self::Transport { what, .. } if *what == CERTIFICATE)
     }
 
     /// A word for metrics and the ledger.

@@ -4,6 +4,7 @@ pub(crate) mod browser;
 pub(crate) mod daemon;
 pub(crate) mod database;
 pub(crate) mod program;
+pub(crate) mod tls;
 pub(crate) mod world;
 
 pub(crate) use database::TestDatabase;

@@ -1,0 +1,110 @@
+//! This machine's clock against the API's and the database's.
+
+use chrono::TimeDelta;
+
+use crate::sync::Failure;
+
+use super::finding::Finding;
+
+/// Clocks that are off by more deserve a word, and by more still it shows in what is loaded.
+const NOTABLE_SKEW: TimeDelta = TimeDelta::seconds(30);
+const LARGEST_SKEW: TimeDelta = TimeDelta::minutes(5);
+
+/// By how much the API's is ahead.
+pub(super) fn of_api(ahead: TimeDelta) -> Finding {
+    const REMEDY: &str = "set this machine's clock, as by NTP";
+    let found = found("the API's", ahead);
+    match size(ahead) {
+        Size::Small => Finding::ok("clocks", found),
+        Size::Notable => Finding::warning("clocks", found)
+            .means("windows are read up to a little more or less than sync.settle_seconds ago")
+            .remedy(REMEDY),
+        Size::Large => Finding::failed("clocks", found, Failure::Other)
+            .means(
+                "the API may take our tokens for expired, or for not valid yet, and the newest interactions may \
+                 be missed",
+            )
+            .remedy(REMEDY),
+    }
+}
+
+/// By how much the database's is ahead. Nothing is read beyond what it has passed, and all times in
+/// `smartassist_sync` are its own.
+pub(super) fn of_database(ahead: TimeDelta) -> Finding {
+    const CHECK: &str = "database clock";
+    const REMEDY: &str = "set the clocks of this machine and of the database's, as by NTP";
+    let found = found("the database's", ahead);
+    let means = if ahead < TimeDelta::zero() {
+        "interactions are loaded that much later: nothing is read beyond what the database's clock has passed"
+    } else {
+        "the lag that status and metrics show is that much too large"
+    };
+    match size(ahead) {
+        Size::Small => Finding::ok(CHECK, found),
+        Size::Notable => Finding::warning(CHECK, found).means(means).remedy(REMEDY),
+        Size::Large => Finding::failed(CHECK, found, Failure::Other)
+            .means(means)
+            .remedy(REMEDY),
+    }
+}
+
+enum Size {
+    Small,
+    Notable,
+    Large,
+}
+
+fn size(ahead: TimeDelta) -> Size {
+    if ahead.abs() <= NOTABLE_SKEW {
+        Size::Small
+    } else if ahead.abs() <= LARGEST_SKEW {
+        Size::Notable
+    } else {
+        Size::Large
+    }
+}
+
+fn found(whose: &str, ahead: TimeDelta) -> String {
+    let direction = if ahead < TimeDelta::zero() {
+        "behind"
+    } else {
+        "ahead of"
+    };
+    format!(
+        "{whose} clock is {} s {direction} ours",
+        ahead.num_seconds().abs()
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::doctor::Level;
+
+    #[test]
+    fn half_a_minute_is_nothing_five_minutes_are_worth_a_word_and_more_has_to_be_mended() {
+        for (seconds, level) in [
+            (0, Level::Ok),
+            (30, Level::Ok),
+            (-30, Level::Ok),
+            (31, Level::Warning),
+            (-300, Level::Warning),
+            (301, Level::Failed),
+            (-3_600, Level::Failed),
+        ] {
+            let ahead = TimeDelta::seconds(seconds);
+            assert_eq!(of_api(ahead).status, level, "{seconds}");
+            assert_eq!(of_database(ahead).status, level, "{seconds}");
+        }
+    }
+
+    #[test]
+    fn what_a_databases_clock_does_depends_on_its_direction() {
+        let behind = of_database(TimeDelta::hours(-1));
+        assert_eq!(behind.found, "the database's clock is 3600 s behind ours");
+        assert!(behind.means.unwrap().contains("later"));
+        let ahead = of_database(TimeDelta::hours(1));
+        assert_eq!(ahead.found, "the database's clock is 3600 s ahead of ours");
+        assert!(ahead.means.unwrap().contains("lag"));
+    }
+}

@@ -1,0 +1,207 @@
+//! The way to an account's API, step by step: its name, its certificate, the sign-in, an answer. Of the
+//! steps behind one that failed nothing is known, so nothing is said.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::config::{AccountConfig, Credentials};
+use crate::database::is_loopback;
+use crate::extract::ApiError;
+use crate::observe::{chain, instant};
+use crate::sync::{Failure, Reached};
+
+use super::finding::Finding;
+
+/// What follows from any of these steps.
+const MEANS: &str = "nothing is loaded for this account";
+
+/// A token from elsewhere that runs out within this time deserves a word.
+const SOON: TimeDelta = TimeDelta::days(7);
+
+/// So many addresses are told; of more, their number.
+const ADDRESSES_TOLD: usize = 4;
+
+/// The variables that name a proxy (for https, for http): it may know names that this machine does not.
+const PROXIES: [[&str; 4]; 2] = [
+    ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"],
+    ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"],
+];
+
+/// Looks up the name in `base_url`.
+pub(super) async fn dns(account: &AccountConfig) -> Finding {
+    const CHECK: &str = "DNS";
+    let url = &account.base_url;
+    let host = url.host_str().unwrap_or_default();
+    if host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok() {
+        return Finding::ok(
+            CHECK,
+            format!("base_url has an address, {host}: no name to look up"),
+        );
+    }
+    let looking = tokio::net::lookup_host((host, url.port_or_known_default().unwrap_or_default()));
+    let why = match tokio::time::timeout(account.response.connect_timeout, looking).await {
+        Ok(Ok(found)) => {
+            let addresses: BTreeSet<IpAddr> = found.map(|address| address.ip()).collect();
+            if !addresses.is_empty() {
+                return Finding::ok(CHECK, resolved(host, &addresses));
+            }
+            "it has no address".to_owned()
+        }
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => format!(
+            "no answer within {} seconds",
+            account.response.connect_timeout.as_secs()
+        ),
+    };
+    unresolved(CHECK, host, &why, proxy(url.scheme()))
+}
+
+fn resolved(host: &str, addresses: &BTreeSet<IpAddr>) -> String {
+    let mut told: Vec<String> = addresses
+        .iter()
+        .take(ADDRESSES_TOLD)
+        .map(IpAddr::to_string)
+        .collect();
+    if addresses.len() > told.len() {
+        told.push("...".to_owned());
+    }
+    let word = if addresses.len() == 1 {
+        "address"
+    } else {
+        "addresses"
+    };
+    format!("{host} has {} {word}: {}", addresses.len(), told.join(", "))
+}
+
+fn unresolved(check: &'static str, host: &str, why: &str, proxy: Option<&str>) -> Finding {
+    let found = format!("{host} cannot be looked up: {why}");
+    match proxy {
+        Some(variable) => Finding::warning(check, found)
+            .means(format!("a proxy is set ({variable}), which may know the name"))
+            .remedy("nothing, if the API answers below"),
+        None => Finding::failed(check, found, Failure::Other)
+            .means(MEANS)
+            .remedy("check the host in base_url, and this machine's DNS (/etc/resolv.conf; in a container, its network's)"),
+    }
+}
+
+/// The variable that names a proxy for this scheme.
+fn proxy(scheme: &str) -> Option<&'static str> {
+    let [https, http] = PROXIES;
+    let names = if scheme == "https" { https } else { http };
+    names
+        .into_iter()
+        .find(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))
+}
+
+/// What the request for one record showed, step by step.
+pub(super) fn steps(
+    account: &AccountConfig,
+    reached: &Result<Reached, ApiError>,
+    now: DateTime<Utc>,
+) -> Vec<Finding> {
+    let error = match reached {
+        Ok(reached) => {
+            return vec![
+                encryption(account),
+                signed_in(&account.credentials, now),
+                answer(reached),
+            ];
+        }
+        Err(error) => error,
+    };
+    let failed = |check, failure| {
+        Finding::failed(check, chain(error).to_string(), failure)
+            .means(MEANS)
+            .remedy(error.remedy())
+    };
+    match error {
+        error if error.is_of_certificate() => vec![failed("TLS", Failure::Other)],
+        ApiError::Unsigned(_) | ApiError::Secret(_) => vec![failed("sign-in", Failure::Other)],
+        ApiError::Refused { .. } => vec![encryption(account), failed("sign-in", Failure::Refused)],
+        // Whether anybody was there to prove anything is not known.
+        ApiError::Transport { .. } => vec![failed("API", Failure::Other)],
+        _ => vec![encryption(account), failed("API", Failure::Other)],
+    }
+}
+
+/// Once the API has answered.
+fn encryption(account: &AccountConfig) -> Finding {
+    const CHECK: &str = "TLS";
+    let url = &account.base_url;
+    let host = url.host_str().unwrap_or_default();
+    if url.scheme() == "https" {
+        return Finding::ok(CHECK, format!("the certificate of {host} holds"));
+    }
+    if is_loopback(host) {
+        return Finding::ok(CHECK, "none, and none is needed: the API is on this machine");
+    }
+    Finding::warning(CHECK, format!("none: {host} is spoken to in plain text"))
+        .means("anybody in between can read our token and the customers' data, and change it")
+        .remedy("begin base_url with https://")
+}
+
+/// Once the API has taken what we signed in with.
+fn signed_in(credentials: &Credentials, now: DateTime<Utc>) -> Finding {
+    const CHECK: &str = "sign-in";
+    if matches!(credentials, Credentials::Mint { .. }) {
+        return Finding::ok(CHECK, "the API takes a token signed with client_secret");
+    }
+    let found = "the API takes the token that was given";
+    match credentials.expiry() {
+        None => Finding::ok(CHECK, found),
+        Some(expiry) if expiry > now + SOON => {
+            Finding::ok(CHECK, format!("{found}; it runs out at {}", instant(expiry)))
+        }
+        Some(expiry) => Finding::warning(CHECK, format!("{found}; it runs out at {}", instant(expiry)))
+            .means("from then on nothing is loaded for this account")
+            .remedy(
+                "put a new token into token_file, which needs no restart; or give client_id and client_secret, \
+                 with which tokens are made as needed",
+            ),
+    }
+}
+
+fn answer(reached: &Reached) -> Finding {
+    const CHECK: &str = "API";
+    match (reached.has_records, reached.total) {
+        (true, Some(total)) => Finding::ok(
+            CHECK,
+            format!("it lets us in, and has {total} interactions in the last 24 hours"),
+        ),
+        (true, None) => Finding::ok(CHECK, "it lets us in, and has interactions in the last 24 hours"),
+        (false, _) => Finding::warning(
+            CHECK,
+            "it lets us in, and shows no interaction in the last 24 hours",
+        )
+        .remedy("nothing, if it was a quiet day; else check stream_id, the app's rights and the account's filters"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::doctor::Level;
+
+    #[test]
+    fn a_name_that_only_a_proxy_may_know_is_a_warning() {
+        let alone = unresolved("DNS", "api.invalid", "no such name", None);
+        assert_eq!(alone.status, Level::Failed);
+        assert_eq!(alone.found, "api.invalid cannot be looked up: no such name");
+        let behind = unresolved("DNS", "api.invalid", "no such name", Some("HTTPS_PROXY"));
+        assert_eq!(behind.status, Level::Warning);
+        assert!(behind.means.unwrap().contains("HTTPS_PROXY"));
+    }
+
+    #[test]
+    fn some_addresses_are_told_and_of_many_their_number() {
+        let addresses = |count: u8| (1..=count).map(|last| IpAddr::from([192, 0, 2, last])).collect();
+        assert_eq!(resolved("api", &addresses(1)), "api has 1 address: 192.0.2.1");
+        assert_eq!(
+            resolved("api", &addresses(6)),
+            "api has 6 addresses: 192.0.2.1, 192.0.2.2, 192.0.2.3, 192.0.2.4, ..."
+        );
+    }
+}

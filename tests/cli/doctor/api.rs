@@ -1,0 +1,76 @@
+//! What is said of APIs of all habits.
+
+use chrono::TimeDelta;
+use smartassist_simulator::{Behaviour, NumResults, OffsetUnit, PastOffset};
+
+use super::{Diagnosis, busy, environment};
+use crate::support::{Program, Setup, TestDatabase};
+
+#[tokio::test]
+async fn what_earlier_runs_learned_is_told_where_little_can_be_seen_now() {
+    let database = TestDatabase::migrated().await;
+    let setup = Setup::live().await;
+    setup.seed_days(22, 2, 1, 1_500);
+    let environment = environment(&setup, &database).await;
+    let unknown = Setup::live().await;
+    unknown.simulator.world().arrive(5, TimeDelta::hours(3));
+    let diagnosis = Diagnosis::of(&super::environment(&unknown, &database).await).await;
+    for check in ["totals", "offset", "order of rows", "pages served", "time stamps"] {
+        diagnosis.assert(check, "ok", "unknown yet");
+    }
+    assert_eq!(Program::run(&["sync"], &environment).await.code(), 0);
+    let emptied = super::environment(&unknown, &database).await;
+    let diagnosis = Diagnosis::of(&emptied).await;
+    diagnosis.assert("totals", "ok", "learned by earlier runs");
+    diagnosis.assert("offset", "ok", "learned by earlier runs");
+}
+
+#[tokio::test]
+async fn servers_of_other_habits_are_named() {
+    let database = TestDatabase::migrated().await;
+    let setup = busy().await;
+    let environment = environment(&setup, &database).await;
+    let behave = |change: &dyn Fn(&mut Behaviour)| {
+        let mut behaviour = Behaviour::default();
+        change(&mut behaviour);
+        setup.simulator.world().set_behaviour(behaviour);
+    };
+    behave(&|behaviour| behaviour.offset_unit = OffsetUnit::Records);
+    let diagnosis = Diagnosis::of(&environment).await;
+    diagnosis.assert("offset", "warning", "offset counts records");
+    diagnosis.assert("pages served", "warning", "page 2 of a window is not served");
+    assert_eq!(diagnosis.code, 0);
+
+    behave(&|behaviour| behaviour.num_results = NumResults::Absent);
+    Diagnosis::of(&environment)
+        .await
+        .assert("totals", "ok", "there is no numResults");
+    behave(&|behaviour| behaviour.num_results = NumResults::Page);
+    let diagnosis = Diagnosis::of(&environment).await;
+    diagnosis.assert("totals", "ok", "only counts the page");
+    diagnosis.assert("offset", "ok", "counts pages");
+
+    behave(&|behaviour| behaviour.past_offset = PastOffset::Empty);
+    setup.simulator.world().limits.max_offset = 3;
+    let diagnosis = Diagnosis::of(&environment).await;
+    diagnosis.assert("pages served", "warning", "is not served, of 11 documented");
+
+    behave(&|behaviour| behaviour.stamp_shift = TimeDelta::minutes(330));
+    setup.simulator.world().limits.max_days = 1;
+    let diagnosis = Diagnosis::of(&environment).await;
+    diagnosis.assert("time stamps", "failed", "are -330 minutes later");
+    diagnosis.assert("longest window", "warning", "7 days are refused");
+    assert_eq!(diagnosis.code, 1);
+}
+
+#[tokio::test]
+async fn an_api_whose_clock_is_far_from_ours_is_named() {
+    let database = TestDatabase::migrated().await;
+    let setup = busy().await;
+    let environment = environment(&setup, &database).await;
+    for (minutes, status, found) in [(1, "warning", "ahead of ours"), (-20, "failed", "behind ours")] {
+        setup.simulator.world().run_clock(TimeDelta::minutes(minutes));
+        let diagnosis = Diagnosis::of(&environment).await;
+        diagnosis.assert("clocks", status, found);
+    }
+}

@@ -1,0 +1,128 @@
+//! `doctor`: what it says of servers of all kinds, and of what is not there.
+
+mod api;
+mod database;
+mod reach;
+mod text;
+
+use std::collections::HashMap;
+
+use chrono::TimeDelta;
+use serde_json::Value;
+use smartassist_simulator::Seed;
+
+use crate::support::{Program, Setup, TestDatabase, real_now};
+
+/// 1,050 interactions of the last week.
+async fn busy() -> Setup {
+    let setup = Setup::live().await;
+    // Up to now: what doctor looks at is the newest part, at any hour of the day.
+    let seed = Seed::new(21, real_now() - TimeDelta::days(6), real_now(), 1_050);
+    setup.simulator.world().seed(&seed);
+    setup
+}
+
+async fn environment(setup: &Setup, database: &TestDatabase) -> HashMap<String, String> {
+    let mut environment = setup.environment();
+    environment.insert("DATABASE_URL".to_owned(), database.url().await);
+    environment
+}
+
+struct Diagnosis {
+    code: i32,
+    report: Value,
+}
+
+impl Diagnosis {
+    async fn of(environment: &HashMap<String, String>) -> Self {
+        let ended = Program::run(&["doctor", "--json"], environment).await;
+        let report =
+            serde_json::from_str(&ended.stdout).unwrap_or_else(|_| panic!("{}", ended.log.join("\n")));
+        Self {
+            code: ended.code(),
+            report,
+        }
+    }
+
+    /// Status and finding of a check.
+    fn check(&self, name: &str) -> (&str, &str) {
+        let checks = self.report["checks"].as_array().unwrap();
+        let check = checks.iter().find(|check| check["check"] == name);
+        let check = check.unwrap_or_else(|| panic!("no {name} in {:#}", self.report));
+        (
+            check["status"].as_str().unwrap(),
+            check["found"].as_str().unwrap(),
+        )
+    }
+
+    /// Whether there is such a check.
+    fn has(&self, name: &str) -> bool {
+        let checks = self.report["checks"].as_array().unwrap();
+        checks.iter().any(|check| check["check"] == name)
+    }
+
+    #[track_caller]
+    fn assert(&self, name: &str, status: &str, found: &str) {
+        let check = self.check(name);
+        assert!(check.0 == status && check.1.contains(found), "{name}: {check:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_healthy_account_is_all_ok_and_nothing_is_written() {
+    let database = TestDatabase::migrated().await;
+    let setup = busy().await;
+    let environment = environment(&setup, &database).await;
+    let diagnosis = Diagnosis::of(&environment).await;
+    assert_eq!(diagnosis.code, 0, "{:#}", diagnosis.report);
+    for check in diagnosis.report["checks"].as_array().unwrap() {
+        assert_eq!(check["status"], "ok", "{check}");
+        assert!(check["found"].is_string() && check.get("means").is_some() && check.get("remedy").is_some());
+    }
+    diagnosis.assert("configuration", "ok", "accounts: main");
+    diagnosis.assert(
+        "database TLS",
+        "ok",
+        "none, sslmode disable; it is on this machine",
+    );
+    diagnosis.assert("database clock", "ok", "the database's clock is 0 s");
+    diagnosis.assert("disk", "ok", "MiB on its server");
+    diagnosis.assert("DNS", "ok", "an address, 127.0.0.1");
+    diagnosis.assert("TLS", "ok", "on this machine");
+    diagnosis.assert("sign-in", "ok", "signed with client_secret");
+    diagnosis.assert("API", "ok", "it lets us in");
+    diagnosis.assert("database schema", "ok", "up to date");
+    diagnosis.assert("totals", "ok", "number of all records of a window (seen now)");
+    diagnosis.assert("offset", "ok", "counts pages");
+    diagnosis.assert("order of rows", "ok", "none by start");
+    diagnosis.assert("longest window", "ok", "7 days");
+    diagnosis.assert("pages served", "ok", " of 11 at least (seen now)");
+    diagnosis.assert("time stamps", "ok", "agree");
+    diagnosis.assert("clocks", "ok", "API's clock is");
+    let requests = setup.simulator.world().counters().requests;
+    assert_eq!(diagnosis.report["requests"], requests);
+    assert!(requests <= 7, "{requests}");
+    assert_eq!(database.counts().await, [0; 6]);
+    let books = "select (select count(*) from smartassist_sync.leases) + (select count(*) from smartassist_sync.runs) \
+                 + (select count(*) from smartassist_sync.accounts)";
+    assert_eq!(database.number(books).await, 0);
+}
+
+#[tokio::test]
+async fn nothing_of_a_person_is_in_what_the_doctor_says() {
+    let database = TestDatabase::migrated().await;
+    let setup = busy().await;
+    let mut environment = environment(&setup, &database).await;
+    assert_eq!(Program::run(&["sync"], &environment).await.code(), 0);
+    environment.insert("SMARTASSIST_ETL__LOG__LEVEL".to_owned(), "trace".to_owned());
+    let ended = Program::run(&["doctor"], &environment).await;
+    assert_eq!(ended.code(), 0, "{}", ended.stdout);
+    let said = ended.stdout + &ended.log.join("\n");
+    let personal = "select string_agg(distinct value, E'\\x01') from ( \
+                    select text #>> '{}' as value from smartassist.raw_interactions, \
+                    jsonb_path_query(payload, 'strict $.**') text where jsonb_typeof(text) = 'string') texts \
+                    where length(value) > 8 and value !~ '^20[0-9-]+T' and value not like 'st-%'";
+    for value in database.text(personal).await.split('\x01') {
+        assert!(!said.contains(value), "{value}");
+    }
+}
