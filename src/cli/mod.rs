@@ -13,6 +13,7 @@ mod output;
 mod paint;
 mod progress;
 mod range;
+mod reload;
 mod replay;
 mod retry_rejected;
 mod run;
@@ -31,6 +32,7 @@ use crate::config::Config;
 use crate::observe::logging;
 
 use exit::CommandError;
+use reload::Reload;
 
 /// Loads every interaction of a Kore.ai SmartAssist account into PostgreSQL, exactly once and
 /// nothing lost without a word.
@@ -65,7 +67,8 @@ enum Command {
     ///
     /// Serves the status page, /healthz, /readyz and /metrics at http.bind. A first SIGTERM lets the window in
     /// hand finish (sync.shutdown_seconds), a second one ends at once; either way the tables
-    /// stay consistent.
+    /// stay consistent. SIGHUP reads the configuration again (log.level and the request budgets
+    /// change without a restart), SIGUSR1 turns debug lines on and off.
     Run,
     /// One pass to now for every account, then exit
     ///
@@ -145,7 +148,10 @@ fn execute(cli: &Cli) -> Result<(), CommandError> {
     let runtime = tokio::runtime::Runtime::new().map_err(CommandError::other)?;
     runtime.block_on(async {
         match &cli.command {
-            Command::Run => run::run(&config).await,
+            Command::Run => {
+                let reload = Reload::new(cli.config.clone(), &config, logging.level.clone());
+                run::run(&config, &reload).await
+            }
             Command::Sync => sync::sync(&config, screen).await,
             Command::Backfill(arguments) => backfill::backfill(&config, arguments, screen).await,
             Command::Verify(arguments) => verify::verify(&config, arguments, screen).await,

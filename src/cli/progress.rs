@@ -64,8 +64,8 @@ impl Earlier {
 impl Watched {
     pub(super) fn new(worker: Arc<AccountWorker>, screen: &Screen) -> Self {
         let earlier = Earlier::default();
-        let account = worker.api.account();
-        let pace = Pace::new(account.requests_per_minute, account.requests_per_hour);
+        let limits = worker.api.limits();
+        let pace = Pace::new(limits.per_minute, limits.per_hour);
         let shown = (Arc::clone(&worker), earlier.clone(), pace);
         let shown = match screen.bar() {
             Some(bar) => tokio::spawn(show_bar(shown, bar)),

@@ -17,13 +17,14 @@ use crate::schedule::{self, Bell, Cron, Tier};
 use crate::sync::{AccountWorker, Problem};
 
 use super::exit::CommandError;
+use super::reload::Reload;
 use super::shutdown::Shutdown;
 use super::workers;
 
 /// How often a database that is away is tried again. The daemon waits for it for ever, unready.
 const DATABASE_RETRY_PAUSE: Duration = Duration::from_secs(5);
 
-pub(super) async fn run(config: &Config) -> Result<(), CommandError> {
+pub(super) async fn run(config: &Config, reload: &Arc<Reload>) -> Result<(), CommandError> {
     config.require_accounts()?;
     info!(
         version = env!("CARGO_PKG_VERSION"),
@@ -31,6 +32,7 @@ pub(super) async fn run(config: &Config) -> Result<(), CommandError> {
         "starting"
     );
     let shutdown = Shutdown::on_signals(config.sync.shutdown).map_err(CommandError::other)?;
+    let _reloading = reload.on_signals().map_err(CommandError::other)?;
     let stage = Arc::new(Stage::default());
     let recorder = metrics::install().map_err(CommandError::other)?;
     let listener = http::bind(config.http.bind).await.map_err(|error| {
@@ -49,7 +51,7 @@ pub(super) async fn run(config: &Config) -> Result<(), CommandError> {
     ));
     let ended = match open(config, &stage, &shutdown).await {
         Ok(Some(database)) => {
-            let ended = work(config, &database, &stage, &shutdown).await;
+            let ended = work(config, &database, &stage, reload, &shutdown).await;
             database.close().await;
             ended
         }
@@ -114,12 +116,14 @@ async fn work(
     config: &Config,
     database: &Database,
     stage: &Stage,
+    reload: &Reload,
     shutdown: &Shutdown,
 ) -> Result<(), CommandError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let mut runners = JoinSet::new();
     let mut chimes = chimes(config);
     let workers = workers::build(config, &database.pool, &clock)?;
+    reload.keep_to_budgets(&workers);
     for worker in &workers {
         spawn_runners(&mut runners, worker, config, &mut chimes, &clock, &shutdown.soft);
     }

@@ -39,13 +39,9 @@ pub struct AccountConfig {
     pub filters: Filters,
     /// Minutes, negative east of Greenwich: UTC = local + offset.
     pub time_zone_offset: i32,
-    /// Requests in any 60 seconds; 0: no limit.
-    pub requests_per_minute: u32,
-    /// Requests in any hour; 0: no limit.
-    pub requests_per_hour: u32,
-    /// Requests of the account in flight at the same time, whatever they are for. Never 0: no limit
-    /// of this kind is the largest that can be set.
-    pub max_in_flight: usize,
+    /// How many requests it may take. Those of a running daemon are asked of
+    /// [`ApiClient::limits`](crate::extract::ApiClient::limits): they can change.
+    pub limits: RequestLimits,
     /// What an answer may cost.
     pub response: ResponseLimits,
     /// How what failed is tried again.
@@ -94,6 +90,18 @@ pub struct RetryPolicy {
     pub max_retries: usize,
     /// The first pause; each further one doubles, with jitter.
     pub pause: Duration,
+}
+
+/// How many requests an account may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RequestLimits {
+    /// Requests in any 60 seconds; 0: no limit.
+    pub per_minute: u32,
+    /// Requests in any hour; 0: no limit.
+    pub per_hour: u32,
+    /// Requests in flight at the same time, whatever they are for. Never 0: no limit of this kind is
+    /// the largest that can be set.
+    pub max_in_flight: usize,
 }
 
 /// What an answer of the API may cost.
@@ -183,12 +191,7 @@ impl AccountConfig {
         let start_from = section.parsed("start_from", "a date (2025-01-31) or RFC 3339", parse_instant);
         let filters = read_filters(&mut section, stream_id.clone());
         let time_zone_offset = section.integer("time_zone_offset", &(-840..=720));
-        let requests_per_minute = section.integer("requests_per_minute", &(0..=100_000));
-        let requests_per_hour = section.integer("requests_per_hour", &(0..=1_000_000));
-        let max_in_flight = match section.integer("max_in_flight", &(0..=MOST_IN_FLIGHT.into())) {
-            0 => MOST_IN_FLIGHT.into(),
-            requests => requests,
-        };
+        let limits = RequestLimits::read(&mut section);
         let response = read_limits(&mut section);
         let retry = RetryPolicy {
             max_retries: section.integer("max_retries", &(0..=100)),
@@ -204,12 +207,23 @@ impl AccountConfig {
             start_from,
             filters,
             time_zone_offset,
-            requests_per_minute,
-            requests_per_hour,
-            max_in_flight,
+            limits,
             response,
             retry,
         })
+    }
+}
+
+impl RequestLimits {
+    fn read(section: &mut Section<'_>) -> Self {
+        Self {
+            per_minute: section.integer("requests_per_minute", &(0..=100_000)),
+            per_hour: section.integer("requests_per_hour", &(0..=1_000_000)),
+            max_in_flight: match section.integer("max_in_flight", &(0..=MOST_IN_FLIGHT.into())) {
+                0 => MOST_IN_FLIGHT.into(),
+                requests => requests,
+            },
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod account;
 mod database;
+mod fingerprint;
 mod layers;
 mod privacy;
 mod secret;
@@ -21,7 +22,7 @@ use chrono::TimeDelta;
 use secrecy::ExposeSecret;
 
 pub use account::{
-    AccountConfig, Credentials, Direction, Filters, ResponseLimits, RetryPolicy, parse_instant,
+    AccountConfig, Credentials, Direction, Filters, RequestLimits, ResponseLimits, RetryPolicy, parse_instant,
 };
 pub use database::{DatabaseConfig, SessionConfig};
 pub use secret::{Secret, SecretError};
@@ -29,6 +30,7 @@ pub use sync::{RefreshTier, SyncConfig};
 
 use crate::schedule::Cron;
 use crate::transform::privacy::Policy;
+use fingerprint::Fingerprint;
 use section::{Problems, Section};
 
 /// What every environment variable of ours begins with; `__` follows, and stands between levels.
@@ -53,6 +55,7 @@ pub struct Config {
     pub http: HttpConfig,
     /// Log lines.
     pub log: LogConfig,
+    fingerprint: Fingerprint,
 }
 
 /// `storage.*`.
@@ -141,8 +144,9 @@ impl Config {
             .cloned();
         let tree = layers::merge(file, environment)?;
         let problems = Problems::default();
+        let fingerprint = Fingerprint::of(&tree);
         let mut root = Section::root(tree, &problems);
-        let config = Self::read(&mut root, database_url);
+        let config = Self::read(&mut root, database_url, fingerprint);
         root.finish();
         match (config, problems.into_vec()) {
             (Some(config), problems) if problems.is_empty() => Ok(config),
@@ -151,7 +155,7 @@ impl Config {
     }
 
     /// `None` only where a problem has been noted.
-    fn read(root: &mut Section<'_>, database_url: Option<String>) -> Option<Self> {
+    fn read(root: &mut Section<'_>, database_url: Option<String>, fingerprint: Fingerprint) -> Option<Self> {
         let data_dir = root.required_text("data_dir").into();
         let database = DatabaseConfig::read(root.section("database"), database_url);
         let accounts = account::read_all(root);
@@ -169,7 +173,14 @@ impl Config {
             privacy,
             http,
             log,
+            fingerprint,
         })
+    }
+
+    /// The paths of the keys that differ in a later configuration, as in `accounts.main.base_url`, in
+    /// order. An account that only one of the two has is named by itself. No value is told.
+    pub fn changes(&self, later: &Self) -> Vec<String> {
+        self.fingerprint.differences(&later.fingerprint)
     }
 
     /// Fails where no account is configured, for the commands that need one.

@@ -1,6 +1,7 @@
 //! The configuration as an operator writes it: files, variables, and everything that is wrong with them.
 
 mod accounts;
+mod changes;
 mod layers;
 mod privacy;
 mod problems;

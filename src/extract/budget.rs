@@ -5,6 +5,9 @@
 //! and having its answer. A request therefore occupies its place from before it is sent until
 //! the whole span after it ended. Whatever the latency, any span of the server's then holds no
 //! more arrivals than the limit, and a full budget is used but for one round trip a span.
+//!
+//! The limits may change while requests wait. What was spent is remembered for the longest span
+//! that there is, whatever the limits are now, so that new ones hold from the first request on.
 
 #[cfg(test)]
 mod tests;
@@ -17,6 +20,8 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use tracing::info;
 
+use crate::config::RequestLimits;
+
 /// Clocks of two machines do not tick alike, and timers fire late but also round down.
 const MARGIN: Duration = Duration::from_millis(100);
 
@@ -24,6 +29,13 @@ const MARGIN: Duration = Duration::from_millis(100);
 /// would wait for the next one. A small budget has none to spare.
 const RESERVED_PERCENT: usize = 3;
 const SMALL_BUDGET: usize = 20;
+
+/// The longest span that a limit may have.
+const LONGEST_SPAN: Duration = Duration::from_secs(3_600);
+
+/// So many ended requests are remembered where the limits ask for no more: those of an account
+/// without limits would be without number.
+const REMEMBERED: usize = 10_000;
 
 /// A shorter wait is nothing that anybody would ask about.
 const WORTH_SAYING: Duration = Duration::from_secs(5);
@@ -87,16 +99,15 @@ pub struct BudgetUse {
 /// Hands out places for requests by priority, and first come, first served within one.
 #[derive(Debug)]
 pub struct Budget {
-    limits: Vec<Limit>,
-    /// `usize::MAX` is no limit.
-    max_in_flight: usize,
     places: Mutex<Places>,
-    /// A request ended, or another one may be the first in the queue.
+    /// A request ended, another one may be the first in the queue, or the limits are others.
     changed: Notify,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Places {
+    configured: RequestLimits,
+    limits: Vec<Limit>,
     in_flight: usize,
     /// When requests ended, oldest first, as far back as the longest span.
     ended: VecDeque<Instant>,
@@ -128,24 +139,34 @@ struct Waiting<'a> {
 }
 
 impl Budget {
-    /// A budget of so many requests in any minute, in any hour and in flight at the same time; 0 is
-    /// no limit of that kind.
-    pub fn new(requests_per_minute: u32, requests_per_hour: u32, max_in_flight: usize) -> Self {
-        let limits = [(requests_per_minute, 60), (requests_per_hour, 3_600)]
-            .into_iter()
-            .filter(|(requests, _)| *requests > 0)
-            .map(|(requests, seconds)| Limit::new(requests, seconds))
-            .collect();
+    /// A budget within these limits.
+    pub fn new(limits: RequestLimits) -> Self {
         Self {
-            limits,
-            max_in_flight: if max_in_flight == 0 {
-                usize::MAX
-            } else {
-                max_in_flight
-            },
-            places: Mutex::default(),
+            places: Mutex::new(Places {
+                configured: limits,
+                limits: spans(limits),
+                in_flight: 0,
+                ended: VecDeque::new(),
+                paused_until: None,
+                queue: BTreeSet::new(),
+                next: 0,
+            }),
             changed: Notify::new(),
         }
+    }
+
+    /// The limits that hold now.
+    pub fn limits(&self) -> RequestLimits {
+        self.places().configured
+    }
+
+    /// Other limits from now on, also for those who wait already. What was spent stays spent.
+    pub fn limit(&self, limits: RequestLimits) {
+        let mut places = self.places();
+        places.configured = limits;
+        places.limits = spans(limits);
+        drop(places);
+        self.changed.notify_waiters();
     }
 
     /// Waits until a request may be sent. Nobody gets a place while somebody of a higher priority
@@ -161,14 +182,17 @@ impl Budget {
             changed.as_mut().enable();
             match self.admission(waiting.turn) {
                 Admission::Now => return Place(self),
-                // Nothing but time brings this forward, so no change needs to be heard meanwhile;
-                // who may take the place is looked at again when it is free.
                 Admission::At(at) => {
                     let wait = at.saturating_duration_since(Instant::now());
                     if wait >= WORTH_SAYING && !std::mem::replace(&mut said, true) {
                         info!(wait_seconds = wait.as_secs(), "waiting for the request budget");
                     }
-                    tokio::time::sleep_until(at).await;
+                    // Other limits may bring this forward. Who may take the place is looked at
+                    // again when it is free.
+                    tokio::select! {
+                        () = tokio::time::sleep_until(at) => {}
+                        () = changed => {}
+                    }
                 }
                 Admission::AfterAChange => changed.await,
             }
@@ -187,10 +211,10 @@ impl Budget {
     /// Takes a place if there is one now, and nobody goes before `turn`.
     fn admission(&self, turn: Turn) -> Admission {
         let mut places = self.places();
-        if places.queue.first() != Some(&turn) || places.in_flight >= self.max_in_flight {
+        if places.queue.first() != Some(&turn) || places.in_flight >= places.configured.max_in_flight {
             return Admission::AfterAChange;
         }
-        places.admission(Instant::now(), &self.limits, turn.0)
+        places.admission(Instant::now(), turn.0)
     }
 
     /// Lets no request of the account out for `pause`: the API asked for it.
@@ -206,23 +230,24 @@ impl Budget {
     /// `requests` are numbers of requests, each with how long ago the last of them ended, in any
     /// order. What is longer ago than the monotonic clock can tell is left out.
     pub fn spent_before(&self, requests: impl IntoIterator<Item = (usize, Duration)>) {
+        let mut places = self.places();
         // More than a whole limit at one instant holds nothing back any longer: memory stays bounded.
-        let most = self.limits.iter().map(|limit| limit.requests).max();
+        let most = places.remembered();
         let now = Instant::now();
         let spent = requests
             .into_iter()
-            .filter_map(|(requests, ago)| Some((requests.min(most?), now.checked_sub(ago)?)))
+            .filter_map(|(requests, ago)| Some((requests.min(most), now.checked_sub(ago)?)))
             .flat_map(|(requests, ended)| std::iter::repeat_n(ended, requests));
-        let mut places = self.places();
         places.ended.extend(spent);
         // They belong in front of what this process did, and admission relies on the order.
         places.ended.make_contiguous().sort();
+        places.forget(now);
     }
 
     /// How much of each limit is used now.
     pub fn uses(&self) -> Vec<BudgetUse> {
         let (places, now) = (self.places(), Instant::now());
-        let uses = self.limits.iter().map(|limit| BudgetUse {
+        let uses = places.limits.iter().map(|limit| BudgetUse {
             span: limit.span - MARGIN,
             used: places.in_flight
                 + places
@@ -240,16 +265,22 @@ impl Budget {
     }
 }
 
+/// The limits of requests in a span, without those that are none.
+fn spans(limits: RequestLimits) -> Vec<Limit> {
+    [(limits.per_minute, 60), (limits.per_hour, LONGEST_SPAN.as_secs())]
+        .into_iter()
+        .filter(|(requests, _)| *requests > 0)
+        .map(|(requests, seconds)| Limit::new(requests, seconds))
+        .collect()
+}
+
 impl Places {
     /// Takes a place if there is one now.
-    fn admission(&mut self, now: Instant, limits: &[Limit], priority: Priority) -> Admission {
+    fn admission(&mut self, now: Instant, priority: Priority) -> Admission {
         self.paused_until = self.paused_until.filter(|until| *until > now);
         let mut at = self.paused_until;
-        let longest = limits.iter().map(|limit| limit.span).max().unwrap_or_default();
-        while self.ended.front().is_some_and(|ended| *ended + longest <= now) {
-            self.ended.pop_front();
-        }
-        for limit in limits {
+        self.forget(now);
+        for limit in &self.limits {
             let recent = self.ended.partition_point(|ended| *ended + limit.span <= now);
             let taken = self.in_flight + self.ended.len() - recent;
             let Some(excess) = taken.checked_sub(limit.requests(priority)) else {
@@ -268,15 +299,34 @@ impl Places {
             }
         }
     }
+
+    /// How many ended requests are remembered, at most: all that a limit can ask for.
+    fn remembered(&self) -> usize {
+        let limits = self.limits.iter().map(|limit| limit.requests);
+        limits.fold(REMEMBERED, usize::max)
+    }
+
+    /// Lets go of what no limit can ask for.
+    fn forget(&mut self, now: Instant) {
+        let most = self.remembered();
+        while self.ended.len() > most
+            || self
+                .ended
+                .front()
+                .is_some_and(|ended| *ended + LONGEST_SPAN + MARGIN <= now)
+        {
+            self.ended.pop_front();
+        }
+    }
 }
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
         let mut places = self.0.places();
         places.in_flight -= 1;
-        if !self.0.limits.is_empty() {
-            places.ended.push_back(Instant::now());
-        }
+        let now = Instant::now();
+        places.ended.push_back(now);
+        places.forget(now);
         drop(places);
         self.0.changed.notify_waiters();
     }

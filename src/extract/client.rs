@@ -10,7 +10,7 @@ use secrecy::ExposeSecret;
 use tracing::{debug, warn};
 
 use crate::clock::Clock;
-use crate::config::AccountConfig;
+use crate::config::{AccountConfig, RequestLimits};
 use crate::observe::{self, chain};
 
 use super::{Action, ApiError, Budget, BudgetUse, Page, PageRequest, Tally, body};
@@ -77,11 +77,7 @@ impl ApiClient {
         );
         endpoint.set_path(&path);
         let http = http_client(&account)?;
-        let budget = Budget::new(
-            account.requests_per_minute,
-            account.requests_per_hour,
-            account.max_in_flight,
-        );
+        let budget = Budget::new(account.limits);
         Ok(Self {
             account,
             endpoint,
@@ -92,9 +88,19 @@ impl ApiClient {
         })
     }
 
-    /// The account that is asked.
+    /// The account that is asked, as it was configured at the start.
     pub fn account(&self) -> &AccountConfig {
         &self.account
+    }
+
+    /// How many requests the account may take now.
+    pub fn limits(&self) -> RequestLimits {
+        self.budget.limits()
+    }
+
+    /// Lets the account take so many requests from now on; what was spent stays spent.
+    pub fn limit(&self, limits: RequestLimits) {
+        self.budget.limit(limits);
     }
 
     /// Takes requests into account that an earlier process spent of the account's budget: numbers

@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 
-use crate::config::Config;
+use crate::config::{Config, RequestLimits};
 use crate::database::Pool;
 use crate::extract::BudgetUse;
 use crate::load::LoadError;
@@ -82,10 +82,8 @@ pub struct BudgetLine {
 pub struct Known {
     /// Its name.
     pub name: String,
-    /// Its request limits; 0 is none.
-    pub requests_per_minute: u32,
-    /// As above.
-    pub requests_per_hour: u32,
+    /// Its request limits.
+    pub limits: RequestLimits,
     /// What this process has spent of them.
     pub spent: Vec<BudgetUse>,
     /// What the worker in this process knows; `None` where there is none.
@@ -97,8 +95,7 @@ impl Known {
     pub fn of_config(config: &Config) -> Vec<Self> {
         let known = |account: &crate::config::AccountConfig| Self {
             name: account.name.clone(),
-            requests_per_minute: account.requests_per_minute,
-            requests_per_hour: account.requests_per_hour,
+            limits: account.limits,
             spent: Vec::new(),
             inside: None,
         };
@@ -111,8 +108,7 @@ impl Known {
         let idle_for = worker.liveness.idle_for();
         Self {
             name: account.name.clone(),
-            requests_per_minute: account.requests_per_minute,
-            requests_per_hour: account.requests_per_hour,
+            limits: worker.api.limits(),
             spent: worker.api.budget_uses(),
             inside: Some(Inside {
                 idle_for: TimeDelta::from_std(idle_for).unwrap_or(TimeDelta::MAX),
@@ -251,9 +247,7 @@ impl BudgetLine {
 
 impl Work {
     fn new(run: &RunStatus, known: Option<&Known>, now: DateTime<Utc>) -> Self {
-        let limits = known.map_or((0, 0), |known| {
-            (known.requests_per_minute, known.requests_per_hour)
-        });
+        let limits = known.map_or((0, 0), |known| (known.limits.per_minute, known.limits.per_hour));
         let left = run.requests_left.and_then(|left| u64::try_from(left).ok());
         let elapsed = (now - run.started_at).to_std().unwrap_or_default();
         let made = u64::try_from(run.requests).unwrap_or_default();
@@ -280,8 +274,8 @@ impl Work {
 /// spends at this moment.
 fn budget(known: &Known, status: &AccountStatus) -> Vec<BudgetLine> {
     let limits = [
-        (60, known.requests_per_minute, status.requests_last_minute),
-        (3_600, known.requests_per_hour, status.requests_last_hour),
+        (60, known.limits.per_minute, status.requests_last_minute),
+        (3_600, known.limits.per_hour, status.requests_last_hour),
     ];
     let line = |(span_seconds, limit, booked): (u64, u32, i64)| {
         let spent = known

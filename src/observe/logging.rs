@@ -4,20 +4,21 @@
 //! A thread of its own writes them: whoever reads them may stop to, and a full pipe must hold up
 //! nothing but the log. What has no room then is dropped, and counted.
 
+mod level;
+
 use std::io::{IsTerminal, Write};
 use std::sync::{OnceLock, mpsc};
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar};
 use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::fmt::format::FmtSpan;
+use tracing_subscriber::fmt;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::config::{LogConfig, LogFormat};
 
-/// sqlx passes on every notice of the server ("already exists, skipping"), the scheduler greets.
-/// A directive of the configuration for the same target comes later, and wins.
-const QUIET: &str = "sqlx=warn,tokio_cron_scheduler=warn";
+pub use level::LogLevel;
 
 /// Lines that wait to be written. They are some 300 bytes each.
 const LINES_WAITING: usize = 10_000;
@@ -32,6 +33,8 @@ static DROPPED: OnceLock<ErrorCounter> = OnceLock::new();
 pub struct Logging {
     /// What else may be shown where the lines go.
     pub screen: Screen,
+    /// What is written.
+    pub level: LogLevel,
     _writer: WorkerGuard,
 }
 
@@ -87,29 +90,29 @@ pub fn start(config: &LogConfig) -> Logging {
         .thread_name("log")
         .finish(Lines(screen.clone()));
     DROPPED.get_or_init(|| lines.error_counter());
-    let filter = EnvFilter::new(format!("{QUIET},{}", config.level));
+    let (filter, level) = LogLevel::new(&config.level);
     let fallback = if std::io::stderr().is_terminal() {
         LogFormat::Pretty
     } else {
         LogFormat::Json
     };
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let layer = fmt::layer()
         .with_writer(lines)
         // It would report a log line that cannot be written by printing to the same closed pipe,
         // which panics: nobody listening must not end the daemon.
-        .log_internal_errors(false)
-        .with_span_events(FmtSpan::NONE);
+        .log_internal_errors(false);
+    let registry = tracing_subscriber::registry().with(filter);
     // Only a second call can fail here.
     let _ = match config.format.unwrap_or(fallback) {
-        LogFormat::Json => builder
-            .json()
-            .flatten_event(true)
-            .with_current_span(false)
+        LogFormat::Json => registry
+            .with(layer.json().flatten_event(true).with_current_span(false))
             .try_init(),
-        LogFormat::Pretty => builder
-            .with_target(false)
-            .with_ansi(std::io::stderr().is_terminal())
+        LogFormat::Pretty => registry
+            .with(
+                layer
+                    .with_target(false)
+                    .with_ansi(std::io::stderr().is_terminal()),
+            )
             .try_init(),
     };
     std::panic::set_hook(Box::new(|panic| {
@@ -125,6 +128,7 @@ pub fn start(config: &LogConfig) -> Logging {
     }));
     Logging {
         screen,
+        level,
         _writer: writer,
     }
 }

@@ -205,7 +205,7 @@ impl Reader<'_> {
         self.add(pass, &second);
         let rest: Vec<Option<Page>> = stream::iter(2..pages.min(self.traits.get().pages()))
             .map(|page| self.further(slice, page))
-            .buffered(self.api.account().max_in_flight)
+            .buffered(self.api.limits().max_in_flight)
             .try_collect()
             .await?;
         for page in rest {

@@ -8,7 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tracing::{Instrument, debug, info_span, warn};
+use tracing::{Instrument, debug, error_span, warn};
 
 use crate::extract::{ApiError, LAST_OFFSET, Priority, Tally};
 use crate::load::runs;
@@ -181,7 +181,7 @@ impl<'a> Drive<'a> {
                 let stop = stop.clone();
                 async move { stop.run_until_cancelled(source.read(&fetch)).await }
             };
-            let span = info_span!("window", range = %planned.window);
+            let span = error_span!("window", range = %planned.window);
             let task = self.tasks.spawn(reading.instrument(span));
             self.in_flight.insert(task.id(), fetch);
         }
@@ -227,7 +227,7 @@ impl<'a> Drive<'a> {
 
     /// How long windows in hand may take once somebody waits.
     fn patience(&self) -> Duration {
-        let for_a_window = match self.source.api.account().requests_per_minute {
+        let for_a_window = match self.source.api.limits().per_minute {
             0 => 0,
             requests => 60 * (LAST_OFFSET as u64 + 1) / u64::from(requests),
         };
@@ -250,7 +250,7 @@ impl<'a> Drive<'a> {
         let Some(fetch) = self.in_flight.remove(&id) else {
             return Ok(true);
         };
-        let span = info_span!("window", range = %fetch.planned.window);
+        let span = error_span!("window", range = %fetch.planned.window);
         let report = match fetched {
             Ok(result) => self.store(&fetch, result).instrument(span).await?,
             Err(error) => {

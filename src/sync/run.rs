@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
 use tokio::sync::{Mutex as AsyncMutex, watch};
 use tokio_util::sync::CancellationToken;
-use tracing::{Instrument, debug, info_span, warn};
+use tracing::{Instrument, debug, error_span, warn};
 
 use crate::clock::Clock;
 use crate::database::{Pool, silence};
@@ -133,16 +133,13 @@ impl AccountWorker {
     /// How long there may be work and nothing come of it, until something must be wrong: at least as
     /// long as the request budget needs for two windows.
     pub fn stalled_after(&self) -> Duration {
-        let account = self.api.account();
-        let of_budget = [
-            (account.requests_per_minute, 60),
-            (account.requests_per_hour, 3_600),
-        ]
-        .into_iter()
-        .filter(|(requests, _)| *requests > 0)
-        .map(|(requests, seconds)| {
-            Duration::from_secs(2 * REQUESTS_OF_A_WINDOW * seconds / u64::from(requests))
-        });
+        let limits = self.api.limits();
+        let of_budget = [(limits.per_minute, 60), (limits.per_hour, 3_600)]
+            .into_iter()
+            .filter(|(requests, _)| *requests > 0)
+            .map(|(requests, seconds)| {
+                Duration::from_secs(2 * REQUESTS_OF_A_WINDOW * seconds / u64::from(requests))
+            });
         of_budget.fold(self.settings.stall, Duration::max)
     }
 
@@ -196,7 +193,7 @@ impl AccountWorker {
         run: impl Future<Output = Result<Option<RunReport>, LoadError>>,
     ) -> RunReport {
         let account = self.api.account();
-        let span = info_span!(
+        let span = error_span!(
             "run",
             account = account.name,
             kind = kind.as_str(),

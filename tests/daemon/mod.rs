@@ -2,6 +2,7 @@
 
 mod backfill;
 mod canary;
+mod reload;
 mod time_zone;
 
 use std::time::Duration;

@@ -120,6 +120,12 @@ impl Program {
         &self.log
     }
 
+    /// The lines that came since anybody looked.
+    pub(crate) fn fresh_lines(&mut self) -> Vec<String> {
+        let seen = self.log.len();
+        self.all_lines()[seen..].to_vec()
+    }
+
     /// Waits for the end of a run of this kind.
     pub(crate) async fn finished(&mut self, kind: &str) -> Value {
         loop {

@@ -15,8 +15,8 @@ fn an_account_needs_only_its_address_its_ids_and_a_credential() {
     assert_eq!(account.filters.selected_fields.len(), 6);
     assert!(account.filters.channels.is_none() && account.filters.direction.is_none());
     assert!(account.filters.extra_body.is_empty());
-    assert_eq!((account.time_zone_offset, account.requests_per_minute), (0, 60));
-    assert_eq!((account.requests_per_hour, account.max_in_flight), (0, 4));
+    assert_eq!((account.time_zone_offset, account.limits.per_minute), (0, 60));
+    assert_eq!((account.limits.per_hour, account.limits.max_in_flight), (0, 4));
     assert_eq!(
         (account.retry.max_retries, account.retry.pause),
         (6, Duration::from_secs(1))
@@ -52,10 +52,10 @@ fn several_accounts_have_the_defaults_of_accounts_and_differ_from_them() {
     assert_eq!((north.name.as_str(), south.name.as_str()), ("north", "south"));
     assert_eq!(north.base_url.host_str(), Some("eu.example.com"));
     assert_eq!(south.base_url.host_str(), Some("us.example.com"));
-    assert_eq!((north.requests_per_minute, south.requests_per_minute), (30, 10));
+    assert_eq!((north.limits.per_minute, south.limits.per_minute), (30, 10));
     assert_eq!(north.filters.channels.as_deref().unwrap(), ["voice"]);
     assert_eq!(south.filters.channels.as_deref().unwrap(), ["chat", "email"]);
-    assert_eq!((north.max_in_flight, south.max_in_flight), (2, 2));
+    assert_eq!((north.limits.max_in_flight, south.limits.max_in_flight), (2, 2));
 }
 
 #[test]
@@ -146,7 +146,7 @@ fn ids_are_of_visible_ascii_and_not_without_end() {
 fn no_limit_of_requests_in_flight_is_as_many_as_can_be_set() {
     for (given, requests) in [("0", 64), ("1", 1), ("64", 64)] {
         let account = account(&format!("max_in_flight = {given}")).unwrap();
-        assert_eq!(account.max_in_flight, requests);
+        assert_eq!(account.limits.max_in_flight, requests);
     }
 }
 

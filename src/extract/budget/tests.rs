@@ -1,10 +1,28 @@
 //! The budget on a clock that stands until everybody waits.
 
+mod changes;
 mod priority;
 
 use proptest::prelude::*;
 
 use super::*;
+
+/// A budget of so many requests a minute, an hour and in flight; 0 is no limit.
+fn budget(per_minute: u32, per_hour: u32, max_in_flight: usize) -> Budget {
+    Budget::new(limits(per_minute, per_hour, max_in_flight))
+}
+
+fn limits(per_minute: u32, per_hour: u32, max_in_flight: usize) -> RequestLimits {
+    RequestLimits {
+        per_minute,
+        per_hour,
+        max_in_flight: if max_in_flight == 0 {
+            usize::MAX
+        } else {
+            max_in_flight
+        },
+    }
+}
 
 /// When each of `latencies.len()` requests, all wanted at once, is sent, in milliseconds.
 fn sent(requests_per_minute: u32, latencies: &[u64]) -> Vec<u64> {
@@ -19,7 +37,7 @@ fn sent_after(spent: &[(usize, u64)], requests_per_minute: u32, latencies: &[u64
         .build()
         .unwrap();
     runtime.block_on(async {
-        let budget = Budget::new(requests_per_minute, 0, 0);
+        let budget = budget(requests_per_minute, 0, 0);
         budget.spent_before(
             spent
                 .iter()
@@ -54,7 +72,7 @@ fn the_sixty_first_waits_for_the_minute_after_the_first_answer() {
 
 #[tokio::test(start_paused = true)]
 async fn a_pause_holds_every_request_back() {
-    let budget = Budget::new(0, 0, 0);
+    let budget = budget(0, 0, 0);
     budget.pause(Duration::from_secs(7));
     budget.pause(Duration::from_secs(3));
     let begin = Instant::now();
@@ -82,7 +100,7 @@ fn what_is_over_or_cannot_be_told_holds_nothing_back() {
 
 #[tokio::test(start_paused = true)]
 async fn an_earlier_process_is_remembered_for_the_hour_and_at_any_time() {
-    let budget = Budget::new(0, 3, 0);
+    let budget = budget(0, 3, 0);
     drop(budget.admit(Priority::Live).await);
     tokio::time::advance(Duration::from_secs(10)).await;
     budget.spent_before([(1, Duration::from_secs(600)), (1, Duration::from_secs(3_000))]);
@@ -95,7 +113,7 @@ async fn an_earlier_process_is_remembered_for_the_hour_and_at_any_time() {
 
 #[tokio::test(start_paused = true)]
 async fn no_more_are_in_flight_than_may_be() {
-    let budget = Budget::new(0, 0, 2);
+    let budget = budget(0, 0, 2);
     let begin = Instant::now();
     let requests = (0..6).map(async |_| {
         let _place = budget.admit(Priority::Live).await;
@@ -111,7 +129,7 @@ async fn no_more_are_in_flight_than_may_be() {
 
 #[tokio::test(start_paused = true)]
 async fn a_minutes_requests_are_used_where_there_is_always_work() {
-    let budget = Budget::new(60, 0, 4);
+    let budget = budget(60, 0, 4);
     let (begin, hour) = (Instant::now(), Duration::from_secs(3_600));
     // The first minute may go at once, which would flatter the figure.
     let from = Duration::from_secs(600);
@@ -130,7 +148,7 @@ async fn a_minutes_requests_are_used_where_there_is_always_work() {
 
 #[tokio::test(start_paused = true)]
 async fn the_hour_is_counted_beside_the_minute() {
-    let budget = Budget::new(60, 90, 0);
+    let budget = budget(60, 90, 0);
     let begin = Instant::now();
     for _ in 0..91 {
         drop(budget.admit(Priority::Live).await);
@@ -181,7 +199,7 @@ proptest! {
 
 #[tokio::test(start_paused = true)]
 async fn a_live_request_finds_a_place_in_a_minute_that_a_backfill_has_used_up() {
-    let budget = Budget::new(60, 0, 0);
+    let budget = budget(60, 0, 0);
     for _ in 0..58 {
         drop(budget.admit(Priority::Backfill).await);
     }

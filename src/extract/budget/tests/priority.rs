@@ -72,7 +72,7 @@ async fn order(budget: &Budget, wishes: &[Wish]) -> Vec<(usize, u64)> {
 
 /// Two a minute, and both are spent.
 fn two_spent() -> Budget {
-    let budget = Budget::new(2, 0, 0);
+    let budget = budget(2, 0, 0);
     budget.spent_before([(2, Duration::ZERO)]);
     budget
 }
@@ -117,7 +117,7 @@ async fn who_gives_up_waiting_holds_nobody_back() {
 
 #[tokio::test(start_paused = true)]
 async fn who_gives_up_waiting_for_an_end_in_flight_holds_nobody_back() {
-    let budget = Budget::new(0, 0, 1);
+    let budget = budget(0, 0, 1);
     let on_its_way = Wish {
         latency: 20_000,
         ..wish(Backfill, 0)
@@ -154,7 +154,7 @@ proptest! {
             .start_paused(true)
             .build()
             .unwrap();
-        let granted = runtime.block_on(async { grant(&Budget::new(limit, 0, max_in_flight), &wishes).await });
+        let granted = runtime.block_on(async { grant(&budget(limit, 0, max_in_flight), &wishes).await });
         for one in &granted {
             // The server counts a request somewhere between the two.
             let a_minute_from = |at: fn(&Sent) -> u64| granted
