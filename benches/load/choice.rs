@@ -16,10 +16,11 @@ pub(crate) enum Part {
     Throughput,
     Requests,
     Budget,
+    Page,
 }
 
 impl Part {
-    const ALL: [Self; 3] = [Self::Throughput, Self::Requests, Self::Budget];
+    const ALL: [Self; 4] = [Self::Throughput, Self::Requests, Self::Budget, Self::Page];
 
     /// As `BENCH` spells it.
     pub(crate) fn name(self) -> &'static str {
@@ -27,6 +28,7 @@ impl Part {
             Self::Throughput => "throughput",
             Self::Requests => "requests",
             Self::Budget => "budget",
+            Self::Page => "page",
         }
     }
 
@@ -35,7 +37,9 @@ impl Part {
             .into_iter()
             .find(|part| part.name() == name)
             .with_context(|| {
-                format!("BENCH must be throughput, requests or budget, or several with commas, not {name:?}")
+                format!(
+                    "BENCH must be throughput, requests, budget or page, or several with commas, not {name:?}"
+                )
             })
     }
 }

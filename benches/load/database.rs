@@ -71,6 +71,11 @@ impl Database {
         on_server(server, &format!("drop database {} with (force)", self.name)).await
     }
 
+    /// How to connect to it.
+    pub(crate) fn options(&self) -> PgConnectOptions {
+        self.options.clone()
+    }
+
     /// As `DATABASE_URL` has it.
     pub(crate) fn url(&self) -> String {
         self.options.to_url_lossy().to_string()

@@ -3,7 +3,10 @@
 //! - `throughput`: how fast, beside `psql \copy` of the very same rows;
 //! - `requests`: how many requests a first load takes, for data of several shapes;
 //! - `budget`: how much of the API's 60 requests a minute a backfill uses. It takes over three
-//!   minutes, so it runs only where it is asked for; without `BENCH` the two others do.
+//!   minutes, so it runs only where it is asked for;
+//! - `page`: how long the status page of fifty accounts takes, only where it is asked for.
+//!
+//! Without `BENCH` the first two run.
 //!
 //! All work on one private PostgreSQL with its default durability. The API is simulated in a
 //! process of its own, and the daemon is the real program.
@@ -18,6 +21,7 @@ mod choice;
 mod daemon;
 mod database;
 mod figures;
+mod page;
 mod requests;
 mod simulator;
 mod throughput;
@@ -76,6 +80,7 @@ async fn parts(choice: &Choice, workbench: &Workbench) -> Result<()> {
             Part::Throughput => Box::pin(throughput::measure(workbench, choice.interactions)).await,
             Part::Requests => Box::pin(requests::measure(workbench, choice.scale)).await,
             Part::Budget => Box::pin(budget::measure(workbench)).await,
+            Part::Page => Box::pin(page::measure(workbench)).await,
         };
         if let Err(error) = done {
             writeln!(std::io::stderr(), "{}: {error:#}", part.name())?;

@@ -8,7 +8,7 @@ use crate::database::Database;
 use crate::load::LoadError;
 use crate::observe::board::{self, AccountBoard, Board, Known, Scope, Work};
 use crate::observe::concern::{Expectation, Level, Standing};
-use crate::observe::{grouped, instant, plural, span};
+use crate::observe::{grouped, plural, second, span};
 
 use super::exit::CommandError;
 use super::layout::hanging;
@@ -96,7 +96,7 @@ fn facts(account: &AccountBoard, now: DateTime<Utc>) -> Vec<(&'static str, Strin
     let mut facts = vec![
         ("complete through", complete_through(account)),
         ("lag", span(status.lag_seconds)),
-        ("loaded from", instant(status.start_from)),
+        ("loaded from", second(status.start_from)),
         ("last poll", last_poll(account, now)),
     ];
     facts.extend(account.work.iter().map(|work| ("doing now", doing(work, now))));
@@ -151,16 +151,16 @@ fn where_to_look(number: i64, table: &str) -> String {
 
 fn complete_through(account: &AccountBoard) -> String {
     if account.has_begun() {
-        instant(account.status.watermark)
+        second(account.status.watermark)
     } else {
-        format!("nothing yet, wanted from {}", instant(account.status.start_from))
+        format!("nothing yet, wanted from {}", second(account.status.start_from))
     }
 }
 
 fn last_poll(account: &AccountBoard, now: DateTime<Utc>) -> String {
     account.status.last_polled_at.map_or_else(
         || "none yet".to_owned(),
-        |at| format!("{} ({} ago)", instant(at), span((now - at).num_seconds())),
+        |at| format!("{} ({} ago)", second(at), span((now - at).num_seconds())),
     )
 }
 
@@ -200,7 +200,7 @@ fn last_run(account: &AccountBoard) -> String {
         &status.last_run_status,
         status.last_run_started_at,
     ) {
-        (Some(kind), Some(outcome), Some(at)) => format!("{kind} {outcome}, began {}", instant(at)),
+        (Some(kind), Some(outcome), Some(at)) => format!("{kind} {outcome}, began {}", second(at)),
         _ => "none yet".to_owned(),
     }
 }

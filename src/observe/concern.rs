@@ -7,7 +7,7 @@ use crate::load::gaps;
 use crate::load::status::{AccountStatus, RunStatus};
 use crate::sync::Problem;
 
-use super::text::{instant, plural, span};
+use super::text::{grouped, plural, second, span};
 
 /// Clocks that are further apart are worth a word, and by more still something is wrong.
 const NOTABLE_SKEW: TimeDelta = TimeDelta::seconds(60);
@@ -199,16 +199,17 @@ fn gap(account: &AccountStatus) -> Option<Concern> {
     }
     let next = account
         .next_gap_try_at
-        .map(|at| format!(" (tried again at {})", instant(at)))
+        .map(|at| format!(" (tried again from {} on)", second(at)))
         .unwrap_or_default();
-    concern(
-        Level::Failed,
+    let what = if account.gaps == 1 {
+        "1 gap: a stretch of which the API does not show all records".to_owned()
+    } else {
         format!(
-            "{}: the API does not show all records of so many stretches{next}",
-            plural(account.gaps, "gap", "gaps")
-        ),
-        gaps::REMEDY,
-    )
+            "{} gaps: stretches of which the API does not show all records",
+            grouped(account.gaps)
+        )
+    };
+    concern(Level::Failed, what + &next, gaps::REMEDY)
 }
 
 fn late(account: &AccountStatus, expected: Expectation) -> Option<Concern> {
@@ -218,7 +219,7 @@ fn late(account: &AccountStatus, expected: Expectation) -> Option<Concern> {
     }
     let since = account.last_polled_at.map_or_else(
         || "no poll has succeeded yet".to_owned(),
-        |at| format!("no poll has succeeded since {}", instant(at)),
+        |at| format!("no poll has succeeded since {}", second(at)),
     );
     concern(
         Level::Failed,

@@ -22,7 +22,7 @@ use crate::load::runs::{Kind, Outcome};
 use crate::sync::TimeZoneVerdict;
 
 pub use gauges::Gauges;
-pub use text::{grouped, instant, plural, span};
+pub use text::{grouped, instant, plural, second, span};
 
 /// An error with all of its causes, for the one log line that reports it.
 pub fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl fmt::Display + use<'a> {

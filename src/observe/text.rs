@@ -7,6 +7,11 @@ pub fn instant(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::AutoSi, true)
 }
 
+/// The same to the second, for people.
+pub fn second(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Secs, true)
+}
+
 /// Two units at most: `3 d 4 h`, `5 min 2 s`.
 pub fn span(seconds: i64) -> String {
     let span = TimeDelta::seconds(seconds.max(0));

@@ -190,6 +190,8 @@ async fn traces(setup: &Setup, rule: &str) -> Vec<(String, String)> {
     let mut traces = vec![
         ("metrics".to_owned(), get(port, "/metrics").await.1),
         ("page".to_owned(), get(port, "/").await.1),
+        ("account".to_owned(), get(port, "/accounts/main").await.1),
+        ("page as JSON".to_owned(), get(port, "/api/status").await.1),
     ];
     daemon.signal(Signal::SIGTERM);
     traces.push(("log".to_owned(), daemon.ended().await.log.join("\n")));

@@ -106,7 +106,8 @@ async fn the_page_is_readable_in_light_and_dark_on_a_desk_and_on_a_phone() {
     let host = daemon.url("/");
     let requests = browser.requests().await;
     assert!(requests.len() > 16, "{requests:?}");
-    for request in requests.iter().filter(|request| !request.starts_with("data:")) {
+    // Chromium shows pages of its own first.
+    for request in requests.iter().filter(|request| request.starts_with("http")) {
         assert!(request.starts_with(&host), "a request to another host: {request}");
     }
     let console = browser.console().await;
@@ -125,7 +126,7 @@ async fn each_account_and_a_gap_can_be_found_by_keyboard_and_by_name() {
     let standings = browser
         .script("return [...document.querySelectorAll('.title')].map((title) => title.innerText.replace(/\\s+/g, ' '))")
         .await;
-    for (place, said) in ["burst ✕ in trouble", "main ✓ complete", "refused ✕ in trouble"]
+    for (place, said) in ["burst ✕ in trouble", "refused ✕ in trouble", "main ✓ complete"]
         .iter()
         .enumerate()
     {

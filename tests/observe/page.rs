@@ -14,7 +14,7 @@ async fn the_page_says_how_each_account_stands_and_what_to_do() {
     assert_eq!(status, 200);
     for said in [
         "2 of 3 accounts are in trouble",
-        "1 gap: the API does not show all records",
+        "1 gap: a stretch of which the API does not show all records",
         "narrow the account with channels, queues or direction",
         "the last poll failed: a request failed: the API refused us (status 401",
         "check client_id, client_secret",

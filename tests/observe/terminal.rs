@@ -13,7 +13,7 @@ async fn status_says_the_same_as_the_page_in_80_columns() {
         "burst (acct-gap): in trouble",
         "main (acct-sim): complete",
         "refused (acct-refused): in trouble",
-        "  x 1 gap: the API does not show all records",
+        "  x 1 gap: a stretch of which the API does not show all records",
         "    -> check client_id, client_secret",
         "  complete through   2",
         "  interactions       65\n",

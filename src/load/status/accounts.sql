@@ -21,11 +21,7 @@ select
     ) as holes,
     gap.gaps,
     gap.next_gap_try_at,
-    (
-        select coalesce(sum(counted.interactions), 0)::bigint
-        from smartassist_sync.interactions_by_day as counted
-        where counted.account_id = account.account_id
-    ) as interactions,
+    coalesce(counted.interactions, 0) as interactions,
     (
         select count(*)
         from smartassist_sync.rejected_records as rejected
@@ -48,6 +44,13 @@ select
 from smartassist_sync.accounts as account
 left join smartassist_sync.leases as lease
     on lease.account_id = account.account_id and lease.expires_at > clock_timestamp()
+-- All accounts in one go: a thousand days of each are read faster in the order in which they lie.
+left join (
+    select by_day.account_id, sum(by_day.interactions)::bigint as interactions
+    from smartassist_sync.interactions_by_day as by_day
+    group by by_day.account_id
+) as counted
+    on counted.account_id = account.account_id
 cross join lateral (
     select count(*) as gaps, min(open.next_try_at) as next_gap_try_at
     from smartassist_sync.gaps as open

@@ -33,6 +33,23 @@ pub(super) fn section(account: &AccountBoard, now: DateTime<Utc>) -> Markup {
     }
 }
 
+/// Every account in a line, with a way to it.
+pub(super) fn jumps(accounts: &[&AccountBoard]) -> Markup {
+    html! {
+        nav.jumps aria-label="Accounts" {
+            ul {
+                @for account in accounts {
+                    li {
+                        a href=(format!("#account-{}", account.status.name)) { (account.status.name) }
+                        span.standing.(class(account.standing)) { (mark(account.standing)) " " (account.standing.word()) }
+                        span.lag { "lag " (span(account.status.lag_seconds)) }
+                    }
+                }
+            }
+        }
+    }
+}
+
 fn facts(account: &AccountBoard, now: DateTime<Utc>) -> Markup {
     let status = &account.status;
     html! {

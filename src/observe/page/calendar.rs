@@ -5,7 +5,7 @@ use maud::{Markup, PreEscaped, html};
 
 use super::super::board::AccountBoard;
 use super::super::calendar::{Cell, CellState};
-use super::super::text::{grouped, instant, plural, span};
+use super::super::text::{grouped, plural, second, span};
 use super::{account_link, chart, day_link};
 
 /// The newest month on top. Every cell leads to its day. Of a thousand cells, only those that somebody
@@ -174,9 +174,9 @@ fn gaps_of(account: &AccountBoard, hours: &[Cell]) -> Markup {
     html! {
         @for gap in gaps {
             p.gap-line {
-                strong { "Gap of " (span(gap.window.seconds())) " from " (instant(gap.window.start)) }
+                strong { "Gap of " (span(gap.window.seconds())) " from " (second(gap.window.start)) }
                 @if let Some(error) = &gap.error { ": " (error) }
-                ". Tried " (plural(gap.times_tried, "time", "times")) ", next at " (instant(gap.next_try_at)) "."
+                ". Tried " (plural(gap.times_tried, "time", "times")) ", next at " (second(gap.next_try_at)) "."
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use chrono::{DateTime, TimeDelta, Utc};
 use maud::{Markup, PreEscaped, html};
 
 use super::super::calendar::Cell;
@@ -18,10 +19,12 @@ const STEP: i64 = WIDTH / 92;
 pub(super) fn interactions(cells: &[Cell]) -> Markup {
     let shown = &cells[cells.len().saturating_sub(DAYS)..];
     let most = shown.iter().map(|cell| cell.interactions).max().unwrap_or(0);
-    let (Some(first), Some(last)) = (shown.first(), shown.last()) else {
+    let Some(last) = shown.last().map(|cell| cell.window.start) else {
         return html! {};
     };
-    let date = |cell: &Cell| cell.window.start.format("%-d %b %Y").to_string();
+    // As wide as ever, so that a bar is a day as thick for every account.
+    let first = last - TimeDelta::days(i64::try_from(DAYS).unwrap_or_default() - 1);
+    let date = |at: DateTime<Utc>| at.format("%-d %b %Y").to_string();
     let label = format!(
         "Interactions per day from {} to {}: {} at most, {} in all",
         date(first),

@@ -25,15 +25,19 @@ pub(super) use assets::{Asset, asset, asset_link};
 const RENEW_SECONDS: u32 = 10;
 const RENEW_SECONDS_WITHOUT_SCRIPT: u32 = 30;
 
-/// All accounts.
+/// All accounts, those that need somebody first.
 pub(super) fn overview(board: &Board) -> Markup {
     let (standing, words) = summary(board);
+    let mut accounts: Vec<&AccountBoard> = board.accounts.iter().collect();
+    // Stable, so by name among those that stand alike.
+    accounts.sort_by_key(|account| std::cmp::Reverse(account.standing));
     let body = html! {
         (headline(standing, &words))
-        @for account in &board.accounts {
+        @if accounts.len() > 1 { (account::jumps(&accounts)) }
+        @for account in &accounts {
             (account::section(account, board.at))
         }
-        @if board.accounts.is_empty() {
+        @if accounts.is_empty() {
             section.account {
                 p { "The first run has not begun yet. If this stays, read the daemon's log." }
             }
@@ -236,7 +240,7 @@ fn mark(standing: Standing) -> Markup {
 
 /// An instant that machines read too.
 fn time(at: DateTime<Utc>) -> Markup {
-    html! { time datetime=(super::instant(at)) { (at.format("%-d %b %Y, %H:%M:%S")) } }
+    html! { time datetime=(super::text::second(at)) { (at.format("%-d %b %Y, %H:%M:%S")) } }
 }
 
 fn document(title: &str, description: &str, at: Option<DateTime<Utc>>, body: Markup) -> Markup {

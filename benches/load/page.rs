@@ -1,0 +1,160 @@
+//! How long the status page takes: fifty accounts, three years of coverage each.
+
+use std::collections::HashMap;
+use std::io::Write;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use smartassist_etl::clock::{Clock, SystemClock};
+use smartassist_etl::config::Config;
+use smartassist_etl::database::{Pool, migrate};
+use smartassist_etl::extract::ApiClient;
+use smartassist_etl::observe::concern::Expectation;
+use smartassist_etl::observe::http::{self, Stage, Watched};
+use smartassist_etl::observe::{Gauges, metrics};
+use smartassist_etl::sync::{AccountWorker, WorkerSettings};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio_util::sync::CancellationToken;
+
+use crate::figures::{grouped, verdict};
+use crate::workbench::Workbench;
+
+const ACCOUNTS: usize = 50;
+
+/// What a page may take of the server's time.
+const GOAL: Duration = Duration::from_millis(100);
+
+/// Each page so often; the first ones fill caches.
+const TIMES: usize = 40;
+const FIRST: usize = 5;
+
+pub(crate) async fn measure(workbench: &Workbench) -> Result<()> {
+    let mut database = workbench.database("page").await?;
+    let config = config(&database.url())?;
+    let pool = Pool::new(database.options(), &config.database.session);
+    migrate(&pool).await?;
+    let fill = include_str!("page.sql")
+        .split(";\n")
+        .filter(|statement| !statement.trim().is_empty());
+    for statement in fill {
+        database.execute(statement).await?;
+    }
+    database.settle().await?;
+    let address = serve(&config, pool).await?;
+    let mut out = std::io::stdout();
+    writeln!(
+        out,
+        "\nStatus page: {ACCOUNTS} accounts, 3 years of coverage each, {} days, {TIMES} times each",
+        grouped(ACCOUNTS * 1_095)
+    )?;
+    writeln!(
+        out,
+        "  path                       median      slowest      bytes   goal {GOAL:?}"
+    )?;
+    for path in [
+        "/",
+        "/accounts/account01",
+        "/accounts/account01/days/2026-01-05",
+        "/metrics",
+        "/api/status",
+    ] {
+        let mut took = Vec::new();
+        let mut bytes = 0;
+        for _ in 0..TIMES {
+            let began = Instant::now();
+            bytes = get(address, path).await?;
+            took.push(began.elapsed());
+        }
+        let mut took = took.split_off(FIRST);
+        took.sort_unstable();
+        let (median, slowest) = (took[took.len() / 2], took[took.len() - 1]);
+        // The JSON is for programs, and holds every day of every account.
+        let is_met = (path != "/api/status").then(|| median <= GOAL);
+        writeln!(
+            out,
+            "  {path:<38} {median:>9.1?} {slowest:>10.1?} {:>10}   {}",
+            grouped(bytes),
+            is_met.map_or("no goal", |is_met| verdict(Some(is_met)))
+        )?;
+    }
+    workbench.drop(database).await
+}
+
+fn config(url: &str) -> Result<Config> {
+    let mut environment: HashMap<String, String> = [("DATABASE_URL".to_owned(), url.to_owned())].into();
+    for number in 1..=ACCOUNTS {
+        for (key, value) in [
+            ("BASE_URL", "http://127.0.0.1:1".to_owned()),
+            ("ACCOUNT_ID", format!("acct-{number:02}")),
+            ("STREAM_ID", "st-bench".to_owned()),
+            ("TOKEN", "a-token-that-nobody-takes".to_owned()),
+        ] {
+            let name = format!("SMARTASSIST_ETL__ACCOUNTS__ACCOUNT{number:02}__{key}");
+            environment.insert(name, value);
+        }
+    }
+    Ok(Config::from_layers(None, environment)?)
+}
+
+/// The very server of the daemon, with a worker for each account that nobody sets to work.
+async fn serve(config: &Config, pool: Pool) -> Result<SocketAddr> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let settings = WorkerSettings {
+        settle: config.sync.settle,
+        lease: config.sync.lease,
+        stall: config.sync.stall,
+        keep_raw: true,
+        retention: None,
+        policy: Arc::default(),
+    };
+    let mut workers = Vec::new();
+    for account in &config.accounts {
+        let api = ApiClient::new(account.clone(), Arc::clone(&clock))?;
+        let (pool, clock) = (pool.clone(), Arc::clone(&clock));
+        workers.push(Arc::new(AccountWorker::new(
+            api,
+            pool,
+            settings.clone(),
+            clock,
+            "bench".to_owned(),
+        )));
+    }
+    let stage = Arc::new(Stage::default());
+    stage.set(Watched {
+        pool: pool.clone(),
+        workers: workers.clone(),
+        expected: Expectation::of(config, clock.now()),
+        gauges: Gauges::new(pool, workers, Arc::clone(&clock)),
+        clock,
+    });
+    let listener = http::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
+    let address = listener.local_addr()?;
+    let recorder = metrics::install()?;
+    tokio::spawn(http::serve(
+        listener,
+        config.http.clone(),
+        stage,
+        recorder,
+        CancellationToken::new(),
+    ));
+    Ok(address)
+}
+
+/// Bytes of what answers a GET.
+async fn get(address: SocketAddr, path: &str) -> Result<usize> {
+    let mut stream = TcpStream::connect(address).await?;
+    let request = format!("GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n");
+    stream.write_all(request.as_bytes()).await?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await?;
+    let head = answer.get(..15).context("no answer")?;
+    ensure!(
+        head.ends_with(b" 200 OK"),
+        "{path}: {}",
+        String::from_utf8_lossy(head)
+    );
+    Ok(answer.len())
+}
