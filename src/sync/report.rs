@@ -96,7 +96,7 @@ impl RunReport {
         }
     }
 
-    /// The one summary event of a run; `docs/operations.md` lists its fields as an interface.
+    /// The one summary event of a run; `docs/logging.md` lists its fields as an interface.
     pub(super) fn log(&self, kind: Kind, took: std::time::Duration) {
         let counters = &self.counters;
         info!(

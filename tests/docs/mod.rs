@@ -1,8 +1,8 @@
 //! What the documents say is so.
 
 mod data_dictionary;
+mod logging;
 
-use serde_json::Value;
 use smartassist_etl::transform::privacy::{self, Class};
 
 use crate::support::{Program, Setup, TestDatabase};
@@ -10,7 +10,6 @@ use crate::support::{Program, Setup, TestDatabase};
 const README: &str = include_str!("../../README.md");
 const PRIVACY: &str = include_str!("../../docs/privacy.md");
 const FAULTS: &str = include_str!("../../docs/faults.md");
-const OPERATIONS: &str = include_str!("../../docs/operations.md");
 
 /// Every row of the tables of faults ends with the names of its tests.
 #[test]
@@ -70,32 +69,6 @@ async fn every_query_of_the_readme_runs() {
     assert!(queries.sum::<usize>() >= 6);
     for block in blocks {
         database.execute(block).await;
-    }
-}
-
-#[tokio::test]
-async fn every_event_and_field_of_a_run_is_in_the_list_of_events() {
-    let database = TestDatabase::empty().await;
-    let setup = Setup::with_interactions(20).await;
-    let mut environment = setup.environment();
-    environment.insert("DATABASE_URL".to_owned(), database.url().await);
-    let ended = Program::run(&["sync"], &environment).await;
-    assert_eq!(ended.code(), 0);
-    assert!(ended.log.len() > 10);
-    for line in &ended.log {
-        let event: Value = serde_json::from_str(line).unwrap();
-        let message = event["message"].as_str().unwrap();
-        let listed = OPERATIONS
-            .lines()
-            .find(|line| line.starts_with('|') && line.contains(&format!("`{message}`")));
-        let listed = listed.unwrap_or_else(|| panic!("docs/operations.md does not list {message:?}"));
-        for field in event.as_object().unwrap().keys() {
-            let common = ["timestamp", "level", "message", "target", "spans"].contains(&field.as_str());
-            assert!(
-                common || listed.contains(&format!("`{field}`")),
-                "{field} of {message:?} is not listed"
-            );
-        }
     }
 }
 

@@ -9,13 +9,24 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
 
+use super::log_rules;
+
 /// No test waits longer than this for anything.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A running `smartassist-etl`. It is killed when a test drops it.
+/// How a last word begins: ours, and clap's.
+const LAST_WORDS: [&str; 3] = ["smartassist-etl: ", "error: ", "Usage: "];
+
+/// A running `smartassist-etl`. It is killed when a test drops it. Every line that it logged must be
+/// as `docs/logging.md` says.
 pub(crate) struct Program {
     child: Child,
     lines: mpsc::UnboundedReceiver<String>,
+    /// Lines are events in JSON, but for the last word.
+    logs_json: bool,
+    at_default_level: bool,
+    /// The last word has begun, which may have several lines.
+    has_last_word: bool,
     /// Everything that came on stderr so far.
     pub(crate) log: Vec<String>,
 }
@@ -53,7 +64,27 @@ impl Program {
         Self {
             child,
             lines,
+            logs_json: environment
+                .get("SMARTASSIST_ETL__LOG__FORMAT")
+                .is_none_or(|format| format == "json"),
+            at_default_level: !environment.contains_key("SMARTASSIST_ETL__LOG__LEVEL"),
+            has_last_word: false,
             log: Vec::new(),
+        }
+    }
+
+    /// Keeps a line, which must be as it should.
+    fn keep(&mut self, line: String) {
+        let broken = if line.starts_with('{') {
+            log_rules::broken_by(&line, self.at_default_level)
+        } else {
+            self.has_last_word |= LAST_WORDS.iter().any(|word| line.starts_with(word));
+            let is_word = self.has_last_word || !self.logs_json;
+            (!is_word).then(|| "neither an event nor a last word".to_owned())
+        };
+        self.log.push(line);
+        if let Some(broken) = broken {
+            panic!("{broken}: {}", self.log.last().unwrap());
         }
     }
 
@@ -74,12 +105,12 @@ impl Program {
             .await
             .expect("the program does not end");
         while let Some(line) = self.lines.recv().await {
-            self.log.push(line);
+            self.keep(line);
         }
         Ended {
             status,
             stdout,
-            log: self.log,
+            log: std::mem::take(&mut self.log),
         }
     }
 
@@ -90,7 +121,7 @@ impl Program {
             let Ok(Some(line)) = line else {
                 panic!("no event {message:?} among:\n{}", self.log.join("\n"))
             };
-            self.log.push(line);
+            self.keep(line);
             let event: Value = serde_json::from_str(self.log.last().unwrap()).unwrap_or_default();
             if event["message"] == message {
                 return event;
@@ -105,7 +136,7 @@ impl Program {
             let Ok(Some(line)) = line else {
                 panic!("no line with {text:?} among:\n{}", self.log.join("\n"))
             };
-            self.log.push(line);
+            self.keep(line);
             if self.log.last().unwrap().contains(text) {
                 return;
             }
@@ -115,7 +146,7 @@ impl Program {
     /// All lines that came so far.
     pub(crate) fn all_lines(&mut self) -> &[String] {
         while let Ok(line) = self.lines.try_recv() {
-            self.log.push(line);
+            self.keep(line);
         }
         &self.log
     }
@@ -153,6 +184,15 @@ impl Program {
     pub(crate) fn signal(&self, signal: nix::sys::signal::Signal) {
         let pid = i32::try_from(self.child.id().unwrap()).unwrap();
         nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), signal).unwrap();
+    }
+}
+
+impl Drop for Program {
+    /// What no test asked for is looked at as well.
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            self.all_lines();
+        }
     }
 }
 
