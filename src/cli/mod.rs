@@ -3,6 +3,7 @@
 
 mod accounts;
 mod backfill;
+mod describe;
 mod doctor;
 mod erase;
 mod exit;
@@ -23,7 +24,7 @@ mod sync;
 mod verify;
 mod workers;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -31,6 +32,7 @@ use clap::{Parser, Subcommand};
 use crate::config::Config;
 use crate::observe::logging;
 
+use describe::Describe;
 use exit::CommandError;
 use reload::Reload;
 
@@ -46,7 +48,7 @@ struct Cli {
     #[arg(long, global = true, value_name = "FILE", env = "SMARTASSIST_ETL_CONFIG")]
     config: Option<PathBuf>,
     #[command(subcommand)]
-    command: Command,
+    wanted: Wanted,
 }
 
 const AFTER_HELP: &str = "\
@@ -60,6 +62,14 @@ Configuration: defaults, then FILE, then the environment, e.g.
 
 Exit codes: 0 done; 1 part of the work failed; 2 bad usage or configuration;
 3 the API refused us (sign-in, rights); 4 the database is out of reach.";
+
+#[derive(Debug, Subcommand)]
+enum Wanted {
+    #[command(flatten)]
+    Work(Command),
+    #[command(flatten)]
+    Description(Describe),
+}
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -132,7 +142,11 @@ enum Command {
 /// Runs the command of this process, and gives its exit code.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    match execute(&cli) {
+    let done = match &cli.wanted {
+        Wanted::Work(command) => execute(command, cli.config.as_deref()),
+        Wanted::Description(describe) => describe.print(),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             logging::last_word(format!("smartassist-etl: {}", error.message()));
@@ -141,15 +155,15 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn execute(cli: &Cli) -> Result<(), CommandError> {
-    let config = Config::load(cli.config.as_deref())?;
+fn execute(command: &Command, file: Option<&Path>) -> Result<(), CommandError> {
+    let config = Config::load(file)?;
     let logging = logging::start(&config.log);
     let screen = &logging.screen;
     let runtime = tokio::runtime::Runtime::new().map_err(CommandError::other)?;
     runtime.block_on(async {
-        match &cli.command {
+        match command {
             Command::Run => {
-                let reload = Reload::new(cli.config.clone(), &config, logging.level.clone());
+                let reload = Reload::new(file.map(Path::to_owned), &config, logging.level.clone());
                 run::run(&config, &reload).await
             }
             Command::Sync => sync::sync(&config, screen).await,
