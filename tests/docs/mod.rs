@@ -2,6 +2,7 @@
 
 mod data_dictionary;
 mod logging;
+mod release;
 
 use smartassist_etl::transform::privacy::{self, Class};
 

@@ -8,11 +8,15 @@ use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use super::log_rules;
 
 /// No test waits longer than this for anything.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Nor than this where lines come that are not what it waits for.
+const PATIENCE_WITH_LINES: Duration = Duration::from_secs(180);
 
 /// How a last word begins: ours, and clap's.
 const LAST_WORDS: [&str; 3] = ["smartassist-etl: ", "error: ", "Usage: "];
@@ -116,13 +120,10 @@ impl Program {
 
     /// Waits for the next log event with this message.
     pub(crate) async fn event(&mut self, message: &str) -> Value {
+        let deadline = Instant::now() + PATIENCE_WITH_LINES;
         loop {
-            let line = tokio::time::timeout(PATIENCE, self.lines.recv()).await;
-            let Ok(Some(line)) = line else {
-                panic!("no event {message:?} among:\n{}", self.log.join("\n"))
-            };
-            self.keep(line);
-            let event: Value = serde_json::from_str(self.log.last().unwrap()).unwrap_or_default();
+            let line = self.next_line(deadline, message).await;
+            let event: Value = serde_json::from_str(line).unwrap_or_default();
             if event["message"] == message {
                 return event;
             }
@@ -131,16 +132,17 @@ impl Program {
 
     /// Waits for the next line with this text.
     pub(crate) async fn line_with(&mut self, text: &str) {
-        loop {
-            let line = tokio::time::timeout(PATIENCE, self.lines.recv()).await;
-            let Ok(Some(line)) = line else {
-                panic!("no line with {text:?} among:\n{}", self.log.join("\n"))
-            };
-            self.keep(line);
-            if self.log.last().unwrap().contains(text) {
-                return;
-            }
+        let deadline = Instant::now() + PATIENCE_WITH_LINES;
+        while !self.next_line(deadline, text).await.contains(text) {}
+    }
+
+    async fn next_line(&mut self, deadline: Instant, wanted: &str) -> &str {
+        let until = deadline.min(Instant::now() + PATIENCE);
+        match tokio::time::timeout_at(until, self.lines.recv()).await {
+            Ok(Some(line)) => self.keep(line),
+            _ => panic!("nothing with {wanted:?} among:\n{}", self.log.join("\n")),
         }
+        self.log.last().unwrap()
     }
 
     /// All lines that came so far.
