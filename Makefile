@@ -6,7 +6,7 @@ CARGO := scripts/with-toolchain.sh cargo
 IMAGE := smartassist-etl
 VERSION := $(shell sed -n 's/^version *= *"\(.*\)"/\1/p' Cargo.toml | head -n 1)
 
-.PHONY: help demo test soak lint fmt-check clippy rustdoc deny versions bench data-dictionary fuzz image clean
+.PHONY: help demo test soak lint fmt-check clippy rustdoc deny versions bench data-dictionary fuzz image secrets clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -55,6 +55,9 @@ image: ## the container image, with docker, podman or buildah
 	elif command -v podman >/dev/null; then podman build --format docker --build-arg VERSION=$(VERSION) -t $(IMAGE) .; \
 	elif command -v buildah >/dev/null; then buildah bud --format docker --layers --build-arg VERSION=$(VERSION) -t $(IMAGE) .; \
 	else set +x; echo "make image needs a running docker, or podman, or buildah" >&2; exit 1; fi
+
+secrets: ## what docker-compose.yml needs and can be made up, under secrets/
+	@scripts/secrets.sh
 
 clean: ## what was built (not data/, the private PostgreSQL)
 	rm -rf target
