@@ -7,6 +7,7 @@ mod counts;
 mod metrics;
 mod page;
 mod prometheus;
+mod runbook;
 mod terminal;
 
 use std::collections::HashMap;
@@ -19,7 +20,7 @@ use crate::support::{Program, Setup, TestDatabase, real_now};
 
 /// A daemon of three accounts: one that is well, one with a gap, one that is refused.
 struct Daemon {
-    _program: Program,
+    program: Program,
     port: u16,
     environment: HashMap<String, String>,
     _accounts: [Setup; 3],
@@ -50,7 +51,7 @@ impl Daemon {
             awaited.retain(|account| finished["spans"][0]["account"] != *account);
         }
         Self {
-            _program: program,
+            program,
             port,
             environment,
             _accounts: [well, with_gap, refused],

@@ -7,13 +7,15 @@ use tokio::net::TcpStream;
 
 use super::{Setup, TestDatabase};
 
+/// A port that nobody listens on.
+pub(crate) fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
+}
+
 /// A daemon that polls every second and does nothing else, with its own port for HTTP.
 pub(crate) async fn environment(setup: &Setup, database: &TestDatabase) -> (HashMap<String, String>, u16) {
-    let port = std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port();
+    let port = free_port();
     let mut environment = setup.environment();
     let bind = format!("127.0.0.1:{port}");
     for (key, value) in [
