@@ -6,7 +6,7 @@ CARGO := scripts/with-toolchain.sh cargo
 IMAGE := smartassist-etl
 VERSION := $(shell sed -n 's/^version *= *"\(.*\)"/\1/p' Cargo.toml | head -n 1)
 
-.PHONY: help demo test soak lint fmt-check clippy rustdoc deny versions bench data-dictionary fuzz image secrets clean
+.PHONY: help demo test soak lint fmt-check clippy rustdoc deny deploy-check versions bench data-dictionary fuzz image secrets clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -15,12 +15,12 @@ demo: ## watch it work: a simulated contact centre, the daemon, a private Postgr
 	@scripts/with-toolchain.sh scripts/demo.sh
 
 # What only the tests need is installed for them alone.
-test soak: export SETUP_FOR = test
+test soak deploy-check: export SETUP_FOR = test
 
 test: ## all tests, on a private PostgreSQL
 	$(CARGO) test --workspace --locked
 
-lint: versions fmt-check clippy rustdoc deny ## formatting, clippy, rustdoc, dependencies; warnings are errors
+lint: versions fmt-check clippy rustdoc deny deploy-check ## formatting, clippy, rustdoc, dependencies, deploy/; warnings are errors
 
 fmt-check:
 	$(CARGO) fmt --all --check
@@ -33,6 +33,10 @@ rustdoc:
 
 deny:
 	scripts/with-toolchain.sh scripts/deny.sh
+
+deploy-check: ## deploy/: the alert rules and their tests, Prometheus' configuration, the Kubernetes files
+	@scripts/setup.sh
+	@scripts/check-deploy.sh
 
 versions:
 	@grep -q "rust:$$(sed -n 's/^channel *= *"\([0-9]*\.[0-9]*\).*/\1/p' rust-toolchain.toml)-" Dockerfile || \

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what building and testing need and this machine lacks: a C compiler, make, curl, CA certificates, the
-# PostgreSQL server programs, the Rust toolchain of rust-toolchain.toml; for the tests (SETUP_FOR=test) pgbouncer as well.
+# PostgreSQL server programs, the Rust toolchain of rust-toolchain.toml; for the tests (SETUP_FOR=test) also pgbouncer,
+# Prometheus with promtool, Chromium with its driver, and Python's venv.
 # Where everything is there, it does nothing and needs no network. `make` runs it first; running it by hand is fine too.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -31,7 +32,16 @@ have make || missing+=(make)
 have curl || missing+=(curl)
 have_certificates || missing+=(ca-certificates)
 have_postgresql || missing+=(postgresql)
-[ "${SETUP_FOR:-}" != test ] || have pgbouncer || [ -x /usr/sbin/pgbouncer ] || missing+=(pgbouncer)
+if [ "${SETUP_FOR:-}" = test ]; then
+    have pgbouncer || [ -x /usr/sbin/pgbouncer ] || missing+=(pgbouncer)
+    { have prometheus && have promtool; } || missing+=(prometheus)
+    # Ubuntu has other names for them.
+    if grep -qs '^ID=ubuntu' /etc/os-release; then browser=chromium-browser driver=chromium-chromedriver
+    else browser=chromium driver=chromium-driver; fi
+    have chromium || have chromium-browser || have google-chrome || missing+=("$browser")
+    have chromedriver || missing+=("$driver")
+    python3 -c 'import ensurepip, venv' >/dev/null 2>&1 || missing+=(python3-venv)
+fi
 
 # apt-get as root, or through sudo where that asks for no password.
 as_root() {
@@ -50,17 +60,25 @@ install_packages() {
   sudo apt-get update && sudo apt-get install -y --no-install-recommends $wanted"
     fi
     say "installing $wanted"
-    # The package would create and start a database server of its own; only its programs are wanted here. The setting
-    # holds for this installation alone.
+    # The packages would create and start servers of their own (a database, a pooler, Prometheus); only their programs are
+    # wanted here. The settings hold for this installation alone.
     local no_cluster=/etc/postgresql-common/createcluster.d/smartassist-etl-setup.conf
-    local log status=0
+    local no_services=/usr/sbin/policy-rc.d service log status=0
+    # A container has one already, most often.
+    [ ! -e "$no_services" ] || no_services=
     log=$(mktemp)
     as_root mkdir -p "${no_cluster%/*}"
     as_root sh -c "echo 'create_main_cluster = false' >$no_cluster"
+    [ -z "$no_services" ] ||
+        as_root sh -c "printf '#!/bin/sh\nexit 101\n' >$no_services && chmod 755 $no_services"
     { as_root apt-get update &&
         as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${missing[@]}"; } \
         >"$log" 2>&1 </dev/null || status=$?
-    as_root rm -f "$no_cluster"
+    as_root rm -f "$no_cluster" ${no_services:+"$no_services"}
+    # Nor at the next boot.
+    for service in pgbouncer prometheus; do
+        case " $wanted " in *" $service "*) ! have systemctl || as_root systemctl --quiet disable "$service" || true ;; esac
+    done >/dev/null 2>&1
     if [ "$status" != 0 ]; then
         tail -n 20 "$log" >&2
         fail "apt-get could not install $wanted; its whole output is in $log"
