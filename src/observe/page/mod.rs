@@ -43,7 +43,7 @@ pub(super) fn overview(board: &Board) -> Markup {
             }
         }
     };
-    document("SmartAssist ETL", &words, Some(board.at), body)
+    document("SmartAssist ETL", &words, Some(board.at), &body)
 }
 
 /// One account, whole.
@@ -58,7 +58,7 @@ pub(super) fn account(board: &Board, account: &AccountBoard) -> Markup {
         &format!("{name} · SmartAssist ETL"),
         account.standing.word(),
         Some(board.at),
-        body,
+        &body,
     )
 }
 
@@ -76,7 +76,7 @@ pub(super) fn day(board: &Board, account: &AccountBoard, day: NaiveDate, hours: 
         &format!("{name}, {day} · SmartAssist ETL"),
         "hour by hour",
         Some(board.at),
-        body,
+        &body,
     )
 }
 
@@ -106,7 +106,7 @@ pub(super) fn unavailable(words: &str, waiting: Option<&Problem>, known: &[Known
         (concern_list(&concerns))
         p { "Nothing is lost: what is not loaded meanwhile is read once the database is back. The daemon goes on trying." }
     };
-    document("SmartAssist ETL", words, None, body)
+    document("SmartAssist ETL", words, None, &body)
 }
 
 /// Nothing is shown here.
@@ -115,7 +115,7 @@ pub(super) fn not_found() -> Markup {
         h1 { "Nothing here" }
         p { "There is no such account, day or page. " a href="/" { "All accounts" } }
     };
-    document("Not found · SmartAssist ETL", "not found", None, body)
+    document("Not found · SmartAssist ETL", "not found", None, &body)
 }
 
 /// Where an account is shown whole.
@@ -243,7 +243,7 @@ fn time(at: DateTime<Utc>) -> Markup {
     html! { time datetime=(super::text::second(at)) { (at.format("%-d %b %Y, %H:%M:%S")) } }
 }
 
-fn document(title: &str, description: &str, at: Option<DateTime<Utc>>, body: Markup) -> Markup {
+fn document(title: &str, description: &str, at: Option<DateTime<Utc>>, body: &Markup) -> Markup {
     html! {
         (DOCTYPE)
         html lang="en" {
