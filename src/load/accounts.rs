@@ -10,7 +10,7 @@ use sqlx::{PgExecutor, Row};
 use crate::window::Window;
 
 use super::LoadError;
-use super::leases::Lease;
+use super::leases::{Lease, fenced};
 use super::runs::NewRun;
 
 /// What came of making an account known.
@@ -76,14 +76,13 @@ pub(super) async fn cover(
     lease: &Lease,
     window: Window,
 ) -> Result<DateTime<Utc>, LoadError> {
-    sqlx::query_scalar(include_str!("cover.sql"))
-        .bind(&lease.account_id)
-        .bind(lease.token)
+    let row = lease
+        .query(fenced!(include_str!("cover.sql")))
         .bind(window.start)
         .bind(window.end)
         .fetch_optional(executor)
-        .await?
-        .ok_or(LoadError::LeaseLost)
+        .await?;
+    Ok(row.ok_or(LoadError::LeaseLost)?.try_get(0)?)
 }
 
 /// Proves the lease like [`cover`] does and returns the account's watermark, which stays where it
@@ -92,17 +91,13 @@ pub(super) async fn cover(
 /// # Errors
 /// [`LoadError::LeaseLost`] where the lease has passed to another; or the database fails.
 pub(super) async fn stay(executor: impl PgExecutor<'_>, lease: &Lease) -> Result<DateTime<Utc>, LoadError> {
-    sqlx::query_scalar(
-        "select account.watermark from smartassist_sync.accounts as account \
-         join smartassist_sync.leases as lease on lease.account_id = account.account_id \
-         where lease.account_id = $1 and lease.token = $2 and lease.expires_at > clock_timestamp() \
-         for share of lease",
-    )
-    .bind(&lease.account_id)
-    .bind(lease.token)
-    .fetch_optional(executor)
-    .await?
-    .ok_or(LoadError::LeaseLost)
+    let row = lease
+        .query(fenced!(
+            "select watermark from smartassist_sync.accounts join fence using (account_id)"
+        ))
+        .fetch_optional(executor)
+        .await?;
+    Ok(row.ok_or(LoadError::LeaseLost)?.try_get(0)?)
 }
 
 /// What was found out about how the account's API behaves, as [`remember_traits`] was given it;
@@ -129,17 +124,14 @@ pub async fn remember_traits(
     lease: &Lease,
     traits: &Value,
 ) -> Result<(), LoadError> {
-    let remembered = sqlx::query(
-        "with fence as (select account_id from smartassist_sync.leases \
-         where account_id = $1 and token = $2 and expires_at > clock_timestamp() for share) \
-         update smartassist_sync.accounts as account set api_traits = $3, updated_at = clock_timestamp() \
-         from fence where account.account_id = fence.account_id",
-    )
-    .bind(&lease.account_id)
-    .bind(lease.token)
-    .bind(traits)
-    .execute(executor)
-    .await?;
+    let remembered = lease
+        .query(fenced!(
+            "update smartassist_sync.accounts as account set api_traits = $4, updated_at = clock_timestamp() \
+             from fence where account.account_id = fence.account_id"
+        ))
+        .bind(traits)
+        .execute(executor)
+        .await?;
     if remembered.rows_affected() == 1 {
         Ok(())
     } else {

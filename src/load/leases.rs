@@ -6,7 +6,9 @@
 
 use std::time::Duration;
 
-use sqlx::PgExecutor;
+use sqlx::postgres::PgArguments;
+use sqlx::query::Query;
+use sqlx::{PgExecutor, Postgres, Row};
 
 use crate::database::Pool;
 
@@ -64,7 +66,7 @@ pub async fn ask_for(executor: impl PgExecutor<'_>, account_id: &str) -> Result<
     let asked = sqlx::query(
         "update smartassist_sync.leases as lease set awaited_at = clock_timestamp() where account_id = $1 \
          and exists (select from smartassist_sync.runs as run where run.account_id = lease.account_id \
-         and run.token = lease.token and run.status = 'running' and run.kind in ('backfill', 'verify'))",
+         and run.token = lease.token and run.holder = lease.holder and run.status = 'running' and run.kind in ('backfill', 'verify'))",
     )
     .bind(account_id)
     .execute(executor)
@@ -72,22 +74,37 @@ pub async fn ask_for(executor: impl PgExecutor<'_>, account_id: &str) -> Result<
     Ok(asked.rows_affected() == 1)
 }
 
+/// A statement that does what it does only while the lease holds: as long as there is a row in `fence`.
+macro_rules! fenced {
+    ($statement:expr) => {
+        concat!("with fence as (", include_str!("fence.sql"), ") ", $statement)
+    };
+}
+pub(super) use fenced;
+
 impl Lease {
+    /// A statement about the lease: `$1` is its account, `$2` its holder, `$3` its token.
+    pub(super) fn query(&self, statement: &'static str) -> Query<'_, Postgres, PgArguments> {
+        sqlx::query(statement)
+            .bind(&self.account_id)
+            .bind(&self.holder)
+            .bind(self.token)
+    }
+
     /// Whether somebody has asked for the account since this lease was taken: who works long
     /// gives way.
     ///
     /// # Errors
     /// [`LoadError::LeaseLost`] where it has passed to another; or the database fails.
     pub async fn is_awaited(&self, pool: &Pool) -> Result<bool, LoadError> {
-        sqlx::query_scalar(
-            "select coalesce(awaited_at > acquired_at, false) from smartassist_sync.leases \
-             where account_id = $1 and token = $2",
-        )
-        .bind(&self.account_id)
-        .bind(self.token)
-        .fetch_optional(pool)
-        .await?
-        .ok_or(LoadError::LeaseLost)
+        let row = self
+            .query(
+                "select coalesce(awaited_at > acquired_at, false) from smartassist_sync.leases \
+                 where account_id = $1 and holder = $2 and token = $3",
+            )
+            .fetch_optional(pool)
+            .await?;
+        Ok(row.ok_or(LoadError::LeaseLost)?.try_get(0)?)
     }
 
     /// Prolongs the lease from now on.
@@ -95,15 +112,14 @@ impl Lease {
     /// # Errors
     /// [`LoadError::LeaseLost`] where it has passed to another; or the database fails.
     pub async fn renew(&self, pool: &Pool, lasts: Duration) -> Result<(), LoadError> {
-        let renewed = sqlx::query(
-            "update smartassist_sync.leases set expires_at = clock_timestamp() + make_interval(secs => $3) \
-             where account_id = $1 and token = $2",
-        )
-        .bind(&self.account_id)
-        .bind(self.token)
-        .bind(lasts.as_secs_f64())
-        .execute(pool)
-        .await?;
+        let renewed = self
+            .query(
+                "update smartassist_sync.leases set expires_at = clock_timestamp() + make_interval(secs => $4) \
+                 where account_id = $1 and holder = $2 and token = $3",
+            )
+            .bind(lasts.as_secs_f64())
+            .execute(pool)
+            .await?;
         if renewed.rows_affected() == 1 {
             Ok(())
         } else {
@@ -117,14 +133,10 @@ impl Lease {
     /// # Errors
     /// [`LoadError::LeaseLost`]; or the database fails.
     pub(super) async fn prove(&self, executor: impl PgExecutor<'_>) -> Result<(), LoadError> {
-        let holds = sqlx::query(
-            "select from smartassist_sync.leases \
-             where account_id = $1 and token = $2 and expires_at > clock_timestamp() for share",
-        )
-        .bind(&self.account_id)
-        .bind(self.token)
-        .fetch_optional(executor)
-        .await?;
+        let holds = self
+            .query(include_str!("fence.sql"))
+            .fetch_optional(executor)
+            .await?;
         holds.map(|_| ()).ok_or(LoadError::LeaseLost)
     }
 
@@ -133,11 +145,10 @@ impl Lease {
     /// # Errors
     /// The database fails; the lease then ends by itself.
     pub async fn release(&self, pool: &Pool) -> Result<(), LoadError> {
-        sqlx::query(
-            "update smartassist_sync.leases set expires_at = clock_timestamp() where account_id = $1 and token = $2",
+        self.query(
+            "update smartassist_sync.leases set expires_at = clock_timestamp() \
+             where account_id = $1 and holder = $2 and token = $3",
         )
-        .bind(&self.account_id)
-        .bind(self.token)
         .execute(pool)
         .await?;
         Ok(())

@@ -1,7 +1,6 @@
 insert into smartassist_sync.windows
     (account_id, token, run_id, range, purpose, status, pages, requests, records, distinct_records, reported_total,
      inserted, updated, unchanged, rejected, missing, left_out, retries, rate_limited, started_at, finished_at, error)
-select lease.account_id, lease.token, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
-       $19, $20, clock_timestamp(), $21
-from smartassist_sync.leases as lease
-where lease.account_id = $1 and lease.token = $2 and lease.expires_at > clock_timestamp()
+select account_id, token, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20,
+       $21, clock_timestamp(), $22
+from fence

@@ -110,11 +110,13 @@ pub async fn open(pool: &Pool, run: &NewRun<'_>) -> Result<OpenRun, LoadError> {
     sqlx::query(
         "update smartassist_sync.runs set status = 'interrupted', finished_at = $2, \
          error = 'its worker ended without a word' \
-         where account_id = $1 and status = 'running' and token is distinct from $3 and kind <> 'replay'",
+         where account_id = $1 and status = 'running' and (token, holder) is distinct from ($3, $4) \
+         and kind <> 'replay'",
     )
     .bind(&run.lease.account_id)
     .bind(run.at)
     .bind(run.lease.token)
+    .bind(&run.lease.holder)
     .execute(&mut *transaction)
     .await?;
     let id = sqlx::query_scalar(

@@ -9,7 +9,7 @@ use sqlx::postgres::types::PgRange;
 use crate::database::Pool;
 use crate::window::Window;
 
-use super::leases::Lease;
+use super::leases::{Lease, fenced};
 use super::{Counters, LoadError, bigint};
 
 /// The longest stretch over which a request budget reckons.
@@ -85,9 +85,9 @@ pub(super) struct Entry<'a> {
 /// Writes the line if the lease still holds.
 pub(super) async fn record(executor: impl PgExecutor<'_>, entry: &Entry<'_>) -> Result<(), LoadError> {
     let counters = &entry.counters;
-    let written = sqlx::query(include_str!("record_window.sql"))
-        .bind(&entry.lease.account_id)
-        .bind(entry.lease.token)
+    let written = entry
+        .lease
+        .query(fenced!(include_str!("record_window.sql")))
         .bind(entry.run_id)
         .bind(PgRange::from(entry.window))
         .bind(entry.purpose.as_str())

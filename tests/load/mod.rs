@@ -3,6 +3,7 @@
 mod books;
 mod commits;
 mod desk;
+mod fencing;
 mod missing;
 mod roundtrip;
 mod wanted;

@@ -1,0 +1,61 @@
+//! Who lost its lease writes nothing, also where the number of its token was given out again.
+
+use std::time::Duration;
+
+use serde_json::json;
+use smartassist_etl::load::runs::Kind;
+use smartassist_etl::load::{
+    Counters, FailedWindow, LoadError, Purpose, Status, accounts, leases, record_failed,
+};
+
+use super::desk::{ACCOUNT, Desk, Reading, at, conversation, open_run, window};
+
+const LASTS: Duration = Duration::from_secs(60);
+
+fn is_lost<T>(outcome: &Result<T, LoadError>) -> bool {
+    matches!(outcome, Err(LoadError::LeaseLost))
+}
+
+#[tokio::test]
+async fn after_a_failover_that_lost_an_acquisition_the_same_token_of_another_is_no_proof() {
+    let desk = Desk::open().await;
+    let pool = &desk.database.pool;
+    // The new primary has never heard of it.
+    desk.database.execute("delete from smartassist_sync.leases").await;
+    let other = leases::acquire(pool, ACCOUNT, "other", LASTS).await;
+    let other = other.unwrap().unwrap();
+    assert_eq!(other.token, desk.lease.token);
+    for status in [Status::Drained, Status::Split, Status::Gap] {
+        let reading = Reading {
+            window: window("10:00:00", "11:00:00"),
+            status,
+            records: &[conversation("a", "10:10:00", Some("10:20:00"))],
+            rejected: &[],
+            at: at("12:00:00"),
+        };
+        assert!(is_lost(&desk.commit(&reading).await), "{status:?}");
+    }
+    let failed = FailedWindow {
+        lease: &desk.lease,
+        run_id: desk.run_id,
+        window: window("10:00:00", "11:00:00"),
+        purpose: Purpose::New,
+        counters: Counters::default(),
+        started_at: at("12:00:00"),
+        error: "none",
+    };
+    assert!(is_lost(&record_failed(pool, &failed).await));
+    assert!(is_lost(
+        &accounts::remember_traits(pool, &desk.lease, &json!({})).await
+    ));
+    assert!(is_lost(&desk.lease.is_awaited(pool).await));
+    assert!(is_lost(&desk.lease.renew(pool, LASTS).await));
+    desk.lease.release(pool).await.unwrap();
+    assert!(!other.is_awaited(pool).await.unwrap());
+    other.renew(pool, LASTS).await.unwrap();
+    assert_eq!(desk.database.counts().await, [0; 6]);
+    // The run that was left open is not taken for one of the new holder's.
+    open_run(&desk.database, &other, Kind::Sync, None, at("12:00:00")).await;
+    let open = "select count(*) from smartassist_sync.runs where status = 'running'";
+    assert_eq!(desk.database.number(open).await, 1);
+}
