@@ -4,6 +4,7 @@
 //! night's sleep; `clippy.toml` therefore forbids `Utc::now` everywhere but here.
 
 use std::fmt::Debug;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 
@@ -11,6 +12,11 @@ use chrono::{DateTime, Utc};
 pub trait Clock: Debug + Send + Sync + 'static {
     /// The current instant. May jump in either direction between two calls.
     fn now(&self) -> DateTime<Utc>;
+
+    /// How much time has passed since, by the clock that nobody sets.
+    fn elapsed(&self, since: Instant) -> Duration {
+        since.elapsed()
+    }
 }
 
 /// The clock of this machine.

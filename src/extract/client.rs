@@ -22,9 +22,13 @@ const STREAM_ID: HeaderName = HeaderName::from_static("iid");
 /// A pause between two tries never grows past this.
 const LONGEST_BACKOFF: Duration = Duration::from_secs(60);
 
-/// Clocks that differ by less are taken for the same: a `Date` is in whole seconds, and an answer takes
+/// Clocks that differ by more are taken for different: a `Date` is in whole seconds, and an answer takes
 /// its time.
-const SAME_CLOCK: TimeDelta = TimeDelta::seconds(5);
+const OTHER_CLOCK: TimeDelta = TimeDelta::seconds(5);
+
+/// Those that were, and differ by less, are taken for the same again. Apart from the other limit by more
+/// than two answers contradict each other, or time would go to and fro.
+const SAME_CLOCK: TimeDelta = TimeDelta::seconds(3);
 
 /// Clocks that differ by more are worth a word.
 const SIMILAR_CLOCK: TimeDelta = TimeDelta::seconds(60);
@@ -45,8 +49,18 @@ pub struct ApiClient {
 struct Skew {
     /// By how much it is ahead of ours, as the newest answer said, and when that was.
     seen: Option<(TimeDelta, DateTime<Utc>, Instant)>,
+    /// Whether the two are taken for different.
+    is_other: bool,
     /// Whether it has been said that the two are far apart.
     is_said: bool,
+}
+
+impl Skew {
+    fn see(&mut self, ahead: TimeDelta, now: DateTime<Utc>) {
+        self.seen = Some((ahead, now, Instant::now()));
+        let limit = if self.is_other { SAME_CLOCK } else { OTHER_CLOCK };
+        self.is_other = ahead.abs() > limit;
+    }
 }
 
 /// The HTTP client could not be set up for an account.
@@ -166,12 +180,12 @@ impl ApiClient {
     /// is known of the API's. Once ours has jumped, or slept, since that answer, nothing is known.
     pub fn now(&self) -> DateTime<Utc> {
         let now = self.clock.now();
-        let seen = self.skew.lock().unwrap_or_else(PoisonError::into_inner).seen;
-        let Some((ahead, at, instant)) = seen.filter(|(ahead, ..)| ahead.abs() > SAME_CLOCK) else {
+        let skew = self.skew.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some((ahead, at, instant)) = skew.seen.filter(|_| skew.is_other) else {
             return now;
         };
-        let elapsed = TimeDelta::from_std(instant.elapsed()).unwrap_or(TimeDelta::MAX);
-        let has_jumped = (now - at - elapsed).abs() > SAME_CLOCK;
+        let elapsed = TimeDelta::from_std(self.clock.elapsed(instant)).unwrap_or(TimeDelta::MAX);
+        let has_jumped = (now - at - elapsed).abs() > OTHER_CLOCK;
         if has_jumped { now } else { now + ahead }
     }
 
@@ -183,7 +197,7 @@ impl ApiClient {
             let ahead = date.to_utc() - now.trunc_subsecs(0);
             observe::clock_skew(&self.account.name, ahead);
             let mut skew = self.skew.lock().unwrap_or_else(PoisonError::into_inner);
-            skew.seen = Some((ahead, now, Instant::now()));
+            skew.see(ahead, now);
             let is_far = ahead.abs() > SIMILAR_CLOCK;
             if is_far && !skew.is_said {
                 warn!(
@@ -234,7 +248,7 @@ impl ApiClient {
         let answer = match sending.await {
             Ok(response) => {
                 self.see_date(response.headers());
-                body::read(response, self.account.response.max_bytes, self.clock.now()).await
+                body::read(response, self.account.response.max_bytes, self.now()).await
             }
             Err(error) => Err(ApiError::transport(error)),
         };
@@ -293,4 +307,24 @@ fn http_client(account: &AccountConfig) -> Result<reqwest::Client, ClientError> 
         .timeout(account.response.request_timeout)
         .build()
         .map_err(ClientError::Http)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clocks_that_differ_by_about_the_limit_are_not_taken_for_the_same_and_different_in_turn() {
+        let mut skew = Skew::default();
+        let mut see = |seconds| {
+            skew.see(TimeDelta::seconds(seconds), DateTime::UNIX_EPOCH);
+            skew.is_other
+        };
+        assert!(!see(-5));
+        assert!(see(-6));
+        assert!(see(-5), "an answer that was a second faster");
+        assert!(see(-4));
+        assert!(!see(-2));
+        assert!(!see(5));
+    }
 }

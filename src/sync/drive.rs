@@ -167,6 +167,7 @@ impl<'a> Drive<'a> {
             let fetch = Fetch {
                 planned,
                 started_at: self.books.worker.clock.now(),
+                began: Instant::now().into_std(),
                 tally: Tally::default().into(),
             };
             let reading = {
@@ -303,29 +304,29 @@ impl<'a> Drive<'a> {
             .time_zone
             .see(reading.rows.interactions.values());
         let status = self.learn_from(fetch, &reading);
-        let (fetch, status) = self.settled(fetch, status);
-        self.books.store(&fetch, purpose, reading, status).await
+        let Some(settled) = self.settled(fetch) else {
+            return self.books.put_off(fetch, purpose).await;
+        };
+        self.books.store(&settled, purpose, reading, status).await
     }
 
-    /// The part of a window that may count as read. A clock of ours that has jumped ahead asks for what
-    /// has not happened yet at the API, whose answers say what time it is there.
-    fn settled(&self, fetch: &Fetch, status: Status) -> (Fetch, Status) {
+    /// The part of a window that may count as read, if any: what had happened when it was asked for. A
+    /// clock of ours that has jumped ahead asks for what has not happened yet at the API, whose answers
+    /// say what time it is there.
+    fn settled(&self, fetch: &Fetch) -> Option<Fetch> {
         let Window { start, end } = fetch.planned.window;
-        let head = self.books.worker.head();
-        if end <= head || status != Status::Drained {
-            return (fetch.clone(), status);
+        let head = self.books.worker.head_at(fetch.began);
+        if end <= head {
+            return Some(fetch.clone());
         }
         warn!(
             until = observe::instant(head),
             remedy = "have this machine's clock set by NTP; the next run reads the rest",
             "the window reaches into what has not happened yet at the API, and counts as read up to there only"
         );
-        if head <= start {
-            return (fetch.clone(), Status::Split);
-        }
-        let mut fetch = fetch.clone();
-        fetch.planned.window = Window { start, end: head };
-        (fetch, status)
+        let mut settled = fetch.clone();
+        settled.planned.window = Window { start, end: head };
+        (start < head).then_some(settled)
     }
 
     /// Gives the plan what a window taught, and says what the window has become.

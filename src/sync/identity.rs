@@ -4,6 +4,7 @@
 //! that the next slice goes on in its middle.
 
 use std::collections::{BTreeMap, HashSet};
+use std::time::Instant;
 
 use crate::extract::{ApiError, Priority, Tally};
 use crate::load::compare::{self, Crossing};
@@ -201,6 +202,7 @@ impl Comparing<'_> {
         let fetch = Fetch {
             planned,
             started_at: self.worker.clock.now(),
+            began: Instant::now(),
             tally: Tally::default().into(),
         };
         let read = Source::of(self.worker, Priority::Backfill).read(&fetch).await;

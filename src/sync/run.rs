@@ -156,7 +156,14 @@ impl AccountWorker {
     /// Up to when windows are read: what neither clock, ours or the API's, has passed for as long as
     /// the settle time has not happened yet.
     pub(super) fn head(&self) -> DateTime<Utc> {
-        head(self.clock.now().min(self.api.now()), self.settings.settle)
+        self.head_at(Instant::now())
+    }
+
+    /// The same as it was then: what was not known of the API's clock may be known by now.
+    pub(super) fn head_at(&self, then: Instant) -> DateTime<Utc> {
+        let now = self.clock.now().min(self.api.now());
+        let ago = self.clock.elapsed(then);
+        head(now, self.settings.settle.saturating_add(ago))
     }
 
     /// What must not be stored.

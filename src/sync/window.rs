@@ -1,6 +1,7 @@
 //! One window: read by a task of its own, then stored.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use chrono::{DateTime, Utc};
 use tracing::{error, info, warn};
@@ -57,6 +58,8 @@ pub(super) enum Next {
 pub(super) struct Fetch {
     pub(super) planned: Planned,
     pub(super) started_at: DateTime<Utc>,
+    /// The same by the clock that nobody sets.
+    pub(super) began: Instant,
     pub(super) tally: Arc<Tally>,
 }
 
@@ -201,6 +204,21 @@ impl Books<'_> {
     pub(super) async fn let_go(&self, fetch: &Fetch, purpose: Purpose) -> Result<Counters, LoadError> {
         self.record(fetch, purpose, "let go before it was read: the run ended")
             .await
+    }
+
+    /// Takes the requests of a window of which nothing has happened yet into the books.
+    ///
+    /// # Errors
+    /// The database is in trouble, or the lease is lost.
+    pub(super) async fn put_off(&self, fetch: &Fetch, purpose: Purpose) -> Result<WindowReport, LoadError> {
+        let counters = self
+            .record(fetch, purpose, "not read: it has not happened yet at the API")
+            .await?;
+        Ok(WindowReport {
+            counters,
+            watermark: None,
+            failure: None,
+        })
     }
 
     async fn record(&self, fetch: &Fetch, purpose: Purpose, error: &str) -> Result<Counters, LoadError> {

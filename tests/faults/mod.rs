@@ -1,6 +1,7 @@
 //! What may go wrong, and what must come out: `docs/faults.md` says which test is for which fault.
 
 mod accounts;
+mod ahead;
 mod api;
 mod clock;
 mod data;

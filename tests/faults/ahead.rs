@@ -1,0 +1,108 @@
+//! Our clock is ahead, and things happen at the API while a window is on its way.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use smartassist_etl::clock::Clock;
+use smartassist_etl::extract::ApiClient;
+use smartassist_etl::load::runs::Outcome;
+use smartassist_etl::sync::{AccountWorker, Job, RunReport};
+use smartassist_simulator::{Fault, FaultKind};
+use sqlx::Connection;
+use tokio_util::sync::CancellationToken;
+
+use super::watch;
+use crate::support::{Setup, TestDatabase, real_now};
+
+/// Goes an hour before the real one.
+#[derive(Debug)]
+struct Ahead;
+
+impl Clock for Ahead {
+    fn now(&self) -> DateTime<Utc> {
+        real_now() + TimeDelta::hours(1)
+    }
+}
+
+/// A worker with such a clock that reads everything up to now.
+fn worker(setup: &Setup, database: &TestDatabase) -> AccountWorker {
+    let clock: Arc<dyn Clock> = Arc::new(Ahead);
+    let of_setup = setup.worker(&database.pool);
+    let mut settings = of_setup.settings.clone();
+    settings.settle = Duration::ZERO;
+    let api = ApiClient::new(of_setup.api.account().clone(), Arc::clone(&clock)).unwrap();
+    AccountWorker::new(api, database.pool.clone(), settings, clock, "ahead".to_owned())
+}
+
+async fn poll(worker: &AccountWorker) -> RunReport {
+    worker.run(&Job::Poll, &CancellationToken::new()).await
+}
+
+#[tokio::test]
+async fn what_begins_after_it_was_asked_for_and_before_it_is_stored_is_read_by_the_next_run() {
+    let database = TestDatabase::migrated().await;
+    watch::install(&database).await;
+    let mut setup = Setup::live().await;
+    setup.set("start_from", &(real_now() - TimeDelta::hours(6)).to_rfc3339());
+    let worker = worker(&setup, &database);
+    // Windows are read, and their storing waits.
+    let mut other = sqlx::PgConnection::connect_with(&database.pool.options())
+        .await
+        .unwrap();
+    let hold = "begin; lock table smartassist_sync.windows in exclusive mode";
+    sqlx::raw_sql(hold).execute(&mut other).await.unwrap();
+    let (first, began) = tokio::join!(poll(&worker), async {
+        let waiting = "select count(*) from pg_locks where not granted";
+        while database.number(waiting).await == 0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        setup.simulator.world().arrive(1, TimeDelta::zero());
+        let began = real_now();
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        sqlx::raw_sql("rollback").execute(&mut other).await.unwrap();
+        began
+    });
+    assert_eq!(first.outcome, Outcome::Succeeded);
+    assert!(first.watermark.unwrap() < began, "{first:?}");
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(poll(&worker).await.counters.inserted, 1);
+    watch::check(&database).await;
+}
+
+#[tokio::test]
+async fn a_window_that_lies_in_the_future_of_the_api_is_put_off_without_a_false_word() {
+    let database = TestDatabase::migrated().await;
+    let setup = Setup::with_interactions(30).await;
+    let worker = setup.worker(&database.pool);
+    assert_eq!(poll(&worker).await.outcome, Outcome::Succeeded);
+    // All is read up to now, and only our time goes on.
+    setup.clock.set(setup.clock.now() + TimeDelta::hours(1));
+    let report = poll(&worker).await;
+    assert_eq!(report.outcome, Outcome::Succeeded);
+    let split = "select count(*) from smartassist_sync.windows where status = 'split'";
+    assert_eq!(database.number(split).await, 0);
+    let put_off = "select error from smartassist_sync.windows where status = 'failed'";
+    assert_eq!(
+        database.text(put_off).await,
+        "not read: it has not happened yet at the API"
+    );
+}
+
+#[tokio::test]
+async fn a_retry_after_with_a_date_is_read_by_the_clock_of_the_api() {
+    let database = TestDatabase::migrated().await;
+    let setup = Setup::with_interactions(30).await;
+    let there = setup.simulator.world().now();
+    setup.clock.set(there + TimeDelta::hours(1));
+    let date = (there + TimeDelta::seconds(3)).to_rfc2822();
+    let pause = FaultKind::retry_after(429, date);
+    setup.simulator.world().inject(Fault::next(pause));
+    let began = Instant::now();
+    assert_eq!(
+        poll(&setup.worker(&database.pool)).await.outcome,
+        Outcome::Succeeded
+    );
+    assert!(began.elapsed() >= Duration::from_secs(3), "{:?}", began.elapsed());
+}
