@@ -14,6 +14,7 @@ pub mod extract;
 pub mod failpoint;
 pub mod load;
 pub mod observe;
+pub mod pulse;
 pub mod schedule;
 pub mod sync;
 pub mod transform;

@@ -11,6 +11,7 @@ use tracing::info;
 
 use crate::observe::pace::Pace;
 use crate::observe::{self, logging::Screen};
+use crate::pulse::Pulse;
 use crate::sync::{AccountWorker, Headway, Job, RunReport, Verification};
 
 /// How often a line says how far the work is.
@@ -99,7 +100,7 @@ impl Watched {
 
     /// As [`AccountWorker::clean_up`].
     pub(super) async fn clean_up(&self, stop: &CancellationToken) -> bool {
-        self.worker.clean_up(stop).await
+        self.worker.clean_up(stop, &Pulse::default()).await
     }
 
     fn ended(&self, report: RunReport) -> RunReport {

@@ -149,7 +149,8 @@ impl ApiClient {
                     let Some(pause) = pauses.next() else {
                         return Err(error);
                     };
-                    self.pause(&error, pause, request.offset).await;
+                    let pause = self.pause(&error, pause, request.offset);
+                    tally.pulse.while_waiting(pause).await;
                     tally.add_retry();
                     observe::retry(&self.account.name);
                 }
@@ -232,7 +233,8 @@ impl ApiClient {
     }
 
     async fn try_page(&self, request: &PageRequest<'_>, tally: &Tally) -> Result<Page, ApiError> {
-        let place = self.budget.admit(request.priority).await;
+        let admission = self.budget.admit(request.priority);
+        let place = tally.pulse.while_waiting(admission).await;
         let token = self.account.credentials.token(self.now())?;
         let mut auth = HeaderValue::from_str(token.expose_secret())
             .map_err(|_| ApiError::Unsigned(jsonwebtoken::errors::ErrorKind::InvalidToken.into()))?;
@@ -262,6 +264,7 @@ impl ApiClient {
             self.budget.pause(*pause);
         }
         drop(place);
+        tally.pulse.beat();
         if let Err(ApiError::RateLimited { .. }) = &answer {
             tally.add_rate_limited();
         }

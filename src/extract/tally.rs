@@ -1,6 +1,9 @@
 //! What reading one window has cost.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::pulse::Pulse;
 
 /// Counts what was done on behalf of one window, also for reads that failed half way or were
 /// repeated: nothing is ever taken back.
@@ -11,9 +14,18 @@ pub struct Tally {
     records: AtomicU64,
     retries: AtomicU64,
     rate_limited: AtomicU64,
+    pub(super) pulse: Arc<Pulse>,
 }
 
 impl Tally {
+    /// Of a window that is read by work with this pulse.
+    pub fn of(pulse: Arc<Pulse>) -> Self {
+        Self {
+            pulse,
+            ..Self::default()
+        }
+    }
+
     /// Requests that left, answered or not.
     pub fn requests(&self) -> u64 {
         self.requests.load(Ordering::Relaxed)

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::AbortOnDropHandle;
-use tracing::{error, warn};
+use tracing::warn;
 
 use crate::clock::Clock;
 use crate::sync::AccountWorker;
 
 use super::bell::{Bell, missed};
 use super::cron::Cron;
+use super::guard::guard;
 
 /// Cleans up at once, and then at every ring, until `stop`. Rings that come meanwhile are one.
 pub async fn clean_up(
@@ -21,16 +21,13 @@ pub async fn clean_up(
     stop: CancellationToken,
 ) {
     while !stop.is_cancelled() {
-        let (guarded, until) = (Arc::clone(&worker), stop.clone());
-        let cleaned = tokio::spawn(async move { guarded.clean_up(&until).await });
-        if let Err(ended) = AbortOnDropHandle::new(cleaned).await
-            && ended.is_panic()
-        {
-            error!(
-                account = worker.api.account().name,
-                remedy = "report it with the lines before this one",
-                "cleaning up failed: it panicked"
-            );
+        let pulse = Arc::default();
+        let cleaning = {
+            let (worker, stop, pulse) = (Arc::clone(&worker), stop.clone(), Arc::clone(&pulse));
+            async move { worker.clean_up(&stop, &pulse).await }
+        };
+        if let Err(crash) = guard(cleaning, &pulse, worker.settings.stall).await {
+            crash.tell(&worker.api.account().name, "cleaning up failed");
         }
         let due = cron.next_after(clock.now());
         tokio::select! {

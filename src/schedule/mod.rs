@@ -8,6 +8,7 @@ mod bell;
 mod clean_up;
 mod cron;
 mod due;
+mod guard;
 mod runner;
 mod tiers;
 

@@ -5,18 +5,18 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::AbortOnDropHandle;
-use tracing::{debug, error, warn};
+use tracing::{debug, warn};
 
 use crate::clock::Clock;
 use crate::load::runs::Outcome;
-use crate::sync::{AccountWorker, Job};
+use crate::sync::{AccountWorker, Job, Problem};
 
 use super::bell::{Bell, missed};
 use super::cron::Cron;
+use super::guard::guard;
 
-/// How often a run is looked at.
-const LOOK: Duration = Duration::from_secs(1);
+/// After so long a poll that failed is tried again, where no bell rings before.
+const AFTER_FAILURE: Duration = Duration::from_secs(300);
 
 /// Answers an account's bell until `stop`: at once, to catch up, and then at every ring.
 pub async fn answer(
@@ -31,7 +31,7 @@ pub async fn answer(
         let due = cron.next_after(clock.now());
         tokio::select! {
             () = stop.cancelled() => break,
-            () = lease_over(outcome, &worker) => debug!(account = worker.api.account().name, "looking again"),
+            () = again(outcome, worker.settings.lease) => debug!(account = worker.api.account().name, "looking again"),
             () = bell.notified() => debug!(account = worker.api.account().name, "the bell rang"),
             () = missed(due, clock.as_ref()) => warn!(
                 account = worker.api.account().name,
@@ -42,57 +42,58 @@ pub async fn answer(
     }
 }
 
-/// Runs once. A panic ends that run, not the runner; so does nothing coming of it for too long.
+/// Runs once. What crashes is that run, not the runner: then there is no outcome.
 pub(super) async fn run_guarded(
     worker: &Arc<AccountWorker>,
     job: Job,
     stop: &CancellationToken,
 ) -> Option<Outcome> {
-    let (worker, stop) = (Arc::clone(worker), stop.clone());
-    let account = worker.api.account().name.clone();
-    let watched = Arc::clone(&worker);
-    let run = AbortOnDropHandle::new(tokio::spawn(async move { worker.run(&job, &stop).await.outcome }));
-    let ended = tokio::select! {
-        ended = run => ended,
-        // Whatever it hangs on is dropped with it.
-        () = hangs(&watched) => {
-            error!(
-                account,
-                stalled_seconds = watched.liveness.idle_for().as_secs(),
-                remedy = "see what the log says before; the next run begins anew",
-                "run failed: nothing has come of it for too long"
-            );
-            return None;
-        }
+    let (began, pulse) = (Instant::now(), Arc::default());
+    let run = {
+        let (worker, job) = (Arc::clone(worker), job.clone());
+        let (stop, pulse) = (stop.clone(), Arc::clone(&pulse));
+        async move { worker.run_watched(&job, &stop, &pulse).await.outcome }
     };
-    match ended {
-        Ok(outcome) => Some(outcome),
-        Err(error) => {
-            if error.is_panic() {
-                error!(
-                    account,
-                    remedy = "report it with the lines before this one",
-                    "run failed: it panicked"
-                );
-            }
-            None
-        }
+    let ended = guard(run, &pulse, worker.settings.stall).await;
+    if let Err(crash) = ended {
+        crash.tell(&worker.api.account().name, "run failed");
+        let problem = Problem {
+            error: crash.to_string(),
+            remedy: crash.remedy(),
+        };
+        worker.crashed(&job, problem, began.elapsed());
+    }
+    ended.ok()
+}
+
+/// Returns when it is worth trying again without being rung for.
+async fn again(outcome: Option<Outcome>, lease: Duration) {
+    match pause_after(outcome, lease) {
+        Some(pause) => tokio::time::sleep(pause).await,
+        None => std::future::pending().await,
     }
 }
 
-/// Returns once a run that has just begun must be hanging on something.
-async fn hangs(worker: &AccountWorker) {
-    let (began, limit) = (Instant::now(), worker.stalled_after());
-    while worker.liveness.idle_for().min(began.elapsed()) < limit {
-        tokio::time::sleep(LOOK).await;
-    }
-}
-
-/// Returns when a lease that kept us from the account may have ended: its holder may have died,
-/// and then nobody but us loads the account.
-async fn lease_over(outcome: Option<Outcome>, worker: &AccountWorker) {
+/// A lease that kept us from the account may have ended by then: its holder may have died, and then
+/// nobody but us loads the account. What failed must not wait for a bell that rings once a day.
+fn pause_after(outcome: Option<Outcome>, lease: Duration) -> Option<Duration> {
     match outcome {
-        Some(Outcome::Skipped) => tokio::time::sleep(worker.settings.lease).await,
-        _ => std::future::pending().await,
+        Some(Outcome::Skipped) => Some(lease),
+        Some(Outcome::Failed) | None => Some(AFTER_FAILURE),
+        Some(Outcome::Succeeded | Outcome::Interrupted) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_failed_or_was_skipped_is_tried_again_before_it_is_rung_for() {
+        let lease = Duration::from_secs(30);
+        assert_eq!(pause_after(Some(Outcome::Succeeded), lease), None);
+        assert_eq!(pause_after(Some(Outcome::Skipped), lease), Some(lease));
+        assert_eq!(pause_after(Some(Outcome::Failed), lease), Some(AFTER_FAILURE));
+        assert_eq!(pause_after(None, lease), Some(AFTER_FAILURE), "it crashed");
     }
 }

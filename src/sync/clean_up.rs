@@ -9,6 +9,7 @@ use crate::load::LoadError;
 use crate::load::conflict;
 use crate::load::retention::{self, Deleted};
 use crate::observe::{self, chain, metrics};
+use crate::pulse::Pulse;
 
 use super::run::AccountWorker;
 
@@ -19,11 +20,11 @@ impl AccountWorker {
     /// Deletes the account's interactions that have become too old, batch by batch, until none is
     /// left or `stop`. Needs no lease: whoever deletes takes turns with whoever writes. What goes
     /// wrong is in the log, and is tried again at the next ring. Whether it went well.
-    pub async fn clean_up(&self, stop: &CancellationToken) -> bool {
+    pub async fn clean_up(&self, stop: &CancellationToken, pulse: &Pulse) -> bool {
         let account = &self.api.account().name;
         let began = Instant::now();
         let mut deleted = Deleted::default();
-        let ended = self.delete_old(stop, &mut deleted).await;
+        let ended = self.delete_old(stop, pulse, &mut deleted).await;
         observe::count(
             metrics::DELETED,
             account,
@@ -52,7 +53,12 @@ impl AccountWorker {
         ended.is_ok()
     }
 
-    async fn delete_old(&self, stop: &CancellationToken, deleted: &mut Deleted) -> Result<(), LoadError> {
+    async fn delete_old(
+        &self,
+        stop: &CancellationToken,
+        pulse: &Pulse,
+        deleted: &mut Deleted,
+    ) -> Result<(), LoadError> {
         let Some(kept_from) = self.kept_from() else {
             return Ok(());
         };
@@ -60,6 +66,7 @@ impl AccountWorker {
             let account = self.api.account();
             let delete = || retention::delete_some(&self.pool, &account.account_id, kept_from);
             let some = conflict::retry(&account.name, delete).await?;
+            pulse.beat();
             if some == Deleted::default() {
                 break;
             }

@@ -2,6 +2,7 @@
 //! after the other; what each one teaches goes into the next one's cut.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -15,6 +16,7 @@ use crate::load::runs;
 use crate::load::wanted::{self, Wanted};
 use crate::load::{LoadError, Purpose, Status};
 use crate::observe::{self, chain};
+use crate::pulse::Pulse;
 use crate::window::Window;
 
 use super::drain::{ReadError, Reading, Verdict};
@@ -24,10 +26,14 @@ use super::plan::{Next as Step, Planner, Seen};
 use super::report::Progress;
 use super::traits::Order;
 use super::window::{Books, Fetch, Next, Source, WindowFailure, WindowReport, is_a_second};
+use super::work::Task;
 
 /// Windows that are read at the same time. One is stored while others are read, and a slow API
 /// does not leave the request budget unused; each one more is a window's records in memory.
-const WINDOWS_IN_FLIGHT: usize = 3;
+pub(super) const WINDOWS_IN_FLIGHT: usize = 3;
+
+/// The most requests that a window takes which is not tried again.
+pub(super) const REQUESTS_OF_A_WINDOW: u64 = LAST_OFFSET as u64 + 1;
 
 /// So many windows in a row that failed through no fault of their own, and the other end of what
 /// is left gets a turn: what blocks the newest windows must not keep all others away. So
@@ -73,6 +79,7 @@ type Read = Option<Result<Reading, ReadError>>;
 pub(super) struct Drive<'a> {
     books: Books<'a>,
     job: &'a Job,
+    pulse: Arc<Pulse>,
     source: Source,
     pub(super) planner: Planner,
     /// Windows that are known not to be reachable whole.
@@ -91,19 +98,12 @@ pub(super) struct Drive<'a> {
 }
 
 impl<'a> Drive<'a> {
-    pub(super) fn new(
-        books: Books<'a>,
-        job: &'a Job,
-        planner: Planner,
-        gaps: Vec<Window>,
-        until: DateTime<Utc>,
-    ) -> Self {
-        let worker = books.worker;
-        let source = Source::of(worker, job.priority());
+    pub(super) fn new(books: Books<'a>, task: &Task<'a>, planner: Planner, gaps: Vec<Window>) -> Self {
         Self {
             books,
-            job,
-            source,
+            job: task.job,
+            pulse: Arc::clone(task.pulse),
+            source: Source::of(books.worker, task.job.priority()),
             planner,
             gaps,
             tasks: JoinSet::new(),
@@ -112,7 +112,7 @@ impl<'a> Drive<'a> {
             has_turned: false,
             gaps_found: 0,
             was_too_long: false,
-            until,
+            until: task.until,
             gives_way: false,
         }
     }
@@ -168,7 +168,7 @@ impl<'a> Drive<'a> {
                 planned,
                 started_at: self.books.worker.clock.now(),
                 began: Instant::now().into_std(),
-                tally: Tally::default().into(),
+                tally: Tally::of(Arc::clone(&self.pulse)).into(),
             };
             let reading = {
                 let priority = self.priority(planned.window);
@@ -230,7 +230,7 @@ impl<'a> Drive<'a> {
     fn patience(&self) -> Duration {
         let for_a_window = match self.source.api.limits().per_minute {
             0 => 0,
-            requests => 60 * (LAST_OFFSET as u64 + 1) / u64::from(requests),
+            requests => 60 * REQUESTS_OF_A_WINDOW / u64::from(requests),
         };
         PATIENCE_OF_WAITERS.max(Duration::from_secs(for_a_window))
     }
@@ -262,6 +262,7 @@ impl<'a> Drive<'a> {
                     .await?
             }
         };
+        self.pulse.beat();
         let next = progress.add(report);
         self.tell_headway(progress);
         Ok(std::mem::take(&mut self.was_too_long) || self.goes_on_after(next))
@@ -303,10 +304,10 @@ impl<'a> Drive<'a> {
             .worker
             .time_zone
             .see(reading.rows.interactions.values());
-        let status = self.learn_from(fetch, &reading);
         let Some(settled) = self.settled(fetch) else {
             return self.books.put_off(fetch, purpose).await;
         };
+        let status = self.learn_from(fetch, &reading);
         self.books.store(&settled, purpose, reading, status).await
     }
 

@@ -84,6 +84,11 @@ impl RunReport {
         )
     }
 
+    /// It came to no end of its own.
+    pub(super) fn crashed(problem: Problem) -> Self {
+        Self::without_windows(Outcome::Failed, Some(Failure::Other), Some(problem))
+    }
+
     fn without_windows(outcome: Outcome, failure: Option<Failure>, problem: Option<Problem>) -> Self {
         Self {
             outcome,

@@ -9,32 +9,32 @@ use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, debug, error_span, warn};
 
 use crate::clock::Clock;
+use crate::config::RequestLimits;
 use crate::database::{Pool, silence};
-use crate::extract::{ApiClient, LAST_OFFSET};
+use crate::extract::ApiClient;
 use crate::failpoint;
 use crate::load::accounts;
 use crate::load::conflict;
 use crate::load::leases;
 use crate::load::left_out::{self, StoreLimits};
 use crate::load::runs::{self, Finished, Kind, NewRun, OpenRun, Outcome};
-use crate::load::{Committed, LoadError, WindowCommit, commit_window};
+use crate::load::{Committed, LoadError, Purpose, Status, WindowCommit, commit_window};
 use crate::observe::{self, chain};
+use crate::pulse::Pulse;
 use crate::transform::privacy::{Key, Policy};
 use crate::window::Window;
 
 use super::density::Density;
+use super::drive::{REQUESTS_OF_A_WINDOW, WINDOWS_IN_FLIGHT};
 use super::headway::Headway;
 use super::job::Job;
 use super::lease::{Held, LeaseKeeper};
 use super::liveness::Liveness;
 use super::plan::head;
-use super::report::{Progress, RunReport};
+use super::report::{Problem, Progress, RunReport};
 use super::time_zone::TimeZoneCheck;
 use super::traits::{ApiTraits, SharedTraits};
 use super::work::Task;
-
-/// The most pages that a window has.
-const REQUESTS_OF_A_WINDOW: u64 = LAST_OFFSET as u64 + 1;
 
 /// A window's transaction may take as long as so many statements that are nearly too slow.
 const STATEMENTS_OF_A_WINDOW: u32 = 2;
@@ -104,6 +104,19 @@ pub fn kept_from(now: DateTime<Utc>, retention: TimeDelta) -> Option<DateTime<Ut
     Some(kept.date_naive().and_time(NaiveTime::MIN).and_utc())
 }
 
+/// How long the first window may take by the request budget alone. It may have been used up at once just
+/// now, and then gives nothing for a whole span; and windows are read side by side, so that all of them
+/// come late.
+fn first_window_after(limits: RequestLimits) -> Duration {
+    let requests_before = (WINDOWS_IN_FLIGHT as u64 + 1) * REQUESTS_OF_A_WINDOW;
+    [(limits.per_minute, 60), (limits.per_hour, 3_600)]
+        .into_iter()
+        .filter(|(requests, _)| *requests > 0)
+        .map(|(requests, span)| Duration::from_secs(span + requests_before * span / u64::from(requests)))
+        .max()
+        .unwrap_or_default()
+}
+
 impl AccountWorker {
     /// A worker that takes leases as `holder`.
     pub fn new(
@@ -131,16 +144,9 @@ impl AccountWorker {
     }
 
     /// How long there may be work and nothing come of it, until something must be wrong: at least as
-    /// long as the request budget needs for two windows.
+    /// long as the request budget needs for the first window.
     pub fn stalled_after(&self) -> Duration {
-        let limits = self.api.limits();
-        let of_budget = [(limits.per_minute, 60), (limits.per_hour, 3_600)]
-            .into_iter()
-            .filter(|(requests, _)| *requests > 0)
-            .map(|(requests, seconds)| {
-                Duration::from_secs(2 * REQUESTS_OF_A_WINDOW * seconds / u64::from(requests))
-            });
-        of_budget.fold(self.settings.stall, Duration::max)
+        self.settings.stall.max(first_window_after(self.api.limits()))
     }
 
     /// What was found out about the account's API so far.
@@ -179,8 +185,13 @@ impl AccountWorker {
     /// `stop` ends it after what is being written is written; a window that is still being
     /// fetched is let go. Nothing that goes wrong here is left unsaid: every error is in the log.
     pub async fn run(&self, job: &Job, stop: &CancellationToken) -> RunReport {
+        self.run_watched(job, stop, &Arc::default()).await
+    }
+
+    /// The same, for somebody who watches its pulse.
+    pub async fn run_watched(&self, job: &Job, stop: &CancellationToken, pulse: &Arc<Pulse>) -> RunReport {
         // The plan's state is large; whoever awaits a run need not carry it.
-        let run = Box::pin(self.run_under_lease(job, stop));
+        let run = Box::pin(self.run_under_lease(job, stop, pulse));
         if *job == Job::Poll {
             self.liveness.begin();
         }
@@ -189,6 +200,14 @@ impl AccountWorker {
             self.liveness.ended(&report);
         }
         report
+    }
+
+    /// A run of this job crashed, and left no report: it counts as one that failed.
+    pub fn crashed(&self, job: &Job, problem: Problem, took: Duration) {
+        observe::run_finished(&self.api.account().name, job.kind(), Outcome::Failed, took);
+        if *job == Job::Poll {
+            self.liveness.ended(&RunReport::crashed(problem));
+        }
     }
 
     /// Tells the log and the metrics of a run, and what became of it. One that gives way looks every
@@ -232,12 +251,14 @@ impl AccountWorker {
         &self,
         job: &Job,
         stop: &CancellationToken,
+        pulse: &Arc<Pulse>,
     ) -> Result<Option<RunReport>, LoadError> {
-        let Some(held) = self.hold_lease(job.gives_way(), stop).await? else {
+        let leasing = self.hold_lease(job.gives_way(), stop);
+        let Some(held) = pulse.while_waiting(leasing).await? else {
             return Ok(None);
         };
         failpoint::reach("run.leased");
-        let report = self.keep_books(&held, job, stop).await;
+        let report = self.keep_books(&held, job, stop, pulse).await;
         failpoint::reach("run.closed");
         self.lease.let_go(held, &self.pool).await;
         failpoint::reach("run.released");
@@ -275,6 +296,7 @@ impl AccountWorker {
         held: &Held,
         job: &Job,
         stop: &CancellationToken,
+        pulse: &Arc<Pulse>,
     ) -> Result<RunReport, LoadError> {
         left_out::check_key(&self.pool, &self.limits_of_storing()).await?;
         accounts::check(&self.pool, &held.lease.account_id, !self.knows_density()).await?;
@@ -305,6 +327,7 @@ impl AccountWorker {
             held,
             run: &run,
             job,
+            pulse,
             wanted,
             until,
             stop,
@@ -365,8 +388,36 @@ impl AccountWorker {
         let patience = self.pool.patience() * STATEMENTS_OF_A_WINDOW;
         let committing = conflict::retry(&self.api.account().name, || commit_window(&self.pool, commit));
         match tokio::time::timeout(patience, committing).await {
-            Ok(committed) => committed.inspect(|_| self.liveness.progress()),
+            Ok(committed) => committed.inspect(|_| {
+                // What is read again, or is not whole, brings the account no further.
+                if commit.status == Status::Drained && matches!(commit.purpose, Purpose::New | Purpose::Gap) {
+                    self.liveness.progress();
+                }
+            }),
             Err(_) => Err(silence().into()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn limits(per_minute: u32, per_hour: u32) -> RequestLimits {
+        RequestLimits {
+            per_minute,
+            per_hour,
+            max_in_flight: 4,
+        }
+    }
+
+    #[test]
+    fn a_budget_that_was_used_up_at_once_is_given_its_whole_span() {
+        let minutes = |limits| first_window_after(limits).as_secs() / 60;
+        assert_eq!(minutes(limits(0, 0)), 0);
+        assert_eq!(minutes(limits(60, 0)), 1);
+        assert_eq!(minutes(limits(60, 600)), 64);
+        // Three windows are read side by side, a page of each in turn.
+        assert_eq!(minutes(limits(1, 0)), 45);
     }
 }

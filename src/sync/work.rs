@@ -1,6 +1,6 @@
 //! What a run does between opening and closing its books: learn, plan, drive, look back.
 
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
@@ -12,6 +12,7 @@ use crate::load::runs::OpenRun;
 use crate::load::wanted::{self, Wanted};
 use crate::load::{LoadError, accounts, recent_counts, spent_by_others};
 use crate::observe;
+use crate::pulse::Pulse;
 use crate::window::Window;
 
 use super::density::Density;
@@ -36,6 +37,7 @@ pub(super) struct Task<'a> {
     pub(super) held: &'a Held,
     pub(super) run: &'a OpenRun,
     pub(super) job: &'a Job,
+    pub(super) pulse: &'a Arc<Pulse>,
     /// Apart from each other.
     pub(super) wanted: Vec<Wanted>,
     /// Up to when windows are read.
@@ -71,7 +73,7 @@ impl AccountWorker {
             lease: &task.held.lease,
             run_id: task.run.id,
         };
-        let mut drive = Drive::new(books, task.job, planner, gaps, task.until);
+        let mut drive = Drive::new(books, task, planner, gaps);
         let ends = Ends {
             stop: task.stop.clone(),
             lost: task.held.lost.clone(),

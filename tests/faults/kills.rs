@@ -11,7 +11,7 @@ use super::watch;
 use crate::support::daemon::environment;
 use crate::support::{Program, Setup, TestDatabase};
 
-const FAILPOINT: &str = "SMARTASSIST_ETL_FAILPOINT";
+pub(super) const FAILPOINT: &str = "SMARTASSIST_ETL_FAILPOINT";
 
 /// Leases of processes that are dead end now, not in a few seconds.
 const END_LEASES: &str = "update smartassist_sync.leases set expires_at = clock_timestamp()";

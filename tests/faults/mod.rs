@@ -22,3 +22,4 @@ mod storm;
 mod tls;
 mod trial;
 mod watch;
+mod watchdog;

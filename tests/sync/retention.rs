@@ -2,6 +2,7 @@
 
 use chrono::TimeDelta;
 use smartassist_etl::load::runs::Outcome;
+use smartassist_etl::pulse::Pulse;
 use smartassist_etl::sync::{AccountWorker, Job, RunReport, Verification};
 use smartassist_etl::window::Window;
 use smartassist_simulator::{Basis, Behaviour, Seed};
@@ -42,7 +43,11 @@ async fn the_old_is_deleted_in_batches_and_the_rest_is_untouched() {
                 where session_started_at >= '2026-01-10T00:00:00Z'";
     let before = database.text(kept).await;
     let worker = worker(&setup, &database);
-    assert!(worker.clean_up(&CancellationToken::new()).await);
+    assert!(
+        worker
+            .clean_up(&CancellationToken::new(), &Pulse::default())
+            .await
+    );
     assert_eq!(database.counts().await[0], all - older);
     assert_eq!(database.number(OLDER).await, 0);
     assert_eq!(database.text(kept).await, before);
@@ -100,7 +105,9 @@ async fn verify_does_not_miss_what_is_not_kept() {
     let database = TestDatabase::migrated().await;
     setup.sync(&database).await;
     let worker = worker(&setup, &database);
-    worker.clean_up(&CancellationToken::new()).await;
+    worker
+        .clean_up(&CancellationToken::new(), &Pulse::default())
+        .await;
     let mut verification = Verification::of(Window {
         start: instant("2026-01-10T00:00:00Z"),
         end: instant("2026-01-13T00:00:00Z"),
@@ -120,7 +127,7 @@ async fn where_all_is_kept_cleaning_up_does_nothing() {
     assert!(
         setup
             .worker(&database.pool)
-            .clean_up(&CancellationToken::new())
+            .clean_up(&CancellationToken::new(), &Pulse::default())
             .await
     );
     assert_eq!(database.row_versions().await, versions);
@@ -152,7 +159,7 @@ async fn rejected_records_of_old_windows_go_as_well() {
     let rejected = "select string_agg(payload, ' ') from smartassist_sync.rejected_records";
     assert!(database.text(rejected).await.contains("2026-01-02"));
     worker(&setup, &database)
-        .clean_up(&CancellationToken::new())
+        .clean_up(&CancellationToken::new(), &Pulse::default())
         .await;
     assert_eq!(
         database.text(rejected).await,
