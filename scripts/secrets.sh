@@ -30,10 +30,12 @@ for name in database_password http_token grafana_admin_password; do
     chmod 444 "$file"
 done
 
+# Empty until you fill it. Written into, not replaced: a container sees the file that it was started with.
 file=secrets/main_client_secret
+[ -e "$file" ] || : >"$file"
+chmod 644 "$file"
 if [ -s "$file" ]; then
-    chmod 444 "$file"
     echo "$file: is there, stays as it is"
 else
-    echo "$file: MISSING. Write the client secret of your app into it, and run this again (the demo needs none)"
+    echo "$file: EMPTY. Write the client secret of your app into it (the demo needs none)"
 fi
