@@ -1,6 +1,7 @@
 //! What the documents say is so.
 
 mod data_dictionary;
+mod deploy;
 mod logging;
 mod release;
 

@@ -1,0 +1,248 @@
+//! What is under `deploy/`, and the compose file: names that exist, texts that are there, limits that hold.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use serde_json::Value;
+use smartassist_etl::config::Config;
+
+use super::OPERATIONS;
+
+const METRICS: &str = include_str!("../../src/observe/metrics.rs");
+const RULES: &str = include_str!("../../deploy/prometheus/rules.yml");
+const DASHBOARD: &str = include_str!("../../deploy/grafana/dashboards/smartassist-etl.json");
+const COMPOSE: &str = include_str!("../../docker-compose.yml");
+const CONFIG_MAP: &str = include_str!("../../deploy/kubernetes/configmap.yaml");
+const SECRET: &str = include_str!("../../deploy/kubernetes/secret.yaml");
+
+/// The metrics' names in a text; those of a histogram's parts as the histogram.
+fn metrics_in(text: &str) -> Vec<&str> {
+    let starts = text.match_indices("smartassist_etl_").map(|(at, _)| at);
+    let names = starts.map(|at| {
+        let rest = &text[at..];
+        let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
+        &rest[..end.unwrap_or(rest.len())]
+    });
+    names
+        .map(|name| {
+            ["_bucket", "_sum", "_count"]
+                .iter()
+                .find_map(|part| name.strip_suffix(part))
+                .unwrap_or(name)
+        })
+        .collect()
+}
+
+fn read_texts(folder: &Path, texts: &mut Vec<(String, String)>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            read_texts(&path, texts);
+        } else {
+            texts.push((
+                path.display().to_string(),
+                std::fs::read_to_string(&path).unwrap(),
+            ));
+        }
+    }
+}
+
+#[test]
+fn every_metric_that_is_asked_for_is_one_that_is_exported() {
+    let exported = metrics_in(METRICS);
+    let mut texts = Vec::new();
+    read_texts(&Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy"), &mut texts);
+    let mut names = 0;
+    for (path, text) in &texts {
+        for name in metrics_in(text) {
+            names += 1;
+            assert!(exported.contains(&name), "{path}: no metric {name}");
+        }
+    }
+    assert!(names > 100, "{names}");
+}
+
+#[test]
+fn the_dashboard_is_json_and_shows_every_metric() {
+    let dashboard: Value = serde_json::from_str(DASHBOARD).unwrap();
+    let panels = dashboard["panels"].as_array().unwrap();
+    let mut ids: Vec<u64> = panels.iter().map(|panel| panel["id"].as_u64().unwrap()).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), panels.len(), "two panels have the same id");
+    for panel in panels.iter().filter(|panel| panel["type"] != "row") {
+        let title = &panel["title"];
+        assert!(
+            panel["description"].as_str().is_some_and(|text| !text.is_empty()),
+            "{title}"
+        );
+        assert!(!panel["targets"].as_array().unwrap().is_empty(), "{title}");
+    }
+    let shown = metrics_in(DASHBOARD);
+    for name in metrics_in(METRICS) {
+        assert!(shown.contains(&name), "no panel shows {name}");
+    }
+}
+
+/// The alerts of the rules, as their text.
+fn alerts() -> Vec<(&'static str, &'static str)> {
+    RULES
+        .split("      - alert: ")
+        .skip(1)
+        .map(|block| block.split_once('\n').unwrap())
+        .collect()
+}
+
+/// A value of an alert, its lines as one.
+fn annotation(alert: &str, key: &str) -> Option<String> {
+    let (_, rest) = alert.split_once(&format!("          {key}: "))?;
+    let lines = rest
+        .lines()
+        .enumerate()
+        .take_while(|(at, line)| *at == 0 || line.starts_with("            "));
+    let words: Vec<&str> = lines.map(|(_, line)| line.trim()).collect();
+    Some(words.join(" ").trim_start_matches(">-").trim().to_owned()).filter(|text| !text.is_empty())
+}
+
+#[test]
+fn every_alert_says_what_it_means_and_names_a_runbook_that_exists() {
+    let alerts = alerts();
+    assert!(alerts.len() >= 14, "{}", alerts.len());
+    let has_runbooks = OPERATIONS.contains("### Runbook: ");
+    for (name, alert) in alerts {
+        assert!(name.starts_with("SmartAssistEtl"), "{name}");
+        let severity = ["critical", "warning", "info"]
+            .iter()
+            .any(|severity| alert.contains(&format!("labels: {{severity: {severity}}}")));
+        assert!(severity, "{name} has no severity");
+        for key in ["summary", "description"] {
+            assert!(annotation(alert, key).is_some(), "{name} has no {key}");
+        }
+        let runbook = annotation(alert, "runbook").unwrap_or_else(|| panic!("{name} has no runbook"));
+        let headings: Vec<&str> = runbook
+            .split('"')
+            .filter(|text| text.starts_with("Runbook: "))
+            .collect();
+        assert!(!headings.is_empty(), "{name} names no heading: {runbook}");
+        assert!(runbook.contains("docs/operations.md"), "{name}");
+        for heading in headings.iter().filter(|_| has_runbooks) {
+            let exists = OPERATIONS.lines().any(|line| line == format!("### {heading}"));
+            assert!(exists, "{name}: docs/operations.md has no {heading:?}");
+        }
+    }
+}
+
+/// The entries of a block of the compose file that begins at the left edge.
+fn compose_entries(block: &str) -> HashMap<&'static str, String> {
+    let (_, rest) = COMPOSE.split_once(&format!("\n{block}\n")).unwrap();
+    let lines = rest
+        .lines()
+        .take_while(|line| line.is_empty() || line.starts_with([' ', '#']));
+    let mut entries: HashMap<&str, String> = HashMap::new();
+    let mut name = "";
+    for line in lines {
+        if line.starts_with("  ") && !line.starts_with("   ") && !line.starts_with("  #") {
+            name = line.trim().split(':').next().unwrap();
+        }
+        *entries.entry(name).or_default() += &format!("{line}\n");
+    }
+    entries
+}
+
+#[test]
+fn every_service_of_the_compose_file_is_confined() {
+    let hardened = compose_entries("x-hardened: &hardened");
+    let services = compose_entries("services:");
+    assert!(services.len() >= 7, "{:?}", services.keys());
+    for (name, service) in &services {
+        let inherits = service.contains("    <<: *hardened\n");
+        for (key, value) in [
+            ("read_only", "true"),
+            ("cap_drop", "[ALL]"),
+            ("security_opt", "[\"no-new-privileges:true\"]"),
+            ("mem_limit", ""),
+            ("pids_limit", ""),
+        ] {
+            let wanted = format!("  {key}: {value}");
+            let has = inherits && hardened.get(key).is_some_and(|line| line.contains(&wanted));
+            assert!(
+                has || service.contains(&format!("  {wanted}")),
+                "{name} has no {key}"
+            );
+        }
+        assert!(!service.contains("privileged:"), "{name}");
+        for port in service
+            .lines()
+            .filter(|line| line.contains("ports:") && !line.contains('#'))
+        {
+            assert!(
+                port.contains("\"127.0.0.1:"),
+                "{name} is open to other machines: {port}"
+            );
+        }
+    }
+    assert!(!services["postgres"].contains("\n    ports:"));
+}
+
+#[test]
+fn no_secret_of_the_compose_file_is_a_variable() {
+    for line in COMPOSE.lines().filter(|line| !line.trim_start().starts_with('#')) {
+        let key = line.trim().split(':').next().unwrap();
+        let is_secret = ["PASSWORD", "SECRET", "TOKEN"]
+            .iter()
+            .any(|word| key.contains(word));
+        let is_the_simulators = key == "SMARTASSIST_ETL__ACCOUNTS__DEMO__CLIENT_SECRET";
+        assert!(
+            !is_secret || key.ends_with("_FILE") || is_the_simulators,
+            "{line}"
+        );
+    }
+    let declared = compose_entries("secrets:");
+    for service in compose_entries("services:").values() {
+        for file in service
+            .match_indices("/run/secrets/")
+            .map(|(at, found)| &service[at + found.len()..])
+        {
+            let name = file
+                .split(|c: char| !(c.is_alphanumeric() || c == '_'))
+                .next()
+                .unwrap();
+            assert!(declared.contains_key(name), "no secret {name}");
+            assert!(
+                service
+                    .lines()
+                    .any(|line| line.contains("    secrets: [") && line.contains(name)),
+                "{name} is not given"
+            );
+        }
+    }
+}
+
+/// The configuration in the `ConfigMap`, with the secrets of the `Secret`, as the daemon would read it.
+#[test]
+fn the_configuration_for_kubernetes_is_one_that_the_daemon_takes() {
+    let (_, toml) = CONFIG_MAP.split_once("config.toml: |\n").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let (_, secrets) = SECRET.split_once("stringData:\n").unwrap();
+    for line in secrets.lines() {
+        let (name, value) = line.trim().split_once(": ").unwrap();
+        std::fs::write(folder.path().join(name), value).unwrap();
+    }
+    let mounted = "/run/secrets/smartassist-etl";
+    assert!(toml.contains(mounted));
+    let lines: Vec<&str> = toml
+        .lines()
+        .map(|line| line.strip_prefix("    ").unwrap_or(line))
+        .collect();
+    let file = folder.path().join("config.toml");
+    std::fs::write(
+        &file,
+        lines
+            .join("\n")
+            .replace(mounted, &folder.path().display().to_string()),
+    )
+    .unwrap();
+    let config = Config::from_layers(Some(&file), HashMap::new()).unwrap();
+    assert_eq!(config.accounts.len(), 1);
+    assert!(config.http.token.is_some());
+}
