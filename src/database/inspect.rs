@@ -120,15 +120,16 @@ pub async fn protection(pool: &Pool) -> Result<Protection, LoadError> {
 /// # Errors
 /// The database fails.
 pub async fn clock_ahead(pool: &Pool, clock: &dyn Clock) -> Result<TimeDelta, LoadError> {
-    // Begun before, so that only the question itself lies between the two readings.
-    let mut transaction = pool.begin().await?;
-    let asked = clock.now();
-    let theirs: DateTime<Utc> = sqlx::query_scalar("select clock_timestamp()")
-        .fetch_one(&mut *transaction)
-        .await?;
-    let answered = clock.now();
-    transaction.rollback().await?;
-    Ok(theirs - (asked + (answered - asked) / 2))
+    // In a transaction that is there before, so that only the question itself lies between the two readings.
+    pool.transact(async |transaction| {
+        let asked = clock.now();
+        let theirs: DateTime<Utc> = sqlx::query_scalar("select clock_timestamp()")
+            .fetch_one(transaction)
+            .await?;
+        let answered = clock.now();
+        Ok(theirs - (asked + (answered - asked) / 2))
+    })
+    .await
 }
 
 /// Bytes that the database takes on its server's disk.

@@ -47,7 +47,7 @@ pub enum MigrationError {
     Locked(#[source] sqlx::Error),
     /// The database failed.
     #[error("the database failed")]
-    Database(#[source] sqlx::Error),
+    Database(#[from] sqlx::Error),
     /// The schema for the list of migrations could not be made.
     #[error(
         "cannot make the schema smartassist_sync; an administrator can: create schema smartassist_sync authorization <our user>"
@@ -61,15 +61,17 @@ pub enum MigrationError {
 /// # Errors
 /// The schema is newer than this binary, was altered, or a statement fails.
 pub async fn migrate(pool: &Pool) -> Result<(), MigrationError> {
-    let mut transaction = pool.begin_patiently().await.map_err(MigrationError::Database)?;
-    lock(&mut transaction, pool.lock_timeout() * PATIENCE).await?;
-    make_books_schema(&mut transaction)
-        .await
-        .map_err(MigrationError::Schema)?;
-    let applied = MIGRATIONS.run(&mut *transaction).await;
-    applied.map_err(MigrationError::of)?;
-    failpoint::reach("migration.applied");
-    transaction.commit().await.map_err(MigrationError::Database)?;
+    pool.transact_patiently(async |transaction| {
+        lock(transaction, pool.lock_timeout() * PATIENCE).await?;
+        make_books_schema(transaction)
+            .await
+            .map_err(MigrationError::Schema)?;
+        let applied = MIGRATIONS.run(&mut *transaction).await;
+        applied.map_err(MigrationError::of)?;
+        failpoint::reach("migration.applied");
+        Ok::<_, MigrationError>(())
+    })
+    .await?;
     info!(version = newest_migration(), "schema is up to date");
     Ok(())
 }

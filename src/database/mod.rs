@@ -23,7 +23,7 @@ use sign_in::SignIn;
 
 pub use connect::is_loopback;
 pub use migrate::{MigrationError, migrate, newest_migration};
-pub use pool::{Pool, silence};
+pub use pool::Pool;
 pub use private::{PrivateServer, PrivateServerError};
 
 /// How often a database that is out of reach is tried again while waiting for it.

@@ -1,5 +1,5 @@
-//! The only way to the database: every statement runs in a transaction that begins with our
-//! settings.
+//! The only way to the database: every statement of ours runs in a transaction that begins with our
+//! settings, and no answer is waited for without an end.
 //!
 //! What is set for a whole session does not hold behind a pooler that gives each transaction
 //! another session, so everything is set for the transaction alone, which holds everywhere.
@@ -11,8 +11,8 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::{self, BoxStream, StreamExt, TryStreamExt};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgQueryResult, PgRow, PgStatement, PgTypeInfo};
 use sqlx::{
-    AssertSqlSafe, ConnectOptions, Describe, Either, Error, Execute, Executor, PgConnection, PgPool,
-    PgTransaction, Postgres, SqlStr,
+    AssertSqlSafe, ConnectOptions, Connection, Describe, Either, Error, Execute, Executor, PgConnection,
+    PgPool, PgTransaction, Postgres, SqlStr,
 };
 
 use crate::config::SessionConfig;
@@ -27,8 +27,16 @@ const IDLE_IN_TRANSACTION: Duration = Duration::from_secs(10);
 /// connection is lost without either side having been told.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// A server that is well says goodbye at once.
-const CLOSE: Duration = Duration::from_secs(2);
+/// A transaction may take as long as so many statements that are nearly too slow.
+const STATEMENTS: u32 = 2;
+
+/// A server that is well says at once that it is there, and goodbye.
+const AT_ONCE: Duration = Duration::from_secs(2);
+
+/// How often it is looked whether the server still works at a transaction that may take long, and how
+/// often in a row nobody answered that before it is given up.
+const LOOK: Duration = Duration::from_secs(10);
+const UNANSWERED: u32 = 3;
 
 /// Connections to the database.
 #[derive(Debug, Clone)]
@@ -37,6 +45,8 @@ pub struct Pool {
     sign_in: Option<Arc<SignIn>>,
     begin: Arc<str>,
     begin_patiently: Arc<str>,
+    /// How long the answer to a statement may take: the server gives up before. What is known of its
+    /// outcome after that is nothing.
     patience: Duration,
     lock_timeout: Duration,
 }
@@ -62,6 +72,7 @@ impl Pool {
             // In place of sqlx's own test.
             .test_before_acquire(false)
             .before_acquire(|connection, _| Box::pin(takes_writes(connection)))
+            .after_release(|connection, _| Box::pin(answers(connection)))
             .connect_lazy_with(with_ours(options, session));
         Self {
             connections,
@@ -79,20 +90,63 @@ impl Pool {
         self
     }
 
-    /// Begins a transaction. One that is dropped is rolled back.
+    /// Runs statements in a transaction and commits it; what fails is rolled back. Where the database
+    /// falls silent, whether it committed is not known.
+    ///
+    /// # Errors
+    /// No connection, or none that is free, within `database.connect_timeout_seconds`; no answer in time;
+    /// or whatever is wrong with the statements.
+    pub async fn transact<T, E: From<Error>>(
+        &self,
+        statements: impl AsyncFnOnce(&mut PgConnection) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let transaction = self.begin().await?;
+        let whole = in_one(transaction, statements);
+        match tokio::time::timeout(self.patience * STATEMENTS, whole).await {
+            Ok(done) => done,
+            Err(_) => Err(silence().into()),
+        }
+    }
+
+    /// The same for what may take as long as it takes: it is given up only once the server works at it no
+    /// more, of which a connection that is lost without a word never tells.
+    ///
+    /// # Errors
+    /// As [`Pool::transact`].
+    pub async fn transact_patiently<T, E: From<Error>>(
+        &self,
+        statements: impl AsyncFnOnce(&mut PgConnection) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let mut transaction = self.begin_as(&self.begin_patiently).await?;
+        let asked = sqlx::query_scalar("select pg_backend_pid()").fetch_one(&mut *transaction);
+        let backend = in_time(self.patience, asked).await?;
+        tokio::select! {
+            done = in_one(transaction, statements) => done,
+            () = self.has_ended(backend) => Err(silence().into()),
+        }
+    }
+
+    /// Returns once this server process is no more, or nobody can tell any longer.
+    async fn has_ended(&self, backend: i32) {
+        let mut unanswered = 0;
+        while unanswered < UNANSWERED {
+            tokio::time::sleep(LOOK).await;
+            let lives = sqlx::query_scalar("select exists (select from pg_stat_activity where pid = $1)");
+            match lives.bind(backend).fetch_one(self).await {
+                Ok(true) => unanswered = 0,
+                Ok(false) => return,
+                Err(_) => unanswered += 1,
+            }
+        }
+    }
+
+    /// Begins a transaction for statements whose answers are waited for without an end. One that is
+    /// dropped is rolled back.
     ///
     /// # Errors
     /// No connection, or none that is free, within `database.connect_timeout_seconds`.
     pub async fn begin(&self) -> Result<PgTransaction<'static>, Error> {
         self.begin_as(&self.begin).await
-    }
-
-    /// As [`Pool::begin`], for what may take as long as it takes: no limit to a statement.
-    ///
-    /// # Errors
-    /// As [`Pool::begin`].
-    pub async fn begin_patiently(&self) -> Result<PgTransaction<'static>, Error> {
-        self.begin_as(&self.begin_patiently).await
     }
 
     /// Begins it, a second time where we were refused and sign in otherwise now.
@@ -120,17 +174,12 @@ impl Pool {
     /// open for whoever gets the connection next.
     async fn try_begin(&self, statement: &Arc<str>) -> Result<PgTransaction<'static>, Error> {
         let (connections, statement) = (self.connections.clone(), AssertSqlSafe(Arc::clone(statement)));
-        let beginning = tokio::spawn(async move { connections.begin_with(statement).await });
-        let begun = tokio::time::timeout(self.patience, beginning).await;
-        begun
-            .map_err(|_| Error::PoolTimedOut)?
-            .map_err(|_| Error::WorkerCrashed)?
-    }
-
-    /// How long the answer to a statement may take: the server gives up before. What is known of its
-    /// outcome after that is nothing.
-    pub fn patience(&self) -> Duration {
-        self.patience
+        let patience = self.patience;
+        let beginning = tokio::spawn(async move {
+            let begun = tokio::time::timeout(patience, connections.begin_with(statement)).await;
+            begun.map_err(|_| Error::PoolTimedOut)?
+        });
+        beginning.await.map_err(|_| Error::WorkerCrashed)?
     }
 
     /// How long a statement may wait for what another one holds.
@@ -155,7 +204,7 @@ impl Pool {
 
     /// Closes all connections. One that is lost without a word, or is being made, is not waited for.
     pub async fn close(&self) {
-        let _ = tokio::time::timeout(CLOSE, self.connections.close()).await;
+        let _ = tokio::time::timeout(AT_ONCE, self.connections.close()).await;
     }
 }
 
@@ -196,12 +245,27 @@ fn begin(is_pooled: bool, statement_timeout: Duration, lock_timeout: Duration) -
 /// Whether a connection that was idle may still be used: not if the server has gone, nor if it takes
 /// no writes, as the old primary after a failover; another connection may find the new one.
 async fn takes_writes(connection: &mut PgConnection) -> Result<bool, Error> {
-    let answer = connection
-        .fetch_one(sqlx::raw_sql("show transaction_read_only"))
-        .await;
+    let answer = connection.fetch_one(sqlx::raw_sql("show transaction_read_only"));
+    let answer = in_time(AT_ONCE, answer).await;
     // Why it is of no use is nobody's concern: whoever asked gets another one, or that one's error.
     let value = answer.and_then(|row| sqlx::Row::try_get::<String, _>(&row, 0));
     Ok(value.is_ok_and(|value| value == "off"))
+}
+
+/// Whether a connection that is given back may be kept: one that is silent, or still busy with what was
+/// given up, would keep its place in the pool for ever.
+async fn answers(connection: &mut PgConnection) -> Result<bool, Error> {
+    Ok(in_time(AT_ONCE, connection.ping()).await.is_ok())
+}
+
+/// What all of it comes to, once it is committed.
+async fn in_one<T, E: From<Error>>(
+    mut transaction: PgTransaction<'static>,
+    statements: impl AsyncFnOnce(&mut PgConnection) -> Result<T, E>,
+) -> Result<T, E> {
+    let done = statements(&mut transaction).await?;
+    transaction.commit().await?;
+    Ok(done)
 }
 
 type Outcome = Either<PgQueryResult, PgRow>;
@@ -217,10 +281,10 @@ impl<'p> Executor<'p> for &'p Pool {
         E: 'q + Execute<'q, Postgres>,
     {
         let outcomes = async move {
-            let mut transaction = self.begin().await?;
-            let answer = (&mut *transaction).fetch_many(query).try_collect::<Vec<_>>();
-            let outcomes = in_time(self.patience, answer).await?;
-            in_time(self.patience, transaction.commit()).await?;
+            let statement = async move |connection: &mut PgConnection| {
+                connection.fetch_many(query).try_collect::<Vec<_>>().await
+            };
+            let outcomes: Vec<_> = self.transact(statement).await?;
             Ok::<_, Error>(stream::iter(outcomes.into_iter().map(Ok)))
         };
         stream::once(outcomes).try_flatten().boxed()
@@ -231,12 +295,9 @@ impl<'p> Executor<'p> for &'p Pool {
         'p: 'e,
         E: 'q + Execute<'q, Postgres>,
     {
-        Box::pin(async move {
-            let mut transaction = self.begin().await?;
-            let row = in_time(self.patience, (&mut *transaction).fetch_optional(query)).await?;
-            in_time(self.patience, transaction.commit()).await?;
-            Ok(row)
-        })
+        Box::pin(
+            self.transact(async move |connection: &mut PgConnection| connection.fetch_optional(query).await),
+        )
     }
 
     fn prepare_with<'e>(
@@ -267,7 +328,7 @@ async fn in_time<T>(patience: Duration, answer: impl Future<Output = Result<T, E
 }
 
 /// The database was asked and does not answer.
-pub fn silence() -> Error {
+fn silence() -> Error {
     Error::Io(std::io::Error::new(
         std::io::ErrorKind::TimedOut,
         "the database does not answer; whether it did what it was asked is not known",

@@ -75,29 +75,30 @@ pub async fn store(
         written_at: constants.1,
         time_zone_offset: aside.time_zone_offset,
     };
-    let mut transaction = pool.begin().await?;
-    turn::take(&mut transaction, constants.account_id).await?;
-    let one = std::slice::from_ref(interaction);
-    let (kept, _) = left_out::without(&mut transaction, limits, one, &[]).await?;
-    if kept.is_empty() {
-        return Ok(Retried::LeftOut);
-    }
-    let stored = stored::read(&mut transaction, constants.account_id, one).await?;
-    let is_new = stored.change_of(interaction) == Change::New;
-    if is_new {
-        interactions::write(&mut transaction, constants, one, &stored, keep_raw).await?;
-    }
-    sqlx::query("update smartassist_sync.rejected_records set resolved_at = $2 where id = $1")
-        .bind(aside.id)
-        .bind(constants.written_at)
-        .execute(&mut *transaction)
-        .await?;
-    transaction.commit().await?;
-    Ok(if is_new {
-        Retried::Stored
-    } else {
-        Retried::WasStored
+    pool.transact(async |transaction| {
+        turn::take(transaction, constants.account_id).await?;
+        let one = std::slice::from_ref(interaction);
+        let (kept, _) = left_out::without(transaction, limits, one, &[]).await?;
+        if kept.is_empty() {
+            return Ok(Retried::LeftOut);
+        }
+        let stored = stored::read(transaction, constants.account_id, one).await?;
+        let is_new = stored.change_of(interaction) == Change::New;
+        if is_new {
+            interactions::write(transaction, constants, one, &stored, keep_raw).await?;
+        }
+        sqlx::query("update smartassist_sync.rejected_records set resolved_at = $2 where id = $1")
+            .bind(aside.id)
+            .bind(constants.written_at)
+            .execute(&mut *transaction)
+            .await?;
+        Ok(if is_new {
+            Retried::Stored
+        } else {
+            Retried::WasStored
+        })
     })
+    .await
 }
 
 /// Gives an entry the text and the reason that it has by today's rules; one that says the same as

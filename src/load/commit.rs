@@ -2,6 +2,7 @@
 //! coverage are stored together or not at all.
 
 use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
 
 use crate::database::Pool;
 use crate::failpoint;
@@ -74,35 +75,44 @@ pub struct Committed {
 /// database says; nothing is stored then. An error of the COMMIT itself leaves the outcome
 /// unknown: the window may be stored. Reading it again is right either way.
 pub async fn commit_window(pool: &Pool, commit: &WindowCommit<'_>) -> Result<Committed, LoadError> {
+    let committed = pool
+        .transact(async |transaction| {
+            begin(transaction, &commit.lease.account_id).await?;
+            write(transaction, commit).await
+        })
+        .await?;
+    failpoint::reach("window.committed");
+    Ok(committed)
+}
+
+async fn begin(connection: &mut PgConnection, account_id: &str) -> Result<(), LoadError> {
+    turn::take(connection, account_id).await?;
+    failpoint::reach("window.begun");
+    // Everything here is looked up by key. Plans are kept, and one that was made while the tables
+    // were empty would read them whole when they no longer are.
+    sqlx::query("set local enable_seqscan = off")
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+async fn write(connection: &mut PgConnection, commit: &WindowCommit<'_>) -> Result<Committed, LoadError> {
     let constants = Constants {
         account_id: &commit.lease.account_id,
         written_at: commit.written_at,
         time_zone_offset: commit.time_zone_offset,
     };
-    let mut transaction = pool.begin().await?;
-    turn::take(&mut transaction, constants.account_id).await?;
-    failpoint::reach("window.begun");
-    // Everything here is looked up by key. Plans are kept, and one that was made while the tables
-    // were empty would read them whole when they no longer are.
-    sqlx::query("set local enable_seqscan = off")
-        .execute(&mut *transaction)
-        .await?;
-    let (interactions, rejected) = left_out::without(
-        &mut transaction,
-        &commit.limits,
-        commit.interactions,
-        commit.rejected,
-    )
-    .await?;
+    let (interactions, rejected) =
+        left_out::without(connection, &commit.limits, commit.interactions, commit.rejected).await?;
     let read = commit.interactions.len();
     let commit = &WindowCommit {
         interactions: &interactions,
         rejected: &rejected,
         ..*commit
     };
-    let stored = stored::read(&mut transaction, constants.account_id, commit.interactions).await?;
+    let stored = stored::read(connection, constants.account_id, commit.interactions).await?;
     let mut counters = interactions::write(
-        &mut transaction,
+        connection,
         constants,
         commit.interactions,
         &stored,
@@ -110,26 +120,24 @@ pub async fn commit_window(pool: &Pool, commit: &WindowCommit<'_>) -> Result<Com
     )
     .await?;
     failpoint::reach("window.written");
-    counters.missing = missing::note(&mut transaction, constants, commit, &stored).await?;
-    ages::count(&mut transaction, constants, commit, &stored).await?;
-    let resolved = rejected::resolve(&mut transaction, constants, commit.interactions).await?;
-    rejected::write(&mut transaction, constants, commit.window, commit.rejected).await?;
-    let new_drift = drift::note(&mut transaction, constants, commit.interactions).await?;
+    counters.missing = missing::note(connection, constants, commit, &stored).await?;
+    ages::count(connection, constants, commit, &stored).await?;
+    let resolved = rejected::resolve(connection, constants, commit.interactions).await?;
+    rejected::write(connection, constants, commit.window, commit.rejected).await?;
+    let new_drift = drift::note(connection, constants, commit.interactions).await?;
     counters += commit.fetched;
     counters.rejected = commit.rejected.len() as u64;
     counters.left_out = (read - commit.interactions.len()) as u64;
-    record(&mut *transaction, &entry(commit, counters)).await?;
+    record(&mut *connection, &entry(commit, counters)).await?;
     // Last, and demanding a row: sqlx reports the commit of a transaction that PostgreSQL has
     // aborted as a success, but an aborted transaction cannot have given us this row.
     let watermark = match commit.status {
-        Status::Drained => accounts::cover(&mut *transaction, commit.lease, commit.window).await?,
+        Status::Drained => accounts::cover(&mut *connection, commit.lease, commit.window).await?,
         Status::Split | Status::Gap | Status::Failed => {
-            accounts::stay(&mut *transaction, commit.lease).await?
+            accounts::stay(&mut *connection, commit.lease).await?
         }
     };
     failpoint::reach("window.covered");
-    transaction.commit().await?;
-    failpoint::reach("window.committed");
     Ok(Committed {
         counters,
         watermark,

@@ -105,6 +105,8 @@ pub enum Trouble {
     Cancelled,
     /// The server ended a transaction in which nothing happened.
     Idle,
+    /// A prepared statement is not where it was left, or is there already: the session is another one.
+    Pooled,
     /// A right is missing.
     Right,
     /// What was to be written is no good.
@@ -114,7 +116,7 @@ pub enum Trouble {
 }
 
 /// SQLSTATEs and classes of them (`PostgreSQL` manual, appendix A); the first that fits.
-const MEANINGS: [(&str, Trouble); 20] = [
+const MEANINGS: [(&str, Trouble); 22] = [
     ("08", Trouble::Unreachable),
     ("28", Trouble::Refused),
     ("3D", Trouble::Unreachable),
@@ -129,6 +131,8 @@ const MEANINGS: [(&str, Trouble); 20] = [
     ("53", Trouble::Shortage),
     ("58", Trouble::Shortage),
     ("57014", Trouble::Cancelled),
+    ("26000", Trouble::Pooled),
+    ("42P05", Trouble::Pooled),
     ("42501", Trouble::Right),
     ("21", Trouble::Data),
     ("22", Trouble::Data),
@@ -145,7 +149,10 @@ impl Trouble {
             | sqlx::Error::Tls(_)
             | sqlx::Error::PoolTimedOut
             | sqlx::Error::PoolClosed
-            | sqlx::Error::WorkerCrashed => Self::Unreachable,
+            | sqlx::Error::WorkerCrashed
+            // An answer that makes no sense: what is there is no server that is well.
+            | sqlx::Error::Protocol(_)
+            | sqlx::Error::BeginFailed => Self::Unreachable,
             error => {
                 let code = error.as_database_error().and_then(DatabaseError::code);
                 let code = code.unwrap_or_default();
@@ -157,7 +164,7 @@ impl Trouble {
 
     /// Whether it may go well by itself later.
     pub fn is_passing(self) -> bool {
-        !matches!(self, Self::Right | Self::Data | Self::Other)
+        !matches!(self, Self::Pooled | Self::Right | Self::Data | Self::Other)
     }
 
     fn name(self) -> &'static str {
@@ -171,6 +178,7 @@ impl Trouble {
             Self::Shortage => "shortage",
             Self::Cancelled => "cancelled",
             Self::Idle => "idle",
+            Self::Pooled => "pooled",
             Self::Right => "right",
             Self::Data => "data",
             Self::Other => "other",
@@ -201,6 +209,9 @@ impl Trouble {
             }
             Self::Idle => {
                 "give this process more CPU, it was frozen in a transaction; the next run tries again"
+            }
+            Self::Pooled => {
+                "set database.statement_cache = 0: there is a pooler in transaction mode in between"
             }
             Self::Right => {
                 "have the missing right granted to the user of database.url; doctor lists all that are"

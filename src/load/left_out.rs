@@ -73,10 +73,12 @@ pub async fn take_out(
     interactions: &mut BTreeMap<String, Interaction>,
 ) -> Result<(), LoadError> {
     let read: Vec<Interaction> = std::mem::take(interactions).into_values().collect();
-    let mut transaction = pool.begin().await?;
-    let (kept, _) = without(&mut transaction, limits, &read, &[]).await?;
+    let kept = pool.transact(async |transaction| {
+        let (kept, _) = without(transaction, limits, &read, &[]).await?;
+        Ok::<_, LoadError>(kept.into_owned())
+    });
     let by_id = |interaction: Interaction| (interaction.id().to_owned(), interaction);
-    *interactions = kept.into_owned().into_iter().map(by_id).collect();
+    *interactions = kept.await?.into_iter().map(by_id).collect();
     Ok(())
 }
 

@@ -71,16 +71,16 @@ pub async fn write(
     position: &str,
     at: DateTime<Utc>,
 ) -> Result<u64, LoadError> {
-    let mut transaction = pool.begin().await?;
+    pool.transact(async |transaction| {
     let mut written = 0;
     if !rebuilt.is_empty() {
-        turn::take(&mut transaction, account_id).await?;
+        turn::take(transaction, account_id).await?;
         sqlx::query("set local enable_seqscan = off")
             .execute(&mut *transaction)
             .await?;
-        let current = current(&mut transaction, account_id, rebuilt).await?;
+        let current = current(transaction, account_id, rebuilt).await?;
         written = current.len() as u64;
-        rewrite(&mut transaction, account_id, &current, at).await?;
+        rewrite(transaction, account_id, &current, at).await?;
     }
     sqlx::query(
         "update smartassist_sync.replays set position = $2, updated_at = clock_timestamp() where account_id = $1",
@@ -89,8 +89,9 @@ pub async fn write(
     .bind(position)
     .execute(&mut *transaction)
     .await?;
-    transaction.commit().await?;
     Ok(written)
+    })
+    .await
 }
 
 /// Those of which the version that was read is still the one that is stored.
@@ -171,16 +172,19 @@ async fn rewrite(
 /// # Errors
 /// The database fails.
 pub async fn extent(pool: &Pool, account_id: &str) -> Result<(u64, u64), LoadError> {
-    let mut transaction = pool.begin_patiently().await?;
-    let (with, without): (i64, i64) = sqlx::query_as(
-        "select count(raw.interaction_id), count(*) filter (where raw.interaction_id is null) \
+    let counted = pool.transact_patiently::<(i64, i64), LoadError>(async |transaction| {
+        sqlx::query_as(
+            "select count(raw.interaction_id), count(*) filter (where raw.interaction_id is null) \
          from smartassist.sessions as session \
          left join smartassist.raw_interactions as raw using (account_id, interaction_id) \
          where session.account_id = $1",
-    )
-    .bind(account_id)
-    .fetch_one(&mut *transaction)
-    .await?;
+        )
+        .bind(account_id)
+        .fetch_one(transaction)
+        .await
+        .map_err(LoadError::from)
+    });
+    let (with, without) = counted.await?;
     let count = |count: i64| u64::try_from(count).unwrap_or(0);
     Ok((count(with), count(without)))
 }
@@ -206,29 +210,29 @@ pub async fn open(
     rules: &str,
     at: DateTime<Utc>,
 ) -> Result<Option<OpenReplay>, LoadError> {
-    let mut transaction = pool.begin().await?;
-    sqlx::query(
-        "update smartassist_sync.runs set status = 'interrupted', finished_at = $2, \
+    pool.transact(async |transaction| {
+        sqlx::query(
+            "update smartassist_sync.runs set status = 'interrupted', finished_at = $2, \
          error = 'its worker ended without a word' \
          where account_id = $1 and status = 'running' and kind = 'replay'",
-    )
-    .bind(account_id)
-    .bind(at)
-    .execute(&mut *transaction)
-    .await?;
-    let run: Option<(i64, DateTime<Utc>)> = sqlx::query_as(
-        "insert into smartassist_sync.runs (account_id, kind, status, started_at, watermark_before) \
+        )
+        .bind(account_id)
+        .bind(at)
+        .execute(&mut *transaction)
+        .await?;
+        let run: Option<(i64, DateTime<Utc>)> = sqlx::query_as(
+            "insert into smartassist_sync.runs (account_id, kind, status, started_at, watermark_before) \
          select account_id, 'replay', 'running', $2, watermark from smartassist_sync.accounts \
          where account_id = $1 returning id, watermark_before",
-    )
-    .bind(account_id)
-    .bind(at)
-    .fetch_optional(&mut *transaction)
-    .await?;
-    let Some((run_id, watermark)) = run else {
-        return Ok(None);
-    };
-    let position = sqlx::query_scalar(
+        )
+        .bind(account_id)
+        .bind(at)
+        .fetch_optional(&mut *transaction)
+        .await?;
+        let Some((run_id, watermark)) = run else {
+            return Ok(None);
+        };
+        let position = sqlx::query_scalar(
         "insert into smartassist_sync.replays as replay (account_id, position, rules) values ($1, '', $2) \
          on conflict (account_id) do update set rules = excluded.rules, \
          position = case when replay.rules = excluded.rules then replay.position else '' end, \
@@ -239,12 +243,13 @@ pub async fn open(
     .bind(rules)
     .fetch_one(&mut *transaction)
     .await?;
-    transaction.commit().await?;
-    Ok(Some(OpenReplay {
-        run_id,
-        position,
-        watermark,
-    }))
+        Ok(Some(OpenReplay {
+            run_id,
+            position,
+            watermark,
+        }))
+    })
+    .await
 }
 
 /// Closes the books; one that came to its end leaves no position behind.

@@ -1,6 +1,7 @@
 //! Deleting what has become too old, a little at a time.
 
 use chrono::{DateTime, Utc};
+use sqlx::PgExecutor;
 
 use crate::database::Pool;
 
@@ -18,6 +19,21 @@ pub struct Deleted {
     pub rejected_records: u64,
 }
 
+/// What time it is by whichever clock is behind, this or the database's: what is deleted by one that is
+/// ahead is gone.
+///
+/// # Errors
+/// The database fails.
+pub async fn cautious_now(
+    executor: impl PgExecutor<'_>,
+    now: DateTime<Utc>,
+) -> Result<DateTime<Utc>, LoadError> {
+    Ok(sqlx::query_scalar("select least($1, clock_timestamp())")
+        .bind(now)
+        .fetch_one(executor)
+        .await?)
+}
+
 /// Deletes one batch of the account's interactions that started before `kept_from`, and of rejected
 /// records whose window ended before it. Nothing is left of the old once nothing was deleted.
 ///
@@ -28,26 +44,27 @@ pub async fn delete_some(
     account_id: &str,
     kept_from: DateTime<Utc>,
 ) -> Result<Deleted, LoadError> {
-    let mut transaction = pool.begin().await?;
-    turn::take(&mut transaction, account_id).await?;
-    let interactions = sqlx::query(include_str!("delete_old.sql"))
+    pool.transact(async |transaction| {
+        turn::take(transaction, account_id).await?;
+        let interactions = sqlx::query(include_str!("delete_old.sql"))
+            .bind(account_id)
+            .bind(kept_from)
+            .bind(BATCH)
+            .execute(&mut *transaction)
+            .await?;
+        let rejected = sqlx::query(
+            "delete from smartassist_sync.rejected_records where id in (select id \
+         from smartassist_sync.rejected_records where account_id = $1 and upper(range) <= $2 limit $3)",
+        )
         .bind(account_id)
         .bind(kept_from)
         .bind(BATCH)
         .execute(&mut *transaction)
         .await?;
-    let rejected = sqlx::query(
-        "delete from smartassist_sync.rejected_records where id in (select id \
-         from smartassist_sync.rejected_records where account_id = $1 and upper(range) <= $2 limit $3)",
-    )
-    .bind(account_id)
-    .bind(kept_from)
-    .bind(BATCH)
-    .execute(&mut *transaction)
-    .await?;
-    transaction.commit().await?;
-    Ok(Deleted {
-        interactions: interactions.rows_affected(),
-        rejected_records: rejected.rows_affected(),
+        Ok(Deleted {
+            interactions: interactions.rows_affected(),
+            rejected_records: rejected.rows_affected(),
+        })
     })
+    .await
 }

@@ -104,7 +104,7 @@ pub struct OpenRun {
 /// # Errors
 /// [`LoadError::LeaseLost`] where the lease has passed to another; or the database fails.
 pub async fn open(pool: &Pool, run: &NewRun<'_>) -> Result<OpenRun, LoadError> {
-    let mut transaction = pool.begin().await?;
+    pool.transact(async |transaction| {
     run.lease.prove(&mut *transaction).await?;
     let prepared = accounts::prepare(&mut *transaction, run).await?;
     sqlx::query(
@@ -133,12 +133,13 @@ pub async fn open(pool: &Pool, run: &NewRun<'_>) -> Result<OpenRun, LoadError> {
     .bind(run.read_since)
     .fetch_one(&mut *transaction)
     .await?;
-    transaction.commit().await?;
     Ok(OpenRun {
         id,
         watermark: prepared.watermark,
         coverage_began_anew: prepared.coverage_began_anew,
     })
+    })
+    .await
 }
 
 /// How a run ended, for the books.

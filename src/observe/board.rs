@@ -160,25 +160,28 @@ pub async fn gather(
     now: DateTime<Utc>,
     scope: Scope<'_>,
 ) -> Result<Board, LoadError> {
-    let mut transaction = pool.begin().await?;
-    let mut accounts = status::accounts(&mut *transaction).await?;
-    if let Scope::One(name) = scope {
-        accounts.retain(|account| account.name == name);
-    }
-    let is_whole = match scope {
-        Scope::Sums => false,
-        Scope::Few(most) => accounts.len() <= most,
-        Scope::One(_) | Scope::Whole => true,
-    };
-    let mut details = Vec::new();
-    if is_whole {
-        let ids: Vec<&str> = accounts
-            .iter()
-            .map(|account| account.account_id.as_str())
-            .collect();
-        details = status::details(&mut *transaction, &ids).await?;
-    }
-    transaction.commit().await?;
+    let (accounts, mut details) = pool
+        .transact(async |transaction| {
+            let mut accounts = status::accounts(&mut *transaction).await?;
+            if let Scope::One(name) = scope {
+                accounts.retain(|account| account.name == name);
+            }
+            let is_whole = match scope {
+                Scope::Sums => false,
+                Scope::Few(most) => accounts.len() <= most,
+                Scope::One(_) | Scope::Whole => true,
+            };
+            let mut details = Vec::new();
+            if is_whole {
+                let ids: Vec<&str> = accounts
+                    .iter()
+                    .map(|account| account.account_id.as_str())
+                    .collect();
+                details = status::details(&mut *transaction, &ids).await?;
+            }
+            Ok::<_, LoadError>((accounts, details))
+        })
+        .await?;
     let boards = accounts.into_iter().map(|account| {
         let details = details
             .iter()

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
-use sqlx::PgConnection;
+use sqlx::{Connection, PgConnection};
 
 use crate::database::Pool;
 use crate::load::LoadError;
@@ -18,21 +18,29 @@ use crate::transform::privacy::{Key, Wanted};
 /// Customers were erased with another key before, which no longer would be recognized; or the
 /// database fails. Nothing is deleted then.
 pub async fn erase(pool: &Pool, wanted: &Wanted, key: &Key, dry_run: bool) -> Result<Erased, LoadError> {
-    let mut transaction = pool.begin_patiently().await?;
-    erase::begin(&mut transaction).await?;
-    let limits = StoreLimits {
-        key_id: Some(key.id()),
-        kept_from: None,
-    };
-    check_key(&mut *transaction, &limits).await?;
-    let mut erased = erase_sessions(&mut transaction, wanted).await?;
-    erased.rejected_records = erase_rejected(&mut transaction, wanted).await?;
-    erase::record(&mut transaction, &wanted.identifier, key.id(), &erased).await?;
-    if dry_run {
-        transaction.rollback().await?;
-    } else {
-        transaction.commit().await?;
-    }
+    pool.transact_patiently(async |transaction| {
+        erase::begin(transaction).await?;
+        let limits = StoreLimits {
+            key_id: Some(key.id()),
+            kept_from: None,
+        };
+        check_key(&mut *transaction, &limits).await?;
+        if dry_run {
+            let mut trial = transaction.begin().await?;
+            let erased = erase_found(&mut trial, wanted).await?;
+            trial.rollback().await?;
+            return Ok(erased);
+        }
+        let erased = erase_found(transaction, wanted).await?;
+        erase::record(transaction, &wanted.identifier, key.id(), &erased).await?;
+        Ok(erased)
+    })
+    .await
+}
+
+async fn erase_found(connection: &mut PgConnection, wanted: &Wanted) -> Result<Erased, LoadError> {
+    let mut erased = erase_sessions(connection, wanted).await?;
+    erased.rejected_records = erase_rejected(connection, wanted).await?;
     Ok(erased)
 }
 

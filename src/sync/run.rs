@@ -10,7 +10,7 @@ use tracing::{Instrument, debug, error_span, warn};
 
 use crate::clock::Clock;
 use crate::config::RequestLimits;
-use crate::database::{Pool, silence};
+use crate::database::Pool;
 use crate::extract::ApiClient;
 use crate::failpoint;
 use crate::load::accounts;
@@ -35,9 +35,6 @@ use super::report::{Problem, Progress, RunReport};
 use super::time_zone::TimeZoneCheck;
 use super::traits::{ApiTraits, SharedTraits};
 use super::work::Task;
-
-/// A window's transaction may take as long as so many statements that are nearly too slow.
-const STATEMENTS_OF_A_WINDOW: u32 = 2;
 
 /// How far back an account is loaded where nobody says.
 pub(super) const DEFAULT_START: TimeDelta = TimeDelta::days(30);
@@ -154,7 +151,7 @@ impl AccountWorker {
         self.traits.get()
     }
 
-    /// From when on interactions are kept; `None`: however old they are.
+    /// From when on interactions are kept, `None`: however old they are.
     pub(super) fn kept_from(&self) -> Option<DateTime<Utc>> {
         kept_from(self.clock.now(), self.settings.retention?)
     }
@@ -315,7 +312,8 @@ impl AccountWorker {
             range,
             read_since,
         };
-        let run = runs::open(&self.pool, &new).await?;
+        let opening = || runs::open(&self.pool, &new);
+        let run = conflict::retry(&self.api.account().name, opening).await?;
         if run.coverage_began_anew {
             warn!("the account's filters have changed: coverage begins anew, everything is read again");
         }
@@ -373,7 +371,8 @@ impl AccountWorker {
             api_clock_ahead: self.api.clock_skew(),
             time_zone_disagreement_minutes: self.time_zone.verdict().minutes(),
         };
-        if let Err(error) = runs::finish(&self.pool, &finished).await {
+        let finishing = || runs::finish(&self.pool, &finished);
+        if let Err(error) = conflict::retry(&self.api.account().name, finishing).await {
             warn!(error = %chain(&error), "could not close the run's books, the next run does");
         }
     }
@@ -385,16 +384,11 @@ impl AccountWorker {
     /// As [`commit_window`].
     pub(super) async fn commit(&self, commit: &WindowCommit<'_>) -> Result<Committed, LoadError> {
         let _turn = self.commits.lock().await;
-        let patience = self.pool.patience() * STATEMENTS_OF_A_WINDOW;
-        let committing = conflict::retry(&self.api.account().name, || commit_window(&self.pool, commit));
-        match tokio::time::timeout(patience, committing).await {
-            Ok(committed) => committed.inspect(|_| {
-                // What is read again, or is not whole, brings the account no further.
-                if commit.status == Status::Drained && matches!(commit.purpose, Purpose::New | Purpose::Gap) {
-                    self.liveness.progress();
-                }
-            }),
-            Err(_) => Err(silence().into()),
+        let committed =
+            conflict::retry(&self.api.account().name, || commit_window(&self.pool, commit)).await?;
+        // What is read again, or is not whole, brings the account no further.
+        if commit.status == Status::Drained && matches!(commit.purpose, Purpose::New | Purpose::Gap) {
+            self.liveness.progress();
         }
     }
 }
@@ -421,3 +415,4 @@ mod tests {
         assert_eq!(minutes(limits(1, 0)), 45);
     }
 }
+        Ok(committed)

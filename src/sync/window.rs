@@ -8,6 +8,7 @@ use tracing::{error, info, warn};
 
 use crate::extract::{Action, ApiClient, ApiError, Narrowing, Priority, Tally};
 use crate::failpoint;
+use crate::load::conflict;
 use crate::load::gaps;
 use crate::load::leases::Lease;
 use crate::load::{
@@ -232,7 +233,8 @@ impl Books<'_> {
             started_at: fetch.started_at,
             error,
         };
-        record_failed(&self.worker.pool, &failed).await?;
+        let recording = || record_failed(&self.worker.pool, &failed);
+        conflict::retry(&self.worker.api.account().name, recording).await?;
         Ok(counters)
     }
 

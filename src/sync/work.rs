@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
+use crate::load::conflict;
 use crate::load::gaps::{self, Gap};
 use crate::load::runs::OpenRun;
 use crate::load::wanted::{self, Wanted};
@@ -168,7 +169,8 @@ impl AccountWorker {
         if progress.counters.records == 0 || serde_json::to_value(known).is_ok_and(|known| known == json) {
             return Ok(());
         }
-        accounts::remember_traits(&self.pool, &task.held.lease, &json).await
+        let remembering = || accounts::remember_traits(&self.pool, &task.held.lease, &json);
+        conflict::retry(&self.api.account().name, remembering).await
     }
 
     /// Says what nobody may miss: gaps that are open, and time stamps that contradict each other.
