@@ -1,21 +1,16 @@
 -- What of an account's books cannot be true, in words; NULL where they may be. $2: also the ledger is asked, which takes a moment.
 select
     case
-        when upper(coverage) > clock_timestamp() + interval '2 hours'
+        when start_from > clock_timestamp() + smartassist_sync.clock_tolerance()
+            then format('interactions are wanted from %s on, which is in the future', start_from at time zone 'UTC')
+        when upper(coverage) > clock_timestamp() + smartassist_sync.clock_tolerance()
             then format('coverage reaches to %s, which is in the future', upper(coverage) at time zone 'UTC')
         when watermark > smartassist_sync.watermark_of(coverage, start_from)
             then format(
                 'the watermark is %s, but nothing is covered beyond %s',
                 watermark at time zone 'UTC', smartassist_sync.watermark_of(coverage, start_from) at time zone 'UTC'
             )
-        when $2 and not coverage <@ coalesce(
-            (
-                select range_agg(fetched.range)
-                from smartassist_sync.windows as fetched
-                where fetched.account_id = $1 and fetched.status = 'drained'
-            ),
-            '{}'
-        )
+        when $2 and not coverage <@ smartassist_sync.drained(account_id)
             then 'coverage holds stretches that no window of the ledger has drained'
     end
 from smartassist_sync.accounts

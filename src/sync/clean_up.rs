@@ -59,6 +59,7 @@ impl AccountWorker {
         pulse: &Pulse,
         deleted: &mut Deleted,
     ) -> Result<(), LoadError> {
+        self.reckon_retention().await?;
         let Some(kept_from) = self.kept_from() else {
             return Ok(());
         };

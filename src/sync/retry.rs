@@ -37,6 +37,7 @@ impl AccountWorker {
     /// # Errors
     /// The database fails. What was stored until then stays.
     pub async fn retry_rejected(&self, stop: &CancellationToken) -> Result<RetryReport, LoadError> {
+        self.reckon_retention().await?;
         let account_id = &self.api.account().account_id;
         let mut report = RetryReport::default();
         let mut after = 0;

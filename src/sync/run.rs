@@ -1,6 +1,6 @@
 //! One run for one account: take the lease, open the books, drive the plan, close the books.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
@@ -17,6 +17,7 @@ use crate::load::accounts;
 use crate::load::conflict;
 use crate::load::leases;
 use crate::load::left_out::{self, StoreLimits};
+use crate::load::retention;
 use crate::load::runs::{self, Finished, Kind, NewRun, OpenRun, Outcome};
 use crate::load::{Committed, LoadError, Purpose, Status, WindowCommit, commit_window};
 use crate::observe::{self, chain};
@@ -35,6 +36,9 @@ use super::report::{Problem, Progress, RunReport};
 use super::time_zone::TimeZoneCheck;
 use super::traits::{ApiTraits, SharedTraits};
 use super::work::Task;
+
+/// How often the books are compared with the ledger, which takes a moment.
+const CHECK_LEDGER: TimeDelta = TimeDelta::hours(1);
 
 /// How far back an account is loaded where nobody says.
 pub(super) const DEFAULT_START: TimeDelta = TimeDelta::days(30);
@@ -75,6 +79,8 @@ pub struct AccountWorker {
     pub(super) spent_learned_at: AsyncMutex<Option<Instant>>,
     /// `None` until it was learned from the ledger.
     pub(super) density: Mutex<Option<Density>>,
+    kept_from: Mutex<Option<DateTime<Utc>>>,
+    ledger_checked_at: AsyncMutex<Option<DateTime<Utc>>>,
 }
 
 /// How a worker works.
@@ -137,6 +143,8 @@ impl AccountWorker {
             commits: AsyncMutex::default(),
             spent_learned_at: AsyncMutex::default(),
             density: Mutex::default(),
+            kept_from: Mutex::default(),
+            ledger_checked_at: AsyncMutex::default(),
         }
     }
 
@@ -151,9 +159,31 @@ impl AccountWorker {
         self.traits.get()
     }
 
-    /// From when on interactions are kept, `None`: however old they are.
+    /// From when on interactions are kept, as it was reckoned last; `None`: however old they are.
     pub(super) fn kept_from(&self) -> Option<DateTime<Utc>> {
-        kept_from(self.clock.now(), self.settings.retention?)
+        *self.kept_from.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reckons anew from when on interactions are kept: all that works does so at its beginning.
+    pub(super) async fn reckon_retention(&self) -> Result<(), LoadError> {
+        if let Some(retention) = self.settings.retention {
+            let now = self.clock.now().min(self.api.now());
+            let now = retention::cautious_now(&self.pool, now).await?;
+            *self.kept_from.lock().unwrap_or_else(PoisonError::into_inner) = kept_from(now, retention);
+        }
+        Ok(())
+    }
+
+    /// Fails where the account's books cannot be true. Every hour the ledger is asked, too.
+    async fn check_books(&self, account_id: &str) -> Result<(), LoadError> {
+        let now = self.clock.now();
+        let mut checked = self.ledger_checked_at.lock().await;
+        let thoroughly = checked.is_none_or(|at| (now - at).abs() >= CHECK_LEDGER);
+        accounts::check(&self.pool, account_id, thoroughly).await?;
+        if thoroughly {
+            *checked = Some(now);
+        }
+        Ok(())
     }
 
     /// Up to when windows are read: what neither clock, ours or the API's, has passed for as long as
@@ -295,8 +325,9 @@ impl AccountWorker {
         stop: &CancellationToken,
         pulse: &Arc<Pulse>,
     ) -> Result<RunReport, LoadError> {
+        self.reckon_retention().await?;
         left_out::check_key(&self.pool, &self.limits_of_storing()).await?;
-        accounts::check(&self.pool, &held.lease.account_id, !self.knows_density()).await?;
+        self.check_books(&held.lease.account_id).await?;
         self.learn_what_others_spent().await?;
         let at = self.clock.now();
         let until = self.head();
@@ -390,6 +421,7 @@ impl AccountWorker {
         if commit.status == Status::Drained && matches!(commit.purpose, Purpose::New | Purpose::Gap) {
             self.liveness.progress();
         }
+        Ok(committed)
     }
 }
 
@@ -415,4 +447,3 @@ mod tests {
         assert_eq!(minutes(limits(1, 0)), 45);
     }
 }
-        Ok(committed)

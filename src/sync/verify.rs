@@ -187,6 +187,7 @@ impl AccountWorker {
         verification: &mut Verification,
         stop: &CancellationToken,
     ) -> Result<RunReport, LoadError> {
+        self.reckon_retention().await?;
         left_out::check_key(&self.pool, &self.limits_of_storing()).await?;
         self.learn_what_others_spent().await?;
         self.learn_from_books(&held.lease.account_id).await?;

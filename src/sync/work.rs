@@ -117,7 +117,7 @@ impl AccountWorker {
     }
 
     /// Whether the books were read before, by this process.
-    pub(super) fn knows_density(&self) -> bool {
+    fn knows_density(&self) -> bool {
         self.density
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

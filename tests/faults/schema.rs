@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use smartassist_etl::config::SessionConfig;
 use smartassist_etl::database::{MigrationError, Pool, migrate};
 use smartassist_etl::load::LoadError;
 use smartassist_etl::load::runs::Outcome;
+use smartassist_etl::sync::Job;
 use sqlx::Connection;
+use tokio_util::sync::CancellationToken;
 
 use super::postgres::{session, start};
 use super::watch;
@@ -66,6 +69,10 @@ async fn books_that_cannot_be_true_are_refused_and_can_be_mended() {
             "coverage = coverage + '{[2024-01-01Z,2024-02-01Z)}'",
             "no window of the ledger",
         ),
+        (
+            "start_from = '2998-01-01Z', watermark = '2998-01-01Z'",
+            "wanted from",
+        ),
     ];
     for (edit, said) in wrong {
         database
@@ -91,4 +98,26 @@ async fn books_that_cannot_be_true_are_refused_and_can_be_mended() {
         assert_eq!(setup.sync(&database).await.outcome, Outcome::Succeeded, "{edit}");
     }
     watch::same_as_a_fresh_load(&setup, &database).await;
+}
+
+#[tokio::test]
+async fn books_are_compared_with_the_ledger_again_by_a_worker_that_lives_long() {
+    let (database, setup) = start().await;
+    let worker = setup.worker(&database.pool);
+    let (job, stop) = (Job::Poll, CancellationToken::new());
+    assert_eq!(worker.run(&job, &stop).await.outcome, Outcome::Succeeded);
+    database
+        .execute("update smartassist_sync.accounts set coverage = coverage + '{[2024-01-01Z,2024-02-01Z)}'")
+        .await;
+    setup.pass(TimeDelta::minutes(5));
+    assert_eq!(
+        worker.run(&job, &stop).await.outcome,
+        Outcome::Succeeded,
+        "too soon"
+    );
+    setup.pass(TimeDelta::hours(1));
+    let refused = worker.run(&job, &stop).await;
+    assert_eq!(refused.outcome, Outcome::Failed);
+    let error = refused.problem.unwrap().error;
+    assert!(error.contains("no window of the ledger"), "{error}");
 }

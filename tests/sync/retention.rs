@@ -8,7 +8,7 @@ use smartassist_etl::window::Window;
 use smartassist_simulator::{Basis, Behaviour, Seed};
 use tokio_util::sync::CancellationToken;
 
-use crate::support::{Setup, TestDatabase, instant};
+use crate::support::{Setup, TestDatabase, instant, real_now};
 
 /// 3,000 interactions from the first of January to the 15th, of sessions of up to an hour.
 async fn setup() -> Setup {
@@ -165,4 +165,25 @@ async fn rejected_records_of_old_windows_go_as_well() {
         database.text(rejected).await,
         r#"{"sessionStartTime":"2026-01-14"}"#
     );
+}
+
+#[tokio::test]
+async fn a_clock_that_is_a_month_ahead_deletes_nothing_that_is_to_be_kept_and_moves_no_start() {
+    let mut setup = Setup::live().await;
+    setup.seed_days(5, 2, 0, 200);
+    let database = TestDatabase::migrated().await;
+    let worker = worker(&setup, &database);
+    assert_eq!(run(&worker, Job::Poll).await.outcome, Outcome::Succeeded);
+    let loaded = database.counts().await;
+    assert!(loaded[0] > 0);
+    // Nobody says from when on: it stays what it is.
+    setup.set("start_from", "");
+    setup.clock.set(real_now() + TimeDelta::days(30));
+    let ahead = self::worker(&setup, &database);
+    ahead.clean_up(&CancellationToken::new(), &Pulse::default()).await;
+    assert_eq!(database.counts().await, loaded);
+    assert_eq!(run(&ahead, Job::Poll).await.outcome, Outcome::Succeeded);
+    assert_eq!(database.counts().await, loaded);
+    let moved = "select count(*) from smartassist_sync.accounts where start_from > now()";
+    assert_eq!(database.number(moved).await, 0);
 }
