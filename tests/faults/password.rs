@@ -3,7 +3,9 @@
 
 use std::collections::HashMap;
 use std::path::Path;
+use std::time::Duration;
 
+use serde_json::Value;
 use smartassist_etl::config::Config;
 use smartassist_etl::database::{self as product, Database};
 use tempfile::NamedTempFile;
@@ -74,6 +76,13 @@ async fn loading_account() -> Setup {
     setup
 }
 
+/// Waits for an event, and not for ever: a daemon that polls on and on always has another line.
+async fn event(daemon: &mut Program, message: &str) -> Value {
+    tokio::time::timeout(Duration::from_secs(60), daemon.event(message))
+        .await
+        .unwrap_or_else(|_| panic!("no event {message:?}"))
+}
+
 async fn polls_again(daemon: &mut Program) {
     while daemon.finished("poll").await["outcome"] != "succeeded" {}
 }
@@ -104,7 +113,7 @@ async fn a_password_that_is_replaced_in_its_file_is_picked_up_without_a_restart(
     assert!(remedy.contains("database.password_file"), "{remedy}");
 
     std::fs::write(password.path(), format!("{SECOND}\n")).unwrap();
-    daemon.event(REPLACED).await;
+    event(&mut daemon, REPLACED).await;
     polls_again(&mut daemon).await;
     let log = daemon.all_lines().join("\n");
     assert!(!log.contains(FIRST) && !log.contains(SECOND), "{log}");
