@@ -1,6 +1,9 @@
 -- What operators ask of a run: how far it is, what stood in its way, what to do about it. In the books, so that every replica, `status` and the
 -- page tell the same of it, whichever process works.
 
+-- A worker of an earlier version holds sessions when it comes to the ledger; in this order nobody waits for the other.
+lock table smartassist.sessions in share row exclusive mode;
+
 alter table smartassist_sync.runs
     add column requests_left bigint,
     add column progress_at timestamptz,

@@ -41,6 +41,9 @@ begin
             having sum(change) <> 0
             order by 1, 2
             on conflict (account_id, day) do update set interactions = counted.interactions + excluded.interactions;
+            delete from smartassist_sync.interactions_by_day as counted
+            using (select distinct account_id, (session_started_at at time zone 'UTC')::date as day from removed) as emptied
+            where counted.account_id = emptied.account_id and counted.day = emptied.day and counted.interactions = 0;
         when 'DELETE' then
             insert into smartassist_sync.interactions_by_day as counted (account_id, day, interactions)
             select account_id, (session_started_at at time zone 'UTC')::date, -count(*)

@@ -129,6 +129,7 @@ async fn serve(config: &Config, pool: Pool) -> Result<SocketAddr> {
         expected: Expectation::of(config, clock.now()),
         gauges: Gauges::new(pool, workers, Arc::clone(&clock)),
         clock,
+        turn: tokio::sync::Mutex::default(),
     });
     let listener = http::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
     let address = listener.local_addr()?;

@@ -133,6 +133,7 @@ async fn work(
         expected: Expectation::of(config, clock.now()),
         gauges: Gauges::new(database.pool.clone(), workers, Arc::clone(&clock)),
         clock,
+        turn: tokio::sync::Mutex::default(),
     });
     let mut scheduler = schedule::ring(chimes).await.map_err(CommandError::other)?;
     let ended = tokio::select! {

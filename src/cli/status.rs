@@ -7,6 +7,7 @@ use crate::config::Config;
 use crate::database::Database;
 use crate::load::LoadError;
 use crate::observe::board::{self, AccountBoard, Board, Known, Scope, Work};
+use crate::observe::calendar::CellState;
 use crate::observe::concern::{Expectation, Level, Standing};
 use crate::observe::{grouped, plural, second, span};
 
@@ -14,6 +15,9 @@ use super::exit::CommandError;
 use super::layout::hanging;
 use super::output::print;
 use super::paint::Paint;
+
+/// Days of coverage that are shown.
+const DAYS: usize = 30;
 
 /// Where the value of a fact begins.
 const VALUE_AT: usize = 21;
@@ -27,9 +31,15 @@ pub(super) async fn status(config: &Config, as_json: bool) -> Result<(), Command
     }
     let database = Database::open(config).await?;
     let now = SystemClock.now();
-    let scope = if as_json { Scope::Whole } else { Scope::Sums };
     let known = Known::of_config(config);
-    let gathered = board::gather(&database.pool, &known, Expectation::of(config, now), now, scope).await;
+    let gathered = board::gather(
+        &database.pool,
+        &known,
+        Expectation::of(config, now),
+        now,
+        Scope::Whole,
+    )
+    .await;
     database.close().await;
     let board = gathered.map_err(|error| {
         if is_empty_database(&error) {
@@ -53,7 +63,7 @@ fn is_empty_database(error: &LoadError) -> bool {
 
 /// The accounts one below the other, or what to do where there are none.
 fn lay_out(board: &Board, paint: Paint) -> String {
-    if board.accounts.is_empty() {
+    if board.accounts.is_empty() && board.not_begun.is_empty() {
         return "No account has been loaded yet. Run `smartassist-etl sync`.\n".to_owned();
     }
     let accounts = board.accounts.iter().map(|account| {
@@ -62,7 +72,13 @@ fn lay_out(board: &Board, paint: Paint) -> String {
             .map(|(name, value)| format!("  {name:<18} {}\n", hanging(&value, VALUE_AT)));
         heading(account, paint) + &facts.collect::<String>()
     });
-    accounts.collect::<Vec<_>>().join("\n")
+    let not_begun = board.not_begun.iter().map(|name| {
+        format!(
+            "{}: nothing loaded yet, its first run has not begun\n",
+            paint.heading(name)
+        )
+    });
+    accounts.chain(not_begun).collect::<Vec<_>>().join("\n")
 }
 
 /// How it stands, what is wrong, and what to do about that.
@@ -125,12 +141,39 @@ fn facts(account: &AccountBoard, now: DateTime<Utc>) -> Vec<(&'static str, Strin
         ),
         ("last run", last_run(account)),
     ]);
+    facts.extend(details(account));
     if let Some(error) = &status.last_run_error {
         facts.push(("last error", error.clone()));
     }
     let worker = status.lease_holder.as_deref().unwrap_or("none");
     facts.push(("worker now", worker.to_owned()));
     facts
+}
+
+/// Coverage of the last month, a sign a day, and what was set aside by reason.
+fn details(account: &AccountBoard) -> Vec<(&'static str, String)> {
+    let (Some(details), Some(cells)) = (&account.details, &account.calendar) else {
+        return Vec::new();
+    };
+    let newest = &cells[cells.len().saturating_sub(DAYS)..];
+    let signs: String = newest.iter().map(|cell| sign(cell.state)).collect();
+    let legend = "# drained, + partial, ! gap, ? not read yet, . not wanted";
+    let mut facts = vec![("last 30 days", format!("{signs}  ({legend})"))];
+    facts.extend(details.rejected.iter().map(|waiting| {
+        let records = plural(waiting.records, "record", "records");
+        ("rejected because", format!("{}: {records}", waiting.reason))
+    }));
+    facts
+}
+
+fn sign(state: CellState) -> char {
+    match state {
+        CellState::Drained => '#',
+        CellState::Partial => '+',
+        CellState::Gap => '!',
+        CellState::Unread => '?',
+        CellState::NotWanted => '.',
+    }
 }
 
 fn none_or(number: i64, one: &str, many: &str) -> String {

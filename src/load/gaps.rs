@@ -8,8 +8,8 @@ use crate::window::Window;
 use super::LoadError;
 
 /// What an operator can do about one.
-pub const REMEDY: &str =
-    "narrow the account with channels, queues or direction, or ask the vendor for these seconds' records";
+pub const REMEDY: &str = "ask the vendor for these seconds' records; where some channels, queues or directions are not wanted, leave them out of \
+     the account, which reads everything again";
 
 /// Said of a run that did all it could while gaps stayed open.
 pub fn remain(gaps: usize) -> String {

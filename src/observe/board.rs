@@ -23,6 +23,8 @@ pub struct Board {
     pub at: DateTime<Utc>,
     /// The version of the program that shows it.
     pub version: &'static str,
+    /// Names of configured accounts whose first run has not begun.
+    pub not_begun: Vec<String>,
     /// The accounts, by name.
     pub accounts: Vec<AccountBoard>,
 }
@@ -80,6 +82,8 @@ pub struct BudgetLine {
 /// What is known of a configured account beside the books.
 #[derive(Debug, Clone)]
 pub struct Known {
+    /// The API's account id.
+    pub account_id: String,
     /// Its name.
     pub name: String,
     /// Its request limits.
@@ -94,6 +98,7 @@ impl Known {
     /// The configured accounts, for a process that does not work on them.
     pub fn of_config(config: &Config) -> Vec<Self> {
         let known = |account: &crate::config::AccountConfig| Self {
+            account_id: account.account_id.clone(),
             name: account.name.clone(),
             limits: account.limits,
             spent: Vec::new(),
@@ -107,6 +112,7 @@ impl Known {
         let account = worker.api.account();
         let idle_for = worker.liveness.idle_for();
         Self {
+            account_id: account.account_id.clone(),
             name: account.name.clone(),
             limits: worker.api.limits(),
             spent: worker.api.budget_uses(),
@@ -139,8 +145,6 @@ impl Expectation {
 /// Of which accounts details are read.
 #[derive(Debug, Clone, Copy)]
 pub enum Scope<'a> {
-    /// Of none.
-    Sums,
     /// Of all, where they are not more than so many.
     Few(usize),
     /// Of this one, which is shown alone.
@@ -163,11 +167,13 @@ pub async fn gather(
     let (accounts, mut details) = pool
         .transact(async |transaction| {
             let mut accounts = status::accounts(&mut *transaction).await?;
+            // What was taken out of the configuration is nobody's concern any more. A command that is
+            // told of no account shows all.
+            accounts.retain(|account| known.is_empty() || is_configured(known, account));
             if let Scope::One(name) = scope {
                 accounts.retain(|account| account.name == name);
             }
             let is_whole = match scope {
-                Scope::Sums => false,
                 Scope::Few(most) => accounts.len() <= most,
                 Scope::One(_) | Scope::Whole => true,
             };
@@ -187,20 +193,36 @@ pub async fn gather(
             .iter()
             .position(|of| of.account_id == account.account_id)
             .map(|place| details.swap_remove(place));
-        let known = known.iter().find(|known| known.name == account.name);
+        let known = known.iter().find(|known| known.account_id == account.account_id);
         AccountBoard::new(account, details, known, expected, now)
     });
+    let accounts: Vec<AccountBoard> = boards.collect();
+    let has_begun = |known: &&Known| {
+        let mut of_books = accounts.iter().map(|account| &account.status.account_id);
+        of_books.any(|account_id| *account_id == known.account_id)
+    };
+    let not_begun = known.iter().filter(|known| !has_begun(known));
     Ok(Board {
         at: now,
         version: env!("CARGO_PKG_VERSION"),
-        accounts: boards.collect(),
+        not_begun: match scope {
+            Scope::One(_) => Vec::new(),
+            _ => not_begun.map(|known| known.name.clone()).collect(),
+        },
+        accounts,
     })
+}
+
+fn is_configured(known: &[Known], account: &AccountStatus) -> bool {
+    known.iter().any(|known| known.account_id == account.account_id)
 }
 
 impl Board {
     /// The worst standing of all accounts.
     pub fn worst(&self) -> Option<Standing> {
-        self.accounts.iter().map(|account| account.standing).max()
+        let waits = (!self.not_begun.is_empty()).then_some(Standing::CatchingUp);
+        let accounts = self.accounts.iter().map(|account| account.standing);
+        accounts.chain(waits).max()
     }
 }
 

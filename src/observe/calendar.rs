@@ -9,6 +9,9 @@ use crate::window::Window;
 /// Coverage that ends less than this behind now is a daemon at work, not a hole.
 const HEAD: TimeDelta = TimeDelta::hours(1);
 
+/// Ten years. A record may claim to have begun in the year 1.
+const DAYS: u64 = 3_653;
+
 /// What is loaded of a cell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -103,6 +106,7 @@ impl Loaded<'_> {
                 .map(|stretch| stretch.start.date_naive()),
         ];
         let first = first.into_iter().flatten().min().unwrap_or_default();
+        let first = first.max(self.now.date_naive() - Days::new(DAYS));
         let days = first
             .iter_days()
             .take_while(|date| *date <= self.now.date_naive());

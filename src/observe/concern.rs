@@ -13,6 +13,10 @@ use super::text::{grouped, plural, second, span};
 const NOTABLE_SKEW: TimeDelta = TimeDelta::seconds(60);
 const LARGE_SKEW: TimeDelta = TimeDelta::minutes(5);
 
+/// So many requests that were turned away in an hour, and one in so many, are worth a word.
+const FEW_REFUSALS: i64 = 3;
+const REFUSAL_IN: i64 = 20;
+
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -92,13 +96,14 @@ pub fn concerns(
     now: DateTime<Utc>,
 ) -> Vec<Concern> {
     let failure = failure(account, inside);
-    let stall = stall(account, inside, expected, now);
-    let is_explained = failure.is_some() || stall.is_some() || account.gaps > 0;
+    let stall = stall(account, inside, expected);
+    let is_explained = failure.is_some() || stall.is_some();
     let mut concerns: Vec<Concern> = [
         failure,
+        failed_refresh(account),
         stall,
         gap(account),
-        late(account, expected).filter(|_| !is_explained),
+        late(account, expected, now).filter(|_| !is_explained),
         holes(account),
         time_zone(account),
         skew(account, inside),
@@ -123,13 +128,14 @@ pub fn standing(account: &AccountStatus, concerns: &[Concern], expected: Expecta
     }
 }
 
-/// The runs that go on now. One whose worker has no lease any more has died.
+/// The runs that go on now. One whose worker has no lease any more has died; a replay has none, and
+/// shows how far it is where it was begun.
 pub fn work(account: &AccountStatus) -> impl Iterator<Item = &RunStatus> {
     let is_alive = account.lease_holder.is_some();
     account
         .runs
         .iter()
-        .filter(move |run| is_alive && run.is_running())
+        .filter(move |run| is_alive && run.is_running() && run.kind != "replay")
 }
 
 fn concern(level: Level, what: String, remedy: impl Into<String>) -> Option<Concern> {
@@ -140,20 +146,29 @@ fn concern(level: Level, what: String, remedy: impl Into<String>) -> Option<Conc
     })
 }
 
-/// The newest poll or refresh that has ended did not go well. Gaps have words of their own.
+/// The newest poll that came to an end did not go well. Gaps have words of their own.
 fn failure(account: &AccountStatus, inside: Option<&Inside>) -> Option<Concern> {
     if let Some(Problem { error, remedy }) = inside.and_then(|inside| inside.problem.as_ref()) {
         return words_of_failure("poll", error, remedy);
     }
-    let ended = account
-        .runs
-        .iter()
-        .find(|run| matches!(run.kind.as_str(), "poll" | "sync" | "refresh") && !run.is_running())?;
-    if ended.status != "failed" {
+    newest_failed(account, &["poll", "sync"])
+}
+
+/// The newest refresh that came to an end did not go well: what changes is not read again.
+fn failed_refresh(account: &AccountStatus) -> Option<Concern> {
+    newest_failed(account, &["refresh"])
+}
+
+/// One that was interrupted tells nothing.
+fn newest_failed(account: &AccountStatus, kinds: &[&str]) -> Option<Concern> {
+    let has_ended = |run: &&RunStatus| matches!(run.status.as_str(), "succeeded" | "failed");
+    let mut ended = account.runs.iter().filter(has_ended);
+    let newest = ended.find(|run| kinds.contains(&run.kind.as_str()))?;
+    if newest.status != "failed" {
         return None;
     }
-    let error = ended.error.as_deref().unwrap_or("the log says why");
-    words_of_failure(&ended.kind, error, ended.remedy.as_deref().unwrap_or_default())
+    let error = newest.error.as_deref().unwrap_or("the log says why");
+    words_of_failure(&newest.kind, error, newest.remedy.as_deref().unwrap_or_default())
 }
 
 fn words_of_failure(kind: &str, error: &str, remedy: &str) -> Option<Concern> {
@@ -164,14 +179,13 @@ fn words_of_failure(kind: &str, error: &str, remedy: &str) -> Option<Concern> {
     concern(Level::Failed, format!("the last {kind} failed: {error}"), remedy)
 }
 
-fn stall(
-    account: &AccountStatus,
-    inside: Option<&Inside>,
-    expected: Expectation,
-    now: DateTime<Utc>,
-) -> Option<Concern> {
+/// Whoever works knows best. Others go by the run that has last finished a window.
+fn stall(account: &AccountStatus, inside: Option<&Inside>, expected: Expectation) -> Option<Concern> {
     const REMEDY: &str = "read the log from then on; a run that hangs is ended and begun anew by itself, `doctor` tests what it needs";
-    if let Some(inside) = inside.filter(|inside| inside.has_stalled) {
+    if let Some(inside) = inside.filter(|inside| !inside.idle_for.is_zero()) {
+        if !inside.has_stalled {
+            return None;
+        }
         let since = span(inside.idle_for.num_seconds());
         return concern(
             Level::Failed,
@@ -179,13 +193,14 @@ fn stall(
             REMEDY,
         );
     }
-    let hanging = work(account)
-        .map(|run| now - run.progress_at.unwrap_or(run.started_at))
-        .max()?;
-    if hanging < expected.stall {
+    let quiet = work(account)
+        .filter(|run| run.kind != "verify")
+        .map(|run| run.quiet_seconds)
+        .min()?;
+    if quiet < expected.stall.num_seconds() {
         return None;
     }
-    let since = span(hanging.num_seconds());
+    let since = span(quiet);
     concern(
         Level::Failed,
         format!("stalled: nothing has come of the run that goes on for {since}"),
@@ -212,9 +227,14 @@ fn gap(account: &AccountStatus) -> Option<Concern> {
     concern(Level::Failed, what + &next, gaps::REMEDY)
 }
 
-fn late(account: &AccountStatus, expected: Expectation) -> Option<Concern> {
+/// A gap holds the watermark by itself, so then only polls tell whether anybody loads.
+fn late(account: &AccountStatus, expected: Expectation, now: DateTime<Utc>) -> Option<Concern> {
     let is_worked_on = work(account).next().is_some();
-    if is_worked_on || account.lag_seconds <= expected.lag.num_seconds() {
+    let behind = match account.last_polled_at {
+        Some(at) if account.gaps > 0 => (now - at).num_seconds(),
+        _ => account.lag_seconds,
+    };
+    if is_worked_on || behind <= expected.lag.num_seconds() {
         return None;
     }
     let since = account.last_polled_at.map_or_else(
@@ -223,10 +243,7 @@ fn late(account: &AccountStatus, expected: Expectation) -> Option<Concern> {
     );
     concern(
         Level::Failed,
-        format!(
-            "{} behind, and nobody works on it: {since}",
-            span(account.lag_seconds)
-        ),
+        format!("{} behind, and nobody works on it: {since}", span(behind)),
         "see that the daemon runs (`smartassist-etl run`, /healthz) and what its log says; `doctor` tests what it needs",
     )
 }
@@ -260,7 +277,8 @@ fn time_zone(account: &AccountStatus) -> Option<Concern> {
 
 fn skew(account: &AccountStatus, inside: Option<&Inside>) -> Option<Concern> {
     let of_books = account.api_clock_ahead_seconds.and_then(TimeDelta::try_seconds);
-    let ahead = inside.and_then(|inside| inside.api_clock_ahead).or(of_books)?;
+    // What a replica that stands by saw last may be long ago.
+    let ahead = of_books.or(inside.and_then(|inside| inside.api_clock_ahead))?;
     if ahead.abs() < NOTABLE_SKEW {
         return None;
     }
@@ -283,14 +301,16 @@ fn skew(account: &AccountStatus, inside: Option<&Inside>) -> Option<Concern> {
 }
 
 fn rate_limit(account: &AccountStatus) -> Option<Concern> {
-    if account.rate_limited_last_hour == 0 {
+    let (refused, all) = (account.rate_limited_last_hour, account.requests_last_hour);
+    if refused < FEW_REFUSALS || refused * REFUSAL_IN < all {
         return None;
     }
     concern(
         Level::Warning,
         format!(
             "the API turned away {} of {} requests of the last hour: its rate limit is used up, perhaps by another program",
-            account.rate_limited_last_hour, account.requests_last_hour
+            grouped(refused),
+            grouped(all)
         ),
         "lower requests_per_minute to what is left for us; nothing is lost meanwhile, only late",
     )

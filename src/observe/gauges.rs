@@ -4,6 +4,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::Mutex as AsyncMutex;
 use tracing::debug;
 
 use crate::clock::Clock;
@@ -24,6 +25,8 @@ pub struct Gauges {
     clock: Arc<dyn Clock>,
     /// The books as they were read last. Lag grows also while they cannot be read.
     read: Mutex<Vec<AccountStatus>>,
+    /// One scrape at a time: whoever scrapes must not take the connections that loading needs.
+    turn: AsyncMutex<()>,
 }
 
 impl Gauges {
@@ -34,11 +37,13 @@ impl Gauges {
             workers,
             clock,
             read: Mutex::default(),
+            turn: AsyncMutex::default(),
         }
     }
 
     /// Shows them as they are now; what comes from the books as it was, where they cannot be read.
     pub(super) async fn show(&self) {
+        let _turn = self.turn.lock().await;
         self.read_books().await;
         for account in self.read.lock().unwrap_or_else(PoisonError::into_inner).iter() {
             self.show_books(account);
@@ -56,7 +61,7 @@ impl Gauges {
         let reading = status::accounts(&self.pool);
         match tokio::time::timeout(BOOKS_TIMEOUT, reading).await {
             Ok(Ok(mut accounts)) => {
-                accounts.retain(|account| self.worker(&account.name).is_some());
+                accounts.retain(|account| self.worker(&account.account_id).is_some());
                 *self.read.lock().unwrap_or_else(PoisonError::into_inner) = accounts;
             }
             // The runs report it.
@@ -65,10 +70,10 @@ impl Gauges {
         }
     }
 
-    fn worker(&self, name: &str) -> Option<&Arc<AccountWorker>> {
+    fn worker(&self, account_id: &str) -> Option<&Arc<AccountWorker>> {
         self.workers
             .iter()
-            .find(|worker| worker.api.account().name == name)
+            .find(|worker| worker.api.account().account_id == account_id)
     }
 
     fn show_books(&self, account: &AccountStatus) {
@@ -84,7 +89,7 @@ impl Gauges {
             show(metrics::LAST_POLL, name, at.timestamp());
         }
         let is_ours = self
-            .worker(name)
+            .worker(&account.account_id)
             .is_some_and(|worker| account.lease_holder.as_ref() == Some(&worker.holder));
         show(metrics::LEASE_HELD, name, i64::from(is_ours));
     }

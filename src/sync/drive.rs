@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio::task::{Id, JoinError, JoinSet};
-use tokio::time::Instant;
+use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, debug, error_span, warn};
 
@@ -62,6 +62,9 @@ const PATIENCE_OF_WAITERS: Duration = Duration::from_secs(10);
 
 /// How often the books are told how far the run is. A poll of an ordinary day is over before.
 const TELL_BOOKS: Duration = Duration::from_secs(5);
+
+/// Windows wait meanwhile.
+const PATIENCE_OF_TELLING: Duration = Duration::from_secs(2);
 
 /// What ends a run before its work is done.
 #[derive(Debug, Clone)]
@@ -126,6 +129,7 @@ impl<'a> Drive<'a> {
         let mut waited_for = Instant::now();
         let mut news = tokio::time::interval_at(waited_for + LOOK_FOR_NEW, LOOK_FOR_NEW);
         let mut tells = tokio::time::interval_at(waited_for + TELL_BOOKS, TELL_BOOKS);
+        tells.set_missed_tick_behavior(MissedTickBehavior::Delay);
         self.tell_headway(progress);
         loop {
             self.begin_windows(&ends.stop);
@@ -422,8 +426,10 @@ impl<'a> Drive<'a> {
             &progress.counters,
             left,
         );
-        if let Err(error) = noted.await {
-            debug!(error = %chain(&error), "could not note how far the run is");
+        match tokio::time::timeout(PATIENCE_OF_TELLING, noted).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => debug!(error = %chain(&error), "could not note how far the run is"),
+            Err(_) => debug!("could not note how far the run is in time"),
         }
     }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::Value;
 use smartassist_etl::config::Config;
 
-use super::OPERATIONS;
+const OPERATIONS: &str = include_str!("../../docs/operations.md");
 
 const METRICS: &str = include_str!("../../src/observe/metrics.rs");
 const RULES: &str = include_str!("../../deploy/prometheus/rules.yml");

@@ -15,7 +15,7 @@ async fn the_page_says_how_each_account_stands_and_what_to_do() {
     for said in [
         "2 of 3 accounts are in trouble",
         "1 gap: a stretch of which the API does not show all records",
-        "narrow the account with channels, queues or direction",
+        "ask the vendor for these seconds",
         "the last poll failed: a request failed: the API refused us (status 401",
         "check client_id, client_secret",
         "Complete through",

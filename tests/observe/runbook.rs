@@ -119,7 +119,7 @@ async fn a_rate_limit_that_is_shared_is_named() {
     let setup = Setup::live().await;
     setup.simulator.world().arrive(5, TimeDelta::hours(3));
     let busy = FaultKind::retry_after(429, "0");
-    setup.simulator.world().inject(Fault::times(2, busy));
+    setup.simulator.world().inject(Fault::times(4, busy));
     let mut case = Case::start(&setup, &database, &[]).await;
     case.daemon
         .event("request failed, trying again after a pause")

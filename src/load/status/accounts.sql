@@ -84,12 +84,24 @@ cross join lateral (
     select jsonb_agg(to_jsonb(run) order by run.started_at desc, run.id desc) as runs
     from (
         select
-            id, kind, status, started_at, finished_at, progress_at, windows, requests, requests_left, records,
-            inserted, updated, unchanged, rejected, retries, rate_limited, error, remedy
+            listed.id, kind, status, started_at, finished_at, progress_at, windows, requests, requests_left, records,
+            inserted, updated, unchanged, rejected, retries, rate_limited, error, remedy,
+            extract(epoch from clock_timestamp() - coalesce(progress_at, started_at))::bigint as quiet_seconds
         from smartassist_sync.runs
-        where runs.account_id = account.account_id
-        order by started_at desc, id desc
-        limit 8
+        join (
+            -- A first load takes days, and many a refresh begins and ends meanwhile.
+            select run.id
+            from smartassist_sync.runs as run
+            where run.account_id = account.account_id and run.status = 'running'
+            union all
+            (
+                select run.id
+                from smartassist_sync.runs as run
+                where run.account_id = account.account_id and run.status <> 'running'
+                order by run.started_at desc, run.id desc
+                limit 8
+            )
+        ) as listed on listed.id = runs.id
     ) as run
 ) as newest
 order by account.name

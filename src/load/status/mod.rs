@@ -61,7 +61,7 @@ pub struct AccountStatus {
     pub last_run_error: Option<String>,
     /// What can be done about that.
     pub last_run_remedy: Option<String>,
-    /// The newest runs, newest first; those that go on now are among them.
+    /// Runs, newest first: those that go on now, and the newest that have ended.
     #[sqlx(json)]
     pub runs: Vec<RunStatus>,
 }
@@ -90,6 +90,8 @@ pub struct RunStatus {
     pub rate_limited: i64,
     pub error: Option<String>,
     pub remedy: Option<String>,
+    /// Seconds since it last finished a window, or began.
+    pub quiet_seconds: i64,
 }
 
 impl RunStatus {

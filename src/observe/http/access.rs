@@ -63,7 +63,12 @@ impl Access {
                 let given = given_token(headers).is_some_and(|given| is_same(&given, &token));
                 given.then_some(()).ok_or(Denied::NoToken)
             }
-            None if peer.to_canonical().is_loopback() && names_this_machine(headers) => Ok(()),
+            None if peer.to_canonical().is_loopback()
+                && names_this_machine(headers)
+                && !is_passed_on(headers) =>
+            {
+                Ok(())
+            }
             None => Err(Denied::NotLocal),
         }
     }
@@ -102,6 +107,11 @@ fn names_this_machine(headers: &HeaderMap) -> bool {
             .is_ok_and(|ip| ip.is_loopback())
     };
     name.eq_ignore_ascii_case("localhost") || is_address(name) || is_address(host)
+}
+
+/// A proxy on this machine asks for somebody who may be anywhere.
+fn is_passed_on(headers: &HeaderMap) -> bool {
+    headers.contains_key(header::FORWARDED) || headers.contains_key("x-forwarded-for")
 }
 
 /// Lets through who may see the page.
@@ -211,6 +221,9 @@ mod tests {
         ] {
             assert_eq!(access.check(HERE, &headers(host, None)), denied, "{host}");
         }
+        let mut passed_on = headers("127.0.0.1:8080", None);
+        passed_on.insert("x-forwarded-for", "10.0.0.7".parse().unwrap());
+        assert_eq!(access.check(HERE, &passed_on), denied);
         assert_eq!(access.check(HERE, &HeaderMap::new()), denied);
     }
 

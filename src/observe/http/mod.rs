@@ -16,6 +16,7 @@ use axum::response::IntoResponse;
 use axum::routing::get;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
+use tokio::sync::Mutex as AsyncMutex;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
@@ -47,6 +48,8 @@ pub struct Watched {
     pub gauges: Gauges,
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
+    /// One page at a time: whoever looks must not take the connections that loading needs.
+    pub turn: AsyncMutex<()>,
 }
 
 impl Watched {

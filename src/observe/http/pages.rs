@@ -149,6 +149,7 @@ impl Unavailable {
 async fn gather(app: &App, scope: Scope<'_>) -> Result<Board, Unavailable> {
     let watched = app.stage.watched().ok_or(Unavailable::Waiting)?;
     let known = watched.known();
+    let _turn = watched.turn.lock().await;
     let gathering = board::gather(
         &watched.pool,
         &known,

@@ -37,9 +37,9 @@ pub(super) fn overview(board: &Board) -> Markup {
         @for account in &accounts {
             (account::section(account, board.at))
         }
-        @if accounts.is_empty() {
+        @for name in &board.not_begun {
             section.account {
-                p { "The first run has not begun yet. If this stays, read the daemon's log." }
+                p { strong { (name) } ": the first run has not begun yet. If this stays, read the daemon's log." }
             }
         }
     };
@@ -150,6 +150,15 @@ fn summary(board: &Board) -> (Standing, String) {
         i64::try_from(alike.count()).unwrap_or(i64::MAX)
     };
     let all = i64::try_from(board.accounts.len()).unwrap_or(i64::MAX);
+    let loaded = board.accounts.iter().map(|account| account.standing).max();
+    if let [first, ..] = board.not_begun.as_slice()
+        && loaded < Some(Standing::Warning)
+    {
+        return (
+            Standing::CatchingUp,
+            format!("The first run of {first} has not begun yet"),
+        );
+    }
     let Some(worst) = board.worst() else {
         return (Standing::CatchingUp, "Nothing has been loaded yet".to_owned());
     };

@@ -7,26 +7,31 @@ const renewal = (text) => {
   for (const line of main.querySelectorAll(".renewal")) line.textContent = text;
 };
 
+let isRenewing = false;
+
 async function renew() {
-  if (document.hidden) return;
+  if (document.hidden || isRenewing) return;
+  isRenewing = true;
   try {
     const answer = await fetch(location.href, { headers: { accept: "text/html" } });
     const text = await answer.text();
     // A proxy in between may answer as well; only a page of ours has a board.
     const fresh = new DOMParser().parseFromString(text, "text/html").getElementById("board");
     if (!fresh) throw new Error("no board");
-    replace(fresh);
+    if (!replace(fresh)) return renewal("Not renewed while you choose a day.");
     document.title = new DOMParser().parseFromString(text, "text/html").title;
     renewal("Renewed every " + seconds + " s.");
   } catch {
     renewal("The daemon does not answer; this is what was known last. Trying again every " + seconds + " s.");
+  } finally {
+    isRenewing = false;
   }
 }
 
 // Whoever is typing, or stands on a cell with the keyboard, stays there.
 function replace(fresh) {
   const active = document.activeElement;
-  if (active && active.matches("input, button")) return;
+  if (active && active.matches("input, button")) return false;
   const link = main.contains(active) ? active.getAttribute("href") : null;
   const scrolled = [...main.querySelectorAll(".scroll")].map((box) => box.scrollLeft);
   main.replaceChildren(...fresh.childNodes);
@@ -36,6 +41,7 @@ function replace(fresh) {
     if (same) same.focus({ preventScroll: true });
   }
   prepare();
+  return true;
 }
 
 // One cell of each calendar is on the way of the Tab key; arrows move from there.
