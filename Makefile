@@ -3,8 +3,6 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 CARGO := scripts/with-toolchain.sh cargo
-IMAGE := smartassist-etl
-VERSION := $(shell sed -n 's/^version *= *"\(.*\)"/\1/p' Cargo.toml | head -n 1)
 
 .PHONY: help demo test soak lint fmt-check clippy rustdoc deny deploy-check versions bench data-dictionary fuzz image secrets clean
 
@@ -55,10 +53,7 @@ fuzz: ## records that a fuzzer makes up, a million of them (RUNS=: how many; nee
 	@RUNS=$(RUNS) scripts/with-toolchain.sh scripts/fuzz.sh
 
 image: ## the container image, with docker, podman or buildah
-	@set -ex; if docker info >/dev/null 2>&1; then docker build --build-arg VERSION=$(VERSION) -t $(IMAGE) .; \
-	elif command -v podman >/dev/null; then podman build --format docker --build-arg VERSION=$(VERSION) -t $(IMAGE) .; \
-	elif command -v buildah >/dev/null; then buildah bud --format docker --layers --build-arg VERSION=$(VERSION) -t $(IMAGE) .; \
-	else set +x; echo "make image needs a running docker, or podman, or buildah" >&2; exit 1; fi
+	@scripts/image.sh
 
 secrets: ## what docker-compose.yml needs and can be made up, under secrets/
 	@scripts/secrets.sh
