@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 CARGO := scripts/with-toolchain.sh cargo
 
-.PHONY: help demo test soak lint fmt-check clippy rustdoc deny deploy-check versions bench data-dictionary fuzz image secrets clean
+.PHONY: help demo test soak lint fmt-check clippy rustdoc deny deploy-check versions bench data-dictionary fuzz image image-test secrets clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -54,6 +54,9 @@ fuzz: ## records that a fuzzer makes up, a million of them (RUNS=: how many; nee
 
 image: ## the container image, with docker, podman or buildah
 	@scripts/image.sh
+
+image-test: ## builds the image and tries it, read-only, against the simulator and a PostgreSQL
+	@scripts/with-toolchain.sh scripts/test-image.sh
 
 secrets: ## what docker-compose.yml needs and can be made up, under secrets/
 	@scripts/secrets.sh

@@ -1,0 +1,197 @@
+#!/usr/bin/env bash
+# Builds the container image and tries it: read-only, as user 65532, without a capability, against the simulator and a
+# PostgreSQL of this machine. Needs docker, podman or buildah, and what `make demo` needs. IMAGE: an image that is built already.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+say() { printf 'test-image: %s\n' "$*"; }
+work=$(mktemp -d)
+chmod 755 "$work"
+fail() {
+    printf 'test-image: FAILED: %s\n' "$*" >&2
+    local log
+    for log in "$work"/*.log; do
+        [ ! -s "$log" ] || { printf '%s\n' "--- ${log##*/}, its last lines:" >&2; tail -n 15 "$log" >&2; }
+    done
+    exit 1
+}
+
+simulator_pid='' container_pid='' container='' cluster=''
+as_owner() { if [ "$(id -u)" = 0 ]; then runuser -u postgres -- "$@"; else "$@"; fi; }
+cleanup() {
+    local status=$?
+    trap - EXIT
+    [ -z "$container_pid" ] || { stop_container || true; }
+    [ -z "$simulator_pid" ] || kill "$simulator_pid" 2>/dev/null || true
+    [ -z "$cluster" ] || as_owner "$binaries/pg_ctl" --pgdata "$cluster" --mode immediate stop >/dev/null 2>&1 || true
+    case $engine in
+        buildah) [ -z "$container" ] || buildah rm "$container" >/dev/null 2>&1 || true ;;
+        *) "$engine" rm --force smartassist-etl-test >/dev/null 2>&1 || true ;;
+    esac
+    rm -rf "$work"
+    exit "$status"
+}
+
+if docker info >/dev/null 2>&1; then engine=docker
+elif command -v podman >/dev/null; then engine=podman
+elif command -v buildah >/dev/null; then engine=buildah
+else fail "needs a running docker, or podman, or buildah"; fi
+trap cleanup EXIT
+trap 'exit 130' INT TERM
+
+[ -n "${IMAGE:-}" ] || scripts/image.sh
+image=${IMAGE:-smartassist-etl}
+
+# What the image holds, as a directory.
+root=$work/root
+mkdir "$root"
+if [ "$engine" = buildah ]; then
+    container=$(buildah from --pull-never "$image")
+    tree=$(buildah mount "$container")
+    cp -a "$tree/." "$root/"
+else
+    container=$("$engine" create "$image")
+    "$engine" export "$container" | tar -C "$root" -xf -
+    "$engine" rm "$container" >/dev/null
+    container=''
+fi
+
+programs=$(cd "$root" && find . -type f -perm /111 ! -name '*.so*' | sort | tr '\n' ' ')
+[ "$programs" = "./smartassist-etl " ] || fail "programs in the image besides the product: $programs"
+[ -z "$(find "$root" -perm /6000 -type f)" ] || fail "setuid programs in the image"
+python3 - "$root/sbom.cdx.json" <<'PYTHON' || fail "sbom.cdx.json is no bill of materials"
+import json, sys
+bom = json.load(open(sys.argv[1]))
+names = {component["name"] for component in bom["components"]}
+assert bom["bomFormat"] == "CycloneDX" and bom["metadata"]["component"]["name"] == "smartassist-etl"
+assert {"sqlx", "tokio", "reqwest"} <= names, names
+print(f"test-image: the bill of materials names {len(names)} components")
+PYTHON
+readelf --sections --wide "$root/smartassist-etl" | grep -q '\.dep-v0' || fail "the binary does not say what it is made of"
+say "one program, no shell, no setuid; $(du -sm --apparent-size "$root" | cut -f 1) MB unpacked ($(stat -c %s "$root/smartassist-etl") bytes of them the binary)"
+
+# A PostgreSQL, for loopback alone.
+binaries=$(dirname "$(find /usr/lib/postgresql/*/bin /usr/pgsql-*/bin -name initdb 2>/dev/null | sort -V | tail -n 1)")
+[ -x "$binaries/initdb" ] || fail "no PostgreSQL server programs"
+free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
+mkdir "$work/postgres" "$work/secrets"
+printf 'a:b@c/d' >"$work/secrets/database_password" # what would have to be escaped in a URL
+printf 'a-token-of-the-status-page' >"$work/secrets/http_token"
+printf 'simulator-secret-0123456789abcdef' >"$work/secrets/client_secret"
+chmod 444 "$work/secrets"/*
+[ "$(id -u)" != 0 ] || chown postgres "$work/postgres"
+database_port=$(free_port)
+as_owner "$binaries/initdb" --pgdata "$work/postgres/data" --username smartassist --auth scram-sha-256 \
+    --pwfile "$work/secrets/database_password" --encoding UTF8 --locale C >"$work/initdb.log" 2>&1 || fail "initdb"
+cluster=$work/postgres/data
+as_owner "$binaries/pg_ctl" --pgdata "$cluster" --wait --log "$work/postgres/server.log" start \
+    --options "-c listen_addresses=127.0.0.1 -c port=$database_port -c unix_socket_directories=''" >"$work/pg_ctl.log" 2>&1 || fail "PostgreSQL does not start"
+sql() { PGPASSWORD=$(cat "$work/secrets/database_password") psql -h 127.0.0.1 -p "$database_port" -U smartassist -d postgres -Atc "$1"; }
+
+simulator=${SIMULATOR:-}
+if [ -z "$simulator" ]; then
+    scripts/with-toolchain.sh cargo build --locked --package smartassist-simulator --bin smartassist-simulator
+    simulator=${CARGO_TARGET_DIR:-target}/debug/smartassist-simulator
+fi
+# Up to last midnight: all of it is old enough to be loaded at once.
+"$simulator" --bind 127.0.0.1:0 --port-file "$work/simulator.port" --interactions 500 \
+    --from "$(date -u -d '2 days ago' +%F)" --to "$(date -u +%F)" --requests-per-minute 0 \
+    >"$work/simulator.log" 2>&1 &
+simulator_pid=$!
+
+http_port=$(free_port)
+wait_for() {
+    local limit=$((SECONDS + $1)) what=$2
+    shift 2
+    until "$@" >/dev/null 2>&1; do
+        [ "$SECONDS" -lt "$limit" ] || fail "$what: not within the time"
+        sleep 0.5
+    done
+}
+wait_for 30 "the simulator" test -s "$work/simulator.port"
+
+settings=(
+    "DATABASE_URL=postgres://smartassist@127.0.0.1:$database_port/postgres?sslmode=disable"
+    SMARTASSIST_ETL__DATABASE__PASSWORD_FILE=/run/secrets/database_password
+    "SMARTASSIST_ETL__HTTP__BIND=127.0.0.1:$http_port"
+    SMARTASSIST_ETL__HTTP__TOKEN_FILE=/run/secrets/http_token
+    "SMARTASSIST_ETL__ACCOUNTS__MAIN__BASE_URL=http://$(cat "$work/simulator.port")"
+    SMARTASSIST_ETL__ACCOUNTS__MAIN__ACCOUNT_ID=acct-sim
+    SMARTASSIST_ETL__ACCOUNTS__MAIN__STREAM_ID=st-sim
+    SMARTASSIST_ETL__ACCOUNTS__MAIN__CLIENT_ID=cs-sim
+    SMARTASSIST_ETL__ACCOUNTS__MAIN__CLIENT_SECRET_FILE=/run/secrets/client_secret
+    SMARTASSIST_ETL__ACCOUNTS__MAIN__REQUESTS_PER_MINUTE=0
+    SMARTASSIST_ETL__SYNC__POLL='*/5 * * * * *'
+)
+if [ "$engine" = buildah ]; then
+    # It has no --read-only; below it is made sure that nothing was written but buildah's own files.
+    container_command() {
+        local flags=() setting
+        for setting in "${settings[@]}"; do flags+=(--env "$setting"); done
+        buildah run "${flags[@]}" --user 65532:65532 --cap-drop ALL --network host \
+            --volume "$work/secrets:/run/secrets:ro" "$container" -- "$@"
+    }
+    start_container() { container_command /smartassist-etl run; }
+    in_container() { container_command "$@"; }
+    descendants() {
+        local child
+        for child in $(pgrep -P "$1" || true); do
+            echo "$child"
+            descendants "$child"
+        done
+    }
+    daemon() {
+        local pid
+        for pid in $(descendants "$container_pid"); do
+            [ "$(cat "/proc/$pid/comm" 2>/dev/null)" != smartassist-etl ] || echo "$pid"
+        done
+    }
+    stop_container() {
+        # The daemon itself: buildah passes no signal on.
+        local pid
+        for pid in $(daemon); do kill -TERM "$pid" 2>/dev/null || true; done
+        wait "$container_pid"
+    }
+else
+    start_container() {
+        local flags=() setting
+        for setting in "${settings[@]}"; do flags+=(--env "$setting"); done
+        "$engine" run --name smartassist-etl-test --read-only --user 65532:65532 --cap-drop ALL \
+            --security-opt no-new-privileges --memory 256m --pids-limit 128 --network host \
+            --volume "$work/secrets:/run/secrets:ro" "${flags[@]}" "$image"
+    }
+    daemon() { "$engine" inspect --format '{{.State.Pid}}' smartassist-etl-test; }
+    in_container() { "$engine" exec smartassist-etl-test "$@"; }
+    stop_container() {
+        "$engine" stop --time 30 smartassist-etl-test >/dev/null
+        wait "$container_pid"
+    }
+fi
+
+start_container >"$work/container.log" 2>&1 &
+container_pid=$!
+loaded() { [ "$(sql 'select count(*) from smartassist.sessions')" -ge 500 ]; }
+wait_for 60 "500 interactions" loaded
+say "$(sql 'select count(*) from smartassist.sessions') interactions are loaded"
+in_container /smartassist-etl healthcheck >"$work/healthcheck.log" 2>&1 || fail "healthcheck"
+in_container /smartassist-etl status >"$work/status.log" 2>&1 || fail "status"
+! in_container /bin/sh -c true >/dev/null 2>&1 || fail "there is a shell"
+code() { curl --silent --output /dev/null --write-out '%{http_code}' --max-time 10 "$@" "http://127.0.0.1:$http_port/"; }
+[ "$(code)" = 401 ] || fail "the status page asks for no token"
+[ "$(code --header "authorization: Bearer $(cat "$work/secrets/http_token")")" = 200 ] || fail "the status page does not take its token"
+user=$(ps -o uid= -p "$(daemon | head -n 1)" | tr -d ' ')
+[ "$user" = 65532 ] || fail "it runs as user $user, not as 65532"
+if [ "$engine" = buildah ]; then
+    written=$(find "$tree" -newer "$work/simulator.port" -type f ! -path "$tree/run/*" ! -path "$tree/etc/host*" ! -path "$tree/etc/resolv.conf")
+    [ -z "$written" ] || fail "it wrote to its root: $written"
+fi
+say "healthcheck and status are well, the status page asks for its token, user $user"
+stopped=0
+stop_container || stopped=$?
+container_pid=''
+[ "$stopped" = 0 ] || fail "exit code $stopped after SIGTERM"
+say "ended on SIGTERM with exit code 0"
+case $engine in
+    buildah) say "image size: $(buildah images --format '{{.Size}}' "$image")" ;;
+    *) say "image size: $("$engine" image inspect --format '{{.Size}}' "$image") bytes" ;;
+esac
