@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
-use tracing::warn;
+use tracing::{error, warn};
 
 use crate::clock::Clock;
 use crate::sync::AccountWorker;
@@ -27,7 +27,8 @@ pub async fn clean_up(
             async move { worker.clean_up(&stop, &pulse).await }
         };
         if let Err(crash) = guard(cleaning, &pulse, worker.settings.stall).await {
-            crash.tell(&worker.api.account().name, "cleaning up failed");
+            let account = &worker.api.account().name;
+            error!(account, error = %crash, remedy = crash.remedy(), "cleaning up crashed");
         }
         let due = cron.next_after(clock.now());
         tokio::select! {

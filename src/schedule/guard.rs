@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use tokio_util::task::AbortOnDropHandle;
-use tracing::error;
 
 use crate::pulse::Pulse;
 
@@ -25,11 +24,6 @@ impl Crash {
             Self::Panicked => "report it with the lines before this one",
             Self::Hung => "see what the log says before; the next run begins anew",
         }
-    }
-
-    /// The one line of it in the log.
-    pub(super) fn tell(self, account: &str, what: &'static str) {
-        error!(account, remedy = self.remedy(), "{what}: {self}");
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, warn};
+use tracing::{debug, error, warn};
 
 use crate::clock::Clock;
 use crate::load::runs::Outcome;
@@ -56,7 +56,8 @@ pub(super) async fn run_guarded(
     };
     let ended = guard(run, &pulse, worker.settings.stall).await;
     if let Err(crash) = ended {
-        crash.tell(&worker.api.account().name, "run failed");
+        let account = &worker.api.account().name;
+        error!(account, error = %crash, remedy = crash.remedy(), "run crashed");
         let problem = Problem {
             error: crash.to_string(),
             remedy: crash.remedy(),

@@ -64,7 +64,7 @@ async fn a_panic_in_a_run_ends_that_run_and_the_next_one_happens() {
         let said = if point == "window.read" {
             "window failed, nothing of it is covered"
         } else {
-            "run failed: it panicked"
+            "run crashed"
         };
         let panicked = daemon.event("a part of the program panicked").await;
         assert!(

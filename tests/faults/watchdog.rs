@@ -12,7 +12,7 @@ use crate::support::daemon::{environment, get};
 use crate::support::{Program, Setup, TestDatabase, real_now};
 
 const STALL: &str = "SMARTASSIST_ETL__SYNC__STALL_SECONDS";
-const HUNG: &str = "run failed: nothing has come of it for too long";
+const CRASHED: &str = "run crashed";
 
 /// A daemon whose runs may be silent for two seconds loads all the same.
 async fn loads(setup: &Setup, database: &TestDatabase) {
@@ -21,7 +21,7 @@ async fn loads(setup: &Setup, database: &TestDatabase) {
     let mut daemon = Program::start(&["run"], &environment);
     let first = daemon.finished("poll").await;
     assert_eq!(first["outcome"], "succeeded", "{}", daemon.log.join("\n"));
-    assert!(!daemon.log.iter().any(|line| line.contains(HUNG)));
+    assert!(!daemon.log.iter().any(|line| line.contains(CRASHED)));
     assert_eq!(database.counts().await[0], 5);
     assert_eq!(get(port, "/readyz").await.0, 200);
 }
@@ -104,7 +104,8 @@ async fn a_refresh_that_hangs_is_ended_while_polls_go_well() {
         r#"[{"every":"* * * * * *","lookback":"24h"}]"#.to_owned(),
     );
     let mut daemon = Program::start(&["run"], &environment);
-    let hung = daemon.event(HUNG).await;
+    let hung = daemon.event(CRASHED).await;
+    assert_eq!(hung["error"], "nothing has come of it for too long");
     assert!(hung["remedy"].is_string(), "{hung}");
     assert_eq!(daemon.finished("poll").await["outcome"], "succeeded");
     let (_, metrics) = get(port, "/metrics").await;
@@ -121,7 +122,7 @@ async fn a_run_that_panics_counts_as_one_that_failed() {
     environment.insert("SMARTASSIST_ETL__SYNC__POLL".to_owned(), "0 0 0 1 1 *".to_owned());
     environment.insert(FAILPOINT.to_owned(), "run.leased=panic".to_owned());
     let mut daemon = Program::start(&["run"], &environment);
-    daemon.event("run failed: it panicked").await;
+    assert_eq!(daemon.event(CRASHED).await["error"], "it panicked");
     // The line comes before the rest.
     tokio::time::sleep(Duration::from_millis(200)).await;
     let (status, body) = get(port, "/readyz").await;
