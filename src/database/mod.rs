@@ -136,7 +136,7 @@ impl Database {
                 // It was opened: that is all we wanted to know.
                 Ok(Ok(connection)) => return connection.close().await.map_err(OpenError::Unreachable),
                 Ok(Err(error)) => error,
-                Err(_) => return Err(OpenError::Unreachable(sqlx::Error::PoolTimedOut)),
+                Err(_) => return Err(OpenError::Unreachable(pool::unanswered())),
             };
             if connect::is_of_certificate(&error) {
                 return Err(OpenError::Certificate(error));

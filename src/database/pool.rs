@@ -175,11 +175,26 @@ impl Pool {
     async fn try_begin(&self, statement: &Arc<str>) -> Result<PgTransaction<'static>, Error> {
         let (connections, statement) = (self.connections.clone(), AssertSqlSafe(Arc::clone(statement)));
         let patience = self.patience;
-        let beginning = tokio::spawn(async move {
-            let begun = tokio::time::timeout(patience, connections.begin_with(statement)).await;
-            begun.map_err(|_| Error::PoolTimedOut)?
-        });
-        beginning.await.map_err(|_| Error::WorkerCrashed)?
+        let beginning = tokio::spawn(async move { in_time(patience, connections.begin_with(statement)).await });
+        match beginning.await {
+            Ok(Err(Error::PoolTimedOut)) => Err(self.why_there_is_none().await),
+            Ok(begun) => begun,
+            Err(_) => Err(Error::WorkerCrashed),
+        }
+    }
+
+    /// sqlx says the same of a pool whose connections are all in use and of a server that cannot be
+    /// reached, whatever keeps us from it. A connection of our own tells.
+    async fn why_there_is_none(&self) -> Error {
+        let options = self.options();
+        match tokio::time::timeout(AT_ONCE, PgConnection::connect_with(&options)).await {
+            Ok(Ok(connection)) => {
+                let _ = in_time(AT_ONCE, connection.close()).await;
+                Error::PoolTimedOut
+            }
+            Ok(Err(error)) => error,
+            Err(_) => unanswered(),
+        }
     }
 
     /// How long a statement may wait for what another one holds.
@@ -329,8 +344,14 @@ async fn in_time<T>(patience: Duration, answer: impl Future<Output = Result<T, E
 
 /// The database was asked and does not answer.
 fn silence() -> Error {
-    Error::Io(std::io::Error::new(
-        std::io::ErrorKind::TimedOut,
-        "the database does not answer; whether it did what it was asked is not known",
-    ))
+    timed_out("the database does not answer; whether it did what it was asked is not known")
+}
+
+/// Nobody says anything to somebody who wants to connect.
+pub(super) fn unanswered() -> Error {
+    timed_out("the database does not answer a connection")
+}
+
+fn timed_out(what: &'static str) -> Error {
+    Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, what))
 }

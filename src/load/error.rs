@@ -91,6 +91,8 @@ pub enum Trouble {
     Unreachable,
     /// There is one, and it does not let us in.
     Refused,
+    /// All connections that we may have are in use, and none came free in time.
+    Exhausted,
     /// Another transaction was in the way; nothing was done.
     Conflict,
     /// Somebody holds what is needed, and did not let go in time; nothing was done.
@@ -145,9 +147,10 @@ impl Trouble {
     /// What the error means.
     pub fn of(error: &sqlx::Error) -> Self {
         match error {
+            // A server that is away is told apart from it by the pool.
+            sqlx::Error::PoolTimedOut => Self::Exhausted,
             sqlx::Error::Io(_)
             | sqlx::Error::Tls(_)
-            | sqlx::Error::PoolTimedOut
             | sqlx::Error::PoolClosed
             | sqlx::Error::WorkerCrashed
             // An answer that makes no sense: what is there is no server that is well.
@@ -171,6 +174,7 @@ impl Trouble {
         match self {
             Self::Unreachable => "unreachable",
             Self::Refused => "refused",
+            Self::Exhausted => "exhausted",
             Self::Conflict => "conflict",
             Self::Locked => "locked",
             Self::ReadOnly => "read_only",
@@ -192,6 +196,9 @@ impl Trouble {
             Self::Refused => {
                 "check user and password, and pg_hba.conf of the server; what is put into database.password_file or \
                  database.url_file is read without a restart"
+            }
+            Self::Exhausted => {
+                "raise database.max_connections, or look for what slows the database down; the next run tries again"
             }
             Self::Conflict => "nothing, unless it is often: the next run tries again",
             Self::Locked => {

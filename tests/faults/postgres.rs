@@ -312,10 +312,13 @@ async fn an_exhausted_pool_is_a_clear_error_and_never_a_deadlock() {
     let held = [pool.begin().await.unwrap(), pool.begin().await.unwrap()];
     let worker = setup.worker(&pool);
     let failed = run(&worker).await;
+    let problem = failed.problem.unwrap();
     assert_eq!(
         (failed.outcome, failed.failure),
-        (Outcome::Failed, Some(Failure::DatabaseUnreachable))
+        (Outcome::Failed, Some(Failure::Other)),
+        "the database is there"
     );
+    assert!(problem.remedy.contains("database.max_connections"), "{problem:?}");
     drop(held);
     assert_eq!(run(&worker).await.outcome, Outcome::Succeeded);
     all_is_well(&database, &setup).await;
