@@ -9,8 +9,8 @@ use serde_json::Value;
 use tokio::process::{Child, Command};
 
 use super::Daemon;
-use crate::support::TestDatabase;
-use crate::support::daemon::{free_port, get};
+use crate::support::daemon::{environment, free_port, get};
+use crate::support::{Program, Setup, TestDatabase};
 
 const RULES: &str = include_str!("../../deploy/prometheus/rules.yml");
 
@@ -110,6 +110,24 @@ async fn the_rules_fire_in_a_staged_outage_for_whom_it_concerns() {
     assert!(wrong.is_empty(), "nothing is wrong with main: {wrong:?}");
     daemon.program.signal(Signal::SIGKILL);
     prometheus.fires(&["SmartAssistEtlDown"]).await;
+}
+
+#[tokio::test]
+async fn a_daemon_that_waits_for_its_database_raises_an_alarm() {
+    let database = TestDatabase::migrated().await;
+    let setup = Setup::live().await;
+    let (mut environment, port) = environment(&setup, &database).await;
+    let nobody = format!("postgres://etl@127.0.0.1:{}/etl", free_port());
+    environment.insert("DATABASE_URL".to_owned(), nobody);
+    environment.insert(
+        "SMARTASSIST_ETL__DATABASE__CONNECT_TIMEOUT_SECONDS".to_owned(),
+        "1".to_owned(),
+    );
+    let mut daemon = Program::start(&["run"], &environment);
+    let waits = daemon.event("waiting for the database").await;
+    assert!(waits["error"].as_str().unwrap().contains("refused"), "{waits}");
+    let prometheus = Prometheus::start(port);
+    prometheus.fires(&["SmartAssistEtlNotStarted"]).await;
 }
 
 #[test]
