@@ -17,7 +17,7 @@ const SOAK: usize = 600;
 struct Sample {
     daemon_kib: u64,
     connections: usize,
-    /// Of the sessions of the database that the daemon uses: what prepared statements take is in it.
+    /// Of the sessions of the database that the daemon uses.
     sessions_kib: u64,
 }
 
@@ -52,6 +52,25 @@ async fn sample(daemon: u32, database: &TestDatabase) -> Sample {
     }
 }
 
+/// Nobody sees the prepared statements of another session: a trigger has the daemon's own sessions count them.
+const COUNT_STATEMENTS: &str = "create table prepared (at timestamptz not null default clock_timestamp(), statements bigint not null); \
+     create function count_prepared() returns trigger language plpgsql as $$ begin \
+     insert into prepared (statements) select count(*) from pg_prepared_statements; return null; end $$; \
+     create trigger count_prepared after insert on smartassist_sync.windows for each row execute function count_prepared()";
+
+/// The most that one session had, in the first half of the time and in the last tenth.
+async fn statements(database: &TestDatabase) -> (i64, i64) {
+    let row = sqlx::query(
+        "with span as (select min(at) as start, max(at) - min(at) as length from prepared) \
+         select max(statements) filter (where at < start + length * 0.5), \
+         max(statements) filter (where at >= start + length * 0.9) from prepared, span",
+    )
+    .fetch_one(&database.pool)
+    .await
+    .unwrap();
+    (row.get(0), row.get(1))
+}
+
 fn mean(samples: &[Sample], of: impl Fn(&Sample) -> u64) -> f64 {
     let sum: u64 = samples.iter().map(of).sum();
     f64::from(u32::try_from(sum).unwrap()) / f64::from(u32::try_from(samples.len()).unwrap())
@@ -67,6 +86,7 @@ async fn nothing_grows_while_it_polls_every_second() {
     let database = TestDatabase::migrated().await;
     let setup = Setup::live().await;
     setup.seed_days(51, 2, 0, 5_000);
+    database.execute(COUNT_STATEMENTS).await;
     let (mut environment, _) = environment(&setup, &database).await;
     let tiers = r#"[{"every":"*/5 * * * * *","lookback":"2h"},{"every":"*/30 * * * * *","lookback":"48h"}]"#;
     environment.insert("SMARTASSIST_ETL__SYNC__REFRESH".to_owned(), tiers.to_owned());
@@ -90,8 +110,10 @@ async fn nothing_grows_while_it_polls_every_second() {
     let polls = database
         .number("select count(*) from smartassist_sync.runs where kind = 'poll'")
         .await;
+    let (early, late) = statements(&database).await;
     let report = format!(
-        "{seconds} s, {polls} polls; the daemon {:.0} and {:.0} KiB, its sessions {:.0} and {:.0} KiB, {} connections at most",
+        "{seconds} s, {polls} polls; the daemon {:.0} and {:.0} KiB, its sessions {:.0} and {:.0} KiB, {} connections at most, \
+         {early} and {late} prepared statements in a session",
         mean(first, |sample| sample.daemon_kib),
         mean(last, |sample| sample.daemon_kib),
         mean(first, |sample| sample.sessions_kib),
@@ -102,6 +124,7 @@ async fn nothing_grows_while_it_polls_every_second() {
     let grows = |of: fn(&Sample) -> u64| mean(last, of) / mean(first, of);
     assert!(grows(|sample| sample.daemon_kib) < 1.1, "{report}");
     assert!(grows(|sample| sample.sessions_kib) < 1.5, "{report}");
+    assert!(late > 0 && late <= early, "{report}");
     // The test's own connections are of the same program name.
     assert!(samples.iter().all(|sample| sample.connections <= 10), "{report}");
     assert!(polls * 10 >= i64::try_from(seconds).unwrap() * 8, "{report}");
