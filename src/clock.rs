@@ -6,7 +6,7 @@
 use std::fmt::Debug;
 use std::time::{Duration, Instant};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 /// Tells the time.
 pub trait Clock: Debug + Send + Sync + 'static {
@@ -16,6 +16,28 @@ pub trait Clock: Debug + Send + Sync + 'static {
     /// How much time has passed since, by the clock that nobody sets.
     fn elapsed(&self, since: Instant) -> Duration {
         since.elapsed()
+    }
+}
+
+/// How far apart two clocks are, in a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Skew {
+    /// As far as clocks are that nobody looks after for a day.
+    Small,
+    /// Worth a word: more than a minute.
+    Notable,
+    /// Something is wrong: more than five minutes.
+    Large,
+}
+
+impl Skew {
+    /// Of a clock that is ahead of another by so much, or behind.
+    pub fn of(ahead: TimeDelta) -> Self {
+        match ahead.num_seconds().abs() {
+            ..=60 => Self::Small,
+            61..=300 => Self::Notable,
+            _ => Self::Large,
+        }
     }
 }
 

@@ -2,28 +2,22 @@
 
 use chrono::TimeDelta;
 
+use crate::clock::Skew;
 use crate::sync::Failure;
 
 use super::finding::Finding;
 
-/// Clocks that are off by more deserve a word, and by more still it shows in what is loaded.
-const NOTABLE_SKEW: TimeDelta = TimeDelta::seconds(30);
-const LARGEST_SKEW: TimeDelta = TimeDelta::minutes(5);
-
 /// By how much the API's is ahead.
 pub(super) fn of_api(ahead: TimeDelta) -> Finding {
+    const MEANS: &str = "the newest interactions come that much later: nothing is read beyond what both clocks \
+                         have passed";
     const REMEDY: &str = "set this machine's clock, as by NTP";
     let found = found("the API's", ahead);
-    match size(ahead) {
-        Size::Small => Finding::ok("clocks", found),
-        Size::Notable => Finding::warning("clocks", found)
-            .means("windows are read up to a little more or less than sync.settle_seconds ago")
-            .remedy(REMEDY),
-        Size::Large => Finding::failed("clocks", found, Failure::Other)
-            .means(
-                "the API may take our tokens for expired, or for not valid yet, and the newest interactions may \
-                 be missed",
-            )
+    match Skew::of(ahead) {
+        Skew::Small => Finding::ok("clocks", found),
+        Skew::Notable => Finding::warning("clocks", found).means(MEANS).remedy(REMEDY),
+        Skew::Large => Finding::failed("clocks", found, Failure::Other)
+            .means(MEANS)
             .remedy(REMEDY),
     }
 }
@@ -39,28 +33,12 @@ pub(super) fn of_database(ahead: TimeDelta) -> Finding {
     } else {
         "the lag that status and metrics show is that much too large"
     };
-    match size(ahead) {
-        Size::Small => Finding::ok(CHECK, found),
-        Size::Notable => Finding::warning(CHECK, found).means(means).remedy(REMEDY),
-        Size::Large => Finding::failed(CHECK, found, Failure::Other)
+    match Skew::of(ahead) {
+        Skew::Small => Finding::ok(CHECK, found),
+        Skew::Notable => Finding::warning(CHECK, found).means(means).remedy(REMEDY),
+        Skew::Large => Finding::failed(CHECK, found, Failure::Other)
             .means(means)
             .remedy(REMEDY),
-    }
-}
-
-enum Size {
-    Small,
-    Notable,
-    Large,
-}
-
-fn size(ahead: TimeDelta) -> Size {
-    if ahead.abs() <= NOTABLE_SKEW {
-        Size::Small
-    } else if ahead.abs() <= LARGEST_SKEW {
-        Size::Notable
-    } else {
-        Size::Large
     }
 }
 
@@ -82,12 +60,12 @@ mod tests {
     use crate::doctor::Level;
 
     #[test]
-    fn half_a_minute_is_nothing_five_minutes_are_worth_a_word_and_more_has_to_be_mended() {
+    fn a_minute_is_nothing_five_minutes_are_worth_a_word_and_more_has_to_be_mended() {
         for (seconds, level) in [
             (0, Level::Ok),
-            (30, Level::Ok),
-            (-30, Level::Ok),
-            (31, Level::Warning),
+            (60, Level::Ok),
+            (-60, Level::Ok),
+            (61, Level::Warning),
             (-300, Level::Warning),
             (301, Level::Failed),
             (-3_600, Level::Failed),

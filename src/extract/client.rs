@@ -9,7 +9,7 @@ use reqwest::header::{ACCEPT, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderV
 use secrecy::ExposeSecret;
 use tracing::{debug, warn};
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Skew};
 use crate::config::{AccountConfig, RequestLimits};
 use crate::observe::{self, chain};
 
@@ -30,9 +30,6 @@ const OTHER_CLOCK: TimeDelta = TimeDelta::seconds(5);
 /// than two answers contradict each other, or time would go to and fro.
 const SAME_CLOCK: TimeDelta = TimeDelta::seconds(3);
 
-/// Clocks that differ by more are worth a word.
-const SIMILAR_CLOCK: TimeDelta = TimeDelta::seconds(60);
-
 /// Asks one account's API for pages, within its budget.
 #[derive(Debug)]
 pub struct ApiClient {
@@ -41,12 +38,12 @@ pub struct ApiClient {
     http: reqwest::Client,
     budget: Budget,
     clock: Arc<dyn Clock>,
-    skew: Mutex<Skew>,
+    skew: Mutex<ApiClock>,
 }
 
 /// What is known of the API's clock.
 #[derive(Debug, Default)]
-struct Skew {
+struct ApiClock {
     /// By how much it is ahead of ours, as the newest answer said, and when that was.
     seen: Option<(TimeDelta, DateTime<Utc>, Instant)>,
     /// Whether the two are taken for different.
@@ -55,7 +52,7 @@ struct Skew {
     is_said: bool,
 }
 
-impl Skew {
+impl ApiClock {
     fn see(&mut self, ahead: TimeDelta, now: DateTime<Utc>) {
         self.seen = Some((ahead, now, Instant::now()));
         let limit = if self.is_other { SAME_CLOCK } else { OTHER_CLOCK };
@@ -199,7 +196,7 @@ impl ApiClient {
             observe::clock_skew(&self.account.name, ahead);
             let mut skew = self.skew.lock().unwrap_or_else(PoisonError::into_inner);
             skew.see(ahead, now);
-            let is_far = ahead.abs() > SIMILAR_CLOCK;
+            let is_far = Skew::of(ahead) > Skew::Small;
             if is_far && !skew.is_said {
                 warn!(
                     account = self.account.name,
@@ -318,7 +315,7 @@ mod tests {
 
     #[test]
     fn clocks_that_differ_by_about_the_limit_are_not_taken_for_the_same_and_different_in_turn() {
-        let mut skew = Skew::default();
+        let mut skew = ApiClock::default();
         let mut see = |seconds| {
             skew.see(TimeDelta::seconds(seconds), DateTime::UNIX_EPOCH);
             skew.is_other

@@ -68,7 +68,7 @@ async fn an_api_whose_clock_is_far_from_ours_is_named() {
     let database = TestDatabase::migrated().await;
     let setup = busy().await;
     let environment = environment(&setup, &database).await;
-    for (minutes, status, found) in [(1, "warning", "ahead of ours"), (-20, "failed", "behind ours")] {
+    for (minutes, status, found) in [(2, "warning", "ahead of ours"), (-20, "failed", "behind ours")] {
         setup.simulator.world().run_clock(TimeDelta::minutes(minutes));
         let diagnosis = Diagnosis::of(&environment).await;
         diagnosis.assert("clocks", status, found);
