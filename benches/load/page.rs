@@ -11,8 +11,7 @@ use smartassist_etl::clock::{Clock, SystemClock};
 use smartassist_etl::config::Config;
 use smartassist_etl::database::{Pool, migrate};
 use smartassist_etl::extract::ApiClient;
-use smartassist_etl::observe::concern::Expectation;
-use smartassist_etl::observe::http::{self, Stage, Watched};
+use smartassist_etl::observe::http::{self, DaemonState, Watched};
 use smartassist_etl::observe::{Gauges, metrics};
 use smartassist_etl::sync::{AccountWorker, WorkerSettings};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -122,11 +121,11 @@ async fn serve(config: &Config, pool: Pool) -> Result<SocketAddr> {
             "bench".to_owned(),
         )));
     }
-    let stage = Arc::new(Stage::default());
-    stage.set(Watched {
+    let state = Arc::new(DaemonState::default());
+    state.set(Watched {
         pool: pool.clone(),
         workers: workers.clone(),
-        expected: Expectation::of(config, clock.now()),
+        sync: config.sync.clone(),
         gauges: Gauges::new(pool, workers, Arc::clone(&clock)),
         clock,
         turn: tokio::sync::Mutex::default(),
@@ -137,7 +136,7 @@ async fn serve(config: &Config, pool: Pool) -> Result<SocketAddr> {
     tokio::spawn(http::serve(
         listener,
         config.http.clone(),
-        stage,
+        state,
         recorder,
         CancellationToken::new(),
     ));

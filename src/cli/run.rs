@@ -10,8 +10,7 @@ use tracing::{error, info, warn};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::database::{self, Database, OpenError};
-use crate::observe::concern::Expectation;
-use crate::observe::http::{self, Stage, Watched};
+use crate::observe::http::{self, DaemonState, Watched};
 use crate::observe::{Gauges, chain, metrics};
 use crate::schedule::{self, Bell, Cron, Tier};
 use crate::sync::{AccountWorker, Problem};
@@ -33,7 +32,7 @@ pub(super) async fn run(config: &Config, reload: &Arc<Reload>) -> Result<(), Com
     );
     let shutdown = Shutdown::on_signals(config.sync.shutdown).map_err(CommandError::other)?;
     let _reloading = reload.on_signals().map_err(CommandError::other)?;
-    let stage = Arc::new(Stage::default());
+    let state = Arc::new(DaemonState::default());
     let recorder = metrics::install().map_err(CommandError::other)?;
     let listener = http::bind(config.http.bind).await.map_err(|error| {
         CommandError::other(format!(
@@ -45,13 +44,13 @@ pub(super) async fn run(config: &Config, reload: &Arc<Reload>) -> Result<(), Com
     let server = tokio::spawn(http::serve(
         listener,
         config.http.clone(),
-        Arc::clone(&stage),
+        Arc::clone(&state),
         recorder,
         shutdown.hard.child_token(),
     ));
-    let ended = match open(config, &stage, &shutdown).await {
+    let ended = match open(config, &state, &shutdown).await {
         Ok(Some(database)) => {
-            let ended = work(config, &database, &stage, reload, &shutdown).await;
+            let ended = work(config, &database, &state, reload, &shutdown).await;
             database.close().await;
             ended
         }
@@ -65,7 +64,11 @@ pub(super) async fn run(config: &Config, reload: &Arc<Reload>) -> Result<(), Com
 
 /// Opens and migrates the database, however long that takes; `None` where we are told to stop
 /// meanwhile. What waiting cannot mend is an error.
-async fn open(config: &Config, stage: &Stage, shutdown: &Shutdown) -> Result<Option<Database>, CommandError> {
+async fn open(
+    config: &Config,
+    state: &DaemonState,
+    shutdown: &Shutdown,
+) -> Result<Option<Database>, CommandError> {
     loop {
         let opened = tokio::select! {
             opened = open_once(config) => opened,
@@ -78,14 +81,14 @@ async fn open(config: &Config, stage: &Stage, shutdown: &Shutdown) -> Result<Opt
                 error @ (OpenError::Unreachable(_) | OpenError::Certificate(_) | OpenError::Secret(_)),
             )) => {
                 error!(error = %chain(&error), remedy = error.remedy(), "waiting for the database");
-                stage.wait_for(Problem {
+                state.wait_for(Problem {
                     error: chain(&error).to_string(),
                     remedy: error.remedy(),
                 });
             }
             Err(CommandError::Migration(error)) if error.is_passing() => {
                 error!(error = %chain(&error), remedy = error.remedy(), "waiting for the database, it cannot be migrated now");
-                stage.wait_for(Problem {
+                state.wait_for(Problem {
                     error: chain(&error).to_string(),
                     remedy: error.remedy(),
                 });
@@ -115,7 +118,7 @@ async fn open_once(config: &Config) -> Result<Database, CommandError> {
 async fn work(
     config: &Config,
     database: &Database,
-    stage: &Stage,
+    state: &DaemonState,
     reload: &Reload,
     shutdown: &Shutdown,
 ) -> Result<(), CommandError> {
@@ -127,10 +130,10 @@ async fn work(
     for worker in &workers {
         spawn_runners(&mut runners, worker, config, &mut chimes, &clock, &shutdown.soft);
     }
-    stage.set(Watched {
+    state.set(Watched {
         pool: database.pool.clone(),
         workers: workers.clone(),
-        expected: Expectation::of(config, clock.now()),
+        sync: config.sync.clone(),
         gauges: Gauges::new(database.pool.clone(), workers, Arc::clone(&clock)),
         clock,
         turn: tokio::sync::Mutex::default(),

@@ -6,9 +6,9 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::database::Database;
 use crate::load::LoadError;
-use crate::observe::board::{self, AccountBoard, Board, Known, Scope, Work};
+use crate::observe::board::{self, AccountBoard, Board, ConfiguredAccount, Scope, Work};
 use crate::observe::calendar::CellState;
-use crate::observe::concern::{Expectation, Level, Standing};
+use crate::observe::concern::{Level, Standing, Tolerance};
 use crate::observe::{grouped, plural, second, span};
 
 use super::exit::CommandError;
@@ -31,11 +31,11 @@ pub(super) async fn status(config: &Config, as_json: bool) -> Result<(), Command
     }
     let database = Database::open(config).await?;
     let now = SystemClock.now();
-    let known = Known::of_config(config);
+    let known = ConfiguredAccount::of_config(config);
     let gathered = board::gather(
         &database.pool,
         &known,
-        Expectation::of(config, now),
+        Tolerance::at(now, &config.sync),
         now,
         Scope::Whole,
     )
@@ -158,7 +158,7 @@ fn details(account: &AccountBoard) -> Vec<(&'static str, String)> {
     let newest = &cells[cells.len().saturating_sub(DAYS)..];
     let signs: String = newest.iter().map(|cell| sign(cell.state)).collect();
     let legend = "# drained, + partial, ! gap, ? not read yet, . not wanted";
-    let mut facts = vec![("last 30 days", format!("{signs}  ({legend})"))];
+    let mut facts = vec![("last 30 days", format!("{signs} ({legend})"))];
     facts.extend(details.rejected.iter().map(|waiting| {
         let records = plural(waiting.records, "record", "records");
         ("rejected because", format!("{}: {records}", waiting.reason))

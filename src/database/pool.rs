@@ -175,7 +175,8 @@ impl Pool {
     async fn try_begin(&self, statement: &Arc<str>) -> Result<PgTransaction<'static>, Error> {
         let (connections, statement) = (self.connections.clone(), AssertSqlSafe(Arc::clone(statement)));
         let patience = self.patience;
-        let beginning = tokio::spawn(async move { in_time(patience, connections.begin_with(statement)).await });
+        let beginning =
+            tokio::spawn(async move { in_time(patience, connections.begin_with(statement)).await });
         match beginning.await {
             Ok(Err(Error::PoolTimedOut)) => Err(self.why_there_is_none().await),
             Ok(begun) => begun,

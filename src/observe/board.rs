@@ -5,15 +5,15 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 
-use crate::config::{Config, RequestLimits};
+use crate::config::{Config, RequestLimits, SyncConfig};
 use crate::database::Pool;
 use crate::extract::BudgetUse;
 use crate::load::LoadError;
 use crate::load::status::{self, AccountDetails, AccountStatus, RunStatus};
 use crate::sync::AccountWorker;
 
-use super::calendar::{Cell, Loaded};
-use super::concern::{self, Concern, Expectation, Inside, Standing};
+use super::calendar::{Calendar, Cell};
+use super::concern::{self, Concern, Standing, Tolerance, WorkerState};
 use super::pace;
 
 /// The state of all accounts at one moment.
@@ -81,7 +81,7 @@ pub struct BudgetLine {
 
 /// What is known of a configured account beside the books.
 #[derive(Debug, Clone)]
-pub struct Known {
+pub struct ConfiguredAccount {
     /// The API's account id.
     pub account_id: String,
     /// Its name.
@@ -91,10 +91,10 @@ pub struct Known {
     /// What this process has spent of them.
     pub spent: Vec<BudgetUse>,
     /// What the worker in this process knows; `None` where there is none.
-    pub inside: Option<Inside>,
+    pub inside: Option<WorkerState>,
 }
 
-impl Known {
+impl ConfiguredAccount {
     /// The configured accounts, for a process that does not work on them.
     pub fn of_config(config: &Config) -> Vec<Self> {
         let known = |account: &crate::config::AccountConfig| Self {
@@ -116,7 +116,7 @@ impl Known {
             name: account.name.clone(),
             limits: worker.api.limits(),
             spent: worker.api.budget_uses(),
-            inside: Some(Inside {
+            inside: Some(WorkerState {
                 idle_for: TimeDelta::from_std(idle_for).unwrap_or(TimeDelta::MAX),
                 has_stalled: idle_for >= worker.stalled_after(),
                 problem: worker.liveness.problem(),
@@ -126,18 +126,16 @@ impl Known {
     }
 }
 
-impl Expectation {
-    /// What may be expected under a configuration.
-    pub fn of(config: &Config, now: DateTime<Utc>) -> Self {
-        let sync = &config.sync;
+impl Tolerance {
+    /// What is right at a moment: a poll that was due so long ago that a run which hangs would have been
+    /// ended since must have been made. At night it may be that of the evening.
+    pub fn at(now: DateTime<Utc>, sync: &SyncConfig) -> Self {
         let seconds = |span: Duration| TimeDelta::from_std(span).unwrap_or(TimeDelta::MAX);
-        let ring = sync.poll.next_after(now);
-        let pause = ring
-            .and_then(|ring| Some(sync.poll.next_after(ring)? - ring))
-            .unwrap_or(TimeDelta::zero());
+        let stall = seconds(sync.stall);
+        let due = sync.poll.last_before(now - stall);
         Self {
-            lag: seconds(sync.settle) + pause + seconds(sync.stall),
-            stall: seconds(sync.stall),
+            lag: due.map_or(stall, |due| now - due) + seconds(sync.settle),
+            stall,
         }
     }
 }
@@ -159,8 +157,8 @@ pub enum Scope<'a> {
 /// The database fails.
 pub async fn gather(
     pool: &Pool,
-    known: &[Known],
-    expected: Expectation,
+    known: &[ConfiguredAccount],
+    tolerance: Tolerance,
     now: DateTime<Utc>,
     scope: Scope<'_>,
 ) -> Result<Board, LoadError> {
@@ -194,10 +192,10 @@ pub async fn gather(
             .position(|of| of.account_id == account.account_id)
             .map(|place| details.swap_remove(place));
         let known = known.iter().find(|known| known.account_id == account.account_id);
-        AccountBoard::new(account, details, known, expected, now)
+        AccountBoard::new(account, details, known, tolerance, now)
     });
     let accounts: Vec<AccountBoard> = boards.collect();
-    let has_begun = |known: &&Known| {
+    let has_begun = |known: &&ConfiguredAccount| {
         let mut of_books = accounts.iter().map(|account| &account.status.account_id);
         of_books.any(|account_id| *account_id == known.account_id)
     };
@@ -213,7 +211,7 @@ pub async fn gather(
     })
 }
 
-fn is_configured(known: &[Known], account: &AccountStatus) -> bool {
+fn is_configured(known: &[ConfiguredAccount], account: &AccountStatus) -> bool {
     known.iter().any(|known| known.account_id == account.account_id)
 }
 
@@ -230,22 +228,22 @@ impl AccountBoard {
     fn new(
         status: AccountStatus,
         details: Option<AccountDetails>,
-        known: Option<&Known>,
-        expected: Expectation,
+        known: Option<&ConfiguredAccount>,
+        tolerance: Tolerance,
         now: DateTime<Utc>,
     ) -> Self {
         let inside = known.and_then(|known| known.inside.as_ref());
-        let concerns = concern::concerns(&status, inside, expected, now);
+        let concerns = concern::concerns(&status, inside, tolerance, now);
         let calendar = details.as_ref().map(|details| {
-            let loaded = Loaded {
+            let calendar = Calendar {
                 start_from: status.start_from,
                 details,
                 now,
             };
-            loaded.days()
+            calendar.days()
         });
         Self {
-            standing: concern::standing(&status, &concerns, expected),
+            standing: concern::standing(&status, &concerns, tolerance),
             concerns,
             work: concern::work(&status)
                 .map(|run| Work::new(run, known, now))
@@ -271,7 +269,7 @@ impl BudgetLine {
 }
 
 impl Work {
-    fn new(run: &RunStatus, known: Option<&Known>, now: DateTime<Utc>) -> Self {
+    fn new(run: &RunStatus, known: Option<&ConfiguredAccount>, now: DateTime<Utc>) -> Self {
         let limits = known.map_or((0, 0), |known| (known.limits.per_minute, known.limits.per_hour));
         let left = run.requests_left.and_then(|left| u64::try_from(left).ok());
         let elapsed = (now - run.started_at).to_std().unwrap_or_default();
@@ -297,7 +295,7 @@ impl Work {
 
 /// The ledger knows what all processes spent, once a window has ended; this process knows what it
 /// spends at this moment.
-fn budget(known: &Known, status: &AccountStatus) -> Vec<BudgetLine> {
+fn budget(known: &ConfiguredAccount, status: &AccountStatus) -> Vec<BudgetLine> {
     let limits = [
         (60, known.limits.per_minute, status.requests_last_minute),
         (3_600, known.limits.per_hour, status.requests_last_hour),

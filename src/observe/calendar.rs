@@ -75,7 +75,7 @@ pub struct Cell {
 
 /// What cells are made of.
 #[derive(Debug, Clone, Copy)]
-pub struct Loaded<'a> {
+pub struct Calendar<'a> {
     /// From when on interactions are wanted.
     pub start_from: DateTime<Utc>,
     /// What is covered and which gaps are open, each oldest first.
@@ -93,7 +93,7 @@ pub fn day(date: NaiveDate) -> Window {
     }
 }
 
-impl Loaded<'_> {
+impl Calendar<'_> {
     /// A cell for each day from the first that is wanted, or holds anything, to today.
     pub fn days(&self) -> Vec<Cell> {
         let counts = &self.details.days;

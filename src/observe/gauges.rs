@@ -99,16 +99,12 @@ fn show_worker(worker: &AccountWorker) {
     let name = &worker.api.account().name;
     let stalled = ::metrics::gauge!(metrics::STALLED, "account" => name.clone());
     stalled.set(worker.liveness.idle_for().as_secs_f64());
-    for spent in worker.api.budget_uses() {
-        let span = if spent.span > Duration::from_secs(60) {
-            "hour"
-        } else {
-            "minute"
-        };
-        for (metric, requests) in [
-            (metrics::BUDGET_USED, spent.used),
-            (metrics::BUDGET_LIMIT, spent.limit),
-        ] {
+    let spent = worker.api.budget_uses();
+    for (span, seconds) in [("minute", 60), ("hour", 3_600)] {
+        // A limit that was lifted while we run must not stay.
+        let of_span = spent.iter().find(|spent| spent.span.as_secs() == seconds);
+        let (used, limit) = of_span.map_or((0, 0), |spent| (spent.used, spent.limit));
+        for (metric, requests) in [(metrics::BUDGET_USED, used), (metrics::BUDGET_LIMIT, limit)] {
             let requests = u32::try_from(requests).unwrap_or(u32::MAX);
             ::metrics::gauge!(metric, "account" => name.clone(), "span" => span).set(requests);
         }

@@ -15,7 +15,7 @@ pub const REQUEST_SECONDS: &str = "smartassist_etl_request_duration_seconds";
 /// Requests that occupy a place of the budget now, by `account` and `span` (`minute`, `hour`).
 pub const BUDGET_USED: &str = "smartassist_etl_budget_requests_used";
 
-/// Requests that may, likewise.
+/// Requests that may, likewise; 0 where there is no such limit.
 pub const BUDGET_LIMIT: &str = "smartassist_etl_budget_requests_limit";
 
 /// Records that came, repetitions included, by `account`.
@@ -160,7 +160,10 @@ const GAUGES: [(&str, &str); 16] = [
         BUDGET_USED,
         "Requests of this process that occupy a place of the request budget now, by span.",
     ),
-    (BUDGET_LIMIT, "Requests that the budget allows in any such span."),
+    (
+        BUDGET_LIMIT,
+        "Requests that the budget allows in any such span; 0 where there is no such limit.",
+    ),
     (
         LEASE_HELD,
         "1 while this process holds the account's lease, which it does during runs.",

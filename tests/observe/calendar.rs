@@ -2,7 +2,7 @@
 
 use chrono::NaiveDate;
 use smartassist_etl::load::status::{AccountDetails, DayCount, HourCount, OpenGap};
-use smartassist_etl::observe::calendar::{Cell, CellState, Loaded};
+use smartassist_etl::observe::calendar::{Calendar, Cell, CellState};
 use smartassist_etl::window::Window;
 
 use crate::support::instant;
@@ -40,8 +40,8 @@ fn date(day: u32) -> NaiveDate {
     NaiveDate::from_ymd_opt(2026, 1, day).unwrap()
 }
 
-fn loaded<'a>(details: &'a AccountDetails, start_from: &str, now: &str) -> Loaded<'a> {
-    Loaded {
+fn calendar<'a>(details: &'a AccountDetails, start_from: &str, now: &str) -> Calendar<'a> {
+    Calendar {
         start_from: window(start_from, start_from).start,
         details,
         now: window(now, now).start,
@@ -68,7 +68,7 @@ fn a_day_is_drained_partial_a_gap_unread_or_not_wanted() {
         window("06T10:01", "08T11:50"),
     ];
     let details = details(coverage, &[window("06T10:00", "06T10:01")]);
-    let days = loaded(&details, "02T12:00", "08T12:00").days();
+    let days = calendar(&details, "02T12:00", "08T12:00").days();
     assert_eq!(days.first().unwrap().window, window("02T00:00", "03T00:00"));
     // The first begins at noon, the last is still going on: both are whole as far as they are wanted.
     assert_eq!(states(&days), "ddupgdd");
@@ -79,10 +79,10 @@ fn a_day_is_drained_partial_a_gap_unread_or_not_wanted() {
 #[test]
 fn a_daemon_that_has_stood_still_leaves_today_partial() {
     let details = details(vec![window("01T00:00", "08T09:00")], &[]);
-    let days = loaded(&details, "01T00:00", "08T12:00").days();
+    let days = calendar(&details, "01T00:00", "08T12:00").days();
     assert_eq!(states(&days), "dddddddp");
     assert_eq!(
-        states(&loaded(&details, "01T00:00", "08T09:30").days()),
+        states(&calendar(&details, "01T00:00", "08T09:30").days()),
         "dddddddd"
     );
 }
@@ -93,7 +93,7 @@ fn what_a_backfill_reads_before_the_start_is_shown() {
         vec![window("01T06:00", "03T00:00"), window("04T00:00", "05T11:55")],
         &[],
     );
-    let days = loaded(&details, "04T00:00", "05T12:00").days();
+    let days = calendar(&details, "04T00:00", "05T12:00").days();
     assert_eq!(states(&days), "pd-dd");
 }
 
@@ -107,7 +107,7 @@ fn hours_have_states_and_counts_of_their_own() {
         hour: 3,
         interactions: 7,
     }];
-    let hours = loaded(&details, "05T01:00", "05T09:30").hours(date(5), &counts);
+    let hours = calendar(&details, "05T01:00", "05T09:30").hours(date(5), &counts);
     assert_eq!(states(&hours), "-udddpuguu--------------");
     assert_eq!(hours[3].interactions, 7);
     assert_eq!(hours.iter().map(|hour| hour.interactions).sum::<i64>(), 7);
@@ -117,5 +117,5 @@ fn hours_have_states_and_counts_of_their_own() {
 fn an_account_without_coverage_is_unread_from_its_start_on() {
     let mut details = details(Vec::new(), &[]);
     details.days.clear();
-    assert_eq!(states(&loaded(&details, "03T00:00", "05T12:00").days()), "uuu");
+    assert_eq!(states(&calendar(&details, "03T00:00", "05T12:00").days()), "uuu");
 }

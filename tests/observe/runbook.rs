@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use smartassist_simulator::{Fault, FaultKind};
+use smartassist_simulator::{Channel, Fault, FaultKind};
 
 use crate::support::daemon::{environment, get};
 use crate::support::{Program, Setup, TestDatabase};
@@ -158,6 +158,46 @@ async fn a_full_disk_is_named_and_loading_goes_on_once_there_is_room() {
         .await;
     case.heals().await;
     assert_eq!(database.counts().await[0], 5);
+}
+
+#[tokio::test]
+async fn a_gap_is_named_with_its_second_and_closes_once_its_records_can_be_reached() {
+    let database = TestDatabase::migrated().await;
+    let setup = Setup::live().await;
+    super::burst(&setup);
+    let mut case = Case::start(&setup, &database, &[]).await;
+    case.daemon
+        .event("gap: records of this window cannot be reached, and are missing")
+        .await;
+    let quoted = ["1 gap: a stretch of which the API does not show all records"];
+    case.shows("a gap", &quoted, "ask the vendor for these seconds' records")
+        .await;
+    for _ in 0..5 {
+        let page = get(case.port, "/").await.1;
+        assert!(!page.contains("nobody works on it"), "polls go on: {page}");
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    }
+    let of_gap = |format: &str| {
+        format!("select to_char(lower(range) at time zone 'UTC', '{format}') from smartassist_sync.gaps")
+    };
+    let day = database.text(&of_gap("YYYY-MM-DD")).await;
+    let second = database.text(&of_gap("HH24:MI:SS")).await;
+    let page = get(case.port, &format!("/accounts/main/days/{day}")).await.1;
+    assert!(page.contains(&second) && page.contains("Tried 1 time"), "{page}");
+    // The vendor moves some of them to another channel, which makes them two lists that can be read.
+    {
+        let mut world = setup.simulator.world();
+        let ids: Vec<_> = world.interactions().map(|it| it.session_id.clone()).collect();
+        for id in ids.iter().take(600) {
+            world.update(id, |it| it.channel = Channel::WebMobile);
+        }
+    }
+    // The next try is due in a quarter of an hour.
+    database
+        .execute("update smartassist_sync.windows set finished_at = finished_at - interval '1 hour' where status = 'gap'")
+        .await;
+    case.heals().await;
+    assert_eq!(database.counts().await[0], 1_200);
 }
 
 #[tokio::test]

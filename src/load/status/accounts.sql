@@ -16,7 +16,7 @@ select
         from unnest(
             tstzmultirange(tstzrange(
                 account.start_from, greatest(account.start_from, upper(account.coverage))
-            )) - account.coverage
+            )) - account.coverage - gap.stretches
         )
     ) as holes,
     gap.gaps,
@@ -52,7 +52,9 @@ left join (
 ) as counted
     on counted.account_id = account.account_id
 cross join lateral (
-    select count(*) as gaps, min(open.next_try_at) as next_gap_try_at
+    select
+        count(*) as gaps, min(open.next_try_at) as next_gap_try_at,
+        coalesce(range_agg(open.range), '{}') as stretches
     from smartassist_sync.gaps as open
     where open.account_id = account.account_id
 ) as gap

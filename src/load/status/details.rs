@@ -19,8 +19,10 @@ pub struct AccountDetails {
     /// Open gaps, oldest stretch first.
     #[sqlx(json)]
     pub gaps: Vec<OpenGap>,
-    /// Interactions that are stored, by day of UTC, oldest first; days without any are left out.
+    /// Interactions that are stored, by day of UTC, oldest first; days without any are left out. The
+    /// calendar has them for everybody else.
     #[sqlx(json)]
+    #[serde(skip_serializing)]
     pub days: Vec<DayCount>,
     /// Records set aside that are still waiting, by reason.
     #[sqlx(json)]

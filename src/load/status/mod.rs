@@ -27,7 +27,7 @@ pub struct AccountStatus {
     pub lag_seconds: i64,
     /// When the last poll that succeeded ended.
     pub last_polled_at: Option<DateTime<Utc>>,
-    /// Stretches between `start_from` and the newest covered instant that are not covered.
+    /// Stretches between `start_from` and the newest covered instant that are not covered, open gaps apart.
     pub holes: i64,
     /// Open gaps: stretches of which the API shows not all records.
     pub gaps: i64,

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -28,6 +29,8 @@ const BASIC: HeaderValue = HeaderValue::from_static("Basic realm=\"smartassist-e
 #[derive(Debug)]
 pub(super) struct Access {
     token: Option<Secret>,
+    /// Whether it was said that the token cannot be read: anybody may ask as often as they like.
+    is_said: AtomicBool,
 }
 
 /// Why somebody may not.
@@ -43,7 +46,10 @@ enum Denied {
 
 impl Access {
     pub(super) fn new(token: Option<Secret>) -> Self {
-        Self { token }
+        Self {
+            token,
+            is_said: AtomicBool::new(false),
+        }
     }
 
     /// With a token, whoever gives it. Without one, whoever is on this machine and asks it by a name
@@ -52,12 +58,16 @@ impl Access {
     fn check(&self, peer: IpAddr, headers: &HeaderMap) -> Result<(), Denied> {
         match &self.token {
             Some(secret) => {
-                let token = secret.read().map_err(|error| {
-                    tracing::error!(
-                        error = %chain(&error),
-                        remedy = "see that the file of http.token exists and that this user may read it",
-                        "nobody can be let in to the status page"
-                    );
+                let token = secret.read();
+                let was_said = self.is_said.swap(token.is_err(), Ordering::Relaxed);
+                let token = token.map_err(|error| {
+                    if !was_said {
+                        tracing::error!(
+                            error = %chain(&error),
+                            remedy = "see that the file of http.token exists and that this user may read it",
+                            "nobody can be let in to the status page"
+                        );
+                    }
                     Denied::NoSecret
                 })?;
                 let given = given_token(headers).is_some_and(|given| is_same(&given, &token));

@@ -27,7 +27,7 @@ pub(super) async fn readyz(State(app): State<App>) -> impl IntoResponse {
         let body = json!({ "status": "unready", "reason": reason, "accounts": accounts });
         (StatusCode::SERVICE_UNAVAILABLE, Json(body))
     };
-    let Some(Watched { pool, workers, .. }) = app.stage.watched() else {
+    let Some(Watched { pool, workers, .. }) = app.state.watched() else {
         return unready("the database is not open and migrated yet", json!([]));
     };
     let any_has_stalled = workers.iter().any(|worker| has_stalled(worker));

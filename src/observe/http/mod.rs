@@ -20,17 +20,16 @@ use tokio::sync::Mutex as AsyncMutex;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
-use crate::config::HttpConfig;
+use crate::config::{HttpConfig, SyncConfig};
 use crate::database::Pool;
 use crate::sync::{AccountWorker, Problem};
 
-use super::board::Known;
-use super::concern::Expectation;
+use super::board::ConfiguredAccount;
 use super::{Gauges, logging, metrics};
 
 /// What is watched, once the database is there and migrated, and what we wait for until then.
 #[derive(Debug, Default)]
-pub struct Stage {
+pub struct DaemonState {
     watched: OnceLock<Watched>,
     waiting: Mutex<Option<Problem>>,
 }
@@ -42,8 +41,8 @@ pub struct Watched {
     pub pool: Pool,
     /// The accounts' workers.
     pub workers: Vec<Arc<AccountWorker>>,
-    /// How far behind they may be.
-    pub expected: Expectation,
+    /// When they are to be polled, and how long that may take.
+    pub sync: SyncConfig,
     /// What `/metrics` says of the accounts.
     pub gauges: Gauges,
     /// Tells the time.
@@ -53,15 +52,15 @@ pub struct Watched {
 }
 
 impl Watched {
-    fn known(&self) -> Vec<Known> {
+    fn known(&self) -> Vec<ConfiguredAccount> {
         self.workers
             .iter()
-            .map(|worker| Known::of_worker(worker))
+            .map(|worker| ConfiguredAccount::of_worker(worker))
             .collect()
     }
 }
 
-impl Stage {
+impl DaemonState {
     /// From now on these are watched. A second call changes nothing.
     pub fn set(&self, watched: Watched) {
         let _ = self.watched.set(watched);
@@ -86,7 +85,7 @@ impl Stage {
 
 #[derive(Debug, Clone)]
 struct App {
-    stage: Arc<Stage>,
+    state: Arc<DaemonState>,
     metrics: PrometheusHandle,
     access: Arc<access::Access>,
 }
@@ -106,12 +105,12 @@ pub async fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
 pub async fn serve(
     listener: TcpListener,
     config: HttpConfig,
-    stage: Arc<Stage>,
+    state: Arc<DaemonState>,
     metrics: PrometheusHandle,
     stop: CancellationToken,
 ) -> std::io::Result<()> {
     let app = App {
-        stage,
+        state,
         metrics,
         access: Arc::new(access::Access::new(config.token)),
     };
@@ -143,7 +142,7 @@ fn router(app: App) -> Router {
 }
 
 async fn render_metrics(State(app): State<App>) -> impl IntoResponse {
-    if let Some(watched) = app.stage.watched() {
+    if let Some(watched) = app.state.watched() {
         watched.gauges.show().await;
     }
     ::metrics::counter!(metrics::LOG_LINES_DROPPED).absolute(logging::dropped_lines());

@@ -13,7 +13,8 @@ use serde_json::json;
 
 use crate::load::status;
 use crate::observe::board::{self, Board, Scope};
-use crate::observe::calendar::{self, Loaded};
+use crate::observe::calendar::{self, Calendar};
+use crate::observe::concern::Tolerance;
 use crate::observe::page::{self, Asset};
 
 use super::{App, Watched};
@@ -69,7 +70,7 @@ pub(super) async fn day(State(app): State<App>, Path((name, day)): Path<(String,
         Ok(board) => board,
         Err(unavailable) => return unavailable.into_response(&app),
     };
-    let (Some(account), Some(watched)) = (board.accounts.first(), app.stage.watched()) else {
+    let (Some(account), Some(watched)) = (board.accounts.first(), app.state.watched()) else {
         return not_found().await;
     };
     let Some(details) = &account.details else {
@@ -80,12 +81,12 @@ pub(super) async fn day(State(app): State<App>, Path((name, day)): Path<(String,
     let Ok(Ok(counts)) = tokio::time::timeout(PAGE_TIMEOUT, counting).await else {
         return Unavailable::Silent.into_response(&app);
     };
-    let loaded = Loaded {
+    let calendar = Calendar {
         start_from: account.status.start_from,
         details,
         now: board.at,
     };
-    let hours = loaded.hours(day, &counts);
+    let hours = calendar.hours(day, &counts);
     html(StatusCode::OK, page::day(&board, account, day, &hours))
 }
 
@@ -94,7 +95,7 @@ pub(super) async fn json(State(app): State<App>) -> Response {
     match gather(&app, Scope::Whole).await {
         Ok(board) => Json(board).into_response(),
         Err(unavailable) => {
-            let body = json!({ "problem": unavailable.words(), "waiting_for": app.stage.waiting().map(|problem| problem.error) });
+            let body = json!({ "problem": unavailable.words(), "waiting_for": app.state.waiting().map(|problem| problem.error) });
             (StatusCode::SERVICE_UNAVAILABLE, Json(body)).into_response()
         }
     }
@@ -140,23 +141,19 @@ impl Unavailable {
 
     /// What this process knows by itself.
     fn into_response(self, app: &App) -> Response {
-        let known = app.stage.watched().map(Watched::known).unwrap_or_default();
-        let page = page::unavailable(self.words(), app.stage.waiting().as_ref(), &known);
+        let known = app.state.watched().map(Watched::known).unwrap_or_default();
+        let page = page::unavailable(self.words(), app.state.waiting().as_ref(), &known);
         html(StatusCode::SERVICE_UNAVAILABLE, page)
     }
 }
 
 async fn gather(app: &App, scope: Scope<'_>) -> Result<Board, Unavailable> {
-    let watched = app.stage.watched().ok_or(Unavailable::Waiting)?;
+    let watched = app.state.watched().ok_or(Unavailable::Waiting)?;
     let known = watched.known();
     let _turn = watched.turn.lock().await;
-    let gathering = board::gather(
-        &watched.pool,
-        &known,
-        watched.expected,
-        watched.clock.now(),
-        scope,
-    );
+    let now = watched.clock.now();
+    let tolerance = Tolerance::at(now, &watched.sync);
+    let gathering = board::gather(&watched.pool, &known, tolerance, now, scope);
     match tokio::time::timeout(PAGE_TIMEOUT, gathering).await {
         Ok(Ok(board)) => Ok(board),
         Ok(Err(_)) | Err(_) => Err(Unavailable::Silent),

@@ -83,7 +83,7 @@ fn facts(account: &AccountBoard, now: DateTime<Utc>) -> Markup {
             }
             div {
                 dt { "Interactions" }
-                dd { (grouped(status.interactions)) " since " (status.start_from.format("%-d %b %Y")) }
+                dd { (grouped(status.interactions)) ", wanted from " (status.start_from.format("%-d %b %Y")) " on" }
             }
             div {
                 dt { "Request budget" }

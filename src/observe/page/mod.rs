@@ -14,7 +14,7 @@ use maud::{DOCTYPE, Markup, html};
 
 use crate::sync::Problem;
 
-use super::board::{AccountBoard, Board, Known};
+use super::board::{AccountBoard, Board, ConfiguredAccount};
 use super::calendar::Cell;
 use super::concern::{Concern, Level, Standing};
 use super::text::plural;
@@ -81,7 +81,7 @@ pub(super) fn day(board: &Board, account: &AccountBoard, day: NaiveDate, hours: 
 }
 
 /// The books cannot be read; what the process knows by itself.
-pub(super) fn unavailable(words: &str, waiting: Option<&Problem>, known: &[Known]) -> Markup {
+pub(super) fn unavailable(words: &str, waiting: Option<&Problem>, known: &[ConfiguredAccount]) -> Markup {
     let problems = known
         .iter()
         .filter_map(|known| Some((&known.name, known.inside.as_ref()?.problem.as_ref()?)));
