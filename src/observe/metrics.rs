@@ -1,5 +1,7 @@
 //! The metrics, by name. `docs/operations.md` says which question each one answers.
 
+use std::time::Duration;
+
 use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 
@@ -87,6 +89,9 @@ pub const LEASE_HELD: &str = "smartassist_etl_lease_held";
 
 /// Always 1, by `version`.
 pub const BUILD_INFO: &str = "smartassist_etl_build_info";
+
+/// How often what histograms were told is added up.
+const TIDYING: Duration = Duration::from_secs(60);
 
 /// A poll of an ordinary day takes a second; a first load takes hours.
 const RUN_SECONDS_BUCKETS: [f64; 9] = [0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 1_800.0, 7_200.0, 43_200.0];
@@ -212,4 +217,12 @@ pub fn install() -> Result<PrometheusHandle, BuildError> {
     }
     metrics::gauge!(BUILD_INFO, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
     Ok(handle)
+}
+
+/// Adds up what histograms were told, each minute, for ever: else it piles up where nobody scrapes.
+pub(super) async fn tidy(handle: PrometheusHandle) {
+    loop {
+        tokio::time::sleep(TIDYING).await;
+        handle.run_upkeep();
+    }
 }

@@ -46,6 +46,25 @@ async fn the_page_says_how_each_account_stands_and_what_to_do() {
 }
 
 #[tokio::test]
+async fn a_list_that_is_cut_says_so() {
+    let database = TestDatabase::migrated().await;
+    let daemon = Daemon::start(&database).await;
+    let drift = |from: u32, to: u32| {
+        format!(
+            "insert into smartassist_sync.schema_drift select 'acct-sim', 'new' || n, 'string', now(), now(), 1 \
+             from generate_series({from}, {to}) as n"
+        )
+    };
+    let said = "The newest 50 of 60";
+    database.execute(&drift(1, 50)).await;
+    let (_, page) = get(daemon.port, "/accounts/main").await;
+    assert!(page.contains("new50") && !page.contains("The newest"), "{page}");
+    database.execute(&drift(51, 60)).await;
+    let (_, page) = get(daemon.port, "/accounts/main").await;
+    assert!(page.contains(said), "no {said:?} in:\n{page}");
+}
+
+#[tokio::test]
 async fn a_day_is_shown_hour_by_hour_with_its_gap() {
     let database = TestDatabase::migrated().await;
     let daemon = Daemon::start(&database).await;

@@ -24,7 +24,7 @@ pub(super) fn section(account: &AccountBoard, now: DateTime<Utc>) -> Markup {
                 (chart::interactions(cells))
                 (tables::runs(&account.status.runs))
                 (tables::rejected(&details.rejected))
-                (tables::drift(&details.drift))
+                (tables::drift(&details.drift, account.status.drifted_fields))
                 (tables::change_by_age(&details.change_by_age))
             } @else {
                 p.more { a href=(account_link(name)) { "Calendar, runs and more of " (name) } }

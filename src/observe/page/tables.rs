@@ -83,10 +83,15 @@ pub(super) fn rejected(reasons: &[RejectedReason]) -> Markup {
     }
 }
 
-pub(super) fn drift(fields: &[DriftedField]) -> Markup {
+/// The newest, of `all`.
+pub(super) fn drift(fields: &[DriftedField], all: i64) -> Markup {
+    let is_cut = i64::try_from(fields.len()).is_ok_and(|shown| shown < all);
     html! {
         @if !fields.is_empty() {
             h3 { "Fields of the API that are not known" }
+            @if is_cut {
+                p.hint { "The newest " (fields.len()) " of " (grouped(all)) "; all are in " code { "smartassist_sync.schema_drift" } "." }
+            }
             div.scroll {
                 table {
                     thead {
