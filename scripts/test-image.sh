@@ -184,6 +184,7 @@ user=$(ps -o uid= -p "$(daemon | head -n 1)" | tr -d ' ')
 for line in 'Uid:.*65532.65532.65532.65532$' 'CapEff:.*0000000000000000$' 'NoNewPrivs:.*1$'; do
     grep -q "^$line" "/proc/$(daemon | head -n 1)/status" || fail "the process has more rights than it should: no $line"
 done
+awk '$5 == "/" { flags = $6 } END { exit flags !~ /^ro/ }' "/proc/$(daemon | head -n 1)/mountinfo" || fail "its root can be written to"
 say "read-only, user $user, no capability; healthcheck and status are well, the status page asks for its token"
 stopped=0
 stop_container || stopped=$?
