@@ -83,7 +83,11 @@ fn facts(account: &AccountBoard, now: DateTime<Utc>) -> Markup {
             }
             div {
                 dt { "Interactions" }
-                dd { (grouped(status.interactions)) ", wanted from " (status.start_from.format("%-d %b %Y")) " on" }
+                dd { (grouped(status.interactions)) }
+            }
+            div {
+                dt { "Wanted from" }
+                dd { (status.start_from.format("%-d %b %Y")) }
             }
             div {
                 dt { "Request budget" }
