@@ -112,7 +112,7 @@ fn facts(account: &AccountBoard, now: DateTime<Utc>) -> Vec<(&'static str, Strin
     let mut facts = vec![
         ("complete through", complete_through(account)),
         ("lag", span(status.lag_seconds)),
-        ("loaded from", second(status.start_from)),
+        ("wanted from", second(status.start_from)),
         ("last poll", last_poll(account, now)),
     ];
     facts.extend(account.work.iter().map(|work| ("doing now", doing(work, now))));
@@ -196,7 +196,7 @@ fn complete_through(account: &AccountBoard) -> String {
     if account.has_begun() {
         second(account.status.watermark)
     } else {
-        format!("nothing yet, wanted from {}", second(account.status.start_from))
+        "nothing yet".to_owned()
     }
 }
 
