@@ -76,6 +76,22 @@ fn mean(samples: &[Sample], of: impl Fn(&Sample) -> u64) -> f64 {
     f64::from(u32::try_from(sum).unwrap()) / f64::from(u32::try_from(samples.len()).unwrap())
 }
 
+/// Lets interactions arrive and change, and looks at what that takes, each second.
+async fn keep_busy(daemon: &Program, setup: &Setup, database: &TestDatabase, seconds: usize) -> Vec<Sample> {
+    let mut samples = Vec::new();
+    for second in 0..seconds {
+        {
+            let mut world = setup.simulator.world();
+            // Few enough that what the tiers read again stays about as much as it was.
+            world.arrive(1, TimeDelta::zero());
+            world.mutate_some(u64::try_from(second).unwrap(), 0.002);
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        samples.push(sample(daemon.id(), database).await);
+    }
+    samples
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "takes ten minutes: make soak"]
 async fn nothing_grows_while_it_polls_every_second() {
@@ -95,17 +111,7 @@ async fn nothing_grows_while_it_polls_every_second() {
     while database.counts().await[0] < 2_000 {
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
-    let mut samples = Vec::new();
-    for second in 0..seconds {
-        {
-            let mut world = setup.simulator.world();
-            // Few enough that what the tiers read again stays about as much as it was.
-            world.arrive(1, TimeDelta::zero());
-            world.mutate_some(u64::try_from(second).unwrap(), 0.002);
-        }
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        samples.push(sample(daemon.id(), &database).await);
-    }
+    let samples = keep_busy(&daemon, &setup, &database, seconds).await;
     let stretch = 60.min(seconds / 4);
     let (first, last) = (&samples[..stretch], &samples[seconds - stretch..]);
     let polls = database
