@@ -165,6 +165,7 @@ impl Books<'_> {
                 })
             }
             Err(error) if error.is_of_the_data() => {
+                observe::database_error(&self.worker.api.account().name, &error);
                 self.fail(fetch, purpose, WindowFailure::of_data(&error)).await
             }
             Err(error) => Err(error),

@@ -9,6 +9,7 @@ mod data;
 mod dice;
 mod garbage;
 mod kills;
+mod kinds;
 mod network;
 mod password;
 mod pooler;

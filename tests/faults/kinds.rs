@@ -1,0 +1,62 @@
+//! Whatever is wrong with the database shows in a metric, under its kind.
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+
+use super::trial::Trial;
+use super::watch;
+use crate::support::Setup;
+
+/// Nothing is stored while `fault` holds a SQLSTATE: that is what PostgreSQL says then.
+const FAIL: &str = "create table fault (code text not null); \
+     create function fail() returns trigger language plpgsql as $$ \
+     declare wanted text := (select code from fault); begin \
+     if wanted is not null then raise exception 'meant to fail' using errcode = wanted; end if; return null; end $$; \
+     create trigger fail after insert on smartassist.sessions for each row execute function fail()";
+
+/// A SQLSTATE of each kind.
+const FAULTS: [(&str, &str); 13] = [
+    ("08006", "unreachable"),
+    ("28P01", "refused"),
+    ("40001", "conflict"),
+    ("55P03", "locked"),
+    ("25006", "read_only"),
+    ("53100", "disk_full"),
+    ("53200", "shortage"),
+    ("57014", "cancelled"),
+    ("25P03", "idle"),
+    ("26000", "pooled"),
+    ("42501", "right"),
+    ("23514", "data"),
+    ("P0001", "other"),
+];
+
+#[tokio::test]
+async fn each_fault_of_the_database_is_counted_under_its_kind() {
+    let setup = Setup::live().await;
+    setup.seed_days(23, 2, 0, 50);
+    let mut trial = Trial::with(setup).await;
+    trial.shows("run finished").await;
+    trial.database.execute(FAIL).await;
+    let before = trial.database.counts().await[0];
+    let faults = i64::try_from(FAULTS.len()).unwrap();
+    for (code, kind) in FAULTS {
+        let fault = format!("insert into fault values ('{code}')");
+        trial.database.execute(&fault).await;
+        trial.setup.simulator.world().arrive(1, TimeDelta::zero());
+        let metric = format!(r#"smartassist_etl_database_errors_total{{account="main",kind="{kind}"}}"#);
+        trial.counts(&metric).await;
+        trial.database.execute("delete from fault").await;
+    }
+    // One for each fault, all of them stored in the end: none was told as done before it was.
+    let stored = || async { trial.database.counts().await[0] - before };
+    for _ in 0..100 {
+        if stored().await == faults {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    assert_eq!(stored().await, faults);
+    watch::check(&trial.database).await;
+}
