@@ -20,7 +20,7 @@ async fn becomes(port: u16, status: u16, said: &str) {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(20), becoming)
+    tokio::time::timeout(Duration::from_secs(60), becoming)
         .await
         .unwrap_or_else(|_| panic!("/readyz never is {status} with {said}"));
 }

@@ -189,7 +189,7 @@ async fn the_page_renews_itself_and_works_without_scripts() {
             tokio::time::sleep(std::time::Duration::from_millis(300)).await;
         }
     };
-    tokio::time::timeout(std::time::Duration::from_secs(30), renewed)
+    tokio::time::timeout(std::time::Duration::from_secs(90), renewed)
         .await
         .unwrap();
     assert_eq!(

@@ -147,13 +147,14 @@ async fn while_the_database_is_away_the_page_says_what_is_waited_for() {
 async fn a_run_that_goes_on_shows_how_far_it_is_to_every_process() {
     let database = TestDatabase::migrated().await;
     let mut setup = Setup::live().await;
-    setup.seed_days(5, 2, 1, 3_000);
+    setup.seed_days(5, 2, 0, 3_000);
     setup.set("requests_per_minute", "60");
-    setup.simulator.world().behaviour.latency = std::time::Duration::from_millis(700);
     setup.set("max_in_flight", "1");
     let (environment, port) = environment(&setup, &database).await;
     let mut daemon = Program::start(&["run"], &environment);
     daemon.event("window drained").await;
+    // It goes on for a minute at least, however slow whoever looks.
+    setup.simulator.world().behaviour.latency = std::time::Duration::from_secs(4);
     let shown = async {
         loop {
             let (_, body) = get(port, "/api/status").await;
@@ -165,7 +166,7 @@ async fn a_run_that_goes_on_shows_how_far_it_is_to_every_process() {
             tokio::time::sleep(std::time::Duration::from_millis(200)).await;
         }
     };
-    let work = tokio::time::timeout(std::time::Duration::from_secs(30), shown)
+    let work = tokio::time::timeout(std::time::Duration::from_secs(60), shown)
         .await
         .unwrap();
     assert_eq!(work["kind"], "poll");

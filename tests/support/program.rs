@@ -12,11 +12,11 @@ use tokio::time::Instant;
 
 use super::log_rules;
 
-/// No test waits longer than this for anything.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// No test waits longer than this for anything, on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Nor than this where lines come that are not what it waits for.
-const PATIENCE_WITH_LINES: Duration = Duration::from_secs(180);
+const PATIENCE_WITH_LINES: Duration = Duration::from_secs(240);
 
 /// How a last word begins: ours, and clap's.
 const LAST_WORDS: [&str; 3] = ["smartassist-etl: ", "error: ", "Usage: "];
@@ -98,14 +98,19 @@ impl Program {
     }
 
     /// Waits for its end.
-    pub(crate) async fn ended(mut self) -> Ended {
+    pub(crate) async fn ended(self) -> Ended {
+        self.ended_within(PATIENCE).await
+    }
+
+    /// Waits for its end, which may take longer than other things.
+    pub(crate) async fn ended_within(mut self, patience: Duration) -> Ended {
         let mut stdout = String::new();
         let mut pipe = self.child.stdout.take().unwrap();
         let end = async {
             pipe.read_to_string(&mut stdout).await.unwrap();
             self.child.wait().await.unwrap()
         };
-        let status = tokio::time::timeout(PATIENCE, end)
+        let status = tokio::time::timeout(patience, end)
             .await
             .expect("the program does not end");
         while let Some(line) = self.lines.recv().await {

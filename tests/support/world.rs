@@ -105,7 +105,7 @@ impl Setup {
     }
 
     /// An account whose simulated API goes by the real time, as the program does. Interactions are
-    /// wanted from two days ago.
+    /// wanted from the midnight two days before the last one, whatever hour it is.
     pub(crate) async fn live() -> Self {
         let mut setup = Self::start().await;
         setup.go_live();
@@ -116,7 +116,7 @@ impl Setup {
     pub(crate) fn go_live(&mut self) {
         self.simulator.world().run_clock(TimeDelta::zero());
         self.clock.set(real_now());
-        self.set("start_from", &(real_now() - TimeDelta::days(2)).to_rfc3339());
+        self.set("start_from", &days_ago(2));
     }
 
     /// Seeds `count` interactions in whole days: from so many days before today's midnight to so many.
