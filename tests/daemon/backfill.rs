@@ -69,7 +69,9 @@ async fn polls_go_on_within_seconds_while_a_dense_past_is_backfilled() {
 
     let runs = finished(&backfill, "backfill");
     assert!(runs.len() > 1, "it gave way:\n{}", backfill.join("\n"));
-    let polls = finished(&daemon, "poll");
+    let mut polls = finished(&daemon, "poll");
+    // The daemon was told to end, maybe while it polled.
+    polls.pop_if(|last| last["outcome"] == "interrupted");
     assert!(
         polls.iter().all(|poll| poll["outcome"] == "succeeded"),
         "{polls:?}"
