@@ -56,7 +56,7 @@ async fn a_log_pipe_that_nobody_empties_holds_up_nothing() {
     );
     let pid = i32::try_from(daemon.id().unwrap()).unwrap();
     kill(Pid::from_raw(pid), Signal::SIGTERM).unwrap();
-    let ended = tokio::time::timeout(Duration::from_secs(60), daemon.wait()).await;
+    let ended = tokio::time::timeout(Duration::from_secs(10), daemon.wait()).await;
     assert_eq!(ended.expect("it does not end").unwrap().code(), Some(0));
     drop(unread);
 }
