@@ -40,6 +40,8 @@ pub struct Gap {
     pub last_tried_at: DateTime<Utc>,
     /// From when on it is wanted again, in the database's time: ever later, a day at most.
     pub next_try_at: DateTime<Utc>,
+    /// Whether polls try it again. One before the account's `start_from` is nobody's but a backfill's.
+    pub wanted: bool,
 }
 
 /// The account's open gaps, oldest stretch first.
@@ -47,19 +49,27 @@ pub struct Gap {
 /// # Errors
 /// The database fails.
 pub async fn open(executor: impl PgExecutor<'_>, account_id: &str) -> Result<Vec<Gap>, LoadError> {
-    type Row = (DateTime<Utc>, DateTime<Utc>, i64, DateTime<Utc>, DateTime<Utc>);
+    type Row = (
+        DateTime<Utc>,
+        DateTime<Utc>,
+        i64,
+        DateTime<Utc>,
+        DateTime<Utc>,
+        bool,
+    );
     let gaps: Vec<Row> = sqlx::query_as(
-        "select lower(range), upper(range), times_tried, last_tried_at, next_try_at \
+        "select lower(range), upper(range), times_tried, last_tried_at, next_try_at, wanted \
          from smartassist_sync.gaps where account_id = $1 order by range",
     )
     .bind(account_id)
     .fetch_all(executor)
     .await?;
-    let gap = |(start, end, times_tried, last_tried_at, next_try_at)| Gap {
+    let gap = |(start, end, times_tried, last_tried_at, next_try_at, wanted)| Gap {
         window: Window { start, end },
         times_tried,
         last_tried_at,
         next_try_at,
+        wanted,
     };
     Ok(gaps.into_iter().map(gap).collect())
 }

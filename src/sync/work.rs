@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::load::conflict;
-use crate::load::gaps::{self, Gap};
+use crate::load::gaps;
 use crate::load::runs::OpenRun;
 use crate::load::wanted::{self, Wanted};
 use crate::load::{LoadError, accounts, recent_counts, spent_by_others};
@@ -176,20 +176,19 @@ impl AccountWorker {
     /// Says what nobody may miss: gaps that are open, and time stamps that contradict each other.
     async fn look_back(&self, task: &Task<'_>, progress: &mut Progress) -> Result<(), LoadError> {
         let account = self.api.account();
-        let open = gaps::open(&self.pool, &task.held.lease.account_id).await?;
-        let concerns = |gap: &&Gap| match task.job.range(task.until) {
-            None => true,
+        let mut concerning = gaps::open(&self.pool, &task.held.lease.account_id).await?;
+        concerning.retain(|gap| match task.job.range(task.until) {
+            None => gap.wanted,
             Some(range) => gap.window.start < range.end && range.start < gap.window.end,
-        };
-        let concerning = open.iter().filter(concerns).count();
-        if concerning > 0 && task.job.answers_for_gaps() {
-            let next_try = open.iter().map(|gap| gap.next_try_at).min().map(observe::instant);
+        });
+        let next_try = concerning.iter().map(|gap| gap.next_try_at).min();
+        if let Some(next_try) = next_try.filter(|_| task.job.answers_for_gaps()) {
             warn!(
-                gaps = concerning,
-                next_try_at = next_try,
+                gaps = concerning.len(),
+                next_try_at = observe::instant(next_try),
                 "gaps remain: records are missing"
             );
-            progress.remaining_gaps(concerning);
+            progress.remaining_gaps(concerning.len());
         }
         let verdict = self.time_zone.verdict();
         observe::time_zone(&account.name, verdict);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use smartassist_etl::load::wanted::{Wanted, unread};
-use smartassist_etl::load::{Status, gaps};
+use smartassist_etl::load::{Status, gaps, status};
 use smartassist_etl::window::Window;
 
 use super::desk::{ACCOUNT, Desk, at, conversation, texts, window};
@@ -94,6 +94,38 @@ async fn open_gaps_are_those_not_covered_since_oldest_first() {
         .execute("update smartassist_sync.accounts set filters_changed_at = '2026-01-10T12:00:01Z'")
         .await;
     assert!(open().await.is_empty(), "other filters may fit");
+}
+
+#[tokio::test]
+async fn a_gap_is_wanted_where_what_of_it_lies_after_start_from_is_not_covered() {
+    let desk = Desk::open().await;
+    for start in ["09:00", "10:00", "11:00"] {
+        gap(&desk, &format!("{start}:00"), &format!("{start}:02")).await;
+    }
+    let wanted = async |start_from: &str| {
+        let moved = format!(
+            "update smartassist_sync.accounts set start_from = '2026-01-10T{start_from}Z', watermark = '2026-01-10T{start_from}Z'"
+        );
+        desk.database.execute(&moved).await;
+        let gaps = gaps::open(&desk.database.pool, ACCOUNT).await.unwrap();
+        let wanted = gaps.iter().map(|gap| gap.wanted).collect::<Vec<_>>();
+        let accounts = status::accounts(&desk.database.pool).await.unwrap();
+        let counted = wanted.iter().filter(|wanted| **wanted).count();
+        assert_eq!(usize::try_from(accounts[0].gaps).unwrap(), counted);
+        assert_eq!(accounts[0].next_gap_try_at.is_some(), counted > 0);
+        wanted
+    };
+    assert_eq!(wanted("08:00:00").await, [true, true, true]);
+    assert_eq!(wanted("09:00:02").await, [false, true, true]);
+    assert_eq!(wanted("10:00:01").await, [false, true, true], "half of it");
+    desk.empty(Status::Drained, window("10:00:01", "10:30:00"), at("12:00:00"))
+        .await;
+    assert_eq!(
+        wanted("10:00:01").await,
+        [false, false, true],
+        "that half is read"
+    );
+    assert_eq!(wanted("23:00:00").await, [false, false, false]);
 }
 
 #[tokio::test]

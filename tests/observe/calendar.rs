@@ -21,6 +21,7 @@ fn details(coverage: Vec<Window>, gaps: &[Window]) -> AccountDetails {
         times_tried: 1,
         next_try_at: window.end,
         error: None,
+        wanted: true,
     };
     AccountDetails {
         account_id: "acct-sim".to_owned(),

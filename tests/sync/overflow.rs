@@ -2,7 +2,11 @@
 
 use chrono::TimeDelta;
 use smartassist_etl::load::runs::Outcome;
+use smartassist_etl::load::{gaps, status};
+use smartassist_etl::sync::Job;
+use smartassist_etl::window::Window;
 use smartassist_simulator::{Behaviour, Channel, End, Interaction, NumResults, Seed};
+use tokio_util::sync::CancellationToken;
 
 use crate::support::{Setup, TestDatabase, instant};
 
@@ -139,6 +143,51 @@ async fn a_gap_rests_is_tried_again_and_closes_once_the_api_shows_it() {
     assert_eq!(closing.watermark, Some(instant("2026-01-15T12:03:00Z")));
     assert_eq!(database.text(GAPS).await, "");
     assert!(database.number(AT_SECOND).await >= 900);
+}
+
+#[tokio::test]
+async fn a_gap_that_has_become_too_old_is_nobodys_trouble_any_more() {
+    let database = TestDatabase::migrated().await;
+    let setup = burst(alike).await;
+    assert_eq!(setup.sync(&database).await.outcome, Outcome::Failed);
+    let mut worker = setup.worker(&database.pool);
+    // From 13 January on, the day after.
+    worker.settings.retention = Some(TimeDelta::days(2));
+    let report = worker.run(&Job::Sync, &CancellationToken::new()).await;
+    assert_eq!(report.outcome, Outcome::Succeeded, "{report:?}");
+    assert_eq!(report.watermark, Some(instant("2026-01-15T11:58:00Z")));
+    let accounts = status::accounts(&database.pool).await.unwrap();
+    assert_eq!((accounts[0].gaps, accounts[0].next_gap_try_at), (0, None));
+    assert_eq!(
+        database.text(GAPS).await,
+        "10:00:00-10:00:01",
+        "it stays in the list"
+    );
+}
+
+#[tokio::test]
+async fn a_gap_that_a_backfill_of_the_past_finds_fails_the_backfill_and_no_poll() {
+    let database = TestDatabase::migrated().await;
+    let mut setup = burst(alike).await;
+    setup.set("start_from", "2026-01-14");
+    assert_eq!(setup.sync(&database).await.outcome, Outcome::Succeeded);
+    let range = Window {
+        start: instant("2026-01-12T00:00:00Z"),
+        end: instant("2026-01-13T00:00:00Z"),
+    };
+    let backfill = Job::Backfill {
+        range,
+        refetch: false,
+    };
+    for _ in 0..2 {
+        let worker = setup.worker(&database.pool);
+        let report = worker.run(&backfill, &CancellationToken::new()).await;
+        assert_eq!(report.outcome, Outcome::Failed, "whoever asks is told");
+        let problem = report.problem.unwrap();
+        assert!(gaps::is_about_gaps(&problem.error), "{problem:?}");
+    }
+    assert_eq!(setup.sync(&database).await.outcome, Outcome::Succeeded);
+    assert_eq!(status::accounts(&database.pool).await.unwrap()[0].gaps, 0);
 }
 
 #[tokio::test]

@@ -53,7 +53,8 @@ left join (
     on counted.account_id = account.account_id
 cross join lateral (
     select
-        count(*) as gaps, min(open.next_try_at) as next_gap_try_at,
+        count(*) filter (where open.wanted) as gaps,
+        min(open.next_try_at) filter (where open.wanted) as next_gap_try_at,
         coalesce(range_agg(open.range), '{}') as stretches
     from smartassist_sync.gaps as open
     where open.account_id = account.account_id

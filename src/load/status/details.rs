@@ -43,10 +43,12 @@ pub struct OpenGap {
     pub window: Window,
     /// How often it was fetched in vain.
     pub times_tried: i64,
-    /// From when on it is wanted again.
+    /// From when on it is tried again, where it is wanted.
     pub next_try_at: DateTime<Utc>,
     /// What was wrong at the last try.
     pub error: Option<String>,
+    /// Whether polls try it again. One before the account's `start_from` is nobody's but a backfill's.
+    pub wanted: bool,
 }
 
 /// Interactions of a day.

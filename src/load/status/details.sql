@@ -12,7 +12,7 @@ select
             select jsonb_agg(
                 jsonb_build_object(
                     'start', lower(gap.range), 'end', upper(gap.range), 'times_tried', gap.times_tried,
-                    'next_try_at', gap.next_try_at, 'error', gap.error
+                    'next_try_at', gap.next_try_at, 'error', gap.error, 'wanted', gap.wanted
                 )
                 order by gap.range
             )

@@ -29,7 +29,7 @@ pub struct AccountStatus {
     pub last_polled_at: Option<DateTime<Utc>>,
     /// Stretches between `start_from` and the newest covered instant that are not covered, open gaps apart.
     pub holes: i64,
-    /// Open gaps: stretches of which the API shows not all records.
+    /// Open gaps of what is wanted: stretches of which the API shows not all records.
     pub gaps: i64,
     /// When the first of them is tried again.
     pub next_gap_try_at: Option<DateTime<Utc>>,

@@ -176,7 +176,9 @@ fn gaps_of(account: &AccountBoard, hours: &[Cell]) -> Markup {
             p.gap-line {
                 strong { "Gap of " (span(gap.window.seconds())) " from " (second(gap.window.start)) }
                 @if let Some(error) = &gap.error { ": " (error) }
-                ". Tried " (plural(gap.times_tried, "time", "times")) ", next at " (second(gap.next_try_at)) "."
+                ". Tried " (plural(gap.times_tried, "time", "times")) ", "
+                @if gap.wanted { "next at " (second(gap.next_try_at)) "." }
+                @else { "and again only by a backfill: it lies before what is wanted." }
             }
         }
     }
