@@ -198,8 +198,12 @@ impl<W: Runs> Refresher<W> {
         } else {
             debug!(account, lookback_minutes, "the bell rang");
         }
-        self.expected[tier] = every.next_after(now);
         let ring = every.last_before(now).unwrap_or(now);
+        self.expected[tier] = every.next_after(now);
+        // One that is due later than it can be was reckoned before the clock was set back.
+        for (Tier { every, .. }, expected) in self.tiers.iter().zip(&mut self.expected) {
+            *expected = (*expected).min(every.next_after(now));
+        }
         if let Some(since) = self.due.rang(tier, now, ring) {
             warn!(
                 account,

@@ -152,6 +152,28 @@ async fn a_ring_that_never_comes_is_answered_all_the_same() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_clock_that_is_set_back_holds_up_no_tier() {
+    // The scheduler waits until it is again as late as it was: no bell rings.
+    let (refresher, fake) = at_noon(|_, _| succeeds(0), two_tiers(), None);
+    let set_back = async {
+        tokio::time::sleep(MINUTE).await;
+        fake.clock.set_back(TimeDelta::hours(1));
+    };
+    let answering = tokio::time::timeout(MINUTE * 30, refresher.answer());
+    assert!(tokio::join!(answering, set_back).0.is_err());
+    let log = fake.log.lock().unwrap().clone();
+    let run: Vec<&str> = log.iter().map(|line| &line[..12]).collect();
+    let (start, after) = run.split_at(2);
+    assert_eq!(start, ["12:00:00 2h ", "12:00:00 24h"]);
+    let minutes = |lookback: &str| -> Vec<&str> {
+        let of_tier = after.iter().filter(|line| line.contains(lookback));
+        of_tier.map(|line| &line[..5]).collect()
+    };
+    assert_eq!(minutes(" 24h"), ["11:24"], "{log:?}");
+    assert!(minutes(" 2h").ends_with(&["11:03", "11:18"]), "{log:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_ring_that_comes_after_it_was_missed_is_no_reason_to_complain() {
     let (refresher, _) = at_noon(|_, _| succeeds(5), two_tiers(), None);
     let bell = Bell::clone(&refresher.tiers[0].bell);

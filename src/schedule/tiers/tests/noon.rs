@@ -4,16 +4,25 @@ use std::sync::Mutex;
 
 use super::*;
 
-/// A wall clock that goes with the runtime's.
+/// A wall clock that goes with the runtime's, and may be set back.
 #[derive(Debug)]
-pub(super) struct RuntimeClock(Instant);
+pub(super) struct RuntimeClock {
+    started: Instant,
+    set_back: Mutex<TimeDelta>,
+}
+
+impl RuntimeClock {
+    pub(super) fn set_back(&self, by: TimeDelta) {
+        *self.set_back.lock().unwrap() += by;
+    }
+}
 
 impl Clock for RuntimeClock {
     fn now(&self) -> DateTime<Utc> {
         let noon = DateTime::parse_from_rfc3339("2026-01-05T12:00:00Z")
             .unwrap()
             .to_utc();
-        noon + self.0.elapsed()
+        noon + self.started.elapsed() - *self.set_back.lock().unwrap()
     }
 }
 
@@ -23,7 +32,7 @@ pub(super) type Script = fn(i64, usize) -> (Duration, Option<Outcome>);
 /// Writes down what it is asked to do.
 #[derive(Clone)]
 pub(super) struct Fake {
-    pub(super) clock: Arc<dyn Clock>,
+    pub(super) clock: Arc<RuntimeClock>,
     script: Script,
     lookbacks: Arc<Mutex<Vec<i64>>>,
     pub(super) log: Arc<Mutex<Vec<String>>>,
@@ -88,7 +97,7 @@ pub(super) fn two_tiers() -> Vec<Tier> {
 }
 
 /// Rings when due, in place of the scheduler.
-pub(super) async fn ring_when_due(every: Cron, bell: Bell, clock: Arc<dyn Clock>) {
+pub(super) async fn ring_when_due(every: Cron, bell: Bell, clock: Arc<RuntimeClock>) {
     loop {
         let now = clock.now();
         let wait = every.next_after(now).unwrap() - now;
@@ -103,7 +112,10 @@ pub(super) fn at_noon(
     tiers: Vec<Tier>,
     follow_open: Option<TimeDelta>,
 ) -> (Refresher<Fake>, Fake) {
-    let clock: Arc<dyn Clock> = Arc::new(RuntimeClock(Instant::now()));
+    let clock = Arc::new(RuntimeClock {
+        started: Instant::now(),
+        set_back: Mutex::default(),
+    });
     let fake = Fake {
         clock: Arc::clone(&clock),
         script,
