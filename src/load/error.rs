@@ -11,8 +11,8 @@ pub enum LoadError {
     /// The database refused a statement, or cannot be reached.
     #[error("the database failed")]
     Database(#[from] sqlx::Error),
-    /// Another worker holds the account's lease now; nothing was written.
-    #[error("another worker took over the account")]
+    /// The account's lease has passed to another worker, or ended before it was renewed; nothing was written.
+    #[error("the account's lease is lost: another worker has it, or it could not be renewed in time")]
     LeaseLost,
     /// Customers were erased with another `privacy.key`: they would not be recognized, and come back.
     #[error(
@@ -72,7 +72,7 @@ impl LoadError {
     pub fn remedy(&self) -> &'static str {
         match self {
             Self::Database(error) => Trouble::of(error).remedy(),
-            Self::LeaseLost => "nothing: the other worker goes on where this one stopped",
+            Self::LeaseLost => "nothing: the next run, of whichever worker, goes on where this one stopped",
             Self::ErasureKey => "give the privacy.key that `erase` was run with",
             Self::Books(_) => {
                 "somebody changed smartassist_sync.accounts, or a clock was wrong: \

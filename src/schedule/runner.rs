@@ -76,12 +76,14 @@ async fn again(outcome: Option<Outcome>, lease: Duration) {
 }
 
 /// A lease that kept us from the account may have ended by then: its holder may have died, and then
-/// nobody but us loads the account. What failed must not wait for a bell that rings once a day.
+/// nobody but us loads the account. One that we lost ourselves (a poll is interrupted by nothing else,
+/// unless we are told to stop) may have been taken by nobody. What failed must not wait for a bell that
+/// rings once a day.
 fn pause_after(outcome: Option<Outcome>, lease: Duration) -> Option<Duration> {
     match outcome {
-        Some(Outcome::Skipped) => Some(lease),
+        Some(Outcome::Skipped | Outcome::Interrupted) => Some(lease),
         Some(Outcome::Failed) | None => Some(AFTER_FAILURE),
-        Some(Outcome::Succeeded | Outcome::Interrupted) => None,
+        Some(Outcome::Succeeded) => None,
     }
 }
 
@@ -90,10 +92,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_failed_or_was_skipped_is_tried_again_before_it_is_rung_for() {
+    fn only_what_succeeded_waits_until_it_is_rung_for() {
         let lease = Duration::from_secs(30);
         assert_eq!(pause_after(Some(Outcome::Succeeded), lease), None);
         assert_eq!(pause_after(Some(Outcome::Skipped), lease), Some(lease));
+        assert_eq!(pause_after(Some(Outcome::Interrupted), lease), Some(lease));
         assert_eq!(pause_after(Some(Outcome::Failed), lease), Some(AFTER_FAILURE));
         assert_eq!(pause_after(None, lease), Some(AFTER_FAILURE), "it crashed");
     }

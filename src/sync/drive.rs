@@ -137,13 +137,13 @@ impl<'a> Drive<'a> {
                 // Nothing new is begun once it is told to end.
                 biased;
                 () = ends.lost.cancelled() => return Err(LoadError::LeaseLost),
-                () = ends.stop.cancelled() => return self.let_go(progress).await,
+                () = ends.stop.cancelled() => return self.abandon(progress).await,
                 _ = looks.tick(), if self.job.gives_way() && !self.gives_way => {
                     self.gives_way = self.books.lease.is_awaited(&self.books.worker.pool).await?;
                     waited_for = Instant::now();
                 }
                 () = tokio::time::sleep_until(waited_for + self.patience()), if self.gives_way => {
-                    return self.let_go(progress).await;
+                    return self.abandon(progress).await;
                 }
                 _ = tells.tick() => self.tell_books(progress).await,
                 _ = news.tick(), if *self.job == Job::Poll => self.look_for_new().await?,
@@ -154,7 +154,7 @@ impl<'a> Drive<'a> {
                     }
                     Some(fetched) => {
                         if !self.finish(fetched, progress).await? {
-                            return self.let_go(progress).await;
+                            return self.abandon(progress).await;
                         }
                     }
                 },
@@ -398,7 +398,7 @@ impl<'a> Drive<'a> {
 
     /// Stores what is read already, and ends what is still being read. Its requests are spent, so they
     /// are taken into the books.
-    async fn let_go(&mut self, progress: &mut Progress) -> Result<(), LoadError> {
+    async fn abandon(&mut self, progress: &mut Progress) -> Result<(), LoadError> {
         let mut read = Vec::new();
         while let Some(fetched) = self.tasks.try_join_next_with_id() {
             read.push(fetched);
@@ -411,7 +411,7 @@ impl<'a> Drive<'a> {
         for fetch in std::mem::take(&mut self.in_flight).into_values() {
             if fetch.tally.requests() > 0 {
                 let purpose = self.purpose(fetch.planned.window);
-                progress.counters += self.books.let_go(&fetch, purpose).await?;
+                progress.counters += self.books.book_abandoned(&fetch, purpose).await?;
             }
         }
         Ok(())

@@ -1,7 +1,7 @@
 //! Holding the account's lease while anything works under it.
 //!
 //! A poll and a refresh may run at the same time: they share one lease, and the last one to end
-//! lets it go.
+//! releases it.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -25,37 +25,48 @@ pub(super) struct Held {
     pub(super) lease: Lease,
     /// Cancelled once the lease has passed to another worker.
     pub(super) lost: CancellationToken,
-    _heartbeat: AbortOnDropHandle<()>,
+    /// Ends the heartbeat after the renewal that is under way.
+    released: CancellationToken,
+    heartbeat: AbortOnDropHandle<()>,
 }
 
 impl Held {
     fn start(pool: Pool, lease: Lease, lasts: Duration) -> Self {
-        let lost = CancellationToken::new();
+        let (lost, released) = (CancellationToken::new(), CancellationToken::new());
         let beating = {
-            let (lost, lease) = (lost.clone(), lease.clone());
+            let (lost, released, lease) = (lost.clone(), released.clone(), lease.clone());
             async move {
-                until_lost(pool, lease, lasts).await;
-                lost.cancel();
+                let beats = lasts / BEATS_PER_LEASE;
+                while released
+                    .run_until_cancelled(tokio::time::sleep(beats))
+                    .await
+                    .is_some()
+                {
+                    match lease.renew(&pool, lasts).await {
+                        Ok(()) => {}
+                        Err(LoadError::LeaseLost) => return lost.cancel(),
+                        // The fence in every commit decides; a heartbeat that fails is only worth a word.
+                        Err(error) => warn!(error = %chain(&error), "could not renew the lease"),
+                    }
+                }
             }
         };
         let heartbeat = tokio::spawn(beating.in_current_span());
         Self {
             lease,
             lost,
-            _heartbeat: AbortOnDropHandle::new(heartbeat),
+            released,
+            heartbeat: AbortOnDropHandle::new(heartbeat),
         }
     }
-}
 
-async fn until_lost(pool: Pool, lease: Lease, lasts: Duration) {
-    loop {
-        tokio::time::sleep(lasts / BEATS_PER_LEASE).await;
-        match lease.renew(&pool, lasts).await {
-            Ok(()) => {}
-            Err(LoadError::LeaseLost) => return,
-            // The fence in every commit decides; a heartbeat that fails is only worth a word.
-            Err(error) => warn!(error = %chain(&error), "could not renew the lease"),
-        }
+    /// Releases the lease once no renewal is under way: one that came after it would hold the account
+    /// for nobody.
+    async fn release(self, pool: &Pool) -> Result<(), LoadError> {
+        self.released.cancel();
+        // One that panicked renews no more either.
+        let _ = self.heartbeat.await;
+        self.lease.release(pool).await
     }
 }
 
@@ -87,12 +98,12 @@ impl LeaseKeeper {
         Ok(Some(held))
     }
 
-    /// Lets the lease go, unless another run works under it.
-    pub(super) async fn let_go(&self, held: Arc<Held>, pool: &Pool) {
+    /// Releases the lease, unless another run works under it.
+    pub(super) async fn release(&self, held: Arc<Held>, pool: &Pool) {
         // Locked, so that nobody takes it up while it is being released.
         let _shared = self.0.lock().await;
         if let Some(held) = Arc::into_inner(held)
-            && let Err(error) = held.lease.release(pool).await
+            && let Err(error) = held.release(pool).await
         {
             warn!(error = %chain(&error), "could not release the lease, it ends by itself");
         }

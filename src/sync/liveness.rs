@@ -32,14 +32,16 @@ impl Liveness {
         self.change(|state| state.since = state.since.map(|_| Instant::now()));
     }
 
-    /// A poll has ended. One that failed leaves work behind.
+    /// A poll has ended. One that failed leaves work behind, and so does one whose lease was lost, until
+    /// the next one finds that another worker has it.
     pub(super) fn ended(&self, report: &RunReport) {
         self.change(|state| match report.outcome {
             Outcome::Failed => {
                 state.failure = report.failure;
                 state.problem.clone_from(&report.problem);
             }
-            Outcome::Succeeded | Outcome::Skipped | Outcome::Interrupted => *state = State::default(),
+            Outcome::Interrupted => {}
+            Outcome::Succeeded | Outcome::Skipped => *state = State::default(),
         });
     }
 
@@ -111,6 +113,20 @@ mod tests {
         assert_eq!((liveness.idle_for(), liveness.failure()), (Duration::ZERO, None));
         liveness.progress();
         assert_eq!(liveness.idle_for(), Duration::ZERO, "a refresh is no poll");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn losing_the_lease_again_and_again_is_one_stall_until_another_worker_has_it() {
+        let liveness = Liveness::default();
+        for _ in 0..3 {
+            liveness.begin();
+            pass(10).await;
+            liveness.ended(&ended(Outcome::Interrupted, None));
+        }
+        assert_eq!(liveness.idle_for(), SECOND * 30);
+        liveness.begin();
+        liveness.ended(&ended(Outcome::Skipped, None));
+        assert_eq!(liveness.idle_for(), Duration::ZERO);
     }
 
     #[tokio::test(start_paused = true)]

@@ -210,7 +210,7 @@ impl Progress {
         if matches!(error, LoadError::LeaseLost) {
             warn!(
                 remedy = error.remedy(),
-                "another worker took over the account, stepping back"
+                "the account's lease is lost, stepping back"
             );
             self.interrupted("the lease was lost");
             return;

@@ -287,7 +287,7 @@ impl AccountWorker {
         failpoint::reach("run.leased");
         let report = self.keep_books(&held, job, stop, pulse).await;
         failpoint::reach("run.closed");
-        self.lease.let_go(held, &self.pool).await;
+        self.lease.release(held, &self.pool).await;
         failpoint::reach("run.released");
         report.map(Some)
     }

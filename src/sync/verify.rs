@@ -177,7 +177,7 @@ impl AccountWorker {
             return Ok(None);
         };
         let report = self.verify_in_books(&held, verification, stop).await;
-        self.lease.let_go(held, &self.pool).await;
+        self.lease.release(held, &self.pool).await;
         report.map(Some)
     }
 

@@ -199,11 +199,15 @@ impl Books<'_> {
         })
     }
 
-    /// Takes the requests of a window that was let go into the books: they are spent.
+    /// Takes the requests of a window that was abandoned into the books: they are spent.
     ///
     /// # Errors
     /// The database is in trouble, or the lease is lost.
-    pub(super) async fn let_go(&self, fetch: &Fetch, purpose: Purpose) -> Result<Counters, LoadError> {
+    pub(super) async fn book_abandoned(
+        &self,
+        fetch: &Fetch,
+        purpose: Purpose,
+    ) -> Result<Counters, LoadError> {
         self.record(fetch, purpose, "let go before it was read: the run ended")
             .await
     }

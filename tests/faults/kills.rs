@@ -131,6 +131,37 @@ async fn freezes(point: &str) {
 }
 
 #[tokio::test]
+async fn a_lease_that_ended_and_that_nobody_took_is_taken_again_without_waiting_for_a_bell() {
+    let database = TestDatabase::migrated().await;
+    let setup = Setup::live().await;
+    setup.seed_days(3, 2, 0, 3_000);
+    let (mut environment, _) = environment(&setup, &database).await;
+    for (key, value) in [("POLL", "0 0 0 1 1 *"), ("LEASE_SECONDS", "6")] {
+        environment.insert(format!("SMARTASSIST_ETL__SYNC__{key}"), value.to_owned());
+    }
+    setup.simulator.world().behaviour.latency = Duration::from_millis(100);
+    let mut daemon = Program::start(&["run"], &environment);
+    daemon.event("run started").await;
+    // As after a freeze of the only worker: its lease is over, and nobody is there to take it.
+    let ending = async {
+        loop {
+            database.execute(END_LEASES).await;
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    let lost = tokio::select! {
+        lost = daemon.event("the account's lease is lost, stepping back") => lost,
+        () = ending => unreachable!(),
+    };
+    assert_eq!(lost["level"], "WARN");
+    assert_eq!(daemon.finished("poll").await["outcome"], "interrupted");
+    assert_eq!(daemon.finished("poll").await["outcome"], "succeeded");
+    daemon.signal(Signal::SIGTERM);
+    assert_eq!(daemon.ended().await.code(), 0);
+    watch::same_as_a_fresh_load(&setup, &database).await;
+}
+
+#[tokio::test]
 async fn a_worker_that_freezes_between_transactions_is_replaced_and_steps_back() {
     freezes("window.read").await;
 }
