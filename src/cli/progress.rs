@@ -65,8 +65,7 @@ impl Earlier {
 impl Watched {
     pub(super) fn new(worker: Arc<AccountWorker>, screen: &Screen) -> Self {
         let earlier = Earlier::default();
-        let limits = worker.api.limits();
-        let pace = Pace::new(limits.per_minute, limits.per_hour);
+        let pace = Pace::new(worker.api.limits());
         let shown = (Arc::clone(&worker), earlier.clone(), pace);
         let shown = match screen.bar() {
             Some(bar) => tokio::spawn(show_bar(shown, bar)),

@@ -8,7 +8,7 @@ use crate::database::Database;
 use crate::load::LoadError;
 use crate::observe::board::{self, AccountBoard, Board, ConfiguredAccount, Scope, Work};
 use crate::observe::calendar::CellState;
-use crate::observe::concern::{Level, Standing, Tolerance};
+use crate::observe::concern::{Level, Standing};
 use crate::observe::{grouped, plural, second, span};
 
 use super::exit::CommandError;
@@ -32,14 +32,7 @@ pub(super) async fn status(config: &Config, as_json: bool) -> Result<(), Command
     let database = Database::open(config).await?;
     let now = SystemClock.now();
     let known = ConfiguredAccount::of_config(config);
-    let gathered = board::gather(
-        &database.pool,
-        &known,
-        Tolerance::at(now, &config.sync),
-        now,
-        Scope::Whole,
-    )
-    .await;
+    let gathered = board::gather(&database.pool, &known, &config.sync, now, Scope::Whole).await;
     database.close().await;
     let board = gathered.map_err(|error| {
         if is_empty_database(&error) {
@@ -193,7 +186,7 @@ fn where_to_look(number: i64, table: &str) -> String {
 }
 
 fn complete_through(account: &AccountBoard) -> String {
-    if account.has_begun() {
+    if account.has_loaded() {
         second(account.status.watermark)
     } else {
         "nothing yet".to_owned()
@@ -232,7 +225,7 @@ fn budget(account: &AccountBoard) -> String {
     let lines = account
         .budget
         .iter()
-        .map(|line| format!("{} of {} a {}", line.used, line.limit, line.unit()));
+        .map(|line| format!("{} of {} a {}", line.used, line.limit, line.span.as_str()));
     lines.collect::<Vec<_>>().join(", ")
 }
 

@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 
 pub use credentials::Credentials;
 
+use super::limits::RequestLimits;
 use super::section::Section;
 
 /// Bytes of an account or stream id. The real ones have some 40; an index key of PostgreSQL ends at
@@ -90,18 +91,6 @@ pub struct RetryPolicy {
     pub max_retries: usize,
     /// The first pause; each further one doubles, with jitter.
     pub pause: Duration,
-}
-
-/// How many requests an account may take.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RequestLimits {
-    /// Requests in any 60 seconds; 0: no limit.
-    pub per_minute: u32,
-    /// Requests in any hour; 0: no limit.
-    pub per_hour: u32,
-    /// Requests in flight at the same time, whatever they are for. Never 0: no limit of this kind is
-    /// the largest that can be set.
-    pub max_in_flight: usize,
 }
 
 /// What an answer of the API may cost.

@@ -7,6 +7,7 @@ mod account;
 mod database;
 mod fingerprint;
 mod layers;
+mod limits;
 mod privacy;
 mod secret;
 mod section;
@@ -22,9 +23,10 @@ use chrono::TimeDelta;
 use secrecy::ExposeSecret;
 
 pub use account::{
-    AccountConfig, Credentials, Direction, Filters, RequestLimits, ResponseLimits, RetryPolicy, parse_instant,
+    AccountConfig, Credentials, Direction, Filters, ResponseLimits, RetryPolicy, parse_instant,
 };
 pub use database::{DatabaseConfig, SessionConfig};
+pub use limits::{BudgetSpan, RequestLimits, time_for};
 pub use secret::{Secret, SecretError};
 pub use sync::{RefreshTier, SyncConfig};
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::Clock;
-use crate::config::AccountConfig;
+use crate::config::{AccountConfig, BudgetSpan};
 use crate::database::Pool;
 use crate::extract::{ApiClient, Tally};
 use crate::load::{accounts, recent_counts, spent_by_others};
@@ -85,8 +85,7 @@ async fn read_books(api: &ApiClient, pool: Option<&Pool>) -> Books {
         return Books::default();
     };
     let account_id = &api.account().account_id;
-    let hour = Duration::from_secs(3_600);
-    if let Ok(spent) = spent_by_others(pool, account_id, NOBODY, hour).await {
+    if let Ok(spent) = spent_by_others(pool, account_id, NOBODY, BudgetSpan::LONGEST.length()).await {
         api.remember_spent(spent);
     }
     let traits = accounts::traits(pool, account_id).await.unwrap_or_default();

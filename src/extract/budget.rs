@@ -20,7 +20,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use tracing::info;
 
-use crate::config::RequestLimits;
+use crate::config::{BudgetSpan, RequestLimits};
 
 /// Clocks of two machines do not tick alike, and timers fire late but also round down.
 const MARGIN: Duration = Duration::from_millis(100);
@@ -29,9 +29,6 @@ const MARGIN: Duration = Duration::from_millis(100);
 /// would wait for the next one. A small budget has none to spare.
 const RESERVED_PERCENT: usize = 3;
 const SMALL_BUDGET: usize = 20;
-
-/// The longest span that a limit may have.
-const LONGEST_SPAN: Duration = Duration::from_secs(3_600);
 
 /// So many ended requests are remembered where the limits ask for no more: those of an account
 /// without limits would be without number.
@@ -52,17 +49,17 @@ pub enum Priority {
     Backfill,
 }
 
-/// So many requests in any span of this length.
+/// So many requests in any span of this kind.
 #[derive(Debug, Clone, Copy)]
 struct Limit {
     requests: usize,
     /// So many of them are left to live requests alone.
     reserved: usize,
-    span: Duration,
+    span: BudgetSpan,
 }
 
-impl Limit {
-    fn new(requests: u32, seconds: u64) -> Self {
+impl From<(BudgetSpan, u32)> for Limit {
+    fn from((span, requests): (BudgetSpan, u32)) -> Self {
         let requests = requests as usize;
         let is_small = requests < SMALL_BUDGET;
         Self {
@@ -72,8 +69,15 @@ impl Limit {
             } else {
                 (requests * RESERVED_PERCENT).div_ceil(100)
             },
-            span: Duration::from_secs(seconds) + MARGIN,
+            span,
         }
+    }
+}
+
+impl Limit {
+    /// When a request that ended then takes up no place any more.
+    fn free_at(self, ended: Instant) -> Instant {
+        ended + self.span.length() + MARGIN
     }
 
     /// Requests in any span, if no more than those of this priority are wanted.
@@ -88,8 +92,8 @@ impl Limit {
 /// How much of a limit is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BudgetUse {
-    /// The limit holds for any span of this length.
-    pub span: Duration,
+    /// Over which span.
+    pub span: BudgetSpan,
     /// Requests that occupy a place now: in flight, or ended within the span.
     pub used: usize,
     /// Requests that may.
@@ -144,7 +148,7 @@ impl Budget {
         Self {
             places: Mutex::new(Places {
                 configured: limits,
-                limits: spans(limits),
+                limits: limits.spans().map(Limit::from).collect(),
                 in_flight: 0,
                 ended: VecDeque::new(),
                 paused_until: None,
@@ -164,7 +168,7 @@ impl Budget {
     pub fn limit(&self, limits: RequestLimits) {
         let mut places = self.places();
         places.configured = limits;
-        places.limits = spans(limits);
+        places.limits = limits.spans().map(Limit::from).collect();
         drop(places);
         self.changed.notify_waiters();
     }
@@ -248,12 +252,12 @@ impl Budget {
     pub fn uses(&self) -> Vec<BudgetUse> {
         let (places, now) = (self.places(), Instant::now());
         let uses = places.limits.iter().map(|limit| BudgetUse {
-            span: limit.span - MARGIN,
+            span: limit.span,
             used: places.in_flight
                 + places
                     .ended
                     .iter()
-                    .filter(|ended| **ended + limit.span > now)
+                    .filter(|ended| limit.free_at(**ended) > now)
                     .count(),
             limit: limit.requests,
         });
@@ -265,15 +269,6 @@ impl Budget {
     }
 }
 
-/// The limits of requests in a span, without those that are none.
-fn spans(limits: RequestLimits) -> Vec<Limit> {
-    [(limits.per_minute, 60), (limits.per_hour, LONGEST_SPAN.as_secs())]
-        .into_iter()
-        .filter(|(requests, _)| *requests > 0)
-        .map(|(requests, seconds)| Limit::new(requests, seconds))
-        .collect()
-}
-
 impl Places {
     /// Takes a place if there is one now.
     fn admission(&mut self, now: Instant, priority: Priority) -> Admission {
@@ -281,13 +276,13 @@ impl Places {
         let mut at = self.paused_until;
         self.forget(now);
         for limit in &self.limits {
-            let recent = self.ended.partition_point(|ended| *ended + limit.span <= now);
+            let recent = self.ended.partition_point(|ended| limit.free_at(*ended) <= now);
             let taken = self.in_flight + self.ended.len() - recent;
             let Some(excess) = taken.checked_sub(limit.requests(priority)) else {
                 continue;
             };
             match self.ended.get(recent + excess) {
-                Some(ended) => at = at.max(Some(*ended + limit.span)),
+                Some(ended) => at = at.max(Some(limit.free_at(*ended))),
                 None => return Admission::AfterAChange,
             }
         }
@@ -309,12 +304,8 @@ impl Places {
     /// Lets go of what no limit can ask for.
     fn forget(&mut self, now: Instant) {
         let most = self.remembered();
-        while self.ended.len() > most
-            || self
-                .ended
-                .front()
-                .is_some_and(|ended| *ended + LONGEST_SPAN + MARGIN <= now)
-        {
+        let longest = BudgetSpan::LONGEST.length() + MARGIN;
+        while self.ended.len() > most || self.ended.front().is_some_and(|ended| *ended + longest <= now) {
             self.ended.pop_front();
         }
     }

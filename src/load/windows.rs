@@ -6,14 +6,12 @@ use chrono::{DateTime, Utc};
 use sqlx::PgExecutor;
 use sqlx::postgres::types::PgRange;
 
+use crate::config::BudgetSpan;
 use crate::database::Pool;
 use crate::window::Window;
 
 use super::leases::{Lease, fenced};
 use super::{Counters, LoadError, bigint};
-
-/// The longest stretch over which a request budget reckons.
-const HOUR: Duration = Duration::from_secs(3_600);
 
 /// Why a window is fetched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -214,7 +212,7 @@ pub async fn spent_by_others(
     )
     .bind(account_id)
     .bind(holder)
-    .bind(since.min(HOUR).as_secs_f64())
+    .bind(since.min(BudgetSpan::LONGEST.length()).as_secs_f64())
     .fetch_all(pool)
     .await?;
     let entry = |(requests, age): (i64, f64)| {

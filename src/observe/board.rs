@@ -5,12 +5,12 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 
-use crate::config::{Config, RequestLimits, SyncConfig};
+use crate::config::{BudgetSpan, Config, RequestLimits, SyncConfig};
 use crate::database::Pool;
 use crate::extract::BudgetUse;
 use crate::load::LoadError;
 use crate::load::status::{self, AccountDetails, AccountStatus, RunStatus};
-use crate::sync::AccountWorker;
+use crate::sync::{AccountWorker, stalled_after};
 
 use super::calendar::{Calendar, Cell};
 use super::concern::{self, Concern, Standing, Tolerance, WorkerState};
@@ -71,8 +71,9 @@ pub struct Work {
 /// How much of a request limit is used.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct BudgetLine {
-    /// The limit holds for any span of so many seconds.
-    pub span_seconds: u64,
+    /// The limit holds for any span of this kind.
+    #[serde(rename = "span_seconds")]
+    pub span: BudgetSpan,
     /// Requests that were made within it.
     pub used: u64,
     /// Requests that may.
@@ -127,11 +128,11 @@ impl ConfiguredAccount {
 }
 
 impl Tolerance {
-    /// What is right at a moment: a poll that was due so long ago that a run which hangs would have been
-    /// ended since must have been made. At night it may be that of the evening.
-    pub fn at(now: DateTime<Utc>, sync: &SyncConfig) -> Self {
+    /// What is right at a moment for an account of these limits: a poll that was due so long ago that a run
+    /// which hangs would have been ended since must have been made. At night it may be that of the evening.
+    pub fn at(now: DateTime<Utc>, sync: &SyncConfig, limits: Option<RequestLimits>) -> Self {
         let seconds = |span: Duration| TimeDelta::from_std(span).unwrap_or(TimeDelta::MAX);
-        let stall = seconds(sync.stall);
+        let stall = seconds(limits.map_or(sync.stall, |limits| stalled_after(sync.stall, limits)));
         let due = sync.poll.last_before(now - stall);
         Self {
             lag: due.map_or(stall, |due| now - due) + seconds(sync.settle),
@@ -158,7 +159,7 @@ pub enum Scope<'a> {
 pub async fn gather(
     pool: &Pool,
     known: &[ConfiguredAccount],
-    tolerance: Tolerance,
+    sync: &SyncConfig,
     now: DateTime<Utc>,
     scope: Scope<'_>,
 ) -> Result<Board, LoadError> {
@@ -192,14 +193,15 @@ pub async fn gather(
             .position(|of| of.account_id == account.account_id)
             .map(|place| details.swap_remove(place));
         let known = known.iter().find(|known| known.account_id == account.account_id);
+        let tolerance = Tolerance::at(now, sync, known.map(|known| known.limits));
         AccountBoard::new(account, details, known, tolerance, now)
     });
     let accounts: Vec<AccountBoard> = boards.collect();
-    let has_begun = |known: &&ConfiguredAccount| {
+    let is_in_books = |known: &&ConfiguredAccount| {
         let mut of_books = accounts.iter().map(|account| &account.status.account_id);
         of_books.any(|account_id| *account_id == known.account_id)
     };
-    let not_begun = known.iter().filter(|known| !has_begun(known));
+    let not_begun = known.iter().filter(|known| !is_in_books(known));
     Ok(Board {
         at: now,
         version: env!("CARGO_PKG_VERSION"),
@@ -256,21 +258,14 @@ impl AccountBoard {
     }
 
     /// Whether anything was loaded yet: a watermark where it began says that the first window is to come.
-    pub fn has_begun(&self) -> bool {
+    pub fn has_loaded(&self) -> bool {
         self.status.watermark > self.status.start_from
-    }
-}
-
-impl BudgetLine {
-    /// What its span is called.
-    pub fn unit(&self) -> &'static str {
-        if self.span_seconds == 60 { "minute" } else { "hour" }
     }
 }
 
 impl Work {
     fn new(run: &RunStatus, known: Option<&ConfiguredAccount>, now: DateTime<Utc>) -> Self {
-        let limits = known.map_or((0, 0), |known| (known.limits.per_minute, known.limits.per_hour));
+        let limits = known.map(|known| known.limits);
         let left = run.requests_left.and_then(|left| u64::try_from(left).ok());
         let elapsed = (now - run.started_at).to_std().unwrap_or_default();
         let made = u64::try_from(run.requests).unwrap_or_default();
@@ -296,25 +291,18 @@ impl Work {
 /// The ledger knows what all processes spent, once a window has ended; this process knows what it
 /// spends at this moment.
 fn budget(known: &ConfiguredAccount, status: &AccountStatus) -> Vec<BudgetLine> {
-    let limits = [
-        (60, known.limits.per_minute, status.requests_last_minute),
-        (3_600, known.limits.per_hour, status.requests_last_hour),
-    ];
-    let line = |(span_seconds, limit, booked): (u64, u32, i64)| {
-        let spent = known
-            .spent
-            .iter()
-            .find(|spent| spent.span == Duration::from_secs(span_seconds));
-        let here = spent.map_or(0, |spent| spent.used as u64);
+    let line = |(span, limit): (BudgetSpan, u32)| {
+        let booked = match span {
+            BudgetSpan::Minute => status.requests_last_minute,
+            BudgetSpan::Hour => status.requests_last_hour,
+        };
+        let here = known.spent.iter().find(|spent| spent.span == span);
+        let here = here.map_or(0, |spent| spent.used as u64);
         BudgetLine {
-            span_seconds,
+            span,
             used: here.max(u64::try_from(booked).unwrap_or_default()),
             limit: limit.into(),
         }
     };
-    limits
-        .into_iter()
-        .filter(|(_, limit, _)| *limit > 0)
-        .map(line)
-        .collect()
+    known.limits.spans().map(line).collect()
 }

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::clock::Skew;
 use crate::load::gaps;
-use crate::load::status::{AccountStatus, RunStatus};
+use crate::load::status::{AccountStatus, RunStatus, Verdict};
 use crate::sync::Problem;
 
 use super::text::{grouped, plural, second, span};
@@ -148,29 +148,25 @@ fn failure(account: &AccountStatus, inside: Option<&WorkerState>) -> Option<Conc
     if let Some(Problem { error, remedy }) = inside.and_then(|inside| inside.problem.as_ref()) {
         return words_of_failure("poll", error, remedy);
     }
-    newest_failed(account, is_poll)
+    let mut polls = account.verdicts.iter().filter(|verdict| !verdict.is_refresh());
+    words_of_verdict(polls.find(|poll| poll.is_failed())?)
 }
 
-/// The newest refresh that came to an end did not go well: what changes is not read again.
+/// The newest refresh of a tier that came to an end did not go well: what changes is not read again.
 fn failed_refresh(account: &AccountStatus) -> Option<Concern> {
-    newest_failed(account, |run| run.kind == "refresh")
+    let refreshes = account.verdicts.iter().filter(|verdict| verdict.is_refresh());
+    refreshes
+        .filter(|refresh| refresh.is_failed())
+        .find_map(words_of_verdict)
 }
 
-/// `sync` does what a poll does.
-fn is_poll(run: &RunStatus) -> bool {
-    matches!(run.kind.as_str(), "poll" | "sync")
-}
-
-/// One that was interrupted tells nothing.
-fn newest_failed(account: &AccountStatus, is_wanted: fn(&RunStatus) -> bool) -> Option<Concern> {
-    let has_ended = |run: &&RunStatus| matches!(run.status.as_str(), "succeeded" | "failed");
-    let mut ended = account.runs.iter().filter(has_ended);
-    let newest = ended.find(|run| is_wanted(run))?;
-    if newest.status != "failed" {
-        return None;
-    }
-    let error = newest.error.as_deref().unwrap_or("the log says why");
-    words_of_failure(&newest.kind, error, newest.remedy.as_deref().unwrap_or_default())
+fn words_of_verdict(verdict: &Verdict) -> Option<Concern> {
+    let kind = match verdict.lookback_seconds {
+        Some(lookback) => format!("{} of {}", verdict.kind, span(lookback)),
+        None => verdict.kind.clone(),
+    };
+    let error = verdict.error.as_deref().unwrap_or("the log says why");
+    words_of_failure(&kind, error, verdict.remedy.as_deref().unwrap_or_default())
 }
 
 fn words_of_failure(kind: &str, error: &str, remedy: &str) -> Option<Concern> {
@@ -233,8 +229,8 @@ fn gap(account: &AccountStatus) -> Option<Concern> {
 /// tells whether anybody loads.
 fn late(account: &AccountStatus, tolerance: Tolerance, now: DateTime<Utc>) -> Option<Concern> {
     let is_worked_on = work(account).next().is_some();
-    let newest_poll = account.runs.iter().filter(|run| is_poll(run));
-    let polled_at = newest_poll.filter_map(|run| run.finished_at).max();
+    let mut polls = account.verdicts.iter().filter(|verdict| !verdict.is_refresh());
+    let polled_at = polls.find_map(|poll| poll.finished_at);
     let behind = match polled_at {
         Some(at) if account.gaps > 0 => (now - at).num_seconds(),
         _ => account.lag_seconds,

@@ -2,12 +2,13 @@
 //! shows the same as the one that works.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::Mutex as AsyncMutex;
 use tracing::debug;
 
 use crate::clock::Clock;
+use crate::config::BudgetSpan;
 use crate::database::Pool;
 use crate::load::status::{self, AccountStatus};
 use crate::sync::AccountWorker;
@@ -24,9 +25,15 @@ pub struct Gauges {
     workers: Vec<Arc<AccountWorker>>,
     clock: Arc<dyn Clock>,
     /// The books as they were read last. Lag grows also while they cannot be read.
-    read: Mutex<Vec<AccountStatus>>,
+    read: Mutex<Option<Books>>,
     /// One scrape at a time: whoever scrapes must not take the connections that loading needs.
     turn: AsyncMutex<()>,
+}
+
+#[derive(Debug)]
+struct Books {
+    read_at: Instant,
+    accounts: Vec<AccountStatus>,
 }
 
 impl Gauges {
@@ -44,9 +51,12 @@ impl Gauges {
     /// Shows them as they are now; what comes from the books as it was, where they cannot be read.
     pub(super) async fn show(&self) {
         let _turn = self.turn.lock().await;
-        self.read_books().await;
-        for account in self.read.lock().unwrap_or_else(PoisonError::into_inner).iter() {
-            self.show_books(account);
+        let is_read = self.read_books().await;
+        if let Some(books) = &*self.read.lock().unwrap_or_else(PoisonError::into_inner) {
+            ::metrics::gauge!(metrics::BOOKS_AGE).set(books.read_at.elapsed().as_secs_f64());
+            for account in &books.accounts {
+                self.show_books(account, is_read);
+            }
         }
         for worker in &self.workers {
             show_worker(worker);
@@ -57,17 +67,23 @@ impl Gauges {
         show_connections(metrics::CONNECTIONS_MAX, None, connections.max);
     }
 
-    async fn read_books(&self) {
+    /// False where they cannot be read.
+    async fn read_books(&self) -> bool {
         let reading = status::accounts(&self.pool);
         match tokio::time::timeout(BOOKS_TIMEOUT, reading).await {
             Ok(Ok(mut accounts)) => {
                 accounts.retain(|account| self.worker(&account.account_id).is_some());
-                *self.read.lock().unwrap_or_else(PoisonError::into_inner) = accounts;
+                *self.read.lock().unwrap_or_else(PoisonError::into_inner) = Some(Books {
+                    read_at: Instant::now(),
+                    accounts,
+                });
+                return true;
             }
             // The runs report it.
             Ok(Err(error)) => debug!(error = %chain(&error), "could not read the books for the metrics"),
             Err(_) => debug!("could not read the books for the metrics in time"),
         }
+        false
     }
 
     fn worker(&self, account_id: &str) -> Option<&Arc<AccountWorker>> {
@@ -76,7 +92,7 @@ impl Gauges {
             .find(|worker| worker.api.account().account_id == account_id)
     }
 
-    fn show_books(&self, account: &AccountStatus) {
+    fn show_books(&self, account: &AccountStatus, is_read: bool) {
         let name = &account.name;
         let lag = self.clock.now() - account.watermark;
         show(metrics::WATERMARK, name, account.watermark.timestamp());
@@ -88,9 +104,20 @@ impl Gauges {
         if let Some(at) = account.last_polled_at {
             show(metrics::LAST_POLL, name, at.timestamp());
         }
-        let is_ours = self
-            .worker(&account.account_id)
-            .is_some_and(|worker| account.lease_holder.as_ref() == Some(&worker.holder));
+        let failed_tiers = account
+            .verdicts
+            .iter()
+            .filter(|run| run.is_refresh() && run.is_failed());
+        show(
+            metrics::FAILED_TIERS,
+            name,
+            i64::try_from(failed_tiers.count()).unwrap_or(i64::MAX),
+        );
+        // Who is cut off from the books renews no lease either.
+        let is_ours = is_read
+            && self
+                .worker(&account.account_id)
+                .is_some_and(|worker| account.lease_holder.as_ref() == Some(&worker.holder));
         show(metrics::LEASE_HELD, name, i64::from(is_ours));
     }
 }
@@ -99,14 +126,16 @@ fn show_worker(worker: &AccountWorker) {
     let name = &worker.api.account().name;
     let stalled = ::metrics::gauge!(metrics::STALLED, "account" => name.clone());
     stalled.set(worker.liveness.idle_for().as_secs_f64());
+    let stalled_after = ::metrics::gauge!(metrics::STALLED_AFTER, "account" => name.clone());
+    stalled_after.set(worker.stalled_after().as_secs_f64());
     let spent = worker.api.budget_uses();
-    for (span, seconds) in [("minute", 60), ("hour", 3_600)] {
+    for span in BudgetSpan::ALL {
         // A limit that was lifted while we run must not stay.
-        let of_span = spent.iter().find(|spent| spent.span.as_secs() == seconds);
+        let of_span = spent.iter().find(|spent| spent.span == span);
         let (used, limit) = of_span.map_or((0, 0), |spent| (spent.used, spent.limit));
         for (metric, requests) in [(metrics::BUDGET_USED, used), (metrics::BUDGET_LIMIT, limit)] {
             let requests = u32::try_from(requests).unwrap_or(u32::MAX);
-            ::metrics::gauge!(metric, "account" => name.clone(), "span" => span).set(requests);
+            ::metrics::gauge!(metric, "account" => name.clone(), "span" => span.as_str()).set(requests);
         }
     }
 }

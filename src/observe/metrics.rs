@@ -48,7 +48,8 @@ pub const CONNECTIONS_MAX: &str = "smartassist_etl_database_connections_max";
 /// Interactions that were deleted, by `account` and `reason` (`retention`).
 pub const DELETED: &str = "smartassist_etl_interactions_deleted_total";
 
-/// Windows, by `account` and `status` (`drained`, `split`, `gap`, `failed`).
+/// Windows, by `account`, `purpose` (`new`, `gap`, `refresh`, `backfill`, `verify`) and `status` (`drained`, `split`,
+/// `gap`, `failed`).
 pub const WINDOWS: &str = "smartassist_etl_windows_total";
 
 /// Seconds from the first request of a window to its end, by `account`.
@@ -56,6 +57,16 @@ pub const WINDOW_SECONDS: &str = "smartassist_etl_window_duration_seconds";
 
 /// Seconds for which there has been work and nothing came of it, by `account`; 0 where there is none.
 pub const STALLED: &str = "smartassist_etl_stalled_seconds";
+
+/// Seconds from which on that is too long, by `account`: of `sync.stall_seconds` and what the request budget needs
+/// for a first window, the longer.
+pub const STALLED_AFTER: &str = "smartassist_etl_stalled_after_seconds";
+
+/// Seconds since the books were read that gauges are made of; they stay as they were while they cannot be.
+pub const BOOKS_AGE: &str = "smartassist_etl_books_age_seconds";
+
+/// Tiers of `sync.refresh` whose newest run has failed, by `account`.
+pub const FAILED_TIERS: &str = "smartassist_etl_failed_refresh_tiers";
 
 /// Seconds by which the API's clock is ahead of this machine's, by `account`.
 pub const CLOCK_SKEW: &str = "smartassist_etl_clock_skew_seconds";
@@ -117,7 +128,7 @@ const COUNTERS: [(&str, &str); 9] = [
     (DELETED, "Interactions that were deleted, by account and reason."),
     (
         WINDOWS,
-        "Windows that were read, by account and what became of them.",
+        "Windows that were read, by account, what they were read for and what became of them.",
     ),
     (
         LOG_LINES_DROPPED,
@@ -126,7 +137,7 @@ const COUNTERS: [(&str, &str); 9] = [
     (RUNS, "Runs, by account, kind and outcome."),
 ];
 
-const GAUGES: [(&str, &str); 16] = [
+const GAUGES: [(&str, &str); 19] = [
     (
         WATERMARK,
         "Time stamp up to which the account is complete: all interactions that started before it are loaded.",
@@ -140,6 +151,15 @@ const GAUGES: [(&str, &str); 16] = [
         STALLED,
         "Seconds for which there has been work and nothing came of it; 0 where there is no work.",
     ),
+    (
+        STALLED_AFTER,
+        "Seconds from which on that means that something is wrong.",
+    ),
+    (
+        BOOKS_AGE,
+        "Seconds since this process last read the database for these metrics.",
+    ),
+    (FAILED_TIERS, "Tiers of refreshing whose newest run has failed."),
     (
         GAPS,
         "Gaps that are open now: stretches of which the API does not show all records.",

@@ -17,8 +17,8 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 
-use crate::load::LoadError;
 use crate::load::runs::{Kind, Outcome};
+use crate::load::{LoadError, Purpose, Status};
 use crate::sync::TimeZoneVerdict;
 
 pub use gauges::Gauges;
@@ -76,8 +76,14 @@ pub fn retry(account: &str) {
 }
 
 /// Counts a window, the records that came for it, and how long it took.
-pub fn window(account: &str, status: &'static str, records: u64, took: TimeDelta) {
-    count(metrics::WINDOWS, account, ("status", status), 1);
+pub fn window(account: &str, purpose: Purpose, status: Status, records: u64, took: TimeDelta) {
+    ::metrics::counter!(
+        metrics::WINDOWS,
+        "account" => account.to_owned(),
+        "purpose" => purpose.as_str(),
+        "status" => status.as_str()
+    )
+    .increment(1);
     ::metrics::counter!(metrics::RECORDS_SEEN, "account" => account.to_owned()).increment(records);
     // A clock that was set back says nothing.
     if let Ok(took) = took.to_std() {

@@ -3,6 +3,8 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use crate::config::RequestLimits;
+
 /// The pace is that of the last minutes: budgets go by the minute, and what was before says little.
 const REMEMBERED: Duration = Duration::from_secs(3 * 60);
 
@@ -16,10 +18,10 @@ pub(crate) struct Pace {
 }
 
 impl Pace {
-    /// For a budget of so many requests in a minute and in an hour; 0 is no limit.
-    pub(crate) fn new(requests_per_minute: u32, requests_per_hour: u32) -> Self {
+    /// For requests within these limits.
+    pub(crate) fn new(limits: RequestLimits) -> Self {
         Self {
-            seconds_each: seconds_each(requests_per_minute, requests_per_hour),
+            seconds_each: limits.time_for(1).as_secs_f64(),
             seen: VecDeque::new(),
         }
     }
@@ -52,33 +54,34 @@ impl Pace {
 }
 
 /// How long `left` requests take at the pace of `made` requests in `elapsed`, no faster than the limits
-/// (requests a minute and an hour, 0 is none) allow; `None` where nothing tells.
+/// allow, where they are known; `None` where nothing tells.
 #[expect(
     clippy::cast_precision_loss,
     reason = "an estimate needs no more than 52 bits"
 )]
-pub(crate) fn at_average(elapsed: Duration, made: u64, left: u64, limits: (u32, u32)) -> Option<Duration> {
-    let by_budget = seconds_each(limits.0, limits.1);
+pub(crate) fn at_average(
+    elapsed: Duration,
+    made: u64,
+    left: u64,
+    limits: Option<RequestLimits>,
+) -> Option<Duration> {
+    let by_budget = limits.map_or(0.0, |limits| limits.time_for(1).as_secs_f64());
     let by_pace = (made > 0).then(|| elapsed.as_secs_f64() / made as f64);
     let each = by_pace.or_else(|| (by_budget > 0.0).then_some(by_budget))?;
     Duration::try_from_secs_f64(each.max(by_budget) * left as f64).ok()
 }
 
-/// Seconds for one request at the fastest that the limits allow.
-fn seconds_each(requests_per_minute: u32, requests_per_hour: u32) -> f64 {
-    let each = |span: f64, requests: u32| {
-        if requests == 0 {
-            0.0
-        } else {
-            span / f64::from(requests)
-        }
-    };
-    each(60.0, requests_per_minute).max(each(3_600.0, requests_per_hour))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn limits(per_minute: u32, per_hour: u32) -> RequestLimits {
+        RequestLimits {
+            per_minute,
+            per_hour,
+            max_in_flight: 4,
+        }
+    }
 
     const fn seconds(seconds: u64) -> Duration {
         Duration::from_secs(seconds)
@@ -86,7 +89,7 @@ mod tests {
 
     #[test]
     fn the_rest_takes_as_long_as_the_last_minutes_say() {
-        let mut pace = Pace::new(0, 0);
+        let mut pace = Pace::new(limits(0, 0));
         assert_eq!(pace.eta(10), None);
         pace.see(seconds(0), 0);
         assert_eq!(pace.eta(10), None);
@@ -100,15 +103,24 @@ mod tests {
 
     #[test]
     fn a_run_goes_on_as_fast_as_it_went_and_no_faster_than_the_budget() {
-        assert_eq!(at_average(seconds(10), 20, 10, (0, 0)), Some(seconds(5)));
-        assert_eq!(at_average(seconds(10), 20, 10, (60, 0)), Some(seconds(10)));
-        assert_eq!(at_average(seconds(10), 0, 10, (0, 0)), None);
-        assert_eq!(at_average(seconds(10), 0, 10, (0, 3_600)), Some(seconds(10)));
+        assert_eq!(
+            at_average(seconds(10), 20, 10, Some(limits(0, 0))),
+            Some(seconds(5))
+        );
+        assert_eq!(
+            at_average(seconds(10), 20, 10, Some(limits(60, 0))),
+            Some(seconds(10))
+        );
+        assert_eq!(at_average(seconds(10), 0, 10, None), None);
+        assert_eq!(
+            at_average(seconds(10), 0, 10, Some(limits(0, 3_600))),
+            Some(seconds(10))
+        );
     }
 
     #[test]
     fn nothing_goes_faster_than_the_budget() {
-        let mut pace = Pace::new(60, 1_800);
+        let mut pace = Pace::new(limits(60, 1_800));
         pace.see(seconds(0), 0);
         assert_eq!(pace.eta(30), Some(seconds(60)));
         pace.see(seconds(1), 20);

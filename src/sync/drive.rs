@@ -232,11 +232,8 @@ impl<'a> Drive<'a> {
 
     /// How long windows in hand may take once somebody waits.
     fn patience(&self) -> Duration {
-        let for_a_window = match self.source.api.limits().per_minute {
-            0 => 0,
-            requests => 60 * REQUESTS_OF_A_WINDOW / u64::from(requests),
-        };
-        PATIENCE_OF_WAITERS.max(Duration::from_secs(for_a_window))
+        let for_a_window = self.source.api.limits().time_for(REQUESTS_OF_A_WINDOW);
+        PATIENCE_OF_WAITERS.max(for_a_window)
     }
 
     /// Stores what a task read. False where the run should end.

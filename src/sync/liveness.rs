@@ -5,9 +5,22 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::config::{RequestLimits, time_for};
 use crate::load::runs::Outcome;
 
+use super::drive::{REQUESTS_OF_A_WINDOW, WINDOWS_IN_FLIGHT};
 use super::report::{Failure, Problem, RunReport};
+
+/// How long an account may have work and nothing come of it, until something must be wrong: `sync.stall_seconds`,
+/// and at least as long as the request budget needs for the first window. It may have been used up at once just
+/// now, and then gives nothing for a whole span; and windows are read side by side, so that all of them come late.
+pub fn stalled_after(stall: Duration, limits: RequestLimits) -> Duration {
+    let requests_before = (WINDOWS_IN_FLIGHT as u64 + 1) * REQUESTS_OF_A_WINDOW;
+    limits
+        .spans()
+        .map(|(span, limit)| span.length() + time_for(requests_before, span, limit))
+        .fold(stall, Duration::max)
+}
 
 /// What an account's polls have come to, for those who watch from outside.
 #[derive(Debug, Default)]
@@ -85,6 +98,29 @@ mod tests {
 
     async fn pass(seconds: u32) {
         tokio::time::advance(SECOND * seconds).await;
+    }
+
+    #[test]
+    fn a_budget_that_was_used_up_at_once_is_given_its_whole_span() {
+        let minutes = |per_minute, per_hour| {
+            let limits = RequestLimits {
+                per_minute,
+                per_hour,
+                max_in_flight: 4,
+            };
+            stalled_after(SECOND, limits).as_secs() / 60
+        };
+        assert_eq!(minutes(0, 0), 0);
+        assert_eq!(minutes(60, 0), 1);
+        assert_eq!(minutes(60, 600), 64);
+        // Three windows are read side by side, a page of each in turn.
+        assert_eq!(minutes(1, 0), 45);
+        let unlimited = RequestLimits {
+            per_minute: 0,
+            per_hour: 0,
+            max_in_flight: 4,
+        };
+        assert_eq!(stalled_after(SECOND * 1_200, unlimited), SECOND * 1_200);
     }
 
     #[tokio::test(start_paused = true)]

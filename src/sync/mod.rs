@@ -30,7 +30,7 @@ pub use comparison::{DayComparison, Method};
 pub use erase::erase;
 pub use headway::Headway;
 pub use job::Job;
-pub use liveness::Liveness;
+pub use liveness::{Liveness, stalled_after};
 pub use plan::head;
 pub use probe::{Probe, Reached, probe, reach, reach_week, worth_probing};
 pub use replay::{Replay, Replayed};

@@ -9,7 +9,6 @@ use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, debug, error_span, warn};
 
 use crate::clock::Clock;
-use crate::config::RequestLimits;
 use crate::database::Pool;
 use crate::extract::ApiClient;
 use crate::failpoint;
@@ -26,11 +25,10 @@ use crate::transform::privacy::{Key, Policy};
 use crate::window::Window;
 
 use super::density::Density;
-use super::drive::{REQUESTS_OF_A_WINDOW, WINDOWS_IN_FLIGHT};
 use super::headway::Headway;
 use super::job::Job;
 use super::lease::{Held, LeaseKeeper};
-use super::liveness::Liveness;
+use super::liveness::{Liveness, stalled_after};
 use super::plan::head;
 use super::report::{Problem, Progress, RunReport};
 use super::time_zone::TimeZoneCheck;
@@ -107,19 +105,6 @@ pub fn kept_from(now: DateTime<Utc>, retention: TimeDelta) -> Option<DateTime<Ut
     Some(kept.date_naive().and_time(NaiveTime::MIN).and_utc())
 }
 
-/// How long the first window may take by the request budget alone. It may have been used up at once just
-/// now, and then gives nothing for a whole span; and windows are read side by side, so that all of them
-/// come late.
-fn first_window_after(limits: RequestLimits) -> Duration {
-    let requests_before = (WINDOWS_IN_FLIGHT as u64 + 1) * REQUESTS_OF_A_WINDOW;
-    [(limits.per_minute, 60), (limits.per_hour, 3_600)]
-        .into_iter()
-        .filter(|(requests, _)| *requests > 0)
-        .map(|(requests, span)| Duration::from_secs(span + requests_before * span / u64::from(requests)))
-        .max()
-        .unwrap_or_default()
-}
-
 impl AccountWorker {
     /// A worker that takes leases as `holder`.
     pub fn new(
@@ -148,10 +133,9 @@ impl AccountWorker {
         }
     }
 
-    /// How long there may be work and nothing come of it, until something must be wrong: at least as
-    /// long as the request budget needs for the first window.
+    /// How long there may be work and nothing come of it, until something must be wrong.
     pub fn stalled_after(&self) -> Duration {
-        self.settings.stall.max(first_window_after(self.api.limits()))
+        stalled_after(self.settings.stall, self.api.limits())
     }
 
     /// What was found out about the account's API so far.
@@ -422,28 +406,5 @@ impl AccountWorker {
             self.liveness.progress();
         }
         Ok(committed)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn limits(per_minute: u32, per_hour: u32) -> RequestLimits {
-        RequestLimits {
-            per_minute,
-            per_hour,
-            max_in_flight: 4,
-        }
-    }
-
-    #[test]
-    fn a_budget_that_was_used_up_at_once_is_given_its_whole_span() {
-        let minutes = |limits| first_window_after(limits).as_secs() / 60;
-        assert_eq!(minutes(limits(0, 0)), 0);
-        assert_eq!(minutes(limits(60, 0)), 1);
-        assert_eq!(minutes(limits(60, 600)), 64);
-        // Three windows are read side by side, a page of each in turn.
-        assert_eq!(minutes(limits(1, 0)), 45);
     }
 }

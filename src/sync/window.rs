@@ -188,7 +188,8 @@ impl Books<'_> {
         let took = self.worker.clock.now() - fetch.started_at;
         observe::window(
             &self.worker.api.account().name,
-            Status::Failed.as_str(),
+            purpose,
+            Status::Failed,
             counters.records,
             took,
         );
@@ -284,7 +285,7 @@ impl Books<'_> {
             observe::count(metrics::RECORDS, account, ("result", result), count);
         }
         let took = self.worker.clock.now() - commit.started_at;
-        observe::window(account, status.as_str(), counters.records, took);
+        observe::window(account, commit.purpose, status, counters.records, took);
     }
 }
 

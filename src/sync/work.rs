@@ -1,12 +1,13 @@
 //! What a run does between opening and closing its books: learn, plan, drive, look back.
 
 use std::sync::{Arc, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
+use crate::config::BudgetSpan;
 use crate::load::conflict;
 use crate::load::gaps;
 use crate::load::runs::OpenRun;
@@ -29,9 +30,6 @@ use super::window::Books;
 
 /// So many windows of the ledger tell how dense the account is: about two weeks of polls.
 const WINDOWS_REMEMBERED: i64 = 4_000;
-
-/// The budget looks back no further than this.
-const LONGEST_BUDGET_SPAN: Duration = Duration::from_secs(3_600);
 
 /// What a run works on.
 pub(super) struct Task<'a> {
@@ -210,7 +208,7 @@ impl AccountWorker {
         let account = self.api.account();
         let mut learned = self.spent_learned_at.lock().await;
         let now = Instant::now();
-        let since = learned.map_or(LONGEST_BUDGET_SPAN, |at| (now - at).min(LONGEST_BUDGET_SPAN));
+        let since = learned.map_or(BudgetSpan::LONGEST.length(), |at| now - at);
         let spent = spent_by_others(&self.pool, &account.account_id, &self.holder, since).await?;
         self.api.remember_spent(spent);
         *learned = Some(now);

@@ -218,3 +218,61 @@ async fn status_counts_open_gaps() {
     assert_eq!(accounts[0].gaps, 1);
     assert!(accounts[0].next_gap_try_at.is_some());
 }
+
+#[tokio::test]
+async fn the_newest_poll_and_each_tiers_newest_refresh_are_judged_whatever_has_ended_since() {
+    let desk = Desk::open().await;
+    // A nightly poll and a large refresh that failed, and a night of small refreshes that went well.
+    desk.database
+        .execute(
+            "update smartassist_sync.runs set status = 'interrupted', finished_at = now(); \
+             insert into smartassist_sync.runs (account_id, kind, status, started_at, finished_at, range, error, remedy, holder, token) \
+             select 'acct-sim', kind, status, now() - ago, now() - ago, \
+                    case when lookback is not null then tstzrange(now() - ago - lookback, now() - ago) end, \
+                    case when status = 'failed' then 'it broke' end, case when status = 'failed' then 'mend it' end, 'desk', 1 \
+             from (values ('poll', 'succeeded', interval '34 hours', null::interval), ('poll', 'failed', '10 hours', null), \
+                          ('poll', 'interrupted', '9 hours', null), \
+                          ('refresh', 'succeeded', '20 hours', '72 hours'), ('refresh', 'failed', '8 hours', '72 hours'), \
+                          ('refresh', 'interrupted', '7 hours', '72 hours'), \
+                          ('refresh', 'failed', '2 days', '1 month')) as ended (kind, status, ago, lookback) \
+             union all select 'acct-sim', 'refresh', 'succeeded', now() - quarter * interval '15 minutes', \
+                    now() - quarter * interval '15 minutes', tstzrange(now() - quarter * interval '15 minutes' - interval '2 hours', \
+                    now() - quarter * interval '15 minutes'), null, null, 'desk', 1 \
+             from generate_series(1, 30) as quarter",
+        )
+        .await;
+    let accounts = status::accounts(&desk.database.pool).await.unwrap();
+    let listed = accounts[0].runs.iter().map(|run| run.kind.as_str());
+    assert_eq!(listed.collect::<Vec<_>>(), ["refresh"; 8]);
+    let mut judged: Vec<_> = accounts[0]
+        .verdicts
+        .iter()
+        .map(|verdict| {
+            (
+                verdict.lookback_seconds,
+                verdict.kind.as_str(),
+                verdict.is_failed(),
+            )
+        })
+        .collect();
+    judged.sort_unstable();
+    let hours = |hours: i64| Some(hours * 3_600);
+    assert_eq!(
+        judged,
+        [
+            (None, "poll", true),
+            (hours(2), "refresh", false),
+            (hours(72), "refresh", true)
+        ],
+        "that of a month is not configured any more"
+    );
+    let failed = accounts[0]
+        .verdicts
+        .iter()
+        .find(|verdict| verdict.is_failed())
+        .unwrap();
+    assert_eq!(
+        (failed.error.as_deref(), failed.remedy.as_deref()),
+        (Some("it broke"), Some("mend it"))
+    );
+}

@@ -63,12 +63,16 @@ async fn every_metric_is_there_with_its_help_and_promtool_finds_nothing_wrong() 
             r#""} 1"#
         ),
         "smartassist_etl_database_connections_max 5",
+        r#"smartassist_etl_stalled_after_seconds{account="main"} 1200"#,
+        r#"smartassist_etl_failed_refresh_tiers{account="main"} 0"#,
     ] {
         assert!(
             metrics.lines().any(|line| line == sample),
             "no {sample} in:\n{metrics}"
         );
     }
+    let drained = r#"smartassist_etl_windows_total{account="main",purpose="new",status="drained"}"#;
+    assert!(metrics.contains(drained), "{metrics}");
     check_by_promtool(&metrics).await;
 }
 
@@ -89,23 +93,37 @@ async fn check_by_promtool(metrics: &str) {
 }
 
 #[tokio::test]
-async fn a_daemon_without_its_database_goes_on_telling_how_late_it_is() {
+async fn a_daemon_without_its_database_goes_on_telling_how_late_it_is_and_how_old_that_is() {
     let database = TestDatabase::migrated().await;
     let daemon = Daemon::start(&database).await;
-    let lag = |metrics: &str| -> f64 {
-        let line = metrics
-            .lines()
-            .find_map(|line| line.strip_prefix(r#"smartassist_etl_lag_seconds{account="refused"} "#));
-        line.unwrap_or_else(|| panic!("no lag in:\n{metrics}"))
+    let lag = r#"smartassist_etl_lag_seconds{account="refused"} "#;
+    let (age, held) = (
+        "smartassist_etl_books_age_seconds ",
+        r#"smartassist_etl_lease_held{account="main"} "#,
+    );
+    let work = "update smartassist_sync.leases set expires_at = clock_timestamp() + interval '1 hour' \
+                where account_id = 'acct-sim'";
+    let seen = async |sample: &str| -> f64 {
+        let (_, metrics) = get(daemon.port, "/metrics").await;
+        let value = metrics.lines().find_map(|line| line.strip_prefix(sample));
+        value
+            .unwrap_or_else(|| panic!("no {sample}in:\n{metrics}"))
             .parse()
             .unwrap()
     };
-    let before = lag(&get(daemon.port, "/metrics").await.1);
+    let before = seen(lag).await;
+    assert!(seen(age).await < 1.0);
+    // Seen while it works.
+    while seen(held).await < 1.0 {
+        database.execute(work).await;
+    }
     database
         .execute("alter table smartassist_sync.accounts rename to away")
         .await;
     tokio::time::sleep(std::time::Duration::from_millis(1_200)).await;
-    assert!(lag(&get(daemon.port, "/metrics").await.1) > before);
+    assert!(seen(lag).await > before);
+    assert!(seen(age).await > 1.0);
+    assert!(seen(held).await < 1.0);
 }
 
 #[test]

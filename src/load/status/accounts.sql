@@ -40,7 +40,8 @@ select
     (newest.runs -> 0 ->> 'started_at')::timestamptz as last_run_started_at,
     newest.runs -> 0 ->> 'error' as last_run_error,
     newest.runs -> 0 ->> 'remedy' as last_run_remedy,
-    coalesce(newest.runs, '[]') as runs
+    coalesce(newest.runs, '[]') as runs,
+    coalesce(judged.verdicts, '[]') as verdicts
 from smartassist_sync.accounts as account
 left join smartassist_sync.leases as lease
     on lease.account_id = account.account_id and lease.expires_at > clock_timestamp()
@@ -107,4 +108,34 @@ cross join lateral (
         ) as listed on listed.id = runs.id
     ) as run
 ) as newest
+-- However many others have ended since. One that was interrupted tells nothing.
+cross join lateral (
+    select jsonb_agg(to_jsonb(verdict)) as verdicts
+    from (
+        (
+            select polled.kind, polled.status, polled.finished_at, polled.error, polled.remedy, null::bigint as lookback_seconds
+            from smartassist_sync.runs as polled
+            where
+                polled.account_id = account.account_id and polled.kind in ('poll', 'sync')
+                and polled.status in ('succeeded', 'failed')
+            order by polled.started_at desc, polled.id desc
+            limit 1
+        )
+        union all
+        -- Each tier for itself. One that fails is tried again within minutes; one that is not configured any more is
+        -- forgotten after a day.
+        (
+            select distinct on (tier.lookback)
+                refreshed.kind, refreshed.status, refreshed.finished_at, refreshed.error, refreshed.remedy,
+                extract(epoch from tier.lookback)::bigint as lookback_seconds
+            from smartassist_sync.runs as refreshed
+            cross join lateral (select upper(refreshed.range) - lower(refreshed.range) as lookback) as tier
+            where
+                refreshed.account_id = account.account_id and refreshed.kind = 'refresh' and refreshed.range is not null
+                and refreshed.status in ('succeeded', 'failed')
+                and refreshed.started_at > clock_timestamp() - interval '1 day'
+            order by tier.lookback, refreshed.started_at desc, refreshed.id desc
+        )
+    ) as verdict
+) as judged
 order by account.name

@@ -64,6 +64,38 @@ pub struct AccountStatus {
     /// Runs, newest first: those that go on now, and the newest that have ended.
     #[sqlx(json)]
     pub runs: Vec<RunStatus>,
+    /// How the newest poll and the newest refresh of each tier went, of those that came to their end.
+    #[sqlx(json)]
+    pub verdicts: Vec<Verdict>,
+}
+
+/// How a run went that is the newest of its kind.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Verdict {
+    /// What it was for.
+    pub kind: String,
+    /// `succeeded` or `failed`.
+    pub status: String,
+    /// When it ended.
+    pub finished_at: Option<DateTime<Utc>>,
+    /// What was wrong.
+    pub error: Option<String>,
+    /// What can be done about it.
+    pub remedy: Option<String>,
+    /// How far back it read, in seconds, where it was a refresh.
+    pub lookback_seconds: Option<i64>,
+}
+
+impl Verdict {
+    /// Whether it went wrong.
+    pub fn is_failed(&self) -> bool {
+        self.status == "failed"
+    }
+
+    /// Whether it was a refresh; else it was a poll, or a `sync`, which does the same.
+    pub fn is_refresh(&self) -> bool {
+        self.lookback_seconds.is_some()
+    }
 }
 
 /// A run as its books stand. Its counters are sums over its windows.

@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 
+use crate::config::Config;
+
 use super::*;
 
 const TOLERANCE: Tolerance = Tolerance {
@@ -32,14 +34,6 @@ fn run(kind: &str, status: &str) -> RunStatus {
     serde_json::from_value(run).unwrap()
 }
 
-fn failed(kind: &str) -> RunStatus {
-    RunStatus {
-        error: Some("it broke".to_owned()),
-        remedy: Some("mend it".to_owned()),
-        ..run(kind, "failed")
-    }
-}
-
 /// An account that was polled a minute ago.
 fn account(runs: Vec<RunStatus>) -> AccountStatus {
     AccountStatus {
@@ -67,6 +61,19 @@ fn account(runs: Vec<RunStatus>) -> AccountStatus {
         last_run_error: None,
         last_run_remedy: None,
         runs,
+        verdicts: Vec::new(),
+    }
+}
+
+/// Of a run that has ended a minute ago; of a refresh, with its hours of lookback.
+fn verdict(kind: &str, lookback_hours: Option<i64>, status: &str) -> Verdict {
+    Verdict {
+        kind: kind.to_owned(),
+        status: status.to_owned(),
+        finished_at: Some(now() - TimeDelta::minutes(1)),
+        error: Some("it broke".to_owned()),
+        remedy: Some("mend it".to_owned()),
+        lookback_seconds: lookback_hours.map(|hours| hours * 3_600),
     }
 }
 
@@ -98,23 +105,30 @@ fn a_first_load_of_days_is_catching_up_and_a_standstill_is_not() {
 }
 
 #[test]
-fn a_refresh_that_fails_is_told_though_polls_go_well() {
-    let runs = vec![
-        run("poll", "succeeded"),
-        run("refresh", "interrupted"),
-        failed("refresh"),
+fn a_refresh_that_fails_is_told_though_polls_and_smaller_ones_go_well() {
+    let mut refreshed = account(vec![run("poll", "succeeded")]);
+    refreshed.verdicts = vec![
+        verdict("poll", None, "succeeded"),
+        verdict("refresh", Some(2), "succeeded"),
+        verdict("refresh", Some(72), "failed"),
     ];
-    let (standing, said) = judged(&account(runs), None);
-    assert_eq!(
-        (standing, said.as_str()),
-        (Standing::Trouble, "the last refresh failed: it broke")
+    let told = (
+        Standing::Trouble,
+        "the last refresh of 3 d failed: it broke".to_owned(),
     );
-    let mended = vec![
-        run("refresh", "succeeded"),
-        failed("refresh"),
-        run("poll", "succeeded"),
-    ];
-    assert_eq!(judged(&account(mended), None).0, Standing::Complete);
+    assert_eq!(judged(&refreshed, None), told);
+    refreshed.verdicts[2].status = "succeeded".to_owned();
+    assert_eq!(judged(&refreshed, None).0, Standing::Complete);
+}
+
+#[test]
+fn a_poll_that_failed_is_told_until_one_goes_well() {
+    let mut polled = account(Vec::new());
+    polled.verdicts = vec![verdict("poll", None, "failed")];
+    let told = (Standing::Trouble, "the last poll failed: it broke".to_owned());
+    assert_eq!(judged(&polled, None), told);
+    polled.verdicts = vec![verdict("sync", None, "succeeded")];
+    assert_eq!(judged(&polled, None).0, Standing::Complete);
 }
 
 #[test]
@@ -122,17 +136,16 @@ fn a_gap_hides_no_daemon_that_has_stopped() {
     let mut with_gap = account(vec![run("poll", "succeeded")]);
     (with_gap.gaps, with_gap.lag_seconds) = (1, 500_000);
     with_gap.last_polled_at = Some(now() - TimeDelta::days(6));
-    with_gap.runs = vec![RunStatus {
+    with_gap.verdicts = vec![Verdict {
         error: Some(gaps::remain(1)),
-        finished_at: Some(now() - TimeDelta::minutes(1)),
-        ..failed("poll")
+        ..verdict("poll", None, "failed")
     }];
     let (_, said) = judged(&with_gap, None);
     assert_eq!(
         said,
         "1 gap: a stretch of which the API does not show all records"
     );
-    with_gap.runs[0].finished_at = Some(now() - TimeDelta::days(3));
+    with_gap.verdicts[0].finished_at = Some(now() - TimeDelta::days(3));
     let (_, said) = judged(&with_gap, None);
     assert!(said.contains("3 d behind, and nobody works on it"), "{said}");
 }
@@ -186,4 +199,33 @@ fn clocks_that_differ_by_an_hour_and_stamps_that_disagree_are_trouble() {
     off.api_clock_ahead_seconds = Some(0);
     off.time_zone_disagreement_minutes = Some(60);
     assert_eq!(judged(&off, None).0, Standing::Trouble);
+}
+
+#[test]
+fn what_a_small_budget_needs_for_its_first_window_is_no_stall() {
+    let set = [
+        ("BASE_URL", "https://example.com"),
+        ("ACCOUNT_ID", "acct"),
+        ("STREAM_ID", "st"),
+        ("CLIENT_ID", "cs"),
+        ("CLIENT_SECRET", "0123456789abcdef0123456789abcdef"),
+    ];
+    let environment = set.map(|(key, value)| {
+        let name = format!("SMARTASSIST_ETL__ACCOUNTS__MAIN__{key}");
+        (name, value.to_owned())
+    });
+    let mut config = Config::from_layers(None, environment.into()).unwrap();
+    let mut allowed = |per_hour| {
+        config.accounts[0].limits.per_hour = per_hour;
+        Tolerance::at(now(), &config.sync, Some(config.accounts[0].limits))
+    };
+    assert_eq!(allowed(0).stall, TimeDelta::seconds(1_200), "the default");
+    let allowed = allowed(600);
+    assert_eq!(allowed.stall.num_minutes(), 64);
+    assert!(allowed.lag > allowed.stall);
+    let mut quiet = account(vec![run("poll", "running")]);
+    quiet.lease_holder = Some("somebody".to_owned());
+    quiet.runs[0].quiet_seconds = 3_600;
+    let said = |tolerance| concerns(&quiet, None, tolerance, now()).len();
+    assert_eq!((said(TOLERANCE), said(allowed)), (1, 0));
 }

@@ -14,7 +14,6 @@ use serde_json::json;
 use crate::load::status;
 use crate::observe::board::{self, Board, Scope};
 use crate::observe::calendar::{self, Calendar};
-use crate::observe::concern::Tolerance;
 use crate::observe::page::{self, Asset};
 
 use super::{App, Watched};
@@ -152,8 +151,7 @@ async fn gather(app: &App, scope: Scope<'_>) -> Result<Board, Unavailable> {
     let known = watched.known();
     let _turn = watched.turn.lock().await;
     let now = watched.clock.now();
-    let tolerance = Tolerance::at(now, &watched.sync);
-    let gathering = board::gather(&watched.pool, &known, tolerance, now, scope);
+    let gathering = board::gather(&watched.pool, &known, &watched.sync, now, scope);
     match tokio::time::timeout(PAGE_TIMEOUT, gathering).await {
         Ok(Ok(board)) => Ok(board),
         Ok(Err(_)) | Err(_) => Err(Unavailable::Silent),

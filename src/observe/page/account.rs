@@ -57,7 +57,7 @@ fn facts(account: &AccountBoard, now: DateTime<Utc>) -> Markup {
             div.first {
                 dt { "Complete through" }
                 dd {
-                    @if account.has_begun() {
+                    @if account.has_loaded() {
                         (time(status.watermark))
                     } @else {
                         "nothing yet"
@@ -108,7 +108,7 @@ fn facts(account: &AccountBoard, now: DateTime<Utc>) -> Markup {
 }
 
 fn budget(line: &BudgetLine) -> Markup {
-    let unit = line.unit();
+    let unit = line.span.as_str();
     html! {
         span.line {
             meter min="0" max=(line.limit) value=(line.used) aria-label=(format!("Requests of the {unit}")) {}

@@ -1,0 +1,110 @@
+//! How many requests an account may take, and over which spans that is reckoned.
+
+use std::time::Duration;
+
+use serde::{Serialize, Serializer};
+
+/// A span of time over which requests are limited: any of this length, whenever it begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BudgetSpan {
+    /// 60 seconds.
+    Minute,
+    /// 3,600 seconds.
+    Hour,
+}
+
+impl BudgetSpan {
+    /// All that there are.
+    pub const ALL: [Self; 2] = [Self::Minute, Self::Hour];
+
+    /// The longest of them.
+    pub const LONGEST: Self = Self::Hour;
+
+    /// Its length.
+    pub const fn length(self) -> Duration {
+        match self {
+            Self::Minute => Duration::from_secs(60),
+            Self::Hour => Duration::from_secs(3_600),
+        }
+    }
+
+    /// What it is called, in metrics and for people.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Minute => "minute",
+            Self::Hour => "hour",
+        }
+    }
+}
+
+impl Serialize for BudgetSpan {
+    /// As seconds.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.length().as_secs().serialize(serializer)
+    }
+}
+
+/// How many requests an account may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RequestLimits {
+    /// Requests in any 60 seconds; 0: no limit.
+    pub per_minute: u32,
+    /// Requests in any hour; 0: no limit.
+    pub per_hour: u32,
+    /// Requests in flight at the same time, whatever they are for. Never 0: no limit of this kind is
+    /// the largest that can be set.
+    pub max_in_flight: usize,
+}
+
+impl RequestLimits {
+    /// Requests in any span of this kind; 0: no limit.
+    pub fn requests_in(&self, span: BudgetSpan) -> u32 {
+        match span {
+            BudgetSpan::Minute => self.per_minute,
+            BudgetSpan::Hour => self.per_hour,
+        }
+    }
+
+    /// The spans that have a limit, with their requests.
+    pub fn spans(self) -> impl Iterator<Item = (BudgetSpan, u32)> {
+        let spans = BudgetSpan::ALL.map(|span| (span, self.requests_in(span)));
+        spans.into_iter().filter(|(_, requests)| *requests > 0)
+    }
+
+    /// How long so many requests take where they come evenly, as fast as all limits allow; zero without any.
+    pub fn time_for(self, requests: u64) -> Duration {
+        self.spans()
+            .map(|(span, limit)| time_for(requests, span, limit))
+            .max()
+            .unwrap_or_default()
+    }
+}
+
+/// How long so many requests take at `limit` of them a span.
+pub fn time_for(requests: u64, span: BudgetSpan, limit: u32) -> Duration {
+    let nanoseconds = span.length().as_nanos() * u128::from(requests) / u128::from(limit.max(1));
+    Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn limits(per_minute: u32, per_hour: u32) -> RequestLimits {
+        RequestLimits {
+            per_minute,
+            per_hour,
+            max_in_flight: 4,
+        }
+    }
+
+    #[test]
+    fn requests_take_as_long_as_the_narrowest_limit_needs_for_them() {
+        let milliseconds = |limits: RequestLimits, requests| limits.time_for(requests).as_millis();
+        assert_eq!(milliseconds(limits(0, 0), 1_000), 0);
+        assert_eq!(milliseconds(limits(60, 0), 10), 10_000);
+        assert_eq!(milliseconds(limits(60, 600), 10), 60_000);
+        assert_eq!(milliseconds(limits(7, 0), 1), 8_571);
+        assert_eq!(limits(1, 1).time_for(u64::MAX), Duration::from_nanos(u64::MAX));
+    }
+}
