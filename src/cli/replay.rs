@@ -90,14 +90,14 @@ async fn all(
         let replayed = replay.run(&shutdown.soft).await?;
         drop(shown);
         if let Some(replayed) = &replayed {
-            tell(&account.name, replayed, began.elapsed());
+            log_summary(&account.name, replayed, began.elapsed());
         }
         all.push((account.name.clone(), replayed));
     }
     Ok(all)
 }
 
-fn tell(account: &str, replayed: &Replayed, took: Duration) {
+fn log_summary(account: &str, replayed: &Replayed, took: Duration) {
     info!(
         account,
         outcome = replayed.outcome.as_str(),

@@ -61,10 +61,10 @@ const LOOK_FOR_WAITERS: Duration = Duration::from_secs(1);
 const PATIENCE_OF_WAITERS: Duration = Duration::from_secs(10);
 
 /// How often the books are told how far the run is. A poll of an ordinary day is over before.
-const TELL_BOOKS: Duration = Duration::from_secs(5);
+const NOTE_PROGRESS: Duration = Duration::from_secs(5);
 
 /// Windows wait meanwhile.
-const PATIENCE_OF_TELLING: Duration = Duration::from_secs(2);
+const PATIENCE_OF_NOTING: Duration = Duration::from_secs(2);
 
 /// What ends a run before its work is done.
 #[derive(Debug, Clone)]
@@ -128,9 +128,9 @@ impl<'a> Drive<'a> {
         let mut looks = tokio::time::interval(LOOK_FOR_WAITERS);
         let mut waited_for = Instant::now();
         let mut news = tokio::time::interval_at(waited_for + LOOK_FOR_NEW, LOOK_FOR_NEW);
-        let mut tells = tokio::time::interval_at(waited_for + TELL_BOOKS, TELL_BOOKS);
-        tells.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        self.tell_headway(progress);
+        let mut notes = tokio::time::interval_at(waited_for + NOTE_PROGRESS, NOTE_PROGRESS);
+        notes.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        self.publish_headway(progress);
         loop {
             self.begin_windows(&ends.stop);
             tokio::select! {
@@ -145,7 +145,7 @@ impl<'a> Drive<'a> {
                 () = tokio::time::sleep_until(waited_for + self.patience()), if self.gives_way => {
                     return self.abandon(progress).await;
                 }
-                _ = tells.tick() => self.tell_books(progress).await,
+                _ = notes.tick() => self.note_progress(progress).await,
                 _ = news.tick(), if *self.job == Job::Poll => self.look_for_new().await?,
                 fetched = self.tasks.join_next_with_id() => match fetched {
                     None => {
@@ -265,7 +265,7 @@ impl<'a> Drive<'a> {
         };
         self.pulse.beat();
         let next = progress.add(report);
-        self.tell_headway(progress);
+        self.publish_headway(progress);
         Ok(std::mem::take(&mut self.was_too_long) || self.goes_on_after(next))
     }
 
@@ -415,7 +415,7 @@ impl<'a> Drive<'a> {
     }
 
     /// For those who look from outside. Where the database is in trouble, the next window says so.
-    async fn tell_books(&self, progress: &Progress) {
+    async fn note_progress(&self, progress: &Progress) {
         let left = self.headway(progress).requests_left;
         let noted = runs::note_progress(
             &self.books.worker.pool,
@@ -423,14 +423,14 @@ impl<'a> Drive<'a> {
             &progress.counters,
             left,
         );
-        match tokio::time::timeout(PATIENCE_OF_TELLING, noted).await {
+        match tokio::time::timeout(PATIENCE_OF_NOTING, noted).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => debug!(error = %chain(&error), "could not note how far the run is"),
             Err(_) => debug!("could not note how far the run is in time"),
         }
     }
 
-    fn tell_headway(&self, progress: &Progress) {
+    fn publish_headway(&self, progress: &Progress) {
         let headway = self.headway(progress);
         self.books.worker.headway.send_replace(Some(headway));
     }

@@ -159,7 +159,7 @@ impl Comparing<'_> {
     ) -> Result<bool, LoadError> {
         let day = verification.days[place].window;
         loop {
-            self.tell_headway(verification, progress);
+            self.publish_headway(verification, progress);
             let reading = verification.days[place].reading.get_or_insert_with(|| {
                 DayReading::of(Planner::new(&[day], self.worker.density(), self.worker.limits()))
             });

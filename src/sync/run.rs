@@ -206,7 +206,7 @@ impl AccountWorker {
         if *job == Job::Poll {
             self.liveness.begin();
         }
-        let report = self.tell(job.kind(), job.gives_way(), run).await;
+        let report = self.watch(job.kind(), job.gives_way(), run).await;
         if *job == Job::Poll {
             self.liveness.ended(&report);
         }
@@ -221,9 +221,9 @@ impl AccountWorker {
         }
     }
 
-    /// Tells the log and the metrics of a run, and what became of it. One that gives way looks every
+    /// Watches a run: log lines of it carry its span, and log and metrics say what became of it. One that gives way looks every
     /// few seconds whether the account is free, which is not worth a word each time.
-    pub(super) async fn tell(
+    pub(super) async fn watch(
         &self,
         kind: Kind,
         gives_way: bool,

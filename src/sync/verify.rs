@@ -165,7 +165,7 @@ impl AccountWorker {
     /// on with by another call then.
     pub async fn verify(&self, verification: &mut Verification, stop: &CancellationToken) -> RunReport {
         let run = Box::pin(self.verify_under_lease(verification, stop));
-        self.tell(Kind::Verify, true, run).await
+        self.watch(Kind::Verify, true, run).await
     }
 
     async fn verify_under_lease(
@@ -238,12 +238,12 @@ impl Comparing<'_> {
                 let counted = self.count(verification.days[place].window, progress).await?;
                 let Some(counted) = counted else { return Ok(()) };
                 verification.days[place].counted = Some(counted);
-                self.tell_headway(verification, progress);
+                self.publish_headway(verification, progress);
             }
         }
         let readings = verification.readings();
         for place in 0..verification.days.len() {
-            self.tell_headway(verification, progress);
+            self.publish_headway(verification, progress);
             let day = &verification.days[place];
             if day.compared.is_some() {
                 continue;
@@ -261,14 +261,14 @@ impl Comparing<'_> {
                     compared
                 }
             };
-            tell_difference(&compared);
+            log_difference(&compared);
             verification.days[place].compared = Some(compared);
         }
         Ok(())
     }
 
     /// A request at least for each day that is still to be counted or read.
-    pub(super) fn tell_headway(&self, verification: &Verification, progress: &Progress) {
+    pub(super) fn publish_headway(&self, verification: &Verification, progress: &Progress) {
         let left = verification.days.iter().map(|day| {
             let to_read = day.reading.as_ref().map_or(1, DayReading::requests_left);
             u64::from(day.counted.is_none()) + if day.compared.is_none() { to_read } else { 0 }
@@ -388,7 +388,7 @@ fn total_of(page: &Page, gives_totals: bool) -> Option<u64> {
     }
 }
 
-fn tell_difference(compared: &DayComparison) {
+fn log_difference(compared: &DayComparison) {
     if !compared.differs() {
         return;
     }

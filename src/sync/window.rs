@@ -156,8 +156,8 @@ impl Books<'_> {
         };
         match self.worker.commit(&commit).await {
             Ok(committed) => {
-                self.tell(status, &commit, committed.counters, committed.watermark);
-                tell_of_records(&committed);
+                self.log_stored(status, &commit, committed.counters, committed.watermark);
+                log_discoveries(&committed);
                 Ok(WindowReport {
                     counters: committed.counters,
                     watermark: Some(committed.watermark),
@@ -244,7 +244,13 @@ impl Books<'_> {
         Ok(counters)
     }
 
-    fn tell(&self, status: Status, commit: &WindowCommit<'_>, counters: Counters, watermark: DateTime<Utc>) {
+    fn log_stored(
+        &self,
+        status: Status,
+        commit: &WindowCommit<'_>,
+        counters: Counters,
+        watermark: DateTime<Utc>,
+    ) {
         let account = &self.worker.api.account().name;
         match status {
             Status::Drained => info!(
@@ -310,7 +316,7 @@ pub(super) fn counters(tally: &Tally) -> Counters {
 }
 
 /// What only turned up with the records: a line for each field that was never seen before.
-fn tell_of_records(committed: &Committed) {
+fn log_discoveries(committed: &Committed) {
     for drift in &committed.new_drift {
         warn!(
             path = drift.path,
