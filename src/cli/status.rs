@@ -6,7 +6,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::database::Database;
 use crate::load::LoadError;
-use crate::observe::board::{self, AccountBoard, Board, ConfiguredAccount, Scope, Work};
+use crate::observe::board::{self, AccountBoard, Board, BudgetLine, ConfiguredAccount, Scope};
 use crate::observe::calendar::CellState;
 use crate::observe::concern::{Level, Standing};
 use crate::observe::{grouped, plural, second, span};
@@ -108,7 +108,7 @@ fn facts(account: &AccountBoard, now: DateTime<Utc>) -> Vec<(&'static str, Strin
         ("wanted from", second(status.start_from)),
         ("last poll", last_poll(account, now)),
     ];
-    facts.extend(account.work.iter().map(|work| ("doing now", doing(work, now))));
+    facts.extend(account.work.iter().map(|work| ("doing now", work.words(now))));
     if account.work.is_empty() {
         facts.push(("doing now", "nothing".to_owned()));
     }
@@ -200,32 +200,12 @@ fn last_poll(account: &AccountBoard, now: DateTime<Utc>) -> String {
     )
 }
 
-fn doing(work: &Work, now: DateTime<Utc>) -> String {
-    let mut text = format!(
-        "{} for {}, {}",
-        work.kind,
-        span((now - work.since).num_seconds()),
-        plural(work.requests, "request", "requests")
-    );
-    if let (Some(left), Some(percent)) = (work.requests_left, work.percent()) {
-        text += &format!(" of about {} ({percent} %)", grouped(work.requests + left));
-    }
-    text += &format!(", {}", plural(work.records, "record", "records"));
-    if let Some(seconds) = work.eta_seconds.and_then(|seconds| i64::try_from(seconds).ok()) {
-        text += &format!(", about {} left", span(seconds));
-    }
-    text
-}
-
 fn budget(account: &AccountBoard) -> String {
     if account.budget.is_empty() {
         let requests = plural(account.status.requests_last_minute, "request", "requests");
         return format!("{requests} in the last minute");
     }
-    let lines = account
-        .budget
-        .iter()
-        .map(|line| format!("{} of {} a {}", line.used, line.limit, line.span.as_str()));
+    let lines = account.budget.iter().map(BudgetLine::words);
     lines.collect::<Vec<_>>().join(", ")
 }
 

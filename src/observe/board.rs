@@ -15,6 +15,7 @@ use crate::sync::{AccountWorker, stalled_after};
 use super::calendar::{Calendar, Cell};
 use super::concern::{self, Concern, Standing, Tolerance, WorkerState};
 use super::pace;
+use super::text::{grouped, plural, span};
 
 /// The state of all accounts at one moment.
 #[derive(Debug, Clone, Serialize)]
@@ -263,6 +264,13 @@ impl AccountBoard {
     }
 }
 
+impl BudgetLine {
+    /// For people.
+    pub fn words(&self) -> String {
+        format!("{} of {} a {}", self.used, self.limit, self.span.as_str())
+    }
+}
+
 impl Work {
     fn new(run: &RunStatus, known: Option<&ConfiguredAccount>, now: DateTime<Utc>) -> Self {
         let limits = known.map(|known| known.limits);
@@ -278,6 +286,21 @@ impl Work {
             records: run.records,
             eta_seconds: eta.map(|eta| eta.as_secs()),
         }
+    }
+
+    /// What it does and how far it is, for people.
+    pub fn words(&self, now: DateTime<Utc>) -> String {
+        let since = span((now - self.since).num_seconds());
+        let requests = plural(self.requests, "request", "requests");
+        let mut words = format!("{} for {since}, {requests}", self.kind);
+        if let (Some(left), Some(percent)) = (self.requests_left, self.percent()) {
+            words += &format!(" of about {} ({percent} %)", grouped(self.requests + left));
+        }
+        words += &format!(", {}", plural(self.records, "record", "records"));
+        if let Some(seconds) = self.eta_seconds.and_then(|seconds| i64::try_from(seconds).ok()) {
+            words += &format!(", about {} left", span(seconds));
+        }
+        words
     }
 
     /// How much of it is done, in percent; `None` where nothing tells.

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use maud::{Markup, html};
 
 use super::super::board::{AccountBoard, BudgetLine, Work};
-use super::super::text::{grouped, plural, span};
+use super::super::text::{grouped, span};
 use super::{account_link, calendar, chart, class, concern_list, mark, tables, time};
 
 /// An account. Where its details were not gathered, sums alone.
@@ -108,30 +108,23 @@ fn facts(account: &AccountBoard, now: DateTime<Utc>) -> Markup {
 }
 
 fn budget(line: &BudgetLine) -> Markup {
-    let unit = line.span.as_str();
+    let label = format!("Requests of the {}", line.span.as_str());
     html! {
         span.line {
-            meter min="0" max=(line.limit) value=(line.used) aria-label=(format!("Requests of the {unit}")) {}
-            " " (line.used) " of " (line.limit) " a " (unit)
+            meter min="0" max=(line.limit) value=(line.used) aria-label=(label) {}
+            " " (line.words())
         }
     }
 }
 
 fn doing(work: &Work, now: DateTime<Utc>) -> Markup {
-    let since = span((now - work.since).num_seconds());
     html! {
         span.line {
-            (work.kind) ", for " (since)
             @if let Some(percent) = work.percent() {
-                " " progress max="100" value=(percent) aria-label=(format!("Progress of the {}", work.kind)) {}
-                " " (percent) " %"
+                progress max="100" value=(percent) aria-label=(format!("Progress of the {}", work.kind)) {}
+                " "
             }
-            ", " (plural(work.requests, "request", "requests"))
-            @if let Some(left) = work.requests_left { " of about " (grouped(work.requests + left)) }
-            ", " (plural(work.records, "record", "records"))
-            @if let Some(seconds) = work.eta_seconds.and_then(|seconds| i64::try_from(seconds).ok()) {
-                ", about " (span(seconds)) " left"
-            }
+            (work.words(now))
         }
     }
 }
