@@ -84,9 +84,9 @@ pub async fn candidates(
         Place::Sessions => include_str!("erase_candidates.sql"),
         Place::RejectedRecords => include_str!("erase_rejected.sql"),
     };
-    let (normalized, token) = wanted.spellings();
+    let (fragment, token) = wanted.traces();
     Ok(sqlx::query_as(statement)
-        .bind(normalized)
+        .bind(fragment)
         .bind(token)
         .bind(wanted.kind() == IdentifierKind::Phone)
         .bind(after.0)

@@ -202,6 +202,40 @@ async fn the_centres_own_number_erases_nobody() {
 }
 
 #[tokio::test]
+async fn letters_of_any_case_and_escapes_hide_nobody() {
+    let setup = Setup::start().await;
+    {
+        let mut world = setup.simulator.world();
+        let stored = [
+            call("c-upper", "u-1", "MÜLLER@x.de", "1"),
+            call("c-kelvin", "u-2", "\u{212a}urt@x.de", "1"),
+            call("c-other", "u-3", "möller@x.de", "1"),
+        ];
+        for record in stored {
+            world.insert_raw(start(), &record);
+        }
+        // Set aside as they came: one is JSON, one is none.
+        for text in [
+            r#"{"sessionId": "s-bad", "customerinfo": {"CustomerEmail": "M\u00dcLLER@x.de", "CustomerPhone": "+49\u00a030\/123 4567"}}"#,
+            r#"["m\u00fcller@x.de", "+49\u00a030 123 4567"]"#,
+            r#"["m\u00f6ller@x.de \ud83d\ude00", "+49\u00a030 123 4568"]"#,
+        ] {
+            world.insert_raw_bytes(start(), text);
+        }
+    }
+    let database = TestDatabase::migrated().await;
+    sync(&worker(&setup, &database, keep())).await;
+    let found = async |kind, value| {
+        let wanted = Wanted::new(kind, value, &key()).unwrap();
+        let found = erase(&database.pool, &wanted, &key(), true).await.unwrap();
+        (found.sessions, found.rejected_records)
+    };
+    assert_eq!(found(IdentifierKind::Email, "müller@x.de").await, (1, 2));
+    assert_eq!(found(IdentifierKind::Email, "kurt@x.de").await, (1, 0));
+    assert_eq!(found(IdentifierKind::Phone, "+49 30 1234567").await, (0, 2));
+}
+
+#[tokio::test]
 async fn who_is_stored_as_hashes_is_found_as_well() {
     let setup = setup().await;
     let database = TestDatabase::migrated().await;

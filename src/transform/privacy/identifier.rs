@@ -98,26 +98,58 @@ impl Wanted {
         })
     }
 
-    /// Whether a text that cannot be taken apart speaks of them.
+    /// Whether a text that cannot be taken apart speaks of them, as it stands or once JSON's escapes in it are
+    /// undone.
     pub fn is_named_in(&self, text: &str) -> bool {
-        let text = match self.kind {
-            IdentifierKind::UserId => text.to_owned(),
-            IdentifierKind::Email => text.to_lowercase(),
-            IdentifierKind::Phone => text.chars().filter(char::is_ascii_digit).collect(),
+        let is_named_in = |text: &str| {
+            let text = match self.kind {
+                IdentifierKind::UserId => text.to_owned(),
+                IdentifierKind::Email => text.to_lowercase(),
+                IdentifierKind::Phone => text.chars().filter(char::is_ascii_digit).collect(),
+            };
+            text.contains(&self.normalized) || text.contains(&self.token)
         };
-        text.contains(&self.normalized) || text.contains(&self.token)
+        is_named_in(text) || is_named_in(&unescaped(text))
     }
 
-    /// The identifier in its one spelling, and its hashed form: a stored text about them holds one of
-    /// them (of a phone number, once all but digits is taken from the text).
-    pub fn spellings(&self) -> (&str, &str) {
-        (&self.normalized, &self.token)
+    /// What every stored text about them holds, unless it holds escapes: one of a fragment of the identifier, in
+    /// whatever case its letters are (of a phone number: once all but digits is taken from the text), and its
+    /// hashed form. The fragment is the longest that is plain ASCII, and empty where there is none.
+    pub fn traces(&self) -> (&str, &str) {
+        let is_plain = |c: char| (c.is_ascii_graphic() || c == ' ') && !r#""\"#.contains(c);
+        let fragments = self.normalized.split(|c| !is_plain(c));
+        (
+            fragments
+                .max_by_key(|fragment| fragment.len())
+                .unwrap_or_default(),
+            &self.token,
+        )
     }
 
     /// What it is.
     pub fn kind(&self) -> IdentifierKind {
         self.kind
     }
+}
+
+/// A text without JSON's escapes. What is none stays as it is.
+fn unescaped(text: &str) -> String {
+    let mut plain = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, escape)) = rest.split_once('\\') {
+        plain.extend(before.encode_utf16());
+        let code = escape.strip_prefix('u').and_then(|hex| hex.get(..4));
+        match code.and_then(|hex| u16::from_str_radix(hex, 16).ok()) {
+            Some(unit) => {
+                plain.push(unit);
+                rest = &escape[5..];
+            }
+            // The others stand for white space, or for themselves.
+            None => rest = escape,
+        }
+    }
+    plain.extend(rest.encode_utf16());
+    String::from_utf16_lossy(&plain)
 }
 
 /// A shorter number is an extension, of which every centre has the same.
