@@ -39,4 +39,4 @@ join smartassist_sync.accounts as account on account.account_id = tried.account_
 comment on column smartassist_sync.gaps.next_try_at is
     'Instant from which it is tried again: 15 minutes after the first try, twice as long after each further one, a day at most. By polls where it is wanted, else by a backfill alone.';
 comment on column smartassist_sync.gaps.wanted is
-    'Whether it lies in what is loaded by itself, from accounts.start_from on. Only such a gap holds the watermark and is told of; another was found by a backfill of the past, or has become too old.';
+    'Whether it lies in what is loaded by itself, from accounts.start_from on. Only such a gap holds the watermark and troubles the account; another was found by a backfill of the past, or has become too old.';

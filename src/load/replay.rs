@@ -8,7 +8,7 @@ use crate::transform::Interaction;
 
 use super::columns::Constants;
 use super::runs::{Finished, finish};
-use super::{Counters, LoadError, interactions, tables, turn};
+use super::{Counters, LoadError, bigint, interactions, tables, turn};
 
 /// Records of one batch, and bytes of them as they are stored: memory is bounded by both.
 const BATCH: i64 = 500;
@@ -59,18 +59,33 @@ pub async fn next(
         .await?)
 }
 
-/// Writes what differs, unless something newer is stored meanwhile, and moves the position to
-/// `position`. Returns how many interactions were written. What is as it was takes no lock.
+/// A part of a replay that is done.
+#[derive(Debug, Clone, Copy)]
+pub struct Portion<'a> {
+    /// What differs from what is stored.
+    pub rebuilt: &'a [Rebuilt],
+    /// The last interaction in it.
+    pub last: &'a str,
+    /// Raw records in it that could not be rebuilt.
+    pub rejected: u64,
+}
+
+/// Writes what differs, unless something newer is stored meanwhile, and moves the position to the
+/// portion's end. Returns how many interactions were written. What is as it was takes no lock.
 ///
 /// # Errors
 /// The database fails; nothing is written then.
 pub async fn write(
     pool: &Pool,
     account_id: &str,
-    rebuilt: &[Rebuilt],
-    position: &str,
+    portion: Portion<'_>,
     at: DateTime<Utc>,
 ) -> Result<u64, LoadError> {
+    let Portion {
+        rebuilt,
+        last,
+        rejected,
+    } = portion;
     pool.transact(async |transaction| {
     let mut written = 0;
     if !rebuilt.is_empty() {
@@ -83,10 +98,12 @@ pub async fn write(
         rewrite(transaction, account_id, &current, at).await?;
     }
     sqlx::query(
-        "update smartassist_sync.replays set position = $2, updated_at = clock_timestamp() where account_id = $1",
+        "update smartassist_sync.replays set position = $2, rejected = rejected + $3, updated_at = clock_timestamp() \
+         where account_id = $1",
     )
     .bind(account_id)
-    .bind(position)
+    .bind(last)
+    .bind(bigint(rejected))
     .execute(&mut *transaction)
     .await?;
     Ok(written)
@@ -197,6 +214,8 @@ pub struct OpenReplay {
     /// The last interaction that an earlier one, which did not come to its end, has rebuilt under the
     /// same rules; empty for none.
     pub position: String,
+    /// Raw records up to there that could not be rebuilt.
+    pub rejected: u64,
     watermark: DateTime<Utc>,
 }
 
@@ -232,12 +251,13 @@ pub async fn open(
         let Some((run_id, watermark)) = run else {
             return Ok(None);
         };
-        let position = sqlx::query_scalar(
+        let (position, rejected): (String, i64) = sqlx::query_as(
         "insert into smartassist_sync.replays as replay (account_id, position, rules) values ($1, '', $2) \
          on conflict (account_id) do update set rules = excluded.rules, \
          position = case when replay.rules = excluded.rules then replay.position else '' end, \
+         rejected = case when replay.rules = excluded.rules then replay.rejected else 0 end, \
          started_at = case when replay.rules = excluded.rules then replay.started_at else now() end \
-         returning position",
+         returning position, rejected",
     )
     .bind(account_id)
     .bind(rules)
@@ -246,6 +266,7 @@ pub async fn open(
         Ok(Some(OpenReplay {
             run_id,
             position,
+            rejected: u64::try_from(rejected).unwrap_or(0),
             watermark,
         }))
     })

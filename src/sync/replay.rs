@@ -12,7 +12,7 @@ use tracing::warn;
 use crate::clock::Clock;
 use crate::database::Pool;
 use crate::load::conflict;
-use crate::load::replay::{self, OpenReplay, Raw, Rebuilt};
+use crate::load::replay::{self, OpenReplay, Portion, Raw, Rebuilt};
 use crate::load::runs::Outcome;
 use crate::load::{Counters, LoadError, aside};
 use crate::transform::privacy::Policy;
@@ -38,7 +38,8 @@ pub struct Replay {
 /// What a replay came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Replayed {
-    /// How it ended: failed where records could not be rebuilt.
+    /// How it ended: failed where records could not be rebuilt, in a part before it was stopped and went on
+    /// too.
     pub outcome: Outcome,
     /// Raw records that were gone through.
     pub records: u64,
@@ -125,7 +126,7 @@ impl Replay {
             ready = next?;
         }
         self.rule_what_is_aside().await?;
-        replayed.outcome = if replayed.rejected == 0 {
+        replayed.outcome = if open.rejected + replayed.rejected == 0 {
             Outcome::Succeeded
         } else {
             Outcome::Failed
@@ -135,8 +136,13 @@ impl Replay {
 
     async fn write(&self, batch: &Batch) -> Result<u64, LoadError> {
         let (pool, account_id) = (&self.pool, &self.account_id);
-        let (batch, at) = (batch, self.clock.now());
-        let write = || replay::write(pool, account_id, &batch.rebuilt, &batch.last, at);
+        let portion = Portion {
+            rebuilt: &batch.rebuilt,
+            last: &batch.last,
+            rejected: batch.rejected,
+        };
+        let at = self.clock.now();
+        let write = || replay::write(pool, account_id, portion, at);
         conflict::retry(account_id, write).await
     }
 

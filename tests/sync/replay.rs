@@ -145,6 +145,57 @@ async fn new_rules_reach_rows_raw_records_and_rejected_text() {
     assert_eq!(database.text(&format!("select ({raw})::text")).await, "true");
 }
 
+/// A part in which nothing differs.
+fn portion(last: &str, rejected: u64) -> books::Portion<'_> {
+    books::Portion {
+        rebuilt: &[],
+        last,
+        rejected,
+    }
+}
+
+#[tokio::test]
+async fn rejected_texts_that_become_one_wait_on_where_one_of_them_does() {
+    let database = TestDatabase::migrated().await;
+    let setup = Setup::start().await;
+    setup.sync(&database).await;
+    for user in ["u-1", "u-2", "u-3"] {
+        set_aside(&database, &json!({"sessionId": "s", "userId": user}).to_string()).await;
+    }
+    database
+        .execute(
+            "update smartassist_sync.rejected_records set resolved_at = now() where payload not like '%u-2%'",
+        )
+        .await;
+    let mut dropping = Policy::default();
+    Class::ALL
+        .iter()
+        .for_each(|class| *dropping.rule_mut(*class) = Rule::Drop);
+    replay(&setup, &database, dropping).await;
+    let left = "select count(*) || ' ' || count(*) filter (where resolved_at is null) || ' ' || max(times_seen) \
+                from smartassist_sync.rejected_records";
+    assert_eq!(database.text(left).await, "1 1 3");
+}
+
+#[tokio::test]
+async fn one_that_goes_on_remembers_what_the_part_before_could_not_rebuild() {
+    let (setup, database) = loaded().await;
+    let policy = Policy::default();
+    let rules = format!("transform 1; {}", policy.fingerprint());
+    let at = setup.clock.now();
+    let batch = books::next(&database.pool, "acct-sim", "").await.unwrap();
+    let last = batch.last().unwrap().interaction_id.clone();
+    books::open(&database.pool, "acct-sim", &rules, at).await.unwrap();
+    books::write(&database.pool, "acct-sim", portion(&last, 2), at)
+        .await
+        .unwrap();
+    let resumed = replay(&setup, &database, policy.clone()).await;
+    assert_eq!((resumed.outcome, resumed.rejected), (Outcome::Failed, 0));
+    // From the beginning, where it is rebuilt.
+    let again = replay(&setup, &database, policy).await;
+    assert_eq!(again.outcome, Outcome::Succeeded);
+}
+
 #[tokio::test]
 async fn one_that_was_stopped_goes_on_where_it_was_unless_the_rules_are_others() {
     let (setup, database) = loaded().await;
@@ -160,7 +211,7 @@ async fn one_that_was_stopped_goes_on_where_it_was_unless_the_rules_are_others()
     assert_eq!(open.position, "");
     let batch = books::next(&database.pool, "acct-sim", "").await.unwrap();
     let last = batch.last().unwrap().interaction_id.clone();
-    books::write(&database.pool, "acct-sim", &[], &last, at)
+    books::write(&database.pool, "acct-sim", portion(&last, 0), at)
         .await
         .unwrap();
 
@@ -179,7 +230,7 @@ async fn one_that_was_stopped_goes_on_where_it_was_unless_the_rules_are_others()
     books::open(&database.pool, "acct-sim", "other rules", at)
         .await
         .unwrap();
-    books::write(&database.pool, "acct-sim", &[], &last, at)
+    books::write(&database.pool, "acct-sim", portion(&last, 0), at)
         .await
         .unwrap();
     assert_eq!(
