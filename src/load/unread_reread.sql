@@ -1,4 +1,4 @@
--- What is covered now and was drained since $6 was covered by one of these windows, or was read again by it. So a window of before the last change of
+-- What is covered now and was drained since $6, up to now ($8), was covered by one of these windows, or was read again by it. So a window of before the last change of
 -- filters cannot hide anything: coverage has begun anew since.
 select lower(stretch), upper(stretch)
 from smartassist_sync.accounts as account
@@ -17,7 +17,7 @@ cross join lateral (
     select coalesce(range_agg(fetched.range), '{}') as ranges
     from smartassist_sync.windows as fetched
     where fetched.account_id = account.account_id
-        and fetched.status = 'drained' and fetched.started_at >= $6
+        and fetched.status = 'drained' and fetched.started_at between $6 and $8
         -- What was only compared was not stored.
         and fetched.purpose <> 'verify'
 ) as fresh

@@ -24,12 +24,14 @@ pub enum Wanted {
         resting: bool,
     },
     /// What of a stretch is covered, but was not drained by a window that began at `since` or
-    /// later.
+    /// later, up to `now`.
     Reread {
         /// The stretch, whole seconds.
         range: Window,
         /// From when on a reading is fresh enough.
         since: DateTime<Utc>,
+        /// The moment by the same clock. What began after it was read before that clock was set back.
+        now: DateTime<Utc>,
         /// Sessions that started before the stretch, at this instant or later, and have no end
         /// yet: the second in which each started is wanted too. `None`: none of them.
         open_since: Option<DateTime<Utc>>,
@@ -64,12 +66,14 @@ pub async fn unread(
         Wanted::Reread {
             range,
             since,
+            now,
             open_since,
         } => query
             .bind(range.start)
             .bind(range.end)
             .bind(since)
-            .bind(open_since),
+            .bind(open_since)
+            .bind(now),
     };
     Ok(windows_of(query.fetch_all(executor).await?))
 }

@@ -98,12 +98,18 @@ impl Job {
     }
 
     /// What has to be read, apart from each other.
-    pub(super) fn wanted(&self, head: DateTime<Utc>, read_since: Option<DateTime<Utc>>) -> Vec<Wanted> {
+    pub(super) fn wanted(
+        &self,
+        head: DateTime<Utc>,
+        read_since: Option<DateTime<Utc>>,
+        now: DateTime<Utc>,
+    ) -> Vec<Wanted> {
         match (self, self.range(head), read_since) {
             (Self::Refresh { open_since, .. }, Some(range), Some(since)) => {
                 vec![Wanted::Reread {
                     range,
                     since,
+                    now,
                     open_since: *open_since,
                 }]
             }
@@ -113,6 +119,7 @@ impl Job {
                     Wanted::Reread {
                         range,
                         since,
+                        now,
                         open_since: None,
                     },
                 ]

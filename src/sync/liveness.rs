@@ -12,14 +12,20 @@ use super::drive::{REQUESTS_OF_A_WINDOW, WINDOWS_IN_FLIGHT};
 use super::report::{Failure, Problem, RunReport};
 
 /// How long an account may have work and nothing come of it, until something must be wrong: `sync.stall_seconds`,
-/// and at least as long as the request budget needs for the first window. It may have been used up at once just
-/// now, and then gives nothing for a whole span; and windows are read side by side, so that all of them come late.
+/// and at least as long as the request budget needs for the first window.
 pub fn stalled_after(stall: Duration, limits: RequestLimits) -> Duration {
+    stall.max(first_window_after(limits))
+}
+
+/// How long the first window may take by the request budget alone. It may have been used up at once just now, and
+/// then gives nothing for a whole span; and windows are read side by side, so that all of them come late.
+pub(super) fn first_window_after(limits: RequestLimits) -> Duration {
     let requests_before = (WINDOWS_IN_FLIGHT as u64 + 1) * REQUESTS_OF_A_WINDOW;
     limits
         .spans()
         .map(|(span, limit)| span.length() + time_for(requests_before, span, limit))
-        .fold(stall, Duration::max)
+        .max()
+        .unwrap_or_default()
 }
 
 /// What an account's polls have come to, for those who watch from outside.
@@ -63,7 +69,7 @@ impl Liveness {
         self.get().since.map_or(Duration::ZERO, |since| since.elapsed())
     }
 
-    /// What was wrong with the newest poll that has ended.
+    /// What was wrong with the newest poll that has come to an end of its own.
     pub fn failure(&self) -> Option<Failure> {
         self.get().failure
     }

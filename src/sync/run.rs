@@ -28,7 +28,7 @@ use super::density::Density;
 use super::headway::Headway;
 use super::job::Job;
 use super::lease::{Held, LeaseKeeper};
-use super::liveness::{Liveness, stalled_after};
+use super::liveness::{Liveness, first_window_after, stalled_after};
 use super::plan::head;
 use super::report::{Problem, Progress, RunReport};
 use super::time_zone::TimeZoneCheck;
@@ -41,8 +41,8 @@ const CHECK_LEDGER: TimeDelta = TimeDelta::hours(1);
 /// How far back an account is loaded where nobody says.
 pub(super) const DEFAULT_START: TimeDelta = TimeDelta::days(30);
 
-/// How long a run waits for one that gives way to end the windows it has in hand, and how often
-/// it looks. Three windows are some thirty requests, which a small budget makes long.
+/// How long a run waits for one that gives way to end the windows it has in hand (at least as long as the
+/// request budget needs for them), and how often it looks.
 const PATIENCE_WITH_BACKFILL: Duration = Duration::from_secs(600);
 const LOOK_FOR_LEASE: Duration = Duration::from_secs(1);
 
@@ -283,7 +283,7 @@ impl AccountWorker {
         stop: &CancellationToken,
     ) -> Result<Option<Arc<Held>>, LoadError> {
         let account_id = &self.api.account().account_id;
-        let deadline = Instant::now() + PATIENCE_WITH_BACKFILL;
+        let deadline = Instant::now() + PATIENCE_WITH_BACKFILL.max(first_window_after(self.api.limits()));
         let mut unheard = 0;
         loop {
             let held = self
@@ -335,7 +335,7 @@ impl AccountWorker {
         failpoint::reach("run.opened");
         tracing::Span::current().record("run_id", run.id);
         let mut progress = Progress::from(run.watermark);
-        let wanted = job.wanted(until, read_since);
+        let wanted = job.wanted(until, read_since, at);
         let task = Task {
             held,
             run: &run,

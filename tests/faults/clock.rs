@@ -1,8 +1,10 @@
 //! Clocks that jump, differ or stand still: nothing that has not happened yet counts as read.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use smartassist_etl::clock::Clock;
 use smartassist_etl::load::runs::Outcome;
 use smartassist_etl::sync::{AccountWorker, Job, RunReport};
+use smartassist_etl::window::Window;
 use tokio_util::sync::CancellationToken;
 
 use super::watch;
@@ -69,6 +71,42 @@ async fn with_our_clock_an_hour_behind_nothing_is_lost_and_the_hour_is_read_once
     pass(&setup, TimeDelta::zero(), TimeDelta::minutes(30));
     assert_eq!(poll(&worker).await.counters.inserted, 5);
     watch::same_as_a_fresh_load(&setup, &database).await;
+}
+
+#[tokio::test]
+async fn what_was_read_by_a_clock_that_was_ahead_is_refreshed_once_it_is_set_back() {
+    for refetch in [false, true] {
+        let database = TestDatabase::migrated().await;
+        let setup = Setup::with_interactions(300).await;
+        let worker = setup.worker(&database.pool);
+        pass(&setup, TimeDelta::days(1), TimeDelta::zero());
+        while database.counts().await[0] < 300 {
+            poll(&worker).await;
+        }
+        // It is right again, and what was read tomorrow changes.
+        pass(&setup, TimeDelta::zero(), TimeDelta::minutes(5));
+        setup.simulator.world().mutate_some(4, 1.0);
+        let now = setup.clock.now();
+        let job = if refetch {
+            Job::Backfill {
+                range: Window {
+                    start: instant("2026-01-01T00:00:00Z"),
+                    end: now,
+                },
+                refetch,
+            }
+        } else {
+            Job::Refresh {
+                lookback: TimeDelta::days(30),
+                since: now,
+                open_since: None,
+            }
+        };
+        let report = worker.run(&job, &CancellationToken::new()).await;
+        assert_eq!(report.outcome, Outcome::Succeeded);
+        let counters = &report.counters;
+        assert!(counters.updated + counters.missing > 100, "{counters:?}");
+    }
 }
 
 #[tokio::test]

@@ -174,6 +174,7 @@ fn reread(start: &str, end: &str, since: &str, open_since: Option<DateTime<Utc>>
     Wanted::Reread {
         range: window(start, end),
         since: at(since),
+        now: at("23:00:00"),
         open_since,
     }
 }
@@ -252,6 +253,7 @@ async fn what_has_not_happened_yet_by_the_databases_clock_is_never_wanted() {
     let reread = Wanted::Reread {
         range,
         since,
+        now: at("23:00:00"),
         open_since: None,
     };
     let left = async |wanted| {
