@@ -70,7 +70,7 @@ pub(super) async fn prepare(executor: impl PgExecutor<'_>, run: &NewRun<'_>) -> 
 /// between this check and the commit.
 ///
 /// # Errors
-/// [`LoadError::LeaseLost`] where the lease has passed to another; or the database fails.
+/// [`LoadError::LeaseLost`] where the lease is lost; or the database fails.
 pub(super) async fn cover(
     executor: impl PgExecutor<'_>,
     lease: &Lease,
@@ -89,7 +89,7 @@ pub(super) async fn cover(
 /// is: for a window that is stored, but covers nothing.
 ///
 /// # Errors
-/// [`LoadError::LeaseLost`] where the lease has passed to another; or the database fails.
+/// [`LoadError::LeaseLost`] where the lease is lost; or the database fails.
 pub(super) async fn stay(executor: impl PgExecutor<'_>, lease: &Lease) -> Result<DateTime<Utc>, LoadError> {
     let row = lease
         .query(fenced!(
@@ -117,7 +117,7 @@ pub async fn traits(executor: impl PgExecutor<'_>, account_id: &str) -> Result<V
 /// account must have a row, which it has from its first run on.
 ///
 /// # Errors
-/// [`LoadError::LeaseLost`] where the lease has passed to another, or the account has no row; or
+/// [`LoadError::LeaseLost`] where the lease is lost, or the account has no row; or
 /// the database fails.
 pub async fn remember_traits(
     executor: impl PgExecutor<'_>,

@@ -71,7 +71,7 @@ pub struct Committed {
 /// session that lies wholly inside.
 ///
 /// # Errors
-/// [`LoadError::LeaseLost`] where the lease has passed to another, and otherwise what the
+/// [`LoadError::LeaseLost`] where the lease is lost, and otherwise what the
 /// database says; nothing is stored then. An error of the COMMIT itself leaves the outcome
 /// unknown: the window may be stored. Reading it again is right either way.
 pub async fn commit_window(pool: &Pool, commit: &WindowCommit<'_>) -> Result<Committed, LoadError> {

@@ -38,7 +38,7 @@ pub struct Gap {
     pub times_tried: i64,
     /// When it was last fetched in vain, in the database's time.
     pub last_tried_at: DateTime<Utc>,
-    /// From when on it is wanted again, in the database's time: ever later, a day at most.
+    /// From when on it is tried again, where it is wanted, in the database's time: ever later, a day at most.
     pub next_try_at: DateTime<Utc>,
     /// Whether polls try it again. One before the account's `start_from` is nobody's but a backfill's.
     pub wanted: bool,

@@ -127,7 +127,7 @@ impl Lease {
         }
     }
 
-    /// Fails where the lease has passed to another. Within a transaction, nobody can take it over
+    /// Fails where the lease has passed to another, or has ended. Within a transaction, nobody can take it over
     /// until that ends.
     ///
     /// # Errors

@@ -102,7 +102,7 @@ pub struct OpenRun {
 /// they are closed as interrupted. Under this one there may be several at a time.
 ///
 /// # Errors
-/// [`LoadError::LeaseLost`] where the lease has passed to another; or the database fails.
+/// [`LoadError::LeaseLost`] where the lease is lost; or the database fails.
 pub async fn open(pool: &Pool, run: &NewRun<'_>) -> Result<OpenRun, LoadError> {
     pool.transact(async |transaction| {
     run.lease.prove(&mut *transaction).await?;

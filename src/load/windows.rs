@@ -138,7 +138,7 @@ pub struct ComparedWindow<'a> {
 /// Puts a window that was compared into the ledger: its requests are spent.
 ///
 /// # Errors
-/// [`LoadError::LeaseLost`] where the lease has passed to another; or the database fails.
+/// [`LoadError::LeaseLost`] where the lease is lost; or the database fails.
 pub async fn record_compared(pool: &Pool, compared: &ComparedWindow<'_>) -> Result<(), LoadError> {
     let entry = Entry {
         lease: compared.lease,
@@ -177,7 +177,7 @@ pub struct FailedWindow<'a> {
 /// Puts a failed window into the ledger.
 ///
 /// # Errors
-/// [`LoadError::LeaseLost`] where the lease has passed to another; or the database fails.
+/// [`LoadError::LeaseLost`] where the lease is lost; or the database fails.
 pub async fn record_failed(pool: &Pool, failed: &FailedWindow<'_>) -> Result<(), LoadError> {
     let entry = Entry {
         lease: failed.lease,

@@ -145,36 +145,39 @@ fn concern(level: Level, what: String, remedy: impl Into<String>) -> Option<Conc
 
 /// The newest poll that came to an end did not go well. Gaps have words of their own.
 fn failure(account: &AccountStatus, inside: Option<&WorkerState>) -> Option<Concern> {
-    if let Some(Problem { error, remedy }) = inside.and_then(|inside| inside.problem.as_ref()) {
-        return words_of_failure("poll", error, remedy);
-    }
-    let mut polls = account.verdicts.iter().filter(|verdict| !verdict.is_refresh());
-    words_of_verdict(polls.find(|poll| poll.is_failed())?)
-}
-
-/// The newest refresh of a tier that came to an end did not go well: what changes is not read again.
-fn failed_refresh(account: &AccountStatus) -> Option<Concern> {
-    let refreshes = account.verdicts.iter().filter(|verdict| verdict.is_refresh());
-    refreshes
-        .filter(|refresh| refresh.is_failed())
-        .find_map(words_of_verdict)
-}
-
-fn words_of_verdict(verdict: &Verdict) -> Option<Concern> {
-    let kind = match verdict.lookback_seconds {
-        Some(lookback) => format!("{} of {}", verdict.kind, span(lookback)),
-        None => verdict.kind.clone(),
+    let problem = inside.and_then(|inside| inside.problem.as_ref());
+    let (error, remedy) = match problem {
+        Some(Problem { error, remedy }) => (error.as_str(), *remedy),
+        None => {
+            let mut polls = account.verdicts.iter().filter(|verdict| !verdict.is_refresh());
+            words_of(polls.find(|poll| poll.is_failed())?)
+        }
     };
-    let error = verdict.error.as_deref().unwrap_or("the log says why");
-    words_of_failure(&kind, error, verdict.remedy.as_deref().unwrap_or_default())
-}
-
-fn words_of_failure(kind: &str, error: &str, remedy: &str) -> Option<Concern> {
     if gaps::is_about_gaps(error) {
         return None;
     }
+    failed("poll", error, remedy)
+}
+
+/// The newest refresh of a tier that came to an end did not go well: what changes is not read again. A
+/// gap that it finds is none of the account's, as it was read before.
+fn failed_refresh(account: &AccountStatus) -> Option<Concern> {
+    let refreshes = account.verdicts.iter().filter(|verdict| verdict.is_refresh());
+    let tiers: Vec<&Verdict> = refreshes.filter(|refresh| refresh.is_failed()).collect();
+    let (error, remedy) = words_of(tiers.first()?);
+    let lookbacks = tiers.iter().filter_map(|tier| tier.lookback_seconds).map(span);
+    let of_tiers = format!("refresh of {}", lookbacks.collect::<Vec<_>>().join(" and of "));
+    failed(&of_tiers, error, remedy)
+}
+
+fn words_of(verdict: &Verdict) -> (&str, &str) {
+    let error = verdict.error.as_deref().unwrap_or("the log says why");
+    (error, verdict.remedy.as_deref().unwrap_or_default())
+}
+
+fn failed(what: &str, error: &str, remedy: &str) -> Option<Concern> {
     let remedy = if remedy.is_empty() { "see the log" } else { remedy };
-    concern(Level::Failed, format!("the last {kind} failed: {error}"), remedy)
+    concern(Level::Failed, format!("the last {what} failed: {error}"), remedy)
 }
 
 /// Whoever works knows best. Others go by the run that has last finished a window.

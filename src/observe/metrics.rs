@@ -48,7 +48,7 @@ pub const CONNECTIONS_MAX: &str = "smartassist_etl_database_connections_max";
 /// Interactions that were deleted, by `account` and `reason` (`retention`).
 pub const DELETED: &str = "smartassist_etl_interactions_deleted_total";
 
-/// Windows, by `account`, `purpose` (`new`, `gap`, `refresh`, `backfill`, `verify`) and `status` (`drained`, `split`,
+/// Windows, by `account`, `purpose` (`new`, `gap`, `refresh`, `backfill`) and `status` (`drained`, `split`,
 /// `gap`, `failed`).
 pub const WINDOWS: &str = "smartassist_etl_windows_total";
 

@@ -17,7 +17,7 @@ const LONGEST_REST: Duration = Duration::from_secs(15 * 60);
 #[derive(Debug)]
 pub(super) struct Due {
     tiers: Vec<State>,
-    /// Another worker had the account when we last looked, and refreshes it.
+    /// We did not have the account's lease when we last looked: another worker refreshes it, or will.
     taken: bool,
 }
 
@@ -48,7 +48,7 @@ pub(super) enum Ended {
     Done,
     /// Something failed.
     Failed,
-    /// Another worker has the account, for so long at least unless it comes back.
+    /// Another worker has the account, or we lost its lease; after so long we may have it again.
     Taken(Duration),
     /// It was told to stop, so that another tier could run.
     Stopped,

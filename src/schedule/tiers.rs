@@ -61,7 +61,7 @@ trait Runs: Clone + Send + Sync + 'static {
 
     fn account(&self) -> &str;
 
-    /// How long a lease of another worker lasts without a heartbeat.
+    /// How long a lease lasts without a heartbeat.
     fn lease(&self) -> Duration;
 }
 
@@ -158,7 +158,7 @@ impl<W: Runs> Refresher<W> {
         let ended = match outcome {
             Some(Outcome::Succeeded) => Ended::Done,
             Some(Outcome::Interrupted) if stop.is_cancelled() => Ended::Stopped,
-            // Interrupted by nobody here: another worker took the lease over.
+            // Interrupted by nobody here: the lease was lost.
             Some(Outcome::Skipped | Outcome::Interrupted) => Ended::Taken(self.worker.lease()),
             Some(Outcome::Failed) | None => Ended::Failed,
         };

@@ -71,7 +71,7 @@ const PATIENCE_OF_NOTING: Duration = Duration::from_secs(2);
 pub(super) struct Ends {
     /// Told to stop.
     pub(super) stop: CancellationToken,
-    /// The lease has passed to another worker.
+    /// The lease is lost.
     pub(super) lost: CancellationToken,
 }
 

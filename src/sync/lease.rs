@@ -19,7 +19,7 @@ use crate::observe::chain;
 /// A lease is renewed this often while it lasts, so that a lost heartbeat or two do no harm.
 const BEATS_PER_LEASE: u32 = 3;
 
-/// A lease that is renewed until it is dropped.
+/// A lease that is renewed until it is released or dropped.
 #[derive(Debug)]
 pub(super) struct Held {
     pub(super) lease: Lease,

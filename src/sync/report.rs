@@ -74,8 +74,12 @@ impl RunReport {
         Self::without_windows(Outcome::Skipped, None, None)
     }
 
-    /// The database failed before the run could begin.
+    /// The database failed before the run could begin, or the lease was lost.
     pub(super) fn not_begun(error: &LoadError) -> Self {
+        if matches!(error, LoadError::LeaseLost) {
+            log_lost_lease(error);
+            return Self::without_windows(Outcome::Interrupted, None, Some(Problem::of(error)));
+        }
         error!(error = %chain(error), remedy = error.remedy(), "run failed");
         Self::without_windows(
             Outcome::Failed,
@@ -208,10 +212,7 @@ impl Progress {
     /// The database failed, or the lease is lost.
     pub(super) fn ended_by(&mut self, error: &LoadError) {
         if matches!(error, LoadError::LeaseLost) {
-            warn!(
-                remedy = error.remedy(),
-                "the account's lease is lost, stepping back"
-            );
+            log_lost_lease(error);
             self.interrupted("the lease was lost");
             return;
         }
@@ -232,4 +233,11 @@ impl Progress {
             gave_way: self.gave_way,
         }
     }
+}
+
+fn log_lost_lease(error: &LoadError) {
+    warn!(
+        remedy = error.remedy(),
+        "the account's lease is lost, stepping back"
+    );
 }

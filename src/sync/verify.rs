@@ -133,7 +133,7 @@ impl Verification {
         self.days.iter().filter_map(|day| day.compared.as_ref())
     }
 
-    /// Forgets the days that differ, so that they are compared again, by identity.
+    /// Forgets the days that differ, so that they are compared again, from their counts on.
     pub fn compare_again(&mut self) {
         for day in &mut self.days {
             if day.compared.take_if(|compared| compared.differs()).is_some() {

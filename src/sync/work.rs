@@ -179,11 +179,12 @@ impl AccountWorker {
             None => gap.wanted,
             Some(range) => gap.window.start < range.end && range.start < gap.window.end,
         });
-        let next_try = concerning.iter().map(|gap| gap.next_try_at).min();
-        if let Some(next_try) = next_try.filter(|_| task.job.answers_for_gaps()) {
+        if !concerning.is_empty() && task.job.answers_for_gaps() {
+            let wanted = concerning.iter().filter(|gap| gap.wanted);
+            let next_try = wanted.map(|gap| gap.next_try_at).min();
             warn!(
                 gaps = concerning.len(),
-                next_try_at = observe::instant(next_try),
+                next_try_at = next_try.map(observe::instant),
                 "gaps remain: records are missing"
             );
             progress.remaining_gaps(concerning.len());

@@ -108,17 +108,23 @@ cross join lateral (
         ) as listed on listed.id = runs.id
     ) as run
 ) as newest
--- However many others have ended since. One that was interrupted tells nothing.
+-- However many others have ended since. One that was interrupted tells nothing. By number, since the workers' clocks may have been
+-- set back; of a few dozen by time, which an index has.
 cross join lateral (
     select jsonb_agg(to_jsonb(verdict)) as verdicts
     from (
         (
             select polled.kind, polled.status, polled.finished_at, polled.error, polled.remedy, null::bigint as lookback_seconds
-            from smartassist_sync.runs as polled
-            where
-                polled.account_id = account.account_id and polled.kind in ('poll', 'sync')
-                and polled.status in ('succeeded', 'failed')
-            order by polled.started_at desc, polled.id desc
+            from (
+                select run.id, run.kind, run.status, run.finished_at, run.error, run.remedy
+                from smartassist_sync.runs as run
+                where
+                    run.account_id = account.account_id and run.kind in ('poll', 'sync')
+                    and run.status in ('succeeded', 'failed')
+                order by run.started_at desc
+                limit 50
+            ) as polled
+            order by polled.id desc
             limit 1
         )
         union all
@@ -133,8 +139,8 @@ cross join lateral (
             where
                 refreshed.account_id = account.account_id and refreshed.kind = 'refresh' and refreshed.range is not null
                 and refreshed.status in ('succeeded', 'failed')
-                and refreshed.started_at > clock_timestamp() - interval '1 day'
-            order by tier.lookback, refreshed.started_at desc, refreshed.id desc
+                and refreshed.started_at > now() - interval '1 day'
+            order by tier.lookback, refreshed.id desc
         )
     ) as verdict
 ) as judged

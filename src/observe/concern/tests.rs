@@ -117,7 +117,16 @@ fn a_refresh_that_fails_is_told_though_polls_and_smaller_ones_go_well() {
         "the last refresh of 3 d failed: it broke".to_owned(),
     );
     assert_eq!(judged(&refreshed, None), told);
-    refreshed.verdicts[2].status = "succeeded".to_owned();
+    refreshed.verdicts[1] = Verdict {
+        error: Some(gaps::found("too many")),
+        ..verdict("refresh", Some(2), "failed")
+    };
+    let (_, said) = judged(&refreshed, None);
+    assert!(
+        said.starts_with("the last refresh of 2 h and of 3 d failed: a gap"),
+        "it is in no list of gaps: {said}"
+    );
+    refreshed.verdicts.truncate(1);
     assert_eq!(judged(&refreshed, None).0, Standing::Complete);
 }
 
