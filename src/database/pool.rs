@@ -249,8 +249,9 @@ fn begin(is_pooled: bool, statement_timeout: Duration, lock_timeout: Duration) -
     // Behind a pooler, the session may hold statements that another client left under names which
     // we are about to give to our own.
     let forget = if is_pooled { "deallocate all; " } else { "" };
+    // What we ask is asked often and answered by indexes: compiling it would take longer than answering.
     format!(
-        "begin; {forget}set local time zone 'UTC'; set local statement_timeout = {}; \
+        "begin; {forget}set local time zone 'UTC'; set local jit = off; set local statement_timeout = {}; \
          set local lock_timeout = {}; set local idle_in_transaction_session_timeout = {}",
         statement_timeout.as_millis(),
         lock_timeout.as_millis(),

@@ -148,10 +148,7 @@ fn failure(account: &AccountStatus, inside: Option<&WorkerState>) -> Option<Conc
     let problem = inside.and_then(|inside| inside.problem.as_ref());
     let (error, remedy) = match problem {
         Some(Problem { error, remedy }) => (error.as_str(), *remedy),
-        None => {
-            let mut polls = account.verdicts.iter().filter(|verdict| !verdict.is_refresh());
-            words_of(polls.find(|poll| poll.is_failed())?)
-        }
+        None => words_of(account.newest_poll.as_ref().filter(|poll| poll.is_failed())?),
     };
     if gaps::is_about_gaps(error) {
         return None;
@@ -162,8 +159,7 @@ fn failure(account: &AccountStatus, inside: Option<&WorkerState>) -> Option<Conc
 /// The newest refresh of a tier that came to an end did not go well: what changes is not read again. A
 /// gap that it finds is none of the account's, as it was read before.
 fn failed_refresh(account: &AccountStatus) -> Option<Concern> {
-    let refreshes = account.verdicts.iter().filter(|verdict| verdict.is_refresh());
-    let tiers: Vec<&Verdict> = refreshes.filter(|refresh| refresh.is_failed()).collect();
+    let tiers = &account.failed_refreshes;
     let (error, remedy) = words_of(tiers.first()?);
     let lookbacks = tiers.iter().filter_map(|tier| tier.lookback_seconds).map(span);
     let of_tiers = format!("refresh of {}", lookbacks.collect::<Vec<_>>().join(" and of "));
@@ -232,8 +228,7 @@ fn gap(account: &AccountStatus) -> Option<Concern> {
 /// tells whether anybody loads.
 fn late(account: &AccountStatus, tolerance: Tolerance, now: DateTime<Utc>) -> Option<Concern> {
     let is_worked_on = work(account).next().is_some();
-    let mut polls = account.verdicts.iter().filter(|verdict| !verdict.is_refresh());
-    let polled_at = polls.find_map(|poll| poll.finished_at);
+    let polled_at = account.newest_poll.as_ref().and_then(|poll| poll.finished_at);
     let behind = match polled_at {
         Some(at) if account.gaps > 0 => (now - at).num_seconds(),
         _ => account.lag_seconds,

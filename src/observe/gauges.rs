@@ -104,15 +104,8 @@ impl Gauges {
         if let Some(at) = account.last_polled_at {
             show(metrics::LAST_POLL, name, at.timestamp());
         }
-        let failed_tiers = account
-            .verdicts
-            .iter()
-            .filter(|run| run.is_refresh() && run.is_failed());
-        show(
-            metrics::FAILED_TIERS,
-            name,
-            i64::try_from(failed_tiers.count()).unwrap_or(i64::MAX),
-        );
+        let failed_tiers = i64::try_from(account.failed_refreshes.len()).unwrap_or(i64::MAX);
+        show(metrics::FAILED_TIERS, name, failed_tiers);
         // Who is cut off from the books renews no lease either.
         let is_ours = is_read
             && self

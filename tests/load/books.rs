@@ -232,7 +232,7 @@ async fn the_newest_poll_and_each_tiers_newest_refresh_are_judged_whatever_has_e
                     case when status = 'failed' then 'it broke' end, case when status = 'failed' then 'mend it' end, 'desk', 1 \
              from (values ('poll', 'succeeded', interval '34 hours', null::interval), ('poll', 'failed', '10 hours', null), \
                           ('poll', 'interrupted', '9 hours', null), \
-                          ('refresh', 'succeeded', '20 hours', '72 hours'), ('refresh', 'failed', '8 hours', '72 hours'), \
+                          ('refresh', 'succeeded', '20 hours', '72 hours'), ('refresh', 'failed', '9 hours', '2 hours'), ('refresh', 'failed', '8 hours', '72 hours'), \
                           ('refresh', 'interrupted', '7 hours', '72 hours'), \
                           ('refresh', 'failed', '2 days', '1 month')) as ended (kind, status, ago, lookback) \
              union all select 'acct-sim', 'refresh', 'succeeded', now() - quarter * interval '15 minutes', \
@@ -244,35 +244,42 @@ async fn the_newest_poll_and_each_tiers_newest_refresh_are_judged_whatever_has_e
     let accounts = status::accounts(&desk.database.pool).await.unwrap();
     let listed = accounts[0].runs.iter().map(|run| run.kind.as_str());
     assert_eq!(listed.collect::<Vec<_>>(), ["refresh"; 8]);
-    let mut judged: Vec<_> = accounts[0]
-        .verdicts
+    assert!(accounts[0].newest_poll.as_ref().unwrap().is_failed());
+    let failed: Vec<_> = accounts[0]
+        .failed_refreshes
         .iter()
-        .map(|verdict| {
+        .map(|tier| {
             (
-                verdict.lookback_seconds,
-                verdict.kind.as_str(),
-                verdict.is_failed(),
+                tier.lookback_seconds,
+                tier.error.as_deref(),
+                tier.remedy.as_deref(),
             )
         })
         .collect();
-    judged.sort_unstable();
-    let hours = |hours: i64| Some(hours * 3_600);
+    let of_three_days = (Some(72 * 3_600), Some("it broke"), Some("mend it"));
     assert_eq!(
-        judged,
-        [
-            (None, "poll", true),
-            (hours(2), "refresh", false),
-            (hours(72), "refresh", true)
-        ],
-        "that of a month is not configured any more"
+        failed,
+        [of_three_days],
+        "two hours went well since, and a month is not configured any more"
     );
-    let failed = accounts[0]
-        .verdicts
-        .iter()
-        .find(|verdict| verdict.is_failed())
-        .unwrap();
-    assert_eq!(
-        (failed.error.as_deref(), failed.remedy.as_deref()),
-        (Some("it broke"), Some("mend it"))
-    );
+
+    // One poll of a clock that was a day ahead, and a good one since.
+    desk.database
+        .execute(
+            "insert into smartassist_sync.runs (account_id, kind, status, started_at, finished_at, holder, token) \
+             values ('acct-sim', 'poll', 'failed', now() + interval '1 day', now() + interval '1 day', 'desk', 1), \
+                    ('acct-sim', 'poll', 'succeeded', now(), now(), 'desk', 1)",
+        )
+        .await;
+    let accounts = status::accounts(&desk.database.pool).await.unwrap();
+    assert!(!accounts[0].newest_poll.as_ref().unwrap().is_failed());
+    // And one whose clock is ahead all the time.
+    desk.database
+        .execute(
+            "insert into smartassist_sync.runs (account_id, kind, status, started_at, finished_at, holder, token) \
+             values ('acct-sim', 'poll', 'failed', now() + interval '2 days', now() + interval '2 days', 'desk', 1)",
+        )
+        .await;
+    let accounts = status::accounts(&desk.database.pool).await.unwrap();
+    assert!(accounts[0].newest_poll.as_ref().unwrap().is_failed());
 }

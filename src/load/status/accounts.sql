@@ -41,7 +41,8 @@ select
     newest.runs -> 0 ->> 'error' as last_run_error,
     newest.runs -> 0 ->> 'remedy' as last_run_remedy,
     coalesce(newest.runs, '[]') as runs,
-    coalesce(judged.verdicts, '[]') as verdicts
+    polled.verdict as newest_poll,
+    coalesce(refreshed.failed, '[]') as failed_refreshes
 from smartassist_sync.accounts as account
 left join smartassist_sync.leases as lease
     on lease.account_id = account.account_id and lease.expires_at > clock_timestamp()
@@ -108,40 +109,54 @@ cross join lateral (
         ) as listed on listed.id = runs.id
     ) as run
 ) as newest
--- However many others have ended since. One that was interrupted tells nothing. By number, since the workers' clocks may have been
--- set back; of a few dozen by time, which an index has.
-cross join lateral (
-    select jsonb_agg(to_jsonb(verdict)) as verdicts
+-- However many others have ended since; one that was interrupted tells nothing. Newest is by number: the clock of a worker may have been set back,
+-- so the newest by time and the newest up to now are looked at.
+left join lateral (
+    select to_jsonb(ended) as verdict
     from (
         (
-            select polled.kind, polled.status, polled.finished_at, polled.error, polled.remedy, null::bigint as lookback_seconds
-            from (
-                select run.id, run.kind, run.status, run.finished_at, run.error, run.remedy
-                from smartassist_sync.runs as run
-                where
-                    run.account_id = account.account_id and run.kind in ('poll', 'sync')
-                    and run.status in ('succeeded', 'failed')
-                order by run.started_at desc
-                limit 50
-            ) as polled
-            order by polled.id desc
+            select run.id, run.status, run.finished_at, run.error, run.remedy
+            from smartassist_sync.runs as run
+            where run.account_id = account.account_id and run.kind in ('poll', 'sync') and run.status in ('succeeded', 'failed')
+            order by run.started_at desc
             limit 1
         )
         union all
-        -- Each tier for itself. One that fails is tried again within minutes; one that is not configured any more is
-        -- forgotten after a day.
         (
-            select distinct on (tier.lookback)
-                refreshed.kind, refreshed.status, refreshed.finished_at, refreshed.error, refreshed.remedy,
-                extract(epoch from tier.lookback)::bigint as lookback_seconds
-            from smartassist_sync.runs as refreshed
-            cross join lateral (select upper(refreshed.range) - lower(refreshed.range) as lookback) as tier
+            select run.id, run.status, run.finished_at, run.error, run.remedy
+            from smartassist_sync.runs as run
             where
-                refreshed.account_id = account.account_id and refreshed.kind = 'refresh' and refreshed.range is not null
-                and refreshed.status in ('succeeded', 'failed')
-                and refreshed.started_at > now() - interval '1 day'
-            order by tier.lookback, refreshed.id desc
+                run.account_id = account.account_id and run.kind in ('poll', 'sync') and run.status in ('succeeded', 'failed')
+                and run.started_at < now() + interval '1 minute'
+            order by run.started_at desc
+            limit 1
         )
-    ) as verdict
-) as judged
+    ) as ended
+    order by ended.id desc
+    limit 1
+) as polled on true
+-- The newest of each tier that failed, unless it went well since. One that fails is tried again within minutes; one that is not configured any more
+-- is forgotten after a day.
+cross join lateral (
+    select jsonb_agg(to_jsonb(failed) order by failed.lookback_seconds) as failed
+    from (
+        select distinct on (tier.lookback)
+            run.id, run.range, run.status, run.finished_at, run.error, run.remedy,
+            extract(epoch from tier.lookback)::bigint as lookback_seconds
+        from smartassist_sync.runs as run
+        cross join lateral (select upper(run.range) - lower(run.range) as lookback) as tier
+        where
+            run.account_id = account.account_id and run.kind = 'refresh' and run.status = 'failed'
+            and run.started_at > now() - interval '1 day'
+        order by tier.lookback, run.id desc
+    ) as failed
+    where not exists (
+        select
+        from smartassist_sync.runs as later
+        where
+            later.account_id = account.account_id and later.kind = 'refresh' and later.status = 'succeeded' and later.id > failed.id
+            and later.range is not null and later.started_at > now() - interval '1 day'
+            and upper(later.range) - lower(later.range) = upper(failed.range) - lower(failed.range)
+    )
+) as refreshed
 order by account.name

@@ -64,16 +64,17 @@ pub struct AccountStatus {
     /// Runs, newest first: those that go on now, and the newest that have ended.
     #[sqlx(json)]
     pub runs: Vec<RunStatus>,
-    /// How the newest poll and the newest refresh of each tier went, of those that came to their end.
+    /// How the newest poll went that came to its end.
+    #[sqlx(json(nullable))]
+    pub newest_poll: Option<Verdict>,
+    /// Refreshes that failed: the newest of each tier, where it did not go well since.
     #[sqlx(json)]
-    pub verdicts: Vec<Verdict>,
+    pub failed_refreshes: Vec<Verdict>,
 }
 
 /// How a run went that is the newest of its kind.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Verdict {
-    /// What it was for.
-    pub kind: String,
     /// `succeeded` or `failed`.
     pub status: String,
     /// When it ended.
@@ -90,11 +91,6 @@ impl Verdict {
     /// Whether it went wrong.
     pub fn is_failed(&self) -> bool {
         self.status == "failed"
-    }
-
-    /// Whether it was a refresh; else it was a poll, or a `sync`, which does the same.
-    pub fn is_refresh(&self) -> bool {
-        self.lookback_seconds.is_some()
     }
 }
 

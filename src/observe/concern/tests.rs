@@ -61,14 +61,14 @@ fn account(runs: Vec<RunStatus>) -> AccountStatus {
         last_run_error: None,
         last_run_remedy: None,
         runs,
-        verdicts: Vec::new(),
+        newest_poll: None,
+        failed_refreshes: Vec::new(),
     }
 }
 
-/// Of a run that has ended a minute ago; of a refresh, with its hours of lookback.
-fn verdict(kind: &str, lookback_hours: Option<i64>, status: &str) -> Verdict {
+/// A run that has ended a minute ago; of a refresh, with its hours of lookback.
+fn ended(status: &str, lookback_hours: Option<i64>) -> Verdict {
     Verdict {
-        kind: kind.to_owned(),
         status: status.to_owned(),
         finished_at: Some(now() - TimeDelta::minutes(1)),
         error: Some("it broke".to_owned()),
@@ -105,38 +105,34 @@ fn a_first_load_of_days_is_catching_up_and_a_standstill_is_not() {
 }
 
 #[test]
-fn a_refresh_that_fails_is_told_though_polls_and_smaller_ones_go_well() {
+fn a_refresh_that_fails_is_told_though_polls_go_well() {
     let mut refreshed = account(vec![run("poll", "succeeded")]);
-    refreshed.verdicts = vec![
-        verdict("poll", None, "succeeded"),
-        verdict("refresh", Some(2), "succeeded"),
-        verdict("refresh", Some(72), "failed"),
-    ];
+    refreshed.newest_poll = Some(ended("succeeded", None));
+    refreshed.failed_refreshes = vec![ended("failed", Some(72))];
     let told = (
         Standing::Trouble,
         "the last refresh of 3 d failed: it broke".to_owned(),
     );
     assert_eq!(judged(&refreshed, None), told);
-    refreshed.verdicts[1] = Verdict {
+    let gap = Verdict {
         error: Some(gaps::found("too many")),
-        ..verdict("refresh", Some(2), "failed")
+        ..ended("failed", Some(2))
     };
+    refreshed.failed_refreshes.insert(0, gap);
     let (_, said) = judged(&refreshed, None);
     assert!(
         said.starts_with("the last refresh of 2 h and of 3 d failed: a gap"),
         "it is in no list of gaps: {said}"
     );
-    refreshed.verdicts.truncate(1);
-    assert_eq!(judged(&refreshed, None).0, Standing::Complete);
 }
 
 #[test]
 fn a_poll_that_failed_is_told_until_one_goes_well() {
     let mut polled = account(Vec::new());
-    polled.verdicts = vec![verdict("poll", None, "failed")];
+    polled.newest_poll = Some(ended("failed", None));
     let told = (Standing::Trouble, "the last poll failed: it broke".to_owned());
     assert_eq!(judged(&polled, None), told);
-    polled.verdicts = vec![verdict("sync", None, "succeeded")];
+    polled.newest_poll = Some(ended("succeeded", None));
     assert_eq!(judged(&polled, None).0, Standing::Complete);
 }
 
@@ -145,16 +141,20 @@ fn a_gap_hides_no_daemon_that_has_stopped() {
     let mut with_gap = account(vec![run("poll", "succeeded")]);
     (with_gap.gaps, with_gap.lag_seconds) = (1, 500_000);
     with_gap.last_polled_at = Some(now() - TimeDelta::days(6));
-    with_gap.verdicts = vec![Verdict {
+    let met_it = Verdict {
         error: Some(gaps::remain(1)),
-        ..verdict("poll", None, "failed")
-    }];
+        ..ended("failed", None)
+    };
+    with_gap.newest_poll = Some(met_it.clone());
     let (_, said) = judged(&with_gap, None);
     assert_eq!(
         said,
         "1 gap: a stretch of which the API does not show all records"
     );
-    with_gap.verdicts[0].finished_at = Some(now() - TimeDelta::days(3));
+    with_gap.newest_poll = Some(Verdict {
+        finished_at: Some(now() - TimeDelta::days(3)),
+        ..met_it
+    });
     let (_, said) = judged(&with_gap, None);
     assert!(said.contains("3 d behind, and nobody works on it"), "{said}");
 }
