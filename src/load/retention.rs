@@ -35,7 +35,7 @@ pub async fn cautious_now(
 }
 
 /// Deletes one batch of the account's interactions that started before `kept_from`, and of rejected
-/// records whose window ended before it. Nothing is left of the old once nothing was deleted.
+/// records whose window ended before it. The coverage ends there, and `start_from` moves along. Nothing is left of the old once nothing was deleted.
 ///
 /// # Errors
 /// The database fails.
@@ -46,6 +46,12 @@ pub async fn delete_some(
 ) -> Result<Deleted, LoadError> {
     pool.transact(async |transaction| {
         turn::take(transaction, account_id).await?;
+        // What is deleted is not loaded any more: should more be kept one day, it is read again.
+        sqlx::query(include_str!("uncover_old.sql"))
+            .bind(account_id)
+            .bind(kept_from)
+            .execute(&mut *transaction)
+            .await?;
         let interactions = sqlx::query(include_str!("delete_old.sql"))
             .bind(account_id)
             .bind(kept_from)

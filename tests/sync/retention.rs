@@ -119,6 +119,51 @@ async fn verify_does_not_miss_what_is_not_kept() {
 }
 
 #[tokio::test]
+async fn what_was_deleted_is_read_again_once_more_is_kept() {
+    let mut setup = setup().await;
+    let database = TestDatabase::migrated().await;
+    setup.sync(&database).await;
+    let (all, older) = (database.counts().await[0], database.number(OLDER).await);
+    let deleting = worker(&setup, &database);
+    deleting
+        .clean_up(&CancellationToken::new(), &Pulse::default())
+        .await;
+    let books = "select (lower(coverage) at time zone 'UTC')::text || ' ' || (start_from at time zone 'UTC') || ' ' || \
+                 (watermark at time zone 'UTC') from smartassist_sync.accounts";
+    assert_eq!(
+        database.text(books).await,
+        "2026-01-10 00:00:00 2026-01-10 00:00:00 2026-01-15 11:58:00"
+    );
+    let versions = database.row_versions().await;
+    deleting
+        .clean_up(&CancellationToken::new(), &Pulse::default())
+        .await;
+    assert_eq!(database.row_versions().await, versions);
+
+    // The start is remembered where nobody says another; a backfill goes before it.
+    setup.set("start_from", "");
+    assert_eq!(setup.sync(&database).await.counters.inserted, 0);
+    let range = Window {
+        start: instant("2026-01-05T00:00:00Z"),
+        end: instant("2026-01-10T00:00:00Z"),
+    };
+    let backfill = Job::Backfill {
+        range,
+        refetch: false,
+    };
+    let brought = run(&setup.worker(&database.pool), backfill)
+        .await
+        .counters
+        .inserted;
+    assert!(brought > 500, "{brought}");
+    // And what is asked for is all there again.
+    setup.set("start_from", "2026-01-01");
+    let rest = setup.sync(&database).await.counters.inserted;
+    assert_eq!(brought + rest, u64::try_from(older).unwrap());
+    assert_eq!(database.counts().await[0], all);
+}
+
+#[tokio::test]
 async fn where_all_is_kept_cleaning_up_does_nothing() {
     let setup = setup().await;
     let database = TestDatabase::migrated().await;
