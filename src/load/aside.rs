@@ -15,7 +15,7 @@ use super::{LoadError, interactions, turn};
 const PORTION: i64 = 100;
 
 /// A record that was set aside.
-#[derive(Debug, FromRow)]
+#[derive(Debug, Clone, FromRow)]
 pub struct Aside {
     /// Number of its entry.
     pub id: i64,
@@ -23,6 +23,11 @@ pub struct Aside {
     pub payload: String,
     /// Minutes, negative east of Greenwich, that it was asked with.
     pub time_zone_offset: i32,
+    /// When it was last received.
+    pub last_seen_at: DateTime<Utc>,
+    /// Whether its id could be read. Then it is newer than what is stored under that id: else it would have been
+    /// resolved.
+    pub has_id: bool,
 }
 
 /// What became of a record that could be read.
@@ -30,28 +35,32 @@ pub struct Aside {
 pub enum Retried {
     /// It is a row now.
     Stored,
-    /// There was a row already, which is newer.
+    /// There was a row already, of this version or a newer one.
     WasStored,
     /// It must not be stored: its customer was erased, or it is too old.
     LeftOut,
 }
 
-/// The next records of an account after entry `after`; only unresolved ones where that is wanted.
+/// The next records of an account after this one, newest first: of several versions the newest counts. Only unresolved
+/// ones where that is wanted.
 ///
 /// # Errors
 /// The database fails.
 pub async fn next(
     pool: &Pool,
     account_id: &str,
-    after: i64,
+    after: Option<&Aside>,
     unresolved: bool,
 ) -> Result<Vec<Aside>, LoadError> {
     Ok(sqlx::query_as(
-        "select id, payload, time_zone_offset from smartassist_sync.rejected_records \
-         where account_id = $1 and id > $2 and (not $3 or resolved_at is null) order by id limit $4",
+        "select id, payload, time_zone_offset, last_seen_at, interaction_id is not null as has_id \
+         from smartassist_sync.rejected_records \
+         where account_id = $1 and ($2::timestamptz is null or (last_seen_at, id) < ($2, $3)) \
+         and (not $4 or resolved_at is null) order by last_seen_at desc, id desc limit $5",
     )
     .bind(account_id)
-    .bind(after)
+    .bind(after.map(|aside| aside.last_seen_at))
+    .bind(after.map(|aside| aside.id))
     .bind(unresolved)
     .bind(PORTION)
     .fetch_all(pool)
@@ -83,8 +92,16 @@ pub async fn store(
             return Ok(Retried::LeftOut);
         }
         let stored = stored::read(transaction, constants.account_id, one).await?;
-        let is_new = stored.change_of(interaction) == Change::New;
-        if is_new {
+        let is_newer = || {
+            let changed = stored.last_changed_at(interaction.id());
+            aside.has_id && changed.is_some_and(|changed| changed < aside.last_seen_at)
+        };
+        let is_wanted = match stored.change_of(interaction) {
+            Change::New => true,
+            Change::Content => is_newer(),
+            Change::None => false,
+        };
+        if is_wanted {
             interactions::write(transaction, constants, one, &stored, keep_raw).await?;
         }
         sqlx::query("update smartassist_sync.rejected_records set resolved_at = $2 where id = $1")
@@ -92,7 +109,7 @@ pub async fn store(
             .bind(constants.written_at)
             .execute(&mut *transaction)
             .await?;
-        Ok(if is_new {
+        Ok(if is_wanted {
             Retried::Stored
         } else {
             Retried::WasStored

@@ -157,11 +157,11 @@ impl Replay {
 
     /// Privacy rules hold for the text of rejected records, too.
     async fn rule_what_is_aside(&self) -> Result<(), LoadError> {
-        let mut after = 0;
+        let mut after = None;
         loop {
-            let entries = aside::next(&self.pool, &self.account_id, after, false).await?;
+            let entries = aside::next(&self.pool, &self.account_id, after.as_ref(), false).await?;
             let Some(last) = entries.last() else { return Ok(()) };
-            after = last.id;
+            after = Some(last.clone());
             for entry in &entries {
                 if let Some(ruled) = super::retry::ruled(entry, &self.policy)
                     && ruled.payload != entry.payload

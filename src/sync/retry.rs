@@ -40,14 +40,14 @@ impl AccountWorker {
         self.reckon_retention().await?;
         let account_id = &self.api.account().account_id;
         let mut report = RetryReport::default();
-        let mut after = 0;
+        let mut after = None;
         loop {
-            let entries = aside::next(&self.pool, account_id, after, true).await?;
+            let entries = aside::next(&self.pool, account_id, after.as_ref(), true).await?;
             let Some(last) = entries.last() else {
                 report.is_complete = true;
                 return Ok(report);
             };
-            after = last.id;
+            after = Some(last.clone());
             for entry in &entries {
                 if stop.is_cancelled() {
                     return Ok(report);

@@ -361,3 +361,41 @@ async fn a_record_that_can_be_read_now_becomes_rows_and_the_others_stay() {
     let again = worker.retry_rejected(&CancellationToken::new()).await.unwrap();
     assert_eq!((again.tried, again.stored), (2, 0));
 }
+
+#[tokio::test]
+async fn of_several_versions_that_can_be_read_now_the_newest_becomes_the_row() {
+    let setup = Setup::start().await;
+    let database = TestDatabase::migrated().await;
+    let version = |id: &str, channel: &str| json!({"sessionId": id, "sessionStartTime": "2026-01-10T10:00:00", "channel": channel});
+    setup
+        .simulator
+        .world()
+        .insert_raw(instant("2026-01-10T10:00:00Z"), &version("s-row", "v1"));
+    setup.sync(&database).await;
+    // In this order; the row is of noon of 15 January.
+    for (id, channel, seen) in [
+        ("s-new", "v3", "2026-01-15T13:15:00Z"),
+        ("s-new", "v2", "2026-01-15T13:00:00Z"),
+        ("s-row", "v2", "2026-01-15T13:00:00Z"),
+        ("s-row", "v0", "2026-01-15T11:00:00Z"),
+    ] {
+        let payload = version(id, channel).to_string();
+        set_aside(&database, &payload).await;
+        sqlx::query(
+            "update smartassist_sync.rejected_records set interaction_id = $1, last_seen_at = $2, time_zone_offset = 0 \
+             where payload = $3",
+        )
+        .bind(id)
+        .bind(instant(seen))
+        .bind(payload)
+        .execute(&database.pool)
+        .await
+        .unwrap();
+    }
+    setup.pass(chrono::TimeDelta::hours(3));
+    let worker = setup.worker(&database.pool);
+    let report = worker.retry_rejected(&CancellationToken::new()).await.unwrap();
+    assert_eq!((report.stored, report.were_stored), (2, 2));
+    let rows = "select string_agg(interaction_id || ' ' || channel, ', ' order by interaction_id) from smartassist.sessions";
+    assert_eq!(database.text(rows).await, "s-new v3, s-row v2");
+}
