@@ -36,7 +36,9 @@ pub(super) async fn status(config: &Config, as_json: bool) -> Result<(), Command
     database.close().await;
     let board = gathered.map_err(|error| {
         if is_empty_database(&error) {
-            CommandError::other("the database holds no tables of ours yet; run `smartassist-etl sync` first")
+            CommandError::other(
+                "the database does not hold the tables of this version yet; run `smartassist-etl sync` first (or `migrate`)",
+            )
         } else {
             error.into()
         }

@@ -71,8 +71,8 @@ pub struct Committed {
 /// session that lies wholly inside.
 ///
 /// # Errors
-/// [`LoadError::LeaseLost`] where the lease is lost, and otherwise what the
-/// database says; nothing is stored then. An error of the COMMIT itself leaves the outcome
+/// [`LoadError::LeaseLost`] where the lease is lost, [`LoadError::Overtaken`] where what came may be older than what
+/// is stored, and otherwise what the database says; nothing is stored then. An error of the COMMIT itself leaves the outcome
 /// unknown: the window may be stored. Reading it again is right either way.
 pub async fn commit_window(pool: &Pool, commit: &WindowCommit<'_>) -> Result<Committed, LoadError> {
     let committed = pool
@@ -111,6 +111,9 @@ async fn write(connection: &mut PgConnection, commit: &WindowCommit<'_>) -> Resu
         ..*commit
     };
     let stored = stored::read(connection, constants.account_id, commit.interactions).await?;
+    if stored.overtaken(commit.interactions, (commit.started_at, commit.written_at)) {
+        return Err(LoadError::Overtaken);
+    }
     let mut counters = interactions::write(
         connection,
         constants,

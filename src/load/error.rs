@@ -14,6 +14,9 @@ pub enum LoadError {
     /// The account's lease has passed to another worker, or ended before it was renewed; nothing was written.
     #[error("the account's lease is lost: another worker has it, or it could not be renewed in time")]
     LeaseLost,
+    /// While the window was read, another one stored another version of what is in it; nothing was written.
+    #[error("another window stored other versions meanwhile")]
+    Overtaken,
     /// Customers were erased with another `privacy.key`: they would not be recognized, and come back.
     #[error(
         "customers were erased with another privacy.key, so they would not be recognized; nothing is stored"
@@ -53,7 +56,9 @@ impl LoadError {
     fn trouble(&self) -> Option<Trouble> {
         match self {
             Self::Database(error) => Some(Trouble::of(error)),
-            Self::LeaseLost | Self::ErasureKey | Self::Books(_) | Self::RowCount { .. } => None,
+            Self::LeaseLost | Self::Overtaken | Self::ErasureKey | Self::Books(_) | Self::RowCount { .. } => {
+                None
+            }
         }
     }
 
@@ -62,6 +67,7 @@ impl LoadError {
         match self {
             Self::Database(error) => Trouble::of(error).name(),
             Self::LeaseLost => "lease_lost",
+            Self::Overtaken => "overtaken",
             Self::ErasureKey => "erasure_key",
             Self::Books(_) => "books",
             Self::RowCount { .. } => "row_count",
@@ -73,6 +79,7 @@ impl LoadError {
         match self {
             Self::Database(error) => Trouble::of(error).remedy(),
             Self::LeaseLost => "nothing: the next run, of whichever worker, goes on where this one stopped",
+            Self::Overtaken => "nothing: it is read again",
             Self::ErasureKey => "give the privacy.key that `erase` was run with",
             Self::Books(_) => {
                 "somebody changed smartassist_sync.accounts, or a clock was wrong: \
@@ -234,10 +241,10 @@ pub fn is_unreachable(error: &sqlx::Error) -> bool {
     matches!(Trouble::of(error), Trouble::Unreachable | Trouble::Refused)
 }
 
-/// Whether a statement failed because a table or schema of ours does not exist.
+/// Whether a statement failed because a table, schema, column or function of ours does not exist.
 pub fn is_undefined(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(DatabaseError::code);
-    matches!(code.as_deref(), Some("42P01" | "3F000"))
+    matches!(code.as_deref(), Some("42P01" | "3F000" | "42703" | "42883"))
 }
 
 #[cfg(test)]

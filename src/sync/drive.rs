@@ -9,7 +9,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
-use tracing::{Instrument, debug, error_span, warn};
+use tracing::{Instrument, debug, error_span, info, warn};
 
 use crate::extract::{ApiError, LAST_OFFSET, Priority, Tally};
 use crate::load::runs;
@@ -309,7 +309,16 @@ impl<'a> Drive<'a> {
             return self.books.put_off(fetch, purpose).await;
         };
         let status = self.learn_from(fetch, &reading);
-        self.books.store(&settled, purpose, reading, status).await
+        match self.books.store(&settled, purpose, reading, status).await {
+            // A poll and a refresh may read the same interaction, and the one that began first end last.
+            Err(LoadError::Overtaken) => {
+                info!("another window stored other versions meanwhile, reading this one again");
+                self.planner.again(settled.planned.window);
+                let nothing = Reading::nothing();
+                self.books.store(fetch, purpose, nothing, Status::Split).await
+            }
+            stored => stored,
+        }
     }
 
     /// The part of a window that may count as read, if any: what had happened when it was asked for. A

@@ -161,7 +161,12 @@ impl Comparing<'_> {
         loop {
             self.publish_headway(verification, progress);
             let reading = verification.days[place].reading.get_or_insert_with(|| {
-                DayReading::of(Planner::new(&[day], self.worker.density(), self.worker.limits()))
+                DayReading::of(Planner::new(
+                    &[day],
+                    &[],
+                    self.worker.density(),
+                    self.worker.limits(),
+                ))
             });
             if reading.returned.problem.is_some() {
                 return Ok(true);
@@ -186,7 +191,7 @@ impl Comparing<'_> {
                     reading.returned.problem = Some(chain(&error).to_string());
                 }
                 Err(error) => {
-                    progress.failed(WindowFailure::of_reading(&error));
+                    progress.not_compared(day, WindowFailure::of_reading(&error));
                     return Ok(false);
                 }
             }

@@ -131,8 +131,9 @@ pub fn head(now: DateTime<Utc>, settle: std::time::Duration) -> DateTime<Utc> {
 }
 
 impl Planner {
-    /// A plan to read `wanted`, oldest first and apart, and nothing that matters beside it.
-    pub(super) fn new(wanted: &[Window], density: Density, limits: Limits) -> Self {
+    /// A plan to read `wanted`, oldest first and apart, and nothing that matters beside it: none of the gaps, which
+    /// rest until they are wanted themselves.
+    pub(super) fn new(wanted: &[Window], gaps: &[Window], density: Density, limits: Limits) -> Self {
         let mut planner = Self {
             stretches: VecDeque::new(),
             side: Side::Newest,
@@ -142,21 +143,26 @@ impl Planner {
             error_windows: FIRST_WINDOWS,
         };
         for window in wanted {
-            planner.append(*window);
+            planner.append(*window, gaps);
         }
         planner
     }
 
     /// Adds a stretch after all others, or prolongs the last one where hardly anything lies between.
-    fn append(&mut self, window: Window) {
+    fn append(&mut self, window: Window, gaps: &[Window]) {
         if let Some(last) = self.stretches.back_mut() {
             let between = Window {
                 start: last.window.end,
                 end: window.start,
             };
+            let holds_a_gap = || {
+                let overlaps = |gap: &Window| gap.start < between.end && between.start < gap.end;
+                gaps.iter().any(overlaps)
+            };
             let is_worth_it = !self.density.is_unknown()
                 && window.end - last.window.start <= LONGEST_WINDOW
-                && self.density.expected(between).records < BRIDGED_RECORDS;
+                && self.density.expected(between).records < BRIDGED_RECORDS
+                && !holds_a_gap();
             if between.end <= between.start || is_worth_it {
                 last.window.end = window.end;
                 return;
@@ -296,6 +302,15 @@ impl Planner {
     /// A window did not hold still while it was read: shorter ones need fewer pages.
     pub(super) fn drifted(&mut self, window: Window) {
         self.put_back(Stretch::part(window, 2));
+    }
+
+    /// A window has to be read once more, as it is.
+    pub(super) fn again(&mut self, window: Window) {
+        self.put_back(Stretch {
+            window,
+            longest: LONGEST_WINDOW,
+            is_part: true,
+        });
     }
 
     /// Records and windows that are still to come, roughly.

@@ -7,6 +7,7 @@ use crate::load::gaps;
 use crate::load::runs::{Kind, Outcome};
 use crate::load::{Counters, LoadError};
 use crate::observe::{self, chain};
+use crate::window::Window;
 
 use super::window::{Next, WindowFailure, WindowReport};
 
@@ -165,16 +166,18 @@ impl Progress {
             error: failure.error,
             remedy: failure.remedy,
         });
-        self.failure = Some(if failure.refused {
-            Failure::Refused
-        } else {
-            Failure::Other
-        });
+        // That the API refuses us outweighs what else went wrong.
+        if failure.refused {
+            self.failure = Some(Failure::Refused);
+        }
+        self.failure.get_or_insert(Failure::Other);
         Some(failure.next)
     }
 
-    /// Something failed that nothing was stored of.
-    pub(super) fn failed(&mut self, failure: WindowFailure) {
+    /// A day could not be compared; what was stored is as it was.
+    pub(super) fn not_compared(&mut self, day: Window, failure: WindowFailure) {
+        let WindowFailure { error, remedy, .. } = &failure;
+        error!(%day, error, remedy, "a day could not be compared");
         let report = WindowReport {
             counters: Counters::default(),
             watermark: None,

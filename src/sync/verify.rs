@@ -344,7 +344,7 @@ impl Comparing<'_> {
         };
         self.book(&spent, progress).await?;
         if let Some(failure) = failure {
-            progress.failed(failure);
+            progress.not_compared(day, failure);
             return Ok(None);
         }
         Ok(Some(Counted { total, stored }))

@@ -58,7 +58,7 @@ impl AccountWorker {
             .map(|gap| gap.window)
             .collect();
         let stretches = self.unread(task).await?;
-        let planner = Planner::new(&stretches, self.density(), self.limits());
+        let planner = Planner::new(&stretches, &gaps, self.density(), self.limits());
         let (records, windows) = planner.expected_left();
         info!(
             stretches = stretches.len(),
@@ -82,7 +82,7 @@ impl AccountWorker {
         driven?;
         if task.stop.is_cancelled() {
             progress.interrupted("told to stop");
-        } else if drive.gives_way {
+        } else if drive.gives_way && !progress.tried_all {
             progress.give_way();
         }
         self.remember_traits(task, &known, progress).await?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use smartassist_etl::load::{LoadError, Status, leases, recent_counts};
 
-use super::desk::{ACCOUNT, Desk, Reading, at, conversation, texts, window};
+use super::desk::{ACCOUNT, Desk, Overlapping, Reading, at, conversation, texts, window};
 use crate::support::instant;
 
 #[tokio::test]
@@ -167,4 +167,45 @@ async fn the_reader_sees_change_by_age() {
     desk.database
         .execute("set role smartassist_reader; select * from smartassist_bi.change_by_age; reset role")
         .await;
+}
+
+#[tokio::test]
+async fn a_version_that_may_be_older_than_what_is_stored_is_not_written() {
+    let mut desk = Desk::open().await;
+    let version = |end: &str| conversation("a", "10:10:00", Some(end));
+    desk.drained(&[version("10:20:00")], "12:00:00").await;
+    let ended = "select to_char(session_ended_at at time zone 'UTC', 'HH24:MI') from smartassist.sessions";
+    let records = [version("10:30:00")];
+    let reading = |began: &str, written: &str| Overlapping {
+        began: at(began),
+        written: at(written),
+    };
+    // Asked for before the other window was written, and written after it.
+    let older = desk
+        .commit_between(&records, reading("11:59:59", "12:00:01"))
+        .await;
+    assert!(matches!(older, Err(LoadError::Overtaken)), "{older:?}");
+    assert_eq!(desk.database.text(ended).await, "10:20");
+    // The same version is no other.
+    let same = [version("10:20:00")];
+    let alike = desk.commit_between(&same, reading("11:59:59", "12:00:01")).await;
+    assert_eq!(alike.unwrap().counters.unchanged, 1);
+    // What was written by a clock that was ahead is older all the same.
+    let set_back = desk
+        .commit_between(&records, reading("11:00:00", "11:00:01"))
+        .await;
+    assert_eq!(set_back.unwrap().counters.updated, 1);
+    // It was marked as gone while this one was read.
+    desk.database
+        .execute("update smartassist.sessions set missing_since = '2026-01-10T13:00:00Z', last_changed_at = '2026-01-10T11:00:01Z'")
+        .await;
+    let gone = desk
+        .commit_between(&records, reading("12:59:59", "13:00:01"))
+        .await;
+    assert!(matches!(gone, Err(LoadError::Overtaken)), "{gone:?}");
+    desk.begin_run(at("13:01:00")).await;
+    let back = desk
+        .commit_between(&records, reading("13:01:00", "13:01:01"))
+        .await;
+    assert_eq!(back.unwrap().counters.updated, 1);
 }

@@ -81,6 +81,12 @@ pub(super) struct Reading<'a> {
     pub(super) at: DateTime<Utc>,
 }
 
+/// When a window of the hour from 10 o'clock was asked for, and when it was written.
+pub(super) struct Overlapping {
+    pub(super) began: DateTime<Utc>,
+    pub(super) written: DateTime<Utc>,
+}
+
 /// The configuration of the account, with further keys.
 pub(super) async fn account(keys: &[(&str, &str)]) -> AccountConfig {
     let mut setup = Setup::start().await;
@@ -129,6 +135,30 @@ impl Desk {
     }
 
     pub(super) async fn commit(&self, reading: &Reading<'_>) -> Result<Committed, LoadError> {
+        self.commit_from(reading, reading.at).await
+    }
+
+    /// A drained reading of the hour from 10 o'clock that took its time.
+    pub(super) async fn commit_between(
+        &self,
+        records: &[Value],
+        times: Overlapping,
+    ) -> Result<Committed, LoadError> {
+        let reading = Reading {
+            window: window("10:00:00", "11:00:00"),
+            status: Status::Drained,
+            records,
+            rejected: &[],
+            at: times.written,
+        };
+        self.commit_from(&reading, times.began).await
+    }
+
+    async fn commit_from(
+        &self,
+        reading: &Reading<'_>,
+        started_at: DateTime<Utc>,
+    ) -> Result<Committed, LoadError> {
         let mut interactions: Vec<Interaction> = reading.records.iter().map(read).collect();
         interactions.sort_by(|a, b| a.id().cmp(b.id()));
         let commit = WindowCommit {
@@ -149,7 +179,7 @@ impl Desk {
                 ..Counters::default()
             },
             reported_total: None,
-            started_at: reading.at,
+            started_at,
             written_at: reading.at,
         };
         commit_window(&self.database.pool, &commit).await

@@ -168,7 +168,7 @@ impl Model {
     }
 
     fn drive(&mut self, wanted: &[Window], in_flight: usize, turns_every: usize) -> Driven {
-        let mut planner = Planner::new(wanted, Density::default(), self.limits());
+        let mut planner = Planner::new(wanted, &[], Density::default(), self.limits());
         let mut driven = Driven::default();
         let mut fetching = VecDeque::new();
         for step in 1_usize.. {
@@ -299,7 +299,7 @@ proptest! {
         turned in any::<bool>(),
     ) {
         let limits = Limits { reach: 1_100, totals: true, longest: None, time_zone_offset: offset };
-        let mut planner = Planner::new(&wanted, Density::default(), limits);
+        let mut planner = Planner::new(&wanted, &[], Density::default(), limits);
         if turned {
             planner.turn_round();
         }
