@@ -30,6 +30,10 @@ const OTHER_CLOCK: TimeDelta = TimeDelta::seconds(5);
 /// than two answers contradict each other, or time would go to and fro.
 const SAME_CLOCK: TimeDelta = TimeDelta::seconds(3);
 
+/// What an answer said of the API's clock is believed for so long: it may have been one proxy's word, and by a clock
+/// that is far behind nothing would be asked for any more.
+const BELIEVED_FOR: Duration = Duration::from_secs(15 * 60);
+
 /// Asks one account's API for pages, within its budget.
 #[derive(Debug)]
 pub struct ApiClient {
@@ -57,6 +61,15 @@ impl ApiClock {
         self.seen = Some((ahead, now, Instant::now()));
         let limit = if self.is_other { SAME_CLOCK } else { OTHER_CLOCK };
         self.is_other = ahead.abs() > limit;
+    }
+
+    /// By how much it is ahead, where the two are different; `elapsed` tells how long ago something was.
+    fn ahead(&self, now: DateTime<Utc>, elapsed: impl FnOnce(Instant) -> Duration) -> Option<TimeDelta> {
+        let (ahead, at, instant) = self.seen.filter(|_| self.is_other)?;
+        let elapsed = elapsed(instant);
+        let has_jumped =
+            (now - at - TimeDelta::from_std(elapsed).unwrap_or(TimeDelta::MAX)).abs() > OTHER_CLOCK;
+        (!has_jumped && elapsed <= BELIEVED_FOR).then_some(ahead)
     }
 }
 
@@ -175,16 +188,12 @@ impl ApiClient {
     }
 
     /// What the API's clock says, as far as its newest answer tells; ours, where they agree or nothing
-    /// is known of the API's. Once ours has jumped, or slept, since that answer, nothing is known.
+    /// is known of the API's. Once ours has jumped, or slept, since that answer, or it is long ago, nothing is known.
     pub fn now(&self) -> DateTime<Utc> {
         let now = self.clock.now();
         let skew = self.skew.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some((ahead, at, instant)) = skew.seen.filter(|_| skew.is_other) else {
-            return now;
-        };
-        let elapsed = TimeDelta::from_std(self.clock.elapsed(instant)).unwrap_or(TimeDelta::MAX);
-        let has_jumped = (now - at - elapsed).abs() > OTHER_CLOCK;
-        if has_jumped { now } else { now + ahead }
+        let ahead = skew.ahead(now, |then| self.clock.elapsed(then));
+        ahead.map_or(now, |ahead| now + ahead)
     }
 
     /// Reads an answer's `Date` (RFC 9110, section 6.6.1).
@@ -326,5 +335,18 @@ mod tests {
         assert!(see(-4));
         assert!(!see(-2));
         assert!(!see(5));
+    }
+
+    #[test]
+    fn what_one_answer_said_of_the_clock_long_ago_is_not_believed_for_ever() {
+        let mut skew = ApiClock::default();
+        let then = DateTime::UNIX_EPOCH + TimeDelta::days(20_000);
+        skew.see(-TimeDelta::days(20_000), then);
+        let ahead = |minutes: i64| {
+            let elapsed = TimeDelta::minutes(minutes);
+            skew.ahead(then + elapsed, |_| elapsed.to_std().unwrap())
+        };
+        assert_eq!(ahead(15), Some(-TimeDelta::days(20_000)));
+        assert_eq!(ahead(16), None);
     }
 }

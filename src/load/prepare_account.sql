@@ -15,7 +15,7 @@ on conflict (account_id) do update set
     name = excluded.name,
     filters = excluded.filters,
     filters_changed_at = case
-        when account.filters in (excluded.filters, '{}') then account.filters_changed_at else $6
+        when account.filters in (excluded.filters, '{}') then account.filters_changed_at else least($6, clock_timestamp())
     end,
     start_from = greatest(coalesce($4, account.start_from), $7),
     coverage = case when account.filters = excluded.filters then account.coverage else '{}' end,

@@ -106,7 +106,7 @@ impl Reader<'_> {
                 break;
             }
         }
-        self.traits.learn(|traits| traits.drifts_in_a_row += 1);
+        self.traits.learn(ApiTraits::see_drift);
         Ok(Reading::of(before.unwrap_or_default(), Verdict::Drift))
     }
 
@@ -145,7 +145,7 @@ impl Reader<'_> {
             None if !is_full => Some(End::Short),
             None if traits.is_whole(&first) => {
                 pass.total = first.reported;
-                Some(End::Counted)
+                Some(self.counted(slice, &mut pass).await?)
             }
             None if slice.is_probe || traits.pages() == 1 => Some(End::Beyond),
             None => Some(self.read_on(slice, &mut pass, &first).await?),
@@ -221,11 +221,34 @@ impl Reader<'_> {
             };
             self.add(pass, &page);
         }
-        Ok(if pass.distinct() < total {
-            End::Exhausted
+        if pass.distinct() < total {
+            Ok(End::Exhausted)
         } else {
-            End::Counted
-        })
+            self.counted(slice, pass).await
+        }
+    }
+
+    /// The total is reached. Where the last page is full that may be the size of a page, or as far as the API counts,
+    /// which totals that could be relied on for years have become without a word: one page more tells.
+    async fn counted(&self, slice: &Slice, pass: &mut Pass) -> Result<End, ReadError> {
+        if pass.newest() < PAGE_SIZE || pass.pages() >= self.traits.get().pages() {
+            return Ok(End::Counted);
+        }
+        match self.page(slice, pass.pages()).await {
+            Ok(page) if !page.records.is_empty() => self.add(pass, &page),
+            Ok(_) | Err(ApiError::Unaccepted { .. }) => return Ok(End::Counted),
+            Err(error) => return Err(error.into()),
+        };
+        warn!(
+            reported = pass.total,
+            records = pass.records,
+            "numResults is not the number of records"
+        );
+        self.traits
+            .learn(|traits| traits.see_false_total(pass.pages() == 2));
+        // It is read again without a word of it.
+        pass.total = None;
+        Ok(End::Exhausted)
     }
 
     /// A first page with room left, and a number that says more: pages are shorter than was asked
@@ -308,6 +331,9 @@ impl Reader<'_> {
 /// What a pass that adds up proves.
 fn learn_from(traits: &mut ApiTraits, pass: &Pass) {
     let full_pages = usize::try_from(pass.distinct()).unwrap_or(usize::MAX) / PAGE_SIZE;
+    if traits.is_unsteady() && pass.records > 0 {
+        traits.see_steady();
+    }
     if pass.pages() < 2 || full_pages == 0 {
         return;
     }

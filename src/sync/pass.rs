@@ -48,7 +48,7 @@ pub(super) enum End {
 #[derive(Debug, Default)]
 pub(super) struct Pass {
     pub(super) rows: Rows,
-    /// How often each interaction came.
+    /// How often each interaction came, in whatever shape.
     times_seen: BTreeMap<String, u64>,
     /// Records on each page.
     lengths: Vec<usize>,
@@ -77,6 +77,9 @@ impl Pass {
                         .insert(interaction.id().to_owned(), interaction);
                 }
                 Err(rejected) => {
+                    if let Some(id) = &rejected.interaction_id {
+                        *self.times_seen.entry(id.clone()).or_default() += 1;
+                    }
                     self.rows.rejected.insert(rejected.payload_hash, rejected);
                 }
             }
@@ -93,7 +96,8 @@ impl Pass {
         self.lengths.last().copied().unwrap_or(0)
     }
 
-    /// Interactions that came again. Records without an identity may be alike without being the same.
+    /// Interactions that came again, those that are rejected too. Records without an identity may be alike without
+    /// being the same.
     fn repeated(&self) -> u64 {
         self.times_seen.values().map(|times| times - 1).sum()
     }

@@ -13,6 +13,9 @@ use crate::extract::{LAST_OFFSET, PAGE_SIZE, Page};
 /// together: a server that reshuffles each answer can only be read a page at a time.
 const DRIFTS_UNTIL_SINGLE_PAGES: u32 = 2;
 
+/// After so many windows that were read a page at a time, several pages are tried again.
+const STEADY_UNTIL_SEVERAL_PAGES: u32 = 20;
+
 /// So many windows in a row of which a page was refused, or seemed to end exactly with a full page,
 /// and that page is taken for one that is not served. The latter is chance once in a hundred windows.
 const VAIN_PAGES_UNTIL_REFUSED: u32 = 2;
@@ -87,6 +90,9 @@ pub struct ApiTraits {
     /// Windows in a row that did not add up. Of this process alone: a server may mend its ways.
     #[serde(skip)]
     pub drifts_in_a_row: u32,
+    /// Windows in a row that were read a page at a time for that reason, and added up.
+    #[serde(skip)]
+    pub steady_in_a_row: u32,
     /// Windows were refused that were not long: the run ends with what was known of lengths before.
     #[serde(skip)]
     pub length_is_doubtful: bool,
@@ -102,7 +108,7 @@ pub struct ApiTraits {
 impl ApiTraits {
     /// Pages that can be read of one window.
     pub fn pages(&self) -> usize {
-        if self.drifts_in_a_row >= DRIFTS_UNTIL_SINGLE_PAGES {
+        if self.is_unsteady() {
             return 1;
         }
         let deepest = self.deepest_page.min(LAST_OFFSET);
@@ -150,6 +156,37 @@ impl ApiTraits {
             None => self.num_results = Some(NumResults::Absent),
             Some(_) => {}
         }
+    }
+
+    /// There was more than a total that could be relied on said; perhaps it counts the page.
+    pub(super) fn see_false_total(&mut self, may_be_page: bool) {
+        self.totals_add_up = false;
+        self.num_results = Some(if may_be_page {
+            NumResults::Page
+        } else {
+            NumResults::Other
+        });
+    }
+
+    /// A window came as it should in one page, since several are not believed to belong together: after some like it
+    /// they are tried once more. A server may have had a bad minute.
+    pub(super) fn see_steady(&mut self) {
+        self.steady_in_a_row += 1;
+        if self.steady_in_a_row >= STEADY_UNTIL_SEVERAL_PAGES {
+            self.steady_in_a_row = 0;
+            self.drifts_in_a_row = DRIFTS_UNTIL_SINGLE_PAGES - 1;
+        }
+    }
+
+    /// A window did not add up.
+    pub(super) fn see_drift(&mut self) {
+        self.drifts_in_a_row += 1;
+        self.steady_in_a_row = 0;
+    }
+
+    /// Whether pages are not believed to belong together.
+    pub(super) fn is_unsteady(&self) -> bool {
+        self.drifts_in_a_row >= DRIFTS_UNTIL_SINGLE_PAGES
     }
 
     /// Notes the order of the starts on one page, where there are enough of them.
@@ -210,5 +247,28 @@ impl SharedTraits {
 
     fn lock(&self) -> MutexGuard<'_, ApiTraits> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn after_a_bad_minute_pages_are_believed_to_belong_together_again() {
+        let mut traits = ApiTraits::default();
+        let all = traits.pages();
+        for _ in 0..DRIFTS_UNTIL_SINGLE_PAGES {
+            traits.see_drift();
+        }
+        assert_eq!(traits.pages(), 1);
+        for _ in 1..STEADY_UNTIL_SEVERAL_PAGES {
+            traits.see_steady();
+        }
+        assert_eq!(traits.pages(), 1);
+        traits.see_steady();
+        assert_eq!(traits.pages(), all);
+        traits.see_drift();
+        assert_eq!(traits.pages(), 1, "one more is enough");
     }
 }

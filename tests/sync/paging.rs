@@ -232,3 +232,21 @@ async fn a_number_that_is_no_total_costs_neither_gaps_nor_thousands_of_requests(
         }
     }
 }
+
+#[tokio::test]
+async fn totals_that_become_the_size_of_a_page_or_are_capped_lose_nothing() {
+    let database = TestDatabase::migrated().await;
+    let setup = Setup::with_interactions(3_000).await;
+    load(&setup, &database, "with totals").await;
+    let trusted = "select (api_traits -> 'totals_add_up')::text || (api_traits -> 'num_results') from smartassist_sync.accounts";
+    assert_eq!(database.text(trusted).await, r#"true"total""#);
+    setup.simulator.world().set_behaviour(Behaviour {
+        num_results: NumResults::Page,
+        ..Behaviour::default()
+    });
+    setup.pass(TimeDelta::hours(12));
+    let (from, to) = (instant("2026-01-15T12:01:00Z"), instant("2026-01-15T23:00:00Z"));
+    setup.simulator.world().seed(&Seed::new(22, from, to, 900));
+    load(&setup, &database, "with the size of the page").await;
+    assert_eq!(database.counts().await[0], 3_900);
+}
