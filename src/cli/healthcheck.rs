@@ -1,6 +1,7 @@
 //! `healthcheck`: is the daemon on this machine alive?
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::Path;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -12,8 +13,10 @@ use super::exit::CommandError;
 
 const TIMEOUT: Duration = Duration::from_secs(3);
 
-pub(super) async fn healthcheck(config: &Config) -> Result<(), CommandError> {
-    let address = reachable(config.http.bind);
+/// Whether it answers; all else that may be wrong with the configuration is none of its business. Whatever keeps it
+/// from being asked has exit code 1, the only one that container engines know.
+pub(super) async fn healthcheck(file: Option<&Path>) -> Result<(), CommandError> {
+    let address = reachable(Config::load_bind(file).map_err(CommandError::other)?);
     let failed =
         |why: String| CommandError::other(format!("no live daemon at http://{address}/healthz: {why}"));
     match tokio::time::timeout(TIMEOUT, status_line(address)).await {

@@ -108,7 +108,7 @@ enum Command {
     },
     /// Check configuration, database, API and time stamps, and say what to mend
     ///
-    /// Writes nothing. Asks each account's API at most 7 times, which counts against its request
+    /// Writes nothing. Asks each account's API some 6 times, up to twice that where it fails, which counts against its request
     /// budget like all else; a daemon that runs meanwhile does not know of these requests.
     /// Exit code 1 if a check failed, 3 if it is the API that refused us, 4 if the database is out
     /// of reach; warnings are no failure.
@@ -156,10 +156,13 @@ pub fn main() -> ExitCode {
 }
 
 fn execute(command: &Command, file: Option<&Path>) -> Result<(), CommandError> {
+    let runtime = tokio::runtime::Runtime::new().map_err(CommandError::other)?;
+    if matches!(command, Command::Healthcheck) {
+        return runtime.block_on(healthcheck::healthcheck(file));
+    }
     let config = Config::load(file)?;
     let logging = logging::start(&config.log);
     let screen = &logging.screen;
-    let runtime = tokio::runtime::Runtime::new().map_err(CommandError::other)?;
     runtime.block_on(async {
         match command {
             Command::Run => {
@@ -175,7 +178,7 @@ fn execute(command: &Command, file: Option<&Path>) -> Result<(), CommandError> {
             Command::RetryRejected(arguments) => retry_rejected::retry_rejected(&config, arguments).await,
             Command::Erase(arguments) => erase::erase(&config, arguments).await,
             Command::Migrate => migrate::migrate(&config).await,
-            Command::Healthcheck => healthcheck::healthcheck(&config).await,
+            Command::Healthcheck => healthcheck::healthcheck(file).await,
         }
     })
 }

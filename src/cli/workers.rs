@@ -7,7 +7,7 @@ use tracing::{info, warn};
 
 use crate::clock::Clock;
 use crate::config::{AccountConfig, Config, ConfigError};
-use crate::database::Pool;
+use crate::database::{Pool, is_loopback};
 use crate::extract::ApiClient;
 use crate::sync::{AccountWorker, WorkerSettings};
 
@@ -76,8 +76,7 @@ fn refuse_a_start_to_come(account: &AccountConfig, now: DateTime<Utc>) -> Result
 
 fn warn_of_plain_http(account: &AccountConfig) {
     let host = account.base_url.host_str().unwrap_or_default();
-    let is_local = matches!(host, "localhost" | "[::1]") || host.starts_with("127.");
-    if account.base_url.scheme() == "http" && !is_local {
+    if account.base_url.scheme() == "http" && !is_loopback(host) {
         warn!(
             account = account.name,
             "base_url is not https: tokens and personal data cross the network in the clear"

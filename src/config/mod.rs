@@ -21,6 +21,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use secrecy::ExposeSecret;
+use tracing_subscriber::filter::LevelFilter;
 
 pub use account::{
     AccountConfig, Credentials, Direction, Filters, ResponseLimits, RetryPolicy, parse_instant,
@@ -120,6 +121,14 @@ fn count(problems: usize) -> String {
     }
 }
 
+/// This process's variables, without what is not UTF-8.
+fn environment() -> std::collections::HashMap<String, String> {
+    let text = |value: std::ffi::OsString| value.into_string().ok();
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((text(name)?, text(value)?)))
+        .collect()
+}
+
 impl Config {
     /// Reads the defaults, `file` and this process's environment, of which what is not UTF-8 is
     /// nobody's configuration.
@@ -127,9 +136,7 @@ impl Config {
     /// # Errors
     /// A file that cannot be read or parsed; unknown keys; missing or impossible values, all together.
     pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
-        let text = |value: std::ffi::OsString| value.into_string().ok();
-        let environment = std::env::vars_os().filter_map(|(name, value)| Some((text(name)?, text(value)?)));
-        Self::from_layers(file, environment.collect())
+        Self::from_layers(file, environment())
     }
 
     /// As [`Config::load`], with the given variables in place of the environment.
@@ -154,6 +161,18 @@ impl Config {
             (Some(config), problems) if problems.is_empty() => Ok(config),
             (_, problems) => Err(ConfigError::Invalid(problems)),
         }
+    }
+
+    /// `http.bind` alone, whatever else is wrong: a daemon that runs lives by the configuration that it has read,
+    /// not by the one that is being edited. A file that cannot be read says nothing.
+    ///
+    /// # Errors
+    /// The environment cannot be read as configuration.
+    pub fn load_bind(file: Option<&Path>) -> Result<SocketAddr, ConfigError> {
+        let tree = layers::merge(file, environment()).or_else(|_| layers::merge(None, environment()))?;
+        let problems = Problems::default();
+        let mut root = Section::root(tree, &problems);
+        Ok(HttpConfig::read_bind(&mut root.section("http")))
     }
 
     /// `None` only where a problem has been noted.
@@ -218,9 +237,7 @@ impl StorageConfig {
 
 impl HttpConfig {
     fn read(mut section: Section<'_>) -> Self {
-        let bind = section.parsed("bind", "an address and a port, as in 127.0.0.1:8080", |text| {
-            text.parse().ok()
-        });
+        let bind = Self::read_bind(&mut section);
         let token = section.secret("token");
         if let Some(Ok(text)) = token.as_ref().map(Secret::read)
             && text.expose_secret().len() < SHORTEST_TOKEN
@@ -231,11 +248,24 @@ impl HttpConfig {
             );
         }
         section.finish();
-        Self {
-            bind: bind.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080))),
-            token,
-        }
+        Self { bind, token }
     }
+
+    fn read_bind(section: &mut Section<'_>) -> SocketAddr {
+        let bind = section.parsed("bind", "an address and a port, as in 127.0.0.1:8080", |text| {
+            text.parse().ok()
+        });
+        bind.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080)))
+    }
+}
+
+/// Whether a text says what is logged. A bare word that is no level would be taken for the name of a part of the
+/// program, and silence all others.
+fn is_level(text: &str) -> bool {
+    let is_bare = |directive: &&str| !directive.contains(['=', '[', ':']);
+    let bare = text.split(',').map(str::trim).filter(is_bare);
+    bare.clone().all(|word| word.parse::<LevelFilter>().is_ok())
+        && tracing_subscriber::EnvFilter::try_new(text).is_ok()
 }
 
 impl LogConfig {
@@ -248,11 +278,7 @@ impl LogConfig {
         let level = section.parsed(
             "level",
             "error, warn, info, debug, trace, or directives such as info,smartassist_etl=debug",
-            |text| {
-                tracing_subscriber::EnvFilter::try_new(text)
-                    .ok()
-                    .map(|_| text.to_owned())
-            },
+            |text| is_level(text).then(|| text.to_owned()),
         );
         section.finish();
         Self {

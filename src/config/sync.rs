@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta};
 
 use super::seconds;
 use super::section::Section;
@@ -87,8 +87,10 @@ impl RefreshTier {
     }
 }
 
+/// A pattern that is due some day: 30 February never is.
 pub(super) fn parse_cron(pattern: &str) -> Option<Cron> {
-    Cron::parse(pattern).ok()
+    let cron = Cron::parse(pattern).ok()?;
+    cron.next_after(DateTime::UNIX_EPOCH).map(|_| cron)
 }
 
 fn parse_lookback(text: &str) -> Option<TimeDelta> {

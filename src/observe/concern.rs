@@ -146,14 +146,18 @@ fn concern(level: Level, what: String, remedy: impl Into<String>) -> Option<Conc
 /// The newest poll that came to an end did not go well. Gaps have words of their own.
 fn failure(account: &AccountStatus, inside: Option<&WorkerState>) -> Option<Concern> {
     let problem = inside.and_then(|inside| inside.problem.as_ref());
-    let (error, remedy) = match problem {
-        Some(Problem { error, remedy }) => (error.as_str(), *remedy),
-        None => words_of(account.newest_poll.as_ref().filter(|poll| poll.is_failed())?),
+    let (kind, error, remedy) = match problem {
+        Some(Problem { error, remedy }) => ("poll", error.as_str(), *remedy),
+        None => {
+            let poll = account.newest_poll.as_ref().filter(|poll| poll.is_failed())?;
+            let (error, remedy) = words_of(poll);
+            (poll.kind.as_str(), error, remedy)
+        }
     };
     if gaps::is_about_gaps(error) {
         return None;
     }
-    failed("poll", error, remedy)
+    failed(kind, error, remedy)
 }
 
 /// The newest refresh of a tier that came to an end did not go well: what changes is not read again. A
@@ -227,7 +231,8 @@ fn gap(account: &AccountStatus) -> Option<Concern> {
 /// A gap holds the watermark by itself, and a poll that meets it has failed: then only that there are polls
 /// tells whether anybody loads.
 fn late(account: &AccountStatus, tolerance: Tolerance, now: DateTime<Utc>) -> Option<Concern> {
-    let is_worked_on = work(account).next().is_some();
+    // A backfill of the past, which may take days, brings it no further.
+    let is_worked_on = work(account).any(|run| matches!(run.kind.as_str(), "poll" | "sync"));
     let polled_at = account.newest_poll.as_ref().and_then(|poll| poll.finished_at);
     let behind = match polled_at {
         Some(at) if account.gaps > 0 => (now - at).num_seconds(),

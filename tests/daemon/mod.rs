@@ -115,6 +115,15 @@ async fn health_readiness_and_metrics_are_served() {
     }
     let health = Program::run(&["healthcheck"], &environment).await;
     assert_eq!(health.code(), 0, "{}", health.last_word());
+    // It is as alive as before while its configuration is being edited.
+    let mut edited = environment.clone();
+    edited.insert("SMARTASSIST_ETL__SYNC__POLL".to_owned(), "never".to_owned());
+    edited.insert(
+        "SMARTASSIST_ETL__HTTP__TOKEN_FILE".to_owned(),
+        "/is/not/there".to_owned(),
+    );
+    assert_eq!(Program::run(&["status"], &edited).await.code(), 2);
+    assert_eq!(Program::run(&["healthcheck"], &edited).await.code(), 0);
     daemon.signal(Signal::SIGINT);
     assert_eq!(daemon.ended().await.code(), 0);
     let health = Program::run(&["healthcheck"], &environment).await;

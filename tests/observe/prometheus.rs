@@ -126,6 +126,10 @@ async fn a_daemon_that_waits_for_its_database_raises_an_alarm() {
     let mut daemon = Program::start(&["run"], &environment);
     let waits = daemon.event("waiting for the database").await;
     assert!(waits["error"].as_str().unwrap().contains("refused"), "{waits}");
+    let (status, ready) = get(port, "/readyz").await;
+    assert_eq!(status, 503);
+    let ready: Value = serde_json::from_str(&ready).unwrap();
+    assert_eq!(ready["remedy"], waits["remedy"], "{ready}");
     let prometheus = Prometheus::start(port);
     prometheus.fires(&["SmartAssistEtlNotStarted"]).await;
 }

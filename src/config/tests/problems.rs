@@ -142,6 +142,9 @@ fn values_that_cannot_be_are_refused_with_what_is_expected() {
         ("[accounts]\nmain = 7", "accounts.main: is a table"),
         ("[storage]\nraw = \"yes\"", "storage.raw: must be true or false"),
         ("[log]\nlevel = \"info,[\"", "log.level: must be"),
+        ("[log]\nlevel = \"warning\"", "log.level: must be"),
+        ("[log]\nlevel = \"info,smartassist_etl\"", "log.level: must be"),
+        ("[sync]\npoll = \"0 0 0 30 2 *\"", "sync.poll: must be"),
         ("data_dir = []", "data_dir: must be text"),
     ] {
         let found = problems(read(text, &[]));

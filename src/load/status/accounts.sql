@@ -115,7 +115,7 @@ left join lateral (
     select to_jsonb(ended) as verdict
     from (
         (
-            select run.id, run.status, run.finished_at, run.error, run.remedy
+            select run.id, run.kind, run.status, run.finished_at, run.error, run.remedy
             from smartassist_sync.runs as run
             where run.account_id = account.account_id and run.kind in ('poll', 'sync') and run.status in ('succeeded', 'failed')
             order by run.started_at desc
@@ -123,7 +123,7 @@ left join lateral (
         )
         union all
         (
-            select run.id, run.status, run.finished_at, run.error, run.remedy
+            select run.id, run.kind, run.status, run.finished_at, run.error, run.remedy
             from smartassist_sync.runs as run
             where
                 run.account_id = account.account_id and run.kind in ('poll', 'sync') and run.status in ('succeeded', 'failed')
@@ -141,7 +141,7 @@ cross join lateral (
     select jsonb_agg(to_jsonb(failed) order by failed.lookback_seconds) as failed
     from (
         select distinct on (tier.lookback)
-            run.id, run.range, run.status, run.finished_at, run.error, run.remedy,
+            run.id, run.kind, run.range, run.status, run.finished_at, run.error, run.remedy,
             extract(epoch from tier.lookback)::bigint as lookback_seconds
         from smartassist_sync.runs as run
         cross join lateral (select upper(run.range) - lower(run.range) as lookback) as tier

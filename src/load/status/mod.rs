@@ -75,6 +75,8 @@ pub struct AccountStatus {
 /// How a run went that is the newest of its kind.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Verdict {
+    /// What it was for: `poll`, `sync`, which does the same, or `refresh`.
+    pub kind: String,
     /// `succeeded` or `failed`.
     pub status: String,
     /// When it ended.

@@ -69,6 +69,7 @@ fn account(runs: Vec<RunStatus>) -> AccountStatus {
 /// A run that has ended a minute ago; of a refresh, with its hours of lookback.
 fn ended(status: &str, lookback_hours: Option<i64>) -> Verdict {
     Verdict {
+        kind: lookback_hours.map_or("poll", |_| "refresh").to_owned(),
         status: status.to_owned(),
         finished_at: Some(now() - TimeDelta::minutes(1)),
         error: Some("it broke".to_owned()),
@@ -237,4 +238,14 @@ fn what_a_small_budget_needs_for_its_first_window_is_no_stall() {
     quiet.runs[0].quiet_seconds = 3_600;
     let said = |tolerance| concerns(&quiet, None, tolerance, now()).len();
     assert_eq!((said(TOLERANCE), said(allowed)), (1, 0));
+}
+
+#[test]
+fn a_backfill_of_days_hides_no_daemon_that_has_stopped() {
+    let mut stopped = account(vec![run("backfill", "running")]);
+    stopped.lease_holder = Some("somebody".to_owned());
+    stopped.lag_seconds = 86_400;
+    let (standing, said) = judged(&stopped, None);
+    assert_eq!(standing, Standing::Trouble);
+    assert!(said.starts_with("1 d behind"), "{said}");
 }

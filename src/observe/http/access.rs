@@ -119,9 +119,12 @@ fn names_this_machine(headers: &HeaderMap) -> bool {
     name.eq_ignore_ascii_case("localhost") || is_address(name) || is_address(host)
 }
 
-/// A proxy on this machine asks for somebody who may be anywhere.
+/// A proxy on this machine asks for somebody who may be anywhere. One that adds no header cannot be told apart.
 fn is_passed_on(headers: &HeaderMap) -> bool {
-    headers.contains_key(header::FORWARDED) || headers.contains_key("x-forwarded-for")
+    let names = headers.keys().map(header::HeaderName::as_str);
+    let is_of_a_proxy =
+        |name: &str| matches!(name, "forwarded" | "via" | "x-real-ip") || name.starts_with("x-forwarded-");
+    names.into_iter().any(is_of_a_proxy)
 }
 
 /// Lets through who may see the page.
@@ -231,9 +234,17 @@ mod tests {
         ] {
             assert_eq!(access.check(HERE, &headers(host, None)), denied, "{host}");
         }
-        let mut passed_on = headers("127.0.0.1:8080", None);
-        passed_on.insert("x-forwarded-for", "10.0.0.7".parse().unwrap());
-        assert_eq!(access.check(HERE, &passed_on), denied);
+        for name in [
+            "forwarded",
+            "via",
+            "x-real-ip",
+            "x-forwarded-for",
+            "x-forwarded-host",
+        ] {
+            let mut passed_on = headers("127.0.0.1:8080", None);
+            passed_on.insert(name, "10.0.0.7".parse().unwrap());
+            assert_eq!(access.check(HERE, &passed_on), denied, "{name}");
+        }
         assert_eq!(access.check(HERE, &HeaderMap::new()), denied);
     }
 

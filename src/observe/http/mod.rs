@@ -62,9 +62,10 @@ impl Watched {
 }
 
 impl DaemonState {
-    /// From now on these are watched. A second call changes nothing.
+    /// From now on these are watched, and nothing is waited for. A second call changes nothing.
     pub fn set(&self, watched: Watched) {
         let _ = self.watched.set(watched);
+        *self.waiting.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     /// What keeps us from beginning.

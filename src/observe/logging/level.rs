@@ -4,9 +4,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tracing_subscriber::{EnvFilter, Registry, reload};
 
-/// sqlx passes on every notice of the server ("already exists, skipping"), the scheduler greets.
-/// A directive of the configuration for the same target comes later, and wins.
-const QUIET: &str = "sqlx=warn,tokio_cron_scheduler=warn";
+/// Errors are always shown, whatever parts of the program the configuration names. sqlx passes on every notice of
+/// the server ("already exists, skipping"), the scheduler greets. A directive of the configuration for the same
+/// target comes later, and wins.
+const QUIET: &str = "error,sqlx=warn,tokio_cron_scheduler=warn";
 
 /// What is seen beside the configured level while debugging is on: the debug lines of our own.
 const DEBUG: &str = "smartassist_etl=debug";
@@ -78,4 +79,19 @@ impl State {
 
 fn filter(shown: &str) -> EnvFilter {
     EnvFilter::new(format!("{QUIET},{shown}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use tracing::level_filters::LevelFilter;
+
+    use super::*;
+
+    #[test]
+    fn errors_are_shown_whatever_part_alone_is_named() {
+        let named = filter("smartassist_etl::extract=debug").to_string();
+        assert!(named.split(',').any(|directive| directive == "error"), "{named}");
+        assert_eq!(filter("info").max_level_hint(), Some(LevelFilter::INFO));
+        assert_eq!(filter("off").max_level_hint(), Some(LevelFilter::WARN));
+    }
 }
