@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Makes up the secrets of docker-compose.yml that can be made up, as files under secrets/, and says which are left to you.
-# What is there is never written over.
+# Makes up the secrets of docker-compose.yml that can be made up, as files under secrets/, and says which are left to you. Puts
+# .env there to be filled in: compose asks for it whatever is started. What is there is never written over.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -38,4 +38,11 @@ if [ -s "$file" ]; then
     echo "$file: is there, stays as it is"
 else
     echo "$file: EMPTY. Write the client secret of your app into it (the demo needs none)"
+fi
+
+if [ -e .env ]; then
+    echo ".env: is there, stays as it is"
+else
+    cp .env.example .env
+    echo ".env: a copy of .env.example. Fill in the account (the demo needs none)"
 fi

@@ -215,3 +215,16 @@ fn values(
         .into_iter()
         .filter(move |value| spellings.insert(value.to_lowercase()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_two_spellings_of_a_channel_the_documented_one_is_asked_for() {
+        let seen = ["Voice", "RTM", "email", "Email"].map(str::to_owned);
+        let documented = CHANNELS_IN_REQUESTS.map(str::to_owned);
+        let values: Vec<String> = values(None, || documented.into_iter().chain(seen).collect()).collect();
+        assert_eq!(values, ["rtm", "voice", "email"]);
+    }
+}

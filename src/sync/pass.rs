@@ -158,3 +158,35 @@ pub(super) fn lines_up(first: &Page, second: &Page) -> bool {
         && second.records.len() >= overlap
         && (0..overlap).all(|row| first.records[row + 1].get() == second.records[row].get())
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::value::RawValue;
+
+    use super::*;
+
+    fn page(records: impl IntoIterator<Item = String>) -> Page {
+        let raw = |text| RawValue::from_string(text).unwrap();
+        Page {
+            reported: None,
+            records: records.into_iter().map(raw).collect(),
+        }
+    }
+
+    fn good(id: usize) -> String {
+        format!(r#"{{"sessionId":"s-{id}","sessionStartTime":"2026-01-10T10:00:00"}}"#)
+    }
+
+    #[test]
+    fn a_rejected_record_that_slides_to_the_next_page_has_pushed_another_out() {
+        let without_start = r#"{"sessionId":"bad"}"#.to_owned();
+        let mut pass = Pass::default();
+        let full = (1..PAGE_SIZE).map(good).chain([without_start.clone()]);
+        pass.add(&page(full), 0, &Policy::default());
+        // One came before all of them while the first page was read: the last slid on, and 100 was never seen.
+        pass.add(&page([without_start, good(101)]), 0, &Policy::default());
+        (pass.total, pass.end) = (Some(102), Some(End::Counted));
+        assert_eq!(pass.records, 102);
+        assert!(!pass.adds_up());
+    }
+}

@@ -246,3 +246,25 @@ fn the_configuration_for_kubernetes_is_one_that_the_daemon_takes() {
     assert_eq!(config.accounts.len(), 1);
     assert!(config.http.token.is_some());
 }
+
+#[test]
+fn making_secrets_leaves_nothing_for_compose_to_miss_and_writes_over_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    std::fs::create_dir(directory.path().join("scripts")).unwrap();
+    for file in ["scripts/secrets.sh", ".env.example"] {
+        std::fs::copy(root.join(file), directory.path().join(file)).unwrap();
+    }
+    let read = |file: &str| std::fs::read_to_string(directory.path().join(file)).unwrap();
+    let make = || {
+        let script = directory.path().join("scripts/secrets.sh");
+        let made = std::process::Command::new("bash").arg(script).output().unwrap();
+        assert!(made.status.success(), "{made:?}");
+        (read(".env"), read("secrets/database_password"))
+    };
+    let (env, password) = make();
+    assert_eq!(env, read(".env.example"));
+    assert_eq!(password.trim().len(), 48);
+    std::fs::write(directory.path().join(".env"), "filled in").unwrap();
+    assert_eq!(make(), ("filled in".to_owned(), password));
+}

@@ -121,3 +121,33 @@ async fn books_are_compared_with_the_ledger_again_by_a_worker_that_lives_long() 
     let error = refused.problem.unwrap().error;
     assert!(error.contains("no window of the ledger"), "{error}");
 }
+
+#[tokio::test]
+async fn windows_that_were_only_compared_prove_no_coverage_and_mended_books_end_with_a_second() {
+    let (database, setup) = start().await;
+    assert_eq!(setup.sync(&database).await.outcome, Outcome::Succeeded);
+    database
+        .execute(
+            "insert into smartassist_sync.windows (account_id, run_id, range, purpose, status, token) \
+             select account_id, run_id, '[2024-01-01Z,2024-02-01Z)', 'verify', 'drained', token \
+             from smartassist_sync.windows limit 1; \
+             update smartassist_sync.accounts set coverage = coverage + '{[2024-01-01Z,2024-02-01Z)}'",
+        )
+        .await;
+    let error = smartassist_etl::load::accounts::check(&database.pool, "acct-sim", true).await;
+    assert!(matches!(error, Err(LoadError::Books(_))), "{error:?}");
+    // And what lies in the future of the ledger, which a window of a clock that was ahead has drained.
+    database
+        .execute(
+            "insert into smartassist_sync.windows (account_id, run_id, range, purpose, status, token) \
+             select account_id, run_id, '[2026-01-15 11:58Z,2999-01-01Z)', 'new', 'drained', token \
+             from smartassist_sync.windows limit 1; \
+             update smartassist_sync.accounts set coverage = coverage + '{[2026-01-15 11:58Z,2999-01-01Z)}'; \
+             select smartassist_sync.mend_coverage('acct-sim')",
+        )
+        .await;
+    let ends = "select (extract(microseconds from upper(coverage)) % 1000000)::bigint from smartassist_sync.accounts";
+    assert_eq!(database.number(ends).await, 0);
+    let left = "select lower(coverage)::date::text from smartassist_sync.accounts";
+    assert_eq!(database.text(left).await, "2026-01-01");
+}

@@ -375,3 +375,27 @@ fn a_sparse_range_takes_a_request_for_each_seven_days() {
         assert!(driven.requests <= 15, "{} requests", driven.requests);
     }
 }
+
+#[test]
+fn what_hardly_holds_anything_is_read_along_but_no_gap() {
+    let mut density = Density::default();
+    density.observe_count(window(0, DAY), 10);
+    let limits = Limits {
+        reach: 1_100,
+        totals: true,
+        longest: None,
+        time_zone_offset: 0,
+    };
+    let wanted = [window(0, 3_600), window(3_601, 7_200)];
+    let windows = |gaps: &[Window]| {
+        let mut planner = Planner::new(&wanted, gaps, density.clone(), limits);
+        let mut windows = Vec::new();
+        while let Next::Read(planned) = planner.next(0) {
+            windows.push(planned.window);
+        }
+        windows.sort_unstable();
+        windows
+    };
+    assert_eq!(windows(&[]), [window(0, 7_200)]);
+    assert_eq!(windows(&[window(3_600, 3_601)]), wanted);
+}
