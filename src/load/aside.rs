@@ -1,7 +1,7 @@
 //! Going through the records that were set aside: trying them again, and ruling them anew.
 
 use chrono::{DateTime, Utc};
-use sqlx::FromRow;
+use sqlx::{FromRow, PgConnection};
 
 use crate::database::Pool;
 use crate::transform::{Interaction, Rejected};
@@ -67,7 +67,28 @@ pub async fn next(
     .await?)
 }
 
-/// Stores what a record that was set aside has become, and resolves its entry.
+/// Whether the entry is newer than what is stored: it was received after that was fetched. What a replay or a mark has
+/// written anew since is as old as it was.
+async fn is_newer(
+    connection: &mut PgConnection,
+    account_id: &str,
+    aside: &Aside,
+    interaction_id: &str,
+) -> Result<bool, LoadError> {
+    let fetched_at: Option<DateTime<Utc>> = sqlx::query_scalar(
+        "select coalesce(raw.fetched_at, session.last_changed_at) from smartassist.sessions as session \
+         left join smartassist.raw_interactions as raw using (account_id, interaction_id) \
+         where session.account_id = $1 and session.interaction_id = $2",
+    )
+    .bind(account_id)
+    .bind(interaction_id)
+    .fetch_optional(connection)
+    .await?;
+    Ok(aside.has_id && fetched_at.is_some_and(|fetched_at| fetched_at < aside.last_seen_at))
+}
+
+/// Stores what a record that was set aside has become, and resolves its entry. A row that is there is replaced by a newer
+/// version only where it may be.
 ///
 /// # Errors
 /// [`LoadError::ErasureKey`]; or the database fails. Nothing is stored then.
@@ -77,7 +98,7 @@ pub async fn store(
     limits: &StoreLimits,
     aside: &Aside,
     interaction: &Interaction,
-    keep_raw: bool,
+    (may_replace, keep_raw): (bool, bool),
 ) -> Result<Retried, LoadError> {
     let constants = Constants {
         account_id: constants.0,
@@ -92,13 +113,11 @@ pub async fn store(
             return Ok(Retried::LeftOut);
         }
         let stored = stored::read(transaction, constants.account_id, one).await?;
-        let is_newer = || {
-            let changed = stored.last_changed_at(interaction.id());
-            aside.has_id && changed.is_some_and(|changed| changed < aside.last_seen_at)
-        };
         let is_wanted = match stored.change_of(interaction) {
             Change::New => true,
-            Change::Content => is_newer(),
+            Change::Content => {
+                may_replace && is_newer(transaction, constants.account_id, aside, interaction.id()).await?
+            }
             Change::None => false,
         };
         if is_wanted {

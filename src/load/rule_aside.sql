@@ -1,10 +1,11 @@
 with entry as (
-    select id, account_id, times_seen, first_seen_at, resolved_at from smartassist_sync.rejected_records where id = $1
+    select id, account_id, times_seen, first_seen_at, last_seen_at, resolved_at from smartassist_sync.rejected_records where id = $1
 ),
 same as (
     update smartassist_sync.rejected_records as other
     set times_seen = other.times_seen + entry.times_seen,
         first_seen_at = least(other.first_seen_at, entry.first_seen_at),
+        last_seen_at = greatest(other.last_seen_at, entry.last_seen_at),
         -- What waits goes on waiting.
         resolved_at = case when entry.resolved_at is not null then other.resolved_at end
     from entry

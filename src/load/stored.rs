@@ -20,15 +20,9 @@ struct Row {
     content_hash: Vec<u8>,
     last_changed_at: DateTime<Utc>,
     session_started_at: DateTime<Utc>,
-    missing_since: Option<DateTime<Utc>>,
+    is_missing: bool,
     is_bot_only: bool,
     was_missed: bool,
-}
-
-impl Row {
-    fn is_missing(&self) -> bool {
-        self.missing_since.is_some()
-    }
 }
 
 /// How an interaction differs from what is stored of it.
@@ -94,15 +88,15 @@ impl Stored {
         let is_within = |at: DateTime<Utc>| after < at && at <= until;
         interactions.iter().any(|interaction| {
             let is_other = self.change_of(interaction) == Change::Content;
-            self.0.get(interaction.id()).is_some_and(|row| {
-                is_other && is_within(row.last_changed_at) || row.missing_since.is_some_and(is_within)
-            })
+            self.0
+                .get(interaction.id())
+                .is_some_and(|row| (is_other || row.is_missing) && is_within(row.last_changed_at))
         })
     }
 
     /// Whether the row says that the API no longer returns it.
     pub(super) fn is_missing(&self, interaction_id: &str) -> bool {
-        self.0.get(interaction_id).is_some_and(Row::is_missing)
+        self.0.get(interaction_id).is_some_and(|row| row.is_missing)
     }
 
     /// Whether an earlier window missed it.
@@ -118,7 +112,7 @@ impl Stored {
         let is_live_bot_row = |id: &str| {
             self.0.get(id).is_some_and(|row| {
                 let start = row.session_started_at;
-                row.is_bot_only && !row.is_missing() && window.start <= start && start < window.end
+                row.is_bot_only && !row.is_missing && window.start <= start && start < window.end
             })
         };
         let mut superseded: Vec<&str> = interactions

@@ -2,7 +2,7 @@
 -- the whole table for every window.
 select session.interaction_id,
        session.content_hash,
-       session.missing_since,
+       session.missing_since is not null as is_missing,
        session.last_changed_at,
        session.session_started_at,
        session.conversation_id is null as is_bot_only,

@@ -90,6 +90,9 @@ impl Reader<'_> {
             {
                 return Ok(self.exhausted(pass));
             }
+            if pass.exceeds.is_some() && before.as_ref().is_some_and(|before| before.exceeds.is_some()) {
+                self.exceeded(&pass);
+            }
             if let Some(total) = pass.total.filter(|_| pass.is_withheld()) {
                 return Err(ReadError::Withheld { total });
             }
@@ -229,26 +232,42 @@ impl Reader<'_> {
     }
 
     /// The total is reached. Where the last page is full that may be the size of a page, or as far as the API counts,
-    /// which totals that could be relied on for years have become without a word: one page more tells.
+    /// which totals that could be relied on for years have become without a word: one page more tells. Of what it
+    /// brings, one record may have come just now; so the window is read again, and only twice is a habit.
     async fn counted(&self, slice: &Slice, pass: &mut Pass) -> Result<End, ReadError> {
-        if pass.newest() < PAGE_SIZE || pass.pages() >= self.traits.get().pages() {
+        if pass.newest() < PAGE_SIZE {
             return Ok(End::Counted);
         }
-        match self.page(slice, pass.pages()).await {
-            Ok(page) if !page.records.is_empty() => self.add(pass, &page),
-            Ok(_) | Err(ApiError::Unaccepted { .. }) => return Ok(End::Counted),
+        if pass.pages() >= self.traits.get().pages() {
+            // It cannot be asked for; parts of the window can.
+            let may_be_split = slice.window.seconds() > 1;
+            return Ok(if may_be_split { End::Beyond } else { End::Counted });
+        }
+        let page = match self.page(slice, pass.pages()).await {
+            Ok(page) => page,
+            Err(ApiError::Unaccepted { .. }) => return Ok(End::Counted),
             Err(error) => return Err(error.into()),
         };
+        let mut more = Pass::default();
+        self.add(&mut more, &page);
+        // Empty, or what came before once more, as some servers answer past the end.
+        if pass.holds_all_of(&more) {
+            return Ok(End::Counted);
+        }
+        self.add(pass, &page);
+        pass.exceeds = pass.total.take();
+        Ok(End::Exhausted)
+    }
+
+    /// Twice there was more than the total said.
+    fn exceeded(&self, pass: &Pass) {
         warn!(
-            reported = pass.total,
+            reported = pass.exceeds,
             records = pass.records,
             "numResults is not the number of records"
         );
-        self.traits
-            .learn(|traits| traits.see_false_total(pass.pages() == 2));
-        // It is read again without a word of it.
-        pass.total = None;
-        Ok(End::Exhausted)
+        let may_be_page = pass.exceeds == Some(PAGE_SIZE as u64);
+        self.traits.learn(|traits| traits.see_false_total(may_be_page));
     }
 
     /// A first page with room left, and a number that says more: pages are shorter than was asked

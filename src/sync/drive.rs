@@ -66,6 +66,10 @@ const NOTE_PROGRESS: Duration = Duration::from_secs(5);
 /// Windows wait meanwhile.
 const PATIENCE_OF_NOTING: Duration = Duration::from_secs(2);
 
+/// A run reads so many windows again since another one has overtaken them; further ones are left to the next run. An
+/// interaction that changes all the time must not eat the budget.
+const MOST_OVERTAKEN: usize = 10;
+
 /// What ends a run before its work is done.
 #[derive(Debug, Clone)]
 pub(super) struct Ends {
@@ -92,6 +96,8 @@ pub(super) struct Drive<'a> {
     failures_in_a_row: usize,
     has_turned: bool,
     gaps_found: usize,
+    /// Windows that another one has overtaken.
+    overtaken: usize,
     /// The newest window was refused for its length, which proves neither trouble nor its end.
     was_too_long: bool,
     /// Up to when the plan goes.
@@ -114,6 +120,7 @@ impl<'a> Drive<'a> {
             failures_in_a_row: 0,
             has_turned: false,
             gaps_found: 0,
+            overtaken: 0,
             was_too_long: false,
             until: task.until,
             gives_way: false,
@@ -310,15 +317,30 @@ impl<'a> Drive<'a> {
         };
         let status = self.learn_from(fetch, &reading);
         match self.books.store(&settled, purpose, reading, status).await {
-            // A poll and a refresh may read the same interaction, and the one that began first end last.
-            Err(LoadError::Overtaken) => {
-                info!("another window stored other versions meanwhile, reading this one again");
-                self.planner.again(settled.planned.window);
-                let nothing = Reading::nothing();
-                self.books.store(fetch, purpose, nothing, Status::Split).await
-            }
+            Err(LoadError::Overtaken) => self.read_again(&settled, purpose, status).await,
             stored => stored,
         }
+    }
+
+    /// A window may hold older versions than another one has stored meanwhile: a poll and a refresh may read the same
+    /// interaction, and the one that began first end last. Parts of a split are read anyway.
+    async fn read_again(
+        &mut self,
+        fetch: &Fetch,
+        purpose: Purpose,
+        status: Status,
+    ) -> Result<WindowReport, LoadError> {
+        self.overtaken += 1;
+        if self.overtaken > MOST_OVERTAKEN {
+            let failure = WindowFailure::of_data(&LoadError::Overtaken);
+            return self.books.fail(fetch, purpose, failure).await;
+        }
+        self.gaps_found -= usize::from(status == Status::Gap);
+        if status != Status::Split {
+            self.planner.again(fetch.planned.window);
+        }
+        info!("another window stored other versions meanwhile, reading this one again");
+        self.books.overtaken(fetch, purpose).await
     }
 
     /// The part of a window that may count as read, if any: what had happened when it was asked for. A

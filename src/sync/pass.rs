@@ -57,6 +57,8 @@ pub(super) struct Pass {
     pub(super) reported: Option<u64>,
     /// The number of records, where that is what it counts.
     pub(super) total: Option<u64>,
+    /// The total that there were more records than.
+    pub(super) exceeds: Option<u64>,
     pub(super) end: Option<End>,
 }
 
@@ -85,6 +87,13 @@ impl Pass {
             }
         }
         starts
+    }
+
+    /// Whether nothing of another one is new.
+    pub(super) fn holds_all_of(&self, other: &Self) -> bool {
+        let rejected = &self.rows.rejected;
+        other.times_seen.keys().all(|id| self.times_seen.contains_key(id))
+            && other.rows.rejected.keys().all(|hash| rejected.contains_key(hash))
     }
 
     pub(super) fn pages(&self) -> usize {

@@ -1,6 +1,6 @@
 //! Trying the records that were set aside again: a later version may be able to read them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
@@ -40,7 +40,7 @@ impl AccountWorker {
         self.reckon_retention().await?;
         let account_id = &self.api.account().account_id;
         let mut report = RetryReport::default();
-        let mut after = None;
+        let (mut after, mut done) = (None, BTreeSet::new());
         loop {
             let entries = aside::next(&self.pool, account_id, after.as_ref(), true).await?;
             let Some(last) = entries.last() else {
@@ -52,12 +52,18 @@ impl AccountWorker {
                 if stop.is_cancelled() {
                     return Ok(report);
                 }
-                self.retry(entry, &mut report).await?;
+                self.retry(entry, &mut done, &mut report).await?;
             }
         }
     }
 
-    async fn retry(&self, entry: &Aside, report: &mut RetryReport) -> Result<(), LoadError> {
+    /// Tries one; of those of the same interaction that were `done` before it, all were newer.
+    async fn retry(
+        &self,
+        entry: &Aside,
+        done: &mut BTreeSet<String>,
+        report: &mut RetryReport,
+    ) -> Result<(), LoadError> {
         report.tried += 1;
         let interaction = match read(entry, &self.settings.policy) {
             Ok(interaction) => interaction,
@@ -68,8 +74,8 @@ impl AccountWorker {
         };
         let constants = (self.api.account().account_id.as_str(), self.clock.now());
         let limits = self.limits_of_storing();
-        let keep_raw = self.settings.keep_raw;
-        let store = || aside::store(&self.pool, constants, &limits, entry, &interaction, keep_raw);
+        let how = (done.insert(interaction.id().to_owned()), self.settings.keep_raw);
+        let store = || aside::store(&self.pool, constants, &limits, entry, &interaction, how);
         match conflict::retry(&self.api.account().name, store).await? {
             Retried::Stored => report.stored += 1,
             Retried::WasStored => report.were_stored += 1,

@@ -213,16 +213,31 @@ impl Books<'_> {
             .await
     }
 
+    /// Takes the requests of a window that is read again into the books.
+    ///
+    /// # Errors
+    /// The database is in trouble, or the lease is lost.
+    pub(super) async fn overtaken(&self, fetch: &Fetch, purpose: Purpose) -> Result<WindowReport, LoadError> {
+        self.put_aside(
+            fetch,
+            purpose,
+            "not stored: another window stored other versions meanwhile",
+        )
+        .await
+    }
+
     /// Takes the requests of a window of which nothing has happened yet into the books.
     ///
     /// # Errors
     /// The database is in trouble, or the lease is lost.
     pub(super) async fn put_off(&self, fetch: &Fetch, purpose: Purpose) -> Result<WindowReport, LoadError> {
-        let counters = self
-            .record(fetch, purpose, "not read: it has not happened yet at the API")
-            .await?;
+        self.put_aside(fetch, purpose, "not read: it has not happened yet at the API")
+            .await
+    }
+
+    async fn put_aside(&self, fetch: &Fetch, purpose: Purpose, why: &str) -> Result<WindowReport, LoadError> {
         Ok(WindowReport {
-            counters,
+            counters: self.record(fetch, purpose, why).await?,
             watermark: None,
             failure: None,
         })
@@ -386,7 +401,7 @@ impl WindowFailure {
         }
     }
 
-    fn of_data(error: &LoadError) -> Self {
+    pub(super) fn of_data(error: &LoadError) -> Self {
         Self {
             error: chain(error).to_string(),
             remedy: error.remedy(),

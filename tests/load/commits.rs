@@ -195,9 +195,9 @@ async fn a_version_that_may_be_older_than_what_is_stored_is_not_written() {
         .commit_between(&records, reading("11:00:00", "11:00:01"))
         .await;
     assert_eq!(set_back.unwrap().counters.updated, 1);
-    // It was marked as gone while this one was read.
+    // It was marked as gone while this one was read; first missed before.
     desk.database
-        .execute("update smartassist.sessions set missing_since = '2026-01-10T13:00:00Z', last_changed_at = '2026-01-10T11:00:01Z'")
+        .execute("update smartassist.sessions set missing_since = '2026-01-10T12:45:00Z', last_changed_at = '2026-01-10T13:00:00Z'")
         .await;
     let gone = desk
         .commit_between(&records, reading("12:59:59", "13:00:01"))

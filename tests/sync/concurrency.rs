@@ -157,3 +157,35 @@ async fn a_refresh_is_not_asked_to_give_way() {
     assert!(!asked_for, "nobody but those who work long are asked");
     assert_eq!((refresh.outcome, refresh.gave_way), (Outcome::Succeeded, false));
 }
+
+#[tokio::test]
+async fn a_slow_refresh_writes_no_older_version_over_what_was_stored_meanwhile() {
+    let past = Past::of_a_day(50).await;
+    past.setup.pass(TimeDelta::hours(1));
+    slow(&past.setup, 1_500);
+    let refresh = past.refresh(ALL);
+    let range = window("2026-01-14T12:00:00Z", "2026-01-15T12:00:00Z");
+    let (refreshed, ()) = tokio::join!(past.run(&refresh), async {
+        // Its answer is on the way when everything changes, and is read and stored.
+        asked(&past).await;
+        past.setup.simulator.world().mutate_some(4, 1.0);
+        past.setup.pass(TimeDelta::seconds(1));
+        slow(&past.setup, 0);
+        let refetch = Job::Backfill { range, refetch: true };
+        let faster = past.run(&refetch).await;
+        assert!(faster.counters.updated > 0, "{faster:?}");
+    });
+    assert_eq!(refreshed.outcome, Outcome::Succeeded);
+    let overtaken =
+        "select count(*) from smartassist_sync.windows where error like 'not stored: another window%'";
+    assert_eq!(past.database.number(overtaken).await, 1);
+    let versions = past.versions_but(&[]).await;
+    past.setup.pass(TimeDelta::seconds(1));
+    let again = past.run(&past.refresh(ALL)).await;
+    assert_eq!(
+        (again.counters.inserted, again.counters.updated),
+        (0, 0),
+        "it was the newest"
+    );
+    assert_eq!(past.versions_but(&[]).await, versions);
+}
