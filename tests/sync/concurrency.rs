@@ -162,7 +162,7 @@ async fn a_refresh_is_not_asked_to_give_way() {
 async fn a_slow_refresh_writes_no_older_version_over_what_was_stored_meanwhile() {
     let past = Past::of_a_day(50).await;
     past.setup.pass(TimeDelta::hours(1));
-    slow(&past.setup, 1_500);
+    slow(&past.setup, 8_000);
     let refresh = past.refresh(ALL);
     let range = window("2026-01-14T12:00:00Z", "2026-01-15T12:00:00Z");
     let (refreshed, ()) = tokio::join!(past.run(&refresh), async {
