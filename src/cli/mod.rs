@@ -108,8 +108,9 @@ enum Command {
     },
     /// Check configuration, database, API and time stamps, and say what to mend
     ///
-    /// Writes nothing. Asks each account's API some 6 times, up to twice that where it fails, which counts against its request
-    /// budget like all else; a daemon that runs meanwhile does not know of these requests.
+    /// Writes nothing. Asks each account's API some 6 times, up to twice that where it fails, which
+    /// counts against its request budget like all else; a daemon that runs meanwhile does not know of
+    /// these requests.
     /// Exit code 1 if a check failed, 3 if it is the API that refused us, 4 if the database is out
     /// of reach; warnings are no failure.
     Doctor {

@@ -35,6 +35,12 @@ impl BudgetSpan {
             Self::Hour => "hour",
         }
     }
+
+    /// How long so many requests take at `limit` of them a span.
+    pub fn time_for(self, requests: u64, limit: u32) -> Duration {
+        let nanoseconds = self.length().as_nanos() * u128::from(requests) / u128::from(limit.max(1));
+        Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or(u64::MAX))
+    }
 }
 
 impl Serialize for BudgetSpan {
@@ -74,37 +80,38 @@ impl RequestLimits {
     /// How long so many requests take where they come evenly, as fast as all limits allow; zero without any.
     pub fn time_for(self, requests: u64) -> Duration {
         self.spans()
-            .map(|(span, limit)| time_for(requests, span, limit))
+            .map(|(span, limit)| span.time_for(requests, limit))
             .max()
             .unwrap_or_default()
     }
 }
 
-/// How long so many requests take at `limit` of them a span.
-pub fn time_for(requests: u64, span: BudgetSpan, limit: u32) -> Duration {
-    let nanoseconds = span.length().as_nanos() * u128::from(requests) / u128::from(limit.max(1));
-    Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or(u64::MAX))
+#[cfg(test)]
+impl RequestLimits {
+    /// So many requests a minute and an hour, for tests.
+    pub(crate) fn of(per_minute: u32, per_hour: u32) -> Self {
+        Self {
+            per_minute,
+            per_hour,
+            max_in_flight: 4,
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn limits(per_minute: u32, per_hour: u32) -> RequestLimits {
-        RequestLimits {
-            per_minute,
-            per_hour,
-            max_in_flight: 4,
-        }
-    }
-
     #[test]
     fn requests_take_as_long_as_the_narrowest_limit_needs_for_them() {
         let milliseconds = |limits: RequestLimits, requests| limits.time_for(requests).as_millis();
-        assert_eq!(milliseconds(limits(0, 0), 1_000), 0);
-        assert_eq!(milliseconds(limits(60, 0), 10), 10_000);
-        assert_eq!(milliseconds(limits(60, 600), 10), 60_000);
-        assert_eq!(milliseconds(limits(7, 0), 1), 8_571);
-        assert_eq!(limits(1, 1).time_for(u64::MAX), Duration::from_nanos(u64::MAX));
+        assert_eq!(milliseconds(RequestLimits::of(0, 0), 1_000), 0);
+        assert_eq!(milliseconds(RequestLimits::of(60, 0), 10), 10_000);
+        assert_eq!(milliseconds(RequestLimits::of(60, 600), 10), 60_000);
+        assert_eq!(milliseconds(RequestLimits::of(7, 0), 1), 8_571);
+        assert_eq!(
+            RequestLimits::of(1, 1).time_for(u64::MAX),
+            Duration::from_nanos(u64::MAX)
+        );
     }
 }

@@ -27,7 +27,7 @@ pub use account::{
     AccountConfig, Credentials, Direction, Filters, ResponseLimits, RetryPolicy, parse_instant,
 };
 pub use database::{DatabaseConfig, SessionConfig};
-pub use limits::{BudgetSpan, RequestLimits, time_for};
+pub use limits::{BudgetSpan, RequestLimits};
 pub use secret::{Secret, SecretError};
 pub use sync::{RefreshTier, SyncConfig};
 

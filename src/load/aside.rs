@@ -75,6 +75,9 @@ async fn is_newer(
     aside: &Aside,
     interaction_id: &str,
 ) -> Result<bool, LoadError> {
+    if !aside.has_id {
+        return Ok(false);
+    }
     let fetched_at: Option<DateTime<Utc>> = sqlx::query_scalar(
         "select coalesce(raw.fetched_at, session.last_changed_at) from smartassist.sessions as session \
          left join smartassist.raw_interactions as raw using (account_id, interaction_id) \
@@ -84,7 +87,7 @@ async fn is_newer(
     .bind(interaction_id)
     .fetch_optional(connection)
     .await?;
-    Ok(aside.has_id && fetched_at.is_some_and(|fetched_at| fetched_at < aside.last_seen_at))
+    Ok(fetched_at.is_some_and(|fetched_at| fetched_at < aside.last_seen_at))
 }
 
 /// Stores what a record that was set aside has become, and resolves its entry. A row that is there is replaced by a newer

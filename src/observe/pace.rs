@@ -75,21 +75,13 @@ pub(crate) fn at_average(
 mod tests {
     use super::*;
 
-    fn limits(per_minute: u32, per_hour: u32) -> RequestLimits {
-        RequestLimits {
-            per_minute,
-            per_hour,
-            max_in_flight: 4,
-        }
-    }
-
     const fn seconds(seconds: u64) -> Duration {
         Duration::from_secs(seconds)
     }
 
     #[test]
     fn the_rest_takes_as_long_as_the_last_minutes_say() {
-        let mut pace = Pace::new(limits(0, 0));
+        let mut pace = Pace::new(RequestLimits::of(0, 0));
         assert_eq!(pace.eta(10), None);
         pace.see(seconds(0), 0);
         assert_eq!(pace.eta(10), None);
@@ -104,23 +96,23 @@ mod tests {
     #[test]
     fn a_run_goes_on_as_fast_as_it_went_and_no_faster_than_the_budget() {
         assert_eq!(
-            at_average(seconds(10), 20, 10, Some(limits(0, 0))),
+            at_average(seconds(10), 20, 10, Some(RequestLimits::of(0, 0))),
             Some(seconds(5))
         );
         assert_eq!(
-            at_average(seconds(10), 20, 10, Some(limits(60, 0))),
+            at_average(seconds(10), 20, 10, Some(RequestLimits::of(60, 0))),
             Some(seconds(10))
         );
         assert_eq!(at_average(seconds(10), 0, 10, None), None);
         assert_eq!(
-            at_average(seconds(10), 0, 10, Some(limits(0, 3_600))),
+            at_average(seconds(10), 0, 10, Some(RequestLimits::of(0, 3_600))),
             Some(seconds(10))
         );
     }
 
     #[test]
     fn nothing_goes_faster_than_the_budget() {
-        let mut pace = Pace::new(limits(60, 1_800));
+        let mut pace = Pace::new(RequestLimits::of(60, 1_800));
         pace.see(seconds(0), 0);
         assert_eq!(pace.eta(30), Some(seconds(60)));
         pace.see(seconds(1), 20);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::config::{RequestLimits, time_for};
+use crate::config::RequestLimits;
 use crate::load::runs::Outcome;
 
 use super::drive::{REQUESTS_OF_A_WINDOW, WINDOWS_IN_FLIGHT};
@@ -23,7 +23,7 @@ pub(super) fn first_window_after(limits: RequestLimits) -> Duration {
     let requests_before = (WINDOWS_IN_FLIGHT as u64 + 1) * REQUESTS_OF_A_WINDOW;
     limits
         .spans()
-        .map(|(span, limit)| span.length() + time_for(requests_before, span, limit))
+        .map(|(span, limit)| span.length() + span.time_for(requests_before, limit))
         .max()
         .unwrap_or_default()
 }
@@ -109,11 +109,7 @@ mod tests {
     #[test]
     fn a_budget_that_was_used_up_at_once_is_given_its_whole_span() {
         let minutes = |per_minute, per_hour| {
-            let limits = RequestLimits {
-                per_minute,
-                per_hour,
-                max_in_flight: 4,
-            };
+            let limits = RequestLimits::of(per_minute, per_hour);
             stalled_after(SECOND, limits).as_secs() / 60
         };
         assert_eq!(minutes(0, 0), 0);
@@ -121,11 +117,7 @@ mod tests {
         assert_eq!(minutes(60, 600), 64);
         // Three windows are read side by side, a page of each in turn.
         assert_eq!(minutes(1, 0), 45);
-        let unlimited = RequestLimits {
-            per_minute: 0,
-            per_hour: 0,
-            max_in_flight: 4,
-        };
+        let unlimited = RequestLimits::of(0, 0);
         assert_eq!(stalled_after(SECOND * 1_200, unlimited), SECOND * 1_200);
     }
 

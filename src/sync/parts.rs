@@ -177,13 +177,7 @@ fn narrowed(narrowing: &Narrowing, dimension: Dimension, filters: &Filters, seen
             Some(_) => Vec::new(),
         },
         Dimension::Channel => values(filters.channels.as_ref(), || {
-            let seen = rows().filter_map(|rows| rows.session.channel.clone());
-            // The documented spelling first: of each only the first is asked for.
-            CHANNELS_IN_REQUESTS
-                .map(str::to_owned)
-                .into_iter()
-                .chain(seen)
-                .collect()
+            channels(rows().filter_map(|rows| rows.session.channel.clone()))
         })
         .map(|channel| Narrowing {
             channel: Some(channel),
@@ -202,6 +196,12 @@ fn narrowed(narrowing: &Narrowing, dimension: Dimension, filters: &Filters, seen
         })
         .collect(),
     }
+}
+
+/// The documented spelling of each channel first: of several only the first is asked for.
+fn channels(seen: impl IntoIterator<Item = String>) -> Vec<String> {
+    let documented = CHANNELS_IN_REQUESTS.map(str::to_owned);
+    documented.into_iter().chain(seen).collect()
 }
 
 /// What the account asks for, or else what was seen; each once, whatever its case, as it is spelled first.
@@ -223,8 +223,7 @@ mod tests {
     #[test]
     fn of_two_spellings_of_a_channel_the_documented_one_is_asked_for() {
         let seen = ["Voice", "RTM", "email", "Email"].map(str::to_owned);
-        let documented = CHANNELS_IN_REQUESTS.map(str::to_owned);
-        let values: Vec<String> = values(None, || documented.into_iter().chain(seen).collect()).collect();
+        let values: Vec<String> = values(None, || channels(seen)).collect();
         assert_eq!(values, ["rtm", "voice", "email"]);
     }
 }

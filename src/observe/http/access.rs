@@ -121,10 +121,10 @@ fn names_this_machine(headers: &HeaderMap) -> bool {
 
 /// A proxy on this machine asks for somebody who may be anywhere. One that adds no header cannot be told apart.
 fn is_passed_on(headers: &HeaderMap) -> bool {
-    let names = headers.keys().map(header::HeaderName::as_str);
-    let is_of_a_proxy =
-        |name: &str| matches!(name, "forwarded" | "via" | "x-real-ip") || name.starts_with("x-forwarded-");
-    names.into_iter().any(is_of_a_proxy)
+    headers
+        .keys()
+        .map(header::HeaderName::as_str)
+        .any(|name| matches!(name, "forwarded" | "via" | "x-real-ip") || name.starts_with("x-forwarded-"))
 }
 
 /// Lets through who may see the page.

@@ -28,14 +28,9 @@ pub(super) async fn readyz(State(app): State<App>) -> impl IntoResponse {
         (StatusCode::SERVICE_UNAVAILABLE, Json(body))
     };
     let Some(Watched { pool, workers, .. }) = app.state.watched() else {
-        let waiting = app.state.waiting();
-        let body = json!({
-            "status": "unready",
-            "reason": "the database is not open and migrated yet",
-            "remedy": waiting.map(|problem| problem.remedy),
-            "accounts": [],
-        });
-        return (StatusCode::SERVICE_UNAVAILABLE, Json(body));
+        let (status, Json(mut body)) = unready("the database is not open and migrated yet", json!([]));
+        body["remedy"] = json!(app.state.waiting().map(|problem| problem.remedy));
+        return (status, Json(body));
     };
     let any_has_stalled = workers.iter().any(|worker| has_stalled(worker));
     let troubled: Value = workers.iter().filter_map(|worker| trouble(worker)).collect();
