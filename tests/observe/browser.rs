@@ -1,12 +1,13 @@
 //! The page in a real browser: light and dark, on a desk and on a phone, with and without scripts.
 
+use chrono::NaiveDate;
 use serde_json::Value;
 
 use super::Daemon;
 use crate::support::TestDatabase;
 use crate::support::browser::Browser;
 
-/// Tab and the right arrow, as WebDriver names them.
+/// Tab and the left arrow, as WebDriver names them.
 const TAB: char = '\u{E004}';
 const LEFT: char = '\u{E012}';
 
@@ -166,13 +167,19 @@ async fn each_account_and_a_gap_can_be_found_by_keyboard_and_by_name() {
     assert_eq!(reached[0], "Skip to the state");
     assert!(reached.contains(&"burst".to_owned()), "{reached:?}");
     assert!(reached.last().unwrap().contains(": gap"), "{reached:?}");
-    let before = browser.script("return document.activeElement.href").await;
-    browser.press(LEFT).await;
-    let after = browser.script("return document.activeElement.href").await;
-    assert!(
-        before != after && after.as_str().unwrap().contains("/days/"),
-        "{before} {after}"
-    );
+    // Arrows go day by day, over the end of a month as well.
+    let day = async || {
+        let address = browser.script("return document.activeElement.href").await;
+        let (_, date) = address.as_str().unwrap().split_once("/days/").unwrap();
+        date.parse::<NaiveDate>().unwrap()
+    };
+    let mut stands_on = day().await;
+    for _ in 0..32 {
+        browser.press(LEFT).await;
+        let next = day().await;
+        assert_eq!(Some(next), stands_on.pred_opt());
+        stands_on = next;
+    }
 }
 
 #[tokio::test]

@@ -16,7 +16,7 @@ use chrono::TimeDelta;
 use smartassist_simulator::{Channel, Fault, FaultKind, Seed};
 
 use crate::support::daemon::environment;
-use crate::support::{Program, Setup, TestDatabase, real_now};
+use crate::support::{Program, Setup, TestDatabase, days_ago, midnight};
 
 /// A daemon of three accounts: one that is well, one with a gap, one that is refused.
 struct Daemon {
@@ -34,6 +34,8 @@ impl Daemon {
         well.simulator.world().arrive(25, TimeDelta::hours(30));
         let mut with_gap = Setup::of("acct-gap").await;
         with_gap.go_live();
+        // Over the end of a month, whatever the day.
+        with_gap.set("start_from", &days_ago(40));
         burst(&with_gap);
         let mut refused = Setup::of("acct-refused").await;
         refused.go_live();
@@ -63,9 +65,10 @@ impl Daemon {
     }
 }
 
-/// 1,200 interactions of one second that no filter tells apart, a day ago.
+/// 1,200 interactions of one second that no filter tells apart, at noon of yesterday: long settled, and with a
+/// day before it that is wanted, at whatever hour this runs.
 fn burst(setup: &Setup) {
-    let at = real_now() - TimeDelta::hours(26);
+    let at = midnight() - TimeDelta::hours(12);
     let mut world = setup.simulator.world();
     for mut it in Seed::new(12, at, at + TimeDelta::seconds(1), 1_200).interactions() {
         (it.conversation, it.channel) = (None, Channel::Voice);

@@ -10,4 +10,4 @@ pub(crate) mod world;
 
 pub(crate) use database::TestDatabase;
 pub(crate) use program::Program;
-pub(crate) use world::{Setup, days_ago, instant, real_now};
+pub(crate) use world::{Setup, days_ago, instant, midnight, real_now};

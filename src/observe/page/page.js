@@ -52,18 +52,27 @@ function prepare() {
   }
 }
 
-const steps = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+// Left and right go a day on, over the ends of months; up and down to the same day of the month above or below.
+function neighbour(cell, key) {
+  const row = cell.parentElement;
+  const rows = [...row.parentElement.rows];
+  if (key === "ArrowUp" || key === "ArrowDown") {
+    const other = rows[rows.indexOf(row) + (key === "ArrowUp" ? -1 : 1)];
+    return other && other.cells[cell.cellIndex] && other.cells[cell.cellIndex].querySelector("a");
+  }
+  // The newest month is on top.
+  const days = rows.reverse().flatMap((month) => [...month.querySelectorAll("a")]);
+  return days[days.indexOf(cell.querySelector("a")) + (key === "ArrowLeft" ? -1 : 1)];
+}
 
 main.addEventListener("keydown", (event) => {
-  const step = steps[event.key];
   const cell = event.target.closest && event.target.closest("table.calendar td");
-  if (!step || !cell) return;
-  const row = cell.parentElement.parentElement.rows[cell.parentElement.sectionRowIndex + step[1]];
-  const next = row && row.cells[cell.cellIndex + step[0]];
-  const link = next && next.querySelector("a");
+  if (!cell || !["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown"].includes(event.key)) return;
+  const link = neighbour(cell, event.key);
   if (!link) return;
   event.preventDefault();
-  event.target.tabIndex = -1;
+  // What may want a look stays on the way of the Tab key.
+  if (!event.target.matches(".gap, .partial")) event.target.tabIndex = -1;
   link.tabIndex = 0;
   link.focus();
 });
