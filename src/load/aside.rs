@@ -115,7 +115,7 @@ pub async fn store(
         if kept.is_empty() {
             return Ok(Retried::LeftOut);
         }
-        let stored = stored::read(transaction, constants.account_id, one).await?;
+        let stored = stored::read(transaction, constants.account_id, one, &[]).await?;
         let is_wanted = match stored.change_of(interaction) {
             Change::New => true,
             Change::Content => {

@@ -12,6 +12,7 @@ use crate::window::Window;
 use super::columns::Constants;
 use super::leases::Lease;
 use super::left_out::{self, StoreLimits};
+use super::stored::Meanwhile;
 use super::windows::{Entry, Purpose, Status, record};
 use super::{Counters, LoadError, accounts, ages, drift, interactions, missing, rejected, stored, turn};
 
@@ -110,8 +111,15 @@ async fn write(connection: &mut PgConnection, commit: &WindowCommit<'_>) -> Resu
         rejected: &rejected,
         ..*commit
     };
-    let stored = stored::read(connection, constants.account_id, commit.interactions).await?;
-    if stored.overtaken(commit.interactions, (commit.started_at, commit.written_at)) {
+    let stored = stored::read(connection, constants.account_id, &interactions, &rejected).await?;
+    let resolved = rejected::resolve(connection, constants, &interactions).await?;
+    let meanwhile = Meanwhile {
+        started_at: commit.started_at,
+        written_at: commit.written_at,
+    };
+    if stored.overtaken(&interactions, &rejected, meanwhile)
+        || resolved.iter().any(|rejected_at| meanwhile.has(*rejected_at))
+    {
         return Err(LoadError::Overtaken);
     }
     let mut counters = interactions::write(
@@ -125,7 +133,6 @@ async fn write(connection: &mut PgConnection, commit: &WindowCommit<'_>) -> Resu
     failpoint::reach("window.written");
     counters.missing = missing::note(connection, constants, commit, &stored).await?;
     ages::count(connection, constants, commit, &stored).await?;
-    let resolved = rejected::resolve(connection, constants, commit.interactions).await?;
     rejected::write(connection, constants, commit.window, commit.rejected).await?;
     let new_drift = drift::note(connection, constants, commit.interactions).await?;
     counters += commit.fetched;
@@ -144,7 +151,7 @@ async fn write(connection: &mut PgConnection, commit: &WindowCommit<'_>) -> Resu
     Ok(Committed {
         counters,
         watermark,
-        resolved,
+        resolved: resolved.len() as u64,
         new_drift,
     })
 }

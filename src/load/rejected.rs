@@ -1,5 +1,6 @@
 //! Records that could not become rows. They are set aside, never dropped.
 
+use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use sqlx::postgres::types::PgRange;
 
@@ -52,21 +53,20 @@ pub(super) async fn write(
     Ok(())
 }
 
-/// Marks the rejections of records that have become rows as resolved, and counts them.
+/// Marks the rejections of records that have become rows as resolved, and says when each was last seen.
 pub(super) async fn resolve(
     connection: &mut PgConnection,
     constants: Constants<'_>,
     interactions: &[Interaction],
-) -> Result<u64, LoadError> {
+) -> Result<Vec<DateTime<Utc>>, LoadError> {
     let ids: Vec<&str> = interactions.iter().map(Interaction::id).collect();
-    let resolved = sqlx::query(
+    Ok(sqlx::query_scalar(
         "update smartassist_sync.rejected_records set resolved_at = $2 \
-         where account_id = $1 and interaction_id = any($3) and resolved_at is null",
+         where account_id = $1 and interaction_id = any($3) and resolved_at is null returning last_seen_at",
     )
     .bind(constants.account_id)
     .bind(constants.written_at)
     .bind(ids)
-    .execute(connection)
-    .await?;
-    Ok(resolved.rows_affected())
+    .fetch_all(connection)
+    .await?)
 }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 use sqlx::{FromRow, PgConnection};
 
-use crate::transform::Interaction;
+use crate::transform::{Interaction, Rejected};
 use crate::window::Window;
 
 use super::LoadError;
@@ -36,16 +36,18 @@ pub(super) enum Change {
     None,
 }
 
-/// Reads what is stored under the ids of the interactions, and under the session ids of those
+/// Reads what is stored under the ids of the interactions and rejected records, and under the session ids of those
 /// that are conversations: a bot-only session bears that id until it becomes one.
 pub(super) async fn read(
     connection: &mut PgConnection,
     account_id: &str,
     interactions: &[Interaction],
+    rejected: &[Rejected],
 ) -> Result<Stored, LoadError> {
     let ids = interactions.iter().map(Interaction::id);
     let ids: Vec<&str> = ids
         .chain(interactions.iter().filter_map(session_of_conversation))
+        .chain(rejected.iter().filter_map(id_of))
         .collect();
     let rows: Vec<Row> = sqlx::query_as(include_str!("stored.sql"))
         .bind(account_id)
@@ -64,6 +66,24 @@ fn session_of_conversation(interaction: &Interaction) -> Option<&str> {
         .and(session.session_id.as_deref())
 }
 
+fn id_of(rejected: &Rejected) -> Option<&str> {
+    rejected.interaction_id.as_deref()
+}
+
+/// Instants between which a window was read and written: after the first, up to the second.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Meanwhile {
+    pub(super) started_at: DateTime<Utc>,
+    pub(super) written_at: DateTime<Utc>,
+}
+
+impl Meanwhile {
+    /// Whether another window was written then. A clock that was ahead proves nothing.
+    pub(super) fn has(self, at: DateTime<Utc>) -> bool {
+        self.started_at < at && at <= self.written_at
+    }
+}
+
 impl Stored {
     pub(super) fn change_of(&self, interaction: &Interaction) -> Change {
         match self.0.get(interaction.id()) {
@@ -78,20 +98,22 @@ impl Stored {
         self.0.get(interaction_id).map(|row| row.last_changed_at)
     }
 
-    /// Whether one of these was stored otherwise, or marked as missing, by a window that was written within these
-    /// instants, the first excluded: it may have been read later than this version of it.
+    /// Whether one of these was stored otherwise, or marked as missing, by another window meanwhile: that may have been
+    /// read later than this version of it.
     pub(super) fn overtaken(
         &self,
         interactions: &[Interaction],
-        (after, until): (DateTime<Utc>, DateTime<Utc>),
+        rejected: &[Rejected],
+        meanwhile: Meanwhile,
     ) -> bool {
-        let is_within = |at: DateTime<Utc>| after < at && at <= until;
-        interactions.iter().any(|interaction| {
-            let is_other = self.change_of(interaction) == Change::Content;
-            self.0
-                .get(interaction.id())
-                .is_some_and(|row| (is_other || row.is_missing) && is_within(row.last_changed_at))
-        })
+        let is_other = |interaction: &&Interaction| {
+            self.change_of(interaction) == Change::Content || self.is_missing(interaction.id())
+        };
+        let others = interactions.iter().filter(is_other).map(Interaction::id);
+        others
+            .chain(rejected.iter().filter_map(id_of))
+            .filter_map(|id| self.last_changed_at(id))
+            .any(|at| meanwhile.has(at))
     }
 
     /// Whether the row says that the API no longer returns it.

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use smartassist_etl::load::{LoadError, Status, leases, recent_counts};
+use smartassist_etl::transform::Rejected;
 
 use super::desk::{ACCOUNT, Desk, Overlapping, Reading, at, conversation, texts, window};
 use crate::support::instant;
@@ -208,4 +209,41 @@ async fn a_version_that_may_be_older_than_what_is_stored_is_not_written() {
         .commit_between(&records, reading("13:01:00", "13:01:01"))
         .await;
     assert_eq!(back.unwrap().counters.updated, 1);
+}
+
+#[tokio::test]
+async fn a_rejected_version_and_a_good_one_that_overlap_are_told_apart_by_reading_again() {
+    let mut desk = Desk::open().await;
+    let good = [conversation("a", "10:10:00", Some("10:20:00"))];
+    let bad = [Rejected {
+        reason: "of the test",
+        interaction_id: Some("a".to_owned()),
+        payload: "{}".to_owned(),
+        identifiers: Vec::new(),
+        payload_hash: [1; 32],
+    }];
+    let of = |is_good: bool, written: &str| Reading {
+        window: window("10:00:00", "11:00:00"),
+        status: Status::Drained,
+        records: if is_good { &good } else { &[] },
+        rejected: if is_good { &[] } else { &bad },
+        at: at(written),
+    };
+    let waiting = "select count(*) from smartassist_sync.rejected_records where resolved_at is null";
+
+    desk.commit(&of(true, "12:00:00")).await.unwrap();
+    let slow = desk.commit_from(&of(false, "12:00:01"), at("11:59:59")).await;
+    assert!(matches!(slow, Err(LoadError::Overtaken)), "{slow:?}");
+    assert_eq!(desk.database.number(waiting).await, 0);
+    desk.begin_run(at("12:30:00")).await;
+    let bad_again = desk.commit_from(&of(false, "12:30:02"), at("12:30:01")).await;
+    assert_eq!(bad_again.unwrap().counters.rejected, 1);
+
+    let slow = desk.commit_from(&of(true, "12:30:03"), at("12:30:00")).await;
+    assert!(matches!(slow, Err(LoadError::Overtaken)), "{slow:?}");
+    assert_eq!(desk.database.number(waiting).await, 1, "it is the newest version");
+    desk.begin_run(at("12:40:00")).await;
+    let good_again = desk.commit_from(&of(true, "12:40:02"), at("12:40:01")).await;
+    assert_eq!(good_again.unwrap().resolved, 1);
+    assert_eq!(desk.database.number(waiting).await, 0);
 }

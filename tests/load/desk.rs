@@ -154,7 +154,8 @@ impl Desk {
         self.commit_from(&reading, times.began).await
     }
 
-    async fn commit_from(
+    /// The same as [`Desk::commit`], of a window that was asked for earlier.
+    pub(super) async fn commit_from(
         &self,
         reading: &Reading<'_>,
         started_at: DateTime<Utc>,
