@@ -117,9 +117,8 @@ async fn write(connection: &mut PgConnection, commit: &WindowCommit<'_>) -> Resu
         started_at: commit.started_at,
         written_at: commit.written_at,
     };
-    if stored.overtaken(&interactions, &rejected, meanwhile)
-        || resolved.iter().any(|rejected_at| meanwhile.has(*rejected_at))
-    {
+    let mut rejected_at = resolved.iter().filter_map(|one| one.last_seen_but_in(&rejected));
+    if stored.overtaken(&interactions, &rejected, meanwhile) || rejected_at.any(|at| meanwhile.has(at)) {
         return Err(LoadError::Overtaken);
     }
     let mut counters = interactions::write(

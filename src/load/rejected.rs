@@ -1,8 +1,8 @@
 //! Records that could not become rows. They are set aside, never dropped.
 
 use chrono::{DateTime, Utc};
-use sqlx::PgConnection;
 use sqlx::postgres::types::PgRange;
+use sqlx::{FromRow, PgConnection};
 
 use crate::transform::{Interaction, Rejected};
 use crate::window::Window;
@@ -53,16 +53,35 @@ pub(super) async fn write(
     Ok(())
 }
 
-/// Marks the rejections of records that have become rows as resolved, and says when each was last seen.
+/// A rejection that is resolved: its record came well.
+#[derive(Debug, FromRow)]
+pub(super) struct Resolved {
+    last_seen_at: DateTime<Utc>,
+    payload_hash: Vec<u8>,
+}
+
+impl Resolved {
+    /// When it was last seen, unless it is among these: an API that has an interaction twice, in two forms for good, shows
+    /// both at once.
+    pub(super) fn last_seen_but_in(&self, rejected: &[Rejected]) -> Option<DateTime<Utc>> {
+        let is_among = rejected
+            .iter()
+            .any(|record| record.payload_hash.as_slice() == self.payload_hash);
+        (!is_among).then_some(self.last_seen_at)
+    }
+}
+
+/// Marks the rejections of records that have become rows as resolved.
 pub(super) async fn resolve(
     connection: &mut PgConnection,
     constants: Constants<'_>,
     interactions: &[Interaction],
-) -> Result<Vec<DateTime<Utc>>, LoadError> {
+) -> Result<Vec<Resolved>, LoadError> {
     let ids: Vec<&str> = interactions.iter().map(Interaction::id).collect();
-    Ok(sqlx::query_scalar(
+    Ok(sqlx::query_as(
         "update smartassist_sync.rejected_records set resolved_at = $2 \
-         where account_id = $1 and interaction_id = any($3) and resolved_at is null returning last_seen_at",
+         where account_id = $1 and interaction_id = any($3) and resolved_at is null \
+         returning last_seen_at, payload_hash",
     )
     .bind(constants.account_id)
     .bind(constants.written_at)

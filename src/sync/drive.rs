@@ -330,15 +330,15 @@ impl<'a> Drive<'a> {
         purpose: Purpose,
         status: Status,
     ) -> Result<WindowReport, LoadError> {
-        self.overtaken += 1;
-        if self.overtaken > MOST_OVERTAKEN {
-            let failure = WindowFailure::of_data(&LoadError::Overtaken);
-            return self.books.fail(fetch, purpose, failure).await;
-        }
-        self.gaps_found -= usize::from(status == Status::Gap);
         if status != Status::Split {
+            self.overtaken += 1;
+            if self.overtaken > MOST_OVERTAKEN {
+                let failure = WindowFailure::of_data(&LoadError::Overtaken);
+                return self.books.fail(fetch, purpose, failure).await;
+            }
             self.planner.again(fetch.planned.window);
         }
+        self.gaps_found -= usize::from(status == Status::Gap);
         info!("another window stored other versions meanwhile, reading this one again");
         self.books.overtaken(fetch, purpose).await
     }

@@ -143,7 +143,13 @@ impl Pass {
         } else {
             self.repeated() == 0 && self.times_seen == before.times_seen
         };
-        self.end == Some(End::Exhausted) && self.records > 0 && self.total == before.total && is_same
+        // A total that was exceeded is no end before it.
+        let is_before = self.exceeds.is_none() && before.exceeds.is_none();
+        self.end == Some(End::Exhausted)
+            && is_before
+            && self.records > 0
+            && self.total == before.total
+            && is_same
     }
 
     /// The first of the empty pages at the end, where the page before them was full: a page that

@@ -249,4 +249,16 @@ async fn totals_that_become_the_size_of_a_page_or_are_capped_lose_nothing() {
     setup.simulator.world().seed(&Seed::new(22, from, to, 900));
     load(&setup, &database, "with the size of the page").await;
     assert_eq!(database.counts().await[0], 3_900);
+    assert_eq!(database.text(trusted).await, r#"false"page""#);
+    // More of one second than a page holds: without what was found out it could not be read whole.
+    setup.pass(TimeDelta::hours(1));
+    let at = instant("2026-01-16T00:30:00Z");
+    for mut it in Seed::new(23, at, at + TimeDelta::seconds(1), 150).interactions() {
+        it.start = at;
+        setup.simulator.world().insert(it);
+    }
+    load(&setup, &database, "a dense second").await;
+    assert_eq!(database.counts().await[0], 4_050);
+    let gaps = "select count(*) from smartassist_sync.gaps";
+    assert_eq!(database.number(gaps).await, 0);
 }
