@@ -1,5 +1,11 @@
 //! Who may see the page, and what browsers are told about it.
 
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
 use crate::support::daemon::{ask, environment, get};
 use crate::support::{Program, Setup, TestDatabase};
 
@@ -110,4 +116,40 @@ async fn a_token_that_can_be_guessed_is_refused() {
         "{word}"
     );
     assert!(!word.contains("secret"), "{word}");
+}
+
+/// Opens a connection that says this much.
+async fn half_open(port: u16, said: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    stream.write_all(said.as_bytes()).await.unwrap();
+    stream
+}
+
+#[tokio::test]
+async fn connections_that_only_wait_are_closed_and_others_are_answered() {
+    let database = TestDatabase::migrated().await;
+    let setup = Setup::live().await;
+    let (environment, port) = environment(&setup, &database).await;
+    let mut daemon = Program::start(&["run"], &environment);
+    daemon.event("run finished").await;
+    let mut waiting = Vec::new();
+    for _ in 0..50 {
+        waiting.push(half_open(port, "").await);
+        waiting.push(half_open(port, "GET / HTTP/1.1\r\nHost: localhost\r\n").await);
+    }
+    let all = async {
+        assert_eq!(get(port, "/healthz").await.0, 200);
+        for mut stream in waiting {
+            // It may be reset, too.
+            let _ = stream.read_to_end(&mut Vec::new()).await;
+        }
+        let mut endless = half_open(port, "GET / HTTP/1.1\r\nHost: localhost\r\nX: ").await;
+        let some = [b'x'; 1_024];
+        let mut sent = 0;
+        while endless.write_all(&some).await.is_ok() {
+            sent += some.len();
+        }
+        assert!(sent < 16 * 1_024 * 1_024, "{sent} bytes of a head were taken");
+    };
+    timeout(Duration::from_secs(60), all).await.unwrap();
 }

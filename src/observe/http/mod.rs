@@ -2,6 +2,7 @@
 //! them read, none changes anything.
 
 mod access;
+mod connections;
 mod health;
 mod pages;
 
@@ -101,26 +102,20 @@ pub async fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
 }
 
 /// Serves the endpoints until `stop`.
-///
-/// # Errors
-/// The listener fails.
 pub async fn serve(
     listener: TcpListener,
     config: HttpConfig,
     state: Arc<DaemonState>,
     metrics: PrometheusHandle,
     stop: CancellationToken,
-) -> std::io::Result<()> {
+) {
     let app = App {
         state,
         metrics,
         access: Arc::new(access::Access::new(config.token)),
     };
     let _tidying = AbortOnDropHandle::new(tokio::spawn(metrics::tidy(app.metrics.clone())));
-    let service = router(app).into_make_service_with_connect_info::<SocketAddr>();
-    axum::serve(listener, service)
-        .with_graceful_shutdown(stop.cancelled_owned())
-        .await
+    connections::serve(&listener, &router(app), &stop).await;
 }
 
 /// What tells how accounts stand is for whom may know; what is probed and scraped is for all.
