@@ -93,7 +93,11 @@ impl Gauges {
     }
 
     fn show_books(&self, account: &AccountStatus, is_read: bool) {
-        let name = &account.name;
+        let Some(worker) = self.worker(&account.account_id) else {
+            return;
+        };
+        // Until the next run the books have the name of before a renaming; a second one would stand still for ever.
+        let name = &worker.api.account().name;
         let lag = self.clock.now() - account.watermark;
         show(metrics::WATERMARK, name, account.watermark.timestamp());
         show(metrics::LAG, name, lag.num_seconds().max(0));
@@ -107,10 +111,7 @@ impl Gauges {
         let failed_tiers = i64::try_from(account.failed_refreshes.len()).unwrap_or(i64::MAX);
         show(metrics::FAILED_TIERS, name, failed_tiers);
         // Who is cut off from the books renews no lease either.
-        let is_ours = is_read
-            && self
-                .worker(&account.account_id)
-                .is_some_and(|worker| account.lease_holder.as_ref() == Some(&worker.holder));
+        let is_ours = is_read && account.lease_holder.as_ref() == Some(&worker.holder);
         show(metrics::LEASE_HELD, name, i64::from(is_ours));
     }
 }

@@ -1,13 +1,16 @@
 //! What `/metrics` says.
 
 use std::process::Stdio;
+use std::time::Duration;
 
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
 use super::Daemon;
-use crate::support::TestDatabase;
-use crate::support::daemon::get;
+use smartassist_etl::load::leases;
+
+use crate::support::daemon::{environment, get};
+use crate::support::{Program, Setup, TestDatabase};
 
 const NAMES: &str = include_str!("../../src/observe/metrics.rs");
 const OPERATIONS: &str = include_str!("../../docs/operations.md");
@@ -136,4 +139,25 @@ fn every_metric_is_explained_to_operators() {
             "docs/operations.md does not explain {name}"
         );
     }
+}
+
+#[tokio::test]
+async fn an_account_that_was_renamed_has_one_name_only() {
+    let database = TestDatabase::migrated().await;
+    let setup = Setup::live().await;
+    setup.sync(&database).await;
+    // The books have the old name until the next run, which another worker keeps from beginning.
+    database
+        .execute("update smartassist_sync.accounts set name = 'old'")
+        .await;
+    let lasts = Duration::from_secs(600);
+    let lease = leases::acquire(&database.pool, "acct-sim", "other", lasts).await;
+    lease.unwrap().unwrap();
+    let (environment, port) = environment(&setup, &database).await;
+    let mut daemon = Program::start(&["run"], &environment);
+    daemon.event("run finished").await;
+    let (_, metrics) = get(port, "/metrics").await;
+    let watermark = samples(&metrics, "smartassist_etl_watermark_timestamp_seconds");
+    assert_eq!(watermark.len(), 1, "{watermark:?}");
+    assert!(!metrics.contains(r#"account="old""#), "{metrics}");
 }
