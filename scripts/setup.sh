@@ -39,7 +39,8 @@ if [ "${SETUP_FOR:-}" = test ]; then
     if grep -qs '^ID=ubuntu' /etc/os-release; then browser=chromium-browser driver=chromium-chromedriver
     else browser=chromium driver=chromium-driver; fi
     have chromium || have chromium-browser || have google-chrome || missing+=("$browser")
-    have chromedriver || missing+=("$driver")
+    # On Ubuntu it may be there and say no more than that the snap is missing.
+    chromedriver --version >/dev/null 2>&1 || missing+=("$driver")
     python3 -c 'import ensurepip, venv' >/dev/null 2>&1 || missing+=(python3-venv)
 fi
 

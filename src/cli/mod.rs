@@ -26,8 +26,10 @@ mod workers;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::thread::available_parallelism;
 
 use clap::{Parser, Subcommand};
+use tokio::runtime::Builder;
 
 use crate::config::Config;
 use crate::observe::logging;
@@ -156,8 +158,19 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// Threads that do the work. More would gain nothing, and on a machine of many processors a container's limit of tasks
+/// has to hold for the daemon and for a command beside it.
+fn threads() -> usize {
+    const MOST: usize = 4;
+    available_parallelism().map_or(MOST, |processors| processors.get().min(MOST))
+}
+
 fn execute(command: &Command, file: Option<&Path>) -> Result<(), CommandError> {
-    let runtime = tokio::runtime::Runtime::new().map_err(CommandError::other)?;
+    let runtime = Builder::new_multi_thread()
+        .worker_threads(threads())
+        .enable_all()
+        .build()
+        .map_err(CommandError::other)?;
     if matches!(command, Command::Healthcheck) {
         return runtime.block_on(healthcheck::healthcheck(file));
     }

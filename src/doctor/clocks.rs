@@ -31,7 +31,7 @@ pub(super) fn of_database(ahead: TimeDelta) -> Finding {
     let means = if ahead < TimeDelta::zero() {
         "interactions are loaded that much later: nothing is read beyond what the database's clock has passed"
     } else {
-        "the lag that status and metrics show is that much too large"
+        "the lag that status and the page show is that much too large"
     };
     match Skew::of(ahead) {
         Skew::Small => Finding::ok(CHECK, found),

@@ -13,7 +13,9 @@ async function renew() {
   if (document.hidden || isRenewing) return;
   isRenewing = true;
   try {
-    const answer = await fetch(location.href, { headers: { accept: "text/html" } });
+    // A tunnel that has died takes the question and never answers.
+    const signal = AbortSignal.timeout(Math.max(seconds, 30) * 1000);
+    const answer = await fetch(location.href, { headers: { accept: "text/html" }, signal });
     const text = await answer.text();
     // A proxy in between may answer as well; only a page of ours has a board.
     const fresh = new DOMParser().parseFromString(text, "text/html").getElementById("board");
@@ -33,11 +35,13 @@ function replace(fresh) {
   const active = document.activeElement;
   if (active && active.matches("input, button")) return false;
   const link = main.contains(active) ? active.getAttribute("href") : null;
+  const alike = () => [...main.querySelectorAll("a")].filter((other) => other.getAttribute("href") === link);
+  const place = alike().indexOf(active);
   const scrolled = [...main.querySelectorAll(".scroll")].map((box) => box.scrollLeft);
   main.replaceChildren(...fresh.childNodes);
   main.querySelectorAll(".scroll").forEach((box, place) => (box.scrollLeft = scrolled[place] || 0));
   if (link) {
-    const same = [...main.querySelectorAll("a")].find((other) => other.getAttribute("href") === link);
+    const same = alike()[place] || alike()[0];
     if (same) same.focus({ preventScroll: true });
   }
   prepare();
@@ -66,6 +70,8 @@ function neighbour(cell, key) {
 }
 
 main.addEventListener("keydown", (event) => {
+  // Those are the browser's own.
+  if (event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return;
   const cell = event.target.closest && event.target.closest("table.calendar td");
   if (!cell || !["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown"].includes(event.key)) return;
   const link = neighbour(cell, event.key);
