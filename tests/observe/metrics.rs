@@ -123,7 +123,7 @@ async fn a_daemon_without_its_database_goes_on_telling_how_late_it_is_and_how_ol
     database
         .execute("alter table smartassist_sync.accounts rename to away")
         .await;
-    tokio::time::sleep(std::time::Duration::from_millis(1_200)).await;
+    tokio::time::sleep(Duration::from_millis(1_200)).await;
     assert!(seen(lag).await > before);
     assert!(seen(age).await > 1.0);
     assert!(seen(held).await < 1.0);
