@@ -357,7 +357,6 @@ fn learn_from(traits: &mut ApiTraits, pass: &Pass) {
         return;
     }
     traits.drifts_in_a_row = 0;
-    traits.tries_of_several = 0;
     traits.vain_pages_in_a_row = 0;
     traits.offset_unit.get_or_insert(OffsetUnit::Pages);
     let last_with_records = full_pages - usize::from(pass.distinct().is_multiple_of(PAGE_SIZE as u64));

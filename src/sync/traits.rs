@@ -13,12 +13,8 @@ use crate::extract::{LAST_OFFSET, PAGE_SIZE, Page};
 /// together: a server that reshuffles each answer can only be read a page at a time.
 const DRIFTS_UNTIL_SINGLE_PAGES: u32 = 2;
 
-/// After so many windows that were read a page at a time, several pages are tried again; after each try in vain,
-/// twice as many, for that costs a hundred requests.
+/// After so many windows that were read a page at a time, several pages are tried again.
 const STEADY_UNTIL_SEVERAL_PAGES: u32 = 20;
-
-/// No longer than a thousand windows, however often it was in vain.
-const MOST_DOUBLINGS: u32 = 6;
 
 /// So many windows in a row of which a page was refused, or seemed to end exactly with a full page,
 /// and that page is taken for one that is not served. The latter is chance once in a hundred windows.
@@ -97,9 +93,6 @@ pub struct ApiTraits {
     /// Windows in a row that were read a page at a time for that reason, and added up.
     #[serde(skip)]
     pub steady_in_a_row: u32,
-    /// How often several pages were tried again since they last added up.
-    #[serde(skip)]
-    pub tries_of_several: u32,
     /// Windows were refused that were not long: the run ends with what was known of lengths before.
     #[serde(skip)]
     pub length_is_doubtful: bool,
@@ -179,10 +172,8 @@ impl ApiTraits {
     /// they are tried once more. A server may have had a bad minute.
     pub(super) fn see_steady(&mut self) {
         self.steady_in_a_row += 1;
-        let wanted = STEADY_UNTIL_SEVERAL_PAGES << self.tries_of_several.min(MOST_DOUBLINGS);
-        if self.steady_in_a_row >= wanted {
+        if self.steady_in_a_row >= STEADY_UNTIL_SEVERAL_PAGES {
             self.steady_in_a_row = 0;
-            self.tries_of_several += 1;
             self.drifts_in_a_row = DRIFTS_UNTIL_SINGLE_PAGES - 1;
         }
     }
@@ -279,13 +270,5 @@ mod tests {
         assert_eq!(traits.pages(), all);
         traits.see_drift();
         assert_eq!(traits.pages(), 1, "one more is enough");
-        for _ in 0..STEADY_UNTIL_SEVERAL_PAGES {
-            traits.see_steady();
-        }
-        assert_eq!(traits.pages(), 1, "it was in vain: the next try is later");
-        for _ in 0..STEADY_UNTIL_SEVERAL_PAGES {
-            traits.see_steady();
-        }
-        assert_eq!(traits.pages(), all);
     }
 }
