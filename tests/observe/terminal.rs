@@ -17,8 +17,7 @@ async fn status_says_the_same_as_the_page_in_80_columns() {
         "    -> check client_id, client_secret",
         "  complete through   2",
         "  interactions       65\n",
-        // Right after midnight, nothing of the last day is wanted yet.
-        "  last 30 days       ##",
+        "  last 30 days       ### (# drained",
     ] {
         assert!(told.stdout.contains(said), "no {said:?} in:\n{}", told.stdout);
     }
