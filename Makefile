@@ -3,7 +3,6 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 CARGO := scripts/with-toolchain.sh cargo
-comma := ,
 
 .PHONY: help demo test soak lint fmt-check clippy rustdoc deny deploy-check versions bench data-dictionary fuzz image image-test secrets clean
 
@@ -15,10 +14,6 @@ demo: ## watch it work: a simulated contact centre, the daemon, a private Postgr
 
 # What only the tests need is installed for them alone.
 test soak deploy-check: export SETUP_FOR = test
-
-# The tests talk to this machine alone, and none of that is for a proxy.
-test soak: export NO_PROXY := 127.0.0.1,localhost$(addprefix $(comma),$(NO_PROXY))
-test soak: export no_proxy = $(NO_PROXY)
 
 test: ## all tests, on a private PostgreSQL
 	$(CARGO) test --workspace --locked

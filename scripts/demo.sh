@@ -141,9 +141,6 @@ note "done in $((SECONDS - begun)) s"
 # changes it.
 from=$(date -u -d "$days days ago 3 hours ago" +%F 2>/dev/null || date -u -v "-${days}d" -v -3H +%F)
 to=$(date -u -d '3 hours ago' +%F 2>/dev/null || date -u -v -3H +%F)
-# None of it is for a proxy.
-export NO_PROXY=127.0.0.1,localhost${NO_PROXY:+,$NO_PROXY}
-export no_proxy=$NO_PROXY
 step "2  The contact centre: an API server with $interactions interactions from $from to $to"
 for name in $(compgen -e SIMULATOR_) $(compgen -e SMARTASSIST_ETL_) DATABASE_URL; do unset "$name"; done
 background "$work/simulator.log" "$bin/smartassist-simulator" --bind 127.0.0.1:0 --port-file "$work/simulator.port" \

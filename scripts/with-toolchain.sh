@@ -8,4 +8,6 @@ scripts/setup.sh
 # shellcheck source=scripts/toolchain.sh
 . scripts/toolchain.sh
 find_toolchain
+# What the demo and the tests start listens on this machine, and none of that is for a proxy.
+export NO_PROXY="127.0.0.1,localhost${NO_PROXY:+,$NO_PROXY}" no_proxy="127.0.0.1,localhost${no_proxy:+,$no_proxy}"
 exec "$@"

@@ -112,6 +112,7 @@ async fn write(connection: &mut PgConnection, commit: &WindowCommit<'_>) -> Resu
         ..*commit
     };
     let stored = stored::read(connection, constants.account_id, &interactions, &rejected).await?;
+    // Undone with the transaction, should one of them turn out to be newer.
     let resolved = rejected::resolve(connection, constants, &interactions).await?;
     let meanwhile = Meanwhile {
         started_at: commit.started_at,

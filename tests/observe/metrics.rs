@@ -3,12 +3,11 @@
 use std::process::Stdio;
 use std::time::Duration;
 
+use smartassist_etl::load::leases;
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
 use super::Daemon;
-use smartassist_etl::load::leases;
-
 use crate::support::daemon::{environment, get};
 use crate::support::{Program, Setup, TestDatabase};
 

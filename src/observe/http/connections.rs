@@ -12,6 +12,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::debug;
@@ -69,18 +70,10 @@ async fn answer(stream: TcpStream, router: Router, stop: CancellationToken) {
             .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
     );
     let ended = tokio::select! {
-        ended = connection.as_mut() => Ok(ended),
-        () = stop.cancelled() => Err(()),
-        () = tokio::time::sleep(LONGEST) => Err(()),
-    };
-    let ended = match ended {
-        Ok(ended) => ended,
-        Err(()) => {
+        ended = connection.as_mut() => ended,
+        _ = timeout(LONGEST, stop.cancelled()) => {
             connection.as_mut().graceful_shutdown();
-            match tokio::time::timeout(PATIENCE_FOR_AN_ANSWER, connection).await {
-                Ok(ended) => ended,
-                Err(_) => Ok(()),
-            }
+            timeout(PATIENCE_FOR_AN_ANSWER, connection).await.unwrap_or(Ok(()))
         }
     };
     if let Err(error) = ended {

@@ -36,12 +36,12 @@ function replace(fresh) {
   if (active && active.matches("input, button")) return false;
   const link = main.contains(active) ? active.getAttribute("href") : null;
   const alike = () => [...main.querySelectorAll("a")].filter((other) => other.getAttribute("href") === link);
-  const place = alike().indexOf(active);
+  const nth = alike().indexOf(active);
   const scrolled = [...main.querySelectorAll(".scroll")].map((box) => box.scrollLeft);
   main.replaceChildren(...fresh.childNodes);
   main.querySelectorAll(".scroll").forEach((box, place) => (box.scrollLeft = scrolled[place] || 0));
   if (link) {
-    const same = alike()[place] || alike()[0];
+    const same = alike()[nth] || alike()[0];
     if (same) same.focus({ preventScroll: true });
   }
   prepare();
