@@ -1,5 +1,6 @@
 //! Who lost its lease writes nothing, also where the number of its token was given out again.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use serde_json::json;
@@ -58,4 +59,33 @@ async fn after_a_failover_that_lost_an_acquisition_the_same_token_of_another_is_
     open_run(&desk.database, &other, Kind::Sync, None, at("12:00:00")).await;
     let open = "select count(*) from smartassist_sync.runs where status = 'running'";
     assert_eq!(desk.database.number(open).await, 1);
+}
+
+#[tokio::test]
+async fn a_lease_that_is_being_proved_can_be_renewed_and_is_taken_over_only_afterwards() {
+    let desk = Desk::open().await;
+    let pool = &desk.database.pool;
+    let mut proving = pool.begin().await.unwrap();
+    sqlx::query(include_str!("../../src/load/fence.sql"))
+        .bind(ACCOUNT)
+        .bind(&desk.lease.holder)
+        .bind(desk.lease.token)
+        .fetch_one(&mut *proving)
+        .await
+        .unwrap();
+    // Transactions may follow each other so closely that a renewal that waits for them comes too late.
+    let renewing = tokio::time::timeout(Duration::from_secs(5), desk.lease.renew(pool, LASTS));
+    renewing.await.expect("a renewal waits for nobody").unwrap();
+
+    let end = "update smartassist_sync.leases set expires_at = clock_timestamp()";
+    desk.database.execute(end).await;
+    let mut taking = pin!(leases::acquire(pool, ACCOUNT, "other", LASTS));
+    let early = tokio::time::timeout(Duration::from_millis(500), &mut taking).await;
+    assert!(
+        early.is_err(),
+        "what is written under the lease comes first: {early:?}"
+    );
+    proving.commit().await.unwrap();
+    let other = taking.await.unwrap().unwrap();
+    assert_eq!(other.token, desk.lease.token + 1);
 }

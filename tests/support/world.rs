@@ -166,7 +166,8 @@ impl Setup {
     pub(crate) fn worker(&self, pool: &Pool) -> AccountWorker {
         let settings = WorkerSettings {
             settle: Duration::from_secs(120),
-            lease: Duration::from_secs(30),
+            // Longer than a busy machine stands still: nothing here waits for a lease to end.
+            lease: Duration::from_secs(600),
             stall: Duration::from_secs(900),
             keep_raw: true,
             retention: None,

@@ -56,7 +56,12 @@ async fn every_behaviour_of(order: Order) {
                     let setup = busy_morning().await;
                     setup.simulator.world().set_behaviour(behaviour.clone());
                     let report = setup.sync(&database).await;
-                    assert_eq!(report.outcome, Outcome::Succeeded, "{behaviour:?}");
+                    assert_eq!(
+                        report.outcome,
+                        Outcome::Succeeded,
+                        "{behaviour:?}: {:?}",
+                        report.problem
+                    );
                     assert_eq!(report.counters.inserted, 1_200, "{behaviour:?}");
                     assert_eq!(
                         report.watermark,

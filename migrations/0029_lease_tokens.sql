@@ -1,0 +1,3 @@
+-- PostgreSQL lets a row be locked for its key while other columns of it are written. With the token part of a key, whoever takes the lease waits for those who prove it, and whoever
+-- renews it does not: a heartbeat that waits its turn among transactions that follow each other closely can come too late.
+alter table smartassist_sync.leases add constraint leases_account_id_token_key unique (account_id, token);
