@@ -31,8 +31,8 @@ const OTHER_CLOCK: TimeDelta = TimeDelta::seconds(5);
 const SAME_CLOCK: TimeDelta = TimeDelta::seconds(3);
 
 /// What an answer said of the API's clock is believed for so long: it may have been one proxy's word, and by a clock
-/// that is far behind nothing would be asked for any more.
-const BELIEVED_FOR: Duration = Duration::from_secs(15 * 60);
+/// that is far behind nothing would be asked for any more, and an outage not be seen.
+const BELIEVED_FOR: Duration = Duration::from_secs(2 * 60);
 
 /// Asks one account's API for pages, within its budget.
 #[derive(Debug)]
@@ -346,7 +346,7 @@ mod tests {
             let elapsed = TimeDelta::minutes(minutes);
             skew.ahead(then + elapsed, |_| elapsed.to_std().unwrap())
         };
-        assert_eq!(ahead(15), Some(-TimeDelta::days(20_000)));
-        assert_eq!(ahead(16), None);
+        assert_eq!(ahead(2), Some(-TimeDelta::days(20_000)));
+        assert_eq!(ahead(3), None);
     }
 }
