@@ -1,7 +1,6 @@
 //! Connections to the operators' endpoints: so many at a time, and none that only waits. Whoever can reach them must not
 //! use up the memory and the open files that loading needs.
 
-use std::collections::VecDeque;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
@@ -56,7 +55,7 @@ struct Place {
 /// Answers until `stop`, and then until what was asked before is answered.
 pub(super) async fn serve(listener: &TcpListener, router: &Router, stop: &CancellationToken) {
     let (free, open) = (Arc::new(Semaphore::new(MOST)), TaskTracker::new());
-    let mut places: VecDeque<Weak<Place>> = VecDeque::new();
+    let mut places: Vec<Weak<Place>> = Vec::new();
     while let Some(accepted) = stop.run_until_cancelled(listener.accept()).await {
         let (stream, peer) = match accepted {
             Ok(accepted) => accepted,
@@ -74,7 +73,7 @@ pub(super) async fn serve(listener: &TcpListener, router: &Router, stop: &Cancel
             break;
         };
         let place = Arc::new(Place::default());
-        places.push_back(Arc::downgrade(&place));
+        places.push(Arc::downgrade(&place));
         let router = router.clone().layer(Extension(ConnectInfo(peer)));
         let stop = stop.clone();
         open.spawn(async move {
@@ -87,7 +86,7 @@ pub(super) async fn serve(listener: &TcpListener, router: &Router, stop: &Cancel
 }
 
 /// Tells the oldest connection that asks for nothing to end: silence must not keep probes out.
-fn make_room(places: &VecDeque<Weak<Place>>) {
+fn make_room(places: &[Weak<Place>]) {
     let idle = places
         .iter()
         .filter_map(Weak::upgrade)
