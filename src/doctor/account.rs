@@ -7,8 +7,9 @@ use crate::clock::Clock;
 use crate::config::{AccountConfig, BudgetSpan};
 use crate::database::Pool;
 use crate::extract::{ApiClient, Tally};
+use crate::load::problems::{self, Severity, StandingProblem};
 use crate::load::{accounts, recent_counts, spent_by_others};
-use crate::observe::chain;
+use crate::observe::{chain, instant};
 use crate::sync::{self, ApiTraits, Failure, Probe, Reached, TimeZoneVerdict};
 use crate::window::Window;
 
@@ -29,6 +30,7 @@ const MOST_RETRIES: usize = 1;
 struct Books {
     traits: ApiTraits,
     windows: Vec<(Window, u64)>,
+    problems: Vec<StandingProblem>,
 }
 
 pub(super) async fn examine(
@@ -69,9 +71,10 @@ async fn look(
     tally: &Tally,
 ) -> Vec<Finding> {
     let books = read_books(api, pool).await;
+    let mut findings: Vec<Finding> = books.problems.iter().map(standing).collect();
     let until = sync::head(clock.now(), settle);
     let reached = sync::reach(api, until, tally).await;
-    let mut findings = reach::steps(api.account(), &reached, clock.now());
+    findings.extend(reach::steps(api.account(), &reached, clock.now()));
     findings.extend(api.clock_skew().map(clocks::of_api));
     if let Ok(day) = reached {
         findings.extend(behaviour(api, &books, day, tally).await);
@@ -94,7 +97,19 @@ async fn read_books(api: &ApiClient, pool: Option<&Pool>) -> Books {
         windows: recent_counts(pool, account_id, WINDOWS_REMEMBERED)
             .await
             .unwrap_or_default(),
+        problems: problems::standing(pool, account_id).await.unwrap_or_default(),
     }
+}
+
+/// A problem that stands since some run found it.
+fn standing(problem: &StandingProblem) -> Finding {
+    const CHECK: &str = "known problems";
+    let found = format!("{}, since {}", problem.text(), instant(problem.since));
+    let finding = match problem.severity() {
+        Severity::Failed => Finding::failed(CHECK, found, Failure::Other),
+        Severity::Warning => Finding::warning(CHECK, found),
+    };
+    finding.remedy(problem.remedy())
 }
 
 /// How it answers longer windows and further pages.

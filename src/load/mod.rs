@@ -18,6 +18,7 @@ mod interactions;
 pub mod leases;
 pub mod left_out;
 mod missing;
+pub mod problems;
 mod rejected;
 pub mod replay;
 pub mod retention;

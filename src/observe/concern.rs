@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use crate::clock::Skew;
 use crate::load::gaps;
+use crate::load::problems::Severity;
 use crate::load::status::{AccountStatus, RunStatus, Verdict};
 use crate::sync::Problem;
 
@@ -110,6 +111,7 @@ pub fn concerns(
     ]
     .into_iter()
     .flatten()
+    .chain(standing_problems(account))
     .collect();
     concerns.sort_by_key(|concern| std::cmp::Reverse(concern.level));
     concerns
@@ -327,6 +329,17 @@ fn rejected(account: &AccountStatus) -> Option<Concern> {
         ),
         "see smartassist_sync.rejected_records for why; after an upgrade, run `retry-rejected`",
     )
+}
+
+fn standing_problems(account: &AccountStatus) -> impl Iterator<Item = Concern> {
+    account.problems.iter().map(|problem| Concern {
+        level: match problem.severity() {
+            Severity::Failed => Level::Failed,
+            Severity::Warning => Level::Warning,
+        },
+        what: problem.text(),
+        remedy: problem.remedy().to_owned(),
+    })
 }
 
 fn drift(account: &AccountStatus) -> Option<Concern> {

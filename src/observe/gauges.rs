@@ -10,6 +10,7 @@ use tracing::debug;
 use crate::clock::Clock;
 use crate::config::BudgetSpan;
 use crate::database::Pool;
+use crate::load::problems::ProblemCode;
 use crate::load::status::{self, AccountStatus};
 use crate::sync::AccountWorker;
 
@@ -110,9 +111,26 @@ impl Gauges {
         }
         let failed_tiers = i64::try_from(account.failed_refreshes.len()).unwrap_or(i64::MAX);
         show(metrics::FAILED_TIERS, name, failed_tiers);
+        show_problems(name, account);
         // Who is cut off from the books renews no lease either.
         let is_ours = is_read && account.lease_holder.as_ref() == Some(&worker.holder);
         show(metrics::LEASE_HELD, name, i64::from(is_ours));
+    }
+}
+
+/// All codes, since an alert whose series ends never resolves by a value.
+fn show_problems(name: &str, account: &AccountStatus) {
+    for code in ProblemCode::ALL {
+        let stands = account
+            .problems
+            .iter()
+            .any(|problem| problem.known() == Some(code));
+        let labels = [
+            ("account", name.to_owned()),
+            ("code", code.as_str().to_owned()),
+            ("severity", code.severity().as_str().to_owned()),
+        ];
+        ::metrics::gauge!(metrics::PROBLEM, &labels).set(f64::from(u8::from(stands)));
     }
 }
 

@@ -68,6 +68,9 @@ pub const BOOKS_AGE: &str = "smartassist_etl_books_age_seconds";
 /// Tiers of `sync.refresh` whose newest run has failed, by `account`.
 pub const FAILED_TIERS: &str = "smartassist_etl_failed_refresh_tiers";
 
+/// 1 while a problem of this code stands, by `account`, `code` and `severity` (`warning`, `failed`); else 0.
+pub const PROBLEM: &str = "smartassist_etl_problem";
+
 /// Seconds by which the API's clock is ahead of this machine's, by `account`.
 pub const CLOCK_SKEW: &str = "smartassist_etl_clock_skew_seconds";
 
@@ -137,7 +140,7 @@ const COUNTERS: [(&str, &str); 9] = [
     (RUNS, "Runs, by account, kind and outcome."),
 ];
 
-const GAUGES: [(&str, &str); 19] = [
+const GAUGES: [(&str, &str); 20] = [
     (
         WATERMARK,
         "Time stamp up to which the account is complete: all interactions that started before it are loaded.",
@@ -160,6 +163,10 @@ const GAUGES: [(&str, &str); 19] = [
         "Seconds since this process last read the database for these metrics.",
     ),
     (FAILED_TIERS, "Tiers of refreshing whose newest run has failed."),
+    (
+        PROBLEM,
+        "1 while a problem of this code stands that somebody has to look at, else 0.",
+    ),
     (
         GAPS,
         "Gaps that are open now: stretches of which the API does not show all records.",

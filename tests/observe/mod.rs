@@ -6,6 +6,7 @@ mod calendar;
 mod counts;
 mod metrics;
 mod page;
+mod problems;
 mod prometheus;
 mod runbook;
 mod terminal;

@@ -42,7 +42,17 @@ select
     newest.runs -> 0 ->> 'remedy' as last_run_remedy,
     coalesce(newest.runs, '[]') as runs,
     polled.verdict as newest_poll,
-    coalesce(refreshed.failed, '[]') as failed_refreshes
+    coalesce(refreshed.failed, '[]') as failed_refreshes,
+    coalesce(
+        (
+            select jsonb_agg(
+                jsonb_build_object('code', problem.code, 'detail', problem.detail, 'since', problem.since) order by problem.code
+            )
+            from smartassist_sync.problems as problem
+            where problem.account_id = account.account_id
+        ),
+        '[]'
+    ) as problems
 from smartassist_sync.accounts as account
 left join smartassist_sync.leases as lease
     on lease.account_id = account.account_id and lease.expires_at > clock_timestamp()

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::{FromRow, PgExecutor};
 
 use super::LoadError;
+use super::problems::StandingProblem;
 
 pub use details::{
     AccountDetails, AgeClass, DayCount, DriftedField, HourCount, OpenGap, RejectedReason, details, hours,
@@ -70,6 +71,9 @@ pub struct AccountStatus {
     /// Refreshes that failed: the newest of each tier, where it did not go well since.
     #[sqlx(json)]
     pub failed_refreshes: Vec<Verdict>,
+    /// Problems that stand until somebody acts or the API changes.
+    #[sqlx(json)]
+    pub problems: Vec<StandingProblem>,
 }
 
 /// How a run went that is the newest of its kind.

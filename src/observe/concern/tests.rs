@@ -63,6 +63,7 @@ fn account(runs: Vec<RunStatus>) -> AccountStatus {
         runs,
         newest_poll: None,
         failed_refreshes: Vec::new(),
+        problems: Vec::new(),
     }
 }
 

@@ -1,0 +1,281 @@
+//! Problems of an account that stand until somebody acts or the API changes.
+//!
+//! Whoever finds one raises it, and clears it once it is over; `status`, the page, `doctor` and the
+//! metrics show what stands. A problem has a code, which alerts rely on, and each code its severity,
+//! text and remedy in the one table of this file.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use sqlx::{FromRow, PgExecutor};
+use tracing::{error, info, warn};
+
+use super::LoadError;
+
+/// How bad a problem is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// It works, but somebody should look.
+    Warning,
+    /// Data is missing, late or wrong.
+    Failed,
+}
+
+impl Severity {
+    /// As the label of the metric spells it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Warning => "warning",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// What is wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ProblemCode {
+    /// Many interactions seem to have vanished at the API; they are not marked as missing yet.
+    BulkMissing,
+    /// The API returns records that do not lie in the window that was asked for.
+    RecordsOutsideWindow,
+    /// No record of a window could become rows.
+    AllRecordsRejected,
+    /// The API serves nothing older than some instant.
+    HistoryNotServed,
+    /// Time stamps contradict each other.
+    TimeZone,
+    /// The API refuses requests although the minute has room: a limit for the hour.
+    HourlyLimit,
+    /// So many records are rejected that their text is no longer kept.
+    RejectedRecordsNotKept,
+}
+
+/// What a code means to an operator.
+struct Meaning {
+    code: &'static str,
+    severity: Severity,
+    text: &'static str,
+    remedy: &'static str,
+}
+
+impl ProblemCode {
+    /// All codes.
+    pub const ALL: [Self; 7] = [
+        Self::BulkMissing,
+        Self::RecordsOutsideWindow,
+        Self::AllRecordsRejected,
+        Self::HistoryNotServed,
+        Self::TimeZone,
+        Self::HourlyLimit,
+        Self::RejectedRecordsNotKept,
+    ];
+
+    /// The one table of codes.
+    fn meaning(self) -> Meaning {
+        let (code, severity, text, remedy) = match self {
+            Self::BulkMissing => (
+                "bulk_missing",
+                Severity::Failed,
+                "many interactions are no longer returned by the API; they are not marked as missing",
+                "check at the source whether they are really gone; if so, confirm it with `confirm-missing`",
+            ),
+            Self::RecordsOutsideWindow => (
+                "records_outside_window",
+                Severity::Failed,
+                "the API returns records that do not lie in the window that was asked for; such windows are not complete",
+                "check base_url, time_zone_offset and extra_body, and ask the vendor how the date range is applied",
+            ),
+            Self::AllRecordsRejected => (
+                "all_records_rejected",
+                Severity::Failed,
+                "no record of the newest window could become rows",
+                "see smartassist_sync.rejected_records for why; after an upgrade, run `retry-rejected`",
+            ),
+            Self::HistoryNotServed => (
+                "history_not_served",
+                Severity::Warning,
+                "the API does not serve older interactions",
+                "set start_from of the account to the instant from which on it does; one request a day tries older ones",
+            ),
+            Self::TimeZone => (
+                "time_zone",
+                Severity::Failed,
+                "time stamps contradict each other: interactions are stored at wrong instants",
+                "set time_zone_offset to 0, or ask the vendor which zone its stamps are in; then read again with `backfill --refetch`",
+            ),
+            Self::HourlyLimit => (
+                "hourly_limit",
+                Severity::Warning,
+                "the API refuses requests although the minute has room: it limits the hour as well",
+                "set requests_per_hour of the account to the limit of its tier (1800 in some), or less if others use it",
+            ),
+            Self::RejectedRecordsNotKept => (
+                "rejected_records_not_kept",
+                Severity::Failed,
+                "more records are rejected in a day than are kept; further ones are only counted",
+                "see smartassist_sync.rejected_records for why; once it is repaired, read the days again with `backfill --refetch`",
+            ),
+        };
+        Meaning {
+            code,
+            severity,
+            text,
+            remedy,
+        }
+    }
+
+    /// As the database and the metric spell it.
+    pub fn as_str(self) -> &'static str {
+        self.meaning().code
+    }
+
+    /// How bad it is.
+    pub fn severity(self) -> Severity {
+        self.meaning().severity
+    }
+
+    /// What is wrong, for people.
+    pub fn text(self) -> &'static str {
+        self.meaning().text
+    }
+
+    /// What to do about it.
+    pub fn remedy(self) -> &'static str {
+        self.meaning().remedy
+    }
+
+    /// The code of this spelling; `None` where a newer version wrote it.
+    pub fn of(code: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|known| known.as_str() == code)
+    }
+}
+
+/// A problem that stands, as the database has it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, FromRow)]
+pub struct StandingProblem {
+    /// Its code; of a newer version perhaps, which this one does not know.
+    pub code: String,
+    /// The figures of it.
+    pub detail: String,
+    /// When it was first found.
+    pub since: DateTime<Utc>,
+}
+
+impl StandingProblem {
+    /// Its code, where this version knows it.
+    pub fn known(&self) -> Option<ProblemCode> {
+        ProblemCode::of(&self.code)
+    }
+
+    /// How bad it is; what is not known is worth a look.
+    pub fn severity(&self) -> Severity {
+        self.known().map_or(Severity::Warning, ProblemCode::severity)
+    }
+
+    /// What is wrong, with its figures, for people.
+    pub fn text(&self) -> String {
+        let text = self.known().map_or(self.code.as_str(), |known| known.text());
+        if self.detail.is_empty() {
+            text.to_owned()
+        } else {
+            format!("{text} ({})", self.detail)
+        }
+    }
+
+    /// What to do about it.
+    pub fn remedy(&self) -> &'static str {
+        let of_newer = "a newer version of the program found it: see its log";
+        self.known().map_or(of_newer, ProblemCode::remedy)
+    }
+}
+
+/// Says that a problem stands, with its figures in at most 1,000 bytes and without a value of any record.
+/// It is logged where it is new; returns whether it is.
+///
+/// # Errors
+/// The database fails.
+pub async fn raise(
+    executor: impl PgExecutor<'_>,
+    account_id: &str,
+    code: ProblemCode,
+    detail: &str,
+) -> Result<bool, LoadError> {
+    let is_new: Option<bool> = sqlx::query_scalar(include_str!("raise_problem.sql"))
+        .bind(account_id)
+        .bind(code.as_str())
+        .bind(detail)
+        .fetch_optional(executor)
+        .await?;
+    let is_new = is_new.unwrap_or(false);
+    if is_new {
+        let (code, problem, remedy) = (code.as_str(), code, code.remedy());
+        match problem.severity() {
+            Severity::Failed => error!(
+                code,
+                problem = problem.text(),
+                detail,
+                remedy,
+                "a problem was found"
+            ),
+            Severity::Warning => warn!(
+                code,
+                problem = problem.text(),
+                detail,
+                remedy,
+                "a problem was found"
+            ),
+        }
+    }
+    Ok(is_new)
+}
+
+/// The problems of an account that stand now.
+///
+/// # Errors
+/// The database fails.
+pub async fn standing(
+    executor: impl PgExecutor<'_>,
+    account_id: &str,
+) -> Result<Vec<StandingProblem>, LoadError> {
+    Ok(sqlx::query_as(
+        "select code, detail, since from smartassist_sync.problems where account_id = $1 order by code",
+    )
+    .bind(account_id)
+    .fetch_all(executor)
+    .await?)
+}
+
+/// Says that a problem is over; returns whether it stood. Where it did not, nothing is written.
+///
+/// # Errors
+/// The database fails.
+pub async fn clear(
+    executor: impl PgExecutor<'_>,
+    account_id: &str,
+    code: ProblemCode,
+) -> Result<bool, LoadError> {
+    let cleared = sqlx::query("delete from smartassist_sync.problems where account_id = $1 and code = $2")
+        .bind(account_id)
+        .bind(code.as_str())
+        .execute(executor)
+        .await?;
+    let stood = cleared.rows_affected() > 0;
+    if stood {
+        info!(code = code.as_str(), problem = code.text(), "a problem is over");
+    }
+    Ok(stood)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_is_found_by_its_spelling() {
+        for code in ProblemCode::ALL {
+            assert_eq!(ProblemCode::of(code.as_str()), Some(code));
+            assert!(!code.remedy().is_empty() && !code.text().is_empty());
+        }
+        assert_eq!(ProblemCode::of("of_a_newer_version"), None);
+    }
+}
