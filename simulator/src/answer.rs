@@ -5,6 +5,7 @@ use std::time::Duration;
 use axum::http::{HeaderMap, header};
 use serde_json::Value;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     fault::FaultKind,
@@ -37,6 +38,8 @@ pub(crate) struct Answer {
     pub(crate) content_type: String,
     pub(crate) retry_after: Option<String>,
     pub(crate) delay: Duration,
+    /// It is sent no sooner than this is cancelled.
+    pub(crate) hold: Option<CancellationToken>,
     pub(crate) fault: Option<FaultKind>,
     records: usize,
 }
@@ -49,6 +52,7 @@ impl Answer {
             content_type: "application/json; charset=utf-8".to_owned(),
             retry_after: None,
             delay: Duration::ZERO,
+            hold: None,
             fault: None,
             records: 0,
         }
@@ -114,6 +118,7 @@ impl World {
             .replaced(suffered.shape.as_ref())
             .unwrap_or_else(|| self.page(paging, body));
         answer.delay = self.behaviour.latency + suffered.delay;
+        answer.hold.clone_from(&self.hold);
         // A pure delay is worth a line in the log as well.
         let delayed = (!suffered.delay.is_zero()).then_some(FaultKind::Latency(suffered.delay));
         answer.fault = suffered.shape.or(delayed);

@@ -22,6 +22,9 @@ static SPACES: [u8; 65_536] = [b' '; 65_536];
 
 /// Turns an answer into a response. Faults that break HTTP itself are played by the connection, past the HTTP server.
 pub(crate) async fn deliver(answer: Answer, line: &Line) -> Response {
+    if let Some(hold) = &answer.hold {
+        hold.cancelled().await;
+    }
     if !answer.delay.is_zero() {
         tokio::time::sleep(answer.delay).await;
     }

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     clock::Clock,
@@ -28,6 +29,9 @@ pub struct World {
     pub limits: Limits,
     /// The reading of what the vendor leaves open.
     pub behaviour: Behaviour,
+    /// Answers to requests that come from now on are kept back until this token is cancelled: they are on their way
+    /// for as long as a test needs. What they say is as of when their request came.
+    pub hold: Option<CancellationToken>,
     pub(crate) store: Store,
     pub(crate) rate: RateLimiter,
     pub(crate) sign_in: SignIn,
@@ -60,6 +64,7 @@ impl World {
             credentials: options.credentials,
             limits: options.limits,
             behaviour: options.behaviour,
+            hold: None,
             store: Store::default(),
             rate: RateLimiter::default(),
             sign_in: SignIn::default(),

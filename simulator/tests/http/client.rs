@@ -7,6 +7,9 @@ use jsonwebtoken::{EncodingKey, Header};
 use serde_json::{Value, json};
 use smartassist_simulator::{Options, Seed, Simulator};
 
+/// No test waits longer than this for anything, on a machine that does much else.
+const PATIENCE: Duration = Duration::from_secs(120);
+
 /// The first instant of the seeded day.
 pub(crate) fn monday() -> DateTime<Utc> {
     Utc.with_ymd_and_hms(2025, 9, 1, 0, 0, 0).unwrap()
@@ -111,6 +114,17 @@ impl Client {
     }
 }
 
+/// Looks again and again until something is so, and says where it gives up what that was.
+pub(crate) async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    let waiting = async {
+        while !is_so().await {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let waited = tokio::time::timeout(PATIENCE, waiting).await;
+    assert!(waited.is_ok(), "waited {PATIENCE:?} for {what}");
+}
+
 pub(crate) fn id(record: &Value) -> String {
     record["sessionId"].as_str().unwrap().to_owned()
 }
@@ -133,7 +147,7 @@ fn http() -> reqwest::Client {
     reqwest::Client::builder()
         .no_proxy()
         .redirect(reqwest::redirect::Policy::none())
-        .timeout(Duration::from_secs(20))
+        .timeout(PATIENCE)
         .build()
         .unwrap()
 }

@@ -8,6 +8,7 @@ mod client;
 mod drift;
 #[cfg(test)]
 mod faults;
+mod hold;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]

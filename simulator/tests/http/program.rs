@@ -1,14 +1,11 @@
 //! The program: its port file, its control surface, its end.
 
-use std::{
-    path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
-    time::Duration,
-};
+use std::{path::Path, process::Stdio};
 
 use serde_json::{Value, json};
+use tokio::process::{Child, Command};
 
-use crate::client::{Client, range, simulator};
+use crate::client::{Client, range, simulator, until};
 
 fn program(port_file: &Path) -> Child {
     Command::new(env!("CARGO_BIN_EXE_smartassist-simulator"))
@@ -25,38 +22,32 @@ fn program(port_file: &Path) -> Child {
         .arg("--port-file")
         .arg(port_file)
         .stderr(Stdio::null())
+        .kill_on_drop(true)
         .spawn()
         .unwrap()
 }
 
-async fn address(port_file: &Path) -> String {
-    for _ in 0..200 {
-        if let Ok(text) = std::fs::read_to_string(port_file) {
-            return text.trim().to_owned();
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    panic!("no port file");
-}
-
 #[tokio::test]
 async fn it_serves_until_it_is_told_to_end() {
-    let port_file: PathBuf = std::env::temp_dir().join(format!("simulator-port-{}", std::process::id()));
+    let directory = tempfile::tempdir().unwrap();
+    let port_file = directory.path().join("port");
     let mut child = program(&port_file);
-    let base = format!("http://{}", address(&port_file).await);
-    std::fs::remove_file(&port_file).unwrap();
+    until("the port file", async || port_file.exists()).await;
+    let address = std::fs::read_to_string(&port_file).unwrap();
+    let base = format!("http://{}", address.trim());
     let client = Client::new(&simulator(0).await);
     let text = |path: &str| client.http.get(format!("{base}{path}")).send();
     assert_eq!(text("/healthz").await.unwrap().text().await.unwrap(), "ok");
-    tokio::time::sleep(Duration::from_millis(1_200)).await;
-    let stats: Value = text("/_simulator/stats").await.unwrap().json().await.unwrap();
-    assert!(stats["interactions"].as_u64().unwrap() > 500, "{stats}");
+    until("sessions that arrive", async || {
+        let stats: Value = text("/_simulator/stats").await.unwrap().json().await.unwrap();
+        stats["interactions"].as_u64().unwrap() > 500
+    })
+    .await;
     let killed = Command::new("kill")
-        .args(["-TERM", &child.id().to_string()])
-        .status()
-        .unwrap();
-    assert!(killed.success());
-    assert_eq!(child.wait().unwrap().code(), Some(0));
+        .args(["-TERM", &child.id().unwrap().to_string()])
+        .status();
+    assert!(killed.await.unwrap().success());
+    assert_eq!(child.wait().await.unwrap().code(), Some(0));
 }
 
 #[tokio::test]
