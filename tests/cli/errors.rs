@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::support::{Program, Setup, TestDatabase};
+use crate::support::{Program, Setup, TestDatabase, port};
 
 async fn environment(setup: &Setup, database: &TestDatabase) -> HashMap<String, String> {
     let mut environment = setup.environment();
@@ -59,10 +59,7 @@ async fn an_unknown_host_is_exit_code_1_and_names_what_to_check() {
 async fn a_database_out_of_reach_is_exit_code_4() {
     let setup = Setup::start().await;
     let mut environment = setup.environment();
-    let closed = std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
+    let closed = port::closed();
     environment.insert(
         "DATABASE_URL".to_owned(),
         format!("postgres://etl:hunter2@{closed}/warehouse"),

@@ -44,8 +44,7 @@ async fn side_by_side(environment: &HashMap<String, String>, extra: &[&str]) -> 
     let (from, to) = (days_ago(30), days_ago(23));
     let arguments = [&["backfill", "--from", &from, "--to", &to], extra].concat();
     let mut backfill = Program::start(&arguments, environment);
-    // Lines keep coming, so this waits for as long as it takes.
-    while backfill.event("run finished").await["outcome"] != "succeeded" {}
+    backfill.finished_as("backfill", "succeeded").await;
     let backfill = backfill.ended().await;
     assert_eq!(backfill.code(), 0, "{}", backfill.log.join("\n"));
     daemon.signal(Signal::SIGTERM);

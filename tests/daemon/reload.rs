@@ -8,8 +8,8 @@ use tempfile::NamedTempFile;
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::support::daemon::{environment, get};
-use crate::support::{Program, Setup, TestDatabase, database};
+use crate::support::daemon::{environment, until_answer};
+use crate::support::{Program, Setup, TestDatabase, database, port};
 
 /// A daemon whose level, budget and a secret come from a file.
 struct Daemon {
@@ -17,7 +17,7 @@ struct Daemon {
     setup: Setup,
     program: Program,
     port: u16,
-    _database: TestDatabase,
+    database: TestDatabase,
 }
 
 const SECRET: &str = "hunter2-0123456789abcdef0123456789abcdef";
@@ -54,7 +54,7 @@ impl Daemon {
             setup,
             program,
             port,
-            _database: database,
+            database,
         }
     }
 
@@ -69,11 +69,26 @@ impl Daemon {
     }
 
     async fn wait_until_ready(&self) {
-        while TcpStream::connect(("127.0.0.1", self.port)).await.is_err()
-            || get(self.port, "/readyz").await.0 != 200
-        {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+        until_answer(self.port, "/readyz", 200, "").await;
+    }
+
+    /// Nothing is logged while it polls twice. Lines of before may still be on their way until it polls once.
+    async fn says_nothing(&mut self) {
+        self.polls_again().await;
+        self.program.all_lines();
+        self.polls_again().await;
+        self.polls_again().await;
+        assert_eq!(self.program.fresh_lines(), Vec::<String>::new());
+    }
+
+    /// Waits for the end of a poll that has not begun yet.
+    async fn polls_again(&self) {
+        let newest = "select coalesce(max(id), 0) from smartassist_sync.runs";
+        let newest = self.database.number(newest).await;
+        let later = format!(
+            "select count(*) from smartassist_sync.runs where id > {newest} and status = 'succeeded'"
+        );
+        self.database.until("a poll", &later, |polls| polls > 0).await;
     }
 }
 
@@ -98,9 +113,7 @@ async fn sighup_changes_the_log_level_without_a_restart() {
 
     daemon.reload(&file("warn", 0));
     daemon.program.event("configuration read again").await;
-    daemon.program.all_lines();
-    tokio::time::sleep(Duration::from_millis(2_500)).await;
-    assert_eq!(daemon.program.fresh_lines(), Vec::<String>::new());
+    daemon.says_nothing().await;
 }
 
 #[tokio::test]
@@ -123,7 +136,7 @@ async fn sighup_changes_the_request_budget_of_those_who_wait_for_it() {
     daemon.program.event("waiting for the request budget").await;
     let requests = daemon.requests();
     tokio::time::sleep(Duration::from_millis(2_500)).await;
-    assert_eq!(daemon.requests(), requests);
+    assert_eq!(daemon.requests(), requests, "none leaves in this time");
 }
 
 #[tokio::test]
@@ -194,8 +207,7 @@ async fn sigusr1_turns_debug_lines_on_and_off() {
     daemon.program.event("the bell rang").await;
     daemon.program.signal(Signal::SIGUSR1);
     assert_eq!(daemon.program.event(changed).await["log_level"], "error");
-    tokio::time::sleep(Duration::from_millis(2_500)).await;
-    assert_eq!(daemon.program.fresh_lines(), Vec::<String>::new());
+    daemon.says_nothing().await;
 }
 
 #[tokio::test]
@@ -216,9 +228,7 @@ async fn without_a_file_nothing_changes_and_the_daemon_goes_on() {
 
 #[tokio::test]
 async fn a_budget_that_changes_while_the_database_is_away_holds_when_it_is_there() {
-    let closed = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = closed.local_addr().unwrap().port();
-    drop(closed);
+    let port = port::reserved();
     let mut daemon = Daemon::start_at(Some(port), &file("info", 0)).await;
     daemon.program.event("waiting for the database").await;
     daemon.reload(&file("info", 2));

@@ -7,7 +7,7 @@ use smartassist_simulator::{Fault, FaultKind, Simulator};
 use tokio::net::TcpListener;
 
 use super::{arrived, failure, page, shown, texts};
-use crate::support::Setup;
+use crate::support::{Setup, port};
 
 /// A transport error that shows neither where we connect to nor as whom.
 fn assert_is_transport(error: &ApiError, what: &str) {
@@ -118,10 +118,7 @@ async fn an_answer_that_comes_late_but_in_time_is_a_page() {
 #[tokio::test]
 async fn a_refused_connection_is_named_and_tells_neither_url_nor_account() {
     let mut setup = Setup::start().await;
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let closed = listener.local_addr().unwrap();
-    drop(listener);
-    setup.set("base_url", &format!("http://{closed}"));
+    setup.set("base_url", &format!("http://{}", port::closed()));
     setup.set("max_retries", "2");
     let (error, requests) = failure(&setup.client()).await;
     assert_is_transport(&error, "cannot connect to the API");

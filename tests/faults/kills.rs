@@ -75,7 +75,7 @@ async fn a_panic_in_a_run_ends_that_run_and_the_next_one_happens() {
             "{panicked}"
         );
         daemon.event(said).await;
-        while daemon.finished("poll").await["outcome"] != "succeeded" {}
+        daemon.finished_as("poll", "succeeded").await;
         daemon.signal(Signal::SIGTERM);
         assert_eq!(daemon.ended().await.code(), 0, "{point}");
         database
@@ -106,7 +106,7 @@ async fn freezes(point: &str) {
     let mut frozen = Program::start(&["run"], &frozen);
     frozen.event("run started").await;
     let mut standby = Program::start(&["run"], &standby);
-    while standby.finished("poll").await["outcome"] != "succeeded" {}
+    standby.finished_as("poll", "succeeded").await;
     let token = "select token from smartassist_sync.leases";
     let taken_over = database.number(token).await;
     assert!(taken_over > 1, "nobody took over");

@@ -3,7 +3,6 @@
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::time::Duration;
 
 use serde_json::Value;
 use smartassist_etl::config::Config;
@@ -76,17 +75,6 @@ async fn loading_account() -> Setup {
     setup
 }
 
-/// Waits for an event, and not for ever: a daemon that polls on and on always has another line.
-async fn event(daemon: &mut Program, message: &str) -> Value {
-    tokio::time::timeout(Duration::from_secs(60), daemon.event(message))
-        .await
-        .unwrap_or_else(|_| panic!("no event {message:?}"))
-}
-
-async fn polls_again(daemon: &mut Program) {
-    while daemon.finished("poll").await["outcome"] != "succeeded" {}
-}
-
 #[tokio::test]
 async fn a_password_that_is_replaced_in_its_file_is_picked_up_without_a_restart() {
     let database = TestDatabase::migrated().await;
@@ -95,26 +83,21 @@ async fn a_password_that_is_replaced_in_its_file_is_picked_up_without_a_restart(
     let password = file(FIRST);
     let environment = user.environment(&setup, password.path()).await;
     let mut daemon = Program::start(&["run"], &environment);
-    polls_again(&mut daemon).await;
+    daemon.finished_as("poll", "succeeded").await;
 
     user.change(SECOND).await;
-    let failed = loop {
-        let failed = daemon.event("run failed").await;
-        // The first may only have found its session gone.
-        if failed["error"]
-            .as_str()
-            .unwrap()
-            .contains("authentication failed")
-        {
-            break failed;
-        }
+    // The first that fails may only have found its session gone.
+    let refused = |event: &Value| {
+        let error = event["error"].as_str().unwrap_or_default();
+        event["message"] == "run failed" && error.contains("authentication failed")
     };
+    let failed = daemon.event_that("a run that is refused", refused).await;
     let remedy = failed["remedy"].as_str().unwrap();
     assert!(remedy.contains("database.password_file"), "{remedy}");
 
     std::fs::write(password.path(), format!("{SECOND}\n")).unwrap();
-    event(&mut daemon, REPLACED).await;
-    polls_again(&mut daemon).await;
+    daemon.event(REPLACED).await;
+    daemon.finished_as("poll", "succeeded").await;
     let log = daemon.all_lines().join("\n");
     assert!(!log.contains(FIRST) && !log.contains(SECOND), "{log}");
     assert_eq!(log.matches("\"starting\"").count(), 1);
@@ -153,7 +136,7 @@ async fn a_password_that_is_right_again_is_waited_for_at_the_start() {
         "{waiting}"
     );
     std::fs::write(password.path(), FIRST).unwrap();
-    polls_again(&mut daemon).await;
+    daemon.finished_as("poll", "succeeded").await;
 }
 
 /// The database as the program has it, of a URL in a file.

@@ -4,7 +4,6 @@
 use std::collections::HashMap;
 use std::path::Path;
 use std::process::Stdio;
-use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use sqlx::postgres::PgConnectOptions;
@@ -13,7 +12,7 @@ use tokio::process::{Child, Command};
 
 use super::watch;
 use crate::support::daemon::environment;
-use crate::support::{Program, Setup, TestDatabase, database, days_ago};
+use crate::support::{Program, Setup, TestDatabase, database, days_ago, port, wait};
 
 /// A pgbouncer before the tests' PostgreSQL. It is killed when a test drops it.
 struct Pooler {
@@ -39,11 +38,7 @@ impl Pooler {
         let url = database::url(&server);
         let credentials = url.split_once("://").unwrap().1.split_once('@').unwrap().0;
         let (user, password) = credentials.split_once(':').unwrap();
-        let port = std::net::TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
+        let port = port::reserved();
         let directory = tempfile::tempdir().unwrap();
         let entered_by_all = std::os::unix::fs::PermissionsExt::from_mode(0o755);
         std::fs::set_permissions(directory.path(), entered_by_all).unwrap();
@@ -62,7 +57,7 @@ impl Pooler {
         if nix::unistd::geteuid().is_root() {
             command.args(["-u", "nobody"]);
         }
-        let process = command
+        let mut process = command
             .arg(&settings)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -70,9 +65,11 @@ impl Pooler {
             .kill_on_drop(true)
             .spawn()
             .expect("pgbouncer is not installed: scripts/setup.sh does it");
-        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        wait::until("pgbouncer", async || {
+            let connected = std::net::TcpStream::connect(("127.0.0.1", port));
+            connected.map_err(|error| (error, process.try_wait()))
+        })
+        .await;
         Self {
             _process: process,
             _directory: directory,
@@ -159,9 +156,12 @@ async fn daemons_behind_a_pooler_share_its_sessions_and_leave_no_statements_behi
         .iter()
         .map(|environment| Program::start(&["run"], environment))
         .collect();
-    while daemons[0].finished("poll").await["outcome"] == "failed" {}
-    // Many polls by all three, over the same three sessions.
-    tokio::time::sleep(Duration::from_secs(8)).await;
+    // Many polls by all three, over the same three sessions. Most find that another has the account.
+    for daemon in &mut daemons {
+        for _ in 0..8 {
+            daemon.finished("poll").await;
+        }
+    }
     let options: PgConnectOptions = environments[0]["DATABASE_URL"].parse().unwrap();
     let mut connection = PgConnection::connect_with(&options.extra_float_digits(None))
         .await

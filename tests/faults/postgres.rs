@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::proxy::{Harm, Proxy};
 use super::watch;
+use crate::support::wait::PATIENCE;
 use crate::support::{Setup, TestDatabase, database, instant};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -146,7 +147,7 @@ async fn a_database_that_falls_silent_is_given_up_and_asked_anew() {
     };
     let (worker, proxy) = behind_proxy(&database, &setup, &quick).await;
     proxy.harm(Harm::FallSilent, 8);
-    let silent = tokio::time::timeout(SECOND * 40, run(&worker)).await.unwrap();
+    let silent = tokio::time::timeout(PATIENCE, run(&worker)).await.unwrap();
     assert_eq!(
         (silent.outcome, silent.failure),
         (Outcome::Failed, Some(Failure::DatabaseUnreachable))
@@ -166,14 +167,9 @@ async fn work_that_is_dropped_at_any_moment_leaves_no_transaction_open() {
     }
     let open = "select count(*) from pg_stat_activity where datname = current_database() \
                 and state like 'idle in transaction%'";
-    let watching = async {
-        while database.number(open).await > 0 {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    };
-    tokio::time::timeout(SECOND * 5, watching)
-        .await
-        .expect("transactions stay open");
+    database
+        .until("the end of all transactions", open, |open| open == 0)
+        .await;
     assert_eq!(setup.sync(&database).await.outcome, Outcome::Succeeded);
     all_is_well(&database, &setup).await;
 }
@@ -198,13 +194,8 @@ async fn a_begin_that_is_dropped_half_way_leaves_no_transaction_to_the_next() {
             tokio::task::yield_now().await;
         }
         drop(beginning);
-        let closing = async {
-            while database.number(open).await > 0 {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        };
-        let closed = tokio::time::timeout(SECOND, closing).await;
-        assert!(closed.is_ok(), "dropped when it had been polled {polls} times");
+        let what = format!("the end of a transaction that was polled {polls} times");
+        database.until(&what, open, |open| open == 0).await;
     }
 }
 
@@ -260,18 +251,15 @@ async fn a_deadlock_is_tried_again_at_once() {
     let hold = "set deadlock_timeout = '20s'; begin; select from smartassist.sessions for update";
     sqlx::raw_sql(hold).execute(&mut other).await.unwrap();
     let (report, ()) = tokio::join!(setup.sync(&database), async {
-        let waiting = "select count(*) from pg_stat_activity where datname = current_database() \
-                       and wait_event_type = 'Lock'";
-        while database.number(waiting).await == 0 {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        database.until_a_lock_is_waited_for().await;
         let want = "select from smartassist_sync.accounts for update; commit";
         sqlx::raw_sql(want).execute(&mut other).await.unwrap();
     });
     assert_eq!(report.outcome, Outcome::Succeeded);
     let deadlocks = "select deadlocks from pg_stat_database where datname = current_database()";
-    tokio::time::sleep(SECOND).await;
-    assert!(database.number(deadlocks).await > 0, "there was none");
+    database
+        .until("a deadlock", deadlocks, |deadlocks| deadlocks > 0)
+        .await;
     assert!(report.counters.updated > 0);
     watch::check(&database).await;
 }

@@ -10,19 +10,16 @@ use smartassist_etl::database::PrivateServer;
 
 use super::dice::Dice;
 use super::watch;
-use crate::support::daemon::{environment, get};
+use crate::support::daemon::{environment, get, until_answer};
+use crate::support::wait::PATIENCE;
 use crate::support::{Program, Setup, TestDatabase, database};
 
 /// Waits until there are so many sessions.
 async fn loaded(database: &TestDatabase, sessions: i64) {
-    let loading = async {
-        while database.number("select count(*) from smartassist.sessions").await < sessions {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(90), loading)
-        .await
-        .expect("it does not load");
+    let stored = "select count(*) from smartassist.sessions";
+    database
+        .until("sessions", stored, |stored| stored >= sessions)
+        .await;
 }
 
 #[tokio::test]
@@ -32,6 +29,11 @@ async fn a_log_pipe_that_nobody_empties_holds_up_nothing() {
     setup.simulator.world().arrive(5, TimeDelta::hours(3));
     let (mut environment, port) = environment(&setup, &database).await;
     environment.insert("SMARTASSIST_ETL__LOG__LEVEL".to_owned(), "trace".to_owned());
+    // Longer than anybody here waits: it has to end by itself.
+    environment.insert(
+        "SMARTASSIST_ETL__SYNC__SHUTDOWN_SECONDS".to_owned(),
+        "3600".to_owned(),
+    );
     // Not a byte more goes into it: a pipe holds 64 KiB.
     let (unread, mut full) = std::io::pipe().unwrap();
     std::io::Write::write_all(&mut full, &[b' '; 65_536]).unwrap();
@@ -56,7 +58,7 @@ async fn a_log_pipe_that_nobody_empties_holds_up_nothing() {
     );
     let pid = i32::try_from(daemon.id().unwrap()).unwrap();
     kill(Pid::from_raw(pid), Signal::SIGTERM).unwrap();
-    let ended = tokio::time::timeout(Duration::from_secs(10), daemon.wait()).await;
+    let ended = tokio::time::timeout(PATIENCE, daemon.wait()).await;
     assert_eq!(ended.expect("it does not end").unwrap().code(), Some(0));
     drop(unread);
 }
@@ -195,8 +197,8 @@ async fn a_database_that_crashes_and_recovers_is_gone_on_with() {
     assert_eq!(get(port, "/readyz").await.0, 503);
     assert_eq!(get(port, "/healthz").await.0, 200);
     let server = PrivateServer::start(directory.path(), None, &[]).await.unwrap();
-    while daemon.finished("poll").await["outcome"] != "succeeded" {}
-    assert_eq!(get(port, "/readyz").await.0, 200);
+    daemon.finished_as("poll", "succeeded").await;
+    until_answer(port, "/readyz", 200, "").await;
     daemon.signal(Signal::SIGTERM);
     assert_eq!(daemon.ended().await.code(), 0);
     let recovered = TestDatabase::of(&server, "smartassist");

@@ -13,9 +13,6 @@ use crate::support::{Program, Setup, TestDatabase};
 /// For how long replicas are maltreated.
 const STORM: Duration = Duration::from_secs(60);
 
-/// Everything is loaded so long after the last harm was done, on a slow machine.
-const CALM: Duration = Duration::from_secs(90);
-
 async fn account(id: &str, seed: u64) -> Setup {
     let mut setup = Setup::of(id).await;
     setup.go_live();
@@ -23,15 +20,6 @@ async fn account(id: &str, seed: u64) -> Setup {
     setup.set("max_in_flight", "1");
     setup.simulator.world().behaviour.latency = Duration::from_millis(300);
     setup
-}
-
-/// Whether nothing of the account is left to read.
-async fn is_complete(database: &TestDatabase, account_id: &str) -> bool {
-    let behind = format!(
-        "select count(*) from smartassist_sync.accounts where account_id = '{account_id}' \
-         and watermark > now() - interval '10 seconds'"
-    );
-    database.number(&behind).await == 1
 }
 
 /// Freezes, wakes, kills and starts replicas at random for a while. All of them run in the end.
@@ -84,16 +72,11 @@ async fn three_replicas_that_are_frozen_and_killed_keep_one_history_of_each_acco
     for setup in &accounts {
         setup.simulator.world().behaviour.latency = Duration::ZERO;
     }
-    let calm = async {
-        for id in ["acct-one", "acct-two"] {
-            while !is_complete(&database, id).await {
-                tokio::time::sleep(Duration::from_millis(200)).await;
-            }
-        }
-    };
-    tokio::time::timeout(CALM, calm)
-        .await
-        .expect("the replicas do not catch up");
+    let complete =
+        "select count(*) from smartassist_sync.accounts where watermark > now() - interval '10 seconds'";
+    database
+        .until("both accounts to be complete", complete, |complete| complete == 2)
+        .await;
     for replica in replicas {
         replica.signal(Signal::SIGTERM);
         let ended = replica.ended().await;

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::postgres::{session, start};
 use super::watch;
+use crate::support::wait::PATIENCE;
 use crate::support::{TestDatabase, database};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -141,7 +142,7 @@ async fn wherever_the_database_falls_silent_the_run_ends_and_the_next_one_goes_o
         let worker = setup.worker(&relay.pool(&database, &session));
         relay.messages_left.store(messages, Ordering::SeqCst);
         let (job, stop) = (Job::Sync, CancellationToken::new());
-        let first = tokio::time::timeout(SECOND * 90, worker.run(&job, &stop)).await;
+        let first = tokio::time::timeout(PATIENCE, worker.run(&job, &stop)).await;
         assert!(first.is_ok(), "after {messages} messages");
         let next = worker.run(&job, &stop).await;
         assert_eq!(next.outcome, Outcome::Succeeded, "after {messages} messages");
@@ -158,7 +159,7 @@ async fn wherever_the_database_falls_silent_migrating_ends_and_can_be_run_again(
         let relay = Relay::start().await;
         let pool = relay.pool(&database, &quick());
         relay.messages_left.store(messages, Ordering::SeqCst);
-        let first = tokio::time::timeout(SECOND * 90, migrate(&pool)).await;
+        let first = tokio::time::timeout(PATIENCE, migrate(&pool)).await;
         assert!(first.is_ok(), "after {messages} messages");
         migrate(&pool).await.unwrap();
     });

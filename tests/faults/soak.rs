@@ -108,9 +108,8 @@ async fn nothing_grows_while_it_polls_every_second() {
     environment.insert("SMARTASSIST_ETL__SYNC__REFRESH".to_owned(), tiers.to_owned());
     environment.insert("SMARTASSIST_ETL__LOG__LEVEL".to_owned(), "warn".to_owned());
     let daemon = Program::start(&["run"], &environment);
-    while database.counts().await[0] < 2_000 {
-        tokio::time::sleep(Duration::from_millis(200)).await;
-    }
+    let stored = "select count(*) from smartassist.sessions";
+    database.until("sessions", stored, |stored| stored >= 2_000).await;
     let samples = keep_busy(&daemon, &setup, &database, seconds).await;
     let stretch = 60.min(seconds / 4);
     let (first, last) = (&samples[..stretch], &samples[seconds - stretch..]);

@@ -5,24 +5,13 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use smartassist_simulator::{Fault, FaultKind};
 
-use crate::support::daemon::{environment, get};
+use crate::support::daemon::{environment, get, until_answer};
 use crate::support::{Program, Setup, TestDatabase};
 
 const STALL: &str = "SMARTASSIST_ETL__SYNC__STALL_SECONDS";
 
 async fn becomes(port: u16, status: u16, said: &str) {
-    let becoming = async {
-        loop {
-            let (answer, body) = get(port, "/readyz").await;
-            if answer == status && body.contains(said) {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(60), becoming)
-        .await
-        .unwrap_or_else(|_| panic!("/readyz never is {status} with {said}"));
+    until_answer(port, "/readyz", status, said).await;
 }
 
 /// The metric's value.
@@ -70,7 +59,7 @@ async fn a_run_that_hangs_is_ended_and_the_next_one_begins_anew() {
     daemon.event("run crashed").await;
     becomes(port, 503, "nothing comes of it").await;
     setup.simulator.world().behaviour.latency = Duration::ZERO;
-    while daemon.finished("poll").await["outcome"] != "succeeded" {}
+    daemon.finished_as("poll", "succeeded").await;
     assert_eq!(database.counts().await[0], 5);
     becomes(port, 200, "ready").await;
 }

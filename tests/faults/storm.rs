@@ -8,14 +8,11 @@ use sqlx::Connection;
 
 use super::dice::Dice;
 use super::watch;
-use crate::support::daemon::{environment, get};
+use crate::support::daemon::{environment, until_answer};
 use crate::support::{Program, Setup, TestDatabase};
 
 /// For how long there are faults; `STORM_SECONDS` in the environment changes it.
 const STORM: u64 = 30;
-
-/// After that, everything is loaded within so long on a slow machine.
-const CALM: Duration = Duration::from_secs(60);
 
 struct Storm {
     dice: Dice,
@@ -164,19 +161,13 @@ async fn after_a_storm_of_faults_the_tables_are_as_if_nothing_had_been() {
     storm.setup.simulator.world().behaviour.latency = Duration::ZERO;
     let caught_up =
         "select count(*) from smartassist_sync.accounts where watermark > now() - interval '10 seconds'";
-    let calm = async {
-        while storm.database.number(caught_up).await == 0 {
-            tokio::time::sleep(Duration::from_millis(200)).await;
-        }
-    };
-    let calmed = tokio::time::timeout(CALM, calm).await;
-    assert!(
-        calmed.is_ok(),
-        "it does not catch up\n{}",
-        storm.daemon.all_lines().join("\n")
-    );
-    let (status, body) = get(storm.port, "/readyz").await;
-    assert_eq!(status, 200, "{body}");
+    storm
+        .database
+        .until("an account that has caught up", caught_up, |caught_up| {
+            caught_up > 0
+        })
+        .await;
+    until_answer(storm.port, "/readyz", 200, "").await;
     storm.daemon.signal(Signal::SIGTERM);
     assert_eq!(storm.daemon.ended().await.code(), 0);
     watch::tokens_never_go_back(&storm.database).await;

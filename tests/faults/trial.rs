@@ -1,18 +1,14 @@
 //! A daemon that suffers a fault, is healed, and must come out as if nothing had been.
 
-use std::time::Duration;
-
 use nix::sys::signal::Signal;
 use smartassist_simulator::{Fault, FaultKind, When};
 
 use super::watch;
 use crate::support::daemon::{environment, get};
-use crate::support::{Program, Setup, TestDatabase};
+use crate::support::{Program, Setup, TestDatabase, wait};
 
 /// Interactions of two whole days: several windows of several pages.
 const INTERACTIONS: usize = 2_500;
-
-const PATIENCE: Duration = Duration::from_secs(40);
 
 pub(super) struct Trial {
     pub(super) setup: Setup,
@@ -72,22 +68,13 @@ impl Trial {
 
     /// Waits until a metric that begins so is above zero.
     pub(super) async fn counts(&mut self, metric: &str) -> &mut Self {
-        let counting = async {
-            loop {
-                let (_, metrics) = get(self.port, "/metrics").await;
-                let value = metrics.lines().find_map(|line| line.strip_prefix(metric));
-                if value.is_some_and(|value| value.trim().parse::<f64>().unwrap() > 0.0) {
-                    return;
-                }
-                tokio::time::sleep(Duration::from_millis(100)).await;
-            }
-        };
-        let counted = tokio::time::timeout(PATIENCE, counting).await;
-        assert!(
-            counted.is_ok(),
-            "{metric} stays 0\n{}",
-            self.daemon.log.join("\n")
-        );
+        wait::until(&format!("{metric} above zero"), async || {
+            let (_, metrics) = get(self.port, "/metrics").await;
+            let value = metrics.lines().find_map(|line| line.strip_prefix(metric));
+            let value = value.map(|value| value.trim().parse::<f64>().unwrap());
+            if value > Some(0.0) { Ok(()) } else { Err(value) }
+        })
+        .await;
         self
     }
 
@@ -105,21 +92,15 @@ impl Trial {
     }
 
     /// The fault ends; the daemon catches up by itself, and everything is as it should be.
-    pub(super) async fn heals(mut self) {
+    pub(super) async fn heals(self) {
         self.setup.simulator.world().clear_faults();
         let caught_up =
             "select count(*) from smartassist_sync.accounts where watermark > now() - interval '10 seconds'";
-        let catching_up = async {
-            while self.database.number(caught_up).await == 0 {
-                tokio::time::sleep(Duration::from_millis(100)).await;
-            }
-        };
-        let caught = tokio::time::timeout(PATIENCE, catching_up).await;
-        assert!(
-            caught.is_ok(),
-            "it does not catch up\n{}",
-            self.daemon.all_lines().join("\n")
-        );
+        self.database
+            .until("an account that has caught up", caught_up, |caught_up| {
+                caught_up > 0
+            })
+            .await;
         self.daemon.signal(Signal::SIGTERM);
         let ended = self.daemon.ended().await;
         assert_eq!(ended.code(), 0);

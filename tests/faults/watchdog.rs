@@ -1,14 +1,12 @@
 //! Who watches over runs ends what hangs, and nothing else.
 
-use std::time::Duration;
-
 use chrono::{NaiveDateTime, TimeDelta};
 use smartassist_simulator::{Fault, FaultKind};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::kills::FAILPOINT;
-use crate::support::daemon::{environment, get};
+use crate::support::daemon::{environment, get, until_answer};
 use crate::support::{Program, Setup, TestDatabase, real_now};
 
 const STALL: &str = "SMARTASSIST_ETL__SYNC__STALL_SECONDS";
@@ -23,7 +21,7 @@ async fn loads(setup: &Setup, database: &TestDatabase) {
     assert_eq!(first["outcome"], "succeeded", "{}", daemon.log.join("\n"));
     assert!(!daemon.log.iter().any(|line| line.contains(CRASHED)));
     assert_eq!(database.counts().await[0], 5);
-    assert_eq!(get(port, "/readyz").await.0, 200);
+    until_answer(port, "/readyz", 200, "").await;
 }
 
 #[tokio::test]
@@ -111,7 +109,7 @@ async fn a_refresh_that_hangs_is_ended_while_polls_go_well() {
     let (_, metrics) = get(port, "/metrics").await;
     let failed = r#"smartassist_etl_runs_total{account="main",kind="refresh",outcome="failed"} "#;
     assert!(metrics.contains(failed), "{metrics}");
-    assert_eq!(get(port, "/readyz").await.0, 200);
+    until_answer(port, "/readyz", 200, "").await;
 }
 
 #[tokio::test]
@@ -123,14 +121,8 @@ async fn a_run_that_panics_counts_as_one_that_failed() {
     environment.insert(FAILPOINT.to_owned(), "run.leased=panic".to_owned());
     let mut daemon = Program::start(&["run"], &environment);
     assert_eq!(daemon.event(CRASHED).await["error"], "it panicked");
-    // The line comes before the rest.
-    tokio::time::sleep(Duration::from_millis(200)).await;
-    let (status, body) = get(port, "/readyz").await;
-    assert_eq!(status, 200);
-    assert!(
-        body.contains("its last poll failed") && body.contains("report it"),
-        "{body}"
-    );
+    let body = until_answer(port, "/readyz", 200, "its last poll failed").await;
+    assert!(body.contains("report it"), "{body}");
     let (_, metrics) = get(port, "/metrics").await;
     let failed = r#"smartassist_etl_runs_total{account="main",kind="poll",outcome="failed"} 1"#;
     assert!(metrics.contains(failed), "{metrics}");

@@ -4,8 +4,8 @@ use chrono::NaiveDate;
 use serde_json::Value;
 
 use super::Daemon;
-use crate::support::TestDatabase;
 use crate::support::browser::Browser;
+use crate::support::{TestDatabase, wait};
 
 /// Tab and the left arrow, as WebDriver names them.
 const TAB: char = '\u{E004}';
@@ -191,14 +191,11 @@ async fn the_page_renews_itself_and_works_without_scripts() {
     let as_of = "return document.querySelector('.as-of time').textContent";
     let before = browser.script(as_of).await;
     browser.script("window.wasHere = true").await;
-    let renewed = async {
-        while browser.script(as_of).await == before {
-            tokio::time::sleep(std::time::Duration::from_millis(300)).await;
-        }
-    };
-    tokio::time::timeout(std::time::Duration::from_secs(90), renewed)
-        .await
-        .unwrap();
+    wait::until("the page to renew itself", async || {
+        let shown = browser.script(as_of).await;
+        if shown == before { Err(shown) } else { Ok(()) }
+    })
+    .await;
     assert_eq!(
         browser.script("return window.wasHere").await,
         true,

@@ -9,7 +9,7 @@ use tokio::process::Command;
 
 use super::Daemon;
 use crate::support::daemon::{environment, get};
-use crate::support::{Program, Setup, TestDatabase};
+use crate::support::{Program, Setup, TestDatabase, wait};
 
 const NAMES: &str = include_str!("../../src/observe/metrics.rs");
 const OPERATIONS: &str = include_str!("../../docs/operations.md");
@@ -116,15 +116,24 @@ async fn a_daemon_without_its_database_goes_on_telling_how_late_it_is_and_how_ol
     let before = seen(lag).await;
     assert!(seen(age).await < 1.0);
     // Seen while it works.
-    while seen(held).await < 1.0 {
+    wait::until("a daemon that is seen at work", async || {
         database.execute(work).await;
-    }
+        let held = seen(held).await;
+        if held < 1.0 { Err(held) } else { Ok(()) }
+    })
+    .await;
     database
         .execute("alter table smartassist_sync.accounts rename to away")
         .await;
-    tokio::time::sleep(Duration::from_millis(1_200)).await;
-    assert!(seen(lag).await > before);
-    assert!(seen(age).await > 1.0);
+    wait::until("books of a second ago and a longer lag", async || {
+        let now = (seen(lag).await, seen(age).await);
+        if now.0 > before && now.1 > 1.0 {
+            Ok(())
+        } else {
+            Err(now)
+        }
+    })
+    .await;
     assert!(seen(held).await < 1.0);
 }
 

@@ -2,15 +2,14 @@
 
 use std::path::Path;
 use std::process::Stdio;
-use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use serde_json::Value;
 use tokio::process::{Child, Command};
 
 use super::Daemon;
-use crate::support::daemon::{environment, free_port, get};
-use crate::support::{Program, Setup, TestDatabase};
+use crate::support::daemon::{environment, get};
+use crate::support::{Program, Setup, TestDatabase, port, wait};
 
 const RULES: &str = include_str!("../../deploy/prometheus/rules.yml");
 
@@ -37,7 +36,7 @@ struct Prometheus {
 impl Prometheus {
     fn start(daemon: u16) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let port = free_port();
+        let port = port::reserved();
         write(directory.path(), "rules.yml", &hurried(RULES));
         let config = format!(
             "global: {{scrape_interval: 1s, evaluation_interval: 1s}}\nrule_files: [rules.yml]\nscrape_configs:\n  \
@@ -82,15 +81,12 @@ impl Prometheus {
 
     /// Waits until all of these fire, and says what fires then.
     async fn fires(&self, wanted: &[&str]) -> Vec<String> {
-        let mut firing = Vec::new();
-        for _ in 0..240 {
-            firing = self.firing().await;
-            if wanted.iter().all(|alert| firing.contains(&(*alert).to_owned())) {
-                return firing;
-            }
-            tokio::time::sleep(Duration::from_millis(500)).await;
-        }
-        panic!("not all of {wanted:?} fire: {firing:?}");
+        wait::until(&format!("{wanted:?} to fire"), async || {
+            let firing = self.firing().await;
+            let all = wanted.iter().all(|alert| firing.iter().any(|it| it == alert));
+            if all { Ok(firing) } else { Err(firing) }
+        })
+        .await
     }
 }
 
@@ -117,7 +113,7 @@ async fn a_daemon_that_waits_for_its_database_raises_an_alarm() {
     let database = TestDatabase::migrated().await;
     let setup = Setup::live().await;
     let (mut environment, port) = environment(&setup, &database).await;
-    let nobody = format!("postgres://etl@127.0.0.1:{}/etl", free_port());
+    let nobody = format!("postgres://etl@{}/etl", port::closed());
     environment.insert("DATABASE_URL".to_owned(), nobody);
     environment.insert(
         "SMARTASSIST_ETL__DATABASE__CONNECT_TIMEOUT_SECONDS".to_owned(),

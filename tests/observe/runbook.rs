@@ -2,13 +2,12 @@
 //! with the remedy, and doing that mends it.
 
 use std::collections::HashMap;
-use std::time::Duration;
 
 use chrono::TimeDelta;
 use smartassist_simulator::{Channel, Fault, FaultKind};
 
-use crate::support::daemon::{environment, get};
-use crate::support::{Program, Setup, TestDatabase};
+use crate::support::daemon::{environment, get, until_answer};
+use crate::support::{Program, Setup, TestDatabase, wait};
 
 const OPERATIONS: &str = include_str!("../../docs/operations.md");
 
@@ -52,30 +51,24 @@ impl Case {
             assert!(chapter.contains(quote), "{heading:?} does not quote {quote:?}");
         }
         let is_said = |text: &str| quoted.iter().all(|quote| text.contains(quote)) && text.contains(remedy);
-        let (mut page, mut told) = (String::new(), String::new());
-        for _ in 0..100 {
-            page = unescaped(&get(self.port, "/").await.1);
-            if is_said(&page) {
-                told = Program::run(&["status"], &self.environment).await.stdout;
-                told = told.split_whitespace().collect::<Vec<_>>().join(" ");
-                if is_said(&told) {
-                    return;
+        wait::until(
+            &format!("{quoted:?} and {remedy:?} on the page and by status"),
+            async || {
+                let page = unescaped(&get(self.port, "/").await.1);
+                if !is_said(&page) {
+                    return Err(page);
                 }
-            }
-            tokio::time::sleep(Duration::from_millis(300)).await;
-        }
-        panic!("not {quoted:?} and {remedy:?} in {page}\n{told}");
+                let told = Program::run(&["status"], &self.environment).await.stdout;
+                let told = told.split_whitespace().collect::<Vec<_>>().join(" ");
+                if is_said(&told) { Ok(()) } else { Err(told) }
+            },
+        )
+        .await;
     }
 
     /// The account is complete again.
     async fn heals(&self) {
-        for _ in 0..150 {
-            if get(self.port, "/").await.1.contains("All data is complete") {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(200)).await;
-        }
-        panic!("it never heals: {}", get(self.port, "/").await.1);
+        until_answer(self.port, "/", 200, "All data is complete").await;
     }
 }
 
@@ -172,10 +165,10 @@ async fn a_gap_is_named_with_its_second_and_closes_once_its_records_can_be_reach
     let quoted = ["1 gap: a stretch of which the API does not show all records"];
     case.shows("a gap", &quoted, "ask the vendor for these seconds' records")
         .await;
-    for _ in 0..5 {
+    for _ in 0..3 {
+        case.daemon.finished("poll").await;
         let page = get(case.port, "/").await.1;
         assert!(!page.contains("nobody works on it"), "polls go on: {page}");
-        tokio::time::sleep(Duration::from_millis(300)).await;
     }
     let of_gap = |format: &str| {
         format!("select to_char(lower(range) at time zone 'UTC', '{format}') from smartassist_sync.gaps")
@@ -212,18 +205,8 @@ async fn a_stalled_account_is_named_and_heals_by_itself() {
     let chapter = Case::chapter("a stalled account");
     let said = "stalled: there is work, and nothing was stored for ";
     assert!(chapter.contains(said));
-    let mut page = String::new();
-    for _ in 0..150 {
-        page = get(case.port, "/").await.1;
-        if page.contains(said) && page.contains("the API failed (status 503") {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(200)).await;
-    }
-    assert!(
-        page.contains(said) && page.contains("the API failed (status 503"),
-        "{page}"
-    );
+    let page = until_answer(case.port, "/", 200, said).await;
+    assert!(page.contains("the API failed (status 503"), "{page}");
     assert_eq!(get(case.port, "/readyz").await.0, 503);
     setup.simulator.world().clear_faults();
     case.heals().await;

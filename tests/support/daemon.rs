@@ -5,17 +5,11 @@ use std::collections::HashMap;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::{Setup, TestDatabase};
-
-/// A port that nobody listens on.
-pub(crate) fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
-}
+use super::{Setup, TestDatabase, port, wait};
 
 /// A daemon that polls every second and does nothing else, with its own port for HTTP.
 pub(crate) async fn environment(setup: &Setup, database: &TestDatabase) -> (HashMap<String, String>, u16) {
-    let port = free_port();
+    let port = port::reserved();
     let mut environment = setup.environment();
     let bind = format!("127.0.0.1:{port}");
     for (key, value) in [
@@ -47,4 +41,23 @@ pub(crate) async fn ask(port: u16, what: &str, head: &str) -> (u16, String, Stri
     let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
     (status, head.to_lowercase(), body.to_owned())
+}
+
+/// Waits until a path answers with this status and a body that contains this. (What an answer shows may come a moment
+/// after the line of the log that tells of the same.)
+#[track_caller]
+pub(crate) fn until_answer(port: u16, path: &str, status: u16, said: &str) -> impl Future<Output = String> {
+    wait::until(&format!("{status} with {said:?} at {path}"), async move || {
+        // Nobody may listen yet.
+        let Ok(stream) = TcpStream::connect(("127.0.0.1", port)).await else {
+            return Err((0, String::new()));
+        };
+        drop(stream);
+        let (answer, body) = get(port, path).await;
+        if answer == status && body.contains(said) {
+            Ok(body)
+        } else {
+            Err((answer, body))
+        }
+    })
 }

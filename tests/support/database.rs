@@ -9,6 +9,8 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 use tokio::sync::OnceCell;
 
+use super::wait;
+
 static SERVER: OnceCell<PrivateServer> = OnceCell::const_new();
 static NEXT: AtomicU32 = AtomicU32::new(1);
 
@@ -125,18 +127,14 @@ impl TestDatabase {
         let pool = pool(server().await.options().database(&self.name));
         let others = "select count(*) from pg_stat_activity where datname = current_database() \
                       and backend_type = 'client backend' and pid <> pg_backend_pid()";
-        while sqlx::query_scalar::<_, i64>(others)
-            .fetch_one(&pool)
-            .await
-            .unwrap()
-            > 0
-        {
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-        }
-        Self {
+        let again = Self {
             pool,
             name: self.name,
-        }
+        };
+        again
+            .until("end of all backends of before", others, |others| others == 0)
+            .await;
+        again
     }
 
     /// Another database with all that is in this one now.
@@ -216,6 +214,29 @@ impl TestDatabase {
             .fetch_one(&self.pool)
             .await
             .unwrap()
+    }
+
+    /// Waits until a number is as it should be, and gives it.
+    #[track_caller]
+    pub(crate) fn until(
+        &self,
+        what: &str,
+        sql: &str,
+        is_it: impl Fn(i64) -> bool,
+    ) -> impl Future<Output = i64> {
+        wait::until(what, async move || {
+            let number = self.number(sql).await;
+            if is_it(number) { Ok(number) } else { Err(number) }
+        })
+    }
+
+    /// Waits until somebody waits for a lock in this database. (`pg_locks` has those of all databases, and tables
+    /// have the same number in each.)
+    #[track_caller]
+    pub(crate) fn until_a_lock_is_waited_for(&self) -> impl Future<Output = i64> {
+        let waiting = "select count(*) from pg_stat_activity where datname = current_database() \
+                       and wait_event_type = 'Lock'";
+        self.until("somebody who waits for a lock", waiting, |waiting| waiting > 0)
     }
 
     pub(crate) async fn text(&self, sql: &str) -> String {

@@ -1,11 +1,13 @@
-//! What tests are made of: a database, an account of the simulated API, a clock, a worker.
+//! What tests are made of: a database, an account of the simulated API, a clock, a worker, a way to wait.
 
 pub(crate) mod browser;
 pub(crate) mod daemon;
 pub(crate) mod database;
 pub(crate) mod log_rules;
+pub(crate) mod port;
 pub(crate) mod program;
 pub(crate) mod tls;
+pub(crate) mod wait;
 pub(crate) mod world;
 
 pub(crate) use database::TestDatabase;

@@ -11,11 +11,9 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::log_rules;
+use super::wait::PATIENCE;
 
-/// No test waits longer than this for anything, on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(120);
-
-/// Nor than this where lines come that are not what it waits for.
+/// No test waits longer than this where lines come that are not what it waits for.
 const PATIENCE_WITH_LINES: Duration = Duration::from_secs(240);
 
 /// How a last word begins: ours, and clap's.
@@ -108,14 +106,14 @@ impl Program {
         let mut pipe = self.child.stdout.take().unwrap();
         let end = async {
             pipe.read_to_string(&mut stdout).await.unwrap();
-            self.child.wait().await.unwrap()
+            let status = self.child.wait().await.unwrap();
+            while let Some(line) = self.lines.recv().await {
+                self.keep(line);
+            }
+            status
         };
-        let status = tokio::time::timeout(patience, end)
-            .await
-            .expect("the program does not end");
-        while let Some(line) = self.lines.recv().await {
-            self.keep(line);
-        }
+        let ended = tokio::time::timeout(patience, end).await;
+        let status = ended.unwrap_or_else(|_| panic!("the program does not end within {patience:?}"));
         Ended {
             status,
             stdout,
@@ -125,11 +123,17 @@ impl Program {
 
     /// Waits for the next log event with this message.
     pub(crate) async fn event(&mut self, message: &str) -> Value {
+        self.event_that(message, |event| event["message"] == message)
+            .await
+    }
+
+    /// Waits for the next log event of which this holds; `what` says it in words.
+    pub(crate) async fn event_that(&mut self, what: &str, is_it: impl Fn(&Value) -> bool) -> Value {
         let deadline = Instant::now() + PATIENCE_WITH_LINES;
         loop {
-            let line = self.next_line(deadline, message).await;
+            let line = self.next_line(deadline, what).await;
             let event: Value = serde_json::from_str(line).unwrap_or_default();
-            if event["message"] == message {
+            if is_it(&event) {
                 return event;
             }
         }
@@ -145,7 +149,7 @@ impl Program {
         let until = deadline.min(Instant::now() + PATIENCE);
         match tokio::time::timeout_at(until, self.lines.recv()).await {
             Ok(Some(line)) => self.keep(line),
-            _ => panic!("nothing with {wanted:?} among:\n{}", self.log.join("\n")),
+            _ => panic!("no line with {wanted:?} in the log below"),
         }
         self.log.last().unwrap()
     }
@@ -166,12 +170,17 @@ impl Program {
 
     /// Waits for the end of a run of this kind.
     pub(crate) async fn finished(&mut self, kind: &str) -> Value {
-        loop {
-            let event = self.event("run finished").await;
-            if event["kind"] == kind {
-                return event;
-            }
-        }
+        let what = format!("end of a {kind}");
+        self.event_that(&what, |event| is_end_of(event, kind)).await
+    }
+
+    /// Waits for the end of a run of this kind that comes out so.
+    pub(crate) async fn finished_as(&mut self, kind: &str, outcome: &str) -> Value {
+        let what = format!("end of a {kind} that has {outcome}");
+        self.event_that(&what, |event| {
+            is_end_of(event, kind) && event["outcome"] == outcome
+        })
+        .await
     }
 
     pub(crate) fn id(&self) -> u32 {
@@ -194,10 +203,19 @@ impl Program {
     }
 }
 
+fn is_end_of(event: &Value, kind: &str) -> bool {
+    event["message"] == "run finished" && event["kind"] == kind
+}
+
 impl Drop for Program {
-    /// What no test asked for is looked at as well.
+    /// What no test asked for is looked at as well. A test that fails shows what the program said.
     fn drop(&mut self) {
-        if !std::thread::panicking() {
+        if std::thread::panicking() {
+            while let Ok(line) = self.lines.try_recv() {
+                self.log.push(line);
+            }
+            println!("--- log of the program:\n{}\n---", self.log.join("\n"));
+        } else {
             self.all_lines();
         }
     }

@@ -13,7 +13,7 @@ use smartassist_etl::sync::{AccountWorker, Job, RunReport, WorkerSettings};
 use smartassist_simulator::{Options, Seed, Simulator};
 use tokio_util::sync::CancellationToken;
 
-use super::TestDatabase;
+use super::{TestDatabase, wait};
 
 /// A clock that stands where it is put.
 #[derive(Debug)]
@@ -182,6 +182,27 @@ impl Setup {
         self.worker(&database.pool)
             .run(&Job::Sync, &CancellationToken::new())
             .await
+    }
+
+    /// Keeps the answers to requests that come from now on back, until the token is cancelled.
+    pub(crate) fn hold_answers(&self) -> CancellationToken {
+        let hold = CancellationToken::new();
+        self.simulator.world().hold = Some(hold.clone());
+        hold
+    }
+
+    /// Requests that come from now on are answered at once; what is held already stays so.
+    pub(crate) fn hold_no_more(&self) {
+        self.simulator.world().hold = None;
+    }
+
+    /// Waits until so many requests are on their way, unanswered.
+    #[track_caller]
+    pub(crate) fn until_in_flight(&self, requests: u64) -> impl Future<Output = ()> {
+        wait::until("requests on their way", async move || {
+            let in_flight = self.simulator.world().counters().in_flight;
+            (in_flight >= requests).then_some(()).ok_or(in_flight)
+        })
     }
 
     /// Moves both clocks on.

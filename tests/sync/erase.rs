@@ -1,7 +1,6 @@
 //! Forgetting a customer, and that nobody brings them back.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
@@ -10,7 +9,6 @@ use smartassist_etl::load::runs::Outcome;
 use smartassist_etl::sync::{AccountWorker, Job, RunReport, Verification, erase};
 use smartassist_etl::transform::privacy::{Class, IdentifierKind, Key, Policy, Rule, Wanted};
 use smartassist_etl::window::Window;
-use smartassist_simulator::Behaviour;
 use tokio_util::sync::CancellationToken;
 
 use crate::support::{Setup, TestDatabase, instant};
@@ -347,23 +345,16 @@ async fn a_window_that_was_read_before_an_erasure_and_is_stored_after_it_brings_
     let setup = setup().await;
     let database = TestDatabase::migrated().await;
     let worker = Arc::new(worker(&setup, &database, keep()));
-    let slow = Behaviour {
-        latency: Duration::from_millis(500),
-        ..Behaviour::default()
-    };
-    setup.simulator.world().set_behaviour(slow);
+    let hold = setup.hold_answers();
     let running = Arc::clone(&worker);
     let run = tokio::spawn(async move { sync(&running).await });
-    while setup.simulator.world().requests().count() == 0 {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    setup.until_in_flight(1).await;
     // The first page is on its way: what it brings has not seen the erasure.
     let mut erasure = database.pool.begin().await.unwrap();
     books::begin(&mut erasure).await.unwrap();
-    let waiting = "select count(*) from pg_locks where not granted and relation = 'smartassist_sync.accounts'::regclass";
-    while database.number(waiting).await == 0 {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    setup.hold_no_more();
+    hold.cancel();
+    database.until_a_lock_is_waited_for().await;
     assert_eq!(database.counts().await[0], 0);
     let wanted = Wanted::new(IdentifierKind::Email, "ada@example.com", &key()).unwrap();
     books::record(&mut erasure, &wanted.identifier, key().id(), &Erased::default())

@@ -258,10 +258,7 @@ async fn a_version_that_came_meanwhile_is_not_overwritten() {
     .unwrap();
     let running = Arc::clone(&replay);
     let run = tokio::spawn(async move { running.run(&CancellationToken::new()).await });
-    let waiting = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
-    while database.number(waiting).await == 0 {
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-    }
+    database.until_a_lock_is_waited_for().await;
     writer.commit().await.unwrap();
     run.await.unwrap().unwrap().unwrap();
     let newer = "select count(*) from smartassist.sessions where channel = 'newer'";

@@ -5,16 +5,13 @@ use std::path::Path;
 
 use super::{Diagnosis, busy, environment};
 use crate::support::tls::{Authority, Flaw, postgres};
-use crate::support::{Setup, TestDatabase, database};
+use crate::support::{Setup, TestDatabase, database, port};
 
 #[tokio::test]
 async fn a_database_out_of_reach_is_exit_code_4_and_the_api_is_looked_at_all_the_same() {
     let setup = busy().await;
     let mut environment = setup.environment();
-    let closed = std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
+    let closed = port::closed();
     environment.insert(
         "DATABASE_URL".to_owned(),
         format!("postgres://etl:hunter2@{closed}/warehouse"),

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::{Diagnosis, busy, environment};
 use crate::support::tls::{Authority, Flaw, terminate};
-use crate::support::{Program, Setup, TestDatabase, real_now};
+use crate::support::{Program, Setup, TestDatabase, port, real_now};
 
 const BASE_URL: &str = "SMARTASSIST_ETL__ACCOUNTS__MAIN__BASE_URL";
 
@@ -93,10 +93,7 @@ async fn a_certificate_that_does_not_hold_is_told_why_and_ends_the_way_there() {
 #[tokio::test]
 async fn an_api_that_does_not_answer_is_told_so_and_nothing_behind_it() {
     let setup = busy().await;
-    let closed = std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
+    let closed = port::closed();
     let diagnosis = by(&format!("https://{closed}"), &setup, &[]).await;
     diagnosis.assert("API", "failed", "connect");
     assert!(!diagnosis.has("TLS") && !diagnosis.has("sign-in"));
