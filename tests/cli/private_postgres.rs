@@ -5,12 +5,11 @@ mod sharing;
 use std::collections::HashMap;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::support::{Program, Setup};
+use crate::support::{Program, Setup, wait};
 
 /// A data directory that PostgreSQL can enter when root runs the tests.
 fn data_dir() -> tempfile::TempDir {
@@ -35,9 +34,19 @@ fn port(data_dir: &Path) -> u16 {
     text.parse().unwrap()
 }
 
-/// Whether something listens on the server's port.
+/// Whether the server runs. (Its port may be another's by now.)
 fn is_running(data_dir: &Path) -> bool {
-    std::net::TcpStream::connect(("127.0.0.1", port(data_dir))).is_ok()
+    let Some(pid) = recorded_pid(data_dir) else {
+        return false;
+    };
+    let command = std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    command.contains(data_dir.to_str().unwrap())
+}
+
+/// The process of which the server's directory says that it is the server.
+fn recorded_pid(data_dir: &Path) -> Option<i32> {
+    let text = std::fs::read_to_string(pid_file(data_dir)).ok()?;
+    text.lines().next()?.parse().ok()
 }
 
 fn pid_file(data_dir: &Path) -> PathBuf {
@@ -46,8 +55,7 @@ fn pid_file(data_dir: &Path) -> PathBuf {
 
 /// The process of the server that runs.
 fn server_pid(data_dir: &Path) -> i32 {
-    let text = std::fs::read_to_string(pid_file(data_dir)).unwrap();
-    text.lines().next().unwrap().parse().unwrap()
+    recorded_pid(data_dir).unwrap()
 }
 
 /// The shell that watches the server: its parent.
@@ -115,13 +123,14 @@ async fn it_stops_when_its_owner_is_killed_and_starts_again() {
     drop(daemon);
     let again = Program::run(&["sync"], &environment).await;
     assert_eq!(again.code(), 0, "{}", again.log.join("\n"));
-    for _ in 0..100 {
-        if !is_running(data.path()) {
-            return;
+    wait::until("the server's end after its owner's", async || {
+        if is_running(data.path()) {
+            Err(server_pid(data.path()))
+        } else {
+            Ok(())
         }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    panic!("the server outlived its owner");
+    })
+    .await;
 }
 
 #[tokio::test]

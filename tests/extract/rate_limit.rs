@@ -9,11 +9,21 @@ use smartassist_simulator::{Fault, FaultKind, RetryAfter};
 
 use super::{arrived, failure, page, texts};
 use crate::support::Setup;
+use crate::support::wait::{self, Stopwatch};
 
 const MESSAGES: [&str; 2] = [
     "You've exceeded the per-minute rate limit. Please wait for sometime before retrying.",
     "Rate limit for this API has been reached. Please try again later",
 ];
+
+/// Waits until so many requests have come to the API.
+async fn until_arrived(setup: &Setup, requests: u64) {
+    wait::until("requests", async || {
+        let arrived = arrived(setup);
+        (arrived >= requests).then_some(()).ok_or(arrived)
+    })
+    .await;
+}
 
 #[tokio::test]
 async fn retry_after_is_waited_for_in_seconds_and_as_a_date() {
@@ -25,15 +35,13 @@ async fn retry_after_is_waited_for_in_seconds_and_as_a_date() {
             .simulator
             .world()
             .inject(Fault::next(FaultKind::retry_after(429, header)));
-        let began = Instant::now();
+        let (began, watch) = (Instant::now(), Stopwatch::start());
         let (page, requests) = page(&setup.client(), 0).await;
         assert!(page.is_ok(), "{page:?}");
         assert_eq!(requests, 2);
-        let waited = began.elapsed();
-        assert!(
-            (Duration::from_secs(1)..Duration::from_secs(3)).contains(&waited),
-            "{header}: {waited:?}"
-        );
+        let waited = (began.elapsed(), watch.elapsed());
+        assert!(waited.0 >= Duration::from_secs(1), "{header}: {waited:?}");
+        assert!(waited.1 < Duration::from_secs(3), "{header}: {waited:?}");
     }
 }
 
@@ -48,11 +56,11 @@ async fn without_a_usable_retry_after_the_backoff_alone_is_waited_for() {
         FaultKind::retry_after(429, "Thu, 01 Jan 1970 00:00:00 GMT"),
     ] {
         setup.simulator.world().inject(Fault::times(2, kind.clone()));
-        let began = Instant::now();
+        let watch = Stopwatch::start();
         let (page, requests) = page(&setup.client(), 0).await;
         assert!(page.is_ok(), "{page:?}");
         assert_eq!(requests, 3);
-        assert!(began.elapsed() < Duration::from_millis(900), "{kind:?}");
+        assert!(watch.elapsed() < Duration::from_millis(900), "{kind:?}");
     }
 }
 
@@ -65,15 +73,23 @@ async fn an_absurdly_long_retry_after_is_waited_for_but_never_overflows() {
             .world()
             .inject(Fault::next(FaultKind::retry_after(429, header)));
         let client = setup.client();
-        let asked = tokio::time::timeout(Duration::from_millis(300), page(&client, 0)).await;
-        assert!(asked.is_err(), "{header}");
+        let asking = page(&client, 0);
+        tokio::select! {
+            asked = asking => panic!("{header}: {asked:?}"),
+            () = async {
+                until_arrived(&setup, 1).await;
+                tokio::time::sleep(Duration::from_millis(300)).await;
+            } => {}
+        }
         assert_eq!(arrived(&setup), 1, "{header}");
     }
 }
 
 #[tokio::test]
 async fn a_rate_limited_answer_holds_back_every_request_of_the_client() {
-    let setup = Setup::start().await;
+    let mut setup = Setup::start().await;
+    // The other page waits for the end of the first request, and finds the pause already set.
+    setup.set("max_in_flight", "1");
     setup
         .simulator
         .world()
@@ -82,12 +98,7 @@ async fn a_rate_limited_answer_holds_back_every_request_of_the_client() {
     let began = Instant::now();
     let limited = page(&client, 0);
     let other = async {
-        while arrived(&setup) == 0 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-        // By now the answer is there; the other page finds the pause already set.
-        tokio::time::sleep(Duration::from_millis(200)).await;
-        assert_eq!(arrived(&setup), 1);
+        until_arrived(&setup, 1).await;
         page(&client, 1).await.0.unwrap();
         began.elapsed()
     };
@@ -105,15 +116,15 @@ async fn a_request_of_one_account_does_not_wait_for_another_account() {
         .world()
         .inject(Fault::next(FaultKind::retry_after(429, "60")));
     let (waiting, client) = (limited.client(), free.client());
-    let began = Instant::now();
+    let watch = Stopwatch::start();
     tokio::select! {
         _ = page(&waiting, 0) => panic!("did not wait"),
         () = async {
-            tokio::time::sleep(Duration::from_millis(100)).await;
+            until_arrived(&limited, 1).await;
             page(&client, 0).await.0.unwrap();
         } => {}
     }
-    assert!(began.elapsed() < Duration::from_secs(2));
+    assert!(watch.elapsed() < Duration::from_secs(2));
 }
 
 #[tokio::test]
@@ -183,17 +194,15 @@ async fn retry_after_is_waited_for_by_the_next_window_when_no_retry_is_left() {
                 .world()
                 .inject(Fault::next(FaultKind::retry_after(429, *header)));
         }
-        let client = setup.client();
+        let (client, began) = (setup.client(), Instant::now());
         let (error, requests) = failure(&client).await;
-        let began = Instant::now();
+        let watch = Stopwatch::start();
         assert!(matches!(error, ApiError::RateLimited { .. }), "{error:?}");
         assert_eq!(requests, headers.len() as u64);
         page(&client, 0).await.0.unwrap();
-        let waited = began.elapsed();
-        assert!(
-            (Duration::from_millis(900)..Duration::from_secs(3)).contains(&waited),
-            "{waited:?}"
-        );
+        let waited = (began.elapsed(), watch.elapsed());
+        assert!(waited.0 >= Duration::from_secs(1), "{waited:?}");
+        assert!(waited.1 < Duration::from_secs(3), "{waited:?}");
     }
 }
 
@@ -226,9 +235,17 @@ async fn a_real_limit_of_the_server_is_waited_out_under_any_status() {
         }
         let client = setup.client();
         let first = page(&client, 0).await.0.unwrap();
-        let second = page(&client, 0).await.0.unwrap();
-        assert_eq!(texts(&first), texts(&second));
-        assert!(setup.simulator.world().counters().rate_limited > 0);
+        // However late the second one comes, its minute is not over.
+        setup.simulator.world().limits.requests_per_minute = Some(0);
+        let (second, ()) = tokio::join!(page(&client, 0), async {
+            wait::until("a request that is limited", async || {
+                let limited = setup.simulator.world().counters().rate_limited;
+                (limited > 0).then_some(()).ok_or(limited)
+            })
+            .await;
+            setup.simulator.world().limits.requests_per_minute = Some(1);
+        });
+        assert_eq!(texts(&first), texts(&second.0.unwrap()));
     });
     join_all(all).await;
 }

@@ -13,21 +13,26 @@ use sqlx::Connection;
 use tokio_util::sync::CancellationToken;
 
 use super::watch;
-use crate::support::{Setup, TestDatabase, real_now};
+use crate::support::world::ManualClock;
+use crate::support::{Setup, TestDatabase};
 
-/// Goes an hour before the real one.
+/// Goes an hour before that of the setup.
 #[derive(Debug)]
-struct Ahead;
+struct Ahead(Arc<ManualClock>);
 
 impl Clock for Ahead {
     fn now(&self) -> DateTime<Utc> {
-        real_now() + TimeDelta::hours(1)
+        self.0.now() + TimeDelta::hours(1)
+    }
+
+    fn elapsed(&self, since: Instant) -> Duration {
+        self.0.elapsed(since)
     }
 }
 
 /// A worker with such a clock that reads everything up to now.
 fn worker(setup: &Setup, database: &TestDatabase) -> AccountWorker {
-    let clock: Arc<dyn Clock> = Arc::new(Ahead);
+    let clock: Arc<dyn Clock> = Arc::new(Ahead(Arc::clone(&setup.clock)));
     let of_setup = setup.worker(&database.pool);
     let mut settings = of_setup.settings.clone();
     settings.settle = Duration::ZERO;
@@ -43,8 +48,7 @@ async fn poll(worker: &AccountWorker) -> RunReport {
 async fn what_begins_after_it_was_asked_for_and_before_it_is_stored_is_read_by_the_next_run() {
     let database = TestDatabase::migrated().await;
     watch::install(&database).await;
-    let mut setup = Setup::live().await;
-    setup.set("start_from", &(real_now() - TimeDelta::hours(6)).to_rfc3339());
+    let setup = Setup::start().await;
     let worker = worker(&setup, &database);
     // Windows are read, and their storing waits.
     let mut other = sqlx::PgConnection::connect_with(&database.pool.options())
@@ -53,20 +57,17 @@ async fn what_begins_after_it_was_asked_for_and_before_it_is_stored_is_read_by_t
     let hold = "begin; lock table smartassist_sync.windows in exclusive mode";
     sqlx::raw_sql(hold).execute(&mut other).await.unwrap();
     let (first, began) = tokio::join!(poll(&worker), async {
-        let waiting = "select count(*) from pg_locks where not granted";
-        while database.number(waiting).await == 0 {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        tokio::time::sleep(Duration::from_secs(2)).await;
+        database.until_a_lock_is_waited_for().await;
+        setup.pass(TimeDelta::seconds(2));
         setup.simulator.world().arrive(1, TimeDelta::zero());
-        let began = real_now();
-        tokio::time::sleep(Duration::from_secs(2)).await;
+        let began = setup.clock.now();
+        setup.pass(TimeDelta::seconds(2));
         sqlx::raw_sql("rollback").execute(&mut other).await.unwrap();
         began
     });
     assert_eq!(first.outcome, Outcome::Succeeded);
     assert!(first.watermark.unwrap() < began, "{first:?}");
-    tokio::time::sleep(Duration::from_secs(2)).await;
+    setup.pass(TimeDelta::seconds(2));
     assert_eq!(poll(&worker).await.counters.inserted, 1);
     watch::check(&database).await;
 }

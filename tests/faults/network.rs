@@ -7,7 +7,7 @@ use smartassist_simulator::FaultKind;
 use super::garbage;
 use super::trial::Trial;
 use crate::support::daemon::environment;
-use crate::support::{Program, Setup, TestDatabase};
+use crate::support::{Program, Setup, TestDatabase, wait};
 
 #[tokio::test]
 async fn connections_that_are_reset_and_bodies_that_are_cut_off_are_asked_for_again() {
@@ -65,15 +65,22 @@ async fn a_host_that_never_answers_a_connection_runs_into_the_limit() {
     setup.set("max_retries", "0");
     setup.set("connect_timeout_seconds", "1");
     // A backlog that is full: nobody accepts, and no further connection is let in.
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let listening = tokio::net::TcpSocket::new_v4().unwrap();
+    listening.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let listener = listening.listen(1).unwrap();
     let address = listener.local_addr().unwrap();
-    let filling: Vec<_> = (0..200)
+    let filling: Vec<_> = (0..20)
         .map(|_| {
             let socket = tokio::net::TcpSocket::new_v4().unwrap();
             tokio::spawn(socket.connect(address))
         })
         .collect();
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    // Linux lets one more in than the backlog is long.
+    wait::until("a backlog that is full", async || {
+        let connected = filling.iter().filter(|filling| filling.is_finished()).count();
+        if connected >= 2 { Ok(()) } else { Err(connected) }
+    })
+    .await;
     setup.set("base_url", &format!("http://{address}"));
     let mut trial = Trial::with(setup).await;
     trial.shows("window failed").await;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use smartassist_etl::config::SessionConfig;
 use smartassist_etl::database::{Pool, migrate};
@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::postgres::{session, start};
 use super::watch;
-use crate::support::wait::PATIENCE;
+use crate::support::wait::{self, PATIENCE, Stopwatch};
 use crate::support::{TestDatabase, database};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -104,9 +104,17 @@ async fn a_connection_that_fell_silent_while_it_was_idle_is_replaced_at_once() {
     let relay = Relay::start().await;
     let pool = relay.pool(&database, &quick());
     tokio::join!(answers(&pool), answers(&pool));
-    tokio::time::sleep(SECOND / 2).await;
+    wait::until("connections that are idle", async || {
+        let connections = pool.connections();
+        if connections.in_use == 0 {
+            Ok(())
+        } else {
+            Err(connections)
+        }
+    })
+    .await;
     relay.silence();
-    let asked = Instant::now();
+    let asked = Stopwatch::start();
     answers(&pool).await;
     assert!(asked.elapsed() < SECOND * 5, "{:?}", asked.elapsed());
 }
@@ -116,13 +124,25 @@ async fn connections_that_fall_silent_in_the_middle_of_something_leave_their_pla
     let database = TestDatabase::empty().await;
     let relay = Relay::start().await;
     let pool = relay.pool(&database, &quick());
-    for _ in 0..2 {
-        let busy = async || {
-            let sleep = sqlx::query("select pg_sleep(0.5)");
-            sleep.execute(&pool).await
+    let busy = async || {
+        // It goes on for as long as it takes: whoever hears nothing of it must give it up.
+        let statements = async |connection: &mut sqlx::PgConnection| {
+            sqlx::raw_sql("set local statement_timeout = 0; select pg_sleep(600)")
+                .execute(connection)
+                .await
         };
+        pool.transact::<_, sqlx::Error>(statements).await
+    };
+    let mut sleeping = 0;
+    for _ in 0..2 {
         let (first, second, ()) = tokio::join!(busy(), busy(), async {
-            tokio::time::sleep(SECOND / 4).await;
+            // Those of before still sleep.
+            sleeping += 2;
+            let asleep = "select count(*) from pg_stat_activity where datname = current_database() \
+                          and wait_event = 'PgSleep'";
+            database
+                .until("both to be busy", asleep, |asleep| asleep == sleeping)
+                .await;
             relay.silence();
         });
         assert!(first.is_err() && second.is_err(), "{first:?} {second:?}");

@@ -19,13 +19,6 @@ fn slow(setup: &Setup, milliseconds: u64) {
     });
 }
 
-/// Waits until the API is being asked.
-async fn asked(past: &Past) {
-    while past.setup.simulator.world().counters().in_flight == 0 {
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
-}
-
 const ALL: TimeDelta = TimeDelta::days(20);
 
 #[tokio::test]
@@ -62,15 +55,18 @@ async fn a_poll_and_a_refresh_of_one_worker_share_its_lease_and_double_nothing()
 async fn another_worker_is_turned_away_while_this_one_refreshes() {
     let past = Past::of(1_000).await;
     past.setup.pass(TimeDelta::hours(1));
-    slow(&past.setup, 1_000);
+    let hold = past.setup.hold_answers();
     let other = past.other_worker();
     let (job, stop) = (past.refresh(ALL), CancellationToken::new());
     let (refresh, skipped) = tokio::join!(past.run(&job), async {
-        asked(&past).await;
-        [
+        past.setup.until_in_flight(1).await;
+        let skipped = [
             other.run(&Job::Poll, &stop).await.outcome,
             other.run(&job, &stop).await.outcome,
-        ]
+        ];
+        past.setup.hold_no_more();
+        hold.cancel();
+        skipped
     });
     assert_eq!(skipped, [Outcome::Skipped, Outcome::Skipped]);
     assert_eq!(refresh.outcome, Outcome::Succeeded);
@@ -83,15 +79,27 @@ async fn a_polls_request_overtakes_those_of_a_refresh_that_wait() {
     setup.set("max_in_flight", "1");
     let past = Past::of_setup(setup).await;
     past.setup.pass(TimeDelta::hours(1));
-    slow(&past.setup, 250);
+    let hold = past.setup.hold_answers();
     let (job, poll) = (past.refresh(ALL), Job::Poll);
     let stop = CancellationToken::new();
-    let (_, polled) = tokio::join!(past.worker.run(&job, &stop), async {
-        asked(&past).await;
-        let polled = past.run(&poll).await;
-        stop.cancel();
-        polled
-    });
+    let (_, polled, ()) = tokio::join!(
+        past.worker.run(&job, &stop),
+        async {
+            past.setup.until_in_flight(1).await;
+            let polled = past.run(&poll).await;
+            stop.cancel();
+            polled
+        },
+        async {
+            // The first is on its way until the poll is about to ask, and what follows takes longer than that.
+            let polls =
+                "select count(*) from smartassist_sync.runs where kind = 'poll' and status = 'running'";
+            past.database.until("a poll", polls, |polls| polls == 1).await;
+            past.setup.hold_no_more();
+            slow(&past.setup, 500);
+            hold.cancel();
+        }
+    );
     assert_eq!(polled.outcome, Outcome::Succeeded);
     let world = past.setup.simulator.world();
     let is_live = |start| start >= instant("2026-01-15T11:58:00Z");
@@ -116,12 +124,22 @@ async fn a_backfill_gives_way_to_another_workers_poll_and_goes_on_afterwards() {
     };
     past.setup.pass(TimeDelta::hours(1));
     past.setup.simulator.world().arrive(7, TimeDelta::minutes(10));
-    slow(&past.setup, 250);
     let (other, stop) = (past.other_worker(), CancellationToken::new());
-    let (gave_way, polled) = tokio::join!(past.run(&job), async {
-        asked(&past).await;
-        other.run(&Job::Poll, &stop).await
-    });
+    let hold = past.setup.hold_answers();
+    let (gave_way, polled, ()) = tokio::join!(
+        past.run(&job),
+        async {
+            past.setup.until_in_flight(1).await;
+            other.run(&Job::Poll, &stop).await
+        },
+        async {
+            past.until_somebody_waits().await;
+            // It looks for who waits each second, and the rest takes longer than that.
+            past.setup.hold_no_more();
+            slow(&past.setup, 250);
+            hold.cancel();
+        }
+    );
     assert_eq!(
         (gave_way.gave_way, gave_way.outcome),
         (true, Outcome::Interrupted)
@@ -145,14 +163,15 @@ async fn a_backfill_gives_way_to_another_workers_poll_and_goes_on_afterwards() {
 async fn a_refresh_is_not_asked_to_give_way() {
     let past = Past::of(1_000).await;
     past.setup.pass(TimeDelta::hours(1));
-    slow(&past.setup, 100);
+    let hold = past.setup.hold_answers();
     let pool = &past.database.pool;
     let job = past.refresh(ALL);
     let (refresh, asked_for) = tokio::join!(past.run(&job), async {
-        asked(&past).await;
-        smartassist_etl::load::leases::ask_for(pool, "acct-sim")
-            .await
-            .unwrap()
+        past.setup.until_in_flight(1).await;
+        let asked_for = smartassist_etl::load::leases::ask_for(pool, "acct-sim").await;
+        past.setup.hold_no_more();
+        hold.cancel();
+        asked_for.unwrap()
     });
     assert!(!asked_for, "nobody but those who work long are asked");
     assert_eq!((refresh.outcome, refresh.gave_way), (Outcome::Succeeded, false));
@@ -162,18 +181,19 @@ async fn a_refresh_is_not_asked_to_give_way() {
 async fn a_slow_refresh_writes_no_older_version_over_what_was_stored_meanwhile() {
     let past = Past::of_a_day(50).await;
     past.setup.pass(TimeDelta::hours(1));
-    slow(&past.setup, 8_000);
+    let hold = past.setup.hold_answers();
     let refresh = past.refresh(ALL);
     let range = window("2026-01-14T12:00:00Z", "2026-01-15T12:00:00Z");
     let (refreshed, ()) = tokio::join!(past.run(&refresh), async {
         // Its answer is on the way when everything changes, and is read and stored.
-        asked(&past).await;
+        past.setup.until_in_flight(1).await;
         past.setup.simulator.world().mutate_some(4, 1.0);
         past.setup.pass(TimeDelta::seconds(1));
-        slow(&past.setup, 0);
+        past.setup.hold_no_more();
         let refetch = Job::Backfill { range, refetch: true };
         let faster = past.run(&refetch).await;
         assert!(faster.counters.updated > 0, "{faster:?}");
+        hold.cancel();
     });
     assert_eq!(refreshed.outcome, Outcome::Succeeded);
     let overtaken =

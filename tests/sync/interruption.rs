@@ -1,7 +1,5 @@
 //! A run that is told to stop.
 
-use std::time::Duration;
-
 use smartassist_etl::load::runs::Outcome;
 use smartassist_etl::sync::Job;
 use tokio_util::sync::CancellationToken;
@@ -41,11 +39,13 @@ async fn requests_of_windows_that_a_stop_let_go_are_in_the_books() {
     let mut setup = Setup::with_interactions(3_000).await;
     // One request at a time: when it is told to stop, no other is on its way to the API.
     setup.set("max_in_flight", "1");
-    // Its answer is not there before the stop is.
-    setup.simulator.world().behaviour.latency = Duration::from_millis(50);
+    // Its answer never comes, so that none of its window does.
     let stop = CancellationToken::new();
     let told = stop.clone();
-    setup.simulator.world().before_request(12, move |_| told.cancel());
+    setup.simulator.world().before_request(12, move |world| {
+        world.hold = Some(CancellationToken::new());
+        told.cancel();
+    });
     let report = setup.worker(&database.pool).run(&Job::Poll, &stop).await;
     assert_eq!(report.outcome, Outcome::Interrupted);
     assert_eq!(setup.simulator.world().counters().requests, 12);

@@ -117,6 +117,16 @@ impl Past {
         requests
     }
 
+    /// Waits until somebody asks whoever has the account to give way.
+    pub(super) async fn until_somebody_waits(&self) {
+        let awaited = "select count(*) from smartassist_sync.leases where awaited_at > acquired_at";
+        self.database
+            .until("somebody who waits for the account", awaited, |awaited| {
+                awaited == 1
+            })
+            .await;
+    }
+
     /// The versions of all rows but those of these interactions.
     pub(super) async fn versions_but(&self, interaction_ids: &[String]) -> String {
         sqlx::query_scalar(VERSIONS)

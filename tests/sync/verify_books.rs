@@ -178,21 +178,23 @@ async fn what_was_only_compared_teaches_a_later_process_nothing_wrong() {
 async fn a_verification_gives_way_and_goes_on_with_the_rest() {
     let past = long_sessions(500, Behaviour::default()).await;
     past.setup.pass(TimeDelta::hours(1));
-    past.setup.simulator.world().set_behaviour(Behaviour {
-        latency: Duration::from_millis(150),
-        ..Behaviour::default()
-    });
+    let hold = past.setup.hold_answers();
     let other = past.other_worker();
     let (mut verification, stop) = (two_weeks(), CancellationToken::new());
-    let (report, polled) = tokio::join!(past.verify(&mut verification), async {
-        while past.setup.simulator.world().counters().in_flight == 0 {
-            tokio::time::sleep(Duration::from_millis(2)).await;
+    let (report, polled, ()) = tokio::join!(
+        past.verify(&mut verification),
+        async {
+            past.setup.until_in_flight(1).await;
+            other.run(&Job::Poll, &stop).await
+        },
+        async {
+            past.until_somebody_waits().await;
+            past.setup.hold_no_more();
+            hold.cancel();
         }
-        other.run(&Job::Poll, &stop).await
-    });
+    );
     assert_eq!((report.gave_way, report.outcome), (true, Outcome::Interrupted));
     assert_eq!(polled.outcome, Outcome::Succeeded);
-    past.setup.simulator.world().set_behaviour(Behaviour::default());
     let rest = past.verify(&mut verification).await;
     assert_eq!((rest.gave_way, rest.outcome), (false, Outcome::Succeeded));
     assert_eq!(report.counters.requests + rest.counters.requests, 14);

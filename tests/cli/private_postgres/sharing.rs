@@ -1,15 +1,16 @@
 //! Whose server it is: two processes on one directory, and strangers on its port.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use smartassist_etl::database::PrivateServer;
-use smartassist_simulator::Behaviour;
 use sqlx::{Connection, PgConnection};
+use tokio_util::sync::CancellationToken;
 
 use super::{data_dir, environment, is_running, pid_file, port, server_pid};
+use crate::support::wait::Stopwatch;
 use crate::support::{Program, Setup};
 
 /// What a server that was killed leaves: it names the port, and a process that is gone.
@@ -50,9 +51,9 @@ async fn two_starts_at_once_share_one_server() {
 #[tokio::test]
 async fn a_daemon_waits_for_another_process_to_end_and_then_has_its_own_server() {
     let setup = Setup::with_interactions(20).await;
-    setup.simulator.world().set_behaviour(Behaviour {
-        latency: Duration::from_millis(500),
-        ..Behaviour::default()
+    // The first window is drained, and the others are on their way for as long as it takes.
+    setup.simulator.world().before_request(2, |world| {
+        world.hold = Some(CancellationToken::new());
     });
     let data = data_dir();
     let environment = environment(&setup, data.path());
@@ -62,9 +63,9 @@ async fn a_daemon_waits_for_another_process_to_end_and_then_has_its_own_server()
     daemon
         .event("another process has the private PostgreSQL, waiting for it to end")
         .await;
+    setup.hold_no_more();
     sync.signal(Signal::SIGTERM);
     let sync = sync.ended().await;
-    setup.simulator.world().set_behaviour(Behaviour::default());
     let before = sync.events("run finished")[0]["inserted"].as_u64().unwrap();
     let after = daemon.finished("poll").await["inserted"].as_u64().unwrap();
     assert_eq!(before + after, 20);
@@ -103,7 +104,7 @@ async fn a_daemon_whose_server_ends_ends_with_an_error() {
     let mut daemon = Program::start(&["run"], &environment(&setup, data.path()));
     daemon.event("run finished").await;
     kill(Pid::from_raw(server_pid(data.path())), Signal::SIGINT).unwrap();
-    let killed = Instant::now();
+    let killed = Stopwatch::start();
     let ended = daemon.ended().await;
     assert_eq!(ended.code(), 4, "{}", ended.last_word());
     assert!(killed.elapsed() < Duration::from_secs(5));
