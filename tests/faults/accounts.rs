@@ -1,6 +1,6 @@
 //! Several accounts in one daemon: one's trouble neither slows nor stops the others.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::TimeDelta;
 use nix::sys::signal::Signal;
@@ -16,6 +16,22 @@ async fn account(id: &str) -> Setup {
     setup
 }
 
+/// How long it takes at most until an interaction that begins is stored, of so many one after the other.
+async fn slowest_arrival(setup: &Setup, database: &TestDatabase, count: usize) -> Duration {
+    let stored = "select count(*) from smartassist.sessions where account_id = 'acct-well'";
+    let mut slowest = Duration::ZERO;
+    for _ in 0..count {
+        let before = database.number(stored).await;
+        let began = Instant::now();
+        setup.simulator.world().arrive(1, TimeDelta::zero());
+        database
+            .until("an arrival", stored, |stored| stored > before)
+            .await;
+        slowest = slowest.max(began.elapsed());
+    }
+    slowest
+}
+
 #[tokio::test]
 async fn one_that_is_refused_one_that_is_down_and_one_that_floods_leave_the_others_alone() {
     let database = TestDatabase::migrated().await;
@@ -26,7 +42,7 @@ async fn one_that_is_refused_one_that_is_down_and_one_that_floods_leave_the_othe
     down.set("base_url", "http://127.0.0.1:9");
     // Many records, slow answers, and every other one of them 429.
     let flooded = account("acct-flooded").await;
-    flooded.seed_days(31, 2, 0, 20_000);
+    flooded.seed_days(31, 2, 0, 8_000);
     flooded.simulator.world().behaviour.latency = Duration::from_millis(200);
     flooded.simulator.world().inject(Fault {
         when: smartassist_simulator::When::Chance {
@@ -36,23 +52,20 @@ async fn one_that_is_refused_one_that_is_down_and_one_that_floods_leave_the_othe
         kind: FaultKind::retry_after(429, "1"),
     });
     let (mut environment, _) = environment(&well, &database).await;
+    let daemon = Program::start(&["run"], &environment);
+    let alone = slowest_arrival(&well, &database, 3).await;
+    daemon.signal(Signal::SIGTERM);
+    assert_eq!(daemon.ended().await.code(), 0);
     for (name, setup) in [("REFUSED", &refused), ("DOWN", &down), ("FLOODED", &flooded)] {
         environment.extend(setup.environment_as(name));
     }
-    let mut daemon = Program::start(&["run"], &environment);
-    daemon.event("run started").await;
-    for arrived in 1..=5 {
-        well.simulator.world().arrive(1, TimeDelta::zero());
-        let of_the_well = "select count(*) from smartassist.sessions where account_id = 'acct-well'";
-        let arriving = async {
-            while database.number(of_the_well).await < arrived {
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-        };
-        // It settles for a second, and a poll comes each second.
-        let in_time = tokio::time::timeout(Duration::from_secs(6), arriving).await;
-        assert!(in_time.is_ok(), "the {arrived}th waits for the others' trouble");
-    }
+    let daemon = Program::start(&["run"], &environment);
+    let troubled = slowest_arrival(&well, &database, 5).await;
+    // It settles for a second, and a poll comes each second; a machine on which that takes longer is given as much more.
+    assert!(
+        troubled < Duration::from_secs(6).max(alone * 2),
+        "{troubled:?} beside the others' trouble, {alone:?} alone"
+    );
     let failed = "select count(distinct account_id) from smartassist_sync.runs where status = 'failed'";
     assert!(database.number(failed).await >= 2, "nobody was in trouble");
     let behind = "select count(*) from smartassist_sync.accounts where account_id = 'acct-flooded' \

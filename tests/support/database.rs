@@ -73,19 +73,20 @@ fn pool(options: PgConnectOptions) -> Pool {
 }
 
 /// A directory that PostgreSQL can enter when root runs the tests. Those of test processes that
-/// are gone are removed.
+/// are gone are removed, also of one that had the number which is ours now.
 fn directory() -> PathBuf {
     // A directory of each user's own: another's cannot be written to.
     let parent = std::env::temp_dir().join(format!("smartassist-etl-tests-{}", nix::unistd::geteuid()));
     std::fs::create_dir_all(&parent).unwrap();
+    let own = parent.join(std::process::id().to_string());
     for entry in std::fs::read_dir(&parent).unwrap().flatten() {
         let is_alive = Path::new("/proc").join(entry.file_name()).exists();
-        if !is_alive {
+        if !is_alive || entry.path() == own {
             // Another test process may be removing it too.
             let _ = std::fs::remove_dir_all(entry.path());
         }
     }
-    parent.join(std::process::id().to_string())
+    own
 }
 
 impl TestDatabase {

@@ -13,9 +13,6 @@ use tokio::time::Instant;
 use super::log_rules;
 use super::wait::PATIENCE;
 
-/// No test waits longer than this where lines come that are not what it waits for.
-const PATIENCE_WITH_LINES: Duration = Duration::from_secs(240);
-
 /// How a last word begins: ours, and clap's.
 const LAST_WORDS: [&str; 3] = ["smartassist-etl: ", "error: ", "Usage: "];
 
@@ -129,7 +126,7 @@ impl Program {
 
     /// Waits for the next log event of which this holds; `what` says it in words.
     pub(crate) async fn event_that(&mut self, what: &str, is_it: impl Fn(&Value) -> bool) -> Value {
-        let deadline = Instant::now() + PATIENCE_WITH_LINES;
+        let deadline = Instant::now() + PATIENCE;
         loop {
             let line = self.next_line(deadline, what).await;
             let event: Value = serde_json::from_str(line).unwrap_or_default();
@@ -141,13 +138,12 @@ impl Program {
 
     /// Waits for the next line with this text.
     pub(crate) async fn line_with(&mut self, text: &str) {
-        let deadline = Instant::now() + PATIENCE_WITH_LINES;
+        let deadline = Instant::now() + PATIENCE;
         while !self.next_line(deadline, text).await.contains(text) {}
     }
 
     async fn next_line(&mut self, deadline: Instant, wanted: &str) -> &str {
-        let until = deadline.min(Instant::now() + PATIENCE);
-        match tokio::time::timeout_at(until, self.lines.recv()).await {
+        match tokio::time::timeout_at(deadline, self.lines.recv()).await {
             Ok(Some(line)) => self.keep(line),
             _ => panic!("no line with {wanted:?} in the log below"),
         }

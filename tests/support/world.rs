@@ -62,6 +62,16 @@ pub(crate) fn days_ago(days: i64) -> String {
     (midnight() - TimeDelta::days(days)).date_naive().to_string()
 }
 
+/// A test that counts days from today's midnight must not begin before one and end after it.
+async fn let_midnight_pass() {
+    let next = midnight() + TimeDelta::days(1);
+    let left = next - real_now();
+    if left < TimeDelta::minutes(2) {
+        println!("waiting for midnight");
+        tokio::time::sleep(left.to_std().unwrap_or_default() + Duration::from_secs(1)).await;
+    }
+}
+
 /// A simulated account, a clock that stands still, and the settings of the account.
 pub(crate) struct Setup {
     pub(crate) simulator: Simulator,
@@ -78,6 +88,7 @@ impl Setup {
 
     /// As [`Setup::start`], of the account with this id.
     pub(crate) async fn of(account_id: &str) -> Self {
+        let_midnight_pass().await;
         let now = instant("2026-01-15T12:00:00Z");
         let mut options = Options::default();
         options.credentials.account_id = account_id.to_owned();

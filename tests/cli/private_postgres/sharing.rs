@@ -50,11 +50,16 @@ async fn two_starts_at_once_share_one_server() {
 
 #[tokio::test]
 async fn a_daemon_waits_for_another_process_to_end_and_then_has_its_own_server() {
-    let setup = Setup::with_interactions(20).await;
-    // The first window is drained, and the others are on their way for as long as it takes.
-    setup.simulator.world().before_request(2, |world| {
-        world.hold = Some(CancellationToken::new());
-    });
+    let mut setup = Setup::with_interactions(20).await;
+    setup.set("max_in_flight", "1");
+    // After the first window that has any, all others are on their way for as long as it takes.
+    for nth in 1..50 {
+        setup.simulator.world().before_request(nth, |world| {
+            if world.counters().records_served > 0 {
+                world.hold = Some(CancellationToken::new());
+            }
+        });
+    }
     let data = data_dir();
     let environment = environment(&setup, data.path());
     let mut sync = Program::start(&["sync"], &environment);
@@ -63,6 +68,7 @@ async fn a_daemon_waits_for_another_process_to_end_and_then_has_its_own_server()
     daemon
         .event("another process has the private PostgreSQL, waiting for it to end")
         .await;
+    setup.simulator.world().clear_faults();
     setup.hold_no_more();
     sync.signal(Signal::SIGTERM);
     let sync = sync.ended().await;
