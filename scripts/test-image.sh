@@ -16,13 +16,14 @@ fail() {
     exit 1
 }
 
-simulator_pid='' container_pid='' container='' cluster=''
+simulator_pid='' ports_pid='' container_pid='' container='' cluster=''
 as_owner() { if [ "$(id -u)" = 0 ]; then runuser -u postgres -- "$@"; else "$@"; fi; }
 cleanup() {
     local status=$?
     trap - EXIT
     [ -z "$container_pid" ] || { stop_container || true; }
     [ -z "$simulator_pid" ] || kill "$simulator_pid" 2>/dev/null || true
+    [ -z "$ports_pid" ] || kill "$ports_pid" 2>/dev/null || true
     [ -z "$cluster" ] || as_owner "$binaries/pg_ctl" --pgdata "$cluster" --mode immediate stop >/dev/null 2>&1 || true
     case $engine in
         buildah) [ -z "$container" ] || buildah rm "$container" >/dev/null 2>&1 || true ;;
@@ -73,14 +74,24 @@ say "one program, no shell, no setuid; $(du -sm --apparent-size "$root" | cut -f
 # A PostgreSQL, for loopback alone.
 binaries=$(dirname "$(find /usr/lib/postgresql/*/bin /usr/pgsql-*/bin -name initdb 2>/dev/null | sort -V | tail -n 1)")
 [ -x "$binaries/initdb" ] || fail "no PostgreSQL server programs"
-free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
+# Two ports that nobody else gets: sockets that are bound and do not listen leave room for a server that reuses addresses.
+python3 -c '
+import signal, socket
+kept = [socket.socket() for _ in range(2)]
+for each in kept:
+    each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    each.bind(("127.0.0.1", 0))
+print(*(each.getsockname()[1] for each in kept), flush=True)
+signal.pause()' >"$work/ports" &
+ports_pid=$!
+until [ -s "$work/ports" ]; do kill -0 "$ports_pid" 2>/dev/null || fail "no ports"; sleep 0.1; done
+read -r database_port http_port <"$work/ports"
 mkdir "$work/postgres" "$work/secrets"
 printf 'a:b@c/d' >"$work/secrets/database_password" # what would have to be escaped in a URL
 printf 'a-token-of-the-status-page' >"$work/secrets/http_token"
 printf 'simulator-secret-0123456789abcdef' >"$work/secrets/client_secret"
 chmod 444 "$work/secrets"/*
 [ "$(id -u)" != 0 ] || chown postgres "$work/postgres"
-database_port=$(free_port)
 as_owner "$binaries/initdb" --pgdata "$work/postgres/data" --username smartassist --auth scram-sha-256 \
     --pwfile "$work/secrets/database_password" --encoding UTF8 --locale C >"$work/initdb.log" 2>&1 || fail "initdb"
 cluster=$work/postgres/data
@@ -99,16 +110,15 @@ fi
     >"$work/simulator.log" 2>&1 &
 simulator_pid=$!
 
-http_port=$(free_port)
 wait_for() {
-    local limit=$((SECONDS + $1)) what=$2
-    shift 2
+    local limit=$((SECONDS + 300)) what=$1
+    shift
     until "$@" >/dev/null 2>&1; do
-        [ "$SECONDS" -lt "$limit" ] || fail "$what: not within the time"
+        [ "$SECONDS" -lt "$limit" ] || fail "$what: not within 300 s"
         sleep 0.5
     done
 }
-wait_for 30 "the simulator" test -s "$work/simulator.port"
+wait_for "the simulator" test -s "$work/simulator.port"
 
 settings=(
     "DATABASE_URL=postgres://smartassist@127.0.0.1:$database_port/postgres?sslmode=disable"
@@ -171,7 +181,7 @@ fi
 start_container >"$work/container.log" 2>&1 &
 container_pid=$!
 loaded() { [ "$(sql 'select count(*) from smartassist.sessions')" -ge 500 ]; }
-wait_for 60 "500 interactions" loaded
+wait_for "500 interactions" loaded
 say "$(sql 'select count(*) from smartassist.sessions') interactions are loaded"
 in_container /smartassist-etl healthcheck >"$work/healthcheck.log" 2>&1 || fail "healthcheck"
 in_container /smartassist-etl status >"$work/status.log" 2>&1 || fail "status"

@@ -33,6 +33,24 @@ fn finished(log: &[String], kind: &str) -> Vec<Value> {
         .collect()
 }
 
+/// The longest time from an event of this message to the next one of that.
+fn longest_between(log: &[String], from: &str, to: &str) -> TimeDelta {
+    let (mut since, mut longest) = (None, TimeDelta::zero());
+    for event in log
+        .iter()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+    {
+        if event["message"] == from {
+            since = Some(at(&event));
+        } else if event["message"] == to {
+            longest = since
+                .take()
+                .map_or(longest, |since| longest.max(at(&event) - since));
+        }
+    }
+    longest
+}
+
 fn at(event: &Value) -> DateTime<Utc> {
     instant(event["timestamp"].as_str().unwrap())
 }
@@ -80,9 +98,12 @@ async fn polls_go_on_within_seconds_while_a_dense_past_is_backfilled() {
         .chain([at(&runs[runs.len() - 1])]);
     let ends: Vec<_> = ends.collect();
     let longest = ends.windows(2).map(|two| two[1] - two[0]).max().unwrap();
+    // A poll comes every five seconds and waits for the windows that are being read; where the machine takes longer
+    // for those, so may that.
+    let waited_for = longest_between(&backfill, "run started", "window drained");
     assert!(
-        longest < TimeDelta::seconds(20),
-        "no poll for {longest}: {polls:?}"
+        longest < TimeDelta::seconds(20).max(waited_for * 2),
+        "no poll for {longest}, {waited_for} for the first window: {polls:?}"
     );
 }
 
@@ -108,11 +129,12 @@ async fn two_processes_together_never_ask_more_than_the_api_allows() {
         .filter(|event| event["message"] == "progress");
     let lines: Vec<Value> = progress.collect();
     assert!(lines.len() >= 2, "{}", backfill.join("\n"));
+    // One every ten seconds; one that comes late does not put off the next.
+    let first = at(&serde_json::from_str(&backfill[0]).unwrap());
+    for (line, number) in lines.iter().zip(1..) {
+        assert!(at(line) - first > TimeDelta::seconds(10 * number), "{lines:?}");
+    }
     for two in lines.windows(2) {
-        assert!(
-            at(&two[1]) - at(&two[0]) > TimeDelta::milliseconds(9_500),
-            "{lines:?}"
-        );
         assert!(
             two[0]["requests"].as_u64() <= two[1]["requests"].as_u64(),
             "{lines:?}"

@@ -33,13 +33,13 @@ impl<'a> User<'a> {
         Self { database, name }
     }
 
-    /// Gives him another password, and ends his sessions, as a server does that is told to.
+    /// Gives him another password, and ends his sessions, as a server does that is told to. They have ended then.
     async fn change(&self, password: &str) {
         let name = &self.name;
         self.database
             .execute(&format!(
                 "alter role {name} password '{password}'; \
-                 select pg_terminate_backend(pid) from pg_stat_activity where usename = '{name}'"
+                 select pg_terminate_backend(pid, 60000) from pg_stat_activity where usename = '{name}'"
             ))
             .await;
     }

@@ -141,7 +141,7 @@ impl TestDatabase {
     /// Another database with all that is in this one now.
     pub(crate) async fn copied(&self) -> Self {
         // Nobody may be connected to what is copied.
-        let others = "select pg_terminate_backend(pid) from pg_stat_activity where datname = $1";
+        let others = "select pg_terminate_backend(pid, 60000) from pg_stat_activity where datname = $1";
         let mut connection = PgConnection::connect_with(&server().await.options())
             .await
             .unwrap();
