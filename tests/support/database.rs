@@ -78,14 +78,28 @@ fn directory() -> PathBuf {
     // A directory of each user's own: another's cannot be written to.
     let parent = std::env::temp_dir().join(format!("smartassist-etl-tests-{}", nix::unistd::geteuid()));
     std::fs::create_dir_all(&parent).unwrap();
-    let own = parent.join(std::process::id().to_string());
+    let number = std::process::id().to_string();
+    let own = parent.join(&number);
+    let mut gone = Vec::new();
     for entry in std::fs::read_dir(&parent).unwrap().flatten() {
         let is_alive = Path::new("/proc").join(entry.file_name()).exists();
         if !is_alive || entry.path() == own {
-            // Another test process may be removing it too.
-            let _ = std::fs::remove_dir_all(entry.path());
+            // Under another name: a new process may get the number of one that is gone, and with it the directory.
+            let mut name = entry.file_name();
+            name.push(format!(".{number}"));
+            let renamed = parent.join(name);
+            // Another test process may be at it too.
+            if std::fs::rename(entry.path(), &renamed).is_ok() {
+                gone.push(renamed);
+            }
         }
     }
+    // Hundreds of databases take minutes, on a busy machine, that no test has to wait for.
+    std::thread::spawn(move || {
+        for directory in gone {
+            let _ = std::fs::remove_dir_all(directory);
+        }
+    });
     own
 }
 

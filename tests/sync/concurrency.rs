@@ -147,7 +147,8 @@ async fn a_backfill_gives_way_to_another_workers_poll_and_goes_on_afterwards() {
     assert!(gave_way.failure.is_none());
     assert_eq!(
         (polled.outcome, polled.counters.inserted),
-        (Outcome::Succeeded, 7)
+        (Outcome::Succeeded, 7),
+        "{polled:?}"
     );
     let error = "select error from smartassist_sync.runs where kind = 'backfill'";
     assert_eq!(past.database.text(error).await, "gave way to the live daemon");
