@@ -110,7 +110,7 @@ async fn answers_that_are_no_pages_are_asked_for_again() {
 #[tokio::test]
 async fn rows_that_shift_and_are_reshuffled_all_arrive() {
     let setup = Setup::live().await;
-    setup.seed_days(17, 2, 0, 2_500);
+    setup.seed_days(17, 2, 0, 1_500);
     setup.simulator.world().behaviour.order = Order::Reshuffled;
     Trial::with(setup).await.heals().await;
 }

@@ -19,7 +19,7 @@ const END_LEASES: &str = "update smartassist_sync.leases set expires_at = clock_
 #[tokio::test]
 async fn killed_at_any_point_of_a_windows_life_the_next_process_converges() {
     let setup = Setup::live().await;
-    setup.seed_days(3, 2, 0, 3_000);
+    setup.seed_days(3, 2, 0, 1_500);
     let fresh = TestDatabase::migrated().await;
     setup.sync(&fresh).await;
     for point in failpoint::POINTS {
@@ -54,7 +54,7 @@ async fn killed_at_any_point_of_a_windows_life_the_next_process_converges() {
 async fn a_panic_in_a_run_ends_that_run_and_the_next_one_happens() {
     let database = TestDatabase::migrated().await;
     let setup = Setup::live().await;
-    setup.seed_days(3, 2, 0, 3_000);
+    setup.seed_days(3, 2, 0, 1_500);
     watch::install(&database).await;
     for point in ["window.written", "window.read", "run.leased"] {
         let (mut environment, _) = environment(&setup, &database).await;

@@ -35,7 +35,7 @@ async fn an_answer_of_a_byte_a_second_runs_into_the_limit() {
 async fn a_body_that_is_too_large_fails_its_window_alone() {
     for kind in [FaultKind::Huge(40 << 20), FaultKind::GzipBomb(60 << 20)] {
         let mut setup = Setup::live().await;
-        setup.seed_days(17, 2, 0, 2_500);
+        setup.seed_days(17, 2, 0, 1_500);
         setup.set("max_response_mebibytes", "4");
         setup.set("max_retries", "1");
         setup

@@ -8,7 +8,7 @@ use crate::support::daemon::{environment, get};
 use crate::support::{Program, Setup, TestDatabase, wait};
 
 /// Interactions of two whole days: several windows of several pages.
-const INTERACTIONS: usize = 2_500;
+const INTERACTIONS: usize = 1_500;
 
 pub(super) struct Trial {
     pub(super) setup: Setup,
