@@ -81,9 +81,9 @@ wait_for() {
 }
 
 sql() {
-    PGPASSFILE=$data/postgres/pgpass PGCONNECT_TIMEOUT=5 psql --no-psqlrc --quiet --set ON_ERROR_STOP=1 \
+    PGCONNECT_TIMEOUT=5 psql --no-psqlrc --quiet --set ON_ERROR_STOP=1 \
         --pset pager=off --pset footer=off --pset null=- \
-        --host 127.0.0.1 --port "$(cat "$data/postgres/port")" --username smartassist --dbname smartassist "$@"
+        --host "$data/postgres/socket" --port 5432 --username smartassist --dbname smartassist "$@"
 }
 # table TITLE QUERY
 table() { echo; note "$1"; sql --command "$2" | sed '/^$/d' | indent; }
@@ -143,7 +143,7 @@ note "done in $((SECONDS - begun)) s"
 from=$(date -u -d "$days days ago 3 hours ago" +%F 2>/dev/null || date -u -v "-${days}d" -v -3H +%F)
 to=$(date -u -d '3 hours ago' +%F 2>/dev/null || date -u -v -3H +%F)
 step "2  The contact centre: an API server with $interactions interactions from $from to $to"
-for name in $(compgen -e SIMULATOR_) $(compgen -e SMARTASSIST_ETL_) DATABASE_URL; do unset "$name"; done
+for name in $(compgen -e SIMULATOR_) $(compgen -e SMARTASSIST_ETL_) $(compgen -e PG) DATABASE_URL; do unset "$name"; done
 background "$work/simulator.log" "$bin/smartassist-simulator" --bind 127.0.0.1:0 --port-file "$work/simulator.port" \
     --interactions "$interactions" --from "$from" --to "$to" --requests-per-minute 0
 simulator_pid=$!
@@ -268,7 +268,7 @@ fi
 
 step "8  It goes on until Ctrl-C: a few customers every 5 s"
 note "status        http://$address/ (also /healthz, /readyz, /metrics)"
-note "psql          PGPASSFILE=$data/postgres/pgpass psql -h 127.0.0.1 -p $(cat "$data/postgres/port") -U smartassist smartassist"
+note "psql          psql -h $data/postgres/socket -U smartassist smartassist   (as $(id -un))"
 note "daemon's log  $work/daemon.log"
 echo
 finish() {

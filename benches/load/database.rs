@@ -1,6 +1,6 @@
 //! A database of the benchmark on its private server.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Stdio;
 
 use anyhow::{Context, Result, ensure};
@@ -24,7 +24,6 @@ pub(crate) const TABLES: [&str; 6] = [
 pub(crate) struct Database {
     name: String,
     options: PgConnectOptions,
-    pgpass: PathBuf,
     connection: PgConnection,
 }
 
@@ -53,15 +52,14 @@ pub(crate) struct Ledger {
 }
 
 impl Database {
-    /// A new one, empty. `directory` is the server's.
-    pub(crate) async fn create(server: &PrivateServer, directory: &Path, name: &str) -> Result<Self> {
+    /// A new one, empty.
+    pub(crate) async fn create(server: &PrivateServer, name: &str) -> Result<Self> {
         on_server(server, &format!("create database {name}")).await?;
-        let options = server.options().database(name);
+        let options = administrator(server).database(name);
         Ok(Self {
             name: name.to_owned(),
             connection: PgConnection::connect_with(&options).await?,
             options,
-            pgpass: directory.join("pgpass"),
         })
     }
 
@@ -157,10 +155,10 @@ impl Database {
             .args(["--no-psqlrc", "--quiet", "--tuples-only", "--no-align"])
             .args(["--set", "ON_ERROR_STOP=1", "--file"])
             .arg(script)
-            .args(["--host", self.options.get_host()])
+            .arg("--host")
+            .arg(self.options.get_socket().context("no socket")?)
             .args(["--port", &self.options.get_port().to_string()])
             .args(["--username", self.options.get_username(), "--dbname", &self.name])
-            .env("PGPASSFILE", &self.pgpass)
             .stdin(Stdio::null())
             .kill_on_drop(true)
             .output()
@@ -176,8 +174,13 @@ impl Database {
     }
 }
 
+/// As the superuser: what is measured needs rights that loading does not.
+fn administrator(server: &PrivateServer) -> PgConnectOptions {
+    server.options().username("postgres").database("postgres")
+}
+
 async fn on_server(server: &PrivateServer, statement: &str) -> Result<()> {
-    let mut connection = PgConnection::connect_with(&server.options()).await?;
+    let mut connection = PgConnection::connect_with(&administrator(server)).await?;
     sqlx::query(AssertSqlSafe(statement.to_owned()))
         .execute(&mut connection)
         .await

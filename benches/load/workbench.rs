@@ -13,20 +13,14 @@ use crate::database::Database;
 #[derive(Debug)]
 pub(crate) struct Workbench {
     directory: TempDir,
-    server_directory: PathBuf,
     server: PrivateServer,
 }
 
 impl Workbench {
     pub(crate) async fn set_up() -> Result<Self> {
         let directory = directory()?;
-        let server_directory = directory.path().join("postgres");
-        let server = PrivateServer::start(&server_directory, None, &[]).await?;
-        Ok(Self {
-            directory,
-            server_directory,
-            server,
-        })
+        let server = PrivateServer::start(directory.path(), None, &[], true).await?;
+        Ok(Self { directory, server })
     }
 
     pub(crate) async fn take_down(self) {
@@ -40,7 +34,7 @@ impl Workbench {
 
     /// A new database, empty.
     pub(crate) async fn database(&self, name: &str) -> Result<Database> {
-        Database::create(&self.server, &self.server_directory, name).await
+        Database::create(&self.server, name).await
     }
 
     /// Gives a database's room on the disk back.

@@ -12,6 +12,7 @@ mod layout;
 mod migrate;
 mod output;
 mod paint;
+mod process;
 mod progress;
 mod range;
 mod reload;
@@ -29,9 +30,10 @@ use std::process::ExitCode;
 use std::thread::available_parallelism;
 
 use clap::{Parser, Subcommand};
-use tokio::runtime::Builder;
+use tokio::runtime::{Builder, Runtime};
 
 use crate::config::Config;
+use crate::database::Database;
 use crate::observe::logging;
 
 use describe::Describe;
@@ -165,16 +167,22 @@ fn threads() -> usize {
     available_parallelism().map_or(MOST, |processors| processors.get().min(MOST))
 }
 
+fn runtime() -> Result<Runtime, CommandError> {
+    let mut builder = Builder::new_multi_thread();
+    let builder = builder.worker_threads(threads()).enable_all();
+    builder.build().map_err(CommandError::other)
+}
+
 fn execute(command: &Command, file: Option<&Path>) -> Result<(), CommandError> {
-    let runtime = Builder::new_multi_thread()
-        .worker_threads(threads())
-        .enable_all()
-        .build()
-        .map_err(CommandError::other)?;
+    process::close();
     if matches!(command, Command::Healthcheck) {
-        return runtime.block_on(healthcheck::healthcheck(file));
+        return runtime()?.block_on(healthcheck::healthcheck(file));
     }
     let config = Config::load(file)?;
+    if Database::is_private(&config) {
+        process::drop_postgresql_variables()?;
+    }
+    let runtime = runtime()?;
     let logging = logging::start(&config.log);
     let screen = &logging.screen;
     runtime.block_on(async {

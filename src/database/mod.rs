@@ -1,13 +1,14 @@
 //! The connection to PostgreSQL: the configured server, or a private one of our own.
 
 mod connect;
+mod data_dir;
 pub mod inspect;
 mod migrate;
 mod pool;
 pub mod private;
 mod sign_in;
+mod watched;
 
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sqlx::Connection;
@@ -80,7 +81,7 @@ impl Database {
     /// # Errors
     /// The server cannot be reached or started, or does not let us in.
     pub async fn open(config: &Config) -> Result<Self, OpenError> {
-        Self::open_with(config, PrivateServer::start).await
+        Self::open_with(config, true).await
     }
 
     /// As [`Database::open`], for a process that stays: a private server is its own, so that it
@@ -89,24 +90,17 @@ impl Database {
     /// # Errors
     /// As [`Database::open`].
     pub async fn open_own(config: &Config) -> Result<Self, OpenError> {
-        Self::open_with(config, PrivateServer::start_own).await
+        Self::open_with(config, false).await
     }
 
-    async fn open_with(
-        config: &Config,
-        start: impl AsyncFnOnce(
-            &Path,
-            Option<&Path>,
-            &[(&str, &str)],
-        ) -> Result<PrivateServer, PrivateServerError>,
-    ) -> Result<Self, OpenError> {
+    async fn open_with(config: &Config, may_join: bool) -> Result<Self, OpenError> {
         let session = &config.database.session;
         let database = if let Some(sign_in) = SignIn::read(&config.database)? {
             let pool = Pool::new(sign_in.options()?, session).signing_in_by(sign_in);
             Self { pool, server: None }
         } else {
             let binaries = config.database.server_binaries.as_deref();
-            let server = start(&server_directory(config), binaries, &[]).await?;
+            let server = PrivateServer::start(&config.data_dir, binaries, &[], may_join).await?;
             Self {
                 pool: Pool::new(server.options(), session),
                 server: Some(server),
@@ -123,7 +117,7 @@ impl Database {
 
     /// Whether there is one to open: one was configured, or a private one was made. Changes nothing.
     pub fn is_made(config: &Config) -> bool {
-        !Self::is_private(config) || PrivateServer::is_made(&server_directory(config))
+        !Self::is_private(config) || PrivateServer::is_made(&config.data_dir)
     }
 
     async fn wait_until_reachable(&self, at_most: Duration) -> Result<(), OpenError> {
@@ -186,11 +180,6 @@ impl Database {
             }
         }
     }
-}
-
-/// Where the private server is, or would be.
-pub fn server_directory(config: &Config) -> PathBuf {
-    config.data_dir.join("postgres")
 }
 
 /// A refused password does not get better by waiting.

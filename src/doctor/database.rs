@@ -4,7 +4,7 @@
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::database::inspect::{self, Protection};
-use crate::database::{self, Database, OpenError, Pool};
+use crate::database::{self, Database, OpenError, Pool, PrivateServer};
 use crate::load::LoadError;
 use crate::observe::chain;
 use crate::sync::Failure;
@@ -32,7 +32,7 @@ pub(super) async fn examine(config: &Config, clock: &dyn Clock, report: &mut Rep
     }
     // A full disk may be why it cannot be opened.
     if Database::is_private(config) {
-        report.add(disk::of_private(&database::server_directory(config)));
+        report.add(disk::of_private(&PrivateServer::directory(&config.data_dir)));
     } else if let Some(database) = &database {
         report.add(size(&database.pool).await);
     }

@@ -1,5 +1,7 @@
 //! The private PostgreSQL: made at the first start, there again at the next, gone with its owner.
 
+mod older;
+mod safe;
 mod sharing;
 
 use std::collections::HashMap;
@@ -28,19 +30,14 @@ fn environment(setup: &Setup, data_dir: &Path) -> HashMap<String, String> {
     environment
 }
 
-/// The port that the server was last on.
-fn port(data_dir: &Path) -> u16 {
-    let text = std::fs::read_to_string(data_dir.join("postgres/port")).unwrap();
-    text.parse().unwrap()
+/// Where the server listens.
+fn socket(data_dir: &Path) -> PathBuf {
+    data_dir.join("postgres/socket/.s.PGSQL.5432")
 }
 
-/// Whether the server runs. (Its port may be another's by now.)
+/// Whether something listens on the server's socket.
 fn is_running(data_dir: &Path) -> bool {
-    let Some(pid) = recorded_pid(data_dir) else {
-        return false;
-    };
-    let command = std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-    command.contains(data_dir.to_str().unwrap())
+    std::os::unix::net::UnixStream::connect(socket(data_dir)).is_ok()
 }
 
 /// The process of which the server's directory says that it is the server.
@@ -81,14 +78,6 @@ async fn it_survives_restarts_and_stops_with_its_owner() {
         (&finished[0]["inserted"], &finished[0]["unchanged"]),
         (&0.into(), &0.into())
     );
-    let psql = second.events("private PostgreSQL is running")[0]["psql"]
-        .as_str()
-        .unwrap()
-        .to_owned();
-    assert!(
-        psql.starts_with("PGPASSFILE=/") && psql.ends_with("-U smartassist smartassist"),
-        "{psql}"
-    );
 }
 
 #[tokio::test]
@@ -125,7 +114,7 @@ async fn it_stops_when_its_owner_is_killed_and_starts_again() {
     assert_eq!(again.code(), 0, "{}", again.log.join("\n"));
     wait::until("the server's end after its owner's", async || {
         if is_running(data.path()) {
-            Err(server_pid(data.path()))
+            Err("it runs")
         } else {
             Ok(())
         }
@@ -183,49 +172,6 @@ async fn a_directory_that_postgresql_may_not_enter_is_named() {
         closed.path().canonicalize().unwrap().display()
     );
     assert!(ended.last_word().contains(&named), "{}", ended.last_word());
-}
-
-#[tokio::test]
-async fn a_lost_password_is_said_and_the_data_is_left_alone() {
-    let setup = Setup::with_interactions(20).await;
-    let data = data_dir();
-    let environment = environment(&setup, data.path());
-    assert_eq!(Program::run(&["sync"], &environment).await.code(), 0);
-    let pgpass = data.path().join("postgres/pgpass");
-    let kept = std::fs::read_to_string(&pgpass).unwrap();
-    let other = kept.replace(&kept[kept.len() - 9..], "12345678\n");
-    for damaged in [Some(""), Some("127.0.0.1:54"), Some(&other), None] {
-        match damaged {
-            Some(text) => std::fs::write(&pgpass, text).unwrap(),
-            None => std::fs::remove_file(&pgpass).unwrap(),
-        }
-        let ended = Program::run(&["sync"], &environment).await;
-        assert_eq!(ended.code(), 4, "{damaged:?}");
-        let word = ended.last_word();
-        assert!(word.contains("pgpass is lost or damaged"), "{damaged:?}: {word}");
-        assert!(word.contains("restore it from a backup"), "{damaged:?}: {word}");
-    }
-    std::fs::write(&pgpass, kept).unwrap();
-    let again = Program::run(&["sync"], &environment).await;
-    assert_eq!(again.events("run finished")[0]["inserted"], 0);
-}
-
-#[tokio::test]
-async fn the_server_knows_no_secret_and_its_log_is_ours_alone() {
-    let setup = Setup::with_interactions(20).await;
-    let data = data_dir();
-    let environment = environment(&setup, data.path());
-    let mut daemon = Program::start(&["run"], &environment);
-    daemon.event("run finished").await;
-    let server = server_pid(data.path());
-    for process in [server, watch_pid(server)] {
-        let bytes = std::fs::read(format!("/proc/{process}/environ")).unwrap();
-        let text = String::from_utf8_lossy(&bytes);
-        assert!(!text.contains("SMARTASSIST"), "{text}");
-        assert!(!text.contains("simulator-secret"));
-    }
-    let log = std::fs::metadata(data.path().join("postgres/server.log")).unwrap();
-    assert_eq!(log.permissions().mode() & 0o777, 0o600);
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! The process and what is around it: signals, pipes, file systems, other versions.
 
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -168,13 +169,17 @@ async fn a_daemon_goes_on_beside_a_newer_version_and_no_older_one_begins() {
     );
 }
 
+async fn start_in(directory: &Path) -> PrivateServer {
+    PrivateServer::start(directory, None, &[], true).await.unwrap()
+}
+
 #[tokio::test]
 async fn a_database_that_crashes_and_recovers_is_gone_on_with() {
     let directory = tempfile::tempdir().unwrap();
     // PostgreSQL must be able to enter it where root runs the tests.
     let entered_by_all = std::os::unix::fs::PermissionsExt::from_mode(0o755);
     std::fs::set_permissions(directory.path(), entered_by_all).unwrap();
-    let server = PrivateServer::start(directory.path(), None, &[]).await.unwrap();
+    let server = start_in(directory.path()).await;
     let setup = Setup::live().await;
     setup.seed_days(6, 2, 0, 3_000);
     setup.simulator.world().behaviour.latency = Duration::from_millis(30);
@@ -183,7 +188,7 @@ async fn a_database_that_crashes_and_recovers_is_gone_on_with() {
     environment.insert("DATABASE_URL".to_owned(), database::url(&server.options()));
     let mut daemon = Program::start(&["run"], &environment);
     daemon.event("window drained").await;
-    let pid_file = directory.path().join("cluster/postmaster.pid");
+    let pid_file = directory.path().join("postgres/cluster/postmaster.pid");
     let pid = std::fs::read_to_string(pid_file)
         .unwrap()
         .lines()
@@ -196,12 +201,12 @@ async fn a_database_that_crashes_and_recovers_is_gone_on_with() {
     daemon.event("run failed").await;
     assert_eq!(get(port, "/readyz").await.0, 503);
     assert_eq!(get(port, "/healthz").await.0, 200);
-    let server = PrivateServer::start(directory.path(), None, &[]).await.unwrap();
+    let server = start_in(directory.path()).await;
     daemon.finished_as("poll", "succeeded").await;
     until_answer(port, "/readyz", 200, "").await;
     daemon.signal(Signal::SIGTERM);
     assert_eq!(daemon.ended().await.code(), 0);
-    let recovered = TestDatabase::of(&server, "smartassist");
+    let recovered = TestDatabase::of(server.options(), "smartassist");
     watch::same_as_a_fresh_load(&setup, &recovered).await;
     recovered.pool.close().await;
     server.stop().await;

@@ -90,7 +90,7 @@ async fn a_database_has_to_show_a_certificate_that_holds() {
                 ended.events("connected to PostgreSQL")[0]["sslmode"],
                 "verify-full"
             );
-            let filled = TestDatabase::of(&server, "smartassist");
+            let filled = TestDatabase::of(server.options(), "postgres");
             watch::same_as_a_fresh_load(&setup, &filled).await;
             filled.pool.close().await;
         } else {

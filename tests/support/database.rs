@@ -4,14 +4,15 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use smartassist_etl::config::Config;
-use smartassist_etl::database::{Pool, PrivateServer, migrate};
+use smartassist_etl::database::{Pool, migrate};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 use tokio::sync::OnceCell;
 
+use super::server::{Cluster, TestServer};
 use super::wait;
 
-static SERVER: OnceCell<PrivateServer> = OnceCell::const_new();
+static SERVER: OnceCell<TestServer> = OnceCell::const_new();
 static NEXT: AtomicU32 = AtomicU32::new(1);
 
 /// The data is thrown away, so nothing needs to reach the disk; and every minute a worker for each of hundreds
@@ -43,10 +44,10 @@ pub(crate) struct TestDatabase {
 }
 
 /// The server of this test process. It stops when the process ends, however that is.
-pub(crate) async fn server() -> &'static PrivateServer {
+pub(crate) async fn server() -> &'static TestServer {
     SERVER
         .get_or_init(|| async {
-            let server = PrivateServer::start(&directory(), None, &SETTINGS).await.unwrap();
+            let server = Cluster::make(&directory()).start(&SETTINGS).await;
             let mut connection = PgConnection::connect_with(&server.options()).await.unwrap();
             sqlx::query("create database migrated")
                 .execute(&mut connection)
@@ -100,6 +101,7 @@ fn directory() -> PathBuf {
             let _ = std::fs::remove_dir_all(directory);
         }
     });
+    std::fs::create_dir_all(&own).unwrap();
     own
 }
 
@@ -129,9 +131,9 @@ impl TestDatabase {
     }
 
     /// A database of a server that a test has started.
-    pub(crate) fn of(server: &PrivateServer, name: &str) -> Self {
+    pub(crate) fn of(server: PgConnectOptions, name: &str) -> Self {
         Self {
-            pool: pool(server.options().database(name)),
+            pool: pool(server.database(name)),
             name: name.to_owned(),
         }
     }

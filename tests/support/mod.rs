@@ -6,6 +6,7 @@ pub(crate) mod database;
 pub(crate) mod log_rules;
 pub(crate) mod port;
 pub(crate) mod program;
+pub(crate) mod server;
 pub(crate) mod tls;
 pub(crate) mod wait;
 pub(crate) mod world;

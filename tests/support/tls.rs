@@ -6,11 +6,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd};
-use smartassist_etl::database::PrivateServer;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
+
+use super::server::{Cluster, TestServer, give_to_server};
 
 /// Authorities are told apart by their names.
 static NEXT: AtomicU32 = AtomicU32::new(1);
@@ -91,18 +92,15 @@ pub(crate) async fn terminate(
 pub(crate) async fn postgres(
     directory: &Path,
     (certificate, key): (rcgen::Certificate, KeyPair),
-) -> PrivateServer {
-    let made = PrivateServer::start(directory, None, &[]).await.unwrap();
-    made.stop().await;
-    let cluster = directory.join("cluster");
-    let owner = std::os::unix::fs::MetadataExt::uid(&std::fs::metadata(&cluster).unwrap());
+) -> TestServer {
+    let cluster = Cluster::make(directory);
     for (name, text) in [
         ("server.crt", certificate.pem()),
         ("server.key", key.serialize_pem()),
     ] {
-        let file = cluster.join(name);
+        let file = cluster.directory.join(name);
         std::fs::write(&file, text).unwrap();
-        std::os::unix::fs::chown(&file, Some(owner), None).unwrap();
+        give_to_server(&file);
         let owners_alone = std::os::unix::fs::PermissionsExt::from_mode(0o600);
         std::fs::set_permissions(&file, owners_alone).unwrap();
     }
@@ -111,5 +109,5 @@ pub(crate) async fn postgres(
         ("ssl_cert_file", "server.crt"),
         ("ssl_key_file", "server.key"),
     ];
-    PrivateServer::start(directory, None, &settings).await.unwrap()
+    cluster.start(&settings).await
 }

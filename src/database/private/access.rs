@@ -1,116 +1,127 @@
-//! How to get in: a port and a password, kept beside the cluster so that every later process,
-//! and `psql`, can.
+//! Who may come in, and by which way: a socket in a directory that only the server's user may enter.
 
-use std::fs::File;
-use std::io::{ErrorKind, Write};
-use std::net::{Ipv4Addr, TcpListener};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::DirBuilder;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use super::{PrivateServerError, USER, cluster};
+use sha2::{Digest, Sha256};
+use sqlx::error::DatabaseError;
+use sqlx::postgres::{PgConnectOptions, PgSslMode};
+use sqlx::{Connection, PgConnection};
 
-/// Port and password of a private server.
-#[derive(Clone)]
-pub(super) struct Access {
-    pub(super) port: u16,
-    pub(super) password: String,
+use super::PrivateServerError;
+use super::owner::Owner;
+use crate::database::data_dir;
+
+/// Whom we load as, and its database, which it owns; it has no other right.
+pub(super) const USER: &str = "smartassist";
+
+/// The superuser, who makes them, and does nothing after that.
+pub(super) const ADMINISTRATOR: &str = "postgres";
+
+/// What [`USER`] may not make itself. As long as there is no database, they own nothing.
+const ROLES: &str = "drop role if exists smartassist, smartassist_reader, smartassist_bi_reader; \
+    create role smartassist login; create role smartassist_reader; create role smartassist_bi_reader";
+
+/// The longest path of a directory with a socket: with `/.s.PGSQL.5432` and a zero it has to fit into `sun_path`, which
+/// holds 104 bytes on macOS and 108 on Linux.
+const LONGEST: usize = 104 - "/.s.PGSQL.5432\0".len();
+
+/// A server of ours answers at once.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// The directory of the socket, which every process of ours finds: within `directory`, or in /tmp where that is too
+/// long. Nobody else can listen in it.
+pub(super) fn socket(directory: &Path, owner: &Owner) -> Result<PathBuf, PrivateServerError> {
+    let mut socket = directory.join("socket");
+    if socket.as_os_str().len() > LONGEST {
+        let digest = Sha256::digest(directory.as_os_str().as_bytes());
+        let name: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        socket = PathBuf::from(format!("/tmp/smartassist-etl-{name}"));
+    }
+    if DirBuilder::new().mode(0o700).create(&socket).is_ok() {
+        owner.give(&socket)?;
+    }
+    if owner.has_alone(&socket) {
+        return Ok(socket);
+    }
+    let error = std::io::Error::other("others may enter it, or it is theirs: remove it");
+    Err(PrivateServerError::File(socket, error))
 }
 
-impl std::fmt::Debug for Access {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Access")
-            .field("port", &self.port)
-            .finish_non_exhaustive()
+/// Removes what a server that nobody hears has left there: its process id may be another's by now.
+pub(super) fn clear(socket: &Path) {
+    for name in [".s.PGSQL.5432", ".s.PGSQL.5432.lock"] {
+        let _ = std::fs::remove_file(socket.join(name));
     }
 }
 
-impl Access {
-    /// What is kept in a server's directory; `None` before its first start. A cluster without its
-    /// password is an error: it must not be taken for a first start.
-    pub(super) fn of(directory: &Path) -> Result<Option<Self>, PrivateServerError> {
-        let made = cluster(directory);
-        if !made.try_exists().map_err(PrivateServerError::file(&made))? {
-            return Ok(None);
+/// What the server is told. The files say who is who: the system user that we are may come in, and nobody else.
+pub(super) fn settings(
+    directory: &Path,
+    socket: &Path,
+    owner: &Owner,
+) -> Result<Vec<(&'static str, String)>, PrivateServerError> {
+    let us = &owner.us;
+    let names = format!("ours \"{us}\" {USER}\nours \"{us}\" {ADMINISTRATOR}\n");
+    let [hba, ident] = ["pg_hba.conf", "pg_ident.conf"].map(|name| directory.join(name));
+    for (path, text) in [(&hba, "local all all peer map=ours\n"), (&ident, &names)] {
+        data_dir::write(path, text).map_err(PrivateServerError::file(path))?;
+        owner.give(path)?;
+    }
+    for of_older_versions in ["pgpass", "port"] {
+        let _ = std::fs::remove_file(directory.join(of_older_versions));
+    }
+    Ok(vec![
+        ("listen_addresses", String::new()),
+        ("port", "5432".to_owned()),
+        (
+            "unix_socket_directories",
+            format!("\"{}\"", socket.display().to_string().replace('"', "\"\"")),
+        ),
+        ("unix_socket_permissions", "0700".to_owned()),
+        ("hba_file", hba.display().to_string()),
+        ("ident_file", ident.display().to_string()),
+        ("logging_collector", "off".to_owned()),
+        // DETAIL lines hold whole rows, that is personal data.
+        ("log_error_verbosity", "terse".to_owned()),
+    ])
+}
+
+/// How to connect to the database of the name of `user`, whatever the environment (`PGHOST`, …) says.
+pub(super) fn options(socket: &Path, user: &str) -> PgConnectOptions {
+    let options = PgConnectOptions::new_without_pgpass().socket(socket).port(5432);
+    options.username(user).database(user).ssl_mode(PgSslMode::Disable)
+}
+
+/// Whether the server lets anybody in; `None` where nobody answers.
+pub(super) async fn answers(socket: &Path) -> Option<bool> {
+    let options = options(socket, ADMINISTRATOR);
+    match tokio::time::timeout(ANSWER_TIMEOUT, PgConnection::connect_with(&options)).await {
+        Ok(Ok(connection)) => Some(connection.close().await.is_ok()),
+        Ok(Err(sqlx::Error::Io(_))) | Err(_) => None,
+        Ok(Err(error)) => {
+            // It starts, stops or recovers: admin_shutdown, crash_shutdown, cannot_connect_now.
+            let code = error.as_database_error().and_then(DatabaseError::code);
+            Some(!code.is_some_and(|code| ["57P01", "57P02", "57P03"].contains(&&*code)))
         }
-        let path = Self::pgpass_file(directory);
-        match std::fs::read_to_string(&path) {
-            Ok(text) => Self::parse(&text).map(Some).ok_or_else(|| Self::lost(directory)),
-            Err(error) if error.kind() == ErrorKind::NotFound => Err(Self::lost(directory)),
-            Err(error) => Err(PrivateServerError::file(&path)(error)),
-        }
-    }
-
-    fn parse(text: &str) -> Option<Self> {
-        let fields: Vec<&str> = text.trim().split(':').collect();
-        let [_, port, _, _, password] = fields[..] else {
-            return None;
-        };
-        Some(Self {
-            port: port.parse().ok()?,
-            password: Some(password).filter(|password| !password.is_empty())?.to_owned(),
-        })
-    }
-
-    /// The error for a password that is gone or is not the server's.
-    pub(super) fn lost(directory: &Path) -> PrivateServerError {
-        PrivateServerError::PasswordLost {
-            pgpass: Self::pgpass_file(directory),
-            directory: directory.to_owned(),
-        }
-    }
-
-    /// A new password and a free port, not kept yet.
-    pub(super) fn invent() -> std::io::Result<Self> {
-        Ok(Self {
-            port: free_port()?,
-            password: uuid::Uuid::new_v4().simple().to_string(),
-        })
-    }
-
-    /// The same, on another port where somebody else has taken ours; not kept yet.
-    pub(super) fn with_free_port(mut self, directory: &Path) -> Result<Self, PrivateServerError> {
-        if TcpListener::bind((Ipv4Addr::LOCALHOST, self.port)).is_err() {
-            self.port = free_port().map_err(PrivateServerError::file(directory))?;
-        }
-        Ok(self)
-    }
-
-    /// Writes `pgpass`, in the form that `psql` reads (PostgreSQL manual, section 34.16), and `port`.
-    pub(super) fn keep(&self, directory: &Path) -> Result<(), PrivateServerError> {
-        let path = Self::pgpass_file(directory);
-        let line = format!("127.0.0.1:{}:*:{USER}:{}\n", self.port, self.password);
-        replace(&path, &line, 0o600).map_err(PrivateServerError::file(&path))?;
-        let path = directory.join("port");
-        replace(&path, &self.port.to_string(), 0o644).map_err(PrivateServerError::file(&path))
-    }
-
-    pub(super) fn pgpass_file(directory: &Path) -> PathBuf {
-        directory.join("pgpass")
     }
 }
 
-/// Writes a file that nobody else may read, from its first byte on.
-pub(super) fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
-    let mut options = File::options();
-    options.write(true).create(true).truncate(true).mode(0o600);
-    options.open(path)?.write_all(text.as_bytes())
-}
-
-/// Writes a file whole or not at all, whatever happens meanwhile: a `pgpass` cut short would lock
-/// us out of our data.
-fn replace(path: &Path, text: &str, mode: u32) -> std::io::Result<()> {
-    let unfinished = path.with_extension("unfinished");
-    let mut options = File::options();
-    options.write(true).create(true).truncate(true).mode(mode);
-    let mut file = options.open(&unfinished)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    std::fs::rename(&unfinished, path)?;
-    // The new name is on disk once its directory is.
-    path.parent()
-        .map_or(Ok(()), |directory| File::open(directory)?.sync_all())
-}
-
-fn free_port() -> std::io::Result<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+/// Makes the roles and the database, unless they are there. In a cluster of older versions [`USER`] is the superuser, and
+/// has made them.
+pub(super) async fn set_up(socket: &Path) -> Result<(), sqlx::Error> {
+    let mut connection = match PgConnection::connect_with(&options(socket, ADMINISTRATOR)).await {
+        Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("28000") => return Ok(()),
+        connected => connected?,
+    };
+    let is_made = "select exists (select from pg_database where datname = 'smartassist')";
+    if !sqlx::query_scalar(is_made).fetch_one(&mut connection).await? {
+        sqlx::raw_sql(ROLES).execute(&mut connection).await?;
+        let create = sqlx::query("create database smartassist owner smartassist");
+        create.execute(&mut connection).await?;
+    }
+    connection.close().await
 }

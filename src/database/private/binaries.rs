@@ -1,97 +1,57 @@
-//! Finding the server binaries: where Debian, Red Hat and Homebrew put them, and PATH.
+//! Finding the server binaries: where Debian, Red Hat and Homebrew put them, and on PATH.
 
-use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::PrivateServerError;
 
-/// Directories that hold one directory a major version.
-const VERSIONED: [(&str, &str); 3] = [
-    ("/usr/lib/postgresql", "bin"),
-    ("/usr", "bin"),
-    ("/opt/homebrew/opt", "bin"),
+/// Directories that hold one for each major version, and what its name begins with before the number.
+const PLACES: [(&str, &str); 3] = [
+    ("/usr/lib/postgresql", ""),
+    ("/usr", "pgsql-"),
+    ("/opt/homebrew/opt", "postgresql@"),
 ];
 
-/// A directory with `initdb` and `postgres` in it.
-#[derive(Debug, Clone)]
-pub(super) struct Binaries(PathBuf);
-
-impl Binaries {
-    /// The newest in `place` or on this machine, or those of the version that made `cluster` if
-    /// that exists.
-    pub(super) fn find(place: Option<&Path>, cluster: &Path) -> Result<Self, PrivateServerError> {
-        let mut found = versions(place.map_or_else(usual_places, |place| vec![place.to_owned()]));
-        found.sort_by_key(|(version, _)| std::cmp::Reverse(*version));
-        let made_by = std::fs::read_to_string(cluster.join("PG_VERSION")).ok();
-        let Some(made_by) = made_by.map(|version| version.trim().to_owned()) else {
-            return found
-                .into_iter()
-                .next()
-                .map(|(_, path)| Self(path))
-                .ok_or(PrivateServerError::NoBinaries);
-        };
-        let fitting = found
-            .into_iter()
-            .find(|(version, _)| version.to_string() == made_by);
-        fitting
-            .map(|(_, path)| Self(path))
-            .ok_or_else(|| PrivateServerError::OtherVersion {
-                directory: cluster.to_owned(),
-                version: made_by,
-            })
-    }
-
-    pub(super) fn program(&self, name: &str) -> PathBuf {
-        self.0.join(name)
-    }
-}
-
-/// A command with nothing of our environment but what PostgreSQL needs: the API's secrets may be
-/// in it, and the server's is readable to everybody who runs as its user.
-pub(super) fn bare_command(program: impl AsRef<OsStr>) -> Command {
-    let mut command = Command::new(program);
-    command.env_clear().env("LC_ALL", "C");
-    for name in ["PATH", "TZ"] {
-        if let Some(value) = std::env::var_os(name) {
-            command.env(name, value);
-        }
-    }
-    command
+/// The directory with `initdb` and `postgres` of the newest version in `place` or on this machine, or of the version that
+/// made `cluster` if that exists.
+pub(super) fn find(place: Option<&Path>, cluster: &Path) -> Result<PathBuf, PrivateServerError> {
+    let places = place.map_or_else(usual_places, |place| vec![place.to_owned()]);
+    let places = places.iter().filter_map(|place| std::path::absolute(place).ok());
+    let mut found = places.filter_map(|place| Some((version(&place)?, place)));
+    let Ok(made_by) = std::fs::read_to_string(cluster.join("PG_VERSION")) else {
+        let newest = found.max_by_key(|(version, _)| *version);
+        return newest
+            .map(|(_, place)| place)
+            .ok_or(PrivateServerError::NoBinaries);
+    };
+    let made_by = made_by.trim();
+    let fitting = found.find(|(version, _)| version.to_string() == made_by);
+    let missing = || PrivateServerError::OtherVersion(cluster.to_owned(), made_by.to_owned());
+    fitting.map(|(_, place)| place).ok_or_else(missing)
 }
 
 fn usual_places() -> Vec<PathBuf> {
-    let versioned = VERSIONED.iter().flat_map(|(parent, bin)| {
+    let versioned = PLACES.iter().flat_map(|(parent, prefix)| {
         let entries = std::fs::read_dir(parent).into_iter().flatten().flatten();
-        entries
-            .filter(|entry| {
-                let name = entry.file_name().to_string_lossy().into_owned();
-                name.parse::<u32>().is_ok() || name.starts_with("pgsql-") || name.starts_with("postgresql@")
-            })
-            .map(|entry| entry.path().join(bin))
-            .collect::<Vec<_>>()
+        entries.filter_map(move |entry| {
+            let name = entry.file_name().into_string().ok()?;
+            let _: u32 = name.strip_prefix(prefix)?.parse().ok()?;
+            Some(entry.path().join("bin"))
+        })
     });
     let path = std::env::var_os("PATH").unwrap_or_default();
     versioned.chain(std::env::split_paths(&path)).collect()
 }
 
-/// Those of the directories that hold a server, with the major version that it says it is.
-fn versions(directories: Vec<PathBuf>) -> Vec<(u32, PathBuf)> {
-    directories
-        .into_iter()
-        .filter(|directory| directory.join("initdb").is_file() && directory.join("postgres").is_file())
-        .filter_map(|directory| Some((version(&directory.join("postgres"))?, directory)))
-        .collect()
-}
-
 /// The major version in `postgres (PostgreSQL) 15.18 (Debian …)`.
-fn version(postgres: &Path) -> Option<u32> {
-    let output = bare_command(postgres).arg("--version").output().ok()?;
+fn version(place: &Path) -> Option<u32> {
+    let postgres = Some(place.join("postgres")).filter(|_| place.join("initdb").is_file())?;
+    let output = Command::new(postgres)
+        .env_clear()
+        .arg("--version")
+        .output()
+        .ok()?;
     let text = String::from_utf8(output.stdout).ok()?;
-    text.split_whitespace()
-        .nth(2)?
-        .split(|character: char| !character.is_ascii_digit())
-        .next()?
-        .parse()
-        .ok()
+    let number = text.split_whitespace().nth(2)?;
+    number.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
 }

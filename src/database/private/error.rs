@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::START_TIMEOUT;
+use super::log_file;
 
 /// The private server cannot be started, or has ended.
 #[derive(Debug, thiserror::Error)]
@@ -14,91 +14,42 @@ pub enum PrivateServerError {
     )]
     NoBinaries,
     /// The data was made by another major version.
-    #[error(
-        "{directory} was made by PostgreSQL {version}, whose server binaries are not found: install postgresql-{version}"
-    )]
-    OtherVersion {
-        /// The server's directory.
-        directory: PathBuf,
-        /// The major version it was made by.
-        version: String,
-    },
-    /// PostgreSQL refuses to run as root, and there is no user to run it as.
-    #[error("PostgreSQL does not run as root, and there is neither a user postgres nor nobody to run it as")]
+    #[error("{0} was made by PostgreSQL {1}, whose server binaries are not found: install postgresql-{1}")]
+    OtherVersion(PathBuf, String),
+    /// There is nobody to run it as.
+    #[error("PostgreSQL runs as a user with a name, and not as root: add a user postgres to this system")]
     NoUser,
-    /// The user that PostgreSQL runs as cannot get to its directory.
+    /// The user that PostgreSQL runs as cannot get to this directory.
     #[error(
-        "PostgreSQL runs as user {user}, who may not enter {directory}: set data_dir to a directory that every \
+        "PostgreSQL runs as user {0}, who may not enter {1}: set data_dir to a directory below others that every \
          user may enter, e.g. below /var/lib"
     )]
-    Unenterable {
-        /// The user that PostgreSQL runs as.
-        user: String,
-        /// The first directory on the way that is closed to him.
-        directory: PathBuf,
-    },
+    Unenterable(String, PathBuf),
     /// A file or directory of ours.
-    #[error("cannot use {path}")]
-    File {
-        /// The file or directory.
-        path: PathBuf,
-        /// Why not.
-        source: std::io::Error,
-    },
-    /// `initdb` or the server ended with an error.
-    #[error("{what} failed; the last lines of {log} say why: {tail}")]
-    Program {
-        /// Which program.
-        what: &'static str,
-        /// Its log.
-        log: PathBuf,
-        /// The end of the log.
-        tail: String,
-    },
-    /// The password is gone, the data is not.
-    #[error(
-        "{pgpass} is lost or damaged, and the data in {directory} cannot be opened without the password in it: \
-         restore it from a backup, or move {directory} away to load everything anew"
-    )]
-    PasswordLost {
-        /// The file that the password should be in.
-        pgpass: PathBuf,
-        /// The server's directory.
-        directory: PathBuf,
-    },
-    /// Another process that starts the server does not come to an end with it.
-    #[error(
-        "another process has been starting the private PostgreSQL for {} seconds: it holds {lock}",
-        START_TIMEOUT.as_secs()
-    )]
-    Locked {
-        /// The file that it holds a lock on.
-        lock: PathBuf,
-    },
-    /// Our server ended though nobody here told it to.
-    #[error("the private PostgreSQL ended by itself; the last lines of {log} say why: {tail}")]
-    Ended {
-        /// Its log.
-        log: PathBuf,
-        /// The end of the log.
-        tail: String,
-    },
-    /// The server does not answer.
-    #[error("the private PostgreSQL did not answer within {} seconds; see {log}", START_TIMEOUT.as_secs())]
-    Silent {
-        /// Its log.
-        log: PathBuf,
-    },
+    #[error("cannot use {0}")]
+    File(PathBuf, #[source] std::io::Error),
+    /// `initdb` or the server ended: what happened, its log, the end of that.
+    #[error("{0}; the last lines of {1} say why: {2}")]
+    Program(&'static str, PathBuf, String),
+    /// Neither our server nor another process's comes to answer.
+    #[error("the private PostgreSQL did not start within two minutes; see {0}")]
+    Silent(PathBuf),
     /// The server answers, but does not let us in.
     #[error("the private PostgreSQL does not let us in")]
-    Connection(#[source] sqlx::Error),
+    Connection(#[from] sqlx::Error),
 }
 
 impl PrivateServerError {
     pub(super) fn file(path: &Path) -> impl FnOnce(std::io::Error) -> Self + '_ {
-        move |source| Self::File {
-            path: path.to_owned(),
-            source,
-        }
+        move |source| Self::File(path.to_owned(), source)
+    }
+
+    pub(super) fn program(what: &'static str, directory: &Path) -> Self {
+        let log = log_file(directory);
+        let text = std::fs::read(&log).unwrap_or_default();
+        let end = String::from_utf8_lossy(&text[text.len().saturating_sub(2_000)..]).into_owned();
+        let lines: Vec<&str> = end.lines().collect();
+        let tail = lines[lines.len().saturating_sub(5)..].join(" | ");
+        Self::Program(what, log, tail)
     }
 }

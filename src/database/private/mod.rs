@@ -1,165 +1,185 @@
-//! A PostgreSQL of our own, for those who have none to give: started from the server binaries on
-//! this machine, kept in a directory of ours, stopped with this process.
+//! A PostgreSQL of our own, for those who have none to give: started from the server binaries on this machine, kept in a
+//! directory of ours, stopped with this process.
 //!
-//! The directory holds `cluster` (the server's own), `port`, `pgpass` (how to get in, readable by
-//! this user alone), `lock` (held during a start) and `server.log`. A second process that finds
-//! the server running, such as `status` beside `run`, uses it and leaves it running.
+//! It listens on a Unix socket in a directory that only its user may enter, and on no port. The system tells it who
+//! connects, so there is no password. Whoever holds the lock runs it; a second process, such as `status` beside `run`,
+//! uses it and leaves it running.
 
 mod access;
 mod binaries;
 mod error;
-mod knock;
-mod lock;
 mod owner;
 mod process;
 
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sqlx::postgres::PgConnectOptions;
-use sqlx::{Connection, PgConnection};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use access::Access;
-use binaries::Binaries;
-use knock::{Answer, knock, options};
-use lock::StartLock;
+use super::watched::Watched;
+use super::{data_dir, watched};
+use access::USER;
 use owner::Owner;
-use process::ServerProcess;
+use process::Programs;
 
 pub use error::PrivateServerError;
 
-const DATABASE: &str = "smartassist";
-const USER: &str = "smartassist";
+/// In `data_dir`.
+const DIRECTORY: &str = "postgres";
 
 /// A server that recovers from a crash may take a while until it lets anybody in.
 const START_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// How often a server that starts is asked whether it is there.
+/// How often a server that starts or stops is looked at.
 const POLL: Duration = Duration::from_millis(50);
-
-/// How often it is tried whether another process's server is gone.
-const OWN_RETRY_PAUSE: Duration = Duration::from_secs(1);
 
 /// A running private server; ours to stop, unless another process started it.
 #[derive(Debug)]
 pub struct PrivateServer {
     directory: PathBuf,
-    access: Access,
-    process: Option<ServerProcess>,
+    socket: PathBuf,
+    /// With the lock, which goes after it.
+    process: Option<(Watched, File)>,
 }
 
 impl PrivateServer {
-    /// Starts the server in `directory`, made at the first start, or joins the one that runs
-    /// there. `binaries` is where `initdb` and `postgres` are, if not where systems put them;
-    /// `settings` are added to the server's command line.
+    /// Starts the server that is kept in `data_dir`, made at the first start, or where `may_join` joins the one that another
+    /// process runs there. Else waits until that process is gone, with which its server goes, however long it takes. May be
+    /// dropped meanwhile. `binaries` is where `initdb` and `postgres` are, if not where systems put them; `settings` are
+    /// added to the server's command line.
     ///
     /// # Errors
-    /// No server binaries, no user to run it as, a directory that cannot be used, a password that
-    /// is lost, or a server that does not start.
+    /// No server binaries, no user to run it as, a directory that cannot be used, or a server that does not start.
     pub async fn start(
-        directory: &Path,
+        data_dir: &Path,
         binaries: Option<&Path>,
         settings: &[(&str, &str)],
+        may_join: bool,
     ) -> Result<Self, PrivateServerError> {
-        std::fs::create_dir_all(directory).map_err(PrivateServerError::file(directory))?;
-        let directory = directory
-            .canonicalize()
-            .map_err(PrivateServerError::file(directory))?;
-        let _lock = StartLock::take(&directory).await?;
-        let deadline = Instant::now() + START_TIMEOUT;
-        let kept = Access::of(&directory)?;
-        if let Some(access) = &kept
-            && is_running(&directory, access, deadline).await?
-        {
-            return Ok(Self {
-                directory,
-                access: access.clone(),
-                process: None,
-            });
-        }
         let owner = Owner::choose()?;
-        owner.check_reach(&directory)?;
-        let binaries = Binaries::find(binaries, &cluster(&directory))?;
-        let access = match kept {
-            Some(access) => access.with_free_port(&directory)?,
-            None => process::initialize(&directory, &binaries, &owner).await?,
-        };
-        let spawn = || ServerProcess::spawn(&directory, &binaries, &owner, access.port, settings);
-        let process = start_process(spawn, &directory, &access, deadline).await?;
-        // Not before it answers: the port that was kept may be that of a server that hangs.
-        access.keep(&directory)?;
-        create_database(&access).await?;
-        Ok(Self {
+        let claimed = data_dir::claim(data_dir, DIRECTORY, owner.group);
+        let directory = claimed.map_err(PrivateServerError::file(data_dir))?;
+        let socket = access::socket(&directory, &owner)?;
+        let mut server = Self {
             directory,
-            access,
-            process: Some(process),
-        })
-    }
-
-    /// As [`PrivateServer::start`], but never another process's server, which would go when that
-    /// process does: waits until that is gone, however long it takes. May be dropped meanwhile.
-    ///
-    /// # Errors
-    /// As [`PrivateServer::start`].
-    pub async fn start_own(
-        directory: &Path,
-        binaries: Option<&Path>,
-        settings: &[(&str, &str)],
-    ) -> Result<Self, PrivateServerError> {
-        let mut said = false;
-        loop {
-            let server = Self::start(directory, binaries, settings).await?;
-            if server.process.is_some() {
-                return Ok(server);
-            }
-            if !said {
-                warn!("another process has the private PostgreSQL, waiting for it to end");
-                said = true;
-            }
-            tokio::time::sleep(OWN_RETRY_PAUSE).await;
+            socket,
+            process: None,
+        };
+        if let Some(lock) = server.lock(may_join).await? {
+            let binaries = binaries::find(binaries, &cluster(&server.directory))?;
+            let (directory, owner) = (&server.directory, &owner);
+            let programs = Programs {
+                directory,
+                binaries,
+                owner,
+            };
+            let process = server.run(&programs, settings).await?;
+            server.process = Some((process, lock));
+            access::set_up(&server.socket).await?;
         }
+        Ok(server)
     }
 
-    /// Whether a server was ever made in `directory`.
-    pub fn is_made(directory: &Path) -> bool {
+    /// Waits until we may run it, or, where `may_join`, until another process does: then there is no lock.
+    async fn lock(&self, may_join: bool) -> Result<Option<File>, PrivateServerError> {
+        let path = self.directory.join("lock");
+        let file = data_dir::open(&path).map_err(PrivateServerError::file(&path))?;
+        let (begun, mut said) = (Instant::now(), may_join);
+        while let Err(error) = file.try_lock() {
+            if let TryLockError::Error(error) = error {
+                return Err(PrivateServerError::File(path, error));
+            }
+            if may_join && access::answers(&self.socket).await == Some(true) {
+                return Ok(None);
+            }
+            if may_join && begun.elapsed() > START_TIMEOUT {
+                return Err(PrivateServerError::Silent(path));
+            }
+            if !std::mem::replace(&mut said, true) {
+                warn!("another process has the private PostgreSQL, waiting for it to end");
+            }
+            tokio::time::sleep(POLL).await;
+        }
+        Ok(Some(file))
+    }
+
+    /// Runs it as our child, until it lets us in.
+    async fn run(
+        &self,
+        programs: &Programs<'_>,
+        settings: &[(&str, &str)],
+    ) -> Result<Watched, PrivateServerError> {
+        programs.initialize().await?;
+        let own = access::settings(&self.directory, &self.socket, programs.owner)?;
+        let own = own.iter().map(|(name, value)| (*name, value.as_str()));
+        let settings: Vec<(&str, &str)> = own.chain(settings.iter().copied()).collect();
+        let (begun, mut process) = (Instant::now(), None::<Watched>);
+        while begun.elapsed() < START_TIMEOUT {
+            match (access::answers(&self.socket).await, process.take()) {
+                (Some(true), Some(running)) => return Ok(running),
+                // Of a process that was killed.
+                (Some(_), None) => programs.stop().await?,
+                (None, None) => {
+                    access::clear(&self.socket);
+                    process = Some(programs.start(&settings)?);
+                }
+                (None, Some(ended)) if ended.ended.is_cancelled() => {
+                    // One that stops keeps its pid file for a moment after it closed its socket, and ours does not start
+                    // beside it; ours, if it fails, leaves no such file.
+                    let is_stopping = cluster(&self.directory).join("postmaster.pid").exists();
+                    if !is_stopping || begun.elapsed() > watched::STOP_TIMEOUT {
+                        return Err(PrivateServerError::program("PostgreSQL failed", &self.directory));
+                    }
+                }
+                (_, starting) => process = starting,
+            }
+            tokio::time::sleep(POLL).await;
+        }
+        Err(PrivateServerError::Silent(log_file(&self.directory)))
+    }
+
+    /// Where it is kept.
+    pub fn directory(data_dir: &Path) -> PathBuf {
+        data_dir.join(DIRECTORY)
+    }
+
+    /// Whether one was ever made in `data_dir`.
+    pub fn is_made(data_dir: &Path) -> bool {
         // Where we may not look, opening it says why.
-        cluster(directory).try_exists().unwrap_or(true)
+        cluster(&Self::directory(data_dir)).try_exists().unwrap_or(true)
     }
 
     /// How to connect to its database.
     pub fn options(&self) -> PgConnectOptions {
-        options(&self.access).database(DATABASE)
+        access::options(&self.socket, USER)
     }
 
-    /// A command line that opens a `psql`. The password is in the file it names, not in it.
+    /// A command line that opens a `psql`, for the user that we run as.
     pub fn psql_command(&self) -> String {
-        format!(
-            "PGPASSFILE={} psql -h 127.0.0.1 -p {} -U {USER} {DATABASE}",
-            Access::pgpass_file(&self.directory).display(),
-            self.access.port
-        )
+        let mut socket = self.socket.display().to_string();
+        let is_plain = |c: char| c.is_alphanumeric() || "/._-".contains(c);
+        if !socket.chars().all(is_plain) {
+            socket = format!("'{}'", socket.replace('\'', r"'\''"));
+        }
+        format!("psql -h {socket} -U {USER} {USER}")
     }
 
-    /// Waits until the server has ended by itself, and gives that as an error. Pending for ever
-    /// where another process started it.
+    /// Waits until the server has ended by itself, and gives that as an error. Pending for ever where another process
+    /// started it.
     pub async fn ended(&self) -> PrivateServerError {
-        let Some(process) = &self.process else {
+        let Some((process, _)) = &self.process else {
             return std::future::pending().await;
         };
-        process.ended().await;
-        let log = log_file(&self.directory);
-        PrivateServerError::Ended {
-            tail: process::tail(&log),
-            log,
-        }
+        process.ended.cancelled().await;
+        PrivateServerError::program("the private PostgreSQL ended by itself", &self.directory)
     }
 
-    /// Stops the server if this process started it: open transactions are rolled back, committed
-    /// ones are on disk.
+    /// Stops the server if this process started it: open transactions are rolled back, committed ones are on disk.
     pub async fn stop(self) {
-        if let Some(process) = self.process {
+        if let Some((process, _lock)) = self.process {
             process.stop().await;
             info!("private PostgreSQL has stopped");
         }
@@ -172,91 +192,4 @@ fn cluster(directory: &Path) -> PathBuf {
 
 fn log_file(directory: &Path) -> PathBuf {
     directory.join("server.log")
-}
-
-/// Whether the server runs already. One that starts or stops is waited for.
-async fn is_running(
-    directory: &Path,
-    access: &Access,
-    deadline: Instant,
-) -> Result<bool, PrivateServerError> {
-    loop {
-        match knock(directory, access).await? {
-            Answer::LetIn => return Ok(true),
-            Answer::Refused | Answer::Nobody => return Ok(false),
-            Answer::StartingOrStopping if Instant::now() < deadline => tokio::time::sleep(POLL).await,
-            Answer::StartingOrStopping => {
-                return Err(PrivateServerError::Silent {
-                    log: log_file(directory),
-                });
-            }
-        }
-    }
-}
-
-/// Starts the server. One that is on its way out keeps its pid file for a moment after it closed
-/// its port, and ours does not start beside it; ours, if it fails, leaves no such file.
-async fn start_process(
-    spawn: impl Fn() -> Result<ServerProcess, PrivateServerError>,
-    directory: &Path,
-    access: &Access,
-    deadline: Instant,
-) -> Result<ServerProcess, PrivateServerError> {
-    let give_up = Instant::now() + process::STOP_TIMEOUT;
-    loop {
-        let process = spawn()?;
-        match wait_for(&process, directory, access, deadline).await {
-            Ok(()) => return Ok(process),
-            Err(PrivateServerError::Program { .. })
-                if knock::has_pid_file(directory) && Instant::now() < give_up => {}
-            Err(error) => return Err(error),
-        }
-        tokio::time::sleep(POLL * 4).await;
-    }
-}
-
-async fn wait_for(
-    process: &ServerProcess,
-    directory: &Path,
-    access: &Access,
-    deadline: Instant,
-) -> Result<(), PrivateServerError> {
-    loop {
-        match knock(directory, access).await? {
-            Answer::LetIn => return Ok(()),
-            Answer::Refused if !process.has_ended() => return Err(Access::lost(directory)),
-            _ => {}
-        }
-        if process.has_ended() {
-            let log = log_file(directory);
-            return Err(PrivateServerError::Program {
-                what: "PostgreSQL",
-                tail: process::tail(&log),
-                log,
-            });
-        }
-        if Instant::now() > deadline {
-            return Err(PrivateServerError::Silent {
-                log: log_file(directory),
-            });
-        }
-        tokio::time::sleep(POLL).await;
-    }
-}
-
-async fn create_database(access: &Access) -> Result<(), PrivateServerError> {
-    let create = async {
-        let mut connection = PgConnection::connect_with(&options(access).database("postgres")).await?;
-        let exists: bool = sqlx::query_scalar("select exists (select from pg_database where datname = $1)")
-            .bind(DATABASE)
-            .fetch_one(&mut connection)
-            .await?;
-        if !exists {
-            sqlx::query("create database smartassist")
-                .execute(&mut connection)
-                .await?;
-        }
-        connection.close().await
-    };
-    create.await.map_err(PrivateServerError::Connection)
 }

@@ -1,4 +1,4 @@
-//! Whom the server runs as: us, or a lesser user where we are root, since PostgreSQL refuses root.
+//! Whom the server runs as: us, or user postgres where we are root, since PostgreSQL refuses root.
 
 use std::os::unix::fs::{MetadataExt, chown};
 use std::os::unix::process::CommandExt;
@@ -9,55 +9,55 @@ use nix::unistd::{User, geteuid};
 
 use super::PrivateServerError;
 
-/// The user that the server runs as; `None`: whoever we are.
-#[derive(Debug, Clone)]
-pub(super) struct Owner(Option<User>);
+/// The user that the server runs as.
+#[derive(Debug)]
+pub(super) struct Owner {
+    pub(super) name: String,
+    uid: u32,
+    /// The group that has to pass through our directories, where the server does not run as us.
+    pub(super) group: Option<u32>,
+    /// Our own name, by which the system introduces us to the server.
+    pub(super) us: String,
+}
 
 impl Owner {
     pub(super) fn choose() -> Result<Self, PrivateServerError> {
-        if !geteuid().is_root() {
-            return Ok(Self(None));
-        }
-        ["postgres", "nobody"]
-            .into_iter()
-            .find_map(|name| User::from_name(name).ok().flatten())
-            .map(|user| Self(Some(user)))
-            .ok_or(PrivateServerError::NoUser)
+        let us = User::from_uid(geteuid())
+            .ok()
+            .flatten()
+            .ok_or(PrivateServerError::NoUser)?;
+        let is_root = us.uid.is_root();
+        let postgres = User::from_name("postgres").ok().flatten();
+        let user = if is_root { postgres } else { Some(us.clone()) };
+        let user = user.ok_or(PrivateServerError::NoUser)?;
+        Ok(Self {
+            name: user.name,
+            uid: user.uid.as_raw(),
+            group: is_root.then(|| user.gid.as_raw()),
+            us: us.name,
+        })
     }
 
-    /// Has `command` run as this user, away from our terminal's signals: Ctrl-C must not stop
-    /// the server before we are done with it.
+    /// Has `command` run as this user, away from our terminal's signals: Ctrl-C must not stop the server before we are
+    /// done with it.
     pub(super) fn prepare(&self, command: &mut Command) {
         command.process_group(0);
-        if let Some(user) = &self.0 {
-            command.uid(user.uid.as_raw()).gid(user.gid.as_raw());
+        if let Some(group) = self.group {
+            command.uid(self.uid).gid(group);
         }
     }
 
+    /// Makes a file or directory this user's.
     pub(super) fn give(&self, path: &Path) -> Result<(), PrivateServerError> {
-        let Some(user) = &self.0 else { return Ok(()) };
-        chown(path, Some(user.uid.as_raw()), Some(user.gid.as_raw())).map_err(PrivateServerError::file(path))
-    }
-
-    /// Fails where this user cannot get to `directory`, which is a canonical path.
-    pub(super) fn check_reach(&self, directory: &Path) -> Result<(), PrivateServerError> {
-        let Some(user) = &self.0 else { return Ok(()) };
-        for ancestor in directory.ancestors() {
-            let metadata = std::fs::metadata(ancestor).map_err(PrivateServerError::file(ancestor))?;
-            let enter = if metadata.uid() == user.uid.as_raw() {
-                0o100
-            } else if metadata.gid() == user.gid.as_raw() {
-                0o010
-            } else {
-                0o001
-            };
-            if metadata.mode() & enter == 0 {
-                return Err(PrivateServerError::Unenterable {
-                    user: user.name.clone(),
-                    directory: ancestor.to_owned(),
-                });
-            }
+        if self.group.is_some() {
+            chown(path, Some(self.uid), self.group).map_err(PrivateServerError::file(path))?;
         }
         Ok(())
+    }
+
+    /// Whether a directory is this user's and closed to all others.
+    pub(super) fn has_alone(&self, directory: &Path) -> bool {
+        let metadata = std::fs::symlink_metadata(directory);
+        metadata.is_ok_and(|it| it.is_dir() && it.uid() == self.uid && it.mode() & 0o077 == 0)
     }
 }

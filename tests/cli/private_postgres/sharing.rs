@@ -9,15 +9,13 @@ use smartassist_etl::database::PrivateServer;
 use sqlx::{Connection, PgConnection};
 use tokio_util::sync::CancellationToken;
 
-use super::{data_dir, environment, is_running, pid_file, port, server_pid};
+use super::{data_dir, environment, is_running, pid_file, server_pid, watch_pid};
 use crate::support::wait::Stopwatch;
 use crate::support::{Program, Setup};
 
-/// What a server that was killed leaves: it names the port, and a process that is gone.
-fn leave_pid_file(data_dir: &Path, port: u16) {
-    let cluster = data_dir.join("postgres/cluster");
-    let text = format!("{}\n{}\n1700000000\n{port}\n", i32::MAX, cluster.display());
-    std::fs::write(pid_file(data_dir), text).unwrap();
+/// Starts or joins the server in this directory.
+async fn start(data_dir: &Path) -> PrivateServer {
+    PrivateServer::start(data_dir, None, &[], true).await.unwrap()
 }
 
 /// When the server that we are let into was started, which tells one server from another.
@@ -34,13 +32,8 @@ async fn started_at(server: &PrivateServer) -> String {
 #[tokio::test]
 async fn two_starts_at_once_share_one_server() {
     let data = data_dir();
-    let directory = data.path().join("postgres");
     for what in ["the first start", "a later start"] {
-        let (one, other) = tokio::join!(
-            PrivateServer::start(&directory, None, &[]),
-            PrivateServer::start(&directory, None, &[])
-        );
-        let (one, other) = (one.unwrap(), other.unwrap());
+        let (one, other) = tokio::join!(start(data.path()), start(data.path()));
         assert_eq!(started_at(&one).await, started_at(&other).await, "{what}");
         one.stop().await;
         other.stop().await;
@@ -90,9 +83,7 @@ async fn a_daemon_waits_for_another_process_to_end_and_then_has_its_own_server()
 async fn a_daemon_that_waits_for_another_process_can_be_stopped() {
     let setup = Setup::start().await;
     let data = data_dir();
-    let server = PrivateServer::start(&data.path().join("postgres"), None, &[])
-        .await
-        .unwrap();
+    let server = start(data.path()).await;
     let mut daemon = Program::start(&["run"], &environment(&setup, data.path()));
     daemon
         .event("another process has the private PostgreSQL, waiting for it to end")
@@ -121,23 +112,21 @@ async fn a_daemon_whose_server_ends_ends_with_an_error() {
 async fn a_copied_directory_is_not_the_originals() {
     let setup = Setup::with_interactions(20).await;
     let (original, copy) = (data_dir(), data_dir());
-    let started = PrivateServer::start(&original.path().join("postgres"), None, &[]).await;
-    started.unwrap().stop().await;
+    let server = start(original.path()).await;
+    // While the original runs: its socket and its pid file are copied, too.
     let copied = std::process::Command::new("cp")
         .arg("-a")
         .args([original.path().join("postgres"), copy.path().join("postgres")])
         .status();
     assert!(copied.unwrap().success());
-    let server = PrivateServer::start(&original.path().join("postgres"), None, &[])
-        .await
-        .unwrap();
-    // As if it was copied while the original ran: everything in it leads to the original's server.
-    leave_pid_file(copy.path(), port(original.path()));
+    let pid = "2147483647\n";
+    let text = std::fs::read_to_string(pid_file(copy.path())).unwrap();
+    let (_, rest) = text.split_once('\n').unwrap();
+    std::fs::write(pid_file(copy.path()), format!("{pid}{rest}")).unwrap();
 
     let sync = Program::run(&["sync"], &environment(&setup, copy.path())).await;
     assert_eq!(sync.code(), 0, "{}", sync.log.join("\n"));
     assert_eq!(sync.events("run finished")[0]["inserted"], 20);
-    assert_ne!(port(copy.path()), port(original.path()));
     let mut connection = PgConnection::connect_with(&server.options()).await.unwrap();
     let ours = "select count(*) from pg_namespace where nspname like 'smartassist%'";
     let schemas: i64 = sqlx::query_scalar(ours).fetch_one(&mut connection).await.unwrap();
@@ -147,17 +136,48 @@ async fn a_copied_directory_is_not_the_originals() {
 }
 
 #[tokio::test]
-async fn a_foreign_listener_on_the_remembered_port_is_not_taken_for_ours() {
+async fn a_killed_servers_files_do_not_keep_the_next_from_starting() {
     let setup = Setup::with_interactions(20).await;
     let data = data_dir();
     let environment = environment(&setup, data.path());
-    assert_eq!(Program::run(&["sync"], &environment).await.code(), 0);
-    let taken = port(data.path());
-    // It takes connections and never says a word.
-    let _listener = std::net::TcpListener::bind(("127.0.0.1", taken)).unwrap();
-    leave_pid_file(data.path(), taken);
+    let mut daemon = Program::start(&["run"], &environment);
+    daemon.event("run finished").await;
+    let server = server_pid(data.path());
+    let watch = watch_pid(server);
+    daemon.signal(Signal::SIGKILL);
+    for process in [watch, server] {
+        // The watch may have seen the daemon's end before.
+        let _ = kill(Pid::from_raw(process), Signal::SIGKILL);
+    }
     let again = Program::run(&["sync"], &environment).await;
     assert_eq!(again.code(), 0, "{}", again.log.join("\n"));
-    assert_eq!(again.events("run finished")[0]["inserted"], 0);
-    assert_ne!(port(data.path()), taken);
+}
+
+/// The processes that a process has started.
+fn children(process: i32) -> Vec<i32> {
+    let children = std::fs::read_to_string(format!("/proc/{process}/task/{process}/children")).unwrap();
+    children
+        .split_whitespace()
+        .map(|pid| pid.parse().unwrap())
+        .collect()
+}
+
+#[tokio::test]
+async fn a_server_that_nobody_watches_any_more_is_replaced() {
+    let setup = Setup::with_interactions(20).await;
+    let data = data_dir();
+    let environment = environment(&setup, data.path());
+    let mut daemon = Program::start(&["run"], &environment);
+    daemon.event("run finished").await;
+    let left = server_pid(data.path());
+    let watch = watch_pid(left);
+    let watches = children(watch).into_iter().filter(|process| *process != left);
+    for process in watches.chain([watch]) {
+        kill(Pid::from_raw(process), Signal::SIGKILL).unwrap();
+    }
+    daemon.kill().await;
+    assert!(is_running(data.path()), "the server is gone, too");
+    let again = Program::run(&["sync"], &environment).await;
+    assert_eq!(again.code(), 0, "{}", again.log.join("\n"));
+    assert!(!is_running(data.path()));
 }
