@@ -6,7 +6,7 @@ use std::time::Duration;
 use secrecy::ExposeSecret;
 
 use super::seconds;
-use super::secret::Secret;
+use super::secret::{self, Secret};
 use super::section::Section;
 
 /// `database.*`.
@@ -42,17 +42,13 @@ pub struct SessionConfig {
 
 impl DatabaseConfig {
     pub(super) fn read(mut section: Section<'_>, from_environment: Option<String>) -> Self {
-        let fallback = || from_environment.map(|url| Secret::Inline(url.into()));
-        let url = section.secret("url").or_else(fallback);
-        if let Some(Ok(text)) = url.as_ref().map(Secret::read)
-            && !["postgres://", "postgresql://"]
-                .iter()
-                .any(|scheme| text.expose_secret().starts_with(scheme))
-        {
-            section.problem(
-                "url",
-                "must be a PostgreSQL URL, as in postgres://user@host:5432/database",
-            );
+        let url = section.secret("url").or_else(|| {
+            let url = Secret::Inline(from_environment?.into());
+            section.look_at_secret("url", &url);
+            Some(url)
+        });
+        if let Some(Ok(text)) = url.as_ref().map(Secret::read) {
+            check_url(&section, text.expose_secret());
         }
         let password = section.secret("password");
         if password.is_some() && url.is_none() {
@@ -72,6 +68,18 @@ impl DatabaseConfig {
         };
         section.finish();
         config
+    }
+}
+
+fn check_url(section: &Section<'_>, url: &str) {
+    let schemes = ["postgres://", "postgresql://"];
+    if !schemes.iter().any(|scheme| url.starts_with(scheme)) {
+        let expected = "must be a PostgreSQL URL, as in postgres://user@host:5432/database";
+        section.problem("url", expected);
+    }
+    let parsed = reqwest::Url::parse(url);
+    if parsed.is_ok_and(|url| url.password().is_some_and(secret::is_placeholder)) {
+        section.problem("url", &format!("its password {}", secret::A_PLACEHOLDER));
     }
 }
 

@@ -58,6 +58,8 @@ pub struct Config {
     pub http: HttpConfig,
     /// Log lines.
     pub log: LogConfig,
+    /// The keys of secrets that are written with something around them that is left out.
+    pub trimmed_secrets: Vec<String>,
     fingerprint: Fingerprint,
 }
 
@@ -157,9 +159,12 @@ impl Config {
         let mut root = Section::root(tree, &problems);
         let config = Self::read(&mut root, database_url, fingerprint);
         root.finish();
-        match (config, problems.into_vec()) {
-            (Some(config), problems) if problems.is_empty() => Ok(config),
-            (_, problems) => Err(ConfigError::Invalid(problems)),
+        match (config, problems.into_parts()) {
+            (Some(config), (problems, trimmed_secrets)) if problems.is_empty() => Ok(Self {
+                trimmed_secrets,
+                ..config
+            }),
+            (_, (problems, _)) => Err(ConfigError::Invalid(problems)),
         }
     }
 
@@ -194,6 +199,7 @@ impl Config {
             privacy,
             http,
             log,
+            trimmed_secrets: Vec::new(),
             fingerprint,
         })
     }

@@ -16,7 +16,8 @@ pub(super) fn read(mut section: Section<'_>) -> Policy {
         let rule = section.required(class.as_str(), "keep, hash or drop", Rule::parse);
         *policy.rule_mut(class) = rule.unwrap_or_default();
     }
-    let secret = section.secret("key").and_then(|key| key.read().ok());
+    let given = section.secret("key");
+    let secret = given.as_ref().and_then(|key| key.read().ok());
     let secret = secret.as_ref().map(ExposeSecret::expose_secret);
     if secret.is_some_and(|secret| secret.len() < SHORTEST_KEY) {
         section.problem(
@@ -25,7 +26,7 @@ pub(super) fn read(mut section: Section<'_>) -> Policy {
         );
     }
     let hashes = Class::ALL.iter().any(|class| policy.rule(*class) == Rule::Hash);
-    if hashes && secret.is_none() {
+    if hashes && given.is_none() {
         section.problem(
             "key",
             "is required where a class is hashed; make one with: openssl rand -hex 32",

@@ -10,17 +10,22 @@ use serde_json::{Map, Value};
 
 use super::secret::Secret;
 
-/// What is wrong with a configuration, collected so that all of it is reported at once.
+/// What is wrong with a configuration, collected so that all of it is reported at once; and what is not wrong, and yet
+/// worth a word.
 #[derive(Debug, Default)]
-pub(super) struct Problems(RefCell<Vec<String>>);
+pub(super) struct Problems {
+    found: RefCell<Vec<String>>,
+    trimmed_secrets: RefCell<Vec<String>>,
+}
 
 impl Problems {
     pub(super) fn add(&self, problem: String) {
-        self.0.borrow_mut().push(problem);
+        self.found.borrow_mut().push(problem);
     }
 
-    pub(super) fn into_vec(self) -> Vec<String> {
-        self.0.into_inner()
+    /// The problems, and the paths of the secrets around which something is left out.
+    pub(super) fn into_parts(self) -> (Vec<String>, Vec<String>) {
+        (self.found.into_inner(), self.trimmed_secrets.into_inner())
     }
 }
 
@@ -249,11 +254,26 @@ impl<'a> Section<'a> {
             self.problem(key, &format!("is given twice, also as {file_key}: remove one"));
         }
         let secret = inline.or(file)?;
+        let key = if matches!(secret, Secret::File(_)) {
+            &file_key
+        } else {
+            key
+        };
+        self.look_at_secret(key, &secret);
+        Some(secret)
+    }
+
+    /// Reports a secret that cannot be used, and notes one around which something is left out.
+    pub(super) fn look_at_secret(&self, key: &str, secret: &Secret) {
         if let Err(error) = secret.read() {
             let cause = std::error::Error::source(&error).map(|source| format!(": {source}"));
-            self.problem(&file_key, &format!("{error}{}", cause.unwrap_or_default()));
+            self.problem(key, &format!("{error}{}", cause.unwrap_or_default()));
+        } else if secret.is_trimmed() {
+            self.problems
+                .trimmed_secrets
+                .borrow_mut()
+                .push(self.key_path(key));
         }
-        Some(secret)
     }
 
     /// Reports the keys that nobody asked for, each with the nearest known one.

@@ -7,7 +7,19 @@ use super::finding::Finding;
 
 /// Further things that are allowed and yet worth a word are findings of their own here.
 pub(super) fn findings(config: &Config) -> Vec<Finding> {
-    vec![accounts(config)]
+    let mut findings = vec![accounts(config)];
+    findings.extend(trimmed_secrets(config));
+    findings
+}
+
+/// Nothing is wrong: whoever looks for why a secret is refused elsewhere should know.
+fn trimmed_secrets(config: &Config) -> Option<Finding> {
+    let keys = &config.trimmed_secrets;
+    let found = format!(
+        "used without the white space or the byte order mark around it: {}",
+        keys.join(", ")
+    );
+    (!keys.is_empty()).then(|| Finding::ok("secrets", found))
 }
 
 fn accounts(config: &Config) -> Finding {

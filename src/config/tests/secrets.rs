@@ -222,3 +222,58 @@ fn a_secret_that_toml_takes_for_a_number_too_large_is_not_quoted() {
     assert!(result.is_err());
     assert!(!shown(&result).contains("98172"));
 }
+
+#[test]
+fn a_placeholder_is_refused_wherever_a_secret_is_asked_for() {
+    let placeholder = "Replace-Me-With-At-Least-32-Characters";
+    let minted = ACCOUNT.replace("token = ", "client_id = \"cs\"\nclient_secret = ");
+    let url = ("DATABASE__URL", "postgres://etl@db/x");
+    let in_url = "postgres://etl:CHANGE-ME@db/x";
+    for (result, key) in [
+        (
+            read(&ACCOUNT.replace(SECRET, placeholder), &[]),
+            "accounts.main.token",
+        ),
+        (
+            read(&minted.replace(SECRET, placeholder), &[]),
+            "accounts.main.client_secret",
+        ),
+        (
+            read("", &[url, ("DATABASE__PASSWORD", placeholder)]),
+            "database.password",
+        ),
+        (read("", &[("DATABASE__URL", in_url)]), "database.url"),
+        (
+            Config::from_layers(None, environment(&[("DATABASE_URL", in_url)])),
+            "database.url",
+        ),
+        (
+            read("", &[("HTTP__TOKEN", "<a token of 16 characters>")]),
+            "http.token",
+        ),
+        (read("", &[("PRIVACY__KEY", placeholder)]), "privacy.key"),
+    ] {
+        let found = problems(result);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].starts_with(&format!("{key}: ")), "{found:?}");
+        assert!(found[0].contains("is a placeholder"), "{found:?}");
+    }
+}
+
+#[test]
+fn what_is_left_out_around_a_secret_is_known_by_its_key() {
+    let with_mark = file(&format!("\u{feff}{SECRET}\n"));
+    let usual = file(&format!("{SECRET}\n"));
+    let password = format!("[database]\npassword_file = {:?}\n", with_mark.path());
+    let account = ACCOUNT.replace("token = ", "# token = ") + &format!("token_file = {:?}", usual.path());
+    let url = "postgres://etl@db/x\n";
+    let token = format!("{SECRET}{SECRET} ");
+    let variables = [("DATABASE__URL", url), ("HTTP__TOKEN", token.as_str())];
+    let config = read(&format!("{password}{account}"), &variables).unwrap();
+    assert_eq!(
+        config.trimmed_secrets,
+        ["database.url", "database.password_file", "http.token"]
+    );
+    let token = config.http.token.unwrap().read().unwrap();
+    assert_eq!(token.expose_secret(), format!("{SECRET}{SECRET}"));
+}

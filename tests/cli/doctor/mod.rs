@@ -3,6 +3,7 @@
 mod api;
 mod database;
 mod reach;
+mod secrets;
 mod text;
 
 use std::collections::HashMap;
