@@ -46,7 +46,6 @@ pub(super) async fn run(config: &Config, reload: &Arc<Reload>) -> Result<(), Com
         config.http.clone(),
         Arc::clone(&state),
         recorder,
-        shutdown.hard.child_token(),
     ));
     let ended = match open(config, &state, &shutdown).await {
         Ok(Some(database)) => {

@@ -81,6 +81,8 @@ pub struct HttpConfig {
     pub bind: SocketAddr,
     /// What the status page asks for; `None`: it is shown on this machine alone.
     pub token: Option<Secret>,
+    /// Whether the metrics are shown to those alone who may see the page.
+    pub protect_metrics: bool,
 }
 
 /// `log.*`.
@@ -112,8 +114,8 @@ pub enum ConfigError {
     Invalid(Vec<String>),
 }
 
-/// A shorter one can be guessed.
-const SHORTEST_TOKEN: usize = 16;
+/// Bytes of `http.token`: a shorter one can be guessed.
+pub const SHORTEST_TOKEN: usize = 16;
 
 fn count(problems: usize) -> String {
     if problems == 1 {
@@ -253,8 +255,13 @@ impl HttpConfig {
                 &format!("must have {SHORTEST_TOKEN} characters at least, as of: openssl rand -hex 24"),
             );
         }
+        let protect_metrics = section.flag("protect_metrics");
         section.finish();
-        Self { bind, token }
+        Self {
+            bind,
+            token,
+            protect_metrics,
+        }
     }
 
     fn read_bind(section: &mut Section<'_>) -> SocketAddr {

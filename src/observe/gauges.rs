@@ -4,7 +4,6 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::sync::Mutex as AsyncMutex;
 use tracing::debug;
 
 use crate::clock::Clock;
@@ -27,8 +26,6 @@ pub struct Gauges {
     clock: Arc<dyn Clock>,
     /// The books as they were read last. Lag grows also while they cannot be read.
     read: Mutex<Option<Books>>,
-    /// One scrape at a time: whoever scrapes must not take the connections that loading needs.
-    turn: AsyncMutex<()>,
 }
 
 #[derive(Debug)]
@@ -45,13 +42,12 @@ impl Gauges {
             workers,
             clock,
             read: Mutex::default(),
-            turn: AsyncMutex::default(),
         }
     }
 
-    /// Shows them as they are now; what comes from the books as it was, where they cannot be read.
+    /// Shows them as they are now; what comes from the books as it was, where they cannot be read. Not twice at a time:
+    /// whoever scrapes must not take the connections that loading needs.
     pub(super) async fn show(&self) {
-        let _turn = self.turn.lock().await;
         let is_read = self.read_books().await;
         if let Some(books) = &*self.read.lock().unwrap_or_else(PoisonError::into_inner) {
             ::metrics::gauge!(metrics::BOOKS_AGE).set(books.read_at.elapsed().as_secs_f64());

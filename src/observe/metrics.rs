@@ -77,6 +77,9 @@ pub const CLOCK_SKEW: &str = "smartassist_etl_clock_skew_seconds";
 /// Log lines that were dropped, since nobody read them in time.
 pub const LOG_LINES_DROPPED: &str = "smartassist_etl_log_lines_dropped_total";
 
+/// Wrong tokens that were given for the status page.
+pub const WRONG_TOKENS: &str = "smartassist_etl_http_wrong_tokens_total";
+
 /// Gaps that are open now, by `account`: seconds whose records cannot all be reached.
 pub const GAPS: &str = "smartassist_etl_gaps";
 
@@ -116,7 +119,7 @@ const WINDOW_SECONDS_BUCKETS: [f64; 9] = [0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 6
 /// The API answers in a second or two; a request is given up after 90.
 const REQUEST_SECONDS_BUCKETS: [f64; 9] = [0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0];
 
-const COUNTERS: [(&str, &str); 9] = [
+const COUNTERS: [(&str, &str); 10] = [
     (REQUESTS, "Requests sent to the API, by account and outcome."),
     (RETRIES, "Requests that repeat one that failed."),
     (
@@ -138,6 +141,7 @@ const COUNTERS: [(&str, &str); 9] = [
         "Log lines that were dropped, since nobody read them in time.",
     ),
     (RUNS, "Runs, by account, kind and outcome."),
+    (WRONG_TOKENS, "Wrong tokens that were given for the status page."),
 ];
 
 const GAUGES: [(&str, &str); 20] = [

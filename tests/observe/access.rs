@@ -51,7 +51,11 @@ async fn every_answer_says_what_browsers_may_do_with_it_and_nothing_can_be_chang
 async fn without_a_token_the_page_is_for_this_machine_and_probes_are_for_all() {
     let database = TestDatabase::migrated().await;
     let setup = Setup::live().await;
-    let (environment, port) = environment(&setup, &database).await;
+    let (mut environment, port) = environment(&setup, &database).await;
+    environment.insert(
+        "SMARTASSIST_ETL__HTTP__BIND".to_owned(),
+        format!("0.0.0.0:{port}"),
+    );
     let mut daemon = Program::start(&["run"], &environment);
     daemon.event("run finished").await;
     let named = "Host: etl.example.com";

@@ -4,12 +4,14 @@ mod access;
 mod browser;
 mod calendar;
 mod counts;
+mod crowd;
 mod metrics;
 mod page;
 mod problems;
 mod prometheus;
 mod runbook;
 mod terminal;
+mod tokens;
 
 use std::collections::HashMap;
 

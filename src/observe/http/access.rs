@@ -13,8 +13,10 @@ use base64::engine::general_purpose::STANDARD;
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 
-use crate::config::Secret;
+use crate::config::{SHORTEST_TOKEN, Secret};
 use crate::observe::chain;
+
+use super::wrong_tokens::WrongTokens;
 
 /// Pages load what this server serves, and nothing else; they talk to no other, and nobody may frame them.
 const CONTENT_SECURITY_POLICY: HeaderValue = HeaderValue::from_static(
@@ -29,6 +31,7 @@ const BASIC: HeaderValue = HeaderValue::from_static("Basic realm=\"smartassist-e
 #[derive(Debug)]
 pub(super) struct Access {
     token: Option<Secret>,
+    wrong_tokens: WrongTokens,
     /// Whether it was said that the token cannot be read: anybody may ask as often as they like.
     is_said: AtomicBool,
 }
@@ -40,14 +43,17 @@ enum Denied {
     NoToken,
     /// There is none, so only this machine may.
     NotLocal,
-    /// The token's file cannot be read.
+    /// The token's file cannot be read, or holds no token.
     NoSecret,
+    /// It was asked for by a name that only looks as if it were this machine's.
+    OtherName,
 }
 
 impl Access {
     pub(super) fn new(token: Option<Secret>) -> Self {
         Self {
             token,
+            wrong_tokens: WrongTokens::new(),
             is_said: AtomicBool::new(false),
         }
     }
@@ -58,20 +64,25 @@ impl Access {
     fn check(&self, peer: IpAddr, headers: &HeaderMap) -> Result<(), Denied> {
         match &self.token {
             Some(secret) => {
-                let token = secret.read();
+                let token = secret.read_long(SHORTEST_TOKEN);
                 let was_said = self.is_said.swap(token.is_err(), Ordering::Relaxed);
                 let token = token.map_err(|error| {
                     if !was_said {
                         tracing::error!(
                             error = %chain(&error),
-                            remedy = "see that the file of http.token exists and that this user may read it",
+                            remedy = "see that the file of http.token is there, that this user may read it, and that it \
+                                      holds a token of 16 characters at least",
                             "nobody can be let in to the status page"
                         );
                     }
                     Denied::NoSecret
                 })?;
-                let given = given_token(headers).is_some_and(|given| is_same(&given, &token));
-                given.then_some(()).ok_or(Denied::NoToken)
+                let given = given_token(headers).ok_or(Denied::NoToken)?;
+                if is_same(&given, &token) {
+                    return Ok(());
+                }
+                self.wrong_tokens.add(peer.to_canonical());
+                Err(Denied::NoToken)
             }
             None if peer.to_canonical().is_loopback()
                 && names_this_machine(headers)
@@ -140,6 +151,16 @@ pub(super) async fn guard(
     }
 }
 
+/// Lets through who asks for this machine: where only that is listened to, a page of another site could have a browser on it
+/// read what is for all who reach it. A probe may name nobody.
+pub(super) async fn hold_to_this_machine(request: Request, next: Next) -> Response {
+    let headers = request.headers();
+    if headers.contains_key(header::HOST) && !names_this_machine(headers) {
+        return Denied::OtherName.into_response();
+    }
+    next.run(request).await
+}
+
 impl IntoResponse for Denied {
     fn into_response(self) -> Response {
         match self {
@@ -157,7 +178,12 @@ impl IntoResponse for Denied {
                 .into_response(),
             Self::NoSecret => (
                 StatusCode::SERVICE_UNAVAILABLE,
-                "The file of http.token cannot be read; the daemon's log says why.\n",
+                "The file of http.token cannot be read, or holds no token; the daemon's log says more.\n",
+            )
+                .into_response(),
+            Self::OtherName => (
+                StatusCode::FORBIDDEN,
+                "http.bind is for this machine alone: ask for it as http://127.0.0.1:... or http://localhost:...\n",
             )
                 .into_response(),
         }

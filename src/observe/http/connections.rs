@@ -1,7 +1,7 @@
-//! Connections to the operators' endpoints: so many at a time, and none that only waits. Whoever can reach them must not
-//! use up the memory and the open files that loading needs.
+//! Connections to the operators' endpoints: so many at a time, and each for one request. Whoever can reach them must
+//! neither use up the memory and the open files that loading needs, nor keep probes from being answered.
 
-use std::pin::pin;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -14,26 +14,31 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 use tracing::debug;
 
-/// A further one takes the place of the oldest that asks for nothing, or waits until one of these ends. Browsers, probes
-/// and Prometheus have a few each.
+/// Places for connections. Browsers, probes and Prometheus have a few each.
 const MOST: usize = 64;
 
-/// The head of a request has to be there by then; that is as long as a connection may say nothing, too.
+/// Beyond so many, connections have to end: it takes them a moment, and whoever comes next must not wait for that.
+const MOST_TO_STAY: usize = 56;
+
+/// Those of one address.
+const MOST_OF_A_PEER: usize = 32;
+
+/// The head of a request has to be there by then.
 const PATIENCE_FOR_A_HEAD: Duration = Duration::from_secs(10);
 
-/// A connection ends after the answer that it is at by then, and without it a while later.
-const LONGEST: Duration = Duration::from_secs(300);
+/// The whole answer has to be taken by then.
+const LONGEST: Duration = Duration::from_secs(60);
 
-/// How long the last of an answer may take on a connection whose place is wanted.
+/// How long the answer at hand may take on a connection whose place is wanted; and who has asked for nothing for so long is
+/// the first to make room.
 const PATIENCE_FOR_A_PLACE: Duration = Duration::from_secs(1);
 
-/// How long an answer may take that nobody wants to wait for any more.
-const PATIENCE_FOR_AN_ANSWER: Duration = Duration::from_secs(30);
+/// How long one has to ask for something even so: it may have been made this moment.
+const PATIENCE_FOR_A_QUESTION: Duration = Duration::from_millis(100);
 
 /// Bytes of a request that are held; a browser's cookies fit in.
 const BUFFER: usize = 32 * 1024;
@@ -41,23 +46,23 @@ const BUFFER: usize = 32 * 1024;
 /// A moment for whoever holds what accepting lacks, as open files.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// What a connection does with its place.
-#[derive(Debug, Default)]
+/// A place, and who has it.
+#[derive(Debug)]
 struct Place {
-    /// A request is being answered.
+    peer: IpAddr,
+    since: Instant,
+    /// Its request is being answered.
     is_busy: AtomicBool,
-    /// There was one.
-    was_heard: AtomicBool,
     /// Cancelled once another wants the place.
     is_wanted: CancellationToken,
 }
 
-/// Answers until `stop`, and then until what was asked before is answered.
-pub(super) async fn serve(listener: &TcpListener, router: &Router, stop: &CancellationToken) {
-    let (free, open) = (Arc::new(Semaphore::new(MOST)), TaskTracker::new());
+/// Answers for ever.
+pub(super) async fn serve(listener: &TcpListener, router: &Router) {
+    let free = Arc::new(Semaphore::new(MOST));
     let mut places: Vec<Weak<Place>> = Vec::new();
-    while let Some(accepted) = stop.run_until_cancelled(listener.accept()).await {
-        let (stream, peer) = match accepted {
+    loop {
+        let (stream, peer) = match listener.accept().await {
             Ok(accepted) => accepted,
             Err(error) => {
                 debug!(%error, "could not accept a connection");
@@ -66,69 +71,132 @@ pub(super) async fn serve(listener: &TcpListener, router: &Router, stop: &Cancel
             }
         };
         places.retain(|place| place.strong_count() > 0);
-        if free.available_permits() == 0 {
-            make_room(&places);
-        }
-        let Some(Ok(permit)) = stop.run_until_cancelled(Arc::clone(&free).acquire_owned()).await else {
-            break;
+        make_room(&places, peer.ip());
+        let Ok(permit) = Arc::clone(&free).acquire_owned().await else {
+            return;
         };
-        let place = Arc::new(Place::default());
+        let place = Arc::new(Place {
+            peer: peer.ip(),
+            since: Instant::now(),
+            is_busy: AtomicBool::new(false),
+            is_wanted: CancellationToken::new(),
+        });
         places.push(Arc::downgrade(&place));
         let router = router.clone().layer(Extension(ConnectInfo(peer)));
-        let stop = stop.clone();
-        open.spawn(async move {
-            answer(stream, router, &place, stop).await;
+        tokio::spawn(async move {
+            answer(stream, router, &place).await;
             drop(permit);
         });
     }
-    open.close();
-    open.wait().await;
 }
 
-/// Tells the oldest connection that asks for nothing to end: silence must not keep probes out.
-fn make_room(places: &[Weak<Place>]) {
-    let idle = places
-        .iter()
-        .filter_map(Weak::upgrade)
-        .find(|place| !place.is_busy.load(Ordering::Relaxed) && !place.is_wanted.is_cancelled());
-    if let Some(place) = idle {
+/// Has a connection end where there is no place for one more: the oldest that only waits, or else the oldest that is answered,
+/// or else the oldest. Of an address that has many, it is one of its own.
+fn make_room(places: &[Weak<Place>], peer: IpAddr) {
+    let mut staying: Vec<Arc<Place>> = places.iter().filter_map(Weak::upgrade).collect();
+    staying.retain(|place| !place.is_wanted.is_cancelled());
+    if staying.iter().filter(|place| place.peer == peer).count() >= MOST_OF_A_PEER {
+        staying.retain(|place| place.peer == peer);
+    } else if staying.len() < MOST_TO_STAY {
+        return;
+    }
+    let is_busy = |place: &Arc<Place>| place.is_busy.load(Ordering::Relaxed);
+    let waits = |place: &Arc<Place>| !is_busy(place) && place.since.elapsed() > PATIENCE_FOR_A_PLACE;
+    let waiting = staying.iter().find(|place| waits(place));
+    let oldest = waiting.or_else(|| staying.iter().find(|place| is_busy(place)));
+    if let Some(place) = oldest.or(staying.first()) {
         place.is_wanted.cancel();
     }
 }
 
-async fn answer(stream: TcpStream, router: Router, place: &Place, stop: CancellationToken) {
+async fn answer(stream: TcpStream, router: Router, place: &Place) {
     let router = TowerToHyperService::new(router);
     let service = service_fn(|request| {
-        place.was_heard.store(true, Ordering::Relaxed);
         place.is_busy.store(true, Ordering::Relaxed);
-        let answering = router.call(request);
-        async {
-            let answer = answering.await;
-            place.is_busy.store(false, Ordering::Relaxed);
-            answer
-        }
+        router.call(request)
     });
-    let mut connection = pin!(
-        http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(PATIENCE_FOR_A_HEAD)
-            .max_buf_size(BUFFER)
-            .serve_connection(TokioIo::new(stream), service)
-    );
-    let patience = tokio::select! {
-        ended = connection.as_mut() => return log_end(ended),
-        () = place.is_wanted.cancelled() => PATIENCE_FOR_A_PLACE,
-        _ = timeout(LONGEST, stop.cancelled()) => PATIENCE_FOR_AN_ANSWER,
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(PATIENCE_FOR_A_HEAD)
+        .max_buf_size(BUFFER)
+        // Who asks again waits for a place again.
+        .keep_alive(false)
+        .serve_connection(TokioIo::new(stream), service);
+    let has_to_end = async {
+        place.is_wanted.cancelled().await;
+        tokio::time::sleep(PATIENCE_FOR_A_QUESTION).await;
+        if place.is_busy.load(Ordering::Relaxed) {
+            tokio::time::sleep(PATIENCE_FOR_A_PLACE).await;
+        }
     };
-    if place.is_wanted.is_cancelled() && !place.was_heard.load(Ordering::Relaxed) {
-        return;
+    tokio::select! {
+        ended = timeout(LONGEST, connection) => if let Ok(Err(error)) = ended {
+            debug!(%error, "a connection ended");
+        },
+        () = has_to_end => {}
     }
-    connection.as_mut().graceful_shutdown();
-    log_end(timeout(patience, connection).await.unwrap_or(Ok(())));
 }
 
-fn log_end(ended: hyper::Result<()>) {
-    if let Err(error) = ended {
-        debug!(%error, "a connection ended");
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Places of these addresses, busy or not, taken before now or right now.
+    fn places(peers: &[(IpAddr, bool, bool)]) -> Vec<Arc<Place>> {
+        let before = Instant::now().checked_sub(PATIENCE_FOR_A_PLACE * 2).unwrap();
+        let place = |&(peer, is_busy, is_new): &(IpAddr, bool, bool)| {
+            Arc::new(Place {
+                peer,
+                since: if is_new { Instant::now() } else { before },
+                is_busy: AtomicBool::new(is_busy),
+                is_wanted: CancellationToken::new(),
+            })
+        };
+        peers.iter().map(place).collect()
+    }
+
+    /// The places whose connections are told to end.
+    fn ended(places: &[Arc<Place>], peer: IpAddr) -> Vec<usize> {
+        let weak: Vec<Weak<Place>> = places.iter().map(Arc::downgrade).collect();
+        make_room(&weak, peer);
+        let ended = places.iter().enumerate();
+        ended
+            .filter(|(_, place)| place.is_wanted.is_cancelled())
+            .map(|(at, _)| at)
+            .collect()
+    }
+
+    const ONE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 1));
+    const OTHER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 2));
+
+    #[test]
+    fn nobody_has_to_end_while_there_is_room() {
+        let few = places(&[(ONE, false, false); MOST_OF_A_PEER - 1]);
+        assert!(ended(&few, ONE).is_empty());
+        assert!(ended(&few, OTHER).is_empty());
+    }
+
+    #[test]
+    fn a_peer_with_many_makes_room_for_itself() {
+        let mut peers = vec![(OTHER, false, false)];
+        peers.extend([(ONE, true, false); MOST_OF_A_PEER]);
+        let many = places(&peers);
+        assert_eq!(ended(&many, ONE), [1]);
+        assert_eq!(ended(&many, OTHER), [1], "there is room for others");
+    }
+
+    #[test]
+    fn who_only_waits_makes_room_then_who_is_answered() {
+        let peer = |at: usize| IpAddr::from([10, 1, 0, u8::try_from(at).unwrap()]);
+        let peers: Vec<_> = (0..MOST_TO_STAY).map(|at| (peer(at), at > 5, at < 3)).collect();
+        let full = places(&peers);
+        assert_eq!(ended(&full, OTHER), [3]);
+        let new: Vec<_> = peers
+            .iter()
+            .map(|(peer, is_busy, _)| (*peer, *is_busy, true))
+            .collect();
+        assert_eq!(ended(&places(&new), OTHER), [6]);
+        let silent: Vec<_> = peers.iter().map(|(peer, ..)| (*peer, false, true)).collect();
+        assert_eq!(ended(&places(&silent), OTHER), [0]);
     }
 }

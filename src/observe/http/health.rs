@@ -23,14 +23,19 @@ pub(super) async fn healthz() -> impl IntoResponse {
 /// The database answers, its schema is what this binary knows, and no account has stalled. An account
 /// whose last poll failed is named as well, but is no reason yet.
 pub(super) async fn readyz(State(app): State<App>) -> impl IntoResponse {
+    let (status, body) = app.fresh.readiness.get(readiness(&app)).await;
+    (status, Json(body))
+}
+
+async fn readiness(app: &App) -> (StatusCode, Value) {
     let unready = |reason: &str, accounts: Value| {
         let body = json!({ "status": "unready", "reason": reason, "accounts": accounts });
-        (StatusCode::SERVICE_UNAVAILABLE, Json(body))
+        (StatusCode::SERVICE_UNAVAILABLE, body)
     };
     let Some(Watched { pool, workers, .. }) = app.state.watched() else {
-        let (status, Json(mut body)) = unready("the database is not open and migrated yet", json!([]));
+        let (status, mut body) = unready("the database is not open and migrated yet", json!([]));
         body["remedy"] = json!(app.state.waiting().map(|problem| problem.remedy));
-        return (status, Json(body));
+        return (status, body);
     };
     let any_has_stalled = workers.iter().any(|worker| has_stalled(worker));
     let troubled: Value = workers.iter().filter_map(|worker| trouble(worker)).collect();
@@ -45,7 +50,7 @@ pub(super) async fn readyz(State(app): State<App>) -> impl IntoResponse {
             } else {
                 json!({ "status": "degraded", "accounts": troubled })
             };
-            (StatusCode::OK, Json(body))
+            (StatusCode::OK, body)
         }
     }
 }

@@ -3,22 +3,24 @@
 
 mod access;
 mod connections;
+mod fresh;
 mod health;
 mod pages;
+mod wrong_tokens;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::header;
-use axum::middleware::{from_fn_with_state, map_response};
+use axum::http::{StatusCode, header};
+use axum::middleware::{from_fn, from_fn_with_state, map_response};
 use axum::response::IntoResponse;
 use axum::routing::get;
 use metrics_exporter_prometheus::PrometheusHandle;
+use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::Mutex as AsyncMutex;
-use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::clock::Clock;
@@ -28,6 +30,7 @@ use crate::sync::{AccountWorker, Problem};
 
 use super::board::ConfiguredAccount;
 use super::{Gauges, logging, metrics};
+use fresh::Fresh;
 
 /// What is watched, once the database is there and migrated, and what we wait for until then.
 #[derive(Debug, Default)]
@@ -91,6 +94,14 @@ struct App {
     state: Arc<DaemonState>,
     metrics: PrometheusHandle,
     access: Arc<access::Access>,
+    fresh: Arc<FreshAnswers>,
+}
+
+/// Answers for whoever asks without a token.
+#[derive(Debug, Default)]
+struct FreshAnswers {
+    metrics: Fresh<String>,
+    readiness: Fresh<(StatusCode, Value)>,
 }
 
 /// Listens on `address`.
@@ -101,52 +112,62 @@ pub async fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
     TcpListener::bind(address).await
 }
 
-/// Serves the endpoints until `stop`.
+/// Serves the endpoints for ever.
 pub async fn serve(
     listener: TcpListener,
     config: HttpConfig,
     state: Arc<DaemonState>,
     metrics: PrometheusHandle,
-    stop: CancellationToken,
 ) {
     let app = App {
         state,
         metrics,
         access: Arc::new(access::Access::new(config.token)),
+        fresh: Arc::default(),
     };
     let _tidying = AbortOnDropHandle::new(tokio::spawn(metrics::tidy(app.metrics.clone())));
-    connections::serve(&listener, &router(app), &stop).await;
+    let router = router(app, config.bind, config.protect_metrics);
+    connections::serve(&listener, &router).await;
 }
 
-/// What tells how accounts stand is for whom may know; what is probed and scraped is for all.
-fn router(app: App) -> Router {
-    let guarded = Router::new()
+/// What tells how accounts stand is for whom may know; what is probed and scraped is for all who reach it.
+fn router(app: App, bind: SocketAddr, protect_metrics: bool) -> Router {
+    let metrics = Router::new().route("/metrics", get(render_metrics));
+    let mut guarded = Router::new()
         .route("/", get(pages::overview))
         .route("/accounts/{account}", get(pages::account))
         .route("/accounts/{account}/day", get(pages::look_at_day))
         .route("/accounts/{account}/days/{day}", get(pages::day))
-        .route("/api/status", get(pages::json))
-        .route_layer(from_fn_with_state(Arc::clone(&app.access), access::guard));
+        .route("/api/status", get(pages::json));
+    let mut open = Router::new()
+        .route("/healthz", get(health::healthz))
+        .route("/readyz", get(health::readyz));
+    let protected = if protect_metrics { &mut guarded } else { &mut open };
+    *protected = std::mem::take(protected).merge(metrics);
+    if bind.ip().is_loopback() {
+        open = open.route_layer(from_fn(access::hold_to_this_machine));
+    }
     Router::new()
-        .merge(guarded)
+        .merge(guarded.route_layer(from_fn_with_state(Arc::clone(&app.access), access::guard)))
+        .merge(open)
         .route("/assets/{name}", get(pages::asset))
         .route("/favicon.ico", get(pages::favicon))
-        .route("/healthz", get(health::healthz))
-        .route("/readyz", get(health::readyz))
-        .route("/metrics", get(render_metrics))
         .fallback(pages::not_found)
         .layer(map_response(access::secure))
         .with_state(app)
 }
 
 async fn render_metrics(State(app): State<App>) -> impl IntoResponse {
-    if let Some(watched) = app.state.watched() {
-        watched.gauges.show().await;
-    }
-    ::metrics::counter!(metrics::LOG_LINES_DROPPED).absolute(logging::dropped_lines());
-    app.metrics.run_upkeep();
+    let rendering = async {
+        if let Some(watched) = app.state.watched() {
+            watched.gauges.show().await;
+        }
+        ::metrics::counter!(metrics::LOG_LINES_DROPPED).absolute(logging::dropped_lines());
+        app.metrics.run_upkeep();
+        app.metrics.render()
+    };
     (
         [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")],
-        app.metrics.render(),
+        app.fresh.metrics.get(rendering).await,
     )
 }

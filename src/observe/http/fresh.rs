@@ -1,0 +1,49 @@
+//! Answers that are good for a moment: however often they are asked for, the database is asked once.
+
+use std::time::Duration;
+
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+/// Less than anybody waits between two probes.
+const GOOD_FOR: Duration = Duration::from_secs(1);
+
+/// An answer, as it was made last.
+#[derive(Debug, Default)]
+pub(super) struct Fresh<T>(Mutex<Option<(Instant, T)>>);
+
+impl<T: Clone> Fresh<T> {
+    /// The answer, made anew where it is too old. Whoever asks meanwhile waits for it, and takes the same.
+    pub(super) async fn get(&self, make: impl Future<Output = T>) -> T {
+        let mut kept = self.0.lock().await;
+        if let Some((made_at, answer)) = &*kept
+            && made_at.elapsed() < GOOD_FOR
+        {
+            return answer.clone();
+        }
+        let answer = make.await;
+        *kept = Some((Instant::now(), answer.clone()));
+        answer
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_is_made_once_a_second() {
+        let (fresh, made) = (Fresh::default(), AtomicU32::new(0));
+        let ask = || {
+            fresh.get(async {
+                tokio::time::sleep(Duration::from_millis(300)).await;
+                made.fetch_add(1, Ordering::Relaxed)
+            })
+        };
+        assert_eq!(tokio::join!(ask(), ask(), ask()), (0, 0, 0));
+        tokio::time::advance(GOOD_FOR).await;
+        assert_eq!(ask().await, 1);
+    }
+}
