@@ -38,6 +38,7 @@ use crate::observe::logging;
 
 use describe::Describe;
 use exit::CommandError;
+use paint::Paint;
 use reload::Reload;
 
 /// Loads every interaction of a Kore.ai SmartAssist account into PostgreSQL, exactly once and
@@ -154,7 +155,8 @@ pub fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            logging::last_word(format!("smartassist-etl: {}", error.message()));
+            let word = format!("smartassist-etl: {}", error.message());
+            logging::last_word(output::printable(&word, Paint::Plain));
             error.code()
         }
     }

@@ -52,6 +52,14 @@ impl Paint {
         self.styled(Style::new().bold(), text)
     }
 
+    /// All that is written before, between and after the text.
+    pub(super) fn sequences(self) -> &'static [&'static str] {
+        match self {
+            Self::Plain => &[],
+            Self::Coloured => &["\u{1b}[0m", "\u{1b}[1m", "\u{1b}[31m", "\u{1b}[32m", "\u{1b}[33m"],
+        }
+    }
+
     fn styled(self, style: Style, text: impl Display) -> String {
         match self {
             Self::Plain => text.to_string(),
@@ -79,6 +87,23 @@ mod tests {
         assert_eq!(fitting(true, &[("NO_COLOR", "1")]), Paint::Plain);
         assert_eq!(fitting(true, &[("TERM", "dumb")]), Paint::Plain);
         assert_eq!(fitting(false, &[]), Paint::Plain);
+    }
+
+    #[test]
+    fn all_that_is_written_around_a_text_is_known() {
+        let paint = Paint::Coloured;
+        for painted in [
+            paint.ok(""),
+            paint.warning(""),
+            paint.failed(""),
+            paint.heading(""),
+        ] {
+            let left = paint
+                .sequences()
+                .iter()
+                .fold(painted, |left, known| left.replace(known, ""));
+            assert_eq!(left, "");
+        }
     }
 
     #[test]

@@ -219,8 +219,11 @@ fn spawn_runners(
 /// so the process ends with an error and is started again.
 async fn all_ended(runners: &mut JoinSet<()>, shutdown: &Shutdown) -> Result<(), CommandError> {
     while let Some(ended) = runners.join_next().await {
-        if let Err(error) = ended {
-            return Err(CommandError::other(error));
+        if ended.is_err() {
+            // Its own words may hold what it panicked with, that is anybody's data.
+            return Err(CommandError::other(
+                "an account's runner panicked; the log says where",
+            ));
         }
         if !shutdown.soft.is_cancelled() {
             return Err(CommandError::other("an account's runner ended by itself"));

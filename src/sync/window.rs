@@ -392,7 +392,7 @@ impl WindowFailure {
 
     /// The task that read it panicked, or was ended.
     pub(super) fn of_task(error: &tokio::task::JoinError) -> Self {
-        warn!(error = %error, "the task that read a window ended");
+        warn!(is_panic = error.is_panic(), "the task that read a window ended");
         Self {
             error: "the task that read it ended before its time".to_owned(),
             remedy: "report it with the lines before this one",

@@ -1,7 +1,7 @@
 //! `status` on a terminal.
 
 use super::Daemon;
-use crate::support::{Program, TestDatabase};
+use crate::support::{Program, Setup, TestDatabase};
 
 #[tokio::test]
 async fn status_says_the_same_as_the_page_in_80_columns() {
@@ -27,4 +27,23 @@ async fn status_says_the_same_as_the_page_in_80_columns() {
         assert!(fits && line.trim_end() == line, "{line:?}");
     }
     assert!(!told.stdout.contains('\u{1b}'), "colours are for terminals");
+}
+
+#[tokio::test]
+async fn what_a_terminal_would_obey_is_not_printed() {
+    let database = TestDatabase::migrated().await;
+    let setup = Setup::with_interactions(5).await;
+    let mut environment = setup.environment();
+    environment.insert("DATABASE_URL".to_owned(), database.url().await);
+    assert_eq!(Program::run(&["sync"], &environment).await.code(), 0);
+    let planted = "update smartassist_sync.runs set status = 'failed', error = \
+         E'\\x1b]0;pwned\\x07\\x1b[2J\\u009b31m\\u202eevil\\u2069', finished_at = now()";
+    database.execute(planted).await;
+    for arguments in [&["status"][..], &["status", "--json"]] {
+        let ended = Program::run(arguments, &environment).await;
+        let shown = ended.stdout;
+        assert!(shown.contains("pwned"), "{shown}");
+        let obeyed = |c: char| (c.is_control() && c != '\n') || ('\u{202a}'..='\u{2069}').contains(&c);
+        assert!(!shown.contains(obeyed), "{arguments:?}: {shown:?}");
+    }
 }
