@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use serde_json::Value;
-use smartassist_etl::config::Config;
+use smartassist_etl::config::{Config, ConfigError};
 
 const OPERATIONS: &str = include_str!("../../docs/operations.md");
 
@@ -13,7 +13,7 @@ const RULES: &str = include_str!("../../deploy/prometheus/rules.yml");
 const DASHBOARD: &str = include_str!("../../deploy/grafana/dashboards/smartassist-etl.json");
 const COMPOSE: &str = include_str!("../../docker-compose.yml");
 const CONFIG_MAP: &str = include_str!("../../deploy/kubernetes/configmap.yaml");
-const SECRET: &str = include_str!("../../deploy/kubernetes/secret.yaml");
+const SECRET: &str = include_str!("../../deploy/kubernetes/secret.example.yaml");
 
 /// The metrics' names in a text; those of a histogram's parts as the histogram.
 fn metrics_in(text: &str) -> Vec<&str> {
@@ -153,7 +153,7 @@ fn compose_entries(block: &str) -> HashMap<&'static str, String> {
 fn every_service_of_the_compose_file_is_confined() {
     let hardened = compose_entries("x-hardened: &hardened");
     let services = compose_entries("services:");
-    assert!(services.len() >= 7, "{:?}", services.keys());
+    assert!(services.len() >= 6, "{:?}", services.keys());
     for (name, service) in &services {
         let inherits = service.contains("    <<: *hardened\n");
         for (key, value) in [
@@ -161,6 +161,7 @@ fn every_service_of_the_compose_file_is_confined() {
             ("cap_drop", "[ALL]"),
             ("security_opt", "[\"no-new-privileges:true\"]"),
             ("mem_limit", ""),
+            ("cpus", ""),
             ("pids_limit", ""),
         ] {
             let wanted = format!("  {key}: {value}");
@@ -218,14 +219,27 @@ fn no_secret_of_the_compose_file_is_a_variable() {
     }
 }
 
-/// The configuration in the `ConfigMap`, with the secrets of the `Secret`, as the daemon would read it.
 #[test]
-fn the_configuration_for_kubernetes_is_one_that_the_daemon_takes() {
+fn prometheus_and_grafana_do_not_reach_the_database() {
+    let services = compose_entries("services:");
+    let networks = |name: &str| {
+        let line = services[name]
+            .lines()
+            .find(|line| line.starts_with("    networks: "));
+        line.unwrap_or_else(|| panic!("{name} is on the network of all"))
+            .to_owned()
+    };
+    for name in services.keys() {
+        let reaches = networks(name).contains("database");
+        assert_eq!(reaches, ["postgres", "etl", "etl-demo"].contains(name), "{name}");
+    }
+}
+
+/// The configuration in the `ConfigMap` with these secrets, as the daemon would read it.
+fn read_as_in_kubernetes(secrets: &[(&str, &str)]) -> Result<Config, ConfigError> {
     let (_, toml) = CONFIG_MAP.split_once("config.toml: |\n").unwrap();
     let folder = tempfile::tempdir().unwrap();
-    let (_, secrets) = SECRET.split_once("stringData:\n").unwrap();
-    for line in secrets.lines() {
-        let (name, value) = line.trim().split_once(": ").unwrap();
+    for (name, value) in secrets {
         std::fs::write(folder.path().join(name), value).unwrap();
     }
     let mounted = "/run/secrets/smartassist-etl";
@@ -235,16 +249,39 @@ fn the_configuration_for_kubernetes_is_one_that_the_daemon_takes() {
         .map(|line| line.strip_prefix("    ").unwrap_or(line))
         .collect();
     let file = folder.path().join("config.toml");
-    std::fs::write(
-        &file,
-        lines
-            .join("\n")
-            .replace(mounted, &folder.path().display().to_string()),
-    )
-    .unwrap();
-    let config = Config::from_layers(Some(&file), HashMap::new()).unwrap();
+    let text = lines.join("\n");
+    std::fs::write(&file, text.replace(mounted, &folder.path().display().to_string())).unwrap();
+    Config::from_layers(Some(&file), HashMap::new())
+}
+
+#[test]
+fn the_configuration_for_kubernetes_is_one_that_the_daemon_takes() {
+    let config = read_as_in_kubernetes(&[
+        ("database_url", "postgres://etl@db.example.com/warehouse"),
+        ("database_password", "hunter2"),
+        ("http_token", "a-token-of-24-characters"),
+        ("main_client_secret", "a-secret"),
+    ]);
+    let config = config.unwrap();
     assert_eq!(config.accounts.len(), 1);
     assert!(config.http.token.is_some());
+}
+
+#[test]
+fn the_example_of_the_secret_is_neither_applied_nor_accepted() {
+    assert!(SECRET.lines().all(|line| line.starts_with('#')));
+    let (_, secrets) = SECRET.split_once("# stringData:\n").unwrap();
+    let secrets: Vec<(&str, &str)> = secrets
+        .lines()
+        .map(|line| line.trim_start_matches(['#', ' ']).split_once(": ").unwrap())
+        .collect();
+    let Err(ConfigError::Invalid(problems)) = read_as_in_kubernetes(&secrets) else {
+        panic!("the placeholders are taken for secrets");
+    };
+    for key in ["database.password", "http.token", "accounts.main.client_secret"] {
+        let is_refused = |problem: &String| problem.starts_with(key) && problem.contains("placeholder");
+        assert!(problems.iter().any(is_refused), "{key}: {problems:?}");
+    }
 }
 
 #[test]

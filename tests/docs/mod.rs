@@ -1,5 +1,6 @@
 //! What the documents say is so.
 
+mod compose;
 mod data_dictionary;
 mod deploy;
 mod logging;

@@ -1,0 +1,56 @@
+//! What the compose file has PostgreSQL set up.
+
+use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
+
+use sqlx::{Connection, PgConnection};
+
+use crate::support::server::Cluster;
+use crate::support::{Program, database};
+
+#[tokio::test]
+async fn the_role_that_compose_makes_owns_its_databases_and_no_more() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(directory.path(), PermissionsExt::from_mode(0o755)).unwrap();
+    let server = Cluster::of_superuser(directory.path(), "postgres")
+        .start(&[])
+        .await;
+    let superuser = server.options();
+    let password = directory.path().join("database_password");
+    std::fs::write(&password, "it's a \\ password\n").unwrap();
+    let url = database::url(&superuser);
+    let made = Command::new("sh")
+        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/postgres/init.sh"))
+        .env("PASSWORD_FILE", &password)
+        .env("PGHOST", superuser.get_host())
+        .env("PGPORT", superuser.get_port().to_string())
+        .env("PGPASSWORD", url.split(['@', ':']).nth(2).unwrap())
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{made:?}");
+
+    let refused = PgConnection::connect_with(&superuser).await;
+    assert!(refused.is_err(), "the superuser still has a password");
+    let role = superuser.username("smartassist").password("it's a \\ password");
+    for name in ["smartassist", "demo"] {
+        let options = role.clone().database(name);
+        let mut environment = std::collections::HashMap::new();
+        environment.insert("DATABASE_URL".to_owned(), database::url(&options));
+        let migrated = Program::run(&["migrate"], &environment).await;
+        assert_eq!(migrated.code(), 0, "{}", migrated.log.join("\n"));
+        let mut connection = PgConnection::connect_with(&options).await.unwrap();
+        let rights: String = sqlx::query_scalar(
+            "select concat_ws(' ', rolsuper, rolcreaterole, rolcreatedb, \
+             has_table_privilege('smartassist_reader', 'smartassist.sessions', 'select')) \
+             from pg_roles where rolname = current_user",
+        )
+        .fetch_one(&mut connection)
+        .await
+        .unwrap();
+        assert_eq!(rights, "f f f t", "{name}");
+        connection.close().await.unwrap();
+    }
+    let outside = PgConnection::connect_with(&role.database("postgres")).await;
+    assert!(outside.is_err(), "it may connect to another database");
+    server.stop().await;
+}
