@@ -106,6 +106,7 @@ async fn serve(config: &Config, pool: Pool) -> Result<SocketAddr> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let settings = WorkerSettings {
         settle: config.sync.settle,
+        late: chrono::TimeDelta::minutes(30),
         lease: config.sync.lease,
         stall: config.sync.stall,
         keep_raw: true,

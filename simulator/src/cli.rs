@@ -119,6 +119,20 @@ struct Readings {
     /// Time that every answer takes, in milliseconds
     #[arg(long, env = "SIMULATOR_LATENCY_MS", default_value_t = 0)]
     latency_ms: u64,
+    /// Seconds after its end until a session is shown; 0 shows it from its start on
+    #[arg(long, env = "SIMULATOR_PUBLISH_DELAY_SECONDS", default_value_t = 0)]
+    publish_delay_seconds: u32,
+    /// Minutes by which stamps without a zone are later than the request's offset says
+    #[arg(
+        long,
+        env = "SIMULATOR_STAMP_SHIFT_MINUTES",
+        default_value_t = 0,
+        allow_negative_numbers = true
+    )]
+    stamp_shift_minutes: i32,
+    /// Answer every range with a page without records
+    #[arg(long, env = "SIMULATOR_EMPTY_ANSWERS")]
+    empty_answers: bool,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -157,6 +171,9 @@ impl Cli {
                 offset_unit: readings.offset_unit,
                 past_offset: readings.past_offset,
                 latency: Duration::from_millis(readings.latency_ms),
+                publish_delay: TimeDelta::seconds(readings.publish_delay_seconds.into()),
+                stamp_shift: TimeDelta::minutes(readings.stamp_shift_minutes.into()),
+                empty_answers: readings.empty_answers,
                 ..Behaviour::default()
             },
         }

@@ -151,6 +151,10 @@ pub struct Behaviour {
     pub open_sessions: bool,
     /// By how much stamps without a zone are later than the request's offset says.
     pub stamp_shift: TimeDelta,
+    /// How long after its end a session is shown for the first time; zero shows it from its start on.
+    pub publish_delay: TimeDelta,
+    /// Whether every range is answered with a page without records, as a source does whose index is away.
+    pub empty_answers: bool,
 }
 
 impl Default for Behaviour {
@@ -165,6 +169,8 @@ impl Default for Behaviour {
             latency: Duration::ZERO,
             open_sessions: true,
             stamp_shift: TimeDelta::zero(),
+            publish_delay: TimeDelta::zero(),
+            empty_answers: false,
         }
     }
 }

@@ -58,7 +58,13 @@ fn is_visible(store: &Store, behaviour: &Behaviour, query: &Query<'_>, slot: u32
         Basis::End => ended.is_some(),
         Basis::Overlap => ended.unwrap_or(query.now) >= query.from,
     };
-    entry.start <= query.now && in_range && (behaviour.open_sessions || ended.is_some())
+    let is_published = behaviour.publish_delay.is_zero()
+        || ended.is_some_and(|end| end + behaviour.publish_delay.num_milliseconds() <= query.now);
+    entry.start <= query.now
+        && in_range
+        && (behaviour.open_sessions || ended.is_some())
+        && is_published
+        && !behaviour.empty_answers
 }
 
 fn arrange(slots: &mut [u32], store: &Store, order: Order, request: u64) {

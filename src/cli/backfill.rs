@@ -1,6 +1,7 @@
 //! `backfill`: a past range, beside a live daemon or without one.
 
 use clap::Args;
+use tracing::info;
 
 use crate::config::Config;
 use crate::observe::logging::Screen;
@@ -31,7 +32,14 @@ pub(super) async fn backfill(
         refetch: arguments.refetch,
     };
     accounts::work(&config, screen, async |watched, stop| {
-        until_done(watched.account(), stop, async || watched.run(&job, stop).await).await
+        let report = until_done(watched.account(), stop, async || watched.run(&job, stop).await).await;
+        if report.was_idle {
+            info!(
+                account = watched.account(),
+                "nothing to read: all of the range is loaded"
+            );
+        }
+        report
     })
     .await
 }

@@ -85,10 +85,12 @@ enum Command {
     /// stay consistent. SIGHUP reads the configuration again (log.level and the request budgets
     /// change without a restart), SIGUSR1 turns debug lines on and off.
     Run,
-    /// One pass to now for every account, then exit
+    /// One pass to now for every account, refreshes that are due included, then exit
     ///
-    /// Migrates first. What is covered already is not asked for again, so a second pass changes
-    /// nothing. Works beside a running daemon: whoever comes first has the account.
+    /// Migrates first. Reads what is not loaded yet, and again what sync.refresh says is due since it
+    /// was read last: run every quarter of an hour, as by cron, it does what the daemon does. A second
+    /// pass right after it reads nothing twice. Works beside a running daemon: whoever comes first has
+    /// the account, and what one has read the other does not read again.
     Sync,
     /// Fetch a past range, also one from before start_from
     ///

@@ -9,9 +9,11 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::info;
 
+use crate::config::SyncConfig;
 use crate::observe::pace::Pace;
 use crate::observe::{self, logging::Screen};
 use crate::pulse::Pulse;
+use crate::schedule;
 use crate::sync::{AccountWorker, Headway, Job, RunReport, Verification};
 
 /// How often a line says how far the work is.
@@ -81,6 +83,11 @@ impl Watched {
     /// The account's name.
     pub(super) fn account(&self) -> &str {
         &self.worker.api.account().name
+    }
+
+    /// The refreshes that are due now.
+    pub(super) fn due_refreshes(&self, sync: &SyncConfig) -> impl Iterator<Item = Job> {
+        schedule::due_now(&sync.refresh, sync.follow_open, self.worker.clock.now())
     }
 
     /// As [`AccountWorker::run`].

@@ -106,6 +106,7 @@ fn facts(account: &AccountBoard, now: DateTime<Utc>) -> Vec<(&'static str, Strin
     let status = &account.status;
     let mut facts = vec![
         ("complete through", complete_through(account)),
+        ("settled through", settled_through(account)),
         ("lag", span(status.lag_seconds)),
         ("wanted from", second(status.start_from)),
         ("last poll", last_poll(account, now)),
@@ -190,6 +191,14 @@ fn where_to_look(number: i64, table: &str) -> String {
 fn complete_through(account: &AccountBoard) -> String {
     if account.has_loaded() {
         second(account.status.watermark)
+    } else {
+        "nothing yet".to_owned()
+    }
+}
+
+fn settled_through(account: &AccountBoard) -> String {
+    if account.has_settled() {
+        second(account.status.settled_through)
     } else {
         "nothing yet".to_owned()
     }

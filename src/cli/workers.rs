@@ -25,6 +25,7 @@ pub(super) fn build(
     let holder = holder();
     let settings = WorkerSettings {
         settle: config.sync.settle,
+        late: config.sync.late,
         lease: config.sync.lease,
         stall: config.sync.stall,
         keep_raw: config.storage.raw,

@@ -32,6 +32,8 @@ pub struct SyncConfig {
     pub follow_open: Option<TimeDelta>,
     /// How far behind now windows are read.
     pub settle: Duration,
+    /// How long after its start an interaction may be published.
+    pub late: TimeDelta,
     /// How long a lease lasts without a heartbeat.
     pub lease: Duration,
     /// How long an account may have work and nothing come of it.
@@ -58,6 +60,7 @@ impl SyncConfig {
         refresh.sort_by_key(|tier| tier.lookback);
         let follow_open = TimeDelta::hours(section.integer("follow_open_hours", &(0..=8_784)));
         let settle = seconds(&mut section, "settle_seconds", 0..=86_400);
+        let late = TimeDelta::minutes(section.integer("late_minutes", &(0..=10_080)));
         let lease = seconds(&mut section, "lease_seconds", 3..=3_600);
         let stall = seconds(&mut section, "stall_seconds", 1..=86_400);
         let shutdown = seconds(&mut section, "shutdown_seconds", 0..=3_600);
@@ -67,6 +70,7 @@ impl SyncConfig {
             refresh,
             follow_open: (!follow_open.is_zero()).then_some(follow_open),
             settle,
+            late,
             lease,
             stall,
             shutdown,

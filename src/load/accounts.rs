@@ -3,7 +3,7 @@
 //! Coverage is a `tstzmultirange` that only PostgreSQL does arithmetic on. The watermark is
 //! derived from it in the same statement that moves it.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 use sqlx::{PgExecutor, Row};
 
@@ -11,14 +11,7 @@ use crate::window::Window;
 
 use super::LoadError;
 use super::leases::{Lease, fenced};
-use super::runs::NewRun;
-
-/// What came of making an account known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Prepared {
-    pub(super) watermark: DateTime<Utc>,
-    pub(super) coverage_began_anew: bool,
-}
+use super::runs::{NewRun, ReadyAccount};
 
 /// Fails where the account's books cannot be true: somebody edited them, or a clock was wrong. What
 /// they wrongly count as read would never be read. With `thoroughly`, they are compared with the
@@ -45,7 +38,10 @@ pub async fn check(
 /// that is not configured is `default_start` at first, and stays what it is from then on; what is not
 /// kept any more is not wanted either, so it follows `kept_from`. Where the filters have changed, what
 /// was stored before is not judged by what comes now.
-pub(super) async fn prepare(executor: impl PgExecutor<'_>, run: &NewRun<'_>) -> Result<Prepared, LoadError> {
+pub(super) async fn prepare(
+    executor: impl PgExecutor<'_>,
+    run: &NewRun<'_>,
+) -> Result<ReadyAccount, LoadError> {
     let account = run.account;
     let row = sqlx::query(include_str!("prepare_account.sql"))
         .bind(&account.account_id)
@@ -57,14 +53,24 @@ pub(super) async fn prepare(executor: impl PgExecutor<'_>, run: &NewRun<'_>) -> 
         .bind(run.kept_from)
         .fetch_one(executor)
         .await?;
-    Ok(Prepared {
+    Ok(ReadyAccount {
         watermark: row.try_get("watermark")?,
         coverage_began_anew: row.try_get("began_anew")?,
     })
 }
 
-/// Adds a drained window to the coverage and moves the watermark, if the lease still holds, and
-/// returns the watermark.
+/// A window that was drained.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Drained {
+    pub(super) window: Window,
+    /// When its first request was made.
+    pub(super) started_at: DateTime<Utc>,
+    /// What started so long before that is settled.
+    pub(super) late: TimeDelta,
+}
+
+/// Adds a drained window to the coverage, and to what is settled, moves the watermark, if the lease
+/// still holds, and returns it.
 ///
 /// The lease's row stays locked until the transaction ends, so nobody can take the account over
 /// between this check and the commit.
@@ -74,12 +80,14 @@ pub(super) async fn prepare(executor: impl PgExecutor<'_>, run: &NewRun<'_>) -> 
 pub(super) async fn cover(
     executor: impl PgExecutor<'_>,
     lease: &Lease,
-    window: Window,
+    drained: Drained,
 ) -> Result<DateTime<Utc>, LoadError> {
     let row = lease
         .query(fenced!(include_str!("cover.sql")))
-        .bind(window.start)
-        .bind(window.end)
+        .bind(drained.window.start)
+        .bind(drained.window.end)
+        .bind(drained.started_at)
+        .bind(drained.late.num_seconds())
         .fetch_optional(executor)
         .await?;
     Ok(row.ok_or(LoadError::LeaseLost)?.try_get(0)?)

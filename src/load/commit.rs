@@ -1,7 +1,7 @@
 //! The one transaction that everything hangs on: a window's rows, its line in the ledger and its
 //! coverage are stored together or not at all.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
 
 use crate::database::Pool;
@@ -9,6 +9,7 @@ use crate::failpoint;
 use crate::transform::{Drift, Interaction, Rejected};
 use crate::window::Window;
 
+use super::accounts::Drained;
 use super::columns::Constants;
 use super::leases::Lease;
 use super::left_out::{self, StoreLimits};
@@ -48,6 +49,8 @@ pub struct WindowCommit<'a> {
     pub reported_total: Option<u64>,
     /// When fetching began.
     pub started_at: DateTime<Utc>,
+    /// What started so long before that can be published no more.
+    pub late: TimeDelta,
     /// When it is written: the instant that `first_seen_at` and `last_changed_at` get.
     pub written_at: DateTime<Utc>,
 }
@@ -142,7 +145,14 @@ async fn write(connection: &mut PgConnection, commit: &WindowCommit<'_>) -> Resu
     // Last, and demanding a row: sqlx reports the commit of a transaction that PostgreSQL has
     // aborted as a success, but an aborted transaction cannot have given us this row.
     let watermark = match commit.status {
-        Status::Drained => accounts::cover(&mut *connection, commit.lease, commit.window).await?,
+        Status::Drained => {
+            let drained = Drained {
+                window: commit.window,
+                started_at: commit.started_at,
+                late: commit.late,
+            };
+            accounts::cover(&mut *connection, commit.lease, drained).await?
+        }
         Status::Split | Status::Gap | Status::Failed => {
             accounts::stay(&mut *connection, commit.lease).await?
         }

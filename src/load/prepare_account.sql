@@ -9,8 +9,9 @@ forgotten as (
     using before
     where absence.account_id = before.account_id and before.filters <> $3::jsonb
 )
-insert into smartassist_sync.accounts as account (account_id, name, filters, start_from, watermark)
-values ($1, $2, $3::jsonb, greatest(coalesce($4::timestamptz, $5), $7), greatest(coalesce($4::timestamptz, $5), $7))
+insert into smartassist_sync.accounts as account (account_id, name, filters, start_from, watermark, settled_through)
+select $1, $2, $3::jsonb, wanted.start_from, wanted.start_from, wanted.start_from
+from (select greatest(coalesce($4::timestamptz, $5), $7) as start_from) as wanted
 on conflict (account_id) do update set
     name = excluded.name,
     filters = excluded.filters,
@@ -21,6 +22,11 @@ on conflict (account_id) do update set
     coverage = case when account.filters = excluded.filters then account.coverage else '{}' end,
     watermark = smartassist_sync.watermark_of(
         case when account.filters = excluded.filters then account.coverage else '{}' end,
+        greatest(coalesce($4, account.start_from), $7)
+    ),
+    settled = case when account.filters = excluded.filters then account.settled * account.coverage else '{}' end,
+    settled_through = smartassist_sync.watermark_of(
+        case when account.filters = excluded.filters then account.settled * account.coverage else '{}' end,
         greatest(coalesce($4, account.start_from), $7)
     ),
     updated_at = clock_timestamp()

@@ -1,14 +1,14 @@
 //! The books of runs: what was done for an account, when, and how it ended.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use sqlx::PgExecutor;
 use sqlx::postgres::types::PgRange;
+use sqlx::{PgExecutor, Row};
 
 use crate::config::AccountConfig;
 use crate::database::Pool;
 use crate::window::Window;
 
-use super::leases::Lease;
+use super::leases::{Lease, fenced};
 use super::{Counters, LoadError, accounts, bigint};
 
 /// What a run is for.
@@ -86,6 +86,15 @@ pub struct NewRun<'a> {
     pub read_since: Option<DateTime<Utc>>,
 }
 
+/// An account that is ready for a run.
+#[derive(Debug, Clone, Copy)]
+pub struct ReadyAccount {
+    /// Its watermark.
+    pub watermark: DateTime<Utc>,
+    /// The filters differ from those of the last time, so coverage began anew.
+    pub coverage_began_anew: bool,
+}
+
 /// A run whose books are open.
 #[derive(Debug, Clone, Copy)]
 pub struct OpenRun {
@@ -93,53 +102,76 @@ pub struct OpenRun {
     pub id: i64,
     /// The watermark before it.
     pub watermark: DateTime<Utc>,
-    /// The filters differ from those of the last time, so coverage began anew.
-    pub coverage_began_anew: bool,
 }
 
-/// Makes the account known as it is configured, and opens the books for a run, if the lease still
-/// holds. Runs of the account that are still open under other leases belong to workers that died:
-/// they are closed as interrupted. Under this one there may be several at a time.
+/// Makes the account known as it is configured, if the lease still holds. Runs of the account that are
+/// still open under other leases belong to workers that died: they are closed as interrupted. Under
+/// this one there may be several at a time.
 ///
 /// # Errors
 /// [`LoadError::LeaseLost`] where the lease is lost; or the database fails.
-pub async fn open(pool: &Pool, run: &NewRun<'_>) -> Result<OpenRun, LoadError> {
+pub async fn prepare(pool: &Pool, run: &NewRun<'_>) -> Result<ReadyAccount, LoadError> {
     pool.transact(async |transaction| {
-    run.lease.prove(&mut *transaction).await?;
-    let prepared = accounts::prepare(&mut *transaction, run).await?;
-    sqlx::query(
-        "update smartassist_sync.runs set status = 'interrupted', finished_at = $2, \
-         error = 'its worker ended without a word' \
-         where account_id = $1 and status = 'running' and (token, holder) is distinct from ($3, $4) \
-         and kind <> 'replay'",
-    )
-    .bind(&run.lease.account_id)
-    .bind(run.at)
-    .bind(run.lease.token)
-    .bind(&run.lease.holder)
-    .execute(&mut *transaction)
-    .await?;
-    let id = sqlx::query_scalar(
-        "insert into smartassist_sync.runs (account_id, kind, status, started_at, holder, token, watermark_before, \
-         range, read_since) values ($1, $2, 'running', $3, $4, $5, $6, $7, $8) returning id",
-    )
-    .bind(&run.lease.account_id)
-    .bind(run.kind.as_str())
-    .bind(run.at)
-    .bind(&run.lease.holder)
-    .bind(run.lease.token)
-    .bind(prepared.watermark)
-    .bind(run.range.map(PgRange::from))
-    .bind(run.read_since)
-    .fetch_one(&mut *transaction)
-    .await?;
-    Ok(OpenRun {
-        id,
-        watermark: prepared.watermark,
-        coverage_began_anew: prepared.coverage_began_anew,
-    })
+        run.lease.prove(&mut *transaction).await?;
+        let prepared = accounts::prepare(&mut *transaction, run).await?;
+        sqlx::query(
+            "update smartassist_sync.runs set status = 'interrupted', finished_at = $2, \
+             error = 'its worker ended without a word' \
+             where account_id = $1 and status = 'running' and (token, holder) is distinct from ($3, $4) \
+             and kind <> 'replay'",
+        )
+        .bind(&run.lease.account_id)
+        .bind(run.at)
+        .bind(run.lease.token)
+        .bind(&run.lease.holder)
+        .execute(&mut *transaction)
+        .await?;
+        Ok(prepared)
     })
     .await
+}
+
+/// Opens the books for a run of an account that is ready, if the lease still holds.
+///
+/// # Errors
+/// [`LoadError::LeaseLost`] where the lease is lost; or the database fails.
+pub async fn open(pool: &Pool, run: &NewRun<'_>, account: ReadyAccount) -> Result<OpenRun, LoadError> {
+    let opened = run
+        .lease
+        .query(fenced!(
+            "insert into smartassist_sync.runs (account_id, holder, token, kind, status, started_at, watermark_before, \
+             range, read_since) select account_id, $2, token, $4, 'running', $5, $6, $7, $8 from fence returning id"
+        ))
+        .bind(run.kind.as_str())
+        .bind(run.at)
+        .bind(account.watermark)
+        .bind(run.range.map(PgRange::from))
+        .bind(run.read_since)
+        .fetch_optional(pool)
+        .await?;
+    Ok(OpenRun {
+        id: opened.ok_or(LoadError::LeaseLost)?.try_get(0)?,
+        watermark: account.watermark,
+    })
+}
+
+/// Whether the newest run of this kind did not succeed; of refreshes the newest that looked as far back, of
+/// backfills the newest over this very range. Then it is news that nothing is left to read.
+///
+/// # Errors
+/// The database fails.
+pub async fn newest_did_not_succeed(
+    executor: impl PgExecutor<'_>,
+    run: &NewRun<'_>,
+) -> Result<bool, LoadError> {
+    let did_not_succeed: Option<bool> = sqlx::query_scalar(include_str!("newest_did_not_succeed.sql"))
+        .bind(&run.lease.account_id)
+        .bind(run.kind.as_str())
+        .bind(run.range.map(PgRange::from))
+        .bind(run.at)
+        .fetch_optional(executor)
+        .await?;
+    Ok(did_not_succeed.unwrap_or(false))
 }
 
 /// How a run ended, for the books.

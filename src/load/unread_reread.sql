@@ -13,6 +13,25 @@ cross join lateral (
         and session.session_ended_at is null and session.missing_since is null
         and session.session_started_at >= $7 and session.session_started_at < $4
 ) as still_open
+-- What started more than $9 seconds ago and was not read since. What a refresh has tried without success in the last hours rests, or one second
+-- that cannot be read would be asked for at every ring. (NULL: nothing of it.)
+cross join lateral (
+    select coalesce(
+        tstzmultirange(tstzrange(
+            account.start_from,
+            greatest(account.start_from, date_trunc('second', least($8, clock_timestamp()) - make_interval(secs => $9::bigint)))
+        )) - account.settled - tried.ranges,
+        '{}'
+    ) as stretches
+    from (
+        select coalesce(range_agg(fetched.range), '{}') as ranges
+        from smartassist_sync.windows as fetched
+        where fetched.account_id = account.account_id
+            and fetched.status in ('gap', 'failed') and fetched.purpose = 'refresh'
+            and fetched.finished_at > clock_timestamp() - interval '6 hours'
+            and upper(fetched.range) <= fetched.started_at - make_interval(secs => $9::bigint)
+    ) as tried
+) as unsettled
 cross join lateral (
     select coalesce(range_agg(fetched.range), '{}') as ranges
     from smartassist_sync.windows as fetched
@@ -22,7 +41,7 @@ cross join lateral (
         and fetched.purpose <> 'verify'
 ) as fresh
 cross join lateral unnest(
-    (tstzmultirange(tstzrange($4, $5)) + still_open.seconds)
+    (tstzmultirange(tstzrange($4, $5)) + still_open.seconds + unsettled.stretches)
     * tstzmultirange(tstzrange(null, settled.head))
     * account.coverage
     - fresh.ranges

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgExecutor;
 
 use crate::window::Window;
@@ -35,6 +35,8 @@ pub enum Wanted {
         /// Sessions that started before the stretch, at this instant or later, and have no end
         /// yet: the second in which each started is wanted too. `None`: none of them.
         open_since: Option<DateTime<Utc>>,
+        /// What started longer ago than this, and was not read since, is wanted too. `None`: it is not.
+        late: Option<TimeDelta>,
     },
 }
 
@@ -68,12 +70,14 @@ pub async fn unread(
             since,
             now,
             open_since,
+            late,
         } => query
             .bind(range.start)
             .bind(range.end)
             .bind(since)
             .bind(open_since)
-            .bind(now),
+            .bind(now)
+            .bind(late.map(|late| late.num_seconds())),
     };
     Ok(windows_of(query.fetch_all(executor).await?))
 }

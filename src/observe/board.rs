@@ -262,6 +262,11 @@ impl AccountBoard {
     pub fn has_loaded(&self) -> bool {
         self.status.watermark > self.status.start_from
     }
+
+    /// Whether anything was read so late that nothing can be published of it any more.
+    pub fn has_settled(&self) -> bool {
+        self.status.settled_through > self.status.start_from
+    }
 }
 
 impl BudgetLine {

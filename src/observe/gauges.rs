@@ -97,6 +97,11 @@ impl Gauges {
         let name = &worker.api.account().name;
         let lag = self.clock.now() - account.watermark;
         show(metrics::WATERMARK, name, account.watermark.timestamp());
+        show(
+            metrics::SETTLED_THROUGH,
+            name,
+            account.settled_through.timestamp(),
+        );
         show(metrics::LAG, name, lag.num_seconds().max(0));
         show(metrics::GAPS, name, account.gaps);
         show(metrics::INTERACTIONS, name, account.interactions);

@@ -95,6 +95,10 @@ pub const RUN_SECONDS: &str = "smartassist_etl_run_duration_seconds";
 /// The watermark as seconds since 1970, by `account`: everything that started before it is loaded.
 pub const WATERMARK: &str = "smartassist_etl_watermark_timestamp_seconds";
 
+/// As seconds since 1970, by `account`: everything that started before it was read once more `sync.late_minutes` after
+/// it started.
+pub const SETTLED_THROUGH: &str = "smartassist_etl_settled_through_timestamp_seconds";
+
 /// Seconds from the watermark to now, by `account`.
 pub const LAG: &str = "smartassist_etl_lag_seconds";
 
@@ -144,10 +148,14 @@ const COUNTERS: [(&str, &str); 10] = [
     (WRONG_TOKENS, "Wrong tokens that were given for the status page."),
 ];
 
-const GAUGES: [(&str, &str); 20] = [
+const GAUGES: [(&str, &str); 21] = [
     (
         WATERMARK,
         "Time stamp up to which the account is complete: all interactions that started before it are loaded.",
+    ),
+    (
+        SETTLED_THROUGH,
+        "Time stamp up to which late interactions are found: all that started before it were read once more sync.late_minutes after they started.",
     ),
     (LAG, "Seconds from the watermark to now."),
     (

@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use crate::clock::Clock;
+use crate::config::RefreshTier;
 use crate::load::runs::Outcome;
 use crate::observe;
 use crate::sync::{AccountWorker, Job};
@@ -52,6 +53,37 @@ pub async fn refresh(
     Refresher::new(worker, tiers, follow_open, clock, stop)
         .answer()
         .await;
+}
+
+/// The refreshes that are due now, smallest lookback first, for whoever runs once and not for ever: each tier
+/// since its last ring. What was read since then, by whomever, need not be read again.
+pub fn due_now(
+    tiers: &[RefreshTier],
+    follow_open: Option<TimeDelta>,
+    now: DateTime<Utc>,
+) -> impl Iterator<Item = Job> {
+    tiers.iter().enumerate().filter_map(move |(place, tier)| {
+        let since = tier.every.last_before(now)?;
+        Some(refresh_of(place, tier.lookback, since, follow_open, now))
+    })
+}
+
+/// What a tier that became due at `since` has to read; `place` 0 is that of the smallest lookback.
+fn refresh_of(
+    place: usize,
+    lookback: TimeDelta,
+    since: DateTime<Utc>,
+    follow_open: Option<TimeDelta>,
+    now: DateTime<Utc>,
+) -> Job {
+    // Some things need one reader, and the most frequent is the one that is soonest there.
+    let is_most_frequent = place == 0;
+    Job::Refresh {
+        lookback,
+        since,
+        open_since: follow_open.filter(|_| is_most_frequent).map(|age| now - age),
+        unsettled: is_most_frequent,
+    }
 }
 
 /// Who runs jobs: an account's worker.
@@ -132,15 +164,8 @@ impl<W: Runs> Refresher<W> {
 
     /// Runs a tier, and stops it where one of smaller lookback becomes due.
     async fn run(&mut self, tier: usize, since: DateTime<Utc>) {
-        let job = Job::Refresh {
-            lookback: self.tiers[tier].lookback,
-            since,
-            // Open sessions need one reader, and the most frequent is the one that is soonest there.
-            open_since: self
-                .follow_open
-                .filter(|_| tier == 0)
-                .map(|age| self.clock.now() - age),
-        };
+        let lookback = self.tiers[tier].lookback;
+        let job = refresh_of(tier, lookback, since, self.follow_open, self.clock.now());
         let (worker, stop) = (self.worker.clone(), self.stop.child_token());
         let mut running = std::pin::pin!(worker.run(job, stop.clone()));
         let outcome = loop {

@@ -24,6 +24,9 @@ pub enum Job {
         /// Sessions without an end that started at or after this instant are read again too, also
         /// where they are older than the lookback.
         open_since: Option<DateTime<Utc>>,
+        /// What was not read since it could be settled (`sync.late_minutes`) is read too, also where it
+        /// is older than the lookback.
+        unsettled: bool,
     },
     /// A past range, asked for on the command line.
     Backfill {
@@ -103,14 +106,24 @@ impl Job {
         head: DateTime<Utc>,
         read_since: Option<DateTime<Utc>>,
         now: DateTime<Utc>,
+        late: TimeDelta,
     ) -> Vec<Wanted> {
         match (self, self.range(head), read_since) {
-            (Self::Refresh { open_since, .. }, Some(range), Some(since)) => {
+            (
+                Self::Refresh {
+                    open_since,
+                    unsettled,
+                    ..
+                },
+                Some(range),
+                Some(since),
+            ) => {
                 vec![Wanted::Reread {
                     range,
                     since,
                     now,
                     open_since: *open_since,
+                    late: unsettled.then_some(late),
                 }]
             }
             (_, Some(range), Some(since)) => {
@@ -121,6 +134,7 @@ impl Job {
                         since,
                         now,
                         open_since: None,
+                        late: None,
                     },
                 ]
             }

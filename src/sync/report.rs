@@ -28,6 +28,8 @@ pub struct RunReport {
     pub problem: Option<Problem>,
     /// It stopped so that a live daemon can have the account; the work is not done.
     pub gave_way: bool,
+    /// Nothing was left to read: no books were opened for it.
+    pub was_idle: bool,
 }
 
 /// Whose fault it was that a run did not succeed.
@@ -75,6 +77,16 @@ impl RunReport {
         Self::without_windows(Outcome::Skipped, None, None)
     }
 
+    /// Nothing is left to read.
+    pub(super) fn idle(watermark: DateTime<Utc>) -> Self {
+        Self {
+            watermark_before: Some(watermark),
+            watermark: Some(watermark),
+            was_idle: true,
+            ..Self::without_windows(Outcome::Succeeded, None, None)
+        }
+    }
+
     /// The database failed before the run could begin, or the lease was lost.
     pub(super) fn not_begun(error: &LoadError) -> Self {
         if matches!(error, LoadError::LeaseLost) {
@@ -103,6 +115,7 @@ impl RunReport {
             failure,
             problem,
             gave_way: false,
+            was_idle: false,
         }
     }
 
@@ -234,6 +247,7 @@ impl Progress {
             failure: self.failure,
             problem: self.problem,
             gave_way: self.gave_way,
+            was_idle: false,
         }
     }
 }

@@ -86,6 +86,8 @@ pub struct AccountWorker {
 pub struct WorkerSettings {
     /// How far behind now windows are read.
     pub settle: Duration,
+    /// How long after its start an interaction may be published.
+    pub late: TimeDelta,
     /// How long a lease lasts without a heartbeat.
     pub lease: Duration,
     /// How long an account may have work and nothing come of it.
@@ -222,7 +224,7 @@ impl AccountWorker {
     }
 
     /// Watches a run: log lines of it carry its span, and log and metrics say what became of it. One that gives way looks every
-    /// few seconds whether the account is free, which is not worth a word each time.
+    /// few seconds whether the account is free, which is not worth a word each time; nor is a run that had nothing to do.
     pub(super) async fn watch(
         &self,
         kind: Kind,
@@ -248,6 +250,8 @@ impl AccountWorker {
             };
             if report.outcome == Outcome::Skipped && gives_way {
                 debug!("another worker has the account");
+            } else if report.was_idle {
+                debug!("nothing to read");
             } else {
                 observe::run_finished(&account.name, kind, report.outcome, began.elapsed());
                 report.log(kind, began.elapsed());
@@ -327,25 +331,31 @@ impl AccountWorker {
             range,
             read_since,
         };
-        let opening = || runs::open(&self.pool, &new);
-        let run = conflict::retry(&self.api.account().name, opening).await?;
-        if run.coverage_began_anew {
+        let preparing = || runs::prepare(&self.pool, &new);
+        let account = conflict::retry(&self.api.account().name, preparing).await?;
+        if account.coverage_began_anew {
             warn!("the account's filters have changed: coverage begins anew, everything is read again");
         }
+        let agenda = self
+            .agenda(job.wanted(until, read_since, at, self.settings.late), until)
+            .await?;
+        if agenda.is_empty_for(job) && !runs::newest_did_not_succeed(&self.pool, &new).await? {
+            return Ok(RunReport::idle(account.watermark));
+        }
+        let opening = || runs::open(&self.pool, &new, account);
+        let run = conflict::retry(&self.api.account().name, opening).await?;
         failpoint::reach("run.opened");
         tracing::Span::current().record("run_id", run.id);
         let mut progress = Progress::from(run.watermark);
-        let wanted = job.wanted(until, read_since, at);
         let task = Task {
             held,
             run: &run,
             job,
             pulse,
-            wanted,
             until,
             stop,
         };
-        if let Err(error) = self.work(&task, &mut progress).await {
+        if let Err(error) = self.work(&task, agenda, &mut progress).await {
             observe::database_error(&self.api.account().name, &error);
             progress.ended_by(&error);
         }

@@ -203,7 +203,8 @@ impl AccountWorker {
             range: Some(verification.range),
             read_since: None,
         };
-        let run = runs::open(&self.pool, &new).await?;
+        let account = runs::prepare(&self.pool, &new).await?;
+        let run = runs::open(&self.pool, &new, account).await?;
         tracing::Span::current().record("run_id", run.id);
         let mut progress = Progress::from(run.watermark);
         let comparing = Comparing {

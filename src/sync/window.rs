@@ -151,6 +151,7 @@ impl Books<'_> {
             },
             reported_total: reading.reported_total,
             started_at: fetch.started_at,
+            late: self.worker.settings.late,
             written_at: self.worker.clock.now(),
             error: error.as_deref(),
         };

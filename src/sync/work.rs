@@ -37,27 +37,69 @@ pub(super) struct Task<'a> {
     pub(super) run: &'a OpenRun,
     pub(super) job: &'a Job,
     pub(super) pulse: &'a Arc<Pulse>,
-    /// Apart from each other.
-    pub(super) wanted: Vec<Wanted>,
     /// Up to when windows are read.
     pub(super) until: DateTime<Utc>,
     pub(super) stop: &'a CancellationToken,
 }
 
+/// What is left to read, and what is known of it.
+pub(super) struct Agenda {
+    /// What the books know of the API.
+    known: ApiTraits,
+    /// Windows that are known not to be reachable whole.
+    gaps: Vec<Window>,
+    /// Oldest first.
+    stretches: Vec<Window>,
+}
+
+impl Agenda {
+    /// Whether there is nothing to do or to say.
+    pub(super) fn is_empty_for(&self, job: &Job) -> bool {
+        self.stretches.is_empty() && (self.gaps.is_empty() || !job.answers_for_gaps())
+    }
+}
+
 impl AccountWorker {
-    /// Reads everything that is wanted and not read yet.
+    /// What is wanted and not read yet.
+    ///
+    /// # Errors
+    /// The database is in trouble.
+    pub(super) async fn agenda(
+        &self,
+        wanted: Vec<Wanted>,
+        until: DateTime<Utc>,
+    ) -> Result<Agenda, LoadError> {
+        let account_id = &self.api.account().account_id;
+        let known = self.learn_from_books(account_id).await?;
+        let gaps = gaps::open(&self.pool, account_id).await?;
+        let mut unread = Vec::new();
+        for wanted in &wanted {
+            unread.extend(wanted::unread(&self.pool, account_id, wanted, until, self.settings.settle).await?);
+        }
+        let mut stretches = from(self.kept_from(), unread);
+        stretches.sort_unstable();
+        Ok(Agenda {
+            known,
+            gaps: gaps.iter().map(|gap| gap.window).collect(),
+            stretches,
+        })
+    }
+
+    /// Reads everything that is on the agenda.
     ///
     /// # Errors
     /// The database is in trouble, or the lease is lost.
-    pub(super) async fn work(&self, task: &Task<'_>, progress: &mut Progress) -> Result<(), LoadError> {
-        let account_id = &task.held.lease.account_id;
-        let known = self.learn_from_books(account_id).await?;
-        let gaps: Vec<Window> = gaps::open(&self.pool, account_id)
-            .await?
-            .iter()
-            .map(|gap| gap.window)
-            .collect();
-        let stretches = self.unread(task).await?;
+    pub(super) async fn work(
+        &self,
+        task: &Task<'_>,
+        agenda: Agenda,
+        progress: &mut Progress,
+    ) -> Result<(), LoadError> {
+        let Agenda {
+            known,
+            gaps,
+            stretches,
+        } = agenda;
         let planner = Planner::new(&stretches, &gaps, self.density(), self.limits());
         let (records, windows) = planner.expected_left();
         info!(
@@ -87,20 +129,6 @@ impl AccountWorker {
         }
         self.remember_traits(task, &known, progress).await?;
         self.look_back(task, progress).await
-    }
-
-    /// What is wanted and not read yet, oldest first.
-    async fn unread(&self, task: &Task<'_>) -> Result<Vec<Window>, LoadError> {
-        let mut unread = Vec::new();
-        for wanted in &task.wanted {
-            let account_id = &task.held.lease.account_id;
-            unread.extend(
-                wanted::unread(&self.pool, account_id, wanted, task.until, self.settings.settle).await?,
-            );
-        }
-        let mut unread = from(self.kept_from(), unread);
-        unread.sort_unstable();
-        Ok(unread)
     }
 
     /// What the API's limits and habits, as far as they are known, mean for a plan.

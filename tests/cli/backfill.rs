@@ -33,9 +33,10 @@ async fn a_past_range_is_fetched_once_and_again_only_when_asked_to() {
 
     let versions = database.row_versions().await;
     let again = Program::run(&arguments(&from, &to, &[]), &environment).await;
+    let nothing = again.events("nothing to read: all of the range is loaded");
     assert_eq!(
-        (again.code(), &again.events("run finished")[0]["requests"]),
-        (0, &0.into())
+        (again.code(), nothing.len(), again.events("run finished").len()),
+        (0, 1, 0)
     );
     let refetched = Program::run(&arguments(&from, &to, &["--refetch"]), &environment).await;
     assert_eq!(refetched.code(), 0);

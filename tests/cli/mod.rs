@@ -7,4 +7,5 @@ mod errors;
 mod keeping;
 mod private_postgres;
 mod status;
+mod sync;
 mod verify;

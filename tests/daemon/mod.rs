@@ -2,6 +2,7 @@
 
 mod backfill;
 mod canary;
+mod idle;
 mod log;
 mod reload;
 mod time_zone;

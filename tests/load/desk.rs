@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use smartassist_etl::config::{AccountConfig, Config};
@@ -116,7 +116,8 @@ pub(super) async fn open_run(
         range,
         read_since: range.map(|_| at),
     };
-    runs::open(&database.pool, &run).await.unwrap().id
+    let account = runs::prepare(&database.pool, &run).await.unwrap();
+    runs::open(&database.pool, &run, account).await.unwrap().id
 }
 
 impl Desk {
@@ -181,6 +182,7 @@ impl Desk {
             },
             reported_total: None,
             started_at,
+            late: TimeDelta::minutes(30),
             written_at: reading.at,
         };
         commit_window(&self.database.pool, &commit).await

@@ -178,7 +178,7 @@ async fn what_was_stored_under_other_filters_is_not_judged() {
         read_since: None,
     };
     assert!(
-        runs::open(&desk.database.pool, &run)
+        runs::prepare(&desk.database.pool, &run)
             .await
             .unwrap()
             .coverage_began_anew
@@ -189,7 +189,7 @@ async fn what_was_stored_under_other_filters_is_not_judged() {
     desk.drained(&[], "13:30:00").await;
     assert_eq!(desk.missing().await, "new=13:20:00");
 
-    runs::open(&desk.database.pool, &run).await.unwrap();
+    runs::prepare(&desk.database.pool, &run).await.unwrap();
     let changed = "select extract(hour from filters_changed_at at time zone 'UTC')::bigint from smartassist_sync.accounts";
     assert_eq!(
         desk.database.number(changed).await,

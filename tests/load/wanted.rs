@@ -176,6 +176,7 @@ fn reread(start: &str, end: &str, since: &str, open_since: Option<DateTime<Utc>>
         since: at(since),
         now: at("23:00:00"),
         open_since,
+        late: None,
     }
 }
 
@@ -255,6 +256,7 @@ async fn what_has_not_happened_yet_by_the_databases_clock_is_never_wanted() {
         since,
         now: at("23:00:00"),
         open_since: None,
+        late: None,
     };
     let left = async |wanted| {
         let settle = Duration::from_secs(3_600);

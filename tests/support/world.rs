@@ -177,6 +177,7 @@ impl Setup {
     pub(crate) fn worker(&self, pool: &Pool) -> AccountWorker {
         let settings = WorkerSettings {
             settle: Duration::from_secs(120),
+            late: TimeDelta::minutes(30),
             // Longer than a busy machine stands still: nothing here waits for a lease to end.
             lease: Duration::from_secs(600),
             stall: Duration::from_secs(900),

@@ -106,6 +106,7 @@ impl Past {
             lookback,
             since: self.now(),
             open_since: None,
+            unsettled: false,
         }
     }
 

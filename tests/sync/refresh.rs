@@ -310,6 +310,7 @@ async fn sessions_that_are_still_open_are_followed_beyond_the_lookback_until_the
         lookback: TimeDelta::hours(2),
         since: past.now(),
         open_since: Some(past.now() - TimeDelta::days(days)),
+        unsettled: false,
     };
     let open = "select count(*) from smartassist.sessions where session_ended_at is null";
     assert_eq!(past.database.number(open).await, 5);

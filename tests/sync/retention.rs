@@ -73,6 +73,7 @@ async fn what_is_too_old_is_not_fetched_by_a_pass_a_refresh_or_a_backfill() {
         lookback: TimeDelta::days(30),
         since: setup.simulator.world().now(),
         open_since: Some(instant("2026-01-01T00:00:00Z")),
+        unsettled: false,
     };
     run(&worker, refresh).await;
     let read = "select count(*) from smartassist_sync.windows where lower(range) < '2026-01-10T00:00:00Z'";

@@ -24,6 +24,8 @@ pub struct AccountStatus {
     pub start_from: DateTime<Utc>,
     /// All interactions that started before it are loaded.
     pub watermark: DateTime<Utc>,
+    /// All interactions that started before it were read once more `sync.late_minutes` after they started.
+    pub settled_through: DateTime<Utc>,
     /// Seconds from the watermark to now.
     pub lag_seconds: i64,
     /// When the last poll that succeeded ended.

@@ -41,6 +41,7 @@ fn account(runs: Vec<RunStatus>) -> AccountStatus {
         account_id: "acct".to_owned(),
         start_from: now() - TimeDelta::days(30),
         watermark: now() - TimeDelta::minutes(3),
+        settled_through: now() - TimeDelta::minutes(45),
         lag_seconds: 180,
         last_polled_at: Some(now() - TimeDelta::minutes(1)),
         holes: 0,

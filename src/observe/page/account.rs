@@ -65,6 +65,16 @@ fn facts(account: &AccountBoard, now: DateTime<Utc>) -> Markup {
                 }
             }
             div {
+                dt { "Settled through" }
+                dd {
+                    @if account.has_settled() {
+                        (time(status.settled_through))
+                    } @else {
+                        "nothing yet"
+                    }
+                }
+            }
+            div {
                 dt { "Lag" }
                 dd { (span(status.lag_seconds)) }
             }

@@ -51,6 +51,7 @@ impl Runs for Fake {
             lookback,
             since,
             open_since,
+            ..
         } = job
         else {
             panic!("{job:?}");

@@ -1,0 +1,40 @@
+//! `sync` as cron runs it.
+
+use chrono::TimeDelta;
+
+use crate::support::{Program, Setup, TestDatabase};
+
+#[tokio::test]
+async fn sync_serves_the_refreshes_that_are_due() {
+    let database = TestDatabase::migrated().await;
+    let setup = Setup::live().await;
+    setup.simulator.world().arrive(5, TimeDelta::hours(3));
+    let mut environment = setup.environment();
+    environment.insert("DATABASE_URL".to_owned(), database.url().await);
+    let tiers = r#"[{"every":"* * * * * *","lookback":"2h"},{"every":"0 0 0 1 1 *","lookback":"30d"}]"#;
+    environment.insert("SMARTASSIST_ETL__SYNC__REFRESH".to_owned(), tiers.to_owned());
+    let first = Program::run(&["sync"], &environment).await;
+    assert_eq!(first.code(), 0, "{}", first.log.join("\n"));
+
+    let late = setup.simulator.world().arrive(1, TimeDelta::minutes(20));
+    let second = Program::run(&["sync"], &environment).await;
+    assert_eq!(second.code(), 0, "{}", second.log.join("\n"));
+    let kinds: Vec<_> = second.events("run finished");
+    let kinds: Vec<_> = kinds.iter().map(|run| run["kind"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["sync", "refresh"]);
+    let found = format!(
+        "select count(*) from smartassist.sessions where session_id = '{}'",
+        late[0]
+    );
+    assert_eq!(database.number(&found).await, 1);
+
+    let status = Program::run(&["status", "--json"], &environment).await.stdout;
+    let status: serde_json::Value = serde_json::from_str(&status).unwrap();
+    let account = &status["accounts"][0];
+    assert!(
+        account["settled_through"].as_str() < account["watermark"].as_str(),
+        "{account}"
+    );
+    let text = Program::run(&["status"], &environment).await.stdout;
+    assert!(text.contains("\n  settled through    20"), "{text}");
+}
