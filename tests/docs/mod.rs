@@ -4,6 +4,7 @@ mod compose;
 mod data_dictionary;
 mod deploy;
 mod logging;
+mod queries;
 mod release;
 
 use smartassist_etl::transform::privacy::{self, Class};
