@@ -123,3 +123,34 @@ comment on column smartassist_bi.data_freshness.open_interactions is
     'Interactions that have no end yet.';
 comment on column smartassist_bi.data_freshness.loaded_from is
     'Instant from which interactions are loaded.';
+
+-- 3. What is missing in bulk is withheld: a source that has lost its index answers nothing, and well, and two such answers would mark everything. How
+-- much was judged is kept with the window, so that nothing is written for each row that is judged.
+
+alter table smartassist_sync.absences add column withheld_since timestamptz;
+alter table smartassist_sync.accounts add column missing_confirmed_at timestamptz;
+alter table smartassist_sync.windows
+    add column judged bigint not null default 0,
+    add column missed bigint not null default 0,
+    add column marked bigint not null default 0,
+    add column withheld bigint not null default 0;
+
+-- "What is withheld of this account?" (every run; hardly ever anything)
+create index absences_by_account_withheld on smartassist_sync.absences (account_id, interaction_id) where withheld_since is not null;
+
+comment on index smartassist_sync.absences_by_account_withheld is
+    'Serves: what is missing in bulk and waits to be confirmed.';
+comment on table smartassist_sync.absences is
+    'Interactions that a drained window should have returned and did not, until it is certain: a later window that returns one deletes the entry; a later one that misses it too sets sessions.missing_since and deletes the entry as well, unless too many are missing (withheld_since).';
+comment on column smartassist_sync.absences.withheld_since is
+    'Instant since which it is not marked as missing although two windows missed it: too many are missing at once. NULL where that is not so.';
+comment on column smartassist_sync.accounts.missing_confirmed_at is
+    'Instant at which an operator last confirmed that what is missing in bulk is gone (confirm-missing). What was first missed before is marked without being counted. NULL: never.';
+comment on column smartassist_sync.windows.judged is
+    'Stored interactions that the window had to return: they lie wholly inside it. 0 where it was not drained, or a record was rejected.';
+comment on column smartassist_sync.windows.missed is
+    'Of those judged, the ones that it did not return, superseded ones apart.';
+comment on column smartassist_sync.windows.marked is
+    'Of those missed, the ones that it marked as missing, being few. What an operator or time confirmed does not count.';
+comment on column smartassist_sync.windows.withheld is
+    'Of those missed, the ones that were missed before too and are not marked, since too many are missing at once.';

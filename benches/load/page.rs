@@ -107,6 +107,7 @@ async fn serve(config: &Config, pool: Pool) -> Result<SocketAddr> {
     let settings = WorkerSettings {
         settle: config.sync.settle,
         late: chrono::TimeDelta::minutes(30),
+        missing_confirm: chrono::TimeDelta::hours(24),
         lease: config.sync.lease,
         stall: config.sync.stall,
         keep_raw: true,

@@ -3,6 +3,7 @@
 
 mod accounts;
 mod backfill;
+mod confirm_missing;
 mod describe;
 mod doctor;
 mod erase;
@@ -141,6 +142,13 @@ enum Command {
     /// Migrates first. Of all accounts, in one transaction. Needs privacy.key: what is kept is a keyed
     /// hash. Whoever is known by several identifiers is erased by each of them.
     Erase(erase::Arguments),
+    /// Mark as missing what the API no longer returns in bulk, since it is really gone
+    ///
+    /// Migrates first. Where many interactions are no longer returned at once, they are kept as they are
+    /// until somebody has looked: `status` says how many. This command marks them (missing_since), and views
+    /// leave them out from then on. Each is taken back by itself should it be returned again. Works beside a
+    /// running daemon. Makes no request.
+    ConfirmMissing(confirm_missing::Arguments),
     /// Apply the database's migrations only
     Migrate,
     /// Exit 0 if the daemon on this machine is alive (for the container's HEALTHCHECK)
@@ -202,6 +210,7 @@ fn execute(command: &Command, file: Option<&Path>) -> Result<(), CommandError> {
             Command::Status { json } => status::status(&config, *json).await,
             Command::Replay(arguments) => replay::replay(&config, arguments, screen).await,
             Command::RetryRejected(arguments) => retry_rejected::retry_rejected(&config, arguments).await,
+            Command::ConfirmMissing(arguments) => confirm_missing::confirm_missing(&config, arguments).await,
             Command::Erase(arguments) => erase::erase(&config, arguments).await,
             Command::Migrate => migrate::migrate(&config).await,
             Command::Healthcheck => healthcheck::healthcheck(file).await,

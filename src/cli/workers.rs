@@ -26,6 +26,7 @@ pub(super) fn build(
     let settings = WorkerSettings {
         settle: config.sync.settle,
         late: config.sync.late,
+        missing_confirm: config.sync.missing_confirm,
         lease: config.sync.lease,
         stall: config.sync.stall,
         keep_raw: config.storage.raw,

@@ -34,6 +34,8 @@ pub struct SyncConfig {
     pub settle: Duration,
     /// How long after its start an interaction may be published.
     pub late: TimeDelta,
+    /// How long what is missing in bulk has to last until it is marked without an operator.
+    pub missing_confirm: TimeDelta,
     /// How long a lease lasts without a heartbeat.
     pub lease: Duration,
     /// How long an account may have work and nothing come of it.
@@ -61,6 +63,7 @@ impl SyncConfig {
         let follow_open = TimeDelta::hours(section.integer("follow_open_hours", &(0..=8_784)));
         let settle = seconds(&mut section, "settle_seconds", 0..=86_400);
         let late = TimeDelta::minutes(section.integer("late_minutes", &(0..=10_080)));
+        let missing_confirm = TimeDelta::hours(section.integer("missing_confirm_hours", &(1..=8_784)));
         let lease = seconds(&mut section, "lease_seconds", 3..=3_600);
         let stall = seconds(&mut section, "stall_seconds", 1..=86_400);
         let shutdown = seconds(&mut section, "shutdown_seconds", 0..=3_600);
@@ -71,6 +74,7 @@ impl SyncConfig {
             follow_open: (!follow_open.is_zero()).then_some(follow_open),
             settle,
             late,
+            missing_confirm,
             lease,
             stall,
             shutdown,

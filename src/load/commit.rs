@@ -15,7 +15,9 @@ use super::leases::Lease;
 use super::left_out::{self, StoreLimits};
 use super::stored::Meanwhile;
 use super::windows::{Entry, Purpose, Status, record};
-use super::{Counters, LoadError, accounts, ages, drift, interactions, missing, rejected, stored, turn};
+use super::{
+    Counters, LoadError, accounts, ages, drift, interactions, missing, rejected, stored, turn,
+};
 
 /// A window that was fetched, ready to be stored.
 #[derive(Debug)]
@@ -51,6 +53,8 @@ pub struct WindowCommit<'a> {
     pub started_at: DateTime<Utc>,
     /// What started so long before that can be published no more.
     pub late: TimeDelta,
+    /// How long what is missing in bulk has to last until time confirms it.
+    pub missing_confirm: TimeDelta,
     /// When it is written: the instant that `first_seen_at` and `last_changed_at` get.
     pub written_at: DateTime<Utc>,
 }
@@ -134,7 +138,7 @@ async fn write(connection: &mut PgConnection, commit: &WindowCommit<'_>) -> Resu
     )
     .await?;
     failpoint::reach("window.written");
-    counters.missing = missing::note(connection, constants, commit, &stored).await?;
+    counters += missing::note(connection, constants, commit, &stored).await?;
     ages::count(connection, constants, commit, &stored).await?;
     rejected::write(connection, constants, commit.window, commit.rejected).await?;
     let new_drift = drift::note(connection, constants, commit.interactions).await?;

@@ -2,32 +2,44 @@
 //!
 //! A drained window saw everything that lies wholly inside it, so a stored session in there that
 //! it did not return is gone, or the API had a bad moment. The first miss is noted apart from the
-//! data; only a second read, begun after the first was written, marks the row.
+//! data; only a second read, begun after the first was written, marks the row, and only where few are
+//! missing (`bulk`).
 
 use std::collections::HashSet;
 
 use chrono::{DateTime, Utc};
-use sqlx::PgConnection;
+use sqlx::{FromRow, PgConnection};
 
 use crate::transform::Interaction;
 
-use super::LoadError;
+use super::bulk::{self, Case, Verdict};
 use super::columns::Constants;
 use super::commit::WindowCommit;
 use super::stored::Stored;
 use super::windows::Status;
+use super::{Counters, LoadError};
 
-/// A session that a drained window missed, and when one did so first.
-type Missed = (String, DateTime<Utc>);
+/// A session that a drained window had to return and did not.
+#[derive(Debug, Clone, FromRow)]
+pub(super) struct Missed {
+    pub(super) interaction_id: String,
+    /// When a window first missed it; `None` where this is the first.
+    pub(super) first_missed_at: Option<DateTime<Utc>>,
+    /// Since when it is not marked, though missed again, as too many are missing.
+    pub(super) withheld_since: Option<DateTime<Utc>>,
+}
 
-/// Takes note of what the window returned and what it missed, and returns how many interactions
-/// have been marked as missing. Where nothing is missing and nothing was, it only reads.
+/// A session that is gone, and since when.
+type Gone<'a> = (&'a str, DateTime<Utc>);
+
+/// Takes note of what the window returned and what it missed, and counts what it had to return, what of
+/// that was missed, and what has been marked. Where nothing is missing and nothing was, it only reads.
 pub(super) async fn note(
     connection: &mut PgConnection,
     constants: Constants<'_>,
     commit: &WindowCommit<'_>,
     stored: &Stored,
-) -> Result<u64, LoadError> {
+) -> Result<Counters, LoadError> {
     let returned: Vec<&str> = commit.interactions.iter().map(Interaction::id).collect();
     let found: Vec<&str> = returned
         .iter()
@@ -35,47 +47,80 @@ pub(super) async fn note(
         .filter(|id| stored.was_missed(id))
         .collect();
     forget(connection, constants.account_id, &found).await?;
-
-    let mut gone: Vec<Missed> = Vec::new();
     // A record that could not be read may be the very one that seems to be missing.
-    if commit.status == Status::Drained && commit.rejected.is_empty() {
-        // Where not everything was seen, the bot-only session may be returned beside its
-        // conversation: marking it here would rewrite it at every refresh.
-        let superseded = stored.superseded(commit.window, commit.interactions);
-        let accounted_for = returned.iter().chain(&superseded).copied().collect();
-        let missed = missed(connection, constants, commit, &accounted_for).await?;
-        let at_once = |id: &&str| ((*id).to_owned(), constants.written_at);
-        gone.extend(superseded.iter().map(at_once));
-        // Reads that overlap in time share the API's bad moment: they count as one.
-        let (again, first): (Vec<_>, Vec<_>) = missed
-            .into_iter()
-            .partition(|(_, since)| since.is_some_and(|since| since <= commit.started_at));
-        let since = |(id, since): (String, Option<_>)| (id, since.unwrap_or(constants.written_at));
-        let first: Vec<Missed> = first.into_iter().map(since).collect();
-        remember(connection, constants.account_id, &first).await?;
-        gone.extend(again.into_iter().map(since));
+    if commit.status != Status::Drained || !commit.rejected.is_empty() {
+        return Ok(Counters::default());
     }
-    mark(connection, constants, &gone).await
+    // Where not everything was seen, the bot-only session may be returned beside its
+    // conversation: marking it here would rewrite it at every refresh.
+    let superseded = stored.superseded(commit.window, commit.interactions);
+    let at_once: Vec<Gone<'_>> = superseded.iter().map(|id| (*id, constants.written_at)).collect();
+    let marked = mark(connection, constants, &at_once).await?;
+    let returned = returned.into_iter().collect();
+    let mut counters = judge(connection, constants, commit, &returned).await?;
+    counters.missing += marked;
+    Ok(counters)
 }
 
-/// Sessions that lie wholly inside the window, should have been returned, and were not; with the
-/// instant of the first miss where an earlier window missed them too.
-async fn missed(
+/// Judges what lies wholly inside the window, what is superseded apart.
+async fn judge(
     connection: &mut PgConnection,
     constants: Constants<'_>,
     commit: &WindowCommit<'_>,
-    accounted_for: &HashSet<&str>,
-) -> Result<Vec<(String, Option<DateTime<Utc>>)>, LoadError> {
+    returned: &HashSet<&str>,
+) -> Result<Counters, LoadError> {
     let inside: Vec<String> = sqlx::query_scalar(include_str!("wholly_inside.sql"))
         .bind(constants.account_id)
         .bind(commit.window.start)
         .bind(commit.window.end)
         .fetch_all(&mut *connection)
         .await?;
-    let missed: Vec<String> = inside
+    let mut counters = Counters {
+        judged: inside.len() as u64,
+        ..Counters::default()
+    };
+    let missed = inside.into_iter().filter(|id| !returned.contains(id.as_str()));
+    let missed = with_notes(connection, constants, missed.collect()).await?;
+    counters.missed = missed.len() as u64;
+    // Reads that overlap in time share the API's bad moment: they count as one.
+    let (again, first): (Vec<Missed>, Vec<Missed>) = missed
         .into_iter()
-        .filter(|id| !accounted_for.contains(id.as_str()))
+        .partition(|missed| missed.first_missed_at.is_some_and(|at| at <= commit.started_at));
+    let since = |missed: &'_ Missed| missed.first_missed_at.unwrap_or(constants.written_at);
+    let noted: Vec<Gone<'_>> = first
+        .iter()
+        .map(|missed| (missed.interaction_id.as_str(), since(missed)))
         .collect();
+    remember(connection, constants.account_id, &noted).await?;
+    let case = Case {
+        window: commit.window,
+        judged: counters.judged,
+        missed: counters.missed,
+        has_records: commit.fetched.distinct_records > 0,
+        confirm_after: commit.missing_confirm,
+    };
+    let verdicts = bulk::judge(connection, constants, &case, &again).await?;
+    let of = |wanted: &[Verdict]| -> Vec<Gone<'_>> {
+        let judged = again.iter().zip(&verdicts);
+        let fitting = judged.filter(|(_, verdict)| wanted.contains(verdict));
+        fitting
+            .map(|(missed, _)| (missed.interaction_id.as_str(), since(missed)))
+            .collect()
+    };
+    let few = mark(connection, constants, &of(&[Verdict::OneOfFew])).await?;
+    let confirmed = mark(connection, constants, &of(&[Verdict::Confirmed])).await?;
+    counters.marked = few;
+    counters.missing = few + confirmed;
+    counters.withheld = of(&[Verdict::Withheld]).len() as u64;
+    Ok(counters)
+}
+
+/// These sessions, with what earlier windows noted of them.
+async fn with_notes(
+    connection: &mut PgConnection,
+    constants: Constants<'_>,
+    missed: Vec<String>,
+) -> Result<Vec<Missed>, LoadError> {
     if missed.is_empty() {
         return Ok(Vec::new());
     }
@@ -89,13 +134,12 @@ async fn missed(
 async fn remember(
     connection: &mut PgConnection,
     account_id: &str,
-    missed: &[Missed],
+    missed: &[Gone<'_>],
 ) -> Result<(), LoadError> {
     if missed.is_empty() {
         return Ok(());
     }
-    let (ids, since): (Vec<&str>, Vec<DateTime<Utc>>) =
-        missed.iter().map(|(id, since)| (id.as_str(), since)).unzip();
+    let (ids, since): (Vec<&str>, Vec<DateTime<Utc>>) = missed.iter().copied().unzip();
     sqlx::query(
         "insert into smartassist_sync.absences as absence (account_id, interaction_id, first_missed_at) \
          select $1, missed.interaction_id, missed.since \
@@ -131,13 +175,12 @@ async fn forget(
 async fn mark(
     connection: &mut PgConnection,
     constants: Constants<'_>,
-    gone: &[Missed],
+    gone: &[Gone<'_>],
 ) -> Result<u64, LoadError> {
     if gone.is_empty() {
         return Ok(0);
     }
-    let (ids, since): (Vec<&str>, Vec<DateTime<Utc>>) =
-        gone.iter().map(|(id, since)| (id.as_str(), since)).unzip();
+    let (ids, since): (Vec<&str>, Vec<DateTime<Utc>>) = gone.iter().copied().unzip();
     forget(connection, constants.account_id, &ids).await?;
     let marked = sqlx::query(
         "update smartassist.sessions as session set missing_since = gone.since, last_changed_at = $2 \

@@ -6,6 +6,7 @@
 pub mod accounts;
 mod ages;
 pub mod aside;
+pub mod bulk;
 mod columns;
 mod commit;
 pub mod compare;
@@ -58,6 +59,10 @@ pub struct Counters {
     pub unchanged: u64,
     pub rejected: u64,
     pub missing: u64,
+    pub judged: u64,
+    pub missed: u64,
+    pub marked: u64,
+    pub withheld: u64,
     pub left_out: u64,
     pub retries: u64,
     pub rate_limited: u64,
@@ -75,6 +80,10 @@ impl std::ops::AddAssign for Counters {
         self.unchanged += other.unchanged;
         self.rejected += other.rejected;
         self.missing += other.missing;
+        self.judged += other.judged;
+        self.missed += other.missed;
+        self.marked += other.marked;
+        self.withheld += other.withheld;
         self.left_out += other.left_out;
         self.retries += other.retries;
         self.rate_limited += other.rate_limited;

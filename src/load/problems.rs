@@ -77,7 +77,9 @@ impl ProblemCode {
                 "bulk_missing",
                 Severity::Failed,
                 "many interactions are no longer returned by the API; they are not marked as missing",
-                "check at the source whether they are really gone; if so, confirm it with `confirm-missing`",
+                "check at the source whether they are really gone; if so, run `smartassist-etl confirm-missing --account NAME`. \
+                 They are kept as they are until then, until they are returned again, or until they have been missing for \
+                 sync.missing_confirm_hours while the source returned other records",
             ),
             Self::RecordsOutsideWindow => (
                 "records_outside_window",

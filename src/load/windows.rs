@@ -105,6 +105,10 @@ pub(super) async fn record(executor: impl PgExecutor<'_>, entry: &Entry<'_>) -> 
         .bind(bigint(counters.rate_limited))
         .bind(entry.started_at)
         .bind(entry.error)
+        .bind(bigint(counters.judged))
+        .bind(bigint(counters.missed))
+        .bind(bigint(counters.marked))
+        .bind(bigint(counters.withheld))
         .execute(executor)
         .await?;
     if written.rows_affected() == 1 {

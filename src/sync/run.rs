@@ -88,6 +88,8 @@ pub struct WorkerSettings {
     pub settle: Duration,
     /// How long after its start an interaction may be published.
     pub late: TimeDelta,
+    /// How long what is missing in bulk has to last until it is marked without an operator.
+    pub missing_confirm: TimeDelta,
     /// How long a lease lasts without a heartbeat.
     pub lease: Duration,
     /// How long an account may have work and nothing come of it.

@@ -152,6 +152,7 @@ impl Books<'_> {
             reported_total: reading.reported_total,
             started_at: fetch.started_at,
             late: self.worker.settings.late,
+            missing_confirm: self.worker.settings.missing_confirm,
             written_at: self.worker.clock.now(),
             error: error.as_deref(),
         };
@@ -277,6 +278,7 @@ impl Books<'_> {
                 updated = counters.updated,
                 unchanged = counters.unchanged,
                 missing = counters.missing,
+                withheld = counters.withheld,
                 left_out = counters.left_out,
                 rejected = counters.rejected,
                 watermark = %observe::instant(watermark),

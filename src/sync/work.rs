@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::config::BudgetSpan;
+use crate::load::bulk;
 use crate::load::conflict;
 use crate::load::gaps;
 use crate::load::runs::OpenRun;
@@ -217,6 +218,7 @@ impl AccountWorker {
             );
             progress.remaining_gaps(concerning.len());
         }
+        bulk::review(&self.pool, &task.held.lease.account_id).await?;
         let verdict = self.time_zone.verdict();
         observe::time_zone(&account.name, verdict);
         if let TimeZoneVerdict::Disagrees { minutes, records } = verdict {

@@ -1,6 +1,7 @@
 //! The program as people use it: what it says, and its exit codes.
 
 mod backfill;
+mod confirm_missing;
 mod describe;
 mod doctor;
 mod errors;

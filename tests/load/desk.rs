@@ -183,6 +183,7 @@ impl Desk {
             reported_total: None,
             started_at,
             late: TimeDelta::minutes(30),
+            missing_confirm: TimeDelta::hours(24),
             written_at: reading.at,
         };
         commit_window(&self.database.pool, &commit).await

@@ -11,6 +11,11 @@ fn inside(id: &str) -> Value {
     conversation(id, "10:10:00", Some("10:20:00"))
 }
 
+/// A session that every reading returns: the source is alive, and few are missing.
+fn witness() -> Value {
+    conversation("witness", "10:30:00", Some("10:40:00"))
+}
+
 #[tokio::test]
 async fn a_session_is_missing_after_two_drained_reads_and_not_after_one() {
     let desk = Desk::open().await;
@@ -57,11 +62,11 @@ async fn what_is_read_again_unchanged_keeps_its_row_versions() {
 #[tokio::test]
 async fn reads_that_overlap_in_time_count_as_one() {
     let desk = Desk::open().await;
-    desk.drained(&[inside("a")], "12:00:00").await;
-    desk.drained(&[], "12:10:00").await;
-    let overlapping = desk.drained(&[], "12:09:59").await;
+    desk.drained(&[inside("a"), witness()], "12:00:00").await;
+    desk.drained(&[witness()], "12:10:00").await;
+    let overlapping = desk.drained(&[witness()], "12:09:59").await;
     assert_eq!((overlapping.missing, desk.absences().await), (0, 1));
-    assert_eq!(desk.drained(&[], "12:11:00").await.missing, 1);
+    assert_eq!(desk.drained(&[witness()], "12:11:00").await.missing, 1);
     assert_eq!(desk.missing().await, "a=12:10:00");
 }
 
@@ -69,7 +74,7 @@ async fn reads_that_overlap_in_time_count_as_one() {
 async fn a_split_or_gap_read_marks_nothing() {
     for status in [Status::Split, Status::Gap] {
         let desk = Desk::open().await;
-        desk.drained(&[inside("a")], "12:00:00").await;
+        desk.drained(&[inside("a"), witness()], "12:00:00").await;
         for time in ["12:10:00", "12:20:00", "12:30:00"] {
             assert_eq!(desk.hour(status, &[], time).await.missing, 0);
         }
@@ -80,7 +85,7 @@ async fn a_split_or_gap_read_marks_nothing() {
 #[tokio::test]
 async fn a_read_with_a_rejected_record_marks_nothing() {
     let desk = Desk::open().await;
-    desk.drained(&[inside("a")], "12:00:00").await;
+    desk.drained(&[inside("a"), witness()], "12:00:00").await;
     let rejected = [Rejected {
         interaction_id: None,
         identifiers: Vec::new(),
@@ -113,7 +118,7 @@ async fn a_session_that_does_not_lie_wholly_inside_is_never_marked() {
     ];
     desk.drained(&straddling, "12:00:00").await;
     for time in ["12:10:00", "12:20:00", "12:30:00"] {
-        assert_eq!(desk.drained(&[], time).await.missing, 0);
+        assert_eq!(desk.drained(&[witness()], time).await.missing, 0);
     }
     assert_eq!((desk.missing().await.as_str(), desk.absences().await), ("", 0));
 }
@@ -121,13 +126,14 @@ async fn a_session_that_does_not_lie_wholly_inside_is_never_marked() {
 #[tokio::test]
 async fn a_session_that_comes_back_before_it_is_marked_is_forgotten_about() {
     let desk = Desk::open().await;
-    desk.drained(&[inside("a")], "12:00:00").await;
+    desk.drained(&[inside("a"), witness()], "12:00:00").await;
     let versions = desk.database.row_versions().await;
-    desk.drained(&[], "12:10:00").await;
+    desk.drained(&[witness()], "12:10:00").await;
     // A part of a split window is as good a proof that it is there.
-    desk.hour(Status::Split, &[inside("a")], "12:20:00").await;
+    desk.hour(Status::Split, &[inside("a"), witness()], "12:20:00")
+        .await;
     assert_eq!(desk.absences().await, 0);
-    desk.drained(&[], "12:30:00").await;
+    desk.drained(&[witness()], "12:30:00").await;
     assert_eq!(desk.missing().await, "", "counting has begun anew");
     assert_eq!(desk.database.row_versions().await, versions);
 }
@@ -135,16 +141,16 @@ async fn a_session_that_comes_back_before_it_is_marked_is_forgotten_about() {
 #[tokio::test]
 async fn a_session_that_comes_back_unchanged_is_cleared_and_its_children_are_left() {
     let desk = Desk::open().await;
-    desk.drained(&[inside("a")], "12:00:00").await;
-    let children = desk.database.row_versions().await[1..].to_vec();
-    assert_eq!(children.len(), 4);
-    desk.drained(&[], "12:10:00").await;
-    desk.drained(&[], "12:20:00").await;
+    desk.drained(&[inside("a"), witness()], "12:00:00").await;
+    let children = desk.database.row_versions().await[2..].to_vec();
+    assert_eq!(children.len(), 8);
+    desk.drained(&[witness()], "12:10:00").await;
+    desk.drained(&[witness()], "12:20:00").await;
     assert_eq!(desk.missing().await, "a=12:10:00");
-    let back = desk.drained(&[inside("a")], "12:30:00").await;
-    assert_eq!((back.inserted, back.updated, back.unchanged), (0, 1, 0));
+    let back = desk.drained(&[inside("a"), witness()], "12:30:00").await;
+    assert_eq!((back.inserted, back.updated, back.unchanged), (0, 1, 1));
     assert_eq!(desk.missing().await, "");
-    assert_eq!(desk.database.row_versions().await[1..], children);
+    assert_eq!(desk.database.row_versions().await[2..], children);
     let changed = "select count(*) from smartassist.sessions where last_changed_at = '2026-01-10T12:30:00Z'";
     assert_eq!(desk.database.number(changed).await, 1);
 }
@@ -152,20 +158,20 @@ async fn a_session_that_comes_back_unchanged_is_cleared_and_its_children_are_lef
 #[tokio::test]
 async fn a_session_that_comes_back_changed_is_rewritten_and_cleared() {
     let desk = Desk::open().await;
-    desk.drained(&[inside("a")], "12:00:00").await;
-    desk.drained(&[], "12:10:00").await;
-    desk.drained(&[], "12:20:00").await;
+    desk.drained(&[inside("a"), witness()], "12:00:00").await;
+    desk.drained(&[witness()], "12:10:00").await;
+    desk.drained(&[witness()], "12:20:00").await;
     let mut changed = inside("a");
     changed["finalStatus"] = "CLOSED".into();
-    let back = desk.drained(&[changed], "12:30:00").await;
+    let back = desk.drained(&[changed, witness()], "12:30:00").await;
     assert_eq!((back.updated, desk.missing().await.as_str()), (1, ""));
 }
 
 #[tokio::test]
 async fn what_was_stored_under_other_filters_is_not_judged() {
     let desk = Desk::open().await;
-    desk.drained(&[inside("old")], "12:00:00").await;
-    desk.drained(&[], "12:10:00").await;
+    desk.drained(&[inside("old"), witness()], "12:00:00").await;
+    desk.drained(&[witness()], "12:10:00").await;
     let account = account(&[("channels", "rtm")]).await;
     let run = NewRun {
         lease: &desk.lease,
@@ -184,9 +190,9 @@ async fn what_was_stored_under_other_filters_is_not_judged() {
             .coverage_began_anew
     );
     assert_eq!(desk.absences().await, 0, "what was missed is forgotten");
-    desk.drained(&[inside("new")], "13:10:00").await;
-    desk.drained(&[], "13:20:00").await;
-    desk.drained(&[], "13:30:00").await;
+    desk.drained(&[inside("new"), witness()], "13:10:00").await;
+    desk.drained(&[witness()], "13:20:00").await;
+    desk.drained(&[witness()], "13:30:00").await;
     assert_eq!(desk.missing().await, "new=13:20:00");
 
     runs::prepare(&desk.database.pool, &run).await.unwrap();
@@ -216,13 +222,13 @@ async fn the_first_filters_are_no_change_of_filters() {
 #[tokio::test]
 async fn what_was_noted_of_a_deleted_row_does_not_count_for_the_one_after_it() {
     let desk = Desk::open().await;
-    desk.drained(&[inside("a")], "12:00:00").await;
-    desk.drained(&[], "12:10:00").await;
+    desk.drained(&[inside("a"), witness()], "12:00:00").await;
+    desk.drained(&[witness()], "12:10:00").await;
     desk.database.execute("delete from smartassist.sessions").await;
-    desk.drained(&[inside("a")], "12:20:00").await;
-    desk.drained(&[], "12:30:00").await;
+    desk.drained(&[inside("a"), witness()], "12:20:00").await;
+    desk.drained(&[witness()], "12:30:00").await;
     assert_eq!((desk.missing().await.as_str(), desk.absences().await), ("", 1));
-    desk.drained(&[], "12:40:00").await;
+    desk.drained(&[witness()], "12:40:00").await;
     assert_eq!(desk.missing().await, "a=12:30:00");
 }
 

@@ -1,6 +1,7 @@
 //! Leases and coverage, as SQL keeps them.
 
 mod books;
+mod bulk;
 mod commits;
 mod desk;
 mod fencing;

@@ -178,6 +178,7 @@ impl Setup {
         let settings = WorkerSettings {
             settle: Duration::from_secs(120),
             late: TimeDelta::minutes(30),
+            missing_confirm: TimeDelta::hours(24),
             // Longer than a busy machine stands still: nothing here waits for a lease to end.
             lease: Duration::from_secs(600),
             stall: Duration::from_secs(900),

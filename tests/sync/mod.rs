@@ -1,5 +1,6 @@
 //! Whole runs: from the simulated API into tables.
 
+mod absence;
 mod backfill;
 mod catch_up;
 mod completeness;

@@ -1,0 +1,66 @@
+//! `confirm-missing`: an operator says that what is missing in bulk is gone.
+
+use clap::Args;
+use serde_json::json;
+use tracing::info;
+
+use crate::clock::{Clock, SystemClock};
+use crate::config::Config;
+use crate::database::{self, Database, Pool};
+use crate::load::bulk;
+
+use super::exit::CommandError;
+use super::output::print;
+use super::range::only;
+
+/// What `confirm-missing` is told.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// The account, by its name in the configuration
+    #[arg(long, value_name = "NAME")]
+    account: String,
+    /// Only count what would be marked
+    #[arg(long)]
+    dry_run: bool,
+    /// One JSON object for programs
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) async fn confirm_missing(config: &Config, arguments: &Arguments) -> Result<(), CommandError> {
+    config.require_accounts()?;
+    let config = only(config, Some(&arguments.account))?;
+    let database = Database::open(&config).await?;
+    database.announce();
+    let confirmed = confirm(&config, &database.pool, arguments.dry_run).await;
+    database.close().await;
+    let interactions = confirmed?;
+    let (account, dry_run) = (&arguments.account, arguments.dry_run);
+    if arguments.json {
+        let told = json!({ "account": account, "interactions": interactions, "dry_run": dry_run });
+        print(&format!("{told}\n"))?;
+    } else if dry_run {
+        print(&format!(
+            "{account}: {interactions} interactions would be marked as missing\n"
+        ))?;
+    } else {
+        print(&format!(
+            "{account}: {interactions} interactions are marked as missing\n"
+        ))?;
+    }
+    Ok(())
+}
+
+async fn confirm(config: &Config, pool: &Pool, dry_run: bool) -> Result<u64, CommandError> {
+    database::migrate(pool).await?;
+    let account = &config.accounts[0];
+    if dry_run {
+        return Ok(bulk::withheld(pool, &account.account_id).await?);
+    }
+    let interactions = bulk::confirm(pool, &account.account_id, SystemClock.now()).await?;
+    info!(
+        account = account.name,
+        interactions, "interactions that are missing in bulk are marked, as confirmed"
+    );
+    Ok(interactions)
+}

@@ -1,0 +1,60 @@
+//! `confirm-missing`, and how an operator is led to it.
+
+use chrono::TimeDelta;
+use serde_json::Value;
+use smartassist_simulator::Behaviour;
+
+use crate::support::{Program, Setup, TestDatabase};
+
+#[tokio::test]
+async fn what_is_missing_in_bulk_is_said_and_marked_once_it_is_confirmed() {
+    let database = TestDatabase::migrated().await;
+    let setup = Setup::live().await;
+    setup.simulator.world().arrive(30, TimeDelta::hours(1));
+    let mut environment = setup.environment();
+    environment.insert("DATABASE_URL".to_owned(), database.url().await);
+    let tiers = r#"[{"every":"* * * * * *","lookback":"2h"}]"#;
+    environment.insert("SMARTASSIST_ETL__SYNC__REFRESH".to_owned(), tiers.to_owned());
+    assert_eq!(Program::run(&["sync"], &environment).await.code(), 0);
+    setup.simulator.world().set_behaviour(Behaviour {
+        empty_answers: true,
+        ..Behaviour::default()
+    });
+    for _ in 0..2 {
+        let ended = Program::run(&["sync"], &environment).await;
+        assert_eq!(ended.code(), 0, "{}", ended.log.join("\n"));
+    }
+    let missing = "select count(*) from smartassist.sessions where missing_since is not null";
+    assert_eq!(database.number(missing).await, 0);
+    let status = Program::run(&["status", "--json"], &environment).await.stdout;
+    let status: Value = serde_json::from_str(&status).unwrap();
+    let concern = &status["accounts"][0]["concerns"][0];
+    assert_eq!(status["accounts"][0]["standing"], "trouble");
+    let (what, remedy) = (
+        concern["what"].as_str().unwrap(),
+        concern["remedy"].as_str().unwrap(),
+    );
+    assert!(what.contains("30 interactions, not returned since"), "{what}");
+    assert!(remedy.contains("confirm-missing --account NAME"), "{remedy}");
+
+    let dry = Program::run(
+        &["confirm-missing", "--account", "main", "--dry-run"],
+        &environment,
+    )
+    .await;
+    assert_eq!(dry.stdout, "main: 30 interactions would be marked as missing\n");
+    assert_eq!(database.number(missing).await, 0);
+    let confirmed = Program::run(&["confirm-missing", "--account", "main", "--json"], &environment).await;
+    assert_eq!(confirmed.code(), 0, "{}", confirmed.log.join("\n"));
+    let told: Value = serde_json::from_str(&confirmed.stdout).unwrap();
+    assert_eq!(
+        (&told["account"], &told["interactions"]),
+        (&"main".into(), &30.into())
+    );
+    assert_eq!(database.number(missing).await, 30);
+    let status = Program::run(&["status", "--json"], &environment).await.stdout;
+    let status: Value = serde_json::from_str(&status).unwrap();
+    assert_eq!(status["accounts"][0]["concerns"], Value::Array(Vec::new()));
+    let unknown = Program::run(&["confirm-missing", "--account", "other"], &environment).await;
+    assert_eq!(unknown.code(), 2);
+}
