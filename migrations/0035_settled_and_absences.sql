@@ -154,3 +154,10 @@ comment on column smartassist_sync.windows.marked is
     'Of those missed, the ones that it marked as missing, being few. What an operator or time confirmed does not count.';
 comment on column smartassist_sync.windows.withheld is
     'Of those missed, the ones that were missed before too and are not marked, since too many are missing at once.';
+
+-- 4. Starts that move by quarter hours between two readings: where no session id tells which reading is right, only their moving back ends it.
+
+alter table smartassist_sync.accounts add column starts_moved_minutes bigint;
+
+comment on column smartassist_sync.accounts.starts_moved_minutes is
+    'Minutes by which the starts of many sessions moved between two readings, the zone of the API''s stamps having changed. NULL where they did not, have moved back, or session ids say that they are right.';

@@ -135,27 +135,35 @@ async fn behaviour(api: &ApiClient, books: &Books, day: Reached, tally: &Tally) 
 
 fn time_stamps(probe: &Probe, offset: i32) -> Finding {
     const CHECK: &str = "time stamps";
-    let compared = "when customers entered a queue (a stamp without a zone) and when they opted for a callback there \
-                    (a stamp with one)";
     match probe.time_zone {
-        TimeZoneVerdict::Agrees { records } => Finding::ok(
+        TimeZoneVerdict::Agrees { records, witness } => Finding::ok(
             CHECK,
-            format!("stamps with and without a zone agree; compared: {compared}, {records} times"),
+            format!("{} agree with time stamps without a zone, in {records} records", witness.words()),
         ),
-        TimeZoneVerdict::Disagrees { minutes, records } => Finding::failed(
+        TimeZoneVerdict::Disagrees {
+            minutes,
+            records,
+            witness,
+        } => Finding::failed(
             CHECK,
             format!(
-                "stamps with a zone are {minutes} minutes later than those without, asked for with time_zone_offset {offset}; \
-                 compared: {compared}, {records} times"
+                "{} are {minutes} minutes later than time stamps without a zone, asked for with time_zone_offset {offset}, in \
+                 {records} records",
+                witness.words()
             ),
             Failure::Other,
         )
-        .means("sessions are stored at wrong instants")
-        .remedy("do not trust instants until this is mended: set time_zone_offset to 0, or ask the vendor which zone its stamps are in"),
+        .means("interactions are stored at wrong instants")
+        .remedy(format!(
+            "do not trust instants until this is repaired: set time_zone_offset = {}, which fits, and read again with \
+             `backfill --refetch`; or ask the vendor which zone its stamps are in",
+            probe.time_zone.fitting_offset(offset).unwrap_or_default()
+        )),
         TimeZoneVerdict::Unknown => Finding::ok(
             CHECK,
             format!(
-                "unknown yet: of {} interactions that were looked at, too few tell; every run goes on looking at {compared}",
+                "unknown yet: of {} interactions that were looked at, too few tell; every run goes on comparing starts with the \
+                 seconds in session ids, and stamps of queues with those of callbacks",
                 probe.records
             ),
         ),

@@ -13,10 +13,11 @@ use super::accounts::Drained;
 use super::columns::Constants;
 use super::leases::Lease;
 use super::left_out::{self, StoreLimits};
+use super::moved::Moved;
 use super::stored::Meanwhile;
 use super::windows::{Entry, Purpose, Status, record};
 use super::{
-    Counters, LoadError, accounts, ages, drift, interactions, missing, rejected, stored, turn,
+    Counters, LoadError, accounts, ages, drift, interactions, missing, moved, rejected, stored, turn,
 };
 
 /// A window that was fetched, ready to be stored.
@@ -70,6 +71,8 @@ pub struct Committed {
     pub resolved: u64,
     /// Fields that were never seen before and are not known.
     pub new_drift: Vec<Drift>,
+    /// Starts that moved by whole quarter hours.
+    pub moved: Option<Moved>,
 }
 
 /// Stores a window, and where it was drained covers it.
@@ -118,7 +121,7 @@ async fn write(connection: &mut PgConnection, commit: &WindowCommit<'_>) -> Resu
         rejected: &rejected,
         ..*commit
     };
-    let stored = stored::read(connection, constants.account_id, &interactions, &rejected).await?;
+    let mut stored = stored::read(connection, constants.account_id, &interactions, &rejected).await?;
     // Undone with the transaction, should one of them turn out to be newer.
     let resolved = rejected::resolve(connection, constants, &interactions).await?;
     let meanwhile = Meanwhile {
@@ -128,6 +131,11 @@ async fn write(connection: &mut PgConnection, commit: &WindowCommit<'_>) -> Resu
     let mut rejected_at = resolved.iter().filter_map(|one| one.last_seen_but_in(&rejected));
     if stored.overtaken(&interactions, &rejected, meanwhile) || rejected_at.any(|at| meanwhile.has(at)) {
         return Err(LoadError::Overtaken);
+    }
+    let moved = moved::find(&stored, &interactions);
+    if let Some(moved) = &moved {
+        stored.keep(&moved.kept);
+        moved::note(connection, constants, moved).await?;
     }
     let mut counters = interactions::write(
         connection,
@@ -146,28 +154,31 @@ async fn write(connection: &mut PgConnection, commit: &WindowCommit<'_>) -> Resu
     counters.rejected = commit.rejected.len() as u64;
     counters.left_out = (read - commit.interactions.len()) as u64;
     record(&mut *connection, &entry(commit, counters)).await?;
-    // Last, and demanding a row: sqlx reports the commit of a transaction that PostgreSQL has
-    // aborted as a success, but an aborted transaction cannot have given us this row.
-    let watermark = match commit.status {
-        Status::Drained => {
-            let drained = Drained {
-                window: commit.window,
-                started_at: commit.started_at,
-                late: commit.late,
-            };
-            accounts::cover(&mut *connection, commit.lease, drained).await?
-        }
-        Status::Split | Status::Gap | Status::Failed => {
-            accounts::stay(&mut *connection, commit.lease).await?
-        }
-    };
+    let watermark = cover(connection, commit).await?;
     failpoint::reach("window.covered");
     Ok(Committed {
         counters,
         watermark,
         resolved: resolved.len() as u64,
         new_drift,
+        moved,
     })
+}
+
+/// Last, and demanding a row: sqlx reports the commit of a transaction that PostgreSQL has aborted as a
+/// success, but an aborted transaction cannot have given us this row. Returns the account's watermark.
+async fn cover(connection: &mut PgConnection, commit: &WindowCommit<'_>) -> Result<DateTime<Utc>, LoadError> {
+    match commit.status {
+        Status::Drained => {
+            let drained = Drained {
+                window: commit.window,
+                started_at: commit.started_at,
+                late: commit.late,
+            };
+            accounts::cover(connection, commit.lease, drained).await
+        }
+        Status::Split | Status::Gap | Status::Failed => accounts::stay(connection, commit.lease).await,
+    }
 }
 
 fn entry<'a>(commit: &WindowCommit<'a>, counters: Counters) -> Entry<'a> {

@@ -19,6 +19,7 @@ mod interactions;
 pub mod leases;
 pub mod left_out;
 mod missing;
+pub mod moved;
 pub mod problems;
 mod rejected;
 pub mod replay;

@@ -103,7 +103,7 @@ impl ProblemCode {
                 "time_zone",
                 Severity::Failed,
                 "time stamps contradict each other: interactions are stored at wrong instants",
-                "set time_zone_offset to 0, or ask the vendor which zone its stamps are in; then read again with `backfill --refetch`",
+                "set time_zone_offset of the account to the one that fits, or ask the vendor which zone its stamps are in; then read again with `backfill --refetch`",
             ),
             Self::HourlyLimit => (
                 "hourly_limit",

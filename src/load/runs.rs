@@ -195,7 +195,7 @@ pub struct Finished<'a> {
     pub remedy: Option<&'static str>,
     /// By how much the API's clock is ahead of ours, where it told.
     pub api_clock_ahead: Option<TimeDelta>,
-    /// Minutes by which time stamps with a zone are later than those without, where they tell.
+    /// Minutes by which what is certain (session ids, time stamps with a zone) is later than stamps without one, where they tell.
     pub time_zone_disagreement_minutes: Option<i64>,
 }
 

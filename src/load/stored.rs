@@ -1,6 +1,6 @@
 //! What is stored already of what a window returned: read once, before anything is written.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use sqlx::{FromRow, PgConnection};
@@ -12,7 +12,11 @@ use super::LoadError;
 
 /// The stored rows that a window's interactions concern, by interaction id.
 #[derive(Debug)]
-pub(super) struct Stored(HashMap<String, Row>);
+pub(super) struct Stored {
+    rows: HashMap<String, Row>,
+    /// Those that stay as they are, whatever came.
+    kept: HashSet<String>,
+}
 
 #[derive(Debug, FromRow)]
 struct Row {
@@ -55,7 +59,10 @@ pub(super) async fn read(
         .fetch_all(connection)
         .await?;
     let by_id = |row: Row| (row.interaction_id.clone(), row);
-    Ok(Stored(rows.into_iter().map(by_id).collect()))
+    Ok(Stored {
+        rows: rows.into_iter().map(by_id).collect(),
+        kept: HashSet::new(),
+    })
 }
 
 fn session_of_conversation(interaction: &Interaction) -> Option<&str> {
@@ -86,16 +93,27 @@ impl Meanwhile {
 
 impl Stored {
     pub(super) fn change_of(&self, interaction: &Interaction) -> Change {
-        match self.0.get(interaction.id()) {
+        match self.rows.get(interaction.id()) {
             None => Change::New,
+            Some(row) if self.kept.contains(&row.interaction_id) => Change::None,
             Some(row) if row.content_hash == interaction.content_hash => Change::None,
             Some(_) => Change::Content,
         }
     }
 
+    /// Has these stay as they are.
+    pub(super) fn keep(&mut self, interaction_ids: &[String]) {
+        self.kept.extend(interaction_ids.iter().cloned());
+    }
+
+    /// The start that is stored of it.
+    pub(super) fn started_at(&self, interaction_id: &str) -> Option<DateTime<Utc>> {
+        self.rows.get(interaction_id).map(|row| row.session_started_at)
+    }
+
     /// When the row of it was last written, if there is one.
     pub(super) fn last_changed_at(&self, interaction_id: &str) -> Option<DateTime<Utc>> {
-        self.0.get(interaction_id).map(|row| row.last_changed_at)
+        self.rows.get(interaction_id).map(|row| row.last_changed_at)
     }
 
     /// Whether one of these was stored otherwise, or marked as missing, by another window meanwhile: that may have been
@@ -118,12 +136,12 @@ impl Stored {
 
     /// Whether the row says that the API no longer returns it.
     pub(super) fn is_missing(&self, interaction_id: &str) -> bool {
-        self.0.get(interaction_id).is_some_and(|row| row.is_missing)
+        self.rows.get(interaction_id).is_some_and(|row| row.is_missing)
     }
 
     /// Whether an earlier window missed it.
     pub(super) fn was_missed(&self, interaction_id: &str) -> bool {
-        self.0.get(interaction_id).is_some_and(|row| row.was_missed)
+        self.rows.get(interaction_id).is_some_and(|row| row.was_missed)
     }
 
     /// Ids of bot-only sessions that live on as one of these conversations, and that the API no
@@ -132,7 +150,7 @@ impl Stored {
     pub(super) fn superseded<'a>(&self, window: Window, interactions: &'a [Interaction]) -> Vec<&'a str> {
         let is_returned = |id: &str| interactions.iter().any(|interaction| interaction.id() == id);
         let is_live_bot_row = |id: &str| {
-            self.0.get(id).is_some_and(|row| {
+            self.rows.get(id).is_some_and(|row| {
                 let start = row.session_started_at;
                 row.is_bot_only && !row.is_missing && window.start <= start && start < window.end
             })

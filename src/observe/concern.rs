@@ -103,7 +103,6 @@ pub fn concerns(
         gap(account),
         late(account, tolerance, now).filter(|_| !is_explained),
         holes(account),
-        time_zone(account),
         skew(account, inside),
         rate_limit(account),
         rejected(account),
@@ -263,19 +262,6 @@ fn holes(account: &AccountStatus) -> Option<Concern> {
         Level::Warning,
         format!("{stretches} before the newest loaded instant not read yet"),
         "nothing, unless it stays: the next poll reads what is missing",
-    )
-}
-
-fn time_zone(account: &AccountStatus) -> Option<Concern> {
-    let minutes = account
-        .time_zone_disagreement_minutes
-        .filter(|minutes| *minutes != 0)?;
-    concern(
-        Level::Failed,
-        format!(
-            "time stamps with a zone are {minutes} min later than those without: sessions are stored at wrong instants"
-        ),
-        "set time_zone_offset to 0, or ask the vendor which zone its stamps are in; read again with `backfill --refetch` once it is mended",
     )
 }
 

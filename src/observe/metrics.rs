@@ -83,7 +83,7 @@ pub const WRONG_TOKENS: &str = "smartassist_etl_http_wrong_tokens_total";
 /// Gaps that are open now, by `account`: seconds whose records cannot all be reached.
 pub const GAPS: &str = "smartassist_etl_gaps";
 
-/// Seconds by which time stamps with a zone are later than those without, by `account`; 0 is right.
+/// Seconds by which session ids or time stamps with a zone are later than stamps without one, by `account`; 0 is right.
 pub const TIME_ZONE_DISAGREEMENT: &str = "smartassist_etl_time_zone_disagreement_seconds";
 
 /// Runs, by `account`, `kind` and `outcome`.
@@ -198,7 +198,7 @@ const GAUGES: [(&str, &str); 21] = [
     ),
     (
         TIME_ZONE_DISAGREEMENT,
-        "Seconds by which time stamps with a zone are later than those without; 0 is right.",
+        "Seconds by which session ids or time stamps with a zone are later than stamps without one; 0 is right.",
     ),
     (
         BUDGET_USED,

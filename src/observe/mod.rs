@@ -102,7 +102,7 @@ pub fn database_error(account: &str, error: &LoadError) {
     count(metrics::DATABASE_ERRORS, account, ("kind", error.kind()), 1);
 }
 
-/// Shows by how much time stamps with and without a zone disagree, where that is known.
+/// Shows by how much time stamps are off, where that is known.
 pub fn time_zone(account: &str, verdict: TimeZoneVerdict) {
     if let Some(minutes) = verdict.minutes() {
         show(metrics::TIME_ZONE_DISAGREEMENT, account, minutes * 60);

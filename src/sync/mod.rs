@@ -37,6 +37,6 @@ pub use replay::{Replay, Replayed};
 pub use report::{Failure, Problem, RunReport};
 pub use retry::RetryReport;
 pub use run::{AccountWorker, WorkerSettings, kept_from};
-pub use time_zone::TimeZoneVerdict;
+pub use time_zone::{TimeZoneVerdict, Witness};
 pub use traits::{ApiTraits, NumResults, OffsetUnit, Order};
 pub use verify::Verification;

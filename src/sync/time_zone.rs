@@ -1,9 +1,14 @@
-//! The test of how we read time stamps that records bring with them.
+//! Tests of how we read time stamps, free with the records that come anyway.
 //!
-//! A naive stamp is read at the offset that we asked with, a stamp with a zone is what it
-//! says. A customer opts for a callback (a stamp with a zone) after entering a queue and before the session
-//! ends (naive stamps). Were our reading of naive stamps wrong, records would be outside of that by
-//! the same multiple of a quarter of an hour, as time zones are.
+//! A naive stamp is read at the offset that we asked with, a stamp with a zone is what it says. Were that
+//! wrong, records would be off by the same multiple of a quarter of an hour, as time zones are.
+//!
+//! - A session id of 24 hexadecimal digits is an object id: its first eight are the second in which the
+//!   session started, in UTC. Nearly every record tells.
+//! - A customer opts for a callback (a stamp with a zone) after entering a queue and before the session
+//!   ends (naive stamps). Few records tell.
+//!
+//! A third test compares what is stored with what is read again: `load::moved`.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
@@ -11,13 +16,16 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use chrono::TimeDelta;
 
-use crate::transform::{Interaction, Rows};
+use crate::transform::{Interaction, Rows, seconds_of_id};
 
 /// Time zones differ by whole quarters of an hour.
 const QUARTER: i64 = 15 * 60;
 
 /// Clocks of the API's own parts differ by seconds.
 const TOLERANCE: i64 = 10;
+
+/// An id that is farther from its start than any two time zones from each other is no object id.
+const MOST_QUARTERS: i64 = 26 * 4;
 
 /// One record may be odd; so many that agree on being off are not.
 const ENOUGH: u64 = 3;
@@ -26,27 +34,53 @@ const ENOUGH: u64 = 3;
 /// shift that began today.
 const REMEMBERED: usize = 500;
 
+/// So many records are those that were read last.
+const NEWEST: usize = 10;
+
+/// What stamps without a zone are compared with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Witness {
+    /// The seconds in session ids.
+    SessionIds,
+    /// Stamps with a zone of the same record.
+    StampsWithZone,
+}
+
+impl Witness {
+    /// For people.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::SessionIds => "the seconds in session ids",
+            Self::StampsWithZone => "time stamps with a zone",
+        }
+    }
+}
+
 /// What records said of our reading of time stamps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TimeZoneVerdict {
-    /// No or too few records carry both kinds of stamp.
+    /// No or too few records tell.
     Unknown,
     /// They agree.
     Agrees {
         /// So many records.
         records: u64,
+        /// With these.
+        witness: Witness,
     },
     /// Naive stamps are off.
     Disagrees {
-        /// Minutes by which stamps with a zone are later than naive ones, a multiple of 15.
+        /// Minutes by which what is certain is later than naive stamps, a multiple of 15.
         minutes: i64,
         /// So many records say so.
         records: u64,
+        /// What is certain.
+        witness: Witness,
     },
 }
 
 impl TimeZoneVerdict {
-    /// Minutes by which stamps with a zone are later than naive ones, 0 where they agree; `None` where
+    /// Minutes by which what is certain is later than naive stamps, 0 where they agree; `None` where
     /// too few records tell.
     pub fn minutes(self) -> Option<i64> {
         match self {
@@ -55,49 +89,100 @@ impl TimeZoneVerdict {
             Self::Disagrees { minutes, .. } => Some(minutes),
         }
     }
+
+    /// The `time_zone_offset` that fits, where this one does not.
+    pub fn fitting_offset(self, offset: i32) -> Option<i64> {
+        match self {
+            Self::Disagrees { minutes, .. } => Some(i64::from(offset) + minutes),
+            Self::Unknown | Self::Agrees { .. } => None,
+        }
+    }
 }
 
 /// What the records that were read last say, each once however often it is read.
 #[derive(Debug, Default)]
-pub(super) struct TimeZoneCheck(Mutex<VecDeque<Evidence>>);
+pub(super) struct TimeZoneCheck {
+    by_ids: Remembered,
+    by_stamps: Remembered,
+}
+
+#[derive(Debug, Default)]
+struct Remembered(Mutex<VecDeque<Evidence>>);
 
 /// What one record says.
 #[derive(Debug, Clone, Copy)]
 struct Evidence {
     /// The hash of the interaction's id: which record it is of.
     record: u64,
-    /// Quarters of an hour between the two kinds of stamp.
+    /// Quarters of an hour between what is certain and a naive stamp.
     quarters: i64,
 }
 
 impl TimeZoneCheck {
     /// Looks at records that have just been read.
     pub(super) fn see<'a>(&self, interactions: impl Iterator<Item = &'a Interaction>) {
-        let mut remembered = self.lock();
+        let (mut by_ids, mut by_stamps) = (self.by_ids.lock(), self.by_stamps.lock());
         for interaction in interactions {
+            if let Some(quarters) = quarters_of_id(&interaction.rows) {
+                remember(&mut by_ids, interaction.id(), quarters);
+            }
             if let Some(quarters) = quarters_of(&interaction.rows) {
-                remember(&mut remembered, interaction.id(), quarters);
+                remember(&mut by_stamps, interaction.id(), quarters);
             }
         }
     }
 
-    /// What these records together say.
+    /// Whether the ids of the records that were read last all agree: where most of them do, some may have been
+    /// read before the stamps became others.
+    pub(super) fn newest_agree(&self) -> bool {
+        let by_ids = self.by_ids.lock();
+        let newest = by_ids.iter().rev().take(NEWEST);
+        by_ids.len() as u64 >= ENOUGH && newest.into_iter().all(|evidence| evidence.quarters == 0)
+    }
+
+    /// What these records together say: whatever disagrees speaks first.
     pub(super) fn verdict(&self) -> TimeZoneVerdict {
+        let by_ids = self.by_ids.verdict(Witness::SessionIds);
+        let by_stamps = self.by_stamps.verdict(Witness::StampsWithZone);
+        match (by_ids, by_stamps) {
+            (TimeZoneVerdict::Unknown, other)
+            | (TimeZoneVerdict::Agrees { .. }, other @ TimeZoneVerdict::Disagrees { .. }) => other,
+            (by_ids, _) => by_ids,
+        }
+    }
+}
+
+impl Remembered {
+    /// Where most are off, by how much most of these are: a fixed offset is wrong in two ways where the
+    /// source keeps daylight saving time.
+    fn verdict(&self, witness: Witness) -> TimeZoneVerdict {
         let remembered = self.lock();
         let seen = remembered.len() as u64;
         let mut records_by_quarters: BTreeMap<i64, u64> = BTreeMap::new();
         for evidence in remembered.iter() {
             *records_by_quarters.entry(evidence.quarters).or_default() += 1;
         }
-        let commonest = records_by_quarters.iter().max_by_key(|(_, records)| **records);
+        let agreeing = records_by_quarters.remove(&0).unwrap_or(0);
+        let commonest = records_by_quarters
+            .into_iter()
+            .max_by_key(|(_, records)| *records);
+        let speak_for = |records| match witness {
+            // To the second, so whatever they say counts.
+            Witness::SessionIds => seen - agreeing,
+            Witness::StampsWithZone => records,
+        };
         match commonest {
-            Some((0, records)) => TimeZoneVerdict::Agrees { records: *records },
-            Some((quarters, records)) if *records >= ENOUGH && records * 2 > seen => {
+            Some((quarters, records)) if records >= ENOUGH && speak_for(records) * 2 > seen => {
                 TimeZoneVerdict::Disagrees {
                     minutes: quarters * QUARTER / 60,
-                    records: *records,
+                    records,
+                    witness,
                 }
             }
+            _ if agreeing > 0 => TimeZoneVerdict::Agrees {
+                records: agreeing,
+                witness,
+            },
             _ => TimeZoneVerdict::Unknown,
         }
     }
@@ -108,7 +193,7 @@ impl TimeZoneCheck {
 }
 
 /// Takes note of a record, in the place of what it said before. The list is short enough to be
-/// searched: few records carry both kinds of stamp.
+/// searched.
 fn remember(remembered: &mut VecDeque<Evidence>, id: &str, quarters: i64) {
     let record = BuildHasherDefault::<DefaultHasher>::default().hash_one(id);
     if let Some(place) = remembered.iter().position(|evidence| evidence.record == record) {
@@ -117,6 +202,15 @@ fn remember(remembered: &mut VecDeque<Evidence>, id: &str, quarters: i64) {
         remembered.pop_front();
     }
     remembered.push_back(Evidence { record, quarters });
+}
+
+/// What the seconds in the session's id say of its start.
+fn quarters_of_id(rows: &Rows) -> Option<i64> {
+    let seconds = seconds_of_id(rows.session.session_id.as_deref()?)?;
+    let later = seconds - rows.session.session_started_at.timestamp();
+    let quarters = (later + QUARTER / 2).div_euclid(QUARTER);
+    let is_near = (later - quarters * QUARTER).abs() <= TOLERANCE;
+    (is_near && quarters.abs() <= MOST_QUARTERS).then_some(quarters)
 }
 
 /// What a record with both kinds of stamp says. Of several destinations the one that is furthest
@@ -149,7 +243,7 @@ mod tests {
     /// Reads a record whose session ended ten minutes after the queue was entered.
     fn see(check: &TimeZoneCheck, id: usize, opted: i64) {
         let off = quarters_off(TimeDelta::seconds(opted), TimeDelta::minutes(10));
-        remember(&mut check.lock(), &id.to_string(), off);
+        remember(&mut check.by_stamps.lock(), &id.to_string(), off);
     }
 
     /// Of different records.
@@ -161,9 +255,82 @@ mod tests {
         check.verdict()
     }
 
+    const WITNESS: Witness = Witness::StampsWithZone;
+
+    fn agrees(records: u64, witness: Witness) -> TimeZoneVerdict {
+        TimeZoneVerdict::Agrees { records, witness }
+    }
+
+    /// Reads sessions of one morning whose ids are later than their stamps by so many minutes.
+    fn by_ids(check: &TimeZoneCheck, first: usize, minutes: &[i64]) {
+        for (place, minutes) in minutes.iter().enumerate() {
+            let second = 1_700_000_000 + 60 * i64::try_from(first + place).unwrap();
+            let record = format!(
+                r#"{{"sessionId":"{:08x}0123456789abcdef","sessionStartTime":"{}"}}"#,
+                second + minutes * 60,
+                chrono::DateTime::from_timestamp(second, 0)
+                    .unwrap()
+                    .format("%Y-%m-%dT%H:%M:%S")
+            );
+            let record = serde_json::value::RawValue::from_string(record).unwrap();
+            let interaction =
+                crate::transform::transform(&record, 0, &crate::transform::privacy::Policy::default());
+            check.see([interaction.unwrap()].iter());
+        }
+    }
+
+    #[test]
+    fn session_ids_tell_the_offset_that_fits() {
+        let check = TimeZoneCheck::default();
+        by_ids(&check, 0, &[0, 0, 0, 0]);
+        assert_eq!(check.verdict(), agrees(4, Witness::SessionIds));
+        assert!(check.newest_agree());
+        // Of India, from a moment on.
+        by_ids(&check, 10, &[-330; 5]);
+        let verdict = check.verdict();
+        let (minutes, records, witness) = (-330, 5, Witness::SessionIds);
+        assert_eq!(
+            verdict,
+            TimeZoneVerdict::Disagrees {
+                minutes,
+                records,
+                witness
+            }
+        );
+        assert_eq!(
+            (verdict.fitting_offset(0), verdict.fitting_offset(330)),
+            (Some(-330), Some(0))
+        );
+        assert!(!check.newest_agree());
+    }
+
+    #[test]
+    fn a_zone_with_daylight_saving_time_is_off_in_two_ways() {
+        let check = TimeZoneCheck::default();
+        by_ids(&check, 0, &[-60, -60, -60, -120, -120, -120, -120]);
+        let (minutes, records, witness) = (-120, 4, Witness::SessionIds);
+        assert_eq!(
+            check.verdict(),
+            TimeZoneVerdict::Disagrees {
+                minutes,
+                records,
+                witness
+            }
+        );
+    }
+
+    #[test]
+    fn ids_that_are_no_object_ids_tell_nothing() {
+        let check = TimeZoneCheck::default();
+        // A year, and some minutes that are no quarters of an hour.
+        by_ids(&check, 0, &[525_600, 525_600, 525_600, 7, -8, 22]);
+        assert_eq!(check.verdict(), TimeZoneVerdict::Unknown);
+        assert!(!check.newest_agree());
+    }
+
     #[test]
     fn stamps_within_the_session_agree() {
-        assert_eq!(check(&[0, 40, -3, 600]), TimeZoneVerdict::Agrees { records: 4 });
+        assert_eq!(check(&[0, 40, -3, 600]), agrees(4, WITNESS));
         assert_eq!(check(&[]), TimeZoneVerdict::Unknown);
     }
 
@@ -184,7 +351,11 @@ mod tests {
         for (shift, minutes) in [(-india, -330), (india, 330), (-900, -15)] {
             assert_eq!(
                 check(&[30 + shift, 5 + shift, 50 + shift, 17]),
-                TimeZoneVerdict::Disagrees { minutes, records: 3 }
+                TimeZoneVerdict::Disagrees {
+                    minutes,
+                    records: 3,
+                    witness: WITNESS
+                }
             );
         }
     }
@@ -197,7 +368,7 @@ mod tests {
         }
         assert_eq!(check.verdict(), TimeZoneVerdict::Unknown, "it is one record");
         see(&check, 0, 30);
-        assert_eq!(check.verdict(), TimeZoneVerdict::Agrees { records: 1 });
+        assert_eq!(check.verdict(), agrees(1, WITNESS));
     }
 
     #[test]
@@ -207,7 +378,7 @@ mod tests {
             see(&check, id, 30);
         }
         let records = REMEMBERED as u64;
-        assert_eq!(check.verdict(), TimeZoneVerdict::Agrees { records });
+        assert_eq!(check.verdict(), agrees(records, WITNESS));
         for id in 10_000..10_000 + REMEMBERED / 2 + 1 {
             see(&check, id, 30 - 3_600);
         }
@@ -215,7 +386,8 @@ mod tests {
             check.verdict(),
             TimeZoneVerdict::Disagrees {
                 minutes: -60,
-                records: records / 2 + 1
+                records: records / 2 + 1,
+                witness: WITNESS
             }
         );
     }
@@ -227,6 +399,6 @@ mod tests {
             see(&check, id, 30);
         }
         let records = REMEMBERED as u64;
-        assert_eq!(check.verdict(), TimeZoneVerdict::Agrees { records });
+        assert_eq!(check.verdict(), agrees(records, WITNESS));
     }
 }

@@ -343,6 +343,15 @@ fn log_discoveries(committed: &Committed) {
             "the API sends a field that is not known"
         );
     }
+    if let Some(moved) = &committed.moved {
+        error!(
+            minutes = moved.minutes,
+            stored = moved.stored,
+            kept = moved.kept.len(),
+            remedy = "ask the vendor whether the zone of its time stamps has changed, and see `status`; then read again with `backfill --refetch`",
+            "the starts of sessions have moved by whole quarter hours since they were last read"
+        );
+    }
     if committed.resolved > 0 {
         info!(
             resolved = committed.resolved,

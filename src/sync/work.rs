@@ -11,6 +11,8 @@ use crate::config::BudgetSpan;
 use crate::load::bulk;
 use crate::load::conflict;
 use crate::load::gaps;
+use crate::load::moved;
+use crate::load::problems::{self, ProblemCode};
 use crate::load::runs::OpenRun;
 use crate::load::wanted::{self, Wanted};
 use crate::load::{LoadError, accounts, recent_counts, spent_by_others};
@@ -25,7 +27,7 @@ use super::lease::Held;
 use super::plan::{Limits, Planner};
 use super::report::Progress;
 use super::run::AccountWorker;
-use super::time_zone::TimeZoneVerdict;
+use super::time_zone::{TimeZoneVerdict, Witness};
 use super::traits::ApiTraits;
 use super::window::Books;
 
@@ -221,16 +223,48 @@ impl AccountWorker {
         bulk::review(&self.pool, &task.held.lease.account_id).await?;
         let verdict = self.time_zone.verdict();
         observe::time_zone(&account.name, verdict);
-        if let TimeZoneVerdict::Disagrees { minutes, records } = verdict {
-            error!(
+        self.review_time_zone(&task.held.lease.account_id, verdict).await
+    }
+
+    /// Raises the problem of time stamps that contradict each other, with the offset that fits; clears it once they
+    /// agree.
+    async fn review_time_zone(&self, account_id: &str, verdict: TimeZoneVerdict) -> Result<(), LoadError> {
+        let offset = self.api.account().time_zone_offset;
+        match verdict {
+            TimeZoneVerdict::Disagrees {
                 minutes,
                 records,
-                time_zone_offset = account.time_zone_offset,
-                remedy = "do not trust instants until this is mended: check time_zone_offset, and ask the vendor which zone its stamps are in",
-                "time stamps with and without a zone disagree"
-            );
+                witness,
+            } => {
+                let fitting = verdict.fitting_offset(offset).unwrap_or_default();
+                error!(
+                    minutes,
+                    records,
+                    witness = witness.words(),
+                    time_zone_offset = offset,
+                    fitting_time_zone_offset = fitting,
+                    remedy = "do not trust instants until this is repaired: set time_zone_offset of the account to \
+                              fitting_time_zone_offset, then read again with `backfill --refetch`; or ask the vendor which \
+                              zone its stamps are in",
+                    "time stamps disagree"
+                );
+                let detail = format!(
+                    "{} are {minutes} min later than time stamps without a zone, in {records} records; \
+                     time_zone_offset = {fitting} fits",
+                    witness.words()
+                );
+                problems::raise(&self.pool, account_id, ProblemCode::TimeZone, &detail).await?;
+                Ok(())
+            }
+            TimeZoneVerdict::Agrees { witness, .. } => {
+                let by_ids = witness == Witness::SessionIds;
+                if by_ids && !self.time_zone.newest_agree() {
+                    return Ok(());
+                }
+                moved::agrees(&self.pool, account_id, by_ids).await
+            }
+            TimeZoneVerdict::Unknown => moved::forget_old(&self.pool, account_id).await,
         }
-        Ok(())
     }
 
     /// Enters into the budget what other processes have spent of it, in the last hour or since

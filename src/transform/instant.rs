@@ -6,6 +6,13 @@ use chrono::{
 };
 use serde_json::Value;
 
+/// The second, since 1970, in a session id: one of 24 hexadecimal digits is an object id, which begins with
+/// the time at which it was made. `None` for any other.
+pub fn seconds_of_id(id: &str) -> Option<i64> {
+    let is_object_id = id.len() == 24 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+    i64::from_str_radix(id.get(..8).filter(|_| is_object_id)?, 16).ok()
+}
+
 /// The instant of a stamp, in whole microseconds as PostgreSQL keeps them.
 ///
 /// `2025-09-30T12:04:48`, with `T` or a blank, one or two digits of the hour, a fraction or none,

@@ -19,6 +19,7 @@ use sha2::{Digest, Sha256};
 
 pub use coercions::{COERCIONS, Coercion};
 pub use fields::Drift;
+pub use instant::seconds_of_id;
 pub use rows::{AgentSegment, Consultation, Destination, Response, Session, Tag, TagScope};
 
 use crate::extract::RawRecord;

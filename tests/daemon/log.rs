@@ -95,7 +95,7 @@ async fn what_goes_wrong_is_said_by_the_rules() {
         "window failed, nothing of it is covered",
         "window drained",
         "gap: records of this window cannot be reached, and are missing",
-        "time stamps with and without a zone disagree",
+        "time stamps disagree",
         "the API sends a field that is not known",
         "this machine's clock and the API's are far apart",
         "run finished",

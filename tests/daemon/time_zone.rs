@@ -14,10 +14,15 @@ async fn stamps_that_are_off_by_a_time_zone_are_shouted_about() {
     setup.simulator.world().behaviour.stamp_shift = TimeDelta::minutes(330);
     let (environment, port) = environment(&setup, &database).await;
     let ended = Program::run(&["sync"], &environment).await;
-    let events = ended.events("time stamps with and without a zone disagree");
+    let events = ended.events("time stamps disagree");
     assert_eq!(events.len(), 1, "{}", ended.log.join("\n"));
     assert_eq!(events[0]["minutes"], -330);
     assert_eq!(events[0]["level"], "ERROR");
+    assert_eq!(events[0]["fitting_time_zone_offset"], -330);
+    let status = Program::run(&["status", "--json"], &environment).await.stdout;
+    let status: serde_json::Value = serde_json::from_str(&status).unwrap();
+    let what = status["accounts"][0]["concerns"][0]["what"].as_str().unwrap();
+    assert!(what.contains("time_zone_offset = -330 fits"), "{what}");
 
     let again = TestDatabase::migrated().await;
     let environment = environment

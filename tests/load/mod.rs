@@ -6,6 +6,7 @@ mod commits;
 mod desk;
 mod fencing;
 mod missing;
+mod moved;
 mod roundtrip;
 mod wanted;
 

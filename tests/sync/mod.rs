@@ -21,3 +21,4 @@ mod settled;
 mod trouble;
 mod verify;
 mod verify_books;
+mod zone;

@@ -50,7 +50,7 @@ pub struct AccountStatus {
     pub rate_limited_last_hour: i64,
     /// Seconds by which the API's clock was ahead of the worker's, as the newest run knows that tells.
     pub api_clock_ahead_seconds: Option<i64>,
-    /// Minutes by which time stamps with a zone were later than those without, likewise; 0 is right.
+    /// Minutes by which session ids or time stamps with a zone were later than stamps without one, likewise; 0 is right.
     pub time_zone_disagreement_minutes: Option<i64>,
     /// Who holds the lease now.
     pub lease_holder: Option<String>,

@@ -4,6 +4,8 @@ use serde_json::{Value, json};
 
 use crate::config::Config;
 
+use crate::load::problems::StandingProblem;
+
 use super::*;
 
 const TOLERANCE: Tolerance = Tolerance {
@@ -200,7 +202,7 @@ fn a_refusal_now_and_then_is_no_shared_limit() {
 }
 
 #[test]
-fn clocks_that_differ_by_an_hour_and_stamps_that_disagree_are_trouble() {
+fn clocks_that_differ_by_an_hour_and_problems_that_stand_are_trouble() {
     let mut off = account(vec![run("poll", "succeeded")]);
     off.api_clock_ahead_seconds = Some(-90);
     assert_eq!(judged(&off, None).0, Standing::Warning);
@@ -209,8 +211,14 @@ fn clocks_that_differ_by_an_hour_and_stamps_that_disagree_are_trouble() {
     assert_eq!(standing, Standing::Trouble);
     assert!(said.contains("1 h ahead of"), "{said}");
     off.api_clock_ahead_seconds = Some(0);
-    off.time_zone_disagreement_minutes = Some(60);
-    assert_eq!(judged(&off, None).0, Standing::Trouble);
+    off.problems = vec![StandingProblem {
+        code: "time_zone".to_owned(),
+        detail: "time_zone_offset = 60 fits".to_owned(),
+        since: now(),
+    }];
+    let (standing, said) = judged(&off, None);
+    assert_eq!(standing, Standing::Trouble);
+    assert!(said.contains("time_zone_offset = 60 fits"), "{said}");
 }
 
 #[test]

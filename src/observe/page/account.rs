@@ -56,23 +56,11 @@ fn facts(account: &AccountBoard, now: DateTime<Utc>) -> Markup {
         dl.facts {
             div.first {
                 dt { "Complete through" }
-                dd {
-                    @if account.has_loaded() {
-                        (time(status.watermark))
-                    } @else {
-                        "nothing yet"
-                    }
-                }
+                dd { (through(account.has_loaded().then_some(status.watermark))) }
             }
             div {
                 dt { "Settled through" }
-                dd {
-                    @if account.has_settled() {
-                        (time(status.settled_through))
-                    } @else {
-                        "nothing yet"
-                    }
-                }
+                dd { (through(account.has_settled().then_some(status.settled_through))) }
             }
             div {
                 dt { "Lag" }
@@ -113,6 +101,15 @@ fn facts(account: &AccountBoard, now: DateTime<Utc>) -> Markup {
                     @if account.work.is_empty() { "waiting for the next poll" }
                 }
             }
+        }
+    }
+}
+
+fn through(at: Option<DateTime<Utc>>) -> Markup {
+    html! {
+        @match at {
+            Some(at) => (time(at)),
+            None => "nothing yet",
         }
     }
 }
