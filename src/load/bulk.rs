@@ -1,9 +1,9 @@
 //! Whether what two readings missed is marked, or so much that it is withheld.
 //!
 //! A source that has lost its index answers empty pages, and they look well: two of them would mark
-//! everything as missing. So what is missing is looked at as a whole, over the account's last day: more
-//! than ten and more than a tenth of what was judged, or all of it, or all of a window (two or more), is
-//! *bulk* and withheld. An operator confirms it, or time does while the source answers otherwise. Notes
+//! everything as missing. So what is missing is looked at as a whole, in the window and over the account's
+//! last day: more than ten and more than a tenth of what was judged, or all of it (two or more), is *bulk*
+//! and withheld. An operator confirms it, or time does while the source answers otherwise. Notes
 //! of what is withheld stay in `smartassist_sync.absences`, and go when the interaction is returned.
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -15,7 +15,7 @@ use crate::window::Window;
 use super::columns::Constants;
 use super::missing::Missed;
 use super::problems::{self, ProblemCode};
-use super::{LoadError, turn};
+use super::{LoadError, conflict, turn};
 
 /// So many at most are few, whatever their share.
 const FEW: i64 = 10;
@@ -38,9 +38,9 @@ const BATCH: i64 = 1_000;
 pub(super) struct Case {
     pub(super) window: Window,
     /// Interactions that it had to return.
-    pub(super) judged: u64,
+    pub(super) judged: i64,
     /// Those of them that it did not return.
-    pub(super) missed: u64,
+    pub(super) missed: i64,
     /// Whether it returned anything.
     pub(super) has_records: bool,
     /// How long bulk has to last until time confirms it.
@@ -93,7 +93,7 @@ pub(super) async fn judge(
     };
     let is_new = |missed: &&Missed| missed.withheld_since.is_none() && !is_confirmed(missed);
     let new: Vec<&Missed> = again.iter().filter(is_new).collect();
-    let is_bulk = !new.is_empty() && is_bulk(connection, constants, case).await?;
+    let is_bulk = !new.is_empty() && is_bulk(connection, constants, case, &new).await?;
     if is_bulk {
         withhold(connection, constants, &new, account.now).await?;
     }
@@ -153,15 +153,21 @@ async fn is_bulk(
     connection: &mut PgConnection,
     constants: Constants<'_>,
     case: &Case,
+    new: &[&Missed],
 ) -> Result<bool, LoadError> {
-    if case.judged >= 2 && case.missed == case.judged {
+    if too_many(case.missed, case.judged) {
         return Ok(true);
     }
-    let missing: i64 = sqlx::query_scalar(include_str!("bulk_missing.sql"))
+    let of_the_day: i64 = sqlx::query_scalar(include_str!("bulk_missing.sql"))
         .bind(constants.account_id)
         .bind(constants.written_at)
         .fetch_one(&mut *connection)
         .await?;
+    let day_before = constants.written_at - TimeDelta::days(1);
+    let noted_before = new
+        .iter()
+        .filter(|missed| missed.first_missed_at <= Some(day_before));
+    let missing = of_the_day + i64::try_from(noted_before.count()).unwrap_or(i64::MAX);
     if missing < 2 {
         return Ok(false);
     }
@@ -178,7 +184,12 @@ async fn is_bulk(
         .bind(missing * SHARE)
         .fetch_one(connection)
         .await?;
-    Ok(missing >= judged || (missing > FEW && missing * SHARE > judged))
+    Ok(too_many(missing, judged))
+}
+
+/// More than ten and more than a tenth, or all of two and more.
+fn too_many(missing: i64, judged: i64) -> bool {
+    (missing >= 2 && missing >= judged) || (missing > FEW && missing * SHARE > judged)
 }
 
 async fn withhold(
@@ -238,26 +249,8 @@ pub async fn review(pool: &Pool, account_id: &str) -> Result<(), LoadError> {
 pub async fn confirm(pool: &Pool, account_id: &str, now: DateTime<Utc>) -> Result<u64, LoadError> {
     let mut all = 0;
     loop {
-        let (marked, taken) = pool
-            .transact(async |transaction| {
-                turn::take(transaction, account_id).await?;
-                sqlx::query(
-                    "update smartassist_sync.accounts set missing_confirmed_at = least($2, clock_timestamp()) where account_id = $1",
-                )
-                .bind(account_id)
-                .bind(now)
-                .execute(&mut *transaction)
-                .await?;
-                Ok::<(i64, i64), LoadError>(
-                    sqlx::query_as(include_str!("confirm_missing.sql"))
-                        .bind(account_id)
-                        .bind(now)
-                        .bind(BATCH)
-                        .fetch_one(transaction)
-                        .await?,
-                )
-            })
-            .await?;
+        let confirming = || confirm_some(pool, account_id, now);
+        let (marked, taken) = conflict::retry(account_id, confirming).await?;
         all += u64::try_from(marked).unwrap_or(0);
         if taken < BATCH {
             break;
@@ -265,6 +258,27 @@ pub async fn confirm(pool: &Pool, account_id: &str, now: DateTime<Utc>) -> Resul
     }
     problems::clear(pool, account_id, ProblemCode::BulkMissing).await?;
     Ok(all)
+}
+
+/// Marks a batch, and returns how many were marked and how many notes were taken.
+async fn confirm_some(pool: &Pool, account_id: &str, now: DateTime<Utc>) -> Result<(i64, i64), LoadError> {
+    pool.transact(async |transaction| {
+        turn::take(transaction, account_id).await?;
+        sqlx::query(
+            "update smartassist_sync.accounts set missing_confirmed_at = least($2, clock_timestamp()) where account_id = $1",
+        )
+        .bind(account_id)
+        .bind(now)
+        .execute(&mut *transaction)
+        .await?;
+        Ok(sqlx::query_as(include_str!("confirm_missing.sql"))
+            .bind(account_id)
+            .bind(now)
+            .bind(BATCH)
+            .fetch_one(transaction)
+            .await?)
+    })
+    .await
 }
 
 /// How many interactions of the account are withheld.

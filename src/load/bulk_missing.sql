@@ -1,11 +1,11 @@
--- What is missing as a whole: what is noted (of two weeks at most, since what no refresh reaches any more is noted for ever), what is withheld,
--- and what was marked as one of few in the last day, or many could go one by one.
+-- What is missing as a whole, what the window in hand noted apart: what was noted in the last day, what is withheld, and what was marked as one of few
+-- in the last day, or many could go one by one.
 select
     (
         select count(*)
         from smartassist_sync.absences as absence
         where absence.account_id = $1
-            and (absence.first_missed_at > $2 - interval '15 days' or absence.withheld_since is not null)
+            and (absence.first_missed_at > $2 - interval '1 day' or absence.withheld_since is not null)
     )
     + (
         select coalesce(sum(fetched.marked), 0)::bigint

@@ -17,7 +17,7 @@ use super::columns::Constants;
 use super::commit::WindowCommit;
 use super::stored::Stored;
 use super::windows::Status;
-use super::{Counters, LoadError};
+use super::{Counters, LoadError, bigint};
 
 /// A session that a drained window had to return and did not.
 #[derive(Debug, Clone, FromRow)]
@@ -94,8 +94,8 @@ async fn judge(
     remember(connection, constants.account_id, &noted).await?;
     let case = Case {
         window: commit.window,
-        judged: counters.judged,
-        missed: counters.missed,
+        judged: bigint(counters.judged),
+        missed: bigint(counters.missed),
         has_records: commit.fetched.distinct_records > 0,
         confirm_after: commit.missing_confirm,
     };
