@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -13,7 +14,7 @@ use crate::config::SyncConfig;
 use crate::observe::pace::Pace;
 use crate::observe::{self, logging::Screen};
 use crate::pulse::Pulse;
-use crate::schedule;
+use crate::schedule::{self, DueRefresh};
 use crate::sync::{AccountWorker, Headway, Job, RunReport, Verification};
 
 /// How often a line says how far the work is.
@@ -85,8 +86,13 @@ impl Watched {
         &self.worker.api.account().name
     }
 
+    /// What time it is.
+    pub(super) fn now(&self) -> DateTime<Utc> {
+        self.worker.clock.now()
+    }
+
     /// The refreshes that are due now.
-    pub(super) fn due_refreshes(&self, sync: &SyncConfig) -> impl Iterator<Item = Job> {
+    pub(super) fn due_refreshes(&self, sync: &SyncConfig) -> impl Iterator<Item = DueRefresh> {
         schedule::due_now(&sync.refresh, sync.follow_open, self.worker.clock.now())
     }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
@@ -17,23 +18,72 @@ use super::progress::Watched;
 /// How often an account that another worker has is tried again.
 const RETRY_PAUSE: Duration = Duration::from_secs(3);
 
+/// What makes way for a smaller refresh has so long at least.
+const SHORTEST_TURN: Duration = Duration::from_secs(60);
+
 pub(super) async fn sync(config: &Config, screen: &Screen) -> Result<(), CommandError> {
-    // A worker that died holds its lease for a while; one that lives may be in the middle of a run.
-    let patience = config.sync.lease * 2;
     accounts::work(config, screen, async |watched, stop| {
-        let mut report = run_when_free(watched, &Job::Sync, stop, patience).await;
-        for job in watched.due_refreshes(&config.sync) {
-            if ends_sync(&report) || stop.is_cancelled() {
-                break;
-            }
-            report = worse(report, run_when_free(watched, &job, stop, patience).await);
-        }
+        let mut report = pass(watched, config, stop).await;
         if !watched.clean_up(stop).await && report.outcome == Outcome::Succeeded {
             report.outcome = Outcome::Failed;
         }
         report
     })
     .await
+}
+
+/// Reads up to now, and what is due to be read again; and so on, until nothing is due that was made way for.
+async fn pass(watched: &Watched, config: &Config, stop: &CancellationToken) -> RunReport {
+    // A worker that died holds its lease for a while; one that lives may be in the middle of a run.
+    let patience = config.sync.lease * 2;
+    let mut report = run_when_free(watched, &Job::Sync, stop, patience).await;
+    loop {
+        let mut made_way = false;
+        for due in watched.due_refreshes(&config.sync) {
+            if ends_sync(&report) || stop.is_cancelled() {
+                return report;
+            }
+            let turn = stop.child_token();
+            let refreshing = run_when_free(watched, &due.job, &turn, patience);
+            let refreshed = until_made_way(refreshing, &turn, pause_until(watched, due.makes_way_at)).await;
+            made_way =
+                refreshed.outcome == Outcome::Interrupted && turn.is_cancelled() && !stop.is_cancelled();
+            if made_way {
+                break;
+            }
+            report = worse(report, refreshed);
+        }
+        if !made_way {
+            return report;
+        }
+        report = worse(report, run_when_free(watched, &Job::Sync, stop, patience).await);
+    }
+}
+
+/// Runs to the end, or has it stopped when `makes_way` is over.
+async fn until_made_way(
+    running: impl Future<Output = RunReport>,
+    turn: &CancellationToken,
+    makes_way: impl Future<Output = ()>,
+) -> RunReport {
+    let mut running = std::pin::pin!(running);
+    tokio::select! {
+        report = &mut running => report,
+        () = makes_way => {
+            turn.cancel();
+            running.await
+        }
+    }
+}
+
+async fn pause_until(watched: &Watched, at: Option<DateTime<Utc>>) {
+    match at {
+        Some(at) => {
+            let pause = (at - watched.now()).to_std().unwrap_or_default();
+            tokio::time::sleep(pause.max(SHORTEST_TURN)).await;
+        }
+        None => std::future::pending().await,
+    }
 }
 
 /// Whether what went wrong would go wrong with everything else too.
@@ -81,5 +131,53 @@ async fn run_when_free(
             "waiting for the account"
         );
         stop.run_until_cancelled(tokio::time::sleep(RETRY_PAUSE)).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::load::Counters;
+
+    use super::*;
+
+    fn ended(outcome: Outcome) -> RunReport {
+        RunReport {
+            outcome,
+            counters: Counters::default(),
+            watermark_before: None,
+            watermark: None,
+            failure: None,
+            problem: None,
+            gave_way: false,
+            was_idle: false,
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_refresh_is_stopped_when_it_has_to_make_way_and_not_before() {
+        for (takes, stopped) in [(50, false), (100, true)] {
+            let turn = CancellationToken::new();
+            let told = turn.clone();
+            let running = async {
+                let work = tokio::time::sleep(Duration::from_secs(takes));
+                let is_done = told.run_until_cancelled(work).await.is_some();
+                ended(if is_done {
+                    Outcome::Succeeded
+                } else {
+                    Outcome::Interrupted
+                })
+            };
+            let way = tokio::time::sleep(Duration::from_secs(60));
+            let report = until_made_way(running, &turn, way).await;
+            assert_eq!(report.outcome == Outcome::Interrupted, stopped);
+        }
+    }
+
+    #[test]
+    fn of_several_runs_the_worst_is_told() {
+        let outcomes = [Outcome::Succeeded, Outcome::Failed, Outcome::Skipped];
+        let reports = outcomes.map(ended);
+        let worst = reports.into_iter().reduce(worse).unwrap();
+        assert_eq!(worst.outcome, Outcome::Failed);
     }
 }

@@ -16,4 +16,4 @@ pub use bell::{Bell, ring};
 pub use clean_up::clean_up;
 pub use cron::Cron;
 pub use runner::answer;
-pub use tiers::{Tier, due_now, refresh};
+pub use tiers::{DueRefresh, Tier, due_now, refresh};

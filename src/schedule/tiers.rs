@@ -55,16 +55,29 @@ pub async fn refresh(
         .await;
 }
 
-/// The refreshes that are due now, smallest lookback first, for whoever runs once and not for ever: each tier
-/// since its last ring. What was read since then, by whomever, need not be read again.
+/// A refresh that is due, for whoever runs once and not for ever.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DueRefresh {
+    /// What it has to read.
+    pub job: Job,
+    /// When a tier of smaller lookback is due next, for which it makes way; `None` where there is none.
+    pub makes_way_at: Option<DateTime<Utc>>,
+}
+
+/// The refreshes that are due now, smallest lookback first: each tier since its last ring. What was read
+/// since then, by whomever, need not be read again.
 pub fn due_now(
     tiers: &[RefreshTier],
     follow_open: Option<TimeDelta>,
     now: DateTime<Utc>,
-) -> impl Iterator<Item = Job> {
+) -> impl Iterator<Item = DueRefresh> {
     tiers.iter().enumerate().filter_map(move |(place, tier)| {
         let since = tier.every.last_before(now)?;
-        Some(refresh_of(place, tier.lookback, since, follow_open, now))
+        let smaller = tiers[..place].iter();
+        Some(DueRefresh {
+            job: refresh_of(place, tier.lookback, since, follow_open, now),
+            makes_way_at: smaller.filter_map(|tier| tier.every.next_after(now)).min(),
+        })
     })
 }
 

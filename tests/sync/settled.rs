@@ -17,7 +17,9 @@ fn due(now: DateTime<Utc>) -> Vec<Job> {
     let defaults = Config::from_layers(None, std::collections::HashMap::new())
         .unwrap()
         .sync;
-    schedule::due_now(&defaults.refresh, defaults.follow_open, now).collect()
+    schedule::due_now(&defaults.refresh, defaults.follow_open, now)
+        .map(|due| due.job)
+        .collect()
 }
 
 /// One `sync` of the command line.

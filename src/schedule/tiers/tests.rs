@@ -235,3 +235,32 @@ async fn without_tiers_the_runner_waits_to_be_told_to_end() {
     answering.await.unwrap();
     assert!(fake.log.lock().unwrap().is_empty());
 }
+
+#[test]
+fn what_is_due_for_one_pass_makes_way_for_what_is_smaller() {
+    let tier = |every: &str, hours| RefreshTier {
+        every: Cron::parse(every).unwrap(),
+        lookback: TimeDelta::hours(hours),
+    };
+    let tiers = [tier("0 2,17,32,47 * * * *", 2), tier("0 23 * * * *", 24)];
+    let at = |time: &str| {
+        DateTime::parse_from_rfc3339(&format!("2026-01-05T{time}Z"))
+            .unwrap()
+            .to_utc()
+    };
+    let due: Vec<DueRefresh> = due_now(&tiers, Some(TimeDelta::hours(72)), at("12:00:00")).collect();
+    let job = |hours, since, is_smallest: bool| Job::Refresh {
+        lookback: TimeDelta::hours(hours),
+        since: at(since),
+        open_since: is_smallest.then(|| at("12:00:00") - TimeDelta::hours(72)),
+        unsettled: is_smallest,
+    };
+    let due_refresh = |job, makes_way_at| DueRefresh { job, makes_way_at };
+    assert_eq!(
+        due,
+        [
+            due_refresh(job(2, "11:47:00", true), None),
+            due_refresh(job(24, "11:23:00", false), Some(at("12:02:00"))),
+        ]
+    );
+}
