@@ -222,6 +222,8 @@ async fn a_log_that_nobody_reads_ends_nothing() {
     let script = format!("set -o pipefail; {command}");
     let ended = tokio::process::Command::new("bash")
         .args(["-c", &script])
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
         .envs(environment(&setup, &database).await)
         .stderr(std::process::Stdio::null())
         .status()
