@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use smartassist_etl::config::Config;
+use smartassist_etl::config::{Config, SessionConfig};
 use smartassist_etl::database::{Pool, migrate};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
@@ -67,10 +67,14 @@ pub(crate) fn url(options: &PgConnectOptions) -> String {
     sqlx::ConnectOptions::to_url_lossy(options).to_string()
 }
 
-/// Connections as the program has them.
+/// Connections as the program has them, but that a busy machine may take longer until there is one.
 fn pool(options: PgConnectOptions) -> Pool {
     let config = Config::from_layers(None, std::collections::HashMap::new()).unwrap();
-    Pool::new(options, &config.database.session)
+    let patient = SessionConfig {
+        connect_timeout: wait::PATIENCE,
+        ..config.database.session
+    };
+    Pool::new(options, &patient)
 }
 
 /// A directory that PostgreSQL can enter when root runs the tests. Those of test processes that

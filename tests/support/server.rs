@@ -5,13 +5,12 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
 
 use nix::unistd::{User, geteuid};
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use sqlx::{Connection, PgConnection};
 
-use super::port;
+use super::{port, wait};
 
 /// Who its superuser is, unless a test wants another.
 const USER: &str = "smartassist";
@@ -19,9 +18,6 @@ const USER: &str = "smartassist";
 /// Ends the server once its standard input ends, that is with this process, however that ends.
 const WATCH: &str =
     r#""$@" </dev/null & server=$!; exec 3<&0; { read -r _ <&3; kill -INT "$server"; } & wait "$server""#;
-
-/// No start takes longer on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A server that runs; it stops once it is stopped or dropped, or with this process.
 pub(crate) struct TestServer {
@@ -125,24 +121,21 @@ impl TestServer {
     }
 
     async fn wait_until_it_answers(&mut self) {
-        let begun = Instant::now();
-        loop {
-            match PgConnection::connect_with(&self.options).await {
-                Ok(connection) => return connection.close().await.unwrap(),
-                Err(error) => assert!(begun.elapsed() < PATIENCE, "{error}"),
-            }
+        let connection = wait::until("a PostgreSQL that answers", async || {
             let ended = self.process.try_wait().unwrap();
             assert!(ended.is_none(), "PostgreSQL has ended: {ended:?}");
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+            PgConnection::connect_with(&self.options).await
+        });
+        connection.await.close().await.unwrap();
     }
 
     /// Stops it, and waits until it has.
     pub(crate) async fn stop(mut self) {
         drop(self.lifeline.take());
-        while self.process.try_wait().unwrap().is_none() {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        wait::until("the end of PostgreSQL", async || {
+            self.process.try_wait().unwrap().ok_or("it runs")
+        })
+        .await;
     }
 }
 
