@@ -58,7 +58,7 @@ impl CommandError {
     pub(super) fn code(&self) -> ExitCode {
         ExitCode::from(match self {
             Self::Config(_) | Self::Client(_) | Self::Usage(_) => 2,
-            Self::Open(OpenError::Url(_) | OpenError::Secret(_)) => 2,
+            Self::Open(OpenError::Url(_) | OpenError::Secret(_) | OpenError::Unfit(_)) => 2,
             Self::Open(OpenError::Private(_)) => 4,
             Self::Open(OpenError::Unreachable(_) | OpenError::Certificate(_)) => 4,
             Self::Runs(Failure::Refused) | Self::Found(Failure::Refused) => 3,

@@ -1,12 +1,15 @@
 //! How the configured server is reached: its URL, and whether it has to prove who it is.
 
+use reqwest::Url;
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
+use tracing::warn;
 
 use crate::config::DatabaseConfig;
 use crate::observe::chain;
 
 use super::OpenError;
+use super::url::{self, Foreign, Understood};
 
 /// How to connect to the server of this URL, with this password in place of one in it.
 ///
@@ -18,9 +21,18 @@ pub(super) fn options(
     url: &SecretString,
     password: Option<&SecretString>,
 ) -> Result<PgConnectOptions, OpenError> {
+    let refused = |why: String| OpenError::Url(why.into());
+    url::check_variables(|name| std::env::var(name).ok()).map_err(refused)?;
+    let Understood { url, without_effect } = url::understood(url.expose_secret()).map_err(refused)?;
+    for Foreign { name, instead, .. } in without_effect {
+        warn!(
+            parameter = name,
+            instead, "a parameter of database.url has no effect"
+        );
+    }
     // The parser's error may quote a part of the URL; its kind is enough.
-    let invalid = || OpenError::Url("it is not a valid PostgreSQL URL".into());
-    let mut options: PgConnectOptions = url.expose_secret().parse().map_err(|_| invalid())?;
+    let invalid = |_| refused("it is not a valid PostgreSQL URL".to_owned());
+    let mut options: PgConnectOptions = url.as_str().parse().map_err(invalid)?;
     let is_strict = config.ca_file.is_some() || !is_on_this_machine(&options);
     if let Some(password) = password {
         options = options.password(password.expose_secret());
@@ -28,7 +40,7 @@ pub(super) fn options(
     if let Some(file) = &config.ca_file {
         options = options.ssl_root_cert(file);
     }
-    match (names_ssl_mode(url.expose_secret()), options.get_ssl_mode()) {
+    match (names_ssl_mode(&url), options.get_ssl_mode()) {
         (true, PgSslMode::Allow | PgSslMode::Prefer) if is_strict => Err(OpenError::Url(
             "its sslmode (or PGSSLMODE) falls back to plain text without a word: say verify-full, or disable if \
              plain text is what you want"
@@ -73,12 +85,10 @@ pub fn is_loopback(host: &str) -> bool {
             .is_ok_and(|address| address.is_loopback())
 }
 
-fn names_ssl_mode(url: &str) -> bool {
-    let in_url = reqwest::Url::parse(url).is_ok_and(|url| {
-        url.query_pairs()
-            .any(|(name, _)| matches!(name.as_ref(), "sslmode" | "ssl-mode"))
-    });
-    in_url || std::env::var_os("PGSSLMODE").is_some()
+fn names_ssl_mode(url: &Url) -> bool {
+    let mut names = url.query_pairs().map(|(name, _)| name);
+    names.any(|name| matches!(name.as_ref(), "sslmode" | "ssl-mode"))
+        || std::env::var_os("PGSSLMODE").is_some()
 }
 
 #[cfg(test)]

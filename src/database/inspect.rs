@@ -28,6 +28,15 @@ pub struct Rights {
     pub missing_to_migrate: Vec<String>,
 }
 
+/// What others may do, or have done, to names that somebody looks up in this database.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Names {
+    /// Everybody may make things in schema `public`.
+    pub public_is_open: bool,
+    /// Functions and operators in `public` that are named as ones of `PostgreSQL`, and of no extension.
+    pub shadows: Vec<String>,
+}
+
 /// What keeps others from reading and changing what we and the server say.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Protection {
@@ -95,6 +104,19 @@ pub async fn rights(pool: &Pool) -> Result<Rights, LoadError> {
     Ok(Rights {
         missing: words(missing),
         missing_to_migrate: words(to_migrate),
+    })
+}
+
+/// Who may put something before `PostgreSQL`'s own functions, and who has. It does us no harm, as we look
+/// nothing up there; it does to others.
+///
+/// # Errors
+/// The database fails.
+pub async fn names(pool: &Pool) -> Result<Names, LoadError> {
+    let (public_is_open, shadows) = sqlx::query_as(include_str!("names.sql")).fetch_one(pool).await?;
+    Ok(Names {
+        public_is_open,
+        shadows,
     })
 }
 

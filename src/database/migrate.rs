@@ -3,7 +3,8 @@
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::error::DatabaseError;
+use sqlx::migrate::{Migrate, MigrateError, Migrator};
 use sqlx::{AssertSqlSafe, PgConnection};
 use tracing::info;
 
@@ -61,31 +62,46 @@ pub enum MigrationError {
 /// # Errors
 /// The schema is newer than this binary, was altered, or a statement fails.
 pub async fn migrate(pool: &Pool) -> Result<(), MigrationError> {
+    let migrated = match try_migrate(pool).await {
+        // It has waited for the other one, so the list is there now.
+        Err(error) if error.is_made_by_another() => try_migrate(pool).await,
+        migrated => migrated,
+    };
+    migrated?;
+    info!(version = newest_migration(), "schema is up to date");
+    Ok(())
+}
+
+async fn try_migrate(pool: &Pool) -> Result<(), MigrationError> {
     pool.transact_patiently(async |transaction| {
-        lock(transaction, pool.lock_timeout() * PATIENCE).await?;
+        be_patient(transaction, pool.lock_timeout() * PATIENCE).await?;
         make_books_schema(transaction)
             .await
             .map_err(MigrationError::Schema)?;
+        lock(transaction).await?;
         let applied = MIGRATIONS.run(&mut *transaction).await;
         applied.map_err(MigrationError::of)?;
         failpoint::reach("migration.applied");
         Ok::<_, MigrationError>(())
     })
-    .await?;
-    info!(version = newest_migration(), "schema is up to date");
+    .await
+}
+
+/// For the rest of the transaction, locks are waited for so long.
+async fn be_patient(connection: &mut PgConnection, at_most: Duration) -> Result<(), sqlx::Error> {
+    let patience = format!("set local lock_timeout = {}", at_most.as_millis());
+    sqlx::raw_sql(AssertSqlSafe(patience)).execute(connection).await?;
     Ok(())
 }
 
-/// Until the transaction ends, nobody else migrates. Not sqlx's own lock, which is the session's and
-/// does not hold behind a pooler.
-async fn lock(connection: &mut PgConnection, at_most: Duration) -> Result<(), MigrationError> {
-    sqlx::raw_sql(AssertSqlSafe(format!(
-        "set local lock_timeout = {}; select pg_advisory_xact_lock(hashtext('smartassist_sync'))",
-        at_most.as_millis()
-    )))
-    .execute(connection)
-    .await
-    .map_err(|error| {
+/// Until the transaction ends, nobody else migrates: they want the list, which is made where it is not
+/// there. Whoever may not write to it cannot hold us up, as everybody can with an advisory lock.
+async fn lock(connection: &mut PgConnection) -> Result<(), MigrationError> {
+    let made = connection.ensure_migrations_table(APPLIED).await;
+    made.map_err(MigrationError::of)?;
+    let lock = format!("lock table {APPLIED} in share row exclusive mode");
+    let locked = sqlx::raw_sql(AssertSqlSafe(lock)).execute(connection).await;
+    locked.map_err(|error| {
         if Trouble::of(&error) == Trouble::Locked {
             MigrationError::Locked(error)
         } else {
@@ -134,6 +150,17 @@ impl MigrationError {
             | Self::Locked(error) => Some(error),
             Self::Newer(_) | Self::Altered(_) | Self::Failed(_) => None,
         }
+    }
+
+    /// Whether another process has made the schema or the list while we wanted to: nobody can lock what is
+    /// not there yet.
+    fn is_made_by_another(&self) -> bool {
+        let code = self
+            .cause()
+            .and_then(sqlx::Error::as_database_error)
+            .and_then(DatabaseError::code);
+        // duplicate_schema, duplicate_table, unique_violation (of the catalogue).
+        matches!(code.as_deref(), Some("42P06" | "42P07" | "23505"))
     }
 
     /// Whether the database is out of reach, as opposed to refusing a statement.

@@ -15,6 +15,12 @@ cross join (values ('select'), ('insert'), ('update'), ('delete')) as needed (ri
 where ours.name <> 'smartassist_bi' and relation.relname <> 'schema_migrations'
     and not has_table_privilege(relation.oid, needed.right_name)
 union all
+-- What a trigger calls needs no right.
+select 'execute on function ' || function.oid::regprocedure, false
+from ours
+join pg_proc as function on function.pronamespace = ours.oid and function.prorettype <> 'trigger'::regtype
+where not has_function_privilege(function.oid, 'execute')
+union all
 select 'create on database ' || current_database(), true
 where exists (select from ours where ours.oid is null)
     and not has_database_privilege(current_database(), 'create')

@@ -2,11 +2,14 @@
 
 mod connect;
 mod data_dir;
+mod fitness;
 pub mod inspect;
 mod migrate;
 mod pool;
 pub mod private;
+mod settings;
 mod sign_in;
+mod url;
 mod watched;
 
 use std::time::Duration;
@@ -23,6 +26,7 @@ use crate::observe::chain;
 use sign_in::SignIn;
 
 pub use connect::is_loopback;
+pub use fitness::Unfit;
 pub use migrate::{MigrationError, migrate, newest_migration};
 pub use pool::Pool;
 pub use private::{PrivateServer, PrivateServerError};
@@ -53,6 +57,9 @@ pub enum OpenError {
     /// The URL is no good.
     #[error("database.url cannot be used")]
     Url(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// It is there, and is none that we can use.
+    #[error(transparent)]
+    Unfit(#[from] Unfit),
     /// The private server does not start.
     #[error(transparent)]
     Private(#[from] PrivateServerError),
@@ -69,6 +76,7 @@ impl OpenError {
             }
             Self::Secret(_) => "check that the file exists, holds the secret, and that this user may read it",
             Self::Url(_) => "see what config/default.toml says of database.url",
+            Self::Unfit(_) => "do what the error says",
             Self::Private(_) => "do what the error says; server.log under data_dir says more",
         }
     }
@@ -107,7 +115,11 @@ impl Database {
             }
         };
         database.wait_until_reachable(session.connect_timeout).await?;
-        Ok(database)
+        match fitness::unfit(&database.pool).await {
+            Ok(None) => Ok(database),
+            Ok(Some(unfit)) => Err(unfit.into()),
+            Err(error) => Err(OpenError::Unreachable(error)),
+        }
     }
 
     /// Whether the server is to be a private one of ours, made or not.

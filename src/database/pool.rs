@@ -17,11 +17,8 @@ use sqlx::{
 
 use crate::config::SessionConfig;
 
+use super::settings;
 use super::sign_in::{self, SignIn};
-
-/// A worker that freezes with a transaction open would keep all others from the account; by then the
-/// server has ended it. Between two statements of ours there is never more than some arithmetic.
-const IDLE_IN_TRANSACTION: Duration = Duration::from_secs(10);
 
 /// An answer that is not there so long after the server must have given up will not come: the
 /// connection is lost without either side having been told.
@@ -77,8 +74,8 @@ impl Pool {
         Self {
             connections,
             sign_in: None,
-            begin: begin(is_pooled, session.statement_timeout, session.lock_timeout).into(),
-            begin_patiently: begin(is_pooled, Duration::ZERO, session.lock_timeout).into(),
+            begin: settings::begin(is_pooled, session.statement_timeout, session.lock_timeout).into(),
+            begin_patiently: settings::begin(is_pooled, Duration::ZERO, session.lock_timeout).into(),
             patience: session.statement_timeout + GRACE,
             lock_timeout: session.lock_timeout,
         }
@@ -242,21 +239,6 @@ fn with_ours(options: PgConnectOptions, session: &SessionConfig) -> PgConnectOpt
     } else {
         options
     }
-}
-
-/// What a transaction begins with, in one message.
-fn begin(is_pooled: bool, statement_timeout: Duration, lock_timeout: Duration) -> String {
-    // Behind a pooler, the session may hold statements that another client left under names which
-    // we are about to give to our own.
-    let forget = if is_pooled { "deallocate all; " } else { "" };
-    // What we ask is asked often and answered by indexes: compiling it would take longer than answering.
-    format!(
-        "begin; {forget}set local time zone 'UTC'; set local jit = off; set local statement_timeout = {}; \
-         set local lock_timeout = {}; set local idle_in_transaction_session_timeout = {}",
-        statement_timeout.as_millis(),
-        lock_timeout.as_millis(),
-        IDLE_IN_TRANSACTION.as_millis()
-    )
 }
 
 /// Whether a connection that was idle may still be used: not if the server has gone, nor if it takes

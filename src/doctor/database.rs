@@ -28,6 +28,7 @@ pub(super) async fn examine(config: &Config, clock: &dyn Clock, report: &mut Rep
         for finding in rights(pool).await {
             report.add(finding);
         }
+        report.add(names(pool).await);
         report.add(time(pool, clock).await);
     }
     // A full disk may be why it cannot be opened.
@@ -62,7 +63,7 @@ fn unopened(error: &OpenError) -> Finding {
         OpenError::Unreachable(_) | OpenError::Certificate(_) | OpenError::Private(_) => {
             Failure::DatabaseUnreachable
         }
-        OpenError::Url(_) | OpenError::Secret(_) => Failure::Other,
+        OpenError::Url(_) | OpenError::Secret(_) | OpenError::Unfit(_) => Failure::Other,
     };
     Finding::failed("database", chain(error).to_string(), failure).remedy(error.remedy())
 }
@@ -200,6 +201,48 @@ async fn rights(pool: &Pool) -> Vec<Finding> {
         findings.push(Finding::ok(CHECK, "all that loading and migrating needs"));
     }
     findings
+}
+
+/// So many names are told; who put them there has put more.
+const SHADOWS_TOLD: usize = 5;
+
+async fn names(pool: &Pool) -> Finding {
+    const CHECK: &str = "database names";
+    const RISK: &str = "this program looks nothing up there, but whoever else works in this database may call a \
+        function of somebody else's with their own rights";
+    let names = match inspect::names(pool).await {
+        Ok(names) => names,
+        Err(error) => return broken(CHECK, &error),
+    };
+    if !names.shadows.is_empty() {
+        let told: Vec<_> = names
+            .shadows
+            .iter()
+            .take(SHADOWS_TOLD)
+            .map(String::as_str)
+            .collect();
+        let more = names.shadows.len() - told.len();
+        let more = if more > 0 {
+            format!(" and {more} more")
+        } else {
+            String::new()
+        };
+        return Finding::warning(
+            CHECK,
+            format!(
+                "schema public holds what is named as PostgreSQL's own: {}{more}",
+                told.join(", ")
+            ),
+        )
+        .means(RISK)
+        .remedy("find out who made them, drop them, and: revoke create on schema public from public");
+    }
+    if names.public_is_open {
+        return Finding::warning(CHECK, "everybody may create things in schema public")
+            .means(RISK)
+            .remedy("revoke create on schema public from public");
+    }
+    Finding::ok(CHECK, "nothing in schema public stands before PostgreSQL's own")
 }
 
 #[cfg(test)]

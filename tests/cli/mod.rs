@@ -2,6 +2,7 @@
 
 mod backfill;
 mod confirm_missing;
+mod database;
 mod describe;
 mod doctor;
 mod errors;

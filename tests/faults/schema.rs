@@ -1,43 +1,15 @@
 //! The schema and the books: what is not as it should be is refused, and can be mended.
 
-use std::time::Duration;
-
 use chrono::TimeDelta;
-use smartassist_etl::config::SessionConfig;
-use smartassist_etl::database::{MigrationError, Pool, migrate};
+use smartassist_etl::database::migrate;
 use smartassist_etl::load::LoadError;
 use smartassist_etl::load::runs::Outcome;
 use smartassist_etl::sync::Job;
-use sqlx::Connection;
 use tokio_util::sync::CancellationToken;
 
-use super::postgres::{session, start};
+use super::postgres::start;
 use super::watch;
 use crate::support::TestDatabase;
-
-const SECOND: Duration = Duration::from_secs(1);
-
-#[tokio::test]
-async fn whoever_migrates_is_waited_for_but_not_for_ever() {
-    let database = TestDatabase::empty().await;
-    let quick = SessionConfig {
-        lock_timeout: SECOND,
-        ..session()
-    };
-    let pool = Pool::new((*database.pool.options()).clone(), &quick);
-    let mut other = sqlx::PgConnection::connect_with(&database.pool.options())
-        .await
-        .unwrap();
-    let hold = "begin; select pg_advisory_xact_lock(hashtext('smartassist_sync'))";
-    sqlx::raw_sql(hold).execute(&mut other).await.unwrap();
-    let error = migrate(&pool).await.unwrap_err();
-    assert!(
-        matches!(error, MigrationError::Locked(_)) && error.is_passing(),
-        "{error}"
-    );
-    sqlx::raw_sql("rollback").execute(&mut other).await.unwrap();
-    migrate(&pool).await.unwrap();
-}
 
 #[tokio::test]
 async fn a_migration_that_fails_half_way_leaves_nothing_and_can_be_run_again() {

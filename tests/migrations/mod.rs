@@ -2,6 +2,8 @@
 
 use smartassist_etl::database::{MigrationError, migrate};
 
+mod functions;
+
 use crate::support::TestDatabase;
 
 const OURS: &str = "('smartassist', 'smartassist_sync', 'smartassist_bi')";

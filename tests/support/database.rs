@@ -10,7 +10,7 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 use tokio::sync::OnceCell;
 
 use super::server::{Cluster, TestServer};
-use super::wait;
+use super::{hostile, wait};
 
 static SERVER: OnceCell<TestServer> = OnceCell::const_new();
 static NEXT: AtomicU32 = AtomicU32::new(1);
@@ -25,7 +25,11 @@ const SETTINGS: [(&str, &str); 5] = [
     ("max_connections", "300"),
 ];
 
-const TEMPLATE: &str = "migrated";
+/// With all migrations applied.
+const MIGRATED: &str = "migrated";
+
+/// With nothing in it but what somebody else may have made.
+const EMPTY: &str = "empty";
 
 /// The tables of schema `smartassist`, and what orders their rows.
 const DATA_TABLES: [&str; 6] = [
@@ -48,23 +52,42 @@ pub(crate) async fn server() -> &'static TestServer {
     SERVER
         .get_or_init(|| async {
             let server = Cluster::make(&directory()).start(&SETTINGS).await;
-            let mut connection = PgConnection::connect_with(&server.options()).await.unwrap();
-            sqlx::query("create database migrated")
-                .execute(&mut connection)
-                .await
-                .unwrap();
-            connection.close().await.unwrap();
-            let pool = pool(server.options().database(TEMPLATE));
-            migrate(&pool).await.unwrap();
-            pool.close().await;
+            make_templates(&server).await;
             server
         })
         .await
 }
 
+/// What the databases of tests are copies of.
+async fn make_templates(server: &TestServer) {
+    create(server, EMPTY, "template0").await;
+    if hostile::is_wanted() {
+        let empty = pool(server.options().database(EMPTY));
+        hostile::plant(&empty).await;
+        empty.close().await;
+    }
+    create(server, MIGRATED, EMPTY).await;
+    let migrated = pool(server.options().database(MIGRATED));
+    migrate(&migrated).await.unwrap();
+    migrated.close().await;
+}
+
+async fn create(server: &TestServer, name: &str, template: &str) {
+    let mut connection = PgConnection::connect_with(&server.options()).await.unwrap();
+    let create = format!("create database {name} template {template}");
+    sqlx::query(AssertSqlSafe(create))
+        .execute(&mut connection)
+        .await
+        .unwrap();
+    connection.close().await.unwrap();
+}
+
 /// As `DATABASE_URL` has it.
 pub(crate) fn url(options: &PgConnectOptions) -> String {
-    sqlx::ConnectOptions::to_url_lossy(options).to_string()
+    let mut url = sqlx::ConnectOptions::to_url_lossy(options);
+    // What is said there has no effect, and would be warned of.
+    url.set_query(None);
+    url.to_string()
 }
 
 /// Connections as the program has them, but that a busy machine may take longer until there is one.
@@ -112,24 +135,18 @@ fn directory() -> PathBuf {
 impl TestDatabase {
     /// With all migrations applied.
     pub(crate) async fn migrated() -> Self {
-        Self::like(TEMPLATE).await
+        Self::like(MIGRATED).await
     }
 
     /// With nothing in it.
     pub(crate) async fn empty() -> Self {
-        Self::like("template0").await
+        Self::like(EMPTY).await
     }
 
     async fn like(template: &str) -> Self {
         let server = server().await;
         let name = format!("test_{}", NEXT.fetch_add(1, Ordering::Relaxed));
-        let mut connection = PgConnection::connect_with(&server.options()).await.unwrap();
-        let create = format!("create database {name} template {template}");
-        sqlx::query(AssertSqlSafe(create))
-            .execute(&mut connection)
-            .await
-            .unwrap();
-        connection.close().await.unwrap();
+        create(server, &name, template).await;
         let pool = pool(server.options().database(&name));
         Self { pool, name }
     }

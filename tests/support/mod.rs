@@ -3,6 +3,7 @@
 pub(crate) mod browser;
 pub(crate) mod daemon;
 pub(crate) mod database;
+pub(crate) mod hostile;
 pub(crate) mod log_rules;
 pub(crate) mod port;
 pub(crate) mod program;

@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tracing_subscriber::{EnvFilter, Registry, reload};
 
 /// Errors are always shown, whatever parts of the program the configuration names. sqlx passes on every notice of
-/// the server ("already exists, skipping"), the scheduler greets. A directive of the configuration for the same
+/// the server ("already exists, skipping"), and values of a URL; the scheduler greets. A directive of the configuration for the same
 /// target comes later, and wins.
-const QUIET: &str = "error,sqlx=warn,tokio_cron_scheduler=warn";
+const QUIET: &str = "error,sqlx=warn,sqlx_postgres::options=error,tokio_cron_scheduler=warn";
 
 /// What is seen beside the configured level while debugging is on: the debug lines of our own.
 const DEBUG: &str = "smartassist_etl=debug";
