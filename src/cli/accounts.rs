@@ -7,8 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
-use crate::database::Pool;
-use crate::database::{self, Database};
+use crate::database::Database;
 use crate::load::runs::Outcome;
 use crate::observe::logging::Screen;
 use crate::sync::{Failure, RunReport};
@@ -16,6 +15,7 @@ use crate::sync::{Failure, RunReport};
 use super::exit::CommandError;
 use super::progress::Watched;
 use super::shutdown::Shutdown;
+use super::waiting::{self, Waiting};
 use super::workers;
 
 /// Migrates, then lets every account work at once: each has its own budget, and one's trouble does
@@ -26,7 +26,7 @@ use super::workers;
 pub(super) async fn work(
     config: &Config,
     screen: &Screen,
-    run: impl AsyncFn(&Watched, &CancellationToken) -> RunReport,
+    run: impl AsyncFn(&Watched<'_>, &CancellationToken) -> RunReport,
 ) -> Result<(), CommandError> {
     config.require_accounts()?;
     let shutdown = Shutdown::on_signals(config.sync.shutdown).map_err(CommandError::other)?;
@@ -40,28 +40,26 @@ async fn open_and_work(
     config: &Config,
     screen: &Screen,
     stop: &CancellationToken,
-    run: impl AsyncFn(&Watched, &CancellationToken) -> RunReport,
+    run: impl AsyncFn(&Watched<'_>, &CancellationToken) -> RunReport,
 ) -> Result<(), CommandError> {
-    let database = Database::open(config).await?;
-    database.announce();
-    let worked = work_all(config, &database.pool, screen, stop, run).await;
+    let (database, waiting) = waiting::open(config, stop).await?;
+    let worked = work_all(config, (&database, &waiting), screen, stop, run).await;
     database.close().await;
-    worked
+    worked.map_err(|error| waiting.verdict(error))
 }
 
 async fn work_all(
     config: &Config,
-    pool: &Pool,
+    (database, waiting): (&Database, &Waiting),
     screen: &Screen,
     stop: &CancellationToken,
-    run: impl AsyncFn(&Watched, &CancellationToken) -> RunReport,
+    run: impl AsyncFn(&Watched<'_>, &CancellationToken) -> RunReport,
 ) -> Result<(), CommandError> {
-    database::migrate(pool).await?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let workers = workers::build(config, pool, &clock)?;
-    let watched: Vec<Watched> = workers
+    let workers = workers::build(config, &database.pool, &clock)?;
+    let watched: Vec<Watched<'_>> = workers
         .into_iter()
-        .map(|worker| Watched::new(worker, screen))
+        .map(|worker| Watched::new(worker, screen, (database, waiting)))
         .collect();
     let runs = watched.iter().map(|watched| run(watched, stop));
     let reports: Vec<RunReport> = futures_util::future::join_all(runs).await;

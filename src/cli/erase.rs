@@ -2,16 +2,17 @@
 
 use clap::Args;
 use serde_json::json;
+use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use crate::config::Config;
-use crate::database::{self, Database};
 use crate::load::erase::Erased;
 use crate::sync;
 use crate::transform::privacy::{IdentifierKind, Wanted};
 
 use super::exit::CommandError;
 use super::output::print;
+use super::waiting;
 
 /// Whom `erase` forgets.
 #[derive(Debug, Args)]
@@ -70,15 +71,12 @@ pub(super) async fn erase(config: &Config, arguments: &Arguments) -> Result<(), 
                 .to_owned(),
         )
     })?;
-    let database = Database::open(config).await?;
-    database.announce();
-    let erased = async {
-        database::migrate(&database.pool).await?;
-        Ok::<_, CommandError>(sync::erase(&database.pool, &wanted, key, arguments.dry_run).await?)
-    }
-    .await;
+    let stop = CancellationToken::new();
+    let (database, waiting) = waiting::open(config, &stop).await?;
+    let erase = async || sync::erase(&database.pool, &wanted, key, arguments.dry_run).await;
+    let erased = waiting.through(&database, &stop, erase).await;
     database.close().await;
-    let erased = erased?;
+    let erased = erased.map_err(|error| waiting.verdict(error.into()))?;
     info!(
         kind = kind.as_str(),
         sessions = erased.sessions,

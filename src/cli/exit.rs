@@ -26,6 +26,9 @@ pub(super) enum CommandError {
     /// Runs failed. The log has said how.
     #[error("{}; the log says more", said(*.0))]
     Runs(Failure),
+    /// The database went away, and was not waited for any longer.
+    #[error("{0}; what was committed is kept, and the same command goes on from there")]
+    Away(String),
     /// Arguments that parse and yet cannot be.
     #[error("{0}")]
     Usage(String),
@@ -60,7 +63,8 @@ impl CommandError {
             Self::Config(_) | Self::Client(_) | Self::Usage(_) => 2,
             Self::Open(OpenError::Url(_) | OpenError::Secret(_) | OpenError::Unfit(_)) => 2,
             Self::Open(OpenError::Private(_)) => 4,
-            Self::Open(OpenError::Unreachable(_) | OpenError::Certificate(_)) => 4,
+            Self::Open(OpenError::Unreachable(_) | OpenError::Away { .. } | OpenError::Certificate(_)) => 4,
+            Self::Away(_) => 4,
             Self::Runs(Failure::Refused) | Self::Found(Failure::Refused) => 3,
             Self::Runs(Failure::DatabaseUnreachable) | Self::Found(Failure::DatabaseUnreachable) => 4,
             Self::Load(error) if error.is_unreachable() => 4,

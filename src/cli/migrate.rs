@@ -1,14 +1,14 @@
 //! `migrate`: apply migrations only.
 
+use tokio_util::sync::CancellationToken;
+
 use crate::config::Config;
-use crate::database::{self, Database};
 
 use super::exit::CommandError;
+use super::waiting;
 
 pub(super) async fn migrate(config: &Config) -> Result<(), CommandError> {
-    let database = Database::open(config).await?;
-    database.announce();
-    let migrated = database::migrate(&database.pool).await;
+    let (database, _) = waiting::open(config, &CancellationToken::new()).await?;
     database.close().await;
-    Ok(migrated?)
+    Ok(())
 }

@@ -24,6 +24,7 @@ mod shutdown;
 mod status;
 mod sync;
 mod verify;
+mod waiting;
 mod workers;
 
 use std::path::{Path, PathBuf};

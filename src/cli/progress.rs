@@ -1,5 +1,6 @@
 //! Long work shows how far it is: a bar on a terminal, now and then a log line elsewhere.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -11,11 +12,15 @@ use tokio_util::task::AbortOnDropHandle;
 use tracing::info;
 
 use crate::config::SyncConfig;
+use crate::database::Database;
+use crate::load::LoadError;
 use crate::observe::pace::Pace;
 use crate::observe::{self, logging::Screen};
 use crate::pulse::Pulse;
 use crate::schedule::{self, DueRefresh};
 use crate::sync::{AccountWorker, Headway, Job, RunReport, Verification};
+
+use super::waiting::Waiting;
 
 /// How often a line says how far the work is.
 const LINE_EVERY: Duration = Duration::from_secs(10);
@@ -27,8 +32,11 @@ const BAR: &str = "{prefix} [{bar:24}] {pos}/{len} requests, {msg}";
 
 /// A worker whose headway is shown for as long as this lives.
 #[derive(Debug)]
-pub(super) struct Watched {
+pub(super) struct Watched<'a> {
     worker: Arc<AccountWorker>,
+    /// What is waited for where it goes away.
+    database: &'a Database,
+    waiting: &'a Waiting,
     earlier: Earlier,
     _shown: AbortOnDropHandle<()>,
 }
@@ -65,17 +73,23 @@ impl Earlier {
     }
 }
 
-impl Watched {
-    pub(super) fn new(worker: Arc<AccountWorker>, screen: &Screen) -> Self {
+impl<'a> Watched<'a> {
+    pub(super) fn new(
+        worker: Arc<AccountWorker>,
+        screen: &Screen,
+        (database, waiting): (&'a Database, &'a Waiting),
+    ) -> Self {
         let earlier = Earlier::default();
         let pace = Pace::new(worker.api.limits());
         let shown = (Arc::clone(&worker), earlier.clone(), pace);
         let shown = match screen.bar() {
-            Some(bar) => tokio::spawn(show_bar(shown, bar)),
+            Some(bar) => tokio::spawn(show_bar(shown, bar, waiting.is_waiting())),
             None => tokio::spawn(show_lines(shown)),
         };
         Self {
             worker,
+            database,
+            waiting,
             earlier,
             _shown: AbortOnDropHandle::new(shown),
         }
@@ -96,23 +110,29 @@ impl Watched {
         schedule::due_now(&sync.refresh, sync.follow_open, self.worker.clock.now())
     }
 
-    /// As [`AccountWorker::run`].
+    /// As [`AccountWorker::run`], once more whenever the database went away.
     pub(super) async fn run(&self, job: &Job, stop: &CancellationToken) -> RunReport {
-        self.ended(self.worker.run(job, stop).await)
+        let run = async || self.ended(self.worker.run(job, stop).await);
+        self.waiting.through(self.database, stop, run).await
     }
 
-    /// As [`AccountWorker::verify`].
+    /// As [`AccountWorker::verify`], once more whenever the database went away.
     pub(super) async fn verify(
         &self,
         verification: &mut Verification,
         stop: &CancellationToken,
     ) -> RunReport {
-        self.ended(self.worker.verify(verification, stop).await)
+        let compare = async || self.ended(self.worker.verify(verification, stop).await);
+        self.waiting.through(self.database, stop, compare).await
     }
 
-    /// As [`AccountWorker::clean_up`].
-    pub(super) async fn clean_up(&self, stop: &CancellationToken) -> bool {
-        self.worker.clean_up(stop, &Pulse::default()).await
+    /// As [`AccountWorker::clean_up`], once more whenever the database went away.
+    ///
+    /// # Errors
+    /// As there.
+    pub(super) async fn clean_up(&self, stop: &CancellationToken) -> Result<(), LoadError> {
+        let clean_up = async || self.worker.clean_up(stop, &Pulse::default()).await;
+        self.waiting.through(self.database, stop, clean_up).await
     }
 
     fn ended(&self, report: RunReport) -> RunReport {
@@ -153,7 +173,7 @@ impl Drop for Bar {
     }
 }
 
-async fn show_bar((worker, earlier, mut pace): Shown, bar: ProgressBar) {
+async fn show_bar((worker, earlier, mut pace): Shown, bar: ProgressBar, is_waiting: Arc<AtomicBool>) {
     let began = Instant::now();
     let bar = Bar(bar);
     if let Ok(style) = ProgressStyle::with_template(BAR) {
@@ -164,6 +184,10 @@ async fn show_bar((worker, earlier, mut pace): Shown, bar: ProgressBar) {
     let mut ticks = tokio::time::interval(BAR_EVERY);
     loop {
         ticks.tick().await;
+        if is_waiting.load(Ordering::Relaxed) {
+            bar.0.set_message("waiting for the database");
+            continue;
+        }
         let Some(headway) = earlier.headway(&worker) else {
             continue;
         };

@@ -1,7 +1,7 @@
 //! `replay`: rebuild rows from raw records, without one request.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use clap::Args;
@@ -11,7 +11,7 @@ use tracing::{info, warn};
 
 use crate::clock::SystemClock;
 use crate::config::Config;
-use crate::database::{self, Database};
+use crate::database::Database;
 use crate::load::runs::Outcome;
 use crate::observe::logging::Screen;
 use crate::sync::{Failure, Replay, Replayed};
@@ -20,6 +20,7 @@ use super::exit::CommandError;
 use super::output::print;
 use super::range::only;
 use super::shutdown::Shutdown;
+use super::waiting::{self, Waiting};
 
 /// How often a log line says how far it is, where there is no bar.
 const SAY_EVERY: Duration = Duration::from_secs(10);
@@ -44,14 +45,13 @@ pub(super) async fn replay(
     config.require_accounts()?;
     let config = only(config, arguments.account.as_deref())?;
     let shutdown = Shutdown::on_signals(config.sync.shutdown).map_err(CommandError::other)?;
-    let database = Database::open(&config).await?;
-    database.announce();
+    let (database, waiting) = waiting::open(&config, &shutdown.soft).await?;
     let replayed = tokio::select! {
-        replayed = all(&config, &database, screen, &shutdown) => replayed,
+        replayed = all(&config, (&database, &waiting), screen, &shutdown) => replayed,
         () = shutdown.hard.cancelled() => Err(CommandError::Runs(Failure::Other)),
     };
     database.close().await;
-    let replayed = replayed?;
+    let replayed = replayed.map_err(|error| waiting.verdict(error))?;
     print(&told(&replayed, arguments.json))?;
     let is_whole = |(_, replayed): &(String, Option<Replayed>)| {
         replayed.is_none_or(|replayed| replayed.outcome == Outcome::Succeeded)
@@ -65,11 +65,10 @@ pub(super) async fn replay(
 
 async fn all(
     config: &Config,
-    database: &Database,
+    (database, waiting): (&Database, &Waiting),
     screen: &Screen,
     shutdown: &Shutdown,
 ) -> Result<Vec<(String, Option<Replayed>)>, CommandError> {
-    database::migrate(&database.pool).await?;
     let policy = Arc::new(config.privacy.clone());
     let mut all = Vec::new();
     for account in &config.accounts {
@@ -80,6 +79,7 @@ async fn all(
             clock: Arc::new(SystemClock),
             done: 0.into(),
             total: 0.into(),
+            earlier: Mutex::default(),
         });
         let began = Instant::now();
         let shown = AbortOnDropHandle::new(tokio::spawn(show(
@@ -87,7 +87,8 @@ async fn all(
             Arc::clone(&replay),
             screen.clone(),
         )));
-        let replayed = replay.run(&shutdown.soft).await?;
+        let run = async || replay.run(&shutdown.soft).await;
+        let replayed = waiting.through(database, &shutdown.soft, run).await?;
         drop(shown);
         if let Some(replayed) = &replayed {
             log_summary(&account.name, replayed, began.elapsed());

@@ -8,13 +8,14 @@ use tracing::info;
 
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
-use crate::database::{self, Database};
-use crate::sync::{Failure, RetryReport};
+use crate::database::Database;
+use crate::sync::{Failure, Retry, RetryReport};
 
 use super::exit::CommandError;
 use super::output::print;
 use super::range::only;
 use super::shutdown::Shutdown;
+use super::waiting::{self, Waiting};
 use super::workers;
 
 /// What `retry-rejected` is told.
@@ -32,14 +33,13 @@ pub(super) async fn retry_rejected(config: &Config, arguments: &Arguments) -> Re
     config.require_accounts()?;
     let config = only(config, arguments.account.as_deref())?;
     let shutdown = Shutdown::on_signals(config.sync.shutdown).map_err(CommandError::other)?;
-    let database = Database::open(&config).await?;
-    database.announce();
+    let (database, waiting) = waiting::open(&config, &shutdown.soft).await?;
     let retried = tokio::select! {
-        retried = all(&config, &database, &shutdown) => retried,
+        retried = all(&config, (&database, &waiting), &shutdown) => retried,
         () = shutdown.hard.cancelled() => Err(CommandError::Runs(Failure::Other)),
     };
     database.close().await;
-    let retried = retried?;
+    let retried = retried.map_err(|error| waiting.verdict(error))?;
     print(&told(&retried, arguments.json))?;
     if retried.iter().all(|(_, report)| report.is_complete) {
         Ok(())
@@ -50,14 +50,16 @@ pub(super) async fn retry_rejected(config: &Config, arguments: &Arguments) -> Re
 
 async fn all(
     config: &Config,
-    database: &Database,
+    (database, waiting): (&Database, &Waiting),
     shutdown: &Shutdown,
 ) -> Result<Vec<(String, RetryReport)>, CommandError> {
-    database::migrate(&database.pool).await?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let mut all = Vec::new();
     for worker in workers::build(config, &database.pool, &clock)? {
-        let report = worker.retry_rejected(&shutdown.soft).await?;
+        let mut retry = Retry::default();
+        let run = async || worker.retry_rejected(&mut retry, &shutdown.soft).await;
+        waiting.through(database, &shutdown.soft, run).await?;
+        let report = retry.report;
         let account = worker.api.account().name.clone();
         info!(
             account,

@@ -77,7 +77,10 @@ async fn open(
             Ok(database) => return Ok(Some(database)),
             // A secret's file is not there for a moment while it is replaced.
             Err(CommandError::Open(
-                error @ (OpenError::Unreachable(_) | OpenError::Certificate(_) | OpenError::Secret(_)),
+                error @ (OpenError::Unreachable(_)
+                | OpenError::Away { .. }
+                | OpenError::Certificate(_)
+                | OpenError::Secret(_)),
             )) => {
                 error!(error = %chain(&error), remedy = error.remedy(), "waiting for the database");
                 state.wait_for(Problem {

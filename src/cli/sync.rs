@@ -24,7 +24,7 @@ const SHORTEST_TURN: Duration = Duration::from_secs(60);
 pub(super) async fn sync(config: &Config, screen: &Screen) -> Result<(), CommandError> {
     accounts::work(config, screen, async |watched, stop| {
         let mut report = pass(watched, config, stop).await;
-        if !watched.clean_up(stop).await && report.outcome == Outcome::Succeeded {
+        if watched.clean_up(stop).await.is_err() && report.outcome == Outcome::Succeeded {
             report.outcome = Outcome::Failed;
         }
         report
@@ -113,7 +113,7 @@ fn worse(before: RunReport, after: RunReport) -> RunReport {
 }
 
 async fn run_when_free(
-    watched: &Watched,
+    watched: &Watched<'_>,
     job: &Job,
     stop: &CancellationToken,
     patience: Duration,

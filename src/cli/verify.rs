@@ -95,7 +95,7 @@ pub(super) async fn verify(
 
 /// Compares, and where that is wanted reads what differs again and compares that once more.
 async fn compare(
-    watched: &Watched,
+    watched: &Watched<'_>,
     verification: &mut Verification,
     repair: bool,
     stop: &CancellationToken,
@@ -137,7 +137,7 @@ async fn compare(
 }
 
 async fn verify_until_done(
-    watched: &Watched,
+    watched: &Watched<'_>,
     verification: &mut Verification,
     stop: &CancellationToken,
 ) -> RunReport {

@@ -18,6 +18,8 @@ pub struct DatabaseConfig {
     pub password: Option<Secret>,
     /// Certificates (PEM) of those who may vouch for the server; `None`: the well-known authorities.
     pub ca_file: Option<PathBuf>,
+    /// How long a command waits for a server that is away.
+    pub wait: Duration,
     /// Where the private server's binaries are; `None`: where systems put them.
     pub server_binaries: Option<PathBuf>,
     /// How connections behave.
@@ -63,6 +65,7 @@ impl DatabaseConfig {
             url,
             password,
             ca_file,
+            wait: seconds(&mut section, "wait_seconds", 1..=86_400),
             server_binaries: section.text("server_binaries").map(PathBuf::from),
             session: SessionConfig::read(&mut section),
         };

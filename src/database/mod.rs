@@ -7,6 +7,7 @@ pub mod inspect;
 mod migrate;
 mod pool;
 pub mod private;
+mod reach;
 mod settings;
 mod sign_in;
 mod url;
@@ -14,14 +15,12 @@ mod watched;
 
 use std::time::Duration;
 
-use sqlx::Connection;
-use sqlx::error::DatabaseError;
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
+use tokio::time::Instant;
 use tracing::{info, warn};
 
 use crate::config::{Config, SecretError};
 use crate::load::{LoadError, Trouble, is_unreachable};
-use crate::observe::chain;
 
 use sign_in::SignIn;
 
@@ -30,9 +29,6 @@ pub use fitness::Unfit;
 pub use migrate::{MigrationError, migrate, newest_migration};
 pub use pool::Pool;
 pub use private::{PrivateServer, PrivateServerError};
-
-/// How often a database that is out of reach is tried again while waiting for it.
-const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
 /// The database, and its server where that is ours.
 #[derive(Debug)]
@@ -48,6 +44,14 @@ pub enum OpenError {
     /// Nobody answers, or we are not let in.
     #[error("the database is out of reach")]
     Unreachable(#[source] sqlx::Error),
+    /// Nobody answered for as long as we were to wait.
+    #[error("the database is out of reach; waited {waited} s for it")]
+    Away {
+        /// Seconds.
+        waited: u64,
+        /// What was wrong last.
+        source: sqlx::Error,
+    },
     /// The server does not prove that it is who it should be; nothing was sent.
     #[error("the database's certificate does not hold (database.ca_file names who may vouch for it)")]
     Certificate(#[source] sqlx::Error),
@@ -69,7 +73,7 @@ impl OpenError {
     /// What the operator can do about it.
     pub fn remedy(&self) -> &'static str {
         match self {
-            Self::Unreachable(error) => Trouble::of(error).remedy(),
+            Self::Unreachable(error) | Self::Away { source: error, .. } => Trouble::of(error).remedy(),
             Self::Certificate(_) => {
                 "have database.ca_file name who vouches for the server, and database.url the host that its \
                  certificate is for"
@@ -89,7 +93,16 @@ impl Database {
     /// # Errors
     /// The server cannot be reached or started, or does not let us in.
     pub async fn open(config: &Config) -> Result<Self, OpenError> {
-        Self::open_with(config, true).await
+        let at_most = config.database.session.connect_timeout;
+        Self::open_with(config, at_most, true).await
+    }
+
+    /// As [`Database::open`], for work that can wait: up to `database.wait_seconds`.
+    ///
+    /// # Errors
+    /// As [`Database::open`].
+    pub async fn open_patiently(config: &Config) -> Result<Self, OpenError> {
+        Self::open_with(config, config.database.wait, true).await
     }
 
     /// As [`Database::open`], for a process that stays: a private server is its own, so that it
@@ -98,10 +111,11 @@ impl Database {
     /// # Errors
     /// As [`Database::open`].
     pub async fn open_own(config: &Config) -> Result<Self, OpenError> {
-        Self::open_with(config, false).await
+        let at_most = config.database.session.connect_timeout;
+        Self::open_with(config, at_most, false).await
     }
 
-    async fn open_with(config: &Config, may_join: bool) -> Result<Self, OpenError> {
+    async fn open_with(config: &Config, at_most: Duration, may_join: bool) -> Result<Self, OpenError> {
         let session = &config.database.session;
         let database = if let Some(sign_in) = SignIn::read(&config.database)? {
             let pool = Pool::new(sign_in.options()?, session).signing_in_by(sign_in);
@@ -114,11 +128,17 @@ impl Database {
                 server: Some(server),
             }
         };
-        database.wait_until_reachable(session.connect_timeout).await?;
-        match fitness::unfit(&database.pool).await {
-            Ok(None) => Ok(database),
-            Ok(Some(unfit)) => Err(unfit.into()),
-            Err(error) => Err(OpenError::Unreachable(error)),
+        let deadline = Instant::now() + at_most;
+        loop {
+            let options = database.pool.options();
+            reach::wait_for(&options, session.connect_timeout, deadline).await?;
+            match fitness::unfit(&database.pool).await {
+                Ok(None) => return Ok(database),
+                Ok(Some(unfit)) => return Err(unfit.into()),
+                // It has gone again.
+                Err(error) if is_unreachable(&error) && Instant::now() < deadline => {}
+                Err(error) => return Err(OpenError::Unreachable(error)),
+            }
         }
     }
 
@@ -130,32 +150,6 @@ impl Database {
     /// Whether there is one to open: one was configured, or a private one was made. Changes nothing.
     pub fn is_made(config: &Config) -> bool {
         !Self::is_private(config) || PrivateServer::is_made(&config.data_dir)
-    }
-
-    async fn wait_until_reachable(&self, at_most: Duration) -> Result<(), OpenError> {
-        let deadline = tokio::time::Instant::now() + at_most;
-        let mut warned = false;
-        loop {
-            // The pool itself tries a refused connection again until its own limit, without a word.
-            let attempt = async { sqlx::PgConnection::connect_with(&self.pool.options()).await };
-            let error = match tokio::time::timeout_at(deadline, attempt).await {
-                // It was opened: that is all we wanted to know.
-                Ok(Ok(connection)) => return connection.close().await.map_err(OpenError::Unreachable),
-                Ok(Err(error)) => error,
-                Err(_) => return Err(OpenError::Unreachable(pool::unanswered())),
-            };
-            if connect::is_of_certificate(&error) {
-                return Err(OpenError::Certificate(error));
-            }
-            if !worth_waiting(&error) || tokio::time::Instant::now() + RETRY_PAUSE >= deadline {
-                return Err(OpenError::Unreachable(error));
-            }
-            if !warned {
-                warn!(error = %chain(&error), wait_seconds = at_most.as_secs(), "database is out of reach, waiting for it");
-                warned = true;
-            }
-            tokio::time::sleep(RETRY_PAUSE).await;
-        }
     }
 
     /// Closes all connections, and stops the private server where there is one.
@@ -192,15 +186,6 @@ impl Database {
             }
         }
     }
-}
-
-/// A refused password does not get better by waiting.
-fn worth_waiting(error: &sqlx::Error) -> bool {
-    let refused = error
-        .as_database_error()
-        .and_then(DatabaseError::code)
-        .is_some_and(|code| code.starts_with("28") || code.starts_with("3D"));
-    is_unreachable(error) && !refused && !matches!(error, sqlx::Error::Tls(_))
 }
 
 /// Said at every start: whoever asked for it may no longer be there.

@@ -185,10 +185,16 @@ impl Pool {
     /// reached, whatever keeps us from it. A connection of our own tells.
     async fn why_there_is_none(&self) -> Error {
         let options = self.options();
+        let had_room = self.connections.size() < self.connections.options().get_max_connections();
         match tokio::time::timeout(AT_ONCE, PgConnection::connect_with(&options)).await {
             Ok(Ok(connection)) => {
                 let _ = in_time(AT_ONCE, connection.close()).await;
-                Error::PoolTimedOut
+                // There was room for one more, and no answer: it has come back just now.
+                if had_room {
+                    unanswered()
+                } else {
+                    Error::PoolTimedOut
+                }
             }
             Ok(Err(error)) => error,
             Err(_) => unanswered(),

@@ -10,7 +10,7 @@ use crate::observe::chain;
 use crate::sync::Failure;
 
 use super::finding::{Finding, Report};
-use super::{clocks, disk};
+use super::{clocks, disk, names};
 
 const TLS: &str = "database TLS";
 
@@ -28,7 +28,7 @@ pub(super) async fn examine(config: &Config, clock: &dyn Clock, report: &mut Rep
         for finding in rights(pool).await {
             report.add(finding);
         }
-        report.add(names(pool).await);
+        report.add(names::examine(pool).await);
         report.add(time(pool, clock).await);
     }
     // A full disk may be why it cannot be opened.
@@ -60,15 +60,16 @@ async fn open(config: &Config, report: &mut Report) -> Option<Database> {
 
 fn unopened(error: &OpenError) -> Finding {
     let failure = match error {
-        OpenError::Unreachable(_) | OpenError::Certificate(_) | OpenError::Private(_) => {
-            Failure::DatabaseUnreachable
-        }
+        OpenError::Unreachable(_)
+        | OpenError::Away { .. }
+        | OpenError::Certificate(_)
+        | OpenError::Private(_) => Failure::DatabaseUnreachable,
         OpenError::Url(_) | OpenError::Secret(_) | OpenError::Unfit(_) => Failure::Other,
     };
     Finding::failed("database", chain(error).to_string(), failure).remedy(error.remedy())
 }
 
-fn broken(check: &'static str, error: &LoadError) -> Finding {
+pub(super) fn broken(check: &'static str, error: &LoadError) -> Finding {
     let failure = if error.is_unreachable() {
         Failure::DatabaseUnreachable
     } else {
@@ -201,48 +202,6 @@ async fn rights(pool: &Pool) -> Vec<Finding> {
         findings.push(Finding::ok(CHECK, "all that loading and migrating needs"));
     }
     findings
-}
-
-/// So many names are told; who put them there has put more.
-const SHADOWS_TOLD: usize = 5;
-
-async fn names(pool: &Pool) -> Finding {
-    const CHECK: &str = "database names";
-    const RISK: &str = "this program looks nothing up there, but whoever else works in this database may call a \
-        function of somebody else's with their own rights";
-    let names = match inspect::names(pool).await {
-        Ok(names) => names,
-        Err(error) => return broken(CHECK, &error),
-    };
-    if !names.shadows.is_empty() {
-        let told: Vec<_> = names
-            .shadows
-            .iter()
-            .take(SHADOWS_TOLD)
-            .map(String::as_str)
-            .collect();
-        let more = names.shadows.len() - told.len();
-        let more = if more > 0 {
-            format!(" and {more} more")
-        } else {
-            String::new()
-        };
-        return Finding::warning(
-            CHECK,
-            format!(
-                "schema public holds what is named as PostgreSQL's own: {}{more}",
-                told.join(", ")
-            ),
-        )
-        .means(RISK)
-        .remedy("find out who made them, drop them, and: revoke create on schema public from public");
-    }
-    if names.public_is_open {
-        return Finding::warning(CHECK, "everybody may create things in schema public")
-            .means(RISK)
-            .remedy("revoke create on schema public from public");
-    }
-    Finding::ok(CHECK, "nothing in schema public stands before PostgreSQL's own")
 }
 
 #[cfg(test)]

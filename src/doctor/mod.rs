@@ -7,6 +7,7 @@ mod configuration;
 mod database;
 mod disk;
 mod finding;
+mod names;
 mod paging;
 mod reach;
 

@@ -19,8 +19,11 @@ const PAUSE: Duration = Duration::from_millis(50);
 impl AccountWorker {
     /// Deletes the account's interactions that have become too old, batch by batch, until none is
     /// left or `stop`. Needs no lease: whoever deletes takes turns with whoever writes. What goes
-    /// wrong is in the log, and is tried again at the next ring. Whether it went well.
-    pub async fn clean_up(&self, stop: &CancellationToken, pulse: &Pulse) -> bool {
+    /// wrong is in the log, and is tried again at the next ring.
+    ///
+    /// # Errors
+    /// The database fails. What was deleted until then stays so.
+    pub async fn clean_up(&self, stop: &CancellationToken, pulse: &Pulse) -> Result<(), LoadError> {
         let account = &self.api.account().name;
         let began = Instant::now();
         let mut deleted = Deleted::default();
@@ -50,7 +53,7 @@ impl AccountWorker {
                 "could not delete what has become too old, trying again at the next ring"
             );
         }
-        ended.is_ok()
+        ended
     }
 
     async fn delete_old(

@@ -35,7 +35,7 @@ pub use plan::head;
 pub use probe::{Probe, Reached, probe, reach, reach_week, worth_probing};
 pub use replay::{Replay, Replayed};
 pub use report::{Failure, Problem, RunReport};
-pub use retry::RetryReport;
+pub use retry::{Retry, RetryReport};
 pub use run::{AccountWorker, WorkerSettings, kept_from};
 pub use time_zone::{TimeZoneVerdict, Witness};
 pub use traits::{ApiTraits, NumResults, OffsetUnit, Order};

@@ -1,8 +1,8 @@
 //! Rebuilding an account's rows from its raw records with today's transform and privacy rules, without
 //! one request.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -33,6 +33,8 @@ pub struct Replay {
     pub done: AtomicU64,
     /// Records in all; 0 until that is known.
     pub total: AtomicU64,
+    /// What earlier runs of it came to, which the database has ended.
+    pub earlier: Mutex<Replayed>,
 }
 
 /// What a replay came to.
@@ -51,6 +53,33 @@ pub struct Replayed {
     pub rejected: u64,
     /// Interactions without a raw record: nothing could be done for them.
     pub without_raw: u64,
+}
+
+impl Default for Replayed {
+    /// Nothing was gone through yet.
+    fn default() -> Self {
+        Self {
+            outcome: Outcome::Interrupted,
+            records: 0,
+            updated: 0,
+            unchanged: 0,
+            rejected: 0,
+            without_raw: 0,
+        }
+    }
+}
+
+impl Replayed {
+    /// This run, with those before it.
+    fn after(self, earlier: Self) -> Self {
+        Self {
+            records: earlier.records + self.records,
+            updated: earlier.updated + self.updated,
+            unchanged: earlier.unchanged + self.unchanged,
+            rejected: earlier.rejected + self.rejected,
+            ..self
+        }
+    }
 }
 
 /// Some records, gone through.
@@ -72,15 +101,13 @@ impl Replay {
         let rules = format!("transform {TRANSFORM_VERSION}; {}", self.policy.fingerprint());
         let opened = replay::open(&self.pool, &self.account_id, &rules, self.clock.now()).await?;
         let Some(open) = opened else { return Ok(None) };
-        let mut replayed = Replayed {
-            outcome: Outcome::Interrupted,
-            records: 0,
-            updated: 0,
-            unchanged: 0,
-            rejected: 0,
-            without_raw: 0,
-        };
+        let mut replayed = Replayed::default();
         let worked = self.work(&open, stop, &mut replayed).await;
+        let all = {
+            let mut earlier = self.earlier.lock().unwrap_or_else(PoisonError::into_inner);
+            *earlier = replayed.after(*earlier);
+            *earlier
+        };
         let counters = Counters {
             records: replayed.records,
             updated: replayed.updated,
@@ -98,7 +125,7 @@ impl Replay {
             now,
         )
         .await?;
-        worked.map(|()| Some(replayed))
+        worked.map(|()| Some(all))
     }
 
     async fn work(

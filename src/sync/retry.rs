@@ -1,6 +1,6 @@
 //! Trying the records that were set aside again: a later version may be able to read them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
@@ -31,57 +31,78 @@ pub struct RetryReport {
     pub is_complete: bool,
 }
 
+/// A way through all that were set aside, which goes on where the database has ended it.
+#[derive(Debug, Default)]
+pub struct Retry {
+    /// What it came to so far.
+    pub report: RetryReport,
+    after: Option<Aside>,
+    pending: VecDeque<Aside>,
+    /// Interactions of which a newer version was tried.
+    done: BTreeSet<String>,
+}
+
 impl AccountWorker {
     /// Tries every unresolved record of the account again. `stop` ends it after the record in hand.
     ///
     /// # Errors
-    /// The database fails. What was stored until then stays.
-    pub async fn retry_rejected(&self, stop: &CancellationToken) -> Result<RetryReport, LoadError> {
+    /// The database fails. What was stored until then stays, and another call with the same `retry` goes on.
+    pub async fn retry_rejected(&self, retry: &mut Retry, stop: &CancellationToken) -> Result<(), LoadError> {
         self.reckon_retention().await?;
         let account_id = &self.api.account().account_id;
-        let mut report = RetryReport::default();
-        let (mut after, mut done) = (None, BTreeSet::new());
         loop {
-            let entries = aside::next(&self.pool, account_id, after.as_ref(), true).await?;
-            let Some(last) = entries.last() else {
-                report.is_complete = true;
-                return Ok(report);
-            };
-            after = Some(last.clone());
-            for entry in &entries {
+            while let Some(entry) = retry.pending.front() {
                 if stop.is_cancelled() {
-                    return Ok(report);
+                    return Ok(());
                 }
-                self.retry(entry, &mut done, &mut report).await?;
+                let tried = self.retry(entry, &retry.done).await?;
+                retry.count(tried);
+                retry.pending.pop_front();
             }
+            let entries = aside::next(&self.pool, account_id, retry.after.as_ref(), true).await?;
+            let Some(last) = entries.last() else {
+                retry.report.is_complete = true;
+                return Ok(());
+            };
+            retry.after = Some(last.clone());
+            retry.pending = entries.into();
         }
     }
 
     /// Tries one; of those of the same interaction that were `done` before it, all were newer.
-    async fn retry(
-        &self,
-        entry: &Aside,
-        done: &mut BTreeSet<String>,
-        report: &mut RetryReport,
-    ) -> Result<(), LoadError> {
-        report.tried += 1;
+    async fn retry(&self, entry: &Aside, done: &BTreeSet<String>) -> Result<Tried, LoadError> {
         let interaction = match read(entry, &self.settings.policy) {
             Ok(interaction) => interaction,
-            Err(rejected) => {
-                *report.rejected.entry(rejected.reason).or_default() += 1;
-                return Ok(());
-            }
+            Err(rejected) => return Ok(Err(rejected.reason)),
         };
+        let id = interaction.id().to_owned();
         let constants = (self.api.account().account_id.as_str(), self.clock.now());
         let limits = self.limits_of_storing();
-        let how = (done.insert(interaction.id().to_owned()), self.settings.keep_raw);
+        let how = (!done.contains(&id), self.settings.keep_raw);
         let store = || aside::store(&self.pool, constants, &limits, entry, &interaction, how);
-        match conflict::retry(&self.api.account().name, store).await? {
-            Retried::Stored => report.stored += 1,
-            Retried::WasStored => report.were_stored += 1,
-            Retried::LeftOut => report.left_out += 1,
+        let retried = conflict::retry(&self.api.account().name, store).await?;
+        Ok(Ok((id, retried)))
+    }
+}
+
+/// The interaction and what became of it, or why it still cannot be read.
+type Tried = Result<(String, Retried), &'static str>;
+
+impl Retry {
+    fn count(&mut self, tried: Tried) {
+        let report = &mut self.report;
+        report.tried += 1;
+        match tried {
+            Err(reason) => *report.rejected.entry(reason).or_default() += 1,
+            Ok((id, retried)) => {
+                self.done.insert(id);
+                match retried {
+                    Retried::Stored => report.stored += 1,
+                    Retried::WasStored => report.were_stored += 1,
+                    Retried::LeftOut => report.left_out += 1,
+                }
+            }
         }
-        Ok(())
     }
 }
 

@@ -68,6 +68,10 @@ async fn a_database_out_of_reach_is_exit_code_4() {
         "SMARTASSIST_ETL__DATABASE__CONNECT_TIMEOUT_SECONDS".to_owned(),
         "1".to_owned(),
     );
+    environment.insert(
+        "SMARTASSIST_ETL__DATABASE__WAIT_SECONDS".to_owned(),
+        "1".to_owned(),
+    );
     for command in ["sync", "status", "migrate"] {
         let ended = Program::run(&[command], &environment).await;
         assert_eq!(ended.code(), 4, "{command}");

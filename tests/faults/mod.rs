@@ -19,6 +19,7 @@ mod postgres;
 mod process;
 mod proxy;
 mod replicas;
+mod restarts;
 mod schema;
 mod settings;
 mod silence;

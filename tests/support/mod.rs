@@ -5,6 +5,7 @@ pub(crate) mod daemon;
 pub(crate) mod database;
 pub(crate) mod hostile;
 pub(crate) mod log_rules;
+pub(crate) mod own_server;
 pub(crate) mod port;
 pub(crate) mod program;
 pub(crate) mod server;

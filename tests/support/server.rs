@@ -77,7 +77,11 @@ impl Cluster {
 
     /// Runs a server on it with these settings.
     pub(crate) async fn start(&self, settings: &[(&str, &str)]) -> TestServer {
-        let port = port::reserved();
+        self.start_at(port::reserved(), settings).await
+    }
+
+    /// The same at this port, where it was before.
+    pub(crate) async fn start_at(&self, port: u16, settings: &[(&str, &str)]) -> TestServer {
         let mut command = Command::new("/bin/sh");
         command
             .args(["-c", WATCH, "watch"])

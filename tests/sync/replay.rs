@@ -1,13 +1,13 @@
 //! Rebuilding rows from raw records, and trying what was set aside again.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use smartassist_etl::clock::Clock;
 use smartassist_etl::load::replay as books;
 use smartassist_etl::load::runs::Outcome;
-use smartassist_etl::sync::{Replay, Replayed};
+use smartassist_etl::sync::{AccountWorker, Replay, Replayed, Retry, RetryReport};
 use smartassist_etl::transform::privacy::{Class, Key, Policy, Rule};
 use tokio_util::sync::CancellationToken;
 
@@ -30,12 +30,22 @@ fn replay_of(setup: &Setup, database: &TestDatabase, policy: Policy) -> Replay {
         clock: Arc::clone(&setup.clock) as Arc<dyn Clock>,
         done: 0.into(),
         total: 0.into(),
+        earlier: Mutex::default(),
     }
 }
 
 async fn replay(setup: &Setup, database: &TestDatabase, policy: Policy) -> Replayed {
     let replay = replay_of(setup, database, policy);
     replay.run(&CancellationToken::new()).await.unwrap().unwrap()
+}
+
+async fn retry(worker: &AccountWorker) -> RetryReport {
+    let mut retry = Retry::default();
+    worker
+        .retry_rejected(&mut retry, &CancellationToken::new())
+        .await
+        .unwrap();
+    retry.report
 }
 
 fn hashing() -> Policy {
@@ -345,7 +355,7 @@ async fn a_record_that_can_be_read_now_becomes_rows_and_the_others_stay() {
     set_aside(&database, "no JSON at all").await;
 
     let worker = setup.worker(&database.pool);
-    let report = worker.retry_rejected(&CancellationToken::new()).await.unwrap();
+    let report = retry(&worker).await;
     assert_eq!((report.tried, report.stored, report.were_stored), (4, 1, 1));
     assert_eq!(report.rejected.values().sum::<u64>(), 2);
     // At the offset that it was asked with.
@@ -355,7 +365,7 @@ async fn a_record_that_can_be_read_now_becomes_rows_and_the_others_stay() {
     assert_eq!(database.text(channel).await, "newer");
     let open = "select count(*) from smartassist_sync.rejected_records where resolved_at is null";
     assert_eq!(database.number(open).await, 2);
-    let again = worker.retry_rejected(&CancellationToken::new()).await.unwrap();
+    let again = retry(&worker).await;
     assert_eq!((again.tried, again.stored), (2, 0));
 }
 
@@ -391,7 +401,7 @@ async fn of_several_versions_that_can_be_read_now_the_newest_becomes_the_row() {
     }
     setup.pass(chrono::TimeDelta::hours(3));
     let worker = setup.worker(&database.pool);
-    let report = worker.retry_rejected(&CancellationToken::new()).await.unwrap();
+    let report = retry(&worker).await;
     assert_eq!((report.stored, report.were_stored), (2, 2));
     let rows = "select string_agg(interaction_id || ' ' || channel, ', ' order by interaction_id) from smartassist.sessions";
     assert_eq!(database.text(rows).await, "s-new v3, s-row v2");

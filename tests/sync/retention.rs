@@ -47,6 +47,7 @@ async fn the_old_is_deleted_in_batches_and_the_rest_is_untouched() {
         worker
             .clean_up(&CancellationToken::new(), &Pulse::default())
             .await
+            .is_ok()
     );
     assert_eq!(database.counts().await[0], all - older);
     assert_eq!(database.number(OLDER).await, 0);
@@ -108,7 +109,8 @@ async fn verify_does_not_miss_what_is_not_kept() {
     let worker = worker(&setup, &database);
     worker
         .clean_up(&CancellationToken::new(), &Pulse::default())
-        .await;
+        .await
+        .unwrap();
     let mut verification = Verification::of(Window {
         start: instant("2026-01-10T00:00:00Z"),
         end: instant("2026-01-13T00:00:00Z"),
@@ -128,7 +130,8 @@ async fn what_was_deleted_is_read_again_once_more_is_kept() {
     let deleting = worker(&setup, &database);
     deleting
         .clean_up(&CancellationToken::new(), &Pulse::default())
-        .await;
+        .await
+        .unwrap();
     let books = "select (lower(coverage) at time zone 'UTC')::text || ' ' || (start_from at time zone 'UTC') || ' ' || \
                  (watermark at time zone 'UTC') from smartassist_sync.accounts";
     assert_eq!(
@@ -138,7 +141,8 @@ async fn what_was_deleted_is_read_again_once_more_is_kept() {
     let versions = database.row_versions().await;
     deleting
         .clean_up(&CancellationToken::new(), &Pulse::default())
-        .await;
+        .await
+        .unwrap();
     assert_eq!(database.row_versions().await, versions);
 
     // The start is remembered where nobody says another; a backfill goes before it.
@@ -175,6 +179,7 @@ async fn where_all_is_kept_cleaning_up_does_nothing() {
             .worker(&database.pool)
             .clean_up(&CancellationToken::new(), &Pulse::default())
             .await
+            .is_ok()
     );
     assert_eq!(database.row_versions().await, versions);
 }
@@ -206,7 +211,8 @@ async fn rejected_records_of_old_windows_go_as_well() {
     assert!(database.text(rejected).await.contains("2026-01-02"));
     worker(&setup, &database)
         .clean_up(&CancellationToken::new(), &Pulse::default())
-        .await;
+        .await
+        .unwrap();
     assert_eq!(
         database.text(rejected).await,
         r#"{"sessionStartTime":"2026-01-14"}"#
@@ -226,7 +232,10 @@ async fn a_clock_that_is_a_month_ahead_deletes_nothing_that_is_to_be_kept_and_mo
     setup.set("start_from", "");
     setup.clock.set(real_now() + TimeDelta::days(30));
     let ahead = self::worker(&setup, &database);
-    ahead.clean_up(&CancellationToken::new(), &Pulse::default()).await;
+    ahead
+        .clean_up(&CancellationToken::new(), &Pulse::default())
+        .await
+        .unwrap();
     assert_eq!(database.counts().await, loaded);
     assert_eq!(run(&ahead, Job::Poll).await.outcome, Outcome::Succeeded);
     assert_eq!(database.counts().await, loaded);

@@ -1,0 +1,235 @@
+//! A command waits for a database that goes away while it works, as it waits for the API: what was being
+//! written is rolled back, and done again once the database answers.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Mutex as AsyncMutex;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+
+use crate::config::Config;
+use crate::database::{self, Database, MigrationError};
+use crate::load::runs::Outcome;
+use crate::load::{LoadError, UNREACHABLE_REMEDY};
+use crate::observe::chain;
+use crate::sync::{Failure, RunReport};
+
+use super::exit::CommandError;
+
+/// Between two tries, of the database and of the work.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// How often it is said that the database is still away.
+const SAY_EVERY: Duration = Duration::from_secs(60);
+
+/// The work may be what brings the database down. It has so many attempts in a row that end so soon.
+const SHORT_ATTEMPTS: u32 = 60;
+const SHORT: Duration = Duration::from_secs(60);
+
+/// Waits for the database of a command.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    /// For how long, counted anew whenever it has answered.
+    at_most: Duration,
+    /// When it was last seen to be back. Of those who work at the same time one waits, and says so.
+    back_at: AsyncMutex<Option<Instant>>,
+    is_waiting: Arc<AtomicBool>,
+    /// How it was given up, where it was.
+    given_up: Mutex<Option<String>>,
+}
+
+/// What work has lost that did not come to an end of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Lost {
+    /// The database went away.
+    Database,
+    /// The account's lease could not be renewed in time.
+    Lease,
+}
+
+/// What an attempt to do the work came to.
+pub(super) trait Attempt {
+    /// Why another one makes sense, if it does.
+    fn lost(&self) -> Option<Lost>;
+}
+
+impl Attempt for RunReport {
+    fn lost(&self) -> Option<Lost> {
+        if self.failure == Some(Failure::DatabaseUnreachable) {
+            Some(Lost::Database)
+        } else {
+            let is_cut_off = self.outcome == Outcome::Interrupted && !self.gave_way;
+            is_cut_off.then_some(Lost::Lease)
+        }
+    }
+}
+
+impl<T> Attempt for Result<T, LoadError> {
+    fn lost(&self) -> Option<Lost> {
+        let is_away = self.as_ref().is_err_and(LoadError::is_unreachable);
+        is_away.then_some(Lost::Database)
+    }
+}
+
+impl<T> Attempt for Result<T, MigrationError> {
+    fn lost(&self) -> Option<Lost> {
+        let is_away = self.as_ref().is_err_and(MigrationError::is_unreachable);
+        is_away.then_some(Lost::Database)
+    }
+}
+
+/// Opens and migrates the database of a command, however often it goes away meanwhile.
+///
+/// # Errors
+/// It stays away for too long, cannot be used, or `stop`.
+pub(super) async fn open(
+    config: &Config,
+    stop: &CancellationToken,
+) -> Result<(Database, Waiting), CommandError> {
+    let database = tokio::select! {
+        opened = Database::open_patiently(config) => opened?,
+        () = stop.cancelled() => return Err(CommandError::Runs(Failure::Other)),
+    };
+    database.announce();
+    let waiting = Waiting::new(config);
+    let migrate = async || database::migrate(&database.pool).await;
+    match waiting.through(&database, stop, migrate).await {
+        Ok(()) => Ok((database, waiting)),
+        Err(error) => {
+            database.close().await;
+            Err(waiting.verdict(error.into()))
+        }
+    }
+}
+
+impl Waiting {
+    fn new(config: &Config) -> Self {
+        Self {
+            at_most: config.database.wait,
+            back_at: AsyncMutex::default(),
+            is_waiting: Arc::default(),
+            given_up: Mutex::default(),
+        }
+    }
+
+    /// Whether it waits at this moment.
+    pub(super) fn is_waiting(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.is_waiting)
+    }
+
+    /// Does the work, and again whenever the database went away meanwhile, until it ends otherwise, the
+    /// database stays away for too long, or `stop`. The books know what was done, so another attempt goes on
+    /// there.
+    pub(super) async fn through<A: Attempt>(
+        &self,
+        database: &Database,
+        stop: &CancellationToken,
+        mut work: impl AsyncFnMut() -> A,
+    ) -> A {
+        let mut short_attempts = 0;
+        loop {
+            let began = Instant::now();
+            let attempt = work().await;
+            let Some(lost) = attempt.lost().filter(|_| !stop.is_cancelled()) else {
+                return attempt;
+            };
+            short_attempts = if began.elapsed() < SHORT {
+                short_attempts + 1
+            } else {
+                1
+            };
+            if short_attempts > SHORT_ATTEMPTS {
+                self.give_up(format!("the database went away {short_attempts} times in a row"));
+                return attempt;
+            }
+            let is_back = tokio::select! {
+                is_back = self.wait(database, lost) => is_back,
+                () = stop.cancelled() => return attempt,
+                // A private one that has ended does not come back.
+                ended = database.server_ended() => {
+                    self.give_up(chain(&ended).to_string());
+                    return attempt;
+                }
+            };
+            if !is_back {
+                return attempt;
+            }
+        }
+    }
+
+    /// Whether the database answers again in time.
+    async fn wait(&self, database: &Database, lost: Lost) -> bool {
+        let since = Instant::now();
+        let mut back_at = self.back_at.lock().await;
+        if lost == Lost::Lease || back_at.is_some_and(|at| at > since) {
+            tokio::time::sleep(PAUSE).await;
+            return true;
+        }
+        let _shown = Shown::on(&self.is_waiting);
+        warn!(
+            wait_seconds = self.at_most.as_secs(),
+            "the database went away, waiting for it"
+        );
+        let mut said = since;
+        loop {
+            tokio::time::sleep(PAUSE).await;
+            let waited = since.elapsed();
+            let waited_seconds = waited.as_secs();
+            match database::ping(&database.pool).await {
+                Err(error) if error.is_unreachable() && waited >= self.at_most => {
+                    self.give_up(format!(
+                        "the database was out of reach for {} s, longer than database.wait_seconds",
+                        since.elapsed().as_secs()
+                    ));
+                    return false;
+                }
+                Err(error) if error.is_unreachable() => {
+                    if said.elapsed() >= SAY_EVERY {
+                        warn!(error = %chain(&error), waited_seconds, "still waiting for the database");
+                        said = Instant::now();
+                    }
+                }
+                // What else may be wrong, the work finds out.
+                _ => {
+                    info!(waited_seconds, "the database is back, going on");
+                    *back_at = Some(Instant::now());
+                    return true;
+                }
+            }
+        }
+    }
+
+    fn give_up(&self, how: String) {
+        error!(
+            error = how,
+            remedy = UNREACHABLE_REMEDY,
+            "the database does not come back, giving up"
+        );
+        *self.given_up.lock().unwrap_or_else(PoisonError::into_inner) = Some(how);
+    }
+
+    /// What the command ends with: what was wrong with its work, unless that was the waiting.
+    pub(super) fn verdict(&self, error: CommandError) -> CommandError {
+        let given_up = self.given_up.lock().unwrap_or_else(PoisonError::into_inner);
+        given_up.clone().map_or(error, CommandError::Away)
+    }
+}
+
+/// That somebody waits, for as long as this lives.
+struct Shown<'a>(&'a AtomicBool);
+
+impl<'a> Shown<'a> {
+    fn on(is_waiting: &'a AtomicBool) -> Self {
+        is_waiting.store(true, Ordering::Relaxed);
+        Self(is_waiting)
+    }
+}
+
+impl Drop for Shown<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Relaxed);
+    }
+}
