@@ -120,6 +120,16 @@ pub async fn names(pool: &Pool) -> Result<Names, LoadError> {
     })
 }
 
+/// Roles named like ours for readers that somebody else has made, each with its members.
+///
+/// # Errors
+/// The database fails.
+pub async fn foreign_readers(pool: &Pool) -> Result<Vec<(String, Vec<String>)>, LoadError> {
+    Ok(sqlx::query_as(include_str!("readers.sql"))
+        .fetch_all(pool)
+        .await?)
+}
+
 /// How this connection to the server is protected. Behind a pooler, what the server sees is the pooler's.
 ///
 /// # Errors

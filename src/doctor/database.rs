@@ -10,7 +10,7 @@ use crate::observe::chain;
 use crate::sync::Failure;
 
 use super::finding::{Finding, Report};
-use super::{clocks, disk, names};
+use super::{clocks, disk, names, readers};
 
 const TLS: &str = "database TLS";
 
@@ -29,6 +29,9 @@ pub(super) async fn examine(config: &Config, clock: &dyn Clock, report: &mut Rep
             report.add(finding);
         }
         report.add(names::examine(pool).await);
+        for finding in readers::examine(pool).await {
+            report.add(finding);
+        }
         report.add(time(pool, clock).await);
     }
     // A full disk may be why it cannot be opened.

@@ -10,6 +10,7 @@ mod finding;
 mod names;
 mod paging;
 mod reach;
+mod readers;
 
 pub use finding::{Finding, Level, Report};
 

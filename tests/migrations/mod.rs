@@ -2,6 +2,7 @@
 
 use smartassist_etl::database::{MigrationError, migrate};
 
+mod bi;
 mod functions;
 
 use crate::support::TestDatabase;

@@ -3,6 +3,7 @@
 mod api;
 mod database;
 mod reach;
+mod readers;
 mod secrets;
 mod text;
 
