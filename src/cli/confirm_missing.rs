@@ -2,16 +2,18 @@
 
 use clap::Args;
 use serde_json::json;
+use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
-use crate::database::{self, Database, Pool};
-use crate::load::bulk;
+use crate::database::Pool;
+use crate::load::{LoadError, bulk};
 
 use super::exit::CommandError;
 use super::output::print;
 use super::range::only;
+use super::waiting;
 
 /// What `confirm-missing` is told.
 #[derive(Debug, Args)]
@@ -30,11 +32,12 @@ pub(super) struct Arguments {
 pub(super) async fn confirm_missing(config: &Config, arguments: &Arguments) -> Result<(), CommandError> {
     config.require_accounts()?;
     let config = only(config, Some(&arguments.account))?;
-    let database = Database::open(&config).await?;
-    database.announce();
-    let confirmed = confirm(&config, &database.pool, arguments.dry_run).await;
+    let stop = CancellationToken::new();
+    let (database, waiting) = waiting::open(&config, &stop).await?;
+    let confirm = async || confirm(&config, &database.pool, arguments.dry_run).await;
+    let confirmed = waiting.through(&database, &stop, confirm).await;
     database.close().await;
-    let interactions = confirmed?;
+    let interactions = confirmed.map_err(|error| waiting.verdict(error.into()))?;
     let (account, dry_run) = (&arguments.account, arguments.dry_run);
     if arguments.json {
         let told = json!({ "account": account, "interactions": interactions, "dry_run": dry_run });
@@ -51,11 +54,10 @@ pub(super) async fn confirm_missing(config: &Config, arguments: &Arguments) -> R
     Ok(())
 }
 
-async fn confirm(config: &Config, pool: &Pool, dry_run: bool) -> Result<u64, CommandError> {
-    database::migrate(pool).await?;
+async fn confirm(config: &Config, pool: &Pool, dry_run: bool) -> Result<u64, LoadError> {
     let account = &config.accounts[0];
     if dry_run {
-        return Ok(bulk::withheld(pool, &account.account_id).await?);
+        return bulk::withheld(pool, &account.account_id).await;
     }
     let interactions = bulk::confirm(pool, &account.account_id, SystemClock.now()).await?;
     info!(
