@@ -33,7 +33,7 @@ pub(super) async fn sync(config: &Config, screen: &Screen) -> Result<(), Command
 }
 
 /// Reads up to now, and what is due to be read again; and so on, until nothing is due that was made way for.
-async fn pass(watched: &Watched, config: &Config, stop: &CancellationToken) -> RunReport {
+async fn pass(watched: &Watched<'_>, config: &Config, stop: &CancellationToken) -> RunReport {
     // A worker that died holds its lease for a while; one that lives may be in the middle of a run.
     let patience = config.sync.lease * 2;
     let mut report = run_when_free(watched, &Job::Sync, stop, patience).await;
@@ -76,10 +76,10 @@ async fn until_made_way(
     }
 }
 
-async fn pause_until(watched: &Watched, at: Option<DateTime<Utc>>) {
+async fn pause_until(watched: &Watched<'_>, at: Option<DateTime<Utc>>) {
     match at {
         Some(at) => {
-            let pause = (at - watched.now()).to_std().unwrap_or_default();
+            let pause = (at.to_utc() - watched.now()).to_std().unwrap_or_default();
             tokio::time::sleep(pause.max(SHORTEST_TURN)).await;
         }
         None => std::future::pending().await,
