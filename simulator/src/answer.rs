@@ -197,6 +197,8 @@ impl World {
         let view = View {
             offset: asked.time_zone,
             stamp_shift: self.behaviour.stamp_shift,
+            placeholder_ids: self.behaviour.placeholder_ids,
+            odd_spellings: self.behaviour.odd_spellings,
             now,
             selected: asked.selected,
         };

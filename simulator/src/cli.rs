@@ -133,6 +133,12 @@ struct Readings {
     /// Answer every range with a page without records
     #[arg(long, env = "SIMULATOR_EMPTY_ANSWERS")]
     empty_answers: bool,
+    /// Write a word that stands for nothing ("undefined", "N/A", ...) as conversationId where there is no conversation
+    #[arg(long, env = "SIMULATOR_PLACEHOLDER_IDS")]
+    placeholder_ids: bool,
+    /// Write phone numbers and e-mail addresses of customers in many spellings
+    #[arg(long, env = "SIMULATOR_ODD_SPELLINGS")]
+    odd_spellings: bool,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -174,6 +180,8 @@ impl Cli {
                 publish_delay: TimeDelta::seconds(readings.publish_delay_seconds.into()),
                 stamp_shift: TimeDelta::minutes(readings.stamp_shift_minutes.into()),
                 empty_answers: readings.empty_answers,
+                placeholder_ids: readings.placeholder_ids,
+                odd_spellings: readings.odd_spellings,
                 ..Behaviour::default()
             },
         }

@@ -155,6 +155,10 @@ pub struct Behaviour {
     pub publish_delay: TimeDelta,
     /// Whether every range is answered with a page without records, as a source does whose index is away.
     pub empty_answers: bool,
+    /// Whether sessions without a conversation have a word that stands for nothing as `conversationId`.
+    pub placeholder_ids: bool,
+    /// Whether phone numbers and e-mail addresses of customers are written in all the ways that programs and people have.
+    pub odd_spellings: bool,
 }
 
 impl Default for Behaviour {
@@ -171,6 +175,8 @@ impl Default for Behaviour {
             stamp_shift: TimeDelta::zero(),
             publish_delay: TimeDelta::zero(),
             empty_answers: false,
+            placeholder_ids: false,
+            odd_spellings: false,
         }
     }
 }

@@ -1,5 +1,7 @@
 //! From the typed record to the vendor's JSON, for one request: its time zone, its selected fields, the moment it asks.
 
+use std::borrow::Cow;
+
 use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
 
 use crate::{
@@ -17,6 +19,10 @@ pub(crate) struct View {
     pub(crate) offset: TimeDelta,
     /// [`Behaviour::stamp_shift`](crate::options::Behaviour::stamp_shift).
     pub(crate) stamp_shift: TimeDelta,
+    /// [`Behaviour::placeholder_ids`](crate::options::Behaviour::placeholder_ids).
+    pub(crate) placeholder_ids: bool,
+    /// [`Behaviour::odd_spellings`](crate::options::Behaviour::odd_spellings).
+    pub(crate) odd_spellings: bool,
     /// The moment of the request; what lies after it is not known yet.
     pub(crate) now: DateTime<Utc>,
     pub(crate) selected: Selected,
@@ -38,6 +44,24 @@ impl View {
         at.naive_utc() - self.offset + self.stamp_shift
     }
 
+    /// A customer's phone number, as this server writes it.
+    pub(crate) fn phone<'a>(&self, spelling: Spelling, number: &'a str) -> Cow<'a, str> {
+        if self.odd_spellings {
+            spelling.phone(number)
+        } else {
+            number.into()
+        }
+    }
+
+    /// A customer's e-mail address, as this server writes it.
+    pub(crate) fn email<'a>(&self, spelling: Spelling, address: &'a str) -> Cow<'a, str> {
+        if self.odd_spellings {
+            spelling.email(address)
+        } else {
+            address.into()
+        }
+    }
+
     /// The instant, if it has come.
     pub(crate) fn past(&self, at: Option<DateTime<Utc>>) -> Option<DateTime<Utc>> {
         at.filter(|at| *at <= self.now)
@@ -49,6 +73,8 @@ pub(crate) fn interaction(it: &Interaction, view: &View, out: &mut Vec<u8>) {
     json::object(out, |o| {
         if let Some(conversation) = &it.conversation {
             o.text("conversationId", &conversation.id);
+        } else if view.placeholder_ids {
+            o.text("conversationId", it.spelling.placeholder());
         }
         o.text("sessionId", &it.session_id);
         o.text("channel", it.channel.label());
@@ -127,13 +153,13 @@ fn conversation(o: &mut Object<'_>, it: &Interaction, conversation: &Conversatio
     let customer = customer.map(|customer| (customer, hidden_direction.then_some(conversation.direction)));
     let in_meta = spelling.pick("customerinfo-place", 3) == 2;
     o.object("metaInfo", |meta| {
-        meta_info(meta, it, conversation);
+        meta_info(meta, it, conversation, view);
         if let Some((customer, direction)) = customer.filter(|_| in_meta) {
-            customer_info(meta, spelling, customer, direction);
+            customer_info(meta, spelling, customer, direction, view);
         }
     });
     if let Some((customer, direction)) = customer.filter(|_| !in_meta) {
-        customer_info(o, spelling, customer, direction);
+        customer_info(o, spelling, customer, direction, view);
     }
     if let Some(campaign) = conversation.campaign.as_ref().filter(|_| view.selected.campaign) {
         campaign_info(o, spelling, campaign);
@@ -174,16 +200,32 @@ fn survey(o: &mut Object<'_>, spelling: Spelling, survey: &Survey) {
     text_or_blank(o, spelling, "csatFeedback", &survey.feedback);
 }
 
-fn customer_info(o: &mut Object<'_>, spelling: Spelling, customer: &Customer, direction: Option<Direction>) {
+fn customer_info(
+    o: &mut Object<'_>,
+    spelling: Spelling,
+    customer: &Customer,
+    direction: Option<Direction>,
+    view: &View,
+) {
     o.object("customerinfo", |c| {
-        text_or_blank(c, spelling, "CustomerPhone", &customer.phone);
+        text_or_blank(
+            c,
+            spelling,
+            "CustomerPhone",
+            &view.phone(spelling, &customer.phone),
+        );
         text_or_blank(c, spelling, "CenterPhone", &customer.center_phone);
         if let Some(direction) = direction {
             c.text("Direction", direction.label());
         }
         text_or_blank(c, spelling, "CustomerFirstName", &customer.first_name);
         text_or_blank(c, spelling, "CustomerLastName", &customer.last_name);
-        text_or_blank(c, spelling, "CustomerEmail", &customer.email);
+        text_or_blank(
+            c,
+            spelling,
+            "CustomerEmail",
+            &view.email(spelling, &customer.email),
+        );
     });
 }
 

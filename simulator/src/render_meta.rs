@@ -3,15 +3,15 @@
 use crate::{
     interaction::{Channel, Conversation, Interaction, MetaInfo},
     json::Object,
-    render::{attempt, list_or_blank, text_or_blank},
+    render::{View, attempt, list_or_blank, text_or_blank},
 };
 
 /// Writes the fields of `metaInfo`, apart from `customerinfo`.
-pub(crate) fn meta_info(o: &mut Object<'_>, it: &Interaction, conversation: &Conversation) {
+pub(crate) fn meta_info(o: &mut Object<'_>, it: &Interaction, conversation: &Conversation, view: &View) {
     let (meta, spelling) = (&conversation.meta, it.spelling);
     match it.channel {
         Channel::Voice => {
-            o.text("caller", &meta.caller);
+            o.text("caller", &view.phone(spelling, &meta.caller));
             o.text("callee", &meta.callee);
             text_or_blank(o, spelling, "callerHost", &meta.address);
             o.text("dialedNumber", &meta.callee);
