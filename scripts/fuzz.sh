@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Feeds the transform with whatever a fuzzer thinks of, RUNS times. Installs cargo-fuzz, outside of the repository, where
-# it is missing. A finding ends up in fuzz/artifacts.
+# Feeds each target (fuzz/fuzz_targets) with whatever a fuzzer thinks of, RUNS times; `scripts/fuzz.sh TARGET...` those targets alone.
+# Installs cargo-fuzz, outside of the repository, where it is missing. A finding ends up in fuzz/artifacts.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 version=0.13.2
@@ -16,8 +16,16 @@ if ! [ -x "$fuzz" ]; then
     fi
 fi
 
-mkdir -p fuzz/corpus/record
-cp fuzz/seeds/record/* fuzz/corpus/record/
-# The coverage that the fuzzer steers by is an unstable flag. A sanitizer would look for unsafe code, which is forbidden.
-RUSTC_BOOTSTRAP=1 "$fuzz" run record --sanitizer none -- \
-    -runs="${RUNS:-1000000}" -max_len=4096 -dict=fuzz/record.dict
+targets=("$@")
+if [ ${#targets[@]} -eq 0 ]; then
+    for file in fuzz/fuzz_targets/*.rs; do
+        targets+=("$(basename "$file" .rs)")
+    done
+fi
+for target in "${targets[@]}"; do
+    mkdir -p "fuzz/corpus/$target"
+    cp "fuzz/seeds/$target"/* "fuzz/corpus/$target/"
+    # The coverage that the fuzzer steers by is an unstable flag. A sanitizer would look for unsafe code, which is forbidden.
+    RUSTC_BOOTSTRAP=1 "$fuzz" run "$target" --sanitizer none -- \
+        -runs="${RUNS:-1000000}" -max_len=4096 -dict="fuzz/$target.dict"
+done

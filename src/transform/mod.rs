@@ -9,6 +9,7 @@ mod coercions;
 mod destination;
 mod fields;
 mod instant;
+pub mod normal_form;
 pub mod privacy;
 mod rows;
 mod session;

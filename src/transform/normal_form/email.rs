@@ -1,0 +1,312 @@
+//! E-mail addresses: as a person writes them, as a program does, and several in one text.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
+use unicode_normalization::UnicodeNormalization as _;
+
+use super::characters::decoded;
+
+const MAILTO: &str = "mailto:";
+
+/// Case folding is repeated until it changes nothing, which is after the second time.
+const FOLDINGS: usize = 4;
+
+/// The addresses in a text, in their normal form: in lower case, composed, without display name,
+/// quotation marks, comments, `mailto:` and its parameters. The domain is spelled in Unicode.
+pub fn emails(text: &str) -> BTreeSet<String> {
+    if !may_hold_address(text) {
+        return BTreeSet::new();
+    }
+    scan(&address_part(&decoded(text)))
+}
+
+/// Whether a text names an address, which is given in its normal form, in a way that may also mean
+/// another one: within other text, or with another tag (`zelda+shop@…`).
+pub fn mentions_email(text: &str, wanted: &str) -> bool {
+    if !may_hold_address(text) {
+        return false;
+    }
+    folded(&decoded(text)).contains(wanted) || emails(text).iter().any(|found| base(found) == base(wanted))
+}
+
+fn may_hold_address(text: &str) -> bool {
+    text.bytes().any(|byte| byte == b'@' || !byte.is_ascii()) || text.contains("%40")
+}
+
+/// The address without its tag.
+fn base(address: &str) -> Option<(&str, &str)> {
+    let (local, domain) = address.rsplit_once('@')?;
+    let name = local.split('+').next().filter(|name| !name.is_empty());
+    Some((name.unwrap_or(local), domain))
+}
+
+/// Of a `mailto:` the address; its parameters name others, or say what is to be written.
+fn address_part(text: &str) -> Cow<'_, str> {
+    let trimmed = text.trim_start();
+    let rest = match trimmed.get(..MAILTO.len()) {
+        Some(scheme) if scheme.eq_ignore_ascii_case(MAILTO) => &trimmed[MAILTO.len()..],
+        _ => return text.into(),
+    };
+    match rest.split_once('?') {
+        Some((address, _)) if address.contains('@') => address.into(),
+        Some((_, parameters)) => parameters.replace(['=', '&'], " ").into(),
+        None => rest.into(),
+    }
+}
+
+fn scan(text: &str) -> BTreeSet<String> {
+    let chars: Vec<char> = text.chars().collect();
+    let mut found = BTreeSet::new();
+    let mut from = 0;
+    for at in (0..chars.len()).filter(|at| chars[*at] == '@') {
+        let domain = domain_after(&chars, at + 1);
+        if let Some(address) = address(&local_before(&chars[from.min(at)..at]), &chars[at + 1..domain]) {
+            found.insert(address);
+        }
+        from = domain;
+    }
+    found
+}
+
+/// The part before the `@`, read backwards: a quoted text, or what may stand without quotes; comments
+/// around it are left out.
+fn local_before(before: &[char]) -> String {
+    let end = without_comment(before);
+    if end.last() == Some(&'"') {
+        let inner = &end[..end.len() - 1];
+        let opening = (0..inner.len())
+            .rev()
+            .find(|at| inner[*at] == '"' && !is_escaped(inner, *at));
+        return opening.map_or_else(String::new, |opening| unescaped(&inner[opening + 1..]));
+    }
+    let length = end.iter().rev().take_while(|c| is_local(**c)).count();
+    let local: String = end[end.len() - length..].iter().collect();
+    local.trim_start_matches(is_wrapping).to_owned()
+}
+
+/// Whether a character stands in the part before the `@` without quotation marks.
+fn is_local(c: char) -> bool {
+    c.is_alphanumeric() || ".!#$%&'*+/=?^_`{}~-".contains(c) || is_foreign(c)
+}
+
+/// Whether a character before an address belongs to the text around it.
+fn is_wrapping(c: char) -> bool {
+    "'`*{}^!#$/?=&~%.".contains(c)
+}
+
+fn without_comment(before: &[char]) -> &[char] {
+    if before.last() != Some(&')') {
+        return before;
+    }
+    let mut depth = 0_usize;
+    for at in (0..before.len()).rev() {
+        match before[at] {
+            ')' => depth += 1,
+            '(' => depth -= 1,
+            _ => {}
+        }
+        if depth == 0 {
+            return &before[..at];
+        }
+    }
+    before
+}
+
+fn is_escaped(text: &[char], at: usize) -> bool {
+    text[..at].iter().rev().take_while(|c| **c == '\\').count() % 2 == 1
+}
+
+fn unescaped(text: &[char]) -> String {
+    let mut plain = String::new();
+    let mut chars = text.iter();
+    while let Some(c) = chars.next() {
+        plain.extend(if *c == '\\' { chars.next() } else { Some(c) });
+    }
+    plain
+}
+
+/// Where the domain that begins at `start` ends.
+fn domain_after(chars: &[char], start: usize) -> usize {
+    let is_domain = |c: &&char| c.is_alphanumeric() || ".-_".contains(**c) || is_foreign(**c);
+    let rest = chars.get(start..).unwrap_or_default();
+    if rest.first() == Some(&'[') {
+        let end = rest.iter().position(|c| *c == ']');
+        return end.map_or(start, |end| start + end + 1);
+    }
+    start + rest.iter().take_while(is_domain).count()
+}
+
+/// Letters of other scripts, with their marks.
+fn is_foreign(c: char) -> bool {
+    !c.is_ascii() && !c.is_whitespace()
+}
+
+fn address(local: &str, domain: &[char]) -> Option<String> {
+    let local = quoted_if_odd(&folded(local.trim()));
+    let domain: String = domain.iter().collect();
+    let domain = domain.trim_matches(['.', '-', '_']);
+    let mut domain = folded(domain).into_owned();
+    if domain.contains("xn--") {
+        let (unicode, decoded) = idna::domain_to_unicode(&domain);
+        if decoded.is_ok() {
+            domain = folded(&unicode).into_owned();
+        }
+    }
+    let is_domain = domain.chars().any(char::is_alphanumeric);
+    (is_domain && !local.is_empty()).then(|| format!("{local}@{domain}"))
+}
+
+/// The part before the `@`, in quotation marks where it cannot stand without.
+fn quoted_if_odd(local: &str) -> String {
+    if local.chars().all(is_local) && !local.starts_with(is_wrapping) {
+        return local.to_owned();
+    }
+    let escaped = local
+        .chars()
+        .flat_map(|c| matches!(c, '"' | '\\').then_some('\\').into_iter().chain([c]));
+    format!("\"{}\"", escaped.collect::<String>())
+}
+
+/// A text in which letters of either case, and composed ones and their parts, are the same.
+fn folded(text: &str) -> Cow<'_, str> {
+    if text.is_ascii() {
+        return if text.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            text.to_ascii_lowercase().into()
+        } else {
+            text.into()
+        };
+    }
+    let mut text = text.to_owned();
+    for _ in 0..FOLDINGS {
+        let folded: String = text.nfkc().flat_map(fold).nfkc().collect();
+        if folded == text {
+            break;
+        }
+        text = folded;
+    }
+    text.into()
+}
+
+/// By way of upper case: `ß` and `SS`, both sigmas are one. The `ı` without a dot has no other case.
+fn fold(c: char) -> impl Iterator<Item = char> {
+    let (as_it_is, folded) = if c == 'ı' {
+        (Some(c), None)
+    } else {
+        (None, Some(c))
+    };
+    as_it_is.into_iter().chain(
+        folded
+            .into_iter()
+            .flat_map(char::to_uppercase)
+            .flat_map(char::to_lowercase),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all(text: &str) -> Vec<String> {
+        emails(text).into_iter().collect()
+    }
+
+    #[test]
+    fn every_spelling_of_an_address_is_one() {
+        for text in [
+            "zelda.erasable@example.com",
+            " Zelda.Erasable@Example.COM ",
+            "Zelda <zelda.erasable@example.com>",
+            "\"Erasable, Zelda\" <zelda.erasable@example.com>",
+            "<zelda.erasable@example.com>",
+            "MAILTO:zelda.erasable@example.com",
+            "mailto:zelda.erasable@example.com?subject=x&cc=bob@example.com",
+            "mailto:zelda.erasable%40example.com",
+            "mailto:?to=zelda.erasable@example.com",
+            "\"zelda.erasable\"@example.com",
+            "zelda.erasable(home)@example.com",
+            "zelda.erasable@example.com (Zelda)",
+            "'zelda.erasable@example.com'",
+            "“zelda.erasable@example.com”",
+            "zelda.erasable@example.com.",
+            "ｚelda.erasable＠example．com",
+            "zelda\u{200b}.erasable@example.com",
+            "\u{202a}zelda.erasable@example.com\u{202c}",
+            "[zelda.erasable@example.com]",
+            "zelda.erasable@example.com,",
+            "{\"address\":\"zelda.erasable@example.com\"}",
+        ] {
+            assert_eq!(all(text), ["zelda.erasable@example.com"], "{text}");
+            assert!(mentions_email(text, "zelda.erasable@example.com"), "{text}");
+        }
+    }
+
+    #[test]
+    fn composed_letters_and_their_parts_are_one() {
+        let composed = all("jürgen@münchen.example");
+        for same in [
+            "ju\u{308}rgen@mu\u{308}nchen.example",
+            "JÜRGEN@MÜNCHEN.example",
+            "JU\u{308}RGEN@MU\u{308}NCHEN.EXAMPLE",
+            "jürgen@xn--mnchen-3ya.example",
+            "Jürgen <jürgen@XN--MNCHEN-3YA.example>",
+        ] {
+            assert_eq!(all(same), composed, "{same}");
+        }
+        assert_eq!(all("STRASSE@x.de"), all("straße@x.de"));
+        assert_ne!(all("ılgaz@x.de"), all("ilgaz@x.de"));
+    }
+
+    #[test]
+    fn a_list_holds_several() {
+        for list in [
+            "a@x.de; b@y.de",
+            "a@x.de,b@y.de",
+            "A <a@x.de>, B <b@y.de>",
+            "a@x.de b@y.de",
+            "a@x.de|b@y.de",
+            "a@x.de/b@y.de",
+        ] {
+            assert_eq!(all(list), ["a@x.de", "b@y.de"], "{list}");
+        }
+    }
+
+    #[test]
+    fn another_address_is_another_one_and_may_be_a_mention() {
+        let wanted = "zelda@example.com";
+        for (other, is_mention) in [
+            ("zelda+shop@example.com", true),
+            ("xzelda@example.com", true),
+            ("zelda@example.com.evil.example", true),
+            ("sip:zelda@example.com:5060", true),
+            ("zelda@example.org", false),
+            ("bob@example.com", false),
+            ("zelda at example.com", false),
+        ] {
+            assert_eq!(mentions_email(other, wanted), is_mention, "{other}");
+        }
+        assert!(!emails("zelda+shop@example.com").contains(wanted));
+        assert!(!emails("xzelda@example.com").contains(wanted));
+        assert!(!emails("zelda@example.com.evil.example").contains(wanted));
+    }
+
+    #[test]
+    fn what_is_no_address_gives_none() {
+        for text in [
+            "",
+            "@",
+            "a@",
+            "@b",
+            "a@.",
+            "zelda",
+            "anonymous",
+            "((((@",
+            "\"@\"",
+            "<@>",
+        ] {
+            assert!(all(text).is_empty(), "{text}: {:?}", all(text));
+        }
+        assert_eq!(all("o'brien@x.de"), ["o'brien@x.de"]);
+        assert_eq!(all("\"a b\\\"c\"@x.de"), ["\"a b\\\"c\"@x.de"]);
+    }
+}

@@ -1,0 +1,237 @@
+//! Ids: of sessions and conversations, and of users.
+
+use std::borrow::Cow;
+
+use serde_json::Number;
+use unicode_normalization::UnicodeNormalization as _;
+
+use super::characters::{is_invisible, plain};
+
+/// What programs write where they have no id. Without letters, digits or signs between them: `N/A`
+/// is `na`.
+const NOTHING: &[&str] = &[
+    "anonymous",
+    "blank",
+    "empty",
+    "false",
+    "infinity",
+    "invalid",
+    "missing",
+    "na",
+    "nan",
+    "nil",
+    "nodata",
+    "none",
+    "notapplicable",
+    "notavailable",
+    "notdefined",
+    "notfound",
+    "notprovided",
+    "notset",
+    "nothing",
+    "novalue",
+    "null",
+    "objectobject",
+    "true",
+    "unassigned",
+    "unavailable",
+    "undef",
+    "undefined",
+    "undetermined",
+    "unknown",
+    "unset",
+    "unspecified",
+    "void",
+];
+
+/// Shorter ones are found in too many texts to say anything.
+const SHORTEST_MENTION: usize = 4;
+
+/// A longer number is no id: nobody writes its digits out.
+const LONGEST_EXPONENT: i64 = 600;
+
+/// The id that a text is: without white space around it, its case kept. `None` where it stands for
+/// nothing (`undefined`, `N/A`, `-`, `0`, …), and so for many.
+pub fn id(text: &str) -> Option<&str> {
+    let trimmed = text.trim_matches(|c: char| c.is_whitespace() || is_invisible(c));
+    (!stands_for_nothing(trimmed)).then_some(trimmed)
+}
+
+/// As [`id`], of a user: composed letters are one with their parts.
+pub fn user_id(text: &str) -> Option<String> {
+    let composed: Cow<'_, str> = if text.is_ascii() {
+        text.into()
+    } else {
+        text.nfc().collect::<String>().into()
+    };
+    id(&composed).map(str::to_owned)
+}
+
+/// The digits of a number, however it is written: 1.0, 1e0 and 10e-1 are 1.
+pub fn number_text(number: &Number) -> String {
+    let text = number.to_string();
+    plain_decimal(&text).unwrap_or(text)
+}
+
+fn plain_decimal(text: &str) -> Option<String> {
+    let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
+    let exponent: i64 = exponent.parse().ok()?;
+    let (sign, mantissa) = match mantissa.strip_prefix('-') {
+        Some(rest) => ("-", rest),
+        None => ("", mantissa),
+    };
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    if exponent.abs() > LONGEST_EXPONENT {
+        return None;
+    }
+    let point = i64::try_from(whole.len()).ok()? + exponent;
+    let mut digits = format!("{whole}{fraction}");
+    let mut point = usize::try_from(point).unwrap_or_else(|_| {
+        digits.insert_str(0, &"0".repeat(usize::try_from(-point).unwrap_or(0)));
+        0
+    });
+    while digits.len() < point {
+        digits.push('0');
+    }
+    let leading = digits[..point].bytes().take_while(|byte| *byte == b'0').count();
+    digits.drain(..leading);
+    point -= leading;
+    let fraction = digits.split_off(point);
+    let fraction = fraction.trim_end_matches('0');
+    let whole = if digits.is_empty() { "0" } else { &digits };
+    let dot = if fraction.is_empty() { "" } else { "." };
+    let sign = if whole == "0" && fraction.is_empty() {
+        ""
+    } else {
+        sign
+    };
+    Some(format!("{sign}{whole}{dot}{fraction}"))
+}
+
+fn stands_for_nothing(text: &str) -> bool {
+    if text == "-1" {
+        return true;
+    }
+    if text.bytes().any(|byte| matches!(byte, b'1'..=b'9')) {
+        return false;
+    }
+    let text = plain(text).to_lowercase();
+    let letters: String = text.chars().filter(|c| c.is_alphanumeric()).collect();
+    let consists_of = |of: char, least: usize| letters.len() >= least && letters.chars().all(|c| c == of);
+    let is_nothing = |word: &str| NOTHING.contains(&word);
+    let mut words = text
+        .split(|c: char| !c.is_alphanumeric())
+        .filter(|word| !word.is_empty());
+    // Zeros, also as 0x0; the last of all ids; an id that was blacked out.
+    letters.chars().all(|c| matches!(c, '0' | 'x')) && (letters.contains('0') || letters.len() != 1)
+        || consists_of('f', 24)
+        || text == "-1"
+        || text == r"\n"
+        || text.starts_with("[object ")
+        || is_nothing(&letters)
+        || words.all(is_nothing)
+        || letters.replace("undefined", "").replace("null", "").is_empty()
+}
+
+/// The form in which ids are looked for in other texts.
+pub fn folded(text: &str) -> Cow<'_, str> {
+    if text
+        .bytes()
+        .any(|byte| !byte.is_ascii() || byte.is_ascii_uppercase())
+    {
+        Cow::Owned(plain(text).to_lowercase())
+    } else {
+        plain(text)
+    }
+}
+
+/// Whether a text names an id, which is given as [`folded`]: as a word of its own.
+pub fn mentions_id(text: &str, wanted: &str) -> bool {
+    if wanted.len() < SHORTEST_MENTION || text.len() < wanted.len() {
+        return false;
+    }
+    let text = folded(text);
+    let mut from = 0;
+    while let Some(at) = text[from..].find(wanted).map(|at| from + at) {
+        let is_part = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
+        let end = at + wanted.len();
+        if !is_part(text[..at].chars().next_back()) && !is_part(text[end..].chars().next()) {
+            return true;
+        }
+        from = at + text[at..].chars().next().map_or(1, char::len_utf8);
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Separated by `|`.
+    const WORDS_FOR_NOTHING: &str = "undefined|Undefined| NULL |\
+        \u{a0}nil\u{3000}|none|None|N/A|n.a.|#N/A|NaN|-|--|—|_|...|?|| |\u{200b}|\u{feff}|0|00|0.0|-0|0x0|-1|０|٠|{}|[]|\"\"|''|\"undefined\"|'null'|<nil>|(null)|[null]|[object Object]|[object Undefined]|unknown|UNKNOWN|Not Available|not set|undefined-undefined|null_null|undefinednull|00000000-0000-0000-0000-000000000000|000000000000000000000000|ffffffff-ffff-ffff-ffff-ffffffffffff|FFFFFFFFFFFFFFFFFFFFFFFF|xxxxxxxx-xxxx|****|\\N|ＵＮＤＥＦＩＮＥＤ|un\u{200b}defined|\u{fffd}\u{fffd}|“null”|true|False";
+
+    #[test]
+    fn words_that_stand_for_nothing_are_no_ids() {
+        for word in WORDS_FOR_NOTHING.split('|') {
+            assert_eq!(id(word), None, "{word:?}");
+        }
+    }
+
+    #[test]
+    fn ids_stay_as_they_are_but_for_the_blanks_around_them() {
+        for same in [
+            "s",
+            "x",
+            "c-1",
+            "1",
+            "-2",
+            "Null-1",
+            "undefined-1",
+            "nina",
+            "Nullmeier",
+            "c-none",
+            "s-undefined",
+            "68db745779cb8cebd651abcd",
+            "u-4245d01e-6124-587a-85b2-939fe3cf0000",
+            "100",
+            "1e0",
+            "东京",
+            "a b",
+            "fff",
+        ] {
+            assert_eq!(id(same), Some(same), "{same:?}");
+            assert_eq!(id(&format!("\u{feff}\t{same}\u{a0}\n")), Some(same), "{same:?}");
+        }
+    }
+
+    #[test]
+    fn a_number_is_its_digits() {
+        for (number, digits) in [
+            ("1", "1"),
+            ("1.0", "1"),
+            ("1e0", "1"),
+            ("10e-1", "1"),
+            ("1.5550100000e10", "15550100000"),
+            ("15550100000.0", "15550100000"),
+            ("-0.0", "0"),
+            ("0e5", "0"),
+            ("1.50", "1.5"),
+            ("5e-3", "0.005"),
+            ("-12.0e1", "-120"),
+            ("18446744073709551616", "18446744073709551616"),
+            ("1e9999", "1e+9999"),
+        ] {
+            let parsed: Number = serde_json::from_str(number).unwrap();
+            assert_eq!(number_text(&parsed), digits, "{number}");
+        }
+    }
+
+    #[test]
+    fn an_id_is_mentioned_as_a_word_of_its_own() {
+        assert!(mentions_id("please call U-77, she said", "u-77"));
+        assert!(mentions_id("(u-77)", "u-77"));
+        assert!(!mentions_id("u-777 and xu-77", "u-77"));
+        assert!(!mentions_id("12", "12"));
+    }
+}

@@ -1,0 +1,357 @@
+//! Phone numbers: digits with the country code, without the plus.
+//!
+//! A text is searched for runs of digits and what stands between digits of a number, so every
+//! scheme (`tel:`, `SIP:`, `whatsapp:`), display name and angle bracket is passed over without a
+//! list of them. Hosts, parameters of URIs and extensions are no part of a number.
+
+use std::collections::BTreeSet;
+
+use super::characters::decoded;
+
+/// The longest number there is, with its country code (ITU-T E.164).
+const LONGEST: usize = 15;
+
+/// A shorter run of digits beside a longer one is an extension, a port or a part of a display name.
+const SHORTEST_WHOLE: usize = 7;
+
+/// The prefixes `011` (North America) and `010` (Japan) are area codes elsewhere; no number that
+/// begins with such an area code is so long.
+const SHORTEST_AFTER_PREFIX: usize = 10;
+
+/// What may stand between the digits of a number.
+const BETWEEN: &str = " -./()[]~·•‧∙⋅ー・";
+
+/// What is written right behind a number, without a blank, before its extension.
+const MARKS_OF_EXTENSION: &[&str] = &["x", "ext", "extn", "extension", "p", "w"];
+
+/// Schemes by which an id that has no plus is a phone number all the same.
+const PHONE_SCHEMES: &[&str] = &[
+    "tel", "sip", "sips", "sms", "smsto", "mms", "whatsapp", "wa", "callto", "phone", "fax",
+];
+
+/// Hosts whose users are phone numbers.
+const PHONE_HOSTS: &[&str] = &["s.whatsapp.net", "c.us"];
+
+/// A number that was found in a text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Found {
+    digits: String,
+    /// It begins with a plus or an international prefix.
+    is_international: bool,
+    /// It stands for itself, and is no part of another word.
+    is_sure: bool,
+    /// Nothing else than a scheme, a host or parameters is around it.
+    is_alone: bool,
+}
+
+/// The phone numbers in a text, in their normal form; only those that are surely numbers.
+pub fn phones(text: &str) -> BTreeSet<String> {
+    if !may_hold_digits(text) {
+        return BTreeSet::new();
+    }
+    let found = read(&decoded(text));
+    let is_whole = |found: &Found| found.digits.len() >= SHORTEST_WHOLE;
+    let has_whole = found.iter().any(is_whole);
+    let is_meant = |found: &Found| {
+        let is_one = if has_whole {
+            is_whole(found)
+        } else {
+            found.is_alone
+        };
+        is_one && !is_one_digit(&found.digits)
+    };
+    let sure = found.into_iter().filter(|found| found.is_sure && is_meant(found));
+    sure.map(|found| found.digits).collect()
+}
+
+/// The phone number that an id is as a whole: one with a plus, a scheme or a host of phones, or
+/// nothing but a number of at least seven digits.
+pub fn phone_of_id(id: &str) -> Option<String> {
+    let mut found = phones(id).into_iter();
+    let (phone, None) = (found.next()?, found.next()) else {
+        return None;
+    };
+    let id = decoded(id).to_lowercase();
+    let id = id.trim_matches(|c: char| " \n<>\"'".contains(c));
+    let (scheme, rest) = id.split_once(':').unwrap_or(("", id));
+    let is_scheme = scheme
+        .chars()
+        .all(|c| c.is_ascii_alphanumeric() || "+.-".contains(c))
+        && !scheme.is_empty();
+    let (scheme, rest) = if is_scheme {
+        (scheme, rest.trim_start_matches('/'))
+    } else {
+        ("", id)
+    };
+    let end = rest.find(['@', ';', '?']).unwrap_or(rest.len());
+    let (number, after) = (rest[..end].trim(), &rest[end..]);
+    let host = after
+        .strip_prefix('@')
+        .and_then(|host| host.split([':', ';', '/', '?']).next());
+    let is_number = number
+        .chars()
+        .all(|c| c.is_ascii_digit() || c == '+' || BETWEEN.contains(c));
+    let is_phone = number.starts_with('+')
+        || PHONE_SCHEMES.contains(&scheme)
+        || host.is_some_and(|host| PHONE_HOSTS.contains(&host))
+        || (scheme.is_empty() && host.is_none());
+    let fits = (SHORTEST_WHOLE..=LONGEST).contains(&phone.len());
+    (is_number && is_phone && fits).then_some(phone)
+}
+
+/// Whether a text holds a number, which is given in its normal form, in a way that may also mean
+/// another one: within other text, without its country code, with a zero after it.
+pub fn mentions_phone(text: &str, wanted: &str) -> bool {
+    if !may_hold_digits(text) {
+        return false;
+    }
+    let text = decoded(text);
+    // Whatever signs are between the digits; a letter is the end of a number.
+    let is_in = |piece: &str| {
+        let digits: String = piece.chars().filter(char::is_ascii_digit).collect();
+        digits.contains(wanted)
+    };
+    wanted.len() >= SHORTEST_WHOLE && text.split(char::is_alphabetic).any(is_in)
+        || read(&text).iter().any(|found| may_be(&found.digits, wanted))
+}
+
+fn may_be(found: &str, wanted: &str) -> bool {
+    let national = |number: &str| number.trim_start_matches('0').to_owned();
+    let ends_with = |long: &str, short: &str| short.len() >= SHORTEST_WHOLE && long.ends_with(short);
+    let has_trunk_zero = |code: usize| {
+        found.get(code..=code) == Some("0") && [&found[..code], &found[code + 1..]].concat() == wanted
+    };
+    found == wanted
+        || ends_with(wanted, &national(found))
+        || ends_with(found, &national(wanted))
+        || (1..=3).any(has_trunk_zero)
+}
+
+fn may_hold_digits(text: &str) -> bool {
+    text.bytes().any(|byte| byte.is_ascii_digit() || !byte.is_ascii())
+}
+
+/// Whether it is `0`, `999999999` or the like, which stands for many.
+fn is_one_digit(digits: &str) -> bool {
+    let is_first = |digit: u8| Some(&digit) == digits.as_bytes().first();
+    digits.bytes().all(|digit| digit == b'0')
+        || digits.len() >= SHORTEST_WHOLE && digits.bytes().all(is_first)
+}
+
+/// Every number in a plain text.
+fn read(text: &str) -> Vec<Found> {
+    if let Some(number) = decimal(text.trim()) {
+        return vec![number];
+    }
+    let mut scanner = Scanner {
+        chars: text.chars().collect(),
+        at: 0,
+        found: Vec::new(),
+    };
+    while let Some(c) = scanner.peek() {
+        match c {
+            '@' => scanner.skip_until(&[';', ',', '?', '|']),
+            ';' if scanner.is_at_parameter() => scanner.parameter(),
+            '?' if !scanner.found.is_empty() => scanner.skip_until(&[',']),
+            '+' | '0'..='9' => scanner.number(),
+            _ => scanner.at += 1,
+        }
+    }
+    scanner.found
+}
+
+/// A number that was a floating point one: `15550100000.0`, `1.5550100000E10`. Where digits were
+/// rounded off it is not sure which number it was.
+fn decimal(text: &str) -> Option<Found> {
+    let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, ""));
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let are_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    let exponent = exponent.strip_prefix('+').unwrap_or(exponent);
+    if whole.is_empty() || exponent.len() > 2 || ![whole, fraction, exponent].into_iter().all(are_digits) {
+        return None;
+    }
+    let (digits, is_sure) = if exponent.is_empty() {
+        (matches!(fraction, "0" | "00").then(|| whole.to_owned())?, true)
+    } else {
+        let exponent: usize = exponent.parse().ok()?;
+        let lost = exponent
+            .checked_sub(fraction.len())
+            .filter(|_| whole.len() == 1)?;
+        (format!("{whole}{fraction}{}", "0".repeat(lost)), lost == 0)
+    };
+    Some(Found {
+        digits,
+        is_international: false,
+        is_sure,
+        is_alone: true,
+    })
+}
+
+struct Scanner {
+    chars: Vec<char>,
+    at: usize,
+    found: Vec<Found>,
+}
+
+impl Scanner {
+    fn peek(&self) -> Option<char> {
+        self.chars.get(self.at).copied()
+    }
+
+    /// Passes over this character and what follows it, up to a blank, a bracket, a quotation mark or
+    /// one of these.
+    fn skip_until(&mut self, ends: &[char]) {
+        let is_end = |c: &char| c.is_whitespace() || "<>\"".contains(*c) || ends.contains(c);
+        let rest = &self.chars[self.at + 1..];
+        self.at += 1 + rest.iter().position(is_end).unwrap_or(rest.len());
+    }
+
+    /// The name of the parameter behind the `;` at hand.
+    fn parameter_name(&self) -> &[char] {
+        let rest = &self.chars[self.at + 1..];
+        let is_name = |c: &&char| c.is_ascii_alphanumeric() || **c == '-';
+        let length = rest.iter().take_while(is_name).count();
+        &rest[..length]
+    }
+
+    /// Whether `name` or `name=value` follows the `;`, and not the next of a list.
+    fn is_at_parameter(&self) -> bool {
+        let name = self.parameter_name();
+        let next = self.chars.get(self.at + 1 + name.len());
+        name.first().is_some_and(char::is_ascii_alphabetic)
+            && next.is_none_or(|next| next.is_whitespace() || "=;>?,\"@".contains(*next))
+    }
+
+    fn parameter(&mut self) {
+        let name: String = self.parameter_name().iter().collect();
+        let start = self.at + 1 + name.len();
+        self.skip_until(&[';', ',', '?', '@']);
+        let value: String = self.chars[start.min(self.at)..self.at].iter().collect();
+        // A local number says here of which country it is.
+        if let (true, Some(code), Some(last)) = (
+            name.eq_ignore_ascii_case("phone-context"),
+            value.strip_prefix("=+"),
+            self.found.last_mut(),
+        ) && !last.is_international
+        {
+            let code: String = code.chars().filter(char::is_ascii_digit).collect();
+            last.digits = format!("{code}{}", last.digits.trim_start_matches('0'));
+            last.is_international = true;
+        }
+    }
+
+    /// The number that begins here.
+    fn number(&mut self) {
+        let start = self.at;
+        let mut end = start + 1;
+        self.at += 1;
+        while let Some(c) = self.peek().filter(|c| c.is_ascii_digit() || BETWEEN.contains(*c)) {
+            self.at += 1;
+            if c.is_ascii_digit() {
+                end = self.at;
+            }
+        }
+        self.at = end;
+        let run: String = self.chars[start..end].iter().collect();
+        if !run.contains(|c: char| c.is_ascii_digit()) {
+            return;
+        }
+        let is_sure = !self.is_glued_before(start) && !self.is_glued_behind(end);
+        let is_alone = self.is_alone(start, end);
+        let (digits, is_international) = with_country_code(&run);
+        if digits.len() > LONGEST && run.contains(|c| BETWEEN.contains(c)) {
+            return self.several(&run);
+        }
+        self.found.push(Found {
+            digits,
+            is_international,
+            is_sure,
+            is_alone,
+        });
+    }
+
+    /// More digits than one number has: several with nothing else than a blank or a slash between
+    /// them, or none that is sure.
+    fn several(&mut self, run: &str) {
+        for piece in run.split([' ', '/']) {
+            let (digits, is_international) = with_country_code(piece);
+            if digits.len() >= SHORTEST_WHOLE {
+                let is_sure = digits.len() <= LONGEST;
+                self.found.push(Found {
+                    digits,
+                    is_international,
+                    is_sure,
+                    is_alone: false,
+                });
+            }
+        }
+    }
+
+    fn is_glued_before(&self, start: usize) -> bool {
+        start
+            .checked_sub(1)
+            .is_some_and(|before| self.chars[before].is_alphabetic())
+    }
+
+    /// Whether letters follow without a blank that are no mark of an extension: `x7`, `ext. 12`, `p`.
+    fn is_glued_behind(&self, end: usize) -> bool {
+        let rest = &self.chars[end..];
+        let letters: String = rest.iter().take_while(|c| c.is_alphabetic()).collect();
+        if letters.is_empty() {
+            return false;
+        }
+        let rest = &rest[letters.chars().count()..];
+        let marks = rest.iter().take_while(|c| ".: =#".contains(**c)).count();
+        let digits = rest[marks..].iter().take_while(|c| c.is_ascii_digit()).count();
+        let is_end = rest
+            .get(marks + digits)
+            .is_none_or(|next| !next.is_alphanumeric());
+        let is_extension = (1..SHORTEST_WHOLE).contains(&digits) && is_end;
+        let is_mark = MARKS_OF_EXTENSION.contains(&letters.to_lowercase().as_str());
+        !(is_extension && (is_mark || marks > 0) || is_mark && rest.is_empty())
+    }
+
+    fn is_alone(&self, start: usize, end: usize) -> bool {
+        let before = self.chars[..start].iter().rev().find(|c| !"( [".contains(**c));
+        let behind = self.chars[end..].iter().find(|c| !") ]".contains(**c));
+        before.is_none_or(|c| ":<\"/\n".contains(*c)) && behind.is_none_or(|c| "@;>\",\n".contains(*c))
+    }
+}
+
+/// The digits of a run, and whether it says by itself that they begin with the country code.
+fn with_country_code(run: &str) -> (String, bool) {
+    let compact: String = run.chars().filter(|c| *c != ' ').collect();
+    let without_trunk_zero = ["(0)", "[0]"].into_iter().find_map(|zero| {
+        let (before, after) = compact.split_once(zero)?;
+        before
+            .contains(|c: char| c.is_ascii_digit())
+            .then(|| format!("{before}{after}"))
+    });
+    let compact = without_trunk_zero.unwrap_or(compact);
+    let mut digits: String = compact.chars().filter(char::is_ascii_digit).collect();
+    let mut is_international = compact.starts_with('+');
+    while let Some(rest) = without_prefix(&digits) {
+        digits = rest.to_owned();
+        is_international = true;
+    }
+    (digits, is_international)
+}
+
+/// A number without an international prefix: `00`, `0011` (Australia; no country code begins with 11),
+/// `011` (North America), `010` (Japan).
+fn without_prefix(digits: &str) -> Option<&str> {
+    let rest = if let Some(rest) = digits.strip_prefix("00") {
+        rest.strip_prefix("11")
+            .filter(|rest| rest.len() >= SHORTEST_WHOLE)
+            .unwrap_or(rest)
+    } else {
+        let rest = digits
+            .strip_prefix("011")
+            .or_else(|| digits.strip_prefix("010"))?;
+        Some(rest).filter(|rest| rest.len() >= SHORTEST_AFTER_PREFIX && !rest.starts_with('0'))?
+    };
+    (!rest.is_empty()).then_some(rest)
+}
+
+#[cfg(test)]
+mod tests;
