@@ -3,10 +3,13 @@
 //! `None` is nothing (the API uses an empty string, null and absent for the same), `Err` a value
 //! that cannot be read as that type, with the reason in words that hold no value.
 
+use std::borrow::Cow;
+
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use super::instant;
+use super::normal_form;
 
 pub(super) type Coerced<T> = Result<Option<T>, &'static str>;
 
@@ -24,6 +27,22 @@ pub(super) fn id(value: &Value) -> Coerced<String> {
     match value {
         Value::Bool(_) | Value::Array(_) | Value::Object(_) => Err("not an id"),
         value => Ok(text(value.clone())),
+    }
+}
+
+/// An id that identifies a record, in its normal form: without white space around it, and no word
+/// that stands for nothing, which would make one of many records.
+pub(super) fn identity(value: &Value) -> Coerced<String> {
+    let text = match value {
+        Value::Null => return Ok(None),
+        Value::String(text) if text.trim().is_empty() => return Ok(None),
+        Value::String(text) => text.as_str().into(),
+        Value::Number(number) => Cow::Owned(normal_form::number_text(number)),
+        Value::Bool(_) | Value::Array(_) | Value::Object(_) => return Err("not an id"),
+    };
+    match normal_form::id(&text) {
+        Some(id) => Ok(Some(id.to_owned())),
+        None => Err("stands for nothing"),
     }
 }
 

@@ -35,6 +35,7 @@ pub const COERCIONS: &[Coercion] = &[
     YES_OR_NO,
     WHOLE_NUMBER,
     INSTANT,
+    IDENTITY,
     ID,
     TEXT,
     LIST_OF_TEXTS,
@@ -107,14 +108,41 @@ const INSTANT: Coercion = Coercion {
     ],
 };
 
+const IDENTITY: Coercion = Coercion {
+    name: "Identity",
+    column_type: "text",
+    only_for: &["sessionId", "conversationId"],
+    read: "A text without the white space around it, its case kept; or a number, which becomes its digits (1.0 and 1e0 are \
+           1). A text of nothing but white space is nothing.",
+    warned: "A word that stands for nothing, in any case and with whatever signs around it, since it would make one of many \
+             records: undefined, null, nil, none, N/A, NaN, unknown, not available and the like, signs alone, zeros alone \
+             (also as a UUID or object id), -1, an id that was blacked out (xxxx), [object Object]. Also a boolean, a list, \
+             an object. The other id then identifies the record; one that has none, or one longer than 512 bytes, is \
+             rejected.",
+    examples: &[
+        (r#"" c-66f1a2""#, r#""c-66f1a2""#),
+        ("4711", r#""4711""#),
+        ("4711.0", r#""4711""#),
+        (r#"" ""#, "NULL"),
+        (r#""undefined""#, "NULL, warning: stands for nothing"),
+        (r#""N/A""#, "NULL, warning: stands for nothing"),
+        (r#""-""#, "NULL, warning: stands for nothing"),
+        ("0", "NULL, warning: stands for nothing"),
+        (
+            r#""00000000-0000-0000-0000-000000000000""#,
+            "NULL, warning: stands for nothing",
+        ),
+        (r#"["c-66f1a2"]"#, "NULL, warning: not an id"),
+    ],
+};
+
 const ID: Coercion = Coercion {
     name: "Id",
     column_type: "text",
-    only_for: &["sessionId", "conversationId", "queueId", "agentId"],
-    read: "A text as sent, or a number, which becomes its text. The ids that identify records, queues and agents \
-           are read so; other identifiers are plain text.",
-    warned: "A boolean, a list, an object: it would be the id of many. Also the id of a queue or an agent that is \
-             longer than 512 bytes; a record whose own id is longer, or that has none, is rejected.",
+    only_for: &["queueId", "agentId"],
+    read: "A text as sent, or a number, which becomes its text. The ids of queues and agents are read so; other \
+           identifiers are plain text.",
+    warned: "A boolean, a list, an object: it would be the id of many. Also an id that is longer than 512 bytes.",
     examples: &[
         (r#""c-66f1a2""#, r#""c-66f1a2""#),
         ("4711", r#""4711""#),
@@ -242,6 +270,7 @@ mod tests {
             "Instant" => fields.instant("it").map_or("NULL".to_owned(), |instant| {
                 instant.to_rfc3339_opts(SecondsFormat::AutoSi, true)
             }),
+            "Identity" => json_text(fields.identity("it")),
             "Id" => json_text(fields.id("it")),
             "Text" => json_text(fields.text("it")),
             "List of texts" => json_text(Some(fields.texts("it"))),
@@ -307,7 +336,7 @@ mod tests {
             .map(|path| path.rsplit('.').next().unwrap().to_owned())
             .collect();
         warned.sort();
-        let mut listed = ID.only_for.to_vec();
+        let mut listed = [IDENTITY.only_for, ID.only_for].concat();
         listed.sort_unstable();
         assert_eq!(warned, listed);
     }

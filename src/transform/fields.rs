@@ -155,6 +155,28 @@ impl<'n> Fields<'n> {
         self.coerced(name, coerce::id)
     }
 
+    /// An id that identifies the record, under whichever spelling of the name there is one. What stands
+    /// for nothing stays where it is, for `extra`.
+    pub(super) fn identity(&mut self, name: &str) -> Option<String> {
+        for spelling in spellings(&self.left, name) {
+            match self.left.get(&spelling).map(coerce::identity) {
+                Some(Ok(Some(id))) => {
+                    let repeats =
+                        |value: &Value| coerce::identity(value).ok().flatten().as_ref() == Some(&id);
+                    self.left
+                        .retain(|key, value| !(key.eq_ignore_ascii_case(name) && repeats(value)));
+                    return Some(id);
+                }
+                Some(Err(why)) if !self.left.get(&spelling).is_some_and(coerce::is_nothing) => {
+                    self.notes.warn(&self.path_of(name), why);
+                    self.unread.push(spelling);
+                }
+                _ => {}
+            }
+        }
+        None
+    }
+
     /// An id that is part of an index. A longer one stays where it is, for `extra`.
     pub(super) fn indexed_id(&mut self, name: &str) -> Option<String> {
         let id = self.id(name)?;
@@ -279,4 +301,15 @@ impl<'n> Fields<'n> {
             .collect();
         (!left.is_empty()).then_some(Value::Object(left))
     }
+}
+
+/// The names in an object that are this one but for their case, the exact one first.
+pub(super) fn spellings(object: &Map<String, Value>, name: &str) -> Vec<String> {
+    let mut spellings: Vec<String> = object
+        .keys()
+        .filter(|key| key.eq_ignore_ascii_case(name))
+        .cloned()
+        .collect();
+    spellings.sort_by_key(|spelling| spelling != name);
+    spellings
 }

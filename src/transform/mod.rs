@@ -29,7 +29,7 @@ use privacy::{Class, Identifier, Policy, identifiers};
 
 /// Part of every content hash: raising it has every interaction rewritten when it is next read.
 /// To be raised when the same record gives other rows than before.
-pub const TRANSFORM_VERSION: u32 = 1;
+pub const TRANSFORM_VERSION: u32 = 2;
 
 /// Ids are part of B-tree entries, which PostgreSQL limits to about 2,700 bytes.
 const LONGEST_ID: usize = 512;

@@ -55,8 +55,8 @@ pub(super) fn read(record: Map<String, Value>, notes: &Notes) -> Result<Rows, Un
 }
 
 fn identity(fields: &mut Fields<'_>) -> Result<Session, &'static str> {
-    let session_id = fields.id("sessionId");
-    let conversation_id = fields.id("conversationId");
+    let session_id = fields.identity("sessionId");
+    let conversation_id = fields.identity("conversationId");
     let interaction_id = conversation_id.clone().or_else(|| session_id.clone());
     let interaction_id = interaction_id.ok_or("neither conversationId nor sessionId")?;
     if interaction_id.len() > LONGEST_ID {

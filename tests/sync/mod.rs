@@ -13,6 +13,7 @@ mod interruption;
 mod overflow;
 mod paging;
 mod past;
+mod placeholders;
 mod refresh;
 mod replay;
 mod retention;

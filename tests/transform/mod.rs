@@ -11,6 +11,7 @@ mod destinations;
 mod drift;
 mod identity;
 mod instants;
+mod nothing;
 mod page;
 mod privacy;
 mod properties;
