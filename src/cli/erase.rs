@@ -1,18 +1,26 @@
 //! `erase`: forget a customer, now and in every later fetch.
 
+use std::io;
+
 use clap::Args;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use crate::config::Config;
-use crate::load::erase::Erased;
-use crate::sync;
+use crate::load::erase::{Erased, RecordKey};
+use crate::sync::{self, Erasure};
 use crate::transform::privacy::{IdentifierKind, Wanted};
 
 use super::exit::CommandError;
 use super::output::print;
 use super::waiting;
+
+/// Said in place of a value: it is read from standard input, where nobody else on the machine sees it.
+const STANDARD_INPUT: &str = "-";
+
+/// More are listed by `--json` alone.
+const LISTED: usize = 100;
 
 /// Whom `erase` forgets.
 #[derive(Debug, Args)]
@@ -30,23 +38,23 @@ pub(super) struct Arguments {
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
 struct Customer {
-    /// An id of the customer: userId or channelSpecificUserId
-    #[arg(long, value_name = "ID")]
-    user_id: Option<String>,
-    /// An e-mail address of the customer, in any case
-    #[arg(long, value_name = "ADDRESS")]
-    email: Option<String>,
-    /// A phone number of the customer with its country code, in any spelling
+    /// A phone number of the customer with its country code; `-` reads it from standard input
     #[arg(long, value_name = "NUMBER")]
     phone: Option<String>,
+    /// An e-mail address of the customer; `-` reads it from standard input
+    #[arg(long, value_name = "ADDRESS")]
+    email: Option<String>,
+    /// An id of the customer, userId or channelSpecificUserId, in its own case; `-` reads it from standard input
+    #[arg(long, value_name = "ID")]
+    user_id: Option<String>,
 }
 
 impl Customer {
     fn identifier(&self) -> (IdentifierKind, &str) {
         let given = [
-            (IdentifierKind::UserId, &self.user_id),
-            (IdentifierKind::Email, &self.email),
             (IdentifierKind::Phone, &self.phone),
+            (IdentifierKind::Email, &self.email),
+            (IdentifierKind::UserId, &self.user_id),
         ];
         let given = given
             .into_iter()
@@ -64,31 +72,45 @@ pub(super) async fn erase(config: &Config, arguments: &Arguments) -> Result<(), 
         ));
     };
     let (kind, value) = arguments.customer.identifier();
-    let wanted = Wanted::new(kind, value, key).ok_or_else(|| {
-        CommandError::Usage(
-            "this identifies nobody: an id must not be empty, an e-mail address needs an @, a phone number at least \
-             five digits and nothing but digits, blanks and +-()./"
-                .to_owned(),
-        )
-    })?;
+    let value = given(value, io::stdin().lock())?;
+    let wanted = Wanted::new(kind, &value, key).map_err(|why| CommandError::Usage(why.to_owned()))?;
     let stop = CancellationToken::new();
     let (database, waiting) = waiting::open(config, &stop).await?;
     let erase = async || sync::erase(&database.pool, &wanted, key, arguments.dry_run).await;
-    let erased = waiting.through(&database, &stop, erase).await;
+    let erasure = waiting.through(&database, &stop, erase).await;
     database.close().await;
-    let erased = erased.map_err(|error| waiting.verdict(error.into()))?;
+    let erasure = erasure.map_err(|error| waiting.verdict(error.into()))?;
     info!(
         kind = kind.as_str(),
-        sessions = erased.sessions,
-        rejected_records = erased.rejected_records,
+        sessions = erasure.deleted.sessions,
+        rejected_records = erasure.deleted.rejected_records,
+        mentions = erasure.mentions(),
         dry_run = arguments.dry_run,
         "customer erased"
     );
-    print(&told(&erased, arguments))
+    print(&told(&erasure, arguments))
 }
 
-fn told(erased: &Erased, arguments: &Arguments) -> String {
-    let tables = [
+/// The value, or the first line of standard input.
+fn given(value: &str, mut input: impl io::BufRead) -> Result<String, CommandError> {
+    if value != STANDARD_INPUT {
+        return Ok(value.to_owned());
+    }
+    let mut line = String::new();
+    input
+        .read_line(&mut line)
+        .map_err(|error| CommandError::Usage(format!("cannot read standard input: {}", error.kind())))?;
+    let line = line.trim_start_matches('\u{feff}').trim();
+    if line.is_empty() {
+        return Err(CommandError::Usage(
+            "standard input is empty: its first line is the identifier".to_owned(),
+        ));
+    }
+    Ok(line.to_owned())
+}
+
+fn tables(erased: &Erased) -> [(&'static str, u64); 7] {
+    [
         ("sessions", erased.sessions),
         ("destinations", erased.destinations),
         ("agent_segments", erased.agent_segments),
@@ -96,21 +118,79 @@ fn told(erased: &Erased, arguments: &Arguments) -> String {
         ("tags", erased.tags),
         ("raw_interactions", erased.raw_interactions),
         ("rejected_records", erased.rejected_records),
-    ];
+    ]
+}
+
+fn told(erasure: &Erasure, arguments: &Arguments) -> String {
     if arguments.json {
-        let deleted: serde_json::Map<_, _> = tables
-            .map(|(table, rows)| (table.to_owned(), rows.into()))
-            .into_iter()
-            .collect();
-        return format!("{}\n", json!({"dry_run": arguments.dry_run, "deleted": deleted}));
+        return format!("{}\n", as_json(erasure, arguments.dry_run));
     }
     let mut text = if arguments.dry_run {
         "Nothing is deleted; this would be:\n".to_owned()
     } else {
         "Deleted, and left out of every later fetch:\n".to_owned()
     };
-    for (table, rows) in tables {
+    for (table, rows) in tables(&erasure.deleted) {
         text += &format!("  {table:<17} {rows:>9}\n");
     }
+    if erasure.mentions() > 0 {
+        text += &mentions(erasure);
+    }
     text
+}
+
+fn mentions(erasure: &Erasure) -> String {
+    let mut text = format!(
+        "{} more mention it and are not deleted: it stands in another field or within other text, or without its\n\
+         country code, so they may be about somebody else. Look at each:\n",
+        erasure.mentions()
+    );
+    let interactions = erasure.mentioned_in.iter().map(|found| ("interaction", found));
+    let rejected = erasure.mentioned_in_rejected.iter();
+    let all = interactions.chain(rejected.map(|found| ("rejected record", found)));
+    for (what, found) in all.take(LISTED) {
+        text += &format!("  {what} {} of account {}\n", found.id, found.account_id);
+    }
+    if erasure.mentions() > LISTED {
+        text += &format!(
+            "  and {} others, which --json lists\n",
+            erasure.mentions() - LISTED
+        );
+    }
+    text
+}
+
+fn as_json(erasure: &Erasure, dry_run: bool) -> Value {
+    let deleted: serde_json::Map<_, _> = tables(&erasure.deleted)
+        .map(|(table, rows)| (table.to_owned(), rows.into()))
+        .into_iter()
+        .collect();
+    let keys = |found: &[RecordKey], name: &str| -> Vec<Value> {
+        let key = |found: &RecordKey| json!({"account_id": found.account_id, name: found.id});
+        found.iter().map(key).collect()
+    };
+    json!({
+        "dry_run": dry_run,
+        "deleted": deleted,
+        "mentions": erasure.mentions(),
+        "mentioned_in": keys(&erasure.mentioned_in, "interaction_id"),
+        "mentioned_in_rejected_records": keys(&erasure.mentioned_in_rejected, "id"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dash_reads_the_first_line_of_standard_input() {
+        assert_eq!(
+            given("-", "\u{feff} +49 30 1 \r\nsecond".as_bytes()).unwrap(),
+            "+49 30 1"
+        );
+        assert_eq!(given("+49", "other".as_bytes()).unwrap(), "+49");
+        for empty in ["", "\n", "  \nsecond"] {
+            assert!(given("-", empty.as_bytes()).is_err(), "{empty:?}");
+        }
+    }
 }

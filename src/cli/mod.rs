@@ -138,10 +138,23 @@ enum Command {
     /// Migrates first. Those that can be read now become rows, unless their interaction is stored already.
     /// Those that still cannot stay where they are, by reason; that is exit code 0 too.
     RetryRejected(retry_rejected::Arguments),
-    /// Forget a customer: delete all that is stored about them, and leave them out of every later fetch
+    /// Forget a customer: delete what one identifier finds, and leave it out of every later fetch
     ///
-    /// Migrates first. Of all accounts, in one transaction. Needs privacy.key: what is kept is a keyed
-    /// hash. Whoever is known by several identifiers is erased by each of them.
+    /// Run `erase` once for each identifier: erasing by phone does not find records that only hold the
+    /// e-mail address. Give it by standard input, where other users of the machine and the shell's
+    /// history do not see it: `echo "+49 30 1234567" | smartassist-etl erase --phone -`.
+    ///
+    /// Deletes, of all accounts and in one transaction, the interactions and rejected records whose
+    /// customer has this identifier, and the other interactions of the same session or conversation. A
+    /// phone number is found however it is written (URI, extension, blanks and dashes of every kind,
+    /// international prefix), if it has its country code; an e-mail address in any case, with a display
+    /// name, in a list; an id in its own case.
+    ///
+    /// Records that may be about somebody else are not deleted, but counted and listed ("N more mention
+    /// it"): where the number has no country code, or the identifier stands in notes, tags or other
+    /// fields that do not say whose the record is.
+    ///
+    /// Migrates first. Needs privacy.key: what is kept are keyed hashes.
     Erase(erase::Arguments),
     /// Mark as missing what the API no longer returns in bulk, since it is really gone
     ///

@@ -98,7 +98,7 @@ async fn is_newer(
 pub async fn store(
     pool: &Pool,
     constants: (&str, DateTime<Utc>),
-    limits: &StoreLimits,
+    limits: &StoreLimits<'_>,
     aside: &Aside,
     interaction: &Interaction,
     (may_replace, keep_raw): (bool, bool),

@@ -39,7 +39,7 @@ pub struct WindowCommit<'a> {
     /// What came, sorted by id and distinct.
     pub interactions: &'a [Interaction],
     /// What of it must not be stored.
-    pub limits: StoreLimits,
+    pub limits: StoreLimits<'a>,
     /// What could not become rows.
     pub rejected: &'a [Rejected],
     /// Minutes, negative east of Greenwich, that it was asked with.

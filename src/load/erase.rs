@@ -1,26 +1,34 @@
-//! Forgetting a customer: who could be meant, and deleting what is found.
+//! Erasing a customer: every record that may be theirs, and deleting what is.
 //!
 //! All of it is one transaction of the caller's, which begins with [`begin`].
 
+use futures_util::stream::{BoxStream, StreamExt, TryStreamExt};
 use sqlx::{FromRow, PgConnection};
 
-use crate::transform::privacy::{Identifier, IdentifierKind, Wanted};
+use crate::transform::normal_form;
+use crate::transform::privacy::Identifier;
 
 use super::{LoadError, bigint};
 
-/// Candidates of one portion: their payloads are held in memory.
-const PORTION: i64 = 200;
-
-/// A stored record in which the customer may be found.
+/// A stored record, as text.
 #[derive(Debug, FromRow)]
-pub struct Candidate {
-    /// Its account. With the next one its key.
+pub struct StoredRecord {
+    /// Its account.
     pub account_id: String,
     /// Its id: that of the interaction, or of the entry in `rejected_records`.
     pub id: String,
-    /// The record as JSON text, as received or put together from its columns; of a rejected one
-    /// perhaps no JSON.
+    /// The record as JSON, as received or put together from its rows; of a rejected one perhaps no
+    /// JSON.
     pub record: String,
+}
+
+/// What a stored record is found by, which says nothing of whom it is about.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RecordKey {
+    /// Its account.
+    pub account_id: String,
+    /// Its id within the account.
+    pub id: String,
 }
 
 /// What was deleted, and what of it lived in which table.
@@ -60,51 +68,40 @@ pub async fn begin(connection: &mut PgConnection) -> Result<(), LoadError> {
     Ok(())
 }
 
-/// Where the customer may be found.
+/// Where records are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {
     /// Among the interactions.
     Sessions,
-    /// Among the records that were set aside.
+    /// Among the rejected records.
     RejectedRecords,
 }
 
-/// The next records that may be the customer's, after the one with this key (account and id; empty
-/// for the first).
-///
-/// # Errors
-/// The database fails.
-pub async fn candidates(
+/// Every record there, one by one.
+pub fn records(
     connection: &mut PgConnection,
     place: Place,
-    wanted: &Wanted,
-    after: (&str, &str),
-) -> Result<Vec<Candidate>, LoadError> {
+) -> BoxStream<'_, Result<StoredRecord, LoadError>> {
     let statement = match place {
-        Place::Sessions => include_str!("erase_candidates.sql"),
-        Place::RejectedRecords => include_str!("erase_rejected.sql"),
+        Place::Sessions => include_str!("erase_records.sql"),
+        Place::RejectedRecords => {
+            "select account_id, id::text as id, payload as record from smartassist_sync.rejected_records"
+        }
     };
-    let (fragment, token) = wanted.traces();
-    Ok(sqlx::query_as(statement)
-        .bind(fragment)
-        .bind(token)
-        .bind(wanted.kind() == IdentifierKind::Phone)
-        .bind(after.0)
-        .bind(after.1)
-        .bind(PORTION)
-        .fetch_all(connection)
-        .await?)
+    sqlx::query_as(statement)
+        .fetch(connection)
+        .map_err(LoadError::from)
+        .boxed()
 }
 
-/// Deletes these interactions with all that belongs to them, and the bot-only sessions that became
-/// one of them.
+/// Deletes these interactions with all that belongs to them.
 ///
 /// # Errors
 /// The database fails.
 pub async fn delete_sessions(
     connection: &mut PgConnection,
     account_id: &str,
-    ids: &[String],
+    ids: &[&str],
 ) -> Result<Erased, LoadError> {
     let (sessions, destinations, agent_segments, consultations, tags, raw_interactions): (
         i64,
@@ -130,41 +127,63 @@ pub async fn delete_sessions(
     })
 }
 
-/// Deletes these rejected records.
+/// Deletes these rejected records. Gives the account and the hash of the text of each.
 ///
 /// # Errors
 /// The database fails.
-pub async fn delete_rejected(connection: &mut PgConnection, ids: &[String]) -> Result<u64, LoadError> {
-    let deleted = sqlx::query("delete from smartassist_sync.rejected_records where id = any($1::bigint[])")
-        .bind(ids)
-        .execute(connection)
-        .await?;
-    Ok(deleted.rows_affected())
+pub async fn delete_rejected(
+    connection: &mut PgConnection,
+    ids: &[&str],
+) -> Result<Vec<(String, Vec<u8>)>, LoadError> {
+    Ok(sqlx::query_as(
+        "delete from smartassist_sync.rejected_records where id = any($1::bigint[]) \
+         returning account_id, payload_hash",
+    )
+    .bind(ids)
+    .fetch_all(connection)
+    .await?)
 }
 
-/// Takes the erasure into the books, by which later windows leave the customer out. One who was
-/// erased before keeps the entry of then; counts add up.
+/// Notes the erasure, so that later windows leave out the customer, and what was theirs also when it no
+/// longer says so. One who was erased before keeps the entry of then; counts add up.
 ///
 /// # Errors
 /// The database fails.
 pub async fn record(
     connection: &mut PgConnection,
-    identifier: &Identifier,
+    customer: &Identifier,
+    theirs: &[Identifier],
     key_id: [u8; 32],
     erased: &Erased,
 ) -> Result<(), LoadError> {
     sqlx::query(
         "insert into smartassist_sync.erasures as erasure \
-         (kind, value_hash, key_id, sessions_deleted, rejected_records_deleted) values ($1, $2, $3, $4, $5) \
+         (kind, value_hash, key_id, form, sessions_deleted, rejected_records_deleted) values ($1, $2, $3, $4, $5, $6) \
          on conflict (kind, value_hash) do update set \
          sessions_deleted = erasure.sessions_deleted + excluded.sessions_deleted, \
          rejected_records_deleted = erasure.rejected_records_deleted + excluded.rejected_records_deleted",
     )
-    .bind(identifier.kind.as_str())
-    .bind(identifier.hash.as_slice())
+    .bind(customer.kind.as_str())
+    .bind(customer.hash.as_slice())
     .bind(key_id.as_slice())
+    .bind(normal_form::VERSION)
     .bind(bigint(erased.sessions))
     .bind(bigint(erased.rejected_records))
+    .execute(&mut *connection)
+    .await?;
+    let (kinds, hashes): (Vec<&str>, Vec<&[u8]>) = theirs
+        .iter()
+        .map(|identifier| (identifier.kind.as_str(), identifier.hash.as_slice()))
+        .unzip();
+    sqlx::query(
+        "insert into smartassist_sync.erasures (kind, value_hash, key_id, form) \
+         select kind, value_hash, $3, $4 from unnest($1::text[], $2::bytea[]) as theirs (kind, value_hash) \
+         on conflict (kind, value_hash) do nothing",
+    )
+    .bind(kinds)
+    .bind(hashes)
+    .bind(key_id.as_slice())
+    .bind(normal_form::VERSION)
     .execute(connection)
     .await?;
     Ok(())

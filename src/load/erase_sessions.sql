@@ -1,15 +1,5 @@
-with meant as (
-    select session.interaction_id, session.session_id, session.conversation_id
-    from smartassist.sessions as session
-    where session.account_id = $1 and session.interaction_id = any($2)
-),
-doomed as (
-    select interaction_id from meant
-    union
-    select session.interaction_id
-    from smartassist.sessions as session
-    join meant on meant.session_id = session.interaction_id
-    where session.account_id = $1 and session.conversation_id is null and meant.conversation_id is not null
+with doomed as (
+    select unnest($2::text[]) as interaction_id
 ),
 counted as (
     select

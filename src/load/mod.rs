@@ -25,6 +25,7 @@ mod rejected;
 pub mod replay;
 pub mod retention;
 pub mod runs;
+pub mod siblings;
 pub mod status;
 mod stored;
 mod tables;

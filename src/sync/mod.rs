@@ -27,7 +27,7 @@ mod window;
 mod work;
 
 pub use comparison::{DayComparison, Method};
-pub use erase::erase;
+pub use erase::{Erasure, erase};
 pub use headway::Headway;
 pub use job::Job;
 pub use liveness::{Liveness, stalled_after};

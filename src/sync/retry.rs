@@ -115,6 +115,7 @@ fn read(entry: &Aside, policy: &Policy) -> Result<Interaction, Rejected> {
         Err(_) => Err(Rejected {
             reason: "not storable as JSON",
             interaction_id: None,
+            ids: Vec::new(),
             identifiers: Vec::new(),
             payload_hash: Sha256::digest(&entry.payload).into(),
             payload: entry.payload.clone(),
@@ -133,6 +134,7 @@ pub(super) fn ruled(entry: &Aside, policy: &Policy) -> Option<Rejected> {
         Ok(interaction) => Some(Rejected {
             reason: "can be read now, waits for retry-rejected",
             interaction_id: Some(interaction.id().to_owned()),
+            ids: Vec::new(),
             identifiers: Vec::new(),
             payload_hash: Sha256::digest(&interaction.payload).into(),
             payload: interaction.payload,

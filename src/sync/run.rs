@@ -21,7 +21,7 @@ use crate::load::runs::{self, Finished, Kind, NewRun, OpenRun, Outcome};
 use crate::load::{Committed, LoadError, Purpose, Status, WindowCommit, commit_window};
 use crate::observe::{self, chain};
 use crate::pulse::Pulse;
-use crate::transform::privacy::{Key, Policy};
+use crate::transform::privacy::Policy;
 use crate::window::Window;
 
 use super::density::Density;
@@ -188,9 +188,10 @@ impl AccountWorker {
     }
 
     /// What must not be stored.
-    pub(super) fn limits_of_storing(&self) -> StoreLimits {
+    pub(super) fn limits_of_storing(&self) -> StoreLimits<'_> {
         StoreLimits {
-            key_id: self.settings.policy.key.as_ref().map(Key::id),
+            account_id: &self.api.account().account_id,
+            key: self.settings.policy.key.as_ref(),
             kept_from: self.kept_from(),
         }
     }
@@ -316,7 +317,7 @@ impl AccountWorker {
         pulse: &Arc<Pulse>,
     ) -> Result<RunReport, LoadError> {
         self.reckon_retention().await?;
-        left_out::check_key(&self.pool, &self.limits_of_storing()).await?;
+        left_out::check_key(&self.pool, self.settings.policy.key.as_ref()).await?;
         self.check_books(&held.lease.account_id).await?;
         self.learn_what_others_spent().await?;
         let at = self.clock.now();

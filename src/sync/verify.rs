@@ -188,7 +188,7 @@ impl AccountWorker {
         stop: &CancellationToken,
     ) -> Result<RunReport, LoadError> {
         self.reckon_retention().await?;
-        left_out::check_key(&self.pool, &self.limits_of_storing()).await?;
+        left_out::check_key(&self.pool, self.settings.policy.key.as_ref()).await?;
         self.learn_what_others_spent().await?;
         self.learn_from_books(&held.lease.account_id).await?;
         verification.cut(compare::loaded_until(&self.pool, &held.lease.account_id).await?);

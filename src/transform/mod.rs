@@ -8,6 +8,7 @@ mod coerce;
 mod coercions;
 mod destination;
 mod fields;
+mod ids;
 mod instant;
 pub mod normal_form;
 pub mod privacy;
@@ -20,12 +21,13 @@ use sha2::{Digest, Sha256};
 
 pub use coercions::{COERCIONS, Coercion};
 pub use fields::Drift;
+pub use ids::Ids;
 pub use instant::seconds_of_id;
 pub use rows::{AgentSegment, Consultation, Destination, Response, Session, Tag, TagScope};
 
 use crate::extract::RawRecord;
 use fields::Notes;
-use privacy::{Class, Identifier, Policy, identifiers};
+use privacy::{Class, Identifier, Policy, identifiers, identifiers_in};
 
 /// Part of every content hash: raising it has every interaction rewritten when it is next read.
 /// To be raised when the same record gives other rows than before.
@@ -67,6 +69,8 @@ pub struct Rejected {
     pub reason: &'static str,
     /// Its id, where it has one.
     pub interaction_id: Option<String>,
+    /// The API's own ids: of the record, or of those in a list.
+    pub ids: Vec<Ids>,
     /// The record after the privacy rules, as far as they could be applied.
     pub payload: String,
     /// What identifies its customer, from before the privacy rules; empty without a key.
@@ -76,6 +80,15 @@ pub struct Rejected {
 }
 
 impl Interaction {
+    /// The API's own ids.
+    pub fn ids(&self) -> Ids {
+        let session = &self.rows.session;
+        Ids {
+            session_id: session.session_id.clone(),
+            conversation_id: session.conversation_id.clone(),
+        }
+    }
+
     /// What identifies it within its account: its conversation id, or its session id where there
     /// is no conversation.
     pub fn id(&self) -> &str {
@@ -111,6 +124,7 @@ pub fn transform(record: &RawRecord, offset: i32, policy: &Policy) -> Result<Int
         .as_ref()
         .map(|key| identifiers(&record, key))
         .unwrap_or_default();
+    let ids = Ids::of(&record);
     let (record, unknown) = policy.apply(record);
     let payload = serde_json::to_string(&record).map_err(|_| Rejected::unread(text, None, policy))?;
     let mut rows = match session::read(record, &notes) {
@@ -123,6 +137,7 @@ pub fn transform(record: &RawRecord, offset: i32, policy: &Policy) -> Result<Int
             };
             let rejected = Rejected::new(unreadable.reason, unreadable.interaction_id, payload);
             return Err(Rejected {
+                ids: vec![ids],
                 identifiers,
                 ..rejected
             });
@@ -151,6 +166,7 @@ impl Rejected {
         Self {
             reason,
             interaction_id,
+            ids: Vec::new(),
             identifiers: Vec::new(),
             payload_hash: Sha256::digest(&payload).into(),
             payload,
@@ -164,12 +180,19 @@ impl Rejected {
         } else {
             "nested too deeply to be read"
         };
+        let ids = value.as_ref().map(Ids::all_in).unwrap_or_default();
+        let identifiers = value.as_ref().zip(policy.key.as_ref());
+        let identifiers = identifiers.map(|(value, key)| identifiers_in(value, key));
         let payload = match value {
             _ if policy.keeps_all() => text.to_owned(),
             Some(value) => policy.apply_to_unknown(value).to_string(),
             None => policy.apply_to_unreadable(text).to_string(),
         };
-        Self::new(reason, None, payload)
+        Self {
+            ids,
+            identifiers: identifiers.unwrap_or_default(),
+            ..Self::new(reason, None, payload)
+        }
     }
 }
 

@@ -5,6 +5,7 @@ mod confirm_missing;
 mod database;
 mod describe;
 mod doctor;
+mod erase;
 mod errors;
 mod keeping;
 mod private_postgres;

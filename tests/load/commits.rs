@@ -219,6 +219,7 @@ async fn a_rejected_version_and_a_good_one_that_overlap_are_told_apart_by_readin
         reason: "of the test",
         interaction_id: Some("a".to_owned()),
         payload: "{}".to_owned(),
+        ids: Vec::new(),
         identifiers: Vec::new(),
         payload_hash: [1; 32],
     }];

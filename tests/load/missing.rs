@@ -88,6 +88,7 @@ async fn a_read_with_a_rejected_record_marks_nothing() {
     desk.drained(&[inside("a"), witness()], "12:00:00").await;
     let rejected = [Rejected {
         interaction_id: None,
+        ids: Vec::new(),
         identifiers: Vec::new(),
         reason: "no readable start",
         payload: "{}".to_owned(),

@@ -5,7 +5,7 @@ use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use serde_json::Value;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -40,12 +40,16 @@ pub(crate) struct Ended {
 impl Program {
     /// Starts it with nothing in its environment but `environment`.
     pub(crate) fn start(arguments: &[&str], environment: &HashMap<String, String>) -> Self {
+        Self::start_with(arguments, environment, Stdio::null())
+    }
+
+    fn start_with(arguments: &[&str], environment: &HashMap<String, String>, input: Stdio) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_smartassist-etl"))
             .args(arguments)
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .envs(environment)
-            .stdin(Stdio::null())
+            .stdin(input)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .kill_on_drop(true)
@@ -90,6 +94,20 @@ impl Program {
     /// Runs it to its end.
     pub(crate) async fn run(arguments: &[&str], environment: &HashMap<String, String>) -> Ended {
         Self::start(arguments, environment).ended().await
+    }
+
+    /// The same, with something on its standard input.
+    pub(crate) async fn run_on(
+        input: &str,
+        arguments: &[&str],
+        environment: &HashMap<String, String>,
+    ) -> Ended {
+        let mut program = Self::start_with(arguments, environment, Stdio::piped());
+        let mut pipe = program.child.stdin.take().unwrap();
+        // It may have ended without reading it.
+        let _ = pipe.write_all(input.as_bytes()).await;
+        drop(pipe);
+        program.ended().await
     }
 
     /// Waits for its end.

@@ -6,6 +6,8 @@ mod catch_up;
 mod completeness;
 mod concurrency;
 mod erase;
+mod erase_again;
+mod erase_spellings;
 mod grid;
 mod idempotence;
 mod idle;

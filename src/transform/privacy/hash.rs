@@ -1,10 +1,12 @@
 //! What a value becomes where its class is hashed.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::identifier::{IdentifierKind, kind_of, normalize};
+use super::super::normal_form::{emails, number_text, phone_of_id, phones, user_id};
+use super::identifier::IdentifierKind;
 use super::key::{Key, TOKEN};
 
 /// What a value is: values of different kinds have different hashes, also where they are equal.
@@ -21,21 +23,50 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    /// The kind that the hash says, and the one spelling of the value that is hashed.
-    fn of(self, value: &str) -> (&'static str, Cow<'_, str>) {
-        let identifier = match self {
-            Self::UserId => kind_of(value),
-            Self::Email => IdentifierKind::Email,
-            Self::Phone => IdentifierKind::Phone,
-            Self::Name => return ("name", value.trim().into()),
-            Self::Address => return ("address", value.trim().to_lowercase().into()),
-            Self::TagValue => return ("tag_value", value.into()),
-            Self::Text => return ("text", value.into()),
+    /// Whether its values have a normal form of their own.
+    fn is_identifier(self) -> bool {
+        matches!(self, Self::UserId | Self::Email | Self::Phone)
+    }
+
+    /// The kind that the hash says, and the normal forms of the value: several where it holds several
+    /// numbers or addresses.
+    fn of(self, value: &str) -> (&'static str, Vec<Cow<'_, str>>) {
+        let (kind, normalized) = match self {
+            Self::UserId => of_id(value),
+            Self::Email => (IdentifierKind::Email, emails(value)),
+            Self::Phone => (IdentifierKind::Phone, phones(value)),
+            Self::Name => return ("name", vec![value.trim().into()]),
+            Self::Address => return ("address", vec![value.trim().to_lowercase().into()]),
+            Self::TagValue => return ("tag_value", vec![value.into()]),
+            Self::Text => return ("text", vec![value.into()]),
         };
         // What is no phone number, like "anonymous", is hashed as it is.
-        let normalized = normalize(identifier, value).unwrap_or_else(|| value.trim().to_owned());
-        (identifier.as_str(), normalized.into())
+        let normalized = if normalized.is_empty() {
+            vec![value.trim().into()]
+        } else {
+            normalized.into_iter().map(Cow::Owned).collect()
+        };
+        (kind.as_str(), normalized)
     }
+}
+
+/// What an id looks like: a phone number, an e-mail address, or just an id.
+fn of_id(id: &str) -> (IdentifierKind, BTreeSet<String>) {
+    if let Some(phone) = phone_of_id(id) {
+        return (IdentifierKind::Phone, BTreeSet::from([phone]));
+    }
+    let emails = emails(id);
+    let is_address = |email: &String| email.rsplit('@').next().is_some_and(|host| host.contains('.'));
+    if emails.len() == 1 && emails.iter().all(is_address) {
+        return (IdentifierKind::Email, emails);
+    }
+    (IdentifierKind::UserId, user_id(id).into_iter().collect())
+}
+
+/// What an id becomes where its class is hashed.
+pub(super) fn id_tokens(id: &str, key: &Key) -> Vec<String> {
+    let (kind, normalized) = Kind::UserId.of(id);
+    normalized.iter().map(|one| key.token(kind, one)).collect()
 }
 
 /// The hashed form of a value: a text or a number becomes a hash, a list one of each element, and
@@ -43,6 +74,7 @@ impl Kind {
 /// was received that way or hashed before, and rules can be applied any number of times.
 pub(super) fn hashed(value: Value, kind: Kind, key: &Key) -> Value {
     let text = match value {
+        Value::Number(number) if kind.is_identifier() => number_text(&number),
         Value::Null | Value::Bool(_) => return value,
         Value::Array(items) => {
             let items = items.into_iter().map(|item| hashed(item, kind, key));
@@ -56,11 +88,16 @@ pub(super) fn hashed(value: Value, kind: Kind, key: &Key) -> Value {
         return Value::String(text);
     }
     let (kind, normalized) = kind.of(&text);
-    Value::String(key.token(kind, &normalized))
+    let tokens: Vec<String> = normalized.iter().map(|one| key.token(kind, one)).collect();
+    Value::String(tokens.join(" "))
 }
 
 /// Whether a text is what a value becomes by hashing.
 pub(super) fn is_token(text: &str) -> bool {
+    text.starts_with(TOKEN) && text.split(' ').all(is_one_token)
+}
+
+fn is_one_token(text: &str) -> bool {
     let digits = text
         .strip_prefix(TOKEN)
         .and_then(|rest| rest.split_once(':'))

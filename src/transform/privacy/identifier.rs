@@ -1,12 +1,17 @@
-//! What identifies a customer: by it erased ones are recognized.
+//! What identifies a customer, as the list of erasures keeps it: by it erased ones are recognized.
 
 use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
+use super::super::normal_form::{emails, phone_of_id, phones, user_id};
+use super::super::{Ids, LONGEST_ID};
+use super::customer::{Field, Found, values, values_of_any};
+use super::hash::is_token;
 use super::key::Key;
+use super::old_form;
 
-/// What a customer is identified by.
+/// What is remembered of who was erased.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum IdentifierKind {
     /// An id of the bot's or of the channel's.
@@ -15,6 +20,14 @@ pub enum IdentifierKind {
     Email,
     /// A phone number.
     Phone,
+    /// An interaction that was theirs, by both of its ids.
+    Interaction,
+    /// A session that was theirs.
+    Session,
+    /// A conversation that was theirs.
+    Conversation,
+    /// A rejected record that was theirs, by its text.
+    RejectedRecord,
 }
 
 impl IdentifierKind {
@@ -24,277 +37,128 @@ impl IdentifierKind {
             Self::UserId => "user_id",
             Self::Email => "email",
             Self::Phone => "phone",
+            Self::Interaction => "interaction",
+            Self::Session => "session",
+            Self::Conversation => "conversation",
+            Self::RejectedRecord => "rejected_record",
         }
     }
 }
 
-/// An identifier as the books of erasures keep it: its kind and a keyed hash.
+/// An identifier as the list of erasures keeps it: its kind and a keyed hash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Identifier {
     /// What it is.
     pub kind: IdentifierKind,
-    /// HMAC-SHA-256 of the normalized value.
+    /// HMAC-SHA-256 of the normal form.
     pub hash: [u8; 32],
 }
 
 impl Identifier {
-    /// The identifier that `value` is, normalized as values of records are; `None` where it holds
-    /// nothing that could identify anybody.
-    pub fn of(kind: IdentifierKind, value: &str, key: &Key) -> Option<Self> {
-        let normalized = normalize(kind, value)?;
-        Some(Self {
+    pub(super) fn of(kind: IdentifierKind, normalized: &str, key: &Key) -> Self {
+        Self {
             kind,
-            hash: key.erasure(kind, &normalized),
-        })
-    }
-}
-
-/// A customer who is looked for, by one identifier.
-#[derive(Debug)]
-pub struct Wanted {
-    kind: IdentifierKind,
-    normalized: String,
-    /// What the identifier is where it was hashed before it was stored.
-    token: String,
-    /// As the books of erasures keep it.
-    pub identifier: Identifier,
-}
-
-impl Wanted {
-    /// Whom this value identifies; `None` where it could identify many, or nobody: an e-mail address
-    /// without `@`, a phone number of fewer than five digits, an empty id.
-    pub fn new(kind: IdentifierKind, value: &str, key: &Key) -> Option<Self> {
-        let normalized = normalize(kind, value)?;
-        let is_usable = match kind {
-            IdentifierKind::UserId => true,
-            IdentifierKind::Email => normalized
-                .split_once('@')
-                .is_some_and(|(name, host)| !name.is_empty() && !host.is_empty()),
-            IdentifierKind::Phone => normalized.len() >= SHORTEST_PHONE,
-        };
-        is_usable.then(|| Self {
-            kind,
-            token: key.token(kind.as_str(), &normalized),
-            identifier: Identifier {
-                kind,
-                hash: key.erasure(kind, &normalized),
-            },
-            normalized,
-        })
+            hash: key.erasure(kind, normalized),
+        }
     }
 
-    /// Whether the customer of a stored record is the one who is looked for, also where its values
-    /// were hashed.
-    pub fn is_customer_of(&self, record: &Map<String, Value>) -> bool {
-        let is_wanted = |kind, value: &str| {
-            value == self.token
-                || kind == self.kind && normalize(kind, value).as_ref() == Some(&self.normalized)
-        };
-        identifying_values(record).into_iter().any(|(field, value)| {
-            field
-                .kinds(&value)
-                .into_iter()
-                .any(|kind| is_wanted(kind, &value))
-        })
+    /// What a record is recognized by once it was erased, also when nothing in it identifies its
+    /// customer any longer: both of its ids together, and each.
+    pub fn of_ids(account_id: &str, ids: &Ids, key: &Key) -> Vec<Self> {
+        let [session, conversation] = [&ids.session_id, &ids.conversation_id].map(Option::as_deref);
+        if session.is_none() && conversation.is_none() {
+            return Vec::new();
+        }
+        let of = |kind, parts: &[Option<&str>]| Self::of(kind, &joined(account_id, parts), key);
+        let mut identifiers = vec![of(IdentifierKind::Interaction, &[conversation, session])];
+        identifiers.extend(session.map(|_| of(IdentifierKind::Session, &[session])));
+        identifiers.extend(conversation.map(|_| of(IdentifierKind::Conversation, &[conversation])));
+        identifiers
     }
 
-    /// Whether a text that cannot be taken apart speaks of them, as it stands or once JSON's escapes in it are
-    /// undone.
-    pub fn is_named_in(&self, text: &str) -> bool {
-        let is_named_in = |text: &str| {
-            let text = match self.kind {
-                IdentifierKind::UserId => text.to_owned(),
-                IdentifierKind::Email => text.to_lowercase(),
-                IdentifierKind::Phone => text.chars().filter(char::is_ascii_digit).collect(),
-            };
-            text.contains(&self.normalized) || text.contains(&self.token)
-        };
-        is_named_in(text) || is_named_in(&unescaped(text))
-    }
-
-    /// What every stored text about them holds, unless it holds escapes: one of a fragment of the identifier, in
-    /// whatever case its letters are (of a phone number: once all but digits is taken from the text), and its
-    /// hashed form. The fragment is the longest that is plain ASCII, and empty where there is none.
-    pub fn traces(&self) -> (&str, &str) {
-        let is_plain = |c: char| (c.is_ascii_graphic() || c == ' ') && !r#""\"#.contains(c);
-        let fragments = self.normalized.split(|c| !is_plain(c));
-        (
-            fragments
-                .max_by_key(|fragment| fragment.len())
-                .unwrap_or_default(),
-            &self.token,
+    /// What a rejected record is recognized by once it was erased.
+    pub fn of_rejected(account_id: &str, payload_hash: &[u8], key: &Key) -> Self {
+        let hash: String = payload_hash.iter().map(|byte| format!("{byte:02x}")).collect();
+        Self::of(
+            IdentifierKind::RejectedRecord,
+            &joined(account_id, &[Some(&hash)]),
+            key,
         )
     }
-
-    /// What it is.
-    pub fn kind(&self) -> IdentifierKind {
-        self.kind
-    }
 }
 
-/// A text without JSON's escapes. What is none stays as it is.
-fn unescaped(text: &str) -> String {
-    let mut plain = Vec::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((before, escape)) = rest.split_once('\\') {
-        plain.extend(before.encode_utf16());
-        let code = escape.strip_prefix('u').and_then(|hex| hex.get(..4));
-        match code.and_then(|hex| u16::from_str_radix(hex, 16).ok()) {
-            Some(unit) => {
-                plain.push(unit);
-                rest = &escape[5..];
-            }
-            // The others stand for white space, or for themselves.
-            None => rest = escape,
+/// Ids of one account, each with its length: no two lists are the same text.
+fn joined(account_id: &str, parts: &[Option<&str>]) -> String {
+    let mut text = format!("{}:{account_id}", account_id.len());
+    for part in parts {
+        match part {
+            Some(part) => text += &format!(" {}:{part}", part.len()),
+            None => text += " -",
         }
     }
-    plain.extend(rest.encode_utf16());
-    String::from_utf16_lossy(&plain)
+    text
 }
 
-/// A shorter number is an extension, of which every centre has the same.
-const SHORTEST_PHONE: usize = 5;
-
-/// What a field that identifies a customer holds.
-#[derive(Debug, Clone, Copy)]
-enum Field {
-    /// An id, which may be an address or a number.
-    Id,
-    Email,
-    Phone,
-}
-
-impl Field {
-    /// What a value of it may be asked for as: an id that is an address is an id all the same.
-    fn kinds(self, value: &str) -> BTreeSet<IdentifierKind> {
-        match self {
-            Self::Id => BTreeSet::from([IdentifierKind::UserId, kind_of(value)]),
-            Self::Email => BTreeSet::from([IdentifierKind::Email]),
-            Self::Phone => BTreeSet::from([IdentifierKind::Phone]),
-        }
-    }
-}
-
-/// What identifies the customer of a record, sorted and distinct.
+/// What identifies the customer of a record; sorted and distinct.
 pub(in super::super) fn identifiers(record: &Map<String, Value>, key: &Key) -> Vec<Identifier> {
-    let mut identifiers = BTreeSet::new();
-    for (field, value) in identifying_values(record) {
-        let kinds = field.kinds(&value).into_iter();
-        identifiers.extend(kinds.filter_map(|kind| Identifier::of(kind, &value, key)));
-    }
-    identifiers.into_iter().collect()
+    hashed(&values(record), key)
 }
 
-/// The values of the fields that identify a customer. The centre's own number never does: of the
-/// two ends of a call, the customer's is the one that the direction says.
-fn identifying_values(record: &Map<String, Value>) -> Vec<(Field, String)> {
-    let meta = objects(record, "metaInfo");
-    let mut customers = objects(record, "customerinfo");
-    customers.extend(meta.iter().flat_map(|meta| objects(meta, "customerinfo")));
-    let is_outbound = std::iter::once(&record)
-        .chain(&customers)
-        .flat_map(|object| values(object, "Direction"))
-        .any(|direction| direction.eq_ignore_ascii_case("outbound"));
-    let mut found = Vec::new();
-    let mut add = |field, object: &Map<String, Value>, name| {
-        found.extend(values(object, name).into_iter().map(|value| (field, value)));
-    };
-    for name in ["userId", "channelSpecificUserId"] {
-        add(Field::Id, record, name);
-    }
-    for customer in customers {
-        add(Field::Phone, customer, "CustomerPhone");
-        add(Field::Email, customer, "CustomerEmail");
-    }
-    let ends: &[&str] = if is_outbound {
-        &["callee", "dialedNumber"]
-    } else {
-        &["caller"]
-    };
-    for meta in meta {
-        for name in ["userId", "_id"] {
-            add(Field::Id, meta, name);
-        }
-        for name in ["email", "emailId"] {
-            add(Field::Email, meta, name);
-        }
-        for name in ["endUserNumber", "phoneNumber"].iter().chain(ends) {
-            add(Field::Phone, meta, name);
-        }
-        for identity in objects(meta, "identities") {
-            add(Field::Id, identity, "val");
-        }
-    }
-    found
+/// The same of what is no record, but perhaps a list of some.
+pub(in super::super) fn identifiers_in(value: &Value, key: &Key) -> Vec<Identifier> {
+    hashed(&values_of_any(value), key)
 }
 
-/// The objects under a name, without regard to case: itself or those of a list.
-fn objects<'a>(object: &'a Map<String, Value>, name: &str) -> Vec<&'a Map<String, Value>> {
-    each(object, name).filter_map(Value::as_object).collect()
-}
-
-/// The texts under a name, without regard to case: itself or those of a list. Numbers are texts.
-fn values(object: &Map<String, Value>, name: &str) -> Vec<String> {
-    each(object, name)
-        .filter_map(|value| match value {
-            Value::String(text) => Some(text.clone()),
-            Value::Number(number) => Some(number.to_string()),
-            _ => None,
-        })
-        .collect()
-}
-
-fn each<'a>(object: &'a Map<String, Value>, name: &str) -> impl Iterator<Item = &'a Value> {
-    let named = object
+fn hashed(found: &[Found<'_>], key: &Key) -> Vec<Identifier> {
+    let mut forms = BTreeSet::new();
+    for (field, text) in found {
+        if !is_token(text) {
+            forms.extend(normal_forms(*field, text));
+            forms.extend(old_forms(*field, text));
+        }
+    }
+    let hashed = forms
         .iter()
-        .filter(move |(key, _)| key.eq_ignore_ascii_case(name));
-    let items: Vec<&Value> = named
-        .flat_map(|(_, value)| match value {
-            Value::Array(items) => items.iter().collect(),
-            value => vec![value],
-        })
-        .collect();
-    items.into_iter()
+        .map(|(kind, normalized)| Identifier::of(*kind, normalized, key));
+    hashed.collect()
 }
 
-/// A value in the one spelling that is hashed. Phones: their digits, without a leading `00`, so
-/// that `+49 (30) 1234-5` and `0049301 2345` are one; e-mail addresses and ids: without white
-/// space around, addresses in lower case.
-pub(super) fn normalize(kind: IdentifierKind, value: &str) -> Option<String> {
-    let value = value.trim();
-    let normalized = match kind {
-        IdentifierKind::UserId => value.to_owned(),
-        IdentifierKind::Email => value.strip_prefix("mailto:").unwrap_or(value).to_lowercase(),
-        IdentifierKind::Phone => phone(value)?,
-    };
-    (!normalized.is_empty()).then_some(normalized)
-}
-
-/// The digits of a phone number, of which there must be some; `None` where the text holds anything
-/// that no phone number does.
-fn phone(value: &str) -> Option<String> {
-    let value = ["tel:", "sip:", "sips:"]
-        .iter()
-        .find_map(|scheme| value.strip_prefix(scheme))
-        .unwrap_or(value);
-    let number = value.split(['@', ';']).next()?.trim();
-    let is_part = |c: char| c.is_ascii_digit() || "+-()./ \u{a0}".contains(c);
-    if !number.chars().all(is_part) {
-        return None;
-    }
-    let digits: String = number.chars().filter(char::is_ascii_digit).collect();
-    let digits = digits.strip_prefix("00").unwrap_or(&digits);
-    (!digits.is_empty()).then(|| digits.to_owned())
-}
-
-/// What an id looks like: an e-mail address, a phone number, or just an id.
-pub(super) fn kind_of(id: &str) -> IdentifierKind {
-    let is_phone = || phone(id).is_some_and(|digits| (7..=15).contains(&digits.len()));
-    match id.trim().split_once('@') {
-        Some((name, host)) if !name.is_empty() && host.contains('.') && !host.contains(['@', '/', ' ']) => {
-            IdentifierKind::Email
+/// The identifiers in a text, each with its kind: an id that is an address is an id all the same.
+pub(super) fn normal_forms(field: Field, text: &str) -> BTreeSet<(IdentifierKind, String)> {
+    use IdentifierKind::{Email, Phone, UserId};
+    let of = |kind, found: BTreeSet<String>| found.into_iter().map(move |one| (kind, one));
+    let mut forms = BTreeSet::new();
+    match field {
+        Field::Phone => forms.extend(of(Phone, phones(text))),
+        Field::Email => forms.extend(of(Email, emails(text))),
+        Field::Id => {
+            forms.extend(user_id(text).map(|id| (UserId, id)));
+            forms.extend(phone_of_id(text).map(|phone| (Phone, phone)));
+            forms.extend(of(Email, emails(text)));
         }
-        _ if is_phone() => IdentifierKind::Phone,
-        _ => IdentifierKind::UserId,
+        Field::Text => {
+            let id = user_id(text).filter(|id| id.len() <= LONGEST_ID);
+            forms.extend(id.map(|id| (UserId, id)));
+            forms.extend(of(Phone, phones(text)));
+            forms.extend(of(Email, emails(text)));
+        }
     }
+    forms
+}
+
+/// The same by the first version of the normal forms.
+fn old_forms(field: Field, text: &str) -> BTreeSet<(IdentifierKind, String)> {
+    let kinds = match field {
+        Field::Id => BTreeSet::from([IdentifierKind::UserId, old_form::kind_of(text)]),
+        Field::Email => BTreeSet::from([IdentifierKind::Email]),
+        Field::Phone => BTreeSet::from([IdentifierKind::Phone]),
+        Field::Text => BTreeSet::new(),
+    };
+    let form = |kind| Some((kind, old_form::normalize(kind, text)?));
+    kinds.into_iter().filter_map(form).collect()
+}
+
+/// The identifiers that are hashes in place of values: rules had been applied before.
+pub(super) fn tokens(text: &str) -> impl Iterator<Item = &str> {
+    is_token(text).then(|| text.split(' ')).into_iter().flatten()
 }

@@ -1,18 +1,22 @@
 //! What of a person is kept, hashed or dropped, before anything is stored or logged.
 
 mod apply;
+mod customer;
 mod fields;
 mod fingerprint;
 mod hash;
 mod identifier;
 mod key;
+mod old_form;
+mod wanted;
 
 pub use fields::listed;
-pub use identifier::{Identifier, IdentifierKind, Wanted};
+pub use identifier::{Identifier, IdentifierKind};
 pub use key::Key;
+pub use wanted::Wanted;
 
 pub(super) use apply::is_name;
-pub(super) use identifier::identifiers;
+pub(super) use identifier::{identifiers, identifiers_in};
 
 /// What is done with the values of a class.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -1,0 +1,33 @@
+-- Every interaction as the record that was received, or as one put together from its rows where that was not kept. Which of them are somebody's is
+-- for the normal forms to say: no pattern finds every spelling of a number or an address, so all are looked at.
+select session.account_id, session.interaction_id as id, coalesce(
+    raw.payload,
+    jsonb_build_object(
+        'userId', session.user_id,
+        'channelSpecificUserId', session.channel_specific_user_id,
+        'Direction', session.direction,
+        'metaInfo', session.meta_info,
+        'customerinfo', jsonb_build_object('CustomerPhone', session.customer_phone, 'CustomerEmail', session.customer_email),
+        'rows', jsonb_build_array(
+            to_jsonb(session),
+            (
+                select jsonb_agg(to_jsonb(destination)) from smartassist.destinations as destination
+                where destination.account_id = session.account_id and destination.interaction_id = session.interaction_id
+            ),
+            (
+                select jsonb_agg(to_jsonb(segment)) from smartassist.agent_segments as segment
+                where segment.account_id = session.account_id and segment.interaction_id = session.interaction_id
+            ),
+            (
+                select jsonb_agg(to_jsonb(consultation)) from smartassist.consultations as consultation
+                where consultation.account_id = session.account_id and consultation.interaction_id = session.interaction_id
+            ),
+            (
+                select jsonb_agg(to_jsonb(tag)) from smartassist.tags as tag
+                where tag.account_id = session.account_id and tag.interaction_id = session.interaction_id
+            )
+        )
+    )
+)::text as record
+from smartassist.sessions as session
+left join smartassist.raw_interactions as raw using (account_id, interaction_id)

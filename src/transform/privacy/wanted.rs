@@ -1,0 +1,183 @@
+//! A customer who is to be erased, by one identifier: which records are theirs, and which only may be.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value};
+
+use super::super::normal_form::{
+    emails, folded, mentions_email, mentions_id, mentions_phone, phones, user_id,
+};
+use super::customer::{Field, Found, any_text, values, values_of_any};
+use super::hash::{self, is_token};
+use super::identifier::{Identifier, IdentifierKind, normal_forms, tokens};
+use super::key::Key;
+use super::old_form;
+
+/// A shorter number is an extension, of which every centre has the same.
+const SHORTEST_PHONE: usize = 5;
+
+/// Who is looked for.
+#[derive(Debug)]
+pub struct Wanted {
+    kind: IdentifierKind,
+    normalized: String,
+    /// As it is looked for in other texts.
+    folded: String,
+    /// What the identifier is where it was hashed before it was stored.
+    tokens: BTreeSet<String>,
+    /// As the list of erasures keeps it.
+    pub identifier: Identifier,
+}
+
+impl Wanted {
+    /// Whom this value identifies.
+    ///
+    /// # Errors
+    /// It could identify many, or nobody; why, and what is needed.
+    pub fn new(kind: IdentifierKind, value: &str, key: &Key) -> Result<Self, &'static str> {
+        let normalized = normalized(kind, value)?;
+        let mut tokens = BTreeSet::from([key.token(kind.as_str(), &normalized)]);
+        if kind == IdentifierKind::UserId {
+            tokens.extend(hash::id_tokens(value, key));
+        }
+        let old_kind = match kind {
+            IdentifierKind::UserId => old_form::kind_of(value),
+            kind => kind,
+        };
+        let old = old_form::normalize(old_kind, value);
+        tokens.extend(old.map(|old| key.token(old_kind.as_str(), &old)));
+        Ok(Self {
+            kind,
+            folded: folded(&normalized).into_owned(),
+            tokens,
+            identifier: Identifier::of(kind, &normalized, key),
+            normalized,
+        })
+    }
+
+    /// Whether the customer of a stored record is the one who is looked for, also where its values
+    /// were hashed.
+    pub fn is_customer_of(&self, record: &Map<String, Value>) -> bool {
+        values(record).iter().any(|found| self.is_in(found))
+    }
+
+    /// The same of what is no record: whether it is a list with one of theirs, or holds a text that
+    /// names them.
+    pub fn is_named_in(&self, value: &Value) -> bool {
+        let is_named = |found: &Found<'_>| {
+            let is_text = found.0 == Field::Text && self.kind == IdentifierKind::UserId;
+            self.is_in(found) || is_text && mentions_id(&found.1, &self.folded)
+        };
+        values_of_any(value).iter().any(is_named)
+    }
+
+    /// Whether a text that cannot be taken apart names them, once JSON's escapes in it are undone.
+    pub fn is_named_in_text(&self, text: &str) -> bool {
+        let text = unescaped(text);
+        let is_named = match self.kind {
+            IdentifierKind::Phone => phones(&text).contains(&self.normalized),
+            IdentifierKind::Email => emails(&text).contains(&self.normalized),
+            _ => mentions_id(&text, &self.folded),
+        };
+        is_named || self.tokens.iter().any(|token| text.contains(token))
+    }
+
+    /// Whether anything in a record mentions them, in a field that does not say whose the record is, or in
+    /// a spelling that may also mean somebody else.
+    pub fn is_mentioned_in(&self, value: &Value) -> bool {
+        any_text(value, &mut |text| self.is_mentioned(text))
+    }
+
+    /// As [`Wanted::is_mentioned_in`], of a text that cannot be taken apart.
+    pub fn is_mentioned_in_text(&self, text: &str) -> bool {
+        self.is_mentioned(&unescaped(text))
+    }
+
+    fn is_mentioned(&self, text: &str) -> bool {
+        if is_token(text) {
+            return text.split(' ').any(|token| self.tokens.contains(token));
+        }
+        match self.kind {
+            IdentifierKind::Phone => mentions_phone(text, &self.normalized),
+            IdentifierKind::Email => mentions_email(text, &self.normalized),
+            _ => mentions_id(text, &self.folded),
+        }
+    }
+
+    fn is_in(&self, found: &Found<'_>) -> bool {
+        let (field, text) = found;
+        if is_token(text) {
+            return tokens(text).any(|token| self.tokens.contains(token));
+        }
+        let may_be = match self.kind {
+            IdentifierKind::UserId => matches!(field, Field::Id | Field::Text),
+            IdentifierKind::Email => *field != Field::Phone,
+            _ => *field != Field::Email,
+        };
+        may_be && normal_forms(*field, text).contains(&(self.kind, self.normalized.clone()))
+    }
+}
+
+fn normalized(kind: IdentifierKind, value: &str) -> Result<String, &'static str> {
+    let only = |found: BTreeSet<String>, why_none, why_several| {
+        let mut found = found.into_iter();
+        match (found.next(), found.next()) {
+            (Some(one), None) => Ok(one),
+            (None, _) => Err(why_none),
+            (Some(_), Some(_)) => Err(why_several),
+        }
+    };
+    match kind {
+        IdentifierKind::Phone => only(
+            phones(value)
+                .into_iter()
+                .filter(|phone| phone.len() >= SHORTEST_PHONE)
+                .collect(),
+            "this is no phone number: it needs at least five digits, which are not all the same, and its country code",
+            "these are several phone numbers: run `erase` once for each",
+        ),
+        IdentifierKind::Email => only(
+            emails(value),
+            "this is no e-mail address: it needs a name, an @ and a host",
+            "these are several e-mail addresses: run `erase` once for each",
+        ),
+        _ => user_id(value).ok_or(
+            "this id stands for nothing, so it identifies nobody, or many: erase by another identifier",
+        ),
+    }
+}
+
+/// A text without JSON's escapes. What is none stays as it is.
+fn unescaped(text: &str) -> Cow<'_, str> {
+    if !text.contains('\\') {
+        return text.into();
+    }
+    let mut plain = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, escape)) = rest.split_once('\\') {
+        plain.extend(before.encode_utf16());
+        let code = escape.strip_prefix('u').and_then(|hex| hex.get(..4));
+        match code.and_then(|hex| u16::from_str_radix(hex, 16).ok()) {
+            Some(unit) => {
+                plain.push(unit);
+                rest = &escape[5..];
+            }
+            // A line ends there, or a tab is there: no letter of a word.
+            None if escape.starts_with(['n', 'r', 't', 'b', 'f']) => {
+                plain.push(u16::from(b' '));
+                rest = &escape[1..];
+            }
+            // The others stand for themselves.
+            None => match escape.chars().next() {
+                Some(itself) => {
+                    plain.extend(itself.encode_utf16(&mut [0; 2]).iter());
+                    rest = &escape[itself.len_utf8()..];
+                }
+                None => rest = escape,
+            },
+        }
+    }
+    plain.extend(rest.encode_utf16());
+    Cow::Owned(String::from_utf16_lossy(&plain))
+}

@@ -1,0 +1,290 @@
+//! What was erased stays away, also when nothing in it says any longer whose it was.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use hmac::{Hmac, KeyInit, Mac};
+use serde_json::{Value, json};
+use sha2::Sha256;
+use smartassist_etl::load::runs::Outcome;
+use smartassist_etl::sync::{AccountWorker, Erasure, Job, RunReport, Verification, erase};
+use smartassist_etl::transform::privacy::{IdentifierKind, Key, Policy, Wanted};
+use smartassist_etl::window::Window;
+use tokio_util::sync::CancellationToken;
+
+use crate::support::{Setup, TestDatabase, instant};
+
+const SECRET: &str = "0123456789abcdef0123456789abcdef";
+const EMAIL: &str = "zelda@example.com";
+
+fn start() -> DateTime<Utc> {
+    instant("2026-01-10T10:00:00Z")
+}
+
+/// A record of these ids and fields.
+fn record(session: &str, conversation: Option<&str>, fields: &Value) -> Value {
+    let mut record = json!({
+        "sessionId": session, "conversationId": conversation, "sessionStartTime": "2026-01-10T10:00:00",
+        "sessionEndTime": "2026-01-10T10:05:00",
+    });
+    for (name, value) in fields.as_object().unwrap() {
+        record[name] = value.clone();
+    }
+    record
+}
+
+fn zelda() -> Value {
+    json!({"customerinfo": {"CustomerEmail": EMAIL}})
+}
+
+/// A simulated API with these records, of the same account as every other.
+async fn api(records: &[Value]) -> Setup {
+    let setup = Setup::start().await;
+    for record in records {
+        setup.simulator.world().insert_raw(start(), record);
+    }
+    setup
+}
+
+fn worker(setup: &Setup, database: &TestDatabase) -> AccountWorker {
+    let mut worker = setup.worker(&database.pool);
+    worker.settings.policy = Arc::new(Policy {
+        key: Some(Key::new(SECRET)),
+        ..Policy::default()
+    });
+    worker
+}
+
+/// Reads everything anew.
+async fn refetch(setup: &Setup, database: &TestDatabase) -> RunReport {
+    database
+        .execute("update smartassist_sync.accounts set coverage = '{}', watermark = start_from")
+        .await;
+    let report = worker(setup, database)
+        .run(&Job::Sync, &CancellationToken::new())
+        .await;
+    assert_eq!(report.outcome, Outcome::Succeeded);
+    report
+}
+
+async fn forget(database: &TestDatabase, kind: IdentifierKind, value: &str) -> Erasure {
+    let key = Key::new(SECRET);
+    let wanted = Wanted::new(kind, value, &key).unwrap();
+    erase(&database.pool, &wanted, &key, false).await.unwrap()
+}
+
+async fn sessions(database: &TestDatabase) -> String {
+    let sessions = "select coalesce(string_agg(interaction_id, ' ' order by interaction_id), '') from smartassist.sessions";
+    database.text(sessions).await
+}
+
+#[tokio::test]
+async fn erased_interactions_stay_away_without_their_identifier() {
+    let database = TestDatabase::migrated().await;
+    let shown = api(&[
+        record("s-1", Some("c-1"), &zelda()),
+        record("s-2", None, &zelda()),
+        record("s-3", None, &json!({})),
+    ])
+    .await;
+    refetch(&shown, &database).await;
+    assert_eq!(
+        forget(&database, IdentifierKind::Email, EMAIL)
+            .await
+            .deleted
+            .sessions,
+        2
+    );
+    let hidden = api(&[
+        record("s-1", Some("c-1"), &json!({"csatFeedback": "I am Zelda"})),
+        record("s-2", None, &json!({"csatFeedback": "I am Zelda"})),
+        record("s-3", None, &json!({})),
+    ])
+    .await;
+    let again = refetch(&hidden, &database).await;
+    assert_eq!((again.counters.inserted, again.counters.left_out), (0, 2));
+    assert_eq!(sessions(&database).await, "s-3");
+    let mut verification = Verification::of(Window {
+        start: instant("2026-01-10T00:00:00Z"),
+        end: instant("2026-01-11T00:00:00Z"),
+    });
+    verification.demand_identity();
+    worker(&hidden, &database)
+        .verify(&mut verification, &CancellationToken::new())
+        .await;
+    assert!(verification.compared().all(|day| !day.differs()));
+}
+
+#[tokio::test]
+async fn one_id_of_what_was_erased_is_enough_to_leave_out() {
+    let database = TestDatabase::migrated().await;
+    refetch(
+        &api(&[
+            record("s-1", Some("c-1"), &zelda()),
+            record("s-2", None, &zelda()),
+        ])
+        .await,
+        &database,
+    )
+    .await;
+    forget(&database, IdentifierKind::Email, EMAIL).await;
+    let later = api(&[
+        record("s-1", None, &json!({})),
+        record("s-9", Some("c-1"), &json!({})),
+        record("s-2", Some("c-2"), &json!({})),
+        json!({"conversationId": "c-1", "userId": "u-1"}),
+        json!([{"sessionId": "s-2", "userId": "u-1"}]),
+    ])
+    .await;
+    refetch(&later, &database).await;
+    assert_eq!(sessions(&database).await, "");
+    assert_eq!(
+        database
+            .number("select count(*) from smartassist_sync.rejected_records")
+            .await,
+        0
+    );
+}
+
+#[tokio::test]
+async fn siblings_of_what_was_erased_go_with_it() {
+    let database = TestDatabase::migrated().await;
+    let setup = api(&[
+        record("s-1", None, &json!({"userId": "u-anonymous"})),
+        record("s-1", Some("c-1"), &zelda()),
+        record("s-1", Some("c-2"), &json!({})),
+        json!({"sessionId": "s-1", "userId": "u-anonymous"}),
+        record("s-2", None, &json!({})),
+    ])
+    .await;
+    refetch(&setup, &database).await;
+    let deleted = forget(&database, IdentifierKind::Email, EMAIL).await.deleted;
+    assert_eq!((deleted.sessions, deleted.rejected_records), (3, 1));
+    assert_eq!(sessions(&database).await, "s-2");
+    refetch(&setup, &database).await;
+    assert_eq!(sessions(&database).await, "s-2");
+}
+
+#[tokio::test]
+async fn an_id_that_many_interactions_share_erases_one_only() {
+    let database = TestDatabase::migrated().await;
+    let shared = |conversation: usize| {
+        let fields = if conversation == 7 { zelda() } else { json!({}) };
+        record("web", Some(&format!("c-{conversation}")), &fields)
+    };
+    let setup = api(&(0..30).map(shared).collect::<Vec<_>>()).await;
+    refetch(&setup, &database).await;
+    assert_eq!(
+        forget(&database, IdentifierKind::Email, EMAIL)
+            .await
+            .deleted
+            .sessions,
+        1
+    );
+    let again = refetch(&setup, &database).await;
+    assert_eq!((again.counters.inserted, again.counters.left_out), (0, 1));
+    assert_eq!(database.counts().await[0], 29);
+}
+
+#[tokio::test]
+async fn erased_rejected_records_stay_away() {
+    let database = TestDatabase::migrated().await;
+    let texts = [
+        r#"[{"sessionId": "s-1", "customerinfo": {"CustomerEmail": "Zelda@Example.com"}}]"#,
+        r#"[[{"customerinfo": {"CustomerEmail": "zelda@example.com"}}]]"#,
+        r#""from zelda@example.com, 10:00""#,
+        r#"{"customerinfo": {"CustomerEmail": "\u007aelda@example.com"}}"#,
+        r#"{"sessionId": "s-5", "note": "not zelda at all"}"#,
+    ];
+    let setup = Setup::start().await;
+    for text in texts {
+        setup.simulator.world().insert_raw_bytes(start(), text);
+    }
+    refetch(&setup, &database).await;
+    assert_eq!(
+        forget(&database, IdentifierKind::Email, EMAIL)
+            .await
+            .deleted
+            .rejected_records,
+        4
+    );
+    refetch(&setup, &database).await;
+    let left = "select string_agg(payload, ' ') from smartassist_sync.rejected_records";
+    assert_eq!(database.text(left).await, texts[4]);
+}
+
+#[tokio::test]
+async fn only_keyed_hashes_of_what_was_erased_are_kept() {
+    let database = TestDatabase::migrated().await;
+    refetch(&api(&[record("s-1", Some("c-1"), &zelda())]).await, &database).await;
+    forget(&database, IdentifierKind::Email, EMAIL).await;
+    let kinds = "select string_agg(kind, ' ' order by kind) from smartassist_sync.erasures where form = 2";
+    assert_eq!(
+        database.text(kinds).await,
+        "conversation email interaction session"
+    );
+    let all = database
+        .text("select string_agg(e::text, ' ') from smartassist_sync.erasures e")
+        .await;
+    assert!(
+        !all.contains("s-1") && !all.contains("c-1") && !all.contains("zelda"),
+        "{all}"
+    );
+    // Without the key nobody can try out ids.
+    let plain =
+        "select count(*) from smartassist_sync.erasures where value_hash in (sha256('s-1'), sha256('c-1'))";
+    assert_eq!(database.number(plain).await, 0);
+}
+
+/// A hash as it was made before the normal forms changed.
+fn first_form(kind: &str, normalized: &str) -> String {
+    let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).unwrap();
+    mac.update(format!("smartassist-etl erasure\0{kind}\0{normalized}").as_bytes());
+    mac.finalize()
+        .into_bytes()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+#[tokio::test]
+async fn hashes_of_the_first_form_are_still_recognized() {
+    let database = TestDatabase::migrated().await;
+    let key_id: String = Key::new(SECRET)
+        .id()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    for (kind, normalized) in [
+        // A zero in brackets was kept, a composed letter and ß stayed as they were.
+        ("phone", "44020794600"),
+        ("email", "ju\u{308}rgen@example.com"),
+        ("email", "straße@example.com"),
+        ("user_id", "u-ju\u{308}rgen"),
+        ("phone", "15550100000"),
+    ] {
+        let hash = first_form(kind, normalized);
+        let insert = format!(
+            "insert into smartassist_sync.erasures (kind, value_hash, key_id) values ('{kind}', '\\x{hash}', '\\x{key_id}')"
+        );
+        database.execute(&insert).await;
+    }
+    let of = |id: &str, fields: Value| record(id, None, &fields);
+    let setup = api(&[
+        of(
+            "s-1",
+            json!({"customerinfo": {"CustomerPhone": "+44 (0) 20 794600"}}),
+        ),
+        of(
+            "s-2",
+            json!({"customerinfo": {"CustomerEmail": "Ju\u{308}rgen@example.com"}}),
+        ),
+        of("s-3", json!({"channelSpecificUserId": "STRAßE@example.com"})),
+        of("s-4", json!({"userId": "u-ju\u{308}rgen"})),
+        of("s-5", json!({"metaInfo": {"caller": "sip:+15550100000@pbx"}})),
+        of("s-6", json!({"userId": "u-6"})),
+    ])
+    .await;
+    refetch(&setup, &database).await;
+    assert_eq!(sessions(&database).await, "s-6");
+}
