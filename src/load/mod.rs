@@ -26,6 +26,7 @@ pub mod replay;
 pub mod retention;
 pub mod runs;
 pub mod siblings;
+pub mod statistics;
 pub mod status;
 mod stored;
 mod tables;

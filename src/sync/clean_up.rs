@@ -43,6 +43,7 @@ impl AccountWorker {
                 seconds = began.elapsed().as_secs_f64(),
                 "what has become too old is deleted"
             );
+            super::statistics::renew(&self.pool).await;
         }
         if let Err(error) = &ended {
             observe::database_error(account, error);

@@ -53,6 +53,9 @@ pub async fn erase(pool: &Pool, wanted: &Wanted, key: &Key, dry_run: bool) -> Re
             erase_found(transaction, wanted, key).await
         })
         .await?;
+    if !dry_run && erasure.deleted != Erased::default() {
+        super::statistics::renew(pool).await;
+    }
     Ok(erasure)
 }
 

@@ -20,6 +20,7 @@ mod replay;
 mod report;
 mod retry;
 mod run;
+mod statistics;
 mod time_zone;
 mod traits;
 mod verify;

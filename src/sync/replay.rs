@@ -152,7 +152,10 @@ impl Replay {
             self.done.fetch_add(batch.records, Ordering::Relaxed);
             ready = next?;
         }
-        self.rule_what_is_aside().await?;
+        let ruled = self.rule_what_is_aside().await?;
+        if replayed.updated + ruled > 0 {
+            super::statistics::renew(&self.pool).await;
+        }
         replayed.outcome = if open.rejected + replayed.rejected == 0 {
             Outcome::Succeeded
         } else {
@@ -182,18 +185,21 @@ impl Replay {
         Ok(rebuilt.unwrap_or_else(|ended| std::panic::resume_unwind(ended.into_panic())))
     }
 
-    /// Privacy rules hold for the text of rejected records, too.
-    async fn rule_what_is_aside(&self) -> Result<(), LoadError> {
-        let mut after = None;
+    /// Privacy rules hold for the text of rejected records, too. How many of them have another text now.
+    async fn rule_what_is_aside(&self) -> Result<u64, LoadError> {
+        let (mut after, mut changed) = (None, 0);
         loop {
             let entries = aside::next(&self.pool, &self.account_id, after.as_ref(), false).await?;
-            let Some(last) = entries.last() else { return Ok(()) };
+            let Some(last) = entries.last() else {
+                return Ok(changed);
+            };
             after = Some(last.clone());
             for entry in &entries {
                 if let Some(ruled) = super::retry::ruled(entry, &self.policy)
                     && ruled.payload != entry.payload
                 {
                     aside::rule(&self.pool, entry, &ruled).await?;
+                    changed += 1;
                 }
             }
         }

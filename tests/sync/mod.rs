@@ -21,6 +21,7 @@ mod replay;
 mod retention;
 mod set_aside;
 mod settled;
+mod statistics;
 mod trouble;
 mod verify;
 mod verify_books;

@@ -1,0 +1,26 @@
+//! After values were deleted or hidden, nothing of them stays in the planner's statistics.
+
+use tracing::warn;
+
+use crate::database::Pool;
+use crate::load::statistics;
+use crate::observe::chain;
+
+const REMEDY: &str = "have the owner of the tables of schema smartassist and of smartassist_sync.rejected_records run `analyze` on them: \
+     until then pg_stats may show deleted values to whoever reads the tables";
+
+/// Renews them. What is deleted stays deleted where that fails, and the log says what to do.
+pub(super) async fn renew(pool: &Pool) {
+    match statistics::renew(pool).await {
+        Ok(true) => {}
+        Ok(false) => warn!(
+            remedy = REMEDY,
+            "the role of the daemon may not renew the planner's statistics"
+        ),
+        Err(error) => warn!(
+            error = %chain(&error),
+            remedy = REMEDY,
+            "could not renew the planner's statistics"
+        ),
+    }
+}
