@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use unicode_normalization::UnicodeNormalization as _;
 
-use super::characters::decoded;
+use super::characters::{decoded, plain};
 
 const MAILTO: &str = "mailto:";
 
@@ -128,13 +128,16 @@ fn unescaped(text: &[char]) -> String {
 
 /// Where the domain that begins at `start` ends.
 fn domain_after(chars: &[char], start: usize) -> usize {
-    let is_domain = |c: &&char| c.is_alphanumeric() || ".-_".contains(**c) || is_foreign(**c);
     let rest = chars.get(start..).unwrap_or_default();
     if rest.first() == Some(&'[') {
         let end = rest.iter().position(|c| *c == ']');
         return end.map_or(start, |end| start + end + 1);
     }
-    start + rest.iter().take_while(is_domain).count()
+    start + rest.iter().take_while(|c| is_domain(**c)).count()
+}
+
+fn is_domain(c: char) -> bool {
+    c.is_alphanumeric() || ".-_".contains(c) || is_foreign(c)
 }
 
 /// Letters of other scripts, with their marks.
@@ -144,17 +147,25 @@ fn is_foreign(c: char) -> bool {
 
 fn address(local: &str, domain: &[char]) -> Option<String> {
     let local = quoted_if_odd(&folded(local.trim()));
-    let domain: String = domain.iter().collect();
-    let domain = domain.trim_matches(['.', '-', '_']);
-    let mut domain = folded(domain).into_owned();
-    if domain.contains("xn--") {
-        let (unicode, decoded) = idna::domain_to_unicode(&domain);
-        if decoded.is_ok() {
-            domain = folded(&unicode).into_owned();
-        }
+    let domain = domain_form(&domain.iter().collect::<String>());
+    let is_host = domain.chars().any(char::is_alphanumeric);
+    (is_host && !local.is_empty()).then(|| format!("{local}@{domain}"))
+}
+
+/// A domain in letters, also one that is written in the ASCII form of internationalized ones.
+fn domain_form(domain: &str) -> String {
+    let trimmed = |domain: &str| folded(domain).trim_matches(['.', '-', '_']).to_owned();
+    let domain = trimmed(domain);
+    if !domain.contains("xn--") {
+        return domain;
     }
-    let is_domain = domain.chars().any(char::is_alphanumeric);
-    (is_domain && !local.is_empty()).then(|| format!("{local}@{domain}"))
+    let (unicode, decoded) = idna::domain_to_unicode(&domain);
+    let unicode = plain(&unicode);
+    if decoded.is_ok() && unicode.chars().all(is_domain) {
+        trimmed(&unicode)
+    } else {
+        domain
+    }
 }
 
 /// The part before the `@`, in quotation marks where it cannot stand without.

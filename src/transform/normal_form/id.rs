@@ -147,7 +147,7 @@ pub fn folded(text: &str) -> Cow<'_, str> {
 
 /// Whether a text names an id, which is given as [`folded`]: as a word of its own.
 pub fn mentions_id(text: &str, wanted: &str) -> bool {
-    if wanted.len() < SHORTEST_MENTION || text.len() < wanted.len() {
+    if wanted.len() < SHORTEST_MENTION {
         return false;
     }
     let text = folded(text);
@@ -168,8 +168,11 @@ mod tests {
     use super::*;
 
     /// Separated by `|`.
-    const WORDS_FOR_NOTHING: &str = "undefined|Undefined| NULL |\
-        \u{a0}nil\u{3000}|none|None|N/A|n.a.|#N/A|NaN|-|--|—|_|...|?|| |\u{200b}|\u{feff}|0|00|0.0|-0|0x0|-1|０|٠|{}|[]|\"\"|''|\"undefined\"|'null'|<nil>|(null)|[null]|[object Object]|[object Undefined]|unknown|UNKNOWN|Not Available|not set|undefined-undefined|null_null|undefinednull|00000000-0000-0000-0000-000000000000|000000000000000000000000|ffffffff-ffff-ffff-ffff-ffffffffffff|FFFFFFFFFFFFFFFFFFFFFFFF|xxxxxxxx-xxxx|****|\\N|ＵＮＤＥＦＩＮＥＤ|un\u{200b}defined|\u{fffd}\u{fffd}|“null”|true|False";
+    const WORDS_FOR_NOTHING: &str = "undefined|Undefined| NULL |\u{a0}nil\u{3000}|none|None|N/A|n.a.|#N/A|NaN|-|--|—|_|...|?|| |\
+        \u{200b}|\u{feff}|0|00|0.0|-0|0x0|-1|０|٠|{}|[]|\"\"|''|\"undefined\"|'null'|<nil>|(null)|[null]|[object Object]|\
+        [object Undefined]|unknown|UNKNOWN|Not Available|not set|undefined-undefined|null_null|undefinednull|\
+        00000000-0000-0000-0000-000000000000|000000000000000000000000|ffffffff-ffff-ffff-ffff-ffffffffffff|\
+        FFFFFFFFFFFFFFFFFFFFFFFF|xxxxxxxx-xxxx|****|\\N|ＵＮＤＥＦＩＮＥＤ|un\u{200b}defined|\u{fffd}\u{fffd}|“null”|true|False";
 
     #[test]
     fn words_that_stand_for_nothing_are_no_ids() {

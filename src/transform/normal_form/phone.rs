@@ -4,9 +4,13 @@
 //! scheme (`tel:`, `SIP:`, `whatsapp:`), display name and angle bracket is passed over without a
 //! list of them. Hosts, parameters of URIs and extensions are no part of a number.
 
+mod country_code;
+
 use std::collections::BTreeSet;
 
 use super::characters::decoded;
+
+use country_code::{LONGEST_COUNTRY_CODE, with_country_code};
 
 /// The longest number there is, with its country code (ITU-T E.164).
 const LONGEST: usize = 15;
@@ -14,12 +18,11 @@ const LONGEST: usize = 15;
 /// A shorter run of digits beside a longer one is an extension, a port or a part of a display name.
 const SHORTEST_WHOLE: usize = 7;
 
-/// The prefixes `011` (North America) and `010` (Japan) are area codes elsewhere; no number that
-/// begins with such an area code is so long.
-const SHORTEST_AFTER_PREFIX: usize = 10;
-
 /// What may stand between the digits of a number.
 const BETWEEN: &str = " -./()[]~·•‧∙⋅ー・";
+
+/// What stands between two numbers, where it may stand within one, too.
+const BETWEEN_NUMBERS: &[&str] = &[" / ", "/", " - ", "  ", " "];
 
 /// What is written right behind a number, without a blank, before its extension.
 const MARKS_OF_EXTENSION: &[&str] = &["x", "ext", "extn", "extension", "p", "w"];
@@ -102,7 +105,7 @@ pub fn phone_of_id(id: &str) -> Option<String> {
 /// Whether a text holds a number, which is given in its normal form, in a way that may also mean
 /// another one: within other text, without its country code, with a zero after it.
 pub fn mentions_phone(text: &str, wanted: &str) -> bool {
-    if !may_hold_digits(text) {
+    if !may_end_like(text, wanted) {
         return false;
     }
     let text = decoded(text);
@@ -124,7 +127,28 @@ fn may_be(found: &str, wanted: &str) -> bool {
     found == wanted
         || ends_with(wanted, &national(found))
         || ends_with(found, &national(wanted))
-        || (1..=3).any(has_trunk_zero)
+        || (1..=LONGEST_COUNTRY_CODE).any(has_trunk_zero)
+}
+
+/// Whether the last digits of a number are in a text one after the other, whatever is between them. In a plain
+/// text of another number they are not, and nothing else has to be looked at.
+fn may_end_like(text: &str, wanted: &str) -> bool {
+    const LAST: usize = 4;
+    let is_plain = text.bytes().all(|byte| byte.is_ascii() && !b"%;".contains(&byte));
+    if !is_plain || wanted.len() < SHORTEST_WHOLE + LAST || decimal(text.trim()).is_some() {
+        return may_hold_digits(text);
+    }
+    let value = |number: u16, digit: u8| (number % 1000) * 10 + u16::from(digit - b'0');
+    let ending = wanted.bytes().filter(u8::is_ascii_digit).fold(0, value);
+    let (mut number, mut digits) = (0, 0);
+    for digit in text.bytes().filter(u8::is_ascii_digit) {
+        number = value(number, digit);
+        digits += 1;
+        if digits >= LAST && number == ending {
+            return true;
+        }
+    }
+    false
 }
 
 fn may_hold_digits(text: &str) -> bool {
@@ -273,17 +297,20 @@ impl Scanner {
     /// More digits than one number has: several with nothing else than a blank or a slash between
     /// them, or none that is sure.
     fn several(&mut self, run: &str) {
-        for piece in run.split([' ', '/']) {
+        let fits = |piece: &str| (SHORTEST_WHOLE..=LONGEST).contains(&with_country_code(piece).0.len());
+        let parted = BETWEEN_NUMBERS
+            .iter()
+            .map(|between| run.split(*between).collect::<Vec<_>>());
+        let mut whole = parted.filter(|pieces| pieces.iter().all(|piece| fits(piece)));
+        let pieces = whole.next().unwrap_or_else(|| run.split([' ', '/']).collect());
+        for piece in pieces.into_iter().filter(|piece| fits(piece)) {
             let (digits, is_international) = with_country_code(piece);
-            if digits.len() >= SHORTEST_WHOLE {
-                let is_sure = digits.len() <= LONGEST;
-                self.found.push(Found {
-                    digits,
-                    is_international,
-                    is_sure,
-                    is_alone: false,
-                });
-            }
+            self.found.push(Found {
+                digits,
+                is_international,
+                is_sure: true,
+                is_alone: false,
+            });
         }
     }
 
@@ -316,41 +343,6 @@ impl Scanner {
         let behind = self.chars[end..].iter().find(|c| !") ]".contains(**c));
         before.is_none_or(|c| ":<\"/\n".contains(*c)) && behind.is_none_or(|c| "@;>\",\n".contains(*c))
     }
-}
-
-/// The digits of a run, and whether it says by itself that they begin with the country code.
-fn with_country_code(run: &str) -> (String, bool) {
-    let compact: String = run.chars().filter(|c| *c != ' ').collect();
-    let without_trunk_zero = ["(0)", "[0]"].into_iter().find_map(|zero| {
-        let (before, after) = compact.split_once(zero)?;
-        before
-            .contains(|c: char| c.is_ascii_digit())
-            .then(|| format!("{before}{after}"))
-    });
-    let compact = without_trunk_zero.unwrap_or(compact);
-    let mut digits: String = compact.chars().filter(char::is_ascii_digit).collect();
-    let mut is_international = compact.starts_with('+');
-    while let Some(rest) = without_prefix(&digits) {
-        digits = rest.to_owned();
-        is_international = true;
-    }
-    (digits, is_international)
-}
-
-/// A number without an international prefix: `00`, `0011` (Australia; no country code begins with 11),
-/// `011` (North America), `010` (Japan).
-fn without_prefix(digits: &str) -> Option<&str> {
-    let rest = if let Some(rest) = digits.strip_prefix("00") {
-        rest.strip_prefix("11")
-            .filter(|rest| rest.len() >= SHORTEST_WHOLE)
-            .unwrap_or(rest)
-    } else {
-        let rest = digits
-            .strip_prefix("011")
-            .or_else(|| digits.strip_prefix("010"))?;
-        Some(rest).filter(|rest| rest.len() >= SHORTEST_AFTER_PREFIX && !rest.starts_with('0'))?
-    };
-    (!rest.is_empty()).then_some(rest)
 }
 
 #[cfg(test)]
