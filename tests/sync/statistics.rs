@@ -1,6 +1,6 @@
 //! Nothing of what was deleted stays in the planner's statistics.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use chrono::TimeDelta;
@@ -96,7 +96,10 @@ async fn statistics_hold_nothing_of_what_has_become_too_old() {
     database
         .execute("delete from smartassist_sync.rejected_records")
         .await;
-    assert!(worker.clean_up(&CancellationToken::new(), &Arc::default()).await);
+    worker
+        .clean_up(&CancellationToken::new(), &Arc::default())
+        .await
+        .unwrap();
     assert_eq!(database.counts().await[0], 0);
     assert_eq!(shown(&database).await, 0);
 }
@@ -115,6 +118,7 @@ async fn statistics_hold_nothing_of_what_a_replay_has_dropped() {
         clock: Arc::clone(&setup.clock) as Arc<dyn Clock>,
         done: 0.into(),
         total: 0.into(),
+        earlier: Mutex::default(),
     };
     replay.run(&CancellationToken::new()).await.unwrap().unwrap();
     // The name of a queue is no personal data.
