@@ -195,6 +195,7 @@ impl World {
         let page = select::page(&slots, self.behaviour.offset_unit, asked.offset, asked.limit);
         let page = if past { &[] } else { page };
         let view = View {
+            vendor_shapes: self.behaviour.vendor_shapes,
             offset: asked.time_zone,
             stamp_shift: self.behaviour.stamp_shift,
             placeholder_ids: self.behaviour.placeholder_ids,

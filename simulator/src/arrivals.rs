@@ -10,6 +10,7 @@ use crate::{
     generate,
     interaction::Text,
     server::{Shared, lock},
+    shapes,
     world::World,
 };
 
@@ -31,6 +32,14 @@ impl World {
             let mut dice = Dice::new(SEED, self.arrived);
             let interaction = generate::interaction(SEED, self.arrived, start, LONGEST, &mut dice);
             ids.push(interaction.session_id.clone());
+            if let Some(conversation) = interaction
+                .conversation
+                .as_deref()
+                .filter(|_| self.behaviour.vendor_shapes && shapes::has_shadow(&interaction))
+            {
+                let shadow = generate::shadow(&interaction, conversation);
+                self.insert(shadow);
+            }
             self.insert(interaction);
         }
         ids

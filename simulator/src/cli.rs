@@ -139,6 +139,9 @@ struct Readings {
     /// Write phone numbers and e-mail addresses of customers in many spellings
     #[arg(long, env = "SIMULATOR_ODD_SPELLINGS")]
     odd_spellings: bool,
+    /// Records in the shapes of all versions of the vendor's samples, shadow sessions of the agent's assistant included
+    #[arg(long, env = "SIMULATOR_VENDOR_SHAPES")]
+    vendor_shapes: bool,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -182,6 +185,7 @@ impl Cli {
                 empty_answers: readings.empty_answers,
                 placeholder_ids: readings.placeholder_ids,
                 odd_spellings: readings.odd_spellings,
+                vendor_shapes: readings.vendor_shapes,
                 ..Behaviour::default()
             },
         }

@@ -82,7 +82,12 @@ impl Filters {
     }
 
     fn admit_raw(&self, facets: &Facets) -> bool {
-        let known = [Channel::WebMobile, Channel::Voice, Channel::SystemMail];
+        let known = [
+            Channel::WebMobile,
+            Channel::Voice,
+            Channel::SystemMail,
+            Channel::AgentAssist,
+        ];
         let channel = known
             .into_iter()
             .find(|channel| channel.label() == facets.channel);

@@ -91,6 +91,8 @@ pub enum Channel {
     Voice,
     /// `System Mail`, filtered as `email`.
     SystemMail,
+    /// `agentassist`: what the agent's assistant leaves beside a conversation.
+    AgentAssist,
 }
 
 impl Channel {
@@ -101,6 +103,7 @@ impl Channel {
             Self::WebMobile => "Web/Mobile Client",
             Self::Voice => "Voice",
             Self::SystemMail => "System Mail",
+            Self::AgentAssist => "agentassist",
         }
     }
 
@@ -111,6 +114,7 @@ impl Channel {
             Self::WebMobile => "rtm",
             Self::Voice => "voice",
             Self::SystemMail => "email",
+            Self::AgentAssist => "agentassist",
         }
     }
 }

@@ -35,6 +35,7 @@ mod request_log;
 mod seed;
 mod select;
 mod server;
+mod shapes;
 mod signin;
 mod spelling;
 mod store;

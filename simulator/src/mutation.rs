@@ -7,7 +7,7 @@ use crate::{
     destination::{AgentSegment, Destination},
     dice::{Dice, hash, mix},
     generate,
-    interaction::{Conversation, Interaction, Survey, Tag, Text},
+    interaction::{Channel, Conversation, Interaction, Survey, Tag, Text},
     world::World,
 };
 
@@ -108,7 +108,7 @@ impl World {
         let mut chosen = Vec::new();
         for it in self.interactions().take_while(|it| it.start <= now) {
             let mut dice = Dice::new(seed, hash(&it.session_id));
-            if dice.unit() < fraction {
+            if it.channel != Channel::AgentAssist && dice.unit() < fraction {
                 chosen.push((it.session_id.clone(), it.conversation.is_none(), dice));
             }
         }

@@ -159,6 +159,10 @@ pub struct Behaviour {
     pub placeholder_ids: bool,
     /// Whether phone numbers and e-mail addresses of customers are written in all the ways that programs and people have.
     pub odd_spellings: bool,
+    /// Whether records have the shapes of all versions of the vendor's samples, some of each: hold times, who joined and who
+    /// was consulted as objects, sessions told as open by `TRANSIENT_OPEN` or without their times, channels with a blank at their end,
+    /// and the shadow sessions of the agent's assistant (for those that are seeded or arrive from then on).
+    pub vendor_shapes: bool,
 }
 
 impl Default for Behaviour {
@@ -177,6 +181,7 @@ impl Default for Behaviour {
             empty_answers: false,
             placeholder_ids: false,
             odd_spellings: false,
+            vendor_shapes: false,
         }
     }
 }

@@ -9,12 +9,15 @@ use crate::{
     json::{self, Object},
     render_destination::destinations,
     render_meta::meta_info,
+    shapes,
     spelling::{Blank, Spelling},
 };
 
 /// How one request looks at the records.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct View {
+    /// [`Behaviour::vendor_shapes`](crate::options::Behaviour::vendor_shapes).
+    pub(crate) vendor_shapes: bool,
     /// `timeZoneOffset`: minutes, negative east of Greenwich; local = UTC - offset.
     pub(crate) offset: TimeDelta,
     /// [`Behaviour::stamp_shift`](crate::options::Behaviour::stamp_shift).
@@ -77,7 +80,11 @@ pub(crate) fn interaction(it: &Interaction, view: &View, out: &mut Vec<u8>) {
             o.text("conversationId", it.spelling.placeholder());
         }
         o.text("sessionId", &it.session_id);
-        o.text("channel", it.channel.label());
+        if view.vendor_shapes {
+            o.text("channel", &shapes::channel(it));
+        } else {
+            o.text("channel", it.channel.label());
+        }
         session_times(o, it, view);
         o.text("botId", &it.bot_id);
         o.text("userId", &it.user_id);
@@ -98,28 +105,35 @@ pub(crate) fn interaction(it: &Interaction, view: &View, out: &mut Vec<u8>) {
 }
 
 fn session_times(o: &mut Object<'_>, it: &Interaction, view: &View) {
+    let end = view.past(it.end);
+    if view.vendor_shapes && end.is_some() && shapes::has_no_times(it) {
+        return;
+    }
     o.naive("sessionStartTime", view.local(it.start));
-    match view.past(it.end) {
+    match end {
         Some(end) => o.naive("sessionEndTime", view.local(end)),
+        None if view.vendor_shapes => o.naive("sessionEndTime", view.local(it.start)),
         None => text_or_blank(o, it.spelling, "sessionEndTime", ""),
     }
 }
 
 fn status(o: &mut Object<'_>, it: &Interaction, view: &View) {
     let ended = view.past(it.end).is_some();
-    o.text("smartStatus", if ended { &it.smart_status } else { "OPEN" });
-    text_or_blank(
-        o,
-        it.spelling,
-        "finalStatus",
-        if ended { &it.final_status } else { "" },
-    );
+    let (smart, last) = match (ended, view.vendor_shapes) {
+        (true, _) => (&*it.smart_status, &*it.final_status),
+        (false, true) => ("", "TRANSIENT_OPEN"),
+        (false, false) => ("OPEN", ""),
+    };
+    o.text("smartStatus", smart);
+    text_or_blank(o, it.spelling, "finalStatus", last);
     let reason = if it.spelling.pick("reason-case", 8) == 1 {
         "Reason"
     } else {
         "reason"
     };
-    text_or_blank(o, it.spelling, reason, if ended { &it.reason } else { "" });
+    let named = shapes::reason(it).filter(|_| view.vendor_shapes);
+    let said = named.as_deref().unwrap_or(&it.reason);
+    text_or_blank(o, it.spelling, reason, if ended { said } else { "" });
     let event = if ended { &*it.disconnecting_event } else { "" };
     text_or_blank(o, it.spelling, "disconnectingEvent", event);
     text_or_blank(o, it.spelling, "errorDetails", &it.error_details);

@@ -4,6 +4,7 @@ use crate::{
     destination::{AgentSegment, Callback, Consultation, Destination, QueueEntry},
     json::Object,
     render::{View, list_or_blank, text_or_blank},
+    shapes,
     spelling::Spelling,
 };
 
@@ -87,7 +88,11 @@ fn agent_segment(o: &mut Object<'_>, agent: &AgentSegment, spelling: Spelling, v
         first_response(o, agent, view);
         work(o, agent, view);
         consultations(o, &agent.consultations, spelling, view);
-        list_or_blank(o, spelling, "JoinedUsers", &agent.joined_users);
+        if view.vendor_shapes && !agent.joined_users.is_empty() {
+            shapes::joined_users(o, agent, view);
+        } else {
+            list_or_blank(o, spelling, "JoinedUsers", &agent.joined_users);
+        }
     }
     if view.selected.snooze {
         snoozes(o, agent, view);
@@ -117,6 +122,11 @@ fn work(o: &mut Object<'_>, agent: &AgentSegment, view: &View) {
         .accepted
         .map_or(0, |accepted| (ended - accepted).num_seconds());
     o.number("interactionDuration", spoken);
+    if view.vendor_shapes
+        && let Some(held) = shapes::held_seconds(agent, spoken)
+    {
+        o.number("holdDuration", held);
+    }
     let Some(seconds) = agent.after_call_work_seconds.map(i64::from) else {
         return;
     };
@@ -134,6 +144,9 @@ fn consultations(o: &mut Object<'_>, all: &[Consultation], spelling: Spelling, v
     o.array("ConsultingAgents", |array| {
         for consultation in begun {
             array.object(|c| {
+                if view.vendor_shapes {
+                    shapes::consulted_agent(c, &consultation.name);
+                }
                 c.text("name", &consultation.name);
                 c.naive("assignedAt", view.local(consultation.assigned));
                 if let Some(accepted) = view.past(consultation.accepted) {

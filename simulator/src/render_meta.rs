@@ -4,6 +4,7 @@ use crate::{
     interaction::{Channel, Conversation, Interaction, MetaInfo},
     json::Object,
     render::{View, attempt, list_or_blank, text_or_blank},
+    shapes,
 };
 
 /// Writes the fields of `metaInfo`, apart from `customerinfo`.
@@ -16,7 +17,7 @@ pub(crate) fn meta_info(o: &mut Object<'_>, it: &Interaction, conversation: &Con
             text_or_blank(o, spelling, "callerHost", &meta.address);
             o.text("dialedNumber", &meta.callee);
         }
-        Channel::WebMobile | Channel::SystemMail => {
+        Channel::WebMobile | Channel::SystemMail | Channel::AgentAssist => {
             text_or_blank(o, spelling, "phoneNumber", meta.caller.trim_start_matches('+'));
             text_or_blank(o, spelling, "ipAddress", &meta.address);
             o.text("hostDomain", "https://assist.example.com");
@@ -32,13 +33,16 @@ pub(crate) fn meta_info(o: &mut Object<'_>, it: &Interaction, conversation: &Con
         o.text("countryCode", "+1");
         attempt(o, campaign.attempt);
     }
-    transfer_config(o, it, conversation);
+    if view.vendor_shapes {
+        shapes::custom_data(o, it, conversation);
+    }
+    transfer_config(o, it, conversation, view);
     if meta.profile {
         agent_profile(o, it);
     }
 }
 
-fn transfer_config(o: &mut Object<'_>, it: &Interaction, conversation: &Conversation) {
+fn transfer_config(o: &mut Object<'_>, it: &Interaction, conversation: &Conversation, view: &View) {
     let meta: &MetaInfo = &conversation.meta;
     o.object("agentTransferConfig", |t| {
         let skills: Vec<&str> = conversation.skills.iter().map(|skill| &*skill.id).collect();
@@ -53,7 +57,11 @@ fn transfer_config(o: &mut Object<'_>, it: &Interaction, conversation: &Conversa
         }
         t.text("lastIntentName", &meta.last_intent);
         text_or_blank(t, it.spelling, "lastIntentuserInput", &meta.last_input);
-        t.array("dialog_tone", |_| {});
+        t.array("dialog_tone", |tones| {
+            if view.vendor_shapes {
+                shapes::dialog_tone(tones, it);
+            }
+        });
         if it.spelling.pick("transfer-extras", 3) == 1 {
             t.text("noAgentsFlowId", "flow-no-agents");
             t.boolean("sendTranscriptLink", true);

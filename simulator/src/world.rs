@@ -9,11 +9,13 @@ use crate::{
     fault::Fault,
     fault_queue::{FaultQueue, Suffered},
     filter::Facets,
+    generate,
     interaction::Interaction,
     options::{Behaviour, Credentials, Limits, Options},
     rate::RateLimiter,
     request_log::{Counters, RequestLog, RequestRecord},
     seed::Seed,
+    shapes,
     signin::SignIn,
     store::{Raw, Record, Store},
 };
@@ -78,9 +80,19 @@ impl World {
         }
     }
 
-    /// Adds the sessions of a seed.
+    /// Adds the sessions of a seed; shadows, where there are any, are among its number.
     pub fn seed(&mut self, seed: &Seed) {
-        self.store.extend(seed.interactions());
+        let is_shaped = self.behaviour.vendor_shapes;
+        let with_shadow = |it: Interaction| {
+            let shadow = it
+                .conversation
+                .as_deref()
+                .filter(|_| is_shaped && shapes::has_shadow(&it));
+            let shadow = shadow.map(|conversation| generate::shadow(&it, conversation));
+            std::iter::once(it).chain(shadow)
+        };
+        let interactions = seed.interactions().flat_map(with_shadow);
+        self.store.extend(interactions.take(seed.count));
     }
 
     /// Adds a session, or replaces the one of the same id.
@@ -101,8 +113,10 @@ impl World {
     /// Adds bytes that are returned as they are between two commas, JSON or not: lone surrogates, invalid UTF-8.
     pub fn insert_raw_bytes(&mut self, start: DateTime<Utc>, record: impl Into<Vec<u8>>) {
         let json = record.into();
-        let facets =
-            serde_json::from_slice(&json).map_or_else(|_| Facets::default(), |value| Facets::of(&value));
+        // What serde_json would parse again, however deep it is, has no facets.
+        let is_plain = !String::from_utf8_lossy(&json).contains("serde_json::private");
+        let value = is_plain.then(|| serde_json::from_slice(&json).ok()).flatten();
+        let facets = value.as_ref().map(Facets::of).unwrap_or_default();
         self.store.insert(Record::Raw(Raw { json, start, facets }));
     }
 

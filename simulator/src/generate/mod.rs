@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 pub(crate) use conversation::{conversation, survey};
 
 use crate::{
-    dice::{Dice, mix},
+    destination::Agent,
+    dice::{Dice, hash, mix},
     interaction::{Channel, Conversation, Interaction, Tag, Text},
     spelling::Spelling,
 };
@@ -74,6 +75,31 @@ pub(crate) fn give_conversation(it: &mut Interaction, conversation: Conversation
     it.conversation = Some(Box::new(conversation));
 }
 
+/// What the agent's assistant leaves beside a conversation: a session of no length that speaks of it.
+pub(crate) fn shadow(of: &Interaction, conversation: &Conversation) -> Interaction {
+    Interaction {
+        session_id: session_id(hash(&conversation.id), 0, of.start),
+        end: Some(of.start),
+        channel: Channel::AgentAssist,
+        channel_specific_user_id: format!("{}/agentassist/{}", words::VOICE_ACCOUNT, conversation.id),
+        automation_bot_ids: Vec::new(),
+        smart_status: Text::Borrowed("CLOSED AT BOT"),
+        final_status: Text::Borrowed("BotResolved"),
+        reason: Text::Borrowed(""),
+        disconnecting_event: Text::Borrowed(""),
+        error_details: Text::Borrowed(""),
+        user_level_tags: Vec::new(),
+        session_level_tags: Vec::new(),
+        conversation: None,
+        ..of.clone()
+    }
+}
+
+/// The agent of a name, if it is one.
+pub(crate) fn agent_named(name: &str) -> Option<Agent> {
+    words::agents().find(|agent| agent.name == name)
+}
+
 /// 24 hexadecimal digits as MongoDB makes them: 8 of time, 16 that are unique within a seed, since mixing is a
 /// bijection.
 fn session_id(seed: u64, index: u64, start: DateTime<Utc>) -> String {
@@ -98,7 +124,7 @@ fn length(bot_only: bool, longest: i64, dice: &mut Dice) -> i64 {
 fn channel_user(channel: Channel, dice: &mut Dice) -> String {
     match channel {
         Channel::Voice => format!("{}/korevg/{}", words::VOICE_ACCOUNT, dice.guid("call")),
-        Channel::WebMobile | Channel::SystemMail => words::customer_mail(dice),
+        Channel::WebMobile | Channel::SystemMail | Channel::AgentAssist => words::customer_mail(dice),
     }
 }
 

@@ -169,7 +169,14 @@ pub(crate) fn fixed(dice: &mut Dice, choices: &'static [&'static str]) -> Text {
 }
 
 pub(crate) fn agent(dice: &mut Dice) -> Agent {
-    let &(id, name, email) = dice.pick(AGENTS);
+    agent_of(dice.pick(AGENTS))
+}
+
+pub(crate) fn agents() -> impl Iterator<Item = Agent> {
+    AGENTS.iter().map(agent_of)
+}
+
+fn agent_of(&(id, name, email): &(&'static str, &'static str, &'static str)) -> Agent {
     Agent {
         id: Text::Borrowed(id),
         name: Text::Borrowed(name),

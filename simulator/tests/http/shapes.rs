@@ -1,8 +1,10 @@
 //! The shapes that a record is known to come in: each of them is among a thousand.
 
+use chrono::TimeDelta;
 use serde_json::Value;
+use smartassist_simulator::Seed;
 
-use crate::client::{Client, day, simulator};
+use crate::client::{Client, at, day, monday, simulator};
 
 #[tokio::test]
 async fn every_documented_shape_is_there() {
@@ -87,4 +89,52 @@ async fn fields_sit_in_each_of_their_places() {
             .is_some_and(|agent| agent > end)
     };
     assert!(any(&outlasting));
+}
+
+#[tokio::test]
+async fn the_shapes_of_all_versions_are_there_when_asked_for() {
+    let simulator = simulator(0).await;
+    simulator.world().behaviour.vendor_shapes = true;
+    let (from, to) = (monday(), monday() + TimeDelta::days(1));
+    simulator.world().seed(&Seed::new(1, from, to, 1_000));
+    // Some are still going on.
+    simulator.world().set_now(at(80_000));
+    let records = Client::new(&simulator).all(&day()).await;
+    let text = serde_json::to_string(&records).unwrap();
+    for part in [
+        r#""holdDuration":"#,
+        r#""JoinedUsers":[{"#,
+        r#""joinedAt":"#,
+        r#""ConsultingAgents":[{"agentId":"u-a"#,
+        r#""customData":{"#,
+        r#""dialog_tone":[{"#,
+        r#""finalStatus":"TRANSIENT_OPEN""#,
+        r#""channel":"Voice ""#,
+        r#""channel":"voice""#,
+        r#""channel":"agentassist""#,
+        r#"/agentassist/c-"#,
+        r#"Default Queue:"#,
+    ] {
+        assert!(text.contains(part), "{part}");
+    }
+    assert!(
+        records
+            .iter()
+            .any(|record| record.get("sessionStartTime").is_none())
+    );
+    let ids: Vec<&str> = records
+        .iter()
+        .filter_map(|record| record["conversationId"].as_str())
+        .collect();
+    let users = records
+        .iter()
+        .filter_map(|record| record["channelSpecificUserId"].as_str());
+    let spoken_of: Vec<&str> = users
+        .filter_map(|user| user.split_once("/agentassist/"))
+        .map(|(_, id)| id)
+        .collect();
+    assert!(
+        spoken_of.len() > 10 && spoken_of.iter().all(|id| ids.contains(id)),
+        "{spoken_of:?}"
+    );
 }
