@@ -118,7 +118,7 @@ changed_rows() { value "select count(*) from smartassist.sessions where last_cha
 # One figure for the place and version of every data row: any write at all changes it.
 row_versions() {
     local table union=''
-    for table in sessions destinations agent_segments consultations tags raw_interactions; do
+    for table in sessions destinations agent_segments consultations joined_users tags raw_interactions; do
         union+="${union:+ union all }select tableoid::bigint as t, ctid, xmin::text as x from smartassist.$table"
     done
     value "select md5(string_agg(t || ':' || ctid || ':' || x, ',' order by t, ctid)) from ($union) rows"
@@ -145,7 +145,7 @@ to=$(date -u -d '3 hours ago' +%F 2>/dev/null || date -u -v -3H +%F)
 step "2  The contact centre: an API server with $interactions interactions from $from to $to"
 for name in $(compgen -e SIMULATOR_) $(compgen -e SMARTASSIST_ETL_) $(compgen -e PG) DATABASE_URL; do unset "$name"; done
 background "$work/simulator.log" "$bin/smartassist-simulator" --bind 127.0.0.1:0 --port-file "$work/simulator.port" \
-    --interactions "$interactions" --from "$from" --to "$to" --requests-per-minute 0
+    --interactions "$interactions" --from "$from" --to "$to" --requests-per-minute 0 --vendor-shapes
 simulator_pid=$!
 wait_for "the simulator" "$simulator_pid" test -s "$work/simulator.port"
 api=http://$(cat "$work/simulator.port")
@@ -231,6 +231,7 @@ table "How many rows?" "
            (select count(*) from smartassist.destinations) as destinations,
            (select count(*) from smartassist.agent_segments) as agent_segments,
            (select count(*) from smartassist.consultations) as consultations,
+           (select count(*) from smartassist.joined_users) as joined_users,
            (select count(*) from smartassist.tags) as tags"
 table "How do customers come in, and are they content?" "
     select channel, count(*) as interactions, count(*) filter (where was_answered) as by_an_agent,

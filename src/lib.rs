@@ -12,6 +12,7 @@ pub mod database;
 pub mod doctor;
 pub mod extract;
 pub mod failpoint;
+pub mod json;
 pub mod load;
 pub mod observe;
 pub mod pulse;

@@ -10,11 +10,12 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, Row};
 use tokio::process::Command;
 
 /// The tables of schema `smartassist`, parents before children.
-pub(crate) const TABLES: [&str; 6] = [
+pub(crate) const TABLES: [&str; 7] = [
     "sessions",
     "destinations",
     "agent_segments",
     "consultations",
+    "joined_users",
     "tags",
     "raw_interactions",
 ];

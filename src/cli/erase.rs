@@ -109,12 +109,13 @@ fn given(value: &str, mut input: impl io::BufRead) -> Result<String, CommandErro
     Ok(line.to_owned())
 }
 
-fn tables(erased: &Erased) -> [(&'static str, u64); 7] {
+fn tables(erased: &Erased) -> [(&'static str, u64); 8] {
     [
         ("sessions", erased.sessions),
         ("destinations", erased.destinations),
         ("agent_segments", erased.agent_segments),
         ("consultations", erased.consultations),
+        ("joined_users", erased.joined_users),
         ("tags", erased.tags),
         ("raw_interactions", erased.raw_interactions),
         ("rejected_records", erased.rejected_records),

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
+use config::{Source, ValueKind};
 use serde_json::{Map, Value};
 
 use super::{ConfigError, ENVIRONMENT_PREFIX};
@@ -30,11 +31,34 @@ pub(super) fn merge(
         .separator("__")
         .ignore_empty(true)
         .source(Some(environment));
-    builder
+    let merged = builder
         .add_source(environment)
         .build()
-        .and_then(config::Config::try_deserialize)
-        .map_err(|error| ConfigError::Unreadable(format!("cannot combine the configuration: {error}")))
+        .and_then(|config| config.collect())
+        .map_err(|error| ConfigError::Unreadable(format!("cannot combine the configuration: {error}")))?;
+    Ok(merged
+        .into_iter()
+        .map(|(key, value)| (key, json(value.kind)))
+        .collect())
+}
+
+/// A value as JSON, part by part: deserializing it would give some keys a meaning of their own (see [`crate::json`]).
+fn json(value: ValueKind) -> Value {
+    match value {
+        ValueKind::Nil => Value::Null,
+        ValueKind::Boolean(flag) => flag.into(),
+        ValueKind::I64(number) => number.into(),
+        ValueKind::U64(number) => number.into(),
+        ValueKind::I128(number) => number.to_string().into(),
+        ValueKind::U128(number) => number.to_string().into(),
+        ValueKind::Float(number) => number.into(),
+        ValueKind::String(text) => text.into(),
+        ValueKind::Table(table) => {
+            let fields = table.into_iter().map(|(key, value)| (key, json(value.kind)));
+            Value::Object(fields.collect())
+        }
+        ValueKind::Array(items) => items.into_iter().map(|item| json(item.kind)).collect(),
+    }
 }
 
 /// A TOML text as a source. It is parsed here first, since the error of a parser quotes the

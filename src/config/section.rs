@@ -9,6 +9,7 @@ use secrecy::SecretString;
 use serde_json::{Map, Value};
 
 use super::secret::Secret;
+use crate::json;
 
 /// What is wrong with a configuration, collected so that all of it is reported at once; and what is not wrong, and yet
 /// worth a word.
@@ -207,10 +208,7 @@ impl<'a> Section<'a> {
         match self.take(key) {
             None => Map::new(),
             Some(Value::Object(table)) => table,
-            Some(Value::String(text)) => serde_json::from_str(&text).unwrap_or_else(|_| {
-                self.problem(key, "must be a table, or the text of a JSON object");
-                Map::new()
-            }),
+            Some(Value::String(text)) if let Ok(Value::Object(table)) = json::parse(&text) => table,
             Some(_) => {
                 self.problem(key, "must be a table, or the text of a JSON object");
                 Map::new()
@@ -224,7 +222,10 @@ impl<'a> Section<'a> {
         let items = match self.take(key) {
             None => Some(Vec::new()),
             Some(Value::Array(items)) => Some(items),
-            Some(Value::String(text)) => serde_json::from_str(&text).ok(),
+            Some(Value::String(text)) => match json::parse(&text) {
+                Ok(Value::Array(items)) => Some(items),
+                _ => None,
+            },
             Some(_) => None,
         };
         let tables: Option<Vec<Map<String, Value>>> = items.and_then(|items| {

@@ -9,7 +9,7 @@ use crate::transform::{Interaction, Rejected};
 use super::columns::Constants;
 use super::left_out::{self, StoreLimits};
 use super::stored::{self, Change};
-use super::{LoadError, interactions, turn};
+use super::{LoadError, bigint, interactions, turn};
 
 /// Entries of one portion: their text is held in memory.
 const PORTION: i64 = 100;
@@ -25,6 +25,10 @@ pub struct Aside {
     pub time_zone_offset: i32,
     /// When it was last received.
     pub last_seen_at: DateTime<Utc>,
+    /// Its size, where it was too large: its text is a part of it.
+    pub record_bytes: Option<i64>,
+    /// Why it was rejected.
+    pub reason: String,
     /// Whether its id could be read. Then it is newer than what is stored under that id: else it would have been
     /// resolved.
     pub has_id: bool,
@@ -53,7 +57,7 @@ pub async fn next(
     unresolved: bool,
 ) -> Result<Vec<Aside>, LoadError> {
     Ok(sqlx::query_as(
-        "select id, payload, time_zone_offset, last_seen_at, interaction_id is not null as has_id \
+        "select id, payload, time_zone_offset, last_seen_at, record_bytes, reason, interaction_id is not null as has_id \
          from smartassist_sync.rejected_records \
          where account_id = $1 and ($2::timestamptz is null or (last_seen_at, id) < ($2, $3)) \
          and (not $4 or resolved_at is null) order by last_seen_at desc, id desc limit $5",
@@ -150,7 +154,8 @@ pub async fn rule(pool: &Pool, aside: &Aside, ruled: &Rejected) -> Result<(), Lo
         .bind(aside.id)
         .bind(ruled.payload_hash.as_slice())
         .bind(&ruled.payload)
-        .bind(ruled.reason)
+        .bind(&*ruled.reason)
+        .bind(ruled.record_bytes.map(bigint))
         .execute(pool)
         .await?;
     Ok(())

@@ -186,8 +186,11 @@ pub(super) mod kind {
             cast: "",
         };
 
-        pub(crate) fn bind<'a>(query: PgQuery, values: impl Iterator<Item = &'a Option<bool>>) -> PgQuery {
-            query.bind(values.copied().collect::<Vec<_>>())
+        pub(crate) fn bind<'a, T>(query: PgQuery, values: impl Iterator<Item = &'a T>) -> PgQuery
+        where
+            T: Copy + Into<Option<bool>> + 'a,
+        {
+            query.bind(values.map(|value| (*value).into()).collect::<Vec<Option<bool>>>())
         }
     }
 

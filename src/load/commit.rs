@@ -69,6 +69,8 @@ pub struct Committed {
     pub watermark: DateTime<Utc>,
     /// Rejections of before that it resolved: the records came well this time.
     pub resolved: u64,
+    /// Rejected records of which nothing is kept but the count: the day's bounds were reached.
+    pub counted_alone: u64,
     /// Fields that were never seen before and are not known.
     pub new_drift: Vec<Drift>,
     /// Starts that moved by whole quarter hours.
@@ -116,6 +118,7 @@ async fn write(connection: &mut PgConnection, commit: &WindowCommit<'_>) -> Resu
     let (interactions, rejected) =
         left_out::without(connection, &commit.limits, commit.interactions, commit.rejected).await?;
     let read = commit.interactions.len();
+    rejected::note_whether_all(connection, commit).await?;
     let commit = &WindowCommit {
         interactions: &interactions,
         rejected: &rejected,
@@ -148,7 +151,7 @@ async fn write(connection: &mut PgConnection, commit: &WindowCommit<'_>) -> Resu
     failpoint::reach("window.written");
     counters += missing::note(connection, constants, commit, &stored).await?;
     ages::count(connection, constants, commit, &stored).await?;
-    rejected::write(connection, constants, commit.window, commit.rejected).await?;
+    let counted_alone = rejected::write(connection, constants, commit.window, commit.rejected).await?;
     let new_drift = drift::note(connection, constants, commit.interactions).await?;
     counters += commit.fetched;
     counters.rejected = commit.rejected.len() as u64;
@@ -160,6 +163,7 @@ async fn write(connection: &mut PgConnection, commit: &WindowCommit<'_>) -> Resu
         counters,
         watermark,
         resolved: resolved.len() as u64,
+        counted_alone,
         new_drift,
         moved,
     })

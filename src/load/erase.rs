@@ -39,6 +39,7 @@ pub struct Erased {
     pub destinations: u64,
     pub agent_segments: u64,
     pub consultations: u64,
+    pub joined_users: u64,
     pub tags: u64,
     pub raw_interactions: u64,
     pub rejected_records: u64,
@@ -50,6 +51,7 @@ impl std::ops::AddAssign for Erased {
         self.destinations += other.destinations;
         self.agent_segments += other.agent_segments;
         self.consultations += other.consultations;
+        self.joined_users += other.joined_users;
         self.tags += other.tags;
         self.raw_interactions += other.raw_interactions;
         self.rejected_records += other.rejected_records;
@@ -103,7 +105,8 @@ pub async fn delete_sessions(
     account_id: &str,
     ids: &[&str],
 ) -> Result<Erased, LoadError> {
-    let (sessions, destinations, agent_segments, consultations, tags, raw_interactions): (
+    let (sessions, destinations, agent_segments, consultations, joined_users, tags, raw_interactions): (
+        i64,
         i64,
         i64,
         i64,
@@ -121,6 +124,7 @@ pub async fn delete_sessions(
         destinations: count(destinations),
         agent_segments: count(agent_segments),
         consultations: count(consultations),
+        joined_users: count(joined_users),
         tags: count(tags),
         raw_interactions: count(raw_interactions),
         rejected_records: 0,

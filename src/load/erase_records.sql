@@ -23,6 +23,10 @@ select session.account_id, session.interaction_id as id, coalesce(
                 where consultation.account_id = session.account_id and consultation.interaction_id = session.interaction_id
             ),
             (
+                select jsonb_agg(to_jsonb(joined)) from smartassist.joined_users as joined
+                where joined.account_id = session.account_id and joined.interaction_id = session.interaction_id
+            ),
+            (
                 select jsonb_agg(to_jsonb(tag)) from smartassist.tags as tag
                 where tag.account_id = session.account_id and tag.interaction_id = session.interaction_id
             )

@@ -6,6 +6,7 @@ counted as (
         (select count(*) from smartassist.destinations where account_id = $1 and interaction_id in (table doomed)) as destinations,
         (select count(*) from smartassist.agent_segments where account_id = $1 and interaction_id in (table doomed)) as agent_segments,
         (select count(*) from smartassist.consultations where account_id = $1 and interaction_id in (table doomed)) as consultations,
+        (select count(*) from smartassist.joined_users where account_id = $1 and interaction_id in (table doomed)) as joined_users,
         (select count(*) from smartassist.tags where account_id = $1 and interaction_id in (table doomed)) as tags,
         (select count(*) from smartassist.raw_interactions where account_id = $1 and interaction_id in (table doomed)) as raw_interactions
 ),
@@ -16,5 +17,5 @@ deleted as (
     delete from smartassist.sessions where account_id = $1 and interaction_id in (table doomed)
     returning 1
 )
-select (select count(*) from deleted), destinations, agent_segments, consultations, tags, raw_interactions
+select (select count(*) from deleted), destinations, agent_segments, consultations, joined_users, tags, raw_interactions
 from counted

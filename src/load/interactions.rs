@@ -53,7 +53,7 @@ pub(super) async fn write(
     })
 }
 
-/// Segments and consultations go with their destination.
+/// Segments go with their destination, and consultations and joined users with their segment.
 pub(super) async fn delete_children(
     connection: &mut PgConnection,
     account_id: &str,
@@ -121,6 +121,13 @@ pub(super) async fn write_children(
         .collect();
     tables::CONSULTATIONS
         .write(connection, constants, &consultations)
+        .await?;
+    let joined_users: Vec<_> = changed
+        .iter()
+        .flat_map(|interaction| &interaction.rows.joined_users)
+        .collect();
+    tables::JOINED_USERS
+        .write(connection, constants, &joined_users)
         .await?;
     let tags: Vec<_> = changed
         .iter()

@@ -6,6 +6,7 @@ insert into smartassist.agent_segments (account_id, interaction_id, destination_
 values ('-', '-', 0, 0, 'direct');
 insert into smartassist.consultations (account_id, interaction_id, destination_index, segment_index, consultation_index)
 values ('-', '-', 0, 0, 0);
+insert into smartassist.joined_users (account_id, interaction_id, destination_index, segment_index, user_index) values ('-', '-', 0, 0, 0);
 insert into smartassist.tags (account_id, interaction_id, tag_scope, tag_index) values ('-', '-', 'session', 0);
 insert into smartassist.raw_interactions (account_id, interaction_id, payload, time_zone_offset, fetched_at) values ('-', '-', 'null', 0, now());
 insert into smartassist_sync.rejected_records (account_id, range, reason, payload, payload_hash, time_zone_offset, first_seen_at, last_seen_at)

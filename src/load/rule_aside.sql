@@ -18,6 +18,6 @@ merged as (
     where doubled.id = entry.id and exists (select from same)
 )
 update smartassist_sync.rejected_records as ruled
-set payload = $3, payload_hash = $2, reason = $4
+set payload = $3, payload_hash = $2, reason = $4, record_bytes = coalesce($5, ruled.record_bytes)
 from entry
 where ruled.id = entry.id and not exists (select from same)

@@ -9,7 +9,7 @@ use super::LoadError;
 
 /// The tables that hold values of records.
 const TABLES: &str = "smartassist.sessions, smartassist.destinations, smartassist.agent_segments, \
-     smartassist.consultations, smartassist.tags, smartassist.raw_interactions, smartassist_sync.rejected_records";
+     smartassist.consultations, smartassist.joined_users, smartassist.tags, smartassist.raw_interactions, smartassist_sync.rejected_records";
 
 /// Analyses the tables that hold values of records. `false` where our role may not: the server then
 /// leaves them out with no more than a notice.

@@ -1,6 +1,6 @@
 //! The columns of the tables in schema `smartassist`, as they are written.
 
-use crate::transform::{AgentSegment, Consultation, Destination, Interaction, Tag};
+use crate::transform::{AgentSegment, Consultation, Destination, Interaction, JoinedUser, Tag};
 
 use super::columns::{Table, columns};
 
@@ -22,7 +22,7 @@ pub(super) static SESSIONS: Table<Interaction> = Table {
                 customer_email caller callee caller_host dialed_number ip_address host_domain os last_intent_name
                 last_intent_user_input campaign_id campaign_name campaign_instance_id campaign_dialing_list_id
                 campaign_contact_status;
-            flag: is_voicemail;
+            flag: is_voicemail is_shadow;
             integer: csat_score nps_score like_dislike_score campaign_attempt;
             instant: session_started_at session_ended_at campaign_run_at;
             texts: automation_bot_ids dispositions disposition_remarks campaign_contact_lists warnings;
@@ -69,10 +69,10 @@ pub(super) static AGENT_SEGMENTS: Table<AgentSegment> = Table {
         row => {
             text: interaction_id response agent_id agent_name agent_email status non_response_event;
             integer: destination_index segment_index first_response_seconds interaction_seconds
-                after_call_work_seconds;
+                hold_seconds after_call_work_seconds;
             instant: assigned_at accepted_at first_responded_at interaction_ended_at after_call_work_ended_at;
             texts: agent_notes;
-            json: joined_users snooze_info extra;
+            json: snooze_info extra;
             flag: agent_chose_translate;
         }
     ),
@@ -85,10 +85,25 @@ pub(super) static CONSULTATIONS: Table<Consultation> = Table {
     constants: &[ACCOUNT],
     columns: columns!(Consultation, row;
         row => {
-            text: interaction_id consultant_name;
+            text: interaction_id consultant_name consultant_agent_id consultant_email;
             integer: destination_index segment_index consultation_index;
             flag: is_merged;
             instant: assigned_at accepted_at ended_at;
+            json: extra;
+        }
+    ),
+    upsert_key: None,
+    kept: &[],
+};
+
+pub(super) static JOINED_USERS: Table<JoinedUser> = Table {
+    name: "smartassist.joined_users",
+    constants: &[ACCOUNT],
+    columns: columns!(JoinedUser, row;
+        row => {
+            text: interaction_id agent_id name email;
+            integer: destination_index segment_index user_index;
+            instant: joined_at left_at;
             json: extra;
         }
     ),

@@ -24,7 +24,7 @@ pub const BUDGET_LIMIT: &str = "smartassist_etl_budget_requests_limit";
 pub const RECORDS_SEEN: &str = "smartassist_etl_records_seen_total";
 
 /// Records of drained windows, by `account` and `result` (`inserted`, `updated`, `unchanged`, `missing`,
-/// `left_out`, `rejected`).
+/// `left_out`, `rejected`, `counted_alone`).
 pub const RECORDS: &str = "smartassist_etl_records_total";
 
 /// Interactions that are stored, by `account`.

@@ -8,6 +8,7 @@ use serde_json::Value;
 use sqlx::{Connection, PgConnection};
 
 use crate::database::Pool;
+use crate::json;
 use crate::load::LoadError;
 use crate::load::erase::{self, Erased, Place, RecordKey, StoredRecord};
 use crate::load::left_out::check_key;
@@ -142,7 +143,7 @@ async fn search(
 }
 
 fn parsed(record: &StoredRecord) -> Option<Value> {
-    serde_json::from_str(&record.record).ok()
+    json::parse(&record.record).ok()
 }
 
 fn judge(record: &StoredRecord, wanted: &Wanted) -> (Verdict, Vec<Ids>) {

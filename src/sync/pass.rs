@@ -82,7 +82,7 @@ impl Pass {
                     if let Some(id) = &rejected.interaction_id {
                         *self.times_seen.entry(id.clone()).or_default() += 1;
                     }
-                    self.rows.rejected.insert(rejected.payload_hash, rejected);
+                    self.rows.rejected.insert(rejected.payload_hash, *rejected);
                 }
             }
         }

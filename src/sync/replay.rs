@@ -4,19 +4,19 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use serde_json::Value;
 use serde_json::value::RawValue;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use crate::clock::Clock;
 use crate::database::Pool;
+use crate::json;
 use crate::load::conflict;
 use crate::load::replay::{self, OpenReplay, Portion, Raw, Rebuilt};
 use crate::load::runs::Outcome;
 use crate::load::{Counters, LoadError, aside};
 use crate::transform::privacy::Policy;
-use crate::transform::{TRANSFORM_VERSION, transform};
+use crate::transform::{TRANSFORM_VERSION, transform_stored};
 
 /// What a replay works on, and how far it is.
 #[derive(Debug)]
@@ -219,7 +219,7 @@ fn rebuild(raw: Vec<Raw>, policy: &Policy) -> Option<Batch> {
         let Ok(record) = RawValue::from_string(raw.payload.clone()) else {
             continue;
         };
-        match transform(&record, raw.time_zone_offset, policy) {
+        match transform_stored(&record, raw.time_zone_offset, policy) {
             Ok(mut interaction) if interaction.id() == raw.interaction_id => {
                 interaction.keep_warnings_of_receipt(&raw.warnings);
                 let payload_differs = !policy.keeps_all() && canonical(&raw.payload) != interaction.payload;
@@ -232,7 +232,7 @@ fn rebuild(raw: Vec<Raw>, policy: &Policy) -> Option<Batch> {
                 }
             }
             Ok(_) => batch.reject("it has another identity now"),
-            Err(rejected) => batch.reject(rejected.reason),
+            Err(rejected) => batch.reject(&rejected.reason),
         }
     }
     Some(batch)
@@ -251,5 +251,5 @@ impl Batch {
 
 /// The text as the transform writes it: PostgreSQL orders keys and spaces in its own way.
 fn canonical(payload: &str) -> String {
-    serde_json::from_str::<Value>(payload).map_or_else(|_| payload.to_owned(), |value| value.to_string())
+    json::parse(payload).map_or_else(|_| payload.to_owned(), |value| value.to_string())
 }

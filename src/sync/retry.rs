@@ -10,7 +10,7 @@ use crate::load::LoadError;
 use crate::load::aside::{self, Aside, Retried};
 use crate::load::conflict;
 use crate::transform::privacy::Policy;
-use crate::transform::{Interaction, Rejected, transform};
+use crate::transform::{Interaction, Rejected, transform_stored};
 
 use super::run::AccountWorker;
 
@@ -26,7 +26,7 @@ pub struct RetryReport {
     /// Those that must not be stored: their customer was erased, or they are too old.
     pub left_out: u64,
     /// Those that still cannot be read, by reason.
-    pub rejected: BTreeMap<&'static str, u64>,
+    pub rejected: BTreeMap<String, u64>,
     /// Whether all were tried.
     pub is_complete: bool,
 }
@@ -73,7 +73,7 @@ impl AccountWorker {
     async fn retry(&self, entry: &Aside, done: &BTreeSet<String>) -> Result<Tried, LoadError> {
         let interaction = match read(entry, &self.settings.policy) {
             Ok(interaction) => interaction,
-            Err(rejected) => return Ok(Err(rejected.reason)),
+            Err(rejected) => return Ok(Err(rejected.reason.into_owned())),
         };
         let id = interaction.id().to_owned();
         let constants = (self.api.account().account_id.as_str(), self.clock.now());
@@ -86,7 +86,7 @@ impl AccountWorker {
 }
 
 /// The interaction and what became of it, or why it still cannot be read.
-type Tried = Result<(String, Retried), &'static str>;
+type Tried = Result<(String, Retried), String>;
 
 impl Retry {
     fn count(&mut self, tried: Tried) {
@@ -106,20 +106,13 @@ impl Retry {
     }
 }
 
-fn read(entry: &Aside, policy: &Policy) -> Result<Interaction, Rejected> {
-    // Text that a parser refuses whole was received as a record all the same; as text it is rejected.
-    let record = RawValue::from_string(entry.payload.clone())
-        .or_else(|_| serde_json::value::to_raw_value(&entry.payload));
-    match record {
-        Ok(record) => transform(&record, entry.time_zone_offset, policy),
-        Err(_) => Err(Rejected {
-            reason: "not storable as JSON",
-            interaction_id: None,
-            ids: Vec::new(),
-            identifiers: Vec::new(),
-            payload_hash: Sha256::digest(&entry.payload).into(),
-            payload: entry.payload.clone(),
-        }),
+fn read(entry: &Aside, policy: &Policy) -> Result<Interaction, Box<Rejected>> {
+    match RawValue::from_string(entry.payload.clone()) {
+        // Of a record that was too large there is only a part, which must not become its row.
+        Ok(record) if entry.record_bytes.is_none() => {
+            transform_stored(&record, entry.time_zone_offset, policy)
+        }
+        _ => Err(Rejected::of_part(&entry.payload, entry.reason.clone(), policy).into()),
     }
 }
 
@@ -130,12 +123,13 @@ pub(super) fn ruled(entry: &Aside, policy: &Policy) -> Option<Rejected> {
         return None;
     }
     match read(entry, policy) {
-        Err(rejected) => Some(rejected),
+        Err(rejected) => Some(*rejected),
         Ok(interaction) => Some(Rejected {
-            reason: "can be read now, waits for retry-rejected",
+            reason: "can be read now, waits for retry-rejected".into(),
             interaction_id: Some(interaction.id().to_owned()),
             ids: Vec::new(),
             identifiers: Vec::new(),
+            record_bytes: None,
             payload_hash: Sha256::digest(&interaction.payload).into(),
             payload: interaction.payload,
         }),

@@ -206,7 +206,8 @@ fn remember(remembered: &mut VecDeque<Evidence>, id: &str, quarters: i64) {
 
 /// What the seconds in the session's id say of its start.
 fn quarters_of_id(rows: &Rows) -> Option<i64> {
-    let seconds = seconds_of_id(rows.session.session_id.as_deref()?)?;
+    let session = Some(&rows.session).filter(|session| !session.has_start_of_id())?;
+    let seconds = seconds_of_id(session.session_id.as_deref()?)?;
     let later = seconds - rows.session.session_started_at.timestamp();
     let quarters = (later + QUARTER / 2).div_euclid(QUARTER);
     let is_near = (later - quarters * QUARTER).abs() <= TOLERANCE;

@@ -158,7 +158,7 @@ impl Books<'_> {
         };
         match self.worker.commit(&commit).await {
             Ok(committed) => {
-                self.log_stored(status, &commit, committed.counters, committed.watermark);
+                self.log_stored(status, &commit, &committed);
                 log_discoveries(&committed);
                 Ok(WindowReport {
                     counters: committed.counters,
@@ -261,13 +261,13 @@ impl Books<'_> {
         Ok(counters)
     }
 
-    fn log_stored(
-        &self,
-        status: Status,
-        commit: &WindowCommit<'_>,
-        counters: Counters,
-        watermark: DateTime<Utc>,
-    ) {
+    fn log_stored(&self, status: Status, commit: &WindowCommit<'_>, committed: &Committed) {
+        let Committed {
+            counters,
+            watermark,
+            counted_alone,
+            ..
+        } = *committed;
         let account = &self.worker.api.account().name;
         match status {
             Status::Drained => info!(
@@ -305,6 +305,7 @@ impl Books<'_> {
             ("missing", counters.missing),
             ("left_out", counters.left_out),
             ("rejected", counters.rejected),
+            ("counted_alone", counted_alone),
         ] {
             observe::count(metrics::RECORDS, account, ("result", result), count);
         }

@@ -22,6 +22,17 @@ pub(super) fn text(value: Value) -> Option<String> {
     }
 }
 
+/// Text that is a label, like a status or a channel: without white space around it.
+pub(super) fn label(value: Value) -> Option<String> {
+    let text = text(value)?;
+    let label = text.trim();
+    match label.len() {
+        0 => None,
+        length if length == text.len() => Some(text),
+        _ => Some(label.to_owned()),
+    }
+}
+
 /// An id is a text or a number. Anything else (`[]`, `{}`) would be the id of many records.
 pub(super) fn id(value: &Value) -> Coerced<String> {
     match value {
@@ -96,22 +107,45 @@ pub(super) fn integer(value: &Value) -> Coerced<i32> {
     Ok(Some(number as i32))
 }
 
-/// A time stamp; see [`instant::parse`].
+/// A time stamp; see [`instant::parse`]. Databases of documents write it as `{"$date": …}`.
 pub(super) fn instant(value: &Value, offset: i32) -> Coerced<DateTime<Utc>> {
     match value {
         Value::Null => Ok(None),
         Value::String(text) if text.trim().is_empty() => Ok(None),
-        Value::String(text) => instant::parse(text, offset)
-            .map(Some)
-            .ok_or("not a date and time"),
-        _ => Err("not a date and time"),
+        Value::String(text) => instant::parse(text, offset).map(Some),
+        Value::Number(number) => instant::parse(&without_exponent(number.to_string()), offset).map(Some),
+        Value::Object(fields) if fields.len() == 1 => match fields.get("$date") {
+            Some(date @ (Value::String(_) | Value::Number(_))) => instant(date, offset),
+            _ => Err("not a date and time"),
+        },
+        Value::Bool(_) | Value::Array(_) | Value::Object(_) => Err("not a date and time"),
     }
+}
+
+/// `1.759233888e9` as `1759233888`.
+fn without_exponent(number: String) -> String {
+    match number.parse::<f64>() {
+        Ok(float) if number.contains(['e', 'E']) => float.to_string(),
+        _ => number,
+    }
+}
+
+/// Whether a value is a number of a size that things are counted or measured in, with a fraction or none.
+pub(super) fn is_number(value: &Value) -> bool {
+    let number = match value {
+        Value::Null => return true,
+        Value::Number(number) => number.to_string().parse::<f64>(),
+        Value::String(text) if text.trim().is_empty() => return true,
+        Value::String(text) => text.trim().parse(),
+        Value::Bool(_) | Value::Array(_) | Value::Object(_) => return false,
+    };
+    number.is_ok_and(|number| number.abs() < 1_000_000.0)
 }
 
 /// A list of texts. A lone text, number or object counts as a list of one. An empty element is
 /// NULL and keeps its place, since lists may belong together; a list of nothing else is empty.
-pub(super) fn texts(value: Value) -> Vec<Option<String>> {
-    let texts: Vec<Option<String>> = list(value).into_iter().map(text).collect();
+pub(super) fn texts(value: Value, element: impl Fn(Value) -> Option<String>) -> Vec<Option<String>> {
+    let texts: Vec<Option<String>> = list(value).into_iter().map(element).collect();
     if texts.iter().all(Option::is_none) {
         Vec::new()
     } else {
@@ -203,8 +237,40 @@ mod tests {
     }
 
     #[test]
+    fn a_label_has_no_white_space_around_it() {
+        assert_eq!(label(json!("Voice")), Some("Voice".to_owned()));
+        assert_eq!(label(json!("\u{2003}Jones Ltd \n")), Some("Jones Ltd".to_owned()));
+        assert_eq!(label(json!(" \u{a0}")), None);
+        assert_eq!(label(json!(7)), Some("7".to_owned()));
+    }
+
+    #[test]
+    fn a_stamp_may_be_a_number_or_the_date_of_a_document() {
+        let read = |value: Value| instant(&value, -330).map(|at| at.map(|at| at.to_rfc3339()));
+        let meant = || Ok(Some("2025-09-30T12:04:48+00:00".to_owned()));
+        for stamp in [
+            json!(1_759_233_888),
+            json!(1_759_233_888_000_i64),
+            json!({"$date": "2025-09-30T12:04:48Z"}),
+        ] {
+            assert_eq!(read(stamp.clone()), meant(), "{stamp}");
+        }
+        assert_eq!(read(serde_json::from_str("1.759233888e9").unwrap()), meant());
+        for none in [
+            json!({"$date": {"$date": 1}}),
+            json!({"$date": 1, "a": 1}),
+            json!({}),
+            json!(true),
+            json!([1_759_233_888]),
+        ] {
+            assert_eq!(read(none), Err("not a date and time"));
+        }
+    }
+
+    #[test]
     fn a_lone_value_counts_as_a_list_of_one() {
         let some = |text: &str| Some(text.to_owned());
+        let texts = |value| texts(value, text);
         assert_eq!(texts(json!("x")), [some("x")]);
         assert_eq!(
             texts(json!(["x", null, "", 3])),

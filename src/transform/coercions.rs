@@ -10,7 +10,8 @@ pub struct Coercion {
     pub name: &'static str,
     /// The type of its columns; for rows, that there is no column.
     pub column_type: &'static str,
-    /// The fields that it is for, where the type does not tell. Empty: all others of that type.
+    /// The fields that it is for, where the type does not tell, each as the end of their path. Empty: all others of that
+    /// type.
     pub only_for: &'static [&'static str],
     /// What is read, in words.
     pub read: &'static str,
@@ -22,10 +23,11 @@ pub struct Coercion {
 }
 
 impl Coercion {
-    /// The kind of a column, from its type and the API's name of its field, without the path.
-    pub fn of_column(column_type: &str, field: &str) -> Option<&'static Self> {
+    /// The kind of a column, from its type and the path of the API's field.
+    pub fn of_column(column_type: &str, path: &str) -> Option<&'static Self> {
+        let is_of = |field: &&str| path == *field || path.ends_with(&format!(".{field}"));
         COERCIONS.iter().find(|kind| {
-            kind.column_type == column_type && (kind.only_for.is_empty() || kind.only_for.contains(&field))
+            kind.column_type == column_type && (kind.only_for.is_empty() || kind.only_for.iter().any(is_of))
         })
     }
 }
@@ -33,11 +35,14 @@ impl Coercion {
 /// Every kind of column there is. A kind for some fields comes before the one for all others.
 pub const COERCIONS: &[Coercion] = &[
     YES_OR_NO,
+    DURATION,
     WHOLE_NUMBER,
     INSTANT,
     IDENTITY,
     ID,
+    LABEL,
     TEXT,
+    LIST_OF_LABELS,
     LIST_OF_TEXTS,
     LIST_OF_ROWS,
     JSON_AS_SENT,
@@ -60,6 +65,36 @@ const YES_OR_NO: Coercion = Coercion {
         (r#""perhaps""#, "NULL, warning: not a yes or no"),
         ("2", "NULL, warning: not a yes or no"),
         ("[true]", "NULL, warning: not a yes or no"),
+    ],
+};
+
+const DURATION: Coercion = Coercion {
+    name: "Duration",
+    column_type: "integer",
+    only_for: &[
+        "firstResponseDuration",
+        "interactionDuration",
+        "holdDuration",
+        "afterCallWorkDuration",
+    ],
+    read: "A number of seconds, also as text, with its unit (49s, 49 sec) or as ISO 8601 has it (PT49S), or a clock time of hours, \
+           minutes and seconds. A fraction is rounded, a half up.",
+    warned: "A negative number; one of another unit, like 49 ms; a clock time of two parts, which may be hours or minutes; a number \
+             that is more than a hundred times what lies between the stamps beside it, as milliseconds would be; any other text, a boolean, \
+             a list, an object.",
+    examples: &[
+        ("49", "49"),
+        ("49.4", "49"),
+        ("48.5", "49"),
+        (r#""49 sec""#, "49"),
+        (r#""00:00:49""#, "49"),
+        (r#""1:02:03""#, "3723"),
+        (r#""PT49S""#, "49"),
+        (r#""""#, "NULL"),
+        ("-3", "NULL, warning: negative"),
+        (r#""00:49""#, "NULL, warning: not a duration in seconds"),
+        (r#""49 ms""#, "NULL, warning: not a duration in seconds"),
+        (r#""1,049""#, "NULL, warning: not a duration in seconds"),
     ],
 };
 
@@ -88,23 +123,37 @@ const INSTANT: Coercion = Coercion {
     name: "Instant",
     column_type: "timestamptz",
     only_for: &[],
-    read: "A date, or a date and time to the second or finer, with T or a blank between them. With Z or an offset \
-           of its own it is what it says; without, it is local at the time zone offset that was asked for \
-           (UTC = local + offset; the examples were asked for at -330, the time of India). A date alone is its \
-           midnight. Finer than microseconds is cut off; a leap second is the end of the second before.",
-    warned: "A date or time that does not exist, a time without seconds, any other text, a number (also seconds or \
-             milliseconds since 1970), a boolean, a list, an object.",
+    read: "A date, or a date and time to the minute or finer, in every usual spelling: with T or a blank between them, parts with or \
+           without leading zeros, hyphens, slashes or dots, the month by its English name, hours to 24:00:00 or with AM and PM, a fraction \
+           after a point or a comma. With Z, UTC, GMT or an offset of its own it is what it says; without, it is local at the \
+           time zone offset that was asked for (UTC = local + offset; the examples were asked for at -330, the time of India). A \
+           number, also as text, is seconds since 1970, or milliseconds or microseconds where only those give a year from 2000 to \
+           2099. A date alone is its midnight. Finer than microseconds is cut off; a leap second is the end of the second before.",
+    warned: "A date or time that does not exist; one that may be two, like 3/4/2025; a zone by a name other than UTC and GMT; one before \
+             2000 or after 2099, which means never (0001-01-01, 1899-12-30, 1970-01-01, 0, 9999-12-31); any other text, a boolean, a \
+             list, an object.",
     examples: &[
         (r#""2025-09-30T12:04:48""#, "2025-09-30T06:34:48Z"),
         (r#""2025-09-30 2:25:54""#, "2025-09-29T20:55:54Z"),
         (r#""2025-09-30T06:34:48.810Z""#, "2025-09-30T06:34:48.810Z"),
         (r#""2025-09-30T12:04:48+02:00""#, "2025-09-30T10:04:48Z"),
+        (r#""2025-09-30T12:04:48+0530""#, "2025-09-30T06:34:48Z"),
+        (r#""2025-09-30 06:34:48 UTC""#, "2025-09-30T06:34:48Z"),
+        (r#""2025/9/30 12:04:48 PM""#, "2025-09-30T06:34:48Z"),
+        (r#""2025-09-30T12:04""#, "2025-09-30T06:34:00Z"),
+        (r#""2025-09-29T24:00:00""#, "2025-09-29T18:30:00Z"),
+        (r#""30/09/2025 12:04:48""#, "2025-09-30T06:34:48Z"),
         (r#""2025-09-30""#, "2025-09-29T18:30:00Z"),
+        ("1759214088", "2025-09-30T06:34:48Z"),
+        ("1759214088000", "2025-09-30T06:34:48Z"),
         (r#""2016-12-31T23:59:60Z""#, "2016-12-31T23:59:59.999999Z"),
         (r#""""#, "NULL"),
         (r#""2025-02-30T10:00:00""#, "NULL, warning: not a date and time"),
-        (r#""2025-09-30T12:04""#, "NULL, warning: not a date and time"),
-        ("1759233888000", "NULL, warning: not a date and time"),
+        (r#""3/4/2025 12:04:48""#, "NULL, warning: not a date and time"),
+        (
+            r#""0001-01-01T00:00:00""#,
+            "NULL, warning: before 2000 or after 2099, which means never",
+        ),
     ],
 };
 
@@ -153,6 +202,53 @@ const ID: Coercion = Coercion {
     ],
 };
 
+const LABEL: Coercion = Coercion {
+    name: "Label",
+    column_type: "text",
+    only_for: &[
+        "channel",
+        "Direction",
+        "smartStatus",
+        "finalStatus",
+        "reason",
+        "disconnectingEvent",
+        "surveyType",
+        "campaignName",
+        "contactStatus",
+        "lastIntentName",
+        "os",
+        "destinationType",
+        "queueName",
+        "status",
+        "nonResponseEvent",
+        "userleveltags[].name",
+        "sessionleveltags[].name",
+    ],
+    read: "As a text, without white space around it; upper and lower case as sent.",
+    warned: "Nothing: everything has a text.",
+    examples: &[
+        (r#""Voice""#, r#""Voice""#),
+        (r#""Jones Ltd ""#, r#""Jones Ltd""#),
+        (r#"" ""#, "NULL"),
+        ("7", r#""7""#),
+        ("null", "NULL"),
+    ],
+};
+
+const LIST_OF_LABELS: Coercion = Coercion {
+    name: "List of labels",
+    column_type: "text[]",
+    only_for: &["dispositions", "contactListName"],
+    read: "As a list of texts, each without white space around it.",
+    warned: "Nothing: everything has a text.",
+    examples: &[
+        (r#"["Sale ","Callback"]"#, r#"["Sale","Callback"]"#),
+        (r#"" Sale""#, r#"["Sale"]"#),
+        (r#"["Sale"," ",3]"#, r#"["Sale",null,"3"]"#),
+        (r#"["",null]"#, "[]"),
+    ],
+};
+
 const TEXT: Coercion = Coercion {
     name: "Text",
     column_type: "text",
@@ -193,8 +289,8 @@ const LIST_OF_ROWS: Coercion = Coercion {
     name: "List of rows",
     column_type: "rows of a table",
     only_for: &[],
-    read: "A list of objects, each of which is a row: destinations, agents, consultations, tags. A lone object counts \
-           as a list of one. An element that is null or empty is no row, and the others keep their place.",
+    read: "A list of objects, each of which is a row: destinations, agents, consultations, joined users, tags. A lone object \
+           counts as a list of one, and a text among joined users is a name. An element that is null or empty is no row, and the others keep their place.",
     warned: "An element that is no object becomes a row all the same: its columns are NULL, and the element is in \
              extra as value.",
     examples: &[
@@ -234,119 +330,4 @@ const JSON_AS_SENT: Coercion = Coercion {
 };
 
 #[cfg(test)]
-mod tests {
-    use chrono::SecondsFormat;
-    use serde::Serialize;
-    use serde_json::{Map, Value, json};
-
-    use super::super::fields::{Fields, Notes};
-    use super::*;
-
-    fn json_text(value: Option<impl Serialize>) -> String {
-        value.map_or("NULL".to_owned(), |value| serde_json::to_string(&value).unwrap())
-    }
-
-    fn rows(fields: &mut Fields<'_>) -> String {
-        let rows: Vec<String> = fields
-            .objects("it")
-            .map(|(index, row)| format!("row {index}: {}", json_text(row.rest())))
-            .collect();
-        if rows.is_empty() {
-            "no row".to_owned()
-        } else {
-            rows.join("; ")
-        }
-    }
-
-    /// What becomes of a value in a column of that kind, through the functions that records go
-    /// through.
-    fn outcome(kind: &Coercion, input: &str) -> String {
-        let notes = Notes::new(-330);
-        let value: Value = serde_json::from_str(input).unwrap();
-        let mut fields = Fields::new("", Map::from_iter([("it".to_owned(), value)]), &notes);
-        let mut text = match kind.name {
-            "Yes or no" => json_text(fields.flag("it")),
-            "Whole number" => json_text(fields.integer("it")),
-            "Instant" => fields.instant("it").map_or("NULL".to_owned(), |instant| {
-                instant.to_rfc3339_opts(SecondsFormat::AutoSi, true)
-            }),
-            "Identity" => json_text(fields.identity("it")),
-            "Id" => json_text(fields.id("it")),
-            "Text" => json_text(fields.text("it")),
-            "List of texts" => json_text(Some(fields.texts("it"))),
-            "List of rows" => rows(&mut fields),
-            "JSON as sent" => json_text(fields.json("it")),
-            other => panic!("{other} has no function here"),
-        };
-        for warning in notes.into_parts().0 {
-            text += &format!(", warning: {}", warning.split_once(": ").unwrap().1);
-        }
-        text
-    }
-
-    #[test]
-    fn every_example_is_what_becomes_of_it() {
-        for kind in COERCIONS {
-            for (input, becomes) in kind.examples {
-                assert_eq!(outcome(kind, input), *becomes, "{}: {input}", kind.name);
-            }
-        }
-    }
-
-    #[test]
-    fn every_kind_that_can_warn_shows_a_warning_and_the_others_show_none() {
-        for kind in COERCIONS {
-            let shows = kind
-                .examples
-                .iter()
-                .any(|(_, becomes)| becomes.contains("warning"));
-            assert_eq!(shows, !kind.warned.starts_with("Nothing"), "{}", kind.name);
-        }
-    }
-
-    #[test]
-    fn stamps_without_a_zone_inside_a_structure_become_utc() {
-        let notes = Notes::new(-330);
-        let sent = json!({"it": {"at": ["2025-09-30T12:04:48"]}});
-        let mut fields = Fields::new("", sent.as_object().unwrap().clone(), &notes);
-        assert_eq!(
-            fields.json_in_utc("it"),
-            Some(json!({"at": ["2025-09-30T06:34:48Z"]}))
-        );
-    }
-
-    #[test]
-    fn only_the_fields_listed_as_ids_are_read_as_ids() {
-        let sent = json!({
-            "sessionId": "s", "conversationId": true, "sessionStartTime": "2025-09-30T12:04:48", "botId": true,
-            "userId": true, "orgId": true, "channelSpecificUserId": true,
-            "campaigninfo": {"campaignId": true, "campaignInstanceId": true, "campaignDialingListId": true},
-            "destinations": [{"queueId": true, "respondingAgent": {"agentId": true}}],
-        });
-        let notes = Notes::new(0);
-        super::super::session::read(sent.as_object().unwrap().clone(), &notes).unwrap();
-        let sent =
-            json!({"sessionId": true, "conversationId": "c", "sessionStartTime": "2025-09-30T12:04:48"});
-        super::super::session::read(sent.as_object().unwrap().clone(), &notes).unwrap();
-        let mut warned: Vec<String> = notes
-            .into_parts()
-            .0
-            .iter()
-            .map(|warning| warning.strip_suffix(": not an id").unwrap().to_owned())
-            .map(|path| path.rsplit('.').next().unwrap().to_owned())
-            .collect();
-        warned.sort();
-        let mut listed = [IDENTITY.only_for, ID.only_for].concat();
-        listed.sort_unstable();
-        assert_eq!(warned, listed);
-    }
-
-    #[test]
-    fn a_column_is_of_the_kind_of_its_type_and_of_its_field() {
-        let name = |column_type, field| Coercion::of_column(column_type, field).map(|kind| kind.name);
-        assert_eq!(name("text", "agentId"), Some("Id"));
-        assert_eq!(name("text", "botId"), Some("Text"));
-        assert_eq!(name("timestamptz", "assignedAt"), Some("Instant"));
-        assert_eq!(name("money", "price"), None);
-    }
-}
+mod tests;

@@ -1,8 +1,9 @@
 //! Destinations, the agents in them, and whom these consulted.
 
 use super::Rows;
+use super::duration::Span;
 use super::fields::Fields;
-use super::rows::{AgentSegment, Consultation, Destination, Response};
+use super::rows::{AgentSegment, Consultation, Destination, JoinedUser, Response};
 
 const AGENT_SEGMENT: &str = "AgentSegment";
 
@@ -11,7 +12,7 @@ const AGENT_SEGMENT: &str = "AgentSegment";
 /// It is a queue with agents inside (`nonRespondingAgents`, `respondingAgent`, or neither), or an
 /// agent segment itself: a direct transfer, whose agent fields sit in the destination.
 pub(super) fn read(rows: &mut Rows, interaction_id: &str, destination_index: i32, mut fields: Fields<'_>) {
-    let destination_type = fields.text("destinationType");
+    let destination_type = fields.label("destinationType");
     let is_segment = destination_type
         .as_deref()
         .is_some_and(|kind| kind.eq_ignore_ascii_case(AGENT_SEGMENT));
@@ -23,7 +24,7 @@ pub(super) fn read(rows: &mut Rows, interaction_id: &str, destination_index: i32
         destination_index,
         destination_type,
         queue_id: fields.indexed_id("queueId"),
-        queue_name: fields.text("queueName"),
+        queue_name: fields.label("queueName"),
         callback_opted: fields.flag("CallbackOpted"),
         callback_opted_at: fields.instant("CallbackOptedTime"),
         callback_accepted_at: fields.instant("userCallbackAcceptTime"),
@@ -69,6 +70,13 @@ fn segment(
     mut fields: Fields<'_>,
 ) -> AgentSegment {
     consultations(rows, key, &mut fields);
+    joined_users(rows, key, &mut fields);
+    let accepted_at = fields.instant("acceptedTime");
+    let assigned_at = fields.instant("assignedAt");
+    let first_responded_at = fields.instant("firstResponseTime");
+    let interaction_ended_at = fields.instant("interactionEndTime");
+    let after_call_work_ended_at = fields.instant("afterCallWorkEndTime");
+    let work = Span::between(accepted_at.or(assigned_at), interaction_ended_at);
     AgentSegment {
         interaction_id: key.interaction_id.to_owned(),
         destination_index: key.destination_index,
@@ -77,18 +85,24 @@ fn segment(
         agent_id: fields.indexed_id("agentId"),
         agent_name: fields.text("name"),
         agent_email: fields.text("email"),
-        status: fields.text("status"),
-        assigned_at: fields.instant("assignedAt"),
-        accepted_at: fields.instant("acceptedTime"),
-        first_responded_at: fields.instant("firstResponseTime"),
-        first_response_seconds: fields.integer("firstResponseDuration"),
-        interaction_ended_at: fields.instant("interactionEndTime"),
-        interaction_seconds: fields.integer("interactionDuration"),
-        after_call_work_seconds: fields.integer("afterCallWorkDuration"),
-        after_call_work_ended_at: fields.instant("afterCallWorkEndTime"),
-        non_response_event: fields.text("nonResponseEvent"),
+        status: fields.label("status"),
+        assigned_at,
+        accepted_at,
+        first_responded_at,
+        first_response_seconds: fields.duration(
+            "firstResponseDuration",
+            Span::between(accepted_at, first_responded_at),
+        ),
+        interaction_ended_at,
+        interaction_seconds: fields.duration("interactionDuration", work),
+        hold_seconds: fields.duration("holdDuration", work),
+        after_call_work_seconds: fields.duration(
+            "afterCallWorkDuration",
+            Span::between(interaction_ended_at, after_call_work_ended_at),
+        ),
+        after_call_work_ended_at,
+        non_response_event: fields.label("nonResponseEvent"),
         agent_notes: fields.texts("agentNotes"),
-        joined_users: fields.json_in_utc("JoinedUsers"),
         snooze_info: fields.json_in_utc("snoozeinfo"),
         agent_chose_translate: fields.flag("agentChoseTranslate"),
         extra: segment_extra(fields),
@@ -117,6 +131,8 @@ fn consultations(rows: &mut Rows, key: &SegmentKey<'_>, fields: &mut Fields<'_>)
             segment_index: key.segment_index,
             consultation_index,
             consultant_name: consultation.text("name"),
+            consultant_agent_id: consultation.indexed_id("agentId"),
+            consultant_email: consultation.text("email"),
             is_merged: consultation.flag("isMerged"),
             assigned_at: consultation.instant("assignedAt"),
             accepted_at: consultation.instant("acceptedTime"),
@@ -124,4 +140,23 @@ fn consultations(rows: &mut Rows, key: &SegmentKey<'_>, fields: &mut Fields<'_>)
             extra: consultation.rest(),
         });
     rows.consultations.extend(consultations);
+}
+
+/// An element may also be nothing but a name.
+fn joined_users(rows: &mut Rows, key: &SegmentKey<'_>, fields: &mut Fields<'_>) {
+    let users = fields
+        .objects_or("JoinedUsers", Some("name"))
+        .map(|(user_index, mut user)| JoinedUser {
+            interaction_id: key.interaction_id.to_owned(),
+            destination_index: key.destination_index,
+            segment_index: key.segment_index,
+            user_index,
+            agent_id: user.indexed_id("agentId"),
+            name: user.text("name"),
+            email: user.text("email"),
+            joined_at: user.instant("joinedAt"),
+            left_at: user.instant("end"),
+            extra: user.rest(),
+        });
+    rows.joined_users.extend(users);
 }

@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 
 use super::LONGEST_ID;
 use super::coerce::{self, Coerced};
+use super::duration::{self, Span};
 use super::instant;
 use super::privacy;
 
@@ -151,6 +152,11 @@ impl<'n> Fields<'n> {
         self.take(name).and_then(coerce::text)
     }
 
+    /// As [`Fields::text`], without white space around it.
+    pub(super) fn label(&mut self, name: &str) -> Option<String> {
+        self.take(name).and_then(coerce::label)
+    }
+
     pub(super) fn id(&mut self, name: &str) -> Option<String> {
         self.coerced(name, coerce::id)
     }
@@ -195,13 +201,25 @@ impl<'n> Fields<'n> {
         self.coerced(name, coerce::integer)
     }
 
+    /// A duration in seconds, unless the stamps beside it say that it can be none.
+    pub(super) fn duration(&mut self, name: &str, span: Span) -> Option<i32> {
+        self.coerced(name, |value| duration::read(value, span))
+    }
+
     pub(super) fn instant(&mut self, name: &str) -> Option<DateTime<Utc>> {
         let offset = self.notes.offset;
         self.coerced(name, |value| coerce::instant(value, offset))
     }
 
     pub(super) fn texts(&mut self, name: &str) -> Vec<Option<String>> {
-        self.take(name).map(coerce::texts).unwrap_or_default()
+        let texts = self.take(name).map(|value| coerce::texts(value, coerce::text));
+        texts.unwrap_or_default()
+    }
+
+    /// As [`Fields::texts`], without white space around each.
+    pub(super) fn labels(&mut self, name: &str) -> Vec<Option<String>> {
+        let labels = self.take(name).map(|value| coerce::texts(value, coerce::label));
+        labels.unwrap_or_default()
     }
 
     pub(super) fn json(&mut self, name: &str) -> Option<Value> {
@@ -245,6 +263,15 @@ impl<'n> Fields<'n> {
     /// of one. An element that is no object becomes one with the single field `value`; one that
     /// says nothing is left out.
     pub(super) fn objects(&mut self, name: &str) -> impl Iterator<Item = (i32, Fields<'n>)> + use<'n> {
+        self.objects_or(name, None)
+    }
+
+    /// As [`Fields::objects`], where an element that is a text stands for an object of that one field.
+    pub(super) fn objects_or(
+        &mut self,
+        name: &str,
+        lone_field: Option<&'static str>,
+    ) -> impl Iterator<Item = (i32, Fields<'n>)> + use<'n> {
         let (path, notes) = (self.path_of(name), self.notes);
         let value = self.take(name);
         let is_list = value.as_ref().is_some_and(Value::is_array);
@@ -259,6 +286,10 @@ impl<'n> Fields<'n> {
                 };
                 let fields = match element {
                     Value::Object(object) => Fields::new(&path, object, notes),
+                    Value::String(text) if let Some(field) = lone_field => {
+                        let object = Map::from_iter([(field.to_owned(), text.into())]);
+                        Fields::new(&path, object, notes)
+                    }
                     other => {
                         let mut fields = Fields::new(&path, Map::new(), notes);
                         notes.warn(&path, "not an object");

@@ -3,10 +3,12 @@
 //! Pure: no clock, no network, no SQL. The same record always gives the same rows, whatever
 //! offset it was asked with.
 
+pub mod bounds;
 mod clean;
 mod coerce;
 mod coercions;
 mod destination;
+mod duration;
 mod fields;
 mod ids;
 mod instant;
@@ -14,6 +16,9 @@ pub mod normal_form;
 pub mod privacy;
 mod rows;
 mod session;
+mod shadow;
+
+use std::borrow::Cow;
 
 use serde::Serialize;
 use serde_json::Value;
@@ -23,11 +28,13 @@ pub use coercions::{COERCIONS, Coercion};
 pub use fields::Drift;
 pub use ids::Ids;
 pub use instant::seconds_of_id;
-pub use rows::{AgentSegment, Consultation, Destination, Response, Session, Tag, TagScope};
+pub use rows::{AgentSegment, Consultation, Destination, JoinedUser, Response, Session, Tag, TagScope};
 
 use crate::extract::RawRecord;
+use crate::json;
+use bounds::Bounds;
 use fields::Notes;
-use privacy::{Class, Identifier, Policy, identifiers, identifiers_in};
+use privacy::{Class, Identifier, Policy};
 
 /// Part of every content hash: raising it has every interaction rewritten when it is next read.
 /// To be raised when the same record gives other rows than before.
@@ -59,6 +66,7 @@ pub struct Rows {
     pub destinations: Vec<Destination>,
     pub agent_segments: Vec<AgentSegment>,
     pub consultations: Vec<Consultation>,
+    pub joined_users: Vec<JoinedUser>,
     pub tags: Vec<Tag>,
 }
 
@@ -66,7 +74,7 @@ pub struct Rows {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rejected {
     /// Why, without any value of the record.
-    pub reason: &'static str,
+    pub reason: Cow<'static, str>,
     /// Its id, where it has one.
     pub interaction_id: Option<String>,
     /// The API's own ids: of the record, or of those in a list.
@@ -75,7 +83,10 @@ pub struct Rejected {
     pub payload: String,
     /// What identifies its customer, from before the privacy rules; empty without a key.
     pub identifiers: Vec<Identifier>,
-    /// SHA-256 of the payload: the same record rejected again is the same rejection.
+    /// Its size, where it is too large: of such a one the payload is only a part.
+    pub record_bytes: Option<u64>,
+    /// SHA-256 of the payload, and of a part also of the reason, which has the size: the same record rejected again is the
+    /// same rejection.
     pub payload_hash: [u8; 32],
 }
 
@@ -112,18 +123,38 @@ impl Interaction {
 ///
 /// # Errors
 /// The record is not an object, has no usable identity or no readable start.
-pub fn transform(record: &RawRecord, offset: i32, policy: &Policy) -> Result<Interaction, Rejected> {
+pub fn transform(record: &RawRecord, offset: i32, policy: &Policy) -> Result<Interaction, Box<Rejected>> {
+    within(Bounds::RECEIVED, record, offset, policy)
+}
+
+/// As [`transform`], of a record that was received and stored before: it may have grown by the privacy rules.
+///
+/// # Errors
+/// As [`transform`].
+pub fn transform_stored(
+    record: &RawRecord,
+    offset: i32,
+    policy: &Policy,
+) -> Result<Interaction, Box<Rejected>> {
+    within(Bounds::STORED, record, offset, policy)
+}
+
+fn within(
+    bounds: Bounds,
+    record: &RawRecord,
+    offset: i32,
+    policy: &Policy,
+) -> Result<Interaction, Box<Rejected>> {
     let text = record.get();
+    if let Some(reason) = bounds.exceeded(text) {
+        return Err(Rejected::too_large(text, reason, policy).into());
+    }
     let notes = Notes::new(offset);
     let record = match clean::parse(text, &notes) {
-        Some(Value::Object(record)) => record,
-        other => return Err(Rejected::unread(text, other, policy)),
+        Ok(Value::Object(record)) => record,
+        other => return Err(Rejected::unread(text, other.ok(), policy).into()),
     };
-    let identifiers = policy
-        .key
-        .as_ref()
-        .map(|key| identifiers(&record, key))
-        .unwrap_or_default();
+    let identifiers = policy.identifiers(&record);
     let ids = Ids::of(&record);
     let (record, unknown) = policy.apply(record);
     let payload = serde_json::to_string(&record).map_err(|_| Rejected::unread(text, None, policy))?;
@@ -136,11 +167,11 @@ pub fn transform(record: &RawRecord, offset: i32, policy: &Policy) -> Result<Int
                 payload
             };
             let rejected = Rejected::new(unreadable.reason, unreadable.interaction_id, payload);
-            return Err(Rejected {
+            return Err(Box::new(Rejected {
                 ids: vec![ids],
                 identifiers,
                 ..rejected
-            });
+            }));
         }
     };
     let content_hash = content_hash(&rows);
@@ -164,10 +195,11 @@ pub fn transform(record: &RawRecord, offset: i32, policy: &Policy) -> Result<Int
 impl Rejected {
     fn new(reason: &'static str, interaction_id: Option<String>, payload: String) -> Self {
         Self {
-            reason,
+            reason: reason.into(),
             interaction_id,
             ids: Vec::new(),
             identifiers: Vec::new(),
+            record_bytes: None,
             payload_hash: Sha256::digest(&payload).into(),
             payload,
         }
@@ -181,8 +213,7 @@ impl Rejected {
             "nested too deeply to be read"
         };
         let ids = value.as_ref().map(Ids::all_in).unwrap_or_default();
-        let identifiers = value.as_ref().zip(policy.key.as_ref());
-        let identifiers = identifiers.map(|(value, key)| identifiers_in(value, key));
+        let identifiers = value.as_ref().map(|value| policy.identifiers_in(value));
         let payload = match value {
             _ if policy.keeps_all() => text.to_owned(),
             Some(value) => policy.apply_to_unknown(value).to_string(),
@@ -192,6 +223,46 @@ impl Rejected {
             ids,
             identifiers: identifiers.unwrap_or_default(),
             ..Self::new(reason, None, payload)
+        }
+    }
+
+    /// A record of which nothing is built but its small fields.
+    fn too_large(text: &str, reason: String, policy: &Policy) -> Self {
+        let fields = bounds::small_fields(text).filter(|fields| !fields.is_empty());
+        let Some(fields) = fields else {
+            let rejected = Self::of_part(bounds::beginning(text), reason, policy);
+            return Self {
+                record_bytes: Some(text.len() as u64),
+                ..rejected
+            };
+        };
+        let rejected = Self::of_part(&Value::Object(fields.clone()).to_string(), reason, policy);
+        Self {
+            record_bytes: Some(text.len() as u64),
+            interaction_id: session::interaction_id(fields.clone()),
+            ids: vec![Ids::of(&fields)],
+            identifiers: policy.identifiers(&fields),
+            ..rejected
+        }
+    }
+
+    /// A part of a record, as it is kept by today's rules.
+    pub fn of_part(part: &str, reason: String, policy: &Policy) -> Self {
+        let payload = match json::parse(part) {
+            _ if policy.keeps_all() => part.to_owned(),
+            Ok(Value::Object(fields)) => Value::Object(policy.apply(fields).0).to_string(),
+            Ok(Value::String(text)) => policy.apply_to_unreadable(&text).to_string(),
+            _ => policy.apply_to_unreadable(part).to_string(),
+        };
+        let hash = Sha256::new().chain_update(&payload).chain_update(&reason);
+        Self {
+            reason: reason.into(),
+            interaction_id: None,
+            ids: Vec::new(),
+            identifiers: Vec::new(),
+            record_bytes: None,
+            payload_hash: hash.finalize().into(),
+            payload,
         }
     }
 }

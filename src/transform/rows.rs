@@ -66,6 +66,7 @@ pub struct Session {
     pub meta_info: Option<Value>,
     pub extra: Option<Value>,
     pub warnings: Vec<String>,
+    pub is_shadow: bool,
 }
 
 /// One row of `destinations`.
@@ -108,11 +109,11 @@ pub struct AgentSegment {
     pub first_response_seconds: Option<i32>,
     pub interaction_ended_at: Option<DateTime<Utc>>,
     pub interaction_seconds: Option<i32>,
+    pub hold_seconds: Option<i32>,
     pub after_call_work_seconds: Option<i32>,
     pub after_call_work_ended_at: Option<DateTime<Utc>>,
     pub non_response_event: Option<String>,
     pub agent_notes: Vec<Option<String>>,
-    pub joined_users: Option<Value>,
     pub snooze_info: Option<Value>,
     pub agent_chose_translate: Option<bool>,
     pub extra: Option<Value>,
@@ -154,10 +155,31 @@ pub struct Consultation {
     pub segment_index: i32,
     pub consultation_index: i32,
     pub consultant_name: Option<String>,
+    pub consultant_agent_id: Option<String>,
+    pub consultant_email: Option<String>,
     pub is_merged: Option<bool>,
     pub assigned_at: Option<DateTime<Utc>>,
     pub accepted_at: Option<DateTime<Utc>>,
     pub ended_at: Option<DateTime<Utc>>,
+    pub extra: Option<Value>,
+}
+
+/// One row of `joined_users`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[expect(
+    missing_docs,
+    reason = "each is the column of that name, described in the database"
+)]
+pub struct JoinedUser {
+    pub interaction_id: String,
+    pub destination_index: i32,
+    pub segment_index: i32,
+    pub user_index: i32,
+    pub agent_id: Option<String>,
+    pub name: Option<String>,
+    pub email: Option<String>,
+    pub joined_at: Option<DateTime<Utc>>,
+    pub left_at: Option<DateTime<Utc>>,
     pub extra: Option<Value>,
 }
 

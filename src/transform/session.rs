@@ -1,10 +1,19 @@
 //! The record itself: identity, session, customer, campaign and tags.
 
+use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
 use super::fields::{Fields, Notes};
 use super::rows::{Session, Tag, TagScope};
-use super::{LONGEST_ID, Rows, destination};
+use super::{LONGEST_ID, Rows, destination, instant, shadow};
+
+const START: &str = "sessionStartTime";
+
+/// The warning where the start is that of the session id.
+const START_OF_ID: &str = "taken from sessionId";
+
+/// The final status of a session that has not ended.
+const OPEN: &str = "TRANSIENT_OPEN";
 
 /// Why there can be no rows of a record.
 #[derive(Debug)]
@@ -21,7 +30,7 @@ pub(super) fn read(record: Map<String, Value>, notes: &Notes) -> Result<Rows, Un
         reason,
         interaction_id: None,
     })?;
-    session.session_started_at = fields.instant("sessionStartTime").ok_or_else(|| Unreadable {
+    session.session_started_at = started_at(&session, &mut fields, notes).ok_or_else(|| Unreadable {
         reason: "sessionStartTime is missing or cannot be read",
         interaction_id: Some(session.interaction_id.clone()),
     })?;
@@ -49,9 +58,17 @@ pub(super) fn read(record: Map<String, Value>, notes: &Notes) -> Result<Rows, Un
     for (index, destination) in fields.objects("destinations") {
         destination::read(&mut rows, &interaction_id, index, destination);
     }
+    session.is_shadow = shadow::is_one(&session, !rows.destinations.is_empty());
     session.extra = fields.rest();
     rows.session = session;
     Ok(rows)
+}
+
+/// The id that a record with these fields has as an interaction.
+pub(super) fn interaction_id(record: Map<String, Value>) -> Option<String> {
+    let notes = Notes::new(0);
+    let session = identity(&mut Fields::new("", record, &notes)).ok()?;
+    Some(session.interaction_id)
 }
 
 fn identity(fields: &mut Fields<'_>) -> Result<Session, &'static str> {
@@ -70,28 +87,60 @@ fn identity(fields: &mut Fields<'_>) -> Result<Session, &'static str> {
     })
 }
 
+impl Session {
+    /// Whether the API told no start, and the row has that of the session id.
+    pub fn has_start_of_id(&self) -> bool {
+        let is_so = |warning: &String| warning.split_once(": ") == Some((START, START_OF_ID));
+        self.warnings.iter().any(is_so)
+    }
+}
+
+/// When the session started: as told, else as its id tells.
+fn started_at(session: &Session, fields: &mut Fields<'_>, notes: &Notes) -> Option<DateTime<Utc>> {
+    fields.instant(START).or_else(|| {
+        let started_at = instant::of_session_id(session.session_id.as_deref()?)?;
+        notes.warn(START, START_OF_ID);
+        Some(started_at)
+    })
+}
+
 fn outcome(session: &mut Session, fields: &mut Fields<'_>) {
-    session.channel = fields.text("channel");
-    session.direction = fields.text("Direction");
+    session.channel = fields.label("channel");
+    session.direction = fields.label("Direction");
     session.is_voicemail = fields.flag("isVoicemail");
     session.session_ended_at = fields.instant("sessionEndTime");
     session.bot_id = fields.text("botId");
     session.user_id = fields.text("userId");
     session.channel_specific_user_id = fields.text("channelSpecificUserId");
     session.org_id = fields.text("orgId");
-    session.smart_status = fields.text("smartStatus");
-    session.final_status = fields.text("finalStatus");
-    session.reason = fields.text("reason");
-    session.disconnecting_event = fields.text("disconnectingEvent");
+    session.smart_status = fields.label("smartStatus");
+    session.final_status = fields.label("finalStatus");
+    if is_open(session) {
+        session.session_ended_at = None;
+    }
+    session.reason = fields.label("reason");
+    session.disconnecting_event = fields.label("disconnectingEvent");
     session.error_details = fields.text("errorDetails");
     session.automation_bot_ids = fields.texts("automationBotIDs");
-    session.dispositions = fields.texts("dispositions");
+    session.dispositions = fields.labels("dispositions");
     session.disposition_remarks = fields.texts("dispositionRemarks");
     session.skills = fields.json("skills");
 }
 
+/// An open session is told with its start as its end.
+fn is_open(session: &Session) -> bool {
+    let is_open = session
+        .final_status
+        .as_deref()
+        .is_some_and(|status| status.eq_ignore_ascii_case(OPEN));
+    is_open
+        && session
+            .session_ended_at
+            .is_some_and(|end| end <= session.session_started_at)
+}
+
 fn survey(session: &mut Session, fields: &mut Fields<'_>) {
-    session.survey_type = fields.text("surveyType");
+    session.survey_type = fields.label("surveyType");
     session.csat_score = fields.integer("csatScore");
     session.nps_score = fields.integer("npsScore");
     session.like_dislike_score = fields.integer("likeDislikeScore");
@@ -101,13 +150,13 @@ fn survey(session: &mut Session, fields: &mut Fields<'_>) {
 fn campaign(session: &mut Session, fields: &mut Fields<'_>) {
     let mut campaign = fields.object("campaigninfo");
     session.campaign_id = campaign.text("campaignId");
-    session.campaign_name = campaign.text("campaignName");
+    session.campaign_name = campaign.label("campaignName");
     session.campaign_instance_id = campaign.text("campaignInstanceId");
     session.campaign_dialing_list_id = campaign.text("campaignDialingListId");
     session.campaign_attempt = campaign.integer("attempt");
-    session.campaign_contact_status = campaign.text("contactStatus");
+    session.campaign_contact_status = campaign.label("contactStatus");
     session.campaign_run_at = campaign.instant("campaignRunDate");
-    session.campaign_contact_lists = campaign.texts("contactListName");
+    session.campaign_contact_lists = campaign.labels("contactListName");
     fields.keep_rest_of("campaigninfo", campaign);
 }
 
@@ -127,9 +176,9 @@ fn meta_info_and_customer(session: &mut Session, fields: &mut Fields<'_>, notes:
     session.dialed_number = meta.text("dialedNumber");
     session.ip_address = meta.text("ipAddress");
     session.host_domain = meta.text("hostDomain");
-    session.os = meta.text("os");
+    session.os = meta.label("os");
     let mut transfer = meta.object("agentTransferConfig");
-    session.last_intent_name = transfer.text("lastIntentName");
+    session.last_intent_name = transfer.label("lastIntentName");
     session.last_intent_user_input = transfer.text("lastIntentuserInput");
 
     let mut outer = fields.object("customerinfo");
@@ -155,7 +204,7 @@ fn tags(fields: &mut Fields<'_>, name: &str, tag_scope: TagScope, interaction_id
             interaction_id: interaction_id.to_owned(),
             tag_scope,
             tag_index,
-            name: tag.text("name"),
+            name: tag.label("name"),
             value: tag.text("value"),
             extra: tag.rest(),
         })

@@ -32,6 +32,12 @@ impl Canaries {
         self.text(class, |nth| format!("+49 30 555{nth}6677"))
     }
 
+    fn agent_id(&mut self) -> String {
+        self.text(Class::Agent, |nth| {
+            format!("u-3ea001b4-664a-58b6-8108-b8bca37{nth:05}")
+        })
+    }
+
     fn number(&mut self, class: Class) -> Value {
         let marker = self.text(class, |nth| format!("49777{nth}88899"));
         marker.parse::<u64>().unwrap().into()
@@ -88,6 +94,26 @@ fn base64(bytes: &[u8]) -> String {
     bytes.chunks_exact(3).flat_map(group).collect()
 }
 
+/// An agent of it.
+fn agent(canaries: &mut Canaries) -> Value {
+    use Class::{Agent, FreeText};
+    json!({
+        "agentId": canaries.name(Agent), "name": canaries.name(Agent), "email": canaries.email(Agent),
+        "status": {"said": canaries.name(FreeText)}, "agentNotes": [canaries.name(FreeText)],
+        "JoinedUsers": [
+            {"name": canaries.name(Agent), "agentId": canaries.agent_id(), "email": canaries.email(Agent), "joinedAt": canaries.name(FreeText)},
+            canaries.name(Agent),
+        ],
+        "snoozeinfo": [{"by": canaries.name(Agent)}],
+        "assignedAt": canaries.name(FreeText), "interactionDuration": canaries.name(FreeText),
+        "holdDuration": canaries.name(FreeText),
+        "ConsultingAgents": [{
+            "name": canaries.phone(Agent), "agentId": canaries.name(Agent), "email": canaries.email(Agent), "mood": canaries.name(FreeText),
+        }],
+        "mood": canaries.name(FreeText),
+    })
+}
+
 /// A record with a marker in every field that may say something of a person.
 fn record(canaries: &mut Canaries, id: &str, start: DateTime<Utc>) -> Value {
     use Class::{Agent, Customer, FreeText, Network, TagValues};
@@ -99,22 +125,12 @@ fn record(canaries: &mut Canaries, id: &str, start: DateTime<Utc>) -> Value {
             "CustomerEmail": canaries.email(Customer), "Direction": "Inbound", "Nickname": canaries.name(FreeText),
         })
     };
-    let agent = |canaries: &mut Canaries| {
-        json!({
-            "agentId": canaries.name(Agent), "name": canaries.name(Agent), "email": canaries.email(Agent),
-            "status": {"said": canaries.name(FreeText)}, "agentNotes": [canaries.name(FreeText)],
-            "JoinedUsers": [{"name": canaries.name(Agent)}], "snoozeinfo": [{"by": canaries.name(Agent)}],
-            "assignedAt": canaries.name(FreeText), "interactionDuration": canaries.name(FreeText),
-            "ConsultingAgents": [{"name": canaries.phone(Agent), "mood": canaries.name(FreeText)}],
-            "mood": canaries.name(FreeText),
-        })
-    };
     json!({
         "conversationId": id, "sessionId": format!("s-{id}"), "sessionStartTime": start,
         "sessionEndTime": canaries.name(FreeText),
         "userId": canaries.email(Customer), "channelSpecificUserId": canaries.phone(Customer),
         "errorDetails": canaries.name(FreeText), "dispositionRemarks": [canaries.name(FreeText)],
-        "csatFeedback": canaries.name(FreeText), "isVoicemail": canaries.name(FreeText),
+        "csatFeedback": canaries.name(FreeText), "Reason": format!("Default Queue:{}", canaries.email(FreeText)), "isVoicemail": canaries.name(FreeText),
         "csatScore": [canaries.name(FreeText)], "channel": {"of": canaries.email(FreeText)},
         "customerinfo": customer(canaries),
         "metaInfo": {
@@ -126,7 +142,12 @@ fn record(canaries: &mut Canaries, id: &str, start: DateTime<Utc>) -> Value {
             "profImage": canaries.name(Customer), "ipAddress": canaries.name(Network),
             "callerHost": canaries.name(Network), "hostDomain": canaries.name(Network),
             "customerinfo": customer(canaries),
-            "agentTransferConfig": {"lastIntentuserInput": canaries.name(FreeText), "said": canaries.name(FreeText)},
+            "agentTransferConfig": {
+                "lastIntentuserInput": canaries.name(FreeText), "said": canaries.name(FreeText),
+                "dialog_tone": [{"tone_name": "sad", "level": canaries.name(FreeText), "words": [canaries.name(FreeText)]}],
+            },
+            "customData": {"agentId": canaries.name(Agent), "note": {"deep": [canaries.name(FreeText)]}},
+            "owner": [{"is": canaries.agent_id()}], "seen": format!("by {}", canaries.agent_id()),
             "anything": [{"said": canaries.name(FreeText)}], (canaries.email(FreeText)): 1,
         },
         "sessionleveltags": [{"name": "account", "value": canaries.name(TagValues), "note": canaries.name(FreeText)}],
@@ -152,8 +173,13 @@ fn sow(setup: &Setup) -> Canaries {
     no_id["conversationId"] = json!({"of": canaries.name(Class::FreeText)});
     no_id["sessionId"] = Value::Null;
     let no_object = json!([canaries.name(Class::FreeText)]);
+    let too_large = json!({
+        "sessionId": "too-large", "userId": canaries.email(Class::Customer), "metaInfo": {"said": canaries.name(Class::FreeText)},
+        "customerinfo": {"CustomerPhone": canaries.phone(Class::Customer)}, "filler": "x".repeat(300_000),
+    });
+    let too_long = json!(canaries.email(Class::FreeText) + &" x".repeat(200_000));
     let mut world = setup.simulator.world();
-    for record in [&good, &no_start, &no_id, &no_object] {
+    for record in [&good, &no_start, &no_id, &no_object, &too_large, &too_long] {
         world.insert_raw(start, record);
     }
     let deep = json!(canaries.name(Class::FreeText)).to_string();
@@ -185,7 +211,7 @@ async fn traces(setup: &Setup, rule: &str) -> Vec<(String, String)> {
     let finished = daemon.finished("poll").await;
     assert_eq!(
         (&finished["inserted"], &finished["rejected"]),
-        (&json!(1), &json!(4))
+        (&json!(1), &json!(6))
     );
     let mut traces = vec![
         ("metrics".to_owned(), get(port, "/metrics").await.1),

@@ -65,12 +65,11 @@ fn coercion(column: &Column, field: &str) -> Option<&'static Coercion> {
         return None; // It is what we sent.
     }
     let path = field.split([' ', ',']).next().unwrap();
-    let name = path.rsplit('.').next().unwrap();
     let column_type = match column.column_type.as_str() {
         "bigint" => "integer", // a sum of whole numbers
         other => other,
     };
-    let kind = Coercion::of_column(column_type, name);
+    let kind = Coercion::of_column(column_type, path);
     Some(kind.unwrap_or_else(|| panic!("{} has no kind: {column_type}", column.name)))
 }
 

@@ -6,7 +6,7 @@ use smartassist_etl::load::runs::Outcome;
 use crate::support::{Setup, TestDatabase, instant};
 
 #[tokio::test]
-async fn deep_and_long_records_are_kept_as_far_as_postgresql_holds_them() {
+async fn a_deep_or_long_record_is_kept_and_a_huge_one_set_aside() {
     let database = TestDatabase::migrated().await;
     let setup = Setup::with_interactions(20).await;
     let record = |id: &str, field: &str, value: Value| json!({"sessionId": id, "sessionStartTime": "2026-01-10T10:00:00", field: value});
@@ -17,8 +17,10 @@ async fn deep_and_long_records_are_kept_as_far_as_postgresql_holds_them() {
         world.insert_raw(start, &record("deep", "novel", deep));
         world.insert_raw(
             start,
-            &record("long", "reason", Value::from("x".repeat(10 << 20))),
+            &record("long", "reason", Value::from("x".repeat(250 << 10))),
         );
+        world.insert_raw(start, &record("huge", "reason", Value::from("x".repeat(2 << 20))));
+        world.insert_raw(start, &record("many", "novel", json!(vec![0; 20_000])));
         world.insert_raw(start, &record("plain", "reason", json!("fine")));
     }
     assert_eq!(setup.sync(&database).await.outcome, Outcome::Succeeded);
@@ -26,5 +28,17 @@ async fn deep_and_long_records_are_kept_as_far_as_postgresql_holds_them() {
     let bottom = "select count(*) from smartassist.sessions where session_id = 'deep' and extra::text like '%the bottom%'";
     assert_eq!(database.number(bottom).await, 1);
     let long = "select length(reason)::bigint from smartassist.sessions where session_id = 'long'";
-    assert_eq!(database.number(long).await, 10 << 20);
+    assert_eq!(database.number(long).await, 250 << 10);
+    let aside = "select string_agg(concat_ws(' ', interaction_id, reason, record_bytes, payload), '; ' order by interaction_id) \
+                 from smartassist_sync.rejected_records";
+    let part = |id: &str| format!(r#"{{"sessionId":"{id}","sessionStartTime":"2026-01-10T10:00:00"}}"#);
+    let huge = format!(
+        "huge larger than 262144 bytes: 2097225 bytes 2097225 {}",
+        part("huge")
+    );
+    let many = format!(
+        "many more than 10000 values: 20004 values in 40071 bytes 40071 {}",
+        part("many")
+    );
+    assert_eq!(database.text(aside).await, format!("{huge}; {many}"));
 }

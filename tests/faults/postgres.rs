@@ -368,7 +368,7 @@ async fn after_a_failover_connections_to_the_old_primary_are_given_up() {
         (refused.outcome, refused.failure),
         (Outcome::Failed, Some(Failure::Other))
     );
-    assert_eq!(database.counts().await, [0; 6]);
+    assert_eq!(database.counts().await, [0; 7]);
     sqlx::raw_sql(sqlx::AssertSqlSafe(set("off")))
         .execute(&mut admin)
         .await
@@ -422,7 +422,7 @@ async fn a_right_that_is_missing_is_named_and_nothing_is_half_written() {
         .text("select error from smartassist_sync.runs where status = 'failed'")
         .await;
     assert!(error.contains("permission denied for table tags"), "{error}");
-    assert_eq!(database.counts().await, [0; 6]);
+    assert_eq!(database.counts().await, [0; 7]);
     database
         .execute(&format!("grant insert on smartassist.tags to {user}"))
         .await;

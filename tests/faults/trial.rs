@@ -88,7 +88,7 @@ impl Trial {
     pub(super) async fn ends(self) {
         self.daemon.signal(Signal::SIGTERM);
         assert_eq!(self.daemon.ended().await.code(), 0);
-        assert_eq!(self.database.counts().await, [0; 6]);
+        assert_eq!(self.database.counts().await, [0; 7]);
     }
 
     /// The fault ends; the daemon catches up by itself, and everything is as it should be.

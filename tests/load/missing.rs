@@ -90,7 +90,8 @@ async fn a_read_with_a_rejected_record_marks_nothing() {
         interaction_id: None,
         ids: Vec::new(),
         identifiers: Vec::new(),
-        reason: "no readable start",
+        reason: "no readable start".into(),
+        record_bytes: None,
         payload: "{}".to_owned(),
         payload_hash: [0; 32],
     }];

@@ -8,6 +8,7 @@ mod fencing;
 mod missing;
 mod moved;
 mod roundtrip;
+mod sums;
 mod wanted;
 
 use std::time::Duration;
@@ -160,12 +161,12 @@ async fn lists_of_texts_arrive_as_they_were_sent() {
     setup.simulator.world().insert_raw(
         start,
         &serde_json::json!({
-            "sessionId": "lists", "sessionStartTime": "2026-01-10T10:00:00", "dispositions": sent,
+            "sessionId": "lists", "sessionStartTime": "2026-01-10T10:00:00", "dispositionRemarks": sent,
         }),
     );
     setup.sync(&database).await;
     let stored = database
-        .text("select to_json(dispositions)::text from smartassist.sessions")
+        .text("select to_json(disposition_remarks)::text from smartassist.sessions")
         .await;
     assert_eq!(serde_json::from_str::<serde_json::Value>(&stored).unwrap(), sent);
 }

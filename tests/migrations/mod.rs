@@ -79,7 +79,7 @@ async fn the_reader_reads_the_data_and_the_views_and_nothing_else() {
              and has_table_privilege('smartassist_reader', c.oid, '{right}')"
         )
     };
-    assert_eq!(database.number(&may("smartassist", "select")).await, 6);
+    assert_eq!(database.number(&may("smartassist", "select")).await, 7);
     assert!(database.number(&may("smartassist_bi", "select")).await >= 2);
     assert_eq!(database.number(&may("smartassist_sync", "select")).await, 0);
     assert_eq!(
@@ -93,5 +93,33 @@ async fn the_reader_reads_the_data_and_the_views_and_nothing_else() {
             .number("select rolcanlogin::int::bigint from pg_roles where rolname = 'smartassist_reader'")
             .await,
         0
+    );
+}
+
+#[tokio::test]
+async fn who_joined_before_there_was_a_table_stays() {
+    let database = TestDatabase::migrated().await;
+    // As the version before had it.
+    database
+        .execute(
+            "drop table smartassist.joined_users; \
+             alter table smartassist.agent_segments add column joined_users jsonb; \
+             insert into smartassist.sessions (account_id, interaction_id, session_started_at, content_hash, first_seen_at, last_changed_at) \
+             values ('a', 'i', now(), '', now(), now()); \
+             insert into smartassist.destinations (account_id, interaction_id, destination_index) values ('a', 'i', 0); \
+             insert into smartassist.agent_segments (account_id, interaction_id, destination_index, segment_index, response, joined_users) \
+             values ('a', 'i', 0, 0, 'responding', '[{\"name\": \"Pia\", \"agentId\": \"u-1\"}, \"Omar\"]'), \
+                    ('a', 'i', 0, 1, 'responding', '{\"name\": \"Lone\"}'), ('a', 'i', 0, 2, 'responding', null)",
+        )
+        .await;
+    let migration = include_str!("../../migrations/0032_shapes_of_all_versions.sql");
+    let start = migration.find("create table smartassist.joined_users").unwrap();
+    let end = migration.find("create or replace view").unwrap();
+    database.execute(&migration[start..end]).await;
+    let rows = "select string_agg(concat_ws(' ', segment_index, user_index, name, extra), ', ' order by segment_index, user_index) \
+                from smartassist.joined_users";
+    assert_eq!(
+        database.text(rows).await,
+        r#"0 0 Pia {"agentId": "u-1"}, 0 1 Omar, 1 0 Lone"#
     );
 }

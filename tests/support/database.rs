@@ -32,13 +32,14 @@ const MIGRATED: &str = "migrated";
 const EMPTY: &str = "empty";
 
 /// The tables of schema `smartassist`, and what orders their rows.
-const DATA_TABLES: [&str; 6] = [
+const DATA_TABLES: [&str; 7] = [
     "sessions",
     "destinations",
     "agent_segments",
     "consultations",
     "tags",
     "raw_interactions",
+    "joined_users",
 ];
 
 /// A database of a test's own.

@@ -1,5 +1,6 @@
 //! What tests are made of: a database, an account of the simulated API, a clock, a worker, a way to wait.
 
+pub(crate) mod bomb;
 pub(crate) mod browser;
 pub(crate) mod daemon;
 pub(crate) mod database;

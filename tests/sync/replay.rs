@@ -8,6 +8,7 @@ use smartassist_etl::clock::Clock;
 use smartassist_etl::load::replay as books;
 use smartassist_etl::load::runs::Outcome;
 use smartassist_etl::sync::{AccountWorker, Replay, Replayed, Retry, RetryReport};
+use smartassist_etl::transform::TRANSFORM_VERSION;
 use smartassist_etl::transform::privacy::{Class, Key, Policy, Rule};
 use tokio_util::sync::CancellationToken;
 
@@ -191,7 +192,7 @@ async fn rejected_texts_that_become_one_wait_on_where_one_of_them_does() {
 async fn one_that_goes_on_remembers_what_the_part_before_could_not_rebuild() {
     let (setup, database) = loaded().await;
     let policy = Policy::default();
-    let rules = format!("transform 1; {}", policy.fingerprint());
+    let rules = format!("transform {TRANSFORM_VERSION}; {}", policy.fingerprint());
     let at = setup.clock.now();
     let batch = books::next(&database.pool, "acct-sim", "").await.unwrap();
     let last = batch.last().unwrap().interaction_id.clone();
@@ -211,7 +212,7 @@ async fn one_that_was_stopped_goes_on_where_it_was_unless_the_rules_are_others()
     let (setup, database) = loaded().await;
     make_old(&database).await;
     // Stopped by SIGKILL after its first batch: its run is still open, its position is in the books.
-    let rules = |policy: &Policy| format!("transform 1; {}", policy.fingerprint());
+    let rules = |policy: &Policy| format!("transform {TRANSFORM_VERSION}; {}", policy.fingerprint());
     let policy = Policy::default();
     let at = setup.clock.now();
     let open = books::open(&database.pool, "acct-sim", &rules(&policy), at)
@@ -304,8 +305,8 @@ async fn a_raw_record_that_is_rejected_today_leaves_its_rows_as_they_are() {
     let (setup, database) = loaded().await;
     database
         .execute(
-            "update smartassist.raw_interactions set payload = payload - 'sessionStartTime' \
-             where interaction_id = (select min(interaction_id) from smartassist.sessions)",
+            "update smartassist.raw_interactions set payload = payload - 'sessionStartTime' - 'sessionId' \
+             where interaction_id = (select min(interaction_id) from smartassist.sessions where conversation_id is not null)",
         )
         .await;
     let versions = database.counts().await;

@@ -158,7 +158,7 @@ async fn a_statement_that_fails_leaves_nothing_of_its_window() {
         (report.outcome, report.failure),
         (Outcome::Failed, Some(Failure::Other))
     );
-    assert_eq!(database.counts().await, [0; 6]);
+    assert_eq!(database.counts().await, [0; 7]);
     assert_eq!(report.watermark, Some(instant("2026-01-01T00:00:00Z")));
     database
         .execute("alter table smartassist.tags drop constraint refuses")

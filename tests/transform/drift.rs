@@ -25,7 +25,7 @@ fn a_field_is_known_in_any_case() {
         rows.consultations[0].consultant_name.as_deref(),
         Some("+15550177")
     );
-    assert_eq!(rows.agent_segments[0].joined_users, Some(json!(["Pia Example"])));
+    assert_eq!(rows.joined_users[0].name.as_deref(), Some("Pia Example"));
     assert_eq!(rows.session.extra, None);
 }
 
@@ -148,7 +148,7 @@ fn a_lone_object_counts_as_a_list_of_one_and_a_list_as_the_lone_agent() {
 fn what_cannot_be_read_is_null_with_a_warning_that_names_its_place() {
     let rows = rows_of(json!({
         "isVoicemail": "perhaps", "sessionEndTime": "later", "csatScore": 4.5, "npsScore": "ten",
-        "campaigninfo": {"attempt": [2], "campaignRunDate": 20_260_310},
+        "campaigninfo": {"attempt": [2], "campaignRunDate": 20_261_310},
         "destinations": [{}, {
             "CallbackOpted": {}, "EnterTime": "2026-02-30T12:00:00",
             "nonRespondingAgents": [{"assignedAt": true}],
@@ -163,12 +163,12 @@ fn what_cannot_be_read_is_null_with_a_warning_that_names_its_place() {
             "csatScore: not a whole number",
             "npsScore: not a whole number",
             "campaigninfo.attempt: not a whole number",
-            "campaigninfo.campaignRunDate: not a date and time",
+            "campaigninfo.campaignRunDate: before 2000 or after 2099, which means never",
             "destinations[1].CallbackOpted: not a yes or no",
             "destinations[1].EnterTime: not a date and time",
             "destinations[1].nonRespondingAgents[0].assignedAt: not a date and time",
             "destinations[1].respondingAgent.ConsultingAgents[0].isMerged: not a yes or no",
-            "destinations[1].respondingAgent.interactionDuration: not a whole number",
+            "destinations[1].respondingAgent.interactionDuration: not a duration in seconds",
         ]
     );
     assert_eq!(rows.session.csat_score, None);

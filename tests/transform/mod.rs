@@ -6,9 +6,11 @@
     reason = "what tests share may fail as a test does, and takes `json!` as it comes"
 )]
 
+mod agents_named;
 mod content_hash;
 mod destinations;
 mod drift;
+mod hostile;
 mod identity;
 mod instants;
 mod nothing;
@@ -16,6 +18,7 @@ mod page;
 mod privacy;
 mod properties;
 mod session;
+mod shapes_of_all_versions;
 mod tags;
 mod unstorable;
 mod variations;

@@ -60,9 +60,9 @@ fn ids_and_key_names_are_mended_before_they_are_compared() {
 
 #[test]
 fn other_control_characters_are_kept() {
-    let interaction = read_text(r#""reason":"\u0001\t\n\u007f\u2028""#);
+    let interaction = read_text(r#""errorDetails":"\u0001\t\n\u007f\u2028""#);
     assert_eq!(
-        interaction.rows.session.reason.as_deref(),
+        interaction.rows.session.error_details.as_deref(),
         Some("\u{1}\t\n\u{7f}\u{2028}")
     );
     assert!(interaction.rows.session.warnings.is_empty());

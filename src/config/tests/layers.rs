@@ -93,6 +93,21 @@ fn extra_body_keeps_the_case_and_the_types_of_what_is_in_it() {
 }
 
 #[test]
+fn no_key_of_extra_body_has_a_meaning_of_its_own() {
+    let want =
+        json!({ "a": { "$serde_json::private::RawValue": "[1]" }, "$serde_json::private::Number": "7" });
+    let text = "extra_body = { a = { '$serde_json::private::RawValue' = '[1]' }, '$serde_json::private::Number' = '7' }";
+    assert_eq!(json!(account(text).unwrap().filters.extra_body), want);
+    let config = read(ACCOUNT, &[("ACCOUNTS__MAIN__EXTRA_BODY", &want.to_string())]).unwrap();
+    assert_eq!(json!(config.accounts[0].filters.extra_body), want);
+    let deep = format!(r#"{{"a":{}1{}}}"#, "[".repeat(10_000), "]".repeat(10_000));
+    assert_eq!(
+        problems(read(ACCOUNT, &[("ACCOUNTS__MAIN__EXTRA_BODY", &deep)])),
+        ["accounts.main.extra_body: must be a table, or the text of a JSON object"]
+    );
+}
+
+#[test]
 fn a_file_that_is_not_there_or_not_text_is_named() {
     let error = Config::from_layers(Some(Path::new("/nowhere/etl.toml")), HashMap::new()).unwrap_err();
     assert!(

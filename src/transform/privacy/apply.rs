@@ -1,12 +1,15 @@
 //! The rules of a policy, applied to a whole record before anything is read from it: so rows,
 //! `meta_info`, `extra`, the raw record and rejected text all hold the same.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value};
 
-use super::super::coerce;
 use super::super::fields::Drift;
+use super::super::{coerce, duration, shadow};
+use super::agents::{Agents, is_id_field};
 use super::fields::{Fields, META_INFO, Node, RECORD, find};
-use super::hash::{Kind, hashed};
+use super::hash::{Kind, hashed, is_token};
 use super::{Class, Policy, Rule};
 
 /// Names of fields are no longer than this; longer keys are values.
@@ -14,6 +17,15 @@ const LONGEST_NAME: usize = 64;
 
 /// A name with more digits than this is an id.
 const MOST_DIGITS: usize = 4;
+
+/// The words that `reason` was seen to hold. Any other is free text, unless it is a disposition: it may name an agent.
+const REASONS: [&str; 5] = [
+    "NO AGENTS AVAILABLE",
+    "DROP-OFF",
+    "Resolved",
+    "Resolution",
+    "Requires Supervisor Attention",
+];
 
 impl Policy {
     /// Whether values of a class stay as sent.
@@ -32,117 +44,297 @@ impl Policy {
         if self.keeps_all() {
             return (record, Vec::new());
         }
-        let mut unknown = Unknown {
+        let mut walk = Walk {
+            policy: self,
+            agents: Agents::of(&record),
+            reasons: reasons(&record),
             path: Vec::new(),
             drift: Vec::new(),
         };
-        let record = self.object(record, &[RECORD], &mut unknown);
-        (record, unknown.drift)
+        let record = walk.object(record, &[RECORD]);
+        (record, walk.drift)
     }
 
     /// A text or value of which nothing is known after the rules: as free text. `null` where it is
     /// dropped.
     pub(in super::super) fn apply_to_unknown(&self, value: Value) -> Value {
-        self.classed(value, Class::FreeText, Kind::Text)
+        let walk = Walk {
+            policy: self,
+            agents: Agents::default(),
+            reasons: BTreeSet::new(),
+            path: Vec::new(),
+            drift: Vec::new(),
+        };
+        walk.classed(value, Class::FreeText, Kind::Text)
             .unwrap_or(Value::Null)
     }
 
     /// A text that cannot be taken apart: it may hold data of every class, so the strictest rule
     /// decides. An empty text where it is dropped.
     pub(in super::super) fn apply_to_unreadable(&self, text: &str) -> Value {
-        let has = |rule| Class::ALL.iter().any(|class| self.rule(*class) == rule);
-        match &self.key {
-            Some(key) if !has(Rule::Drop) => hashed(Value::String(text.to_owned()), Kind::Text, key),
+        let strictest = Class::ALL.into_iter().map(|class| self.rule(class)).max();
+        match (&self.key, strictest) {
+            (_, Some(Rule::Keep)) => text.into(),
+            (Some(key), Some(Rule::Hash)) => hashed(text.into(), Kind::Text, key),
             _ => Value::String(String::new()),
         }
     }
 
-    fn object(
-        &self,
-        object: Map<String, Value>,
-        fields: &[Fields],
-        unknown: &mut Unknown,
-    ) -> Map<String, Value> {
-        let kept = object.into_iter().filter_map(|(name, value)| {
-            let Some((known, node)) = fields.iter().find_map(|fields| find(fields, &name)) else {
-                unknown.note(&name, &value);
-                return self.unknown(name, value);
-            };
-            unknown.path.push(known);
-            let value = self.value(value, node, unknown);
-            unknown.path.pop();
-            Some((name, value))
-        });
-        kept.collect()
-    }
-
-    /// A field that is not known. Its name may be a value, too.
-    fn unknown(&self, name: String, value: Value) -> Option<(String, Value)> {
-        let value = self.classed(value, Class::FreeText, Kind::Text)?;
-        let name = match (self.free_text, &self.key) {
-            (Rule::Hash, Some(key)) if !is_name(&name) => match hashed(name.into(), Kind::Text, key) {
-                Value::String(name) => name,
-                _ => return None,
-            },
-            _ => name,
-        };
-        Some((name, value))
-    }
-
-    /// A value of a known field. A dropped one becomes `null`: that there was something may be a row.
-    fn value(&self, value: Value, node: Node, unknown: &mut Unknown) -> Value {
-        match (node, value) {
-            (Node::Personal(class, kind), value) => self.classed(value, class, kind).unwrap_or_default(),
-            (_, Value::Null) => Value::Null,
-            (node, Value::Array(items)) => {
-                // Elements keep their place: it is part of their row's key.
-                let items = items.into_iter().map(|item| self.value(item, node, unknown));
-                Value::Array(items.collect())
-            }
-            (Node::Object(fields) | Node::ObjectOrPlain(fields), Value::Object(object)) => {
-                Value::Object(self.object(object, &[fields], unknown))
-            }
-            (Node::Both(one, other), Value::Object(object)) => {
-                Value::Object(self.object(object, &[one, other], unknown))
-            }
-            (node, value) if is_readable(node, &value) => value,
-            (_, value) => self.apply_to_unknown(value),
-        }
-    }
-
-    fn classed(&self, value: Value, class: Class, kind: Kind) -> Option<Value> {
-        match (self.rule(class), &self.key) {
+    /// A value under a rule, whatever its class is.
+    fn ruled(&self, value: Value, rule: Rule, kind: Kind) -> Option<Value> {
+        match (rule, &self.key) {
             (Rule::Keep, _) => Some(value),
             (Rule::Hash, Some(key)) => Some(hashed(value, kind, key)),
             // The configuration demands a key for hashing; without one nothing may pass.
             (Rule::Hash, None) | (Rule::Drop, _) => None,
         }
     }
+
+    /// What stands for an agent within a text that is kept.
+    fn ruled_agent(&self, text: &str, kind: Kind) -> String {
+        match self.ruled(text.into(), self.agent, kind) {
+            Some(Value::String(text)) => text,
+            _ => String::new(),
+        }
+    }
 }
 
-/// The fields that are not known, as they turn up.
-struct Unknown {
+/// What `reason` may say without being free text: the words it was seen to hold, and the record's own dispositions.
+fn reasons(record: &Map<String, Value>) -> BTreeSet<String> {
+    let dispositions = record
+        .iter()
+        .filter(|(name, _)| name.eq_ignore_ascii_case("dispositions"))
+        .flat_map(|(_, value)| coerce::texts(value.clone(), coerce::label))
+        .flatten();
+    let seen = REASONS.into_iter().map(str::to_owned);
+    seen.chain(dispositions).map(|word| word.to_lowercase()).collect()
+}
+
+/// One record under the rules.
+struct Walk<'p> {
+    policy: &'p Policy,
+    agents: Agents,
+    reasons: BTreeSet<String>,
     /// Where we are: the names above.
     path: Vec<&'static str>,
+    /// The fields that are not known, as they turn up.
     drift: Vec<Drift>,
 }
 
-impl Unknown {
+impl Walk<'_> {
+    fn object(&mut self, object: Map<String, Value>, fields: &[Fields]) -> Map<String, Value> {
+        let kept = object.into_iter().filter_map(|(name, value)| {
+            let Some((known, node)) = fields.iter().find_map(|fields| find(fields, &name)) else {
+                self.note(&name, &value);
+                return self.unknown(name, value);
+            };
+            self.path.push(known);
+            let value = self.value(value, node);
+            self.path.pop();
+            Some((name, value))
+        });
+        kept.collect()
+    }
+
     fn note(&mut self, name: &str, value: &Value) {
         if self.path.first() != Some(&META_INFO) {
             self.drift.extend(Drift::of(&self.path.join("."), name, value));
         }
+    }
+
+    /// A field that is not known. Its name may be a value, too.
+    fn unknown(&self, name: String, value: Value) -> Option<(String, Value)> {
+        let rule = self.policy.free_text;
+        let value = if is_id_field(&name) {
+            self.policy
+                .ruled(value, rule.max(self.policy.agent), Kind::UserId)?
+        } else {
+            self.classed(value, Class::FreeText, Kind::Text)?
+        };
+        let name = if rule == Rule::Hash && !is_name(&name) {
+            self.policy
+                .ruled(name.into(), rule, Kind::Text)?
+                .as_str()?
+                .to_owned()
+        } else {
+            self.masked_name(name)?
+        };
+        Some((name, value))
+    }
+
+    /// A value of a known field. A dropped one becomes `null`: that there was something may be a row.
+    fn value(&mut self, value: Value, node: Node) -> Value {
+        match (node, value) {
+            (Node::Personal(class, kind), value) => self.classed(value, class, kind).unwrap_or_default(),
+            (_, Value::Null) => Value::Null,
+            (node, Value::Array(items)) => {
+                // Elements keep their place: it is part of their row's key.
+                let items = items.into_iter().map(|item| self.value(item, node));
+                Value::Array(items.collect())
+            }
+            (Node::Object(fields) | Node::ObjectOr(fields, _), Value::Object(object)) => {
+                Value::Object(self.object(object, &[fields]))
+            }
+            (Node::Both(one, other), Value::Object(object)) => {
+                Value::Object(self.object(object, &[one, other]))
+            }
+            (Node::ObjectOr(_, lone), value) => self.value(value, *lone),
+            (Node::ChannelUser, value) => self.channel_user(value),
+            (Node::Reason, value) => self.reason(value),
+            (node, value) if is_readable(node, &value) => match node {
+                Node::Plain => self.masked(value),
+                _ => value,
+            },
+            // That something could not be read is no secret, and a sum may hang on it.
+            (Node::Flag | Node::Integer | Node::Number | Node::Duration | Node::Instant, value) => {
+                let ruled = self.classed(value, Class::FreeText, Kind::Text);
+                ruled.unwrap_or_else(|| Value::Object(Map::new()))
+            }
+            (_, value) => self
+                .classed(value, Class::FreeText, Kind::Text)
+                .unwrap_or_default(),
+        }
+    }
+
+    /// An id of the customer's, unless it is only a shadow's way to say which conversation it belongs to.
+    fn channel_user(&self, value: Value) -> Value {
+        let is_shadow = value
+            .as_str()
+            .is_some_and(|id| shadow::conversation_of(id).is_some());
+        if is_shadow {
+            return self.masked(value);
+        }
+        self.classed(value, Class::Customer, Kind::UserId)
+            .unwrap_or_default()
+    }
+
+    /// One of the words that are known, or free text: that may be `queue:name` of an agent.
+    fn reason(&self, value: Value) -> Value {
+        let is_known =
+            |word: &str| word.trim().is_empty() || self.reasons.contains(&word.trim().to_lowercase());
+        match value {
+            Value::String(word) if is_known(&word) => self.masked(word.into()),
+            Value::String(word) if self.policy.keeps(Class::FreeText) => {
+                let agent = |name: &str| self.policy.ruled_agent(name, Kind::Name);
+                let word = if self.policy.keeps(Class::Agent) {
+                    word
+                } else {
+                    self.agents.replace_names(&word, agent)
+                };
+                self.masked(word.into())
+            }
+            value => self
+                .classed(value, Class::FreeText, Kind::Text)
+                .unwrap_or_default(),
+        }
+    }
+
+    /// A value of a class. What is the id of an agent is under the rule of agents too: the stricter one counts. `None` where
+    /// nothing is left.
+    fn classed(&self, value: Value, class: Class, kind: Kind) -> Option<Value> {
+        let rule = self.policy.rule(class);
+        if rule == Rule::Drop {
+            return None;
+        }
+        if let Value::Array(items) = value {
+            let items = items
+                .into_iter()
+                .map(|item| self.classed(item, class, kind).unwrap_or_default());
+            return Some(Value::Array(items.collect()));
+        }
+        if self.is_agent(&value, class) {
+            return self
+                .policy
+                .ruled(value, rule.max(self.policy.agent), Kind::UserId);
+        }
+        if rule == Rule::Keep {
+            // Ids of customers have the form of agents' ids.
+            return Some(if class == Class::Customer {
+                value
+            } else {
+                self.masked(value)
+            });
+        }
+        self.policy.ruled(value, rule, kind)
+    }
+
+    fn is_agent(&self, value: &Value, class: Class) -> bool {
+        let is_agent = |text: &str| match class {
+            Class::Agent => false,
+            Class::Customer => self.agents.is_known(text),
+            Class::Network | Class::FreeText | Class::TagValues => self.agents.is_id(text),
+        };
+        match value {
+            Value::String(text) => !is_token(text) && is_agent(text),
+            Value::Number(number) => is_agent(&number.to_string()),
+            _ => false,
+        }
+    }
+
+    /// A value that is kept, without the ids of agents in it where those are not.
+    fn masked(&self, value: Value) -> Value {
+        if self.policy.keeps(Class::Agent) {
+            return value;
+        }
+        match value {
+            Value::String(text) => {
+                let masked = self
+                    .agents
+                    .replace_ids(&text, |id| self.policy.ruled_agent(id, Kind::UserId));
+                if masked.is_empty() && !text.is_empty() {
+                    Value::Null
+                } else {
+                    Value::String(masked.into_owned())
+                }
+            }
+            Value::Array(items) => items.into_iter().map(|item| self.masked(item)).collect(),
+            Value::Object(fields) => {
+                let fields = fields.into_iter().filter_map(|(name, field)| {
+                    let field = if is_id_field(&name) {
+                        self.classed(field, Class::Agent, Kind::UserId)
+                            .unwrap_or_default()
+                    } else {
+                        self.masked(field)
+                    };
+                    Some((self.masked_name(name)?, field))
+                });
+                Value::Object(fields.collect())
+            }
+            value if self.is_agent(&value, Class::FreeText) => self
+                .policy
+                .ruled(value, self.policy.agent, Kind::UserId)
+                .unwrap_or_default(),
+            value => value,
+        }
+    }
+
+    /// The name of a field that is kept; `None` where it was an agent's id, of which nothing is left.
+    fn masked_name(&self, name: String) -> Option<String> {
+        if self.policy.keeps(Class::Agent) {
+            return Some(name);
+        }
+        let masked = self
+            .agents
+            .replace_ids(&name, |id| self.policy.ruled_agent(id, Kind::UserId));
+        (!masked.is_empty() || name.is_empty()).then(|| masked.into_owned())
     }
 }
 
 /// Whether a value is what its field is meant to hold, and so says nothing else.
 fn is_readable(node: Node, value: &Value) -> bool {
     match node {
-        Node::Plain | Node::ObjectOrPlain(_) => !value.is_object(),
+        Node::Key | Node::Plain => !value.is_object(),
         Node::Flag => coerce::flag(value).is_ok(),
         Node::Integer => coerce::integer(value).is_ok(),
+        Node::Number => coerce::is_number(value),
+        Node::Duration => duration::is_one(value),
         Node::Instant => coerce::instant(value, 0).is_ok(),
-        Node::Personal(..) | Node::Object(_) | Node::Both(..) => false,
+        Node::Personal(..)
+        | Node::Object(_)
+        | Node::ObjectOr(..)
+        | Node::Both(..)
+        | Node::ChannelUser
+        | Node::Reason => false,
     }
 }
 

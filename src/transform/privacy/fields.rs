@@ -8,20 +8,30 @@ use super::hash::Kind;
 /// What stands under a name. A list of something is treated as each of its elements.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Node {
+    /// A part of the record's key. An object in its place is free text.
+    Key,
     /// A value that says nothing of a person, like a status. An object in its place is free text.
     Plain,
     /// As [`Node::Plain`], where what cannot be read as such is free text.
     Flag,
     /// As [`Node::Flag`].
     Integer,
+    /// As [`Node::Flag`]: a number that counts or measures, with a fraction or none.
+    Number,
+    /// As [`Node::Flag`].
+    Duration,
     /// As [`Node::Flag`].
     Instant,
+    /// Why a session ended: [`Node::Plain`] where it is a word that is known or a disposition, free text otherwise.
+    Reason,
+    /// An id of the customer in a channel; of a shadow session, the ids of its account and conversation.
+    ChannelUser,
     /// Personal data of a class.
     Personal(Class, Kind),
     /// An object with fields of its own. A value in its place is free text.
     Object(Fields),
-    /// As [`Node::Object`], where a value in its place is [`Node::Plain`].
-    ObjectOrPlain(Fields),
+    /// As [`Node::Object`], where a value in its place is something else.
+    ObjectOr(Fields, &'static Node),
     /// As [`Node::Object`], of fields of two kinds.
     Both(Fields, Fields),
 }
@@ -29,7 +39,10 @@ pub(super) enum Node {
 /// The fields of an object, as documented.
 pub(super) type Fields = &'static [(&'static str, Node)];
 
-use Node::{Both, Flag, Instant, Integer, Object, ObjectOrPlain, Personal, Plain};
+use Node::{
+    Both, ChannelUser, Duration, Flag, Instant, Integer, Key, Number, Object, ObjectOr, Personal, Plain,
+    Reason,
+};
 
 const CUSTOMER_ID: Node = Personal(Class::Customer, Kind::UserId);
 const CUSTOMER_PHONE: Node = Personal(Class::Customer, Kind::Phone);
@@ -47,8 +60,8 @@ pub(super) const META_INFO: &str = "metaInfo";
 
 /// The record itself.
 pub(super) const RECORD: Fields = &[
-    ("sessionId", Plain),
-    ("conversationId", Plain),
+    ("sessionId", Key),
+    ("conversationId", Key),
     ("channel", Plain),
     ("Direction", Plain),
     ("isVoicemail", Flag),
@@ -56,11 +69,11 @@ pub(super) const RECORD: Fields = &[
     ("sessionEndTime", Instant),
     ("botId", Plain),
     ("userId", CUSTOMER_ID),
-    ("channelSpecificUserId", CUSTOMER_ID),
+    ("channelSpecificUserId", ChannelUser),
     ("orgId", Plain),
     ("smartStatus", Plain),
     ("finalStatus", Plain),
-    ("reason", Plain),
+    ("reason", Reason),
     ("disconnectingEvent", Plain),
     ("errorDetails", FREE_TEXT),
     ("automationBotIDs", Plain),
@@ -68,7 +81,7 @@ pub(super) const RECORD: Fields = &[
     ("dispositionRemarks", FREE_TEXT),
     (
         "skills",
-        ObjectOrPlain(&[("id", Plain), ("_id", Plain), ("name", Plain)]),
+        ObjectOr(&[("id", Plain), ("_id", Plain), ("name", Plain)], &Plain),
     ),
     ("surveyType", Plain),
     ("csatScore", Integer),
@@ -128,6 +141,14 @@ const META: Fields = &[
     ("os", Plain),
     ("countryCode", Plain),
     ("agentTransferConfig", Object(TRANSFER)),
+    (
+        "customData",
+        Object(&[
+            ("isAgentAssistOnly", Flag),
+            ("agentId", AGENT_ID),
+            ("experience", Plain),
+        ]),
+    ),
     ("transcribeConfig", Object(&[("transcribe", Flag)])),
     (
         "workinghours",
@@ -154,10 +175,17 @@ const TRANSFER: Fields = &[
         Object(&[("startEvent", Object(&[("isEnabled", Flag)]))]),
     ),
     ("automationBotId", Plain),
-    ("dialog_tone", Plain),
+    ("dialog_tone", ObjectOr(TONE, &Plain)),
     ("accountId", Plain),
     ("noAgentsFlowId", Plain),
     ("sendTranscriptLink", Flag),
+];
+
+const TONE: Fields = &[
+    ("tone_name", Plain),
+    ("level", Number),
+    ("count", Integer),
+    ("totalLevel", Number),
 ];
 
 const TAG: Fields = &[("name", Plain), ("value", TAG_VALUE)];
@@ -183,14 +211,15 @@ const AGENT: Fields = &[
     ("assignedAt", Instant),
     ("acceptedTime", Instant),
     ("firstResponseTime", Instant),
-    ("firstResponseDuration", Integer),
+    ("firstResponseDuration", Duration),
     ("interactionEndTime", Instant),
-    ("interactionDuration", Integer),
-    ("afterCallWorkDuration", Integer),
+    ("interactionDuration", Duration),
+    ("holdDuration", Duration),
+    ("afterCallWorkDuration", Duration),
     ("afterCallWorkEndTime", Instant),
     ("nonResponseEvent", Plain),
     ("agentNotes", FREE_TEXT),
-    ("JoinedUsers", AGENT_NAME),
+    ("JoinedUsers", ObjectOr(JOINED_USER, &AGENT_NAME)),
     ("snoozeinfo", AGENT_NAME),
     ("agentChoseTranslate", Flag),
     ("ConsultingAgents", Object(CONSULTATION)),
@@ -199,10 +228,20 @@ const AGENT: Fields = &[
 const CONSULTATION: Fields = &[
     // May be a phone number: whoever was consulted.
     ("name", AGENT_NAME),
+    ("agentId", AGENT_ID),
+    ("email", AGENT_EMAIL),
     ("isMerged", Flag),
     ("assignedAt", Instant),
     ("acceptedTime", Instant),
     ("consultingEndTime", Instant),
+];
+
+const JOINED_USER: Fields = &[
+    ("agentId", AGENT_ID),
+    ("name", AGENT_NAME),
+    ("email", AGENT_EMAIL),
+    ("joinedAt", Instant),
+    ("end", Instant),
 ];
 
 /// What stands under a name, with the name as documented; it is found without regard to case, as the
@@ -210,6 +249,11 @@ const CONSULTATION: Fields = &[
 pub(super) fn find(fields: Fields, name: &str) -> Option<(&'static str, Node)> {
     let known = fields.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
     known.copied()
+}
+
+/// Whether a record has a field of this name, as documented.
+pub(in super::super) fn is_documented(name: &str) -> bool {
+    find(RECORD, name).is_some()
 }
 
 /// Every field that holds no fields of its own, by its path, and its class; `None` for those that
@@ -229,12 +273,20 @@ fn list(fields: Fields, path: &str, listed: &mut Vec<(String, Option<Class>)>) {
         };
         match node {
             Personal(class, _) => listed.push((path, Some(*class))),
-            Object(fields) | ObjectOrPlain(fields) => list(fields, &path, listed),
+            Object(fields) => list(fields, &path, listed),
+            ObjectOr(fields, lone) => {
+                if let Personal(class, _) = lone {
+                    listed.push((path.clone(), Some(*class)));
+                }
+                list(fields, &path, listed);
+            }
+            ChannelUser => listed.push((path, Some(Class::Customer))),
+            Reason => listed.push((path, Some(Class::FreeText))),
             Both(one, other) => {
                 list(one, &path, listed);
                 list(other, &path, listed);
             }
-            Plain | Flag | Integer | Instant => listed.push((path, None)),
+            Key | Plain | Flag | Integer | Number | Duration | Instant => listed.push((path, None)),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What of a person is kept, hashed or dropped, before anything is stored or logged.
 
+mod agents;
 mod apply;
 mod customer;
 mod fields;
@@ -16,10 +17,12 @@ pub use key::Key;
 pub use wanted::Wanted;
 
 pub(super) use apply::is_name;
-pub(super) use identifier::{identifiers, identifiers_in};
+pub(super) use fields::is_documented;
 
-/// What is done with the values of a class.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+use serde_json::{Map, Value};
+
+/// What is done with the values of a class; the later one is stricter.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Rule {
     /// They stay as sent.
     #[default]
@@ -102,6 +105,20 @@ impl Policy {
             Class::FreeText => self.free_text,
             Class::TagValues => self.tag_values,
         }
+    }
+
+    /// What identifies the customer of a record, to recognize erased ones; nothing without a key.
+    pub(super) fn identifiers(&self, record: &Map<String, Value>) -> Vec<Identifier> {
+        let key = self.key.as_ref();
+        key.map(|key| identifier::identifiers(record, key))
+            .unwrap_or_default()
+    }
+
+    /// The same of what is no record, but perhaps a list of some.
+    pub(super) fn identifiers_in(&self, value: &Value) -> Vec<Identifier> {
+        let key = self.key.as_ref();
+        key.map(|key| identifier::identifiers_in(value, key))
+            .unwrap_or_default()
     }
 
     /// The rule for a class, to be set.

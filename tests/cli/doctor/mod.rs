@@ -104,7 +104,7 @@ async fn a_healthy_account_is_all_ok_and_nothing_is_written() {
     let requests = setup.simulator.world().counters().requests;
     assert_eq!(diagnosis.report["requests"], requests);
     assert!(requests <= 7, "{requests}");
-    assert_eq!(database.counts().await, [0; 6]);
+    assert_eq!(database.counts().await, [0; 7]);
     let books = "select (select count(*) from smartassist_sync.leases) + (select count(*) from smartassist_sync.runs) \
                  + (select count(*) from smartassist_sync.accounts)";
     assert_eq!(database.number(books).await, 0);

@@ -14,12 +14,18 @@ pub(super) enum Kind {
 }
 
 const CONSULTATION: &[(Kind, &[&str])] = &[
-    (Kind::Text, &["name"]),
+    (Kind::Text, &["name", "agentId", "email"]),
     (Kind::Flag, &["isMerged"]),
     (
         Kind::Instant,
         &["assignedAt", "acceptedTime", "consultingEndTime"],
     ),
+    (Kind::Json, &["unknown"]),
+];
+
+const JOINED_USER: &[(Kind, &[&str])] = &[
+    (Kind::Text, &["agentId", "name", "email"]),
+    (Kind::Instant, &["joinedAt", "end"]),
     (Kind::Json, &["unknown"]),
 ];
 
@@ -43,13 +49,15 @@ const AGENT: &[(Kind, &[&str])] = &[
         &[
             "firstResponseDuration",
             "interactionDuration",
+            "holdDuration",
             "afterCallWorkDuration",
         ],
     ),
     (Kind::Texts, &["agentNotes"]),
     (Kind::Flag, &["agentChoseTranslate"]),
-    (Kind::Json, &["JoinedUsers", "snoozeinfo", "unknown"]),
+    (Kind::Json, &["snoozeinfo", "unknown"]),
     (Kind::List(CONSULTATION), &["ConsultingAgents"]),
+    (Kind::List(JOINED_USER), &["JoinedUsers"]),
 ];
 
 const DESTINATION: &[(Kind, &[&str])] = &[

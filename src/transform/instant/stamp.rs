@@ -1,0 +1,275 @@
+//! A written date and time, taken apart from left to right.
+
+use chrono::{NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Timelike};
+
+/// The highest offset of any zone, in minutes.
+const WIDEST_ZONE: i64 = 14 * 60;
+
+const MONTHS: [&str; 12] = [
+    "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec",
+];
+const LONG_MONTHS: [&str; 12] = [
+    "january",
+    "february",
+    "march",
+    "april",
+    "may",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+    "november",
+    "december",
+];
+const WEEKDAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+
+/// What a text says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Stamp {
+    /// Date and time as written, in whole microseconds; midnight for a date alone.
+    pub(super) local: NaiveDateTime,
+    /// Whether a time of day is written.
+    pub(super) has_time: bool,
+    /// Minutes east of Greenwich, where the text says so.
+    pub(super) zone_minutes: Option<i64>,
+}
+
+impl Stamp {
+    /// Reads `2025-09-30T12:04:48` and its relatives: parts of one or two digits, slashes or dots, the date alone, a month by
+    /// name, a weekday before it, hours of 12 or up to 24:00:00, seconds or none, a fraction after a point or a comma, a zone as
+    /// `Z`, `UTC`, `GMT` or an offset. `None` for everything else, and for a date that may be two: 3/4/2025.
+    pub(super) fn read(text: &str) -> Option<Self> {
+        let mut rest = Rest(text);
+        let date = rest.date()?;
+        let is_time = rest.separator();
+        let (mut local, mut zone_minutes) = (date.and_time(NaiveTime::MIN), None);
+        if is_time {
+            local = local.checked_add_signed(rest.time_of_day()?)?;
+            zone_minutes = rest.zone()?;
+        }
+        rest.0.is_empty().then_some(Self {
+            local,
+            has_time: is_time,
+            zone_minutes,
+        })
+    }
+}
+
+/// What is left to read of a text.
+struct Rest<'a>(&'a str);
+
+impl<'a> Rest<'a> {
+    /// The characters at its beginning that are of a kind, `most` at most.
+    fn take(&mut self, most: usize, is_one: impl Fn(char) -> bool) -> &'a str {
+        let end = self.0.char_indices().take(most).find(|(_, c)| !is_one(*c));
+        let end = end.map_or_else(
+            || self.0.char_indices().nth(most).map_or(self.0.len(), |(at, _)| at),
+            |(at, _)| at,
+        );
+        let (taken, rest) = self.0.split_at(end);
+        self.0 = rest;
+        taken
+    }
+
+    fn eat(&mut self, is_one: impl Fn(char) -> bool) -> Option<char> {
+        self.take(1, is_one).chars().next()
+    }
+
+    fn blanks(&mut self) {
+        self.take(usize::MAX, char::is_whitespace);
+    }
+
+    fn digits(&mut self, most: usize) -> Option<(u32, usize)> {
+        let digits = self.take(most, |c| c.is_ascii_digit());
+        Some((digits.parse().ok()?, digits.len()))
+    }
+
+    /// A number of one or two digits.
+    fn number(&mut self) -> Option<u32> {
+        self.digits(2).map(|(number, _)| number)
+    }
+
+    /// A word in lower case; empty where there is none.
+    fn word(&mut self) -> String {
+        self.take(usize::MAX, |c| c.is_ascii_alphabetic())
+            .to_ascii_lowercase()
+    }
+
+    fn date(&mut self) -> Option<NaiveDate> {
+        if self.0.starts_with(|c: char| c.is_ascii_alphabetic()) {
+            let word = self.word();
+            let month = if WEEKDAYS.iter().any(|day| word.starts_with(day)) {
+                self.eat(|c| c == ',');
+                self.blanks();
+                if self.0.starts_with(|c: char| c.is_ascii_digit()) {
+                    return self.date_of_digits();
+                }
+                month(&self.word())?
+            } else {
+                month(&word)?
+            };
+            return self.date_after_month(month);
+        }
+        self.date_of_digits()
+    }
+
+    /// `Nov 27, 2026`, from the day on.
+    fn date_after_month(&mut self, month: u32) -> Option<NaiveDate> {
+        self.blanks();
+        let day = self.number()?;
+        self.eat(|c| c == ',');
+        self.blanks();
+        let year = self.year()?;
+        NaiveDate::from_ymd_opt(year, month, day)
+    }
+
+    fn year(&mut self) -> Option<i32> {
+        let (year, length) = self.digits(4)?;
+        (length == 4).then_some(i32::try_from(year).ok()?)
+    }
+
+    fn date_of_digits(&mut self) -> Option<NaiveDate> {
+        let (first, length) = self.digits(4)?;
+        let separator = self.eat(|c| "-/. ".contains(c));
+        if length == 4 {
+            let year = i32::try_from(first).ok().filter(|year| *year > 0)?;
+            let month = self.number()?;
+            if separator == Some(' ') || self.eat(|c| separator == Some(c)) != separator {
+                return None;
+            }
+            let day = self.number()?;
+            return NaiveDate::from_ymd_opt(year, month, day);
+        }
+        let separator = separator.filter(|_| length <= 2)?;
+        if self.0.starts_with(|c: char| c.is_ascii_alphabetic()) {
+            let month = month(&self.word())?;
+            self.eat(|c| c == separator)?;
+            let year = self.year()?;
+            return NaiveDate::from_ymd_opt(year, month, first);
+        }
+        let second = self.number()?;
+        self.eat(|c| c == separator && c != ' ')?;
+        let year = self.year()?;
+        // Which of the two is the month is known where only one can be, or where they are equal.
+        let as_date = |month, day| NaiveDate::from_ymd_opt(year, month, day);
+        match (as_date(first, second), as_date(second, first)) {
+            (Some(one), Some(other)) => (one == other).then_some(one),
+            (one, other) => one.or(other),
+        }
+    }
+
+    /// What stands between date and time. False where nothing does.
+    fn separator(&mut self) -> bool {
+        if self.0.is_empty() {
+            return false;
+        }
+        let before = self.0;
+        self.eat(|c| "Tt,".contains(c));
+        self.blanks();
+        // Digits may follow each other in 20250930120448.
+        self.0.len() < before.len() || self.0.starts_with(|c: char| c.is_ascii_digit())
+    }
+
+    /// The time since midnight; up to the next midnight as 24:00:00.
+    fn time_of_day(&mut self) -> Option<TimeDelta> {
+        let hour = self.number()?;
+        let has_colons = self.eat(|c| c == ':').is_some();
+        let minute = self.number()?;
+        let has_seconds = if has_colons {
+            self.eat(|c| c == ':').is_some()
+        } else {
+            self.0.starts_with(|c: char| c.is_ascii_digit())
+        };
+        let second = if has_seconds { self.number()? } else { 0 };
+        let fraction = match self.eat(|c| has_seconds && ".,".contains(c)) {
+            Some(_) => self.fraction()?,
+            None => 0,
+        };
+        self.blanks();
+        let hour = self.hour_of_day(hour)?;
+        if hour == 24 {
+            return (minute == 0 && second == 0 && fraction == 0).then_some(TimeDelta::hours(24));
+        }
+        // A leap second has no place in PostgreSQL's time; it is the end of the second before.
+        let (second, fraction) = if second == 60 {
+            (59, 999_999)
+        } else {
+            (second, fraction)
+        };
+        let time = NaiveTime::from_hms_micro_opt(hour, minute, second, fraction)?;
+        Some(
+            TimeDelta::seconds(time.num_seconds_from_midnight().into())
+                + TimeDelta::microseconds(fraction.into()),
+        )
+    }
+
+    /// Digits after the point, in microseconds; finer ones are cut off.
+    fn fraction(&mut self) -> Option<u32> {
+        let digits = self.take(usize::MAX, |c| c.is_ascii_digit());
+        let micros = format!("{digits:0<6}");
+        micros.get(..6).filter(|_| !digits.is_empty())?.parse().ok()
+    }
+
+    /// The hour by a clock of 24 hours, once what follows says which half of the day it is.
+    fn hour_of_day(&mut self, hour: u32) -> Option<u32> {
+        let half = self.0.get(..2).map(str::to_ascii_lowercase);
+        let is_afternoon = match half.as_deref() {
+            Some("am") => false,
+            Some("pm") => true,
+            _ => return Some(hour),
+        };
+        self.0 = &self.0[2..];
+        self.blanks();
+        (1..=12)
+            .contains(&hour)
+            .then_some(hour % 12 + if is_afternoon { 12 } else { 0 })
+    }
+
+    /// The offset that a zone says, in minutes; `Some(None)` where there is no zone, `None` for one that is not known.
+    fn zone(&mut self) -> Option<Option<i64>> {
+        if self.0.is_empty() {
+            return Some(None);
+        }
+        let name = self.word();
+        if !matches!(name.as_str(), "" | "z" | "utc" | "gmt" | "ut") {
+            return None;
+        }
+        let minutes = match self.eat(|c| "+-\u{2212}".contains(c)) {
+            Some(sign) => {
+                let size = self.zone_size()?;
+                if sign == '+' { size } else { -size }
+            }
+            None if name.is_empty() => return None,
+            None => 0,
+        };
+        self.comment();
+        (minutes.abs() <= WIDEST_ZONE).then_some(Some(minutes))
+    }
+
+    /// `05:30`, `0530` or `05`.
+    fn zone_size(&mut self) -> Option<i64> {
+        let hours = self.number()?;
+        let is_more = self.eat(|c| c == ':').is_some() || self.0.starts_with(|c: char| c.is_ascii_digit());
+        let minutes = if is_more { self.number()? } else { 0 };
+        (minutes < 60).then(|| i64::from(hours) * 60 + i64::from(minutes))
+    }
+
+    /// The name of the zone, which its offset has said: `(Coordinated Universal Time)`, `[Etc/UTC]`.
+    fn comment(&mut self) {
+        self.blanks();
+        let is_comment =
+            |open, close| self.0.starts_with(open) && self.0.find(close) == Some(self.0.len() - 1);
+        if is_comment('(', ')') || is_comment('[', ']') {
+            self.0 = "";
+        }
+    }
+}
+
+fn month(word: &str) -> Option<u32> {
+    let names = MONTHS.iter().zip(&LONG_MONTHS);
+    let place = names
+        .into_iter()
+        .position(|(short, long)| word == *short || word == *long)?;
+    u32::try_from(place + 1).ok()
+}

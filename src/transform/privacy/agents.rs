@@ -1,0 +1,202 @@
+//! Who the agents of a record are, so that they are known wherever else in it they are named.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value};
+
+use super::fields::META_INFO;
+
+/// A shorter id may be a number or word that means something else.
+const SHORTEST_ID: usize = 4;
+
+/// The groups of an agent's id after `u-`, as `u-3ea001b4-664a-58b6-8108-b8bca375aaaa`: shortest and longest, since the API leaves
+/// out leading zeros.
+const GROUPS: [(usize, usize); 5] = [(7, 8), (4, 4), (4, 4), (4, 4), (8, 12)];
+
+/// The ids and names of the agents in one record.
+#[derive(Debug, Default)]
+pub(super) struct Agents {
+    ids: BTreeSet<String>,
+    names: BTreeSet<String>,
+}
+
+impl Agents {
+    /// Those in the destinations of a record, and the one that its custom data names.
+    pub(super) fn of(record: &Map<String, Value>) -> Self {
+        let mut agents = Self::default();
+        for (name, value) in record {
+            if name.eq_ignore_ascii_case("destinations") {
+                agents.collect(value, true);
+            } else if name.eq_ignore_ascii_case(META_INFO) {
+                agents.collect(value, false);
+            }
+        }
+        agents
+    }
+
+    fn collect(&mut self, value: &Value, with_names: bool) {
+        match value {
+            Value::Array(items) => items.iter().for_each(|item| self.collect(item, with_names)),
+            Value::Object(fields) => {
+                for (name, field) in fields {
+                    let is_name = with_names && name.eq_ignore_ascii_case("name");
+                    match text_of(field) {
+                        Some(id) if is_id_field(name) && id.len() >= SHORTEST_ID => drop(self.ids.insert(id)),
+                        Some(name) if is_name => drop(self.names.insert(name.to_lowercase())),
+                        _ => self.collect(field, with_names),
+                    }
+                }
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        }
+    }
+
+    /// Whether a text is the id of an agent of this record.
+    pub(super) fn is_known(&self, text: &str) -> bool {
+        self.ids.contains(text.trim())
+    }
+
+    /// Whether a text is the id of an agent: of this record, or by its form.
+    pub(super) fn is_id(&self, text: &str) -> bool {
+        self.is_known(text) || has_form(text.trim())
+    }
+
+    /// A text with `replaced` in place of each id of an agent within it.
+    pub(super) fn replace_ids<'a>(&self, text: &'a str, replaced: impl Fn(&str) -> String) -> Cow<'a, str> {
+        let mut out = Cow::Borrowed(text);
+        // Ids of other characters than words have are found as they are.
+        for id in self.ids.iter().filter(|id| !id.chars().all(is_of_word)) {
+            if out.contains(id.as_str()) {
+                out = out.replace(id.as_str(), &replaced(id)).into();
+            }
+        }
+        let words = out.split(|c| !is_of_word(c));
+        let ids: BTreeSet<String> = words.filter(|word| self.is_id(word)).map(str::to_owned).collect();
+        if ids.is_empty() {
+            return out;
+        }
+        let mut masked = String::with_capacity(out.len());
+        let mut rest: &str = &out;
+        while !rest.is_empty() {
+            let end = rest.find(|c| !is_of_word(c)).unwrap_or(rest.len());
+            let (word, after) = rest.split_at(end);
+            masked += &if ids.contains(word) {
+                replaced(word)
+            } else {
+                word.to_owned()
+            };
+            let next = after.find(is_of_word).unwrap_or(after.len());
+            masked += &after[..next];
+            rest = &after[next..];
+        }
+        masked.into()
+    }
+
+    /// A text of parts between colons, as `queue:name`, with `replaced` in place of each that is the name of an agent.
+    pub(super) fn replace_names(&self, text: &str, replaced: impl Fn(&str) -> String) -> String {
+        let parts = text.split(':').map(|part| {
+            if self.names.contains(&part.trim().to_lowercase()) {
+                replaced(part.trim())
+            } else {
+                part.to_owned()
+            }
+        });
+        parts.collect::<Vec<_>>().join(":")
+    }
+}
+
+/// Whether what stands under a name is an agent's id, wherever that is.
+pub(super) fn is_id_field(name: &str) -> bool {
+    name.eq_ignore_ascii_case("agentId")
+}
+
+fn text_of(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.trim().to_owned()).filter(|text| !text.is_empty()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+fn is_of_word(c: char) -> bool {
+    c.is_ascii_alphanumeric() || c == '-' || c == '_'
+}
+
+fn has_form(text: &str) -> bool {
+    let mut groups = text.split('-');
+    let is_user = groups.next().is_some_and(|kind| kind.eq_ignore_ascii_case("u"));
+    let fits = |(shortest, longest): &(usize, usize)| {
+        groups.next().is_some_and(|group| {
+            (*shortest..=*longest).contains(&group.len())
+                && group.bytes().all(|byte| byte.is_ascii_alphanumeric())
+        })
+    };
+    is_user && GROUPS.iter().all(fits) && groups.next().is_none()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const ID: &str = "u-3ea001b4-664a-58b6-8108-b8bca375aaaa";
+
+    fn agents(record: &Value) -> Agents {
+        Agents::of(record.as_object().unwrap())
+    }
+
+    #[test]
+    fn an_id_is_known_by_its_form_or_from_its_record() {
+        let known = agents(&json!({
+            "Destinations": [{"nonRespondingAgents": [{"agentId": "a-77"}], "agentId": 4711}],
+            "metaInfo": {"customData": {"agentId": " jane@example.com "}}, "agentId": "elsewhere",
+        }));
+        for id in [
+            ID,
+            "u-fb8994f9-3a52-58ed-8f73-81204e7aaaa",
+            "U-4609817-3a52-58ed-8f73-81204e7aaaaa",
+            "a-77",
+            "4711",
+            "jane@example.com",
+        ] {
+            assert!(known.is_id(id), "{id}");
+        }
+        for other in [
+            "",
+            "u-",
+            "elsewhere",
+            "c-3ea001b4-664a-58b6-8108-b8bca375aaaa",
+            "u-3ea001b4-664a-58b6-8108",
+            "471",
+            &format!("{ID}-1"),
+        ] {
+            assert!(!known.is_id(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn ids_within_a_text_are_replaced_and_nothing_else() {
+        let known = agents(&json!({"destinations": [{"agentId": "a-77"}, {"agentId": "jo@example.com"}]}));
+        let masked = |text: &str| known.replace_ids(text, |_| "X".to_owned()).into_owned();
+        assert_eq!(
+            masked(&format!("given to {ID}, then (a-77)/jo@example.com.")),
+            "given to X, then (X)/X."
+        );
+        for text in ["", "a-777 and u-boat", "wörter – ohne"] {
+            assert_eq!(masked(text), text);
+        }
+    }
+
+    #[test]
+    fn a_name_between_colons_is_replaced() {
+        let known = agents(
+            &json!({"destinations": [{"name": "Jane Doe", "respondingAgent": {"name": "Ann"}}], "name": "Billing"}),
+        );
+        let masked = |text: &str| known.replace_names(text, |_| "X".to_owned());
+        assert_eq!(masked("Billing:jane doe"), "Billing:X");
+        assert_eq!(masked("Ann"), "X");
+        assert_eq!(masked("Annual review: Jane"), "Annual review: Jane");
+    }
+}

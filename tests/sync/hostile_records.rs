@@ -1,0 +1,243 @@
+//! Records that are made to harm, by whole runs: nothing ends, nothing fills up, and what is lost is said.
+
+use std::sync::{Arc, Mutex};
+
+use serde_json::{Value, json};
+use smartassist_etl::clock::Clock;
+use smartassist_etl::load::runs::Outcome;
+use smartassist_etl::sync::{Replay, Retry, erase};
+use smartassist_etl::transform::privacy::{IdentifierKind, Key, Policy, Wanted};
+use tokio_util::sync::CancellationToken;
+
+use crate::support::bomb::{PARSED_AGAIN, bomb};
+use crate::support::{Setup, TestDatabase, instant};
+
+fn good(id: &str) -> Value {
+    json!({"sessionId": id, "sessionStartTime": "2026-01-10T10:00:00", "userId": id})
+}
+
+fn add(setup: &Setup, record: &Value) {
+    setup
+        .simulator
+        .world()
+        .insert_raw(instant("2026-01-10T10:00:00Z"), record);
+}
+
+fn add_text(setup: &Setup, record: String) {
+    setup
+        .simulator
+        .world()
+        .insert_raw_bytes(instant("2026-01-10T10:00:00Z"), record);
+}
+
+/// Reads everything again.
+async fn read_again(setup: &Setup, database: &TestDatabase) {
+    database
+        .execute("update smartassist_sync.accounts set coverage = '{}', watermark = start_from")
+        .await;
+    assert_eq!(setup.sync(database).await.outcome, Outcome::Succeeded);
+}
+
+async fn problems(database: &TestDatabase) -> String {
+    let standing = "select coalesce(string_agg(code || ': ' || detail, ', ' order by code), '') from smartassist_sync.problems";
+    database.text(standing).await
+}
+
+#[tokio::test]
+async fn a_bomb_of_nested_texts_ends_neither_sync_replay_nor_erase() {
+    let setup = Setup::start().await;
+    let database = TestDatabase::migrated().await;
+    let record = |id: &str, fields: &str| {
+        format!(r#"{{"sessionId":"{id}","sessionStartTime":"2026-01-10T10:00:00",{fields}}}"#)
+    };
+    // First in its object, and last: stored, it becomes the first, since PostgreSQL sorts keys by their length.
+    add_text(&setup, record("first", &format!(r#""metaInfo":{}"#, bomb(70))));
+    let text = bomb(70).replace('\\', "\\u005c").replace('"', "\\u0022");
+    let last = format!(
+        r#""metaInfo":{{"a key that is longer than the other one of this object":1,"{PARSED_AGAIN}":"{text}"}}"#
+    );
+    add_text(&setup, record("last", &last));
+    add_text(&setup, format!(r#"{{"novel":{}}}"#, bomb(70)));
+    add(&setup, &good("s-good"));
+    let report = setup.sync(&database).await;
+    assert_eq!(
+        (report.outcome, report.counters.inserted, report.counters.rejected),
+        (Outcome::Succeeded, 3, 1)
+    );
+
+    let replay = Replay {
+        pool: database.pool.clone(),
+        account_id: "acct-sim".to_owned(),
+        policy: Arc::default(),
+        clock: Arc::clone(&setup.clock) as Arc<dyn Clock>,
+        done: 0.into(),
+        total: 0.into(),
+        earlier: Mutex::default(),
+    };
+    let replayed = replay.run(&CancellationToken::new()).await.unwrap().unwrap();
+    assert_eq!(
+        (replayed.outcome, replayed.updated, replayed.unchanged),
+        (Outcome::Succeeded, 0, 3)
+    );
+
+    let key = Key::new("0123456789abcdef0123456789abcdef");
+    for (kind, value, sessions) in [
+        (IdentifierKind::Email, "somebody@example.com", 0),
+        (IdentifierKind::UserId, "s-good", 1),
+    ] {
+        let wanted = Wanted::new(kind, value, &key).unwrap();
+        let erased = erase(&database.pool, &wanted, &key, false).await.unwrap();
+        assert_eq!(erased.deleted.sessions, sessions, "{value}");
+    }
+}
+
+#[tokio::test]
+async fn a_day_of_rejected_records_is_bounded_then_counted() {
+    let setup = Setup::start().await;
+    let database = TestDatabase::migrated().await;
+    {
+        let mut world = setup.simulator.world();
+        for nth in 0..1_050 {
+            // Spread, so that windows are of a usual size.
+            let start = instant("2026-01-10T10:00:00Z") + chrono::TimeDelta::minutes(nth);
+            world.insert_raw(start, &json!({"userId": format!("u-{nth}")}));
+        }
+        world.insert_raw(instant("2026-01-10T10:00:00Z"), &good("s-good"));
+    }
+    let report = setup.sync(&database).await;
+    assert_eq!(
+        (report.outcome, report.counters.rejected),
+        (Outcome::Succeeded, 1_050)
+    );
+    let stored = "select count(*) from smartassist_sync.rejected_records";
+    assert_eq!(database.number(stored).await, 1_000);
+    let counted = "select string_agg(concat_ws(' ', day, kept, counted_alone, kept_bytes > 10000), ', ') from smartassist_sync.rejections_by_day";
+    assert_eq!(database.text(counted).await, "2026-01-15 1000 50 t");
+    let said = problems(&database).await;
+    assert!(
+        said.contains("rejected_records_not_kept: 50 rejections of today, beyond 1000 records or 16 MiB"),
+        "{said}"
+    );
+
+    // Another day has its own room, and what was kept is only counted up.
+    setup.pass(chrono::TimeDelta::days(1));
+    read_again(&setup, &database).await;
+    assert_eq!(database.number(stored).await, 1_050);
+    assert_eq!(
+        database.text(counted).await,
+        "2026-01-15 1000 50 t, 2026-01-16 50 0 f"
+    );
+    let said = problems(&database).await;
+    assert!(!said.contains("rejected_records_not_kept"), "{said}");
+}
+
+#[tokio::test]
+async fn the_text_of_a_day_of_rejected_records_is_bounded() {
+    let setup = Setup::start().await;
+    let database = TestDatabase::migrated().await;
+    add(&setup, &json!({"userId": "u-1"}));
+    setup.sync(&database).await;
+    database
+        .execute("update smartassist_sync.rejections_by_day set kept_bytes = 16 * 1024 * 1024 - 100")
+        .await;
+    add(&setup, &json!({"userId": "u-2", "novel": "x".repeat(100)}));
+    read_again(&setup, &database).await;
+    let counted = "select kept || ' ' || counted_alone from smartassist_sync.rejections_by_day";
+    assert_eq!(database.text(counted).await, "1 1");
+    assert_eq!(
+        database
+            .number("select count(*) from smartassist_sync.rejected_records")
+            .await,
+        1
+    );
+}
+
+#[tokio::test]
+async fn a_window_of_nothing_but_rejected_records_is_said() {
+    let setup = Setup::start().await;
+    let database = TestDatabase::migrated().await;
+    let odd = json!({"sessionId": "s-1", "sessionStartTime": "at noon, m4rker", "userId": "m4rker"});
+    add(&setup, &odd);
+    assert_eq!(setup.sync(&database).await.outcome, Outcome::Succeeded);
+    let said = problems(&database).await;
+    assert!(
+        said.starts_with("all_records_rejected: 1 record in the window from 2026-01-"),
+        "{said}"
+    );
+    assert!(
+        said.ends_with("one because: sessionStartTime is missing or cannot be read"),
+        "{said}"
+    );
+    assert!(!said.contains("m4rker"), "{said}");
+    add(&setup, &good("s-good"));
+    read_again(&setup, &database).await;
+    assert_eq!(problems(&database).await, "");
+}
+
+#[tokio::test]
+async fn a_part_of_a_record_becomes_no_row() {
+    let setup = Setup::start().await;
+    let database = TestDatabase::migrated().await;
+    let mut large = good("s-large");
+    large["errorDetails"] = "x".repeat(300 << 10).into();
+    add(&setup, &large);
+    add(&setup, &good("s-good"));
+    setup.sync(&database).await;
+    let kept =
+        "select payload || ' ' || reason from smartassist_sync.rejected_records where resolved_at is null";
+    let before = database.text(kept).await;
+    assert!(
+        before.contains(r#""sessionId":"s-large""#) && before.contains("larger than 262144 bytes: 30"),
+        "{before}"
+    );
+    let worker = setup.worker(&database.pool);
+    let mut retry = Retry::default();
+    worker
+        .retry_rejected(&mut retry, &CancellationToken::new())
+        .await
+        .unwrap();
+    let report = retry.report;
+    assert_eq!((report.tried, report.stored, report.were_stored), (1, 0, 0));
+    assert_eq!(database.text(kept).await, before);
+    // Once the API sends it in a size that can be read, it is a row, and nothing waits any longer.
+    add(&setup, &good("s-large"));
+    database
+        .execute("delete from smartassist_sync.rejected_records")
+        .await;
+    read_again(&setup, &database).await;
+    assert_eq!(database.counts().await[0], 2);
+}
+
+#[tokio::test]
+async fn the_part_that_is_kept_follows_the_privacy_rules() {
+    let setup = Setup::start().await;
+    let database = TestDatabase::migrated().await;
+    let mut large = good("s-large");
+    large["errorDetails"] = "x".repeat(300 << 10).into();
+    large["userId"] = "m4rker".into();
+    add(&setup, &large);
+    add_text(&setup, format!("\"m4rker {}\"", "y".repeat(300 << 10)));
+    add(&setup, &good("s-good"));
+    setup.sync(&database).await;
+    let marked = "select count(*) from smartassist_sync.rejected_records where payload like '%m4rker%'";
+    assert_eq!(database.number(marked).await, 2);
+    let mut policy = Policy {
+        key: Some(Key::new("0123456789abcdef0123456789abcdef")),
+        ..Policy::default()
+    };
+    policy.customer = smartassist_etl::transform::privacy::Rule::Hash;
+    let replay = Replay {
+        pool: database.pool.clone(),
+        account_id: "acct-sim".to_owned(),
+        policy: Arc::new(policy),
+        clock: Arc::clone(&setup.clock) as Arc<dyn Clock>,
+        done: 0.into(),
+        total: 0.into(),
+        earlier: Mutex::default(),
+    };
+    replay.run(&CancellationToken::new()).await.unwrap().unwrap();
+    assert_eq!(database.number(marked).await, 0);
+    let sizes = "select count(*) from smartassist_sync.rejected_records where record_bytes > 300000 and interaction_id is not distinct from \
+                 case when payload like '{%' then 's-large' end";
+    assert_eq!(database.number(sizes).await, 2);
+}

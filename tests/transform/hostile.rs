@@ -1,0 +1,172 @@
+//! Records that are made to harm whoever reads them.
+
+use serde_json::{Value, json};
+use smartassist_etl::transform::bounds::{LARGEST_RECORD, MOST_VALUES};
+use smartassist_etl::transform::privacy::{Class, Key, Policy, Rule};
+use smartassist_etl::transform::{Interaction, Rejected, transform, transform_stored};
+
+use super::{raw, read, session_with};
+use crate::support::bomb::{PARSED_AGAIN, bomb};
+
+fn record(field: &str, json_text: &str) -> String {
+    format!(r#"{{"sessionId":"s-1","sessionStartTime":"2026-03-10T12:00:00","{field}":{json_text}}}"#)
+}
+
+fn policy(rule: Rule) -> Policy {
+    let mut policy = Policy {
+        key: Some(Key::new("0123456789abcdef0123456789abcdef")),
+        ..Policy::default()
+    };
+    for class in Class::ALL {
+        *policy.rule_mut(class) = rule;
+    }
+    policy
+}
+
+fn rejected(text: &str, policy: &Policy) -> Rejected {
+    *transform(&raw(text), 0, policy).unwrap_err()
+}
+
+fn accepted(text: String) -> Interaction {
+    transform(&raw(text), 0, &Policy::default()).unwrap()
+}
+
+#[test]
+fn no_key_of_a_record_is_parsed_again() {
+    let text = record("metaInfo", &bomb(70));
+    assert!(text.len() > 60_000, "{}", text.len());
+    let mut inner = &accepted(text.clone()).rows.session.meta_info.unwrap();
+    while let Value::Array(items) = inner {
+        inner = &items[0];
+    }
+    assert!(inner[PARSED_AGAIN].as_str().unwrap().starts_with("[[[["));
+    // What is stored, with its keys in another order, reads the same; so do all rules.
+    for rule in [Rule::Keep, Rule::Hash, Rule::Drop] {
+        let once = transform(&raw(text.clone()), 0, &policy(rule)).unwrap();
+        let again = transform(&raw(once.payload.clone()), 0, &policy(rule)).unwrap();
+        assert_eq!(once.content_hash, again.content_hash);
+    }
+}
+
+#[test]
+fn private_keys_of_a_parser_are_values_like_others() {
+    for hidden in [
+        json!({PARSED_AGAIN: "[1]"}),
+        json!({"$serde_json::private::Number": "1e5"}),
+        json!({PARSED_AGAIN: {"a": 1}}),
+    ] {
+        let row = read(&session_with(json!({"metaInfo": hidden, "novel": [hidden]})))
+            .rows
+            .session;
+        assert_eq!(row.meta_info, Some(hidden.clone()));
+        assert_eq!(row.extra, Some(json!({"novel": [hidden]})));
+    }
+}
+
+#[test]
+fn a_record_is_bounded_in_bytes_and_in_values() {
+    let padding = LARGEST_RECORD - record("novel", "\"\"").len();
+    let largest = record("novel", &format!("\"{}\"", "x".repeat(padding)));
+    assert_eq!(largest.len(), LARGEST_RECORD);
+    assert_eq!(accepted(largest).id(), "s-1");
+    let larger = record("novel", &format!("\"{}\"", "x".repeat(padding + 1)));
+    assert_eq!(
+        rejected(&larger, &Policy::default()).reason,
+        format!("larger than {LARGEST_RECORD} bytes: {} bytes", LARGEST_RECORD + 1)
+    );
+    let list = |values: usize| format!("[{}0]", "0,".repeat(values - 1));
+    accepted(record("novel", &list(MOST_VALUES - 10)));
+    let many = record("novel", &list(MOST_VALUES));
+    let reason = rejected(&many, &Policy::default()).reason;
+    assert_eq!(
+        reason,
+        format!("more than 10000 values: 10004 values in {} bytes", many.len())
+    );
+    // However it is nested: nothing is built of it.
+    for text in [
+        "[".repeat(4 << 20) + &"]".repeat(4 << 20),
+        r#"{"a":"#.repeat(1 << 20) + "1" + &"}".repeat(1 << 20),
+    ] {
+        assert!(
+            rejected(&text, &Policy::default())
+                .reason
+                .starts_with("larger than")
+        );
+    }
+}
+
+#[test]
+fn of_a_large_record_only_small_known_fields_are_kept() {
+    let filler = "y".repeat(LARGEST_RECORD);
+    let large = json!({
+        "conversationId": "c-1", "sessionId": "s-1", "userId": "u-1", "novel": "of nobody", "csatFeedback": "nice",
+        "metaInfo": {"caller": "+4930123"}, "errorDetails": filler,
+    });
+    let large = large.to_string();
+    let kept = rejected(&large, &Policy::default());
+    assert_eq!(
+        serde_json::from_str::<Value>(&kept.payload).unwrap(),
+        json!({"conversationId": "c-1", "sessionId": "s-1", "userId": "u-1", "csatFeedback": "nice", "metaInfo": {"caller": "+4930123"}})
+    );
+    assert_eq!(kept.interaction_id.as_deref(), Some("c-1"));
+    assert_eq!(kept.record_bytes, Some(large.len() as u64));
+    let dropped = rejected(&large, &policy(Rule::Drop));
+    assert!(
+        !dropped.payload.contains("u-1") && !dropped.payload.contains("nice"),
+        "{}",
+        dropped.payload
+    );
+    assert!(dropped.payload.contains("c-1"));
+    // Who the customer is, is known all the same: erased ones stay out.
+    assert_eq!(dropped.identifiers.len(), 2);
+
+    let text = format!("\"secret {}\"", "z".repeat(LARGEST_RECORD));
+    let kept = rejected(&text, &Policy::default()).payload;
+    assert!(
+        kept.starts_with("\"secret zzz") && kept.len() == 4_096,
+        "{}",
+        kept.len()
+    );
+    for rule in [Rule::Hash, Rule::Drop] {
+        let ruled = rejected(&text, &policy(rule));
+        assert!(!ruled.payload.contains("secret"), "{}", ruled.payload);
+        assert_eq!(
+            ruled.payload,
+            Rejected::of_part(&ruled.payload, String::new(), &policy(rule)).payload
+        );
+    }
+}
+
+#[test]
+fn what_was_received_can_be_replayed_however_it_has_grown() {
+    let many: Value = (0..4_900)
+        .map(|nth| (format!("+49 {nth}"), json!({"a": 1})))
+        .collect();
+    let text = record("metaInfo", &many.to_string());
+    let hashing = policy(Rule::Hash);
+    let once = transform(&raw(text), 0, &hashing).unwrap();
+    assert!(once.payload.len() > 2 * LARGEST_RECORD, "{}", once.payload.len());
+    let again = transform_stored(&raw(once.payload.clone()), 0, &hashing).unwrap();
+    assert_eq!(once.content_hash, again.content_hash);
+}
+
+#[test]
+fn known_fields_in_many_spellings_do_not_fill_the_kept_part() {
+    let spelled = |nth: u32| -> String {
+        let letters = "sessionstarttime".chars().enumerate();
+        letters
+            .map(|(place, c)| {
+                if nth >> place & 1 == 1 {
+                    c.to_ascii_uppercase()
+                } else {
+                    c
+                }
+            })
+            .collect()
+    };
+    let fields: Vec<String> = (0..2_000)
+        .map(|nth| format!(r#""{}":"{}""#, spelled(nth), "x".repeat(1_000)))
+        .collect();
+    let kept = rejected(&format!("{{{}}}", fields.join(",")), &Policy::default());
+    assert!(kept.payload.len() < 40_000, "{}", kept.payload.len());
+}
