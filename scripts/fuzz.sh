@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Feeds each target (fuzz/fuzz_targets) with whatever a fuzzer thinks of, RUNS times; `scripts/fuzz.sh TARGET...` those targets alone.
-# Installs cargo-fuzz, outside of the repository, where it is missing. A finding ends up in fuzz/artifacts.
+# A target may have seeds (fuzz/seeds/NAME/), words (fuzz/NAME.dict) and options of the fuzzer (fuzz/NAME.options). Installs
+# cargo-fuzz, outside of the repository, where it is missing. A finding ends up in fuzz/artifacts.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 version=0.13.2
@@ -22,10 +23,14 @@ if [ ${#targets[@]} -eq 0 ]; then
         targets+=("$(basename "$file" .rs)")
     done
 fi
+# The stack that a thread of the program has.
+ulimit -s 2048
 for target in "${targets[@]}"; do
     mkdir -p "fuzz/corpus/$target"
-    cp "fuzz/seeds/$target"/* "fuzz/corpus/$target/"
+    if [ -d "fuzz/seeds/$target" ]; then cp "fuzz/seeds/$target"/* "fuzz/corpus/$target/"; fi
+    options=(-max_len=4096)
+    if [ -f "fuzz/$target.options" ]; then read -ra options <"fuzz/$target.options"; fi
+    if [ -f "fuzz/$target.dict" ]; then options+=(-dict="fuzz/$target.dict"); fi
     # The coverage that the fuzzer steers by is an unstable flag. A sanitizer would look for unsafe code, which is forbidden.
-    RUSTC_BOOTSTRAP=1 "$fuzz" run "$target" --sanitizer none -- \
-        -runs="${RUNS:-1000000}" -max_len=4096 -dict="fuzz/$target.dict"
+    RUSTC_BOOTSTRAP=1 "$fuzz" run "$target" --sanitizer none -- -runs="${RUNS:-1000000}" "${options[@]}"
 done

@@ -5,20 +5,36 @@
 use std::sync::LazyLock;
 
 use libfuzzer_sys::{Corpus, fuzz_target};
+use serde_json::Value;
 use serde_json::value::RawValue;
-use smartassist_etl::transform::privacy::{Class, Key, Policy, Rule};
-use smartassist_etl::transform::transform;
+use smartassist_etl::json;
+use smartassist_etl::transform::privacy::{Class, IdentifierKind, Key, Policy, Rule, Wanted};
+use smartassist_etl::transform::{Rejected, transform, transform_stored};
 
-/// One that keeps everything, and one that hashes everything.
-static POLICIES: LazyLock<[Policy; 2]> = LazyLock::new(|| {
-    let mut hashing = Policy {
-        key: Some(Key::new("a key of the fuzzer")),
+/// Rejected text is no longer than what a record may have, or the part that is kept of a larger one.
+const LONGEST_PART: usize = 64 << 10;
+
+fn key() -> Key {
+    Key::new("a key of the fuzzer")
+}
+
+/// One that keeps everything, one that hashes everything, and one that drops some.
+static POLICIES: LazyLock<[Policy; 3]> = LazyLock::new(|| {
+    let keeping = Policy {
+        key: Some(key()),
         ..Policy::default()
     };
+    let (mut hashing, mut dropping) = (keeping.clone(), keeping.clone());
     for class in Class::ALL {
         *hashing.rule_mut(class) = Rule::Hash;
     }
-    [Policy::default(), hashing]
+    (dropping.agent, dropping.free_text) = (Rule::Drop, Rule::Keep);
+    [keeping, hashing, dropping]
+});
+
+/// Somebody who is to be forgotten.
+static WANTED: LazyLock<Wanted> = LazyLock::new(|| {
+    Wanted::new(IdentifierKind::Email, "nobody@example.com", &key()).expect("an address")
 });
 
 fuzz_target!(|bytes: &[u8]| -> Corpus {
@@ -26,18 +42,38 @@ fuzz_target!(|bytes: &[u8]| -> Corpus {
         return Corpus::Reject;
     };
     for policy in POLICIES.iter() {
-        let Ok(first) = transform(&record, 0, policy) else {
-            continue;
-        };
-        assert!(!holds_nul(&first.payload), "U+0000 in {}", first.payload);
-        let stored = raw(first.payload.as_bytes()).expect("a payload is JSON");
-        match transform(&stored, 0, policy) {
-            Ok(again) => assert_eq!(again.content_hash, first.content_hash, "{}", first.payload),
-            Err(rejected) => panic!("{}: {}", rejected.reason, first.payload),
+        match transform(&record, 0, policy) {
+            Ok(first) => {
+                assert!(!holds_nul(&first.payload), "U+0000 in {}", first.payload);
+                let stored = raw(first.payload.as_bytes()).expect("a payload is JSON");
+                match transform_stored(&stored, 0, policy) {
+                    Ok(again) => assert_eq!(again.content_hash, first.content_hash, "{}", first.payload),
+                    Err(rejected) => panic!("{}: {}", rejected.reason, first.payload),
+                }
+                look_for_customer(&first.payload);
+            }
+            Err(rejected) => check_rejected(&rejected, policy),
         }
     }
     Corpus::Keep
 });
+
+fn check_rejected(rejected: &Rejected, policy: &Policy) {
+    if rejected.record_bytes.is_some() {
+        assert!(rejected.payload.len() <= LONGEST_PART, "{}", rejected.payload.len());
+        let again = Rejected::of_part(&rejected.payload, rejected.reason.clone().into_owned(), policy);
+        assert_eq!(again.payload, rejected.payload);
+    }
+    look_for_customer(&rejected.payload);
+}
+
+/// As `erase` does.
+fn look_for_customer(text: &str) {
+    match json::parse(text) {
+        Ok(Value::Object(record)) => drop(WANTED.is_customer_of(&record)),
+        _ => drop(WANTED.is_named_in(text)),
+    }
+}
 
 fn raw(bytes: &[u8]) -> Option<Box<RawValue>> {
     RawValue::from_string(str::from_utf8(bytes).ok()?.to_owned()).ok()
