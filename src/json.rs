@@ -77,7 +77,7 @@ pub fn parse(text: &str) -> Result<Value, Unreadable> {
         return Err(Unreadable::TooDeep);
     }
     let may_mean = |sign: &&str| memchr::memmem::find(text.as_bytes(), sign.as_bytes()).is_some();
-    if SIGNS_OF_A_MEANING.iter().any(|sign| may_mean(sign)) {
+    if SIGNS_OF_A_MEANING.iter().any(may_mean) {
         value(text, DEEPEST)
     } else {
         // Four times as fast.
