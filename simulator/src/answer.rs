@@ -11,6 +11,7 @@ use crate::{
     fault::FaultKind,
     json,
     options::{NumResults, PastOffset},
+    quirks::{NoData, PastEnd, Quirks, TooOld},
     rate::retry_after,
     render::{self, View},
     request::{self, Asked, Paging, Refusal},
@@ -183,17 +184,38 @@ impl World {
 
     fn records(&self, asked: &Asked) -> Answer {
         let now = self.now();
+        let quirks = &self.behaviour.quirks;
+        let is_refused = quirks
+            .refused
+            .is_some_and(|(from, to)| asked.from < to && from < asked.to);
+        let is_too_old = |retention| asked.from < now - retention;
+        if is_refused || quirks.retention.is_some_and(is_too_old) {
+            return too_old(quirks.too_old);
+        }
+        let (from, to) = quirks.range.bounds((asked.from, asked.to), asked.time_zone, now);
         let query = Query {
-            from: asked.from.timestamp_millis(),
-            to: asked.to.timestamp_millis(),
+            from: from.timestamp_millis(),
+            to: to.timestamp_millis(),
             filters: &asked.filters,
             now: now.timestamp_millis(),
             request: self.counters.requests,
         };
         let slots = select::select(&self.store, &self.behaviour, &query);
         let past = asked.past_offset && self.behaviour.past_offset == PastOffset::Empty;
-        let page = select::page(&slots, self.behaviour.offset_unit, asked.offset, asked.limit);
-        let page = if past { &[] } else { page };
+        let page_at = |offset| select::pages(&self.store, &self.behaviour, &slots, (offset, asked.limit));
+        let mut page = if past { Vec::new() } else { page_at(asked.offset) };
+        if page.is_empty() && quirks.past_end == PastEnd::LastPage {
+            let offsets = (0..asked.offset).rev();
+            page = offsets
+                .map(page_at)
+                .find(|page| !page.is_empty())
+                .unwrap_or_default();
+        }
+        if page.is_empty()
+            && let Some(answer) = without_records(quirks, slots.is_empty())
+        {
+            return answer;
+        }
         let view = View {
             vendor_shapes: self.behaviour.vendor_shapes,
             offset: asked.time_zone,
@@ -209,9 +231,11 @@ impl World {
             NumResults::Absent => None,
             NumResults::Overstated => Some(slots.len() * 5 / 3),
         };
-        let body = self.envelope(num_results, page, &view);
+        let body = self.envelope(num_results, &page, &view);
+        let (body, content_type) = quirks.charset.encode(body);
         Answer {
             records: page.len(),
+            content_type: content_type.to_owned(),
             ..Answer::json(200, body)
         }
     }
@@ -234,7 +258,42 @@ impl World {
                 None => out.extend_from_slice(b"null"),
             }
         }
+        if self.behaviour.quirks.error_object && !page.is_empty() {
+            out.extend_from_slice(br#",{"errors":[{"msg":"Internal server error","code":500}]}"#);
+        }
         out.extend_from_slice(b"]}");
         out
+    }
+}
+
+fn too_old(how: TooOld) -> Answer {
+    match how {
+        TooOld::Refuse => Answer::refusal(&Refusal::new(400, "startDate is older than what is kept")),
+        TooOld::Message => Answer::json(200, br#"{"message":"Data so old is not available"}"#.to_vec()),
+    }
+}
+
+/// What comes where a page has no records; `None` where that is a page without records.
+fn without_records(quirks: &Quirks, is_whole_range: bool) -> Option<Answer> {
+    if is_whole_range {
+        return match quirks.no_data {
+            NoData::Page => None,
+            NoData::NoContent => Some(Answer::json(204, Vec::new())),
+            NoData::NoList => Some(Answer::json(200, br#"{"numResults":0}"#.to_vec())),
+            NoData::Message => Some(Answer::json(
+                200,
+                br#"{"numResults":0,"data":[],"message":"No records found"}"#.to_vec(),
+            )),
+        };
+    }
+    match quirks.past_end {
+        PastEnd::Page | PastEnd::LastPage => None,
+        PastEnd::NoContent => Some(Answer::json(204, Vec::new())),
+        PastEnd::Message => Some(Answer::json(
+            200,
+            br#"{"message":"Offset is beyond the number of records"}"#.to_vec(),
+        )),
+        PastEnd::NotFound => Some(Answer::refusal(&Refusal::new(404, "no such page"))),
+        PastEnd::ServerError => Some(Answer::refusal(&Refusal::new(500, "index out of bounds"))),
     }
 }

@@ -6,8 +6,8 @@ use anyhow::{Context, bail};
 use chrono::{DateTime, NaiveDate, NaiveTime, SubsecRound, TimeDelta, Utc};
 use clap::{Parser, ValueEnum};
 use smartassist_simulator::{
-    Algorithm, Basis, Behaviour, Credentials, End, Limits, NumResults, OffsetUnit, Options, Order,
-    PastOffset, RetryAfter, Rhythm, Seed,
+    Algorithm, Basis, Behaviour, Charset, Credentials, End, Limits, NoData, NumResults, OffsetUnit, Options,
+    Order, PastEnd, PastOffset, Quirks, Range, RetryAfter, Rhythm, Seed, TooOld,
 };
 
 /// A stand-in for the SmartAssist interactionDetails API, with its documented limits.
@@ -35,6 +35,8 @@ pub(crate) struct Cli {
     data: Data,
     #[command(flatten)]
     readings: Readings,
+    #[command(flatten)]
+    quirks: QuirkFlags,
 
     /// New sessions a minute that start "now" while it runs; they go on for up to 5 minutes, and some ended ones get a
     /// late disposition or survey
@@ -116,6 +118,12 @@ struct Readings {
     /// Answer to an offset above 10: status 400, or no records
     #[arg(long, env = "SIMULATOR_PAST_OFFSET", value_enum, default_value = "refuse")]
     past_offset: PastOffset,
+    /// Requests let in in any hour; 0 lifts the limit
+    #[arg(long, env = "SIMULATOR_REQUESTS_PER_HOUR", default_value_t = 0)]
+    requests_per_hour: u32,
+    /// Turn requests over a limit away without saying for how long
+    #[arg(long, env = "SIMULATOR_NO_RETRY_AFTER")]
+    no_retry_after: bool,
     /// Time that every answer takes, in milliseconds
     #[arg(long, env = "SIMULATOR_LATENCY_MS", default_value_t = 0)]
     latency_ms: u64,
@@ -144,6 +152,59 @@ struct Readings {
     vendor_shapes: bool,
 }
 
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Quirks")]
+struct QuirkFlags {
+    /// The most records of a page, whatever is asked for
+    #[arg(long, env = "SIMULATOR_PAGE_CAP")]
+    page_cap: Option<usize>,
+    /// Pages with as many records of each kind (bot alone, conversation) as are asked for
+    #[arg(long, env = "SIMULATOR_BOTH_KINDS")]
+    both_kinds: bool,
+    /// How it is told that a range holds nothing
+    #[arg(long, env = "SIMULATOR_NO_DATA", value_enum, default_value_t)]
+    no_data: NoData,
+    /// What comes in place of a page past the end
+    #[arg(long, env = "SIMULATOR_PAST_END", value_enum, default_value_t)]
+    past_end: PastEnd,
+    /// Charset of answers
+    #[arg(long, env = "SIMULATOR_CHARSET", value_enum, default_value_t)]
+    charset: Charset,
+    /// Days for which anything is served
+    #[arg(long, env = "SIMULATOR_RETENTION_DAYS")]
+    retention_days: Option<u32>,
+    /// How what is older is refused
+    #[arg(long, env = "SIMULATOR_TOO_OLD", value_enum, default_value_t)]
+    too_old: TooOld,
+    /// What the range of a request is taken for
+    #[arg(long, env = "SIMULATOR_RANGE", value_enum, default_value_t)]
+    range: Range,
+    /// An error object among the records of every page
+    #[arg(long, env = "SIMULATOR_ERROR_OBJECT")]
+    error_object: bool,
+    /// The header Date of every answer, whatever time it is
+    #[arg(long, env = "SIMULATOR_DATE")]
+    date: Option<String>,
+}
+
+impl QuirkFlags {
+    fn quirks(&self) -> Quirks {
+        Quirks {
+            page_cap: self.page_cap,
+            both_kinds: self.both_kinds,
+            no_data: self.no_data,
+            past_end: self.past_end,
+            charset: self.charset,
+            retention: self.retention_days.map(|days| TimeDelta::days(days.into())),
+            too_old: self.too_old,
+            refused: None,
+            range: self.range,
+            error_object: self.error_object,
+            date: self.date.clone(),
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum RhythmName {
     /// Evenly
@@ -169,7 +230,12 @@ impl Cli {
             },
             limits: Limits {
                 requests_per_minute: Some(readings.requests_per_minute).filter(|limit| *limit > 0),
-                retry_after: RetryAfter::Seconds,
+                requests_per_hour: Some(readings.requests_per_hour).filter(|limit| *limit > 0),
+                retry_after: if readings.no_retry_after {
+                    RetryAfter::Absent
+                } else {
+                    RetryAfter::Seconds
+                },
                 ..Limits::default()
             },
             behaviour: Behaviour {
@@ -186,6 +252,7 @@ impl Cli {
                 placeholder_ids: readings.placeholder_ids,
                 odd_spellings: readings.odd_spellings,
                 vendor_shapes: readings.vendor_shapes,
+                quirks: self.quirks.quirks(),
                 ..Behaviour::default()
             },
         }

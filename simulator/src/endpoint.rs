@@ -45,15 +45,17 @@ pub(crate) async fn interaction_details(
         query: query.as_deref().unwrap_or_default(),
         body: &body,
     };
-    let (answer, now) = {
+    let (answer, date) = {
         let mut world = lock(&shared);
-        (world.answer(&call), world.now())
+        let answer = world.answer(&call);
+        let odd = world.behaviour.quirks.date.clone();
+        (answer, odd.unwrap_or_else(|| http_date(world.now())))
     };
     let fault = answer.fault.as_ref().map(FaultKind::name);
     tracing::debug!(status = answer.status, fault, "request answered");
     let mut response = deliver(answer, &line).await;
     // The HTTP server would send the machine's own time.
-    if let Ok(date) = HeaderValue::from_str(&http_date(now)) {
+    if let Ok(date) = HeaderValue::from_str(&date) {
         response.headers_mut().insert(DATE, date);
     }
     response

@@ -26,6 +26,7 @@ mod interaction;
 mod json;
 mod mutation;
 mod options;
+mod quirks;
 mod rate;
 mod render;
 mod render_destination;
@@ -52,6 +53,7 @@ pub use options::{
     Algorithm, Basis, Behaviour, Credentials, End, Limits, NumResults, OffsetUnit, Options, Order,
     PastOffset, RetryAfter,
 };
+pub use quirks::{Charset, NoData, PastEnd, Quirks, Range, TooOld};
 pub use request_log::{Counters, RequestRecord};
 pub use seed::{Rhythm, Seed};
 pub use server::Simulator;

@@ -9,6 +9,8 @@ use std::{
 use chrono::TimeDelta;
 use clap::ValueEnum;
 
+use crate::quirks::Quirks;
+
 /// Everything a simulator starts with.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -163,6 +165,8 @@ pub struct Behaviour {
     /// was consulted as objects, sessions told as open by `TRANSIENT_OPEN` or without their times, channels with a blank at their end,
     /// and the shadow sessions of the agent's assistant (for those that are seeded or arrive from then on).
     pub vendor_shapes: bool,
+    /// What is odd about it.
+    pub quirks: Quirks,
 }
 
 impl Default for Behaviour {
@@ -182,6 +186,7 @@ impl Default for Behaviour {
             placeholder_ids: false,
             odd_spellings: false,
             vendor_shapes: false,
+            quirks: Quirks::default(),
         }
     }
 }
@@ -197,6 +202,8 @@ pub enum Order {
     Unordered,
     /// Shuffled anew for every request: pages overlap and leave rows out.
     Reshuffled,
+    /// Sessions that only a bot handled first, oldest first; then conversations, newest first.
+    TwoSources,
 }
 
 /// What `numResults` counts.

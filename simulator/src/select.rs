@@ -4,7 +4,7 @@ use crate::{
     dice::mix,
     filter::Filters,
     options::{Basis, Behaviour, End, OffsetUnit, Order},
-    store::Store,
+    store::{Record, Store},
 };
 
 /// A range of time and what narrows it. Milliseconds since 1970.
@@ -40,8 +40,29 @@ pub(crate) fn select(store: &Store, behaviour: &Behaviour, query: &Query<'_>) ->
     slots
 }
 
-/// The page of a request. An offset counts pages or records.
-pub(crate) fn page(slots: &[u32], unit: OffsetUnit, offset: usize, limit: usize) -> &[u32] {
+/// The page of a request, of each kind of record or of all together.
+pub(crate) fn pages(
+    store: &Store,
+    behaviour: &Behaviour,
+    slots: &[u32],
+    (offset, limit): (usize, usize),
+) -> Vec<u32> {
+    let limit = behaviour.quirks.page_cap.map_or(limit, |cap| limit.min(cap));
+    let of = |slots: &[u32]| page(slots, behaviour.offset_unit, offset, limit).to_vec();
+    if !behaviour.quirks.both_kinds {
+        return of(slots);
+    }
+    let (conversations, others): (Vec<u32>, Vec<u32>) =
+        slots.iter().partition(|slot| is_conversation(store, **slot));
+    [of(&others), of(&conversations)].concat()
+}
+
+fn is_conversation(store: &Store, slot: u32) -> bool {
+    matches!(store.record(slot), Some(Record::Typed(it)) if it.conversation.is_some())
+}
+
+/// A page of these. An offset counts pages or records.
+fn page(slots: &[u32], unit: OffsetUnit, offset: usize, limit: usize) -> &[u32] {
     let skip = match unit {
         OffsetUnit::Pages => offset.saturating_mul(limit),
         OffsetUnit::Records => offset,
@@ -75,6 +96,15 @@ fn arrange(slots: &mut [u32], store: &Store, order: Order, request: u64) {
             slots.reverse();
         }
         Order::Unordered => slots.sort_unstable_by_key(|slot| (store.entry(*slot).shuffle, *slot)),
+        Order::TwoSources => slots.sort_unstable_by_key(|slot| {
+            let start = store.entry(*slot).start;
+            let is_conversation = is_conversation(store, *slot);
+            (
+                is_conversation,
+                if is_conversation { -start } else { start },
+                *slot,
+            )
+        }),
         Order::Reshuffled => {
             slots.sort_unstable_by_key(|slot| (mix(store.entry(*slot).shuffle ^ mix(request)), *slot));
         }
