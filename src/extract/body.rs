@@ -1,47 +1,42 @@
-//! From a response to a page or a typed error: the one place that gives a status and a body meaning.
+//! From a response to what of it has a meaning: its status, its header fields, and no more of its body than is allowed.
 
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use reqwest::header::{HeaderMap, RETRY_AFTER};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
 use reqwest::{Response, StatusCode};
 
-use super::{ApiError, Page};
+use super::ApiError;
+use super::answer::{ERROR_BODY_BYTES, Received};
 
 /// The longest pause that the API can ask for; more would be a mistake on its side, and the
 /// next run asks anyway.
-const LONGEST_PAUSE: Duration = Duration::from_secs(15 * 60);
+pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(15 * 60);
 
-/// Bodies of errors are read this far, to look for the vendor's words.
-const ERROR_BODY_BYTES: usize = 64 * 1024;
-
-/// Reads a response to its end, at most `max_bytes` of it, and says what it means.
-pub(super) async fn read(response: Response, max_bytes: usize, now: DateTime<Utc>) -> Result<Page, ApiError> {
+/// Reads a response to its end, at most `max_bytes` of it.
+pub(super) async fn receive(
+    response: Response,
+    max_bytes: usize,
+    now: DateTime<Utc>,
+) -> Result<Received, ApiError> {
     let status = response.status();
     let retry_after = retry_after(response.headers(), now);
-    if status == StatusCode::OK {
-        let body = collect(response, max_bytes).await?;
-        return match Page::parse(&body) {
-            // Where no record says it, the API does: an empty page would count as read.
-            Some(page) if page.records.is_empty() && says_rate_limited(&body) => {
-                Err(ApiError::RateLimited { status, retry_after })
-            }
-            Some(page) => Ok(page),
-            None if says_rate_limited(&body) => Err(ApiError::RateLimited { status, retry_after }),
-            None => Err(ApiError::Undecodable { bytes: body.len() }),
-        };
-    }
-    // A body that breaks or is too large does not change what the status says.
-    let body = collect(response, ERROR_BODY_BYTES).await.unwrap_or_default();
-    Err(match status {
-        StatusCode::TOO_MANY_REQUESTS => ApiError::RateLimited { status, retry_after },
-        _ if says_rate_limited(&body) => ApiError::RateLimited { status, retry_after },
-        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => ApiError::Refused { status },
-        _ if status.is_server_error() || status == StatusCode::REQUEST_TIMEOUT => {
-            ApiError::ServerFault { status }
-        }
-        _ if status.is_redirection() => ApiError::Redirected { status },
-        _ => ApiError::Unaccepted { status },
+    let content_type = response.headers().get(CONTENT_TYPE);
+    let content_type = content_type
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default()
+        .to_owned();
+    let body = if status == StatusCode::OK {
+        collect(response, max_bytes).await?
+    } else {
+        // A body that breaks or is too large does not change what the status says.
+        collect(response, ERROR_BODY_BYTES).await.unwrap_or_default()
+    };
+    Ok(Received {
+        status,
+        content_type,
+        retry_after,
+        body,
     })
 }
 
@@ -50,20 +45,17 @@ pub(super) async fn read(response: Response, max_bytes: usize, now: DateTime<Utc
 async fn collect(mut response: Response, max_bytes: usize) -> Result<Vec<u8>, ApiError> {
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(ApiError::transport)? {
-        if body.len() + chunk.len() > max_bytes {
+        let length = body.len() + chunk.len();
+        if length > max_bytes {
             return Err(ApiError::TooLarge { limit: max_bytes });
+        }
+        if length > body.capacity() {
+            // Twice as much as before, as it grows by itself, but never more than may come.
+            body.reserve_exact((2 * length).min(max_bytes) - body.len());
         }
         body.extend_from_slice(&chunk);
     }
     Ok(body)
-}
-
-/// The vendor's two messages: "You've exceeded the per-minute rate limit. …" and "Rate limit for
-/// this API has been reached. …".
-fn says_rate_limited(body: &[u8]) -> bool {
-    String::from_utf8_lossy(&body[..body.len().min(ERROR_BODY_BYTES)])
-        .to_ascii_lowercase()
-        .contains("rate limit")
 }
 
 /// `Retry-After` in seconds or as an HTTP date (RFC 9110, section 10.2.3), capped.
@@ -100,16 +92,5 @@ mod tests {
         assert_eq!(parsed("99999999999999999999999"), Some(900));
         assert_eq!(parsed("soon"), None);
         assert_eq!(parsed("-5"), None);
-    }
-
-    #[test]
-    fn both_of_the_vendors_messages_mean_the_rate_limit() {
-        assert!(says_rate_limited(
-            b"{\"message\":\"You've exceeded the per-minute rate limit. Please wait\"}"
-        ));
-        assert!(says_rate_limited(
-            b"Rate limit for this API has been reached. Please try again later"
-        ));
-        assert!(!says_rate_limited(b"{\"error\":\"no such account\"}"));
     }
 }

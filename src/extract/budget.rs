@@ -9,6 +9,7 @@
 //! The limits may change while requests wait. What was spent is remembered for the longest span
 //! that there is, whatever the limits are now, so that new ones hold from the first request on.
 
+mod hour;
 #[cfg(test)]
 mod tests;
 
@@ -21,6 +22,8 @@ use tokio::time::Instant;
 use tracing::info;
 
 use crate::config::{BudgetSpan, RequestLimits};
+
+use hour::Refusals;
 
 /// Clocks of two machines do not tick alike, and timers fire late but also round down.
 const MARGIN: Duration = Duration::from_millis(100);
@@ -116,6 +119,7 @@ struct Places {
     /// When requests ended, oldest first, as far back as the longest span.
     ended: VecDeque<Instant>,
     paused_until: Option<Instant>,
+    refusals: Refusals,
     /// Who waits for a place; only the first may take one.
     queue: BTreeSet<Turn>,
     /// The number of the next one to come.
@@ -152,6 +156,7 @@ impl Budget {
                 in_flight: 0,
                 ended: VecDeque::new(),
                 paused_until: None,
+                refusals: Refusals::default(),
                 queue: BTreeSet::new(),
                 next: 0,
             }),

@@ -1,10 +1,11 @@
 //! The HTTP client of one account.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use backon::{BackoffBuilder, ExponentialBuilder};
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
+use reqwest::Response;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue};
 use secrecy::ExposeSecret;
 use tracing::{debug, warn};
@@ -13,6 +14,8 @@ use crate::clock::{Clock, Skew};
 use crate::config::{AccountConfig, RequestLimits};
 use crate::observe::{self, chain};
 
+use super::answer::{self, Answer};
+use super::clock::{self, ApiClock};
 use super::{Action, ApiError, Budget, BudgetUse, Page, PageRequest, Tally, body};
 
 const AUTH: HeaderName = HeaderName::from_static("auth");
@@ -22,17 +25,11 @@ const STREAM_ID: HeaderName = HeaderName::from_static("iid");
 /// A pause between two tries never grows past this.
 const LONGEST_BACKOFF: Duration = Duration::from_secs(60);
 
-/// Clocks that differ by more are taken for different: a `Date` is in whole seconds, and an answer takes
-/// its time.
-const OTHER_CLOCK: TimeDelta = TimeDelta::seconds(5);
+/// A page past the end is hardly worth waiting for.
+const RETRIES_PAST_THE_END: usize = 1;
 
-/// Those that were, and differ by less, are taken for the same again. Apart from the other limit by more
-/// than two answers contradict each other, or time would go to and fro.
-const SAME_CLOCK: TimeDelta = TimeDelta::seconds(3);
-
-/// What an answer said of the API's clock is believed for so long: it may have been one proxy's word, and by a clock
-/// that is far behind nothing would be asked for any more, and an outage not be seen.
-const BELIEVED_FOR: Duration = Duration::from_secs(2 * 60);
+/// A server that has something to say in place of records says it again.
+const RETRIES_OF_A_MESSAGE: usize = 2;
 
 /// Asks one account's API for pages, within its budget.
 #[derive(Debug)]
@@ -42,35 +39,7 @@ pub struct ApiClient {
     http: reqwest::Client,
     budget: Budget,
     clock: Arc<dyn Clock>,
-    skew: Mutex<ApiClock>,
-}
-
-/// What is known of the API's clock.
-#[derive(Debug, Default)]
-struct ApiClock {
-    /// By how much it is ahead of ours, as the newest answer said, and when that was.
-    seen: Option<(TimeDelta, DateTime<Utc>, Instant)>,
-    /// Whether the two are taken for different.
-    is_other: bool,
-    /// Whether it has been said that the two are far apart.
-    is_said: bool,
-}
-
-impl ApiClock {
-    fn see(&mut self, ahead: TimeDelta, now: DateTime<Utc>) {
-        self.seen = Some((ahead, now, Instant::now()));
-        let limit = if self.is_other { SAME_CLOCK } else { OTHER_CLOCK };
-        self.is_other = ahead.abs() > limit;
-    }
-
-    /// By how much it is ahead, where the two are different; `elapsed` tells how long ago something was.
-    fn ahead(&self, now: DateTime<Utc>, elapsed: impl FnOnce(Instant) -> Duration) -> Option<TimeDelta> {
-        let (ahead, at, instant) = self.seen.filter(|_| self.is_other)?;
-        let elapsed = elapsed(instant);
-        let has_jumped =
-            (now - at - TimeDelta::from_std(elapsed).unwrap_or(TimeDelta::MAX)).abs() > OTHER_CLOCK;
-        (!has_jumped && elapsed <= BELIEVED_FOR).then_some(ahead)
-    }
+    api_clock: Mutex<ApiClock>,
 }
 
 /// The HTTP client could not be set up for an account.
@@ -108,7 +77,7 @@ impl ApiClient {
             http,
             budget,
             clock,
-            skew: Mutex::default(),
+            api_clock: Mutex::default(),
         })
     }
 
@@ -139,26 +108,77 @@ impl ApiClient {
     /// # Errors
     /// What was still wrong after the last try.
     pub async fn page(&self, request: &PageRequest<'_>, tally: &Tally) -> Result<Page, ApiError> {
+        self.ask(request, tally, self.account.retry.max_retries, false)
+            .await
+    }
+
+    /// A page that should lie past the end of a window: that nothing comes of it is no trouble. `None` where it is not
+    /// served, or a word comes in its place. Apart from the rate limit it is hardly tried again.
+    ///
+    /// # Errors
+    /// Nothing is known of it.
+    pub async fn page_past_the_end(
+        &self,
+        request: &PageRequest<'_>,
+        tally: &Tally,
+    ) -> Result<Option<Page>, ApiError> {
+        match self.ask(request, tally, RETRIES_PAST_THE_END, true).await {
+            Ok(page) => Ok(Some(page)),
+            Err(ApiError::Unaccepted { .. } | ApiError::Message | ApiError::Undecodable { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Asks until there is a page, `retries` times beyond the first. An answer that says otherwise than a page does that
+    /// there is nothing is believed at once (`takes_its_word`), or once a second one says so too.
+    async fn ask(
+        &self,
+        request: &PageRequest<'_>,
+        tally: &Tally,
+        retries: usize,
+        mut takes_its_word: bool,
+    ) -> Result<Page, ApiError> {
+        let retry = self.account.retry;
         let mut pauses = ExponentialBuilder::default()
-            .with_min_delay(self.account.retry.pause)
+            .with_min_delay(retry.pause)
             .with_max_delay(LONGEST_BACKOFF)
-            .with_max_times(self.account.retry.max_retries)
+            .with_max_times(retry.max_retries)
             .with_jitter()
             .build();
-        let mut signed_in_again = false;
+        let (mut failures, mut signed_in_again) = (0, false);
         loop {
             let error = match self.try_page(request, tally).await {
-                Ok(page) => {
+                Ok(Answer::Page { page, unreadable }) => {
                     tally.add_page(page.records.len());
+                    self.note_unreadable(unreadable);
                     return Ok(page);
+                }
+                Ok(Answer::EmptyIfAgreed) if takes_its_word => {
+                    tally.add_page(0);
+                    return Ok(Page::default());
+                }
+                Ok(Answer::EmptyIfAgreed) => {
+                    takes_its_word = true;
+                    debug!(
+                        offset = request.offset,
+                        "an answer says in its own way that there is nothing, asking once more"
+                    );
+                    tally.pulse.while_waiting(tokio::time::sleep(retry.pause)).await;
+                    continue;
                 }
                 Err(error) => error,
             };
             match error.action() {
                 Action::Retry => {
-                    let Some(pause) = pauses.next() else {
+                    let most = match &error {
+                        ApiError::RateLimited { .. } => retry.max_retries,
+                        ApiError::Message => retries.min(RETRIES_OF_A_MESSAGE),
+                        _ => retries,
+                    };
+                    let Some(pause) = pauses.next().filter(|_| failures < most) else {
                         return Err(error);
                     };
+                    failures += 1;
                     let pause = self.pause(&error, pause, request.offset);
                     tally.pulse.while_waiting(pause).await;
                     tally.add_retry();
@@ -175,6 +195,26 @@ impl ApiClient {
         }
     }
 
+    /// Says that characters of an answer could not be read; the records that they stand in say so too.
+    fn note_unreadable(&self, characters: u64) {
+        if characters == 0 {
+            return;
+        }
+        observe::unreadable(&self.account.name, characters);
+        warn!(
+            characters,
+            remedy = "tell the vendor that its answers are not in the charset that they name; the warnings of sessions and \
+                      raw_interactions show where",
+            "characters of an answer cannot be read, and were replaced"
+        );
+    }
+
+    /// Whether requests were turned away because of a limit of the hour that we were not told of, since this was asked
+    /// last.
+    pub fn was_hour_used_up(&self) -> bool {
+        self.budget.was_hour_used_up()
+    }
+
     /// How much of the request budget is used now.
     pub fn budget_uses(&self) -> Vec<BudgetUse> {
         self.budget.uses()
@@ -183,40 +223,54 @@ impl ApiClient {
     /// By how much the API's clock is ahead of ours, to about a second, as its newest answer said;
     /// `None` where none did.
     pub fn clock_skew(&self) -> Option<TimeDelta> {
-        let skew = self.skew.lock().unwrap_or_else(PoisonError::into_inner);
-        skew.seen.map(|(ahead, ..)| ahead)
+        self.api_clock().newest()
     }
 
     /// What the API's clock says, as far as its newest answer tells; ours, where they agree or nothing
     /// is known of the API's. Once ours has jumped, or slept, since that answer, or it is long ago, nothing is known.
     pub fn now(&self) -> DateTime<Utc> {
         let now = self.clock.now();
-        let skew = self.skew.lock().unwrap_or_else(PoisonError::into_inner);
-        let ahead = skew.ahead(now, |then| self.clock.elapsed(then));
-        ahead.map_or(now, |ahead| now + ahead)
+        self.api_clock().now(now, |then| self.clock.elapsed(then))
+    }
+
+    /// The same for tokens, which follow the API's clock for an hour at most.
+    fn now_to_sign(&self) -> DateTime<Utc> {
+        let now = self.clock.now();
+        self.api_clock().now_to_sign(now, |then| self.clock.elapsed(then))
+    }
+
+    fn api_clock(&self) -> MutexGuard<'_, ApiClock> {
+        self.api_clock.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Reads an answer's `Date` (RFC 9110, section 6.6.1).
     fn see_date(&self, headers: &HeaderMap) {
         let date = headers.get(DATE).and_then(|date| date.to_str().ok());
-        if let Some(date) = date.and_then(|date| DateTime::parse_from_rfc2822(date).ok()) {
-            let now = self.clock.now();
-            let ahead = date.to_utc() - now.trunc_subsecs(0);
-            observe::clock_skew(&self.account.name, ahead);
-            let mut skew = self.skew.lock().unwrap_or_else(PoisonError::into_inner);
-            skew.see(ahead, now);
-            let is_far = Skew::of(ahead) > Skew::Small;
-            if is_far && !skew.is_said {
-                warn!(
-                    account = self.account.name,
-                    skew_seconds = ahead.num_seconds(),
-                    remedy = "have this machine's clock set by NTP; until then nothing is read beyond what both clocks have \
-                              passed, and tokens are signed by the API's",
-                    "this machine's clock and the API's are far apart"
-                );
-            }
-            skew.is_said = is_far;
+        let Some(date) = date.and_then(clock::date) else {
+            return;
+        };
+        let now = self.clock.now();
+        let ahead = date - now.trunc_subsecs(0);
+        observe::clock_skew(&self.account.name, ahead);
+        let mut api_clock = self.api_clock();
+        api_clock.see(ahead, now);
+        let is_far = Skew::of(ahead) > Skew::Small;
+        if is_far && !api_clock.is_said {
+            let remedy = if clock::is_too_far_to_sign(ahead) {
+                "have this machine's clock set by NTP; if it is right, ask who answers at base_url: the API's clock is followed for an \
+                 hour at most, so tokens are signed by this machine's"
+            } else {
+                "have this machine's clock set by NTP; until then nothing is read beyond what both clocks have passed, and tokens \
+                 are signed by the API's"
+            };
+            warn!(
+                account = self.account.name,
+                skew_seconds = ahead.num_seconds(),
+                remedy,
+                "this machine's clock and the API's are far apart"
+            );
         }
+        api_clock.is_said = is_far;
     }
 
     async fn pause(&self, error: &ApiError, backoff: Duration, offset: usize) {
@@ -224,7 +278,8 @@ impl ApiClient {
             ApiError::RateLimited { retry_after, .. } => {
                 let pause = backoff.max(retry_after.unwrap_or_default());
                 self.budget.pause(pause);
-                pause
+                // Longer where the hour's limit is thought to be used up.
+                self.budget.paused_for().max(pause)
             }
             _ => backoff,
         };
@@ -238,15 +293,15 @@ impl ApiClient {
         tokio::time::sleep(pause).await;
     }
 
-    async fn try_page(&self, request: &PageRequest<'_>, tally: &Tally) -> Result<Page, ApiError> {
+    async fn try_page(&self, request: &PageRequest<'_>, tally: &Tally) -> Result<Answer, ApiError> {
         let admission = self.budget.admit(request.priority);
         let place = tally.pulse.while_waiting(admission).await;
-        let token = self.account.credentials.token(self.now())?;
+        let token = self.account.credentials.token(self.now_to_sign())?;
         let mut auth = HeaderValue::from_str(token.expose_secret())
             .map_err(|_| ApiError::Unsigned(jsonwebtoken::errors::ErrorKind::InvalidToken.into()))?;
         auth.set_sensitive(true);
         tally.add_request();
-        let sent = Instant::now();
+        let (sent, left) = (Instant::now(), tokio::time::Instant::now());
         let sending = self
             .http
             .post(request.url(&self.endpoint))
@@ -256,7 +311,7 @@ impl ApiClient {
         let answer = match sending.await {
             Ok(response) => {
                 self.see_date(response.headers());
-                body::read(response, self.account.response.max_bytes, self.now()).await
+                self.read(response).await
             }
             Err(error) => Err(ApiError::transport(error)),
         };
@@ -271,12 +326,48 @@ impl ApiClient {
         }
         drop(place);
         tally.pulse.beat();
-        if let Err(ApiError::RateLimited { .. }) = &answer {
-            tally.add_rate_limited();
-        }
+        self.learn_of_limits(&answer, left, tally);
         let outcome = answer.as_ref().err().map_or("ok", ApiError::kind);
         observe::request(&self.account.name, outcome, sent.elapsed());
         answer
+    }
+
+    async fn read(&self, response: Response) -> Result<Answer, ApiError> {
+        let most = self.account.response.max_bytes;
+        let received = body::receive(response, most, self.now()).await?;
+        answer::judge(received, most)
+    }
+
+    /// A refusal although the minute is free is taken for that of the hour's limit, which nobody may have told us of.
+    fn learn_of_limits(&self, answer: &Result<Answer, ApiError>, sent: tokio::time::Instant, tally: &Tally) {
+        let Err(ApiError::RateLimited {
+            retry_after,
+            is_of_minute,
+            ..
+        }) = answer
+        else {
+            if answer.is_ok() {
+                self.budget.let_in();
+            }
+            return;
+        };
+        tally.add_rate_limited();
+        if *is_of_minute {
+            return;
+        }
+        let Some(pause) = self.budget.turned_away(sent) else {
+            return;
+        };
+        // What the API itself asks for is waited for, and no longer.
+        let pause = retry_after.unwrap_or(pause);
+        self.budget.pause(pause);
+        warn!(
+            account = self.account.name,
+            pause_seconds = pause.as_secs(),
+            remedy = "set accounts.<name>.requests_per_hour to the API's limit (the vendor names 1800): requests are then spread \
+                      over the hour; or see whether another program uses this account",
+            "the API turns requests away although the minute is free: its limit of the hour seems to be used up"
+        );
     }
 }
 
@@ -316,37 +407,4 @@ fn http_client(account: &AccountConfig) -> Result<reqwest::Client, ClientError> 
         .timeout(account.response.request_timeout)
         .build()
         .map_err(ClientError::Http)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn clocks_that_differ_by_about_the_limit_are_not_taken_for_the_same_and_different_in_turn() {
-        let mut skew = ApiClock::default();
-        let mut see = |seconds| {
-            skew.see(TimeDelta::seconds(seconds), DateTime::UNIX_EPOCH);
-            skew.is_other
-        };
-        assert!(!see(-5));
-        assert!(see(-6));
-        assert!(see(-5), "an answer that was a second faster");
-        assert!(see(-4));
-        assert!(!see(-2));
-        assert!(!see(5));
-    }
-
-    #[test]
-    fn what_one_answer_said_of_the_clock_long_ago_is_not_believed_for_ever() {
-        let mut skew = ApiClock::default();
-        let then = DateTime::UNIX_EPOCH + TimeDelta::days(20_000);
-        skew.see(-TimeDelta::days(20_000), then);
-        let ahead = |minutes: i64| {
-            let elapsed = TimeDelta::minutes(minutes);
-            skew.ahead(then + elapsed, |_| elapsed.to_std().unwrap())
-        };
-        assert_eq!(ahead(2), Some(-TimeDelta::days(20_000)));
-        assert_eq!(ahead(3), None);
-    }
 }

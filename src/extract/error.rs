@@ -31,6 +31,8 @@ pub enum ApiError {
         status: StatusCode,
         /// What the API asked us to wait, already capped.
         retry_after: Option<Duration>,
+        /// Its words name the limit of a minute.
+        is_of_minute: bool,
     },
     /// 401 or 403.
     #[error("the API refused us (status {status})")]
@@ -56,6 +58,9 @@ pub enum ApiError {
         /// The status.
         status: StatusCode,
     },
+    /// 200 with a message, and no records.
+    #[error("the API answers with a message in place of records")]
+    Message,
     /// 200, but not a page of records.
     #[error("the API's answer is not a page of records ({bytes} bytes)")]
     Undecodable {
@@ -94,6 +99,7 @@ impl ApiError {
             Self::Transport { .. }
             | Self::RateLimited { .. }
             | Self::ServerFault { .. }
+            | Self::Message
             | Self::Undecodable { .. } => Action::Retry,
             Self::Refused { .. } => Action::SignInAgain,
             Self::Unaccepted { .. } | Self::TooLarge { .. } => Action::GiveUpWindow,
@@ -114,7 +120,8 @@ impl ApiError {
             }
             Self::Transport { .. } => "check base_url, DNS, the network and any proxy variables",
             Self::RateLimited { .. } => {
-                "lower requests_per_minute if another program uses this account; the run goes on by itself"
+                "lower requests_per_minute if another program uses this account, and set requests_per_hour where the API has a limit \
+                 of the hour (the vendor names 1800); the run goes on by itself"
             }
             Self::Refused { .. } => {
                 "check client_id, client_secret, jwt_algorithm, account_id and stream_id, and that the app has \
@@ -124,6 +131,10 @@ impl ApiError {
             Self::Redirected { .. } => "set base_url to the host that the API really has",
             Self::Unaccepted { .. } => {
                 "check base_url (scheme and host alone), account_id, stream_id, filters and extra_body"
+            }
+            Self::Message => {
+                "ask the API for this window by hand to see the message, which may hold personal data and is not logged; where it \
+                 is about data that is too old, set start_from"
             }
             Self::Undecodable { .. } => "check that base_url is the API and not a login page or a proxy",
             Self::TooLarge { .. } => "raise max_response_mebibytes if the records are really that large",
@@ -145,6 +156,7 @@ impl ApiError {
             Self::ServerFault { .. } => "server_fault",
             Self::Redirected { .. } => "redirected",
             Self::Unaccepted { .. } => "unaccepted",
+            Self::Message => "message",
             Self::Undecodable { .. } => "undecodable",
             Self::TooLarge { .. } => "too_large",
         }

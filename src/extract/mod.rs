@@ -2,15 +2,19 @@
 //!
 //! What comes out is a [`Page`] of raw records, or an [`ApiError`] that says what to do about it.
 
+mod answer;
 mod auth;
 mod body;
 mod budget;
+mod charset;
 mod client;
+mod clock;
 mod error;
 mod page;
 mod request;
 mod tally;
 
+pub use answer::{Answer, Received, judge};
 pub use budget::{Budget, BudgetUse, Place, Priority};
 pub use client::{ApiClient, ClientError};
 pub use error::{Action, ApiError};
@@ -18,7 +22,7 @@ pub use page::{Page, RawRecord};
 pub use request::{Narrowing, PageRequest};
 pub use tally::Tally;
 
-/// Records on a full page; the API's documented maximum.
+/// Records that are asked for on a page: the API's documented maximum. What comes may be fewer, or up to twice as many.
 pub const PAGE_SIZE: usize = 100;
 
 /// The last page offset that the API serves; it counts from 0.

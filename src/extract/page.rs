@@ -1,18 +1,46 @@
-//! The envelope of a response: a total that may or may not be one, and raw records.
+//! The envelope of an answer: a total that may or may not be one, and raw records.
 
-use serde::{Deserialize, Deserializer};
+use std::fmt;
+use std::ops::Range;
+
+use serde::Deserialize;
+use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
+
+use super::charset::Text;
 
 /// One record as the API sent it. It is parsed later, alone, so that it can only spoil itself.
 pub type RawRecord = Box<RawValue>;
 
+/// More elements than this are no page, whatever they are: a page has a hundred records, or a hundred of each of two
+/// kinds. They are counted before any of them is kept.
+const MOST_ELEMENTS: usize = 500;
+
 /// One page of a window.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Page {
     /// `numResults`, where it is a number: the size of the page or of the whole window, nobody says.
     pub reported: Option<u64>,
-    /// The records, in the order of the response.
+    /// The records, in the order of the answer: the elements that have an id.
     pub records: Vec<RawRecord>,
+    /// The elements that have none, such as an error object: they are not records, and nobody knows how many records
+    /// they stand for.
+    pub strays: Vec<RawRecord>,
+    /// Places in `records`, each with how many of its characters could not be read.
+    pub unreadable: Vec<(usize, u64)>,
+}
+
+/// What the text of an answer is.
+#[derive(Debug)]
+pub(super) enum Content {
+    /// A page, with records or without.
+    Page(Page),
+    /// It says that there is nothing, but not as a page does.
+    Nothing,
+    /// A word, and no records.
+    Message,
+    /// Nothing of this kind.
+    Unknown,
 }
 
 #[derive(Deserialize)]
@@ -30,193 +58,189 @@ struct Envelope<'a> {
     message: Option<&'a RawValue>,
 }
 
-/// What tells a record from an error object: the ids that rows are keyed by.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Identity<'a> {
-    #[serde(borrow, default)]
-    session_id: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    conversation_id: Option<&'a RawValue>,
-}
-
 fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
     <&RawValue>::deserialize(deserializer).map(Some)
 }
 
-fn is_record(object: &str) -> bool {
-    serde_json::from_str::<Identity<'_>>(object)
-        .is_ok_and(|identity| identity.session_id.or(identity.conversation_id).is_some())
-}
-
 impl Envelope<'_> {
-    /// Whether it says that something went wrong. A key that is there for form's sake says
-    /// nothing, and neither does one that says that all is well; about any other word it is
-    /// better to ask again than to take a failure for an empty window.
-    fn complains(&self) -> bool {
-        [self.error, self.errors, self.message]
+    /// Whether it says that something went wrong.
+    fn has_error(&self) -> bool {
+        [self.error, self.errors]
             .into_iter()
             .flatten()
-            .map(RawValue::get)
-            .any(|text| {
-                let word = text.trim_matches('"').to_ascii_lowercase();
-                !["false", "null", "ok", "success", "successful"].contains(&word.as_str())
-                    && word.contains(|char: char| !" \t\r\n\"[]{}".contains(char))
-            })
+            .any(says_something)
+    }
+
+    /// Whether it says anything at all.
+    fn has_word(&self) -> bool {
+        self.has_error() || self.message.is_some_and(says_something)
     }
 }
 
-impl Page {
-    /// Reads a response body.
-    ///
-    /// `None` where it is not such an envelope: HTML, an error object, a body cut short. Bytes
-    /// that are not UTF-8, and NUL, become U+FFFD. A page that is read wrongly as holding nothing,
-    /// or an error read as a record, would count as read and never be asked for again. So `data` as
-    /// a lone object is one record only with an id; as null, no record only where the total is 0;
-    /// and no record beside an error message is no page.
-    pub(super) fn parse(body: &[u8]) -> Option<Self> {
-        let mut text = String::from_utf8_lossy(body);
-        if memchr::memchr(0, body).is_some() {
-            text = text.replace('\0', "\u{fffd}").into();
-        }
-        let envelope: Envelope<'_> = serde_json::from_str(&text).ok()?;
-        let reported = envelope
-            .reported
-            .and_then(|raw| raw.get().trim_matches('"').parse().ok());
-        let data = envelope.data?.get();
-        let records: Vec<RawRecord> = match data.as_bytes().first() {
-            Some(b'[') => serde_json::from_str(data).ok()?,
-            Some(b'{') if is_record(data) => vec![RawValue::from_string(data.to_owned()).ok()?],
-            Some(b'n') if reported == Some(0) => Vec::new(),
-            _ => return None,
-        };
-        let is_page = !records.is_empty() || !envelope.complains();
-        is_page.then_some(Self { reported, records })
+/// A key that is there for form's sake says nothing, and neither does one that says that all is well.
+fn says_something(value: &RawValue) -> bool {
+    let word = value.get().trim_matches('"').to_ascii_lowercase();
+    !["false", "null", "ok", "success", "successful"].contains(&word.as_str())
+        && word.contains(|char: char| !" \t\r\n\"[]{}".contains(char))
+}
+
+/// Reads an answer.
+///
+/// A page that is read wrongly as holding nothing, or an error read as a record, would count as read and never be
+/// asked for again. So `data` as a lone object is one record only with an id; elements none of which has an id are no
+/// page; and no records beside an error are none either.
+pub(super) fn read(text: &Text) -> Content {
+    let Ok(envelope) = serde_json::from_str::<Envelope<'_>>(&text.text) else {
+        return Content::Unknown;
+    };
+    let reported = envelope
+        .reported
+        .and_then(|raw| raw.get().trim_matches('"').parse().ok());
+    let is_zero = reported == Some(0);
+    let elements = envelope
+        .data
+        .map(RawValue::get)
+        .map(|data| match data.as_bytes() {
+            [b'[', ..] => elements(data),
+            [b'{', ..] if has_id(data) => serde_json::from_str(data).ok().map(|record| vec![record]),
+            _ => None,
+        });
+    match (elements, envelope.data.map(RawValue::get)) {
+        (Some(Some(elements)), _) if !elements.is_empty() => page(reported, &elements, text),
+        (Some(Some(_)), _) | (_, Some("null")) if envelope.has_error() => Content::Message,
+        (Some(Some(_)), _) if envelope.has_word() => Content::Nothing,
+        (Some(Some(_)), _) => empty(reported),
+        (_, Some("null")) if is_zero && !envelope.has_word() => empty(reported),
+        // Without a list, only where it also says in a number that there is nothing.
+        (None, _) | (_, Some("null" | "{}" | "\"\"")) if is_zero && !envelope.has_error() => Content::Nothing,
+        _ if envelope.has_word() || envelope.data.is_some_and(is_error) => Content::Message,
+        _ => Content::Unknown,
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+fn empty(reported: Option<u64>) -> Content {
+    Content::Page(Page {
+        reported,
+        ..Page::default()
+    })
+}
 
-    #[test]
-    fn a_page_is_a_total_and_raw_records() {
-        let page = Page::parse(br#"{"numResults": 14, "data": [{"a":1}, 7, null]}"#).unwrap();
-        assert_eq!(page.reported, Some(14));
-        let texts: Vec<&str> = page.records.iter().map(|record| record.get()).collect();
-        assert_eq!(texts, [r#"{"a":1}"#, "7", "null"]);
-    }
+/// A lone object without an id in place of a list.
+fn is_error(data: &RawValue) -> bool {
+    data.get().starts_with('{') && says_something(data)
+}
 
-    #[test]
-    fn a_record_that_no_parser_would_take_does_not_spoil_its_page() {
-        let deep = format!("{}{}", "[".repeat(5_000), "]".repeat(5_000));
-        let body = format!(r#"{{"data": [{{"a":"\ud800"}}, {deep}, {{"b":1e999}}]}}"#);
-        assert_eq!(Page::parse(body.as_bytes()).unwrap().records.len(), 3);
-    }
-
-    #[test]
-    fn bytes_that_are_not_text_become_replacement_characters() {
-        let page = Page::parse(b"{\"data\": [{\"a\":\"x\xffy\0z\"}]}").unwrap();
-        assert_eq!(page.records[0].get(), "{\"a\":\"x\u{fffd}y\u{fffd}z\"}");
-    }
-
-    #[test]
-    fn a_lone_object_with_an_id_counts_as_one_record() {
-        let deep = format!("{}{}", "[".repeat(5_000), "]".repeat(5_000));
-        for object in [
-            r#"{"sessionId":"s-1","message":"hello"}"#.to_owned(),
-            r#"{"sessionId":null,"conversationId":7}"#.to_owned(),
-            format!(r#"{{"sessionId":"\ud800","a":{deep}}}"#),
-        ] {
-            let page = Page::parse(format!(r#"{{"data": {object}}}"#).as_bytes()).unwrap();
-            let texts: Vec<&str> = page.records.iter().map(|record| record.get()).collect();
-            assert_eq!(texts, [object]);
-        }
-    }
-
-    #[test]
-    fn a_lone_object_without_an_id_is_no_page() {
-        for object in [
-            r#"{"message":"Internal error"}"#,
-            r#"{"sessionId":null,"conversationId":null}"#,
-            r#"{"error":{"sessionId":"s-1"}}"#,
-            "{}",
-        ] {
-            let body = format!(r#"{{"numResults":1,"data":{object}}}"#);
-            assert!(Page::parse(body.as_bytes()).is_none(), "{object}");
-        }
-    }
-
-    #[test]
-    fn null_is_no_record_only_where_the_total_is_none() {
-        for total in ["0", "\"0\""] {
-            let body = format!(r#"{{"numResults":{total},"data":null}}"#);
-            let page = Page::parse(body.as_bytes()).unwrap();
-            assert_eq!((page.reported, page.records.len()), (Some(0), 0));
-        }
-        for body in [
-            r#"{"numResults":3,"data":null}"#,
-            r#"{"numResults":null,"data":null}"#,
-            r#"{"numResults":0}"#,
-            r#"{"numResults":0,"data":null,"error":"x"}"#,
-        ] {
-            assert!(Page::parse(body.as_bytes()).is_none(), "{body}");
-        }
-    }
-
-    #[test]
-    fn an_error_beside_no_record_is_no_page() {
-        for key in ["error", "errors", "message"] {
-            for said in [r#""failed""#, r#"{"code":500}"#, r#"["x"]"#, "500", "true"] {
-                let body = format!(r#"{{"numResults":0,"data":[],"{key}":{said}}}"#);
-                assert!(Page::parse(body.as_bytes()).is_none(), "{body}");
-                let body = format!(r#"{{"data":[{{"a":1}}],"{key}":{said}}}"#);
-                assert_eq!(Page::parse(body.as_bytes()).unwrap().records.len(), 1, "{body}");
+fn page(reported: Option<u64>, elements: &[&RawValue], text: &Text) -> Content {
+    let mut page = Page {
+        reported,
+        ..Page::default()
+    };
+    for element in elements {
+        if has_id(element.get()) {
+            let unreadable = text.unreadable.within(&span(element.get(), &text.text));
+            if unreadable > 0 {
+                page.unreadable.push((page.records.len(), unreadable));
             }
-            for nothing in [
-                "null",
-                r#""""#,
-                r#"" ""#,
-                "[]",
-                "[ ]",
-                "{}",
-                "false",
-                r#""Success""#,
-            ] {
-                let body = format!(r#"{{"data":[],"{key}":{nothing}}}"#);
-                assert!(Page::parse(body.as_bytes()).unwrap().records.is_empty(), "{body}");
+            page.records.push((*element).to_owned());
+        } else {
+            page.strays.push((*element).to_owned());
+        }
+    }
+    if page.records.is_empty() {
+        return Content::Message;
+    }
+    Content::Page(page)
+}
+
+/// Where a part of a text stands in it, in bytes.
+fn span(part: &str, whole: &str) -> Range<usize> {
+    let start = (part.as_ptr() as usize).saturating_sub(whole.as_ptr() as usize);
+    start..start + part.len()
+}
+
+/// The elements of a list; `None` where they are too many.
+fn elements(list: &str) -> Option<Vec<&RawValue>> {
+    serde_json::Deserializer::from_str(list)
+        .deserialize_seq(Elements)
+        .ok()
+}
+
+struct Elements;
+
+impl<'de> Visitor<'de> for Elements {
+    type Value = Vec<&'de RawValue>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a list")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+        let mut elements = Vec::new();
+        while let Some(element) = list.next_element()? {
+            if elements.len() == MOST_ELEMENTS {
+                return Err(de::Error::custom("too many elements"));
+            }
+            elements.push(element);
+        }
+        Ok(elements)
+    }
+}
+
+/// What tells a record from an error object: one of the ids that rows are keyed by, as a text or a number. Whether it
+/// is one that a row can have is for the transform to say.
+fn has_id(element: &str) -> bool {
+    element.starts_with('{')
+        && serde_json::Deserializer::from_str(element)
+            .deserialize_map(Identity)
+            .unwrap_or(false)
+}
+
+struct Identity;
+
+impl<'de> Visitor<'de> for Identity {
+    type Value = bool;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<bool, A::Error> {
+        let mut has_id = false;
+        while let Some(names_it) = fields.next_key_seed(IsIdName)? {
+            if names_it {
+                let value: &RawValue = fields.next_value()?;
+                has_id |= value
+                    .get()
+                    .starts_with(|first: char| first == '"' || first == '-' || first.is_ascii_digit());
+            } else {
+                fields.next_value::<IgnoredAny>()?;
             }
         }
+        Ok(has_id)
+    }
+}
+
+/// Whether a key is the name of an id, in whatever case, as the transform takes it.
+struct IsIdName;
+
+impl<'de> DeserializeSeed<'de> for IsIdName {
+    type Value = bool;
+
+    fn deserialize<D: Deserializer<'de>>(self, key: D) -> Result<bool, D::Error> {
+        key.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for IsIdName {
+    type Value = bool;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a key")
     }
 
-    #[test]
-    fn what_is_no_envelope_is_not_a_page() {
-        for body in [
-            "",
-            "<html>",
-            "{}",
-            "[]",
-            r#"{"error":"x"}"#,
-            r#"{"data": [{"a":1}"#,
-            r#"{"data": null}"#,
-        ] {
-            assert!(Page::parse(body.as_bytes()).is_none(), "{body}");
-        }
-    }
-
-    #[test]
-    fn a_total_that_is_no_number_is_no_total() {
-        assert_eq!(
-            Page::parse(br#"{"numResults": "many", "data": []}"#)
-                .unwrap()
-                .reported,
-            None
-        );
-        assert_eq!(
-            Page::parse(br#"{"numResults": "12", "data": []}"#)
-                .unwrap()
-                .reported,
-            Some(12)
-        );
+    fn visit_str<E>(self, key: &str) -> Result<bool, E> {
+        Ok(["sessionId", "conversationId"]
+            .iter()
+            .any(|id| key.eq_ignore_ascii_case(id)))
     }
 }

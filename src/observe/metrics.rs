@@ -27,6 +27,9 @@ pub const RECORDS_SEEN: &str = "smartassist_etl_records_seen_total";
 /// `left_out`, `rejected`, `counted_alone`).
 pub const RECORDS: &str = "smartassist_etl_records_total";
 
+/// Characters of answers that could not be read and were replaced, by `account`.
+pub const UNREADABLE: &str = "smartassist_etl_unreadable_characters_total";
+
 /// Interactions that are stored, by `account`.
 pub const INTERACTIONS: &str = "smartassist_etl_interactions";
 
@@ -133,6 +136,10 @@ const COUNTERS: [(&str, &str); 10] = [
     (
         RECORDS,
         "Records of drained windows, by account and what became of them.",
+    ),
+    (
+        UNREADABLE,
+        "Characters of the API's answers that could not be read and were replaced.",
     ),
     (DATABASE_ERRORS, "Errors of the database, by account and kind."),
     (DELETED, "Interactions that were deleted, by account and reason."),

@@ -75,6 +75,11 @@ pub fn retry(account: &str) {
     ::metrics::counter!(metrics::RETRIES, "account" => account.to_owned()).increment(1);
 }
 
+/// Counts characters of an answer that could not be read.
+pub fn unreadable(account: &str, characters: u64) {
+    ::metrics::counter!(metrics::UNREADABLE, "account" => account.to_owned()).increment(characters);
+}
+
 /// Counts a window, the records that came for it, and how long it took.
 pub fn window(account: &str, purpose: Purpose, status: Status, records: u64, took: TimeDelta) {
     ::metrics::counter!(

@@ -106,6 +106,15 @@ impl Interaction {
         &self.rows.session.interaction_id
     }
 
+    /// Says of characters that they could not be read when the record was received: what reads it here sees them replaced.
+    pub fn note_unreadable(&mut self, characters: u64) {
+        let warning = format!(
+            "{}: {characters} characters that could not be read were replaced by U+FFFD",
+            clean::WHOLE_RECORD
+        );
+        self.rows.session.warnings.insert(0, warning);
+    }
+
     /// Keeps, of earlier warnings, those that only the record as received can give: what was replaced
     /// in it is not replaced again in the raw record.
     pub fn keep_warnings_of_receipt(&mut self, earlier: &[String]) {

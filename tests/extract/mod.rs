@@ -1,6 +1,7 @@
 //! The API client, page by page, against the simulated API over real HTTP.
 
 mod budget;
+mod date;
 mod network;
 mod rate_limit;
 mod requests;

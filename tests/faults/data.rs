@@ -8,7 +8,8 @@ use crate::support::{Setup, TestDatabase, instant};
 #[tokio::test]
 async fn a_deep_or_long_record_is_kept_and_a_huge_one_set_aside() {
     let database = TestDatabase::migrated().await;
-    let setup = Setup::with_interactions(20).await;
+    let mut setup = Setup::with_interactions(20).await;
+    setup.set("max_response_mebibytes", "32");
     let record = |id: &str, field: &str, value: Value| json!({"sessionId": id, "sessionStartTime": "2026-01-10T10:00:00", field: value});
     let deep = (0..100).fold(json!("the bottom"), |inner, _| json!([inner]));
     let start = instant("2026-01-10T10:00:00Z");

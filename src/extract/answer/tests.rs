@@ -1,0 +1,279 @@
+//! One table of answers.
+
+use super::*;
+
+const JSON: &str = "application/json";
+
+fn judged(status: u16, content_type: &str, body: &[u8]) -> Result<Answer, ApiError> {
+    let received = Received {
+        status: StatusCode::from_u16(status).unwrap(),
+        content_type: content_type.to_owned(),
+        retry_after: None,
+        body: body.to_vec(),
+    };
+    judge(received, 1 << 20)
+}
+
+/// In a word: `reported/records/strays/unreadable` of a page, or the kind of error.
+fn in_a_word(status: u16, content_type: &str, body: &[u8]) -> String {
+    match judged(status, content_type, body) {
+        Ok(Answer::Page { page, unreadable }) => {
+            let reported = page
+                .reported
+                .map_or("-".to_owned(), |reported| reported.to_string());
+            format!(
+                "{reported}/{}/{}/{unreadable}",
+                page.records.len(),
+                page.strays.len()
+            )
+        }
+        Ok(Answer::EmptyIfAgreed) => "empty if agreed".to_owned(),
+        Err(error) => error.kind().to_owned(),
+    }
+}
+
+/// Every answer with status 200 in UTF-8.
+const BODIES: &[(&str, &str)] = &[
+    // A page, and an empty page.
+    (
+        r#"{"numResults":14,"data":[{"sessionId":"a"},{"conversationId":"b"}]}"#,
+        "14/2/0/0",
+    ),
+    (r#"{"numResults":"12","data":[{"sessionId":7}]}"#, "12/1/0/0"),
+    (
+        r#"{"numResults":"many","data":[{"sessionid":"a","message":"x"}]}"#,
+        "-/1/0/0",
+    ),
+    (r#"{"data":[{"SESSIONID":""}]}"#, "-/1/0/0"),
+    (
+        r#"{"data":[{"sessionId":"undefined","conversationId":null}]}"#,
+        "-/1/0/0",
+    ),
+    (
+        r#"{"data":[{"sessionId":"a"}],"message":"beside a record"}"#,
+        "-/1/0/0",
+    ),
+    (r#"{"data":[{"sessionId":"a"}],"error":{"code":500}}"#, "-/1/0/0"),
+    (r#"{"data":{"sessionId":"a lone record"}}"#, "-/1/0/0"),
+    (r#"{"data":[{"sessionId":"a","sessionId":"twice"}]}"#, "-/1/0/0"),
+    (r#"{"data":[{"session\u0049d":"a"}]}"#, "-/1/0/0"),
+    (r#"{"data":[{"sessionId":"\ud800"}]}"#, "-/1/0/0"),
+    (r#"{"data":[{"sessionId":"a","n":1e999}]}"#, "-/1/0/0"),
+    (r#"{"numResults":0,"data":[]}"#, "0/0/0/0"),
+    (r#"{"numResults":3,"data":[]}"#, "3/0/0/0"),
+    (r#"{"data":[]}"#, "-/0/0/0"),
+    (r#"{"numResults":0,"data":null}"#, "0/0/0/0"),
+    (r#"{"numResults":"0","data":null}"#, "0/0/0/0"),
+    (
+        r#"{"data":[],"error":null,"errors":[],"message":"Success"}"#,
+        "-/0/0/0",
+    ),
+    (
+        r#"{"data":[],"error":{},"errors":false,"message":" "}"#,
+        "-/0/0/0",
+    ),
+    // Elements without an id beside records.
+    (
+        r#"{"data":[{"sessionId":"a"},{"errors":[{"msg":"x","code":500}]}]}"#,
+        "-/1/1/0",
+    ),
+    (
+        r#"{"data":[null,7,"text",[],[{"sessionId":"in a list"}],{},{"sessionId":"a"}]}"#,
+        "-/1/6/0",
+    ),
+    (
+        r#"{"data":[{"sessionId":"a"},{"sessionId":null},{"sessionId":{"of":1},"conversationId":[1]}]}"#,
+        "-/1/2/0",
+    ),
+    (
+        r#"{"data":[{"sessionId":"a"},{"sessionId":true},{"error":{"sessionId":"b"}}]}"#,
+        "-/1/2/0",
+    ),
+    // Empty if a second answer agrees.
+    (r#"{"numResults":0}"#, "empty if agreed"),
+    (r#"{"numResults":"0"}"#, "empty if agreed"),
+    (
+        r#"{"numResults":0,"message":"No records found"}"#,
+        "empty if agreed",
+    ),
+    (
+        r#"{"numResults":0,"data":[],"message":"No records found"}"#,
+        "empty if agreed",
+    ),
+    (r#"{"data":[],"message":"No records found"}"#, "empty if agreed"),
+    (
+        r#"{"numResults":0,"data":null,"message":"nothing"}"#,
+        "empty if agreed",
+    ),
+    (r#"{"numResults":0,"data":{}}"#, "empty if agreed"),
+    (r#"{"numResults":0,"data":""}"#, "empty if agreed"),
+    // A word and no records.
+    (
+        r#"{"message":"Offset is beyond the total number of records"}"#,
+        "message",
+    ),
+    (r#"{"error":"x"}"#, "message"),
+    (r#"{"errors":[{"msg":"x","code":4002}]}"#, "message"),
+    (r#"{"numResults":0,"data":[],"error":"failed"}"#, "message"),
+    (r#"{"numResults":0,"data":[],"errors":[{"code":500}]}"#, "message"),
+    (r#"{"numResults":0,"data":null,"error":true}"#, "message"),
+    (r#"{"numResults":0,"error":500}"#, "message"),
+    (r#"{"numResults":3,"message":"not now"}"#, "message"),
+    (
+        r#"{"numResults":1,"data":[{"errors":[{"msg":"Internal server error","code":500}]}]}"#,
+        "message",
+    ),
+    (r#"{"numResults":2,"data":[null,"text"]}"#, "message"),
+    (r#"{"data":[{"sessionId":null}]}"#, "message"),
+    (
+        r#"{"numResults":1,"data":{"message":"Internal error"}}"#,
+        "message",
+    ),
+    (r#"{"data":{"error":{"sessionId":"a"}}}"#, "message"),
+    (
+        r#"{"numResults":0,"data":[],"message":"Data older than 90 days is not kept"}"#,
+        "message",
+    ),
+    (
+        r#"{"numResults":0,"message":"outside of the retention period"}"#,
+        "message",
+    ),
+    // Nothing of this kind.
+    ("", "undecodable"),
+    ("<html>", "undecodable"),
+    ("{}", "undecodable"),
+    ("[]", "undecodable"),
+    ("null", "undecodable"),
+    (r#"{"data":null}"#, "undecodable"),
+    (r#"{"numResults":null,"data":null}"#, "undecodable"),
+    (r#"{"numResults":3,"data":null}"#, "undecodable"),
+    (r#"{"numResults":3}"#, "undecodable"),
+    (r#"{"numResults":1,"data":{}}"#, "undecodable"),
+    (r#"{"numResults":1,"data":"text"}"#, "undecodable"),
+    (r#"{"data":[{"sessionId":"a"}"#, "undecodable"),
+    (r#"{"data":[{"sessionId":"a"}]} and more"#, "undecodable"),
+    // The rate limit.
+    (
+        r#"{"numResults":0,"data":[],"message":"Rate limit for this API has been reached"}"#,
+        "rate_limited",
+    ),
+    (
+        r#"{"data":{"message":"You've exceeded the per-minute rate limit"}}"#,
+        "rate_limited",
+    ),
+    (
+        r#"{"data":[{"sessionId":"a","said":"the rate limit"}]}"#,
+        "-/1/0/0",
+    ),
+];
+
+#[test]
+fn every_body_of_status_200_is_what_it_is() {
+    for (body, want) in BODIES {
+        assert_eq!(in_a_word(200, JSON, body.as_bytes()), *want, "{body}");
+        let marked = [b"\xef\xbb\xbf", body.as_bytes()].concat();
+        assert_eq!(
+            in_a_word(200, JSON, &marked),
+            *want,
+            "with a byte order mark: {body}"
+        );
+    }
+}
+
+#[test]
+fn every_other_status_is_what_it_is() {
+    let limited = br#"{"errors":[{"msg":"Rate limit for this API has been reached"}]}"#;
+    let page = br#"{"data":[{"sessionId":"a"}]}"#;
+    for (status, body, want) in [
+        (204, &b""[..], "-/0/0/0"),
+        (204, b"rubbish", "-/0/0/0"),
+        (201, page, "unaccepted"),
+        (206, page, "unaccepted"),
+        (302, b"", "redirected"),
+        (400, b"{}", "unaccepted"),
+        (404, b"no records", "unaccepted"),
+        (401, b"", "refused"),
+        (403, page, "refused"),
+        (408, b"", "server_fault"),
+        (429, b"", "rate_limited"),
+        (500, b"<html>", "server_fault"),
+        (503, limited, "rate_limited"),
+        (400, limited, "rate_limited"),
+        (403, limited, "rate_limited"),
+    ] {
+        assert_eq!(in_a_word(status, JSON, body), want, "{status}");
+    }
+}
+
+#[test]
+fn a_page_is_read_in_the_charset_that_it_declares() {
+    let latin = b"{\"data\":[{\"sessionId\":\"s\",\"name\":\"Zo\xeb\"}]}";
+    assert_eq!(
+        in_a_word(200, "application/json; charset=iso-8859-1", latin),
+        "-/1/0/0"
+    );
+    assert_eq!(in_a_word(200, JSON, latin), "-/1/0/1");
+    let wide: Vec<u8> = String::from_utf8_lossy(latin)
+        .encode_utf16()
+        .flat_map(u16::to_le_bytes)
+        .collect();
+    assert_eq!(
+        in_a_word(200, "application/json; charset=utf-16", &wide),
+        "-/1/0/0"
+    );
+    assert_eq!(
+        in_a_word(200, JSON, &[b"\xff\xfe", &wide[..]].concat()),
+        "-/1/0/0"
+    );
+}
+
+#[test]
+fn a_record_is_told_how_much_of_it_could_not_be_read() {
+    let body = b"{\"x\":\"\xff\",\"data\":[{\"sessionId\":\"a\"},{\"sessionId\":\"b\xff\xff\0\"},7,{\"sessionId\":\"c\xff\"}]}";
+    let Ok(Answer::Page { page, unreadable }) = judged(200, JSON, body) else {
+        panic!("no page");
+    };
+    assert_eq!((page.unreadable, unreadable), (vec![(1, 3), (2, 1)], 5));
+    assert_eq!(
+        page.records[1].get(),
+        "{\"sessionId\":\"b\u{fffd}\u{fffd}\u{fffd}\"}"
+    );
+}
+
+#[test]
+fn a_page_has_two_hundred_records_and_more_than_five_hundred_elements_are_none() {
+    let of = |element: &str, count: usize| format!("{{\"data\":[{}]}}", vec![element; count].join(","));
+    let record = r#"{"sessionId":"a"}"#;
+    for (body, want) in [
+        (of(record, 200), "-/200/0/0"),
+        (of(record, 500), "-/500/0/0"),
+        (of(record, 501), "undecodable"),
+        (of("0", 400_000), "undecodable"),
+    ] {
+        assert_eq!(in_a_word(200, JSON, body.as_bytes()), want);
+    }
+}
+
+#[test]
+fn what_no_parser_would_take_does_not_spoil_its_page() {
+    let deep = format!("{}{}", "[".repeat(5_000), "]".repeat(5_000));
+    let body =
+        format!(r#"{{"data":[{{"sessionId":"a","deep":{deep}}},{deep},{{"sessionId":"b","x":"\ud800"}}]}}"#);
+    assert_eq!(in_a_word(200, JSON, body.as_bytes()), "-/2/1/0");
+    let alone = format!(r#"{{"data":{{"deep":{deep},"sessionId":"a"}}}}"#);
+    assert_eq!(in_a_word(200, JSON, alone.as_bytes()), "-/1/0/0");
+}
+
+#[test]
+fn an_answer_that_is_too_large_as_text_is_said_to_be() {
+    let received = Received {
+        status: StatusCode::OK,
+        content_type: String::new(),
+        retry_after: None,
+        body: vec![0xff; 10],
+    };
+    assert!(matches!(
+        judge(received, 20),
+        Err(ApiError::TooLarge { limit: 20 })
+    ));
+}

@@ -1,0 +1,173 @@
+//! The limit of the hour, where nobody told us of one: an API that turns requests away although the minute is free.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::config::BudgetSpan;
+
+use super::{Budget, Places};
+use crate::extract::body::LONGEST_PAUSE;
+
+/// So many requests in a row have to be turned away, each sent once the one before it was known to be: a single
+/// refusal may be a bad moment, or another program's doing.
+const IN_A_ROW: u32 = 3;
+
+/// The first pause; each further one doubles.
+const FIRST_PAUSE: Duration = Duration::from_secs(60);
+
+/// The limit of a minute that the vendor documents, where none is configured.
+const DOCUMENTED_A_MINUTE: usize = 60;
+
+/// Refusals of late.
+#[derive(Debug, Default)]
+pub(super) struct Refusals {
+    in_a_row: u32,
+    newest: Option<Instant>,
+    /// Whether they were taken for those of the hour's limit, since this was asked last.
+    of_hour: bool,
+}
+
+impl Budget {
+    /// The API let a request in.
+    pub(in crate::extract) fn let_in(&self) {
+        let mut places = self.places();
+        places.refusals.in_a_row = 0;
+    }
+
+    /// The API turned a request away that was sent then, and gave no reason to think of the minute. Says how long to
+    /// wait where the hour's limit must be the cause: longer each time, but no longer than until the oldest request that
+    /// we know of is an hour old.
+    pub(in crate::extract) fn turned_away(&self, sent: Instant) -> Option<Duration> {
+        let now = Instant::now();
+        let mut places = self.places();
+        let is_another = places.refusals.newest.is_none_or(|newest| newest <= sent);
+        if is_another {
+            places.refusals.in_a_row += 1;
+            places.refusals.newest = Some(now);
+        }
+        let doublings = places.refusals.in_a_row.checked_sub(IN_A_ROW)?;
+        if !is_another || !places.has_a_free_minute(now) {
+            return None;
+        }
+        places.refusals.of_hour = true;
+        let hour = BudgetSpan::Hour.length();
+        let mut ages = places
+            .ended
+            .iter()
+            .map(|ended| now.saturating_duration_since(*ended));
+        let until_free = ages.find_map(|age| hour.checked_sub(age)).unwrap_or(hour);
+        let doubled = FIRST_PAUSE.saturating_mul(2_u32.saturating_pow(doublings));
+        Some(doubled.min(LONGEST_PAUSE).min(until_free))
+    }
+
+    /// Whether requests were turned away because of the hour's limit since this was asked last.
+    pub fn was_hour_used_up(&self) -> bool {
+        std::mem::take(&mut self.places().refusals.of_hour)
+    }
+
+    /// How long no request is sent, as the API asked or as it seems to be needed.
+    pub(in crate::extract) fn paused_for(&self) -> Duration {
+        let until = self.places().paused_until;
+        until.map_or(Duration::ZERO, |until| {
+            until.saturating_duration_since(Instant::now())
+        })
+    }
+}
+
+impl Places {
+    /// Whether no more than half of what a minute may hold was sent in the last one.
+    fn has_a_free_minute(&self, now: Instant) -> bool {
+        let minute = BudgetSpan::Minute.length();
+        let limits = self
+            .limits
+            .iter()
+            .filter(|limit| limit.span == BudgetSpan::Minute);
+        let limit = limits
+            .map(|limit| limit.requests)
+            .next()
+            .unwrap_or(DOCUMENTED_A_MINUTE);
+        let recent = self
+            .ended
+            .iter()
+            .rev()
+            .take_while(|ended| **ended + minute > now)
+            .count();
+        (self.in_flight + recent) * 2 <= limit
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::RequestLimits;
+
+    /// Sends a request that is turned away.
+    async fn refused(budget: &Budget) -> Option<Duration> {
+        let place = budget.admit(crate::extract::Priority::Live).await;
+        let sent = Instant::now();
+        tokio::time::advance(Duration::from_millis(100)).await;
+        drop(place);
+        budget.turned_away(sent)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn refusals_although_the_minute_is_free_are_taken_for_the_hours() {
+        let budget = Budget::new(RequestLimits::of(60, 0));
+        let mut pauses = Vec::new();
+        for _ in 0..9 {
+            let pause = refused(&budget).await;
+            pauses.push(pause.map(|pause| pause.as_secs().div_ceil(60)));
+            tokio::time::advance(pause.unwrap_or(Duration::from_secs(2))).await;
+        }
+        assert_eq!(
+            pauses,
+            [
+                None,
+                None,
+                Some(1),
+                Some(2),
+                Some(4),
+                Some(8),
+                Some(15),
+                Some(15),
+                Some(15)
+            ]
+        );
+        assert!(budget.was_hour_used_up());
+        assert!(!budget.was_hour_used_up());
+        budget.let_in();
+        assert_eq!(refused(&budget).await, None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_pause_ends_once_the_oldest_request_is_an_hour_old() {
+        let budget = Budget::new(RequestLimits::of(60, 0));
+        drop(budget.admit(crate::extract::Priority::Live).await);
+        tokio::time::advance(Duration::from_secs(3_570)).await;
+        refused(&budget).await;
+        refused(&budget).await;
+        let pause = refused(&budget).await.unwrap();
+        assert!(pause <= Duration::from_secs(30), "{pause:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn refusals_of_a_minute_that_is_used_up_say_nothing_of_the_hour() {
+        let budget = Budget::new(RequestLimits::of(60, 0));
+        budget.spent_before([(40, Duration::from_secs(20))]);
+        for _ in 0..5 {
+            assert_eq!(refused(&budget).await, None);
+        }
+        assert!(!budget.was_hour_used_up());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn requests_that_are_turned_away_together_count_once() {
+        let budget = Budget::new(RequestLimits::of(60, 0));
+        let sent = Instant::now();
+        tokio::time::advance(Duration::from_millis(100)).await;
+        for _ in 0..6 {
+            assert_eq!(budget.turned_away(sent), None);
+        }
+    }
+}

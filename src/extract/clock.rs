@@ -1,0 +1,169 @@
+//! What the API's clock says, and how far that is believed.
+
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, Datelike, TimeDelta, Utc};
+
+/// Clocks that differ by more are taken for different: a `Date` is in whole seconds, and an answer takes
+/// its time.
+const OTHER_CLOCK: TimeDelta = TimeDelta::seconds(5);
+
+/// Those that were, and differ by less, are taken for the same again. Apart from the other limit by more
+/// than two answers contradict each other, or time would go to and fro.
+const SAME_CLOCK: TimeDelta = TimeDelta::seconds(3);
+
+/// What an answer said of the API's clock is believed for so long: it may have been one proxy's word, and by a clock
+/// that is far behind nothing would be asked for any more, and an outage not be seen.
+const BELIEVED_FOR: Duration = Duration::from_secs(2 * 60);
+
+/// Tokens follow the API's clock so far from ours, and no further: whoever answers in its place could otherwise have
+/// us sign a token that is good for years.
+const FURTHEST_SIGNED: TimeDelta = TimeDelta::seconds(3_600 + OTHER_CLOCK.num_seconds());
+
+/// What is known of the API's clock.
+#[derive(Debug, Default)]
+pub(super) struct ApiClock {
+    /// By how much it is ahead of ours, as the newest answer said, and when that was.
+    seen: Option<(TimeDelta, DateTime<Utc>, Instant)>,
+    /// Whether the two are taken for different.
+    is_other: bool,
+    /// Whether it has been said that the two are far apart.
+    pub(super) is_said: bool,
+}
+
+/// Reads a `Date` (RFC 9110, section 5.6.7). `None` where it is none, or one that no clock shows.
+pub(super) fn date(text: &str) -> Option<DateTime<Utc>> {
+    let date = DateTime::parse_from_rfc2822(text).ok()?.to_utc();
+    (1970..=9999).contains(&date.year()).then_some(date)
+}
+
+/// Whether tokens are signed by our own clock although the API's is this much ahead.
+pub(super) fn is_too_far_to_sign(ahead: TimeDelta) -> bool {
+    ahead.abs() > FURTHEST_SIGNED
+}
+
+impl ApiClock {
+    /// An answer said that it is ahead by so much.
+    pub(super) fn see(&mut self, ahead: TimeDelta, now: DateTime<Utc>) {
+        self.seen = Some((ahead, now, Instant::now()));
+        let limit = if self.is_other { SAME_CLOCK } else { OTHER_CLOCK };
+        self.is_other = ahead.abs() > limit;
+    }
+
+    /// By how much it is ahead, as the newest answer said.
+    pub(super) fn newest(&self) -> Option<TimeDelta> {
+        self.seen.map(|(ahead, ..)| ahead)
+    }
+
+    /// What it says where the two are different, else ours; `elapsed` tells how long ago something was.
+    pub(super) fn now(&self, now: DateTime<Utc>, elapsed: impl FnOnce(Instant) -> Duration) -> DateTime<Utc> {
+        let ahead = self.ahead(now, elapsed);
+        ahead
+            .and_then(|ahead| now.checked_add_signed(ahead))
+            .unwrap_or(now)
+    }
+
+    /// The same, as far as tokens follow it.
+    pub(super) fn now_to_sign(
+        &self,
+        now: DateTime<Utc>,
+        elapsed: impl FnOnce(Instant) -> Duration,
+    ) -> DateTime<Utc> {
+        let ahead = self
+            .ahead(now, elapsed)
+            .filter(|ahead| !is_too_far_to_sign(*ahead));
+        ahead
+            .and_then(|ahead| now.checked_add_signed(ahead))
+            .unwrap_or(now)
+    }
+
+    fn ahead(&self, now: DateTime<Utc>, elapsed: impl FnOnce(Instant) -> Duration) -> Option<TimeDelta> {
+        let (ahead, at, instant) = self.seen.filter(|_| self.is_other)?;
+        let elapsed = elapsed(instant);
+        let passed = TimeDelta::from_std(elapsed).unwrap_or(TimeDelta::MAX);
+        let has_jumped = (now - at)
+            .checked_sub(&passed)
+            .is_none_or(|off| off.abs() > OTHER_CLOCK);
+        (!has_jumped && elapsed <= BELIEVED_FOR).then_some(ahead)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clocks_that_differ_by_about_the_limit_are_not_taken_for_the_same_and_different_in_turn() {
+        let mut skew = ApiClock::default();
+        let mut see = |seconds| {
+            skew.see(TimeDelta::seconds(seconds), DateTime::UNIX_EPOCH);
+            skew.is_other
+        };
+        assert!(!see(-5));
+        assert!(see(-6));
+        assert!(see(-5), "an answer that was a second faster");
+        assert!(see(-4));
+        assert!(!see(-2));
+        assert!(!see(5));
+    }
+
+    #[test]
+    fn what_one_answer_said_of_the_clock_long_ago_is_not_believed_for_ever() {
+        let mut skew = ApiClock::default();
+        let then = DateTime::UNIX_EPOCH + TimeDelta::days(20_000);
+        skew.see(-TimeDelta::days(20_000), then);
+        let ahead = |minutes: i64| {
+            let elapsed = TimeDelta::minutes(minutes);
+            skew.ahead(then + elapsed, |_| elapsed.to_std().unwrap())
+        };
+        assert_eq!(ahead(2), Some(-TimeDelta::days(20_000)));
+        assert_eq!(ahead(3), None);
+    }
+
+    #[test]
+    fn tokens_follow_the_clock_of_the_api_for_an_hour_at_most() {
+        let now = DateTime::UNIX_EPOCH + TimeDelta::days(20_000);
+        for (seconds, followed) in [
+            (30, 30),
+            (3_600, 3_600),
+            (-3_600, -3_600),
+            (3_700, 0),
+            (-7_200, 0),
+        ] {
+            let mut clock = ApiClock::default();
+            clock.see(TimeDelta::seconds(seconds), now);
+            let signed = clock.now_to_sign(now, |_| Duration::ZERO);
+            assert_eq!((signed - now).num_seconds(), followed, "{seconds}");
+            let known = clock.now(now, |_| Duration::ZERO);
+            assert_eq!((known - now).num_seconds(), seconds);
+        }
+    }
+
+    #[test]
+    fn a_date_that_no_clock_shows_is_none() {
+        assert!(date("Thu, 31 Dec 2099 23:00:00 GMT").is_some());
+        for text in [
+            "31 Dec 262142 23:59:59 GMT",
+            "Mon, 01 Jan 1900 00:00:00 GMT",
+            "01 Jan 10000 00:00:00 GMT",
+            "soon",
+            "",
+        ] {
+            assert_eq!(date(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn no_difference_between_clocks_overflows() {
+        for (now, ahead) in [
+            (DateTime::<Utc>::MAX_UTC, TimeDelta::days(1)),
+            (DateTime::<Utc>::MIN_UTC, TimeDelta::days(-1)),
+        ] {
+            let mut clock = ApiClock::default();
+            clock.see(ahead, now);
+            assert_eq!(clock.now(now, |_| Duration::ZERO), now);
+            clock.see(ahead, DateTime::UNIX_EPOCH);
+            assert_eq!(clock.now(now, |_| Duration::MAX), now);
+        }
+    }
+}

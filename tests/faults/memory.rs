@@ -1,0 +1,148 @@
+//! Answers that are made to take memory: the real program stays small whatever comes.
+
+use std::collections::HashMap;
+use std::io::Write;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{Response, Uri, header};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use tokio::net::TcpListener;
+use tokio::sync::Notify;
+
+use crate::support::{Program, Setup, TestDatabase};
+
+/// What the daemon may take at its peak, in kilobytes.
+const MOST: u64 = 128 * 1024;
+
+const MEBIBYTE: usize = 1 << 20;
+
+/// Bombs in flight at the same time.
+const TOGETHER: usize = 4;
+
+/// A body of so many bytes: `head`, then `part` over and over, then `tail`; with gzip.
+fn zipped(head: &str, part: &str, tail: &str, bytes: usize) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(head.as_bytes()).unwrap();
+    let block = part.repeat(MEBIBYTE / part.len());
+    for _ in 0..bytes / block.len() {
+        encoder.write_all(block.as_bytes()).unwrap();
+    }
+    encoder.write_all(tail.as_bytes()).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// A first page that promises more, then bombs: each is held back until several can go off together.
+async fn serve(bomb: Vec<u8>) -> (String, Arc<AtomicUsize>) {
+    let record = |n: usize| format!(r#"{{"sessionId":"s-{n}","sessionStartTime":"2026-01-14T10:00:00"}}"#);
+    let records: Vec<String> = (0..100).map(record).collect();
+    let first = format!(r#"{{"numResults":1000,"data":[{}]}}"#, records.join(","));
+    let (served, waiting, together) = (
+        Arc::new(AtomicUsize::new(0)),
+        Arc::new(AtomicUsize::new(0)),
+        Arc::new(Notify::new()),
+    );
+    let counted = Arc::clone(&served);
+    let app = Router::new().fallback(move |uri: Uri| {
+        let (first, bomb) = (first.clone(), bomb.clone());
+        let (served, waiting, together) = (Arc::clone(&counted), Arc::clone(&waiting), Arc::clone(&together));
+        async move {
+            let offset = uri.query().unwrap_or_default().contains("offset=0&")
+                || uri.query().unwrap_or_default().contains("offset=1&");
+            if offset {
+                let second = uri.query().unwrap_or_default().contains("offset=1&");
+                let body = if second { first.replace("s-", "t-") } else { first };
+                return Response::new(Body::from(body));
+            }
+            if waiting.fetch_add(1, Ordering::SeqCst) + 1 == TOGETHER {
+                together.notify_waiters();
+            } else {
+                let _ = tokio::time::timeout(Duration::from_secs(2), together.notified()).await;
+            }
+            served.fetch_add(1, Ordering::SeqCst);
+            Response::builder()
+                .header(header::CONTENT_ENCODING, "gzip")
+                .body(Body::from(bomb))
+                .unwrap()
+        }
+    });
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base_url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async { axum::serve(listener, app).await });
+    (base_url, served)
+}
+
+/// The most memory that a process ever had, in kilobytes (`VmHWM` of proc(5)).
+fn peak(pid: u32) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().strip_suffix("kB")?.trim().parse().ok()
+}
+
+async fn peak_of_a_load(bomb: Vec<u8>) -> u64 {
+    let database = TestDatabase::migrated().await;
+    let mut setup = Setup::live().await;
+    let (base_url, served) = serve(bomb).await;
+    setup.set("base_url", &base_url);
+    setup.set("max_retries", "1");
+    let mut environment: HashMap<String, String> = setup.environment();
+    environment.insert("DATABASE_URL".to_owned(), database.url().await);
+    let mut program = Program::start(&["sync"], &environment);
+    let (mut most, pid) = (0, program.id());
+    // It has ended once its run is finished; what it takes to end is little.
+    while !program.has_ended() {
+        most = peak(pid).unwrap_or(0).max(most);
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert!(
+        served.load(Ordering::SeqCst) >= TOGETHER,
+        "the bombs were fetched"
+    );
+    most
+}
+
+#[tokio::test]
+async fn four_answers_of_any_kind_at_once_take_little_memory() {
+    let bombs = [
+        (
+            "zeros as records",
+            zipped(r#"{"data":["#, "0,", "0]}", 7 * MEBIBYTE),
+        ),
+        (
+            "zeros as records, far past the cap",
+            zipped(r#"{"data":["#, "0,", "0]}", 32 * MEBIBYTE),
+        ),
+        (
+            "one record of zeros, far past the cap",
+            zipped(
+                r#"{"data":[{"sessionId":"s","metaInfo":{"x":["#,
+                "0,",
+                "0]}}]}",
+                32 * MEBIBYTE,
+            ),
+        ),
+        (
+            "white space without end",
+            zipped(r#"{"data":[]}"#, " ", "", 1_024 * MEBIBYTE),
+        ),
+        (
+            "bytes that are no text",
+            zipped(
+                r#"{"data":[{"sessionId":"s","x":""#,
+                "\u{1}\u{7f}",
+                "\"}]}",
+                7 * MEBIBYTE,
+            ),
+        ),
+        ("brackets", zipped(r#"{"data":["#, "[[", "", 7 * MEBIBYTE)),
+        ("quotes", zipped(r#"{"data":["#, "\"\",", "\"\"]}", 7 * MEBIBYTE)),
+    ];
+    for (name, bomb) in bombs {
+        let most = peak_of_a_load(bomb).await;
+        assert!(most > 0 && most < MOST, "{name}: {most} kB");
+    }
+}
