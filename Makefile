@@ -49,7 +49,7 @@ soak: ## ten minutes of polls every second, watching memory and connections (SOA
 data-dictionary: ## writes docs/data-dictionary.md anew, from the comments in the migrations
 	UPDATE_DOCS=1 $(CARGO) test --test main --locked the_data_dictionary_is_what_the_database_says
 
-fuzz: ## records and identifiers that a fuzzer makes up, a million of each (RUNS=: how many; needs a C++ compiler)
+fuzz: ## answers, records and identifiers that a fuzzer makes up, a million of each (RUNS=: how many; needs a C++ compiler)
 	@RUNS=$(RUNS) scripts/with-toolchain.sh scripts/fuzz.sh
 
 image: ## the container image, with docker, podman or buildah
