@@ -102,13 +102,23 @@ fn heading(account: &AccountBoard, paint: Paint) -> String {
     text
 }
 
+fn wanted_from(account: &AccountBoard) -> String {
+    let status = &account.status;
+    let from = second(status.start_from);
+    match status.served_from {
+        Some(served) if served == status.start_from => format!("{from} (the API serves nothing older)"),
+        Some(served) => format!("{from} (the API serves nothing before {})", second(served)),
+        None => from,
+    }
+}
+
 fn facts(account: &AccountBoard, now: DateTime<Utc>) -> Vec<(&'static str, String)> {
     let status = &account.status;
     let mut facts = vec![
         ("complete through", complete_through(account)),
         ("settled through", settled_through(account)),
         ("lag", span(status.lag_seconds)),
-        ("wanted from", second(status.start_from)),
+        ("wanted from", wanted_from(account)),
         ("last poll", last_poll(account, now)),
     ];
     facts.extend(account.work.iter().map(|work| ("doing now", work.words(now))));

@@ -3,7 +3,7 @@
 
 use crate::extract::{ApiError, LAST_OFFSET, PAGE_SIZE};
 use crate::observe::chain;
-use crate::sync::{ApiTraits, NumResults, OffsetUnit, Order, Probe, Reached};
+use crate::sync::{ApiTraits, NumResults, OffsetUnit, Probe, Reached};
 
 use super::finding::Finding;
 
@@ -51,7 +51,7 @@ pub(super) fn findings(probe: &Probe, books: &ApiTraits) -> Vec<Finding> {
     let mut findings = vec![
         totals(now, books),
         offset_unit(now, books),
-        order(now, books),
+        page_size(now, books),
         pages(now, books),
     ];
     if probe.rows_move {
@@ -125,18 +125,15 @@ fn offset_unit(now: &ApiTraits, books: &ApiTraits) -> Finding {
     }
 }
 
-fn order(now: &ApiTraits, books: &ApiTraits) -> Finding {
-    const CHECK: &str = "order of rows";
-    match known(now.order, books.order) {
-        None => Finding::ok(CHECK, UNKNOWN),
-        Some((order, from)) => {
-            let order = match order {
-                Order::Ascending => "oldest first",
-                Order::Descending => "newest first",
-                Order::None => "none by start",
-            };
-            Finding::ok(CHECK, format!("{order} ({from})")).means("reading does not rely on it")
-        }
+fn page_size(now: &ApiTraits, books: &ApiTraits) -> Finding {
+    const CHECK: &str = "page size";
+    match known(now.page_size, books.page_size) {
+        None => Finding::ok(CHECK, format!("{PAGE_SIZE} records, as far as is known")),
+        Some((size, from)) => Finding::warning(
+            CHECK,
+            format!("a page has {size} records at most, of {PAGE_SIZE} that are asked for ({from})"),
+        )
+        .means("windows are cut accordingly, so loading takes more requests; nothing is lost"),
     }
 }
 
@@ -157,7 +154,7 @@ fn pages(now: &ApiTraits, books: &ApiTraits) -> Finding {
         )
         .means(format!(
             "windows are cut to hold {} records at most, so loading takes more requests; nothing is lost",
-            refused.max(1) * PAGE_SIZE
+            refused.max(1) * now.page_size.or(books.page_size).unwrap_or(PAGE_SIZE)
         ));
     }
     let (deepest, from) = if now.deepest_page >= books.deepest_page {

@@ -108,6 +108,51 @@ pub(super) async fn stay(executor: impl PgExecutor<'_>, lease: &Lease) -> Result
     Ok(row.ok_or(LoadError::LeaseLost)?.try_get(0)?)
 }
 
+/// How far back the account's API serves interactions, where it was seen to refuse older ones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct History {
+    /// From this instant on it does.
+    pub served_from: DateTime<Utc>,
+    /// What is older was not asked for in the last 24 hours.
+    pub may_be_tried: bool,
+}
+
+/// What is known of how far back the API serves interactions; `None` where it was never seen to refuse older ones.
+///
+/// # Errors
+/// The database fails.
+pub async fn history(executor: impl PgExecutor<'_>, account_id: &str) -> Result<Option<History>, LoadError> {
+    let known: Option<(DateTime<Utc>, bool)> = sqlx::query_as(
+        "select served_from, coalesce(served_from_tried_at < clock_timestamp() - interval '1 day', true) \
+         from smartassist_sync.accounts where account_id = $1 and served_from is not null",
+    )
+    .bind(account_id)
+    .fetch_optional(executor)
+    .await?;
+    Ok(known.map(|(served_from, may_be_tried)| History {
+        served_from,
+        may_be_tried,
+    }))
+}
+
+/// Notes from when on the API serves interactions, or that it serves all again, if the lease still holds. Nothing older is
+/// wanted any more, so the watermark may move; returns it.
+///
+/// # Errors
+/// [`LoadError::LeaseLost`] where the lease is lost; or the database fails.
+pub async fn note_history(
+    executor: impl PgExecutor<'_>,
+    lease: &Lease,
+    served_from: Option<DateTime<Utc>>,
+) -> Result<DateTime<Utc>, LoadError> {
+    let row = lease
+        .query(fenced!(include_str!("note_history.sql")))
+        .bind(served_from)
+        .fetch_optional(executor)
+        .await?;
+    Ok(row.ok_or(LoadError::LeaseLost)?.try_get(0)?)
+}
+
 /// What was found out about how the account's API behaves, as [`remember_traits`] was given it;
 /// an empty object where nothing is known.
 ///

@@ -44,6 +44,25 @@ pub struct Gap {
     pub wanted: bool,
 }
 
+/// How many of the account's open gaps have this cause: what was wrong with them begins with these words.
+///
+/// # Errors
+/// The database fails.
+pub async fn count_of(
+    executor: impl PgExecutor<'_>,
+    account_id: &str,
+    cause: &str,
+) -> Result<i64, LoadError> {
+    let count = sqlx::query_scalar(
+        "select count(*) from smartassist_sync.gaps where account_id = $1 and wanted and starts_with(error, $2)",
+    )
+    .bind(account_id)
+    .bind(cause)
+    .fetch_one(executor)
+    .await?;
+    Ok(count)
+}
+
 /// The account's open gaps, oldest stretch first.
 ///
 /// # Errors

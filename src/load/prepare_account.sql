@@ -1,4 +1,4 @@
--- ($7 is NULL where everything is kept; greatest() takes no notice of NULL.)
+-- ($7 is NULL where everything is kept, served_from where everything is served; greatest() takes no notice of NULL.)
 -- Coverage means "read with these filters": with others it begins anew, and so does what was missed. ('{}' are no filters, but a row that nothing
 -- was read with yet.)
 with before as (
@@ -18,11 +18,11 @@ on conflict (account_id) do update set
     filters_changed_at = case
         when account.filters in (excluded.filters, '{}') then account.filters_changed_at else least($6, clock_timestamp())
     end,
-    start_from = greatest(coalesce($4, account.start_from), $7),
+    start_from = greatest(coalesce($4, account.start_from), $7, account.served_from),
     coverage = case when account.filters = excluded.filters then account.coverage else '{}' end,
     watermark = smartassist_sync.watermark_of(
         case when account.filters = excluded.filters then account.coverage else '{}' end,
-        greatest(coalesce($4, account.start_from), $7)
+        greatest(coalesce($4, account.start_from), $7, account.served_from)
     ),
     settled = case when account.filters = excluded.filters then account.settled * account.coverage else '{}' end,
     settled_through = smartassist_sync.watermark_of(

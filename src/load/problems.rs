@@ -38,6 +38,8 @@ pub enum ProblemCode {
     BulkMissing,
     /// The API returns records that do not lie in the window that was asked for.
     RecordsOutsideWindow,
+    /// Elements of answers have no id: nobody knows how many records they stand for.
+    ElementsWithoutId,
     /// No record of a window could become rows.
     AllRecordsRejected,
     /// The API serves nothing older than some instant.
@@ -60,9 +62,10 @@ struct Meaning {
 
 impl ProblemCode {
     /// All codes.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::BulkMissing,
         Self::RecordsOutsideWindow,
+        Self::ElementsWithoutId,
         Self::AllRecordsRejected,
         Self::HistoryNotServed,
         Self::TimeZone,
@@ -86,6 +89,12 @@ impl ProblemCode {
                 Severity::Failed,
                 "the API returns records that do not lie in the window that was asked for; such windows are not complete",
                 "check base_url, time_zone_offset and extra_body, and ask the vendor how the date range is applied",
+            ),
+            Self::ElementsWithoutId => (
+                "elements_without_id",
+                Severity::Failed,
+                "the API returns elements without an id among records; such windows are not complete",
+                "see smartassist_sync.rejected_records for their text, and ask the vendor; the windows are read again by themselves",
             ),
             Self::AllRecordsRejected => (
                 "all_records_rejected",

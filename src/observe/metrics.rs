@@ -126,7 +126,7 @@ const WINDOW_SECONDS_BUCKETS: [f64; 9] = [0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 6
 /// The API answers in a second or two; a request is given up after 90.
 const REQUEST_SECONDS_BUCKETS: [f64; 9] = [0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0];
 
-const COUNTERS: [(&str, &str); 10] = [
+const COUNTERS: [(&str, &str); 11] = [
     (REQUESTS, "Requests sent to the API, by account and outcome."),
     (RETRIES, "Requests that repeat one that failed."),
     (

@@ -1,23 +1,27 @@
 //! Reading one window until every record in it has been seen, or saying why that cannot be.
 //!
-//! A window is drained if no interaction came twice, and either its last page had room left or
+//! A window is drained if no interaction came twice, and either its last page was the last one or
 //! the records add up to the total that the API reported. Otherwise rows shifted while we paged,
 //! and the window is read again, or there are more records than can be reached, and it is split.
+//! Records that do not lie in it, and elements that are no records, drain nothing.
 
-use futures_util::{StreamExt, TryStreamExt, stream};
-use tracing::{info, warn};
+use chrono::TimeDelta;
+use tracing::{debug, warn};
 
-use crate::extract::{
-    ApiClient, ApiError, LAST_OFFSET, Narrowing, PAGE_SIZE, Page, PageRequest, Priority, Tally,
-};
+use crate::extract::{ApiClient, ApiError, Narrowing, PAGE_SIZE, Priority, Tally};
+use crate::observe::chain;
 use crate::transform::privacy::Policy;
 use crate::window::Window;
 
-use super::pass::{End, Pass, Rows, lines_up};
-use super::traits::{ApiTraits, NumResults, OffsetUnit, SharedTraits};
+use super::inside::Places;
+use super::pass::{End, Pass, Rows};
+use super::traits::{ApiTraits, NumResults, OffsetUnit, Range, SharedTraits};
 
 /// How often a window that shifts while it is read is read in all.
 const READS: usize = 3;
+
+/// The records of a longer window may lie in it although its range was not kept to.
+const TELLING_WINDOW: TimeDelta = TimeDelta::hours(1);
 
 /// What is asked for as one: a window, or a part of it.
 #[derive(Debug, Clone)]
@@ -27,6 +31,15 @@ pub(super) struct Slice {
     pub(super) priority: Priority,
     /// Without a total, a full first page is enough to know that the window is too long.
     pub(super) is_probe: bool,
+    /// Records that are expected in it, where anything is known.
+    pub(super) expected: f64,
+}
+
+impl Slice {
+    /// Whether so many records are surprisingly few: fewer than half of what is expected.
+    pub(super) fn expects_more_than(&self, records: usize) -> bool {
+        super::density::count(records as u64) * 2.0 < self.expected
+    }
 }
 
 /// What came of reading a slice.
@@ -48,6 +61,10 @@ pub(super) enum Verdict {
     Overflow,
     /// Rows shifted each time that it was read.
     Drift,
+    /// Its records do not lie in it: the API does not keep to the range.
+    Elsewhere,
+    /// Elements came that are no records, and may stand for some.
+    Strays,
 }
 
 /// Why nothing could be read.
@@ -77,33 +94,50 @@ impl Reader<'_> {
         let mut before: Option<Pass> = None;
         for attempt in 1..=READS {
             let pass = self.pass(slice).await?;
+            let places = Places::of(slice.window, pass.rows.interactions.values());
+            if places.are_elsewhere() {
+                warn!(
+                    attempt,
+                    records = places.records,
+                    outside = places.outside,
+                    "records lie outside of the window"
+                );
+                let is_habit = self.traits.get().range == Some(Range::Ignored) || before.is_some();
+                if is_habit {
+                    return Ok(self.elsewhere(pass));
+                }
+                before = Some(pass);
+                continue;
+            }
             if pass.end == Some(End::Beyond) {
                 return Ok(Reading::of(pass, Verdict::Overflow));
             }
             if pass.adds_up() || before.as_ref().is_some_and(|before| pass.confirms_twins(before)) {
+                if !self.keeps_to_range(slice, &pass).await {
+                    return Ok(self.elsewhere(pass));
+                }
+                if places.outside > 0 {
+                    warn!(
+                        records = places.records,
+                        outside = places.outside,
+                        "some records lie outside of the window"
+                    );
+                }
                 self.traits.learn(|traits| learn_from(traits, &pass));
                 return Ok(Reading::of(pass, Verdict::Drained));
             }
-            if before
-                .as_ref()
-                .is_some_and(|before| pass.confirms_exhausted(before))
-            {
-                return Ok(self.exhausted(pass));
-            }
-            if pass.exceeds.is_some() && before.as_ref().is_some_and(|before| before.exceeds.is_some()) {
-                self.exceeded(&pass);
-            }
-            if let Some(total) = pass.total.filter(|_| pass.is_withheld()) {
-                return Err(ReadError::Withheld { total });
+            if let Some(ended) = self.ended_twice(&pass, before.as_ref())? {
+                return Ok(Reading::of(pass, ended));
             }
             warn!(
                 attempt,
                 records = pass.records,
                 distinct_records = pass.distinct(),
                 reported_total = pass.total,
+                elements_without_id = pass.rows.strays.len(),
                 "window does not add up"
             );
-            let may_be_confirmed = pass.end == Some(End::Exhausted);
+            let may_be_confirmed = pass.end == Some(End::Exhausted) || pass.may_hide_records();
             before = Some(pass);
             if self.traits.get().pages() == 1 && !may_be_confirmed {
                 break;
@@ -113,15 +147,70 @@ impl Reader<'_> {
         Ok(Reading::of(before.unwrap_or_default(), Verdict::Drift))
     }
 
+    /// What a pass that does not add up means where the one before it ended like it.
+    fn ended_twice(&self, pass: &Pass, before: Option<&Pass>) -> Result<Option<Verdict>, ReadError> {
+        let confirms = |how: fn(&Pass, &Pass) -> bool| before.is_some_and(|before| how(pass, before));
+        if pass.may_hide_records() && confirms(|_, before| before.may_hide_records()) {
+            return Ok(Some(Verdict::Strays));
+        }
+        if confirms(Pass::confirms_exhausted) {
+            return Ok(Some(self.exhausted(pass)));
+        }
+        if confirms(|pass, before| pass.exceeds.is_some() && before.exceeds.is_some()) {
+            self.exceeded(pass);
+        }
+        match pass.total.filter(|_| pass.is_withheld()) {
+            Some(total) => Err(ReadError::Withheld { total }),
+            None => Ok(None),
+        }
+    }
+
+    fn elsewhere(&self, pass: Pass) -> Reading {
+        Reading::of(pass, Verdict::Elsewhere)
+    }
+
+    /// Whether the API keeps to the range of a request. Of a long window all records may lie in it by chance, as where an
+    /// API always shows the last day: the first such window is believed once a request for a single second of it has
+    /// not brought records of other times.
+    async fn keeps_to_range(&self, slice: &Slice, pass: &Pass) -> bool {
+        let is_long = slice.window.end - slice.window.start > TELLING_WINDOW;
+        let is_known = self.traits.get().range == Some(Range::Kept);
+        if is_known || !is_long || pass.records == 0 || slice.narrowing != Narrowing::NONE {
+            return true;
+        }
+        let second = Slice {
+            window: Window {
+                end: slice.window.start + TimeDelta::seconds(1),
+                ..slice.window
+            },
+            ..slice.clone()
+        };
+        let page = match self.page(&second, 0, PAGE_SIZE).await {
+            Ok(page) => page,
+            // Not every server takes a range so short.
+            Err(error) => {
+                debug!(error = %chain(&error), "whether the range is kept to cannot be seen");
+                return true;
+            }
+        };
+        let mut shown = Pass::default();
+        self.add(&mut shown, &page);
+        let is_kept = !Places::of(second.window, shown.rows.interactions.values()).are_elsewhere();
+        if is_kept {
+            self.traits.learn(|traits| traits.range = Some(Range::Kept));
+        }
+        is_kept
+    }
+
     /// Twice the pages ended before the total was reached.
-    fn exhausted(&self, pass: Pass) -> Reading {
+    fn exhausted(&self, pass: &Pass) -> Verdict {
         if let Some(page) = pass.stops_after_full_page() {
             self.traits.learn(|traits| traits.see_refused(page));
-            return Reading::of(pass, Verdict::Overflow);
+            return Verdict::Overflow;
         }
         if self.traits.get().totals_add_up {
             // Totals could be relied on so far: records are being kept back.
-            return Reading::of(pass, Verdict::Drift);
+            return Verdict::Drift;
         }
         warn!(
             reported = pass.total,
@@ -130,133 +219,7 @@ impl Reader<'_> {
         );
         self.traits
             .learn(|traits| traits.num_results = Some(NumResults::Other));
-        Reading::of(pass, Verdict::Drained)
-    }
-
-    /// Pages from the first to the last, or to where it is clear that they are not to be had.
-    async fn pass(&self, slice: &Slice) -> Result<Pass, ReadError> {
-        let first = self.page(slice, 0).await?;
-        self.traits.learn(|traits| traits.see_first(&first));
-        let traits = self.traits.get();
-        let mut pass = Pass::default();
-        pass.reported = first.reported;
-        pass.total = traits.total(&first);
-        let starts = self.add(&mut pass, &first);
-        self.traits.learn(|traits| traits.see_order(&starts));
-        let is_full = first.records.len() >= PAGE_SIZE;
-        pass.end = match pass.total {
-            None if !is_full => Some(End::Short),
-            None if traits.is_whole(&first) => {
-                pass.total = first.reported;
-                Some(self.counted(slice, &mut pass).await?)
-            }
-            None if slice.is_probe || traits.pages() == 1 => Some(End::Beyond),
-            None => Some(self.read_on(slice, &mut pass, &first).await?),
-            Some(total) => Some(self.read_counted(slice, &mut pass, &first, total).await?),
-        };
-        Ok(pass)
-    }
-
-    /// No total: on until a page has room left.
-    async fn read_on(&self, slice: &Slice, pass: &mut Pass, first: &Page) -> Result<End, ReadError> {
-        let Some(mut page) = self.second(slice, first).await? else {
-            return Ok(End::Beyond);
-        };
-        loop {
-            self.add(pass, &page);
-            let traits = self.traits.get();
-            let newest = pass.pages() - 1;
-            if page.records.is_empty() && newest > traits.deepest_page {
-                // As if the records ended exactly with the page before; but some servers answer so
-                // to pages that they do not serve, and this one was never seen to serve this page.
-                self.traits.learn(|traits| traits.see_vain(newest));
-                return Ok(End::Beyond);
-            }
-            if page.records.len() < PAGE_SIZE {
-                return Ok(End::Short);
-            }
-            if pass.pages() >= traits.pages() {
-                return Ok(End::Beyond);
-            }
-            match self.further(slice, pass.pages()).await? {
-                Some(next) => page = next,
-                None => return Ok(End::Beyond),
-            }
-        }
-    }
-
-    /// A total: as many pages as it takes, most of them at once; and beyond them while records are
-    /// wanting. What can be split is not read in vain; of a second, all that can be had is.
-    async fn read_counted(
-        &self,
-        slice: &Slice,
-        pass: &mut Pass,
-        first: &Page,
-        total: u64,
-    ) -> Result<End, ReadError> {
-        if first.records.len() < PAGE_SIZE {
-            return self.read_short(slice, pass, total).await;
-        }
-        let pages = usize::try_from(total).unwrap_or(usize::MAX).div_ceil(PAGE_SIZE);
-        let reachable = self.traits.get().pages();
-        if pages > reachable && (slice.window.seconds() > 1 || reachable == 1) {
-            return Ok(End::Beyond);
-        }
-        let Some(second) = self.second(slice, first).await? else {
-            return Ok(End::Beyond);
-        };
-        self.add(pass, &second);
-        let rest: Vec<Option<Page>> = stream::iter(2..pages.min(self.traits.get().pages()))
-            .map(|page| self.further(slice, page))
-            .buffered(self.api.limits().max_in_flight)
-            .try_collect()
-            .await?;
-        for page in rest {
-            let Some(page) = page else { return Ok(End::Beyond) };
-            self.add(pass, &page);
-        }
-        while pass.distinct() < total && pass.newest() > 0 {
-            if pass.pages() >= self.traits.get().pages() {
-                return Ok(End::Beyond);
-            }
-            let Some(page) = self.further(slice, pass.pages()).await? else {
-                return Ok(End::Beyond);
-            };
-            self.add(pass, &page);
-        }
-        if pass.distinct() < total {
-            Ok(End::Exhausted)
-        } else {
-            self.counted(slice, pass).await
-        }
-    }
-
-    /// The total is reached. Where the last page is full that may be the size of a page, or as far as the API counts,
-    /// which totals that could be relied on for years have become without a word: one page more tells. Of what it
-    /// brings, one record may have come just now; so the window is read again, and only twice is a habit.
-    async fn counted(&self, slice: &Slice, pass: &mut Pass) -> Result<End, ReadError> {
-        if pass.newest() < PAGE_SIZE {
-            return Ok(End::Counted);
-        }
-        if pass.pages() >= self.traits.get().pages() {
-            // It cannot be asked for; parts of the window can.
-            let may_be_split = slice.window.seconds() > 1;
-            return Ok(if may_be_split { End::Beyond } else { End::Counted });
-        }
-        let page = match self.page(slice, pass.pages()).await {
-            Ok(page) => page,
-            Err(ApiError::Unaccepted { .. }) => return Ok(End::Counted),
-            Err(error) => return Err(error.into()),
-        };
-        let mut more = Pass::default();
-        self.add(&mut more, &page);
-        // Empty, or what came before once more, as some servers answer past the end.
-        if pass.holds_all_of(&more) {
-            return Ok(End::Counted);
-        }
-        self.add(pass, &page);
-        pass.exceeds = pass.total.take();
-        Ok(End::Exhausted)
+        Verdict::Drained
     }
 
     /// Twice there was more than the total said.
@@ -266,101 +229,23 @@ impl Reader<'_> {
             records = pass.records,
             "numResults is not the number of records"
         );
-        let may_be_page = pass.exceeds == Some(PAGE_SIZE as u64);
+        let may_be_page = pass.exceeds == Some(pass.longest() as u64);
         self.traits.learn(|traits| traits.see_false_total(may_be_page));
-    }
-
-    /// A first page with room left, and a number that says more: pages are shorter than was asked
-    /// for, or that number is no total. Further pages tell, whatever the offset counts, by
-    /// whether they bring anything new.
-    async fn read_short(&self, slice: &Slice, pass: &mut Pass, total: u64) -> Result<End, ReadError> {
-        while pass.distinct() < total && pass.pages() <= LAST_OFFSET {
-            let seen = pass.distinct();
-            match self.page(slice, pass.pages()).await {
-                Ok(page) => self.add(pass, &page),
-                Err(ApiError::Unaccepted { .. }) => return Ok(End::Exhausted),
-                Err(error) => return Err(error.into()),
-            };
-            if pass.distinct() == seen {
-                return Ok(End::Exhausted);
-            }
-        }
-        Ok(if pass.distinct() < total {
-            End::Beyond
-        } else {
-            End::Counted
-        })
-    }
-
-    /// The second page. It shows what the offset counts.
-    pub(super) async fn second(&self, slice: &Slice, first: &Page) -> Result<Option<Page>, ApiError> {
-        let asked_in_pages = self.unit() == OffsetUnit::Pages;
-        let Some(page) = self.further(slice, 1).await? else {
-            return Ok(None);
-        };
-        if !(asked_in_pages && lines_up(first, &page)) {
-            return Ok(Some(page));
-        }
-        info!("the API takes the page offset for a number of records");
-        self.traits.learn(|traits| {
-            traits.offset_unit = Some(OffsetUnit::Records);
-            traits.deepest_page = 0;
-            traits.refused_page = None;
-        });
-        let page = self.further(slice, 1).await?;
-        if page.as_ref().is_some_and(|page| page.records.is_empty()) {
-            // The page at offset 1 was full, so there is a record 101.
-            self.traits.learn(|traits| traits.see_refused(1));
-            return Ok(None);
-        }
-        Ok(page)
-    }
-
-    /// A page after the first; `None` where the API does not serve it.
-    pub(super) async fn further(&self, slice: &Slice, page: usize) -> Result<Option<Page>, ApiError> {
-        match self.page(slice, page).await {
-            Err(ApiError::Unaccepted { .. }) => {
-                self.traits.learn(|traits| traits.see_vain(page));
-                Ok(None)
-            }
-            page => page.map(Some),
-        }
-    }
-
-    pub(super) async fn page(&self, slice: &Slice, page: usize) -> Result<Page, ApiError> {
-        let request = PageRequest {
-            window: slice.window,
-            offset: self.unit().offset(page),
-            limit: PAGE_SIZE,
-            narrowing: &slice.narrowing,
-            priority: slice.priority,
-        };
-        self.api.page(&request, self.tally).await
-    }
-
-    fn unit(&self) -> OffsetUnit {
-        self.traits.get().offset_unit.unwrap_or(OffsetUnit::Pages)
-    }
-
-    pub(super) fn add(&self, pass: &mut Pass, page: &Page) -> Vec<chrono::DateTime<chrono::Utc>> {
-        pass.add(page, self.api.account().time_zone_offset, self.policy)
     }
 }
 
 /// What a pass that adds up proves.
 fn learn_from(traits: &mut ApiTraits, pass: &Pass) {
-    let full_pages = usize::try_from(pass.distinct()).unwrap_or(usize::MAX) / PAGE_SIZE;
     if traits.is_unsteady() && pass.records > 0 {
         traits.see_steady();
     }
-    if pass.pages() < 2 || full_pages == 0 {
+    let Some(last) = pass.last_with_records().filter(|last| *last > 0) else {
         return;
-    }
+    };
     traits.drifts_in_a_row = 0;
     traits.vain_pages_in_a_row = 0;
     traits.offset_unit.get_or_insert(OffsetUnit::Pages);
-    let last_with_records = full_pages - usize::from(pass.distinct().is_multiple_of(PAGE_SIZE as u64));
-    traits.deepest_page = traits.deepest_page.max(last_with_records);
+    traits.deepest_page = traits.deepest_page.max(last);
     match pass.total {
         Some(_) => traits.totals_add_up = true,
         // Not the number of records once, but that may have been a bad moment.

@@ -1,6 +1,8 @@
 //! Driving a plan through: windows are read by tasks of their own, a few at a time, and stored one
 //! after the other; what each one teaches goes into the next one's cut.
 
+mod refused;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +13,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, debug, error_span, info, warn};
 
-use crate::extract::{ApiError, LAST_OFFSET, Priority, Tally};
+use crate::extract::{ApiError, LAST_OFFSET, Priority};
 use crate::load::runs;
 use crate::load::wanted::{self, Wanted};
 use crate::load::{LoadError, Purpose, Status};
@@ -21,10 +23,11 @@ use crate::window::Window;
 
 use super::drain::{ReadError, Reading, Verdict};
 use super::headway::Headway;
+use super::horizon::Horizon;
 use super::job::Job;
-use super::plan::{Next as Step, Planner, Seen};
+use super::plan::{Next as Step, Planner};
 use super::report::Progress;
-use super::traits::Order;
+use super::traits::Range;
 use super::window::{Books, Fetch, Next, Source, WindowFailure, WindowReport, is_a_second};
 use super::work::Task;
 
@@ -43,9 +46,6 @@ const FAILURES_IN_A_ROW: usize = 3;
 /// So many gaps, and the rest is left to the next run: where hardly any second can be read whole,
 /// a run must not spend its days on finding each of them.
 const GAPS_IN_A_RUN: usize = 20;
-
-/// A window of more than a day that is refused is tried in parts: the API may count days otherwise.
-const SECONDS_OF_A_DAY: i64 = 86_400;
 
 /// A poll that takes longer than this, as after a day down, takes up what has begun since.
 const LOOK_FOR_NEW: Duration = Duration::from_secs(60);
@@ -98,8 +98,12 @@ pub(super) struct Drive<'a> {
     gaps_found: usize,
     /// Windows that another one has overtaken.
     overtaken: usize,
-    /// The newest window was refused for its length, which proves neither trouble nor its end.
-    was_too_long: bool,
+    /// What refusals show of how far back the API serves.
+    horizon: Horizon,
+    /// Nothing older than this is served.
+    history_ends: Option<DateTime<Utc>>,
+    /// The newest window was refused and is tried otherwise, which proves neither trouble nor its end.
+    was_refused_for_now: bool,
     /// Up to when the plan goes.
     until: DateTime<Utc>,
     /// Somebody of higher priority waits for the account: nothing new is begun.
@@ -121,7 +125,9 @@ impl<'a> Drive<'a> {
             has_turned: false,
             gaps_found: 0,
             overtaken: 0,
-            was_too_long: false,
+            horizon: Horizon::default(),
+            history_ends: None,
+            was_refused_for_now: false,
             until: task.until,
             gives_way: false,
         }
@@ -175,12 +181,7 @@ impl<'a> Drive<'a> {
             let Step::Read(planned) = self.planner.next(self.in_flight.len()) else {
                 return;
             };
-            let fetch = Fetch {
-                planned,
-                started_at: self.books.worker.clock.now(),
-                began: Instant::now().into_std(),
-                tally: Tally::of(Arc::clone(&self.pulse)).into(),
-            };
+            let fetch = Fetch::begin(planned, self.books.worker.clock.now(), &self.pulse);
             let reading = {
                 let priority = self.priority(planned.window);
                 let (source, fetch) = (
@@ -228,9 +229,11 @@ impl<'a> Drive<'a> {
         }
     }
 
-    /// A run that gives way has one window at a time where the budget takes long for three.
+    /// A run that gives way has one window at a time where the budget takes long for three; so has one of an API that did
+    /// not keep to ranges the last time.
     fn windows_in_flight(&self) -> usize {
-        if self.job.gives_way() && self.patience() > PATIENCE_OF_WAITERS * 2 {
+        let is_futile = self.source.traits.get().range == Some(Range::Ignored);
+        if is_futile || (self.job.gives_way() && self.patience() > PATIENCE_OF_WAITERS * 2) {
             1
         } else {
             WINDOWS_IN_FLIGHT
@@ -273,7 +276,7 @@ impl<'a> Drive<'a> {
         self.pulse.beat();
         let next = progress.add(report);
         self.publish_headway(progress);
-        Ok(std::mem::take(&mut self.was_too_long) || self.goes_on_after(next))
+        Ok(std::mem::take(&mut self.was_refused_for_now) || self.goes_on_after(next))
     }
 
     async fn store(
@@ -285,29 +288,24 @@ impl<'a> Drive<'a> {
         let purpose = self.purpose(window);
         let reading = match result {
             Ok(reading) => reading,
-            Err(ReadError::Api(ApiError::Unaccepted { .. })) if window.seconds() > SECONDS_OF_A_DAY => {
-                let longest = (window.seconds() / 2).max(SECONDS_OF_A_DAY);
-                self.source.traits.learn(|traits| traits.see_too_long(longest));
-                self.planner.drifted(window);
-                self.was_too_long = true;
-                return self
-                    .books
-                    .store(fetch, purpose, Reading::nothing(), Status::Split)
-                    .await;
+            Err(error @ ReadError::Api(ApiError::Unaccepted { .. } | ApiError::Message)) => {
+                return self.refused(fetch, &error).await;
             }
             Err(error) => {
-                if matches!(error, ReadError::Api(ApiError::Unaccepted { .. })) {
-                    // It is not the length, then, that the API minds.
-                    self.source
-                        .traits
-                        .learn(|traits| traits.length_is_doubtful = true);
-                }
                 return self
                     .books
                     .fail(fetch, purpose, WindowFailure::of_reading(&error))
                     .await;
             }
         };
+        if self.horizon.served(window) {
+            self.planner.unpark();
+        }
+        if reading.verdict == Verdict::Elsewhere && self.source.traits.get().range == Some(Range::Ignored) {
+            // It has a gap already, which is not made larger at every poll.
+            let failure = WindowFailure::elsewhere();
+            return self.books.fail(fetch, purpose, failure).await;
+        }
         self.books
             .worker
             .time_zone
@@ -369,25 +367,43 @@ impl<'a> Drive<'a> {
         match reading.verdict {
             Verdict::Drained => {
                 self.planner.drained(window, &starts);
+                self.see_range(&starts);
                 Status::Drained
+            }
+            Verdict::Elsewhere => {
+                self.source
+                    .traits
+                    .learn(|traits| traits.range = Some(Range::Ignored));
+                Status::Gap
+            }
+            Verdict::Strays => {
+                self.gaps_found += 1;
+                Status::Gap
             }
             _ if is_a_second(window) => {
                 self.gaps_found += 1;
                 Status::Gap
             }
             Verdict::Overflow => {
-                let seen = match self.source.traits.get().order {
-                    Some(Order::Ascending | Order::Descending) => Seen::OneEnd(&starts),
-                    Some(Order::None) | None => Seen::Sample(&starts),
-                };
                 self.planner
-                    .overflowed(fetch.planned, reading.reported_total, seen);
+                    .overflowed(fetch.planned, reading.reported_total, &starts);
                 Status::Split
             }
             Verdict::Drift => {
                 self.planner.drifted(window);
                 Status::Split
             }
+        }
+    }
+
+    /// Records lie in their window again.
+    fn see_range(&self, starts: &[DateTime<Utc>]) {
+        if !starts.is_empty() {
+            self.source.traits.learn(|traits| {
+                if traits.range == Some(Range::Ignored) {
+                    traits.range = None;
+                }
+            });
         }
     }
 

@@ -17,10 +17,10 @@ use crate::window::Window;
 use super::comparison::{DayComparison, Method};
 use super::drain::{ReadError, Reading, Verdict};
 use super::headway::Headway;
-use super::plan::{Next, Planned, Planner, Seen};
+use super::plan::{Next, Planned, Planner};
 use super::report::Progress;
 use super::verify::{Comparing, Spent, Verification};
-use super::window::{Fetch, Source, WindowFailure, is_a_second};
+use super::window::{ELSEWHERE, Fetch, STRAYS, Source, WindowFailure, is_a_second};
 
 /// A day that is being read.
 #[derive(Debug)]
@@ -49,11 +49,14 @@ impl DayReading {
         let starts = reading.rows.starts();
         match reading.verdict {
             Verdict::Drained => planner.drained(planned.window, &starts),
+            Verdict::Elsewhere | Verdict::Strays => {
+                self.returned.problem = Some(unreadable(planned.window, reading.verdict));
+            }
             _ if is_a_second(planned.window) => {
                 self.returned.problem = Some(unreadable(planned.window, reading.verdict));
             }
             Verdict::Overflow => {
-                planner.overflowed(planned, reading.reported_total, Seen::Sample(&starts));
+                planner.overflowed(planned, reading.reported_total, &starts);
             }
             Verdict::Drift => planner.drifted(planned.window),
         }
@@ -213,7 +216,10 @@ impl Comparing<'_> {
         let read = Source::of(self.worker, Priority::Backfill).read(&fetch).await;
         let (status, error) = match &read {
             Ok(reading) if reading.verdict == Verdict::Drained => (Status::Drained, None),
-            Ok(reading) if is_a_second(planned.window) => {
+            Ok(reading)
+                if is_a_second(planned.window)
+                    || matches!(reading.verdict, Verdict::Elsewhere | Verdict::Strays) =>
+            {
                 (Status::Gap, Some(unreadable(planned.window, reading.verdict)))
             }
             Ok(_) => (Status::Split, None),
@@ -240,9 +246,12 @@ impl Comparing<'_> {
 /// which costs dozens of requests, and it has to be looked at in any case.
 fn unreadable(second: Window, verdict: Verdict) -> String {
     let at = instant(second.start);
-    if verdict == Verdict::Drift {
-        format!("the rows of the second at {at} shift each time that it is read")
-    } else {
-        format!("the second at {at} holds more records than the API shows")
+    match verdict {
+        Verdict::Elsewhere => ELSEWHERE.to_owned(),
+        Verdict::Strays => STRAYS.to_owned(),
+        Verdict::Drift => format!("the rows of the second at {at} shift each time that it is read"),
+        Verdict::Drained | Verdict::Overflow => {
+            format!("the second at {at} holds more records than the API shows")
+        }
     }
 }

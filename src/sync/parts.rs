@@ -87,12 +87,13 @@ impl Reader<'_> {
         };
         let first = Slice {
             window: instant(slice.window.start),
+            expected: 0.0,
             ..slice.clone()
         };
         let at_end = match self.api.page(&last, self.tally).await {
             Ok(page) => page.reported,
             // Not every server takes a range without a length.
-            Err(ApiError::Unaccepted { .. }) => return Ok(None),
+            Err(ApiError::Unaccepted { .. } | ApiError::Message) => return Ok(None),
             Err(error) => return Err(error.into()),
         };
         let Some(at_start) = at_end.and_then(|at_end| total.checked_sub(at_end)) else {
@@ -125,11 +126,12 @@ impl Reader<'_> {
             let part = Slice {
                 narrowing: narrowing.clone(),
                 is_probe: false,
+                expected: 0.0,
                 ..slice.clone()
             };
             let reading = match self.read(&part).await {
                 // A value that the API does not know: the others may make the whole all the same.
-                Err(ReadError::Api(ApiError::Unaccepted { .. })) => continue,
+                Err(ReadError::Api(ApiError::Unaccepted { .. } | ApiError::Message)) => continue,
                 reading => reading?,
             };
             debug!(?narrowing, verdict = ?reading.verdict, records = reading.distinct_records, "part read");

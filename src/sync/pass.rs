@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, Utc};
 
-use crate::extract::{PAGE_SIZE, Page};
+use crate::extract::{PAGE_SIZE, Page, RawRecord};
 use crate::transform::privacy::Policy;
 use crate::transform::{Interaction, Rejected, transform};
 
@@ -14,12 +14,21 @@ pub(super) struct Rows {
     pub(super) interactions: BTreeMap<String, Interaction>,
     /// By what they say.
     pub(super) rejected: HashMap<[u8; 32], Rejected>,
+    /// Elements of answers that are no records, by what they say. They count as nothing, and are set aside.
+    pub(super) strays: HashMap<[u8; 32], Rejected>,
 }
 
 impl Rows {
     pub(super) fn extend(&mut self, other: Self) {
         self.interactions.extend(other.interactions);
         self.rejected.extend(other.rejected);
+        self.strays.extend(other.strays);
+    }
+
+    /// All that could not become rows.
+    pub(super) fn set_aside(self) -> (BTreeMap<String, Interaction>, Vec<Rejected>) {
+        let rejected = self.rejected.into_values().chain(self.strays.into_values());
+        (self.interactions, rejected.collect())
     }
 
     /// The starts of all interactions.
@@ -52,6 +61,8 @@ pub(super) struct Pass {
     times_seen: BTreeMap<String, u64>,
     /// Records on each page.
     lengths: Vec<usize>,
+    /// Records on a page that is surely full.
+    full_page: usize,
     pub(super) records: u64,
     /// `numResults` of the first page, whatever it counts.
     pub(super) reported: Option<u64>,
@@ -63,30 +74,66 @@ pub(super) struct Pass {
 }
 
 impl Pass {
-    /// Adds a page's records, asked for at `offset` minutes; of two with the same id, the last one
-    /// wins. Returns their starts, in the order of the page.
-    pub(super) fn add(&mut self, page: &Page, offset: i32, policy: &Policy) -> Vec<DateTime<Utc>> {
-        self.lengths.push(page.records.len());
-        self.records += page.records.len() as u64;
-        let mut starts = Vec::with_capacity(page.records.len());
-        for record in &page.records {
+    /// One that begins with this page.
+    pub(super) fn of(first: &Page, full_page: usize) -> Self {
+        Self {
+            reported: first.reported,
+            full_page,
+            ..Self::default()
+        }
+    }
+
+    /// Adds a page's records, asked for at `offset` minutes; of two with the same id, the last one wins.
+    pub(super) fn add(&mut self, page: &Page, offset: i32, policy: &Policy) {
+        let mut records = page.records.len();
+        let mut unreadable = page.unreadable.iter().copied().peekable();
+        for (place, record) in page.records.iter().enumerate() {
             match transform(record, offset, policy) {
-                Ok(interaction) => {
-                    starts.push(interaction.rows.session.session_started_at);
-                    *self.times_seen.entry(interaction.id().to_owned()).or_default() += 1;
-                    self.rows
-                        .interactions
-                        .insert(interaction.id().to_owned(), interaction);
+                Ok(mut interaction) => {
+                    if let Some((_, characters)) = unreadable.next_if(|(of, _)| *of == place) {
+                        interaction.note_unreadable(characters);
+                    }
+                    self.take(interaction);
                 }
                 Err(rejected) => {
-                    if let Some(id) = &rejected.interaction_id {
-                        *self.times_seen.entry(id.clone()).or_default() += 1;
-                    }
-                    self.rows.rejected.insert(rejected.payload_hash, *rejected);
+                    unreadable.next_if(|(of, _)| *of == place);
+                    self.reject(*rejected);
                 }
             }
         }
-        starts
+        for stray in &page.strays {
+            records += usize::from(self.add_stray(stray, offset, policy));
+        }
+        self.lengths.push(records);
+        self.records += records as u64;
+    }
+
+    /// Adds an element without an id. Returns whether it is a record all the same: what the page could not read in it, the
+    /// transform may.
+    fn add_stray(&mut self, stray: &RawRecord, offset: i32, policy: &Policy) -> bool {
+        match transform(stray, offset, policy) {
+            Ok(interaction) => self.take(interaction),
+            Err(rejected) if rejected.interaction_id.is_some() => self.reject(*rejected),
+            Err(rejected) => {
+                self.rows.strays.insert(rejected.payload_hash, *rejected);
+                return false;
+            }
+        }
+        true
+    }
+
+    fn take(&mut self, interaction: Interaction) {
+        *self.times_seen.entry(interaction.id().to_owned()).or_default() += 1;
+        self.rows
+            .interactions
+            .insert(interaction.id().to_owned(), interaction);
+    }
+
+    fn reject(&mut self, rejected: Rejected) {
+        if let Some(id) = &rejected.interaction_id {
+            *self.times_seen.entry(id.clone()).or_default() += 1;
+        }
+        self.rows.rejected.insert(rejected.payload_hash, rejected);
     }
 
     /// Whether nothing of another one is new.
@@ -105,6 +152,22 @@ impl Pass {
         self.lengths.last().copied().unwrap_or(0)
     }
 
+    /// Records on the longest page.
+    pub(super) fn longest(&self) -> usize {
+        self.lengths.iter().copied().max().unwrap_or(0)
+    }
+
+    /// The last page, counted from 0, that brought a record.
+    pub(super) fn last_with_records(&self) -> Option<usize> {
+        self.lengths.iter().rposition(|length| *length > 0)
+    }
+
+    /// Whether elements came that are no records, and nothing proves that they stand for none: all records that the total
+    /// says were seen beside them.
+    pub(super) fn may_hide_records(&self) -> bool {
+        !self.rows.strays.is_empty() && self.total != Some(self.distinct())
+    }
+
     /// Interactions that came again, those that are rejected too. Records without an identity may be alike without
     /// being the same.
     fn repeated(&self) -> u64 {
@@ -118,11 +181,17 @@ impl Pass {
     /// Whether every record of the window was seen: none came twice (over several pages, one that
     /// did pushed another out), and the last page had room left or the total is reached.
     pub(super) fn adds_up(&self) -> bool {
+        !self.may_hide_records() && self.is_whole()
+    }
+
+    /// The same, as far as the records alone tell.
+    pub(super) fn is_whole(&self) -> bool {
         let shifted = self.pages() > 1 && self.repeated() > 0;
+        let is_at_end = || self.end == Some(End::Short);
         !shifted
             && self
                 .total
-                .map_or(self.end == Some(End::Short), |total| self.distinct() == total)
+                .map_or_else(is_at_end, |total| self.distinct() == total)
     }
 
     /// Whether interactions came twice, just as in the pass before: they did not shift, the API
@@ -131,13 +200,13 @@ impl Pass {
         let is_whole = self.total.map_or(self.end == Some(End::Short), |total| {
             total == self.records || total == self.distinct()
         });
-        is_whole && self.repeated() > 0 && self.times_seen == before.times_seen
+        is_whole && !self.may_hide_records() && self.repeated() > 0 && self.times_seen == before.times_seen
     }
 
     /// Whether pages came to an end before the total was reached, just as in the pass before.
     pub(super) fn confirms_exhausted(&self, before: &Self) -> bool {
         // Of one page, records that came again did not push others out.
-        let is_one_page = self.lengths.first().is_some_and(|first| *first < PAGE_SIZE);
+        let is_one_page = self.lengths.first().is_some_and(|first| *first < self.full_page);
         let is_same = if is_one_page {
             self.times_seen.keys().eq(before.times_seen.keys())
         } else {
@@ -146,6 +215,7 @@ impl Pass {
         // A total that was exceeded is no end before it.
         let is_before = self.exceeds.is_none() && before.exceeds.is_none();
         self.end == Some(End::Exhausted)
+            && self.rows.strays.is_empty()
             && is_before
             && self.records > 0
             && self.total == before.total
@@ -155,8 +225,8 @@ impl Pass {
     /// The first of the empty pages at the end, where the page before them was full: a page that
     /// the server does not serve, rather than the end of the records.
     pub(super) fn stops_after_full_page(&self) -> Option<usize> {
-        let last = self.lengths.iter().rposition(|length| *length > 0)?;
-        (self.lengths[last] >= PAGE_SIZE && last + 1 < self.pages()).then_some(last + 1)
+        let last = self.last_with_records()?;
+        (self.lengths[last] >= self.full_page && last + 1 < self.pages()).then_some(last + 1)
     }
 
     /// The API names a number and shows nothing at all.
@@ -168,8 +238,8 @@ impl Pass {
 /// Whether `second`, asked for with offset 1, is `first` without its first record: then the
 /// API took the offset for a number of records. Rows that are shuffled do not line up like this.
 pub(super) fn lines_up(first: &Page, second: &Page) -> bool {
-    let overlap = PAGE_SIZE - 1;
-    first.records.len() >= PAGE_SIZE
+    let overlap = first.records.len().min(PAGE_SIZE).saturating_sub(1);
+    overlap > 0
         && second.records.len() >= overlap
         && (0..overlap).all(|row| first.records[row + 1].get() == second.records[row].get())
 }
@@ -183,8 +253,8 @@ mod tests {
     fn page(records: impl IntoIterator<Item = String>) -> Page {
         let raw = |text| RawValue::from_string(text).unwrap();
         Page {
-            reported: None,
             records: records.into_iter().map(raw).collect(),
+            ..Page::default()
         }
     }
 

@@ -18,8 +18,7 @@ use crate::window::Window;
 
 use super::density::{Density, count};
 
-pub(super) use split::Seen;
-use split::{boundaries, evenly, part};
+use split::{are_from_all_over, boundaries, evenly, part};
 
 /// The longest window that the API allows.
 const LONGEST_WINDOW: TimeDelta = TimeDelta::days(7);
@@ -76,6 +75,8 @@ pub(super) struct Planned {
     /// Nothing is known of its density: without a total, a full first page is enough to know
     /// that it is too long.
     pub(super) is_probe: bool,
+    /// Records that are expected in it; 0 where nothing is known.
+    pub(super) expected: f64,
 }
 
 /// What to do next.
@@ -112,6 +113,8 @@ impl Stretch {
 pub(super) struct Planner {
     /// Oldest first.
     stretches: VecDeque<Stretch>,
+    /// What may be older than the API serves.
+    parked: Vec<Stretch>,
     side: Side,
     limits: Limits,
     pub(super) density: Density,
@@ -136,6 +139,7 @@ impl Planner {
     pub(super) fn new(wanted: &[Window], gaps: &[Window], density: Density, limits: Limits) -> Self {
         let mut planner = Self {
             stretches: VecDeque::new(),
+            parked: Vec::new(),
             side: Side::Newest,
             limits,
             density,
@@ -177,7 +181,7 @@ impl Planner {
 
     /// Whether nothing is left to cut.
     pub(super) fn is_done(&self) -> bool {
-        self.stretches.is_empty()
+        self.stretches.is_empty() && self.parked.is_empty()
     }
 
     /// Adds a stretch after all others.
@@ -228,7 +232,12 @@ impl Planner {
                 ..stretch
             });
         }
-        Next::Read(Planned { window, is_probe })
+        let expected = self.density.expected(window).records;
+        Next::Read(Planned {
+            window,
+            is_probe,
+            expected,
+        })
     }
 
     /// A window was read to its end: these are the starts of all of its records.
@@ -238,24 +247,24 @@ impl Planner {
     }
 
     /// A window held `total` records, or nobody knows how many more than were seen, and is to be
-    /// read in parts.
-    pub(super) fn overflowed(&mut self, planned: Planned, total: Option<u64>, seen: Seen<'_>) {
-        let Planned { window, is_probe } = planned;
+    /// read in parts. `starts` are those that were seen.
+    pub(super) fn overflowed(&mut self, planned: Planned, total: Option<u64>, starts: &[DateTime<Utc>]) {
+        let Planned { window, is_probe, .. } = planned;
         let parts = total.map_or(PARTS_WITHOUT_TOTAL, |total| self.parts_of(total));
-        match (total, seen) {
+        match (total, are_from_all_over(window, starts)) {
             // Nothing was known: cut by the density that the sample shows.
-            (Some(total), Seen::Sample(starts)) if is_probe => {
+            (Some(total), true) if is_probe => {
                 self.density.observe_sample(window, starts, total);
                 self.put_back(Stretch::part(window, 2));
             }
-            (Some(total), Seen::OneEnd(starts)) if is_probe => {
+            (Some(total), false) if is_probe => {
                 self.density
                     .observe_sample(window, &evenly(window, starts.len()), total);
                 self.put_back(Stretch::part(window, 2));
             }
             (None, _) if is_probe => self.put_back(Stretch::part(window, PROBE_STEP)),
-            (Some(_), Seen::OneEnd(_)) => self.put_back(Stretch::part(window, parts)),
-            (_, Seen::Sample(starts) | Seen::OneEnd(starts)) => {
+            (Some(_), false) => self.put_back(Stretch::part(window, parts)),
+            (None, _) | (Some(_), true) => {
                 self.put_back_parts(window, &boundaries(window, starts, parts));
             }
         }
@@ -268,6 +277,52 @@ impl Planner {
     )]
     fn parts_of(&self, total: u64) -> usize {
         ((count(total) / (count(self.limits.reach) * PART_FILL)).ceil() as usize).min(MOST_PARTS)
+    }
+
+    /// A window was refused, perhaps because it begins too long ago: its newer half first, then what is left in halves.
+    pub(super) fn halve(&mut self, window: Window) {
+        let middle = window.end - part(window, 2);
+        self.put_back_parts(window, &[middle]);
+        if let Some(older) = self
+            .stretches
+            .iter_mut()
+            .find(|stretch| stretch.window.start == window.start)
+        {
+            *older = Stretch::part(older.window, 2);
+        }
+    }
+
+    /// Puts off what lies before this: a window that begins there was refused, so perhaps all of it is.
+    pub(super) fn park_before(&mut self, instant: DateTime<Utc>) {
+        let is_before = |stretch: &Stretch| stretch.window.end <= instant;
+        self.parked
+            .extend(self.stretches.iter().copied().filter(is_before));
+        self.stretches.retain(|stretch| !is_before(stretch));
+    }
+
+    /// The same for a window that was cut already.
+    pub(super) fn park(&mut self, window: Window) {
+        self.parked.push(Stretch {
+            window,
+            longest: LONGEST_WINDOW,
+            is_part: true,
+        });
+    }
+
+    /// What was put off is to be read after all.
+    pub(super) fn unpark(&mut self) {
+        let mut all: Vec<Stretch> = self.stretches.drain(..).chain(self.parked.drain(..)).collect();
+        all.sort_by_key(|stretch| stretch.window);
+        self.stretches = all.into();
+    }
+
+    /// What began before this is not to be had.
+    pub(super) fn forget_before(&mut self, instant: DateTime<Utc>) {
+        self.parked.clear();
+        self.stretches.retain(|stretch| stretch.window.end > instant);
+        for stretch in &mut self.stretches {
+            stretch.window.start = stretch.window.start.max(instant);
+        }
     }
 
     /// `boundaries` lie within the window, in order.

@@ -12,6 +12,7 @@ use crate::transform::privacy::Policy;
 use crate::window::Window;
 
 use super::drain::{Reader, Slice};
+use super::pages::size_of;
 use super::pass::Pass;
 use super::time_zone::{TimeZoneCheck, TimeZoneVerdict};
 use super::traits::{ApiTraits, NumResults, OffsetUnit, SharedTraits};
@@ -149,14 +150,13 @@ pub async fn probe(api: &ApiClient, window: Window, tally: &Tally) -> Result<Pro
         narrowing: Narrowing::NONE,
         priority: Priority::Live,
         is_probe: false,
+        expected: 0.0,
     };
-    let mut pass = Pass::default();
-    let first = reader.page(&slice, 0).await?;
+    let first = reader.page(&slice, 0, PAGE_SIZE).await?;
     traits.learn(|traits| traits.see_first(&first));
-    let starts = reader.add(&mut pass, &first);
-    traits.learn(|traits| traits.see_order(&starts));
-    let rows_move =
-        first.records.len() >= PAGE_SIZE && look_further(&reader, &slice, &first, &mut pass).await?;
+    let mut pass = Pass::of(&first, PAGE_SIZE);
+    reader.add(&mut pass, &first);
+    let rows_move = !first.records.is_empty() && look_further(&reader, &slice, &first, &mut pass).await?;
     time_zone.see(pass.rows.interactions.values());
     Ok(Probe {
         traits: traits.get(),
@@ -173,7 +173,12 @@ async fn look_further(
     first: &Page,
     pass: &mut Pass,
 ) -> Result<bool, ApiError> {
+    let size = size_of(first);
     let Some(second) = reader.second(slice, first).await? else {
+        // A page that is not full need not be followed by another one.
+        if size < PAGE_SIZE {
+            reader.traits.learn(|traits| traits.refused_page = None);
+        }
         return Ok(false);
     };
     reader.add(pass, &second);
@@ -187,19 +192,22 @@ async fn look_further(
     let rows_move = pass.distinct() < pass.records;
     reader.traits.learn(|traits| {
         traits.deepest_page = 1;
+        if second.records.len() >= size {
+            traits.page_size = Some(size).filter(|size| *size < PAGE_SIZE);
+        }
         if !rows_move {
             traits.offset_unit.get_or_insert(OffsetUnit::Pages);
         }
-        if first.reported == Some(PAGE_SIZE as u64) {
+        if first.reported == Some(first.records.len() as u64) {
             traits.num_results = Some(NumResults::Page);
         }
     });
     let pages = total.and_then(|total| usize::try_from(total).ok());
     let last = pages
-        .map_or(LAST_OFFSET, |total| (total - 1) / PAGE_SIZE)
+        .map_or(LAST_OFFSET, |total| (total - 1) / size)
         .min(LAST_OFFSET);
-    if last > 1 && second.records.len() >= PAGE_SIZE {
-        match reader.further(slice, last).await? {
+    if last > 1 && second.records.len() >= size {
+        match reader.further(slice, last, size).await? {
             Some(page) if !page.records.is_empty() => {
                 reader.traits.learn(|traits| traits.deepest_page = last);
                 reader.add(pass, &page);

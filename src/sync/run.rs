@@ -339,9 +339,8 @@ impl AccountWorker {
         if account.coverage_began_anew {
             warn!("the account's filters have changed: coverage begins anew, everything is read again");
         }
-        let agenda = self
-            .agenda(job.wanted(until, read_since, at, self.settings.late), until)
-            .await?;
+        let wanted = job.wanted(until, read_since, at, self.settings.late);
+        let agenda = self.agenda(job, wanted, until).await?;
         if agenda.is_empty_for(job) && !runs::newest_did_not_succeed(&self.pool, &new).await? {
             return Ok(RunReport::idle(account.watermark));
         }

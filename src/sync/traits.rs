@@ -4,7 +4,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 
 use crate::extract::{LAST_OFFSET, PAGE_SIZE, Page};
@@ -19,9 +19,6 @@ const STEADY_UNTIL_SEVERAL_PAGES: u32 = 20;
 /// So many windows in a row of which a page was refused, or seemed to end exactly with a full page,
 /// and that page is taken for one that is not served. The latter is chance once in a hundred windows.
 const VAIN_PAGES_UNTIL_REFUSED: u32 = 2;
-
-/// Rows in which an order would show by chance no more often than once in millions of pages.
-const ROWS_FOR_ORDER: usize = 12;
 
 /// What `numResults` counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,25 +45,23 @@ pub enum OffsetUnit {
 }
 
 impl OffsetUnit {
-    /// The offset of a page, counted from 0.
-    pub(super) fn offset(self, page: usize) -> usize {
+    /// The offset of a page, counted from 0, where each has so many records.
+    pub(super) fn offset(self, page: usize, size: usize) -> usize {
         match self {
             Self::Pages => page,
-            Self::Records => page * PAGE_SIZE,
+            Self::Records => page * size,
         }
     }
 }
 
-/// The order of rows on a page. Reading never relies on it.
+/// What an answer has to do with the range of its request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Order {
-    /// By start, oldest first.
-    Ascending,
-    /// By start, newest first.
-    Descending,
-    /// Neither.
-    None,
+pub enum Range {
+    /// Its records lie in it.
+    Kept,
+    /// Others come too, or instead.
+    Ignored,
 }
 
 /// What is known of one account's API.
@@ -83,10 +78,18 @@ pub struct ApiTraits {
     pub deepest_page: usize,
     /// The first page that was refused, or came empty although there were more records.
     pub refused_page: Option<usize>,
-    /// The order of rows, as last seen.
-    pub order: Option<Order>,
+    /// Records on a full page, where they were seen to be fewer than are asked for.
+    pub page_size: Option<usize>,
+    /// Whether the range of a request is kept to, once that was seen.
+    pub range: Option<Range>,
     /// The longest window in seconds, where longer ones were refused.
     pub longest_window_seconds: Option<i64>,
+    /// The longest page of this run. A page that is as long may be full.
+    #[serde(skip)]
+    pub longest_page: usize,
+    /// What seems to be the size of a page, since the newest window that had several.
+    #[serde(skip)]
+    pub suspected_size: Option<usize>,
     /// Windows in a row that did not add up. Of this process alone: a server may mend its ways.
     #[serde(skip)]
     pub drifts_in_a_row: u32,
@@ -117,9 +120,41 @@ impl ApiTraits {
         refused.map_or(LAST_OFFSET + 1, served)
     }
 
+    /// Records on a page that is surely full.
+    pub fn full_page(&self) -> usize {
+        self.page_size.unwrap_or(PAGE_SIZE)
+    }
+
     /// Records that can be reached in one window.
     pub fn reach(&self) -> usize {
-        self.pages() * PAGE_SIZE
+        self.pages() * self.full_page()
+    }
+
+    /// Whether more records may follow a page of so many: only one that is shorter than another page of the same run is
+    /// short.
+    pub(super) fn may_be_full(&self, records: usize) -> bool {
+        records > 0 && (records >= self.full_page() || records >= self.longest_page)
+    }
+
+    /// Notes how long a page is.
+    pub(super) fn see_length(&mut self, records: usize) {
+        self.longest_page = self.longest_page.max(records);
+        if self.page_size.is_some_and(|size| records > size) {
+            self.page_size = None;
+        }
+    }
+
+    /// A first page of so many was followed by another one as long: pages are no longer than that, once two windows in a
+    /// row have shown it.
+    pub(super) fn see_size(&mut self, records: usize) {
+        if records >= PAGE_SIZE {
+            return;
+        }
+        if self.suspected_size == Some(records) {
+            self.page_size = Some(records);
+        }
+        self.suspected_size = Some(records);
+        self.longest_page = records;
     }
 
     /// Whether a first page tells how many records its window holds.
@@ -148,11 +183,12 @@ impl ApiTraits {
 
     /// Notes what a first page shows of `numResults`, where it can be told.
     pub(super) fn see_first(&mut self, first: &Page) {
-        if self.num_results == Some(NumResults::Other) || first.records.len() < PAGE_SIZE {
+        let length = first.records.len();
+        if self.num_results == Some(NumResults::Other) || length < self.full_page() {
             return;
         }
         match first.reported {
-            Some(reported) if reported > PAGE_SIZE as u64 => self.num_results = Some(NumResults::Total),
+            Some(reported) if reported > length as u64 => self.num_results = Some(NumResults::Total),
             None => self.num_results = Some(NumResults::Absent),
             Some(_) => {}
         }
@@ -187,20 +223,6 @@ impl ApiTraits {
     /// Whether pages are not believed to belong together.
     pub(super) fn is_unsteady(&self) -> bool {
         self.drifts_in_a_row >= DRIFTS_UNTIL_SINGLE_PAGES
-    }
-
-    /// Notes the order of the starts on one page, where there are enough of them.
-    pub(super) fn see_order(&mut self, starts: &[DateTime<Utc>]) {
-        let differ = starts.first() != starts.last();
-        if starts.len() >= ROWS_FOR_ORDER && differ {
-            self.order = Some(if starts.is_sorted() {
-                Order::Ascending
-            } else if starts.is_sorted_by(|a, b| a >= b) {
-                Order::Descending
-            } else {
-                Order::None
-            });
-        }
     }
 
     /// A window was refused and is tried in parts of so many seconds. Others that were on their way

@@ -11,12 +11,14 @@ use crate::failpoint;
 use crate::load::conflict;
 use crate::load::gaps;
 use crate::load::leases::Lease;
+use crate::load::problems::ProblemCode;
 use crate::load::{
     Committed, Counters, FailedWindow, LoadError, Purpose, Status, WindowCommit, record_failed,
 };
 use crate::observe::{self, chain, metrics};
+use crate::pulse::Pulse;
+use crate::transform::Interaction;
 use crate::transform::privacy::Policy;
-use crate::transform::{Interaction, Rejected};
 use crate::window::Window;
 
 use super::drain::{ReadError, Reader, Reading, Slice, Verdict};
@@ -100,10 +102,12 @@ impl Source {
             narrowing: Narrowing::default(),
             priority: self.priority,
             is_probe: fetch.planned.is_probe && fetch.planned.window.seconds() > 1,
+            expected: fetch.planned.expected,
         };
         let reading = reader.read(&slice).await?;
         failpoint::reach("window.read");
-        if reading.verdict == Verdict::Drained || slice.window.seconds() > 1 {
+        let may_be_parted = matches!(reading.verdict, Verdict::Overflow | Verdict::Drift);
+        if !may_be_parted || slice.window.seconds() > 1 {
             return Ok(reading);
         }
         reader.read_parts(&slice, reading).await
@@ -132,8 +136,8 @@ impl Books<'_> {
         status: Status,
     ) -> Result<WindowReport, LoadError> {
         let error = (status == Status::Gap).then(|| gap_error(&reading));
-        let interactions: Vec<Interaction> = reading.rows.interactions.into_values().collect();
-        let rejected: Vec<Rejected> = reading.rows.rejected.into_values().collect();
+        let (interactions, rejected) = reading.rows.set_aside();
+        let interactions: Vec<Interaction> = interactions.into_values().collect();
         let commit = WindowCommit {
             lease: self.lease,
             run_id: self.run_id,
@@ -163,7 +167,7 @@ impl Books<'_> {
                 Ok(WindowReport {
                     counters: committed.counters,
                     watermark: Some(committed.watermark),
-                    failure: error.map(|error| WindowFailure::gap(&error, reading.verdict)),
+                    failure: error.map(|error| WindowFailure::gap(error, reading.verdict)),
                 })
             }
             Err(error) if error.is_of_the_data() => {
@@ -234,6 +238,19 @@ impl Books<'_> {
     /// The database is in trouble, or the lease is lost.
     pub(super) async fn put_off(&self, fetch: &Fetch, purpose: Purpose) -> Result<WindowReport, LoadError> {
         self.put_aside(fetch, purpose, "not read: it has not happened yet at the API")
+            .await
+    }
+
+    /// Takes the requests of a window that is older than what the API serves into the books.
+    ///
+    /// # Errors
+    /// The database is in trouble, or the lease is lost.
+    pub(super) async fn put_off_as_too_old(
+        &self,
+        fetch: &Fetch,
+        purpose: Purpose,
+    ) -> Result<WindowReport, LoadError> {
+        self.put_aside(fetch, purpose, "not read: the API serves nothing so old")
             .await
     }
 
@@ -315,6 +332,16 @@ impl Books<'_> {
 }
 
 impl Fetch {
+    /// One that begins now, by work with this pulse.
+    pub(super) fn begin(planned: Planned, now: DateTime<Utc>, pulse: &Arc<Pulse>) -> Self {
+        Self {
+            planned,
+            started_at: now,
+            began: Instant::now(),
+            tally: Tally::of(Arc::clone(pulse)).into(),
+        }
+    }
+
     /// What it has cost so far.
     pub(super) fn counters(&self) -> Counters {
         counters(&self.tally)
@@ -361,9 +388,22 @@ fn log_discoveries(committed: &Committed) {
     }
 }
 
+/// What is wrong with windows whose records do not lie in them.
+pub(super) const ELSEWHERE: &str =
+    "the API does not keep to the range that it is asked for: its records do not lie in the window";
+
+/// What is wrong with windows that hold elements without an id.
+pub(super) const STRAYS: &str =
+    "elements of the answers have no id and may stand for records that are not shown";
+
 fn gap_error(reading: &Reading) -> String {
     let seen = reading.distinct_records;
     match (reading.verdict, reading.reported_total) {
+        (Verdict::Elsewhere, _) => ELSEWHERE.to_owned(),
+        (Verdict::Strays, _) => {
+            let strays = reading.rows.strays.len();
+            format!("{STRAYS}: {strays} beside {seen} records")
+        }
         (Verdict::Drift, _) => {
             format!("rows shift each time that this second is read; {seen} records are stored")
         }
@@ -423,15 +463,31 @@ impl WindowFailure {
         }
     }
 
-    fn gap(error: &str, verdict: Verdict) -> Self {
+    fn gap(error: String, verdict: Verdict) -> Self {
+        let (error, remedy, next) = match verdict {
+            Verdict::Elsewhere => return Self::elsewhere(),
+            Verdict::Strays => (
+                error,
+                ProblemCode::ElementsWithoutId.remedy(),
+                Next::ContinueIfFew,
+            ),
+            Verdict::Drift => (gaps::found(&error), gaps::REMEDY, Next::ContinueIfFew),
+            Verdict::Drained | Verdict::Overflow => (gaps::found(&error), gaps::REMEDY, Next::Continue),
+        };
         Self {
-            error: gaps::found(error),
-            remedy: gaps::REMEDY,
-            next: if verdict == Verdict::Drift {
-                Next::ContinueIfFew
-            } else {
-                Next::Continue
-            },
+            error,
+            remedy,
+            next,
+            refused: false,
+        }
+    }
+
+    /// The API does not keep to ranges: no other window would be better.
+    pub(super) fn elsewhere() -> Self {
+        Self {
+            error: ELSEWHERE.to_owned(),
+            remedy: ProblemCode::RecordsOutsideWindow.remedy(),
+            next: Next::EndRun,
             refused: false,
         }
     }

@@ -63,12 +63,13 @@ impl Agenda {
 }
 
 impl AccountWorker {
-    /// What is wanted and not read yet.
+    /// What the job wants and is not read yet.
     ///
     /// # Errors
     /// The database is in trouble.
     pub(super) async fn agenda(
         &self,
+        job: &Job,
         wanted: Vec<Wanted>,
         until: DateTime<Utc>,
     ) -> Result<Agenda, LoadError> {
@@ -80,6 +81,10 @@ impl AccountWorker {
             unread.extend(wanted::unread(&self.pool, account_id, wanted, until, self.settings.settle).await?);
         }
         let mut stretches = from(self.kept_from(), unread);
+        if matches!(job, Job::Refresh { .. }) {
+            let history = accounts::history(&self.pool, account_id).await?;
+            stretches = from(history.map(|history| history.served_from), stretches);
+        }
         stretches.sort_unstable();
         Ok(Agenda {
             known,
@@ -103,6 +108,8 @@ impl AccountWorker {
             gaps,
             stretches,
         } = agenda;
+        // Pages are as long as this run sees them, whatever they were before.
+        self.traits.learn(|traits| traits.longest_page = 0);
         let planner = Planner::new(&stretches, &gaps, self.density(), self.limits());
         let (records, windows) = planner.expected_left();
         info!(
@@ -117,6 +124,7 @@ impl AccountWorker {
             lease: &task.held.lease,
             run_id: task.run.id,
         };
+        self.try_history(task, &books, progress).await?;
         let mut drive = Drive::new(books, task, planner, gaps);
         let ends = Ends {
             stop: task.stop.clone(),
@@ -195,7 +203,8 @@ impl AccountWorker {
         });
         // As JSON, which leaves out what is of this process alone.
         let json = serde_json::to_value(self.traits.get()).unwrap_or_default();
-        if progress.counters.records == 0 || serde_json::to_value(known).is_ok_and(|known| known == json) {
+        let is_told = progress.counters.records > 0 || self.traits.get().range != known.range;
+        if !is_told || serde_json::to_value(known).is_ok_and(|known| known == json) {
             return Ok(());
         }
         let remembering = || accounts::remember_traits(&self.pool, &task.held.lease, &json);
@@ -221,6 +230,7 @@ impl AccountWorker {
             progress.remaining_gaps(concerning.len());
         }
         bulk::review(&self.pool, &task.held.lease.account_id).await?;
+        self.judge_api(progress).await?;
         let verdict = self.time_zone.verdict();
         observe::time_zone(&account.name, verdict);
         self.review_time_zone(&task.held.lease.account_id, verdict).await

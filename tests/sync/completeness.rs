@@ -231,8 +231,11 @@ async fn a_hostile_record_is_set_aside_and_its_page_is_loaded() {
     let start = instant("2026-01-10T10:00:00Z");
     {
         let mut world = setup.simulator.world();
-        world.insert_raw(start, &json!("not an object"));
-        world.insert_raw(start, &json!({ "sessionStartTime": "2026-01-10T10:00:00" }));
+        world.insert_raw(
+            start,
+            &json!({ "sessionId": "", "sessionStartTime": "2026-01-10T10:00:00" }),
+        );
+        world.insert_raw(start, &json!({ "sessionId": "never", "sessionStartTime": null }));
         world.insert_raw(
             start,
             &json!({ "sessionId": "no-start", "sessionStartTime": "soon" }),
@@ -279,10 +282,11 @@ async fn equal_bad_records_on_several_pages_do_not_hold_their_window_up() {
     let database = TestDatabase::migrated().await;
     let setup = dense().await;
     for _ in 0..3 {
+        let record = json!({ "sessionId": "", "sessionStartTime": "2026-01-14T10:00:00" });
         setup
             .simulator
             .world()
-            .insert_raw(instant("2026-01-14T10:00:00Z"), &json!(null));
+            .insert_raw(instant("2026-01-14T10:00:00Z"), &record);
     }
     let report = setup.sync(&database).await;
     assert_eq!(

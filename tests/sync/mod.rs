@@ -1,6 +1,7 @@
 //! Whole runs: from the simulated API into tables.
 
 mod absence;
+mod answers;
 mod backfill;
 mod catch_up;
 mod completeness;
@@ -9,14 +10,17 @@ mod erase;
 mod erase_again;
 mod erase_spellings;
 mod grid;
+mod history;
 mod hostile_records;
 mod idempotence;
 mod idle;
 mod interruption;
 mod overflow;
+mod page_size;
 mod paging;
 mod past;
 mod placeholders;
+mod range;
 mod refresh;
 mod replay;
 mod retention;

@@ -17,17 +17,12 @@ fn good(nth: usize) -> Value {
 /// One bad record of each kind, as bytes, and why it is set aside.
 fn bad() -> Vec<(Vec<u8>, &'static str)> {
     let text = |value: Value| value.to_string().into_bytes();
-    let no_identity = "neither conversationId nor sessionId";
     let no_start = "sessionStartTime is missing or cannot be read";
     let id = json!({"of": MARKER});
     vec![
         (
-            text(json!({"sessionStartTime": "2026-01-10T10:00:00", "userId": MARKER})),
-            no_identity,
-        ),
-        (
             text(json!({"sessionId": "", "conversationId": id, "sessionStartTime": "2026-01-10T10:00:00"})),
-            no_identity,
+            "neither conversationId nor sessionId",
         ),
         (text(json!({"sessionId": "no-start", "userId": MARKER})), no_start),
         (
@@ -42,6 +37,17 @@ fn bad() -> Vec<(Vec<u8>, &'static str)> {
             text(json!({"sessionId": MARKER.repeat(100), "sessionStartTime": "2026-01-10T10:00:00"})),
             "the id is longer than 512 bytes",
         ),
+    ]
+}
+
+/// One element of each kind that is no record, and why it is set aside.
+fn without_id() -> Vec<(Vec<u8>, &'static str)> {
+    let text = |value: Value| value.to_string().into_bytes();
+    vec![
+        (
+            text(json!({"sessionStartTime": "2026-01-10T10:00:00", "userId": MARKER})),
+            "neither conversationId nor sessionId",
+        ),
         (text(json!(MARKER)), "not an object"),
         (text(json!([good(1)])), "not an object"),
         (text(json!(null)), "not an object"),
@@ -53,15 +59,15 @@ fn bad() -> Vec<(Vec<u8>, &'static str)> {
     ]
 }
 
-/// A hundred good records, and the bad ones among them.
-async fn setup() -> Setup {
+/// A hundred good records, and these among them.
+async fn with(others: Vec<(Vec<u8>, &'static str)>) -> Setup {
     let setup = Setup::start().await;
     let start = instant("2026-01-10T10:00:00Z");
     let mut world = setup.simulator.world();
     for nth in 0..100 {
         world.insert_raw(start, &good(nth));
     }
-    for (record, _) in bad() {
+    for (record, _) in others {
         world.insert_raw_bytes(start, record);
     }
     drop(world);
@@ -70,7 +76,7 @@ async fn setup() -> Setup {
 
 #[tokio::test]
 async fn a_hundred_good_records_are_loaded_and_one_bad_of_each_kind_is_set_aside() {
-    let setup = setup().await;
+    let setup = with(bad()).await;
     let database = TestDatabase::migrated().await;
     let report = setup.sync(&database).await;
     assert_eq!(report.outcome, Outcome::Succeeded);
@@ -78,8 +84,26 @@ async fn a_hundred_good_records_are_loaded_and_one_bad_of_each_kind_is_set_aside
         (report.counters.inserted, report.counters.rejected),
         (100, bad().len() as u64)
     );
+    assert_set_aside(&database, bad()).await;
+}
+
+#[tokio::test]
+async fn elements_without_an_id_are_set_aside_and_cover_nothing() {
+    let setup = with(without_id()).await;
+    let database = TestDatabase::migrated().await;
+    let report = setup.sync(&database).await;
+    assert_eq!(report.outcome, Outcome::Failed);
+    assert!(
+        report.watermark < Some(instant("2026-01-10T10:00:00Z")),
+        "{report:?}"
+    );
+    assert_set_aside(&database, without_id()).await;
+}
+
+/// All good records are rows, and these are set aside for these reasons.
+async fn assert_set_aside(database: &TestDatabase, others: Vec<(Vec<u8>, &'static str)>) {
     assert_eq!(database.counts().await[0], 100);
-    for (record, reason) in bad() {
+    for (record, reason) in others {
         let stored = sqlx::query_scalar(
             "select count(*) from smartassist_sync.rejected_records where payload = $1 and reason = $2",
         );
@@ -95,7 +119,8 @@ async fn a_hundred_good_records_are_loaded_and_one_bad_of_each_kind_is_set_aside
 
 #[tokio::test]
 async fn nothing_of_a_bad_record_shows_in_the_log() {
-    let mut setup = setup().await;
+    let all = || [bad(), without_id()].concat();
+    let mut setup = with(all()).await;
     setup.set("start_from", "2026-01-09");
     let database = TestDatabase::empty().await;
     let mut environment = setup.environment();
@@ -106,8 +131,13 @@ async fn nothing_of_a_bad_record_shows_in_the_log() {
     );
     let range = ["backfill", "--from", "2026-01-10", "--to", "2026-01-11"];
     let ended = Program::run(&range, &environment).await;
-    assert_eq!(ended.code(), 0, "{}", ended.last_word());
-    assert_eq!(ended.events("run finished")[0]["rejected"], bad().len());
+    assert_eq!(
+        ended.code(),
+        1,
+        "what has no id covers nothing: {}",
+        ended.last_word()
+    );
+    assert_eq!(ended.events("run finished")[0]["rejected"], all().len());
     assert!(!ended.log.join("\n").contains(MARKER));
 }
 

@@ -213,8 +213,8 @@ async fn a_request_that_the_api_does_not_accept_is_not_repeated_for_every_window
         .world()
         .inject(Fault::always(FaultKind::status(404)));
     let report = setup.sync(&database).await;
-    // A week in halves down to a day, and then three days from each end.
-    assert_eq!((report.outcome, report.counters.requests), (Outcome::Failed, 9));
+    // A week in halves down to a day, and that down to an hour, should nothing older be served; and then five windows more.
+    assert_eq!((report.outcome, report.counters.requests), (Outcome::Failed, 14));
 }
 
 #[tokio::test]

@@ -280,7 +280,10 @@ async fn a_record_that_is_rejected_is_no_difference() {
     let past = long_sessions(500, Behaviour::default()).await;
     {
         let mut world = past.setup.simulator.world();
-        world.insert_raw(instant("2026-01-07T10:00:00Z"), &json!("no record"));
+        world.insert_raw(
+            instant("2026-01-07T10:00:00Z"),
+            &json!({ "sessionId": "", "sessionStartTime": "2026-01-07T10:00:00" }),
+        );
         world.insert_raw(
             instant("2026-01-07T20:00:00Z"),
             &json!({ "sessionId": "startless" }),

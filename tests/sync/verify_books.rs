@@ -33,10 +33,10 @@ async fn a_day_of_more_records_than_one_window_shows_is_compared_whole() {
             world.interactions().nth(500).unwrap().session_id.clone()
         };
         past.setup.simulator.world().vanish(&gone).unwrap();
-        past.setup
-            .simulator
-            .world()
-            .insert_raw(instant("2026-01-14T05:00:00Z"), &json!(null));
+        past.setup.simulator.world().insert_raw(
+            instant("2026-01-14T05:00:00Z"),
+            &json!({ "sessionId": "startless" }),
+        );
         // One bad record: what was not returned may be it.
         let mut verification = Verification::of(window("2026-01-14T00:00:00Z", "2026-01-15T00:00:00Z"));
         let report = past.verify(&mut verification).await;
@@ -290,7 +290,9 @@ async fn requests_of_a_day_that_failed_are_in_the_books() {
     let rest = past.verify(&mut verification).await;
     assert_eq!(rest.outcome, Outcome::Succeeded);
     let world = past.setup.simulator.world();
-    let counting = world.requests().filter(|request| request.limit == Some(1));
+    let counting = world
+        .requests()
+        .filter(|request| (request.limit, request.offset) == (Some(1), Some(0)));
     assert_eq!(counting.count(), 12, "the failed day, and those after it");
 }
 

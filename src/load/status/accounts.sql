@@ -2,6 +2,7 @@ select
     account.name,
     account.account_id,
     account.start_from,
+    account.served_from,
     account.watermark,
     coalesce(account.settled_through, account.start_from) as settled_through,
     extract(epoch from clock_timestamp() - account.watermark)::bigint as lag_seconds,

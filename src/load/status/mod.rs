@@ -22,6 +22,8 @@ pub struct AccountStatus {
     pub account_id: String,
     /// From when on interactions are wanted.
     pub start_from: DateTime<Utc>,
+    /// From when on the API serves interactions, where it was seen to refuse older ones.
+    pub served_from: Option<DateTime<Utc>>,
     /// All interactions that started before it are loaded.
     pub watermark: DateTime<Utc>,
     /// All interactions that started before it were read once more `sync.late_minutes` after they started.

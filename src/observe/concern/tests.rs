@@ -42,6 +42,7 @@ fn account(runs: Vec<RunStatus>) -> AccountStatus {
         name: "main".to_owned(),
         account_id: "acct".to_owned(),
         start_from: now() - TimeDelta::days(30),
+        served_from: None,
         watermark: now() - TimeDelta::minutes(3),
         settled_through: now() - TimeDelta::minutes(45),
         lag_seconds: 180,

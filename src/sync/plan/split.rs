@@ -6,13 +6,17 @@ use crate::window::Window;
 
 use super::SECOND;
 
-/// The starts that were seen of a window that overflowed.
-#[derive(Debug, Clone, Copy)]
-pub(in crate::sync) enum Seen<'a> {
-    /// From all over it.
-    Sample(&'a [DateTime<Utc>]),
-    /// From one end of it, as of an API that sorts.
-    OneEnd(&'a [DateTime<Utc>]),
+/// Whether these starts are a sample of all of a window. Those of a first page are none where the API sorts, by whatever
+/// order: then they lie at one end of it, or at both, and more than half of it shows nothing.
+pub(super) fn are_from_all_over(window: Window, starts: &[DateTime<Utc>]) -> bool {
+    let mut edges: Vec<_> = starts
+        .iter()
+        .map(|start| (*start).clamp(window.start, window.end))
+        .chain([window.start, window.end])
+        .collect();
+    edges.sort_unstable();
+    let longest = edges.windows(2).map(|edge| edge[1] - edge[0]).max();
+    longest.is_some_and(|longest| longest * 2 <= window.end - window.start)
 }
 
 /// Where to cut a window so that each part holds as many of these starts: at most `parts` - 1

@@ -15,7 +15,7 @@ async fn what_earlier_runs_learned_is_told_where_little_can_be_seen_now() {
     let unknown = Setup::live().await;
     unknown.simulator.world().arrive(5, TimeDelta::hours(3));
     let diagnosis = Diagnosis::of(&super::environment(&unknown, &database).await).await;
-    for check in ["totals", "offset", "order of rows", "pages served"] {
+    for check in ["totals", "offset", "pages served"] {
         diagnosis.assert(check, "ok", "unknown yet");
     }
     diagnosis.assert("time stamps", "ok", "the seconds in session ids agree");
@@ -76,4 +76,31 @@ async fn an_api_whose_clock_is_far_from_ours_is_named() {
         let diagnosis = Diagnosis::of(&environment).await;
         diagnosis.assert("clocks", status, found);
     }
+}
+
+#[tokio::test]
+async fn a_date_that_no_clock_shows_is_not_looked_at() {
+    let database = TestDatabase::migrated().await;
+    let setup = busy().await;
+    let environment = environment(&setup, &database).await;
+    for (date, is_read) in [
+        ("31 Dec 262142 23:59:59 GMT", false),
+        ("Thu, 31 Dec 2099 23:00:00 GMT", true),
+    ] {
+        setup.simulator.world().behaviour.quirks.date = Some(date.to_owned());
+        let diagnosis = Diagnosis::of(&environment).await;
+        assert_eq!(diagnosis.has("clocks"), is_read, "{date}: {:#}", diagnosis.report);
+        assert!(diagnosis.code <= 1, "{date}");
+        diagnosis.assert("API", "ok", "it lets us in");
+    }
+}
+
+#[tokio::test]
+async fn pages_that_are_shorter_than_asked_for_are_named() {
+    let database = TestDatabase::migrated().await;
+    let setup = busy().await;
+    setup.simulator.world().behaviour.quirks.page_cap = Some(40);
+    let environment = environment(&setup, &database).await;
+    let diagnosis = Diagnosis::of(&environment).await;
+    diagnosis.assert("page size", "warning", "40 records at most");
 }

@@ -96,7 +96,7 @@ async fn a_healthy_account_is_all_ok_and_nothing_is_written() {
     diagnosis.assert("database schema", "ok", "up to date");
     diagnosis.assert("totals", "ok", "number of all records of a window (seen now)");
     diagnosis.assert("offset", "ok", "counts pages");
-    diagnosis.assert("order of rows", "ok", "none by start");
+    diagnosis.assert("page size", "ok", "100 records");
     diagnosis.assert("longest window", "ok", "7 days");
     diagnosis.assert("pages served", "ok", " of 11 at least (seen now)");
     diagnosis.assert("time stamps", "ok", "agree");

@@ -1,0 +1,126 @@
+//! A window that the API refuses, or answers with a message: too long, too old, or something else.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use tracing::warn;
+
+use crate::extract::{ApiError, Narrowing, PageRequest};
+use crate::load::problems::{self, ProblemCode};
+use crate::load::{LoadError, Status, accounts};
+use crate::observe;
+use crate::window::Window;
+
+use super::super::drain::{ReadError, Reading};
+use super::super::horizon::{EDGE, Refusal};
+use super::super::job::Job;
+use super::super::window::{Fetch, Next, WindowFailure, WindowReport};
+use super::Drive;
+
+/// A window that is refused is no longer than this once its length is not to blame.
+const SHORTEST: TimeDelta = TimeDelta::days(1);
+
+/// How many days before the edge something has to be refused as well.
+const DAYS_BEFORE_THE_EDGE: [i64; 3] = [1, 7, 30];
+
+impl Drive<'_> {
+    /// What becomes of a window that the API would not answer.
+    pub(super) async fn refused(
+        &mut self,
+        fetch: &Fetch,
+        error: &ReadError,
+    ) -> Result<WindowReport, LoadError> {
+        let window = fetch.planned.window;
+        let purpose = self.purpose(window);
+        if self.history_ends.is_some_and(|edge| window.end <= edge) {
+            return self.books.put_off_as_too_old(fetch, purpose).await;
+        }
+        let is_newest = window.end >= self.until;
+        match self.horizon.refused(window, self.in_flight.len(), is_newest) {
+            Refusal::TooLong => {
+                let longest = (window.seconds() / 2).max(SHORTEST.num_seconds());
+                self.source.traits.learn(|traits| traits.see_too_long(longest));
+                self.planner.drifted(window);
+            }
+            Refusal::TooOld => {
+                self.planner.park_before(window.start);
+                self.planner.halve(window);
+            }
+            Refusal::Older => self.planner.park(window),
+            Refusal::Undecided => self.planner.again(window),
+            Refusal::Edge(edge) if self.is_refused_before(edge, fetch).await => {
+                return self.end_history(edge, fetch).await;
+            }
+            Refusal::Edge(_) | Refusal::Other => {
+                self.horizon.was_wrong();
+                self.planner.unpark();
+                // It is not the length, then, that the API minds.
+                self.source
+                    .traits
+                    .learn(|traits| traits.length_is_doubtful = true);
+                return self
+                    .books
+                    .fail(fetch, purpose, WindowFailure::of_reading(error))
+                    .await;
+            }
+        }
+        self.was_refused_for_now = true;
+        self.books
+            .store(fetch, purpose, Reading::nothing(), Status::Split)
+            .await
+    }
+
+    /// Whether what is older is refused as well: a stretch that is refused among others is no end.
+    async fn is_refused_before(&self, edge: DateTime<Utc>, fetch: &Fetch) -> bool {
+        for days in DAYS_BEFORE_THE_EDGE {
+            let end = edge - TimeDelta::days(days);
+            let request = PageRequest {
+                window: Window {
+                    start: end - EDGE,
+                    end,
+                },
+                offset: 0,
+                limit: 1,
+                narrowing: &Narrowing::NONE,
+                priority: self.source.priority,
+            };
+            let answer = self.source.api.page(&request, &fetch.tally).await;
+            if !matches!(answer, Err(ApiError::Unaccepted { .. } | ApiError::Message)) {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Everything older than what was served is refused: nothing of it is wanted any more.
+    async fn end_history(&mut self, edge: DateTime<Utc>, fetch: &Fetch) -> Result<WindowReport, LoadError> {
+        self.history_ends = Some(edge);
+        self.planner.forget_before(edge);
+        // Windows were not refused for their length.
+        self.source
+            .traits
+            .learn(|traits| traits.length_is_doubtful = true);
+        let (pool, lease) = (&self.books.worker.pool, self.books.lease);
+        let watermark = accounts::note_history(pool, lease, Some(edge)).await?;
+        let served_from = observe::instant(edge);
+        warn!(
+            served_from = %served_from,
+            remedy = "set accounts.<name>.start_from to that instant; until then one request a day asks for what is older",
+            "the API serves nothing older, and refuses every window before that instant"
+        );
+        let detail = format!("nothing before {served_from} is served");
+        problems::raise(pool, &lease.account_id, ProblemCode::HistoryNotServed, &detail).await?;
+        let mut report = self
+            .books
+            .put_off_as_too_old(fetch, self.purpose(fetch.planned.window))
+            .await?;
+        report.watermark = Some(watermark);
+        if matches!(self.job, Job::Backfill { .. }) {
+            report.failure = Some(WindowFailure {
+                error: format!("the API serves nothing older than {served_from}"),
+                remedy: "ask for what is newer; the vendor can say how long interactions are kept",
+                next: Next::Continue,
+                refused: false,
+            });
+        }
+        Ok(report)
+    }
+}

@@ -1,0 +1,107 @@
+//! What is said at the end of a run of how the API behaves, and what is older than it serves.
+
+use tracing::debug;
+
+use crate::extract::{ApiError, Narrowing, PageRequest};
+use crate::load::problems::{self, ProblemCode};
+use crate::load::{LoadError, accounts, gaps};
+use crate::observe::{self, chain};
+use crate::window::Window;
+
+use super::horizon::EDGE;
+use super::job::Job;
+use super::plan::Planned;
+use super::report::Progress;
+use super::run::AccountWorker;
+use super::traits::Range;
+use super::window::{Books, Fetch, STRAYS};
+use super::work::Task;
+
+/// A run of so many requests that were all let in shows that the hour has room.
+const REQUESTS_THAT_SHOW_ROOM: u64 = 120;
+
+impl AccountWorker {
+    /// Once a day: whether the API serves again what it refused as too old, where somebody wants that.
+    pub(super) async fn try_history(
+        &self,
+        task: &Task<'_>,
+        books: &Books<'_>,
+        progress: &mut Progress,
+    ) -> Result<(), LoadError> {
+        let account = self.api.account();
+        let known = accounts::history(&self.pool, &account.account_id).await?;
+        let is_wanted = |from| account.start_from.is_some_and(|wanted| wanted < from);
+        let known = known.filter(|history| history.may_be_tried && is_wanted(history.served_from));
+        let Some(history) = known.filter(|_| matches!(task.job, Job::Poll | Job::Sync)) else {
+            return Ok(());
+        };
+        let older = Planned {
+            window: Window {
+                start: history.served_from - EDGE,
+                end: history.served_from,
+            },
+            is_probe: false,
+            expected: 0.0,
+        };
+        let fetch = Fetch::begin(older, self.clock.now(), task.pulse);
+        let request = PageRequest {
+            window: older.window,
+            offset: 0,
+            limit: 1,
+            narrowing: &Narrowing::NONE,
+            priority: task.job.priority(),
+        };
+        let still = match self.api.page(&request, &fetch.tally).await {
+            Ok(_) => None,
+            Err(ApiError::Unaccepted { .. } | ApiError::Message) => Some(history.served_from),
+            Err(error) => {
+                debug!(error = %chain(&error), "whether older interactions are served again cannot be seen");
+                Some(history.served_from)
+            }
+        };
+        let tried = books.put_off_as_too_old(&fetch, task.job.purpose()).await?;
+        progress.add(tried);
+        progress.watermark = accounts::note_history(&self.pool, &task.held.lease, still).await?;
+        Ok(())
+    }
+
+    /// Raises the problems of the account that its API causes, and clears those that are over.
+    pub(super) async fn judge_api(&self, progress: &Progress) -> Result<(), LoadError> {
+        let account = self.api.account();
+        let account_id = account.account_id.as_str();
+        let history = accounts::history(&self.pool, account_id).await?;
+        let is_wanted = |from| account.start_from.is_none_or(|wanted| wanted < from);
+        let unserved = history
+            .map(|history| history.served_from)
+            .filter(|from| is_wanted(*from));
+        let detail = unserved.map(|from| format!("nothing before {} is served", observe::instant(from)));
+        self.judge(ProblemCode::HistoryNotServed, detail.as_deref())
+            .await?;
+
+        let is_ignored = self.traits.get().range == Some(Range::Ignored);
+        self.judge(ProblemCode::RecordsOutsideWindow, is_ignored.then_some(""))
+            .await?;
+
+        let strays = gaps::count_of(&self.pool, account_id, STRAYS).await?;
+        let detail = (strays > 0).then(|| format!("windows: {strays}"));
+        self.judge(ProblemCode::ElementsWithoutId, detail.as_deref())
+            .await?;
+
+        let shows_room = progress.counters.requests >= REQUESTS_THAT_SHOW_ROOM;
+        if self.api.was_hour_used_up() {
+            self.judge(ProblemCode::HourlyLimit, Some("")).await?;
+        } else if shows_room || self.api.limits().per_hour > 0 {
+            self.judge(ProblemCode::HourlyLimit, None).await?;
+        }
+        Ok(())
+    }
+
+    async fn judge(&self, code: ProblemCode, detail: Option<&str>) -> Result<(), LoadError> {
+        let account_id = &self.api.account().account_id;
+        match detail {
+            Some(detail) => problems::raise(&self.pool, account_id, code, detail).await?,
+            None => problems::clear(&self.pool, account_id, code).await?,
+        };
+        Ok(())
+    }
+}

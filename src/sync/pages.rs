@@ -1,0 +1,365 @@
+//! The pages of a window, from the first to the last, or to where it is clear that they are not to be had.
+//!
+//! How long a page is, what `offset` and `numResults` count and where pages end is found out on the way. What lies past
+//! the end may fail, as it does at some servers: it costs no window.
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+use tracing::{debug, info};
+
+use crate::extract::{ApiError, LAST_OFFSET, PAGE_SIZE, Page, PageRequest};
+
+use super::drain::{ReadError, Reader, Slice};
+use super::pass::{End, Pass, lines_up};
+use super::traits::OffsetUnit;
+
+/// A page that may lie past the end.
+enum Next {
+    /// There is nothing more.
+    Nothing,
+    /// More records, which are added already; so many.
+    More(usize),
+    /// More records, which are not to be had.
+    OutOfReach,
+}
+
+impl Reader<'_> {
+    /// Reads a slice once.
+    pub(super) async fn pass(&self, slice: &Slice) -> Result<Pass, ReadError> {
+        let first = self.page(slice, 0, PAGE_SIZE).await?;
+        let length = first.records.len();
+        let may_be_full = self.traits.get().may_be_full(length);
+        self.traits.learn(|traits| {
+            traits.see_length(length);
+            traits.see_first(&first);
+        });
+        let traits = self.traits.get();
+        let mut pass = Pass::of(&first, traits.full_page());
+        pass.total = traits.total(&first);
+        self.add(&mut pass, &first);
+        let is_full = length >= traits.full_page();
+        pass.end = Some(match pass.total {
+            None if length == 0 => End::Short,
+            None if traits.is_whole(&first) => {
+                pass.total = first.reported;
+                self.counted(slice, &mut pass).await?
+            }
+            None if !may_be_full && !slice.expects_more_than(length) => End::Short,
+            None if is_full && (slice.is_probe || traits.pages() == 1) => End::Beyond,
+            None => self.read_on(slice, &mut pass, &first).await?,
+            Some(total) => self.read_counted(slice, &mut pass, &first, total).await?,
+        });
+        Ok(pass)
+    }
+
+    /// No total: on until a page is the last one.
+    async fn read_on(&self, slice: &Slice, pass: &mut Pass, first: &Page) -> Result<End, ReadError> {
+        let mut newest = first.records.len();
+        loop {
+            let traits = self.traits.get();
+            if newest >= traits.full_page() {
+                match self.after_a_full_page(slice, pass, first).await? {
+                    Some(length) if length > 0 => newest = length,
+                    Some(_) => return Ok(End::Short),
+                    None => return Ok(End::Beyond),
+                }
+                continue;
+            }
+            let distinct = usize::try_from(pass.distinct()).unwrap_or(usize::MAX);
+            if newest < pass.longest() && !slice.expects_more_than(distinct) {
+                return Ok(End::Short);
+            }
+            if pass.pages() > LAST_OFFSET {
+                return Ok(End::Beyond);
+            }
+            match self.perhaps_more(slice, pass, first).await? {
+                Next::Nothing => return Ok(End::Short),
+                Next::More(length) => newest = length,
+                Next::OutOfReach => return Ok(End::Beyond),
+            }
+        }
+    }
+
+    /// The page after one that is surely full: how long it is; `None` where it is not to be had.
+    async fn after_a_full_page(
+        &self,
+        slice: &Slice,
+        pass: &mut Pass,
+        first: &Page,
+    ) -> Result<Option<usize>, ReadError> {
+        let index = pass.pages();
+        if index >= self.traits.get().pages() {
+            return Ok(None);
+        }
+        let page = match index {
+            1 => self.second(slice, first).await?,
+            _ => self.further(slice, index, size_of(first)).await?,
+        };
+        let Some(page) = page else { return Ok(None) };
+        self.add(pass, &page);
+        let traits = self.traits.get();
+        if page.records.is_empty() && traits.page_size.is_none() && index > traits.deepest_page {
+            // As if the records ended exactly with the page before; but some servers answer so
+            // to pages that they do not serve, and this one was never seen to serve this page.
+            self.traits.learn(|traits| traits.see_vain(index));
+            return Ok(None);
+        }
+        Ok(Some(page.records.len()))
+    }
+
+    /// The page after one that is shorter than what was asked for: pages may be no longer than that. Where a total says
+    /// that there is more, no failure is taken for an end.
+    async fn perhaps_more(&self, slice: &Slice, pass: &mut Pass, first: &Page) -> Result<Next, ReadError> {
+        let (index, size) = (pass.pages(), size_of(first));
+        let page = match pass.total {
+            Some(_) => self.wanted(slice, index, size).await?,
+            None => self.past_the_end(slice, index, size).await?,
+        };
+        let Some(page) = page else {
+            let is_second_by_records = index == 1 && self.unit() == OffsetUnit::Records;
+            let is_more = is_second_by_records && self.is_followed(slice, pass, size).await?;
+            return Ok(if is_more { Next::OutOfReach } else { Next::Nothing });
+        };
+        if !self.shows_offset_in_records(index, first, &page) {
+            return Ok(self.add_if_new(pass, &page, size));
+        }
+        if !self.brings_new(pass, &page) {
+            return Ok(Next::Nothing);
+        }
+        match self.wanted(slice, index, size).await? {
+            Some(page) => Ok(self.add_if_new(pass, &page, size)),
+            None => Ok(Next::OutOfReach),
+        }
+    }
+
+    /// Whether a record follows those of the first page, where the page that begins with it is not served: asked for from
+    /// the second record on, a page that is full brings it.
+    async fn is_followed(&self, slice: &Slice, pass: &Pass, size: usize) -> Result<bool, ApiError> {
+        let request = PageRequest {
+            offset: 1,
+            ..self.request(slice, 0, size)
+        };
+        let page = self.ask_past_the_end(&request).await?;
+        Ok(page.is_some_and(|page| self.brings_new(pass, &page)))
+    }
+
+    /// Whether a page holds a record that did not come before.
+    fn brings_new(&self, pass: &Pass, page: &Page) -> bool {
+        let mut more = Pass::default();
+        self.add(&mut more, page);
+        !pass.holds_all_of(&more)
+    }
+
+    /// Adds a page, unless it only brings what came before, as some servers answer past the end.
+    fn add_if_new(&self, pass: &mut Pass, page: &Page, size: usize) -> Next {
+        if !self.brings_new(pass, page) {
+            return Next::Nothing;
+        }
+        self.add(pass, page);
+        if pass.pages() == 2 && page.records.len() >= size {
+            self.traits.learn(|traits| traits.see_size(size));
+        }
+        Next::More(page.records.len())
+    }
+
+    /// A total: as many pages as it takes, most of them at once; and beyond them while records are
+    /// wanting. What can be split is not read in vain; of a second, all that can be had is.
+    async fn read_counted(
+        &self,
+        slice: &Slice,
+        pass: &mut Pass,
+        first: &Page,
+        total: u64,
+    ) -> Result<End, ReadError> {
+        if first.records.len() < self.traits.get().full_page() {
+            return self.read_short(slice, pass, first, total).await;
+        }
+        let total_pages = usize::try_from(total)
+            .unwrap_or(usize::MAX)
+            .div_ceil(first.records.len());
+        let reachable = self.traits.get().pages();
+        if total_pages > reachable && (slice.window.seconds() > 1 || reachable == 1) {
+            return Ok(End::Beyond);
+        }
+        let Some(second) = self.second(slice, first).await? else {
+            return Ok(End::Beyond);
+        };
+        self.add(pass, &second);
+        let size = size_of(first);
+        let rest: Vec<Option<Page>> = stream::iter(2..total_pages.min(self.traits.get().pages()))
+            .map(|page| self.further(slice, page, size))
+            .buffered(self.api.limits().max_in_flight)
+            .try_collect()
+            .await?;
+        for page in rest {
+            let Some(page) = page else { return Ok(End::Beyond) };
+            self.add(pass, &page);
+        }
+        while pass.distinct() < total && pass.newest() > 0 {
+            if pass.pages() >= self.traits.get().pages() {
+                return Ok(End::Beyond);
+            }
+            let Some(page) = self.further(slice, pass.pages(), size).await? else {
+                return Ok(End::Beyond);
+            };
+            self.add(pass, &page);
+        }
+        if pass.distinct() < total {
+            Ok(End::Exhausted)
+        } else {
+            self.counted(slice, pass).await
+        }
+    }
+
+    /// The total is reached. Where the last page is full that may be the size of a page, or as far as the API counts,
+    /// which totals that could be relied on for years have become without a word: one page more tells. Of what it
+    /// brings, one record may have come just now; so the window is read again, and only twice is a habit.
+    async fn counted(&self, slice: &Slice, pass: &mut Pass) -> Result<End, ReadError> {
+        let traits = self.traits.get();
+        if pass.newest() < traits.full_page() {
+            return Ok(End::Counted);
+        }
+        if pass.pages() >= traits.pages() {
+            // It cannot be asked for; parts of the window can.
+            let may_be_split = slice.window.seconds() > 1;
+            return Ok(if may_be_split { End::Beyond } else { End::Counted });
+        }
+        let Some(page) = self.past_the_end(slice, pass.pages(), traits.full_page()).await? else {
+            return Ok(End::Counted);
+        };
+        match self.add_if_new(pass, &page, traits.full_page()) {
+            Next::More(_) => {
+                pass.exceeds = pass.total.take();
+                Ok(End::Exhausted)
+            }
+            Next::Nothing | Next::OutOfReach => Ok(End::Counted),
+        }
+    }
+
+    /// A first page with room left, and a number that says more: pages are shorter than was asked
+    /// for, or that number is no total. Further pages tell, by whether they bring anything new.
+    async fn read_short(
+        &self,
+        slice: &Slice,
+        pass: &mut Pass,
+        first: &Page,
+        total: u64,
+    ) -> Result<End, ReadError> {
+        let size = size_of(first);
+        while pass.distinct() < total && pass.pages() <= LAST_OFFSET {
+            match self.perhaps_more(slice, pass, first).await? {
+                Next::More(_) => {}
+                Next::Nothing => return Ok(End::Exhausted),
+                Next::OutOfReach => return Ok(End::Beyond),
+            }
+        }
+        Ok(if pass.distinct() < total {
+            End::Beyond
+        } else {
+            End::Counted
+        })
+    }
+
+    /// The second page. It shows what the offset counts.
+    pub(super) async fn second(&self, slice: &Slice, first: &Page) -> Result<Option<Page>, ApiError> {
+        let size = size_of(first);
+        let Some(page) = self.further(slice, 1, size).await? else {
+            return Ok(None);
+        };
+        if !self.shows_offset_in_records(1, first, &page) {
+            return Ok(Some(page));
+        }
+        let page = self.further(slice, 1, size).await?;
+        if page.as_ref().is_some_and(|page| page.records.is_empty()) {
+            // The page at offset 1 was full, so there is a record more than a page holds.
+            self.traits.learn(|traits| traits.see_refused(1));
+            return Ok(None);
+        }
+        Ok(page)
+    }
+
+    /// Whether the page with this index, asked for in pages, shows that the offset counts records.
+    fn shows_offset_in_records(&self, index: usize, first: &Page, page: &Page) -> bool {
+        let is_shown = index == 1 && self.unit() == OffsetUnit::Pages && lines_up(first, page);
+        if is_shown {
+            info!("the API takes the page offset for a number of records");
+            self.traits.learn(|traits| {
+                traits.offset_unit = Some(OffsetUnit::Records);
+                traits.deepest_page = 0;
+                traits.refused_page = None;
+            });
+        }
+        is_shown
+    }
+
+    /// A page after the first; `None` where the API does not serve it.
+    pub(super) async fn further(
+        &self,
+        slice: &Slice,
+        page: usize,
+        size: usize,
+    ) -> Result<Option<Page>, ApiError> {
+        match self.page(slice, page, size).await {
+            Err(ApiError::Unaccepted { .. } | ApiError::Message) => {
+                self.traits.learn(|traits| traits.see_vain(page));
+                Ok(None)
+            }
+            page => page.map(Some),
+        }
+    }
+
+    /// A page that should have records; `None` where it has none or is not served.
+    async fn wanted(&self, slice: &Slice, page: usize, size: usize) -> Result<Option<Page>, ApiError> {
+        match self.page(slice, page, size).await {
+            Ok(page) => Ok(Some(page).filter(|page| !page.records.is_empty())),
+            Err(ApiError::Unaccepted { .. } | ApiError::Message) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A page that should lie past the end; `None` where nothing comes of it, for whatever reason but our own.
+    async fn past_the_end(&self, slice: &Slice, page: usize, size: usize) -> Result<Option<Page>, ApiError> {
+        self.ask_past_the_end(&self.request(slice, page, size)).await
+    }
+
+    async fn ask_past_the_end(&self, request: &PageRequest<'_>) -> Result<Option<Page>, ApiError> {
+        match self.api.page_past_the_end(request, self.tally).await {
+            Ok(page) => Ok(page.filter(|page| !page.records.is_empty())),
+            Err(error @ (ApiError::ServerFault { .. } | ApiError::Transport { .. })) => {
+                debug!(offset = request.offset, error = %error, "the page past the end cannot be had");
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    pub(super) async fn page(&self, slice: &Slice, page: usize, size: usize) -> Result<Page, ApiError> {
+        self.api.page(&self.request(slice, page, size), self.tally).await
+    }
+
+    fn request<'s>(&self, slice: &'s Slice, page: usize, size: usize) -> PageRequest<'s> {
+        PageRequest {
+            window: slice.window,
+            offset: self.unit().offset(page, size),
+            limit: size,
+            narrowing: &slice.narrowing,
+            priority: slice.priority,
+        }
+    }
+
+    fn unit(&self) -> OffsetUnit {
+        self.traits.get().offset_unit.unwrap_or(OffsetUnit::Pages)
+    }
+
+    pub(super) fn add(&self, pass: &mut Pass, page: &Page) {
+        pass.add(page, self.api.account().time_zone_offset, self.policy);
+    }
+}
+
+/// How many records a page is asked for that follows this one: no more than came, whatever they are, so that pages meet however the API
+/// reckons where they begin.
+pub(super) fn size_of(first: &Page) -> usize {
+    match first.records.len() + first.strays.len() {
+        0 => PAGE_SIZE,
+        elements => elements.min(PAGE_SIZE),
+    }
+}
