@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use backon::{BackoffBuilder, ExponentialBuilder};
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use reqwest::Response;
-use reqwest::header::{ACCEPT, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{DATE, HeaderMap, HeaderName, HeaderValue};
 use secrecy::ExposeSecret;
 use tracing::{debug, warn};
 
@@ -16,11 +16,9 @@ use crate::observe::{self, chain};
 
 use super::answer::{self, Answer};
 use super::clock::{self, ApiClock};
-use super::{Action, ApiError, Budget, BudgetUse, Page, PageRequest, Tally, body};
+use super::{Action, ApiError, Budget, BudgetUse, Page, PageRequest, Tally, body, http};
 
 const AUTH: HeaderName = HeaderName::from_static("auth");
-const ACCOUNT_ID: HeaderName = HeaderName::from_static("accountid");
-const STREAM_ID: HeaderName = HeaderName::from_static("iid");
 
 /// A pause between two tries never grows past this.
 const LONGEST_BACKOFF: Duration = Duration::from_secs(60);
@@ -69,7 +67,7 @@ impl ApiClient {
             account.account_id
         );
         endpoint.set_path(&path);
-        let http = http_client(&account)?;
+        let http = http::client(&account)?;
         let budget = Budget::new(account.limits);
         Ok(Self {
             account,
@@ -369,42 +367,4 @@ impl ApiClient {
             "the API turns requests away although the minute is free: its limit of the hour seems to be used up"
         );
     }
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "this is the one place that sets what the lint asks for"
-)]
-fn http_client(account: &AccountConfig) -> Result<reqwest::Client, ClientError> {
-    let unsendable = |_| ClientError::Header {
-        account: account.name.clone(),
-    };
-    let headers = HeaderMap::from_iter([
-        (
-            ACCOUNT_ID,
-            HeaderValue::from_str(&account.account_id).map_err(unsendable)?,
-        ),
-        (
-            STREAM_ID,
-            HeaderValue::from_str(&account.stream_id).map_err(unsendable)?,
-        ),
-        (ACCEPT, HeaderValue::from_static("application/json")),
-        (
-            CONTENT_TYPE,
-            HeaderValue::from_static("application/json;charset=UTF-8"),
-        ),
-    ]);
-    reqwest::Client::builder()
-        .user_agent(concat!("smartassist-etl/", env!("CARGO_PKG_VERSION")))
-        .default_headers(headers)
-        // Our own auth header would be sent to whatever host a redirect names.
-        .redirect(reqwest::redirect::Policy::none())
-        .referer(false)
-        // Every request is paid for from the budget, so none may be repeated behind its back.
-        .retry(reqwest::retry::never())
-        .connect_timeout(account.response.connect_timeout)
-        .read_timeout(account.response.read_timeout)
-        .timeout(account.response.request_timeout)
-        .build()
-        .map_err(ClientError::Http)
 }

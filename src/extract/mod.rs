@@ -10,6 +10,7 @@ mod charset;
 mod client;
 mod clock;
 mod error;
+mod http;
 mod page;
 mod request;
 mod tally;

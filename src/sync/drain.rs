@@ -104,7 +104,7 @@ impl Reader<'_> {
                 );
                 let is_habit = self.traits.get().range == Some(Range::Ignored) || before.is_some();
                 if is_habit {
-                    return Ok(self.elsewhere(pass));
+                    return Ok(Reading::of(pass, Verdict::Elsewhere));
                 }
                 before = Some(pass);
                 continue;
@@ -114,7 +114,7 @@ impl Reader<'_> {
             }
             if pass.adds_up() || before.as_ref().is_some_and(|before| pass.confirms_twins(before)) {
                 if !self.keeps_to_range(slice, &pass).await {
-                    return Ok(self.elsewhere(pass));
+                    return Ok(Reading::of(pass, Verdict::Elsewhere));
                 }
                 if places.outside > 0 {
                     warn!(
@@ -127,7 +127,11 @@ impl Reader<'_> {
                 return Ok(Reading::of(pass, Verdict::Drained));
             }
             if let Some(ended) = self.ended_twice(&pass, before.as_ref())? {
-                return Ok(Reading::of(pass, ended));
+                let is_elsewhere = ended == Verdict::Drained && !self.keeps_to_range(slice, &pass).await;
+                return Ok(Reading::of(
+                    pass,
+                    if is_elsewhere { Verdict::Elsewhere } else { ended },
+                ));
             }
             warn!(
                 attempt,
@@ -163,10 +167,6 @@ impl Reader<'_> {
             Some(total) => Err(ReadError::Withheld { total }),
             None => Ok(None),
         }
-    }
-
-    fn elsewhere(&self, pass: Pass) -> Reading {
-        Reading::of(pass, Verdict::Elsewhere)
     }
 
     /// Whether the API keeps to the range of a request. Of a long window all records may lie in it by chance, as where an

@@ -2,6 +2,7 @@
 //! after the other; what each one teaches goes into the next one's cut.
 
 mod refused;
+mod told;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,24 +12,23 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
-use tracing::{Instrument, debug, error_span, info, warn};
+use tracing::{Instrument, error_span, info, warn};
 
 use crate::extract::{ApiError, LAST_OFFSET, Priority};
-use crate::load::runs;
 use crate::load::wanted::{self, Wanted};
 use crate::load::{LoadError, Purpose, Status};
-use crate::observe::{self, chain};
+use crate::observe;
 use crate::pulse::Pulse;
 use crate::window::Window;
 
 use super::drain::{ReadError, Reading, Verdict};
-use super::headway::Headway;
+use super::failure::{Next, WindowFailure};
 use super::horizon::Horizon;
 use super::job::Job;
 use super::plan::{Next as Step, Planner};
 use super::report::Progress;
 use super::traits::Range;
-use super::window::{Books, Fetch, Next, Source, WindowFailure, WindowReport, is_a_second};
+use super::window::{Books, Fetch, Source, WindowReport, is_a_second};
 use super::work::Task;
 
 /// Windows that are read at the same time. One is stored while others are read, and a slow API
@@ -62,9 +62,6 @@ const PATIENCE_OF_WAITERS: Duration = Duration::from_secs(10);
 
 /// How often the books are told how far the run is. A poll of an ordinary day is over before.
 const NOTE_PROGRESS: Duration = Duration::from_secs(5);
-
-/// Windows wait meanwhile.
-const PATIENCE_OF_NOTING: Duration = Duration::from_secs(2);
 
 /// A run reads so many windows again since another one has overtaken them; further ones are left to the next run. An
 /// interaction that changes all the time must not eat the budget.
@@ -459,40 +456,5 @@ impl<'a> Drive<'a> {
             }
         }
         Ok(())
-    }
-
-    /// For those who look from outside. Where the database is in trouble, the next window says so.
-    async fn note_progress(&self, progress: &Progress) {
-        let left = self.headway(progress).requests_left;
-        let noted = runs::note_progress(
-            &self.books.worker.pool,
-            self.books.run_id,
-            &progress.counters,
-            left,
-        );
-        match tokio::time::timeout(PATIENCE_OF_NOTING, noted).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => debug!(error = %chain(&error), "could not note how far the run is"),
-            Err(_) => debug!("could not note how far the run is in time"),
-        }
-    }
-
-    fn publish_headway(&self, progress: &Progress) {
-        let headway = self.headway(progress);
-        self.books.worker.headway.send_replace(Some(headway));
-    }
-
-    fn headway(&self, progress: &Progress) -> Headway {
-        let reading: f64 = self
-            .in_flight
-            .values()
-            .map(|fetch| self.planner.density.expected(fetch.planned.window).records)
-            .sum();
-        let (records, windows) = self.planner.expected_left();
-        Headway::new(
-            progress.counters,
-            records + reading,
-            windows + self.in_flight.len(),
-        )
     }
 }

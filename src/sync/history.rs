@@ -8,13 +8,14 @@ use crate::load::{LoadError, accounts, gaps};
 use crate::observe::{self, chain};
 use crate::window::Window;
 
+use super::failure::STRAYS;
 use super::horizon::EDGE;
 use super::job::Job;
 use super::plan::Planned;
 use super::report::Progress;
 use super::run::AccountWorker;
 use super::traits::Range;
-use super::window::{Books, Fetch, STRAYS};
+use super::window::{Books, Fetch};
 use super::work::Task;
 
 /// A run of so many requests that were all let in shows that the hour has room.

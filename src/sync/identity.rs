@@ -16,11 +16,12 @@ use crate::window::Window;
 
 use super::comparison::{DayComparison, Method};
 use super::drain::{ReadError, Reading, Verdict};
+use super::failure::{ELSEWHERE, STRAYS, WindowFailure};
 use super::headway::Headway;
 use super::plan::{Next, Planned, Planner};
 use super::report::Progress;
 use super::verify::{Comparing, Spent, Verification};
-use super::window::{ELSEWHERE, Fetch, STRAYS, Source, WindowFailure, is_a_second};
+use super::window::{Fetch, Source, is_a_second};
 
 /// A day that is being read.
 #[derive(Debug)]

@@ -7,6 +7,7 @@ mod density;
 mod drain;
 mod drive;
 mod erase;
+mod failure;
 mod headway;
 mod history;
 mod horizon;

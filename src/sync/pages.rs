@@ -64,8 +64,7 @@ impl Reader<'_> {
                 }
                 continue;
             }
-            let distinct = usize::try_from(pass.distinct()).unwrap_or(usize::MAX);
-            if newest < pass.longest() && !slice.expects_more_than(distinct) {
+            if newest < pass.longest() {
                 return Ok(End::Short);
             }
             if pass.pages() > LAST_OFFSET {
@@ -244,7 +243,6 @@ impl Reader<'_> {
         first: &Page,
         total: u64,
     ) -> Result<End, ReadError> {
-        let size = size_of(first);
         while pass.distinct() < total && pass.pages() <= LAST_OFFSET {
             match self.perhaps_more(slice, pass, first).await? {
                 Next::More(_) => {}

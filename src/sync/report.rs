@@ -9,7 +9,8 @@ use crate::load::{Counters, LoadError};
 use crate::observe::{self, chain};
 use crate::window::Window;
 
-use super::window::{Next, WindowFailure, WindowReport};
+use super::failure::{Next, WindowFailure};
+use super::window::WindowReport;
 
 /// What came of a run.
 #[derive(Debug, Clone)]

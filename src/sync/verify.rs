@@ -22,6 +22,7 @@ use crate::window::Window;
 
 use super::comparison::{DayComparison, Method};
 use super::drain::ReadError;
+use super::failure::WindowFailure;
 use super::headway::Headway;
 use super::identity::DayReading;
 use super::lease::Held;
@@ -29,7 +30,7 @@ use super::plan::head;
 use super::report::{Progress, RunReport};
 use super::run::{AccountWorker, DEFAULT_START};
 use super::traits::NumResults;
-use super::window::{WindowFailure, counters};
+use super::window::counters;
 
 /// A reading is ruled out once so many days more fit under another one.
 const DAYS_THAT_RULE_OUT: usize = 3;

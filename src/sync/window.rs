@@ -6,22 +6,22 @@ use std::time::Instant;
 use chrono::{DateTime, Utc};
 use tracing::{error, info, warn};
 
-use crate::extract::{Action, ApiClient, ApiError, Narrowing, Priority, Tally};
+use crate::extract::{ApiClient, Narrowing, Priority, Tally};
 use crate::failpoint;
 use crate::load::conflict;
 use crate::load::gaps;
 use crate::load::leases::Lease;
-use crate::load::problems::ProblemCode;
 use crate::load::{
     Committed, Counters, FailedWindow, LoadError, Purpose, Status, WindowCommit, record_failed,
 };
-use crate::observe::{self, chain, metrics};
+use crate::observe::{self, metrics};
 use crate::pulse::Pulse;
 use crate::transform::Interaction;
 use crate::transform::privacy::Policy;
 use crate::window::Window;
 
 use super::drain::{ReadError, Reader, Reading, Slice, Verdict};
+use super::failure::{WindowFailure, gap_error};
 use super::plan::Planned;
 use super::run::AccountWorker;
 use super::traits::SharedTraits;
@@ -33,27 +33,6 @@ pub(super) struct WindowReport {
     /// The watermark after it, where something of it was stored.
     pub(super) watermark: Option<DateTime<Utc>>,
     pub(super) failure: Option<WindowFailure>,
-}
-
-/// A window that is not covered and not split either, and what that means for the run.
-#[derive(Debug)]
-pub(super) struct WindowFailure {
-    pub(super) error: String,
-    pub(super) remedy: &'static str,
-    pub(super) next: Next,
-    /// The API refused us, as opposed to failing.
-    pub(super) refused: bool,
-}
-
-/// What a run does after a failed window.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Next {
-    /// The fault is the window's own.
-    Continue,
-    /// The fault may be every window's; a few like this end the run.
-    ContinueIfFew,
-    /// Nothing further can be had for this account now.
-    EndRun,
 }
 
 /// A window on its way.
@@ -385,111 +364,6 @@ fn log_discoveries(committed: &Committed) {
             resolved = committed.resolved,
             "records that were set aside before came well"
         );
-    }
-}
-
-/// What is wrong with windows whose records do not lie in them.
-pub(super) const ELSEWHERE: &str =
-    "the API does not keep to the range that it is asked for: its records do not lie in the window";
-
-/// What is wrong with windows that hold elements without an id.
-pub(super) const STRAYS: &str =
-    "elements of the answers have no id and may stand for records that are not shown";
-
-fn gap_error(reading: &Reading) -> String {
-    let seen = reading.distinct_records;
-    match (reading.verdict, reading.reported_total) {
-        (Verdict::Elsewhere, _) => ELSEWHERE.to_owned(),
-        (Verdict::Strays, _) => {
-            let strays = reading.rows.strays.len();
-            format!("{STRAYS}: {strays} beside {seen} records")
-        }
-        (Verdict::Drift, _) => {
-            format!("rows shift each time that this second is read; {seen} records are stored")
-        }
-        (_, Some(total)) => {
-            format!(
-                "the API reports {total} records in this second and shows {seen} of them, also by direction, channel and queue"
-            )
-        }
-        (_, None) => format!(
-            "there are more records in this second than the API shows, and without totals nothing proves that the {seen} stored are all"
-        ),
-    }
-}
-
-impl WindowFailure {
-    pub(super) fn of_reading(error: &ReadError) -> Self {
-        let (next, refused, remedy) = match error {
-            ReadError::Withheld { .. } => (
-                Next::ContinueIfFew,
-                false,
-                "check the app's rights, and the account's filters",
-            ),
-            ReadError::Api(api) => {
-                let next = match (api, api.action()) {
-                    (ApiError::TooLarge { .. }, _) => Next::Continue,
-                    (_, Action::Retry | Action::GiveUpWindow) => Next::ContinueIfFew,
-                    (_, Action::SignInAgain | Action::StopAccount) => Next::EndRun,
-                };
-                (next, matches!(api, ApiError::Refused { .. }), api.remedy())
-            }
-        };
-        Self {
-            error: chain(error).to_string(),
-            remedy,
-            next,
-            refused,
-        }
-    }
-
-    /// The task that read it panicked, or was ended.
-    pub(super) fn of_task(error: &tokio::task::JoinError) -> Self {
-        warn!(is_panic = error.is_panic(), "the task that read a window ended");
-        Self {
-            error: "the task that read it ended before its time".to_owned(),
-            remedy: "report it with the lines before this one",
-            next: Next::ContinueIfFew,
-            refused: false,
-        }
-    }
-
-    pub(super) fn of_data(error: &LoadError) -> Self {
-        Self {
-            error: chain(error).to_string(),
-            remedy: error.remedy(),
-            next: Next::ContinueIfFew,
-            refused: false,
-        }
-    }
-
-    fn gap(error: String, verdict: Verdict) -> Self {
-        let (error, remedy, next) = match verdict {
-            Verdict::Elsewhere => return Self::elsewhere(),
-            Verdict::Strays => (
-                error,
-                ProblemCode::ElementsWithoutId.remedy(),
-                Next::ContinueIfFew,
-            ),
-            Verdict::Drift => (gaps::found(&error), gaps::REMEDY, Next::ContinueIfFew),
-            Verdict::Drained | Verdict::Overflow => (gaps::found(&error), gaps::REMEDY, Next::Continue),
-        };
-        Self {
-            error,
-            remedy,
-            next,
-            refused: false,
-        }
-    }
-
-    /// The API does not keep to ranges: no other window would be better.
-    pub(super) fn elsewhere() -> Self {
-        Self {
-            error: ELSEWHERE.to_owned(),
-            remedy: ProblemCode::RecordsOutsideWindow.remedy(),
-            next: Next::EndRun,
-            refused: false,
-        }
     }
 }
 

@@ -190,10 +190,10 @@ async fn rejected_records_of_old_windows_go_as_well() {
     let database = TestDatabase::migrated().await;
     for day in ["2026-01-02", "2026-01-14"] {
         let start = instant(&format!("{day}T10:00:00Z"));
-        setup
-            .simulator
-            .world()
-            .insert_raw(start, &serde_json::json!({"sessionStartTime": day}));
+        setup.simulator.world().insert_raw(
+            start,
+            &serde_json::json!({"sessionId": "", "sessionStartTime": day}),
+        );
         let range = Window {
             start,
             end: start + TimeDelta::hours(1),
@@ -215,7 +215,7 @@ async fn rejected_records_of_old_windows_go_as_well() {
         .unwrap();
     assert_eq!(
         database.text(rejected).await,
-        r#"{"sessionStartTime":"2026-01-14"}"#
+        r#"{"sessionId":"","sessionStartTime":"2026-01-14"}"#
     );
 }
 

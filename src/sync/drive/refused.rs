@@ -10,9 +10,10 @@ use crate::observe;
 use crate::window::Window;
 
 use super::super::drain::{ReadError, Reading};
+use super::super::failure::{Next, WindowFailure};
 use super::super::horizon::{EDGE, Refusal};
 use super::super::job::Job;
-use super::super::window::{Fetch, Next, WindowFailure, WindowReport};
+use super::super::window::{Fetch, WindowReport};
 use super::Drive;
 
 /// A window that is refused is no longer than this once its length is not to blame.
@@ -37,7 +38,10 @@ impl Drive<'_> {
         match self.horizon.refused(window, self.in_flight.len(), is_newest) {
             Refusal::TooLong => {
                 let longest = (window.seconds() / 2).max(SHORTEST.num_seconds());
-                self.source.traits.learn(|traits| traits.see_too_long(longest));
+                // A message may be about something that passes.
+                if matches!(error, ReadError::Api(ApiError::Unaccepted { .. })) {
+                    self.source.traits.learn(|traits| traits.see_too_long(longest));
+                }
                 self.planner.drifted(window);
             }
             Refusal::TooOld => {
