@@ -276,7 +276,7 @@ impl AccountWorker {
             return Ok(None);
         };
         failpoint::reach("run.leased");
-        let report = self.keep_books(&held, job, stop, pulse).await;
+        let report = Box::pin(self.keep_books(&held, job, stop, pulse)).await;
         failpoint::reach("run.closed");
         self.lease.release(held, &self.pool).await;
         failpoint::reach("run.released");

@@ -124,7 +124,7 @@ impl AccountWorker {
             lease: &task.held.lease,
             run_id: task.run.id,
         };
-        Box::pin(self.try_history(task, &books, progress)).await?;
+        self.try_history(task, &books, progress).await?;
         let mut drive = Drive::new(books, task, planner, gaps);
         let ends = Ends {
             stop: task.stop.clone(),

@@ -21,7 +21,7 @@ fn an_account_needs_only_its_address_its_ids_and_a_credential() {
         (account.retry.max_retries, account.retry.pause),
         (6, Duration::from_secs(1))
     );
-    assert_eq!(account.response.max_bytes, 32 * 1024 * 1024);
+    assert_eq!(account.response.max_bytes, 8 << 20);
     assert_eq!(account.response.request_timeout, Duration::from_secs(90));
     assert!(account.start_from.is_none());
 }
