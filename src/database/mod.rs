@@ -30,6 +30,9 @@ pub use migrate::{MigrationError, migrate, newest_migration};
 pub use pool::Pool;
 pub use private::{PrivateServer, PrivateServerError};
 
+/// A private server that another process runs may be stopping with it: after so long we look who runs it now.
+const JOINED_PATIENCE: Duration = Duration::from_secs(2);
+
 /// The database, and its server where that is ours.
 #[derive(Debug)]
 pub struct Database {
@@ -116,24 +119,45 @@ impl Database {
     }
 
     async fn open_with(config: &Config, at_most: Duration, may_join: bool) -> Result<Self, OpenError> {
-        let session = &config.database.session;
-        let database = if let Some(sign_in) = SignIn::read(&config.database)? {
-            let pool = Pool::new(sign_in.options()?, session).signing_in_by(sign_in);
-            Self { pool, server: None }
-        } else {
-            let binaries = config.database.server_binaries.as_deref();
-            let server = PrivateServer::start(&config.data_dir, binaries, &[], may_join).await?;
-            Self {
-                pool: Pool::new(server.options(), session),
-                server: Some(server),
-            }
-        };
         let deadline = Instant::now() + at_most;
         loop {
-            let options = database.pool.options();
-            reach::wait_for(&options, session.connect_timeout, deadline).await?;
-            match fitness::unfit(&database.pool).await {
-                Ok(None) => return Ok(database),
+            let database = Self::find(config, may_join).await?;
+            let is_joined = database.server.as_ref().is_some_and(PrivateServer::is_joined);
+            let until = if is_joined {
+                deadline.min(Instant::now() + JOINED_PATIENCE)
+            } else {
+                deadline
+            };
+            match database.reach(config.database.session.connect_timeout, until).await {
+                Ok(()) => return Ok(database),
+                // It goes with the process that ran it; then it is ours to run.
+                Err(OpenError::Away { .. }) if is_joined && Instant::now() < deadline => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// The server that is configured, or the private one, running.
+    async fn find(config: &Config, may_join: bool) -> Result<Self, OpenError> {
+        let session = &config.database.session;
+        if let Some(sign_in) = SignIn::read(&config.database)? {
+            let pool = Pool::new(sign_in.options()?, session).signing_in_by(sign_in);
+            return Ok(Self { pool, server: None });
+        }
+        let binaries = config.database.server_binaries.as_deref();
+        let server = PrivateServer::start(&config.data_dir, binaries, &[], may_join).await?;
+        Ok(Self {
+            pool: Pool::new(server.options(), session),
+            server: Some(server),
+        })
+    }
+
+    /// Returns once the server lets us in and is one that we can use. A single try may take `patience`.
+    async fn reach(&self, patience: Duration, deadline: Instant) -> Result<(), OpenError> {
+        loop {
+            reach::wait_for(&self.pool.options(), patience, deadline).await?;
+            match fitness::unfit(&self.pool).await {
+                Ok(None) => return Ok(()),
                 Ok(Some(unfit)) => return Err(unfit.into()),
                 // It has gone again.
                 Err(error) if is_unreachable(&error) && Instant::now() < deadline => {}

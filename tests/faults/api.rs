@@ -93,14 +93,16 @@ async fn a_redirect_to_another_host_is_not_followed() {
 
 #[tokio::test]
 async fn answers_that_are_no_pages_are_asked_for_again() {
-    for body in [
-        &b"<html><body>maintenance</body></html>"[..],
-        br#"{"error":"try later"}"#,
-        b"",
+    for (body, outcome) in [
+        (&b"<html><body>maintenance</body></html>"[..], "undecodable"),
+        (br#"{"error":"try later"}"#, "message"),
+        (b"", "undecodable"),
     ] {
         let mut trial = Trial::of(Fault::times(8, FaultKind::Body(body.to_vec()))).await;
         trial
-            .counts(r#"smartassist_etl_requests_total{account="main",outcome="undecodable"}"#)
+            .counts(&format!(
+                r#"smartassist_etl_requests_total{{account="main",outcome="{outcome}"}}"#
+            ))
             .await;
         trial.shows("request failed, trying again after a pause").await;
         trial.heals().await;

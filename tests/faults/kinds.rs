@@ -7,11 +7,11 @@ use super::watch;
 use crate::support::Setup;
 
 /// Nothing is stored while `fault` holds a SQLSTATE: that is what PostgreSQL says then.
-const FAIL: &str = "create table fault (code text not null); \
-     create function fail() returns trigger language plpgsql as $$ \
-     declare wanted text := (select code from fault); begin \
+const FAIL: &str = "create table public.fault (code text not null); \
+     create function public.fail() returns trigger language plpgsql as $$ \
+     declare wanted text := (select code from public.fault); begin \
      if wanted is not null then raise exception 'meant to fail' using errcode = wanted; end if; return null; end $$; \
-     create trigger fail after insert on smartassist.sessions for each row execute function fail()";
+     create trigger fail after insert on smartassist.sessions for each row execute function public.fail()";
 
 /// A SQLSTATE of each kind.
 const FAULTS: [(&str, &str); 13] = [
@@ -40,12 +40,12 @@ async fn each_fault_of_the_database_is_counted_under_its_kind() {
     let before = trial.database.counts().await[0];
     let faults = i64::try_from(FAULTS.len()).unwrap();
     for (code, kind) in FAULTS {
-        let fault = format!("insert into fault values ('{code}')");
+        let fault = format!("insert into public.fault values ('{code}')");
         trial.database.execute(&fault).await;
         trial.setup.simulator.world().arrive(1, TimeDelta::zero());
         let metric = format!(r#"smartassist_etl_database_errors_total{{account="main",kind="{kind}"}}"#);
         trial.counts(&metric).await;
-        trial.database.execute("delete from fault").await;
+        trial.database.execute("delete from public.fault").await;
     }
     // One for each fault, all of them stored in the end: none was told as done before it was.
     let stored = "select count(*) from smartassist.sessions";

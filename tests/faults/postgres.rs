@@ -408,6 +408,7 @@ async fn a_right_that_is_missing_is_named_and_nothing_is_half_written() {
              grant usage on schema smartassist, smartassist_sync, public to {user}; \
              grant all on all tables in schema smartassist, smartassist_sync, public to {user}; \
              grant all on all sequences in schema smartassist_sync to {user}; \
+             grant execute on all functions in schema smartassist_sync to {user}; \
              revoke insert on smartassist.tags from {user}"
         ))
         .await;

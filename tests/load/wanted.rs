@@ -227,13 +227,13 @@ async fn reread_takes_the_second_in_which_an_open_session_started() {
         conversation("same-second", "10:10:00.999", None),
         conversation("ended", "10:11:00", Some("10:12:00")),
         conversation("too-old", "10:01:00", None),
-        conversation("missing", "10:13:00", None),
+        conversation("gone", "10:13:00", None),
         conversation("not-covered", "11:10:00", None),
         conversation("in-range", "11:40:00", None),
     ];
     desk.drained(&records, "12:00:00").await;
     desk.database
-        .execute("update smartassist.sessions set missing_since = now() where interaction_id = 'missing'")
+        .execute("update smartassist.sessions set missing_since = now() where interaction_id = 'gone'")
         .await;
     let wanted = reread("11:30:00", "12:00:00", "12:30:00", Some(at("10:05:00")));
     assert_eq!(left(&desk, wanted, "23:00:00").await, ["10:10:00-10:10:01"]);

@@ -86,8 +86,10 @@ async fn create(server: &TestServer, name: &str, template: &str) {
 /// As `DATABASE_URL` has it.
 pub(crate) fn url(options: &PgConnectOptions) -> String {
     let mut url = sqlx::ConnectOptions::to_url_lossy(options);
-    // What is said there has no effect, and would be warned of.
-    url.set_query(None);
+    // It has no effect, and would be warned of.
+    let said = url.query_pairs().into_owned();
+    let said: Vec<_> = said.filter(|(key, _)| key != "statement-cache-capacity").collect();
+    url.query_pairs_mut().clear().extend_pairs(said);
     url.to_string()
 }
 

@@ -57,7 +57,7 @@ async fn a_bomb_of_nested_texts_ends_neither_sync_replay_nor_erase() {
         r#""metaInfo":{{"a key that is longer than the other one of this object":1,"{PARSED_AGAIN}":"{text}"}}"#
     );
     add_text(&setup, record("last", &last));
-    add_text(&setup, format!(r#"{{"novel":{}}}"#, bomb(70)));
+    add_text(&setup, format!(r#"{{"sessionId":"s-1","novel":{}}}"#, bomb(70)));
     add(&setup, &good("s-good"));
     let report = setup.sync(&database).await;
     assert_eq!(
@@ -100,7 +100,7 @@ async fn a_day_of_rejected_records_is_bounded_then_counted() {
         for nth in 0..1_050 {
             // Spread, so that windows are of a usual size.
             let start = instant("2026-01-10T10:00:00Z") + chrono::TimeDelta::minutes(nth);
-            world.insert_raw(start, &json!({"userId": format!("u-{nth}")}));
+            world.insert_raw(start, &json!({"sessionId": format!("s-{nth}")}));
         }
         world.insert_raw(instant("2026-01-10T10:00:00Z"), &good("s-good"));
     }
@@ -135,12 +135,12 @@ async fn a_day_of_rejected_records_is_bounded_then_counted() {
 async fn the_text_of_a_day_of_rejected_records_is_bounded() {
     let setup = Setup::start().await;
     let database = TestDatabase::migrated().await;
-    add(&setup, &json!({"userId": "u-1"}));
+    add(&setup, &json!({"sessionId": "s-1"}));
     setup.sync(&database).await;
     database
         .execute("update smartassist_sync.rejections_by_day set kept_bytes = 16 * 1024 * 1024 - 100")
         .await;
-    add(&setup, &json!({"userId": "u-2", "novel": "x".repeat(100)}));
+    add(&setup, &json!({"sessionId": "s-2", "novel": "x".repeat(100)}));
     read_again(&setup, &database).await;
     let counted = "select kept || ' ' || counted_alone from smartassist_sync.rejections_by_day";
     assert_eq!(database.text(counted).await, "1 1");

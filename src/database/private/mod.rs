@@ -141,6 +141,11 @@ impl PrivateServer {
         Err(PrivateServerError::Silent(log_file(&self.directory)))
     }
 
+    /// Whether another process runs it.
+    pub fn is_joined(&self) -> bool {
+        self.process.is_none()
+    }
+
     /// Where it is kept.
     pub fn directory(data_dir: &Path) -> PathBuf {
         data_dir.join(DIRECTORY)
