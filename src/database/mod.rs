@@ -128,7 +128,10 @@ impl Database {
             } else {
                 deadline
             };
-            match database.reach(config.database.session.connect_timeout, until).await {
+            match database
+                .reach(config.database.session.connect_timeout, until)
+                .await
+            {
                 Ok(()) => return Ok(database),
                 // It goes with the process that ran it; then it is ours to run.
                 Err(OpenError::Away { .. }) if is_joined && Instant::now() < deadline => {}

@@ -88,7 +88,9 @@ pub(crate) fn url(options: &PgConnectOptions) -> String {
     let mut url = sqlx::ConnectOptions::to_url_lossy(options);
     // It has no effect, and would be warned of.
     let said = url.query_pairs().into_owned();
-    let said: Vec<_> = said.filter(|(key, _)| key != "statement-cache-capacity").collect();
+    let said: Vec<_> = said
+        .filter(|(key, _)| key != "statement-cache-capacity")
+        .collect();
     url.query_pairs_mut().clear().extend_pairs(said);
     url.to_string()
 }
