@@ -10,7 +10,7 @@ async fn a_429_is_waited_for_whatever_it_says_of_when() {
     let says = |retry_after: &str| FaultKind::retry_after(429, retry_after);
     let date = "Tue, 01 Jan 2019 00:00:00 GMT";
     for kind in [says("1"), says(date), says("soon"), FaultKind::status(429)] {
-        let mut trial = Trial::of(Fault::times(3, kind)).await;
+        let mut trial = Trial::of(Fault::times(2, kind)).await;
         trial.is_told_as("rate limit", "rate_limited").await;
         trial.heals().await;
     }
@@ -27,7 +27,7 @@ async fn a_rate_limit_told_in_a_200_or_400_is_one() {
         body: String::from_utf8(message.to_vec()).unwrap(),
     };
     for kind in [ok, bad_request] {
-        let mut trial = Trial::of(Fault::times(3, kind)).await;
+        let mut trial = Trial::of(Fault::times(2, kind)).await;
         trial.is_told_as("rate limit", "rate_limited").await;
         trial.heals().await;
     }

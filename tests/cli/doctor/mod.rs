@@ -85,7 +85,7 @@ async fn a_healthy_account_is_all_ok_and_nothing_is_written() {
     diagnosis.assert(
         "database TLS",
         "ok",
-        "none, sslmode disable; it is on this machine",
+        "none, sslmode prefer; it is on this machine",
     );
     diagnosis.assert("database clock", "ok", "the database's clock is 0 s");
     diagnosis.assert("disk", "ok", "MiB on its server");
