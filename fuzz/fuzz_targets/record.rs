@@ -70,8 +70,13 @@ fn check_rejected(rejected: &Rejected, policy: &Policy) {
 /// As `erase` does.
 fn look_for_customer(text: &str) {
     match json::parse(text) {
-        Ok(Value::Object(record)) => drop(WANTED.is_customer_of(&record)),
-        _ => drop(WANTED.is_named_in(text)),
+        Ok(Value::Object(record)) if WANTED.is_customer_of(&record) => {}
+        Ok(value) => {
+            let _ = (WANTED.is_named_in(&value), WANTED.is_mentioned_in(&value));
+        }
+        Err(_) => {
+            let _ = (WANTED.is_named_in_text(text), WANTED.is_mentioned_in_text(text));
+        }
     }
 }
 

@@ -210,7 +210,7 @@ async fn every_published_query_gives_the_right_figures() {
     )
     .await
     .unwrap();
-    sqlx::raw_sql("set time zone 'UTC'")
+    sqlx::raw_sql("set time zone 'UTC'; set search_path = pg_catalog")
         .execute(&mut connection)
         .await
         .unwrap();

@@ -38,7 +38,7 @@ struct Neighbourhood {
 
 impl Neighbourhood {
     async fn start() -> Self {
-        let database = TestDatabase::empty().await;
+        let database = TestDatabase::untouched().await;
         let (owner, neighbour) = (
             format!("owner_{}", database.name),
             format!("neighbour_{}", database.name),

@@ -86,12 +86,8 @@ async fn create(server: &TestServer, name: &str, template: &str) {
 /// As `DATABASE_URL` has it.
 pub(crate) fn url(options: &PgConnectOptions) -> String {
     let mut url = sqlx::ConnectOptions::to_url_lossy(options);
-    // It has no effect, and would be warned of.
-    let said = url.query_pairs().into_owned();
-    let said: Vec<_> = said
-        .filter(|(key, _)| key != "statement-cache-capacity")
-        .collect();
-    url.query_pairs_mut().clear().extend_pairs(said);
+    // What is said there has no effect, and would be warned of.
+    url.set_query(None);
     url.to_string()
 }
 
@@ -146,6 +142,11 @@ impl TestDatabase {
     /// With nothing in it.
     pub(crate) async fn empty() -> Self {
         Self::like(EMPTY).await
+    }
+
+    /// As [`Self::empty`], whatever other databases of this run have in schema `public`.
+    pub(crate) async fn untouched() -> Self {
+        Self::like("template0").await
     }
 
     async fn like(template: &str) -> Self {

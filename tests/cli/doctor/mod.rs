@@ -11,6 +11,7 @@ use std::collections::HashMap;
 
 use chrono::TimeDelta;
 use serde_json::Value;
+use smartassist_etl::database::migrate;
 use smartassist_simulator::Seed;
 
 use crate::support::{Program, Setup, TestDatabase, real_now};
@@ -72,7 +73,8 @@ impl Diagnosis {
 
 #[tokio::test]
 async fn a_healthy_account_is_all_ok_and_nothing_is_written() {
-    let database = TestDatabase::migrated().await;
+    let database = TestDatabase::untouched().await;
+    migrate(&database.pool).await.unwrap();
     let setup = busy().await;
     let environment = environment(&setup, &database).await;
     let diagnosis = Diagnosis::of(&environment).await;
