@@ -1,6 +1,5 @@
 //! The private PostgreSQL: made at the first start, there again at the next, gone with its owner.
 
-mod older;
 mod safe;
 mod sharing;
 

@@ -71,9 +71,6 @@ pub(super) fn settings(
         data_dir::write(path, text).map_err(PrivateServerError::file(path))?;
         owner.give(path)?;
     }
-    for of_older_versions in ["pgpass", "port"] {
-        let _ = std::fs::remove_file(directory.join(of_older_versions));
-    }
     Ok(vec![
         ("listen_addresses", String::new()),
         ("port", "5432".to_owned()),
@@ -110,13 +107,9 @@ pub(super) async fn answers(socket: &Path) -> Option<bool> {
     }
 }
 
-/// Makes the roles and the database, unless they are there. In a cluster of older versions [`USER`] is the superuser, and
-/// has made them.
+/// Makes the roles and the database, unless they are there.
 pub(super) async fn set_up(socket: &Path) -> Result<(), sqlx::Error> {
-    let mut connection = match PgConnection::connect_with(&options(socket, ADMINISTRATOR)).await {
-        Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("28000") => return Ok(()),
-        connected => connected?,
-    };
+    let mut connection = PgConnection::connect_with(&options(socket, ADMINISTRATOR)).await?;
     let is_made = "select exists (select from pg_database where datname = 'smartassist')";
     if !sqlx::query_scalar(is_made).fetch_one(&mut connection).await? {
         sqlx::raw_sql(ROLES).execute(&mut connection).await?;
