@@ -15,6 +15,8 @@ demo: ## watch it work: a simulated contact centre, the daemon, a private Postgr
 # What only the tests need is installed for them alone.
 test soak deploy-check: export SETUP_FOR = test
 
+# Tests wait more than they compute: more of them at a time than there are processors.
+test: export RUST_TEST_THREADS ?= 4
 test: ## all tests, on a private PostgreSQL
 	$(CARGO) test --workspace --locked
 

@@ -1,15 +1,12 @@
 //! Whose server it is: two processes on one directory, and strangers on its port.
 
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use smartassist_etl::database::PrivateServer;
 use sqlx::{Connection, PgConnection};
-use tokio_util::sync::CancellationToken;
 
 use super::{data_dir, environment, is_running, pid_file, server_pid, watch_pid};
 use crate::support::wait::Stopwatch;
@@ -47,27 +44,18 @@ async fn two_starts_at_once_share_one_server() {
 async fn a_daemon_waits_for_another_process_to_end_and_then_has_its_own_server() {
     let mut setup = Setup::with_interactions(20).await;
     setup.set("max_in_flight", "1");
-    // After the first window that has any, all others are on their way for as long as it takes: one request more may
-    // ask whether the API keeps to ranges.
-    let since = Arc::new(AtomicU32::new(0));
-    for nth in 1..50 {
-        let since = Arc::clone(&since);
-        setup.simulator.world().before_request(nth, move |world| {
-            let has_records = world.counters().records_served > 0;
-            if has_records && since.fetch_add(1, Ordering::Relaxed) > 0 {
-                world.hold = Some(CancellationToken::new());
-            }
-        });
-    }
+    setup.simulator.world().behaviour.latency = Duration::from_secs(1);
     let data = data_dir();
     let environment = environment(&setup, data.path());
     let mut sync = Program::start(&["sync"], &environment);
-    sync.event("window drained").await;
+    while sync.event("window drained").await["inserted"] == 0 {}
+    // What else there is takes as long as it takes.
+    setup.hold_answers();
     let mut daemon = Program::start(&["run"], &environment);
     daemon
         .event("another process has the private PostgreSQL, waiting for it to end")
         .await;
-    setup.simulator.world().clear_faults();
+    setup.simulator.world().behaviour.latency = Duration::ZERO;
     setup.hold_no_more();
     sync.signal(Signal::SIGTERM);
     let sync = sync.ended().await;
