@@ -13,6 +13,9 @@ const MAY_BE_TOO_LONG: TimeDelta = TimeDelta::days(1);
 /// The edge is looked for to this precision.
 pub(super) const EDGE: TimeDelta = TimeDelta::minutes(1);
 
+/// What is asked for again lies in a window of at least this, where there is one: the edge moves on while windows are read.
+const FIRM: TimeDelta = TimeDelta::hours(1);
+
 /// Where nothing was served yet, parts of the newest window are tried down to this length.
 const SHORTEST_FIRST: TimeDelta = TimeDelta::hours(1);
 
@@ -41,6 +44,8 @@ pub(super) enum Refusal {
 pub(super) struct Horizon {
     oldest_served: Option<DateTime<Utc>>,
     longest_served: TimeDelta,
+    /// Of the windows that were served, the oldest that is not short, or the longest.
+    firm: Option<Window>,
     /// The newest instant from which on a window was refused that may be too old.
     refused_from: Option<DateTime<Utc>>,
     undecided: usize,
@@ -54,7 +59,19 @@ impl Horizon {
             .map_or(window.start, |oldest| oldest.min(window.start));
         self.oldest_served = Some(oldest);
         self.longest_served = self.longest_served.max(window.end - window.start);
+        if self.firm.is_none_or(|firm| is_firmer(window, firm)) {
+            self.firm = Some(window);
+        }
         self.refused_from.take_if(|from| window.start <= *from).is_some()
+    }
+
+    /// A stretch among what was served, as near to the edge as it is certain to be served still.
+    pub(super) fn inside(&self) -> Option<Window> {
+        let firm = self.firm?;
+        Some(Window {
+            start: firm.start.max(firm.end - EDGE),
+            ..firm
+        })
     }
 
     /// A window was refused, or answered by a message, while so many others were being read; `is_newest` where
@@ -90,6 +107,16 @@ impl Horizon {
             }
             Some(_) | None => Refusal::Other,
         }
+    }
+}
+
+/// Whether the one says better than the other what is served near the edge.
+fn is_firmer(window: Window, than: Window) -> bool {
+    let length = |window: Window| window.end - window.start;
+    if length(window) >= FIRM {
+        window.start < than.start || length(than) < FIRM
+    } else {
+        length(window) > length(than)
     }
 }
 
@@ -136,6 +163,23 @@ mod tests {
         assert!(!horizon.served(window(70, 100)));
         assert!(horizon.served(window(40, 70)));
         assert_eq!(horizon.refused(window(0, 40), 0, false), Refusal::TooOld);
+    }
+
+    #[test]
+    fn what_is_asked_for_again_lies_in_the_oldest_window_that_is_not_short() {
+        let mut horizon = Horizon::default();
+        assert_eq!(horizon.inside(), None);
+        for (served, inside) in [
+            (window(1_000, 1_010), window(1_009, 1_010)),
+            (window(980, 1_000), window(999, 1_000)),
+            (window(800, 980), window(979, 980)),
+            (window(700, 800), window(799, 800)),
+            (window(695, 700), window(799, 800)),
+            (window(2_000, 9_000), window(799, 800)),
+        ] {
+            horizon.served(served);
+            assert_eq!(horizon.inside(), Some(inside), "{served}");
+        }
     }
 
     #[test]

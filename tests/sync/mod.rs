@@ -11,6 +11,7 @@ mod erase_again;
 mod erase_spellings;
 mod grid;
 mod history;
+mod history_outage;
 mod hostile_records;
 mod idempotence;
 mod idle;

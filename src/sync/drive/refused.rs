@@ -50,7 +50,7 @@ impl Drive<'_> {
             }
             Refusal::Older => self.planner.park(window),
             Refusal::Undecided => self.planner.again(window),
-            Refusal::Edge(edge) if self.is_refused_before(edge, fetch).await => {
+            Refusal::Edge(edge) if self.is_end(edge, fetch).await => {
                 return self.end_history(edge, fetch).await;
             }
             Refusal::Edge(_) | Refusal::Other => {
@@ -72,26 +72,40 @@ impl Drive<'_> {
             .await
     }
 
-    /// Whether what is older is refused as well: a stretch that is refused among others is no end.
-    async fn is_refused_before(&self, edge: DateTime<Utc>, fetch: &Fetch) -> bool {
+    /// Whether what is older is refused as well, and what was served is served still: a stretch that is refused among others
+    /// is no end, and neither is an outage that began in the middle of the run. What lies just before the edge is asked
+    /// for last, since an outage may have ended meanwhile.
+    async fn is_end(&self, edge: DateTime<Utc>, fetch: &Fetch) -> bool {
+        let before = |end| Window {
+            start: end - EDGE,
+            end,
+        };
         for days in DAYS_BEFORE_THE_EDGE {
-            let end = edge - TimeDelta::days(days);
-            let request = PageRequest {
-                window: Window {
-                    start: end - EDGE,
-                    end,
-                },
-                offset: 0,
-                limit: 1,
-                narrowing: &Narrowing::NONE,
-                priority: self.source.priority,
-            };
-            let answer = self.source.api.page(&request, &fetch.tally).await;
-            if !matches!(answer, Err(ApiError::Unaccepted { .. } | ApiError::Message)) {
+            if self.is_refused(before(edge - TimeDelta::days(days)), fetch).await != Some(true) {
                 return false;
             }
         }
-        true
+        let Some(inside) = self.horizon.inside() else {
+            return false;
+        };
+        self.is_refused(inside, fetch).await == Some(false)
+            && self.is_refused(before(edge), fetch).await == Some(true)
+    }
+
+    /// Whether a stretch is refused; `None` where that cannot be seen.
+    async fn is_refused(&self, window: Window, fetch: &Fetch) -> Option<bool> {
+        let request = PageRequest {
+            window,
+            offset: 0,
+            limit: 1,
+            narrowing: &Narrowing::NONE,
+            priority: self.source.priority,
+        };
+        match self.source.api.page(&request, &fetch.tally).await {
+            Ok(_) => Some(false),
+            Err(ApiError::Unaccepted { .. } | ApiError::Message) => Some(true),
+            Err(_) => None,
+        }
     }
 
     /// Everything older than what was served is refused: nothing of it is wanted any more.
