@@ -113,6 +113,8 @@ pub(super) async fn stay(executor: impl PgExecutor<'_>, lease: &Lease) -> Result
 pub struct History {
     /// From this instant on it does.
     pub served_from: DateTime<Utc>,
+    /// Older interactions are wanted.
+    pub is_wanted: bool,
     /// What is older was not asked for in the last 24 hours.
     pub may_be_tried: bool,
 }
@@ -122,21 +124,23 @@ pub struct History {
 /// # Errors
 /// The database fails.
 pub async fn history(executor: impl PgExecutor<'_>, account_id: &str) -> Result<Option<History>, LoadError> {
-    let known: Option<(DateTime<Utc>, bool)> = sqlx::query_as(
-        "select served_from, coalesce(served_from_tried_at < clock_timestamp() - interval '1 day', true) \
+    let known: Option<(DateTime<Utc>, bool, bool)> = sqlx::query_as(
+        "select served_from, coalesce(wanted_from < served_from, false), \
+         coalesce(served_from_tried_at < clock_timestamp() - interval '1 day', true) \
          from smartassist_sync.accounts where account_id = $1 and served_from is not null",
     )
     .bind(account_id)
     .fetch_optional(executor)
     .await?;
-    Ok(known.map(|(served_from, may_be_tried)| History {
+    Ok(known.map(|(served_from, is_wanted, may_be_tried)| History {
         served_from,
+        is_wanted,
         may_be_tried,
     }))
 }
 
 /// Notes from when on the API serves interactions, or that it serves all again, if the lease still holds. Nothing older is
-/// wanted any more, so the watermark may move; returns it.
+/// waited for, so the watermark may move; returns it.
 ///
 /// # Errors
 /// [`LoadError::LeaseLost`] where the lease is lost; or the database fails.

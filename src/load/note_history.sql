@@ -1,10 +1,15 @@
--- $4: from when on the API serves interactions; NULL where it serves all (greatest() takes no notice of NULL).
+-- $4: from when on the API serves interactions; NULL where it serves all (greatest() takes no notice of NULL). Where nothing is known to be wanted, a
+-- version that did not know has written the row.
 update smartassist_sync.accounts as account
 set served_from = $4,
     served_from_tried_at = clock_timestamp(),
-    start_from = greatest(account.start_from, $4),
-    watermark = smartassist_sync.watermark_of(account.coverage, greatest(account.start_from, $4)),
+    wanted_from = wanted.since,
+    start_from = greatest(wanted.since, $4),
+    watermark = smartassist_sync.watermark_of(account.coverage, greatest(wanted.since, $4)),
+    settled_through = smartassist_sync.watermark_of(account.settled, greatest(wanted.since, $4)),
     updated_at = clock_timestamp()
 from fence
+join smartassist_sync.accounts as before on before.account_id = fence.account_id
+cross join lateral (select coalesce(before.wanted_from, before.start_from) as since) as wanted
 where account.account_id = fence.account_id
 returning account.watermark

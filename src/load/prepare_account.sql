@@ -9,25 +9,26 @@ forgotten as (
     using before
     where absence.account_id = before.account_id and before.filters <> $3::jsonb
 )
-insert into smartassist_sync.accounts as account (account_id, name, filters, start_from, watermark, settled_through)
-select $1, $2, $3::jsonb, wanted.start_from, wanted.start_from, wanted.start_from
-from (select greatest(coalesce($4::timestamptz, $5), $7) as start_from) as wanted
+insert into smartassist_sync.accounts as account (account_id, name, filters, wanted_from, start_from, watermark, settled_through)
+select $1, $2, $3::jsonb, wanted.since, wanted.since, wanted.since, wanted.since
+from (select greatest(coalesce($4::timestamptz, $5), $7) as since) as wanted
 on conflict (account_id) do update set
     name = excluded.name,
     filters = excluded.filters,
     filters_changed_at = case
         when account.filters in (excluded.filters, '{}') then account.filters_changed_at else least($6, clock_timestamp())
     end,
-    start_from = greatest(coalesce($4, account.start_from), $7, account.served_from),
+    wanted_from = greatest(coalesce($4, account.wanted_from, account.start_from), $7),
+    start_from = greatest(coalesce($4, account.wanted_from, account.start_from), $7, account.served_from),
     coverage = case when account.filters = excluded.filters then account.coverage else '{}' end,
     watermark = smartassist_sync.watermark_of(
         case when account.filters = excluded.filters then account.coverage else '{}' end,
-        greatest(coalesce($4, account.start_from), $7, account.served_from)
+        greatest(coalesce($4, account.wanted_from, account.start_from), $7, account.served_from)
     ),
     settled = case when account.filters = excluded.filters then account.settled * account.coverage else '{}' end,
     settled_through = smartassist_sync.watermark_of(
         case when account.filters = excluded.filters then account.settled * account.coverage else '{}' end,
-        greatest(coalesce($4, account.start_from), $7)
+        greatest(coalesce($4, account.wanted_from, account.start_from), $7, account.served_from)
     ),
     updated_at = clock_timestamp()
 returning watermark,

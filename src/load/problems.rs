@@ -106,7 +106,8 @@ impl ProblemCode {
                 "history_not_served",
                 Severity::Warning,
                 "the API does not serve older interactions",
-                "set start_from of the account to the instant from which on it does; one request a day tries older ones",
+                "none is needed: one request a day tries older ones, which are loaded once they are served. Where they are not wanted, set start_from \
+                 of the account to the instant from which on the API serves interactions",
             ),
             Self::TimeZone => (
                 "time_zone",

@@ -1,5 +1,6 @@
 update smartassist_sync.accounts as account
 set coverage = kept.coverage,
+    wanted_from = greatest(account.wanted_from, $2),
     start_from = kept.start_from,
     watermark = smartassist_sync.watermark_of(kept.coverage, kept.start_from),
     settled = kept.settled,

@@ -22,17 +22,15 @@ use super::work::Task;
 const REQUESTS_THAT_SHOW_ROOM: u64 = 120;
 
 impl AccountWorker {
-    /// Once a day: whether the API serves again what it refused as too old, where somebody wants that.
+    /// Once a day: whether the API serves again what it refused as too old, where that is wanted.
     pub(super) async fn try_history(
         &self,
         task: &Task<'_>,
         books: &Books<'_>,
         progress: &mut Progress,
     ) -> Result<(), LoadError> {
-        let account = self.api.account();
-        let known = accounts::history(&self.pool, &account.account_id).await?;
-        let is_wanted = |from| account.start_from.is_some_and(|wanted| wanted < from);
-        let known = known.filter(|history| history.may_be_tried && is_wanted(history.served_from));
+        let known = accounts::history(&self.pool, &self.api.account().account_id).await?;
+        let known = known.filter(|history| history.may_be_tried && history.is_wanted);
         let Some(history) = known.filter(|_| matches!(task.job, Job::Poll | Job::Sync)) else {
             return Ok(());
         };
@@ -68,14 +66,15 @@ impl AccountWorker {
 
     /// Raises the problems of the account that its API causes, and clears those that are over.
     pub(super) async fn judge_api(&self, progress: &Progress) -> Result<(), LoadError> {
-        let account = self.api.account();
-        let account_id = account.account_id.as_str();
+        let account_id = self.api.account().account_id.as_str();
         let history = accounts::history(&self.pool, account_id).await?;
-        let is_wanted = |from| account.start_from.is_none_or(|wanted| wanted < from);
-        let unserved = history
-            .map(|history| history.served_from)
-            .filter(|from| is_wanted(*from));
-        let detail = unserved.map(|from| format!("nothing before {} is served", observe::instant(from)));
+        let unserved = history.filter(|history| history.is_wanted);
+        let detail = unserved.map(|history| {
+            format!(
+                "nothing before {} is served",
+                observe::instant(history.served_from)
+            )
+        });
         self.judge(ProblemCode::HistoryNotServed, detail.as_deref())
             .await?;
 

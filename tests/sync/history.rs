@@ -12,6 +12,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::support::{Setup, TestDatabase, instant};
 
+const A_DAY_AGO: &str =
+    "update smartassist_sync.accounts set served_from_tried_at = served_from_tried_at - interval '25 hours'";
+
 /// A month with 600 interactions, of which the API serves so many days.
 async fn a_month(days: i64, too_old: TooOld) -> Setup {
     let mut setup = Setup::start().await;
@@ -118,14 +121,13 @@ async fn what_is_not_served_is_tried_once_a_day_and_read_once_it_is_served() {
         );
     }
     assert_eq!(refused(&setup), found, "nothing older is asked for");
-    let a_day_ago = "update smartassist_sync.accounts set served_from_tried_at = served_from_tried_at - interval '25 hours'";
-    database.execute(a_day_ago).await;
+    database.execute(A_DAY_AGO).await;
     setup.pass(TimeDelta::minutes(5));
     assert_eq!(setup.sync(&database).await.outcome, Outcome::Succeeded);
     assert_eq!(refused(&setup), found + 1, "but once a day");
 
     setup.simulator.world().behaviour.quirks.retention = None;
-    database.execute(a_day_ago).await;
+    database.execute(A_DAY_AGO).await;
     setup.pass(TimeDelta::minutes(5));
     setup.sync(&database).await;
     let report = setup.sync(&database).await;
@@ -134,6 +136,54 @@ async fn what_is_not_served_is_tried_once_a_day_and_read_once_it_is_served() {
     assert_eq!(standing(&database).await, None);
     let start = "select start_from = '2025-12-15 00:00Z' from smartassist_sync.accounts";
     assert_eq!(database.text(&format!("select ({start})::text")).await, "true");
+}
+
+#[tokio::test]
+async fn without_a_configured_start_what_is_not_served_is_tried_as_well() {
+    let database = TestDatabase::migrated().await;
+    let mut setup = a_month(5, TooOld::Refuse).await;
+    setup.set("start_from", "");
+    setup.sync(&database).await;
+    let wanted = "select wanted_from = '2025-12-16 12:00Z' and start_from = served_from from smartassist_sync.accounts";
+    assert_eq!(database.text(&format!("select ({wanted})::text")).await, "true");
+    assert!(standing(&database).await.is_some());
+
+    // Not served yet: the problem stands, and asking again is put off for a day.
+    database.execute(A_DAY_AGO).await;
+    setup.pass(TimeDelta::minutes(5));
+    assert_eq!(setup.sync(&database).await.counters.requests, 2);
+    setup.pass(TimeDelta::minutes(5));
+    assert_eq!(setup.sync(&database).await.counters.requests, 1);
+    assert!(standing(&database).await.is_some());
+
+    setup.simulator.world().behaviour.quirks.retention = None;
+    database.execute(A_DAY_AGO).await;
+    setup.pass(TimeDelta::minutes(5));
+    setup.sync(&database).await;
+    let report = setup.sync(&database).await;
+    assert_eq!(report.outcome, Outcome::Succeeded);
+    let expected = served(&setup, instant("2025-12-16T12:00:00Z"));
+    assert_eq!(database.counts().await[0], expected);
+    assert_eq!(standing(&database).await, None);
+    let start = "select start_from = '2025-12-16 12:00Z' from smartassist_sync.accounts";
+    assert_eq!(database.text(&format!("select ({start})::text")).await, "true");
+}
+
+#[tokio::test]
+async fn what_is_settled_begins_where_the_api_begins_to_serve() {
+    let database = TestDatabase::migrated().await;
+    let setup = a_month(5, TooOld::Refuse).await;
+    let settled = "select concat(settled_through = smartassist_sync.watermark_of(settled, start_from), \
+                   settled_through > served_from) from smartassist_sync.accounts";
+    for run in 1..=3 {
+        setup.sync(&database).await;
+        assert_eq!(database.text(settled).await, "tt", "run {run}");
+        setup.pass(TimeDelta::minutes(5));
+    }
+    // A run that finds nothing to read prepares the account all the same.
+    setup.pass(TimeDelta::minutes(-5));
+    setup.sync(&database).await;
+    assert_eq!(database.text(settled).await, "tt");
 }
 
 #[tokio::test]

@@ -1,10 +1,8 @@
 //! A window that the API refuses, or answers with a message: too long, too old, or something else.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use tracing::warn;
 
 use crate::extract::{ApiError, Narrowing, PageRequest};
-use crate::load::problems::{self, ProblemCode};
 use crate::load::{LoadError, Status, accounts};
 use crate::observe;
 use crate::window::Window;
@@ -108,7 +106,7 @@ impl Drive<'_> {
         }
     }
 
-    /// Everything older than what was served is refused: nothing of it is wanted any more.
+    /// Everything older than what was served is refused: nothing of it is waited for any more. The end of the run says so.
     async fn end_history(&mut self, edge: DateTime<Utc>, fetch: &Fetch) -> Result<WindowReport, LoadError> {
         self.history_ends = Some(edge);
         self.planner.forget_before(edge);
@@ -118,14 +116,6 @@ impl Drive<'_> {
             .learn(|traits| traits.length_is_doubtful = true);
         let (pool, lease) = (&self.books.worker.pool, self.books.lease);
         let watermark = accounts::note_history(pool, lease, Some(edge)).await?;
-        let served_from = observe::instant(edge);
-        warn!(
-            served_from = %served_from,
-            remedy = "set accounts.<name>.start_from to that instant; until then one request a day asks for what is older",
-            "the API serves nothing older, and refuses every window before that instant"
-        );
-        let detail = format!("nothing before {served_from} is served");
-        problems::raise(pool, &lease.account_id, ProblemCode::HistoryNotServed, &detail).await?;
         let mut report = self
             .books
             .put_off_as_too_old(fetch, self.purpose(fetch.planned.window))
@@ -133,7 +123,7 @@ impl Drive<'_> {
         report.watermark = Some(watermark);
         if matches!(self.job, Job::Backfill { .. }) {
             report.failure = Some(WindowFailure {
-                error: format!("the API serves nothing older than {served_from}"),
+                error: format!("the API serves nothing older than {}", observe::instant(edge)),
                 remedy: "ask for what is newer; the vendor can say how long interactions are kept",
                 next: Next::Continue,
                 refused: false,
