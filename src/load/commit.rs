@@ -14,6 +14,7 @@ use super::columns::Constants;
 use super::leases::Lease;
 use super::left_out::{self, StoreLimits};
 use super::moved::Moved;
+use super::problems::ProblemCode;
 use super::stored::Meanwhile;
 use super::windows::{Entry, Purpose, Status, record};
 use super::{
@@ -36,6 +37,8 @@ pub struct WindowCommit<'a> {
     pub status: Status,
     /// Why it is not drained, without bodies, values or secrets.
     pub error: Option<&'a str>,
+    /// The problem that stands while such a gap is open, if one does.
+    pub error_code: Option<ProblemCode>,
     /// What came, sorted by id and distinct.
     pub interactions: &'a [Interaction],
     /// What of it must not be stored.
@@ -196,5 +199,6 @@ fn entry<'a>(commit: &WindowCommit<'a>, counters: Counters) -> Entry<'a> {
         reported_total: commit.reported_total,
         started_at: commit.started_at,
         error: commit.error,
+        error_code: commit.error_code,
     }
 }

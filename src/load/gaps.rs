@@ -6,6 +6,7 @@ use sqlx::PgExecutor;
 use crate::window::Window;
 
 use super::LoadError;
+use super::problems::ProblemCode;
 
 /// What an operator can do about one.
 pub const REMEDY: &str = "ask the vendor for these seconds' records; where some channels, queues or directions are not wanted, leave them out of \
@@ -44,22 +45,20 @@ pub struct Gap {
     pub wanted: bool,
 }
 
-/// How many of the account's open gaps have this cause: what was wrong with them begins with these words.
+/// How many of the account's open gaps have this cause.
 ///
 /// # Errors
 /// The database fails.
 pub async fn count_of(
     executor: impl PgExecutor<'_>,
     account_id: &str,
-    cause: &str,
+    cause: ProblemCode,
 ) -> Result<i64, LoadError> {
-    let count = sqlx::query_scalar(
-        "select count(*) from smartassist_sync.gaps where account_id = $1 and wanted and starts_with(error, $2)",
-    )
-    .bind(account_id)
-    .bind(cause)
-    .fetch_one(executor)
-    .await?;
+    let count = sqlx::query_scalar(include_str!("count_gaps.sql"))
+        .bind(account_id)
+        .bind(cause.as_str())
+        .fetch_one(executor)
+        .await?;
     Ok(count)
 }
 

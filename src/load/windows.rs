@@ -11,6 +11,7 @@ use crate::database::Pool;
 use crate::window::Window;
 
 use super::leases::{Lease, fenced};
+use super::problems::ProblemCode;
 use super::{Counters, LoadError, bigint};
 
 /// Why a window is fetched.
@@ -78,6 +79,7 @@ pub(super) struct Entry<'a> {
     pub(super) reported_total: Option<u64>,
     pub(super) started_at: DateTime<Utc>,
     pub(super) error: Option<&'a str>,
+    pub(super) error_code: Option<ProblemCode>,
 }
 
 /// Writes the line if the lease still holds.
@@ -109,6 +111,7 @@ pub(super) async fn record(executor: impl PgExecutor<'_>, entry: &Entry<'_>) -> 
         .bind(bigint(counters.missed))
         .bind(bigint(counters.marked))
         .bind(bigint(counters.withheld))
+        .bind(entry.error_code.map(ProblemCode::as_str))
         .execute(executor)
         .await?;
     if written.rows_affected() == 1 {
@@ -154,6 +157,7 @@ pub async fn record_compared(pool: &Pool, compared: &ComparedWindow<'_>) -> Resu
         reported_total: compared.reported_total,
         started_at: compared.started_at,
         error: compared.error,
+        error_code: None,
     };
     record(pool, &entry).await
 }
@@ -193,6 +197,7 @@ pub async fn record_failed(pool: &Pool, failed: &FailedWindow<'_>) -> Result<(),
         reported_total: None,
         started_at: failed.started_at,
         error: Some(failed.error),
+        error_code: None,
     };
     record(pool, &entry).await
 }

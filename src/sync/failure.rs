@@ -39,6 +39,15 @@ pub(super) const ELSEWHERE: &str =
 pub(super) const STRAYS: &str =
     "elements of the answers have no id and may stand for records that are not shown";
 
+/// The problem that stands while a gap of this verdict is open.
+pub(super) fn gap_code(verdict: Verdict) -> Option<ProblemCode> {
+    match verdict {
+        Verdict::Elsewhere => Some(ProblemCode::RecordsOutsideWindow),
+        Verdict::Strays => Some(ProblemCode::ElementsWithoutId),
+        Verdict::Drift | Verdict::Drained | Verdict::Overflow => None,
+    }
+}
+
 pub(super) fn gap_error(reading: &Reading) -> String {
     let seen = reading.distinct_records;
     match (reading.verdict, reading.reported_total) {

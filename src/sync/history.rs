@@ -8,7 +8,6 @@ use crate::load::{LoadError, accounts, gaps};
 use crate::observe::{self, chain};
 use crate::window::Window;
 
-use super::failure::STRAYS;
 use super::horizon::EDGE;
 use super::job::Job;
 use super::plan::Planned;
@@ -78,14 +77,16 @@ impl AccountWorker {
         self.judge(ProblemCode::HistoryNotServed, detail.as_deref())
             .await?;
 
+        // What a refresh finds out lies in what is covered, which has no gap.
         let is_ignored = self.traits.get().range == Some(Range::Ignored);
-        self.judge(ProblemCode::RecordsOutsideWindow, is_ignored.then_some(""))
-            .await?;
-
-        let strays = gaps::count_of(&self.pool, account_id, STRAYS).await?;
-        let detail = (strays > 0).then(|| format!("windows: {strays}"));
-        self.judge(ProblemCode::ElementsWithoutId, detail.as_deref())
-            .await?;
+        for (code, is_seen) in [
+            (ProblemCode::RecordsOutsideWindow, is_ignored),
+            (ProblemCode::ElementsWithoutId, false),
+        ] {
+            let gaps = gaps::count_of(&self.pool, account_id, code).await?;
+            let detail = (is_seen || gaps > 0).then(|| format!("gaps: {gaps}"));
+            self.judge(code, detail.as_deref()).await?;
+        }
 
         let shows_room = progress.counters.requests >= REQUESTS_THAT_SHOW_ROOM;
         if self.api.was_hour_used_up() {

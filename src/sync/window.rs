@@ -21,7 +21,7 @@ use crate::transform::privacy::Policy;
 use crate::window::Window;
 
 use super::drain::{ReadError, Reader, Reading, Slice, Verdict};
-use super::failure::{WindowFailure, gap_error};
+use super::failure::{WindowFailure, gap_code, gap_error};
 use super::plan::Planned;
 use super::run::AccountWorker;
 use super::traits::SharedTraits;
@@ -115,6 +115,7 @@ impl Books<'_> {
         status: Status,
     ) -> Result<WindowReport, LoadError> {
         let error = (status == Status::Gap).then(|| gap_error(&reading));
+        let error_code = gap_code(reading.verdict).filter(|_| status == Status::Gap);
         let (interactions, rejected) = reading.rows.set_aside();
         let interactions: Vec<Interaction> = interactions.into_values().collect();
         let commit = WindowCommit {
@@ -138,6 +139,7 @@ impl Books<'_> {
             missing_confirm: self.worker.settings.missing_confirm,
             written_at: self.worker.clock.now(),
             error: error.as_deref(),
+            error_code,
         };
         match self.worker.commit(&commit).await {
             Ok(committed) => {

@@ -170,6 +170,7 @@ impl Desk {
             purpose: Purpose::Refresh,
             status: reading.status,
             error: (reading.status == Status::Gap).then_some("too many"),
+            error_code: None,
             limits: StoreLimits::default(),
             interactions: &interactions,
             rejected: reading.rejected,

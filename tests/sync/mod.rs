@@ -9,6 +9,7 @@ mod concurrency;
 mod erase;
 mod erase_again;
 mod erase_spellings;
+mod gap_codes;
 mod grid;
 mod history;
 mod history_outage;

@@ -55,3 +55,20 @@ comment on column smartassist_sync.accounts.start_from is
     'Instant from which interactions are loaded: wanted_from, or served_from where that is later.';
 comment on column smartassist_sync.accounts.served_from is
     'Instant from which on the API serves interactions, to a minute, as it was found when older windows were refused. NULL where none were. While wanted_from is earlier, one request a day asks for older ones.';
+
+-- 2. Why a window is a gap, as a code, where a problem of the account is judged by it: an alarm does not depend on the words of an error.
+
+alter table smartassist_sync.windows
+    add column error_code text,
+    add constraint windows_error_code_is_a_word check (error_code ~ '^[a-z_]{1,64}$');
+
+-- Once, of gaps that are open already: these are the words that they have.
+update smartassist_sync.windows
+set error_code = case
+    when starts_with(error, 'elements of the answers have no id') then 'elements_without_id'
+    when starts_with(error, 'the API does not keep to the range') then 'records_outside_window'
+end
+where status = 'gap';
+
+comment on column smartassist_sync.windows.error_code is
+    'What was wrong, as the code of the problem that stands while such a gap is open. NULL where no problem is judged by it.';

@@ -1,0 +1,13 @@
+-- How many open gaps that are wanted had this code ($2) when they were last tried.
+select count(*)
+from smartassist_sync.gaps as gap
+cross join lateral (
+    select fetched.error_code
+    from smartassist_sync.windows as fetched
+    where
+        fetched.account_id = gap.account_id and fetched.range = gap.range
+        and fetched.status = 'gap' and fetched.purpose <> 'verify'
+    order by fetched.finished_at desc, fetched.id desc
+    limit 1
+) as newest
+where gap.account_id = $1 and gap.wanted and newest.error_code = $2
