@@ -34,10 +34,11 @@ pub(super) async fn confirm_missing(config: &Config, arguments: &Arguments) -> R
     let config = only(config, Some(&arguments.account))?;
     let stop = CancellationToken::new();
     let (database, waiting) = waiting::open(&config, &stop).await?;
-    let confirm = async || confirm(&config, &database.pool, arguments.dry_run).await;
+    let mut interactions = 0;
+    let confirm = async || confirm(&config, &database.pool, arguments.dry_run, &mut interactions).await;
     let confirmed = waiting.through(&database, &stop, confirm).await;
     database.close().await;
-    let interactions = confirmed.map_err(|error| waiting.verdict(error.into()))?;
+    confirmed.map_err(|error| waiting.verdict(error.into()))?;
     let (account, dry_run) = (&arguments.account, arguments.dry_run);
     if arguments.json {
         let told = json!({ "account": account, "interactions": interactions, "dry_run": dry_run });
@@ -54,15 +55,23 @@ pub(super) async fn confirm_missing(config: &Config, arguments: &Arguments) -> R
     Ok(())
 }
 
-async fn confirm(config: &Config, pool: &Pool, dry_run: bool) -> Result<u64, LoadError> {
+/// Adds up in `interactions` what was marked, over all attempts; or counts what would be.
+async fn confirm(
+    config: &Config,
+    pool: &Pool,
+    dry_run: bool,
+    interactions: &mut u64,
+) -> Result<(), LoadError> {
     let account = &config.accounts[0];
     if dry_run {
-        return bulk::withheld(pool, &account.account_id).await;
+        *interactions = bulk::withheld(pool, &account.account_id).await?;
+        return Ok(());
     }
-    let interactions = bulk::confirm(pool, &account.account_id, SystemClock.now()).await?;
+    let known_as = (account.account_id.as_str(), account.name.as_str());
+    bulk::confirm(pool, known_as, SystemClock.now(), interactions).await?;
     info!(
         account = account.name,
         interactions, "interactions that are missing in bulk are marked, as confirmed"
     );
-    Ok(interactions)
+    Ok(())
 }

@@ -241,23 +241,28 @@ pub async fn review(pool: &Pool, account_id: &str) -> Result<(), LoadError> {
 }
 
 /// An operator says that what is withheld is gone: marks it, a batch in each transaction, and clears the
-/// problem. What was first missed before is marked by the next reading that misses it, too. Returns how
-/// many have been marked.
+/// problem. What was first missed before is marked by the next reading that misses it, too. Adds up in
+/// `marked` how many have been marked.
 ///
 /// # Errors
-/// The database fails. What is marked stays, and the rest is marked by the next call.
-pub async fn confirm(pool: &Pool, account_id: &str, now: DateTime<Utc>) -> Result<u64, LoadError> {
-    let mut all = 0;
+/// The database fails. What is marked stays and is counted, and the rest is marked by the next call.
+pub async fn confirm(
+    pool: &Pool,
+    account: (&str, &str),
+    now: DateTime<Utc>,
+    marked: &mut u64,
+) -> Result<(), LoadError> {
+    let (account_id, name) = account;
     loop {
         let confirming = || confirm_some(pool, account_id, now);
-        let (marked, taken) = conflict::retry(account_id, confirming).await?;
-        all += u64::try_from(marked).unwrap_or(0);
+        let (some, taken) = conflict::retry(name, confirming).await?;
+        *marked += u64::try_from(some).unwrap_or(0);
         if taken < BATCH {
             break;
         }
     }
     problems::clear(pool, account_id, ProblemCode::BulkMissing).await?;
-    Ok(all)
+    Ok(())
 }
 
 /// Marks a batch, and returns how many were marked and how many notes were taken.

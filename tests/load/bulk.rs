@@ -163,8 +163,16 @@ async fn an_operator_confirms_what_is_withheld_and_what_was_noted_before() {
     read(&desk, &all[10..], minutes(10)).await;
     read(&desk, &[], minutes(20)).await;
     assert_eq!(withheld(&desk).await, 10);
-    let marked = bulk::confirm(&desk.database.pool, ACCOUNT, at("12:25:00")).await;
-    assert_eq!((marked.unwrap(), problem(&desk).await.as_str()), (10, ""));
+    let mut marked = 0;
+    bulk::confirm(
+        &desk.database.pool,
+        (ACCOUNT, "main"),
+        at("12:25:00"),
+        &mut marked,
+    )
+    .await
+    .unwrap();
+    assert_eq!((marked, problem(&desk).await.as_str()), (10, ""));
     let missing = "select count(*) from smartassist.sessions where missing_since = '2026-01-10T12:10:00Z' \
                    and last_changed_at = '2026-01-10T12:25:00Z'";
     assert_eq!(desk.database.number(missing).await, 10);

@@ -58,8 +58,11 @@ async fn two_days_of_empty_answers_mark_nothing() {
         "{problem}"
     );
 
-    let confirmed = bulk::confirm(&past.database.pool, ACCOUNT, past.now()).await;
-    assert_eq!(confirmed.unwrap(), withheld);
+    let mut confirmed = 0;
+    bulk::confirm(&past.database.pool, (ACCOUNT, "main"), past.now(), &mut confirmed)
+        .await
+        .unwrap();
+    assert_eq!(confirmed, withheld);
     let withheld = i64::try_from(withheld).unwrap();
     assert_eq!(past.database.number(MISSING).await, withheld);
     assert_eq!(past.database.number(seen).await, 300 - withheld);
