@@ -52,6 +52,16 @@ impl CommandError {
         Self::Other(error.into())
     }
 
+    /// Whether the database could not be reached.
+    pub(super) fn is_unreachable(&self) -> bool {
+        match self {
+            Self::Runs(failure) => *failure == Failure::DatabaseUnreachable,
+            Self::Load(error) => error.is_unreachable(),
+            Self::Migration(error) => error.is_unreachable(),
+            _ => false,
+        }
+    }
+
     /// What is printed last.
     pub(super) fn message(&self) -> String {
         chain(self).to_string()

@@ -39,6 +39,8 @@ pub(super) struct Waiting {
     is_waiting: Arc<AtomicBool>,
     /// How it was given up, where it was.
     given_up: Mutex<Option<String>>,
+    /// The command was told to stop before the database was back.
+    was_stopped: AtomicBool,
 }
 
 /// What work has lost that did not come to an end of its own.
@@ -112,6 +114,7 @@ impl Waiting {
             back_at: AsyncMutex::default(),
             is_waiting: Arc::default(),
             given_up: Mutex::default(),
+            was_stopped: AtomicBool::default(),
         }
     }
 
@@ -133,9 +136,13 @@ impl Waiting {
         loop {
             let began = Instant::now();
             let attempt = work().await;
-            let Some(lost) = attempt.lost().filter(|_| !stop.is_cancelled()) else {
+            let Some(lost) = attempt.lost() else {
                 return attempt;
             };
+            if stop.is_cancelled() {
+                self.was_stopped.store(true, Ordering::Relaxed);
+                return attempt;
+            }
             short_attempts = if began.elapsed() < SHORT {
                 short_attempts + 1
             } else {
@@ -147,7 +154,10 @@ impl Waiting {
             }
             let is_back = tokio::select! {
                 is_back = self.wait(database, lost) => is_back,
-                () = stop.cancelled() => return attempt,
+                () = stop.cancelled() => {
+                    self.was_stopped.store(true, Ordering::Relaxed);
+                    return attempt;
+                }
                 // A private one that has ended does not come back.
                 ended = database.server_ended() => {
                     self.give_up(chain(&ended).to_string());
@@ -211,10 +221,17 @@ impl Waiting {
         *self.given_up.lock().unwrap_or_else(PoisonError::into_inner) = Some(how);
     }
 
-    /// What the command ends with: what was wrong with its work, unless that was the waiting.
+    /// What the command ends with: what was wrong with its work, unless that was the waiting. One that was told to stop
+    /// was cut short, whether the database was away or not.
     pub(super) fn verdict(&self, error: CommandError) -> CommandError {
         let given_up = self.given_up.lock().unwrap_or_else(PoisonError::into_inner);
-        given_up.clone().map_or(error, CommandError::Away)
+        match given_up.clone() {
+            Some(how) => CommandError::Away(how),
+            None if self.was_stopped.load(Ordering::Relaxed) && error.is_unreachable() => {
+                CommandError::Runs(Failure::Other)
+            }
+            None => error,
+        }
     }
 }
 

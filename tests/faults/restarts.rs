@@ -47,13 +47,19 @@ async fn survives_three_restarts(command: &[&str], interactions: usize) {
     let mut loading = Program::start(command, &environment);
     loading.event("window drained").await;
     for restart in 1..=3 {
+        // What was said of the one before is no proof.
+        loading.fresh_lines();
         server.crash().await;
+        // One that is back at once may go by without anybody having noticed.
         if restart == 2 {
-            // One that is back at once may go by without anybody having noticed.
             loading.event("the database went away, waiting for it").await;
         }
         server.begin().await;
-        tokio::time::sleep(Duration::from_millis(2_000)).await;
+        if restart == 2 {
+            loading.event("the database is back, going on").await;
+        } else {
+            tokio::time::sleep(Duration::from_millis(2_000)).await;
+        }
     }
     let ended = loading.ended_within(Duration::from_secs(600)).await;
     assert_eq!(ended.code(), 0, "{}", ended.log.join("\n"));
@@ -119,12 +125,43 @@ async fn a_command_that_waits_can_be_told_to_stop() {
     server.crash().await;
     loading.event("the database went away, waiting for it").await;
     loading.signal(Signal::SIGTERM);
-    assert_eq!(loading.ended().await.code(), 4);
+    assert_eq!(loading.ended().await.code(), 1, "it was cut short");
     // And one that has found none yet.
     let mut waiting = Program::start(&["sync"], &environment);
     waiting.event("database is out of reach, waiting for it").await;
     waiting.signal(Signal::SIGTERM);
     assert_eq!(waiting.ended().await.code(), 1);
+}
+
+#[tokio::test]
+async fn what_is_confirmed_is_counted_over_a_lost_connection() {
+    let setup = Setup::live().await;
+    setup.seed_days(6, 2, 0, 2_500);
+    let database = TestDatabase::empty().await;
+    let server = database::server().await.options();
+    let proxy = Proxy::before(server.get_port()).await;
+    let url = database::url(&server.database(&database.name).port(proxy.port));
+    let environment = environment(&setup, url, 60);
+    assert_eq!(Program::run(&["sync"], &environment).await.code(), 0);
+    // Three batches, one transaction each; the first COMMITs may be of other things.
+    for spare in 0..4 {
+        database
+            .execute(
+                "update smartassist.sessions set missing_since = null; \
+                 insert into smartassist_sync.absences (account_id, interaction_id, first_missed_at, withheld_since) \
+                 select account_id, interaction_id, now(), now() from smartassist.sessions",
+            )
+            .await;
+        proxy.harm(Harm::CutBeforeCommit, spare);
+        let confirmed = Program::run(&["confirm-missing", "--account", "main"], &environment).await;
+        assert_eq!(confirmed.code(), 0, "{}", confirmed.log.join("\n"));
+        assert_eq!(
+            confirmed.stdout, "main: 2500 interactions are marked as missing\n",
+            "{spare}"
+        );
+        proxy.harm(Harm::None, 0);
+    }
+    assert!(proxy.done() >= 3, "{} connections were cut", proxy.done());
 }
 
 /// As where the database was away for longer than the lease lasts, and the API slow.
