@@ -14,7 +14,7 @@ use flate2::write::GzEncoder;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 
-use crate::support::{Program, Setup, TestDatabase};
+use crate::support::{Program, Setup, TestDatabase, wait};
 
 /// What the daemon may take at its peak, in kilobytes.
 const MOST: u64 = 128 * 1024;
@@ -93,11 +93,12 @@ async fn peak_of_a_load(bomb: Vec<u8>) -> u64 {
     environment.insert("DATABASE_URL".to_owned(), database.url().await);
     let mut program = Program::start(&["sync"], &environment);
     let (mut most, pid) = (0, program.id());
-    // It has ended once its run is finished; what it takes to end is little.
-    while !program.has_ended() {
+    // The kernel keeps the peak, so it need not be looked at often.
+    wait::until("the end of the load", async || {
         most = peak(pid).unwrap_or(0).max(most);
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+        if program.has_ended() { Ok(()) } else { Err(most) }
+    })
+    .await;
     assert!(
         served.load(Ordering::SeqCst) >= TOGETHER,
         "the bombs were fetched"
