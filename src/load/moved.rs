@@ -10,17 +10,15 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use crate::database::Pool;
-use crate::transform::{Interaction, seconds_of_id};
+use crate::transform::{Interaction, QUARTER_SECONDS, TOLERANCE_SECONDS, seconds_of_id, whole_quarters};
 
 use super::LoadError;
 use super::columns::Constants;
 use super::problems::{self, ProblemCode};
 use super::stored::Stored;
 
-const QUARTER: i64 = 15 * 60;
-
-/// Seconds by which the second of an id may differ from the start.
-const TOLERANCE: i64 = 10;
+/// Seconds by which two readings of a start that moved may differ otherwise.
+const ROUNDING: i64 = 1;
 
 /// So many sessions that move alike are no chance.
 const ENOUGH: usize = 3;
@@ -67,8 +65,7 @@ pub(super) fn find(stored: &Stored, interactions: &[Interaction]) -> Option<Move
         };
         known += 1;
         let moved = (interaction.rows.session.session_started_at - before).num_seconds();
-        let quarters = (moved + QUARTER / 2).div_euclid(QUARTER);
-        if quarters != 0 && (moved - quarters * QUARTER).abs() <= 1 {
+        if let Some(quarters) = whole_quarters(moved, ROUNDING).filter(|quarters| *quarters != 0) {
             by_quarters
                 .entry(quarters)
                 .or_default()
@@ -83,7 +80,9 @@ pub(super) fn find(stored: &Stored, interactions: &[Interaction]) -> Option<Move
     for (interaction, before) in moved {
         let session = &interaction.rows.session;
         let by_id = session.session_id.as_deref().and_then(seconds_of_id);
-        let fits = |start: DateTime<Utc>| by_id.is_some_and(|id| (id - start.timestamp()).abs() <= TOLERANCE);
+        let fits = |start: DateTime<Utc>| {
+            by_id.is_some_and(|id| (id - start.timestamp()).abs() <= TOLERANCE_SECONDS)
+        };
         if fits(before) {
             kept.push(interaction.id().to_owned());
         } else if !fits(session.session_started_at) {
@@ -91,7 +90,7 @@ pub(super) fn find(stored: &Stored, interactions: &[Interaction]) -> Option<Move
         }
     }
     (stored > 0 || !kept.is_empty()).then_some(Moved {
-        minutes: quarters * QUARTER / 60,
+        minutes: quarters * QUARTER_SECONDS / 60,
         stored,
         kept,
     })

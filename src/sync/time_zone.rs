@@ -16,13 +16,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use chrono::TimeDelta;
 
-use crate::transform::{Interaction, Rows, seconds_of_id};
-
-/// Time zones differ by whole quarters of an hour.
-const QUARTER: i64 = 15 * 60;
-
-/// Clocks of the API's own parts differ by seconds.
-const TOLERANCE: i64 = 10;
+use crate::transform::{
+    Interaction, QUARTER_SECONDS, Rows, TOLERANCE_SECONDS, seconds_of_id, whole_quarters,
+};
 
 /// An id that is farther from its start than any two time zones from each other is no object id.
 const MOST_QUARTERS: i64 = 26 * 4;
@@ -174,7 +170,7 @@ impl Remembered {
         match commonest {
             Some((quarters, records)) if records >= ENOUGH && speak_for(records) * 2 > seen => {
                 TimeZoneVerdict::Disagrees {
-                    minutes: quarters * QUARTER / 60,
+                    minutes: quarters * QUARTER_SECONDS / 60,
                     records,
                     witness,
                 }
@@ -209,9 +205,7 @@ fn quarters_of_id(rows: &Rows) -> Option<i64> {
     let session = Some(&rows.session).filter(|session| !session.has_start_of_id())?;
     let seconds = seconds_of_id(session.session_id.as_deref()?)?;
     let later = seconds - rows.session.session_started_at.timestamp();
-    let quarters = (later + QUARTER / 2).div_euclid(QUARTER);
-    let is_near = (later - quarters * QUARTER).abs() <= TOLERANCE;
-    (is_near && quarters.abs() <= MOST_QUARTERS).then_some(quarters)
+    whole_quarters(later, TOLERANCE_SECONDS).filter(|quarters| quarters.abs() <= MOST_QUARTERS)
 }
 
 /// What a record with both kinds of stamp says. Of several destinations the one that is furthest
@@ -231,10 +225,10 @@ fn quarters_of(rows: &Rows) -> Option<i64> {
 /// outside of what is possible: from then on, until the session ended.
 fn quarters_off(opted: TimeDelta, ended: TimeDelta) -> i64 {
     let (opted, ended) = (opted.num_seconds(), ended.num_seconds());
-    if -TOLERANCE <= opted && opted <= ended + TOLERANCE {
+    if -TOLERANCE_SECONDS <= opted && opted <= ended + TOLERANCE_SECONDS {
         return 0;
     }
-    (opted + TOLERANCE).div_euclid(QUARTER)
+    (opted + TOLERANCE_SECONDS).div_euclid(QUARTER_SECONDS)
 }
 
 #[cfg(test)]

@@ -32,7 +32,7 @@ pub(super) fn parse(text: &str, notes: &Notes) -> Result<Value, Unreadable> {
         );
     }
     let mut value = json::parse(&text)?;
-    mend_numbers(&mut value);
+    repair_numbers(&mut value);
     Ok(value)
 }
 
@@ -75,7 +75,7 @@ fn code_unit(bytes: &[u8], at: usize) -> Option<u16> {
 }
 
 /// Turns a number that no `numeric` can hold into its text.
-fn mend_numbers(value: &mut Value) {
+fn repair_numbers(value: &mut Value) {
     match value {
         Value::Number(number) => {
             let text = number.to_string();
@@ -87,8 +87,8 @@ fn mend_numbers(value: &mut Value) {
                 *value = Value::String(text);
             }
         }
-        Value::Array(items) => items.iter_mut().for_each(mend_numbers),
-        Value::Object(fields) => fields.values_mut().for_each(mend_numbers),
+        Value::Array(items) => items.iter_mut().for_each(repair_numbers),
+        Value::Object(fields) => fields.values_mut().for_each(repair_numbers),
         Value::Null | Value::Bool(_) | Value::String(_) => {}
     }
 }

@@ -25,6 +25,18 @@ pub fn seconds_of_id(id: &str) -> Option<i64> {
     i64::from_str_radix(id.get(..8).filter(|_| is_object_id)?, 16).ok()
 }
 
+/// Time zones differ by whole quarters of an hour.
+pub const QUARTER_SECONDS: i64 = 15 * 60;
+
+/// Clocks of the API's own parts, as that of session ids, differ by so many seconds at most.
+pub const TOLERANCE_SECONDS: i64 = 10;
+
+/// How many whole quarters of an hour so many seconds are, to `tolerance` seconds; `None` where they are not.
+pub fn whole_quarters(seconds: i64, tolerance: i64) -> Option<i64> {
+    let quarters = (seconds + QUARTER_SECONDS / 2).div_euclid(QUARTER_SECONDS);
+    ((seconds - quarters * QUARTER_SECONDS).abs() <= tolerance).then_some(quarters)
+}
+
 /// The instant of a text, in whole microseconds as PostgreSQL keeps them.
 ///
 /// A stamp without a zone is local at `offset` minutes, where UTC = local + offset; one with a zone is what it says. A bare

@@ -227,3 +227,22 @@ fn naive_stamps_inside_a_structure_become_instants() {
         })
     );
 }
+
+#[test]
+fn whole_quarters_are_told_from_what_is_none() {
+    for (seconds, tolerance, quarters) in [
+        (0, 0, Some(0)),
+        (910, 10, Some(1)),
+        (911, 10, None),
+        (-890, 10, Some(-1)),
+        (-911, 10, None),
+        (450, 449, None),
+        (19_801, 1, Some(22)),
+    ] {
+        assert_eq!(
+            whole_quarters(seconds, tolerance),
+            quarters,
+            "{seconds} {tolerance}"
+        );
+    }
+}
