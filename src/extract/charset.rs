@@ -107,23 +107,23 @@ fn without_nul(text: Text, most: usize) -> Option<Text> {
     }
     let Text { text, unreadable } = text;
     let mut known = unreadable.places.iter().copied().peekable();
-    let mut mended = Unreadable::default();
+    let mut repaired = Unreadable::default();
     let mut shift = 0;
     for nul in memchr::memchr_iter(0, text.as_bytes()) {
         while let Some(place) = known.next_if(|place| *place < nul) {
-            mended.note(place + shift);
+            repaired.note(place + shift);
         }
-        mended.note(nul + shift);
+        repaired.note(nul + shift);
         shift += REPLACEMENT.len_utf8() - 1;
     }
     for place in known {
-        mended.note(place + shift);
+        repaired.note(place + shift);
     }
     // What was beyond the places that are kept still counts.
-    mended.count += unreadable.count - unreadable.places.len() as u64;
+    repaired.count += unreadable.count - unreadable.places.len() as u64;
     (text.len() + shift <= most).then(|| Text {
         text: text.replace('\0', "\u{fffd}"),
-        unreadable: mended,
+        unreadable: repaired,
     })
 }
 

@@ -16,7 +16,7 @@ use crate::observe::{self, chain};
 
 use super::answer::{self, Answer};
 use super::clock::{self, ApiClock};
-use super::{Action, ApiError, Budget, BudgetUse, Page, PageRequest, Tally, body, http};
+use super::{Action, ApiError, Budget, BudgetUse, HOURLY_LIMIT_REMEDY, Page, PageRequest, Tally, body, http};
 
 const AUTH: HeaderName = HeaderName::from_static("auth");
 
@@ -362,8 +362,7 @@ impl ApiClient {
         warn!(
             account = self.account.name,
             pause_seconds = pause.as_secs(),
-            remedy = "set accounts.<name>.requests_per_hour to the API's limit (the vendor names 1800): requests are then spread \
-                      over the hour; or see whether another program uses this account",
+            remedy = HOURLY_LIMIT_REMEDY,
             "the API turns requests away although the minute is free: its limit of the hour seems to be used up"
         );
     }

@@ -31,3 +31,7 @@ pub const LAST_OFFSET: usize = 10;
 
 /// Records that can be reached in one window. What lies beyond is silently out of reach.
 pub const REACHABLE_RECORDS: usize = PAGE_SIZE * (LAST_OFFSET + 1);
+
+/// What to do where the API limits the hour and nobody has said so.
+pub const HOURLY_LIMIT_REMEDY: &str =
+    "set requests_per_hour of the account to the limit of its tier (1800 in some), or less if others use it";

@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 use sqlx::{FromRow, PgExecutor};
 use tracing::{error, info, warn};
 
+use crate::extract::HOURLY_LIMIT_REMEDY;
+
 use super::LoadError;
 
 /// How bad a problem is.
@@ -119,7 +121,7 @@ impl ProblemCode {
                 "hourly_limit",
                 Severity::Warning,
                 "the API refuses requests although the minute has room: it limits the hour as well",
-                "set requests_per_hour of the account to the limit of its tier (1800 in some), or less if others use it",
+                HOURLY_LIMIT_REMEDY,
             ),
             Self::RejectedRecordsNotKept => (
                 "rejected_records_not_kept",

@@ -11,6 +11,7 @@ use crate::failpoint;
 use crate::load::conflict;
 use crate::load::gaps;
 use crate::load::leases::Lease;
+use crate::load::problems::ProblemCode;
 use crate::load::{
     Committed, Counters, FailedWindow, LoadError, Purpose, Status, WindowCommit, record_failed,
 };
@@ -357,7 +358,7 @@ fn log_discoveries(committed: &Committed) {
             minutes = moved.minutes,
             stored = moved.stored,
             kept = moved.kept.len(),
-            remedy = "ask the vendor whether the zone of its time stamps has changed, and see `status`; then read again with `backfill --refetch`",
+            remedy = ProblemCode::TimeZone.remedy(),
             "the starts of sessions have moved by whole quarter hours since they were last read"
         );
     }

@@ -253,9 +253,7 @@ impl AccountWorker {
                     witness = witness.words(),
                     time_zone_offset = offset,
                     fitting_time_zone_offset = fitting,
-                    remedy = "do not trust instants until this is repaired: set time_zone_offset of the account to \
-                              fitting_time_zone_offset, then read again with `backfill --refetch`; or ask the vendor which \
-                              zone its stamps are in",
+                    remedy = ProblemCode::TimeZone.remedy(),
                     "time stamps disagree"
                 );
                 let detail = format!(
