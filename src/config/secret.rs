@@ -70,7 +70,7 @@ impl Secret {
         Ok(secret)
     }
 
-    /// Whether something around it is left out. The end of a file's last line is no news.
+    /// Whether something around it is left out. The end of a file's last line does not count.
     pub(super) fn is_trimmed(&self) -> bool {
         let Ok(text) = self.text() else { return false };
         let mut text = text.expose_secret();

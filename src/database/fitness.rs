@@ -1,4 +1,4 @@
-//! What no setting of ours can mend: a database that cannot hold every text, or that leaves out what our
+//! What no setting of ours can repair: a database that cannot hold every text, or that leaves out what our
 //! tables rely on.
 
 use super::Pool;

@@ -31,7 +31,7 @@ pub(super) async fn wait_for(
     let began = Instant::now();
     let mut said: Option<Instant> = None;
     loop {
-        // The pool itself tries a refused connection again until its own limit, without a word.
+        // The pool itself tries a refused connection again until its own limit, and logs nothing.
         let attempt = PgConnection::connect_with(options);
         let until = deadline.min(Instant::now() + patience);
         let error = match tokio::time::timeout_at(until, attempt).await {

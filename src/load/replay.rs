@@ -232,7 +232,7 @@ pub async fn open(
     pool.transact(async |transaction| {
         sqlx::query(
             "update smartassist_sync.runs set status = 'interrupted', finished_at = $2, \
-         error = 'its worker ended without a word' \
+         error = 'process ended without closing the run (crash or kill)' \
          where account_id = $1 and status = 'running' and kind = 'replay'",
         )
         .bind(account_id)

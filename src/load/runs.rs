@@ -116,7 +116,7 @@ pub async fn prepare(pool: &Pool, run: &NewRun<'_>) -> Result<ReadyAccount, Load
         let prepared = accounts::prepare(&mut *transaction, run).await?;
         sqlx::query(
             "update smartassist_sync.runs set status = 'interrupted', finished_at = $2, \
-             error = 'its worker ended without a word' \
+             error = 'process ended without closing the run (crash or kill)' \
              where account_id = $1 and status = 'running' and (token, holder) is distinct from ($3, $4) \
              and kind <> 'replay'",
         )
@@ -156,7 +156,7 @@ pub async fn open(pool: &Pool, run: &NewRun<'_>, account: ReadyAccount) -> Resul
 }
 
 /// Whether the newest run of this kind did not succeed; of refreshes the newest that looked as far back, of
-/// backfills the newest over this very range. Then it is news that nothing is left to read.
+/// backfills the newest over this very range. Then it has to be said that nothing is left to read.
 ///
 /// # Errors
 /// The database fails.

@@ -14,7 +14,7 @@ cross join lateral (
         and session.session_started_at >= $7 and session.session_started_at < $4
 ) as still_open
 -- What started more than $9 seconds ago and was not read since. What a refresh has tried without success in the last hours rests, or one second
--- that cannot be read would be asked for at every ring. (NULL: nothing of it.)
+-- that cannot be read would be asked for whenever a tier is due. (NULL: nothing of it.)
 cross join lateral (
     select coalesce(
         tstzmultirange(tstzrange(

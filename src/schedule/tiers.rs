@@ -64,8 +64,8 @@ pub struct DueRefresh {
     pub makes_way_at: Option<DateTime<Utc>>,
 }
 
-/// The refreshes that are due now, smallest lookback first: each tier since its last ring. What was read
-/// since then, by whomever, need not be read again.
+/// The refreshes that are due now, smallest lookback first: of each tier, what nobody has read since it
+/// was last due.
 pub fn due_now(
     tiers: &[RefreshTier],
     follow_open: Option<TimeDelta>,

@@ -19,7 +19,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 impl AccountWorker {
     /// Deletes the account's interactions that have become too old, batch by batch, until none is
     /// left or `stop`. Needs no lease: whoever deletes takes turns with whoever writes. What goes
-    /// wrong is in the log, and is tried again at the next ring.
+    /// wrong is in the log, and is tried again when it is next due.
     ///
     /// # Errors
     /// The database fails. What was deleted until then stays so.

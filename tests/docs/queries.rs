@@ -218,7 +218,7 @@ async fn every_published_query_gives_the_right_figures() {
     let queries = published();
     assert!(queries.len() >= 12, "{}", queries.len());
     for query in &queries {
-        // Of the server, and what mends; neither counts interactions.
+        // Of the server, and what repairs coverage; neither counts interactions.
         let others = [
             "select relname, pg_size_pretty",
             "select smartassist_sync.mend_coverage",

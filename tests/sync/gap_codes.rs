@@ -1,7 +1,7 @@
 //! Problems that stand while gaps are open, which are told by a code.
 
 use chrono::TimeDelta;
-use smartassist_etl::load::problems::{self, ProblemCode};
+use smartassist_etl::load::problems::{self, ProblemCode, StandingProblem};
 use smartassist_etl::load::runs::Outcome;
 use smartassist_simulator::Range;
 
@@ -12,7 +12,7 @@ const CODES: &str =
 
 async fn standing(database: &TestDatabase) -> Vec<ProblemCode> {
     let standing = problems::standing(&database.pool, "acct-sim").await.unwrap();
-    standing.iter().filter_map(|problem| problem.known()).collect()
+    standing.iter().filter_map(StandingProblem::known).collect()
 }
 
 /// Gaps are due again, and the API behaves.

@@ -1,4 +1,4 @@
-//! A run that finds nothing to read is no news: it is in no list, unless it ends a failure.
+//! A run that finds nothing to read is in no list, unless it ends a failure.
 
 use chrono::TimeDelta;
 use smartassist_etl::load::runs::Outcome;
