@@ -143,7 +143,8 @@ fn told(erasure: &Erasure, arguments: &Arguments) -> String {
 fn mentions(erasure: &Erasure) -> String {
     let mut text = format!(
         "{} more mention it and are not deleted: it stands in another field or within other text, or without its\n\
-         country code, so they may be about somebody else. Look at each:\n",
+         country code, or they only share a session that is somebody else's, too. So they may be about somebody else.\n\
+         Look at each:\n",
         erasure.mentions()
     );
     let interactions = erasure.mentioned_in.iter().map(|found| ("interaction", found));

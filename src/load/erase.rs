@@ -1,6 +1,7 @@
 //! Erasing a customer: every record that may be theirs, and deleting what is.
 //!
-//! All of it is one transaction of the caller's, which begins with [`begin`].
+//! What is deleted is deleted in one transaction of the caller's, which begins with [`begin`]. Records are read
+//! before it, and in it only those that were written since.
 
 use futures_util::stream::{BoxStream, StreamExt, TryStreamExt};
 use sqlx::{FromRow, PgConnection};
@@ -23,7 +24,7 @@ pub struct StoredRecord {
 }
 
 /// What a stored record is found by, which says nothing of whom it is about.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, FromRow)]
 pub struct RecordKey {
     /// Its account.
     pub account_id: String,
@@ -96,7 +97,73 @@ pub fn records(
         .boxed()
 }
 
-/// Deletes these interactions with all that belongs to them.
+/// A point in the sequence of transactions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Point(String);
+
+/// The point that everything written before it is behind, and can be seen.
+///
+/// # Errors
+/// The database fails.
+pub async fn point(connection: &mut PgConnection) -> Result<Point, LoadError> {
+    let oldest = "select pg_snapshot_xmin(pg_current_snapshot())::xid::text";
+    Ok(Point(sqlx::query_scalar(oldest).fetch_one(connection).await?))
+}
+
+/// What was written there since a point, whatever the clocks of those who wrote it say: PostgreSQL keeps with
+/// each row the transaction that did. Perhaps some more.
+///
+/// # Errors
+/// The database fails.
+pub async fn written_since(
+    connection: &mut PgConnection,
+    place: Place,
+    point: &Point,
+) -> Result<Vec<RecordKey>, LoadError> {
+    let statement = match place {
+        Place::Sessions => {
+            "select account_id, interaction_id as id from smartassist.sessions where age(xmin) <= age($1::text::xid) \
+             union \
+             select account_id, interaction_id from smartassist.raw_interactions where age(xmin) <= age($1::text::xid) \
+             order by 1, 2"
+        }
+        Place::RejectedRecords => {
+            "select account_id, id::text as id from smartassist_sync.rejected_records \
+             where age(xmin) <= age($1::text::xid) order by 1, 2"
+        }
+    };
+    Ok(sqlx::query_as(statement)
+        .bind(&point.0)
+        .fetch_all(connection)
+        .await?)
+}
+
+/// These records of an account, one by one.
+pub fn records_of<'c>(
+    connection: &'c mut PgConnection,
+    place: Place,
+    account_id: &'c str,
+    ids: &'c [&'c str],
+) -> BoxStream<'c, Result<StoredRecord, LoadError>> {
+    let statement = match place {
+        Place::Sessions => concat!(
+            include_str!("erase_records.sql"),
+            " where session.account_id = $1 and session.interaction_id = any($2)"
+        ),
+        Place::RejectedRecords => {
+            "select account_id, id::text as id, payload as record from smartassist_sync.rejected_records \
+             where account_id = $1 and id = any($2::bigint[])"
+        }
+    };
+    sqlx::query_as(statement)
+        .bind(account_id)
+        .bind(ids)
+        .fetch(connection)
+        .map_err(LoadError::from)
+        .boxed()
+}
+
+/// Deletes these interactions with all that belongs to them, or only counts.
 ///
 /// # Errors
 /// The database fails.
@@ -104,6 +171,7 @@ pub async fn delete_sessions(
     connection: &mut PgConnection,
     account_id: &str,
     ids: &[&str],
+    only_count: bool,
 ) -> Result<Erased, LoadError> {
     let (sessions, destinations, agent_segments, consultations, joined_users, tags, raw_interactions): (
         i64,
@@ -116,6 +184,7 @@ pub async fn delete_sessions(
     ) = sqlx::query_as(include_str!("erase_sessions.sql"))
         .bind(account_id)
         .bind(ids)
+        .bind(only_count)
         .fetch_one(connection)
         .await?;
     let count = |count: i64| u64::try_from(count).unwrap_or(0);

@@ -3,6 +3,7 @@ with doomed as (
 ),
 counted as (
     select
+        (select count(*) from smartassist.sessions where account_id = $1 and interaction_id in (table doomed)) as sessions,
         (select count(*) from smartassist.destinations where account_id = $1 and interaction_id in (table doomed)) as destinations,
         (select count(*) from smartassist.agent_segments where account_id = $1 and interaction_id in (table doomed)) as agent_segments,
         (select count(*) from smartassist.consultations where account_id = $1 and interaction_id in (table doomed)) as consultations,
@@ -11,11 +12,10 @@ counted as (
         (select count(*) from smartassist.raw_interactions where account_id = $1 and interaction_id in (table doomed)) as raw_interactions
 ),
 absent as (
-    delete from smartassist_sync.absences where account_id = $1 and interaction_id in (table doomed)
+    delete from smartassist_sync.absences where account_id = $1 and interaction_id in (table doomed) and not $3
 ),
 deleted as (
-    delete from smartassist.sessions where account_id = $1 and interaction_id in (table doomed)
-    returning 1
+    delete from smartassist.sessions where account_id = $1 and interaction_id in (table doomed) and not $3
 )
-select (select count(*) from deleted), destinations, agent_segments, consultations, joined_users, tags, raw_interactions
+select sessions, destinations, agent_segments, consultations, joined_users, tags, raw_interactions
 from counted

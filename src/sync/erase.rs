@@ -1,28 +1,27 @@
 //! Erasing a customer: everything that is stored about them is deleted, in one transaction, and later
 //! windows leave them out.
 
+mod scan;
+
 use std::collections::{BTreeMap, BTreeSet};
 
-use futures_util::TryStreamExt;
-use serde_json::Value;
-use sqlx::{Connection, PgConnection};
+use sqlx::PgConnection;
 
 use crate::database::Pool;
-use crate::json;
 use crate::load::LoadError;
-use crate::load::erase::{self, Erased, Place, RecordKey, StoredRecord};
+use crate::load::erase::{self, Erased, RecordKey};
 use crate::load::left_out::check_key;
-use crate::load::siblings::Contact;
-use crate::transform::Ids;
-use crate::transform::privacy::{Identifier, Key, Wanted};
+use crate::load::siblings::{Contact, Surroundings};
+use crate::transform::privacy::{Identifier, Key, Wanted, Whose};
+use scan::{Entry, Scan, Verdict, is_of_another};
 
 /// What an erasure came to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Erasure {
     /// What was deleted.
     pub deleted: Erased,
-    /// Interactions that mention the customer, but in a place or a spelling that does not say surely
-    /// whose they are: they are not deleted.
+    /// Interactions that mention the customer in a place or a spelling that does not say surely whose they
+    /// are, or share an id with theirs that leads to somebody else as well: they are not deleted.
     pub mentioned_in: Vec<RecordKey>,
     /// The same of rejected records.
     pub mentioned_in_rejected: Vec<RecordKey>,
@@ -41,17 +40,23 @@ impl Erasure {
 /// Customers were erased with another key before, which no longer would be recognized; or the
 /// database fails. Nothing is deleted then.
 pub async fn erase(pool: &Pool, wanted: &Wanted, key: &Key, dry_run: bool) -> Result<Erasure, LoadError> {
+    let mut scan = Scan::default();
+    // All of it takes long and holds nobody up; what was written meanwhile is little, and then next to nothing.
+    for _ in ["everything", "what was written meanwhile"] {
+        pool.transact_patiently(async |transaction| {
+            check_key(&mut *transaction, Some(key)).await?;
+            scan.catch_up(transaction, wanted).await
+        })
+        .await?;
+    }
     let erasure = pool
         .transact_patiently(async |transaction| {
-            erase::begin(transaction).await?;
-            check_key(&mut *transaction, Some(key)).await?;
-            if dry_run {
-                let mut trial = transaction.begin().await?;
-                let erasure = erase_found(&mut trial, wanted, key).await?;
-                trial.rollback().await?;
-                return Ok(erasure);
+            if !dry_run {
+                erase::begin(transaction).await?;
             }
-            erase_found(transaction, wanted, key).await
+            check_key(&mut *transaction, Some(key)).await?;
+            scan.catch_up(transaction, wanted).await?;
+            erase_found(transaction, &scan, (wanted, key), dry_run).await
         })
         .await?;
     if !dry_run && erasure.deleted != Erased::default() {
@@ -62,163 +67,93 @@ pub async fn erase(pool: &Pool, wanted: &Wanted, key: &Key, dry_run: bool) -> Re
 
 async fn erase_found(
     connection: &mut PgConnection,
-    wanted: &Wanted,
-    key: &Key,
+    scan: &Scan,
+    (wanted, key): (&Wanted, &Key),
+    dry_run: bool,
 ) -> Result<Erasure, LoadError> {
-    let rejected = search(connection, Place::RejectedRecords, |record| {
-        judge_rejected(record, wanted)
-    })
-    .await?;
-    let sessions = search(connection, Place::Sessions, |record| judge(record, wanted)).await?;
-    let contacts = contacts(connection, &sessions, &rejected).await?;
+    let contacts = contacts(connection, scan, wanted).await?;
     let mut deleted = Erased::default();
     let mut theirs = Vec::new();
     for (account_id, contact) in &contacts {
         let ids: Vec<&str> = contact.interactions.iter().map(String::as_str).collect();
-        deleted += erase::delete_sessions(connection, account_id, &ids).await?;
+        deleted += erase::delete_sessions(connection, account_id, &ids, dry_run).await?;
         theirs.extend(contact.identifiers(account_id, key));
     }
-    let ids = rejected_of(connection, &rejected, &contacts).await?;
-    let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
-    let texts = erase::delete_rejected(connection, &ids).await?;
-    deleted.rejected_records = texts.len() as u64;
-    theirs.extend(
-        texts
-            .iter()
-            .map(|(account_id, hash)| Identifier::of_rejected(account_id, hash, key)),
-    );
-    erase::record(connection, &wanted.identifier, &theirs, key.id(), &deleted).await?;
-    let is_left = |found: &&RecordKey| {
-        !contacts
-            .get(&found.account_id)
-            .is_some_and(|contact| contact.interactions.contains(&found.id))
-    };
+    let (rejected, doubtful) = rejected(scan, &contacts);
+    deleted.rejected_records = rejected.len() as u64;
+    if !dry_run {
+        let texts = erase::delete_rejected(connection, &rejected).await?;
+        deleted.rejected_records = texts.len() as u64;
+        let texts = texts.iter();
+        theirs.extend(texts.map(|(account_id, hash)| Identifier::of_rejected(account_id, hash, key)));
+        erase::record(connection, &wanted.identifier, &theirs, key.id(), &deleted).await?;
+    }
     Ok(Erasure {
         deleted,
-        mentioned_in: sessions.mentions.iter().filter(is_left).cloned().collect(),
-        mentioned_in_rejected: rejected
-            .mentions
-            .into_iter()
-            .filter(|found| !ids.contains(&found.id.as_str()))
-            .collect(),
+        mentioned_in: mentions(scan, &contacts),
+        mentioned_in_rejected: doubtful,
     })
 }
 
-/// Whose a record is.
-enum Verdict {
-    Theirs,
-    /// Not surely theirs.
-    Mention,
-    Another,
-}
-
-/// What was found in one place.
-#[derive(Default)]
-struct Search {
-    theirs: Vec<(RecordKey, Vec<Ids>)>,
-    mentions: Vec<RecordKey>,
-}
-
-async fn search(
-    connection: &mut PgConnection,
-    place: Place,
-    judge: impl Fn(&StoredRecord) -> (Verdict, Vec<Ids>),
-) -> Result<Search, LoadError> {
-    let mut search = Search::default();
-    let mut records = erase::records(connection, place);
-    while let Some(record) = records.try_next().await? {
-        let (verdict, ids) = judge(&record);
-        let key = RecordKey {
-            account_id: record.account_id,
-            id: record.id,
-        };
-        match verdict {
-            Verdict::Theirs => search.theirs.push((key, ids)),
-            Verdict::Mention => search.mentions.push(key),
-            Verdict::Another => {}
-        }
-    }
-    search.mentions.sort();
-    Ok(search)
-}
-
-fn parsed(record: &StoredRecord) -> Option<Value> {
-    json::parse(&record.record).ok()
-}
-
-fn judge(record: &StoredRecord, wanted: &Wanted) -> (Verdict, Vec<Ids>) {
-    let verdict = match parsed(record) {
-        Some(Value::Object(object)) if wanted.is_customer_of(&object) => Verdict::Theirs,
-        Some(value) => mention(wanted.is_mentioned_in(&value)),
-        // What cannot be taken apart is theirs where it names them at all.
-        None if wanted.is_named_in_text(&record.record) => Verdict::Theirs,
-        None => mention(wanted.is_mentioned_in_text(&record.record)),
-    };
-    (verdict, Vec::new())
-}
-
-/// A rejected record may be none at all: then it is theirs where it names them.
-fn judge_rejected(record: &StoredRecord, wanted: &Wanted) -> (Verdict, Vec<Ids>) {
-    match parsed(record) {
-        Some(value) if wanted.is_named_in(&value) => (Verdict::Theirs, Ids::all_in(&value)),
-        _ => judge(record, wanted),
-    }
-}
-
-fn mention(is_mentioned: bool) -> Verdict {
-    if is_mentioned {
-        Verdict::Mention
-    } else {
-        Verdict::Another
-    }
-}
-
 /// What of each account is theirs, with what belongs together with it.
-async fn contacts(
+async fn contacts<'s>(
     connection: &mut PgConnection,
-    sessions: &Search,
-    rejected: &Search,
-) -> Result<BTreeMap<String, Contact>, LoadError> {
-    let mut found: BTreeMap<&str, (BTreeSet<String>, BTreeSet<Ids>)> = BTreeMap::new();
-    for (key, _) in &sessions.theirs {
-        found.entry(&key.account_id).or_default().0.insert(key.id.clone());
-    }
-    for (key, ids) in &rejected.theirs {
-        found
-            .entry(&key.account_id)
-            .or_default()
-            .1
-            .extend(ids.iter().cloned());
-    }
+    scan: &'s Scan,
+    wanted: &Wanted,
+) -> Result<BTreeMap<&'s str, Contact>, LoadError> {
     let mut contacts = BTreeMap::new();
-    for (account_id, (interactions, ids)) in found {
-        let contact = Contact::of(connection, account_id, interactions, ids).await?;
-        contacts.insert(account_id.to_owned(), contact);
+    for (account_id, theirs) in scan.theirs() {
+        let surroundings = Surroundings {
+            rejected: &scan.rejected_of(account_id),
+            is_of_another: &|record| is_of_another(record, wanted),
+        };
+        let contact = Contact::of(connection, account_id, theirs, &surroundings).await?;
+        contacts.insert(account_id, contact);
     }
     Ok(contacts)
 }
 
-/// The rejected records that are theirs, and those of their interactions.
-async fn rejected_of(
-    connection: &mut PgConnection,
-    rejected: &Search,
-    contacts: &BTreeMap<String, Contact>,
-) -> Result<BTreeSet<String>, LoadError> {
-    let mut ids: BTreeSet<String> = rejected.theirs.iter().map(|(key, _)| key.id.clone()).collect();
-    if contacts.is_empty() {
-        return Ok(ids);
-    }
-    let mut records = erase::records(connection, Place::RejectedRecords);
-    while let Some(record) = records.try_next().await? {
-        let Some(contact) = contacts.get(&record.account_id) else {
-            continue;
-        };
-        let of = parsed(&record)
-            .map(|value| Ids::all_in(&value))
-            .unwrap_or_default();
-        if of.iter().any(|ids| contact.has(ids)) {
-            ids.insert(record.id);
+/// Interactions that may be theirs, and are left.
+fn mentions(scan: &Scan, contacts: &BTreeMap<&str, Contact>) -> Vec<RecordKey> {
+    let doubtful = contacts.iter().flat_map(|(account_id, contact)| {
+        contact.doubtful.iter().map(|id| RecordKey {
+            account_id: (*account_id).to_owned(),
+            id: id.clone(),
+        })
+    });
+    let is_left = |found: &RecordKey| {
+        let contact = contacts.get(found.account_id.as_str());
+        !contact.is_some_and(|contact| contact.interactions.contains(&found.id))
+    };
+    let all: BTreeSet<RecordKey> = scan.mentions().cloned().chain(doubtful).collect();
+    all.into_iter().filter(is_left).collect()
+}
+
+/// The rejected records that are theirs, with those that belong to their interactions; and those that may
+/// be theirs, and are left.
+fn rejected<'s>(scan: &'s Scan, contacts: &BTreeMap<&str, Contact>) -> (Vec<&'s str>, Vec<RecordKey>) {
+    let (mut theirs, mut doubtful) = (Vec::new(), Vec::new());
+    for (key, entry) in &scan.rejected {
+        match verdict(entry, contacts.get(key.account_id.as_str())) {
+            Verdict::Theirs => theirs.push(key.id.as_str()),
+            Verdict::Mention => doubtful.push(key.clone()),
+            Verdict::Another => {}
         }
     }
-    Ok(ids)
+    (theirs, doubtful)
+}
+
+fn verdict(entry: &Entry, contact: Option<&Contact>) -> Verdict {
+    let any = |is: &dyn Fn(&Contact, &(_, Whose)) -> bool| {
+        contact.is_some_and(|contact| entry.records.iter().any(|record| is(contact, record)))
+    };
+    let is_sibling =
+        |contact: &Contact, (ids, whose): &(_, Whose)| *whose != Whose::Another && contact.has(ids);
+    let is_doubtful = |contact: &Contact, (ids, _): &(_, Whose)| contact.has(ids) || contact.may_have(ids);
+    match entry.verdict {
+        Verdict::Theirs => Verdict::Theirs,
+        _ if any(&is_sibling) => Verdict::Theirs,
+        Verdict::Another if any(&is_doubtful) => Verdict::Mention,
+        verdict => verdict,
+    }
 }

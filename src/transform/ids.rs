@@ -29,12 +29,17 @@ impl Ids {
         }
     }
 
-    /// Those of every record in a value: of itself, or of those in a list.
+    /// Those of every record in a value.
     pub fn all_in(value: &Value) -> Vec<Self> {
-        match value {
-            Value::Object(record) => vec![Self::of(record)],
-            Value::Array(items) => items.iter().flat_map(Self::all_in).collect(),
-            _ => Vec::new(),
-        }
+        records_in(value).into_iter().map(Self::of).collect()
+    }
+}
+
+/// The records in a value: itself, or those in a list.
+pub fn records_in(value: &Value) -> Vec<&Map<String, Value>> {
+    match value {
+        Value::Object(record) => vec![record],
+        Value::Array(items) => items.iter().flat_map(records_in).collect(),
+        _ => Vec::new(),
     }
 }

@@ -26,7 +26,7 @@ use sha2::{Digest, Sha256};
 
 pub use coercions::{COERCIONS, Coercion};
 pub use fields::Drift;
-pub use ids::Ids;
+pub use ids::{Ids, records_in};
 pub use instant::{QUARTER_SECONDS, TOLERANCE_SECONDS, seconds_of_id, whole_quarters};
 pub use rows::{AgentSegment, Consultation, Destination, JoinedUser, Response, Session, Tag, TagScope};
 

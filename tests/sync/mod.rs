@@ -8,6 +8,8 @@ mod completeness;
 mod concurrency;
 mod erase;
 mod erase_again;
+mod erase_beside;
+mod erase_siblings;
 mod erase_spellings;
 mod gap_codes;
 mod grid;

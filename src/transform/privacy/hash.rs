@@ -69,9 +69,9 @@ pub(super) fn id_tokens(id: &str, key: &Key) -> Vec<String> {
     normalized.iter().map(|one| key.token(kind, one)).collect()
 }
 
-/// The hashed form of a value: a text or a number becomes a hash, a list one of each element, and
-/// an object a list of one: what no column takes for an id must not become one. What says nothing stays, so does a yes or no, and so does what is a hash already: it
-/// was received that way or hashed before, and rules can be applied any number of times.
+/// The hashed form of a value: a text or a number becomes a hash, a list one of each element, and an object a
+/// list of one, since what no column takes for an id must not become one. What says nothing stays, and so
+/// does a yes or no. What is a hash already stays too: rules can be applied any number of times.
 pub(super) fn hashed(value: Value, kind: Kind, key: &Key) -> Value {
     let text = match value {
         Value::Number(number) if kind.is_identifier() => number_text(&number),
@@ -95,6 +95,12 @@ pub(super) fn hashed(value: Value, kind: Kind, key: &Key) -> Value {
 /// Whether a text is what a value becomes by hashing.
 pub(super) fn is_token(text: &str) -> bool {
     text.starts_with(TOKEN) && text.split(' ').all(is_one_token)
+}
+
+/// The kind that a hash says.
+pub(super) fn kind_of_token(token: &str) -> Option<&str> {
+    let (kind, _) = token.strip_prefix(TOKEN)?.split_once(':')?;
+    Some(kind)
 }
 
 fn is_one_token(text: &str) -> bool {

@@ -14,7 +14,7 @@ mod wanted;
 pub use fields::listed;
 pub use identifier::{Identifier, IdentifierKind};
 pub use key::Key;
-pub use wanted::Wanted;
+pub use wanted::{Wanted, Whose};
 
 pub(super) use apply::is_name;
 pub(super) use fields::is_documented;

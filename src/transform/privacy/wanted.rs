@@ -17,6 +17,17 @@ use super::old_form;
 /// A shorter number is an extension, of which every centre has the same.
 const SHORTEST_PHONE: usize = 5;
 
+/// Whose a record is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whose {
+    /// That of the customer who is looked for.
+    Theirs,
+    /// It does not say: perhaps it has a user id, but no number and no address.
+    Unsaid,
+    /// It names a customer, and not that one.
+    Another,
+}
+
 /// Who is looked for.
 #[derive(Debug)]
 pub struct Wanted {
@@ -62,7 +73,39 @@ impl Wanted {
         values(record).iter().any(|found| self.is_in(found))
     }
 
-    /// The same of what is no record: whether it is a list with one of theirs, or holds a text that
+    /// Whose a record is. A user id that is neither number nor address says so only where a user id is looked for: one contact has
+    /// several, such as that of before and that of after signing in.
+    pub fn whose(&self, record: &Map<String, Value>) -> Whose {
+        let found = values(record);
+        if found.iter().any(|found| self.is_in(found)) {
+            return Whose::Theirs;
+        }
+        let names = found.iter().filter(|found| self.names_somebody(found));
+        let mut is_mention = names.map(|(_, text)| self.is_mentioned(text)).peekable();
+        if is_mention.peek().is_none() || is_mention.any(|is_mention| is_mention) {
+            Whose::Unsaid
+        } else {
+            Whose::Another
+        }
+    }
+
+    fn names_somebody(&self, (field, text): &Found<'_>) -> bool {
+        let is_enough = |kind: &str| {
+            let is = |one: IdentifierKind| one.as_str() == kind;
+            is(IdentifierKind::Phone) || is(IdentifierKind::Email) || is(self.kind)
+        };
+        if is_token(text) {
+            let mut kinds = tokens(text).filter_map(hash::kind_of_token);
+            return kinds.any(is_enough);
+        }
+        let is_short =
+            |kind: &IdentifierKind, one: &str| *kind == IdentifierKind::Phone && one.len() < SHORTEST_PHONE;
+        let forms = normal_forms(*field, text);
+        let mut forms = forms.iter().filter(|(kind, one)| !is_short(kind, one));
+        forms.any(|(kind, _)| is_enough(kind.as_str()))
+    }
+
+    /// Whether the customer is named in what may be no record: whether it is a list with one of theirs, or holds a text that
     /// names them.
     pub fn is_named_in(&self, value: &Value) -> bool {
         let is_named = |found: &Found<'_>| {

@@ -1,0 +1,189 @@
+//! Looking for a customer in every stored record, since no search pattern finds all spellings.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures_util::{Stream, TryStreamExt};
+use serde_json::Value;
+use sqlx::PgConnection;
+
+use crate::json;
+use crate::load::LoadError;
+use crate::load::erase::{self, Place, Point, RecordKey, StoredRecord};
+use crate::transform::privacy::{Wanted, Whose};
+use crate::transform::{Ids, records_in};
+
+/// Records that are looked at anew in one statement.
+const PORTION: usize = 500;
+
+/// Whether a record is the customer's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    Theirs,
+    /// Not surely theirs.
+    Mention,
+    Another,
+}
+
+/// What is stored of a customer, as far as it was read.
+#[derive(Debug, Default)]
+pub(super) struct Scan {
+    read_to: Option<Point>,
+    /// Interactions that are theirs, or may be.
+    pub(super) sessions: BTreeMap<RecordKey, Verdict>,
+    /// Rejected records that are theirs or may be, or have ids.
+    pub(super) rejected: BTreeMap<RecordKey, Entry>,
+}
+
+/// An entry of the rejected records.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) verdict: Verdict,
+    /// The ids of the records in it, and whose each is.
+    pub(super) records: Vec<(Ids, Whose)>,
+}
+
+impl Scan {
+    /// Reads what is stored: the first time all of it, then what was written since.
+    pub(super) async fn catch_up(
+        &mut self,
+        connection: &mut PgConnection,
+        wanted: &Wanted,
+    ) -> Result<(), LoadError> {
+        let now = erase::point(connection).await?;
+        for place in [Place::RejectedRecords, Place::Sessions] {
+            let Some(since) = &self.read_to else {
+                let records = erase::records(connection, place);
+                self.read(place, records, wanted).await?;
+                continue;
+            };
+            let written = erase::written_since(connection, place, since).await?;
+            for of_account in written.chunk_by(|one, other| one.account_id == other.account_id) {
+                for portion in of_account.chunks(PORTION) {
+                    let account_id = &portion[0].account_id;
+                    let ids: Vec<&str> = portion.iter().map(|key| key.id.as_str()).collect();
+                    let records = erase::records_of(connection, place, account_id, &ids);
+                    self.read(place, records, wanted).await?;
+                }
+            }
+        }
+        self.read_to = Some(now);
+        Ok(())
+    }
+
+    async fn read(
+        &mut self,
+        place: Place,
+        mut records: impl Stream<Item = Result<StoredRecord, LoadError>> + Unpin,
+        wanted: &Wanted,
+    ) -> Result<(), LoadError> {
+        while let Some(record) = records.try_next().await? {
+            match place {
+                Place::Sessions => self.note(record, wanted),
+                Place::RejectedRecords => self.note_rejected(record, wanted),
+            }
+        }
+        Ok(())
+    }
+
+    fn note(&mut self, record: StoredRecord, wanted: &Wanted) {
+        let verdict = judge(&record, parsed(&record).as_ref(), wanted);
+        let key = RecordKey {
+            account_id: record.account_id,
+            id: record.id,
+        };
+        if verdict == Verdict::Another {
+            self.sessions.remove(&key);
+        } else {
+            self.sessions.insert(key, verdict);
+        }
+    }
+
+    fn note_rejected(&mut self, record: StoredRecord, wanted: &Wanted) {
+        let value = parsed(&record);
+        let verdict = match &value {
+            // A rejected record may be none at all: then it is theirs where it names them.
+            Some(value) if wanted.is_named_in(value) => Verdict::Theirs,
+            value => judge(&record, value.as_ref(), wanted),
+        };
+        let records = value.iter().flat_map(records_in);
+        let records = records.map(|record| (Ids::of(record), wanted.whose(record)));
+        let records: Vec<_> = records.filter(|(ids, _)| *ids != Ids::default()).collect();
+        let key = RecordKey {
+            account_id: record.account_id,
+            id: record.id,
+        };
+        if verdict == Verdict::Another && records.is_empty() {
+            self.rejected.remove(&key);
+        } else {
+            self.rejected.insert(key, Entry { verdict, records });
+        }
+    }
+
+    /// The interactions and the ids that are theirs, by account.
+    pub(super) fn theirs(&self) -> BTreeMap<&str, (BTreeSet<String>, BTreeSet<Ids>)> {
+        let mut theirs: BTreeMap<&str, (BTreeSet<String>, BTreeSet<Ids>)> = BTreeMap::new();
+        let sessions = self.sessions.iter();
+        for (key, _) in sessions.filter(|(_, verdict)| **verdict == Verdict::Theirs) {
+            theirs
+                .entry(&key.account_id)
+                .or_default()
+                .0
+                .insert(key.id.clone());
+        }
+        for (key, entry) in &self.rejected {
+            // A list may hold records of others.
+            let records = entry.records.iter();
+            for (ids, _) in records.filter(|(_, whose)| *whose == Whose::Theirs) {
+                theirs.entry(&key.account_id).or_default().1.insert(ids.clone());
+            }
+        }
+        theirs
+    }
+
+    /// The records among the rejected ones of an account, and which are surely about somebody else.
+    pub(super) fn rejected_of(&self, account_id: &str) -> Vec<(&Ids, bool)> {
+        let of_account = self
+            .rejected
+            .iter()
+            .filter(|(key, _)| key.account_id == account_id);
+        let records = of_account.flat_map(|(_, entry)| &entry.records);
+        records
+            .map(|(ids, whose)| (ids, *whose == Whose::Another))
+            .collect()
+    }
+
+    /// Interactions that mention them.
+    pub(super) fn mentions(&self) -> impl Iterator<Item = &RecordKey> {
+        let mentions = self.sessions.iter();
+        mentions
+            .filter(|(_, verdict)| **verdict == Verdict::Mention)
+            .map(|(key, _)| key)
+    }
+}
+
+/// Whether an interaction is surely about somebody else.
+pub(super) fn is_of_another(record: &StoredRecord, wanted: &Wanted) -> bool {
+    match parsed(record) {
+        Some(Value::Object(object)) => wanted.whose(&object) == Whose::Another,
+        _ => false,
+    }
+}
+
+fn parsed(record: &StoredRecord) -> Option<Value> {
+    json::parse(&record.record).ok()
+}
+
+fn judge(record: &StoredRecord, value: Option<&Value>, wanted: &Wanted) -> Verdict {
+    let is_mentioned = match value {
+        Some(Value::Object(object)) if wanted.is_customer_of(object) => return Verdict::Theirs,
+        Some(value) => wanted.is_mentioned_in(value),
+        // What cannot be taken apart is theirs where it names them at all.
+        None if wanted.is_named_in_text(&record.record) => return Verdict::Theirs,
+        None => wanted.is_mentioned_in_text(&record.record),
+    };
+    if is_mentioned {
+        Verdict::Mention
+    } else {
+        Verdict::Another
+    }
+}
