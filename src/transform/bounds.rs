@@ -63,7 +63,16 @@ pub(super) fn small_fields(text: &str) -> Option<Map<String, Value>> {
 
 /// The beginning of a text of which nothing is known.
 pub(super) fn beginning(text: &str) -> &str {
-    let end = (0..=LARGEST_FIELD.min(text.len()))
+    first(text, LARGEST_FIELD)
+}
+
+/// The beginning and some more: what is kept may end before it says whose it is.
+pub(super) fn around_beginning(text: &str) -> &str {
+    first(text, LARGEST_PART)
+}
+
+fn first(text: &str, bytes: usize) -> &str {
+    let end = (0..=bytes.min(text.len()))
         .rev()
         .find(|end| text.is_char_boundary(*end));
     &text[..end.unwrap_or(0)]

@@ -222,7 +222,10 @@ impl Rejected {
             "nested too deeply to be read"
         };
         let ids = value.as_ref().map(Ids::all_in).unwrap_or_default();
-        let identifiers = value.as_ref().map(|value| policy.identifiers_in(value));
+        let identifiers = match &value {
+            Some(value) => policy.identifiers_in(value),
+            None => policy.identifiers_in_text(text),
+        };
         let payload = match value {
             _ if policy.keeps_all() => text.to_owned(),
             Some(value) => policy.apply_to_unknown(value).to_string(),
@@ -230,7 +233,7 @@ impl Rejected {
         };
         Self {
             ids,
-            identifiers: identifiers.unwrap_or_default(),
+            identifiers,
             ..Self::new(reason, None, payload)
         }
     }
@@ -242,6 +245,7 @@ impl Rejected {
             let rejected = Self::of_part(bounds::beginning(text), reason, policy);
             return Self {
                 record_bytes: Some(text.len() as u64),
+                identifiers: policy.identifiers_in_text(bounds::around_beginning(text)),
                 ..rejected
             };
         };

@@ -10,6 +10,7 @@ use super::customer::{Field, Found, values, values_of_any};
 use super::hash::is_token;
 use super::key::Key;
 use super::old_form;
+use super::wanted::unescaped;
 
 /// What is remembered of who was erased.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -107,6 +108,12 @@ pub(in super::super) fn identifiers(record: &Map<String, Value>, key: &Key) -> V
 /// The same of what is no record, but perhaps a list of some.
 pub(in super::super) fn identifiers_in(value: &Value, key: &Key) -> Vec<Identifier> {
     hashed(&values_of_any(value), key)
+}
+
+/// The same of a text that cannot be taken apart: of every text between quotation marks in it, and of what is between those.
+pub(in super::super) fn identifiers_in_text(text: &str, key: &Key) -> Vec<Identifier> {
+    let parts = text.split('"').map(|part| (Field::Text, unescaped(part)));
+    hashed(&parts.collect::<Vec<_>>(), key)
 }
 
 fn hashed(found: &[Found<'_>], key: &Key) -> Vec<Identifier> {

@@ -121,6 +121,13 @@ impl Policy {
             .unwrap_or_default()
     }
 
+    /// The same of a text that cannot be taken apart.
+    pub(super) fn identifiers_in_text(&self, text: &str) -> Vec<Identifier> {
+        let key = self.key.as_ref();
+        key.map(|key| identifier::identifiers_in_text(text, key))
+            .unwrap_or_default()
+    }
+
     /// The rule for a class, to be set.
     pub fn rule_mut(&mut self, class: Class) -> &mut Rule {
         match class {

@@ -192,7 +192,7 @@ fn normalized(kind: IdentifierKind, value: &str) -> Result<String, &'static str>
 }
 
 /// A text without JSON's escapes. What is none stays as it is.
-fn unescaped(text: &str) -> Cow<'_, str> {
+pub(super) fn unescaped(text: &str) -> Cow<'_, str> {
     if !text.contains('\\') {
         return text.into();
     }
