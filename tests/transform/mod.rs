@@ -17,6 +17,7 @@ mod nothing;
 mod page;
 mod privacy;
 mod properties;
+mod rejected_lists;
 mod session;
 mod shapes_of_all_versions;
 mod tags;

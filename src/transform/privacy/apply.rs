@@ -55,29 +55,31 @@ impl Policy {
         (record, walk.drift)
     }
 
-    /// A text or value of which nothing is known after the rules: as free text. `null` where it is
-    /// dropped.
+    /// What is no record after the rules: of records in a list each as one, of all else under the strictest rule. `null` where
+    /// it is dropped.
     pub(in super::super) fn apply_to_unknown(&self, value: Value) -> Value {
-        let walk = Walk {
-            policy: self,
-            agents: Agents::default(),
-            reasons: BTreeSet::new(),
-            path: Vec::new(),
-            drift: Vec::new(),
-        };
-        walk.classed(value, Class::FreeText, Kind::Text)
-            .unwrap_or(Value::Null)
+        match value {
+            Value::Object(record) => Value::Object(self.apply(record).0),
+            Value::Array(items) => items
+                .into_iter()
+                .map(|item| self.apply_to_unknown(item))
+                .collect(),
+            value => self
+                .ruled(value, self.strictest(), Kind::Text)
+                .unwrap_or_default(),
+        }
     }
 
-    /// A text that cannot be taken apart: it may hold data of every class, so the strictest rule
-    /// decides. An empty text where it is dropped.
+    /// A text that cannot be taken apart under the strictest rule. An empty text where it is dropped.
     pub(in super::super) fn apply_to_unreadable(&self, text: &str) -> Value {
-        let strictest = Class::ALL.into_iter().map(|class| self.rule(class)).max();
-        match (&self.key, strictest) {
-            (_, Some(Rule::Keep)) => text.into(),
-            (Some(key), Some(Rule::Hash)) => hashed(text.into(), Kind::Text, key),
-            _ => Value::String(String::new()),
-        }
+        let ruled = self.ruled(text.into(), self.strictest(), Kind::Text);
+        ruled.unwrap_or_else(|| Value::String(String::new()))
+    }
+
+    /// The rule for what may hold data of every class.
+    fn strictest(&self) -> Rule {
+        let rules = Class::ALL.into_iter().map(|class| self.rule(class));
+        rules.max().unwrap_or_default()
     }
 
     /// A value under a rule, whatever its class is.
