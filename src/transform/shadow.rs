@@ -1,5 +1,9 @@
 //! The records that the agent's assistant leaves beside conversations: they are no contacts.
 
+use serde_json::Value;
+
+use super::coerce;
+use super::fields::spellings;
 use super::rows::Session;
 
 const CHANNELS: [&str; 2] = ["agentassist", "AgentAssistV2"];
@@ -35,7 +39,16 @@ pub(super) fn conversation_of(user_id: &str) -> Option<&str> {
 }
 
 fn says_assist_only(session: &Session) -> bool {
-    let custom = session.meta_info.as_ref().and_then(|meta| meta.get("customData"));
-    let flag = custom.and_then(|custom| custom.get("isAgentAssistOnly"));
-    flag.is_some_and(|flag| super::coerce::flag(flag) == Ok(Some(true)))
+    let customs = session.meta_info.iter().flat_map(|meta| each(meta, "customData"));
+    let mut flags = customs.flat_map(|custom| each(custom, "isAgentAssistOnly"));
+    flags.any(|flag| coerce::flag(flag) == Ok(Some(true)))
+}
+
+/// What stands in an object under a name, in any spelling of it.
+fn each<'a>(object: &'a Value, name: &str) -> impl Iterator<Item = &'a Value> {
+    let named = object.as_object().map(|object| {
+        let spellings = spellings(object, name).into_iter();
+        spellings.filter_map(|spelling| object.get(&spelling))
+    });
+    named.into_iter().flatten()
 }

@@ -151,6 +151,8 @@ fn what_the_agents_assistant_leaves_is_a_shadow() {
         json!({"channel": "AgentAssistV2"}),
         json!({"channelSpecificUserId": "66050d249f946671f64a0001/agentassist/c-c9d0a98-0000"}),
         json!({"metaInfo": {"customData": {"isAgentAssistOnly": "true"}}}),
+        json!({"metaInfo": {"CustomData": {"isAgentAssistOnly": true}}}),
+        json!({"METAINFO": {"customdata": {"ISAGENTASSISTONLY": "yes"}}}),
     ] {
         assert!(is_shadow(shadow.clone()), "{shadow}");
     }
