@@ -165,6 +165,29 @@ fn a_reason_that_is_no_known_word_is_free_text() {
 }
 
 #[test]
+fn who_joined_and_is_told_as_a_text_is_not_named_in_reason() {
+    for joined in [
+        json!(["Cleo Agent"]),
+        json!("Cleo Agent"),
+        json!([[" cleo AGENT "]]),
+        json!([{"joinedAt": "x"}, "Cleo Agent"]),
+    ] {
+        let agent = json!({"agentId": BOB, "JoinedUsers": joined});
+        for destination in [
+            json!({"respondingAgent": agent}),
+            json!({"nonRespondingAgents": [agent]}),
+            json!({"joinedusers": joined}),
+        ] {
+            let record = json!({"destinations": [destination], "Reason": "Billing:Cleo Agent"});
+            let ruled = ruled(Rule::Hash, Rule::Keep, record);
+            let reason = ruled["Reason"].as_str().unwrap();
+            assert!(reason.starts_with("Billing:hmac:name:"), "{joined}: {reason}");
+            assert!(!ruled.to_string().to_lowercase().contains("cleo"), "{ruled}");
+        }
+    }
+}
+
+#[test]
 fn who_joined_and_who_was_consulted_are_agents() {
     let agent = || json!({"agentId": BOB, "email": "bob@example.com", "name": "Bob Agent"});
     let record = json!({"destinations": [{"respondingAgent": {

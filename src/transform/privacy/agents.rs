@@ -41,6 +41,9 @@ impl Agents {
             Value::Object(fields) => {
                 for (name, field) in fields {
                     let is_name = with_names && name.eq_ignore_ascii_case("name");
+                    if with_names && name.eq_ignore_ascii_case("JoinedUsers") {
+                        self.collect_names(field);
+                    }
                     match text_of(field) {
                         Some(id) if is_id_field(name) && id.len() >= SHORTEST_ID => drop(self.ids.insert(id)),
                         Some(name) if is_name => drop(self.names.insert(name.to_lowercase())),
@@ -49,6 +52,17 @@ impl Agents {
                 }
             }
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        }
+    }
+
+    /// Names that stand alone, or in a list.
+    fn collect_names(&mut self, value: &Value) {
+        match value {
+            Value::Array(items) => items.iter().for_each(|item| self.collect_names(item)),
+            value => {
+                let name = text_of(value).map(|name| name.to_lowercase());
+                self.names.extend(name);
+            }
         }
     }
 
