@@ -22,6 +22,7 @@ mod missing;
 pub mod moved;
 pub mod problems;
 mod rejected;
+mod renamed;
 pub mod replay;
 pub mod retention;
 pub mod runs;

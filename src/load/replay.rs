@@ -1,5 +1,7 @@
 //! Rebuilding stored rows from their raw records: what is read of them, and writing what differs.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use chrono::{DateTime, Utc};
 use sqlx::{FromRow, PgConnection, PgExecutor};
 
@@ -8,7 +10,7 @@ use crate::transform::Interaction;
 
 use super::columns::Constants;
 use super::runs::{Finished, finish};
-use super::{Counters, LoadError, bigint, interactions, tables, turn};
+use super::{Counters, LoadError, bigint, interactions, renamed, tables, turn};
 
 /// Records of one batch, and bytes of them as they are stored: memory is bounded by both.
 const BATCH: i64 = 500;
@@ -23,11 +25,20 @@ pub struct Raw {
     pub payload: String,
     /// Minutes, negative east of Greenwich, that it was asked with.
     pub time_zone_offset: i32,
-    fetched_at: DateTime<Utc>,
+    pub(super) fetched_at: DateTime<Utc>,
     /// The warnings that are stored.
     pub warnings: Vec<String>,
     /// Hash of the rows that are stored.
     pub content_hash: Vec<u8>,
+}
+
+/// A raw record of which no rows can be made, after today's privacy rules.
+#[derive(Debug)]
+pub struct Ruled {
+    /// The record as it is stored.
+    pub raw: Raw,
+    /// Its text after the rules, which differs.
+    pub payload: String,
 }
 
 /// What a raw record has become, and differs from what is stored.
@@ -39,6 +50,13 @@ pub struct Rebuilt {
     pub interaction: Interaction,
     /// Whether the raw record itself is another one after the privacy rules.
     pub payload_differs: bool,
+}
+
+impl Rebuilt {
+    /// Whether it has another id by today's transform.
+    fn is_renamed(&self) -> bool {
+        self.interaction.id() != self.raw.interaction_id
+    }
 }
 
 /// The next batch of an account's raw records after the interaction `after`, by id.
@@ -64,6 +82,8 @@ pub async fn next(
 pub struct Portion<'a> {
     /// What differs from what is stored.
     pub rebuilt: &'a [Rebuilt],
+    /// What cannot be rebuilt, and is ruled.
+    pub ruled: &'a [Ruled],
     /// The last interaction in it.
     pub last: &'a str,
     /// Raw records in it that could not be rebuilt.
@@ -83,19 +103,27 @@ pub async fn write(
 ) -> Result<u64, LoadError> {
     let Portion {
         rebuilt,
+        ruled,
         last,
         rejected,
     } = portion;
     pool.transact(async |transaction| {
     let mut written = 0;
-    if !rebuilt.is_empty() {
+    if !rebuilt.is_empty() || !ruled.is_empty() {
         turn::take(transaction, account_id).await?;
         sqlx::query("set local enable_seqscan = off")
             .execute(&mut *transaction)
             .await?;
-        let current = current(transaction, account_id, rebuilt).await?;
-        written = current.len() as u64;
-        rewrite(transaction, account_id, &current, at).await?;
+        let raw = rebuilt.iter().map(|one| &one.raw).chain(ruled.iter().map(|one| &one.raw));
+        let current = current(transaction, account_id, raw).await?;
+        let rebuilt = rebuilt.iter().filter(|one| current.contains(one.raw.interaction_id.as_str()));
+        let (same, renamed): (Vec<_>, Vec<_>) = rebuilt.partition(|one| !one.is_renamed());
+        written = (same.len() + renamed.len()) as u64;
+        rewrite(transaction, account_id, &same, at).await?;
+        renamed::write(transaction, account_id, renamed, at).await?;
+        let ruled = ruled.iter().filter(|one| current.contains(one.raw.interaction_id.as_str()));
+        let ruled = ruled.map(|one| (one.raw.interaction_id.as_str(), one.payload.as_str()));
+        rewrite_raw(transaction, account_id, ruled.unzip()).await?;
     }
     sqlx::query(
         "update smartassist_sync.replays set position = $2, rejected = rejected + $3, updated_at = clock_timestamp() \
@@ -115,12 +143,9 @@ pub async fn write(
 async fn current<'a>(
     connection: &mut PgConnection,
     account_id: &str,
-    rebuilt: &'a [Rebuilt],
-) -> Result<Vec<&'a Rebuilt>, LoadError> {
-    let ids: Vec<&str> = rebuilt
-        .iter()
-        .map(|one| one.raw.interaction_id.as_str())
-        .collect();
+    raw: impl Iterator<Item = &'a Raw>,
+) -> Result<BTreeSet<&'a str>, LoadError> {
+    let raw: BTreeMap<&str, &Raw> = raw.map(|raw| (raw.interaction_id.as_str(), raw)).collect();
     let stored: Vec<(String, Vec<u8>, DateTime<Utc>)> = sqlx::query_as(
         "select raw.interaction_id, session.content_hash, raw.fetched_at \
          from smartassist.raw_interactions as raw \
@@ -128,17 +153,14 @@ async fn current<'a>(
          where raw.account_id = $1 and raw.interaction_id = any($2)",
     )
     .bind(account_id)
-    .bind(ids)
+    .bind(raw.keys().copied().collect::<Vec<&str>>())
     .fetch_all(connection)
     .await?;
-    let is_current = |one: &&Rebuilt| {
-        stored.iter().any(|(id, hash, fetched_at)| {
-            *id == one.raw.interaction_id
-                && *hash == one.raw.content_hash
-                && *fetched_at == one.raw.fetched_at
-        })
+    let is_current = |(id, hash, fetched_at): &(String, Vec<u8>, DateTime<Utc>)| {
+        let (id, read) = raw.get_key_value(id.as_str())?;
+        (*hash == read.content_hash && *fetched_at == read.fetched_at).then_some(*id)
     };
-    Ok(rebuilt.iter().filter(is_current).collect())
+    Ok(stored.iter().filter_map(is_current).collect())
 }
 
 async fn rewrite(
@@ -166,9 +188,15 @@ async fn rewrite(
     interactions::write_children(connection, constants, &changed).await?;
 
     let reduced = rebuilt.iter().filter(|one| one.payload_differs);
-    let (ids, payloads): (Vec<&str>, Vec<&str>) = reduced
-        .map(|one| (one.raw.interaction_id.as_str(), one.interaction.payload.as_str()))
-        .unzip();
+    let reduced = reduced.map(|one| (one.raw.interaction_id.as_str(), one.interaction.payload.as_str()));
+    rewrite_raw(connection, account_id, reduced.unzip()).await
+}
+
+async fn rewrite_raw(
+    connection: &mut PgConnection,
+    account_id: &str,
+    (ids, payloads): (Vec<&str>, Vec<&str>),
+) -> Result<(), LoadError> {
     if !ids.is_empty() {
         sqlx::query(
             "update smartassist.raw_interactions as raw set payload = rebuilt.payload::jsonb \

@@ -12,11 +12,11 @@ use crate::clock::Clock;
 use crate::database::Pool;
 use crate::json;
 use crate::load::conflict;
-use crate::load::replay::{self, OpenReplay, Portion, Raw, Rebuilt};
+use crate::load::replay::{self, OpenReplay, Portion, Raw, Rebuilt, Ruled};
 use crate::load::runs::Outcome;
 use crate::load::{Counters, LoadError, aside};
 use crate::transform::privacy::Policy;
-use crate::transform::{TRANSFORM_VERSION, transform_stored};
+use crate::transform::{TRANSFORM_VERSION, ruled, transform_stored};
 
 /// What a replay works on, and how far it is.
 #[derive(Debug)]
@@ -88,6 +88,7 @@ struct Batch {
     records: u64,
     rejected: u64,
     rebuilt: Vec<Rebuilt>,
+    ruled: Vec<Ruled>,
 }
 
 impl Replay {
@@ -168,6 +169,7 @@ impl Replay {
         let (pool, account_id) = (&self.pool, &self.account_id);
         let portion = Portion {
             rebuilt: &batch.rebuilt,
+            ruled: &batch.ruled,
             last: &batch.last,
             rejected: batch.rejected,
         };
@@ -213,6 +215,7 @@ fn rebuild(raw: Vec<Raw>, policy: &Policy) -> Option<Batch> {
         records: raw.len() as u64,
         rejected: 0,
         rebuilt: Vec::new(),
+        ruled: Vec::new(),
     };
     for raw in raw {
         // PostgreSQL gave it as JSON, so there is no error to report.
@@ -220,9 +223,10 @@ fn rebuild(raw: Vec<Raw>, policy: &Policy) -> Option<Batch> {
             continue;
         };
         match transform_stored(&record, raw.time_zone_offset, policy) {
-            Ok(mut interaction) if interaction.id() == raw.interaction_id => {
+            Ok(mut interaction) => {
                 interaction.keep_warnings_of_receipt(&raw.warnings);
                 let payload_differs = !policy.keeps_all() && canonical(&raw.payload) != interaction.payload;
+                // The id is part of the hash: one that has another now differs.
                 if payload_differs || interaction.content_hash != *raw.content_hash {
                     batch.rebuilt.push(Rebuilt {
                         raw,
@@ -231,21 +235,25 @@ fn rebuild(raw: Vec<Raw>, policy: &Policy) -> Option<Batch> {
                     });
                 }
             }
-            Ok(_) => batch.reject("it has another identity now"),
-            Err(rejected) => batch.reject(&rejected.reason),
+            Err(rejected) => batch.reject(raw, &rejected.reason, policy),
         }
     }
     Some(batch)
 }
 
 impl Batch {
-    fn reject(&mut self, reason: &str) {
+    fn reject(&mut self, raw: Raw, reason: &str, policy: &Policy) {
         self.rejected += 1;
         warn!(
             reason,
-            remedy = "its rows stay as they are; report it",
+            remedy = "its raw record follows the privacy rules, its rows stay as they are: read the range again (backfill --refetch), \
+                      or delete the interaction",
             "a raw record cannot be rebuilt"
         );
+        let payload = ruled(&raw.payload, policy);
+        if !policy.keeps_all() && canonical(&raw.payload) != payload {
+            self.ruled.push(Ruled { raw, payload });
+        }
     }
 }
 

@@ -148,6 +148,18 @@ pub fn transform_stored(
     within(Bounds::STORED, record, offset, policy)
 }
 
+/// What was received and stored, after the rules, also where no rows can be made of it.
+pub fn ruled(text: &str, policy: &Policy) -> String {
+    if policy.keeps_all() {
+        return text.to_owned();
+    }
+    let ruled = match clean::parse(text, &Notes::new(0)) {
+        Ok(value) => policy.apply_to_unknown(value),
+        Err(_) => policy.apply_to_unreadable(text),
+    };
+    ruled.to_string()
+}
+
 fn within(
     bounds: Bounds,
     record: &RawRecord,

@@ -27,6 +27,7 @@ mod placeholders;
 mod range;
 mod refresh;
 mod replay;
+mod replay_moved;
 mod retention;
 mod set_aside;
 mod settled;

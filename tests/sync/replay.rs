@@ -160,6 +160,7 @@ async fn new_rules_reach_rows_raw_records_and_rejected_text() {
 fn portion(last: &str, rejected: u64) -> books::Portion<'_> {
     books::Portion {
         rebuilt: &[],
+        ruled: &[],
         last,
         rejected,
     }
