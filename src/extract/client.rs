@@ -122,9 +122,27 @@ impl ApiClient {
     ) -> Result<Option<Page>, ApiError> {
         match self.ask(request, tally, RETRIES_PAST_THE_END, true).await {
             Ok(page) => Ok(Some(page)),
-            Err(ApiError::Unaccepted { .. } | ApiError::Message | ApiError::Undecodable { .. }) => Ok(None),
+            Err(
+                ApiError::Unaccepted { .. }
+                | ApiError::Message
+                | ApiError::ErrorObjects
+                | ApiError::Undecodable { .. },
+            ) => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// The page after one that may be the last of a window. It is hardly tried again, and what says otherwise than a page
+    /// does that it is empty has to say so twice.
+    ///
+    /// # Errors
+    /// What was still wrong after the last try.
+    pub async fn page_after_the_last(
+        &self,
+        request: &PageRequest<'_>,
+        tally: &Tally,
+    ) -> Result<Page, ApiError> {
+        self.ask(request, tally, RETRIES_PAST_THE_END, false).await
     }
 
     /// Asks until there is a page, `retries` times beyond the first. An answer that says otherwise than a page does that
@@ -170,7 +188,7 @@ impl ApiClient {
                 Action::Retry => {
                     let most = match &error {
                         ApiError::RateLimited { .. } => retry.max_retries,
-                        ApiError::Message => retries.min(RETRIES_OF_A_MESSAGE),
+                        ApiError::Message | ApiError::ErrorObjects => retries.min(RETRIES_OF_A_MESSAGE),
                         _ => retries,
                     };
                     let Some(pause) = pauses.next().filter(|_| failures < most) else {

@@ -61,6 +61,9 @@ pub enum ApiError {
     /// 200 with a message, and no records.
     #[error("the API answers with a message in place of records")]
     Message,
+    /// 200 with elements in place of records, none of which has an id.
+    #[error("the API answers with elements without an id in place of records")]
+    ErrorObjects,
     /// 200, but not a page of records.
     #[error("the API's answer is not a page of records ({bytes} bytes)")]
     Undecodable {
@@ -100,6 +103,7 @@ impl ApiError {
             | Self::RateLimited { .. }
             | Self::ServerFault { .. }
             | Self::Message
+            | Self::ErrorObjects
             | Self::Undecodable { .. } => Action::Retry,
             Self::Refused { .. } => Action::SignInAgain,
             Self::Unaccepted { .. } | Self::TooLarge { .. } => Action::GiveUpWindow,
@@ -132,13 +136,27 @@ impl ApiError {
             Self::Unaccepted { .. } => {
                 "check base_url (scheme and host alone), account_id, stream_id, filters and extra_body"
             }
-            Self::Message => {
+            Self::Message | Self::ErrorObjects => {
                 "ask the API for this window by hand to see the message, which may hold personal data and is not logged; where it \
                  is about data that is too old, set start_from"
             }
             Self::Undecodable { .. } => "check that base_url is the API and not a login page or a proxy",
             Self::TooLarge { .. } => "raise max_response_mebibytes if the records are really that large",
         }
+    }
+
+    /// Whether it may be about this one answer: others may come all the same.
+    pub fn is_of_one_answer(&self) -> bool {
+        matches!(
+            self,
+            Self::Transport { .. }
+                | Self::ServerFault { .. }
+                | Self::Unaccepted { .. }
+                | Self::Message
+                | Self::ErrorObjects
+                | Self::Undecodable { .. }
+                | Self::TooLarge { .. }
+        )
     }
 
     /// Whether the server did not prove that it is who it should be; nothing was sent then.
@@ -156,7 +174,7 @@ impl ApiError {
             Self::ServerFault { .. } => "server_fault",
             Self::Redirected { .. } => "redirected",
             Self::Unaccepted { .. } => "unaccepted",
-            Self::Message => "message",
+            Self::Message | Self::ErrorObjects => "message",
             Self::Undecodable { .. } => "undecodable",
             Self::TooLarge { .. } => "too_large",
         }

@@ -9,6 +9,7 @@ mod budget;
 mod charset;
 mod client;
 mod clock;
+mod envelope;
 mod error;
 mod http;
 mod page;

@@ -3,11 +3,11 @@
 use std::fmt;
 use std::ops::Range;
 
-use serde::Deserialize;
 use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::charset::Text;
+use super::envelope::{self, Envelope};
 
 /// One record as the API sent it. It is parsed later, alone, so that it can only spoil itself.
 pub type RawRecord = Box<RawValue>;
@@ -39,49 +39,10 @@ pub(super) enum Content {
     Nothing,
     /// A word, and no records.
     Message,
+    /// Elements, none of which has an id.
+    Strays,
     /// Nothing of this kind.
     Unknown,
-}
-
-#[derive(Deserialize)]
-struct Envelope<'a> {
-    #[serde(rename = "numResults", borrow, default)]
-    reported: Option<&'a RawValue>,
-    /// The text `null` where it is null, and nothing only where it is absent.
-    #[serde(borrow, default, deserialize_with = "present")]
-    data: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    error: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    errors: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    message: Option<&'a RawValue>,
-}
-
-fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
-    <&RawValue>::deserialize(deserializer).map(Some)
-}
-
-impl Envelope<'_> {
-    /// Whether it says that something went wrong.
-    fn has_error(&self) -> bool {
-        [self.error, self.errors]
-            .into_iter()
-            .flatten()
-            .any(says_something)
-    }
-
-    /// Whether it says anything at all.
-    fn has_word(&self) -> bool {
-        self.has_error() || self.message.is_some_and(says_something)
-    }
-}
-
-/// A key that is there for form's sake says nothing, and neither does one that says that all is well.
-fn says_something(value: &RawValue) -> bool {
-    let word = value.get().trim_matches('"').to_ascii_lowercase();
-    !["false", "null", "ok", "success", "successful"].contains(&word.as_str())
-        && word.contains(|char: char| !" \t\r\n\"[]{}".contains(char))
 }
 
 /// Reads an answer.
@@ -90,7 +51,7 @@ fn says_something(value: &RawValue) -> bool {
 /// asked for again. So `data` as a lone object is one record only with an id; elements none of which has an id are no
 /// page; and no records beside an error are none either.
 pub(super) fn read(text: &Text) -> Content {
-    let Ok(envelope) = serde_json::from_str::<Envelope<'_>>(&text.text) else {
+    let Some(envelope) = Envelope::of(&text.text) else {
         return Content::Unknown;
     };
     let reported = envelope
@@ -108,12 +69,12 @@ pub(super) fn read(text: &Text) -> Content {
     match (elements, envelope.data.map(RawValue::get)) {
         (Some(Some(elements)), _) if !elements.is_empty() => page(reported, &elements, text),
         (Some(Some(_)), _) | (_, Some("null")) if envelope.has_error() => Content::Message,
-        (Some(Some(_)), _) if envelope.has_word() => Content::Nothing,
+        (Some(Some(_)), _) if envelope.says_more() => Content::Nothing,
         (Some(Some(_)), _) => empty(reported),
-        (_, Some("null")) if is_zero && !envelope.has_word() => empty(reported),
+        (_, Some("null")) if is_zero && !envelope.says_more() => empty(reported),
         // Without a list, only where it also says in a number that there is nothing.
         (None, _) | (_, Some("null" | "{}" | "\"\"")) if is_zero && !envelope.has_error() => Content::Nothing,
-        _ if envelope.has_word() || envelope.data.is_some_and(is_error) => Content::Message,
+        _ if envelope.has_message() || envelope.data.is_some_and(is_error) => Content::Message,
         _ => Content::Unknown,
     }
 }
@@ -127,7 +88,7 @@ fn empty(reported: Option<u64>) -> Content {
 
 /// A lone object without an id in place of a list.
 fn is_error(data: &RawValue) -> bool {
-    data.get().starts_with('{') && says_something(data)
+    data.get().starts_with('{') && envelope::says_something(data)
 }
 
 fn page(reported: Option<u64>, elements: &[&RawValue], text: &Text) -> Content {
@@ -147,7 +108,7 @@ fn page(reported: Option<u64>, elements: &[&RawValue], text: &Text) -> Content {
         }
     }
     if page.records.is_empty() {
-        return Content::Message;
+        return Content::Strays;
     }
     Content::Page(page)
 }

@@ -107,7 +107,53 @@ const BODIES: &[(&str, &str)] = &[
     ),
     (r#"{"numResults":0,"data":{}}"#, "empty if agreed"),
     (r#"{"numResults":0,"data":""}"#, "empty if agreed"),
+    (
+        r#"{"data":[],"success":false,"errorMessage":"no index"}"#,
+        "empty if agreed",
+    ),
+    (r#"{"numResults":0,"data":[],"success":false}"#, "empty if agreed"),
+    (
+        r#"{"numResults":0,"data":[],"success":"false"}"#,
+        "empty if agreed",
+    ),
+    (r#"{"status":"error","data":[]}"#, "empty if agreed"),
+    (r#"{"STATUS":"Failed","data":[]}"#, "empty if agreed"),
+    (r#"{"data":[],"statusCode":500}"#, "empty if agreed"),
+    (
+        r#"{"data":[],"meta":{"page":0,"reason":"index not ready"}}"#,
+        "empty if agreed",
+    ),
+    (r#"{"data":[],"warnings":["shard 3 failed"]}"#, "empty if agreed"),
+    (r#"{"data":[],"total":300}"#, "empty if agreed"),
+    (r#"{"data":[],"hasMore":true}"#, "empty if agreed"),
+    (
+        r#"{"numResults":0,"data":null,"status":"error"}"#,
+        "empty if agreed",
+    ),
+    (
+        r#"{"numResults":0,"data":[],"Message":"No records found"}"#,
+        "empty if agreed",
+    ),
+    // Harmless beside an empty list.
+    (
+        r#"{"numResults":0,"data":[],"hasMore":false,"pageNumber":0,"limit":100,"took":12}"#,
+        "0/0/0/0",
+    ),
+    (
+        r#"{"NumResults":0,"Data":[],"success":true,"status":"Success","statusCode":200,"code":0}"#,
+        "0/0/0/0",
+    ),
+    (
+        r#"{"data":[],"requestId":"4f-2","timestamp":"2026-01-15T12:00:00Z","errorMessage":"","failed":false,"errorCode":0}"#,
+        "-/0/0/0",
+    ),
+    (
+        r#"{"data":[],"meta":{"page":1,"total":0,"next":null},"warnings":[]}"#,
+        "-/0/0/0",
+    ),
     // A word and no records.
+    (r#"{"Error":"x","data":[]}"#, "message"),
+    (r#"{"numResults":0,"data":[],"ERRORS":[{"code":500}]}"#, "message"),
     (
         r#"{"message":"Offset is beyond the total number of records"}"#,
         "message",
