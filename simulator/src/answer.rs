@@ -192,6 +192,9 @@ impl World {
         if is_refused || quirks.retention.is_some_and(is_too_old) {
             return too_old(quirks.too_old);
         }
+        if asked.to - asked.from < quirks.shortest_range {
+            return Answer::refusal(&Refusal::new(400, "the range is too short"));
+        }
         let (from, to) = quirks.range.bounds((asked.from, asked.to), asked.time_zone, now);
         let query = Query {
             from: from.timestamp_millis(),

@@ -179,6 +179,9 @@ struct QuirkFlags {
     /// What the range of a request is taken for
     #[arg(long, env = "SIMULATOR_RANGE", value_enum, default_value_t)]
     range: Range,
+    /// Seconds of the shortest range that is answered; shorter ones are refused
+    #[arg(long, env = "SIMULATOR_SHORTEST_RANGE_SECONDS", default_value_t = 0)]
+    shortest_range_seconds: u32,
     /// An error object among the records of every page
     #[arg(long, env = "SIMULATOR_ERROR_OBJECT")]
     error_object: bool,
@@ -199,6 +202,7 @@ impl QuirkFlags {
             too_old: self.too_old,
             refused: None,
             range: self.range,
+            shortest_range: TimeDelta::seconds(self.shortest_range_seconds.into()),
             error_object: self.error_object,
             date: self.date.clone(),
         }

@@ -24,6 +24,8 @@ pub struct Quirks {
     pub refused: Option<(DateTime<Utc>, DateTime<Utc>)>,
     /// What the range of a request is taken for.
     pub range: Range,
+    /// Ranges shorter than this are refused.
+    pub shortest_range: TimeDelta,
     /// Whether each page with records has an error object among them.
     pub error_object: bool,
     /// The header `Date`, whatever time it is.
