@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 /// The half-open stretch from `start` up to, not including, `end`. Both are whole seconds,
@@ -19,6 +19,17 @@ impl Window {
     /// How long it is, in seconds.
     pub fn seconds(&self) -> i64 {
         (self.end - self.start).num_seconds()
+    }
+
+    /// Both halves, the older one first. Of a second, the older one is empty.
+    pub fn halves(&self) -> [Self; 2] {
+        let middle = self.start + TimeDelta::seconds(self.seconds() / 2);
+        let older = Self { end: middle, ..*self };
+        let newer = Self {
+            start: middle,
+            ..*self
+        };
+        [older, newer]
     }
 }
 

@@ -5,23 +5,19 @@
 //! and the window is read again, or there are more records than can be reached, and it is split.
 //! Records that do not lie in it, and elements that are no records, drain nothing.
 
-use chrono::TimeDelta;
-use tracing::{debug, warn};
+use tracing::warn;
 
-use crate::extract::{ApiClient, ApiError, Narrowing, PAGE_SIZE, Priority, Tally};
-use crate::observe::chain;
+use crate::extract::{ApiClient, ApiError, Narrowing, Priority, Tally};
 use crate::transform::privacy::Policy;
 use crate::window::Window;
 
 use super::inside::Places;
+use super::kept::Keeping;
 use super::pass::{End, Pass, Rows};
 use super::traits::{ApiTraits, NumResults, OffsetUnit, Range, SharedTraits};
 
 /// How often a window that shifts while it is read is read in all.
 const READS: usize = 3;
-
-/// The records of a longer window may lie in it although its range was not kept to.
-const TELLING_WINDOW: TimeDelta = TimeDelta::hours(1);
 
 /// What is asked for as one: a window, or a part of it.
 #[derive(Debug, Clone)]
@@ -36,6 +32,16 @@ pub(super) struct Slice {
 }
 
 impl Slice {
+    /// A part of it, read to its end whatever is expected.
+    pub(super) fn part(&self, window: Window) -> Self {
+        Self {
+            window,
+            is_probe: false,
+            expected: 0.0,
+            ..self.clone()
+        }
+    }
+
     /// Whether so many records are surprisingly few: fewer than half of what is expected.
     pub(super) fn expects_more_than(&self, records: usize) -> bool {
         super::density::count(records as u64) * 2.0 < self.expected
@@ -50,6 +56,8 @@ pub(super) struct Reading {
     pub(super) rows: Rows,
     pub(super) distinct_records: u64,
     pub(super) reported_total: Option<u64>,
+    /// The part of the window that alone holds elements without an id, where there is one.
+    pub(super) strays_in: Option<Window>,
 }
 
 /// Whether that is everything.
@@ -113,25 +121,18 @@ impl Reader<'_> {
                 return Ok(Reading::of(pass, Verdict::Overflow));
             }
             if pass.adds_up() || before.as_ref().is_some_and(|before| pass.confirms_twins(before)) {
-                if !self.keeps_to_range(slice, &pass).await {
-                    return Ok(Reading::of(pass, Verdict::Elsewhere));
-                }
-                if places.outside > 0 {
-                    warn!(
-                        records = places.records,
-                        outside = places.outside,
-                        "some records lie outside of the window"
-                    );
-                }
-                self.traits.learn(|traits| learn_from(traits, &pass));
-                return Ok(Reading::of(pass, Verdict::Drained));
+                return Box::pin(self.drained(slice, pass, places)).await;
             }
-            if let Some(ended) = self.ended_twice(&pass, before.as_ref())? {
-                let is_elsewhere = ended == Verdict::Drained && !self.keeps_to_range(slice, &pass).await;
-                return Ok(Reading::of(
-                    pass,
-                    if is_elsewhere { Verdict::Elsewhere } else { ended },
-                ));
+            if pass.is_cut_off() {
+                return match Box::pin(self.cut_off(slice, &pass)).await? {
+                    Verdict::Drained => Box::pin(self.drained(slice, pass, places)).await,
+                    verdict => Ok(Reading::of(pass, verdict)),
+                };
+            }
+            match self.ended_twice(&pass, before.as_ref())? {
+                Some(Verdict::Drained) => return Box::pin(self.drained(slice, pass, places)).await,
+                Some(verdict) => return Ok(Reading::of(pass, verdict)),
+                None => {}
             }
             warn!(
                 attempt,
@@ -149,6 +150,37 @@ impl Reader<'_> {
         }
         self.traits.learn(ApiTraits::see_drift);
         Ok(Reading::of(before.unwrap_or_default(), Verdict::Drift))
+    }
+
+    /// A slice of which every record was seen, as far as its own pages tell.
+    async fn drained(&self, slice: &Slice, pass: Pass, places: Places) -> Result<Reading, ReadError> {
+        match self.keeping(slice, &pass, places).await? {
+            Keeping::Kept => {}
+            Keeping::Ignored => return Ok(Reading::of(pass, Verdict::Elsewhere)),
+            Keeping::Unknown => return Ok(Reading::of(pass, Verdict::Drift)),
+        }
+        if places.outside > 0 {
+            warn!(
+                records = places.records,
+                outside = places.outside,
+                "some records lie outside of the window"
+            );
+        }
+        if matches!(pass.end, Some(End::Short | End::Counted)) {
+            self.traits.learn(|traits| learn_from(traits, &pass));
+        }
+        Ok(Reading::of(pass, Verdict::Drained))
+    }
+
+    /// What it means that the page after the records that came is not to be had: the halves of the slice tell.
+    async fn cut_off(&self, slice: &Slice, pass: &Pass) -> Result<Verdict, ReadError> {
+        if self.holds_more(slice, pass).await? {
+            return Ok(Verdict::Overflow);
+        }
+        Ok(match pass.total {
+            Some(_) => self.is_no_total(pass),
+            None => Verdict::Drained,
+        })
     }
 
     /// What a pass that does not add up means where the one before it ended like it.
@@ -169,45 +201,17 @@ impl Reader<'_> {
         }
     }
 
-    /// Whether the API keeps to the range of a request. Of a long window all records may lie in it by chance, as where an
-    /// API always shows the last day: the first such window is believed once a request for a single second of it has
-    /// not brought records of other times.
-    async fn keeps_to_range(&self, slice: &Slice, pass: &Pass) -> bool {
-        let is_long = slice.window.end - slice.window.start > TELLING_WINDOW;
-        let is_known = self.traits.get().range == Some(Range::Kept);
-        if is_known || !is_long || pass.records == 0 || slice.narrowing != Narrowing::NONE {
-            return true;
-        }
-        let second = Slice {
-            window: Window {
-                end: slice.window.start + TimeDelta::seconds(1),
-                ..slice.window
-            },
-            ..slice.clone()
-        };
-        let page = match self.page(&second, 0, PAGE_SIZE).await {
-            Ok(page) => page,
-            // Not every server takes a range so short.
-            Err(error) => {
-                debug!(error = %chain(&error), "whether the range is kept to cannot be seen");
-                return true;
-            }
-        };
-        let mut shown = Pass::default();
-        self.add(&mut shown, &page);
-        let is_kept = !Places::of(second.window, shown.rows.interactions.values()).are_elsewhere();
-        if is_kept {
-            self.traits.learn(|traits| traits.range = Some(Range::Kept));
-        }
-        is_kept
-    }
-
     /// Twice the pages ended before the total was reached.
     fn exhausted(&self, pass: &Pass) -> Verdict {
         if let Some(page) = pass.stops_after_full_page() {
             self.traits.learn(|traits| traits.see_refused(page));
             return Verdict::Overflow;
         }
+        self.is_no_total(pass)
+    }
+
+    /// There are fewer records than the total says.
+    fn is_no_total(&self, pass: &Pass) -> Verdict {
         if self.traits.get().totals_add_up {
             // Totals could be relied on so far: records are being kept back.
             return Verdict::Drift;
@@ -268,6 +272,7 @@ impl Reading {
             verdict,
             distinct_records: pass.distinct(),
             reported_total: pass.total,
+            strays_in: None,
             rows: pass.rows,
         }
     }

@@ -371,9 +371,14 @@ impl<'a> Drive<'a> {
                 self.source
                     .traits
                     .learn(|traits| traits.range = Some(Range::Ignored));
+                self.gaps_found += 1;
                 Status::Gap
             }
             Verdict::Strays => {
+                if let Some(part) = reading.strays_in {
+                    self.planner.part_off(window, part);
+                    return Status::Split;
+                }
                 self.gaps_found += 1;
                 Status::Gap
             }

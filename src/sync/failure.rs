@@ -117,7 +117,12 @@ impl WindowFailure {
 
     pub(super) fn gap(error: String, verdict: Verdict) -> Self {
         let (error, remedy, next) = match verdict {
-            Verdict::Elsewhere => return Self::elsewhere(),
+            // Only where it is a habit is every window's range ignored.
+            Verdict::Elsewhere => (
+                error,
+                ProblemCode::RecordsOutsideWindow.remedy(),
+                Next::ContinueIfFew,
+            ),
             Verdict::Strays => (
                 error,
                 ProblemCode::ElementsWithoutId.remedy(),

@@ -16,7 +16,7 @@ const ROUNDING: TimeDelta = TimeDelta::seconds(1);
 const QUARTER: TimeDelta = TimeDelta::minutes(15);
 const FURTHEST_ZONE: i32 = 14 * 4;
 
-/// One in so many may lie outside: a record that is odd in itself.
+/// One in so many may lie outside: a record that is odd in itself. A single one always may.
 const ODD_ONE_IN: usize = 10;
 
 /// From the first to the last moment of a record. One that is open goes on.
@@ -46,7 +46,7 @@ impl Places {
             outside: outside(TimeDelta::zero()),
         };
         for quarters in 1..=FURTHEST_ZONE {
-            if !places.are_elsewhere() {
+            if places.outside == 0 {
                 break;
             }
             let shift = QUARTER * quarters;
@@ -57,7 +57,7 @@ impl Places {
 
     /// Whether they are not those of the window.
     pub(super) fn are_elsewhere(self) -> bool {
-        self.outside * ODD_ONE_IN > self.records
+        self.outside > 1 && self.outside * ODD_ONE_IN > self.records
     }
 }
 
@@ -141,7 +141,12 @@ mod tests {
         assert!(!places(&in_india).are_elsewhere());
         let west = [("04:01:00", "04:02:00"), ("04:04:00", "04:04:30")];
         assert!(!places(&west).are_elsewhere());
-        let of_two_zones = [("17:30:10", "17:30:20"), ("04:04:00", "04:04:30")];
+        let of_two_zones = [
+            ("17:30:10", "17:30:20"),
+            ("17:32:10", "17:32:20"),
+            ("04:04:00", "04:04:30"),
+            ("04:01:00", "04:01:30"),
+        ];
         assert!(places(&of_two_zones).are_elsewhere());
         let off_by_minutes = [
             ("12:07:00", "12:07:30"),
@@ -166,5 +171,22 @@ mod tests {
         records.extend([("20:00:00", "20:01:00"); 2]);
         assert!(places(&records).are_elsewhere());
         assert!(!places(&[]).are_elsewhere());
+    }
+
+    #[test]
+    fn one_of_a_few_may_be_odd_and_two_may_not() {
+        let odd = ("02:07:00", "02:07:10");
+        let alone = places(&[odd]);
+        assert_eq!((alone.outside, alone.are_elsewhere()), (1, false));
+        assert!(!places(&[("12:01:00", "12:02:00"), odd, ("12:03:00", "12:03:30")]).are_elsewhere());
+        assert!(
+            places(&[
+                ("12:01:00", "12:02:00"),
+                odd,
+                ("12:03:00", "12:03:30"),
+                ("03:07:00", "03:07:10")
+            ])
+            .are_elsewhere()
+        );
     }
 }

@@ -1,7 +1,8 @@
 //! The pages of a window, from the first to the last, or to where it is clear that they are not to be had.
 //!
 //! How long a page is, what `offset` and `numResults` count and where pages end is found out on the way. What lies past
-//! the end may fail, as it does at some servers: it costs no window.
+//! the end may fail, as it does at some servers. Where a total is reached, or the last page is known to be short, that
+//! costs nothing; else the halves of the window tell whether it was the end.
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tracing::{debug, info};
@@ -10,6 +11,7 @@ use crate::extract::{ApiError, LAST_OFFSET, PAGE_SIZE, Page, PageRequest};
 
 use super::drain::{ReadError, Reader, Slice};
 use super::pass::{End, Pass, lines_up};
+use super::sought::Sought;
 use super::traits::OffsetUnit;
 
 /// A page that may lie past the end.
@@ -20,6 +22,8 @@ enum Next {
     More(usize),
     /// More records, which are not to be had.
     OutOfReach,
+    /// It failed or was refused, and nobody knows.
+    Unknown,
 }
 
 impl Reader<'_> {
@@ -27,15 +31,16 @@ impl Reader<'_> {
     pub(super) async fn pass(&self, slice: &Slice) -> Result<Pass, ReadError> {
         let first = self.page(slice, 0, PAGE_SIZE).await?;
         let length = first.records.len();
-        let may_be_full = self.traits.get().may_be_full(length);
+        let mut pass = Pass::of(&first);
+        self.add(&mut pass, &first);
+        let may_be_full = self.traits.get().may_be_full(pass.newest());
         self.traits.learn(|traits| {
-            traits.see_length(length);
+            traits.see_length(pass.newest());
             traits.see_first(&first);
         });
         let traits = self.traits.get();
-        let mut pass = Pass::of(&first, traits.full_page());
+        pass.full_page = traits.full_page();
         pass.total = traits.total(&first);
-        self.add(&mut pass, &first);
         let is_full = length >= traits.full_page();
         pass.end = Some(match pass.total {
             None if length == 0 => End::Short,
@@ -64,7 +69,7 @@ impl Reader<'_> {
                 }
                 continue;
             }
-            if newest < pass.longest() {
+            if pass.ends_short() {
                 return Ok(End::Short);
             }
             if pass.pages() > LAST_OFFSET {
@@ -74,6 +79,7 @@ impl Reader<'_> {
                 Next::Nothing => return Ok(End::Short),
                 Next::More(length) => newest = length,
                 Next::OutOfReach => return Ok(End::Beyond),
+                Next::Unknown => return Ok(End::CutOff),
             }
         }
     }
@@ -105,18 +111,25 @@ impl Reader<'_> {
         Ok(Some(page.records.len()))
     }
 
-    /// The page after one that is shorter than what was asked for: pages may be no longer than that. Where a total says
-    /// that there is more, no failure is taken for an end.
+    /// The page after one that is shorter than what was asked for: pages may be no longer than that. Only a page that comes
+    /// and is empty is an end, unless the one before it is known to be short.
     async fn perhaps_more(&self, slice: &Slice, pass: &mut Pass, first: &Page) -> Result<Next, ReadError> {
         let (index, size) = (pass.pages(), size_of(first));
-        let page = match pass.total {
+        let sought = match pass.total {
             Some(_) => self.wanted(slice, index, size).await?,
-            None => self.past_the_end(slice, index, size).await?,
+            None => self.after_the_last(slice, index, size).await?,
         };
-        let Some(page) = page else {
-            let is_second_by_records = index == 1 && self.unit() == OffsetUnit::Records;
-            let is_more = is_second_by_records && self.is_followed(slice, pass, size).await?;
-            return Ok(if is_more { Next::OutOfReach } else { Next::Nothing });
+        let page = match sought {
+            Sought::Page(page) => page,
+            not_there => {
+                let is_second_by_records = index == 1 && self.unit() == OffsetUnit::Records;
+                if is_second_by_records && self.is_followed(slice, pass, size).await? {
+                    return Ok(Next::OutOfReach);
+                }
+                let may_be_full = pass.total.is_some() || self.traits.get().may_be_full(pass.newest());
+                let is_known = matches!(not_there, Sought::Empty) || !may_be_full;
+                return Ok(if is_known { Next::Nothing } else { Next::Unknown });
+            }
         };
         if !self.shows_offset_in_records(index, first, &page) {
             return Ok(self.add_if_new(pass, &page, size));
@@ -125,8 +138,8 @@ impl Reader<'_> {
             return Ok(Next::Nothing);
         }
         match self.wanted(slice, index, size).await? {
-            Some(page) => Ok(self.add_if_new(pass, &page, size)),
-            None => Ok(Next::OutOfReach),
+            Sought::Page(page) => Ok(self.add_if_new(pass, &page, size)),
+            Sought::Empty | Sought::NotServed => Ok(Next::OutOfReach),
         }
     }
 
@@ -161,7 +174,7 @@ impl Reader<'_> {
     }
 
     /// A total: as many pages as it takes, most of them at once; and beyond them while records are
-    /// wanting. What can be split is not read in vain; of a second, all that can be had is.
+    /// wanting. A window that can be split is not read in part; of a second, everything that is served is read.
     async fn read_counted(
         &self,
         slice: &Slice,
@@ -193,7 +206,7 @@ impl Reader<'_> {
             let Some(page) = page else { return Ok(End::Beyond) };
             self.add(pass, &page);
         }
-        while pass.distinct() < total && pass.newest() > 0 {
+        while pass.distinct() < total && pass.newest().records() > 0 {
             if pass.pages() >= self.traits.get().pages() {
                 return Ok(End::Beyond);
             }
@@ -210,11 +223,11 @@ impl Reader<'_> {
     }
 
     /// The total is reached. Where the last page is full that may be the size of a page, or as far as the API counts,
-    /// which totals that could be relied on for years have become without a word: one page more tells. Of what it
+    /// which totals that could be relied on for years may silently have become: one page more tells. Of what it
     /// brings, one record may have come just now; so the window is read again, and only twice is a habit.
     async fn counted(&self, slice: &Slice, pass: &mut Pass) -> Result<End, ReadError> {
         let traits = self.traits.get();
-        if pass.newest() < traits.full_page() {
+        if pass.newest().records() < traits.full_page() {
             return Ok(End::Counted);
         }
         if pass.pages() >= traits.pages() {
@@ -230,7 +243,7 @@ impl Reader<'_> {
                 pass.exceeds = pass.total.take();
                 Ok(End::Exhausted)
             }
-            Next::Nothing | Next::OutOfReach => Ok(End::Counted),
+            Next::Nothing | Next::OutOfReach | Next::Unknown => Ok(End::Counted),
         }
     }
 
@@ -248,6 +261,7 @@ impl Reader<'_> {
                 Next::More(_) => {}
                 Next::Nothing => return Ok(End::Exhausted),
                 Next::OutOfReach => return Ok(End::Beyond),
+                Next::Unknown => return Ok(End::CutOff),
             }
         }
         Ok(if pass.distinct() < total {
@@ -297,7 +311,7 @@ impl Reader<'_> {
         size: usize,
     ) -> Result<Option<Page>, ApiError> {
         match self.page(slice, page, size).await {
-            Err(ApiError::Unaccepted { .. } | ApiError::Message) => {
+            Err(ApiError::Unaccepted { .. } | ApiError::Message | ApiError::ErrorObjects) => {
                 self.traits.learn(|traits| traits.see_vain(page));
                 Ok(None)
             }
@@ -305,16 +319,31 @@ impl Reader<'_> {
         }
     }
 
-    /// A page that should have records; `None` where it has none or is not served.
-    async fn wanted(&self, slice: &Slice, page: usize, size: usize) -> Result<Option<Page>, ApiError> {
+    /// A page that should have records.
+    async fn wanted(&self, slice: &Slice, page: usize, size: usize) -> Result<Sought, ApiError> {
         match self.page(slice, page, size).await {
-            Ok(page) => Ok(Some(page).filter(|page| !page.records.is_empty())),
-            Err(ApiError::Unaccepted { .. } | ApiError::Message) => Ok(None),
+            Ok(page) => Ok(Sought::of(page)),
+            Err(ApiError::Unaccepted { .. } | ApiError::Message | ApiError::ErrorObjects) => {
+                Ok(Sought::NotServed)
+            }
             Err(error) => Err(error),
         }
     }
 
-    /// A page that should lie past the end; `None` where nothing comes of it, for whatever reason but our own.
+    /// The page after one that may be the last. A failure is no end, and what is read otherwise tells.
+    async fn after_the_last(&self, slice: &Slice, page: usize, size: usize) -> Result<Sought, ApiError> {
+        let request = self.request(slice, page, size);
+        match self.api.page_after_the_last(&request, self.tally).await {
+            Ok(page) => Ok(Sought::of(page)),
+            Err(error) if error.is_of_one_answer() => {
+                debug!(offset = request.offset, error = %error, "the page after the last one is not to be had");
+                Ok(Sought::NotServed)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A page past a total that is reached; `None` where nothing comes of it, for whatever reason but our own.
     async fn past_the_end(&self, slice: &Slice, page: usize, size: usize) -> Result<Option<Page>, ApiError> {
         self.ask_past_the_end(&self.request(slice, page, size)).await
     }

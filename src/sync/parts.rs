@@ -67,6 +67,7 @@ impl Reader<'_> {
             rows: union,
             distinct_records,
             reported_total: total,
+            strays_in: None,
         })
     }
 

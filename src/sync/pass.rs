@@ -4,9 +4,11 @@ use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, Utc};
 
-use crate::extract::{PAGE_SIZE, Page, RawRecord};
+use crate::extract::{PAGE_SIZE, Page};
 use crate::transform::privacy::Policy;
 use crate::transform::{Interaction, Rejected, transform};
+
+use super::length::{Length, Longest};
 
 /// Everything that was read of a window: sorted by id, distinct, the last of equals.
 #[derive(Debug, Default)]
@@ -51,6 +53,8 @@ pub(super) enum End {
     Exhausted,
     /// There is more than can be reached.
     Beyond,
+    /// The page after the last one failed or was refused, and nothing says that it would be empty.
+    CutOff,
 }
 
 /// The pages of a window, put together.
@@ -59,10 +63,9 @@ pub(super) struct Pass {
     pub(super) rows: Rows,
     /// How often each interaction came, in whatever shape.
     times_seen: BTreeMap<String, u64>,
-    /// Records on each page.
-    lengths: Vec<usize>,
+    lengths: Vec<Length>,
     /// Records on a page that is surely full.
-    full_page: usize,
+    pub(super) full_page: usize,
     pub(super) records: u64,
     /// `numResults` of the first page, whatever it counts.
     pub(super) reported: Option<u64>,
@@ -75,17 +78,16 @@ pub(super) struct Pass {
 
 impl Pass {
     /// One that begins with this page.
-    pub(super) fn of(first: &Page, full_page: usize) -> Self {
+    pub(super) fn of(first: &Page) -> Self {
         Self {
             reported: first.reported,
-            full_page,
             ..Self::default()
         }
     }
 
     /// Adds a page's records, asked for at `offset` minutes; of two with the same id, the last one wins.
     pub(super) fn add(&mut self, page: &Page, offset: i32, policy: &Policy) {
-        let mut records = page.records.len();
+        let mut length = Length::default();
         let mut unreadable = page.unreadable.iter().copied().peekable();
         for (place, record) in page.records.iter().enumerate() {
             match transform(record, offset, policy) {
@@ -93,47 +95,53 @@ impl Pass {
                     if let Some((_, characters)) = unreadable.next_if(|(of, _)| *of == place) {
                         interaction.note_unreadable(characters);
                     }
-                    self.take(interaction);
+                    length += self.take(interaction);
                 }
                 Err(rejected) => {
                     unreadable.next_if(|(of, _)| *of == place);
-                    self.reject(*rejected);
+                    length += self.reject(*rejected);
                 }
             }
         }
         for stray in &page.strays {
-            records += usize::from(self.add_stray(stray, offset, policy));
+            length += match transform(stray, offset, policy) {
+                Ok(interaction) => self.take(interaction),
+                Err(rejected) if rejected.interaction_id.is_some() => self.reject(*rejected),
+                Err(rejected) => self.set_aside(*rejected),
+            };
         }
-        self.lengths.push(records);
-        self.records += records as u64;
+        self.lengths.push(length);
+        self.records += length.records() as u64;
     }
 
-    /// Adds an element without an id. Returns whether it is a record all the same: what the page could not read in it, the
-    /// transform may.
-    fn add_stray(&mut self, stray: &RawRecord, offset: i32, policy: &Policy) -> bool {
-        match transform(stray, offset, policy) {
-            Ok(interaction) => self.take(interaction),
-            Err(rejected) if rejected.interaction_id.is_some() => self.reject(*rejected),
-            Err(rejected) => {
-                self.rows.strays.insert(rejected.payload_hash, *rejected);
-                return false;
-            }
-        }
-        true
-    }
-
-    fn take(&mut self, interaction: Interaction) {
+    fn take(&mut self, interaction: Interaction) -> Length {
+        let length = Length::of(&interaction);
         *self.times_seen.entry(interaction.id().to_owned()).or_default() += 1;
         self.rows
             .interactions
             .insert(interaction.id().to_owned(), interaction);
+        length
     }
 
-    fn reject(&mut self, rejected: Rejected) {
+    /// A rejected record counts as one, unless no id tells it from an error object.
+    fn reject(&mut self, rejected: Rejected) -> Length {
+        if rejected.is_without_id() {
+            return self.set_aside(rejected);
+        }
         if let Some(id) = &rejected.interaction_id {
             *self.times_seen.entry(id.clone()).or_default() += 1;
         }
         self.rows.rejected.insert(rejected.payload_hash, rejected);
+        Length {
+            conversations: 0,
+            others: 1,
+        }
+    }
+
+    /// An element that is no record, as far as can be seen.
+    fn set_aside(&mut self, stray: Rejected) -> Length {
+        self.rows.strays.insert(stray.payload_hash, stray);
+        Length::default()
     }
 
     /// Whether nothing of another one is new.
@@ -147,19 +155,30 @@ impl Pass {
         self.lengths.len()
     }
 
-    /// Records on the newest page.
-    pub(super) fn newest(&self) -> usize {
-        self.lengths.last().copied().unwrap_or(0)
+    /// The newest page.
+    pub(super) fn newest(&self) -> Length {
+        self.lengths.last().copied().unwrap_or_default()
     }
 
     /// Records on the longest page.
     pub(super) fn longest(&self) -> usize {
-        self.lengths.iter().copied().max().unwrap_or(0)
+        self.lengths
+            .iter()
+            .map(|length| length.records())
+            .max()
+            .unwrap_or(0)
+    }
+
+    /// Whether the newest page is shorter than another one, so that nothing follows it.
+    pub(super) fn ends_short(&self) -> bool {
+        let mut longest = Longest::default();
+        self.lengths.iter().for_each(|page| longest.see(*page));
+        !longest.is_reached_by(self.newest())
     }
 
     /// The last page, counted from 0, that brought a record.
     pub(super) fn last_with_records(&self) -> Option<usize> {
-        self.lengths.iter().rposition(|length| *length > 0)
+        self.lengths.iter().rposition(|length| length.records() > 0)
     }
 
     /// Whether elements came that are no records, and nothing proves that they stand for none: all records that the total
@@ -194,6 +213,13 @@ impl Pass {
                 .map_or_else(is_at_end, |total| self.distinct() == total)
     }
 
+    /// Whether nothing is wrong with the records that came, but that there may be more.
+    pub(super) fn is_cut_off(&self) -> bool {
+        self.end == Some(End::CutOff)
+            && self.rows.strays.is_empty()
+            && (self.pages() == 1 || self.repeated() == 0)
+    }
+
     /// Whether interactions came twice, just as in the pass before: they did not shift, the API
     /// has them twice.
     pub(super) fn confirms_twins(&self, before: &Self) -> bool {
@@ -206,7 +232,10 @@ impl Pass {
     /// Whether pages came to an end before the total was reached, just as in the pass before.
     pub(super) fn confirms_exhausted(&self, before: &Self) -> bool {
         // Of one page, records that came again did not push others out.
-        let is_one_page = self.lengths.first().is_some_and(|first| *first < self.full_page);
+        let is_one_page = self
+            .lengths
+            .first()
+            .is_some_and(|first| first.records() < self.full_page);
         let is_same = if is_one_page {
             self.times_seen.keys().eq(before.times_seen.keys())
         } else {
@@ -226,7 +255,7 @@ impl Pass {
     /// the server does not serve, rather than the end of the records.
     pub(super) fn stops_after_full_page(&self) -> Option<usize> {
         let last = self.last_with_records()?;
-        (self.lengths[last] >= self.full_page && last + 1 < self.pages()).then_some(last + 1)
+        (self.lengths[last].records() >= self.full_page && last + 1 < self.pages()).then_some(last + 1)
     }
 
     /// The API names a number and shows nothing at all.

@@ -314,6 +314,15 @@ impl Planner {
         self.put_back(Stretch::part(window, 2));
     }
 
+    /// A part of a window is to be read alone, so that what is wrong with it costs nothing else.
+    pub(super) fn part_off(&mut self, window: Window, part: Window) {
+        let edges = [part.start, part.end];
+        let inside = edges
+            .into_iter()
+            .filter(|at| window.start < *at && *at < window.end);
+        self.put_back_parts(window, &inside.collect::<Vec<_>>());
+    }
+
     /// A window has to be read once more, as it is.
     pub(super) fn again(&mut self, window: Window) {
         self.put_back(Stretch {

@@ -154,7 +154,8 @@ pub async fn probe(api: &ApiClient, window: Window, tally: &Tally) -> Result<Pro
     };
     let first = reader.page(&slice, 0, PAGE_SIZE).await?;
     traits.learn(|traits| traits.see_first(&first));
-    let mut pass = Pass::of(&first, PAGE_SIZE);
+    let mut pass = Pass::of(&first);
+    pass.full_page = PAGE_SIZE;
     reader.add(&mut pass, &first);
     let rows_move = !first.records.is_empty() && look_further(&reader, &slice, &first, &mut pass).await?;
     time_zone.see(pass.rows.interactions.values());

@@ -357,7 +357,7 @@ impl AccountWorker {
             until,
             stop,
         };
-        if let Err(error) = self.work(&task, agenda, &mut progress).await {
+        if let Err(error) = Box::pin(self.work(&task, agenda, &mut progress)).await {
             observe::database_error(&self.api.account().name, &error);
             progress.ended_by(&error);
         }

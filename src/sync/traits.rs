@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::extract::{LAST_OFFSET, PAGE_SIZE, Page};
 
+use super::length::{Length, Longest};
+
 /// So many windows in a row that never added up, and pages are no longer believed to belong
 /// together: a server that reshuffles each answer can only be read a page at a time.
 const DRIFTS_UNTIL_SINGLE_PAGES: u32 = 2;
@@ -80,13 +82,14 @@ pub struct ApiTraits {
     pub refused_page: Option<usize>,
     /// Records on a full page, where they were seen to be fewer than are asked for.
     pub page_size: Option<usize>,
-    /// Whether the range of a request is kept to, once that was seen.
+    /// Whether the range of a request is kept to, once that was seen. That it is holds for one run.
+    #[serde(skip_serializing_if = "is_of_this_run")]
     pub range: Option<Range>,
     /// The longest window in seconds, where longer ones were refused.
     pub longest_window_seconds: Option<i64>,
-    /// The longest page of this run. A page that is as long may be full.
+    /// The most that pages of this run held. A page with as many records may be full.
     #[serde(skip)]
-    pub longest_page: usize,
+    pub longest_page: Longest,
     /// What seems to be the size of a page, since the newest window that had several.
     #[serde(skip)]
     pub suspected_size: Option<usize>,
@@ -108,7 +111,17 @@ pub struct ApiTraits {
     pub refusal_is_stale: bool,
 }
 
+fn is_of_this_run(range: &Option<Range>) -> bool {
+    *range != Some(Range::Ignored)
+}
+
 impl ApiTraits {
+    /// Forgets what is believed for one run alone.
+    pub(super) fn begin_run(&mut self) {
+        self.longest_page = Longest::default();
+        self.range = self.range.filter(|range| *range == Range::Ignored);
+    }
+
     /// Pages that can be read of one window.
     pub fn pages(&self) -> usize {
         if self.is_unsteady() {
@@ -130,15 +143,17 @@ impl ApiTraits {
         self.pages() * self.full_page()
     }
 
-    /// Whether more records may follow a page of so many: only one that is shorter than another page of the same run is
-    /// short.
-    pub(super) fn may_be_full(&self, records: usize) -> bool {
-        records > 0 && (records >= self.full_page() || records >= self.longest_page)
+    /// Whether more records may follow a page: only one that is shorter than another page of the same run, in all and of
+    /// each kind, is short.
+    pub(super) fn may_be_full(&self, page: Length) -> bool {
+        let records = page.records();
+        records > 0 && (records >= self.full_page() || self.longest_page.is_reached_by(page))
     }
 
     /// Notes how long a page is.
-    pub(super) fn see_length(&mut self, records: usize) {
-        self.longest_page = self.longest_page.max(records);
+    pub(super) fn see_length(&mut self, page: Length) {
+        self.longest_page.see(page);
+        let records = page.records();
         if self.page_size.is_some_and(|size| records > size) {
             self.page_size = None;
         }
@@ -154,7 +169,7 @@ impl ApiTraits {
             self.page_size = Some(records);
         }
         self.suspected_size = Some(records);
-        self.longest_page = records;
+        self.longest_page.records = records;
     }
 
     /// Whether a first page tells how many records its window holds.

@@ -84,7 +84,10 @@ impl Source {
             is_probe: fetch.planned.is_probe && fetch.planned.window.seconds() > 1,
             expected: fetch.planned.expected,
         };
-        let reading = reader.read(&slice).await?;
+        let mut reading = reader.read(&slice).await?;
+        if reading.verdict == Verdict::Strays {
+            reading.strays_in = Box::pin(reader.part_with_strays(&slice)).await?;
+        }
         failpoint::reach("window.read");
         let may_be_parted = matches!(reading.verdict, Verdict::Overflow | Verdict::Drift);
         if !may_be_parted || slice.window.seconds() > 1 {

@@ -108,8 +108,7 @@ impl AccountWorker {
             gaps,
             stretches,
         } = agenda;
-        // Pages are as long as this run sees them, whatever they were before.
-        self.traits.learn(|traits| traits.longest_page = 0);
+        self.traits.learn(ApiTraits::begin_run);
         let planner = Planner::new(&stretches, &gaps, self.density(), self.limits());
         let (records, windows) = planner.expected_left();
         info!(

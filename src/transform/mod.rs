@@ -214,6 +214,11 @@ fn within(
 }
 
 impl Rejected {
+    /// Whether it has no id that a row can have. One that is too large, or too deep, may have one.
+    pub fn is_without_id(&self) -> bool {
+        self.reason == session::WITHOUT_ID
+    }
+
     fn new(reason: &'static str, interaction_id: Option<String>, payload: String) -> Self {
         Self {
             reason: reason.into(),

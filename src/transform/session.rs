@@ -15,6 +15,9 @@ const START_OF_ID: &str = "taken from sessionId";
 /// The final status of a session that has not ended.
 const OPEN: &str = "TRANSIENT_OPEN";
 
+/// The reason of a rejection for want of an id.
+pub(super) const WITHOUT_ID: &str = "neither conversationId nor sessionId";
+
 /// Why there can be no rows of a record.
 #[derive(Debug)]
 pub(super) struct Unreadable {
@@ -75,7 +78,7 @@ fn identity(fields: &mut Fields<'_>) -> Result<Session, &'static str> {
     let session_id = fields.identity("sessionId");
     let conversation_id = fields.identity("conversationId");
     let interaction_id = conversation_id.clone().or_else(|| session_id.clone());
-    let interaction_id = interaction_id.ok_or("neither conversationId nor sessionId")?;
+    let interaction_id = interaction_id.ok_or(WITHOUT_ID)?;
     if interaction_id.len() > LONGEST_ID {
         return Err("the id is longer than 512 bytes");
     }

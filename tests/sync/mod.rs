@@ -6,6 +6,7 @@ mod backfill;
 mod catch_up;
 mod completeness;
 mod concurrency;
+mod edges;
 mod erase;
 mod erase_again;
 mod erase_beside;
