@@ -123,9 +123,9 @@ impl Pass {
         length
     }
 
-    /// A rejected record counts as one, unless no id tells it from an error object.
+    /// A rejected record counts as one, unless nothing tells it from an error object.
     fn reject(&mut self, rejected: Rejected) -> Length {
-        if rejected.is_without_id() {
+        if rejected.is_no_record() {
             return self.set_aside(rejected);
         }
         if let Some(id) = &rejected.interaction_id {

@@ -214,9 +214,9 @@ fn within(
 }
 
 impl Rejected {
-    /// Whether it has no id that a row can have. One that is too large, or too deep, may have one.
-    pub fn is_without_id(&self) -> bool {
-        self.reason == session::WITHOUT_ID
+    /// Whether neither an id nor a start tells it from an error object. What is too large or too deep may have an id.
+    pub fn is_no_record(&self) -> bool {
+        self.reason == session::NO_RECORD
     }
 
     fn new(reason: &'static str, interaction_id: Option<String>, payload: String) -> Self {

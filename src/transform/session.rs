@@ -18,6 +18,9 @@ const OPEN: &str = "TRANSIENT_OPEN";
 /// The reason of a rejection for want of an id.
 pub(super) const WITHOUT_ID: &str = "neither conversationId nor sessionId";
 
+/// Why an element is not taken for a record, such as an error object.
+pub(super) const NO_RECORD: &str = "neither an id nor a sessionStartTime";
+
 /// Why there can be no rows of a record.
 #[derive(Debug)]
 pub(super) struct Unreadable {
@@ -29,9 +32,12 @@ pub(super) struct Unreadable {
 /// All rows of a record, or why there can be none.
 pub(super) fn read(record: Map<String, Value>, notes: &Notes) -> Result<Rows, Unreadable> {
     let mut fields = Fields::new("", record, notes);
-    let mut session = identity(&mut fields).map_err(|reason| Unreadable {
-        reason,
-        interaction_id: None,
+    let mut session = identity(&mut fields).map_err(|reason| {
+        let is_record = reason != WITHOUT_ID || fields.instant(START).is_some();
+        Unreadable {
+            reason: if is_record { reason } else { NO_RECORD },
+            interaction_id: None,
+        }
     })?;
     session.session_started_at = started_at(&session, &mut fields, notes).ok_or_else(|| Unreadable {
         reason: "sessionStartTime is missing or cannot be read",

@@ -84,7 +84,7 @@ fn a_list_object_or_flag_is_no_identity() {
 fn a_record_without_an_id_is_rejected() {
     let record = json!({"sessionId": "", "conversationId": null, "sessionStartTime": "2026-03-10T12:00:00"});
     assert_eq!(reason(&record), "neither conversationId nor sessionId");
-    assert_eq!(reason(&json!({})), "neither conversationId nor sessionId");
+    assert_eq!(reason(&json!({})), "neither an id nor a sessionStartTime");
 }
 
 #[test]
@@ -141,5 +141,5 @@ fn the_same_record_rejected_again_has_the_same_hash() {
 #[test]
 fn the_reason_of_a_rejection_holds_no_value_and_its_payload_every_byte() {
     let text = r#"{ "caller":"\u0000+15550142\ud800",  "caller":1e999 }"#;
-    assert_eq!(rejected(text).reason, "neither conversationId nor sessionId");
+    assert_eq!(rejected(text).reason, "neither an id nor a sessionStartTime");
 }
