@@ -117,7 +117,7 @@ impl Reader<'_> {
                 before = Some(pass);
                 continue;
             }
-            if pass.end == Some(End::Beyond) {
+            if pass.end == Some(End::Beyond) || pass.is_too_large() {
                 return Ok(Reading::of(pass, Verdict::Overflow));
             }
             if pass.adds_up() || before.as_ref().is_some_and(|before| pass.confirms_twins(before)) {

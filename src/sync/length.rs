@@ -17,6 +17,12 @@ pub(super) struct Length {
 }
 
 impl Length {
+    /// That of a record of which nothing more is known.
+    pub(super) const UNREAD: Self = Self {
+        conversations: 0,
+        others: 1,
+    };
+
     /// That of one record.
     pub(super) fn of(interaction: &Interaction) -> Self {
         let conversations = usize::from(interaction.rows.session.conversation_id.is_some());

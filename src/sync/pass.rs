@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use chrono::{DateTime, Utc};
 
 use crate::extract::{PAGE_SIZE, Page};
+use crate::json::Extent;
 use crate::transform::privacy::Policy;
 use crate::transform::{Interaction, Rejected, transform};
 
@@ -57,10 +58,19 @@ pub(super) enum End {
     CutOff,
 }
 
+/// Bytes of the records of a window, as text: three times what a full window of ordinary records has. A window with more is
+/// read in parts, since all of it is in memory until it is stored.
+const MOST_BYTES: usize = 8 << 20;
+
+/// Values in them: each takes a hundred bytes of memory, however few it has as text.
+const MOST_VALUES: usize = 250_000;
+
 /// The pages of a window, put together.
 #[derive(Debug, Default)]
 pub(super) struct Pass {
     pub(super) rows: Rows,
+    bytes: usize,
+    values: usize,
     /// How often each interaction came, in whatever shape.
     times_seen: BTreeMap<String, u64>,
     lengths: Vec<Length>,
@@ -90,6 +100,10 @@ impl Pass {
         let mut length = Length::default();
         let mut unreadable = page.unreadable.iter().copied().peekable();
         for (place, record) in page.records.iter().enumerate() {
+            if !self.has_room_for(record.get()) {
+                length += Length::UNREAD;
+                continue;
+            }
             match transform(record, offset, policy) {
                 Ok(mut interaction) => {
                     if let Some((_, characters)) = unreadable.next_if(|(of, _)| *of == place) {
@@ -132,10 +146,18 @@ impl Pass {
             *self.times_seen.entry(id.clone()).or_default() += 1;
         }
         self.rows.rejected.insert(rejected.payload_hash, rejected);
-        Length {
-            conversations: 0,
-            others: 1,
-        }
+        Length::UNREAD
+    }
+
+    fn has_room_for(&mut self, record: &str) -> bool {
+        self.bytes = self.bytes.saturating_add(record.len());
+        self.values = self.values.saturating_add(Extent::of(record).values);
+        !self.is_too_large()
+    }
+
+    /// Whether the records take more memory than those of one window may; what came after that is left out.
+    pub(super) fn is_too_large(&self) -> bool {
+        self.bytes > MOST_BYTES || self.values > MOST_VALUES
     }
 
     /// An element that is no record, as far as can be seen.
