@@ -259,7 +259,8 @@ impl Scanner {
         ) && !last.is_international
         {
             let code: String = code.chars().filter(char::is_ascii_digit).collect();
-            last.digits = format!("{code}{}", last.digits.trim_start_matches('0'));
+            let international = format!("+{code}{}", last.digits.trim_start_matches('0'));
+            last.digits = with_country_code(&international).0;
             last.is_international = true;
         }
     }

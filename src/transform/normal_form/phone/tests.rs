@@ -26,6 +26,7 @@ const SPELLINGS: &[&str] = &[
     "TEL:+1-555-010-0000;ext=7",
     "tel:555-010-0000;phone-context=+1",
     "tel:0555-010-0000;phone-context=+1",
+    "tel:555-010-0000;phone-context=+001",
     "SIP:+15550100000@pbx.example.com",
     "<sip:+15550100000@10.1.2.3:5060>",
     "<sip:+15550100000@[2001:db8::1234567]:5060;user=phone>",
