@@ -130,8 +130,11 @@ fn unescaped(text: &[char]) -> String {
 fn domain_after(chars: &[char], start: usize) -> usize {
     let rest = chars.get(start..).unwrap_or_default();
     if rest.first() == Some(&'[') {
-        let end = rest.iter().position(|c| *c == ']');
-        return end.map_or(start, |end| start + end + 1);
+        // The literal of an address (RFC 5321, 4.1.3), such as [10.0.0.1] or [IPv6:2001:db8::1].
+        let is_literal = |c: &&char| c.is_ascii_alphanumeric() || ".:-".contains(**c);
+        let literal = rest.iter().skip(1).take_while(is_literal).count();
+        let is_closed = rest.get(literal + 1) == Some(&']');
+        return if is_closed { start + literal + 2 } else { start };
     }
     start + rest.iter().take_while(|c| is_domain(**c)).count()
 }
