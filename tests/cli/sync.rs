@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 
-use crate::support::{Program, Setup, TestDatabase};
+use crate::support::{Program, Setup, TestDatabase, real_now, wait};
 
 #[tokio::test]
 async fn sync_serves_the_refreshes_that_are_due() {
@@ -15,6 +15,14 @@ async fn sync_serves_the_refreshes_that_are_due() {
     environment.insert("SMARTASSIST_ETL__SYNC__REFRESH".to_owned(), tiers.to_owned());
     let first = Program::run(&["sync"], &environment).await;
     assert_eq!(first.code(), 0, "{}", first.log.join("\n"));
+
+    // The smaller tier is due once a second: what was read within this one need not be read again.
+    let second = real_now().timestamp();
+    wait::until("the next second", async || {
+        let now = real_now();
+        if now.timestamp() > second { Ok(()) } else { Err(now) }
+    })
+    .await;
 
     let late = setup.simulator.world().arrive(1, TimeDelta::minutes(20));
     let second = Program::run(&["sync"], &environment).await;
