@@ -25,6 +25,7 @@ use super::drain::{ReadError, Reading, Verdict};
 use super::failure::{Next, WindowFailure};
 use super::horizon::Horizon;
 use super::job::Job;
+use super::pass::Rows;
 use super::plan::{Next as Step, Planner};
 use super::report::Progress;
 use super::traits::Range;
@@ -283,7 +284,7 @@ impl<'a> Drive<'a> {
     ) -> Result<WindowReport, LoadError> {
         let window = fetch.planned.window;
         let purpose = self.purpose(window);
-        let reading = match result {
+        let mut reading = match result {
             Ok(reading) => reading,
             Err(error @ ReadError::Api(ApiError::Unaccepted { .. } | ApiError::Message)) => {
                 return self.refused(fetch, &error).await;
@@ -311,6 +312,10 @@ impl<'a> Drive<'a> {
             return self.books.put_off(fetch, purpose).await;
         };
         let status = self.learn_from(fetch, &reading);
+        if reading.strays_in.is_some() {
+            // Its parts are read next: stored now, too, everything would be counted twice.
+            reading.rows = Rows::default();
+        }
         match self.books.store(&settled, purpose, reading, status).await {
             Err(LoadError::Overtaken) => self.read_again(&settled, purpose, status).await,
             stored => stored,
