@@ -20,7 +20,11 @@ async fn sync_serves_the_refreshes_that_are_due() {
     let second = real_now().timestamp();
     wait::until("the next second", async || {
         let now = real_now();
-        if now.timestamp() > second { Ok(()) } else { Err(now) }
+        if now.timestamp() > second {
+            Ok(())
+        } else {
+            Err(now)
+        }
     })
     .await;
 
