@@ -291,3 +291,15 @@ proptest! {
         }
     }
 }
+
+/// What the rule of agents has emptied is no free text that could be hashed.
+#[test]
+fn an_unreadable_id_of_an_agent_is_ruled_once() {
+    let mut policy = policy(Rule::Keep, &[]);
+    *policy.rule_mut(Class::Agent) = Rule::Drop;
+    *policy.rule_mut(Class::FreeText) = Rule::Hash;
+    let text = r#"{"sessionEndTime":[1e999999],"destinations":{"agentId":1e999999},"sessionId":"s-1","sessionStartTime":"2026-03-10T12:00:00"}"#;
+    let once = transform(&raw(text), 0, &policy).unwrap();
+    let again = transform(&raw(once.payload.clone()), 0, &policy).unwrap();
+    assert_eq!(once.payload, again.payload);
+}

@@ -187,7 +187,8 @@ impl Walk<'_> {
                 Node::Plain => self.masked(value),
                 _ => value,
             },
-            // That something could not be read is no secret, and a sum may hang on it.
+            // That something could not be read is no secret, and a sum may hang on it. An empty object says so, once and again.
+            (_, Value::Object(object)) if object.is_empty() => Value::Object(object),
             (Node::Flag | Node::Integer | Node::Number | Node::Duration | Node::Instant, value) => {
                 let ruled = self.classed(value, Class::FreeText, Kind::Text);
                 ruled.unwrap_or_else(|| Value::Object(Map::new()))
