@@ -53,10 +53,13 @@ fn to_text(report: &Report, paint: Paint) -> String {
             count(Level::Failed)
         ))
     );
-    let requests = format!(
-        "{} requests to the API were made for this. They count against the accounts' request budgets.",
-        report.requests
-    );
+    let requests = match report.requests {
+        1 => "1 request to the API was made for this. It counts against the account's request budget."
+            .to_owned(),
+        requests => format!(
+            "{requests} requests to the API were made for this. They count against the accounts' request budgets."
+        ),
+    };
     let _ = writeln!(text, "{}", hanging(&requests, 0));
     text
 }

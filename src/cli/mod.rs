@@ -34,6 +34,7 @@ use std::thread::available_parallelism;
 use clap::{Parser, Subcommand};
 use tokio::runtime::{Builder, Runtime};
 
+use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::database::Database;
 use crate::observe::logging;
@@ -205,6 +206,7 @@ fn execute(command: &Command, file: Option<&Path>) -> Result<(), CommandError> {
         return runtime()?.block_on(healthcheck::healthcheck(file));
     }
     let config = Config::load(file)?;
+    config.require_started(SystemClock.now())?;
     if Database::is_private(&config) {
         process::drop_postgresql_variables()?;
     }

@@ -36,7 +36,8 @@ pub(super) async fn run(config: &Config, reload: &Arc<Reload>) -> Result<(), Com
     let recorder = metrics::install().map_err(CommandError::other)?;
     let listener = http::bind(config.http.bind).await.map_err(|error| {
         CommandError::other(format!(
-            "cannot listen on http.bind ({}): {error}",
+            "cannot listen on http.bind ({}): {error}; set http.bind to an address of this machine that is free, or end \
+             the program that listens there (another `run` of ours?)",
             config.http.bind
         ))
     })?;

@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
 use tracing::{info, warn};
 
 use crate::clock::Clock;
-use crate::config::{AccountConfig, Config, ConfigError};
+use crate::config::{AccountConfig, Config};
 use crate::database::{Pool, is_loopback};
 use crate::extract::ApiClient;
 use crate::sync::{AccountWorker, WorkerSettings};
@@ -39,7 +38,6 @@ pub(super) fn build(
         .iter()
         .map(|account| {
             warn_of_plain_http(account);
-            refuse_a_start_to_come(account, clock.now())?;
             let api = ApiClient::new(account.clone(), Arc::clone(clock))?;
             Ok(Arc::new(AccountWorker::new(
                 api,
@@ -63,17 +61,6 @@ fn holder() -> String {
         std::process::id(),
         uuid::Uuid::new_v4().simple()
     )
-}
-
-/// Nothing before such a start is wanted, so everything up to it would count as complete.
-fn refuse_a_start_to_come(account: &AccountConfig, now: DateTime<Utc>) -> Result<(), ConfigError> {
-    match account.start_from {
-        Some(start) if start > now => {
-            let problem = format!("accounts.{}.start_from: must not be in the future", account.name);
-            Err(ConfigError::Invalid(vec![problem]))
-        }
-        _ => Ok(()),
-    }
 }
 
 fn warn_of_plain_http(account: &AccountConfig) {

@@ -19,7 +19,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::ExposeSecret;
 use tracing_subscriber::filter::LevelFilter;
 
@@ -225,6 +225,24 @@ impl Config {
             )]));
         }
         Ok(())
+    }
+
+    /// Fails where an account starts after `now`: nothing before its start is wanted, so everything up to it would count as
+    /// complete.
+    ///
+    /// # Errors
+    /// Such accounts.
+    pub fn require_started(&self, now: DateTime<Utc>) -> Result<(), ConfigError> {
+        let is_to_come = |account: &&AccountConfig| account.start_from.is_some_and(|start| start > now);
+        let problem = |account: &AccountConfig| {
+            format!("accounts.{}.start_from: must not be in the future", account.name)
+        };
+        let problems: Vec<String> = self.accounts.iter().filter(is_to_come).map(problem).collect();
+        if problems.is_empty() {
+            Ok(())
+        } else {
+            Err(ConfigError::Invalid(problems))
+        }
     }
 }
 

@@ -155,8 +155,9 @@ fn time_stamps(probe: &Probe, offset: i32) -> Finding {
         )
         .means("interactions are stored at wrong instants")
         .remedy(format!(
-            "do not trust instants until this is repaired: set time_zone_offset = {}, which fits, and read again with \
-             `backfill --refetch`; or ask the vendor which zone its stamps are in",
+            "do not trust instants until this is repaired: set time_zone_offset = {}, and read again with `backfill --refetch \
+             --from DATE --to DATE`; where stamps contradict each other even so, no offset fits: ask the vendor which zone \
+             its stamps are in",
             probe.time_zone.fitting_offset(offset).unwrap_or_default()
         )),
         TimeZoneVerdict::Unknown => Finding::ok(

@@ -6,6 +6,7 @@ use crate::config::Config;
 use crate::database::inspect::{self, Protection};
 use crate::database::{self, Database, OpenError, Pool, PrivateServer};
 use crate::load::LoadError;
+use crate::load::left_out::check_key;
 use crate::observe::chain;
 use crate::sync::Failure;
 
@@ -33,6 +34,9 @@ pub(super) async fn examine(config: &Config, clock: &dyn Clock, report: &mut Rep
             report.add(finding);
         }
         report.add(time(pool, clock).await);
+        if let Some(finding) = privacy_key(pool, config).await {
+            report.add(finding);
+        }
     }
     // A full disk may be why it cannot be opened.
     if Database::is_private(config) {
@@ -102,6 +106,19 @@ async fn server(pool: &Pool) -> Finding {
             .remedy("use PostgreSQL 14 to 18, or look for a newer release of smartassist-etl");
     }
     Finding::ok(CHECK, found)
+}
+
+/// Whether those whom `erase` deleted are recognized. Where that cannot be looked up, the checks of schema and rights say why.
+async fn privacy_key(pool: &Pool, config: &Config) -> Option<Finding> {
+    const CHECK: &str = "privacy.key";
+    match check_key(pool, config.privacy.key.as_ref()).await {
+        Ok(true) => Some(Finding::ok(
+            CHECK,
+            "it is the one that customers were erased with",
+        )),
+        Err(error @ LoadError::ErasureKey) => Some(broken(CHECK, &error)),
+        Ok(false) | Err(_) => None,
+    }
 }
 
 async fn encryption(pool: &Pool, config: &Config) -> Finding {

@@ -108,14 +108,15 @@ impl ProblemCode {
                 "history_not_served",
                 Severity::Warning,
                 "the API does not serve older interactions",
-                "none is needed: one request a day tries older ones, which are loaded once they are served. Where they are not wanted, set start_from \
-                 of the account to the instant from which on the API serves interactions",
+                "where older ones are not wanted, set start_from of the account to the instant from which on the API serves interactions; \
+                 else wait: one request a day tries older ones, which are loaded once they are served",
             ),
             Self::TimeZone => (
                 "time_zone",
                 Severity::Failed,
                 "time stamps contradict each other: interactions are stored at wrong instants",
-                "set time_zone_offset of the account to the one that fits, or ask the vendor which zone its stamps are in; then read again with `backfill --refetch`",
+                "set time_zone_offset of the account to the one that fits, and read again with `backfill --refetch --from DATE --to DATE`; where \
+                 stamps contradict each other even so, no offset fits: ask the vendor which zone its stamps are in",
             ),
             Self::HourlyLimit => (
                 "hourly_limit",
@@ -127,7 +128,7 @@ impl ProblemCode {
                 "rejected_records_not_kept",
                 Severity::Failed,
                 "more records are rejected in a day than are kept; further ones are only counted",
-                "see smartassist_sync.rejected_records for why; once it is repaired, read the days again with `backfill --refetch`",
+                "see smartassist_sync.rejected_records for why; once it is repaired, read the days again with `backfill --refetch --from DATE --to DATE`",
             ),
         };
         Meaning {

@@ -162,3 +162,24 @@ pub(super) async fn resolve(
     .fetch_all(connection)
     .await?)
 }
+
+/// Marks the rejections as resolved that have no id and that the API returns no more, as this window and others drained since
+/// show; returns how many. After the window was recorded.
+pub(super) async fn resolve_without_id(
+    connection: &mut PgConnection,
+    commit: &WindowCommit<'_>,
+) -> Result<u64, LoadError> {
+    let hashes: Vec<&[u8]> = commit
+        .rejected
+        .iter()
+        .map(|record| record.payload_hash.as_slice())
+        .collect();
+    let resolved = sqlx::query(include_str!("resolve_without_id.sql"))
+        .bind(&commit.lease.account_id)
+        .bind(commit.written_at)
+        .bind(PgRange::from(commit.window))
+        .bind(hashes)
+        .execute(connection)
+        .await?;
+    Ok(resolved.rows_affected())
+}

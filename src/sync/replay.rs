@@ -14,7 +14,7 @@ use crate::json;
 use crate::load::conflict;
 use crate::load::replay::{self, OpenReplay, Portion, Raw, Rebuilt, Ruled};
 use crate::load::runs::Outcome;
-use crate::load::{Counters, LoadError, aside};
+use crate::load::{Counters, LoadError, aside, left_out};
 use crate::transform::privacy::Policy;
 use crate::transform::{TRANSFORM_VERSION, ruled, transform_stored};
 
@@ -99,6 +99,8 @@ impl Replay {
     /// # Errors
     /// The database fails. What was written stays, and the next replay goes on from there.
     pub async fn run(&self, stop: &CancellationToken) -> Result<Option<Replayed>, LoadError> {
+        // With another key people's hashes would become others, under which the erased are not recognized.
+        left_out::check_key(&self.pool, self.policy.key.as_ref()).await?;
         let rules = format!("transform {TRANSFORM_VERSION}; {}", self.policy.fingerprint());
         let opened = replay::open(&self.pool, &self.account_id, &rules, self.clock.now()).await?;
         let Some(open) = opened else { return Ok(None) };

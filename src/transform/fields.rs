@@ -175,10 +175,10 @@ impl<'n> Fields<'n> {
                 }
                 Some(Err(why)) if !self.left.get(&spelling).is_some_and(coerce::is_nothing) => {
                     self.notes.warn(&self.path_of(name), why);
-                    self.unread.push(spelling);
                 }
                 _ => {}
             }
+            self.unread.push(spelling);
         }
         None
     }

@@ -200,12 +200,19 @@ async fn nothing_of_a_person_or_a_secret_is_in_the_log_of_a_whole_run() {
 }
 
 #[tokio::test]
-async fn a_start_in_the_future_is_exit_code_2() {
-    let database = TestDatabase::migrated().await;
+async fn a_start_in_the_future_is_exit_code_2_and_makes_no_database() {
     let mut setup = Setup::start().await;
     setup.set("start_from", "2999-01-01");
-    let ended = Program::run(&["sync"], &environment(&setup, &database).await).await;
+    let nowhere = tempfile::tempdir().unwrap();
+    let data_dir = nowhere.path().join("data");
+    let mut environment = setup.environment();
+    environment.insert(
+        "SMARTASSIST_ETL__DATA_DIR".to_owned(),
+        data_dir.to_str().unwrap().to_owned(),
+    );
+    let ended = Program::run(&["sync"], &environment).await;
     assert_eq!(ended.code(), 2);
+    assert!(!data_dir.exists());
     assert!(
         ended
             .last_word()

@@ -88,7 +88,7 @@ async fn erase_needs_a_key_and_a_value_that_identifies_somebody() {
 }
 
 #[tokio::test]
-async fn with_another_key_sync_fails_and_says_what_to_do() {
+async fn with_another_key_nothing_is_written_and_doctor_says_what_to_do() {
     let (_setup, _database, mut environment) = loaded().await;
     assert_eq!(
         Program::run(&["erase", "--phone", PHONE], &environment)
@@ -96,13 +96,26 @@ async fn with_another_key_sync_fails_and_says_what_to_do() {
             .code(),
         0
     );
+    let remedy = "give the privacy.key that `erase` was run with";
+    let diagnose = async |environment: &HashMap<String, String>| -> (Value, Value) {
+        let diagnosis = Program::run(&["doctor", "--json"], environment).await;
+        let report: Value = serde_json::from_str(&diagnosis.stdout).unwrap();
+        let mut checks = report["checks"].as_array().unwrap().iter();
+        let check = checks.find(|check| check["check"] == "privacy.key").unwrap();
+        (check["status"].clone(), check["remedy"].clone())
+    };
+    assert_eq!(diagnose(&environment).await, (json!("ok"), Value::Null));
     set_key(&mut environment, "fedcba9876543210fedcba9876543210");
+    assert_eq!(diagnose(&environment).await, (json!("failed"), json!(remedy)));
     let ended = Program::run(&["sync"], &environment).await;
     assert_eq!(ended.code(), 1);
-    let failed = ended.events("run failed");
-    assert_eq!(
-        failed[0]["remedy"],
-        "give the privacy.key that `erase` was run with"
+    assert_eq!(ended.events("run failed")[0]["remedy"], remedy);
+    let replay = Program::run(&["replay"], &environment).await;
+    assert_eq!(replay.code(), 1);
+    assert!(
+        replay.last_word().contains("erased with another privacy.key"),
+        "{}",
+        replay.last_word()
     );
 }
 

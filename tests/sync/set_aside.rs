@@ -1,5 +1,6 @@
 //! Bad records among good ones, and fields that nobody knows: nothing is lost, nothing stands still.
 
+use chrono::TimeDelta;
 use serde_json::{Value, json};
 use smartassist_etl::load::runs::Outcome;
 
@@ -167,6 +168,35 @@ async fn a_record_that_later_comes_well_resolves_its_rejection() {
     // c-001 is still sent as it was, too: it is well and rejected in one window, so it stays open.
     assert_eq!(database.text(open).await, "c-001 c-002");
     assert_eq!(database.counts().await[0], 1);
+}
+
+#[tokio::test]
+async fn what_has_no_id_is_resolved_once_its_stretch_is_read_to_the_end_without_it() {
+    let start = instant("2026-01-10T10:00:00Z");
+    let setup = Setup::start().await;
+    setup.simulator.world().insert_raw(start, &good(1));
+    for (record, _) in without_id() {
+        setup.simulator.world().insert_raw_bytes(start, record);
+    }
+    let database = TestDatabase::migrated().await;
+    setup.sync(&database).await;
+    let open = "select count(*) from smartassist_sync.rejected_records where resolved_at is null";
+    let all = i64::try_from(without_id().len()).unwrap();
+    assert_eq!(database.number(open).await, all);
+    // While it stands, other stretches are read and say nothing of it.
+    assert_eq!(setup.sync(&database).await.outcome, Outcome::Failed);
+    assert_eq!(database.number(open).await, all);
+
+    let repaired = Setup::start().await;
+    repaired.pass(TimeDelta::minutes(1));
+    repaired.simulator.world().insert_raw(start, &good(1));
+    // A gap rests before it is tried again.
+    database
+        .execute("update smartassist_sync.windows set finished_at = finished_at - interval '1 day'")
+        .await;
+    let report = repaired.sync(&database).await;
+    assert_eq!(report.outcome, Outcome::Succeeded, "{report:?}");
+    assert_eq!(database.number(open).await, 0);
 }
 
 #[tokio::test]

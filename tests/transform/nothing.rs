@@ -83,6 +83,19 @@ fn an_id_that_stands_for_nothing_is_no_id() {
 }
 
 #[test]
+fn what_stands_in_place_of_an_id_is_no_field_that_is_not_known() {
+    for nothing in nothings() {
+        for name in ["conversationId", "sessionID"] {
+            let mut record = json!({"conversationId": "c-1", "sessionId": "s-1", "sessionStartTime": START});
+            let key = if name == "sessionID" { "sessionId" } else { name };
+            record.as_object_mut().unwrap().remove(key);
+            record[name] = nothing.clone();
+            assert_eq!(read(&record).drift, [], "{record}");
+        }
+    }
+}
+
+#[test]
 fn what_stood_in_place_of_an_id_is_kept_and_warned_of() {
     let session = read(&session_with(json!({"conversationId": "undefined"})))
         .rows

@@ -26,7 +26,10 @@ pub enum PrivateServerError {
     )]
     Unenterable(String, PathBuf),
     /// A file or directory of ours.
-    #[error("cannot use {0}")]
+    #[error(
+        "cannot use {0} for the private PostgreSQL: set data_dir to a directory that this user may make or write to, or \
+         database.url to a server of yours"
+    )]
     File(PathBuf, #[source] std::io::Error),
     /// `initdb` or the server ended: what happened, its log, the end of that.
     #[error("{0}; the last lines of {1} say why: {2}")]
