@@ -27,7 +27,7 @@ pub(super) fn longest_window(week: &Result<Reached, ApiError>, books: &ApiTraits
         (Err(ApiError::Unaccepted { .. }), learned) => Finding::warning(
             CHECK,
             learned.map_or_else(
-                || format!("7 days are refused ({NOW})"),
+                || format!("7 days are refused ({NOW}): they are too many, or begin before what is served"),
                 |seconds| {
                     format!(
                         "7 days are refused ({NOW}); runs ask for {} hours at most ({BOOKS})",

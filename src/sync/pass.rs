@@ -58,7 +58,7 @@ pub(super) enum End {
     CutOff,
 }
 
-/// Bytes of the records of a window, as text: three times what a full window of ordinary records has. A window with more is
+/// Bytes of the elements of a window, as text: three times what a full window of ordinary records has. A window with more is
 /// read in parts, since all of it is in memory until it is stored.
 const MOST_BYTES: usize = 8 << 20;
 
@@ -118,6 +118,9 @@ impl Pass {
             }
         }
         for stray in &page.strays {
+            if !self.has_room_for(stray.get()) {
+                continue;
+            }
             length += match transform(stray, offset, policy) {
                 Ok(interaction) => self.take(interaction),
                 Err(rejected) if rejected.interaction_id.is_some() => self.reject(*rejected),

@@ -1,0 +1,59 @@
+#!/usr/bin/env bash
+# How large the project is at a commit, counted in the same way at each: scripts/size.sh [COMMIT]   (what is checked out, without)
+# Code is lines without blanks, comments and unit tests (files and modules named tests). Types are structs, enums, traits and
+# aliases outside of tests.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+[ $# -le 1 ] || { sed -n '2,4s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+
+tree=$PWD
+if [ $# = 1 ]; then
+    tree=$(mktemp -d)
+    trap 'rm -rf "$tree"' EXIT
+    git archive "$1" | tar -x -C "$tree"
+fi
+
+# Reads the names of files, one a line, and prints a row of the table for each part of the project, as `part` names it.
+count='
+function part(file,   parts) {
+    split(file, parts, "/")
+    if (parts[1] != "src") return parts[1]
+    return file ~ /\/.*\// ? "src/" parts[2] : "src"
+}
+function read_file(file,   line, in_tests, of, is_sql) {
+    of = part(file)
+    is_sql = file ~ /\.sql$/
+    in_tests = of ~ /^src/ && file ~ /\/tests(\.rs|\/)/
+    files[of]++
+    while ((getline line < (tree "/" file)) > 0) {
+        lines[of]++
+        sub(/^[ \t]+/, "", line)
+        if (line ~ /^#\[cfg\(test\)\]/) { pending = 1; continue }
+        if (pending && line ~ /^mod [a-z_]+ \{/) in_tests = 1
+        pending = 0
+        if (line == "") continue
+        if (line ~ (is_sql ? "^--" : "^//")) { comments[of]++; continue }
+        if (in_tests) { tests[of]++; continue }
+        code[of]++
+        if (line ~ /^(pub(\([a-z: ]+\))? )?(struct|enum|trait|type) [A-Z]/) types[of]++
+    }
+    close(tree "/" file)
+}
+function row(of) {
+    printf "%-18s %6d %7d %9d %10d %6d\n", of, files[of], code[of], comments[of], tests[of], types[of]
+}
+{ read_file($0) }
+END {
+    printf "%-18s %6s %7s %9s %10s %6s\n", "", "files", "code", "comments", "unit tests", "types"
+    for (of in files) if (of ~ /^src/) { rooms[++n] = of }
+    for (i = 1; i <= n; i++) for (j = i + 1; j <= n; j++) if (rooms[j] < rooms[i]) { swap = rooms[i]; rooms[i] = rooms[j]; rooms[j] = swap }
+    for (i = 1; i <= n; i++) {
+        of = rooms[i]
+        row(of)
+        files["all of src"] += files[of]; code["all of src"] += code[of]; comments["all of src"] += comments[of]
+        tests["all of src"] += tests[of]; types["all of src"] += types[of]
+    }
+    row("all of src")
+    row("tests"); row("simulator"); row("migrations")
+}'
+(cd "$tree" && find src tests simulator migrations -type f \( -name '*.rs' -o -name '*.sql' \) | LC_ALL=C sort) | awk -v tree="$tree" "$count"
