@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # How large the project is at a commit, counted in the same way at each: scripts/size.sh [COMMIT]   (what is checked out, without)
-# Code is lines without blanks, comments and unit tests (files and modules named tests). Types are structs, enums, traits and
-# aliases outside of tests.
+# Code is lines of Rust without blanks, comments and unit tests (files and modules named tests). Words are those of the
+# comments. Types are structs, enums, traits and aliases outside of tests.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 [ $# -le 1 ] || { sed -n '2,4s/^# \{0,1\}//p' "$0" >&2; exit 2; }
@@ -17,10 +17,11 @@ fi
 count='
 function part(file,   parts) {
     split(file, parts, "/")
+    if (parts[1] == "src" && file ~ /\.sql$/) return "SQL in src"
     if (parts[1] != "src") return parts[1]
     return file ~ /\/.*\// ? "src/" parts[2] : "src"
 }
-function read_file(file,   line, in_tests, of, is_sql) {
+function read_file(file,   line, in_tests, of, is_sql, unused) {
     of = part(file)
     is_sql = file ~ /\.sql$/
     in_tests = of ~ /^src/ && file ~ /\/tests(\.rs|\/)/
@@ -32,7 +33,11 @@ function read_file(file,   line, in_tests, of, is_sql) {
         if (pending && line ~ /^mod [a-z_]+ \{/) in_tests = 1
         pending = 0
         if (line == "") continue
-        if (line ~ (is_sql ? "^--" : "^//")) { comments[of]++; continue }
+        if (line ~ (is_sql ? "^--" : "^//")) {
+            comments[of]++
+            words[of] += split(line, unused, /[ \t]+/) - 1
+            continue
+        }
         if (in_tests) { tests[of]++; continue }
         code[of]++
         if (line ~ /^(pub(\([a-z: ]+\))? )?(struct|enum|trait|type) [A-Z]/) types[of]++
@@ -40,20 +45,20 @@ function read_file(file,   line, in_tests, of, is_sql) {
     close(tree "/" file)
 }
 function row(of) {
-    printf "%-18s %6d %7d %9d %10d %6d\n", of, files[of], code[of], comments[of], tests[of], types[of]
+    printf "%-12s %6d %7d %9d %7d %11d %6d\n", of, files[of], code[of], comments[of], words[of], tests[of], types[of]
 }
 { read_file($0) }
 END {
-    printf "%-18s %6s %7s %9s %10s %6s\n", "", "files", "code", "comments", "unit tests", "types"
+    printf "%-12s %6s %7s %9s %7s %11s %6s\n", "", "files", "code", "comments", "words", "unit tests", "types"
     for (of in files) if (of ~ /^src/) { rooms[++n] = of }
     for (i = 1; i <= n; i++) for (j = i + 1; j <= n; j++) if (rooms[j] < rooms[i]) { swap = rooms[i]; rooms[i] = rooms[j]; rooms[j] = swap }
     for (i = 1; i <= n; i++) {
         of = rooms[i]
         row(of)
         files["all of src"] += files[of]; code["all of src"] += code[of]; comments["all of src"] += comments[of]
-        tests["all of src"] += tests[of]; types["all of src"] += types[of]
+        words["all of src"] += words[of]; tests["all of src"] += tests[of]; types["all of src"] += types[of]
     }
     row("all of src")
-    row("tests"); row("simulator"); row("migrations")
+    row("SQL in src"); row("migrations"); row("tests"); row("simulator")
 }'
 (cd "$tree" && find src tests simulator migrations -type f \( -name '*.rs' -o -name '*.sql' \) | LC_ALL=C sort) | awk -v tree="$tree" "$count"
