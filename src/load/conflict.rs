@@ -1,4 +1,4 @@
-//! A transaction that another one was in the way of is tried again.
+//! A transaction that the server undid for the sake of others is tried again.
 
 use std::time::Duration;
 
@@ -14,8 +14,9 @@ const RETRIES: usize = 4;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 
-/// Runs a transaction, and again a few times where PostgreSQL ended it for another one's sake:
-/// deadlock, serialization failure, or a lock that was not to be had in time. Nothing was done then.
+/// Runs a transaction, and again a few times where PostgreSQL undid it for the sake of others: deadlock, serialization
+/// failure, a lock that was not to be had in time, or nothing that happened for too long, as where this process was
+/// frozen.
 ///
 /// # Errors
 /// What was still wrong with the last try; anything else at once.
@@ -37,7 +38,7 @@ where
             return Err(error);
         };
         observe::database_error(account, &error);
-        warn!(error = %chain(&error), "another transaction was in the way, trying again");
+        warn!(error = %chain(&error), "a transaction was undone by the server, trying again");
         tokio::time::sleep(pause).await;
     }
 }

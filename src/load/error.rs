@@ -48,9 +48,12 @@ impl LoadError {
         matches!(self, Self::RowCount { .. }) || self.trouble() == Some(Trouble::Data)
     }
 
-    /// Whether another transaction was in the way: nothing was done, and the same may go well at once.
+    /// Whether the server undid the transaction for the sake of others: nothing was done, and the same may go well at once.
     pub fn is_conflict(&self) -> bool {
-        matches!(self.trouble(), Some(Trouble::Conflict | Trouble::Locked))
+        matches!(
+            self.trouble(),
+            Some(Trouble::Conflict | Trouble::Locked | Trouble::Idle)
+        )
     }
 
     fn trouble(&self) -> Option<Trouble> {
@@ -222,7 +225,7 @@ impl Trouble {
                 "look for what slows the database down, or raise database.statement_timeout_seconds"
             }
             Self::Idle => {
-                "give this process more CPU, it was frozen in a transaction; the next run tries again"
+                "give this process more CPU, it is frozen in transactions again and again; the next run tries again"
             }
             Self::Pooled => {
                 "set database.statement_cache = 0: there is a pooler in transaction mode in between"

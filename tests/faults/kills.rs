@@ -171,6 +171,36 @@ async fn a_worker_that_freezes_within_a_transaction_is_replaced_and_steps_back()
     freezes("window.covered").await;
 }
 
+#[tokio::test]
+async fn a_load_that_is_frozen_in_a_transaction_goes_on() {
+    let database = TestDatabase::migrated().await;
+    let setup = Setup::live().await;
+    setup.seed_days(3, 2, 0, 1_000);
+    let (mut environment, _) = environment(&setup, &database).await;
+    environment.insert(FAILPOINT.to_owned(), "window.written=stop@1".to_owned());
+    let mut loading = Program::start(&["sync"], &environment);
+    loading.event("run started").await;
+    // Others are open for a moment, too.
+    let frozen = "select count(*) from pg_stat_activity where datname = current_database() \
+                  and state = 'idle in transaction' and state_change < now() - interval '2 seconds'";
+    database
+        .until("a frozen transaction", frozen, |frozen| frozen == 1)
+        .await;
+    database
+        .until("the server to end it", frozen, |frozen| frozen == 0)
+        .await;
+    loading.signal(Signal::SIGCONT);
+    let ended = loading.ended().await;
+    assert_eq!(ended.code(), 0, "{}", ended.log.join("\n"));
+    assert_eq!(
+        ended
+            .events("a transaction was undone by the server, trying again")
+            .len(),
+        1
+    );
+    watch::same_as_a_fresh_load(&setup, &database).await;
+}
+
 /// How often a load of so many interactions is killed. `KILLS` and `SEED` in the environment change it.
 const KILLS: u64 = 200;
 const INTERACTIONS: usize = 20_000;
