@@ -70,7 +70,7 @@ pub struct Committed {
     pub counters: Counters,
     /// The account's watermark after it.
     pub watermark: DateTime<Utc>,
-    /// Rejections of before that it resolved: the records came well this time, or without an id no more.
+    /// Rejections of before that it resolved: the records became rows, or have no id and are no longer returned.
     pub resolved: u64,
     /// Rejected records of which nothing is kept but the count: the day's bounds were reached.
     pub counted_alone: u64,
@@ -129,7 +129,7 @@ async fn write(connection: &mut PgConnection, commit: &WindowCommit<'_>) -> Resu
     };
     let mut stored = stored::read(connection, constants.account_id, &interactions, &rejected).await?;
     // Undone with the transaction, should one of them turn out to be newer.
-    let resolved = rejected::resolve(connection, constants, &interactions).await?;
+    let resolved = rejected::resolve(connection, constants, commit).await?;
     let meanwhile = Meanwhile {
         started_at: commit.started_at,
         written_at: commit.written_at,
@@ -159,31 +159,17 @@ async fn write(connection: &mut PgConnection, commit: &WindowCommit<'_>) -> Resu
     counters += commit.fetched;
     counters.rejected = commit.rejected.len() as u64;
     counters.left_out = (read - commit.interactions.len()) as u64;
-    let (watermark, resolved_without_id) = close(connection, commit, counters).await?;
+    record(&mut *connection, &entry(commit, counters)).await?;
+    let watermark = cover(connection, commit).await?;
+    failpoint::reach("window.covered");
     Ok(Committed {
         counters,
         watermark,
-        resolved: resolved.len() as u64 + resolved_without_id,
+        resolved: resolved.len() as u64,
         counted_alone,
         new_drift,
         moved,
     })
-}
-
-/// Records the window and covers it; returns the account's watermark, and how many rejections are resolved by that.
-async fn close(
-    connection: &mut PgConnection,
-    commit: &WindowCommit<'_>,
-    counters: Counters,
-) -> Result<(DateTime<Utc>, u64), LoadError> {
-    record(&mut *connection, &entry(commit, counters)).await?;
-    let resolved = match commit.status {
-        Status::Drained => rejected::resolve_without_id(connection, commit).await?,
-        Status::Split | Status::Gap | Status::Failed => 0,
-    };
-    let watermark = cover(connection, commit).await?;
-    failpoint::reach("window.covered");
-    Ok((watermark, resolved))
 }
 
 /// Last, and demanding a row: sqlx reports the commit of a transaction that PostgreSQL has aborted as a

@@ -15,8 +15,8 @@ const RETRIES: usize = 4;
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 
 /// Runs a transaction, and again a few times where PostgreSQL undid it for the sake of others: deadlock, serialization
-/// failure, a lock that was not to be had in time, or nothing that happened for too long, as where this process was
-/// frozen.
+/// failure, a lock that could not be taken in time, or a transaction in which nothing happened for too long, as where this
+/// process was frozen.
 ///
 /// # Errors
 /// What was still wrong with the last try; anything else at once.

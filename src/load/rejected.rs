@@ -10,6 +10,7 @@ use crate::window::Window;
 use super::columns::Constants;
 use super::commit::WindowCommit;
 use super::problems::{self, ProblemCode};
+use super::windows::Status;
 use super::{LoadError, bigint};
 
 /// Records of an account and day that are kept, and bytes of their text: more are only counted.
@@ -144,42 +145,24 @@ impl Resolved {
     }
 }
 
-/// Marks the rejections of records that have become rows as resolved.
+/// Marks rejections as resolved: of records that have become rows, and of those without an id that are no longer returned, as this
+/// window and others that were drained since show.
 pub(super) async fn resolve(
     connection: &mut PgConnection,
     constants: Constants<'_>,
-    interactions: &[Interaction],
-) -> Result<Vec<Resolved>, LoadError> {
-    let ids: Vec<&str> = interactions.iter().map(Interaction::id).collect();
-    Ok(sqlx::query_as(
-        "update smartassist_sync.rejected_records set resolved_at = $2 \
-         where account_id = $1 and interaction_id = any($3) and resolved_at is null \
-         returning last_seen_at, payload_hash",
-    )
-    .bind(constants.account_id)
-    .bind(constants.written_at)
-    .bind(ids)
-    .fetch_all(connection)
-    .await?)
-}
-
-/// Marks the rejections as resolved that have no id and that the API returns no more, as this window and others drained since
-/// show; returns how many. After the window was recorded.
-pub(super) async fn resolve_without_id(
-    connection: &mut PgConnection,
     commit: &WindowCommit<'_>,
-) -> Result<u64, LoadError> {
-    let hashes: Vec<&[u8]> = commit
-        .rejected
-        .iter()
-        .map(|record| record.payload_hash.as_slice())
-        .collect();
-    let resolved = sqlx::query(include_str!("resolve_without_id.sql"))
-        .bind(&commit.lease.account_id)
-        .bind(commit.written_at)
+) -> Result<Vec<Resolved>, LoadError> {
+    let ids: Vec<&str> = commit.interactions.iter().map(Interaction::id).collect();
+    let rejected = commit.rejected.iter();
+    let hashes: Vec<&[u8]> = rejected.map(|record| record.payload_hash.as_slice()).collect();
+    Ok(sqlx::query_as(include_str!("resolve.sql"))
+        .bind(constants.account_id)
+        .bind(constants.written_at)
+        .bind(ids)
+        .bind(commit.status == Status::Drained)
         .bind(PgRange::from(commit.window))
+        .bind(commit.started_at)
         .bind(hashes)
-        .execute(connection)
-        .await?;
-    Ok(resolved.rows_affected())
+        .fetch_all(connection)
+        .await?)
 }
