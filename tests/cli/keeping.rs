@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use serde_json::{Value, json};
 
+use super::doctor::Diagnosis;
 use crate::support::{Program, Setup, TestDatabase, real_now};
 
 const PHONE: &str = "+49 30 5550199";
@@ -97,16 +98,16 @@ async fn with_another_key_nothing_is_written_and_doctor_says_what_to_do() {
         0
     );
     let remedy = "give the privacy.key that `erase` was run with";
-    let diagnose = async |environment: &HashMap<String, String>| -> (Value, Value) {
-        let diagnosis = Program::run(&["doctor", "--json"], environment).await;
-        let report: Value = serde_json::from_str(&diagnosis.stdout).unwrap();
-        let mut checks = report["checks"].as_array().unwrap().iter();
-        let check = checks.find(|check| check["check"] == "privacy.key").unwrap();
-        (check["status"].clone(), check["remedy"].clone())
-    };
-    assert_eq!(diagnose(&environment).await, (json!("ok"), Value::Null));
+    let right = Diagnosis::of(&environment).await;
+    let right = right.whole("privacy.key");
+    assert_eq!((&right["status"], &right["remedy"]), (&json!("ok"), &Value::Null));
     set_key(&mut environment, "fedcba9876543210fedcba9876543210");
-    assert_eq!(diagnose(&environment).await, (json!("failed"), json!(remedy)));
+    let wrong = Diagnosis::of(&environment).await;
+    let wrong = wrong.whole("privacy.key");
+    assert_eq!(
+        (&wrong["status"], &wrong["remedy"]),
+        (&json!("failed"), &json!(remedy))
+    );
     let ended = Program::run(&["sync"], &environment).await;
     assert_eq!(ended.code(), 1);
     assert_eq!(ended.events("run failed")[0]["remedy"], remedy);

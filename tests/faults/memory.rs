@@ -26,17 +26,12 @@ const TOGETHER: usize = 4;
 
 /// A body of so many bytes: `head`, then `part` over and over, then `tail`; with gzip.
 fn zipped(head: &str, part: &str, tail: &str, bytes: usize) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-    encoder.write_all(head.as_bytes()).unwrap();
     let block = part.repeat(MEBIBYTE / part.len());
-    for _ in 0..bytes / block.len() {
-        encoder.write_all(block.as_bytes()).unwrap();
-    }
-    encoder.write_all(tail.as_bytes()).unwrap();
-    encoder.finish().unwrap()
+    let blocks = std::iter::repeat_n(block.as_str(), bytes / block.len());
+    gzip([head].into_iter().chain(blocks).chain([tail]))
 }
 
-/// A body of records that are each within what a record may be, with so many values in all; with gzip.
+/// A body of records that are each within what a record may be, with this number of values in all; with gzip.
 fn zipped_records(records: usize, values: usize) -> Vec<u8> {
     let zeros = vec!["0"; values / records].join(",");
     let record = |nth| {
@@ -45,10 +40,14 @@ fn zipped_records(records: usize, values: usize) -> Vec<u8> {
         )
     };
     let body: Vec<String> = (0..records).map(record).collect();
+    gzip([r#"{"data":["#, &body.join(","), "]}"])
+}
+
+fn gzip<'a>(parts: impl IntoIterator<Item = &'a str>) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-    encoder
-        .write_all(format!(r#"{{"data":[{}]}}"#, body.join(",")).as_bytes())
-        .unwrap();
+    for part in parts {
+        encoder.write_all(part.as_bytes()).unwrap();
+    }
     encoder.finish().unwrap()
 }
 

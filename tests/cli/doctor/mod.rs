@@ -31,13 +31,13 @@ async fn environment(setup: &Setup, database: &TestDatabase) -> HashMap<String, 
     environment
 }
 
-struct Diagnosis {
+pub(super) struct Diagnosis {
     code: i32,
     report: Value,
 }
 
 impl Diagnosis {
-    async fn of(environment: &HashMap<String, String>) -> Self {
+    pub(super) async fn of(environment: &HashMap<String, String>) -> Self {
         let ended = Program::run(&["doctor", "--json"], environment).await;
         let report =
             serde_json::from_str(&ended.stdout).unwrap_or_else(|_| panic!("{}", ended.log.join("\n")));
@@ -47,11 +47,16 @@ impl Diagnosis {
         }
     }
 
-    /// Status and finding of a check.
-    fn check(&self, name: &str) -> (&str, &str) {
+    /// All that is said of a check.
+    pub(super) fn whole(&self, name: &str) -> &Value {
         let checks = self.report["checks"].as_array().unwrap();
         let check = checks.iter().find(|check| check["check"] == name);
-        let check = check.unwrap_or_else(|| panic!("no {name} in {:#}", self.report));
+        check.unwrap_or_else(|| panic!("no {name} in {:#}", self.report))
+    }
+
+    /// Status and finding of a check.
+    fn check(&self, name: &str) -> (&str, &str) {
+        let check = self.whole(name);
         (
             check["status"].as_str().unwrap(),
             check["found"].as_str().unwrap(),
