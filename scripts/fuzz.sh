@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Feeds each target (fuzz/fuzz_targets) with whatever a fuzzer thinks of, RUNS times; `scripts/fuzz.sh TARGET...` those targets alone.
-# OPTIONS are given to the fuzzer last, e.g. OPTIONS=-max_len=4096: ten times as many runs a second of the target record.
+# OPTIONS are given to the fuzzer last, e.g. OPTIONS=-max_len=4096 for shorter inputs, and so more runs a second.
 # A target may have seeds (fuzz/seeds/NAME/), words (fuzz/NAME.dict) and options of the fuzzer (fuzz/NAME.options). Installs
 # cargo-fuzz, outside of the repository, where it is missing. A finding ends up in fuzz/artifacts.
 set -euo pipefail
@@ -32,8 +32,8 @@ for target in "${targets[@]}"; do
     options=(-max_len=4096)
     if [ -f "fuzz/$target.options" ]; then read -ra options <"fuzz/$target.options"; fi
     if [ -f "fuzz/$target.dict" ]; then options+=(-dict="fuzz/$target.dict"); fi
+    read -ra more <<<"${OPTIONS:-}"
+    options+=("${more[@]}")
     # The coverage that the fuzzer steers by is an unstable flag. A sanitizer would look for unsafe code, which is forbidden.
-    # shellcheck disable=SC2206 # several words are several options
-    options+=(${OPTIONS:-})
     RUSTC_BOOTSTRAP=1 "$fuzz" run "$target" --sanitizer none -- -runs="${RUNS:-1000000}" "${options[@]}"
 done

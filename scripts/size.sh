@@ -25,9 +25,8 @@ function read_file(file,   line, in_tests, of, is_sql, unused) {
     of = part(file)
     is_sql = file ~ /\.sql$/
     in_tests = of ~ /^src/ && file ~ /\/tests(\.rs|\/)/
-    files[of]++
+    if (files[of]++ == 0 && of ~ /^src/) rooms[++n] = of
     while ((getline line < (tree "/" file)) > 0) {
-        lines[of]++
         sub(/^[ \t]+/, "", line)
         if (line ~ /^#\[cfg\(test\)\]/) { pending = 1; continue }
         if (pending && line ~ /^mod [a-z_]+ \{/) in_tests = 1
@@ -50,8 +49,6 @@ function row(of) {
 { read_file($0) }
 END {
     printf "%-12s %6s %7s %9s %7s %11s %6s\n", "", "files", "code", "comments", "words", "unit tests", "types"
-    for (of in files) if (of ~ /^src/) { rooms[++n] = of }
-    for (i = 1; i <= n; i++) for (j = i + 1; j <= n; j++) if (rooms[j] < rooms[i]) { swap = rooms[i]; rooms[i] = rooms[j]; rooms[j] = swap }
     for (i = 1; i <= n; i++) {
         of = rooms[i]
         row(of)
