@@ -203,9 +203,10 @@ fn decimal(text: &str) -> Option<Found> {
             .filter(|_| whole.len() == 1)?;
         (format!("{whole}{fraction}{}", "0".repeat(lost)), lost == 0)
     };
+    let (digits, is_international) = with_country_code(&digits);
     Some(Found {
         digits,
-        is_international: false,
+        is_international,
         is_sure,
         is_alone: true,
     })
