@@ -200,6 +200,46 @@ async fn what_has_no_id_is_resolved_once_its_stretch_is_read_to_the_end_without_
 }
 
 #[tokio::test]
+async fn what_has_no_id_stays_open_where_part_of_its_stretch_was_only_compared_since() {
+    let start = instant("2026-01-10T10:00:00Z");
+    let setup = Setup::start().await;
+    setup.simulator.world().insert_raw(start, &good(1));
+    for (record, _) in without_id() {
+        setup.simulator.world().insert_raw_bytes(start, record);
+    }
+    let database = TestDatabase::migrated().await;
+    setup.sync(&database).await;
+    // As where the run ended before it had halved the window.
+    database
+        .execute("update smartassist_sync.rejected_records set range = '[2026-01-01Z,2026-02-01Z)'")
+        .await;
+    // A verification stores no rejection, so its drained window says nothing about one.
+    database
+        .execute(
+            "insert into smartassist_sync.windows (account_id, run_id, range, purpose, status, token, started_at, finished_at) \
+             select fetched.account_id, fetched.run_id, rejected.range, 'verify', 'drained', fetched.token, later.at, later.at \
+             from smartassist_sync.rejected_records as rejected \
+                 join smartassist_sync.windows as fetched using (account_id) \
+                 cross join lateral (select rejected.last_seen_at + interval '1 second' as at) as later \
+             order by rejected.last_seen_at desc limit 1",
+        )
+        .await;
+    let repaired = Setup::start().await;
+    repaired.pass(TimeDelta::minutes(1));
+    repaired.simulator.world().insert_raw(start, &good(1));
+    database
+        .execute("update smartassist_sync.windows set finished_at = finished_at - interval '1 day' where status = 'gap'")
+        .await;
+    let report = repaired.sync(&database).await;
+    assert_eq!(report.outcome, Outcome::Succeeded, "{report:?}");
+    let open = "select count(*) from smartassist_sync.rejected_records where resolved_at is null";
+    assert_eq!(
+        database.number(open).await,
+        i64::try_from(without_id().len()).unwrap()
+    );
+}
+
+#[tokio::test]
 async fn a_field_that_is_not_known_is_told_once_and_counted() {
     let setup = Setup::start().await;
     let start = instant("2026-01-10T10:00:00Z");
