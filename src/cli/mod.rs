@@ -16,7 +16,6 @@ mod paint;
 mod process;
 mod progress;
 mod range;
-mod reload;
 mod replay;
 mod retry_rejected;
 mod run;
@@ -42,7 +41,6 @@ use crate::observe::logging;
 use describe::Describe;
 use exit::CommandError;
 use paint::Paint;
-use reload::Reload;
 
 /// Loads every interaction of a Kore.ai SmartAssist account into PostgreSQL, exactly once and
 /// nothing lost without a word.
@@ -85,8 +83,7 @@ enum Command {
     ///
     /// Serves the status page, /healthz, /readyz and /metrics at http.bind. A first SIGTERM lets the window in
     /// hand finish (sync.shutdown_seconds), a second one ends at once; either way the tables
-    /// stay consistent. SIGHUP reads the configuration again (log.level and the request budgets
-    /// change without a restart), SIGUSR1 turns debug lines on and off.
+    /// stay consistent. SIGUSR1 turns debug lines on and off. Another configuration takes a restart.
     Run,
     /// One pass to now for every account, refreshes that are due included, then exit
     ///
@@ -215,10 +212,7 @@ fn execute(command: &Command, file: Option<&Path>) -> Result<(), CommandError> {
     let screen = &logging.screen;
     runtime.block_on(async {
         match command {
-            Command::Run => {
-                let reload = Reload::new(file.map(Path::to_owned), &config, logging.level.clone());
-                run::run(&config, &reload).await
-            }
+            Command::Run => run::run(&config, logging.level.clone()).await,
             Command::Sync => sync::sync(&config, screen).await,
             Command::Backfill(arguments) => backfill::backfill(&config, arguments, screen).await,
             Command::Verify(arguments) => verify::verify(&config, arguments, screen).await,

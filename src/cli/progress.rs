@@ -80,7 +80,7 @@ impl<'a> Watched<'a> {
         (database, waiting): (&'a Database, &'a Waiting),
     ) -> Self {
         let earlier = Earlier::default();
-        let pace = Pace::new(worker.api.limits());
+        let pace = Pace::new(worker.api.account().limits);
         let shown = (Arc::clone(&worker), earlier.clone(), pace);
         let shown = match screen.bar() {
             Some(bar) => tokio::spawn(show_bar(shown, bar, waiting.is_waiting())),

@@ -11,19 +11,19 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::database::{self, Database, OpenError};
 use crate::observe::http::{self, DaemonState, Watched};
+use crate::observe::logging::LogLevel;
 use crate::observe::{Gauges, chain, metrics};
 use crate::schedule::{self, Bell, Cron, Tier};
 use crate::sync::{AccountWorker, Problem};
 
 use super::exit::CommandError;
-use super::reload::Reload;
 use super::shutdown::Shutdown;
 use super::workers;
 
 /// How often a database that is away is tried again. The daemon waits for it for ever, unready.
 const DATABASE_RETRY_PAUSE: Duration = Duration::from_secs(5);
 
-pub(super) async fn run(config: &Config, reload: &Arc<Reload>) -> Result<(), CommandError> {
+pub(super) async fn run(config: &Config, level: LogLevel) -> Result<(), CommandError> {
     config.require_accounts()?;
     info!(
         version = env!("CARGO_PKG_VERSION"),
@@ -31,7 +31,7 @@ pub(super) async fn run(config: &Config, reload: &Arc<Reload>) -> Result<(), Com
         "starting"
     );
     let shutdown = Shutdown::on_signals(config.sync.shutdown).map_err(CommandError::other)?;
-    let _reloading = reload.on_signals().map_err(CommandError::other)?;
+    let _toggling = level.toggle_on_signal().map_err(CommandError::other)?;
     let state = Arc::new(DaemonState::default());
     let recorder = metrics::install().map_err(CommandError::other)?;
     let listener = http::bind(config.http.bind).await.map_err(|error| {
@@ -50,7 +50,7 @@ pub(super) async fn run(config: &Config, reload: &Arc<Reload>) -> Result<(), Com
     ));
     let ended = match open(config, &state, &shutdown).await {
         Ok(Some(database)) => {
-            let ended = work(config, &database, &state, reload, &shutdown).await;
+            let ended = work(config, &database, &state, &shutdown).await;
             database.close().await;
             ended
         }
@@ -122,14 +122,12 @@ async fn work(
     config: &Config,
     database: &Database,
     state: &DaemonState,
-    reload: &Reload,
     shutdown: &Shutdown,
 ) -> Result<(), CommandError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let mut runners = JoinSet::new();
     let mut chimes = chimes(config);
     let workers = workers::build(config, &database.pool, &clock)?;
-    reload.keep_to_budgets(&workers);
     for worker in &workers {
         spawn_runners(&mut runners, worker, config, &mut chimes, &clock, &shutdown.soft);
     }

@@ -5,7 +5,6 @@
 
 mod account;
 mod database;
-mod fingerprint;
 mod layers;
 mod limits;
 mod privacy;
@@ -33,7 +32,6 @@ pub use sync::{RefreshTier, SyncConfig};
 
 use crate::schedule::Cron;
 use crate::transform::privacy::Policy;
-use fingerprint::Fingerprint;
 use section::{Problems, Section};
 
 /// What every environment variable of ours begins with; `__` follows, and stands between levels.
@@ -60,7 +58,6 @@ pub struct Config {
     pub log: LogConfig,
     /// The keys of secrets that are written with something around them that is left out.
     pub trimmed_secrets: Vec<String>,
-    fingerprint: Fingerprint,
 }
 
 /// `storage.*`.
@@ -157,9 +154,8 @@ impl Config {
             .cloned();
         let tree = layers::merge(file, environment)?;
         let problems = Problems::default();
-        let fingerprint = Fingerprint::of(&tree);
         let mut root = Section::root(tree, &problems);
-        let config = Self::read(&mut root, database_url, fingerprint);
+        let config = Self::read(&mut root, database_url);
         root.finish();
         match (config, problems.into_parts()) {
             (Some(config), (problems, trimmed_secrets)) if problems.is_empty() => Ok(Self {
@@ -183,7 +179,7 @@ impl Config {
     }
 
     /// `None` only where a problem has been noted.
-    fn read(root: &mut Section<'_>, database_url: Option<String>, fingerprint: Fingerprint) -> Option<Self> {
+    fn read(root: &mut Section<'_>, database_url: Option<String>) -> Option<Self> {
         let data_dir = root.required_text("data_dir").into();
         let database = DatabaseConfig::read(root.section("database"), database_url);
         let accounts = account::read_all(root);
@@ -202,14 +198,7 @@ impl Config {
             http,
             log,
             trimmed_secrets: Vec::new(),
-            fingerprint,
         })
-    }
-
-    /// The paths of the keys that differ in a later configuration, as in `accounts.main.base_url`, in
-    /// order. An account that only one of the two has is named by itself. No value is told.
-    pub fn changes(&self, later: &Self) -> Vec<String> {
-        self.fingerprint.differences(&later.fingerprint)
     }
 
     /// Fails where no account is configured, for the commands that need one.

@@ -1,7 +1,6 @@
 //! The configuration as an operator writes it: files, variables, and everything that is wrong with them.
 
 mod accounts;
-mod changes;
 mod layers;
 mod privacy;
 mod problems;

@@ -107,7 +107,7 @@ pub struct BudgetUse {
 #[derive(Debug)]
 pub struct Budget {
     places: Mutex<Places>,
-    /// A request ended, another one may be the first in the queue, or the limits are others.
+    /// A request ended, or another one may be the first in the queue.
     changed: Notify,
 }
 
@@ -164,20 +164,6 @@ impl Budget {
         }
     }
 
-    /// The limits that hold now.
-    pub fn limits(&self) -> RequestLimits {
-        self.places().configured
-    }
-
-    /// Other limits from now on, also for those who wait already. What was spent stays spent.
-    pub fn limit(&self, limits: RequestLimits) {
-        let mut places = self.places();
-        places.configured = limits;
-        places.limits = limits.spans().map(Limit::from).collect();
-        drop(places);
-        self.changed.notify_waiters();
-    }
-
     /// Waits until a request may be sent. Nobody gets a place while somebody of a higher priority
     /// waits, even if that one came while the other was already waiting for the minute to pass.
     ///
@@ -196,8 +182,7 @@ impl Budget {
                     if wait >= WORTH_SAYING && !std::mem::replace(&mut said, true) {
                         info!(wait_seconds = wait.as_secs(), "waiting for the request budget");
                     }
-                    // Other limits may bring this forward. Who may take the place is looked at
-                    // again when it is free.
+                    // Who may take the place is looked at again when it is free.
                     tokio::select! {
                         () = tokio::time::sleep_until(at) => {}
                         () = changed => {}

@@ -11,7 +11,7 @@ use secrecy::ExposeSecret;
 use tracing::{debug, warn};
 
 use crate::clock::{Clock, Skew};
-use crate::config::{AccountConfig, RequestLimits};
+use crate::config::AccountConfig;
 use crate::observe::{self, chain};
 
 use super::answer::{self, Answer};
@@ -82,16 +82,6 @@ impl ApiClient {
     /// The account that is asked, as it was configured at the start.
     pub fn account(&self) -> &AccountConfig {
         &self.account
-    }
-
-    /// How many requests the account may take now.
-    pub fn limits(&self) -> RequestLimits {
-        self.budget.limits()
-    }
-
-    /// Lets the account take so many requests from now on; what was spent stays spent.
-    pub fn limit(&self, limits: RequestLimits) {
-        self.budget.limit(limits);
     }
 
     /// Takes requests into account that an earlier process spent of the account's budget: numbers

@@ -116,7 +116,7 @@ impl ConfiguredAccount {
         Self {
             account_id: account.account_id.clone(),
             name: account.name.clone(),
-            limits: worker.api.limits(),
+            limits: worker.api.account().limits,
             spent: worker.api.budget_uses(),
             inside: Some(WorkerState {
                 idle_for: TimeDelta::from_std(idle_for).unwrap_or(TimeDelta::MAX),

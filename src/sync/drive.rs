@@ -240,7 +240,7 @@ impl<'a> Drive<'a> {
 
     /// How long windows in hand may take once somebody waits.
     fn patience(&self) -> Duration {
-        let for_a_window = self.source.api.limits().time_for(REQUESTS_OF_A_WINDOW);
+        let for_a_window = self.source.api.account().limits.time_for(REQUESTS_OF_A_WINDOW);
         PATIENCE_OF_WAITERS.max(for_a_window)
     }
 

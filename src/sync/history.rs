@@ -91,7 +91,7 @@ impl AccountWorker {
         let shows_room = progress.counters.requests >= REQUESTS_THAT_SHOW_ROOM;
         if self.api.was_hour_used_up() {
             self.judge(ProblemCode::HourlyLimit, Some("")).await?;
-        } else if shows_room || self.api.limits().per_hour > 0 {
+        } else if shows_room || self.api.account().limits.per_hour > 0 {
             self.judge(ProblemCode::HourlyLimit, None).await?;
         }
         Ok(())

@@ -199,7 +199,7 @@ impl Reader<'_> {
         let size = size_of(first);
         let rest: Vec<Option<Page>> = stream::iter(2..total_pages.min(self.traits.get().pages()))
             .map(|page| self.further(slice, page, size))
-            .buffered(self.api.limits().max_in_flight)
+            .buffered(self.api.account().limits.max_in_flight)
             .try_collect()
             .await?;
         for page in rest {

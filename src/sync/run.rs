@@ -139,7 +139,7 @@ impl AccountWorker {
 
     /// How long there may be work and nothing come of it, until something must be wrong.
     pub fn stalled_after(&self) -> Duration {
-        stalled_after(self.settings.stall, self.api.limits())
+        stalled_after(self.settings.stall, self.api.account().limits)
     }
 
     /// What was found out about the account's API so far.
@@ -290,7 +290,7 @@ impl AccountWorker {
         stop: &CancellationToken,
     ) -> Result<Option<Arc<Held>>, LoadError> {
         let account_id = &self.api.account().account_id;
-        let deadline = Instant::now() + PATIENCE_WITH_BACKFILL.max(first_window_after(self.api.limits()));
+        let deadline = Instant::now() + PATIENCE_WITH_BACKFILL.max(first_window_after(self.api.account().limits));
         let mut unheard = 0;
         loop {
             let held = self

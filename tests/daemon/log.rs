@@ -79,10 +79,6 @@ async fn what_goes_wrong_is_said_by_the_rules() {
     let mut daemon = Program::start(&["run"], &environment);
     daemon.finished("poll").await;
     daemon.finished("poll").await;
-    daemon.signal(Signal::SIGHUP);
-    daemon
-        .event("configuration read again, nothing has changed")
-        .await;
     daemon.signal(Signal::SIGUSR1);
     daemon.event("log level changed by SIGUSR1").await;
     daemon.signal(Signal::SIGTERM);

@@ -2,9 +2,9 @@
 
 mod backfill;
 mod canary;
+mod debug_lines;
 mod idle;
 mod log;
-mod reload;
 mod time_zone;
 
 use std::time::Duration;

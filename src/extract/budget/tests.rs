@@ -1,6 +1,5 @@
 //! The budget on a clock that stands until everybody waits.
 
-mod changes;
 mod priority;
 
 use proptest::prelude::*;

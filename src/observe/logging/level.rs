@@ -1,7 +1,8 @@
 //! What is logged: the configured level, which may change while the program runs.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::task::AbortOnDropHandle;
+use tracing::info;
 use tracing_subscriber::{EnvFilter, Registry, reload};
 
 /// Errors are always shown, whatever parts of the program the configuration names. sqlx passes on every notice of
@@ -16,64 +17,43 @@ const DEBUG: &str = "smartassist_etl=debug";
 #[derive(Debug, Clone)]
 pub struct LogLevel {
     filter: reload::Handle<EnvFilter, Registry>,
-    state: Arc<Mutex<State>>,
-}
-
-#[derive(Debug)]
-struct State {
     configured: String,
-    is_debugging: bool,
 }
 
 impl LogLevel {
     /// A filter for this level, and what changes it.
     pub(super) fn new(configured: &str) -> (reload::Layer<EnvFilter, Registry>, Self) {
-        let state = State {
-            configured: configured.to_owned(),
-            is_debugging: false,
-        };
-        let (layer, filter) = reload::Layer::new(filter(&state.shown(false)));
-        let state = Arc::new(Mutex::new(state));
-        (layer, Self { filter, state })
+        let (layer, filter) = reload::Layer::new(filter(configured));
+        let configured = configured.to_owned();
+        (layer, Self { filter, configured })
     }
 
-    /// Follows another configured level from now on.
-    pub fn configure(&self, configured: &str) {
-        let mut state = self.state();
-        configured.clone_into(&mut state.configured);
-        self.apply(&state);
+    /// Shows debug lines of our own beside what is configured at a first SIGUSR1, and no longer at the next one, until
+    /// what is returned is dropped: for containers, whose environment cannot change.
+    ///
+    /// # Errors
+    /// The signal cannot be listened to.
+    pub fn toggle_on_signal(self) -> std::io::Result<AbortOnDropHandle<()>> {
+        let mut signals = signal(SignalKind::user_defined1())?;
+        let debugging = format!("{},{DEBUG}", self.configured);
+        let listening = tokio::spawn(async move {
+            while signals.recv().await.is_some() {
+                self.show(&debugging);
+                info!(log_level = debugging, "log level changed by SIGUSR1");
+                if signals.recv().await.is_none() {
+                    break;
+                }
+                // Said while it is still seen.
+                info!(log_level = self.configured, "log level changed by SIGUSR1");
+                self.show(&self.configured);
+            }
+        });
+        Ok(AbortOnDropHandle::new(listening))
     }
 
-    /// Shows debug lines of our own beside what is configured, or no longer.
-    pub fn toggle_debug(&self) {
-        let mut state = self.state();
-        state.is_debugging = !state.is_debugging;
-        self.apply(&state);
-    }
-
-    /// What would be logged after [`LogLevel::toggle_debug`].
-    pub fn toggled(&self) -> String {
-        let state = self.state();
-        state.shown(!state.is_debugging)
-    }
-
-    fn apply(&self, state: &State) {
+    fn show(&self, shown: &str) {
         // It fails only where the log has ended.
-        let _ = self.filter.reload(filter(&state.shown(state.is_debugging)));
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl State {
-    fn shown(&self, is_debugging: bool) -> String {
-        if is_debugging {
-            format!("{},{DEBUG}", self.configured)
-        } else {
-            self.configured.clone()
-        }
+        let _ = self.filter.reload(filter(shown));
     }
 }
 
