@@ -1,29 +1,23 @@
 //! Text that fits a terminal of 80 columns.
 
+use textwrap::{Options, WordSeparator, WordSplitter, WrapAlgorithm};
+
 /// The columns of a terminal that nobody has made wider. What is printed does not depend on who looks.
 pub(super) const COLUMNS: usize = 80;
 
 /// Breaks `text` between words. Its first line begins at column `indent`, behind whatever stands there;
 /// the others are indented as far. A word that is too long, such as a path, stays whole.
 pub(super) fn hanging(text: &str, indent: usize) -> String {
-    let room = COLUMNS.saturating_sub(indent);
-    let mut lines = String::new();
-    let mut used = 0;
-    for word in text.split_whitespace() {
-        let width = word.chars().count();
-        if used == 0 {
-            used = width;
-        } else if used + 1 + width <= room {
-            lines.push(' ');
-            used += 1 + width;
-        } else {
-            lines.push('\n');
-            lines.extend(std::iter::repeat_n(' ', indent));
-            used = width;
-        }
-        lines.push_str(word);
-    }
-    lines
+    let indent = " ".repeat(indent);
+    let options = Options::new(COLUMNS)
+        .break_words(false)
+        .word_separator(WordSeparator::AsciiSpace)
+        .word_splitter(WordSplitter::NoHyphenation)
+        .wrap_algorithm(WrapAlgorithm::FirstFit)
+        .initial_indent(&indent)
+        .subsequent_indent(&indent);
+    let words: Vec<&str> = text.split_whitespace().collect();
+    textwrap::fill(&words.join(" "), options).trim_start().to_owned()
 }
 
 #[cfg(test)]

@@ -30,6 +30,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::thread::available_parallelism;
 
+use anstream::adapter::strip_str;
 use clap::{Parser, Subcommand};
 use tokio::runtime::{Builder, Runtime};
 
@@ -40,7 +41,6 @@ use crate::observe::logging;
 
 use describe::Describe;
 use exit::CommandError;
-use paint::Paint;
 
 /// Loads every interaction of a Kore.ai SmartAssist account into PostgreSQL, exactly once and
 /// nothing lost without a word.
@@ -178,7 +178,7 @@ pub fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let word = format!("smartassist-etl: {}", error.message());
-            logging::last_word(output::printable(&word, Paint::Plain));
+            logging::last_word(output::printable(&strip_str(&word).to_string()));
             error.code()
         }
     }

@@ -3,16 +3,16 @@
 use std::io::{ErrorKind, Write};
 
 use super::exit::CommandError;
-use super::paint::Paint;
+use super::paint::SEQUENCES;
 
-/// Writes to standard output. Whoever closed the pipe has read what he wanted; any other failure
+/// Writes to standard output, with colours where that is a terminal and nobody wants it plain (`NO_COLOR`). Whoever closed the pipe has read what he wanted; any other failure
 /// means that the report is not where it was wanted.
 ///
 /// # Errors
 /// It could not be written.
 pub(super) fn print(text: &str) -> Result<(), CommandError> {
-    let text = printable(text, Paint::of_stdout());
-    let mut stdout = std::io::stdout().lock();
+    let text = printable(text);
+    let mut stdout = anstream::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(CommandError::other(format!(
             "cannot write to standard output: {error}"
@@ -22,12 +22,12 @@ pub(super) fn print(text: &str) -> Result<(), CommandError> {
 }
 
 /// The text without what a terminal would obey: control characters but line ends and tabs, and marks that change the
-/// direction of writing. Some of it comes from the database or the API, and may be written by anybody. Our own colours stay.
-pub(super) fn printable(text: &str, paint: Paint) -> String {
+/// direction of writing. Some of it comes from the database or the API, and may be written by anybody. Colours that are ours stay.
+pub(super) fn printable(text: &str) -> String {
     let mut printable = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(next) = rest.chars().next() {
-        let colour = paint.sequences().iter().find(|colour| rest.starts_with(**colour));
+        let colour = SEQUENCES.iter().find(|colour| rest.starts_with(**colour));
         let taken = colour.map_or(next.len_utf8(), |colour| colour.len());
         let (part, after) = rest.split_at(taken);
         if colour.is_some() || !is_obeyed(next) {
@@ -47,6 +47,7 @@ fn is_obeyed(c: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::paint::{FAILED, OK, painted};
 
     #[test]
     fn what_a_terminal_would_obey_is_left_out() {
@@ -55,17 +56,16 @@ mod tests {
             ("a\r\u{8}b\u{7f}\0c", "abc"),
             ("\u{9b}2J\u{85}", "2J"),
             ("\u{202e}gpj.exe\u{2069}\u{200f}\u{61c}", "gpj.exe"),
-            ("\u{1b}[31mred\u{1b}[0m", "[31mred[0m"),
+            ("\u{1b}[41mred\u{1b}[5m", "[41mred[5m"),
             ("line\n\tnext: é, 日本", "line\n\tnext: é, 日本"),
         ] {
-            assert_eq!(printable(text, Paint::Plain), shown);
+            assert_eq!(printable(text), shown);
         }
     }
 
     #[test]
-    fn our_own_colours_stay_where_there_are_some() {
-        let painted = Paint::Coloured.failed("x") + &Paint::Coloured.ok("y") + "\u{1b}[5mz";
-        let shown = Paint::Coloured.failed("x") + &Paint::Coloured.ok("y") + "[5mz";
-        assert_eq!(printable(&painted, Paint::Coloured), shown);
+    fn our_own_colours_stay() {
+        let painted = painted(FAILED, "x") + &painted(OK, "y");
+        assert_eq!(printable(&(painted.clone() + "\u{1b}[5mz")), painted + "[5mz");
     }
 }

@@ -14,7 +14,7 @@ use crate::observe::{grouped, plural, second, span};
 use super::exit::CommandError;
 use super::layout::hanging;
 use super::output::print;
-use super::paint::Paint;
+use super::paint::{FAILED, HEADING, OK, WARNING, painted};
 
 /// Days of coverage that are shown.
 const DAYS: usize = 30;
@@ -46,7 +46,7 @@ pub(super) async fn status(config: &Config, as_json: bool) -> Result<(), Command
     let text = if as_json {
         serde_json::to_string_pretty(&board).map_err(CommandError::other)? + "\n"
     } else {
-        lay_out(&board, Paint::of_stdout())
+        lay_out(&board)
     };
     print(&text)?;
     Ok(())
@@ -57,7 +57,7 @@ fn is_empty_database(error: &LoadError) -> bool {
 }
 
 /// The accounts one below the other, or what to do where there are none.
-fn lay_out(board: &Board, paint: Paint) -> String {
+fn lay_out(board: &Board) -> String {
     if board.accounts.is_empty() && board.not_begun.is_empty() {
         return "No account has been loaded yet. Run `smartassist-etl sync`.\n".to_owned();
     }
@@ -65,37 +65,37 @@ fn lay_out(board: &Board, paint: Paint) -> String {
         let facts = facts(account, board.at)
             .into_iter()
             .map(|(name, value)| format!("  {name:<18} {}\n", hanging(&value, VALUE_AT)));
-        heading(account, paint) + &facts.collect::<String>()
+        heading(account) + &facts.collect::<String>()
     });
     let not_begun = board.not_begun.iter().map(|name| {
         format!(
             "{}: nothing loaded yet, its first run has not begun\n",
-            paint.heading(name)
+            painted(HEADING, name)
         )
     });
     accounts.chain(not_begun).collect::<Vec<_>>().join("\n")
 }
 
 /// How it stands, what is wrong, and what to do about that.
-fn heading(account: &AccountBoard, paint: Paint) -> String {
+fn heading(account: &AccountBoard) -> String {
     let word = account.standing.word();
     let word = match account.standing {
-        Standing::Complete | Standing::CatchingUp => paint.ok(word),
-        Standing::Warning => paint.warning(word),
-        Standing::Trouble => paint.failed(word),
+        Standing::Complete | Standing::CatchingUp => painted(OK, word),
+        Standing::Warning => painted(WARNING, word),
+        Standing::Trouble => painted(FAILED, word),
     };
     let status = &account.status;
     let mut text = format!(
         "{} ({}): {word}\n",
-        paint.heading(&status.name),
+        painted(HEADING, &status.name),
         status.account_id
     );
     for concern in &account.concerns {
         let what = hanging(&concern.what, 4);
         text += &match concern.level {
             Level::Note => format!("  . {what}\n"),
-            Level::Warning => paint.warning(format!("  ! {what}")) + "\n",
-            Level::Failed => paint.failed(format!("  x {what}")) + "\n",
+            Level::Warning => painted(WARNING, format!("  ! {what}")) + "\n",
+            Level::Failed => painted(FAILED, format!("  x {what}")) + "\n",
         };
         text += &format!("    -> {}\n", hanging(&concern.remedy, 7));
     }

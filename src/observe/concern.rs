@@ -338,7 +338,7 @@ fn drift(account: &AccountStatus) -> Option<Concern> {
             "the API sends {} that this version does not know",
             plural(account.drifted_fields, "field", "fields")
         ),
-        "nothing is lost, their values are in the column extra; look for a newer version",
+        "nothing is lost: smartassist_sync.schema_drift names them, and their values are in the column extra; look for a newer version",
     )
 }
 

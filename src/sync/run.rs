@@ -290,7 +290,8 @@ impl AccountWorker {
         stop: &CancellationToken,
     ) -> Result<Option<Arc<Held>>, LoadError> {
         let account_id = &self.api.account().account_id;
-        let deadline = Instant::now() + PATIENCE_WITH_BACKFILL.max(first_window_after(self.api.account().limits));
+        let deadline =
+            Instant::now() + PATIENCE_WITH_BACKFILL.max(first_window_after(self.api.account().limits));
         let mut unheard = 0;
         loop {
             let held = self

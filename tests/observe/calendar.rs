@@ -32,8 +32,6 @@ fn details(coverage: Vec<Window>, gaps: &[Window]) -> AccountDetails {
             interactions: 12,
         }],
         rejected: Vec::new(),
-        drift: Vec::new(),
-        change_by_age: Vec::new(),
     }
 }
 

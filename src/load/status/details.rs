@@ -27,12 +27,6 @@ pub struct AccountDetails {
     /// Records set aside that are still waiting, by reason.
     #[sqlx(json)]
     pub rejected: Vec<RejectedReason>,
-    /// Fields that are not known, newest first.
-    #[sqlx(json)]
-    pub drift: Vec<DriftedField>,
-    /// How often interactions have changed when they are read again, youngest first.
-    #[sqlx(json)]
-    pub change_by_age: Vec<AgeClass>,
 }
 
 /// An open gap.
@@ -78,32 +72,6 @@ pub struct RejectedReason {
     pub records: i64,
     /// When one was last received.
     pub last_seen_at: DateTime<Utc>,
-}
-
-/// A field that is not known.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct DriftedField {
-    /// Where it stands in the record.
-    pub path: String,
-    /// JSON type of its value.
-    pub json_type: String,
-    /// How many records had it.
-    pub times_seen: i64,
-    /// When it was first seen.
-    pub first_seen_at: DateTime<Utc>,
-}
-
-/// Interactions of an age at which they were read again.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct AgeClass {
-    /// Lower bound of the age, for people.
-    pub age_from: String,
-    /// Upper bound; `None` for the oldest.
-    pub age_to: Option<String>,
-    /// So many were read again.
-    pub reread: i64,
-    /// So many of them had changed.
-    pub changed: i64,
 }
 
 /// The details of these accounts.

@@ -40,30 +40,6 @@ select
             ) as waiting
         ),
         '[]'
-    ) as rejected,
-    coalesce(
-        (
-            select jsonb_agg(to_jsonb(newest) order by newest.first_seen_at desc, newest.path)
-            from (
-                select drift.path, drift.json_type, drift.times_seen, drift.first_seen_at
-                from smartassist_sync.schema_drift as drift
-                where drift.account_id = account.account_id
-                order by drift.first_seen_at desc, drift.path
-                limit 50
-            ) as newest
-        ),
-        '[]'
-    ) as drift,
-    coalesce(
-        (
-            select jsonb_agg(
-                jsonb_build_object('age_from', age.age_from, 'age_to', age.age_to, 'reread', age.reread, 'changed', age.changed)
-                order by age.age_from_hours
-            )
-            from smartassist_bi.change_by_age as age
-            where age.account_id = account.account_id
-        ),
-        '[]'
-    ) as change_by_age
+    ) as rejected
 from smartassist_sync.accounts as account
 where account.account_id = any($1)

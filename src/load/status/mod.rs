@@ -9,9 +9,7 @@ use sqlx::{FromRow, PgExecutor};
 use super::LoadError;
 use super::problems::StandingProblem;
 
-pub use details::{
-    AccountDetails, AgeClass, DayCount, DriftedField, HourCount, OpenGap, RejectedReason, details, hours,
-};
+pub use details::{AccountDetails, DayCount, HourCount, OpenGap, RejectedReason, details, hours};
 
 /// An account as its books stand.
 #[derive(Debug, Clone, Serialize, FromRow)]

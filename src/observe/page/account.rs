@@ -5,7 +5,7 @@ use maud::{Markup, html};
 
 use super::super::board::{AccountBoard, BudgetLine, Work};
 use super::super::text::{grouped, span};
-use super::{account_link, calendar, chart, class, concern_list, mark, tables, time};
+use super::{account_link, calendar, chart, class, concern_list, mark, time};
 
 /// An account. Where its details were not gathered, sums alone.
 pub(super) fn section(account: &AccountBoard, now: DateTime<Utc>) -> Markup {
@@ -19,15 +19,11 @@ pub(super) fn section(account: &AccountBoard, now: DateTime<Utc>) -> Markup {
             }
             (concern_list(&account.concerns))
             (facts(account, now))
-            @if let (Some(details), Some(cells)) = (&account.details, &account.calendar) {
+            @if let Some(cells) = &account.calendar {
                 (calendar::months(account, cells))
                 (chart::interactions(cells))
-                (tables::runs(&account.status.runs))
-                (tables::rejected(&details.rejected))
-                (tables::drift(&details.drift, account.status.drifted_fields))
-                (tables::change_by_age(&details.change_by_age))
             } @else {
-                p.more { a href=(account_link(name)) { "Calendar, runs and more of " (name) } }
+                p.more { a href=(account_link(name)) { "Calendar and chart of " (name) } }
             }
         }
     }

@@ -7,7 +7,6 @@ mod account;
 mod assets;
 mod calendar;
 mod chart;
-mod tables;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use maud::{DOCTYPE, Markup, html};
