@@ -4,6 +4,8 @@ use anyhow::{Context, Result};
 
 const DEFAULT_INTERACTIONS: usize = 100_000;
 
+const DEFAULT_KEYS: usize = 10_000_000;
+
 /// `cargo test --benches` runs this program too, where it only has to show that it works.
 const INTERACTIONS_IN_TESTS: usize = 1_000;
 
@@ -17,10 +19,17 @@ pub(crate) enum Part {
     Requests,
     Budget,
     Page,
+    Key,
 }
 
 impl Part {
-    const ALL: [Self; 4] = [Self::Throughput, Self::Requests, Self::Budget, Self::Page];
+    const ALL: [Self; 5] = [
+        Self::Throughput,
+        Self::Requests,
+        Self::Budget,
+        Self::Page,
+        Self::Key,
+    ];
 
     /// As `BENCH` spells it.
     pub(crate) fn name(self) -> &'static str {
@@ -29,6 +38,7 @@ impl Part {
             Self::Requests => "requests",
             Self::Budget => "budget",
             Self::Page => "page",
+            Self::Key => "key",
         }
     }
 
@@ -38,7 +48,7 @@ impl Part {
             .find(|part| part.name() == name)
             .with_context(|| {
                 format!(
-                    "BENCH must be throughput, requests, budget or page, or several with commas, not {name:?}"
+                    "BENCH must be throughput, requests, budget, page or key, or several with commas, not {name:?}"
                 )
             })
     }
@@ -52,6 +62,8 @@ pub(crate) struct Choice {
     pub(crate) interactions: usize,
     /// What the record counts of the requests part are multiplied by.
     pub(crate) scale: f64,
+    /// Rows of the key part.
+    pub(crate) keys: usize,
 }
 
 impl Choice {
@@ -65,14 +77,13 @@ impl Choice {
                 .collect::<Result<_>>()?,
             None => vec![Part::Throughput, Part::Requests],
         };
-        let interactions = match variable("BENCH_INTERACTIONS") {
+        let count = |name: &str, in_bench: usize, in_tests: usize| match variable(name) {
             Some(text) => text
                 .parse()
                 .ok()
                 .filter(|count| *count > 0)
-                .context("BENCH_INTERACTIONS must be a whole number above 0")?,
-            None if is_bench => DEFAULT_INTERACTIONS,
-            None => INTERACTIONS_IN_TESTS,
+                .with_context(|| format!("{name} must be a whole number above 0")),
+            None => Ok(if is_bench { in_bench } else { in_tests }),
         };
         let scale = match variable("BENCH_SCALE") {
             Some(text) => text
@@ -85,8 +96,9 @@ impl Choice {
         };
         Ok(Self {
             parts,
-            interactions,
+            interactions: count("BENCH_INTERACTIONS", DEFAULT_INTERACTIONS, INTERACTIONS_IN_TESTS)?,
             scale,
+            keys: count("BENCH_KEYS", DEFAULT_KEYS, INTERACTIONS_IN_TESTS)?,
         })
     }
 }

@@ -95,6 +95,15 @@ impl Database {
         self.execute("checkpoint").await
     }
 
+    /// Bytes of a table or an index on the disk.
+    pub(crate) async fn size(&mut self, name: &str) -> Result<u64> {
+        let bytes: i64 = sqlx::query_scalar("select pg_relation_size($1::regclass)")
+            .bind(name)
+            .fetch_one(&mut self.connection)
+            .await?;
+        Ok(bytes.try_into()?)
+    }
+
     /// Bytes of WAL that the server has written since it was made.
     pub(crate) async fn wal_position(&mut self) -> Result<u64> {
         let bytes: i64 =

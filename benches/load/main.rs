@@ -4,7 +4,8 @@
 //! - `requests`: how many requests a first load takes, for data of several shapes;
 //! - `budget`: how much of the API's 60 requests a minute a backfill uses. It takes over three
 //!   minutes, so it runs only where it is asked for;
-//! - `page`: how long the status page of fifty accounts takes, only where it is asked for.
+//! - `page`: how long the status page of fifty accounts takes, only where it is asked for;
+//! - `key`: what a row costs in the index of the key, only where it is asked for.
 //!
 //! Without `BENCH` the first two run.
 //!
@@ -13,7 +14,7 @@
 //!
 //! It fails only when something does not work (an exit code, a count), never for a goal that is
 //! missed. `BENCH_INTERACTIONS` sets the number of interactions of `throughput`, `BENCH_SCALE`
-//! multiplies those of `requests`, `TMPDIR` says where PostgreSQL's files are.
+//! multiplies those of `requests`, `BENCH_KEYS` sets the rows of `key`, `TMPDIR` says where PostgreSQL's files are.
 
 mod api;
 mod budget;
@@ -21,6 +22,7 @@ mod choice;
 mod daemon;
 mod database;
 mod figures;
+mod key;
 mod page;
 mod requests;
 mod simulator;
@@ -81,6 +83,7 @@ async fn parts(choice: &Choice, workbench: &Workbench) -> Result<()> {
             Part::Requests => Box::pin(requests::measure(workbench, choice.scale)).await,
             Part::Budget => Box::pin(budget::measure(workbench)).await,
             Part::Page => Box::pin(page::measure(workbench)).await,
+            Part::Key => Box::pin(key::measure(workbench, choice.keys)).await,
         };
         if let Err(error) = done {
             writeln!(std::io::stderr(), "{}: {error:#}", part.name())?;

@@ -9,7 +9,12 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use smartassist_etl::json;
 use smartassist_etl::transform::privacy::{Class, IdentifierKind, Key, Policy, Rule, Wanted};
-use smartassist_etl::transform::{Rejected, transform, transform_stored};
+use smartassist_etl::transform::{Origin, Rejected, transform, transform_stored};
+
+const ORIGIN: Origin<'_> = Origin {
+    account_id: "a",
+    time_zone_offset: 0,
+};
 
 /// Rejected text is no longer than what a record may have, or the part that is kept of a larger one.
 const LONGEST_PART: usize = 64 << 10;
@@ -42,11 +47,11 @@ fuzz_target!(|bytes: &[u8]| -> Corpus {
         return Corpus::Reject;
     };
     for policy in POLICIES.iter() {
-        match transform(&record, 0, policy) {
+        match transform(&record, ORIGIN, policy) {
             Ok(first) => {
                 assert!(!holds_nul(&first.payload), "U+0000 in {}", first.payload);
                 let stored = raw(first.payload.as_bytes()).expect("a payload is JSON");
-                match transform_stored(&stored, 0, policy) {
+                match transform_stored(&stored, ORIGIN, policy) {
                     Ok(again) => assert_eq!(again.content_hash, first.content_hash, "{}", first.payload),
                     Err(rejected) => panic!("{}: {}", rejected.reason, first.payload),
                 }

@@ -175,7 +175,7 @@ fn as_json(erasure: &Erasure, dry_run: bool) -> Value {
         "dry_run": dry_run,
         "deleted": deleted,
         "mentions": erasure.mentions(),
-        "mentioned_in": keys(&erasure.mentioned_in, "interaction_id"),
+        "mentioned_in": keys(&erasure.mentioned_in, "interaction_key"),
         "mentioned_in_rejected_records": keys(&erasure.mentioned_in_rejected, "id"),
     })
 }

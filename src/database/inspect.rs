@@ -68,6 +68,34 @@ pub async fn server(pool: &Pool) -> Result<Server, LoadError> {
     })
 }
 
+/// Rows that were looked at, and how many of them are not as they should be.
+#[derive(Debug, Clone, Copy)]
+pub struct Sample {
+    /// All that were looked at.
+    pub rows: u64,
+    /// Those whose key is not that of their ids.
+    pub wrong: u64,
+}
+
+/// Computes the keys of a thousand interactions at most, the first and the last in the order of keys, from their ids.
+///
+/// # Errors
+/// The database fails, or does not let us look.
+pub async fn keys(pool: &Pool) -> Result<Sample, LoadError> {
+    let (rows, wrong): (i64, i64) = sqlx::query_as(
+        "select count(*), count(*) filter (where interaction_key <> \
+         smartassist.interaction_key(account_id, conversation_id, session_id)) from ( \
+         (select interaction_key, account_id, conversation_id, session_id from smartassist.sessions \
+         order by interaction_key limit 500) \
+         union (select interaction_key, account_id, conversation_id, session_id from smartassist.sessions \
+         order by interaction_key desc limit 500)) as sample",
+    )
+    .fetch_one(pool)
+    .await?;
+    let [rows, wrong] = [rows, wrong].map(|count| u64::try_from(count).unwrap_or(0));
+    Ok(Sample { rows, wrong })
+}
+
 /// The newest migration that was applied; `None` where none was.
 ///
 /// # Errors

@@ -34,9 +34,8 @@ pub(super) async fn examine(config: &Config, clock: &dyn Clock, report: &mut Rep
             report.add(finding);
         }
         report.add(time(pool, clock).await);
-        if let Some(finding) = privacy_key(pool, config).await {
-            report.add(finding);
-        }
+        report.findings.extend(keys(pool).await);
+        report.findings.extend(privacy_key(pool, config).await);
     }
     // A full disk may be why it cannot be opened.
     if Database::is_private(config) {
@@ -106,6 +105,26 @@ async fn server(pool: &Pool) -> Finding {
             .remedy("use PostgreSQL 14 to 18, or look for a newer release of smartassist-etl");
     }
     Finding::ok(CHECK, found)
+}
+
+/// Whether the keys of rows are those of their ids, in a sample; nothing where there are no rows yet. Where that cannot be looked up, the checks of
+/// schema and rights say why.
+async fn keys(pool: &Pool) -> Option<Finding> {
+    const CHECK: &str = "interaction keys";
+    let sample = inspect::keys(pool).await.ok()?;
+    if sample.wrong > 0 {
+        let found = format!(
+            "of {} interactions {} have another key than their ids make",
+            sample.rows, sample.wrong
+        );
+        return Some(Finding::failed(CHECK, found, Failure::Other).remedy(
+            "somebody changed account_id, conversation_id or session_id by hand: delete these rows (where interaction_key <> \
+             smartassist.interaction_key(account_id, conversation_id, session_id)), and read their days again with \
+             `backfill --refetch`",
+        ));
+    }
+    let found = || format!("those of {} interactions fit their ids", sample.rows);
+    (sample.rows > 0).then(|| Finding::ok(CHECK, found()))
 }
 
 /// Whether those whom `erase` deleted are recognized. Where that cannot be looked up, the checks of schema and rights say why.

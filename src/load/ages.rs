@@ -26,7 +26,7 @@ pub(super) async fn count(
         if change == Change::None && commit.status == Status::Split {
             continue;
         }
-        if let Some(at) = stored.last_changed_at(interaction.id()) {
+        if let Some(at) = stored.last_changed_at(interaction.key) {
             let age = constants.written_at - interaction.rows.session.session_started_at;
             ages.push(age.num_seconds());
             changed.push(change == Change::Content);

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use sqlx::{FromRow, PgConnection};
+use uuid::Uuid;
 
 use crate::database::Pool;
 use crate::transform::{Interaction, Rejected};
@@ -57,7 +58,7 @@ pub async fn next(
     unresolved: bool,
 ) -> Result<Vec<Aside>, LoadError> {
     Ok(sqlx::query_as(
-        "select id, payload, time_zone_offset, last_seen_at, record_bytes, reason, interaction_id is not null as has_id \
+        "select id, payload, time_zone_offset, last_seen_at, record_bytes, reason, interaction_key is not null as has_id \
          from smartassist_sync.rejected_records \
          where account_id = $1 and ($2::timestamptz is null or (last_seen_at, id) < ($2, $3)) \
          and (not $4 or resolved_at is null) order by last_seen_at desc, id desc limit $5",
@@ -73,22 +74,15 @@ pub async fn next(
 
 /// Whether the entry is newer than what is stored: it was received after that was fetched. What a replay or a mark has
 /// written anew since is as old as it was.
-async fn is_newer(
-    connection: &mut PgConnection,
-    account_id: &str,
-    aside: &Aside,
-    interaction_id: &str,
-) -> Result<bool, LoadError> {
+async fn is_newer(connection: &mut PgConnection, aside: &Aside, key: Uuid) -> Result<bool, LoadError> {
     if !aside.has_id {
         return Ok(false);
     }
     let fetched_at: Option<DateTime<Utc>> = sqlx::query_scalar(
         "select coalesce(raw.fetched_at, session.last_changed_at) from smartassist.sessions as session \
-         left join smartassist.raw_interactions as raw using (account_id, interaction_id) \
-         where session.account_id = $1 and session.interaction_id = $2",
+         left join smartassist.raw_interactions as raw using (interaction_key) where session.interaction_key = $1",
     )
-    .bind(account_id)
-    .bind(interaction_id)
+    .bind(key)
     .fetch_optional(connection)
     .await?;
     Ok(fetched_at.is_some_and(|fetched_at| fetched_at < aside.last_seen_at))
@@ -119,12 +113,10 @@ pub async fn store(
         if kept.is_empty() {
             return Ok(Retried::LeftOut);
         }
-        let stored = stored::read(transaction, constants.account_id, one, &[]).await?;
+        let stored = stored::read(transaction, one, &[]).await?;
         let is_wanted = match stored.change_of(interaction) {
             Change::New => true,
-            Change::Content => {
-                may_replace && is_newer(transaction, constants.account_id, aside, interaction.id()).await?
-            }
+            Change::Content => may_replace && is_newer(transaction, aside, interaction.key).await?,
             Change::None => false,
         };
         if is_wanted {

@@ -8,14 +8,15 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::{FromRow, PgConnection};
+use uuid::Uuid;
 
 use crate::database::Pool;
 use crate::window::Window;
 
 use super::columns::Constants;
-use super::missing::Missed;
+use super::missing::{self, Missed};
 use super::problems::{self, ProblemCode};
-use super::{LoadError, conflict, turn};
+use super::{LoadError, bigint, conflict, turn};
 
 /// So many at most are few, whatever their share.
 const FEW: i64 = 10;
@@ -31,16 +32,18 @@ const COUNTED_BY_ROW: i64 = 2_000;
 const PARTS: i32 = 4;
 
 /// Interactions that one transaction marks when they are confirmed.
-const BATCH: i64 = 1_000;
+const BATCH: usize = 1_000;
 
 /// What a window found, as far as it has to be known to judge what it missed.
 #[derive(Debug)]
 pub(super) struct Case {
     pub(super) window: Window,
+    /// Rows that were first stored before it are not judged: today's filters may leave them out.
+    pub(super) filters_changed_at: Option<DateTime<Utc>>,
     /// Interactions that it had to return.
-    pub(super) judged: i64,
+    pub(super) judged: u64,
     /// Those of them that it did not return.
-    pub(super) missed: i64,
+    pub(super) missed: u64,
     /// Whether it returned anything.
     pub(super) has_records: bool,
     /// How long bulk has to last until time confirms it.
@@ -95,7 +98,7 @@ pub(super) async fn judge(
     let new: Vec<&Missed> = again.iter().filter(is_new).collect();
     let is_bulk = !new.is_empty() && is_bulk(connection, constants, case, &new).await?;
     if is_bulk {
-        withhold(connection, constants, &new, account.now).await?;
+        withhold(connection, &new, account.now).await?;
     }
     let verdict = |missed: &Missed| {
         if is_confirmed(missed) {
@@ -155,7 +158,7 @@ async fn is_bulk(
     case: &Case,
     new: &[&Missed],
 ) -> Result<bool, LoadError> {
-    if too_many(case.missed, case.judged) {
+    if too_many(bigint(case.missed), bigint(case.judged)) {
         return Ok(true);
     }
     let of_the_day: i64 = sqlx::query_scalar(include_str!("bulk_missing.sql"))
@@ -171,20 +174,45 @@ async fn is_bulk(
     if missing < 2 {
         return Ok(false);
     }
-    let statement = if missing <= COUNTED_BY_ROW {
-        include_str!("bulk_judged.sql")
+    let judged = if missing <= COUNTED_BY_ROW {
+        judged_by_row(connection, constants, case, missing * SHARE).await?
     } else {
-        include_str!("bulk_judged_by_day.sql")
+        sqlx::query_scalar(include_str!("bulk_judged_by_day.sql"))
+            .bind(constants.account_id)
+            .bind(constants.written_at)
+            .bind(case.window.start)
+            .bind(case.window.end)
+            .fetch_one(connection)
+            .await?
     };
-    let judged: i64 = sqlx::query_scalar(statement)
+    Ok(too_many(missing, judged))
+}
+
+/// How many interactions the windows of the last day and this one judged: each once, and not many more than `enough`. Counted
+/// among the rows by the ranges of the ledger, so that nothing has to be written for each row that is judged.
+async fn judged_by_row(
+    connection: &mut PgConnection,
+    constants: Constants<'_>,
+    case: &Case,
+    enough: i64,
+) -> Result<i64, LoadError> {
+    let (starts, ends, marked): (Vec<DateTime<Utc>>, Vec<DateTime<Utc>>, i64) =
+        sqlx::query_as(include_str!("bulk_ranges.sql"))
+            .bind(constants.account_id)
+            .bind(constants.written_at)
+            .bind(case.window.start)
+            .bind(case.window.end)
+            .fetch_one(&mut *connection)
+            .await?;
+    let judged: i64 = sqlx::query_scalar(include_str!("bulk_judged.sql"))
         .bind(constants.account_id)
-        .bind(constants.written_at)
-        .bind(case.window.start)
-        .bind(case.window.end)
-        .bind(missing * SHARE)
+        .bind(starts)
+        .bind(ends)
+        .bind(case.filters_changed_at)
+        .bind(enough)
         .fetch_one(connection)
         .await?;
-    Ok(too_many(missing, judged))
+    Ok(judged + marked)
 }
 
 /// More than ten and more than a tenth, or all of two and more.
@@ -194,22 +222,15 @@ fn too_many(missing: i64, judged: i64) -> bool {
 
 async fn withhold(
     connection: &mut PgConnection,
-    constants: Constants<'_>,
     missed: &[&Missed],
     at: DateTime<Utc>,
 ) -> Result<(), LoadError> {
-    let ids: Vec<&str> = missed
-        .iter()
-        .map(|missed| missed.interaction_id.as_str())
-        .collect();
-    sqlx::query(
-        "update smartassist_sync.absences set withheld_since = $2 where account_id = $1 and interaction_id = any($3)",
-    )
-    .bind(constants.account_id)
-    .bind(at)
-    .bind(ids)
-    .execute(connection)
-    .await?;
+    let keys: Vec<Uuid> = missed.iter().map(|missed| missed.key).collect();
+    sqlx::query("update smartassist_sync.absences set withheld_since = $1 where interaction_key = any($2)")
+        .bind(at)
+        .bind(keys)
+        .execute(connection)
+        .await?;
     Ok(())
 }
 
@@ -256,7 +277,7 @@ pub async fn confirm(
     loop {
         let confirming = || confirm_some(pool, account_id, now);
         let (some, taken) = conflict::retry(name, confirming).await?;
-        *marked += u64::try_from(some).unwrap_or(0);
+        *marked += some;
         if taken < BATCH {
             break;
         }
@@ -266,7 +287,7 @@ pub async fn confirm(
 }
 
 /// Marks a batch, and returns how many were marked and how many notes were taken.
-async fn confirm_some(pool: &Pool, account_id: &str, now: DateTime<Utc>) -> Result<(i64, i64), LoadError> {
+async fn confirm_some(pool: &Pool, account_id: &str, now: DateTime<Utc>) -> Result<(u64, usize), LoadError> {
     pool.transact(async |transaction| {
         turn::take(transaction, account_id).await?;
         sqlx::query(
@@ -276,12 +297,21 @@ async fn confirm_some(pool: &Pool, account_id: &str, now: DateTime<Utc>) -> Resu
         .bind(now)
         .execute(&mut *transaction)
         .await?;
-        Ok(sqlx::query_as(include_str!("confirm_missing.sql"))
-            .bind(account_id)
-            .bind(now)
-            .bind(BATCH)
-            .fetch_one(transaction)
-            .await?)
+        let withheld: Vec<(Uuid, DateTime<Utc>)> = sqlx::query_as(
+            "select interaction_key, first_missed_at from smartassist_sync.absences \
+             where account_id = $1 and withheld_since is not null order by interaction_key limit $2",
+        )
+        .bind(account_id)
+        .bind(bigint(BATCH as u64))
+        .fetch_all(&mut *transaction)
+        .await?;
+        let constants = Constants {
+            account_id,
+            written_at: now,
+            time_zone_offset: 0,
+        };
+        let marked = missing::mark(transaction, constants, &withheld).await?;
+        Ok((marked, withheld.len()))
     })
     .await
 }

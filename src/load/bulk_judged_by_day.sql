@@ -1,4 +1,5 @@
--- As bulk_judged.sql, where so many are missing that the edges of days make no difference; $5 is not needed.
+-- How many interactions the windows of the last day, and the one from $3 to $4, judged, where so many are missing that the edges of days make no
+-- difference.
 with read as (
     select coalesce(range_agg(fetched.range), '{}') + tstzmultirange(tstzrange($3, $4)) as ranges
     from smartassist_sync.windows as fetched
@@ -8,4 +9,4 @@ with read as (
 select coalesce(sum(counted.interactions), 0)::bigint
 from smartassist_sync.interactions_by_day as counted
 join read on read.ranges && tstzrange(counted.day::timestamp at time zone 'UTC', (counted.day + 1)::timestamp at time zone 'UTC')
-where counted.account_id = $1 and $5::bigint is not null
+where counted.account_id = $1

@@ -1,4 +1,5 @@
-//! Writing many rows with one statement: an array a column, taken apart by `unnest`.
+//! Writing many rows with one statement: an array a column, taken apart by `unnest`. The first column of each is the key of
+//! the interaction that the row belongs to.
 //!
 //! A column is named once, in `tables.rs`; its statement and its array both come from there, so
 //! they cannot be in a different order. All arrays are made from the same rows, so they are of
@@ -7,16 +8,27 @@
 use sqlx::postgres::PgArguments;
 use sqlx::query::Query;
 use sqlx::{AssertSqlSafe, PgConnection, Postgres};
+use uuid::Uuid;
 
 use super::LoadError;
 
 pub(super) type PgQuery = Query<'static, Postgres, PgArguments>;
 
+/// The column of the key.
+const KEY: &str = "interaction_key";
+
+/// A row, and the interaction that it belongs to.
+#[derive(Debug)]
+pub(super) struct Keyed<'a, Row> {
+    pub(super) key: Uuid,
+    pub(super) row: &'a Row,
+}
+
 /// One column of a table and how rows fill it.
 pub(super) struct Column<Row: 'static> {
     pub(super) name: &'static str,
     pub(super) sql: SqlType,
-    pub(super) bind: fn(PgQuery, &[&Row]) -> PgQuery,
+    pub(super) bind: fn(PgQuery, &[Keyed<'_, Row>]) -> PgQuery,
 }
 
 /// The type of the array that is sent, and the cast from its element to the column, if any.
@@ -32,8 +44,8 @@ pub(super) struct Table<Row: 'static> {
     pub(super) name: &'static str,
     pub(super) constants: &'static [(&'static str, &'static str)],
     pub(super) columns: &'static [Column<Row>],
-    /// Columns of the key; `None` where rows of the same key have been deleted before.
-    pub(super) upsert_key: Option<&'static [&'static str]>,
+    /// Whether a row of the same key may be there, which is updated. Else they have been deleted before.
+    pub(super) updates: bool,
     /// Columns that keep their value when the row is there already.
     pub(super) kept: &'static [&'static str],
 }
@@ -53,7 +65,7 @@ impl<Row> Table<Row> {
         &self,
         connection: &mut PgConnection,
         constants: Constants<'_>,
-        rows: &[&Row],
+        rows: &[Keyed<'_, Row>],
     ) -> Result<(), LoadError> {
         if rows.is_empty() {
             return Ok(());
@@ -61,7 +73,8 @@ impl<Row> Table<Row> {
         let mut query = sqlx::query(AssertSqlSafe(self.statement()))
             .bind(constants.account_id.to_owned())
             .bind(constants.written_at)
-            .bind(constants.time_zone_offset);
+            .bind(constants.time_zone_offset)
+            .bind(rows.iter().map(|keyed| keyed.key).collect::<Vec<Uuid>>());
         for column in self.columns {
             query = (column.bind)(query, rows);
         }
@@ -90,42 +103,46 @@ impl<Row> Table<Row> {
                 .iter()
                 .map(move |constant| part(constant).to_owned())
         };
-        let arrays = (4..)
+        let key = || std::iter::once(KEY.to_owned());
+        let arrays = (5..)
             .zip(self.columns)
             .map(|(place, column)| format!("${place}::{}", column.sql.array));
+        let arrays = std::iter::once("$4::uuid[]".to_owned()).chain(arrays);
         let elements = self
             .columns
             .iter()
             .map(|column| format!("u.{}{}", column.name, column.sql.cast));
+        let elements = std::iter::once(format!("u.{KEY}")).chain(elements);
         format!(
             // The first three parameters are typed here, since not every table uses each of them.
             "with constant as (select $1::text as account_id, $2::timestamptz as written_at, \
              $3::integer as time_zone_offset) \
              insert into {table} ({targets}) select {values} from constant, unnest({arrays}) as u({names}){conflict}",
             table = self.name,
-            targets = join(constants(|(name, _)| name).chain(names(self.columns)).collect()),
+            targets = join(
+                constants(|(name, _)| name)
+                    .chain(key())
+                    .chain(names(self.columns))
+                    .collect()
+            ),
             values = join(constants(|(_, sql)| sql).chain(elements).collect()),
             arrays = join(arrays.collect()),
-            names = join(names(self.columns)),
+            names = join(key().chain(names(self.columns)).collect()),
             conflict = self.conflict_clause(),
         )
     }
 
     fn conflict_clause(&self) -> String {
-        let Some(key) = self.upsert_key else {
+        if !self.updates {
             return String::new();
-        };
+        }
         let constants = self.constants.iter().map(|(name, _)| *name);
         let updated = constants
             .chain(self.columns.iter().map(|column| column.name))
-            .filter(|name| !key.contains(name) && !self.kept.contains(name))
+            .filter(|name| !self.kept.contains(name))
             .map(|name| format!("{name} = excluded.{name}"))
             .collect::<Vec<_>>();
-        format!(
-            " on conflict ({}) do update set {}",
-            key.join(", "),
-            updated.join(", ")
-        )
+        format!(" on conflict ({KEY}) do update set {}", updated.join(", "))
     }
 }
 
@@ -323,8 +340,11 @@ macro_rules! columns {
         &[$($($($crate::load::columns::Column {
             name: stringify!($field),
             sql: $crate::load::columns::kind::$kind::SQL,
-            bind: |query, rows: &[&$row]| {
-                $crate::load::columns::kind::$kind::bind(query, rows.iter().map(|$each| &$part.$field))
+            bind: |query, rows: &[$crate::load::columns::Keyed<'_, $row>]| {
+                $crate::load::columns::kind::$kind::bind(query, rows.iter().map(|keyed| {
+                    let $each = keyed.row;
+                    &$part.$field
+                }))
             },
         },)+)+)+]
     };

@@ -39,7 +39,7 @@ pub struct WindowCommit<'a> {
     pub error: Option<&'a str>,
     /// The problem that stands while such a gap is open, if one does.
     pub error_code: Option<ProblemCode>,
-    /// What came, sorted by id and distinct.
+    /// What came, sorted by key and distinct.
     pub interactions: &'a [Interaction],
     /// What of it must not be stored.
     pub limits: StoreLimits<'a>,
@@ -82,9 +82,8 @@ pub struct Committed {
 
 /// Stores a window, and where it was drained covers it.
 ///
-/// What a drained window without a rejected record proves to be gone is marked: at once a bot-only
-/// session that started inside and lives on under one of its conversations; the second time any
-/// session that lies wholly inside.
+/// What a drained window without a rejected record proves to be gone is marked: at once a session that lives on under other
+/// ids, one of which it shares; the second time any session that lies wholly inside.
 ///
 /// # Errors
 /// [`LoadError::LeaseLost`] where the lease is lost, [`LoadError::Overtaken`] where what came may be older than what
@@ -93,26 +92,30 @@ pub struct Committed {
 pub async fn commit_window(pool: &Pool, commit: &WindowCommit<'_>) -> Result<Committed, LoadError> {
     let committed = pool
         .transact(async |transaction| {
-            begin(transaction, &commit.lease.account_id).await?;
-            write(transaction, commit).await
+            let filters_changed_at = begin(transaction, &commit.lease.account_id).await?;
+            write(transaction, commit, filters_changed_at).await
         })
         .await?;
     failpoint::reach("window.committed");
     Ok(committed)
 }
 
-async fn begin(connection: &mut PgConnection, account_id: &str) -> Result<(), LoadError> {
-    turn::take(connection, account_id).await?;
+async fn begin(connection: &mut PgConnection, account_id: &str) -> Result<Option<DateTime<Utc>>, LoadError> {
+    let filters_changed_at = turn::take(connection, account_id).await?;
     failpoint::reach("window.begun");
     // Everything here is looked up by key. Plans are kept, and one that was made while the tables
     // were empty would read them whole when they no longer are.
     sqlx::query("set local enable_seqscan = off")
         .execute(connection)
         .await?;
-    Ok(())
+    Ok(filters_changed_at)
 }
 
-async fn write(connection: &mut PgConnection, commit: &WindowCommit<'_>) -> Result<Committed, LoadError> {
+async fn write(
+    connection: &mut PgConnection,
+    commit: &WindowCommit<'_>,
+    filters_changed_at: Option<DateTime<Utc>>,
+) -> Result<Committed, LoadError> {
     let constants = Constants {
         account_id: &commit.lease.account_id,
         written_at: commit.written_at,
@@ -127,7 +130,7 @@ async fn write(connection: &mut PgConnection, commit: &WindowCommit<'_>) -> Resu
         rejected: &rejected,
         ..*commit
     };
-    let mut stored = stored::read(connection, constants.account_id, &interactions, &rejected).await?;
+    let mut stored = stored::read(connection, &interactions, &rejected).await?;
     // Undone with the transaction, should one of them turn out to be newer.
     let resolved = rejected::resolve(connection, constants, commit).await?;
     let meanwhile = Meanwhile {
@@ -152,7 +155,7 @@ async fn write(connection: &mut PgConnection, commit: &WindowCommit<'_>) -> Resu
     )
     .await?;
     failpoint::reach("window.written");
-    counters += missing::note(connection, constants, commit, &stored).await?;
+    counters += missing::note(connection, constants, commit, &stored, filters_changed_at).await?;
     ages::count(connection, constants, commit, &stored).await?;
     let counted_alone = rejected::write(connection, constants, commit.window, commit.rejected).await?;
     let new_drift = drift::note(connection, constants, commit.interactions).await?;

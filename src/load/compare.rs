@@ -4,7 +4,9 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use sqlx::PgExecutor;
+use uuid::Uuid;
 
+use crate::database::Pool;
 use crate::window::Window;
 
 use super::LoadError;
@@ -93,26 +95,23 @@ pub struct StoredVersion {
     pub is_missing: bool,
 }
 
-/// The stored versions of these interactions, by id.
+/// The stored versions of these interactions, by key.
 ///
 /// # Errors
 /// The database fails.
 pub async fn versions(
     executor: impl PgExecutor<'_>,
-    account_id: &str,
-    interaction_ids: &[&str],
-) -> Result<HashMap<String, StoredVersion>, LoadError> {
-    let rows: Vec<(String, Vec<u8>, Option<DateTime<Utc>>)> = sqlx::query_as(
-        "select interaction_id, content_hash, missing_since from smartassist.sessions \
-         where account_id = $1 and interaction_id = any($2)",
+    keys: &[Uuid],
+) -> Result<HashMap<Uuid, StoredVersion>, LoadError> {
+    let rows: Vec<(Uuid, Vec<u8>, Option<DateTime<Utc>>)> = sqlx::query_as(
+        "select interaction_key, content_hash, missing_since from smartassist.sessions where interaction_key = any($1)",
     )
-    .bind(account_id)
-    .bind(interaction_ids)
+    .bind(keys)
     .fetch_all(executor)
     .await?;
-    let version = |(id, content_hash, missing): (String, _, Option<_>)| {
+    let version = |(key, content_hash, missing): (Uuid, _, Option<_>)| {
         (
-            id,
+            key,
             StoredVersion {
                 content_hash,
                 is_missing: missing.is_some(),
@@ -131,24 +130,30 @@ pub struct Crossing {
     pub out_of: bool,
 }
 
-/// The ids of stored interactions that a read of the window must return: they lie wholly inside
+/// The keys of stored interactions that a read of the window must return: they lie wholly inside
 /// it, or reach out of it as `crossing` says, are not marked as missing, and were stored under
 /// today's filters.
 ///
 /// # Errors
 /// The database fails.
 pub async fn must_return(
-    executor: impl PgExecutor<'_>,
+    pool: &Pool,
     account_id: &str,
     window: Window,
     crossing: Crossing,
-) -> Result<Vec<String>, LoadError> {
+) -> Result<Vec<Uuid>, LoadError> {
+    let filters_changed_at: Option<Option<DateTime<Utc>>> =
+        sqlx::query_scalar("select filters_changed_at from smartassist_sync.accounts where account_id = $1")
+            .bind(account_id)
+            .fetch_optional(pool)
+            .await?;
     Ok(sqlx::query_scalar(include_str!("must_return.sql"))
         .bind(account_id)
         .bind(window.start)
         .bind(window.end)
         .bind(crossing.into)
         .bind(crossing.out_of)
-        .fetch_all(executor)
+        .bind(filters_changed_at.flatten())
+        .fetch_all(pool)
         .await?)
 }

@@ -7,7 +7,7 @@ cross join (select smartassist_sync.age_bounds()::bigint[] as list) as bounds
 where reread.last_changed_at < (select run.started_at from smartassist_sync.runs as run where run.id = $5)
 group by 2
 order by 2
-on conflict (account_id, age_from_seconds) do update set
+on conflict (account_id, stream, age_from_seconds) do update set
     reread = counted.reread + excluded.reread,
     changed = counted.changed + excluded.changed,
     updated_at = clock_timestamp()

@@ -3,20 +3,22 @@
 //! What is deleted is deleted in one transaction of the caller's, which begins with [`begin`]. Records are read
 //! before it, and in it only those that were written since.
 
+use chrono::{DateTime, Utc};
 use futures_util::stream::{BoxStream, StreamExt, TryStreamExt};
 use sqlx::{FromRow, PgConnection};
+use uuid::Uuid;
 
 use crate::transform::normal_form;
 use crate::transform::privacy::Identifier;
 
-use super::{LoadError, bigint};
+use super::{LoadError, bigint, days, missing};
 
 /// A stored record, as text.
 #[derive(Debug, FromRow)]
 pub struct StoredRecord {
     /// Its account.
     pub account_id: String,
-    /// Its id: that of the interaction, or of the entry in `rejected_records`.
+    /// What it is found by: the key of the interaction, or the id of the entry in `rejected_records`.
     pub id: String,
     /// The record as JSON, as received or put together from its rows; of a rejected one perhaps no
     /// JSON.
@@ -28,7 +30,7 @@ pub struct StoredRecord {
 pub struct RecordKey {
     /// Its account.
     pub account_id: String,
-    /// Its id within the account.
+    /// The key of the interaction, or the id of the entry in `rejected_records`.
     pub id: String,
 }
 
@@ -122,9 +124,10 @@ pub async fn written_since(
 ) -> Result<Vec<RecordKey>, LoadError> {
     let statement = match place {
         Place::Sessions => {
-            "select account_id, interaction_id as id from smartassist.sessions where age(xmin) <= age($1::text::xid) \
+            "select account_id, interaction_key::text as id from smartassist.sessions where age(xmin) <= age($1::text::xid) \
              union \
-             select account_id, interaction_id from smartassist.raw_interactions where age(xmin) <= age($1::text::xid) \
+             select session.account_id, raw.interaction_key::text from smartassist.raw_interactions as raw \
+             join smartassist.sessions as session using (interaction_key) where age(raw.xmin) <= age($1::text::xid) \
              order by 1, 2"
         }
         Place::RejectedRecords => {
@@ -148,7 +151,7 @@ pub fn records_of<'c>(
     let statement = match place {
         Place::Sessions => concat!(
             include_str!("erase_records.sql"),
-            " where session.account_id = $1 and session.interaction_id = any($2)"
+            " where session.account_id = $1 and session.interaction_key = any($2::text[]::uuid[])"
         ),
         Place::RejectedRecords => {
             "select account_id, id::text as id, payload as record from smartassist_sync.rejected_records \
@@ -163,39 +166,46 @@ pub fn records_of<'c>(
         .boxed()
 }
 
-/// Deletes these interactions with all that belongs to them, or only counts.
+/// Deletes these interactions of an account with all that belongs to them, or only counts.
 ///
 /// # Errors
 /// The database fails.
 pub async fn delete_sessions(
     connection: &mut PgConnection,
     account_id: &str,
-    ids: &[&str],
+    keys: &[&str],
     only_count: bool,
 ) -> Result<Erased, LoadError> {
-    let (sessions, destinations, agent_segments, consultations, joined_users, tags, raw_interactions): (
-        i64,
-        i64,
-        i64,
-        i64,
-        i64,
-        i64,
-        i64,
-    ) = sqlx::query_as(include_str!("erase_sessions.sql"))
-        .bind(account_id)
-        .bind(ids)
-        .bind(only_count)
-        .fetch_one(connection)
+    let counted: (i64, i64, i64, i64, i64, i64, i64) = sqlx::query_as(include_str!("count_rows.sql"))
+        .bind(keys)
+        .fetch_one(&mut *connection)
         .await?;
+    if !only_count {
+        let deleted: Vec<(Uuid, DateTime<Utc>)> = sqlx::query_as(
+            "delete from smartassist.sessions where interaction_key = any($1::text[]::uuid[]) \
+             returning interaction_key, session_started_at",
+        )
+        .bind(keys)
+        .fetch_all(&mut *connection)
+        .await?;
+        let (keys, starts): (Vec<Uuid>, Vec<DateTime<Utc>>) = deleted.into_iter().unzip();
+        missing::forget(connection, &keys).await?;
+        days::count(
+            connection,
+            account_id,
+            starts.into_iter().map(|start| (start, -1)),
+        )
+        .await?;
+    }
     let count = |count: i64| u64::try_from(count).unwrap_or(0);
     Ok(Erased {
-        sessions: count(sessions),
-        destinations: count(destinations),
-        agent_segments: count(agent_segments),
-        consultations: count(consultations),
-        joined_users: count(joined_users),
-        tags: count(tags),
-        raw_interactions: count(raw_interactions),
+        sessions: count(counted.0),
+        destinations: count(counted.1),
+        agent_segments: count(counted.2),
+        consultations: count(counted.3),
+        joined_users: count(counted.4),
+        tags: count(counted.5),
+        raw_interactions: count(counted.6),
         rejected_records: 0,
     })
 }

@@ -1,6 +1,6 @@
 -- Every interaction as the record that was received, or as one put together from its rows where that was not kept. Which of them are somebody's is
 -- for the normal forms to say: no pattern finds every spelling of a number or an address, so all are looked at.
-select session.account_id, session.interaction_id as id, coalesce(
+select session.account_id, session.interaction_key::text as id, coalesce(
     raw.payload,
     jsonb_build_object(
         'userId', session.user_id,
@@ -12,26 +12,26 @@ select session.account_id, session.interaction_id as id, coalesce(
             to_jsonb(session),
             (
                 select jsonb_agg(to_jsonb(destination)) from smartassist.destinations as destination
-                where destination.account_id = session.account_id and destination.interaction_id = session.interaction_id
+                where destination.interaction_key = session.interaction_key
             ),
             (
                 select jsonb_agg(to_jsonb(segment)) from smartassist.agent_segments as segment
-                where segment.account_id = session.account_id and segment.interaction_id = session.interaction_id
+                where segment.interaction_key = session.interaction_key
             ),
             (
                 select jsonb_agg(to_jsonb(consultation)) from smartassist.consultations as consultation
-                where consultation.account_id = session.account_id and consultation.interaction_id = session.interaction_id
+                where consultation.interaction_key = session.interaction_key
             ),
             (
                 select jsonb_agg(to_jsonb(joined)) from smartassist.joined_users as joined
-                where joined.account_id = session.account_id and joined.interaction_id = session.interaction_id
+                where joined.interaction_key = session.interaction_key
             ),
             (
                 select jsonb_agg(to_jsonb(tag)) from smartassist.tags as tag
-                where tag.account_id = session.account_id and tag.interaction_id = session.interaction_id
+                where tag.interaction_key = session.interaction_key
             )
         )
     )
 )::text as record
 from smartassist.sessions as session
-left join smartassist.raw_interactions as raw using (account_id, interaction_id)
+left join smartassist.raw_interactions as raw using (interaction_key)

@@ -39,7 +39,7 @@ pub async fn acquire(
     let token: Option<i64> = sqlx::query_scalar(
         "insert into smartassist_sync.leases as lease (account_id, holder, token, expires_at, acquired_at) \
          values ($1, $2, 1, clock_timestamp() + make_interval(secs => $3), clock_timestamp()) \
-         on conflict (account_id) do update set holder = excluded.holder, token = lease.token + 1, \
+         on conflict (account_id, stream) do update set holder = excluded.holder, token = lease.token + 1, \
          expires_at = excluded.expires_at, acquired_at = excluded.acquired_at, awaited_at = null \
          where lease.expires_at <= clock_timestamp() or lease.holder = excluded.holder \
          returning token",

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgExecutor};
+use uuid::Uuid;
 
 use crate::database::Pool;
 use crate::transform::privacy::{Identifier, Key};
@@ -58,7 +59,7 @@ pub(super) async fn without<'a>(
     let is_any_erased = check_key(&mut *connection, limits.key).await?;
     let key = limits.key.filter(|_| is_any_erased);
     let of_interactions = identifiers_of(interactions, |interaction| {
-        let own = Identifier::of_ids(limits.account_id, &interaction.ids(), key?);
+        let own = Identifier::of_ids(limits.account_id, &interaction.rows.session.ids(), key?);
         Some([own, interaction.identifiers.clone()].concat())
     });
     let of_rejected = identifiers_of(rejected, |record| {
@@ -100,15 +101,15 @@ pub(super) async fn without<'a>(
 pub async fn take_out(
     pool: &Pool,
     limits: &StoreLimits<'_>,
-    interactions: &mut BTreeMap<String, Interaction>,
+    interactions: &mut BTreeMap<Uuid, Interaction>,
 ) -> Result<(), LoadError> {
     let read: Vec<Interaction> = std::mem::take(interactions).into_values().collect();
     let kept = pool.transact(async |transaction| {
         let (kept, _) = without(transaction, limits, &read, &[]).await?;
         Ok::<_, LoadError>(kept.into_owned())
     });
-    let by_id = |interaction: Interaction| (interaction.id().to_owned(), interaction);
-    *interactions = kept.await?.into_iter().map(by_id).collect();
+    let kept = kept.await?.into_iter();
+    *interactions = kept.map(|interaction| (interaction.key, interaction)).collect();
     Ok(())
 }
 

@@ -11,6 +11,7 @@ mod columns;
 mod commit;
 pub mod compare;
 pub mod conflict;
+pub mod days;
 mod drift;
 pub mod erase;
 mod error;

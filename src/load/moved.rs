@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
+use uuid::Uuid;
 
 use crate::database::Pool;
 use crate::transform::{Interaction, QUARTER_SECONDS, TOLERANCE_SECONDS, seconds_of_id, whole_quarters};
@@ -33,8 +34,8 @@ pub struct Moved {
     pub minutes: i64,
     /// Sessions whose version was stored as sent.
     pub stored: u64,
-    /// Ids of sessions whose stored version was kept, since their session ids say that its start is right.
-    pub kept: Vec<String>,
+    /// Keys of sessions whose stored version was kept, since their session ids say that its start is right.
+    pub kept: Vec<Uuid>,
 }
 
 impl Moved {
@@ -60,7 +61,7 @@ pub(super) fn find(stored: &Stored, interactions: &[Interaction]) -> Option<Move
     let mut known = 0;
     let mut by_quarters: BTreeMap<i64, Vec<(&Interaction, DateTime<Utc>)>> = BTreeMap::new();
     for interaction in interactions {
-        let Some(before) = stored.started_at(interaction.id()) else {
+        let Some(before) = stored.started_at(interaction.key) else {
             continue;
         };
         known += 1;
@@ -84,7 +85,7 @@ pub(super) fn find(stored: &Stored, interactions: &[Interaction]) -> Option<Move
             by_id.is_some_and(|id| (id - start.timestamp()).abs() <= TOLERANCE_SECONDS)
         };
         if fits(before) {
-            kept.push(interaction.id().to_owned());
+            kept.push(interaction.key);
         } else if !fits(session.session_started_at) {
             stored += 1;
         }

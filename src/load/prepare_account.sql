@@ -12,7 +12,7 @@ forgotten as (
 insert into smartassist_sync.accounts as account (account_id, name, filters, wanted_from, start_from, watermark, settled_through)
 select $1, $2, $3::jsonb, wanted.since, wanted.since, wanted.since, wanted.since
 from (select greatest(coalesce($4::timestamptz, $5), $7) as since) as wanted
-on conflict (account_id) do update set
+on conflict (account_id, stream) do update set
     name = excluded.name,
     filters = excluded.filters,
     filters_changed_at = case

@@ -3,8 +3,9 @@
 use chrono::{DateTime, SecondsFormat, Utc};
 use sqlx::postgres::types::PgRange;
 use sqlx::{FromRow, PgConnection};
+use uuid::Uuid;
 
-use crate::transform::{Interaction, Rejected};
+use crate::transform::Rejected;
 use crate::window::Window;
 
 use super::columns::Constants;
@@ -30,10 +31,7 @@ pub(super) async fn write(
         return Ok(0);
     }
     let column = |of: fn(&Rejected) -> &str| rejected.iter().map(of).collect::<Vec<&str>>();
-    let ids: Vec<Option<&str>> = rejected
-        .iter()
-        .map(|record| record.interaction_id.as_deref())
-        .collect();
+    let keys: Vec<Option<Uuid>> = rejected.iter().map(|record| record.key).collect();
     let hashes: Vec<&[u8]> = rejected
         .iter()
         .map(|record| record.payload_hash.as_slice())
@@ -47,7 +45,7 @@ pub(super) async fn write(
         .bind(PgRange::from(window))
         .bind(constants.time_zone_offset)
         .bind(constants.written_at)
-        .bind(ids)
+        .bind(keys)
         .bind(column(|record| &record.reason))
         .bind(column(|record| &record.payload))
         .bind(hashes)
@@ -152,13 +150,14 @@ pub(super) async fn resolve(
     constants: Constants<'_>,
     commit: &WindowCommit<'_>,
 ) -> Result<Vec<Resolved>, LoadError> {
-    let ids: Vec<&str> = commit.interactions.iter().map(Interaction::id).collect();
+    let interactions = commit.interactions.iter();
+    let keys: Vec<Uuid> = interactions.map(|interaction| interaction.key).collect();
     let rejected = commit.rejected.iter();
     let hashes: Vec<&[u8]> = rejected.map(|record| record.payload_hash.as_slice()).collect();
     Ok(sqlx::query_as(include_str!("resolve.sql"))
         .bind(constants.account_id)
         .bind(constants.written_at)
-        .bind(ids)
+        .bind(keys)
         .bind(commit.status == Status::Drained)
         .bind(PgRange::from(commit.window))
         .bind(commit.started_at)

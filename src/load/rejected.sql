@@ -1,9 +1,9 @@
 -- New records are kept as long as neither their number ($10) nor the bytes of their text ($11) is beyond the day's bound; in the order of their hashes,
 -- so that the same ones are kept whenever the same window is stored again.
 with seen as (
-    select r.interaction_id, r.reason, r.payload, r.payload_hash, r.record_bytes, known.id is null as is_new
-    from unnest($5::text[], $6::text[], $7::text[], $8::bytea[], $9::bigint[])
-        as r (interaction_id, reason, payload, payload_hash, record_bytes)
+    select r.interaction_key, r.reason, r.payload, r.payload_hash, r.record_bytes, known.id is null as is_new
+    from unnest($5::uuid[], $6::text[], $7::text[], $8::bytea[], $9::bigint[])
+        as r (interaction_key, reason, payload, payload_hash, record_bytes)
     left join smartassist_sync.rejected_records as known
         on known.account_id = $1::text and known.payload_hash = r.payload_hash
 ),
@@ -33,25 +33,25 @@ counted as (
         count(*) filter (where not is_kept)
     from placed
     having count(*) filter (where is_new) > 0
-    on conflict (account_id, day) do update set
+    on conflict (account_id, stream, day) do update set
         kept = by_day.kept + excluded.kept,
         kept_bytes = by_day.kept_bytes + excluded.kept_bytes,
         counted_alone = by_day.counted_alone + excluded.counted_alone
 ),
 written as (
     insert into smartassist_sync.rejected_records (
-        account_id, range, time_zone_offset, first_seen_at, last_seen_at, interaction_id, reason, payload, payload_hash, record_bytes
+        account_id, range, time_zone_offset, first_seen_at, last_seen_at, interaction_key, reason, payload, payload_hash, record_bytes
     )
     select
-        $1::text, $2::tstzrange, $3::integer, $4::timestamptz, $4::timestamptz, interaction_id, reason, payload, payload_hash, record_bytes
+        $1::text, $2::tstzrange, $3::integer, $4::timestamptz, $4::timestamptz, interaction_key, reason, payload, payload_hash, record_bytes
     from placed
     where is_kept
-    on conflict (account_id, payload_hash) do update set
+    on conflict (account_id, stream, payload_hash) do update set
         range = excluded.range,
         time_zone_offset = excluded.time_zone_offset,
         last_seen_at = excluded.last_seen_at,
         times_seen = rejected_records.times_seen + 1,
-        interaction_id = excluded.interaction_id,
+        interaction_key = excluded.interaction_key,
         reason = excluded.reason,
         record_bytes = excluded.record_bytes,
         resolved_at = null

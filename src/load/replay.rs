@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use sqlx::{FromRow, PgConnection, PgExecutor};
+use uuid::Uuid;
 
 use crate::database::Pool;
 use crate::transform::Interaction;
 
 use super::columns::Constants;
 use super::runs::{Finished, finish};
-use super::{Counters, LoadError, bigint, interactions, renamed, tables, turn};
+use super::{Counters, LoadError, bigint, days, interactions, renamed, tables, turn};
 
 /// Records of one batch, and bytes of them as they are stored: memory is bounded by both.
 const BATCH: i64 = 500;
@@ -20,12 +21,13 @@ const BATCH_BYTES: i64 = 2 << 20;
 #[derive(Debug, FromRow)]
 pub struct Raw {
     /// Its interaction.
-    pub interaction_id: String,
+    pub interaction_key: Uuid,
     /// The record as JSON text.
     pub payload: String,
     /// Minutes, negative east of Greenwich, that it was asked with.
     pub time_zone_offset: i32,
     pub(super) fetched_at: DateTime<Utc>,
+    session_started_at: DateTime<Utc>,
     /// The warnings that are stored.
     pub warnings: Vec<String>,
     /// Hash of the rows that are stored.
@@ -53,20 +55,20 @@ pub struct Rebuilt {
 }
 
 impl Rebuilt {
-    /// Whether it has another id by today's transform.
+    /// Whether it has another key by today's transform.
     fn is_renamed(&self) -> bool {
-        self.interaction.id() != self.raw.interaction_id
+        self.interaction.key != self.raw.interaction_key
     }
 }
 
-/// The next batch of an account's raw records after the interaction `after`, by id.
+/// The next batch of an account's raw records after the interaction `after`, by key.
 ///
 /// # Errors
 /// The database fails.
 pub async fn next(
     executor: impl PgExecutor<'_>,
     account_id: &str,
-    after: &str,
+    after: Uuid,
 ) -> Result<Vec<Raw>, LoadError> {
     Ok(sqlx::query_as(include_str!("replay_next.sql"))
         .bind(account_id)
@@ -85,7 +87,7 @@ pub struct Portion<'a> {
     /// What cannot be rebuilt, and is ruled.
     pub ruled: &'a [Ruled],
     /// The last interaction in it.
-    pub last: &'a str,
+    pub last: Uuid,
     /// Raw records in it that could not be rebuilt.
     pub rejected: u64,
 }
@@ -115,15 +117,15 @@ pub async fn write(
             .execute(&mut *transaction)
             .await?;
         let raw = rebuilt.iter().map(|one| &one.raw).chain(ruled.iter().map(|one| &one.raw));
-        let current = current(transaction, account_id, raw).await?;
-        let rebuilt = rebuilt.iter().filter(|one| current.contains(one.raw.interaction_id.as_str()));
+        let current = current(transaction, raw).await?;
+        let rebuilt = rebuilt.iter().filter(|one| current.contains(&one.raw.interaction_key));
         let (same, renamed): (Vec<_>, Vec<_>) = rebuilt.partition(|one| !one.is_renamed());
         written = (same.len() + renamed.len()) as u64;
         rewrite(transaction, account_id, &same, at).await?;
         renamed::write(transaction, account_id, renamed, at).await?;
-        let ruled = ruled.iter().filter(|one| current.contains(one.raw.interaction_id.as_str()));
-        let ruled = ruled.map(|one| (one.raw.interaction_id.as_str(), one.payload.as_str()));
-        rewrite_raw(transaction, account_id, ruled.unzip()).await?;
+        let ruled = ruled.iter().filter(|one| current.contains(&one.raw.interaction_key));
+        let ruled = ruled.map(|one| (one.raw.interaction_key, one.payload.as_str()));
+        rewrite_raw(transaction, ruled.unzip()).await?;
     }
     sqlx::query(
         "update smartassist_sync.replays set position = $2, rejected = rejected + $3, updated_at = clock_timestamp() \
@@ -142,23 +144,20 @@ pub async fn write(
 /// Those of which the version that was read is still the one that is stored.
 async fn current<'a>(
     connection: &mut PgConnection,
-    account_id: &str,
     raw: impl Iterator<Item = &'a Raw>,
-) -> Result<BTreeSet<&'a str>, LoadError> {
-    let raw: BTreeMap<&str, &Raw> = raw.map(|raw| (raw.interaction_id.as_str(), raw)).collect();
-    let stored: Vec<(String, Vec<u8>, DateTime<Utc>)> = sqlx::query_as(
-        "select raw.interaction_id, session.content_hash, raw.fetched_at \
+) -> Result<BTreeSet<Uuid>, LoadError> {
+    let raw: BTreeMap<Uuid, &Raw> = raw.map(|raw| (raw.interaction_key, raw)).collect();
+    let stored: Vec<(Uuid, Vec<u8>, DateTime<Utc>)> = sqlx::query_as(
+        "select interaction_key, session.content_hash, raw.fetched_at \
          from smartassist.raw_interactions as raw \
-         join smartassist.sessions as session using (account_id, interaction_id) \
-         where raw.account_id = $1 and raw.interaction_id = any($2)",
+         join smartassist.sessions as session using (interaction_key) where interaction_key = any($1)",
     )
-    .bind(account_id)
-    .bind(raw.keys().copied().collect::<Vec<&str>>())
+    .bind(raw.keys().copied().collect::<Vec<Uuid>>())
     .fetch_all(connection)
     .await?;
-    let is_current = |(id, hash, fetched_at): &(String, Vec<u8>, DateTime<Utc>)| {
-        let (id, read) = raw.get_key_value(id.as_str())?;
-        (*hash == read.content_hash && *fetched_at == read.fetched_at).then_some(*id)
+    let is_current = |(key, hash, fetched_at): &(Uuid, Vec<u8>, DateTime<Utc>)| {
+        let read = raw.get(key)?;
+        (*hash == read.content_hash && *fetched_at == read.fetched_at).then_some(*key)
     };
     Ok(stored.iter().filter_map(is_current).collect())
 }
@@ -175,36 +174,34 @@ async fn rewrite(
         time_zone_offset: 0,
     };
     let differs = |one: &&&Rebuilt| one.raw.content_hash != one.interaction.content_hash;
-    let changed: Vec<&Interaction> = rebuilt
-        .iter()
-        .filter(differs)
-        .map(|one| &one.interaction)
-        .collect();
-    let ids: Vec<&str> = changed.iter().map(|interaction| interaction.id()).collect();
-    interactions::delete_children(connection, account_id, &ids).await?;
-    tables::REBUILT_SESSIONS
-        .write(connection, constants, &changed)
-        .await?;
+    let rewritten = || rebuilt.iter().filter(differs);
+    let changed: Vec<&Interaction> = rewritten().map(|one| &one.interaction).collect();
+    let keys: Vec<Uuid> = changed.iter().map(|interaction| interaction.key).collect();
+    interactions::delete_children(connection, &keys).await?;
+    interactions::write_sessions(connection, &tables::REBUILT_SESSIONS, constants, &changed).await?;
     interactions::write_children(connection, constants, &changed).await?;
+    let moves = rewritten().flat_map(|one| {
+        let start = one.interaction.rows.session.session_started_at;
+        [(one.raw.session_started_at, -1), (start, 1)]
+    });
+    days::count(connection, account_id, moves).await?;
 
     let reduced = rebuilt.iter().filter(|one| one.payload_differs);
-    let reduced = reduced.map(|one| (one.raw.interaction_id.as_str(), one.interaction.payload.as_str()));
-    rewrite_raw(connection, account_id, reduced.unzip()).await
+    let reduced = reduced.map(|one| (one.raw.interaction_key, one.interaction.payload.as_str()));
+    rewrite_raw(connection, reduced.unzip()).await
 }
 
 async fn rewrite_raw(
     connection: &mut PgConnection,
-    account_id: &str,
-    (ids, payloads): (Vec<&str>, Vec<&str>),
+    (keys, payloads): (Vec<Uuid>, Vec<&str>),
 ) -> Result<(), LoadError> {
-    if !ids.is_empty() {
+    if !keys.is_empty() {
         sqlx::query(
             "update smartassist.raw_interactions as raw set payload = rebuilt.payload::jsonb \
-             from unnest($2::text[], $3::text[]) as rebuilt (interaction_id, payload) \
-             where raw.account_id = $1 and raw.interaction_id = rebuilt.interaction_id",
+             from unnest($1::uuid[], $2::text[]) as rebuilt (interaction_key, payload) \
+             where raw.interaction_key = rebuilt.interaction_key",
         )
-        .bind(account_id)
-        .bind(ids)
+        .bind(keys)
         .bind(payloads)
         .execute(connection)
         .await?;
@@ -219,10 +216,10 @@ async fn rewrite_raw(
 pub async fn extent(pool: &Pool, account_id: &str) -> Result<(u64, u64), LoadError> {
     let counted = pool.transact_patiently::<(i64, i64), LoadError>(async |transaction| {
         sqlx::query_as(
-            "select count(raw.interaction_id), count(*) filter (where raw.interaction_id is null) \
-         from smartassist.sessions as session \
-         left join smartassist.raw_interactions as raw using (account_id, interaction_id) \
-         where session.account_id = $1",
+            "select count(raw.interaction_key), count(*) filter (where raw.interaction_key is null) \
+             from smartassist.sessions as session \
+             left join smartassist.raw_interactions as raw on raw.interaction_key = session.interaction_key \
+             where session.account_id = $1",
         )
         .bind(account_id)
         .fetch_one(transaction)
@@ -240,8 +237,8 @@ pub struct OpenReplay {
     /// Its run.
     pub run_id: i64,
     /// The last interaction that an earlier one, which did not come to its end, has rebuilt under the
-    /// same rules; empty for none.
-    pub position: String,
+    /// same rules; nil for none.
+    pub position: Uuid,
     /// Raw records up to there that could not be rebuilt.
     pub rejected: u64,
     watermark: DateTime<Utc>,
@@ -279,18 +276,18 @@ pub async fn open(
         let Some((run_id, watermark)) = run else {
             return Ok(None);
         };
-        let (position, rejected): (String, i64) = sqlx::query_as(
-        "insert into smartassist_sync.replays as replay (account_id, position, rules) values ($1, '', $2) \
-         on conflict (account_id) do update set rules = excluded.rules, \
-         position = case when replay.rules = excluded.rules then replay.position else '' end, \
+        let (position, rejected): (Uuid, i64) = sqlx::query_as(
+            "insert into smartassist_sync.replays as replay (account_id, rules) values ($1, $2) \
+         on conflict (account_id, stream) do update set rules = excluded.rules, \
+         position = case when replay.rules = excluded.rules then replay.position else excluded.position end, \
          rejected = case when replay.rules = excluded.rules then replay.rejected else 0 end, \
          started_at = case when replay.rules = excluded.rules then replay.started_at else now() end \
          returning position, rejected",
-    )
-    .bind(account_id)
-    .bind(rules)
-    .fetch_one(&mut *transaction)
-    .await?;
+        )
+        .bind(account_id)
+        .bind(rules)
+        .fetch_one(&mut *transaction)
+        .await?;
         Ok(Some(OpenReplay {
             run_id,
             position,

@@ -5,9 +5,9 @@ update smartassist_sync.rejected_records as waiting
 set resolved_at = $2
 where waiting.account_id = $1 and waiting.resolved_at is null
     and (
-        waiting.interaction_id = any($3)
+        waiting.interaction_key = any($3)
         or (
-            waiting.interaction_id is null and $4 and waiting.range && $5::tstzrange and waiting.last_seen_at < $6
+            waiting.interaction_key is null and $4 and waiting.range && $5::tstzrange and waiting.last_seen_at < $6
             and waiting.payload_hash <> all($7)
             and waiting.range <@ tstzmultirange($5) + (
                 select coalesce(range_agg(drained.range), '{}')

@@ -2,10 +2,11 @@
 
 use chrono::{DateTime, Utc};
 use sqlx::PgExecutor;
+use uuid::Uuid;
 
 use crate::database::Pool;
 
-use super::{LoadError, turn};
+use super::{LoadError, days, missing, turn};
 
 /// Interactions of one transaction: its locks are held for a moment only.
 const BATCH: i64 = 1_000;
@@ -52,12 +53,19 @@ pub async fn delete_some(
             .bind(kept_from)
             .execute(&mut *transaction)
             .await?;
-        let interactions = sqlx::query(include_str!("delete_old.sql"))
-            .bind(account_id)
-            .bind(kept_from)
-            .bind(BATCH)
-            .execute(&mut *transaction)
-            .await?;
+        let interactions: Vec<(Uuid, DateTime<Utc>)> = sqlx::query_as(
+            "delete from smartassist.sessions where interaction_key in (select interaction_key from smartassist.sessions \
+             where account_id = $1 and session_started_at < $2 order by session_started_at limit $3) \
+             returning interaction_key, session_started_at",
+        )
+        .bind(account_id)
+        .bind(kept_from)
+        .bind(BATCH)
+        .fetch_all(&mut *transaction)
+        .await?;
+        let (keys, starts): (Vec<Uuid>, Vec<DateTime<Utc>>) = interactions.into_iter().unzip();
+        missing::forget(transaction, &keys).await?;
+        days::count(transaction, account_id, starts.into_iter().map(|start| (start, -1))).await?;
         let rejected = sqlx::query(
             "delete from smartassist_sync.rejected_records where id in (select id \
          from smartassist_sync.rejected_records where account_id = $1 and upper(range) <= $2 limit $3)",
@@ -68,7 +76,7 @@ pub async fn delete_some(
         .execute(&mut *transaction)
         .await?;
         Ok(Deleted {
-            interactions: interactions.rows_affected(),
+            interactions: keys.len() as u64,
             rejected_records: rejected.rows_affected(),
         })
     })

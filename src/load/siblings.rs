@@ -14,12 +14,12 @@ use super::erase::{Place, StoredRecord, records_of};
 
 /// An id of more records than this is none of one contact: some constant that a bot sends in its
 /// place. It leads to nobody, or erasing one customer would erase all.
-const MOST_SIBLINGS: i64 = 20;
+pub(super) const MOST_SIBLINGS: usize = 20;
 
-/// An interaction's own id, and its ids of the API.
+/// An interaction's key, as text, and its ids of the API.
 #[derive(FromRow)]
 struct Row {
-    interaction_id: String,
+    key: String,
     session_id: Option<String>,
     conversation_id: Option<String>,
 }
@@ -75,7 +75,7 @@ impl Group {
     /// Follows these ids, but for those of too many records. How many interactions each has is given.
     fn follow<'a>(
         &mut self,
-        mut numbers: BTreeMap<String, i64>,
+        mut numbers: BTreeMap<String, usize>,
         rejected: impl Iterator<Item = Option<&'a String>>,
     ) {
         for id in rejected.flatten() {
@@ -118,8 +118,8 @@ impl Contact {
             ..Self::default()
         };
         let named: Vec<Row> = sqlx::query_as(
-            "select interaction_id, session_id, conversation_id from smartassist.sessions \
-             where account_id = $1 and interaction_id = any($2)",
+            "select interaction_key::text as key, session_id, conversation_id from smartassist.sessions \
+             where account_id = $1 and interaction_key = any($2::text[]::uuid[])",
         )
         .bind(account_id)
         .bind(Vec::from_iter(interactions))
@@ -134,7 +134,7 @@ impl Contact {
     }
 
     fn add(&mut self, row: Row) {
-        self.interactions.insert(row.interaction_id);
+        self.interactions.insert(row.key);
         self.ids.insert(Ids {
             session_id: row.session_id,
             conversation_id: row.conversation_id,
@@ -172,7 +172,7 @@ impl Contact {
                 .collect()
         };
         let rows: Vec<Row> = sqlx::query_as(
-            "select interaction_id, session_id, conversation_id from smartassist.sessions \
+            "select interaction_key::text as key, session_id, conversation_id from smartassist.sessions \
              where account_id = $1 and (session_id = any($2) or conversation_id = any($3))",
         )
         .bind(account_id)
@@ -184,7 +184,7 @@ impl Contact {
             .of_others(connection, account_id, &rows, surroundings)
             .await?;
         for row in &rows {
-            if of_others.contains(&row.interaction_id) {
+            if of_others.contains(&row.key) {
                 self.share(row.session_id.as_deref(), row.conversation_id.as_deref());
             }
         }
@@ -192,11 +192,11 @@ impl Contact {
             self.share(ids.session_id.as_deref(), ids.conversation_id.as_deref());
         }
         for row in rows {
-            let is_of_another = of_others.contains(&row.interaction_id);
+            let is_of_another = of_others.contains(&row.key);
             if !is_of_another && self.has_id(row.session_id.as_deref(), row.conversation_id.as_deref()) {
                 self.add(row);
-            } else if !self.interactions.contains(&row.interaction_id) {
-                self.doubtful.insert(row.interaction_id);
+            } else if !self.interactions.contains(&row.key) {
+                self.doubtful.insert(row.key);
             }
         }
         Ok(true)
@@ -210,7 +210,7 @@ impl Contact {
         rows: &[Row],
         surroundings: &Surroundings<'_>,
     ) -> Result<BTreeSet<String>, LoadError> {
-        let ids = rows.iter().map(|row| row.interaction_id.as_str());
+        let ids = rows.iter().map(|row| row.key.as_str());
         let ids: Vec<&str> = ids.filter(|id| !self.interactions.contains(*id)).collect();
         let mut of_others = BTreeSet::new();
         let mut records = records_of(connection, Place::Sessions, account_id, &ids);
@@ -266,7 +266,7 @@ async fn numbers(
     account_id: &str,
     sessions: &[String],
     conversations: &[String],
-) -> Result<(BTreeMap<String, i64>, BTreeMap<String, i64>), LoadError> {
+) -> Result<(BTreeMap<String, usize>, BTreeMap<String, usize>), LoadError> {
     // Counted there: a constant may stand in all of them.
     let counted: Vec<(bool, String, i64)> = sqlx::query_as(
         "select true, session_id, count(*) from smartassist.sessions \
@@ -280,7 +280,7 @@ async fn numbers(
     .bind(conversations)
     .fetch_all(connection)
     .await?;
-    let none = |ids: &[String]| -> BTreeMap<String, i64> { ids.iter().map(|id| (id.clone(), 0)).collect() };
+    let none = |ids: &[String]| -> BTreeMap<String, usize> { ids.iter().map(|id| (id.clone(), 0)).collect() };
     let (mut of_sessions, mut of_conversations) = (none(sessions), none(conversations));
     for (is_session, id, number) in counted {
         let numbers = if is_session {
@@ -288,7 +288,7 @@ async fn numbers(
         } else {
             &mut of_conversations
         };
-        numbers.insert(id, number);
+        numbers.insert(id, usize::try_from(number).unwrap_or(usize::MAX));
     }
     Ok((of_sessions, of_conversations))
 }

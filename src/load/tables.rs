@@ -4,19 +4,17 @@ use crate::transform::{AgentSegment, Consultation, Destination, Interaction, Joi
 
 use super::columns::{Table, columns};
 
-const ACCOUNT: (&str, &str) = ("account_id", "constant.account_id");
-
 pub(super) static SESSIONS: Table<Interaction> = Table {
     name: "smartassist.sessions",
     constants: &[
-        ACCOUNT,
+        ("account_id", "constant.account_id"),
         ("first_seen_at", "constant.written_at"),
         ("last_changed_at", "constant.written_at"),
         ("missing_since", "null::timestamptz"),
     ],
     columns: columns!(Interaction, row;
         row.rows.session => {
-            text: interaction_id session_id conversation_id channel direction bot_id user_id
+            text: session_id conversation_id channel direction bot_id user_id
                 channel_specific_user_id org_id smart_status final_status reason disconnecting_event error_details
                 survey_type csat_feedback customer_phone center_phone customer_first_name customer_last_name
                 customer_email caller callee caller_host dialed_number ip_address host_domain os last_intent_name
@@ -32,7 +30,7 @@ pub(super) static SESSIONS: Table<Interaction> = Table {
             hash: content_hash;
         }
     ),
-    upsert_key: Some(&["account_id", "interaction_id"]),
+    updates: true,
     kept: &["first_seen_at"],
 };
 
@@ -42,32 +40,32 @@ pub(super) static REBUILT_SESSIONS: Table<Interaction> = Table {
     name: SESSIONS.name,
     constants: SESSIONS.constants,
     columns: SESSIONS.columns,
-    upsert_key: SESSIONS.upsert_key,
+    updates: SESSIONS.updates,
     kept: &["first_seen_at", "missing_since"],
 };
 
 pub(super) static DESTINATIONS: Table<Destination> = Table {
     name: "smartassist.destinations",
-    constants: &[ACCOUNT],
+    constants: &[],
     columns: columns!(Destination, row;
         row => {
-            text: interaction_id destination_type queue_id queue_name;
+            text: destination_type queue_id queue_name;
             integer: destination_index;
             flag: callback_opted;
             instant: callback_opted_at callback_accepted_at entered_at;
             json: extra;
         }
     ),
-    upsert_key: None,
+    updates: false,
     kept: &[],
 };
 
 pub(super) static AGENT_SEGMENTS: Table<AgentSegment> = Table {
     name: "smartassist.agent_segments",
-    constants: &[ACCOUNT],
+    constants: &[],
     columns: columns!(AgentSegment, row;
         row => {
-            text: interaction_id response agent_id agent_name agent_email status non_response_event;
+            text: response agent_id agent_name agent_email status non_response_event;
             integer: destination_index segment_index first_response_seconds interaction_seconds
                 hold_seconds after_call_work_seconds;
             instant: assigned_at accepted_at first_responded_at interaction_ended_at after_call_work_ended_at;
@@ -76,70 +74,66 @@ pub(super) static AGENT_SEGMENTS: Table<AgentSegment> = Table {
             flag: agent_chose_translate;
         }
     ),
-    upsert_key: None,
+    updates: false,
     kept: &[],
 };
 
 pub(super) static CONSULTATIONS: Table<Consultation> = Table {
     name: "smartassist.consultations",
-    constants: &[ACCOUNT],
+    constants: &[],
     columns: columns!(Consultation, row;
         row => {
-            text: interaction_id consultant_name consultant_agent_id consultant_email;
+            text: consultant_name consultant_agent_id consultant_email;
             integer: destination_index segment_index consultation_index;
             flag: is_merged;
             instant: assigned_at accepted_at ended_at;
             json: extra;
         }
     ),
-    upsert_key: None,
+    updates: false,
     kept: &[],
 };
 
 pub(super) static JOINED_USERS: Table<JoinedUser> = Table {
     name: "smartassist.joined_users",
-    constants: &[ACCOUNT],
+    constants: &[],
     columns: columns!(JoinedUser, row;
         row => {
-            text: interaction_id agent_id name email;
+            text: agent_id name email;
             integer: destination_index segment_index user_index;
             instant: joined_at left_at;
             json: extra;
         }
     ),
-    upsert_key: None,
+    updates: false,
     kept: &[],
 };
 
 pub(super) static TAGS: Table<Tag> = Table {
     name: "smartassist.tags",
-    constants: &[ACCOUNT],
+    constants: &[],
     columns: columns!(Tag, row;
         row => {
-            text: interaction_id tag_scope name value;
+            text: tag_scope name value;
             integer: tag_index;
             json: extra;
         }
     ),
-    upsert_key: None,
+    updates: false,
     kept: &[],
 };
 
 pub(super) static RAW_INTERACTIONS: Table<Interaction> = Table {
     name: "smartassist.raw_interactions",
     constants: &[
-        ACCOUNT,
         ("fetched_at", "constant.written_at"),
         ("time_zone_offset", "constant.time_zone_offset"),
     ],
     columns: columns!(Interaction, row;
-        row.rows.session => {
-            text: interaction_id;
-        }
         row => {
             json_text: payload;
         }
     ),
-    upsert_key: Some(&["account_id", "interaction_id"]),
+    updates: true,
     kept: &[],
 };

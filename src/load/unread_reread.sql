@@ -7,11 +7,7 @@ cross join lateral (
 ) as settled
 cross join lateral (
     select coalesce(range_agg(tstzrange(started.second, started.second + interval '1 second')), '{}') as seconds
-    from smartassist.sessions as session
-    cross join lateral (select date_trunc('second', session.session_started_at) as second) as started
-    where session.account_id = account.account_id
-        and session.session_ended_at is null and session.missing_since is null
-        and session.session_started_at >= $7 and session.session_started_at < $4
+    from unnest($7::timestamptz[]) as started (second)
 ) as still_open
 -- What started more than $9 seconds ago and was not read since. What a refresh has tried without success in the last hours rests, or one second
 -- that cannot be read would be asked for whenever a tier is due. (NULL: nothing of it.)

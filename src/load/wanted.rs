@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use sqlx::PgExecutor;
 
+use crate::database::Pool;
 use crate::window::Window;
 
 use super::{LoadError, windows_of};
@@ -47,7 +47,7 @@ pub enum Wanted {
 /// # Errors
 /// The database fails.
 pub async fn unread(
-    executor: impl PgExecutor<'_>,
+    pool: &Pool,
     account_id: &str,
     wanted: &Wanted,
     until: DateTime<Utc>,
@@ -71,13 +71,38 @@ pub async fn unread(
             now,
             open_since,
             late,
-        } => query
-            .bind(range.start)
-            .bind(range.end)
-            .bind(since)
-            .bind(open_since)
-            .bind(now)
-            .bind(late.map(|late| late.num_seconds())),
+        } => {
+            let open = match open_since {
+                Some(open_since) => open_starts(pool, account_id, open_since, range.start).await?,
+                None => Vec::new(),
+            };
+            query
+                .bind(range.start)
+                .bind(range.end)
+                .bind(since)
+                .bind(open)
+                .bind(now)
+                .bind(late.map(|late| late.num_seconds()))
+        }
     };
-    Ok(windows_of(query.fetch_all(executor).await?))
+    Ok(windows_of(query.fetch_all(pool).await?))
+}
+
+/// The seconds from `since` to `until` in which a session started that has no end yet.
+async fn open_starts(
+    pool: &Pool,
+    account_id: &str,
+    since: DateTime<Utc>,
+    until: DateTime<Utc>,
+) -> Result<Vec<DateTime<Utc>>, LoadError> {
+    Ok(sqlx::query_scalar(
+        "select distinct date_trunc('second', session_started_at) from smartassist.sessions \
+         where account_id = $1 and session_ended_at is null and missing_since is null \
+         and session_started_at >= $2 and session_started_at < $3",
+    )
+    .bind(account_id)
+    .bind(since)
+    .bind(until)
+    .fetch_all(pool)
+    .await?)
 }

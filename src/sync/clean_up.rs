@@ -1,4 +1,4 @@
-//! Deleting what is older than `storage.retention_days`.
+//! Deleting what is older than `storage.retention_days`, and counting anew what is stored of each day.
 
 use std::time::{Duration, Instant};
 
@@ -6,8 +6,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
 use crate::load::LoadError;
-use crate::load::conflict;
 use crate::load::retention::{self, Deleted};
+use crate::load::{conflict, days};
 use crate::observe::{self, chain, metrics};
 use crate::pulse::Pulse;
 
@@ -18,7 +18,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 
 impl AccountWorker {
     /// Deletes the account's interactions that have become too old, batch by batch, until none is
-    /// left or `stop`. Needs no lease: whoever deletes takes turns with whoever writes. What goes
+    /// left or `stop`, and then counts what is stored of each day. Needs no lease: whoever deletes takes turns with whoever writes. What goes
     /// wrong is in the log, and is tried again when it is next due.
     ///
     /// # Errors
@@ -45,16 +45,35 @@ impl AccountWorker {
             );
             super::statistics::renew(&self.pool).await;
         }
+        let ended = match ended {
+            Ok(()) => self.recount(pulse).await,
+            ended => ended,
+        };
         if let Err(error) = &ended {
             observe::database_error(account, error);
             error!(
                 account,
                 error = %chain(error),
                 remedy = error.remedy(),
-                "could not delete what has become too old, trying again at the next ring"
+                "could not clean up, trying again at the next ring"
             );
         }
         ended
+    }
+
+    /// Finds what others have written or deleted by hand, who do not count.
+    async fn recount(&self, pulse: &Pulse) -> Result<(), LoadError> {
+        let account = self.api.account();
+        let recount = || days::recount(&self.pool, &account.account_id);
+        let days = conflict::retry(&account.name, recount).await?;
+        pulse.beat();
+        if days > 0 {
+            info!(
+                account = account.name,
+                days, "interactions of some days were counted anew: rows were written or deleted by others"
+            );
+        }
+        Ok(())
     }
 
     async fn delete_old(

@@ -166,6 +166,14 @@ impl Reader<'_> {
                 "some records lie outside of the window"
             );
         }
+        let interactions = pass.contradictions();
+        if interactions > 0 {
+            warn!(
+                interactions,
+                remedy = "the version that ends last is stored; ask the vendor which one counts",
+                "the API returns interactions in several versions at once"
+            );
+        }
         if matches!(pass.end, Some(End::Short | End::Counted)) {
             self.traits.learn(|traits| learn_from(traits, &pass));
         }

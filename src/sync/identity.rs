@@ -6,6 +6,8 @@
 use std::collections::{BTreeMap, HashSet};
 use std::time::Instant;
 
+use uuid::Uuid;
+
 use crate::extract::{ApiError, Priority, Tally};
 use crate::load::compare::{self, Crossing};
 use crate::load::left_out;
@@ -69,8 +71,8 @@ impl DayReading {
 /// What the API returned of a day.
 #[derive(Debug, Default)]
 struct Returned {
-    /// What each interaction says, by id.
-    hashes: BTreeMap<String, [u8; 32]>,
+    /// What each interaction says, by key.
+    hashes: BTreeMap<Uuid, [u8; 32]>,
     /// By what they say: windows share their boundary second.
     rejected: HashSet<[u8; 32]>,
     /// Which sessions came that lie only partly in the day.
@@ -87,7 +89,7 @@ impl Returned {
             self.crossing.out_of |= session.session_started_at < day.end
                 && session.session_ended_at.is_none_or(|ended| ended > day.end);
         }
-        let hash = |interaction: &Interaction| (interaction.id().to_owned(), interaction.content_hash);
+        let hash = |interaction: &Interaction| (interaction.key, interaction.content_hash);
         self.hashes.extend(reading.rows.interactions.values().map(hash));
         self.rejected.extend(reading.rows.rejected.into_keys());
     }
@@ -123,8 +125,8 @@ impl Comparing<'_> {
         known: Crossing,
     ) -> Result<DayComparison, LoadError> {
         let (pool, account_id) = (&self.worker.pool, &self.held.lease.account_id);
-        let ids: Vec<&str> = returned.hashes.keys().map(String::as_str).collect();
-        let versions = compare::versions(pool, account_id, &ids).await?;
+        let keys: Vec<Uuid> = returned.hashes.keys().copied().collect();
+        let versions = compare::versions(pool, &keys).await?;
         let crossing = Crossing {
             into: known.into || returned.crossing.into,
             out_of: known.out_of || returned.crossing.out_of,
@@ -135,8 +137,8 @@ impl Comparing<'_> {
             rejected: returned.rejected.len() as u64,
             ..DayComparison::of(day, Method::Identity)
         };
-        for (id, hash) in &returned.hashes {
-            match versions.get(id) {
+        for (key, hash) in &returned.hashes {
+            match versions.get(key) {
                 None => comparison.not_stored += 1,
                 Some(version) if version.content_hash != hash || version.is_missing => {
                     comparison.changed += 1;
@@ -147,7 +149,9 @@ impl Comparing<'_> {
         comparison.stored = comparison.api - comparison.not_stored;
         // What could not be reached may well be there.
         if returned.problem.is_none() && returned.rejected.is_empty() {
-            let gone = must_return.iter().filter(|id| !returned.hashes.contains_key(*id));
+            let gone = must_return
+                .iter()
+                .filter(|key| !returned.hashes.contains_key(*key));
             comparison.not_returned = gone.count() as u64;
         }
         comparison.problem = returned.problem;

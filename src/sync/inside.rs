@@ -84,7 +84,7 @@ fn lies_in(window: Window, (start, end): Span, shift: TimeDelta) -> bool {
 mod tests {
     use super::*;
     use crate::transform::privacy::Policy;
-    use crate::transform::transform;
+    use crate::transform::{Origin, transform};
 
     fn window() -> Window {
         let at = |text: &str| DateTime::parse_from_rfc3339(text).unwrap().to_utc();
@@ -105,7 +105,10 @@ mod tests {
         );
         transform(
             &serde_json::value::RawValue::from_string(text).unwrap(),
-            0,
+            Origin {
+                account_id: "a",
+                time_zone_offset: 0,
+            },
             &Policy::default(),
         )
         .unwrap()

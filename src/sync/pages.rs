@@ -8,6 +8,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use tracing::{debug, info};
 
 use crate::extract::{ApiError, LAST_OFFSET, PAGE_SIZE, Page, PageRequest};
+use crate::transform::Origin;
 
 use super::drain::{ReadError, Reader, Slice};
 use super::pass::{End, Pass, lines_up};
@@ -378,7 +379,12 @@ impl Reader<'_> {
     }
 
     pub(super) fn add(&self, pass: &mut Pass, page: &Page) {
-        pass.add(page, self.api.account().time_zone_offset, self.policy);
+        let account = self.api.account();
+        let origin = Origin {
+            account_id: &account.account_id,
+            time_zone_offset: account.time_zone_offset,
+        };
+        pass.add(page, origin, self.policy);
     }
 }
 

@@ -1,20 +1,22 @@
 //! What one pass over the pages of a window brought, and whether it adds up.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::btree_map::{BTreeMap, Entry};
+use std::collections::{BTreeSet, HashMap};
 
 use chrono::{DateTime, Utc};
+use uuid::Uuid;
 
 use crate::extract::{PAGE_SIZE, Page};
 use crate::json::Extent;
 use crate::transform::privacy::Policy;
-use crate::transform::{Interaction, Rejected, transform};
+use crate::transform::{Interaction, Origin, Rejected, transform};
 
 use super::length::{Length, Longest};
 
-/// Everything that was read of a window: sorted by id, distinct, the last of equals.
+/// Everything that was read of a window: sorted by key, distinct.
 #[derive(Debug, Default)]
 pub(super) struct Rows {
-    pub(super) interactions: BTreeMap<String, Interaction>,
+    pub(super) interactions: BTreeMap<Uuid, Interaction>,
     /// By what they say.
     pub(super) rejected: HashMap<[u8; 32], Rejected>,
     /// Elements of answers that are no records, by what they say. They count as nothing, and are set aside.
@@ -29,7 +31,7 @@ impl Rows {
     }
 
     /// All that could not become rows.
-    pub(super) fn set_aside(self) -> (BTreeMap<String, Interaction>, Vec<Rejected>) {
+    pub(super) fn set_aside(self) -> (BTreeMap<Uuid, Interaction>, Vec<Rejected>) {
         let rejected = self.rejected.into_values().chain(self.strays.into_values());
         (self.interactions, rejected.collect())
     }
@@ -72,7 +74,9 @@ pub(super) struct Pass {
     bytes: usize,
     values: usize,
     /// How often each interaction came, in whatever shape.
-    times_seen: BTreeMap<String, u64>,
+    times_seen: BTreeMap<Uuid, u64>,
+    /// Those that came in several versions.
+    versions_differ: BTreeSet<Uuid>,
     lengths: Vec<Length>,
     /// Records on a page that is surely full.
     pub(super) full_page: usize,
@@ -95,8 +99,9 @@ impl Pass {
         }
     }
 
-    /// Adds a page's records, asked for at `offset` minutes; of two with the same id, the last one wins.
-    pub(super) fn add(&mut self, page: &Page, offset: i32, policy: &Policy) {
+    /// Adds a page's records. Of two with the same key the one that ends later wins, else the one whose text is greater:
+    /// whatever order they come in, it is the same one.
+    pub(super) fn add(&mut self, page: &Page, origin: Origin<'_>, policy: &Policy) {
         let mut length = Length::default();
         let mut unreadable = page.unreadable.iter().copied().peekable();
         for (place, record) in page.records.iter().enumerate() {
@@ -104,7 +109,7 @@ impl Pass {
                 length += Length::UNREAD;
                 continue;
             }
-            match transform(record, offset, policy) {
+            match transform(record, origin, policy) {
                 Ok(mut interaction) => {
                     if let Some((_, characters)) = unreadable.next_if(|(of, _)| *of == place) {
                         interaction.note_unreadable(characters);
@@ -121,9 +126,9 @@ impl Pass {
             if !self.has_room_for(stray.get()) {
                 continue;
             }
-            length += match transform(stray, offset, policy) {
+            length += match transform(stray, origin, policy) {
                 Ok(interaction) => self.take(interaction),
-                Err(rejected) if rejected.interaction_id.is_some() => self.reject(*rejected),
+                Err(rejected) if rejected.key.is_some() => self.reject(*rejected),
                 Err(rejected) => self.set_aside(*rejected),
             };
         }
@@ -133,10 +138,21 @@ impl Pass {
 
     fn take(&mut self, interaction: Interaction) -> Length {
         let length = Length::of(&interaction);
-        *self.times_seen.entry(interaction.id().to_owned()).or_default() += 1;
-        self.rows
-            .interactions
-            .insert(interaction.id().to_owned(), interaction);
+        let key = interaction.key;
+        *self.times_seen.entry(key).or_default() += 1;
+        match self.rows.interactions.entry(key) {
+            Entry::Vacant(place) => {
+                place.insert(interaction);
+            }
+            Entry::Occupied(mut place) => {
+                if place.get().content_hash != interaction.content_hash {
+                    self.versions_differ.insert(key);
+                }
+                if version(&interaction) > version(place.get()) {
+                    place.insert(interaction);
+                }
+            }
+        }
         length
     }
 
@@ -145,8 +161,8 @@ impl Pass {
         if rejected.is_no_record() {
             return self.set_aside(rejected);
         }
-        if let Some(id) = &rejected.interaction_id {
-            *self.times_seen.entry(id.clone()).or_default() += 1;
+        if let Some(key) = rejected.key {
+            *self.times_seen.entry(key).or_default() += 1;
         }
         self.rows.rejected.insert(rejected.payload_hash, rejected);
         Length::UNREAD
@@ -172,7 +188,10 @@ impl Pass {
     /// Whether nothing of another one is new.
     pub(super) fn holds_all_of(&self, other: &Self) -> bool {
         let rejected = &self.rows.rejected;
-        other.times_seen.keys().all(|id| self.times_seen.contains_key(id))
+        other
+            .times_seen
+            .keys()
+            .all(|key| self.times_seen.contains_key(key))
             && other.rows.rejected.keys().all(|hash| rejected.contains_key(hash))
     }
 
@@ -210,6 +229,11 @@ impl Pass {
     /// says were seen beside them.
     pub(super) fn may_hide_records(&self) -> bool {
         !self.rows.strays.is_empty() && self.total != Some(self.distinct())
+    }
+
+    /// Interactions that came in several versions.
+    pub(super) fn contradictions(&self) -> usize {
+        self.versions_differ.len()
     }
 
     /// Interactions that came again, those that are rejected too. Records without an identity may be alike without
@@ -289,6 +313,11 @@ impl Pass {
     }
 }
 
+/// What decides which of two versions is the later one.
+fn version(interaction: &Interaction) -> (Option<DateTime<Utc>>, &str) {
+    (interaction.rows.session.session_ended_at, &interaction.payload)
+}
+
 /// Whether `second`, asked for with offset 1, is `first` without its first record: then the
 /// API took the offset for a number of records. Rows that are shuffled do not line up like this.
 pub(super) fn lines_up(first: &Page, second: &Page) -> bool {
@@ -303,6 +332,11 @@ mod tests {
     use serde_json::value::RawValue;
 
     use super::*;
+
+    const ORIGIN: Origin<'_> = Origin {
+        account_id: "a",
+        time_zone_offset: 0,
+    };
 
     fn page(records: impl IntoIterator<Item = String>) -> Page {
         let raw = |text| RawValue::from_string(text).unwrap();
@@ -321,9 +355,9 @@ mod tests {
         let without_start = r#"{"sessionId":"bad"}"#.to_owned();
         let mut pass = Pass::default();
         let full = (1..PAGE_SIZE).map(good).chain([without_start.clone()]);
-        pass.add(&page(full), 0, &Policy::default());
+        pass.add(&page(full), ORIGIN, &Policy::default());
         // One came before all of them while the first page was read: the last slid on, and 100 was never seen.
-        pass.add(&page([without_start, good(101)]), 0, &Policy::default());
+        pass.add(&page([without_start, good(101)]), ORIGIN, &Policy::default());
         (pass.total, pass.end) = (Some(102), Some(End::Counted));
         assert_eq!(pass.records, 102);
         assert!(!pass.adds_up());

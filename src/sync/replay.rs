@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde_json::value::RawValue;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
+use uuid::Uuid;
 
 use crate::clock::Clock;
 use crate::database::Pool;
@@ -16,7 +17,7 @@ use crate::load::replay::{self, OpenReplay, Portion, Raw, Rebuilt, Ruled};
 use crate::load::runs::Outcome;
 use crate::load::{Counters, LoadError, aside, left_out};
 use crate::transform::privacy::Policy;
-use crate::transform::{TRANSFORM_VERSION, ruled, transform_stored};
+use crate::transform::{Origin, TRANSFORM_VERSION, ruled, transform_stored};
 
 /// What a replay works on, and how far it is.
 #[derive(Debug)]
@@ -84,7 +85,7 @@ impl Replayed {
 
 /// Some records, gone through.
 struct Batch {
-    last: String,
+    last: Uuid,
     records: u64,
     rejected: u64,
     rebuilt: Vec<Rebuilt>,
@@ -140,13 +141,13 @@ impl Replay {
         let (total, without_raw) = replay::extent(&self.pool, &self.account_id).await?;
         self.total.store(total, Ordering::Relaxed);
         replayed.without_raw = without_raw;
-        let mut ready = self.prepare(open.position.clone()).await?;
+        let mut ready = self.prepare(open.position).await?;
         while let Some(batch) = ready {
             if stop.is_cancelled() {
                 return Ok(());
             }
             // The next batch is read and rebuilt while this one is written.
-            let (written, next) = tokio::join!(self.write(&batch), self.prepare(batch.last.clone()));
+            let (written, next) = tokio::join!(self.write(&batch), self.prepare(batch.last));
             let written = written?;
             replayed.records += batch.records;
             replayed.rejected += batch.rejected;
@@ -172,7 +173,7 @@ impl Replay {
         let portion = Portion {
             rebuilt: &batch.rebuilt,
             ruled: &batch.ruled,
-            last: &batch.last,
+            last: batch.last,
             rejected: batch.rejected,
         };
         let at = self.clock.now();
@@ -181,10 +182,10 @@ impl Replay {
     }
 
     /// The next batch, rebuilt; `None` where nothing is left.
-    async fn prepare(&self, after: String) -> Result<Option<Batch>, LoadError> {
-        let raw = replay::next(&self.pool, &self.account_id, &after).await?;
-        let policy = Arc::clone(&self.policy);
-        let rebuilt = tokio::task::spawn_blocking(move || rebuild(raw, &policy)).await;
+    async fn prepare(&self, after: Uuid) -> Result<Option<Batch>, LoadError> {
+        let raw = replay::next(&self.pool, &self.account_id, after).await?;
+        let (account_id, policy) = (self.account_id.clone(), Arc::clone(&self.policy));
+        let rebuilt = tokio::task::spawn_blocking(move || rebuild(raw, &account_id, &policy)).await;
         // It can only have panicked, and then so do we: the run fails, the rows are as they were.
         Ok(rebuilt.unwrap_or_else(|ended| std::panic::resume_unwind(ended.into_panic())))
     }
@@ -199,7 +200,7 @@ impl Replay {
             };
             after = Some(last.clone());
             for entry in &entries {
-                if let Some(ruled) = super::retry::ruled(entry, &self.policy)
+                if let Some(ruled) = super::retry::ruled(entry, &self.account_id, &self.policy)
                     && ruled.payload != entry.payload
                 {
                     aside::rule(&self.pool, entry, &ruled).await?;
@@ -211,9 +212,9 @@ impl Replay {
 }
 
 /// Rebuilds a batch and keeps what differs from what is stored.
-fn rebuild(raw: Vec<Raw>, policy: &Policy) -> Option<Batch> {
+fn rebuild(raw: Vec<Raw>, account_id: &str, policy: &Policy) -> Option<Batch> {
     let mut batch = Batch {
-        last: raw.last()?.interaction_id.clone(),
+        last: raw.last()?.interaction_key,
         records: raw.len() as u64,
         rejected: 0,
         rebuilt: Vec::new(),
@@ -224,11 +225,15 @@ fn rebuild(raw: Vec<Raw>, policy: &Policy) -> Option<Batch> {
         let Ok(record) = RawValue::from_string(raw.payload.clone()) else {
             continue;
         };
-        match transform_stored(&record, raw.time_zone_offset, policy) {
+        let origin = Origin {
+            account_id,
+            time_zone_offset: raw.time_zone_offset,
+        };
+        match transform_stored(&record, origin, policy) {
             Ok(mut interaction) => {
                 interaction.keep_warnings_of_receipt(&raw.warnings);
                 let payload_differs = !policy.keeps_all() && canonical(&raw.payload) != interaction.payload;
-                // The id is part of the hash: one that has another now differs.
+                // The ids are part of the hash: one that has another key now differs.
                 if payload_differs || interaction.content_hash != *raw.content_hash {
                     batch.rebuilt.push(Rebuilt {
                         raw,

@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use crate::load::LoadError;
 use crate::load::aside::{self, Aside, Retried};
 use crate::load::conflict;
 use crate::transform::privacy::Policy;
-use crate::transform::{Interaction, Rejected, transform_stored};
+use crate::transform::{Interaction, Origin, Rejected, transform_stored};
 
 use super::run::AccountWorker;
 
@@ -39,7 +40,7 @@ pub struct Retry {
     after: Option<Aside>,
     pending: VecDeque<Aside>,
     /// Interactions of which a newer version was tried.
-    done: BTreeSet<String>,
+    done: BTreeSet<Uuid>,
 }
 
 impl AccountWorker {
@@ -70,23 +71,24 @@ impl AccountWorker {
     }
 
     /// Tries one; of those of the same interaction that were `done` before it, all were newer.
-    async fn retry(&self, entry: &Aside, done: &BTreeSet<String>) -> Result<Tried, LoadError> {
-        let interaction = match read(entry, &self.settings.policy) {
+    async fn retry(&self, entry: &Aside, done: &BTreeSet<Uuid>) -> Result<Tried, LoadError> {
+        let account_id = self.api.account().account_id.as_str();
+        let interaction = match read(entry, account_id, &self.settings.policy) {
             Ok(interaction) => interaction,
             Err(rejected) => return Ok(Err(rejected.reason.into_owned())),
         };
-        let id = interaction.id().to_owned();
-        let constants = (self.api.account().account_id.as_str(), self.clock.now());
+        let key = interaction.key;
+        let constants = (account_id, self.clock.now());
         let limits = self.limits_of_storing();
-        let how = (!done.contains(&id), self.settings.keep_raw);
+        let how = (!done.contains(&key), self.settings.keep_raw);
         let store = || aside::store(&self.pool, constants, &limits, entry, &interaction, how);
         let retried = conflict::retry(&self.api.account().name, store).await?;
-        Ok(Ok((id, retried)))
+        Ok(Ok((key, retried)))
     }
 }
 
 /// The interaction and what became of it, or why it still cannot be read.
-type Tried = Result<(String, Retried), String>;
+type Tried = Result<(Uuid, Retried), String>;
 
 impl Retry {
     fn count(&mut self, tried: Tried) {
@@ -94,8 +96,8 @@ impl Retry {
         report.tried += 1;
         match tried {
             Err(reason) => *report.rejected.entry(reason).or_default() += 1,
-            Ok((id, retried)) => {
-                self.done.insert(id);
+            Ok((key, retried)) => {
+                self.done.insert(key);
                 match retried {
                     Retried::Stored => report.stored += 1,
                     Retried::WasStored => report.were_stored += 1,
@@ -106,27 +108,29 @@ impl Retry {
     }
 }
 
-fn read(entry: &Aside, policy: &Policy) -> Result<Interaction, Box<Rejected>> {
+fn read(entry: &Aside, account_id: &str, policy: &Policy) -> Result<Interaction, Box<Rejected>> {
+    let origin = Origin {
+        account_id,
+        time_zone_offset: entry.time_zone_offset,
+    };
     match RawValue::from_string(entry.payload.clone()) {
         // Of a record that was too large there is only a part, which must not become its row.
-        Ok(record) if entry.record_bytes.is_none() => {
-            transform_stored(&record, entry.time_zone_offset, policy)
-        }
+        Ok(record) if entry.record_bytes.is_none() => transform_stored(&record, origin, policy),
         _ => Err(Rejected::of_part(&entry.payload, entry.reason.clone(), policy).into()),
     }
 }
 
 /// An entry as it would be set aside today. One that can be read now waits to be tried again, and
 /// only its text is ruled; `None` where nothing is to be ruled.
-pub(super) fn ruled(entry: &Aside, policy: &Policy) -> Option<Rejected> {
+pub(super) fn ruled(entry: &Aside, account_id: &str, policy: &Policy) -> Option<Rejected> {
     if policy.keeps_all() {
         return None;
     }
-    match read(entry, policy) {
+    match read(entry, account_id, policy) {
         Err(rejected) => Some(*rejected),
         Ok(interaction) => Some(Rejected {
             reason: "can be read now, waits for retry-rejected".into(),
-            interaction_id: Some(interaction.id().to_owned()),
+            key: Some(interaction.key),
             ids: Vec::new(),
             identifiers: Vec::new(),
             record_bytes: None,

@@ -11,10 +11,10 @@
 //! A third test compares what is stored with what is read again: `load::moved`.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use chrono::TimeDelta;
+use uuid::Uuid;
 
 use crate::transform::{
     Interaction, QUARTER_SECONDS, Rows, TOLERANCE_SECONDS, seconds_of_id, whole_quarters,
@@ -108,8 +108,8 @@ struct Remembered(Mutex<VecDeque<Evidence>>);
 /// What one record says.
 #[derive(Debug, Clone, Copy)]
 struct Evidence {
-    /// The hash of the interaction's id: which record it is of.
-    record: u64,
+    /// Which record it is of.
+    record: Uuid,
     /// Quarters of an hour between what is certain and a naive stamp.
     quarters: i64,
 }
@@ -120,10 +120,10 @@ impl TimeZoneCheck {
         let (mut by_ids, mut by_stamps) = (self.by_ids.lock(), self.by_stamps.lock());
         for interaction in interactions {
             if let Some(quarters) = quarters_of_id(&interaction.rows) {
-                remember(&mut by_ids, interaction.id(), quarters);
+                remember(&mut by_ids, interaction.key, quarters);
             }
             if let Some(quarters) = quarters_of(&interaction.rows) {
-                remember(&mut by_stamps, interaction.id(), quarters);
+                remember(&mut by_stamps, interaction.key, quarters);
             }
         }
     }
@@ -190,8 +190,7 @@ impl Remembered {
 
 /// Takes note of a record, in the place of what it said before. The list is short enough to be
 /// searched.
-fn remember(remembered: &mut VecDeque<Evidence>, id: &str, quarters: i64) {
-    let record = BuildHasherDefault::<DefaultHasher>::default().hash_one(id);
+fn remember(remembered: &mut VecDeque<Evidence>, record: Uuid, quarters: i64) {
     if let Some(place) = remembered.iter().position(|evidence| evidence.record == record) {
         remembered.remove(place);
     } else if remembered.len() == REMEMBERED {

@@ -11,7 +11,7 @@ const AGENT_SEGMENT: &str = "AgentSegment";
 ///
 /// It is a queue with agents inside (`nonRespondingAgents`, `respondingAgent`, or neither), or an
 /// agent segment itself: a direct transfer, whose agent fields sit in the destination.
-pub(super) fn read(rows: &mut Rows, interaction_id: &str, destination_index: i32, mut fields: Fields<'_>) {
+pub(super) fn read(rows: &mut Rows, destination_index: i32, mut fields: Fields<'_>) {
     let destination_type = fields.label("destinationType");
     let is_segment = destination_type
         .as_deref()
@@ -20,7 +20,6 @@ pub(super) fn read(rows: &mut Rows, interaction_id: &str, destination_index: i32
     let is_direct =
         is_segment || fields.has("agentId") || (destination_type.is_none() && fields.is_named("agentId"));
     let mut destination = Destination {
-        interaction_id: interaction_id.to_owned(),
         destination_index,
         destination_type,
         queue_id: fields.indexed_id("queueId"),
@@ -48,27 +47,21 @@ pub(super) fn read(rows: &mut Rows, interaction_id: &str, destination_index: i32
     rows.destinations.push(destination);
     for (segment_index, (response, agent)) in (0..).zip(agents) {
         let key = SegmentKey {
-            interaction_id,
             destination_index,
             segment_index,
         };
-        let segment = segment(rows, &key, response, agent);
+        let segment = segment(rows, key, response, agent);
         rows.agent_segments.push(segment);
     }
 }
 
-struct SegmentKey<'a> {
-    interaction_id: &'a str,
+#[derive(Clone, Copy)]
+struct SegmentKey {
     destination_index: i32,
     segment_index: i32,
 }
 
-fn segment(
-    rows: &mut Rows,
-    key: &SegmentKey<'_>,
-    response: Response,
-    mut fields: Fields<'_>,
-) -> AgentSegment {
+fn segment(rows: &mut Rows, key: SegmentKey, response: Response, mut fields: Fields<'_>) -> AgentSegment {
     consultations(rows, key, &mut fields);
     joined_users(rows, key, &mut fields);
     let accepted_at = fields.instant("acceptedTime");
@@ -78,7 +71,6 @@ fn segment(
     let after_call_work_ended_at = fields.instant("afterCallWorkEndTime");
     let work = Span::between(accepted_at.or(assigned_at), interaction_ended_at);
     AgentSegment {
-        interaction_id: key.interaction_id.to_owned(),
         destination_index: key.destination_index,
         segment_index: key.segment_index,
         response,
@@ -122,11 +114,10 @@ fn segment_extra(mut fields: Fields<'_>) -> Option<serde_json::Value> {
     extra
 }
 
-fn consultations(rows: &mut Rows, key: &SegmentKey<'_>, fields: &mut Fields<'_>) {
+fn consultations(rows: &mut Rows, key: SegmentKey, fields: &mut Fields<'_>) {
     let consultations = fields
         .objects("ConsultingAgents")
         .map(|(consultation_index, mut consultation)| Consultation {
-            interaction_id: key.interaction_id.to_owned(),
             destination_index: key.destination_index,
             segment_index: key.segment_index,
             consultation_index,
@@ -143,11 +134,10 @@ fn consultations(rows: &mut Rows, key: &SegmentKey<'_>, fields: &mut Fields<'_>)
 }
 
 /// An element may also be nothing but a name.
-fn joined_users(rows: &mut Rows, key: &SegmentKey<'_>, fields: &mut Fields<'_>) {
+fn joined_users(rows: &mut Rows, key: SegmentKey, fields: &mut Fields<'_>) {
     let users = fields
         .objects_or("JoinedUsers", Some("name"))
         .map(|(user_index, mut user)| JoinedUser {
-            interaction_id: key.interaction_id.to_owned(),
             destination_index: key.destination_index,
             segment_index: key.segment_index,
             user_index,

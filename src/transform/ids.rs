@@ -1,9 +1,12 @@
-//! The API's own ids of a record.
+//! The API's own ids of a record, and the key that they make.
 
 use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+use uuid::{Builder, Uuid};
 
 use super::coerce;
 use super::fields::spellings;
+use super::instant::seconds_of_id;
 
 /// Both ids of a record, in their normal form.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -15,6 +18,27 @@ pub struct Ids {
 }
 
 impl Ids {
+    /// The key of the interaction with these ids, of which it has one at least: SHA-256 over the account and both ids, each
+    /// behind its length in bytes (4, big-endian), as a UUID of version 8. A session id of 24 hexadecimal digits is an object
+    /// id; its seconds come first, so that keys arrive in about the order of time. The function `smartassist.interaction_key`
+    /// does the same.
+    pub fn key(&self, account_id: &str) -> Uuid {
+        let [conversation, session] =
+            [&self.conversation_id, &self.session_id].map(|id| id.as_deref().unwrap_or_default());
+        let mut hash = Sha256::new();
+        for part in [account_id, conversation, session] {
+            // An id is bounded, and so is an account's.
+            hash.update(u32::try_from(part.len()).unwrap_or(u32::MAX).to_be_bytes());
+            hash.update(part);
+        }
+        let mut bytes = [0; 16];
+        bytes.copy_from_slice(&hash.finalize()[..16]);
+        if let Some(seconds) = seconds_of_id(session).and_then(|seconds| u32::try_from(seconds).ok()) {
+            bytes[..4].copy_from_slice(&seconds.to_be_bytes());
+        }
+        Builder::from_custom_bytes(bytes).into_uuid()
+    }
+
     /// Those of a record, read as its columns are.
     pub fn of(record: &Map<String, Value>) -> Self {
         let id = |name| {

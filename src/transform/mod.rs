@@ -23,6 +23,7 @@ use std::borrow::Cow;
 use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+use uuid::Uuid;
 
 pub use coercions::{COERCIONS, Coercion};
 pub use fields::Drift;
@@ -43,9 +44,20 @@ pub const TRANSFORM_VERSION: u32 = 2;
 /// Ids are part of B-tree entries, which PostgreSQL limits to about 2,700 bytes.
 const LONGEST_ID: usize = 512;
 
+/// Where a record came from.
+#[derive(Debug, Clone, Copy)]
+pub struct Origin<'a> {
+    /// The account, as configured.
+    pub account_id: &'a str,
+    /// Minutes, negative east of Greenwich, that it was asked with.
+    pub time_zone_offset: i32,
+}
+
 /// One interaction, ready to be written.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Interaction {
+    /// Its identity: of its account and both ids of the API, see [`Ids::key`].
+    pub key: Uuid,
     /// Its rows in all tables.
     pub rows: Rows,
     /// SHA-256 over everything in the rows, and [`TRANSFORM_VERSION`].
@@ -75,8 +87,8 @@ pub struct Rows {
 pub struct Rejected {
     /// Why, without any value of the record.
     pub reason: Cow<'static, str>,
-    /// Its id, where it has one.
-    pub interaction_id: Option<String>,
+    /// The key that it would have as an interaction, where it has an id.
+    pub key: Option<Uuid>,
     /// The API's own ids: of the record, or of those in a list.
     pub ids: Vec<Ids>,
     /// The record after the privacy rules, as far as they could be applied.
@@ -91,21 +103,6 @@ pub struct Rejected {
 }
 
 impl Interaction {
-    /// The API's own ids.
-    pub fn ids(&self) -> Ids {
-        let session = &self.rows.session;
-        Ids {
-            session_id: session.session_id.clone(),
-            conversation_id: session.conversation_id.clone(),
-        }
-    }
-
-    /// What identifies it within its account: its conversation id, or its session id where there
-    /// is no conversation.
-    pub fn id(&self) -> &str {
-        &self.rows.session.interaction_id
-    }
-
     /// Says of characters that they could not be read when the record was received: what reads it here sees them replaced.
     pub fn note_unreadable(&mut self, characters: u64) {
         let warning = format!(
@@ -128,12 +125,16 @@ impl Interaction {
     }
 }
 
-/// Reads one record that was asked for at `offset` minutes (negative east of Greenwich).
+/// Reads one record.
 ///
 /// # Errors
 /// The record is not an object, has no usable identity or no readable start.
-pub fn transform(record: &RawRecord, offset: i32, policy: &Policy) -> Result<Interaction, Box<Rejected>> {
-    within(Bounds::RECEIVED, record, offset, policy)
+pub fn transform(
+    record: &RawRecord,
+    origin: Origin<'_>,
+    policy: &Policy,
+) -> Result<Interaction, Box<Rejected>> {
+    within(Bounds::RECEIVED, record, origin, policy)
 }
 
 /// As [`transform`], of a record that was received and stored before: it may have grown by the privacy rules.
@@ -142,10 +143,10 @@ pub fn transform(record: &RawRecord, offset: i32, policy: &Policy) -> Result<Int
 /// As [`transform`].
 pub fn transform_stored(
     record: &RawRecord,
-    offset: i32,
+    origin: Origin<'_>,
     policy: &Policy,
 ) -> Result<Interaction, Box<Rejected>> {
-    within(Bounds::STORED, record, offset, policy)
+    within(Bounds::STORED, record, origin, policy)
 }
 
 /// What was received and stored, after the rules, also where no rows can be made of it.
@@ -163,14 +164,14 @@ pub fn ruled(text: &str, policy: &Policy) -> String {
 fn within(
     bounds: Bounds,
     record: &RawRecord,
-    offset: i32,
+    origin: Origin<'_>,
     policy: &Policy,
 ) -> Result<Interaction, Box<Rejected>> {
     let text = record.get();
     if let Some(reason) = bounds.exceeded(text) {
-        return Err(Rejected::too_large(text, reason, policy).into());
+        return Err(Rejected::too_large(text, reason, origin, policy).into());
     }
-    let notes = Notes::new(offset);
+    let notes = Notes::new(origin.time_zone_offset);
     let record = match clean::parse(text, &notes) {
         Ok(Value::Object(record)) => record,
         other => return Err(Rejected::unread(text, other.ok(), policy).into()),
@@ -187,11 +188,11 @@ fn within(
             } else {
                 payload
             };
-            let rejected = Rejected::new(unreadable.reason, unreadable.interaction_id, payload);
             return Err(Box::new(Rejected {
+                key: unreadable.ids.map(|ids| ids.key(origin.account_id)),
                 ids: vec![ids],
                 identifiers,
-                ..rejected
+                ..Rejected::new(unreadable.reason, payload)
             }));
         }
     };
@@ -205,6 +206,7 @@ fn within(
     };
     rows.session.warnings = warnings;
     Ok(Interaction {
+        key: rows.session.ids().key(origin.account_id),
         rows,
         content_hash,
         payload,
@@ -219,10 +221,10 @@ impl Rejected {
         self.reason == session::NO_RECORD
     }
 
-    fn new(reason: &'static str, interaction_id: Option<String>, payload: String) -> Self {
+    fn new(reason: &'static str, payload: String) -> Self {
         Self {
             reason: reason.into(),
-            interaction_id,
+            key: None,
             ids: Vec::new(),
             identifiers: Vec::new(),
             record_bytes: None,
@@ -251,12 +253,12 @@ impl Rejected {
         Self {
             ids,
             identifiers,
-            ..Self::new(reason, None, payload)
+            ..Self::new(reason, payload)
         }
     }
 
     /// A record of which nothing is built but its small fields.
-    fn too_large(text: &str, reason: String, policy: &Policy) -> Self {
+    fn too_large(text: &str, reason: String, origin: Origin<'_>, policy: &Policy) -> Self {
         let fields = bounds::small_fields(text).filter(|fields| !fields.is_empty());
         let Some(fields) = fields else {
             let rejected = Self::of_part(bounds::beginning(text), reason, policy);
@@ -269,7 +271,7 @@ impl Rejected {
         let rejected = Self::of_part(&Value::Object(fields.clone()).to_string(), reason, policy);
         Self {
             record_bytes: Some(text.len() as u64),
-            interaction_id: session::interaction_id(fields.clone()),
+            key: session::ids(fields.clone()).map(|ids| ids.key(origin.account_id)),
             ids: vec![Ids::of(&fields)],
             identifiers: policy.identifiers(&fields),
             ..rejected
@@ -287,7 +289,7 @@ impl Rejected {
         let hash = Sha256::new().chain_update(&payload).chain_update(&reason);
         Self {
             reason: reason.into(),
-            interaction_id: None,
+            key: None,
             ids: Vec::new(),
             identifiers: Vec::new(),
             record_bytes: None,

@@ -15,7 +15,6 @@ use serde_json::Value;
     reason = "each is the column of that name, described in the database"
 )]
 pub struct Session {
-    pub interaction_id: String,
     pub session_id: Option<String>,
     pub conversation_id: Option<String>,
     pub channel: Option<String>,
@@ -76,7 +75,6 @@ pub struct Session {
     reason = "each is the column of that name, described in the database"
 )]
 pub struct Destination {
-    pub interaction_id: String,
     pub destination_index: i32,
     pub destination_type: Option<String>,
     pub queue_id: Option<String>,
@@ -95,7 +93,6 @@ pub struct Destination {
     reason = "each is the column of that name, described in the database"
 )]
 pub struct AgentSegment {
-    pub interaction_id: String,
     pub destination_index: i32,
     pub segment_index: i32,
     pub response: Response,
@@ -150,7 +147,6 @@ impl Response {
     reason = "each is the column of that name, described in the database"
 )]
 pub struct Consultation {
-    pub interaction_id: String,
     pub destination_index: i32,
     pub segment_index: i32,
     pub consultation_index: i32,
@@ -171,7 +167,6 @@ pub struct Consultation {
     reason = "each is the column of that name, described in the database"
 )]
 pub struct JoinedUser {
-    pub interaction_id: String,
     pub destination_index: i32,
     pub segment_index: i32,
     pub user_index: i32,
@@ -190,7 +185,6 @@ pub struct JoinedUser {
     reason = "each is the column of that name, described in the database"
 )]
 pub struct Tag {
-    pub interaction_id: String,
     pub tag_scope: TagScope,
     pub tag_index: i32,
     pub name: Option<String>,

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use super::fields::{Fields, Notes};
 use super::rows::{Session, Tag, TagScope};
-use super::{LONGEST_ID, Rows, destination, instant, shadow};
+use super::{Ids, LONGEST_ID, Rows, destination, instant, shadow};
 
 const START: &str = "sessionStartTime";
 
@@ -25,8 +25,8 @@ pub(super) const NO_RECORD: &str = "neither an id nor a sessionStartTime";
 #[derive(Debug)]
 pub(super) struct Unreadable {
     pub(super) reason: &'static str,
-    /// Its id, where that could be read.
-    pub(super) interaction_id: Option<String>,
+    /// Its ids, where they could be read.
+    pub(super) ids: Option<Ids>,
 }
 
 /// All rows of a record, or why there can be none.
@@ -36,36 +36,25 @@ pub(super) fn read(record: Map<String, Value>, notes: &Notes) -> Result<Rows, Un
         let is_record = reason != WITHOUT_ID || fields.instant(START).is_some();
         Unreadable {
             reason: if is_record { reason } else { NO_RECORD },
-            interaction_id: None,
+            ids: None,
         }
     })?;
     session.session_started_at = started_at(&session, &mut fields, notes).ok_or_else(|| Unreadable {
         reason: "sessionStartTime is missing or cannot be read",
-        interaction_id: Some(session.interaction_id.clone()),
+        ids: Some(session.ids()),
     })?;
     outcome(&mut session, &mut fields);
     survey(&mut session, &mut fields);
     campaign(&mut session, &mut fields);
     meta_info_and_customer(&mut session, &mut fields, notes);
-    let interaction_id = session.interaction_id.clone();
-    let mut tags = tags(
-        &mut fields,
-        "sessionleveltags",
-        TagScope::Session,
-        &interaction_id,
-    );
-    tags.extend(self::tags(
-        &mut fields,
-        "userleveltags",
-        TagScope::User,
-        &interaction_id,
-    ));
+    let mut tags = tags(&mut fields, "sessionleveltags", TagScope::Session);
+    tags.extend(self::tags(&mut fields, "userleveltags", TagScope::User));
     let mut rows = Rows {
         tags,
         ..Rows::default()
     };
     for (index, destination) in fields.objects("destinations") {
-        destination::read(&mut rows, &interaction_id, index, destination);
+        destination::read(&mut rows, index, destination);
     }
     session.is_shadow = shadow::is_one(&session, !rows.destinations.is_empty());
     session.extra = fields.rest();
@@ -73,23 +62,24 @@ pub(super) fn read(record: Map<String, Value>, notes: &Notes) -> Result<Rows, Un
     Ok(rows)
 }
 
-/// The id that a record with these fields has as an interaction.
-pub(super) fn interaction_id(record: Map<String, Value>) -> Option<String> {
+/// The ids that a record with these fields has as an interaction.
+pub(super) fn ids(record: Map<String, Value>) -> Option<Ids> {
     let notes = Notes::new(0);
     let session = identity(&mut Fields::new("", record, &notes)).ok()?;
-    Some(session.interaction_id)
+    Some(session.ids())
 }
 
 fn identity(fields: &mut Fields<'_>) -> Result<Session, &'static str> {
     let session_id = fields.identity("sessionId");
     let conversation_id = fields.identity("conversationId");
-    let interaction_id = conversation_id.clone().or_else(|| session_id.clone());
-    let interaction_id = interaction_id.ok_or(WITHOUT_ID)?;
-    if interaction_id.len() > LONGEST_ID {
-        return Err("the id is longer than 512 bytes");
+    let ids = || session_id.iter().chain(&conversation_id);
+    if ids().next().is_none() {
+        return Err(WITHOUT_ID);
+    }
+    if ids().any(|id| id.len() > LONGEST_ID) {
+        return Err("an id is longer than 512 bytes");
     }
     Ok(Session {
-        interaction_id,
         session_id,
         conversation_id,
         ..Session::default()
@@ -97,6 +87,14 @@ fn identity(fields: &mut Fields<'_>) -> Result<Session, &'static str> {
 }
 
 impl Session {
+    /// The API's own ids.
+    pub fn ids(&self) -> Ids {
+        Ids {
+            session_id: self.session_id.clone(),
+            conversation_id: self.conversation_id.clone(),
+        }
+    }
+
     /// Whether the API told no start, and the row has that of the session id.
     pub fn has_start_of_id(&self) -> bool {
         let is_so = |warning: &String| warning.split_once(": ") == Some((START, START_OF_ID));
@@ -206,11 +204,10 @@ fn meta_info_and_customer(session: &mut Session, fields: &mut Fields<'_>, notes:
     fields.keep_rest_of("customerinfo", outer);
 }
 
-fn tags(fields: &mut Fields<'_>, name: &str, tag_scope: TagScope, interaction_id: &str) -> Vec<Tag> {
+fn tags(fields: &mut Fields<'_>, name: &str, tag_scope: TagScope) -> Vec<Tag> {
     fields
         .objects(name)
         .map(|(tag_index, mut tag)| Tag {
-            interaction_id: interaction_id.to_owned(),
             tag_scope,
             tag_index,
             name: tag.label("name"),

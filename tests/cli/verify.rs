@@ -63,7 +63,7 @@ async fn what_differs_is_in_a_table_and_in_the_exit_code_until_it_is_repaired() 
         };
         setup.simulator.world().set_behaviour(behaviour);
         database
-            .execute("delete from smartassist.sessions where interaction_id in (select interaction_id from smartassist.sessions order by 1 limit 3)")
+            .execute("delete from smartassist.sessions where interaction_key in (select interaction_key from smartassist.sessions order by 1 limit 3)")
             .await;
         let ended = verify(&environment, &[]).await;
         assert_eq!(ended.code(), 1);
@@ -125,9 +125,10 @@ async fn a_repair_marks_what_the_api_no_longer_returns() {
 #[tokio::test]
 async fn a_day_that_cannot_be_repaired_does_not_keep_later_ones_from_it() {
     let (setup, database, environment) = loaded().await;
-    let newest = "select interaction_id from smartassist.sessions order by session_started_at desc limit 1";
+    let newest =
+        "select interaction_key::text from smartassist.sessions order by session_started_at desc limit 1";
     let newest = database.text(newest).await;
-    let of_newest = format!("from smartassist.sessions where interaction_id = '{newest}'");
+    let of_newest = format!("from smartassist.sessions where interaction_key = '{newest}'");
     database.execute(&format!("delete {of_newest}")).await;
     // More in one second of the first day than the API shows, and nothing to tell them apart by.
     let at = format!("{}T23:00:00", days_ago(20));

@@ -99,7 +99,7 @@ async fn what_goes_wrong_is_said_by_the_rules() {
         "rejected records tried again",
         "the range reaches into the future, it is cut",
         "starting",
-        "configuration read again, nothing has changed",
+        "log level changed by SIGUSR1",
         "stopped",
     ] {
         assert!(said.contains(message), "{message:?} was not said: {said:#?}");

@@ -15,30 +15,33 @@ insert into smartassist_sync.accounts (account_id, name, start_from, watermark, 
 select 'acct', 'main', noon.today - interval '30 days', noon.today - interval '1 minute', noon.today - interval '30 minutes', '{}', '{}'
 from (select date_trunc('minute', now()) as today) as noon;
 
+create function pg_temp.key(id text) returns uuid language sql as $$
+    select smartassist.interaction_key('acct', case when id like 'c%' then id end, 's-' || id)
+$$;
 create function pg_temp.session(id text, by_user text, starts timestamptz, lasts interval, channel text, missing boolean) returns void
 language sql as $$
-    insert into smartassist.sessions (account_id, interaction_id, session_id, conversation_id, user_id, channel, session_started_at,
+    insert into smartassist.sessions (interaction_key, account_id, session_id, conversation_id, user_id, channel, session_started_at,
         session_ended_at, missing_since, final_status, content_hash, first_seen_at, last_changed_at)
-    values ('acct', id, 's-' || id, case when id like 'c%' then id end, by_user, channel, starts, starts + lasts,
+    values (pg_temp.key(id), 'acct', 's-' || id, case when id like 'c%' then id end, by_user, channel, starts, starts + lasts,
         case when missing then now() end, 'CLOSED', sha256('x'), starts, starts);
 $$;
 create function pg_temp.queued(id text, entered timestamptz, queue text default 'Support') returns void
 language sql as $$
-    insert into smartassist.destinations (account_id, interaction_id, destination_index, destination_type, queue_id, queue_name, entered_at)
-    values ('acct', id, 0, 'QueueEntry', queue, queue, entered);
+    insert into smartassist.destinations (interaction_key, destination_index, destination_type, queue_id, queue_name, entered_at)
+    values (pg_temp.key(id), 0, 'QueueEntry', queue, queue, entered);
 $$;
 create function pg_temp.segment(id text, place integer, agent text, name text, assigned timestamptz, accepted timestamptz, talk integer, acw integer)
 returns void
 language sql as $$
-    insert into smartassist.agent_segments (account_id, interaction_id, destination_index, segment_index, response, agent_id, agent_name,
+    insert into smartassist.agent_segments (interaction_key, destination_index, segment_index, response, agent_id, agent_name,
         assigned_at, accepted_at, interaction_seconds, after_call_work_seconds)
-    values ('acct', id, 0, place, case when accepted is null then 'non_responding' else 'responding' end, agent, name,
+    values (pg_temp.key(id), 0, place, case when accepted is null then 'non_responding' else 'responding' end, agent, name,
         assigned, accepted, talk, acw);
 $$;
 create function pg_temp.tag(id text, tag_value text) returns void
 language sql as $$
-    insert into smartassist.tags (account_id, interaction_id, tag_scope, tag_index, name, value)
-    values ('acct', id, 'user', 0, 'accountnum', tag_value);
+    insert into smartassist.tags (interaction_key, tag_scope, tag_index, name, value)
+    values (pg_temp.key(id), 'user', 0, 'accountnum', tag_value);
 $$;
 create temporary table day as select date_trunc('day', now() at time zone 'UTC') at time zone 'UTC' - interval '10 days' as d;
 create temporary table month as select date_trunc('month', now()) + interval '1 second' as m;
@@ -79,7 +82,7 @@ select pg_temp.segment('c21', 1, 'a-3', 'Alex', now() - interval '2 days', now()
 select pg_temp.segment('c22', 0, 'a-3', 'Alex', now() - interval '2 days', now() - interval '2 days', 60, null);
 select pg_temp.segment('c23', 0, 'a-3', 'Alex', now() - interval '2 days', now() - interval '2 days', 9000, 9000);
 -- Missed twice, and withheld.
-insert into smartassist_sync.absences (account_id, interaction_id, first_missed_at, withheld_since) values ('acct', 'c6', now(), now());
+insert into smartassist_sync.absences (account_id, interaction_key, first_missed_at, withheld_since) values ('acct', pg_temp.key('c6'), now(), now());
 -- Tags: of one that is there and one that is missing.
 select pg_temp.tag('c4', '121413243141234132');
 select pg_temp.tag('c5', '121413243141234132');
@@ -178,7 +181,7 @@ fn as_text(query: &Published) -> String {
         )
     } else if query.title.starts_with("Every interaction that carries a tag") {
         (
-            "(select session.interaction_id from smartassist.sessions as session where session.session_started_at = q.session_started_at)",
+            "(select session.conversation_id from smartassist.sessions as session where session.session_started_at = q.session_started_at)",
             "",
         )
     } else if [
@@ -188,7 +191,10 @@ fn as_text(query: &Published) -> String {
     .iter()
     .any(|list| query.title.starts_with(list))
     {
-        ("interaction_id", "")
+        (
+            "(select coalesce(s.conversation_id, ltrim(s.session_id, 's-')) from smartassist.sessions as s where s.interaction_key = q.interaction_key)",
+            "",
+        )
     } else if query.title.starts_with("select name, watermark") {
         ("format('(%s,%s)', name, coverage)", "")
     } else {

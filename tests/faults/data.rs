@@ -30,7 +30,7 @@ async fn a_deep_or_long_record_is_kept_and_a_huge_one_set_aside() {
     assert_eq!(database.number(bottom).await, 1);
     let long = "select length(reason)::bigint from smartassist.sessions where session_id = 'long'";
     assert_eq!(database.number(long).await, 250 << 10);
-    let aside = "select string_agg(concat_ws(' ', interaction_id, reason, record_bytes, payload), '; ' order by interaction_id) \
+    let aside = "select string_agg(concat_ws(' ', payload::jsonb ->> 'sessionId', reason, record_bytes, payload), '; ' order by payload) \
                  from smartassist_sync.rejected_records";
     let part = |id: &str| format!(r#"{{"sessionId":"{id}","sessionStartTime":"2026-01-10T10:00:00"}}"#);
     let huge = format!(

@@ -146,8 +146,8 @@ async fn what_is_confirmed_is_counted_over_a_lost_connection() {
         database
             .execute(
                 "update smartassist.sessions set missing_since = null; \
-                 insert into smartassist_sync.absences (account_id, interaction_id, first_missed_at, withheld_since) \
-                 select account_id, interaction_id, now(), now() from smartassist.sessions",
+                 insert into smartassist_sync.absences (account_id, interaction_key, first_missed_at, withheld_since) \
+                 select account_id, interaction_key, now(), now() from smartassist.sessions",
             )
             .await;
         proxy.harm(Harm::CutBeforeCommit, spare);

@@ -218,7 +218,7 @@ async fn a_rejected_version_and_a_good_one_that_overlap_are_told_apart_by_readin
     let bad = [Rejected {
         reason: "of the test".into(),
         record_bytes: None,
-        interaction_id: Some("a".to_owned()),
+        key: Some(super::desk::read(&good[0]).key),
         payload: "{}".to_owned(),
         ids: Vec::new(),
         identifiers: Vec::new(),

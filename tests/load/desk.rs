@@ -11,13 +11,19 @@ use smartassist_etl::load::left_out::StoreLimits;
 use smartassist_etl::load::runs::{self, Kind, NewRun};
 use smartassist_etl::load::{Committed, Counters, LoadError, Purpose, Status, WindowCommit, commit_window};
 use smartassist_etl::transform::privacy::Policy;
-use smartassist_etl::transform::{Interaction, Rejected, transform};
+use smartassist_etl::transform::{Interaction, Origin, Rejected, transform};
 use smartassist_etl::window::Window;
 
 use crate::support::{Setup, TestDatabase, instant};
 
 /// The account of all these tests.
 pub(super) const ACCOUNT: &str = "acct-sim";
+
+/// Where records come from.
+const ORIGIN: Origin<'_> = Origin {
+    account_id: ACCOUNT,
+    time_zone_offset: 0,
+};
 
 /// An instant of 10 January 2026.
 pub(super) fn at(time: &str) -> DateTime<Utc> {
@@ -44,7 +50,7 @@ pub(super) fn texts(windows: &[Window]) -> Vec<String> {
 pub(super) fn read(record: &Value) -> Interaction {
     transform(
         &RawValue::from_string(record.to_string()).unwrap(),
-        0,
+        ORIGIN,
         &Policy::default(),
     )
     .unwrap()
@@ -162,7 +168,7 @@ impl Desk {
         started_at: DateTime<Utc>,
     ) -> Result<Committed, LoadError> {
         let mut interactions: Vec<Interaction> = reading.records.iter().map(read).collect();
-        interactions.sort_by(|a, b| a.id().cmp(b.id()));
+        interactions.sort_by_key(|interaction| interaction.key);
         let commit = WindowCommit {
             lease: &self.lease,
             run_id: self.run_id,
@@ -234,8 +240,8 @@ impl Desk {
     pub(super) async fn missing(&self) -> String {
         self.database
             .text(
-                "select coalesce(string_agg(interaction_id || '=' || to_char(missing_since at time zone 'UTC', \
-                 'HH24:MI:SS'), ' ' order by interaction_id), '') \
+                "select coalesce(string_agg(coalesce(conversation_id, session_id) || '=' || to_char(missing_since at time zone 'UTC', \
+                 'HH24:MI:SS'), ' ' order by coalesce(conversation_id, session_id)), '') \
                  from smartassist.sessions where missing_since is not null",
             )
             .await

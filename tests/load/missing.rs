@@ -87,7 +87,7 @@ async fn a_read_with_a_rejected_record_marks_nothing() {
     let desk = Desk::open().await;
     desk.drained(&[inside("a"), witness()], "12:00:00").await;
     let rejected = [Rejected {
-        interaction_id: None,
+        key: None,
         ids: Vec::new(),
         identifiers: Vec::new(),
         reason: "no readable start".into(),
@@ -298,4 +298,63 @@ async fn a_conversation_whose_id_is_anothers_session_id_is_not_superseded() {
     assert_eq!(counters.missing, 0);
     let counters = desk.hour(Status::Split, &[inside("c")], "12:20:00").await;
     assert_eq!((counters.missing, desk.missing().await.as_str()), (0, ""));
+}
+
+/// A session of these ids.
+fn of_ids(conversation: Option<&str>, session: Option<&str>) -> Value {
+    json!({"conversationId": conversation, "sessionId": session, "sessionStartTime": "2026-01-10T10:10:00",
+           "sessionEndTime": "2026-01-10T10:20:00"})
+}
+
+#[tokio::test]
+async fn an_id_that_comes_late_supersedes_what_was_known_without_it() {
+    for (before, after) in [
+        ((None, Some("s-1")), (Some("c-1"), Some("s-1"))),
+        ((Some("c-1"), None), (Some("c-1"), Some("s-1"))),
+        ((Some("c-1"), Some("s-old")), (Some("c-1"), Some("s-1"))),
+        ((Some("c-old"), Some("s-1")), (Some("c-1"), Some("s-1"))),
+    ] {
+        let desk = Desk::open().await;
+        desk.drained(&[of_ids(before.0, before.1), witness()], "12:00:00")
+            .await;
+        let counters = desk
+            .drained(&[of_ids(after.0, after.1), witness()], "12:10:00")
+            .await;
+        assert_eq!(
+            (counters.inserted, counters.missing, counters.missed),
+            (1, 1, 0),
+            "{before:?}"
+        );
+        let again = desk
+            .drained(&[of_ids(after.0, after.1), witness()], "12:20:00")
+            .await;
+        assert_eq!((again.unchanged, again.missing), (2, 0), "{before:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_sibling_that_goes_on_after_the_window_is_not_superseded() {
+    let desk = Desk::open().await;
+    let mut open = of_ids(Some("c-1"), Some("s-old"));
+    open["sessionEndTime"] = Value::Null;
+    desk.drained(&[open, witness()], "12:00:00").await;
+    let counters = desk
+        .drained(&[of_ids(Some("c-1"), Some("s-1")), witness()], "12:10:00")
+        .await;
+    assert_eq!(counters.missing, 0);
+}
+
+#[tokio::test]
+async fn an_id_that_stands_for_many_supersedes_nobody() {
+    let desk = Desk::open().await;
+    let all: Vec<Value> = (0..30)
+        .map(|place| of_ids(Some(&format!("c-{place}")), Some("web")))
+        .collect();
+    desk.drained(&all, "12:00:00").await;
+    let counters = desk.drained(&all[1..], "12:10:00").await;
+    assert_eq!(
+        (counters.missed, counters.missing),
+        (1, 0),
+        "as of any other, twice"
+    );
 }

@@ -188,25 +188,25 @@ struct Expected {
     rows: Vec<Value>,
 }
 
-/// The rows of all interactions, which come in the order of their ids.
+/// The rows of all interactions, which come in the order of their keys.
 fn expected(interactions: &[Interaction]) -> [Expected; 7] {
     let mut tables = [
-        ("sessions", "interaction_id"),
-        ("destinations", "interaction_id, destination_index"),
+        ("sessions", "interaction_key"),
+        ("destinations", "interaction_key, destination_index"),
         (
             "agent_segments",
-            "interaction_id, destination_index, segment_index",
+            "interaction_key, destination_index, segment_index",
         ),
         (
             "consultations",
-            "interaction_id, destination_index, segment_index, consultation_index",
+            "interaction_key, destination_index, segment_index, consultation_index",
         ),
-        ("tags", "interaction_id, tag_scope, tag_index"),
+        ("tags", "interaction_key, tag_scope, tag_index"),
         (
             "joined_users",
-            "interaction_id, destination_index, segment_index, user_index",
+            "interaction_key, destination_index, segment_index, user_index",
         ),
-        ("raw_interactions", "interaction_id"),
+        ("raw_interactions", "interaction_key"),
     ]
     .map(|(table, key)| Expected {
         table,
@@ -220,17 +220,21 @@ fn expected(interactions: &[Interaction]) -> [Expected; 7] {
             .map(|byte| format!("{byte:02x}"))
             .concat();
         rows["session"]["content_hash"] = hash.into();
+        rows["session"]["interaction_key"] = json!(interaction.key.to_string());
         tables[0].rows.push(rows["session"].take());
         for table in &mut tables[1..6] {
             let Value::Array(list) = rows[table.table].take() else {
                 panic!("a list")
             };
-            table.rows.extend(list);
+            table.rows.extend(list.into_iter().map(|mut row| {
+                row["interaction_key"] = json!(interaction.key.to_string());
+                row
+            }));
         }
         let payload: Value = serde_json::from_str(&interaction.payload).unwrap();
         tables[6]
             .rows
-            .push(json!({"interaction_id": interaction.id(), "payload": payload}));
+            .push(json!({"interaction_key": interaction.key.to_string(), "payload": payload}));
     }
     tables
 }
@@ -290,9 +294,8 @@ async fn assert_holds(desk: &Desk, expected: Expected) {
         .iter()
         .map(|(name, sql_type)| shown(name, sql_type))
         .collect();
-    let order = key.replace("interaction_id", "interaction_id collate \"C\"");
     let sql = format!(
-        "select {} from smartassist.{table} order by {order}",
+        "select {} from smartassist.{table} order by {key}",
         list.join(", ")
     );
     let stored = sqlx::query(AssertSqlSafe(sql))
@@ -362,7 +365,7 @@ async fn every_column_holds_what_the_transform_meant() {
         desk.commit(&reading).await.unwrap();
     }
     let mut kept: Vec<Interaction> = second.iter().chain(&first[100..]).map(read).collect();
-    kept.sort_by(|a, b| a.id().cmp(b.id()));
+    kept.sort_by_key(|interaction| interaction.key);
     for table in expected(&kept) {
         assert!(
             table.rows.len() >= 100,

@@ -35,7 +35,8 @@ fn answered(durations: &Value) -> Value {
 async fn seconds(database: &TestDatabase, view: &str) -> Vec<String> {
     let sql = format!(
         "select string_agg(concat_ws(' ', coalesce(interaction_seconds::text, '-'), coalesce(after_call_work_seconds::text, '-'), \
-         coalesce(handle_seconds::text, '-')), ', ' order by interaction_id) from smartassist_bi.{view}"
+         coalesce(handle_seconds::text, '-')), ', ' order by (select coalesce(conversation_id, session_id) from smartassist.sessions as s where s.interaction_key = shown.interaction_key)) \
+         from smartassist_bi.{view} as shown"
     );
     database.text(&sql).await.split(", ").map(str::to_owned).collect()
 }
@@ -121,17 +122,17 @@ async fn no_span_of_a_view_is_negative() {
         backwards("2026-01-10T10:02:07"),
     ])
     .await;
-    let spans = "select string_agg(concat_ws(' ', interaction_id, coalesce(queue_to_acceptance_seconds::text, '-'), \
-                 coalesce(acceptance_seconds::text, '-'), coalesce(accepted_at::text, '-')), ', ' order by interaction_id) \
-                 from smartassist_bi.agent_handling";
+    let spans = "select string_agg(concat_ws(' ', s.conversation_id, coalesce(queue_to_acceptance_seconds::text, '-'), \
+                 coalesce(acceptance_seconds::text, '-'), coalesce(accepted_at::text, '-')), ', ' order by s.conversation_id) \
+                 from smartassist_bi.agent_handling join smartassist.sessions as s using (interaction_key)";
     assert_eq!(
         database.text(spans).await,
         "c-0 - - 2026-01-10 10:01:00+00, c-1 - - -, c-2 7 7 2026-01-10 10:02:07+00"
     );
     database
-        .execute("update smartassist.sessions set session_ended_at = session_started_at - interval '1 minute' where interaction_id = 'c-0'")
+        .execute("update smartassist.sessions set session_ended_at = session_started_at - interval '1 minute' where conversation_id = 'c-0'")
         .await;
     let sessions = "select string_agg(concat_ws(' ', coalesce(session_seconds::text, '-'), coalesce(queue_wait_seconds::text, '-')), ', ' \
-                    order by interaction_id) from smartassist_bi.interactions";
+                    order by conversation_id) from smartassist_bi.interactions";
     assert_eq!(database.text(sessions).await, "- -, 300 -, 300 7");
 }

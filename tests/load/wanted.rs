@@ -233,7 +233,7 @@ async fn reread_takes_the_second_in_which_an_open_session_started() {
     ];
     desk.drained(&records, "12:00:00").await;
     desk.database
-        .execute("update smartassist.sessions set missing_since = now() where interaction_id = 'gone'")
+        .execute("update smartassist.sessions set missing_since = now() where conversation_id = 'gone'")
         .await;
     let wanted = reread("11:30:00", "12:00:00", "12:30:00", Some(at("10:05:00")));
     assert_eq!(left(&desk, wanted, "23:00:00").await, ["10:10:00-10:10:01"]);

@@ -1,5 +1,8 @@
 //! What holds for every function of ours, so that a later one cannot forget it.
 
+use smartassist_etl::transform::Ids;
+use uuid::Uuid;
+
 use crate::support::TestDatabase;
 
 const FUNCTIONS: &str = "pg_proc p join pg_namespace n on n.oid = p.pronamespace \
@@ -32,20 +35,39 @@ async fn no_function_is_for_everybody() {
 }
 
 #[tokio::test]
-async fn nobody_can_hang_the_counting_function_on_a_table_of_theirs() {
+async fn the_key_of_a_row_can_be_computed_from_it() {
     let database = TestDatabase::migrated().await;
-    let user = format!("curious_{}", database.name);
-    let hang = format!(
-        "create role {user}; grant usage on schema smartassist_sync to {user}; set local role {user}; \
-         create temporary table mine (account_id text, session_started_at timestamptz); \
-         create trigger emptied after truncate on mine for each statement \
-         execute function smartassist_sync.count_interactions_by_day()"
-    );
-    let refused = sqlx::raw_sql(sqlx::AssertSqlSafe(hang))
-        .execute(&database.pool)
-        .await;
-    let refused = refused.unwrap_err().to_string();
-    assert!(refused.contains("permission denied for function"), "{refused}");
+    let object_id = "65B2f0a1c3d4e5f607182930";
+    for (conversation, session) in [
+        (Some("c-1"), Some("s-1")),
+        (None, Some("s-1")),
+        (Some("c-1"), None),
+        (Some("c-1"), Some(object_id)),
+        (None, Some(object_id)),
+        (Some("é \u{1f600} '"), Some("65b2f0a1c3d4e5f60718293")),
+        (None, Some("65b2f0a1c3d4e5f60718293g")),
+    ] {
+        let ids = Ids {
+            session_id: session.map(str::to_owned),
+            conversation_id: conversation.map(str::to_owned),
+        };
+        let computed: Uuid = sqlx::query_scalar("select smartassist.interaction_key($1, $2, $3)")
+            .bind("acct-é")
+            .bind(conversation)
+            .bind(session)
+            .fetch_one(&database.pool)
+            .await
+            .unwrap();
+        assert_eq!(computed, ids.key("acct-é"), "{ids:?}");
+    }
+}
+
+#[tokio::test]
+async fn no_table_of_data_has_a_trigger_but_those_of_its_keys() {
+    let database = TestDatabase::migrated().await;
+    let triggers = "select count(*) from pg_trigger t join pg_class c on c.oid = t.tgrelid \
+                    where c.relnamespace = 'smartassist'::regnamespace and not t.tgisinternal";
+    assert_eq!(database.number(triggers).await, 0);
 }
 
 #[tokio::test]
@@ -62,27 +84,4 @@ async fn the_view_of_ages_has_the_bounds_that_are_counted_by() {
         full join (select *, row_number() over (order by age_from_hours) as place from smartassist_bi.change_by_age) as shown \
         using (place) where round(bound.seconds / 3600.0, 2) is distinct from shown.age_from_hours";
     assert_eq!(database.number(differs).await, 0);
-}
-
-/// Who loads without owning the tables, as an administrator has set it up, goes on after the upgrade.
-#[tokio::test]
-async fn a_loader_that_owns_nothing_keeps_the_functions_it_calls() {
-    let database = TestDatabase::migrated().await;
-    let user = format!("loader_{}", database.name);
-    let upgrade = include_str!("../../migrations/0030_names_and_rights.sql");
-    database
-        .execute(&format!(
-            "create role {user}; grant usage on schema smartassist_sync to {user}; \
-             grant select, insert, update, delete on all tables in schema smartassist_sync to {user}; {upgrade}"
-        ))
-        .await;
-    let may = format!("has_function_privilege('{user}', p.oid, 'execute')");
-    let lacks = those(
-        &database,
-        &format!("p.prorettype <> 'trigger'::regtype and not {may}"),
-    )
-    .await;
-    assert_eq!(lacks, "");
-    let has = those(&database, &format!("p.prorettype = 'trigger'::regtype and {may}")).await;
-    assert_eq!(has, "");
 }

@@ -1,6 +1,7 @@
 //! The schema: applied from nothing, described in full, readable by whom it should be.
 
 use smartassist_etl::database::{MigrationError, migrate};
+use sqlx::migrate::Migrate;
 
 mod bi;
 mod functions;
@@ -96,30 +97,37 @@ async fn the_reader_reads_the_data_and_the_views_and_nothing_else() {
     );
 }
 
+/// Rows as they were when a migration was the newest, by its number.
+const SAMPLES: [(i64, &str); 2] = [
+    (2, include_str!("samples/0002.sql")),
+    (3, include_str!("samples/0003.sql")),
+];
+
 #[tokio::test]
-async fn who_joined_before_there_was_a_table_stays() {
-    let database = TestDatabase::migrated().await;
-    // As the version before had it.
-    database
-        .execute(
-            "drop table smartassist.joined_users; \
-             alter table smartassist.agent_segments add column joined_users jsonb; \
-             insert into smartassist.sessions (account_id, interaction_id, session_started_at, content_hash, first_seen_at, last_changed_at) \
-             values ('a', 'i', now(), '', now(), now()); \
-             insert into smartassist.destinations (account_id, interaction_id, destination_index) values ('a', 'i', 0); \
-             insert into smartassist.agent_segments (account_id, interaction_id, destination_index, segment_index, response, joined_users) \
-             values ('a', 'i', 0, 0, 'responding', '[{\"name\": \"Pia\", \"agentId\": \"u-1\"}, \"Omar\"]'), \
-                    ('a', 'i', 0, 1, 'responding', '{\"name\": \"Lone\"}'), ('a', 'i', 0, 2, 'responding', null)",
-        )
-        .await;
-    let migration = include_str!("../../migrations/0032_shapes_of_all_versions.sql");
-    let start = migration.find("create table smartassist.joined_users").unwrap();
-    let end = migration.find("create or replace view").unwrap();
-    database.execute(&migration[start..end]).await;
-    let rows = "select string_agg(concat_ws(' ', segment_index, user_index, name, extra), ', ' order by segment_index, user_index) \
-                from smartassist.joined_users";
-    assert_eq!(
-        database.text(rows).await,
-        r#"0 0 Pia {"agentId": "u-1"}, 0 1 Omar, 1 0 Lone"#
+async fn every_migration_takes_tables_that_hold_rows() {
+    let database = TestDatabase::empty().await;
+    database.execute("create schema smartassist_sync").await;
+    let listed = database.pool.transact::<_, sqlx::Error>(async |connection| {
+        let made = connection.ensure_migrations_table("smartassist_sync.schema_migrations").await;
+        made.map_err(|error| sqlx::Error::Protocol(error.to_string()))
+    });
+    listed.await.unwrap();
+    for migration in sqlx::migrate!("./migrations").iter() {
+        database.execute(migration.sql.as_str()).await;
+        for (_, rows) in SAMPLES.iter().filter(|(version, _)| *version == migration.version) {
+            database.execute(rows).await;
+        }
+    }
+    let tables = format!(
+        "select c.oid::regclass::text from pg_class c join pg_namespace n on n.oid = relnamespace \
+         where nspname in {OURS} and relkind in ('r', 'v') and relname <> 'schema_migrations'"
     );
+    let tables: Vec<String> = sqlx::query_scalar(sqlx::AssertSqlSafe(tables))
+        .fetch_all(&database.pool)
+        .await
+        .unwrap();
+    for table in tables {
+        let rows = database.number(&format!("select count(*) from {table}")).await;
+        assert!(rows > 0, "{table} has no sample");
+    }
 }

@@ -1,6 +1,7 @@
-//! How many interactions of each day are stored: kept by triggers, whatever writes.
+//! How many interactions of each day are stored: counted by whoever writes them, and recounted.
 
 use chrono::TimeDelta;
+use smartassist_etl::load::days;
 
 use crate::support::{Setup, TestDatabase};
 
@@ -12,30 +13,65 @@ const WRONG: &str = "select count(*) from ( \
      where stored.interactions is distinct from counted.interactions";
 
 #[tokio::test]
-async fn the_counts_of_days_are_those_of_the_tables_whatever_writes() {
+async fn the_counts_of_days_are_those_of_the_tables() {
     let database = TestDatabase::migrated().await;
-    let setup = Setup::with_interactions(300).await;
+    let mut setup = Setup::with_interactions(300).await;
     setup.sync(&database).await;
     let counted = "select sum(interactions)::bigint from smartassist_sync.interactions_by_day";
     assert_eq!(database.number(counted).await, 300);
     assert_eq!(database.number(WRONG).await, 0);
-    for change in [
-        "update smartassist.sessions set session_started_at = session_started_at + interval '30 hours' \
-         where interaction_id in (select interaction_id from smartassist.sessions order by interaction_id limit 40)",
-        "update smartassist.sessions set channel = 'x'",
-        "delete from smartassist.sessions where session_started_at::date = '2026-01-04'",
-        "insert into smartassist.sessions (account_id, interaction_id, session_id, session_started_at, content_hash, \
-         first_seen_at, last_changed_at) select 'acct-other', n::text, n::text, '2020-02-29T23:59:59Z', \
-         decode(repeat('00', 32), 'hex'), now(), now() from generate_series(1, 5) as n",
-        "delete from smartassist.sessions where account_id = 'acct-other'",
+    // Starts that are others now.
+    database
+        .execute(
+            "update smartassist_sync.accounts set coverage = '{}', watermark = start_from, settled = '{}'",
+        )
+        .await;
+    setup.set("time_zone_offset", "-600");
+    let moved = setup.sync(&database).await;
+    assert!(
+        moved.counters.updated + moved.counters.inserted > 0,
+        "{:?}",
+        moved.counters
+    );
+    assert_eq!(database.number(WRONG).await, 0);
+}
+
+#[tokio::test]
+async fn what_others_write_and_delete_is_found_by_a_recount() {
+    let database = TestDatabase::migrated().await;
+    let setup = Setup::with_interactions(300).await;
+    setup.sync(&database).await;
+    for (change, days) in [
+        ("update smartassist.sessions set channel = 'x'", 0),
+        (
+            "delete from smartassist.sessions where session_started_at::date = \
+             (select min(session_started_at)::date from smartassist.sessions)",
+            1,
+        ),
+        (
+            "insert into smartassist.sessions (interaction_key, account_id, session_id, session_started_at, content_hash, \
+             first_seen_at, last_changed_at) select gen_random_uuid(), 'acct-sim', n::text, '2020-02-29T23:59:59Z', '', now(), now() \
+             from generate_series(1, 5) as n",
+            1,
+        ),
+        (
+            "update smartassist_sync.interactions_by_day set interactions = interactions + 1 where day = '2020-02-29'",
+            1,
+        ),
     ] {
         database.execute(change).await;
+        assert_eq!(
+            days::recount(&database.pool, "acct-sim").await.unwrap(),
+            days,
+            "{change}"
+        );
         assert_eq!(database.number(WRONG).await, 0, "{change}");
     }
-    let gone = "select count(*) from smartassist_sync.interactions_by_day where day = '2026-01-04'";
-    assert_eq!(database.number(gone).await, 0, "days without any have no row");
     database.execute("truncate smartassist.sessions cascade").await;
+    assert!(days::recount(&database.pool, "acct-sim").await.unwrap() > 1);
     assert_eq!(database.number(WRONG).await, 0);
+    let gone = "select count(*) from smartassist_sync.interactions_by_day";
+    assert_eq!(database.number(gone).await, 0, "days without any have no row");
 }
 
 #[tokio::test]

@@ -283,6 +283,17 @@ impl TestDatabase {
         self.until("somebody who waits for a lock", waiting, |waiting| waiting > 0)
     }
 
+    /// The API's ids of the interactions with these keys, in order.
+    pub(crate) async fn ids_of<'a>(&self, keys: impl Iterator<Item = &'a str>) -> Vec<String> {
+        let ids = "select coalesce(conversation_id, session_id) as id from smartassist.sessions \
+                   where interaction_key = any($1::text[]::uuid[]) order by id";
+        sqlx::query_scalar(ids)
+            .bind(keys.collect::<Vec<_>>())
+            .fetch_all(&self.pool)
+            .await
+            .unwrap()
+    }
+
     pub(crate) async fn text(&self, sql: &str) -> String {
         sqlx::query_scalar(AssertSqlSafe(sql.to_owned()))
             .fetch_one(&self.pool)

@@ -103,7 +103,7 @@ async fn refetch(worker: &AccountWorker, database: &TestDatabase) -> RunReport {
 
 async fn ids(database: &TestDatabase) -> String {
     database
-        .text("select string_agg(interaction_id, ' ' order by interaction_id) from smartassist.sessions")
+        .text("select string_agg(coalesce(conversation_id, session_id), ' ' order by coalesce(conversation_id, session_id)) from smartassist.sessions")
         .await
 }
 
@@ -120,8 +120,8 @@ async fn who_is_erased_stays_away_after_a_full_refetch_and_others_are_untouched(
         sync(&worker).await;
         assert_eq!(ids(&database).await, "c-ada c-bob c-eve s-chat");
         let others = "select string_agg(s::text || d::text || xmin_of, '') from (select s, d, s.xmin::text || d.xmin::text as xmin_of \
-                      from smartassist.sessions s join smartassist.destinations d using (interaction_id) \
-                      where interaction_id in ('c-bob', 'c-eve') order by interaction_id) o";
+                      from smartassist.sessions s join smartassist.destinations d using (interaction_key) \
+                      where conversation_id in ('c-bob', 'c-eve') order by conversation_id) o";
         let before = database.text(others).await;
 
         let erased = forget(&database, kind, value).await;

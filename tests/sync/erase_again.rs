@@ -77,7 +77,7 @@ async fn forget(database: &TestDatabase, kind: IdentifierKind, value: &str) -> E
 }
 
 async fn sessions(database: &TestDatabase) -> String {
-    let sessions = "select coalesce(string_agg(interaction_id, ' ' order by interaction_id), '') from smartassist.sessions";
+    let sessions = "select coalesce(string_agg(coalesce(conversation_id, session_id), ' ' order by coalesce(conversation_id, session_id)), '') from smartassist.sessions";
     database.text(sessions).await
 }
 

@@ -60,7 +60,8 @@ async fn window_beside_an_erasure(dry_run: bool) -> (TestDatabase, u64) {
     assert_eq!((beside.counters.inserted, beside.counters.rejected), (1, 1));
     database
         .execute(&format!(
-            "update smartassist.raw_interactions set payload = '{}' where interaction_id = 's-2'",
+            "update smartassist.raw_interactions set payload = '{}' where interaction_key = \
+             (select interaction_key from smartassist.sessions where session_id = 's-2')",
             record("s-2", EMAIL)
         ))
         .await;

@@ -174,7 +174,8 @@ async fn siblings_that_name_somebody_else_are_listed_and_stay() {
             (1, 0),
             "{rule:?}"
         );
-        let listed: Vec<&str> = erasure.mentioned_in.iter().map(|key| key.id.as_str()).collect();
+        let listed = erasure.mentioned_in.iter().map(|key| key.id.as_str());
+        let listed = database.ids_of(listed).await;
         assert_eq!(
             listed,
             [
@@ -231,9 +232,9 @@ async fn a_constant_id_in_every_row_is_counted_and_not_read() {
     refetch(&worker(&setup, &database), &database).await;
     database
         .execute(
-            "insert into smartassist.sessions (account_id, interaction_id, session_id, conversation_id, \
+            "insert into smartassist.sessions (interaction_key, account_id, session_id, conversation_id, \
              session_started_at, content_hash, first_seen_at, last_changed_at) \
-             select account_id, 'c-' || n, session_id, 'c-' || n, session_started_at, content_hash, now(), now() \
+             select gen_random_uuid(), account_id, session_id, 'c-' || n, session_started_at, content_hash, now(), now() \
              from smartassist.sessions, generate_series(1, 20000) as n",
         )
         .await;

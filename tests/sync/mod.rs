@@ -32,6 +32,7 @@ mod replay_moved;
 mod retention;
 mod set_aside;
 mod settled;
+mod siblings;
 mod statistics;
 mod trouble;
 mod vendor_shapes;

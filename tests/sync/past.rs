@@ -9,15 +9,16 @@ use tokio_util::sync::CancellationToken;
 
 use crate::support::{Setup, TestDatabase, instant};
 
-/// Everything that was stored of an interaction, with the version of each row.
+/// Everything that was stored of interactions but these, with the version of each row.
 const VERSIONS: &str = "select string_agg(line, E'\\n' order by line collate \"C\") from ( \
-     select 'session ' || interaction_id || xmin || ctid as line, interaction_id from smartassist.sessions union all \
-     select 'destination ' || interaction_id || xmin || ctid, interaction_id from smartassist.destinations union all \
-     select 'segment ' || interaction_id || xmin || ctid, interaction_id from smartassist.agent_segments union all \
-     select 'consultation ' || interaction_id || xmin || ctid, interaction_id from smartassist.consultations union all \
-     select 'tag ' || interaction_id || xmin || ctid, interaction_id from smartassist.tags union all \
-     select 'raw ' || interaction_id || xmin || ctid, interaction_id from smartassist.raw_interactions \
-     ) as lines where interaction_id <> all($1)";
+     select 'session ' || interaction_key || xmin || ctid as line, interaction_key from smartassist.sessions union all \
+     select 'destination ' || interaction_key || xmin || ctid, interaction_key from smartassist.destinations union all \
+     select 'segment ' || interaction_key || xmin || ctid, interaction_key from smartassist.agent_segments union all \
+     select 'consultation ' || interaction_key || xmin || ctid, interaction_key from smartassist.consultations union all \
+     select 'tag ' || interaction_key || xmin || ctid, interaction_key from smartassist.tags union all \
+     select 'raw ' || interaction_key || xmin || ctid, interaction_key from smartassist.raw_interactions \
+     ) as lines join smartassist.sessions as session using (interaction_key) \
+     where coalesce(session.conversation_id, session.session_id) <> all($1)";
 
 pub(super) struct Past {
     pub(super) database: TestDatabase,
@@ -129,9 +130,9 @@ impl Past {
     }
 
     /// The versions of all rows but those of these interactions.
-    pub(super) async fn versions_but(&self, interaction_ids: &[String]) -> String {
+    pub(super) async fn versions_but(&self, ids: &[String]) -> String {
         sqlx::query_scalar(VERSIONS)
-            .bind(interaction_ids)
+            .bind(ids)
             .fetch_one(&self.database.pool)
             .await
             .unwrap()

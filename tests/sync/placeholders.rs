@@ -17,7 +17,8 @@ async fn sessions_with_placeholders_for_ids_stay_apart() {
     setup.simulator.world().set_behaviour(placeholders);
     assert_eq!(setup.sync(&database).await.outcome, Outcome::Succeeded);
     assert_eq!(database.counts().await[0], 300);
-    let bot_only = "select count(*) from smartassist.sessions where conversation_id is null and session_id = interaction_id";
+    let bot_only =
+        "select count(*) from smartassist.sessions where conversation_id is null and session_id is not null";
     let without = setup
         .simulator
         .world()
@@ -43,7 +44,7 @@ async fn a_record_of_placeholders_alone_is_set_aside_with_its_text() {
     assert_eq!(setup.sync(&database).await.outcome, Outcome::Succeeded);
     assert_eq!(database.counts().await[0], 0);
     let texts = "select string_agg(payload, ' ' order by payload) from smartassist_sync.rejected_records \
-                 where reason = 'neither conversationId nor sessionId' and interaction_id is null";
+                 where reason = 'neither conversationId nor sessionId' and interaction_key is null";
     let texts = database.text(texts).await;
     assert!(texts.contains("u-1") && texts.contains("u-2"), "{texts}");
 }

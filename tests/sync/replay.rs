@@ -11,6 +11,7 @@ use smartassist_etl::sync::{AccountWorker, Replay, Replayed, Retry, RetryReport}
 use smartassist_etl::transform::TRANSFORM_VERSION;
 use smartassist_etl::transform::privacy::{Class, Key, Policy, Rule};
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use crate::support::{Setup, TestDatabase, instant};
 
@@ -67,7 +68,7 @@ async fn make_old(database: &TestDatabase) {
         "delete from smartassist.tags",
         "update smartassist.agent_segments set agent_name = 'old'",
         "update smartassist.sessions set warnings = array['record: a character was replaced', 'channel: old'] \
-         where interaction_id like '%3'",
+         where coalesce(conversation_id, session_id) like '%3'",
     ] {
         database.execute(statement).await;
     }
@@ -80,7 +81,7 @@ async fn rows_of_an_older_transform_become_those_of_a_fresh_load_without_a_reque
     make_old(&database).await;
     database
         .execute(
-            "update smartassist.sessions set missing_since = '2026-01-14' where interaction_id like '%7'",
+            "update smartassist.sessions set missing_since = '2026-01-14' where coalesce(conversation_id, session_id) like '%7'",
         )
         .await;
     let missing = "select count(*) from smartassist.sessions where missing_since is not null";
@@ -98,7 +99,7 @@ async fn rows_of_an_older_transform_become_those_of_a_fresh_load_without_a_reque
     );
     assert_eq!(setup.simulator.world().requests().count(), 0);
     // Only the record as received could tell; the raw one is clean.
-    let warnings = "select string_agg(distinct warnings::text, ' ') from smartassist.sessions where interaction_id like '%3'";
+    let warnings = "select string_agg(distinct warnings::text, ' ') from smartassist.sessions where coalesce(conversation_id, session_id) like '%3'";
     assert_eq!(
         database.text(warnings).await,
         r#"{"record: a character was replaced"}"#
@@ -157,7 +158,7 @@ async fn new_rules_reach_rows_raw_records_and_rejected_text() {
 }
 
 /// A part in which nothing differs.
-fn portion(last: &str, rejected: u64) -> books::Portion<'_> {
+fn portion(last: Uuid, rejected: u64) -> books::Portion<'static> {
     books::Portion {
         rebuilt: &[],
         ruled: &[],
@@ -195,10 +196,12 @@ async fn one_that_goes_on_remembers_what_the_part_before_could_not_rebuild() {
     let policy = Policy::default();
     let rules = format!("transform {TRANSFORM_VERSION}; {}", policy.fingerprint());
     let at = setup.clock.now();
-    let batch = books::next(&database.pool, "acct-sim", "").await.unwrap();
-    let last = batch.last().unwrap().interaction_id.clone();
+    let batch = books::next(&database.pool, "acct-sim", Uuid::nil())
+        .await
+        .unwrap();
+    let last = batch.last().unwrap().interaction_key;
     books::open(&database.pool, "acct-sim", &rules, at).await.unwrap();
-    books::write(&database.pool, "acct-sim", portion(&last, 2), at)
+    books::write(&database.pool, "acct-sim", portion(last, 2), at)
         .await
         .unwrap();
     let resumed = replay(&setup, &database, policy.clone()).await;
@@ -220,10 +223,12 @@ async fn one_that_was_stopped_goes_on_where_it_was_unless_the_rules_are_others()
         .await
         .unwrap()
         .unwrap();
-    assert_eq!(open.position, "");
-    let batch = books::next(&database.pool, "acct-sim", "").await.unwrap();
-    let last = batch.last().unwrap().interaction_id.clone();
-    books::write(&database.pool, "acct-sim", portion(&last, 0), at)
+    assert_eq!(open.position, Uuid::nil());
+    let batch = books::next(&database.pool, "acct-sim", Uuid::nil())
+        .await
+        .unwrap();
+    let last = batch.last().unwrap().interaction_key;
+    books::write(&database.pool, "acct-sim", portion(last, 0), at)
         .await
         .unwrap();
 
@@ -242,7 +247,7 @@ async fn one_that_was_stopped_goes_on_where_it_was_unless_the_rules_are_others()
     books::open(&database.pool, "acct-sim", "other rules", at)
         .await
         .unwrap();
-    books::write(&database.pool, "acct-sim", portion(&last, 0), at)
+    books::write(&database.pool, "acct-sim", portion(last, 0), at)
         .await
         .unwrap();
     assert_eq!(
@@ -294,7 +299,8 @@ async fn a_poll_beside_a_replay_does_not_take_it_for_dead() {
 async fn what_has_no_raw_record_is_counted_and_left() {
     let (setup, database) = loaded().await;
     database
-        .execute("delete from smartassist.raw_interactions where interaction_id like '%1'")
+        .execute("delete from smartassist.raw_interactions where interaction_key in \
+                  (select interaction_key from smartassist.sessions where coalesce(conversation_id, session_id) like '%1')")
         .await;
     let replayed = replay(&setup, &database, Policy::default()).await;
     assert!(replayed.without_raw > 0);
@@ -307,7 +313,7 @@ async fn a_raw_record_that_is_rejected_today_leaves_its_rows_as_they_are() {
     database
         .execute(
             "update smartassist.raw_interactions set payload = payload - 'sessionStartTime' - 'sessionId' \
-             where interaction_id = (select min(interaction_id) from smartassist.sessions where conversation_id is not null)",
+             where interaction_key = (select interaction_key from smartassist.sessions where conversation_id is not null limit 1)",
         )
         .await;
     let versions = database.counts().await;
@@ -361,9 +367,9 @@ async fn a_record_that_can_be_read_now_becomes_rows_and_the_others_stay() {
     assert_eq!((report.tried, report.stored, report.were_stored), (4, 1, 1));
     assert_eq!(report.rejected.values().sum::<u64>(), 2);
     // At the offset that it was asked with.
-    let start = "select (session_started_at at time zone 'UTC')::text from smartassist.sessions where interaction_id = 's-1'";
+    let start = "select (session_started_at at time zone 'UTC')::text from smartassist.sessions where session_id = 's-1'";
     assert_eq!(database.text(start).await, "2026-01-10 10:00:00");
-    let channel = "select channel from smartassist.sessions where interaction_id = 's-2'";
+    let channel = "select channel from smartassist.sessions where session_id = 's-2'";
     assert_eq!(database.text(channel).await, "newer");
     let open = "select count(*) from smartassist_sync.rejected_records where resolved_at is null";
     assert_eq!(database.number(open).await, 2);
@@ -391,7 +397,7 @@ async fn of_several_versions_that_can_be_read_now_the_newest_becomes_the_row() {
         let payload = version(id, channel).to_string();
         set_aside(&database, &payload).await;
         sqlx::query(
-            "update smartassist_sync.rejected_records set interaction_id = $1, last_seen_at = $2, time_zone_offset = 0 \
+            "update smartassist_sync.rejected_records set interaction_key = smartassist.interaction_key('acct-sim', null, $1), last_seen_at = $2, time_zone_offset = 0 \
              where payload = $3",
         )
         .bind(id)
@@ -405,6 +411,7 @@ async fn of_several_versions_that_can_be_read_now_the_newest_becomes_the_row() {
     let worker = setup.worker(&database.pool);
     let report = retry(&worker).await;
     assert_eq!((report.stored, report.were_stored), (2, 2));
-    let rows = "select string_agg(interaction_id || ' ' || channel, ', ' order by interaction_id) from smartassist.sessions";
+    let rows =
+        "select string_agg(session_id || ' ' || channel, ', ' order by session_id) from smartassist.sessions";
     assert_eq!(database.text(rows).await, "s-new v3, s-row v2");
 }

@@ -32,16 +32,21 @@ async fn loaded(ids: &[&str]) -> (Setup, TestDatabase) {
 
 /// Copies an interaction to one under the id of an earlier transform, of which the API said this in other words.
 async fn copy(database: &TestDatabase, from: &str, to: &str, said: &Value, fetched_at: &str) {
+    let key = format!(
+        "jsonb_build_object('interaction_key', smartassist.interaction_key('acct-sim', '{to}', 's-old'))"
+    );
     for statement in [
         format!(
-            "insert into smartassist.sessions select (jsonb_populate_record(s, '{}')).* \
-             from smartassist.sessions as s where interaction_id = '{from}'",
-            json!({"interaction_id": to, "channel": "old", "first_seen_at": "2026-01-10T12:00:00Z"})
+            "insert into smartassist.sessions select (jsonb_populate_record(s, '{}' || {key})).* \
+             from smartassist.sessions as s where conversation_id = '{from}'",
+            json!({"conversation_id": to, "channel": "old", "first_seen_at": "2026-01-10T12:00:00Z"})
         ),
         format!(
-            "insert into smartassist.raw_interactions select (jsonb_populate_record(r, '{}' || jsonb_build_object('payload', payload || '{said}'))).* \
-             from smartassist.raw_interactions as r where interaction_id = '{from}'",
-            json!({"interaction_id": to, "fetched_at": fetched_at})
+            "insert into smartassist.raw_interactions select (jsonb_populate_record(r, '{}' || {key} \
+             || jsonb_build_object('payload', payload || '{said}'))).* \
+             from smartassist.raw_interactions as r join smartassist.sessions as s using (interaction_key) \
+             where s.conversation_id = '{from}'",
+            json!({"fetched_at": fetched_at})
         ),
     ] {
         database.execute(&statement).await;
@@ -65,9 +70,10 @@ async fn replay(setup: &Setup, database: &TestDatabase, customer: Rule) -> Repla
 }
 
 async fn rows(database: &TestDatabase) -> String {
-    let rows = "select string_agg(s.interaction_id || ' ' || s.channel || ' ' || (r.payload ->> 'channel'), ', ' order by s.interaction_id) \
-                from smartassist.sessions s join smartassist.raw_interactions r using (account_id, interaction_id) \
-                join smartassist.agent_segments a using (account_id, interaction_id)";
+    let rows = "select string_agg(coalesce(s.conversation_id, s.session_id) || ' ' || s.channel || ' ' || (r.payload ->> 'channel'), ', ' \
+                order by coalesce(s.conversation_id, s.session_id)) \
+                from smartassist.sessions s join smartassist.raw_interactions r using (interaction_key) \
+                join smartassist.agent_segments a using (interaction_key)";
     database.text(rows).await
 }
 
@@ -87,11 +93,14 @@ async fn rows_under_an_id_of_old_move_to_that_of_today() {
             ),
             ("1.0", json!({"conversationId": 1.0, "channel": "moved"})),
             // It came under both ids, and one of the two is newer.
-            ("c-9 ", json!({"conversationId": "c-9 ", "channel": "older"})),
+            (
+                "c-9 ",
+                json!({"conversationId": "c-9 ", "sessionId": "s-c-9", "channel": "older"}),
+            ),
         ] {
             copy(&database, "c-0", to, &said, before).await;
         }
-        let newer = json!({"conversationId": "c-8 ", "channel": "newer"});
+        let newer = json!({"conversationId": "c-8 ", "sessionId": "s-c-8", "channel": "newer"});
         copy(&database, "c-0", "c-8 ", &newer, "2027-01-10T13:00:00Z").await;
         let oldest = json!({"conversationId": "\tc-1", "channel": "oldest"});
         copy(&database, "c-0", "\\tc-1", &oldest, "2026-01-10T12:30:00Z").await;
@@ -101,8 +110,8 @@ async fn rows_under_an_id_of_old_move_to_that_of_today() {
         let moved =
             "1 moved moved, c-0 new new, c-1 moved moved, c-8 newer newer, c-9 new new, s-2 moved moved";
         assert_eq!(rows(&database).await, moved);
-        let as_old = "select count(*) from smartassist.sessions s join smartassist.raw_interactions r using (account_id, interaction_id) \
-                      where s.interaction_id in ('1', 'c-1', 's-2') and s.first_seen_at = '2026-01-10T12:00Z' and r.fetched_at = '2026-01-10T13:00Z'";
+        let as_old = "select count(*) from smartassist.sessions s join smartassist.raw_interactions r using (interaction_key) \
+                      where coalesce(s.conversation_id, s.session_id) in ('1', 'c-1', 's-2') and s.first_seen_at = '2026-01-10T12:00Z' and r.fetched_at = '2026-01-10T13:00Z'";
         assert_eq!(database.number(as_old).await, 3);
         assert_eq!(database.number(MARKED).await == 0, rule == Rule::Drop);
 
@@ -118,8 +127,12 @@ async fn privacy_rules_reach_raw_records_that_cannot_be_rebuilt() {
     let (setup, database) = loaded(&["c-1", "c-2", "c-3"]).await;
     let many = json!({"novel": vec![0; 20_001]});
     for statement in [
-        "update smartassist.raw_interactions set payload = payload - 'sessionId' - 'conversationId' where interaction_id = 'c-1'".to_owned(),
-        format!("update smartassist.raw_interactions set payload = payload || '{many}' where interaction_id = 'c-2'"),
+        "update smartassist.raw_interactions set payload = payload - 'sessionId' - 'conversationId' \
+         where payload ->> 'conversationId' = 'c-1'"
+            .to_owned(),
+        format!(
+            "update smartassist.raw_interactions set payload = payload || '{many}' where payload ->> 'conversationId' = 'c-2'"
+        ),
     ] {
         database.execute(&statement).await;
     }

@@ -39,7 +39,7 @@ async fn the_old_is_deleted_in_batches_and_the_rest_is_untouched() {
     let all = database.counts().await[0];
     let older = database.number(OLDER).await;
     assert!(older > 1_500, "{older}");
-    let kept = "select md5(string_agg(s::text || s.xmin::text, '' order by interaction_id)) from smartassist.sessions s \
+    let kept = "select md5(string_agg(s::text || s.xmin::text, '' order by interaction_key)) from smartassist.sessions s \
                 where session_started_at >= '2026-01-10T00:00:00Z'";
     let before = database.text(kept).await;
     let worker = worker(&setup, &database);
@@ -52,8 +52,8 @@ async fn the_old_is_deleted_in_batches_and_the_rest_is_untouched() {
     assert_eq!(database.counts().await[0], all - older);
     assert_eq!(database.number(OLDER).await, 0);
     assert_eq!(database.text(kept).await, before);
-    let orphans = "select count(*) from smartassist.raw_interactions where (account_id, interaction_id) \
-                   not in (select account_id, interaction_id from smartassist.sessions)";
+    let orphans = "select count(*) from smartassist.raw_interactions where interaction_key \
+                   not in (select interaction_key from smartassist.sessions)";
     assert_eq!(database.number(orphans).await, 0);
 }
 

@@ -36,7 +36,7 @@ fn bad() -> Vec<(Vec<u8>, &'static str)> {
         ),
         (
             text(json!({"sessionId": MARKER.repeat(100), "sessionStartTime": "2026-01-10T10:00:00"})),
-            "the id is longer than 512 bytes",
+            "an id is longer than 512 bytes",
         ),
     ]
 }
@@ -157,7 +157,8 @@ async fn a_record_that_later_comes_well_resolves_its_rejection() {
     );
     let database = TestDatabase::migrated().await;
     setup.sync(&database).await;
-    let open = "select string_agg(interaction_id, ' ' order by interaction_id) from smartassist_sync.rejected_records where resolved_at is null";
+    let open = "select string_agg(payload::jsonb ->> 'conversationId', ' ' order by payload) from smartassist_sync.rejected_records \
+                where resolved_at is null and interaction_key is not null";
     assert_eq!(database.text(open).await, "c-001 c-002");
 
     setup.simulator.world().insert_raw(start, &good(1));

@@ -151,7 +151,9 @@ async fn a_statement_that_fails_leaves_nothing_of_its_window() {
     let database = TestDatabase::migrated().await;
     let setup = Setup::with_interactions(300).await;
     database
-        .execute("alter table smartassist.tags add constraint refuses check (interaction_id = '') not valid")
+        .execute(
+            "alter table smartassist.tags add constraint refuses check (interaction_key is null) not valid",
+        )
         .await;
     let report = setup.sync(&database).await;
     assert_eq!(

@@ -103,7 +103,7 @@ pub(super) fn crossing(past: &Past, day: &str) -> Interaction {
 
 pub(super) async fn delete(past: &Past, one: &Interaction) {
     let sql = format!(
-        "delete from smartassist.sessions where interaction_id = '{}'",
+        "delete from smartassist.sessions where '{}' in (conversation_id, session_id)",
         stored_id(one)
     );
     past.database.execute(&sql).await;
@@ -308,7 +308,7 @@ async fn a_session_that_is_known_to_be_missing_is_no_difference_until_it_is_back
     let past = long_sessions(500, Behaviour::default()).await;
     let gone = within(&past, "2026-01-07");
     let marked = format!(
-        "update smartassist.sessions set missing_since = now() where interaction_id = '{}'",
+        "update smartassist.sessions set missing_since = now() where '{}' in (conversation_id, session_id)",
         stored_id(&gone)
     );
     past.database.execute(&marked).await;

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use smartassist_etl::transform::privacy::{Class, Key, Policy, Rule};
 use smartassist_etl::transform::transform;
 
-use super::{raw, session_with};
+use super::{origin, raw, session_with};
 
 const ANN: &str = "u-3ea001b4-664a-58b6-8108-b8bca375aaaa";
 const BOB: &str = "u-e3f58196-0f28-5419-9601-dc136e8dbbbb";
@@ -17,8 +17,8 @@ fn ruled(agent: Rule, free_text: Rule, fields: Value) -> Value {
         key: Some(Key::new("0123456789abcdef0123456789abcdef")),
         ..Policy::default()
     };
-    let once = transform(&raw(session_with(fields).to_string()), 0, &policy).unwrap();
-    let again = transform(&raw(once.payload.clone()), 0, &policy).unwrap();
+    let once = transform(&raw(session_with(fields).to_string()), origin(0), &policy).unwrap();
+    let again = transform(&raw(once.payload.clone()), origin(0), &policy).unwrap();
     assert_eq!(once.payload, again.payload);
     assert_eq!(once.content_hash, again.content_hash);
     serde_json::from_str(&once.payload).unwrap()
@@ -234,7 +234,7 @@ fn a_shadow_says_its_conversation_under_every_rule() {
             .for_each(|class| *policy.rule_mut(class) = rule);
         let under = |id: &str| {
             let record = session_with(json!({"channelSpecificUserId": id})).to_string();
-            transform(&raw(record), 0, &policy).unwrap().rows.session
+            transform(&raw(record), origin(0), &policy).unwrap().rows.session
         };
         let shadow = under("66050d249f946671f64a0001/agentassist/c-c9d0a98-0000");
         assert_eq!(
@@ -261,7 +261,7 @@ fn that_a_value_could_not_be_read_is_known_under_every_rule() {
     let record = json!({"destinations": [{"respondingAgent": {"interactionDuration": "Jane said so", "acceptedTime": "at noon"}}]});
     for rule in [Rule::Keep, Rule::Hash, Rule::Drop] {
         let ruled = ruled(Rule::Keep, rule, record.clone());
-        let interaction = transform(&raw(ruled.to_string()), 0, &Policy::default()).unwrap();
+        let interaction = transform(&raw(ruled.to_string()), origin(0), &Policy::default()).unwrap();
         let segment = &interaction.rows.agent_segments[0];
         assert!(
             segment.extra.as_ref().unwrap()["interactionDuration"] != Value::Null,

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use smartassist_etl::transform::privacy::Policy;
 use smartassist_etl::transform::transform;
 
-use super::{raw, read, session_with};
+use super::{origin, raw, read, session_with};
 
 /// A call with something at every level.
 fn call() -> Value {
@@ -98,7 +98,7 @@ fn the_order_of_keys_does_not_count() {
     let (call, reversed) = (call(), reversed(&call()));
     assert_ne!(call.to_string(), reversed);
     assert_eq!(
-        transform(&raw(reversed), 0, &Policy::default())
+        transform(&raw(reversed), origin(0), &Policy::default())
             .unwrap()
             .content_hash,
         hash_of(&call)

@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 use smartassist_etl::transform::bounds::{LARGEST_RECORD, MOST_VALUES};
 use smartassist_etl::transform::privacy::{Class, Key, Policy, Rule};
-use smartassist_etl::transform::{Interaction, Rejected, transform, transform_stored};
+use smartassist_etl::transform::{Ids, Interaction, Rejected, transform, transform_stored};
 
-use super::{raw, read, session_with};
+use super::{id, origin, raw, read, session_with};
 use crate::support::bomb::{PARSED_AGAIN, bomb};
 
 fn record(field: &str, json_text: &str) -> String {
@@ -24,11 +24,11 @@ fn policy(rule: Rule) -> Policy {
 }
 
 fn rejected(text: &str, policy: &Policy) -> Rejected {
-    *transform(&raw(text), 0, policy).unwrap_err()
+    *transform(&raw(text), origin(0), policy).unwrap_err()
 }
 
 fn accepted(text: String) -> Interaction {
-    transform(&raw(text), 0, &Policy::default()).unwrap()
+    transform(&raw(text), origin(0), &Policy::default()).unwrap()
 }
 
 #[test]
@@ -42,8 +42,8 @@ fn no_key_of_a_record_is_parsed_again() {
     assert!(inner[PARSED_AGAIN].as_str().unwrap().starts_with("[[[["));
     // What is stored, with its keys in another order, reads the same; so do all rules.
     for rule in [Rule::Keep, Rule::Hash, Rule::Drop] {
-        let once = transform(&raw(text.clone()), 0, &policy(rule)).unwrap();
-        let again = transform(&raw(once.payload.clone()), 0, &policy(rule)).unwrap();
+        let once = transform(&raw(text.clone()), origin(0), &policy(rule)).unwrap();
+        let again = transform(&raw(once.payload.clone()), origin(0), &policy(rule)).unwrap();
         assert_eq!(once.content_hash, again.content_hash);
     }
 }
@@ -68,7 +68,7 @@ fn a_record_is_bounded_in_bytes_and_in_values() {
     let padding = LARGEST_RECORD - record("novel", "\"\"").len();
     let largest = record("novel", &format!("\"{}\"", "x".repeat(padding)));
     assert_eq!(largest.len(), LARGEST_RECORD);
-    assert_eq!(accepted(largest).id(), "s-1");
+    assert_eq!(id(&accepted(largest)), "s-1");
     let larger = record("novel", &format!("\"{}\"", "x".repeat(padding + 1)));
     assert_eq!(
         rejected(&larger, &Policy::default()).reason,
@@ -108,7 +108,11 @@ fn of_a_large_record_only_small_known_fields_are_kept() {
         serde_json::from_str::<Value>(&kept.payload).unwrap(),
         json!({"conversationId": "c-1", "sessionId": "s-1", "userId": "u-1", "csatFeedback": "nice", "metaInfo": {"caller": "+4930123"}})
     );
-    assert_eq!(kept.interaction_id.as_deref(), Some("c-1"));
+    let ids = Ids {
+        conversation_id: Some("c-1".to_owned()),
+        session_id: Some("s-1".to_owned()),
+    };
+    assert_eq!(kept.key, Some(ids.key("acct")));
     assert_eq!(kept.record_bytes, Some(large.len() as u64));
     let dropped = rejected(&large, &policy(Rule::Drop));
     assert!(
@@ -144,9 +148,9 @@ fn what_was_received_can_be_replayed_however_it_has_grown() {
         .collect();
     let text = record("metaInfo", &many.to_string());
     let hashing = policy(Rule::Hash);
-    let once = transform(&raw(text), 0, &hashing).unwrap();
+    let once = transform(&raw(text), origin(0), &hashing).unwrap();
     assert!(once.payload.len() > 2 * LARGEST_RECORD, "{}", once.payload.len());
-    let again = transform_stored(&raw(once.payload.clone()), 0, &hashing).unwrap();
+    let again = transform_stored(&raw(once.payload.clone()), origin(0), &hashing).unwrap();
     assert_eq!(once.content_hash, again.content_hash);
 }
 

@@ -2,12 +2,13 @@
 
 use serde_json::{Value, json};
 use smartassist_etl::transform::privacy::Policy;
-use smartassist_etl::transform::{Rejected, transform};
+use smartassist_etl::transform::{Origin, Rejected, transform};
+use uuid::{Uuid, Variant};
 
-use super::{raw, read, session_with};
+use super::{origin, raw, read, rows_of, session_with};
 
 fn rejected(text: &str) -> Rejected {
-    let rejected = *transform(&raw(text), 0, &Policy::default()).unwrap_err();
+    let rejected = *transform(&raw(text), origin(0), &Policy::default()).unwrap_err();
     assert_eq!(rejected.payload, text);
     rejected
 }
@@ -17,63 +18,88 @@ fn reason(record: &Value) -> String {
 }
 
 #[test]
-fn a_session_without_a_conversation_is_known_by_its_session_id() {
+fn a_session_needs_no_conversation() {
     for nothing in [json!(null), json!(""), json!([])] {
         let session = read(&session_with(json!({"conversationId": nothing})))
             .rows
             .session;
-        assert_eq!(session.interaction_id, "s-1");
         assert_eq!(session.session_id.as_deref(), Some("s-1"));
         assert_eq!(session.conversation_id, None);
     }
-    assert_eq!(read(&session_with(json!({}))).id(), "s-1");
+}
+
+fn key(conversation: Value, session: Value) -> Uuid {
+    let record = json!({"conversationId": conversation, "sessionId": session, "sessionStartTime": "2026-03-10T12:00:00"});
+    read(&record).key
 }
 
 #[test]
-fn a_conversation_is_known_by_its_conversation_id() {
-    let session = read(&session_with(json!({"conversationId": "c-1"}))).rows.session;
-    assert_eq!(session.interaction_id, "c-1");
-    assert_eq!(session.session_id.as_deref(), Some("s-1"));
-    assert_eq!(session.conversation_id.as_deref(), Some("c-1"));
+fn the_key_is_of_both_ids_and_of_the_account() {
+    let keys = [
+        key("c-1".into(), "s-1".into()),
+        key("c-1".into(), "s-2".into()),
+        key("c-2".into(), "s-1".into()),
+        key("c-1".into(), Value::Null),
+        key(Value::Null, "c-1".into()),
+        key("s-1".into(), "c-1".into()),
+        // No two pairs are the same text.
+        key("c-1s".into(), "-1".into()),
+    ];
+    for (place, one) in keys.iter().enumerate() {
+        assert!(!keys[..place].contains(one), "{place}");
+        assert_eq!((one.get_version_num(), one.get_variant()), (8, Variant::RFC4122));
+    }
+    let record = session_with(json!({}));
+    let elsewhere = Origin {
+        account_id: "other",
+        time_zone_offset: 0,
+    };
+    let other = transform(&raw(record.to_string()), elsewhere, &Policy::default()).unwrap();
+    assert_ne!(other.key, read(&record).key);
+}
+
+#[test]
+fn the_key_is_of_ids_in_their_normal_form() {
+    let plain = key("c-1".into(), Value::Null);
+    for (conversation, session) in [
+        (" c-1\u{a0}", json!("undefined")),
+        ("c-1", json!(" N/A ")),
+        ("c-1", json!(0)),
+    ] {
+        assert_eq!(key(conversation.into(), session.clone()), plain, "{session}");
+    }
+    assert_eq!(key(Value::Null, json!(17)), key(Value::Null, json!("17")));
+    assert_ne!(key("C-1".into(), Value::Null), plain);
+}
+
+#[test]
+fn keys_of_object_ids_begin_with_their_seconds() {
+    let of = |session: &str| key("c-1".into(), session.into());
+    let key = of("65B2f0a1c3d4e5f607182930");
+    assert_eq!(key.as_bytes()[..4], [0x65, 0xb2, 0xf0, 0xa1]);
+    for no_object_id in ["65b2f0a1c3d4e5f60718293", "65b2f0a1c3d4e5f60718293g"] {
+        assert_ne!(of(no_object_id).as_bytes()[..4], [0x65, 0xb2, 0xf0, 0xa1]);
+    }
 }
 
 #[test]
 fn a_conversation_needs_no_session_id() {
     let interaction = read(&json!({"conversationId": "c-1", "sessionStartTime": "2026-03-10T12:00:00"}));
-    assert_eq!(interaction.id(), "c-1");
+    assert_eq!(interaction.rows.session.conversation_id.as_deref(), Some("c-1"));
     assert_eq!(interaction.rows.session.session_id, None);
 }
 
 #[test]
-fn every_child_carries_the_identity_of_its_interaction() {
-    let rows = read(&session_with(json!({
-        "conversationId": "c-1",
-        "userleveltags": [{"name": "tier", "value": "gold"}],
-        "destinations": [{"respondingAgent": {"ConsultingAgents": [{"name": "+15550177"}]}}],
-    })))
-    .rows;
-    assert_eq!(rows.tags[0].interaction_id, "c-1");
-    assert_eq!(rows.destinations[0].interaction_id, "c-1");
-    assert_eq!(rows.agent_segments[0].interaction_id, "c-1");
-    assert_eq!(rows.consultations[0].interaction_id, "c-1");
-}
-
-#[test]
 fn an_id_sent_as_a_number_is_its_digits() {
-    assert_eq!(
-        read(&session_with(
-            json!({"conversationId": 9_007_199_254_740_993_u64})
-        ))
-        .id(),
-        "9007199254740993"
-    );
+    let session = rows_of(json!({"conversationId": 9_007_199_254_740_993_u64})).session;
+    assert_eq!(session.conversation_id.as_deref(), Some("9007199254740993"));
 }
 
 #[test]
 fn a_list_object_or_flag_is_no_identity() {
     for odd in [json!({}), json!(["c-1"]), json!({"id": "c-1"}), json!(true)] {
         let session = read(&session_with(json!({"conversationId": odd}))).rows.session;
-        assert_eq!(session.interaction_id, "s-1", "{odd}");
+        assert_eq!(session.conversation_id, None, "{odd}");
         assert_eq!(session.warnings, ["conversationId: not an id"]);
         let alone = json!({"conversationId": odd, "sessionStartTime": "2026-03-10T12:00:00"});
         assert_eq!(reason(&alone), "neither conversationId nor sessionId");
@@ -109,10 +135,12 @@ fn a_record_without_a_readable_start_is_rejected() {
 fn an_id_of_512_bytes_is_kept_and_a_longer_one_rejected() {
     for name in ["conversationId", "sessionId"] {
         let longest = "é".repeat(256);
-        assert_eq!(read(&session_with(json!({name: longest}))).id(), longest);
+        let ids = rows_of(json!({name: longest})).session.ids();
+        let id = [ids.conversation_id, ids.session_id].into_iter().flatten().next();
+        assert_eq!(id.as_ref(), Some(&longest));
         assert_eq!(
             reason(&session_with(json!({name: format!("{longest}x")}))),
-            "the id is longer than 512 bytes"
+            "an id is longer than 512 bytes"
         );
     }
 }

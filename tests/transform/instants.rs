@@ -9,7 +9,9 @@ use smartassist_etl::transform::{Interaction, transform};
 use smartassist_etl::window::Window;
 use smartassist_simulator::Seed;
 
-use super::{raw, rows_of, session_with};
+use super::{origin, raw, rows_of, session_with};
+use uuid::Uuid;
+
 use crate::support::{Setup, instant};
 
 const AT_0: &str = include_str!("fixtures/call_at_offset_0.json");
@@ -26,7 +28,7 @@ fn a_stamp_without_a_zone_is_local_and_one_with_z_is_utc() {
         (0, "2026-03-10T14:31:05Z", "2026-03-10T14:32:03Z"),
         (300, "2026-03-10T19:31:05Z", "2026-03-10T19:32:03Z"),
     ] {
-        let rows = transform(&raw(record.to_string()), offset, &Policy::default())
+        let rows = transform(&raw(record.to_string()), origin(offset), &Policy::default())
             .unwrap()
             .rows;
         assert_eq!(rows.session.session_started_at, instant(started));
@@ -48,7 +50,7 @@ fn the_spelling_of_the_vendors_tables_is_read() {
         Some(instant("2023-01-10T12:25:54Z"))
     );
     let east = session_with(json!({"sessionStartTime": "2023-01-10 2:25:54"}));
-    let rows = transform(&raw(east.to_string()), -330, &Policy::default())
+    let rows = transform(&raw(east.to_string()), origin(-330), &Policy::default())
         .unwrap()
         .rows;
     assert_eq!(rows.session.session_started_at, instant("2023-01-09T20:55:54Z"));
@@ -66,8 +68,8 @@ fn an_end_before_its_start_is_kept_as_sent() {
 
 #[test]
 fn the_same_call_at_two_offsets_is_the_same_interaction() {
-    let utc = transform(&raw(AT_0), 0, &Policy::default()).unwrap();
-    let india = transform(&raw(AT_MINUS_330), -330, &Policy::default()).unwrap();
+    let utc = transform(&raw(AT_0), origin(0), &Policy::default()).unwrap();
+    let india = transform(&raw(AT_MINUS_330), origin(-330), &Policy::default()).unwrap();
     assert_eq!(utc.rows.session.warnings, [""; 0]);
     assert_eq!(utc.rows, india.rows);
     assert_eq!(utc.content_hash, india.content_hash);
@@ -76,14 +78,14 @@ fn the_same_call_at_two_offsets_is_the_same_interaction() {
 
 #[test]
 fn a_call_read_at_the_wrong_offset_is_another_interaction() {
-    let right = transform(&raw(AT_MINUS_330), -330, &Policy::default()).unwrap();
-    let wrong = transform(&raw(AT_MINUS_330), 0, &Policy::default()).unwrap();
+    let right = transform(&raw(AT_MINUS_330), origin(-330), &Policy::default()).unwrap();
+    let wrong = transform(&raw(AT_MINUS_330), origin(0), &Policy::default()).unwrap();
     assert_ne!(right.content_hash, wrong.content_hash);
 }
 
 #[test]
 fn the_stamps_inside_a_snooze_are_utc_too() {
-    let rows = transform(&raw(AT_MINUS_330), -330, &Policy::default())
+    let rows = transform(&raw(AT_MINUS_330), origin(-330), &Policy::default())
         .unwrap()
         .rows;
     assert_eq!(
@@ -95,7 +97,7 @@ fn the_stamps_inside_a_snooze_are_utc_too() {
 }
 
 /// All interactions of the account's first week, as its client gets them.
-async fn first_week(setup: &Setup) -> BTreeMap<String, Interaction> {
+async fn first_week(setup: &Setup) -> BTreeMap<Uuid, Interaction> {
     let client = setup.client();
     let window = Window {
         start: instant("2026-01-01T00:00:00Z"),
@@ -112,9 +114,13 @@ async fn first_week(setup: &Setup) -> BTreeMap<String, Interaction> {
         };
         let page = client.page(&request, &Tally::default()).await.unwrap();
         for record in &page.records {
-            let interaction =
-                transform(record, client.account().time_zone_offset, &Policy::default()).unwrap();
-            interactions.insert(interaction.id().to_owned(), interaction);
+            let interaction = transform(
+                record,
+                origin(client.account().time_zone_offset),
+                &Policy::default(),
+            )
+            .unwrap();
+            interactions.insert(interaction.key, interaction);
         }
     }
     interactions

@@ -28,7 +28,7 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use smartassist_etl::extract::RawRecord;
 use smartassist_etl::transform::privacy::Policy;
-use smartassist_etl::transform::{Interaction, Rows, transform};
+use smartassist_etl::transform::{Interaction, Origin, Rows, transform};
 
 fn raw(text: impl Into<String>) -> RawRecord {
     RawValue::from_string(text.into()).unwrap()
@@ -43,9 +43,27 @@ fn session_with(fields: Value) -> Value {
     session
 }
 
+/// Where a record came from that was asked for at this offset.
+fn origin(time_zone_offset: i32) -> Origin<'static> {
+    Origin {
+        account_id: "acct",
+        time_zone_offset,
+    }
+}
+
 /// What becomes of a record that was asked for at offset 0.
 fn read(record: &Value) -> Interaction {
-    transform(&raw(record.to_string()), 0, &Policy::default()).unwrap()
+    transform(&raw(record.to_string()), origin(0), &Policy::default()).unwrap()
+}
+
+/// The id that a reader of a test knows a record by.
+fn id(interaction: &Interaction) -> &str {
+    let session = &interaction.rows.session;
+    session
+        .conversation_id
+        .as_ref()
+        .or(session.session_id.as_ref())
+        .unwrap()
 }
 
 /// The rows of a session with these fields.

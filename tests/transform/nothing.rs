@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use smartassist_etl::transform::privacy::Policy;
 use smartassist_etl::transform::{Interaction, transform};
 
-use super::{raw, session_with};
+use super::{origin, raw, session_with};
 
 const START: &str = "2026-03-10T12:00:00";
 
@@ -52,13 +52,17 @@ fn nothings() -> Vec<Value> {
 }
 
 fn read(record: &Value) -> Interaction {
-    transform(&raw(record.to_string()), 0, &Policy::default()).unwrap()
+    transform(&raw(record.to_string()), origin(0), &Policy::default()).unwrap()
 }
 
 fn ids(record: &Value) -> (String, Option<String>, Option<String>) {
     let session = read(record).rows.session;
     (
-        session.interaction_id,
+        session
+            .conversation_id
+            .clone()
+            .or_else(|| session.session_id.clone())
+            .unwrap(),
         session.session_id,
         session.conversation_id,
     )
@@ -110,13 +114,13 @@ fn a_record_without_any_real_id_is_rejected_with_its_text() {
         for other in [Value::Null, "undefined".into()] {
             let record =
                 json!({"sessionId": one, "conversationId": other, "sessionStartTime": START}).to_string();
-            let rejected = transform(&raw(record.as_str()), 0, &Policy::default()).unwrap_err();
+            let rejected = transform(&raw(record.as_str()), origin(0), &Policy::default()).unwrap_err();
             assert_eq!(
                 rejected.reason, "neither conversationId nor sessionId",
                 "{record}"
             );
             assert_eq!(rejected.payload, record);
-            assert_eq!(rejected.interaction_id, None);
+            assert_eq!(rejected.key, None);
         }
     }
 }
@@ -134,8 +138,12 @@ fn an_id_is_trimmed_and_its_case_kept() {
 fn a_number_in_any_notation_is_one_id() {
     for number in ["1", "1.0", "1e0", "10e-1", "\"1\"", "\" 1 \""] {
         let record = format!(r#"{{"sessionId": {number}, "sessionStartTime": "{START}"}}"#);
-        let interaction = transform(&raw(record.as_str()), 0, &Policy::default()).unwrap();
-        assert_eq!(interaction.id(), "1", "{number}");
+        let interaction = transform(&raw(record.as_str()), origin(0), &Policy::default()).unwrap();
+        assert_eq!(
+            interaction.rows.session.session_id.as_deref(),
+            Some("1"),
+            "{number}"
+        );
     }
 }
 

@@ -7,7 +7,7 @@ use smartassist_etl::extract::RawRecord;
 use smartassist_etl::transform::privacy::Policy;
 use smartassist_etl::transform::{Interaction, transform};
 
-use super::read;
+use super::{id, origin, read};
 
 /// The interactions of the page: three bot-only sessions, two calls, a chat.
 fn interactions() -> Vec<Interaction> {
@@ -16,14 +16,14 @@ fn interactions() -> Vec<Interaction> {
     let records: Vec<RawRecord> = serde_json::from_str(page["data"].get()).unwrap();
     records
         .iter()
-        .map(|record| transform(record, -330, &Policy::default()).unwrap())
+        .map(|record| transform(record, origin(-330), &Policy::default()).unwrap())
         .collect()
 }
 
 #[test]
 fn every_record_of_the_page_is_an_interaction_without_warnings_or_leftovers() {
     let interactions = interactions();
-    let ids: Vec<&str> = interactions.iter().map(Interaction::id).collect();
+    let ids: Vec<&str> = interactions.iter().map(id).collect();
     assert_eq!(
         ids,
         [

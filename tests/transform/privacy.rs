@@ -6,7 +6,7 @@ use smartassist_etl::transform::privacy::{Class, Key, Policy, Rule};
 use smartassist_etl::transform::{Interaction, transform};
 
 use super::properties::session as any_record;
-use super::{raw, session_with};
+use super::{origin, raw, session_with};
 
 const FIXTURES: [&str; 2] = [
     include_str!("fixtures/call_at_offset_0.json"),
@@ -26,7 +26,7 @@ fn policy(rule: Rule, classes: &[Class]) -> Policy {
 }
 
 fn under(policy: &Policy, fields: Value) -> Interaction {
-    transform(&raw(session_with(fields).to_string()), 0, policy).unwrap()
+    transform(&raw(session_with(fields).to_string()), origin(0), policy).unwrap()
 }
 
 fn hashed(fields: Value) -> Interaction {
@@ -224,9 +224,9 @@ fn the_fields_that_rows_are_read_from_are_known_to_the_rules() {
     // Were a field that becomes a column not in the list, it would be hashed as free text.
     let free_text = policy(Rule::Hash, &[Class::FreeText]);
     for record in FIXTURES.iter().flat_map(|fixture| records(fixture)) {
-        let kept = transform(&raw(record.to_string()), 0, &Policy::default());
+        let kept = transform(&raw(record.to_string()), origin(0), &Policy::default());
         let Ok(kept) = kept else { continue };
-        let hashed = transform(&raw(record.to_string()), 0, &free_text).unwrap();
+        let hashed = transform(&raw(record.to_string()), origin(0), &free_text).unwrap();
         let (mut kept, mut hashed) = (kept.rows, hashed.rows);
         for rows in [&mut kept, &mut hashed] {
             let session = &mut rows.session;
@@ -267,14 +267,14 @@ fn what_is_rejected_is_ruled_as_well() {
         &deep,
     ] {
         for policy in [&drop, &hash] {
-            let rejected = transform(&raw(text), 0, policy).unwrap_err();
+            let rejected = transform(&raw(text), origin(0), policy).unwrap_err();
             assert!(!rejected.payload.contains("sad"), "{}", rejected.payload);
         }
-        let kept = transform(&raw(text), 0, &Policy::default()).unwrap_err();
+        let kept = transform(&raw(text), origin(0), &Policy::default()).unwrap_err();
         assert_eq!(kept.payload, text);
     }
-    let rejected = transform(&raw(r#"{"sessionId": "s", "userId": "sad"}"#), 0, &drop).unwrap_err();
-    assert_eq!(rejected.interaction_id.as_deref(), Some("s"));
+    let rejected = transform(&raw(r#"{"sessionId": "s", "userId": "sad"}"#), origin(0), &drop).unwrap_err();
+    assert!(rejected.key.is_some());
 }
 
 proptest! {
@@ -284,8 +284,8 @@ proptest! {
         for (class, rule) in Class::ALL.into_iter().zip(rules) {
             *policy.rule_mut(class) = [Rule::Keep, Rule::Hash, Rule::Drop][usize::from(rule)];
         }
-        if let Ok(once) = transform(&raw(text), 0, &policy) {
-            let again = transform(&raw(once.payload.clone()), 0, &policy).unwrap();
+        if let Ok(once) = transform(&raw(text), origin(0), &policy) {
+            let again = transform(&raw(once.payload.clone()), origin(0), &policy).unwrap();
             prop_assert_eq!(&once.payload, &again.payload);
             prop_assert_eq!(once.content_hash, again.content_hash);
         }
@@ -299,7 +299,7 @@ fn an_unreadable_id_of_an_agent_is_ruled_once() {
     *policy.rule_mut(Class::Agent) = Rule::Drop;
     *policy.rule_mut(Class::FreeText) = Rule::Hash;
     let text = r#"{"sessionEndTime":[1e999999],"destinations":{"agentId":1e999999},"sessionId":"s-1","sessionStartTime":"2026-03-10T12:00:00"}"#;
-    let once = transform(&raw(text), 0, &policy).unwrap();
-    let again = transform(&raw(once.payload.clone()), 0, &policy).unwrap();
+    let once = transform(&raw(text), origin(0), &policy).unwrap();
+    let again = transform(&raw(once.payload.clone()), origin(0), &policy).unwrap();
     assert_eq!(once.payload, again.payload);
 }

@@ -8,7 +8,7 @@ use serde_json::Value;
 use smartassist_etl::transform::privacy::Policy;
 use smartassist_etl::transform::{Rows, transform};
 
-use super::raw;
+use super::{id, origin, raw};
 
 /// Stands for personal data: it may be in rows, never in a warning or a reason.
 const MARKER: &str = "+15550142";
@@ -179,7 +179,7 @@ fn keys_hold(rows: &Rows) -> bool {
 proptest! {
     #[test]
     fn any_json_gives_rows_or_a_rejection_that_holds_it(text in value(), offset in -840..=720) {
-        if let Err(rejected) = transform(&raw(text.clone()), offset, &Policy::default()) {
+        if let Err(rejected) = transform(&raw(text.clone()), origin(offset), &Policy::default()) {
             prop_assert_eq!(rejected.payload, text);
             prop_assert!(!rejected.reason.contains(MARKER));
         }
@@ -187,19 +187,19 @@ proptest! {
 
     #[test]
     fn any_session_gives_rows_that_postgresql_takes(text in session(), offset in -840..=720) {
-        if let Ok(interaction) = transform(&raw(text), offset, &Policy::default()) {
+        if let Ok(interaction) = transform(&raw(text), origin(offset), &Policy::default()) {
             let rows = serde_json::to_value(&interaction.rows).unwrap();
             prop_assert!(!holds_nul(&rows));
             prop_assert!(!holds_nul(&serde_json::from_str(&interaction.payload).unwrap()));
             prop_assert!(!interaction.payload.contains('\0'));
-            prop_assert!((1..=512).contains(&interaction.id().len()));
+            prop_assert!((1..=512).contains(&id(&interaction).len()));
             prop_assert!(keys_hold(&interaction.rows));
         }
     }
 
     #[test]
     fn no_warning_holds_a_value_or_a_name_that_was_sent(text in session()) {
-        if let Ok(interaction) = transform(&raw(text), 0, &Policy::default()) {
+        if let Ok(interaction) = transform(&raw(text), origin(0), &Policy::default()) {
             for warning in &interaction.rows.session.warnings {
                 prop_assert!(!warning.contains(MARKER), "{}", warning);
                 prop_assert!(warning.len() < 200);
@@ -209,13 +209,13 @@ proptest! {
 
     #[test]
     fn the_same_text_gives_the_same_interaction(text in session(), offset in -840..=720) {
-        prop_assert_eq!(transform(&raw(text.clone()), offset, &Policy::default()), transform(&raw(text), offset, &Policy::default()));
+        prop_assert_eq!(transform(&raw(text.clone()), origin(offset), &Policy::default()), transform(&raw(text), origin(offset), &Policy::default()));
     }
 
     #[test]
     fn a_stored_payload_gives_the_same_rows_again(text in session(), offset in -840..=720) {
-        if let Ok(first) = transform(&raw(text), offset, &Policy::default()) {
-            let mut again = transform(&raw(first.payload.clone()), offset, &Policy::default()).unwrap();
+        if let Ok(first) = transform(&raw(text), origin(offset), &Policy::default()) {
+            let mut again = transform(&raw(first.payload.clone()), origin(offset), &Policy::default()).unwrap();
             prop_assert_eq!(&again.payload, &first.payload);
             // What was replaced in the payload is not replaced a second time.
             let warnings = &first.rows.session.warnings;

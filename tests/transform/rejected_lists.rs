@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use smartassist_etl::transform::privacy::{Class, Key, Policy, Rule};
 use smartassist_etl::transform::transform;
 
-use super::raw;
+use super::{origin, raw};
 
 const PHONE: &str = "+15550100000";
 
@@ -18,8 +18,12 @@ fn policy(class: Class, rule: Rule) -> Policy {
 }
 
 fn ruled(value: &Value, policy: &Policy) -> String {
-    let once = transform(&raw(value.to_string()), 0, policy).unwrap_err().payload;
-    let again = transform(&raw(once.clone()), 0, policy).unwrap_err().payload;
+    let once = transform(&raw(value.to_string()), origin(0), policy)
+        .unwrap_err()
+        .payload;
+    let again = transform(&raw(once.clone()), origin(0), policy)
+        .unwrap_err()
+        .payload;
     assert_eq!(once, again);
     once
 }

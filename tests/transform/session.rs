@@ -15,7 +15,6 @@ fn session(fields: Value) -> Session {
 #[test]
 fn absent_fields_are_null_and_lists_empty() {
     let expected = Session {
-        interaction_id: "s-1".to_owned(),
         session_id: Some("s-1".to_owned()),
         session_started_at: instant("2026-03-10T12:00:00Z"),
         ..Session::default()

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use smartassist_etl::transform::{Interaction, Rows};
 
-use super::{read, rows_of, session_with, texts};
+use super::{id, read, rows_of, session_with, texts};
 use crate::support::instant;
 
 /// One record of each shape.
@@ -21,7 +21,7 @@ fn every_shape_is_rows_and_only_unknown_fields_are_left_over() {
     assert_eq!(interactions.len(), 7);
     for interaction in &interactions {
         let rows = &interaction.rows;
-        assert_eq!(interaction.drift, [], "{}", interaction.id());
+        assert_eq!(interaction.drift, [], "{}", id(interaction));
         assert_eq!(rows.session.extra, None);
         let extras = rows.agent_segments.iter().map(|row| &row.extra);
         let extras = extras.chain(rows.consultations.iter().map(|row| &row.extra));
@@ -34,7 +34,7 @@ fn every_shape_is_rows_and_only_unknown_fields_are_left_over() {
     let warned: Vec<_> = interactions
         .iter()
         .filter(|one| !one.rows.session.warnings.is_empty())
-        .map(Interaction::id)
+        .map(id)
         .collect();
     assert_eq!(warned, ["c-ed526c9-0000"]);
 }

@@ -4,7 +4,7 @@ use serde_json::json;
 use smartassist_etl::transform::TagScope;
 use smartassist_etl::transform::privacy::Policy;
 
-use super::{raw, rows_of};
+use super::{origin, raw, rows_of};
 
 fn value_of(value: serde_json::Value) -> Option<String> {
     let rows = rows_of(json!({"sessionleveltags": [{"name": "tag", "value": value}]}));
@@ -130,6 +130,7 @@ fn a_value_of_two_hundred_kilobytes_is_kept() {
 fn a_tag_named_twice_in_its_own_object_takes_the_last() {
     let text = r#"{"sessionId":"s-1","sessionStartTime":"2026-03-10T12:00:00",
         "userleveltags":[{"name":"a","value":"1","value":"2"}]}"#;
-    let interaction = smartassist_etl::transform::transform(&raw(text), 0, &Policy::default()).unwrap();
+    let interaction =
+        smartassist_etl::transform::transform(&raw(text), origin(0), &Policy::default()).unwrap();
     assert_eq!(interaction.rows.tags[0].value.as_deref(), Some("2"));
 }

@@ -4,12 +4,12 @@ use serde_json::{Value, json};
 use smartassist_etl::transform::privacy::Policy;
 use smartassist_etl::transform::{Interaction, transform};
 
-use super::{raw, rows_of};
+use super::{id, origin, raw, rows_of};
 
 /// A session with `field` as literal JSON text.
 fn read_text(field: &str) -> Interaction {
     let text = format!(r#"{{"sessionId":"s-1","sessionStartTime":"2026-03-10T12:00:00",{field}}}"#);
-    transform(&raw(text), 0, &Policy::default()).unwrap()
+    transform(&raw(text), origin(0), &Policy::default()).unwrap()
 }
 
 #[test]
@@ -54,7 +54,7 @@ fn a_backslash_before_what_looks_like_an_escape_is_text() {
 #[test]
 fn ids_and_key_names_are_mended_before_they_are_compared() {
     let interaction = read_text(r#""conversationId":"c\u0000","\u0052eason":"x""#);
-    assert_eq!(interaction.id(), "c\u{fffd}");
+    assert_eq!(id(&interaction), "c\u{fffd}");
     assert_eq!(interaction.rows.session.reason.as_deref(), Some("x"));
 }
 
@@ -117,8 +117,8 @@ fn a_key_that_serde_json_uses_itself_spoils_no_more_than_its_record() {
         r#""metaInfo":{"$serde_json::private::RawValue":7}"#,
     ] {
         let text = format!(r#"{{"sessionId":"s-1","sessionStartTime":"2026-03-10T12:00:00",{field}}}"#);
-        match transform(&raw(text.clone()), 0, &Policy::default()) {
-            Ok(interaction) => assert_eq!(interaction.id(), "s-1"),
+        match transform(&raw(text.clone()), origin(0), &Policy::default()) {
+            Ok(interaction) => assert_eq!(id(&interaction), "s-1"),
             Err(rejected) => assert_eq!(rejected.payload, text),
         }
     }

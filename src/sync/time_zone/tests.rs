@@ -1,11 +1,13 @@
 //! The verdict on records that are made up.
 
+use uuid::Uuid;
+
 use super::*;
 
 /// Reads a record whose session ended ten minutes after the queue was entered.
 fn see(check: &TimeZoneCheck, id: usize, opted: i64) {
     let off = quarters_off(TimeDelta::seconds(opted), TimeDelta::minutes(10));
-    remember(&mut check.by_stamps.lock(), &id.to_string(), off);
+    remember(&mut check.by_stamps.lock(), Uuid::from_u128(id as u128), off);
 }
 
 /// Of different records.
@@ -35,8 +37,12 @@ fn by_ids(check: &TimeZoneCheck, first: usize, minutes: &[i64]) {
                 .format("%Y-%m-%dT%H:%M:%S")
         );
         let record = serde_json::value::RawValue::from_string(record).unwrap();
+        let origin = crate::transform::Origin {
+            account_id: "a",
+            time_zone_offset: 0,
+        };
         let interaction =
-            crate::transform::transform(&record, 0, &crate::transform::privacy::Policy::default());
+            crate::transform::transform(&record, origin, &crate::transform::privacy::Policy::default());
         check.see([interaction.unwrap()].iter());
     }
 }

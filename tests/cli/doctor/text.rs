@@ -65,10 +65,14 @@ async fn there_are_colours_on_a_terminal_unless_somebody_wants_none() {
     let database = TestDatabase::migrated().await;
     let setup = busy().await;
     let mut environment = environment(&setup, &database).await;
+    environment.insert("TERM".to_owned(), "xterm".to_owned());
     let coloured = on_a_terminal(environment.clone()).await;
     assert!(coloured.contains("\u{1b}[32mok"), "{coloured}");
-    environment.insert("NO_COLOR".to_owned(), "1".to_owned());
-    let plain = on_a_terminal(environment).await;
-    assert!(plain.contains("ok       main: API: "), "{plain}");
-    assert!(!plain.contains('\u{1b}'), "{plain}");
+    for (name, value) in [("NO_COLOR", "1"), ("TERM", "dumb")] {
+        let mut environment = environment.clone();
+        environment.insert(name.to_owned(), value.to_owned());
+        let plain = on_a_terminal(environment).await;
+        assert!(plain.contains("ok       main: API: "), "{plain}");
+        assert!(!plain.contains('\u{1b}'), "{plain}");
+    }
 }
