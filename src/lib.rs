@@ -2,21 +2,22 @@
 //! exactly once and nothing lost without a word.
 //!
 //! Data flows one way: [`schedule`] rings, [`sync`] plans windows, [`extract`] fetches them,
-//! [`transform`] makes rows of them, [`load`] writes each window in one transaction. [`observe`]
-//! reads along. `docs/architecture.md` walks one record through.
+//! [`transform`] makes rows of them, [`warehouse`] writes each window in one transaction. [`telemetry`]
+//! says so, [`status`] how it stands. `docs/architecture.md` walks one record through.
 
 pub mod cli;
-pub mod clock;
 pub mod config;
-pub mod database;
 pub mod doctor;
 pub mod extract;
 pub mod failpoint;
 pub mod json;
-pub mod load;
-pub mod observe;
-pub mod pulse;
+pub mod ledger;
+pub mod postgres;
 pub mod schedule;
+pub mod status;
 pub mod sync;
+pub mod telemetry;
+pub mod time;
 pub mod transform;
-pub mod window;
+pub mod warehouse;
+pub mod web;

@@ -7,13 +7,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use smartassist_etl::clock::{Clock, SystemClock};
 use smartassist_etl::config::Config;
-use smartassist_etl::database::{Pool, migrate};
 use smartassist_etl::extract::ApiClient;
-use smartassist_etl::observe::http::{self, DaemonState, Watched};
-use smartassist_etl::observe::{Gauges, metrics};
+use smartassist_etl::postgres::{Pool, migrate};
+use smartassist_etl::status::Gauges;
 use smartassist_etl::sync::{AccountWorker, WorkerSettings};
+use smartassist_etl::telemetry::metrics;
+use smartassist_etl::time::clock::{Clock, SystemClock};
+use smartassist_etl::web::{self, DaemonState, Watched};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -135,10 +136,10 @@ async fn serve(config: &Config, pool: Pool) -> Result<SocketAddr> {
         clock,
         turn: tokio::sync::Mutex::default(),
     });
-    let listener = http::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
+    let listener = web::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
     let address = listener.local_addr()?;
     let recorder = metrics::install()?;
-    tokio::spawn(http::serve(listener, config.http.clone(), state, recorder));
+    tokio::spawn(web::serve(listener, config.http.clone(), state, recorder));
     Ok(address)
 }
 

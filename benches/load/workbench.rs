@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use smartassist_etl::database::PrivateServer;
+use smartassist_etl::postgres::PrivateServer;
 use tempfile::TempDir;
 
 use crate::database::Database;

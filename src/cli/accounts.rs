@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
-use crate::database::Database;
-use crate::load::runs::Outcome;
-use crate::observe::logging::Screen;
+use crate::ledger::runs::Outcome;
+use crate::postgres::Database;
 use crate::sync::{Failure, RunReport};
+use crate::telemetry::logging::Screen;
+use crate::time::clock::{Clock, SystemClock};
 
 use super::exit::CommandError;
 use super::progress::Watched;

@@ -4,8 +4,8 @@ use clap::Args;
 use tracing::info;
 
 use crate::config::Config;
-use crate::observe::logging::Screen;
 use crate::sync::Job;
+use crate::telemetry::logging::Screen;
 
 use super::accounts;
 use super::exit::CommandError;

@@ -5,10 +5,11 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
-use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
-use crate::database::Pool;
-use crate::load::{LoadError, bulk};
+use crate::ledger::LoadError;
+use crate::postgres::Pool;
+use crate::time::clock::{Clock, SystemClock};
+use crate::warehouse::bulk;
 
 use super::exit::CommandError;
 use super::output::print;

@@ -3,9 +3,9 @@
 use std::fmt::Write;
 use std::sync::Arc;
 
-use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::doctor::{self, Finding, Level, Report};
+use crate::time::clock::{Clock, SystemClock};
 
 use super::accounts::worst;
 use super::exit::CommandError;

@@ -8,9 +8,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use crate::config::Config;
-use crate::load::erase::{Erased, RecordKey};
 use crate::sync::{self, Erasure};
 use crate::transform::privacy::{IdentifierKind, Wanted};
+use crate::warehouse::erase::{Erased, RecordKey};
 
 use super::exit::CommandError;
 use super::output::print;

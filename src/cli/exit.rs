@@ -4,11 +4,11 @@ use std::error::Error;
 use std::process::ExitCode;
 
 use crate::config::ConfigError;
-use crate::database::{MigrationError, OpenError};
 use crate::extract::ClientError;
-use crate::load::LoadError;
-use crate::observe::chain;
+use crate::ledger::LoadError;
+use crate::postgres::{MigrationError, OpenError};
 use crate::sync::Failure;
+use crate::telemetry::chain;
 
 /// A command that did not do all that it should.
 #[derive(Debug, thiserror::Error)]

@@ -34,10 +34,10 @@ use anstream::adapter::strip_str;
 use clap::{Parser, Subcommand};
 use tokio::runtime::{Builder, Runtime};
 
-use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
-use crate::database::Database;
-use crate::observe::logging;
+use crate::postgres::Database;
+use crate::telemetry::logging;
+use crate::time::clock::{Clock, SystemClock};
 
 use describe::Describe;
 use exit::CommandError;

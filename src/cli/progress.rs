@@ -12,13 +12,13 @@ use tokio_util::task::AbortOnDropHandle;
 use tracing::info;
 
 use crate::config::SyncConfig;
-use crate::database::Database;
-use crate::load::LoadError;
-use crate::observe::pace::Pace;
-use crate::observe::{self, logging::Screen};
-use crate::pulse::Pulse;
+use crate::ledger::LoadError;
+use crate::postgres::Database;
 use crate::schedule::{self, DueRefresh};
+use crate::status::pace::Pace;
 use crate::sync::{AccountWorker, Headway, Job, RunReport, Verification};
+use crate::telemetry::{self, logging::Screen};
+use crate::time::pulse::Pulse;
 
 use super::waiting::Waiting;
 
@@ -203,14 +203,14 @@ async fn show_bar((worker, earlier, mut pace): Shown, bar: ProgressBar, is_waiti
 fn message(headway: &Headway, eta: Option<Duration>) -> String {
     let interactions = format!("{} interactions", headway.counters.records);
     match eta.and_then(|eta| i64::try_from(eta.as_secs()).ok()) {
-        Some(seconds) => format!("{interactions}, about {} left", observe::span(seconds)),
+        Some(seconds) => format!("{interactions}, about {} left", telemetry::span(seconds)),
         None => interactions,
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::load::Counters;
+    use crate::ledger::Counters;
 
     use super::*;
 

@@ -8,12 +8,12 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, parse_instant};
-use crate::load::runs::Outcome;
-use crate::observe;
+use crate::ledger::runs::Outcome;
 use crate::sync::{self, RunReport};
-use crate::window::Window;
+use crate::telemetry;
+use crate::time::clock::{Clock, SystemClock};
+use crate::time::window::Window;
 
 use super::exit::CommandError;
 
@@ -88,13 +88,13 @@ fn cut(start: DateTime<Utc>, end: DateTime<Utc>, head: DateTime<Utc>) -> Result<
     if start >= head {
         return Err(CommandError::Usage(format!(
             "--from must be before {}, up to which the API is read now (sync.settle_seconds ago)",
-            observe::instant(head)
+            telemetry::instant(head)
         )));
     }
     if end > head {
         warn!(
-            to = observe::instant(end),
-            cut_to = observe::instant(head),
+            to = telemetry::instant(end),
+            cut_to = telemetry::instant(head),
             "the range reaches into the future, it is cut"
         );
     }
@@ -112,12 +112,12 @@ fn kept(range: Window, kept_from: Option<DateTime<Utc>>) -> Result<Window, Comma
     if range.end <= from {
         return Err(CommandError::Usage(format!(
             "--to must be after {}: what is older is not kept (storage.retention_days)",
-            observe::instant(from)
+            telemetry::instant(from)
         )));
     }
     warn!(
-        from = observe::instant(range.start),
-        cut_to = observe::instant(from),
+        from = telemetry::instant(range.start),
+        cut_to = telemetry::instant(from),
         "the range reaches into what is not kept, it is cut"
     );
     Ok(Window { start: from, ..range })

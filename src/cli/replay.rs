@@ -9,12 +9,12 @@ use serde_json::{Value, json};
 use tokio_util::task::AbortOnDropHandle;
 use tracing::{info, warn};
 
-use crate::clock::SystemClock;
 use crate::config::Config;
-use crate::database::Database;
-use crate::load::runs::Outcome;
-use crate::observe::logging::Screen;
+use crate::ledger::runs::Outcome;
+use crate::postgres::Database;
 use crate::sync::{Failure, Replay, Replayed};
+use crate::telemetry::logging::Screen;
+use crate::time::clock::SystemClock;
 
 use super::exit::CommandError;
 use super::output::print;

@@ -6,10 +6,10 @@ use clap::Args;
 use serde_json::{Value, json};
 use tracing::info;
 
-use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
-use crate::database::Database;
+use crate::postgres::Database;
 use crate::sync::{Failure, Retry, RetryReport};
+use crate::time::clock::{Clock, SystemClock};
 
 use super::exit::CommandError;
 use super::output::print;

@@ -7,14 +7,16 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
-use crate::database::{self, Database, OpenError};
-use crate::observe::http::{self, DaemonState, Watched};
-use crate::observe::logging::LogLevel;
-use crate::observe::{Gauges, chain, metrics};
-use crate::schedule::{self, Bell, Cron, Tier};
+use crate::config::Cron;
+use crate::postgres::{self, Database, OpenError};
+use crate::schedule::{self, Bell, Tier};
+use crate::status::Gauges;
 use crate::sync::{AccountWorker, Problem};
+use crate::telemetry::logging::LogLevel;
+use crate::telemetry::{chain, metrics};
+use crate::time::clock::{Clock, SystemClock};
+use crate::web::{self, DaemonState, Watched};
 
 use super::exit::CommandError;
 use super::shutdown::Shutdown;
@@ -34,7 +36,7 @@ pub(super) async fn run(config: &Config, level: LogLevel) -> Result<(), CommandE
     let _toggling = level.toggle_on_signal().map_err(CommandError::other)?;
     let state = Arc::new(DaemonState::default());
     let recorder = metrics::install().map_err(CommandError::other)?;
-    let listener = http::bind(config.http.bind).await.map_err(|error| {
+    let listener = web::bind(config.http.bind).await.map_err(|error| {
         CommandError::other(format!(
             "cannot listen on http.bind ({}): {error}; set http.bind to an address of this machine that is free, or end \
              the program that listens there (another `run` of ours?)",
@@ -42,7 +44,7 @@ pub(super) async fn run(config: &Config, level: LogLevel) -> Result<(), CommandE
         ))
     })?;
     info!(address = %config.http.bind, "serving the status page, /healthz, /readyz and /metrics");
-    let server = tokio::spawn(http::serve(
+    let server = tokio::spawn(web::serve(
         listener,
         config.http.clone(),
         Arc::clone(&state),
@@ -108,7 +110,7 @@ async fn open(
 async fn open_once(config: &Config) -> Result<Database, CommandError> {
     let database = Database::open_own(config).await?;
     database.announce();
-    match database::migrate(&database.pool).await {
+    match postgres::migrate(&database.pool).await {
         Ok(()) => Ok(database),
         Err(error) => {
             database.close().await;

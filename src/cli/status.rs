@@ -2,14 +2,14 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
-use crate::database::Database;
-use crate::load::LoadError;
-use crate::observe::board::{self, AccountBoard, Board, BudgetLine, ConfiguredAccount, Scope};
-use crate::observe::calendar::CellState;
-use crate::observe::concern::{Level, Standing};
-use crate::observe::{grouped, plural, second, span};
+use crate::ledger::LoadError;
+use crate::postgres::Database;
+use crate::status::board::{self, AccountBoard, Board, BudgetLine, ConfiguredAccount, Scope};
+use crate::status::calendar::CellState;
+use crate::status::concern::{Level, Standing};
+use crate::telemetry::{grouped, plural, second, span};
+use crate::time::clock::{Clock, SystemClock};
 
 use super::exit::CommandError;
 use super::layout::hanging;
@@ -53,7 +53,7 @@ pub(super) async fn status(config: &Config, as_json: bool) -> Result<(), Command
 }
 
 fn is_empty_database(error: &LoadError) -> bool {
-    matches!(error, LoadError::Database(error) if crate::load::is_undefined(error))
+    matches!(error, LoadError::Database(error) if crate::postgres::is_undefined(error))
 }
 
 /// The accounts one below the other, or what to do where there are none.

@@ -7,9 +7,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use crate::config::Config;
-use crate::load::runs::Outcome;
-use crate::observe::logging::Screen;
+use crate::ledger::runs::Outcome;
 use crate::sync::{Failure, Job, RunReport};
+use crate::telemetry::logging::Screen;
 
 use super::accounts;
 use super::exit::CommandError;
@@ -136,7 +136,7 @@ async fn run_when_free(
 
 #[cfg(test)]
 mod tests {
-    use crate::load::Counters;
+    use crate::ledger::Counters;
 
     use super::*;
 

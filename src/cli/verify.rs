@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
-use crate::load::runs::Outcome;
-use crate::observe::logging::Screen;
+use crate::ledger::runs::Outcome;
 use crate::sync::{DayComparison, Failure, Job, Method, RunReport, Verification};
-use crate::window::Window;
+use crate::telemetry::logging::Screen;
+use crate::time::window::Window;
 
 use super::accounts;
 use super::exit::CommandError;
@@ -239,6 +239,6 @@ fn day_of(at: chrono::DateTime<chrono::Utc>) -> String {
     if at.time() == chrono::NaiveTime::MIN {
         at.date_naive().to_string()
     } else {
-        crate::observe::instant(at)
+        crate::telemetry::instant(at)
     }
 }

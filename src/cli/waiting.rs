@@ -11,11 +11,12 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::config::Config;
-use crate::database::{self, Database, MigrationError};
-use crate::load::runs::Outcome;
-use crate::load::{LoadError, UNREACHABLE_REMEDY};
-use crate::observe::chain;
+use crate::ledger::LoadError;
+use crate::ledger::runs::Outcome;
+use crate::postgres::UNREACHABLE_REMEDY;
+use crate::postgres::{self, Database, MigrationError};
 use crate::sync::{Failure, RunReport};
+use crate::telemetry::chain;
 
 use super::exit::CommandError;
 
@@ -97,7 +98,7 @@ pub(super) async fn open(
     };
     database.announce();
     let waiting = Waiting::new(config);
-    let migrate = async || database::migrate(&database.pool).await;
+    let migrate = async || postgres::migrate(&database.pool).await;
     match waiting.through(&database, stop, migrate).await {
         Ok(()) => Ok((database, waiting)),
         Err(error) => {
@@ -174,6 +175,10 @@ impl Waiting {
     async fn wait(&self, database: &Database, lost: Lost) -> bool {
         let since = Instant::now();
         let mut back_at = self.back_at.lock().await;
+        // Somebody else has waited, and for long enough.
+        if self.has_given_up() {
+            return false;
+        }
         if lost == Lost::Lease || back_at.is_some_and(|at| at > since) {
             tokio::time::sleep(PAUSE).await;
             return true;
@@ -188,15 +193,15 @@ impl Waiting {
             tokio::time::sleep(PAUSE).await;
             let waited = since.elapsed();
             let waited_seconds = waited.as_secs();
-            match database::ping(&database.pool).await {
-                Err(error) if error.is_unreachable() && waited >= self.at_most => {
+            match postgres::ping(&database.pool).await {
+                Err(error) if postgres::is_unreachable(&error) && waited >= self.at_most => {
                     self.give_up(format!(
                         "the database was out of reach for {} s, longer than database.wait_seconds",
                         since.elapsed().as_secs()
                     ));
                     return false;
                 }
-                Err(error) if error.is_unreachable() => {
+                Err(error) if postgres::is_unreachable(&error) => {
                     if said.elapsed() >= SAY_EVERY {
                         warn!(error = %chain(&error), waited_seconds, "still waiting for the database");
                         said = Instant::now();
@@ -210,6 +215,11 @@ impl Waiting {
                 }
             }
         }
+    }
+
+    fn has_given_up(&self) -> bool {
+        let given_up = self.given_up.lock().unwrap_or_else(PoisonError::into_inner);
+        given_up.is_some()
     }
 
     fn give_up(&self, how: String) {

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use tracing::{info, warn};
 
-use crate::clock::Clock;
 use crate::config::{AccountConfig, Config};
-use crate::database::{Pool, is_loopback};
 use crate::extract::ApiClient;
+use crate::postgres::{Pool, is_loopback};
 use crate::sync::{AccountWorker, WorkerSettings};
+use crate::time::clock::Clock;
 
 use super::exit::CommandError;
 

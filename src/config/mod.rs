@@ -4,9 +4,11 @@
 //! once. Defaults live in `config/default.toml` alone.
 
 mod account;
+mod cron;
 mod database;
 mod layers;
 mod limits;
+mod policy;
 mod privacy;
 mod secret;
 mod section;
@@ -25,13 +27,13 @@ use tracing_subscriber::filter::LevelFilter;
 pub use account::{
     AccountConfig, Credentials, Direction, Filters, ResponseLimits, RetryPolicy, parse_instant,
 };
+pub use cron::Cron;
 pub use database::{DatabaseConfig, SessionConfig};
 pub use limits::{BudgetSpan, RequestLimits};
+pub use policy::{Class, Key, Policy, Rule};
 pub use secret::{Secret, SecretError};
 pub use sync::{RefreshTier, SyncConfig};
 
-use crate::schedule::Cron;
-use crate::transform::privacy::Policy;
 use section::{Problems, Section};
 
 /// What every environment variable of ours begins with; `__` follows, and stands between levels.

@@ -2,8 +2,7 @@
 
 use secrecy::ExposeSecret;
 
-use crate::transform::privacy::{Class, Key, Policy, Rule};
-
+use super::policy::{Class, Key, Policy, Rule};
 use super::section::Section;
 
 /// A shorter key could be found by trying.

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta};
 
+use super::cron::Cron;
 use super::seconds;
 use super::section::Section;
-use crate::schedule::Cron;
 
 /// What a pattern is, for errors.
 pub(super) const A_CRON: &str =

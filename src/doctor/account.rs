@@ -3,15 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::clock::Clock;
 use crate::config::{AccountConfig, BudgetSpan};
-use crate::database::Pool;
 use crate::extract::{ApiClient, Tally};
-use crate::load::problems::{self, Severity, StandingProblem};
-use crate::load::{accounts, recent_counts, spent_by_others};
-use crate::observe::{chain, instant};
+use crate::ledger::problems::{self, Severity, StandingProblem};
+use crate::ledger::{accounts, recent_counts, spent_by_others};
+use crate::postgres::Pool;
 use crate::sync::{self, ApiTraits, Failure, Probe, Reached, TimeZoneVerdict};
-use crate::window::Window;
+use crate::telemetry::{chain, instant};
+use crate::time::clock::Clock;
+use crate::time::window::Window;
 
 use super::finding::{Finding, Level, Report};
 use super::{clocks, paging, reach};

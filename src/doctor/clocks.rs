@@ -2,8 +2,8 @@
 
 use chrono::TimeDelta;
 
-use crate::clock::Skew;
 use crate::sync::Failure;
+use crate::time::clock::Skew;
 
 use super::finding::Finding;
 

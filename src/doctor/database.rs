@@ -1,14 +1,14 @@
 //! The database: is it there, is it one that we know, may we write, who listens, what time is it there,
 //! is there room.
 
-use crate::clock::Clock;
 use crate::config::Config;
-use crate::database::inspect::{self, Protection};
-use crate::database::{self, Database, OpenError, Pool, PrivateServer};
-use crate::load::LoadError;
-use crate::load::left_out::check_key;
-use crate::observe::chain;
+use crate::ledger::LoadError;
+use crate::postgres::inspect::{self, Protection};
+use crate::postgres::{self, Database, OpenError, Pool, PrivateServer};
 use crate::sync::Failure;
+use crate::telemetry::chain;
+use crate::time::clock::Clock;
+use crate::warehouse::left_out::check_key;
 
 use super::finding::{Finding, Report};
 use super::{clocks, disk, names, readers};
@@ -75,20 +75,21 @@ fn unopened(error: &OpenError) -> Finding {
     Finding::failed("database", chain(error).to_string(), failure).remedy(error.remedy())
 }
 
-pub(super) fn broken(check: &'static str, error: &LoadError) -> Finding {
+pub(super) fn broken(check: &'static str, error: impl Into<LoadError>) -> Finding {
+    let error = error.into();
     let failure = if error.is_unreachable() {
         Failure::DatabaseUnreachable
     } else {
         Failure::Other
     };
-    Finding::failed(check, chain(error).to_string(), failure).remedy(error.remedy())
+    Finding::failed(check, chain(&error).to_string(), failure).remedy(error.remedy())
 }
 
 async fn server(pool: &Pool) -> Finding {
     const CHECK: &str = "database";
     let server = match inspect::server(pool).await {
         Ok(server) => server,
-        Err(error) => return broken(CHECK, &error),
+        Err(error) => return broken(CHECK, error),
     };
     let found = format!("PostgreSQL {} answers", server.version);
     if server.is_read_only {
@@ -135,7 +136,7 @@ async fn privacy_key(pool: &Pool, config: &Config) -> Option<Finding> {
             CHECK,
             "it is the one that customers were erased with",
         )),
-        Err(error @ LoadError::ErasureKey) => Some(broken(CHECK, &error)),
+        Err(error @ LoadError::ErasureKey) => Some(broken(CHECK, error)),
         Ok(false) | Err(_) => None,
     }
 }
@@ -143,7 +144,7 @@ async fn privacy_key(pool: &Pool, config: &Config) -> Option<Finding> {
 async fn encryption(pool: &Pool, config: &Config) -> Finding {
     match inspect::protection(pool).await {
         Ok(protection) => protected(&protection, config.database.session.statement_cache == 0),
-        Err(error) => broken(TLS, &error),
+        Err(error) => broken(TLS, error),
     }
 }
 
@@ -176,22 +177,22 @@ fn protected(protection: &Protection, is_pooled: bool) -> Finding {
 async fn time(pool: &Pool, clock: &dyn Clock) -> Finding {
     match inspect::clock_ahead(pool, clock).await {
         Ok(ahead) => clocks::of_database(ahead),
-        Err(error) => broken("database clock", &error),
+        Err(error) => broken("database clock", error),
     }
 }
 
 async fn size(pool: &Pool) -> Finding {
     match inspect::size(pool).await {
         Ok(size) => disk::of_server(size),
-        Err(error) => broken("disk", &error),
+        Err(error) => broken("disk", error),
     }
 }
 
 async fn schema(pool: &Pool) -> Finding {
     const CHECK: &str = "database schema";
-    let known = database::newest_migration();
+    let known = postgres::newest_migration();
     match inspect::applied(pool).await {
-        Err(error) => broken(CHECK, &error),
+        Err(error) => broken(CHECK, error),
         Ok(None) => Finding::warning(CHECK, "the database holds no tables of ours yet")
             .remedy("run `smartassist-etl migrate` or `sync`; `run` does it too"),
         Ok(Some(applied)) if applied < known => Finding::warning(
@@ -213,7 +214,7 @@ async fn rights(pool: &Pool) -> Vec<Finding> {
     const CHECK: &str = "database rights";
     let rights = match inspect::rights(pool).await {
         Ok(rights) => rights,
-        Err(error) => return vec![broken(CHECK, &error)],
+        Err(error) => return vec![broken(CHECK, error)],
     };
     let mut findings = Vec::new();
     if !rights.missing.is_empty() {

@@ -16,8 +16,8 @@ pub use finding::{Finding, Level, Report};
 
 use std::sync::Arc;
 
-use crate::clock::Clock;
 use crate::config::Config;
+use crate::time::clock::Clock;
 
 /// Looks at everything, one after the other.
 pub async fn examine(config: &Config, clock: &Arc<dyn Clock>) -> Report {

@@ -1,7 +1,7 @@
 //! Whether somebody can put, or has put, functions before PostgreSQL's own.
 
-use crate::database::Pool;
-use crate::database::inspect;
+use crate::postgres::Pool;
+use crate::postgres::inspect;
 
 use super::database::broken;
 use super::finding::Finding;
@@ -15,7 +15,7 @@ pub(super) async fn examine(pool: &Pool) -> Finding {
         function of somebody else's with their own rights";
     let names = match inspect::names(pool).await {
         Ok(names) => names,
-        Err(error) => return broken(CHECK, &error),
+        Err(error) => return broken(CHECK, error),
     };
     if !names.shadows.is_empty() {
         let told: Vec<_> = names

@@ -2,8 +2,8 @@
 //! completeness.
 
 use crate::extract::{ApiError, LAST_OFFSET, PAGE_SIZE};
-use crate::observe::chain;
 use crate::sync::{ApiTraits, NumResults, OffsetUnit, Probe, Reached};
+use crate::telemetry::chain;
 
 use super::finding::Finding;
 

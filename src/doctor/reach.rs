@@ -7,10 +7,10 @@ use std::net::IpAddr;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::config::{AccountConfig, Credentials};
-use crate::database::is_loopback;
 use crate::extract::ApiError;
-use crate::observe::{chain, instant};
+use crate::postgres::is_loopback;
 use crate::sync::{Failure, Reached};
+use crate::telemetry::{chain, instant};
 
 use super::finding::Finding;
 

@@ -1,8 +1,8 @@
 //! Whether the roles for readers are ours. Roles belong to the whole cluster: one of the same name may have been
 //! there before, with members whom nobody meant.
 
-use crate::database::Pool;
-use crate::database::inspect;
+use crate::postgres::Pool;
+use crate::postgres::inspect;
 
 use super::database::broken;
 use super::finding::Finding;
@@ -11,7 +11,7 @@ pub(super) async fn examine(pool: &Pool) -> Vec<Finding> {
     const CHECK: &str = "database readers";
     let roles = match inspect::foreign_readers(pool).await {
         Ok(roles) => roles,
-        Err(error) => return vec![broken(CHECK, &error)],
+        Err(error) => return vec![broken(CHECK, error)],
     };
     let with_members = roles.into_iter().filter(|(_, members)| !members.is_empty());
     with_members

@@ -10,9 +10,9 @@ use reqwest::header::{DATE, HeaderMap, HeaderName, HeaderValue};
 use secrecy::ExposeSecret;
 use tracing::{debug, warn};
 
-use crate::clock::{Clock, Skew};
 use crate::config::AccountConfig;
-use crate::observe::{self, chain};
+use crate::telemetry::{self, chain};
+use crate::time::clock::{Clock, Skew};
 
 use super::answer::{self, Answer};
 use super::clock::{self, ApiClock};
@@ -188,12 +188,12 @@ impl ApiClient {
                     let pause = self.pause(&error, pause, request.offset);
                     tally.pulse.while_waiting(pause).await;
                     tally.add_retry();
-                    observe::retry(&self.account.name);
+                    telemetry::retry(&self.account.name);
                 }
                 Action::SignInAgain if !signed_in_again => {
                     signed_in_again = true;
                     tally.add_retry();
-                    observe::retry(&self.account.name);
+                    telemetry::retry(&self.account.name);
                     debug!(offset = request.offset, error = %chain(&error), "signing in again");
                 }
                 Action::SignInAgain | Action::GiveUpWindow | Action::StopAccount => return Err(error),
@@ -206,7 +206,7 @@ impl ApiClient {
         if characters == 0 {
             return;
         }
-        observe::unreadable(&self.account.name, characters);
+        telemetry::unreadable(&self.account.name, characters);
         warn!(
             characters,
             remedy = "tell the vendor that its answers are not in the charset that they name; the warnings of sessions and \
@@ -257,7 +257,7 @@ impl ApiClient {
         };
         let now = self.clock.now();
         let ahead = date - now.trunc_subsecs(0);
-        observe::clock_skew(&self.account.name, ahead);
+        telemetry::clock_skew(&self.account.name, ahead);
         let mut api_clock = self.api_clock();
         api_clock.see(ahead, now);
         let is_far = Skew::of(ahead) > Skew::Small;
@@ -334,7 +334,7 @@ impl ApiClient {
         tally.pulse.beat();
         self.learn_of_limits(&answer, left, tally);
         let outcome = answer.as_ref().err().map_or("ok", ApiError::kind);
-        observe::request(&self.account.name, outcome, sent.elapsed());
+        telemetry::request(&self.account.name, outcome, sent.elapsed());
         answer
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use reqwest::StatusCode;
 
 use crate::config::SecretError;
-use crate::observe::chain;
+use crate::telemetry::chain;
 
 /// A request that brought no page.
 #[derive(Debug, thiserror::Error)]

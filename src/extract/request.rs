@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Map, Value, json};
 
 use crate::config::{AccountConfig, Direction};
-use crate::window::Window;
+use crate::time::window::Window;
 
 use super::Priority;
 

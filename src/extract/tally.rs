@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::pulse::Pulse;
+use crate::time::pulse::Pulse;
 
 /// Counts what was done on behalf of one window, also for reads that failed half way or were
 /// repeated: nothing is ever taken back.

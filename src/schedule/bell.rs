@@ -7,9 +7,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::Notify;
 use tokio_cron_scheduler::{Job, JobScheduler, JobSchedulerError};
 
-use crate::clock::Clock;
+use crate::time::clock::Clock;
 
-use super::Cron;
+use crate::config::Cron;
 
 /// A due instant that is past by more than this without a ring is answered all the same.
 const PATIENCE: TimeDelta = TimeDelta::minutes(1);

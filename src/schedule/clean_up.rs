@@ -5,12 +5,12 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
-use crate::clock::Clock;
 use crate::sync::AccountWorker;
+use crate::time::clock::Clock;
 
 use super::bell::{Bell, missed};
-use super::cron::Cron;
 use super::guard::guard;
+use crate::config::Cron;
 
 /// Cleans up at once, and then at every ring, until `stop`. Rings that come meanwhile are one.
 pub async fn clean_up(
@@ -36,7 +36,7 @@ pub async fn clean_up(
             () = bell.notified() => {}
             () = missed(due, clock.as_ref()) => warn!(
                 account = worker.api.account().name,
-                due = due.map(crate::observe::instant),
+                due = due.map(crate::telemetry::instant),
                 "the scheduler did not ring, cleaning up all the same"
             ),
         }

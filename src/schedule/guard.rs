@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::pulse::Pulse;
+use crate::time::pulse::Pulse;
 
 /// How often work is looked at.
 const LOOK: Duration = Duration::from_secs(1);

@@ -6,7 +6,6 @@
 
 mod bell;
 mod clean_up;
-mod cron;
 mod due;
 mod guard;
 mod runner;
@@ -14,6 +13,5 @@ mod tiers;
 
 pub use bell::{Bell, ring};
 pub use clean_up::clean_up;
-pub use cron::Cron;
 pub use runner::answer;
 pub use tiers::{DueRefresh, Tier, due_now, refresh};

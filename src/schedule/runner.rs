@@ -7,13 +7,13 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, warn};
 
-use crate::clock::Clock;
-use crate::load::runs::Outcome;
+use crate::ledger::runs::Outcome;
 use crate::sync::{AccountWorker, Job, Problem};
+use crate::time::clock::Clock;
 
 use super::bell::{Bell, missed};
-use super::cron::Cron;
 use super::guard::guard;
+use crate::config::Cron;
 
 /// After so long a poll that failed is tried again, where no bell rings before.
 const AFTER_FAILURE: Duration = Duration::from_secs(300);
@@ -35,7 +35,7 @@ pub async fn answer(
             () = bell.notified() => debug!(account = worker.api.account().name, "the bell rang"),
             () = missed(due, clock.as_ref()) => warn!(
                 account = worker.api.account().name,
-                due = due.map(crate::observe::instant),
+                due = due.map(crate::telemetry::instant),
                 "the scheduler did not ring, polling all the same"
             ),
         }

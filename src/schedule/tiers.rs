@@ -15,16 +15,16 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
-use crate::clock::Clock;
 use crate::config::RefreshTier;
-use crate::load::runs::Outcome;
-use crate::observe;
+use crate::ledger::runs::Outcome;
 use crate::sync::{AccountWorker, Job};
+use crate::telemetry;
+use crate::time::clock::Clock;
 
 use super::bell::{Bell, missed};
-use super::cron::Cron;
 use super::due::{Due, Ended, Next};
 use super::runner::run_guarded;
+use crate::config::Cron;
 
 /// How often which part of the past is read again.
 #[derive(Debug)]
@@ -230,7 +230,7 @@ impl<W: Runs> Refresher<W> {
             warn!(
                 account,
                 lookback_minutes,
-                due = self.expected[tier].map(observe::instant),
+                due = self.expected[tier].map(telemetry::instant),
                 "the scheduler did not ring, refreshing all the same"
             );
         } else {
@@ -246,7 +246,7 @@ impl<W: Runs> Refresher<W> {
             warn!(
                 account,
                 lookback_minutes,
-                since = observe::instant(since),
+                since = telemetry::instant(since),
                 remedy = "raise requests_per_minute if the API allows more, or lengthen every or shorten lookback \
                           in sync.refresh",
                 "a refresh tier did not finish before its next ring"

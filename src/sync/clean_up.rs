@@ -5,11 +5,12 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
-use crate::load::LoadError;
-use crate::load::retention::{self, Deleted};
-use crate::load::{conflict, days};
-use crate::observe::{self, chain, metrics};
-use crate::pulse::Pulse;
+use crate::ledger::LoadError;
+use crate::ledger::conflict;
+use crate::telemetry::{self, chain, metrics};
+use crate::time::pulse::Pulse;
+use crate::warehouse::days;
+use crate::warehouse::retention::{self, Deleted};
 
 use super::run::AccountWorker;
 
@@ -28,7 +29,7 @@ impl AccountWorker {
         let began = Instant::now();
         let mut deleted = Deleted::default();
         let ended = self.delete_old(stop, pulse, &mut deleted).await;
-        observe::count(
+        telemetry::count(
             metrics::DELETED,
             account,
             ("reason", "retention"),
@@ -39,7 +40,7 @@ impl AccountWorker {
                 account,
                 interactions = deleted.interactions,
                 rejected_records = deleted.rejected_records,
-                kept_from = self.kept_from().map(observe::instant),
+                kept_from = self.kept_from().map(telemetry::instant),
                 seconds = began.elapsed().as_secs_f64(),
                 "what has become too old is deleted"
             );
@@ -50,7 +51,7 @@ impl AccountWorker {
             ended => ended,
         };
         if let Err(error) = &ended {
-            observe::database_error(account, error);
+            telemetry::database_error(account, error.kind());
             error!(
                 account,
                 error = %chain(error),

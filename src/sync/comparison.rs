@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use crate::window::Window;
+use crate::time::window::Window;
 
 /// How a day was compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

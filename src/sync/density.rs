@@ -8,7 +8,7 @@
 
 use chrono::{DateTime, Datelike, DurationRound, TimeDelta, Timelike, Utc, Weekday};
 
-use crate::window::Window;
+use crate::time::window::Window;
 
 const HOURS_OF_WEEK: usize = 168;
 

@@ -8,8 +8,8 @@
 use tracing::warn;
 
 use crate::extract::{ApiClient, ApiError, Narrowing, Priority, Tally};
+use crate::time::window::Window;
 use crate::transform::privacy::Policy;
-use crate::window::Window;
 
 use super::inside::Places;
 use super::kept::Keeping;

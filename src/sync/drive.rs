@@ -15,11 +15,11 @@ use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, error_span, info, warn};
 
 use crate::extract::{ApiError, LAST_OFFSET, Priority};
-use crate::load::wanted::{self, Wanted};
-use crate::load::{LoadError, Purpose, Status};
-use crate::observe;
-use crate::pulse::Pulse;
-use crate::window::Window;
+use crate::ledger::wanted::{self, Wanted};
+use crate::ledger::{LoadError, Purpose, Status};
+use crate::telemetry;
+use crate::time::pulse::Pulse;
+use crate::time::window::Window;
 
 use super::drain::{ReadError, Reading, Verdict};
 use super::failure::{Next, WindowFailure};
@@ -353,7 +353,7 @@ impl<'a> Drive<'a> {
             return Some(fetch.clone());
         }
         warn!(
-            until = observe::instant(head),
+            until = telemetry::instant(head),
             remedy = "have this machine's clock set by NTP; the next run reads the rest",
             "the window reaches into what has not happened yet at the API, and counts as read up to there only"
         );

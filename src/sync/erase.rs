@@ -7,12 +7,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sqlx::PgConnection;
 
-use crate::database::Pool;
-use crate::load::LoadError;
-use crate::load::erase::{self, Erased, RecordKey};
-use crate::load::left_out::check_key;
-use crate::load::siblings::{Contact, Surroundings};
+use crate::ledger::LoadError;
+use crate::postgres::Pool;
 use crate::transform::privacy::{Identifier, Key, Wanted, Whose};
+use crate::warehouse::erase::{self, Erased, RecordKey};
+use crate::warehouse::left_out::check_key;
+use crate::warehouse::siblings::{Contact, Surroundings};
 use scan::{Entry, Scan, Verdict, is_of_another};
 
 /// What an erasure came to.

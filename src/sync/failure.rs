@@ -3,10 +3,10 @@
 use tracing::warn;
 
 use crate::extract::{Action, ApiError};
-use crate::load::LoadError;
-use crate::load::gaps;
-use crate::load::problems::ProblemCode;
-use crate::observe::chain;
+use crate::ledger::LoadError;
+use crate::ledger::gaps;
+use crate::ledger::problems::ProblemCode;
+use crate::telemetry::chain;
 
 use super::drain::{ReadError, Reading, Verdict};
 

@@ -1,7 +1,7 @@
 //! What the halves of a window tell that the window itself leaves open.
 
 use crate::extract::{ApiError, PAGE_SIZE};
-use crate::window::Window;
+use crate::time::window::Window;
 
 use super::drain::{ReadError, Reader, Slice, Verdict};
 use super::pass::Pass;

@@ -1,7 +1,7 @@
 //! How far a run has come, for whoever waits for it.
 
 use crate::extract::PAGE_SIZE;
-use crate::load::Counters;
+use crate::ledger::Counters;
 
 /// How far a run has come.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

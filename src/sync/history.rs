@@ -3,10 +3,10 @@
 use tracing::debug;
 
 use crate::extract::{ApiError, Narrowing, PageRequest};
-use crate::load::problems::{self, ProblemCode};
-use crate::load::{LoadError, accounts, gaps};
-use crate::observe::{self, chain};
-use crate::window::Window;
+use crate::ledger::problems::{self, ProblemCode};
+use crate::ledger::{LoadError, accounts, gaps};
+use crate::telemetry::{self, chain};
+use crate::time::window::Window;
 
 use super::horizon::EDGE;
 use super::job::Job;
@@ -71,7 +71,7 @@ impl AccountWorker {
         let detail = unserved.map(|history| {
             format!(
                 "nothing before {} is served",
-                observe::instant(history.served_from)
+                telemetry::instant(history.served_from)
             )
         });
         self.judge(ProblemCode::HistoryNotServed, detail.as_deref())

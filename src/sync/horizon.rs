@@ -5,7 +5,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::window::Window;
+use crate::time::window::Window;
 
 /// A refused window of more than this is tried in parts: the API may count days otherwise.
 const MAY_BE_TOO_LONG: TimeDelta = TimeDelta::days(1);

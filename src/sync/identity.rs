@@ -9,12 +9,12 @@ use std::time::Instant;
 use uuid::Uuid;
 
 use crate::extract::{ApiError, Priority, Tally};
-use crate::load::compare::{self, Crossing};
-use crate::load::left_out;
-use crate::load::{Counters, LoadError, Status};
-use crate::observe::{chain, instant};
+use crate::ledger::{Counters, LoadError, Status};
+use crate::telemetry::{chain, instant};
+use crate::time::window::Window;
 use crate::transform::Interaction;
-use crate::window::Window;
+use crate::warehouse::compare::{self, Crossing};
+use crate::warehouse::left_out;
 
 use super::comparison::{DayComparison, Method};
 use super::drain::{ReadError, Reading, Verdict};

@@ -6,8 +6,8 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use crate::time::window::Window;
 use crate::transform::Interaction;
-use crate::window::Window;
 
 /// A second more at both ends: an inclusive end, and stamps that are rounded.
 const ROUNDING: TimeDelta = TimeDelta::seconds(1);

@@ -3,10 +3,10 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::extract::Priority;
-use crate::load::Purpose;
-use crate::load::runs::Kind;
-use crate::load::wanted::Wanted;
-use crate::window::Window;
+use crate::ledger::Purpose;
+use crate::ledger::runs::Kind;
+use crate::ledger::wanted::Wanted;
+use crate::time::window::Window;
 
 /// What a run is for.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,8 +6,8 @@ use chrono::TimeDelta;
 use tracing::debug;
 
 use crate::extract::{ApiError, Narrowing, PAGE_SIZE};
-use crate::observe::chain;
-use crate::window::Window;
+use crate::telemetry::chain;
+use crate::time::window::Window;
 
 use super::drain::{Reader, Slice};
 use super::inside::Places;

@@ -11,10 +11,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::{Instrument, warn};
 
-use crate::database::Pool;
-use crate::load::LoadError;
-use crate::load::leases::{self, Lease};
-use crate::observe::chain;
+use crate::ledger::LoadError;
+use crate::ledger::leases::{self, Lease};
+use crate::postgres::Pool;
+use crate::telemetry::chain;
 
 /// A lease is renewed this often while it lasts, so that a lost heartbeat or two do no harm.
 const BEATS_PER_LEASE: u32 = 3;

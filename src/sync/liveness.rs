@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::config::RequestLimits;
-use crate::load::runs::Outcome;
+use crate::ledger::runs::Outcome;
 
 use super::drive::{REQUESTS_OF_A_WINDOW, WINDOWS_IN_FLIGHT};
 use super::report::{Failure, Problem, RunReport};

@@ -10,7 +10,7 @@ use tracing::{debug, warn};
 
 use crate::config::{Direction, Filters};
 use crate::extract::{ApiError, Narrowing, PageRequest};
-use crate::window::Window;
+use crate::time::window::Window;
 
 use super::drain::{ReadError, Reader, Reading, Slice, Verdict};
 use super::pass::Rows;

@@ -15,7 +15,7 @@ use std::collections::VecDeque;
 
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 
-use crate::window::Window;
+use crate::time::window::Window;
 
 use super::density::{Density, count};
 

@@ -8,8 +8,8 @@ use chrono::{DateTime, Days, NaiveTime, TimeDelta, Utc};
 use crate::extract::{
     ApiClient, ApiError, LAST_OFFSET, Narrowing, PAGE_SIZE, Page, PageRequest, Priority, Tally,
 };
+use crate::time::window::Window;
 use crate::transform::privacy::Policy;
-use crate::window::Window;
 
 use super::drain::{Reader, Slice};
 use super::pages::size_of;

@@ -9,15 +9,16 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 use uuid::Uuid;
 
-use crate::clock::Clock;
-use crate::database::Pool;
 use crate::json;
-use crate::load::conflict;
-use crate::load::replay::{self, OpenReplay, Portion, Raw, Rebuilt, Ruled};
-use crate::load::runs::Outcome;
-use crate::load::{Counters, LoadError, aside, left_out};
+use crate::ledger::conflict;
+use crate::ledger::runs::Outcome;
+use crate::ledger::{Counters, LoadError};
+use crate::postgres::Pool;
+use crate::time::clock::Clock;
 use crate::transform::privacy::Policy;
 use crate::transform::{Origin, TRANSFORM_VERSION, ruled, transform_stored};
+use crate::warehouse::replay::{self, OpenReplay, Portion, Raw, Rebuilt, Ruled};
+use crate::warehouse::{aside, left_out};
 
 /// What a replay works on, and how far it is.
 #[derive(Debug)]

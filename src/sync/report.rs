@@ -3,11 +3,11 @@
 use chrono::{DateTime, Utc};
 use tracing::{error, info, warn};
 
-use crate::load::gaps;
-use crate::load::runs::{Kind, Outcome};
-use crate::load::{Counters, LoadError};
-use crate::observe::{self, chain};
-use crate::window::Window;
+use crate::ledger::gaps;
+use crate::ledger::runs::{Kind, Outcome};
+use crate::ledger::{Counters, LoadError};
+use crate::telemetry::{self, chain};
+use crate::time::window::Window;
 
 use super::failure::{Next, WindowFailure};
 use super::window::WindowReport;
@@ -135,8 +135,8 @@ impl RunReport {
             unchanged = counters.unchanged,
             missing = counters.missing,
             rejected = counters.rejected,
-            watermark_before = self.watermark_before.map(observe::instant),
-            watermark_after = self.watermark.map(observe::instant),
+            watermark_before = self.watermark_before.map(telemetry::instant),
+            watermark_after = self.watermark.map(telemetry::instant),
             seconds = (took.as_secs_f64() * 1_000.0).round() / 1_000.0,
             "run finished"
         );

@@ -7,11 +7,11 @@ use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::load::LoadError;
-use crate::load::aside::{self, Aside, Retried};
-use crate::load::conflict;
+use crate::ledger::LoadError;
+use crate::ledger::conflict;
 use crate::transform::privacy::Policy;
 use crate::transform::{Interaction, Origin, Rejected, transform_stored};
+use crate::warehouse::aside::{self, Aside, Retried};
 
 use super::run::AccountWorker;
 

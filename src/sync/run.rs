@@ -8,21 +8,22 @@ use tokio::sync::{Mutex as AsyncMutex, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, debug, error_span, warn};
 
-use crate::clock::Clock;
-use crate::database::Pool;
 use crate::extract::ApiClient;
 use crate::failpoint;
-use crate::load::accounts;
-use crate::load::conflict;
-use crate::load::leases;
-use crate::load::left_out::{self, StoreLimits};
-use crate::load::retention;
-use crate::load::runs::{self, Finished, Kind, NewRun, OpenRun, Outcome};
-use crate::load::{Committed, LoadError, Purpose, Status, WindowCommit, commit_window};
-use crate::observe::{self, chain};
-use crate::pulse::Pulse;
+use crate::ledger::accounts;
+use crate::ledger::conflict;
+use crate::ledger::leases;
+use crate::ledger::runs::{self, Finished, Kind, NewRun, OpenRun, Outcome};
+use crate::ledger::{LoadError, Purpose, Status};
+use crate::postgres::Pool;
+use crate::telemetry::{self, chain};
+use crate::time::clock::Clock;
+use crate::time::pulse::Pulse;
+use crate::time::window::Window;
 use crate::transform::privacy::Policy;
-use crate::window::Window;
+use crate::warehouse::left_out::{self, StoreLimits};
+use crate::warehouse::retention;
+use crate::warehouse::{Committed, WindowCommit, commit_window};
 
 use super::density::Density;
 use super::headway::Headway;
@@ -220,7 +221,12 @@ impl AccountWorker {
 
     /// A run of this job crashed, and left no report: it counts as one that failed.
     pub fn crashed(&self, job: &Job, problem: Problem, took: Duration) {
-        observe::run_finished(&self.api.account().name, job.kind(), Outcome::Failed, took);
+        telemetry::run_finished(
+            &self.api.account().name,
+            job.kind().as_str(),
+            Outcome::Failed.as_str(),
+            took,
+        );
         if *job == Job::Poll {
             self.liveness.ended(&RunReport::crashed(problem));
         }
@@ -247,7 +253,7 @@ impl AccountWorker {
                 Ok(Some(report)) => report,
                 Ok(None) => RunReport::skipped(),
                 Err(error) => {
-                    observe::database_error(&account.name, &error);
+                    telemetry::database_error(&account.name, error.kind());
                     RunReport::not_begun(&error)
                 }
             };
@@ -256,7 +262,12 @@ impl AccountWorker {
             } else if report.was_idle {
                 debug!("nothing to read");
             } else {
-                observe::run_finished(&account.name, kind, report.outcome, began.elapsed());
+                telemetry::run_finished(
+                    &account.name,
+                    kind.as_str(),
+                    report.outcome.as_str(),
+                    began.elapsed(),
+                );
                 report.log(kind, began.elapsed());
             }
             report
@@ -359,7 +370,7 @@ impl AccountWorker {
             stop,
         };
         if let Err(error) = Box::pin(self.work(&task, agenda, &mut progress)).await {
-            observe::database_error(&self.api.account().name, &error);
+            telemetry::database_error(&self.api.account().name, error.kind());
             progress.ended_by(&error);
         }
         failpoint::reach("run.closing");

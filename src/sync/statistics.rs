@@ -2,9 +2,9 @@
 
 use tracing::warn;
 
-use crate::database::Pool;
-use crate::load::statistics;
-use crate::observe::chain;
+use crate::postgres::Pool;
+use crate::telemetry::chain;
+use crate::warehouse::statistics;
 
 const REMEDY: &str = "have the owner of the tables of schema smartassist and of smartassist_sync.rejected_records run `analyze` on them: \
      until then pg_stats may show deleted values to whoever reads the tables";

@@ -8,7 +8,7 @@
 //! - A customer opts for a callback (a stamp with a zone) after entering a queue and before the session
 //!   ends (naive stamps). Few records tell.
 //!
-//! A third test compares what is stored with what is read again: `load::moved`.
+//! A third test compares what is stored with what is read again: `warehouse::moved`.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -13,12 +13,12 @@ use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use crate::extract::{Narrowing, Page, PageRequest, Priority, Tally};
-use crate::load::compare::{self, Basis, Crossing, Membership};
-use crate::load::left_out;
-use crate::load::runs::{self, Kind, NewRun, OpenRun};
-use crate::load::{ComparedWindow, Counters, LoadError, Status, record_compared};
-use crate::observe;
-use crate::window::Window;
+use crate::ledger::runs::{self, Kind, NewRun, OpenRun};
+use crate::ledger::{ComparedWindow, Counters, LoadError, Status, record_compared};
+use crate::telemetry;
+use crate::time::window::Window;
+use crate::warehouse::compare::{self, Basis, Crossing, Membership};
+use crate::warehouse::left_out;
 
 use super::comparison::{DayComparison, Method};
 use super::drain::ReadError;
@@ -108,8 +108,8 @@ impl Verification {
             return;
         };
         info!(
-            to = observe::instant(self.range.end),
-            cut_to = observe::instant(end),
+            to = telemetry::instant(self.range.end),
+            cut_to = telemetry::instant(end),
             "the range reaches past what is loaded, it is cut"
         );
         *self = Self {

@@ -8,18 +8,17 @@ use tracing::{error, info, warn};
 
 use crate::extract::{ApiClient, Narrowing, Priority, Tally};
 use crate::failpoint;
-use crate::load::conflict;
-use crate::load::gaps;
-use crate::load::leases::Lease;
-use crate::load::problems::ProblemCode;
-use crate::load::{
-    Committed, Counters, FailedWindow, LoadError, Purpose, Status, WindowCommit, record_failed,
-};
-use crate::observe::{self, metrics};
-use crate::pulse::Pulse;
+use crate::ledger::conflict;
+use crate::ledger::gaps;
+use crate::ledger::leases::Lease;
+use crate::ledger::problems::ProblemCode;
+use crate::ledger::{Counters, FailedWindow, LoadError, Purpose, Status, record_failed};
+use crate::telemetry::{self, metrics};
+use crate::time::pulse::Pulse;
+use crate::time::window::Window;
 use crate::transform::Interaction;
 use crate::transform::privacy::Policy;
-use crate::window::Window;
+use crate::warehouse::{Committed, WindowCommit};
 
 use super::drain::{ReadError, Reader, Reading, Slice, Verdict};
 use super::failure::{WindowFailure, gap_code, gap_error};
@@ -156,7 +155,7 @@ impl Books<'_> {
                 })
             }
             Err(error) if error.is_of_the_data() => {
-                observe::database_error(&self.worker.api.account().name, &error);
+                telemetry::database_error(&self.worker.api.account().name, error.kind());
                 self.fail(fetch, purpose, WindowFailure::of_data(&error)).await
             }
             Err(error) => Err(error),
@@ -177,10 +176,9 @@ impl Books<'_> {
         error!(error, remedy, "window failed, nothing of it is covered");
         let counters = self.record(fetch, purpose, error).await?;
         let took = self.worker.clock.now() - fetch.started_at;
-        observe::window(
+        telemetry::window(
             &self.worker.api.account().name,
-            purpose,
-            Status::Failed,
+            (purpose.as_str(), Status::Failed.as_str()),
             counters.records,
             took,
         );
@@ -283,7 +281,7 @@ impl Books<'_> {
                 withheld = counters.withheld,
                 left_out = counters.left_out,
                 rejected = counters.rejected,
-                watermark = %observe::instant(watermark),
+                watermark = %telemetry::instant(watermark),
                 "window drained"
             ),
             Status::Gap => error!(
@@ -309,10 +307,15 @@ impl Books<'_> {
             ("rejected", counters.rejected),
             ("counted_alone", counted_alone),
         ] {
-            observe::count(metrics::RECORDS, account, ("result", result), count);
+            telemetry::count(metrics::RECORDS, account, ("result", result), count);
         }
         let took = self.worker.clock.now() - commit.started_at;
-        observe::window(account, commit.purpose, status, counters.records, took);
+        telemetry::window(
+            account,
+            (commit.purpose.as_str(), status.as_str()),
+            counters.records,
+            took,
+        );
     }
 }
 

@@ -8,17 +8,17 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::config::BudgetSpan;
-use crate::load::bulk;
-use crate::load::conflict;
-use crate::load::gaps;
-use crate::load::moved;
-use crate::load::problems::{self, ProblemCode};
-use crate::load::runs::OpenRun;
-use crate::load::wanted::{self, Wanted};
-use crate::load::{LoadError, accounts, recent_counts, spent_by_others};
-use crate::observe;
-use crate::pulse::Pulse;
-use crate::window::Window;
+use crate::ledger::conflict;
+use crate::ledger::gaps;
+use crate::ledger::problems::{self, ProblemCode};
+use crate::ledger::runs::OpenRun;
+use crate::ledger::wanted::{self, Wanted};
+use crate::ledger::{LoadError, accounts, recent_counts, spent_by_others};
+use crate::telemetry;
+use crate::time::pulse::Pulse;
+use crate::time::window::Window;
+use crate::warehouse::bulk;
+use crate::warehouse::moved;
 
 use super::density::Density;
 use super::drive::{Drive, Ends};
@@ -115,7 +115,7 @@ impl AccountWorker {
             stretches = stretches.len(),
             windows_expected = windows,
             records_expected = records.round().abs(),
-            watermark = %observe::instant(progress.watermark),
+            watermark = %telemetry::instant(progress.watermark),
             "run started"
         );
         let books = Books {
@@ -223,7 +223,7 @@ impl AccountWorker {
             let next_try = wanted.map(|gap| gap.next_try_at).min();
             warn!(
                 gaps = concerning.len(),
-                next_try_at = next_try.map(observe::instant),
+                next_try_at = next_try.map(telemetry::instant),
                 "gaps remain: records are missing"
             );
             progress.remaining_gaps(concerning.len());
@@ -231,7 +231,9 @@ impl AccountWorker {
         bulk::review(&self.pool, &task.held.lease.account_id).await?;
         self.judge_api(progress).await?;
         let verdict = self.time_zone.verdict();
-        observe::time_zone(&account.name, verdict);
+        if let Some(minutes) = verdict.minutes() {
+            telemetry::time_zone(&account.name, minutes);
+        }
         self.review_time_zone(&task.held.lease.account_id, verdict).await
     }
 

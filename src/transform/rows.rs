@@ -2,7 +2,7 @@
 //!
 //! The meaning, unit and API field of every column is said once, as its comment in the database
 //! (`migrations/`). A new field is a line here, one in the reader beside this file, one in
-//! `load/tables.rs`, and a migration.
+//! `warehouse/tables.rs`, and a migration.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;

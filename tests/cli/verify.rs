@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use serde_json::{Value, json};
-use smartassist_etl::load::leases;
+use smartassist_etl::ledger::leases;
 use smartassist_simulator::{Behaviour, NumResults};
 
 use crate::support::{Program, Setup, TestDatabase, days_ago, instant, program::Ended};

@@ -7,7 +7,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
-use smartassist_etl::load::leases;
+use smartassist_etl::ledger::leases;
 use smartassist_simulator::{Behaviour, Channel, Fault, FaultKind, Seed};
 
 use crate::support::daemon::environment;

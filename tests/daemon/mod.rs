@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use nix::sys::signal::Signal;
-use smartassist_etl::load::leases;
+use smartassist_etl::ledger::leases;
 use smartassist_simulator::{Fault, FaultKind};
 
 use crate::support::daemon::{environment, get, until_answer};

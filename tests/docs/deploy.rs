@@ -8,7 +8,7 @@ use smartassist_etl::config::{Config, ConfigError};
 
 const OPERATIONS: &str = include_str!("../../docs/operations.md");
 
-const METRICS: &str = include_str!("../../src/observe/metrics.rs");
+const METRICS: &str = include_str!("../../src/telemetry/metrics.rs");
 const RULES: &str = include_str!("../../deploy/prometheus/rules.yml");
 const DASHBOARD: &str = include_str!("../../deploy/grafana/dashboards/smartassist-etl.json");
 const COMPOSE: &str = include_str!("../../docker-compose.yml");

@@ -3,6 +3,7 @@
 mod compose;
 mod data_dictionary;
 mod deploy;
+mod layers;
 mod logging;
 mod queries;
 mod release;

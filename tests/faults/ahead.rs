@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use smartassist_etl::clock::Clock;
 use smartassist_etl::extract::ApiClient;
-use smartassist_etl::load::runs::Outcome;
+use smartassist_etl::ledger::runs::Outcome;
 use smartassist_etl::sync::{AccountWorker, Job, RunReport};
+use smartassist_etl::time::clock::Clock;
 use smartassist_simulator::{Fault, FaultKind};
 use sqlx::Connection;
 use tokio_util::sync::CancellationToken;

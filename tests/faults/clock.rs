@@ -1,10 +1,10 @@
 //! Clocks that jump, differ or stand still: nothing that has not happened yet counts as read.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use smartassist_etl::clock::Clock;
-use smartassist_etl::load::runs::Outcome;
+use smartassist_etl::ledger::runs::Outcome;
 use smartassist_etl::sync::{AccountWorker, Job, RunReport};
-use smartassist_etl::window::Window;
+use smartassist_etl::time::clock::Clock;
+use smartassist_etl::time::window::Window;
 use tokio_util::sync::CancellationToken;
 
 use super::watch;

@@ -1,7 +1,7 @@
 //! Other transactions are in the way of the books themselves, and sessions are not our own.
 
-use smartassist_etl::load::LoadError;
-use smartassist_etl::load::runs::Outcome;
+use smartassist_etl::ledger::LoadError;
+use smartassist_etl::ledger::runs::Outcome;
 use smartassist_simulator::{Fault, FaultKind};
 use sqlx::AssertSqlSafe;
 

@@ -1,7 +1,7 @@
 //! Records that are hard to hold.
 
 use serde_json::{Value, json};
-use smartassist_etl::load::runs::Outcome;
+use smartassist_etl::ledger::runs::Outcome;
 
 use crate::support::{Setup, TestDatabase, instant};
 

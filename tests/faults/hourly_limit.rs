@@ -1,7 +1,7 @@
 //! A limit of the hour that nobody told us of.
 
 use chrono::TimeDelta;
-use smartassist_etl::load::problems::{self, ProblemCode};
+use smartassist_etl::ledger::problems::{self, ProblemCode};
 use smartassist_simulator::{Fault, FaultKind};
 
 use crate::support::daemon::environment;

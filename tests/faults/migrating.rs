@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use smartassist_etl::config::SessionConfig;
-use smartassist_etl::database::{MigrationError, Pool, migrate};
+use smartassist_etl::postgres::{MigrationError, Pool, migrate};
 use sqlx::{Connection, PgConnection};
 
 use super::postgres::session;

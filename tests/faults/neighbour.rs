@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use smartassist_etl::database::{Pool, migrate};
+use smartassist_etl::postgres::{Pool, migrate};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde_json::Value;
 use smartassist_etl::config::Config;
-use smartassist_etl::database::{self as product, Database};
+use smartassist_etl::postgres::{self as product, Database};
 use tempfile::NamedTempFile;
 
 use super::watch;

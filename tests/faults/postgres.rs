@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use smartassist_etl::config::{Config, SessionConfig};
-use smartassist_etl::database::Pool;
-use smartassist_etl::load::runs::Outcome;
+use smartassist_etl::ledger::runs::Outcome;
+use smartassist_etl::postgres::Pool;
 use smartassist_etl::sync::{AccountWorker, Failure, Job, RunReport};
 use smartassist_simulator::Seed;
 use sqlx::Connection;

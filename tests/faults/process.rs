@@ -7,7 +7,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use smartassist_etl::database::PrivateServer;
+use smartassist_etl::postgres::PrivateServer;
 
 use super::dice::Dice;
 use super::watch;

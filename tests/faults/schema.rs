@@ -1,9 +1,9 @@
 //! The schema and the books: what is not as it should be is refused, and can be mended.
 
 use chrono::TimeDelta;
-use smartassist_etl::database::migrate;
-use smartassist_etl::load::LoadError;
-use smartassist_etl::load::runs::Outcome;
+use smartassist_etl::ledger::LoadError;
+use smartassist_etl::ledger::runs::Outcome;
+use smartassist_etl::postgres::migrate;
 use smartassist_etl::sync::Job;
 use tokio_util::sync::CancellationToken;
 
@@ -58,7 +58,7 @@ async fn books_that_cannot_be_true_are_refused_and_can_be_mended() {
             requests,
             "nothing is asked for"
         );
-        let error = smartassist_etl::load::accounts::check(&database.pool, "acct-sim", true).await;
+        let error = smartassist_etl::ledger::accounts::check(&database.pool, "acct-sim", true).await;
         let Err(error @ LoadError::Books(_)) = error else {
             panic!("{edit}: {error:?}")
         };
@@ -106,7 +106,7 @@ async fn windows_that_were_only_compared_prove_no_coverage_and_mended_books_end_
              update smartassist_sync.accounts set coverage = coverage + '{[2024-01-01Z,2024-02-01Z)}'",
         )
         .await;
-    let error = smartassist_etl::load::accounts::check(&database.pool, "acct-sim", true).await;
+    let error = smartassist_etl::ledger::accounts::check(&database.pool, "acct-sim", true).await;
     assert!(matches!(error, Err(LoadError::Books(_))), "{error:?}");
     // And what lies in the future of the ledger, which a window of a clock that was ahead has drained.
     database

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use smartassist_etl::config::SessionConfig;
-use smartassist_etl::database::{Pool, migrate};
-use smartassist_etl::load::runs::Outcome;
+use smartassist_etl::ledger::runs::Outcome;
+use smartassist_etl::postgres::{Pool, migrate};
 use smartassist_etl::sync::Job;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};

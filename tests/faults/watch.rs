@@ -48,7 +48,7 @@ pub(super) async fn same_as_a_fresh_load(setup: &Setup, database: &TestDatabase)
     let fresh = TestDatabase::migrated().await;
     setup.simulator.world().clear_faults();
     let report = setup.sync(&fresh).await;
-    assert_eq!(report.outcome, smartassist_etl::load::runs::Outcome::Succeeded);
+    assert_eq!(report.outcome, smartassist_etl::ledger::runs::Outcome::Succeeded);
     equal(database, &fresh).await;
 }
 

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use serde_json::json;
-use smartassist_etl::load::runs::{self, Finished, Kind, Outcome, unfinished_since};
-use smartassist_etl::load::{Counters, LoadError, Status, accounts, leases, spent_by_others, status};
+use smartassist_etl::ledger::runs::{self, Finished, Kind, Outcome, unfinished_since};
+use smartassist_etl::ledger::{Counters, LoadError, Status, accounts, leases, spent_by_others, status};
 
 use super::desk::{ACCOUNT, Desk, at, open_run, window};
 

@@ -2,7 +2,8 @@
 
 use chrono::TimeDelta;
 use serde_json::Value;
-use smartassist_etl::load::{Counters, Status, bulk};
+use smartassist_etl::ledger::{Counters, Status};
+use smartassist_etl::warehouse::bulk;
 
 use super::desk::{ACCOUNT, Desk, Reading, at, conversation, window};
 

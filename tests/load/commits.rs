@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use smartassist_etl::load::{LoadError, Status, leases, recent_counts};
+use serde_json::json;
+use smartassist_etl::ledger::{LoadError, Status, leases, recent_counts};
 use smartassist_etl::transform::Rejected;
 
 use super::desk::{ACCOUNT, Desk, Overlapping, Reading, at, conversation, texts, window};
@@ -248,4 +249,20 @@ async fn a_rejected_version_and_a_good_one_that_overlap_are_told_apart_by_readin
     let good_again = desk.commit_from(&of(true, "12:40:02"), at("12:40:01")).await;
     assert_eq!(good_again.unwrap().resolved, 1);
     assert_eq!(desk.database.number(waiting).await, 0);
+}
+
+#[tokio::test]
+async fn a_start_that_moves_to_another_day_is_counted_there() {
+    let desk = Desk::open().await;
+    let moving = |start: &str| json!({"conversationId": "c", "sessionId": "s", "sessionStartTime": start});
+    for (start, written, counted) in [
+        ("2026-01-10T10:10:00", "12:00:00", "2026-01-10=2"),
+        ("2026-01-11T10:10:00", "12:10:00", "2026-01-10=1 2026-01-11=1"),
+        ("2026-01-10T10:20:00", "12:20:00", "2026-01-10=2"),
+    ] {
+        let records = [moving(start), conversation("other", "10:30:00", Some("10:40:00"))];
+        desk.drained(&records, written).await;
+        let days = "select string_agg(day || '=' || interactions, ' ' order by day) from smartassist_sync.interactions_by_day";
+        assert_eq!(desk.database.text(days).await, counted, "{start}");
+    }
 }

@@ -6,13 +6,14 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use smartassist_etl::config::{AccountConfig, Config};
-use smartassist_etl::load::leases::{self, Lease};
-use smartassist_etl::load::left_out::StoreLimits;
-use smartassist_etl::load::runs::{self, Kind, NewRun};
-use smartassist_etl::load::{Committed, Counters, LoadError, Purpose, Status, WindowCommit, commit_window};
+use smartassist_etl::ledger::leases::{self, Lease};
+use smartassist_etl::ledger::runs::{self, Kind, NewRun};
+use smartassist_etl::ledger::{Counters, LoadError, Purpose, Status};
+use smartassist_etl::time::window::Window;
 use smartassist_etl::transform::privacy::Policy;
 use smartassist_etl::transform::{Interaction, Origin, Rejected, transform};
-use smartassist_etl::window::Window;
+use smartassist_etl::warehouse::left_out::StoreLimits;
+use smartassist_etl::warehouse::{Committed, WindowCommit, commit_window};
 
 use crate::support::{Setup, TestDatabase, instant};
 

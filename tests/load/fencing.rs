@@ -4,8 +4,8 @@ use std::pin::pin;
 use std::time::Duration;
 
 use serde_json::json;
-use smartassist_etl::load::runs::Kind;
-use smartassist_etl::load::{
+use smartassist_etl::ledger::runs::Kind;
+use smartassist_etl::ledger::{
     Counters, FailedWindow, LoadError, Purpose, Status, accounts, leases, record_failed,
 };
 
@@ -68,7 +68,7 @@ async fn a_lease_that_is_being_proved_can_be_renewed_and_is_taken_over_only_afte
     let desk = Desk::open().await;
     let pool = &desk.database.pool;
     let mut proving = pool.begin().await.unwrap();
-    sqlx::query(include_str!("../../src/load/fence.sql"))
+    sqlx::query(include_str!("../../src/ledger/fence.sql"))
         .bind(ACCOUNT)
         .bind(&desk.lease.holder)
         .bind(desk.lease.token)

@@ -1,8 +1,8 @@
 //! What the API no longer returns: marked after two reads that prove it, taken back when it returns.
 
 use serde_json::{Value, json};
-use smartassist_etl::load::runs::{self, Kind, NewRun};
-use smartassist_etl::load::{Counters, Status};
+use smartassist_etl::ledger::runs::{self, Kind, NewRun};
+use smartassist_etl::ledger::{Counters, Status};
 use smartassist_etl::transform::Rejected;
 
 use super::desk::{Desk, Reading, account, at, conversation, open_run, window};

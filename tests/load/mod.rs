@@ -14,8 +14,8 @@ mod wanted;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use smartassist_etl::load::wanted::{Wanted, unread};
-use smartassist_etl::load::{LoadError, leases};
+use smartassist_etl::ledger::wanted::{Wanted, unread};
+use smartassist_etl::ledger::{LoadError, leases};
 use sqlx::AssertSqlSafe;
 
 use crate::support::{Setup, TestDatabase, instant};

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use serde_json::{Map, Value, json};
-use smartassist_etl::load::Status;
+use smartassist_etl::ledger::Status;
 use smartassist_etl::transform::Interaction;
 use sqlx::{AssertSqlSafe, Row};
 

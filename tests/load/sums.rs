@@ -1,7 +1,7 @@
 //! Sums and spans of the views: never smaller than the truth, never negative.
 
 use serde_json::{Value, json};
-use smartassist_etl::load::runs::Outcome;
+use smartassist_etl::ledger::runs::Outcome;
 
 use crate::support::{Setup, TestDatabase, instant};
 

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use smartassist_etl::load::wanted::{Wanted, unread};
-use smartassist_etl::load::{Status, gaps, status};
-use smartassist_etl::window::Window;
+use smartassist_etl::ledger::wanted::{Wanted, unread};
+use smartassist_etl::ledger::{Status, gaps, status};
+use smartassist_etl::time::window::Window;
 
 use super::desk::{ACCOUNT, Desk, at, conversation, texts, window};
 use crate::support::instant;

@@ -1,8 +1,8 @@
 //! The views for BI tools: for those who may see no personal data of customers, and for filters that tools build.
 
 use serde_json::json;
-use smartassist_etl::database::migrate;
-use smartassist_etl::load::runs::Outcome;
+use smartassist_etl::ledger::runs::Outcome;
+use smartassist_etl::postgres::migrate;
 use sqlx::AssertSqlSafe;
 
 use crate::support::{Setup, TestDatabase, instant};

@@ -1,6 +1,6 @@
 //! The schema: applied from nothing, described in full, readable by whom it should be.
 
-use smartassist_etl::database::{MigrationError, migrate};
+use smartassist_etl::postgres::{MigrationError, migrate};
 use sqlx::migrate::Migrate;
 
 mod bi;
@@ -108,13 +108,18 @@ async fn every_migration_takes_tables_that_hold_rows() {
     let database = TestDatabase::empty().await;
     database.execute("create schema smartassist_sync").await;
     let listed = database.pool.transact::<_, sqlx::Error>(async |connection| {
-        let made = connection.ensure_migrations_table("smartassist_sync.schema_migrations").await;
+        let made = connection
+            .ensure_migrations_table("smartassist_sync.schema_migrations")
+            .await;
         made.map_err(|error| sqlx::Error::Protocol(error.to_string()))
     });
     listed.await.unwrap();
     for migration in sqlx::migrate!("./migrations").iter() {
         database.execute(migration.sql.as_str()).await;
-        for (_, rows) in SAMPLES.iter().filter(|(version, _)| *version == migration.version) {
+        for (_, rows) in SAMPLES
+            .iter()
+            .filter(|(version, _)| *version == migration.version)
+        {
             database.execute(rows).await;
         }
     }

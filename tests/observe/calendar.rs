@@ -1,9 +1,9 @@
 //! Coverage cut into days and hours.
 
 use chrono::NaiveDate;
-use smartassist_etl::load::status::{AccountDetails, DayCount, HourCount, OpenGap};
-use smartassist_etl::observe::calendar::{Calendar, Cell, CellState};
-use smartassist_etl::window::Window;
+use smartassist_etl::ledger::status::{AccountDetails, DayCount, HourCount, OpenGap};
+use smartassist_etl::status::calendar::{Calendar, Cell, CellState};
+use smartassist_etl::time::window::Window;
 
 use crate::support::instant;
 

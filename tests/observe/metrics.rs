@@ -3,7 +3,7 @@
 use std::process::Stdio;
 use std::time::Duration;
 
-use smartassist_etl::load::leases;
+use smartassist_etl::ledger::leases;
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
@@ -11,7 +11,7 @@ use super::Daemon;
 use crate::support::daemon::{environment, get};
 use crate::support::{Program, Setup, TestDatabase, wait};
 
-const NAMES: &str = include_str!("../../src/observe/metrics.rs");
+const NAMES: &str = include_str!("../../src/telemetry/metrics.rs");
 const OPERATIONS: &str = include_str!("../../docs/operations.md");
 
 /// The names of all metrics, as the source has them.
@@ -37,7 +37,8 @@ async fn every_metric_is_there_with_its_help_and_promtool_finds_nothing_wrong() 
     let database = TestDatabase::migrated().await;
     let daemon = Daemon::start(&database).await;
     database
-        .execute("insert into smartassist_sync.schema_drift values ('acct-sim', 'mood', 'string', now(), now(), 1)")
+        .execute("insert into smartassist_sync.schema_drift (account_id, path, json_type, first_seen_at, last_seen_at, times_seen) \
+                  values ('acct-sim', 'mood', 'string', now(), now(), 1)")
         .await;
     let (status, metrics) = get(daemon.port, "/metrics").await;
     assert_eq!(status, 200);

@@ -1,6 +1,6 @@
 //! Problems that stand: found, shown everywhere, and over.
 
-use smartassist_etl::load::problems::{ProblemCode, clear, raise};
+use smartassist_etl::ledger::problems::{ProblemCode, clear, raise};
 
 use super::Daemon;
 use crate::support::TestDatabase;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use smartassist_etl::config::{Config, SessionConfig};
-use smartassist_etl::database::{Pool, migrate};
+use smartassist_etl::postgres::{Pool, migrate};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 use tokio::sync::OnceCell;

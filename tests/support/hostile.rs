@@ -1,6 +1,6 @@
 //! A schema `public` in which somebody has put functions and operators before PostgreSQL's own.
 
-use smartassist_etl::database::Pool;
+use smartassist_etl::postgres::Pool;
 
 /// Each of them ends the statement that calls it. `HOSTILE_PUBLIC=1` plants them in every database of a
 /// test run.

@@ -5,11 +5,11 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use smartassist_etl::clock::Clock;
 use smartassist_etl::config::Config;
-use smartassist_etl::database::Pool;
 use smartassist_etl::extract::ApiClient;
+use smartassist_etl::postgres::Pool;
 use smartassist_etl::sync::{AccountWorker, Job, RunReport, WorkerSettings};
+use smartassist_etl::time::clock::Clock;
 use smartassist_simulator::{Options, Seed, Simulator};
 use tokio_util::sync::CancellationToken;
 

@@ -3,10 +3,10 @@
 
 use chrono::TimeDelta;
 use smartassist_etl::config::Config;
-use smartassist_etl::load::bulk;
-use smartassist_etl::load::runs::Outcome;
+use smartassist_etl::ledger::runs::Outcome;
 use smartassist_etl::schedule;
 use smartassist_etl::sync::Job;
+use smartassist_etl::warehouse::bulk;
 use smartassist_simulator::Behaviour;
 
 use super::past::Past;

@@ -3,8 +3,8 @@
 
 use chrono::TimeDelta;
 use serde_json::json;
-use smartassist_etl::load::problems::{self, ProblemCode};
-use smartassist_etl::load::runs::Outcome;
+use smartassist_etl::ledger::problems::{self, ProblemCode};
+use smartassist_etl::ledger::runs::Outcome;
 use smartassist_etl::sync::RunReport;
 use smartassist_simulator::{
     Behaviour, Charset, Fault, FaultKind, NoData, NumResults, PastEnd, Quirks, Seed,

@@ -1,7 +1,7 @@
 //! A past range that was asked for: before the start, again, and on from where it was stopped.
 
 use chrono::TimeDelta;
-use smartassist_etl::load::runs::Outcome;
+use smartassist_etl::ledger::runs::Outcome;
 use smartassist_etl::sync::Job;
 use smartassist_simulator::Seed;
 

@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 use serde_json::json;
-use smartassist_etl::load::runs::Outcome;
+use smartassist_etl::ledger::runs::Outcome;
 use smartassist_etl::sync::{Job, OffsetUnit};
 use smartassist_simulator::{
     self as simulated, Basis, Behaviour, Channel, End, NumResults, Order, Rhythm, Seed,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use smartassist_etl::load::runs::Outcome;
+use smartassist_etl::ledger::runs::Outcome;
 use smartassist_etl::sync::Job;
 use smartassist_simulator::Behaviour;
 use tokio_util::sync::CancellationToken;
@@ -169,7 +169,7 @@ async fn a_refresh_is_not_asked_to_give_way() {
     let job = past.refresh(ALL);
     let (refresh, asked_for) = tokio::join!(past.run(&job), async {
         past.setup.until_in_flight(1).await;
-        let asked_for = smartassist_etl::load::leases::ask_for(pool, "acct-sim").await;
+        let asked_for = smartassist_etl::ledger::leases::ask_for(pool, "acct-sim").await;
         past.setup.hold_no_more();
         hold.cancel();
         asked_for.unwrap()

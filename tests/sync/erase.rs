@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
-use smartassist_etl::load::erase::{self as books, Erased};
-use smartassist_etl::load::runs::Outcome;
+use smartassist_etl::ledger::runs::Outcome;
 use smartassist_etl::sync::{AccountWorker, Job, RunReport, Verification, erase};
+use smartassist_etl::time::window::Window;
 use smartassist_etl::transform::privacy::{Class, IdentifierKind, Key, Policy, Rule, Wanted};
-use smartassist_etl::window::Window;
+use smartassist_etl::warehouse::erase::{self as books, Erased};
 use tokio_util::sync::CancellationToken;
 
 use crate::support::{Setup, TestDatabase, instant};

@@ -7,8 +7,8 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
 use sha2::Sha256;
 use smartassist_etl::sync::{AccountWorker, Erasure, Job, RunReport, Verification, erase};
+use smartassist_etl::time::window::Window;
 use smartassist_etl::transform::privacy::{IdentifierKind, Key, Policy, Wanted};
-use smartassist_etl::window::Window;
 use tokio_util::sync::CancellationToken;
 
 use crate::support::{Setup, TestDatabase, instant};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use smartassist_etl::load::runs::Outcome;
+use smartassist_etl::ledger::runs::Outcome;
 use smartassist_etl::sync::{Job, erase};
 use smartassist_etl::transform::privacy::{IdentifierKind, Key, Policy, Wanted};
 use tokio_util::sync::CancellationToken;

@@ -1,8 +1,8 @@
 //! Problems that stand while gaps are open, which are told by a code.
 
 use chrono::TimeDelta;
-use smartassist_etl::load::problems::{self, ProblemCode, StandingProblem};
-use smartassist_etl::load::runs::Outcome;
+use smartassist_etl::ledger::problems::{self, ProblemCode, StandingProblem};
+use smartassist_etl::ledger::runs::Outcome;
 use smartassist_simulator::Range;
 
 use crate::support::{Setup, TestDatabase};

@@ -10,7 +10,7 @@
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use smartassist_etl::load::runs::Outcome;
+use smartassist_etl::ledger::runs::Outcome;
 use smartassist_simulator::{Basis, Behaviour, Channel, End, NumResults, OffsetUnit, Order, Rhythm, Seed};
 
 use crate::support::{Setup, TestDatabase, instant};

@@ -1,12 +1,12 @@
 //! A source that serves nothing older than so many days.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use smartassist_etl::clock::Clock;
-use smartassist_etl::load::problems::{self, ProblemCode};
-use smartassist_etl::load::runs::Outcome;
-use smartassist_etl::load::status;
+use smartassist_etl::ledger::problems::{self, ProblemCode};
+use smartassist_etl::ledger::runs::Outcome;
+use smartassist_etl::ledger::status;
 use smartassist_etl::sync::Job;
-use smartassist_etl::window::Window;
+use smartassist_etl::time::clock::Clock;
+use smartassist_etl::time::window::Window;
 use smartassist_simulator::{Interaction, Seed, TooOld};
 use tokio_util::sync::CancellationToken;
 

@@ -1,10 +1,10 @@
 //! A gateway that refuses everything for some seconds is no end of what the API serves.
 
 use chrono::TimeDelta;
-use smartassist_etl::clock::Clock;
-use smartassist_etl::load::runs::Outcome;
+use smartassist_etl::ledger::runs::Outcome;
 use smartassist_etl::sync::Job;
-use smartassist_etl::window::Window;
+use smartassist_etl::time::clock::Clock;
+use smartassist_etl::time::window::Window;
 use smartassist_simulator::{Fault, FaultKind};
 use tokio_util::sync::CancellationToken;
 

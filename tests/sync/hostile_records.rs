@@ -3,9 +3,9 @@
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
-use smartassist_etl::clock::Clock;
-use smartassist_etl::load::runs::Outcome;
+use smartassist_etl::ledger::runs::Outcome;
 use smartassist_etl::sync::{Replay, Retry, erase};
+use smartassist_etl::time::clock::Clock;
 use smartassist_etl::transform::privacy::{IdentifierKind, Key, Policy, Wanted};
 use tokio_util::sync::CancellationToken;
 

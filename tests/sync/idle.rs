@@ -1,7 +1,7 @@
 //! A run that finds nothing to read is in no list, unless it ends a failure.
 
 use chrono::TimeDelta;
-use smartassist_etl::load::runs::Outcome;
+use smartassist_etl::ledger::runs::Outcome;
 use smartassist_etl::sync::Job;
 use smartassist_simulator::{Fault, FaultKind};
 

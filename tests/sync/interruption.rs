@@ -1,6 +1,6 @@
 //! A run that is told to stop.
 
-use smartassist_etl::load::runs::Outcome;
+use smartassist_etl::ledger::runs::Outcome;
 use smartassist_etl::sync::Job;
 use tokio_util::sync::CancellationToken;
 

@@ -1,10 +1,10 @@
 //! More interactions in one second than the API shows of any window.
 
 use chrono::TimeDelta;
-use smartassist_etl::load::runs::Outcome;
-use smartassist_etl::load::{gaps, status};
+use smartassist_etl::ledger::runs::Outcome;
+use smartassist_etl::ledger::{gaps, status};
 use smartassist_etl::sync::Job;
-use smartassist_etl::window::Window;
+use smartassist_etl::time::window::Window;
 use smartassist_simulator::{Behaviour, Channel, End, Interaction, NumResults, Seed};
 use tokio_util::sync::CancellationToken;
 

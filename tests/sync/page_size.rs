@@ -1,7 +1,7 @@
 //! Pages that are shorter or longer than what is asked for.
 
 use chrono::TimeDelta;
-use smartassist_etl::load::runs::Outcome;
+use smartassist_etl::ledger::runs::Outcome;
 use smartassist_simulator::{Behaviour, NumResults, OffsetUnit, Order, Quirks, Seed};
 
 use crate::support::{Setup, TestDatabase, instant};

@@ -1,7 +1,7 @@
 //! However the API pages: nothing is lost, and what was found out is remembered.
 
 use chrono::TimeDelta;
-use smartassist_etl::load::runs::Outcome;
+use smartassist_etl::ledger::runs::Outcome;
 use smartassist_simulator::{Behaviour, NumResults, OffsetUnit, Order, PastOffset, Seed};
 
 use crate::support::{Setup, TestDatabase, instant};

@@ -1,9 +1,9 @@
 //! An account with a past, and one worker that reads it again.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use smartassist_etl::clock::Clock;
 use smartassist_etl::sync::{AccountWorker, Job, RunReport};
-use smartassist_etl::window::Window;
+use smartassist_etl::time::clock::Clock;
+use smartassist_etl::time::window::Window;
 use smartassist_simulator::{Interaction, Seed};
 use tokio_util::sync::CancellationToken;
 

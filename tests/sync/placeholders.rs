@@ -1,7 +1,7 @@
 //! Sessions whose ids stand for nothing, through the whole load.
 
 use serde_json::json;
-use smartassist_etl::load::runs::Outcome;
+use smartassist_etl::ledger::runs::Outcome;
 use smartassist_simulator::Behaviour;
 
 use crate::support::{Setup, TestDatabase, instant};

@@ -2,8 +2,8 @@
 
 use chrono::TimeDelta;
 use serde_json::json;
-use smartassist_etl::load::problems::{self, ProblemCode};
-use smartassist_etl::load::runs::Outcome;
+use smartassist_etl::ledger::problems::{self, ProblemCode};
+use smartassist_etl::ledger::runs::Outcome;
 use smartassist_simulator::{NumResults, Order, Range, Seed};
 
 use crate::support::{Setup, TestDatabase, instant};

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use chrono::TimeDelta;
 use serde_json::json;
-use smartassist_etl::load::runs::Outcome;
+use smartassist_etl::ledger::runs::Outcome;
 use smartassist_etl::sync::{Job, RunReport};
 use smartassist_simulator::{Interaction, Mutation, Survey, SurveyKind, Text};
 
@@ -279,7 +279,7 @@ async fn what_a_poll_has_just_read_is_not_refreshed_and_nothing_to_read_costs_no
     assert_eq!(past.requests(), 1);
     let report = past.run(&job).await;
     assert_eq!((report.outcome, past.requests()), (Outcome::Succeeded, 0));
-    assert_eq!(report.counters, smartassist_etl::load::Counters::default());
+    assert_eq!(report.counters, smartassist_etl::ledger::Counters::default());
 
     let larger = past.refresh(ALL);
     past.run(&larger).await;

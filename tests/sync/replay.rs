@@ -4,12 +4,12 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::json;
 use sha2::{Digest, Sha256};
-use smartassist_etl::clock::Clock;
-use smartassist_etl::load::replay as books;
-use smartassist_etl::load::runs::Outcome;
+use smartassist_etl::ledger::runs::Outcome;
 use smartassist_etl::sync::{AccountWorker, Replay, Replayed, Retry, RetryReport};
+use smartassist_etl::time::clock::Clock;
 use smartassist_etl::transform::TRANSFORM_VERSION;
 use smartassist_etl::transform::privacy::{Class, Key, Policy, Rule};
+use smartassist_etl::warehouse::replay as books;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 

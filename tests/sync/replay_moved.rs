@@ -3,9 +3,9 @@
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
-use smartassist_etl::clock::Clock;
-use smartassist_etl::load::runs::Outcome;
+use smartassist_etl::ledger::runs::Outcome;
 use smartassist_etl::sync::{Replay, Replayed};
+use smartassist_etl::time::clock::Clock;
 use smartassist_etl::transform::privacy::{Policy, Rule};
 use tokio_util::sync::CancellationToken;
 

@@ -1,10 +1,10 @@
 //! What has become too old goes, and does not come back.
 
 use chrono::TimeDelta;
-use smartassist_etl::load::runs::Outcome;
-use smartassist_etl::pulse::Pulse;
+use smartassist_etl::ledger::runs::Outcome;
 use smartassist_etl::sync::{AccountWorker, Job, RunReport, Verification};
-use smartassist_etl::window::Window;
+use smartassist_etl::time::pulse::Pulse;
+use smartassist_etl::time::window::Window;
 use smartassist_simulator::{Basis, Behaviour, Seed};
 use tokio_util::sync::CancellationToken;
 

@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 use serde_json::{Value, json};
-use smartassist_etl::load::runs::Outcome;
+use smartassist_etl::ledger::runs::Outcome;
 
 use crate::support::{Program, Setup, TestDatabase, instant};
 

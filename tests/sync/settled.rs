@@ -3,7 +3,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use smartassist_etl::config::Config;
-use smartassist_etl::load::runs::Outcome;
+use smartassist_etl::ledger::runs::Outcome;
 use smartassist_etl::schedule;
 use smartassist_etl::sync::Job;
 use smartassist_simulator::{Behaviour, Fault, FaultKind, Interaction, Seed};

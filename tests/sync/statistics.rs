@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use serde_json::json;
-use smartassist_etl::clock::Clock;
 use smartassist_etl::config::Config;
-use smartassist_etl::database::Pool;
-use smartassist_etl::load::statistics;
+use smartassist_etl::postgres::Pool;
 use smartassist_etl::sync::{Job, Replay, erase};
+use smartassist_etl::time::clock::Clock;
 use smartassist_etl::transform::privacy::{Class, IdentifierKind, Key, Policy, Rule, Wanted};
+use smartassist_etl::warehouse::statistics;
 use tokio_util::sync::CancellationToken;
 
 use crate::support::{Setup, TestDatabase, instant};

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use smartassist_etl::load::leases;
-use smartassist_etl::load::runs::Outcome;
+use smartassist_etl::ledger::leases;
+use smartassist_etl::ledger::runs::Outcome;
 use smartassist_etl::sync::Failure;
 use smartassist_etl::sync::Job;
 use smartassist_simulator::{Fault, FaultKind, Seed};

@@ -1,9 +1,9 @@
 //! A contact centre that sends the shapes of all versions of the API.
 
 use chrono::TimeDelta;
-use smartassist_etl::clock::Clock;
-use smartassist_etl::load::runs::Outcome;
+use smartassist_etl::ledger::runs::Outcome;
 use smartassist_etl::sync::Job;
+use smartassist_etl::time::clock::Clock;
 use smartassist_simulator::{Seed, Spelling};
 use tokio_util::sync::CancellationToken;
 

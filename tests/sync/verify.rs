@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use serde_json::json;
-use smartassist_etl::load::runs::Outcome;
+use smartassist_etl::ledger::runs::Outcome;
 use smartassist_etl::sync::{DayComparison, Method, RunReport, Verification};
 use smartassist_simulator::{Basis, Behaviour, End, Interaction, NumResults, Seed};
 use tokio_util::sync::CancellationToken;

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use serde_json::json;
-use smartassist_etl::load::runs::Outcome;
-use smartassist_etl::load::{Counters, recent_counts};
+use smartassist_etl::ledger::runs::Outcome;
+use smartassist_etl::ledger::{Counters, recent_counts};
 use smartassist_etl::sync::{Job, Method, Verification};
 use smartassist_simulator::{Behaviour, Fault, FaultKind, NumResults, Rhythm, Seed};
 use tokio_util::sync::CancellationToken;
@@ -336,7 +336,7 @@ async fn comparing_again_asks_only_for_the_days_that_differed() {
 async fn a_verification_is_turned_away_where_another_worker_has_the_account() {
     let past = Past::of(10).await;
     let lasts = Duration::from_secs(60);
-    let lease = smartassist_etl::load::leases::acquire(&past.database.pool, "acct-sim", "other", lasts)
+    let lease = smartassist_etl::ledger::leases::acquire(&past.database.pool, "acct-sim", "other", lasts)
         .await
         .unwrap()
         .unwrap();

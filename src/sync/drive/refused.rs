@@ -3,9 +3,9 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::extract::{ApiError, Narrowing, PageRequest};
-use crate::load::{LoadError, Status, accounts};
-use crate::observe;
-use crate::window::Window;
+use crate::ledger::{LoadError, Status, accounts};
+use crate::telemetry;
+use crate::time::window::Window;
 
 use super::super::drain::{ReadError, Reading};
 use super::super::failure::{Next, WindowFailure};
@@ -123,7 +123,7 @@ impl Drive<'_> {
         report.watermark = Some(watermark);
         if matches!(self.job, Job::Backfill { .. }) {
             report.failure = Some(WindowFailure {
-                error: format!("the API serves nothing older than {}", observe::instant(edge)),
+                error: format!("the API serves nothing older than {}", telemetry::instant(edge)),
                 remedy: "ask for what is newer; the vendor can say how long interactions are kept",
                 next: Next::Continue,
                 refused: false,

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use tracing::debug;
 
-use crate::load::runs;
-use crate::observe::chain;
+use crate::ledger::runs;
+use crate::telemetry::chain;
 
 use super::super::headway::Headway;
 use super::super::report::Progress;

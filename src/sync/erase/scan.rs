@@ -7,10 +7,10 @@ use serde_json::Value;
 use sqlx::PgConnection;
 
 use crate::json;
-use crate::load::LoadError;
-use crate::load::erase::{self, Place, Point, RecordKey, StoredRecord};
+use crate::ledger::LoadError;
 use crate::transform::privacy::{Wanted, Whose};
 use crate::transform::{Ids, records_in};
+use crate::warehouse::erase::{self, Place, Point, RecordKey, StoredRecord};
 
 /// Records that are looked at anew in one statement.
 const PORTION: usize = 500;

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Days, NaiveTime, TimeDelta, Utc};
 
 use crate::extract::PAGE_SIZE;
-use crate::window::Window;
+use crate::time::window::Window;
 
 use super::super::density::{Expectation, count, hour_of};
 use super::{LONGEST_WINDOW, Planner, SECOND, Side, Stretch};

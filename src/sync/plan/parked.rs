@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::window::Window;
+use crate::time::window::Window;
 
 use super::split::part;
 use super::{LONGEST_WINDOW, Planner, Stretch};

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 
-use crate::window::Window;
+use crate::time::window::Window;
 
 use super::SECOND;
 

@@ -6,8 +6,9 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::super::normal_form::{emails, number_text, phone_of_id, phones, user_id};
+use super::Key;
 use super::identifier::IdentifierKind;
-use super::key::{Key, TOKEN};
+use super::key::TOKEN;
 
 /// What a value is: values of different kinds have different hashes, also where they are equal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,9 +6,9 @@ use serde_json::{Map, Value};
 
 use super::super::normal_form::{emails, phone_of_id, phones, user_id};
 use super::super::{Ids, LONGEST_ID};
+use super::Key;
 use super::customer::{Field, Found, values, values_of_any};
 use super::hash::is_token;
-use super::key::Key;
 use super::old_form;
 use super::wanted::unescaped;
 

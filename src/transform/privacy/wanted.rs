@@ -8,10 +8,10 @@ use serde_json::{Map, Value};
 use super::super::normal_form::{
     emails, folded, mentions_email, mentions_id, mentions_phone, phones, user_id,
 };
+use super::Key;
 use super::customer::{Field, Found, any_text, values, values_of_any};
 use super::hash::{self, is_token};
 use super::identifier::{Identifier, IdentifierKind, normal_forms, tokens};
-use super::key::Key;
 use super::old_form;
 
 /// A shorter number is an extension, of which every centre has the same.

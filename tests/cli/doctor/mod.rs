@@ -11,7 +11,7 @@ use std::collections::HashMap;
 
 use chrono::TimeDelta;
 use serde_json::Value;
-use smartassist_etl::database::migrate;
+use smartassist_etl::postgres::migrate;
 use smartassist_simulator::Seed;
 
 use crate::support::{Program, Setup, TestDatabase, real_now};

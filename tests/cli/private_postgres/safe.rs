@@ -8,7 +8,7 @@ use std::process::Command;
 
 use nix::sys::signal::Signal;
 use nix::unistd::geteuid;
-use smartassist_etl::database::PrivateServer;
+use smartassist_etl::postgres::PrivateServer;
 use sqlx::{Connection, PgConnection};
 
 use super::{data_dir, environment, server_pid, socket, watch_pid};

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use smartassist_etl::database::PrivateServer;
+use smartassist_etl::postgres::PrivateServer;
 use sqlx::{Connection, PgConnection};
 
 use super::{data_dir, environment, is_running, pid_file, server_pid, watch_pid};

@@ -3,9 +3,9 @@ values ('acct', 'main', '2026-01-01', '2026-01-11', '2026-01-10', '{[2026-01-01,
 insert into smartassist_sync.leases (account_id, holder, token, expires_at) values ('acct', 'worker', 7, now());
 insert into smartassist_sync.runs (account_id, kind, status, finished_at) values ('acct', 'poll', 'succeeded', now()), ('acct', 'refresh', 'failed', now());
 insert into smartassist_sync.windows (account_id, run_id, range, purpose, status, token)
-select account_id, id, '[2026-01-01, 2026-01-11)', 'new', 'drained', 7 from smartassist_sync.runs
+select account_id, id, tstzrange '[2026-01-01, 2026-01-11)', 'new', 'drained', 7 from smartassist_sync.runs
 union all
-select account_id, id, '[2026-01-11, 2026-01-12)', 'new', 'gap', 7 from smartassist_sync.runs;
+select account_id, id, tstzrange '[2026-01-11, 2026-01-12)', 'new', 'gap', 7 from smartassist_sync.runs;
 insert into smartassist_sync.rejected_records (account_id, range, reason, payload, payload_hash, time_zone_offset)
 values ('acct', '[2026-01-01, 2026-01-11)', 'of a test', '{}', sha256('{}'), 0);
 insert into smartassist_sync.rejections_by_day (account_id, day, kept) values ('acct', '2026-01-10', 1);

@@ -1,0 +1,259 @@
+//! The ledger: one row for every window that was fetched, whatever came of it.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use sqlx::PgExecutor;
+use sqlx::postgres::types::PgRange;
+
+use crate::config::BudgetSpan;
+use crate::postgres::Pool;
+use crate::time::window::Window;
+
+use super::leases::{Lease, fenced};
+use super::problems::ProblemCode;
+use super::{Counters, LoadError, bigint};
+
+/// Why a window is fetched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// It was not covered yet.
+    New,
+    /// Records of its age still change.
+    Refresh,
+    /// An operator asked for it.
+    Backfill,
+    /// It was a gap, and is tried again.
+    Gap,
+    /// What is stored is compared with the API.
+    Verify,
+}
+
+impl Purpose {
+    /// As the column `purpose` spells it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::Refresh => "refresh",
+            Self::Backfill => "backfill",
+            Self::Gap => "gap",
+            Self::Verify => "verify",
+        }
+    }
+}
+
+/// What came of a window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// Every record in it was seen.
+    Drained,
+    /// It holds too many records; its parts are fetched instead.
+    Split,
+    /// Even its smallest part holds too many records: some cannot be had.
+    Gap,
+    /// Nothing of it is stored.
+    Failed,
+}
+
+impl Status {
+    /// As the column `status` spells it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Drained => "drained",
+            Self::Split => "split",
+            Self::Gap => "gap",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// One line of the ledger.
+#[derive(Debug)]
+pub(crate) struct Entry<'a> {
+    pub(crate) lease: &'a Lease,
+    pub(crate) run_id: i64,
+    pub(crate) window: Window,
+    pub(crate) purpose: Purpose,
+    pub(crate) status: Status,
+    pub(crate) counters: Counters,
+    pub(crate) reported_total: Option<u64>,
+    pub(crate) started_at: DateTime<Utc>,
+    pub(crate) error: Option<&'a str>,
+    pub(crate) error_code: Option<ProblemCode>,
+}
+
+/// Writes the line if the lease still holds.
+pub(crate) async fn record(executor: impl PgExecutor<'_>, entry: &Entry<'_>) -> Result<(), LoadError> {
+    let counters = &entry.counters;
+    let written = entry
+        .lease
+        .query(fenced!(include_str!("record_window.sql")))
+        .bind(entry.run_id)
+        .bind(PgRange::from(entry.window))
+        .bind(entry.purpose.as_str())
+        .bind(entry.status.as_str())
+        .bind(bigint(counters.pages))
+        .bind(bigint(counters.requests))
+        .bind(bigint(counters.records))
+        .bind(bigint(counters.distinct_records))
+        .bind(entry.reported_total.map(bigint))
+        .bind(bigint(counters.inserted))
+        .bind(bigint(counters.updated))
+        .bind(bigint(counters.unchanged))
+        .bind(bigint(counters.rejected))
+        .bind(bigint(counters.missing))
+        .bind(bigint(counters.left_out))
+        .bind(bigint(counters.retries))
+        .bind(bigint(counters.rate_limited))
+        .bind(entry.started_at)
+        .bind(entry.error)
+        .bind(bigint(counters.judged))
+        .bind(bigint(counters.missed))
+        .bind(bigint(counters.marked))
+        .bind(bigint(counters.withheld))
+        .bind(entry.error_code.map(ProblemCode::as_str))
+        .execute(executor)
+        .await?;
+    if written.rows_affected() == 1 {
+        Ok(())
+    } else {
+        Err(LoadError::LeaseLost)
+    }
+}
+
+/// A window that was read or counted to be compared with what is stored: nothing of it is written.
+#[derive(Debug)]
+pub struct ComparedWindow<'a> {
+    /// The lease under which it was fetched.
+    pub lease: &'a Lease,
+    /// The run it belongs to.
+    pub run_id: i64,
+    /// The stretch of time.
+    pub window: Window,
+    /// What came of it.
+    pub status: Status,
+    /// Pages, requests and records that it took; distinct records as many as it holds.
+    pub counters: Counters,
+    /// The total that the API reported, where it did.
+    pub reported_total: Option<u64>,
+    /// When fetching began.
+    pub started_at: DateTime<Utc>,
+    /// What was wrong, without bodies, values or secrets.
+    pub error: Option<&'a str>,
+}
+
+/// Puts a window that was compared into the ledger: its requests are spent.
+///
+/// # Errors
+/// [`LoadError::LeaseLost`] where the lease is lost; or the database fails.
+pub async fn record_compared(pool: &Pool, compared: &ComparedWindow<'_>) -> Result<(), LoadError> {
+    let entry = Entry {
+        lease: compared.lease,
+        run_id: compared.run_id,
+        window: compared.window,
+        purpose: Purpose::Verify,
+        status: compared.status,
+        counters: compared.counters,
+        reported_total: compared.reported_total,
+        started_at: compared.started_at,
+        error: compared.error,
+        error_code: None,
+    };
+    record(pool, &entry).await
+}
+
+/// A window of which nothing is stored, since it failed or was let go: the next run reads it
+/// again. Its requests count all the same, which is why it is in the ledger.
+#[derive(Debug)]
+pub struct FailedWindow<'a> {
+    /// The lease under which it was fetched.
+    pub lease: &'a Lease,
+    /// The run it belongs to.
+    pub run_id: i64,
+    /// The stretch of time.
+    pub window: Window,
+    /// Why it was fetched.
+    pub purpose: Purpose,
+    /// Pages, requests and records until it failed.
+    pub counters: Counters,
+    /// When fetching began.
+    pub started_at: DateTime<Utc>,
+    /// What was wrong, without bodies, values or secrets.
+    pub error: &'a str,
+}
+
+/// Puts a failed window into the ledger.
+///
+/// # Errors
+/// [`LoadError::LeaseLost`] where the lease is lost; or the database fails.
+pub async fn record_failed(pool: &Pool, failed: &FailedWindow<'_>) -> Result<(), LoadError> {
+    let entry = Entry {
+        lease: failed.lease,
+        run_id: failed.run_id,
+        window: failed.window,
+        purpose: failed.purpose,
+        status: Status::Failed,
+        counters: failed.counters,
+        reported_total: None,
+        started_at: failed.started_at,
+        error: Some(failed.error),
+        error_code: None,
+    };
+    record(pool, &entry).await
+}
+
+/// Requests of the account that other processes made within `since`, an hour at most: each
+/// window's, with how long ago it ended.
+///
+/// # Errors
+/// The database fails.
+pub async fn spent_by_others(
+    pool: &Pool,
+    account_id: &str,
+    holder: &str,
+    since: Duration,
+) -> Result<Vec<(usize, Duration)>, LoadError> {
+    let spent: Vec<(i64, f64)> = sqlx::query_as(
+        "select fetched.requests, extract(epoch from now() - fetched.finished_at)::float8 \
+         from smartassist_sync.windows as fetched join smartassist_sync.runs as run on run.id = fetched.run_id \
+         where fetched.account_id = $1 and run.holder is distinct from $2 \
+         and fetched.finished_at > now() - make_interval(secs => $3)",
+    )
+    .bind(account_id)
+    .bind(holder)
+    .bind(since.min(BudgetSpan::LONGEST.length()).as_secs_f64())
+    .fetch_all(pool)
+    .await?;
+    let entry = |(requests, age): (i64, f64)| {
+        (
+            usize::try_from(requests).unwrap_or(0),
+            Duration::from_secs_f64(age.max(0.0)),
+        )
+    };
+    Ok(spent.into_iter().map(entry).collect())
+}
+
+/// How many distinct records the newest drained windows held, `limit` windows at most, oldest
+/// first: what expected density is reckoned from. What was only compared says nothing reliable:
+/// days that were only counted are among it.
+///
+/// # Errors
+/// The database fails.
+pub async fn recent_counts(
+    executor: impl PgExecutor<'_>,
+    account_id: &str,
+    limit: i64,
+) -> Result<Vec<(Window, u64)>, LoadError> {
+    let counts: Vec<(DateTime<Utc>, DateTime<Utc>, i64)> = sqlx::query_as(
+        "select lower(newest.range), upper(newest.range), newest.distinct_records from ( \
+         select id, range, distinct_records, finished_at from smartassist_sync.windows \
+         where account_id = $1 and status = 'drained' and purpose <> 'verify' order by finished_at desc, id desc limit $2 \
+         ) as newest order by newest.finished_at, newest.id",
+    )
+    .bind(account_id)
+    .bind(limit)
+    .fetch_all(executor)
+    .await?;
+    let count = |(start, end, count)| (Window { start, end }, u64::try_from(count).unwrap_or(0));
+    Ok(counts.into_iter().map(count).collect())
+}

@@ -1,0 +1,145 @@
+//! How the configured server is reached: its URL, and whether it has to prove who it is.
+
+use reqwest::Url;
+use secrecy::{ExposeSecret, SecretString};
+use sqlx::postgres::{PgConnectOptions, PgSslMode};
+use tracing::warn;
+
+use crate::config::DatabaseConfig;
+use crate::telemetry::chain;
+
+use super::OpenError;
+use super::url::{self, Foreign, Understood};
+
+/// How to connect to the server of this URL, with this password in place of one in it.
+///
+/// A server on this machine may be spoken to as it likes. Any other one has to show a certificate
+/// for its name, unless the URL (or `PGSSLMODE`) asks for something else by name. The two modes that
+/// fall back to plain text without a word are refused.
+pub(super) fn options(
+    config: &DatabaseConfig,
+    url: &SecretString,
+    password: Option<&SecretString>,
+) -> Result<PgConnectOptions, OpenError> {
+    let refused = |why: String| OpenError::Url(why.into());
+    url::check_variables(|name| std::env::var(name).ok()).map_err(refused)?;
+    let Understood { url, without_effect } = url::understood(url.expose_secret()).map_err(refused)?;
+    for Foreign { name, instead, .. } in without_effect {
+        warn!(
+            parameter = name,
+            instead, "a parameter of database.url has no effect"
+        );
+    }
+    // The parser's error may quote a part of the URL; its kind is enough.
+    let invalid = |_| refused("it is not a valid PostgreSQL URL".to_owned());
+    let mut options: PgConnectOptions = url.as_str().parse().map_err(invalid)?;
+    let is_strict = config.ca_file.is_some() || !is_on_this_machine(&options);
+    if let Some(password) = password {
+        options = options.password(password.expose_secret());
+    }
+    if let Some(file) = &config.ca_file {
+        options = options.ssl_root_cert(file);
+    }
+    match (names_ssl_mode(&url), options.get_ssl_mode()) {
+        (true, PgSslMode::Allow | PgSslMode::Prefer) if is_strict => Err(OpenError::Url(
+            "its sslmode (or PGSSLMODE) falls back to plain text without a word: say verify-full, or disable if \
+             plain text is what you want"
+                .into(),
+        )),
+        (false, _) if is_strict => Ok(options.ssl_mode(PgSslMode::VerifyFull)),
+        _ => Ok(options),
+    }
+}
+
+/// Whether the server's certificate was not accepted. The kind of error is the TLS library's own, and
+/// wrapped by others.
+pub(super) fn is_of_certificate(error: &sqlx::Error) -> bool {
+    chain(error).to_string().contains("invalid peer certificate")
+}
+
+/// What the connection does against listeners and impostors, as PostgreSQL names it (manual,
+/// "SSL Support", 34.19.3).
+pub(super) fn ssl_mode(options: &PgConnectOptions) -> &'static str {
+    match options.get_ssl_mode() {
+        PgSslMode::Disable => "disable",
+        PgSslMode::Allow => "allow",
+        PgSslMode::Prefer => "prefer",
+        PgSslMode::Require => "require",
+        PgSslMode::VerifyCa => "verify-ca",
+        PgSslMode::VerifyFull => "verify-full",
+    }
+}
+
+/// Whether what is sent to the server stays on this machine.
+pub(super) fn is_on_this_machine(options: &PgConnectOptions) -> bool {
+    let host = options.get_host();
+    options.get_socket().is_some() || host.starts_with('/') || is_loopback(host)
+}
+
+/// Whether a host, as a URL names it, is this machine.
+pub fn is_loopback(host: &str) -> bool {
+    host.eq_ignore_ascii_case("localhost")
+        || host
+            .trim_matches(['[', ']'])
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|address| address.is_loopback())
+}
+
+fn names_ssl_mode(url: &Url) -> bool {
+    let mut names = url.query_pairs().map(|(name, _)| name);
+    names.any(|name| matches!(name.as_ref(), "sslmode" | "ssl-mode"))
+        || std::env::var_os("PGSSLMODE").is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+    use crate::config::Config;
+
+    fn mode(url: &str) -> Result<&'static str, String> {
+        let config = Config::from_layers(None, HashMap::new()).unwrap();
+        match options(&config.database, &url.into(), None) {
+            Ok(options) => Ok(ssl_mode(&options)),
+            Err(OpenError::Url(error)) => Err(error.to_string()),
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    #[test]
+    fn a_server_elsewhere_has_to_show_a_certificate_for_its_name() {
+        assert_eq!(mode("postgres://etl@db.example.com/warehouse"), Ok("verify-full"));
+        assert_eq!(mode("postgres://etl@10.0.0.1/warehouse"), Ok("verify-full"));
+    }
+
+    #[test]
+    fn a_server_on_this_machine_may_be_spoken_to_in_the_clear() {
+        for host in ["localhost", "127.0.0.1", "[::1]", "%2Fvar%2Frun%2Fpostgresql"] {
+            assert_eq!(
+                mode(&format!("postgres://etl@{host}/warehouse")),
+                Ok("prefer"),
+                "{host}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_asked_for_by_name_is_done() {
+        for named in ["disable", "require", "verify-ca", "verify-full"] {
+            let url = format!("postgres://etl@db.example.com/warehouse?sslmode={named}");
+            assert_eq!(mode(&url), Ok(named));
+        }
+    }
+
+    #[test]
+    fn modes_that_fall_back_to_plain_text_without_a_word_are_refused() {
+        for named in ["allow", "prefer"] {
+            let error = mode(&format!(
+                "postgres://etl@db.example.com/warehouse?sslmode={named}"
+            ))
+            .unwrap_err();
+            assert!(error.contains("verify-full"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! Bringing the schema to what this binary knows.
+
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use sqlx::error::DatabaseError;
+use sqlx::migrate::{Migrate, MigrateError, Migrator};
+use sqlx::{AssertSqlSafe, PgConnection};
+use tracing::info;
+
+use super::Pool;
+use super::trouble::{Trouble, is_unreachable};
+use crate::failpoint;
+
+/// Where the migrations that were applied are listed. By its full name: sqlx would otherwise put
+/// the list into whatever schema the user's search path begins with, which changes once a schema
+/// is named like the user.
+const APPLIED: &str = "smartassist_sync.schema_migrations";
+
+/// How much longer than other statements migrations wait, for another process that migrates and for
+/// tables that others use.
+const PATIENCE: u32 = 6;
+
+static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
+    let mut migrations = sqlx::migrate!("./migrations");
+    migrations.dangerous_set_table_name(APPLIED);
+    migrations.set_locking(false);
+    migrations
+});
+
+/// The schema could not be brought to what this binary knows.
+#[derive(Debug, thiserror::Error)]
+pub enum MigrationError {
+    /// The database has migrations that this binary does not know.
+    #[error(
+        "the database's schema (migration {0}) is newer than this binary: run the newer version again, or restore a backup"
+    )]
+    Newer(i64),
+    /// A migration that was applied is not what this binary has under that number.
+    #[error("migration {0} was applied in another form than this binary has it")]
+    Altered(i64),
+    /// A migration failed; it left nothing behind.
+    #[error("a migration failed and was rolled back")]
+    Failed(#[source] MigrateError),
+    /// Another process migrates, and does not come to its end.
+    #[error("another process is migrating, and does not come to its end")]
+    Locked(#[source] sqlx::Error),
+    /// The database failed.
+    #[error("the database failed")]
+    Database(#[from] sqlx::Error),
+    /// The schema for the list of migrations could not be made.
+    #[error(
+        "cannot make the schema smartassist_sync; an administrator can: create schema smartassist_sync authorization <our user>"
+    )]
+    Schema(#[source] sqlx::Error),
+}
+
+/// Applies what is missing, all of it or nothing, in one transaction. Of processes that do so at once
+/// one applies, and the others wait for it, six times as long as for other locks.
+///
+/// # Errors
+/// The schema is newer than this binary, was altered, or a statement fails.
+pub async fn migrate(pool: &Pool) -> Result<(), MigrationError> {
+    let migrated = match try_migrate(pool).await {
+        // It has waited for the other one, so the list is there now.
+        Err(error) if error.is_made_by_another() => try_migrate(pool).await,
+        migrated => migrated,
+    };
+    migrated?;
+    info!(version = newest_migration(), "schema is up to date");
+    Ok(())
+}
+
+async fn try_migrate(pool: &Pool) -> Result<(), MigrationError> {
+    pool.transact_patiently(async |transaction| {
+        be_patient(transaction, pool.lock_timeout() * PATIENCE).await?;
+        make_books_schema(transaction)
+            .await
+            .map_err(MigrationError::Schema)?;
+        lock(transaction).await?;
+        let applied = MIGRATIONS.run(&mut *transaction).await;
+        applied.map_err(MigrationError::of)?;
+        failpoint::reach("migration.applied");
+        Ok::<_, MigrationError>(())
+    })
+    .await
+}
+
+/// For the rest of the transaction, locks are waited for so long.
+async fn be_patient(connection: &mut PgConnection, at_most: Duration) -> Result<(), sqlx::Error> {
+    let patience = format!("set local lock_timeout = {}", at_most.as_millis());
+    sqlx::raw_sql(AssertSqlSafe(patience)).execute(connection).await?;
+    Ok(())
+}
+
+/// Until the transaction ends, nobody else migrates: they want the list, which is made where it is not
+/// there. Whoever may not write to it cannot hold us up, as everybody can with an advisory lock.
+async fn lock(connection: &mut PgConnection) -> Result<(), MigrationError> {
+    let made = connection.ensure_migrations_table(APPLIED).await;
+    made.map_err(MigrationError::of)?;
+    let lock = format!("lock table {APPLIED} in share row exclusive mode");
+    let locked = sqlx::raw_sql(AssertSqlSafe(lock)).execute(connection).await;
+    locked.map_err(|error| {
+        if Trouble::of(&error) == Trouble::Locked {
+            MigrationError::Locked(error)
+        } else {
+            MigrationError::Database(error)
+        }
+    })?;
+    Ok(())
+}
+
+/// The newest migration that this binary has.
+pub fn newest_migration() -> i64 {
+    let versions = MIGRATIONS.iter().map(|migration| migration.version);
+    versions.max().unwrap_or_default()
+}
+
+/// Makes the schema that the list of migrations is in, unless it is there: an administrator may
+/// have made it for a user who has no right to.
+async fn make_books_schema(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    let exists: bool = sqlx::query_scalar("select to_regnamespace('smartassist_sync') is not null")
+        .fetch_one(&mut *connection)
+        .await?;
+    if !exists {
+        sqlx::query("create schema smartassist_sync")
+            .execute(connection)
+            .await?;
+    }
+    Ok(())
+}
+
+impl MigrationError {
+    fn of(error: MigrateError) -> Self {
+        match error {
+            MigrateError::VersionMissing(version) | MigrateError::VersionTooNew(version, _) => {
+                Self::Newer(version)
+            }
+            MigrateError::VersionMismatch(version) => Self::Altered(version),
+            other => Self::Failed(other),
+        }
+    }
+
+    fn cause(&self) -> Option<&sqlx::Error> {
+        match self {
+            Self::Failed(MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _))
+            | Self::Schema(error)
+            | Self::Database(error)
+            | Self::Locked(error) => Some(error),
+            Self::Newer(_) | Self::Altered(_) | Self::Failed(_) => None,
+        }
+    }
+
+    /// Whether another process has made the schema or the list while we wanted to: nobody can lock what is
+    /// not there yet.
+    fn is_made_by_another(&self) -> bool {
+        let code = self
+            .cause()
+            .and_then(sqlx::Error::as_database_error)
+            .and_then(DatabaseError::code);
+        // duplicate_schema, duplicate_table, unique_violation (of the catalogue).
+        matches!(code.as_deref(), Some("42P06" | "42P07" | "23505"))
+    }
+
+    /// Whether the database is out of reach, as opposed to refusing a statement.
+    pub fn is_unreachable(&self) -> bool {
+        self.cause().is_some_and(is_unreachable)
+    }
+
+    /// What the operator can do about it.
+    pub fn remedy(&self) -> &'static str {
+        match self {
+            Self::Newer(_) => "run the newer version",
+            Self::Altered(_) => "restore a backup, or use a database of its own",
+            Self::Locked(_) => "see what the other process does; this one tries again",
+            Self::Schema(_) | Self::Database(_) | Self::Failed(_) => self
+                .cause()
+                .map_or("report it with this line", |error| Trouble::of(error).remedy()),
+        }
+    }
+
+    /// Whether it may go well by itself later.
+    pub fn is_passing(&self) -> bool {
+        self.cause().is_some_and(|error| Trouble::of(error).is_passing())
+    }
+}

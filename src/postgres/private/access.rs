@@ -1,0 +1,120 @@
+//! Who may come in, and by which way: a socket in a directory that only the server's user may enter.
+
+use std::fs::DirBuilder;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+use sqlx::error::DatabaseError;
+use sqlx::postgres::{PgConnectOptions, PgSslMode};
+use sqlx::{Connection, PgConnection};
+
+use super::PrivateServerError;
+use super::owner::Owner;
+use crate::postgres::data_dir;
+
+/// Whom we load as, and its database, which it owns; it has no other right.
+pub(super) const USER: &str = "smartassist";
+
+/// The superuser, who makes them, and does nothing after that.
+pub(super) const ADMINISTRATOR: &str = "postgres";
+
+/// What [`USER`] may not make itself. As long as there is no database, they own nothing.
+const ROLES: &str = "drop role if exists smartassist, smartassist_reader, smartassist_bi_reader; \
+    create role smartassist login; create role smartassist_reader; create role smartassist_bi_reader";
+
+/// The longest path of a directory with a socket: with `/.s.PGSQL.5432` and a zero it has to fit into `sun_path`, which
+/// holds 104 bytes on macOS and 108 on Linux.
+const LONGEST: usize = 104 - "/.s.PGSQL.5432\0".len();
+
+/// A server of ours answers at once.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// The directory of the socket, which every process of ours finds: within `directory`, or in /tmp where that is too
+/// long. Nobody else can listen in it.
+pub(super) fn socket(directory: &Path, owner: &Owner) -> Result<PathBuf, PrivateServerError> {
+    let mut socket = directory.join("socket");
+    if socket.as_os_str().len() > LONGEST {
+        let digest = Sha256::digest(directory.as_os_str().as_bytes());
+        let name: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        socket = PathBuf::from(format!("/tmp/smartassist-etl-{name}"));
+    }
+    if DirBuilder::new().mode(0o700).create(&socket).is_ok() {
+        owner.give(&socket)?;
+    }
+    if owner.has_alone(&socket) {
+        return Ok(socket);
+    }
+    let error = std::io::Error::other("others may enter it, or it is theirs: remove it");
+    Err(PrivateServerError::File(socket, error))
+}
+
+/// Removes what a server that nobody hears has left there: its process id may be another's by now.
+pub(super) fn clear(socket: &Path) {
+    for name in [".s.PGSQL.5432", ".s.PGSQL.5432.lock"] {
+        let _ = std::fs::remove_file(socket.join(name));
+    }
+}
+
+/// What the server is told. The files say who is who: the system user that we are may come in, and nobody else.
+pub(super) fn settings(
+    directory: &Path,
+    socket: &Path,
+    owner: &Owner,
+) -> Result<Vec<(&'static str, String)>, PrivateServerError> {
+    let us = &owner.us;
+    let names = format!("ours \"{us}\" {USER}\nours \"{us}\" {ADMINISTRATOR}\n");
+    let [hba, ident] = ["pg_hba.conf", "pg_ident.conf"].map(|name| directory.join(name));
+    for (path, text) in [(&hba, "local all all peer map=ours\n"), (&ident, &names)] {
+        data_dir::write(path, text).map_err(PrivateServerError::file(path))?;
+        owner.give(path)?;
+    }
+    Ok(vec![
+        ("listen_addresses", String::new()),
+        ("port", "5432".to_owned()),
+        (
+            "unix_socket_directories",
+            format!("\"{}\"", socket.display().to_string().replace('"', "\"\"")),
+        ),
+        ("unix_socket_permissions", "0700".to_owned()),
+        ("hba_file", hba.display().to_string()),
+        ("ident_file", ident.display().to_string()),
+        ("logging_collector", "off".to_owned()),
+        // DETAIL lines hold whole rows, that is personal data.
+        ("log_error_verbosity", "terse".to_owned()),
+    ])
+}
+
+/// How to connect to the database of the name of `user`, whatever the environment (`PGHOST`, …) says.
+pub(super) fn options(socket: &Path, user: &str) -> PgConnectOptions {
+    let options = PgConnectOptions::new_without_pgpass().socket(socket).port(5432);
+    options.username(user).database(user).ssl_mode(PgSslMode::Disable)
+}
+
+/// Whether the server lets anybody in; `None` where nobody answers.
+pub(super) async fn answers(socket: &Path) -> Option<bool> {
+    let options = options(socket, ADMINISTRATOR);
+    match tokio::time::timeout(ANSWER_TIMEOUT, PgConnection::connect_with(&options)).await {
+        Ok(Ok(connection)) => Some(connection.close().await.is_ok()),
+        Ok(Err(sqlx::Error::Io(_))) | Err(_) => None,
+        Ok(Err(error)) => {
+            // It starts, stops or recovers: admin_shutdown, crash_shutdown, cannot_connect_now.
+            let code = error.as_database_error().and_then(DatabaseError::code);
+            Some(!code.is_some_and(|code| ["57P01", "57P02", "57P03"].contains(&&*code)))
+        }
+    }
+}
+
+/// Makes the roles and the database, unless they are there.
+pub(super) async fn set_up(socket: &Path) -> Result<(), sqlx::Error> {
+    let mut connection = PgConnection::connect_with(&options(socket, ADMINISTRATOR)).await?;
+    let is_made = "select exists (select from pg_database where datname = 'smartassist')";
+    if !sqlx::query_scalar(is_made).fetch_one(&mut connection).await? {
+        sqlx::raw_sql(ROLES).execute(&mut connection).await?;
+        let create = sqlx::query("create database smartassist owner smartassist");
+        create.execute(&mut connection).await?;
+    }
+    connection.close().await
+}

@@ -1,0 +1,124 @@
+//! Log lines, metrics, and the words for instants, spans and errors: what every other room says things with.
+
+pub mod logging;
+pub mod metrics;
+mod text;
+
+use std::error::Error;
+use std::fmt;
+use std::time::Duration;
+
+use chrono::TimeDelta;
+
+pub use text::{grouped, instant, plural, second, span};
+
+/// An error with all of its causes, for the one log line that reports it.
+pub fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl fmt::Display + use<'a> {
+    Chain(error)
+}
+
+struct Chain<'a>(&'a (dyn Error + 'static));
+
+impl fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = self.0.to_string();
+        f.write_str(&shown)?;
+        let mut cause = self.0.source();
+        while let Some(error) = cause {
+            // Some libraries repeat their cause in their own text.
+            let text = error.to_string();
+            if !shown.contains(&text) {
+                write!(f, ": {text}")?;
+                shown = text;
+            }
+            cause = error.source();
+        }
+        Ok(())
+    }
+}
+
+/// Adds to a counter of an account. `label` is a name and a value from a fixed, short list.
+pub fn count(metric: &'static str, account: &str, label: (&'static str, &'static str), n: u64) {
+    ::metrics::counter!(metric, "account" => account.to_owned(), label.0 => label.1).increment(n);
+}
+
+/// Shows a number of an account.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "a gauge is a float; counts and seconds since 1970 fit exactly"
+)]
+pub fn show(metric: &'static str, account: &str, value: i64) {
+    ::metrics::gauge!(metric, "account" => account.to_owned()).set(value as f64);
+}
+
+/// Counts a request and how long it took. `outcome` is `ok` or the kind of error.
+pub fn request(account: &str, outcome: &'static str, took: Duration) {
+    count(metrics::REQUESTS, account, ("outcome", outcome), 1);
+    ::metrics::histogram!(metrics::REQUEST_SECONDS, "account" => account.to_owned())
+        .record(took.as_secs_f64());
+}
+
+/// Counts a request that is about to repeat one that failed.
+pub fn retry(account: &str) {
+    ::metrics::counter!(metrics::RETRIES, "account" => account.to_owned()).increment(1);
+}
+
+/// Counts characters of an answer that could not be read.
+pub fn unreadable(account: &str, characters: u64) {
+    ::metrics::counter!(metrics::UNREADABLE, "account" => account.to_owned()).increment(characters);
+}
+
+/// Counts a window, the records that came for it, and how long it took.
+pub fn window(account: &str, (purpose, status): (&'static str, &'static str), records: u64, took: TimeDelta) {
+    ::metrics::counter!(
+        metrics::WINDOWS,
+        "account" => account.to_owned(),
+        "purpose" => purpose,
+        "status" => status
+    )
+    .increment(1);
+    ::metrics::counter!(metrics::RECORDS_SEEN, "account" => account.to_owned()).increment(records);
+    // A clock that was set back says nothing.
+    if let Ok(took) = took.to_std() {
+        ::metrics::histogram!(metrics::WINDOW_SECONDS, "account" => account.to_owned())
+            .record(took.as_secs_f64());
+    }
+}
+
+/// Shows by how much the API's clock is ahead of ours.
+pub fn clock_skew(account: &str, ahead: TimeDelta) {
+    show(metrics::CLOCK_SKEW, account, ahead.num_seconds());
+}
+
+/// Counts an error of the database, by its kind.
+pub fn database_error(account: &str, kind: &'static str) {
+    count(metrics::DATABASE_ERRORS, account, ("kind", kind), 1);
+}
+
+/// Shows by how much time stamps are off.
+pub fn time_zone(account: &str, minutes: i64) {
+    show(metrics::TIME_ZONE_DISAGREEMENT, account, minutes * 60);
+}
+
+/// Counts a run and how long it took.
+pub fn run_finished(account: &str, kind: &'static str, outcome: &'static str, took: Duration) {
+    let labels = [("account", account.to_owned()), ("kind", kind.to_owned())];
+    ::metrics::counter!(metrics::RUNS, "account" => account.to_owned(), "kind" => kind, "outcome" => outcome)
+        .increment(1);
+    ::metrics::histogram!(metrics::RUN_SECONDS, &labels).record(took.as_secs_f64());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("outer")]
+    struct Outer(#[source] std::io::Error);
+
+    #[test]
+    fn a_chain_names_every_cause_once() {
+        let error = Outer(std::io::Error::other("disk full"));
+        assert_eq!(chain(&error).to_string(), "outer: disk full");
+    }
+}

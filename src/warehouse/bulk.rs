@@ -1,0 +1,331 @@
+//! Whether what two readings missed is marked, or so much that it is withheld.
+//!
+//! A source that has lost its index answers empty pages, and they look well: two of them would mark
+//! everything as missing. So what is missing is looked at as a whole, in the window and over the account's
+//! last day: more than ten and more than a tenth of what was judged, or all of it (two or more), is *bulk*
+//! and withheld. An operator confirms it, or time does while the source answers otherwise. Notes
+//! of what is withheld stay in `smartassist_sync.absences`, and go when the interaction is returned.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use sqlx::{FromRow, PgConnection};
+use uuid::Uuid;
+
+use crate::postgres::Pool;
+use crate::time::window::Window;
+
+use super::columns::Constants;
+use super::missing::{self, Missed};
+use crate::ledger::problems::{self, ProblemCode};
+use crate::ledger::{LoadError, bigint, conflict, turn};
+
+/// So many at most are few, whatever their share.
+const FEW: i64 = 10;
+
+/// One in so many at most are few.
+const SHARE: i64 = 10;
+
+/// Up to so many missing ones, what was judged is counted row by row; beyond, by whole days.
+const COUNTED_BY_ROW: i64 = 2_000;
+
+/// The source must have returned records in the first and in the last of so many parts of the time that
+/// confirms.
+const PARTS: i32 = 4;
+
+/// Interactions that one transaction marks when they are confirmed.
+const BATCH: usize = 1_000;
+
+/// What a window found, as far as it has to be known to judge what it missed.
+#[derive(Debug)]
+pub(super) struct Case {
+    pub(super) window: Window,
+    /// Rows that were first stored before it are not judged: today's filters may leave them out.
+    pub(super) filters_changed_at: Option<DateTime<Utc>>,
+    /// Interactions that it had to return.
+    pub(super) judged: u64,
+    /// Those of them that it did not return.
+    pub(super) missed: u64,
+    /// Whether it returned anything.
+    pub(super) has_records: bool,
+    /// How long bulk has to last until time confirms it.
+    pub(super) confirm_after: TimeDelta,
+}
+
+/// What becomes of an interaction that was missed again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// Marked, being one of few.
+    OneOfFew,
+    /// Marked, since an operator or time has confirmed it.
+    Confirmed,
+    /// Not marked: one of too many.
+    Withheld,
+    /// Not marked yet: the source has returned nothing at all since it was first missed.
+    Waits,
+}
+
+/// What is known of the account.
+#[derive(Debug, FromRow)]
+struct Account {
+    /// The moment, by whichever clock is behind.
+    now: DateTime<Utc>,
+    /// What was first missed up to then is gone, says an operator.
+    confirmed_at: Option<DateTime<Utc>>,
+    /// When the newest window began that returned records.
+    last_returned_at: Option<DateTime<Utc>>,
+}
+
+/// Judges what the window and one before it missed, in the same order, and withholds what is bulk.
+pub(super) async fn judge(
+    connection: &mut PgConnection,
+    constants: Constants<'_>,
+    case: &Case,
+    again: &[Missed],
+) -> Result<Vec<Verdict>, LoadError> {
+    if again.is_empty() {
+        return Ok(Vec::new());
+    }
+    let account: Account = sqlx::query_as(include_str!("bulk_account.sql"))
+        .bind(constants.account_id)
+        .bind(constants.written_at)
+        .fetch_one(&mut *connection)
+        .await?;
+    let time_confirms = time_confirms(connection, constants, case, &account, again).await?;
+    let is_confirmed = |missed: &Missed| {
+        let by_operator = missed.first_missed_at <= account.confirmed_at && account.confirmed_at.is_some();
+        by_operator || (time_confirms && is_ripe(missed, case, &account))
+    };
+    let is_new = |missed: &&Missed| missed.withheld_since.is_none() && !is_confirmed(missed);
+    let new: Vec<&Missed> = again.iter().filter(is_new).collect();
+    let is_bulk = !new.is_empty() && is_bulk(connection, constants, case, &new).await?;
+    if is_bulk {
+        withhold(connection, &new, account.now).await?;
+    }
+    let verdict = |missed: &Missed| {
+        if is_confirmed(missed) {
+            Verdict::Confirmed
+        } else if missed.withheld_since.is_some() || is_bulk {
+            Verdict::Withheld
+        } else if case.has_records || account.last_returned_at >= missed.first_missed_at {
+            Verdict::OneOfFew
+        } else {
+            Verdict::Waits
+        }
+    };
+    Ok(again.iter().map(verdict).collect())
+}
+
+/// Whether it has been withheld for long enough.
+fn is_ripe(missed: &Missed, case: &Case, account: &Account) -> bool {
+    missed
+        .withheld_since
+        .is_some_and(|since| since <= account.now - case.confirm_after)
+}
+
+/// Whether the source returned records at the beginning of the time that confirms what is ripe, and at
+/// its end: an outage of days confirms nothing, however long it lasts.
+async fn time_confirms(
+    connection: &mut PgConnection,
+    constants: Constants<'_>,
+    case: &Case,
+    account: &Account,
+    again: &[Missed],
+) -> Result<bool, LoadError> {
+    let ripe = again.iter().filter(|missed| is_ripe(missed, case, account));
+    let Some(since) = ripe.filter_map(|missed| missed.withheld_since).max() else {
+        return Ok(false);
+    };
+    let part = case.confirm_after / PARTS;
+    let returns_now = case.has_records || account.last_returned_at.is_some_and(|at| at > account.now - part);
+    if !returns_now {
+        return Ok(false);
+    }
+    Ok(sqlx::query_scalar(
+        "select exists (select from smartassist_sync.windows \
+         where account_id = $1 and status = 'drained' and purpose <> 'verify' and distinct_records > 0 \
+         and started_at between $2 and $3)",
+    )
+    .bind(constants.account_id)
+    .bind(since)
+    .bind(account.now - part * (PARTS - 1))
+    .fetch_one(connection)
+    .await?)
+}
+
+/// Whether too many are missing to believe it.
+async fn is_bulk(
+    connection: &mut PgConnection,
+    constants: Constants<'_>,
+    case: &Case,
+    new: &[&Missed],
+) -> Result<bool, LoadError> {
+    if too_many(bigint(case.missed), bigint(case.judged)) {
+        return Ok(true);
+    }
+    let of_the_day: i64 = sqlx::query_scalar(include_str!("bulk_missing.sql"))
+        .bind(constants.account_id)
+        .bind(constants.written_at)
+        .fetch_one(&mut *connection)
+        .await?;
+    let day_before = constants.written_at - TimeDelta::days(1);
+    let noted_before = new
+        .iter()
+        .filter(|missed| missed.first_missed_at <= Some(day_before));
+    let missing = of_the_day + i64::try_from(noted_before.count()).unwrap_or(i64::MAX);
+    if missing < 2 {
+        return Ok(false);
+    }
+    let judged = if missing <= COUNTED_BY_ROW {
+        judged_by_row(connection, constants, case, missing * SHARE).await?
+    } else {
+        sqlx::query_scalar(include_str!("bulk_judged_by_day.sql"))
+            .bind(constants.account_id)
+            .bind(constants.written_at)
+            .bind(case.window.start)
+            .bind(case.window.end)
+            .fetch_one(connection)
+            .await?
+    };
+    Ok(too_many(missing, judged))
+}
+
+/// How many interactions the windows of the last day and this one judged: each once, and not many more than `enough`. Counted
+/// among the rows by the ranges of the ledger, so that nothing has to be written for each row that is judged.
+async fn judged_by_row(
+    connection: &mut PgConnection,
+    constants: Constants<'_>,
+    case: &Case,
+    enough: i64,
+) -> Result<i64, LoadError> {
+    let (starts, ends, marked): (Vec<DateTime<Utc>>, Vec<DateTime<Utc>>, i64) =
+        sqlx::query_as(include_str!("bulk_ranges.sql"))
+            .bind(constants.account_id)
+            .bind(constants.written_at)
+            .bind(case.window.start)
+            .bind(case.window.end)
+            .fetch_one(&mut *connection)
+            .await?;
+    let judged: i64 = sqlx::query_scalar(include_str!("bulk_judged.sql"))
+        .bind(constants.account_id)
+        .bind(starts)
+        .bind(ends)
+        .bind(case.filters_changed_at)
+        .bind(enough)
+        .fetch_one(connection)
+        .await?;
+    Ok(judged + marked)
+}
+
+/// More than ten and more than a tenth, or all of two and more.
+fn too_many(missing: i64, judged: i64) -> bool {
+    (missing >= 2 && missing >= judged) || (missing > FEW && missing * SHARE > judged)
+}
+
+async fn withhold(
+    connection: &mut PgConnection,
+    missed: &[&Missed],
+    at: DateTime<Utc>,
+) -> Result<(), LoadError> {
+    let keys: Vec<Uuid> = missed.iter().map(|missed| missed.key).collect();
+    sqlx::query("update smartassist_sync.absences set withheld_since = $1 where interaction_key = any($2)")
+        .bind(at)
+        .bind(keys)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Raises the account's problem where anything is withheld, and clears it where nothing is any more.
+///
+/// # Errors
+/// The database fails.
+pub async fn review(pool: &Pool, account_id: &str) -> Result<(), LoadError> {
+    let (withheld, since): (i64, Option<DateTime<Utc>>) = sqlx::query_as(
+        "select count(*), min(first_missed_at) from smartassist_sync.absences \
+         where account_id = $1 and withheld_since is not null",
+    )
+    .bind(account_id)
+    .fetch_one(pool)
+    .await?;
+    match since {
+        Some(since) => {
+            let detail = format!(
+                "{withheld} interactions, not returned since {}",
+                crate::telemetry::instant(since)
+            );
+            problems::raise(pool, account_id, ProblemCode::BulkMissing, &detail).await?;
+        }
+        None => {
+            problems::clear(pool, account_id, ProblemCode::BulkMissing).await?;
+        }
+    }
+    Ok(())
+}
+
+/// An operator says that what is withheld is gone: marks it, a batch in each transaction, and clears the
+/// problem. What was first missed before is marked by the next reading that misses it, too. Adds up in
+/// `marked` how many have been marked.
+///
+/// # Errors
+/// The database fails. What is marked stays and is counted, and the rest is marked by the next call.
+pub async fn confirm(
+    pool: &Pool,
+    account: (&str, &str),
+    now: DateTime<Utc>,
+    marked: &mut u64,
+) -> Result<(), LoadError> {
+    let (account_id, name) = account;
+    loop {
+        let confirming = || confirm_some(pool, account_id, now);
+        let (some, taken) = conflict::retry(name, confirming).await?;
+        *marked += some;
+        if taken < BATCH {
+            break;
+        }
+    }
+    problems::clear(pool, account_id, ProblemCode::BulkMissing).await?;
+    Ok(())
+}
+
+/// Marks a batch, and returns how many were marked and how many notes were taken.
+async fn confirm_some(pool: &Pool, account_id: &str, now: DateTime<Utc>) -> Result<(u64, usize), LoadError> {
+    pool.transact(async |transaction| {
+        turn::take(transaction, account_id).await?;
+        sqlx::query(
+            "update smartassist_sync.accounts set missing_confirmed_at = least($2, clock_timestamp()) where account_id = $1",
+        )
+        .bind(account_id)
+        .bind(now)
+        .execute(&mut *transaction)
+        .await?;
+        let withheld: Vec<(Uuid, DateTime<Utc>)> = sqlx::query_as(
+            "select interaction_key, first_missed_at from smartassist_sync.absences \
+             where account_id = $1 and withheld_since is not null order by interaction_key limit $2",
+        )
+        .bind(account_id)
+        .bind(bigint(BATCH as u64))
+        .fetch_all(&mut *transaction)
+        .await?;
+        let constants = Constants {
+            account_id,
+            written_at: now,
+            time_zone_offset: 0,
+        };
+        let marked = missing::mark(transaction, constants, &withheld).await?;
+        Ok((marked, withheld.len()))
+    })
+    .await
+}
+
+/// How many interactions of the account are withheld.
+///
+/// # Errors
+/// The database fails.
+pub async fn withheld(pool: &Pool, account_id: &str) -> Result<u64, LoadError> {
+    let withheld: i64 = sqlx::query_scalar(
+        "select count(*) from smartassist_sync.absences where account_id = $1 and withheld_since is not null",
+    )
+    .bind(account_id)
+    .fetch_one(pool)
+    .await?;
+    Ok(u64::try_from(withheld).unwrap_or(0))
+}

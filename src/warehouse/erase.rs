@@ -1,0 +1,274 @@
+//! Erasing a customer: every record that may be theirs, and deleting what is.
+//!
+//! What is deleted is deleted in one transaction of the caller's, which begins with [`begin`]. Records are read
+//! before it, and in it only those that were written since.
+
+use chrono::{DateTime, Utc};
+use futures_util::stream::{BoxStream, StreamExt, TryStreamExt};
+use sqlx::{FromRow, PgConnection};
+use uuid::Uuid;
+
+use crate::transform::normal_form;
+use crate::transform::privacy::Identifier;
+
+use super::{days, missing};
+use crate::ledger::{LoadError, bigint};
+
+/// A stored record, as text.
+#[derive(Debug, FromRow)]
+pub struct StoredRecord {
+    /// Its account.
+    pub account_id: String,
+    /// What it is found by: the key of the interaction, or the id of the entry in `rejected_records`.
+    pub id: String,
+    /// The record as JSON, as received or put together from its rows; of a rejected one perhaps no
+    /// JSON.
+    pub record: String,
+}
+
+/// What a stored record is found by, which says nothing of whom it is about.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, FromRow)]
+pub struct RecordKey {
+    /// Its account.
+    pub account_id: String,
+    /// The key of the interaction, or the id of the entry in `rejected_records`.
+    pub id: String,
+}
+
+/// What was deleted, and what of it lived in which table.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each is the table of that name")]
+pub struct Erased {
+    pub sessions: u64,
+    pub destinations: u64,
+    pub agent_segments: u64,
+    pub consultations: u64,
+    pub joined_users: u64,
+    pub tags: u64,
+    pub raw_interactions: u64,
+    pub rejected_records: u64,
+}
+
+impl std::ops::AddAssign for Erased {
+    fn add_assign(&mut self, other: Self) {
+        self.sessions += other.sessions;
+        self.destinations += other.destinations;
+        self.agent_segments += other.agent_segments;
+        self.consultations += other.consultations;
+        self.joined_users += other.joined_users;
+        self.tags += other.tags;
+        self.raw_interactions += other.raw_interactions;
+        self.rejected_records += other.rejected_records;
+    }
+}
+
+/// Keeps every writer of rows out until the transaction ends: each begins with the turn of its
+/// account, which waits for this lock, and sees the erasure once it goes on.
+///
+/// # Errors
+/// The database fails.
+pub async fn begin(connection: &mut PgConnection) -> Result<(), LoadError> {
+    sqlx::query("lock table smartassist_sync.accounts in exclusive mode")
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Where records are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// Among the interactions.
+    Sessions,
+    /// Among the rejected records.
+    RejectedRecords,
+}
+
+/// Every record there, one by one.
+pub fn records(
+    connection: &mut PgConnection,
+    place: Place,
+) -> BoxStream<'_, Result<StoredRecord, LoadError>> {
+    let statement = match place {
+        Place::Sessions => include_str!("erase_records.sql"),
+        Place::RejectedRecords => {
+            "select account_id, id::text as id, payload as record from smartassist_sync.rejected_records"
+        }
+    };
+    sqlx::query_as(statement)
+        .fetch(connection)
+        .map_err(LoadError::from)
+        .boxed()
+}
+
+/// A point in the sequence of transactions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Point(String);
+
+/// The point that everything written before it is behind, and can be seen.
+///
+/// # Errors
+/// The database fails.
+pub async fn point(connection: &mut PgConnection) -> Result<Point, LoadError> {
+    let oldest = "select pg_snapshot_xmin(pg_current_snapshot())::xid::text";
+    Ok(Point(sqlx::query_scalar(oldest).fetch_one(connection).await?))
+}
+
+/// What was written there since a point, whatever the clocks of those who wrote it say: PostgreSQL keeps with
+/// each row the transaction that did. Perhaps some more.
+///
+/// # Errors
+/// The database fails.
+pub async fn written_since(
+    connection: &mut PgConnection,
+    place: Place,
+    point: &Point,
+) -> Result<Vec<RecordKey>, LoadError> {
+    let statement = match place {
+        Place::Sessions => {
+            "select account_id, interaction_key::text as id from smartassist.sessions where age(xmin) <= age($1::text::xid) \
+             union \
+             select session.account_id, raw.interaction_key::text from smartassist.raw_interactions as raw \
+             join smartassist.sessions as session using (interaction_key) where age(raw.xmin) <= age($1::text::xid) \
+             order by 1, 2"
+        }
+        Place::RejectedRecords => {
+            "select account_id, id::text as id from smartassist_sync.rejected_records \
+             where age(xmin) <= age($1::text::xid) order by 1, 2"
+        }
+    };
+    Ok(sqlx::query_as(statement)
+        .bind(&point.0)
+        .fetch_all(connection)
+        .await?)
+}
+
+/// These records of an account, one by one.
+pub fn records_of<'c>(
+    connection: &'c mut PgConnection,
+    place: Place,
+    account_id: &'c str,
+    ids: &'c [&'c str],
+) -> BoxStream<'c, Result<StoredRecord, LoadError>> {
+    let statement = match place {
+        Place::Sessions => concat!(
+            include_str!("erase_records.sql"),
+            " where session.account_id = $1 and session.interaction_key = any($2::text[]::uuid[])"
+        ),
+        Place::RejectedRecords => {
+            "select account_id, id::text as id, payload as record from smartassist_sync.rejected_records \
+             where account_id = $1 and id = any($2::bigint[])"
+        }
+    };
+    sqlx::query_as(statement)
+        .bind(account_id)
+        .bind(ids)
+        .fetch(connection)
+        .map_err(LoadError::from)
+        .boxed()
+}
+
+/// Deletes these interactions of an account with all that belongs to them, or only counts.
+///
+/// # Errors
+/// The database fails.
+pub async fn delete_sessions(
+    connection: &mut PgConnection,
+    account_id: &str,
+    keys: &[&str],
+    only_count: bool,
+) -> Result<Erased, LoadError> {
+    let counted: (i64, i64, i64, i64, i64, i64, i64) = sqlx::query_as(include_str!("count_rows.sql"))
+        .bind(keys)
+        .fetch_one(&mut *connection)
+        .await?;
+    if !only_count {
+        let deleted: Vec<(Uuid, DateTime<Utc>)> = sqlx::query_as(
+            "delete from smartassist.sessions where interaction_key = any($1::text[]::uuid[]) \
+             returning interaction_key, session_started_at",
+        )
+        .bind(keys)
+        .fetch_all(&mut *connection)
+        .await?;
+        let (keys, starts): (Vec<Uuid>, Vec<DateTime<Utc>>) = deleted.into_iter().unzip();
+        missing::forget(connection, &keys).await?;
+        days::count(
+            connection,
+            account_id,
+            starts.into_iter().map(|start| (start, -1)),
+        )
+        .await?;
+    }
+    let count = |count: i64| u64::try_from(count).unwrap_or(0);
+    Ok(Erased {
+        sessions: count(counted.0),
+        destinations: count(counted.1),
+        agent_segments: count(counted.2),
+        consultations: count(counted.3),
+        joined_users: count(counted.4),
+        tags: count(counted.5),
+        raw_interactions: count(counted.6),
+        rejected_records: 0,
+    })
+}
+
+/// Deletes these rejected records. Gives the account and the hash of the text of each.
+///
+/// # Errors
+/// The database fails.
+pub async fn delete_rejected(
+    connection: &mut PgConnection,
+    ids: &[&str],
+) -> Result<Vec<(String, Vec<u8>)>, LoadError> {
+    Ok(sqlx::query_as(
+        "delete from smartassist_sync.rejected_records where id = any($1::bigint[]) \
+         returning account_id, payload_hash",
+    )
+    .bind(ids)
+    .fetch_all(connection)
+    .await?)
+}
+
+/// Notes the erasure, so that later windows leave out the customer, and what was theirs also when it no
+/// longer says so. One who was erased before keeps the entry of then; counts add up.
+///
+/// # Errors
+/// The database fails.
+pub async fn record(
+    connection: &mut PgConnection,
+    customer: &Identifier,
+    theirs: &[Identifier],
+    key_id: [u8; 32],
+    erased: &Erased,
+) -> Result<(), LoadError> {
+    sqlx::query(
+        "insert into smartassist_sync.erasures as erasure \
+         (kind, value_hash, key_id, form, sessions_deleted, rejected_records_deleted) values ($1, $2, $3, $4, $5, $6) \
+         on conflict (kind, value_hash) do update set \
+         sessions_deleted = erasure.sessions_deleted + excluded.sessions_deleted, \
+         rejected_records_deleted = erasure.rejected_records_deleted + excluded.rejected_records_deleted",
+    )
+    .bind(customer.kind.as_str())
+    .bind(customer.hash.as_slice())
+    .bind(key_id.as_slice())
+    .bind(normal_form::VERSION)
+    .bind(bigint(erased.sessions))
+    .bind(bigint(erased.rejected_records))
+    .execute(&mut *connection)
+    .await?;
+    let (kinds, hashes): (Vec<&str>, Vec<&[u8]>) = theirs
+        .iter()
+        .map(|identifier| (identifier.kind.as_str(), identifier.hash.as_slice()))
+        .unzip();
+    sqlx::query(
+        "insert into smartassist_sync.erasures (kind, value_hash, key_id, form) \
+         select kind, value_hash, $3, $4 from unnest($1::text[], $2::bytea[]) as theirs (kind, value_hash) \
+         on conflict (kind, value_hash) do nothing",
+    )
+    .bind(kinds)
+    .bind(hashes)
+    .bind(key_id.as_slice())
+    .bind(normal_form::VERSION)
+    .execute(connection)
+    .await?;
+    Ok(())
+}

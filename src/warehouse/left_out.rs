@@ -1,0 +1,162 @@
+//! What was read and is not to be stored: records of erased customers, and what has grown too old.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashSet};
+
+use chrono::{DateTime, Utc};
+use sqlx::{PgConnection, PgExecutor};
+use uuid::Uuid;
+
+use crate::postgres::Pool;
+use crate::transform::privacy::{Identifier, Key};
+use crate::transform::{Interaction, Rejected};
+
+use crate::ledger::LoadError;
+
+/// Who must not come back, and from when on interactions are kept.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct StoreLimits<'a> {
+    /// The account.
+    pub account_id: &'a str,
+    /// The key that identifiers are hashed with; `None` where there is no key.
+    pub key: Option<&'a Key>,
+    /// Interactions that started before it are not kept; `None`: all are.
+    pub kept_from: Option<DateTime<Utc>>,
+}
+
+/// Fails where erased customers could not be recognized. Else, whether anybody was erased at all.
+///
+/// # Errors
+/// [`LoadError::ErasureKey`] where an erasure was made with another key, or there is none; or the
+/// database fails.
+pub async fn check_key(executor: impl PgExecutor<'_>, key: Option<&Key>) -> Result<bool, LoadError> {
+    let key_id = key.map(Key::id);
+    // In this form an index answers it: there is a line for everything that was erased.
+    let (is_other, is_any): (bool, bool) = sqlx::query_as(
+        "select case when $1::bytea is null then exists (select from smartassist_sync.erasures) \
+         else exists (select from smartassist_sync.erasures where key_id < $1) \
+         or exists (select from smartassist_sync.erasures where key_id > $1) end, \
+         exists (select from smartassist_sync.erasures)",
+    )
+    .bind(key_id.as_ref().map(<[u8; 32]>::as_slice))
+    .fetch_one(executor)
+    .await?;
+    if is_other {
+        Err(LoadError::ErasureKey)
+    } else {
+        Ok(is_any)
+    }
+}
+
+/// What of the records may be stored. Within a transaction, after its turn was taken: an erasure
+/// waits for the turns of all, so what it erased cannot come back by what was read before it.
+pub(super) async fn without<'a>(
+    connection: &mut PgConnection,
+    limits: &StoreLimits<'_>,
+    interactions: &'a [Interaction],
+    rejected: &'a [Rejected],
+) -> Result<(Cow<'a, [Interaction]>, Cow<'a, [Rejected]>), LoadError> {
+    let is_any_erased = check_key(&mut *connection, limits.key).await?;
+    let key = limits.key.filter(|_| is_any_erased);
+    let of_interactions = identifiers_of(interactions, |interaction| {
+        let own = Identifier::of_ids(limits.account_id, &interaction.rows.session.ids(), key?);
+        Some([own, interaction.identifiers.clone()].concat())
+    });
+    let of_rejected = identifiers_of(rejected, |record| {
+        let key = key?;
+        let own = record
+            .ids
+            .iter()
+            .flat_map(|ids| Identifier::of_ids(limits.account_id, ids, key));
+        let text = Identifier::of_rejected(limits.account_id, &record.payload_hash, key);
+        Some(
+            own.chain([text])
+                .chain(record.identifiers.iter().copied())
+                .collect(),
+        )
+    });
+    let all: Vec<Identifier> = of_interactions
+        .iter()
+        .chain(&of_rejected)
+        .flatten()
+        .copied()
+        .collect();
+    let erased = erased(connection, &all).await?;
+    let is_erased = |of: &[Identifier]| of.iter().any(|identifier| erased.contains(identifier));
+    let is_kept = |(interaction, of): &(&Interaction, &Vec<Identifier>)| {
+        let started_at = interaction.rows.session.session_started_at;
+        limits.kept_from.is_none_or(|from| started_at >= from) && !is_erased(of)
+    };
+    let is_known = |(_, of): &(&Rejected, &Vec<Identifier>)| !is_erased(of);
+    Ok((
+        chosen(interactions, &of_interactions, is_kept),
+        chosen(rejected, &of_rejected, is_known),
+    ))
+}
+
+/// Takes out of what was read whatever is not stored, to compare the rest with what is.
+///
+/// # Errors
+/// As [`check_key`].
+pub async fn take_out(
+    pool: &Pool,
+    limits: &StoreLimits<'_>,
+    interactions: &mut BTreeMap<Uuid, Interaction>,
+) -> Result<(), LoadError> {
+    let read: Vec<Interaction> = std::mem::take(interactions).into_values().collect();
+    let kept = pool.transact(async |transaction| {
+        let (kept, _) = without(transaction, limits, &read, &[]).await?;
+        Ok::<_, LoadError>(kept.into_owned())
+    });
+    let kept = kept.await?.into_iter();
+    *interactions = kept.map(|interaction| (interaction.key, interaction)).collect();
+    Ok(())
+}
+
+/// What each of these is recognized by; nothing where nobody was erased.
+fn identifiers_of<T>(all: &[T], of: impl Fn(&T) -> Option<Vec<Identifier>>) -> Vec<Vec<Identifier>> {
+    all.iter().map(|one| of(one).unwrap_or_default()).collect()
+}
+
+/// Borrowed where nothing is left out, which is nearly always.
+fn chosen<'a, T: Clone, I>(
+    all: &'a [T],
+    identifiers: &[I],
+    is_chosen: impl Fn(&(&T, &I)) -> bool,
+) -> Cow<'a, [T]> {
+    let with_identifiers = || all.iter().zip(identifiers);
+    if with_identifiers().all(|one| is_chosen(&one)) {
+        Cow::Borrowed(all)
+    } else {
+        Cow::Owned(
+            with_identifiers()
+                .filter(is_chosen)
+                .map(|(one, _)| one.clone())
+                .collect(),
+        )
+    }
+}
+
+/// Which of the identifiers were erased.
+async fn erased(
+    connection: &mut PgConnection,
+    identifiers: &[Identifier],
+) -> Result<HashSet<Identifier>, LoadError> {
+    if identifiers.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let (kinds, hashes): (Vec<&str>, Vec<&[u8]>) = identifiers
+        .iter()
+        .map(|identifier| (identifier.kind.as_str(), identifier.hash.as_slice()))
+        .unzip();
+    let places: Vec<i64> = sqlx::query_scalar(
+        "select read.place from unnest($1::text[], $2::bytea[]) with ordinality as read (kind, value_hash, place) \
+         join smartassist_sync.erasures using (kind, value_hash)",
+    )
+    .bind(kinds)
+    .bind(hashes)
+    .fetch_all(connection)
+    .await?;
+    let at = |place: i64| identifiers.get(usize::try_from(place - 1).ok()?).copied();
+    Ok(places.into_iter().filter_map(at).collect())
+}

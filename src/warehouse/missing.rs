@@ -1,0 +1,277 @@
+//! What the API no longer returns: noticed, made sure of, marked, and taken back.
+//!
+//! A drained window saw everything that lies wholly inside it, so a stored session in there that
+//! it did not return is gone, or the API had a bad moment. The first miss is noted apart from the
+//! data; only a second read, begun after the first was written, marks the row, and only where few are
+//! missing (`bulk`). One that shares an id with what was returned is superseded, and marked at once: a session
+//! of the bot that has become a conversation, an id that came late.
+
+use std::collections::{HashMap, HashSet};
+
+use chrono::{DateTime, Utc};
+use sqlx::{FromRow, PgConnection};
+use uuid::Uuid;
+
+use crate::transform::Interaction;
+
+use super::bulk::{self, Case, Verdict};
+use super::columns::Constants;
+use super::commit::WindowCommit;
+use super::siblings::MOST_SIBLINGS;
+use super::stored::Stored;
+use crate::ledger::windows::Status;
+use crate::ledger::{Counters, LoadError};
+
+/// A session that a drained window had to return and did not.
+#[derive(Debug, Clone)]
+pub(super) struct Missed {
+    pub(super) key: Uuid,
+    /// When a window first missed it; `None` where this is the first.
+    pub(super) first_missed_at: Option<DateTime<Utc>>,
+    /// Since when it is not marked, though missed again, as too many are missing.
+    pub(super) withheld_since: Option<DateTime<Utc>>,
+}
+
+/// A session that is gone, and since when.
+type Gone = (Uuid, DateTime<Utc>);
+
+/// A stored session that started in a window.
+#[derive(Debug, FromRow)]
+struct Inside {
+    interaction_key: Uuid,
+    session_id: Option<String>,
+    conversation_id: Option<String>,
+    first_seen_at: DateTime<Utc>,
+    /// Whether it has ended in the window too.
+    is_wholly_inside: bool,
+}
+
+impl Inside {
+    /// Whether it shares an id with one of these, and so is the same contact under the ids that it had before. One that has
+    /// both ids already and goes on after the window may only have been left out by it.
+    fn is_superseded(&self, returned: &Returned<'_>) -> bool {
+        let is_half = self.session_id.is_none() || self.conversation_id.is_none();
+        let shares = |id: &Option<String>, ids: &HashSet<&str>| {
+            id.as_ref().is_some_and(|id| ids.contains(id.as_str()))
+        };
+        (self.is_wholly_inside || is_half)
+            && (shares(&self.session_id, &returned.sessions)
+                || shares(&self.conversation_id, &returned.conversations))
+    }
+}
+
+/// What a window returned.
+struct Returned<'a> {
+    keys: HashSet<Uuid>,
+    sessions: HashSet<&'a str>,
+    conversations: HashSet<&'a str>,
+}
+
+impl<'a> Returned<'a> {
+    fn of(interactions: &'a [Interaction]) -> Self {
+        let sessions = || interactions.iter().map(|interaction| &interaction.rows.session);
+        Self {
+            keys: interactions.iter().map(|interaction| interaction.key).collect(),
+            sessions: of_one_contact(sessions().filter_map(|row| row.session_id.as_deref())),
+            conversations: of_one_contact(sessions().filter_map(|row| row.conversation_id.as_deref())),
+        }
+    }
+}
+
+/// The ids among these that do not stand for many contacts.
+fn of_one_contact<'a>(ids: impl Iterator<Item = &'a str>) -> HashSet<&'a str> {
+    let mut times: HashMap<&str, usize> = HashMap::new();
+    ids.for_each(|id| *times.entry(id).or_default() += 1);
+    times.retain(|_, times| *times <= MOST_SIBLINGS);
+    times.into_keys().collect()
+}
+
+/// Takes note of what the window returned and what it missed, and counts what it had to return, what of
+/// that was missed, and what has been marked. Where nothing is missing and nothing was, it only reads. Rows that were
+/// first stored before `filters_changed_at` may be left out by today's filters, and are not judged.
+pub(super) async fn note(
+    connection: &mut PgConnection,
+    constants: Constants<'_>,
+    commit: &WindowCommit<'_>,
+    stored: &Stored,
+    filters_changed_at: Option<DateTime<Utc>>,
+) -> Result<Counters, LoadError> {
+    let keys = commit.interactions.iter().map(|interaction| interaction.key);
+    let found: Vec<Uuid> = keys.filter(|key| stored.was_missed(*key)).collect();
+    forget(connection, &found).await?;
+    // A record that could not be read may be the very one that seems to be missing.
+    if commit.status != Status::Drained || !commit.rejected.is_empty() {
+        return Ok(Counters::default());
+    }
+    let inside: Vec<Inside> = sqlx::query_as(include_str!("inside.sql"))
+        .bind(constants.account_id)
+        .bind(commit.window.start)
+        .bind(commit.window.end)
+        .bind(filters_changed_at)
+        .fetch_all(&mut *connection)
+        .await?;
+    let returned = Returned::of(commit.interactions);
+    let owed = inside.iter().filter(|session| session.is_wholly_inside).count();
+    let absent = inside
+        .into_iter()
+        .filter(|session| !returned.keys.contains(&session.interaction_key));
+    let (superseded, absent): (Vec<Inside>, Vec<Inside>) =
+        absent.partition(|session| session.is_superseded(&returned));
+    let at_once = superseded
+        .iter()
+        .map(|session| (session.interaction_key, constants.written_at));
+    let marked = mark(connection, constants, &at_once.collect::<Vec<_>>()).await?;
+    let missed = absent.into_iter().filter(|session| session.is_wholly_inside);
+    let missed = with_notes(connection, missed.collect()).await?;
+    let of_superseded = superseded.iter().filter(|session| session.is_wholly_inside);
+    let case = Case {
+        window: commit.window,
+        filters_changed_at,
+        judged: (owed - of_superseded.count()) as u64,
+        missed: missed.len() as u64,
+        has_records: commit.fetched.distinct_records > 0,
+        confirm_after: commit.missing_confirm,
+    };
+    let mut counters = judge(connection, constants, commit.started_at, &case, missed).await?;
+    counters.missing += marked;
+    Ok(counters)
+}
+
+/// Judges what the window missed.
+async fn judge(
+    connection: &mut PgConnection,
+    constants: Constants<'_>,
+    started_at: DateTime<Utc>,
+    case: &Case,
+    missed: Vec<Missed>,
+) -> Result<Counters, LoadError> {
+    // Reads that overlap in time share the API's bad moment: they count as one.
+    let (again, first): (Vec<Missed>, Vec<Missed>) = missed
+        .into_iter()
+        .partition(|missed| missed.first_missed_at.is_some_and(|at| at <= started_at));
+    let since = |missed: &'_ Missed| missed.first_missed_at.unwrap_or(constants.written_at);
+    let noted: Vec<Gone> = first.iter().map(|missed| (missed.key, since(missed))).collect();
+    remember(connection, constants.account_id, &noted).await?;
+    let verdicts = bulk::judge(connection, constants, case, &again).await?;
+    let of = |wanted: Verdict| -> Vec<Gone> {
+        let judged = again.iter().zip(&verdicts);
+        let fitting = judged.filter(|(_, verdict)| **verdict == wanted);
+        fitting.map(|(missed, _)| (missed.key, since(missed))).collect()
+    };
+    let few = mark(connection, constants, &of(Verdict::OneOfFew)).await?;
+    let confirmed = mark(connection, constants, &of(Verdict::Confirmed)).await?;
+    Ok(Counters {
+        judged: case.judged,
+        missed: case.missed,
+        marked: few,
+        missing: few + confirmed,
+        withheld: of(Verdict::Withheld).len() as u64,
+        ..Counters::default()
+    })
+}
+
+/// These sessions, with what earlier windows noted of them. A note of before the row was first stored is about an
+/// earlier row, which has been deleted since.
+async fn with_notes(connection: &mut PgConnection, missed: Vec<Inside>) -> Result<Vec<Missed>, LoadError> {
+    if missed.is_empty() {
+        return Ok(Vec::new());
+    }
+    let keys: Vec<Uuid> = missed.iter().map(|session| session.interaction_key).collect();
+    let notes: Vec<(Uuid, DateTime<Utc>, Option<DateTime<Utc>>)> = sqlx::query_as(
+        "select interaction_key, first_missed_at, withheld_since from smartassist_sync.absences \
+         where interaction_key = any($1)",
+    )
+    .bind(keys)
+    .fetch_all(connection)
+    .await?;
+    let notes: HashMap<Uuid, _> = notes
+        .into_iter()
+        .map(|(key, first_missed_at, withheld_since)| (key, (first_missed_at, withheld_since)))
+        .collect();
+    let missed = missed.into_iter().map(|session| {
+        let note = notes
+            .get(&session.interaction_key)
+            .filter(|(first_missed_at, _)| *first_missed_at >= session.first_seen_at);
+        Missed {
+            key: session.interaction_key,
+            first_missed_at: note.map(|(first_missed_at, _)| *first_missed_at),
+            withheld_since: note.and_then(|(_, withheld_since)| *withheld_since),
+        }
+    });
+    Ok(missed.collect())
+}
+
+async fn remember(connection: &mut PgConnection, account_id: &str, missed: &[Gone]) -> Result<(), LoadError> {
+    if missed.is_empty() {
+        return Ok(());
+    }
+    let (keys, since): (Vec<Uuid>, Vec<DateTime<Utc>>) = missed.iter().copied().unzip();
+    sqlx::query(
+        "insert into smartassist_sync.absences as absence (account_id, interaction_key, first_missed_at) \
+         select $1, missed.interaction_key, missed.since \
+         from unnest($2::uuid[], $3::timestamptz[]) as missed (interaction_key, since) \
+         on conflict (interaction_key) do update set \
+         first_missed_at = excluded.first_missed_at, times_missed = absence.times_missed + 1",
+    )
+    .bind(account_id)
+    .bind(keys)
+    .bind(since)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Notes of these that are no longer true.
+pub(super) async fn forget(connection: &mut PgConnection, keys: &[Uuid]) -> Result<(), LoadError> {
+    if keys.is_empty() {
+        return Ok(());
+    }
+    sqlx::query("delete from smartassist_sync.absences where interaction_key = any($1)")
+        .bind(keys)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Marks them as missing, each from its instant on, and returns how many were not before.
+pub(super) async fn mark(
+    connection: &mut PgConnection,
+    constants: Constants<'_>,
+    gone: &[Gone],
+) -> Result<u64, LoadError> {
+    if gone.is_empty() {
+        return Ok(0);
+    }
+    let (keys, since): (Vec<Uuid>, Vec<DateTime<Utc>>) = gone.iter().copied().unzip();
+    forget(connection, &keys).await?;
+    let marked = sqlx::query(
+        "update smartassist.sessions as session set missing_since = gone.since, last_changed_at = $1 \
+         from unnest($2::uuid[], $3::timestamptz[]) as gone (interaction_key, since) \
+         where session.interaction_key = gone.interaction_key and session.missing_since is null",
+    )
+    .bind(constants.written_at)
+    .bind(keys)
+    .bind(since)
+    .execute(connection)
+    .await?;
+    Ok(marked.rows_affected())
+}
+
+/// Takes the mark from interactions that came back as they were.
+pub(super) async fn clear(
+    connection: &mut PgConnection,
+    constants: Constants<'_>,
+    keys: &[Uuid],
+) -> Result<(), LoadError> {
+    if keys.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "update smartassist.sessions set missing_since = null, last_changed_at = $1 where interaction_key = any($2)",
+    )
+    .bind(constants.written_at)
+    .bind(keys)
+    .execute(connection)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,170 @@
+//! Starts that move by the same quarter hours between two readings of the same sessions: the zone of the
+//! API's stamps went away, or came back.
+//!
+//! Where the session ids tell which reading is right, that one stays. Where nothing tells, the newest
+//! version is stored as sent, and the account's problem stands until the starts move back.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::postgres::Pool;
+use crate::transform::{Interaction, QUARTER_SECONDS, TOLERANCE_SECONDS, seconds_of_id, whole_quarters};
+
+use super::columns::Constants;
+use super::stored::Stored;
+use crate::ledger::LoadError;
+use crate::ledger::problems::{self, ProblemCode};
+
+/// Seconds by which two readings of a start that moved may differ otherwise.
+const ROUNDING: i64 = 1;
+
+/// So many sessions that move alike are no chance.
+const ENOUGH: usize = 3;
+
+/// Nothing is known of it any more after so long without another one.
+const FORGOTTEN_AFTER: &str = "7 days";
+
+/// Starts of a window that moved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Moved {
+    /// By so many minutes, positive: later.
+    pub minutes: i64,
+    /// Sessions whose version was stored as sent.
+    pub stored: u64,
+    /// Keys of sessions whose stored version was kept, since their session ids say that its start is right.
+    pub kept: Vec<Uuid>,
+}
+
+impl Moved {
+    /// For people; what was asked with `offset`.
+    fn words(&self, offset: i32) -> String {
+        let (all, kept) = (self.stored + self.kept.len() as u64, self.kept.len());
+        let kept = if kept == 0 {
+            String::new()
+        } else {
+            format!("; {kept} were left as they are, since their session ids say so")
+        };
+        format!(
+            "the starts of {all} interactions moved by {} min between two readings{kept}; time_zone_offset = {} gives those of before",
+            self.minutes,
+            i64::from(offset) - self.minutes
+        )
+    }
+}
+
+/// Finds out whether most of the sessions that were stored before moved by the same quarter hours. Those that
+/// moved to where their session ids say are well again, and do not count.
+pub(super) fn find(stored: &Stored, interactions: &[Interaction]) -> Option<Moved> {
+    let mut known = 0;
+    let mut by_quarters: BTreeMap<i64, Vec<(&Interaction, DateTime<Utc>)>> = BTreeMap::new();
+    for interaction in interactions {
+        let Some(before) = stored.started_at(interaction.key) else {
+            continue;
+        };
+        known += 1;
+        let moved = (interaction.rows.session.session_started_at - before).num_seconds();
+        if let Some(quarters) = whole_quarters(moved, ROUNDING).filter(|quarters| *quarters != 0) {
+            by_quarters
+                .entry(quarters)
+                .or_default()
+                .push((interaction, before));
+        }
+    }
+    let (quarters, moved) = by_quarters.into_iter().max_by_key(|(_, moved)| moved.len())?;
+    if moved.len() < ENOUGH || moved.len() * 2 <= known {
+        return None;
+    }
+    let (mut stored, mut kept) = (0, Vec::new());
+    for (interaction, before) in moved {
+        let session = &interaction.rows.session;
+        let by_id = session.session_id.as_deref().and_then(seconds_of_id);
+        let fits = |start: DateTime<Utc>| {
+            by_id.is_some_and(|id| (id - start.timestamp()).abs() <= TOLERANCE_SECONDS)
+        };
+        if fits(before) {
+            kept.push(interaction.key);
+        } else if !fits(session.session_started_at) {
+            stored += 1;
+        }
+    }
+    (stored > 0 || !kept.is_empty()).then_some(Moved {
+        minutes: quarters * QUARTER_SECONDS / 60,
+        stored,
+        kept,
+    })
+}
+
+/// Raises the account's problem; or clears it, where the starts have moved back to where they were.
+pub(super) async fn note(
+    connection: &mut PgConnection,
+    constants: Constants<'_>,
+    moved: &Moved,
+) -> Result<(), LoadError> {
+    let moved_by: Option<i64> = sqlx::query_scalar(
+        "update smartassist_sync.accounts set starts_moved_minutes = nullif($2, coalesce(-starts_moved_minutes, 0)) \
+         where account_id = $1 returning starts_moved_minutes",
+    )
+    .bind(constants.account_id)
+    .bind(moved.minutes)
+    .fetch_one(&mut *connection)
+    .await?;
+    if moved_by.is_none() {
+        problems::clear(connection, constants.account_id, ProblemCode::TimeZone).await?;
+        return Ok(());
+    }
+    let detail = moved.words(constants.time_zone_offset);
+    problems::raise(connection, constants.account_id, ProblemCode::TimeZone, &detail).await?;
+    Ok(())
+}
+
+/// Time stamps agree, as session ids say or, where they do not tell, stamps with a zone. These alone do not
+/// end a problem that starts have moved.
+///
+/// # Errors
+/// The database fails.
+pub async fn agrees(pool: &Pool, account_id: &str, by_session_ids: bool) -> Result<(), LoadError> {
+    let stands: bool = sqlx::query_scalar(
+        "select coalesce((select starts_moved_minutes is not null from smartassist_sync.accounts where account_id = $1), false)",
+    )
+    .bind(account_id)
+    .fetch_one(pool)
+    .await?;
+    if stands && !by_session_ids {
+        return forget_old(pool, account_id).await;
+    }
+    forget(pool, account_id, stands).await
+}
+
+/// Nothing tells whether time stamps agree: a problem that was last found long ago is over.
+///
+/// # Errors
+/// The database fails.
+pub async fn forget_old(pool: &Pool, account_id: &str) -> Result<(), LoadError> {
+    let is_old: bool = sqlx::query_scalar(
+        "select exists (select from smartassist_sync.problems \
+         where account_id = $1 and code = $2 and last_seen_at < clock_timestamp() - $3::interval)",
+    )
+    .bind(account_id)
+    .bind(ProblemCode::TimeZone.as_str())
+    .bind(FORGOTTEN_AFTER)
+    .fetch_one(pool)
+    .await?;
+    if is_old {
+        forget(pool, account_id, true).await?;
+    }
+    Ok(())
+}
+
+async fn forget(pool: &Pool, account_id: &str, has_moved: bool) -> Result<(), LoadError> {
+    if has_moved {
+        sqlx::query("update smartassist_sync.accounts set starts_moved_minutes = null where account_id = $1")
+            .bind(account_id)
+            .execute(pool)
+            .await?;
+    }
+    problems::clear(pool, account_id, ProblemCode::TimeZone).await?;
+    Ok(())
+}

@@ -1,0 +1,106 @@
+//! Interactions that have another key by today's transform than the one they are stored under: they move, with all that
+//! belongs to them.
+
+use chrono::{DateTime, Utc};
+use sqlx::{FromRow, PgConnection};
+use uuid::Uuid;
+
+use super::columns::Constants;
+use super::replay::Rebuilt;
+use super::{days, interactions, missing, tables};
+use crate::ledger::LoadError;
+
+/// What is stored under a key.
+#[derive(FromRow)]
+struct Stored {
+    session_started_at: DateTime<Utc>,
+    first_seen_at: DateTime<Utc>,
+    missing_since: Option<DateTime<Utc>>,
+    fetched_at: DateTime<Utc>,
+}
+
+/// Moves them. Where several are the same interaction now, the newest version stays.
+pub(super) async fn write(
+    connection: &mut PgConnection,
+    account_id: &str,
+    mut renamed: Vec<&Rebuilt>,
+    at: DateTime<Utc>,
+) -> Result<(), LoadError> {
+    renamed.sort_by_key(|one| one.raw.fetched_at);
+    for one in renamed {
+        let Some(old) = delete(connection, account_id, one.raw.interaction_key).await? else {
+            continue;
+        };
+        let other = find(connection, one.interaction.key).await?;
+        if other.is_some_and(|other| other.fetched_at >= old.fetched_at) {
+            continue;
+        }
+        delete(connection, account_id, one.interaction.key).await?;
+        let constants = Constants {
+            account_id,
+            written_at: at,
+            time_zone_offset: one.raw.time_zone_offset,
+        };
+        let interaction = &[&one.interaction];
+        interactions::write_sessions(connection, &tables::SESSIONS, constants, interaction).await?;
+        interactions::write_children(connection, constants, interaction).await?;
+        interactions::write_sessions(connection, &tables::RAW_INTERACTIONS, constants, interaction).await?;
+        let start = one.interaction.rows.session.session_started_at;
+        days::count(connection, account_id, [(start, 1)].into_iter()).await?;
+        keep(connection, one.interaction.key, &old).await?;
+    }
+    Ok(())
+}
+
+async fn find(connection: &mut PgConnection, key: Uuid) -> Result<Option<Stored>, LoadError> {
+    Ok(sqlx::query_as(
+        "select session.session_started_at, session.first_seen_at, session.missing_since, \
+         coalesce(raw.fetched_at, session.last_changed_at) as fetched_at \
+         from smartassist.sessions as session \
+         left join smartassist.raw_interactions as raw using (interaction_key) where session.interaction_key = $1",
+    )
+    .bind(key)
+    .fetch_optional(connection)
+    .await?)
+}
+
+/// Deletes an interaction, and gives what was stored.
+async fn delete(
+    connection: &mut PgConnection,
+    account_id: &str,
+    key: Uuid,
+) -> Result<Option<Stored>, LoadError> {
+    let Some(stored) = find(&mut *connection, key).await? else {
+        return Ok(None);
+    };
+    missing::forget(connection, &[key]).await?;
+    sqlx::query("delete from smartassist.sessions where interaction_key = $1")
+        .bind(key)
+        .execute(&mut *connection)
+        .await?;
+    days::count(
+        connection,
+        account_id,
+        [(stored.session_started_at, -1)].into_iter(),
+    )
+    .await?;
+    Ok(Some(stored))
+}
+
+/// A moved interaction is as old as it was.
+async fn keep(connection: &mut PgConnection, key: Uuid, old: &Stored) -> Result<(), LoadError> {
+    sqlx::query(
+        "update smartassist.sessions set first_seen_at = $2, missing_since = $3 where interaction_key = $1",
+    )
+    .bind(key)
+    .bind(old.first_seen_at)
+    .bind(old.missing_since)
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query("update smartassist.raw_interactions set fetched_at = $2 where interaction_key = $1")
+        .bind(key)
+        .bind(old.fetched_at)
+        .execute(connection)
+        .await?;
+    Ok(())
+}

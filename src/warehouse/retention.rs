@@ -1,0 +1,85 @@
+//! Deleting what has become too old, a little at a time.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgExecutor;
+use uuid::Uuid;
+
+use crate::postgres::Pool;
+
+use super::{days, missing};
+use crate::ledger::{LoadError, turn};
+
+/// Interactions of one transaction: its locks are held for a moment only.
+const BATCH: i64 = 1_000;
+
+/// What was deleted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Deleted {
+    /// Interactions, with all that belongs to them.
+    pub interactions: u64,
+    /// Records that were set aside.
+    pub rejected_records: u64,
+}
+
+/// What time it is by whichever clock is behind, this or the database's: what is deleted by one that is
+/// ahead is gone.
+///
+/// # Errors
+/// The database fails.
+pub async fn cautious_now(
+    executor: impl PgExecutor<'_>,
+    now: DateTime<Utc>,
+) -> Result<DateTime<Utc>, LoadError> {
+    Ok(sqlx::query_scalar("select least($1, clock_timestamp())")
+        .bind(now)
+        .fetch_one(executor)
+        .await?)
+}
+
+/// Deletes one batch of the account's interactions that started before `kept_from`, and of rejected
+/// records whose window ended before it. The coverage ends there, and `start_from` moves along. Nothing is left of the old once nothing was deleted.
+///
+/// # Errors
+/// The database fails.
+pub async fn delete_some(
+    pool: &Pool,
+    account_id: &str,
+    kept_from: DateTime<Utc>,
+) -> Result<Deleted, LoadError> {
+    pool.transact(async |transaction| {
+        turn::take(transaction, account_id).await?;
+        // What is deleted is not loaded any more: should more be kept one day, it is read again.
+        sqlx::query(include_str!("uncover_old.sql"))
+            .bind(account_id)
+            .bind(kept_from)
+            .execute(&mut *transaction)
+            .await?;
+        let interactions: Vec<(Uuid, DateTime<Utc>)> = sqlx::query_as(
+            "delete from smartassist.sessions where interaction_key in (select interaction_key from smartassist.sessions \
+             where account_id = $1 and session_started_at < $2 order by session_started_at limit $3) \
+             returning interaction_key, session_started_at",
+        )
+        .bind(account_id)
+        .bind(kept_from)
+        .bind(BATCH)
+        .fetch_all(&mut *transaction)
+        .await?;
+        let (keys, starts): (Vec<Uuid>, Vec<DateTime<Utc>>) = interactions.into_iter().unzip();
+        missing::forget(transaction, &keys).await?;
+        days::count(transaction, account_id, starts.into_iter().map(|start| (start, -1))).await?;
+        let rejected = sqlx::query(
+            "delete from smartassist_sync.rejected_records where id in (select id \
+         from smartassist_sync.rejected_records where account_id = $1 and upper(range) <= $2 limit $3)",
+        )
+        .bind(account_id)
+        .bind(kept_from)
+        .bind(BATCH)
+        .execute(&mut *transaction)
+        .await?;
+        Ok(Deleted {
+            interactions: keys.len() as u64,
+            rejected_records: rejected.rows_affected(),
+        })
+    })
+    .await
+}

@@ -1,0 +1,294 @@
+//! Records that share an id are about the same contact: the session of a bot and the conversation that it
+//! became, several conversations of one session. They are erased together, unless the id leads to others, too.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures_util::TryStreamExt;
+use sqlx::{FromRow, PgConnection};
+
+use crate::transform::Ids;
+use crate::transform::privacy::{Identifier, IdentifierKind, Key};
+
+use super::erase::{Place, StoredRecord, records_of};
+use crate::ledger::LoadError;
+
+/// An id of more records than this is none of one contact: some constant that a bot sends in its
+/// place. It leads to nobody, or erasing one customer would erase all.
+pub(super) const MOST_SIBLINGS: usize = 20;
+
+/// An interaction's key, as text, and its ids of the API.
+#[derive(FromRow)]
+struct Row {
+    key: String,
+    session_id: Option<String>,
+    conversation_id: Option<String>,
+}
+
+/// What may belong to a contact beside its own interactions.
+pub struct Surroundings<'a> {
+    /// The records among the rejected ones of the account, and which of them are surely about somebody
+    /// else.
+    pub rejected: &'a [(&'a Ids, bool)],
+    /// Whether an interaction is surely about somebody else.
+    pub is_of_another: &'a (dyn Fn(&StoredRecord) -> bool + Sync),
+}
+
+/// What of one account is a customer's.
+#[derive(Debug, Default)]
+pub struct Contact {
+    /// Their interactions.
+    pub interactions: BTreeSet<String>,
+    /// Interactions that share an id with theirs, which leads to somebody else as well.
+    pub doubtful: BTreeSet<String>,
+    /// The ids of theirs, and of rejected records of theirs.
+    ids: BTreeSet<Ids>,
+    sessions: Group,
+    conversations: Group,
+}
+
+/// The ids of one kind.
+#[derive(Debug, Default)]
+struct Group {
+    /// Of those that were followed, those that lead to siblings.
+    of_contact: BTreeSet<String>,
+    /// Those that lead to somebody else, too.
+    of_several: BTreeSet<String>,
+    /// Those of too many records.
+    of_many: BTreeSet<String>,
+}
+
+impl Group {
+    fn is_new(&self, id: &str) -> bool {
+        [&self.of_contact, &self.of_several, &self.of_many]
+            .iter()
+            .all(|ids| !ids.contains(id))
+    }
+
+    fn is_followed(&self, id: Option<&str>) -> bool {
+        id.is_some_and(|id| self.of_contact.contains(id))
+    }
+
+    fn is_shared(&self, id: Option<&str>) -> bool {
+        id.is_some_and(|id| self.of_several.contains(id))
+    }
+
+    /// Follows these ids, but for those of too many records. How many interactions each has is given.
+    fn follow<'a>(
+        &mut self,
+        mut numbers: BTreeMap<String, usize>,
+        rejected: impl Iterator<Item = Option<&'a String>>,
+    ) {
+        for id in rejected.flatten() {
+            if let Some(number) = numbers.get_mut(id) {
+                *number += 1;
+            }
+        }
+        for (id, number) in numbers {
+            let is_of_many = number > MOST_SIBLINGS;
+            let ids = if is_of_many {
+                &mut self.of_many
+            } else {
+                &mut self.of_contact
+            };
+            ids.insert(id);
+        }
+    }
+
+    /// Follows an id no longer, since it is somebody else's, too.
+    fn share(&mut self, id: Option<&str>) {
+        if let Some(id) = id.and_then(|id| self.of_contact.take(id)) {
+            self.of_several.insert(id);
+        }
+    }
+}
+
+impl Contact {
+    /// Everything that belongs together with these interactions, and with records of these ids.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn of(
+        connection: &mut PgConnection,
+        account_id: &str,
+        (interactions, ids): (BTreeSet<String>, BTreeSet<Ids>),
+        surroundings: &Surroundings<'_>,
+    ) -> Result<Self, LoadError> {
+        let mut contact = Self {
+            ids,
+            ..Self::default()
+        };
+        let named: Vec<Row> = sqlx::query_as(
+            "select interaction_key::text as key, session_id, conversation_id from smartassist.sessions \
+             where account_id = $1 and interaction_key = any($2::text[]::uuid[])",
+        )
+        .bind(account_id)
+        .bind(Vec::from_iter(interactions))
+        .fetch_all(&mut *connection)
+        .await?;
+        named.into_iter().for_each(|row| contact.add(row));
+        while contact
+            .add_siblings(&mut *connection, account_id, surroundings)
+            .await?
+        {}
+        Ok(contact)
+    }
+
+    fn add(&mut self, row: Row) {
+        self.interactions.insert(row.key);
+        self.ids.insert(Ids {
+            session_id: row.session_id,
+            conversation_id: row.conversation_id,
+        });
+    }
+
+    /// Whether ids were followed that had not been.
+    async fn add_siblings(
+        &mut self,
+        connection: &mut PgConnection,
+        account_id: &str,
+        surroundings: &Surroundings<'_>,
+    ) -> Result<bool, LoadError> {
+        let new = |group: &Group, id: fn(&Ids) -> Option<&String>| -> Vec<String> {
+            let ids: BTreeSet<&String> = self.ids.iter().filter_map(id).collect();
+            ids.into_iter().filter(|id| group.is_new(id)).cloned().collect()
+        };
+        let sessions = new(&self.sessions, |ids| ids.session_id.as_ref());
+        let conversations = new(&self.conversations, |ids| ids.conversation_id.as_ref());
+        if sessions.is_empty() && conversations.is_empty() {
+            return Ok(false);
+        }
+        let (of_sessions, of_conversations) =
+            numbers(&mut *connection, account_id, &sessions, &conversations).await?;
+        let rejected = || surroundings.rejected.iter().map(|(ids, _)| *ids);
+        self.sessions
+            .follow(of_sessions, rejected().map(|ids| ids.session_id.as_ref()));
+        self.conversations.follow(
+            of_conversations,
+            rejected().map(|ids| ids.conversation_id.as_ref()),
+        );
+        let followed = |new: Vec<String>, group: &Group| -> Vec<String> {
+            new.into_iter()
+                .filter(|id| group.of_contact.contains(id))
+                .collect()
+        };
+        let rows: Vec<Row> = sqlx::query_as(
+            "select interaction_key::text as key, session_id, conversation_id from smartassist.sessions \
+             where account_id = $1 and (session_id = any($2) or conversation_id = any($3))",
+        )
+        .bind(account_id)
+        .bind(followed(sessions, &self.sessions))
+        .bind(followed(conversations, &self.conversations))
+        .fetch_all(&mut *connection)
+        .await?;
+        let of_others = self
+            .of_others(connection, account_id, &rows, surroundings)
+            .await?;
+        for row in &rows {
+            if of_others.contains(&row.key) {
+                self.share(row.session_id.as_deref(), row.conversation_id.as_deref());
+            }
+        }
+        for (ids, _) in surroundings.rejected.iter().filter(|(_, is_other)| *is_other) {
+            self.share(ids.session_id.as_deref(), ids.conversation_id.as_deref());
+        }
+        for row in rows {
+            let is_of_another = of_others.contains(&row.key);
+            if !is_of_another && self.has_id(row.session_id.as_deref(), row.conversation_id.as_deref()) {
+                self.add(row);
+            } else if !self.interactions.contains(&row.key) {
+                self.doubtful.insert(row.key);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Which of these interactions are somebody else's.
+    async fn of_others(
+        &self,
+        connection: &mut PgConnection,
+        account_id: &str,
+        rows: &[Row],
+        surroundings: &Surroundings<'_>,
+    ) -> Result<BTreeSet<String>, LoadError> {
+        let ids = rows.iter().map(|row| row.key.as_str());
+        let ids: Vec<&str> = ids.filter(|id| !self.interactions.contains(*id)).collect();
+        let mut of_others = BTreeSet::new();
+        let mut records = records_of(connection, Place::Sessions, account_id, &ids);
+        while let Some(record) = records.try_next().await? {
+            if (surroundings.is_of_another)(&record) {
+                of_others.insert(record.id);
+            }
+        }
+        Ok(of_others)
+    }
+
+    fn share(&mut self, session_id: Option<&str>, conversation_id: Option<&str>) {
+        self.sessions.share(session_id);
+        self.conversations.share(conversation_id);
+    }
+
+    fn has_id(&self, session_id: Option<&str>, conversation_id: Option<&str>) -> bool {
+        self.sessions.is_followed(session_id) || self.conversations.is_followed(conversation_id)
+    }
+
+    /// Whether a record with these ids belongs to it.
+    pub fn has(&self, ids: &Ids) -> bool {
+        self.has_id(ids.session_id.as_deref(), ids.conversation_id.as_deref())
+    }
+
+    /// Whether a record with these ids may belong to it, or to somebody else with whom it shares one.
+    pub fn may_have(&self, ids: &Ids) -> bool {
+        self.sessions.is_shared(ids.session_id.as_deref())
+            || self.conversations.is_shared(ids.conversation_id.as_deref())
+    }
+
+    /// What it is recognized by later, also where nothing says whose it is: by what leads to this contact
+    /// alone.
+    pub fn identifiers(&self, account_id: &str, key: &Key) -> Vec<Identifier> {
+        let all = self.ids.iter().flat_map(|ids| {
+            let is_by_session = self.sessions.is_followed(ids.session_id.as_deref());
+            let is_by_conversation = self.conversations.is_followed(ids.conversation_id.as_deref());
+            let identifiers = Identifier::of_ids(account_id, ids, key);
+            let is_kept = move |identifier: &Identifier| match identifier.kind {
+                IdentifierKind::Session => is_by_session,
+                IdentifierKind::Conversation => is_by_conversation,
+                _ => is_by_session || is_by_conversation,
+            };
+            identifiers.into_iter().filter(is_kept)
+        });
+        all.collect()
+    }
+}
+
+/// How many interactions each of these sessions and conversations has.
+async fn numbers(
+    connection: &mut PgConnection,
+    account_id: &str,
+    sessions: &[String],
+    conversations: &[String],
+) -> Result<(BTreeMap<String, usize>, BTreeMap<String, usize>), LoadError> {
+    // Counted there: a constant may stand in all of them.
+    let counted: Vec<(bool, String, i64)> = sqlx::query_as(
+        "select true, session_id, count(*) from smartassist.sessions \
+         where account_id = $1 and session_id = any($2) group by session_id \
+         union all \
+         select false, conversation_id, count(*) from smartassist.sessions \
+         where account_id = $1 and conversation_id = any($3) group by conversation_id",
+    )
+    .bind(account_id)
+    .bind(sessions)
+    .bind(conversations)
+    .fetch_all(connection)
+    .await?;
+    let none = |ids: &[String]| -> BTreeMap<String, usize> { ids.iter().map(|id| (id.clone(), 0)).collect() };
+    let (mut of_sessions, mut of_conversations) = (none(sessions), none(conversations));
+    for (is_session, id, number) in counted {
+        let numbers = if is_session {
+            &mut of_sessions
+        } else {
+            &mut of_conversations
+        };
+        numbers.insert(id, usize::try_from(number).unwrap_or(usize::MAX));
+    }
+    Ok((of_sessions, of_conversations))
+}

@@ -1,0 +1,137 @@
+//! What is stored already of what a window returned: read once, before anything is written.
+
+use std::collections::{HashMap, HashSet};
+
+use chrono::{DateTime, Utc};
+use sqlx::{FromRow, PgConnection};
+use uuid::Uuid;
+
+use crate::transform::{Interaction, Rejected};
+
+use crate::ledger::LoadError;
+
+/// The stored rows that a window's interactions concern, by key.
+#[derive(Debug)]
+pub(super) struct Stored {
+    rows: HashMap<Uuid, Row>,
+    /// Those that an earlier window missed.
+    missed: HashSet<Uuid>,
+    /// Those that stay as they are, whatever came.
+    kept: HashSet<Uuid>,
+}
+
+#[derive(Debug, FromRow)]
+struct Row {
+    interaction_key: Uuid,
+    content_hash: Vec<u8>,
+    last_changed_at: DateTime<Utc>,
+    session_started_at: DateTime<Utc>,
+    is_missing: bool,
+}
+
+/// How an interaction differs from what is stored of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Change {
+    /// Nothing is stored of it.
+    New,
+    /// Another version of it is stored.
+    Content,
+    /// This very version is stored.
+    None,
+}
+
+/// Reads what is stored under the keys of the interactions and rejected records.
+pub(super) async fn read(
+    connection: &mut PgConnection,
+    interactions: &[Interaction],
+    rejected: &[Rejected],
+) -> Result<Stored, LoadError> {
+    let keys = interactions.iter().map(|interaction| interaction.key);
+    let keys: Vec<Uuid> = keys
+        .chain(rejected.iter().filter_map(|record| record.key))
+        .collect();
+    let rows: Vec<Row> = sqlx::query_as(include_str!("stored.sql"))
+        .bind(&keys)
+        .fetch_all(&mut *connection)
+        .await?;
+    let missed: Vec<Uuid> = sqlx::query_scalar(
+        "select interaction_key from smartassist_sync.absences where interaction_key = any($1)",
+    )
+    .bind(keys)
+    .fetch_all(connection)
+    .await?;
+    Ok(Stored {
+        rows: rows.into_iter().map(|row| (row.interaction_key, row)).collect(),
+        missed: missed.into_iter().collect(),
+        kept: HashSet::new(),
+    })
+}
+
+/// Instants between which a window was read and written: after the first, up to the second.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Meanwhile {
+    pub(super) started_at: DateTime<Utc>,
+    pub(super) written_at: DateTime<Utc>,
+}
+
+impl Meanwhile {
+    /// Whether another window was written then. A clock that was ahead proves nothing.
+    pub(super) fn has(self, at: DateTime<Utc>) -> bool {
+        self.started_at < at && at <= self.written_at
+    }
+}
+
+impl Stored {
+    pub(super) fn change_of(&self, interaction: &Interaction) -> Change {
+        match self.rows.get(&interaction.key) {
+            None => Change::New,
+            Some(_) if self.kept.contains(&interaction.key) => Change::None,
+            Some(row) if row.content_hash == interaction.content_hash => Change::None,
+            Some(_) => Change::Content,
+        }
+    }
+
+    /// Has these stay as they are.
+    pub(super) fn keep(&mut self, keys: &[Uuid]) {
+        self.kept.extend(keys);
+    }
+
+    /// The start that is stored of it.
+    pub(super) fn started_at(&self, key: Uuid) -> Option<DateTime<Utc>> {
+        self.rows.get(&key).map(|row| row.session_started_at)
+    }
+
+    /// When the row of it was last written, if there is one.
+    pub(super) fn last_changed_at(&self, key: Uuid) -> Option<DateTime<Utc>> {
+        self.rows.get(&key).map(|row| row.last_changed_at)
+    }
+
+    /// Whether one of these was stored otherwise, or marked as missing, by another window meanwhile: that may have been
+    /// read later than this version of it.
+    pub(super) fn overtaken(
+        &self,
+        interactions: &[Interaction],
+        rejected: &[Rejected],
+        meanwhile: Meanwhile,
+    ) -> bool {
+        let is_other = |interaction: &&Interaction| {
+            self.change_of(interaction) == Change::Content || self.is_missing(interaction.key)
+        };
+        let others = interactions.iter().filter(is_other);
+        others
+            .map(|interaction| interaction.key)
+            .chain(rejected.iter().filter_map(|record| record.key))
+            .filter_map(|key| self.last_changed_at(key))
+            .any(|at| meanwhile.has(at))
+    }
+
+    /// Whether the row says that the API no longer returns it.
+    pub(super) fn is_missing(&self, key: Uuid) -> bool {
+        self.rows.get(&key).is_some_and(|row| row.is_missing)
+    }
+
+    /// Whether an earlier window missed it.
+    pub(super) fn was_missed(&self, key: Uuid) -> bool {
+        self.missed.contains(&key)
+    }
+}
