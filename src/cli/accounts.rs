@@ -1,5 +1,4 @@
-//! What commands that work on accounts share: open the database, build the workers, let each one
-//! work at once, show how far they are, and say what was worst.
+//! Runs a command for all accounts at once; the worst failure counts.
 
 use std::sync::Arc;
 
@@ -18,11 +17,6 @@ use super::shutdown::Shutdown;
 use super::waiting::{self, Waiting};
 use super::workers;
 
-/// Migrates, then lets every account work at once: each has its own budget, and one's trouble does
-/// not hold up the others. Signals end it in order.
-///
-/// # Errors
-/// Whatever kept the work from being done; of several accounts' failures the worst.
 pub(super) async fn work(
     config: &Config,
     screen: &Screen,
@@ -66,7 +60,6 @@ async fn work_all(
     worst(reports.iter().filter_map(failure)).map_or(Ok(()), |failure| Err(CommandError::Runs(failure)))
 }
 
-/// A pass that was skipped or cut short did not do what was asked for either.
 fn failure(report: &RunReport) -> Option<Failure> {
     match report.outcome {
         Outcome::Succeeded => None,
@@ -75,7 +68,6 @@ fn failure(report: &RunReport) -> Option<Failure> {
     }
 }
 
-/// Of several failures, the exit code names the one that concerns most.
 pub(super) fn worst(failures: impl Iterator<Item = Failure>) -> Option<Failure> {
     failures.max_by_key(|failure| match failure {
         Failure::Other => 0,

@@ -1,4 +1,4 @@
-//! `backfill`: a past range, beside a live daemon or without one.
+//! `backfill`: reads a past range.
 
 use clap::Args;
 use tracing::info;

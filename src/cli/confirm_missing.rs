@@ -1,4 +1,4 @@
-//! `confirm-missing`: an operator says that what is missing in bulk is gone.
+//! `confirm-missing`: marks interactions that are missing in bulk.
 
 use clap::Args;
 use serde_json::json;
@@ -56,7 +56,6 @@ pub(super) async fn confirm_missing(config: &Config, arguments: &Arguments) -> R
     Ok(())
 }
 
-/// Adds up in `interactions` what was marked, over all attempts; or counts what would be.
 async fn confirm(
     config: &Config,
     pool: &Pool,

@@ -1,5 +1,4 @@
-//! What the command line tells of itself: completions for shells, and manual pages. Neither needs a
-//! configuration.
+//! Shell completions and manual pages, without a configuration.
 
 use std::path::{Path, PathBuf};
 
@@ -49,7 +48,6 @@ fn completions(shell: Shell) -> String {
     String::from_utf8_lossy(&script).into_owned()
 }
 
-/// The commands that have a page: all but `help`, which is for the terminal.
 fn pages() -> clap::Command {
     Cli::command().disable_help_subcommand(true)
 }

@@ -1,4 +1,4 @@
-//! `doctor`: what is wrong or surprising, and what to mend.
+//! `doctor`: prints findings and remedies.
 
 use std::fmt::Write;
 use std::sync::Arc;
@@ -13,10 +13,8 @@ use super::layout::hanging;
 use super::output::print;
 use super::paint::{FAILED, HEADING, OK, WARNING, painted};
 
-/// Where what was found begins, behind how bad it is.
 const FOUND: usize = 9;
 
-/// Where what it means and what to do begin, behind the word for it.
 const ADVICE: usize = FOUND + 8;
 
 pub(super) async fn doctor(config: &Config, as_json: bool) -> Result<(), CommandError> {
@@ -31,7 +29,6 @@ pub(super) async fn doctor(config: &Config, as_json: bool) -> Result<(), Command
     worst(report.failures()).map_or(Ok(()), |failure| Err(CommandError::Found(failure)))
 }
 
-/// For people.
 fn to_text(report: &Report) -> String {
     let mut text = String::new();
     for finding in &report.findings {
@@ -41,7 +38,6 @@ fn to_text(report: &Report) -> String {
         let findings = report.findings.iter().filter(|finding| finding.status == level);
         findings.count()
     };
-    // Writing to a String cannot fail.
     let _ = writeln!(
         text,
         "\n{}",
@@ -67,7 +63,6 @@ fn to_text(report: &Report) -> String {
     text
 }
 
-/// How bad it is comes first, so that an eye that runs down the lines stops at the right ones.
 fn render(finding: &Finding, text: &mut String) {
     let level = match finding.status {
         Level::Ok => painted(OK, format_args!("{:<FOUND$}", "ok")),

@@ -1,4 +1,4 @@
-//! `erase`: forget a customer, now and in every later fetch.
+//! `erase`: deletes a customer and excludes later fetches.
 
 use std::io;
 
@@ -16,10 +16,9 @@ use super::exit::CommandError;
 use super::output::print;
 use super::waiting;
 
-/// Said in place of a value: it is read from standard input, where nobody else on the machine sees it.
+/// Reads standard input, because other users can see arguments.
 const STANDARD_INPUT: &str = "-";
 
-/// More are listed by `--json` alone.
 const LISTED: usize = 100;
 
 /// Whom `erase` forgets.
@@ -91,7 +90,6 @@ pub(super) async fn erase(config: &Config, arguments: &Arguments) -> Result<(), 
     print(&told(&erasure, arguments))
 }
 
-/// The value, or the first line of standard input.
 fn given(value: &str, mut input: impl io::BufRead) -> Result<String, CommandError> {
     if value != STANDARD_INPUT {
         return Ok(value.to_owned());

@@ -1,4 +1,4 @@
-//! From what went wrong to an exit code and a last word.
+//! Exit codes and final messages.
 
 use std::error::Error;
 use std::process::ExitCode;
@@ -10,7 +10,6 @@ use crate::postgres::{MigrationError, OpenError};
 use crate::sync::Failure;
 use crate::telemetry::chain;
 
-/// A command that did not do all that it should.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum CommandError {
     #[error(transparent)]
@@ -23,22 +22,16 @@ pub(super) enum CommandError {
     Migration(#[from] MigrationError),
     #[error(transparent)]
     Load(#[from] LoadError),
-    /// Runs failed. The log has said how.
     #[error("{}; the log says more", said(*.0))]
     Runs(Failure),
-    /// The database went away, and was not waited for any longer.
     #[error("{0}; what was committed is kept, and the same command goes on from there")]
     Away(String),
-    /// Arguments that parse and yet cannot be.
     #[error("{0}")]
     Usage(String),
-    /// The doctor found something.
     #[error("something has to be mended: see what is marked as failed")]
     Found(Failure),
-    /// What is stored is not what the API has.
     #[error("days that differ: {0}; --repair reads them again")]
     Differs(usize),
-    /// Records could not be rebuilt, or not all were come to.
     #[error(
         "not all rows were rebuilt; the log says why, and another replay goes on where this one was stopped"
     )]
@@ -52,7 +45,6 @@ impl CommandError {
         Self::Other(error.into())
     }
 
-    /// Whether the database could not be reached.
     pub(super) fn is_unreachable(&self) -> bool {
         match self {
             Self::Runs(failure) => *failure == Failure::DatabaseUnreachable,
@@ -62,12 +54,11 @@ impl CommandError {
         }
     }
 
-    /// What is printed last.
     pub(super) fn message(&self) -> String {
         chain(self).to_string()
     }
 
-    /// The exit codes are an interface: `--help` and `docs/operations.md` list them.
+    /// An interface: listed in `--help` and `docs/operations.md`.
     pub(super) fn code(&self) -> ExitCode {
         ExitCode::from(match self {
             Self::Config(_) | Self::Client(_) | Self::Usage(_) => 2,

@@ -1,4 +1,4 @@
-//! `healthcheck`: is the daemon on this machine alive?
+//! `healthcheck`: asks the daemon on this machine.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
@@ -13,8 +13,7 @@ use super::exit::CommandError;
 
 const TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Whether it answers; all else that may be wrong with the configuration is none of its business. Whatever keeps it
-/// from being asked has exit code 1, the only one that container engines know.
+/// Every failure is exit code 1: container engines know no other.
 pub(super) async fn healthcheck(file: Option<&Path>) -> Result<(), CommandError> {
     let address = reachable(Config::load_bind(file).map_err(CommandError::other)?);
     let failed =
@@ -27,7 +26,6 @@ pub(super) async fn healthcheck(file: Option<&Path>) -> Result<(), CommandError>
     }
 }
 
-/// A daemon that listens on every address is asked on loopback.
 fn reachable(bind: SocketAddr) -> SocketAddr {
     let ip = match bind.ip() {
         ip if !ip.is_unspecified() => ip,
@@ -37,8 +35,7 @@ fn reachable(bind: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, bind.port())
 }
 
-/// One request by hand: this runs every few seconds in a container, and an HTTP client would read
-/// the system's roots of trust each time.
+/// An HTTP client would load root certificates each time.
 async fn status_line(address: SocketAddr) -> std::io::Result<String> {
     let mut stream = TcpStream::connect(address).await?;
     let request = format!("GET /healthz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");

@@ -1,12 +1,10 @@
-//! Text that fits a terminal of 80 columns.
+//! Wraps text at 80 columns, also when piped.
 
 use textwrap::{Options, WordSeparator, WordSplitter, WrapAlgorithm};
 
-/// The columns of a terminal that nobody has made wider. What is printed does not depend on who looks.
 pub(super) const COLUMNS: usize = 80;
 
-/// Breaks `text` between words. Its first line begins at column `indent`, behind whatever stands there;
-/// the others are indented as far. A word that is too long, such as a path, stays whole.
+/// The first line is not indented; long words stay whole.
 pub(super) fn hanging(text: &str, indent: usize) -> String {
     let indent = " ".repeat(indent);
     let options = Options::new(COLUMNS)

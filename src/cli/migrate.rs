@@ -1,4 +1,4 @@
-//! `migrate`: apply migrations only.
+//! `migrate`: applies migrations.
 
 use tokio_util::sync::CancellationToken;
 

@@ -1,5 +1,4 @@
-//! The command line: parses, builds the parts, calls them, and turns what came of it into an
-//! exit code.
+//! The command line: parses and dispatches.
 
 mod accounts;
 mod backfill;
@@ -167,7 +166,7 @@ enum Command {
     Healthcheck,
 }
 
-/// Runs the command of this process, and gives its exit code.
+/// Runs the command and returns its exit code.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = match &cli.wanted {
@@ -184,8 +183,7 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Threads that do the work. More would gain nothing, and on a machine of many processors a container's limit of tasks
-/// has to hold for the daemon and for a command beside it.
+/// At most 4: a container's task limit must hold for daemon and command.
 fn threads() -> usize {
     const MOST: usize = 4;
     available_parallelism().map_or(MOST, |processors| processors.get().min(MOST))

@@ -1,15 +1,11 @@
-//! What a command was asked to print.
+//! Output of commands.
 
 use std::io::{ErrorKind, Write};
 
 use super::exit::CommandError;
 use super::paint::SEQUENCES;
 
-/// Writes to standard output, with colours where that is a terminal and nobody wants it plain (`NO_COLOR`). Whoever closed the pipe has read what he wanted; any other failure
-/// means that the report is not where it was wanted.
-///
-/// # Errors
-/// It could not be written.
+/// A closed pipe is no error.
 pub(super) fn print(text: &str) -> Result<(), CommandError> {
     let text = printable(text);
     let mut stdout = anstream::stdout().lock();
@@ -21,8 +17,7 @@ pub(super) fn print(text: &str) -> Result<(), CommandError> {
     }
 }
 
-/// The text without what a terminal would obey: control characters but line ends and tabs, and marks that change the
-/// direction of writing. Some of it comes from the database or the API, and may be written by anybody. Colours that are ours stay.
+/// Removes control and direction characters, because data may come from anybody.
 pub(super) fn printable(text: &str) -> String {
     let mut printable = String::with_capacity(text.len());
     let mut rest = text;

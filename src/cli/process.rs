@@ -1,4 +1,4 @@
-//! What this process keeps to itself, and what it does not listen to.
+//! Hides secrets and drops `PG…` variables.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
@@ -7,16 +7,13 @@ use std::process::Command;
 
 use super::exit::CommandError;
 
-/// Closes our environment and memory, which hold secrets, to the other processes of our user, and writes no core dump.
-/// Only root can attach a debugger then.
+/// Afterwards only root can read memory and environment; no core dumps.
 pub(super) fn close() {
-    // A system that knows nothing of it leaves things as they were.
     #[cfg(target_os = "linux")]
     let _ = nix::sys::prctl::set_dumpable(false);
 }
 
-/// Begins this program anew without the variables of PostgreSQL's clients (`PGOPTIONS`, …), if there are any. They are
-/// meant for some other server than the private one, and the library that connects takes them up unasked.
+/// Restarts the program, because sqlx would apply `PG…` variables to the private server.
 pub(super) fn drop_postgresql_variables() -> Result<(), CommandError> {
     let is_postgresqls = |name: &OsString| name.as_bytes().starts_with(b"PG");
     let names: Vec<OsString> = std::env::vars_os()
@@ -32,7 +29,7 @@ pub(super) fn drop_postgresql_variables() -> Result<(), CommandError> {
     for name in names {
         command.env_remove(name);
     }
-    // It returns only where that failed.
+    // `exec` returns only on failure.
     Err(CommandError::other(format!(
         "the variables PG… are not for the private PostgreSQL, and cannot be dropped, unset them: {}",
         command.exec()

@@ -1,4 +1,4 @@
-//! Long work shows how far it is: a bar on a terminal, now and then a log line elsewhere.
+//! Progress of long work: a bar or log lines.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -22,27 +22,22 @@ use crate::time::pulse::Pulse;
 
 use super::waiting::Waiting;
 
-/// How often a line says how far the work is.
 const LINE_EVERY: Duration = Duration::from_secs(10);
 
-/// How often the bar is looked after.
 const BAR_EVERY: Duration = Duration::from_millis(500);
 
 const BAR: &str = "{prefix} [{bar:24}] {pos}/{len} requests, {msg}";
 
-/// A worker whose headway is shown for as long as this lives.
 #[derive(Debug)]
 pub(super) struct Watched<'a> {
     worker: Arc<AccountWorker>,
-    /// What is waited for where it goes away.
     database: &'a Database,
     waiting: &'a Waiting,
     earlier: Earlier,
     _shown: AbortOnDropHandle<()>,
 }
 
-/// How far the command's earlier runs for the account came, since each run counts from nothing;
-/// `None` before the first one.
+/// Earlier runs, because each run counts from zero.
 #[derive(Debug, Clone, Default)]
 struct Earlier(Arc<Mutex<Option<Headway>>>);
 
@@ -51,7 +46,6 @@ impl Earlier {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How far all runs together are, also while none goes on.
     fn headway(&self, worker: &AccountWorker) -> Option<Headway> {
         let earlier = self.lock();
         let Some(now) = *worker.headway.borrow() else {
@@ -62,7 +56,6 @@ impl Earlier {
         Some(Headway { counters, ..now })
     }
 
-    /// Adds a run that has ended, or found the account taken.
     fn add(&self, worker: &AccountWorker, report: &RunReport) {
         let mut earlier = self.lock();
         if let Some(last) = worker.headway.send_replace(None) {
@@ -95,28 +88,23 @@ impl<'a> Watched<'a> {
         }
     }
 
-    /// The account's name.
     pub(super) fn account(&self) -> &str {
         &self.worker.api.account().name
     }
 
-    /// What time it is.
     pub(super) fn now(&self) -> DateTime<Utc> {
         self.worker.clock.now()
     }
 
-    /// The refreshes that are due now.
     pub(super) fn due_refreshes(&self, sync: &SyncConfig) -> impl Iterator<Item = DueRefresh> {
         schedule::due_now(&sync.refresh, sync.follow_open, self.worker.clock.now())
     }
 
-    /// As [`AccountWorker::run`], once more whenever the database went away.
     pub(super) async fn run(&self, job: &Job, stop: &CancellationToken) -> RunReport {
         let run = async || self.ended(self.worker.run(job, stop).await);
         self.waiting.through(self.database, stop, run).await
     }
 
-    /// As [`AccountWorker::verify`], once more whenever the database went away.
     pub(super) async fn verify(
         &self,
         verification: &mut Verification,
@@ -126,10 +114,6 @@ impl<'a> Watched<'a> {
         self.waiting.through(self.database, stop, compare).await
     }
 
-    /// As [`AccountWorker::clean_up`], once more whenever the database went away.
-    ///
-    /// # Errors
-    /// As there.
     pub(super) async fn clean_up(&self, stop: &CancellationToken) -> Result<(), LoadError> {
         let clean_up = async || self.worker.clean_up(stop, &Pulse::default()).await;
         self.waiting.through(self.database, stop, clean_up).await
@@ -164,7 +148,6 @@ async fn show_lines((worker, earlier, mut pace): Shown) {
     }
 }
 
-/// Takes the bar off the terminal, however the work ends.
 struct Bar(ProgressBar);
 
 impl Drop for Bar {

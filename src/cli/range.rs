@@ -1,4 +1,4 @@
-//! A past range that a command works on, and working on it beside a live daemon.
+//! Past ranges, read beside a running daemon.
 
 use std::time::Duration;
 
@@ -17,11 +17,9 @@ use crate::time::window::Window;
 
 use super::exit::CommandError;
 
-/// Between giving way, or finding the account taken, and the next try. Longer than the second
-/// after which a daemon that waits looks again, or it would never find the account free.
+/// Longer than the second between a waiting daemon's tries, or it starves.
 const PAUSE: Duration = Duration::from_secs(2);
 
-/// Waiting is said no more often than this.
 const SAY_EVERY: Duration = Duration::from_secs(60);
 
 /// The range, and whose it is.
@@ -39,11 +37,6 @@ pub(super) struct Range {
 }
 
 impl Range {
-    /// The configuration with the accounts that are meant, and the range as far as it can be read
-    /// by now.
-    ///
-    /// # Errors
-    /// There is no such account, or no such range.
     pub(super) fn of(&self, config: &Config) -> Result<(Config, Window), CommandError> {
         config.require_accounts()?;
         let config = only(config, self.account.as_deref())?;
@@ -59,7 +52,6 @@ fn instant(text: &str) -> Result<DateTime<Utc>, String> {
     parse_instant(text).ok_or_else(|| "a date (2025-01-31) or RFC 3339 is expected".to_owned())
 }
 
-/// The configuration with the account of that name alone.
 pub(super) fn only(config: &Config, name: Option<&str>) -> Result<Config, CommandError> {
     let mut config = config.clone();
     let Some(name) = name else { return Ok(config) };
@@ -78,7 +70,6 @@ pub(super) fn only(config: &Config, name: Option<&str>) -> Result<Config, Comman
     Ok(config)
 }
 
-/// What is asked for, up to what can be read by now.
 fn cut(start: DateTime<Utc>, end: DateTime<Utc>, head: DateTime<Utc>) -> Result<Window, CommandError> {
     if start >= end {
         return Err(CommandError::Usage(
@@ -104,7 +95,6 @@ fn cut(start: DateTime<Utc>, end: DateTime<Utc>, head: DateTime<Utc>) -> Result<
     })
 }
 
-/// What of a range is kept at all.
 fn kept(range: Window, kept_from: Option<DateTime<Utc>>) -> Result<Window, CommandError> {
     let Some(from) = kept_from.filter(|from| *from > range.start) else {
         return Ok(range);
@@ -123,8 +113,7 @@ fn kept(range: Window, kept_from: Option<DateTime<Utc>>) -> Result<Window, Comma
     Ok(Window { start: from, ..range })
 }
 
-/// Runs until a run ends that neither gave way nor found the account taken. Nothing is lost in
-/// between: what was read is in the books.
+/// Repeats runs that yielded or found the account locked.
 pub(super) async fn until_done(
     account: &str,
     stop: &CancellationToken,

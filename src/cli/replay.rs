@@ -1,4 +1,4 @@
-//! `replay`: rebuild rows from raw records, without one request.
+//! `replay`: rebuilds rows from raw records.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
@@ -22,7 +22,6 @@ use super::range::only;
 use super::shutdown::Shutdown;
 use super::waiting::{self, Waiting};
 
-/// How often a log line says how far it is, where there is no bar.
 const SAY_EVERY: Duration = Duration::from_secs(10);
 const LOOK: Duration = Duration::from_millis(200);
 
@@ -120,7 +119,6 @@ fn log_summary(account: &str, replayed: &Replayed, took: Duration) {
     }
 }
 
-/// Shows how far it is until it is dropped: a bar on a terminal, lines elsewhere.
 async fn show(account: String, replay: Arc<Replay>, screen: Screen) {
     let bar = screen.bar();
     let mut said = Instant::now();

@@ -1,4 +1,4 @@
-//! `retry-rejected`: try the records that were set aside again.
+//! `retry-rejected`: tries rejected records again.
 
 use std::sync::Arc;
 

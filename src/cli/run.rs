@@ -22,7 +22,6 @@ use super::exit::CommandError;
 use super::shutdown::Shutdown;
 use super::workers;
 
-/// How often a database that is away is tried again. The daemon waits for it for ever, unready.
 const DATABASE_RETRY_PAUSE: Duration = Duration::from_secs(5);
 
 pub(super) async fn run(config: &Config, level: LogLevel) -> Result<(), CommandError> {
@@ -64,8 +63,7 @@ pub(super) async fn run(config: &Config, level: LogLevel) -> Result<(), CommandE
     ended
 }
 
-/// Opens and migrates the database, however long that takes; `None` where we are told to stop
-/// meanwhile. What waiting cannot mend is an error.
+/// `None` if told to stop.
 async fn open(
     config: &Config,
     state: &DaemonState,
@@ -78,7 +76,7 @@ async fn open(
         };
         match opened {
             Ok(database) => return Ok(Some(database)),
-            // A secret's file is not there for a moment while it is replaced.
+            // A secret file is briefly absent while it is replaced.
             Err(CommandError::Open(
                 error @ (OpenError::Unreachable(_)
                 | OpenError::Away { .. }
@@ -119,7 +117,6 @@ async fn open_once(config: &Config) -> Result<Database, CommandError> {
     }
 }
 
-/// Lets every account's runners answer their bells until the shutdown.
 async fn work(
     config: &Config,
     database: &Database,
@@ -148,7 +145,7 @@ async fn work(
             warn!("what was not finished is rolled back");
             Ok(())
         }
-        // Told to stop with us, as systemd does; else our supervisor starts us both again.
+        // At shutdown systemd stops the server too; otherwise it is an error.
         ended = database.server_ended() => if shutdown.soft.is_cancelled() {
             warn!(error = %chain(&ended), "what was not finished is rolled back");
             Ok(())
@@ -163,7 +160,7 @@ async fn work(
     ended
 }
 
-/// What is rung when, without a bell yet: the poll, cleaning up, then the tiers of refreshing.
+/// Order: poll, clean-up, refresh tiers.
 fn chimes(config: &Config) -> Vec<(Cron, Vec<Bell>)> {
     let tiers = config.sync.refresh.iter().map(|tier| &tier.every);
     [&config.sync.poll, &config.storage.clean_up]
@@ -173,7 +170,6 @@ fn chimes(config: &Config) -> Vec<(Cron, Vec<Bell>)> {
         .collect()
 }
 
-/// Starts an account's runners, and hangs their bells up.
 fn spawn_runners(
     runners: &mut JoinSet<()>,
     worker: &Arc<AccountWorker>,
@@ -219,12 +215,11 @@ fn spawn_runners(
     ));
 }
 
-/// Waits for the runners. One that ends without being told to would leave its account unloaded,
-/// so the process ends with an error and is started again.
+/// Without a runner an account stays unread, so the process ends.
 async fn all_ended(runners: &mut JoinSet<()>, shutdown: &Shutdown) -> Result<(), CommandError> {
     while let Some(ended) = runners.join_next().await {
         if ended.is_err() {
-            // Its own words may hold what it panicked with, that is anybody's data.
+            // A panic message may hold personal data.
             return Err(CommandError::other(
                 "an account's runner panicked; the log says where",
             ));

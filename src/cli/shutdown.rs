@@ -1,4 +1,4 @@
-//! Two-stage shutdown: a first signal asks for the end, a second one or the deadline enforces it.
+//! A second signal or the deadline enforces the shutdown.
 
 use std::time::Duration;
 
@@ -6,20 +6,15 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-/// The two stages.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Shutdown {
-    /// Begin nothing new, finish what is being written.
+    /// Start nothing new; finish writes.
     pub(super) soft: CancellationToken,
-    /// Drop everything: what is not committed is rolled back.
+    /// Roll back uncommitted work.
     pub(super) hard: CancellationToken,
 }
 
 impl Shutdown {
-    /// Listens to SIGTERM and SIGINT from now on.
-    ///
-    /// # Errors
-    /// The signals cannot be listened to.
     pub(super) fn on_signals(grace: Duration) -> std::io::Result<Self> {
         let shutdown = Self::default();
         let signals = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);

@@ -1,4 +1,4 @@
-//! `status`: how each account stands, for people at a terminal of 80 columns or as JSON.
+//! `status`: the state of each account.
 
 use chrono::{DateTime, Utc};
 
@@ -16,15 +16,13 @@ use super::layout::hanging;
 use super::output::print;
 use super::paint::{FAILED, HEADING, OK, WARNING, painted};
 
-/// Days of coverage that are shown.
 const DAYS: usize = 30;
 
-/// Where the value of a fact begins.
 const VALUE_AT: usize = 21;
 
 pub(super) async fn status(config: &Config, as_json: bool) -> Result<(), CommandError> {
     if !Database::is_made(config) {
-        // Looking must not make a server.
+        // `status` must not create a server.
         return Err(CommandError::other(
             "nothing has been loaded yet; run `smartassist-etl sync` first",
         ));
@@ -56,7 +54,6 @@ fn is_empty_database(error: &LoadError) -> bool {
     matches!(error, LoadError::Database(error) if crate::postgres::is_undefined(error))
 }
 
-/// The accounts one below the other, or what to do where there are none.
 fn lay_out(board: &Board) -> String {
     if board.accounts.is_empty() && board.not_begun.is_empty() {
         return "No account has been loaded yet. Run `smartassist-etl sync`.\n".to_owned();
@@ -76,7 +73,6 @@ fn lay_out(board: &Board) -> String {
     accounts.chain(not_begun).collect::<Vec<_>>().join("\n")
 }
 
-/// How it stands, what is wrong, and what to do about that.
 fn heading(account: &AccountBoard) -> String {
     let word = account.standing.word();
     let word = match account.standing {
@@ -156,7 +152,6 @@ fn facts(account: &AccountBoard, now: DateTime<Utc>) -> Vec<(&'static str, Strin
     facts
 }
 
-/// Coverage of the last month, a sign a day, and what was set aside by reason.
 fn details(account: &AccountBoard) -> Vec<(&'static str, String)> {
     let (Some(details), Some(cells)) = (&account.details, &account.calendar) else {
         return Vec::new();

@@ -1,4 +1,4 @@
-//! `sync`: one pass to now for every account, and the refreshes that are due.
+//! `sync`: one pass up to now, then due refreshes.
 
 use std::time::Duration;
 
@@ -15,10 +15,9 @@ use super::accounts;
 use super::exit::CommandError;
 use super::progress::Watched;
 
-/// How often an account that another worker has is tried again.
 const RETRY_PAUSE: Duration = Duration::from_secs(3);
 
-/// What makes way for a smaller refresh has so long at least.
+/// Minimum time before a refresh yields.
 const SHORTEST_TURN: Duration = Duration::from_secs(60);
 
 pub(super) async fn sync(config: &Config, screen: &Screen) -> Result<(), CommandError> {
@@ -32,9 +31,9 @@ pub(super) async fn sync(config: &Config, screen: &Screen) -> Result<(), Command
     .await
 }
 
-/// Reads up to now, and what is due to be read again; and so on, until nothing is due that was made way for.
+/// Repeats until no refresh yielded.
 async fn pass(watched: &Watched<'_>, config: &Config, stop: &CancellationToken) -> RunReport {
-    // A worker that died holds its lease for a while; one that lives may be in the middle of a run.
+    // Long enough for a dead worker's lease to expire.
     let patience = config.sync.lease * 2;
     let mut report = run_when_free(watched, &Job::Sync, stop, patience).await;
     loop {
@@ -60,7 +59,6 @@ async fn pass(watched: &Watched<'_>, config: &Config, stop: &CancellationToken) 
     }
 }
 
-/// Runs to the end, or has it stopped when `makes_way` is over.
 async fn until_made_way(
     running: impl Future<Output = RunReport>,
     turn: &CancellationToken,
@@ -86,7 +84,6 @@ async fn pause_until(watched: &Watched<'_>, at: Option<DateTime<Utc>>) {
     }
 }
 
-/// Whether what went wrong would go wrong with everything else too.
 fn ends_sync(report: &RunReport) -> bool {
     let is_general = matches!(
         report.failure,
@@ -95,7 +92,6 @@ fn ends_sync(report: &RunReport) -> bool {
     is_general || matches!(report.outcome, Outcome::Skipped | Outcome::Interrupted)
 }
 
-/// Of two runs the one that whoever asked has to know of.
 fn worse(before: RunReport, after: RunReport) -> RunReport {
     let rank = |report: &RunReport| match report.outcome {
         Outcome::Succeeded => 0,

@@ -1,4 +1,4 @@
-//! `verify`: what is stored against what the API has, day by day.
+//! `verify`: compares stored data with the API, day by day.
 
 use std::fmt::Write as _;
 use std::sync::{Mutex, PoisonError};
@@ -19,7 +19,7 @@ use super::output::print;
 use super::progress::Watched;
 use super::range::{Range, until_done};
 
-/// An interaction that the API no longer returns is marked by the second read that misses it.
+/// An interaction is marked as missing by the second read that misses it.
 const REPAIRS: usize = 2;
 
 /// What `verify` is told.
@@ -39,13 +39,11 @@ pub(super) struct Arguments {
     repair: bool,
 }
 
-/// What the days of an account came to.
 struct Compared {
     account: String,
-    /// What was asked for, as far as it is loaded.
+    /// The loaded part of the range.
     range: Window,
     days: Vec<DayComparison>,
-    /// Days that were not compared, since something ended it before.
     left: usize,
 }
 
@@ -93,7 +91,6 @@ pub(super) async fn verify(
     }
 }
 
-/// Compares, and where that is wanted reads what differs again and compares that once more.
 async fn compare(
     watched: &Watched<'_>,
     verification: &mut Verification,
@@ -124,7 +121,7 @@ async fn compare(
             if stop.is_cancelled() || is_everywhere(repaired.failure) {
                 return repaired;
             }
-            // A gap, say, which is the day's own: the others can be repaired.
+            // For example a gap: other days can still be repaired.
             not_repaired.get_or_insert(repaired);
         }
         verification.compare_again();
@@ -147,7 +144,6 @@ async fn verify_until_done(
     .await
 }
 
-/// Whether all other days would fail in the same way.
 fn is_everywhere(failure: Option<Failure>) -> bool {
     matches!(failure, Some(Failure::Refused | Failure::DatabaseUnreachable))
 }
@@ -172,7 +168,6 @@ fn as_json(range: Window, compared: &[Compared]) -> String {
     )
 }
 
-/// The days that differ, and a line that says how many do not.
 fn as_table(compared: &[Compared]) -> String {
     let mut text = String::new();
     for Compared {
@@ -182,7 +177,6 @@ fn as_table(compared: &[Compared]) -> String {
         left,
     } in compared
     {
-        // Writing to a String cannot fail.
         let _ = writeln!(
             text,
             "{account}, {} to {} (days of UTC)",
@@ -234,7 +228,6 @@ fn as_table(compared: &[Compared]) -> String {
     text
 }
 
-/// A date where it is a midnight, else the instant.
 fn day_of(at: chrono::DateTime<chrono::Utc>) -> String {
     if at.time() == chrono::NaiveTime::MIN {
         at.date_naive().to_string()

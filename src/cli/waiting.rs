@@ -1,5 +1,4 @@
-//! A command waits for a database that goes away while it works, as it waits for the API: what was being
-//! written is rolled back, and done again once the database answers.
+//! Commands wait for a lost database and repeat the interrupted work.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,42 +19,32 @@ use crate::telemetry::chain;
 
 use super::exit::CommandError;
 
-/// Between two tries, of the database and of the work.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// How often it is said that the database is still away.
 const SAY_EVERY: Duration = Duration::from_secs(60);
 
-/// The work may be what brings the database down. It has so many attempts in a row that end so soon.
+/// Limits short attempts, because the work may bring the database down.
 const SHORT_ATTEMPTS: u32 = 60;
 const SHORT: Duration = Duration::from_secs(60);
 
-/// Waits for the database of a command.
 #[derive(Debug)]
 pub(super) struct Waiting {
-    /// For how long, counted anew whenever it has answered.
+    /// Starts anew after each answer of the database.
     at_most: Duration,
-    /// When it was last seen to be back. Of those who work at the same time one waits, and says so.
+    /// The lock lets one task wait for all.
     back_at: AsyncMutex<Option<Instant>>,
     is_waiting: Arc<AtomicBool>,
-    /// How it was given up, where it was.
     given_up: Mutex<Option<String>>,
-    /// The command was told to stop before the database was back.
     was_stopped: AtomicBool,
 }
 
-/// What work has lost that did not come to an end of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Lost {
-    /// The database went away.
     Database,
-    /// The account's lease could not be renewed in time.
     Lease,
 }
 
-/// What an attempt to do the work came to.
 pub(super) trait Attempt {
-    /// Why another one makes sense, if it does.
     fn lost(&self) -> Option<Lost>;
 }
 
@@ -84,10 +73,6 @@ impl<T> Attempt for Result<T, MigrationError> {
     }
 }
 
-/// Opens and migrates the database of a command, however often it goes away meanwhile.
-///
-/// # Errors
-/// It stays away for too long, cannot be used, or `stop`.
 pub(super) async fn open(
     config: &Config,
     stop: &CancellationToken,
@@ -119,14 +104,11 @@ impl Waiting {
         }
     }
 
-    /// Whether it waits at this moment.
     pub(super) fn is_waiting(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.is_waiting)
     }
 
-    /// Does the work, and again whenever the database went away meanwhile, until it ends otherwise, the
-    /// database stays away for too long, or `stop`. The books know what was done, so another attempt goes on
-    /// there.
+    /// Repeats `work` whenever the database goes away; the ledger keeps what was done.
     pub(super) async fn through<A: Attempt>(
         &self,
         database: &Database,
@@ -159,7 +141,7 @@ impl Waiting {
                     self.was_stopped.store(true, Ordering::Relaxed);
                     return attempt;
                 }
-                // A private one that has ended does not come back.
+                // A private server does not restart.
                 ended = database.server_ended() => {
                     self.give_up(chain(&ended).to_string());
                     return attempt;
@@ -171,11 +153,9 @@ impl Waiting {
         }
     }
 
-    /// Whether the database answers again in time.
     async fn wait(&self, database: &Database, lost: Lost) -> bool {
         let since = Instant::now();
         let mut back_at = self.back_at.lock().await;
-        // Somebody else has waited, and for long enough.
         if self.has_given_up() {
             return false;
         }
@@ -207,7 +187,7 @@ impl Waiting {
                         said = Instant::now();
                     }
                 }
-                // What else may be wrong, the work finds out.
+                // The work reports other errors.
                 _ => {
                     info!(waited_seconds, "the database is back, going on");
                     *back_at = Some(Instant::now());
@@ -231,8 +211,7 @@ impl Waiting {
         *self.given_up.lock().unwrap_or_else(PoisonError::into_inner) = Some(how);
     }
 
-    /// What the command ends with: what was wrong with its work, unless that was the waiting. One that was told to stop
-    /// was cut short, whether the database was away or not.
+    /// After a stop, database errors count as interruption.
     pub(super) fn verdict(&self, error: CommandError) -> CommandError {
         let given_up = self.given_up.lock().unwrap_or_else(PoisonError::into_inner);
         match given_up.clone() {
@@ -245,7 +224,6 @@ impl Waiting {
     }
 }
 
-/// That somebody waits, for as long as this lives.
 struct Shown<'a>(&'a AtomicBool);
 
 impl<'a> Shown<'a> {

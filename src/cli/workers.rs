@@ -1,4 +1,4 @@
-//! Building one worker for each configured account.
+//! Builds a worker for each account.
 
 use std::sync::Arc;
 
@@ -12,10 +12,6 @@ use crate::time::clock::Clock;
 
 use super::exit::CommandError;
 
-/// A worker for each account.
-///
-/// # Errors
-/// An account's HTTP client cannot be set up, or interactions are wanted from a day to come.
 pub(super) fn build(
     config: &Config,
     pool: &Pool,
@@ -50,7 +46,7 @@ pub(super) fn build(
         .collect()
 }
 
-/// Who takes leases: the machine and process, for people, and something unique, for certainty.
+/// Host and process for readers, UUID for uniqueness.
 fn holder() -> String {
     let host = nix::unistd::gethostname()
         .ok()
@@ -73,7 +69,7 @@ fn warn_of_plain_http(account: &AccountConfig) {
     }
 }
 
-/// A proxy that was set by accident is a common reason for trouble, so it is said at the start.
+/// An accidental proxy is a common cause of failures.
 fn announce_proxies() {
     for name in [
         "HTTPS_PROXY",

@@ -1,4 +1,4 @@
-//! One account of the source API.
+//! Account settings.
 
 mod credentials;
 
@@ -14,99 +14,96 @@ pub use credentials::Credentials;
 use super::limits::RequestLimits;
 use super::section::Section;
 
-/// Bytes of an account or stream id. The real ones have some 40; an index key of PostgreSQL ends at
-/// about 2,700 for all of its columns.
+/// Real ids have about 40 bytes; PostgreSQL index keys hold about 2,700.
 const LONGEST_ID: usize = 512;
 
-/// Requests in flight, at most. Every one may bring a page that has to be held in memory.
+/// Each may hold a page in memory.
 const MOST_IN_FLIGHT: u8 = 64;
 
-/// `accounts.<name>.*`: one account, and how it is asked.
+/// `accounts.<name>.*`.
 #[derive(Debug, Clone)]
 pub struct AccountConfig {
-    /// The name in the configuration; log lines and metrics carry it.
+    /// Name in logs and metrics.
     pub name: String,
-    /// Scheme and host of the API, without a path.
+    /// May have a path prefix.
     pub base_url: reqwest::Url,
-    /// The API's account id; every table is keyed by it.
+    /// Part of every key.
     pub account_id: String,
-    /// Sent as the header `iId`.
+    /// Sent as `iId`.
     pub stream_id: String,
-    /// How requests are signed.
+    /// Signs requests.
     pub credentials: Credentials,
-    /// From when on interactions are wanted; `None`: 30 days before the first start.
+    /// `None`: 30 days before first start.
     pub start_from: Option<DateTime<Utc>>,
-    /// What part of the account is fetched.
+    /// What is fetched.
     pub filters: Filters,
-    /// Minutes, negative east of Greenwich: UTC = local + offset.
+    /// Minutes: UTC = local + offset.
     pub time_zone_offset: i32,
-    /// How many requests it may take. Those of a running daemon are asked of
-    /// [`ApiClient::limits`](crate::extract::ApiClient::limits): they can change.
+    /// Configured; `ApiClient::limits` are current.
     pub limits: RequestLimits,
-    /// What an answer may cost.
+    /// Limits.
     pub response: ResponseLimits,
-    /// How what failed is tried again.
+    /// Retries.
     pub retry: RetryPolicy,
 }
 
-/// What a request asks for. Part of what coverage means: when it changes, coverage begins anew.
+/// Request filters; a change resets coverage.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Filters {
-    /// Stream or application id.
+    /// Stream or application.
     pub stream_id: String,
-    /// Optional parts of a record.
+    /// Optional record parts.
     pub selected_fields: Vec<String>,
-    /// Only these channels.
+    /// Channels.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub channels: Option<Vec<String>>,
-    /// Only these queue ids.
+    /// Queue ids.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub queues: Option<Vec<String>>,
-    /// Only these bot ids.
+    /// Bot ids.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bots: Option<Vec<String>>,
-    /// Only this direction.
+    /// Direction.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub direction: Option<Direction>,
-    /// Merged into the body of every request.
+    /// Added to bodies.
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub extra_body: Map<String, Value>,
 }
 
-/// The direction of an interaction, as the API spells it.
+/// The API's spelling.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum Direction {
-    /// The customer began.
+    /// From the customer.
     Inbound,
-    /// The contact centre began.
+    /// From the contact centre.
     Outbound,
     /// Either.
     Both,
 }
 
-/// How a request that failed in passing is tried again.
+/// Retry policy.
 #[derive(Debug, Clone, Copy)]
 pub struct RetryPolicy {
-    /// Tries beyond the first.
+    /// Excludes the first attempt.
     pub max_retries: usize,
-    /// The first pause; each further one doubles, with jitter.
+    /// Doubles, with jitter.
     pub pause: Duration,
 }
 
-/// What an answer of the API may cost.
+/// Response limits.
 #[derive(Debug, Clone, Copy)]
 pub struct ResponseLimits {
-    /// To establish a connection.
+    /// `connect_timeout_seconds`.
     pub connect_timeout: Duration,
-    /// Between two pieces of an answer.
+    /// Between two reads.
     pub read_timeout: Duration,
-    /// For the whole request.
+    /// Whole request.
     pub request_timeout: Duration,
-    /// Bytes of one response after decompression.
+    /// Decompressed bytes.
     pub max_bytes: usize,
 }
 
-/// All accounts, with `account_defaults` laid under each.
 pub(super) fn read_all(root: &mut Section<'_>) -> Vec<AccountConfig> {
     let defaults = root.table("account_defaults").unwrap_or_default();
     let tables = root.table("accounts").unwrap_or_default();
@@ -148,7 +145,6 @@ pub(super) fn read_all(root: &mut Section<'_>) -> Vec<AccountConfig> {
     read
 }
 
-/// Without an account nobody reads the defaults; a misspelled key in them is reported all the same.
 fn check_defaults(root: &Section<'_>, mut defaults: Map<String, Value>) {
     for key in ["client_id", "client_secret", "client_secret_file", "token_file"] {
         defaults.remove(key);
@@ -226,8 +222,7 @@ fn parse_base_url(text: &str) -> Option<reqwest::Url> {
     usable.then_some(url)
 }
 
-/// An id of the API. It goes into headers, into the path of the URL and into index keys, which
-/// between them take visible ASCII without the characters that divide a URL, and not without end.
+/// Safe in headers, URL paths and index keys.
 fn read_id(section: &mut Section<'_>, key: &str) -> String {
     let id = section.required_text(key);
     let is_safe = |byte: u8| byte.is_ascii_graphic() && !b"/\\?#%".contains(&byte);
@@ -239,12 +234,11 @@ fn read_id(section: &mut Section<'_>, key: &str) -> String {
     id
 }
 
-/// A date (its midnight in UTC) or RFC 3339, as an instant in whole seconds, as the API knows them: a window that begins within a second would
-/// be asked for from that second on, and its coverage would say otherwise.
+/// Date or RFC 3339, in whole seconds.
 pub fn parse_instant(text: &str) -> Option<DateTime<Utc>> {
     let instant = DateTime::parse_from_rfc3339(text).ok();
     instant
-        // A leap second, which PostgreSQL does not know.
+        // PostgreSQL has no leap seconds.
         .filter(|instant| instant.timestamp_subsec_nanos() < 1_000_000_000)
         .map(|instant| instant.to_utc().trunc_subsecs(0))
         .or_else(|| Some(text.parse::<NaiveDate>().ok()?.and_hms_opt(0, 0, 0)?.and_utc()))

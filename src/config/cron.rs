@@ -1,18 +1,17 @@
-//! Cron patterns of six fields (second first), in UTC.
+//! Cron patterns in UTC.
 
 use chrono::{DateTime, SubsecRound, Utc};
 use croner::parser::{CronParser, Seconds};
 
-/// A pattern that says when something is due.
+/// Six fields, seconds first.
 #[derive(Debug, Clone)]
 pub struct Cron(croner::Cron);
 
 impl Cron {
-    /// Reads a pattern, exactly as the scheduler reads it: seconds are required, and where both
-    /// days are given, both must match.
+    /// Parses like the scheduler: both day fields must match.
     ///
     /// # Errors
-    /// It is no pattern of six fields.
+    /// Invalid pattern.
     pub fn parse(pattern: &str) -> Result<Self, croner::errors::CronError> {
         CronParser::builder()
             .seconds(Seconds::Required)
@@ -22,14 +21,14 @@ impl Cron {
             .map(Self)
     }
 
-    /// The first due instant after `at`; `None` where there is none, as on 30 February.
+    /// First occurrence after `at`.
     pub fn next_after(&self, at: DateTime<Utc>) -> Option<DateTime<Utc>> {
         self.0.find_next_occurrence(&at, false).ok()
     }
 
-    /// The last due instant that is not after `at`; `None` where there is none.
+    /// Last occurrence up to `at`.
     pub fn last_before(&self, at: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        // The search would carry the fraction of a second along.
+        // The search keeps fractions.
         self.0.find_previous_occurrence(&at.trunc_subsecs(0), true).ok()
     }
 

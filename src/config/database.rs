@@ -1,4 +1,4 @@
-//! `database.*`: where the tables are, and how they are reached.
+//! Database settings.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -12,33 +12,32 @@ use super::section::Section;
 /// `database.*`.
 #[derive(Debug, Clone)]
 pub struct DatabaseConfig {
-    /// `PostgreSQL` URL; `None` means a private server of our own.
+    /// `None`: a private server.
     pub url: Option<Secret>,
-    /// The password; `None`: that of the URL, if it has one.
+    /// Overrides the URL's.
     pub password: Option<Secret>,
-    /// Certificates (PEM) of those who may vouch for the server; `None`: the well-known authorities.
+    /// `None`: public authorities.
     pub ca_file: Option<PathBuf>,
-    /// How long a command waits for a server that is away.
+    /// `database.wait_seconds`.
     pub wait: Duration,
-    /// Where the private server's binaries are; `None`: where systems put them.
+    /// `database.server_binaries`.
     pub server_binaries: Option<PathBuf>,
-    /// How connections behave.
+    /// Connections.
     pub session: SessionConfig,
 }
 
-/// How connections to the database behave.
+/// Connection settings.
 #[derive(Debug, Clone)]
 pub struct SessionConfig {
-    /// Connections, at most.
+    /// `database.max_connections`.
     pub max_connections: u32,
-    /// How long to wait for a connection.
+    /// `database.connect_timeout_seconds`.
     pub connect_timeout: Duration,
-    /// Prepared statements that a connection keeps; 0: there is a pooler that gives each transaction
-    /// another session.
+    /// 0 behind a transaction pooler.
     pub statement_cache: usize,
-    /// How long a statement may take.
+    /// `database.statement_timeout_seconds`.
     pub statement_timeout: Duration,
-    /// How long a statement may wait for what another one holds.
+    /// `database.lock_timeout_seconds`.
     pub lock_timeout: Duration,
 }
 
@@ -54,7 +53,7 @@ impl DatabaseConfig {
         }
         let password = section.secret("password");
         if password.is_some() && url.is_none() {
-            // Ignored, it would go with a database that nobody meant: a private one.
+            // Else a private database would be used.
             section.problem("password", "is for the server of database.url, which is not set");
         }
         let ca_file = section.text("ca_file").map(PathBuf::from);

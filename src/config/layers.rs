@@ -1,4 +1,4 @@
-//! Laying the sources over each other: defaults, file, environment.
+//! Merges the sources.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -10,7 +10,6 @@ use super::{ConfigError, ENVIRONMENT_PREFIX};
 
 const DEFAULTS: &str = include_str!("../../config/default.toml");
 
-/// The merged tree of all sources.
 pub(super) fn merge(
     file: Option<&Path>,
     environment: HashMap<String, String>,
@@ -25,7 +24,7 @@ pub(super) fn merge(
         })?;
         builder = builder.add_source(toml_source(&text, &path.display().to_string())?);
     }
-    // Values stay text (no try_parsing): the password 007 must not become 7.
+    // No `try_parsing`: the password 007 must not become 7.
     let environment = config::Environment::with_prefix(ENVIRONMENT_PREFIX)
         .prefix_separator("__")
         .separator("__")
@@ -42,7 +41,7 @@ pub(super) fn merge(
         .collect())
 }
 
-/// A value as JSON, part by part: deserializing it would give some keys a meaning of their own (see [`crate::json`]).
+/// Deserializing gives some keys a special meaning, see `crate::json`.
 fn json(value: ValueKind) -> Value {
     match value {
         ValueKind::Nil => Value::Null,
@@ -61,13 +60,11 @@ fn json(value: ValueKind) -> Value {
     }
 }
 
-/// A TOML text as a source. It is parsed here first, since the error of a parser quotes the
-/// line, and that line may hold a secret.
 fn toml_source(
     text: &str,
     name: &str,
 ) -> Result<config::File<config::FileSourceString, config::FileFormat>, ConfigError> {
-    // As a document of spans, whose errors do not quote values.
+    // The errors of `config` quote lines, which may hold secrets.
     if let Err(error) = toml::de::DeTable::parse(text) {
         let line = error.span().map_or(1, |span| {
             text[..span.start.min(text.len())].matches('\n').count() + 1

@@ -1,10 +1,10 @@
-//! How many requests an account may take, and over which spans that is reckoned.
+//! Request limits.
 
 use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
-/// A span of time over which requests are limited: any of this length, whenever it begins.
+/// A sliding span.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BudgetSpan {
     /// 60 seconds.
@@ -14,10 +14,10 @@ pub enum BudgetSpan {
 }
 
 impl BudgetSpan {
-    /// All that there are.
+    /// All spans.
     pub const ALL: [Self; 2] = [Self::Minute, Self::Hour];
 
-    /// The longest of them.
+    /// Longest span.
     pub const LONGEST: Self = Self::Hour;
 
     /// Its length.
@@ -28,7 +28,7 @@ impl BudgetSpan {
         }
     }
 
-    /// What it is called, in metrics and for people.
+    /// Its name.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Minute => "minute",
@@ -36,7 +36,7 @@ impl BudgetSpan {
         }
     }
 
-    /// How long so many requests take at `limit` of them a span.
+    /// Time at `limit` per span.
     pub fn time_for(self, requests: u64, limit: u32) -> Duration {
         let nanoseconds = self.length().as_nanos() * u128::from(requests) / u128::from(limit.max(1));
         Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or(u64::MAX))
@@ -44,26 +44,24 @@ impl BudgetSpan {
 }
 
 impl Serialize for BudgetSpan {
-    /// As seconds.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.length().as_secs().serialize(serializer)
     }
 }
 
-/// How many requests an account may take.
+/// Request limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RequestLimits {
-    /// Requests in any 60 seconds; 0: no limit.
+    /// 0: unlimited.
     pub per_minute: u32,
-    /// Requests in any hour; 0: no limit.
+    /// 0: unlimited.
     pub per_hour: u32,
-    /// Requests in flight at the same time, whatever they are for. Never 0: no limit of this kind is
-    /// the largest that can be set.
+    /// Never 0.
     pub max_in_flight: usize,
 }
 
 impl RequestLimits {
-    /// Requests in any span of this kind; 0: no limit.
+    /// 0: unlimited.
     pub fn requests_in(&self, span: BudgetSpan) -> u32 {
         match span {
             BudgetSpan::Minute => self.per_minute,
@@ -71,13 +69,13 @@ impl RequestLimits {
         }
     }
 
-    /// The spans that have a limit, with their requests.
+    /// Limited spans.
     pub fn spans(self) -> impl Iterator<Item = (BudgetSpan, u32)> {
         let spans = BudgetSpan::ALL.map(|span| (span, self.requests_in(span)));
         spans.into_iter().filter(|(_, requests)| *requests > 0)
     }
 
-    /// How long so many requests take where they come evenly, as fast as all limits allow; zero without any.
+    /// Time under all limits.
     pub fn time_for(self, requests: u64) -> Duration {
         self.spans()
             .map(|(span, limit)| span.time_for(requests, limit))
@@ -88,7 +86,6 @@ impl RequestLimits {
 
 #[cfg(test)]
 impl RequestLimits {
-    /// So many requests a minute and an hour, for tests.
     pub(crate) fn of(per_minute: u32, per_hour: u32) -> Self {
         Self {
             per_minute,

@@ -1,7 +1,4 @@
-//! The configuration: `config/default.toml`, then a file, then the environment.
-//!
-//! It is read and checked whole before anything starts, and every problem found is reported at
-//! once. Defaults live in `config/default.toml` alone.
+//! Layers `config/default.toml`, which explains each key, a file and the environment.
 
 mod account;
 mod cron;
@@ -36,84 +33,84 @@ pub use sync::{RefreshTier, SyncConfig};
 
 use section::{Problems, Section};
 
-/// What every environment variable of ours begins with; `__` follows, and stands between levels.
+/// Environment variable prefix.
 pub const ENVIRONMENT_PREFIX: &str = "SMARTASSIST_ETL";
 
-/// The whole configuration, checked.
+/// Checked configuration.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Directory for the private `PostgreSQL`.
+    /// Directory of the private `PostgreSQL`.
     pub data_dir: PathBuf,
-    /// Where the tables are.
+    /// `database.*`.
     pub database: DatabaseConfig,
-    /// The accounts to load, by name. Empty only where no command that needs one is run.
+    /// May be empty.
     pub accounts: Vec<AccountConfig>,
-    /// When to poll, and how a worker behaves.
+    /// `sync.*`.
     pub sync: SyncConfig,
-    /// What is stored beside the rows.
+    /// `storage.*`.
     pub storage: StorageConfig,
-    /// What of people is kept.
+    /// `privacy.*`.
     pub privacy: Policy,
-    /// The operators' HTTP address.
+    /// `http.*`.
     pub http: HttpConfig,
-    /// Log lines.
+    /// `log.*`.
     pub log: LogConfig,
-    /// The keys of secrets that are written with something around them that is left out.
+    /// Keys of trimmed secrets.
     pub trimmed_secrets: Vec<String>,
 }
 
 /// `storage.*`.
 #[derive(Debug, Clone)]
 pub struct StorageConfig {
-    /// Whether records are kept as received.
+    /// Keeps raw records.
     pub raw: bool,
-    /// How old an interaction may become; `None`: any age.
+    /// `None`: for ever.
     pub retention: Option<TimeDelta>,
-    /// When older ones are deleted.
+    /// When to delete.
     pub clean_up: Cron,
 }
 
 /// `http.*`.
 #[derive(Debug, Clone)]
 pub struct HttpConfig {
-    /// Address of the status page, health and metrics.
+    /// Listening address.
     pub bind: SocketAddr,
-    /// What the status page asks for; `None`: it is shown on this machine alone.
+    /// `None`: local access only.
     pub token: Option<Secret>,
-    /// Whether the metrics are shown to those alone who may see the page.
+    /// Protects `/metrics` too.
     pub protect_metrics: bool,
 }
 
 /// `log.*`.
 #[derive(Debug, Clone)]
 pub struct LogConfig {
-    /// `None`: pretty on a terminal, JSON elsewhere.
+    /// `None`: pretty on terminals, else JSON.
     pub format: Option<LogFormat>,
-    /// A level or filter directives.
+    /// Level or directives.
     pub level: String,
 }
 
-/// How log lines are written.
+/// Log format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {
-    /// One JSON object a line.
+    /// One object per line.
     Json,
     /// For people.
     Pretty,
 }
 
-/// The configuration cannot be used.
+/// Unusable configuration.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    /// A file or the environment could not be read as configuration.
+    /// Unreadable source.
     #[error("{0}")]
     Unreadable(String),
-    /// Everything that is wrong with the values.
+    /// All problems.
     #[error("the configuration has {}:\n  - {}", count(.0.len()), .0.join("\n  - "))]
     Invalid(Vec<String>),
 }
 
-/// Bytes of `http.token`: a shorter one can be guessed.
+/// In bytes; shorter ones are guessable.
 pub const SHORTEST_TOKEN: usize = 16;
 
 fn count(problems: usize) -> String {
@@ -124,7 +121,6 @@ fn count(problems: usize) -> String {
     }
 }
 
-/// This process's variables, without what is not UTF-8.
 fn environment() -> std::collections::HashMap<String, String> {
     let text = |value: std::ffi::OsString| value.into_string().ok();
     std::env::vars_os()
@@ -133,16 +129,15 @@ fn environment() -> std::collections::HashMap<String, String> {
 }
 
 impl Config {
-    /// Reads the defaults, `file` and this process's environment, of which what is not UTF-8 is
-    /// nobody's configuration.
+    /// Reads all sources, skipping non-UTF-8 variables.
     ///
     /// # Errors
-    /// A file that cannot be read or parsed; unknown keys; missing or impossible values, all together.
+    /// Unreadable sources or invalid values.
     pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
         Self::from_layers(file, environment())
     }
 
-    /// As [`Config::load`], with the given variables in place of the environment.
+    /// `load` with this environment.
     ///
     /// # Errors
     /// As [`Config::load`].
@@ -168,11 +163,10 @@ impl Config {
         }
     }
 
-    /// `http.bind` alone, whatever else is wrong: a daemon that runs lives by the configuration that it has read,
-    /// not by the one that is being edited. A file that cannot be read says nothing.
+    /// Ignores other problems: a running daemon may predate edits.
     ///
     /// # Errors
-    /// The environment cannot be read as configuration.
+    /// Invalid environment.
     pub fn load_bind(file: Option<&Path>) -> Result<SocketAddr, ConfigError> {
         let tree = layers::merge(file, environment()).or_else(|_| layers::merge(None, environment()))?;
         let problems = Problems::default();
@@ -180,7 +174,6 @@ impl Config {
         Ok(HttpConfig::read_bind(&mut root.section("http")))
     }
 
-    /// `None` only where a problem has been noted.
     fn read(root: &mut Section<'_>, database_url: Option<String>) -> Option<Self> {
         let data_dir = root.required_text("data_dir").into();
         let database = DatabaseConfig::read(root.section("database"), database_url);
@@ -203,10 +196,10 @@ impl Config {
         })
     }
 
-    /// Fails where no account is configured, for the commands that need one.
+    /// Requires an account.
     ///
     /// # Errors
-    /// No account is configured.
+    /// No account.
     pub fn require_accounts(&self) -> Result<(), ConfigError> {
         if self.accounts.is_empty() {
             return Err(ConfigError::Invalid(vec![format!(
@@ -218,11 +211,10 @@ impl Config {
         Ok(())
     }
 
-    /// Fails where an account starts after `now`: nothing before its start is wanted, so everything up to it would count as
-    /// complete.
+    /// Refuses a future start: coverage would look complete.
     ///
     /// # Errors
-    /// Such accounts.
+    /// A start is after `now`.
     pub fn require_started(&self, now: DateTime<Utc>) -> Result<(), ConfigError> {
         let is_to_come = |account: &&AccountConfig| account.start_from.is_some_and(|start| start > now);
         let problem = |account: &AccountConfig| {
@@ -238,7 +230,6 @@ impl Config {
 }
 
 impl StorageConfig {
-    /// `None` only where a problem has been noted.
     fn read(mut section: Section<'_>) -> Option<Self> {
         let raw = section.flag("raw");
         let days: i64 = section.integer("retention_days", &(0..=36_500));
@@ -281,8 +272,7 @@ impl HttpConfig {
     }
 }
 
-/// Whether a text says what is logged. A bare word that is no level would be taken for the name of a part of the
-/// program, and silence all others.
+/// An unknown bare word would silence all other targets.
 fn is_level(text: &str) -> bool {
     let is_bare = |directive: &&str| !directive.contains(['=', '[', ':']);
     let bare = text.split(',').map(str::trim).filter(is_bare);

@@ -1,27 +1,26 @@
-//! What is done with personal data, by class, and the key that hashes are made with.
+//! Privacy rules and key.
 
 use std::fmt;
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-/// What separates the hash that names a key from those that it makes.
 const NAME: &str = "smartassist-etl key";
 
-/// What is done with the values of a class; the later one is stricter.
+/// Ordered by strictness.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Rule {
-    /// They stay as sent.
+    /// As sent.
     #[default]
     Keep,
-    /// They become a keyed hash: equal values stay equal, and nothing else is left of them.
+    /// Keyed hash.
     Hash,
-    /// They go.
+    /// Removed.
     Drop,
 }
 
 impl Rule {
-    /// The rule of this name.
+    /// Parses a rule.
     pub fn parse(name: &str) -> Option<Self> {
         match name {
             "keep" => Some(Self::Keep),
@@ -32,18 +31,18 @@ impl Rule {
     }
 }
 
-/// A class of personal data. `docs/privacy.md` lists the fields of each.
+/// Listed in `docs/privacy.md`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Class {
-    /// Phones, names, e-mail addresses and user ids of customers.
+    /// About customers.
     Customer,
-    /// Ids, names and e-mail addresses of agents, and of whom they consulted.
+    /// About agents.
     Agent,
-    /// Addresses of machines.
+    /// Machine addresses.
     Network,
-    /// What people wrote or said, and every field that is not known.
+    /// Text and unknown fields.
     FreeText,
-    /// Values of tags.
+    /// Tag values.
     TagValues,
 }
 
@@ -57,7 +56,7 @@ impl Class {
         Self::TagValues,
     ];
 
-    /// As the configuration spells it.
+    /// Configuration key.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Customer => "customer",
@@ -69,7 +68,7 @@ impl Class {
     }
 }
 
-/// `privacy.*`: a rule for each class, and the key that hashes are made with.
+/// `privacy.*`.
 #[derive(Debug, Clone, Default)]
 #[expect(missing_docs, reason = "each is the rule of the class of that name")]
 pub struct Policy {
@@ -78,12 +77,11 @@ pub struct Policy {
     pub network: Rule,
     pub free_text: Rule,
     pub tag_values: Rule,
-    /// What values are hashed with; also by which erased customers are recognized.
     pub key: Option<Key>,
 }
 
 impl Policy {
-    /// The rule for a class.
+    /// A class's rule.
     pub fn rule(&self, class: Class) -> Rule {
         match class {
             Class::Customer => self.customer,
@@ -94,7 +92,7 @@ impl Policy {
         }
     }
 
-    /// The rule for a class, to be set.
+    /// Mutable rule.
     pub fn rule_mut(&mut self, class: Class) -> &mut Rule {
         match class {
             Class::Customer => &mut self.customer,
@@ -106,7 +104,7 @@ impl Policy {
     }
 }
 
-/// `privacy.key`. It never shows in `Debug` output.
+/// `privacy.key`.
 #[derive(Clone)]
 pub struct Key(Hmac<Sha256>);
 
@@ -117,15 +115,13 @@ impl fmt::Debug for Key {
 }
 
 impl Key {
-    /// The key of this text.
+    /// Makes a key.
     pub fn new(secret: &str) -> Self {
-        // HMAC takes keys of any length, so there is no error to report.
         let key =
             Hmac::new_from_slice(secret.as_bytes()).unwrap_or_else(|_| unreachable!("any length will do"));
         Self(key)
     }
 
-    /// HMAC-SHA-256 of a value, apart for every purpose and kind.
     pub(crate) fn digest(&self, purpose: &str, kind: &str, value: &str) -> [u8; 32] {
         let mut mac = self.0.clone();
         for part in [purpose, kind] {
@@ -136,7 +132,7 @@ impl Key {
         mac.finalize().into_bytes().into()
     }
 
-    /// What tells this key from another one, and nothing of the key itself.
+    /// Identifies the key without revealing it.
     pub fn id(&self) -> [u8; 32] {
         self.digest(NAME, "", "")
     }

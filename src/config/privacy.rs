@@ -1,14 +1,13 @@
-//! `privacy.*`.
+//! Reads `privacy.*`.
 
 use secrecy::ExposeSecret;
 
 use super::policy::{Class, Key, Policy, Rule};
 use super::section::Section;
 
-/// A shorter key could be found by trying.
+/// Shorter keys are guessable.
 const SHORTEST_KEY: usize = 32;
 
-/// Reads the rules and the key.
 pub(super) fn read(mut section: Section<'_>) -> Policy {
     let mut policy = Policy::default();
     for class in Class::ALL {

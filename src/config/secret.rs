@@ -1,51 +1,47 @@
-//! Secrets: values that never show in logs, errors or `Debug` output.
+//! Secrets, hidden from `Debug`.
 
 use std::path::PathBuf;
 
 use secrecy::{ExposeSecret, SecretString};
 
-/// A secret, or the file that holds it.
-///
-/// A file is read at each use, so that a rotated secret is picked up without a restart.
+/// Files are reread for rotation.
 #[derive(Debug, Clone)]
 pub enum Secret {
-    /// Given directly, in the configuration file or the environment.
+    /// The value.
     Inline(SecretString),
-    /// Given as `<key>_file`.
+    /// From `<key>_file`.
     File(PathBuf),
 }
 
-/// A secret cannot be used.
+/// Unusable secret.
 #[derive(Debug, thiserror::Error)]
 pub enum SecretError {
-    /// The file cannot be read.
+    /// Unreadable file.
     #[error("cannot read the secret file {path}")]
     Unreadable {
-        /// The file that was named.
+        /// The file.
         path: PathBuf,
-        /// Why it could not be read.
+        /// The cause.
         source: std::io::Error,
     },
-    /// What is written there is no secret.
+    /// Unsuitable value.
     #[error("{place} {what}")]
     Unfit {
-        /// Where it is written.
+        /// Its place.
         place: String,
-        /// What is wrong with it.
+        /// The reason.
         what: &'static str,
     },
 }
 
-/// What stands in examples, and everybody knows.
 pub(super) const A_PLACEHOLDER: &str =
     "is a placeholder (REPLACE-ME, CHANGE-ME, <…>), which everybody knows: write the secret there";
 
 impl Secret {
-    /// The secret's present value. White space and a byte order mark around it, as editors and shells leave them, are not
-    /// part of it.
+    /// The trimmed value.
     ///
     /// # Errors
-    /// The file cannot be read, or what is there is empty or a placeholder.
+    /// Unreadable, empty or a placeholder.
     pub fn read(&self) -> Result<SecretString, SecretError> {
         let text = self.text()?;
         let secret = trimmed(text.expose_secret());
@@ -58,10 +54,10 @@ impl Secret {
         Ok(SecretString::from(secret))
     }
 
-    /// As [`Secret::read`], for a secret that could be guessed if it were shorter than so many bytes.
+    /// Requires `shortest` bytes.
     ///
     /// # Errors
-    /// As [`Secret::read`], and where it is shorter.
+    /// As [`Secret::read`], or too short.
     pub fn read_long(&self, shortest: usize) -> Result<SecretString, SecretError> {
         let secret = self.read()?;
         if secret.expose_secret().len() < shortest {
@@ -70,7 +66,6 @@ impl Secret {
         Ok(secret)
     }
 
-    /// Whether something around it is left out. The end of a file's last line does not count.
     pub(super) fn is_trimmed(&self) -> bool {
         let Ok(text) = self.text() else { return false };
         let mut text = text.expose_secret();
@@ -81,7 +76,6 @@ impl Secret {
         trimmed(text) != text
     }
 
-    /// As it is written.
     fn text(&self) -> Result<SecretString, SecretError> {
         match self {
             Self::Inline(secret) => Ok(secret.clone()),
@@ -108,7 +102,6 @@ fn trimmed(text: &str) -> &str {
     text.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}')
 }
 
-/// Whether it is what an example has in place of a secret.
 pub(super) fn is_placeholder(text: &str) -> bool {
     let letters = |text: &str| {
         let letters = text.chars().filter(|c| !matches!(c, '-' | '_' | ' '));

@@ -1,6 +1,4 @@
-//! Reading one table of the configuration key by key, and remembering everything that is wrong.
-//!
-//! Asking for a key is what makes it known: there is no second list of keys to keep in step.
+//! Reads configuration tables, collecting problems. Reading a key makes it known.
 
 use std::cell::RefCell;
 use std::ops::RangeInclusive;
@@ -11,8 +9,6 @@ use serde_json::{Map, Value};
 use super::secret::Secret;
 use crate::json;
 
-/// What is wrong with a configuration, collected so that all of it is reported at once; and what is not wrong, and yet
-/// worth a word.
 #[derive(Debug, Default)]
 pub(super) struct Problems {
     found: RefCell<Vec<String>>,
@@ -24,13 +20,11 @@ impl Problems {
         self.found.borrow_mut().push(problem);
     }
 
-    /// The problems, and the paths of the secrets around which something is left out.
     pub(super) fn into_parts(self) -> (Vec<String>, Vec<String>) {
         (self.found.into_inner(), self.trimmed_secrets.into_inner())
     }
 }
 
-/// One table of the configuration. Every value is taken out; what remains at the end is unknown.
 #[derive(Debug)]
 pub(super) struct Section<'a> {
     path: String,
@@ -49,7 +43,6 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// The table under `key`, empty if it is not there.
     pub(super) fn section(&mut self, key: &str) -> Section<'a> {
         let table = self.table(key).unwrap_or_default();
         self.nested(key, table)
@@ -64,7 +57,6 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// The path of a key of this table, as in `accounts.main.base_url`.
     pub(super) fn key_path(&self, key: &str) -> String {
         if self.path.is_empty() {
             key.to_owned()
@@ -96,7 +88,7 @@ impl<'a> Section<'a> {
         match self.take(key)? {
             Value::String(text) if text.is_empty() => None,
             Value::String(text) => Some(text),
-            // The environment has no types, and a file may well hold an id that looks like a number.
+            // Environment variables have no types; ids may look numeric.
             Value::Number(number) => Some(number.to_string()),
             Value::Bool(flag) => Some(flag.to_string()),
             Value::Null | Value::Array(_) | Value::Object(_) => {
@@ -118,7 +110,6 @@ impl<'a> Section<'a> {
         format!(" (in the environment: {}__{name})", super::ENVIRONMENT_PREFIX)
     }
 
-    /// A text that `parse` understands; `expected` says in the error what that is.
     pub(super) fn parsed<T>(
         &mut self,
         key: &str,
@@ -133,7 +124,6 @@ impl<'a> Section<'a> {
         parsed
     }
 
-    /// As [`Section::parsed`], where there is no doing without: absent or empty is wrong as well.
     pub(super) fn required<T>(
         &mut self,
         key: &str,
@@ -147,8 +137,6 @@ impl<'a> Section<'a> {
         parsed
     }
 
-    /// A whole number within `range`. The defaults file holds every number, so one that is
-    /// missing is a fault of that file; the range's start stands in for a bad one.
     pub(super) fn integer<T>(&mut self, key: &str, range: &RangeInclusive<i64>) -> T
     where
         T: TryFrom<i64> + Default,
@@ -182,7 +170,6 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// A list of texts, or one text with commas. An empty list counts as unset.
     pub(super) fn list(&mut self, key: &str) -> Option<Vec<String>> {
         let items = match self.take(key)? {
             Value::String(text) => text
@@ -203,7 +190,6 @@ impl<'a> Section<'a> {
         (!items.is_empty()).then_some(items)
     }
 
-    /// A table of JSON values; in the environment, its JSON text.
     pub(super) fn json_table(&mut self, key: &str) -> Map<String, Value> {
         match self.take(key) {
             None => Map::new(),
@@ -216,8 +202,6 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// A list of tables, each a section of its own as in `refresh[0]`; in the environment, its JSON
-    /// text. `expected` says in the error what that is.
     pub(super) fn tables(&mut self, key: &str, expected: &str) -> Vec<Section<'a>> {
         let items = match self.take(key) {
             None => Some(Vec::new()),
@@ -244,7 +228,6 @@ impl<'a> Section<'a> {
             .collect()
     }
 
-    /// A secret under `key`, or the file named by `<key>_file`. The file must be readable now.
     pub(super) fn secret(&mut self, key: &str) -> Option<Secret> {
         let file_key = format!("{key}_file");
         let inline = self
@@ -264,7 +247,6 @@ impl<'a> Section<'a> {
         Some(secret)
     }
 
-    /// Reports a secret that cannot be used, and notes one around which something is left out.
     pub(super) fn look_at_secret(&self, key: &str, secret: &Secret) {
         if let Err(error) = secret.read() {
             let cause = std::error::Error::source(&error).map(|source| format!(": {source}"));
@@ -277,7 +259,6 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// Reports the keys that nobody asked for, each with the nearest known one.
     pub(super) fn finish(self) {
         for key in self.table.keys() {
             let nearest = self

@@ -1,4 +1,4 @@
-//! `sync.*`: when work is due, and how a worker behaves.
+//! Schedules and worker settings.
 
 use std::time::Duration;
 
@@ -8,7 +8,6 @@ use super::cron::Cron;
 use super::seconds;
 use super::section::Section;
 
-/// What a pattern is, for errors.
 pub(super) const A_CRON: &str =
     "a cron pattern of six fields (second minute hour day month weekday), as in \"0 */5 * * * *\"";
 
@@ -17,44 +16,41 @@ const A_LOOKBACK: &str = "a whole number and a unit (m, h or d), from 1m to 366d
 const TIERS: &str =
     "a list of tables as in [{ every = \"0 23 * * * *\", lookback = \"24h\" }], or its JSON text";
 
-/// The longest lookback. Whoever wants to look back further wants a backfill.
 const LONGEST_LOOKBACK: TimeDelta = TimeDelta::days(366);
 
 /// `sync.*`.
 #[derive(Debug, Clone)]
 pub struct SyncConfig {
-    /// When new interactions are looked for.
+    /// `sync.poll`.
     pub poll: Cron,
-    /// When what was loaded is read again, smallest lookback first. Empty: never.
+    /// Smallest lookback first.
     pub refresh: Vec<RefreshTier>,
-    /// How old a session without an end may be and still be read again at every ring of the first
-    /// tier; `None`: such sessions get no more attention than others.
+    /// `sync.follow_open_hours`; `None`: off.
     pub follow_open: Option<TimeDelta>,
-    /// How far behind now windows are read.
+    /// `sync.settle_seconds`.
     pub settle: Duration,
-    /// How long after its start an interaction may be published.
+    /// `sync.late_minutes`.
     pub late: TimeDelta,
-    /// How long what is missing in bulk has to last until it is marked without an operator.
+    /// `sync.missing_confirm_hours`.
     pub missing_confirm: TimeDelta,
-    /// How long a lease lasts without a heartbeat.
+    /// `sync.lease_seconds`.
     pub lease: Duration,
-    /// How long an account may have work and nothing come of it.
+    /// `sync.stall_seconds`.
     pub stall: Duration,
-    /// How long the window in hand may take after SIGTERM.
+    /// `sync.shutdown_seconds`.
     pub shutdown: Duration,
 }
 
-/// One of `sync.refresh`: how often which part of the past is read again.
+/// A refresh tier.
 #[derive(Debug, Clone)]
 pub struct RefreshTier {
-    /// When it is due.
+    /// When it runs.
     pub every: Cron,
-    /// How far back it reads.
+    /// How far back.
     pub lookback: TimeDelta,
 }
 
 impl SyncConfig {
-    /// `None` only where a problem has been noted.
     pub(super) fn read(mut section: Section<'_>) -> Option<Self> {
         let poll = section.required("poll", A_CRON, parse_cron);
         let tiers = section.tables("refresh", TIERS).into_iter();
@@ -83,7 +79,6 @@ impl SyncConfig {
 }
 
 impl RefreshTier {
-    /// `None` only where a problem has been noted.
     fn read(mut section: Section<'_>) -> Option<Self> {
         let every = section.required("every", A_CRON, parse_cron);
         let lookback = section.required("lookback", A_LOOKBACK, parse_lookback);
@@ -95,7 +90,7 @@ impl RefreshTier {
     }
 }
 
-/// A pattern that is due some day: 30 February never is.
+/// Refuses patterns that never occur (30 February).
 pub(super) fn parse_cron(pattern: &str) -> Option<Cron> {
     let cron = Cron::parse(pattern).ok()?;
     cron.next_after(DateTime::UNIX_EPOCH).map(|_| cron)
@@ -103,7 +98,7 @@ pub(super) fn parse_cron(pattern: &str) -> Option<Cron> {
 
 fn parse_lookback(text: &str) -> Option<TimeDelta> {
     let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
-    // The standard parser would take a sign as well.
+    // The standard parser accepts signs.
     let number = Some(number).filter(|number| number.bytes().all(|byte| byte.is_ascii_digit()))?;
     let number = number.parse::<u32>().ok()?.into();
     let lookback = match unit {

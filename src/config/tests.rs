@@ -1,4 +1,4 @@
-//! The configuration as an operator writes it: files, variables, and everything that is wrong with them.
+//! Configuration tests.
 
 mod accounts;
 mod layers;
@@ -21,7 +21,6 @@ use super::*;
 
 const SECRET: &str = "hunter2-of-the-api";
 
-/// An account with nothing but what is required.
 const ACCOUNT: &str = r#"
 [accounts.main]
 base_url = "https://smartassist.example.com"
@@ -43,7 +42,6 @@ fn environment(variables: &[(&str, &str)]) -> HashMap<String, String> {
         .collect()
 }
 
-/// Reads a file of this text, under variables given without `SMARTASSIST_ETL__`.
 fn read(text: &str, variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
     let variables = environment(variables)
         .into_iter()
@@ -52,7 +50,6 @@ fn read(text: &str, variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
     Config::from_layers(Some(file(text).path()), variables)
 }
 
-/// An account with these further lines.
 fn account(lines: &str) -> Result<AccountConfig, ConfigError> {
     read(&format!("{ACCOUNT}{lines}"), &[]).map(|config| config.accounts[0].clone())
 }
@@ -64,7 +61,6 @@ fn problems(result: Result<Config, ConfigError>) -> Vec<String> {
     }
 }
 
-/// What an operator, or a log, could see of it.
 fn shown(result: &Result<Config, ConfigError>) -> String {
     match result {
         Ok(config) => format!("{config:?}"),

@@ -1,4 +1,4 @@
-//! One account: does its API answer, let us in, and how does it behave.
+//! Checks how an API answers and behaves.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,16 +16,13 @@ use crate::time::window::Window;
 use super::finding::{Finding, Level, Report};
 use super::{clocks, paging, reach};
 
-/// Nobody holds leases by this name: what every process spent counts as others'.
+/// No lease has this name.
 const NOBODY: &str = "";
 
-/// The newest windows of the ledger, of which one may be worth looking at again.
 const WINDOWS_REMEMBERED: i64 = 1_000;
 
-/// Whoever waits for an answer wants to know of trouble now, not when it has passed.
 const MOST_RETRIES: usize = 1;
 
-/// What the books say of an account, as far as they can be read.
 #[derive(Debug, Default)]
 struct Books {
     traits: ApiTraits,
@@ -82,7 +79,7 @@ async fn look(
     findings
 }
 
-/// What cannot be read here was said by the checks of the database.
+/// The database checks report errors.
 async fn read_books(api: &ApiClient, pool: Option<&Pool>) -> Books {
     let Some(pool) = pool else {
         return Books::default();
@@ -101,7 +98,6 @@ async fn read_books(api: &ApiClient, pool: Option<&Pool>) -> Books {
     }
 }
 
-/// A problem that stands since some run found it.
 fn standing(problem: &StandingProblem) -> Finding {
     const CHECK: &str = "known problems";
     let found = format!("{}, since {}", problem.text(), instant(problem.since));
@@ -112,7 +108,6 @@ fn standing(problem: &StandingProblem) -> Finding {
     finding.remedy(problem.remedy())
 }
 
-/// How it answers longer windows and further pages.
 async fn behaviour(api: &ApiClient, books: &Books, day: Reached, tally: &Tally) -> Vec<Finding> {
     let mut findings = Vec::new();
     let week = sync::reach_week(api, day.window.end, tally).await;

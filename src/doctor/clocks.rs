@@ -1,4 +1,4 @@
-//! This machine's clock against the API's and the database's.
+//! Compares the clocks of API, database and machine.
 
 use chrono::TimeDelta;
 
@@ -7,7 +7,6 @@ use crate::time::clock::Skew;
 
 use super::finding::Finding;
 
-/// By how much the API's is ahead.
 pub(super) fn of_api(ahead: TimeDelta) -> Finding {
     const MEANS: &str = "the newest interactions come that much later: nothing is read beyond what both clocks \
                          have passed";
@@ -22,8 +21,6 @@ pub(super) fn of_api(ahead: TimeDelta) -> Finding {
     }
 }
 
-/// By how much the database's is ahead. Nothing is read beyond what it has passed, and all times in
-/// `smartassist_sync` are its own.
 pub(super) fn of_database(ahead: TimeDelta) -> Finding {
     const CHECK: &str = "database clock";
     const REMEDY: &str = "set the clocks of this machine and of the database's, as by NTP";

@@ -1,18 +1,16 @@
-//! The configuration: it can be read, or we would not be here; what else there is to say of it.
+//! Checks the parsed configuration.
 
 use crate::config::Config;
 use crate::sync::Failure;
 
 use super::finding::Finding;
 
-/// Further things that are allowed and yet worth a word are findings of their own here.
 pub(super) fn findings(config: &Config) -> Vec<Finding> {
     let mut findings = vec![accounts(config)];
     findings.extend(trimmed_secrets(config));
     findings
 }
 
-/// Nothing is wrong: whoever looks for why a secret is refused elsewhere should know.
 fn trimmed_secrets(config: &Config) -> Option<Finding> {
     let keys = &config.trimmed_secrets;
     let found = format!(

@@ -1,5 +1,4 @@
-//! The database: is it there, is it one that we know, may we write, who listens, what time is it there,
-//! is there room.
+//! Checks the database.
 
 use crate::config::Config;
 use crate::ledger::LoadError;
@@ -15,10 +14,8 @@ use super::{clocks, disk, names, readers};
 
 const TLS: &str = "database TLS";
 
-/// The versions that every release is tested with.
 const TESTED: std::ops::RangeInclusive<i32> = 14..=18;
 
-/// The database, if it can be opened and holds our tables or may one day.
 pub(super) async fn examine(config: &Config, clock: &dyn Clock, report: &mut Report) -> Option<Database> {
     let database = open(config, report).await;
     if let Some(database) = &database {
@@ -37,7 +34,7 @@ pub(super) async fn examine(config: &Config, clock: &dyn Clock, report: &mut Rep
         report.findings.extend(keys(pool).await);
         report.findings.extend(privacy_key(pool, config).await);
     }
-    // A full disk may be why it cannot be opened.
+    // A full disk may be the cause.
     if Database::is_private(config) {
         report.add(disk::of_private(&PrivateServer::directory(&config.data_dir)));
     } else if let Some(database) = &database {
@@ -108,8 +105,7 @@ async fn server(pool: &Pool) -> Finding {
     Finding::ok(CHECK, found)
 }
 
-/// Whether the keys of rows are those of their ids, in a sample; nothing where there are no rows yet. Where that cannot be looked up, the checks of
-/// schema and rights say why.
+/// Other checks report query errors, also for `privacy_key`.
 async fn keys(pool: &Pool) -> Option<Finding> {
     const CHECK: &str = "interaction keys";
     let sample = inspect::keys(pool).await.ok()?;
@@ -128,7 +124,6 @@ async fn keys(pool: &Pool) -> Option<Finding> {
     (sample.rows > 0).then(|| Finding::ok(CHECK, found()))
 }
 
-/// Whether those whom `erase` deleted are recognized. Where that cannot be looked up, the checks of schema and rights say why.
 async fn privacy_key(pool: &Pool, config: &Config) -> Option<Finding> {
     const CHECK: &str = "privacy.key";
     match check_key(pool, config.privacy.key.as_ref()).await {
@@ -148,7 +143,7 @@ async fn encryption(pool: &Pool, config: &Config) -> Finding {
     }
 }
 
-/// Where there is a pooler, the server sees the pooler's connection: only what we ask of the pooler is known.
+/// The pooler's own connection is unknown.
 fn protected(protection: &Protection, is_pooled: bool) -> Finding {
     let mode = protection.ssl_mode;
     let (is_plain, found) = match &protection.encryption {
@@ -275,7 +270,6 @@ mod tests {
 
     #[test]
     fn behind_a_pooler_only_the_way_to_the_pooler_is_known() {
-        // The pooler's own connection is another matter.
         let plain = protected(&protection("disable", false, true), true);
         assert_eq!(plain.status, Level::Warning);
         let checked = protected(&protection("verify-full", false, false), true);

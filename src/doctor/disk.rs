@@ -1,5 +1,4 @@
-//! Room for the data. A disk that is full shows only once something is written, and nothing is written
-//! here: what is looked at is how much is left.
+//! Checks free disk space without writing.
 
 use std::path::Path;
 
@@ -12,13 +11,10 @@ use super::finding::Finding;
 const CHECK: &str = "disk";
 const GIBIBYTE: u64 = 1 << 30;
 
-/// With less, a busy morning may fill it.
 const NEEDED: u64 = GIBIBYTE;
 
-/// With less, or less than a tenth of the disk, somebody should make room while there is time.
 const COMFORTABLE: u64 = 5 * GIBIBYTE;
 
-/// What a file system says of itself.
 #[derive(Debug, Clone, Copy)]
 struct Room {
     free: u64,
@@ -26,7 +22,6 @@ struct Room {
     is_read_only: bool,
 }
 
-/// Of a private PostgreSQL in `directory`, there or yet to be made.
 pub(super) fn of_private(directory: &Path) -> Finding {
     match Room::of(directory) {
         Ok(room) => verdict(room, directory),
@@ -41,7 +36,6 @@ pub(super) fn of_private(directory: &Path) -> Finding {
     }
 }
 
-/// Of a database that takes so many bytes of somebody else's disk.
 pub(super) fn of_server(size: i64) -> Finding {
     let size = bytes(u64::try_from(size).unwrap_or(0));
     Finding::ok(CHECK, format!("the database takes {size} on its server"))
@@ -49,7 +43,6 @@ pub(super) fn of_server(size: i64) -> Finding {
 }
 
 impl Room {
-    /// Of the file system that `directory` is on, or will be once it is made.
     fn of(directory: &Path) -> std::io::Result<Self> {
         let directory = std::path::absolute(directory)?;
         let is_there = |place: &&Path| place.try_exists().unwrap_or(false);
@@ -67,7 +60,6 @@ impl Room {
     }
 }
 
-/// The system's numbers are of other widths elsewhere.
 fn wide(number: impl Into<u64>) -> u64 {
     number.into()
 }
@@ -101,7 +93,6 @@ fn verdict(room: Room, directory: &Path) -> Finding {
     }
 }
 
-/// Bytes as people read them, to a tenth.
 fn bytes(bytes: u64) -> String {
     const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
     let mut tenths = bytes.saturating_mul(10) / 1_024;

@@ -1,36 +1,36 @@
-//! What a check found.
+//! Results of checks.
 
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::sync::Failure;
 
-/// How bad it is.
+/// Severity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Level {
-    /// As it should be, or nothing to be done about it.
+    /// Nothing needs doing.
     Ok,
-    /// It works, but somebody should know.
+    /// The operator should know.
     Warning,
-    /// It has to be mended.
+    /// Must be fixed.
     Failed,
 }
 
-/// What one check found.
+/// Result of one check.
 #[derive(Debug, Clone, Serialize)]
 pub struct Finding {
-    /// How bad it is.
+    /// Its severity.
     pub status: Level,
-    /// What was looked at.
+    /// What was checked.
     pub check: &'static str,
-    /// Whose it is, where it is one account's.
+    /// The account, if any.
     pub account: Option<String>,
     /// What was seen.
     pub found: String,
-    /// What comes of it, where that is not plain.
+    /// The consequence.
     pub means: Option<String>,
-    /// What to do about it, where there is something.
+    /// What to do.
     pub remedy: Option<String>,
     #[serde(skip)]
     failure: Option<Failure>,
@@ -80,12 +80,12 @@ impl Finding {
     }
 }
 
-/// Everything that was found.
+/// Results of all checks.
 #[derive(Debug, Default)]
 pub struct Report {
-    /// What each check found, in the order in which they were made.
+    /// In order of the checks.
     pub findings: Vec<Finding>,
-    /// Requests to the API that this took.
+    /// API requests sent.
     pub requests: u64,
 }
 
@@ -98,12 +98,12 @@ impl Report {
         self.requests += requests;
     }
 
-    /// Whose fault the failed checks are, in the order in which they were made.
+    /// Causes of failed checks.
     pub fn failures(&self) -> impl Iterator<Item = Failure> {
         self.findings.iter().filter_map(|finding| finding.failure)
     }
 
-    /// For programs.
+    /// The report as JSON.
     pub fn to_json(&self) -> Value {
         json!({ "checks": self.findings, "requests": self.requests })
     }

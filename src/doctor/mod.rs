@@ -1,5 +1,4 @@
-//! Looking for what is wrong or surprising before it costs anybody a day. Writes nothing, takes no
-//! lease, makes no database.
+//! Checks everything, changes nothing, takes no lease.
 
 mod account;
 mod clocks;
@@ -19,7 +18,7 @@ use std::sync::Arc;
 use crate::config::Config;
 use crate::time::clock::Clock;
 
-/// Looks at everything, one after the other.
+/// Runs all checks in order.
 pub async fn examine(config: &Config, clock: &Arc<dyn Clock>) -> Report {
     let mut report = Report::default();
     for finding in configuration::findings(config) {

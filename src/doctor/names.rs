@@ -1,4 +1,4 @@
-//! Whether somebody can put, or has put, functions before PostgreSQL's own.
+//! Checks whether objects in `public` can shadow PostgreSQL's own.
 
 use crate::postgres::Pool;
 use crate::postgres::inspect;
@@ -6,7 +6,6 @@ use crate::postgres::inspect;
 use super::database::broken;
 use super::finding::Finding;
 
-/// So many names are told; who put them there has put more.
 const SHADOWS_TOLD: usize = 5;
 
 pub(super) async fn examine(pool: &Pool) -> Finding {

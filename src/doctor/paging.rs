@@ -1,5 +1,4 @@
-//! What the vendor's pages leave open about paging, and what each answer means for requests and
-//! completeness.
+//! Reports paging behaviour that is undocumented.
 
 use crate::extract::{ApiError, LAST_OFFSET, PAGE_SIZE};
 use crate::sync::{ApiTraits, NumResults, OffsetUnit, Probe, Reached};
@@ -11,7 +10,6 @@ const UNKNOWN: &str = "unknown yet, there is too little data: found out while lo
 const NOW: &str = "seen now";
 const BOOKS: &str = "learned by earlier runs";
 
-/// Whether a window of seven days is accepted.
 pub(super) fn longest_window(week: &Result<Reached, ApiError>, books: &ApiTraits) -> Finding {
     const CHECK: &str = "longest window";
     match (week, books.longest_window_seconds) {
@@ -45,7 +43,6 @@ pub(super) fn longest_window(week: &Result<Reached, ApiError>, books: &ApiTraits
     }
 }
 
-/// Everything that pages showed, or what earlier runs learned where these did not show it.
 pub(super) fn findings(probe: &Probe, books: &ApiTraits) -> Vec<Finding> {
     let now = &probe.traits;
     let mut findings = vec![
@@ -66,7 +63,6 @@ pub(super) fn findings(probe: &Probe, books: &ApiTraits) -> Vec<Finding> {
     findings
 }
 
-/// What pages showed goes before what is in the books. Both, and whether they contradict.
 fn known<T: PartialEq + Copy>(now: Option<T>, books: Option<T>) -> Option<(T, String)> {
     match (now, books) {
         (Some(now), Some(before)) if now != before => Some((
@@ -83,7 +79,7 @@ fn totals(now: &ApiTraits, books: &ApiTraits) -> Finding {
     const CHECK: &str = "totals";
     const WITHOUT: &str = "a window is complete once its last page has room left; one that holds too much is only known \
                            after all of its pages, so loading takes more requests";
-    // That totals never add up takes whole windows to see.
+    // Detecting `Other` takes whole windows.
     let now = now
         .num_results
         .filter(|_| books.num_results != Some(NumResults::Other));

@@ -1,5 +1,4 @@
-//! The way to an account's API, step by step: its name, its certificate, the sign-in, an answer. Of the
-//! steps behind one that failed nothing is known, so nothing is said.
+//! Checks DNS, TLS, sign-in and answer, up to the first failure.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -14,22 +13,18 @@ use crate::telemetry::{chain, instant};
 
 use super::finding::Finding;
 
-/// What follows from any of these steps.
 const MEANS: &str = "nothing is loaded for this account";
 
-/// A token from elsewhere that runs out within this time deserves a word.
 const SOON: TimeDelta = TimeDelta::days(7);
 
-/// So many addresses are told; of more, their number.
 const ADDRESSES_TOLD: usize = 4;
 
-/// The variables that name a proxy (for https, for http): it may know names that this machine does not.
+/// For https and http. A proxy may know names that we do not.
 const PROXIES: [[&str; 4]; 2] = [
     ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"],
     ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"],
 ];
 
-/// Looks up the name in `base_url`.
 pub(super) async fn dns(account: &AccountConfig) -> Finding {
     const CHECK: &str = "DNS";
     let url = &account.base_url;
@@ -87,7 +82,6 @@ fn unresolved(check: &'static str, host: &str, why: &str, proxy: Option<&str>) -
     }
 }
 
-/// The variable that names a proxy for this scheme.
 fn proxy(scheme: &str) -> Option<&'static str> {
     let [https, http] = PROXIES;
     let names = if scheme == "https" { https } else { http };
@@ -96,7 +90,6 @@ fn proxy(scheme: &str) -> Option<&'static str> {
         .find(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))
 }
 
-/// What the request for one record showed, step by step.
 pub(super) fn steps(
     account: &AccountConfig,
     reached: &Result<Reached, ApiError>,
@@ -121,13 +114,12 @@ pub(super) fn steps(
         error if error.is_of_certificate() => vec![failed("TLS", Failure::Other)],
         ApiError::Unsigned(_) | ApiError::Secret(_) => vec![failed("sign-in", Failure::Other)],
         ApiError::Refused { .. } => vec![encryption(account), failed("sign-in", Failure::Refused)],
-        // Whether anybody was there to prove anything is not known.
+        // Without a connection, TLS is unknown.
         ApiError::Transport { .. } => vec![failed("API", Failure::Other)],
         _ => vec![encryption(account), failed("API", Failure::Other)],
     }
 }
 
-/// Once the API has answered.
 fn encryption(account: &AccountConfig) -> Finding {
     const CHECK: &str = "TLS";
     let url = &account.base_url;
@@ -143,7 +135,6 @@ fn encryption(account: &AccountConfig) -> Finding {
         .remedy("begin base_url with https://")
 }
 
-/// Once the API has taken what we signed in with.
 fn signed_in(credentials: &Credentials, now: DateTime<Utc>) -> Finding {
     const CHECK: &str = "sign-in";
     if matches!(credentials, Credentials::Mint { .. }) {

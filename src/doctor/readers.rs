@@ -1,5 +1,4 @@
-//! Whether the roles for readers are ours. Roles belong to the whole cluster: one of the same name may have been
-//! there before, with members whom nobody meant.
+//! Checks reader roles: they are cluster-wide and may predate us.
 
 use crate::postgres::Pool;
 use crate::postgres::inspect;

@@ -1,4 +1,4 @@
-//! What an answer is: the one place that gives a status and a body meaning.
+//! Interprets the status and body of responses.
 
 use std::time::Duration;
 
@@ -8,40 +8,39 @@ use super::charset;
 use super::page::{self, Content};
 use super::{ApiError, Page};
 
-/// Bodies of errors are read this far, to look for the vendor's words.
 pub(super) const ERROR_BODY_BYTES: usize = 64 * 1024;
 
-/// An answer that is no error.
+/// A response without error.
 #[derive(Debug)]
 pub enum Answer {
-    /// A page, with records or without.
+    /// A page, possibly empty.
     Page {
-        /// It.
+        /// The page.
         page: Page,
-        /// Characters of the answer that could not be read, in records or elsewhere.
+        /// Undecodable characters in the answer.
         unreadable: u64,
     },
-    /// It says that there is nothing, but not as a page does: an empty page once a second answer says so too.
+    /// Empty if a second answer agrees.
     EmptyIfAgreed,
 }
 
-/// What came back: everything of a response that has a meaning.
+/// A response.
 #[derive(Debug)]
 pub struct Received {
-    /// The status.
+    /// HTTP status.
     pub status: StatusCode,
-    /// The header `content-type`, empty where there is none.
+    /// The `content-type`, or empty.
     pub content_type: String,
-    /// What `retry-after` asks us to wait.
+    /// Requested pause.
     pub retry_after: Option<Duration>,
-    /// The body, after decompression.
+    /// Decompressed body.
     pub body: Vec<u8>,
 }
 
-/// Says what an answer is. `most` bounds its text in bytes.
+/// Interprets a response of at most `most` bytes of text.
 ///
 /// # Errors
-/// It is no page, and the error says what it is instead.
+/// The response is not a page.
 pub fn judge(received: Received, most: usize) -> Result<Answer, ApiError> {
     let Received {
         status,
@@ -61,7 +60,7 @@ pub fn judge(received: Received, most: usize) -> Result<Answer, ApiError> {
         let bytes = body.len();
         let text = charset::decode(body, &content_type, most).ok_or(ApiError::TooLarge { limit: most })?;
         let content = page::read(&text);
-        // Where no record says it, the API does: an empty page would count as read.
+        // A record may contain "rate limit".
         let has_records = matches!(&content, Content::Page(page) if !page.records.is_empty());
         let words = if has_records {
             String::new()
@@ -102,18 +101,16 @@ impl Answer {
     }
 }
 
-/// The beginning of a body, in small letters.
 fn words(body: &[u8]) -> String {
     String::from_utf8_lossy(&body[..body.len().min(ERROR_BODY_BYTES)]).to_ascii_lowercase()
 }
 
-/// The vendor's two messages: "You've exceeded the per-minute rate limit. …" and "Rate limit for this API has been
-/// reached. …".
+/// Covers both vendor messages, "per-minute rate limit" and "Rate limit for this API".
 fn says_rate_limited(words: &str) -> bool {
     words.contains("rate limit")
 }
 
-/// Nothing is shown because it is too long ago, which is not the same as that there was nothing.
+/// Expired data is not an empty window.
 fn says_too_old(words: &str) -> bool {
     ["older than", "retention"]
         .iter()

@@ -1,9 +1,4 @@
-//! Signing requests.
-//!
-//! A token is made for every request. An app may enforce `jti`, and nothing says whether that
-//! means once a token or once a request; a fresh token each time is right under both readings,
-//! never runs out in the middle of a window, and leaves no state to renew. It costs microseconds
-//! (RS*: about a millisecond), once a second.
+//! Signs each request anew, since the API may accept a `jti` only once.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use jsonwebtoken::{Algorithm, Header};
@@ -15,10 +10,8 @@ use crate::config::{Credentials, Secret};
 
 use super::ApiError;
 
-/// How far the API's clock may be from ours before a token counts as not yet or no longer good.
 const CLOCK_MARGIN: TimeDelta = TimeDelta::minutes(5);
 
-/// How long a token is good beyond that margin: a request that waits in a queue must not outlive it.
 const TOKEN_LIFE: TimeDelta = TimeDelta::minutes(5);
 
 #[derive(Serialize)]
@@ -37,17 +30,16 @@ struct Expiry {
 }
 
 impl Credentials {
-    /// When a token that somebody else minted runs out, where it says so. Those that we mint never do.
+    /// Expiry of a configured token.
     pub fn expiry(&self) -> Option<DateTime<Utc>> {
         let Self::Token(token) = self else { return None };
         let token = token.read().ok()?;
-        // Nothing hangs on it but a word to the operator: whether it is genuine is for the API to say.
+        // Only for a warning; the API verifies it.
         let claims: Expiry = jsonwebtoken::dangerous::insecure_decode_claims(token.expose_secret()).ok()?;
         DateTime::from_timestamp(claims.exp, 0)
     }
 
-    /// A token for one request. A token or secret given as a file is read now, so that one
-    /// that was replaced on refusal is picked up.
+    /// Reads files again, as they may be replaced.
     pub(super) fn token(&self, now: DateTime<Utc>) -> Result<SecretString, ApiError> {
         match self {
             Self::Token(token) => Ok(token.read()?),

@@ -1,4 +1,4 @@
-//! From a response to what of it has a meaning: its status, its header fields, and no more of its body than is allowed.
+//! Reads a response, with a bounded body.
 
 use std::time::Duration;
 
@@ -9,11 +9,8 @@ use reqwest::{Response, StatusCode};
 use super::ApiError;
 use super::answer::{ERROR_BODY_BYTES, Received};
 
-/// The longest pause that the API can ask for; more would be a mistake on its side, and the
-/// next run asks anyway.
 pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(15 * 60);
 
-/// Reads a response to its end, at most `max_bytes` of it.
 pub(super) async fn receive(
     response: Response,
     max_bytes: usize,
@@ -29,7 +26,7 @@ pub(super) async fn receive(
     let body = if status == StatusCode::OK {
         collect(response, max_bytes).await?
     } else {
-        // A body that breaks or is too large does not change what the status says.
+        // A broken body does not change the status.
         collect(response, ERROR_BODY_BYTES).await.unwrap_or_default()
     };
     Ok(Received {
@@ -40,8 +37,7 @@ pub(super) async fn receive(
     })
 }
 
-/// Streams the body and counts it after decompression, so that neither a huge body nor a small
-/// one that unpacks without end fills the memory.
+/// Counts decompressed bytes, against gzip bombs.
 async fn collect(mut response: Response, max_bytes: usize) -> Result<Vec<u8>, ApiError> {
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(ApiError::transport)? {
@@ -50,7 +46,7 @@ async fn collect(mut response: Response, max_bytes: usize) -> Result<Vec<u8>, Ap
             return Err(ApiError::TooLarge { limit: max_bytes });
         }
         if length > body.capacity() {
-            // Twice as much as before, as it grows by itself, but never more than may come.
+            // `Vec` would grow beyond `max_bytes`.
             body.reserve_exact((2 * length).min(max_bytes) - body.len());
         }
         body.extend_from_slice(&chunk);
@@ -58,7 +54,7 @@ async fn collect(mut response: Response, max_bytes: usize) -> Result<Vec<u8>, Ap
     Ok(body)
 }
 
-/// `Retry-After` in seconds or as an HTTP date (RFC 9110, section 10.2.3), capped.
+/// RFC 9110, section 10.2.3: seconds or a date.
 fn retry_after(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     let pause = match text.parse::<u64>() {

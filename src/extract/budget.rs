@@ -1,13 +1,7 @@
-//! The request budget of one account: never more than so many requests in any 60 seconds, nor more
-//! than so many in flight, and what is wanted most goes first.
+//! The request budget of one account.
 //!
-//! The server counts when a request arrives, which we do not know: some time between sending it
-//! and having its answer. A request therefore occupies its place from before it is sent until
-//! the whole span after it ended. Whatever the latency, any span of the server's then holds no
-//! more arrivals than the limit, and a full budget is used but for one round trip a span.
-//!
-//! The limits may change while requests wait. What was spent is remembered for the longest span
-//! that there is, whatever the limits are now, so that new ones hold from the first request on.
+//! A request holds its place until a whole span after it ended, so no span of the server exceeds the limit,
+//! whatever the latency.
 
 mod hour;
 #[cfg(test)]
@@ -25,38 +19,32 @@ use crate::config::{BudgetSpan, RequestLimits};
 
 use hour::Refusals;
 
-/// Clocks of two machines do not tick alike, and timers fire late but also round down.
+/// Clock drift and timer rounding.
 const MARGIN: Duration = Duration::from_millis(100);
 
-/// Of a hundred places, so many are left to live requests alone: a poll that finds a minute used up
-/// would wait for the next one. A small budget has none to spare.
+/// Kept for live requests, so that polls need not wait.
 const RESERVED_PERCENT: usize = 3;
 const SMALL_BUDGET: usize = 20;
 
-/// So many ended requests are remembered where the limits ask for no more: those of an account
-/// without limits would be without number.
+/// Bounds memory for accounts without limits.
 const REMEMBERED: usize = 10_000;
 
-/// A shorter wait is nothing that anybody would ask about.
 const WORTH_SAYING: Duration = Duration::from_secs(5);
 
-/// Who goes first where places are short: what people wait for, then what may have changed, then
-/// the past.
+/// Which requests go first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Priority {
     /// New interactions.
     Live,
-    /// Interactions that may have changed since they were loaded.
+    /// Possibly changed interactions.
     Refresh,
-    /// A past range that somebody asked for.
+    /// A requested past range.
     Backfill,
 }
 
-/// So many requests in any span of this kind.
 #[derive(Debug, Clone, Copy)]
 struct Limit {
     requests: usize,
-    /// So many of them are left to live requests alone.
     reserved: usize,
     span: BudgetSpan,
 }
@@ -78,12 +66,10 @@ impl From<(BudgetSpan, u32)> for Limit {
 }
 
 impl Limit {
-    /// When a request that ended then takes up no place any more.
     fn free_at(self, ended: Instant) -> Instant {
         ended + self.span.length() + MARGIN
     }
 
-    /// Requests in any span, if no more than those of this priority are wanted.
     fn requests(self, priority: Priority) -> usize {
         match priority {
             Priority::Live => self.requests,
@@ -92,22 +78,21 @@ impl Limit {
     }
 }
 
-/// How much of a limit is used.
+/// Usage of a limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BudgetUse {
-    /// Over which span.
+    /// The limit's span.
     pub span: BudgetSpan,
-    /// Requests that occupy a place now: in flight, or ended within the span.
+    /// Requests in flight or ended within it.
     pub used: usize,
-    /// Requests that may.
+    /// Requests allowed.
     pub limit: usize,
 }
 
-/// Hands out places for requests by priority, and first come, first served within one.
+/// Admits requests by priority, then arrival.
 #[derive(Debug)]
 pub struct Budget {
     places: Mutex<Places>,
-    /// A request ended, or another one may be the first in the queue.
     changed: Notify,
 }
 
@@ -116,38 +101,33 @@ struct Places {
     configured: RequestLimits,
     limits: Vec<Limit>,
     in_flight: usize,
-    /// When requests ended, oldest first, as far back as the longest span.
+    /// Oldest first.
     ended: VecDeque<Instant>,
     paused_until: Option<Instant>,
     refusals: Refusals,
-    /// Who waits for a place; only the first may take one.
     queue: BTreeSet<Turn>,
-    /// The number of the next one to come.
     next: u64,
 }
 
-/// A rank in the queue: by priority, then by arrival.
 type Turn = (Priority, u64);
 
 enum Admission {
     Now,
     At(Instant),
-    /// Only the end of a request in flight, or of the wait of who is before us, can tell.
     AfterAChange,
 }
 
-/// A place in the budget, held while a request is on its way.
+/// The place of a request in flight.
 #[derive(Debug)]
 pub struct Place<'a>(&'a Budget);
 
-/// A rank in the queue, left however the wait ends: also when it is given up.
 struct Waiting<'a> {
     budget: &'a Budget,
     turn: Turn,
 }
 
 impl Budget {
-    /// A budget within these limits.
+    /// A budget with these limits.
     pub fn new(limits: RequestLimits) -> Self {
         Self {
             places: Mutex::new(Places {
@@ -164,15 +144,12 @@ impl Budget {
         }
     }
 
-    /// Waits until a request may be sent. Nobody gets a place while somebody of a higher priority
-    /// waits, even if that one came while the other was already waiting for the minute to pass.
-    ///
-    /// May be dropped at any time: whoever is next in the queue goes on.
+    /// Waits for a place; cancel-safe.
     pub async fn admit(&self, priority: Priority) -> Place<'_> {
         let waiting = self.queue_up(priority);
         let mut said = false;
         loop {
-            // Listening begins before looking, or a change in between would be missed.
+            // Before the check, or a change is missed.
             let mut changed = std::pin::pin!(self.changed.notified());
             changed.as_mut().enable();
             match self.admission(waiting.turn) {
@@ -182,7 +159,6 @@ impl Budget {
                     if wait >= WORTH_SAYING && !std::mem::replace(&mut said, true) {
                         info!(wait_seconds = wait.as_secs(), "waiting for the request budget");
                     }
-                    // Who may take the place is looked at again when it is free.
                     tokio::select! {
                         () = tokio::time::sleep_until(at) => {}
                         () = changed => {}
@@ -202,7 +178,6 @@ impl Budget {
         Waiting { budget: self, turn }
     }
 
-    /// Takes a place if there is one now, and nobody goes before `turn`.
     fn admission(&self, turn: Turn) -> Admission {
         let mut places = self.places();
         if places.queue.first() != Some(&turn) || places.in_flight >= places.configured.max_in_flight {
@@ -211,21 +186,17 @@ impl Budget {
         places.admission(Instant::now(), turn.0)
     }
 
-    /// Lets no request of the account out for `pause`: the API asked for it.
+    /// Holds back all requests.
     pub fn pause(&self, pause: Duration) {
         let until = Instant::now() + pause;
         let mut places = self.places();
         places.paused_until = places.paused_until.max(Some(until));
     }
 
-    /// Takes into account what an earlier process spent, or else a restart would begin with a
-    /// whole budget inside a minute that is already used up.
-    ///
-    /// `requests` are numbers of requests, each with how long ago the last of them ended, in any
-    /// order. What is longer ago than the monotonic clock can tell is left out.
+    /// Adds requests of an earlier process, as (count, time since the last ended).
     pub fn spent_before(&self, requests: impl IntoIterator<Item = (usize, Duration)>) {
         let mut places = self.places();
-        // More than a whole limit at one instant holds nothing back any longer: memory stays bounded.
+        // Bounds memory; more has no effect.
         let most = places.remembered();
         let now = Instant::now();
         let spent = requests
@@ -233,12 +204,11 @@ impl Budget {
             .filter_map(|(requests, ago)| Some((requests.min(most), now.checked_sub(ago)?)))
             .flat_map(|(requests, ended)| std::iter::repeat_n(ended, requests));
         places.ended.extend(spent);
-        // They belong in front of what this process did, and admission relies on the order.
         places.ended.make_contiguous().sort();
         places.forget(now);
     }
 
-    /// How much of each limit is used now.
+    /// Current usage of each limit.
     pub fn uses(&self) -> Vec<BudgetUse> {
         let (places, now) = (self.places(), Instant::now());
         let uses = places.limits.iter().map(|limit| BudgetUse {
@@ -260,7 +230,6 @@ impl Budget {
 }
 
 impl Places {
-    /// Takes a place if there is one now.
     fn admission(&mut self, now: Instant, priority: Priority) -> Admission {
         self.paused_until = self.paused_until.filter(|until| *until > now);
         let mut at = self.paused_until;
@@ -285,13 +254,11 @@ impl Places {
         }
     }
 
-    /// How many ended requests are remembered, at most: all that a limit can ask for.
     fn remembered(&self) -> usize {
         let limits = self.limits.iter().map(|limit| limit.requests);
         limits.fold(REMEMBERED, usize::max)
     }
 
-    /// Lets go of what no limit can ask for.
     fn forget(&mut self, now: Instant) {
         let most = self.remembered();
         let longest = BudgetSpan::LONGEST.length() + MARGIN;

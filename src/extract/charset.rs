@@ -1,7 +1,5 @@
-//! From the bytes of an answer to text, in whatever charset they are.
-//!
-//! A byte order mark says which one it is, else the header does, else it is UTF-8. What even so cannot be read becomes
-//! U+FFFD, and its place is kept: the record that it stands in has to say so.
+//! Decodes answers by byte order mark, declared charset or as UTF-8, and keeps the places of unreadable
+//! characters.
 
 use std::ops::Range;
 
@@ -9,31 +7,27 @@ use encoding_rs::{DecoderResult, Encoding, UTF_8};
 
 const REPLACEMENT: char = char::REPLACEMENT_CHARACTER;
 
-/// How many places are kept. An answer with more unreadable characters is not in the charset that it names.
+/// Bounds memory for a wrong charset.
 const MOST_PLACES: usize = 10_000;
 
-/// The text of an answer.
 #[derive(Debug)]
 pub(super) struct Text {
     pub(super) text: String,
     pub(super) unreadable: Unreadable,
 }
 
-/// Where characters were replaced because they could not be read.
 #[derive(Debug, Default)]
 pub(super) struct Unreadable {
-    /// Their places in the text, in bytes and in order; those beyond [`MOST_PLACES`] are only counted.
     places: Vec<usize>,
     count: u64,
 }
 
 impl Unreadable {
-    /// All of them.
     pub(super) fn count(&self) -> u64 {
         self.count
     }
 
-    /// Those within these bytes of the text: exact, or at least one where not all places are known.
+    /// At least 1 where places are unknown.
     pub(super) fn within(&self, bytes: &Range<usize>) -> u64 {
         let before = |end| self.places.partition_point(|place| *place < end);
         let known = (before(bytes.end) - before(bytes.start)) as u64;
@@ -49,7 +43,6 @@ impl Unreadable {
     }
 }
 
-/// The charset that a `content-type` names; `None` where it names none, or one that nobody knows.
 fn declared(content_type: &str) -> Option<&'static Encoding> {
     content_type.split(';').skip(1).find_map(|parameter| {
         let (name, label) = parameter.split_once('=')?;
@@ -59,13 +52,11 @@ fn declared(content_type: &str) -> Option<&'static Encoding> {
     })
 }
 
-/// Reads `body` as text, without its byte order mark. `None` where that takes more than `most` bytes.
 pub(super) fn decode(mut body: Vec<u8>, content_type: &str, most: usize) -> Option<Text> {
     let marked = Encoding::for_bom(&body);
     let (encoding, mark) = marked.unwrap_or_else(|| (declared(content_type).unwrap_or(UTF_8), 0));
     body.drain(..mark);
     let text = if encoding == UTF_8 {
-        // What is whole is taken as it is: no second copy of it.
         match String::from_utf8(body) {
             Ok(text) => Text {
                 text,
@@ -100,7 +91,7 @@ fn transcode(encoding: &'static Encoding, mut body: &[u8], most: usize) -> Optio
     }
 }
 
-/// PostgreSQL holds no U+0000, and JSON has it only as an escape: as a byte it is damage.
+/// PostgreSQL stores no U+0000; JSON must escape it.
 fn without_nul(text: Text, most: usize) -> Option<Text> {
     if memchr::memchr(0, text.text.as_bytes()).is_none() {
         return (text.text.len() <= most).then_some(text);
@@ -119,7 +110,6 @@ fn without_nul(text: Text, most: usize) -> Option<Text> {
     for place in known {
         repaired.note(place + shift);
     }
-    // What was beyond the places that are kept still counts.
     repaired.count += unreadable.count - unreadable.places.len() as u64;
     (text.len() + shift <= most).then(|| Text {
         text: text.replace('\0', "\u{fffd}"),

@@ -20,16 +20,13 @@ use super::{Action, ApiError, Budget, BudgetUse, HOURLY_LIMIT_REMEDY, Page, Page
 
 const AUTH: HeaderName = HeaderName::from_static("auth");
 
-/// A pause between two tries never grows past this.
 const LONGEST_BACKOFF: Duration = Duration::from_secs(60);
 
-/// A page past the end is hardly worth waiting for.
 const RETRIES_PAST_THE_END: usize = 1;
 
-/// A server that has something to say in place of records says it again.
 const RETRIES_OF_A_MESSAGE: usize = 2;
 
-/// Asks one account's API for pages, within its budget.
+/// Requests one account's pages.
 #[derive(Debug)]
 pub struct ApiClient {
     account: AccountConfig,
@@ -40,16 +37,16 @@ pub struct ApiClient {
     api_clock: Mutex<ApiClock>,
 }
 
-/// The HTTP client could not be set up for an account.
+/// The client cannot be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    /// An id has characters that cannot be sent in a header.
+    /// An id is not plain ASCII.
     #[error("accounts.{account}: account_id and stream_id must be plain ASCII")]
     Header {
-        /// The account's name.
+        /// The account.
         account: String,
     },
-    /// TLS or the proxy settings of the system.
+    /// TLS or proxy settings are unusable.
     #[error("cannot set up the HTTP client")]
     Http(#[source] reqwest::Error),
 }
@@ -58,7 +55,7 @@ impl ApiClient {
     /// A client for `account`.
     ///
     /// # Errors
-    /// The account's ids cannot be sent, or the system's TLS roots or proxy settings are unusable.
+    /// Ids, TLS or proxy settings are unusable.
     pub fn new(account: AccountConfig, clock: Arc<dyn Clock>) -> Result<Self, ClientError> {
         let mut endpoint = account.base_url.clone();
         let path = format!(
@@ -79,32 +76,29 @@ impl ApiClient {
         })
     }
 
-    /// The account that is asked, as it was configured at the start.
+    /// The account's configuration.
     pub fn account(&self) -> &AccountConfig {
         &self.account
     }
 
-    /// Takes requests into account that an earlier process spent of the account's budget: numbers
-    /// of them, each with how long ago the last one ended.
+    /// See [`Budget::spent_before`].
     pub fn remember_spent(&self, requests: impl IntoIterator<Item = (usize, Duration)>) {
         self.budget.spent_before(requests);
     }
 
-    /// One page of a window, tried again as the error table says. Every request that leaves, and
-    /// the page that comes in the end, is counted in `tally`.
+    /// Requests a page, with retries.
     ///
     /// # Errors
-    /// What was still wrong after the last try.
+    /// The last try failed.
     pub async fn page(&self, request: &PageRequest<'_>, tally: &Tally) -> Result<Page, ApiError> {
         self.ask(request, tally, self.account.retry.max_retries, false)
             .await
     }
 
-    /// A page that should lie past the end of a window: that nothing comes of it is no trouble. `None` where it is not
-    /// served, or a word comes in its place. Apart from the rate limit it is hardly tried again.
+    /// Requests a page past the end. `None` if not served.
     ///
     /// # Errors
-    /// Nothing is known of it.
+    /// Nothing is known about the page.
     pub async fn page_past_the_end(
         &self,
         request: &PageRequest<'_>,
@@ -122,11 +116,10 @@ impl ApiClient {
         }
     }
 
-    /// The page after one that may be the last of a window. It is hardly tried again, and what says otherwise than a page
-    /// does that it is empty has to say so twice.
+    /// Requests the page after a possibly last one.
     ///
     /// # Errors
-    /// What was still wrong after the last try.
+    /// The last try failed.
     pub async fn page_after_the_last(
         &self,
         request: &PageRequest<'_>,
@@ -135,8 +128,6 @@ impl ApiClient {
         self.ask(request, tally, RETRIES_PAST_THE_END, false).await
     }
 
-    /// Asks until there is a page, `retries` times beyond the first. An answer that says otherwise than a page does that
-    /// there is nothing is believed at once (`takes_its_word`), or once a second one says so too.
     async fn ask(
         &self,
         request: &PageRequest<'_>,
@@ -201,7 +192,6 @@ impl ApiClient {
         }
     }
 
-    /// Says that characters of an answer could not be read; the records that they stand in say so too.
     fn note_unreadable(&self, characters: u64) {
         if characters == 0 {
             return;
@@ -215,31 +205,27 @@ impl ApiClient {
         );
     }
 
-    /// Whether requests were turned away because of a limit of the hour that we were not told of, since this was asked
-    /// last.
+    /// See [`Budget::was_hour_used_up`].
     pub fn was_hour_used_up(&self) -> bool {
         self.budget.was_hour_used_up()
     }
 
-    /// How much of the request budget is used now.
+    /// See [`Budget::uses`].
     pub fn budget_uses(&self) -> Vec<BudgetUse> {
         self.budget.uses()
     }
 
-    /// By how much the API's clock is ahead of ours, to about a second, as its newest answer said;
-    /// `None` where none did.
+    /// Lead of the API's clock, to about a second.
     pub fn clock_skew(&self) -> Option<TimeDelta> {
         self.api_clock().newest()
     }
 
-    /// What the API's clock says, as far as its newest answer tells; ours, where they agree or nothing
-    /// is known of the API's. Once ours has jumped, or slept, since that answer, or it is long ago, nothing is known.
+    /// The API's time if recently seen and different, else ours.
     pub fn now(&self) -> DateTime<Utc> {
         let now = self.clock.now();
         self.api_clock().now(now, |then| self.clock.elapsed(then))
     }
 
-    /// The same for tokens, which follow the API's clock for an hour at most.
     fn now_to_sign(&self) -> DateTime<Utc> {
         let now = self.clock.now();
         self.api_clock().now_to_sign(now, |then| self.clock.elapsed(then))
@@ -249,7 +235,6 @@ impl ApiClient {
         self.api_clock.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Reads an answer's `Date` (RFC 9110, section 6.6.1).
     fn see_date(&self, headers: &HeaderMap) {
         let date = headers.get(DATE).and_then(|date| date.to_str().ok());
         let Some(date) = date.and_then(clock::date) else {
@@ -284,7 +269,7 @@ impl ApiClient {
             ApiError::RateLimited { retry_after, .. } => {
                 let pause = backoff.max(retry_after.unwrap_or_default());
                 self.budget.pause(pause);
-                // Longer where the hour's limit is thought to be used up.
+                // Longer if the hourly limit seems exhausted.
                 self.budget.paused_for().max(pause)
             }
             _ => backoff,
@@ -321,8 +306,7 @@ impl ApiClient {
             }
             Err(error) => Err(ApiError::transport(error)),
         };
-        // Before the place is free, and whether or not this page is tried again: with its retries
-        // used up, the next window's first request would otherwise leave at once.
+        // Before the place is freed, or the next request leaves at once.
         if let Err(ApiError::RateLimited {
             retry_after: Some(pause),
             ..
@@ -344,7 +328,6 @@ impl ApiClient {
         answer::judge(received, most)
     }
 
-    /// A refusal although the minute is free is taken for that of the hour's limit, which nobody may have told us of.
     fn learn_of_limits(&self, answer: &Result<Answer, ApiError>, sent: tokio::time::Instant, tally: &Tally) {
         let Err(ApiError::RateLimited {
             retry_after,
@@ -364,7 +347,6 @@ impl ApiClient {
         let Some(pause) = self.budget.turned_away(sent) else {
             return;
         };
-        // What the API itself asks for is waited for, and no longer.
         let pause = retry_after.unwrap_or(pause);
         self.budget.pause(pause);
         warn!(

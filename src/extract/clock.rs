@@ -1,61 +1,49 @@
-//! What the API's clock says, and how far that is believed.
+//! The API's clock, and how far it is trusted.
 
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Datelike, TimeDelta, Utc};
 
-/// Clocks that differ by more are taken for different: a `Date` is in whole seconds, and an answer takes
-/// its time.
+/// `Date` has whole seconds; answers take time.
 const OTHER_CLOCK: TimeDelta = TimeDelta::seconds(5);
 
-/// Those that were, and differ by less, are taken for the same again. Apart from the other limit by more
-/// than two answers contradict each other, or time would go to and fro.
+/// Lower, against flapping.
 const SAME_CLOCK: TimeDelta = TimeDelta::seconds(3);
 
-/// What an answer said of the API's clock is believed for so long: it may have been one proxy's word, and by a clock
-/// that is far behind nothing would be asked for any more, and an outage not be seen.
+/// A proxy's wrong clock must not stop loading.
 const BELIEVED_FOR: Duration = Duration::from_secs(2 * 60);
 
-/// Tokens follow the API's clock so far from ours, and no further: whoever answers in its place could otherwise have
-/// us sign a token that is good for years.
+/// An impostor must not obtain long-lived tokens.
 const FURTHEST_SIGNED: TimeDelta = TimeDelta::seconds(3_600 + OTHER_CLOCK.num_seconds());
 
-/// What is known of the API's clock.
 #[derive(Debug, Default)]
 pub(super) struct ApiClock {
-    /// By how much it is ahead of ours, as the newest answer said, and when that was.
     seen: Option<(TimeDelta, DateTime<Utc>, Instant)>,
-    /// Whether the two are taken for different.
     is_other: bool,
-    /// Whether it has been said that the two are far apart.
     pub(super) is_said: bool,
 }
 
-/// Reads a `Date` (RFC 9110, section 5.6.7). `None` where it is none, or one that no clock shows.
+/// RFC 9110, sections 5.6.7 and 6.6.1.
 pub(super) fn date(text: &str) -> Option<DateTime<Utc>> {
     let date = DateTime::parse_from_rfc2822(text).ok()?.to_utc();
     (1970..=9999).contains(&date.year()).then_some(date)
 }
 
-/// Whether tokens are signed by our own clock although the API's is this much ahead.
 pub(super) fn is_too_far_to_sign(ahead: TimeDelta) -> bool {
     ahead.abs() > FURTHEST_SIGNED
 }
 
 impl ApiClock {
-    /// An answer said that it is ahead by so much.
     pub(super) fn see(&mut self, ahead: TimeDelta, now: DateTime<Utc>) {
         self.seen = Some((ahead, now, Instant::now()));
         let limit = if self.is_other { SAME_CLOCK } else { OTHER_CLOCK };
         self.is_other = ahead.abs() > limit;
     }
 
-    /// By how much it is ahead, as the newest answer said.
     pub(super) fn newest(&self) -> Option<TimeDelta> {
         self.seen.map(|(ahead, ..)| ahead)
     }
 
-    /// What it says where the two are different, else ours; `elapsed` tells how long ago something was.
     pub(super) fn now(&self, now: DateTime<Utc>, elapsed: impl FnOnce(Instant) -> Duration) -> DateTime<Utc> {
         let ahead = self.ahead(now, elapsed);
         ahead
@@ -63,7 +51,6 @@ impl ApiClock {
             .unwrap_or(now)
     }
 
-    /// The same, as far as tokens follow it.
     pub(super) fn now_to_sign(
         &self,
         now: DateTime<Utc>,

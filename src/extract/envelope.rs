@@ -1,4 +1,4 @@
-//! What stands around the records of an answer, and whether it says that something is wrong.
+//! The object around the records; even undocumented keys may report errors.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -6,13 +6,10 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-/// Objects in an envelope are read this deep; below that they count as saying something.
 const DEEPEST: usize = 4;
 
-/// An answer with more keys than this is no page.
 const MOST_FIELDS: usize = 500;
 
-/// Words that say that all is well, or nothing.
 const HARMLESS_WORDS: [&str; 12] = [
     "",
     "false",
@@ -28,14 +25,13 @@ const HARMLESS_WORDS: [&str; 12] = [
     "done",
 ];
 
-/// Keys end with these whose texts say which answer this is, and nothing about how it went.
+/// Such keys only identify an answer.
 const HARMLESS_ENDS: [&str; 5] = ["id", "date", "time", "timestamp", "version"];
 
-/// The keys of an answer, whatever their case.
 #[derive(Debug, Default)]
 pub(super) struct Envelope<'a> {
     pub(super) reported: Option<&'a RawValue>,
-    /// The text `null` where it is null, and nothing only where it is absent.
+    /// Null is `Some`.
     pub(super) data: Option<&'a RawValue>,
     errors: Vec<&'a RawValue>,
     messages: Vec<&'a RawValue>,
@@ -43,7 +39,6 @@ pub(super) struct Envelope<'a> {
 }
 
 impl<'a> Envelope<'a> {
-    /// That of an answer, unless the answer is no object, or has its records twice.
     pub(super) fn of(text: &'a str) -> Option<Self> {
         let fields: Fields<'a> = serde_json::from_str(text).ok()?;
         let mut envelope = Self::default();
@@ -71,30 +66,25 @@ impl<'a> Envelope<'a> {
         Some(envelope)
     }
 
-    /// Whether it says that something went wrong.
     pub(super) fn has_error(&self) -> bool {
         self.errors.iter().any(|value| says_something(value))
     }
 
-    /// Whether it has an error or a message.
     pub(super) fn has_message(&self) -> bool {
         self.has_error() || self.messages.iter().any(|value| says_something(value))
     }
 
-    /// Whether any key says more than that all is well. Errors may be told by keys that nobody has written down.
     pub(super) fn says_more(&self) -> bool {
         self.has_message() || self.others.iter().any(|(key, value)| tells(key, value, 0))
     }
 }
 
-/// A key that is there for form's sake says nothing, and neither does one that says that all is well.
 pub(super) fn says_something(value: &RawValue) -> bool {
     let word = value.get().trim_matches('"').to_ascii_lowercase();
     !HARMLESS_WORDS[1..].contains(&word.as_str())
         && word.contains(|char: char| !" \t\r\n\"[]{}".contains(char))
 }
 
-/// Whether a key other than the known ones, with its value, may explain why no records came.
 fn tells(key: &str, value: &RawValue, depth: usize) -> bool {
     let key = key.to_ascii_lowercase();
     let has = |parts: &[&str]| parts.iter().any(|part| key.contains(part));
@@ -121,14 +111,13 @@ fn tells(key: &str, value: &RawValue, depth: usize) -> bool {
         b'f' | b'n' => has(&["complete"]) && !has(&["incomplete"]) && word == "false",
         b'"' if HARMLESS_ENDS.iter().any(|end| key.ends_with(end)) => false,
         b'"' => says_something(value),
-        // Numbers of pages, sizes and spans say nothing; a status or a number of records may.
         _ if has(&["code", "status"]) => word != "0" && !(word.len() == 3 && word.starts_with('2')),
         _ if has(&["total", "count", "records", "results"]) => says_something(value),
+        // Such as page numbers and sizes.
         _ => false,
     }
 }
 
-/// The keys of an object in their order, with their values unread.
 struct Fields<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
 
 impl<'de> Deserialize<'de> for Fields<'de> {
@@ -158,7 +147,6 @@ impl<'de> Visitor<'de> for AllFields {
     }
 }
 
-/// Borrowed, unless it has escapes.
 struct Key<'a>(Cow<'a, str>);
 
 impl<'de> Deserialize<'de> for Key<'de> {

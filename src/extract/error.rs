@@ -1,4 +1,4 @@
-//! What can go wrong with a request, and the one table that says what is then done.
+//! API errors, and what is done about each.
 
 use std::time::Duration;
 
@@ -7,96 +7,94 @@ use reqwest::StatusCode;
 use crate::config::SecretError;
 use crate::telemetry::chain;
 
-/// A request that brought no page.
+/// A request without a page.
 #[derive(Debug, thiserror::Error)]
 pub enum ApiError {
     /// No token could be made.
     #[error("cannot sign the request")]
     Unsigned(#[source] jsonwebtoken::errors::Error),
-    /// The file of a secret could not be read.
+    /// A secret is unreadable.
     #[error("cannot sign the request")]
     Secret(#[from] SecretError),
-    /// No connection, a broken one, or a time limit.
+    /// Connection failure or timeout.
     #[error("{what}")]
     Transport {
-        /// Which part of the exchange failed.
+        /// What failed.
         what: &'static str,
-        /// The cause, without the URL.
+        /// The cause, without URL.
         source: reqwest::Error,
     },
-    /// 429, or another status with the vendor's words for it.
+    /// 429, or the vendor's message.
     #[error("the API's rate limit is reached (status {status})")]
     RateLimited {
-        /// The status, which need not be 429.
+        /// Not always 429.
         status: StatusCode,
-        /// What the API asked us to wait, already capped.
+        /// Requested pause, capped.
         retry_after: Option<Duration>,
-        /// Its words name the limit of a minute.
+        /// Whether the minute's limit is named.
         is_of_minute: bool,
     },
     /// 401 or 403.
     #[error("the API refused us (status {status})")]
     Refused {
-        /// 401 or 403.
+        /// The status.
         status: StatusCode,
     },
-    /// 5xx.
+    /// 5xx or 408.
     #[error("the API failed (status {status})")]
     ServerFault {
         /// The status.
         status: StatusCode,
     },
-    /// A redirect, which is never followed: our token would go with it.
+    /// Not followed: it would leak the token.
     #[error("the API redirects (status {status}), which is not followed")]
     Redirected {
         /// The status.
         status: StatusCode,
     },
-    /// Any other status that is not 200.
+    /// Any other status.
     #[error("the API did not accept the request (status {status})")]
     Unaccepted {
         /// The status.
         status: StatusCode,
     },
-    /// 200 with a message, and no records.
+    /// 200 with a message, no records.
     #[error("the API answers with a message in place of records")]
     Message,
-    /// 200 with elements in place of records, none of which has an id.
+    /// 200 with elements, none with an id.
     #[error("the API answers with elements without an id in place of records")]
     ErrorObjects,
-    /// 200, but not a page of records.
+    /// 200 without a page.
     #[error("the API's answer is not a page of records ({bytes} bytes)")]
     Undecodable {
-        /// Size of the body, which itself is never logged.
+        /// Body size; bodies are never logged.
         bytes: usize,
     },
-    /// The body grew past the cap.
+    /// The body is too large.
     #[error("the API's answer is larger than {limit} bytes")]
     TooLarge {
-        /// The cap.
+        /// In bytes.
         limit: usize,
     },
 }
 
-/// What is wrong with the connection where the server does not prove who it is.
 const CERTIFICATE: &str = "the API's certificate does not hold";
 
 /// What is done about an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
-    /// The same request again after a pause.
+    /// Repeat after a pause.
     Retry,
-    /// The same request again once, signed anew; then [`Action::StopAccount`].
+    /// Repeat once, signed anew, then [`Action::StopAccount`].
     SignInAgain,
-    /// The window fails, the next one goes on.
+    /// Fail this window only.
     GiveUpWindow,
-    /// Nothing further is asked for this account in this run.
+    /// Stop the account for this run.
     StopAccount,
 }
 
 impl ApiError {
-    /// What is done about it: the whole table. A kind that is not named here does not exist,
-    /// so nothing unknown is retried for ever.
+    /// The error table; no wildcard, so no new kind is retried forever.
     pub fn action(&self) -> Action {
         match self {
             Self::Transport { .. }
@@ -111,7 +109,7 @@ impl ApiError {
         }
     }
 
-    /// What the operator can do about it.
+    /// What the operator can do.
     pub fn remedy(&self) -> &'static str {
         match self {
             Self::Unsigned(_) => {
@@ -145,7 +143,7 @@ impl ApiError {
         }
     }
 
-    /// Whether it may be about this one answer: others may come all the same.
+    /// Whether other requests may succeed.
     pub fn is_of_one_answer(&self) -> bool {
         matches!(
             self,
@@ -159,12 +157,12 @@ impl ApiError {
         )
     }
 
-    /// Whether the server did not prove that it is who it should be; nothing was sent then.
+    /// Whether the certificate was invalid, so nothing was sent.
     pub fn is_of_certificate(&self) -> bool {
         matches!(self, Self::Transport { what, .. } if *what == CERTIFICATE)
     }
 
-    /// A word for metrics and the ledger.
+    /// Name in metrics and ledger.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Unsigned(_) | Self::Secret(_) => "unsigned",
@@ -180,7 +178,7 @@ impl ApiError {
         }
     }
 
-    /// Names what failed, and drops the URL: it holds the account id.
+    /// The URL holds the account id.
     pub(super) fn transport(error: reqwest::Error) -> Self {
         let what = if chain(&error).to_string().contains("invalid peer certificate") {
             CERTIFICATE

@@ -1,4 +1,4 @@
-//! HTTP as we want it: nothing followed, nothing repeated, nothing without an end.
+//! HTTP without redirects or hidden retries, with timeouts.
 
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 
@@ -9,7 +9,6 @@ use super::ClientError;
 const ACCOUNT_ID: HeaderName = HeaderName::from_static("accountid");
 const STREAM_ID: HeaderName = HeaderName::from_static("iid");
 
-/// A client that sends what every request of the account carries.
 #[expect(
     clippy::disallowed_methods,
     reason = "this is the one place that sets what the lint asks for"
@@ -36,10 +35,10 @@ pub(super) fn client(account: &AccountConfig) -> Result<reqwest::Client, ClientE
     reqwest::Client::builder()
         .user_agent(concat!("smartassist-etl/", env!("CARGO_PKG_VERSION")))
         .default_headers(headers)
-        // Our own auth header would be sent to whatever host a redirect names.
+        // A redirect would receive our auth header.
         .redirect(reqwest::redirect::Policy::none())
         .referer(false)
-        // Every request is paid for from the budget, so none may be repeated behind its back.
+        // The budget must count every request.
         .retry(reqwest::retry::never())
         .connect_timeout(account.response.connect_timeout)
         .read_timeout(account.response.read_timeout)

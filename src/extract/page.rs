@@ -1,4 +1,4 @@
-//! The envelope of an answer: a total that may or may not be one, and raw records.
+//! Reads pages of raw records.
 
 use std::fmt;
 use std::ops::Range;
@@ -9,47 +9,35 @@ use serde_json::value::RawValue;
 use super::charset::Text;
 use super::envelope::{self, Envelope};
 
-/// One record as the API sent it. It is parsed later, alone, so that it can only spoil itself.
+/// A record as sent, parsed later and alone.
 pub type RawRecord = Box<RawValue>;
 
-/// More elements than this are no page, whatever they are: a page has a hundred records, or a hundred of each of two
-/// kinds. They are counted before any of them is kept.
+/// Real pages hold at most 200.
 const MOST_ELEMENTS: usize = 500;
 
 /// One page of a window.
 #[derive(Debug, Default)]
 pub struct Page {
-    /// `numResults`, where it is a number: the size of the page or of the whole window, nobody says.
+    /// `numResults`: of page or window, undocumented.
     pub reported: Option<u64>,
-    /// The records, in the order of the answer: the elements that have an id.
+    /// Elements with an id, in order.
     pub records: Vec<RawRecord>,
-    /// The elements that have none, such as an error object: they are not records, and nobody knows how many records
-    /// they stand for.
+    /// Elements without an id.
     pub strays: Vec<RawRecord>,
-    /// Places in `records`, each with how many of its characters could not be read.
+    /// Undecodable characters by index in `records`.
     pub unreadable: Vec<(usize, u64)>,
 }
 
-/// What the text of an answer is.
 #[derive(Debug)]
 pub(super) enum Content {
-    /// A page, with records or without.
     Page(Page),
-    /// It says that there is nothing, but not as a page does.
     Nothing,
-    /// A word, and no records.
     Message,
-    /// Elements, none of which has an id.
     Strays,
-    /// Nothing of this kind.
     Unknown,
 }
 
-/// Reads an answer.
-///
-/// A page that is read wrongly as holding nothing, or an error read as a record, would count as read and never be
-/// asked for again. So `data` as a lone object is one record only with an id; elements none of which has an id are no
-/// page; and no records beside an error are none either.
+/// An error misread as an empty page would never be requested again.
 pub(super) fn read(text: &Text) -> Content {
     let Some(envelope) = Envelope::of(&text.text) else {
         return Content::Unknown;
@@ -72,7 +60,7 @@ pub(super) fn read(text: &Text) -> Content {
         (Some(Some(_)), _) if envelope.says_more() => Content::Nothing,
         (Some(Some(_)), _) => empty(reported),
         (_, Some("null")) if is_zero && !envelope.says_more() => empty(reported),
-        // Without a list, only where it also says in a number that there is nothing.
+        // Without a list, `numResults` must be 0.
         (None, _) | (_, Some("null" | "{}" | "\"\"")) if is_zero && !envelope.has_error() => Content::Nothing,
         _ if envelope.has_message() || envelope.data.is_some_and(is_error) => Content::Message,
         _ => Content::Unknown,
@@ -86,7 +74,6 @@ fn empty(reported: Option<u64>) -> Content {
     })
 }
 
-/// A lone object without an id in place of a list.
 fn is_error(data: &RawValue) -> bool {
     data.get().starts_with('{') && envelope::says_something(data)
 }
@@ -113,13 +100,11 @@ fn page(reported: Option<u64>, elements: &[&RawValue], text: &Text) -> Content {
     Content::Page(page)
 }
 
-/// Where a part of a text stands in it, in bytes.
 fn span(part: &str, whole: &str) -> Range<usize> {
     let start = (part.as_ptr() as usize).saturating_sub(whole.as_ptr() as usize);
     start..start + part.len()
 }
 
-/// The elements of a list; `None` where they are too many.
 fn elements(list: &str) -> Option<Vec<&RawValue>> {
     serde_json::Deserializer::from_str(list)
         .deserialize_seq(Elements)
@@ -147,8 +132,7 @@ impl<'de> Visitor<'de> for Elements {
     }
 }
 
-/// What tells a record from an error object: one of the ids that rows are keyed by, as a text or a number. Whether it
-/// is one that a row can have is for the transform to say.
+/// Error objects have no such id.
 fn has_id(element: &str) -> bool {
     element.starts_with('{')
         && serde_json::Deserializer::from_str(element)
@@ -181,7 +165,6 @@ impl<'de> Visitor<'de> for Identity {
     }
 }
 
-/// Whether a key is the name of an id, in whatever case, as the transform takes it.
 struct IsIdName;
 
 impl<'de> DeserializeSeed<'de> for IsIdName {

@@ -1,4 +1,4 @@
-//! What a page is asked for with: the query of the URL and the body.
+//! The query and body of requests.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Map, Value, json};
@@ -13,18 +13,17 @@ use super::Priority;
 pub struct PageRequest<'a> {
     /// The window.
     pub window: Window,
-    /// Where the page begins, sent as it is: in pages, or in records where the API counts those.
+    /// In pages, or records where the API counts those.
     pub offset: usize,
-    /// Records on the page, at most.
+    /// Maximum number of records.
     pub limit: usize,
-    /// Which part of the window is meant.
+    /// Part of the window.
     pub narrowing: &'a Narrowing,
-    /// Who goes first where the budget is short.
+    /// Priority in the budget.
     pub priority: Priority,
 }
 
-/// A part of what an account loads: of each dimension named here only this value. It takes the
-/// place of the account's own filter of that dimension, so it must lie within that.
+/// Replaces the account's filters, so must lie within them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Narrowing {
     /// Only this direction.
@@ -36,7 +35,7 @@ pub struct Narrowing {
 }
 
 impl Narrowing {
-    /// No narrowing: everything that the account loads.
+    /// Everything the account loads.
     pub const NONE: Self = Self {
         direction: None,
         channel: None,
@@ -53,10 +52,7 @@ impl PageRequest<'_> {
         url
     }
 
-    /// The body of the request.
-    ///
-    /// `endDate` is the window's end itself, which the window does not contain: if the API takes
-    /// it as inclusive, adjacent windows overlap by a second; if not, they meet exactly.
+    /// `endDate` is exclusive; if the API includes it, windows overlap by a second.
     pub(super) fn body(&self, account: &AccountConfig) -> Value {
         let (filters, narrowing) = (&account.filters, self.narrowing);
         let offset = account.time_zone_offset;
@@ -82,8 +78,7 @@ impl PageRequest<'_> {
     }
 }
 
-/// An instant as the API wants it: local at the requested offset in minutes, where UTC = local +
-/// offset.
+/// UTC = local + offset in minutes.
 fn local(instant: DateTime<Utc>, offset: i32) -> String {
     let local = instant - TimeDelta::minutes(offset.into());
     local.format("%Y-%m-%d %H:%M:%S").to_string()

@@ -1,12 +1,11 @@
-//! What reading one window has cost.
+//! Counts the cost of one window.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::time::pulse::Pulse;
 
-/// Counts what was done on behalf of one window, also for reads that failed half way or were
-/// repeated: nothing is ever taken back.
+/// Counters, including failed reads.
 #[derive(Debug, Default)]
 pub struct Tally {
     requests: AtomicU64,
@@ -18,7 +17,7 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// Of a window that is read by work with this pulse.
+    /// For work with this pulse.
     pub fn of(pulse: Arc<Pulse>) -> Self {
         Self {
             pulse,
@@ -26,27 +25,27 @@ impl Tally {
         }
     }
 
-    /// Requests that left, answered or not.
+    /// Requests sent.
     pub fn requests(&self) -> u64 {
         self.requests.load(Ordering::Relaxed)
     }
 
-    /// Pages that came, each as often as it came.
+    /// Pages received, with repeats.
     pub fn pages(&self) -> u64 {
         self.pages.load(Ordering::Relaxed)
     }
 
-    /// Records on those pages, each as often as it came.
+    /// Records received, with repeats.
     pub fn records(&self) -> u64 {
         self.records.load(Ordering::Relaxed)
     }
 
-    /// Requests among those that repeat one that failed.
+    /// Repeats of failed requests.
     pub fn retries(&self) -> u64 {
         self.retries.load(Ordering::Relaxed)
     }
 
-    /// Requests among those that the API turned away because of its rate limit.
+    /// Requests refused by rate limits.
     pub fn rate_limited(&self) -> u64 {
         self.rate_limited.load(Ordering::Relaxed)
     }

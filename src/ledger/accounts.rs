@@ -1,7 +1,4 @@
-//! The account's row: from when on interactions are wanted, and which instants are covered.
-//!
-//! Coverage is a `tstzmultirange` that only PostgreSQL does arithmetic on. The watermark is
-//! derived from it in the same statement that moves it.
+//! The account's row: what is wanted and covered.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
@@ -13,12 +10,10 @@ use super::LoadError;
 use super::leases::{Lease, fenced};
 use super::runs::{NewRun, ReadyAccount};
 
-/// Fails where the account's books cannot be true: somebody edited them, or a clock was wrong. What
-/// they wrongly count as read would never be read. With `thoroughly`, they are compared with the
-/// ledger too, which takes a moment.
+/// Fails if the sync state is impossible; `thoroughly` asks the ledger.
 ///
 /// # Errors
-/// [`LoadError::Books`]; or the database fails.
+/// [`LoadError::Books`] or database failure.
 pub async fn check(
     executor: impl PgExecutor<'_>,
     account_id: &str,
@@ -34,10 +29,6 @@ pub async fn check(
         .map_or(Ok(()), |problem| Err(LoadError::Books(problem)))
 }
 
-/// Makes sure that the account has a row that says what the configuration says. A `start_from`
-/// that is not configured is `default_start` at first, and stays what it is from then on; what is not
-/// kept any more is not wanted either, so it follows `kept_from`. Where the filters have changed, what
-/// was stored before is not judged by what comes now.
 pub(crate) async fn prepare(
     executor: impl PgExecutor<'_>,
     run: &NewRun<'_>,
@@ -59,24 +50,13 @@ pub(crate) async fn prepare(
     })
 }
 
-/// A window that was drained.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Drained {
     pub(crate) window: Window,
-    /// When its first request was made.
     pub(crate) started_at: DateTime<Utc>,
-    /// What started so long before that is settled.
     pub(crate) late: TimeDelta,
 }
 
-/// Adds a drained window to the coverage, and to what is settled, moves the watermark, if the lease
-/// still holds, and returns it.
-///
-/// The lease's row stays locked until the transaction ends, so nobody can take the account over
-/// between this check and the commit.
-///
-/// # Errors
-/// [`LoadError::LeaseLost`] where the lease is lost; or the database fails.
 pub(crate) async fn cover(
     executor: impl PgExecutor<'_>,
     lease: &Lease,
@@ -93,11 +73,6 @@ pub(crate) async fn cover(
     Ok(row.ok_or(LoadError::LeaseLost)?.try_get(0)?)
 }
 
-/// Proves the lease like [`cover`] does and returns the account's watermark, which stays where it
-/// is: for a window that is stored, but covers nothing.
-///
-/// # Errors
-/// [`LoadError::LeaseLost`] where the lease is lost; or the database fails.
 pub(crate) async fn stay(executor: impl PgExecutor<'_>, lease: &Lease) -> Result<DateTime<Utc>, LoadError> {
     let row = lease
         .query(fenced!(
@@ -108,21 +83,21 @@ pub(crate) async fn stay(executor: impl PgExecutor<'_>, lease: &Lease) -> Result
     Ok(row.ok_or(LoadError::LeaseLost)?.try_get(0)?)
 }
 
-/// How far back the account's API serves interactions, where it was seen to refuse older ones.
+/// API history limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct History {
-    /// From this instant on it does.
+    /// Oldest served instant.
     pub served_from: DateTime<Utc>,
-    /// Older interactions are wanted.
+    /// Older is wanted.
     pub is_wanted: bool,
-    /// What is older was not asked for in the last 24 hours.
+    /// Untried for 24 hours.
     pub may_be_tried: bool,
 }
 
-/// What is known of how far back the API serves interactions; `None` where it was never seen to refuse older ones.
+/// Known history limit.
 ///
 /// # Errors
-/// The database fails.
+/// Database failure.
 pub async fn history(executor: impl PgExecutor<'_>, account_id: &str) -> Result<Option<History>, LoadError> {
     let known: Option<(DateTime<Utc>, bool, bool)> = sqlx::query_as(
         "select served_from, coalesce(wanted_from < served_from, false), \
@@ -139,11 +114,10 @@ pub async fn history(executor: impl PgExecutor<'_>, account_id: &str) -> Result<
     }))
 }
 
-/// Notes from when on the API serves interactions, or that it serves all again, if the lease still holds. Nothing older is
-/// waited for, so the watermark may move; returns it.
+/// Stores the history limit; returns the watermark.
 ///
 /// # Errors
-/// [`LoadError::LeaseLost`] where the lease is lost; or the database fails.
+/// [`LoadError::LeaseLost`] or database failure.
 pub async fn note_history(
     executor: impl PgExecutor<'_>,
     lease: &Lease,
@@ -157,11 +131,10 @@ pub async fn note_history(
     Ok(row.ok_or(LoadError::LeaseLost)?.try_get(0)?)
 }
 
-/// What was found out about how the account's API behaves, as [`remember_traits`] was given it;
-/// an empty object where nothing is known.
+/// Saved API behaviour.
 ///
 /// # Errors
-/// The database fails.
+/// Database failure.
 pub async fn traits(executor: impl PgExecutor<'_>, account_id: &str) -> Result<Value, LoadError> {
     let traits = sqlx::query_scalar("select api_traits from smartassist_sync.accounts where account_id = $1")
         .bind(account_id)
@@ -170,12 +143,10 @@ pub async fn traits(executor: impl PgExecutor<'_>, account_id: &str) -> Result<V
     Ok(traits.unwrap_or_else(|| Value::Object(serde_json::Map::new())))
 }
 
-/// Remembers what was found out about how the API behaves, in place of what was known before. The
-/// account must have a row, which it has from its first run on.
+/// Saves API behaviour.
 ///
 /// # Errors
-/// [`LoadError::LeaseLost`] where the lease is lost, or the account has no row; or
-/// the database fails.
+/// [`LoadError::LeaseLost`] or database failure.
 pub async fn remember_traits(
     executor: impl PgExecutor<'_>,
     lease: &Lease,

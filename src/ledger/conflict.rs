@@ -1,4 +1,4 @@
-//! A transaction that the server undid for the sake of others is tried again.
+//! Retries transactions that PostgreSQL rolled back.
 
 use std::time::Duration;
 
@@ -9,17 +9,15 @@ use crate::telemetry::{self, chain};
 
 use super::LoadError;
 
-/// Tries beyond the first. Each of them may wait as long as a lock may take, so few.
+/// Each may wait a full lock timeout.
 const RETRIES: usize = 4;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 
-/// Runs a transaction, and again a few times where PostgreSQL undid it for the sake of others: deadlock, serialization
-/// failure, a lock that could not be taken in time, or a transaction in which nothing happened for too long, as where this
-/// process was frozen.
+/// Retries deadlocks, serialization failures, lock and idle timeouts.
 ///
 /// # Errors
-/// What was still wrong with the last try; anything else at once.
+/// The last conflict, or another error.
 pub async fn retry<T, F>(account: &str, mut transaction: impl FnMut() -> F) -> Result<T, LoadError>
 where
     F: Future<Output = Result<T, LoadError>>,

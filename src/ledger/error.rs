@@ -1,51 +1,51 @@
-//! What can go wrong with the database, and what it means.
+//! Database errors and their meaning.
 
 use crate::postgres::{Trouble, is_unreachable};
 
-/// A statement or transaction that did not do what it should.
+/// Failed transaction.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
-    /// The database refused a statement, or cannot be reached.
+    /// Database failure.
     #[error("the database failed")]
     Database(#[from] sqlx::Error),
-    /// The account's lease has passed to another worker, or ended before it was renewed; nothing was written.
+    /// Lease lost; nothing written.
     #[error("the account's lease is lost: another worker has it, or it could not be renewed in time")]
     LeaseLost,
-    /// While the window was read, another one stored another version of what is in it; nothing was written.
+    /// Other versions stored meanwhile.
     #[error("another window stored other versions meanwhile")]
     Overtaken,
-    /// Customers were erased with another `privacy.key`: they would not be recognized, and come back.
+    /// Customers erased with another `privacy.key`.
     #[error(
         "customers were erased with another privacy.key, so they would not be recognized; nothing is stored"
     )]
     ErasureKey,
-    /// What is noted as read cannot be true.
+    /// Impossible sync state.
     #[error("the books of the account cannot be true: {0}")]
     Books(String),
-    /// A statement touched another number of rows than it must.
+    /// Unexpected row count.
     #[error("{table}: {written} rows were written where {expected} were meant")]
     RowCount {
-        /// The table.
+        /// Table.
         table: &'static str,
-        /// Rows that the statement reports.
+        /// Rows written.
         written: u64,
-        /// Rows that it was given.
+        /// Rows expected.
         expected: u64,
     },
 }
 
 impl LoadError {
-    /// Whether the database is out of reach, as opposed to refusing what it was asked.
+    /// Database unreachable.
     pub fn is_unreachable(&self) -> bool {
         matches!(self, Self::Database(error) if is_unreachable(error))
     }
 
-    /// Whether the fault is in what was to be written, so that other windows may still go well.
+    /// Other windows may succeed.
     pub fn is_of_the_data(&self) -> bool {
         matches!(self, Self::RowCount { .. }) || self.trouble() == Some(Trouble::Data)
     }
 
-    /// Whether the server undid the transaction for the sake of others: nothing was done, and the same may go well at once.
+    /// A retry may succeed.
     pub fn is_conflict(&self) -> bool {
         matches!(
             self.trouble(),
@@ -62,7 +62,7 @@ impl LoadError {
         }
     }
 
-    /// A word for metrics, of a short list.
+    /// Metric label.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Database(error) => Trouble::of(error).name(),
@@ -74,7 +74,7 @@ impl LoadError {
         }
     }
 
-    /// What the operator can do about it.
+    /// What to do.
     pub fn remedy(&self) -> &'static str {
         match self {
             Self::Database(error) => Trouble::of(error).remedy(),

@@ -1,4 +1,4 @@
-//! Open gaps: stretches of which the API shows not all records, even in the smallest part.
+//! Ranges that the API does not return completely.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgExecutor;
@@ -8,21 +8,21 @@ use crate::time::window::Window;
 use super::LoadError;
 use super::problems::ProblemCode;
 
-/// What an operator can do about one.
+/// What to do.
 pub const REMEDY: &str = "ask the vendor for these seconds' records; where some channels, queues or directions are not wanted, leave them out of \
      the account, which reads everything again";
 
-/// Said of a run that did all it could while gaps stayed open.
+/// Error: gaps remain.
 pub fn remain(gaps: usize) -> String {
     format!("{REMAIN}{gaps}")
 }
 
-/// Said of a run that has found one.
+/// Error: new gap.
 pub fn found(error: &str) -> String {
     format!("{FOUND}{error}")
 }
 
-/// Whether an error of a run is no more than that. The gaps themselves have words of their own.
+/// Either error above.
 pub fn is_about_gaps(error: &str) -> bool {
     error.starts_with(REMAIN) || error.starts_with(FOUND)
 }
@@ -30,25 +30,25 @@ pub fn is_about_gaps(error: &str) -> bool {
 const REMAIN: &str = "gaps remain: ";
 const FOUND: &str = "a gap: ";
 
-/// A stretch that was fetched in vain and is not covered since. What was reachable is stored.
+/// Incompletely read range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Gap {
-    /// The stretch of time.
+    /// Time range.
     pub window: Window,
-    /// How often it was fetched in vain, with the account's present filters.
+    /// Failed tries.
     pub times_tried: i64,
-    /// When it was last fetched in vain, in the database's time.
+    /// Last try, database time.
     pub last_tried_at: DateTime<Utc>,
-    /// From when on it is tried again, where it is wanted, in the database's time: ever later, a day at most.
+    /// Next try, database time.
     pub next_try_at: DateTime<Utc>,
-    /// Whether polls try it again. One before the account's `start_from` is nobody's but a backfill's.
+    /// Polls retry it.
     pub wanted: bool,
 }
 
-/// How many of the account's open gaps have this cause.
+/// Wanted gaps by cause.
 ///
 /// # Errors
-/// The database fails.
+/// Database failure.
 pub async fn count_of(
     executor: impl PgExecutor<'_>,
     account_id: &str,
@@ -62,10 +62,10 @@ pub async fn count_of(
     Ok(count)
 }
 
-/// The account's open gaps, oldest stretch first.
+/// Open gaps, oldest first.
 ///
 /// # Errors
-/// The database fails.
+/// Database failure.
 pub async fn open(executor: impl PgExecutor<'_>, account_id: &str) -> Result<Vec<Gap>, LoadError> {
     type Row = (
         DateTime<Utc>,

@@ -1,8 +1,4 @@
-//! Who may work on an account now.
-//!
-//! A lease is a row with a token that grows with every holder. It is reckoned in the database's
-//! time alone. Whoever writes for the account proves the token in the same transaction, so a
-//! worker that was frozen past its lease can do no harm when it wakes.
+//! One worker per account: each write proves the fencing token.
 
 use std::time::Duration;
 
@@ -14,22 +10,21 @@ use crate::postgres::Pool;
 
 use super::LoadError;
 
-/// A lease that was taken.
+/// Taken lease.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lease {
-    /// The account.
+    /// Account.
     pub account_id: String,
-    /// Who holds it.
+    /// Holder.
     pub holder: String,
-    /// The fencing token.
+    /// Fencing token.
     pub token: i64,
 }
 
-/// Takes the account's lease if nobody else holds it. One that this holder left behind, in a run that
-/// was ended before its time, is taken over at once: the token tells the two apart.
+/// Takes a free or own lease.
 ///
 /// # Errors
-/// The database fails.
+/// Database failure.
 pub async fn acquire(
     executor: impl PgExecutor<'_>,
     account_id: &str,
@@ -56,12 +51,10 @@ pub async fn acquire(
     }))
 }
 
-/// Asks whoever holds the account's lease to give way, where its run is of a kind that does: a
-/// backfill. Returns whether it is; the others are not disturbed. Whoever gets the lease next is
-/// not asked any more.
+/// Asks a backfill or verify to yield; `false`: none runs.
 ///
 /// # Errors
-/// The database fails.
+/// Database failure.
 pub async fn ask_for(executor: impl PgExecutor<'_>, account_id: &str) -> Result<bool, LoadError> {
     let asked = sqlx::query(
         "update smartassist_sync.leases as lease set awaited_at = clock_timestamp() where account_id = $1 \
@@ -74,7 +67,6 @@ pub async fn ask_for(executor: impl PgExecutor<'_>, account_id: &str) -> Result<
     Ok(asked.rows_affected() == 1)
 }
 
-/// A statement that does what it does only while the lease holds: as long as there is a row in `fence`.
 macro_rules! fenced {
     ($statement:expr) => {
         concat!("with fence as (", include_str!("fence.sql"), ") ", $statement)
@@ -83,7 +75,6 @@ macro_rules! fenced {
 pub(crate) use fenced;
 
 impl Lease {
-    /// A statement about the lease: `$1` is its account, `$2` its holder, `$3` its token.
     pub(crate) fn query(&self, statement: &'static str) -> Query<'_, Postgres, PgArguments> {
         sqlx::query(statement)
             .bind(&self.account_id)
@@ -91,11 +82,10 @@ impl Lease {
             .bind(self.token)
     }
 
-    /// Whether somebody has asked for the account since this lease was taken: who works long
-    /// gives way.
+    /// Another worker waits.
     ///
     /// # Errors
-    /// [`LoadError::LeaseLost`] where it has passed to another; or the database fails.
+    /// [`LoadError::LeaseLost`] or database failure.
     pub async fn is_awaited(&self, pool: &Pool) -> Result<bool, LoadError> {
         let row = self
             .query(
@@ -107,10 +97,10 @@ impl Lease {
         Ok(row.ok_or(LoadError::LeaseLost)?.try_get(0)?)
     }
 
-    /// Prolongs the lease from now on.
+    /// Extends the lease.
     ///
     /// # Errors
-    /// [`LoadError::LeaseLost`] where it has passed to another; or the database fails.
+    /// [`LoadError::LeaseLost`] or database failure.
     pub async fn renew(&self, pool: &Pool, lasts: Duration) -> Result<(), LoadError> {
         let renewed = self
             .query(
@@ -127,11 +117,6 @@ impl Lease {
         }
     }
 
-    /// Fails where the lease has passed to another, or has ended. Within a transaction, nobody can take it over
-    /// until that ends.
-    ///
-    /// # Errors
-    /// [`LoadError::LeaseLost`]; or the database fails.
     pub(crate) async fn prove(&self, executor: impl PgExecutor<'_>) -> Result<(), LoadError> {
         let holds = self
             .query(include_str!("fence.sql"))
@@ -140,10 +125,10 @@ impl Lease {
         holds.map(|_| ()).ok_or(LoadError::LeaseLost)
     }
 
-    /// Lets the lease end now, so that the next worker need not wait.
+    /// Ends the lease.
     ///
     /// # Errors
-    /// The database fails; the lease then ends by itself.
+    /// Database failure.
     pub async fn release(&self, pool: &Pool) -> Result<(), LoadError> {
         self.query(
             "update smartassist_sync.leases set expires_at = clock_timestamp() \

@@ -1,6 +1,4 @@
-//! The books: what has been read and what is to be read, who may work, what went wrong. Knows SQL alone.
-//!
-//! Functions take a connection or a pool; who calls them owns the transaction.
+//! The ledger and sync state.
 
 pub mod accounts;
 pub mod conflict;
@@ -24,7 +22,6 @@ use chrono::{DateTime, Utc};
 
 use crate::time::window::Window;
 
-/// What one window, or all windows of a run, came to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[expect(
     missing_docs,
@@ -72,7 +69,6 @@ impl std::ops::AddAssign for Counters {
     }
 }
 
-/// Stretches as statements return them: two columns, the first instant inside and the first after.
 fn windows_of(stretches: Vec<(DateTime<Utc>, DateTime<Utc>)>) -> Vec<Window> {
     stretches
         .into_iter()
@@ -80,7 +76,6 @@ fn windows_of(stretches: Vec<(DateTime<Utc>, DateTime<Utc>)>) -> Vec<Window> {
         .collect()
 }
 
-/// A count as PostgreSQL's `bigint` takes it.
 pub(crate) fn bigint(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }

@@ -1,8 +1,4 @@
-//! Problems of an account that stand until somebody acts or the API changes.
-//!
-//! Whoever finds one raises it, and clears it once it is over; `status`, the page, `doctor` and the
-//! metrics show what stands. A problem has a code, which alerts rely on, and each code its severity,
-//! text and remedy in the one table of this file.
+//! Standing problems; one table describes every code.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -13,18 +9,18 @@ use crate::extract::HOURLY_LIMIT_REMEDY;
 
 use super::LoadError;
 
-/// How bad a problem is.
+/// Severity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
-    /// It works, but somebody should look.
+    /// Needs a look.
     Warning,
-    /// Data is missing, late or wrong.
+    /// Data incomplete, late or wrong.
     Failed,
 }
 
 impl Severity {
-    /// As the label of the metric spells it.
+    /// Metric label.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Warning => "warning",
@@ -36,25 +32,24 @@ impl Severity {
 /// What is wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ProblemCode {
-    /// Many interactions seem to have vanished at the API; they are not marked as missing yet.
+    /// Many missing interactions.
     BulkMissing,
-    /// The API returns records that do not lie in the window that was asked for.
+    /// Records outside the window.
     RecordsOutsideWindow,
-    /// Elements of answers have no id: nobody knows how many records they stand for.
+    /// Elements without id.
     ElementsWithoutId,
-    /// No record of a window could become rows.
+    /// No record accepted.
     AllRecordsRejected,
-    /// The API serves nothing older than some instant.
+    /// Old interactions not served.
     HistoryNotServed,
-    /// Time stamps contradict each other.
+    /// Contradicting time stamps.
     TimeZone,
-    /// The API refuses requests although the minute has room: a limit for the hour.
+    /// Hourly request limit.
     HourlyLimit,
-    /// So many records are rejected that their text is no longer kept.
+    /// Rejections only counted.
     RejectedRecordsNotKept,
 }
 
-/// What a code means to an operator.
 struct Meaning {
     code: &'static str,
     severity: Severity,
@@ -75,7 +70,6 @@ impl ProblemCode {
         Self::RejectedRecordsNotKept,
     ];
 
-    /// The one table of codes.
     fn meaning(self) -> Meaning {
         let (code, severity, text, remedy) = match self {
             Self::BulkMissing => (
@@ -139,55 +133,55 @@ impl ProblemCode {
         }
     }
 
-    /// As the database and the metric spell it.
+    /// Stored spelling.
     pub fn as_str(self) -> &'static str {
         self.meaning().code
     }
 
-    /// How bad it is.
+    /// Severity.
     pub fn severity(self) -> Severity {
         self.meaning().severity
     }
 
-    /// What is wrong, for people.
+    /// What is wrong.
     pub fn text(self) -> &'static str {
         self.meaning().text
     }
 
-    /// What to do about it.
+    /// What to do.
     pub fn remedy(self) -> &'static str {
         self.meaning().remedy
     }
 
-    /// The code of this spelling; `None` where a newer version wrote it.
+    /// Parses a code.
     pub fn of(code: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|known| known.as_str() == code)
     }
 }
 
-/// A problem that stands, as the database has it.
+/// Stored problem.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, FromRow)]
 pub struct StandingProblem {
-    /// Its code; of a newer version perhaps, which this one does not know.
+    /// Code, perhaps newer.
     pub code: String,
-    /// The figures of it.
+    /// Figures.
     pub detail: String,
-    /// When it was first found.
+    /// First found.
     pub since: DateTime<Utc>,
 }
 
 impl StandingProblem {
-    /// Its code, where this version knows it.
+    /// Known code.
     pub fn known(&self) -> Option<ProblemCode> {
         ProblemCode::of(&self.code)
     }
 
-    /// How bad it is; what is not known is worth a look.
+    /// Severity; unknown: warning.
     pub fn severity(&self) -> Severity {
         self.known().map_or(Severity::Warning, ProblemCode::severity)
     }
 
-    /// What is wrong, with its figures, for people.
+    /// Text with figures.
     pub fn text(&self) -> String {
         let text = self.known().map_or(self.code.as_str(), |known| known.text());
         if self.detail.is_empty() {
@@ -197,18 +191,17 @@ impl StandingProblem {
         }
     }
 
-    /// What to do about it.
+    /// What to do.
     pub fn remedy(&self) -> &'static str {
         let of_newer = "a newer version of the program found it: see its log";
         self.known().map_or(of_newer, ProblemCode::remedy)
     }
 }
 
-/// Says that a problem stands, with its figures in at most 1,000 bytes and without a value of any record.
-/// It is logged where it is new; returns whether it is.
+/// Raises a problem; `true` if new. No record values in `detail`.
 ///
 /// # Errors
-/// The database fails.
+/// Database failure.
 pub async fn raise(
     executor: impl PgExecutor<'_>,
     account_id: &str,
@@ -244,10 +237,10 @@ pub async fn raise(
     Ok(is_new)
 }
 
-/// The problems of an account that stand now.
+/// Standing problems.
 ///
 /// # Errors
-/// The database fails.
+/// Database failure.
 pub async fn standing(
     executor: impl PgExecutor<'_>,
     account_id: &str,
@@ -260,10 +253,10 @@ pub async fn standing(
     .await?)
 }
 
-/// Says that a problem is over; returns whether it stood. Where it did not, nothing is written.
+/// Clears a problem; `true` if standing.
 ///
 /// # Errors
-/// The database fails.
+/// Database failure.
 pub async fn clear(
     executor: impl PgExecutor<'_>,
     account_id: &str,

@@ -1,4 +1,4 @@
-//! The books of runs: what was done for an account, when, and how it ended.
+//! Runs and their results.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::postgres::types::PgRange;
@@ -11,23 +11,23 @@ use crate::time::window::Window;
 use super::leases::{Lease, fenced};
 use super::{Counters, LoadError, accounts, bigint};
 
-/// What a run is for.
+/// Run purpose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// The daemon's regular look for new interactions.
+    /// Regular poll.
     Poll,
-    /// One pass to now, asked for on the command line.
+    /// One pass.
     Sync,
-    /// Reads again what may have changed.
+    /// Rereads recent interactions.
     Refresh,
-    /// Reads a stretch of the past that an operator asked for.
+    /// Reads the past.
     Backfill,
-    /// Compares what is stored with the API.
+    /// API comparison.
     Verify,
 }
 
 impl Kind {
-    /// As the column `kind` spells it.
+    /// Stored spelling.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Poll => "poll",
@@ -39,21 +39,21 @@ impl Kind {
     }
 }
 
-/// How a run ended.
+/// How it ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// Everything that was wanted is covered.
+    /// All is covered.
     Succeeded,
-    /// At least one window failed.
+    /// Failure or open gaps.
     Failed,
-    /// Another worker has the account.
+    /// Another worker is active.
     Skipped,
-    /// It was told to stop, or lost its lease, and did.
+    /// Stopped, yielded or lease lost.
     Interrupted,
 }
 
 impl Outcome {
-    /// As the column `status` spells it.
+    /// Stored spelling.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Succeeded => "succeeded",
@@ -64,52 +64,49 @@ impl Outcome {
     }
 }
 
-/// A run that is to begin.
+/// New run.
 #[derive(Debug)]
 pub struct NewRun<'a> {
-    /// The lease under which it works.
+    /// Lease.
     pub lease: &'a Lease,
-    /// What it is for.
+    /// Purpose.
     pub kind: Kind,
-    /// The account as it is configured.
+    /// Account.
     pub account: &'a AccountConfig,
-    /// From when on interactions are wanted where nobody says.
+    /// Default start.
     pub default_start: DateTime<Utc>,
-    /// From when on interactions are kept at all; `None`: however old they are.
+    /// Oldest kept start.
     pub kept_from: Option<DateTime<Utc>>,
-    /// When it begins.
+    /// Start time.
     pub at: DateTime<Utc>,
-    /// The stretch of time that it is about; `None` for all up to now.
+    /// Range; `None`: until now.
     pub range: Option<Window>,
-    /// Windows drained since then need not be read again; `None` where only what is not covered
-    /// is read.
+    /// Not reread if drained since.
     pub read_since: Option<DateTime<Utc>>,
 }
 
-/// An account that is ready for a run.
+/// Prepared account.
 #[derive(Debug, Clone, Copy)]
 pub struct ReadyAccount {
-    /// Its watermark.
+    /// Watermark.
     pub watermark: DateTime<Utc>,
-    /// The filters differ from those of the last time, so coverage began anew.
+    /// Filters restarted coverage.
     pub coverage_began_anew: bool,
 }
 
-/// A run whose books are open.
+/// Open run.
 #[derive(Debug, Clone, Copy)]
 pub struct OpenRun {
-    /// Its number.
+    /// Id.
     pub id: i64,
-    /// The watermark before it.
+    /// Watermark before.
     pub watermark: DateTime<Utc>,
 }
 
-/// Makes the account known as it is configured, if the lease still holds. Runs of the account that are
-/// still open under other leases belong to workers that died: they are closed as interrupted. Under
-/// this one there may be several at a time.
+/// Prepares the account; closes runs of ended processes.
 ///
 /// # Errors
-/// [`LoadError::LeaseLost`] where the lease is lost; or the database fails.
+/// [`LoadError::LeaseLost`] or database failure.
 pub async fn prepare(pool: &Pool, run: &NewRun<'_>) -> Result<ReadyAccount, LoadError> {
     pool.transact(async |transaction| {
         run.lease.prove(&mut *transaction).await?;
@@ -131,10 +128,10 @@ pub async fn prepare(pool: &Pool, run: &NewRun<'_>) -> Result<ReadyAccount, Load
     .await
 }
 
-/// Opens the books for a run of an account that is ready, if the lease still holds.
+/// Opens a run.
 ///
 /// # Errors
-/// [`LoadError::LeaseLost`] where the lease is lost; or the database fails.
+/// [`LoadError::LeaseLost`] or database failure.
 pub async fn open(pool: &Pool, run: &NewRun<'_>, account: ReadyAccount) -> Result<OpenRun, LoadError> {
     let opened = run
         .lease
@@ -155,11 +152,10 @@ pub async fn open(pool: &Pool, run: &NewRun<'_>, account: ReadyAccount) -> Resul
     })
 }
 
-/// Whether the newest run of this kind did not succeed; of refreshes the newest that looked as far back, of
-/// backfills the newest over this very range. Then it has to be said that nothing is left to read.
+/// Last run of this kind and range did not succeed.
 ///
 /// # Errors
-/// The database fails.
+/// Database failure.
 pub async fn newest_did_not_succeed(
     executor: impl PgExecutor<'_>,
     run: &NewRun<'_>,
@@ -174,35 +170,35 @@ pub async fn newest_did_not_succeed(
     Ok(did_not_succeed.unwrap_or(false))
 }
 
-/// How a run ended, for the books.
+/// Run result.
 #[derive(Debug, Clone)]
 pub struct Finished<'a> {
-    /// The run.
+    /// Id.
     pub run_id: i64,
-    /// How it ended.
+    /// Outcome.
     pub outcome: Outcome,
-    /// Whether everything that was wanted was read or tried.
+    /// Everything was tried.
     pub tried_all: bool,
-    /// All of its windows together.
+    /// Sums over windows.
     pub counters: Counters,
-    /// The watermark at its end.
+    /// Final watermark.
     pub watermark: DateTime<Utc>,
-    /// When it ended.
+    /// End time.
     pub at: DateTime<Utc>,
-    /// What was wrong first, without bodies, values or secrets.
+    /// First error, without values or secrets.
     pub error: Option<&'a str>,
-    /// What can be done about it.
+    /// What to do.
     pub remedy: Option<&'static str>,
-    /// By how much the API's clock is ahead of ours, where it told.
+    /// API clock lead.
     pub api_clock_ahead: Option<TimeDelta>,
-    /// Minutes by which what is certain (session ids, time stamps with a zone) is later than stamps without one, where they tell.
+    /// Minutes that zoned stamps are later.
     pub time_zone_disagreement_minutes: Option<i64>,
 }
 
-/// Closes the books of a run.
+/// Closes a run.
 ///
 /// # Errors
-/// [`LoadError::LeaseLost`] where another worker has closed them already; or the database fails.
+/// [`LoadError::LeaseLost`] or database failure.
 pub async fn finish(executor: impl PgExecutor<'_>, finished: &Finished<'_>) -> Result<(), LoadError> {
     let counters = &finished.counters;
     let closed = sqlx::query(
@@ -244,10 +240,10 @@ pub async fn finish(executor: impl PgExecutor<'_>, finished: &Finished<'_>) -> R
     }
 }
 
-/// Notes how far a run has come, for those who look meanwhile. One that has ended is left as it is.
+/// Stores progress.
 ///
 /// # Errors
-/// The database fails.
+/// Database failure.
 pub async fn note_progress(
     executor: impl PgExecutor<'_>,
     run_id: i64,
@@ -276,12 +272,10 @@ pub async fn note_progress(
     Ok(())
 }
 
-/// Since when the newest run of this kind over exactly this stretch has been reading, if it did
-/// not succeed: whoever goes on with it need not read again what was drained since. `None` where
-/// there is nothing to go on with, or the last window of that attempt is older than seven days.
+/// `read_since` of an unfinished run under seven days old.
 ///
 /// # Errors
-/// The database fails.
+/// Database failure.
 pub async fn unfinished_since(
     executor: impl PgExecutor<'_>,
     account_id: &str,

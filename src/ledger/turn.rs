@@ -1,16 +1,11 @@
-//! Who writes rows of an account takes turns with all others that do, in the database.
+//! Locks an account for writing.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use super::LoadError;
 
-/// Takes the account's turn until the transaction ends: windows, replays, retries and deletions
-/// of one account write one after the other, so none writes over what it has not seen, and none
-/// waits for rows of another that waits for its own.
-///
-/// The first statement of every transaction that writes rows. What has to be right at the moment
-/// of writing is read by statements after it. Returns when the account's filters last became others.
+/// First in each writing transaction: prevents deadlocks and stale reads. Returns when the filters changed.
 pub(crate) async fn take(
     connection: &mut PgConnection,
     account_id: &str,

@@ -1,5 +1,4 @@
-//! What is left to read: what is wanted less what the books say was read. All arithmetic on
-//! stretches of time is PostgreSQL's, on multiranges.
+//! What is left to read, as PostgreSQL multiranges.
 
 use std::time::Duration;
 
@@ -10,42 +9,37 @@ use crate::time::window::Window;
 
 use super::{LoadError, windows_of};
 
-/// What somebody wants to have read.
+/// What to read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wanted {
-    /// What is not covered from the account's start on, but for gaps that are not to be tried
-    /// again yet.
+    /// Uncovered, except gaps not due.
     New,
-    /// What of a stretch is not covered, before the account's start too.
+    /// Uncovered parts.
     Missing {
-        /// The stretch, whole seconds.
+        /// Whole seconds.
         range: Window,
-        /// Whether gaps that are not to be tried again yet are meant too.
+        /// Include gaps not due.
         resting: bool,
     },
-    /// What of a stretch is covered, but was not drained by a window that began at `since` or
-    /// later, up to `now`.
+    /// Covered, not drained from `since` to `now`.
     Reread {
-        /// The stretch, whole seconds.
+        /// Whole seconds.
         range: Window,
-        /// From when on a reading is fresh enough.
+        /// Oldest fresh reading.
         since: DateTime<Utc>,
-        /// The moment by the same clock. What began after it was read before that clock was set back.
+        /// Later windows predate a clock reset.
         now: DateTime<Utc>,
-        /// Sessions that started before the stretch, at this instant or later, and have no end
-        /// yet: the second in which each started is wanted too. `None`: none of them.
+        /// Also unended sessions since.
         open_since: Option<DateTime<Utc>>,
-        /// What started longer ago than this, and was not read since, is wanted too. `None`: it is not.
+        /// Also unsettled, older than this.
         late: Option<TimeDelta>,
     },
 }
 
-/// The stretches before `until` that are wanted and were not read, oldest first. They end `settle`
-/// before the database's own now at the latest: should our clock be ahead, what has not happened
-/// yet must not count as read.
+/// Unread ranges, ending `settle` before database time: our clock may be fast.
 ///
 /// # Errors
-/// The database fails.
+/// Database failure.
 pub async fn unread(
     pool: &Pool,
     account_id: &str,
@@ -88,7 +82,6 @@ pub async fn unread(
     Ok(windows_of(query.fetch_all(pool).await?))
 }
 
-/// The seconds from `since` to `until` in which a session started that has no end yet.
 async fn open_starts(
     pool: &Pool,
     account_id: &str,

@@ -1,4 +1,4 @@
-//! The ledger: one row for every window that was fetched, whatever came of it.
+//! The ledger: one row per fetched window.
 
 use std::time::Duration;
 
@@ -14,23 +14,23 @@ use super::leases::{Lease, fenced};
 use super::problems::ProblemCode;
 use super::{Counters, LoadError, bigint};
 
-/// Why a window is fetched.
+/// Window purpose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
-    /// It was not covered yet.
+    /// Not covered yet.
     New,
-    /// Records of its age still change.
+    /// May have changed.
     Refresh,
-    /// An operator asked for it.
+    /// Operator's request.
     Backfill,
-    /// It was a gap, and is tried again.
+    /// Gap retry.
     Gap,
-    /// What is stored is compared with the API.
+    /// API comparison.
     Verify,
 }
 
 impl Purpose {
-    /// As the column `purpose` spells it.
+    /// Stored spelling.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::New => "new",
@@ -42,21 +42,21 @@ impl Purpose {
     }
 }
 
-/// What came of a window.
+/// Window result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {
-    /// Every record in it was seen.
+    /// All records seen.
     Drained,
-    /// It holds too many records; its parts are fetched instead.
+    /// Parts are fetched instead.
     Split,
-    /// Even its smallest part holds too many records: some cannot be had.
+    /// Incomplete and indivisible.
     Gap,
-    /// Nothing of it is stored.
+    /// Nothing stored.
     Failed,
 }
 
 impl Status {
-    /// As the column `status` spells it.
+    /// Stored spelling.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Drained => "drained",
@@ -67,7 +67,6 @@ impl Status {
     }
 }
 
-/// One line of the ledger.
 #[derive(Debug)]
 pub(crate) struct Entry<'a> {
     pub(crate) lease: &'a Lease,
@@ -82,7 +81,6 @@ pub(crate) struct Entry<'a> {
     pub(crate) error_code: Option<ProblemCode>,
 }
 
-/// Writes the line if the lease still holds.
 pub(crate) async fn record(executor: impl PgExecutor<'_>, entry: &Entry<'_>) -> Result<(), LoadError> {
     let counters = &entry.counters;
     let written = entry
@@ -121,31 +119,31 @@ pub(crate) async fn record(executor: impl PgExecutor<'_>, entry: &Entry<'_>) -> 
     }
 }
 
-/// A window that was read or counted to be compared with what is stored: nothing of it is written.
+/// Compared window.
 #[derive(Debug)]
 pub struct ComparedWindow<'a> {
-    /// The lease under which it was fetched.
+    /// Lease.
     pub lease: &'a Lease,
-    /// The run it belongs to.
+    /// Run.
     pub run_id: i64,
-    /// The stretch of time.
+    /// Time range.
     pub window: Window,
-    /// What came of it.
+    /// Result.
     pub status: Status,
-    /// Pages, requests and records that it took; distinct records as many as it holds.
+    /// Cost and content.
     pub counters: Counters,
-    /// The total that the API reported, where it did.
+    /// API's total.
     pub reported_total: Option<u64>,
-    /// When fetching began.
+    /// Fetch start.
     pub started_at: DateTime<Utc>,
-    /// What was wrong, without bodies, values or secrets.
+    /// Error, without values or secrets.
     pub error: Option<&'a str>,
 }
 
-/// Puts a window that was compared into the ledger: its requests are spent.
+/// Records a comparison.
 ///
 /// # Errors
-/// [`LoadError::LeaseLost`] where the lease is lost; or the database fails.
+/// [`LoadError::LeaseLost`] or database failure.
 pub async fn record_compared(pool: &Pool, compared: &ComparedWindow<'_>) -> Result<(), LoadError> {
     let entry = Entry {
         lease: compared.lease,
@@ -162,30 +160,29 @@ pub async fn record_compared(pool: &Pool, compared: &ComparedWindow<'_>) -> Resu
     record(pool, &entry).await
 }
 
-/// A window of which nothing is stored, since it failed or was let go: the next run reads it
-/// again. Its requests count all the same, which is why it is in the ledger.
+/// Failed window; its requests count.
 #[derive(Debug)]
 pub struct FailedWindow<'a> {
-    /// The lease under which it was fetched.
+    /// Lease.
     pub lease: &'a Lease,
-    /// The run it belongs to.
+    /// Run.
     pub run_id: i64,
-    /// The stretch of time.
+    /// Time range.
     pub window: Window,
-    /// Why it was fetched.
+    /// Purpose.
     pub purpose: Purpose,
-    /// Pages, requests and records until it failed.
+    /// Counts until failure.
     pub counters: Counters,
-    /// When fetching began.
+    /// Fetch start.
     pub started_at: DateTime<Utc>,
-    /// What was wrong, without bodies, values or secrets.
+    /// Error, without values or secrets.
     pub error: &'a str,
 }
 
-/// Puts a failed window into the ledger.
+/// Records a failed window.
 ///
 /// # Errors
-/// [`LoadError::LeaseLost`] where the lease is lost; or the database fails.
+/// [`LoadError::LeaseLost`] or database failure.
 pub async fn record_failed(pool: &Pool, failed: &FailedWindow<'_>) -> Result<(), LoadError> {
     let entry = Entry {
         lease: failed.lease,
@@ -202,11 +199,10 @@ pub async fn record_failed(pool: &Pool, failed: &FailedWindow<'_>) -> Result<(),
     record(pool, &entry).await
 }
 
-/// Requests of the account that other processes made within `since`, an hour at most: each
-/// window's, with how long ago it ended.
+/// Other processes' requests and ages, an hour at most.
 ///
 /// # Errors
-/// The database fails.
+/// Database failure.
 pub async fn spent_by_others(
     pool: &Pool,
     account_id: &str,
@@ -233,12 +229,10 @@ pub async fn spent_by_others(
     Ok(spent.into_iter().map(entry).collect())
 }
 
-/// How many distinct records the newest drained windows held, `limit` windows at most, oldest
-/// first: what expected density is reckoned from. What was only compared says nothing reliable:
-/// days that were only counted are among it.
+/// Counts of newest drained windows, except compared ones.
 ///
 /// # Errors
-/// The database fails.
+/// Database failure.
 pub async fn recent_counts(
     executor: impl PgExecutor<'_>,
     account_id: &str,

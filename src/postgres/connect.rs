@@ -1,4 +1,4 @@
-//! How the configured server is reached: its URL, and whether it has to prove who it is.
+//! How the configured server is reached.
 
 use reqwest::Url;
 use secrecy::{ExposeSecret, SecretString};
@@ -11,11 +11,7 @@ use crate::telemetry::chain;
 use super::OpenError;
 use super::url::{self, Foreign, Understood};
 
-/// How to connect to the server of this URL, with this password in place of one in it.
-///
-/// A server on this machine may be spoken to as it likes. Any other one has to show a certificate
-/// for its name, unless the URL (or `PGSSLMODE`) asks for something else by name. The two modes that
-/// fall back to plain text without a word are refused.
+/// Remote servers (or `ca_file`) need a certificate unless `sslmode` says otherwise.
 pub(super) fn options(
     config: &DatabaseConfig,
     url: &SecretString,
@@ -30,7 +26,7 @@ pub(super) fn options(
             instead, "a parameter of database.url has no effect"
         );
     }
-    // The parser's error may quote a part of the URL; its kind is enough.
+    // The parser's error may quote secrets.
     let invalid = |_| refused("it is not a valid PostgreSQL URL".to_owned());
     let mut options: PgConnectOptions = url.as_str().parse().map_err(invalid)?;
     let is_strict = config.ca_file.is_some() || !is_on_this_machine(&options);
@@ -51,14 +47,11 @@ pub(super) fn options(
     }
 }
 
-/// Whether the server's certificate was not accepted. The kind of error is the TLS library's own, and
-/// wrapped by others.
 pub(super) fn is_of_certificate(error: &sqlx::Error) -> bool {
     chain(error).to_string().contains("invalid peer certificate")
 }
 
-/// What the connection does against listeners and impostors, as PostgreSQL names it (manual,
-/// "SSL Support", 34.19.3).
+/// PostgreSQL manual, "SSL Support", 34.19.3.
 pub(super) fn ssl_mode(options: &PgConnectOptions) -> &'static str {
     match options.get_ssl_mode() {
         PgSslMode::Disable => "disable",
@@ -70,13 +63,12 @@ pub(super) fn ssl_mode(options: &PgConnectOptions) -> &'static str {
     }
 }
 
-/// Whether what is sent to the server stays on this machine.
 pub(super) fn is_on_this_machine(options: &PgConnectOptions) -> bool {
     let host = options.get_host();
     options.get_socket().is_some() || host.starts_with('/') || is_loopback(host)
 }
 
-/// Whether a host, as a URL names it, is this machine.
+/// Whether a URL's host is this machine.
 pub fn is_loopback(host: &str) -> bool {
     host.eq_ignore_ascii_case("localhost")
         || host

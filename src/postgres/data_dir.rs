@@ -1,5 +1,4 @@
-//! `data_dir` and what is in it: ours alone. Whoever else could write there could have us load into a server of his, or
-//! write to a file of his choice.
+//! Keeps `data_dir` ours: other writers could redirect loads or files.
 
 use std::fs::{DirBuilder, File};
 use std::io::{Error, ErrorKind, Write};
@@ -9,18 +8,14 @@ use std::path::{Path, PathBuf};
 use nix::fcntl::OFlag;
 use nix::unistd::geteuid;
 
-/// Makes `data_dir` and a directory in it where they are missing, closed to all others but for a group that may pass
-/// through them. Gives the canonical path of the second.
-///
-/// # Errors
-/// One of them is another user's (and not root's), or others may write to it.
+/// `group` may only pass through.
 pub(super) fn claim(data_dir: &Path, name: &str, group: Option<u32>) -> std::io::Result<PathBuf> {
     let parents = data_dir.parent().filter(|parent| !parent.as_os_str().is_empty());
     parents.map_or(Ok(()), std::fs::create_dir_all)?;
     claim_one(data_dir, group)?;
     let directory = data_dir.join(name);
     claim_one(&directory, group)?;
-    // What was there of `data_dir` may be used by others; this is not.
+    // An existing `data_dir` keeps its mode.
     close(&directory, group)?;
     directory.canonicalize()
 }
@@ -31,7 +26,7 @@ fn claim_one(directory: &Path, group: Option<u32>) -> std::io::Result<()> {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
         Err(error) => return Err(error),
     }
-    // A link is followed if it is ours, too.
+    // Checks link and target.
     for metadata in [directory.symlink_metadata()?, directory.metadata()?] {
         let is_trusted = metadata.uid() == 0 || metadata.uid() == geteuid().as_raw();
         if !is_trusted || (metadata.is_dir() && metadata.mode() & 0o022 != 0) {
@@ -54,7 +49,6 @@ fn close(directory: &Path, group: Option<u32>) -> std::io::Result<()> {
     std::fs::set_permissions(directory, PermissionsExt::from_mode(mode))
 }
 
-/// Opens a file to append to it; nobody else may read it.
 pub(super) fn open(path: &Path) -> std::io::Result<File> {
     let mut options = File::options();
     let options = options.create(true).append(true).mode(0o600);
@@ -63,7 +57,6 @@ pub(super) fn open(path: &Path) -> std::io::Result<File> {
     Ok(file)
 }
 
-/// Writes a file anew; nobody else may read it.
 pub(super) fn write(path: &Path, text: &str) -> std::io::Result<()> {
     let _ = std::fs::remove_file(path);
     let mut options = File::options();

@@ -1,4 +1,4 @@
-//! Looking at a database without changing it: its server, its schema, our rights.
+//! Read-only database checks.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::Row;
@@ -7,47 +7,47 @@ use crate::time::clock::Clock;
 
 use super::{Pool, connect};
 
-/// What kind of server answers.
+/// The server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Server {
-    /// As it calls itself, like `17.2`.
+    /// Like `17.2`.
     pub version: String,
-    /// The number before the point.
+    /// Major version.
     pub major: i32,
-    /// It takes no writes: a standby, or set to read only.
+    /// Takes no writes.
     pub is_read_only: bool,
 }
 
-/// What we may not do, in words; empty where nothing is missing.
+/// Missing rights.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Rights {
-    /// Rights that loading needs.
+    /// Needed to load.
     pub missing: Vec<String>,
-    /// Rights that only migrating needs.
+    /// Needed to migrate.
     pub missing_to_migrate: Vec<String>,
 }
 
-/// What others may do, or have done, to names that somebody looks up in this database.
+/// Risks in schema `public`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Names {
-    /// Everybody may make things in schema `public`.
+    /// Everyone may create objects.
     pub public_is_open: bool,
-    /// Functions and operators in `public` that are named as ones of `PostgreSQL`, and of no extension.
+    /// Objects named like built-in ones.
     pub shadows: Vec<String>,
 }
 
-/// What keeps others from reading and changing what we and the server say.
+/// Connection security.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Protection {
-    /// What we ask of the server, as `PostgreSQL` names it.
+    /// Our `sslmode`.
     pub ssl_mode: &'static str,
-    /// Nobody is in between: the server is on this machine.
+    /// Local server.
     pub is_on_this_machine: bool,
-    /// Protocol and cipher, as the server sees them; `None`: plain text.
+    /// Protocol and cipher; `None`: plain text.
     pub encryption: Option<(String, String)>,
 }
 
-/// Asks the server what it is.
+/// Version and mode.
 ///
 /// # Errors
 /// The database fails.
@@ -67,19 +67,19 @@ pub async fn server(pool: &Pool) -> Result<Server, sqlx::Error> {
     })
 }
 
-/// Rows that were looked at, and how many of them are not as they should be.
+/// Checked rows.
 #[derive(Debug, Clone, Copy)]
 pub struct Sample {
-    /// All that were looked at.
+    /// All.
     pub rows: u64,
-    /// Those whose key is not that of their ids.
+    /// With wrong keys.
     pub wrong: u64,
 }
 
-/// Computes the keys of a thousand interactions at most, the first and the last in the order of keys, from their ids.
+/// Recomputes the first and last 500 keys.
 ///
 /// # Errors
-/// The database fails, or does not let us look.
+/// The database fails.
 pub async fn keys(pool: &Pool) -> Result<Sample, sqlx::Error> {
     let (rows, wrong): (i64, i64) = sqlx::query_as(
         "select count(*), count(*) filter (where interaction_key <> \
@@ -95,12 +95,12 @@ pub async fn keys(pool: &Pool) -> Result<Sample, sqlx::Error> {
     Ok(Sample { rows, wrong })
 }
 
-/// The newest migration that was applied; `None` where none was.
+/// Newest applied migration.
 ///
 /// # Errors
-/// The database fails, or does not let us look.
+/// The database fails.
 pub async fn applied(pool: &Pool) -> Result<Option<i64>, sqlx::Error> {
-    // The catalogue can be asked without a right to the schema, and without the table.
+    // The catalogue needs no rights.
     let is_there: bool = sqlx::query_scalar(
         "select exists (select from pg_class as list join pg_namespace as schema on schema.oid = list.relnamespace \
          where schema.nspname = 'smartassist_sync' and list.relname = 'schema_migrations')",
@@ -115,8 +115,7 @@ pub async fn applied(pool: &Pool) -> Result<Option<i64>, sqlx::Error> {
         .await
 }
 
-/// What of our three schemas we may not use as loading and migrating need it. What is not there yet
-/// needs the right to make it.
+/// Our missing rights.
 ///
 /// # Errors
 /// The database fails.
@@ -132,8 +131,7 @@ pub async fn rights(pool: &Pool) -> Result<Rights, sqlx::Error> {
     })
 }
 
-/// Who may put something before `PostgreSQL`'s own functions, and who has. It does us no harm, as we look
-/// nothing up there; it does to others.
+/// Risks to others; we look nothing up there.
 ///
 /// # Errors
 /// The database fails.
@@ -145,7 +143,7 @@ pub async fn names(pool: &Pool) -> Result<Names, sqlx::Error> {
     })
 }
 
-/// Roles named like ours for readers that somebody else has made, each with its members.
+/// Reader roles made by others, with members.
 ///
 /// # Errors
 /// The database fails.
@@ -153,7 +151,7 @@ pub async fn foreign_readers(pool: &Pool) -> Result<Vec<(String, Vec<String>)>, 
     sqlx::query_as(include_str!("readers.sql")).fetch_all(pool).await
 }
 
-/// How this connection to the server is protected. Behind a pooler, what the server sees is the pooler's.
+/// Behind a pooler, `encryption` is the pooler's.
 ///
 /// # Errors
 /// The database fails.
@@ -170,12 +168,12 @@ pub async fn protection(pool: &Pool) -> Result<Protection, sqlx::Error> {
     })
 }
 
-/// By how much the server's clock is ahead of ours, give or take half of what the question takes.
+/// Server clock minus ours, within half a round trip.
 ///
 /// # Errors
 /// The database fails.
 pub async fn clock_ahead(pool: &Pool, clock: &dyn Clock) -> Result<TimeDelta, sqlx::Error> {
-    // In a transaction that is there before, so that only the question itself lies between the two readings.
+    // Excludes the time to connect.
     pool.transact(async |transaction| {
         let asked = clock.now();
         let theirs: DateTime<Utc> = sqlx::query_scalar("select clock_timestamp()")
@@ -187,7 +185,7 @@ pub async fn clock_ahead(pool: &Pool, clock: &dyn Clock) -> Result<TimeDelta, sq
     .await
 }
 
-/// Bytes that the database takes on its server's disk.
+/// Bytes on disk.
 ///
 /// # Errors
 /// The database fails.

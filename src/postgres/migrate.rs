@@ -1,4 +1,4 @@
-//! Bringing the schema to what this binary knows.
+//! Schema migrations.
 
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -12,13 +12,10 @@ use super::Pool;
 use super::trouble::{Trouble, is_unreachable};
 use crate::failpoint;
 
-/// Where the migrations that were applied are listed. By its full name: sqlx would otherwise put
-/// the list into whatever schema the user's search path begins with, which changes once a schema
-/// is named like the user.
+/// Qualified: `search_path` excludes our schemas.
 const APPLIED: &str = "smartassist_sync.schema_migrations";
 
-/// How much longer than other statements migrations wait, for another process that migrates and for
-/// tables that others use.
+/// Times the lock timeout.
 const PATIENCE: u32 = 6;
 
 static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
@@ -28,41 +25,40 @@ static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
     migrations
 });
 
-/// The schema could not be brought to what this binary knows.
+/// Why migrating failed.
 #[derive(Debug, thiserror::Error)]
 pub enum MigrationError {
-    /// The database has migrations that this binary does not know.
+    /// This binary lacks a migration.
     #[error(
         "the database's schema (migration {0}) is newer than this binary: run the newer version again, or restore a backup"
     )]
     Newer(i64),
-    /// A migration that was applied is not what this binary has under that number.
+    /// An applied migration differs.
     #[error("migration {0} was applied in another form than this binary has it")]
     Altered(i64),
-    /// A migration failed; it left nothing behind.
+    /// Rolled back.
     #[error("a migration failed and was rolled back")]
     Failed(#[source] MigrateError),
-    /// Another process migrates, and does not come to its end.
+    /// Another process keeps migrating.
     #[error("another process is migrating, and does not come to its end")]
     Locked(#[source] sqlx::Error),
     /// The database failed.
     #[error("the database failed")]
     Database(#[from] sqlx::Error),
-    /// The schema for the list of migrations could not be made.
+    /// Schema `smartassist_sync` cannot be made.
     #[error(
         "cannot make the schema smartassist_sync; an administrator can: create schema smartassist_sync authorization <our user>"
     )]
     Schema(#[source] sqlx::Error),
 }
 
-/// Applies what is missing, all of it or nothing, in one transaction. Of processes that do so at once
-/// one applies, and the others wait for it, six times as long as for other locks.
+/// Applies all pending migrations in one transaction.
 ///
 /// # Errors
-/// The schema is newer than this binary, was altered, or a statement fails.
+/// The schema differs, or a statement fails.
 pub async fn migrate(pool: &Pool) -> Result<(), MigrationError> {
     let migrated = match try_migrate(pool).await {
-        // It has waited for the other one, so the list is there now.
+        // The other process has committed.
         Err(error) if error.is_made_by_another() => try_migrate(pool).await,
         migrated => migrated,
     };
@@ -86,15 +82,13 @@ async fn try_migrate(pool: &Pool) -> Result<(), MigrationError> {
     .await
 }
 
-/// For the rest of the transaction, locks are waited for so long.
 async fn be_patient(connection: &mut PgConnection, at_most: Duration) -> Result<(), sqlx::Error> {
     let patience = format!("set local lock_timeout = {}", at_most.as_millis());
     sqlx::raw_sql(AssertSqlSafe(patience)).execute(connection).await?;
     Ok(())
 }
 
-/// Until the transaction ends, nobody else migrates: they want the list, which is made where it is not
-/// there. Whoever may not write to it cannot hold us up, as everybody can with an advisory lock.
+/// Needs a write right, unlike advisory locks.
 async fn lock(connection: &mut PgConnection) -> Result<(), MigrationError> {
     let made = connection.ensure_migrations_table(APPLIED).await;
     made.map_err(MigrationError::of)?;
@@ -110,14 +104,12 @@ async fn lock(connection: &mut PgConnection) -> Result<(), MigrationError> {
     Ok(())
 }
 
-/// The newest migration that this binary has.
+/// This binary's newest migration.
 pub fn newest_migration() -> i64 {
     let versions = MIGRATIONS.iter().map(|migration| migration.version);
     versions.max().unwrap_or_default()
 }
 
-/// Makes the schema that the list of migrations is in, unless it is there: an administrator may
-/// have made it for a user who has no right to.
 async fn make_books_schema(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     let exists: bool = sqlx::query_scalar("select to_regnamespace('smartassist_sync') is not null")
         .fetch_one(&mut *connection)
@@ -151,23 +143,21 @@ impl MigrationError {
         }
     }
 
-    /// Whether another process has made the schema or the list while we wanted to: nobody can lock what is
-    /// not there yet.
     fn is_made_by_another(&self) -> bool {
         let code = self
             .cause()
             .and_then(sqlx::Error::as_database_error)
             .and_then(DatabaseError::code);
-        // duplicate_schema, duplicate_table, unique_violation (of the catalogue).
+        // duplicate_schema, duplicate_table, unique_violation.
         matches!(code.as_deref(), Some("42P06" | "42P07" | "23505"))
     }
 
-    /// Whether the database is out of reach, as opposed to refusing a statement.
+    /// Whether the database is unreachable.
     pub fn is_unreachable(&self) -> bool {
         self.cause().is_some_and(is_unreachable)
     }
 
-    /// What the operator can do about it.
+    /// Advice for operators.
     pub fn remedy(&self) -> &'static str {
         match self {
             Self::Newer(_) => "run the newer version",
@@ -179,7 +169,7 @@ impl MigrationError {
         }
     }
 
-    /// Whether it may go well by itself later.
+    /// Whether a retry may succeed.
     pub fn is_passing(&self) -> bool {
         self.cause().is_some_and(|error| Trouble::of(error).is_passing())
     }

@@ -1,4 +1,4 @@
-//! The connection to PostgreSQL: the configured server, or a private one of our own.
+//! The PostgreSQL connection: a configured server, or a private one.
 
 mod connect;
 mod data_dir;
@@ -31,50 +31,50 @@ pub use pool::Pool;
 pub use private::{PrivateServer, PrivateServerError};
 pub use trouble::{Trouble, UNREACHABLE_REMEDY, is_undefined, is_unreachable};
 
-/// A private server that another process runs may be stopping with it: after so long we look who runs it now.
+/// A joined server may stop with its process.
 const JOINED_PATIENCE: Duration = Duration::from_secs(2);
 
-/// The database, and its server where that is ours.
+/// An open database.
 #[derive(Debug)]
 pub struct Database {
-    /// Connections to it.
+    /// Its connections.
     pub pool: Pool,
     server: Option<PrivateServer>,
 }
 
-/// The database cannot be opened.
+/// Why opening failed.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// Nobody answers, or we are not let in.
+    /// No access.
     #[error("the database is out of reach")]
     Unreachable(#[source] sqlx::Error),
-    /// Nobody answered for as long as we were to wait.
+    /// Out of reach until the deadline.
     #[error("the database is out of reach; waited {waited} s for it")]
     Away {
         /// Seconds.
         waited: u64,
-        /// What was wrong last.
+        /// The last error.
         source: sqlx::Error,
     },
-    /// The server does not prove that it is who it should be; nothing was sent.
+    /// Invalid certificate; nothing was sent.
     #[error("the database's certificate does not hold (database.ca_file names who may vouch for it)")]
     Certificate(#[source] sqlx::Error),
-    /// The file of the URL or of the password cannot be read.
+    /// Unreadable secret file.
     #[error("cannot sign in to the database")]
     Secret(#[from] SecretError),
-    /// The URL is no good.
+    /// Unusable URL.
     #[error("database.url cannot be used")]
     Url(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// It is there, and is none that we can use.
+    /// Unsuitable database.
     #[error(transparent)]
     Unfit(#[from] Unfit),
-    /// The private server does not start.
+    /// Private server failed.
     #[error(transparent)]
     Private(#[from] PrivateServerError),
 }
 
 impl OpenError {
-    /// What the operator can do about it.
+    /// Advice for operators.
     pub fn remedy(&self) -> &'static str {
         match self {
             Self::Unreachable(error) | Self::Away { source: error, .. } => Trouble::of(error).remedy(),
@@ -91,17 +91,16 @@ impl OpenError {
 }
 
 impl Database {
-    /// Connects, and waits for a server that is out of reach as long as one connection may take;
-    /// without a configured URL, starts the private server, or joins another process's.
+    /// Waits up to the connect timeout; may join a private server.
     ///
     /// # Errors
-    /// The server cannot be reached or started, or does not let us in.
+    /// The server is unreachable or refuses us.
     pub async fn open(config: &Config) -> Result<Self, OpenError> {
         let at_most = config.database.session.connect_timeout;
         Self::open_with(config, at_most, true).await
     }
 
-    /// As [`Database::open`], for work that can wait: up to `database.wait_seconds`.
+    /// Waits up to `database.wait_seconds`.
     ///
     /// # Errors
     /// As [`Database::open`].
@@ -109,8 +108,7 @@ impl Database {
         Self::open_with(config, config.database.wait, true).await
     }
 
-    /// As [`Database::open`], for a process that stays: a private server is its own, so that it
-    /// does not go with another process. Waits for that to end, however long it takes.
+    /// Never joins: waits until the other process ends.
     ///
     /// # Errors
     /// As [`Database::open`].
@@ -134,14 +132,12 @@ impl Database {
                 .await
             {
                 Ok(()) => return Ok(database),
-                // It goes with the process that ran it; then it is ours to run.
                 Err(OpenError::Away { .. }) if is_joined && Instant::now() < deadline => {}
                 Err(error) => return Err(error),
             }
         }
     }
 
-    /// The server that is configured, or the private one, running.
     async fn find(config: &Config, may_join: bool) -> Result<Self, OpenError> {
         let session = &config.database.session;
         if let Some(sign_in) = SignIn::read(&config.database)? {
@@ -156,31 +152,29 @@ impl Database {
         })
     }
 
-    /// Returns once the server lets us in and is one that we can use. A single try may take `patience`.
     async fn reach(&self, patience: Duration, deadline: Instant) -> Result<(), OpenError> {
         loop {
             reach::wait_for(&self.pool.options(), patience, deadline).await?;
             match fitness::unfit(&self.pool).await {
                 Ok(None) => return Ok(()),
                 Ok(Some(unfit)) => return Err(unfit.into()),
-                // It has gone again.
                 Err(error) if is_unreachable(&error) && Instant::now() < deadline => {}
                 Err(error) => return Err(OpenError::Unreachable(error)),
             }
         }
     }
 
-    /// Whether the server is to be a private one of ours, made or not.
+    /// Whether no URL is configured.
     pub fn is_private(config: &Config) -> bool {
         config.database.url.is_none()
     }
 
-    /// Whether there is one to open: one was configured, or a private one was made. Changes nothing.
+    /// Whether a database exists to open.
     pub fn is_made(config: &Config) -> bool {
         !Self::is_private(config) || PrivateServer::is_made(&config.data_dir)
     }
 
-    /// Closes all connections, and stops the private server where there is one.
+    /// Also stops our private server.
     pub async fn close(self) {
         self.pool.close().await;
         if let Some(server) = self.server {
@@ -188,8 +182,7 @@ impl Database {
         }
     }
 
-    /// Waits until our private server has ended by itself, and gives that as an error. Pending for
-    /// ever where the server is not ours.
+    /// Pending until our private server ends.
     pub async fn server_ended(&self) -> PrivateServerError {
         match &self.server {
             Some(server) => server.ended().await,
@@ -197,7 +190,7 @@ impl Database {
         }
     }
 
-    /// Says in the log where the data is.
+    /// Logs where the data is.
     pub fn announce(&self) {
         match &self.server {
             Some(server) => info!(psql = server.psql_command(), "private PostgreSQL is running"),
@@ -216,7 +209,6 @@ impl Database {
     }
 }
 
-/// Said at every start: whoever asked for it may no longer be there.
 fn warn_of_plain_text(options: &PgConnectOptions) {
     let risk = match options.get_ssl_mode() {
         _ if connect::is_on_this_machine(options) => return,
@@ -233,10 +225,10 @@ fn warn_of_plain_text(options: &PgConnectOptions) {
     );
 }
 
-/// Whether the database answers a query now.
+/// Runs a trivial query.
 ///
 /// # Errors
-/// It does not.
+/// The database fails.
 pub async fn ping(pool: &Pool) -> Result<(), sqlx::Error> {
     sqlx::query("select 1").execute(pool).await?;
     Ok(())

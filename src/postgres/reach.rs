@@ -1,4 +1,4 @@
-//! Waiting at the start for a server that is out of reach.
+//! Waits at startup for an unreachable server.
 
 use std::time::Duration;
 
@@ -13,16 +13,10 @@ use crate::telemetry::chain;
 use super::trouble::is_unreachable;
 use super::{OpenError, connect, pool};
 
-/// How often it is tried again.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// How often it is said that it is still away.
 const SAY_EVERY: Duration = Duration::from_secs(60);
 
-/// Returns once the server lets us in. A single try may take `patience`, and none begins after `deadline`.
-///
-/// # Errors
-/// It does not in time, or waiting does not make it better.
 pub(super) async fn wait_for(
     options: &PgConnectOptions,
     patience: Duration,
@@ -31,11 +25,10 @@ pub(super) async fn wait_for(
     let began = Instant::now();
     let mut said: Option<Instant> = None;
     loop {
-        // The pool itself tries a refused connection again until its own limit, and logs nothing.
+        // The pool would retry without logging.
         let attempt = PgConnection::connect_with(options);
         let until = deadline.min(Instant::now() + patience);
         let error = match tokio::time::timeout_at(until, attempt).await {
-            // It was opened: that is all we wanted to know.
             Ok(Ok(connection)) => {
                 if said.is_some() {
                     info!(
@@ -70,7 +63,6 @@ pub(super) async fn wait_for(
     }
 }
 
-/// A refused password does not get better by waiting.
 fn worth_waiting(error: &sqlx::Error) -> bool {
     let refused = error
         .as_database_error()

@@ -1,5 +1,4 @@
-//! Signing in to the configured server. A password that is replaced in its file is picked up without a
-//! restart: once the server refuses us, the files are read again.
+//! Signing in; after a refusal the secret files are read again.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -13,22 +12,18 @@ use crate::telemetry::chain;
 
 use super::{OpenError, connect};
 
-/// How we sign in, and where that is written.
 #[derive(Debug)]
 pub(super) struct SignIn {
     config: DatabaseConfig,
     used: Mutex<Used>,
 }
 
-/// What new connections sign in with.
 #[derive(Debug)]
 struct Used {
     secrets: Secrets,
-    /// How often that was replaced.
     renewals: u64,
 }
 
-/// What the files hold.
 #[derive(Debug)]
 struct Secrets {
     url: SecretString,
@@ -36,7 +31,6 @@ struct Secrets {
 }
 
 impl SignIn {
-    /// As the configuration and its files say now; `None` where no server is configured.
     pub(super) fn read(config: &DatabaseConfig) -> Result<Option<Self>, SecretError> {
         let secrets = Secrets::read(config)?;
         Ok(secrets.map(|secrets| Self {
@@ -45,21 +39,15 @@ impl SignIn {
         }))
     }
 
-    /// How to connect with that.
     pub(super) fn options(&self) -> Result<PgConnectOptions, OpenError> {
         self.used().secrets.options(&self.config)
     }
 
-    /// How often what we sign in with was replaced.
     pub(super) fn renewals(&self) -> u64 {
         self.used().renewals
     }
 
-    /// Called by whoever was refused after so many renewals. Reads the files again, unless somebody else
-    /// has meanwhile, and hands what is new to `take`. Returns whether another try makes sense.
-    ///
-    /// Another server or database than that of `before` is not taken: half of the connections would lead
-    /// there, half here.
+    /// Refuses another database: it would split the pool.
     pub(super) fn renew_since(
         &self,
         renewals: u64,
@@ -141,8 +129,7 @@ fn is_same_database(one: &PgConnectOptions, other: &PgConnectOptions) -> bool {
     place(one) == place(other)
 }
 
-/// Whether the server does not take user and password (`PostgreSQL` manual, appendix A: class 28). pgbouncer
-/// says so, too, by 08P01.
+/// PostgreSQL manual, appendix A, class 28; pgbouncer sends 08P01.
 pub(super) fn is_refused(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(DatabaseError::code);
     code.is_some_and(|code| code.starts_with("28") || code == "08P01")

@@ -1,44 +1,44 @@
-//! What an error of the database means, and what to do about it.
+//! Kinds of database errors.
 
 use sqlx::error::DatabaseError;
 
-/// What the operator can do about a database that is out of reach.
+/// For [`Trouble::Unreachable`].
 pub const UNREACHABLE_REMEDY: &str = "check database.url, and that PostgreSQL runs and lets us in";
 
-/// What an error of the database means.
+/// An error's kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trouble {
-    /// There is no database to talk to.
+    /// No working database.
     Unreachable,
-    /// There is one, and it does not let us in.
+    /// Sign-in refused.
     Refused,
-    /// All connections that we may have are in use, and none came free in time.
+    /// No free connection.
     Exhausted,
-    /// Another transaction was in the way; nothing was done.
+    /// Conflicting transaction.
     Conflict,
-    /// Somebody holds what is needed, and did not let go in time; nothing was done.
+    /// Lock timeout.
     Locked,
-    /// A standby, perhaps of a failover just now.
+    /// Takes no writes.
     ReadOnly,
-    /// The disk is full.
+    /// Disk full.
     DiskFull,
-    /// The server is short of memory or connections, or cannot use its files.
+    /// No memory, or file errors.
     Shortage,
-    /// The statement took too long, or an operator ended it.
+    /// Too slow, or cancelled.
     Cancelled,
-    /// The server ended a transaction in which nothing happened.
+    /// Idle too long.
     Idle,
-    /// A prepared statement is not where it was left, or is there already: the session is another one.
+    /// A pooler changed the session.
     Pooled,
-    /// A right is missing.
+    /// Missing right.
     Right,
-    /// What was to be written is no good.
+    /// Invalid data.
     Data,
     /// Anything else.
     Other,
 }
 
-/// SQLSTATEs and classes of them (`PostgreSQL` manual, appendix A); the first that fits.
+/// SQLSTATE prefixes (PostgreSQL manual, appendix A); first match counts.
 const MEANINGS: [(&str, Trouble); 22] = [
     ("08", Trouble::Unreachable),
     ("28", Trouble::Refused),
@@ -65,16 +65,15 @@ const MEANINGS: [(&str, Trouble); 22] = [
 ];
 
 impl Trouble {
-    /// What the error means.
+    /// Classifies an error.
     pub fn of(error: &sqlx::Error) -> Self {
         match error {
-            // A server that is away is told apart from it by the pool.
+            // The pool has excluded a lost server.
             sqlx::Error::PoolTimedOut => Self::Exhausted,
             sqlx::Error::Io(_)
             | sqlx::Error::Tls(_)
             | sqlx::Error::PoolClosed
             | sqlx::Error::WorkerCrashed
-            // An answer that makes no sense: what is there is no server that is well.
             | sqlx::Error::Protocol(_)
             | sqlx::Error::BeginFailed => Self::Unreachable,
             error => {
@@ -86,12 +85,12 @@ impl Trouble {
         }
     }
 
-    /// Whether it may go well by itself later.
+    /// Whether a retry may succeed.
     pub fn is_passing(self) -> bool {
         !matches!(self, Self::Pooled | Self::Right | Self::Data | Self::Other)
     }
 
-    /// A word for metrics, of a short list.
+    /// The metrics label.
     pub fn name(self) -> &'static str {
         match self {
             Self::Unreachable => "unreachable",
@@ -111,7 +110,7 @@ impl Trouble {
         }
     }
 
-    /// What the operator can do about it.
+    /// Advice for operators.
     pub fn remedy(self) -> &'static str {
         match self {
             Self::Unreachable => UNREACHABLE_REMEDY,
@@ -151,12 +150,12 @@ impl Trouble {
     }
 }
 
-/// Whether an error means that there is no database to talk to, or that it does not let us in.
+/// Whether there is no access.
 pub fn is_unreachable(error: &sqlx::Error) -> bool {
     matches!(Trouble::of(error), Trouble::Unreachable | Trouble::Refused)
 }
 
-/// Whether a statement failed because a table, schema, column or function of ours does not exist.
+/// Whether an object is undefined.
 pub fn is_undefined(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(DatabaseError::code);
     matches!(code.as_deref(), Some("42P01" | "3F000" | "42703" | "42883"))

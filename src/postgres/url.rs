@@ -1,9 +1,7 @@
-//! The parameters of `database.url`: what we honour, what has no effect here, and what is refused because
-//! whoever wrote it relies on something that would not be done.
+//! Refuses parameters of `database.url` that we cannot honour.
 
 use reqwest::Url;
 
-/// What the driver honours, as it spells them.
 const HONOURED: [&str; 16] = [
     "sslmode",
     "ssl-mode",
@@ -23,24 +21,17 @@ const HONOURED: [&str; 16] = [
     "options",
 ];
 
-/// What libpq knows, or other drivers do, and ours does not.
 #[derive(Debug)]
 pub(super) struct Foreign {
-    /// As a URL has it.
     pub(super) name: &'static str,
-    /// The variable by which libpq takes it too.
     variable: &'static str,
-    /// Values that ask for nothing but what is done anyway.
     harmless: Harmless,
-    /// What there is in its place.
     pub(super) instead: &'static str,
 }
 
 #[derive(Debug)]
 enum Harmless {
-    /// All of them: it has no effect.
     Any,
-    /// These alone; another one is refused.
     These(&'static [&'static str]),
 }
 
@@ -114,19 +105,13 @@ static FOREIGN: [Foreign; 41] = [
     without_effect("oauth_scope", "we sign in with a password or a certificate"),
 ];
 
-/// A URL that can be used.
 #[derive(Debug)]
 pub(super) struct Understood {
-    /// With what the driver knows.
     pub(super) url: Url,
-    /// The rest, of which nobody needs anything.
     pub(super) without_effect: Vec<&'static Foreign>,
 }
 
-/// Takes a URL apart. No value is ever quoted: it may be a part of a password.
-///
-/// # Errors
-/// What is wrong, and what to do.
+/// Errors quote no value: it may be password text.
 pub(super) fn understood(url: &str) -> Result<Understood, String> {
     let mut url = Url::parse(url).map_err(|_| "it is not a valid PostgreSQL URL".to_owned())?;
     let mut without_effect = Vec::new();
@@ -160,10 +145,6 @@ pub(super) fn understood(url: &str) -> Result<Understood, String> {
     Ok(Understood { url, without_effect })
 }
 
-/// What libpq's variables ask for and nobody would do.
-///
-/// # Errors
-/// The first of them, and what to do.
 pub(super) fn check_variables(variable: impl Fn(&str) -> Option<String>) -> Result<(), String> {
     for foreign in FOREIGN.iter().filter(|foreign| !foreign.variable.is_empty()) {
         let value = variable(foreign.variable).filter(|value| !value.is_empty());
@@ -178,7 +159,6 @@ pub(super) fn check_variables(variable: impl Fn(&str) -> Option<String>) -> Resu
 }
 
 impl Foreign {
-    /// Whether nothing is lost if it is left out.
     fn takes(&self, value: &str) -> bool {
         match self.harmless {
             Harmless::Any => true,
@@ -191,7 +171,7 @@ fn several_hosts() -> String {
     "it names several hosts: name one, or an address that moves with the primary".to_owned()
 }
 
-/// A name that nobody knows. One without a value is more likely the rest of a password with an & in it.
+/// Without a value it is probably password text.
 fn unknown(name: &str, value: &str) -> String {
     let is_name = |c: char| c.is_ascii_alphabetic() || matches!(c, '_' | '-');
     if value.is_empty() || !name.chars().all(is_name) {

@@ -1,4 +1,4 @@
-//! A child process that does not outlive us.
+//! A child process that ends with this one.
 
 use std::io::PipeWriter;
 use std::path::Path;
@@ -7,9 +7,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-/// Runs a program, and stops it once its own standard input ends. That is a pipe from this process, so the program
-/// stops in an orderly way however this process ends, SIGKILL included. A supervisor that sends SIGTERM to all of us
-/// must not end the watch before the program.
+/// A closed pipe, even after SIGKILL, stops the program. SIGTERM must not end the watch first.
 const WATCH: &str = r#"
 trap '' TERM
 exec 3<&0
@@ -23,19 +21,16 @@ kill -KILL "$watcher" 2>/dev/null
 exit "$status"
 "#;
 
-/// Whoever stops us gives us no longer. The program comes to its end without us: its input has ended.
+/// Supervisors wait no longer.
 pub(super) const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A program that is sent SIGINT once this is dropped.
 #[derive(Debug)]
 pub(super) struct Watched {
     lifeline: PipeWriter,
-    /// Cancelled when it has ended.
     pub(super) ended: CancellationToken,
 }
 
 impl Watched {
-    /// The command that runs `program`, to be given its arguments.
     pub(super) fn command(program: &Path) -> Command {
         let mut command = Command::new("/bin/sh");
         command.args(["-c", WATCH, "watch"]).arg(program);
@@ -54,7 +49,6 @@ impl Watched {
         Ok(Self { lifeline, ended })
     }
 
-    /// Stops it, and waits for that, if it does not take too long.
     pub(super) async fn stop(self) {
         drop(self.lifeline);
         let _ = tokio::time::timeout(STOP_TIMEOUT, self.ended.cancelled()).await;

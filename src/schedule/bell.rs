@@ -1,4 +1,4 @@
-//! Bells, what rings them, and what notices that nothing did.
+//! Triggers and missed ticks.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,20 +11,18 @@ use crate::time::clock::Clock;
 
 use crate::config::Cron;
 
-/// A due instant that is past by more than this without a ring is answered all the same.
+/// Later ticks count as missed.
 const PATIENCE: TimeDelta = TimeDelta::minutes(1);
 
-/// A clock that is set back by more than this has jumped.
 const JUMP: TimeDelta = TimeDelta::seconds(30);
 
-/// How often the wall clock is looked at while waiting. It may jump, or have been asleep.
+/// Timers do not notice clock jumps or sleep.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// Rings an account's runner. Rings that come while nobody listens are heard as one.
+/// A trigger; unheard ticks merge.
 pub type Bell = Arc<Notify>;
 
-/// Rings the bells of each pattern whenever it is due, until the scheduler that it returns is shut
-/// down.
+/// Triggers each pattern until the scheduler is shut down.
 ///
 /// # Errors
 /// The scheduler does not start.
@@ -43,8 +41,7 @@ pub async fn ring(
     Ok(scheduler)
 }
 
-/// Returns when `due` is past by more than our patience, by the wall clock; or when that has jumped
-/// back: the scheduler would wait until it is again as late as it was.
+/// After a clock jump back, the scheduler waits too long.
 pub(super) async fn missed(due: Option<DateTime<Utc>>, clock: &dyn Clock) {
     let Some(due) = due else {
         return std::future::pending().await;

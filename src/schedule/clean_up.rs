@@ -1,4 +1,4 @@
-//! One runner for each account that deletes what has become too old.
+//! Deletes expired data.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use super::bell::{Bell, missed};
 use super::guard::guard;
 use crate::config::Cron;
 
-/// Cleans up at once, and then at every ring, until `stop`. Rings that come meanwhile are one.
+/// Cleans up at once and at every tick.
 pub async fn clean_up(
     worker: Arc<AccountWorker>,
     bell: Bell,

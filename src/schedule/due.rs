@@ -1,61 +1,46 @@
-//! Which tiers of refreshing are due, since when, and whose turn it is.
-//!
-//! Nothing here waits or knows the time; tiers are numbered by their lookback, smallest first.
+//! Which refresh tier runs next; index 0 has the smallest lookback.
 
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use tokio::time::Instant;
 
-/// After a failed run a tier rests for so long, and each time twice as long ...
+/// Doubles per failure.
 const FIRST_REST: Duration = Duration::from_secs(60);
 
-/// ... up to this.
 const LONGEST_REST: Duration = Duration::from_secs(15 * 60);
 
-/// The tiers of one account.
 #[derive(Debug)]
 pub(super) struct Due {
     tiers: Vec<State>,
-    /// We did not have the account's lease when we last looked: another worker refreshes it, or will.
+    /// Another worker held the lease.
     taken: bool,
 }
 
 #[derive(Debug)]
 struct State {
-    /// When it became due; `None`: it is not.
     since: Option<DateTime<Utc>>,
-    /// Runs in a row that failed.
     failures: u32,
     rests_until: Option<Instant>,
 }
 
-/// What is to be done.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Next {
-    /// Run this tier, which became due then.
     Run(usize, DateTime<Utc>),
-    /// Every tier that is due rests; the first of them until then.
     Rest(Instant),
-    /// No tier is due.
     Nothing,
 }
 
-/// How a tier's run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ended {
-    /// Everything was read.
     Done,
-    /// Something failed.
     Failed,
-    /// Another worker has the account, or we lost its lease; after so long we may have it again.
+    /// Retry after this.
     Taken(Duration),
-    /// It was told to stop, so that another tier could run.
     Stopped,
 }
 
 impl Due {
-    /// Tiers that became due then, smallest lookback first.
     pub(super) fn since(tiers: impl IntoIterator<Item = Option<DateTime<Utc>>>) -> Self {
         let states = tiers.into_iter().map(|since| State {
             since,
@@ -68,12 +53,8 @@ impl Due {
         }
     }
 
-    /// A tier's bell rang at `at` for its due instant `ring`; nobody rests any longer.
-    ///
-    /// A tier that is due still, running or not, keeps its older instant: what was read since then
-    /// counts, or else a tier that takes longer than its period would begin anew for ever. That
-    /// instant is given back for somebody to complain of, unless it is this very ring's, heard
-    /// again, or it is not for us to be done with it. A tier whose last run failed begins anew.
+    /// Returns the instant of an overdue tier. A due tier keeps its instant, else a slow tier
+    /// restarts forever.
     pub(super) fn rang(
         &mut self,
         tier: usize,
@@ -85,7 +66,7 @@ impl Due {
         }
         let state = &mut self.tiers[tier];
         if state.failures > 0 {
-            // What fails again and again must not keep all else from being read anew.
+            // A failing part must not block rereading the rest.
             state.since = Some(at);
             return None;
         }
@@ -94,7 +75,6 @@ impl Due {
         overdue
     }
 
-    /// Whose turn it is: of the tiers that are due and do not rest, that of the smallest lookback.
     pub(super) fn next(&self, now: Instant) -> Next {
         let mut wake = None;
         for (tier, state) in self.tiers.iter().enumerate() {
@@ -107,7 +87,6 @@ impl Due {
         wake.map_or(Next::Nothing, Next::Rest)
     }
 
-    /// A tier's run ended. Only one that read everything makes it due no longer.
     pub(super) fn finished(&mut self, tier: usize, ended: Ended, now: Instant) {
         self.taken = matches!(ended, Ended::Taken(_));
         let state = &mut self.tiers[tier];
@@ -120,7 +99,7 @@ impl Due {
                 state.failures = state.failures.saturating_add(1);
                 state.rests_until = Some(now + doubled.min(LONGEST_REST));
             }
-            // The others would be turned away as well.
+            // Other tiers would be refused too.
             Ended::Taken(lease) => {
                 for state in &mut self.tiers {
                     state.rests_until = Some(now + lease);
@@ -141,7 +120,6 @@ mod tests {
         DateTime::UNIX_EPOCH + TimeDelta::minutes(minutes)
     }
 
-    /// Three tiers that are due since these minutes.
     fn due(minutes: [Option<i64>; 3]) -> Due {
         Due::since(minutes.map(|minutes| minutes.map(minute)))
     }

@@ -1,4 +1,4 @@
-//! Work that must not take its runner with it: a panic ends the work alone, and so does hanging.
+//! Confines panics and hangs to the work.
 
 use std::time::Duration;
 
@@ -6,10 +6,8 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::time::pulse::Pulse;
 
-/// How often work is looked at.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// Why work came to no end of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Crash {
     #[error("it panicked")]
@@ -27,8 +25,7 @@ impl Crash {
     }
 }
 
-/// Does the work in a task of its own, and ends it once its pulse is silent for `limit`: whatever it
-/// hangs on is dropped with it.
+/// Aborts work whose pulse is silent for `limit`.
 pub(super) async fn guard<T: Send + 'static>(
     work: impl Future<Output = T> + Send + 'static,
     pulse: &Pulse,
@@ -36,7 +33,7 @@ pub(super) async fn guard<T: Send + 'static>(
 ) -> Result<T, Crash> {
     let work = AbortOnDropHandle::new(tokio::spawn(work));
     tokio::select! {
-        // Nobody else ends it, so it can only have panicked.
+        // Nothing else aborts it.
         ended = work => ended.map_err(|_| Crash::Panicked),
         () = falls_silent(pulse, limit) => Err(Crash::Hung),
     }

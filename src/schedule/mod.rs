@@ -1,8 +1,5 @@
-//! Ringing at the right times, and the runners of each account that answer: one polls, one refreshes.
-//!
-//! The scheduler's callback does nothing but ring: its ticks can overlap, a panic in it can kill a
-//! job for good, and after the process was frozen a job may never fire again. So the runners
-//! never rely on it alone.
+//! Triggers and runners. Runners also watch the clock: a panic can kill a scheduler job, and after a process
+//! freeze it may never fire.
 
 mod bell;
 mod clean_up;

@@ -1,4 +1,4 @@
-//! One runner for each account: it answers the poll's bell, one run at a time.
+//! Polls, one runner per account.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,10 +15,10 @@ use super::bell::{Bell, missed};
 use super::guard::guard;
 use crate::config::Cron;
 
-/// After so long a poll that failed is tried again, where no bell rings before.
+/// The next tick may be a day away.
 const AFTER_FAILURE: Duration = Duration::from_secs(300);
 
-/// Answers an account's bell until `stop`: at once, to catch up, and then at every ring.
+/// Polls at once and at every tick.
 pub async fn answer(
     worker: Arc<AccountWorker>,
     bell: Bell,
@@ -42,7 +42,6 @@ pub async fn answer(
     }
 }
 
-/// Runs once. What crashes is that run, not the runner: then there is no outcome.
 pub(super) async fn run_guarded(
     worker: &Arc<AccountWorker>,
     job: Job,
@@ -67,7 +66,6 @@ pub(super) async fn run_guarded(
     ended.ok()
 }
 
-/// Returns when it is worth trying again without being rung for.
 async fn again(outcome: Option<Outcome>, lease: Duration) {
     match pause_after(outcome, lease) {
         Some(pause) => tokio::time::sleep(pause).await,
@@ -75,10 +73,7 @@ async fn again(outcome: Option<Outcome>, lease: Duration) {
     }
 }
 
-/// A lease that kept us from the account may have ended by then: its holder may have died, and then
-/// nobody but us loads the account. One that we lost ourselves (a poll is interrupted by nothing else,
-/// unless we are told to stop) may have been taken by nobody. What failed must not wait for a bell that
-/// rings once a day.
+/// A lease may be free after its lifetime.
 fn pause_after(outcome: Option<Outcome>, lease: Duration) -> Option<Duration> {
     match outcome {
         Some(Outcome::Skipped | Outcome::Interrupted) => Some(lease),

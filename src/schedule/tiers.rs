@@ -1,7 +1,4 @@
-//! The runner of each account that refreshes: tiers of lookback, the nearest past first.
-//!
-//! It stands beside the runner that polls and never waits for it; within the worker they share the
-//! lease, and the budget's priorities let the poll go first.
+//! Refreshes, beside the poll runner.
 
 #[cfg(test)]
 mod tests;
@@ -26,23 +23,18 @@ use super::due::{Due, Ended, Next};
 use super::runner::run_guarded;
 use crate::config::Cron;
 
-/// How often which part of the past is read again.
+/// A refresh tier.
 #[derive(Debug)]
 pub struct Tier {
-    /// When it is due.
+    /// Schedule.
     pub every: Cron,
-    /// How far back it reads.
+    /// How far back.
     pub lookback: TimeDelta,
-    /// Rings when it is due.
+    /// Trigger.
     pub bell: Bell,
 }
 
-/// Refreshes an account until `stop`, each tier when its bell rings. Of tiers that are due, the one
-/// of the smallest lookback runs first, and a larger one that runs makes way for it.
-///
-/// At the start every tier is due since its last ring before: what was read since then counts, so a
-/// restart neither repeats nor forgets one. With `follow_open`, the tier of the smallest lookback
-/// also reads sessions without an end again that began no longer ago than that.
+/// Refreshes until `stop`; smaller tiers interrupt larger ones. Restarts neither repeat nor skip a tick.
 pub async fn refresh(
     worker: Arc<AccountWorker>,
     tiers: Vec<Tier>,
@@ -55,17 +47,16 @@ pub async fn refresh(
         .await;
 }
 
-/// A refresh that is due, for whoever runs once and not for ever.
+/// A refresh due now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DueRefresh {
-    /// What it has to read.
+    /// What to read.
     pub job: Job,
-    /// When a tier of smaller lookback is due next, for which it makes way; `None` where there is none.
+    /// Next tick of a smaller tier.
     pub makes_way_at: Option<DateTime<Utc>>,
 }
 
-/// The refreshes that are due now, smallest lookback first: of each tier, what nobody has read since it
-/// was last due.
+/// Smallest lookback first.
 pub fn due_now(
     tiers: &[RefreshTier],
     follow_open: Option<TimeDelta>,
@@ -81,7 +72,6 @@ pub fn due_now(
     })
 }
 
-/// What a tier that became due at `since` has to read; `place` 0 is that of the smallest lookback.
 fn refresh_of(
     place: usize,
     lookback: TimeDelta,
@@ -89,7 +79,7 @@ fn refresh_of(
     follow_open: Option<TimeDelta>,
     now: DateTime<Utc>,
 ) -> Job {
-    // Some things need one reader, and the most frequent is the one that is soonest there.
+    // One tier suffices.
     let is_most_frequent = place == 0;
     Job::Refresh {
         lookback,
@@ -99,14 +89,11 @@ fn refresh_of(
     }
 }
 
-/// Who runs jobs: an account's worker.
 trait Runs: Clone + Send + Sync + 'static {
-    /// Runs once; `None` where it panicked.
     fn run(&self, job: Job, stop: CancellationToken) -> impl Future<Output = Option<Outcome>> + Send;
 
     fn account(&self) -> &str;
 
-    /// How long a lease lasts without a heartbeat.
     fn lease(&self) -> Duration;
 }
 
@@ -126,10 +113,8 @@ impl Runs for Arc<AccountWorker> {
 
 struct Refresher<W> {
     worker: W,
-    /// Smallest lookback first.
     tiers: Vec<Tier>,
     due: Due,
-    /// When each tier's bell should ring next.
     expected: Vec<Option<DateTime<Utc>>>,
     follow_open: Option<TimeDelta>,
     clock: Arc<dyn Clock>,
@@ -175,7 +160,6 @@ impl<W: Runs> Refresher<W> {
         }
     }
 
-    /// Runs a tier, and stops it where one of smaller lookback becomes due.
     async fn run(&mut self, tier: usize, since: DateTime<Utc>) {
         let lookback = self.tiers[tier].lookback;
         let job = refresh_of(tier, lookback, since, self.follow_open, self.clock.now());
@@ -196,14 +180,14 @@ impl<W: Runs> Refresher<W> {
         let ended = match outcome {
             Some(Outcome::Succeeded) => Ended::Done,
             Some(Outcome::Interrupted) if stop.is_cancelled() => Ended::Stopped,
-            // Interrupted by nobody here: the lease was lost.
+            // The lease was lost.
             Some(Outcome::Skipped | Outcome::Interrupted) => Ended::Taken(self.worker.lease()),
             Some(Outcome::Failed) | None => Ended::Failed,
         };
         self.due.finished(tier, ended, Instant::now());
     }
 
-    /// Waits for the next ring of any tier, or until one is missed. May be dropped at any time.
+    /// Cancel safe.
     async fn rung(&self) -> Rung {
         let tiers = self.tiers.iter().zip(&self.expected).enumerate();
         let rings = tiers.map(|(tier, (Tier { bell, .. }, expected))| {
@@ -238,7 +222,7 @@ impl<W: Runs> Refresher<W> {
         }
         let ring = every.last_before(now).unwrap_or(now);
         self.expected[tier] = every.next_after(now);
-        // One that is due later than it can be was reckoned before the clock was set back.
+        // Later instants predate a clock jump.
         for (Tier { every, .. }, expected) in self.tiers.iter().zip(&mut self.expected) {
             *expected = (*expected).min(every.next_after(now));
         }
@@ -255,10 +239,8 @@ impl<W: Runs> Refresher<W> {
     }
 }
 
-/// A tier is due.
 #[derive(Debug, Clone, Copy)]
 struct Rung {
     tier: usize,
-    /// It should have rung, and did not.
     missed: bool,
 }

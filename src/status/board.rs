@@ -1,4 +1,4 @@
-//! What operators see, gathered once: the page, `/api/status` and `status` are three renderings of it.
+//! The state shown by page, `/api/status` and `status`.
 
 use std::time::Duration;
 
@@ -17,87 +17,87 @@ use super::concern::{self, Concern, Standing, Tolerance, WorkerState};
 use super::pace;
 use crate::telemetry::{grouped, plural, span};
 
-/// The state of all accounts at one moment.
+/// State of all accounts.
 #[derive(Debug, Clone, Serialize)]
 pub struct Board {
-    /// The moment.
+    /// When gathered.
     pub at: DateTime<Utc>,
-    /// The version of the program that shows it.
+    /// Program version.
     pub version: &'static str,
-    /// Names of configured accounts whose first run has not begun.
+    /// Configured accounts without runs.
     pub not_begun: Vec<String>,
-    /// The accounts, by name.
+    /// Sorted by name.
     pub accounts: Vec<AccountBoard>,
 }
 
-/// The state of an account.
+/// State of an account.
 #[derive(Debug, Clone, Serialize)]
 pub struct AccountBoard {
-    /// How it stands, in a word.
+    /// Overall state.
     pub standing: Standing,
-    /// What is wrong, worst first.
+    /// Worst first.
     pub concerns: Vec<Concern>,
-    /// What is being done now.
+    /// Current runs.
     pub work: Vec<Work>,
-    /// How much of the request budget is used.
+    /// Use of request limits.
     pub budget: Vec<BudgetLine>,
-    /// Its books.
+    /// Ledger state.
     #[serde(flatten)]
     pub status: AccountStatus,
-    /// Its books beside sums, where they were asked for.
+    /// If in scope.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub details: Option<AccountDetails>,
-    /// What is loaded of each day, oldest first, where it was asked for.
+    /// Days, if in scope.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub calendar: Option<Vec<Cell>>,
 }
 
-/// A run that goes on.
+/// A current run.
 #[derive(Debug, Clone, Serialize)]
 pub struct Work {
-    /// What it is for.
+    /// Run kind.
     pub kind: String,
-    /// When it began.
+    /// Start.
     pub since: DateTime<Utc>,
-    /// Requests that it has made.
+    /// Requests made.
     pub requests: i64,
-    /// Requests that are still to come, roughly.
+    /// Estimated requests left.
     pub requests_left: Option<i64>,
-    /// Records that have come.
+    /// Records received.
     pub records: i64,
-    /// Seconds that the rest takes, roughly.
+    /// Estimated seconds left.
     pub eta_seconds: Option<u64>,
 }
 
-/// How much of a request limit is used.
+/// Use of a limit.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct BudgetLine {
-    /// The limit holds for any span of this kind.
+    /// Sliding span.
     #[serde(rename = "span_seconds")]
     pub span: BudgetSpan,
-    /// Requests that were made within it.
+    /// Requests made.
     pub used: u64,
-    /// Requests that may.
+    /// Requests allowed.
     pub limit: u64,
 }
 
-/// What is known of a configured account beside the books.
+/// A configured account.
 #[derive(Debug, Clone)]
 pub struct ConfiguredAccount {
-    /// The API's account id.
+    /// API account id.
     pub account_id: String,
-    /// Its name.
+    /// Configured name.
     pub name: String,
-    /// Its request limits.
+    /// Request limits.
     pub limits: RequestLimits,
-    /// What this process has spent of them.
+    /// This process's requests.
     pub spent: Vec<BudgetUse>,
-    /// What the worker in this process knows; `None` where there is none.
+    /// This process's worker, if any.
     pub inside: Option<WorkerState>,
 }
 
 impl ConfiguredAccount {
-    /// The configured accounts, for a process that does not work on them.
+    /// Accounts without workers.
     pub fn of_config(config: &Config) -> Vec<Self> {
         let known = |account: &crate::config::AccountConfig| Self {
             account_id: account.account_id.clone(),
@@ -109,7 +109,7 @@ impl ConfiguredAccount {
         config.accounts.iter().map(known).collect()
     }
 
-    /// The account of a worker of this process.
+    /// A worker's account.
     pub fn of_worker(worker: &AccountWorker) -> Self {
         let account = worker.api.account();
         let idle_for = worker.liveness.idle_for();
@@ -129,8 +129,7 @@ impl ConfiguredAccount {
 }
 
 impl Tolerance {
-    /// What is right at a moment for an account of these limits: a poll that was due so long ago that a run
-    /// which hangs would have been ended since must have been made. At night it may be that of the evening.
+    /// Counts from the last poll due before `now - stall`.
     pub fn at(now: DateTime<Utc>, sync: &SyncConfig, limits: Option<RequestLimits>) -> Self {
         let seconds = |span: Duration| TimeDelta::from_std(span).unwrap_or(TimeDelta::MAX);
         let stall = seconds(limits.map_or(sync.stall, |limits| stalled_after(sync.stall, limits)));
@@ -142,18 +141,18 @@ impl Tolerance {
     }
 }
 
-/// Of which accounts details are read.
+/// What to read.
 #[derive(Debug, Clone, Copy)]
 pub enum Scope<'a> {
-    /// Of all, where they are not more than so many.
+    /// Details only up to this number of accounts.
     Few(usize),
-    /// Of this one, which is shown alone.
+    /// One account.
     One(&'a str),
-    /// Of all.
+    /// Everything.
     Whole,
 }
 
-/// Gathers the board.
+/// Reads the board.
 ///
 /// # Errors
 /// The database fails.
@@ -167,8 +166,7 @@ pub async fn gather(
     let (accounts, mut details) = pool
         .transact(async |transaction| {
             let mut accounts = status::accounts(&mut *transaction).await?;
-            // What was taken out of the configuration is nobody's concern any more. A command that is
-            // told of no account shows all.
+            // Without configured accounts, all are shown.
             accounts.retain(|account| known.is_empty() || is_configured(known, account));
             if let Scope::One(name) = scope {
                 accounts.retain(|account| account.name == name);
@@ -219,7 +217,7 @@ fn is_configured(known: &[ConfiguredAccount], account: &AccountStatus) -> bool {
 }
 
 impl Board {
-    /// The worst standing of all accounts.
+    /// Worst account state.
     pub fn worst(&self) -> Option<Standing> {
         let waits = (!self.not_begun.is_empty()).then_some(Standing::CatchingUp);
         let accounts = self.accounts.iter().map(|account| account.standing);
@@ -258,19 +256,19 @@ impl AccountBoard {
         }
     }
 
-    /// Whether anything was loaded yet: a watermark where it began says that the first window is to come.
+    /// Whether the watermark moved.
     pub fn has_loaded(&self) -> bool {
         self.status.watermark > self.status.start_from
     }
 
-    /// Whether anything was read so late that nothing can be published of it any more.
+    /// Whether anything has settled.
     pub fn has_settled(&self) -> bool {
         self.status.settled_through > self.status.start_from
     }
 }
 
 impl BudgetLine {
-    /// For people.
+    /// Display text.
     pub fn words(&self) -> String {
         format!("{} of {} a {}", self.used, self.limit, self.span.as_str())
     }
@@ -293,7 +291,7 @@ impl Work {
         }
     }
 
-    /// What it does and how far it is, for people.
+    /// Display text.
     pub fn words(&self, now: DateTime<Utc>) -> String {
         let since = span((now - self.since).num_seconds());
         let requests = plural(self.requests, "request", "requests");
@@ -308,7 +306,7 @@ impl Work {
         words
     }
 
-    /// How much of it is done, in percent; `None` where nothing tells.
+    /// Percent done, if known.
     pub fn percent(&self) -> Option<i64> {
         let left = self.requests_left?;
         let all = self.requests + left;
@@ -316,8 +314,7 @@ impl Work {
     }
 }
 
-/// The ledger knows what all processes spent, once a window has ended; this process knows what it
-/// spends at this moment.
+/// The ledger counts all processes, but only ended windows.
 fn budget(known: &ConfiguredAccount, status: &AccountStatus) -> Vec<BudgetLine> {
     let line = |(span, limit): (BudgetSpan, u32)| {
         let booked = match span {

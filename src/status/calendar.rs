@@ -1,4 +1,4 @@
-//! What is loaded of which day, or of which hour: coverage cut into cells. Pure.
+//! Coverage per day or hour. Pure.
 
 use chrono::{DateTime, Days, NaiveDate, NaiveTime, TimeDelta, Utc};
 use serde::Serialize;
@@ -6,30 +6,30 @@ use serde::Serialize;
 use crate::ledger::status::{AccountDetails, DayCount, HourCount};
 use crate::time::window::Window;
 
-/// Coverage that ends less than this behind now is a daemon at work, not a hole.
+/// Coverage this close to now is current.
 const HEAD: TimeDelta = TimeDelta::hours(1);
 
-/// Ten years. A record may claim to have begun in the year 1.
+/// Ten years, as records may start in year 1.
 const DAYS: u64 = 3_653;
 
-/// What is loaded of a cell.
+/// Coverage of a cell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CellState {
-    /// All of it that is wanted.
+    /// Complete.
     Drained,
-    /// Some of it.
+    /// Partly read.
     Partial,
-    /// It holds a stretch of which the API does not show all records.
+    /// Contains an open gap.
     Gap,
-    /// It is wanted, and nothing of it is read yet.
+    /// Wanted, not read.
     Unread,
-    /// It lies before what is wanted, or in the future.
+    /// Not wanted, or future.
     NotWanted,
 }
 
 impl CellState {
-    /// Every state, in the order of a legend.
+    /// In legend order.
     pub const ALL: [Self; 5] = [
         Self::Drained,
         Self::Partial,
@@ -38,7 +38,7 @@ impl CellState {
         Self::NotWanted,
     ];
 
-    /// For people.
+    /// Display text.
     pub fn word(self) -> &'static str {
         match self {
             Self::Drained => "drained",
@@ -49,7 +49,7 @@ impl CellState {
         }
     }
 
-    /// What the word means.
+    /// Legend text.
     pub fn meaning(self) -> &'static str {
         match self {
             Self::Drained => "every record was seen",
@@ -61,30 +61,30 @@ impl CellState {
     }
 }
 
-/// A day or an hour.
+/// A day or hour.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct Cell {
-    /// The stretch of time.
+    /// Time range.
     #[serde(flatten)]
     pub window: Window,
-    /// What is loaded of it.
+    /// Coverage.
     pub state: CellState,
-    /// Interactions that are stored.
+    /// Stored interactions.
     pub interactions: i64,
 }
 
-/// What cells are made of.
+/// Source of the cells.
 #[derive(Debug, Clone, Copy)]
 pub struct Calendar<'a> {
-    /// From when on interactions are wanted.
+    /// Start of wanted time.
     pub start_from: DateTime<Utc>,
-    /// What is covered and which gaps are open, each oldest first.
+    /// Coverage and gaps, oldest first.
     pub details: &'a AccountDetails,
-    /// The instant up to which something can be wanted.
+    /// Current time.
     pub now: DateTime<Utc>,
 }
 
-/// The stretch of a day of UTC.
+/// A UTC day.
 pub fn day(date: NaiveDate) -> Window {
     let midnight = |date: NaiveDate| date.and_time(NaiveTime::MIN).and_utc();
     Window {
@@ -94,7 +94,7 @@ pub fn day(date: NaiveDate) -> Window {
 }
 
 impl Calendar<'_> {
-    /// A cell for each day from the first that is wanted, or holds anything, to today.
+    /// Cells up to today, ten years at most.
     pub fn days(&self) -> Vec<Cell> {
         let counts = &self.details.days;
         let first = [
@@ -115,7 +115,7 @@ impl Calendar<'_> {
         })
     }
 
-    /// A cell for each hour of a day.
+    /// One cell per hour.
     pub fn hours(&self, date: NaiveDate, counts: &[HourCount]) -> Vec<Cell> {
         let start = day(date).start;
         let hours = (0..24).map(|hour| Window {
@@ -153,7 +153,7 @@ impl Calendar<'_> {
         }
         let covered = seconds_inside(&self.details.coverage, cell);
         if wanted.seconds() <= 0 {
-            // A backfill may reach behind what is wanted.
+            // Backfills may cover unwanted time.
             return if covered > 0 && cell.end <= self.now {
                 if covered == cell.seconds() {
                     CellState::Drained
@@ -171,7 +171,6 @@ impl Calendar<'_> {
         }
     }
 
-    /// Up to where coverage can be missing: the newest minutes are always still to come.
     fn wanted_until(&self) -> DateTime<Utc> {
         let covered_until = self.details.coverage.last().map(|stretch| stretch.end);
         match covered_until {
@@ -187,7 +186,7 @@ pub fn interactions_of(counts: &[DayCount], date: NaiveDate) -> i64 {
     place.map_or(0, |place| counts[place].interactions)
 }
 
-/// How many seconds of a window lie in stretches, which are apart and sorted.
+/// `stretches` are sorted and disjoint.
 fn seconds_inside(stretches: &[Window], window: Window) -> i64 {
     let from = stretches.partition_point(|stretch| stretch.end <= window.start);
     let inside = stretches[from..]

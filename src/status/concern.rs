@@ -1,4 +1,4 @@
-//! What is wrong with an account, in order of weight, and what to do about it. Pure.
+//! An account's problems and their remedies. Pure.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
@@ -11,49 +11,48 @@ use crate::time::clock::Skew;
 
 use crate::telemetry::{grouped, plural, second, span};
 
-/// So many requests that were turned away in an hour, and one in so many, are worth a word.
 const FEW_REFUSALS: i64 = 3;
 const REFUSAL_IN: i64 = 20;
 
-/// How bad it is.
+/// Severity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Level {
-    /// Good to know.
+    /// Information only.
     Note,
-    /// It works, but somebody should look.
+    /// Needs a look.
     Warning,
     /// Data is missing, late or wrong.
     Failed,
 }
 
-/// Something that an operator should know.
+/// What an operator should know.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Concern {
-    /// How bad it is.
+    /// Severity.
     pub level: Level,
-    /// What is wrong, without bodies, values or secrets.
+    /// The problem, without bodies, values or secrets.
     pub what: String,
-    /// What to do about it.
+    /// What to do.
     pub remedy: String,
 }
 
-/// How an account stands, in a word.
+/// Overall state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Standing {
-    /// All that should be loaded by now is.
+    /// Everything due is loaded.
     Complete,
-    /// Somebody works on what is not.
+    /// Loading what is due.
     CatchingUp,
-    /// It works, but somebody should look.
+    /// Needs a look.
     Warning,
     /// Data is missing, late or wrong.
     Trouble,
 }
 
 impl Standing {
-    /// For people.
+    /// Display text.
     pub fn word(self) -> &'static str {
         match self {
             Self::Complete => "complete",
@@ -64,29 +63,29 @@ impl Standing {
     }
 }
 
-/// What may be without anything being wrong, as it is configured.
+/// Normal limits.
 #[derive(Debug, Clone, Copy)]
 pub struct Tolerance {
-    /// How far the watermark may be behind now.
+    /// Lag of the watermark.
     pub lag: TimeDelta,
-    /// How long there may be work and nothing come of it.
+    /// Time without progress.
     pub stall: TimeDelta,
 }
 
-/// What the process that works on an account knows beside the books.
+/// Worker state.
 #[derive(Debug, Clone, Default)]
 pub struct WorkerState {
-    /// For how long there has been work and nothing was stored.
+    /// Time with work but nothing stored.
     pub idle_for: TimeDelta,
-    /// Whether that is too long.
+    /// Whether `idle_for` is too long.
     pub has_stalled: bool,
-    /// What was wrong with its newest poll.
+    /// Problem of the newest poll.
     pub problem: Option<Problem>,
-    /// By how much the API's clock is ahead.
+    /// API clock skew.
     pub api_clock_ahead: Option<TimeDelta>,
 }
 
-/// Everything that is wrong with an account, worst first.
+/// All concerns, worst first.
 pub fn concerns(
     account: &AccountStatus,
     inside: Option<&WorkerState>,
@@ -116,7 +115,7 @@ pub fn concerns(
     concerns
 }
 
-/// The word for it all.
+/// Overall state.
 pub fn standing(account: &AccountStatus, concerns: &[Concern], tolerance: Tolerance) -> Standing {
     match concerns.iter().map(|concern| concern.level).max() {
         Some(Level::Failed) => Standing::Trouble,
@@ -126,8 +125,7 @@ pub fn standing(account: &AccountStatus, concerns: &[Concern], tolerance: Tolera
     }
 }
 
-/// The runs that go on now. One whose worker has no lease any more has died; a replay has none, and
-/// shows how far it is where it was begun.
+/// Current runs, except replays.
 pub fn work(account: &AccountStatus) -> impl Iterator<Item = &RunStatus> {
     let is_alive = account.lease_holder.is_some();
     account
@@ -144,7 +142,6 @@ fn concern(level: Level, what: String, remedy: impl Into<String>) -> Option<Conc
     })
 }
 
-/// The newest poll that came to an end did not go well. Gaps have words of their own.
 fn failure(account: &AccountStatus, inside: Option<&WorkerState>) -> Option<Concern> {
     let problem = inside.and_then(|inside| inside.problem.as_ref());
     let (kind, error, remedy) = match problem {
@@ -161,8 +158,7 @@ fn failure(account: &AccountStatus, inside: Option<&WorkerState>) -> Option<Conc
     failed(kind, error, remedy)
 }
 
-/// The newest refresh of a tier that came to an end did not go well: what changes is not read again. A
-/// gap that it finds is none of the account's, as it was read before.
+/// Gaps found here are listed nowhere else.
 fn failed_refresh(account: &AccountStatus) -> Option<Concern> {
     let tiers = &account.failed_refreshes;
     let (error, remedy) = words_of(tiers.first()?);
@@ -181,7 +177,7 @@ fn failed(what: &str, error: &str, remedy: &str) -> Option<Concern> {
     concern(Level::Failed, format!("the last {what} failed: {error}"), remedy)
 }
 
-/// Whoever works knows best. Others go by the run that has last finished a window.
+/// The worker's measure wins over the ledger's.
 fn stall(account: &AccountStatus, inside: Option<&WorkerState>, tolerance: Tolerance) -> Option<Concern> {
     const REMEDY: &str = "read the log from then on; a run that hangs is ended and begun anew by itself, `doctor` tests what it needs";
     if let Some(inside) = inside.filter(|inside| !inside.idle_for.is_zero()) {
@@ -229,10 +225,9 @@ fn gap(account: &AccountStatus) -> Option<Concern> {
     concern(Level::Failed, what + &next, gaps::REMEDY)
 }
 
-/// A gap holds the watermark by itself, and a poll that meets it has failed: then only that there are polls
-/// tells whether anybody loads.
+/// Open gaps stop the watermark; then the newest poll counts.
 fn late(account: &AccountStatus, tolerance: Tolerance, now: DateTime<Utc>) -> Option<Concern> {
-    // A backfill of the past, which may take days, brings it no further.
+    // A backfill does not advance the watermark.
     let is_worked_on = work(account).any(|run| matches!(run.kind.as_str(), "poll" | "sync"));
     let polled_at = account.newest_poll.as_ref().and_then(|poll| poll.finished_at);
     let behind = match polled_at {
@@ -267,7 +262,7 @@ fn holes(account: &AccountStatus) -> Option<Concern> {
 
 fn skew(account: &AccountStatus, inside: Option<&WorkerState>) -> Option<Concern> {
     let of_books = account.api_clock_ahead_seconds.and_then(TimeDelta::try_seconds);
-    // What a replica that stands by saw last may be long ago.
+    // A standby's own measurement may be old.
     let ahead = of_books.or(inside.and_then(|inside| inside.api_clock_ahead))?;
     let level = match Skew::of(ahead) {
         Skew::Small => return None,

@@ -1,5 +1,4 @@
-//! Gauges that say how accounts stand. They are read from the books, so that a replica that stands by
-//! shows the same as the one that works.
+//! Account gauges, read from the ledger so that standbys show the same.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -15,16 +14,16 @@ use crate::time::clock::Clock;
 
 use crate::telemetry::{chain, metrics, show};
 
-/// Whoever scrapes gives ten seconds by default, and wants what is known sooner.
+/// Prometheus allows 10 s by default.
 const BOOKS_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// What the gauges of a daemon are made of.
+/// Account gauges.
 #[derive(Debug)]
 pub struct Gauges {
     pool: Pool,
     workers: Vec<Arc<AccountWorker>>,
     clock: Arc<dyn Clock>,
-    /// The books as they were read last. Lag grows also while they cannot be read.
+    /// Kept for when the database fails.
     read: Mutex<Option<Books>>,
 }
 
@@ -35,7 +34,7 @@ struct Books {
 }
 
 impl Gauges {
-    /// Gauges of the accounts of these workers.
+    /// Gauges of these workers.
     pub fn new(pool: Pool, workers: Vec<Arc<AccountWorker>>, clock: Arc<dyn Clock>) -> Self {
         Self {
             pool,
@@ -45,8 +44,7 @@ impl Gauges {
         }
     }
 
-    /// Shows them as they are now; what comes from the books as it was, where they cannot be read. Not twice at a time:
-    /// whoever scrapes must not take the connections that loading needs.
+    /// Updates all gauges. Must not run concurrently, to spare connections.
     pub async fn show(&self) {
         let is_read = self.read_books().await;
         if let Some(books) = &*self.read.lock().unwrap_or_else(PoisonError::into_inner) {
@@ -64,7 +62,6 @@ impl Gauges {
         show_connections(metrics::CONNECTIONS_MAX, None, connections.max);
     }
 
-    /// False where they cannot be read.
     async fn read_books(&self) -> bool {
         let reading = status::accounts(&self.pool);
         match tokio::time::timeout(BOOKS_TIMEOUT, reading).await {
@@ -76,7 +73,6 @@ impl Gauges {
                 });
                 return true;
             }
-            // The runs report it.
             Ok(Err(error)) => debug!(error = %chain(&error), "could not read the books for the metrics"),
             Err(_) => debug!("could not read the books for the metrics in time"),
         }
@@ -93,7 +89,7 @@ impl Gauges {
         let Some(worker) = self.worker(&account.account_id) else {
             return;
         };
-        // Until the next run the books have the name of before a renaming; a second one would stand still for ever.
+        // The ledger's name may be old; its series would never end.
         let name = &worker.api.account().name;
         let lag = self.clock.now() - account.watermark;
         show(metrics::WATERMARK, name, account.watermark.timestamp());
@@ -113,13 +109,13 @@ impl Gauges {
         let failed_tiers = i64::try_from(account.failed_refreshes.len()).unwrap_or(i64::MAX);
         show(metrics::FAILED_TIERS, name, failed_tiers);
         show_problems(name, account);
-        // Who is cut off from the books renews no lease either.
+        // Without the database, no lease is renewed.
         let is_ours = is_read && account.lease_holder.as_ref() == Some(&worker.holder);
         show(metrics::LEASE_HELD, name, i64::from(is_ours));
     }
 }
 
-/// All codes, since an alert whose series ends never resolves by a value.
+/// All codes, since alerts need a final zero.
 fn show_problems(name: &str, account: &AccountStatus) {
     for code in ProblemCode::ALL {
         let stands = account
@@ -143,7 +139,6 @@ fn show_worker(worker: &AccountWorker) {
     stalled_after.set(worker.stalled_after().as_secs_f64());
     let spent = worker.api.budget_uses();
     for span in BudgetSpan::ALL {
-        // A limit that was lifted while we run must not stay.
         let of_span = spent.iter().find(|spent| spent.span == span);
         let (used, limit) = of_span.map_or((0, 0), |spent| (spent.used, spent.limit));
         for (metric, requests) in [(metrics::BUDGET_USED, used), (metrics::BUDGET_LIMIT, limit)] {

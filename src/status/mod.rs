@@ -1,5 +1,4 @@
-//! How each account stands, what is wrong and what to do: read from the ledger and from the workers of this process, and never
-//! steering either. Page, JSON, `status` and metrics show it.
+//! Each account's state, read-only, for page, JSON, `status` and metrics.
 
 pub mod board;
 pub mod calendar;

@@ -1,24 +1,21 @@
-//! How long the rest takes, from the pace so far and from what the budget allows. Pure.
+//! Estimates the remaining time. Pure.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::config::RequestLimits;
 
-/// The pace is that of the last minutes: budgets go by the minute, and what was before says little.
+/// Older pace says little.
 const REMEMBERED: Duration = Duration::from_secs(3 * 60);
 
-/// Requests over time.
 #[derive(Debug)]
 pub(crate) struct Pace {
-    /// Seconds for one request, at the fastest that the budget allows.
     seconds_each: f64,
-    /// When, since any beginning, so many requests had been made; oldest first.
+    /// Elapsed time and total requests.
     seen: VecDeque<(Duration, u64)>,
 }
 
 impl Pace {
-    /// For requests within these limits.
     pub(crate) fn new(limits: RequestLimits) -> Self {
         Self {
             seconds_each: limits.time_for(1).as_secs_f64(),
@@ -26,7 +23,6 @@ impl Pace {
         }
     }
 
-    /// At `at`, so many requests had been made in all.
     pub(crate) fn see(&mut self, at: Duration, requests: u64) {
         self.seen.push_back((at, requests));
         while self.seen.front().is_some_and(|(seen, _)| *seen + REMEMBERED < at) {
@@ -34,7 +30,6 @@ impl Pace {
         }
     }
 
-    /// How long `left` requests take; `None` where nothing tells.
     #[expect(
         clippy::cast_precision_loss,
         reason = "an estimate needs no more than 52 bits"
@@ -53,8 +48,6 @@ impl Pace {
     }
 }
 
-/// How long `left` requests take at the pace of `made` requests in `elapsed`, no faster than the limits
-/// allow, where they are known; `None` where nothing tells.
 #[expect(
     clippy::cast_precision_loss,
     reason = "an estimate needs no more than 52 bits"

@@ -1,129 +1,124 @@
-//! The metrics, by name. `docs/operations.md` says which question each one answers.
+//! Metrics; `docs/operations.md` explains them.
 
 use std::time::Duration;
 
 use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 
-/// Requests to the API, by `account` and `outcome` (`ok` or the kind of error).
+/// `{account,outcome}`.
 pub const REQUESTS: &str = "smartassist_etl_requests_total";
 
-/// Requests that repeat one that failed, by `account`.
+/// `{account}`.
 pub const RETRIES: &str = "smartassist_etl_request_retries_total";
 
-/// Seconds from sending a request to having its answer, by `account`.
+/// `{account}`.
 pub const REQUEST_SECONDS: &str = "smartassist_etl_request_duration_seconds";
 
-/// Requests that occupy a place of the budget now, by `account` and `span` (`minute`, `hour`).
+/// `{account,span}`.
 pub const BUDGET_USED: &str = "smartassist_etl_budget_requests_used";
 
-/// Requests that may, likewise; 0 where there is no such limit.
+/// `{account,span}`; 0: no limit.
 pub const BUDGET_LIMIT: &str = "smartassist_etl_budget_requests_limit";
 
-/// Records that came, repetitions included, by `account`.
+/// `{account}`, with repetitions.
 pub const RECORDS_SEEN: &str = "smartassist_etl_records_seen_total";
 
-/// Records of drained windows, by `account` and `result` (`inserted`, `updated`, `unchanged`, `missing`,
-/// `left_out`, `rejected`, `counted_alone`).
+/// `{account,result}`; stored windows only.
 pub const RECORDS: &str = "smartassist_etl_records_total";
 
-/// Characters of answers that could not be read and were replaced, by `account`.
+/// `{account}`.
 pub const UNREADABLE: &str = "smartassist_etl_unreadable_characters_total";
 
-/// Interactions that are stored, by `account`.
+/// `{account}`.
 pub const INTERACTIONS: &str = "smartassist_etl_interactions";
 
-/// Records set aside that are still waiting, by `account`.
+/// `{account}`.
 pub const REJECTED_WAITING: &str = "smartassist_etl_rejected_records_waiting";
 
-/// Fields that the API sends and that are not known, by `account`.
+/// `{account}`.
 pub const DRIFTED_FIELDS: &str = "smartassist_etl_schema_drift_fields";
 
-/// Errors of the database, by `account` and `kind` (`unreachable`, `conflict`, `locked`, `read_only`, ...).
+/// `{account,kind}`.
 pub const DATABASE_ERRORS: &str = "smartassist_etl_database_errors_total";
 
-/// Connections to the database now, by `state` (`in_use`, `idle`).
+/// `{state}`.
 pub const CONNECTIONS: &str = "smartassist_etl_database_connections";
 
-/// Connections that there may be (`database.max_connections`).
+/// `database.max_connections`.
 pub const CONNECTIONS_MAX: &str = "smartassist_etl_database_connections_max";
 
-/// Interactions that were deleted, by `account` and `reason` (`retention`).
+/// `{account,reason}`.
 pub const DELETED: &str = "smartassist_etl_interactions_deleted_total";
 
-/// Windows, by `account`, `purpose` (`new`, `gap`, `refresh`, `backfill`) and `status` (`drained`, `split`,
-/// `gap`, `failed`).
+/// `{account,purpose,status}`.
 pub const WINDOWS: &str = "smartassist_etl_windows_total";
 
-/// Seconds from the first request of a window to its end, by `account`.
+/// `{account}`.
 pub const WINDOW_SECONDS: &str = "smartassist_etl_window_duration_seconds";
 
-/// Seconds for which there has been work and nothing came of it, by `account`; 0 where there is none.
+/// `{account}`; 0 without work.
 pub const STALLED: &str = "smartassist_etl_stalled_seconds";
 
-/// Seconds from which on that is too long, by `account`: of `sync.stall_seconds` and what the request budget needs
-/// for a first window, the longer.
+/// `{account}`: limit of [`STALLED`].
 pub const STALLED_AFTER: &str = "smartassist_etl_stalled_after_seconds";
 
-/// Seconds since the books were read that gauges are made of; they stay as they were while they cannot be.
+/// Seconds since reading the ledger.
 pub const BOOKS_AGE: &str = "smartassist_etl_books_age_seconds";
 
-/// Tiers of `sync.refresh` whose newest run has failed, by `account`.
+/// `{account}`.
 pub const FAILED_TIERS: &str = "smartassist_etl_failed_refresh_tiers";
 
-/// 1 while a problem of this code stands, by `account`, `code` and `severity` (`warning`, `failed`); else 0.
+/// `{account,code,severity}`: 1 or 0.
 pub const PROBLEM: &str = "smartassist_etl_problem";
 
-/// Seconds by which the API's clock is ahead of this machine's, by `account`.
+/// `{account}`; positive: API ahead.
 pub const CLOCK_SKEW: &str = "smartassist_etl_clock_skew_seconds";
 
-/// Log lines that were dropped, since nobody read them in time.
+/// Not written in time.
 pub const LOG_LINES_DROPPED: &str = "smartassist_etl_log_lines_dropped_total";
 
-/// Wrong tokens that were given for the status page.
+/// For the status page.
 pub const WRONG_TOKENS: &str = "smartassist_etl_http_wrong_tokens_total";
 
-/// Gaps that are open now, by `account`: seconds whose records cannot all be reached.
+/// `{account}`.
 pub const GAPS: &str = "smartassist_etl_gaps";
 
-/// Seconds by which session ids or time stamps with a zone are later than stamps without one, by `account`; 0 is right.
+/// `{account}`; 0 is right.
 pub const TIME_ZONE_DISAGREEMENT: &str = "smartassist_etl_time_zone_disagreement_seconds";
 
-/// Runs, by `account`, `kind` and `outcome`.
+/// `{account,kind,outcome}`.
 pub const RUNS: &str = "smartassist_etl_runs_total";
 
-/// Seconds that runs took, by `account` and `kind`.
+/// `{account,kind}`.
 pub const RUN_SECONDS: &str = "smartassist_etl_run_duration_seconds";
 
-/// The watermark as seconds since 1970, by `account`: everything that started before it is loaded.
+/// `{account}`, Unix seconds.
 pub const WATERMARK: &str = "smartassist_etl_watermark_timestamp_seconds";
 
-/// As seconds since 1970, by `account`: everything that started before it was read once more `sync.late_minutes` after
-/// it started.
+/// `{account}`, Unix seconds.
 pub const SETTLED_THROUGH: &str = "smartassist_etl_settled_through_timestamp_seconds";
 
-/// Seconds from the watermark to now, by `account`.
+/// `{account}`.
 pub const LAG: &str = "smartassist_etl_lag_seconds";
 
-/// When the last poll that succeeded ended, as seconds since 1970, by `account`; of whatever process.
+/// `{account}`, Unix seconds.
 pub const LAST_POLL: &str = "smartassist_etl_last_successful_poll_timestamp_seconds";
 
-/// 1 while this process holds the account's lease, by `account`; else 0.
+/// `{account}`: 1 or 0.
 pub const LEASE_HELD: &str = "smartassist_etl_lease_held";
 
-/// Always 1, by `version`.
+/// `{version}`.
 pub const BUILD_INFO: &str = "smartassist_etl_build_info";
 
-/// How often what histograms were told is added up.
 const TIDYING: Duration = Duration::from_secs(60);
 
-/// A poll of an ordinary day takes a second; a first load takes hours.
+/// Polls take a second, first loads hours.
 const RUN_SECONDS_BUCKETS: [f64; 9] = [0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 1_800.0, 7_200.0, 43_200.0];
 
-/// A window is one to eleven requests, of which the budget may let one a second through.
+/// 1 to 11 requests, perhaps one a second.
 const WINDOW_SECONDS_BUCKETS: [f64; 9] = [0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0];
 
-/// The API answers in a second or two; a request is given up after 90.
+/// Answers take 1-2 s; the default timeout is 90.
 const REQUEST_SECONDS_BUCKETS: [f64; 9] = [0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0];
 
 const COUNTERS: [(&str, &str); 11] = [
@@ -242,10 +237,10 @@ const HISTOGRAMS: [(&str, &str, &[f64]); 3] = [
     ),
 ];
 
-/// Installs the recorder of this process, and returns what renders `/metrics`.
+/// Installs the recorder.
 ///
 /// # Errors
-/// A recorder is installed already.
+/// Already installed.
 pub fn install() -> Result<PrometheusHandle, BuildError> {
     let mut builder = PrometheusBuilder::new();
     for (name, _, buckets) in HISTOGRAMS {
@@ -265,7 +260,7 @@ pub fn install() -> Result<PrometheusHandle, BuildError> {
     Ok(handle)
 }
 
-/// Adds up what histograms were told, each minute, for ever: else it piles up where nobody scrapes.
+/// Samples accumulate if nobody scrapes.
 pub(crate) async fn tidy(handle: PrometheusHandle) {
     loop {
         tokio::time::sleep(TIDYING).await;

@@ -1,4 +1,4 @@
-//! Log lines, metrics, and the words for instants, spans and errors: what every other room says things with.
+//! Logging and metrics.
 
 pub mod logging;
 pub mod metrics;
@@ -12,7 +12,7 @@ use chrono::TimeDelta;
 
 pub use text::{grouped, instant, plural, second, span};
 
-/// An error with all of its causes, for the one log line that reports it.
+/// Error with causes.
 pub fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl fmt::Display + use<'a> {
     Chain(error)
 }
@@ -25,7 +25,7 @@ impl fmt::Display for Chain<'_> {
         f.write_str(&shown)?;
         let mut cause = self.0.source();
         while let Some(error) = cause {
-            // Some libraries repeat their cause in their own text.
+            // Some libraries repeat their cause.
             let text = error.to_string();
             if !shown.contains(&text) {
                 write!(f, ": {text}")?;
@@ -37,12 +37,12 @@ impl fmt::Display for Chain<'_> {
     }
 }
 
-/// Adds to a counter of an account. `label` is a name and a value from a fixed, short list.
+/// Use few label values.
 pub fn count(metric: &'static str, account: &str, label: (&'static str, &'static str), n: u64) {
     ::metrics::counter!(metric, "account" => account.to_owned(), label.0 => label.1).increment(n);
 }
 
-/// Shows a number of an account.
+/// Sets a gauge.
 #[expect(
     clippy::cast_precision_loss,
     reason = "a gauge is a float; counts and seconds since 1970 fit exactly"
@@ -51,24 +51,24 @@ pub fn show(metric: &'static str, account: &str, value: i64) {
     ::metrics::gauge!(metric, "account" => account.to_owned()).set(value as f64);
 }
 
-/// Counts a request and how long it took. `outcome` is `ok` or the kind of error.
+/// `outcome`: `ok` or error kind.
 pub fn request(account: &str, outcome: &'static str, took: Duration) {
     count(metrics::REQUESTS, account, ("outcome", outcome), 1);
     ::metrics::histogram!(metrics::REQUEST_SECONDS, "account" => account.to_owned())
         .record(took.as_secs_f64());
 }
 
-/// Counts a request that is about to repeat one that failed.
+/// Counts a retry.
 pub fn retry(account: &str) {
     ::metrics::counter!(metrics::RETRIES, "account" => account.to_owned()).increment(1);
 }
 
-/// Counts characters of an answer that could not be read.
+/// Counts unreadable characters.
 pub fn unreadable(account: &str, characters: u64) {
     ::metrics::counter!(metrics::UNREADABLE, "account" => account.to_owned()).increment(characters);
 }
 
-/// Counts a window, the records that came for it, and how long it took.
+/// Records a window.
 pub fn window(account: &str, (purpose, status): (&'static str, &'static str), records: u64, took: TimeDelta) {
     ::metrics::counter!(
         metrics::WINDOWS,
@@ -78,29 +78,29 @@ pub fn window(account: &str, (purpose, status): (&'static str, &'static str), re
     )
     .increment(1);
     ::metrics::counter!(metrics::RECORDS_SEEN, "account" => account.to_owned()).increment(records);
-    // A clock that was set back says nothing.
+    // Negative after clock changes.
     if let Ok(took) = took.to_std() {
         ::metrics::histogram!(metrics::WINDOW_SECONDS, "account" => account.to_owned())
             .record(took.as_secs_f64());
     }
 }
 
-/// Shows by how much the API's clock is ahead of ours.
+/// Positive: API ahead.
 pub fn clock_skew(account: &str, ahead: TimeDelta) {
     show(metrics::CLOCK_SKEW, account, ahead.num_seconds());
 }
 
-/// Counts an error of the database, by its kind.
+/// Counts an error.
 pub fn database_error(account: &str, kind: &'static str) {
     count(metrics::DATABASE_ERRORS, account, ("kind", kind), 1);
 }
 
-/// Shows by how much time stamps are off.
+/// Time stamp disagreement.
 pub fn time_zone(account: &str, minutes: i64) {
     show(metrics::TIME_ZONE_DISAGREEMENT, account, minutes * 60);
 }
 
-/// Counts a run and how long it took.
+/// Records a run.
 pub fn run_finished(account: &str, kind: &'static str, outcome: &'static str, took: Duration) {
     let labels = [("account", account.to_owned()), ("kind", kind.to_owned())];
     ::metrics::counter!(metrics::RUNS, "account" => account.to_owned(), "kind" => kind, "outcome" => outcome)

@@ -1,18 +1,18 @@
-//! Instants, spans and numbers as people read them.
+//! Text formats.
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 
-/// An instant as log lines and tables show it.
+/// RFC 3339.
 pub fn instant(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::AutoSi, true)
 }
 
-/// The same to the second, for people.
+/// Whole seconds.
 pub fn second(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
-/// Two units at most: `3 d 4 h`, `5 min 2 s`.
+/// `3 d 4 h`.
 pub fn span(seconds: i64) -> String {
     let span = TimeDelta::seconds(seconds.max(0));
     let units = [
@@ -31,7 +31,7 @@ pub fn span(seconds: i64) -> String {
     shown.join(" ")
 }
 
-/// A number in groups of three: `1,234,567`.
+/// `1,234,567`.
 pub fn grouped(number: i64) -> String {
     let digits = number.unsigned_abs().to_string();
     let mut text = if number < 0 { "-".to_owned() } else { String::new() };
@@ -44,7 +44,7 @@ pub fn grouped(number: i64) -> String {
     text
 }
 
-/// A number and its noun.
+/// Number and noun.
 pub fn plural(number: i64, one: &str, many: &str) -> String {
     let noun = if number == 1 { one } else { many };
     format!("{} {noun}", grouped(number))

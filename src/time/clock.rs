@@ -1,37 +1,34 @@
-//! The wall clock, passed in wherever the time decides something.
-//!
-//! Logic that reads the clock itself cannot be tested at midnight, an hour ahead or after a
-//! night's sleep; `clippy.toml` therefore forbids `Utc::now` everywhere but here.
+//! The clock, injected for tests.
 
 use std::fmt::Debug;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-/// Tells the time.
+/// A clock.
 pub trait Clock: Debug + Send + Sync + 'static {
-    /// The current instant. May jump in either direction between two calls.
+    /// Current time; may jump.
     fn now(&self) -> DateTime<Utc>;
 
-    /// How much time has passed since, by the clock that nobody sets.
+    /// Monotonic.
     fn elapsed(&self, since: Instant) -> Duration {
         since.elapsed()
     }
 }
 
-/// How far apart two clocks are, in a word.
+/// Clock difference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Skew {
-    /// As far as clocks are that nobody looks after for a day.
+    /// Up to 60 seconds.
     Small,
-    /// Worth a word: more than a minute.
+    /// Up to 300 seconds.
     Notable,
-    /// Something is wrong: more than five minutes.
+    /// Larger.
     Large,
 }
 
 impl Skew {
-    /// Of a clock that is ahead of another by so much, or behind.
+    /// Ignores the sign.
     pub fn of(ahead: TimeDelta) -> Self {
         match ahead.num_seconds().abs() {
             ..=60 => Self::Small,
@@ -41,7 +38,7 @@ impl Skew {
     }
 }
 
-/// The clock of this machine.
+/// System clock.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;
 

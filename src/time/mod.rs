@@ -1,4 +1,4 @@
-//! The time, passed in; stretches of it; and whether somebody still gets on.
+//! Clock, windows, liveness.
 
 pub mod clock;
 pub mod pulse;

@@ -1,22 +1,20 @@
-//! Signs of life of work that may hang, for whoever watches over it.
+//! Detects work that hangs.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// When work last gave a sign of life.
+/// Last sign of life.
 #[derive(Debug)]
 pub struct Pulse(Mutex<State>);
 
 #[derive(Debug)]
 struct State {
     last: Instant,
-    /// So many parts of the work wait for what may rightly take long.
     waiting: usize,
 }
 
-/// A part of the work that waits.
 struct Waiting<'a>(&'a Pulse);
 
 impl Default for Pulse {
@@ -29,20 +27,19 @@ impl Default for Pulse {
 }
 
 impl Pulse {
-    /// The work lives: somebody answered it.
+    /// Records a sign of life.
     pub fn beat(&self) {
         self.state().last = Instant::now();
     }
 
-    /// Waits for what may rightly take longer than any answer, and is no sign of hanging: a place in the
-    /// request budget, a pause that the API asked for, another worker that gives way.
+    /// Waits without counting as silent.
     pub async fn while_waiting<T>(&self, waiting: impl Future<Output = T>) -> T {
         self.state().waiting += 1;
         let _waits = Waiting(self);
         waiting.await
     }
 
-    /// For how long nothing was heard of it; zero while it rightly waits.
+    /// Zero while waiting.
     pub fn silent_for(&self) -> Duration {
         let state = self.state();
         if state.waiting > 0 {

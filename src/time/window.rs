@@ -1,27 +1,26 @@
-//! A stretch of time that is asked for, proven and booked as one.
+//! Time windows.
 
 use std::fmt;
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-/// The half-open stretch from `start` up to, not including, `end`. Both are whole seconds,
-/// since the API's request knows nothing finer.
+/// Half-open, in whole seconds like the API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Window {
-    /// First instant inside.
+    /// Inclusive.
     pub start: DateTime<Utc>,
-    /// First instant after.
+    /// Exclusive.
     pub end: DateTime<Utc>,
 }
 
 impl Window {
-    /// How long it is, in seconds.
+    /// Length.
     pub fn seconds(&self) -> i64 {
         (self.end - self.start).num_seconds()
     }
 
-    /// Both halves, the older one first. Of a second, the older one is empty.
+    /// Older half first.
     pub fn halves(&self) -> [Self; 2] {
         let middle = self.start + TimeDelta::seconds(self.seconds() / 2);
         let older = Self { end: middle, ..*self };

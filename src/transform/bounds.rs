@@ -1,4 +1,4 @@
-//! How large a record may be, and what is kept of a larger one.
+//! Limits the size of a record.
 
 use serde::de::{Deserializer as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
@@ -8,13 +8,12 @@ use super::fields::Notes;
 use super::{clean, privacy};
 use crate::json::Extent;
 
-/// Bytes of a record. Interactions have a few thousand; one of a hundred destinations with their agents has a tenth of this.
+/// Most bytes of a record; 100 destinations make a tenth.
 pub const LARGEST_RECORD: usize = 256 << 10;
 
-/// Values in a record: each takes a hundred bytes of memory, however few it has as text.
+/// Most values of a record; each takes about 100 bytes of memory.
 pub const MOST_VALUES: usize = 10_000;
 
-/// How large a record may be.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Bounds {
     bytes: usize,
@@ -22,20 +21,18 @@ pub(super) struct Bounds {
 }
 
 impl Bounds {
-    /// Of a record as received.
     pub(super) const RECEIVED: Self = Self {
         bytes: LARGEST_RECORD,
         values: MOST_VALUES,
     };
 
-    /// Of one that was within [`Bounds::RECEIVED`] once, and then was ruled and stored: a hash is longer than most values and names,
-    /// an object becomes a list of its hash, and PostgreSQL writes blanks.
+    /// Wider: the privacy rules and PostgreSQL enlarge a stored record.
     pub(super) const STORED: Self = Self {
         bytes: 8 * LARGEST_RECORD,
         values: 2 * MOST_VALUES,
     };
 
-    /// Why a record is too large, if it is; counted before anything is built of it.
+    /// Counts before parsing, which takes the memory.
     pub(super) fn exceeded(self, text: &str) -> Option<String> {
         if text.len() > self.bytes {
             return Some(format!("larger than {} bytes: {} bytes", self.bytes, text.len()));
@@ -51,22 +48,20 @@ impl Bounds {
     }
 }
 
-/// Bytes of one field that is kept of a record that is too large, and of all of them.
+/// Bytes kept of one field, and of all fields.
 const LARGEST_FIELD: usize = 4 << 10;
 const LARGEST_PART: usize = 32 << 10;
 
-/// The documented fields of a record that are small: enough to see which one it is. `None` where it is no object.
 pub(super) fn small_fields(text: &str) -> Option<Map<String, Value>> {
     let mut deserializer = serde_json::Deserializer::from_str(text);
     deserializer.deserialize_map(SmallFields).ok()
 }
 
-/// The beginning of a text of which nothing is known.
 pub(super) fn beginning(text: &str) -> &str {
     first(text, LARGEST_FIELD)
 }
 
-/// The beginning and some more: what is kept may end before it says whose it is.
+/// Identifiers may follow the kept part.
 pub(super) fn around_beginning(text: &str) -> &str {
     first(text, LARGEST_PART)
 }

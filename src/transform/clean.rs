@@ -1,6 +1,4 @@
-//! What JSON allows and PostgreSQL does not: U+0000, lone surrogates, numbers beyond `numeric`.
-//!
-//! `serde_json` itself refuses lone surrogates, so the text is mended before it is parsed.
+//! Replaces what PostgreSQL refuses: U+0000, lone surrogates and huge numbers.
 
 use std::borrow::Cow;
 
@@ -9,20 +7,14 @@ use serde_json::Value;
 use super::fields::Notes;
 use crate::json::{self, Unreadable};
 
-/// A number of more digits than this is text that happens to consist of digits.
+/// Longer numbers are text.
 const LONGEST_NUMBER: usize = 1_000;
 
-/// Exponents with more digits than this are far beyond what `numeric` holds (131,072 digits), and
-/// beyond any meaning.
+/// `numeric` ends at 131,072 digits.
 const LONGEST_EXPONENT: usize = 4;
 
-/// The path of warnings about a record as a whole.
 pub(super) const WHOLE_RECORD: &str = "record";
 
-/// Parses a record.
-///
-/// # Errors
-/// It is nested too deeply, or no JSON.
 pub(super) fn parse(text: &str, notes: &Notes) -> Result<Value, Unreadable> {
     let (text, replaced) = mend_escapes(text);
     if replaced > 0 {
@@ -36,7 +28,7 @@ pub(super) fn parse(text: &str, notes: &Notes) -> Result<Value, Unreadable> {
     Ok(value)
 }
 
-/// Replaces `\u0000` and surrogates without a partner by U+FFFD, and counts them.
+/// Runs before parsing: `serde_json` refuses lone surrogates.
 fn mend_escapes(text: &str) -> (Cow<'_, str>, usize) {
     let bytes = text.as_bytes();
     let mut mended = String::new();
@@ -65,7 +57,6 @@ fn mend_escapes(text: &str) -> (Cow<'_, str>, usize) {
     (Cow::Owned(mended), replaced)
 }
 
-/// The code unit of the escape (a backslash, u and four digits) at `at`, if there is one.
 fn code_unit(bytes: &[u8], at: usize) -> Option<u16> {
     let digits = bytes.get(at..at + 6)?.strip_prefix(b"\\u")?;
     if !digits.iter().all(u8::is_ascii_hexdigit) {
@@ -74,7 +65,6 @@ fn code_unit(bytes: &[u8], at: usize) -> Option<u16> {
     u16::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
 }
 
-/// Turns a number that no `numeric` can hold into its text.
 fn repair_numbers(value: &mut Value) {
     match value {
         Value::Number(number) => {

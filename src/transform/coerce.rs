@@ -1,7 +1,4 @@
-//! One JSON value to one column's type: the whole table of coercions.
-//!
-//! `None` is nothing (the API uses an empty string, null and absent for the same), `Err` a value
-//! that cannot be read as that type, with the reason in words that hold no value.
+//! Coerces a JSON value to the type of a column; `None` means no value.
 
 use std::borrow::Cow;
 
@@ -13,7 +10,6 @@ use super::normal_form;
 
 pub(super) type Coerced<T> = Result<Option<T>, &'static str>;
 
-/// Text as sent. Numbers and booleans are their JSON text, and so are lists and objects.
 pub(super) fn text(value: Value) -> Option<String> {
     match value {
         Value::Null => None,
@@ -22,7 +18,6 @@ pub(super) fn text(value: Value) -> Option<String> {
     }
 }
 
-/// Text that is a label, like a status or a channel: without white space around it.
 pub(super) fn label(value: Value) -> Option<String> {
     let text = text(value)?;
     let label = text.trim();
@@ -33,7 +28,6 @@ pub(super) fn label(value: Value) -> Option<String> {
     }
 }
 
-/// An id is a text or a number. Anything else (`[]`, `{}`) would be the id of many records.
 pub(super) fn id(value: &Value) -> Coerced<String> {
     match value {
         Value::Bool(_) | Value::Array(_) | Value::Object(_) => Err("not an id"),
@@ -41,8 +35,7 @@ pub(super) fn id(value: &Value) -> Coerced<String> {
     }
 }
 
-/// An id that identifies a record, in its normal form: without white space around it, and no word
-/// that stands for nothing, which would make one of many records.
+/// Placeholders such as `undefined` would merge many records.
 pub(super) fn identity(value: &Value) -> Coerced<String> {
     let text = match value {
         Value::Null => return Ok(None),
@@ -57,7 +50,6 @@ pub(super) fn identity(value: &Value) -> Coerced<String> {
     }
 }
 
-/// `true`, "YES", "True", "1", 1 and their opposites.
 pub(super) fn flag(value: &Value) -> Coerced<bool> {
     let word = match value {
         Value::Null => return Ok(None),
@@ -74,7 +66,6 @@ pub(super) fn flag(value: &Value) -> Coerced<bool> {
     }
 }
 
-/// A whole number, also as text or as a float without a fraction, that fits the column.
 pub(super) fn integer(value: &Value) -> Coerced<i32> {
     let text = match value {
         Value::Null => return Ok(None),
@@ -107,7 +98,7 @@ pub(super) fn integer(value: &Value) -> Coerced<i32> {
     Ok(Some(number as i32))
 }
 
-/// A time stamp; see [`instant::parse`]. Databases of documents write it as `{"$date": …}`.
+/// Document databases write `{"$date": …}`.
 pub(super) fn instant(value: &Value, offset: i32) -> Coerced<DateTime<Utc>> {
     match value {
         Value::Null => Ok(None),
@@ -122,7 +113,6 @@ pub(super) fn instant(value: &Value, offset: i32) -> Coerced<DateTime<Utc>> {
     }
 }
 
-/// `1.759233888e9` as `1759233888`.
 fn without_exponent(number: String) -> String {
     match number.parse::<f64>() {
         Ok(float) if number.contains(['e', 'E']) => float.to_string(),
@@ -130,7 +120,6 @@ fn without_exponent(number: String) -> String {
     }
 }
 
-/// Whether a value is a number of a size that things are counted or measured in, with a fraction or none.
 pub(super) fn is_number(value: &Value) -> bool {
     let number = match value {
         Value::Null => return true,
@@ -142,8 +131,7 @@ pub(super) fn is_number(value: &Value) -> bool {
     number.is_ok_and(|number| number.abs() < 1_000_000.0)
 }
 
-/// A list of texts. A lone text, number or object counts as a list of one. An empty element is
-/// NULL and keeps its place, since lists may belong together; a list of nothing else is empty.
+/// Positions may match those of another list.
 pub(super) fn texts(value: Value, element: impl Fn(Value) -> Option<String>) -> Vec<Option<String>> {
     let texts: Vec<Option<String>> = list(value).into_iter().map(element).collect();
     if texts.iter().all(Option::is_none) {
@@ -153,7 +141,6 @@ pub(super) fn texts(value: Value, element: impl Fn(Value) -> Option<String>) -> 
     }
 }
 
-/// A list; a lone value counts as a list of one, an empty object as none.
 pub(super) fn list(value: Value) -> Vec<Value> {
     match value {
         Value::Array(items) => items,
@@ -162,12 +149,10 @@ pub(super) fn list(value: Value) -> Vec<Value> {
     }
 }
 
-/// As [`is_nothing`], and an object without fields: as a row, it would hold nothing.
 pub(super) fn is_empty(value: &Value) -> bool {
     is_nothing(value) || value.as_object().is_some_and(serde_json::Map::is_empty)
 }
 
-/// Whether a value says nothing: null, an empty string or an empty list.
 pub(super) fn is_nothing(value: &Value) -> bool {
     match value {
         Value::Null => true,

@@ -1,29 +1,24 @@
-//! What becomes of a value of the API, by kind of column: the table for people.
-//!
-//! The rules themselves are in `coerce.rs`; the tests below put every example through them, and
-//! `docs/data-dictionary.md` shows the table.
+//! Kinds of columns with their coercions, for `docs/data-dictionary.md`.
 
 /// One kind of column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Coercion {
-    /// What the kind is called.
+    /// Name of the kind.
     pub name: &'static str,
-    /// The type of its columns; for rows, that there is no column.
+    /// SQL type of the columns.
     pub column_type: &'static str,
-    /// The fields that it is for, where the type does not tell, each as the end of their path. Empty: all others of that
-    /// type.
+    /// Ends of API paths; empty means all others.
     pub only_for: &'static [&'static str],
-    /// What is read, in words.
+    /// Accepted values.
     pub read: &'static str,
-    /// What becomes NULL with a warning, in words.
+    /// Values that become NULL with a warning.
     pub warned: &'static str,
-    /// JSON as sent, and what becomes of it in the notation of JSON; NULL is no value. Stamps
-    /// were asked for at offset -330, the time of India.
+    /// JSON input and result, at offset -330.
     pub examples: &'static [(&'static str, &'static str)],
 }
 
 impl Coercion {
-    /// The kind of a column, from its type and the path of the API's field.
+    /// The kind of a column.
     pub fn of_column(column_type: &str, path: &str) -> Option<&'static Self> {
         let is_of = |field: &&str| path == *field || path.ends_with(&format!(".{field}"));
         COERCIONS.iter().find(|kind| {
@@ -32,7 +27,7 @@ impl Coercion {
     }
 }
 
-/// Every kind of column there is. A kind for some fields comes before the one for all others.
+/// All kinds; the first match counts.
 pub const COERCIONS: &[Coercion] = &[
     YES_OR_NO,
     DURATION,

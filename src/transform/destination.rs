@@ -1,4 +1,4 @@
-//! Destinations, the agents in them, and whom these consulted.
+//! Reads destinations and their agent segments.
 
 use super::Rows;
 use super::duration::Span;
@@ -7,16 +7,13 @@ use super::rows::{AgentSegment, Consultation, Destination, JoinedUser, Response}
 
 const AGENT_SEGMENT: &str = "AgentSegment";
 
-/// Adds the rows of one destination.
-///
-/// It is a queue with agents inside (`nonRespondingAgents`, `respondingAgent`, or neither), or an
-/// agent segment itself: a direct transfer, whose agent fields sit in the destination.
+/// A direct transfer is its own agent segment.
 pub(super) fn read(rows: &mut Rows, destination_index: i32, mut fields: Fields<'_>) {
     let destination_type = fields.label("destinationType");
     let is_segment = destination_type
         .as_deref()
         .is_some_and(|kind| kind.eq_ignore_ascii_case(AGENT_SEGMENT));
-    // Also where it is empty: privacy rules may have emptied it, and the agent was there all the same.
+    // The privacy rules may have emptied `agentId`.
     let is_direct =
         is_segment || fields.has("agentId") || (destination_type.is_none() && fields.is_named("agentId"));
     let mut destination = Destination {
@@ -101,7 +98,6 @@ fn segment(rows: &mut Rows, key: SegmentKey, response: Response, mut fields: Fie
     }
 }
 
-/// A segment always says that it is an `AgentSegment`; only another type is worth keeping.
 fn segment_extra(mut fields: Fields<'_>) -> Option<serde_json::Value> {
     let kind = fields
         .text("destinationType")
@@ -133,7 +129,6 @@ fn consultations(rows: &mut Rows, key: SegmentKey, fields: &mut Fields<'_>) {
     rows.consultations.extend(consultations);
 }
 
-/// An element may also be nothing but a name.
 fn joined_users(rows: &mut Rows, key: SegmentKey, fields: &mut Fields<'_>) {
     let users = fields
         .objects_or("JoinedUsers", Some("name"))

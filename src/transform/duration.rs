@@ -1,4 +1,4 @@
-//! Durations, in whole seconds.
+//! Reads durations in whole seconds.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
@@ -7,21 +7,18 @@ use super::coerce::Coerced;
 
 const NO_DURATION: &str = "not a duration in seconds";
 
-/// A duration of more than a hundred times what lies between its stamps is in another unit, or of another thing. It is the
-/// thousandfold where the API writes milliseconds; stamps have whole seconds.
+/// Milliseconds give a factor of about 1,000.
 const MOST_TIMES_ITS_SPAN: i64 = 100;
 
-/// The stretch of time that the stamps beside a duration say it took.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Span(Option<TimeDelta>);
 
 impl Span {
-    /// From one stamp to the other, where both are there.
     pub(super) fn between(from: Option<DateTime<Utc>>, to: Option<DateTime<Utc>>) -> Self {
         Self(from.zip(to).map(|(from, to)| to - from))
     }
 
-    /// Stamps that contradict each other say nothing of the duration.
+    /// Stamps in the wrong order prove nothing.
     fn contradicts(self, seconds: i32) -> bool {
         self.0
             .map(|span| span.num_seconds())
@@ -30,8 +27,7 @@ impl Span {
     }
 }
 
-/// A number of seconds, also as text with its unit, as a clock time of three parts (`1:02:03`) or as ISO 8601 writes it
-/// (`PT1M2S`). Fractions are rounded, halves up. Two parts of a clock time may be hours or minutes: they are not read.
+/// `00:49` is refused: it may be hours or minutes.
 pub(super) fn read(value: &Value, span: Span) -> Coerced<i32> {
     let text = match value {
         Value::Null => return Ok(None),
@@ -60,7 +56,6 @@ pub(super) fn read(value: &Value, span: Span) -> Coerced<i32> {
     Ok(Some(seconds))
 }
 
-/// Whether a value is a duration and says nothing else.
 pub(super) fn is_one(value: &Value) -> bool {
     read(value, Span(None)).is_ok()
 }
@@ -77,7 +72,6 @@ fn seconds(text: &str) -> Option<f64> {
     decimal(units.iter().find_map(number_of).unwrap_or(text))
 }
 
-/// Hours, minutes and seconds.
 fn clock_time(text: &str) -> Option<f64> {
     let mut parts = text.split(':');
     let (hours, minutes, seconds) = (parts.next()?, parts.next()?, parts.next()?);
@@ -94,7 +88,6 @@ fn clock_time(text: &str) -> Option<f64> {
     Some(decimal(hours)? * 3_600.0 + below_sixty(minutes)? * 60.0 + below_sixty(seconds)?)
 }
 
-/// `1h2m3.5s`, of which some may be missing.
 fn iso_parts(parts: &str) -> Option<f64> {
     let (mut rest, mut total) = (parts, 0.0);
     let mut units = [('h', 3_600.0), ('m', 60.0), ('s', 1.0)].into_iter();
@@ -108,7 +101,6 @@ fn iso_parts(parts: &str) -> Option<f64> {
     (!parts.is_empty()).then_some(total)
 }
 
-/// A number in digits, unlike "NaN" and "infinity".
 fn decimal(text: &str) -> Option<f64> {
     let is_part = |c: char| c.is_ascii_digit() || "+-.e".contains(c);
     let has_digits = text.contains(|c: char| c.is_ascii_digit());

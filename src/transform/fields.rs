@@ -1,7 +1,4 @@
-//! Taking the fields of a JSON object one by one, and noting what could not be read.
-//!
-//! A field that is taken is known; whatever nobody took, or could not be read, is the row's
-//! `extra`. So nothing is thrown away, and there is no list of known fields to keep.
+//! Takes fields of a JSON object; the rest becomes `extra`.
 
 use std::cell::RefCell;
 
@@ -14,18 +11,17 @@ use super::duration::{self, Span};
 use super::instant;
 use super::privacy;
 
-/// A field that is not known, without its value.
+/// An unknown field, without its value.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Drift {
-    /// Where it stands: `destinations[].respondingAgent.mood`.
+    /// Path, such as `destinations[].respondingAgent.mood`.
     pub path: String,
-    /// The JSON type of its value.
+    /// JSON type of the value.
     pub json_type: &'static str,
 }
 
 impl Drift {
-    /// A field under a path, without indices: they are no part of the schema. A name that may itself
-    /// be a value is not told. `None` where the field says nothing.
+    /// Hides list indices, and names that may be values.
     pub(super) fn of(path: &str, name: &str, value: &Value) -> Option<Self> {
         let json_type = match value {
             Value::Bool(_) => "boolean",
@@ -51,7 +47,6 @@ impl Drift {
     }
 }
 
-/// What was noticed while reading one record.
 #[derive(Debug)]
 pub(super) struct Notes {
     offset: i32,
@@ -60,7 +55,6 @@ pub(super) struct Notes {
 }
 
 impl Notes {
-    /// For a record that was asked for at `offset` minutes.
     pub(super) fn new(offset: i32) -> Self {
         Self {
             offset,
@@ -69,26 +63,22 @@ impl Notes {
         }
     }
 
-    /// Notes `path: why`; never a value.
+    /// `why` must not contain a value.
     pub(super) fn warn(&self, path: &str, why: &str) {
         self.warnings.borrow_mut().push(format!("{path}: {why}"));
     }
 
-    /// The warnings, and the fields that are not known.
     pub(super) fn into_parts(self) -> (Vec<String>, Vec<Drift>) {
         (self.warnings.into_inner(), self.drift.into_inner())
     }
 }
 
-/// The fields of one object that are still to be taken.
-///
-/// Names are looked up as documented first, then without regard to case: the API writes
-/// `Reason` and `reason`, `Direction` and `direction`.
+/// Case does not matter: the API writes `Reason` and `reason`.
 #[derive(Debug)]
 pub(super) struct Fields<'n> {
     path: String,
     left: Map<String, Value>,
-    /// Names among them that are known all the same: what stands there could not be read.
+    /// Known names with unreadable values: no drift.
     unread: Vec<String>,
     notes: &'n Notes,
 }
@@ -111,8 +101,7 @@ impl<'n> Fields<'n> {
         }
     }
 
-    /// The value of a field, or `None` where it says nothing. The same value under another
-    /// spelling goes with it; a different one stays.
+    /// Also removes equal values under other spellings.
     fn take(&mut self, name: &str) -> Option<Value> {
         let exact = self.left.remove(name).filter(|value| !coerce::is_nothing(value));
         let value = exact.or_else(|| self.take_other_spelling(name))?;
@@ -128,7 +117,6 @@ impl<'n> Fields<'n> {
         self.left.remove(&spelling)
     }
 
-    /// A value as a column's type. One that cannot be read stays where it is, for `extra`.
     fn coerced<T>(&mut self, name: &str, coerce: impl FnOnce(&Value) -> Coerced<T>) -> Option<T> {
         let value = self.take(name)?;
         coerce(&value).unwrap_or_else(|why| {
@@ -142,7 +130,6 @@ impl<'n> Fields<'n> {
         self.keep(name, value);
     }
 
-    /// Puts a value back that is not drift.
     fn keep(&mut self, name: &str, value: Value) {
         self.unread.push(name.to_owned());
         self.left.insert(name.to_owned(), value);
@@ -152,7 +139,6 @@ impl<'n> Fields<'n> {
         self.take(name).and_then(coerce::text)
     }
 
-    /// As [`Fields::text`], without white space around it.
     pub(super) fn label(&mut self, name: &str) -> Option<String> {
         self.take(name).and_then(coerce::label)
     }
@@ -161,8 +147,6 @@ impl<'n> Fields<'n> {
         self.coerced(name, coerce::id)
     }
 
-    /// An id that identifies the record, under whichever spelling of the name there is one. What stands
-    /// for nothing stays where it is, for `extra`.
     pub(super) fn identity(&mut self, name: &str) -> Option<String> {
         for spelling in spellings(&self.left, name) {
             match self.left.get(&spelling).map(coerce::identity) {
@@ -183,7 +167,6 @@ impl<'n> Fields<'n> {
         None
     }
 
-    /// An id that is part of an index. A longer one stays where it is, for `extra`.
     pub(super) fn indexed_id(&mut self, name: &str) -> Option<String> {
         let id = self.id(name)?;
         if id.len() <= LONGEST_ID {
@@ -201,7 +184,6 @@ impl<'n> Fields<'n> {
         self.coerced(name, coerce::integer)
     }
 
-    /// A duration in seconds, unless the stamps beside it say that it can be none.
     pub(super) fn duration(&mut self, name: &str, span: Span) -> Option<i32> {
         self.coerced(name, |value| duration::read(value, span))
     }
@@ -216,7 +198,6 @@ impl<'n> Fields<'n> {
         texts.unwrap_or_default()
     }
 
-    /// As [`Fields::texts`], without white space around each.
     pub(super) fn labels(&mut self, name: &str) -> Vec<Option<String>> {
         let labels = self.take(name).map(|value| coerce::texts(value, coerce::label));
         labels.unwrap_or_default()
@@ -226,27 +207,23 @@ impl<'n> Fields<'n> {
         self.take(name)
     }
 
-    /// As [`Fields::json`], with every naive time stamp inside replaced by the instant that it
-    /// means: a structure of the API's own must not depend on the offset it was asked with.
+    /// The result must not depend on the offset.
     pub(super) fn json_in_utc(&mut self, name: &str) -> Option<Value> {
         let mut value = self.take(name)?;
         instant::to_utc_within(&mut value, self.notes.offset);
         Some(value)
     }
 
-    /// Whether a field is there and says something.
     pub(super) fn has(&self, name: &str) -> bool {
         self.left
             .iter()
             .any(|(key, value)| key.eq_ignore_ascii_case(name) && !coerce::is_nothing(value))
     }
 
-    /// Whether a field is there, whatever it says.
     pub(super) fn is_named(&self, name: &str) -> bool {
         self.left.keys().any(|key| key.eq_ignore_ascii_case(name))
     }
 
-    /// The object under a name, empty where there is none. What is no object stays where it is.
     pub(super) fn object(&mut self, name: &str) -> Fields<'n> {
         let object = match self.take(name) {
             Some(Value::Object(object)) => object,
@@ -259,14 +236,11 @@ impl<'n> Fields<'n> {
         Fields::new(&self.path_of(name), object, self.notes)
     }
 
-    /// The objects of a list, with their index as the row's key. A lone object counts as a list
-    /// of one. An element that is no object becomes one with the single field `value`; one that
-    /// says nothing is left out.
+    /// Indices are row keys: skipped elements keep theirs.
     pub(super) fn objects(&mut self, name: &str) -> impl Iterator<Item = (i32, Fields<'n>)> + use<'n> {
         self.objects_or(name, None)
     }
 
-    /// As [`Fields::objects`], where an element that is a text stands for an object of that one field.
     pub(super) fn objects_or(
         &mut self,
         name: &str,
@@ -301,21 +275,18 @@ impl<'n> Fields<'n> {
             })
     }
 
-    /// Drops a field that only says again what is `known`.
     pub(super) fn drop_repeated(&mut self, name: &str, known: Option<&str>) {
         let repeats = |value: &Value| known.is_some() && value.as_str() == known;
         self.left
             .retain(|key, value| !(key.eq_ignore_ascii_case(name) && repeats(value)));
     }
 
-    /// Puts what is left of a nested object back under its name, to be part of this row's `extra`.
     pub(super) fn keep_rest_of(&mut self, name: &str, nested: Fields<'_>) {
         if let Some(rest) = nested.rest() {
             self.keep(name, rest);
         }
     }
 
-    /// What nobody took, without the fields that say nothing. What of it is not known is drift.
     pub(super) fn rest(self) -> Option<Value> {
         for (name, value) in &self.left {
             if !self.unread.contains(name) {
@@ -334,7 +305,7 @@ impl<'n> Fields<'n> {
     }
 }
 
-/// The names in an object that are this one but for their case, the exact one first.
+/// The exact name comes first.
 pub(super) fn spellings(object: &Map<String, Value>, name: &str) -> Vec<String> {
     let mut spellings: Vec<String> = object
         .keys()

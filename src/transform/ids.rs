@@ -1,4 +1,4 @@
-//! The API's own ids of a record, and the key that they make.
+//! The API's ids of a record, and the interaction key.
 
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
@@ -8,7 +8,7 @@ use super::coerce;
 use super::fields::spellings;
 use super::instant::seconds_of_id;
 
-/// Both ids of a record, in their normal form.
+/// Both normalized ids of a record.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Ids {
     /// `sessionId`.
@@ -18,16 +18,12 @@ pub struct Ids {
 }
 
 impl Ids {
-    /// The key of the interaction with these ids, of which it has one at least: SHA-256 over the account and both ids, each
-    /// behind its length in bytes (4, big-endian), as a UUID of version 8. A session id of 24 hexadecimal digits is an object
-    /// id; its seconds come first, so that keys arrive in about the order of time. The function `smartassist.interaction_key`
-    /// does the same.
+    /// Interaction key in rough time order, as from SQL function `smartassist.interaction_key`.
     pub fn key(&self, account_id: &str) -> Uuid {
         let [conversation, session] =
             [&self.conversation_id, &self.session_id].map(|id| id.as_deref().unwrap_or_default());
         let mut hash = Sha256::new();
         for part in [account_id, conversation, session] {
-            // An id is bounded, and so is an account's.
             hash.update(u32::try_from(part.len()).unwrap_or(u32::MAX).to_be_bytes());
             hash.update(part);
         }
@@ -39,7 +35,7 @@ impl Ids {
         Builder::from_custom_bytes(bytes).into_uuid()
     }
 
-    /// Those of a record, read as its columns are.
+    /// Ids of a record.
     pub fn of(record: &Map<String, Value>) -> Self {
         let id = |name| {
             let mut values = spellings(record, name)
@@ -53,13 +49,13 @@ impl Ids {
         }
     }
 
-    /// Those of every record in a value.
+    /// Ids of every record in a value.
     pub fn all_in(value: &Value) -> Vec<Self> {
         records_in(value).into_iter().map(Self::of).collect()
     }
 }
 
-/// The records in a value: itself, or those in a list.
+/// The record, or the records in a list.
 pub fn records_in(value: &Value) -> Vec<&Map<String, Value>> {
     match value {
         Value::Object(record) => vec![record],

@@ -1,4 +1,4 @@
-//! Time stamps, in every spelling that says one instant and no other.
+//! Reads time stamps in every unambiguous spelling.
 
 mod stamp;
 
@@ -7,43 +7,35 @@ use serde_json::Value;
 
 use stamp::Stamp;
 
-/// 2000-01-01 and 2100-01-01, in seconds since 1970. Systems write "never" as 0001-01-01, 1899-12-30, 1970-01-01 or
-/// 9999-12-31, and no interaction of ours is outside.
+/// 2000 to 2099: systems write "never" as 0001, 1899, 1970 or 9999.
 const EARLIEST: i64 = 946_684_800;
 const FIRST_AFTER: i64 = 4_102_444_800;
 
-/// What units of time since 1970 a bare number may count: parts of a second. The ranges of plausible numbers do not meet.
+/// Plausible ranges of the units do not overlap.
 const EPOCH_UNITS: [i64; 3] = [1, 1_000, 1_000_000];
 
 const NO_STAMP: &str = "not a date and time";
 const NEVER: &str = "before 2000 or after 2099, which means never";
 
-/// The second, since 1970, in a session id: one of 24 hexadecimal digits is an object id, which begins with
-/// the time at which it was made. `None` for any other.
+/// Unix seconds of an object id (24 hexadecimal digits).
 pub fn seconds_of_id(id: &str) -> Option<i64> {
     let is_object_id = id.len() == 24 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
     i64::from_str_radix(id.get(..8).filter(|_| is_object_id)?, 16).ok()
 }
 
-/// Time zones differ by whole quarters of an hour.
+/// Step of time zones, in seconds.
 pub const QUARTER_SECONDS: i64 = 15 * 60;
 
-/// Clocks of the API's own parts, as that of session ids, differ by so many seconds at most.
+/// Largest difference between the API's clocks, in seconds.
 pub const TOLERANCE_SECONDS: i64 = 10;
 
-/// How many whole quarters of an hour so many seconds are, to `tolerance` seconds; `None` where they are not.
+/// Quarters of an hour, if whole within `tolerance` seconds.
 pub fn whole_quarters(seconds: i64, tolerance: i64) -> Option<i64> {
     let quarters = (seconds + QUARTER_SECONDS / 2).div_euclid(QUARTER_SECONDS);
     ((seconds - quarters * QUARTER_SECONDS).abs() <= tolerance).then_some(quarters)
 }
 
-/// The instant of a text, in whole microseconds as PostgreSQL keeps them.
-///
-/// A stamp without a zone is local at `offset` minutes, where UTC = local + offset; one with a zone is what it says. A bare
-/// number counts from 1970.
-///
-/// # Errors
-/// The text says no instant, more than one, or one that means never.
+/// Without a zone, UTC = local + `offset` minutes.
 pub(super) fn parse(text: &str, offset: i32) -> Result<DateTime<Utc>, &'static str> {
     let text = text.trim();
     if let Some(read) = epoch(text) {
@@ -53,12 +45,10 @@ pub(super) fn parse(text: &str, offset: i32) -> Result<DateTime<Utc>, &'static s
     plausible(utc(&stamp, offset).ok_or(NO_STAMP)?)
 }
 
-/// The instant that a session id begins with, unless it means never.
 pub(super) fn of_session_id(id: &str) -> Option<DateTime<Utc>> {
     plausible(DateTime::from_timestamp(seconds_of_id(id)?, 0)?).ok()
 }
 
-/// Replaces every text in `value` that is a date and time without a zone by its instant in UTC.
 pub(super) fn to_utc_within(value: &mut Value, offset: i32) {
     match value {
         Value::String(text) => {
@@ -74,7 +64,6 @@ pub(super) fn to_utc_within(value: &mut Value, offset: i32) {
     }
 }
 
-/// A bare number: seconds since 1970 or finer, whichever gives a plausible instant. `None` where it is none.
 fn epoch(text: &str) -> Option<Result<DateTime<Utc>, &'static str>> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     let is_number = |digits: &str| digits.bytes().all(|byte| byte.is_ascii_digit());
@@ -88,7 +77,6 @@ fn epoch(text: &str) -> Option<Result<DateTime<Utc>, &'static str>> {
         .iter()
         .find(|unit| (EARLIEST..FIRST_AFTER).contains(&(number / **unit)));
     let Some(unit) = unit else {
-        // Digits alone may be a date without separators: 20250930120448.
         let is_date = matches!(whole.len(), 8 | 14) && fraction.is_empty() && Stamp::read(text).is_some();
         return (!is_date).then_some(Err(if number < EARLIEST { NEVER } else { NO_STAMP }));
     };
@@ -96,7 +84,6 @@ fn epoch(text: &str) -> Option<Result<DateTime<Utc>, &'static str>> {
     Some(DateTime::from_timestamp_micros(microseconds).ok_or(NO_STAMP))
 }
 
-/// The digits after a decimal point, in millionths.
 fn fraction_of(digits: &str) -> i64 {
     let digits = digits
         .bytes()
@@ -106,7 +93,7 @@ fn fraction_of(digits: &str) -> i64 {
 }
 
 fn utc(stamp: &Stamp, offset: i32) -> Option<DateTime<Utc>> {
-    // A zone is east of Greenwich, an offset of the API west of it.
+    // Zones count east, API offsets west.
     let minutes = stamp.zone_minutes.map_or(i64::from(offset), |east| -east);
     let utc: NaiveDateTime = stamp.local.checked_add_signed(TimeDelta::minutes(minutes))?;
     Some(utc.and_utc())

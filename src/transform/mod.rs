@@ -1,7 +1,6 @@
-//! From one raw record to rows, or to a rejection that says why not.
+//! Turns one raw record into rows or a rejection.
 //!
-//! Pure: no clock, no network, no SQL. The same record always gives the same rows, whatever
-//! offset it was asked with.
+//! Pure: no clock, network or SQL.
 
 pub mod bounds;
 mod clean;
@@ -37,40 +36,39 @@ use bounds::Bounds;
 use fields::Notes;
 use privacy::{Class, Identifier, Policy};
 
-/// Part of every content hash: raising it has every interaction rewritten when it is next read.
-/// To be raised when the same record gives other rows than before.
+/// Part of every content hash; raise it when a record gives other rows.
 pub const TRANSFORM_VERSION: u32 = 2;
 
-/// Ids are part of B-tree entries, which PostgreSQL limits to about 2,700 bytes.
+/// PostgreSQL limits B-tree entries to about 2,700 bytes.
 const LONGEST_ID: usize = 512;
 
-/// Where a record came from.
+/// Origin of a record.
 #[derive(Debug, Clone, Copy)]
 pub struct Origin<'a> {
-    /// The account, as configured.
+    /// The configured account.
     pub account_id: &'a str,
-    /// Minutes, negative east of Greenwich, that it was asked with.
+    /// Minutes, negative east of Greenwich.
     pub time_zone_offset: i32,
 }
 
 /// One interaction, ready to be written.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Interaction {
-    /// Its identity: of its account and both ids of the API, see [`Ids::key`].
+    /// See [`Ids::key`].
     pub key: Uuid,
-    /// Its rows in all tables.
+    /// Rows of all tables.
     pub rows: Rows,
-    /// SHA-256 over everything in the rows, and [`TRANSFORM_VERSION`].
+    /// SHA-256 of the rows, without warnings.
     pub content_hash: [u8; 32],
-    /// The record after the privacy rules, as JSON text that PostgreSQL can store.
+    /// Record after the privacy rules.
     pub payload: String,
-    /// What identifies its customer, from before the privacy rules; empty without a key.
+    /// Customer identifiers before the privacy rules.
     pub identifiers: Vec<Identifier>,
-    /// The fields that are not known.
+    /// Unknown fields.
     pub drift: Vec<Drift>,
 }
 
-/// The rows of one interaction, each list in the order of its key.
+/// Rows of one interaction, in key order.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 #[expect(missing_docs, reason = "each is the table of that name")]
 pub struct Rows {
@@ -85,25 +83,24 @@ pub struct Rows {
 /// A record that cannot become rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rejected {
-    /// Why, without any value of the record.
+    /// Reason, without values of the record.
     pub reason: Cow<'static, str>,
-    /// The key that it would have as an interaction, where it has an id.
+    /// Interaction key, if known.
     pub key: Option<Uuid>,
-    /// The API's own ids: of the record, or of those in a list.
+    /// Ids of all records in it.
     pub ids: Vec<Ids>,
-    /// The record after the privacy rules, as far as they could be applied.
+    /// Record, or its part, after the privacy rules.
     pub payload: String,
-    /// What identifies its customer, from before the privacy rules; empty without a key.
+    /// Customer identifiers before the privacy rules.
     pub identifiers: Vec<Identifier>,
-    /// Its size, where it is too large: of such a one the payload is only a part.
+    /// Size of a record that is too large.
     pub record_bytes: Option<u64>,
-    /// SHA-256 of the payload, and of a part also of the reason, which has the size: the same record rejected again is the
-    /// same rejection.
+    /// SHA-256, equal for a repeated rejection.
     pub payload_hash: [u8; 32],
 }
 
 impl Interaction {
-    /// Says of characters that they could not be read when the record was received: what reads it here sees them replaced.
+    /// Warns about characters replaced on receipt.
     pub fn note_unreadable(&mut self, characters: u64) {
         let warning = format!(
             "{}: {characters} characters that could not be read were replaced by U+FFFD",
@@ -112,8 +109,7 @@ impl Interaction {
         self.rows.session.warnings.insert(0, warning);
     }
 
-    /// Keeps, of earlier warnings, those that only the record as received can give: what was replaced
-    /// in it is not replaced again in the raw record.
+    /// Keeps earlier warnings about receipt.
     pub fn keep_warnings_of_receipt(&mut self, earlier: &[String]) {
         let warnings = &mut self.rows.session.warnings;
         let is_of_receipt = |warning: &str| warning.split(':').next() == Some(clean::WHOLE_RECORD);
@@ -128,7 +124,7 @@ impl Interaction {
 /// Reads one record.
 ///
 /// # Errors
-/// The record is not an object, has no usable identity or no readable start.
+/// The record is too large, no object, or lacks id or start.
 pub fn transform(
     record: &RawRecord,
     origin: Origin<'_>,
@@ -137,7 +133,7 @@ pub fn transform(
     within(Bounds::RECEIVED, record, origin, policy)
 }
 
-/// As [`transform`], of a record that was received and stored before: it may have grown by the privacy rules.
+/// Reads a stored record, with wider limits.
 ///
 /// # Errors
 /// As [`transform`].
@@ -149,7 +145,7 @@ pub fn transform_stored(
     within(Bounds::STORED, record, origin, policy)
 }
 
-/// What was received and stored, after the rules, also where no rows can be made of it.
+/// Stored text after the privacy rules.
 pub fn ruled(text: &str, policy: &Policy) -> String {
     if policy.keeps_all() {
         return text.to_owned();
@@ -198,7 +194,7 @@ fn within(
     };
     let content_hash = content_hash(&rows);
     let (warnings, left) = notes.into_parts();
-    // Where unknown fields are not kept, only the rules saw them as they were.
+    // Only the rules saw dropped fields.
     let drift = if policy.keeps(Class::FreeText) {
         left
     } else {
@@ -216,7 +212,7 @@ fn within(
 }
 
 impl Rejected {
-    /// Whether neither an id nor a start tells it from an error object. What is too large or too deep may have an id.
+    /// Whether it has neither id nor start.
     pub fn is_no_record(&self) -> bool {
         self.reason == session::NO_RECORD
     }
@@ -233,7 +229,6 @@ impl Rejected {
         }
     }
 
-    /// A record that is no object, or no JSON that can be read.
     fn unread(text: &str, value: Option<Value>, policy: &Policy) -> Self {
         let reason = if value.is_some() {
             "not an object"
@@ -257,7 +252,6 @@ impl Rejected {
         }
     }
 
-    /// A record of which nothing is built but its small fields.
     fn too_large(text: &str, reason: String, origin: Origin<'_>, policy: &Policy) -> Self {
         let fields = bounds::small_fields(text).filter(|fields| !fields.is_empty());
         let Some(fields) = fields else {
@@ -278,7 +272,7 @@ impl Rejected {
         }
     }
 
-    /// A part of a record, as it is kept by today's rules.
+    /// Rejects a part of a record.
     pub fn of_part(part: &str, reason: String, policy: &Policy) -> Self {
         let payload = match json::parse(part) {
             _ if policy.keeps_all() => part.to_owned(),
@@ -299,13 +293,10 @@ impl Rejected {
     }
 }
 
-/// Covers the rows rather than the record, so that an interaction does not count as changed when
-/// it was only asked for at another offset or spelled differently. Without the warnings: what
-/// they are about is in `extra`, and that a character was replaced is only said the first time.
+/// Warnings are left out: some appear only on receipt.
 fn content_hash(rows: &Rows) -> [u8; 32] {
     let mut hash = Sha256::new();
     hash.update(TRANSFORM_VERSION.to_be_bytes());
-    // Rows are plain data, which always has a JSON form.
     hash.update(serde_json::to_vec(rows).unwrap_or_default());
     hash.finalize().into()
 }

@@ -1,8 +1,4 @@
-//! The rows of one interaction, named like the columns of the tables in schema `smartassist`.
-//!
-//! The meaning, unit and API field of every column is said once, as its comment in the database
-//! (`migrations/`). A new field is a line here, one in the reader beside this file, one in
-//! `warehouse/tables.rs`, and a migration.
+//! Rows of one interaction; database comments explain the columns.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -116,7 +112,7 @@ pub struct AgentSegment {
     pub extra: Option<Value>,
 }
 
-/// Where in a destination an agent segment stood.
+/// Position in the destination.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Response {
@@ -125,12 +121,12 @@ pub enum Response {
     Responding,
     /// In `nonRespondingAgents`.
     NonResponding,
-    /// The destination itself was the segment: a transfer directly to an agent.
+    /// The destination itself.
     Direct,
 }
 
 impl Response {
-    /// As the column `response` spells it.
+    /// Spelling in column `response`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Responding => "responding",
@@ -192,18 +188,18 @@ pub struct Tag {
     pub extra: Option<Value>,
 }
 
-/// What a tag is attached to.
+/// What a tag belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TagScope {
-    /// The customer's profile: `userleveltags`.
+    /// In `userleveltags`.
     User,
-    /// This session: `sessionleveltags`.
+    /// In `sessionleveltags`.
     Session,
 }
 
 impl TagScope {
-    /// As the column `tag_scope` spells it.
+    /// Spelling in column `tag_scope`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::User => "user",

@@ -1,4 +1,4 @@
-//! The record itself: identity, session, customer, campaign and tags.
+//! Reads everything but the destinations of a record.
 
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
@@ -9,27 +9,20 @@ use super::{Ids, LONGEST_ID, Rows, destination, instant, shadow};
 
 const START: &str = "sessionStartTime";
 
-/// The warning where the start is that of the session id.
 const START_OF_ID: &str = "taken from sessionId";
 
-/// The final status of a session that has not ended.
 const OPEN: &str = "TRANSIENT_OPEN";
 
-/// The reason of a rejection for want of an id.
 pub(super) const WITHOUT_ID: &str = "neither conversationId nor sessionId";
 
-/// Why an element is not taken for a record, such as an error object.
 pub(super) const NO_RECORD: &str = "neither an id nor a sessionStartTime";
 
-/// Why there can be no rows of a record.
 #[derive(Debug)]
 pub(super) struct Unreadable {
     pub(super) reason: &'static str,
-    /// Its ids, where they could be read.
     pub(super) ids: Option<Ids>,
 }
 
-/// All rows of a record, or why there can be none.
 pub(super) fn read(record: Map<String, Value>, notes: &Notes) -> Result<Rows, Unreadable> {
     let mut fields = Fields::new("", record, notes);
     let mut session = identity(&mut fields).map_err(|reason| {
@@ -62,7 +55,6 @@ pub(super) fn read(record: Map<String, Value>, notes: &Notes) -> Result<Rows, Un
     Ok(rows)
 }
 
-/// The ids that a record with these fields has as an interaction.
 pub(super) fn ids(record: Map<String, Value>) -> Option<Ids> {
     let notes = Notes::new(0);
     let session = identity(&mut Fields::new("", record, &notes)).ok()?;
@@ -87,7 +79,7 @@ fn identity(fields: &mut Fields<'_>) -> Result<Session, &'static str> {
 }
 
 impl Session {
-    /// The API's own ids.
+    /// Ids of the record.
     pub fn ids(&self) -> Ids {
         Ids {
             session_id: self.session_id.clone(),
@@ -95,14 +87,13 @@ impl Session {
         }
     }
 
-    /// Whether the API told no start, and the row has that of the session id.
+    /// Whether the start comes from the session id.
     pub fn has_start_of_id(&self) -> bool {
         let is_so = |warning: &String| warning.split_once(": ") == Some((START, START_OF_ID));
         self.warnings.iter().any(is_so)
     }
 }
 
-/// When the session started: as told, else as its id tells.
 fn started_at(session: &Session, fields: &mut Fields<'_>, notes: &Notes) -> Option<DateTime<Utc>> {
     fields.instant(START).or_else(|| {
         let started_at = instant::of_session_id(session.session_id.as_deref()?)?;
@@ -134,7 +125,7 @@ fn outcome(session: &mut Session, fields: &mut Fields<'_>) {
     session.skills = fields.json("skills");
 }
 
-/// An open session is told with its start as its end.
+/// The API sends the start as the end.
 fn is_open(session: &Session) -> bool {
     let is_open = session
         .final_status
@@ -167,8 +158,7 @@ fn campaign(session: &mut Session, fields: &mut Fields<'_>) {
     fields.keep_rest_of("campaigninfo", campaign);
 }
 
-/// `metaInfo` is kept whole beside the columns taken from it: its content is the bot's author's
-/// own. `customerinfo` sits beside it or inside it; where both are there, the outer one wins.
+/// The outer `customerinfo` wins; `metaInfo` is also kept whole.
 fn meta_info_and_customer(session: &mut Session, fields: &mut Fields<'_>, notes: &Notes) {
     session.meta_info = fields.json("metaInfo");
     let meta = session

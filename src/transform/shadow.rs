@@ -1,4 +1,4 @@
-//! The records that the agent's assistant leaves beside conversations: they are no contacts.
+//! Recognizes agent assist records, which are no contacts.
 
 use serde_json::Value;
 
@@ -8,7 +8,7 @@ use super::rows::Session;
 
 const CHANNELS: [&str; 2] = ["agentassist", "AgentAssistV2"];
 
-/// Whether a session is one. Who waited in a queue or spoke to an agent is a contact, whatever the customer's own data say.
+/// Custom data count only without destinations.
 pub(super) fn is_one(session: &Session, has_destinations: bool) -> bool {
     let is_of_channel = session
         .channel
@@ -20,7 +20,7 @@ pub(super) fn is_one(session: &Session, has_destinations: bool) -> bool {
         || (says_assist_only(session) && !has_destinations)
 }
 
-/// The conversation that a shadow's `channelSpecificUserId` speaks of: `<account>/agentassist/<conversation>`.
+/// From `<account>/agentassist/<conversation>`.
 pub(super) fn conversation_of(user_id: &str) -> Option<&str> {
     let mut parts = user_id.trim().split('/');
     let (account, channel, conversation) = (parts.next()?, parts.next()?, parts.next()?);
@@ -44,7 +44,6 @@ fn says_assist_only(session: &Session) -> bool {
     flags.any(|flag| coerce::flag(flag) == Ok(Some(true)))
 }
 
-/// What stands in an object under a name, in any spelling of it.
 fn each<'a>(object: &'a Value, name: &str) -> impl Iterator<Item = &'a Value> {
     let named = object.as_object().map(|object| {
         let spellings = spellings(object, name).into_iter();

@@ -1,5 +1,4 @@
-//! How often interactions have changed when they are read again, by their age: measured, so that
-//! operators choose refresh tiers by fact.
+//! How often reread interactions changed, by age.
 
 use sqlx::PgConnection;
 
@@ -9,11 +8,7 @@ use super::stored::{Change, Stored};
 use crate::ledger::LoadError;
 use crate::ledger::windows::Status;
 
-/// Counts the interactions that were stored before this run, each in the class of its age and
-/// once a run. The age is in seconds, from the start of the session to now.
-///
-/// A window that is split is read again by its parts, which find what it stored unchanged: a split
-/// counts what has changed, and the parts leave out what was written in this run.
+/// Split windows count only changes; their parts count the rest.
 pub(super) async fn count(
     connection: &mut PgConnection,
     constants: Constants<'_>,

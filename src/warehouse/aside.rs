@@ -1,4 +1,4 @@
-//! Going through the records that were set aside: trying them again, and ruling them anew.
+//! Retries rejected records and applies new privacy rules.
 
 use chrono::{DateTime, Utc};
 use sqlx::{FromRow, PgConnection};
@@ -13,45 +13,42 @@ use super::left_out::{self, StoreLimits};
 use super::stored::{self, Change};
 use crate::ledger::{LoadError, bigint, turn};
 
-/// Entries of one portion: their text is held in memory.
 const PORTION: i64 = 100;
 
-/// A record that was set aside.
+/// Rejected record.
 #[derive(Debug, Clone, FromRow)]
 pub struct Aside {
-    /// Number of its entry.
+    /// Id.
     pub id: i64,
-    /// Its text.
+    /// Text.
     pub payload: String,
-    /// Minutes, negative east of Greenwich, that it was asked with.
+    /// Minutes, negative east of Greenwich.
     pub time_zone_offset: i32,
-    /// When it was last received.
+    /// Last received.
     pub last_seen_at: DateTime<Utc>,
-    /// Its size, where it was too large: its text is a part of it.
+    /// Full size, if cut.
     pub record_bytes: Option<i64>,
-    /// Why it was rejected.
+    /// Reason.
     pub reason: String,
-    /// Whether its id could be read. Then it is newer than what is stored under that id: else it would have been
-    /// resolved.
+    /// Its id was readable.
     pub has_id: bool,
 }
 
-/// What became of a record that could be read.
+/// Retry result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Retried {
-    /// It is a row now.
+    /// Stored now.
     Stored,
-    /// There was a row already, of this version or a newer one.
+    /// Stored before.
     WasStored,
-    /// It must not be stored: its customer was erased, or it is too old.
+    /// Erased or too old.
     LeftOut,
 }
 
-/// The next records of an account after this one, newest first: of several versions the newest counts. Only unresolved
-/// ones where that is wanted.
+/// Next records, newest version first.
 ///
 /// # Errors
-/// The database fails.
+/// Database failure.
 pub async fn next(
     pool: &Pool,
     account_id: &str,
@@ -73,8 +70,7 @@ pub async fn next(
     .await?)
 }
 
-/// Whether the entry is newer than what is stored: it was received after that was fetched. What a replay or a mark has
-/// written anew since is as old as it was.
+/// Replays and marks change `last_changed_at`, not the raw `fetched_at`.
 async fn is_newer(connection: &mut PgConnection, aside: &Aside, key: Uuid) -> Result<bool, LoadError> {
     if !aside.has_id {
         return Ok(false);
@@ -89,11 +85,10 @@ async fn is_newer(connection: &mut PgConnection, aside: &Aside, key: Uuid) -> Re
     Ok(fetched_at.is_some_and(|fetched_at| fetched_at < aside.last_seen_at))
 }
 
-/// Stores what a record that was set aside has become, and resolves its entry. A row that is there is replaced by a newer
-/// version only where it may be.
+/// Stores a retried record, with `may_replace` over older versions.
 ///
 /// # Errors
-/// [`LoadError::ErasureKey`]; or the database fails. Nothing is stored then.
+/// [`LoadError::ErasureKey`] or database failure.
 pub async fn store(
     pool: &Pool,
     constants: (&str, DateTime<Utc>),
@@ -137,11 +132,10 @@ pub async fn store(
     .await
 }
 
-/// Gives an entry the text and the reason that it has by today's rules; one that says the same as
-/// another then becomes one with it.
+/// Applies today's rules; merges equal entries.
 ///
 /// # Errors
-/// The database fails.
+/// Database failure.
 pub async fn rule(pool: &Pool, aside: &Aside, ruled: &Rejected) -> Result<(), LoadError> {
     sqlx::query(include_str!("rule_aside.sql"))
         .bind(aside.id)

@@ -1,10 +1,4 @@
-//! Whether what two readings missed is marked, or so much that it is withheld.
-//!
-//! A source that has lost its index answers empty pages, and they look well: two of them would mark
-//! everything as missing. So what is missing is looked at as a whole, in the window and over the account's
-//! last day: more than ten and more than a tenth of what was judged, or all of it (two or more), is *bulk*
-//! and withheld. An operator confirms it, or time does while the source answers otherwise. Notes
-//! of what is withheld stay in `smartassist_sync.absences`, and go when the interaction is returned.
+//! Withholds marks where too many are missing: a failed source returns empty pages.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::{FromRow, PgConnection};
@@ -18,63 +12,42 @@ use super::missing::{self, Missed};
 use crate::ledger::problems::{self, ProblemCode};
 use crate::ledger::{LoadError, bigint, conflict, turn};
 
-/// So many at most are few, whatever their share.
 const FEW: i64 = 10;
 
-/// One in so many at most are few.
 const SHARE: i64 = 10;
 
-/// Up to so many missing ones, what was judged is counted row by row; beyond, by whole days.
 const COUNTED_BY_ROW: i64 = 2_000;
 
-/// The source must have returned records in the first and in the last of so many parts of the time that
-/// confirms.
 const PARTS: i32 = 4;
 
-/// Interactions that one transaction marks when they are confirmed.
 const BATCH: usize = 1_000;
 
-/// What a window found, as far as it has to be known to judge what it missed.
 #[derive(Debug)]
 pub(super) struct Case {
     pub(super) window: Window,
-    /// Rows that were first stored before it are not judged: today's filters may leave them out.
     pub(super) filters_changed_at: Option<DateTime<Utc>>,
-    /// Interactions that it had to return.
     pub(super) judged: u64,
-    /// Those of them that it did not return.
     pub(super) missed: u64,
-    /// Whether it returned anything.
     pub(super) has_records: bool,
-    /// How long bulk has to last until time confirms it.
     pub(super) confirm_after: TimeDelta,
 }
 
-/// What becomes of an interaction that was missed again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// Marked, being one of few.
     OneOfFew,
-    /// Marked, since an operator or time has confirmed it.
     Confirmed,
-    /// Not marked: one of too many.
     Withheld,
-    /// Not marked yet: the source has returned nothing at all since it was first missed.
+    /// Nothing was returned since the first miss.
     Waits,
 }
 
-/// What is known of the account.
 #[derive(Debug, FromRow)]
 struct Account {
-    /// The moment, by whichever clock is behind.
     now: DateTime<Utc>,
-    /// What was first missed up to then is gone, says an operator.
     confirmed_at: Option<DateTime<Utc>>,
-    /// When the newest window began that returned records.
     last_returned_at: Option<DateTime<Utc>>,
 }
 
-/// Judges what the window and one before it missed, in the same order, and withholds what is bulk.
 pub(super) async fn judge(
     connection: &mut PgConnection,
     constants: Constants<'_>,
@@ -114,15 +87,13 @@ pub(super) async fn judge(
     Ok(again.iter().map(verdict).collect())
 }
 
-/// Whether it has been withheld for long enough.
 fn is_ripe(missed: &Missed, case: &Case, account: &Account) -> bool {
     missed
         .withheld_since
         .is_some_and(|since| since <= account.now - case.confirm_after)
 }
 
-/// Whether the source returned records at the beginning of the time that confirms what is ripe, and at
-/// its end: an outage of days confirms nothing, however long it lasts.
+/// Records are needed at both ends: a long outage confirms nothing.
 async fn time_confirms(
     connection: &mut PgConnection,
     constants: Constants<'_>,
@@ -151,7 +122,6 @@ async fn time_confirms(
     .await?)
 }
 
-/// Whether too many are missing to believe it.
 async fn is_bulk(
     connection: &mut PgConnection,
     constants: Constants<'_>,
@@ -188,8 +158,6 @@ async fn is_bulk(
     Ok(too_many(missing, judged))
 }
 
-/// How many interactions the windows of the last day and this one judged: each once, and not many more than `enough`. Counted
-/// among the rows by the ranges of the ledger, so that nothing has to be written for each row that is judged.
 async fn judged_by_row(
     connection: &mut PgConnection,
     constants: Constants<'_>,
@@ -215,7 +183,7 @@ async fn judged_by_row(
     Ok(judged + marked)
 }
 
-/// More than ten and more than a tenth, or all of two and more.
+/// Over ten and over a tenth, or all of several.
 fn too_many(missing: i64, judged: i64) -> bool {
     (missing >= 2 && missing >= judged) || (missing > FEW && missing * SHARE > judged)
 }
@@ -234,10 +202,10 @@ async fn withhold(
     Ok(())
 }
 
-/// Raises the account's problem where anything is withheld, and clears it where nothing is any more.
+/// Raises or clears the problem.
 ///
 /// # Errors
-/// The database fails.
+/// Database failure.
 pub async fn review(pool: &Pool, account_id: &str) -> Result<(), LoadError> {
     let (withheld, since): (i64, Option<DateTime<Utc>>) = sqlx::query_as(
         "select count(*), min(first_missed_at) from smartassist_sync.absences \
@@ -261,12 +229,10 @@ pub async fn review(pool: &Pool, account_id: &str) -> Result<(), LoadError> {
     Ok(())
 }
 
-/// An operator says that what is withheld is gone: marks it, a batch in each transaction, and clears the
-/// problem. What was first missed before is marked by the next reading that misses it, too. Adds up in
-/// `marked` how many have been marked.
+/// Marks what is withheld; adds to `marked`.
 ///
 /// # Errors
-/// The database fails. What is marked stays and is counted, and the rest is marked by the next call.
+/// Database failure; marked batches stay.
 pub async fn confirm(
     pool: &Pool,
     account: (&str, &str),
@@ -286,7 +252,6 @@ pub async fn confirm(
     Ok(())
 }
 
-/// Marks a batch, and returns how many were marked and how many notes were taken.
 async fn confirm_some(pool: &Pool, account_id: &str, now: DateTime<Utc>) -> Result<(u64, usize), LoadError> {
     pool.transact(async |transaction| {
         turn::take(transaction, account_id).await?;
@@ -316,10 +281,10 @@ async fn confirm_some(pool: &Pool, account_id: &str, now: DateTime<Utc>) -> Resu
     .await
 }
 
-/// How many interactions of the account are withheld.
+/// Withheld interactions.
 ///
 /// # Errors
-/// The database fails.
+/// Database failure.
 pub async fn withheld(pool: &Pool, account_id: &str) -> Result<u64, LoadError> {
     let withheld: i64 = sqlx::query_scalar(
         "select count(*) from smartassist_sync.absences where account_id = $1 and withheld_since is not null",

@@ -1,9 +1,4 @@
-//! Writing many rows with one statement: an array a column, taken apart by `unnest`. The first column of each is the key of
-//! the interaction that the row belongs to.
-//!
-//! A column is named once, in `tables.rs`; its statement and its array both come from there, so
-//! they cannot be in a different order. All arrays are made from the same rows, so they are of
-//! the same length, and `unnest` has nothing to pad with NULL.
+//! Writes many rows per statement, with arrays from one column list.
 
 use sqlx::postgres::PgArguments;
 use sqlx::query::Query;
@@ -14,53 +9,42 @@ use crate::ledger::LoadError;
 
 pub(super) type PgQuery = Query<'static, Postgres, PgArguments>;
 
-/// The column of the key.
 const KEY: &str = "interaction_key";
 
-/// A row, and the interaction that it belongs to.
 #[derive(Debug)]
 pub(super) struct Keyed<'a, Row> {
     pub(super) key: Uuid,
     pub(super) row: &'a Row,
 }
 
-/// One column of a table and how rows fill it.
 pub(super) struct Column<Row: 'static> {
     pub(super) name: &'static str,
     pub(super) sql: SqlType,
     pub(super) bind: fn(PgQuery, &[Keyed<'_, Row>]) -> PgQuery,
 }
 
-/// The type of the array that is sent, and the cast from its element to the column, if any.
 #[derive(Clone, Copy)]
 pub(super) struct SqlType {
     array: &'static str,
     cast: &'static str,
 }
 
-/// A table, its columns that come from rows, and those that are the same for all rows of a
-/// statement, as SQL (parameter 1 is the account, 2 the instant of writing, 3 the offset).
 pub(super) struct Table<Row: 'static> {
     pub(super) name: &'static str,
     pub(super) constants: &'static [(&'static str, &'static str)],
     pub(super) columns: &'static [Column<Row>],
-    /// Whether a row of the same key may be there, which is updated. Else they have been deleted before.
     pub(super) updates: bool,
-    /// Columns that keep their value when the row is there already.
     pub(super) kept: &'static [&'static str],
 }
 
-/// What is the same for all rows of a statement.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Constants<'a> {
     pub(super) account_id: &'a str,
     pub(super) written_at: chrono::DateTime<chrono::Utc>,
-    /// Minutes, negative east of Greenwich, that the records were asked with.
     pub(super) time_zone_offset: i32,
 }
 
 impl<Row> Table<Row> {
-    /// Writes the rows, and checks that all were written.
     pub(super) async fn write(
         &self,
         connection: &mut PgConnection,
@@ -114,7 +98,7 @@ impl<Row> Table<Row> {
             .map(|column| format!("u.{}{}", column.name, column.sql.cast));
         let elements = std::iter::once(format!("u.{KEY}")).chain(elements);
         format!(
-            // The first three parameters are typed here, since not every table uses each of them.
+            // Typed here: not every table uses all three.
             "with constant as (select $1::text as account_id, $2::timestamptz as written_at, \
              $3::integer as time_zone_offset) \
              insert into {table} ({targets}) select {values} from constant, unnest({arrays}) as u({names}){conflict}",
@@ -146,7 +130,6 @@ impl<Row> Table<Row> {
     }
 }
 
-/// The kinds of column: each knows its SQL type and how its array is bound.
 pub(super) mod kind {
     use super::{PgQuery, SqlType};
 
@@ -249,7 +232,7 @@ pub(super) mod kind {
         }
     }
 
-    /// Lists of texts travel as PostgreSQL's array literals: `unnest` would flatten an array of arrays.
+    /// Array literals: `unnest` flattens arrays of arrays.
     pub(crate) mod texts {
         use super::text::AsText;
         use super::{PgQuery, SqlType};
@@ -266,7 +249,7 @@ pub(super) mod kind {
             query.bind(values.map(|list| literal(list)).collect::<Vec<String>>())
         }
 
-        /// `{"a",NULL}`, every text quoted (PostgreSQL manual, section 8.15.6).
+        /// PostgreSQL manual, section 8.15.6.
         pub(crate) fn literal<T: AsText>(list: &[T]) -> String {
             let elements: Vec<String> = list
                 .iter()
@@ -308,7 +291,6 @@ pub(super) mod kind {
         }
     }
 
-    /// JSON that is text already.
     pub(crate) mod json_text {
         use super::{PgQuery, SqlType};
 
@@ -333,8 +315,6 @@ pub(super) mod kind {
     }
 }
 
-/// Columns named like fields, grouped by the part of a row that they are in and by kind:
-/// `columns!(Row, row; row.part => { text: a b; flag: c; })`.
 macro_rules! columns {
     ($row:ty, $each:ident; $($part:expr => { $($kind:ident: $($field:ident)+;)+ })+) => {
         &[$($($($crate::warehouse::columns::Column {

@@ -1,5 +1,4 @@
-//! The one transaction that everything hangs on: a window's rows, its line in the ledger and its
-//! coverage are stored together or not at all.
+//! Stores a window's rows, ledger row and coverage in one transaction.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
@@ -20,74 +19,68 @@ use crate::ledger::problems::ProblemCode;
 use crate::ledger::windows::{Entry, Purpose, Status, record};
 use crate::ledger::{Counters, LoadError, accounts, turn};
 
-/// A window that was fetched, ready to be stored.
+/// Fetched window.
 #[derive(Debug)]
 pub struct WindowCommit<'a> {
-    /// The lease under which it was fetched.
+    /// Lease.
     pub lease: &'a Lease,
-    /// The run it belongs to.
+    /// Run.
     pub run_id: i64,
-    /// The stretch of time that was asked for.
+    /// Requested range.
     pub window: Window,
-    /// Why it was fetched.
+    /// Purpose.
     pub purpose: Purpose,
-    /// What came of it: drained, which covers the window; or split or gap, which stores what was
-    /// reachable and covers nothing.
+    /// Only `Drained` covers.
     pub status: Status,
-    /// Why it is not drained, without bodies, values or secrets.
+    /// Error, without values or secrets.
     pub error: Option<&'a str>,
-    /// The problem that stands while such a gap is open, if one does.
+    /// Gap cause.
     pub error_code: Option<ProblemCode>,
-    /// What came, sorted by key and distinct.
+    /// Distinct, sorted by key.
     pub interactions: &'a [Interaction],
-    /// What of it must not be stored.
+    /// Erasure and retention.
     pub limits: StoreLimits<'a>,
-    /// What could not become rows.
+    /// Rejected records.
     pub rejected: &'a [Rejected],
-    /// Minutes, negative east of Greenwich, that it was asked with.
+    /// Minutes, negative east of Greenwich.
     pub time_zone_offset: i32,
-    /// Whether records are kept as received.
+    /// Keep raw records.
     pub keep_raw: bool,
-    /// Pages, requests and records that it took.
+    /// Fetch counts.
     pub fetched: Counters,
-    /// The total that the API reported, where it did.
+    /// API's total.
     pub reported_total: Option<u64>,
-    /// When fetching began.
+    /// Fetch start.
     pub started_at: DateTime<Utc>,
-    /// What started so long before that can be published no more.
+    /// Age of settled interactions.
     pub late: TimeDelta,
-    /// How long what is missing in bulk has to last until time confirms it.
+    /// Time to confirm bulk.
     pub missing_confirm: TimeDelta,
-    /// When it is written: the instant that `first_seen_at` and `last_changed_at` get.
+    /// Write time.
     pub written_at: DateTime<Utc>,
 }
 
-/// What came of storing a window.
+/// Commit result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Committed {
-    /// All counters of the window: those of fetching it and those of writing it.
+    /// All counts.
     pub counters: Counters,
-    /// The account's watermark after it.
+    /// New watermark.
     pub watermark: DateTime<Utc>,
-    /// Rejections of before that it resolved: the records became rows, or have no id and are no longer returned.
+    /// Resolved rejections.
     pub resolved: u64,
-    /// Rejected records of which nothing is kept but the count: the day's bounds were reached.
+    /// Rejections only counted.
     pub counted_alone: u64,
-    /// Fields that were never seen before and are not known.
+    /// New unknown fields.
     pub new_drift: Vec<Drift>,
-    /// Starts that moved by whole quarter hours.
+    /// Moved starts.
     pub moved: Option<Moved>,
 }
 
-/// Stores a window, and where it was drained covers it.
-///
-/// What a drained window without a rejected record proves to be gone is marked: at once a session that lives on under other
-/// ids, one of which it shares; the second time any session that lies wholly inside.
+/// Stores a window; covers it if drained.
 ///
 /// # Errors
-/// [`LoadError::LeaseLost`] where the lease is lost, [`LoadError::Overtaken`] where what came may be older than what
-/// is stored, and otherwise what the database says; nothing is stored then. An error of the COMMIT itself leaves the outcome
-/// unknown: the window may be stored. Reading it again is right either way.
+/// [`LoadError`]. Nothing is stored, except perhaps after a failed COMMIT; rereading is safe.
 pub async fn commit_window(pool: &Pool, commit: &WindowCommit<'_>) -> Result<Committed, LoadError> {
     let committed = pool
         .transact(async |transaction| {
@@ -102,8 +95,7 @@ pub async fn commit_window(pool: &Pool, commit: &WindowCommit<'_>) -> Result<Com
 async fn begin(connection: &mut PgConnection, account_id: &str) -> Result<Option<DateTime<Utc>>, LoadError> {
     let filters_changed_at = turn::take(connection, account_id).await?;
     failpoint::reach("window.begun");
-    // Everything here is looked up by key. Plans are kept, and one that was made while the tables
-    // were empty would read them whole when they no longer are.
+    // Cached plans of empty tables would scan them whole later.
     sqlx::query("set local enable_seqscan = off")
         .execute(connection)
         .await?;
@@ -130,7 +122,7 @@ async fn write(
         ..*commit
     };
     let mut stored = stored::read(connection, &interactions, &rejected).await?;
-    // Undone with the transaction, should one of them turn out to be newer.
+    // Rolled back if one is newer.
     let resolved = rejected::resolve(connection, constants, commit).await?;
     let meanwhile = Meanwhile {
         started_at: commit.started_at,
@@ -174,8 +166,7 @@ async fn write(
     })
 }
 
-/// Last, and demanding a row: sqlx reports the commit of a transaction that PostgreSQL has aborted as a
-/// success, but an aborted transaction cannot have given us this row. Returns the account's watermark.
+/// Needs a row: sqlx reports COMMIT of an aborted transaction as success.
 async fn cover(connection: &mut PgConnection, commit: &WindowCommit<'_>) -> Result<DateTime<Utc>, LoadError> {
     match commit.status {
         Status::Drained => {

@@ -1,4 +1,4 @@
-//! What is stored of a stretch of time, to be compared with what the API has.
+//! Stored interactions, for comparison with the API.
 
 use std::collections::HashMap;
 
@@ -11,28 +11,28 @@ use crate::time::window::Window;
 
 use crate::ledger::LoadError;
 
-/// What a window's range may be compared with.
+/// The compared time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Basis {
-    /// The start of the session.
+    /// Session start.
     Start,
-    /// Its end; a session without one is in no window.
+    /// Session end; unended: never.
     End,
-    /// Any moment of it; a session without an end goes on.
+    /// Any moment; unended continue.
     Overlap,
 }
 
-/// One reading of which sessions belong to a window: the vendor's page leaves it open.
+/// Membership rule, left open by the API page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Membership {
-    /// What the range is compared with.
+    /// Compared time.
     pub basis: Basis,
-    /// Whether a session exactly at the window's end belongs to it.
+    /// Exact end belongs.
     pub end_is_inclusive: bool,
 }
 
 impl Membership {
-    /// All readings, in the order of the columns that count them.
+    /// All, in counting order.
     pub const ALL: [Self; 6] = [
         Self::new(Basis::Start, true),
         Self::new(Basis::Start, false),
@@ -50,10 +50,10 @@ impl Membership {
     }
 }
 
-/// Up to which instant anything of the account is loaded; `None` where nothing is.
+/// Coverage end.
 ///
 /// # Errors
-/// The database fails.
+/// Database failure.
 pub async fn loaded_until(
     executor: impl PgExecutor<'_>,
     account_id: &str,
@@ -66,11 +66,10 @@ pub async fn loaded_until(
     Ok(until.flatten())
 }
 
-/// How many stored interactions belong to a window, under each of [`Membership::ALL`]. Those that
-/// are marked as missing do not count.
+/// Counts by [`Membership::ALL`], without missing ones.
 ///
 /// # Errors
-/// The database fails.
+/// Database failure.
 pub async fn counts(
     executor: impl PgExecutor<'_>,
     account_id: &str,
@@ -86,19 +85,19 @@ pub async fn counts(
     Ok([a, b, c, d, e, f].map(|count| u64::try_from(count).unwrap_or(0)))
 }
 
-/// A stored interaction, as far as comparing needs it.
+/// Stored version.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredVersion {
-    /// What it says.
+    /// Content hash.
     pub content_hash: Vec<u8>,
-    /// Whether it is marked as missing.
+    /// Marked as missing.
     pub is_missing: bool,
 }
 
-/// The stored versions of these interactions, by key.
+/// Versions by key.
 ///
 /// # Errors
-/// The database fails.
+/// Database failure.
 pub async fn versions(
     executor: impl PgExecutor<'_>,
     keys: &[Uuid],
@@ -121,21 +120,19 @@ pub async fn versions(
     Ok(rows.into_iter().map(version).collect())
 }
 
-/// Which sessions that lie only partly in a window are known to be returned with it.
+/// Returned partial sessions.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Crossing {
-    /// Those that began before it.
+    /// Begun before.
     pub into: bool,
-    /// Those that go on after it.
+    /// Continued after.
     pub out_of: bool,
 }
 
-/// The keys of stored interactions that a read of the window must return: they lie wholly inside
-/// it, or reach out of it as `crossing` says, are not marked as missing, and were stored under
-/// today's filters.
+/// Keys a read must return.
 ///
 /// # Errors
-/// The database fails.
+/// Database failure.
 pub async fn must_return(
     pool: &Pool,
     account_id: &str,

@@ -1,5 +1,4 @@
-//! How many interactions of each day are stored: counted by whoever writes or deletes them, in the same transaction, since
-//! counting millions of rows whenever somebody looks takes seconds.
+//! Stored interactions per day, since counting rows takes seconds.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +9,6 @@ use crate::postgres::Pool;
 
 use crate::ledger::{LoadError, turn};
 
-/// Adds up changes: each is the start of an interaction that came (1) or went (-1).
 pub(super) async fn count(
     connection: &mut PgConnection,
     account_id: &str,
@@ -41,12 +39,12 @@ pub(super) async fn count(
     Ok(())
 }
 
-/// Counts anew what others have written or deleted, who do not count. Returns how many days were counted wrongly.
+/// Recounts; returns how many days differed.
 ///
 /// # Errors
-/// The database fails.
+/// Database failure.
 pub async fn recount(pool: &Pool, account_id: &str) -> Result<u64, LoadError> {
-    // Without the turn, since it takes seconds: a day that differs may only have been written meanwhile.
+    // Without the lock: it takes seconds.
     let differing = pool
         .transact_patiently(async |transaction| {
             let stored = stored(transaction, account_id, None).await?;
@@ -63,7 +61,6 @@ pub async fn recount(pool: &Pool, account_id: &str) -> Result<u64, LoadError> {
     Ok(wrong)
 }
 
-/// Whether the day was counted wrongly.
 async fn recount_day(pool: &Pool, account_id: &str, day: NaiveDate) -> Result<bool, LoadError> {
     pool.transact(async |transaction| {
         turn::take(transaction, account_id).await?;

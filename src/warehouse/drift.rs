@@ -1,4 +1,4 @@
-//! Fields that the API sends and that this version does not know: that they exist, never a value.
+//! Schema drift: unknown names, never values.
 
 use std::collections::BTreeMap;
 
@@ -9,10 +9,8 @@ use crate::transform::{Drift, Interaction};
 use super::columns::Constants;
 use crate::ledger::{LoadError, bigint};
 
-/// Names that are made up anew for each record would fill the table.
 const MOST_PATHS: i64 = 1_000;
 
-/// Takes the unknown fields of a window into the books; returns those that are new there.
 pub(super) async fn note(
     connection: &mut PgConnection,
     constants: Constants<'_>,

@@ -1,7 +1,4 @@
-//! Erasing a customer: every record that may be theirs, and deleting what is.
-//!
-//! What is deleted is deleted in one transaction of the caller's, which begins with [`begin`]. Records are read
-//! before it, and in it only those that were written since.
+//! Erases a customer; the transaction rereads only records written since.
 
 use chrono::{DateTime, Utc};
 use futures_util::stream::{BoxStream, StreamExt, TryStreamExt};
@@ -14,28 +11,26 @@ use crate::transform::privacy::Identifier;
 use super::{days, missing};
 use crate::ledger::{LoadError, bigint};
 
-/// A stored record, as text.
+/// Stored record.
 #[derive(Debug, FromRow)]
 pub struct StoredRecord {
-    /// Its account.
+    /// Account.
     pub account_id: String,
-    /// What it is found by: the key of the interaction, or the id of the entry in `rejected_records`.
+    /// Key or entry id.
     pub id: String,
-    /// The record as JSON, as received or put together from its rows; of a rejected one perhaps no
-    /// JSON.
+    /// JSON; rejected text perhaps not.
     pub record: String,
 }
 
-/// What a stored record is found by, which says nothing of whom it is about.
+/// Record key.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, FromRow)]
 pub struct RecordKey {
-    /// Its account.
+    /// Account.
     pub account_id: String,
-    /// The key of the interaction, or the id of the entry in `rejected_records`.
+    /// Key or entry id.
     pub id: String,
 }
 
-/// What was deleted, and what of it lived in which table.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[expect(missing_docs, reason = "each is the table of that name")]
 pub struct Erased {
@@ -62,11 +57,10 @@ impl std::ops::AddAssign for Erased {
     }
 }
 
-/// Keeps every writer of rows out until the transaction ends: each begins with the turn of its
-/// account, which waits for this lock, and sees the erasure once it goes on.
+/// Blocks writers until commit.
 ///
 /// # Errors
-/// The database fails.
+/// Database failure.
 pub async fn begin(connection: &mut PgConnection) -> Result<(), LoadError> {
     sqlx::query("lock table smartassist_sync.accounts in exclusive mode")
         .execute(connection)
@@ -74,16 +68,16 @@ pub async fn begin(connection: &mut PgConnection) -> Result<(), LoadError> {
     Ok(())
 }
 
-/// Where records are.
+/// Record location.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {
-    /// Among the interactions.
+    /// Interactions.
     Sessions,
-    /// Among the rejected records.
+    /// Rejected records.
     RejectedRecords,
 }
 
-/// Every record there, one by one.
+/// All records.
 pub fn records(
     connection: &mut PgConnection,
     place: Place,
@@ -100,24 +94,23 @@ pub fn records(
         .boxed()
 }
 
-/// A point in the sequence of transactions.
+/// Point in transaction order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Point(String);
 
-/// The point that everything written before it is behind, and can be seen.
+/// Everything before it is visible.
 ///
 /// # Errors
-/// The database fails.
+/// Database failure.
 pub async fn point(connection: &mut PgConnection) -> Result<Point, LoadError> {
     let oldest = "select pg_snapshot_xmin(pg_current_snapshot())::xid::text";
     Ok(Point(sqlx::query_scalar(oldest).fetch_one(connection).await?))
 }
 
-/// What was written there since a point, whatever the clocks of those who wrote it say: PostgreSQL keeps with
-/// each row the transaction that did. Perhaps some more.
+/// Records written since, by transaction id; perhaps more.
 ///
 /// # Errors
-/// The database fails.
+/// Database failure.
 pub async fn written_since(
     connection: &mut PgConnection,
     place: Place,
@@ -142,7 +135,7 @@ pub async fn written_since(
         .await?)
 }
 
-/// These records of an account, one by one.
+/// These records.
 pub fn records_of<'c>(
     connection: &'c mut PgConnection,
     place: Place,
@@ -167,10 +160,10 @@ pub fn records_of<'c>(
         .boxed()
 }
 
-/// Deletes these interactions of an account with all that belongs to them, or only counts.
+/// Deletes or only counts interactions.
 ///
 /// # Errors
-/// The database fails.
+/// Database failure.
 pub async fn delete_sessions(
     connection: &mut PgConnection,
     account_id: &str,
@@ -211,10 +204,10 @@ pub async fn delete_sessions(
     })
 }
 
-/// Deletes these rejected records. Gives the account and the hash of the text of each.
+/// Deletes rejected records; returns text hashes.
 ///
 /// # Errors
-/// The database fails.
+/// Database failure.
 pub async fn delete_rejected(
     connection: &mut PgConnection,
     ids: &[&str],
@@ -228,11 +221,10 @@ pub async fn delete_rejected(
     .await?)
 }
 
-/// Notes the erasure, so that later windows leave out the customer, and what was theirs also when it no
-/// longer says so. One who was erased before keeps the entry of then; counts add up.
+/// Stores the erasure.
 ///
 /// # Errors
-/// The database fails.
+/// Database failure.
 pub async fn record(
     connection: &mut PgConnection,
     customer: &Identifier,

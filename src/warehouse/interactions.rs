@@ -1,4 +1,4 @@
-//! Interactions: compare first, then write only what changed.
+//! Compares, then writes only what changed.
 
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -10,9 +10,6 @@ use super::stored::{Change, Stored};
 use super::{days, missing, tables};
 use crate::ledger::{Counters, LoadError};
 
-/// Writes what is new or has changed, and replaces the children of that. `interactions` are
-/// sorted by key and distinct, `stored` is what is there of them. An interaction that is stored as
-/// it is takes no lock and leaves no trace.
 pub(super) async fn write(
     connection: &mut PgConnection,
     constants: Constants<'_>,
@@ -59,7 +56,6 @@ pub(super) async fn write(
     })
 }
 
-/// Writes a table that has one row for each of these.
 pub(super) async fn write_sessions(
     connection: &mut PgConnection,
     table: &Table<Interaction>,
@@ -75,7 +71,7 @@ pub(super) async fn write_sessions(
         .await
 }
 
-/// Segments go with their destination, and consultations and joined users with their segment.
+/// Foreign keys cascade.
 pub(super) async fn delete_children(connection: &mut PgConnection, keys: &[Uuid]) -> Result<(), LoadError> {
     if keys.is_empty() {
         return Ok(());
@@ -92,8 +88,7 @@ pub(super) async fn delete_children(connection: &mut PgConnection, keys: &[Uuid]
     Ok(())
 }
 
-/// So that no raw record stays behind that is older than its rows where `storage.raw` has been
-/// switched off.
+/// Old raw records must not remain where `storage.raw` is off.
 async fn delete_raw(connection: &mut PgConnection, keys: &[Uuid]) -> Result<(), LoadError> {
     if keys.is_empty() {
         return Ok(());
@@ -105,7 +100,7 @@ async fn delete_raw(connection: &mut PgConnection, keys: &[Uuid]) -> Result<(), 
     Ok(())
 }
 
-/// Parents before children, as the foreign keys demand.
+/// Parents first: foreign keys.
 pub(super) async fn write_children(
     connection: &mut PgConnection,
     constants: Constants<'_>,
@@ -131,7 +126,6 @@ pub(super) async fn write_children(
     tables::TAGS.write(connection, constants, &tags).await
 }
 
-/// The rows of a child table, each with the key of its interaction.
 fn children<'a, Row>(interactions: &[&'a Interaction], of: fn(&Rows) -> &[Row]) -> Vec<Keyed<'a, Row>> {
     let rows = interactions.iter().flat_map(|interaction| {
         let key = interaction.key;

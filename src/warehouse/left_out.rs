@@ -1,4 +1,4 @@
-//! What was read and is not to be stored: records of erased customers, and what has grown too old.
+//! Leaves out erased customers and old interactions.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
@@ -13,25 +13,24 @@ use crate::transform::{Interaction, Rejected};
 
 use crate::ledger::LoadError;
 
-/// Who must not come back, and from when on interactions are kept.
+/// Erasure and retention limits.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct StoreLimits<'a> {
-    /// The account.
+    /// Account.
     pub account_id: &'a str,
-    /// The key that identifiers are hashed with; `None` where there is no key.
+    /// Identifier hash key.
     pub key: Option<&'a Key>,
-    /// Interactions that started before it are not kept; `None`: all are.
+    /// Oldest kept start.
     pub kept_from: Option<DateTime<Utc>>,
 }
 
-/// Fails where erased customers could not be recognized. Else, whether anybody was erased at all.
+/// Whether anyone was erased.
 ///
 /// # Errors
-/// [`LoadError::ErasureKey`] where an erasure was made with another key, or there is none; or the
-/// database fails.
+/// [`LoadError::ErasureKey`] or database failure.
 pub async fn check_key(executor: impl PgExecutor<'_>, key: Option<&Key>) -> Result<bool, LoadError> {
     let key_id = key.map(Key::id);
-    // In this form an index answers it: there is a line for everything that was erased.
+    // This form uses an index.
     let (is_other, is_any): (bool, bool) = sqlx::query_as(
         "select case when $1::bytea is null then exists (select from smartassist_sync.erasures) \
          else exists (select from smartassist_sync.erasures where key_id < $1) \
@@ -48,8 +47,7 @@ pub async fn check_key(executor: impl PgExecutor<'_>, key: Option<&Key>) -> Resu
     }
 }
 
-/// What of the records may be stored. Within a transaction, after its turn was taken: an erasure
-/// waits for the turns of all, so what it erased cannot come back by what was read before it.
+/// Writers lock first, so they see finished erasures.
 pub(super) async fn without<'a>(
     connection: &mut PgConnection,
     limits: &StoreLimits<'_>,
@@ -94,7 +92,7 @@ pub(super) async fn without<'a>(
     ))
 }
 
-/// Takes out of what was read whatever is not stored, to compare the rest with what is.
+/// Removes what is not stored.
 ///
 /// # Errors
 /// As [`check_key`].
@@ -113,12 +111,10 @@ pub async fn take_out(
     Ok(())
 }
 
-/// What each of these is recognized by; nothing where nobody was erased.
 fn identifiers_of<T>(all: &[T], of: impl Fn(&T) -> Option<Vec<Identifier>>) -> Vec<Vec<Identifier>> {
     all.iter().map(|one| of(one).unwrap_or_default()).collect()
 }
 
-/// Borrowed where nothing is left out, which is nearly always.
 fn chosen<'a, T: Clone, I>(
     all: &'a [T],
     identifiers: &[I],
@@ -137,7 +133,6 @@ fn chosen<'a, T: Clone, I>(
     }
 }
 
-/// Which of the identifiers were erased.
 async fn erased(
     connection: &mut PgConnection,
     identifiers: &[Identifier],

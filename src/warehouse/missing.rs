@@ -1,10 +1,5 @@
-//! What the API no longer returns: noticed, made sure of, marked, and taken back.
-//!
-//! A drained window saw everything that lies wholly inside it, so a stored session in there that
-//! it did not return is gone, or the API had a bad moment. The first miss is noted apart from the
-//! data; only a second read, begun after the first was written, marks the row, and only where few are
-//! missing (`bulk`). One that shares an id with what was returned is superseded, and marked at once: a session
-//! of the bot that has become a conversation, an id that came late.
+//! Marks sessions no longer returned: at the second miss, unless too many are missing, or at once when
+//! superseded under a shared id.
 
 use std::collections::{HashMap, HashSet};
 
@@ -22,33 +17,26 @@ use super::stored::Stored;
 use crate::ledger::windows::Status;
 use crate::ledger::{Counters, LoadError};
 
-/// A session that a drained window had to return and did not.
 #[derive(Debug, Clone)]
 pub(super) struct Missed {
     pub(super) key: Uuid,
-    /// When a window first missed it; `None` where this is the first.
     pub(super) first_missed_at: Option<DateTime<Utc>>,
-    /// Since when it is not marked, though missed again, as too many are missing.
     pub(super) withheld_since: Option<DateTime<Utc>>,
 }
 
-/// A session that is gone, and since when.
 type Gone = (Uuid, DateTime<Utc>);
 
-/// A stored session that started in a window.
 #[derive(Debug, FromRow)]
 struct Inside {
     interaction_key: Uuid,
     session_id: Option<String>,
     conversation_id: Option<String>,
     first_seen_at: DateTime<Utc>,
-    /// Whether it has ended in the window too.
     is_wholly_inside: bool,
 }
 
 impl Inside {
-    /// Whether it shares an id with one of these, and so is the same contact under the ids that it had before. One that has
-    /// both ids already and goes on after the window may only have been left out by it.
+    /// Sessions that continue after the window may only be left out.
     fn is_superseded(&self, returned: &Returned<'_>) -> bool {
         let is_half = self.session_id.is_none() || self.conversation_id.is_none();
         let shares = |id: &Option<String>, ids: &HashSet<&str>| {
@@ -60,7 +48,6 @@ impl Inside {
     }
 }
 
-/// What a window returned.
 struct Returned<'a> {
     keys: HashSet<Uuid>,
     sessions: HashSet<&'a str>,
@@ -78,7 +65,6 @@ impl<'a> Returned<'a> {
     }
 }
 
-/// The ids among these that do not stand for many contacts.
 fn of_one_contact<'a>(ids: impl Iterator<Item = &'a str>) -> HashSet<&'a str> {
     let mut times: HashMap<&str, usize> = HashMap::new();
     ids.for_each(|id| *times.entry(id).or_default() += 1);
@@ -86,9 +72,7 @@ fn of_one_contact<'a>(ids: impl Iterator<Item = &'a str>) -> HashSet<&'a str> {
     times.into_keys().collect()
 }
 
-/// Takes note of what the window returned and what it missed, and counts what it had to return, what of
-/// that was missed, and what has been marked. Where nothing is missing and nothing was, it only reads. Rows that were
-/// first stored before `filters_changed_at` may be left out by today's filters, and are not judged.
+/// Today's filters may exclude rows older than `filters_changed_at`.
 pub(super) async fn note(
     connection: &mut PgConnection,
     constants: Constants<'_>,
@@ -99,7 +83,7 @@ pub(super) async fn note(
     let keys = commit.interactions.iter().map(|interaction| interaction.key);
     let found: Vec<Uuid> = keys.filter(|key| stored.was_missed(*key)).collect();
     forget(connection, &found).await?;
-    // A record that could not be read may be the very one that seems to be missing.
+    // A rejected record may be the missing one.
     if commit.status != Status::Drained || !commit.rejected.is_empty() {
         return Ok(Counters::default());
     }
@@ -137,7 +121,6 @@ pub(super) async fn note(
     Ok(counters)
 }
 
-/// Judges what the window missed.
 async fn judge(
     connection: &mut PgConnection,
     constants: Constants<'_>,
@@ -145,7 +128,7 @@ async fn judge(
     case: &Case,
     missed: Vec<Missed>,
 ) -> Result<Counters, LoadError> {
-    // Reads that overlap in time share the API's bad moment: they count as one.
+    // Reads that overlap in time may share an outage.
     let (again, first): (Vec<Missed>, Vec<Missed>) = missed
         .into_iter()
         .partition(|missed| missed.first_missed_at.is_some_and(|at| at <= started_at));
@@ -170,8 +153,7 @@ async fn judge(
     })
 }
 
-/// These sessions, with what earlier windows noted of them. A note of before the row was first stored is about an
-/// earlier row, which has been deleted since.
+/// Older notes are about a deleted row.
 async fn with_notes(connection: &mut PgConnection, missed: Vec<Inside>) -> Result<Vec<Missed>, LoadError> {
     if missed.is_empty() {
         return Ok(Vec::new());
@@ -221,7 +203,6 @@ async fn remember(connection: &mut PgConnection, account_id: &str, missed: &[Gon
     Ok(())
 }
 
-/// Notes of these that are no longer true.
 pub(super) async fn forget(connection: &mut PgConnection, keys: &[Uuid]) -> Result<(), LoadError> {
     if keys.is_empty() {
         return Ok(());
@@ -233,7 +214,6 @@ pub(super) async fn forget(connection: &mut PgConnection, keys: &[Uuid]) -> Resu
     Ok(())
 }
 
-/// Marks them as missing, each from its instant on, and returns how many were not before.
 pub(super) async fn mark(
     connection: &mut PgConnection,
     constants: Constants<'_>,
@@ -257,7 +237,6 @@ pub(super) async fn mark(
     Ok(marked.rows_affected())
 }
 
-/// Takes the mark from interactions that came back as they were.
 pub(super) async fn clear(
     connection: &mut PgConnection,
     constants: Constants<'_>,

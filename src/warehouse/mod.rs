@@ -1,7 +1,4 @@
-//! The rows: compare, write, judge what is missing, set aside, erase, rebuild, delete. Knows SQL alone.
-//!
-//! Functions take a connection or a pool; who calls them owns the transaction. The one exception
-//! is [`commit_window`], which is the transaction that everything hangs on.
+//! Stored rows. Functions on a connection run in the caller's transaction.
 
 mod ages;
 pub mod aside;

@@ -1,8 +1,4 @@
-//! Starts that move by the same quarter hours between two readings of the same sessions: the zone of the
-//! API's stamps went away, or came back.
-//!
-//! Where the session ids tell which reading is right, that one stays. Where nothing tells, the newest
-//! version is stored as sent, and the account's problem stands until the starts move back.
+//! Starts that move by quarter hours between reads, as stamps lose or regain their zone. Session ids decide.
 
 use std::collections::BTreeMap;
 
@@ -18,28 +14,24 @@ use super::stored::Stored;
 use crate::ledger::LoadError;
 use crate::ledger::problems::{self, ProblemCode};
 
-/// Seconds by which two readings of a start that moved may differ otherwise.
 const ROUNDING: i64 = 1;
 
-/// So many sessions that move alike are no chance.
 const ENOUGH: usize = 3;
 
-/// Nothing is known of it any more after so long without another one.
 const FORGOTTEN_AFTER: &str = "7 days";
 
-/// Starts of a window that moved.
+/// Moved starts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Moved {
-    /// By so many minutes, positive: later.
+    /// Positive: later.
     pub minutes: i64,
-    /// Sessions whose version was stored as sent.
+    /// Stored as sent.
     pub stored: u64,
-    /// Keys of sessions whose stored version was kept, since their session ids say that its start is right.
+    /// Stored start kept.
     pub kept: Vec<Uuid>,
 }
 
 impl Moved {
-    /// For people; what was asked with `offset`.
     fn words(&self, offset: i32) -> String {
         let (all, kept) = (self.stored + self.kept.len() as u64, self.kept.len());
         let kept = if kept == 0 {
@@ -55,8 +47,6 @@ impl Moved {
     }
 }
 
-/// Finds out whether most of the sessions that were stored before moved by the same quarter hours. Those that
-/// moved to where their session ids say are well again, and do not count.
 pub(super) fn find(stored: &Stored, interactions: &[Interaction]) -> Option<Moved> {
     let mut known = 0;
     let mut by_quarters: BTreeMap<i64, Vec<(&Interaction, DateTime<Utc>)>> = BTreeMap::new();
@@ -97,7 +87,6 @@ pub(super) fn find(stored: &Stored, interactions: &[Interaction]) -> Option<Move
     })
 }
 
-/// Raises the account's problem; or clears it, where the starts have moved back to where they were.
 pub(super) async fn note(
     connection: &mut PgConnection,
     constants: Constants<'_>,
@@ -120,11 +109,10 @@ pub(super) async fn note(
     Ok(())
 }
 
-/// Time stamps agree, as session ids say or, where they do not tell, stamps with a zone. These alone do not
-/// end a problem that starts have moved.
+/// Clears the problem; moved starts need session ids.
 ///
 /// # Errors
-/// The database fails.
+/// Database failure.
 pub async fn agrees(pool: &Pool, account_id: &str, by_session_ids: bool) -> Result<(), LoadError> {
     let stands: bool = sqlx::query_scalar(
         "select coalesce((select starts_moved_minutes is not null from smartassist_sync.accounts where account_id = $1), false)",
@@ -138,10 +126,10 @@ pub async fn agrees(pool: &Pool, account_id: &str, by_session_ids: bool) -> Resu
     forget(pool, account_id, stands).await
 }
 
-/// Nothing tells whether time stamps agree: a problem that was last found long ago is over.
+/// Clears problems unseen for 7 days.
 ///
 /// # Errors
-/// The database fails.
+/// Database failure.
 pub async fn forget_old(pool: &Pool, account_id: &str) -> Result<(), LoadError> {
     let is_old: bool = sqlx::query_scalar(
         "select exists (select from smartassist_sync.problems \

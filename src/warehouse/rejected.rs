@@ -1,4 +1,4 @@
-//! Records that could not become rows. They are set aside, never dropped.
+//! Stores rejected records, up to daily limits.
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use sqlx::postgres::types::PgRange;
@@ -14,12 +14,9 @@ use crate::ledger::problems::{self, ProblemCode};
 use crate::ledger::windows::Status;
 use crate::ledger::{LoadError, bigint};
 
-/// Records of an account and day that are kept, and bytes of their text: more are only counted.
 const MOST_PER_DAY: i64 = 1_000;
 const MOST_BYTES_PER_DAY: i64 = 16 << 20;
 
-/// Keeps rejected records as far as the bounds of the day allow, and returns how many were only counted. One that is there
-/// already only counts up.
 pub(super) async fn write(
     connection: &mut PgConnection,
     constants: Constants<'_>,
@@ -67,7 +64,6 @@ pub(super) async fn write(
     Ok(counted_alone)
 }
 
-/// Says where no record of a window became a row, and that it is over with the first one that does.
 pub(super) async fn note_whether_all(
     connection: &mut PgConnection,
     commit: &WindowCommit<'_>,
@@ -96,7 +92,6 @@ fn plural(records: usize) -> String {
     }
 }
 
-/// Says where rejected records of today are only counted, and that it is over on a day on which none was.
 async fn note_whether_kept(
     connection: &mut PgConnection,
     constants: Constants<'_>,
@@ -125,7 +120,6 @@ async fn note_whether_kept(
     Ok(())
 }
 
-/// A rejection that is resolved: its record came well.
 #[derive(Debug, FromRow)]
 pub(super) struct Resolved {
     last_seen_at: DateTime<Utc>,
@@ -133,8 +127,7 @@ pub(super) struct Resolved {
 }
 
 impl Resolved {
-    /// When it was last seen, unless it is among these: an API that has an interaction twice, in two forms for good, shows
-    /// both at once.
+    /// An API may return two forms at once.
     pub(super) fn last_seen_but_in(&self, rejected: &[Rejected]) -> Option<DateTime<Utc>> {
         let is_among = rejected
             .iter()
@@ -143,8 +136,6 @@ impl Resolved {
     }
 }
 
-/// Marks rejections as resolved: of records that have become rows, and of those without an id that are no longer returned, as this
-/// window and others that were drained since show.
 pub(super) async fn resolve(
     connection: &mut PgConnection,
     constants: Constants<'_>,

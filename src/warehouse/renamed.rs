@@ -1,5 +1,4 @@
-//! Interactions that have another key by today's transform than the one they are stored under: they move, with all that
-//! belongs to them.
+//! Moves interactions with a new key.
 
 use chrono::{DateTime, Utc};
 use sqlx::{FromRow, PgConnection};
@@ -10,7 +9,6 @@ use super::replay::Rebuilt;
 use super::{days, interactions, missing, tables};
 use crate::ledger::LoadError;
 
-/// What is stored under a key.
 #[derive(FromRow)]
 struct Stored {
     session_started_at: DateTime<Utc>,
@@ -19,7 +17,7 @@ struct Stored {
     fetched_at: DateTime<Utc>,
 }
 
-/// Moves them. Where several are the same interaction now, the newest version stays.
+/// The newest version stays.
 pub(super) async fn write(
     connection: &mut PgConnection,
     account_id: &str,
@@ -64,7 +62,6 @@ async fn find(connection: &mut PgConnection, key: Uuid) -> Result<Option<Stored>
     .await?)
 }
 
-/// Deletes an interaction, and gives what was stored.
 async fn delete(
     connection: &mut PgConnection,
     account_id: &str,
@@ -87,7 +84,6 @@ async fn delete(
     Ok(Some(stored))
 }
 
-/// A moved interaction is as old as it was.
 async fn keep(connection: &mut PgConnection, key: Uuid, old: &Stored) -> Result<(), LoadError> {
     sqlx::query(
         "update smartassist.sessions set first_seen_at = $2, missing_since = $3 where interaction_key = $1",

@@ -1,4 +1,4 @@
-//! Rebuilding stored rows from their raw records: what is read of them, and writing what differs.
+//! Rebuilds stored rows from raw records.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,58 +14,56 @@ use super::{days, interactions, renamed, tables};
 use crate::ledger::runs::{Finished, finish};
 use crate::ledger::{Counters, LoadError, bigint, turn};
 
-/// Records of one batch, and bytes of them as they are stored: memory is bounded by both.
 const BATCH: i64 = 500;
 const BATCH_BYTES: i64 = 2 << 20;
 
-/// A raw record, and which version of it is stored.
+/// Raw record.
 #[derive(Debug, FromRow)]
 pub struct Raw {
-    /// Its interaction.
+    /// Interaction.
     pub interaction_key: Uuid,
-    /// The record as JSON text.
+    /// JSON text.
     pub payload: String,
-    /// Minutes, negative east of Greenwich, that it was asked with.
+    /// Minutes, negative east of Greenwich.
     pub time_zone_offset: i32,
     pub(super) fetched_at: DateTime<Utc>,
     session_started_at: DateTime<Utc>,
-    /// The warnings that are stored.
+    /// Stored warnings.
     pub warnings: Vec<String>,
-    /// Hash of the rows that are stored.
+    /// Stored hash.
     pub content_hash: Vec<u8>,
 }
 
-/// A raw record of which no rows can be made, after today's privacy rules.
+/// Raw record without rows.
 #[derive(Debug)]
 pub struct Ruled {
-    /// The record as it is stored.
+    /// Stored record.
     pub raw: Raw,
-    /// Its text after the rules, which differs.
+    /// New text.
     pub payload: String,
 }
 
-/// What a raw record has become, and differs from what is stored.
+/// Changed interaction.
 #[derive(Debug)]
 pub struct Rebuilt {
-    /// From what it was made.
+    /// Its raw record.
     pub raw: Raw,
-    /// Its rows.
+    /// New rows.
     pub interaction: Interaction,
-    /// Whether the raw record itself is another one after the privacy rules.
+    /// Raw record changes.
     pub payload_differs: bool,
 }
 
 impl Rebuilt {
-    /// Whether it has another key by today's transform.
     fn is_renamed(&self) -> bool {
         self.interaction.key != self.raw.interaction_key
     }
 }
 
-/// The next batch of an account's raw records after the interaction `after`, by key.
+/// Next raw records.
 ///
 /// # Errors
-/// The database fails.
+/// Database failure.
 pub async fn next(
     executor: impl PgExecutor<'_>,
     account_id: &str,
@@ -80,24 +78,23 @@ pub async fn next(
         .await?)
 }
 
-/// A part of a replay that is done.
+/// Replay part.
 #[derive(Debug, Clone, Copy)]
 pub struct Portion<'a> {
-    /// What differs from what is stored.
+    /// What differs.
     pub rebuilt: &'a [Rebuilt],
-    /// What cannot be rebuilt, and is ruled.
+    /// Raw records without rows.
     pub ruled: &'a [Ruled],
-    /// The last interaction in it.
+    /// Last interaction.
     pub last: Uuid,
-    /// Raw records in it that could not be rebuilt.
+    /// Records not rebuilt.
     pub rejected: u64,
 }
 
-/// Writes what differs, unless something newer is stored meanwhile, and moves the position to the
-/// portion's end. Returns how many interactions were written. What is as it was takes no lock.
+/// Writes what differs, unless changed meanwhile.
 ///
 /// # Errors
-/// The database fails; nothing is written then.
+/// Database failure.
 pub async fn write(
     pool: &Pool,
     account_id: &str,
@@ -142,7 +139,6 @@ pub async fn write(
     .await
 }
 
-/// Those of which the version that was read is still the one that is stored.
 async fn current<'a>(
     connection: &mut PgConnection,
     raw: impl Iterator<Item = &'a Raw>,
@@ -210,10 +206,10 @@ async fn rewrite_raw(
     Ok(())
 }
 
-/// How many of an account's interactions have a raw record, and how many have none.
+/// Interactions with and without raw.
 ///
 /// # Errors
-/// The database fails.
+/// Database failure.
 pub async fn extent(pool: &Pool, account_id: &str) -> Result<(u64, u64), LoadError> {
     let counted = pool.transact_patiently::<(i64, i64), LoadError>(async |transaction| {
         sqlx::query_as(
@@ -232,23 +228,22 @@ pub async fn extent(pool: &Pool, account_id: &str) -> Result<(u64, u64), LoadErr
     Ok((count(with), count(without)))
 }
 
-/// A replay whose books are open.
+/// Open replay.
 #[derive(Debug)]
 pub struct OpenReplay {
-    /// Its run.
+    /// Run.
     pub run_id: i64,
-    /// The last interaction that an earlier one, which did not come to its end, has rebuilt under the
-    /// same rules; nil for none.
+    /// Where to resume.
     pub position: Uuid,
-    /// Raw records up to there that could not be rebuilt.
+    /// Rejected so far.
     pub rejected: u64,
     watermark: DateTime<Utc>,
 }
 
-/// Opens the books of a replay; `None` where the account has never been loaded.
+/// Opens a replay; `None` if never loaded.
 ///
 /// # Errors
-/// The database fails.
+/// Database failure.
 pub async fn open(
     pool: &Pool,
     account_id: &str,
@@ -299,10 +294,10 @@ pub async fn open(
     .await
 }
 
-/// Closes the books; one that came to its end leaves no position behind.
+/// Closes a replay.
 ///
 /// # Errors
-/// The database fails.
+/// [`LoadError::LeaseLost`] or database failure.
 pub async fn close(
     pool: &Pool,
     account_id: &str,

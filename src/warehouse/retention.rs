@@ -1,4 +1,4 @@
-//! Deleting what has become too old, a little at a time.
+//! Deletes old interactions in small batches.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgExecutor;
@@ -9,23 +9,21 @@ use crate::postgres::Pool;
 use super::{days, missing};
 use crate::ledger::{LoadError, turn};
 
-/// Interactions of one transaction: its locks are held for a moment only.
 const BATCH: i64 = 1_000;
 
-/// What was deleted.
+/// Deleted rows.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Deleted {
-    /// Interactions, with all that belongs to them.
+    /// Interactions.
     pub interactions: u64,
-    /// Records that were set aside.
+    /// Rejected records.
     pub rejected_records: u64,
 }
 
-/// What time it is by whichever clock is behind, this or the database's: what is deleted by one that is
-/// ahead is gone.
+/// Earlier of both clocks: deletion is final.
 ///
 /// # Errors
-/// The database fails.
+/// Database failure.
 pub async fn cautious_now(
     executor: impl PgExecutor<'_>,
     now: DateTime<Utc>,
@@ -36,11 +34,10 @@ pub async fn cautious_now(
         .await?)
 }
 
-/// Deletes one batch of the account's interactions that started before `kept_from`, and of rejected
-/// records whose window ended before it. The coverage ends there, and `start_from` moves along. Nothing is left of the old once nothing was deleted.
+/// Deletes and uncovers a batch; call until zero.
 ///
 /// # Errors
-/// The database fails.
+/// Database failure.
 pub async fn delete_some(
     pool: &Pool,
     account_id: &str,
@@ -48,7 +45,7 @@ pub async fn delete_some(
 ) -> Result<Deleted, LoadError> {
     pool.transact(async |transaction| {
         turn::take(transaction, account_id).await?;
-        // What is deleted is not loaded any more: should more be kept one day, it is read again.
+        // Reread if more is kept later.
         sqlx::query(include_str!("uncover_old.sql"))
             .bind(account_id)
             .bind(kept_from)

@@ -1,5 +1,4 @@
-//! Records that share an id are about the same contact: the session of a bot and the conversation that it
-//! became, several conversations of one session. They are erased together, unless the id leads to others, too.
+//! Records that share an id belong to one contact.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,11 +11,9 @@ use crate::transform::privacy::{Identifier, IdentifierKind, Key};
 use super::erase::{Place, StoredRecord, records_of};
 use crate::ledger::LoadError;
 
-/// An id of more records than this is none of one contact: some constant that a bot sends in its
-/// place. It leads to nobody, or erasing one customer would erase all.
+/// An id of more records is a constant; following it erases everyone.
 pub(super) const MOST_SIBLINGS: usize = 20;
 
-/// An interaction's key, as text, and its ids of the API.
 #[derive(FromRow)]
 struct Row {
     key: String,
@@ -24,36 +21,30 @@ struct Row {
     conversation_id: Option<String>,
 }
 
-/// What may belong to a contact beside its own interactions.
+/// Possibly related records.
 pub struct Surroundings<'a> {
-    /// The records among the rejected ones of the account, and which of them are surely about somebody
-    /// else.
+    /// Ids, and whether another person's.
     pub rejected: &'a [(&'a Ids, bool)],
-    /// Whether an interaction is surely about somebody else.
+    /// Whether another person's.
     pub is_of_another: &'a (dyn Fn(&StoredRecord) -> bool + Sync),
 }
 
-/// What of one account is a customer's.
+/// Customer records.
 #[derive(Debug, Default)]
 pub struct Contact {
-    /// Their interactions.
+    /// Interactions.
     pub interactions: BTreeSet<String>,
-    /// Interactions that share an id with theirs, which leads to somebody else as well.
+    /// Interactions perhaps of others.
     pub doubtful: BTreeSet<String>,
-    /// The ids of theirs, and of rejected records of theirs.
     ids: BTreeSet<Ids>,
     sessions: Group,
     conversations: Group,
 }
 
-/// The ids of one kind.
 #[derive(Debug, Default)]
 struct Group {
-    /// Of those that were followed, those that lead to siblings.
     of_contact: BTreeSet<String>,
-    /// Those that lead to somebody else, too.
     of_several: BTreeSet<String>,
-    /// Those of too many records.
     of_many: BTreeSet<String>,
 }
 
@@ -72,7 +63,6 @@ impl Group {
         id.is_some_and(|id| self.of_several.contains(id))
     }
 
-    /// Follows these ids, but for those of too many records. How many interactions each has is given.
     fn follow<'a>(
         &mut self,
         mut numbers: BTreeMap<String, usize>,
@@ -94,7 +84,6 @@ impl Group {
         }
     }
 
-    /// Follows an id no longer, since it is somebody else's, too.
     fn share(&mut self, id: Option<&str>) {
         if let Some(id) = id.and_then(|id| self.of_contact.take(id)) {
             self.of_several.insert(id);
@@ -103,10 +92,10 @@ impl Group {
 }
 
 impl Contact {
-    /// Everything that belongs together with these interactions, and with records of these ids.
+    /// Everything that belongs together.
     ///
     /// # Errors
-    /// The database fails.
+    /// Database failure.
     pub async fn of(
         connection: &mut PgConnection,
         account_id: &str,
@@ -141,7 +130,6 @@ impl Contact {
         });
     }
 
-    /// Whether ids were followed that had not been.
     async fn add_siblings(
         &mut self,
         connection: &mut PgConnection,
@@ -202,7 +190,6 @@ impl Contact {
         Ok(true)
     }
 
-    /// Which of these interactions are somebody else's.
     async fn of_others(
         &self,
         connection: &mut PgConnection,
@@ -231,19 +218,18 @@ impl Contact {
         self.sessions.is_followed(session_id) || self.conversations.is_followed(conversation_id)
     }
 
-    /// Whether a record with these ids belongs to it.
+    /// These ids belong to it.
     pub fn has(&self, ids: &Ids) -> bool {
         self.has_id(ids.session_id.as_deref(), ids.conversation_id.as_deref())
     }
 
-    /// Whether a record with these ids may belong to it, or to somebody else with whom it shares one.
+    /// These ids may belong to it.
     pub fn may_have(&self, ids: &Ids) -> bool {
         self.sessions.is_shared(ids.session_id.as_deref())
             || self.conversations.is_shared(ids.conversation_id.as_deref())
     }
 
-    /// What it is recognized by later, also where nothing says whose it is: by what leads to this contact
-    /// alone.
+    /// Unshared identifiers.
     pub fn identifiers(&self, account_id: &str, key: &Key) -> Vec<Identifier> {
         let all = self.ids.iter().flat_map(|ids| {
             let is_by_session = self.sessions.is_followed(ids.session_id.as_deref());
@@ -260,14 +246,13 @@ impl Contact {
     }
 }
 
-/// How many interactions each of these sessions and conversations has.
 async fn numbers(
     connection: &mut PgConnection,
     account_id: &str,
     sessions: &[String],
     conversations: &[String],
 ) -> Result<(BTreeMap<String, usize>, BTreeMap<String, usize>), LoadError> {
-    // Counted there: a constant may stand in all of them.
+    // PostgreSQL counts: a constant id may be in every row.
     let counted: Vec<(bool, String, i64)> = sqlx::query_as(
         "select true, session_id, count(*) from smartassist.sessions \
          where account_id = $1 and session_id = any($2) group by session_id \

@@ -1,5 +1,4 @@
-//! What the planner knows of the values in tables: a sample of them, which outlives what was deleted
-//! until somebody analyses the table, and which readers of the table may see (`pg_stats`).
+//! Renews planner statistics, which show samples of deleted values (`pg_stats`).
 
 use sqlx::AssertSqlSafe;
 
@@ -7,23 +6,20 @@ use crate::postgres::Pool;
 
 use crate::ledger::LoadError;
 
-/// The tables that hold values of records.
 const TABLES: &str = "smartassist.sessions, smartassist.destinations, smartassist.agent_segments, \
      smartassist.consultations, smartassist.joined_users, smartassist.tags, smartassist.raw_interactions, smartassist_sync.rejected_records";
 
-/// Analyses the tables that hold values of records. `false` where our role may not: the server then
-/// leaves them out with no more than a notice.
+/// Analyzes record tables, if permitted.
 ///
 /// # Errors
-/// The database fails.
+/// Database failure.
 pub async fn renew(pool: &Pool) -> Result<bool, LoadError> {
     pool.transact_patiently(async |transaction| {
         let may: bool = sqlx::query_scalar(include_str!("may_analyze.sql"))
             .fetch_one(&mut *transaction)
             .await?;
         if may {
-            // Of a table without rows ANALYZE keeps what it knew. So there is a row while it looks, which
-            // says nothing and which nobody else sees.
+            // ANALYZE keeps the statistics of empty tables, so add an invisible row.
             sqlx::raw_sql(include_str!("placeholder_rows.sql"))
                 .execute(&mut *transaction)
                 .await?;

@@ -1,4 +1,4 @@
-//! What is stored already of what a window returned: read once, before anything is written.
+//! Reads stored rows before anything is written.
 
 use std::collections::{HashMap, HashSet};
 
@@ -10,13 +10,10 @@ use crate::transform::{Interaction, Rejected};
 
 use crate::ledger::LoadError;
 
-/// The stored rows that a window's interactions concern, by key.
 #[derive(Debug)]
 pub(super) struct Stored {
     rows: HashMap<Uuid, Row>,
-    /// Those that an earlier window missed.
     missed: HashSet<Uuid>,
-    /// Those that stay as they are, whatever came.
     kept: HashSet<Uuid>,
 }
 
@@ -29,18 +26,13 @@ struct Row {
     is_missing: bool,
 }
 
-/// How an interaction differs from what is stored of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Change {
-    /// Nothing is stored of it.
     New,
-    /// Another version of it is stored.
     Content,
-    /// This very version is stored.
     None,
 }
 
-/// Reads what is stored under the keys of the interactions and rejected records.
 pub(super) async fn read(
     connection: &mut PgConnection,
     interactions: &[Interaction],
@@ -67,7 +59,6 @@ pub(super) async fn read(
     })
 }
 
-/// Instants between which a window was read and written: after the first, up to the second.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Meanwhile {
     pub(super) started_at: DateTime<Utc>,
@@ -75,7 +66,7 @@ pub(super) struct Meanwhile {
 }
 
 impl Meanwhile {
-    /// Whether another window was written then. A clock that was ahead proves nothing.
+    /// A later instant only proves a fast clock.
     pub(super) fn has(self, at: DateTime<Utc>) -> bool {
         self.started_at < at && at <= self.written_at
     }
@@ -91,23 +82,19 @@ impl Stored {
         }
     }
 
-    /// Has these stay as they are.
     pub(super) fn keep(&mut self, keys: &[Uuid]) {
         self.kept.extend(keys);
     }
 
-    /// The start that is stored of it.
     pub(super) fn started_at(&self, key: Uuid) -> Option<DateTime<Utc>> {
         self.rows.get(&key).map(|row| row.session_started_at)
     }
 
-    /// When the row of it was last written, if there is one.
     pub(super) fn last_changed_at(&self, key: Uuid) -> Option<DateTime<Utc>> {
         self.rows.get(&key).map(|row| row.last_changed_at)
     }
 
-    /// Whether one of these was stored otherwise, or marked as missing, by another window meanwhile: that may have been
-    /// read later than this version of it.
+    /// Another window may have read a later version.
     pub(super) fn overtaken(
         &self,
         interactions: &[Interaction],
@@ -125,12 +112,10 @@ impl Stored {
             .any(|at| meanwhile.has(at))
     }
 
-    /// Whether the row says that the API no longer returns it.
     pub(super) fn is_missing(&self, key: Uuid) -> bool {
         self.rows.get(&key).is_some_and(|row| row.is_missing)
     }
 
-    /// Whether an earlier window missed it.
     pub(super) fn was_missed(&self, key: Uuid) -> bool {
         self.missed.contains(&key)
     }

@@ -1,4 +1,4 @@
-//! The columns of the tables in schema `smartassist`, as they are written.
+//! Columns of the tables in schema `smartassist`.
 
 use crate::transform::{AgentSegment, Consultation, Destination, Interaction, JoinedUser, Tag};
 
@@ -34,8 +34,7 @@ pub(super) static SESSIONS: Table<Interaction> = Table {
     kept: &["first_seen_at"],
 };
 
-/// The same for rows that are made anew from what is stored: that says nothing of what the API
-/// returns now.
+/// Rebuilt rows say nothing about what the API returns now.
 pub(super) static REBUILT_SESSIONS: Table<Interaction> = Table {
     name: SESSIONS.name,
     constants: SESSIONS.constants,

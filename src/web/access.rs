@@ -1,4 +1,4 @@
-//! Who may see how the accounts stand, and what browsers are told about our pages.
+//! Access checks and security headers.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -18,34 +18,26 @@ use crate::telemetry::chain;
 
 use super::wrong_tokens::WrongTokens;
 
-/// Pages load what this server serves, and nothing else; they talk to no other, and nobody may frame them.
 const CONTENT_SECURITY_POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; \
      form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
 );
 
-/// Asks a browser for a password. The user name does not matter.
 const BASIC: HeaderValue = HeaderValue::from_static("Basic realm=\"smartassist-etl\", charset=\"UTF-8\"");
 
-/// Who may see the page.
 #[derive(Debug)]
 pub(super) struct Access {
     token: Option<Secret>,
     wrong_tokens: WrongTokens,
-    /// Whether it was said that the token cannot be read: anybody may ask as often as they like.
+    /// An unreadable token is logged once.
     is_said: AtomicBool,
 }
 
-/// Why somebody may not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Denied {
-    /// There is a token, and it was not given.
     NoToken,
-    /// There is none, so only this machine may.
     NotLocal,
-    /// The token's file cannot be read, or holds no token.
     NoSecret,
-    /// It was asked for by a name that only looks as if it were this machine's.
     OtherName,
 }
 
@@ -58,9 +50,7 @@ impl Access {
         }
     }
 
-    /// With a token, whoever gives it. Without one, whoever is on this machine and asks it by a name
-    /// that only this machine has: a page of another site that a browser on it shows could otherwise
-    /// read ours, by a name of its own that points here.
+    /// The loopback host check stops DNS rebinding.
     fn check(&self, peer: IpAddr, headers: &HeaderMap) -> Result<(), Denied> {
         match &self.token {
             Some(secret) => {
@@ -95,7 +85,6 @@ impl Access {
     }
 }
 
-/// As a bearer token, or as the password of whatever user.
 fn given_token(headers: &HeaderMap) -> Option<SecretString> {
     let given = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, value) = given.split_once(' ')?;
@@ -110,7 +99,7 @@ fn given_token(headers: &HeaderMap) -> Option<SecretString> {
     Some(password.into())
 }
 
-/// By their hashes: how long the comparison takes tells nothing about the token.
+/// Hashes hide timing differences.
 fn is_same(given: &SecretString, token: &SecretString) -> bool {
     Sha256::digest(given.expose_secret()) == Sha256::digest(token.expose_secret())
 }
@@ -130,7 +119,7 @@ fn names_this_machine(headers: &HeaderMap) -> bool {
     name.eq_ignore_ascii_case("localhost") || is_address(name) || is_address(host)
 }
 
-/// A proxy on this machine asks for somebody who may be anywhere. One that adds no header cannot be told apart.
+/// Proxied clients may be remote.
 fn is_passed_on(headers: &HeaderMap) -> bool {
     headers
         .keys()
@@ -138,7 +127,6 @@ fn is_passed_on(headers: &HeaderMap) -> bool {
         .any(|name| matches!(name, "forwarded" | "via" | "x-real-ip") || name.starts_with("x-forwarded-"))
 }
 
-/// Lets through who may see the page.
 pub(super) async fn guard(
     State(access): State<Arc<Access>>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
@@ -151,8 +139,7 @@ pub(super) async fn guard(
     }
 }
 
-/// Lets through who asks for this machine: where only that is listened to, a page of another site could have a browser on it
-/// read what is for all who reach it. A probe may name nobody.
+/// Stops DNS rebinding; probes may omit `Host`.
 pub(super) async fn hold_to_this_machine(request: Request, next: Next) -> Response {
     let headers = request.headers();
     if headers.contains_key(header::HOST) && !names_this_machine(headers) {
@@ -190,7 +177,6 @@ impl IntoResponse for Denied {
     }
 }
 
-/// Tells browsers what our answers may do, which is little.
 pub(super) async fn secure(mut response: Response) -> Response {
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY);
@@ -213,7 +199,6 @@ pub(super) async fn secure(mut response: Response) -> Response {
     ] {
         headers.insert(name, HeaderValue::from_static(value));
     }
-    // How accounts stand is for nobody's cache.
     headers
         .entry(header::CACHE_CONTROL)
         .or_insert(HeaderValue::from_static("no-store"));

@@ -1,5 +1,4 @@
-//! Connections to the operators' endpoints: so many at a time, each for one request, each for so long. Whoever can reach
-//! them must not use up the memory and the open files that loading needs.
+//! Bounds connections, so that clients cannot starve loading.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,25 +13,20 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tracing::debug;
 
-/// Places for connections. Browsers, probes and Prometheus have a few each; who comes when all are taken waits to be accepted.
 const MOST: usize = 64;
 
-/// The head of a request, which is one packet, has to be there by then: those that say nothing keep a probe waiting no longer.
+/// Limits how long silent connections delay probes.
 const PATIENCE_FOR_A_HEAD: Duration = Duration::from_secs(2);
 
-/// The whole answer has to be taken by then.
 const LONGEST: Duration = Duration::from_secs(30);
 
-/// Bytes of a request that are held; a browser's cookies fit in.
 const BUFFER: usize = 32 * 1024;
 
-/// A moment for whoever holds what accepting lacks, as open files.
+/// After errors such as too many open files.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Answers for ever.
 pub(super) async fn serve(listener: &TcpListener, router: &Router) {
     let places = Arc::new(Semaphore::new(MOST));
-    // It is never closed.
     while let Ok(place) = Arc::clone(&places).acquire_owned().await {
         match listener.accept().await {
             Ok((stream, peer)) => {
@@ -55,7 +49,7 @@ async fn answer(stream: TcpStream, router: Router) {
         .timer(TokioTimer::new())
         .header_read_timeout(PATIENCE_FOR_A_HEAD)
         .max_buf_size(BUFFER)
-        // Who asks again waits for a place again.
+        // Each request waits for a place.
         .keep_alive(false)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
     if let Ok(Err(error)) = timeout(LONGEST, connection).await {

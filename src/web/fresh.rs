@@ -1,19 +1,17 @@
-//! Answers that are good for a moment: however often they are asked for, the database is asked once.
+//! Caches answers, so that frequent requests share one query.
 
 use std::time::Duration;
 
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-/// Less than anybody waits between two probes.
+/// Shorter than probe intervals.
 const GOOD_FOR: Duration = Duration::from_secs(1);
 
-/// An answer, as it was made last.
 #[derive(Debug, Default)]
 pub(super) struct Fresh<T>(Mutex<Option<(Instant, T)>>);
 
 impl<T: Clone> Fresh<T> {
-    /// The answer, made anew where it is too old. Whoever asks meanwhile waits for it, and takes the same.
     pub(super) async fn get(&self, make: impl Future<Output = T>) -> T {
         let mut kept = self.0.lock().await;
         if let Some((made_at, answer)) = &*kept

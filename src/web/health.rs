@@ -1,4 +1,4 @@
-//! Whether the process is alive, and whether it is of use.
+//! Liveness and readiness.
 
 use std::time::Duration;
 
@@ -12,16 +12,14 @@ use crate::sync::{AccountWorker, Failure};
 
 use super::{App, Watched};
 
-/// A probe that takes longer than this has failed; Kubernetes gives one second by default.
+/// Kubernetes allows 1 s by default.
 const PROBE_TIMEOUT: Duration = Duration::from_millis(900);
 
-/// The process is alive: it answers. What it depends on is the business of `/readyz`.
 pub(super) async fn healthz() -> impl IntoResponse {
     Json(json!({ "status": "alive" }))
 }
 
-/// The database answers, its schema is what this binary knows, and no account has stalled. An account
-/// whose last poll failed is named as well, but is no reason yet.
+/// A failed poll only degrades.
 pub(super) async fn readyz(State(app): State<App>) -> impl IntoResponse {
     let (status, body) = app.fresh.readiness.get(readiness(&app)).await;
     (status, Json(body))
@@ -59,7 +57,6 @@ fn has_stalled(worker: &AccountWorker) -> bool {
     worker.liveness.idle_for() >= worker.stalled_after()
 }
 
-/// What is wrong with an account, if anything is.
 fn trouble(worker: &AccountWorker) -> Option<Value> {
     let problem = match worker.liveness.failure() {
         Some(Failure::Refused) => "the API refuses us",

@@ -1,5 +1,4 @@
-//! The operators' endpoints: the status page, `/api/status`, `/healthz`, `/readyz` and `/metrics`. All of
-//! them read, none changes anything.
+//! Read-only HTTP endpoints for operators.
 
 mod access;
 mod connections;
@@ -34,27 +33,27 @@ use crate::status::board::ConfiguredAccount;
 use crate::telemetry::{logging, metrics};
 use fresh::Fresh;
 
-/// What is watched, once the database is there and migrated, and what we wait for until then.
+/// What endpoints show.
 #[derive(Debug, Default)]
 pub struct DaemonState {
     watched: OnceLock<Watched>,
     waiting: Mutex<Option<Problem>>,
 }
 
-/// The database and the accounts of a daemon that is at work.
+/// A running daemon.
 #[derive(Debug)]
 pub struct Watched {
     /// The database.
     pub pool: Pool,
-    /// The accounts' workers.
+    /// Account workers.
     pub workers: Vec<Arc<AccountWorker>>,
-    /// When they are to be polled, and how long that may take.
+    /// Sync settings.
     pub sync: SyncConfig,
-    /// What `/metrics` says of the accounts.
+    /// Account metrics.
     pub gauges: Gauges,
-    /// Tells the time.
+    /// Current time.
     pub clock: Arc<dyn Clock>,
-    /// One page at a time: whoever looks must not take the connections that loading needs.
+    /// Serializes pages, to spare connections.
     pub turn: AsyncMutex<()>,
 }
 
@@ -68,13 +67,13 @@ impl Watched {
 }
 
 impl DaemonState {
-    /// From now on these are watched, and nothing is waited for. A second call changes nothing.
+    /// Ends startup; later values are ignored.
     pub fn set(&self, watched: Watched) {
         let _ = self.watched.set(watched);
         *self.waiting.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    /// What keeps us from beginning.
+    /// Sets what delays startup.
     pub fn wait_for(&self, problem: Problem) {
         *self.waiting.lock().unwrap_or_else(PoisonError::into_inner) = Some(problem);
     }
@@ -99,7 +98,6 @@ struct App {
     fresh: Arc<FreshAnswers>,
 }
 
-/// Answers for whoever asks without a token.
 #[derive(Debug, Default)]
 struct FreshAnswers {
     metrics: Fresh<String>,
@@ -109,12 +107,12 @@ struct FreshAnswers {
 /// Listens on `address`.
 ///
 /// # Errors
-/// The address is in use or not ours.
+/// Binding fails.
 pub async fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
     TcpListener::bind(address).await
 }
 
-/// Serves the endpoints for ever.
+/// Serves forever.
 pub async fn serve(
     listener: TcpListener,
     config: HttpConfig,
@@ -132,7 +130,6 @@ pub async fn serve(
     connections::serve(&listener, &router).await;
 }
 
-/// What tells how accounts stand is for whom may know; what is probed and scraped is for all who reach it.
 fn router(app: App, bind: SocketAddr, protect_metrics: bool) -> Router {
     let metrics = Router::new().route("/metrics", get(render_metrics));
     let mut guarded = Router::new()

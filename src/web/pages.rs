@@ -1,4 +1,4 @@
-//! The status page, and the same facts as JSON.
+//! Page and JSON handlers.
 
 use std::time::Duration;
 
@@ -18,16 +18,14 @@ use crate::web::page::{self, Asset};
 
 use super::{App, Watched};
 
-/// A person waits longer than a probe.
 const PAGE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// So many accounts are shown whole on one page; of more, each has a page of its own.
+/// More accounts are shown without details.
 const WHOLE_ACCOUNTS: usize = 4;
 
-/// How far back an account can be looked at: the years of a calendar that anybody may ask for.
+/// Years accepted.
 const DAYS: std::ops::RangeInclusive<i32> = 1970..=9999;
 
-/// All accounts.
 pub(super) async fn overview(State(app): State<App>) -> Response {
     match gather(&app, Scope::Few(WHOLE_ACCOUNTS)).await {
         Ok(board) => html(StatusCode::OK, page::overview(&board)),
@@ -35,7 +33,6 @@ pub(super) async fn overview(State(app): State<App>) -> Response {
     }
 }
 
-/// One account, whole.
 pub(super) async fn account(State(app): State<App>, Path(name): Path<String>) -> Response {
     match gather(&app, Scope::One(&name)).await {
         Ok(board) => match board.accounts.first() {
@@ -51,7 +48,6 @@ pub(super) struct WantedDay {
     day: String,
 }
 
-/// The form that asks for a day sends it here.
 pub(super) async fn look_at_day(Path(name): Path<String>, Query(wanted): Query<WantedDay>) -> Response {
     match wanted.day.parse::<NaiveDate>() {
         Ok(day) => Redirect::to(&page::day_link(&name, day)).into_response(),
@@ -59,7 +55,6 @@ pub(super) async fn look_at_day(Path(name): Path<String>, Query(wanted): Query<W
     }
 }
 
-/// A day of an account, hour by hour.
 pub(super) async fn day(State(app): State<App>, Path((name, day)): Path<(String, NaiveDate)>) -> Response {
     use chrono::Datelike;
     if !DAYS.contains(&day.year()) {
@@ -89,7 +84,6 @@ pub(super) async fn day(State(app): State<App>, Path((name, day)): Path<(String,
     html(StatusCode::OK, page::day(&board, account, day, &hours))
 }
 
-/// Everything that the pages show.
 pub(super) async fn json(State(app): State<App>) -> Response {
     match gather(&app, Scope::Whole).await {
         Ok(board) => Json(board).into_response(),
@@ -100,7 +94,7 @@ pub(super) async fn json(State(app): State<App>) -> Response {
     }
 }
 
-/// Style and script. Their names change with their content, so a browser may keep them.
+/// The hash in names allows permanent caching.
 pub(super) async fn asset(Path(name): Path<String>) -> Response {
     let Some(&Asset { kind, content, .. }) = page::asset(&name) else {
         return not_found().await;
@@ -112,7 +106,6 @@ pub(super) async fn asset(Path(name): Path<String>) -> Response {
     (headers, content).into_response()
 }
 
-/// Browsers ask for it unasked.
 pub(super) async fn favicon() -> Redirect {
     Redirect::permanent(&page::asset_link("icon.svg"))
 }
@@ -121,12 +114,9 @@ pub(super) async fn not_found() -> Response {
     html(StatusCode::NOT_FOUND, page::not_found())
 }
 
-/// Why there is no board.
 #[derive(Debug, Clone, Copy)]
 enum Unavailable {
-    /// The daemon has not begun.
     Waiting,
-    /// The database failed, or did not answer in time.
     Silent,
 }
 
@@ -138,7 +128,6 @@ impl Unavailable {
         }
     }
 
-    /// What this process knows by itself.
     fn into_response(self, app: &App) -> Response {
         let known = app.state.watched().map(Watched::known).unwrap_or_default();
         let page = page::unavailable(self.words(), app.state.waiting().as_ref(), &known);

@@ -1,4 +1,4 @@
-//! Wrong tokens: each is counted, and they are told once a minute.
+//! Counts wrong tokens and logs once a minute.
 
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
@@ -11,7 +11,6 @@ use crate::telemetry::metrics;
 
 const PAUSE: Duration = Duration::from_secs(60);
 
-/// Those that were given.
 #[derive(Debug)]
 pub(super) struct WrongTokens(Mutex<Untold>);
 
@@ -27,7 +26,6 @@ impl WrongTokens {
         Self(Mutex::default())
     }
 
-    /// Another one, by this peer.
     pub(super) fn add(&self, peer: IpAddr) {
         ::metrics::counter!(metrics::WRONG_TOKENS).increment(1);
         let mut untold = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,4 +1,4 @@
-//! How an account signs its requests, checked before anything starts.
+//! Account credentials.
 
 use jsonwebtoken::errors::Error;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
@@ -7,19 +7,19 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::config::Secret;
 use crate::config::section::Section;
 
-/// How requests to the API are signed.
+/// Signs requests.
 #[derive(Debug, Clone)]
 pub enum Credentials {
-    /// A JWT that we mint.
+    /// A JWT we sign.
     Mint {
-        /// The app's client id, sent as `appId`.
+        /// Sent as `appId`.
         client_id: String,
-        /// The shared secret (HS*) or the private key in PEM form (RS*).
+        /// Shared secret (HS*) or PEM private key (RS*).
         client_secret: Secret,
-        /// The algorithm the app is set to.
+        /// The app's algorithm.
         algorithm: Algorithm,
     },
-    /// A JWT that somebody else minted.
+    /// A ready JWT.
     Token(Secret),
 }
 
@@ -59,11 +59,10 @@ impl Credentials {
         None
     }
 
-    /// What a token is signed with: for HS*, `secret` itself; for RS*, the private key that it is
-    /// in PEM form.
+    /// Signing key.
     ///
     /// # Errors
-    /// An RS* secret is not a key in PEM form. That it is a private one shows only when it signs.
+    /// An RS* secret is not PEM.
     pub fn signing_key(algorithm: Algorithm, secret: &SecretString) -> Result<EncodingKey, Error> {
         let secret = secret.expose_secret().as_bytes();
         match algorithm {
@@ -83,9 +82,8 @@ fn parse_algorithm(text: &str) -> Option<Algorithm> {
     }
 }
 
-/// Signs something: a public key, or a private one that is damaged, passes for a key until then.
+/// Bad keys fail only when signing.
 fn check_signs(section: &Section<'_>, secret: &Secret, algorithm: Algorithm) {
-    // A file that cannot be read has been reported as such.
     let Ok(secret) = secret.read() else {
         return;
     };

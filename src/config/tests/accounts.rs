@@ -1,4 +1,4 @@
-//! Accounts, and what they have in common.
+//! Accounts.
 
 use super::*;
 

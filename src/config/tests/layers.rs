@@ -1,4 +1,4 @@
-//! Where a value comes from: defaults, file, environment.
+//! Layers.
 
 use super::*;
 

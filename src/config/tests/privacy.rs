@@ -1,4 +1,4 @@
-//! What of people is kept, and for how long.
+//! Privacy.
 
 use super::*;
 use crate::transform::privacy::{Class, Rule};

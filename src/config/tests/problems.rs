@@ -1,4 +1,4 @@
-//! Everything that is wrong is said at once, with what would be right.
+//! Problems.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! Secrets are read from where they are, and show nowhere.
+//! Secrets.
 
 use super::*;
 
@@ -66,7 +66,6 @@ fn a_secret_given_twice_is_refused() {
     );
 }
 
-/// An account that signs with the private key in this file.
 fn signing_with(algorithm: &str, key: &Path) -> Result<Config, ConfigError> {
     let account = ACCOUNT.replace("token = ", "# token = ");
     read(
@@ -178,7 +177,6 @@ fn secrets_never_show_wherever_they_come_from() {
 
 #[test]
 fn a_secret_in_a_file_that_is_not_toml_does_not_show() {
-    // The secret in every broken form that a slip of the editor leaves behind.
     for line in [
         format!("token = {SECRET}"),
         format!("token = \"{SECRET}"),

@@ -1,9 +1,7 @@
-//! When work is due.
+//! Schedules.
 
 use super::*;
 
-/// The tiers of a configuration: the first ring after the start of Monday, 5 January 2026, and the
-/// lookback in hours.
 fn tiers(config: &Config) -> Vec<(String, i64)> {
     let monday = instant("2026-01-05T00:00:00Z").unwrap();
     let tiers = config.sync.refresh.iter().map(|tier| {

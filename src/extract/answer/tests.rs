@@ -1,4 +1,4 @@
-//! One table of answers.
+//! Tests of answers.
 
 use super::*;
 
@@ -14,7 +14,6 @@ fn judged(status: u16, content_type: &str, body: &[u8]) -> Result<Answer, ApiErr
     judge(received, 1 << 20)
 }
 
-/// In a word: `reported/records/strays/unreadable` of a page, or the kind of error.
 fn in_a_word(status: u16, content_type: &str, body: &[u8]) -> String {
     match judged(status, content_type, body) {
         Ok(Answer::Page { page, unreadable }) => {
@@ -32,9 +31,7 @@ fn in_a_word(status: u16, content_type: &str, body: &[u8]) -> String {
     }
 }
 
-/// Every answer with status 200 in UTF-8.
 const BODIES: &[(&str, &str)] = &[
-    // A page, and an empty page.
     (
         r#"{"numResults":14,"data":[{"sessionId":"a"},{"conversationId":"b"}]}"#,
         "14/2/0/0",
@@ -72,7 +69,6 @@ const BODIES: &[(&str, &str)] = &[
         r#"{"data":[],"error":{},"errors":false,"message":" "}"#,
         "-/0/0/0",
     ),
-    // Elements without an id beside records.
     (
         r#"{"data":[{"sessionId":"a"},{"errors":[{"msg":"x","code":500}]}]}"#,
         "-/1/1/0",
@@ -89,7 +85,6 @@ const BODIES: &[(&str, &str)] = &[
         r#"{"data":[{"sessionId":"a"},{"sessionId":true},{"error":{"sessionId":"b"}}]}"#,
         "-/1/2/0",
     ),
-    // Empty if a second answer agrees.
     (r#"{"numResults":0}"#, "empty if agreed"),
     (r#"{"numResults":"0"}"#, "empty if agreed"),
     (
@@ -134,7 +129,6 @@ const BODIES: &[(&str, &str)] = &[
         r#"{"numResults":0,"data":[],"Message":"No records found"}"#,
         "empty if agreed",
     ),
-    // Harmless beside an empty list.
     (
         r#"{"numResults":0,"data":[],"hasMore":false,"pageNumber":0,"limit":100,"took":12}"#,
         "0/0/0/0",
@@ -151,7 +145,6 @@ const BODIES: &[(&str, &str)] = &[
         r#"{"data":[],"meta":{"page":1,"total":0,"next":null},"warnings":[]}"#,
         "-/0/0/0",
     ),
-    // A word and no records.
     (r#"{"Error":"x","data":[]}"#, "message"),
     (r#"{"numResults":0,"data":[],"ERRORS":[{"code":500}]}"#, "message"),
     (
@@ -184,7 +177,6 @@ const BODIES: &[(&str, &str)] = &[
         r#"{"numResults":0,"message":"outside of the retention period"}"#,
         "message",
     ),
-    // Nothing of this kind.
     ("", "undecodable"),
     ("<html>", "undecodable"),
     ("{}", "undecodable"),
@@ -198,7 +190,6 @@ const BODIES: &[(&str, &str)] = &[
     (r#"{"numResults":1,"data":"text"}"#, "undecodable"),
     (r#"{"data":[{"sessionId":"a"}"#, "undecodable"),
     (r#"{"data":[{"sessionId":"a"}]} and more"#, "undecodable"),
-    // The rate limit.
     (
         r#"{"numResults":0,"data":[],"message":"Rate limit for this API has been reached"}"#,
         "rate_limited",

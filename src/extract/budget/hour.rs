@@ -1,4 +1,4 @@
-//! The limit of the hour, where nobody told us of one: an API that turns requests away although the minute is free.
+//! Detects an unconfigured hourly limit: refusals although the minute has room.
 
 use std::time::Duration;
 
@@ -9,35 +9,27 @@ use crate::config::BudgetSpan;
 use super::{Budget, Places};
 use crate::extract::body::LONGEST_PAUSE;
 
-/// So many requests in a row have to be turned away, each sent once the one before it was known to be: a single
-/// refusal may be a bad moment, or another program's doing.
+/// Fewer refusals may be chance.
 const IN_A_ROW: u32 = 3;
 
-/// The first pause; each further one doubles.
 const FIRST_PAUSE: Duration = Duration::from_secs(60);
 
-/// The limit of a minute that the vendor documents, where none is configured.
 const DOCUMENTED_A_MINUTE: usize = 60;
 
-/// Refusals of late.
 #[derive(Debug, Default)]
 pub(super) struct Refusals {
     in_a_row: u32,
     newest: Option<Instant>,
-    /// Whether they were taken for those of the hour's limit, since this was asked last.
     of_hour: bool,
 }
 
 impl Budget {
-    /// The API let a request in.
     pub(in crate::extract) fn let_in(&self) {
         let mut places = self.places();
         places.refusals.in_a_row = 0;
     }
 
-    /// The API turned a request away that was sent then, and gave no reason to think of the minute. Says how long to
-    /// wait where the hour's limit must be the cause: longer each time, but no longer than until the oldest request that
-    /// we know of is an hour old.
+    /// Simultaneous refusals count once.
     pub(in crate::extract) fn turned_away(&self, sent: Instant) -> Option<Duration> {
         let now = Instant::now();
         let mut places = self.places();
@@ -61,12 +53,11 @@ impl Budget {
         Some(doubled.min(LONGEST_PAUSE).min(until_free))
     }
 
-    /// Whether requests were turned away because of the hour's limit since this was asked last.
+    /// Whether the hourly limit refused requests since the last call.
     pub fn was_hour_used_up(&self) -> bool {
         std::mem::take(&mut self.places().refusals.of_hour)
     }
 
-    /// How long no request is sent, as the API asked or as it seems to be needed.
     pub(in crate::extract) fn paused_for(&self) -> Duration {
         let until = self.places().paused_until;
         until.map_or(Duration::ZERO, |until| {
@@ -76,7 +67,6 @@ impl Budget {
 }
 
 impl Places {
-    /// Whether no more than half of what a minute may hold was sent in the last one.
     fn has_a_free_minute(&self, now: Instant) -> bool {
         let minute = BudgetSpan::Minute.length();
         let limits = self
@@ -102,7 +92,6 @@ mod tests {
     use super::*;
     use crate::config::RequestLimits;
 
-    /// Sends a request that is turned away.
     async fn refused(budget: &Budget) -> Option<Duration> {
         let place = budget.admit(crate::extract::Priority::Live).await;
         let sent = Instant::now();

@@ -1,4 +1,4 @@
-//! The budget on a clock that stands until everybody waits.
+//! Tests of the budget.
 
 mod priority;
 
@@ -6,7 +6,6 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// A budget of so many requests a minute, an hour and in flight; 0 is no limit.
 fn budget(per_minute: u32, per_hour: u32, max_in_flight: usize) -> Budget {
     Budget::new(limits(per_minute, per_hour, max_in_flight))
 }
@@ -23,12 +22,10 @@ fn limits(per_minute: u32, per_hour: u32, max_in_flight: usize) -> RequestLimits
     }
 }
 
-/// When each of `latencies.len()` requests, all wanted at once, is sent, in milliseconds.
 fn sent(requests_per_minute: u32, latencies: &[u64]) -> Vec<u64> {
     sent_after(&[], requests_per_minute, latencies)
 }
 
-/// As [`sent`], after an earlier process spent so many requests, so many milliseconds ago each.
 fn sent_after(spent: &[(usize, u64)], requests_per_minute: u32, latencies: &[u64]) -> Vec<u64> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
@@ -81,7 +78,6 @@ async fn a_pause_holds_every_request_back() {
 
 #[test]
 fn what_an_earlier_process_spent_is_waited_for() {
-    // Twenty are left at once; the rest follow as the earlier ones' minute ends, oldest first.
     let sent = sent_after(&[(10, 5_000), (30, 20_000)], 60, &[0; 70]);
     assert!(sent[..20].iter().all(|at| *at == 0), "{sent:?}");
     assert!(sent[20..50].iter().all(|at| *at == 40_100), "{sent:?}");
@@ -130,7 +126,6 @@ async fn no_more_are_in_flight_than_may_be() {
 async fn a_minutes_requests_are_used_where_there_is_always_work() {
     let budget = budget(60, 0, 4);
     let (begin, hour) = (Instant::now(), Duration::from_secs(3_600));
-    // The first minute may go at once, which would flatter the figure.
     let from = Duration::from_secs(600);
     let workers = (0..4).map(async |_| {
         let mut sent = 0_u32;
@@ -166,7 +161,6 @@ proptest! {
         let mut arrivals: Vec<f64> = sent(limit, &latencies)
             .into_iter()
             .zip(&requests)
-            // A request arrives at any moment between being sent and being answered.
             .map(|(sent, (latency, fraction))| sent as f64 + *latency as f64 * fraction)
             .collect();
         arrivals.sort_by(f64::total_cmp);
@@ -182,7 +176,6 @@ proptest! {
         latencies in prop::collection::vec(0_u64..90_000, 1..60),
     ) {
         let arrivals = sent_after(&spent, limit, &latencies);
-        // The earlier process may have kept to no limit, so only minutes with a request of ours count.
         for last in &arrivals {
             let within = |at: i64| (0..60_000).contains(&(last.cast_signed() - at));
             let ours = arrivals.iter().filter(|at| within(at.cast_signed())).count();

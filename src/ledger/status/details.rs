@@ -1,4 +1,4 @@
-//! What is shown of one account beside how far it is: its days, its gaps, what was set aside.
+//! Details of an account.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
@@ -8,76 +8,75 @@ use crate::time::window::Window;
 
 use super::super::LoadError;
 
-/// What an account's books hold beside sums.
+/// Account details.
 #[derive(Debug, Clone, Serialize, FromRow)]
 pub struct AccountDetails {
-    /// The API's account id.
+    /// Account id.
     pub account_id: String,
-    /// What is covered, oldest stretch first.
+    /// Coverage, oldest first.
     #[sqlx(json)]
     pub coverage: Vec<Window>,
-    /// Open gaps, oldest stretch first.
+    /// Gaps, oldest first.
     #[sqlx(json)]
     pub gaps: Vec<OpenGap>,
-    /// Interactions that are stored, by day of UTC, oldest first; days without any are left out. The
-    /// calendar has them for everybody else.
+    /// Interactions per UTC day.
     #[sqlx(json)]
     #[serde(skip_serializing)]
     pub days: Vec<DayCount>,
-    /// Records set aside that are still waiting, by reason.
+    /// Waiting rejected records.
     #[sqlx(json)]
     pub rejected: Vec<RejectedReason>,
 }
 
-/// An open gap.
+/// Open gap.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct OpenGap {
-    /// The stretch of time.
+    /// Time range.
     #[serde(flatten)]
     pub window: Window,
-    /// How often it was fetched in vain.
+    /// Failed tries.
     pub times_tried: i64,
-    /// From when on it is tried again, where it is wanted.
+    /// Next try.
     pub next_try_at: DateTime<Utc>,
-    /// What was wrong at the last try.
+    /// Last error.
     pub error: Option<String>,
-    /// Whether polls try it again. One before the account's `start_from` is nobody's but a backfill's.
+    /// Polls retry it.
     pub wanted: bool,
 }
 
-/// Interactions of a day.
+/// Daily count.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct DayCount {
-    /// The day, in UTC.
+    /// UTC day.
     pub day: NaiveDate,
-    /// Interactions that are stored.
+    /// Interactions.
     pub interactions: i64,
 }
 
-/// Interactions of an hour.
+/// Hourly count.
 #[derive(Debug, Clone, Copy, FromRow)]
 pub struct HourCount {
-    /// The hour of the day, in UTC.
+    /// UTC hour.
     pub hour: i32,
-    /// Interactions that are stored.
+    /// Interactions.
     pub interactions: i64,
 }
 
-/// Records that wait for the same reason.
+/// Rejected records by reason.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct RejectedReason {
-    /// Why they could not become rows.
+    /// Reason.
     pub reason: String,
-    /// How many they are.
+    /// Records.
     pub records: i64,
-    /// When one was last received.
+    /// Last received.
     pub last_seen_at: DateTime<Utc>,
 }
 
-/// The details of these accounts.
+/// Details by account.
 ///
 /// # Errors
-/// The database fails.
+/// Database failure.
 pub async fn details(
     executor: impl PgExecutor<'_>,
     account_ids: &[&str],
@@ -88,10 +87,10 @@ pub async fn details(
         .await?)
 }
 
-/// How many interactions of a day are stored, by hour of UTC; hours without any are left out.
+/// Interactions per UTC hour.
 ///
 /// # Errors
-/// The database fails.
+/// Database failure.
 pub async fn hours(
     executor: impl PgExecutor<'_>,
     account_id: &str,

@@ -1,4 +1,4 @@
-//! Reading the books for people: what `status`, the page and the metrics show. Changes nothing.
+//! Reads the sync state for people and metrics.
 
 mod details;
 
@@ -11,98 +11,97 @@ use super::problems::StandingProblem;
 
 pub use details::{AccountDetails, DayCount, HourCount, OpenGap, RejectedReason, details, hours};
 
-/// An account as its books stand.
+/// Account state.
 #[derive(Debug, Clone, Serialize, FromRow)]
 pub struct AccountStatus {
-    /// The name in the configuration.
+    /// Configured name.
     pub name: String,
-    /// The API's account id.
+    /// Account id.
     pub account_id: String,
-    /// From when on interactions are wanted.
+    /// Wanted from here.
     pub start_from: DateTime<Utc>,
-    /// From when on the API serves interactions, where it was seen to refuse older ones.
+    /// Oldest served instant.
     pub served_from: Option<DateTime<Utc>>,
-    /// All interactions that started before it are loaded.
+    /// Everything earlier is loaded.
     pub watermark: DateTime<Utc>,
-    /// All interactions that started before it were read once more `sync.late_minutes` after they started.
+    /// Everything earlier is settled (`sync.late_minutes`).
     pub settled_through: DateTime<Utc>,
-    /// Seconds from the watermark to now.
+    /// Seconds since the watermark.
     pub lag_seconds: i64,
-    /// When the last poll that succeeded ended.
+    /// Last successful poll or sync.
     pub last_polled_at: Option<DateTime<Utc>>,
-    /// Stretches between `start_from` and the newest covered instant that are not covered, open gaps apart.
+    /// Uncovered ranges, except gaps.
     pub holes: i64,
-    /// Open gaps of what is wanted: stretches of which the API shows not all records.
+    /// Wanted gaps.
     pub gaps: i64,
-    /// When the first of them is tried again.
+    /// Their next try.
     pub next_gap_try_at: Option<DateTime<Utc>>,
-    /// Interactions that are stored.
+    /// Stored interactions.
     pub interactions: i64,
-    /// Records set aside that are still waiting.
+    /// Waiting rejected records.
     pub rejected_waiting: i64,
-    /// Fields that the API sends and that are not known.
+    /// Unknown API fields.
     pub drifted_fields: i64,
-    /// Requests in the ledger that ended within the last minute, of whatever process.
+    /// Requests, last minute.
     pub requests_last_minute: i64,
-    /// The same of the last hour.
+    /// Requests, last hour.
     pub requests_last_hour: i64,
-    /// Those of the last hour that the API turned away because of its rate limit.
+    /// Rate-limited, last hour.
     pub rate_limited_last_hour: i64,
-    /// Seconds by which the API's clock was ahead of the worker's, as the newest run knows that tells.
+    /// API clock lead, seconds.
     pub api_clock_ahead_seconds: Option<i64>,
-    /// Minutes by which session ids or time stamps with a zone were later than stamps without one, likewise; 0 is right.
+    /// Minutes that zoned stamps are later; 0 is right.
     pub time_zone_disagreement_minutes: Option<i64>,
-    /// Who holds the lease now.
+    /// Lease holder.
     pub lease_holder: Option<String>,
-    /// Kind of the newest run.
+    /// Newest run's kind.
     pub last_run_kind: Option<String>,
-    /// How the newest run ended, or `running`.
+    /// Status.
     pub last_run_status: Option<String>,
-    /// When the newest run began.
+    /// Start.
     pub last_run_started_at: Option<DateTime<Utc>>,
-    /// What was wrong with the newest run.
+    /// Error.
     pub last_run_error: Option<String>,
-    /// What can be done about that.
+    /// Remedy.
     pub last_run_remedy: Option<String>,
-    /// Runs, newest first: those that go on now, and the newest that have ended.
+    /// Running and recent runs.
     #[sqlx(json)]
     pub runs: Vec<RunStatus>,
-    /// How the newest poll went that came to its end.
+    /// Last ended poll or sync.
     #[sqlx(json(nullable))]
     pub newest_poll: Option<Verdict>,
-    /// Refreshes that failed: the newest of each tier, where it did not go well since.
+    /// Newest failed refreshes per tier.
     #[sqlx(json)]
     pub failed_refreshes: Vec<Verdict>,
-    /// Problems that stand until somebody acts or the API changes.
+    /// Standing problems.
     #[sqlx(json)]
     pub problems: Vec<StandingProblem>,
 }
 
-/// How a run went that is the newest of its kind.
+/// Run result.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Verdict {
-    /// What it was for: `poll`, `sync`, which does the same, or `refresh`.
+    /// `poll`, `sync` or `refresh`.
     pub kind: String,
     /// `succeeded` or `failed`.
     pub status: String,
-    /// When it ended.
+    /// End time.
     pub finished_at: Option<DateTime<Utc>>,
-    /// What was wrong.
+    /// Error.
     pub error: Option<String>,
-    /// What can be done about it.
+    /// Remedy.
     pub remedy: Option<String>,
-    /// How far back it read, in seconds, where it was a refresh.
+    /// Lookback, seconds.
     pub lookback_seconds: Option<i64>,
 }
 
 impl Verdict {
-    /// Whether it went wrong.
+    /// Has failed.
     pub fn is_failed(&self) -> bool {
         self.status == "failed"
     }
 }
 
-/// A run as its books stand. Its counters are sums over its windows.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[expect(
     missing_docs,
@@ -126,21 +125,21 @@ pub struct RunStatus {
     pub rate_limited: i64,
     pub error: Option<String>,
     pub remedy: Option<String>,
-    /// Seconds since it last finished a window, or began.
+    /// Seconds without progress.
     pub quiet_seconds: i64,
 }
 
 impl RunStatus {
-    /// Whether it goes on now.
+    /// Is running.
     pub fn is_running(&self) -> bool {
         self.status == "running"
     }
 }
 
-/// All accounts that ever had a run, by name.
+/// All accounts, by name.
 ///
 /// # Errors
-/// The database fails.
+/// Database failure.
 pub async fn accounts(executor: impl PgExecutor<'_>) -> Result<Vec<AccountStatus>, LoadError> {
     Ok(sqlx::query_as(include_str!("accounts.sql"))
         .fetch_all(executor)

@@ -1,4 +1,4 @@
-//! Who may come in, and by which way: a socket in a directory that only the server's user may enter.
+//! Access by a socket that only the server's user can reach.
 
 use std::fs::DirBuilder;
 use std::os::unix::ffi::OsStrExt;
@@ -15,25 +15,19 @@ use super::PrivateServerError;
 use super::owner::Owner;
 use crate::postgres::data_dir;
 
-/// Whom we load as, and its database, which it owns; it has no other right.
 pub(super) const USER: &str = "smartassist";
 
-/// The superuser, who makes them, and does nothing after that.
 pub(super) const ADMINISTRATOR: &str = "postgres";
 
-/// What [`USER`] may not make itself. As long as there is no database, they own nothing.
+/// Without the database they own nothing.
 const ROLES: &str = "drop role if exists smartassist, smartassist_reader, smartassist_bi_reader; \
     create role smartassist login; create role smartassist_reader; create role smartassist_bi_reader";
 
-/// The longest path of a directory with a socket: with `/.s.PGSQL.5432` and a zero it has to fit into `sun_path`, which
-/// holds 104 bytes on macOS and 108 on Linux.
+/// `sun_path`: 104 bytes on macOS, 108 on Linux.
 const LONGEST: usize = 104 - "/.s.PGSQL.5432\0".len();
 
-/// A server of ours answers at once.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// The directory of the socket, which every process of ours finds: within `directory`, or in /tmp where that is too
-/// long. Nobody else can listen in it.
 pub(super) fn socket(directory: &Path, owner: &Owner) -> Result<PathBuf, PrivateServerError> {
     let mut socket = directory.join("socket");
     if socket.as_os_str().len() > LONGEST {
@@ -51,14 +45,13 @@ pub(super) fn socket(directory: &Path, owner: &Owner) -> Result<PathBuf, Private
     Err(PrivateServerError::File(socket, error))
 }
 
-/// Removes what a server that nobody hears has left there: its process id may be another's by now.
+/// A stale lock's process id may be reused.
 pub(super) fn clear(socket: &Path) {
     for name in [".s.PGSQL.5432", ".s.PGSQL.5432.lock"] {
         let _ = std::fs::remove_file(socket.join(name));
     }
 }
 
-/// What the server is told. The files say who is who: the system user that we are may come in, and nobody else.
 pub(super) fn settings(
     directory: &Path,
     socket: &Path,
@@ -82,32 +75,30 @@ pub(super) fn settings(
         ("hba_file", hba.display().to_string()),
         ("ident_file", ident.display().to_string()),
         ("logging_collector", "off".to_owned()),
-        // DETAIL lines hold whole rows, that is personal data.
+        // DETAIL lines hold personal data.
         ("log_error_verbosity", "terse".to_owned()),
     ])
 }
 
-/// How to connect to the database of the name of `user`, whatever the environment (`PGHOST`, …) says.
+/// Ignores `PGHOST`.
 pub(super) fn options(socket: &Path, user: &str) -> PgConnectOptions {
     let options = PgConnectOptions::new_without_pgpass().socket(socket).port(5432);
     options.username(user).database(user).ssl_mode(PgSslMode::Disable)
 }
 
-/// Whether the server lets anybody in; `None` where nobody answers.
+/// `Some(false)`: starting, stopping or recovering.
 pub(super) async fn answers(socket: &Path) -> Option<bool> {
     let options = options(socket, ADMINISTRATOR);
     match tokio::time::timeout(ANSWER_TIMEOUT, PgConnection::connect_with(&options)).await {
         Ok(Ok(connection)) => Some(connection.close().await.is_ok()),
         Ok(Err(sqlx::Error::Io(_))) | Err(_) => None,
         Ok(Err(error)) => {
-            // It starts, stops or recovers: admin_shutdown, crash_shutdown, cannot_connect_now.
             let code = error.as_database_error().and_then(DatabaseError::code);
             Some(!code.is_some_and(|code| ["57P01", "57P02", "57P03"].contains(&&*code)))
         }
     }
 }
 
-/// Makes the roles and the database, unless they are there.
 pub(super) async fn set_up(socket: &Path) -> Result<(), sqlx::Error> {
     let mut connection = PgConnection::connect_with(&options(socket, ADMINISTRATOR)).await?;
     let is_made = "select exists (select from pg_database where datname = 'smartassist')";

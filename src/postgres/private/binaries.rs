@@ -1,19 +1,17 @@
-//! Finding the server binaries: where Debian, Red Hat and Homebrew put them, and on PATH.
+//! Finds the server binaries.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::PrivateServerError;
 
-/// Directories that hold one for each major version, and what its name begins with before the number.
 const PLACES: [(&str, &str); 3] = [
     ("/usr/lib/postgresql", ""),
     ("/usr", "pgsql-"),
     ("/opt/homebrew/opt", "postgresql@"),
 ];
 
-/// The directory with `initdb` and `postgres` of the newest version in `place` or on this machine, or of the version that
-/// made `cluster` if that exists.
+/// A cluster needs its own major version.
 pub(super) fn find(place: Option<&Path>, cluster: &Path) -> Result<PathBuf, PrivateServerError> {
     let places = place.map_or_else(usual_places, |place| vec![place.to_owned()]);
     let places = places.iter().filter_map(|place| std::path::absolute(place).ok());
@@ -43,7 +41,7 @@ fn usual_places() -> Vec<PathBuf> {
     versioned.chain(std::env::split_paths(&path)).collect()
 }
 
-/// The major version in `postgres (PostgreSQL) 15.18 (Debian …)`.
+/// From `postgres (PostgreSQL) 15.18 (Debian …)`.
 fn version(place: &Path) -> Option<u32> {
     let postgres = Some(place.join("postgres")).filter(|_| place.join("initdb").is_file())?;
     let output = Command::new(postgres)

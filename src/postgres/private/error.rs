@@ -1,43 +1,43 @@
-//! What can be wrong with the private server, and what to do about it.
+//! Private server errors.
 
 use std::path::{Path, PathBuf};
 
 use super::log_file;
 
-/// The private server cannot be started, or has ended.
+/// The private server failed.
 #[derive(Debug, thiserror::Error)]
 pub enum PrivateServerError {
-    /// There is nothing to start.
+    /// No server binaries.
     #[error(
         "no PostgreSQL server binaries found: set database.url (or DATABASE_URL) to use a server of yours, or \
          install them, e.g. with: apt-get install postgresql (database.server_binaries names another place)"
     )]
     NoBinaries,
-    /// The data was made by another major version.
+    /// Cluster, missing version.
     #[error("{0} was made by PostgreSQL {1}, whose server binaries are not found: install postgresql-{1}")]
     OtherVersion(PathBuf, String),
-    /// There is nobody to run it as.
+    /// No suitable user.
     #[error("PostgreSQL runs as a user with a name, and not as root: add a user postgres to this system")]
     NoUser,
-    /// The user that PostgreSQL runs as cannot get to this directory.
+    /// User, closed directory.
     #[error(
         "PostgreSQL runs as user {0}, who may not enter {1}: set data_dir to a directory below others that every \
          user may enter, e.g. below /var/lib"
     )]
     Unenterable(String, PathBuf),
-    /// A file or directory of ours.
+    /// An unusable path.
     #[error(
         "cannot use {0} for the private PostgreSQL: set data_dir to a directory that this user may make or write to, or \
          database.url to a server of yours"
     )]
     File(PathBuf, #[source] std::io::Error),
-    /// `initdb` or the server ended: what happened, its log, the end of that.
+    /// Event, log file, last lines.
     #[error("{0}; the last lines of {1} say why: {2}")]
     Program(&'static str, PathBuf, String),
-    /// Neither our server nor another process's comes to answer.
+    /// No answer within two minutes.
     #[error("the private PostgreSQL did not start within two minutes; see {0}")]
     Silent(PathBuf),
-    /// The server answers, but does not let us in.
+    /// Access refused.
     #[error("the private PostgreSQL does not let us in")]
     Connection(#[from] sqlx::Error),
 }

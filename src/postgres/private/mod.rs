@@ -1,9 +1,4 @@
-//! A PostgreSQL of our own, for those who have none to give: started from the server binaries on this machine, kept in a
-//! directory of ours, stopped with this process.
-//!
-//! It listens on a Unix socket in a directory that only its user may enter, and on no port. The system tells it who
-//! connects, so there is no password. Whoever holds the lock runs it; a second process, such as `status` beside `run`,
-//! uses it and leaves it running.
+//! A private PostgreSQL on a Unix socket. The process with the file lock runs it.
 
 mod access;
 mod binaries;
@@ -27,32 +22,27 @@ use process::Programs;
 
 pub use error::PrivateServerError;
 
-/// In `data_dir`.
 const DIRECTORY: &str = "postgres";
 
-/// A server that recovers from a crash may take a while until it lets anybody in.
+/// Crash recovery takes time.
 const START_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// How often a server that starts or stops is looked at.
 const POLL: Duration = Duration::from_millis(50);
 
-/// A running private server; ours to stop, unless another process started it.
+/// A private server.
 #[derive(Debug)]
 pub struct PrivateServer {
     directory: PathBuf,
     socket: PathBuf,
-    /// With the lock, which goes after it.
+    /// The lock drops last.
     process: Option<(Watched, File)>,
 }
 
 impl PrivateServer {
-    /// Starts the server that is kept in `data_dir`, made at the first start, or where `may_join` joins the one that another
-    /// process runs there. Else waits until that process is gone, with which its server goes, however long it takes. May be
-    /// dropped meanwhile. `binaries` is where `initdb` and `postgres` are, if not where systems put them; `settings` are
-    /// added to the server's command line.
+    /// Starts the server, joins another process's, or waits without limit.
     ///
     /// # Errors
-    /// No server binaries, no user to run it as, a directory that cannot be used, or a server that does not start.
+    /// The server cannot be started.
     pub async fn start(
         data_dir: &Path,
         binaries: Option<&Path>,
@@ -83,7 +73,6 @@ impl PrivateServer {
         Ok(server)
     }
 
-    /// Waits until we may run it, or, where `may_join`, until another process does: then there is no lock.
     async fn lock(&self, may_join: bool) -> Result<Option<File>, PrivateServerError> {
         let path = self.directory.join("lock");
         let file = data_dir::open(&path).map_err(PrivateServerError::file(&path))?;
@@ -106,7 +95,6 @@ impl PrivateServer {
         Ok(Some(file))
     }
 
-    /// Runs it as our child, until it lets us in.
     async fn run(
         &self,
         programs: &Programs<'_>,
@@ -120,15 +108,14 @@ impl PrivateServer {
         while begun.elapsed() < START_TIMEOUT {
             match (access::answers(&self.socket).await, process.take()) {
                 (Some(true), Some(running)) => return Ok(running),
-                // Of a process that was killed.
+                // Its process was killed.
                 (Some(_), None) => programs.stop().await?,
                 (None, None) => {
                     access::clear(&self.socket);
                     process = Some(programs.start(&settings)?);
                 }
                 (None, Some(ended)) if ended.ended.is_cancelled() => {
-                    // One that stops keeps its pid file for a moment after it closed its socket, and ours does not start
-                    // beside it; ours, if it fails, leaves no such file.
+                    // A stopping server's pid file outlives its socket and blocks ours.
                     let is_stopping = cluster(&self.directory).join("postmaster.pid").exists();
                     if !is_stopping || begun.elapsed() > watched::STOP_TIMEOUT {
                         return Err(PrivateServerError::program("PostgreSQL failed", &self.directory));
@@ -146,23 +133,23 @@ impl PrivateServer {
         self.process.is_none()
     }
 
-    /// Where it is kept.
+    /// Its directory.
     pub fn directory(data_dir: &Path) -> PathBuf {
         data_dir.join(DIRECTORY)
     }
 
-    /// Whether one was ever made in `data_dir`.
+    /// Whether it exists.
     pub fn is_made(data_dir: &Path) -> bool {
-        // Where we may not look, opening it says why.
+        // Opening it reports the error.
         cluster(&Self::directory(data_dir)).try_exists().unwrap_or(true)
     }
 
-    /// How to connect to its database.
+    /// How to connect.
     pub fn options(&self) -> PgConnectOptions {
         access::options(&self.socket, USER)
     }
 
-    /// A command line that opens a `psql`, for the user that we run as.
+    /// Opens `psql` as our user.
     pub fn psql_command(&self) -> String {
         let mut socket = self.socket.display().to_string();
         let is_plain = |c: char| c.is_alphanumeric() || "/._-".contains(c);
@@ -172,8 +159,7 @@ impl PrivateServer {
         format!("psql -h {socket} -U {USER} {USER}")
     }
 
-    /// Waits until the server has ended by itself, and gives that as an error. Pending for ever where another process
-    /// started it.
+    /// Pending until it ends by itself.
     pub async fn ended(&self) -> PrivateServerError {
         let Some((process, _)) = &self.process else {
             return std::future::pending().await;
@@ -182,7 +168,7 @@ impl PrivateServer {
         PrivateServerError::program("the private PostgreSQL ended by itself", &self.directory)
     }
 
-    /// Stops the server if this process started it: open transactions are rolled back, committed ones are on disk.
+    /// Stops it unless joined.
     pub async fn stop(self) {
         if let Some((process, _lock)) = self.process {
             process.stop().await;

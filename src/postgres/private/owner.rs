@@ -1,4 +1,4 @@
-//! Whom the server runs as: us, or user postgres where we are root, since PostgreSQL refuses root.
+//! The server's user: PostgreSQL refuses root.
 
 use std::os::unix::fs::{MetadataExt, chown};
 use std::os::unix::process::CommandExt;
@@ -9,14 +9,11 @@ use nix::unistd::{User, geteuid};
 
 use super::PrivateServerError;
 
-/// The user that the server runs as.
 #[derive(Debug)]
 pub(super) struct Owner {
     pub(super) name: String,
     uid: u32,
-    /// The group that has to pass through our directories, where the server does not run as us.
     pub(super) group: Option<u32>,
-    /// Our own name, by which the system introduces us to the server.
     pub(super) us: String,
 }
 
@@ -38,8 +35,7 @@ impl Owner {
         })
     }
 
-    /// Has `command` run as this user, away from our terminal's signals: Ctrl-C must not stop the server before we are
-    /// done with it.
+    /// Ctrl-C must not stop the server.
     pub(super) fn prepare(&self, command: &mut Command) {
         command.process_group(0);
         if let Some(group) = self.group {
@@ -47,7 +43,6 @@ impl Owner {
         }
     }
 
-    /// Makes a file or directory this user's.
     pub(super) fn give(&self, path: &Path) -> Result<(), PrivateServerError> {
         if self.group.is_some() {
             chown(path, Some(self.uid), self.group).map_err(PrivateServerError::file(path))?;
@@ -55,7 +50,6 @@ impl Owner {
         Ok(())
     }
 
-    /// Whether a directory is this user's and closed to all others.
     pub(super) fn has_alone(&self, directory: &Path) -> bool {
         let metadata = std::fs::symlink_metadata(directory);
         metadata.is_ok_and(|it| it.is_dir() && it.uid() == self.uid && it.mode() & 0o077 == 0)

@@ -1,4 +1,4 @@
-//! Making the cluster, and running the server as our child.
+//! Makes the cluster and runs its server.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -9,25 +9,21 @@ use super::{PrivateServerError, cluster, log_file};
 use crate::postgres::data_dir;
 use crate::postgres::watched::Watched;
 
-/// What it takes to run a server in a directory.
 #[derive(Debug)]
 pub(super) struct Programs<'a> {
     pub(super) directory: &'a Path,
-    /// Where `initdb` and `postgres` are.
     pub(super) binaries: PathBuf,
     pub(super) owner: &'a Owner,
 }
 
 impl Programs<'_> {
-    /// Makes the cluster where there is none, under another name first, so that one that was not finished is never taken
-    /// for one that was.
+    /// Renamed when finished.
     pub(super) async fn initialize(&self) -> Result<(), PrivateServerError> {
         let cluster = cluster(self.directory);
         if cluster.exists() {
             return Ok(());
         }
         let unfinished = cluster.with_extension("unfinished");
-        // Of an earlier start; where it stays, making it again says why.
         let _ = std::fs::remove_dir_all(&unfinished);
         std::fs::create_dir(&unfinished).map_err(PrivateServerError::file(&unfinished))?;
         self.owner.give(&unfinished)?;
@@ -36,7 +32,7 @@ impl Programs<'_> {
         command.args(["--locale=C", "--data-checksums", "--no-instructions", "--pgdata"]);
         command.arg(&unfinished).stdin(Stdio::null());
         self.prepare(&mut command)?;
-        // Who gives up waiting gives up the start: the next one must not find this one still at work.
+        // A cancelled start must end `initdb`.
         let mut command = tokio::process::Command::from(command);
         let made = command.kill_on_drop(true).status().await;
         if !made.map_err(self.refused())?.success() {
@@ -55,7 +51,6 @@ impl Programs<'_> {
         Watched::start(command).map_err(self.refused())
     }
 
-    /// Stops a server that runs, although whoever ran it is gone. It may be stopping by itself.
     pub(super) async fn stop(&self) -> Result<(), PrivateServerError> {
         let mut command = Command::new(self.binaries.join("pg_ctl"));
         command.args(["stop", "--mode=fast", "--silent", "--pgdata"]);
@@ -64,8 +59,7 @@ impl Programs<'_> {
         stopped.map(drop).map_err(self.refused())
     }
 
-    /// Has it run as the server's user, and write to the log, where a refused row may be quoted. Of our environment it gets
-    /// nothing: that holds the API's secrets, and variables (`PG…`) that change what a server does.
+    /// The environment holds secrets and `PG…` variables.
     fn prepare(&self, command: &mut Command) -> Result<(), PrivateServerError> {
         let path = log_file(self.directory);
         let files = data_dir::open(&path).and_then(|log| Ok((log.try_clone()?, log)));
@@ -80,7 +74,6 @@ impl Programs<'_> {
         Ok(())
     }
 
-    /// Why a command could not be started.
     fn refused(&self) -> impl FnOnce(std::io::Error) -> PrivateServerError {
         let (user, directory) = (self.owner.name.clone(), self.directory.to_owned());
         move |error| match error.kind() {

@@ -1,4 +1,4 @@
-//! The tiers from noon on.
+//! Tier order and retries.
 
 mod noon;
 
@@ -8,7 +8,6 @@ use noon::{Script, Warnings, at_noon, ring_when_due, two_tiers};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// What two tiers do in the first minutes after noon.
 async fn log(script: Script, minutes: u32) -> Vec<String> {
     let (refresher, fake) = at_noon(script, two_tiers(), None);
     for Tier { every, bell, .. } in &refresher.tiers {
@@ -41,7 +40,6 @@ async fn every_tier_runs_at_the_start_since_its_last_ring_and_then_when_it_rings
 
 #[tokio::test(start_paused = true)]
 async fn a_larger_tier_makes_way_for_a_smaller_one_and_goes_on_with_its_instant() {
-    // The larger one needs more than the smaller ones leave it; its own ring changes nothing.
     let script: Script = |hours, _| succeeds(if hours == 2 { 1 } else { 100 });
     let want = [
         "12:00:00 2h since 11:47:00",
@@ -101,7 +99,6 @@ async fn a_failed_run_is_tried_again_after_ever_longer_rests_that_a_ring_ends() 
         "12:00:00 2h since 11:47:00",
         "12:00:00 24h since 11:23:00",
         "12:01:00 2h since 11:47:00",
-        // At a ring it begins anew: what keeps failing must not keep all else from being read.
         "12:02:00 2h since 12:02:00",
         "12:06:00 2h since 12:02:00",
         "12:14:00 2h since 12:02:00",
@@ -118,7 +115,6 @@ async fn a_failed_run_is_tried_again_after_ever_longer_rests_that_a_ring_ends() 
 async fn an_account_that_another_worker_has_is_tried_again_when_its_lease_may_be_over() {
     let script: Script = |_, nth| match nth {
         1 => (Duration::ZERO, Some(Outcome::Skipped)),
-        // The lease was lost on the way.
         2 => (Duration::ZERO, Some(Outcome::Interrupted)),
         _ => succeeds(0),
     };
@@ -153,7 +149,6 @@ async fn a_ring_that_never_comes_is_answered_all_the_same() {
 
 #[tokio::test(start_paused = true)]
 async fn a_clock_that_is_set_back_holds_up_no_tier() {
-    // The scheduler waits until it is again as late as it was: no bell rings.
     let (refresher, fake) = at_noon(|_, _| succeeds(0), two_tiers(), None);
     let set_back = async {
         tokio::time::sleep(MINUTE).await;

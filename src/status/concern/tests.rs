@@ -1,4 +1,4 @@
-//! What is said of an account, and when.
+//! Concerns and standings.
 
 use serde_json::{Value, json};
 
@@ -36,7 +36,6 @@ fn run(kind: &str, status: &str) -> RunStatus {
     serde_json::from_value(run).unwrap()
 }
 
-/// An account that was polled a minute ago.
 fn account(runs: Vec<RunStatus>) -> AccountStatus {
     AccountStatus {
         name: "main".to_owned(),
@@ -71,7 +70,6 @@ fn account(runs: Vec<RunStatus>) -> AccountStatus {
     }
 }
 
-/// A run that has ended a minute ago; of a refresh, with its hours of lookback.
 fn ended(status: &str, lookback_hours: Option<i64>) -> Verdict {
     Verdict {
         kind: lookback_hours.map_or("poll", |_| "refresh").to_owned(),

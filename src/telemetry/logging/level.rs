@@ -1,19 +1,16 @@
-//! What is logged: the configured level, which may change while the program runs.
+//! Log level.
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::task::AbortOnDropHandle;
 use tracing::info;
 use tracing_subscriber::{EnvFilter, Registry, reload};
 
-/// Errors are always shown, whatever parts of the program the configuration names. sqlx passes on every notice of
-/// the server ("already exists, skipping"), and values of a URL; the scheduler greets. A directive of the configuration for the same
-/// target comes later, and wins.
+/// sqlx logs server notices and URL values. Configured directives come later and win.
 const QUIET: &str = "error,sqlx=warn,sqlx_postgres::options=error,tokio_cron_scheduler=warn";
 
-/// What is seen beside the configured level while debugging is on: the debug lines of our own.
 const DEBUG: &str = "smartassist_etl=debug";
 
-/// The level of a log that is being written. Clones are the same one.
+/// Clones share it.
 #[derive(Debug, Clone)]
 pub struct LogLevel {
     filter: reload::Handle<EnvFilter, Registry>,
@@ -21,18 +18,16 @@ pub struct LogLevel {
 }
 
 impl LogLevel {
-    /// A filter for this level, and what changes it.
     pub(super) fn new(configured: &str) -> (reload::Layer<EnvFilter, Registry>, Self) {
         let (layer, filter) = reload::Layer::new(filter(configured));
         let configured = configured.to_owned();
         (layer, Self { filter, configured })
     }
 
-    /// Shows debug lines of our own beside what is configured at a first SIGUSR1, and no longer at the next one, until
-    /// what is returned is dropped: for containers, whose environment cannot change.
+    /// SIGUSR1 toggles debug lines.
     ///
     /// # Errors
-    /// The signal cannot be listened to.
+    /// The signal handler fails.
     pub fn toggle_on_signal(self) -> std::io::Result<AbortOnDropHandle<()>> {
         let mut signals = signal(SignalKind::user_defined1())?;
         let debugging = format!("{},{DEBUG}", self.configured);
@@ -43,7 +38,7 @@ impl LogLevel {
                 if signals.recv().await.is_none() {
                     break;
                 }
-                // Said while it is still seen.
+                // The next line hides it.
                 info!(log_level = self.configured, "log level changed by SIGUSR1");
                 self.show(&self.configured);
             }
@@ -52,7 +47,6 @@ impl LogLevel {
     }
 
     fn show(&self, shown: &str) {
-        // It fails only where the log has ended.
         let _ = self.filter.reload(filter(shown));
     }
 }

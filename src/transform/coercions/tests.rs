@@ -22,8 +22,6 @@ fn rows(fields: &mut Fields<'_>) -> String {
     }
 }
 
-/// What becomes of a value in a column of that kind, through the functions that records go
-/// through.
 fn outcome(kind: &Coercion, input: &str) -> String {
     let notes = Notes::new(-330);
     let value: Value = serde_json::from_str(input).unwrap();

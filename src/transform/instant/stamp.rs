@@ -1,8 +1,7 @@
-//! A written date and time, taken apart from left to right.
+//! Parses a written date and time.
 
 use chrono::{NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Timelike};
 
-/// The highest offset of any zone, in minutes.
 const WIDEST_ZONE: i64 = 14 * 60;
 
 const MONTHS: [&str; 12] = [
@@ -24,21 +23,16 @@ const LONG_MONTHS: [&str; 12] = [
 ];
 const WEEKDAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 
-/// What a text says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Stamp {
-    /// Date and time as written, in whole microseconds; midnight for a date alone.
     pub(super) local: NaiveDateTime,
-    /// Whether a time of day is written.
     pub(super) has_time: bool,
-    /// Minutes east of Greenwich, where the text says so.
+    /// East of Greenwich.
     pub(super) zone_minutes: Option<i64>,
 }
 
 impl Stamp {
-    /// Reads `2025-09-30T12:04:48` and its relatives: parts of one or two digits, slashes or dots, the date alone, a month by
-    /// name, a weekday before it, hours of 12 or up to 24:00:00, seconds or none, a fraction after a point or a comma, a zone as
-    /// `Z`, `UTC`, `GMT` or an offset. `None` for everything else, and for a date that may be two: 3/4/2025.
+    /// Refuses ambiguous dates such as 3/4/2025.
     pub(super) fn read(text: &str) -> Option<Self> {
         let mut rest = Rest(text);
         let date = rest.date()?;
@@ -56,11 +50,9 @@ impl Stamp {
     }
 }
 
-/// What is left to read of a text.
 struct Rest<'a>(&'a str);
 
 impl<'a> Rest<'a> {
-    /// The characters at its beginning that are of a kind, `most` at most.
     fn take(&mut self, most: usize, is_one: impl Fn(char) -> bool) -> &'a str {
         let end = self.0.char_indices().take(most).find(|(_, c)| !is_one(*c));
         let end = end.map_or_else(
@@ -85,12 +77,10 @@ impl<'a> Rest<'a> {
         Some((digits.parse().ok()?, digits.len()))
     }
 
-    /// A number of one or two digits.
     fn number(&mut self) -> Option<u32> {
         self.digits(2).map(|(number, _)| number)
     }
 
-    /// A word in lower case; empty where there is none.
     fn word(&mut self) -> String {
         self.take(usize::MAX, |c| c.is_ascii_alphabetic())
             .to_ascii_lowercase()
@@ -114,7 +104,6 @@ impl<'a> Rest<'a> {
         self.date_of_digits()
     }
 
-    /// `Nov 27, 2026`, from the day on.
     fn date_after_month(&mut self, month: u32) -> Option<NaiveDate> {
         self.blanks();
         let day = self.number()?;
@@ -151,7 +140,7 @@ impl<'a> Rest<'a> {
         let second = self.number()?;
         self.eat(|c| c == separator && c != ' ')?;
         let year = self.year()?;
-        // Which of the two is the month is known where only one can be, or where they are equal.
+        // Unambiguous if one order is invalid or both are equal.
         let as_date = |month, day| NaiveDate::from_ymd_opt(year, month, day);
         match (as_date(first, second), as_date(second, first)) {
             (Some(one), Some(other)) => (one == other).then_some(one),
@@ -159,7 +148,6 @@ impl<'a> Rest<'a> {
         }
     }
 
-    /// What stands between date and time. False where nothing does.
     fn separator(&mut self) -> bool {
         if self.0.is_empty() {
             return false;
@@ -167,11 +155,9 @@ impl<'a> Rest<'a> {
         let before = self.0;
         self.eat(|c| "Tt,".contains(c));
         self.blanks();
-        // Digits may follow each other in 20250930120448.
         self.0.len() < before.len() || self.0.starts_with(|c: char| c.is_ascii_digit())
     }
 
-    /// The time since midnight; up to the next midnight as 24:00:00.
     fn time_of_day(&mut self) -> Option<TimeDelta> {
         let hour = self.number()?;
         let has_colons = self.eat(|c| c == ':').is_some();
@@ -191,7 +177,7 @@ impl<'a> Rest<'a> {
         if hour == 24 {
             return (minute == 0 && second == 0 && fraction == 0).then_some(TimeDelta::hours(24));
         }
-        // A leap second has no place in PostgreSQL's time; it is the end of the second before.
+        // PostgreSQL stores no leap second.
         let (second, fraction) = if second == 60 {
             (59, 999_999)
         } else {
@@ -204,14 +190,12 @@ impl<'a> Rest<'a> {
         )
     }
 
-    /// Digits after the point, in microseconds; finer ones are cut off.
     fn fraction(&mut self) -> Option<u32> {
         let digits = self.take(usize::MAX, |c| c.is_ascii_digit());
         let micros = format!("{digits:0<6}");
         micros.get(..6).filter(|_| !digits.is_empty())?.parse().ok()
     }
 
-    /// The hour by a clock of 24 hours, once what follows says which half of the day it is.
     fn hour_of_day(&mut self, hour: u32) -> Option<u32> {
         let half = self.0.get(..2).map(str::to_ascii_lowercase);
         let is_afternoon = match half.as_deref() {
@@ -226,7 +210,7 @@ impl<'a> Rest<'a> {
             .then_some(hour % 12 + if is_afternoon { 12 } else { 0 })
     }
 
-    /// The offset that a zone says, in minutes; `Some(None)` where there is no zone, `None` for one that is not known.
+    /// `Some(None)` without a zone, `None` for an unknown one.
     fn zone(&mut self) -> Option<Option<i64>> {
         if self.0.is_empty() {
             return Some(None);
@@ -247,7 +231,6 @@ impl<'a> Rest<'a> {
         (minutes.abs() <= WIDEST_ZONE).then_some(Some(minutes))
     }
 
-    /// `05:30`, `0530` or `05`.
     fn zone_size(&mut self) -> Option<i64> {
         let hours = self.number()?;
         let is_more = self.eat(|c| c == ':').is_some() || self.0.starts_with(|c: char| c.is_ascii_digit());
@@ -255,7 +238,6 @@ impl<'a> Rest<'a> {
         (minutes < 60).then(|| i64::from(hours) * 60 + i64::from(minutes))
     }
 
-    /// The name of the zone, which its offset has said: `(Coordinated Universal Time)`, `[Etc/UTC]`.
     fn comment(&mut self) {
         self.blanks();
         let is_comment =

@@ -1,24 +1,21 @@
-//! Characters that look or read the same are one.
+//! Maps characters that look or read the same to one.
 
 use std::borrow::Cow;
 
 use unicode_normalization::UnicodeNormalization as _;
 use unicode_properties::{GeneralCategory, UnicodeGeneralCategory as _};
 
-/// A text with one character for all that mean it: compatibility forms (full-width letters and
-/// digits) and composed letters as in NFKC, every blank a space, every end of a line `\n`, every
-/// dash `-`, every quotation mark `"` or `'`, every decimal digit ASCII. What shows nothing (marks of
-/// direction, joiners, variation selectors) is gone.
+/// NFKC with ASCII digits and plain spaces, dashes and quotation marks; invisible characters go.
 pub(super) fn plain(text: &str) -> Cow<'_, str> {
     if text.bytes().all(|byte| matches!(byte, b' '..=b'~' | b'\n')) {
         return Cow::Borrowed(text);
     }
     let mapped: String = text.nfkc().filter_map(mapped).collect();
-    // What stood between a letter and its accent may be gone now.
+    // Removing a joiner may free an accent.
     Cow::Owned(mapped.nfkc().collect())
 }
 
-/// As [`plain`], without percent-encoding, however often the text was encoded.
+/// Also undoes repeated percent-encoding.
 pub(super) fn decoded(text: &str) -> Cow<'_, str> {
     let mut text = plain(text);
     while let Some(decoded) = percent_decoded(&text) {
@@ -27,8 +24,6 @@ pub(super) fn decoded(text: &str) -> Cow<'_, str> {
     text
 }
 
-/// A text with `%` and two hexadecimal digits replaced by the byte that they stand for, also where
-/// that is a `%` again. `None` where there are none.
 fn percent_decoded(text: &str) -> Option<String> {
     memchr::memchr(b'%', text.as_bytes())?;
     let mut decoded: Vec<u8> = Vec::with_capacity(text.len());
@@ -70,11 +65,9 @@ fn mapped(c: char) -> Option<char> {
     }
 }
 
-/// Whether a character shows nothing and is no white space either.
 pub(super) fn is_invisible(c: char) -> bool {
     match c {
         ' '..='~' => false,
-        // Fillers, selectors of variants, and the mark that makes a key of a digit.
         '\u{34f}'
         | '\u{115f}'
         | '\u{1160}'
@@ -96,7 +89,7 @@ pub(super) fn is_invisible(c: char) -> bool {
     }
 }
 
-/// The ASCII digit of the same value. Unicode keeps the ten digits of a script together, in order.
+/// Unicode keeps the ten digits of a script together.
 fn ascii_digit(digit: char) -> char {
     let before = |steps: u32| char::from_u32(digit as u32 - steps);
     let is_digit = |c: char| c.general_category() == GeneralCategory::DecimalNumber;

@@ -1,4 +1,4 @@
-//! E-mail addresses: as a person writes them, as a program does, and several in one text.
+//! Finds e-mail addresses in text.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -9,11 +9,10 @@ use super::characters::{decoded, plain};
 
 const MAILTO: &str = "mailto:";
 
-/// Case folding is repeated until it changes nothing, which is after the second time.
+/// Folding is stable after two rounds.
 const FOLDINGS: usize = 4;
 
-/// The addresses in a text, in their normal form: in lower case, composed, without display name,
-/// quotation marks, comments, `mailto:` and its parameters. The domain is spelled in Unicode.
+/// Normalized addresses in a text.
 pub fn emails(text: &str) -> BTreeSet<String> {
     if !may_hold_address(text) {
         return BTreeSet::new();
@@ -21,8 +20,7 @@ pub fn emails(text: &str) -> BTreeSet<String> {
     scan(&address_part(&decoded(text)))
 }
 
-/// Whether a text names an address, which is given in its normal form, in a way that may also mean
-/// another one: within other text, or with another tag (`zelda+shop@…`).
+/// Whether a text may name a normalized address.
 pub fn mentions_email(text: &str, wanted: &str) -> bool {
     if !may_hold_address(text) {
         return false;
@@ -34,14 +32,13 @@ fn may_hold_address(text: &str) -> bool {
     text.bytes().any(|byte| byte == b'@' || !byte.is_ascii()) || text.contains("%40")
 }
 
-/// The address without its tag.
 fn base(address: &str) -> Option<(&str, &str)> {
     let (local, domain) = address.rsplit_once('@')?;
     let name = local.split('+').next().filter(|name| !name.is_empty());
     Some((name.unwrap_or(local), domain))
 }
 
-/// Of a `mailto:` the address; its parameters name others, or say what is to be written.
+/// Parameters of a `mailto:` may name other people.
 fn address_part(text: &str) -> Cow<'_, str> {
     let trimmed = text.trim_start();
     let rest = match trimmed.get(..MAILTO.len()) {
@@ -69,8 +66,6 @@ fn scan(text: &str) -> BTreeSet<String> {
     found
 }
 
-/// The part before the `@`, read backwards: a quoted text, or what may stand without quotes; comments
-/// around it are left out.
 fn local_before(before: &[char]) -> String {
     let end = without_comment(before);
     if end.last() == Some(&'"') {
@@ -85,12 +80,10 @@ fn local_before(before: &[char]) -> String {
     local.trim_start_matches(is_wrapping).to_owned()
 }
 
-/// Whether a character stands in the part before the `@` without quotation marks.
 fn is_local(c: char) -> bool {
     c.is_alphanumeric() || ".!#$%&'*+/=?^_`{}~-".contains(c) || is_foreign(c)
 }
 
-/// Whether a character before an address belongs to the text around it.
 fn is_wrapping(c: char) -> bool {
     "'`*{}^!#$/?=&~%.".contains(c)
 }
@@ -126,11 +119,10 @@ fn unescaped(text: &[char]) -> String {
     plain
 }
 
-/// Where the domain that begins at `start` ends.
 fn domain_after(chars: &[char], start: usize) -> usize {
     let rest = chars.get(start..).unwrap_or_default();
     if rest.first() == Some(&'[') {
-        // The literal of an address (RFC 5321, 4.1.3), such as [10.0.0.1] or [IPv6:2001:db8::1].
+        // Address literal (RFC 5321, 4.1.3).
         let is_literal = |c: &&char| c.is_ascii_alphanumeric() || ".:-".contains(**c);
         let literal = rest.iter().skip(1).take_while(is_literal).count();
         let is_closed = rest.get(literal + 1) == Some(&']');
@@ -143,7 +135,6 @@ fn is_domain(c: char) -> bool {
     c.is_alphanumeric() || ".-_".contains(c) || is_foreign(c)
 }
 
-/// Letters of other scripts, with their marks.
 fn is_foreign(c: char) -> bool {
     !c.is_ascii() && !c.is_whitespace()
 }
@@ -155,7 +146,6 @@ fn address(local: &str, domain: &[char]) -> Option<String> {
     (is_host && !local.is_empty()).then(|| format!("{local}@{domain}"))
 }
 
-/// A domain in letters, also one that is written in the ASCII form of internationalized ones.
 fn domain_form(domain: &str) -> String {
     let trimmed = |domain: &str| folded(domain).trim_matches(['.', '-', '_']).to_owned();
     let domain = trimmed(domain);
@@ -171,7 +161,6 @@ fn domain_form(domain: &str) -> String {
     }
 }
 
-/// The part before the `@`, in quotation marks where it cannot stand without.
 fn quoted_if_odd(local: &str) -> String {
     if local.chars().all(is_local) && !local.starts_with(is_wrapping) {
         return local.to_owned();
@@ -182,7 +171,6 @@ fn quoted_if_odd(local: &str) -> String {
     format!("\"{}\"", escaped.collect::<String>())
 }
 
-/// A text in which letters of either case, and composed ones and their parts, are the same.
 fn folded(text: &str) -> Cow<'_, str> {
     if text.is_ascii() {
         return if text.bytes().any(|byte| byte.is_ascii_uppercase()) {
@@ -202,7 +190,7 @@ fn folded(text: &str) -> Cow<'_, str> {
     text.into()
 }
 
-/// By way of upper case: `ß` and `SS`, both sigmas are one. The `ı` without a dot has no other case.
+/// `ß` equals `SS`, but dotless `ı` is not `i`.
 fn fold(c: char) -> impl Iterator<Item = char> {
     let (as_it_is, folded) = if c == 'ı' {
         (Some(c), None)

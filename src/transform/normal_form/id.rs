@@ -1,4 +1,4 @@
-//! Ids: of sessions and conversations, and of users.
+//! Normal form of ids.
 
 use std::borrow::Cow;
 
@@ -7,8 +7,7 @@ use unicode_normalization::UnicodeNormalization as _;
 
 use super::characters::{is_invisible, plain};
 
-/// What programs write where they have no id. Without letters, digits or signs between them: `N/A`
-/// is `na`.
+/// Placeholders without signs: `N/A` is `na`.
 const NOTHING: &[&str] = &[
     "anonymous",
     "blank",
@@ -44,20 +43,18 @@ const NOTHING: &[&str] = &[
     "void",
 ];
 
-/// Shorter ones are found in too many texts to say anything.
+/// Shorter ids occur in too many texts.
 const SHORTEST_MENTION: usize = 4;
 
-/// A longer number is no id: nobody writes its digits out.
 const LONGEST_EXPONENT: i64 = 600;
 
-/// The id that a text is: without white space around it, its case kept. `None` where it stands for
-/// nothing (`undefined`, `N/A`, `-`, `0`, …), and so for many.
+/// The trimmed id; `None` for placeholders.
 pub fn id(text: &str) -> Option<&str> {
     let trimmed = text.trim_matches(|c: char| c.is_whitespace() || is_invisible(c));
     (!stands_for_nothing(trimmed)).then_some(trimmed)
 }
 
-/// As [`id`], of a user: composed letters are one with their parts.
+/// As [`id`], with letters composed.
 pub fn user_id(text: &str) -> Option<String> {
     let composed: Cow<'_, str> = if text.is_ascii() {
         text.into()
@@ -67,7 +64,7 @@ pub fn user_id(text: &str) -> Option<String> {
     id(&composed).map(str::to_owned)
 }
 
-/// The digits of a number, however it is written: 1.0, 1e0 and 10e-1 are 1.
+/// Plain decimal digits: 1e0 is 1.
 pub fn number_text(number: &Number) -> String {
     let text = number.to_string();
     plain_decimal(&text).unwrap_or(text)
@@ -122,7 +119,7 @@ fn stands_for_nothing(text: &str) -> bool {
     let mut words = text
         .split(|c: char| !c.is_alphanumeric())
         .filter(|word| !word.is_empty());
-    // Zeros, also as 0x0; the last of all ids; an id that was blacked out.
+    // Signs or zeros alone, masked ids, the all-`f` id.
     letters.chars().all(|c| matches!(c, '0' | 'x')) && (letters.contains('0') || letters.len() != 1)
         || consists_of('f', 24)
         || text == "-1"
@@ -133,7 +130,7 @@ fn stands_for_nothing(text: &str) -> bool {
         || letters.replace("undefined", "").replace("null", "").is_empty()
 }
 
-/// The form in which ids are looked for in other texts.
+/// Form for finding ids in text.
 pub fn folded(text: &str) -> Cow<'_, str> {
     if text
         .bytes()
@@ -145,7 +142,7 @@ pub fn folded(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// Whether a text names an id, which is given as [`folded`]: as a word of its own.
+/// Whether a text contains a [`folded`] id as a word.
 pub fn mentions_id(text: &str, wanted: &str) -> bool {
     if wanted.len() < SHORTEST_MENTION {
         return false;
@@ -167,7 +164,6 @@ pub fn mentions_id(text: &str, wanted: &str) -> bool {
 mod tests {
     use super::*;
 
-    /// Separated by `|`.
     const WORDS_FOR_NOTHING: &str = "undefined|Undefined| NULL |\u{a0}nil\u{3000}|none|None|N/A|n.a.|#N/A|NaN|-|--|—|_|...|?|| |\
         \u{200b}|\u{feff}|0|00|0.0|-0|0x0|-1|０|٠|{}|[]|\"\"|''|\"undefined\"|'null'|<nil>|(null)|[null]|[object Object]|\
         [object Undefined]|unknown|UNKNOWN|Not Available|not set|undefined-undefined|null_null|undefinednull|\

@@ -1,8 +1,4 @@
-//! The one normal form of ids, phone numbers and e-mail addresses: two texts name the same where
-//! their normal forms are equal.
-//!
-//! Nothing here knows which field a text stands in. A text may hold several phone numbers and
-//! addresses (`a@example.com; b@example.com`), so the readers of those give sets.
+//! Normal forms of ids, phone numbers and e-mail addresses.
 
 mod characters;
 mod email;
@@ -13,7 +9,5 @@ pub use email::{emails, mentions_email};
 pub use id::{folded, id, mentions_id, number_text, user_id};
 pub use phone::{mentions_phone, phone_of_id, phones};
 
-/// The version of these forms, as `smartassist_sync.erasures` has it. To be raised when a value gets
-/// another normal form than before; what was hashed by an older form must then still be recognized
-/// (`privacy::old_form`).
+/// Stored in `smartassist_sync.erasures`. Raise it when a form changes, and keep the old form.
 pub const VERSION: i16 = 2;

@@ -1,8 +1,4 @@
-//! Phone numbers: digits with the country code, without the plus.
-//!
-//! A text is searched for runs of digits and what stands between digits of a number, so every
-//! scheme (`tel:`, `SIP:`, `whatsapp:`), display name and angle bracket is passed over without a
-//! list of them. Hosts, parameters of URIs and extensions are no part of a number.
+//! Finds phone numbers in text, as digits with country code.
 
 mod country_code;
 
@@ -12,42 +8,34 @@ use super::characters::decoded;
 
 use country_code::{LONGEST_COUNTRY_CODE, with_country_code};
 
-/// The longest number there is, with its country code (ITU-T E.164).
+/// ITU-T E.164.
 const LONGEST: usize = 15;
 
-/// A shorter run of digits beside a longer one is an extension, a port or a part of a display name.
+/// Shorter runs beside a longer one are extensions or ports.
 const SHORTEST_WHOLE: usize = 7;
 
-/// What may stand between the digits of a number.
 const BETWEEN: &str = " -./()[]~·•‧∙⋅ー・";
 
-/// What stands between two numbers, where it may stand within one, too.
 const BETWEEN_NUMBERS: &[&str] = &[" / ", "/", " - ", "  ", " "];
 
-/// What is written right behind a number, without a blank, before its extension.
 const MARKS_OF_EXTENSION: &[&str] = &["x", "ext", "extn", "extension", "p", "w"];
 
-/// Schemes by which an id that has no plus is a phone number all the same.
 const PHONE_SCHEMES: &[&str] = &[
     "tel", "sip", "sips", "sms", "smsto", "mms", "whatsapp", "wa", "callto", "phone", "fax",
 ];
 
-/// Hosts whose users are phone numbers.
 const PHONE_HOSTS: &[&str] = &["s.whatsapp.net", "c.us"];
 
-/// A number that was found in a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Found {
     digits: String,
-    /// It begins with a plus or an international prefix.
+    /// Has a plus or an international prefix.
     is_international: bool,
-    /// It stands for itself, and is no part of another word.
     is_sure: bool,
-    /// Nothing else than a scheme, a host or parameters is around it.
     is_alone: bool,
 }
 
-/// The phone numbers in a text, in their normal form; only those that are surely numbers.
+/// The certain phone numbers in a text.
 pub fn phones(text: &str) -> BTreeSet<String> {
     if !may_hold_digits(text) {
         return BTreeSet::new();
@@ -67,8 +55,7 @@ pub fn phones(text: &str) -> BTreeSet<String> {
     sure.map(|found| found.digits).collect()
 }
 
-/// The phone number that an id is as a whole: one with a plus, a scheme or a host of phones, or
-/// nothing but a number of at least seven digits.
+/// The phone number that an id is.
 pub fn phone_of_id(id: &str) -> Option<String> {
     let mut found = phones(id).into_iter();
     let (phone, None) = (found.next()?, found.next()) else {
@@ -102,14 +89,12 @@ pub fn phone_of_id(id: &str) -> Option<String> {
     (is_number && is_phone && fits).then_some(phone)
 }
 
-/// Whether a text holds a number, which is given in its normal form, in a way that may also mean
-/// another one: within other text, without its country code, with a zero after it.
+/// Whether a text may hold a normalized number.
 pub fn mentions_phone(text: &str, wanted: &str) -> bool {
     if !may_end_like(text, wanted) {
         return false;
     }
     let text = decoded(text);
-    // Whatever signs are between the digits; a letter is the end of a number.
     let is_in = |piece: &str| {
         let digits: String = piece.chars().filter(char::is_ascii_digit).collect();
         digits.contains(wanted)
@@ -130,8 +115,7 @@ fn may_be(found: &str, wanted: &str) -> bool {
         || (1..=LONGEST_COUNTRY_CODE).any(has_trunk_zero)
 }
 
-/// Whether the last digits of a number are in a text one after the other, whatever is between them. In a plain
-/// text of another number they are not, and nothing else has to be looked at.
+/// Quick check for plain text.
 fn may_end_like(text: &str, wanted: &str) -> bool {
     const LAST: usize = 4;
     let is_plain = text.bytes().all(|byte| byte.is_ascii() && !b"%;".contains(&byte));
@@ -155,14 +139,13 @@ fn may_hold_digits(text: &str) -> bool {
     text.bytes().any(|byte| byte.is_ascii_digit() || !byte.is_ascii())
 }
 
-/// Whether it is `0`, `999999999` or the like, which stands for many.
+/// `0` and `999999999` stand for many.
 fn is_one_digit(digits: &str) -> bool {
     let is_first = |digit: u8| Some(&digit) == digits.as_bytes().first();
     digits.bytes().all(|digit| digit == b'0')
         || digits.len() >= SHORTEST_WHOLE && digits.bytes().all(is_first)
 }
 
-/// Every number in a plain text.
 fn read(text: &str) -> Vec<Found> {
     if let Some(number) = decimal(text.trim()) {
         return vec![number];
@@ -184,8 +167,7 @@ fn read(text: &str) -> Vec<Found> {
     scanner.found
 }
 
-/// A number that was a floating point one: `15550100000.0`, `1.5550100000E10`. Where digits were
-/// rounded off it is not sure which number it was.
+/// A number exported as a float may have lost digits.
 fn decimal(text: &str) -> Option<Found> {
     let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, ""));
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
@@ -223,15 +205,12 @@ impl Scanner {
         self.chars.get(self.at).copied()
     }
 
-    /// Passes over this character and what follows it, up to a blank, a bracket, a quotation mark or
-    /// one of these.
     fn skip_until(&mut self, ends: &[char]) {
         let is_end = |c: &char| c.is_whitespace() || "<>\"".contains(*c) || ends.contains(c);
         let rest = &self.chars[self.at + 1..];
         self.at += 1 + rest.iter().position(is_end).unwrap_or(rest.len());
     }
 
-    /// The name of the parameter behind the `;` at hand.
     fn parameter_name(&self) -> &[char] {
         let rest = &self.chars[self.at + 1..];
         let is_name = |c: &&char| c.is_ascii_alphanumeric() || **c == '-';
@@ -239,7 +218,7 @@ impl Scanner {
         &rest[..length]
     }
 
-    /// Whether `name` or `name=value` follows the `;`, and not the next of a list.
+    /// A `;` may also separate numbers.
     fn is_at_parameter(&self) -> bool {
         let name = self.parameter_name();
         let next = self.chars.get(self.at + 1 + name.len());
@@ -252,7 +231,7 @@ impl Scanner {
         let start = self.at + 1 + name.len();
         self.skip_until(&[';', ',', '?', '@']);
         let value: String = self.chars[start.min(self.at)..self.at].iter().collect();
-        // A local number says here of which country it is.
+        // `phone-context` gives the country.
         if let (true, Some(code), Some(last)) = (
             name.eq_ignore_ascii_case("phone-context"),
             value.strip_prefix("=+"),
@@ -266,7 +245,6 @@ impl Scanner {
         }
     }
 
-    /// The number that begins here.
     fn number(&mut self) {
         let start = self.at;
         let mut end = start + 1;
@@ -296,8 +274,6 @@ impl Scanner {
         });
     }
 
-    /// More digits than one number has: several with nothing else than a blank or a slash between
-    /// them, or none that is sure.
     fn several(&mut self, run: &str) {
         let fits = |piece: &str| (SHORTEST_WHOLE..=LONGEST).contains(&with_country_code(piece).0.len());
         let parted = BETWEEN_NUMBERS
@@ -322,7 +298,7 @@ impl Scanner {
             .is_some_and(|before| self.chars[before].is_alphabetic())
     }
 
-    /// Whether letters follow without a blank that are no mark of an extension: `x7`, `ext. 12`, `p`.
+    /// `x7`, `ext. 12` and `p` are extensions.
     fn is_glued_behind(&self, end: usize) -> bool {
         let rest = &self.chars[end..];
         let letters: String = rest.iter().take_while(|c| c.is_alphabetic()).collect();

@@ -1,4 +1,4 @@
-//! Who the agents of a record are, so that they are known wherever else in it they are named.
+//! Collects the agents of a record, to recognize them elsewhere.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -7,14 +7,12 @@ use serde_json::{Map, Value};
 
 use super::fields::META_INFO;
 
-/// A shorter id may be a number or word that means something else.
+/// Shorter ids may be ordinary words.
 const SHORTEST_ID: usize = 4;
 
-/// The groups of an agent's id after `u-`, as `u-3ea001b4-664a-58b6-8108-b8bca375aaaa`: shortest and longest, since the API leaves
-/// out leading zeros.
+/// Lengths of groups after `u-`: the API drops leading zeros.
 const GROUPS: [(usize, usize); 5] = [(7, 8), (4, 4), (4, 4), (4, 4), (8, 12)];
 
-/// The ids and names of the agents in one record.
 #[derive(Debug, Default)]
 pub(super) struct Agents {
     ids: BTreeSet<String>,
@@ -22,7 +20,6 @@ pub(super) struct Agents {
 }
 
 impl Agents {
-    /// Those in the destinations of a record, and the one that its custom data names.
     pub(super) fn of(record: &Map<String, Value>) -> Self {
         let mut agents = Self::default();
         for (name, value) in record {
@@ -55,7 +52,6 @@ impl Agents {
         }
     }
 
-    /// Names that stand alone, or in a list.
     fn collect_names(&mut self, value: &Value) {
         match value {
             Value::Array(items) => items.iter().for_each(|item| self.collect_names(item)),
@@ -66,20 +62,16 @@ impl Agents {
         }
     }
 
-    /// Whether a text is the id of an agent of this record.
     pub(super) fn is_known(&self, text: &str) -> bool {
         self.ids.contains(text.trim())
     }
 
-    /// Whether a text is the id of an agent: of this record, or by its form.
     pub(super) fn is_id(&self, text: &str) -> bool {
         self.is_known(text) || has_form(text.trim())
     }
 
-    /// A text with `replaced` in place of each id of an agent within it.
     pub(super) fn replace_ids<'a>(&self, text: &'a str, replaced: impl Fn(&str) -> String) -> Cow<'a, str> {
         let mut out = Cow::Borrowed(text);
-        // Ids of other characters than words have are found as they are.
         for id in self.ids.iter().filter(|id| !id.chars().all(is_of_word)) {
             if out.contains(id.as_str()) {
                 out = out.replace(id.as_str(), &replaced(id)).into();
@@ -107,7 +99,6 @@ impl Agents {
         masked.into()
     }
 
-    /// A text of parts between colons, as `queue:name`, with `replaced` in place of each that is the name of an agent.
     pub(super) fn replace_names(&self, text: &str, replaced: impl Fn(&str) -> String) -> String {
         let parts = text.split(':').map(|part| {
             if self.names.contains(&part.trim().to_lowercase()) {
@@ -120,7 +111,6 @@ impl Agents {
     }
 }
 
-/// Whether what stands under a name is an agent's id, wherever that is.
 pub(super) fn is_id_field(name: &str) -> bool {
     name.eq_ignore_ascii_case("agentId")
 }

@@ -1,5 +1,4 @@
-//! The rules of a policy, applied to a whole record before anything is read from it: so rows,
-//! `meta_info`, `extra`, the raw record and rejected text all hold the same.
+//! Applies the privacy rules to a record before anything else reads it.
 
 use std::collections::BTreeSet;
 
@@ -12,13 +11,13 @@ use super::fields::{Fields, META_INFO, Node, RECORD, find};
 use super::hash::{Kind, hashed, is_token};
 use super::{Class, Policy, Rule};
 
-/// Names of fields are no longer than this; longer keys are values.
+/// Longer keys are values.
 const LONGEST_NAME: usize = 64;
 
-/// A name with more digits than this is an id.
+/// Names with more digits are ids.
 const MOST_DIGITS: usize = 4;
 
-/// The words that `reason` was seen to hold. Any other is free text, unless it is a disposition: it may name an agent.
+/// Other values may name an agent.
 const REASONS: [&str; 5] = [
     "NO AGENTS AVAILABLE",
     "DROP-OFF",
@@ -28,18 +27,17 @@ const REASONS: [&str; 5] = [
 ];
 
 impl Policy {
-    /// Whether values of a class stay as sent.
+    /// Whether a class is kept as sent.
     pub fn keeps(&self, class: Class) -> bool {
         self.rule(class) == Rule::Keep
     }
 
-    /// Whether everything stays as sent.
+    /// Whether all classes are kept as sent.
     pub fn keeps_all(&self) -> bool {
         Class::ALL.iter().all(|class| self.keeps(*class))
     }
 
-    /// The record after the rules, and the fields that are not known: of some nothing is left. Applying
-    /// the rules again changes nothing.
+    /// Idempotent; also returns the unknown fields.
     pub(in super::super) fn apply(&self, record: Map<String, Value>) -> (Map<String, Value>, Vec<Drift>) {
         if self.keeps_all() {
             return (record, Vec::new());
@@ -55,8 +53,6 @@ impl Policy {
         (record, walk.drift)
     }
 
-    /// What is no record after the rules: of records in a list each as one, of all else under the strictest rule. `null` where
-    /// it is dropped.
     pub(in super::super) fn apply_to_unknown(&self, value: Value) -> Value {
         match value {
             Value::Object(record) => Value::Object(self.apply(record).0),
@@ -70,29 +66,25 @@ impl Policy {
         }
     }
 
-    /// A text that cannot be taken apart under the strictest rule. An empty text where it is dropped.
     pub(in super::super) fn apply_to_unreadable(&self, text: &str) -> Value {
         let ruled = self.ruled(text.into(), self.strictest(), Kind::Text);
         ruled.unwrap_or_else(|| Value::String(String::new()))
     }
 
-    /// The rule for what may hold data of every class.
     fn strictest(&self) -> Rule {
         let rules = Class::ALL.into_iter().map(|class| self.rule(class));
         rules.max().unwrap_or_default()
     }
 
-    /// A value under a rule, whatever its class is.
     fn ruled(&self, value: Value, rule: Rule, kind: Kind) -> Option<Value> {
         match (rule, &self.key) {
             (Rule::Keep, _) => Some(value),
             (Rule::Hash, Some(key)) => Some(hashed(value, kind, key)),
-            // The configuration demands a key for hashing; without one nothing may pass.
+            // Without a key nothing may pass.
             (Rule::Hash, None) | (Rule::Drop, _) => None,
         }
     }
 
-    /// What stands for an agent within a text that is kept.
     fn ruled_agent(&self, text: &str, kind: Kind) -> String {
         match self.ruled(text.into(), self.agent, kind) {
             Some(Value::String(text)) => text,
@@ -101,7 +93,6 @@ impl Policy {
     }
 }
 
-/// What `reason` may say without being free text: the words it was seen to hold, and the record's own dispositions.
 fn reasons(record: &Map<String, Value>) -> BTreeSet<String> {
     let dispositions = record
         .iter()
@@ -112,14 +103,11 @@ fn reasons(record: &Map<String, Value>) -> BTreeSet<String> {
     seen.chain(dispositions).map(|word| word.to_lowercase()).collect()
 }
 
-/// One record under the rules.
 struct Walk<'p> {
     policy: &'p Policy,
     agents: Agents,
     reasons: BTreeSet<String>,
-    /// Where we are: the names above.
     path: Vec<&'static str>,
-    /// The fields that are not known, as they turn up.
     drift: Vec<Drift>,
 }
 
@@ -144,7 +132,7 @@ impl Walk<'_> {
         }
     }
 
-    /// A field that is not known. Its name may be a value, too.
+    /// The name may be a value, too.
     fn unknown(&self, name: String, value: Value) -> Option<(String, Value)> {
         let rule = self.policy.free_text;
         let value = if is_id_field(&name) {
@@ -164,13 +152,13 @@ impl Walk<'_> {
         Some((name, value))
     }
 
-    /// A value of a known field. A dropped one becomes `null`: that there was something may be a row.
+    /// Dropped values become `null`: a row may depend on them.
     fn value(&mut self, value: Value, node: Node) -> Value {
         match (node, value) {
             (Node::Personal(class, kind), value) => self.classed(value, class, kind).unwrap_or_default(),
             (_, Value::Null) => Value::Null,
             (node, Value::Array(items)) => {
-                // Elements keep their place: it is part of their row's key.
+                // Indices are row keys.
                 let items = items.into_iter().map(|item| self.value(item, node));
                 Value::Array(items.collect())
             }
@@ -187,7 +175,7 @@ impl Walk<'_> {
                 Node::Plain => self.masked(value),
                 _ => value,
             },
-            // That something could not be read is no secret, and a sum may hang on it. An empty object says so, once and again.
+            // Sums may depend on a value being unreadable.
             (_, Value::Object(object)) if object.is_empty() => Value::Object(object),
             (Node::Flag | Node::Integer | Node::Number | Node::Duration | Node::Instant, value) => {
                 let ruled = self.classed(value, Class::FreeText, Kind::Text);
@@ -199,7 +187,6 @@ impl Walk<'_> {
         }
     }
 
-    /// An id of the customer's, unless it is only a shadow's way to say which conversation it belongs to.
     fn channel_user(&self, value: Value) -> Value {
         let is_shadow = value
             .as_str()
@@ -211,7 +198,6 @@ impl Walk<'_> {
             .unwrap_or_default()
     }
 
-    /// One of the words that are known, or free text: that may be `queue:name` of an agent.
     fn reason(&self, value: Value) -> Value {
         let is_known =
             |word: &str| word.trim().is_empty() || self.reasons.contains(&word.trim().to_lowercase());
@@ -232,8 +218,7 @@ impl Walk<'_> {
         }
     }
 
-    /// A value of a class. What is the id of an agent is under the rule of agents too: the stricter one counts. `None` where
-    /// nothing is left.
+    /// For agent ids the stricter rule wins.
     fn classed(&self, value: Value, class: Class, kind: Kind) -> Option<Value> {
         let rule = self.policy.rule(class);
         if rule == Rule::Drop {
@@ -251,7 +236,7 @@ impl Walk<'_> {
                 .ruled(value, rule.max(self.policy.agent), Kind::UserId);
         }
         if rule == Rule::Keep {
-            // Ids of customers have the form of agents' ids.
+            // Customer ids look like agent ids.
             return Some(if class == Class::Customer {
                 value
             } else {
@@ -274,7 +259,6 @@ impl Walk<'_> {
         }
     }
 
-    /// A value that is kept, without the ids of agents in it where those are not.
     fn masked(&self, value: Value) -> Value {
         if self.policy.keeps(Class::Agent) {
             return value;
@@ -311,7 +295,6 @@ impl Walk<'_> {
         }
     }
 
-    /// The name of a field that is kept; `None` where it was an agent's id, of which nothing is left.
     fn masked_name(&self, name: String) -> Option<String> {
         if self.policy.keeps(Class::Agent) {
             return Some(name);
@@ -323,7 +306,6 @@ impl Walk<'_> {
     }
 }
 
-/// Whether a value is what its field is meant to hold, and so says nothing else.
 fn is_readable(node: Node, value: &Value) -> bool {
     match node {
         Node::Key | Node::Plain => !value.is_object(),
@@ -341,8 +323,6 @@ fn is_readable(node: Node, value: &Value) -> bool {
     }
 }
 
-/// Whether a key looks like the name of a field, and not like an id, a number or an address that
-/// somebody used as one.
 pub(in super::super) fn is_name(key: &str) -> bool {
     let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
     key.len() <= LONGEST_NAME

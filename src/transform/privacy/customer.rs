@@ -1,4 +1,4 @@
-//! Whose a record is: the values in it that identify its customer.
+//! Finds the values that identify a customer.
 
 use std::borrow::Cow;
 
@@ -6,25 +6,20 @@ use serde_json::{Map, Value};
 
 use super::super::normal_form::number_text;
 
-/// What a field that identifies a customer holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Field {
-    /// An id, which may be an address or a number.
     Id,
     Email,
     Phone,
-    /// Anything: a text that is no record.
+    /// Text outside a record.
     Text,
 }
 
-/// A text, and the field that it stands in.
 pub(super) type Found<'a> = (Field, Cow<'a, str>);
 
-/// In an id's place, an object holds the id under one of these names.
 const NAMES_OF_IDS: &[&str] = &["id", "_id", "userid", "user_id", "val", "value"];
 
-/// The values of the fields that identify the customer of a record. The centre's own number never
-/// does: of the two ends of a call, the customer's is the one that the direction says.
+/// The direction tells which end of a call is the customer.
 pub(super) fn values(record: &Map<String, Value>) -> Vec<Found<'_>> {
     let meta = objects(record, "metaInfo");
     let mut customers = objects(record, "customerinfo");
@@ -69,7 +64,6 @@ pub(super) fn values(record: &Map<String, Value>) -> Vec<Found<'_>> {
     found
 }
 
-/// The same of what is no record: of records in a list their values, of other texts those.
 pub(super) fn values_of_any(value: &Value) -> Vec<Found<'_>> {
     match value {
         Value::Object(record) => values(record),
@@ -82,8 +76,7 @@ pub(super) fn values_of_any(value: &Value) -> Vec<Found<'_>> {
     }
 }
 
-/// Whether any text in a value is one that is wanted. A number is its digits, and names of fields may be
-/// values, too.
+/// Field names may be values, too.
 pub(super) fn any_text(value: &Value, is_wanted: &mut impl FnMut(&str) -> bool) -> bool {
     match value {
         Value::Null | Value::Bool(_) => false,
@@ -96,12 +89,10 @@ pub(super) fn any_text(value: &Value, is_wanted: &mut impl FnMut(&str) -> bool) 
     }
 }
 
-/// The objects under a name, without regard to case: itself or those of a list.
 fn objects<'a>(object: &'a Map<String, Value>, name: &str) -> Vec<&'a Map<String, Value>> {
     each(object, name).filter_map(Value::as_object).collect()
 }
 
-/// The values under a name, without regard to case: itself or those of a list.
 fn each<'a>(object: &'a Map<String, Value>, name: &str) -> impl Iterator<Item = &'a Value> {
     let named = object
         .iter()
@@ -115,7 +106,6 @@ fn each<'a>(object: &'a Map<String, Value>, name: &str) -> impl Iterator<Item = 
     items.into_iter()
 }
 
-/// The texts of a value, also of one that is an object: `{"number": "+1…"}`.
 fn add_texts<'a>(field: Field, value: &'a Value, found: &mut Vec<Found<'a>>) {
     match value {
         Value::String(text) => found.push((field, text.into())),
@@ -127,7 +117,6 @@ fn add_texts<'a>(field: Field, value: &'a Value, found: &mut Vec<Found<'a>>) {
                 if field != Field::Id || is_id {
                     add_texts(field, value, found);
                 } else {
-                    // What else is said there is no id of a customer, but may be an address.
                     add_texts(Field::Phone, value, found);
                     add_texts(Field::Email, value, found);
                 }

@@ -1,42 +1,30 @@
-//! What every field of a record is, as far as persons are concerned: the one list.
-//!
-//! A field that is not here is free text. `docs/privacy.md` shows this list to people.
+//! Privacy class of every field, as in `docs/privacy.md`; others are free text.
 
 use super::Class;
 use super::hash::Kind;
 
-/// What stands under a name. A list of something is treated as each of its elements.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Node {
-    /// A part of the record's key. An object in its place is free text.
     Key,
-    /// A value that says nothing of a person, like a status. An object in its place is free text.
+    /// Not personal; an object is free text.
     Plain,
-    /// As [`Node::Plain`], where what cannot be read as such is free text.
+    /// This and the next four: unreadable values are free text.
     Flag,
-    /// As [`Node::Flag`].
     Integer,
-    /// As [`Node::Flag`]: a number that counts or measures, with a fraction or none.
     Number,
-    /// As [`Node::Flag`].
     Duration,
-    /// As [`Node::Flag`].
     Instant,
-    /// Why a session ended: [`Node::Plain`] where it is a word that is known or a disposition, free text otherwise.
+    /// Plain if known or a disposition, otherwise free text.
     Reason,
-    /// An id of the customer in a channel; of a shadow session, the ids of its account and conversation.
+    /// A customer id, or a shadow's conversation.
     ChannelUser,
-    /// Personal data of a class.
     Personal(Class, Kind),
-    /// An object with fields of its own. A value in its place is free text.
+    /// Anything but an object is free text.
     Object(Fields),
-    /// As [`Node::Object`], where a value in its place is something else.
     ObjectOr(Fields, &'static Node),
-    /// As [`Node::Object`], of fields of two kinds.
     Both(Fields, Fields),
 }
 
-/// The fields of an object, as documented.
 pub(super) type Fields = &'static [(&'static str, Node)];
 
 use Node::{
@@ -55,10 +43,9 @@ const ADDRESS: Node = Personal(Class::Network, Kind::Address);
 const FREE_TEXT: Node = Personal(Class::FreeText, Kind::Text);
 const TAG_VALUE: Node = Personal(Class::TagValues, Kind::TagValue);
 
-/// What is in here is the bot's author's own: what is not known there is no drift.
+/// Bots define their own fields, so unknown ones are no drift.
 pub(super) const META_INFO: &str = "metaInfo";
 
-/// The record itself.
 pub(super) const RECORD: Fields = &[
     ("sessionId", Key),
     ("conversationId", Key),
@@ -93,7 +80,6 @@ pub(super) const RECORD: Fields = &[
     (META_INFO, Object(META)),
     ("sessionleveltags", Object(TAG)),
     ("userleveltags", Object(TAG)),
-    // A queue entry, or an agent segment in its place.
     ("destinations", Both(DESTINATION, AGENT)),
 ];
 
@@ -117,7 +103,6 @@ const CUSTOMER: Fields = &[
     ("Direction", Plain),
 ];
 
-/// Beside what the vendor documents, what its samples show.
 const META: Fields = &[
     ("caller", CUSTOMER_PHONE),
     ("callee", CUSTOMER_PHONE),
@@ -226,7 +211,7 @@ const AGENT: Fields = &[
 ];
 
 const CONSULTATION: Fields = &[
-    // May be a phone number: whoever was consulted.
+    // May be a phone number.
     ("name", AGENT_NAME),
     ("agentId", AGENT_ID),
     ("email", AGENT_EMAIL),
@@ -244,20 +229,16 @@ const JOINED_USER: Fields = &[
     ("end", Instant),
 ];
 
-/// What stands under a name, with the name as documented; it is found without regard to case, as the
-/// readers of rows do.
 pub(super) fn find(fields: Fields, name: &str) -> Option<(&'static str, Node)> {
     let known = fields.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
     known.copied()
 }
 
-/// Whether a record has a field of this name, as documented.
 pub(in super::super) fn is_documented(name: &str) -> bool {
     find(RECORD, name).is_some()
 }
 
-/// Every field that holds no fields of its own, by its path, and its class; `None` for those that
-/// are kept whatever the policy.
+/// All leaf fields with class; `None` is always kept.
 pub fn listed() -> Vec<(String, Option<Class>)> {
     let mut listed = Vec::new();
     list(RECORD, "", &mut listed);

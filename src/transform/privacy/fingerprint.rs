@@ -1,16 +1,14 @@
-//! What tells one set of rules from another.
+//! Fingerprint of the privacy rules.
 
 use std::fmt::Write as _;
 
 use super::{Class, Policy};
 
 impl Policy {
-    /// The rules in words and, where there is a key, what tells it from others: nothing of the key
-    /// itself. Equal exactly where records come out alike.
+    /// Equal fingerprints mean equal results.
     pub fn fingerprint(&self) -> String {
         let mut text = String::new();
         for class in Class::ALL {
-            // Writing into a text cannot fail.
             let _ = write!(text, "{} {:?}, ", class.as_str(), self.rule(class));
         }
         match &self.key {

@@ -1,4 +1,4 @@
-//! What a value becomes where its class is hashed.
+//! Hashes values of a class.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -10,10 +10,10 @@ use super::Key;
 use super::identifier::IdentifierKind;
 use super::key::TOKEN;
 
-/// What a value is: values of different kinds have different hashes, also where they are equal.
+/// Each kind has its own hashes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// An id that may be an e-mail address or a phone number, and is hashed as what it looks like.
+    /// Hashed as what it looks like.
     UserId,
     Email,
     Phone,
@@ -24,13 +24,10 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    /// Whether its values have a normal form of their own.
     fn is_identifier(self) -> bool {
         matches!(self, Self::UserId | Self::Email | Self::Phone)
     }
 
-    /// The kind that the hash says, and the normal forms of the value: several where it holds several
-    /// numbers or addresses.
     fn of(self, value: &str) -> (&'static str, Vec<Cow<'_, str>>) {
         let (kind, normalized) = match self {
             Self::UserId => of_id(value),
@@ -41,7 +38,6 @@ impl Kind {
             Self::TagValue => return ("tag_value", vec![value.into()]),
             Self::Text => return ("text", vec![value.into()]),
         };
-        // What is no phone number, like "anonymous", is hashed as it is.
         let normalized = if normalized.is_empty() {
             vec![value.trim().into()]
         } else {
@@ -51,7 +47,6 @@ impl Kind {
     }
 }
 
-/// What an id looks like: a phone number, an e-mail address, or just an id.
 fn of_id(id: &str) -> (IdentifierKind, BTreeSet<String>) {
     if let Some(phone) = phone_of_id(id) {
         return (IdentifierKind::Phone, BTreeSet::from([phone]));
@@ -64,15 +59,12 @@ fn of_id(id: &str) -> (IdentifierKind, BTreeSet<String>) {
     (IdentifierKind::UserId, user_id(id).into_iter().collect())
 }
 
-/// What an id becomes where its class is hashed.
 pub(super) fn id_tokens(id: &str, key: &Key) -> Vec<String> {
     let (kind, normalized) = Kind::UserId.of(id);
     normalized.iter().map(|one| key.token(kind, one)).collect()
 }
 
-/// The hashed form of a value: a text or a number becomes a hash, a list one of each element, and an object a
-/// list of one, since what no column takes for an id must not become one. What says nothing stays, and so
-/// does a yes or no. What is a hash already stays too: rules can be applied any number of times.
+/// Idempotent. An object becomes a list, which no column reads as an id.
 pub(super) fn hashed(value: Value, kind: Kind, key: &Key) -> Value {
     let text = match value {
         Value::Number(number) if kind.is_identifier() => number_text(&number),
@@ -93,12 +85,10 @@ pub(super) fn hashed(value: Value, kind: Kind, key: &Key) -> Value {
     Value::String(tokens.join(" "))
 }
 
-/// Whether a text is what a value becomes by hashing.
 pub(super) fn is_token(text: &str) -> bool {
     text.starts_with(TOKEN) && text.split(' ').all(is_one_token)
 }
 
-/// The kind that a hash says.
 pub(super) fn kind_of_token(token: &str) -> Option<&str> {
     let (kind, _) = token.strip_prefix(TOKEN)?.split_once(':')?;
     Some(kind)

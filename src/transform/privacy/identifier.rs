@@ -1,4 +1,4 @@
-//! What identifies a customer, as the list of erasures keeps it: by it erased ones are recognized.
+//! Keyed hashes that identify erased customers.
 
 use std::collections::BTreeSet;
 
@@ -12,27 +12,27 @@ use super::hash::is_token;
 use super::old_form;
 use super::wanted::unescaped;
 
-/// What is remembered of who was erased.
+/// Kind of an erasure entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum IdentifierKind {
-    /// An id of the bot's or of the channel's.
+    /// Id in bot or channel.
     UserId,
     /// An e-mail address.
     Email,
     /// A phone number.
     Phone,
-    /// An interaction that was theirs, by both of its ids.
+    /// Erased interaction, by both ids.
     Interaction,
-    /// A session that was theirs.
+    /// Erased session.
     Session,
-    /// A conversation that was theirs.
+    /// Erased conversation.
     Conversation,
-    /// A rejected record that was theirs, by its text.
+    /// Erased rejected record.
     RejectedRecord,
 }
 
 impl IdentifierKind {
-    /// As the column `kind` of `smartassist_sync.erasures` spells it.
+    /// Spelling in `smartassist_sync.erasures`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::UserId => "user_id",
@@ -46,10 +46,10 @@ impl IdentifierKind {
     }
 }
 
-/// An identifier as the list of erasures keeps it: its kind and a keyed hash.
+/// Entry in the list of erasures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Identifier {
-    /// What it is.
+    /// Kind of the identifier.
     pub kind: IdentifierKind,
     /// HMAC-SHA-256 of the normal form.
     pub hash: [u8; 32],
@@ -63,8 +63,7 @@ impl Identifier {
         }
     }
 
-    /// What a record is recognized by once it was erased, also when nothing in it identifies its
-    /// customer any longer: both of its ids together, and each.
+    /// Identifies a record by both ids, and by each.
     pub fn of_ids(account_id: &str, ids: &Ids, key: &Key) -> Vec<Self> {
         let [session, conversation] = [&ids.session_id, &ids.conversation_id].map(Option::as_deref);
         if session.is_none() && conversation.is_none() {
@@ -77,7 +76,7 @@ impl Identifier {
         identifiers
     }
 
-    /// What a rejected record is recognized by once it was erased.
+    /// Identifies a rejected record.
     pub fn of_rejected(account_id: &str, payload_hash: &[u8], key: &Key) -> Self {
         let hash: String = payload_hash.iter().map(|byte| format!("{byte:02x}")).collect();
         Self::of(
@@ -88,7 +87,7 @@ impl Identifier {
     }
 }
 
-/// Ids of one account, each with its length: no two lists are the same text.
+/// Lengths keep different lists different.
 fn joined(account_id: &str, parts: &[Option<&str>]) -> String {
     let mut text = format!("{}:{account_id}", account_id.len());
     for part in parts {
@@ -100,17 +99,14 @@ fn joined(account_id: &str, parts: &[Option<&str>]) -> String {
     text
 }
 
-/// What identifies the customer of a record; sorted and distinct.
 pub(in super::super) fn identifiers(record: &Map<String, Value>, key: &Key) -> Vec<Identifier> {
     hashed(&values(record), key)
 }
 
-/// The same of what is no record, but perhaps a list of some.
 pub(in super::super) fn identifiers_in(value: &Value, key: &Key) -> Vec<Identifier> {
     hashed(&values_of_any(value), key)
 }
 
-/// The same of a text that cannot be taken apart: of every text between quotation marks in it, and of what is between those.
 pub(in super::super) fn identifiers_in_text(text: &str, key: &Key) -> Vec<Identifier> {
     let parts = text.split('"').map(|part| (Field::Text, unescaped(part)));
     hashed(&parts.collect::<Vec<_>>(), key)
@@ -130,7 +126,7 @@ fn hashed(found: &[Found<'_>], key: &Key) -> Vec<Identifier> {
     hashed.collect()
 }
 
-/// The identifiers in a text, each with its kind: an id that is an address is an id all the same.
+/// An address in an id counts as both.
 pub(super) fn normal_forms(field: Field, text: &str) -> BTreeSet<(IdentifierKind, String)> {
     use IdentifierKind::{Email, Phone, UserId};
     let of = |kind, found: BTreeSet<String>| found.into_iter().map(move |one| (kind, one));
@@ -153,7 +149,6 @@ pub(super) fn normal_forms(field: Field, text: &str) -> BTreeSet<(IdentifierKind
     forms
 }
 
-/// The same by the first version of the normal forms.
 fn old_forms(field: Field, text: &str) -> BTreeSet<(IdentifierKind, String)> {
     let kinds = match field {
         Field::Id => BTreeSet::from([IdentifierKind::UserId, old_form::kind_of(text)]),
@@ -165,7 +160,6 @@ fn old_forms(field: Field, text: &str) -> BTreeSet<(IdentifierKind, String)> {
     kinds.into_iter().filter_map(form).collect()
 }
 
-/// The identifiers that are hashes in place of values: rules had been applied before.
 pub(super) fn tokens(text: &str) -> impl Iterator<Item = &str> {
     is_token(text).then(|| text.split(' ')).into_iter().flatten()
 }

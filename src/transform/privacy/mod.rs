@@ -1,4 +1,4 @@
-//! What of a person is kept, hashed or dropped, before anything is stored or logged.
+//! Keeps, hashes or drops personal data.
 
 mod agents;
 mod apply;
@@ -23,21 +23,19 @@ pub use crate::config::{Class, Key, Policy, Rule};
 use serde_json::{Map, Value};
 
 impl Policy {
-    /// What identifies the customer of a record, to recognize erased ones; nothing without a key.
+    /// Empty without a key.
     pub(super) fn identifiers(&self, record: &Map<String, Value>) -> Vec<Identifier> {
         let key = self.key.as_ref();
         key.map(|key| identifier::identifiers(record, key))
             .unwrap_or_default()
     }
 
-    /// The same of what is no record, but perhaps a list of some.
     pub(super) fn identifiers_in(&self, value: &Value) -> Vec<Identifier> {
         let key = self.key.as_ref();
         key.map(|key| identifier::identifiers_in(value, key))
             .unwrap_or_default()
     }
 
-    /// The same of a text that cannot be taken apart.
     pub(super) fn identifiers_in_text(&self, text: &str) -> Vec<Identifier> {
         let key = self.key.as_ref();
         key.map(|key| identifier::identifiers_in_text(text, key))

@@ -1,9 +1,7 @@
-//! The first normal form of identifiers (`form` 1 in `smartassist_sync.erasures`): who was erased by
-//! it is still recognized by it. Nothing is hashed by it any more, and it is never changed.
+//! First normal form (`form` 1 in `smartassist_sync.erasures`), for earlier erasures; never change it.
 
 use super::IdentifierKind;
 
-/// A value in the first form.
 pub(super) fn normalize(kind: IdentifierKind, value: &str) -> Option<String> {
     let value = value.trim();
     let normalized = match kind {
@@ -30,7 +28,6 @@ fn phone(value: &str) -> Option<String> {
     (!digits.is_empty()).then(|| digits.to_owned())
 }
 
-/// What an id looked like: an e-mail address, a phone number, or just an id.
 pub(super) fn kind_of(id: &str) -> IdentifierKind {
     let is_phone = || phone(id).is_some_and(|digits| (7..=15).contains(&digits.len()));
     match id.trim().split_once('@') {

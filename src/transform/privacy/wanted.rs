@@ -1,4 +1,4 @@
-//! A customer who is to be erased, by one identifier: which records are theirs, and which only may be.
+//! Finds the records of a customer to be erased.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -14,38 +14,36 @@ use super::hash::{self, is_token};
 use super::identifier::{Identifier, IdentifierKind, normal_forms, tokens};
 use super::old_form;
 
-/// A shorter number is an extension, of which every centre has the same.
+/// Shorter numbers are extensions.
 const SHORTEST_PHONE: usize = 5;
 
 /// Whose a record is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Whose {
-    /// That of the customer who is looked for.
+    /// The wanted customer's.
     Theirs,
-    /// It does not say: perhaps it has a user id, but no number and no address.
+    /// No customer named, or perhaps the wanted one.
     Unsaid,
-    /// It names a customer, and not that one.
+    /// Another customer's.
     Another,
 }
 
-/// Who is looked for.
+/// The wanted customer.
 #[derive(Debug)]
 pub struct Wanted {
     kind: IdentifierKind,
     normalized: String,
-    /// As it is looked for in other texts.
     folded: String,
-    /// What the identifier is where it was hashed before it was stored.
     tokens: BTreeSet<String>,
-    /// As the list of erasures keeps it.
+    /// Entry for the list of erasures.
     pub identifier: Identifier,
 }
 
 impl Wanted {
-    /// Whom this value identifies.
+    /// Parses an identifier.
     ///
     /// # Errors
-    /// It could identify many, or nobody; why, and what is needed.
+    /// The value identifies nobody or many.
     pub fn new(kind: IdentifierKind, value: &str, key: &Key) -> Result<Self, &'static str> {
         let normalized = normalized(kind, value)?;
         let mut tokens = BTreeSet::from([key.token(kind.as_str(), &normalized)]);
@@ -67,14 +65,12 @@ impl Wanted {
         })
     }
 
-    /// Whether the customer of a stored record is the one who is looked for, also where its values
-    /// were hashed.
+    /// Whether the customer is the wanted one.
     pub fn is_customer_of(&self, record: &Map<String, Value>) -> bool {
         values(record).iter().any(|found| self.is_in(found))
     }
 
-    /// Whose a record is. A user id that is neither number nor address says so only where a user id is looked for: one contact has
-    /// several, such as that of before and that of after signing in.
+    /// Customers have several user ids: one alone decides only a search by user id.
     pub fn whose(&self, record: &Map<String, Value>) -> Whose {
         let found = values(record);
         if found.iter().any(|found| self.is_in(found)) {
@@ -105,8 +101,7 @@ impl Wanted {
         forms.any(|(kind, _)| is_enough(kind.as_str()))
     }
 
-    /// Whether the customer is named in what may be no record: whether it is a list with one of theirs, or holds a text that
-    /// names them.
+    /// Whether any JSON names the customer.
     pub fn is_named_in(&self, value: &Value) -> bool {
         let is_named = |found: &Found<'_>| {
             let is_text = found.0 == Field::Text && self.kind == IdentifierKind::UserId;
@@ -115,7 +110,7 @@ impl Wanted {
         values_of_any(value).iter().any(is_named)
     }
 
-    /// Whether a text that cannot be taken apart names them, once JSON's escapes in it are undone.
+    /// Whether unparsable text names the customer.
     pub fn is_named_in_text(&self, text: &str) -> bool {
         let text = unescaped(text);
         let is_named = match self.kind {
@@ -126,13 +121,12 @@ impl Wanted {
         is_named || self.tokens.iter().any(|token| text.contains(token))
     }
 
-    /// Whether anything in a record mentions them, in a field that does not say whose the record is, or in
-    /// a spelling that may also mean somebody else.
+    /// Whether any field may mention the customer.
     pub fn is_mentioned_in(&self, value: &Value) -> bool {
         any_text(value, &mut |text| self.is_mentioned(text))
     }
 
-    /// As [`Wanted::is_mentioned_in`], of a text that cannot be taken apart.
+    /// Whether unparsable text may mention the customer.
     pub fn is_mentioned_in_text(&self, text: &str) -> bool {
         self.is_mentioned(&unescaped(text))
     }
@@ -191,7 +185,6 @@ fn normalized(kind: IdentifierKind, value: &str) -> Result<String, &'static str>
     }
 }
 
-/// A text without JSON's escapes. What is none stays as it is.
 pub(super) fn unescaped(text: &str) -> Cow<'_, str> {
     if !text.contains('\\') {
         return text.into();
@@ -206,12 +199,11 @@ pub(super) fn unescaped(text: &str) -> Cow<'_, str> {
                 plain.push(unit);
                 rest = &escape[5..];
             }
-            // A line ends there, or a tab is there: no letter of a word.
+            // Line ends and tabs separate words.
             None if escape.starts_with(['n', 'r', 't', 'b', 'f']) => {
                 plain.push(u16::from(b' '));
                 rest = &escape[1..];
             }
-            // The others stand for themselves.
             None => match escape.chars().next() {
                 Some(itself) => {
                     plain.extend(itself.encode_utf16(&mut [0; 2]).iter());

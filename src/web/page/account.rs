@@ -1,4 +1,4 @@
-//! An account: how far it is, what is wrong, what is being done.
+//! An account's section.
 
 use chrono::{DateTime, Utc};
 use maud::{Markup, html};
@@ -7,7 +7,6 @@ use super::{account_link, calendar, chart, class, concern_list, mark, time};
 use crate::status::board::{AccountBoard, BudgetLine, Work};
 use crate::telemetry::{grouped, span};
 
-/// An account. Where its details were not gathered, sums alone.
 pub(super) fn section(account: &AccountBoard, now: DateTime<Utc>) -> Markup {
     let name = &account.status.name;
     html! {
@@ -29,7 +28,6 @@ pub(super) fn section(account: &AccountBoard, now: DateTime<Utc>) -> Markup {
     }
 }
 
-/// Every account in a line, with a way to it.
 pub(super) fn jumps(accounts: &[&AccountBoard]) -> Markup {
     html! {
         nav.jumps aria-label="Accounts" {

@@ -1,4 +1,4 @@
-//! Coverage as a calendar: a row a month, a cell a day; and a day, hour by hour.
+//! Coverage calendar.
 
 use chrono::{DateTime, Datelike, Days, NaiveDate, Utc};
 use maud::{Markup, PreEscaped, html};
@@ -8,9 +8,7 @@ use crate::status::board::AccountBoard;
 use crate::status::calendar::{Cell, CellState};
 use crate::telemetry::{grouped, plural, second, span};
 
-/// The newest month on top. Every cell leads to its day. Of a thousand cells, only those that somebody
-/// may want to look into are on the way of the Tab key; the script adds the arrow keys, and the form
-/// below leads to any day without either.
+/// Only gaps and partial days are Tab stops.
 pub(super) fn months(account: &AccountBoard, cells: &[Cell]) -> Markup {
     let name = &account.status.name;
     let months: Vec<&[Cell]> = cells
@@ -48,15 +46,13 @@ fn month_row(name: &str, cells: &[Cell]) -> Markup {
     html! {
         tr {
             th scope="row" { (first.format("%b %Y")) }
-            // A loaded account may begin in the middle of a month.
             @for _ in 1..first.day() { td {} }
             (PreEscaped(day_cells(name, cells)))
         }
     }
 }
 
-/// By hand: a calendar of years has thousands of them. Nothing in them comes from outside but the
-/// account's name, which a link escapes.
+/// By hand for speed; the link is escaped.
 fn day_cells(name: &str, cells: &[Cell]) -> String {
     use std::fmt::Write;
     let link = account_link(name);
@@ -69,7 +65,6 @@ fn day_cells(name: &str, cells: &[Cell]) -> String {
         } else {
             " tabindex=\"-1\""
         };
-        // Writing to a String cannot fail.
         let _ = write!(
             text,
             "<td><a class=\"{}\" href=\"{link}/days/{date}\"{tab} title=\"{}: {}, {}\"></a></td>",
@@ -110,7 +105,6 @@ fn day_form(account: &AccountBoard, cells: &[Cell]) -> Markup {
     }
 }
 
-/// The hours of a day, and its gaps.
 pub(super) fn day(account: &AccountBoard, day: NaiveDate, hours: &[Cell], now: DateTime<Utc>) -> Markup {
     let name = &account.status.name;
     let most = hours.iter().map(|hour| hour.interactions).max().unwrap_or(0);

@@ -1,4 +1,4 @@
-//! Small charts, as SVG: attributes alone, since the page allows no inline style.
+//! SVG charts without inline style, which the CSP forbids.
 
 use std::fmt::Write;
 
@@ -8,21 +8,19 @@ use maud::{Markup, PreEscaped, html};
 use crate::status::calendar::Cell;
 use crate::telemetry::grouped;
 
-/// Days that a chart shows: a quarter is what people remember.
 const DAYS: usize = 92;
 
 const WIDTH: i64 = 736;
 const HEIGHT: i64 = 120;
 const STEP: i64 = WIDTH / 92;
 
-/// Interactions per day, the newest on the right.
 pub(super) fn interactions(cells: &[Cell]) -> Markup {
     let shown = &cells[cells.len().saturating_sub(DAYS)..];
     let most = shown.iter().map(|cell| cell.interactions).max().unwrap_or(0);
     let Some(last) = shown.last().map(|cell| cell.window.start) else {
         return html! {};
     };
-    // As wide as ever, so that a bar is a day as thick for every account.
+    // Gives all accounts equally wide bars.
     let first = last - TimeDelta::days(i64::try_from(DAYS).unwrap_or_default() - 1);
     let date = |at: DateTime<Utc>| at.format("%-d %b %Y").to_string();
     let label = format!(
@@ -51,7 +49,6 @@ fn bars(cells: &[Cell], most: i64) -> String {
     for (place, cell) in cells.iter().enumerate() {
         let height = share(cell.interactions, most, HEIGHT);
         let left = i64::try_from(empty + place).unwrap_or_default() * STEP;
-        // Writing to a String cannot fail.
         let _ = write!(
             text,
             "<rect x=\"{left}\" y=\"{}\" width=\"{}\" height=\"{height}\"><title>{}: {}</title></rect>",
@@ -64,7 +61,6 @@ fn bars(cells: &[Cell], most: i64) -> String {
     text
 }
 
-/// A bar beside a number: its share of the largest one.
 pub(super) fn bar(number: i64, largest: i64) -> Markup {
     html! {
         svg.bar viewBox="0 0 100 10" aria-hidden="true" preserveAspectRatio="none" {
@@ -73,7 +69,7 @@ pub(super) fn bar(number: i64, largest: i64) -> Markup {
     }
 }
 
-/// What is there is seen, however small.
+/// Keeps small values visible.
 fn share(number: i64, largest: i64, of: i64) -> i64 {
     if number <= 0 || largest <= 0 {
         return 0;

@@ -1,7 +1,4 @@
-//! The status page as HTML. What it shows is sums; it changes nothing, and works without JavaScript.
-//!
-//! Whoever opens it wants to know in ten seconds: is the data complete, up to when, what is it doing,
-//! what is wrong, what do I do. That is the order of the page.
+//! The status page, usable without JavaScript.
 
 mod account;
 mod assets;
@@ -20,15 +17,12 @@ use crate::telemetry::plural;
 
 pub(super) use assets::{Asset, asset, asset_link};
 
-/// How often the page renews itself, in seconds: by script, or else by the browser.
 const RENEW_SECONDS: u32 = 10;
 const RENEW_SECONDS_WITHOUT_SCRIPT: u32 = 30;
 
-/// All accounts, those that need somebody first.
 pub(super) fn overview(board: &Board) -> Markup {
     let (standing, words) = summary(board);
     let mut accounts: Vec<&AccountBoard> = board.accounts.iter().collect();
-    // Stable, so by name among those that stand alike.
     accounts.sort_by_key(|account| std::cmp::Reverse(account.standing));
     let body = html! {
         (headline(standing, &words))
@@ -45,7 +39,6 @@ pub(super) fn overview(board: &Board) -> Markup {
     document("SmartAssist ETL", &words, Some(board.at), &body)
 }
 
-/// One account, whole.
 pub(super) fn account(board: &Board, account: &AccountBoard) -> Markup {
     let name = &account.status.name;
     let body = html! {
@@ -61,7 +54,6 @@ pub(super) fn account(board: &Board, account: &AccountBoard) -> Markup {
     )
 }
 
-/// A day of an account, hour by hour.
 pub(super) fn day(board: &Board, account: &AccountBoard, day: NaiveDate, hours: &[Cell]) -> Markup {
     let name = &account.status.name;
     let body = html! {
@@ -79,7 +71,6 @@ pub(super) fn day(board: &Board, account: &AccountBoard, day: NaiveDate, hours: 
     )
 }
 
-/// The books cannot be read; what the process knows by itself.
 pub(super) fn unavailable(words: &str, waiting: Option<&Problem>, known: &[ConfiguredAccount]) -> Markup {
     let problems = known
         .iter()
@@ -108,7 +99,6 @@ pub(super) fn unavailable(words: &str, waiting: Option<&Problem>, known: &[Confi
     document("SmartAssist ETL", words, None, &body)
 }
 
-/// Nothing is shown here.
 pub(super) fn not_found() -> Markup {
     let body = html! {
         h1 { "Nothing here" }
@@ -117,17 +107,15 @@ pub(super) fn not_found() -> Markup {
     document("Not found · SmartAssist ETL", "not found", None, &body)
 }
 
-/// Where an account is shown whole.
 pub(super) fn account_link(name: &str) -> String {
     format!("/accounts/{}", in_path(name))
 }
 
-/// Where a day of it is.
 pub(super) fn day_link(name: &str, day: NaiveDate) -> String {
     format!("{}/days/{day}", account_link(name))
 }
 
-/// Names of accounts are keys of the configuration; what cannot stand in a path is escaped (RFC 3986).
+/// RFC 3986.
 fn in_path(name: &str) -> String {
     let escape = |byte: u8| {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
@@ -139,7 +127,6 @@ fn in_path(name: &str) -> String {
     name.bytes().map(escape).collect()
 }
 
-/// The one line that says it all.
 fn summary(board: &Board) -> (Standing, String) {
     let count = |standing| {
         let alike = board
@@ -202,7 +189,6 @@ fn headline(standing: Standing, words: &str) -> Markup {
     }
 }
 
-/// What is wrong, each with what to do.
 fn concern_list(concerns: &[Concern]) -> Markup {
     html! {
         @if !concerns.is_empty() {
@@ -235,7 +221,7 @@ fn level_class(level: Level) -> &'static str {
     }
 }
 
-/// A sign beside the word, so that nobody needs the colour.
+/// No state depends on colour alone.
 fn mark(standing: Standing) -> Markup {
     let sign = match standing {
         Standing::Complete => "✓",
@@ -246,7 +232,6 @@ fn mark(standing: Standing) -> Markup {
     html! { span.mark aria-hidden="true" { (sign) } }
 }
 
-/// An instant that machines read too.
 fn time(at: DateTime<Utc>) -> Markup {
     html! { time datetime=(crate::telemetry::second(at)) { (at.format("%-d %b %Y, %H:%M:%S")) } }
 }

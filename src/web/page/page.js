@@ -1,4 +1,4 @@
-// Renews the page where it stands, and lets arrow keys move through a calendar. Without it the page reloads itself.
+// Renews the page in place and adds arrow keys to calendars.
 "use strict";
 
 const main = document.getElementById("board");
@@ -13,11 +13,11 @@ async function renew() {
   if (document.hidden || isRenewing) return;
   isRenewing = true;
   try {
-    // A tunnel that has died takes the question and never answers.
+    // A dead tunnel accepts requests but never answers.
     const signal = AbortSignal.timeout(Math.max(seconds, 30) * 1000);
     const answer = await fetch(location.href, { headers: { accept: "text/html" }, signal });
     const text = await answer.text();
-    // A proxy in between may answer as well; only a page of ours has a board.
+    // A proxy may answer instead; only our pages have a board.
     const fresh = new DOMParser().parseFromString(text, "text/html").getElementById("board");
     if (!fresh) throw new Error("no board");
     if (!replace(fresh)) return renewal("Not renewed while you choose a day.");
@@ -30,7 +30,7 @@ async function renew() {
   }
 }
 
-// Whoever is typing, or stands on a cell with the keyboard, stays there.
+// Keeps the focus; does nothing while a day is being chosen.
 function replace(fresh) {
   const active = document.activeElement;
   if (active && active.matches("input, button")) return false;
@@ -48,7 +48,7 @@ function replace(fresh) {
   return true;
 }
 
-// One cell of each calendar is on the way of the Tab key; arrows move from there.
+// The newest day of each calendar is a Tab stop; arrow keys move from there.
 function prepare() {
   for (const calendar of main.querySelectorAll("table.calendar")) {
     const newest = calendar.querySelector("tbody tr td:last-child a");
@@ -56,7 +56,7 @@ function prepare() {
   }
 }
 
-// Left and right go a day on, over the ends of months; up and down to the same day of the month above or below.
+// Left and right move by a day, up and down by a month.
 function neighbour(cell, key) {
   const row = cell.parentElement;
   const rows = [...row.parentElement.rows];
@@ -64,20 +64,20 @@ function neighbour(cell, key) {
     const other = rows[rows.indexOf(row) + (key === "ArrowUp" ? -1 : 1)];
     return other && other.cells[cell.cellIndex] && other.cells[cell.cellIndex].querySelector("a");
   }
-  // The newest month is on top.
+  // The newest month is the first row.
   const days = rows.reverse().flatMap((month) => [...month.querySelectorAll("a")]);
   return days[days.indexOf(cell.querySelector("a")) + (key === "ArrowLeft" ? -1 : 1)];
 }
 
 main.addEventListener("keydown", (event) => {
-  // Those are the browser's own.
+  // The browser uses these combinations.
   if (event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return;
   const cell = event.target.closest && event.target.closest("table.calendar td");
   if (!cell || !["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown"].includes(event.key)) return;
   const link = neighbour(cell, event.key);
   if (!link) return;
   event.preventDefault();
-  // What may want a look stays on the way of the Tab key.
+  // Gaps and partial days stay Tab stops.
   if (!event.target.matches(".gap, .partial")) event.target.tabIndex = -1;
   link.tabIndex = 0;
   link.focus();

@@ -1,4 +1,4 @@
-//! Who goes first.
+//! Tests of priorities.
 
 use std::cell::RefCell;
 
@@ -6,18 +6,13 @@ use super::*;
 
 use Priority::{Backfill, Live, Refresh};
 
-/// Longer than any queue here lasts: who still waits then waits for ever.
 const FOR_EVER: Duration = Duration::from_secs(30 * 86_400);
 
-/// A request to be.
 #[derive(Debug, Clone, Copy)]
 struct Wish {
     priority: Priority,
-    /// When it comes, in milliseconds.
     at: u64,
-    /// After how many milliseconds of waiting it is given up.
     patience: Option<u64>,
-    /// How many milliseconds it takes.
     latency: u64,
 }
 
@@ -30,7 +25,6 @@ fn wish(priority: Priority, at: u64) -> Wish {
     }
 }
 
-/// A wish that came true: its index, and when it was sent and answered, in milliseconds.
 #[derive(Debug, Clone, Copy)]
 struct Sent {
     wish: usize,
@@ -38,7 +32,6 @@ struct Sent {
     answered: u64,
 }
 
-/// What becomes of these wishes, in the order in which they are sent.
 async fn grant(budget: &Budget, wishes: &[Wish]) -> Vec<Sent> {
     let begin = Instant::now();
     let elapsed = || u64::try_from(begin.elapsed().as_millis()).unwrap();
@@ -70,7 +63,6 @@ async fn order(budget: &Budget, wishes: &[Wish]) -> Vec<(usize, u64)> {
         .collect()
 }
 
-/// Two a minute, and both are spent.
 fn two_spent() -> Budget {
     let budget = budget(2, 0, 0);
     budget.spent_before([(2, Duration::ZERO)]);
@@ -102,7 +94,6 @@ async fn within_a_priority_first_come_is_first_served() {
 
 #[tokio::test(start_paused = true)]
 async fn who_gives_up_waiting_holds_nobody_back() {
-    // The one below it looked before it came, or found it there already.
     for (live, refresh) in [(5, 0), (0, 5)] {
         for patience in [1, 10_000] {
             let gone = Wish {
@@ -156,7 +147,6 @@ proptest! {
             .unwrap();
         let granted = runtime.block_on(async { grant(&budget(limit, 0, max_in_flight), &wishes).await });
         for one in &granted {
-            // The server counts a request somewhere between the two.
             let a_minute_from = |at: fn(&Sent) -> u64| granted
                 .iter()
                 .filter(|other| (at(one)..at(one) + 60_000).contains(&at(other)))

@@ -1,10 +1,9 @@
-//! Noon: a clock that stands until everybody waits, and a worker that only takes its time.
+//! Fake clock and worker.
 
 use std::sync::Mutex;
 
 use super::*;
 
-/// A wall clock that goes with the runtime's, and may be set back.
 #[derive(Debug)]
 pub(super) struct RuntimeClock {
     started: Instant,
@@ -26,10 +25,8 @@ impl Clock for RuntimeClock {
     }
 }
 
-/// How long a run takes and how it ends, by its lookback in hours and how many of that there were.
 pub(super) type Script = fn(i64, usize) -> (Duration, Option<Outcome>);
 
-/// Writes down what it is asked to do.
 #[derive(Clone)]
 pub(super) struct Fake {
     pub(super) clock: Arc<RuntimeClock>,
@@ -85,9 +82,7 @@ impl Runs for Fake {
     }
 }
 
-/// Two tiers: 2 h each quarter hour, and 24 h hourly.
 pub(super) fn two_tiers() -> Vec<Tier> {
-    // In this order, since who builds them need not know of any.
     [("0 23 * * * *", 24), ("0 2,17,32,47 * * * *", 2)]
         .map(|(every, hours)| Tier {
             every: Cron::parse(every).unwrap(),
@@ -97,7 +92,6 @@ pub(super) fn two_tiers() -> Vec<Tier> {
         .into()
 }
 
-/// Rings when due, in place of the scheduler.
 pub(super) async fn ring_when_due(every: Cron, bell: Bell, clock: Arc<RuntimeClock>) {
     loop {
         let now = clock.now();
@@ -107,7 +101,6 @@ pub(super) async fn ring_when_due(every: Cron, bell: Bell, clock: Arc<RuntimeClo
     }
 }
 
-/// A runner at noon, and its worker.
 pub(super) fn at_noon(
     script: Script,
     tiers: Vec<Tier>,
@@ -130,7 +123,6 @@ pub(super) fn at_noon(
     )
 }
 
-/// Log lines of this thread, at warning and above.
 #[derive(Clone, Default)]
 pub(super) struct Warnings(Arc<Mutex<Vec<u8>>>);
 
@@ -155,7 +147,6 @@ impl Warnings {
         tracing::subscriber::set_default(subscriber)
     }
 
-    /// Message, lookback in minutes and since when, of each line.
     pub(super) fn lines(&self) -> Vec<(String, i64, String)> {
         let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
         let lines = text.lines().map(|line| {

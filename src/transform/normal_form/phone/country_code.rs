@@ -1,15 +1,12 @@
-//! Where a number begins: international prefixes, and the zero that is dialled within a country alone.
+//! Strips international prefixes and trunk zeros.
 
 use super::SHORTEST_WHOLE;
 
-/// No country code is longer.
 pub(super) const LONGEST_COUNTRY_CODE: usize = 3;
 
-/// The prefixes `011` (North America) and `010` (Japan) are area codes elsewhere; no number that
-/// begins with such an area code is so long.
+/// `011` and `010` are area codes elsewhere, in shorter numbers.
 const SHORTEST_AFTER_PREFIX: usize = 10;
 
-/// The digits of a run, and whether it says by itself that they begin with the country code.
 pub(super) fn with_country_code(run: &str) -> (String, bool) {
     let compact: String = run.chars().filter(|c| *c != ' ').collect();
     if let Some(digits) = without_trunk_zero(&compact) {
@@ -19,8 +16,7 @@ pub(super) fn with_country_code(run: &str) -> (String, bool) {
     (digits, had_prefix || compact.starts_with('+'))
 }
 
-/// The digits without a `(0)` that stands right after the country code: it is dialled within the
-/// country alone.
+/// A `(0)` is dialled only within the country.
 fn without_trunk_zero(run: &str) -> Option<String> {
     let (before, after) = run.split_once("(0)").or_else(|| run.split_once("[0]"))?;
     let behind = after.chars().filter(char::is_ascii_digit).count();
@@ -30,7 +26,6 @@ fn without_trunk_zero(run: &str) -> Option<String> {
     (is_code && behind > 0).then_some(digits)
 }
 
-/// The digits of a text without international prefixes, and whether it had one.
 fn without_prefixes(text: &str) -> (String, bool) {
     let mut digits: String = text.chars().filter(char::is_ascii_digit).collect();
     let mut had_prefix = false;
@@ -41,8 +36,7 @@ fn without_prefixes(text: &str) -> (String, bool) {
     (digits, had_prefix)
 }
 
-/// A number without an international prefix: `00`, `0011` (Australia; no country code begins with 11),
-/// `011` (North America), `010` (Japan).
+/// `0011` is Australia's prefix: no country code begins with 11.
 fn without_prefix(digits: &str) -> Option<&str> {
     let rest = if let Some(rest) = digits.strip_prefix("00") {
         rest.strip_prefix("11")
