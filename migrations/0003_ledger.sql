@@ -150,6 +150,10 @@ create table smartassist_sync.runs (
     started_at timestamptz not null default now(),
     finished_at timestamptz,
     missing bigint not null default 0,
+    judged bigint not null default 0,
+    missed bigint not null default 0,
+    marked bigint not null default 0,
+    withheld bigint not null default 0,
     left_out bigint not null default 0,
     requests_left bigint,
     progress_at timestamptz,
@@ -224,6 +228,14 @@ comment on column smartassist_sync.runs.finished_at is
     'Instant at which the run ended. NULL while it runs, and only then.';
 comment on column smartassist_sync.runs.missing is
     'Interactions that were found to be no longer returned by the API.';
+comment on column smartassist_sync.runs.judged is
+    'Stored interactions that its windows had to return: they lie wholly inside one. Summed over the windows.';
+comment on column smartassist_sync.runs.missed is
+    'Of those judged, the ones that it did not return, superseded ones apart.';
+comment on column smartassist_sync.runs.marked is
+    'Of those missed, the ones that it marked as missing, being few. What an operator or time confirmed does not count.';
+comment on column smartassist_sync.runs.withheld is
+    'Of those missed, the ones that were missed before too and are not marked, since too many are missing at once.';
 comment on column smartassist_sync.runs.left_out is
     'Interactions that were received and are not to be stored: their customer was erased, or they are older than storage.retention_days.';
 comment on column smartassist_sync.runs.requests_left is

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sqlx::postgres::PgArguments;
 use sqlx::query::Query;
-use sqlx::{PgExecutor, Postgres, Row};
+use sqlx::{AssertSqlSafe, PgExecutor, Postgres, Row};
 
 use crate::postgres::Pool;
 
@@ -76,7 +76,7 @@ pub(crate) use fenced;
 
 impl Lease {
     pub(crate) fn query(&self, statement: &'static str) -> Query<'_, Postgres, PgArguments> {
-        sqlx::query(statement)
+        sqlx::query(AssertSqlSafe(statement))
             .bind(&self.account_id)
             .bind(&self.holder)
             .bind(self.token)

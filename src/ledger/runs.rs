@@ -1,15 +1,17 @@
 //! Runs and their results.
 
+use std::sync::LazyLock;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::postgres::types::PgRange;
-use sqlx::{PgExecutor, Row};
+use sqlx::{AssertSqlSafe, PgExecutor, Row};
 
 use crate::config::AccountConfig;
 use crate::postgres::Pool;
 use crate::time::window::Window;
 
 use super::leases::{Lease, fenced};
-use super::{Counters, LoadError, accounts, bigint};
+use super::{Counters, LoadError, accounts, bigint, counters};
 
 /// Run purpose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -200,45 +202,44 @@ pub struct Finished<'a> {
 /// # Errors
 /// [`LoadError::LeaseLost`] or database failure.
 pub async fn finish(executor: impl PgExecutor<'_>, finished: &Finished<'_>) -> Result<(), LoadError> {
-    let counters = &finished.counters;
-    let closed = sqlx::query(
-        "update smartassist_sync.runs set status = $2, finished_at = $3, watermark_after = $4, error = $5, \
-         windows = $6, pages = $7, requests = $8, records = $9, distinct_records = $10, inserted = $11, \
-         updated = $12, unchanged = $13, rejected = $14, missing = $15, tried_all = $16, left_out = $17, \
-         retries = $18, rate_limited = $19, remedy = $20, api_clock_ahead_seconds = $21, \
-         time_zone_disagreement_minutes = $22, requests_left = null \
-         where id = $1 and status = 'running'",
-    )
-    .bind(finished.run_id)
-    .bind(finished.outcome.as_str())
-    .bind(finished.at)
-    .bind(finished.watermark)
-    .bind(finished.error)
-    .bind(bigint(counters.windows))
-    .bind(bigint(counters.pages))
-    .bind(bigint(counters.requests))
-    .bind(bigint(counters.records))
-    .bind(bigint(counters.distinct_records))
-    .bind(bigint(counters.inserted))
-    .bind(bigint(counters.updated))
-    .bind(bigint(counters.unchanged))
-    .bind(bigint(counters.rejected))
-    .bind(bigint(counters.missing))
-    .bind(finished.tried_all)
-    .bind(bigint(counters.left_out))
-    .bind(bigint(counters.retries))
-    .bind(bigint(counters.rate_limited))
-    .bind(finished.remedy)
-    .bind(finished.api_clock_ahead.map(|ahead| ahead.num_seconds()))
-    .bind(finished.time_zone_disagreement_minutes)
-    .execute(executor)
-    .await?;
+    let query = sqlx::query(AssertSqlSafe(FINISH.as_str()))
+        .bind(finished.run_id)
+        .bind(finished.outcome.as_str())
+        .bind(finished.at)
+        .bind(finished.watermark)
+        .bind(finished.error)
+        .bind(finished.tried_all)
+        .bind(finished.remedy)
+        .bind(finished.api_clock_ahead.map(|ahead| ahead.num_seconds()))
+        .bind(finished.time_zone_disagreement_minutes)
+        .bind(bigint(finished.counters.windows));
+    let closed = finished.counters.bind(query).execute(executor).await?;
     if closed.rows_affected() == 1 {
         Ok(())
     } else {
         Err(LoadError::LeaseLost)
     }
 }
+
+static FINISH: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "update smartassist_sync.runs set status = $2, finished_at = $3, watermark_after = $4, error = $5, \
+         tried_all = $6, remedy = $7, api_clock_ahead_seconds = $8, time_zone_disagreement_minutes = $9, \
+         requests_left = null, windows = $10, ({}) = row({}) where id = $1 and status = 'running'",
+        Counters::COLUMNS.join(", "),
+        counters::parameters(11)
+    )
+});
+
+static NOTE_PROGRESS: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "update smartassist_sync.runs set requests_left = $2, \
+         progress_at = case when windows <> $3 then clock_timestamp() else progress_at end, \
+         windows = $3, ({}) = row({}) where id = $1 and status = 'running'",
+        Counters::COLUMNS.join(", "),
+        counters::parameters(4)
+    )
+});
 
 /// Stores progress.
 ///
@@ -250,25 +251,11 @@ pub async fn note_progress(
     counters: &Counters,
     requests_left: u64,
 ) -> Result<(), LoadError> {
-    sqlx::query(
-        "update smartassist_sync.runs set requests_left = $2, \
-         progress_at = case when windows <> $3 then clock_timestamp() else progress_at end, \
-         windows = $3, pages = $4, requests = $5, records = $6, inserted = $7, updated = $8, unchanged = $9, \
-         retries = $10, rate_limited = $11 where id = $1 and status = 'running'",
-    )
-    .bind(run_id)
-    .bind(bigint(requests_left))
-    .bind(bigint(counters.windows))
-    .bind(bigint(counters.pages))
-    .bind(bigint(counters.requests))
-    .bind(bigint(counters.records))
-    .bind(bigint(counters.inserted))
-    .bind(bigint(counters.updated))
-    .bind(bigint(counters.unchanged))
-    .bind(bigint(counters.retries))
-    .bind(bigint(counters.rate_limited))
-    .execute(executor)
-    .await?;
+    let query = sqlx::query(AssertSqlSafe(NOTE_PROGRESS.as_str()))
+        .bind(run_id)
+        .bind(bigint(requests_left))
+        .bind(bigint(counters.windows));
+    counters.bind(query).execute(executor).await?;
     Ok(())
 }
 

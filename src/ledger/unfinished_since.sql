@@ -4,7 +4,7 @@ with newest as (
     select status, read_since, tried_all
     from smartassist_sync.runs
     where account_id = $1 and kind = $2 and range = $3
-    order by started_at desc, id desc
+    order by id desc
     limit 1
 )
 select newest.read_since

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use std::sync::LazyLock;
+
 use chrono::{DateTime, Utc};
 use sqlx::PgExecutor;
 use sqlx::postgres::types::PgRange;
@@ -12,7 +14,7 @@ use crate::time::window::Window;
 
 use super::leases::{Lease, fenced};
 use super::problems::ProblemCode;
-use super::{Counters, LoadError, bigint};
+use super::{Counters, LoadError, bigint, counters};
 
 /// Window purpose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,37 +83,30 @@ pub(crate) struct Entry<'a> {
     pub(crate) error_code: Option<ProblemCode>,
 }
 
+static RECORD: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "{} insert into smartassist_sync.windows (account_id, token, run_id, range, purpose, status, reported_total, \
+         started_at, finished_at, error, error_code, {}) \
+         select account_id, token, $4, $5, $6, $7, $8, $9, clock_timestamp(), $10, $11, {} from fence",
+        fenced!(""),
+        Counters::COLUMNS.join(", "),
+        counters::parameters(12)
+    )
+});
+
 pub(crate) async fn record(executor: impl PgExecutor<'_>, entry: &Entry<'_>) -> Result<(), LoadError> {
-    let counters = &entry.counters;
-    let written = entry
+    let query = entry
         .lease
-        .query(fenced!(include_str!("record_window.sql")))
+        .query(&RECORD)
         .bind(entry.run_id)
         .bind(PgRange::from(entry.window))
         .bind(entry.purpose.as_str())
         .bind(entry.status.as_str())
-        .bind(bigint(counters.pages))
-        .bind(bigint(counters.requests))
-        .bind(bigint(counters.records))
-        .bind(bigint(counters.distinct_records))
         .bind(entry.reported_total.map(bigint))
-        .bind(bigint(counters.inserted))
-        .bind(bigint(counters.updated))
-        .bind(bigint(counters.unchanged))
-        .bind(bigint(counters.rejected))
-        .bind(bigint(counters.missing))
-        .bind(bigint(counters.left_out))
-        .bind(bigint(counters.retries))
-        .bind(bigint(counters.rate_limited))
         .bind(entry.started_at)
         .bind(entry.error)
-        .bind(bigint(counters.judged))
-        .bind(bigint(counters.missed))
-        .bind(bigint(counters.marked))
-        .bind(bigint(counters.withheld))
-        .bind(entry.error_code.map(ProblemCode::as_str))
-        .execute(executor)
-        .await?;
+        .bind(entry.error_code.map(ProblemCode::as_str));
+    let written = entry.counters.bind(query).execute(executor).await?;
     if written.rows_affected() == 1 {
         Ok(())
     } else {

@@ -1,4 +1,4 @@
-//! Deleting what is older than `storage.retention_days`, and counting anew what is stored of each day.
+//! Deletes what is older than `storage.retention_days`.
 
 use std::time::{Duration, Instant};
 
@@ -14,16 +14,15 @@ use crate::warehouse::retention::{self, Deleted};
 
 use super::run::AccountWorker;
 
-/// Between two batches, so that windows and readers get their turn.
+/// Lets other writers in between batches.
 const PAUSE: Duration = Duration::from_millis(50);
 
 impl AccountWorker {
-    /// Deletes the account's interactions that have become too old, batch by batch, until none is
-    /// left or `stop`, and then counts what is stored of each day. Needs no lease: whoever deletes takes turns with whoever writes. What goes
-    /// wrong is in the log, and is tried again when it is next due.
+    /// Deletes old interactions in batches, then recounts days. No lease: each batch locks the account for
+    /// writing.
     ///
     /// # Errors
-    /// The database fails. What was deleted until then stays so.
+    /// The database fails; earlier batches stay deleted.
     pub async fn clean_up(&self, stop: &CancellationToken, pulse: &Pulse) -> Result<(), LoadError> {
         let account = &self.api.account().name;
         let began = Instant::now();
@@ -62,7 +61,7 @@ impl AccountWorker {
         ended
     }
 
-    /// Finds what others have written or deleted by hand, who do not count.
+    /// Manual writes do not update the day counts.
     async fn recount(&self, pulse: &Pulse) -> Result<(), LoadError> {
         let account = self.api.account();
         let recount = || days::recount(&self.pool, &account.account_id);

@@ -1,4 +1,4 @@
-//! What comparing a day came to.
+//! The result of comparing a day.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -9,39 +9,39 @@ use crate::time::window::Window;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Method {
-    /// The API's total against our count.
+    /// The API's total against ours.
     Total,
-    /// Every interaction of the day.
+    /// Every interaction.
     Identity,
 }
 
-/// One day of the API's against ours. The counts are of interactions.
+/// One compared day; counts are of interactions.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct DayComparison {
-    /// The day, or what of it is in the range. Its first instant.
+    /// Start within the range.
     pub from: DateTime<Utc>,
-    /// The first instant after it.
+    /// End, exclusive.
     pub to: DateTime<Utc>,
     /// How it was compared.
     pub method: Method,
-    /// So many the API has.
+    /// In the API.
     pub api: u64,
-    /// So many of those are stored; under [`Method::Total`], so many are stored for the day.
+    /// Of those, stored; under [`Method::Total`], stored for the day.
     pub stored: u64,
-    /// The API has them, and they are not stored.
+    /// In the API, not stored.
     pub not_stored: u64,
-    /// They are stored, and the API did not return them.
+    /// Stored, not returned.
     pub not_returned: u64,
-    /// They are stored in another version.
+    /// Stored in another version, or marked missing.
     pub changed: u64,
-    /// Records of the API that cannot become rows.
+    /// API records that cannot become rows.
     pub rejected: u64,
     /// Why it could not be compared.
     pub problem: Option<String>,
 }
 
 impl DayComparison {
-    /// Whether the day is not as it should be.
+    /// Whether it differs or has a problem.
     pub fn differs(&self) -> bool {
         self.problem.is_some() || self.not_stored + self.not_returned + self.changed > 0
     }

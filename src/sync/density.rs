@@ -1,10 +1,5 @@
-//! How many records an hour there are, by hour of the week. Pure.
-//!
-//! Contact centres live by the week: Monday at ten is like the Mondays before. What is known of
-//! an hour of the week is how many records were seen in how many hours of looking. An hour that
-//! was seen little leans on the same hour of like days, and that one on the average of all: the
-//! mean of a gamma distribution after so many records (Gelman et al., Bayesian Data Analysis,
-//! section 2.6). How heavily it leans is learned as well, from how like they have been so far.
+//! Estimates records per hour of the week. The prior of an hour is the same hour of similar days, then the
+//! average: gamma posterior means (Gelman et al., Bayesian Data Analysis, section 2.6).
 
 use chrono::{DateTime, Datelike, DurationRound, TimeDelta, Timelike, Utc, Weekday};
 
@@ -12,28 +7,23 @@ use crate::time::window::Window;
 
 const HOURS_OF_WEEK: usize = 168;
 
-/// How far an hour's rate is from that of hours like it at first, as a variance relative to it.
+/// Initial relative variance between a rate and its prior.
 const FIRST_UNLIKENESS: f64 = 0.25;
 
-/// So many hours' worth is that first thought, and so many hours are remembered.
+/// Weight of the initial value, and its limit.
 const FIRST_HOURS: f64 = 2.0;
 const UNLIKENESS_HOURS: f64 = 20.0;
 
-/// What was seen longer ago counts less: an hour of the week keeps the weight of so many of its
-/// occurrences, and a new one replaces a part of them.
+/// Limit of the weight, so that old observations fade.
 const REMEMBERED_HOURS: f64 = 4.0;
 
-/// The same for an hour of one kind of day (weekday, Saturday, Sunday).
 const REMEMBERED_HOURS_OF_KIND: f64 = 10.0;
 
-/// An hour that was looked at for less than this, in hours, tells how like it is to those that it
-/// leans on; later on its own records count.
 const LITTLE_SEEN: f64 = 0.5;
 
-/// What is thought of an hour that was never seen, at least, in records an hour.
+/// In records, for hours never seen.
 const LEAST_AN_HOUR: f64 = 0.5;
 
-/// Records seen, in so many hours of looking.
 #[derive(Debug, Clone, Copy, Default)]
 struct Evidence {
     records: f64,
@@ -50,7 +40,6 @@ impl Evidence {
         }
     }
 
-    /// What is thought of the rate where `prior` was thought before.
     fn after(self, prior: Rate) -> Rate {
         if prior.an_hour <= 0.0 {
             let an_hour = if self.hours > 0.0 {
@@ -70,15 +59,13 @@ impl Evidence {
     }
 }
 
-/// Records an hour, and how many records that figure is worth.
+/// `behind` is how many records support it.
 #[derive(Debug, Clone, Copy, Default)]
 struct Rate {
     an_hour: f64,
     behind: f64,
 }
 
-/// How far rates are from those that they lean on: the mean, over hours, of a variance relative to
-/// the rate.
 #[derive(Debug, Clone, Copy)]
 struct Unlikeness {
     variance: f64,
@@ -95,7 +82,6 @@ impl Default for Unlikeness {
 }
 
 impl Unlikeness {
-    /// What another hour's rate is worth as a first thought.
     fn weaken(self, rate: Rate) -> Rate {
         Rate {
             behind: rate.behind.min(1.0 / self.variance),
@@ -103,7 +89,6 @@ impl Unlikeness {
         }
     }
 
-    /// So many records came where `prior` was thought; chance alone explains as many, squared.
     fn learn(&mut self, prior: Rate, records: f64, hours: f64) {
         let expected = prior.an_hour * hours;
         if expected >= 10.0 {
@@ -115,15 +100,11 @@ impl Unlikeness {
     }
 }
 
-/// What is expected of a stretch of time.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(super) struct Expectation {
-    /// Records.
     pub(super) records: f64,
-    /// Standard deviation of that figure, squared, as far as it comes from having seen little.
     pub(super) variance: f64,
-    /// Those of the records that belong to hours of which not even a like hour was ever seen, as far
-    /// as such hours can be a surprise.
+    /// Records in hours without a similar hour seen.
     pub(super) unseen: f64,
 }
 
@@ -135,15 +116,12 @@ impl std::ops::AddAssign for Expectation {
     }
 }
 
-/// Records an hour by hour of the week, learned from what was read.
 #[derive(Debug, Clone)]
 pub(super) struct Density {
     hours: [Evidence; HOURS_OF_WEEK],
     kinds: [[Evidence; 24]; 3],
     all: Evidence,
-    /// Of hours of like days to the average of all.
     of_kinds: Unlikeness,
-    /// Of hours of the week to the same hour of like days.
     of_hours: Unlikeness,
 }
 
@@ -160,23 +138,19 @@ impl Default for Density {
 }
 
 impl Density {
-    /// Whether anything was ever seen.
     pub(super) fn is_unknown(&self) -> bool {
         self.all.hours <= 0.0
     }
 
-    /// A window in which exactly these starts were seen. One outside the window (the API may
-    /// filter by end, or by overlap) counts for the window's nearest hour.
+    /// Starts outside count for the nearest hour: the API may filter by end or overlap.
     pub(super) fn observe(&mut self, window: Window, starts: &[DateTime<Utc>]) {
         self.observe_sample(window, starts, starts.len() as u64);
     }
 
-    /// A window that holds `total` records, of which these starts were seen.
     pub(super) fn observe_sample(&mut self, window: Window, starts: &[DateTime<Utc>], total: u64) {
         if window.end <= window.start || (starts.is_empty() && total > 0) {
             return;
         }
-        // A sample weighs what it is: the rate of the whole, the certainty of a part.
         let share = if total == 0 {
             1.0
         } else {
@@ -196,7 +170,6 @@ impl Density {
         }
     }
 
-    /// A window of which only the number of records is known: they are taken as spread evenly.
     pub(super) fn observe_count(&mut self, window: Window, records: u64) {
         let whole = hours(window);
         for piece in hours_of(window) {
@@ -220,7 +193,6 @@ impl Density {
         self.all.add(records, looked, f64::INFINITY);
     }
 
-    /// What is expected of `window`.
     pub(super) fn expected(&self, window: Window) -> Expectation {
         let mut whole = Expectation::default();
         for piece in hours_of(window) {
@@ -229,12 +201,10 @@ impl Density {
         whole
     }
 
-    /// How much of a surprise an hour can be that was never seen: less where all hours are alike.
     fn surprise(&self) -> f64 {
         (self.of_kinds.variance / FIRST_UNLIKENESS).min(1.0)
     }
 
-    /// As [`Density::expected`], for a stretch within one hour of the clock.
     pub(super) fn of_hour(&self, piece: Window) -> Expectation {
         let place = Place::of(piece.start);
         let like = self.kinds[place.kind_of_day][place.hour];
@@ -254,7 +224,7 @@ impl Density {
     }
 }
 
-/// Where in the week an instant lies. In UTC: an hour of daylight saving is learned anew soon enough.
+/// In UTC: daylight saving changes are relearned.
 struct Place {
     hour_of_week: usize,
     kind_of_day: usize,
@@ -276,7 +246,6 @@ impl Place {
     }
 }
 
-/// The pieces of a window that lie in one hour of the clock each, in order.
 pub(super) fn hours_of(window: Window) -> impl Iterator<Item = Window> {
     let mut start = window.start;
     std::iter::from_fn(move || {
@@ -289,7 +258,6 @@ pub(super) fn hours_of(window: Window) -> impl Iterator<Item = Window> {
     })
 }
 
-/// The full hour at or before an instant.
 pub(super) fn hour_of(at: DateTime<Utc>) -> DateTime<Utc> {
     at.duration_trunc(TimeDelta::hours(1)).unwrap_or(at)
 }

@@ -1,9 +1,5 @@
-//! Reading one window until every record in it has been seen, or saying why that cannot be.
-//!
-//! A window is drained if no interaction came twice, and either its last page was the last one or
-//! the records add up to the total that the API reported. Otherwise rows shifted while we paged,
-//! and the window is read again, or there are more records than can be reached, and it is split.
-//! Records that do not lie in it, and elements that are no records, drain nothing.
+//! Reads a window until it adds up: no record came twice, and a last page or the total proves the end. After
+//! a page shift it is read again.
 
 use tracing::warn;
 
@@ -16,23 +12,18 @@ use super::kept::Keeping;
 use super::pass::{End, Pass, Rows};
 use super::traits::{ApiTraits, NumResults, OffsetUnit, Range, SharedTraits};
 
-/// How often a window that shifts while it is read is read in all.
 const READS: usize = 3;
 
-/// What is asked for as one: a window, or a part of it.
 #[derive(Debug, Clone)]
 pub(super) struct Slice {
     pub(super) window: Window,
     pub(super) narrowing: Narrowing,
     pub(super) priority: Priority,
-    /// Without a total, a full first page is enough to know that the window is too long.
     pub(super) is_probe: bool,
-    /// Records that are expected in it, where anything is known.
     pub(super) expected: f64,
 }
 
 impl Slice {
-    /// A part of it, read to its end whatever is expected.
     pub(super) fn part(&self, window: Window) -> Self {
         Self {
             window,
@@ -42,40 +33,34 @@ impl Slice {
         }
     }
 
-    /// Whether so many records are surprisingly few: fewer than half of what is expected.
     pub(super) fn expects_more_than(&self, records: usize) -> bool {
         super::density::count(records as u64) * 2.0 < self.expected
     }
 }
 
-/// What came of reading a slice.
 #[derive(Debug)]
 pub(super) struct Reading {
     pub(super) verdict: Verdict,
-    /// What was seen in the last pass, all of the slice or not.
     pub(super) rows: Rows,
     pub(super) distinct_records: u64,
     pub(super) reported_total: Option<u64>,
-    /// The part of the window that alone holds elements without an id, where there is one.
+    /// The part that alone holds elements without an id.
     pub(super) strays_in: Option<Window>,
 }
 
-/// Whether that is everything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// Every record was seen.
     Drained,
-    /// There are more records than can be reached.
+    /// More records than the API shows.
     Overflow,
-    /// Rows shifted each time that it was read.
+    /// Page shift on every read.
     Drift,
-    /// Its records do not lie in it: the API does not keep to the range.
+    /// The API ignores the range.
     Elsewhere,
-    /// Elements came that are no records, and may stand for some.
+    /// Elements without an id may stand for records.
     Strays,
 }
 
-/// Why nothing could be read.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ReadError {
     #[error("a request failed")]
@@ -84,7 +69,6 @@ pub(super) enum ReadError {
     Withheld { total: u64 },
 }
 
-/// What reading needs.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Reader<'a> {
     pub(super) api: &'a ApiClient,
@@ -94,10 +78,6 @@ pub(super) struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// Reads the slice until it adds up.
-    ///
-    /// # Errors
-    /// What was still wrong with a request after the last try.
     pub(super) async fn read(&self, slice: &Slice) -> Result<Reading, ReadError> {
         let mut before: Option<Pass> = None;
         for attempt in 1..=READS {
@@ -152,7 +132,6 @@ impl Reader<'_> {
         Ok(Reading::of(before.unwrap_or_default(), Verdict::Drift))
     }
 
-    /// A slice of which every record was seen, as far as its own pages tell.
     async fn drained(&self, slice: &Slice, pass: Pass, places: Places) -> Result<Reading, ReadError> {
         match self.keeping(slice, &pass, places).await? {
             Keeping::Kept => {}
@@ -180,7 +159,6 @@ impl Reader<'_> {
         Ok(Reading::of(pass, Verdict::Drained))
     }
 
-    /// What it means that the page after the records that came is not to be had: the halves of the slice tell.
     async fn cut_off(&self, slice: &Slice, pass: &Pass) -> Result<Verdict, ReadError> {
         if self.holds_more(slice, pass).await? {
             return Ok(Verdict::Overflow);
@@ -191,7 +169,6 @@ impl Reader<'_> {
         })
     }
 
-    /// What a pass that does not add up means where the one before it ended like it.
     fn ended_twice(&self, pass: &Pass, before: Option<&Pass>) -> Result<Option<Verdict>, ReadError> {
         let confirms = |how: fn(&Pass, &Pass) -> bool| before.is_some_and(|before| how(pass, before));
         if pass.may_hide_records() && confirms(|_, before| before.may_hide_records()) {
@@ -209,7 +186,6 @@ impl Reader<'_> {
         }
     }
 
-    /// Twice the pages ended before the total was reached.
     fn exhausted(&self, pass: &Pass) -> Verdict {
         if let Some(page) = pass.stops_after_full_page() {
             self.traits.learn(|traits| traits.see_refused(page));
@@ -218,10 +194,9 @@ impl Reader<'_> {
         self.is_no_total(pass)
     }
 
-    /// There are fewer records than the total says.
     fn is_no_total(&self, pass: &Pass) -> Verdict {
         if self.traits.get().totals_add_up {
-            // Totals could be relied on so far: records are being kept back.
+            // Totals were reliable: the API holds records back.
             return Verdict::Drift;
         }
         warn!(
@@ -234,7 +209,6 @@ impl Reader<'_> {
         Verdict::Drained
     }
 
-    /// Twice there was more than the total said.
     fn exceeded(&self, pass: &Pass) {
         warn!(
             reported = pass.exceeds,
@@ -246,7 +220,6 @@ impl Reader<'_> {
     }
 }
 
-/// What a pass that adds up proves.
 fn learn_from(traits: &mut ApiTraits, pass: &Pass) {
     if traits.is_unsteady() && pass.records > 0 {
         traits.see_steady();
@@ -260,7 +233,6 @@ fn learn_from(traits: &mut ApiTraits, pass: &Pass) {
     traits.deepest_page = traits.deepest_page.max(last);
     match pass.total {
         Some(_) => traits.totals_add_up = true,
-        // Not the number of records once, but that may have been a bad moment.
         None if traits.num_results == Some(NumResults::Other) && pass.reported == Some(pass.distinct()) => {
             traits.num_results = Some(NumResults::Total);
         }
@@ -270,7 +242,6 @@ fn learn_from(traits: &mut ApiTraits, pass: &Pass) {
 }
 
 impl Reading {
-    /// A window of which nothing was read.
     pub(super) fn nothing() -> Self {
         Self::of(Pass::default(), Verdict::Overflow)
     }

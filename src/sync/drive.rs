@@ -1,5 +1,4 @@
-//! Driving a plan through: windows are read by tasks of their own, a few at a time, and stored one
-//! after the other; what each one teaches goes into the next one's cut.
+//! Drives a plan: windows are read side by side and stored one by one; each improves the next cut.
 
 mod refused;
 mod told;
@@ -32,79 +31,56 @@ use super::traits::Range;
 use super::window::{Books, Fetch, Source, WindowReport, is_a_second};
 use super::work::Task;
 
-/// Windows that are read at the same time. One is stored while others are read, and a slow API
-/// does not leave the request budget unused; each one more is a window's records in memory.
+/// One is stored while others are read; each holds its records in memory.
 pub(super) const WINDOWS_IN_FLIGHT: usize = 3;
 
-/// The most requests that a window takes which is not tried again.
 pub(super) const REQUESTS_OF_A_WINDOW: u64 = LAST_OFFSET as u64 + 1;
 
-/// So many windows in a row that failed through no fault of their own, and the other end of what
-/// is left gets a turn: what blocks the newest windows must not keep all others away. So
-/// many again, and the rest is left to the next run.
+/// After this many the drive turns to the oldest windows; after as many again it ends.
 const FAILURES_IN_A_ROW: usize = 3;
 
-/// So many gaps, and the rest is left to the next run: where hardly any second can be read whole,
-/// a run must not spend its days on finding each of them.
+/// A run must not spend days on finding gaps.
 const GAPS_IN_A_RUN: usize = 20;
 
-/// A poll that takes longer than this, as after a day down, takes up what has begun since.
 const LOOK_FOR_NEW: Duration = Duration::from_secs(60);
 
-/// What a poll reads of longer ago than this is no news: refreshing has its turn beside it.
 const NEWS: TimeDelta = TimeDelta::days(1);
 
-/// How often a run that gives way asks whether somebody waits.
 const LOOK_FOR_WAITERS: Duration = Duration::from_secs(1);
 
-/// How long windows in hand may still take once somebody waits; what is not read by then is let go.
-/// As long as the budget needs for a window, and this at least.
+/// Timeout of windows in flight once a run waits.
 const PATIENCE_OF_WAITERS: Duration = Duration::from_secs(10);
 
-/// How often the books are told how far the run is. A poll of an ordinary day is over before.
 const NOTE_PROGRESS: Duration = Duration::from_secs(5);
 
-/// A run reads so many windows again since another one has overtaken them; further ones are left to the next run. An
-/// interaction that changes all the time must not eat the budget.
+/// An interaction that changes all the time must not use up the budget.
 const MOST_OVERTAKEN: usize = 10;
 
-/// What ends a run before its work is done.
 #[derive(Debug, Clone)]
 pub(super) struct Ends {
-    /// Told to stop.
     pub(super) stop: CancellationToken,
-    /// The lease is lost.
     pub(super) lost: CancellationToken,
 }
 
-/// `None` where it was told to stop.
 type Read = Option<Result<Reading, ReadError>>;
 
-/// A plan on its way through.
 pub(super) struct Drive<'a> {
     books: Books<'a>,
     job: &'a Job,
     pulse: Arc<Pulse>,
     source: Source,
     pub(super) planner: Planner,
-    /// Windows that are known not to be reachable whole.
     gaps: Vec<Window>,
     tasks: JoinSet<Read>,
     in_flight: HashMap<Id, Fetch>,
     failures_in_a_row: usize,
     has_turned: bool,
     gaps_found: usize,
-    /// Windows that another one has overtaken.
     overtaken: usize,
-    /// What refusals show of how far back the API serves.
     horizon: Horizon,
-    /// Nothing older than this is served.
     history_ends: Option<DateTime<Utc>>,
-    /// The newest window was refused and is tried otherwise, which proves neither trouble nor its end.
     was_refused_for_now: bool,
-    /// Up to when the plan goes.
     until: DateTime<Utc>,
-    /// Somebody of higher priority waits for the account: nothing new is begun.
     pub(super) gives_way: bool,
 }
 
@@ -131,10 +107,6 @@ impl<'a> Drive<'a> {
         }
     }
 
-    /// Reads and stores until nothing is left, or something ends it.
-    ///
-    /// # Errors
-    /// The database is in trouble, or the lease is lost.
     pub(super) async fn run(&mut self, progress: &mut Progress, ends: &Ends) -> Result<(), LoadError> {
         let mut looks = tokio::time::interval(LOOK_FOR_WAITERS);
         let mut waited_for = Instant::now();
@@ -145,7 +117,6 @@ impl<'a> Drive<'a> {
         loop {
             self.begin_windows(&ends.stop);
             tokio::select! {
-                // Nothing new is begun once it is told to end.
                 biased;
                 () = ends.lost.cancelled() => return Err(LoadError::LeaseLost),
                 () = ends.stop.cancelled() => return self.abandon(progress).await,
@@ -198,7 +169,6 @@ impl<'a> Drive<'a> {
         }
     }
 
-    /// Takes up what has begun since the plan was made: it is read first.
     async fn look_for_new(&mut self) -> Result<(), LoadError> {
         let worker = self.books.worker;
         let settle = worker.settings.settle;
@@ -219,7 +189,6 @@ impl<'a> Drive<'a> {
         Ok(())
     }
 
-    /// What a poll reads of longer ago is no news.
     fn priority(&self, window: Window) -> Priority {
         match self.job {
             Job::Poll if window.end < self.until - NEWS => Priority::Refresh,
@@ -227,8 +196,6 @@ impl<'a> Drive<'a> {
         }
     }
 
-    /// A run that gives way has one window at a time where the budget takes long for three; so has one of an API that did
-    /// not keep to ranges the last time.
     fn windows_in_flight(&self) -> usize {
         let is_futile = self.source.traits.get().range == Some(Range::Ignored);
         if is_futile || (self.job.gives_way() && self.patience() > PATIENCE_OF_WAITERS * 2) {
@@ -238,13 +205,11 @@ impl<'a> Drive<'a> {
         }
     }
 
-    /// How long windows in hand may take once somebody waits.
     fn patience(&self) -> Duration {
         let for_a_window = self.source.api.account().limits.time_for(REQUESTS_OF_A_WINDOW);
         PATIENCE_OF_WAITERS.max(for_a_window)
     }
 
-    /// Stores what a task read. False where the run should end.
     async fn finish(
         &mut self,
         fetched: Result<(Id, Read), JoinError>,
@@ -252,7 +217,7 @@ impl<'a> Drive<'a> {
     ) -> Result<bool, LoadError> {
         let id = fetched.as_ref().map_or_else(JoinError::id, |(id, _)| *id);
         let fetched = match fetched {
-            // Still in flight, as far as the books are concerned.
+            // `abandon` records its requests.
             Ok((_, None)) => return Ok(true),
             Ok((_, Some(result))) => Ok(result),
             Err(error) => Err(error),
@@ -300,7 +265,7 @@ impl<'a> Drive<'a> {
             self.planner.unpark();
         }
         if reading.verdict == Verdict::Elsewhere && self.source.traits.get().range == Some(Range::Ignored) {
-            // It has a gap already, which is not made larger at every poll.
+            // Its gap must not grow at every poll.
             let failure = WindowFailure::elsewhere();
             return self.books.fail(fetch, purpose, failure).await;
         }
@@ -313,7 +278,7 @@ impl<'a> Drive<'a> {
         };
         let status = self.learn_from(fetch, &reading);
         if reading.strays_in.is_some() {
-            // Its parts are read next: stored now, too, everything would be counted twice.
+            // Its parts are read next and would count twice.
             reading.rows = Rows::default();
         }
         match self.books.store(&settled, purpose, reading, status).await {
@@ -322,8 +287,7 @@ impl<'a> Drive<'a> {
         }
     }
 
-    /// A window may hold older versions than another one has stored meanwhile: a poll and a refresh may read the same
-    /// interaction, and the one that began first end last. Parts of a split are read anyway.
+    /// A poll and a refresh may overlap, and the first to begin may end last.
     async fn read_again(
         &mut self,
         fetch: &Fetch,
@@ -343,9 +307,7 @@ impl<'a> Drive<'a> {
         self.books.overtaken(fetch, purpose).await
     }
 
-    /// The part of a window that may count as read, if any: what had happened when it was asked for. A
-    /// clock of ours that has jumped ahead asks for what has not happened yet at the API, whose answers
-    /// say what time it is there.
+    /// The part that has happened at the API, as our clock may be fast.
     fn settled(&self, fetch: &Fetch) -> Option<Fetch> {
         let Window { start, end } = fetch.planned.window;
         let head = self.books.worker.head_at(fetch.began);
@@ -362,7 +324,6 @@ impl<'a> Drive<'a> {
         (start < head).then_some(settled)
     }
 
-    /// Gives the plan what a window taught, and says what the window has become.
     fn learn_from(&mut self, fetch: &Fetch, reading: &Reading) -> Status {
         let window = fetch.planned.window;
         let starts = reading.rows.starts();
@@ -403,7 +364,6 @@ impl<'a> Drive<'a> {
         }
     }
 
-    /// Records lie in their window again.
     fn see_range(&self, starts: &[DateTime<Utc>]) {
         if !starts.is_empty() {
             self.source.traits.learn(|traits| {
@@ -447,14 +407,12 @@ impl<'a> Drive<'a> {
         true
     }
 
-    /// Stores what is read already, and ends what is still being read. Its requests are spent, so they
-    /// are taken into the books.
     async fn abandon(&mut self, progress: &mut Progress) -> Result<(), LoadError> {
         let mut read = Vec::new();
         while let Some(fetched) = self.tasks.try_join_next_with_id() {
             read.push(fetched);
         }
-        // Before anything is stored: meanwhile they would ask on.
+        // Otherwise they send requests while others are stored.
         self.tasks.shutdown().await;
         for fetched in read {
             self.finish(fetched, progress).await?;

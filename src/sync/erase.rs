@@ -1,5 +1,4 @@
-//! Erasing a customer: everything that is stored about them is deleted, in one transaction, and later
-//! windows leave them out.
+//! Erases a customer in one transaction; later windows leave them out.
 
 mod scan;
 
@@ -15,33 +14,31 @@ use crate::warehouse::left_out::check_key;
 use crate::warehouse::siblings::{Contact, Surroundings};
 use scan::{Entry, Scan, Verdict, is_of_another};
 
-/// What an erasure came to.
+/// The result of an erasure.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Erasure {
     /// What was deleted.
     pub deleted: Erased,
-    /// Interactions that mention the customer in a place or a spelling that does not say surely whose they
-    /// are, or share an id with theirs that leads to somebody else as well: they are not deleted.
+    /// Doubtful interactions, kept: an ambiguous mention or a shared id.
     pub mentioned_in: Vec<RecordKey>,
-    /// The same of rejected records.
+    /// Doubtful rejected records, kept.
     pub mentioned_in_rejected: Vec<RecordKey>,
 }
 
 impl Erasure {
-    /// How many records mention the customer and are not deleted.
+    /// Number of doubtful records.
     pub fn mentions(&self) -> usize {
         self.mentioned_in.len() + self.mentioned_in_rejected.len()
     }
 }
 
-/// Erases the customer, of all accounts, or only counts what that would delete.
+/// Erases the customer from all accounts; a dry run only counts.
 ///
 /// # Errors
-/// Customers were erased with another key before, which no longer would be recognized; or the
-/// database fails. Nothing is deleted then.
+/// An earlier erasure used another key, or the database fails. Nothing is deleted.
 pub async fn erase(pool: &Pool, wanted: &Wanted, key: &Key, dry_run: bool) -> Result<Erasure, LoadError> {
     let mut scan = Scan::default();
-    // All of it takes long and holds nobody up; what was written meanwhile is little, and then next to nothing.
+    // Without the lock, so that little is left to scan under it.
     for _ in ["everything", "what was written meanwhile"] {
         pool.transact_patiently(async |transaction| {
             check_key(&mut *transaction, Some(key)).await?;
@@ -95,7 +92,6 @@ async fn erase_found(
     })
 }
 
-/// What of each account is theirs, with what belongs together with it.
 async fn contacts<'s>(
     connection: &mut PgConnection,
     scan: &'s Scan,
@@ -113,7 +109,6 @@ async fn contacts<'s>(
     Ok(contacts)
 }
 
-/// Interactions that may be theirs, and are left.
 fn mentions(scan: &Scan, contacts: &BTreeMap<&str, Contact>) -> Vec<RecordKey> {
     let doubtful = contacts.iter().flat_map(|(account_id, contact)| {
         contact.doubtful.iter().map(|id| RecordKey {
@@ -129,8 +124,6 @@ fn mentions(scan: &Scan, contacts: &BTreeMap<&str, Contact>) -> Vec<RecordKey> {
     all.into_iter().filter(is_left).collect()
 }
 
-/// The rejected records that are theirs, with those that belong to their interactions; and those that may
-/// be theirs, and are left.
 fn rejected<'s>(scan: &'s Scan, contacts: &BTreeMap<&str, Contact>) -> (Vec<&'s str>, Vec<RecordKey>) {
     let (mut theirs, mut doubtful) = (Vec::new(), Vec::new());
     for (key, entry) in &scan.rejected {

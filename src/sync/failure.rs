@@ -1,4 +1,4 @@
-//! Windows that are not covered: why, and what that means for the run.
+//! Failed windows, and how the run continues.
 
 use tracing::warn;
 
@@ -10,36 +10,29 @@ use crate::telemetry::chain;
 
 use super::drain::{ReadError, Reading, Verdict};
 
-/// A window that is not covered and not split either, and what that means for the run.
 #[derive(Debug)]
 pub(super) struct WindowFailure {
     pub(super) error: String,
     pub(super) remedy: &'static str,
     pub(super) next: Next,
-    /// The API refused us, as opposed to failing.
     pub(super) refused: bool,
 }
 
-/// What a run does after a failed window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Next {
-    /// The fault is the window's own.
+    /// Only this window is affected.
     Continue,
-    /// The fault may be every window's; a few like this end the run.
+    /// Others may be affected; a few end the run.
     ContinueIfFew,
-    /// Nothing further can be had for this account now.
     EndRun,
 }
 
-/// What is wrong with windows whose records do not lie in them.
 pub(super) const ELSEWHERE: &str =
     "the API does not keep to the range that it is asked for: its records do not lie in the window";
 
-/// What is wrong with windows that hold elements without an id.
 pub(super) const STRAYS: &str =
     "elements of the answers have no id and may stand for records that are not shown";
 
-/// The problem that stands while a gap of this verdict is open.
 pub(super) fn gap_code(verdict: Verdict) -> Option<ProblemCode> {
     match verdict {
         Verdict::Elsewhere => Some(ProblemCode::RecordsOutsideWindow),
@@ -95,7 +88,6 @@ impl WindowFailure {
         }
     }
 
-    /// The task that read it panicked, or was ended.
     pub(super) fn of_task(error: &tokio::task::JoinError) -> Self {
         warn!(is_panic = error.is_panic(), "the task that read a window ended");
         Self {
@@ -117,7 +109,7 @@ impl WindowFailure {
 
     pub(super) fn gap(error: String, verdict: Verdict) -> Self {
         let (error, remedy, next) = match verdict {
-            // Only where it is a habit is every window's range ignored.
+            // One window does not prove that ranges are ignored.
             Verdict::Elsewhere => (
                 error,
                 ProblemCode::RecordsOutsideWindow.remedy(),
@@ -139,7 +131,7 @@ impl WindowFailure {
         }
     }
 
-    /// The API does not keep to ranges: no other window would be better.
+    /// Other windows would fail too.
     pub(super) fn elsewhere() -> Self {
         Self {
             error: ELSEWHERE.to_owned(),

@@ -1,4 +1,4 @@
-//! What the halves of a window tell that the window itself leaves open.
+//! Reads the halves of a window to decide what it leaves open.
 
 use crate::extract::{ApiError, PAGE_SIZE};
 use crate::time::window::Window;
@@ -7,11 +7,7 @@ use super::drain::{ReadError, Reader, Slice, Verdict};
 use super::pass::Pass;
 
 impl Reader<'_> {
-    /// Whether a window holds more records than came, where the page after them failed, or was refused. A half that is
-    /// shorter than a page may be is whole, so two of them that bring nothing new are all there is.
-    ///
-    /// # Errors
-    /// What was still wrong with a request after the last try, unless it was refused.
+    /// A half shorter than a page is complete.
     pub(super) async fn holds_more(&self, slice: &Slice, pass: &Pass) -> Result<bool, ApiError> {
         let mut window = slice.window;
         while window.seconds() > 1 {
@@ -37,20 +33,14 @@ impl Reader<'_> {
             match full.as_slice() {
                 [] => return Ok(false),
                 [(half, _)] => window = *half,
-                // Sessions that go on for all of the window.
                 [(half, _), ..] if are_alike(&full) => window = *half,
                 _ => return Ok(true),
             }
         }
-        // Of a second nothing tells but the total.
         Ok(pass.total.is_some())
     }
 
-    /// The shortest part of a window that alone holds its elements without an id; `None` where both halves hold some, and no
-    /// part that is much shorter does. Where neither does, they came of its length.
-    ///
-    /// # Errors
-    /// What was still wrong with a request after the last try.
+    /// `None` if both halves hold some. If neither does, the length caused them.
     pub(super) async fn part_with_strays(&self, slice: &Slice) -> Result<Option<Window>, ReadError> {
         let mut window = slice.window;
         while window.seconds() > 1 {

@@ -1,19 +1,18 @@
-//! How far a run has come, for whoever waits for it.
+//! Progress of a run, for observers.
 
 use crate::extract::PAGE_SIZE;
 use crate::ledger::Counters;
 
-/// How far a run has come.
+/// Progress of a run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Headway {
-    /// What its windows have come to so far.
+    /// Sum of its windows so far.
     pub counters: Counters,
-    /// Requests that are still to come, roughly.
+    /// Estimated requests left.
     pub requests_left: u64,
 }
 
 impl Headway {
-    /// So many records are expected in at least so many windows.
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
@@ -22,7 +21,7 @@ impl Headway {
     )]
     pub(super) fn new(counters: Counters, records_left: f64, windows_left: usize) -> Self {
         let pages = records_left / PAGE_SIZE as f64;
-        // The last page of a window is half full on average, and windows hold about nine.
+        // Nine pages per window, the last half full.
         let requests_left = (pages * 1.06).ceil() as u64;
         Self {
             counters,

@@ -1,4 +1,4 @@
-//! What is said at the end of a run of how the API behaves, and what is older than it serves.
+//! Judges the API's behaviour, and retries refused history.
 
 use tracing::debug;
 
@@ -17,11 +17,10 @@ use super::traits::Range;
 use super::window::{Books, Fetch};
 use super::work::Task;
 
-/// A run of so many requests that were all let in shows that the hour has room.
+/// This many unlimited requests show that the hour has room.
 const REQUESTS_THAT_SHOW_ROOM: u64 = 120;
 
 impl AccountWorker {
-    /// Once a day: whether the API serves again what it refused as too old, where that is wanted.
     pub(super) async fn try_history(
         &self,
         task: &Task<'_>,
@@ -63,7 +62,6 @@ impl AccountWorker {
         Ok(())
     }
 
-    /// Raises the problems of the account that its API causes, and clears those that are over.
     pub(super) async fn judge_api(&self, progress: &Progress) -> Result<(), LoadError> {
         let account_id = self.api.account().account_id.as_str();
         let history = accounts::history(&self.pool, account_id).await?;
@@ -77,7 +75,7 @@ impl AccountWorker {
         self.judge(ProblemCode::HistoryNotServed, detail.as_deref())
             .await?;
 
-        // What a refresh finds out lies in what is covered, which has no gap.
+        // A refresh reads covered windows, which have no gaps.
         let is_ignored = self.traits.get().range == Some(Range::Ignored);
         for (code, is_seen) in [
             (ProblemCode::RecordsOutsideWindow, is_ignored),

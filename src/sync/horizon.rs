@@ -1,58 +1,42 @@
-//! How far back a source serves data, as far as its refusals show. Pure.
-//!
-//! A window may be refused because it is too long, because it begins too long ago, or because of something else. It is
-//! too old where everything older than what was served is refused, however short. The edge is then found by halving.
+//! How far back the API serves data: a window is too old if everything older is refused, however short.
+//! Halving finds the edge.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::time::window::Window;
 
-/// A refused window of more than this is tried in parts: the API may count days otherwise.
+/// Longer windows may exceed the API's limit, which may count days differently.
 const MAY_BE_TOO_LONG: TimeDelta = TimeDelta::days(1);
 
-/// The edge is looked for to this precision.
 pub(super) const EDGE: TimeDelta = TimeDelta::minutes(1);
 
-/// What is asked for again lies in a window of at least this, where there is one: the edge moves on while windows are read.
+/// Shorter windows lie too near the moving edge.
 const FIRM: TimeDelta = TimeDelta::hours(1);
 
-/// Where nothing was served yet, parts of the newest window are tried down to this length.
 const SHORTEST_FIRST: TimeDelta = TimeDelta::hours(1);
 
-/// So many windows of a run may be refused before anything was served, as where several are read at a time.
 const MOST_UNDECIDED: usize = 3;
 
-/// What a refusal means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Refusal {
-    /// The window may be longer than the API takes.
     TooLong,
-    /// It may begin before the edge: its halves tell.
     TooOld,
-    /// Nothing older than this instant is served.
     Edge(DateTime<Utc>),
-    /// It lies before one that may be too old.
     Older,
-    /// A newer window that is being read may tell.
     Undecided,
-    /// Something else.
     Other,
 }
 
-/// What the windows of a run have shown so far.
 #[derive(Debug, Default)]
 pub(super) struct Horizon {
     oldest_served: Option<DateTime<Utc>>,
     longest_served: TimeDelta,
-    /// Of the windows that were served, the oldest that is not short, or the longest.
     firm: Option<Window>,
-    /// The newest instant from which on a window was refused that may be too old.
     refused_from: Option<DateTime<Utc>>,
     undecided: usize,
 }
 
 impl Horizon {
-    /// A window was answered. Returns whether that shows that nothing was too old.
     pub(super) fn served(&mut self, window: Window) -> bool {
         let oldest = self
             .oldest_served
@@ -65,7 +49,6 @@ impl Horizon {
         self.refused_from.take_if(|from| window.start <= *from).is_some()
     }
 
-    /// A stretch among what was served, as near to the edge as it is certain to be served still.
     pub(super) fn inside(&self) -> Option<Window> {
         let firm = self.firm?;
         Some(Window {
@@ -74,8 +57,6 @@ impl Horizon {
         })
     }
 
-    /// A window was refused, or answered by a message, while so many others were being read; `is_newest` where
-    /// nothing newer is wanted.
     pub(super) fn refused(&mut self, window: Window, others: usize, is_newest: bool) -> Refusal {
         if self.refused_from.is_some_and(|from| window.end <= from) {
             return Refusal::Older;
@@ -87,7 +68,6 @@ impl Horizon {
         refusal
     }
 
-    /// What seemed too old was refused for another reason.
     pub(super) fn was_wrong(&mut self) {
         self.refused_from = None;
     }
@@ -110,7 +90,6 @@ impl Horizon {
     }
 }
 
-/// Whether the one says better than the other what is served near the edge.
 fn is_firmer(window: Window, than: Window) -> bool {
     let length = |window: Window| window.end - window.start;
     if length(window) >= FIRM {

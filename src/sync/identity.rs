@@ -1,7 +1,4 @@
-//! Comparing a day interaction by interaction: it is read whole, and nothing of it is stored.
-//!
-//! A poll waits for seconds only, and a dense day takes minutes: what was read of it is kept, so
-//! that the next slice goes on in its middle.
+//! Compares a day by interactions. A dense day outlasts a poll's wait, so a partial reading is kept.
 
 use std::collections::{BTreeMap, HashSet};
 use std::time::Instant;
@@ -25,10 +22,8 @@ use super::report::Progress;
 use super::verify::{Comparing, Spent, Verification};
 use super::window::{Fetch, Source, is_a_second};
 
-/// A day that is being read.
 #[derive(Debug)]
 pub(super) struct DayReading {
-    /// What of it is left.
     planner: Planner,
     returned: Returned,
 }
@@ -41,13 +36,11 @@ impl DayReading {
         }
     }
 
-    /// Requests that are still to come, roughly.
     pub(super) fn requests_left(&self) -> u64 {
         let (records, windows) = self.planner.expected_left();
         Headway::new(Counters::default(), records, windows).requests_left
     }
 
-    /// Takes in what came of a window that `planner` has cut.
     fn take_in(&mut self, mut planner: Planner, planned: Planned, day: Window, reading: Reading) {
         let starts = reading.rows.starts();
         match reading.verdict {
@@ -68,14 +61,10 @@ impl DayReading {
     }
 }
 
-/// What the API returned of a day.
 #[derive(Debug, Default)]
 struct Returned {
-    /// What each interaction says, by key.
     hashes: BTreeMap<Uuid, [u8; 32]>,
-    /// By what they say: windows share their boundary second.
     rejected: HashSet<[u8; 32]>,
-    /// Which sessions came that lie only partly in the day.
     crossing: Crossing,
     problem: Option<String>,
 }
@@ -85,7 +74,6 @@ impl Returned {
         for interaction in reading.rows.interactions.values() {
             let session = &interaction.rows.session;
             self.crossing.into |= session.session_started_at < day.start;
-            // At the very end is in the day, where that is inclusive.
             self.crossing.out_of |= session.session_started_at < day.end
                 && session.session_ended_at.is_none_or(|ended| ended > day.end);
         }
@@ -96,9 +84,7 @@ impl Returned {
 }
 
 impl Comparing<'_> {
-    /// Reads the day at `place` and compares it. `known` are the sessions that cross its bounds and
-    /// are returned with it; what is returned shows more. `None` where it was cut short, or the
-    /// API failed in a way that may pass: what was read so far is kept.
+    /// `known` sessions are always returned. `None` if interrupted, or if the API failed temporarily.
     pub(super) async fn by_identity(
         &self,
         verification: &mut Verification,
@@ -147,7 +133,7 @@ impl Comparing<'_> {
             }
         }
         comparison.stored = comparison.api - comparison.not_stored;
-        // What could not be reached may well be there.
+        // Unread records would count as gone.
         if returned.problem.is_none() && returned.rejected.is_empty() {
             let gone = must_return
                 .iter()
@@ -158,7 +144,6 @@ impl Comparing<'_> {
         Ok(comparison)
     }
 
-    /// Reads what is left of the day; whether nothing is.
     async fn read_day(
         &self,
         verification: &mut Verification,
@@ -179,7 +164,7 @@ impl Comparing<'_> {
             if reading.returned.problem.is_some() {
                 return Ok(true);
             }
-            // A copy: a window of which nothing comes stays planned.
+            // A copy: a failed window stays planned.
             let mut planner = reading.planner.clone();
             planner.limit(self.worker.limits());
             let Next::Read(planned) = planner.next(0) else {
@@ -194,7 +179,6 @@ impl Comparing<'_> {
                     left_out::take_out(&self.worker.pool, &limits, &mut read.rows.interactions).await?;
                     reading.take_in(planner, planned, day, read);
                 }
-                // The day's own fault: others may be read all the same.
                 Err(error @ (ReadError::Withheld { .. } | ReadError::Api(ApiError::TooLarge { .. }))) => {
                     reading.returned.problem = Some(chain(&error).to_string());
                 }
@@ -206,7 +190,6 @@ impl Comparing<'_> {
         }
     }
 
-    /// Reads a window and books what that cost.
     async fn read_window(
         &self,
         planned: Planned,
@@ -247,8 +230,7 @@ impl Comparing<'_> {
     }
 }
 
-/// Why a second could not be read. The day is not read on: others like it may be in it, each of
-/// which costs dozens of requests, and it has to be looked at in any case.
+/// The rest of the day is not read: such seconds cost dozens of requests each.
 fn unreadable(second: Window, verdict: Verdict) -> String {
     let at = instant(second.start);
     match verdict {

@@ -1,38 +1,28 @@
-//! Whether the records of an answer lie in the window that was asked for. Pure.
-//!
-//! Nobody says whether the range of a request filters by start, by end or by overlap, so a record lies in a window where
-//! any moment of it does. Stamps may be off by a zone that nobody told us of: the same for all records, and whole quarters
-//! of an hour. What lies in its window under no such reading was not asked for, and then what was asked for may be absent.
+//! Whether records lie in the requested window. The API may filter by start, end or overlap, so any moment
+//! counts; all records may be shifted by one time zone.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::time::window::Window;
 use crate::transform::Interaction;
 
-/// A second more at both ends: an inclusive end, and stamps that are rounded.
 const ROUNDING: TimeDelta = TimeDelta::seconds(1);
 
-/// Zones are multiples of it, and no more than so many away.
 const QUARTER: TimeDelta = TimeDelta::minutes(15);
 const FURTHEST_ZONE: i32 = 14 * 4;
 
-/// One in so many may lie outside: a record that is odd in itself. A single one always may.
+/// One in this many may lie outside, and a single one always.
 const ODD_ONE_IN: usize = 10;
 
-/// From the first to the last moment of a record. One that is open goes on.
 type Span = (DateTime<Utc>, DateTime<Utc>);
 
-/// How the records of an answer lie to its window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Places {
-    /// Records that were looked at.
     pub(super) records: usize,
-    /// Those that lie outside of the window, under the reading that fits best.
     pub(super) outside: usize,
 }
 
 impl Places {
-    /// Of these records in that window.
     pub(super) fn of<'a>(window: Window, records: impl Iterator<Item = &'a Interaction>) -> Self {
         let spans: Vec<Span> = records.map(span).collect();
         let outside = |shift: TimeDelta| {
@@ -55,13 +45,12 @@ impl Places {
         places
     }
 
-    /// Whether they are not those of the window.
     pub(super) fn are_elsewhere(self) -> bool {
         self.outside > 1 && self.outside * ODD_ONE_IN > self.records
     }
 }
 
-/// The agents' work may end minutes after the session.
+/// Agents' work may end after the session.
 fn span(record: &Interaction) -> Span {
     let session = &record.rows.session;
     let start = session.session_started_at;
@@ -75,7 +64,6 @@ fn span(record: &Interaction) -> Span {
 
 fn lies_in(window: Window, (start, end): Span, shift: TimeDelta) -> bool {
     let moved = |instant: DateTime<Utc>| instant.checked_add_signed(shift);
-    // An end that is out of range is that of a session that goes on.
     let begins = moved(start).is_some_and(|start| start <= window.end + ROUNDING);
     begins && moved(end).is_none_or(|end| end >= window.start - ROUNDING)
 }

@@ -1,4 +1,4 @@
-//! What a run is for, and what follows from that.
+//! What a run is for.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -11,34 +11,32 @@ use crate::time::window::Window;
 /// What a run is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Job {
-    /// The daemon's regular look for new interactions: whatever is not covered, up to now.
+    /// Everything uncovered, regularly.
     Poll,
-    /// The same, asked for on the command line.
+    /// Everything uncovered, on command.
     Sync,
-    /// Reading again what may have changed since.
+    /// What may have changed.
     Refresh {
         /// How far back.
         lookback: TimeDelta,
-        /// What was read at or after this instant is fresh enough.
+        /// Readings from here on are fresh.
         since: DateTime<Utc>,
-        /// Sessions without an end that started at or after this instant are read again too, also
-        /// where they are older than the lookback.
+        /// Also older open sessions, if started since.
         open_since: Option<DateTime<Utc>>,
-        /// What was not read since it could be settled (`sync.late_minutes`) is read too, also where it
-        /// is older than the lookback.
+        /// Also what was last read before it settled (`sync.late_minutes`).
         unsettled: bool,
     },
-    /// A past range, asked for on the command line.
+    /// A past range, on command.
     Backfill {
-        /// The range, which may lie before the account's start.
+        /// May precede the account's start.
         range: Window,
-        /// Whether what is covered already is read again.
+        /// Whether covered parts are read again.
         refetch: bool,
     },
 }
 
 impl Job {
-    /// As the books name it.
+    /// Its ledger name.
     pub fn kind(&self) -> Kind {
         match self {
             Self::Poll => Kind::Poll,
@@ -56,7 +54,6 @@ impl Job {
         }
     }
 
-    /// Who goes first where the request budget is short.
     pub(super) fn priority(&self) -> Priority {
         match self {
             Self::Poll | Self::Sync => Priority::Live,
@@ -65,17 +62,15 @@ impl Job {
         }
     }
 
-    /// Whether it lets a live daemon have the account in between.
+    /// Yields to a live daemon.
     pub(super) fn gives_way(&self) -> bool {
         matches!(self, Self::Backfill { .. })
     }
 
-    /// Whether whoever asked for it has to know of gaps that are still open.
     pub(super) fn answers_for_gaps(&self) -> bool {
         matches!(self, Self::Sync | Self::Backfill { .. })
     }
 
-    /// The range that the books show, where it is not simply everything up to now.
     pub(super) fn range(&self, head: DateTime<Utc>) -> Option<Window> {
         match self {
             Self::Poll | Self::Sync => None,
@@ -87,7 +82,6 @@ impl Job {
         }
     }
 
-    /// Since when what was read counts as read; `None` where coverage says that.
     pub(super) fn read_since(
         &self,
         resumed: Option<DateTime<Utc>>,
@@ -100,7 +94,6 @@ impl Job {
         }
     }
 
-    /// What has to be read, apart from each other.
     pub(super) fn wanted(
         &self,
         head: DateTime<Utc>,

@@ -1,6 +1,4 @@
-//! Whether the API keeps to the range of a request, asked by a request that must show it. Of a long window all records
-//! may lie in it by chance, as where an API always shows the last day; and one record outside of its window may be odd in
-//! itself.
+//! Tests with a short range whether the API honours ranges: in a long one records may lie by chance.
 
 use chrono::TimeDelta;
 use tracing::debug;
@@ -14,29 +12,20 @@ use super::inside::Places;
 use super::pass::Pass;
 use super::traits::Range;
 
-/// The records of a longer window may lie in it although its range was not kept to.
 const TELLING_WINDOW: TimeDelta = TimeDelta::hours(1);
 
-/// Not every server takes a range of a second: longer ones are asked for where one is refused.
+/// Some servers refuse a range of one second.
 const STRETCHES: [TimeDelta; 3] = [TimeDelta::seconds(1), TimeDelta::minutes(1), TELLING_WINDOW];
 
-/// What a window says of whether its range was kept to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Keeping {
-    /// It was.
     Kept,
-    /// Records of other times came.
     Ignored,
-    /// No stretch that is short enough is answered. Shorter windows tell by themselves.
     Unknown,
 }
 
 impl Reader<'_> {
-    /// Whether the range of a window was kept to whose records lie in it, all or nearly. Once in a run a short stretch of it is asked
-    /// for: what was true yesterday need not be true today.
-    ///
-    /// # Errors
-    /// What was still wrong with a request after the last try, unless it was refused.
+    /// Tested once per run, as the API may change.
     pub(super) async fn keeping(
         &self,
         slice: &Slice,
@@ -51,7 +40,7 @@ impl Reader<'_> {
         }
         let mut keeping = self.keeping_at(slice, Side::Start).await?;
         if keeping == Keeping::Ignored && places.outside == 1 {
-            // The record that is odd in itself may be one of this very second.
+            // The odd record may lie in this second.
             keeping = self.keeping_at(slice, Side::End).await?;
         }
         if keeping == Keeping::Kept {
@@ -98,7 +87,6 @@ impl Reader<'_> {
     }
 }
 
-/// An end of a window.
 #[derive(Debug, Clone, Copy)]
 enum Side {
     Start,

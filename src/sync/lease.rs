@@ -1,7 +1,4 @@
-//! Holding the account's lease while anything works under it.
-//!
-//! A poll and a refresh may run at the same time: they share one lease, and the last one to end
-//! releases it.
+//! Holds the account's lease, shared by a poll and a refresh.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -16,16 +13,12 @@ use crate::ledger::leases::{self, Lease};
 use crate::postgres::Pool;
 use crate::telemetry::chain;
 
-/// A lease is renewed this often while it lasts, so that a lost heartbeat or two do no harm.
 const BEATS_PER_LEASE: u32 = 3;
 
-/// A lease that is renewed until it is released or dropped.
 #[derive(Debug)]
 pub(super) struct Held {
     pub(super) lease: Lease,
-    /// Cancelled once the lease has passed to another worker.
     pub(super) lost: CancellationToken,
-    /// Ends the heartbeat after the renewal that is under way.
     released: CancellationToken,
     heartbeat: AbortOnDropHandle<()>,
 }
@@ -45,7 +38,7 @@ impl Held {
                     match lease.renew(&pool, lasts).await {
                         Ok(()) => {}
                         Err(LoadError::LeaseLost) => return lost.cancel(),
-                        // The fence in every commit decides; a heartbeat that fails is only worth a word.
+                        // The fencing token in every commit decides.
                         Err(error) => warn!(error = %chain(&error), "could not renew the lease"),
                     }
                 }
@@ -60,25 +53,18 @@ impl Held {
         }
     }
 
-    /// Releases the lease once no renewal is under way: one that came after it would hold the account
-    /// for nobody.
+    /// A renewal after the release would lock out others.
     async fn release(self, pool: &Pool) -> Result<(), LoadError> {
         self.released.cancel();
-        // One that panicked renews no more either.
         let _ = self.heartbeat.await;
         self.lease.release(pool).await
     }
 }
 
-/// The lease of one worker's account, shared by its runs.
 #[derive(Debug, Default)]
 pub(super) struct LeaseKeeper(Mutex<Weak<Held>>);
 
 impl LeaseKeeper {
-    /// The lease, where this worker has it already or nobody has it.
-    ///
-    /// # Errors
-    /// The database fails.
     pub(super) async fn hold(
         &self,
         pool: &Pool,
@@ -98,9 +84,8 @@ impl LeaseKeeper {
         Ok(Some(held))
     }
 
-    /// Releases the lease, unless another run works under it.
     pub(super) async fn release(&self, held: Arc<Held>, pool: &Pool) {
-        // Locked, so that nobody takes it up while it is being released.
+        // No run may take the lease meanwhile.
         let _shared = self.0.lock().await;
         if let Some(held) = Arc::into_inner(held)
             && let Err(error) = held.release(pool).await

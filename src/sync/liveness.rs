@@ -1,4 +1,4 @@
-//! Whether an account gets on: for how long there has been work without anything coming of it.
+//! Detects stalled accounts.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -11,14 +11,12 @@ use crate::ledger::runs::Outcome;
 use super::drive::{REQUESTS_OF_A_WINDOW, WINDOWS_IN_FLIGHT};
 use super::report::{Failure, Problem, RunReport};
 
-/// How long an account may have work and nothing come of it, until something must be wrong: `sync.stall_seconds`,
-/// and at least as long as the request budget needs for the first window.
+/// `sync.stall_seconds`, or longer if the budget delays the first window.
 pub fn stalled_after(stall: Duration, limits: RequestLimits) -> Duration {
     stall.max(first_window_after(limits))
 }
 
-/// How long the first window may take by the request budget alone. It may have been used up at once just now, and
-/// then gives nothing for a whole span; and windows are read side by side, so that all of them come late.
+/// A used-up budget pauses for a whole span, and windows in flight all end late.
 pub(super) fn first_window_after(limits: RequestLimits) -> Duration {
     let requests_before = (WINDOWS_IN_FLIGHT as u64 + 1) * REQUESTS_OF_A_WINDOW;
     limits
@@ -28,31 +26,27 @@ pub(super) fn first_window_after(limits: RequestLimits) -> Duration {
         .unwrap_or_default()
 }
 
-/// What an account's polls have come to, for those who watch from outside.
+/// Progress of an account's polls.
 #[derive(Debug, Default)]
 pub struct Liveness(Mutex<State>);
 
 #[derive(Debug, Default, Clone)]
 struct State {
-    /// Since when there is work and no progress; `None` where there is no work.
     since: Option<Instant>,
     failure: Option<Failure>,
     problem: Option<Problem>,
 }
 
 impl Liveness {
-    /// A poll begins: there may be work.
     pub(super) fn begin(&self) {
         self.change(|state| state.since = state.since.or(Some(Instant::now())));
     }
 
-    /// Something was stored.
     pub(super) fn progress(&self) {
         self.change(|state| state.since = state.since.map(|_| Instant::now()));
     }
 
-    /// A poll has ended. One that failed leaves work behind, and so does one whose lease was lost, until
-    /// the next one finds that another worker has it.
+    /// A failed poll leaves work; so does a lost lease, until another worker has it.
     pub(super) fn ended(&self, report: &RunReport) {
         self.change(|state| match report.outcome {
             Outcome::Failed => {
@@ -64,17 +58,17 @@ impl Liveness {
         });
     }
 
-    /// For how long there has been work and nothing was stored; zero where there is no work.
+    /// Time without progress; zero without work.
     pub fn idle_for(&self) -> Duration {
         self.get().since.map_or(Duration::ZERO, |since| since.elapsed())
     }
 
-    /// What was wrong with the newest poll that has come to an end of its own.
+    /// Failure of the newest uninterrupted poll.
     pub fn failure(&self) -> Option<Failure> {
         self.get().failure
     }
 
-    /// The same in words, with what can be done about it.
+    /// The same in words.
     pub fn problem(&self) -> Option<Problem> {
         self.get().problem
     }
@@ -115,7 +109,6 @@ mod tests {
         assert_eq!(minutes(0, 0), 0);
         assert_eq!(minutes(60, 0), 1);
         assert_eq!(minutes(60, 600), 64);
-        // Three windows are read side by side, a page of each in turn.
         assert_eq!(minutes(1, 0), 45);
         let unlimited = RequestLimits::of(0, 0);
         assert_eq!(stalled_after(SECOND * 1_200, unlimited), SECOND * 1_200);

@@ -1,5 +1,4 @@
-//! Turning what is wanted and not read yet into windows, and driving them through: extract,
-//! transform, load.
+//! Plans unread windows and drives them through.
 
 mod clean_up;
 mod comparison;

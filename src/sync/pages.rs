@@ -1,8 +1,5 @@
-//! The pages of a window, from the first to the last, or to where it is clear that they are not to be had.
-//!
-//! How long a page is, what `offset` and `numResults` count and where pages end is found out on the way. What lies past
-//! the end may fail, as it does at some servers. Where a total is reached, or the last page is known to be short, that
-//! costs nothing; else the halves of the window tell whether it was the end.
+//! Reads the pages of a window, learning how the API pages. Pages past the end may fail: without a total or a
+//! short page the halves decide.
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tracing::{debug, info};
@@ -15,20 +12,14 @@ use super::pass::{End, Pass, lines_up};
 use super::sought::Sought;
 use super::traits::OffsetUnit;
 
-/// A page that may lie past the end.
 enum Next {
-    /// There is nothing more.
     Nothing,
-    /// More records, which are added already; so many.
     More(usize),
-    /// More records, which are not to be had.
     OutOfReach,
-    /// It failed or was refused, and nobody knows.
     Unknown,
 }
 
 impl Reader<'_> {
-    /// Reads a slice once.
     pub(super) async fn pass(&self, slice: &Slice) -> Result<Pass, ReadError> {
         let first = self.page(slice, 0, PAGE_SIZE).await?;
         let length = first.records.len();
@@ -57,7 +48,6 @@ impl Reader<'_> {
         Ok(pass)
     }
 
-    /// No total: on until a page is the last one.
     async fn read_on(&self, slice: &Slice, pass: &mut Pass, first: &Page) -> Result<End, ReadError> {
         let mut newest = first.records.len();
         loop {
@@ -85,7 +75,6 @@ impl Reader<'_> {
         }
     }
 
-    /// The page after one that is surely full: how long it is; `None` where it is not to be had.
     async fn after_a_full_page(
         &self,
         slice: &Slice,
@@ -104,16 +93,14 @@ impl Reader<'_> {
         self.add(pass, &page);
         let traits = self.traits.get();
         if page.records.is_empty() && traits.page_size.is_none() && index > traits.deepest_page {
-            // As if the records ended exactly with the page before; but some servers answer so
-            // to pages that they do not serve, and this one was never seen to serve this page.
+            // Some servers answer so for pages that they never serve.
             self.traits.learn(|traits| traits.see_vain(index));
             return Ok(None);
         }
         Ok(Some(page.records.len()))
     }
 
-    /// The page after one that is shorter than what was asked for: pages may be no longer than that. Only a page that comes
-    /// and is empty is an end, unless the one before it is known to be short.
+    /// Pages may be shorter than asked: only an empty page or a known short one is the end.
     async fn perhaps_more(&self, slice: &Slice, pass: &mut Pass, first: &Page) -> Result<Next, ReadError> {
         let (index, size) = (pass.pages(), size_of(first));
         let sought = match pass.total {
@@ -144,8 +131,6 @@ impl Reader<'_> {
         }
     }
 
-    /// Whether a record follows those of the first page, where the page that begins with it is not served: asked for from
-    /// the second record on, a page that is full brings it.
     async fn is_followed(&self, slice: &Slice, pass: &Pass, size: usize) -> Result<bool, ApiError> {
         let request = PageRequest {
             offset: 1,
@@ -155,14 +140,13 @@ impl Reader<'_> {
         Ok(page.is_some_and(|page| self.brings_new(pass, &page)))
     }
 
-    /// Whether a page holds a record that did not come before.
     fn brings_new(&self, pass: &Pass, page: &Page) -> bool {
         let mut more = Pass::default();
         self.add(&mut more, page);
         !pass.holds_all_of(&more)
     }
 
-    /// Adds a page, unless it only brings what came before, as some servers answer past the end.
+    /// Some servers repeat records past the end.
     fn add_if_new(&self, pass: &mut Pass, page: &Page, size: usize) -> Next {
         if !self.brings_new(pass, page) {
             return Next::Nothing;
@@ -174,8 +158,7 @@ impl Reader<'_> {
         Next::More(page.records.len())
     }
 
-    /// A total: as many pages as it takes, most of them at once; and beyond them while records are
-    /// wanting. A window that can be split is not read in part; of a second, everything that is served is read.
+    /// A window that can be split is not read in part.
     async fn read_counted(
         &self,
         slice: &Slice,
@@ -223,16 +206,14 @@ impl Reader<'_> {
         }
     }
 
-    /// The total is reached. Where the last page is full that may be the size of a page, or as far as the API counts,
-    /// which totals that could be relied on for years may silently have become: one page more tells. Of what it
-    /// brings, one record may have come just now; so the window is read again, and only twice is a habit.
+    /// The total may be a page size or a cap, so one more page is read. A record may have just come, so only
+    /// two passes prove it.
     async fn counted(&self, slice: &Slice, pass: &mut Pass) -> Result<End, ReadError> {
         let traits = self.traits.get();
         if pass.newest().records() < traits.full_page() {
             return Ok(End::Counted);
         }
         if pass.pages() >= traits.pages() {
-            // It cannot be asked for; parts of the window can.
             let may_be_split = slice.window.seconds() > 1;
             return Ok(if may_be_split { End::Beyond } else { End::Counted });
         }
@@ -248,8 +229,6 @@ impl Reader<'_> {
         }
     }
 
-    /// A first page with room left, and a number that says more: pages are shorter than was asked
-    /// for, or that number is no total. Further pages tell, by whether they bring anything new.
     async fn read_short(
         &self,
         slice: &Slice,
@@ -272,7 +251,6 @@ impl Reader<'_> {
         })
     }
 
-    /// The second page. It shows what the offset counts.
     pub(super) async fn second(&self, slice: &Slice, first: &Page) -> Result<Option<Page>, ApiError> {
         let size = size_of(first);
         let Some(page) = self.further(slice, 1, size).await? else {
@@ -283,14 +261,12 @@ impl Reader<'_> {
         }
         let page = self.further(slice, 1, size).await?;
         if page.as_ref().is_some_and(|page| page.records.is_empty()) {
-            // The page at offset 1 was full, so there is a record more than a page holds.
             self.traits.learn(|traits| traits.see_refused(1));
             return Ok(None);
         }
         Ok(page)
     }
 
-    /// Whether the page with this index, asked for in pages, shows that the offset counts records.
     fn shows_offset_in_records(&self, index: usize, first: &Page, page: &Page) -> bool {
         let is_shown = index == 1 && self.unit() == OffsetUnit::Pages && lines_up(first, page);
         if is_shown {
@@ -304,7 +280,6 @@ impl Reader<'_> {
         is_shown
     }
 
-    /// A page after the first; `None` where the API does not serve it.
     pub(super) async fn further(
         &self,
         slice: &Slice,
@@ -320,7 +295,6 @@ impl Reader<'_> {
         }
     }
 
-    /// A page that should have records.
     async fn wanted(&self, slice: &Slice, page: usize, size: usize) -> Result<Sought, ApiError> {
         match self.page(slice, page, size).await {
             Ok(page) => Ok(Sought::of(page)),
@@ -331,7 +305,7 @@ impl Reader<'_> {
         }
     }
 
-    /// The page after one that may be the last. A failure is no end, and what is read otherwise tells.
+    /// A failure does not prove the end.
     async fn after_the_last(&self, slice: &Slice, page: usize, size: usize) -> Result<Sought, ApiError> {
         let request = self.request(slice, page, size);
         match self.api.page_after_the_last(&request, self.tally).await {
@@ -344,7 +318,6 @@ impl Reader<'_> {
         }
     }
 
-    /// A page past a total that is reached; `None` where nothing comes of it, for whatever reason but our own.
     async fn past_the_end(&self, slice: &Slice, page: usize, size: usize) -> Result<Option<Page>, ApiError> {
         self.ask_past_the_end(&self.request(slice, page, size)).await
     }
@@ -388,8 +361,7 @@ impl Reader<'_> {
     }
 }
 
-/// How many records a page is asked for that follows this one: no more than came, whatever they are, so that pages meet however the API
-/// reckons where they begin.
+/// No more than the first page held, so that pages meet whatever `offset` counts.
 pub(super) fn size_of(first: &Page) -> usize {
     match first.records.len() + first.strays.len() {
         0 => PAGE_SIZE,

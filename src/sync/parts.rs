@@ -1,8 +1,5 @@
-//! A second that holds more records than the API shows: read by direction, channel and queue.
-//!
-//! It counts as drained only with proof: the distinct records of all parts are as many as the
-//! total that the API gave for the whole. Sessions that only a bot handled may match no filter,
-//! and an API without totals proves nothing; then the second is a gap.
+//! Reads an overflowing second by direction, channel and queue. It is drained only if the total is reached:
+//! bot-only sessions may match no filter.
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -15,13 +12,11 @@ use crate::time::window::Window;
 use super::drain::{ReadError, Reader, Reading, Slice, Verdict};
 use super::pass::Rows;
 
-/// Channels as the vendor's page names them in requests; records may spell theirs otherwise.
+/// As the vendor's page spells them.
 const CHANNELS_IN_REQUESTS: [&str; 2] = ["rtm", "voice"];
 
-/// Parts that are read of one second at most, so that it cannot eat up the budget.
 const MOST_PARTS: usize = 24;
 
-/// What records can be told apart by, in the order in which it is tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Dimension {
     Direction,
@@ -32,10 +27,6 @@ enum Dimension {
 const DIMENSIONS: [Dimension; 3] = [Dimension::Direction, Dimension::Channel, Dimension::Queue];
 
 impl Reader<'_> {
-    /// Reads an overflowing second in parts, as far as it takes. `whole` is what was seen of it.
-    ///
-    /// # Errors
-    /// What was still wrong with a request after the last try.
     pub(super) async fn read_parts(&self, slice: &Slice, whole: Reading) -> Result<Reading, ReadError> {
         let total = whole.reported_total;
         if let Some(reading) = self.read_first_instant(slice, &whole).await? {
@@ -71,9 +62,7 @@ impl Reader<'_> {
         })
     }
 
-    /// The second of which only the instant at its end overflows, where the API counts that to
-    /// it. Its first instant, asked for alone, is then all of it, and with proof: both instants
-    /// together hold as many records as the second. `None` where that is not so.
+    /// If ends are inclusive, the last instant may overflow alone. Both instants must then hold the total.
     async fn read_first_instant(&self, slice: &Slice, whole: &Reading) -> Result<Option<Reading>, ReadError> {
         let Some(total) = whole.reported_total.filter(|_| self.traits.get().gives_totals()) else {
             return Ok(None);
@@ -93,7 +82,7 @@ impl Reader<'_> {
         };
         let at_end = match self.api.page(&last, self.tally).await {
             Ok(page) => page.reported,
-            // Not every server takes a range without a length.
+            // Some servers refuse an empty range.
             Err(ApiError::Unaccepted { .. } | ApiError::Message) => return Ok(None),
             Err(error) => return Err(error.into()),
         };
@@ -108,8 +97,6 @@ impl Reader<'_> {
         Ok(is_proven.then_some(reading))
     }
 
-    /// Adds what each value of `first` brings, told apart by the further dimensions where one
-    /// value alone overflows.
     async fn read_by(
         &self,
         first: Dimension,
@@ -131,7 +118,6 @@ impl Reader<'_> {
                 ..slice.clone()
             };
             let reading = match self.read(&part).await {
-                // A value that the API does not know: the others may make the whole all the same.
                 Err(ReadError::Api(ApiError::Unaccepted { .. } | ApiError::Message)) => continue,
                 reading => reading?,
             };
@@ -165,8 +151,6 @@ fn is_free(dimension: Dimension, narrowing: &Narrowing) -> bool {
     }
 }
 
-/// `narrowing` with each value of a dimension that the account's filters leave open and that was
-/// seen so far.
 fn narrowed(narrowing: &Narrowing, dimension: Dimension, filters: &Filters, seen: &Rows) -> Vec<Narrowing> {
     let rows = || seen.interactions.values().map(|row| &row.rows);
     match dimension {
@@ -201,13 +185,12 @@ fn narrowed(narrowing: &Narrowing, dimension: Dimension, filters: &Filters, seen
     }
 }
 
-/// The documented spelling of each channel first: of several only the first is asked for.
+/// `values` keeps the first spelling.
 fn channels(seen: impl IntoIterator<Item = String>) -> Vec<String> {
     let documented = CHANNELS_IN_REQUESTS.map(str::to_owned);
     documented.into_iter().chain(seen).collect()
 }
 
-/// What the account asks for, or else what was seen; each once, whatever its case, as it is spelled first.
 fn values(
     configured: Option<&Vec<String>>,
     seen: impl FnOnce() -> Vec<String>,

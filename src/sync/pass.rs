@@ -1,4 +1,4 @@
-//! What one pass over the pages of a window brought, and whether it adds up.
+//! One pass over a window's pages, and whether it adds up.
 
 use std::collections::btree_map::{BTreeMap, Entry};
 use std::collections::{BTreeSet, HashMap};
@@ -13,13 +13,11 @@ use crate::transform::{Interaction, Origin, Rejected, transform};
 
 use super::length::{Length, Longest};
 
-/// Everything that was read of a window: sorted by key, distinct.
 #[derive(Debug, Default)]
 pub(super) struct Rows {
     pub(super) interactions: BTreeMap<Uuid, Interaction>,
-    /// By what they say.
     pub(super) rejected: HashMap<[u8; 32], Rejected>,
-    /// Elements of answers that are no records, by what they say. They count as nothing, and are set aside.
+    /// Elements that are no records: uncounted, stored as rejected.
     pub(super) strays: HashMap<[u8; 32], Rejected>,
 }
 
@@ -30,13 +28,11 @@ impl Rows {
         self.strays.extend(other.strays);
     }
 
-    /// All that could not become rows.
     pub(super) fn set_aside(self) -> (BTreeMap<Uuid, Interaction>, Vec<Rejected>) {
         let rejected = self.rejected.into_values().chain(self.strays.into_values());
         (self.interactions, rejected.collect())
     }
 
-    /// The starts of all interactions.
     pub(super) fn starts(&self) -> Vec<DateTime<Utc>> {
         self.interactions
             .values()
@@ -45,53 +41,40 @@ impl Rows {
     }
 }
 
-/// How a pass ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum End {
-    /// The last page had room left.
     Short,
-    /// The total says that nothing is left.
     Counted,
-    /// A page was empty although the total says more.
+    /// It ended before the total, or exceeded it.
     Exhausted,
-    /// There is more than can be reached.
     Beyond,
-    /// The page after the last one failed or was refused, and nothing says that it would be empty.
+    /// The next page failed and may hold records.
     CutOff,
 }
 
-/// Bytes of the elements of a window, as text: three times what a full window of ordinary records has. A window with more is
-/// read in parts, since all of it is in memory until it is stored.
+/// Text of three full ordinary windows. Larger windows are split: all is in memory until stored.
 const MOST_BYTES: usize = 8 << 20;
 
-/// Values in them: each takes a hundred bytes of memory, however few it has as text.
+/// About 100 bytes of memory each.
 const MOST_VALUES: usize = 250_000;
 
-/// The pages of a window, put together.
 #[derive(Debug, Default)]
 pub(super) struct Pass {
     pub(super) rows: Rows,
     bytes: usize,
     values: usize,
-    /// How often each interaction came, in whatever shape.
     times_seen: BTreeMap<Uuid, u64>,
-    /// Those that came in several versions.
     versions_differ: BTreeSet<Uuid>,
     lengths: Vec<Length>,
-    /// Records on a page that is surely full.
     pub(super) full_page: usize,
     pub(super) records: u64,
-    /// `numResults` of the first page, whatever it counts.
     pub(super) reported: Option<u64>,
-    /// The number of records, where that is what it counts.
     pub(super) total: Option<u64>,
-    /// The total that there were more records than.
     pub(super) exceeds: Option<u64>,
     pub(super) end: Option<End>,
 }
 
 impl Pass {
-    /// One that begins with this page.
     pub(super) fn of(first: &Page) -> Self {
         Self {
             reported: first.reported,
@@ -99,8 +82,7 @@ impl Pass {
         }
     }
 
-    /// Adds a page's records. Of two with the same key the one that ends later wins, else the one whose text is greater:
-    /// whatever order they come in, it is the same one.
+    /// Of equal keys the later end wins, else the greater text, whatever the order.
     pub(super) fn add(&mut self, page: &Page, origin: Origin<'_>, policy: &Policy) {
         let mut length = Length::default();
         let mut unreadable = page.unreadable.iter().copied().peekable();
@@ -156,7 +138,7 @@ impl Pass {
         length
     }
 
-    /// A rejected record counts as one, unless nothing tells it from an error object.
+    /// Counts as a record unless it may be an error object.
     fn reject(&mut self, rejected: Rejected) -> Length {
         if rejected.is_no_record() {
             return self.set_aside(rejected);
@@ -174,18 +156,15 @@ impl Pass {
         !self.is_too_large()
     }
 
-    /// Whether the records take more memory than those of one window may; what came after that is left out.
     pub(super) fn is_too_large(&self) -> bool {
         self.bytes > MOST_BYTES || self.values > MOST_VALUES
     }
 
-    /// An element that is no record, as far as can be seen.
     fn set_aside(&mut self, stray: Rejected) -> Length {
         self.rows.strays.insert(stray.payload_hash, stray);
         Length::default()
     }
 
-    /// Whether nothing of another one is new.
     pub(super) fn holds_all_of(&self, other: &Self) -> bool {
         let rejected = &self.rows.rejected;
         other
@@ -199,12 +178,10 @@ impl Pass {
         self.lengths.len()
     }
 
-    /// The newest page.
     pub(super) fn newest(&self) -> Length {
         self.lengths.last().copied().unwrap_or_default()
     }
 
-    /// Records on the longest page.
     pub(super) fn longest(&self) -> usize {
         self.lengths
             .iter()
@@ -213,31 +190,25 @@ impl Pass {
             .unwrap_or(0)
     }
 
-    /// Whether the newest page is shorter than another one, so that nothing follows it.
     pub(super) fn ends_short(&self) -> bool {
         let mut longest = Longest::default();
         self.lengths.iter().for_each(|page| longest.see(*page));
         !longest.is_reached_by(self.newest())
     }
 
-    /// The last page, counted from 0, that brought a record.
     pub(super) fn last_with_records(&self) -> Option<usize> {
         self.lengths.iter().rposition(|length| length.records() > 0)
     }
 
-    /// Whether elements came that are no records, and nothing proves that they stand for none: all records that the total
-    /// says were seen beside them.
+    /// Elements without an id may stand for records until the total is reached.
     pub(super) fn may_hide_records(&self) -> bool {
         !self.rows.strays.is_empty() && self.total != Some(self.distinct())
     }
 
-    /// Interactions that came in several versions.
     pub(super) fn contradictions(&self) -> usize {
         self.versions_differ.len()
     }
 
-    /// Interactions that came again, those that are rejected too. Records without an identity may be alike without
-    /// being the same.
     fn repeated(&self) -> u64 {
         self.times_seen.values().map(|times| times - 1).sum()
     }
@@ -246,13 +217,11 @@ impl Pass {
         self.records - self.repeated()
     }
 
-    /// Whether every record of the window was seen: none came twice (over several pages, one that
-    /// did pushed another out), and the last page had room left or the total is reached.
+    /// No record came twice, which displaces others, and the end is proven.
     pub(super) fn adds_up(&self) -> bool {
         !self.may_hide_records() && self.is_whole()
     }
 
-    /// The same, as far as the records alone tell.
     pub(super) fn is_whole(&self) -> bool {
         let shifted = self.pages() > 1 && self.repeated() > 0;
         let is_at_end = || self.end == Some(End::Short);
@@ -262,15 +231,13 @@ impl Pass {
                 .map_or_else(is_at_end, |total| self.distinct() == total)
     }
 
-    /// Whether nothing is wrong with the records that came, but that there may be more.
     pub(super) fn is_cut_off(&self) -> bool {
         self.end == Some(End::CutOff)
             && self.rows.strays.is_empty()
             && (self.pages() == 1 || self.repeated() == 0)
     }
 
-    /// Whether interactions came twice, just as in the pass before: they did not shift, the API
-    /// has them twice.
+    /// Both passes repeat the same records: duplicates, no page shift.
     pub(super) fn confirms_twins(&self, before: &Self) -> bool {
         let is_whole = self.total.map_or(self.end == Some(End::Short), |total| {
             total == self.records || total == self.distinct()
@@ -278,9 +245,7 @@ impl Pass {
         is_whole && !self.may_hide_records() && self.repeated() > 0 && self.times_seen == before.times_seen
     }
 
-    /// Whether pages came to an end before the total was reached, just as in the pass before.
     pub(super) fn confirms_exhausted(&self, before: &Self) -> bool {
-        // Of one page, records that came again did not push others out.
         let is_one_page = self
             .lengths
             .first()
@@ -290,7 +255,6 @@ impl Pass {
         } else {
             self.repeated() == 0 && self.times_seen == before.times_seen
         };
-        // A total that was exceeded is no end before it.
         let is_before = self.exceeds.is_none() && before.exceeds.is_none();
         self.end == Some(End::Exhausted)
             && self.rows.strays.is_empty()
@@ -300,26 +264,22 @@ impl Pass {
             && is_same
     }
 
-    /// The first of the empty pages at the end, where the page before them was full: a page that
-    /// the server does not serve, rather than the end of the records.
+    /// An empty page after a full one counts as not served.
     pub(super) fn stops_after_full_page(&self) -> Option<usize> {
         let last = self.last_with_records()?;
         (self.lengths[last].records() >= self.full_page && last + 1 < self.pages()).then_some(last + 1)
     }
 
-    /// The API names a number and shows nothing at all.
     pub(super) fn is_withheld(&self) -> bool {
         self.records == 0 && self.total.is_some_and(|total| total > 0)
     }
 }
 
-/// What decides which of two versions is the later one.
 fn version(interaction: &Interaction) -> (Option<DateTime<Utc>>, &str) {
     (interaction.rows.session.session_ended_at, &interaction.payload)
 }
 
-/// Whether `second`, asked for with offset 1, is `first` without its first record: then the
-/// API took the offset for a number of records. Rows that are shuffled do not line up like this.
+/// A shift by one record shows that `offset` counts records.
 pub(super) fn lines_up(first: &Page, second: &Page) -> bool {
     let overlap = first.records.len().min(PAGE_SIZE).saturating_sub(1);
     overlap > 0
@@ -356,7 +316,6 @@ mod tests {
         let mut pass = Pass::default();
         let full = (1..PAGE_SIZE).map(good).chain([without_start.clone()]);
         pass.add(&page(full), ORIGIN, &Policy::default());
-        // One came before all of them while the first page was read: the last slid on, and 100 was never seen.
         pass.add(&page([without_start, good(101)]), ORIGIN, &Policy::default());
         (pass.total, pass.end) = (Some(102), Some(End::Counted));
         assert_eq!(pass.records, 102);

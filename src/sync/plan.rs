@@ -1,9 +1,5 @@
-//! Cutting what is wanted into windows that come back full and rarely overflow. Pure.
-//!
-//! What is left is a row of stretches. A window is cut from its newest end (or, where that end
-//! makes trouble, from its oldest), so long that the records expected in it, and a margin for not
-//! knowing better, still fit into what the API shows. A window that held more than that goes back
-//! where it was cut from, with what it taught, and is cut anew: depth first.
+//! Cuts windows that come back full and rarely overflow: from the newest end, as long as the expected records
+//! and a margin fit. What overflows is cut again, depth first.
 
 mod cut;
 mod parked;
@@ -21,70 +17,53 @@ use super::density::{Density, count};
 
 use split::{are_from_all_over, boundaries, evenly, part};
 
-/// The longest window that the API allows.
 const LONGEST_WINDOW: TimeDelta = TimeDelta::days(7);
 
 const SECOND: TimeDelta = TimeDelta::seconds(1);
 
-/// The parts of a window that overflowed are made to fill this much of what the API shows.
 const PART_FILL: f64 = 0.75;
 
-/// Parts of a window that overflowed without a total: nobody knows by how much.
 const PARTS_WITHOUT_TOTAL: usize = 3;
 
-/// No window is cut into more parts at once, whatever total the API names.
 const MOST_PARTS: usize = 500;
 
-/// A first window without totals whose first page came back full is given up at once, and the
-/// next one is shorter by this.
+/// Shortens a probe whose first page is full.
 const PROBE_STEP: usize = 8;
 
-/// How far off expectations are at first, relative to them, beyond what chance explains.
 const FIRST_ERROR: f64 = 0.15;
 
-/// So many full windows' worth is that first thought, and so many are remembered.
+/// Weight of the initial error, and its limit, in full windows.
 const FIRST_WINDOWS: f64 = 3.0;
 const ERROR_WINDOWS: f64 = 20.0;
 
-/// Two stretches are read as one where fewer records than this lie between them: half a request.
+/// Stretches with fewer records between them are joined: half a request.
 const BRIDGED_RECORDS: f64 = 50.0;
 
-/// What limits a window.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limits {
-    /// Records that the API shows of one window.
     pub(super) reach: u64,
-    /// Whether its first page tells how many there are.
     pub(super) totals: bool,
-    /// The longest window that it was seen to accept, where it refused longer ones.
     pub(super) longest: Option<TimeDelta>,
-    /// Minutes, negative east of Greenwich, of the clock that calendar dates are on.
+    /// Minutes, negative east of Greenwich, of the API's dates.
     pub(super) time_zone_offset: i32,
 }
 
-/// From which end of what is left the next window is cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Side {
     Newest,
     Oldest,
 }
 
-/// A window to be read.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Planned {
     pub(super) window: Window,
-    /// Nothing is known of its density: without a total, a full first page is enough to know
-    /// that it is too long.
     pub(super) is_probe: bool,
-    /// Records that are expected in it; 0 where nothing is known.
     pub(super) expected: f64,
 }
 
-/// What to do next.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Next {
     Read(Planned),
-    /// What is being read will tell how long the next window should be.
     Wait,
     Done,
 }
@@ -92,14 +71,13 @@ pub(super) enum Next {
 #[derive(Debug, Clone, Copy)]
 struct Stretch {
     window: Window,
-    /// Parts of a window that overflowed or drifted are shorter than it was.
+    /// Shorter after an overflow or page shift.
     longest: TimeDelta,
-    /// Cut already, by the records that were seen in a window that overflowed.
+    /// Already cut by the records seen.
     is_part: bool,
 }
 
 impl Stretch {
-    /// A window that has to be read in at least so many parts.
     fn part(window: Window, parts: usize) -> Self {
         Self {
             window,
@@ -109,24 +87,20 @@ impl Stretch {
     }
 }
 
-/// What is left to be read, and how to cut it.
 #[derive(Debug, Clone)]
 pub(super) struct Planner {
     /// Oldest first.
     stretches: VecDeque<Stretch>,
-    /// What may be older than the API serves.
+    /// Perhaps older than the API serves.
     parked: Vec<Stretch>,
     side: Side,
     limits: Limits,
     pub(super) density: Density,
-    /// Mean square of how far off expectations were, relative to them.
     error: f64,
-    /// Full windows that this figure rests on.
     error_windows: f64,
 }
 
-/// The instant up to which windows are read: a moment before now, since the API takes a moment
-/// to show what has just begun. Whole seconds, as the API knows nothing finer.
+/// End of reading: `settle` before now, since the API shows data late; in whole seconds.
 pub fn head(now: DateTime<Utc>, settle: std::time::Duration) -> DateTime<Utc> {
     let settle = TimeDelta::from_std(settle).unwrap_or(TimeDelta::MAX);
     now.checked_sub_signed(settle)
@@ -135,8 +109,7 @@ pub fn head(now: DateTime<Utc>, settle: std::time::Duration) -> DateTime<Utc> {
 }
 
 impl Planner {
-    /// A plan to read `wanted`, oldest first and apart, and nothing that matters beside it: none of the gaps, which
-    /// rest until they are wanted themselves.
+    /// `wanted` is sorted and disjoint; gaps are not bridged.
     pub(super) fn new(wanted: &[Window], gaps: &[Window], density: Density, limits: Limits) -> Self {
         let mut planner = Self {
             stretches: VecDeque::new(),
@@ -153,7 +126,6 @@ impl Planner {
         planner
     }
 
-    /// Adds a stretch after all others, or prolongs the last one where hardly anything lies between.
     fn append(&mut self, window: Window, gaps: &[Window]) {
         if let Some(last) = self.stretches.back_mut() {
             let between = Window {
@@ -180,12 +152,10 @@ impl Planner {
         });
     }
 
-    /// Whether nothing is left to cut.
     pub(super) fn is_done(&self) -> bool {
         self.stretches.is_empty() && self.parked.is_empty()
     }
 
-    /// Adds a stretch after all others.
     pub(super) fn add_newest(&mut self, window: Window) {
         self.stretches.push_back(Stretch {
             window,
@@ -194,12 +164,10 @@ impl Planner {
         });
     }
 
-    /// The API shows more or less than was thought, or says more or less about it.
     pub(super) fn limit(&mut self, limits: Limits) {
         self.limits = limits;
     }
 
-    /// Goes on at the other end.
     pub(super) fn turn_round(&mut self) {
         self.side = match self.side {
             Side::Newest => Side::Oldest,
@@ -207,7 +175,6 @@ impl Planner {
         };
     }
 
-    /// Cuts the next window, while `in_flight` others are being read.
     pub(super) fn next(&mut self, in_flight: usize) -> Next {
         let is_probe = self.density.is_unknown();
         if is_probe && in_flight > 0 {
@@ -241,19 +208,15 @@ impl Planner {
         })
     }
 
-    /// A window was read to its end: these are the starts of all of its records.
     pub(super) fn drained(&mut self, window: Window, starts: &[DateTime<Utc>]) {
         self.learn_error(window, starts.len() as u64);
         self.density.observe(window, starts);
     }
 
-    /// A window held `total` records, or nobody knows how many more than were seen, and is to be
-    /// read in parts. `starts` are those that were seen.
     pub(super) fn overflowed(&mut self, planned: Planned, total: Option<u64>, starts: &[DateTime<Utc>]) {
         let Planned { window, is_probe, .. } = planned;
         let parts = total.map_or(PARTS_WITHOUT_TOTAL, |total| self.parts_of(total));
         match (total, are_from_all_over(window, starts)) {
-            // Nothing was known: cut by the density that the sample shows.
             (Some(total), true) if is_probe => {
                 self.density.observe_sample(window, starts, total);
                 self.put_back(Stretch::part(window, 2));
@@ -280,7 +243,6 @@ impl Planner {
         ((count(total) / (count(self.limits.reach) * PART_FILL)).ceil() as usize).min(MOST_PARTS)
     }
 
-    /// `boundaries` lie within the window, in order.
     fn put_back_parts(&mut self, window: Window, boundaries: &[DateTime<Utc>]) {
         let edges: Vec<_> = std::iter::once(window.start)
             .chain(boundaries.iter().copied())
@@ -309,12 +271,11 @@ impl Planner {
         }
     }
 
-    /// A window did not hold still while it was read: shorter ones need fewer pages.
+    /// Shorter windows have fewer pages.
     pub(super) fn drifted(&mut self, window: Window) {
         self.put_back(Stretch::part(window, 2));
     }
 
-    /// A part of a window is to be read alone, so that what is wrong with it costs nothing else.
     pub(super) fn part_off(&mut self, window: Window, part: Window) {
         let edges = [part.start, part.end];
         let inside = edges
@@ -323,7 +284,6 @@ impl Planner {
         self.put_back_parts(window, &inside.collect::<Vec<_>>());
     }
 
-    /// A window has to be read once more, as it is.
     pub(super) fn again(&mut self, window: Window) {
         self.put_back(Stretch {
             window,
@@ -332,7 +292,6 @@ impl Planner {
         });
     }
 
-    /// Records and windows that are still to come, roughly.
     pub(super) fn expected_left(&self) -> (f64, usize) {
         let expected = |stretch: &Stretch| self.density.expected(stretch.window).records;
         let records = self.stretches.iter().map(expected).sum();
@@ -357,7 +316,6 @@ impl Planner {
         }
     }
 
-    /// What chance and having seen little explain does not count as an error.
     fn learn_error(&mut self, window: Window, records: u64) {
         let expected = self.density.expected(window);
         if self.density.is_unknown() || expected.records < 1.0 || expected.unseen > 0.0 {
@@ -365,9 +323,8 @@ impl Planner {
         }
         let off = count(records) - expected.records;
         let unexplained = (off * off - expected.variance - expected.records).max(0.0);
-        // A window on a scale of its own, as a burst is, says little about the next one.
+        // A burst says little about the next.
         let error = (unexplained / (expected.records * expected.records)).min(0.5);
-        // A window of a few records says less than a full one.
         let weight = (expected.records / count(self.limits.reach)).min(1.0);
         self.error_windows = (self.error_windows + weight).min(ERROR_WINDOWS);
         self.error += weight * (error - self.error) / self.error_windows;

@@ -1,5 +1,4 @@
-//! A look at an account's API for who wants to know how it behaves: few requests, nothing written,
-//! no lease. What is found is found anew, whatever was known before.
+//! Probes an API with few requests, no writes and no lease.
 
 use std::cmp::Reverse;
 
@@ -17,51 +16,47 @@ use super::pass::Pass;
 use super::time_zone::{TimeZoneCheck, TimeZoneVerdict};
 use super::traits::{ApiTraits, NumResults, OffsetUnit, SharedTraits};
 
-/// A window of so many records has several pages and does not overflow.
 const RECORDS_WANTED: u64 = 900;
 
-/// Records that can be reached in one window where all pages are served.
 const REACH: u64 = ((LAST_OFFSET + 1) * PAGE_SIZE) as u64;
 
-/// What a request for one record brought.
+/// The result of a one-record request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reached {
-    /// Of this window.
+    /// The window.
     pub window: Window,
-    /// Whether there was one.
+    /// Whether it holds records.
     pub has_records: bool,
-    /// How many there are, where the API tells: `numResults` that is more than the page.
+    /// `numResults`, if greater than the page.
     pub total: Option<u64>,
 }
 
 /// What a few pages showed.
 #[derive(Debug, Clone)]
 pub struct Probe {
-    /// How the API answers, as far as these pages show it.
+    /// Observed behaviour.
     pub traits: ApiTraits,
-    /// What the records say of our reading of time stamps.
+    /// Whether our reading of time stamps is right.
     pub time_zone: TimeZoneVerdict,
-    /// Distinct interactions that were looked at.
+    /// Distinct interactions.
     pub records: u64,
-    /// The pages of one window shared rows without being shifted by one: rows move.
+    /// Whether pages overlap, not shifted by one.
     pub rows_move: bool,
 }
 
-/// Asks for one record of the 24 hours before `until`: shows whether the API is there and lets us in.
+/// Requests one record of the last 24 hours.
 ///
 /// # Errors
-/// What was still wrong after the last try.
+/// The last try failed.
 pub async fn reach(api: &ApiClient, until: DateTime<Utc>, tally: &Tally) -> Result<Reached, ApiError> {
     let start = until - TimeDelta::days(1);
     one_record(api, Window { start, end: until }, tally).await
 }
 
-/// Asks for one record of the longest window that the vendor allows: seven days, which are also no
-/// more than seven dates.
+/// Requests one record of the longest allowed window: seven days and dates (vendor).
 ///
 /// # Errors
-/// [`ApiError::Unaccepted`] where the API takes no window that long; or what was still wrong after
-/// the last try.
+/// [`ApiError::Unaccepted`] if too long, or the last try failed.
 pub async fn reach_week(api: &ApiClient, until: DateTime<Utc>, tally: &Tally) -> Result<Reached, ApiError> {
     let offset = TimeDelta::minutes(api.account().time_zone_offset.into());
     let first_date = (until - offset).date_naive() - Days::new(6);
@@ -87,8 +82,7 @@ async fn one_record(api: &ApiClient, window: Window, tally: &Tally) -> Result<Re
     })
 }
 
-/// The newest stretch that is likely to have several pages: one that the ledger knows, or as much
-/// of what was reached as the totals say; else the longest of these.
+/// A window likely to have several pages.
 pub fn worth_probing(ledger: &[(Window, u64)], reached: &[Reached]) -> Option<Window> {
     let several_pages = PAGE_SIZE as u64 + 1;
     let known = ledger
@@ -100,7 +94,6 @@ pub fn worth_probing(ledger: &[(Window, u64)], reached: &[Reached]) -> Option<Wi
         reached
             .iter()
             .filter(|reached| reached.total.is_some_and(|total| total >= several_pages))
-            // The more pages, the more there is to see; more than are wanted are not looked at.
             .max_by_key(|reached| {
                 let records = reached.total.map(|total| total.min(RECORDS_WANTED));
                 (records, Reverse(reached.window.seconds()))
@@ -116,7 +109,6 @@ pub fn worth_probing(ledger: &[(Window, u64)], reached: &[Reached]) -> Option<Wi
     known.or_else(counted).or_else(longest)
 }
 
-/// The newest part of a window, if it were even, that holds what is wanted of its total.
 fn newest_part(reached: &Reached) -> Window {
     let total = reached.total.unwrap_or(1).max(RECORDS_WANTED);
     let seconds = u64::try_from(reached.window.seconds()).unwrap_or(0);
@@ -128,16 +120,16 @@ fn newest_part(reached: &Reached) -> Window {
     }
 }
 
-/// Looks at the first, the second and the last page of a window; four requests at most.
+/// Reads the first, second and last page: at most four requests.
 ///
 /// # Errors
-/// What was still wrong with a request after the last try.
+/// A request failed.
 pub async fn probe(api: &ApiClient, window: Window, tally: &Tally) -> Result<Probe, ApiError> {
     let traits = SharedTraits::default();
-    // Asked on purpose: one refusal is an answer.
+    // Here one refusal is an answer.
     traits.learn(|traits| traits.vain_pages_in_a_row = 1);
     let time_zone = TimeZoneCheck::default();
-    // Nothing of what is read here is stored or told.
+    // Nothing is stored or shown.
     let policy = Policy::default();
     let reader = Reader {
         api,
@@ -167,7 +159,6 @@ pub async fn probe(api: &ApiClient, window: Window, tally: &Tally) -> Result<Pro
     })
 }
 
-/// Looks at the second page, and at the last one that should be there. Returns whether rows move.
 async fn look_further(
     reader: &Reader<'_>,
     slice: &Slice,
@@ -176,7 +167,7 @@ async fn look_further(
 ) -> Result<bool, ApiError> {
     let size = size_of(first);
     let Some(second) = reader.second(slice, first).await? else {
-        // A page that is not full need not be followed by another one.
+        // A page that is not full may be the last.
         if size < PAGE_SIZE {
             reader.traits.learn(|traits| traits.refused_page = None);
         }

@@ -1,5 +1,4 @@
-//! Rebuilding an account's rows from its raw records with today's transform and privacy rules, without
-//! one request.
+//! Rebuilds rows from raw records, without requests.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,45 +19,43 @@ use crate::transform::{Origin, TRANSFORM_VERSION, ruled, transform_stored};
 use crate::warehouse::replay::{self, OpenReplay, Portion, Raw, Rebuilt, Ruled};
 use crate::warehouse::{aside, left_out};
 
-/// What a replay works on, and how far it is.
+/// A replay and its progress.
 #[derive(Debug)]
 pub struct Replay {
     /// The database.
     pub pool: Pool,
-    /// The account, as the tables name it.
+    /// The account.
     pub account_id: String,
-    /// Today's rules.
+    /// Current privacy rules.
     pub policy: Arc<Policy>,
-    /// Tells the time.
+    /// The clock.
     pub clock: Arc<dyn Clock>,
-    /// Records done so far.
+    /// Records done.
     pub done: AtomicU64,
-    /// Records in all; 0 until that is known.
+    /// All records; 0 until known.
     pub total: AtomicU64,
-    /// What earlier runs of it came to, which the database has ended.
+    /// Earlier runs, ended by the database.
     pub earlier: Mutex<Replayed>,
 }
 
-/// What a replay came to.
+/// The result of a replay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Replayed {
-    /// How it ended: failed where records could not be rebuilt, in a part before it was stopped and went on
-    /// too.
+    /// Failed if any record was rejected.
     pub outcome: Outcome,
-    /// Raw records that were gone through.
+    /// Raw records read.
     pub records: u64,
-    /// Interactions that were written anew.
+    /// Rewritten interactions.
     pub updated: u64,
-    /// Interactions that were as they should be.
+    /// Already correct.
     pub unchanged: u64,
-    /// Interactions that were left as they are, since today's transform rejects their raw record.
+    /// Left alone: rejected today.
     pub rejected: u64,
-    /// Interactions without a raw record: nothing could be done for them.
+    /// Left alone: no raw record.
     pub without_raw: u64,
 }
 
 impl Default for Replayed {
-    /// Nothing was gone through yet.
     fn default() -> Self {
         Self {
             outcome: Outcome::Interrupted,
@@ -72,7 +69,6 @@ impl Default for Replayed {
 }
 
 impl Replayed {
-    /// This run, with those before it.
     fn after(self, earlier: Self) -> Self {
         Self {
             records: earlier.records + self.records,
@@ -84,7 +80,6 @@ impl Replayed {
     }
 }
 
-/// Some records, gone through.
 struct Batch {
     last: Uuid,
     records: u64,
@@ -94,14 +89,13 @@ struct Batch {
 }
 
 impl Replay {
-    /// Goes through all raw records, from where an earlier replay under the same rules was stopped,
-    /// and writes what differs. `stop` ends it after the batch in hand. `None` where the account has
-    /// never been loaded.
+    /// Processes raw records, resuming under the same rules; `stop` ends it after a batch. `None` if the
+    /// account was never loaded.
     ///
     /// # Errors
-    /// The database fails. What was written stays, and the next replay goes on from there.
+    /// An erasure used another key, or the database fails; the next replay resumes.
     pub async fn run(&self, stop: &CancellationToken) -> Result<Option<Replayed>, LoadError> {
-        // With another key people's hashes would become others, under which the erased are not recognized.
+        // Another key would hide erased customers.
         left_out::check_key(&self.pool, self.policy.key.as_ref()).await?;
         let rules = format!("transform {TRANSFORM_VERSION}; {}", self.policy.fingerprint());
         let opened = replay::open(&self.pool, &self.account_id, &rules, self.clock.now()).await?;
@@ -147,7 +141,6 @@ impl Replay {
             if stop.is_cancelled() {
                 return Ok(());
             }
-            // The next batch is read and rebuilt while this one is written.
             let (written, next) = tokio::join!(self.write(&batch), self.prepare(batch.last));
             let written = written?;
             replayed.records += batch.records;
@@ -182,16 +175,14 @@ impl Replay {
         conflict::retry(account_id, write).await
     }
 
-    /// The next batch, rebuilt; `None` where nothing is left.
     async fn prepare(&self, after: Uuid) -> Result<Option<Batch>, LoadError> {
         let raw = replay::next(&self.pool, &self.account_id, after).await?;
         let (account_id, policy) = (self.account_id.clone(), Arc::clone(&self.policy));
         let rebuilt = tokio::task::spawn_blocking(move || rebuild(raw, &account_id, &policy)).await;
-        // It can only have panicked, and then so do we: the run fails, the rows are as they were.
+        // It can only have panicked: the run fails, rows stay.
         Ok(rebuilt.unwrap_or_else(|ended| std::panic::resume_unwind(ended.into_panic())))
     }
 
-    /// Privacy rules hold for the text of rejected records, too. How many of them have another text now.
     async fn rule_what_is_aside(&self) -> Result<u64, LoadError> {
         let (mut after, mut changed) = (None, 0);
         loop {
@@ -212,7 +203,6 @@ impl Replay {
     }
 }
 
-/// Rebuilds a batch and keeps what differs from what is stored.
 fn rebuild(raw: Vec<Raw>, account_id: &str, policy: &Policy) -> Option<Batch> {
     let mut batch = Batch {
         last: raw.last()?.interaction_key,
@@ -222,7 +212,7 @@ fn rebuild(raw: Vec<Raw>, account_id: &str, policy: &Policy) -> Option<Batch> {
         ruled: Vec::new(),
     };
     for raw in raw {
-        // PostgreSQL gave it as JSON, so there is no error to report.
+        // It came from PostgreSQL as JSON.
         let Ok(record) = RawValue::from_string(raw.payload.clone()) else {
             continue;
         };
@@ -234,7 +224,7 @@ fn rebuild(raw: Vec<Raw>, account_id: &str, policy: &Policy) -> Option<Batch> {
             Ok(mut interaction) => {
                 interaction.keep_warnings_of_receipt(&raw.warnings);
                 let payload_differs = !policy.keeps_all() && canonical(&raw.payload) != interaction.payload;
-                // The ids are part of the hash: one that has another key now differs.
+                // The hash covers ids, so a changed key differs.
                 if payload_differs || interaction.content_hash != *raw.content_hash {
                     batch.rebuilt.push(Rebuilt {
                         raw,
@@ -265,7 +255,7 @@ impl Batch {
     }
 }
 
-/// The text as the transform writes it: PostgreSQL orders keys and spaces in its own way.
+/// PostgreSQL reorders keys and spaces.
 fn canonical(payload: &str) -> String {
     json::parse(payload).map_or_else(|_| payload.to_owned(), |value| value.to_string())
 }

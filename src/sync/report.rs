@@ -1,4 +1,4 @@
-//! What a run comes to, while it goes on and in the end.
+//! The progress and result of a run.
 
 use chrono::{DateTime, Utc};
 use tracing::{error, info, warn};
@@ -12,44 +12,44 @@ use crate::time::window::Window;
 use super::failure::{Next, WindowFailure};
 use super::window::WindowReport;
 
-/// What came of a run.
+/// The result of a run.
 #[derive(Debug, Clone)]
 pub struct RunReport {
     /// How it ended.
     pub outcome: Outcome,
-    /// All of its windows together.
+    /// Sum of its windows.
     pub counters: Counters,
-    /// The watermark before it; `None` where it did not come so far.
+    /// Watermark before; `None` if not begun.
     pub watermark_before: Option<DateTime<Utc>>,
-    /// The watermark at its end; `None` where it did not come so far.
+    /// Watermark after; `None` if not begun.
     pub watermark: Option<DateTime<Utc>>,
-    /// Whose fault it was, where something was wrong.
+    /// Kind of failure.
     pub failure: Option<Failure>,
-    /// What was wrong first, and what can be done about it.
+    /// The first problem.
     pub problem: Option<Problem>,
-    /// It stopped so that a live daemon can have the account; the work is not done.
+    /// It yielded, unfinished.
     pub gave_way: bool,
-    /// Nothing was left to read: no books were opened for it.
+    /// Nothing was unread.
     pub was_idle: bool,
 }
 
-/// Whose fault it was that a run did not succeed.
+/// What made a run fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Failure {
-    /// The API refused us: sign-in or rights.
+    /// Sign-in or rights refused.
     Refused,
-    /// The database is out of reach.
+    /// The database is unreachable.
     DatabaseUnreachable,
-    /// Anything else: the logs say.
+    /// Anything else; see the log.
     Other,
 }
 
-/// What was wrong first with a run, in words without bodies, values or secrets.
+/// The first problem, without bodies, values or secrets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// What was wrong.
+    /// What went wrong.
     pub error: String,
-    /// What an operator can do about it; empty where nothing can be done.
+    /// For the operator; empty if none.
     pub remedy: &'static str,
 }
 
@@ -73,12 +73,10 @@ impl Failure {
 }
 
 impl RunReport {
-    /// Another worker has the account.
     pub(super) fn skipped() -> Self {
         Self::without_windows(Outcome::Skipped, None, None)
     }
 
-    /// Nothing is left to read.
     pub(super) fn idle(watermark: DateTime<Utc>) -> Self {
         Self {
             watermark_before: Some(watermark),
@@ -88,7 +86,6 @@ impl RunReport {
         }
     }
 
-    /// The database failed before the run could begin, or the lease was lost.
     pub(super) fn not_begun(error: &LoadError) -> Self {
         if matches!(error, LoadError::LeaseLost) {
             log_lost_lease(error);
@@ -102,7 +99,6 @@ impl RunReport {
         )
     }
 
-    /// It came to no end of its own.
     pub(super) fn crashed(problem: Problem) -> Self {
         Self::without_windows(Outcome::Failed, Some(Failure::Other), Some(problem))
     }
@@ -120,7 +116,7 @@ impl RunReport {
         }
     }
 
-    /// The one summary event of a run; `docs/logging.md` lists its fields as an interface.
+    /// `docs/logging.md` documents the fields as an interface.
     pub(super) fn log(&self, kind: Kind, took: std::time::Duration) {
         let counters = &self.counters;
         info!(
@@ -143,15 +139,12 @@ impl RunReport {
     }
 }
 
-/// What the windows of a run have come to so far.
 #[derive(Debug)]
 pub(super) struct Progress {
     pub(super) counters: Counters,
     pub(super) watermark: DateTime<Utc>,
     pub(super) outcome: Outcome,
-    /// Everything that was wanted was read or tried.
     pub(super) tried_all: bool,
-    /// What was wrong first.
     pub(super) problem: Option<Problem>,
     failure: Option<Failure>,
     gave_way: bool,
@@ -170,7 +163,6 @@ impl Progress {
         }
     }
 
-    /// Adds a window; says how to go on where it failed.
     pub(super) fn add(&mut self, report: WindowReport) -> Option<Next> {
         self.counters += report.counters;
         self.watermark = report.watermark.unwrap_or(self.watermark);
@@ -180,7 +172,7 @@ impl Progress {
             error: failure.error,
             remedy: failure.remedy,
         });
-        // That the API refuses us outweighs what else went wrong.
+        // It outweighs other failures.
         if failure.refused {
             self.failure = Some(Failure::Refused);
         }
@@ -188,7 +180,6 @@ impl Progress {
         Some(failure.next)
     }
 
-    /// A day could not be compared; what was stored is as it was.
     pub(super) fn not_compared(&mut self, day: Window, failure: WindowFailure) {
         let WindowFailure { error, remedy, .. } = &failure;
         error!(%day, error, remedy, "a day could not be compared");
@@ -208,7 +199,6 @@ impl Progress {
         });
     }
 
-    /// Nothing went wrong, but not everything was read either.
     pub(super) fn give_way(&mut self) {
         self.gave_way = true;
         if self.outcome == Outcome::Succeeded {
@@ -216,7 +206,6 @@ impl Progress {
         }
     }
 
-    /// Records are missing that no run can reach, also where this run did not try again.
     pub(super) fn remaining_gaps(&mut self, open: usize) {
         self.outcome = Outcome::Failed;
         self.problem.get_or_insert_with(|| Problem {
@@ -226,7 +215,6 @@ impl Progress {
         self.failure.get_or_insert(Failure::Other);
     }
 
-    /// The database failed, or the lease is lost.
     pub(super) fn ended_by(&mut self, error: &LoadError) {
         if matches!(error, LoadError::LeaseLost) {
             log_lost_lease(error);

@@ -1,4 +1,4 @@
-//! Trying the records that were set aside again: a later version may be able to read them.
+//! Retries rejected records: a later version may read them.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -15,39 +15,39 @@ use crate::warehouse::aside::{self, Aside, Retried};
 
 use super::run::AccountWorker;
 
-/// What trying again came to.
+/// The result of a retry.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RetryReport {
-    /// Records that were tried.
+    /// Records tried.
     pub tried: u64,
-    /// Those that are rows now.
+    /// Stored now.
     pub stored: u64,
-    /// Those of which a row was there already.
+    /// Already stored.
     pub were_stored: u64,
-    /// Those that must not be stored: their customer was erased, or they are too old.
+    /// Not stored: customer erased, or too old.
     pub left_out: u64,
-    /// Those that still cannot be read, by reason.
+    /// Still rejected, by reason.
     pub rejected: BTreeMap<String, u64>,
     /// Whether all were tried.
     pub is_complete: bool,
 }
 
-/// A way through all that were set aside, which goes on where the database has ended it.
+/// A resumable retry.
 #[derive(Debug, Default)]
 pub struct Retry {
-    /// What it came to so far.
+    /// So far.
     pub report: RetryReport,
     after: Option<Aside>,
     pending: VecDeque<Aside>,
-    /// Interactions of which a newer version was tried.
+    /// Their newest version was tried.
     done: BTreeSet<Uuid>,
 }
 
 impl AccountWorker {
-    /// Tries every unresolved record of the account again. `stop` ends it after the record in hand.
+    /// Retries unresolved records; `stop` ends it after the current one.
     ///
     /// # Errors
-    /// The database fails. What was stored until then stays, and another call with the same `retry` goes on.
+    /// The database fails. Call again with the same `retry` to resume.
     pub async fn retry_rejected(&self, retry: &mut Retry, stop: &CancellationToken) -> Result<(), LoadError> {
         self.reckon_retention().await?;
         let account_id = &self.api.account().account_id;
@@ -70,7 +70,6 @@ impl AccountWorker {
         }
     }
 
-    /// Tries one; of those of the same interaction that were `done` before it, all were newer.
     async fn retry(&self, entry: &Aside, done: &BTreeSet<Uuid>) -> Result<Tried, LoadError> {
         let account_id = self.api.account().account_id.as_str();
         let interaction = match read(entry, account_id, &self.settings.policy) {
@@ -87,7 +86,6 @@ impl AccountWorker {
     }
 }
 
-/// The interaction and what became of it, or why it still cannot be read.
 type Tried = Result<(Uuid, Retried), String>;
 
 impl Retry {
@@ -114,14 +112,12 @@ fn read(entry: &Aside, account_id: &str, policy: &Policy) -> Result<Interaction,
         time_zone_offset: entry.time_zone_offset,
     };
     match RawValue::from_string(entry.payload.clone()) {
-        // Of a record that was too large there is only a part, which must not become its row.
+        // Too large: only a part is kept, which must not become a row.
         Ok(record) if entry.record_bytes.is_none() => transform_stored(&record, origin, policy),
         _ => Err(Rejected::of_part(&entry.payload, entry.reason.clone(), policy).into()),
     }
 }
 
-/// An entry as it would be set aside today. One that can be read now waits to be tried again, and
-/// only its text is ruled; `None` where nothing is to be ruled.
 pub(super) fn ruled(entry: &Aside, account_id: &str, policy: &Policy) -> Option<Rejected> {
     if policy.keeps_all() {
         return None;

@@ -1,4 +1,4 @@
-//! One run for one account: take the lease, open the books, drive the plan, close the books.
+//! One run of one account: lease, plan, drive, close.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -36,82 +36,74 @@ use super::time_zone::TimeZoneCheck;
 use super::traits::{ApiTraits, SharedTraits};
 use super::work::Task;
 
-/// How often the books are compared with the ledger, which takes a moment.
 const CHECK_LEDGER: TimeDelta = TimeDelta::hours(1);
 
-/// How far back an account is loaded where nobody says.
 pub(super) const DEFAULT_START: TimeDelta = TimeDelta::days(30);
 
-/// How long a run waits for one that gives way to end the windows it has in hand (at least as long as the
-/// request budget needs for them), and how often it looks.
+/// Timeout for a yielding run, or longer by the budget.
 const PATIENCE_WITH_BACKFILL: Duration = Duration::from_secs(600);
 const LOOK_FOR_LEASE: Duration = Duration::from_secs(1);
 
-/// So often in a row nobody heard the asking, and whoever has the account is not one who gives way.
-/// Once proves nothing: a backfill may have let go just now, or taken the lease and not yet opened
-/// its books.
+/// One proves nothing: a backfill may be releasing the lease or opening its run.
 const ASKED_IN_VAIN: u32 = 2;
 
-/// Loads one account. Everything that it needs is passed in.
+/// Loads one account.
 #[derive(Debug)]
 pub struct AccountWorker {
     /// The account's API.
     pub api: Arc<ApiClient>,
     /// The database.
     pub pool: Pool,
-    /// How it works.
+    /// Settings.
     pub settings: WorkerSettings,
-    /// Tells the time.
+    /// The clock.
     pub clock: Arc<dyn Clock>,
-    /// Who takes the lease: this process, by a name of its own.
+    /// Lease holder name.
     pub holder: String,
-    /// How far the run that goes on now has come.
+    /// Progress of the current run.
     pub headway: watch::Sender<Option<Headway>>,
-    /// Whether it gets on.
+    /// Whether it makes progress.
     pub liveness: Arc<Liveness>,
     pub(super) traits: Arc<SharedTraits>,
     pub(super) time_zone: TimeZoneCheck,
     pub(super) lease: LeaseKeeper,
-    /// One window is stored at a time: two that share interactions would wait for each other.
+    /// Windows that share interactions would block each other.
     commits: AsyncMutex<()>,
-    /// When it was last learned what other processes spent of the request budget.
     pub(super) spent_learned_at: AsyncMutex<Option<Instant>>,
-    /// `None` until it was learned from the ledger.
     pub(super) density: Mutex<Option<Density>>,
     kept_from: Mutex<Option<DateTime<Utc>>>,
     ledger_checked_at: AsyncMutex<Option<DateTime<Utc>>>,
 }
 
-/// How a worker works.
+/// Settings of a worker.
 #[derive(Debug, Clone)]
 pub struct WorkerSettings {
-    /// How far behind now windows are read.
+    /// How far behind now windows end.
     pub settle: Duration,
-    /// How long after its start an interaction may be published.
+    /// How late an interaction may be published.
     pub late: TimeDelta,
-    /// How long what is missing in bulk has to last until it is marked without an operator.
+    /// How long bulk missing lasts until it is marked without an operator.
     pub missing_confirm: TimeDelta,
-    /// How long a lease lasts without a heartbeat.
+    /// Lease duration without renewal.
     pub lease: Duration,
-    /// How long an account may have work and nothing come of it.
+    /// Allowed time without progress.
     pub stall: Duration,
-    /// Whether records are kept as received.
+    /// Whether raw records are kept.
     pub keep_raw: bool,
-    /// How old an interaction may become; `None`: any age.
+    /// Maximum age; `None` if unlimited.
     pub retention: Option<TimeDelta>,
-    /// What of people is kept.
+    /// Privacy rules.
     pub policy: Arc<Policy>,
 }
 
-/// From when on interactions are kept under a retention: the midnight, in UTC, of the oldest day that
-/// it leaves. `None` where that is before all time.
+/// The midnight (UTC) from which interactions are kept.
 pub fn kept_from(now: DateTime<Utc>, retention: TimeDelta) -> Option<DateTime<Utc>> {
     let kept = now.checked_sub_signed(retention)?;
     Some(kept.date_naive().and_time(NaiveTime::MIN).and_utc())
 }
 
 impl AccountWorker {
-    /// A worker that takes leases as `holder`.
+    /// Takes leases as `holder`.
     pub fn new(
         api: ApiClient,
         pool: Pool,
@@ -138,22 +130,20 @@ impl AccountWorker {
         }
     }
 
-    /// How long there may be work and nothing come of it, until something must be wrong.
+    /// Allowed time without progress.
     pub fn stalled_after(&self) -> Duration {
         stalled_after(self.settings.stall, self.api.account().limits)
     }
 
-    /// What was found out about the account's API so far.
+    /// Observed behaviour.
     pub fn traits(&self) -> ApiTraits {
         self.traits.get()
     }
 
-    /// From when on interactions are kept, as it was reckoned last; `None`: however old they are.
     pub(super) fn kept_from(&self) -> Option<DateTime<Utc>> {
         *self.kept_from.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Reckons anew from when on interactions are kept: all that works does so at its beginning.
     pub(super) async fn reckon_retention(&self) -> Result<(), LoadError> {
         if let Some(retention) = self.settings.retention {
             let now = self.clock.now().min(self.api.now());
@@ -163,7 +153,6 @@ impl AccountWorker {
         Ok(())
     }
 
-    /// Fails where the account's books cannot be true. Every hour the ledger is asked, too.
     async fn check_books(&self, account_id: &str) -> Result<(), LoadError> {
         let now = self.clock.now();
         let mut checked = self.ledger_checked_at.lock().await;
@@ -175,20 +164,17 @@ impl AccountWorker {
         Ok(())
     }
 
-    /// Up to when windows are read: what neither clock, ours or the API's, has passed for as long as
-    /// the settle time has not happened yet.
+    /// Follows the slower clock, ours or the API's.
     pub(super) fn head(&self) -> DateTime<Utc> {
         self.head_at(Instant::now())
     }
 
-    /// The same as it was then: what was not known of the API's clock may be known by now.
     pub(super) fn head_at(&self, then: Instant) -> DateTime<Utc> {
         let now = self.clock.now().min(self.api.now());
         let ago = self.clock.elapsed(then);
         head(now, self.settings.settle.saturating_add(ago))
     }
 
-    /// What must not be stored.
     pub(super) fn limits_of_storing(&self) -> StoreLimits<'_> {
         StoreLimits {
             account_id: &self.api.account().account_id,
@@ -197,17 +183,13 @@ impl AccountWorker {
         }
     }
 
-    /// Does the job, as far as it goes.
-    ///
-    /// `stop` ends it after what is being written is written; a window that is still being
-    /// fetched is let go. Nothing that goes wrong here is left unsaid: every error is in the log.
+    /// Does the job. `stop` ends it after the current write. Errors are logged.
     pub async fn run(&self, job: &Job, stop: &CancellationToken) -> RunReport {
         self.run_watched(job, stop, &Arc::default()).await
     }
 
-    /// The same, for somebody who watches its pulse.
+    /// The same, with a pulse.
     pub async fn run_watched(&self, job: &Job, stop: &CancellationToken, pulse: &Arc<Pulse>) -> RunReport {
-        // The plan's state is large; whoever awaits a run need not carry it.
         let run = Box::pin(self.run_under_lease(job, stop, pulse));
         if *job == Job::Poll {
             self.liveness.begin();
@@ -219,7 +201,7 @@ impl AccountWorker {
         report
     }
 
-    /// A run of this job crashed, and left no report: it counts as one that failed.
+    /// Counts a crash as a failed run.
     pub fn crashed(&self, job: &Job, problem: Problem, took: Duration) {
         telemetry::run_finished(
             &self.api.account().name,
@@ -232,8 +214,6 @@ impl AccountWorker {
         }
     }
 
-    /// Watches a run: log lines of it carry its span, and log and metrics say what became of it. One that gives way looks every
-    /// few seconds whether the account is free, which is not worth a word each time; nor is a run that had nothing to do.
     pub(super) async fn watch(
         &self,
         kind: Kind,
@@ -294,7 +274,7 @@ impl AccountWorker {
         report.map(Some)
     }
 
-    /// The account's lease; waits for a backfill of another process, which gives way.
+    /// Waits for a yielding run of another process.
     pub(super) async fn hold_lease(
         &self,
         gives_way: bool,
@@ -378,7 +358,6 @@ impl AccountWorker {
         Ok(progress.into_report(run.watermark))
     }
 
-    /// When a refetch of this very range began that did not come to its end.
     async fn resumed(
         &self,
         held: &Held,
@@ -416,16 +395,12 @@ impl AccountWorker {
         }
     }
 
-    /// Stores a window, one at a time. Where the database falls silent, whether it is stored is not
-    /// known, and it is read again.
-    ///
-    /// # Errors
-    /// As [`commit_window`].
+    /// If the database falls silent, the window is read again.
     pub(super) async fn commit(&self, commit: &WindowCommit<'_>) -> Result<Committed, LoadError> {
         let _turn = self.commits.lock().await;
         let committed =
             conflict::retry(&self.api.account().name, || commit_window(&self.pool, commit)).await?;
-        // What is read again, or is not whole, brings the account no further.
+        // Rereads and partial windows are no progress.
         if commit.status == Status::Drained && matches!(commit.purpose, Purpose::New | Purpose::Gap) {
             self.liveness.progress();
         }

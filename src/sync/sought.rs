@@ -1,14 +1,11 @@
-//! A page that was asked for, and whether it tells anything.
+//! A requested page, if it has records.
 
 use crate::extract::Page;
 
-/// What came of asking for a page.
 pub(super) enum Sought {
-    /// It, with records.
     Page(Page),
-    /// It is empty.
     Empty,
-    /// It failed, or was refused.
+    /// Failed or refused.
     NotServed,
 }
 

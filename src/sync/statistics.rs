@@ -1,4 +1,4 @@
-//! After values were deleted or hidden, nothing of them stays in the planner's statistics.
+//! Removes deleted values from PostgreSQL's planner statistics.
 
 use tracing::warn;
 
@@ -9,7 +9,7 @@ use crate::warehouse::statistics;
 const REMEDY: &str = "have the owner of the tables of schema smartassist and of smartassist_sync.rejected_records run `analyze` on them: \
      until then pg_stats may show deleted values to whoever reads the tables";
 
-/// Renews them. What is deleted stays deleted where that fails, and the log says what to do.
+/// Data stays deleted on failure.
 pub(super) async fn renew(pool: &Pool) {
     match statistics::renew(pool).await {
         Ok(true) => {}

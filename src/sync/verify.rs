@@ -1,10 +1,6 @@
-//! Comparing what is stored with what the API has, day by day.
-//!
-//! Where the API gives totals, a day costs one request: its total against our count. Which
-//! sessions belong to a day is for the API to say (by start, by end or by overlap; its end included or
-//! not), so our count is made under each reading, and a day is equal if it fits under all that
-//! the other days leave open. Any other day is read whole and compared by identity, as are all
-//! days without totals. A total does not show that an interaction has changed.
+//! Compares stored data with the API by day. Totals come first: the API may filter by start, end or overlap,
+//! so our counts must fit every open reading. Otherwise a day is compared by identity. A total shows no
+//! changes.
 
 use std::sync::Arc;
 
@@ -32,17 +28,14 @@ use super::run::{AccountWorker, DEFAULT_START};
 use super::traits::NumResults;
 use super::window::counters;
 
-/// A reading is ruled out once so many days more fit under another one.
+/// Readings that fit this many fewer days are excluded.
 const DAYS_THAT_RULE_OUT: usize = 3;
 
-/// A range that is being verified. It remembers what was compared, so that it can be gone on
-/// with after the daemon has had its turn.
+/// A resumable verification.
 #[derive(Debug)]
 pub struct Verification {
     range: Window,
-    /// Whether the range was cut to what is loaded.
     is_cut: bool,
-    /// Whether totals are left aside.
     by_identity: bool,
     pub(super) days: Vec<Day>,
 }
@@ -50,15 +43,12 @@ pub struct Verification {
 #[derive(Debug)]
 pub(super) struct Day {
     pub(super) window: Window,
-    /// What the API and we count; `None` until asked.
     counted: Option<Counted>,
-    /// What was read of it so far, where it has to be read whole: a dense day takes longer than a
-    /// poll waits.
+    /// A dense day outlasts a poll's wait.
     pub(super) reading: Option<DayReading>,
     compared: Option<DayComparison>,
 }
 
-/// The API's total of a day, where it gives one, and our counts under each reading.
 #[derive(Debug, Clone, Copy)]
 struct Counted {
     total: Option<u64>,
@@ -66,7 +56,7 @@ struct Counted {
 }
 
 impl Verification {
-    /// Days of UTC that together are `range`.
+    /// Splits the range into UTC days.
     pub fn of(range: Window) -> Self {
         let mut days = Vec::new();
         let mut start = range.start;
@@ -94,13 +84,12 @@ impl Verification {
         }
     }
 
-    /// What is compared: once begun, as far as it is loaded.
+    /// The range, cut to what is loaded.
     pub fn range(&self) -> Window {
         self.range
     }
 
-    /// Leaves out what lies after `loaded`, once: what was not polled yet would be called a
-    /// difference. Where nothing of the range is loaded, all of it is one.
+    /// Later data would differ. If nothing is loaded, everything does.
     fn cut(&mut self, loaded: Option<DateTime<Utc>>) {
         let was_cut = std::mem::replace(&mut self.is_cut, true);
         let within = |end: &DateTime<Utc>| (self.range.start < *end) && (*end < self.range.end);
@@ -119,22 +108,22 @@ impl Verification {
         };
     }
 
-    /// Has every day read whole, whatever totals the API gives.
+    /// Compares every day by identity.
     pub fn demand_identity(&mut self) {
         self.by_identity = true;
     }
 
-    /// Days that are still to be compared.
+    /// Days left.
     pub fn left(&self) -> usize {
         self.days.iter().filter(|day| day.compared.is_none()).count()
     }
 
-    /// What was compared so far, oldest first.
+    /// Oldest first.
     pub fn compared(&self) -> impl Iterator<Item = &DayComparison> {
         self.days.iter().filter_map(|day| day.compared.as_ref())
     }
 
-    /// Forgets the days that differ, so that they are compared again, from their counts on.
+    /// Forgets days that differ.
     pub fn compare_again(&mut self) {
         for day in &mut self.days {
             if day.compared.take_if(|compared| compared.differs()).is_some() {
@@ -143,9 +132,7 @@ impl Verification {
         }
     }
 
-    /// The readings that the days leave open, as places in [`Membership::ALL`]. A difference can
-    /// make another reading fit a day by chance, so one is ruled out only where several days more
-    /// fit under the best.
+    /// One day may fit by chance, so several days exclude a reading.
     fn readings(&self) -> Vec<usize> {
         let counted = || self.days.iter().filter_map(|day| day.counted);
         let fits = |place: usize| {
@@ -162,8 +149,7 @@ impl Verification {
 }
 
 impl AccountWorker {
-    /// Compares what of the range was not compared yet. It gives way to a live daemon, and is gone
-    /// on with by another call then.
+    /// Compares what is left; it yields, to be called again.
     pub async fn verify(&self, verification: &mut Verification, stop: &CancellationToken) -> RunReport {
         let run = Box::pin(self.verify_under_lease(verification, stop));
         self.watch(Kind::Verify, true, run).await
@@ -222,7 +208,6 @@ impl AccountWorker {
     }
 }
 
-/// A slice of a verification, between taking the lease and giving it back.
 pub(super) struct Comparing<'a> {
     pub(super) worker: &'a AccountWorker,
     pub(super) held: &'a Held,
@@ -269,7 +254,6 @@ impl Comparing<'_> {
         Ok(())
     }
 
-    /// A request at least for each day that is still to be counted or read.
     pub(super) fn publish_headway(&self, verification: &Verification, progress: &Progress) {
         let left = verification.days.iter().map(|day| {
             let to_read = day.reading.as_ref().map_or(1, DayReading::requests_left);
@@ -282,7 +266,6 @@ impl Comparing<'_> {
         self.worker.headway.send_replace(Some(headway));
     }
 
-    /// Whether somebody waits for the account, or we are told to stop.
     pub(super) async fn ends(&self, progress: &mut Progress) -> Result<bool, LoadError> {
         if self.held.lost.is_cancelled() {
             return Err(LoadError::LeaseLost);
@@ -298,8 +281,6 @@ impl Comparing<'_> {
         Ok(false)
     }
 
-    /// Counts a day on both sides: one request where totals may be given, none where they are
-    /// known not to be. `None` where the API failed.
     async fn count(&self, day: Window, progress: &mut Progress) -> Result<Option<Counted>, LoadError> {
         let account_id = &self.held.lease.account_id;
         let stored = compare::counts(&self.worker.pool, account_id, day).await?;
@@ -352,7 +333,6 @@ impl Comparing<'_> {
         Ok(Some(Counted { total, stored }))
     }
 
-    /// Takes requests into the books, whatever came of them: they are spent.
     pub(super) async fn book(&self, spent: &Spent<'_>, progress: &mut Progress) -> Result<(), LoadError> {
         let compared = ComparedWindow {
             lease: &self.held.lease,
@@ -370,7 +350,6 @@ impl Comparing<'_> {
     }
 }
 
-/// What counting a day or reading a window of it came to, for the books.
 pub(super) struct Spent<'a> {
     pub(super) window: Window,
     pub(super) status: Status,
@@ -380,7 +359,6 @@ pub(super) struct Spent<'a> {
     pub(super) error: Option<&'a str>,
 }
 
-/// How many records a window has by a page of one record at most, where that tells.
 fn total_of(page: &Page, gives_totals: bool) -> Option<u64> {
     let shown = page.records.len() as u64;
     match page.reported {
@@ -409,8 +387,6 @@ fn log_difference(compared: &DayComparison) {
     );
 }
 
-/// The comparison of a day whose total is our count, whatever the reading; `None` where it has to
-/// be looked at.
 fn by_total(day: Window, counted: Counted, readings: &[usize]) -> Option<DayComparison> {
     let total = counted.total?;
     let fits = readings.iter().all(|place| counted.stored[*place] == total);
@@ -421,7 +397,6 @@ fn by_total(day: Window, counted: Counted, readings: &[usize]) -> Option<DayComp
     })
 }
 
-/// What all of the readings return with a day although it lies only partly in it.
 fn crossing(readings: &[usize]) -> Crossing {
     let none_is = |basis: Basis| {
         readings

@@ -1,4 +1,4 @@
-//! One window: read by a task of its own, then stored.
+//! One window: read by its own task, then stored.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -26,26 +26,22 @@ use super::plan::Planned;
 use super::run::AccountWorker;
 use super::traits::SharedTraits;
 
-/// What came of a window.
 #[derive(Debug)]
 pub(super) struct WindowReport {
     pub(super) counters: Counters,
-    /// The watermark after it, where something of it was stored.
     pub(super) watermark: Option<DateTime<Utc>>,
     pub(super) failure: Option<WindowFailure>,
 }
 
-/// A window on its way.
 #[derive(Debug, Clone)]
 pub(super) struct Fetch {
     pub(super) planned: Planned,
     pub(super) started_at: DateTime<Utc>,
-    /// The same by the clock that nobody sets.
+    /// By the monotonic clock.
     pub(super) began: Instant,
     pub(super) tally: Arc<Tally>,
 }
 
-/// What reading needs, for a task of its own.
 #[derive(Debug, Clone)]
 pub(super) struct Source {
     pub(super) api: Arc<ApiClient>,
@@ -55,7 +51,6 @@ pub(super) struct Source {
 }
 
 impl Source {
-    /// The account of a worker, asked with this priority.
     pub(super) fn of(worker: &AccountWorker, priority: Priority) -> Self {
         Self {
             api: Arc::clone(&worker.api),
@@ -65,10 +60,6 @@ impl Source {
         }
     }
 
-    /// Reads a window; a second that overflows, or never adds up, in parts.
-    ///
-    /// # Errors
-    /// What was still wrong with a request after the last try.
     pub(super) async fn read(&self, fetch: &Fetch) -> Result<Reading, ReadError> {
         let reader = Reader {
             api: &self.api,
@@ -96,7 +87,6 @@ impl Source {
     }
 }
 
-/// Where a window's rows and its line in the ledger go.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Books<'a> {
     pub(super) worker: &'a AccountWorker,
@@ -105,11 +95,7 @@ pub(super) struct Books<'a> {
 }
 
 impl Books<'_> {
-    /// Stores what was read. Only [`Status::Drained`] covers it.
-    ///
-    /// # Errors
-    /// The database is in trouble, or the lease is lost. A fault of the data is part of the report:
-    /// other windows may go well.
+    /// A fault of the data is reported, not returned: others may succeed.
     pub(super) async fn store(
         &self,
         fetch: &Fetch,
@@ -162,10 +148,6 @@ impl Books<'_> {
         }
     }
 
-    /// Takes a window that could not be read into the books.
-    ///
-    /// # Errors
-    /// The database is in trouble, or the lease is lost.
     pub(super) async fn fail(
         &self,
         fetch: &Fetch,
@@ -189,10 +171,6 @@ impl Books<'_> {
         })
     }
 
-    /// Takes the requests of a window that was abandoned into the books: they are spent.
-    ///
-    /// # Errors
-    /// The database is in trouble, or the lease is lost.
     pub(super) async fn book_abandoned(
         &self,
         fetch: &Fetch,
@@ -202,10 +180,6 @@ impl Books<'_> {
             .await
     }
 
-    /// Takes the requests of a window that is read again into the books.
-    ///
-    /// # Errors
-    /// The database is in trouble, or the lease is lost.
     pub(super) async fn overtaken(&self, fetch: &Fetch, purpose: Purpose) -> Result<WindowReport, LoadError> {
         self.put_aside(
             fetch,
@@ -215,19 +189,11 @@ impl Books<'_> {
         .await
     }
 
-    /// Takes the requests of a window of which nothing has happened yet into the books.
-    ///
-    /// # Errors
-    /// The database is in trouble, or the lease is lost.
     pub(super) async fn put_off(&self, fetch: &Fetch, purpose: Purpose) -> Result<WindowReport, LoadError> {
         self.put_aside(fetch, purpose, "not read: it has not happened yet at the API")
             .await
     }
 
-    /// Takes the requests of a window that is older than what the API serves into the books.
-    ///
-    /// # Errors
-    /// The database is in trouble, or the lease is lost.
     pub(super) async fn put_off_as_too_old(
         &self,
         fetch: &Fetch,
@@ -320,7 +286,6 @@ impl Books<'_> {
 }
 
 impl Fetch {
-    /// One that begins now, by work with this pulse.
     pub(super) fn begin(planned: Planned, now: DateTime<Utc>, pulse: &Arc<Pulse>) -> Self {
         Self {
             planned,
@@ -330,13 +295,11 @@ impl Fetch {
         }
     }
 
-    /// What it has cost so far.
     pub(super) fn counters(&self) -> Counters {
         counters(&self.tally)
     }
 }
 
-/// What reading one window has cost, for the books.
 pub(super) fn counters(tally: &Tally) -> Counters {
     Counters {
         windows: 1,
@@ -349,7 +312,6 @@ pub(super) fn counters(tally: &Tally) -> Counters {
     }
 }
 
-/// What only turned up with the records: a line for each field that was never seen before.
 fn log_discoveries(committed: &Committed) {
     for drift in &committed.new_drift {
         warn!(
@@ -376,7 +338,6 @@ fn log_discoveries(committed: &Committed) {
     }
 }
 
-/// The window of a plan, as one that can be split no further.
 pub(super) fn is_a_second(window: Window) -> bool {
     window.seconds() <= 1
 }

@@ -1,4 +1,4 @@
-//! What a run does between opening and closing its books: learn, plan, drive, look back.
+//! The work of an open run: plan, drive, review.
 
 use std::sync::{Arc, PoisonError};
 use std::time::Instant;
@@ -31,42 +31,31 @@ use super::time_zone::{TimeZoneVerdict, Witness};
 use super::traits::ApiTraits;
 use super::window::Books;
 
-/// So many windows of the ledger tell how dense the account is: about two weeks of polls.
+/// About two weeks of polls.
 const WINDOWS_REMEMBERED: i64 = 4_000;
 
-/// What a run works on.
 pub(super) struct Task<'a> {
     pub(super) held: &'a Held,
     pub(super) run: &'a OpenRun,
     pub(super) job: &'a Job,
     pub(super) pulse: &'a Arc<Pulse>,
-    /// Up to when windows are read.
     pub(super) until: DateTime<Utc>,
     pub(super) stop: &'a CancellationToken,
 }
 
-/// What is left to read, and what is known of it.
 pub(super) struct Agenda {
-    /// What the books know of the API.
     known: ApiTraits,
-    /// Windows that are known not to be reachable whole.
     gaps: Vec<Window>,
-    /// Oldest first.
     stretches: Vec<Window>,
 }
 
 impl Agenda {
-    /// Whether there is nothing to do or to say.
     pub(super) fn is_empty_for(&self, job: &Job) -> bool {
         self.stretches.is_empty() && (self.gaps.is_empty() || !job.answers_for_gaps())
     }
 }
 
 impl AccountWorker {
-    /// What the job wants and is not read yet.
-    ///
-    /// # Errors
-    /// The database is in trouble.
     pub(super) async fn agenda(
         &self,
         job: &Job,
@@ -93,10 +82,6 @@ impl AccountWorker {
         })
     }
 
-    /// Reads everything that is on the agenda.
-    ///
-    /// # Errors
-    /// The database is in trouble, or the lease is lost.
     pub(super) async fn work(
         &self,
         task: &Task<'_>,
@@ -141,7 +126,6 @@ impl AccountWorker {
         self.look_back(task, progress).await
     }
 
-    /// What the API's limits and habits, as far as they are known, mean for a plan.
     pub(super) fn limits(&self) -> Limits {
         let traits = self.traits.get();
         Limits {
@@ -152,7 +136,6 @@ impl AccountWorker {
         }
     }
 
-    /// Whether the books were read before, by this process.
     fn knows_density(&self) -> bool {
         self.density
             .lock()
@@ -168,11 +151,10 @@ impl AccountWorker {
             .unwrap_or_default()
     }
 
-    /// Once a process: how dense the account is, and how its API answers. Returns what the books
-    /// know of the latter.
+    /// Learns once per process; returns the stored traits.
     pub(super) async fn learn_from_books(&self, account_id: &str) -> Result<ApiTraits, LoadError> {
         let stored = accounts::traits(&self.pool, account_id).await?;
-        // Of a newer version, or edited by hand: what it says is found out again.
+        // Unreadable (newer version, manual edit): learn again.
         let known: ApiTraits = serde_json::from_value(stored).unwrap_or_default();
         if !self.knows_density() {
             self.traits.set(ApiTraits {
@@ -188,7 +170,6 @@ impl AccountWorker {
         Ok(known)
     }
 
-    /// Writes down what was found out about the API, where something was read at all.
     async fn remember_traits(
         &self,
         task: &Task<'_>,
@@ -200,7 +181,7 @@ impl AccountWorker {
                 traits.longest_window_seconds = known.longest_window_seconds;
             }
         });
-        // As JSON, which leaves out what is of this process alone.
+        // JSON omits what is of this process.
         let json = serde_json::to_value(self.traits.get()).unwrap_or_default();
         let is_told = progress.counters.records > 0 || self.traits.get().range != known.range;
         if !is_told || serde_json::to_value(known).is_ok_and(|known| known == json) {
@@ -210,7 +191,6 @@ impl AccountWorker {
         conflict::retry(&self.api.account().name, remembering).await
     }
 
-    /// Says what nobody may miss: gaps that are open, and time stamps that contradict each other.
     async fn look_back(&self, task: &Task<'_>, progress: &mut Progress) -> Result<(), LoadError> {
         let account = self.api.account();
         let mut concerning = gaps::open(&self.pool, &task.held.lease.account_id).await?;
@@ -237,8 +217,6 @@ impl AccountWorker {
         self.review_time_zone(&task.held.lease.account_id, verdict).await
     }
 
-    /// Raises the problem of time stamps that contradict each other, with the offset that fits; clears it once they
-    /// agree.
     async fn review_time_zone(&self, account_id: &str, verdict: TimeZoneVerdict) -> Result<(), LoadError> {
         let offset = self.api.account().time_zone_offset;
         match verdict {
@@ -276,8 +254,7 @@ impl AccountWorker {
         }
     }
 
-    /// Enters into the budget what other processes have spent of it, in the last hour or since
-    /// this was done last: the API's minute does not begin anew with ours.
+    /// First the last hour: the API's minute does not start with ours.
     pub(super) async fn learn_what_others_spent(&self) -> Result<(), LoadError> {
         let account = self.api.account();
         let mut learned = self.spent_learned_at.lock().await;
@@ -290,7 +267,6 @@ impl AccountWorker {
     }
 }
 
-/// What of the stretches is kept at all.
 fn from(kept_from: Option<DateTime<Utc>>, stretches: Vec<Window>) -> Vec<Window> {
     let Some(from) = kept_from else { return stretches };
     let kept = stretches.into_iter().filter(|stretch| stretch.end > from);

@@ -11,7 +11,7 @@ use crate::transform::Interaction;
 
 use super::columns::Constants;
 use super::{days, interactions, renamed, tables};
-use crate::ledger::runs::{Finished, finish};
+use crate::ledger::runs::{Finished, Outcome, finish};
 use crate::ledger::{Counters, LoadError, bigint, turn};
 
 const BATCH: i64 = 500;
@@ -303,13 +303,13 @@ pub async fn close(
     account_id: &str,
     replay: &OpenReplay,
     counters: Counters,
-    outcome: crate::ledger::runs::Outcome,
+    outcome: Outcome,
     at: DateTime<Utc>,
 ) -> Result<(), LoadError> {
     let finished = Finished {
         run_id: replay.run_id,
         outcome,
-        tried_all: outcome != crate::ledger::runs::Outcome::Interrupted,
+        tried_all: outcome != Outcome::Interrupted,
         counters,
         watermark: replay.watermark,
         at,
@@ -318,11 +318,15 @@ pub async fn close(
         api_clock_ahead: None,
         time_zone_disagreement_minutes: None,
     };
-    if finished.tried_all {
-        sqlx::query("delete from smartassist_sync.replays where account_id = $1")
-            .bind(account_id)
-            .execute(pool)
-            .await?;
-    }
-    finish(pool, &finished).await
+    pool.transact(async |transaction| {
+        finish(&mut *transaction, &finished).await?;
+        if finished.tried_all {
+            sqlx::query("delete from smartassist_sync.replays where account_id = $1")
+                .bind(account_id)
+                .execute(transaction)
+                .await?;
+        }
+        Ok(())
+    })
+    .await
 }

@@ -1,4 +1,4 @@
-//! A window that the API refuses, or answers with a message: too long, too old, or something else.
+//! Windows that the API refuses.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -14,14 +14,11 @@ use super::super::job::Job;
 use super::super::window::{Fetch, WindowReport};
 use super::Drive;
 
-/// A window that is refused is no longer than this once its length is not to blame.
 const SHORTEST: TimeDelta = TimeDelta::days(1);
 
-/// How many days before the edge something has to be refused as well.
 const DAYS_BEFORE_THE_EDGE: [i64; 3] = [1, 7, 30];
 
 impl Drive<'_> {
-    /// What becomes of a window that the API would not answer.
     pub(super) async fn refused(
         &mut self,
         fetch: &Fetch,
@@ -36,7 +33,7 @@ impl Drive<'_> {
         match self.horizon.refused(window, self.in_flight.len(), is_newest) {
             Refusal::TooLong => {
                 let longest = (window.seconds() / 2).max(SHORTEST.num_seconds());
-                // A message may be about something that passes.
+                // A message may have a passing cause.
                 if matches!(error, ReadError::Api(ApiError::Unaccepted { .. })) {
                     self.source.traits.learn(|traits| traits.see_too_long(longest));
                 }
@@ -54,7 +51,6 @@ impl Drive<'_> {
             Refusal::Edge(_) | Refusal::Other => {
                 self.horizon.was_wrong();
                 self.planner.unpark();
-                // It is not the length, then, that the API minds.
                 self.source
                     .traits
                     .learn(|traits| traits.length_is_doubtful = true);
@@ -70,9 +66,8 @@ impl Drive<'_> {
             .await
     }
 
-    /// Whether what is older is refused as well, and what was served is served still: a stretch that is refused among others
-    /// is no end, and neither is an outage that began in the middle of the run. What lies just before the edge is asked
-    /// for last, since an outage may have ended meanwhile.
+    /// Older and newer ranges are tested too, as it may be a hole or an outage. The edge comes last: an
+    /// outage may have ended.
     async fn is_end(&self, edge: DateTime<Utc>, fetch: &Fetch) -> bool {
         let before = |end| Window {
             start: end - EDGE,
@@ -90,7 +85,7 @@ impl Drive<'_> {
             && self.is_refused(before(edge), fetch).await == Some(true)
     }
 
-    /// Whether a stretch is refused; `None` where that cannot be seen.
+    /// `None` if unknown.
     async fn is_refused(&self, window: Window, fetch: &Fetch) -> Option<bool> {
         let request = PageRequest {
             window,
@@ -106,11 +101,9 @@ impl Drive<'_> {
         }
     }
 
-    /// Everything older than what was served is refused: nothing of it is waited for any more. The end of the run says so.
     async fn end_history(&mut self, edge: DateTime<Utc>, fetch: &Fetch) -> Result<WindowReport, LoadError> {
         self.history_ends = Some(edge);
         self.planner.forget_before(edge);
-        // Windows were not refused for their length.
         self.source
             .traits
             .learn(|traits| traits.length_is_doubtful = true);

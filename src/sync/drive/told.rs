@@ -1,4 +1,4 @@
-//! How far a drive is, for those who look from outside.
+//! Reports a drive's progress.
 
 use std::time::Duration;
 
@@ -11,11 +11,10 @@ use super::super::headway::Headway;
 use super::super::report::Progress;
 use super::Drive;
 
-/// Windows wait meanwhile.
 const PATIENCE_OF_NOTING: Duration = Duration::from_secs(2);
 
 impl Drive<'_> {
-    /// For those who look from outside. Where the database is in trouble, the next window says so.
+    /// The next window reports a database failure.
     pub(super) async fn note_progress(&self, progress: &Progress) {
         let left = self.headway(progress).requests_left;
         let noted = runs::note_progress(

@@ -1,4 +1,4 @@
-//! Looking for a customer in every stored record, since no search pattern finds all spellings.
+//! Searches all records for a customer: no search pattern finds all spellings.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,38 +12,29 @@ use crate::transform::privacy::{Wanted, Whose};
 use crate::transform::{Ids, records_in};
 use crate::warehouse::erase::{self, Place, Point, RecordKey, StoredRecord};
 
-/// Records that are looked at anew in one statement.
 const PORTION: usize = 500;
 
-/// Whether a record is the customer's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
     Theirs,
-    /// Not surely theirs.
     Mention,
     Another,
 }
 
-/// What is stored of a customer, as far as it was read.
 #[derive(Debug, Default)]
 pub(super) struct Scan {
     read_to: Option<Point>,
-    /// Interactions that are theirs, or may be.
     pub(super) sessions: BTreeMap<RecordKey, Verdict>,
-    /// Rejected records that are theirs or may be, or have ids.
     pub(super) rejected: BTreeMap<RecordKey, Entry>,
 }
 
-/// An entry of the rejected records.
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) verdict: Verdict,
-    /// The ids of the records in it, and whose each is.
     pub(super) records: Vec<(Ids, Whose)>,
 }
 
 impl Scan {
-    /// Reads what is stored: the first time all of it, then what was written since.
     pub(super) async fn catch_up(
         &mut self,
         connection: &mut PgConnection,
@@ -101,7 +92,7 @@ impl Scan {
     fn note_rejected(&mut self, record: StoredRecord, wanted: &Wanted) {
         let value = parsed(&record);
         let verdict = match &value {
-            // A rejected record may be none at all: then it is theirs where it names them.
+            // It may be no record, so a mention suffices.
             Some(value) if wanted.is_named_in(value) => Verdict::Theirs,
             value => judge(&record, value.as_ref(), wanted),
         };
@@ -119,7 +110,6 @@ impl Scan {
         }
     }
 
-    /// The interactions and the ids that are theirs, by account.
     pub(super) fn theirs(&self) -> BTreeMap<&str, (BTreeSet<String>, BTreeSet<Ids>)> {
         let mut theirs: BTreeMap<&str, (BTreeSet<String>, BTreeSet<Ids>)> = BTreeMap::new();
         let sessions = self.sessions.iter();
@@ -131,7 +121,7 @@ impl Scan {
                 .insert(key.id.clone());
         }
         for (key, entry) in &self.rejected {
-            // A list may hold records of others.
+            // A list may hold other people's records.
             let records = entry.records.iter();
             for (ids, _) in records.filter(|(_, whose)| *whose == Whose::Theirs) {
                 theirs.entry(&key.account_id).or_default().1.insert(ids.clone());
@@ -140,7 +130,6 @@ impl Scan {
         theirs
     }
 
-    /// The records among the rejected ones of an account, and which are surely about somebody else.
     pub(super) fn rejected_of(&self, account_id: &str) -> Vec<(&Ids, bool)> {
         let of_account = self
             .rejected
@@ -152,7 +141,6 @@ impl Scan {
             .collect()
     }
 
-    /// Interactions that mention them.
     pub(super) fn mentions(&self) -> impl Iterator<Item = &RecordKey> {
         let mentions = self.sessions.iter();
         mentions
@@ -161,7 +149,6 @@ impl Scan {
     }
 }
 
-/// Whether an interaction is surely about somebody else.
 pub(super) fn is_of_another(record: &StoredRecord, wanted: &Wanted) -> bool {
     match parsed(record) {
         Some(Value::Object(object)) => wanted.whose(&object) == Whose::Another,
@@ -177,7 +164,7 @@ fn judge(record: &StoredRecord, value: Option<&Value>, wanted: &Wanted) -> Verdi
     let is_mentioned = match value {
         Some(Value::Object(object)) if wanted.is_customer_of(object) => return Verdict::Theirs,
         Some(value) => wanted.is_mentioned_in(value),
-        // What cannot be taken apart is theirs where it names them at all.
+        // Unparsable, so a mention suffices.
         None if wanted.is_named_in_text(&record.record) => return Verdict::Theirs,
         None => wanted.is_mentioned_in_text(&record.record),
     };

@@ -1,4 +1,4 @@
-//! How long the next window is: as long as what is expected of it, and a margin, can be shown.
+//! Chooses the length of the next window.
 
 use chrono::{DateTime, Days, NaiveTime, TimeDelta, Utc};
 
@@ -8,21 +8,17 @@ use crate::time::window::Window;
 use super::super::density::{Expectation, count, hour_of};
 use super::{LONGEST_WINDOW, Planner, SECOND, Side, Stretch};
 
-/// The most calendar dates that a window may lie on: the API's seven days, counted otherwise.
+/// The API may count its seven days as dates.
 const MOST_DATES: u64 = 7;
 
-/// Without totals an overflow is only seen once all pages are read. Hours of which not even a
-/// like hour was seen are then thought to hold so many times what is expected: a night
-/// tells nothing of the day before it.
+/// Density factor of unseen hours: without totals an overflow costs all pages.
 const UNSEEN_FACTOR: f64 = 12.0;
 
-/// Standard deviations between what is expected of a window and what the API shows. An overflow
-/// costs a request where the API gives a total, and all pages where it does not.
+/// Margin in standard deviations. An overflow costs one request with totals, else all pages.
 const MARGIN_WITH_TOTALS: f64 = 1.7;
 const MARGIN_WITHOUT_TOTALS: f64 = 2.7;
 
 impl Planner {
-    /// The window at this side of the stretch that is expected to come back full.
     pub(super) fn cut(&self, stretch: Stretch) -> Window {
         let widest = self.widest(stretch);
         if self.density.is_unknown() || stretch.is_part {
@@ -51,7 +47,6 @@ impl Planner {
         window
     }
 
-    /// The longest window that is allowed at this side of the stretch.
     fn widest(&self, stretch: Stretch) -> Window {
         let Window { start, end } = stretch.window;
         let longest = stretch.longest.min(self.limits.longest.unwrap_or(LONGEST_WINDOW));
@@ -75,14 +70,12 @@ impl Planner {
         }
     }
 
-    /// Midnight, by the clock that the API is asked on, of the day of `at` and so many days on.
     fn midnight(&self, at: DateTime<Utc>, days: u64) -> DateTime<Utc> {
         let offset = TimeDelta::minutes(self.limits.time_zone_offset.into());
         let local = (at - offset).date_naive().and_time(NaiveTime::MIN).and_utc();
         local.checked_add_days(Days::new(days)).unwrap_or(local) + offset
     }
 
-    /// `window` with the next hour of the clock, or what of it is within `widest`; and that piece.
     fn widen(&self, window: Window, widest: Window) -> (Window, Window) {
         match self.side {
             Side::Newest => {
@@ -108,7 +101,6 @@ impl Planner {
         }
     }
 
-    /// `window` with so many whole seconds of `piece` as fit; at least one second in all.
     fn widen_in_part(
         &self,
         window: Window,
@@ -147,7 +139,6 @@ impl Planner {
         }
     }
 
-    /// Whether so much is expected to come back whole, with a margin.
     fn fits(&self, expected: Expectation) -> bool {
         let limits = &self.limits;
         let one_page = limits.reach <= PAGE_SIZE as u64;

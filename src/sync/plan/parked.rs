@@ -1,4 +1,4 @@
-//! What may be older than the API serves: put off until it is known.
+//! Postpones what may be too old.
 
 use chrono::{DateTime, Utc};
 
@@ -8,7 +8,6 @@ use super::split::part;
 use super::{LONGEST_WINDOW, Planner, Stretch};
 
 impl Planner {
-    /// A window was refused, perhaps because it begins too long ago: its newer half first, then what is left in halves.
     pub(in crate::sync) fn halve(&mut self, window: Window) {
         let middle = window.end - part(window, 2);
         self.put_back_parts(window, &[middle]);
@@ -21,7 +20,6 @@ impl Planner {
         }
     }
 
-    /// Puts off what lies before this: a window that begins there was refused, so perhaps all of it is.
     pub(in crate::sync) fn park_before(&mut self, instant: DateTime<Utc>) {
         let is_before = |stretch: &Stretch| stretch.window.end <= instant;
         self.parked
@@ -29,7 +27,6 @@ impl Planner {
         self.stretches.retain(|stretch| !is_before(stretch));
     }
 
-    /// The same for a window that was cut already.
     pub(in crate::sync) fn park(&mut self, window: Window) {
         self.parked.push(Stretch {
             window,
@@ -38,14 +35,12 @@ impl Planner {
         });
     }
 
-    /// What was put off is to be read after all.
     pub(in crate::sync) fn unpark(&mut self) {
         let mut all: Vec<Stretch> = self.stretches.drain(..).chain(self.parked.drain(..)).collect();
         all.sort_by_key(|stretch| stretch.window);
         self.stretches = all.into();
     }
 
-    /// What began before this is not to be had.
     pub(in crate::sync) fn forget_before(&mut self, instant: DateTime<Utc>) {
         self.parked.clear();
         self.stretches.retain(|stretch| stretch.window.end > instant);

@@ -1,5 +1,4 @@
-//! The planner against a model of the API: whatever the density, the bursts and the drifts, what
-//! was drained is what was wanted less the gaps, and every record in there was seen.
+//! Tests the planner against a model API.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -20,56 +19,43 @@ fn window(from: i64, to: i64) -> Window {
 
 const DAY: i64 = 86_400;
 
-/// In which order an API lists the records of a window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Listing {
     Unordered,
     Ascending,
     Descending,
-    /// Of one half the oldest, of the other the newest, as of two sources on one page.
     BothEnds,
 }
 
-/// How records change each time that a window shifts while it is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Drift {
-    /// The newest record starts at the window's begin from now on.
     Moves,
-    /// One comes in the middle of the window.
     Inserts,
-    /// The newest one goes.
     Removes,
 }
 
-/// A record: the second at which it starts, and what tells it from others of that second.
 type Record = (i64, usize);
 
-/// An API with these records, which shows so many of one window.
 #[derive(Debug, Clone)]
 struct Model {
-    /// In the order of time.
     records: Vec<Record>,
     reach: u64,
     totals: bool,
     end_is_inclusive: bool,
     listing: Listing,
     drift: Drift,
-    /// Each so many windows shift while they are read, unless they fit on a page.
     drifts_every: usize,
 }
 
-/// What came of driving a plan through.
 #[derive(Debug, Default)]
 struct Driven {
     drained: Vec<Window>,
     gaps: Vec<Window>,
-    /// Records that drained windows returned, by what tells them apart.
     seen: HashSet<usize>,
     requests: u64,
 }
 
 impl Model {
-    /// An API that lists by no order and never changes.
     fn still(seconds: impl IntoIterator<Item = i64>, totals: bool) -> Self {
         Self {
             records: seconds.into_iter().zip(0..).collect(),
@@ -82,7 +68,6 @@ impl Model {
         }
     }
 
-    /// Records that a window holds now, in the order of time.
     fn answer(&self, window: Window) -> &[Record] {
         let (from, to) = (window.start.timestamp(), window.end.timestamp());
         let end = to + i64::from(self.end_is_inclusive);
@@ -90,7 +75,6 @@ impl Model {
         &self.records[place(from)..place(end)]
     }
 
-    /// Changes what the window holds, after it was read and before it is read again.
     fn shift(&mut self, window: Window) {
         let (from, to) = (window.start.timestamp(), window.end.timestamp());
         let newest = self
@@ -108,7 +92,6 @@ impl Model {
         self.records.sort_unstable();
     }
 
-    /// Starts that were seen of a window that overflowed.
     fn shown(&self, starts: &[DateTime<Utc>]) -> Vec<DateTime<Utc>> {
         let shown = if self.totals {
             100
@@ -136,7 +119,6 @@ impl Model {
         }
     }
 
-    /// Reads one window and tells the planner.
     fn read(&mut self, planned: Planned, planner: &mut Planner, driven: &mut Driven) {
         let window = planned.window;
         let records = self.answer(window);
@@ -193,7 +175,6 @@ impl Model {
     }
 }
 
-/// The seconds in the windows, as few stretches as can be.
 fn union(windows: impl IntoIterator<Item = Window>) -> Vec<Window> {
     let sorted: BTreeSet<Window> = windows.into_iter().collect();
     let mut union: Vec<Window> = Vec::new();
@@ -206,7 +187,6 @@ fn union(windows: impl IntoIterator<Item = Window>) -> Vec<Window> {
     union
 }
 
-/// Records of several densities: an even spread, and bursts, some of them within a second.
 fn records() -> impl Strategy<Value = Vec<i64>> {
     let spread = prop::collection::vec(0..20 * DAY, 0..4_000);
     let burst = (0..20 * DAY, 1_i64..5_000, 1_usize..2_500).prop_map(|(from, seconds, count)| {
@@ -250,7 +230,6 @@ fn model() -> impl Strategy<Value = Model> {
         )
 }
 
-/// Stretches that are apart.
 fn wanted() -> impl Strategy<Value = Vec<Window>> {
     prop::collection::vec((1..4 * DAY, 1..3 * DAY), 1..6).prop_map(|lengths| {
         let mut begin = 0;
@@ -276,8 +255,6 @@ proptest! {
         turns_every in prop_oneof![Just(0_usize), 1_usize..20],
     ) {
         let driven = model.drive(&wanted, in_flight, turns_every);
-        // Stretches that hardly anything lies between may be read as one, so more than was wanted
-        // may be drained; never less, and never a gap.
         let accounted = union(driven.drained.iter().chain(&driven.gaps).copied());
         for stretch in &wanted {
             prop_assert!(accounted.iter().any(|done| done.start <= stretch.start && stretch.end <= done.end));
@@ -290,7 +267,6 @@ proptest! {
         for gap in &driven.gaps {
             prop_assert!(model.answer(*gap).len() as u64 >= 100.min(model.reach), "a gap has a reason");
         }
-        // By the records alone, whatever the windows were.
         let is_in = |windows: &[Window], second| windows.iter().any(|it| it.start <= second && second < it.end);
         for (second, id) in &model.records {
             let is_due = is_in(&wanted, at(*second)) && !is_in(&driven.gaps, at(*second));
@@ -336,7 +312,6 @@ fn the_newest_stretch_is_read_first_and_from_its_newest_end() {
     );
 }
 
-/// Requests for each hundred records of a month of such a day, hour by hour.
 fn requests_per_page(by_hour: impl Fn(i64) -> i64, totals: bool) -> f64 {
     let hours = 0..30 * 24;
     let seconds: Vec<i64> = hours

@@ -1,16 +1,14 @@
-//! The verdict on records that are made up.
+//! Verdicts on made-up records.
 
 use uuid::Uuid;
 
 use super::*;
 
-/// Reads a record whose session ended ten minutes after the queue was entered.
 fn see(check: &TimeZoneCheck, id: usize, opted: i64) {
     let off = quarters_off(TimeDelta::seconds(opted), TimeDelta::minutes(10));
     remember(&mut check.by_stamps.lock(), Uuid::from_u128(id as u128), off);
 }
 
-/// Of different records.
 fn check(opted: &[i64]) -> TimeZoneVerdict {
     let check = TimeZoneCheck::default();
     for (id, seconds) in opted.iter().enumerate() {
@@ -25,7 +23,6 @@ fn agrees(records: u64, witness: Witness) -> TimeZoneVerdict {
     TimeZoneVerdict::Agrees { records, witness }
 }
 
-/// Reads sessions of one morning whose ids are later than their stamps by so many minutes.
 fn by_ids(check: &TimeZoneCheck, first: usize, minutes: &[i64]) {
     for (place, minutes) in minutes.iter().enumerate() {
         let second = 1_700_000_000 + 60 * i64::try_from(first + place).unwrap();
@@ -53,7 +50,6 @@ fn session_ids_tell_the_offset_that_fits() {
     by_ids(&check, 0, &[0, 0, 0, 0]);
     assert_eq!(check.verdict(), agrees(4, Witness::SessionIds));
     assert!(check.newest_agree());
-    // Of India, from a moment on.
     by_ids(&check, 10, &[-330; 5]);
     let verdict = check.verdict();
     let (minutes, records, witness) = (-330, 5, Witness::SessionIds);
@@ -90,7 +86,6 @@ fn a_zone_with_daylight_saving_time_is_off_in_two_ways() {
 #[test]
 fn ids_that_are_no_object_ids_tell_nothing() {
     let check = TimeZoneCheck::default();
-    // A year, and some minutes that are no quarters of an hour.
     by_ids(&check, 0, &[525_600, 525_600, 525_600, 7, -8, 22]);
     assert_eq!(check.verdict(), TimeZoneVerdict::Unknown);
     assert!(!check.newest_agree());

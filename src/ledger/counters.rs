@@ -1,0 +1,57 @@
+//! What windows and runs are counted by: named here, in the migration that has the columns, and where a line of the log shows it.
+
+use std::ops::AddAssign;
+
+use sqlx::Postgres;
+use sqlx::postgres::PgArguments;
+use sqlx::query::Query;
+
+use super::bigint;
+
+macro_rules! counters {
+    ($($name:ident)+) => {
+        #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+        #[expect(
+            missing_docs,
+            reason = "each is the column of that name, described in the database"
+        )]
+        pub struct Counters {
+            pub windows: u64,
+            $(pub $name: u64,)+
+        }
+
+        impl AddAssign for Counters {
+            fn add_assign(&mut self, other: Self) {
+                self.windows += other.windows;
+                $(self.$name += other.$name;)+
+            }
+        }
+
+        impl Counters {
+            /// Columns of both `windows` and `runs`; a run counts its windows too.
+            pub(super) const COLUMNS: &[&str] = &[$(stringify!($name)),+];
+
+            /// Binds the columns in their order.
+            pub(super) fn bind<'q>(
+                &self,
+                query: Query<'q, Postgres, PgArguments>,
+            ) -> Query<'q, Postgres, PgArguments> {
+                query$(.bind(bigint(self.$name)))+
+            }
+        }
+    };
+}
+
+counters! {
+    pages requests records distinct_records inserted updated unchanged rejected missing judged missed marked withheld
+    left_out retries rate_limited
+}
+
+/// `$first, $first+1, …`, one for each column.
+pub(super) fn parameters(first: usize) -> String {
+    let parameters = (first..).take(Counters::COLUMNS.len());
+    parameters
+        .map(|place| format!("${place}"))
+        .collect::<Vec<_>>()
+        .join(", ")
+}
