@@ -130,6 +130,7 @@ create table smartassist_sync.runs (
     account_id text collate "C" not null,
     stream text collate "C" not null default 'interactions',
     kind text not null,
+    policy text,
     range tstzrange,
     read_since timestamptz,
     tried_all boolean not null default false,
@@ -162,8 +163,10 @@ create table smartassist_sync.runs (
     api_clock_ahead_seconds bigint,
     time_zone_disagreement_minutes bigint,
     remedy text,
+    error_code text,
     error text,
     constraint runs_pkey primary key (id),
+    constraint runs_error_code_is_a_word check (error_code ~ '^[a-z_]{1,64}$'),
     constraint runs_finished_unless_running check ((status = 'running') = (finished_at is null)),
     constraint runs_kind_known check (kind in ('poll', 'refresh', 'backfill', 'sync', 'verify', 'replay')),
     constraint runs_range_bounded check (
@@ -172,7 +175,7 @@ create table smartassist_sync.runs (
     ),
     constraint runs_status_known check (status in ('running', 'succeeded', 'failed', 'skipped', 'interrupted'))
 );
-create index runs_by_account_failed_refresh on smartassist_sync.runs (account_id, started_at desc) where kind = 'refresh' and status = 'failed';
+create index runs_by_account_poll_ended on smartassist_sync.runs (account_id, id desc) where kind in ('poll', 'sync') and status in ('succeeded', 'failed');
 create index runs_by_account_polled on smartassist_sync.runs (account_id, finished_at desc) where status = 'succeeded' and kind in ('poll', 'sync');
 create index runs_by_account_range on smartassist_sync.runs (account_id, started_at desc) where range is not null;
 create index runs_by_account_running on smartassist_sync.runs (account_id) where status = 'running';
@@ -188,6 +191,8 @@ comment on column smartassist_sync.runs.stream is
     'What is read of the account: interactions, today the only one.';
 comment on column smartassist_sync.runs.kind is
     'What the run was for: poll, refresh, backfill, sync, verify or replay.';
+comment on column smartassist_sync.runs.policy is
+    'The refresh policy that the run served, by its name in sync.refresh. NULL for a run that is no refresh.';
 comment on column smartassist_sync.runs.range is
     'The stretch of time that the run was asked for, half-open. NULL for a run up to now (poll, sync).';
 comment on column smartassist_sync.runs.read_since is
@@ -252,10 +257,12 @@ comment on column smartassist_sync.runs.time_zone_disagreement_minutes is
     'Minutes by which time stamps with a zone were later than those without; 0 is right. NULL where too few records tell.';
 comment on column smartassist_sync.runs.remedy is
     'What an operator can do about the error. NULL where nothing went wrong, or nothing can be done.';
+comment on column smartassist_sync.runs.error_code is
+    'The same in one word that does not change, for alarms: a code of smartassist_sync.problems, gap, api_…, database_… and others. NULL where nothing went wrong.';
 comment on column smartassist_sync.runs.error is
     'Why the run failed or was interrupted, without personal data. NULL where nothing went wrong.';
-comment on index smartassist_sync.runs_by_account_failed_refresh is
-    'Serves: the tiers of refreshing that fail.';
+comment on index smartassist_sync.runs_by_account_poll_ended is
+    'Serves: whether the last poll of an account failed.';
 comment on index smartassist_sync.runs_by_account_polled is
     'Serves: the last poll of an account that succeeded.';
 comment on index smartassist_sync.runs_by_account_range is
@@ -369,7 +376,7 @@ comment on column smartassist_sync.windows.marked is
 comment on column smartassist_sync.windows.withheld is
     'Of those missed, the ones that were missed before too and are not marked, since too many are missing at once.';
 comment on column smartassist_sync.windows.error_code is
-    'What was wrong, as the code of the problem that stands while such a gap is open. NULL where no problem is judged by it.';
+    'What was wrong in one word that does not change, as in runs; while such a gap is open, a problem of that code may stand. NULL where nothing went wrong, or it was split.';
 comment on column smartassist_sync.windows.error is
     'Why the window failed, was let go, was split or is a gap, without personal data. NULL where nothing went wrong.';
 comment on index smartassist_sync.windows_by_account_drained_started_at is

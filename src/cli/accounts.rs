@@ -5,9 +5,10 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
+use crate::ledger::problems::Failure;
 use crate::ledger::runs::Outcome;
 use crate::postgres::Database;
-use crate::sync::{Failure, RunReport};
+use crate::sync::RunReport;
 use crate::telemetry::logging::Screen;
 use crate::time::clock::{Clock, SystemClock};
 
@@ -57,21 +58,14 @@ async fn work_all(
         .collect();
     let runs = watched.iter().map(|watched| run(watched, stop));
     let reports: Vec<RunReport> = futures_util::future::join_all(runs).await;
-    worst(reports.iter().filter_map(failure)).map_or(Ok(()), |failure| Err(CommandError::Runs(failure)))
+    let worst = reports.iter().filter_map(failure).max();
+    worst.map_or(Ok(()), |failure| Err(CommandError::Runs(failure)))
 }
 
 fn failure(report: &RunReport) -> Option<Failure> {
     match report.outcome {
         Outcome::Succeeded => None,
-        Outcome::Failed => Some(report.failure.unwrap_or(Failure::Other)),
+        Outcome::Failed => report.failure(),
         Outcome::Skipped | Outcome::Interrupted => Some(Failure::Other),
     }
-}
-
-pub(super) fn worst(failures: impl Iterator<Item = Failure>) -> Option<Failure> {
-    failures.max_by_key(|failure| match failure {
-        Failure::Other => 0,
-        Failure::Refused => 1,
-        Failure::DatabaseUnreachable => 2,
-    })
 }

@@ -4,10 +4,10 @@ use std::fmt::Write;
 use std::sync::Arc;
 
 use crate::config::Config;
-use crate::doctor::{self, Finding, Level, Report};
+use crate::doctor::{self, Finding, Report};
+use crate::ledger::problems::Severity;
 use crate::time::clock::{Clock, SystemClock};
 
-use super::accounts::worst;
 use super::exit::CommandError;
 use super::layout::hanging;
 use super::output::print;
@@ -26,7 +26,8 @@ pub(super) async fn doctor(config: &Config, as_json: bool) -> Result<(), Command
         to_text(&report)
     };
     print(&text)?;
-    worst(report.failures()).map_or(Ok(()), |failure| Err(CommandError::Found(failure)))
+    let worst = report.failures().max();
+    worst.map_or(Ok(()), |failure| Err(CommandError::Found(failure)))
 }
 
 fn to_text(report: &Report) -> String {
@@ -34,9 +35,12 @@ fn to_text(report: &Report) -> String {
     for finding in &report.findings {
         render(finding, &mut text);
     }
-    let count = |level| {
-        let findings = report.findings.iter().filter(|finding| finding.status == level);
-        findings.count()
+    let count = |status| {
+        report
+            .findings
+            .iter()
+            .filter(|finding| finding.status == status)
+            .count()
     };
     let _ = writeln!(
         text,
@@ -46,9 +50,9 @@ fn to_text(report: &Report) -> String {
             format_args!(
                 "{} checks: {} ok, {} with a warning, {} failed",
                 report.findings.len(),
-                count(Level::Ok),
-                count(Level::Warning),
-                count(Level::Failed)
+                count(Severity::Ok),
+                count(Severity::Warning),
+                count(Severity::Failed)
             )
         )
     );
@@ -64,18 +68,19 @@ fn to_text(report: &Report) -> String {
 }
 
 fn render(finding: &Finding, text: &mut String) {
-    let level = match finding.status {
-        Level::Ok => painted(OK, format_args!("{:<FOUND$}", "ok")),
-        Level::Warning => painted(WARNING, format_args!("{:<FOUND$}", "warning")),
-        Level::Failed => painted(FAILED, format_args!("{:<FOUND$}", "failed")),
+    let style = match finding.status {
+        Severity::Ok => OK,
+        Severity::Warning => WARNING,
+        Severity::Failed => FAILED,
     };
+    let status = painted(style, format_args!("{:<FOUND$}", finding.status.as_str()));
     let account = finding
         .account
         .as_ref()
         .map_or_else(String::new, |account| format!("{account}: "));
     let found = format!("{account}{}: {}", finding.check, finding.found);
-    let _ = writeln!(text, "{level}{}", hanging(&found, FOUND));
-    for (word, advice) in [("means:", &finding.means), ("remedy:", &finding.remedy)] {
+    let _ = writeln!(text, "{status}{}", hanging(&found, FOUND));
+    for (word, advice) in [("means:", &finding.explanation), ("remedy:", &finding.remedy)] {
         if let Some(advice) = advice {
             let _ = writeln!(text, "{:FOUND$}{word:<8}{}", "", hanging(advice, ADVICE));
         }
@@ -87,14 +92,13 @@ mod tests {
     use anstream::adapter::strip_str;
 
     use super::*;
-    use crate::sync::Failure;
+    use crate::ledger::problems::Problem;
 
     fn report() -> Report {
-        let failed = Finding::failed("sign-in", "the API refused us", Failure::Refused)
-            .means("nothing is loaded for this account")
-            .remedy(
-                "check client_id, client_secret, account_id and stream_id, and that the app has the scope",
-            );
+        let remedy =
+            "check client_id, client_secret, account_id and stream_id, and that the app has the scope";
+        let refused = Problem::failed("api_refused", "the API refused us", remedy);
+        let failed = Finding::problem("sign-in", refused).explanation("nothing is loaded for this account");
         Report {
             findings: vec![Finding::ok("database", "it answers"), failed.of("main")],
             requests: 2,

@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use crate::config::ConfigError;
 use crate::extract::ClientError;
 use crate::ledger::LoadError;
+use crate::ledger::problems::Failure;
 use crate::postgres::{MigrationError, OpenError};
-use crate::sync::Failure;
 use crate::telemetry::chain;
 
 #[derive(Debug, thiserror::Error)]

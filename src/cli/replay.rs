@@ -10,9 +10,10 @@ use tokio_util::task::AbortOnDropHandle;
 use tracing::{info, warn};
 
 use crate::config::Config;
+use crate::ledger::problems::Failure;
 use crate::ledger::runs::Outcome;
 use crate::postgres::Database;
-use crate::sync::{Failure, Replay, Replayed};
+use crate::sync::{Replay, Replayed};
 use crate::telemetry::logging::Screen;
 use crate::time::clock::SystemClock;
 

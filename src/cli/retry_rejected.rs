@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 use tracing::info;
 
 use crate::config::Config;
+use crate::ledger::problems::Failure;
 use crate::postgres::Database;
-use crate::sync::{Failure, Retry, RetryReport};
+use crate::sync::{Retry, RetryReport};
 use crate::time::clock::{Clock, SystemClock};
 
 use super::exit::CommandError;

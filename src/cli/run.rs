@@ -3,16 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::config::Config;
 use crate::config::Cron;
+use crate::ledger::problems::Problem;
 use crate::postgres::{self, Database, OpenError};
 use crate::schedule::{self, Bell, Tier};
-use crate::status::Gauges;
-use crate::sync::{AccountWorker, Problem};
+use crate::sync::AccountWorker;
 use crate::telemetry::logging::LogLevel;
 use crate::telemetry::{chain, metrics};
 use crate::time::clock::{Clock, SystemClock};
@@ -35,7 +36,7 @@ pub(super) async fn run(config: &Config, level: LogLevel) -> Result<(), CommandE
     let _toggling = level.toggle_on_signal().map_err(CommandError::other)?;
     let state = Arc::new(DaemonState::default());
     let recorder = metrics::install().map_err(CommandError::other)?;
-    let listener = web::bind(config.http.bind).await.map_err(|error| {
+    let listener = TcpListener::bind(config.http.bind).await.map_err(|error| {
         CommandError::other(format!(
             "cannot listen on http.bind ({}): {error}; set http.bind to an address of this machine that is free, or end \
              the program that listens there (another `run` of ours?)",
@@ -84,17 +85,12 @@ async fn open(
                 | OpenError::Secret(_)),
             )) => {
                 error!(error = %chain(&error), remedy = error.remedy(), "waiting for the database");
-                state.wait_for(Problem {
-                    error: chain(&error).to_string(),
-                    remedy: error.remedy(),
-                });
+                state.wait_for(Problem::from(&error));
             }
             Err(CommandError::Migration(error)) if error.is_passing() => {
                 error!(error = %chain(&error), remedy = error.remedy(), "waiting for the database, it cannot be migrated now");
-                state.wait_for(Problem {
-                    error: chain(&error).to_string(),
-                    remedy: error.remedy(),
-                });
+                let text = chain(&error).to_string();
+                state.wait_for(Problem::failed("database_not_migrated", text, error.remedy()));
             }
             Err(error) => return Err(error),
         }
@@ -130,14 +126,12 @@ async fn work(
     for worker in &workers {
         spawn_runners(&mut runners, worker, config, &mut chimes, &clock, &shutdown.soft);
     }
-    state.set(Watched {
-        pool: database.pool.clone(),
-        workers: workers.clone(),
-        sync: config.sync.clone(),
-        gauges: Gauges::new(database.pool.clone(), workers, Arc::clone(&clock)),
+    state.set(Watched::new(
+        database.pool.clone(),
+        workers,
+        config.sync.clone(),
         clock,
-        turn: tokio::sync::Mutex::default(),
-    });
+    ));
     let mut scheduler = schedule::ring(chimes).await.map_err(CommandError::other)?;
     let ended = tokio::select! {
         ended = all_ended(&mut runners, shutdown) => ended,
@@ -186,6 +180,7 @@ fn spawn_runners(
     let poll = hung.next().unwrap_or_default();
     let clean_up = hung.next().unwrap_or_default();
     let tiers = config.sync.refresh.iter().zip(hung).map(|(tier, bell)| Tier {
+        name: tier.name.clone(),
         every: tier.every.clone(),
         lookback: tier.lookback,
         bell,

@@ -7,8 +7,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use crate::config::Config;
+use crate::ledger::problems::Failure;
 use crate::ledger::runs::Outcome;
-use crate::sync::{Failure, Job, RunReport};
+use crate::sync::{Job, RunReport};
 use crate::telemetry::logging::Screen;
 
 use super::accounts;
@@ -86,7 +87,7 @@ async fn pause_until(watched: &Watched<'_>, at: Option<DateTime<Utc>>) {
 
 fn ends_sync(report: &RunReport) -> bool {
     let is_general = matches!(
-        report.failure,
+        report.failure(),
         Some(Failure::Refused | Failure::DatabaseUnreachable)
     );
     is_general || matches!(report.outcome, Outcome::Skipped | Outcome::Interrupted)
@@ -97,8 +98,8 @@ fn worse(before: RunReport, after: RunReport) -> RunReport {
         Outcome::Succeeded => 0,
         Outcome::Skipped => 1,
         Outcome::Interrupted => 2,
-        Outcome::Failed if report.failure == Some(Failure::DatabaseUnreachable) => 5,
-        Outcome::Failed if report.failure == Some(Failure::Refused) => 4,
+        Outcome::Failed if report.failure() == Some(Failure::DatabaseUnreachable) => 5,
+        Outcome::Failed if report.failure() == Some(Failure::Refused) => 4,
         Outcome::Failed => 3,
     };
     if rank(&after) > rank(&before) {
@@ -142,7 +143,6 @@ mod tests {
             counters: Counters::default(),
             watermark_before: None,
             watermark: None,
-            failure: None,
             problem: None,
             gave_way: false,
             was_idle: false,

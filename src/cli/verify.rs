@@ -8,8 +8,9 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
+use crate::ledger::problems::Failure;
 use crate::ledger::runs::Outcome;
-use crate::sync::{DayComparison, Failure, Job, Method, RunReport, Verification};
+use crate::sync::{DayComparison, Job, Method, RunReport, Verification};
 use crate::telemetry::logging::Screen;
 use crate::time::window::Window;
 
@@ -118,7 +119,7 @@ async fn compare(
             if repaired.outcome == Outcome::Succeeded {
                 continue;
             }
-            if stop.is_cancelled() || is_everywhere(repaired.failure) {
+            if stop.is_cancelled() || is_everywhere(repaired.failure()) {
                 return repaired;
             }
             // For example a gap: other days can still be repaired.

@@ -11,10 +11,11 @@ use tracing::{error, info, warn};
 
 use crate::config::Config;
 use crate::ledger::LoadError;
+use crate::ledger::problems::Failure;
 use crate::ledger::runs::Outcome;
 use crate::postgres::UNREACHABLE_REMEDY;
 use crate::postgres::{self, Database, MigrationError};
-use crate::sync::{Failure, RunReport};
+use crate::sync::RunReport;
 use crate::telemetry::chain;
 
 use super::exit::CommandError;
@@ -50,7 +51,7 @@ pub(super) trait Attempt {
 
 impl Attempt for RunReport {
     fn lost(&self) -> Option<Lost> {
-        if self.failure == Some(Failure::DatabaseUnreachable) {
+        if self.failure() == Some(Failure::DatabaseUnreachable) {
             Some(Lost::Database)
         } else {
             let is_cut_off = self.outcome == Outcome::Interrupted && !self.gave_way;

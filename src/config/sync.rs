@@ -11,6 +11,8 @@ use super::section::Section;
 pub(super) const A_CRON: &str =
     "a cron pattern of six fields (second minute hour day month weekday), as in \"0 */5 * * * *\"";
 
+const A_NAME: &str = "up to 64 letters, digits, - and _";
+
 const A_LOOKBACK: &str = "a whole number and a unit (m, h or d), from 1m to 366d, as in \"2h\"";
 
 const TIERS: &str =
@@ -44,6 +46,8 @@ pub struct SyncConfig {
 /// A refresh tier.
 #[derive(Debug, Clone)]
 pub struct RefreshTier {
+    /// As in the ledger; the lookback's text where none is given.
+    pub name: String,
     /// When it runs.
     pub every: Cron,
     /// How far back.
@@ -56,6 +60,12 @@ impl SyncConfig {
         let tiers = section.tables("refresh", TIERS).into_iter();
         let mut refresh: Vec<RefreshTier> = tiers.filter_map(RefreshTier::read).collect();
         refresh.sort_by_key(|tier| tier.lookback);
+        if let Some(name) = name_given_twice(&refresh) {
+            section.problem(
+                "refresh",
+                &format!("two of them have the name {name}; give each its own"),
+            );
+        }
         let follow_open = TimeDelta::hours(section.integer("follow_open_hours", &(0..=8_784)));
         let settle = seconds(&mut section, "settle_seconds", 0..=86_400);
         let late = TimeDelta::minutes(section.integer("late_minutes", &(0..=10_080)));
@@ -80,14 +90,30 @@ impl SyncConfig {
 
 impl RefreshTier {
     fn read(mut section: Section<'_>) -> Option<Self> {
+        let name = section.parsed("name", A_NAME, parse_name);
         let every = section.required("every", A_CRON, parse_cron);
-        let lookback = section.required("lookback", A_LOOKBACK, parse_lookback);
+        let lookback = section.required("lookback", A_LOOKBACK, |text| {
+            parse_lookback(text).map(|lookback| (text.to_owned(), lookback))
+        });
         section.finish();
+        let (lookback_text, lookback) = lookback?;
         Some(Self {
+            name: name.unwrap_or(lookback_text),
             every: every?,
-            lookback: lookback?,
+            lookback,
         })
     }
+}
+
+fn name_given_twice(refresh: &[RefreshTier]) -> Option<&str> {
+    let mut names = std::collections::HashSet::new();
+    let twice = refresh.iter().find(|tier| !names.insert(&tier.name));
+    twice.map(|tier| tier.name.as_str())
+}
+
+fn parse_name(text: &str) -> Option<String> {
+    let is_of_word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    (text.len() <= 64 && text.chars().all(is_of_word)).then(|| text.to_owned())
 }
 
 /// Refuses patterns that never occur (30 February).

@@ -5,15 +5,15 @@ use std::time::Duration;
 
 use crate::config::{AccountConfig, BudgetSpan};
 use crate::extract::{ApiClient, Tally};
-use crate::ledger::problems::{self, Severity, StandingProblem};
+use crate::ledger::problems::{self, Problem, Severity};
 use crate::ledger::{accounts, recent_counts, spent_by_others};
 use crate::postgres::Pool;
-use crate::sync::{self, ApiTraits, Failure, Probe, Reached, TimeZoneVerdict};
-use crate::telemetry::{chain, instant};
+use crate::sync::{self, ApiTraits, Probe, Reached, TimeZoneVerdict};
+use crate::telemetry::chain;
 use crate::time::clock::Clock;
 use crate::time::window::Window;
 
-use super::finding::{Finding, Level, Report};
+use super::finding::{Finding, Report};
 use super::{clocks, paging, reach};
 
 /// No lease has this name.
@@ -24,10 +24,10 @@ const WINDOWS_REMEMBERED: i64 = 1_000;
 const MOST_RETRIES: usize = 1;
 
 #[derive(Debug, Default)]
-struct Books {
+struct Remembered {
     traits: ApiTraits,
     windows: Vec<(Window, u64)>,
-    problems: Vec<StandingProblem>,
+    problems: Vec<Problem>,
 }
 
 pub(super) async fn examine(
@@ -39,25 +39,21 @@ pub(super) async fn examine(
 ) {
     let mut asked = account.clone();
     asked.retry.max_retries = asked.retry.max_retries.min(MOST_RETRIES);
-    let api = match ApiClient::new(asked, Arc::clone(clock)) {
-        Ok(api) => api,
-        Err(error) => {
-            let finding = Finding::failed("API", chain(&error).to_string(), Failure::Other);
-            report.add(finding.of(&account.name));
-            return;
+    let findings = match ApiClient::new(asked, Arc::clone(clock)) {
+        Ok(api) => {
+            let mut findings = vec![reach::dns(account).await];
+            if findings[0].status != Severity::Failed {
+                let tally = Tally::default();
+                look(&api, settle, pool, clock, (&tally, &mut findings)).await;
+                report.requests += tally.requests();
+            }
+            findings
         }
+        Err(error) => vec![Finding::failed("API", chain(&error).to_string())],
     };
-    let name = reach::dns(account).await;
-    let is_known = name.status != Level::Failed;
-    report.add(name.of(&account.name));
-    if !is_known {
-        return;
-    }
-    let tally = Tally::default();
-    for finding in look(&api, settle, pool, clock, &tally).await {
-        report.add(finding.of(&account.name));
-    }
-    report.add_requests(tally.requests());
+    report
+        .findings
+        .extend(findings.into_iter().map(|finding| finding.of(&account.name)));
 }
 
 async fn look(
@@ -65,67 +61,57 @@ async fn look(
     settle: Duration,
     pool: Option<&Pool>,
     clock: &Arc<dyn Clock>,
-    tally: &Tally,
-) -> Vec<Finding> {
-    let books = read_books(api, pool).await;
-    let mut findings: Vec<Finding> = books.problems.iter().map(standing).collect();
+    (tally, findings): (&Tally, &mut Vec<Finding>),
+) {
+    let remembered = remember(api, pool).await;
+    let known = remembered.problems.iter().cloned();
+    findings.extend(known.map(|problem| Finding::problem("known problems", problem)));
     let until = sync::head(clock.now(), settle);
     let reached = sync::reach(api, until, tally).await;
     findings.extend(reach::steps(api.account(), &reached, clock.now()));
     findings.extend(api.clock_skew().map(clocks::of_api));
     if let Ok(day) = reached {
-        findings.extend(behaviour(api, &books, day, tally).await);
+        behaviour(api, &remembered, day, (tally, findings)).await;
     }
-    findings
 }
 
 /// The database checks report errors.
-async fn read_books(api: &ApiClient, pool: Option<&Pool>) -> Books {
+async fn remember(api: &ApiClient, pool: Option<&Pool>) -> Remembered {
     let Some(pool) = pool else {
-        return Books::default();
+        return Remembered::default();
     };
     let account_id = &api.account().account_id;
     if let Ok(spent) = spent_by_others(pool, account_id, NOBODY, BudgetSpan::LONGEST.length()).await {
         api.remember_spent(spent);
     }
     let traits = accounts::traits(pool, account_id).await.unwrap_or_default();
-    Books {
+    let windows = recent_counts(pool, account_id, WINDOWS_REMEMBERED).await;
+    Remembered {
         traits: serde_json::from_value(traits).unwrap_or_default(),
-        windows: recent_counts(pool, account_id, WINDOWS_REMEMBERED)
-            .await
-            .unwrap_or_default(),
+        windows: windows.unwrap_or_default(),
         problems: problems::standing(pool, account_id).await.unwrap_or_default(),
     }
 }
 
-fn standing(problem: &StandingProblem) -> Finding {
-    const CHECK: &str = "known problems";
-    let found = format!("{}, since {}", problem.text(), instant(problem.since));
-    let finding = match problem.severity() {
-        Severity::Failed => Finding::failed(CHECK, found, Failure::Other),
-        Severity::Warning => Finding::warning(CHECK, found),
-    };
-    finding.remedy(problem.remedy())
-}
-
-async fn behaviour(api: &ApiClient, books: &Books, day: Reached, tally: &Tally) -> Vec<Finding> {
-    let mut findings = Vec::new();
+async fn behaviour(
+    api: &ApiClient,
+    remembered: &Remembered,
+    day: Reached,
+    (tally, findings): (&Tally, &mut Vec<Finding>),
+) {
     let week = sync::reach_week(api, day.window.end, tally).await;
-    findings.push(paging::longest_window(&week, &books.traits));
+    findings.push(paging::longest_window(&week, &remembered.traits));
     let reached: Vec<Reached> = std::iter::once(day).chain(week.ok()).collect();
-    let Some(window) = sync::worth_probing(&books.windows, &reached) else {
-        return findings;
+    let Some(window) = sync::worth_probing(&remembered.windows, &reached) else {
+        return;
     };
     match sync::probe(api, window, tally).await {
         Ok(probe) => {
-            findings.extend(paging::findings(&probe, &books.traits));
+            findings.extend(paging::findings(&probe, &remembered.traits));
             findings.push(time_stamps(&probe, api.account().time_zone_offset));
         }
-        Err(error) => findings.push(
-            Finding::failed("paging", chain(&error).to_string(), Failure::Other).remedy(error.remedy()),
-        ),
+        Err(error) => findings.push(Finding::problem("paging", &error)),
     }
-    findings
 }
 
 fn time_stamps(probe: &Probe, offset: i32) -> Finding {
@@ -142,24 +128,22 @@ fn time_stamps(probe: &Probe, offset: i32) -> Finding {
         } => Finding::failed(
             CHECK,
             format!(
-                "{} are {minutes} minutes later than time stamps without a zone, asked for with time_zone_offset {offset}, in \
+                "{} are {minutes} minutes later than time stamps without a zone, requested with time_zone_offset {offset}, in \
                  {records} records",
                 witness.words()
             ),
-            Failure::Other,
         )
-        .means("interactions are stored at wrong instants")
+        .explanation("interactions are stored at wrong instants")
         .remedy(format!(
-            "do not trust instants until this is repaired: set time_zone_offset = {}, and read again with `backfill --refetch \
-             --from DATE --to DATE`; where stamps contradict each other even so, no offset fits: ask the vendor which zone \
-             its stamps are in",
+            "do not trust instants until this is repaired: set time_zone_offset = {}, and run `backfill --refetch --from DATE \
+             --to DATE`; if stamps still contradict each other, no offset fits: ask the vendor which zone its stamps are in",
             probe.time_zone.fitting_offset(offset).unwrap_or_default()
         )),
         TimeZoneVerdict::Unknown => Finding::ok(
             CHECK,
             format!(
-                "unknown yet: of {} interactions that were looked at, too few tell; every run goes on comparing starts with the \
-                 seconds in session ids, and stamps of queues with those of callbacks",
+                "unknown yet: too few of {} interactions tell; every run compares starts with the seconds in session ids, and \
+                 stamps of queues with those of callbacks",
                 probe.records
             ),
         ),

@@ -2,74 +2,67 @@
 
 use chrono::TimeDelta;
 
-use crate::sync::Failure;
+use crate::ledger::problems::Severity;
 use crate::time::clock::Skew;
 
 use super::finding::Finding;
 
 pub(super) fn of_api(ahead: TimeDelta) -> Finding {
-    const MEANS: &str = "the newest interactions come that much later: nothing is read beyond what both clocks \
-                         have passed";
-    const REMEDY: &str = "set this machine's clock, as by NTP";
-    let found = found("the API's", ahead);
-    match Skew::of(ahead) {
-        Skew::Small => Finding::ok("clocks", found),
-        Skew::Notable => Finding::warning("clocks", found).means(MEANS).remedy(REMEDY),
-        Skew::Large => Finding::failed("clocks", found, Failure::Other)
-            .means(MEANS)
-            .remedy(REMEDY),
-    }
+    let explanation =
+        "the newest interactions come that much later: nothing is read beyond what both clocks have passed";
+    let remedy = "set this machine's clock, for example by NTP";
+    finding("clocks", ("API", ahead), explanation, remedy)
 }
 
 pub(super) fn of_database(ahead: TimeDelta) -> Finding {
-    const CHECK: &str = "database clock";
-    const REMEDY: &str = "set the clocks of this machine and of the database's, as by NTP";
-    let found = found("the database's", ahead);
-    let means = if ahead < TimeDelta::zero() {
+    let explanation = if ahead < TimeDelta::zero() {
         "interactions are loaded that much later: nothing is read beyond what the database's clock has passed"
     } else {
         "the lag that status and the page show is that much too large"
     };
-    match Skew::of(ahead) {
-        Skew::Small => Finding::ok(CHECK, found),
-        Skew::Notable => Finding::warning(CHECK, found).means(means).remedy(REMEDY),
-        Skew::Large => Finding::failed(CHECK, found, Failure::Other)
-            .means(means)
-            .remedy(REMEDY),
-    }
+    let remedy = "set the clocks of this machine and of the database's, for example by NTP";
+    finding("database clock", ("database", ahead), explanation, remedy)
 }
 
-fn found(whose: &str, ahead: TimeDelta) -> String {
+fn finding(
+    check: &'static str,
+    (whose, ahead): (&str, TimeDelta),
+    explanation: &str,
+    remedy: &str,
+) -> Finding {
     let direction = if ahead < TimeDelta::zero() {
         "behind"
     } else {
         "ahead of"
     };
-    format!(
-        "{whose} clock is {} s {direction} ours",
-        ahead.num_seconds().abs()
-    )
+    let seconds = ahead.num_seconds().abs();
+    let found = format!("the {whose}'s clock is {seconds} s {direction} ours");
+    let finding = Finding::new(Skew::of(ahead).into(), check, found);
+    if finding.status == Severity::Ok {
+        finding
+    } else {
+        finding.explanation(explanation).remedy(remedy)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::doctor::Level;
 
     #[test]
-    fn a_minute_is_nothing_five_minutes_are_worth_a_word_and_more_has_to_be_mended() {
-        for (seconds, level) in [
-            (0, Level::Ok),
-            (60, Level::Ok),
-            (-60, Level::Ok),
-            (61, Level::Warning),
-            (-300, Level::Warning),
-            (301, Level::Failed),
-            (-3_600, Level::Failed),
+    fn a_minute_is_ok_five_are_a_warning_and_more_has_failed() {
+        for (seconds, status) in [
+            (0, Severity::Ok),
+            (60, Severity::Ok),
+            (-60, Severity::Ok),
+            (61, Severity::Warning),
+            (-300, Severity::Warning),
+            (301, Severity::Failed),
+            (-3_600, Severity::Failed),
         ] {
             let ahead = TimeDelta::seconds(seconds);
-            assert_eq!(of_api(ahead).status, level, "{seconds}");
-            assert_eq!(of_database(ahead).status, level, "{seconds}");
+            assert_eq!(of_api(ahead).status, status, "{seconds}");
+            assert_eq!(of_database(ahead).status, status, "{seconds}");
         }
     }
 
@@ -77,9 +70,9 @@ mod tests {
     fn what_a_databases_clock_does_depends_on_its_direction() {
         let behind = of_database(TimeDelta::hours(-1));
         assert_eq!(behind.found, "the database's clock is 3600 s behind ours");
-        assert!(behind.means.unwrap().contains("later"));
+        assert!(behind.explanation.unwrap().contains("later"));
         let ahead = of_database(TimeDelta::hours(1));
         assert_eq!(ahead.found, "the database's clock is 3600 s ahead of ours");
-        assert!(ahead.means.unwrap().contains("lag"));
+        assert!(ahead.explanation.unwrap().contains("lag"));
     }
 }

@@ -1,108 +1,97 @@
 //! Checks the database.
 
+use std::ops::RangeInclusive;
+
+use sqlx::Error;
+
 use crate::config::Config;
 use crate::ledger::LoadError;
+use crate::ledger::problems::Problem;
 use crate::postgres::inspect::{self, Protection};
-use crate::postgres::{self, Database, OpenError, Pool, PrivateServer};
-use crate::sync::Failure;
-use crate::telemetry::chain;
+use crate::postgres::{self, Database, Pool, PrivateServer};
 use crate::time::clock::Clock;
 use crate::warehouse::left_out::check_key;
 
-use super::finding::{Finding, Report};
-use super::{clocks, disk, names, readers};
+use super::finding::Finding;
+use super::{clocks, disk};
 
+const SERVER: &str = "database";
 const TLS: &str = "database TLS";
+const SCHEMA: &str = "database schema";
+const RIGHTS: &str = "database rights";
+const NAMES: &str = "database names";
+const READERS: &str = "database readers";
 
-const TESTED: std::ops::RangeInclusive<i32> = 14..=18;
+const TESTED: RangeInclusive<i32> = 14..=18;
 
-pub(super) async fn examine(config: &Config, clock: &dyn Clock, report: &mut Report) -> Option<Database> {
-    let database = open(config, report).await;
+const SHADOWS_TOLD: usize = 5;
+
+pub(super) async fn examine(
+    config: &Config,
+    clock: &dyn Clock,
+    findings: &mut Vec<Finding>,
+) -> Option<Database> {
+    let database = open(config, findings).await;
     if let Some(database) = &database {
         let pool = &database.pool;
-        report.add(server(pool).await);
-        report.add(encryption(pool, config).await);
-        report.add(schema(pool).await);
-        for finding in rights(pool).await {
-            report.add(finding);
+        for (check, found) in [
+            (SERVER, server(pool).await),
+            (TLS, encryption(pool, config).await),
+            (SCHEMA, schema(pool).await),
+            (RIGHTS, rights(pool).await),
+            (NAMES, names(pool).await),
+            (READERS, readers(pool).await),
+            ("database clock", time(pool, clock).await),
+        ] {
+            findings.extend(found.unwrap_or_else(|error| vec![broken(check, error)]));
         }
-        report.add(names::examine(pool).await);
-        for finding in readers::examine(pool).await {
-            report.add(finding);
-        }
-        report.add(time(pool, clock).await);
-        report.findings.extend(keys(pool).await);
-        report.findings.extend(privacy_key(pool, config).await);
+        findings.extend(keys(pool).await);
+        findings.extend(privacy_key(pool, config).await);
     }
     // A full disk may be the cause.
     if Database::is_private(config) {
-        report.add(disk::of_private(&PrivateServer::directory(&config.data_dir)));
+        findings.push(disk::of_private(&PrivateServer::directory(&config.data_dir)));
     } else if let Some(database) = &database {
-        report.add(size(&database.pool).await);
+        let size = inspect::size(&database.pool).await;
+        findings.push(size.map_or_else(|error| broken("disk", error), disk::of_server));
     }
     database
 }
 
-async fn open(config: &Config, report: &mut Report) -> Option<Database> {
+async fn open(config: &Config, findings: &mut Vec<Finding>) -> Option<Database> {
     if !Database::is_made(config) {
         let found = "none yet: database.url is not set, and no private PostgreSQL was made in data_dir";
-        report.add(
-            Finding::warning("database", found)
-                .remedy("set database.url, or run `smartassist-etl sync`, which makes a private PostgreSQL"),
-        );
+        let remedy = "set database.url, or run `smartassist-etl sync`, which makes a private PostgreSQL";
+        findings.push(Finding::warning(SERVER, found).remedy(remedy));
         return None;
     }
-    match Database::open(config).await {
-        Ok(database) => Some(database),
-        Err(error) => {
-            report.add(unopened(&error));
-            None
-        }
-    }
+    let opened = Database::open(config).await;
+    opened
+        .map_err(|error| findings.push(Finding::problem(SERVER, &error)))
+        .ok()
 }
 
-fn unopened(error: &OpenError) -> Finding {
-    let failure = match error {
-        OpenError::Unreachable(_)
-        | OpenError::Away { .. }
-        | OpenError::Certificate(_)
-        | OpenError::Private(_) => Failure::DatabaseUnreachable,
-        OpenError::Url(_) | OpenError::Secret(_) | OpenError::Unfit(_) => Failure::Other,
-    };
-    Finding::failed("database", chain(error).to_string(), failure).remedy(error.remedy())
+fn broken(check: &'static str, error: impl Into<LoadError>) -> Finding {
+    Finding::problem(check, Problem::from(&error.into()))
 }
 
-pub(super) fn broken(check: &'static str, error: impl Into<LoadError>) -> Finding {
-    let error = error.into();
-    let failure = if error.is_unreachable() {
-        Failure::DatabaseUnreachable
-    } else {
-        Failure::Other
-    };
-    Finding::failed(check, chain(&error).to_string(), failure).remedy(error.remedy())
-}
-
-async fn server(pool: &Pool) -> Finding {
-    const CHECK: &str = "database";
-    let server = match inspect::server(pool).await {
-        Ok(server) => server,
-        Err(error) => return broken(CHECK, error),
-    };
+async fn server(pool: &Pool) -> Result<Vec<Finding>, Error> {
+    let server = inspect::server(pool).await?;
     let found = format!("PostgreSQL {} answers", server.version);
-    if server.is_read_only {
-        return Finding::failed(CHECK, format!("{found}, but takes no writes"), Failure::Other).remedy(
-            "point database.url at the primary, and see that default_transaction_read_only is off for our user",
-        );
-    }
-    if server.major < *TESTED.start() {
-        return Finding::failed(CHECK, format!("{found}, which is too old"), Failure::Other)
-            .remedy("use PostgreSQL 14 or newer");
-    }
-    if server.major > *TESTED.end() {
-        return Finding::warning(CHECK, format!("{found}, which is newer than any that was tested"))
-            .remedy("use PostgreSQL 14 to 18, or look for a newer release of smartassist-etl");
-    }
-    Finding::ok(CHECK, found)
+    Ok(vec![if server.is_read_only {
+        Finding::failed(SERVER, format!("{found}, but takes no writes"))
+            .remedy("point database.url at the primary, and check that default_transaction_read_only is off for our user")
+    } else if server.major < *TESTED.start() {
+        Finding::failed(SERVER, format!("{found}, which is too old")).remedy("use PostgreSQL 14 or newer")
+    } else if server.major > *TESTED.end() {
+        Finding::warning(
+            SERVER,
+            format!("{found}, which is newer than the tested versions"),
+        )
+        .remedy("use PostgreSQL 14 to 18, or look for a newer release of smartassist-etl")
+    } else {
+        Finding::ok(SERVER, found)
+    }])
 }
 
 /// Other checks report query errors, also for `privacy_key`.
@@ -111,17 +100,16 @@ async fn keys(pool: &Pool) -> Option<Finding> {
     let sample = inspect::keys(pool).await.ok()?;
     if sample.wrong > 0 {
         let found = format!(
-            "of {} interactions {} have another key than their ids make",
-            sample.rows, sample.wrong
+            "{} of {} interactions have a key that does not fit their ids",
+            sample.wrong, sample.rows
         );
-        return Some(Finding::failed(CHECK, found, Failure::Other).remedy(
+        return Some(Finding::failed(CHECK, found).remedy(
             "somebody changed account_id, conversation_id or session_id by hand: delete these rows (where interaction_key <> \
-             smartassist.interaction_key(account_id, conversation_id, session_id)), and read their days again with \
-             `backfill --refetch`",
+             smartassist.interaction_key(account_id, conversation_id, session_id)), and run `backfill --refetch` for their days",
         ));
     }
-    let found = || format!("those of {} interactions fit their ids", sample.rows);
-    (sample.rows > 0).then(|| Finding::ok(CHECK, found()))
+    let found = format!("the keys of {} interactions fit their ids", sample.rows);
+    (sample.rows > 0).then(|| Finding::ok(CHECK, found))
 }
 
 async fn privacy_key(pool: &Pool, config: &Config) -> Option<Finding> {
@@ -136,11 +124,12 @@ async fn privacy_key(pool: &Pool, config: &Config) -> Option<Finding> {
     }
 }
 
-async fn encryption(pool: &Pool, config: &Config) -> Finding {
-    match inspect::protection(pool).await {
-        Ok(protection) => protected(&protection, config.database.session.statement_cache == 0),
-        Err(error) => broken(TLS, error),
-    }
+async fn encryption(pool: &Pool, config: &Config) -> Result<Vec<Finding>, Error> {
+    let protection = inspect::protection(pool).await?;
+    Ok(vec![protected(
+        &protection,
+        config.database.session.statement_cache == 0,
+    )])
 }
 
 /// The pooler's own connection is unknown.
@@ -149,15 +138,14 @@ fn protected(protection: &Protection, is_pooled: bool) -> Finding {
     let (is_plain, found) = match &protection.encryption {
         _ if is_pooled => (
             mode == "disable",
-            format!("sslmode {mode} as far as the pooler; how that reaches the server is its own"),
+            format!("sslmode {mode} as far as the pooler; its own connection to the server is not known"),
         ),
         Some((version, cipher)) => (false, format!("{version} with {cipher}, sslmode {mode}")),
         None => (true, format!("none, sslmode {mode}")),
     };
-    if protection.is_on_this_machine {
+    let explanation = if protection.is_on_this_machine {
         return Finding::ok(TLS, format!("{found}; it is on this machine"));
-    }
-    let risk = if is_plain {
+    } else if is_plain {
         "anybody in between can read and change all"
     } else if mode == "verify-full" || mode == "verify-ca" {
         return Finding::ok(TLS, found);
@@ -165,84 +153,113 @@ fn protected(protection: &Protection, is_pooled: bool) -> Finding {
         "the server's certificate is not checked: anybody in between can read and change all"
     };
     Finding::warning(TLS, found)
-        .means(risk)
+        .explanation(explanation)
         .remedy("use sslmode=verify-full, with database.ca_file for an authority of your own")
 }
 
-async fn time(pool: &Pool, clock: &dyn Clock) -> Finding {
-    match inspect::clock_ahead(pool, clock).await {
-        Ok(ahead) => clocks::of_database(ahead),
-        Err(error) => broken("database clock", error),
-    }
+async fn time(pool: &Pool, clock: &dyn Clock) -> Result<Vec<Finding>, Error> {
+    let ahead = inspect::clock_ahead(pool, clock).await?;
+    Ok(vec![clocks::of_database(ahead)])
 }
 
-async fn size(pool: &Pool) -> Finding {
-    match inspect::size(pool).await {
-        Ok(size) => disk::of_server(size),
-        Err(error) => broken("disk", error),
-    }
-}
-
-async fn schema(pool: &Pool) -> Finding {
-    const CHECK: &str = "database schema";
+async fn schema(pool: &Pool) -> Result<Vec<Finding>, Error> {
     let known = postgres::newest_migration();
-    match inspect::applied(pool).await {
-        Err(error) => broken(CHECK, error),
-        Ok(None) => Finding::warning(CHECK, "the database holds no tables of ours yet")
+    Ok(vec![match inspect::applied(pool).await? {
+        None => Finding::warning(SCHEMA, "the database holds no tables of ours yet")
             .remedy("run `smartassist-etl migrate` or `sync`; `run` does it too"),
-        Ok(Some(applied)) if applied < known => Finding::warning(
-            CHECK,
-            format!("migration {applied} was the last, this binary has {known}"),
+        Some(applied) if applied < known => Finding::warning(
+            SCHEMA,
+            format!("the last applied migration is {applied}, this binary has {known}"),
         )
         .remedy("run `smartassist-etl migrate`; `sync` and `run` do it too"),
-        Ok(Some(applied)) if applied > known => Finding::failed(
-            CHECK,
-            format!("migration {applied} was the last, this binary knows {known}"),
-            Failure::Other,
+        Some(applied) if applied > known => Finding::failed(
+            SCHEMA,
+            format!("the last applied migration is {applied}, this binary knows {known}"),
         )
         .remedy("run the newer version again, or restore a backup"),
-        Ok(Some(applied)) => Finding::ok(CHECK, format!("up to date (migration {applied})")),
-    }
+        Some(applied) => Finding::ok(SCHEMA, format!("up to date (migration {applied})")),
+    }])
 }
 
-async fn rights(pool: &Pool) -> Vec<Finding> {
-    const CHECK: &str = "database rights";
-    let rights = match inspect::rights(pool).await {
-        Ok(rights) => rights,
-        Err(error) => return vec![broken(CHECK, error)],
-    };
+async fn rights(pool: &Pool) -> Result<Vec<Finding>, Error> {
+    let rights = inspect::rights(pool).await?;
+    let missing = |rights: &[String]| format!("missing: {}", rights.join(", "));
     let mut findings = Vec::new();
     if !rights.missing.is_empty() {
         findings.push(
-            Finding::failed(
-                CHECK,
-                format!("missing: {}", rights.missing.join(", ")),
-                Failure::Other,
-            )
-            .means("nothing can be loaded")
-            .remedy("an administrator grants them to the user of database.url"),
+            Finding::failed(RIGHTS, missing(&rights.missing))
+                .explanation("nothing can be loaded")
+                .remedy("have an administrator grant them to the user of database.url"),
         );
     }
     if !rights.missing_to_migrate.is_empty() {
         findings.push(
-            Finding::warning(
-                CHECK,
-                format!("missing: {}", rights.missing_to_migrate.join(", ")),
-            )
-            .means("migrations cannot be applied by this user")
-            .remedy("run `smartassist-etl migrate` as a user who has them, or have them granted"),
+            Finding::warning(RIGHTS, missing(&rights.missing_to_migrate))
+                .explanation("this user cannot apply migrations")
+                .remedy("run `smartassist-etl migrate` as a user who has them, or have them granted"),
         );
     }
     if findings.is_empty() {
-        findings.push(Finding::ok(CHECK, "all that loading and migrating needs"));
+        findings.push(Finding::ok(RIGHTS, "all that loading and migrating needs"));
     }
-    findings
+    Ok(findings)
+}
+
+/// Whether objects in `public` can shadow `PostgreSQL`'s own.
+async fn names(pool: &Pool) -> Result<Vec<Finding>, Error> {
+    const REVOKE: &str = "revoke create on schema public from public";
+    let names = inspect::names(pool).await?;
+    let (found, remedy) = if !names.shadows.is_empty() {
+        let told = names.shadows[..names.shadows.len().min(SHADOWS_TOLD)].join(", ");
+        let more = names.shadows.len().saturating_sub(SHADOWS_TOLD);
+        let more = if more > 0 {
+            format!(" and {more} more")
+        } else {
+            String::new()
+        };
+        (
+            format!("schema public holds objects named like PostgreSQL's own: {told}{more}"),
+            format!("find out who made them, drop them, and: {REVOKE}"),
+        )
+    } else if names.public_is_open {
+        (
+            "everybody may create objects in schema public".to_owned(),
+            REVOKE.to_owned(),
+        )
+    } else {
+        return Ok(vec![Finding::ok(
+            NAMES,
+            "nothing in schema public shadows PostgreSQL's own names",
+        )]);
+    };
+    let explanation = "this program does not use that schema, but whoever else works in this database may call a function \
+                       of somebody else's with their own rights";
+    Ok(vec![
+        Finding::warning(NAMES, found)
+            .explanation(explanation)
+            .remedy(remedy),
+    ])
+}
+
+/// Reader roles belong to the cluster and may be older than ours.
+async fn readers(pool: &Pool) -> Result<Vec<Finding>, Error> {
+    let roles = inspect::foreign_readers(pool).await?;
+    let with_members = roles.into_iter().filter(|(_, members)| !members.is_empty());
+    let finding = |(role, members): (String, Vec<String>)| {
+        let members = members.join(", ");
+        Finding::warning(READERS, format!("the role {role} was there before this program made one, with members: {members}"))
+            .explanation("they read what is stored here")
+            .remedy(
+                "revoke it from those it is not meant for; then give the role a comment (comment on role … is '…')",
+            )
+    };
+    Ok(with_members.map(finding).collect())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::doctor::Level;
+    use crate::ledger::problems::Severity;
 
     fn protection(ssl_mode: &'static str, is_on_this_machine: bool, is_encrypted: bool) -> Protection {
         let encryption = ("TLSv1.3".to_owned(), "TLS_AES_256_GCM_SHA384".to_owned());
@@ -255,25 +272,25 @@ mod tests {
 
     #[test]
     fn plain_text_to_another_machine_and_an_unchecked_certificate_are_warnings() {
-        for (mode, is_here, is_encrypted, level) in [
-            ("prefer", true, false, Level::Ok),
-            ("disable", true, false, Level::Ok),
-            ("disable", false, false, Level::Warning),
-            ("require", false, true, Level::Warning),
-            ("verify-ca", false, true, Level::Ok),
-            ("verify-full", false, true, Level::Ok),
+        for (mode, is_here, is_encrypted, status) in [
+            ("prefer", true, false, Severity::Ok),
+            ("disable", true, false, Severity::Ok),
+            ("disable", false, false, Severity::Warning),
+            ("require", false, true, Severity::Warning),
+            ("verify-ca", false, true, Severity::Ok),
+            ("verify-full", false, true, Severity::Ok),
         ] {
             let finding = protected(&protection(mode, is_here, is_encrypted), false);
-            assert_eq!(finding.status, level, "{mode} {is_here}");
+            assert_eq!(finding.status, status, "{mode} {is_here}");
         }
     }
 
     #[test]
     fn behind_a_pooler_only_the_way_to_the_pooler_is_known() {
         let plain = protected(&protection("disable", false, true), true);
-        assert_eq!(plain.status, Level::Warning);
+        assert_eq!(plain.status, Severity::Warning);
         let checked = protected(&protection("verify-full", false, false), true);
-        assert_eq!(checked.status, Level::Ok);
+        assert_eq!(checked.status, Severity::Ok);
         assert!(
             checked.found.contains("as far as the pooler"),
             "{}",

@@ -3,25 +3,13 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::sync::Failure;
-
-/// Severity.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Level {
-    /// Nothing needs doing.
-    Ok,
-    /// The operator should know.
-    Warning,
-    /// Must be fixed.
-    Failed,
-}
+use crate::ledger::problems::{Failure, Problem, Severity};
 
 /// Result of one check.
 #[derive(Debug, Clone, Serialize)]
 pub struct Finding {
     /// Its severity.
-    pub status: Level,
+    pub status: Severity,
     /// What was checked.
     pub check: &'static str,
     /// The account, if any.
@@ -29,43 +17,48 @@ pub struct Finding {
     /// What was seen.
     pub found: String,
     /// The consequence.
-    pub means: Option<String>,
+    pub explanation: Option<String>,
     /// What to do.
     pub remedy: Option<String>,
     #[serde(skip)]
-    failure: Option<Failure>,
+    failure: Failure,
 }
 
 impl Finding {
-    fn new(status: Level, check: &'static str, found: impl Into<String>) -> Self {
+    pub(super) fn new(status: Severity, check: &'static str, found: impl Into<String>) -> Self {
         Self {
             status,
             check,
             account: None,
             found: found.into(),
-            means: None,
+            explanation: None,
             remedy: None,
-            failure: None,
+            failure: Failure::Other,
         }
     }
 
     pub(crate) fn ok(check: &'static str, found: impl Into<String>) -> Self {
-        Self::new(Level::Ok, check, found)
+        Self::new(Severity::Ok, check, found)
     }
 
     pub(super) fn warning(check: &'static str, found: impl Into<String>) -> Self {
-        Self::new(Level::Warning, check, found)
+        Self::new(Severity::Warning, check, found)
     }
 
-    pub(crate) fn failed(check: &'static str, found: impl Into<String>, failure: Failure) -> Self {
+    pub(super) fn failed(check: &'static str, found: impl Into<String>) -> Self {
+        Self::new(Severity::Failed, check, found)
+    }
+
+    pub(crate) fn problem(check: &'static str, problem: impl Into<Problem>) -> Self {
+        let problem = problem.into();
         Self {
-            failure: Some(failure),
-            ..Self::new(Level::Failed, check, found)
+            failure: problem.failure(),
+            ..Self::new(problem.severity, check, problem.text).remedy(problem.remedy)
         }
     }
 
-    pub(crate) fn means(mut self, means: impl Into<String>) -> Self {
-        self.means = Some(means.into());
+    pub(crate) fn explanation(mut self, explanation: impl Into<String>) -> Self {
+        self.explanation = Some(explanation.into());
         self
     }
 
@@ -90,17 +83,13 @@ pub struct Report {
 }
 
 impl Report {
-    pub(super) fn add(&mut self, finding: Finding) {
-        self.findings.push(finding);
-    }
-
-    pub(super) fn add_requests(&mut self, requests: u64) {
-        self.requests += requests;
-    }
-
     /// Causes of failed checks.
     pub fn failures(&self) -> impl Iterator<Item = Failure> {
-        self.findings.iter().filter_map(|finding| finding.failure)
+        let failed = self
+            .findings
+            .iter()
+            .filter(|finding| finding.status == Severity::Failed);
+        failed.map(|finding| finding.failure)
     }
 
     /// The report as JSON.
@@ -115,17 +104,18 @@ mod tests {
 
     #[test]
     fn programs_read_every_field_of_a_finding_but_for_whose_fault_it_is() {
-        let mut report = Report::default();
-        let failed = Finding::failed("sign-in", "refused", Failure::Refused).remedy("check it");
-        report.add(failed.of("main"));
-        report.add_requests(2);
+        let refused = Problem::failed("api_refused", "refused", "check it");
+        let report = Report {
+            findings: vec![Finding::problem("sign-in", refused).of("main")],
+            requests: 2,
+        };
         let expected = json!({
             "checks": [{
                 "status": "failed",
                 "check": "sign-in",
                 "account": "main",
                 "found": "refused",
-                "means": null,
+                "explanation": null,
                 "remedy": "check it",
             }],
             "requests": 2,

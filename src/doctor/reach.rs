@@ -8,12 +8,12 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crate::config::{AccountConfig, Credentials};
 use crate::extract::ApiError;
 use crate::postgres::is_loopback;
-use crate::sync::{Failure, Reached};
-use crate::telemetry::{chain, instant};
+use crate::sync::Reached;
+use crate::telemetry::{instant, plural};
 
 use super::finding::Finding;
 
-const MEANS: &str = "nothing is loaded for this account";
+const NOTHING_LOADED: &str = "nothing is loaded for this account";
 
 const SOON: TimeDelta = TimeDelta::days(7);
 
@@ -35,8 +35,9 @@ pub(super) async fn dns(account: &AccountConfig) -> Finding {
             format!("base_url has an address, {host}: no name to look up"),
         );
     }
+    let timeout = account.response.connect_timeout;
     let looking = tokio::net::lookup_host((host, url.port_or_known_default().unwrap_or_default()));
-    let why = match tokio::time::timeout(account.response.connect_timeout, looking).await {
+    let why = match tokio::time::timeout(timeout, looking).await {
         Ok(Ok(found)) => {
             let addresses: BTreeSet<IpAddr> = found.map(|address| address.ip()).collect();
             if !addresses.is_empty() {
@@ -45,10 +46,7 @@ pub(super) async fn dns(account: &AccountConfig) -> Finding {
             "it has no address".to_owned()
         }
         Ok(Err(error)) => error.to_string(),
-        Err(_) => format!(
-            "no answer within {} seconds",
-            account.response.connect_timeout.as_secs()
-        ),
+        Err(_) => format!("no answer within {} seconds", timeout.as_secs()),
     };
     unresolved(CHECK, host, &why, proxy(url.scheme()))
 }
@@ -62,22 +60,22 @@ fn resolved(host: &str, addresses: &BTreeSet<IpAddr>) -> String {
     if addresses.len() > told.len() {
         told.push("...".to_owned());
     }
-    let word = if addresses.len() == 1 {
-        "address"
-    } else {
-        "addresses"
-    };
-    format!("{host} has {} {word}: {}", addresses.len(), told.join(", "))
+    let number = i64::try_from(addresses.len()).unwrap_or(i64::MAX);
+    format!(
+        "{host} has {}: {}",
+        plural(number, "address", "addresses"),
+        told.join(", ")
+    )
 }
 
 fn unresolved(check: &'static str, host: &str, why: &str, proxy: Option<&str>) -> Finding {
-    let found = format!("{host} cannot be looked up: {why}");
+    let found = format!("cannot look up {host}: {why}");
     match proxy {
         Some(variable) => Finding::warning(check, found)
-            .means(format!("a proxy is set ({variable}), which may know the name"))
+            .explanation(format!("a proxy is set ({variable}), which may know the name"))
             .remedy("nothing, if the API answers below"),
-        None => Finding::failed(check, found, Failure::Other)
-            .means(MEANS)
+        None => Finding::failed(check, found)
+            .explanation(NOTHING_LOADED)
             .remedy("check the host in base_url, and this machine's DNS (/etc/resolv.conf; in a container, its network's)"),
     }
 }
@@ -105,54 +103,50 @@ pub(super) fn steps(
         }
         Err(error) => error,
     };
-    let failed = |check, failure| {
-        Finding::failed(check, chain(error).to_string(), failure)
-            .means(MEANS)
-            .remedy(error.remedy())
-    };
+    let failed = |check| Finding::problem(check, error).explanation(NOTHING_LOADED);
     match error {
-        error if error.is_of_certificate() => vec![failed("TLS", Failure::Other)],
-        ApiError::Unsigned(_) | ApiError::Secret(_) => vec![failed("sign-in", Failure::Other)],
-        ApiError::Refused { .. } => vec![encryption(account), failed("sign-in", Failure::Refused)],
+        error if error.is_of_certificate() => vec![failed("TLS")],
+        ApiError::Unsigned(_) | ApiError::Secret(_) => vec![failed("sign-in")],
+        ApiError::Refused { .. } => vec![encryption(account), failed("sign-in")],
         // Without a connection, TLS is unknown.
-        ApiError::Transport { .. } => vec![failed("API", Failure::Other)],
-        _ => vec![encryption(account), failed("API", Failure::Other)],
+        ApiError::Transport { .. } => vec![failed("API")],
+        _ => vec![encryption(account), failed("API")],
     }
 }
 
 fn encryption(account: &AccountConfig) -> Finding {
     const CHECK: &str = "TLS";
-    let url = &account.base_url;
-    let host = url.host_str().unwrap_or_default();
-    if url.scheme() == "https" {
-        return Finding::ok(CHECK, format!("the certificate of {host} holds"));
+    let host = account.base_url.host_str().unwrap_or_default();
+    if account.base_url.scheme() == "https" {
+        Finding::ok(CHECK, format!("the certificate of {host} is valid"))
+    } else if is_loopback(host) {
+        Finding::ok(CHECK, "none, and none is needed: the API is on this machine")
+    } else {
+        Finding::warning(CHECK, format!("none: requests to {host} are plain text"))
+            .explanation("anybody in between can read our token and the customers' data, and change it")
+            .remedy("use a base_url that begins with https://")
     }
-    if is_loopback(host) {
-        return Finding::ok(CHECK, "none, and none is needed: the API is on this machine");
-    }
-    Finding::warning(CHECK, format!("none: {host} is spoken to in plain text"))
-        .means("anybody in between can read our token and the customers' data, and change it")
-        .remedy("begin base_url with https://")
 }
 
 fn signed_in(credentials: &Credentials, now: DateTime<Utc>) -> Finding {
     const CHECK: &str = "sign-in";
     if matches!(credentials, Credentials::Mint { .. }) {
-        return Finding::ok(CHECK, "the API takes a token signed with client_secret");
+        return Finding::ok(CHECK, "the API accepts a token signed with client_secret");
     }
-    let found = "the API takes the token that was given";
-    match credentials.expiry() {
-        None => Finding::ok(CHECK, found),
-        Some(expiry) if expiry > now + SOON => {
-            Finding::ok(CHECK, format!("{found}; it runs out at {}", instant(expiry)))
-        }
-        Some(expiry) => Finding::warning(CHECK, format!("{found}; it runs out at {}", instant(expiry)))
-            .means("from then on nothing is loaded for this account")
-            .remedy(
-                "put a new token into token_file, which needs no restart; or give client_id and client_secret, \
-                 with which tokens are made as needed",
-            ),
+    let found = "the API accepts the configured token";
+    let Some(expiry) = credentials.expiry() else {
+        return Finding::ok(CHECK, found);
+    };
+    let found = format!("{found}; it expires at {}", instant(expiry));
+    if expiry > now + SOON {
+        return Finding::ok(CHECK, found);
     }
+    Finding::warning(CHECK, found)
+        .explanation("from then on nothing is loaded for this account")
+        .remedy(
+            "put a new token into token_file, which needs no restart; or set client_id and client_secret, \
+             with which tokens are made as needed",
+        )
 }
 
 fn answer(reached: &Reached) -> Finding {
@@ -160,30 +154,27 @@ fn answer(reached: &Reached) -> Finding {
     match (reached.has_records, reached.total) {
         (true, Some(total)) => Finding::ok(
             CHECK,
-            format!("it lets us in, and has {total} interactions in the last 24 hours"),
+            format!("it answers, and has {total} interactions in the last 24 hours"),
         ),
-        (true, None) => Finding::ok(CHECK, "it lets us in, and has interactions in the last 24 hours"),
-        (false, _) => Finding::warning(
-            CHECK,
-            "it lets us in, and shows no interaction in the last 24 hours",
-        )
-        .remedy("nothing, if it was a quiet day; else check stream_id, the app's rights and the account's filters"),
+        (true, None) => Finding::ok(CHECK, "it answers, and has interactions in the last 24 hours"),
+        (false, _) => Finding::warning(CHECK, "it answers, and shows no interaction in the last 24 hours")
+            .remedy("nothing, if it was a quiet day; else check stream_id, the app's rights and the account's filters"),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::doctor::Level;
+    use crate::ledger::problems::Severity;
 
     #[test]
     fn a_name_that_only_a_proxy_may_know_is_a_warning() {
         let alone = unresolved("DNS", "api.invalid", "no such name", None);
-        assert_eq!(alone.status, Level::Failed);
-        assert_eq!(alone.found, "api.invalid cannot be looked up: no such name");
+        assert_eq!(alone.status, Severity::Failed);
+        assert_eq!(alone.found, "cannot look up api.invalid: no such name");
         let behind = unresolved("DNS", "api.invalid", "no such name", Some("HTTPS_PROXY"));
-        assert_eq!(behind.status, Level::Warning);
-        assert!(behind.means.unwrap().contains("HTTPS_PROXY"));
+        assert_eq!(behind.status, Severity::Warning);
+        assert!(behind.explanation.unwrap().contains("HTTPS_PROXY"));
     }
 
     #[test]

@@ -11,6 +11,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use serde::Serialize;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use tracing::info;
@@ -79,9 +80,10 @@ impl Limit {
 }
 
 /// Usage of a limit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct BudgetUse {
     /// The limit's span.
+    #[serde(rename = "span_seconds")]
     pub span: BudgetSpan,
     /// Requests in flight or ended within it.
     pub used: usize,

@@ -132,7 +132,7 @@ impl ApiError {
             Self::ServerFault { .. } => "nothing: the window is read again in the next run",
             Self::Redirected { .. } => "set base_url to the host that the API really has",
             Self::Unaccepted { .. } => {
-                "check base_url (scheme and host alone), account_id, stream_id, filters and extra_body"
+                "check base_url (without the path of this API), account_id, stream_id, filters and extra_body"
             }
             Self::Message | Self::ErrorObjects => {
                 "ask the API for this window by hand to see the message, which may hold personal data and is not logged; where it \

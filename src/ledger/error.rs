@@ -69,8 +69,16 @@ impl LoadError {
             Self::LeaseLost => "lease_lost",
             Self::Overtaken => "overtaken",
             Self::ErasureKey => "erasure_key",
-            Self::Books(_) => "books",
+            Self::Books(_) => "sync_state",
             Self::RowCount { .. } => "row_count",
+        }
+    }
+
+    /// In the ledger.
+    pub(super) fn code(&self) -> String {
+        match self {
+            Self::Database(_) => format!("database_{}", self.kind()),
+            _ => self.kind().to_owned(),
         }
     }
 

@@ -6,29 +6,18 @@ use sqlx::PgExecutor;
 use crate::time::window::Window;
 
 use super::LoadError;
-use super::problems::ProblemCode;
+use super::problems::{Problem, ProblemCode};
 
-/// What to do.
-pub const REMEDY: &str = "ask the vendor for these seconds' records; where some channels, queues or directions are not wanted, leave them out of \
+/// The code of gaps that no standing problem explains.
+pub const CODE: &str = "gap";
+
+const REMEDY: &str = "ask the vendor for these seconds' records; where some channels, queues or directions are not wanted, leave them out of \
      the account, which reads everything again";
 
-/// Error: gaps remain.
-pub fn remain(gaps: usize) -> String {
-    format!("{REMAIN}{gaps}")
+/// A gap, in these words.
+pub fn problem(text: impl Into<String>) -> Problem {
+    Problem::failed(CODE, text, REMEDY)
 }
-
-/// Error: new gap.
-pub fn found(error: &str) -> String {
-    format!("{FOUND}{error}")
-}
-
-/// Either error above.
-pub fn is_about_gaps(error: &str) -> bool {
-    error.starts_with(REMAIN) || error.starts_with(FOUND)
-}
-
-const REMAIN: &str = "gaps remain: ";
-const FOUND: &str = "a gap: ";
 
 /// Incompletely read range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,8 +3,9 @@ select status <> 'succeeded'
 from smartassist_sync.runs
 where account_id = $1
     and kind = $2
-    and (range is not distinct from $3 or (kind = 'refresh' and upper(range) - lower(range) = upper($3::tstzrange) - lower($3::tstzrange)))
+    and policy is not distinct from $3
+    and (policy is not null or range is not distinct from $4)
     and status <> 'running'
-    and started_at > $4 - interval '8 days'
+    and started_at > $5 - interval '8 days'
 order by id desc
 limit 1

@@ -1,35 +1,135 @@
-//! Standing problems; one table describes every code.
+//! What is wrong, and what to do: one shape for log, ledger, status, page and doctor.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use sqlx::{FromRow, PgExecutor};
 use tracing::{error, info, warn};
 
-use crate::extract::HOURLY_LIMIT_REMEDY;
+use crate::extract::{ApiError, HOURLY_LIMIT_REMEDY};
+use crate::postgres::OpenError;
+use crate::telemetry::{chain, second};
+use crate::time::clock::Skew;
 
 use super::LoadError;
 
-/// Severity.
+/// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
+    /// Nothing needs doing.
+    Ok,
     /// Needs a look.
     Warning,
-    /// Data incomplete, late or wrong.
+    /// Data is missing, late or wrong.
     Failed,
 }
 
 impl Severity {
-    /// Metric label.
+    /// As metrics and JSON spell it.
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Ok => "ok",
             Self::Warning => "warning",
             Self::Failed => "failed",
         }
     }
 }
 
-/// What is wrong.
+impl From<Skew> for Severity {
+    fn from(skew: Skew) -> Self {
+        match skew {
+            Skew::Small => Self::Ok,
+            Skew::Notable => Self::Warning,
+            Skew::Large => Self::Failed,
+        }
+    }
+}
+
+/// Whose fault a failure is: it decides the exit code. The worst is last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Failure {
+    /// Anything else; see the log.
+    Other,
+    /// Sign-in or rights refused.
+    Refused,
+    /// The database is unreachable.
+    DatabaseUnreachable,
+}
+
+const API_REFUSED: &str = "api_refused";
+const DATABASE_UNREACHABLE: &str = "database_unreachable";
+const DATABASE_REFUSED: &str = "database_refused";
+
+/// What an operator should know.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Stored")]
+pub struct Problem {
+    /// Never changes, so alarms go by it.
+    pub code: String,
+    /// How bad it is.
+    pub severity: Severity,
+    /// What is wrong, without bodies, values or secrets.
+    pub text: String,
+    /// What to do; empty if nothing.
+    pub remedy: String,
+}
+
+impl Problem {
+    /// Needs a look.
+    pub fn warning(code: impl Into<String>, text: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self {
+            code: code.into(),
+            severity: Severity::Warning,
+            text: text.into(),
+            remedy: remedy.into(),
+        }
+    }
+
+    /// Data is missing, late or wrong.
+    pub fn failed(code: impl Into<String>, text: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self {
+            severity: Severity::Failed,
+            ..Self::warning(code, text, remedy)
+        }
+    }
+
+    /// Whose fault it is.
+    pub fn failure(&self) -> Failure {
+        match self.code.as_str() {
+            API_REFUSED => Failure::Refused,
+            DATABASE_UNREACHABLE | DATABASE_REFUSED => Failure::DatabaseUnreachable,
+            _ => Failure::Other,
+        }
+    }
+}
+
+impl From<&ApiError> for Problem {
+    fn from(error: &ApiError) -> Self {
+        let code = format!("api_{}", error.kind());
+        Self::failed(code, chain(error).to_string(), error.remedy())
+    }
+}
+
+impl From<&LoadError> for Problem {
+    fn from(error: &LoadError) -> Self {
+        Self::failed(error.code(), chain(error).to_string(), error.remedy())
+    }
+}
+
+impl From<&OpenError> for Problem {
+    fn from(error: &OpenError) -> Self {
+        let code = match error {
+            OpenError::Url(_) | OpenError::Secret(_) | OpenError::Unfit(_) => "database_configuration",
+            OpenError::Unreachable(_)
+            | OpenError::Away { .. }
+            | OpenError::Certificate(_)
+            | OpenError::Private(_) => DATABASE_UNREACHABLE,
+        };
+        Self::failed(code, chain(error).to_string(), error.remedy())
+    }
+}
+
+/// A problem of an account that is stored until it is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ProblemCode {
     /// Many missing interactions.
@@ -50,151 +150,126 @@ pub enum ProblemCode {
     RejectedRecordsNotKept,
 }
 
-struct Meaning {
-    code: &'static str,
-    severity: Severity,
-    text: &'static str,
-    remedy: &'static str,
-}
+type Meaning = (ProblemCode, &'static str, Severity, &'static str, &'static str);
 
 impl ProblemCode {
-    /// All codes.
-    pub const ALL: [Self; 8] = [
-        Self::BulkMissing,
-        Self::RecordsOutsideWindow,
-        Self::ElementsWithoutId,
-        Self::AllRecordsRejected,
-        Self::HistoryNotServed,
-        Self::TimeZone,
-        Self::HourlyLimit,
-        Self::RejectedRecordsNotKept,
+    /// Code, spelling, severity, text and remedy, in the order of the codes.
+    const MEANINGS: [Meaning; 8] = [
+        (
+            Self::BulkMissing,
+            "bulk_missing",
+            Severity::Failed,
+            "many interactions are no longer returned by the API; they are not marked as missing",
+            "check at the source whether they are really gone; if so, run `smartassist-etl confirm-missing --account NAME`. \
+         They are kept as they are until then, until they are returned again, or until they have been missing for \
+         sync.missing_confirm_hours while the source returned other records",
+        ),
+        (
+            Self::RecordsOutsideWindow,
+            "records_outside_window",
+            Severity::Failed,
+            "the API returns records that lie outside the requested window; such windows are not complete",
+            "check base_url, time_zone_offset and extra_body, and ask the vendor how the date range is applied",
+        ),
+        (
+            Self::ElementsWithoutId,
+            "elements_without_id",
+            Severity::Failed,
+            "the API returns elements without an id among records; such windows are not complete",
+            "see smartassist_sync.rejected_records for their text, and ask the vendor; the windows are read again by themselves",
+        ),
+        (
+            Self::AllRecordsRejected,
+            "all_records_rejected",
+            Severity::Failed,
+            "all records of the newest window were rejected",
+            "see smartassist_sync.rejected_records for why; after an upgrade, run `retry-rejected`",
+        ),
+        (
+            Self::HistoryNotServed,
+            "history_not_served",
+            Severity::Warning,
+            "the API does not serve older interactions",
+            "if you do not need older ones, set start_from of the account to the instant from which the API serves interactions; \
+         else wait: one request a day asks for older ones, which are loaded once they are served",
+        ),
+        (
+            Self::TimeZone,
+            "time_zone",
+            Severity::Failed,
+            "time stamps contradict each other: interactions are stored at wrong instants",
+            "set time_zone_offset of the account to the one that fits, and run `backfill --refetch --from DATE --to DATE`; if \
+         stamps still contradict each other, no offset fits: ask the vendor which zone its stamps are in",
+        ),
+        (
+            Self::HourlyLimit,
+            "hourly_limit",
+            Severity::Warning,
+            "the API refuses requests although the minute has room: it also limits the hour",
+            HOURLY_LIMIT_REMEDY,
+        ),
+        (
+            Self::RejectedRecordsNotKept,
+            "rejected_records_not_kept",
+            Severity::Failed,
+            "more records are rejected in a day than are kept; further ones are only counted",
+            "see smartassist_sync.rejected_records for why; once it is repaired, run `backfill --refetch --from DATE --to DATE` for these days",
+        ),
     ];
 
-    fn meaning(self) -> Meaning {
-        let (code, severity, text, remedy) = match self {
-            Self::BulkMissing => (
-                "bulk_missing",
-                Severity::Failed,
-                "many interactions are no longer returned by the API; they are not marked as missing",
-                "check at the source whether they are really gone; if so, run `smartassist-etl confirm-missing --account NAME`. \
-                 They are kept as they are until then, until they are returned again, or until they have been missing for \
-                 sync.missing_confirm_hours while the source returned other records",
-            ),
-            Self::RecordsOutsideWindow => (
-                "records_outside_window",
-                Severity::Failed,
-                "the API returns records that do not lie in the window that was asked for; such windows are not complete",
-                "check base_url, time_zone_offset and extra_body, and ask the vendor how the date range is applied",
-            ),
-            Self::ElementsWithoutId => (
-                "elements_without_id",
-                Severity::Failed,
-                "the API returns elements without an id among records; such windows are not complete",
-                "see smartassist_sync.rejected_records for their text, and ask the vendor; the windows are read again by themselves",
-            ),
-            Self::AllRecordsRejected => (
-                "all_records_rejected",
-                Severity::Failed,
-                "no record of the newest window could become rows",
-                "see smartassist_sync.rejected_records for why; after an upgrade, run `retry-rejected`",
-            ),
-            Self::HistoryNotServed => (
-                "history_not_served",
-                Severity::Warning,
-                "the API does not serve older interactions",
-                "where older ones are not wanted, set start_from of the account to the instant from which on the API serves interactions; \
-                 else wait: one request a day tries older ones, which are loaded once they are served",
-            ),
-            Self::TimeZone => (
-                "time_zone",
-                Severity::Failed,
-                "time stamps contradict each other: interactions are stored at wrong instants",
-                "set time_zone_offset of the account to the one that fits, and read again with `backfill --refetch --from DATE --to DATE`; where \
-                 stamps contradict each other even so, no offset fits: ask the vendor which zone its stamps are in",
-            ),
-            Self::HourlyLimit => (
-                "hourly_limit",
-                Severity::Warning,
-                "the API refuses requests although the minute has room: it limits the hour as well",
-                HOURLY_LIMIT_REMEDY,
-            ),
-            Self::RejectedRecordsNotKept => (
-                "rejected_records_not_kept",
-                Severity::Failed,
-                "more records are rejected in a day than are kept; further ones are only counted",
-                "see smartassist_sync.rejected_records for why; once it is repaired, read the days again with `backfill --refetch --from DATE --to DATE`",
-            ),
-        };
-        Meaning {
-            code,
-            severity,
-            text,
-            remedy,
-        }
+    /// All codes.
+    pub fn all() -> impl Iterator<Item = Self> {
+        Self::MEANINGS.iter().map(|(code, ..)| *code)
     }
 
     /// Stored spelling.
     pub fn as_str(self) -> &'static str {
-        self.meaning().code
+        Self::MEANINGS[self as usize].1
     }
 
-    /// Severity.
-    pub fn severity(self) -> Severity {
-        self.meaning().severity
-    }
-
-    /// What is wrong.
-    pub fn text(self) -> &'static str {
-        self.meaning().text
-    }
-
-    /// What to do.
-    pub fn remedy(self) -> &'static str {
-        self.meaning().remedy
-    }
-
-    /// Parses a code.
-    pub fn of(code: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|known| known.as_str() == code)
-    }
-}
-
-/// Stored problem.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, FromRow)]
-pub struct StandingProblem {
-    /// Code, perhaps newer.
-    pub code: String,
-    /// Figures.
-    pub detail: String,
-    /// First found.
-    pub since: DateTime<Utc>,
-}
-
-impl StandingProblem {
-    /// Known code.
-    pub fn known(&self) -> Option<ProblemCode> {
-        ProblemCode::of(&self.code)
-    }
-
-    /// Severity; unknown: warning.
-    pub fn severity(&self) -> Severity {
-        self.known().map_or(Severity::Warning, ProblemCode::severity)
-    }
-
-    /// Text with figures.
-    pub fn text(&self) -> String {
-        let text = self.known().map_or(self.code.as_str(), |known| known.text());
-        if self.detail.is_empty() {
-            text.to_owned()
-        } else {
-            format!("{text} ({})", self.detail)
+    /// What it means, without figures.
+    pub fn problem(self) -> Problem {
+        let (_, code, severity, text, remedy) = Self::MEANINGS[self as usize];
+        Problem {
+            severity,
+            ..Problem::warning(code, text, remedy)
         }
     }
 
-    /// What to do.
-    pub fn remedy(&self) -> &'static str {
-        let of_newer = "a newer version of the program found it: see its log";
-        self.known().map_or(of_newer, ProblemCode::remedy)
+    /// The problem in other words.
+    pub fn saying(self, text: impl Into<String>) -> Problem {
+        Problem {
+            text: text.into(),
+            ..self.problem()
+        }
+    }
+}
+
+/// A row of the ledger; its code may be of a newer version.
+#[derive(Debug, Deserialize, FromRow)]
+struct Stored {
+    code: String,
+    detail: String,
+    since: DateTime<Utc>,
+}
+
+impl From<Stored> for Problem {
+    fn from(stored: Stored) -> Self {
+        let known = ProblemCode::MEANINGS
+            .iter()
+            .find(|(_, code, ..)| *code == stored.code);
+        let mut problem = known.map_or_else(
+            || {
+                let remedy = "a newer version of this program found it: see its log";
+                Self::warning(stored.code.clone(), stored.code, remedy)
+            },
+            |(code, ..)| code.problem(),
+        );
+        if !stored.detail.is_empty() {
+            problem.text += &format!(" ({})", stored.detail);
+        }
+        problem.text += &format!(", since {}", second(stored.since));
+        problem
     }
 }
 
@@ -216,44 +291,30 @@ pub async fn raise(
         .await?;
     let is_new = is_new.unwrap_or(false);
     if is_new {
-        let (code, problem, remedy) = (code.as_str(), code, code.remedy());
-        match problem.severity() {
-            Severity::Failed => error!(
-                code,
-                problem = problem.text(),
-                detail,
-                remedy,
-                "a problem was found"
-            ),
-            Severity::Warning => warn!(
-                code,
-                problem = problem.text(),
-                detail,
-                remedy,
-                "a problem was found"
-            ),
+        let (_, code, severity, problem, remedy) = ProblemCode::MEANINGS[code as usize];
+        match severity {
+            Severity::Failed => error!(code, problem, detail, remedy, "a problem was found"),
+            _ => warn!(code, problem, detail, remedy, "a problem was found"),
         }
     }
     Ok(is_new)
 }
 
-/// Standing problems.
+/// Problems of the account that are not over.
 ///
 /// # Errors
 /// Database failure.
-pub async fn standing(
-    executor: impl PgExecutor<'_>,
-    account_id: &str,
-) -> Result<Vec<StandingProblem>, LoadError> {
-    Ok(sqlx::query_as(
+pub async fn standing(executor: impl PgExecutor<'_>, account_id: &str) -> Result<Vec<Problem>, LoadError> {
+    let stored: Vec<Stored> = sqlx::query_as(
         "select code, detail, since from smartassist_sync.problems where account_id = $1 order by code",
     )
     .bind(account_id)
     .fetch_all(executor)
-    .await?)
+    .await?;
+    Ok(stored.into_iter().map(Problem::from).collect())
 }
 
-/// Clears a problem; `true` if standing.
+/// Clears a problem; `true` if it stood.
 ///
 /// # Errors
 /// Database failure.
@@ -269,7 +330,8 @@ pub async fn clear(
         .await?;
     let stood = cleared.rows_affected() > 0;
     if stood {
-        info!(code = code.as_str(), problem = code.text(), "a problem is over");
+        let problem = code.problem();
+        info!(code = problem.code, problem = problem.text, "a problem is over");
     }
     Ok(stood)
 }
@@ -279,11 +341,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_code_is_found_by_its_spelling() {
-        for code in ProblemCode::ALL {
-            assert_eq!(ProblemCode::of(code.as_str()), Some(code));
-            assert!(!code.remedy().is_empty() && !code.text().is_empty());
+    fn meanings_are_in_the_order_of_the_codes() {
+        for (place, (code, ..)) in ProblemCode::MEANINGS.iter().enumerate() {
+            assert_eq!(*code as usize, place);
         }
-        assert_eq!(ProblemCode::of("of_a_newer_version"), None);
+    }
+
+    #[test]
+    fn a_code_of_a_newer_version_is_shown_by_itself() {
+        let stored = Stored {
+            code: "of_a_newer_version".to_owned(),
+            detail: String::new(),
+            since: DateTime::UNIX_EPOCH,
+        };
+        let problem = Problem::from(stored);
+        assert_eq!(problem.text, "of_a_newer_version, since 1970-01-01T00:00:00Z");
+        assert_eq!(problem.severity, Severity::Warning);
     }
 }

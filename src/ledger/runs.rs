@@ -11,6 +11,7 @@ use crate::postgres::Pool;
 use crate::time::window::Window;
 
 use super::leases::{Lease, fenced};
+use super::problems::Problem;
 use super::{Counters, LoadError, accounts, bigint, counters};
 
 /// Run purpose.
@@ -73,6 +74,8 @@ pub struct NewRun<'a> {
     pub lease: &'a Lease,
     /// Purpose.
     pub kind: Kind,
+    /// The refresh policy served.
+    pub policy: Option<&'a str>,
     /// Account.
     pub account: &'a AccountConfig,
     /// Default start.
@@ -115,7 +118,7 @@ pub async fn prepare(pool: &Pool, run: &NewRun<'_>) -> Result<ReadyAccount, Load
         let prepared = accounts::prepare(&mut *transaction, run).await?;
         sqlx::query(
             "update smartassist_sync.runs set status = 'interrupted', finished_at = $2, \
-             error = 'process ended without closing the run (crash or kill)' \
+             error_code = 'process_ended', error = 'process ended without closing the run (crash or kill)' \
              where account_id = $1 and status = 'running' and (token, holder) is distinct from ($3, $4) \
              and kind <> 'replay'",
         )
@@ -139,13 +142,14 @@ pub async fn open(pool: &Pool, run: &NewRun<'_>, account: ReadyAccount) -> Resul
         .lease
         .query(fenced!(
             "insert into smartassist_sync.runs (account_id, holder, token, kind, status, started_at, watermark_before, \
-             range, read_since) select account_id, $2, token, $4, 'running', $5, $6, $7, $8 from fence returning id"
+             range, read_since, policy) select account_id, $2, token, $4, 'running', $5, $6, $7, $8, $9 from fence returning id"
         ))
         .bind(run.kind.as_str())
         .bind(run.at)
         .bind(account.watermark)
         .bind(run.range.map(PgRange::from))
         .bind(run.read_since)
+        .bind(run.policy)
         .fetch_optional(pool)
         .await?;
     Ok(OpenRun {
@@ -154,7 +158,7 @@ pub async fn open(pool: &Pool, run: &NewRun<'_>, account: ReadyAccount) -> Resul
     })
 }
 
-/// Last run of this kind and range did not succeed.
+/// Last run of this kind and policy, or range, did not succeed.
 ///
 /// # Errors
 /// Database failure.
@@ -165,6 +169,7 @@ pub async fn newest_did_not_succeed(
     let did_not_succeed: Option<bool> = sqlx::query_scalar(include_str!("newest_did_not_succeed.sql"))
         .bind(&run.lease.account_id)
         .bind(run.kind.as_str())
+        .bind(run.policy)
         .bind(run.range.map(PgRange::from))
         .bind(run.at)
         .fetch_optional(executor)
@@ -187,10 +192,8 @@ pub struct Finished<'a> {
     pub watermark: DateTime<Utc>,
     /// End time.
     pub at: DateTime<Utc>,
-    /// First error, without values or secrets.
-    pub error: Option<&'a str>,
-    /// What to do.
-    pub remedy: Option<&'static str>,
+    /// The worst problem.
+    pub problem: Option<&'a Problem>,
     /// API clock lead.
     pub api_clock_ahead: Option<TimeDelta>,
     /// Minutes that zoned stamps are later.
@@ -207,9 +210,15 @@ pub async fn finish(executor: impl PgExecutor<'_>, finished: &Finished<'_>) -> R
         .bind(finished.outcome.as_str())
         .bind(finished.at)
         .bind(finished.watermark)
-        .bind(finished.error)
+        .bind(finished.problem.map(|problem| &problem.text))
         .bind(finished.tried_all)
-        .bind(finished.remedy)
+        .bind(
+            finished
+                .problem
+                .map(|problem| &problem.remedy)
+                .filter(|remedy| !remedy.is_empty()),
+        )
+        .bind(finished.problem.map(|problem| &problem.code))
         .bind(finished.api_clock_ahead.map(|ahead| ahead.num_seconds()))
         .bind(finished.time_zone_disagreement_minutes)
         .bind(bigint(finished.counters.windows));
@@ -224,10 +233,11 @@ pub async fn finish(executor: impl PgExecutor<'_>, finished: &Finished<'_>) -> R
 static FINISH: LazyLock<String> = LazyLock::new(|| {
     format!(
         "update smartassist_sync.runs set status = $2, finished_at = $3, watermark_after = $4, error = $5, \
-         tried_all = $6, remedy = $7, api_clock_ahead_seconds = $8, time_zone_disagreement_minutes = $9, \
-         requests_left = null, windows = $10, ({}) = row({}) where id = $1 and status = 'running'",
+         tried_all = $6, remedy = $7, error_code = $8, api_clock_ahead_seconds = $9, \
+         time_zone_disagreement_minutes = $10, requests_left = null, windows = $11, ({}) = row({}) \
+         where id = $1 and status = 'running'",
         Counters::COLUMNS.join(", "),
-        counters::parameters(11)
+        counters::parameters(12)
     )
 });
 

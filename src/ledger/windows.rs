@@ -13,7 +13,7 @@ use crate::postgres::Pool;
 use crate::time::window::Window;
 
 use super::leases::{Lease, fenced};
-use super::problems::ProblemCode;
+use super::problems::Problem;
 use super::{Counters, LoadError, bigint, counters};
 
 /// Window purpose.
@@ -79,8 +79,7 @@ pub(crate) struct Entry<'a> {
     pub(crate) counters: Counters,
     pub(crate) reported_total: Option<u64>,
     pub(crate) started_at: DateTime<Utc>,
-    pub(crate) error: Option<&'a str>,
-    pub(crate) error_code: Option<ProblemCode>,
+    pub(crate) problem: Option<&'a Problem>,
 }
 
 static RECORD: LazyLock<String> = LazyLock::new(|| {
@@ -104,8 +103,8 @@ pub(crate) async fn record(executor: impl PgExecutor<'_>, entry: &Entry<'_>) -> 
         .bind(entry.status.as_str())
         .bind(entry.reported_total.map(bigint))
         .bind(entry.started_at)
-        .bind(entry.error)
-        .bind(entry.error_code.map(ProblemCode::as_str));
+        .bind(entry.problem.map(|problem| &problem.text))
+        .bind(entry.problem.map(|problem| &problem.code));
     let written = entry.counters.bind(query).execute(executor).await?;
     if written.rows_affected() == 1 {
         Ok(())
@@ -131,8 +130,8 @@ pub struct ComparedWindow<'a> {
     pub reported_total: Option<u64>,
     /// Fetch start.
     pub started_at: DateTime<Utc>,
-    /// Error, without values or secrets.
-    pub error: Option<&'a str>,
+    /// Why it could not be compared.
+    pub problem: Option<&'a Problem>,
 }
 
 /// Records a comparison.
@@ -149,8 +148,7 @@ pub async fn record_compared(pool: &Pool, compared: &ComparedWindow<'_>) -> Resu
         counters: compared.counters,
         reported_total: compared.reported_total,
         started_at: compared.started_at,
-        error: compared.error,
-        error_code: None,
+        problem: compared.problem,
     };
     record(pool, &entry).await
 }
@@ -170,8 +168,8 @@ pub struct FailedWindow<'a> {
     pub counters: Counters,
     /// Fetch start.
     pub started_at: DateTime<Utc>,
-    /// Error, without values or secrets.
-    pub error: &'a str,
+    /// Why nothing was stored.
+    pub problem: &'a Problem,
 }
 
 /// Records a failed window.
@@ -188,8 +186,7 @@ pub async fn record_failed(pool: &Pool, failed: &FailedWindow<'_>) -> Result<(),
         counters: failed.counters,
         reported_total: None,
         started_at: failed.started_at,
-        error: Some(failed.error),
-        error_code: None,
+        problem: Some(failed.problem),
     };
     record(pool, &entry).await
 }

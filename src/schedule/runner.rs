@@ -7,8 +7,9 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, warn};
 
+use crate::ledger::problems::Problem;
 use crate::ledger::runs::Outcome;
-use crate::sync::{AccountWorker, Job, Problem};
+use crate::sync::{AccountWorker, Job};
 use crate::time::clock::Clock;
 
 use super::bell::{Bell, missed};
@@ -57,10 +58,7 @@ pub(super) async fn run_guarded(
     if let Err(crash) = ended {
         let account = &worker.api.account().name;
         error!(account, error = %crash, remedy = crash.remedy(), "run crashed");
-        let problem = Problem {
-            error: crash.to_string(),
-            remedy: crash.remedy(),
-        };
+        let problem = Problem::failed("crashed", crash.to_string(), crash.remedy());
         worker.crashed(&job, problem, began.elapsed());
     }
     ended.ok()

@@ -26,6 +26,8 @@ use crate::config::Cron;
 /// A refresh tier.
 #[derive(Debug)]
 pub struct Tier {
+    /// Its name in the configuration.
+    pub name: String,
     /// Schedule.
     pub every: Cron,
     /// How far back.
@@ -66,7 +68,7 @@ pub fn due_now(
         let since = tier.every.last_before(now)?;
         let smaller = tiers[..place].iter();
         Some(DueRefresh {
-            job: refresh_of(place, tier.lookback, since, follow_open, now),
+            job: refresh_of(place, (&tier.name, tier.lookback), since, follow_open, now),
             makes_way_at: smaller.filter_map(|tier| tier.every.next_after(now)).min(),
         })
     })
@@ -74,7 +76,7 @@ pub fn due_now(
 
 fn refresh_of(
     place: usize,
-    lookback: TimeDelta,
+    (name, lookback): (&str, TimeDelta),
     since: DateTime<Utc>,
     follow_open: Option<TimeDelta>,
     now: DateTime<Utc>,
@@ -82,6 +84,7 @@ fn refresh_of(
     // One tier suffices.
     let is_most_frequent = place == 0;
     Job::Refresh {
+        policy: name.to_owned(),
         lookback,
         since,
         open_since: follow_open.filter(|_| is_most_frequent).map(|age| now - age),
@@ -161,8 +164,8 @@ impl<W: Runs> Refresher<W> {
     }
 
     async fn run(&mut self, tier: usize, since: DateTime<Utc>) {
-        let lookback = self.tiers[tier].lookback;
-        let job = refresh_of(tier, lookback, since, self.follow_open, self.clock.now());
+        let Tier { name, lookback, .. } = &self.tiers[tier];
+        let job = refresh_of(tier, (name, *lookback), since, self.follow_open, self.clock.now());
         let (worker, stop) = (self.worker.clone(), self.stop.child_token());
         let mut running = std::pin::pin!(worker.run(job, stop.clone()));
         let outcome = loop {

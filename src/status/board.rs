@@ -1,21 +1,22 @@
-//! The state shown by page, `/api/status` and `status`.
+//! The state of all accounts: what page, JSON, `status` and metrics show.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 
-use crate::config::{BudgetSpan, Config, RequestLimits, SyncConfig};
+use crate::config::{AccountConfig, BudgetSpan, Config, RequestLimits, SyncConfig};
 use crate::extract::BudgetUse;
 use crate::ledger::LoadError;
 use crate::ledger::status::{self, AccountDetails, AccountStatus, RunStatus};
 use crate::postgres::Pool;
 use crate::sync::{AccountWorker, stalled_after};
 
-use super::calendar::{Calendar, Cell};
-use super::concern::{self, Concern, Standing, Tolerance, WorkerState};
+use super::calendar::{self, Cell};
 use super::pace;
-use crate::telemetry::{grouped, plural, span};
+use super::problems::{self, Standing, Tolerance, WorkerState};
+use crate::ledger::problems::Problem;
 
 /// State of all accounts.
 #[derive(Debug, Clone, Serialize)]
@@ -36,11 +37,11 @@ pub struct AccountBoard {
     /// Overall state.
     pub standing: Standing,
     /// Worst first.
-    pub concerns: Vec<Concern>,
+    pub problems: Vec<Problem>,
     /// Current runs.
     pub work: Vec<Work>,
     /// Use of request limits.
-    pub budget: Vec<BudgetLine>,
+    pub budget: Vec<BudgetUse>,
     /// Ledger state.
     #[serde(flatten)]
     pub status: AccountStatus,
@@ -55,30 +56,11 @@ pub struct AccountBoard {
 /// A current run.
 #[derive(Debug, Clone, Serialize)]
 pub struct Work {
-    /// Run kind.
-    pub kind: String,
-    /// Start.
-    pub since: DateTime<Utc>,
-    /// Requests made.
-    pub requests: i64,
-    /// Estimated requests left.
-    pub requests_left: Option<i64>,
-    /// Records received.
-    pub records: i64,
+    /// As in the ledger.
+    #[serde(flatten)]
+    pub run: RunStatus,
     /// Estimated seconds left.
     pub eta_seconds: Option<u64>,
-}
-
-/// Use of a limit.
-#[derive(Debug, Clone, Copy, Serialize)]
-pub struct BudgetLine {
-    /// Sliding span.
-    #[serde(rename = "span_seconds")]
-    pub span: BudgetSpan,
-    /// Requests made.
-    pub used: u64,
-    /// Requests allowed.
-    pub limit: u64,
 }
 
 /// A configured account.
@@ -99,24 +81,13 @@ pub struct ConfiguredAccount {
 impl ConfiguredAccount {
     /// Accounts without workers.
     pub fn of_config(config: &Config) -> Vec<Self> {
-        let known = |account: &crate::config::AccountConfig| Self {
-            account_id: account.account_id.clone(),
-            name: account.name.clone(),
-            limits: account.limits,
-            spent: Vec::new(),
-            inside: None,
-        };
-        config.accounts.iter().map(known).collect()
+        config.accounts.iter().map(Self::of_account).collect()
     }
 
     /// A worker's account.
     pub fn of_worker(worker: &AccountWorker) -> Self {
-        let account = worker.api.account();
         let idle_for = worker.liveness.idle_for();
         Self {
-            account_id: account.account_id.clone(),
-            name: account.name.clone(),
-            limits: worker.api.account().limits,
             spent: worker.api.budget_uses(),
             inside: Some(WorkerState {
                 idle_for: TimeDelta::from_std(idle_for).unwrap_or(TimeDelta::MAX),
@@ -124,6 +95,17 @@ impl ConfiguredAccount {
                 problem: worker.liveness.problem(),
                 api_clock_ahead: worker.api.clock_skew(),
             }),
+            ..Self::of_account(worker.api.account())
+        }
+    }
+
+    fn of_account(account: &AccountConfig) -> Self {
+        Self {
+            account_id: account.account_id.clone(),
+            name: account.name.clone(),
+            limits: account.limits,
+            spent: Vec::new(),
+            inside: None,
         }
     }
 }
@@ -152,6 +134,15 @@ pub enum Scope<'a> {
     Whole,
 }
 
+impl Scope<'_> {
+    fn has_details(self, accounts: usize) -> bool {
+        match self {
+            Self::Few(most) => accounts <= most,
+            Self::One(_) | Self::Whole => true,
+        }
+    }
+}
+
 /// Reads the board.
 ///
 /// # Errors
@@ -163,20 +154,12 @@ pub async fn gather(
     now: DateTime<Utc>,
     scope: Scope<'_>,
 ) -> Result<Board, LoadError> {
-    let (accounts, mut details) = pool
+    let (accounts, details) = pool
         .transact(async |transaction| {
             let mut accounts = status::accounts(&mut *transaction).await?;
-            // Without configured accounts, all are shown.
-            accounts.retain(|account| known.is_empty() || is_configured(known, account));
-            if let Scope::One(name) = scope {
-                accounts.retain(|account| account.name == name);
-            }
-            let is_whole = match scope {
-                Scope::Few(most) => accounts.len() <= most,
-                Scope::One(_) | Scope::Whole => true,
-            };
+            accounts.retain_mut(|account| is_shown(account, known, scope));
             let mut details = Vec::new();
-            if is_whole {
+            if scope.has_details(accounts.len()) {
                 let ids: Vec<&str> = accounts
                     .iter()
                     .map(|account| account.account_id.as_str())
@@ -186,34 +169,43 @@ pub async fn gather(
             Ok::<_, LoadError>((accounts, details))
         })
         .await?;
-    let boards = accounts.into_iter().map(|account| {
-        let details = details
-            .iter()
-            .position(|of| of.account_id == account.account_id)
-            .map(|place| details.swap_remove(place));
-        let known = known.iter().find(|known| known.account_id == account.account_id);
-        let tolerance = Tolerance::at(now, sync, known.map(|known| known.limits));
-        AccountBoard::new(account, details, known, tolerance, now)
-    });
-    let accounts: Vec<AccountBoard> = boards.collect();
-    let is_in_books = |known: &&ConfiguredAccount| {
-        let mut of_books = accounts.iter().map(|account| &account.status.account_id);
-        of_books.any(|account_id| *account_id == known.account_id)
+    let mut details: HashMap<String, AccountDetails> = details
+        .into_iter()
+        .map(|details| (details.account_id.clone(), details))
+        .collect();
+    let is_waiting = |known: &&ConfiguredAccount| {
+        let mut of_ledger = accounts.iter();
+        !matches!(scope, Scope::One(_)) && !of_ledger.any(|account| account.account_id == known.account_id)
     };
-    let not_begun = known.iter().filter(|known| !is_in_books(known));
+    let not_begun = known
+        .iter()
+        .filter(is_waiting)
+        .map(|known| known.name.clone())
+        .collect();
+    let boards = accounts.into_iter().map(|account| {
+        let details = details.remove(&account.account_id);
+        let known = known.iter().find(|known| known.account_id == account.account_id);
+        AccountBoard::new(account, details, known, sync, now)
+    });
     Ok(Board {
         at: now,
         version: env!("CARGO_PKG_VERSION"),
-        not_begun: match scope {
-            Scope::One(_) => Vec::new(),
-            _ => not_begun.map(|known| known.name.clone()).collect(),
-        },
-        accounts,
+        accounts: boards.collect(),
+        not_begun,
     })
 }
 
-fn is_configured(known: &[ConfiguredAccount], account: &AccountStatus) -> bool {
-    known.iter().any(|known| known.account_id == account.account_id)
+/// Without configured accounts, all are shown. The configured name wins: the ledger's may be old.
+fn is_shown(account: &mut AccountStatus, known: &[ConfiguredAccount], scope: Scope<'_>) -> bool {
+    let configured = known.iter().find(|known| known.account_id == account.account_id);
+    if let Some(configured) = configured {
+        account.name.clone_from(&configured.name);
+    }
+    let is_asked_for = match scope {
+        Scope::One(name) => account.name == name,
+        Scope::Few(_) | Scope::Whole => true,
+    };
+    is_asked_for && (configured.is_some() || known.is_empty())
 }
 
 impl Board {
@@ -230,23 +222,19 @@ impl AccountBoard {
         status: AccountStatus,
         details: Option<AccountDetails>,
         known: Option<&ConfiguredAccount>,
-        tolerance: Tolerance,
+        sync: &SyncConfig,
         now: DateTime<Utc>,
     ) -> Self {
+        let tolerance = Tolerance::at(now, sync, known.map(|known| known.limits));
         let inside = known.and_then(|known| known.inside.as_ref());
-        let concerns = concern::concerns(&status, inside, tolerance, now);
-        let calendar = details.as_ref().map(|details| {
-            let calendar = Calendar {
-                start_from: status.start_from,
-                details,
-                now,
-            };
-            calendar.days()
-        });
+        let problems = problems::problems(&status, inside, tolerance, now);
+        let calendar = details
+            .as_ref()
+            .map(|details| calendar::days(status.start_from, details, now));
         Self {
-            standing: concern::standing(&status, &concerns, tolerance),
-            concerns,
-            work: concern::work(&status)
+            standing: problems::standing(&status, &problems, tolerance),
+            problems,
+            work: problems::work(&status)
                 .map(|run| Work::new(run, known, now))
                 .collect(),
             budget: known.map(|known| budget(known, &status)).unwrap_or_default(),
@@ -254,23 +242,6 @@ impl AccountBoard {
             details,
             calendar,
         }
-    }
-
-    /// Whether the watermark moved.
-    pub fn has_loaded(&self) -> bool {
-        self.status.watermark > self.status.start_from
-    }
-
-    /// Whether anything has settled.
-    pub fn has_settled(&self) -> bool {
-        self.status.settled_through > self.status.start_from
-    }
-}
-
-impl BudgetLine {
-    /// Display text.
-    pub fn words(&self) -> String {
-        format!("{} of {} a {}", self.used, self.limit, self.span.as_str())
     }
 }
 
@@ -282,52 +253,27 @@ impl Work {
         let made = u64::try_from(run.requests).unwrap_or_default();
         let eta = left.and_then(|left| pace::at_average(elapsed, made, left, limits));
         Self {
-            kind: run.kind.clone(),
-            since: run.started_at,
-            requests: run.requests,
-            requests_left: run.requests_left,
-            records: run.records,
+            run: run.clone(),
             eta_seconds: eta.map(|eta| eta.as_secs()),
         }
-    }
-
-    /// Display text.
-    pub fn words(&self, now: DateTime<Utc>) -> String {
-        let since = span((now - self.since).num_seconds());
-        let requests = plural(self.requests, "request", "requests");
-        let mut words = format!("{} for {since}, {requests}", self.kind);
-        if let (Some(left), Some(percent)) = (self.requests_left, self.percent()) {
-            words += &format!(" of about {} ({percent} %)", grouped(self.requests + left));
-        }
-        words += &format!(", {}", plural(self.records, "record", "records"));
-        if let Some(seconds) = self.eta_seconds.and_then(|seconds| i64::try_from(seconds).ok()) {
-            words += &format!(", about {} left", span(seconds));
-        }
-        words
-    }
-
-    /// Percent done, if known.
-    pub fn percent(&self) -> Option<i64> {
-        let left = self.requests_left?;
-        let all = self.requests + left;
-        (all > 0).then(|| self.requests * 100 / all)
     }
 }
 
 /// The ledger counts all processes, but only ended windows.
-fn budget(known: &ConfiguredAccount, status: &AccountStatus) -> Vec<BudgetLine> {
-    let line = |(span, limit): (BudgetSpan, u32)| {
-        let booked = match span {
+fn budget(known: &ConfiguredAccount, status: &AccountStatus) -> Vec<BudgetUse> {
+    let in_use = |(span, limit): (BudgetSpan, u32)| {
+        let in_ledger = match span {
             BudgetSpan::Minute => status.requests_last_minute,
             BudgetSpan::Hour => status.requests_last_hour,
         };
         let here = known.spent.iter().find(|spent| spent.span == span);
-        let here = here.map_or(0, |spent| spent.used as u64);
-        BudgetLine {
+        BudgetUse {
             span,
-            used: here.max(u64::try_from(booked).unwrap_or_default()),
-            limit: limit.into(),
+            used: here
+                .map_or(0, |spent| spent.used)
+                .max(usize::try_from(in_ledger).unwrap_or_default()),
+            limit: limit as usize,
         }
     };
-    known.limits.spans().map(line).collect()
+    known.limits.spans().map(in_use).collect()
 }

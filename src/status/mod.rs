@@ -1,9 +1,10 @@
-//! Each account's state, read-only, for page, JSON, `status` and metrics.
+//! Each account's state, gathered once and shown by page, JSON, `status` and metrics.
 
 pub mod board;
 pub mod calendar;
-pub mod concern;
+pub mod facts;
 mod gauges;
 pub(crate) mod pace;
+pub mod problems;
 
 pub use gauges::Gauges;

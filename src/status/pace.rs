@@ -30,28 +30,20 @@ impl Pace {
         }
     }
 
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "an estimate needs no more than 52 bits"
-    )]
     pub(crate) fn eta(&self, left: u64) -> Option<Duration> {
         if left == 0 {
             return Some(Duration::ZERO);
         }
         let (from, to) = (self.seen.front()?, self.seen.back()?);
-        let made = to.1.saturating_sub(from.1);
-        let by_pace = (made > 0).then(|| (to.0 - from.0).as_secs_f64() / made as f64);
-        let each = by_pace
-            .or_else(|| (self.seconds_each > 0.0).then_some(self.seconds_each))?
-            .max(self.seconds_each);
-        Duration::try_from_secs_f64(each * left as f64).ok()
+        eta(
+            to.0 - from.0,
+            to.1.saturating_sub(from.1),
+            left,
+            self.seconds_each,
+        )
     }
 }
 
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "an estimate needs no more than 52 bits"
-)]
 pub(crate) fn at_average(
     elapsed: Duration,
     made: u64,
@@ -59,7 +51,16 @@ pub(crate) fn at_average(
     limits: Option<RequestLimits>,
 ) -> Option<Duration> {
     let by_budget = limits.map_or(0.0, |limits| limits.time_for(1).as_secs_f64());
-    let by_pace = (made > 0).then(|| elapsed.as_secs_f64() / made as f64);
+    eta(elapsed, made, left, by_budget)
+}
+
+/// No faster than the budget allows.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "an estimate needs no more than 52 bits"
+)]
+fn eta(took: Duration, made: u64, left: u64, by_budget: f64) -> Option<Duration> {
+    let by_pace = (made > 0).then(|| took.as_secs_f64() / made as f64);
     let each = by_pace.or_else(|| (by_budget > 0.0).then_some(by_budget))?;
     Duration::try_from_secs_f64(each.max(by_budget) * left as f64).ok()
 }

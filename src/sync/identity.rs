@@ -6,6 +6,8 @@ use std::time::Instant;
 use uuid::Uuid;
 
 use crate::extract::{ApiError, Priority, Tally};
+use crate::ledger::gaps;
+use crate::ledger::problems::{Problem, ProblemCode};
 use crate::ledger::{Counters, LoadError, Status};
 use crate::telemetry::{chain, instant};
 use crate::time::window::Window;
@@ -15,7 +17,7 @@ use crate::warehouse::left_out;
 
 use super::comparison::{DayComparison, Method};
 use super::drain::{ReadError, Reading, Verdict};
-use super::failure::{ELSEWHERE, STRAYS, WindowFailure};
+use super::failure::{ELSEWHERE, STRAYS, read_problem};
 use super::headway::Headway;
 use super::plan::{Next, Planned, Planner};
 use super::report::Progress;
@@ -46,10 +48,10 @@ impl DayReading {
         match reading.verdict {
             Verdict::Drained => planner.drained(planned.window, &starts),
             Verdict::Elsewhere | Verdict::Strays => {
-                self.returned.problem = Some(unreadable(planned.window, reading.verdict));
+                self.returned.problem = Some(unreadable(planned.window, reading.verdict).text);
             }
             _ if is_a_second(planned.window) => {
-                self.returned.problem = Some(unreadable(planned.window, reading.verdict));
+                self.returned.problem = Some(unreadable(planned.window, reading.verdict).text);
             }
             Verdict::Overflow => {
                 planner.overflowed(planned, reading.reported_total, &starts);
@@ -183,7 +185,7 @@ impl Comparing<'_> {
                     reading.returned.problem = Some(chain(&error).to_string());
                 }
                 Err(error) => {
-                    progress.not_compared(day, WindowFailure::of_reading(&error));
+                    progress.not_compared(day, read_problem(&error));
                     return Ok(false);
                 }
             }
@@ -202,7 +204,7 @@ impl Comparing<'_> {
             tally: Tally::default().into(),
         };
         let read = Source::of(self.worker, Priority::Backfill).read(&fetch).await;
-        let (status, error) = match &read {
+        let (status, problem) = match &read {
             Ok(reading) if reading.verdict == Verdict::Drained => (Status::Drained, None),
             Ok(reading)
                 if is_a_second(planned.window)
@@ -211,7 +213,7 @@ impl Comparing<'_> {
                 (Status::Gap, Some(unreadable(planned.window, reading.verdict)))
             }
             Ok(_) => (Status::Split, None),
-            Err(error) => (Status::Failed, Some(chain(error).to_string())),
+            Err(error) => (Status::Failed, Some(read_problem(error))),
         };
         let reading = read.as_ref().ok();
         let spent = Spent {
@@ -223,7 +225,7 @@ impl Comparing<'_> {
             },
             reported_total: reading.and_then(|reading| reading.reported_total),
             started_at: fetch.started_at,
-            error: error.as_deref(),
+            problem: problem.as_ref(),
         };
         self.book(&spent, progress).await?;
         Ok(read)
@@ -231,14 +233,16 @@ impl Comparing<'_> {
 }
 
 /// The rest of the day is not read: such seconds cost dozens of requests each.
-fn unreadable(second: Window, verdict: Verdict) -> String {
+fn unreadable(second: Window, verdict: Verdict) -> Problem {
     let at = instant(second.start);
     match verdict {
-        Verdict::Elsewhere => ELSEWHERE.to_owned(),
-        Verdict::Strays => STRAYS.to_owned(),
-        Verdict::Drift => format!("the rows of the second at {at} shift each time that it is read"),
-        Verdict::Drained | Verdict::Overflow => {
-            format!("the second at {at} holds more records than the API shows")
-        }
+        Verdict::Elsewhere => ProblemCode::RecordsOutsideWindow.saying(ELSEWHERE),
+        Verdict::Strays => ProblemCode::ElementsWithoutId.saying(STRAYS),
+        Verdict::Drift => gaps::problem(format!(
+            "records of the second at {at} shift each time that it is read"
+        )),
+        Verdict::Drained | Verdict::Overflow => gaps::problem(format!(
+            "the second at {at} holds more records than the API shows"
+        )),
     }
 }

@@ -17,6 +17,8 @@ pub enum Job {
     Sync,
     /// What may have changed.
     Refresh {
+        /// Its name in the configuration.
+        policy: String,
         /// How far back.
         lookback: TimeDelta,
         /// Readings from here on are fresh.
@@ -43,6 +45,13 @@ impl Job {
             Self::Sync => Kind::Sync,
             Self::Refresh { .. } => Kind::Refresh,
             Self::Backfill { .. } => Kind::Backfill,
+        }
+    }
+
+    pub(super) fn policy(&self) -> Option<&str> {
+        match self {
+            Self::Refresh { policy, .. } => Some(policy),
+            _ => None,
         }
     }
 

@@ -6,10 +6,11 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::config::RequestLimits;
+use crate::ledger::problems::Problem;
 use crate::ledger::runs::Outcome;
 
 use super::drive::{REQUESTS_OF_A_WINDOW, WINDOWS_IN_FLIGHT};
-use super::report::{Failure, Problem, RunReport};
+use super::report::RunReport;
 
 /// `sync.stall_seconds`, or longer if the budget delays the first window.
 pub fn stalled_after(stall: Duration, limits: RequestLimits) -> Duration {
@@ -33,7 +34,6 @@ pub struct Liveness(Mutex<State>);
 #[derive(Debug, Default, Clone)]
 struct State {
     since: Option<Instant>,
-    failure: Option<Failure>,
     problem: Option<Problem>,
 }
 
@@ -49,10 +49,7 @@ impl Liveness {
     /// A failed poll leaves work; so does a lost lease, until another worker has it.
     pub(super) fn ended(&self, report: &RunReport) {
         self.change(|state| match report.outcome {
-            Outcome::Failed => {
-                state.failure = report.failure;
-                state.problem.clone_from(&report.problem);
-            }
+            Outcome::Failed => state.problem.clone_from(&report.problem),
             Outcome::Interrupted => {}
             Outcome::Succeeded | Outcome::Skipped => *state = State::default(),
         });
@@ -63,12 +60,7 @@ impl Liveness {
         self.get().since.map_or(Duration::ZERO, |since| since.elapsed())
     }
 
-    /// Failure of the newest uninterrupted poll.
-    pub fn failure(&self) -> Option<Failure> {
-        self.get().failure
-    }
-
-    /// The same in words.
+    /// Of the newest uninterrupted poll.
     pub fn problem(&self) -> Option<Problem> {
         self.get().problem
     }
@@ -88,10 +80,9 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    fn ended(outcome: Outcome, failure: Option<Failure>) -> RunReport {
+    fn ended(outcome: Outcome) -> RunReport {
         RunReport {
             outcome,
-            failure,
             ..RunReport::skipped()
         }
     }
@@ -120,11 +111,12 @@ mod tests {
         for _ in 0..3 {
             liveness.begin();
             pass(10).await;
-            liveness.ended(&ended(Outcome::Failed, Some(Failure::Other)));
+            let problem = Problem::failed("api_transport", "broke", "");
+            liveness.ended(&RunReport::crashed(problem));
             pass(10).await;
         }
         assert_eq!(liveness.idle_for(), SECOND * 60);
-        assert_eq!(liveness.failure(), Some(Failure::Other));
+        assert!(liveness.problem().is_some());
     }
 
     #[tokio::test(start_paused = true)]
@@ -135,9 +127,9 @@ mod tests {
         liveness.progress();
         pass(3).await;
         assert_eq!(liveness.idle_for(), SECOND * 3);
-        liveness.ended(&ended(Outcome::Succeeded, None));
+        liveness.ended(&ended(Outcome::Succeeded));
         pass(100).await;
-        assert_eq!((liveness.idle_for(), liveness.failure()), (Duration::ZERO, None));
+        assert_eq!((liveness.idle_for(), liveness.problem()), (Duration::ZERO, None));
         liveness.progress();
         assert_eq!(liveness.idle_for(), Duration::ZERO, "a refresh is no poll");
     }
@@ -148,11 +140,11 @@ mod tests {
         for _ in 0..3 {
             liveness.begin();
             pass(10).await;
-            liveness.ended(&ended(Outcome::Interrupted, None));
+            liveness.ended(&ended(Outcome::Interrupted));
         }
         assert_eq!(liveness.idle_for(), SECOND * 30);
         liveness.begin();
-        liveness.ended(&ended(Outcome::Skipped, None));
+        liveness.ended(&ended(Outcome::Skipped));
         assert_eq!(liveness.idle_for(), Duration::ZERO);
     }
 
@@ -161,7 +153,7 @@ mod tests {
         let liveness = Liveness::default();
         for _ in 0..3 {
             liveness.begin();
-            liveness.ended(&ended(Outcome::Skipped, None));
+            liveness.ended(&ended(Outcome::Skipped));
             pass(1_000).await;
         }
         assert_eq!(liveness.idle_for(), Duration::ZERO);

@@ -43,7 +43,7 @@ pub use liveness::{Liveness, stalled_after};
 pub use plan::head;
 pub use probe::{Probe, Reached, probe, reach, reach_week, worth_probing};
 pub use replay::{Replay, Replayed};
-pub use report::{Failure, Problem, RunReport};
+pub use report::RunReport;
 pub use retry::{Retry, RetryReport};
 pub use run::{AccountWorker, WorkerSettings, kept_from};
 pub use time_zone::{TimeZoneVerdict, Witness};

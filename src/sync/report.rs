@@ -4,12 +4,13 @@ use chrono::{DateTime, Utc};
 use tracing::{error, info, warn};
 
 use crate::ledger::gaps;
+use crate::ledger::problems::{Failure, Problem};
 use crate::ledger::runs::{Kind, Outcome};
 use crate::ledger::{Counters, LoadError};
 use crate::telemetry::{self, chain};
 use crate::time::window::Window;
 
-use super::failure::{Next, WindowFailure};
+use super::failure::Next;
 use super::window::WindowReport;
 
 /// The result of a run.
@@ -23,9 +24,7 @@ pub struct RunReport {
     pub watermark_before: Option<DateTime<Utc>>,
     /// Watermark after; `None` if not begun.
     pub watermark: Option<DateTime<Utc>>,
-    /// Kind of failure.
-    pub failure: Option<Failure>,
-    /// The first problem.
+    /// The worst problem.
     pub problem: Option<Problem>,
     /// It yielded, unfinished.
     pub gave_way: bool,
@@ -33,48 +32,15 @@ pub struct RunReport {
     pub was_idle: bool,
 }
 
-/// What made a run fail.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Failure {
-    /// Sign-in or rights refused.
-    Refused,
-    /// The database is unreachable.
-    DatabaseUnreachable,
-    /// Anything else; see the log.
-    Other,
-}
-
-/// The first problem, without bodies, values or secrets.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
-    /// What went wrong.
-    pub error: String,
-    /// For the operator; empty if none.
-    pub remedy: &'static str,
-}
-
-impl Problem {
-    fn of(error: &LoadError) -> Self {
-        Self {
-            error: chain(error).to_string(),
-            remedy: error.remedy(),
-        }
-    }
-}
-
-impl Failure {
-    fn of(error: &LoadError) -> Self {
-        if error.is_unreachable() {
-            Self::DatabaseUnreachable
-        } else {
-            Self::Other
-        }
-    }
-}
-
 impl RunReport {
+    /// Whose fault it is that it failed.
+    pub fn failure(&self) -> Option<Failure> {
+        let problem = self.problem.as_ref();
+        (self.outcome == Outcome::Failed).then(|| problem.map_or(Failure::Other, Problem::failure))
+    }
+
     pub(super) fn skipped() -> Self {
-        Self::without_windows(Outcome::Skipped, None, None)
+        Self::without_windows(Outcome::Skipped, None)
     }
 
     pub(super) fn idle(watermark: DateTime<Utc>) -> Self {
@@ -82,34 +48,31 @@ impl RunReport {
             watermark_before: Some(watermark),
             watermark: Some(watermark),
             was_idle: true,
-            ..Self::without_windows(Outcome::Succeeded, None, None)
+            ..Self::without_windows(Outcome::Succeeded, None)
         }
     }
 
     pub(super) fn not_begun(error: &LoadError) -> Self {
-        if matches!(error, LoadError::LeaseLost) {
+        let outcome = if matches!(error, LoadError::LeaseLost) {
             log_lost_lease(error);
-            return Self::without_windows(Outcome::Interrupted, None, Some(Problem::of(error)));
-        }
-        error!(error = %chain(error), remedy = error.remedy(), "run failed");
-        Self::without_windows(
-            Outcome::Failed,
-            Some(Failure::of(error)),
-            Some(Problem::of(error)),
-        )
+            Outcome::Interrupted
+        } else {
+            error!(error = %chain(error), remedy = error.remedy(), "run failed");
+            Outcome::Failed
+        };
+        Self::without_windows(outcome, Some(Problem::from(error)))
     }
 
     pub(super) fn crashed(problem: Problem) -> Self {
-        Self::without_windows(Outcome::Failed, Some(Failure::Other), Some(problem))
+        Self::without_windows(Outcome::Failed, Some(problem))
     }
 
-    fn without_windows(outcome: Outcome, failure: Option<Failure>, problem: Option<Problem>) -> Self {
+    fn without_windows(outcome: Outcome, problem: Option<Problem>) -> Self {
         Self {
             outcome,
             counters: Counters::default(),
             watermark_before: None,
             watermark: None,
-            failure,
             problem,
             gave_way: false,
             was_idle: false,
@@ -146,7 +109,6 @@ pub(super) struct Progress {
     pub(super) outcome: Outcome,
     pub(super) tried_all: bool,
     pub(super) problem: Option<Problem>,
-    failure: Option<Failure>,
     gave_way: bool,
 }
 
@@ -158,7 +120,6 @@ impl Progress {
             outcome: Outcome::Succeeded,
             tried_all: false,
             problem: None,
-            failure: None,
             gave_way: false,
         }
     }
@@ -167,36 +128,35 @@ impl Progress {
         self.counters += report.counters;
         self.watermark = report.watermark.unwrap_or(self.watermark);
         let failure = report.failure?;
-        self.outcome = Outcome::Failed;
-        self.problem.get_or_insert(Problem {
-            error: failure.error,
-            remedy: failure.remedy,
-        });
-        // It outweighs other failures.
-        if failure.refused {
-            self.failure = Some(Failure::Refused);
-        }
-        self.failure.get_or_insert(Failure::Other);
+        self.failed(failure.problem);
         Some(failure.next)
     }
 
-    pub(super) fn not_compared(&mut self, day: Window, failure: WindowFailure) {
-        let WindowFailure { error, remedy, .. } = &failure;
+    /// Of equally bad problems the first is kept.
+    fn failed(&mut self, problem: Problem) {
+        let is_worse = self.outcome == Outcome::Failed
+            && self
+                .problem
+                .as_ref()
+                .is_some_and(|known| known.failure() >= problem.failure());
+        self.outcome = Outcome::Failed;
+        if !is_worse {
+            self.problem = Some(problem);
+        }
+    }
+
+    pub(super) fn not_compared(&mut self, day: Window, problem: Problem) {
+        let Problem {
+            text: error, remedy, ..
+        } = &problem;
         error!(%day, error, remedy, "a day could not be compared");
-        let report = WindowReport {
-            counters: Counters::default(),
-            watermark: None,
-            failure: Some(failure),
-        };
-        self.add(report);
+        self.failed(problem);
     }
 
     pub(super) fn interrupted(&mut self, why: &str) {
         self.outcome = Outcome::Interrupted;
-        self.problem.get_or_insert(Problem {
-            error: why.to_owned(),
-            remedy: "",
-        });
+        self.problem
+            .get_or_insert_with(|| Problem::warning("interrupted", why, ""));
     }
 
     pub(super) fn give_way(&mut self) {
@@ -207,12 +167,7 @@ impl Progress {
     }
 
     pub(super) fn remaining_gaps(&mut self, open: usize) {
-        self.outcome = Outcome::Failed;
-        self.problem.get_or_insert_with(|| Problem {
-            error: gaps::remain(open),
-            remedy: gaps::REMEDY,
-        });
-        self.failure.get_or_insert(Failure::Other);
+        self.failed(gaps::problem(format!("gaps remain: {open}")));
     }
 
     pub(super) fn ended_by(&mut self, error: &LoadError) {
@@ -222,9 +177,7 @@ impl Progress {
             return;
         }
         error!(error = %chain(error), remedy = error.remedy(), "run failed");
-        self.outcome = Outcome::Failed;
-        self.problem.get_or_insert_with(|| Problem::of(error));
-        self.failure = Some(Failure::of(error));
+        self.failed(Problem::from(error));
     }
 
     pub(super) fn into_report(self, watermark_before: DateTime<Utc>) -> RunReport {
@@ -233,7 +186,6 @@ impl Progress {
             counters: self.counters,
             watermark_before: Some(watermark_before),
             watermark: Some(self.watermark),
-            failure: self.failure,
             problem: self.problem,
             gave_way: self.gave_way,
             was_idle: false,

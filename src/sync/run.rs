@@ -13,6 +13,7 @@ use crate::failpoint;
 use crate::ledger::accounts;
 use crate::ledger::conflict;
 use crate::ledger::leases;
+use crate::ledger::problems::Problem;
 use crate::ledger::runs::{self, Finished, Kind, NewRun, OpenRun, Outcome};
 use crate::ledger::{LoadError, Purpose, Status};
 use crate::postgres::Pool;
@@ -31,7 +32,7 @@ use super::job::Job;
 use super::lease::{Held, LeaseKeeper};
 use super::liveness::{Liveness, first_window_after, stalled_after};
 use super::plan::head;
-use super::report::{Problem, Progress, RunReport};
+use super::report::{Progress, RunReport};
 use super::time_zone::TimeZoneCheck;
 use super::traits::{ApiTraits, SharedTraits};
 use super::work::Task;
@@ -319,6 +320,7 @@ impl AccountWorker {
         let new = NewRun {
             lease: &held.lease,
             kind: job.kind(),
+            policy: job.policy(),
             account: self.api.account(),
             default_start: head(at - DEFAULT_START, Duration::ZERO),
             kept_from: self.kept_from(),
@@ -380,12 +382,7 @@ impl AccountWorker {
             counters: progress.counters,
             watermark: progress.watermark,
             at: self.clock.now(),
-            error: progress.problem.as_ref().map(|problem| problem.error.as_str()),
-            remedy: progress
-                .problem
-                .as_ref()
-                .map(|problem| problem.remedy)
-                .filter(|remedy| !remedy.is_empty()),
+            problem: progress.problem.as_ref(),
             api_clock_ahead: self.api.clock_skew(),
             time_zone_disagreement_minutes: self.time_zone.verdict().minutes(),
         };

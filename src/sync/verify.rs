@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use crate::extract::{Narrowing, Page, PageRequest, Priority, Tally};
+use crate::ledger::problems::Problem;
 use crate::ledger::runs::{self, Kind, NewRun, OpenRun};
 use crate::ledger::{ComparedWindow, Counters, LoadError, Status, record_compared};
 use crate::telemetry;
@@ -18,7 +19,7 @@ use crate::warehouse::left_out;
 
 use super::comparison::{DayComparison, Method};
 use super::drain::ReadError;
-use super::failure::WindowFailure;
+use super::failure::read_problem;
 use super::headway::Headway;
 use super::identity::DayReading;
 use super::lease::Held;
@@ -183,6 +184,7 @@ impl AccountWorker {
         let new = NewRun {
             lease: &held.lease,
             kind: Kind::Verify,
+            policy: None,
             account: self.api.account(),
             default_start: head(at - DEFAULT_START, std::time::Duration::ZERO),
             kept_from: self.kept_from(),
@@ -304,7 +306,7 @@ impl Comparing<'_> {
             .page(&request, &tally)
             .await
             .map_err(ReadError::from);
-        let failure = page.as_ref().err().map(WindowFailure::of_reading);
+        let problem = page.as_ref().err().map(read_problem);
         let page = page.ok();
         let total = page
             .as_ref()
@@ -312,7 +314,7 @@ impl Comparing<'_> {
         let shown = page.map_or(0, |page| page.records.len() as u64);
         let spent = Spent {
             window: day,
-            status: if failure.is_none() {
+            status: if problem.is_none() {
                 Status::Drained
             } else {
                 Status::Failed
@@ -323,11 +325,11 @@ impl Comparing<'_> {
             },
             reported_total: total,
             started_at,
-            error: failure.as_ref().map(|failure| failure.error.as_str()),
+            problem: problem.as_ref(),
         };
         self.book(&spent, progress).await?;
-        if let Some(failure) = failure {
-            progress.not_compared(day, failure);
+        if let Some(problem) = problem {
+            progress.not_compared(day, problem);
             return Ok(None);
         }
         Ok(Some(Counted { total, stored }))
@@ -342,7 +344,7 @@ impl Comparing<'_> {
             counters: spent.counters,
             reported_total: spent.reported_total,
             started_at: spent.started_at,
-            error: spent.error,
+            problem: spent.problem,
         };
         record_compared(&self.worker.pool, &compared).await?;
         progress.counters += spent.counters;
@@ -356,7 +358,7 @@ pub(super) struct Spent<'a> {
     pub(super) counters: Counters,
     pub(super) reported_total: Option<u64>,
     pub(super) started_at: DateTime<Utc>,
-    pub(super) error: Option<&'a str>,
+    pub(super) problem: Option<&'a Problem>,
 }
 
 fn total_of(page: &Page, gives_totals: bool) -> Option<u64> {

@@ -9,9 +9,8 @@ use tracing::{error, info, warn};
 use crate::extract::{ApiClient, Narrowing, Priority, Tally};
 use crate::failpoint;
 use crate::ledger::conflict;
-use crate::ledger::gaps;
 use crate::ledger::leases::Lease;
-use crate::ledger::problems::ProblemCode;
+use crate::ledger::problems::{Problem, ProblemCode};
 use crate::ledger::{Counters, FailedWindow, LoadError, Purpose, Status, record_failed};
 use crate::telemetry::{self, metrics};
 use crate::time::pulse::Pulse;
@@ -21,7 +20,7 @@ use crate::transform::privacy::Policy;
 use crate::warehouse::{Committed, WindowCommit};
 
 use super::drain::{ReadError, Reader, Reading, Slice, Verdict};
-use super::failure::{WindowFailure, gap_code, gap_error};
+use super::failure::WindowFailure;
 use super::plan::Planned;
 use super::run::AccountWorker;
 use super::traits::SharedTraits;
@@ -103,8 +102,7 @@ impl Books<'_> {
         reading: Reading,
         status: Status,
     ) -> Result<WindowReport, LoadError> {
-        let error = (status == Status::Gap).then(|| gap_error(&reading));
-        let error_code = gap_code(reading.verdict).filter(|_| status == Status::Gap);
+        let failure = (status == Status::Gap).then(|| WindowFailure::gap(&reading));
         let (interactions, rejected) = reading.rows.set_aside();
         let interactions: Vec<Interaction> = interactions.into_values().collect();
         let commit = WindowCommit {
@@ -127,8 +125,7 @@ impl Books<'_> {
             late: self.worker.settings.late,
             missing_confirm: self.worker.settings.missing_confirm,
             written_at: self.worker.clock.now(),
-            error: error.as_deref(),
-            error_code,
+            problem: failure.as_ref().map(|failure| &failure.problem),
         };
         match self.worker.commit(&commit).await {
             Ok(committed) => {
@@ -137,7 +134,7 @@ impl Books<'_> {
                 Ok(WindowReport {
                     counters: committed.counters,
                     watermark: Some(committed.watermark),
-                    failure: error.map(|error| WindowFailure::gap(error, reading.verdict)),
+                    failure,
                 })
             }
             Err(error) if error.is_of_the_data() => {
@@ -154,9 +151,11 @@ impl Books<'_> {
         purpose: Purpose,
         failure: WindowFailure,
     ) -> Result<WindowReport, LoadError> {
-        let WindowFailure { error, remedy, .. } = &failure;
+        let Problem {
+            text: error, remedy, ..
+        } = &failure.problem;
         error!(error, remedy, "window failed, nothing of it is covered");
-        let counters = self.record(fetch, purpose, error).await?;
+        let counters = self.record(fetch, purpose, &failure.problem).await?;
         let took = self.worker.clock.now() - fetch.started_at;
         telemetry::window(
             &self.worker.api.account().name,
@@ -176,22 +175,22 @@ impl Books<'_> {
         fetch: &Fetch,
         purpose: Purpose,
     ) -> Result<Counters, LoadError> {
-        self.record(fetch, purpose, "let go before it was read: the run ended")
-            .await
+        let why = Problem::warning("run_ended", "not read: the run ended before", "");
+        self.record(fetch, purpose, &why).await
     }
 
     pub(super) async fn overtaken(&self, fetch: &Fetch, purpose: Purpose) -> Result<WindowReport, LoadError> {
-        self.put_aside(
-            fetch,
-            purpose,
-            "not stored: another window stored other versions meanwhile",
-        )
-        .await
+        let why = Problem::from(&LoadError::Overtaken);
+        self.put_aside(fetch, purpose, &why).await
     }
 
     pub(super) async fn put_off(&self, fetch: &Fetch, purpose: Purpose) -> Result<WindowReport, LoadError> {
-        self.put_aside(fetch, purpose, "not read: it has not happened yet at the API")
-            .await
+        let why = Problem::warning(
+            "not_happened_yet",
+            "not read: it has not happened yet at the API",
+            "",
+        );
+        self.put_aside(fetch, purpose, &why).await
     }
 
     pub(super) async fn put_off_as_too_old(
@@ -199,11 +198,16 @@ impl Books<'_> {
         fetch: &Fetch,
         purpose: Purpose,
     ) -> Result<WindowReport, LoadError> {
-        self.put_aside(fetch, purpose, "not read: the API serves nothing so old")
-            .await
+        let why = ProblemCode::HistoryNotServed.saying("not read: the API serves nothing so old");
+        self.put_aside(fetch, purpose, &why).await
     }
 
-    async fn put_aside(&self, fetch: &Fetch, purpose: Purpose, why: &str) -> Result<WindowReport, LoadError> {
+    async fn put_aside(
+        &self,
+        fetch: &Fetch,
+        purpose: Purpose,
+        why: &Problem,
+    ) -> Result<WindowReport, LoadError> {
         Ok(WindowReport {
             counters: self.record(fetch, purpose, why).await?,
             watermark: None,
@@ -211,7 +215,12 @@ impl Books<'_> {
         })
     }
 
-    async fn record(&self, fetch: &Fetch, purpose: Purpose, error: &str) -> Result<Counters, LoadError> {
+    async fn record(
+        &self,
+        fetch: &Fetch,
+        purpose: Purpose,
+        problem: &Problem,
+    ) -> Result<Counters, LoadError> {
         let counters = fetch.counters();
         let failed = FailedWindow {
             lease: self.lease,
@@ -220,7 +229,7 @@ impl Books<'_> {
             purpose,
             counters,
             started_at: fetch.started_at,
-            error,
+            problem,
         };
         let recording = || record_failed(&self.worker.pool, &failed);
         conflict::retry(&self.worker.api.account().name, recording).await?;
@@ -251,11 +260,11 @@ impl Books<'_> {
                 "window drained"
             ),
             Status::Gap => error!(
-                error = commit.error,
+                error = commit.problem.map(|problem| &problem.text),
                 requests = counters.requests,
                 records = counters.records,
                 reported_total = commit.reported_total,
-                remedy = gaps::REMEDY,
+                remedy = commit.problem.map(|problem| &problem.remedy),
                 "gap: records of this window cannot be reached, and are missing"
             ),
             Status::Split | Status::Failed => info!(
@@ -326,7 +335,7 @@ fn log_discoveries(committed: &Committed) {
             minutes = moved.minutes,
             stored = moved.stored,
             kept = moved.kept.len(),
-            remedy = ProblemCode::TimeZone.remedy(),
+            remedy = ProblemCode::TimeZone.problem().remedy,
             "the starts of sessions have moved by whole quarter hours since they were last read"
         );
     }

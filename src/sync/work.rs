@@ -232,7 +232,7 @@ impl AccountWorker {
                     witness = witness.words(),
                     time_zone_offset = offset,
                     fitting_time_zone_offset = fitting,
-                    remedy = ProblemCode::TimeZone.remedy(),
+                    remedy = ProblemCode::TimeZone.problem().remedy,
                     "time stamps disagree"
                 );
                 let detail = format!(

@@ -8,6 +8,7 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
+use ::metrics::{counter, gauge, histogram};
 use chrono::TimeDelta;
 
 pub use text::{grouped, instant, plural, second, span};
@@ -39,7 +40,7 @@ impl fmt::Display for Chain<'_> {
 
 /// Use few label values.
 pub fn count(metric: &'static str, account: &str, label: (&'static str, &'static str), n: u64) {
-    ::metrics::counter!(metric, "account" => account.to_owned(), label.0 => label.1).increment(n);
+    counter!(metric, "account" => account.to_owned(), label.0 => label.1).increment(n);
 }
 
 /// Sets a gauge.
@@ -48,40 +49,34 @@ pub fn count(metric: &'static str, account: &str, label: (&'static str, &'static
     reason = "a gauge is a float; counts and seconds since 1970 fit exactly"
 )]
 pub fn show(metric: &'static str, account: &str, value: i64) {
-    ::metrics::gauge!(metric, "account" => account.to_owned()).set(value as f64);
+    gauge!(metric, "account" => account.to_owned()).set(value as f64);
 }
 
 /// `outcome`: `ok` or error kind.
 pub fn request(account: &str, outcome: &'static str, took: Duration) {
     count(metrics::REQUESTS, account, ("outcome", outcome), 1);
-    ::metrics::histogram!(metrics::REQUEST_SECONDS, "account" => account.to_owned())
-        .record(took.as_secs_f64());
+    histogram!(metrics::REQUEST_SECONDS, "account" => account.to_owned()).record(took.as_secs_f64());
 }
 
 /// Counts a retry.
 pub fn retry(account: &str) {
-    ::metrics::counter!(metrics::RETRIES, "account" => account.to_owned()).increment(1);
+    counter!(metrics::RETRIES, "account" => account.to_owned()).increment(1);
 }
 
 /// Counts unreadable characters.
 pub fn unreadable(account: &str, characters: u64) {
-    ::metrics::counter!(metrics::UNREADABLE, "account" => account.to_owned()).increment(characters);
+    counter!(metrics::UNREADABLE, "account" => account.to_owned()).increment(characters);
 }
 
 /// Records a window.
 pub fn window(account: &str, (purpose, status): (&'static str, &'static str), records: u64, took: TimeDelta) {
-    ::metrics::counter!(
-        metrics::WINDOWS,
-        "account" => account.to_owned(),
-        "purpose" => purpose,
-        "status" => status
-    )
-    .increment(1);
-    ::metrics::counter!(metrics::RECORDS_SEEN, "account" => account.to_owned()).increment(records);
+    let account = account.to_owned();
+    counter!(metrics::WINDOWS, "account" => account.clone(), "purpose" => purpose, "status" => status)
+        .increment(1);
+    counter!(metrics::RECORDS_SEEN, "account" => account.clone()).increment(records);
     // Negative after clock changes.
     if let Ok(took) = took.to_std() {
-        ::metrics::histogram!(metrics::WINDOW_SECONDS, "account" => account.to_owned())
-            .record(took.as_secs_f64());
+        histogram!(metrics::WINDOW_SECONDS, "account" => account).record(took.as_secs_f64());
     }
 }
 
@@ -102,10 +97,9 @@ pub fn time_zone(account: &str, minutes: i64) {
 
 /// Records a run.
 pub fn run_finished(account: &str, kind: &'static str, outcome: &'static str, took: Duration) {
-    let labels = [("account", account.to_owned()), ("kind", kind.to_owned())];
-    ::metrics::counter!(metrics::RUNS, "account" => account.to_owned(), "kind" => kind, "outcome" => outcome)
-        .increment(1);
-    ::metrics::histogram!(metrics::RUN_SECONDS, &labels).record(took.as_secs_f64());
+    let account = account.to_owned();
+    counter!(metrics::RUNS, "account" => account.clone(), "kind" => kind, "outcome" => outcome).increment(1);
+    histogram!(metrics::RUN_SECONDS, "account" => account, "kind" => kind).record(took.as_secs_f64());
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use super::stored::Meanwhile;
 use super::{ages, drift, interactions, missing, moved, rejected, stored};
 use crate::ledger::accounts::Drained;
 use crate::ledger::leases::Lease;
-use crate::ledger::problems::ProblemCode;
+use crate::ledger::problems::Problem;
 use crate::ledger::windows::{Entry, Purpose, Status, record};
 use crate::ledger::{Counters, LoadError, accounts, turn};
 
@@ -32,10 +32,8 @@ pub struct WindowCommit<'a> {
     pub purpose: Purpose,
     /// Only `Drained` covers.
     pub status: Status,
-    /// Error, without values or secrets.
-    pub error: Option<&'a str>,
-    /// Gap cause.
-    pub error_code: Option<ProblemCode>,
+    /// Why it is a gap.
+    pub problem: Option<&'a Problem>,
     /// Distinct, sorted by key.
     pub interactions: &'a [Interaction],
     /// Erasure and retention.
@@ -191,7 +189,6 @@ fn entry<'a>(commit: &WindowCommit<'a>, counters: Counters) -> Entry<'a> {
         counters,
         reported_total: commit.reported_total,
         started_at: commit.started_at,
-        error: commit.error,
-        error_code: commit.error_code,
+        problem: commit.problem,
     }
 }

@@ -253,7 +253,7 @@ pub async fn open(
     pool.transact(async |transaction| {
         sqlx::query(
             "update smartassist_sync.runs set status = 'interrupted', finished_at = $2, \
-         error = 'process ended without closing the run (crash or kill)' \
+         error_code = 'process_ended', error = 'process ended without closing the run (crash or kill)' \
          where account_id = $1 and status = 'running' and kind = 'replay'",
         )
         .bind(account_id)
@@ -313,8 +313,7 @@ pub async fn close(
         counters,
         watermark: replay.watermark,
         at,
-        error: None,
-        remedy: None,
+        problem: None,
         api_clock_ahead: None,
         time_zone_disagreement_minutes: None,
     };

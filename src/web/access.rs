@@ -1,10 +1,12 @@
 //! Access checks and security headers.
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use axum::extract::{ConnectInfo, Request, State};
+use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -12,25 +14,27 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
+use tracing::{error, warn};
 
 use crate::config::{SHORTEST_TOKEN, Secret};
-use crate::telemetry::chain;
-
-use super::wrong_tokens::WrongTokens;
-
-const CONTENT_SECURITY_POLICY: HeaderValue = HeaderValue::from_static(
-    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; \
-     form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
-);
+use crate::telemetry::{chain, metrics};
 
 const BASIC: HeaderValue = HeaderValue::from_static("Basic realm=\"smartassist-etl\", charset=\"UTF-8\"");
+
+const LOG_INTERVAL: Duration = Duration::from_secs(60);
 
 #[derive(Debug)]
 pub(super) struct Access {
     token: Option<Secret>,
-    wrong_tokens: WrongTokens,
+    wrong_tokens: Mutex<WrongTokens>,
     /// An unreadable token is logged once.
     is_said: AtomicBool,
+}
+
+#[derive(Debug, Default)]
+struct WrongTokens {
+    logged_at: Option<Instant>,
+    since_then: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,44 +47,58 @@ enum Denied {
 
 impl Access {
     pub(super) fn new(token: Option<Secret>) -> Self {
+        ::metrics::counter!(metrics::WRONG_TOKENS).increment(0);
         Self {
             token,
-            wrong_tokens: WrongTokens::new(),
+            wrong_tokens: Mutex::default(),
             is_said: AtomicBool::new(false),
         }
     }
 
     /// The loopback host check stops DNS rebinding.
     fn check(&self, peer: IpAddr, headers: &HeaderMap) -> Result<(), Denied> {
-        match &self.token {
-            Some(secret) => {
-                let token = secret.read_long(SHORTEST_TOKEN);
-                let was_said = self.is_said.swap(token.is_err(), Ordering::Relaxed);
-                let token = token.map_err(|error| {
-                    if !was_said {
-                        tracing::error!(
-                            error = %chain(&error),
-                            remedy = "see that the file of http.token is there, that this user may read it, and that it \
-                                      holds a token of 16 characters at least",
-                            "nobody can be let in to the status page"
-                        );
-                    }
-                    Denied::NoSecret
-                })?;
-                let given = given_token(headers).ok_or(Denied::NoToken)?;
-                if is_same(&given, &token) {
-                    return Ok(());
-                }
-                self.wrong_tokens.add(peer.to_canonical());
-                Err(Denied::NoToken)
+        let peer = peer.to_canonical();
+        let Some(secret) = &self.token else {
+            let is_here = peer.is_loopback() && names_this_machine(headers) && !is_passed_on(headers);
+            return if is_here { Ok(()) } else { Err(Denied::NotLocal) };
+        };
+        let token = secret.read_long(SHORTEST_TOKEN);
+        let was_said = self.is_said.swap(token.is_err(), Ordering::Relaxed);
+        let token = token.map_err(|error| {
+            if !was_said {
+                error!(
+                    error = %chain(&error),
+                    remedy = "check that the file of http.token exists, that this user may read it, and that it holds a \
+                              token of at least 16 characters",
+                    "status page disabled: cannot read http.token"
+                );
             }
-            None if peer.to_canonical().is_loopback()
-                && names_this_machine(headers)
-                && !is_passed_on(headers) =>
-            {
-                Ok(())
-            }
-            None => Err(Denied::NotLocal),
+            Denied::NoSecret
+        })?;
+        let given = given_token(headers).ok_or(Denied::NoToken)?;
+        if is_same(&given, &token) {
+            return Ok(());
+        }
+        self.count_wrong_token(peer);
+        Err(Denied::NoToken)
+    }
+
+    fn count_wrong_token(&self, peer: IpAddr) {
+        ::metrics::counter!(metrics::WRONG_TOKENS).increment(1);
+        let mut wrong = self.wrong_tokens.lock().unwrap_or_else(PoisonError::into_inner);
+        wrong.since_then += 1;
+        if wrong
+            .logged_at
+            .is_none_or(|logged_at| logged_at.elapsed() >= LOG_INTERVAL)
+        {
+            let attempts = std::mem::take(&mut wrong.since_then);
+            wrong.logged_at = Some(Instant::now());
+            warn!(
+                %peer,
+                attempts,
+                remedy = "find out who asks there; if they may guess or know the token, replace it",
+                "a wrong token was given for the status page"
+            );
         }
     }
 }
@@ -106,17 +124,11 @@ fn is_same(given: &SecretString, token: &SecretString) -> bool {
 
 fn names_this_machine(headers: &HeaderMap) -> bool {
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    let Some(host) = host else { return false };
-    if let Ok(address) = host.parse::<SocketAddr>() {
-        return address.ip().is_loopback();
-    }
-    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
-    let is_address = |name: &str| {
-        name.trim_matches(['[', ']'])
-            .parse::<IpAddr>()
-            .is_ok_and(|ip| ip.is_loopback())
+    let Some(host) = host.and_then(|host| host.parse::<Authority>().ok()) else {
+        return false;
     };
-    name.eq_ignore_ascii_case("localhost") || is_address(name) || is_address(host)
+    let name = host.host().trim_matches(['[', ']']);
+    name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
 /// Proxied clients may be remote.
@@ -150,53 +162,50 @@ pub(super) async fn hold_to_this_machine(request: Request, next: Next) -> Respon
 
 impl IntoResponse for Denied {
     fn into_response(self) -> Response {
-        match self {
+        let (status, text) = match self {
             Self::NoToken => (
                 StatusCode::UNAUTHORIZED,
-                [(header::WWW_AUTHENTICATE, BASIC)],
                 "The token of http.token is needed: as a bearer token, or as the password of any user.\n",
-            )
-                .into_response(),
+            ),
             Self::NotLocal => (
                 StatusCode::FORBIDDEN,
                 "Without http.token, this page is shown on the daemon's own machine only, as http://127.0.0.1:... \
                  or http://localhost:...\nSet http.token (or http.token_file) to see it from elsewhere.\n",
-            )
-                .into_response(),
+            ),
             Self::NoSecret => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 "The file of http.token cannot be read, or holds no token; the daemon's log says more.\n",
-            )
-                .into_response(),
+            ),
             Self::OtherName => (
                 StatusCode::FORBIDDEN,
                 "http.bind is for this machine alone: ask for it as http://127.0.0.1:... or http://localhost:...\n",
-            )
-                .into_response(),
+            ),
+        };
+        let mut response = (status, text).into_response();
+        if self == Self::NoToken {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, BASIC);
         }
+        response
     }
 }
 
+const SECURITY_HEADERS: [(&str, &str); 7] = [
+    (
+        "content-security-policy",
+        "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; \
+         form-action 'none'; base-uri 'none'; frame-ancestors 'none'",
+    ),
+    ("x-content-type-options", "nosniff"),
+    ("x-frame-options", "DENY"),
+    ("referrer-policy", "no-referrer"),
+    ("cross-origin-opener-policy", "same-origin"),
+    ("cross-origin-resource-policy", "same-origin"),
+    ("permissions-policy", "camera=(), geolocation=(), microphone=()"),
+];
+
 pub(super) async fn secure(mut response: Response) -> Response {
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY);
-    for (name, value) in [
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::X_FRAME_OPTIONS, "DENY"),
-        (header::REFERRER_POLICY, "no-referrer"),
-        (
-            header::HeaderName::from_static("cross-origin-opener-policy"),
-            "same-origin",
-        ),
-        (
-            header::HeaderName::from_static("cross-origin-resource-policy"),
-            "same-origin",
-        ),
-        (
-            header::HeaderName::from_static("permissions-policy"),
-            "camera=(), geolocation=(), microphone=()",
-        ),
-    ] {
+    for (name, value) in SECURITY_HEADERS {
         headers.insert(name, HeaderValue::from_static(value));
     }
     headers

@@ -7,10 +7,12 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use serde_json::{Value, json};
+use tokio::time::timeout;
 
-use crate::sync::{AccountWorker, Failure};
+use crate::ledger::problems::{Failure, Problem};
+use crate::status::board::ConfiguredAccount;
 
-use super::{App, Watched};
+use super::App;
 
 /// Kubernetes allows 1 s by default.
 const PROBE_TIMEOUT: Duration = Duration::from_millis(900);
@@ -26,51 +28,52 @@ pub(super) async fn readyz(State(app): State<App>) -> impl IntoResponse {
 }
 
 async fn readiness(app: &App) -> (StatusCode, Value) {
-    let unready = |reason: &str, accounts: Value| {
-        let body = json!({ "status": "unready", "reason": reason, "accounts": accounts });
-        (StatusCode::SERVICE_UNAVAILABLE, body)
+    let Some(watched) = app.state.watched() else {
+        let remedy = app.state.waiting().map(|problem| problem.remedy);
+        let body =
+            json!({ "status": "unready", "reason": super::NOT_OPEN, "accounts": [], "remedy": remedy });
+        return (StatusCode::SERVICE_UNAVAILABLE, body);
     };
-    let Some(Watched { pool, workers, .. }) = app.state.watched() else {
-        let (status, mut body) = unready("the database is not open and migrated yet", json!([]));
-        body["remedy"] = json!(app.state.waiting().map(|problem| problem.remedy));
-        return (status, body);
+    let accounts = watched.known();
+    let has_stalled =
+        |account: &ConfiguredAccount| account.inside.as_ref().is_some_and(|inside| inside.has_stalled);
+    let troubled: Vec<Value> = accounts.iter().filter_map(trouble).collect();
+    let reason = match timeout(PROBE_TIMEOUT, crate::postgres::ping(&watched.pool)).await {
+        Ok(Err(_)) => Some("the database does not answer"),
+        Err(_) => Some("the database does not answer in time"),
+        Ok(Ok(())) => accounts
+            .iter()
+            .any(has_stalled)
+            .then_some("an account has work, and makes no progress"),
     };
-    let any_has_stalled = workers.iter().any(|worker| has_stalled(worker));
-    let troubled: Value = workers.iter().filter_map(|worker| trouble(worker)).collect();
-    match tokio::time::timeout(PROBE_TIMEOUT, crate::postgres::ping(pool)).await {
-        Ok(Err(_)) => unready("the database does not answer", troubled),
-        Err(_) => unready("the database does not answer in time", troubled),
-        Ok(Ok(())) if any_has_stalled => unready("an account has work, and nothing comes of it", troubled),
-        Ok(Ok(())) => {
-            let is_well = troubled.as_array().is_some_and(Vec::is_empty);
-            let body = if is_well {
-                json!({ "status": "ready" })
-            } else {
-                json!({ "status": "degraded", "accounts": troubled })
-            };
-            (StatusCode::OK, body)
+    match reason {
+        Some(reason) => {
+            let body = json!({ "status": "unready", "reason": reason, "accounts": troubled });
+            (StatusCode::SERVICE_UNAVAILABLE, body)
         }
+        None if troubled.is_empty() => (StatusCode::OK, json!({ "status": "ready" })),
+        None => (
+            StatusCode::OK,
+            json!({ "status": "degraded", "accounts": troubled }),
+        ),
     }
 }
 
-fn has_stalled(worker: &AccountWorker) -> bool {
-    worker.liveness.idle_for() >= worker.stalled_after()
-}
-
-fn trouble(worker: &AccountWorker) -> Option<Value> {
-    let problem = match worker.liveness.failure() {
+fn trouble(account: &ConfiguredAccount) -> Option<Value> {
+    let inside = account.inside.as_ref()?;
+    let words = match inside.problem.as_ref().map(Problem::failure) {
         Some(Failure::Refused) => "the API refuses us",
         Some(Failure::DatabaseUnreachable) => "the database went out of reach",
         Some(Failure::Other) => "its last poll failed",
-        None if has_stalled(worker) => "its poll hangs",
+        None if inside.has_stalled => "its poll hangs",
         None => return None,
     };
-    let remedy = worker.liveness.problem().map(|problem| problem.remedy);
     Some(json!({
-        "account": worker.api.account().name,
-        "problem": problem,
-        "remedy": remedy,
-        "stalled": has_stalled(worker),
-        "seconds_without_progress": worker.liveness.idle_for().as_secs(),
+        "account": account.name,
+        "problem": words,
+        "code": inside.problem.as_ref().map(|problem| &problem.code),
+        "remedy": inside.problem.as_ref().map(|problem| &problem.remedy),
+        "stalled": inside.has_stalled,
+        "seconds_without_progress": inside.idle_for.num_seconds(),
     }))
 }

@@ -6,10 +6,10 @@ mod fresh;
 mod health;
 mod page;
 mod pages;
-mod wrong_tokens;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
@@ -22,16 +22,22 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::Mutex as AsyncMutex;
 use tokio_util::task::AbortOnDropHandle;
+use tracing::debug;
 
 use crate::config::{HttpConfig, SyncConfig};
+use crate::ledger::problems::Problem;
 use crate::postgres::Pool;
-use crate::sync::{AccountWorker, Problem};
-use crate::time::clock::Clock;
-
 use crate::status::Gauges;
-use crate::status::board::ConfiguredAccount;
-use crate::telemetry::{logging, metrics};
+use crate::status::board::{self, Board, ConfiguredAccount, Scope};
+use crate::sync::AccountWorker;
+use crate::telemetry::{chain, logging, metrics};
+use crate::time::clock::Clock;
 use fresh::Fresh;
+
+const NOT_OPEN: &str = "the database is not open and migrated yet";
+
+/// Prometheus allows 10 s by default.
+const METRICS_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What endpoints show.
 #[derive(Debug, Default)]
@@ -43,26 +49,61 @@ pub struct DaemonState {
 /// A running daemon.
 #[derive(Debug)]
 pub struct Watched {
-    /// The database.
-    pub pool: Pool,
-    /// Account workers.
-    pub workers: Vec<Arc<AccountWorker>>,
-    /// Sync settings.
-    pub sync: SyncConfig,
-    /// Account metrics.
-    pub gauges: Gauges,
-    /// Current time.
-    pub clock: Arc<dyn Clock>,
+    pool: Pool,
+    workers: Vec<Arc<AccountWorker>>,
+    sync: SyncConfig,
+    clock: Arc<dyn Clock>,
+    gauges: Gauges,
     /// Serializes pages, to spare connections.
-    pub turn: AsyncMutex<()>,
+    turn: AsyncMutex<()>,
 }
 
 impl Watched {
+    /// Shows these workers.
+    pub fn new(
+        pool: Pool,
+        workers: Vec<Arc<AccountWorker>>,
+        sync: SyncConfig,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self {
+            pool,
+            workers,
+            sync,
+            clock,
+            gauges: Gauges::default(),
+            turn: AsyncMutex::default(),
+        }
+    }
+
     fn known(&self) -> Vec<ConfiguredAccount> {
-        self.workers
-            .iter()
+        let workers = self.workers.iter();
+        workers
             .map(|worker| ConfiguredAccount::of_worker(worker))
             .collect()
+    }
+
+    /// `None` if the database does not answer in time.
+    async fn gather(&self, scope: Scope<'_>, timeout: Duration) -> Option<Board> {
+        let known = self.known();
+        let gathering = board::gather(&self.pool, &known, &self.sync, self.clock.now(), scope);
+        match tokio::time::timeout(timeout, gathering).await {
+            Ok(Ok(board)) => return Some(board),
+            Ok(Err(error)) => debug!(error = %chain(&error), "could not read the state of the accounts"),
+            Err(_) => debug!("could not read the state of the accounts in time"),
+        }
+        None
+    }
+
+    async fn show_metrics(&self) {
+        let board = self.gather(Scope::Few(0), METRICS_TIMEOUT).await;
+        let workers = self.workers.iter().map(Arc::as_ref);
+        self.gauges.show(board, workers, self.clock.now());
+        let connections = self.pool.connections();
+        for (state, number) in [("in_use", connections.in_use), ("idle", connections.idle)] {
+            ::metrics::gauge!(metrics::CONNECTIONS, "state" => state).set(number);
+        }
+        ::metrics::gauge!(metrics::CONNECTIONS_MAX).set(connections.max);
     }
 }
 
@@ -70,12 +111,16 @@ impl DaemonState {
     /// Ends startup; later values are ignored.
     pub fn set(&self, watched: Watched) {
         let _ = self.watched.set(watched);
-        *self.waiting.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.now_waits_for(None);
     }
 
     /// Sets what delays startup.
     pub fn wait_for(&self, problem: Problem) {
-        *self.waiting.lock().unwrap_or_else(PoisonError::into_inner) = Some(problem);
+        self.now_waits_for(Some(problem));
+    }
+
+    fn now_waits_for(&self, problem: Option<Problem>) {
+        *self.waiting.lock().unwrap_or_else(PoisonError::into_inner) = problem;
     }
 
     fn watched(&self) -> Option<&Watched> {
@@ -104,14 +149,6 @@ struct FreshAnswers {
     readiness: Fresh<(StatusCode, Value)>,
 }
 
-/// Listens on `address`.
-///
-/// # Errors
-/// Binding fails.
-pub async fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
-    TcpListener::bind(address).await
-}
-
 /// Serves forever.
 pub async fn serve(
     listener: TcpListener,
@@ -125,7 +162,8 @@ pub async fn serve(
         access: Arc::new(access::Access::new(config.token)),
         fresh: Arc::default(),
     };
-    let _tidying = AbortOnDropHandle::new(tokio::spawn(metrics::tidy(app.metrics.clone())));
+    let upkeep = metrics::run_upkeep(app.metrics.clone());
+    let _upkeep = AbortOnDropHandle::new(tokio::spawn(upkeep));
     let router = router(app, config.bind, config.protect_metrics);
     connections::serve(&listener, &router).await;
 }
@@ -135,8 +173,6 @@ fn router(app: App, bind: SocketAddr, protect_metrics: bool) -> Router {
     let mut guarded = Router::new()
         .route("/", get(pages::overview))
         .route("/accounts/{account}", get(pages::account))
-        .route("/accounts/{account}/day", get(pages::look_at_day))
-        .route("/accounts/{account}/days/{day}", get(pages::day))
         .route("/api/status", get(pages::json));
     let mut open = Router::new()
         .route("/healthz", get(health::healthz))
@@ -159,7 +195,7 @@ fn router(app: App, bind: SocketAddr, protect_metrics: bool) -> Router {
 async fn render_metrics(State(app): State<App>) -> impl IntoResponse {
     let rendering = async {
         if let Some(watched) = app.state.watched() {
-            watched.gauges.show().await;
+            watched.show_metrics().await;
         }
         ::metrics::counter!(metrics::LOG_LINES_DROPPED).absolute(logging::dropped_lines());
         app.metrics.run_upkeep();

@@ -33,11 +33,11 @@ async fn what_is_missing_in_bulk_is_said_and_marked_once_it_is_confirmed() {
     assert_eq!(database.number(missing).await, 0);
     let status = Program::run(&["status", "--json"], &environment).await.stdout;
     let status: Value = serde_json::from_str(&status).unwrap();
-    let concern = &status["accounts"][0]["concerns"][0];
+    let problem = &status["accounts"][0]["problems"][0];
     assert_eq!(status["accounts"][0]["standing"], "trouble");
     let (what, remedy) = (
-        concern["what"].as_str().unwrap(),
-        concern["remedy"].as_str().unwrap(),
+        problem["text"].as_str().unwrap(),
+        problem["remedy"].as_str().unwrap(),
     );
     assert!(what.contains("30 interactions, not returned since"), "{what}");
     assert!(remedy.contains("confirm-missing --account NAME"), "{remedy}");
@@ -59,7 +59,7 @@ async fn what_is_missing_in_bulk_is_said_and_marked_once_it_is_confirmed() {
     assert_eq!(database.number(missing).await, 30);
     let status = Program::run(&["status", "--json"], &environment).await.stdout;
     let status: Value = serde_json::from_str(&status).unwrap();
-    assert_eq!(status["accounts"][0]["concerns"], Value::Array(Vec::new()));
+    assert_eq!(status["accounts"][0]["problems"], Value::Array(Vec::new()));
     let unknown = Program::run(&["confirm-missing", "--account", "other"], &environment).await;
     assert_eq!(unknown.code(), 2);
 }

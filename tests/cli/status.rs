@@ -28,13 +28,14 @@ async fn status_shows_how_far_an_account_is_complete() {
     let account = &status["accounts"][0];
     assert_eq!(account["watermark"], "2026-01-03T11:58:00Z");
     assert_eq!(
-        (&account["holes"], &account["last_run_status"]),
+        (&account["holes"], &account["runs"][0]["status"]),
         (&1.into(), &"failed".into())
     );
     assert_eq!(
-        account["last_run_error"],
+        account["runs"][0]["error"],
         "a request failed: the API's answer is not a page of records (6 bytes)"
     );
+    assert_eq!(account["runs"][0]["error_code"], "api_undecodable");
 
     let table = Program::run(&["status"], &environment).await.stdout;
     for said in [

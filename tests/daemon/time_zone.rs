@@ -21,7 +21,7 @@ async fn stamps_that_are_off_by_a_time_zone_are_shouted_about() {
     assert_eq!(events[0]["fitting_time_zone_offset"], -330);
     let status = Program::run(&["status", "--json"], &environment).await.stdout;
     let status: serde_json::Value = serde_json::from_str(&status).unwrap();
-    let what = status["accounts"][0]["concerns"][0]["what"].as_str().unwrap();
+    let what = status["accounts"][0]["problems"][0]["text"].as_str().unwrap();
     assert!(what.contains("time_zone_offset = -330 fits"), "{what}");
 
     let again = TestDatabase::migrated().await;

@@ -142,7 +142,10 @@ fn expected(title: &str) -> String {
         ("Customers who came back within 3 days", "(2,5)".to_owned()),
         ("complete_through:", "(main,1,30,0,0)".to_owned()),
         ("select name, watermark, coverage", "(main,{})".to_owned()),
-        ("select range, error from smartassist_sync.windows", String::new()),
+        (
+            "select range, error_code, error from smartassist_sync.windows",
+            String::new(),
+        ),
         ("select api_traits", "({})".to_owned()),
         ("select * from smartassist_sync.gaps", String::new()),
         (

@@ -97,6 +97,7 @@ async fn what_was_read_by_a_clock_that_was_ahead_is_refreshed_once_it_is_set_bac
             }
         } else {
             Job::Refresh {
+                policy: "of-a-test".to_owned(),
                 lookback: TimeDelta::days(30),
                 since: now,
                 open_since: None,

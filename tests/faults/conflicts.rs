@@ -62,7 +62,7 @@ async fn a_prepared_statement_of_another_session_is_told_to_be_a_poolers() {
         let raise = format!("do $$ begin raise exception 'statement' using errcode = '{state}'; end $$");
         let failed = sqlx::query(AssertSqlSafe(raise)).execute(&database.pool).await;
         let error = LoadError::from(failed.unwrap_err());
-        assert_eq!(error.kind(), "pooled");
+        assert_eq!(error.kind(), "transaction_pooler");
         assert!(
             error.remedy().contains("database.statement_cache = 0"),
             "{}",

@@ -34,7 +34,7 @@ async fn refusals_although_the_minute_is_free_are_said_with_the_key_to_set() {
     assert!(
         standing
             .iter()
-            .any(|it| it.known() == Some(ProblemCode::HourlyLimit)),
+            .any(|it| it.code == ProblemCode::HourlyLimit.as_str()),
         "{standing:?}"
     );
     assert_eq!(

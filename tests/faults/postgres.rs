@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use smartassist_etl::config::{Config, SessionConfig};
+use smartassist_etl::ledger::problems::Failure;
 use smartassist_etl::ledger::runs::Outcome;
 use smartassist_etl::postgres::Pool;
-use smartassist_etl::sync::{AccountWorker, Failure, Job, RunReport};
+use smartassist_etl::sync::{AccountWorker, Job, RunReport};
 use smartassist_simulator::Seed;
 use sqlx::Connection;
 use tokio_util::sync::CancellationToken;
@@ -76,7 +77,7 @@ async fn a_backend_that_is_killed_in_the_middle_of_a_window_costs_that_window_al
     let kill = "perform pg_terminate_backend(pg_backend_pid())";
     at_the_fourth_window(&database, false, kill).await;
     let failed = fails_once_and_goes_on(&database, &setup).await;
-    assert_eq!(failed.failure, Some(Failure::DatabaseUnreachable));
+    assert_eq!(failed.failure(), Some(Failure::DatabaseUnreachable));
 }
 
 #[tokio::test]
@@ -85,7 +86,7 @@ async fn a_backend_that_is_killed_within_commit_costs_that_window_alone() {
     let kill = "perform pg_terminate_backend(pg_backend_pid())";
     at_the_fourth_window(&database, true, kill).await;
     let failed = fails_once_and_goes_on(&database, &setup).await;
-    assert_eq!(failed.failure, Some(Failure::DatabaseUnreachable));
+    assert_eq!(failed.failure(), Some(Failure::DatabaseUnreachable));
 }
 
 #[tokio::test]
@@ -149,7 +150,7 @@ async fn a_database_that_falls_silent_is_given_up_and_asked_anew() {
     proxy.harm(Harm::FallSilent, 8);
     let silent = tokio::time::timeout(PATIENCE, run(&worker)).await.unwrap();
     assert_eq!(
-        (silent.outcome, silent.failure),
+        (silent.outcome, silent.failure()),
         (Outcome::Failed, Some(Failure::DatabaseUnreachable))
     );
     // The lease is this worker's own, and what hangs hangs on one connection.
@@ -211,7 +212,7 @@ async fn a_statement_that_takes_too_long_is_ended_by_the_server() {
     let worker = setup.worker(&Pool::new(options, &quick));
     let failed = run(&worker).await;
     assert_eq!(
-        (failed.outcome, failed.failure),
+        (failed.outcome, failed.failure()),
         (Outcome::Failed, Some(Failure::Other))
     );
     let error = database
@@ -300,9 +301,9 @@ async fn an_exhausted_pool_is_a_clear_error_and_never_a_deadlock() {
     let held = [pool.begin().await.unwrap(), pool.begin().await.unwrap()];
     let worker = setup.worker(&pool);
     let failed = run(&worker).await;
-    let problem = failed.problem.unwrap();
+    let problem = failed.problem.as_ref().unwrap();
     assert_eq!(
-        (failed.outcome, failed.failure),
+        (failed.outcome, failed.failure()),
         (Outcome::Failed, Some(Failure::Other)),
         "the database is there"
     );
@@ -342,7 +343,7 @@ async fn a_full_disk_stops_writing_and_loading_goes_on_once_there_is_room() {
     let full = "raise exception 'could not extend file: No space left on device' using errcode = '53100'";
     at_the_fourth_window(&database, false, full).await;
     let failed = fails_once_and_goes_on(&database, &setup).await;
-    assert_eq!(failed.failure, Some(Failure::Other));
+    assert_eq!(failed.failure(), Some(Failure::Other));
 }
 
 #[tokio::test]
@@ -365,7 +366,7 @@ async fn after_a_failover_connections_to_the_old_primary_are_given_up() {
     let read_only = Pool::new((*database.pool.options()).clone(), &session());
     let refused = run(&setup.worker(&read_only)).await;
     assert_eq!(
-        (refused.outcome, refused.failure),
+        (refused.outcome, refused.failure()),
         (Outcome::Failed, Some(Failure::Other))
     );
     assert_eq!(database.counts().await, [0; 7]);

@@ -90,7 +90,7 @@ async fn books_are_compared_with_the_ledger_again_by_a_worker_that_lives_long() 
     setup.pass(TimeDelta::hours(1));
     let refused = worker.run(&job, &stop).await;
     assert_eq!(refused.outcome, Outcome::Failed);
-    let error = refused.problem.unwrap().error;
+    let error = refused.problem.unwrap().text;
     assert!(error.contains("no window of the ledger"), "{error}");
 }
 

@@ -61,7 +61,7 @@ async fn a_run_that_hangs_is_ended_and_the_next_one_begins_anew() {
     environment.insert(STALL.to_owned(), "2".to_owned());
     let mut daemon = Program::start(&["run"], &environment);
     daemon.event("run crashed").await;
-    becomes(port, 503, "nothing comes of it").await;
+    becomes(port, 503, "makes no progress").await;
     setup.simulator.world().behaviour.latency = Duration::ZERO;
     daemon.finished_as("poll", "succeeded").await;
     assert_eq!(database.counts().await[0], 5);

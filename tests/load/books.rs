@@ -22,8 +22,7 @@ async fn finish(desk: &Desk, run_id: i64, outcome: Outcome) {
         },
         watermark: at("10:00:00"),
         at: at("23:00:00"),
-        error: None,
-        remedy: None,
+        problem: None,
         api_clock_ahead: None,
         time_zone_disagreement_minutes: None,
     };
@@ -226,16 +225,16 @@ async fn the_newest_poll_and_each_tiers_newest_refresh_are_judged_whatever_has_e
     desk.database
         .execute(
             "update smartassist_sync.runs set status = 'interrupted', finished_at = now(); \
-             insert into smartassist_sync.runs (account_id, kind, status, started_at, finished_at, range, error, remedy, holder, token) \
-             select 'acct-sim', kind, status, now() - ago, now() - ago, \
-                    case when lookback is not null then tstzrange(now() - ago - lookback, now() - ago) end, \
+             insert into smartassist_sync.runs (account_id, kind, status, policy, started_at, finished_at, range, error, remedy, holder, token) \
+             select 'acct-sim', kind, status, policy, now() - ago, now() - ago, \
+                    case when policy is not null then tstzrange(now() - ago - interval '1 hour', now() - ago) end, \
                     case when status = 'failed' then 'it broke' end, case when status = 'failed' then 'mend it' end, 'desk', 1 \
-             from (values ('poll', 'succeeded', interval '34 hours', null::interval), ('poll', 'failed', '10 hours', null), \
+             from (values ('poll', 'succeeded', interval '34 hours', null), ('poll', 'failed', '10 hours', null), \
                           ('poll', 'interrupted', '9 hours', null), \
-                          ('refresh', 'succeeded', '20 hours', '72 hours'), ('refresh', 'failed', '9 hours', '2 hours'), ('refresh', 'failed', '8 hours', '72 hours'), \
-                          ('refresh', 'interrupted', '7 hours', '72 hours'), \
-                          ('refresh', 'failed', '2 days', '1 month')) as ended (kind, status, ago, lookback) \
-             union all select 'acct-sim', 'refresh', 'succeeded', now() - quarter * interval '15 minutes', \
+                          ('refresh', 'succeeded', '20 hours', 'large'), ('refresh', 'failed', '9 hours', 'small'), ('refresh', 'failed', '8 hours', 'large'), \
+                          ('refresh', 'interrupted', '7 hours', 'large'), \
+                          ('refresh', 'failed', '2 days', 'former')) as ended (kind, status, ago, policy) \
+             union all select 'acct-sim', 'refresh', 'succeeded', 'small', now() - quarter * interval '15 minutes', \
                     now() - quarter * interval '15 minutes', tstzrange(now() - quarter * interval '15 minutes' - interval '2 hours', \
                     now() - quarter * interval '15 minutes'), null, null, 'desk', 1 \
              from generate_series(1, 30) as quarter",
@@ -248,19 +247,13 @@ async fn the_newest_poll_and_each_tiers_newest_refresh_are_judged_whatever_has_e
     let failed: Vec<_> = accounts[0]
         .failed_refreshes
         .iter()
-        .map(|tier| {
-            (
-                tier.lookback_seconds,
-                tier.error.as_deref(),
-                tier.remedy.as_deref(),
-            )
-        })
+        .map(|run| (run.policy.as_deref(), run.error.as_deref(), run.remedy.as_deref()))
         .collect();
-    let of_three_days = (Some(72 * 3_600), Some("it broke"), Some("mend it"));
+    let large = (Some("large"), Some("it broke"), Some("mend it"));
     assert_eq!(
         failed,
-        [of_three_days],
-        "two hours went well since, and a month is not configured any more"
+        [large],
+        "the small one went well since, and the former one is not configured any more"
     );
 
     // One poll of a clock that was a day ahead, and a good one since.

@@ -6,6 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use smartassist_etl::config::{AccountConfig, Config};
+use smartassist_etl::ledger::gaps;
 use smartassist_etl::ledger::leases::{self, Lease};
 use smartassist_etl::ledger::runs::{self, Kind, NewRun};
 use smartassist_etl::ledger::{Counters, LoadError, Purpose, Status};
@@ -116,6 +117,7 @@ pub(super) async fn open_run(
     let run = NewRun {
         lease,
         kind,
+        policy: range.map(|_| "of-a-test").filter(|_| kind == Kind::Refresh),
         account: &account,
         kept_from: None,
         default_start: at,
@@ -170,14 +172,14 @@ impl Desk {
     ) -> Result<Committed, LoadError> {
         let mut interactions: Vec<Interaction> = reading.records.iter().map(read).collect();
         interactions.sort_by_key(|interaction| interaction.key);
+        let problem = (reading.status == Status::Gap).then(|| gaps::problem("too many"));
         let commit = WindowCommit {
             lease: &self.lease,
             run_id: self.run_id,
             window: reading.window,
             purpose: Purpose::Refresh,
             status: reading.status,
-            error: (reading.status == Status::Gap).then_some("too many"),
-            error_code: None,
+            problem: problem.as_ref(),
             limits: StoreLimits::default(),
             interactions: &interactions,
             rejected: reading.rejected,

@@ -4,6 +4,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use serde_json::json;
+use smartassist_etl::ledger::gaps;
 use smartassist_etl::ledger::runs::Kind;
 use smartassist_etl::ledger::{
     Counters, FailedWindow, LoadError, Purpose, Status, accounts, leases, record_failed,
@@ -45,7 +46,7 @@ async fn after_a_failover_that_lost_an_acquisition_the_same_token_of_another_is_
         purpose: Purpose::New,
         counters: Counters::default(),
         started_at: at("12:00:00"),
-        error: "none",
+        problem: &gaps::problem("none"),
     };
     assert!(is_lost(&record_failed(pool, &failed).await));
     assert!(is_lost(

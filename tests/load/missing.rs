@@ -177,6 +177,7 @@ async fn what_was_stored_under_other_filters_is_not_judged() {
     let account = account(&[("channels", "rtm")]).await;
     let run = NewRun {
         lease: &desk.lease,
+        policy: None,
         kind: Kind::Poll,
         account: &account,
         kept_from: None,

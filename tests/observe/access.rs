@@ -10,12 +10,7 @@ use crate::support::daemon::{ask, environment, get};
 use crate::support::wait::{PATIENCE, Stopwatch};
 use crate::support::{Program, Setup, TestDatabase};
 
-const PAGES: [&str; 4] = [
-    "/",
-    "/accounts/main",
-    "/accounts/main/days/2026-01-05",
-    "/api/status",
-];
+const PAGES: [&str; 3] = ["/", "/accounts/main", "/api/status"];
 
 #[tokio::test]
 async fn every_answer_says_what_browsers_may_do_with_it_and_nothing_can_be_changed() {

@@ -89,7 +89,7 @@ async fn a_token_file_that_holds_no_token_lets_nobody_in() {
     }
     daemon
         .program
-        .event("nobody can be let in to the status page")
+        .event("status page disabled: cannot read http.token")
         .await;
     std::fs::write(file.path(), TOKEN).unwrap();
     assert_eq!(daemon.status("/", &bearer(TOKEN)).await, 200);

@@ -144,7 +144,7 @@ async fn a_backfill_gives_way_to_another_workers_poll_and_goes_on_afterwards() {
         (gave_way.gave_way, gave_way.outcome),
         (true, Outcome::Interrupted)
     );
-    assert!(gave_way.failure.is_none());
+    assert!(gave_way.failure().is_none());
     assert_eq!(
         (polled.outcome, polled.counters.inserted),
         (Outcome::Succeeded, 7),

@@ -40,9 +40,9 @@ fn served(setup: &Setup, from: DateTime<Utc>) -> i64 {
 
 async fn standing(database: &TestDatabase) -> Option<String> {
     let standing = problems::standing(&database.pool, "acct-sim").await.unwrap();
-    let code = Some(ProblemCode::HistoryNotServed);
-    let problem = standing.into_iter().find(|problem| problem.known() == code);
-    problem.map(|problem| problem.detail)
+    let code = ProblemCode::HistoryNotServed.as_str();
+    let problem = standing.into_iter().find(|problem| problem.code == code);
+    problem.map(|problem| problem.text)
 }
 
 async fn served_from(database: &TestDatabase) -> DateTime<Utc> {
@@ -195,6 +195,7 @@ async fn a_refresh_that_reaches_past_what_is_served_does_not_fail() {
     setup.pass(TimeDelta::days(2));
     assert_eq!(setup.sync(&database).await.outcome, Outcome::Succeeded);
     let refresh = Job::Refresh {
+        policy: "of-a-test".to_owned(),
         lookback: TimeDelta::days(7),
         since: setup.clock.now(),
         open_since: None,
@@ -224,9 +225,7 @@ async fn a_backfill_of_what_is_not_served_fails_and_says_from_when_on_it_is() {
     assert_eq!(report.outcome, Outcome::Failed);
     let problem = report.problem.unwrap();
     assert!(
-        problem
-            .error
-            .contains("serves nothing older than 2026-01-10T12:0"),
+        problem.text.contains("serves nothing older than 2026-01-10T12:0"),
         "{problem:?}"
     );
     let from =

@@ -83,6 +83,7 @@ async fn an_outage_in_the_middle_of_a_refresh_moves_nothing() {
         goes_out(&setup, 1, ALL, &kind);
         setup.pass(TimeDelta::minutes(1));
         let refresh = Job::Refresh {
+            policy: "of-a-test".to_owned(),
             lookback: TimeDelta::days(14),
             since: setup.clock.now(),
             open_since: None,

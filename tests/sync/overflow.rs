@@ -184,7 +184,7 @@ async fn a_gap_that_a_backfill_of_the_past_finds_fails_the_backfill_and_no_poll(
         let report = worker.run(&backfill, &CancellationToken::new()).await;
         assert_eq!(report.outcome, Outcome::Failed, "whoever asks is told");
         let problem = report.problem.unwrap();
-        assert!(gaps::is_about_gaps(&problem.error), "{problem:?}");
+        assert!(problem.code == gaps::CODE, "{problem:?}");
     }
     assert_eq!(setup.sync(&database).await.outcome, Outcome::Succeeded);
     assert_eq!(status::accounts(&database.pool).await.unwrap()[0].gaps, 0);

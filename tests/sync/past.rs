@@ -104,6 +104,7 @@ impl Past {
     /// Whatever was read before now is to be read again, so far back.
     pub(super) fn refresh(&self, lookback: TimeDelta) -> Job {
         Job::Refresh {
+            policy: "of-a-test".to_owned(),
             lookback,
             since: self.now(),
             open_since: None,

@@ -307,6 +307,7 @@ async fn sessions_that_are_still_open_are_followed_beyond_the_lookback_until_the
     };
     let past = Past::of_setup(setup).await;
     let follow = |days| Job::Refresh {
+        policy: "of-a-test".to_owned(),
         lookback: TimeDelta::hours(2),
         since: past.now(),
         open_since: Some(past.now() - TimeDelta::days(days)),

@@ -71,6 +71,7 @@ async fn what_is_too_old_is_not_fetched_by_a_pass_a_refresh_or_a_backfill() {
     };
     run(&worker, Job::Backfill { range, refetch: true }).await;
     let refresh = Job::Refresh {
+        policy: "of-a-test".to_owned(),
         lookback: TimeDelta::days(30),
         since: setup.simulator.world().now(),
         open_since: Some(instant("2026-01-01T00:00:00Z")),

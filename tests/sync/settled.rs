@@ -37,6 +37,7 @@ async fn settled_through(past: &Past) -> String {
 /// What the tier of the smallest lookback reads.
 fn refresh(past: &Past) -> Job {
     Job::Refresh {
+        policy: "of-a-test".to_owned(),
         lookback: TimeDelta::hours(2),
         since: past.now(),
         open_since: None,

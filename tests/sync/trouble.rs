@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use smartassist_etl::ledger::leases;
+use smartassist_etl::ledger::problems::Failure;
 use smartassist_etl::ledger::runs::Outcome;
-use smartassist_etl::sync::Failure;
 use smartassist_etl::sync::Job;
 use smartassist_simulator::{Fault, FaultKind, Seed};
 use tokio_util::sync::CancellationToken;
@@ -27,7 +27,7 @@ async fn a_window_that_fails_is_left_out_and_the_next_ones_go_on() {
     }
     let report = setup.sync(&database).await;
     assert_eq!(
-        (report.outcome, report.failure),
+        (report.outcome, report.failure()),
         (Outcome::Failed, Some(Failure::Other))
     );
     let newest = "select count(*) from smartassist_sync.windows, smartassist_sync.accounts \
@@ -76,7 +76,7 @@ async fn an_api_that_refuses_us_ends_the_run_at_once() {
     setup.set("client_secret", "another-secret-0123456789abcdef-");
     let report = setup.sync(&database).await;
     assert_eq!(
-        (report.outcome, report.failure),
+        (report.outcome, report.failure()),
         (Outcome::Failed, Some(Failure::Refused))
     );
     assert_eq!((report.counters.windows, report.counters.requests), (1, 2));
@@ -157,7 +157,7 @@ async fn a_statement_that_fails_leaves_nothing_of_its_window() {
         .await;
     let report = setup.sync(&database).await;
     assert_eq!(
-        (report.outcome, report.failure),
+        (report.outcome, report.failure()),
         (Outcome::Failed, Some(Failure::Other))
     );
     assert_eq!(database.counts().await, [0; 7]);
@@ -182,7 +182,7 @@ async fn a_record_that_the_database_refuses_holds_up_only_its_own_window() {
         .await;
     let report = setup.sync(&database).await;
     assert_eq!(
-        (report.outcome, report.failure),
+        (report.outcome, report.failure()),
         (Outcome::Failed, Some(Failure::Other))
     );
     let failed = "select min(error) from smartassist_sync.windows where status = 'failed'";

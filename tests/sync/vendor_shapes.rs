@@ -83,6 +83,7 @@ async fn a_session_told_as_open_is_followed_until_it_ends() {
 
     setup.pass(TimeDelta::minutes(30));
     let job = Job::Refresh {
+        policy: "of-a-test".to_owned(),
         lookback: TimeDelta::minutes(1),
         since: setup.clock.now(),
         open_since: Some(instant("2026-01-12T12:00:00Z")),

@@ -67,6 +67,26 @@ fn the_environment_gives_tiers_as_json() {
 }
 
 #[test]
+fn a_tier_has_its_own_name_or_that_of_its_lookback() {
+    let config = |json: &str| read("", &[("SYNC__REFRESH", json)]);
+    let every = r#""every":"0 0 6 * * *""#;
+    let two = format!(r#"[{{"name":"all-year",{every},"lookback":"366d"}},{{{every},"lookback":"2h"}}]"#);
+    let refresh = config(&two).unwrap().sync.refresh;
+    let names: Vec<&str> = refresh.iter().map(|tier| tier.name.as_str()).collect();
+    assert_eq!(names, ["2h", "all-year"]);
+    let alike = format!(r#"[{{{every},"lookback":"2h"}},{{{every},"lookback":"2h"}}]"#);
+    assert_eq!(
+        problems(config(&alike)),
+        ["sync.refresh: two of them have the name 2h; give each its own"]
+    );
+    let odd = format!(r#"[{{"name":"two hours",{every},"lookback":"2h"}}]"#);
+    assert_eq!(
+        problems(config(&odd)),
+        ["sync.refresh[0].name: must be up to 64 letters, digits, - and _"]
+    );
+}
+
+#[test]
 fn an_empty_list_switches_refresh_off_and_an_empty_variable_does_not() {
     assert_eq!(tiers(&read("[sync]\nrefresh = []\n", &[]).unwrap()), []);
     assert_eq!(tiers(&read("", &[("SYNC__REFRESH", "[]")]).unwrap()), []);

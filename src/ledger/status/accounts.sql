@@ -37,13 +37,8 @@ select
     clocks.api_clock_ahead_seconds,
     clocks.time_zone_disagreement_minutes,
     lease.holder as lease_holder,
-    newest.runs -> 0 ->> 'kind' as last_run_kind,
-    newest.runs -> 0 ->> 'status' as last_run_status,
-    (newest.runs -> 0 ->> 'started_at')::timestamptz as last_run_started_at,
-    newest.runs -> 0 ->> 'error' as last_run_error,
-    newest.runs -> 0 ->> 'remedy' as last_run_remedy,
     coalesce(newest.runs, '[]') as runs,
-    polled.verdict as newest_poll,
+    polled.ended as newest_poll,
     coalesce(refreshed.failed, '[]') as failed_refreshes,
     coalesce(
         (
@@ -54,7 +49,7 @@ select
             where problem.account_id = account.account_id
         ),
         '[]'
-    ) as problems
+    ) as standing_problems
 from smartassist_sync.accounts as account
 left join smartassist_sync.leases as lease
     on lease.account_id = account.account_id and lease.expires_at > clock_timestamp()
@@ -101,8 +96,7 @@ cross join lateral (
     select jsonb_agg(to_jsonb(run) order by run.started_at desc, run.id desc) as runs
     from (
         select
-            listed.id, kind, status, started_at, finished_at, progress_at, windows, requests, requests_left, records,
-            inserted, updated, unchanged, rejected, retries, rate_limited, error, remedy,
+            runs.*,
             extract(epoch from clock_timestamp() - coalesce(progress_at, started_at))::bigint as quiet_seconds
         from smartassist_sync.runs
         join (
@@ -121,54 +115,25 @@ cross join lateral (
         ) as listed on listed.id = runs.id
     ) as run
 ) as newest
--- However many others have ended since; one that was interrupted tells nothing. Newest is by number: the clock of a worker may have been set back,
--- so the newest by time and the newest up to now are looked at.
+-- The newest by number: the clock of a worker may have been set back. One that was interrupted tells nothing.
 left join lateral (
-    select to_jsonb(ended) as verdict
-    from (
-        (
-            select run.id, run.kind, run.status, run.finished_at, run.error, run.remedy
-            from smartassist_sync.runs as run
-            where run.account_id = account.account_id and run.kind in ('poll', 'sync') and run.status in ('succeeded', 'failed')
-            order by run.started_at desc
-            limit 1
-        )
-        union all
-        (
-            select run.id, run.kind, run.status, run.finished_at, run.error, run.remedy
-            from smartassist_sync.runs as run
-            where
-                run.account_id = account.account_id and run.kind in ('poll', 'sync') and run.status in ('succeeded', 'failed')
-                and run.started_at < now() + interval '1 minute'
-            order by run.started_at desc
-            limit 1
-        )
-    ) as ended
-    order by ended.id desc
+    select to_jsonb(run) as ended
+    from smartassist_sync.runs as run
+    where run.account_id = account.account_id and run.kind in ('poll', 'sync') and run.status in ('succeeded', 'failed')
+    order by run.id desc
     limit 1
 ) as polled on true
--- The newest of each tier that failed, unless it went well since. One that fails is tried again within minutes; one that is not configured any more
--- is forgotten after a day.
+-- A policy that is not configured any more is forgotten after a day.
 cross join lateral (
-    select jsonb_agg(to_jsonb(failed) order by failed.lookback_seconds) as failed
+    select jsonb_agg(to_jsonb(newest) order by newest.policy) as failed
     from (
-        select distinct on (tier.lookback)
-            run.id, run.kind, run.range, run.status, run.finished_at, run.error, run.remedy,
-            extract(epoch from tier.lookback)::bigint as lookback_seconds
+        select distinct on (run.policy) run.*
         from smartassist_sync.runs as run
-        cross join lateral (select upper(run.range) - lower(run.range) as lookback) as tier
         where
-            run.account_id = account.account_id and run.kind = 'refresh' and run.status = 'failed'
-            and run.started_at > now() - interval '1 day'
-        order by tier.lookback, run.id desc
-    ) as failed
-    where not exists (
-        select
-        from smartassist_sync.runs as later
-        where
-            later.account_id = account.account_id and later.kind = 'refresh' and later.status = 'succeeded' and later.id > failed.id
-            and later.range is not null and later.started_at > now() - interval '1 day'
-            and upper(later.range) - lower(later.range) = upper(failed.range) - lower(failed.range)
-    )
+            run.account_id = account.account_id and run.kind = 'refresh' and run.status in ('succeeded', 'failed')
+            and run.range is not null and run.started_at > now() - interval '1 day'
+        order by run.policy, run.id desc
+    ) as newest
+    where newest.status = 'failed'
 ) as refreshed
 order by account.name

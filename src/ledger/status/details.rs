@@ -53,15 +53,6 @@ pub struct DayCount {
     pub interactions: i64,
 }
 
-/// Hourly count.
-#[derive(Debug, Clone, Copy, FromRow)]
-pub struct HourCount {
-    /// UTC hour.
-    pub hour: i32,
-    /// Interactions.
-    pub interactions: i64,
-}
-
 /// Rejected records by reason.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct RejectedReason {
@@ -85,25 +76,4 @@ pub async fn details(
         .bind(account_ids)
         .fetch_all(executor)
         .await?)
-}
-
-/// Interactions per UTC hour.
-///
-/// # Errors
-/// Database failure.
-pub async fn hours(
-    executor: impl PgExecutor<'_>,
-    account_id: &str,
-    day: Window,
-) -> Result<Vec<HourCount>, LoadError> {
-    Ok(sqlx::query_as(
-        "select extract(hour from session_started_at at time zone 'UTC')::integer as hour, count(*) as interactions \
-         from smartassist.sessions where account_id = $1 and session_started_at >= $2 and session_started_at < $3 \
-         group by 1 order by 1",
-    )
-    .bind(account_id)
-    .bind(day.start)
-    .bind(day.end)
-    .fetch_all(executor)
-    .await?)
 }

@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 use sqlx::{FromRow, PgExecutor};
 
 use super::LoadError;
-use super::problems::StandingProblem;
+use super::problems::Problem;
 
-pub use details::{AccountDetails, DayCount, HourCount, OpenGap, RejectedReason, details, hours};
+pub use details::{AccountDetails, DayCount, OpenGap, RejectedReason, details};
 
 /// Account state.
 #[derive(Debug, Clone, Serialize, FromRow)]
@@ -54,54 +54,22 @@ pub struct AccountStatus {
     pub time_zone_disagreement_minutes: Option<i64>,
     /// Lease holder.
     pub lease_holder: Option<String>,
-    /// Newest run's kind.
-    pub last_run_kind: Option<String>,
-    /// Status.
-    pub last_run_status: Option<String>,
-    /// Start.
-    pub last_run_started_at: Option<DateTime<Utc>>,
-    /// Error.
-    pub last_run_error: Option<String>,
-    /// Remedy.
-    pub last_run_remedy: Option<String>,
-    /// Running and recent runs.
+    /// Running and recent runs, newest first.
     #[sqlx(json)]
     pub runs: Vec<RunStatus>,
-    /// Last ended poll or sync.
+    /// Last poll or sync that succeeded or failed.
     #[sqlx(json(nullable))]
-    pub newest_poll: Option<Verdict>,
-    /// Newest failed refreshes per tier.
+    pub newest_poll: Option<RunStatus>,
+    /// Newest run of each refresh policy, if it failed.
     #[sqlx(json)]
-    pub failed_refreshes: Vec<Verdict>,
-    /// Standing problems.
+    pub failed_refreshes: Vec<RunStatus>,
+    /// Stored problems; shown among all others.
     #[sqlx(json)]
-    pub problems: Vec<StandingProblem>,
+    #[serde(skip_serializing)]
+    pub standing_problems: Vec<Problem>,
 }
 
-/// Run result.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Verdict {
-    /// `poll`, `sync` or `refresh`.
-    pub kind: String,
-    /// `succeeded` or `failed`.
-    pub status: String,
-    /// End time.
-    pub finished_at: Option<DateTime<Utc>>,
-    /// Error.
-    pub error: Option<String>,
-    /// Remedy.
-    pub remedy: Option<String>,
-    /// Lookback, seconds.
-    pub lookback_seconds: Option<i64>,
-}
-
-impl Verdict {
-    /// Has failed.
-    pub fn is_failed(&self) -> bool {
-        self.status == "failed"
-    }
-}
-
+/// A run.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[expect(
     missing_docs,
@@ -109,6 +77,7 @@ impl Verdict {
 )]
 pub struct RunStatus {
     pub kind: String,
+    pub policy: Option<String>,
     pub status: String,
     pub started_at: DateTime<Utc>,
     pub finished_at: Option<DateTime<Utc>>,
@@ -123,9 +92,11 @@ pub struct RunStatus {
     pub rejected: i64,
     pub retries: i64,
     pub rate_limited: i64,
+    pub error_code: Option<String>,
     pub error: Option<String>,
     pub remedy: Option<String>,
-    /// Seconds without progress.
+    /// Without progress; of runs that have not ended.
+    #[serde(default)]
     pub quiet_seconds: i64,
 }
 
@@ -133,6 +104,30 @@ impl RunStatus {
     /// Is running.
     pub fn is_running(&self) -> bool {
         self.status == "running"
+    }
+
+    /// Its kind and the policy that it serves.
+    pub fn name(&self) -> String {
+        match &self.policy {
+            Some(policy) => format!("{} ({policy})", self.kind),
+            None => self.kind.clone(),
+        }
+    }
+
+    /// Has failed.
+    pub fn is_failed(&self) -> bool {
+        self.status == "failed"
+    }
+
+    /// Why it did not succeed.
+    pub fn problem(&self) -> Problem {
+        let or =
+            |text: &Option<String>, otherwise: &str| text.clone().unwrap_or_else(|| otherwise.to_owned());
+        Problem::failed(
+            or(&self.error_code, "run_failed"),
+            or(&self.error, "the log says why"),
+            or(&self.remedy, "see the log"),
+        )
     }
 }
 

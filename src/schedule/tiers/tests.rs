@@ -234,6 +234,7 @@ async fn without_tiers_the_runner_waits_to_be_told_to_end() {
 #[test]
 fn what_is_due_for_one_pass_makes_way_for_what_is_smaller() {
     let tier = |every: &str, hours| RefreshTier {
+        name: format!("{hours}h"),
         every: Cron::parse(every).unwrap(),
         lookback: TimeDelta::hours(hours),
     };
@@ -245,6 +246,7 @@ fn what_is_due_for_one_pass_makes_way_for_what_is_smaller() {
     };
     let due: Vec<DueRefresh> = due_now(&tiers, Some(TimeDelta::hours(72)), at("12:00:00")).collect();
     let job = |hours, since, is_smallest: bool| Job::Refresh {
+        policy: format!("{hours}h"),
         lookback: TimeDelta::hours(hours),
         since: at(since),
         open_since: is_smallest.then(|| at("12:00:00") - TimeDelta::hours(72)),

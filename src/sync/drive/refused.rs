@@ -3,6 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::extract::{ApiError, Narrowing, PageRequest};
+use crate::ledger::problems::Problem;
 use crate::ledger::{LoadError, Status, accounts};
 use crate::telemetry;
 use crate::time::window::Window;
@@ -116,10 +117,12 @@ impl Drive<'_> {
         report.watermark = Some(watermark);
         if matches!(self.job, Job::Backfill { .. }) {
             report.failure = Some(WindowFailure {
-                error: format!("the API serves nothing older than {}", telemetry::instant(edge)),
-                remedy: "ask for what is newer; the vendor can say how long interactions are kept",
+                problem: Problem::failed(
+                    "history_not_served",
+                    format!("the API serves nothing older than {}", telemetry::instant(edge)),
+                    "ask for what is newer; the vendor can say how long interactions are kept",
+                ),
                 next: Next::Continue,
-                refused: false,
             });
         }
         Ok(report)

@@ -4,46 +4,31 @@ use std::sync::LazyLock;
 
 use sha2::{Digest, Sha256};
 
-#[derive(Debug)]
-pub(in crate::web) struct Asset {
-    name: &'static str,
-    pub(in crate::web) kind: &'static str,
-    pub(in crate::web) content: &'static str,
-}
-
-static ASSETS: [Asset; 3] = [
-    Asset {
-        name: "page.css",
-        kind: "text/css; charset=utf-8",
-        content: include_str!("page.css"),
-    },
-    Asset {
-        name: "page.js",
-        kind: "text/javascript; charset=utf-8",
-        content: include_str!("page.js"),
-    },
-    Asset {
-        name: "icon.svg",
-        kind: "image/svg+xml",
-        content: include_str!("icon.svg"),
-    },
+/// Name, content type and content.
+const ASSETS: [(&str, &str, &str); 3] = [
+    ("page.css", "text/css; charset=utf-8", include_str!("page.css")),
+    (
+        "page.js",
+        "text/javascript; charset=utf-8",
+        include_str!("page.js"),
+    ),
+    ("icon.svg", "image/svg+xml", include_str!("icon.svg")),
 ];
 
 /// Prevents mixing cached versions.
 static VERSION: LazyLock<String> = LazyLock::new(|| {
-    let mut hash = Sha256::new();
-    for asset in &ASSETS {
-        hash.update(asset.content);
-    }
-    let bytes = hash.finalize();
-    bytes.iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+    let contents: String = ASSETS.iter().map(|(_, _, content)| *content).collect();
+    let hash = Sha256::digest(contents);
+    hash.iter().take(6).map(|byte| format!("{byte:02x}")).collect()
 });
 
 pub(in crate::web) fn asset_link(name: &str) -> String {
     format!("/assets/{}-{name}", *VERSION)
 }
 
-pub(in crate::web) fn asset(name: &str) -> Option<&'static Asset> {
-    let (_, name) = name.split_once('-')?;
-    ASSETS.iter().find(|asset| asset.name == name)
+/// Content type and content.
+pub(in crate::web) fn asset(link: &str) -> Option<(&'static str, &'static str)> {
+    let (_, name) = link.split_once('-')?;
+    let asset = ASSETS.iter().find(|(known, ..)| *known == name)?;
+    Some((asset.1, asset.2))
 }

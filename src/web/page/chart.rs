@@ -1,4 +1,4 @@
-//! SVG charts without inline style, which the CSP forbids.
+//! SVG chart without inline style, which the CSP forbids.
 
 use std::fmt::Write;
 
@@ -8,33 +8,33 @@ use maud::{Markup, PreEscaped, html};
 use crate::status::calendar::Cell;
 use crate::telemetry::grouped;
 
-const DAYS: usize = 92;
-
-const WIDTH: i64 = 736;
+const DAYS_SHOWN: i64 = 92;
+const DAY_WIDTH: i64 = 8;
 const HEIGHT: i64 = 120;
-const STEP: i64 = WIDTH / 92;
 
 pub(super) fn interactions(cells: &[Cell]) -> Markup {
-    let shown = &cells[cells.len().saturating_sub(DAYS)..];
-    let most = shown.iter().map(|cell| cell.interactions).max().unwrap_or(0);
-    let Some(last) = shown.last().map(|cell| cell.window.start) else {
+    let Some(last) = cells.last().map(|cell| cell.window.start) else {
         return html! {};
     };
     // Gives all accounts equally wide bars.
-    let first = last - TimeDelta::days(i64::try_from(DAYS).unwrap_or_default() - 1);
+    let first = last - TimeDelta::days(DAYS_SHOWN - 1);
+    let shown: Vec<&Cell> = cells.iter().filter(|cell| cell.window.start >= first).collect();
+    let most = shown.iter().map(|cell| cell.interactions).max().unwrap_or(0);
+    let all = shown.iter().map(|cell| cell.interactions).sum();
     let date = |at: DateTime<Utc>| at.format("%-d %b %Y").to_string();
     let label = format!(
         "Interactions per day from {} to {}: {} at most, {} in all",
         date(first),
         date(last),
         grouped(most),
-        grouped(shown.iter().map(|cell| cell.interactions).sum())
+        grouped(all)
     );
+    let view = format!("0 0 {} {HEIGHT}", DAYS_SHOWN * DAY_WIDTH);
     html! {
         h3 { "Interactions per day" }
         figure.chart {
-            svg viewBox=(format!("0 0 {WIDTH} {HEIGHT}")) role="img" aria-label=(label) preserveAspectRatio="none" {
-                (PreEscaped(bars(shown, most)))
+            svg viewBox=(view) role="img" aria-label=(label) preserveAspectRatio="none" {
+                (PreEscaped(bars(&shown, first, most)))
             }
             figcaption {
                 span { (date(first)) } span { (grouped(most)) " on the busiest day" } span { (date(last)) }
@@ -43,36 +43,20 @@ pub(super) fn interactions(cells: &[Cell]) -> Markup {
     }
 }
 
-fn bars(cells: &[Cell], most: i64) -> String {
+fn bars(cells: &[&Cell], first: DateTime<Utc>, most: i64) -> String {
     let mut text = String::new();
-    let empty = DAYS - cells.len();
-    for (place, cell) in cells.iter().enumerate() {
-        let height = share(cell.interactions, most, HEIGHT);
-        let left = i64::try_from(empty + place).unwrap_or_default() * STEP;
+    for cell in cells.iter().filter(|cell| cell.interactions > 0) {
+        // Keeps small values visible.
+        let height = (cell.interactions.saturating_mul(HEIGHT) / most).clamp(1, HEIGHT);
+        let left = (cell.window.start - first).num_days() * DAY_WIDTH;
         let _ = write!(
             text,
             "<rect x=\"{left}\" y=\"{}\" width=\"{}\" height=\"{height}\"><title>{}: {}</title></rect>",
             HEIGHT - height,
-            STEP - 1,
+            DAY_WIDTH - 1,
             cell.window.start.format("%a %-d %b %Y"),
             grouped(cell.interactions),
         );
     }
     text
-}
-
-pub(super) fn bar(number: i64, largest: i64) -> Markup {
-    html! {
-        svg.bar viewBox="0 0 100 10" aria-hidden="true" preserveAspectRatio="none" {
-            rect x="0" y="0" width=(share(number, largest, 100)) height="10" {}
-        }
-    }
-}
-
-/// Keeps small values visible.
-fn share(number: i64, largest: i64, of: i64) -> i64 {
-    if number <= 0 || largest <= 0 {
-        return 0;
-    }
-    number.saturating_mul(of).div_euclid(largest).clamp(1, of)
 }

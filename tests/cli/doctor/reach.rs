@@ -36,7 +36,7 @@ async fn a_name_is_looked_up_and_its_addresses_are_told() {
 async fn a_name_that_nobody_knows_ends_the_way_there() {
     let setup = busy().await;
     let diagnosis = by("https://api.invalid", &setup, &[]).await;
-    diagnosis.assert("DNS", "failed", "api.invalid cannot be looked up: ");
+    diagnosis.assert("DNS", "failed", "cannot look up api.invalid: ");
     for behind in ["TLS", "sign-in", "API", "clocks"] {
         assert!(!diagnosis.has(behind), "{behind}");
     }
@@ -51,8 +51,8 @@ async fn a_name_that_only_the_proxy_knows_is_a_warning() {
     let proxy = [("HTTP_PROXY", setup.simulator.base_url())];
     let proxy = proxy.each_ref().map(|(name, value)| (*name, value.as_str()));
     let diagnosis = by("http://api.invalid", &setup, &proxy).await;
-    diagnosis.assert("DNS", "warning", "api.invalid cannot be looked up: ");
-    diagnosis.assert("API", "ok", "it lets us in");
+    diagnosis.assert("DNS", "warning", "cannot look up api.invalid: ");
+    diagnosis.assert("API", "ok", "it answers");
     assert_eq!(diagnosis.code, 0, "{:#}", diagnosis.report);
 }
 
@@ -62,7 +62,7 @@ async fn an_api_that_is_spoken_to_in_plain_text_over_a_network_is_a_warning() {
     // This machine, by an address that does not say so.
     let elsewhere = setup.simulator.base_url().replace("127.0.0.1", "0.0.0.0");
     let diagnosis = by(&elsewhere, &setup, &[]).await;
-    diagnosis.assert("TLS", "warning", "0.0.0.0 is spoken to in plain text");
+    diagnosis.assert("TLS", "warning", "requests to 0.0.0.0 are plain text");
     assert_eq!(diagnosis.code, 0, "{:#}", diagnosis.report);
 }
 
@@ -74,7 +74,7 @@ async fn a_certificate_that_does_not_hold_is_told_why_and_ends_the_way_there() {
     let file = authority.file(directory.path()).display().to_string();
     let trusted = [("SSL_CERT_FILE", file.as_str())];
     for (flaw, status, found) in [
-        (Flaw::None, "ok", "the certificate of 127.0.0.1 holds"),
+        (Flaw::None, "ok", "the certificate of 127.0.0.1 is valid"),
         (Flaw::Expired, "failed", "certificate expired"),
         (Flaw::OtherHost, "failed", "not valid for"),
     ] {
@@ -117,13 +117,9 @@ async fn with_token_for(life: TimeDelta) -> Diagnosis {
 #[tokio::test]
 async fn a_token_that_soon_runs_out_is_a_warning() {
     let diagnosis = with_token_for(TimeDelta::days(30)).await;
-    diagnosis.assert(
-        "sign-in",
-        "ok",
-        "takes the token that was given; it runs out at 20",
-    );
+    diagnosis.assert("sign-in", "ok", "accepts the configured token; it expires at 20");
     let diagnosis = with_token_for(TimeDelta::days(2)).await;
-    diagnosis.assert("sign-in", "warning", "it runs out at 20");
+    diagnosis.assert("sign-in", "warning", "it expires at 20");
     assert_eq!(diagnosis.code, 0, "{:#}", diagnosis.report);
 }
 

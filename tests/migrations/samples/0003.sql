@@ -1,7 +1,8 @@
 insert into smartassist_sync.accounts (account_id, name, start_from, watermark, settled_through, coverage, settled)
 values ('acct', 'main', '2026-01-01', '2026-01-11', '2026-01-10', '{[2026-01-01, 2026-01-11)}', '{[2026-01-01, 2026-01-10)}');
 insert into smartassist_sync.leases (account_id, holder, token, expires_at) values ('acct', 'worker', 7, now());
-insert into smartassist_sync.runs (account_id, kind, status, finished_at) values ('acct', 'poll', 'succeeded', now()), ('acct', 'refresh', 'failed', now());
+insert into smartassist_sync.runs (account_id, kind, policy, status, finished_at, error_code, error)
+values ('acct', 'poll', null, 'succeeded', now(), null, null), ('acct', 'refresh', 'hourly', 'failed', now(), 'gap', 'gaps remain: 1');
 insert into smartassist_sync.windows (account_id, run_id, range, purpose, status, token)
 select account_id, id, tstzrange '[2026-01-01, 2026-01-11)', 'new', 'drained', 7 from smartassist_sync.runs
 union all

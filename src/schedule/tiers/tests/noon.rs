@@ -85,6 +85,7 @@ impl Runs for Fake {
 pub(super) fn two_tiers() -> Vec<Tier> {
     [("0 23 * * * *", 24), ("0 2,17,32,47 * * * *", 2)]
         .map(|(every, hours)| Tier {
+            name: format!("{hours}h"),
             every: Cron::parse(every).unwrap(),
             lookback: TimeDelta::hours(hours),
             bell: Bell::default(),

@@ -1,10 +1,8 @@
-//! Concerns and standings.
+//! Problems and standings.
 
 use serde_json::{Value, json};
 
 use crate::config::Config;
-
-use crate::ledger::problems::StandingProblem;
 
 use super::*;
 
@@ -58,36 +56,28 @@ fn account(runs: Vec<RunStatus>) -> AccountStatus {
         api_clock_ahead_seconds: Some(0),
         time_zone_disagreement_minutes: Some(0),
         lease_holder: None,
-        last_run_kind: None,
-        last_run_status: None,
-        last_run_started_at: None,
-        last_run_error: None,
-        last_run_remedy: None,
         runs,
         newest_poll: None,
         failed_refreshes: Vec::new(),
-        problems: Vec::new(),
+        standing_problems: Vec::new(),
     }
 }
 
-fn ended(status: &str, lookback_hours: Option<i64>) -> Verdict {
-    Verdict {
-        kind: lookback_hours.map_or("poll", |_| "refresh").to_owned(),
-        status: status.to_owned(),
+fn ended(status: &str, policy: Option<&str>) -> RunStatus {
+    RunStatus {
+        policy: policy.map(str::to_owned),
         finished_at: Some(now() - TimeDelta::minutes(1)),
+        error_code: Some("api_transport".to_owned()),
         error: Some("it broke".to_owned()),
         remedy: Some("mend it".to_owned()),
-        lookback_seconds: lookback_hours.map(|hours| hours * 3_600),
+        ..run(policy.map_or("poll", |_| "refresh"), status)
     }
 }
 
 fn judged(account: &AccountStatus, inside: Option<&WorkerState>) -> (Standing, String) {
-    let concerns = concerns(account, inside, TOLERANCE, now());
-    let said = concerns
-        .iter()
-        .map(|concern| concern.what.as_str())
-        .collect::<Vec<_>>();
-    (standing(account, &concerns, TOLERANCE), said.join("; "))
+    let problems = problems(account, inside, TOLERANCE, now());
+    let said: Vec<&str> = problems.iter().map(|problem| problem.text.as_str()).collect();
+    (standing(account, &problems, TOLERANCE), said.join("; "))
 }
 
 #[test]
@@ -105,28 +95,27 @@ fn a_first_load_of_days_is_catching_up_and_a_standstill_is_not() {
     loading.lease_holder = None;
     let (standing, said) = judged(&loading, None);
     assert_eq!(standing, Standing::Trouble);
-    assert!(said.starts_with("1 d behind, and nobody works on it"), "{said}");
+    assert!(said.starts_with("1 d behind and no run is active"), "{said}");
 }
 
 #[test]
 fn a_refresh_that_fails_is_told_though_polls_go_well() {
     let mut refreshed = account(vec![run("poll", "succeeded")]);
     refreshed.newest_poll = Some(ended("succeeded", None));
-    refreshed.failed_refreshes = vec![ended("failed", Some(72))];
-    let told = (
-        Standing::Trouble,
-        "the last refresh of 3 d failed: it broke".to_owned(),
-    );
-    assert_eq!(judged(&refreshed, None), told);
-    let gap = Verdict {
-        error: Some(gaps::found("too many")),
-        ..ended("failed", Some(2))
+    refreshed.failed_refreshes = vec![ended("failed", Some("daily"))];
+    let told = "the last refresh (daily) failed: it broke".to_owned();
+    assert_eq!(judged(&refreshed, None), (Standing::Trouble, told));
+    let gap = RunStatus {
+        error_code: Some(gaps::CODE.to_owned()),
+        error: Some("too many".to_owned()),
+        ..ended("failed", Some("hourly"))
     };
-    refreshed.failed_refreshes.insert(0, gap);
+    refreshed.failed_refreshes.push(gap);
+    refreshed.failed_refreshes.swap(0, 1);
     let (_, said) = judged(&refreshed, None);
-    assert!(
-        said.starts_with("the last refresh of 2 h and of 3 d failed: a gap"),
-        "it is in no list of gaps: {said}"
+    assert_eq!(
+        said, "the last refresh (hourly, daily) failed: too many",
+        "its gap is in no list"
     );
 }
 
@@ -145,8 +134,8 @@ fn a_gap_hides_no_daemon_that_has_stopped() {
     let mut with_gap = account(vec![run("poll", "succeeded")]);
     (with_gap.gaps, with_gap.lag_seconds) = (1, 500_000);
     with_gap.last_polled_at = Some(now() - TimeDelta::days(6));
-    let met_it = Verdict {
-        error: Some(gaps::remain(1)),
+    let met_it = RunStatus {
+        error_code: Some(gaps::CODE.to_owned()),
         ..ended("failed", None)
     };
     with_gap.newest_poll = Some(met_it.clone());
@@ -155,12 +144,12 @@ fn a_gap_hides_no_daemon_that_has_stopped() {
         said,
         "1 gap: a stretch of which the API does not show all records"
     );
-    with_gap.newest_poll = Some(Verdict {
+    with_gap.newest_poll = Some(RunStatus {
         finished_at: Some(now() - TimeDelta::days(3)),
         ..met_it
     });
     let (_, said) = judged(&with_gap, None);
-    assert!(said.contains("3 d behind, and nobody works on it"), "{said}");
+    assert!(said.contains("3 d behind and no run is active"), "{said}");
 }
 
 #[test]
@@ -210,11 +199,8 @@ fn clocks_that_differ_by_an_hour_and_problems_that_stand_are_trouble() {
     assert_eq!(standing, Standing::Trouble);
     assert!(said.contains("1 h ahead of"), "{said}");
     off.api_clock_ahead_seconds = Some(0);
-    off.problems = vec![StandingProblem {
-        code: "time_zone".to_owned(),
-        detail: "time_zone_offset = 60 fits".to_owned(),
-        since: now(),
-    }];
+    let stored = json!({ "code": "time_zone", "detail": "time_zone_offset = 60 fits", "since": now() });
+    off.standing_problems = vec![serde_json::from_value(stored).unwrap()];
     let (standing, said) = judged(&off, None);
     assert_eq!(standing, Standing::Trouble);
     assert!(said.contains("time_zone_offset = 60 fits"), "{said}");
@@ -245,7 +231,7 @@ fn what_a_small_budget_needs_for_its_first_window_is_no_stall() {
     let mut quiet = account(vec![run("poll", "running")]);
     quiet.lease_holder = Some("somebody".to_owned());
     quiet.runs[0].quiet_seconds = 3_600;
-    let said = |tolerance| concerns(&quiet, None, tolerance, now()).len();
+    let said = |tolerance| problems(&quiet, None, tolerance, now()).len();
     assert_eq!((said(TOLERANCE), said(allowed)), (1, 0));
 }
 

@@ -1,0 +1,162 @@
+//! What is known of an account, in the words of page and `status`.
+
+use chrono::{DateTime, Utc};
+
+use super::board::{AccountBoard, Work};
+use crate::extract::BudgetUse;
+use crate::telemetry::{grouped, plural, second, span};
+
+/// One line.
+#[derive(Debug, Clone)]
+pub struct Fact {
+    /// What is told.
+    pub name: &'static str,
+    /// In words.
+    pub value: String,
+    /// How much is done or used, if that can be said.
+    pub percent: Option<i64>,
+}
+
+fn fact(name: &'static str, value: impl Into<String>) -> Fact {
+    Fact {
+        name,
+        value: value.into(),
+        percent: None,
+    }
+}
+
+/// The facts, the most important first.
+pub fn of(account: &AccountBoard, now: DateTime<Utc>) -> Vec<Fact> {
+    let status = &account.status;
+    let through = |at: DateTime<Utc>| {
+        let has_moved = at > status.start_from;
+        if has_moved {
+            second(at)
+        } else {
+            "nothing yet".to_owned()
+        }
+    };
+    let mut facts = vec![
+        fact("complete through", through(status.watermark)),
+        fact("settled through", through(status.settled_through)),
+        fact("lag", span(status.lag_seconds)),
+        fact("wanted from", wanted_from(account)),
+        fact("last poll", last_poll(account, now)),
+    ];
+    facts.extend(account.work.iter().map(|work| doing(work, now)));
+    if account.work.is_empty() {
+        facts.push(fact("doing now", "nothing"));
+    }
+    facts.extend(budget(account));
+    facts.push(fact("interactions", grouped(status.interactions)));
+    facts.extend(counts(account));
+    facts.extend(last_run(account));
+    facts.push(fact(
+        "worker now",
+        status.lease_holder.as_deref().unwrap_or("none"),
+    ));
+    facts
+}
+
+fn budget(account: &AccountBoard) -> Vec<Fact> {
+    if account.budget.is_empty() {
+        let requests = plural(account.status.requests_last_minute, "request", "requests");
+        return vec![fact("request budget", format!("{requests} in the last minute"))];
+    }
+    let used = account.budget.iter().map(|BudgetUse { span, used, limit }| Fact {
+        percent: i64::try_from(used * 100 / limit.max(&1)).ok(),
+        ..fact("request budget", format!("{used} of {limit} a {}", span.as_str()))
+    });
+    used.collect()
+}
+
+/// With the table that has them.
+fn counts(account: &AccountBoard) -> Vec<Fact> {
+    let status = &account.status;
+    let count = |name, number, one, many, table: &str| {
+        let numbered = plural(number, one, many);
+        let value = match (number, table) {
+            (0, _) => "none".to_owned(),
+            (_, "") => numbered,
+            _ => format!("{numbered}, see smartassist_sync.{table}"),
+        };
+        fact(name, value)
+    };
+    let (waiting, drifted) = (status.rejected_waiting, status.drifted_fields);
+    let mut facts = vec![
+        count(
+            "holes",
+            status.holes,
+            "stretch not read",
+            "stretches not read",
+            "",
+        ),
+        count("gaps", status.gaps, "stretch", "stretches", "gaps"),
+        count(
+            "rejected, waiting",
+            waiting,
+            "record",
+            "records",
+            "rejected_records",
+        ),
+    ];
+    let rejected = account.details.iter().flat_map(|details| &details.rejected);
+    facts.extend(rejected.map(|waiting| {
+        let records = plural(waiting.records, "record", "records");
+        fact("rejected because", format!("{}: {records}", waiting.reason))
+    }));
+    let (one, many) = (
+        "field, kept in the column extra",
+        "fields, kept in the column extra",
+    );
+    facts.push(count("unknown fields", drifted, one, many, "schema_drift"));
+    facts
+}
+
+fn doing(work: &Work, now: DateTime<Utc>) -> Fact {
+    let Work { run, eta_seconds } = work;
+    let since = span((now - run.started_at).num_seconds());
+    let requests = plural(run.requests, "request", "requests");
+    let mut words = format!("{} for {since}, {requests}", run.name());
+    let mut percent = None;
+    if let Some(left) = run.requests_left {
+        let all = run.requests + left;
+        let done = run.requests * 100 / all.max(1);
+        words += &format!(" of about {} ({done} %)", grouped(all));
+        percent = Some(done);
+    }
+    words += &format!(", {}", plural(run.records, "record", "records"));
+    if let Some(seconds) = eta_seconds.and_then(|seconds| i64::try_from(seconds).ok()) {
+        words += &format!(", about {} left", span(seconds));
+    }
+    Fact {
+        percent,
+        ..fact("doing now", words)
+    }
+}
+
+fn wanted_from(account: &AccountBoard) -> String {
+    let status = &account.status;
+    let from = second(status.start_from);
+    match status.served_from {
+        Some(served) if served == status.start_from => format!("{from} (the API serves nothing older)"),
+        Some(served) => format!("{from} (the API serves nothing before {})", second(served)),
+        None => from,
+    }
+}
+
+fn last_poll(account: &AccountBoard, now: DateTime<Utc>) -> String {
+    account.status.last_polled_at.map_or_else(
+        || "none yet".to_owned(),
+        |at| format!("{} ({} ago)", second(at), span((now - at).num_seconds())),
+    )
+}
+
+fn last_run(account: &AccountBoard) -> Vec<Fact> {
+    let Some(run) = account.status.runs.first() else {
+        return vec![fact("last run", "none yet")];
+    };
+    let words = format!("{} {}, began {}", run.name(), run.status, second(run.started_at));
+    let error = run.error.clone().map(|error| fact("last error", error));
+    std::iter::once(fact("last run", words)).chain(error).collect()
+}
