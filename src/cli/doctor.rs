@@ -98,9 +98,11 @@ mod tests {
         let remedy =
             "check client_id, client_secret, account_id and stream_id, and that the app has the scope";
         let refused = Problem::failed("api_refused", "the API refused us", remedy);
-        let failed = Finding::problem("sign-in", refused).explanation("nothing is loaded for this account");
+        let failed = Finding::problem(refused)
+            .explanation("nothing is loaded for this account")
+            .check("sign-in");
         Report {
-            findings: vec![Finding::ok("database", "it answers"), failed.of("main")],
+            findings: vec![Finding::ok("it answers").check("database"), failed.of("main")],
             requests: 2,
         }
     }

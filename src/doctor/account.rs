@@ -24,7 +24,7 @@ const WINDOWS_REMEMBERED: i64 = 1_000;
 const MOST_RETRIES: usize = 1;
 
 #[derive(Debug, Default)]
-struct Remembered {
+struct Known {
     traits: ApiTraits,
     windows: Vec<(Window, u64)>,
     problems: Vec<Problem>,
@@ -41,7 +41,7 @@ pub(super) async fn examine(
     asked.retry.max_retries = asked.retry.max_retries.min(MOST_RETRIES);
     let findings = match ApiClient::new(asked, Arc::clone(clock)) {
         Ok(api) => {
-            let mut findings = vec![reach::dns(account).await];
+            let mut findings = vec![reach::dns(account).await.check("DNS")];
             if findings[0].status != Severity::Failed {
                 let tally = Tally::default();
                 look(&api, settle, pool, clock, (&tally, &mut findings)).await;
@@ -49,7 +49,7 @@ pub(super) async fn examine(
             }
             findings
         }
-        Err(error) => vec![Finding::failed("API", chain(&error).to_string())],
+        Err(error) => vec![Finding::failed(chain(&error).to_string()).check("API")],
     };
     report
         .findings
@@ -63,22 +63,22 @@ async fn look(
     clock: &Arc<dyn Clock>,
     (tally, findings): (&Tally, &mut Vec<Finding>),
 ) {
-    let remembered = remember(api, pool).await;
-    let known = remembered.problems.iter().cloned();
-    findings.extend(known.map(|problem| Finding::problem("known problems", problem)));
+    let known = remember(api, pool).await;
+    let problems = known.problems.iter().cloned();
+    findings.extend(problems.map(|problem| Finding::problem(problem).check("known problems")));
     let until = sync::head(clock.now(), settle);
     let reached = sync::reach(api, until, tally).await;
     findings.extend(reach::steps(api.account(), &reached, clock.now()));
     findings.extend(api.clock_skew().map(clocks::of_api));
     if let Ok(day) = reached {
-        behaviour(api, &remembered, day, (tally, findings)).await;
+        behaviour(api, &known, day, (tally, findings)).await;
     }
 }
 
 /// The database checks report errors.
-async fn remember(api: &ApiClient, pool: Option<&Pool>) -> Remembered {
+async fn remember(api: &ApiClient, pool: Option<&Pool>) -> Known {
     let Some(pool) = pool else {
-        return Remembered::default();
+        return Known::default();
     };
     let account_id = &api.account().account_id;
     if let Ok(spent) = spent_by_others(pool, account_id, NOBODY, BudgetSpan::LONGEST.length()).await {
@@ -86,7 +86,7 @@ async fn remember(api: &ApiClient, pool: Option<&Pool>) -> Remembered {
     }
     let traits = accounts::traits(pool, account_id).await.unwrap_or_default();
     let windows = recent_counts(pool, account_id, WINDOWS_REMEMBERED).await;
-    Remembered {
+    Known {
         traits: serde_json::from_value(traits).unwrap_or_default(),
         windows: windows.unwrap_or_default(),
         problems: problems::standing(pool, account_id).await.unwrap_or_default(),
@@ -95,39 +95,34 @@ async fn remember(api: &ApiClient, pool: Option<&Pool>) -> Remembered {
 
 async fn behaviour(
     api: &ApiClient,
-    remembered: &Remembered,
+    known: &Known,
     day: Reached,
     (tally, findings): (&Tally, &mut Vec<Finding>),
 ) {
     let week = sync::reach_week(api, day.window.end, tally).await;
-    findings.push(paging::longest_window(&week, &remembered.traits));
+    findings.push(paging::longest_window(&week, &known.traits).check("longest window"));
     let reached: Vec<Reached> = std::iter::once(day).chain(week.ok()).collect();
-    let Some(window) = sync::worth_probing(&remembered.windows, &reached) else {
+    let Some(window) = sync::worth_probing(&known.windows, &reached) else {
         return;
     };
     match sync::probe(api, window, tally).await {
         Ok(probe) => {
-            findings.extend(paging::findings(&probe, &remembered.traits));
-            findings.push(time_stamps(&probe, api.account().time_zone_offset));
+            findings.extend(paging::findings(&probe, &known.traits));
+            findings.push(time_stamps(&probe, api.account().time_zone_offset).check("time stamps"));
         }
-        Err(error) => findings.push(Finding::problem("paging", &error)),
+        Err(error) => findings.push(Finding::problem(&error).check("paging")),
     }
 }
 
 fn time_stamps(probe: &Probe, offset: i32) -> Finding {
-    const CHECK: &str = "time stamps";
     match probe.time_zone {
-        TimeZoneVerdict::Agrees { records, witness } => Finding::ok(
-            CHECK,
-            format!("{} agree with time stamps without a zone, in {records} records", witness.words()),
+        TimeZoneVerdict::Agrees { records, witness } => Finding::ok(format!("{} agree with time stamps without a zone, in {records} records", witness.words()),
         ),
         TimeZoneVerdict::Disagrees {
             minutes,
             records,
             witness,
-        } => Finding::failed(
-            CHECK,
-            format!(
+        } => Finding::failed(format!(
                 "{} are {minutes} minutes later than time stamps without a zone, requested with time_zone_offset {offset}, in \
                  {records} records",
                 witness.words()
@@ -139,9 +134,7 @@ fn time_stamps(probe: &Probe, offset: i32) -> Finding {
              --to DATE`; if stamps still contradict each other, no offset fits: ask the vendor which zone its stamps are in",
             probe.time_zone.fitting_offset(offset).unwrap_or_default()
         )),
-        TimeZoneVerdict::Unknown => Finding::ok(
-            CHECK,
-            format!(
+        TimeZoneVerdict::Unknown => Finding::ok(format!(
                 "unknown yet: too few of {} interactions tell; every run compares starts with the seconds in session ids, and \
                  stamps of queues with those of callbacks",
                 probe.records

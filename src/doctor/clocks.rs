@@ -11,7 +11,7 @@ pub(super) fn of_api(ahead: TimeDelta) -> Finding {
     let explanation =
         "the newest interactions come that much later: nothing is read beyond what both clocks have passed";
     let remedy = "set this machine's clock, for example by NTP";
-    finding("clocks", ("API", ahead), explanation, remedy)
+    finding("API", ahead, explanation, remedy).check("clocks")
 }
 
 pub(super) fn of_database(ahead: TimeDelta) -> Finding {
@@ -21,15 +21,10 @@ pub(super) fn of_database(ahead: TimeDelta) -> Finding {
         "the lag that status and the page show is that much too large"
     };
     let remedy = "set the clocks of this machine and of the database's, for example by NTP";
-    finding("database clock", ("database", ahead), explanation, remedy)
+    finding("database", ahead, explanation, remedy).check("database clock")
 }
 
-fn finding(
-    check: &'static str,
-    (whose, ahead): (&str, TimeDelta),
-    explanation: &str,
-    remedy: &str,
-) -> Finding {
+fn finding(whose: &str, ahead: TimeDelta, explanation: &str, remedy: &str) -> Finding {
     let direction = if ahead < TimeDelta::zero() {
         "behind"
     } else {
@@ -37,7 +32,7 @@ fn finding(
     };
     let seconds = ahead.num_seconds().abs();
     let found = format!("the {whose}'s clock is {seconds} s {direction} ours");
-    let finding = Finding::new(Skew::of(ahead).into(), check, found);
+    let finding = Finding::new(Skew::of(ahead).into(), found);
     if finding.status == Severity::Ok {
         finding
     } else {

@@ -5,23 +5,22 @@ use crate::config::Config;
 use super::finding::Finding;
 
 pub(super) fn findings(config: &Config) -> Vec<Finding> {
-    const CHECK: &str = "configuration";
     let names: Vec<&str> = config
         .accounts
         .iter()
         .map(|account| account.name.as_str())
         .collect();
     let accounts = if names.is_empty() {
-        Finding::failed(CHECK, "it can be read, but no account is configured")
+        Finding::failed("it can be read, but no account is configured")
             .remedy("set accounts.<name>.base_url, .account_id, .stream_id and credentials")
     } else {
-        Finding::ok(CHECK, format!("accounts: {}", names.join(", ")))
+        Finding::ok(format!("accounts: {}", names.join(", ")))
     };
-    let mut findings = vec![accounts];
+    let mut findings = vec![accounts.check("configuration")];
     if !config.trimmed_secrets.is_empty() {
         let keys = config.trimmed_secrets.join(", ");
         let found = format!("used without the white space or the byte order mark around it: {keys}");
-        findings.push(Finding::ok("secrets", found));
+        findings.push(Finding::ok(found).check("secrets"));
     }
     findings
 }

@@ -1,13 +1,11 @@
 //! Checks the database.
 
+use std::cmp::Ordering::{Equal, Greater, Less};
 use std::ops::RangeInclusive;
-
-use sqlx::Error;
 
 use crate::config::Config;
 use crate::ledger::LoadError;
-use crate::ledger::problems::Problem;
-use crate::postgres::inspect::{self, Protection};
+use crate::postgres::inspect::{self, Names, Protection, Sample};
 use crate::postgres::{self, Database, Pool, PrivateServer};
 use crate::time::clock::Clock;
 use crate::warehouse::left_out::check_key;
@@ -15,121 +13,104 @@ use crate::warehouse::left_out::check_key;
 use super::finding::Finding;
 use super::{clocks, disk};
 
-const SERVER: &str = "database";
-const TLS: &str = "database TLS";
-const SCHEMA: &str = "database schema";
-const RIGHTS: &str = "database rights";
-const NAMES: &str = "database names";
-const READERS: &str = "database readers";
-
 const TESTED: RangeInclusive<i32> = 14..=18;
 
-const SHADOWS_TOLD: usize = 5;
+const SHADOWS_SHOWN: usize = 5;
+
+type Checked = Result<Vec<Finding>, LoadError>;
 
 pub(super) async fn examine(
     config: &Config,
     clock: &dyn Clock,
     findings: &mut Vec<Finding>,
 ) -> Option<Database> {
-    let database = open(config, findings).await;
+    let mut add = |check, found: Checked| {
+        let found = found.unwrap_or_else(|error| vec![Finding::problem(&error)]);
+        findings.extend(found.into_iter().map(|finding| finding.check(check)));
+    };
+    let database = match open(config).await {
+        Ok(database) => Some(database),
+        Err(finding) => {
+            add("database", Ok(vec![finding]));
+            None
+        }
+    };
     if let Some(database) = &database {
         let pool = &database.pool;
-        for (check, found) in [
-            (SERVER, server(pool).await),
-            (TLS, encryption(pool, config).await),
-            (SCHEMA, schema(pool).await),
-            (RIGHTS, rights(pool).await),
-            (NAMES, names(pool).await),
-            (READERS, readers(pool).await),
-            ("database clock", time(pool, clock).await),
-        ] {
-            findings.extend(found.unwrap_or_else(|error| vec![broken(check, error)]));
-        }
-        findings.extend(keys(pool).await);
-        findings.extend(privacy_key(pool, config).await);
+        add("database", server(pool).await);
+        add("database TLS", encryption(pool, config).await);
+        add("database schema", schema(pool).await);
+        add("database rights", rights(pool).await);
+        add("database names", names(pool).await);
+        add("database readers", readers(pool).await);
+        add("database clock", time(pool, clock).await);
+        add("interaction keys", Ok(keys(pool).await));
+        add("privacy.key", privacy_key(pool, config).await);
     }
     // A full disk may be the cause.
     if Database::is_private(config) {
-        findings.push(disk::of_private(&PrivateServer::directory(&config.data_dir)));
+        let directory = PrivateServer::directory(&config.data_dir);
+        add("disk", Ok(vec![disk::of_private(&directory)]));
     } else if let Some(database) = &database {
-        let size = inspect::size(&database.pool).await;
-        findings.push(size.map_or_else(|error| broken("disk", error), disk::of_server));
+        add("disk", size(&database.pool).await);
     }
     database
 }
 
-async fn open(config: &Config, findings: &mut Vec<Finding>) -> Option<Database> {
-    if !Database::is_made(config) {
-        let found = "none yet: database.url is not set, and no private PostgreSQL was made in data_dir";
-        let remedy = "set database.url, or run `smartassist-etl sync`, which makes a private PostgreSQL";
-        findings.push(Finding::warning(SERVER, found).remedy(remedy));
-        return None;
+async fn open(config: &Config) -> Result<Database, Finding> {
+    if Database::is_made(config) {
+        return Database::open(config)
+            .await
+            .map_err(|error| Finding::problem(&error));
     }
-    let opened = Database::open(config).await;
-    opened
-        .map_err(|error| findings.push(Finding::problem(SERVER, &error)))
-        .ok()
+    let found = "none yet: database.url is not set, and no private PostgreSQL was made in data_dir";
+    let remedy = "set database.url, or run `smartassist-etl sync`, which makes a private PostgreSQL";
+    Err(Finding::warning(found).remedy(remedy))
 }
 
-fn broken(check: &'static str, error: impl Into<LoadError>) -> Finding {
-    Finding::problem(check, Problem::from(&error.into()))
-}
-
-async fn server(pool: &Pool) -> Result<Vec<Finding>, Error> {
+async fn server(pool: &Pool) -> Checked {
     let server = inspect::server(pool).await?;
     let found = format!("PostgreSQL {} answers", server.version);
     Ok(vec![if server.is_read_only {
-        Finding::failed(SERVER, format!("{found}, but takes no writes"))
+        Finding::failed(format!("{found}, but takes no writes"))
             .remedy("point database.url at the primary, and check that default_transaction_read_only is off for our user")
     } else if server.major < *TESTED.start() {
-        Finding::failed(SERVER, format!("{found}, which is too old")).remedy("use PostgreSQL 14 or newer")
+        Finding::failed(format!("{found}, which is too old")).remedy("use PostgreSQL 14 or newer")
     } else if server.major > *TESTED.end() {
-        Finding::warning(
-            SERVER,
-            format!("{found}, which is newer than the tested versions"),
-        )
-        .remedy("use PostgreSQL 14 to 18, or look for a newer release of smartassist-etl")
+        Finding::warning(format!("{found}, which is newer than the tested versions"))
+            .remedy("use PostgreSQL 14 to 18, or look for a newer release of smartassist-etl")
     } else {
-        Finding::ok(SERVER, found)
+        Finding::ok(found)
     }])
 }
 
 /// Other checks report query errors, also for `privacy_key`.
-async fn keys(pool: &Pool) -> Option<Finding> {
-    const CHECK: &str = "interaction keys";
-    let sample = inspect::keys(pool).await.ok()?;
-    if sample.wrong > 0 {
-        let found = format!(
-            "{} of {} interactions have a key that does not fit their ids",
-            sample.wrong, sample.rows
-        );
-        return Some(Finding::failed(CHECK, found).remedy(
+async fn keys(pool: &Pool) -> Vec<Finding> {
+    let Ok(Sample { rows, wrong }) = inspect::keys(pool).await else {
+        return Vec::new();
+    };
+    if wrong > 0 {
+        let found = format!("{wrong} of {rows} interactions have a key that does not fit their ids");
+        return vec![Finding::failed(found).remedy(
             "somebody changed account_id, conversation_id or session_id by hand: delete these rows (where interaction_key <> \
              smartassist.interaction_key(account_id, conversation_id, session_id)), and run `backfill --refetch` for their days",
-        ));
+        )];
     }
-    let found = format!("the keys of {} interactions fit their ids", sample.rows);
-    (sample.rows > 0).then(|| Finding::ok(CHECK, found))
+    let fitting = (rows > 0).then(|| Finding::ok(format!("the keys of {rows} interactions fit their ids")));
+    fitting.into_iter().collect()
 }
 
-async fn privacy_key(pool: &Pool, config: &Config) -> Option<Finding> {
-    const CHECK: &str = "privacy.key";
+async fn privacy_key(pool: &Pool, config: &Config) -> Checked {
     match check_key(pool, config.privacy.key.as_ref()).await {
-        Ok(true) => Some(Finding::ok(
-            CHECK,
-            "it is the one that customers were erased with",
-        )),
-        Err(error @ LoadError::ErasureKey) => Some(broken(CHECK, error)),
-        Ok(false) | Err(_) => None,
+        Ok(true) => Ok(vec![Finding::ok("it is the one that customers were erased with")]),
+        Err(error @ LoadError::ErasureKey) => Err(error),
+        Ok(false) | Err(_) => Ok(Vec::new()),
     }
 }
 
-async fn encryption(pool: &Pool, config: &Config) -> Result<Vec<Finding>, Error> {
-    let protection = inspect::protection(pool).await?;
-    Ok(vec![protected(
-        &protection,
-        config.database.session.statement_cache == 0,
-    )])
+async fn encryption(pool: &Pool, config: &Config) -> Checked {
+    let is_pooled = config.database.session.statement_cache == 0;
+    Ok(vec![protected(&inspect::protection(pool).await?, is_pooled)])
 }
 
 /// The pooler's own connection is unknown.
@@ -144,114 +125,108 @@ fn protected(protection: &Protection, is_pooled: bool) -> Finding {
         None => (true, format!("none, sslmode {mode}")),
     };
     let explanation = if protection.is_on_this_machine {
-        return Finding::ok(TLS, format!("{found}; it is on this machine"));
+        return Finding::ok(format!("{found}; it is on this machine"));
     } else if is_plain {
         "anybody in between can read and change all"
     } else if mode == "verify-full" || mode == "verify-ca" {
-        return Finding::ok(TLS, found);
+        return Finding::ok(found);
     } else {
         "the server's certificate is not checked: anybody in between can read and change all"
     };
-    Finding::warning(TLS, found)
+    Finding::warning(found)
         .explanation(explanation)
         .remedy("use sslmode=verify-full, with database.ca_file for an authority of your own")
 }
 
-async fn time(pool: &Pool, clock: &dyn Clock) -> Result<Vec<Finding>, Error> {
-    let ahead = inspect::clock_ahead(pool, clock).await?;
-    Ok(vec![clocks::of_database(ahead)])
+async fn time(pool: &Pool, clock: &dyn Clock) -> Checked {
+    Ok(vec![clocks::of_database(
+        inspect::clock_ahead(pool, clock).await?,
+    )])
 }
 
-async fn schema(pool: &Pool) -> Result<Vec<Finding>, Error> {
+async fn size(pool: &Pool) -> Checked {
+    Ok(vec![disk::of_server(inspect::size(pool).await?)])
+}
+
+async fn schema(pool: &Pool) -> Checked {
     let known = postgres::newest_migration();
-    Ok(vec![match inspect::applied(pool).await? {
-        None => Finding::warning(SCHEMA, "the database holds no tables of ours yet")
-            .remedy("run `smartassist-etl migrate` or `sync`; `run` does it too"),
-        Some(applied) if applied < known => Finding::warning(
-            SCHEMA,
-            format!("the last applied migration is {applied}, this binary has {known}"),
-        )
-        .remedy("run `smartassist-etl migrate`; `sync` and `run` do it too"),
-        Some(applied) if applied > known => Finding::failed(
-            SCHEMA,
-            format!("the last applied migration is {applied}, this binary knows {known}"),
-        )
-        .remedy("run the newer version again, or restore a backup"),
-        Some(applied) => Finding::ok(SCHEMA, format!("up to date (migration {applied})")),
+    let Some(applied) = inspect::applied(pool).await? else {
+        let found = "the database holds no tables of ours yet";
+        let remedy = "run `smartassist-etl migrate` or `sync`; `run` does it too";
+        return Ok(vec![Finding::warning(found).remedy(remedy)]);
+    };
+    let found = format!("the last applied migration is {applied}, this binary has {known}");
+    Ok(vec![match applied.cmp(&known) {
+        Less => Finding::warning(found).remedy("run `smartassist-etl migrate`; `sync` and `run` do it too"),
+        Equal => Finding::ok(format!("up to date (migration {applied})")),
+        Greater => Finding::failed(found).remedy("run the newer version again, or restore a backup"),
     }])
 }
 
-async fn rights(pool: &Pool) -> Result<Vec<Finding>, Error> {
+async fn rights(pool: &Pool) -> Checked {
     let rights = inspect::rights(pool).await?;
     let missing = |rights: &[String]| format!("missing: {}", rights.join(", "));
     let mut findings = Vec::new();
     if !rights.missing.is_empty() {
         findings.push(
-            Finding::failed(RIGHTS, missing(&rights.missing))
+            Finding::failed(missing(&rights.missing))
                 .explanation("nothing can be loaded")
                 .remedy("have an administrator grant them to the user of database.url"),
         );
     }
     if !rights.missing_to_migrate.is_empty() {
         findings.push(
-            Finding::warning(RIGHTS, missing(&rights.missing_to_migrate))
+            Finding::warning(missing(&rights.missing_to_migrate))
                 .explanation("this user cannot apply migrations")
                 .remedy("run `smartassist-etl migrate` as a user who has them, or have them granted"),
         );
     }
     if findings.is_empty() {
-        findings.push(Finding::ok(RIGHTS, "all that loading and migrating needs"));
+        findings.push(Finding::ok("all that loading and migrating needs"));
     }
     Ok(findings)
 }
 
 /// Whether objects in `public` can shadow `PostgreSQL`'s own.
-async fn names(pool: &Pool) -> Result<Vec<Finding>, Error> {
+async fn names(pool: &Pool) -> Checked {
     const REVOKE: &str = "revoke create on schema public from public";
-    let names = inspect::names(pool).await?;
-    let (found, remedy) = if !names.shadows.is_empty() {
-        let told = names.shadows[..names.shadows.len().min(SHADOWS_TOLD)].join(", ");
-        let more = names.shadows.len().saturating_sub(SHADOWS_TOLD);
-        let more = if more > 0 {
-            format!(" and {more} more")
-        } else {
-            String::new()
-        };
-        (
-            format!("schema public holds objects named like PostgreSQL's own: {told}{more}"),
-            format!("find out who made them, drop them, and: {REVOKE}"),
-        )
-    } else if names.public_is_open {
-        (
-            "everybody may create objects in schema public".to_owned(),
-            REVOKE.to_owned(),
-        )
+    let Names {
+        shadows,
+        public_is_open,
+    } = inspect::names(pool).await?;
+    let finding = if !shadows.is_empty() {
+        let mut told = shadows[..shadows.len().min(SHADOWS_SHOWN)].join(", ");
+        if shadows.len() > SHADOWS_SHOWN {
+            told += &format!(" and {} more", shadows.len() - SHADOWS_SHOWN);
+        }
+        Finding::warning(format!(
+            "schema public holds objects named like PostgreSQL's own: {told}"
+        ))
+        .remedy(format!("find out who made them, drop them, and: {REVOKE}"))
+    } else if public_is_open {
+        Finding::warning("everybody may create objects in schema public").remedy(REVOKE)
     } else {
         return Ok(vec![Finding::ok(
-            NAMES,
             "nothing in schema public shadows PostgreSQL's own names",
         )]);
     };
-    let explanation = "this program does not use that schema, but whoever else works in this database may call a function \
-                       of somebody else's with their own rights";
-    Ok(vec![
-        Finding::warning(NAMES, found)
-            .explanation(explanation)
-            .remedy(remedy),
-    ])
+    Ok(vec![finding.explanation(
+        "this program does not use that schema, but whoever else works in this database may call a function of somebody \
+         else's with their own rights",
+    )])
 }
 
 /// Reader roles belong to the cluster and may be older than ours.
-async fn readers(pool: &Pool) -> Result<Vec<Finding>, Error> {
+async fn readers(pool: &Pool) -> Checked {
     let roles = inspect::foreign_readers(pool).await?;
     let with_members = roles.into_iter().filter(|(_, members)| !members.is_empty());
     let finding = |(role, members): (String, Vec<String>)| {
         let members = members.join(", ");
-        Finding::warning(READERS, format!("the role {role} was there before this program made one, with members: {members}"))
-            .explanation("they read what is stored here")
-            .remedy(
-                "revoke it from those it is not meant for; then give the role a comment (comment on role … is '…')",
-            )
+        let found =
+            format!("the role {role} was there before this program made one, with members: {members}");
+        Finding::warning(found).explanation("they read what is stored here").remedy(
+            "revoke it from those it is not meant for; then give the role a comment (comment on role … is '…')",
+        )
     };
     Ok(with_members.map(finding).collect())
 }

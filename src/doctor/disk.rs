@@ -7,12 +7,11 @@ use nix::sys::statvfs::{FsFlags, statvfs};
 
 use super::finding::Finding;
 
-const CHECK: &str = "disk";
 const GIBIBYTE: u64 = 1 << 30;
 
-const NEEDED: u64 = GIBIBYTE;
+const NEEDED_BYTES: u64 = GIBIBYTE;
 
-const COMFORTABLE: u64 = 5 * GIBIBYTE;
+const COMFORTABLE_BYTES: u64 = 5 * GIBIBYTE;
 
 #[derive(Debug, Clone, Copy)]
 struct Room {
@@ -26,7 +25,7 @@ pub(super) fn of_private(directory: &Path) -> Finding {
         Ok(room) => verdict(room, directory),
         Err(error) => {
             let place = directory.display();
-            Finding::warning(CHECK, format!("the free space for {place} is not known: {error}"))
+            Finding::warning(format!("the free space for {place} is not known: {error}"))
                 .remedy("check that this user may enter data_dir")
         }
     }
@@ -34,7 +33,7 @@ pub(super) fn of_private(directory: &Path) -> Finding {
 
 pub(super) fn of_server(size: i64) -> Finding {
     let size = BinaryBytes(u64::try_from(size).unwrap_or(0));
-    Finding::ok(CHECK, format!("the database takes {size} on its server"))
+    Finding::ok(format!("the database takes {size} on its server"))
         .explanation("the free space there cannot be seen from here; its administrator has to watch it")
 }
 
@@ -61,17 +60,17 @@ fn wide(number: impl Into<u64>) -> u64 {
 fn verdict(room: Room, directory: &Path) -> Finding {
     let place = directory.display();
     if room.is_read_only {
-        return Finding::failed(CHECK, format!("{place} is on a disk that is read-only"))
+        return Finding::failed(format!("{place} is on a disk that is read-only"))
             .remedy("set data_dir to a directory that can be written to");
     }
     let (free, total) = (BinaryBytes(room.free), BinaryBytes(room.total));
     let found = format!("{free} of {total} are free for {place}");
-    let finding = if room.free < NEEDED {
-        Finding::failed(CHECK, found)
-    } else if room.free < COMFORTABLE || room.free < room.total / 10 {
-        Finding::warning(CHECK, found)
+    let finding = if room.free < NEEDED_BYTES {
+        Finding::failed(found)
+    } else if room.free < COMFORTABLE_BYTES || room.free < room.total / 10 {
+        Finding::warning(found)
     } else {
-        return Finding::ok(CHECK, found);
+        return Finding::ok(found);
     };
     finding
         .explanation(

@@ -25,10 +25,10 @@ pub struct Finding {
 }
 
 impl Finding {
-    pub(super) fn new(status: Severity, check: &'static str, found: impl Into<String>) -> Self {
+    pub(super) fn new(status: Severity, found: impl Into<String>) -> Self {
         Self {
             status,
-            check,
+            check: "",
             account: None,
             found: found.into(),
             explanation: None,
@@ -37,24 +37,29 @@ impl Finding {
         }
     }
 
-    pub(crate) fn ok(check: &'static str, found: impl Into<String>) -> Self {
-        Self::new(Severity::Ok, check, found)
+    pub(crate) fn ok(found: impl Into<String>) -> Self {
+        Self::new(Severity::Ok, found)
     }
 
-    pub(super) fn warning(check: &'static str, found: impl Into<String>) -> Self {
-        Self::new(Severity::Warning, check, found)
+    pub(super) fn warning(found: impl Into<String>) -> Self {
+        Self::new(Severity::Warning, found)
     }
 
-    pub(super) fn failed(check: &'static str, found: impl Into<String>) -> Self {
-        Self::new(Severity::Failed, check, found)
+    pub(super) fn failed(found: impl Into<String>) -> Self {
+        Self::new(Severity::Failed, found)
     }
 
-    pub(crate) fn problem(check: &'static str, problem: impl Into<Problem>) -> Self {
+    pub(crate) fn problem(problem: impl Into<Problem>) -> Self {
         let problem = problem.into();
         Self {
             failure: problem.failure(),
-            ..Self::new(problem.severity, check, problem.text).remedy(problem.remedy)
+            ..Self::new(problem.severity, problem.text).remedy(problem.remedy)
         }
+    }
+
+    pub(crate) fn check(mut self, check: &'static str) -> Self {
+        self.check = check;
+        self
     }
 
     pub(crate) fn explanation(mut self, explanation: impl Into<String>) -> Self {
@@ -106,7 +111,7 @@ mod tests {
     fn programs_read_every_field_of_a_finding_but_for_whose_fault_it_is() {
         let refused = Problem::failed("api_refused", "refused", "check it");
         let report = Report {
-            findings: vec![Finding::problem("sign-in", refused).of("main")],
+            findings: vec![Finding::problem(refused).check("sign-in").of("main")],
             requests: 2,
         };
         let expected = json!({

@@ -11,47 +11,42 @@ const NOW: &str = "seen now";
 const LEDGER: &str = "learned by earlier runs";
 
 pub(super) fn longest_window(week: &Result<Reached, ApiError>, ledger: &ApiTraits) -> Finding {
-    const CHECK: &str = "longest window";
     let learned = ledger.longest_window_seconds.map(|seconds| seconds / 3_600);
     match (week, learned) {
-        (Ok(_), None) => Finding::ok(CHECK, format!("7 days are accepted, as documented ({NOW})")),
-        (Ok(_), Some(hours)) => Finding::warning(
-            CHECK,
-            format!(
-                "7 days are accepted ({NOW}), but earlier runs were refused and request {hours} hours at most"
-            ),
-        )
+        (Ok(_), None) => Finding::ok(format!("7 days are accepted, as documented ({NOW})")),
+        (Ok(_), Some(hours)) => Finding::warning(format!(
+            "7 days are accepted ({NOW}), but earlier runs were refused and request {hours} hours at most"
+        ))
         .explanation("more requests than needed where there are few interactions; nothing is lost"),
         (Err(ApiError::Unaccepted { .. }), learned) => {
             let found = learned.map_or_else(
                 || format!("7 days are refused ({NOW}): they are too many, or begin before what is served"),
                 |hours| format!("7 days are refused ({NOW}); runs request {hours} hours at most ({LEDGER})"),
             );
-            Finding::warning(CHECK, found).explanation(
+            Finding::warning(found).explanation(
                 "runs find out by themselves what is accepted; more requests where there are few interactions",
             )
         }
-        (Err(error), _) => {
-            Finding::warning(CHECK, format!("unknown yet: {}", chain(error))).remedy(error.remedy())
-        }
+        (Err(error), _) => Finding::warning(format!("unknown yet: {}", chain(error))).remedy(error.remedy()),
     }
 }
 
 pub(super) fn findings(probe: &Probe, ledger: &ApiTraits) -> Vec<Finding> {
     let now = &probe.traits;
     let mut findings = vec![
-        totals(now, ledger),
-        offset_unit(now, ledger),
-        page_size(now, ledger),
-        pages(now, ledger),
+        totals(now, ledger).check("totals"),
+        offset_unit(now, ledger).check("offset"),
+        page_size(now, ledger).check("page size"),
+        pages(now, ledger).check("pages served"),
     ];
     if probe.rows_move {
         findings.push(
-            Finding::warning("paging", format!("two pages of one window share interactions ({NOW})"))
+            Finding::warning(format!("two pages of one window share interactions ({NOW})"))
                 .explanation(
                     "records shift while they are read: windows are read again until the record count fits, shorter ones if it never does",
                 )
-                .remedy("nothing, if interactions were just beginning; else ask the vendor for a stable order"),
+                .remedy("nothing, if interactions were just beginning; else ask the vendor for a stable order")
+                .check("paging"),
         );
     }
     findings
@@ -71,13 +66,12 @@ fn known<T: PartialEq + Copy>(now: Option<T>, ledger: Option<T>) -> Option<(T, S
 }
 
 fn totals(now: &ApiTraits, ledger: &ApiTraits) -> Finding {
-    const CHECK: &str = "totals";
     // Detecting `Other` takes whole windows.
     let now = now
         .num_results
         .filter(|_| ledger.num_results != Some(NumResults::Other));
     let Some((num_results, from)) = known(now, ledger.num_results) else {
-        return Finding::ok(CHECK, UNKNOWN);
+        return Finding::ok(UNKNOWN);
     };
     let without_totals = |finding: Finding| {
         finding.explanation(
@@ -86,32 +80,27 @@ fn totals(now: &ApiTraits, ledger: &ApiTraits) -> Finding {
         )
     };
     match num_results {
-        NumResults::Total => Finding::ok(
-            CHECK,
-            format!("numResults is the number of all records of a window ({from})"),
+        NumResults::Total => Finding::ok(format!("numResults is the number of all records of a window ({from})"),
         )
         .explanation("the first page tells whether a window holds too much, and the total proves that nothing is missing"),
         NumResults::Page => {
-            without_totals(Finding::ok(CHECK, format!("numResults only counts the page ({from})")))
+            without_totals(Finding::ok(format!("numResults only counts the page ({from})")))
         }
-        NumResults::Absent => without_totals(Finding::ok(CHECK, format!("there is no numResults ({from})"))),
-        NumResults::Other => without_totals(Finding::warning(
-            CHECK,
-            format!("numResults is more than a window returns ({from})"),
+        NumResults::Absent => without_totals(Finding::ok(format!("there is no numResults ({from})"))),
+        NumResults::Other => without_totals(Finding::warning(format!("numResults is more than a window returns ({from})"),
         ))
         .remedy("ask the vendor what numResults counts: perhaps records that the app may not see"),
     }
 }
 
 fn offset_unit(now: &ApiTraits, ledger: &ApiTraits) -> Finding {
-    const CHECK: &str = "offset";
     match known(now.offset_unit, ledger.offset_unit) {
-        None => Finding::ok(CHECK, UNKNOWN),
+        None => Finding::ok(UNKNOWN),
         Some((OffsetUnit::Pages, from)) => {
-            Finding::ok(CHECK, format!("offset counts pages, as documented ({from})"))
+            Finding::ok(format!("offset counts pages, as documented ({from})"))
         }
         Some((OffsetUnit::Records, from)) => {
-            Finding::warning(CHECK, format!("offset counts records, not pages ({from})")).explanation(
+            Finding::warning(format!("offset counts records, not pages ({from})")).explanation(
                 "pages are requested accordingly; if the API also keeps its documented limit of 10 for the offset, \
                  only one page of a window is served and loading takes more requests",
             )
@@ -120,37 +109,32 @@ fn offset_unit(now: &ApiTraits, ledger: &ApiTraits) -> Finding {
 }
 
 fn page_size(now: &ApiTraits, ledger: &ApiTraits) -> Finding {
-    const CHECK: &str = "page size";
     match known(now.page_size, ledger.page_size) {
-        None => Finding::ok(CHECK, format!("{PAGE_SIZE} records, as far as is known")),
-        Some((size, from)) => Finding::warning(
-            CHECK,
-            format!("a page has {size} records at most, {PAGE_SIZE} are requested ({from})"),
-        )
+        None => Finding::ok(format!("{PAGE_SIZE} records, as far as is known")),
+        Some((size, from)) => Finding::warning(format!(
+            "a page has {size} records at most, {PAGE_SIZE} are requested ({from})"
+        ))
         .explanation("windows are split accordingly, so loading takes more requests; nothing is lost"),
     }
 }
 
 fn pages(now: &ApiTraits, ledger: &ApiTraits) -> Finding {
-    const CHECK: &str = "pages served";
     let all = LAST_OFFSET + 1;
     let from = |is_now: bool| if is_now { NOW } else { LEDGER };
     if let Some(refused) = now.refused_page.or(ledger.refused_page) {
         let from = from(now.refused_page.is_some());
         let records = refused.max(1) * now.page_size.or(ledger.page_size).unwrap_or(PAGE_SIZE);
-        return Finding::warning(
-            CHECK,
-            format!("page {} of a window is not served, of {all} documented ({from})", refused + 1),
+        return Finding::warning(format!("page {} of a window is not served, of {all} documented ({from})", refused + 1),
         )
         .explanation(format!(
             "windows are split to hold {records} records at most, so loading takes more requests; nothing is lost"
         ));
     }
     match now.deepest_page.max(ledger.deepest_page) {
-        0 => Finding::ok(CHECK, UNKNOWN),
+        0 => Finding::ok(UNKNOWN),
         deepest => {
             let from = from(now.deepest_page == deepest);
-            Finding::ok(CHECK, format!("{} of {all} at least ({from})", deepest + 1))
+            Finding::ok(format!("{} of {all} at least ({from})", deepest + 1))
         }
     }
 }

@@ -15,9 +15,9 @@ use super::finding::Finding;
 
 const NOTHING_LOADED: &str = "nothing is loaded for this account";
 
-const SOON: TimeDelta = TimeDelta::days(7);
+const EXPIRES_SOON: TimeDelta = TimeDelta::days(7);
 
-const ADDRESSES_TOLD: usize = 4;
+const ADDRESSES_SHOWN: usize = 4;
 
 /// For https and http. A proxy may know names that we do not.
 const PROXIES: [[&str; 4]; 2] = [
@@ -26,14 +26,10 @@ const PROXIES: [[&str; 4]; 2] = [
 ];
 
 pub(super) async fn dns(account: &AccountConfig) -> Finding {
-    const CHECK: &str = "DNS";
     let url = &account.base_url;
     let host = url.host_str().unwrap_or_default();
     if host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok() {
-        return Finding::ok(
-            CHECK,
-            format!("base_url has an address, {host}: no name to look up"),
-        );
+        return Finding::ok(format!("base_url has an address, {host}: no name to look up"));
     }
     let timeout = account.response.connect_timeout;
     let looking = tokio::net::lookup_host((host, url.port_or_known_default().unwrap_or_default()));
@@ -41,20 +37,20 @@ pub(super) async fn dns(account: &AccountConfig) -> Finding {
         Ok(Ok(found)) => {
             let addresses: BTreeSet<IpAddr> = found.map(|address| address.ip()).collect();
             if !addresses.is_empty() {
-                return Finding::ok(CHECK, resolved(host, &addresses));
+                return Finding::ok(resolved(host, &addresses));
             }
             "it has no address".to_owned()
         }
         Ok(Err(error)) => error.to_string(),
         Err(_) => format!("no answer within {} seconds", timeout.as_secs()),
     };
-    unresolved(CHECK, host, &why, proxy(url.scheme()))
+    unresolved(host, &why, proxy(url.scheme()))
 }
 
 fn resolved(host: &str, addresses: &BTreeSet<IpAddr>) -> String {
     let mut told: Vec<String> = addresses
         .iter()
-        .take(ADDRESSES_TOLD)
+        .take(ADDRESSES_SHOWN)
         .map(IpAddr::to_string)
         .collect();
     if addresses.len() > told.len() {
@@ -68,13 +64,13 @@ fn resolved(host: &str, addresses: &BTreeSet<IpAddr>) -> String {
     )
 }
 
-fn unresolved(check: &'static str, host: &str, why: &str, proxy: Option<&str>) -> Finding {
+fn unresolved(host: &str, why: &str, proxy: Option<&str>) -> Finding {
     let found = format!("cannot look up {host}: {why}");
     match proxy {
-        Some(variable) => Finding::warning(check, found)
+        Some(variable) => Finding::warning(found)
             .explanation(format!("a proxy is set ({variable}), which may know the name"))
             .remedy("nothing, if the API answers below"),
-        None => Finding::failed(check, found)
+        None => Finding::failed(found)
             .explanation(NOTHING_LOADED)
             .remedy("check the host in base_url, and this machine's DNS (/etc/resolv.conf; in a container, its network's)"),
     }
@@ -97,13 +93,13 @@ pub(super) fn steps(
         Ok(reached) => {
             return vec![
                 encryption(account),
-                signed_in(&account.credentials, now),
-                answer(reached),
+                signed_in(&account.credentials, now).check("sign-in"),
+                answer(reached).check("API"),
             ];
         }
         Err(error) => error,
     };
-    let failed = |check| Finding::problem(check, error).explanation(NOTHING_LOADED);
+    let failed = |check| Finding::problem(error).explanation(NOTHING_LOADED).check(check);
     match error {
         error if error.is_of_certificate() => vec![failed("TLS")],
         ApiError::Unsigned(_) | ApiError::Secret(_) => vec![failed("sign-in")],
@@ -115,33 +111,32 @@ pub(super) fn steps(
 }
 
 fn encryption(account: &AccountConfig) -> Finding {
-    const CHECK: &str = "TLS";
     let host = account.base_url.host_str().unwrap_or_default();
-    if account.base_url.scheme() == "https" {
-        Finding::ok(CHECK, format!("the certificate of {host} is valid"))
+    let finding = if account.base_url.scheme() == "https" {
+        Finding::ok(format!("the certificate of {host} is valid"))
     } else if is_loopback(host) {
-        Finding::ok(CHECK, "none, and none is needed: the API is on this machine")
+        Finding::ok("none, and none is needed: the API is on this machine")
     } else {
-        Finding::warning(CHECK, format!("none: requests to {host} are plain text"))
+        Finding::warning(format!("none: requests to {host} are plain text"))
             .explanation("anybody in between can read our token and the customers' data, and change it")
             .remedy("use a base_url that begins with https://")
-    }
+    };
+    finding.check("TLS")
 }
 
 fn signed_in(credentials: &Credentials, now: DateTime<Utc>) -> Finding {
-    const CHECK: &str = "sign-in";
     if matches!(credentials, Credentials::Mint { .. }) {
-        return Finding::ok(CHECK, "the API accepts a token signed with client_secret");
+        return Finding::ok("the API accepts a token signed with client_secret");
     }
     let found = "the API accepts the configured token";
     let Some(expiry) = credentials.expiry() else {
-        return Finding::ok(CHECK, found);
+        return Finding::ok(found);
     };
     let found = format!("{found}; it expires at {}", instant(expiry));
-    if expiry > now + SOON {
-        return Finding::ok(CHECK, found);
+    if expiry > now + EXPIRES_SOON {
+        return Finding::ok(found);
     }
-    Finding::warning(CHECK, found)
+    Finding::warning(found)
         .explanation("from then on nothing is loaded for this account")
         .remedy(
             "put a new token into token_file, which needs no restart; or set client_id and client_secret, \
@@ -150,14 +145,11 @@ fn signed_in(credentials: &Credentials, now: DateTime<Utc>) -> Finding {
 }
 
 fn answer(reached: &Reached) -> Finding {
-    const CHECK: &str = "API";
     match (reached.has_records, reached.total) {
-        (true, Some(total)) => Finding::ok(
-            CHECK,
-            format!("it answers, and has {total} interactions in the last 24 hours"),
+        (true, Some(total)) => Finding::ok(format!("it answers, and has {total} interactions in the last 24 hours"),
         ),
-        (true, None) => Finding::ok(CHECK, "it answers, and has interactions in the last 24 hours"),
-        (false, _) => Finding::warning(CHECK, "it answers, and shows no interaction in the last 24 hours")
+        (true, None) => Finding::ok("it answers, and has interactions in the last 24 hours"),
+        (false, _) => Finding::warning("it answers, and shows no interaction in the last 24 hours")
             .remedy("nothing, if it was a quiet day; else check stream_id, the app's rights and the account's filters"),
     }
 }
@@ -169,10 +161,10 @@ mod tests {
 
     #[test]
     fn a_name_that_only_a_proxy_may_know_is_a_warning() {
-        let alone = unresolved("DNS", "api.invalid", "no such name", None);
+        let alone = unresolved("api.invalid", "no such name", None);
         assert_eq!(alone.status, Severity::Failed);
         assert_eq!(alone.found, "cannot look up api.invalid: no such name");
-        let behind = unresolved("DNS", "api.invalid", "no such name", Some("HTTPS_PROXY"));
+        let behind = unresolved("api.invalid", "no such name", Some("HTTPS_PROXY"));
         assert_eq!(behind.status, Severity::Warning);
         assert!(behind.explanation.unwrap().contains("HTTPS_PROXY"));
     }

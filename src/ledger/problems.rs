@@ -62,7 +62,7 @@ const DATABASE_REFUSED: &str = "database_refused";
 
 /// What an operator should know.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "Stored")]
+#[serde(from = "StoredProblem")]
 pub struct Problem {
     /// Never changes, so alarms go by it.
     pub code: String,
@@ -247,14 +247,14 @@ impl ProblemCode {
 
 /// A row of the ledger; its code may be of a newer version.
 #[derive(Debug, Deserialize, FromRow)]
-struct Stored {
+struct StoredProblem {
     code: String,
     detail: String,
     since: DateTime<Utc>,
 }
 
-impl From<Stored> for Problem {
-    fn from(stored: Stored) -> Self {
+impl From<StoredProblem> for Problem {
+    fn from(stored: StoredProblem) -> Self {
         let known = ProblemCode::MEANINGS
             .iter()
             .find(|(_, code, ..)| *code == stored.code);
@@ -305,7 +305,7 @@ pub async fn raise(
 /// # Errors
 /// Database failure.
 pub async fn standing(executor: impl PgExecutor<'_>, account_id: &str) -> Result<Vec<Problem>, LoadError> {
-    let stored: Vec<Stored> = sqlx::query_as(
+    let stored: Vec<StoredProblem> = sqlx::query_as(
         "select code, detail, since from smartassist_sync.problems where account_id = $1 order by code",
     )
     .bind(account_id)
@@ -349,7 +349,7 @@ mod tests {
 
     #[test]
     fn a_code_of_a_newer_version_is_shown_by_itself() {
-        let stored = Stored {
+        let stored = StoredProblem {
             code: "of_a_newer_version".to_owned(),
             detail: String::new(),
             since: DateTime::UNIX_EPOCH,

@@ -158,6 +158,7 @@ pub async fn gather(
         .transact(async |transaction| {
             let mut accounts = status::accounts(&mut *transaction).await?;
             accounts.retain_mut(|account| is_shown(account, known, scope));
+            accounts.sort_by(|one, other| one.name.cmp(&other.name));
             let mut details = Vec::new();
             if scope.has_details(accounts.len()) {
                 let ids: Vec<&str> = accounts

@@ -59,7 +59,7 @@ impl Access {
     fn check(&self, peer: IpAddr, headers: &HeaderMap) -> Result<(), Denied> {
         let peer = peer.to_canonical();
         let Some(secret) = &self.token else {
-            let is_here = peer.is_loopback() && names_this_machine(headers) && !is_passed_on(headers);
+            let is_here = peer.is_loopback() && names_this_machine(headers) && !is_proxied(headers);
             return if is_here { Ok(()) } else { Err(Denied::NotLocal) };
         };
         let token = secret.read_long(SHORTEST_TOKEN);
@@ -132,7 +132,7 @@ fn names_this_machine(headers: &HeaderMap) -> bool {
 }
 
 /// Proxied clients may be remote.
-fn is_passed_on(headers: &HeaderMap) -> bool {
+fn is_proxied(headers: &HeaderMap) -> bool {
     headers
         .keys()
         .map(header::HeaderName::as_str)
@@ -152,7 +152,7 @@ pub(super) async fn guard(
 }
 
 /// Stops DNS rebinding; probes may omit `Host`.
-pub(super) async fn hold_to_this_machine(request: Request, next: Next) -> Response {
+pub(super) async fn require_local_name(request: Request, next: Next) -> Response {
     let headers = request.headers();
     if headers.contains_key(header::HOST) && !names_this_machine(headers) {
         return Denied::OtherName.into_response();

@@ -13,20 +13,20 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tracing::debug;
 
-const MOST: usize = 64;
+const MOST_CONNECTIONS: usize = 64;
 
 /// Limits how long silent connections delay probes.
-const PATIENCE_FOR_A_HEAD: Duration = Duration::from_secs(2);
+const HEADER_TIMEOUT: Duration = Duration::from_secs(2);
 
-const LONGEST: Duration = Duration::from_secs(30);
+const CONNECTION_TIMEOUT: Duration = Duration::from_secs(30);
 
-const BUFFER: usize = 32 * 1024;
+const BUFFER_BYTES: usize = 32 * 1024;
 
 /// After errors such as too many open files.
-const PAUSE: Duration = Duration::from_secs(1);
+const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 
 pub(super) async fn serve(listener: &TcpListener, router: &Router) {
-    let places = Arc::new(Semaphore::new(MOST));
+    let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
     while let Ok(place) = Arc::clone(&places).acquire_owned().await {
         match listener.accept().await {
             Ok((stream, peer)) => {
@@ -38,7 +38,7 @@ pub(super) async fn serve(listener: &TcpListener, router: &Router) {
             }
             Err(error) => {
                 debug!(%error, "could not accept a connection");
-                tokio::time::sleep(PAUSE).await;
+                tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
     }
@@ -47,12 +47,12 @@ pub(super) async fn serve(listener: &TcpListener, router: &Router) {
 async fn answer(stream: TcpStream, router: Router) {
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(PATIENCE_FOR_A_HEAD)
-        .max_buf_size(BUFFER)
+        .header_read_timeout(HEADER_TIMEOUT)
+        .max_buf_size(BUFFER_BYTES)
         // Each request waits for a place.
         .keep_alive(false)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
-    if let Ok(Err(error)) = timeout(LONGEST, connection).await {
+    if let Ok(Err(error)) = timeout(CONNECTION_TIMEOUT, connection).await {
         debug!(%error, "a connection ended");
     }
 }

@@ -6,7 +6,7 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 /// Shorter than probe intervals.
-const GOOD_FOR: Duration = Duration::from_secs(1);
+const REUSED_FOR: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Default)]
 pub(super) struct Fresh<T>(Mutex<Option<(Instant, T)>>);
@@ -15,7 +15,7 @@ impl<T: Clone> Fresh<T> {
     pub(super) async fn get(&self, make: impl Future<Output = T>) -> T {
         let mut kept = self.0.lock().await;
         if let Some((made_at, answer)) = &*kept
-            && made_at.elapsed() < GOOD_FOR
+            && made_at.elapsed() < REUSED_FOR
         {
             return answer.clone();
         }
@@ -41,7 +41,7 @@ mod tests {
             })
         };
         assert_eq!(tokio::join!(ask(), ask(), ask()), (0, 0, 0));
-        tokio::time::advance(GOOD_FOR).await;
+        tokio::time::advance(REUSED_FOR).await;
         assert_eq!(ask().await, 1);
     }
 }

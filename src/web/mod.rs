@@ -180,7 +180,7 @@ fn router(app: App, bind: SocketAddr, protect_metrics: bool) -> Router {
     let protected = if protect_metrics { &mut guarded } else { &mut open };
     *protected = std::mem::take(protected).merge(metrics);
     if bind.ip().is_loopback() {
-        open = open.route_layer(from_fn(access::hold_to_this_machine));
+        open = open.route_layer(from_fn(access::require_local_name));
     }
     Router::new()
         .merge(guarded.route_layer(from_fn_with_state(Arc::clone(&app.access), access::guard)))

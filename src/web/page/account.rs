@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use maud::{Markup, html};
 
-use super::{account_link, calendar, chart, look, mark, problem_list};
+use super::{account_link, calendar, chart, mark, problem_list, shape};
 use crate::status::board::AccountBoard;
 use crate::status::facts;
 use crate::status::problems::Standing;
@@ -26,7 +26,7 @@ pub(super) fn section(account: &AccountBoard, now: DateTime<Utc>) -> Markup {
                         @if let Some(percent) = fact.percent {
                             progress max="100" value=(percent) aria-label=(fact.name) {} " "
                         }
-                        (fact.value)
+                        @for word in fact.value.split(' ') { span.word { (word) } " " }
                     }
                 }
             }
@@ -42,7 +42,7 @@ pub(super) fn section(account: &AccountBoard, now: DateTime<Utc>) -> Markup {
 }
 
 fn badge(standing: Standing) -> Markup {
-    html! { span.standing.(look(standing).class) { (mark(standing)) " " (standing.word()) } }
+    html! { span.standing.(shape(standing).class) { (mark(standing)) " " (standing.word()) } }
 }
 
 pub(super) fn jumps(accounts: &[&AccountBoard]) -> Markup {

@@ -93,12 +93,12 @@ fn summary(board: &Board) -> (Standing, String) {
     let words = match worst {
         Standing::Complete if alike == 1 => "All data is complete".to_owned(),
         Standing::Complete => format!("All data of {all} is complete"),
-        worst => format!("{alike} of {all} {}", look(worst).verb[usize::from(alike != 1)]),
+        worst => format!("{alike} of {all} {}", shape(worst).verb[usize::from(alike != 1)]),
     };
     (worst, words)
 }
 
-struct Look {
+struct Shape {
     class: &'static str,
     /// No state depends on colour alone.
     sign: &'static str,
@@ -106,24 +106,24 @@ struct Look {
     verb: [&'static str; 2],
 }
 
-fn look(standing: Standing) -> Look {
+fn shape(standing: Standing) -> Shape {
     let (class, sign, verb) = match standing {
         Standing::Complete => ("complete", "✓", ["is complete", "are complete"]),
         Standing::CatchingUp => ("catching-up", "↻", ["is catching up", "are catching up"]),
         Standing::Warning => ("warning", "!", ["needs a look", "need a look"]),
         Standing::Trouble => ("trouble", "✕", ["is in trouble", "are in trouble"]),
     };
-    Look { class, sign, verb }
+    Shape { class, sign, verb }
 }
 
 fn headline(standing: Standing, words: &str) -> Markup {
     html! {
-        h1.headline.(look(standing).class) { (mark(standing)) " " (words) }
+        h1.headline.(shape(standing).class) { (mark(standing)) " " (words) }
     }
 }
 
 fn mark(standing: Standing) -> Markup {
-    html! { span.mark aria-hidden="true" { (look(standing).sign) } }
+    html! { span.mark aria-hidden="true" { (shape(standing).sign) } }
 }
 
 fn problem_list(problems: &[Problem]) -> Markup {
