@@ -48,11 +48,11 @@ impl From<Skew> for Severity {
 /// Whose fault a failure is: it decides the exit code. The worst is last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Failure {
-    /// Anything else; see the log.
+    /// Anything else.
     Other,
-    /// Sign-in or rights refused.
+    /// By the API.
     Refused,
-    /// The database is unreachable.
+    /// Or refused.
     DatabaseUnreachable,
 }
 
@@ -60,11 +60,11 @@ const API_REFUSED: &str = "api_refused";
 const DATABASE_UNREACHABLE: &str = "database_unreachable";
 const DATABASE_REFUSED: &str = "database_refused";
 
-/// What an operator should know.
+/// Something wrong.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "StoredProblem")]
 pub struct Problem {
-    /// Never changes, so alarms go by it.
+    /// For alarms; never changes.
     pub code: String,
     /// How bad it is.
     pub severity: Severity,
@@ -131,22 +131,15 @@ impl From<&OpenError> for Problem {
 
 /// A problem of an account that is stored until it is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "the table of meanings says it")]
 pub enum ProblemCode {
-    /// Many missing interactions.
     BulkMissing,
-    /// Records outside the window.
     RecordsOutsideWindow,
-    /// Elements without id.
     ElementsWithoutId,
-    /// No record accepted.
     AllRecordsRejected,
-    /// Old interactions not served.
     HistoryNotServed,
-    /// Contradicting time stamps.
     TimeZone,
-    /// Hourly request limit.
     HourlyLimit,
-    /// Rejections only counted.
     RejectedRecordsNotKept,
 }
 

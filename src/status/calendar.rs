@@ -15,29 +15,22 @@ const MOST_DAYS: u64 = 3_653;
 /// Coverage of a day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "each says what it means by its look")]
 pub enum CellState {
-    /// Complete.
     Drained,
-    /// Partly read.
     Partial,
-    /// Contains an open gap.
     Gap,
-    /// Wanted, not read.
     Unread,
-    /// Not wanted, or future.
     NotWanted,
 }
 
 /// How a state is shown.
 #[derive(Debug, Clone, Copy)]
+#[expect(missing_docs, reason = "how a state is shown, by its names")]
 pub struct Look {
-    /// Class in the style sheet.
     pub class: &'static str,
-    /// On a terminal.
     pub sign: char,
-    /// In a word.
     pub word: &'static str,
-    /// What it means.
     pub meaning: &'static str,
 }
 

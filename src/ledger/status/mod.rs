@@ -13,20 +13,15 @@ pub use details::{AccountDetails, DayCount, OpenGap, RejectedReason, details};
 
 /// Account state.
 #[derive(Debug, Clone, Serialize, FromRow)]
+#[expect(missing_docs, reason = "most are columns, described in the database")]
 pub struct AccountStatus {
-    /// Configured name.
     pub name: String,
-    /// Account id.
     pub account_id: String,
-    /// Wanted from here.
     pub start_from: DateTime<Utc>,
-    /// Oldest served instant.
     pub served_from: Option<DateTime<Utc>>,
-    /// Everything earlier is loaded.
     pub watermark: DateTime<Utc>,
     /// Everything earlier is settled (`sync.late_minutes`).
     pub settled_through: DateTime<Utc>,
-    /// Seconds since the watermark.
     pub lag_seconds: i64,
     /// Last successful poll or sync.
     pub last_polled_at: Option<DateTime<Utc>>,
@@ -36,23 +31,16 @@ pub struct AccountStatus {
     pub gaps: i64,
     /// Their next try.
     pub next_gap_try_at: Option<DateTime<Utc>>,
-    /// Stored interactions.
     pub interactions: i64,
-    /// Waiting rejected records.
     pub rejected_waiting: i64,
-    /// Unknown API fields.
     pub drifted_fields: i64,
-    /// Requests, last minute.
     pub requests_last_minute: i64,
-    /// Requests, last hour.
     pub requests_last_hour: i64,
-    /// Rate-limited, last hour.
     pub rate_limited_last_hour: i64,
     /// API clock lead, seconds.
     pub api_clock_ahead_seconds: Option<i64>,
     /// Minutes that zoned stamps are later; 0 is right.
     pub time_zone_disagreement_minutes: Option<i64>,
-    /// Lease holder.
     pub lease_holder: Option<String>,
     /// Running and recent runs, newest first.
     #[sqlx(json)]
