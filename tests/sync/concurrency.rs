@@ -197,8 +197,7 @@ async fn a_slow_refresh_writes_no_older_version_over_what_was_stored_meanwhile()
         hold.cancel();
     });
     assert_eq!(refreshed.outcome, Outcome::Succeeded);
-    let overtaken =
-        "select count(*) from smartassist_sync.windows where error like 'not stored: another window%'";
+    let overtaken = "select count(*) from smartassist_sync.windows where error_code = 'overtaken'";
     assert_eq!(past.database.number(overtaken).await, 1);
     let versions = past.versions_but(&[]).await;
     past.setup.pass(TimeDelta::seconds(1));

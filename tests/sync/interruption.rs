@@ -57,7 +57,8 @@ async fn requests_of_windows_that_a_stop_let_go_are_in_the_books() {
     for books in [windows, runs] {
         assert_eq!(u64::try_from(database.number(books).await).unwrap(), booked);
     }
-    let let_go = "select count(*) from smartassist_sync.windows where error like 'let go%' and requests > 0";
+    let let_go =
+        "select count(*) from smartassist_sync.windows where error_code = 'run_ended' and requests > 0";
     assert!(database.number(let_go).await > 0);
 }
 
