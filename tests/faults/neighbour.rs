@@ -175,7 +175,7 @@ async fn doctor_says_what_stands_in_public_before_postgresqls_own() {
                  public.upper(tstzrange), public.unnest(text[]), public.unnest(tstzmultirange)";
     neighbourhood.database.execute(traps).await;
     let ended = Program::run(&["doctor"], &environment).await;
-    let said = "everybody may create things in schema public";
+    let said = "everybody may create objects in schema public";
     assert!(ended.stdout.contains(said), "{}", ended.stdout);
     let close = "revoke create on schema public from public";
     neighbourhood.database.execute(close).await;
