@@ -33,6 +33,8 @@ create table smartassist_sync.accounts (
     watermark timestamptz not null,
     settled tstzmultirange not null default '{}',
     settled_through timestamptz,
+    coverage_pruned tstzmultirange not null default '{}',
+    pruned_through bigint not null default 0,
     wanted_from timestamptz,
     start_from timestamptz not null,
     api_traits jsonb not null default '{}',
@@ -77,6 +79,10 @@ comment on column smartassist_sync.accounts.settled is
     'Of the coverage, every instant that was drained by a window that began at least sync.late_minutes after it, as half-open ranges.';
 comment on column smartassist_sync.accounts.settled_through is
     'Instant before which all interactions that started were read once more sync.late_minutes after they started: the end of the first unbroken stretch of settled from start_from. Interactions that are published later than that, as long ones may be, are found by later refreshes. NULL until a version that knows it has worked on the account.';
+comment on column smartassist_sync.accounts.coverage_pruned is
+    'What the windows up to pruned_through have drained: they are deleted after 90 days, and coverage is still proven.';
+comment on column smartassist_sync.accounts.pruned_through is
+    'Number of the newest window that coverage_pruned holds.';
 comment on column smartassist_sync.accounts.wanted_from is
     'Instant from which interactions are wanted: the configured start_from, or 30 days before the first run where none is configured; later where retention keeps less. NULL until a version that knows it has worked on the account.';
 comment on column smartassist_sync.accounts.start_from is
@@ -100,6 +106,8 @@ create table smartassist_sync.leases (
     acquired_at timestamptz not null default now(),
     expires_at timestamptz not null,
     awaited_at timestamptz,
+    spent integer[] not null default '{}',
+    spent_at timestamptz,
     constraint leases_pkey primary key (account_id, stream),
     -- PostgreSQL lets a row be locked for its key while other columns of it are written. With the token part of a key, whoever takes the lease
     -- waits for those who prove it, and whoever renews it does not.
@@ -123,7 +131,107 @@ comment on column smartassist_sync.leases.acquired_at is
 comment on column smartassist_sync.leases.expires_at is
     'Instant after which another worker may take the lease.';
 comment on column smartassist_sync.leases.awaited_at is
-    'Instant at which another worker last asked for the lease: the holder gives way when it can. NULL where nobody asked the present holder.';
+    'Instant at which a daemon asked for the lease: a command that holds it hands it over. NULL where nobody asked the present holder.';
+comment on column smartassist_sync.leases.spent is
+    'Requests of the last hour by the minutes that have passed since, the last minute first: the next holder counts them against the limits of the API.';
+comment on column smartassist_sync.leases.spent_at is
+    'Instant to which spent counts back. NULL where nothing was spent.';
+
+create table smartassist_sync.requests (
+    id bigint generated always as identity,
+    account_id text collate "C" not null,
+    stream text collate "C" not null default 'interactions',
+    purpose text not null,
+    policy text,
+    range tstzmultirange not null,
+    remaining tstzmultirange not null,
+    since timestamptz not null default '-infinity',
+    due_at timestamptz,
+    rules integer not null default 0,
+    filters_digest bytea,
+    state text not null default 'open',
+    ticks integer not null default 1,
+    requested_by text not null default current_user,
+    requested_at timestamptz not null default clock_timestamp(),
+    progress_at timestamptz,
+    cancel_requested_at timestamptz,
+    done_at timestamptz,
+    error_code text,
+    error text,
+    remedy text,
+    by_identity boolean not null default false,
+    compared jsonb,
+    constraint requests_pkey primary key (id),
+    constraint requests_account_id_fits_key check (octet_length(account_id) between 1 and 512),
+    constraint requests_done_unless_open check ((state = 'open') = (done_at is null)),
+    constraint requests_purpose_known check (purpose in ('refresh', 'open', 'backfill', 'verify', 'repair')),
+    constraint requests_policy_of_refresh check ((policy is not null) = (purpose in ('refresh', 'open'))),
+    constraint requests_range_bounded check (
+        not isempty(range) and not lower_inf(range) and not upper_inf(range)
+        and lower(range) >= '2000-01-01 00:00:00+00' and isfinite(upper(range))
+    ),
+    constraint requests_remaining_of_range check (remaining <@ range),
+    constraint requests_state_known check (state in ('open', 'done', 'partial', 'cancelled', 'refused')),
+    constraint requests_ticks_positive check (ticks > 0)
+);
+create unique index requests_one_of_policy on smartassist_sync.requests (account_id, stream, policy) where state = 'open' and policy is not null;
+create index requests_open on smartassist_sync.requests (account_id, id) where state = 'open';
+create index requests_by_policy on smartassist_sync.requests (account_id, policy, due_at desc) where policy is not null;
+
+comment on table smartassist_sync.requests is
+    'What is to be read besides the head and gaps that are due: refreshes, open sessions, backfills, verifications. Whoever holds the account''s lease reads it.';
+comment on column smartassist_sync.requests.id is
+    'Number of the request. The key.';
+comment on column smartassist_sync.requests.account_id is
+    'The SmartAssist account.';
+comment on column smartassist_sync.requests.stream is
+    'What is read of the account: interactions, today the only one.';
+comment on column smartassist_sync.requests.purpose is
+    'Why: refresh (may have changed), open (sessions without an end), backfill, verify (compare with the API, store nothing) or repair (days that differ).';
+comment on column smartassist_sync.requests.policy is
+    'Name of the refresh policy that asked, as in sync.refresh; open is built in. NULL for a command.';
+comment on column smartassist_sync.requests.range is
+    'What was asked for, in whole seconds.';
+comment on column smartassist_sync.requests.remaining is
+    'What of it is still to be read. The window that drains a stretch takes it out of every request that it serves, in its own transaction.';
+comment on column smartassist_sync.requests.since is
+    'Instant, by the database''s clock: windows that began earlier do not serve the request. -infinity where it is enough to have been read at any time.';
+comment on column smartassist_sync.requests.due_at is
+    'The tick of the policy''s schedule that it answers, by the clock of whoever asked. NULL for a command.';
+comment on column smartassist_sync.requests.rules is
+    'Version of the transform that is demanded at least: an older program leaves the request to a newer one.';
+comment on column smartassist_sync.requests.filters_digest is
+    'Hash of the account''s filters that it was made under. NULL where any will do.';
+comment on column smartassist_sync.requests.state is
+    'open; done; partial (what is left could not be read, and is said in error); cancelled; refused (it could not be served).';
+comment on column smartassist_sync.requests.ticks is
+    'How often it was asked for: a refresh policy that comes due again while its request is open only counts up.';
+comment on column smartassist_sync.requests.requested_by is
+    'Who asked: a worker, or the role that wrote the row.';
+comment on column smartassist_sync.requests.requested_at is
+    'Instant at which it was asked for.';
+comment on column smartassist_sync.requests.progress_at is
+    'Instant at which a window last served it. NULL before the first.';
+comment on column smartassist_sync.requests.cancel_requested_at is
+    'Instant at which its end was asked for. NULL where it was not.';
+comment on column smartassist_sync.requests.done_at is
+    'Instant at which it ended. NULL while it is open, and only then.';
+comment on column smartassist_sync.requests.error_code is
+    'What was wrong with it at its end, as a word that an alert can use. NULL where nothing was.';
+comment on column smartassist_sync.requests.error is
+    'The same in words, without personal data.';
+comment on column smartassist_sync.requests.remedy is
+    'What to do about it. NULL where nothing helps or nothing was wrong.';
+comment on column smartassist_sync.requests.by_identity is
+    'Whether verify is to read every day whole, also where totals agree.';
+comment on column smartassist_sync.requests.compared is
+    'What verify found so far, by day: figures alone. NULL for other purposes.';
+comment on index smartassist_sync.requests_one_of_policy is
+    'One open request for each policy: a tick meanwhile only counts up.';
+comment on index smartassist_sync.requests_open is
+    'Serves: what an account is to read.';
+comment on index smartassist_sync.requests_by_policy is
+    'Serves: whether a tick of a policy was answered.';
 
 create table smartassist_sync.runs (
     id bigint generated always as identity,
@@ -132,8 +240,7 @@ create table smartassist_sync.runs (
     kind text not null,
     policy text,
     range tstzrange,
-    read_since timestamptz,
-    tried_all boolean not null default false,
+    request_id bigint,
     status text not null default 'running',
     holder text,
     token bigint,
@@ -177,12 +284,12 @@ create table smartassist_sync.runs (
 );
 create index runs_by_account_poll_ended on smartassist_sync.runs (account_id, id desc) where kind in ('poll', 'sync') and status in ('succeeded', 'failed');
 create index runs_by_account_polled on smartassist_sync.runs (account_id, finished_at desc) where status = 'succeeded' and kind in ('poll', 'sync');
-create index runs_by_account_range on smartassist_sync.runs (account_id, started_at desc) where range is not null;
 create index runs_by_account_running on smartassist_sync.runs (account_id) where status = 'running';
 create index runs_by_account_started_at on smartassist_sync.runs (account_id, started_at desc);
+create index runs_by_request on smartassist_sync.runs (request_id, id desc) where request_id is not null;
 
 comment on table smartassist_sync.runs is
-    'One row per run over one account. Counters are sums over its windows.';
+    'One row per run: the work of one process on one request, or on what is new. Counters are sums over its windows.';
 comment on column smartassist_sync.runs.id is
     'Number of the run. The key.';
 comment on column smartassist_sync.runs.account_id is
@@ -195,10 +302,8 @@ comment on column smartassist_sync.runs.policy is
     'The refresh policy that the run served, by its name in sync.refresh. NULL for a run that is no refresh.';
 comment on column smartassist_sync.runs.range is
     'The stretch of time that the run was asked for, half-open. NULL for a run up to now (poll, sync).';
-comment on column smartassist_sync.runs.read_since is
-    'Windows drained since this instant need not be read again by the run. NULL where it only reads what is not covered.';
-comment on column smartassist_sync.runs.tried_all is
-    'Whether everything that was wanted was read or tried: what is left then failed, or is a gap, and a further run begins anew instead of going on.';
+comment on column smartassist_sync.runs.request_id is
+    'The request that the run worked on, as in smartassist_sync.requests. NULL for a poll, a sync or a replay.';
 comment on column smartassist_sync.runs.status is
     'running; succeeded; failed; skipped (another worker had the account); interrupted (stopped before its end, or its worker died).';
 comment on column smartassist_sync.runs.holder is
@@ -265,12 +370,12 @@ comment on index smartassist_sync.runs_by_account_poll_ended is
     'Serves: whether the last poll of an account failed.';
 comment on index smartassist_sync.runs_by_account_polled is
     'Serves: the last poll of an account that succeeded.';
-comment on index smartassist_sync.runs_by_account_range is
-    'Serves: the runs over a given stretch of time.';
 comment on index smartassist_sync.runs_by_account_running is
     'Serves: which runs a worker that died left open.';
 comment on index smartassist_sync.runs_by_account_started_at is
     'Serves: how the last runs of an account went.';
+comment on index smartassist_sync.runs_by_request is
+    'Serves: how the newest run of a request ended.';
 
 create table smartassist_sync.windows (
     id bigint generated always as identity,
@@ -281,6 +386,8 @@ create table smartassist_sync.windows (
     purpose text not null,
     status text not null,
     token bigint not null,
+    began_at timestamptz not null default clock_timestamp(),
+    rules integer not null default 0,
     pages bigint not null default 0,
     requests bigint not null default 0,
     records bigint not null default 0,
@@ -306,13 +413,15 @@ create table smartassist_sync.windows (
     constraint windows_run_fkey foreign key (run_id)
         references smartassist_sync.runs (id) on delete cascade,
     constraint windows_error_code_is_a_word check (error_code ~ '^[a-z_]{1,64}$'),
-    constraint windows_purpose_known check (purpose in ('new', 'refresh', 'backfill', 'gap', 'verify')),
+    constraint windows_purpose_known check (purpose in ('new', 'refresh', 'open', 'backfill', 'repair', 'gap', 'verify')),
     constraint windows_range_bounded check (
         not isempty(range) and not lower_inf(range) and not upper_inf(range) and isfinite(lower(range)) and isfinite(upper(range))
         and lower(range) < upper(range)
     ),
-    constraint windows_status_known check (status in ('drained', 'split', 'gap', 'failed'))
+    constraint windows_status_known check (status in ('drained', 'split', 'gap', 'failed', 'compared'))
 );
+create index windows_by_account_drained_began_at on smartassist_sync.windows (account_id, began_at) where status = 'drained';
+create index windows_by_account_drained_id on smartassist_sync.windows (account_id, id) where status = 'drained';
 create index windows_by_account_drained_started_at on smartassist_sync.windows (account_id, started_at) where status = 'drained';
 create index windows_by_account_finished_at on smartassist_sync.windows (account_id, finished_at desc);
 create index windows_by_account_gap on smartassist_sync.windows (account_id) where status = 'gap';
@@ -332,11 +441,15 @@ comment on column smartassist_sync.windows.run_id is
 comment on column smartassist_sync.windows.range is
     'The stretch of time that was asked for, half-open.';
 comment on column smartassist_sync.windows.purpose is
-    'Why it was fetched: new (not covered yet, at the head of time), refresh (records change later), backfill (asked for by an operator), gap (a gap was tried again) or verify (compared with what is stored; nothing of it is written).';
+    'Why it was fetched: new (not covered yet), gap (a gap was tried again), or the purpose of the request that it was fetched for: refresh, open, backfill, repair or verify.';
 comment on column smartassist_sync.windows.status is
-    'drained (every record in it was seen; for verify: seen or counted), split (too many records, or rows that shifted: fetched in parts), gap (some records cannot be had even in the smallest part: what was reachable is stored, the rest is missing, see smartassist_sync.gaps) or failed (nothing of it is stored; also where it was let go). For verify it says how reading went: nothing is stored whatever it is.';
+    'drained (every record in it was seen), split (too many records, or rows that shifted: fetched in parts), gap (some records cannot be read even in the smallest part: what was reachable is stored, the rest is missing, see smartassist_sync.gaps), failed (nothing of it is stored; also where it was given up) or compared (read by verify, which stores nothing).';
 comment on column smartassist_sync.windows.token is
     'Fencing token of the lease under which the entry was written.';
+comment on column smartassist_sync.windows.began_at is
+    'Instant, by the database''s clock, before its first request: it serves requests that were made up to then.';
+comment on column smartassist_sync.windows.rules is
+    'Version of the transform that read it.';
 comment on column smartassist_sync.windows.pages is
     'Pages that were read to their end.';
 comment on column smartassist_sync.windows.requests is
@@ -379,8 +492,12 @@ comment on column smartassist_sync.windows.error_code is
     'What was wrong in one word that does not change, as in runs; while such a gap is open, a problem of that code may stand. NULL where nothing went wrong, or it was split.';
 comment on column smartassist_sync.windows.error is
     'Why the window failed, was let go, was split or is a gap, without personal data. NULL where nothing went wrong.';
+comment on index smartassist_sync.windows_by_account_drained_began_at is
+    'Serves: which windows serve a request that was made at an instant.';
+comment on index smartassist_sync.windows_by_account_drained_id is
+    'Serves: what was drained since coverage_pruned was written.';
 comment on index smartassist_sync.windows_by_account_drained_started_at is
-    'Serves: which windows were drained since an instant.';
+    'Serves: which windows were drained in the last day.';
 comment on index smartassist_sync.windows_by_account_gap is
     'Serves: which gaps are open.';
 comment on index smartassist_sync.windows_by_account_finished_at is
@@ -725,13 +842,20 @@ language sql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-    select coalesce(range_agg(fetched.range), '{}')
-    from smartassist_sync.windows as fetched
-    where fetched.account_id = drained_account_id and fetched.status = 'drained' and fetched.purpose <> 'verify'
+    select account.coverage_pruned + coalesce(
+        (
+            select range_agg(fetched.range)
+            from smartassist_sync.windows as fetched
+            where fetched.account_id = drained_account_id and fetched.status = 'drained' and fetched.id > account.pruned_through
+        ),
+        '{}'
+    )
+    from smartassist_sync.accounts as account
+    where account.account_id = drained_account_id
 $$;
 
 comment on function smartassist_sync.drained(text) is
-    'All that windows of the ledger have drained, those that were only compared apart.';
+    'All that windows have drained, those that were pruned included.';
 
 -- A ledger that cannot be true (edited by hand, or written under a clock that was wrong) is refused before anything is read by it. This is the
 -- way back.

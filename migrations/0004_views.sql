@@ -37,8 +37,6 @@ from (
     join smartassist_sync.accounts as account on account.account_id = fetched.account_id
     where
         fetched.status = 'gap'
-        -- Nothing of what was only compared is stored, and it may lie where nothing is wanted.
-        and fetched.purpose <> 'verify'
         -- Other filters may fit where these did not.
         and fetched.started_at >= coalesce(account.filters_changed_at, '-infinity')
         and not fetched.range <@ account.coverage

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, ensure};
 use smartassist_etl::config::Config;
 use smartassist_etl::extract::ApiClient;
 use smartassist_etl::postgres::{Pool, migrate};
-use smartassist_etl::sync::{AccountWorker, WorkerSettings};
+use smartassist_etl::sync::{AccountContext, AccountSettings};
 use smartassist_etl::telemetry::metrics;
 use smartassist_etl::time::clock::{Clock, SystemClock};
 use smartassist_etl::web::{self, DaemonState, Watched};
@@ -98,7 +98,7 @@ fn config(url: &str) -> Result<Config> {
 /// The very server of the daemon, with a worker for each account that nobody sets to work.
 async fn serve(config: &Config, pool: Pool) -> Result<SocketAddr> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let settings = WorkerSettings {
+    let settings = AccountSettings {
         settle: config.sync.settle,
         late: chrono::TimeDelta::minutes(30),
         missing_confirm: chrono::TimeDelta::hours(24),
@@ -112,13 +112,13 @@ async fn serve(config: &Config, pool: Pool) -> Result<SocketAddr> {
     for account in &config.accounts {
         let api = ApiClient::new(account.clone(), Arc::clone(&clock))?;
         let (pool, clock) = (pool.clone(), Arc::clone(&clock));
-        workers.push(Arc::new(AccountWorker::new(
+        workers.push(AccountContext::new(
             api,
             pool,
             settings.clone(),
             clock,
             "bench".to_owned(),
-        )));
+        ));
     }
     let state = Arc::new(DaemonState::default());
     state.set(Watched::new(pool, workers, config.sync.clone(), clock));

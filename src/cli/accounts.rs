@@ -26,7 +26,7 @@ pub(super) async fn work(
     config.require_accounts()?;
     let shutdown = Shutdown::on_signals(config.sync.shutdown).map_err(CommandError::other)?;
     tokio::select! {
-        worked = open_and_work(config, screen, &shutdown.soft, run) => worked,
+        worked = open_and_work(config, screen, &shutdown, run) => worked,
         () = shutdown.hard.cancelled() => Err(CommandError::Runs(Failure::Other)),
     }
 }
@@ -34,11 +34,11 @@ pub(super) async fn work(
 async fn open_and_work(
     config: &Config,
     screen: &Screen,
-    stop: &CancellationToken,
+    shutdown: &Shutdown,
     run: impl AsyncFn(&Watched<'_>, &CancellationToken) -> RunReport,
 ) -> Result<(), CommandError> {
-    let (database, waiting) = waiting::open(config, stop).await?;
-    let worked = work_all(config, (&database, &waiting), screen, stop, run).await;
+    let (database, waiting) = waiting::open(config, &shutdown.soft).await?;
+    let worked = work_all(config, (&database, &waiting), screen, shutdown, run).await;
     database.close().await;
     worked.map_err(|error| waiting.verdict(error))
 }
@@ -47,16 +47,16 @@ async fn work_all(
     config: &Config,
     (database, waiting): (&Database, &Waiting),
     screen: &Screen,
-    stop: &CancellationToken,
+    shutdown: &Shutdown,
     run: impl AsyncFn(&Watched<'_>, &CancellationToken) -> RunReport,
 ) -> Result<(), CommandError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let workers = workers::build(config, &database.pool, &clock)?;
     let watched: Vec<Watched<'_>> = workers
         .into_iter()
-        .map(|worker| Watched::new(worker, screen, (database, waiting)))
+        .map(|worker| Watched::new(worker, screen, (database, waiting), shutdown.interrupted.clone()))
         .collect();
-    let runs = watched.iter().map(|watched| run(watched, stop));
+    let runs = watched.iter().map(|watched| run(watched, &shutdown.soft));
     let reports: Vec<RunReport> = futures_util::future::join_all(runs).await;
     let worst = reports.iter().filter_map(failure).max();
     worst.map_or(Ok(()), |failure| Err(CommandError::Runs(failure)))

@@ -4,12 +4,13 @@ use clap::Args;
 use tracing::info;
 
 use crate::config::Config;
-use crate::sync::Job;
+use crate::ledger::Purpose;
+use crate::sync::Wish;
 use crate::telemetry::logging::Screen;
 
 use super::accounts;
 use super::exit::CommandError;
-use super::range::{Range, until_done};
+use super::range::Range;
 
 /// What `backfill` is told.
 #[derive(Debug, Args)]
@@ -27,13 +28,15 @@ pub(super) async fn backfill(
     screen: &Screen,
 ) -> Result<(), CommandError> {
     let (config, range) = arguments.range.of(config)?;
-    let job = Job::Backfill {
-        range,
-        refetch: arguments.refetch,
+    let wish = Wish {
+        purpose: Purpose::Backfill,
+        ranges: &[range],
+        read_again: arguments.refetch,
+        by_identity: false,
     };
     accounts::work(&config, screen, async |watched, stop| {
-        let report = until_done(watched.account(), stop, async || watched.run(&job, stop).await).await;
-        if report.was_idle {
+        let (request, report) = watched.fulfil(&wish, stop).await;
+        if request.is_none() && report.was_idle {
             info!(
                 account = watched.account(),
                 "nothing to read: all of the range is loaded"

@@ -62,6 +62,7 @@ impl CommandError {
     pub(super) fn code(&self) -> ExitCode {
         ExitCode::from(match self {
             Self::Config(_) | Self::Client(_) | Self::Usage(_) => 2,
+            Self::Runs(Failure::OtherFilters) | Self::Found(Failure::OtherFilters) => 2,
             Self::Open(OpenError::Url(_) | OpenError::Secret(_) | OpenError::Unfit(_)) => 2,
             Self::Open(OpenError::Private(_)) => 4,
             Self::Open(OpenError::Unreachable(_) | OpenError::Away { .. } | OpenError::Certificate(_)) => 4,
@@ -85,6 +86,7 @@ fn said(failure: Failure) -> &'static str {
     match failure {
         Failure::Refused => "the API refused us, for one account at least",
         Failure::DatabaseUnreachable => "the database went out of reach",
+        Failure::OtherFilters => "an account was loaded with other filters",
         Failure::Other => "a part was not loaded",
     }
 }

@@ -88,23 +88,22 @@ enum Command {
     ///
     /// Migrates first. Reads what is not loaded yet, and again what sync.refresh says is due since it
     /// was read last: run every quarter of an hour, as by cron, it does what the daemon does. A second
-    /// pass right after it reads nothing twice. Works beside a running daemon: whoever comes first has
-    /// the account, and what one has read the other does not read again.
+    /// pass right after it reads nothing twice. Beside a running daemon it asks the daemon, and waits
+    /// until that is done.
     Sync,
     /// Fetch a past range, also one from before start_from
     ///
-    /// Migrates first. Goes on where an earlier one over the same range stopped; what is loaded
-    /// already is not asked for again. With --refetch it is, once: an attempt over exactly the
-    /// same range that was stopped within the last seven days is gone on with. Works beside a
-    /// running daemon: it lets the daemon's polls through, and waits while the daemon has the
-    /// account. A range that reaches into the future is cut.
+    /// Migrates first. What is loaded already is not asked for again, unless with --refetch. Beside a
+    /// running daemon it asks the daemon and watches; without one it does the work itself. Stopped by
+    /// SIGTERM, its request stays, and the daemon or the same command goes on with what is left;
+    /// Ctrl-C takes it back. A range that reaches into the future is cut.
     Backfill(backfill::Arguments),
     /// Compare what is stored with what the API has, day by day
     ///
     /// Where the API gives totals, a day costs one request: its total against our count. A day that
     /// differs, and every day where it gives none, is read whole and compared by identity. Prints
-    /// the days that differ; exit code 1 if there are any. Stores nothing without --repair. Works
-    /// beside a running daemon, as backfill does.
+    /// the days that differ; exit code 1 if there are any. Changes nothing that is stored without
+    /// --repair, but reads what is new meanwhile. Works beside a running daemon, as backfill does.
     Verify(verify::Arguments),
     /// How each account stands: complete up to when, what is wrong, what to do, what is done now
     Status {

@@ -4,20 +4,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
-use tracing::info;
+use tracing::{info, warn};
 
-use crate::config::SyncConfig;
-use crate::ledger::LoadError;
+use crate::config::RefreshPolicy;
+use crate::ledger::{LoadError, requests};
 use crate::postgres::Database;
-use crate::schedule::{self, DueRefresh};
 use crate::status::pace::Pace;
-use crate::sync::{AccountWorker, Headway, Job, RunReport, Verification};
-use crate::telemetry::{self, logging::Screen};
+use crate::sync::{self, AccountContext, Headway, RunReport, Wish};
+use crate::telemetry::{self, chain, logging::Screen};
 use crate::time::pulse::Pulse;
 
 use super::waiting::Waiting;
@@ -30,10 +28,11 @@ const BAR: &str = "{prefix} [{bar:24}] {pos}/{len} requests, {msg}";
 
 #[derive(Debug)]
 pub(super) struct Watched<'a> {
-    worker: Arc<AccountWorker>,
+    pub(super) worker: AccountContext,
     database: &'a Database,
     waiting: &'a Waiting,
     earlier: Earlier,
+    interrupted: CancellationToken,
     _shown: AbortOnDropHandle<()>,
 }
 
@@ -46,7 +45,7 @@ impl Earlier {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn headway(&self, worker: &AccountWorker) -> Option<Headway> {
+    fn headway(&self, worker: &AccountContext) -> Option<Headway> {
         let earlier = self.lock();
         let Some(now) = *worker.headway.borrow() else {
             return *earlier;
@@ -56,7 +55,7 @@ impl Earlier {
         Some(Headway { counters, ..now })
     }
 
-    fn add(&self, worker: &AccountWorker, report: &RunReport) {
+    fn add(&self, worker: &AccountContext, report: &RunReport) {
         let mut earlier = self.lock();
         if let Some(last) = worker.headway.send_replace(None) {
             let mut counters = earlier.unwrap_or_default().counters;
@@ -68,13 +67,14 @@ impl Earlier {
 
 impl<'a> Watched<'a> {
     pub(super) fn new(
-        worker: Arc<AccountWorker>,
+        worker: AccountContext,
         screen: &Screen,
         (database, waiting): (&'a Database, &'a Waiting),
+        interrupted: CancellationToken,
     ) -> Self {
         let earlier = Earlier::default();
         let pace = Pace::new(worker.api.account().limits);
-        let shown = (Arc::clone(&worker), earlier.clone(), pace);
+        let shown = (worker.clone(), earlier.clone(), pace);
         let shown = match screen.bar() {
             Some(bar) => tokio::spawn(show_bar(shown, bar, waiting.is_waiting())),
             None => tokio::spawn(show_lines(shown)),
@@ -84,6 +84,7 @@ impl<'a> Watched<'a> {
             database,
             waiting,
             earlier,
+            interrupted,
             _shown: AbortOnDropHandle::new(shown),
         }
     }
@@ -92,31 +93,43 @@ impl<'a> Watched<'a> {
         &self.worker.api.account().name
     }
 
-    pub(super) fn now(&self) -> DateTime<Utc> {
-        self.worker.clock.now()
+    pub(super) async fn catch_up(&self, policies: &[RefreshPolicy], stop: &CancellationToken) -> RunReport {
+        let pass = async || self.ended(sync::catch_up(&self.worker, policies, stop).await);
+        self.waiting.through(self.database, stop, pass).await
     }
 
-    pub(super) fn due_refreshes(&self, sync: &SyncConfig) -> impl Iterator<Item = DueRefresh> {
-        schedule::due_now(&sync.refresh, sync.follow_open, self.worker.clock.now())
-    }
-
-    pub(super) async fn run(&self, job: &Job, stop: &CancellationToken) -> RunReport {
-        let run = async || self.ended(self.worker.run(job, stop).await);
-        self.waiting.through(self.database, stop, run).await
-    }
-
-    pub(super) async fn verify(
-        &self,
-        verification: &mut Verification,
-        stop: &CancellationToken,
-    ) -> RunReport {
-        let compare = async || self.ended(self.worker.verify(verification, stop).await);
-        self.waiting.through(self.database, stop, compare).await
+    /// Also the request, where there is anything to read. Ctrl-C cancels it; other ends leave it.
+    pub(super) async fn fulfil(&self, wish: &Wish<'_>, stop: &CancellationToken) -> (Option<i64>, RunReport) {
+        let request = Mutex::new(None);
+        let fulfil = async || {
+            let (id, report) = sync::fulfil(&self.worker, wish, stop).await;
+            let mut request = request.lock().unwrap_or_else(PoisonError::into_inner);
+            *request = id.or(*request);
+            self.ended(report)
+        };
+        let report = self.waiting.through(self.database, stop, fulfil).await;
+        let request = request.into_inner().unwrap_or_else(PoisonError::into_inner);
+        if self.interrupted.is_cancelled()
+            && let Some(id) = request
+            && let Err(error) = requests::cancel(&self.worker.pool, id).await
+        {
+            warn!(error = %chain(&error), request = id, "could not cancel the request");
+        }
+        (request, report)
     }
 
     pub(super) async fn clean_up(&self, stop: &CancellationToken) -> Result<(), LoadError> {
         let clean_up = async || self.worker.clean_up(stop, &Pulse::default()).await;
         self.waiting.through(self.database, stop, clean_up).await
+    }
+
+    /// Asks the ledger, as often as the database goes away meanwhile.
+    pub(super) async fn look<T>(
+        &self,
+        stop: &CancellationToken,
+        look: impl AsyncFnMut() -> Result<T, LoadError>,
+    ) -> Result<T, LoadError> {
+        self.waiting.through(self.database, stop, look).await
     }
 
     fn ended(&self, report: RunReport) -> RunReport {
@@ -125,7 +138,7 @@ impl<'a> Watched<'a> {
     }
 }
 
-type Shown = (Arc<AccountWorker>, Earlier, Pace);
+type Shown = (AccountContext, Earlier, Pace);
 
 async fn show_lines((worker, earlier, mut pace): Shown) {
     let began = Instant::now();

@@ -1,26 +1,16 @@
 //! Past ranges, read beside a running daemon.
 
-use std::time::Duration;
-
 use chrono::{DateTime, Utc};
 use clap::Args;
-use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::warn;
 
 use crate::config::{Config, parse_instant};
-use crate::ledger::runs::Outcome;
-use crate::sync::{self, RunReport};
+use crate::sync;
 use crate::telemetry;
 use crate::time::clock::{Clock, SystemClock};
 use crate::time::window::Window;
 
 use super::exit::CommandError;
-
-/// Longer than the second between a waiting daemon's tries, or it starves.
-const PAUSE: Duration = Duration::from_secs(2);
-
-const SAY_EVERY: Duration = Duration::from_secs(60);
 
 /// The range, and whose it is.
 #[derive(Debug, Args)]
@@ -111,31 +101,6 @@ fn kept(range: Window, kept_from: Option<DateTime<Utc>>) -> Result<Window, Comma
         "the range reaches into what is not kept, it is cut"
     );
     Ok(Window { start: from, ..range })
-}
-
-/// Repeats runs that yielded or found the account locked.
-pub(super) async fn until_done(
-    account: &str,
-    stop: &CancellationToken,
-    mut run: impl AsyncFnMut() -> RunReport,
-) -> RunReport {
-    let mut said: Option<Instant> = None;
-    loop {
-        let report = run().await;
-        let goes_on = report.gave_way || report.outcome == Outcome::Skipped;
-        if !goes_on || stop.is_cancelled() {
-            return report;
-        }
-        if said.is_none_or(|at| at.elapsed() >= SAY_EVERY) {
-            said = Some(Instant::now());
-            info!(
-                account,
-                pause_seconds = PAUSE.as_secs(),
-                "waiting for the account"
-            );
-        }
-        stop.run_until_cancelled(tokio::time::sleep(PAUSE)).await;
-    }
 }
 
 #[cfg(test)]

@@ -4,16 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
-use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::config::Config;
-use crate::config::Cron;
 use crate::ledger::problems::Problem;
 use crate::postgres::{self, Database, OpenError};
-use crate::schedule::{self, Bell, Tier};
-use crate::sync::AccountWorker;
+use crate::schedule;
+use crate::sync::{self, Schedule};
 use crate::telemetry::logging::LogLevel;
 use crate::telemetry::{chain, metrics};
 use crate::time::clock::{Clock, SystemClock};
@@ -121,18 +120,39 @@ async fn work(
 ) -> Result<(), CommandError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let mut runners = JoinSet::new();
-    let mut chimes = chimes(config);
-    let workers = workers::build(config, &database.pool, &clock)?;
-    for worker in &workers {
-        spawn_runners(&mut runners, worker, config, &mut chimes, &clock, &shutdown.soft);
+    let accounts = workers::build(config, &database.pool, &clock)?;
+    let policies = config.sync.policies();
+    let mut sleepers = Vec::new();
+    for account in &accounts {
+        let wake = Arc::<Notify>::default();
+        sleepers.push(Arc::clone(&wake));
+        let schedule = Schedule {
+            poll: config.sync.poll.clone(),
+            policies: policies.clone(),
+            wake,
+        };
+        runners.spawn(sync::serve(account.clone(), schedule, shutdown.soft.clone()));
+        let wake = Arc::<Notify>::default();
+        sleepers.push(Arc::clone(&wake));
+        let cron = config.storage.clean_up.clone();
+        runners.spawn(schedule::clean_up(
+            account.clone(),
+            cron,
+            wake,
+            shutdown.soft.clone(),
+        ));
     }
     state.set(Watched::new(
         database.pool.clone(),
-        workers,
+        accounts,
         config.sync.clone(),
         clock,
     ));
-    let mut scheduler = schedule::ring(chimes).await.map_err(CommandError::other)?;
+    let patterns = [&config.sync.poll, &config.storage.clean_up].into_iter().cloned();
+    let patterns = patterns.chain(policies.into_iter().map(|policy| policy.every));
+    let mut scheduler = schedule::wake(patterns, &sleepers)
+        .await
+        .map_err(CommandError::other)?;
     let ended = tokio::select! {
         ended = all_ended(&mut runners, shutdown) => ended,
         () = shutdown.hard.cancelled() => {
@@ -152,62 +172,6 @@ async fn work(
         warn!(error = %chain(&error), "the scheduler did not stop in order");
     }
     ended
-}
-
-/// Order: poll, clean-up, refresh tiers.
-fn chimes(config: &Config) -> Vec<(Cron, Vec<Bell>)> {
-    let tiers = config.sync.refresh.iter().map(|tier| &tier.every);
-    [&config.sync.poll, &config.storage.clean_up]
-        .into_iter()
-        .chain(tiers)
-        .map(|cron| (cron.clone(), Vec::new()))
-        .collect()
-}
-
-fn spawn_runners(
-    runners: &mut JoinSet<()>,
-    worker: &Arc<AccountWorker>,
-    config: &Config,
-    chimes: &mut [(Cron, Vec<Bell>)],
-    clock: &Arc<dyn Clock>,
-    stop: &CancellationToken,
-) {
-    let mut hung = chimes.iter_mut().map(|(_, bells)| {
-        let bell = Bell::default();
-        bells.push(Bell::clone(&bell));
-        bell
-    });
-    let poll = hung.next().unwrap_or_default();
-    let clean_up = hung.next().unwrap_or_default();
-    let tiers = config.sync.refresh.iter().zip(hung).map(|(tier, bell)| Tier {
-        name: tier.name.clone(),
-        every: tier.every.clone(),
-        lookback: tier.lookback,
-        bell,
-    });
-    runners.spawn(schedule::refresh(
-        Arc::clone(worker),
-        tiers.collect(),
-        config.sync.follow_open,
-        Arc::clone(clock),
-        stop.clone(),
-    ));
-    if config.storage.retention.is_some() {
-        runners.spawn(schedule::clean_up(
-            Arc::clone(worker),
-            clean_up,
-            config.storage.clean_up.clone(),
-            Arc::clone(clock),
-            stop.clone(),
-        ));
-    }
-    runners.spawn(schedule::answer(
-        Arc::clone(worker),
-        poll,
-        config.sync.poll.clone(),
-        Arc::clone(clock),
-        stop.clone(),
-    ));
 }
 
 /// Without a runner an account stays unread, so the process ends.

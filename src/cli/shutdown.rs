@@ -6,10 +6,14 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+const SIGINT: &str = "SIGINT";
+
 #[derive(Debug, Clone, Default)]
 pub(super) struct Shutdown {
     /// Start nothing new; finish writes.
     pub(super) soft: CancellationToken,
+    /// Ctrl-C: what was asked for is not wanted any more.
+    pub(super) interrupted: CancellationToken,
     /// Roll back uncommitted work.
     pub(super) hard: CancellationToken,
 }
@@ -28,8 +32,11 @@ async fn listen(shutdown: Shutdown, mut signals: (Signal, Signal), grace: Durati
     info!(
         signal = first,
         grace_seconds = grace.as_secs(),
-        "stopping: what is being written is finished, what is being fetched is let go"
+        "stopping: what is being written is finished, what is being fetched is given up"
     );
+    if first == SIGINT {
+        shutdown.interrupted.cancel();
+    }
     shutdown.soft.cancel();
     tokio::select! {
         second = next(&mut signals) => warn!(signal = second, "stopping at once"),
@@ -41,6 +48,6 @@ async fn listen(shutdown: Shutdown, mut signals: (Signal, Signal), grace: Durati
 async fn next((terminate, interrupt): &mut (Signal, Signal)) -> &'static str {
     tokio::select! {
         _ = terminate.recv() => "SIGTERM",
-        _ = interrupt.recv() => "SIGINT",
+        _ = interrupt.recv() => SIGINT,
     }
 }

@@ -8,9 +8,10 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
+use crate::ledger::Purpose;
 use crate::ledger::problems::Failure;
 use crate::ledger::runs::Outcome;
-use crate::sync::{DayComparison, Job, Method, RunReport, Verification};
+use crate::sync::{self, DayComparison, Method, RunReport, Wish};
 use crate::telemetry::logging::Screen;
 use crate::time::window::Window;
 
@@ -18,7 +19,7 @@ use super::accounts;
 use super::exit::CommandError;
 use super::output::print;
 use super::progress::Watched;
-use super::range::{Range, until_done};
+use super::range::Range;
 
 /// An interaction is marked as missing by the second read that misses it.
 const REPAIRS: usize = 2;
@@ -56,17 +57,13 @@ pub(super) async fn verify(
     let (config, range) = arguments.range.of(config)?;
     let compared: Mutex<Vec<Compared>> = Mutex::default();
     let worked = accounts::work(&config, screen, async |watched, stop| {
-        let mut verification = Verification::of(range);
-        if arguments.by_identity {
-            verification.demand_identity();
-        }
-        let report = compare(watched, &mut verification, arguments.repair, stop).await;
+        let (range, days, report) = compare(watched, range, arguments, stop).await;
         let mut compared = compared.lock().unwrap_or_else(PoisonError::into_inner);
         compared.push(Compared {
             account: watched.account().to_owned(),
-            range: verification.range(),
-            left: verification.left(),
-            days: verification.compared().cloned().collect(),
+            range,
+            left: days_of(range).saturating_sub(days.len()),
+            days,
         });
         report
     })
@@ -92,57 +89,92 @@ pub(super) async fn verify(
     }
 }
 
+/// The range as far as it is loaded, and its days as they were compared last.
 async fn compare(
     watched: &Watched<'_>,
-    verification: &mut Verification,
-    repair: bool,
+    range: Window,
+    arguments: &Arguments,
     stop: &CancellationToken,
-) -> RunReport {
-    let mut report = verify_until_done(watched, verification, stop).await;
+) -> (Window, Vec<DayComparison>, RunReport) {
+    let loaded = async || sync::loaded(&watched.worker, range).await;
+    let (range, mut report, mut days) = match watched.look(stop, loaded).await {
+        Ok(range) => {
+            let (days, report) = verify_ranges(watched, &[range], arguments, stop).await;
+            (range, report, days)
+        }
+        Err(error) => (range, RunReport::not_begun(watched.account(), &error), Vec::new()),
+    };
     let mut not_repaired = None;
-    for _ in 0..if repair { REPAIRS } else { 0 } {
-        let differing: Vec<Window> = verification
-            .compared()
-            .filter(|day| day.differs())
-            .map(|day| Window {
-                start: day.from,
-                end: day.to,
-            })
-            .collect();
+    for _ in 0..if arguments.repair { REPAIRS } else { 0 } {
+        let differing: Vec<Window> = days.iter().filter(|day| day.differs()).map(window_of).collect();
         if differing.is_empty() || report.outcome != Outcome::Succeeded {
             break;
         }
+        let wish = Wish {
+            purpose: Purpose::Repair,
+            ranges: &differing,
+            read_again: true,
+            by_identity: false,
+        };
+        let (_, repaired) = watched.fulfil(&wish, stop).await;
         not_repaired = None;
-        for range in differing {
-            let job = Job::Backfill { range, refetch: true };
-            let repaired = until_done(watched.account(), stop, async || watched.run(&job, stop).await).await;
-            if repaired.outcome == Outcome::Succeeded {
-                continue;
-            }
+        if repaired.outcome != Outcome::Succeeded {
             if stop.is_cancelled() || is_everywhere(repaired.failure()) {
-                return repaired;
+                return (range, days, repaired);
             }
             // For example a gap: other days can still be repaired.
-            not_repaired.get_or_insert(repaired);
+            not_repaired = Some(repaired);
         }
-        verification.compare_again();
-        report = verify_until_done(watched, verification, stop).await;
+        let (again, of_again) = verify_ranges(watched, &differing, arguments, stop).await;
+        report = of_again;
+        days.retain(|day| !differing.contains(&window_of(day)));
+        days.extend(again);
+        days.sort_by_key(|day| day.from);
     }
-    match not_repaired {
+    let report = match not_repaired {
         Some(failed) if report.outcome == Outcome::Succeeded => failed,
         _ => report,
+    };
+    (range, days, report)
+}
+
+fn window_of(day: &DayComparison) -> Window {
+    Window {
+        start: day.from,
+        end: day.to,
     }
 }
 
-async fn verify_until_done(
+async fn verify_ranges(
     watched: &Watched<'_>,
-    verification: &mut Verification,
+    ranges: &[Window],
+    arguments: &Arguments,
     stop: &CancellationToken,
-) -> RunReport {
-    until_done(watched.account(), stop, async || {
-        watched.verify(verification, stop).await
-    })
-    .await
+) -> (Vec<DayComparison>, RunReport) {
+    let wish = Wish {
+        purpose: Purpose::Verify,
+        ranges,
+        read_again: true,
+        by_identity: arguments.by_identity,
+    };
+    let (request, report) = watched.fulfil(&wish, stop).await;
+    let days = match request {
+        Some(id) => {
+            let compared = async || sync::compared(&watched.worker, id).await;
+            watched.look(stop, compared).await
+        }
+        None => Ok(Vec::new()),
+    };
+    match days {
+        Ok(days) => (days, report),
+        Err(error) => (Vec::new(), RunReport::not_begun(watched.account(), &error)),
+    }
+}
+
+fn days_of(range: Window) -> usize {
+    let last = range.end - chrono::TimeDelta::seconds(1);
+    let days = (last.date_naive() - range.start.date_naive()).num_days() + 1;
+    usize::try_from(days).unwrap_or(0)
 }
 
 fn is_everywhere(failure: Option<Failure>) -> bool {

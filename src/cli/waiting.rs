@@ -54,7 +54,7 @@ impl Attempt for RunReport {
         if self.failure() == Some(Failure::DatabaseUnreachable) {
             Some(Lost::Database)
         } else {
-            let is_cut_off = self.outcome == Outcome::Interrupted && !self.gave_way;
+            let is_cut_off = self.outcome == Outcome::Interrupted && !self.handed_over;
             is_cut_off.then_some(Lost::Lease)
         }
     }

@@ -1,4 +1,4 @@
-//! Builds a worker for each account.
+//! Builds what is needed to work on each account.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use tracing::{info, warn};
 use crate::config::{AccountConfig, Config};
 use crate::extract::ApiClient;
 use crate::postgres::{Pool, is_loopback};
-use crate::sync::{AccountWorker, WorkerSettings};
+use crate::sync::{AccountContext, AccountSettings};
 use crate::time::clock::Clock;
 
 use super::exit::CommandError;
@@ -16,9 +16,9 @@ pub(super) fn build(
     config: &Config,
     pool: &Pool,
     clock: &Arc<dyn Clock>,
-) -> Result<Vec<Arc<AccountWorker>>, CommandError> {
+) -> Result<Vec<AccountContext>, CommandError> {
     let holder = holder();
-    let settings = WorkerSettings {
+    let settings = AccountSettings {
         settle: config.sync.settle,
         late: config.sync.late,
         missing_confirm: config.sync.missing_confirm,
@@ -35,13 +35,13 @@ pub(super) fn build(
         .map(|account| {
             warn_of_plain_http(account);
             let api = ApiClient::new(account.clone(), Arc::clone(clock))?;
-            Ok(Arc::new(AccountWorker::new(
+            Ok(AccountContext::new(
                 api,
                 pool.clone(),
                 settings.clone(),
                 Arc::clone(clock),
                 holder.clone(),
-            )))
+            ))
         })
         .collect()
 }

@@ -29,7 +29,7 @@ pub use database::{DatabaseConfig, SessionConfig};
 pub use limits::{BudgetSpan, RequestLimits};
 pub use policy::{Class, Key, Policy, Rule};
 pub use secret::{Secret, SecretError};
-pub use sync::{RefreshTier, SyncConfig};
+pub use sync::{RefreshPolicy, RefreshTier, Selection, SyncConfig};
 
 use section::{Problems, Section};
 

@@ -11,7 +11,10 @@ use super::section::Section;
 pub(super) const A_CRON: &str =
     "a cron pattern of six fields (second minute hour day month weekday), as in \"0 */5 * * * *\"";
 
-const A_NAME: &str = "up to 64 letters, digits, - and _";
+const A_NAME: &str = "up to 64 letters, digits, - and _, but not open";
+
+/// The policy of sessions that are still open.
+const OPEN: &str = "open";
 
 const A_LOOKBACK: &str = "a whole number and a unit (m, h or d), from 1m to 366d, as in \"2h\"";
 
@@ -54,7 +57,60 @@ pub struct RefreshTier {
     pub lookback: TimeDelta,
 }
 
+/// What is read again, and when.
+#[derive(Debug, Clone)]
+pub struct RefreshPolicy {
+    /// As in `runs.policy`.
+    pub name: String,
+    /// When it comes due.
+    pub every: Cron,
+    /// What it reads again.
+    pub selection: Selection,
+}
+
+/// What a policy reads again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Selection {
+    /// All of the last so long.
+    Lookback {
+        /// How far back.
+        lookback: TimeDelta,
+        /// And whatever was last read before it was this old.
+        late: Option<TimeDelta>,
+    },
+    /// Sessions without an end.
+    Open {
+        /// Up to this age.
+        age: TimeDelta,
+        /// Younger ones are read anyway.
+        beyond: TimeDelta,
+    },
+}
+
 impl SyncConfig {
+    /// All policies: the configured ones, and open sessions with the first of them, which also reads what was
+    /// read too early.
+    pub fn policies(&self) -> Vec<RefreshPolicy> {
+        let policy = |name: &str, every: &Cron, selection| RefreshPolicy {
+            name: name.to_owned(),
+            every: every.clone(),
+            selection,
+        };
+        let mut policies = Vec::new();
+        for (place, tier) in self.refresh.iter().enumerate() {
+            let selection = Selection::Lookback {
+                lookback: tier.lookback,
+                late: (place == 0).then_some(self.late),
+            };
+            policies.push(policy(&tier.name, &tier.every, selection));
+        }
+        if let (Some(first), Some(age)) = (self.refresh.first(), self.follow_open) {
+            let beyond = first.lookback;
+            policies.push(policy(OPEN, &first.every, Selection::Open { age, beyond }));
+        }
+        policies
+    }
+
     pub(super) fn read(mut section: Section<'_>) -> Option<Self> {
         let poll = section.required("poll", A_CRON, parse_cron);
         let tiers = section.tables("refresh", TIERS).into_iter();
@@ -113,7 +169,7 @@ fn name_given_twice(refresh: &[RefreshTier]) -> Option<&str> {
 
 fn parse_name(text: &str) -> Option<String> {
     let is_of_word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
-    (text.len() <= 64 && text.chars().all(is_of_word)).then(|| text.to_owned())
+    (text.len() <= 64 && text != OPEN && text.chars().all(is_of_word)).then(|| text.to_owned())
 }
 
 /// Refuses patterns that never occur (30 February).

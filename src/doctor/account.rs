@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::config::{AccountConfig, BudgetSpan};
+use crate::config::AccountConfig;
 use crate::extract::{ApiClient, Tally};
 use crate::ledger::problems::{self, Problem, Severity};
-use crate::ledger::{accounts, recent_counts, spent_by_others};
+use crate::ledger::{accounts, leases, recent_counts};
 use crate::postgres::Pool;
 use crate::sync::{self, ApiTraits, Probe, Reached, TimeZoneVerdict};
 use crate::telemetry::chain;
@@ -15,9 +15,6 @@ use crate::time::window::Window;
 
 use super::finding::{Finding, Report};
 use super::{clocks, paging, reach};
-
-/// No lease has this name.
-const NOBODY: &str = "";
 
 const WINDOWS_REMEMBERED: i64 = 1_000;
 
@@ -81,7 +78,7 @@ async fn remember(api: &ApiClient, pool: Option<&Pool>) -> Known {
         return Known::default();
     };
     let account_id = &api.account().account_id;
-    if let Ok(spent) = spent_by_others(pool, account_id, NOBODY, BudgetSpan::LONGEST.length()).await {
+    if let Ok(spent) = leases::spent(pool, account_id).await {
         api.remember_spent(spent);
     }
     let traits = accounts::traits(pool, account_id).await.unwrap_or_default();

@@ -23,10 +23,6 @@ use hour::Refusals;
 /// Clock drift and timer rounding.
 const MARGIN: Duration = Duration::from_millis(100);
 
-/// Kept for live requests, so that polls need not wait.
-const RESERVED_PERCENT: usize = 3;
-const SMALL_BUDGET: usize = 20;
-
 /// Bounds memory for accounts without limits.
 const REMEMBERED: usize = 10_000;
 
@@ -35,32 +31,23 @@ const WORTH_SAYING: Duration = Duration::from_secs(5);
 /// Which requests go first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Priority {
-    /// New interactions.
-    Live,
-    /// Possibly changed interactions.
-    Refresh,
-    /// A requested past range.
-    Backfill,
+    /// The newest interactions.
+    Head,
+    /// All else: keeps to an even pace, so that a place comes free for the head as evenly, and never takes
+    /// the last one in flight.
+    Other,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Limit {
     requests: usize,
-    reserved: usize,
     span: BudgetSpan,
 }
 
 impl From<(BudgetSpan, u32)> for Limit {
     fn from((span, requests): (BudgetSpan, u32)) -> Self {
-        let requests = requests as usize;
-        let is_small = requests < SMALL_BUDGET;
         Self {
-            requests,
-            reserved: if is_small {
-                0
-            } else {
-                (requests * RESERVED_PERCENT).div_ceil(100)
-            },
+            requests: requests as usize,
             span,
         }
     }
@@ -69,13 +56,6 @@ impl From<(BudgetSpan, u32)> for Limit {
 impl Limit {
     fn free_at(self, ended: Instant) -> Instant {
         ended + self.span.length() + MARGIN
-    }
-
-    fn requests(self, priority: Priority) -> usize {
-        match priority {
-            Priority::Live => self.requests,
-            Priority::Refresh | Priority::Backfill => self.requests - self.reserved,
-        }
     }
 }
 
@@ -106,6 +86,8 @@ struct Places {
     /// Oldest first.
     ended: VecDeque<Instant>,
     paused_until: Option<Instant>,
+    /// When the next request is due at an even pace. The head need not keep to it; others make up for that.
+    due_at: Option<Instant>,
     refusals: Refusals,
     queue: BTreeSet<Turn>,
     next: u64,
@@ -138,6 +120,7 @@ impl Budget {
                 in_flight: 0,
                 ended: VecDeque::new(),
                 paused_until: None,
+                due_at: None,
                 refusals: Refusals::default(),
                 queue: BTreeSet::new(),
                 next: 0,
@@ -182,7 +165,7 @@ impl Budget {
 
     fn admission(&self, turn: Turn) -> Admission {
         let mut places = self.places();
-        if places.queue.first() != Some(&turn) || places.in_flight >= places.configured.max_in_flight {
+        if places.queue.first() != Some(&turn) || places.in_flight >= places.most_in_flight(turn.0) {
             return Admission::AfterAChange;
         }
         places.admission(Instant::now(), turn.0)
@@ -226,6 +209,24 @@ impl Budget {
         uses.collect()
     }
 
+    /// Requests of the last hour, by the minutes that have passed since; those on their way are of the last.
+    pub fn spent_by_minute(&self) -> Vec<i32> {
+        let (places, now) = (self.places(), Instant::now());
+        let mut spent = vec![i32::try_from(places.in_flight).unwrap_or(i32::MAX)];
+        for ended in places.ended.iter().rev() {
+            let minutes = now.saturating_duration_since(*ended).as_secs() / 60;
+            let minute = usize::try_from(minutes).unwrap_or(usize::MAX);
+            if minute >= 60 {
+                break;
+            }
+            if spent.len() <= minute {
+                spent.resize(minute + 1, 0);
+            }
+            spent[minute] += 1;
+        }
+        spent
+    }
+
     fn places(&self) -> MutexGuard<'_, Places> {
         self.places.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -236,10 +237,13 @@ impl Places {
         self.paused_until = self.paused_until.filter(|until| *until > now);
         let mut at = self.paused_until;
         self.forget(now);
+        if priority == Priority::Other {
+            at = at.max(self.due_at.filter(|due| *due > now));
+        }
         for limit in &self.limits {
             let recent = self.ended.partition_point(|ended| limit.free_at(*ended) <= now);
             let taken = self.in_flight + self.ended.len() - recent;
-            let Some(excess) = taken.checked_sub(limit.requests(priority)) else {
+            let Some(excess) = taken.checked_sub(limit.requests) else {
                 continue;
             };
             match self.ended.get(recent + excess) {
@@ -250,9 +254,19 @@ impl Places {
         match at {
             Some(at) => Admission::At(at),
             None => {
+                let due_at = self.due_at.map_or(now, |due| due.max(now));
+                self.due_at = Some(due_at + self.configured.time_for(1));
                 self.in_flight += 1;
                 Admission::Now
             }
+        }
+    }
+
+    fn most_in_flight(&self, priority: Priority) -> usize {
+        let most = self.configured.max_in_flight;
+        match priority {
+            Priority::Head => most,
+            Priority::Other => most.saturating_sub(1).max(1),
         }
     }
 

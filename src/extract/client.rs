@@ -215,6 +215,11 @@ impl ApiClient {
         self.budget.uses()
     }
 
+    /// See [`Budget::spent_by_minute`].
+    pub fn spent_by_minute(&self) -> Vec<i32> {
+        self.budget.spent_by_minute()
+    }
+
     /// Lead of the API's clock, to about a second.
     pub fn clock_skew(&self) -> Option<TimeDelta> {
         self.api_clock().newest()

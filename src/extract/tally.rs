@@ -25,6 +25,24 @@ impl Tally {
         }
     }
 
+    /// What it beats.
+    pub fn pulse(&self) -> &Arc<Pulse> {
+        &self.pulse
+    }
+
+    /// Adds what another counted.
+    pub fn add(&self, other: &Self) {
+        for (all, more) in [
+            (&self.requests, &other.requests),
+            (&self.pages, &other.pages),
+            (&self.records, &other.records),
+            (&self.retries, &other.retries),
+            (&self.rate_limited, &other.rate_limited),
+        ] {
+            all.fetch_add(more.load(Ordering::Relaxed), Ordering::Relaxed);
+        }
+    }
+
     /// Requests sent.
     pub fn requests(&self) -> u64 {
         self.requests.load(Ordering::Relaxed)

@@ -4,24 +4,21 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 use sqlx::{PgExecutor, Row};
 
+use crate::config::AccountConfig;
 use crate::time::window::Window;
 
 use super::LoadError;
+use super::RULES;
 use super::leases::{Lease, fenced};
-use super::runs::{NewRun, ReadyAccount};
+use super::runs::{Preparation, ReadyAccount};
 
-/// Fails if the sync state is impossible; `thoroughly` asks the ledger.
+/// Fails if the sync state is impossible, or the ledger does not prove it.
 ///
 /// # Errors
 /// [`LoadError::Books`] or database failure.
-pub async fn check(
-    executor: impl PgExecutor<'_>,
-    account_id: &str,
-    thoroughly: bool,
-) -> Result<(), LoadError> {
+pub async fn check(executor: impl PgExecutor<'_>, account_id: &str) -> Result<(), LoadError> {
     let problem: Option<Option<String>> = sqlx::query_scalar(include_str!("books_problem.sql"))
         .bind(account_id)
-        .bind(thoroughly)
         .fetch_optional(executor)
         .await?;
     problem
@@ -29,9 +26,13 @@ pub async fn check(
         .map_or(Ok(()), |problem| Err(LoadError::Books(problem)))
 }
 
-pub(crate) async fn prepare(
+/// Writes the account's row; a caller with a lease proves it first.
+///
+/// # Errors
+/// Database failure.
+pub async fn prepare(
     executor: impl PgExecutor<'_>,
-    run: &NewRun<'_>,
+    run: &Preparation<'_>,
 ) -> Result<ReadyAccount, LoadError> {
     let account = run.account;
     let row = sqlx::query(include_str!("prepare_account.sql"))
@@ -50,9 +51,29 @@ pub(crate) async fn prepare(
     })
 }
 
+/// Whether the account was loaded with other filters; `None`: it was never loaded.
+///
+/// # Errors
+/// Database failure.
+pub async fn has_other_filters(
+    executor: impl PgExecutor<'_>,
+    account: &AccountConfig,
+) -> Result<Option<bool>, LoadError> {
+    Ok(sqlx::query_scalar(
+        "select filters <> $2::jsonb and filters <> '{}' from smartassist_sync.accounts where account_id = $1",
+    )
+    .bind(&account.account_id)
+    .bind(serde_json::to_string(&account.filters).unwrap_or_default())
+    .fetch_optional(executor)
+    .await?)
+}
+
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Drained {
     pub(crate) window: Window,
+    /// Database time.
+    pub(crate) began_at: DateTime<Utc>,
+    /// Ours.
     pub(crate) started_at: DateTime<Utc>,
     pub(crate) late: TimeDelta,
 }
@@ -66,8 +87,10 @@ pub(crate) async fn cover(
         .query(fenced!(include_str!("cover.sql")))
         .bind(drained.window.start)
         .bind(drained.window.end)
-        .bind(drained.started_at)
+        .bind(drained.began_at)
         .bind(drained.late.num_seconds())
+        .bind(RULES)
+        .bind(drained.started_at)
         .fetch_optional(executor)
         .await?;
     Ok(row.ok_or(LoadError::LeaseLost)?.try_get(0)?)

@@ -1,4 +1,4 @@
--- What of an account's books cannot be true, in words; NULL where they may be. $2: also the ledger is asked, which takes a moment.
+-- What of an account's books cannot be true, in words; NULL where they may be.
 select
     case
         when start_from > clock_timestamp() + smartassist_sync.clock_tolerance()
@@ -10,7 +10,7 @@ select
                 'the watermark is %s, but nothing is covered beyond %s',
                 watermark at time zone 'UTC', smartassist_sync.watermark_of(coverage, start_from) at time zone 'UTC'
             )
-        when $2 and not coverage <@ smartassist_sync.drained(account_id)
+        when not coverage <@ smartassist_sync.drained(account_id)
             then 'coverage holds stretches that no window of the ledger has drained'
     end
 from smartassist_sync.accounts

@@ -6,7 +6,7 @@ cross join lateral (
     from smartassist_sync.windows as fetched
     where
         fetched.account_id = gap.account_id and fetched.range = gap.range
-        and fetched.status = 'gap' and fetched.purpose <> 'verify'
+        and fetched.status = 'gap'
     order by fetched.finished_at desc, fetched.id desc
     limit 1
 ) as newest

@@ -1,5 +1,12 @@
--- What started at least $7 seconds before the window began ($6) has now been read late enough to be settled. By this server's clock, should the
--- worker's be ahead. Settled is never more than covered: a worker of an earlier version uncovers what it does not know to be settled.
+-- Whatever the window drained is taken out of every request that it serves. What started at least $7 seconds before the window began, by the
+-- slower of both clocks ($6 and $9), has now been read late enough to be settled; settled is never more than covered.
+, served as (
+    update smartassist_sync.requests as request
+    set remaining = request.remaining - tstzmultirange(tstzrange($4, $5)), progress_at = clock_timestamp()
+    from fence
+    where request.account_id = fence.account_id and request.state = 'open' and request.purpose <> 'verify'
+        and request.since <= $6 and request.rules <= $8 and request.remaining && tstzrange($4, $5)
+)
 update smartassist_sync.accounts as account
 set coverage = grown.coverage,
     watermark = smartassist_sync.watermark_of(grown.coverage, account.start_from),
@@ -16,10 +23,7 @@ cross join lateral (
         covered.coverage,
         (
             before.settled
-            + tstzmultirange(
-                tstzrange($4, $5)
-                * tstzrange(null, date_trunc('second', least($6, clock_timestamp()) - make_interval(secs => $7::bigint)))
-            )
+            + tstzmultirange(tstzrange($4, $5) * tstzrange(null, date_trunc('second', least($6, $9) - make_interval(secs => $7::bigint))))
         ) * covered.coverage as settled
 ) as grown
 where account.account_id = fence.account_id

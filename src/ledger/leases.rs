@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sqlx::postgres::PgArguments;
 use sqlx::query::Query;
-use sqlx::{AssertSqlSafe, PgExecutor, Postgres, Row};
+use sqlx::{AssertSqlSafe, FromRow, PgExecutor, Postgres, Row as _};
 
 use crate::postgres::Pool;
 
@@ -21,6 +21,22 @@ pub struct Lease {
     pub token: i64,
 }
 
+/// A lease, and what its last holder spent.
+#[derive(Debug)]
+pub struct Taken {
+    /// The lease.
+    pub lease: Lease,
+    /// Requests and the time since them.
+    pub spent: Vec<(usize, Duration)>,
+}
+
+#[derive(FromRow)]
+struct Row {
+    token: i64,
+    spent: Option<Vec<i32>>,
+    spent_seconds_ago: Option<f64>,
+}
+
 /// Takes a free or own lease.
 ///
 /// # Errors
@@ -30,41 +46,81 @@ pub async fn acquire(
     account_id: &str,
     holder: &str,
     lasts: Duration,
-) -> Result<Option<Lease>, LoadError> {
-    let token: Option<i64> = sqlx::query_scalar(
-        "insert into smartassist_sync.leases as lease (account_id, holder, token, expires_at, acquired_at) \
+) -> Result<Option<Taken>, LoadError> {
+    let taken: Option<Row> = sqlx::query_as(
+        "with before as (select spent, extract(epoch from clock_timestamp() - spent_at)::float8 as ago \
+         from smartassist_sync.leases where account_id = $1 and holder <> $2) \
+         insert into smartassist_sync.leases as lease (account_id, holder, token, expires_at, acquired_at) \
          values ($1, $2, 1, clock_timestamp() + make_interval(secs => $3), clock_timestamp()) \
          on conflict (account_id, stream) do update set holder = excluded.holder, token = lease.token + 1, \
          expires_at = excluded.expires_at, acquired_at = excluded.acquired_at, awaited_at = null \
          where lease.expires_at <= clock_timestamp() or lease.holder = excluded.holder \
-         returning token",
+         returning token, (select spent from before) as spent, (select ago from before) as spent_seconds_ago",
     )
     .bind(account_id)
     .bind(holder)
     .bind(lasts.as_secs_f64())
     .fetch_optional(executor)
     .await?;
-    Ok(token.map(|token| Lease {
-        account_id: account_id.to_owned(),
-        holder: holder.to_owned(),
-        token,
+    Ok(taken.map(|taken| Taken {
+        lease: Lease {
+            account_id: account_id.to_owned(),
+            holder: holder.to_owned(),
+            token: taken.token,
+        },
+        spent: by_age(
+            taken.spent.unwrap_or_default(),
+            taken.spent_seconds_ago.unwrap_or(0.0),
+        ),
     }))
 }
 
-/// Asks a backfill or verify to yield; `false`: none runs.
+/// What whoever has the lease has spent.
 ///
 /// # Errors
 /// Database failure.
-pub async fn ask_for(executor: impl PgExecutor<'_>, account_id: &str) -> Result<bool, LoadError> {
-    let asked = sqlx::query(
-        "update smartassist_sync.leases as lease set awaited_at = clock_timestamp() where account_id = $1 \
-         and exists (select from smartassist_sync.runs as run where run.account_id = lease.account_id \
-         and run.token = lease.token and run.holder = lease.holder and run.status = 'running' and run.kind in ('backfill', 'verify'))",
+pub async fn spent(
+    executor: impl PgExecutor<'_>,
+    account_id: &str,
+) -> Result<Vec<(usize, Duration)>, LoadError> {
+    let spent: Option<(Vec<i32>, Option<f64>)> = sqlx::query_as(
+        "select spent, extract(epoch from clock_timestamp() - spent_at)::float8 from smartassist_sync.leases \
+         where account_id = $1",
+    )
+    .bind(account_id)
+    .fetch_optional(executor)
+    .await?;
+    let (spent, ago) = spent.unwrap_or_default();
+    Ok(by_age(spent, ago.unwrap_or(0.0)))
+}
+
+/// Of each minute, as if all were made at its end.
+fn by_age(spent: Vec<i32>, ago: f64) -> Vec<(usize, Duration)> {
+    let ago = Duration::try_from_secs_f64(ago).unwrap_or_default();
+    let of_minute = |(minutes, requests): (u64, i32)| {
+        let age = ago + Duration::from_secs(60 * minutes);
+        (usize::try_from(requests).unwrap_or(0), age)
+    };
+    (0..)
+        .zip(spent)
+        .map(of_minute)
+        .filter(|(requests, _)| *requests > 0)
+        .collect()
+}
+
+/// Asks a command that holds the lease to hand it over. Daemons do not.
+///
+/// # Errors
+/// Database failure.
+pub async fn ask_for(executor: impl PgExecutor<'_>, account_id: &str) -> Result<(), LoadError> {
+    sqlx::query(
+        "update smartassist_sync.leases set awaited_at = clock_timestamp() \
+         where account_id = $1 and coalesce(awaited_at <= acquired_at, true)",
     )
     .bind(account_id)
     .execute(executor)
     .await?;
-    Ok(asked.rows_affected() == 1)
+    Ok(())
 }
 
 macro_rules! fenced {
@@ -82,39 +138,23 @@ impl Lease {
             .bind(self.token)
     }
 
-    /// Another worker waits.
+    /// Extends the lease and notes what was spent; `true`: a daemon asks for it.
     ///
     /// # Errors
     /// [`LoadError::LeaseLost`] or database failure.
-    pub async fn is_awaited(&self, pool: &Pool) -> Result<bool, LoadError> {
-        let row = self
-            .query(
-                "select coalesce(awaited_at > acquired_at, false) from smartassist_sync.leases \
-                 where account_id = $1 and holder = $2 and token = $3",
-            )
-            .fetch_optional(pool)
-            .await?;
-        Ok(row.ok_or(LoadError::LeaseLost)?.try_get(0)?)
-    }
-
-    /// Extends the lease.
-    ///
-    /// # Errors
-    /// [`LoadError::LeaseLost`] or database failure.
-    pub async fn renew(&self, pool: &Pool, lasts: Duration) -> Result<(), LoadError> {
+    pub async fn renew(&self, pool: &Pool, lasts: Duration, spent: &[i32]) -> Result<bool, LoadError> {
         let renewed = self
             .query(
-                "update smartassist_sync.leases set expires_at = clock_timestamp() + make_interval(secs => $4) \
-                 where account_id = $1 and holder = $2 and token = $3",
+                "update smartassist_sync.leases set expires_at = clock_timestamp() + make_interval(secs => $4), \
+                 spent = $5, spent_at = clock_timestamp() \
+                 where account_id = $1 and holder = $2 and token = $3 \
+                 returning coalesce(awaited_at > acquired_at, false)",
             )
             .bind(lasts.as_secs_f64())
-            .execute(pool)
+            .bind(spent)
+            .fetch_optional(pool)
             .await?;
-        if renewed.rows_affected() == 1 {
-            Ok(())
-        } else {
-            Err(LoadError::LeaseLost)
-        }
+        Ok(renewed.ok_or(LoadError::LeaseLost)?.try_get(0)?)
     }
 
     pub(crate) async fn prove(&self, executor: impl PgExecutor<'_>) -> Result<(), LoadError> {
@@ -125,15 +165,16 @@ impl Lease {
         holds.map(|_| ()).ok_or(LoadError::LeaseLost)
     }
 
-    /// Ends the lease.
+    /// Ends the lease; notes what was spent under it.
     ///
     /// # Errors
     /// Database failure.
-    pub async fn release(&self, pool: &Pool) -> Result<(), LoadError> {
+    pub async fn release(&self, pool: &Pool, spent: &[i32]) -> Result<(), LoadError> {
         self.query(
-            "update smartassist_sync.leases set expires_at = clock_timestamp() \
+            "update smartassist_sync.leases set expires_at = clock_timestamp(), spent = $4, spent_at = clock_timestamp() \
              where account_id = $1 and holder = $2 and token = $3",
         )
+        .bind(spent)
         .execute(pool)
         .await?;
         Ok(())

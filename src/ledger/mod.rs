@@ -7,6 +7,8 @@ mod error;
 pub mod gaps;
 pub mod leases;
 pub mod problems;
+pub mod prune;
+pub mod requests;
 pub mod runs;
 pub mod status;
 pub(crate) mod turn;
@@ -15,10 +17,7 @@ pub(crate) mod windows;
 
 pub use counters::Counters;
 pub use error::LoadError;
-pub use windows::{
-    ComparedWindow, FailedWindow, Purpose, Status, recent_counts, record_compared, record_failed,
-    spent_by_others,
-};
+pub use windows::{Purpose, RULES, Status, UnstoredWindow, now, recent_counts, record_unstored};
 
 use chrono::{DateTime, Utc};
 

@@ -8,6 +8,14 @@ forgotten as (
     delete from smartassist_sync.absences as absence
     using before
     where absence.account_id = before.account_id and before.filters <> $3::jsonb
+),
+-- What is still asked for is read again, too.
+asked_again as (
+    update smartassist_sync.requests as request
+    set remaining = case when request.purpose = 'verify' then request.remaining else request.range end,
+        filters_digest = sha256(convert_to($3::jsonb::text, 'UTF8'))
+    from before
+    where request.account_id = before.account_id and request.state = 'open' and before.filters <> $3::jsonb
 )
 insert into smartassist_sync.accounts as account (account_id, name, filters, wanted_from, start_from, watermark, settled_through)
 select $1, $2, $3::jsonb, wanted.since, wanted.since, wanted.since, wanted.since

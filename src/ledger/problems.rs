@@ -50,6 +50,8 @@ impl From<Skew> for Severity {
 pub enum Failure {
     /// Anything else.
     Other,
+    /// The account was loaded with other filters.
+    OtherFilters,
     /// By the API.
     Refused,
     /// Or refused.
@@ -57,6 +59,8 @@ pub enum Failure {
 }
 
 const API_REFUSED: &str = "api_refused";
+/// What is configured is not what the account was loaded with.
+pub const OTHER_FILTERS: &str = "other_filters";
 const DATABASE_UNREACHABLE: &str = "database_unreachable";
 const DATABASE_REFUSED: &str = "database_refused";
 
@@ -97,6 +101,7 @@ impl Problem {
     pub fn failure(&self) -> Failure {
         match self.code.as_str() {
             API_REFUSED => Failure::Refused,
+            OTHER_FILTERS => Failure::OtherFilters,
             DATABASE_UNREACHABLE | DATABASE_REFUSED => Failure::DatabaseUnreachable,
             _ => Failure::Other,
         }

@@ -74,20 +74,29 @@ pub struct NewRun<'a> {
     pub lease: &'a Lease,
     /// Purpose.
     pub kind: Kind,
-    /// The refresh policy served.
+    /// Start time.
+    pub at: DateTime<Utc>,
+    /// Request; `None`: what is new.
+    pub request_id: Option<i64>,
+    /// Refresh policy.
     pub policy: Option<&'a str>,
+    /// Range; `None`: until now.
+    pub range: Option<Window>,
+    /// Watermark before.
+    pub watermark: DateTime<Utc>,
+}
+
+/// How an account is to be read.
+#[derive(Debug)]
+pub struct Preparation<'a> {
     /// Account.
     pub account: &'a AccountConfig,
     /// Default start.
     pub default_start: DateTime<Utc>,
     /// Oldest kept start.
     pub kept_from: Option<DateTime<Utc>>,
-    /// Start time.
+    /// Now.
     pub at: DateTime<Utc>,
-    /// Range; `None`: until now.
-    pub range: Option<Window>,
-    /// Not reread if drained since.
-    pub read_since: Option<DateTime<Utc>>,
 }
 
 /// Prepared account.
@@ -99,33 +108,28 @@ pub struct ReadyAccount {
     pub coverage_began_anew: bool,
 }
 
-/// Open run.
-#[derive(Debug, Clone, Copy)]
-pub struct OpenRun {
-    /// Id.
-    pub id: i64,
-    /// Watermark before.
-    pub watermark: DateTime<Utc>,
-}
-
 /// Prepares the account; closes runs of ended processes.
 ///
 /// # Errors
 /// [`LoadError::LeaseLost`] or database failure.
-pub async fn prepare(pool: &Pool, run: &NewRun<'_>) -> Result<ReadyAccount, LoadError> {
+pub async fn prepare(
+    pool: &Pool,
+    lease: &Lease,
+    preparation: &Preparation<'_>,
+) -> Result<ReadyAccount, LoadError> {
     pool.transact(async |transaction| {
-        run.lease.prove(&mut *transaction).await?;
-        let prepared = accounts::prepare(&mut *transaction, run).await?;
+        lease.prove(&mut *transaction).await?;
+        let prepared = accounts::prepare(&mut *transaction, preparation).await?;
         sqlx::query(
             "update smartassist_sync.runs set status = 'interrupted', finished_at = $2, \
              error_code = 'process_ended', error = 'process ended without closing the run (crash or kill)' \
              where account_id = $1 and status = 'running' and (token, holder) is distinct from ($3, $4) \
              and kind <> 'replay'",
         )
-        .bind(&run.lease.account_id)
-        .bind(run.at)
-        .bind(run.lease.token)
-        .bind(&run.lease.holder)
+        .bind(&lease.account_id)
+        .bind(preparation.at)
+        .bind(lease.token)
+        .bind(&lease.holder)
         .execute(&mut *transaction)
         .await?;
         Ok(prepared)
@@ -137,44 +141,22 @@ pub async fn prepare(pool: &Pool, run: &NewRun<'_>) -> Result<ReadyAccount, Load
 ///
 /// # Errors
 /// [`LoadError::LeaseLost`] or database failure.
-pub async fn open(pool: &Pool, run: &NewRun<'_>, account: ReadyAccount) -> Result<OpenRun, LoadError> {
+pub async fn open(executor: impl PgExecutor<'_>, run: &NewRun<'_>) -> Result<i64, LoadError> {
     let opened = run
         .lease
         .query(fenced!(
             "insert into smartassist_sync.runs (account_id, holder, token, kind, status, started_at, watermark_before, \
-             range, read_since, policy) select account_id, $2, token, $4, 'running', $5, $6, $7, $8, $9 from fence returning id"
+             range, request_id, policy) select account_id, $2, token, $4, 'running', $5, $6, $7, $8, $9 from fence returning id"
         ))
         .bind(run.kind.as_str())
         .bind(run.at)
-        .bind(account.watermark)
+        .bind(run.watermark)
         .bind(run.range.map(PgRange::from))
-        .bind(run.read_since)
+        .bind(run.request_id)
         .bind(run.policy)
-        .fetch_optional(pool)
-        .await?;
-    Ok(OpenRun {
-        id: opened.ok_or(LoadError::LeaseLost)?.try_get(0)?,
-        watermark: account.watermark,
-    })
-}
-
-/// Last run of this kind and policy, or range, did not succeed.
-///
-/// # Errors
-/// Database failure.
-pub async fn newest_did_not_succeed(
-    executor: impl PgExecutor<'_>,
-    run: &NewRun<'_>,
-) -> Result<bool, LoadError> {
-    let did_not_succeed: Option<bool> = sqlx::query_scalar(include_str!("newest_did_not_succeed.sql"))
-        .bind(&run.lease.account_id)
-        .bind(run.kind.as_str())
-        .bind(run.policy)
-        .bind(run.range.map(PgRange::from))
-        .bind(run.at)
         .fetch_optional(executor)
         .await?;
-    Ok(did_not_succeed.unwrap_or(false))
+    Ok(opened.ok_or(LoadError::LeaseLost)?.try_get(0)?)
 }
 
 /// Run result.
@@ -184,8 +166,6 @@ pub struct Finished<'a> {
     pub run_id: i64,
     /// Outcome.
     pub outcome: Outcome,
-    /// Everything was tried.
-    pub tried_all: bool,
     /// Sums over windows.
     pub counters: Counters,
     /// Final watermark.
@@ -211,14 +191,13 @@ pub async fn finish(executor: impl PgExecutor<'_>, finished: &Finished<'_>) -> R
         .bind(finished.at)
         .bind(finished.watermark)
         .bind(finished.problem.map(|problem| &problem.text))
-        .bind(finished.tried_all)
+        .bind(finished.problem.map(|problem| &problem.code))
         .bind(
             finished
                 .problem
                 .map(|problem| &problem.remedy)
                 .filter(|remedy| !remedy.is_empty()),
         )
-        .bind(finished.problem.map(|problem| &problem.code))
         .bind(finished.api_clock_ahead.map(|ahead| ahead.num_seconds()))
         .bind(finished.time_zone_disagreement_minutes)
         .bind(bigint(finished.counters.windows));
@@ -233,11 +212,10 @@ pub async fn finish(executor: impl PgExecutor<'_>, finished: &Finished<'_>) -> R
 static FINISH: LazyLock<String> = LazyLock::new(|| {
     format!(
         "update smartassist_sync.runs set status = $2, finished_at = $3, watermark_after = $4, error = $5, \
-         tried_all = $6, remedy = $7, error_code = $8, api_clock_ahead_seconds = $9, \
-         time_zone_disagreement_minutes = $10, requests_left = null, windows = $11, ({}) = row({}) \
-         where id = $1 and status = 'running'",
+         error_code = $6, remedy = $7, api_clock_ahead_seconds = $8, time_zone_disagreement_minutes = $9, \
+         requests_left = null, windows = $10, ({}) = row({}) where id = $1 and status = 'running'",
         Counters::COLUMNS.join(", "),
-        counters::parameters(12)
+        counters::parameters(11)
     )
 });
 
@@ -267,22 +245,4 @@ pub async fn note_progress(
         .bind(bigint(counters.windows));
     counters.bind(query).execute(executor).await?;
     Ok(())
-}
-
-/// `read_since` of an unfinished run under seven days old.
-///
-/// # Errors
-/// Database failure.
-pub async fn unfinished_since(
-    executor: impl PgExecutor<'_>,
-    account_id: &str,
-    kind: Kind,
-    range: Window,
-) -> Result<Option<DateTime<Utc>>, LoadError> {
-    Ok(sqlx::query_scalar(include_str!("unfinished_since.sql"))
-        .bind(account_id)
-        .bind(kind.as_str())
-        .bind(PgRange::from(range))
-        .fetch_optional(executor)
-        .await?)
 }

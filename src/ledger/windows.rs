@@ -1,16 +1,14 @@
 //! The ledger: one row per fetched window.
 
-use std::time::Duration;
-
 use std::sync::LazyLock;
 
 use chrono::{DateTime, Utc};
 use sqlx::PgExecutor;
 use sqlx::postgres::types::PgRange;
 
-use crate::config::BudgetSpan;
 use crate::postgres::Pool;
 use crate::time::window::Window;
+use crate::transform::TRANSFORM_VERSION;
 
 use super::leases::{Lease, fenced};
 use super::problems::Problem;
@@ -23,8 +21,12 @@ pub enum Purpose {
     New,
     /// May have changed.
     Refresh,
+    /// Had no end yet.
+    Open,
     /// Operator's request.
     Backfill,
+    /// Differed from the API.
+    Repair,
     /// Gap retry.
     Gap,
     /// API comparison.
@@ -32,12 +34,28 @@ pub enum Purpose {
 }
 
 impl Purpose {
+    const ALL: [Self; 7] = [
+        Self::New,
+        Self::Refresh,
+        Self::Open,
+        Self::Backfill,
+        Self::Repair,
+        Self::Gap,
+        Self::Verify,
+    ];
+
+    pub(super) fn of(stored: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|known| known.as_str() == stored)
+    }
+
     /// Stored spelling.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::New => "new",
             Self::Refresh => "refresh",
+            Self::Open => "open",
             Self::Backfill => "backfill",
+            Self::Repair => "repair",
             Self::Gap => "gap",
             Self::Verify => "verify",
         }
@@ -55,6 +73,8 @@ pub enum Status {
     Gap,
     /// Nothing stored.
     Failed,
+    /// Only compared.
+    Compared,
 }
 
 impl Status {
@@ -65,6 +85,7 @@ impl Status {
             Self::Split => "split",
             Self::Gap => "gap",
             Self::Failed => "failed",
+            Self::Compared => "compared",
         }
     }
 }
@@ -79,19 +100,25 @@ pub(crate) struct Entry<'a> {
     pub(crate) counters: Counters,
     pub(crate) reported_total: Option<u64>,
     pub(crate) started_at: DateTime<Utc>,
+    /// Database time before its first request.
+    pub(crate) began_at: DateTime<Utc>,
     pub(crate) problem: Option<&'a Problem>,
 }
 
 static RECORD: LazyLock<String> = LazyLock::new(|| {
     format!(
         "{} insert into smartassist_sync.windows (account_id, token, run_id, range, purpose, status, reported_total, \
-         started_at, finished_at, error, error_code, {}) \
-         select account_id, token, $4, $5, $6, $7, $8, $9, clock_timestamp(), $10, $11, {} from fence",
+         started_at, finished_at, error, error_code, began_at, rules, {}) \
+         select account_id, token, $4, $5, $6, $7, $8, $9, clock_timestamp(), $10, $11, $12, $13, {} from fence",
         fenced!(""),
         Counters::COLUMNS.join(", "),
-        counters::parameters(12)
+        counters::parameters(14)
     )
 });
+
+/// Version of the rules that rows are made by.
+#[expect(clippy::cast_possible_wrap, reason = "a small number")]
+pub const RULES: i32 = TRANSFORM_VERSION as i32;
 
 pub(crate) async fn record(executor: impl PgExecutor<'_>, entry: &Entry<'_>) -> Result<(), LoadError> {
     let query = entry
@@ -104,7 +131,9 @@ pub(crate) async fn record(executor: impl PgExecutor<'_>, entry: &Entry<'_>) -> 
         .bind(entry.reported_total.map(bigint))
         .bind(entry.started_at)
         .bind(entry.problem.map(|problem| &problem.text))
-        .bind(entry.problem.map(|problem| &problem.code));
+        .bind(entry.problem.map(|problem| &problem.code))
+        .bind(entry.began_at)
+        .bind(RULES);
     let written = entry.counters.bind(query).execute(executor).await?;
     if written.rows_affected() == 1 {
         Ok(())
@@ -113,49 +142,9 @@ pub(crate) async fn record(executor: impl PgExecutor<'_>, entry: &Entry<'_>) -> 
     }
 }
 
-/// Compared window.
+/// Window of which nothing is stored; its requests count.
 #[derive(Debug)]
-pub struct ComparedWindow<'a> {
-    /// Lease.
-    pub lease: &'a Lease,
-    /// Run.
-    pub run_id: i64,
-    /// Time range.
-    pub window: Window,
-    /// Result.
-    pub status: Status,
-    /// Cost and content.
-    pub counters: Counters,
-    /// API's total.
-    pub reported_total: Option<u64>,
-    /// Fetch start.
-    pub started_at: DateTime<Utc>,
-    /// Why it could not be compared.
-    pub problem: Option<&'a Problem>,
-}
-
-/// Records a comparison.
-///
-/// # Errors
-/// [`LoadError::LeaseLost`] or database failure.
-pub async fn record_compared(pool: &Pool, compared: &ComparedWindow<'_>) -> Result<(), LoadError> {
-    let entry = Entry {
-        lease: compared.lease,
-        run_id: compared.run_id,
-        window: compared.window,
-        purpose: Purpose::Verify,
-        status: compared.status,
-        counters: compared.counters,
-        reported_total: compared.reported_total,
-        started_at: compared.started_at,
-        problem: compared.problem,
-    };
-    record(pool, &entry).await
-}
-
-/// Failed window; its requests count.
-#[derive(Debug)]
-pub struct FailedWindow<'a> {
+pub struct UnstoredWindow<'a> {
     /// Lease.
     pub lease: &'a Lease,
     /// Run.
@@ -164,64 +153,51 @@ pub struct FailedWindow<'a> {
     pub window: Window,
     /// Purpose.
     pub purpose: Purpose,
-    /// Counts until failure.
+    /// Failed, or compared.
+    pub status: Status,
+    /// Cost and content.
     pub counters: Counters,
+    /// API's total.
+    pub reported_total: Option<u64>,
     /// Fetch start.
     pub started_at: DateTime<Utc>,
+    /// The same, in database time.
+    pub began_at: DateTime<Utc>,
     /// Why nothing was stored.
-    pub problem: &'a Problem,
+    pub problem: Option<&'a Problem>,
 }
 
-/// Records a failed window.
+/// Records a window of which nothing is stored.
 ///
 /// # Errors
 /// [`LoadError::LeaseLost`] or database failure.
-pub async fn record_failed(pool: &Pool, failed: &FailedWindow<'_>) -> Result<(), LoadError> {
+pub async fn record_unstored(pool: &Pool, window: &UnstoredWindow<'_>) -> Result<(), LoadError> {
     let entry = Entry {
-        lease: failed.lease,
-        run_id: failed.run_id,
-        window: failed.window,
-        purpose: failed.purpose,
-        status: Status::Failed,
-        counters: failed.counters,
-        reported_total: None,
-        started_at: failed.started_at,
-        problem: Some(failed.problem),
+        lease: window.lease,
+        run_id: window.run_id,
+        window: window.window,
+        purpose: window.purpose,
+        status: window.status,
+        counters: window.counters,
+        reported_total: window.reported_total,
+        started_at: window.started_at,
+        began_at: window.began_at,
+        problem: window.problem,
     };
     record(pool, &entry).await
 }
 
-/// Other processes' requests and ages, an hour at most.
+/// Database time.
 ///
 /// # Errors
 /// Database failure.
-pub async fn spent_by_others(
-    pool: &Pool,
-    account_id: &str,
-    holder: &str,
-    since: Duration,
-) -> Result<Vec<(usize, Duration)>, LoadError> {
-    let spent: Vec<(i64, f64)> = sqlx::query_as(
-        "select fetched.requests, extract(epoch from now() - fetched.finished_at)::float8 \
-         from smartassist_sync.windows as fetched join smartassist_sync.runs as run on run.id = fetched.run_id \
-         where fetched.account_id = $1 and run.holder is distinct from $2 \
-         and fetched.finished_at > now() - make_interval(secs => $3)",
-    )
-    .bind(account_id)
-    .bind(holder)
-    .bind(since.min(BudgetSpan::LONGEST.length()).as_secs_f64())
-    .fetch_all(pool)
-    .await?;
-    let entry = |(requests, age): (i64, f64)| {
-        (
-            usize::try_from(requests).unwrap_or(0),
-            Duration::from_secs_f64(age.max(0.0)),
-        )
-    };
-    Ok(spent.into_iter().map(entry).collect())
+pub async fn now(executor: impl PgExecutor<'_>) -> Result<DateTime<Utc>, LoadError> {
+    Ok(sqlx::query_scalar("select clock_timestamp()")
+        .fetch_one(executor)
+        .await?)
 }
 
-/// Counts of newest drained windows, except compared ones.
+/// Counts of newest drained windows.
 ///
 /// # Errors
 /// Database failure.
@@ -233,7 +209,7 @@ pub async fn recent_counts(
     let counts: Vec<(DateTime<Utc>, DateTime<Utc>, i64)> = sqlx::query_as(
         "select lower(newest.range), upper(newest.range), newest.distinct_records from ( \
          select id, range, distinct_records, finished_at from smartassist_sync.windows \
-         where account_id = $1 and status = 'drained' and purpose <> 'verify' order by finished_at desc, id desc limit $2 \
+         where account_id = $1 and status = 'drained' order by finished_at desc, id desc limit $2 \
          ) as newest order by newest.finished_at, newest.id",
     )
     .bind(account_id)

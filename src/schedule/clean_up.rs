@@ -1,44 +1,37 @@
-//! Deletes expired data.
+//! Deletes what is too old, at each tick.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
-use tracing::{error, warn};
+use tracing::error;
 
-use crate::sync::AccountWorker;
-use crate::time::clock::Clock;
-
-use super::bell::{Bell, missed};
-use super::guard::guard;
 use crate::config::Cron;
+use crate::sync::{AccountContext, guard};
+
+const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// Cleans up at once and at every tick.
-pub async fn clean_up(
-    worker: Arc<AccountWorker>,
-    bell: Bell,
-    cron: Cron,
-    clock: Arc<dyn Clock>,
-    stop: CancellationToken,
-) {
+pub async fn clean_up(account: AccountContext, cron: Cron, wake: Arc<Notify>, stop: CancellationToken) {
+    let mut last = None;
     while !stop.is_cancelled() {
-        let pulse = Arc::default();
-        let cleaning = {
-            let (worker, stop, pulse) = (Arc::clone(&worker), stop.clone(), Arc::clone(&pulse));
-            async move { worker.clean_up(&stop, &pulse).await }
-        };
-        if let Err(crash) = guard(cleaning, &pulse, worker.settings.stall).await {
-            let account = &worker.api.account().name;
-            error!(account, error = %crash, remedy = crash.remedy(), "cleaning up crashed");
+        let tick = cron.last_before(account.clock.now());
+        if last.replace(tick) != Some(tick) {
+            let pulse = Arc::default();
+            let cleaning = {
+                let (account, stop, pulse) = (account.clone(), stop.clone(), Arc::clone(&pulse));
+                async move { account.clean_up(&stop, &pulse).await }
+            };
+            if let Err(crash) = guard(cleaning, &pulse, account.settings.stall).await {
+                let name = account.name();
+                error!(account = name, error = %crash, remedy = crash.remedy(), "cleaning up crashed");
+            }
         }
-        let due = cron.next_after(clock.now());
         tokio::select! {
             () = stop.cancelled() => break,
-            () = bell.notified() => {}
-            () = missed(due, clock.as_ref()) => warn!(
-                account = worker.api.account().name,
-                due = due.map(crate::telemetry::instant),
-                "the scheduler did not ring, cleaning up all the same"
-            ),
+            () = wake.notified() => {}
+            () = tokio::time::sleep(LOOK_EVERY) => {}
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::extract::BudgetUse;
 use crate::ledger::LoadError;
 use crate::ledger::status::{self, AccountDetails, AccountStatus, RunStatus};
 use crate::postgres::Pool;
-use crate::sync::{AccountWorker, stalled_after};
+use crate::sync::{AccountContext, stalled_after};
 
 use super::calendar::{self, Cell};
 use super::pace;
@@ -85,14 +85,14 @@ impl ConfiguredAccount {
     }
 
     /// A worker's account.
-    pub fn of_worker(worker: &AccountWorker) -> Self {
-        let idle_for = worker.liveness.idle_for();
+    pub fn of_worker(worker: &AccountContext) -> Self {
+        let idle_for = worker.health().idle_for();
         Self {
             spent: worker.api.budget_uses(),
             inside: Some(WorkerState {
                 idle_for: TimeDelta::from_std(idle_for).unwrap_or(TimeDelta::MAX),
                 has_stalled: idle_for >= worker.stalled_after(),
-                problem: worker.liveness.problem(),
+                problem: worker.health().problem(),
                 api_clock_ahead: worker.api.clock_skew(),
             }),
             ..Self::of_account(worker.api.account())

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::board::{AccountBoard, Work};
 use crate::extract::BudgetUse;
+use crate::ledger::status::RequestStatus;
 use crate::telemetry::{grouped, plural, second, span};
 
 /// One line.
@@ -47,6 +48,8 @@ pub fn of(account: &AccountBoard, now: DateTime<Utc>) -> Vec<Fact> {
     if account.work.is_empty() {
         facts.push(fact("doing now", "nothing"));
     }
+    let open = status.requests.iter().filter(|request| request.is_open());
+    facts.extend(open.map(|request| asked_for(request, now)));
     facts.extend(budget(account));
     facts.push(fact("interactions", grouped(status.interactions)));
     facts.extend(counts(account));
@@ -132,6 +135,19 @@ fn doing(work: &Work, now: DateTime<Utc>) -> Fact {
     Fact {
         percent,
         ..fact("doing now", words)
+    }
+}
+
+fn asked_for(request: &RequestStatus, now: DateTime<Utc>) -> Fact {
+    let asked = span((now - request.requested_at).num_seconds());
+    let (name, from, to) = (request.name(), second(request.start), second(request.end));
+    let words = format!(
+        "{name} of {from} to {to}, {} % read, asked {asked} ago",
+        request.percent
+    );
+    Fact {
+        percent: Some(request.percent),
+        ..fact("asked for", words)
     }
 }
 

@@ -7,8 +7,8 @@ use chrono::{DateTime, Utc};
 
 use crate::config::BudgetSpan;
 use crate::ledger::problems::ProblemCode;
-use crate::ledger::status::AccountStatus;
-use crate::sync::AccountWorker;
+use crate::ledger::status::{AccountStatus, RequestStatus};
+use crate::sync::AccountContext;
 use crate::telemetry::{metrics, show};
 
 use super::board::Board;
@@ -22,7 +22,7 @@ impl Gauges {
     pub fn show<'a>(
         &self,
         board: Option<Board>,
-        workers: impl Iterator<Item = &'a AccountWorker>,
+        workers: impl Iterator<Item = &'a AccountContext>,
         now: DateTime<Utc>,
     ) {
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -49,7 +49,8 @@ impl Gauges {
 }
 
 fn show_account(account: &AccountStatus, now: DateTime<Utc>) {
-    let failed_policies = i64::try_from(account.failed_refreshes.len()).unwrap_or(i64::MAX);
+    let failed = account.requests.iter().filter_map(RequestStatus::failed_policy);
+    let failed_policies = i64::try_from(failed.count()).unwrap_or(i64::MAX);
     for (metric, value) in [
         (metrics::WATERMARK, account.watermark.timestamp()),
         (metrics::SETTLED_THROUGH, account.settled_through.timestamp()),
@@ -81,10 +82,10 @@ fn show_account(account: &AccountStatus, now: DateTime<Utc>) {
     }
 }
 
-fn show_worker(worker: &AccountWorker) {
+fn show_worker(worker: &AccountContext) {
     let name = &worker.api.account().name;
     for (metric, time) in [
-        (metrics::STALLED, worker.liveness.idle_for()),
+        (metrics::STALLED, worker.health().idle_for()),
         (metrics::STALLED_AFTER, worker.stalled_after()),
     ] {
         ::metrics::gauge!(metric, "account" => name.clone()).set(time.as_secs_f64());

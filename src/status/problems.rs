@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::ledger::gaps;
 use crate::ledger::problems::{Problem, Severity};
-use crate::ledger::status::{AccountStatus, RunStatus};
+use crate::ledger::status::{AccountStatus, RequestStatus, RunStatus};
 use crate::telemetry::{grouped, plural, second, span};
 use crate::time::clock::Skew;
 
@@ -127,13 +127,10 @@ fn failed_poll(account: &AccountStatus, inside: Option<&WorkerState>) -> Option<
 
 /// A gap that a refresh found is listed nowhere else.
 fn failed_refresh(account: &AccountStatus) -> Option<Problem> {
-    let failed = &account.failed_refreshes;
-    let problem = failed.first()?.problem();
-    let policies: Vec<&str> = failed.iter().filter_map(|run| run.policy.as_deref()).collect();
-    Some(last_failed(
-        &format!("refresh ({})", policies.join(", ")),
-        problem,
-    ))
+    let failed = account.requests.iter().filter_map(RequestStatus::failed_policy);
+    let (policies, problems): (Vec<&str>, Vec<Problem>) = failed.unzip();
+    let what = format!("refresh ({})", policies.join(", "));
+    Some(last_failed(&what, problems.into_iter().next()?))
 }
 
 fn last_failed(what: &str, problem: Problem) -> Problem {

@@ -1,24 +1,26 @@
-//! Deletes what is older than `storage.retention_days`.
+//! Deletes what is older than `storage.retention_days`, and what of the ledger is old.
 
 use std::time::{Duration, Instant};
 
+use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
 use crate::ledger::LoadError;
 use crate::ledger::conflict;
+use crate::ledger::prune;
 use crate::telemetry::{self, chain, metrics};
 use crate::time::pulse::Pulse;
 use crate::warehouse::days;
 use crate::warehouse::retention::{self, Deleted};
 
-use super::run::AccountWorker;
+use super::account::AccountContext;
 
 /// Lets other writers in between batches.
 const PAUSE: Duration = Duration::from_millis(50);
 
-impl AccountWorker {
-    /// Deletes old interactions in batches, then recounts days. No lease: each batch locks the account for
+impl AccountContext {
+    /// Deletes old interactions and old entries of the ledger in batches, then recounts days. No lease: each batch locks the account for
     /// writing.
     ///
     /// # Errors
@@ -27,7 +29,15 @@ impl AccountWorker {
         let account = &self.api.account().name;
         let began = Instant::now();
         let mut deleted = Deleted::default();
-        let ended = self.delete_old(stop, pulse, &mut deleted).await;
+        let kept_from = self.kept_from().await;
+        let ended = match kept_from.as_ref() {
+            Ok(Some(kept_from)) => self.delete_old(*kept_from, stop, pulse, &mut deleted).await,
+            _ => Ok(()),
+        };
+        let (kept_from, ended) = match (kept_from, ended) {
+            (Ok(kept_from), ended) => (kept_from, ended),
+            (Err(error), _) => (None, Err(error)),
+        };
         telemetry::count(
             metrics::DELETED,
             account,
@@ -39,12 +49,16 @@ impl AccountWorker {
                 account,
                 interactions = deleted.interactions,
                 rejected_records = deleted.rejected_records,
-                kept_from = self.kept_from().map(telemetry::instant),
+                kept_from = kept_from.map(telemetry::instant),
                 seconds = began.elapsed().as_secs_f64(),
                 "what has become too old is deleted"
             );
             super::statistics::renew(&self.pool).await;
         }
+        let ended = match ended {
+            Ok(()) => self.prune(stop, pulse).await,
+            ended => ended,
+        };
         let ended = match ended {
             Ok(()) => self.recount(pulse).await,
             ended => ended,
@@ -55,7 +69,7 @@ impl AccountWorker {
                 account,
                 error = %chain(error),
                 remedy = error.remedy(),
-                "could not clean up, trying again at the next ring"
+                "could not clean up, trying again at the next tick"
             );
         }
         ended
@@ -76,16 +90,27 @@ impl AccountWorker {
         Ok(())
     }
 
+    async fn prune(&self, stop: &CancellationToken, pulse: &Pulse) -> Result<(), LoadError> {
+        while !stop.is_cancelled() {
+            let account = self.api.account();
+            let pruning = || prune::prune_some(&self.pool, &account.account_id);
+            let pruned = conflict::retry(&account.name, pruning).await?;
+            pulse.beat();
+            if pruned == 0 {
+                break;
+            }
+            stop.run_until_cancelled(tokio::time::sleep(PAUSE)).await;
+        }
+        Ok(())
+    }
+
     async fn delete_old(
         &self,
+        kept_from: DateTime<Utc>,
         stop: &CancellationToken,
         pulse: &Pulse,
         deleted: &mut Deleted,
     ) -> Result<(), LoadError> {
-        self.reckon_retention().await?;
-        let Some(kept_from) = self.kept_from() else {
-            return Ok(());
-        };
         while !stop.is_cancelled() {
             let account = self.api.account();
             let delete = || retention::delete_some(&self.pool, &account.account_id, kept_from);

@@ -1,12 +1,12 @@
 //! The result of comparing a day.
 
 use chrono::{DateTime, Utc};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::time::window::Window;
 
 /// How a day was compared.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Method {
     /// The API's total against ours.
@@ -16,7 +16,7 @@ pub enum Method {
 }
 
 /// One compared day; counts are of interactions.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DayComparison {
     /// Start within the range.
     pub from: DateTime<Utc>,

@@ -9,6 +9,7 @@ use crate::ledger::problems::{Problem, ProblemCode};
 use crate::telemetry::chain;
 
 use super::drain::{ReadError, Reading, Verdict};
+use super::guard::Crash;
 
 #[derive(Debug)]
 pub(super) struct WindowFailure {
@@ -69,6 +70,17 @@ impl WindowFailure {
                 "crashed",
                 "the task that read it ended too early",
                 "report it with the lines before this one",
+            ),
+            next: Next::ContinueIfFew,
+        }
+    }
+
+    pub(super) fn silent() -> Self {
+        Self {
+            problem: Problem::failed(
+                "silent",
+                Crash::Hung.to_string(),
+                "see what holds up the API's answers; sync.stall_seconds says how long is too long",
             ),
             next: Next::ContinueIfFew,
         }

@@ -49,6 +49,10 @@ impl Horizon {
         self.refused_from.take_if(|from| window.start <= *from).is_some()
     }
 
+    pub(super) fn oldest_served(&self) -> Option<DateTime<Utc>> {
+        self.oldest_served
+    }
+
     pub(super) fn inside(&self) -> Option<Window> {
         let firm = self.firm?;
         Some(Window {

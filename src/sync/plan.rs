@@ -2,6 +2,7 @@
 //! and a margin fit. What overflows is cut again, depth first.
 
 mod cut;
+mod model;
 mod parked;
 mod split;
 #[cfg(test)]
@@ -13,43 +14,26 @@ use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 
 use crate::time::window::Window;
 
-use super::density::{Density, count};
+use super::density::Density;
 
+pub(super) use model::{Limits, Model};
 use split::{are_from_all_over, boundaries, evenly, part};
 
 const LONGEST_WINDOW: TimeDelta = TimeDelta::days(7);
 
 const SECOND: TimeDelta = TimeDelta::seconds(1);
 
-const PART_FILL: f64 = 0.75;
-
 const PARTS_WITHOUT_TOTAL: usize = 3;
-
-const MOST_PARTS: usize = 500;
 
 /// Shortens a probe whose first page is full.
 const PROBE_STEP: usize = 8;
 
-const FIRST_ERROR: f64 = 0.15;
-
-/// Weight of the initial error, and its limit, in full windows.
-const FIRST_WINDOWS: f64 = 3.0;
-const ERROR_WINDOWS: f64 = 20.0;
-
 /// Stretches with fewer records between them are joined: half a request.
 const BRIDGED_RECORDS: f64 = 50.0;
 
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Limits {
-    pub(super) reach: u64,
-    pub(super) totals: bool,
-    pub(super) longest: Option<TimeDelta>,
-    /// Minutes, negative east of Greenwich, of the API's dates.
-    pub(super) time_zone_offset: i32,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum Side {
+    #[default]
     Newest,
     Oldest,
 }
@@ -59,6 +43,17 @@ pub(super) struct Planned {
     pub(super) window: Window,
     pub(super) is_probe: bool,
     pub(super) expected: f64,
+}
+
+impl Planned {
+    /// Not cut by a model.
+    pub(super) fn whole(window: Window) -> Self {
+        Self {
+            window,
+            is_probe: false,
+            expected: 0.0,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -87,17 +82,14 @@ impl Stretch {
     }
 }
 
-#[derive(Debug, Clone)]
-pub(super) struct Planner {
+/// What is left to read, in stretches; a model cuts windows off them.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Queue {
     /// Oldest first.
     stretches: VecDeque<Stretch>,
     /// Perhaps older than the API serves.
     parked: Vec<Stretch>,
     side: Side,
-    limits: Limits,
-    pub(super) density: Density,
-    error: f64,
-    error_windows: f64,
 }
 
 /// End of reading: `settle` before now, since the API shows data late; in whole seconds.
@@ -108,25 +100,17 @@ pub fn head(now: DateTime<Utc>, settle: std::time::Duration) -> DateTime<Utc> {
         .trunc_subsecs(0)
 }
 
-impl Planner {
+impl Queue {
     /// `wanted` is sorted and disjoint; gaps are not bridged.
-    pub(super) fn new(wanted: &[Window], gaps: &[Window], density: Density, limits: Limits) -> Self {
-        let mut planner = Self {
-            stretches: VecDeque::new(),
-            parked: Vec::new(),
-            side: Side::Newest,
-            limits,
-            density,
-            error: FIRST_ERROR * FIRST_ERROR,
-            error_windows: FIRST_WINDOWS,
-        };
+    pub(super) fn of(wanted: &[Window], gaps: &[Window], model: &Model) -> Self {
+        let mut queue = Self::default();
         for window in wanted {
-            planner.append(*window, gaps);
+            queue.append(*window, gaps, &model.density);
         }
-        planner
+        queue
     }
 
-    fn append(&mut self, window: Window, gaps: &[Window]) {
+    fn append(&mut self, window: Window, gaps: &[Window], density: &Density) {
         if let Some(last) = self.stretches.back_mut() {
             let between = Window {
                 start: last.window.end,
@@ -136,9 +120,9 @@ impl Planner {
                 let overlaps = |gap: &Window| gap.start < between.end && between.start < gap.end;
                 gaps.iter().any(overlaps)
             };
-            let is_worth_it = !self.density.is_unknown()
+            let is_worth_it = !density.is_unknown()
                 && window.end - last.window.start <= LONGEST_WINDOW
-                && self.density.expected(between).records < BRIDGED_RECORDS
+                && density.expected(between).records < BRIDGED_RECORDS
                 && !holds_a_gap();
             if between.end <= between.start || is_worth_it {
                 last.window.end = window.end;
@@ -150,6 +134,39 @@ impl Planner {
             longest: LONGEST_WINDOW,
             is_part: false,
         });
+    }
+
+    /// End of what is read next.
+    pub(super) fn next_end(&self) -> Option<DateTime<Utc>> {
+        match self.side {
+            Side::Newest => self.stretches.back(),
+            Side::Oldest => self.stretches.front(),
+        }
+        .map(|stretch| stretch.window.end)
+    }
+
+    /// Takes out what was read for another reason.
+    pub(super) fn subtract(&mut self, read: Window) {
+        if self
+            .stretches
+            .iter()
+            .all(|stretch| !stretch.window.overlaps(read))
+        {
+            return;
+        }
+        let left = self.stretches.drain(..).flat_map(|stretch| {
+            stretch
+                .window
+                .without(read)
+                .map(move |window| Stretch { window, ..stretch })
+        });
+        self.stretches = left.collect();
+    }
+
+    pub(super) fn overlaps(&self, window: Window) -> bool {
+        self.stretches
+            .iter()
+            .any(|stretch| stretch.window.overlaps(window))
     }
 
     pub(super) fn is_done(&self) -> bool {
@@ -164,10 +181,6 @@ impl Planner {
         });
     }
 
-    pub(super) fn limit(&mut self, limits: Limits) {
-        self.limits = limits;
-    }
-
     pub(super) fn turn_round(&mut self) {
         self.side = match self.side {
             Side::Newest => Side::Oldest,
@@ -175,15 +188,15 @@ impl Planner {
         };
     }
 
-    pub(super) fn next(&mut self, in_flight: usize) -> Next {
-        let is_probe = self.density.is_unknown();
+    pub(super) fn next(&mut self, model: &Model, in_flight: usize) -> Next {
+        let is_probe = model.density.is_unknown();
         if is_probe && in_flight > 0 {
             return Next::Wait;
         }
         let Some(stretch) = self.take() else {
             return if in_flight > 0 { Next::Wait } else { Next::Done };
         };
-        let window = self.cut(stretch);
+        let window = model.cut(stretch, self.side);
         let rest = match self.side {
             Side::Newest => Window {
                 end: window.start,
@@ -200,7 +213,7 @@ impl Planner {
                 ..stretch
             });
         }
-        let expected = self.density.expected(window).records;
+        let expected = model.density.expected(window).records;
         Next::Read(Planned {
             window,
             is_probe,
@@ -208,21 +221,23 @@ impl Planner {
         })
     }
 
-    pub(super) fn drained(&mut self, window: Window, starts: &[DateTime<Utc>]) {
-        self.learn_error(window, starts.len() as u64);
-        self.density.observe(window, starts);
-    }
-
-    pub(super) fn overflowed(&mut self, planned: Planned, total: Option<u64>, starts: &[DateTime<Utc>]) {
+    pub(super) fn overflowed(
+        &mut self,
+        model: &mut Model,
+        planned: Planned,
+        total: Option<u64>,
+        starts: &[DateTime<Utc>],
+    ) {
         let Planned { window, is_probe, .. } = planned;
-        let parts = total.map_or(PARTS_WITHOUT_TOTAL, |total| self.parts_of(total));
+        let parts = total.map_or(PARTS_WITHOUT_TOTAL, |total| model.parts_of(total));
         match (total, are_from_all_over(window, starts)) {
             (Some(total), true) if is_probe => {
-                self.density.observe_sample(window, starts, total);
+                model.density.observe_sample(window, starts, total);
                 self.put_back(Stretch::part(window, 2));
             }
             (Some(total), false) if is_probe => {
-                self.density
+                model
+                    .density
                     .observe_sample(window, &evenly(window, starts.len()), total);
                 self.put_back(Stretch::part(window, 2));
             }
@@ -232,15 +247,6 @@ impl Planner {
                 self.put_back_parts(window, &boundaries(window, starts, parts));
             }
         }
-    }
-
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "a small whole number"
-    )]
-    fn parts_of(&self, total: u64) -> usize {
-        ((count(total) / (count(self.limits.reach) * PART_FILL)).ceil() as usize).min(MOST_PARTS)
     }
 
     fn put_back_parts(&mut self, window: Window, boundaries: &[DateTime<Utc>]) {
@@ -292,8 +298,8 @@ impl Planner {
         });
     }
 
-    pub(super) fn expected_left(&self) -> (f64, usize) {
-        let expected = |stretch: &Stretch| self.density.expected(stretch.window).records;
+    pub(super) fn expected_left(&self, density: &Density) -> (f64, usize) {
+        let expected = |stretch: &Stretch| density.expected(stretch.window).records;
         let records = self.stretches.iter().map(expected).sum();
         let by_length = |stretch: &Stretch| {
             let length = stretch.window.end - stretch.window.start;
@@ -314,19 +320,5 @@ impl Planner {
             Side::Newest => self.stretches.push_back(stretch),
             Side::Oldest => self.stretches.push_front(stretch),
         }
-    }
-
-    fn learn_error(&mut self, window: Window, records: u64) {
-        let expected = self.density.expected(window);
-        if self.density.is_unknown() || expected.records < 1.0 || expected.unseen > 0.0 {
-            return;
-        }
-        let off = count(records) - expected.records;
-        let unexplained = (off * off - expected.variance - expected.records).max(0.0);
-        // A burst says little about the next.
-        let error = (unexplained / (expected.records * expected.records)).min(0.5);
-        let weight = (expected.records / count(self.limits.reach)).min(1.0);
-        self.error_windows = (self.error_windows + weight).min(ERROR_WINDOWS);
-        self.error += weight * (error - self.error) / self.error_windows;
     }
 }

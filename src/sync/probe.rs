@@ -70,7 +70,7 @@ async fn one_record(api: &ApiClient, window: Window, tally: &Tally) -> Result<Re
         offset: 0,
         limit: 1,
         narrowing: &Narrowing::NONE,
-        priority: Priority::Live,
+        priority: Priority::Head,
     };
     let page = api.page(&request, tally).await?;
     Ok(Reached {
@@ -128,7 +128,7 @@ pub async fn probe(api: &ApiClient, window: Window, tally: &Tally) -> Result<Pro
     let traits = SharedTraits::default();
     // Here one refusal is an answer.
     traits.learn(|traits| traits.vain_pages_in_a_row = 1);
-    let time_zone = TimeZoneCheck::default();
+    let mut time_zone = TimeZoneCheck::default();
     // Nothing is stored or shown.
     let policy = Policy::default();
     let reader = Reader {
@@ -140,7 +140,7 @@ pub async fn probe(api: &ApiClient, window: Window, tally: &Tally) -> Result<Pro
     let slice = Slice {
         window,
         narrowing: Narrowing::NONE,
-        priority: Priority::Live,
+        priority: Priority::Head,
         is_probe: false,
         expected: 0.0,
     };

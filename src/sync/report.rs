@@ -4,14 +4,14 @@ use chrono::{DateTime, Utc};
 use tracing::{error, info, warn};
 
 use crate::ledger::gaps;
-use crate::ledger::problems::{Failure, Problem};
+use crate::ledger::problems::{Failure, OTHER_FILTERS, Problem};
 use crate::ledger::runs::{Kind, Outcome};
 use crate::ledger::{Counters, LoadError};
 use crate::telemetry::{self, chain};
-use crate::time::window::Window;
 
+use super::command::WishError;
+use super::engine::WindowReport;
 use super::failure::Next;
-use super::window::WindowReport;
 
 /// The result of a run.
 #[derive(Debug, Clone)]
@@ -26,8 +26,8 @@ pub struct RunReport {
     pub watermark: Option<DateTime<Utc>>,
     /// The worst problem.
     pub problem: Option<Problem>,
-    /// It yielded, unfinished.
-    pub gave_way: bool,
+    /// A daemon took over, unfinished.
+    pub handed_over: bool,
     /// Nothing was unread.
     pub was_idle: bool,
 }
@@ -43,6 +43,40 @@ impl RunReport {
         Self::without_windows(Outcome::Skipped, None)
     }
 
+    /// Nothing was asked for.
+    pub(super) fn not_asked(account: &str, error: &WishError) -> Self {
+        match error {
+            WishError::Ledger(error) => Self::not_begun(account, error),
+            WishError::OtherFilters(_) => {
+                let remedy = "use the daemon's configuration, or run `sync` with this one";
+                let problem = Problem::failed(OTHER_FILTERS, error.to_string(), remedy);
+                Self::of_request(Outcome::Failed, Counters::default(), Some(problem))
+            }
+        }
+    }
+
+    /// A command was told to stop; its request stays.
+    pub(super) fn left_open() -> Self {
+        let why = "told to stop; what was asked for stays, and is gone on with";
+        Self::without_windows(
+            Outcome::Interrupted,
+            Some(Problem::warning("interrupted", why, "")),
+        )
+    }
+
+    pub(super) fn of_request(outcome: Outcome, counters: Counters, problem: Option<Problem>) -> Self {
+        if let Some(Problem {
+            text: error, remedy, ..
+        }) = &problem
+        {
+            error!(error, remedy, "the request was not served");
+        }
+        Self {
+            counters,
+            ..Self::without_windows(outcome, problem)
+        }
+    }
+
     pub(super) fn idle(watermark: DateTime<Utc>) -> Self {
         Self {
             watermark_before: Some(watermark),
@@ -52,12 +86,18 @@ impl RunReport {
         }
     }
 
-    pub(super) fn not_begun(error: &LoadError) -> Self {
+    /// It could not begin, or the database ended it. Said and counted here alone.
+    pub fn not_begun(account: &str, error: &LoadError) -> Self {
         let outcome = if matches!(error, LoadError::LeaseLost) {
-            log_lost_lease(error);
+            warn!(
+                account,
+                remedy = error.remedy(),
+                "the account's lease is lost, stepping back"
+            );
             Outcome::Interrupted
         } else {
-            error!(error = %chain(error), remedy = error.remedy(), "run failed");
+            telemetry::database_error(account, error.kind());
+            error!(account, error = %chain(error), remedy = error.remedy(), "run failed");
             Outcome::Failed
         };
         Self::without_windows(outcome, Some(Problem::from(error)))
@@ -74,8 +114,42 @@ impl RunReport {
             watermark_before: None,
             watermark: None,
             problem,
-            gave_way: false,
+            handed_over: false,
             was_idle: false,
+        }
+    }
+
+    /// The worse of two, with the counters of both.
+    pub(super) fn and(self, other: Self) -> Self {
+        let mut counters = self.counters;
+        counters += other.counters;
+        let (worse, better) = if other.rank() > self.rank() {
+            (other, self)
+        } else {
+            (self, other)
+        };
+        Self {
+            counters,
+            watermark_before: worse
+                .watermark_before
+                .min(better.watermark_before)
+                .or(worse.watermark_before)
+                .or(better.watermark_before),
+            watermark: worse.watermark.max(better.watermark),
+            was_idle: worse.was_idle && better.was_idle,
+            handed_over: worse.handed_over || better.handed_over,
+            ..worse
+        }
+    }
+
+    fn rank(&self) -> u8 {
+        match (self.outcome, self.failure()) {
+            (Outcome::Succeeded, _) => 0,
+            (Outcome::Skipped, _) => 1,
+            (Outcome::Interrupted, _) => 2,
+            (Outcome::Failed, Some(Failure::DatabaseUnreachable)) => 5,
+            (Outcome::Failed, Some(Failure::Refused)) => 4,
+            (Outcome::Failed, _) => 3,
         }
     }
 
@@ -107,9 +181,8 @@ pub(super) struct Progress {
     pub(super) counters: Counters,
     pub(super) watermark: DateTime<Utc>,
     pub(super) outcome: Outcome,
-    pub(super) tried_all: bool,
     pub(super) problem: Option<Problem>,
-    gave_way: bool,
+    handed_over: bool,
 }
 
 impl Progress {
@@ -118,9 +191,8 @@ impl Progress {
             counters: Counters::default(),
             watermark,
             outcome: Outcome::Succeeded,
-            tried_all: false,
             problem: None,
-            gave_way: false,
+            handed_over: false,
         }
     }
 
@@ -133,7 +205,7 @@ impl Progress {
     }
 
     /// Of equally bad problems the first is kept.
-    fn failed(&mut self, problem: Problem) {
+    pub(super) fn failed(&mut self, problem: Problem) {
         let is_worse = self.outcome == Outcome::Failed
             && self
                 .problem
@@ -145,25 +217,21 @@ impl Progress {
         }
     }
 
-    pub(super) fn not_compared(&mut self, day: Window, problem: Problem) {
-        let Problem {
-            text: error, remedy, ..
-        } = &problem;
-        error!(%day, error, remedy, "a day could not be compared");
-        self.failed(problem);
-    }
-
     pub(super) fn interrupted(&mut self, why: &str) {
         self.outcome = Outcome::Interrupted;
         self.problem
             .get_or_insert_with(|| Problem::warning("interrupted", why, ""));
     }
 
-    pub(super) fn give_way(&mut self) {
-        self.gave_way = true;
+    pub(super) fn hand_over(&mut self) {
+        self.handed_over = true;
         if self.outcome == Outcome::Succeeded {
-            self.interrupted("gave way to the live daemon");
+            self.interrupted("handed over to the daemon");
         }
+    }
+
+    pub(super) fn has_failed(&self) -> bool {
+        self.outcome == Outcome::Failed
     }
 
     pub(super) fn remaining_gaps(&mut self, open: usize) {
@@ -172,30 +240,21 @@ impl Progress {
 
     pub(super) fn ended_by(&mut self, error: &LoadError) {
         if matches!(error, LoadError::LeaseLost) {
-            log_lost_lease(error);
             self.interrupted("the lease was lost");
-            return;
+        } else {
+            self.failed(Problem::from(error));
         }
-        error!(error = %chain(error), remedy = error.remedy(), "run failed");
-        self.failed(Problem::from(error));
     }
 
-    pub(super) fn into_report(self, watermark_before: DateTime<Utc>) -> RunReport {
+    pub(super) fn report(&self, watermark_before: DateTime<Utc>) -> RunReport {
         RunReport {
             outcome: self.outcome,
             counters: self.counters,
             watermark_before: Some(watermark_before),
             watermark: Some(self.watermark),
-            problem: self.problem,
-            gave_way: self.gave_way,
+            problem: self.problem.clone(),
+            handed_over: self.handed_over,
             was_idle: false,
         }
     }
-}
-
-fn log_lost_lease(error: &LoadError) {
-    warn!(
-        remedy = error.remedy(),
-        "the account's lease is lost, stepping back"
-    );
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use chrono::{DateTime, Utc};
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
@@ -13,7 +14,7 @@ use crate::transform::privacy::Policy;
 use crate::transform::{Interaction, Origin, Rejected, transform_stored};
 use crate::warehouse::aside::{self, Aside, Retried};
 
-use super::run::AccountWorker;
+use super::account::AccountContext;
 
 /// The result of a retry.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -43,20 +44,20 @@ pub struct Retry {
     done: BTreeSet<Uuid>,
 }
 
-impl AccountWorker {
+impl AccountContext {
     /// Retries unresolved records; `stop` ends it after the current one.
     ///
     /// # Errors
     /// The database fails. Call again with the same `retry` to resume.
     pub async fn retry_rejected(&self, retry: &mut Retry, stop: &CancellationToken) -> Result<(), LoadError> {
-        self.reckon_retention().await?;
+        let kept_from = self.kept_from().await?;
         let account_id = &self.api.account().account_id;
         loop {
             while let Some(entry) = retry.pending.front() {
                 if stop.is_cancelled() {
                     return Ok(());
                 }
-                let tried = self.retry(entry, &retry.done).await?;
+                let tried = self.retry(entry, &retry.done, kept_from).await?;
                 retry.count(tried);
                 retry.pending.pop_front();
             }
@@ -70,7 +71,12 @@ impl AccountWorker {
         }
     }
 
-    async fn retry(&self, entry: &Aside, done: &BTreeSet<Uuid>) -> Result<Tried, LoadError> {
+    async fn retry(
+        &self,
+        entry: &Aside,
+        done: &BTreeSet<Uuid>,
+        kept_from: Option<DateTime<Utc>>,
+    ) -> Result<Tried, LoadError> {
         let account_id = self.api.account().account_id.as_str();
         let interaction = match read(entry, account_id, &self.settings.policy) {
             Ok(interaction) => interaction,
@@ -78,7 +84,7 @@ impl AccountWorker {
         };
         let key = interaction.key;
         let constants = (account_id, self.clock.now());
-        let limits = self.limits_of_storing();
+        let limits = self.limits_of_storing(kept_from);
         let how = (!done.contains(&key), self.settings.keep_raw);
         let store = || aside::store(&self.pool, constants, &limits, entry, &interaction, how);
         let retried = conflict::retry(&self.api.account().name, store).await?;

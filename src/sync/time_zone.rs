@@ -2,7 +2,6 @@
 //! seconds) and callback stamps with a zone.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use chrono::TimeDelta;
 use uuid::Uuid;
@@ -91,7 +90,7 @@ pub(super) struct TimeZoneCheck {
 }
 
 #[derive(Debug, Default)]
-struct Remembered(Mutex<VecDeque<Evidence>>);
+struct Remembered(VecDeque<Evidence>);
 
 #[derive(Debug, Clone, Copy)]
 struct Evidence {
@@ -100,21 +99,20 @@ struct Evidence {
 }
 
 impl TimeZoneCheck {
-    pub(super) fn see<'a>(&self, interactions: impl Iterator<Item = &'a Interaction>) {
-        let (mut by_ids, mut by_stamps) = (self.by_ids.lock(), self.by_stamps.lock());
+    pub(super) fn see<'a>(&mut self, interactions: impl Iterator<Item = &'a Interaction>) {
         for interaction in interactions {
             if let Some(quarters) = quarters_of_id(&interaction.rows) {
-                remember(&mut by_ids, interaction.key, quarters);
+                remember(&mut self.by_ids.0, interaction.key, quarters);
             }
             if let Some(quarters) = quarters_of(&interaction.rows) {
-                remember(&mut by_stamps, interaction.key, quarters);
+                remember(&mut self.by_stamps.0, interaction.key, quarters);
             }
         }
     }
 
     /// Only the newest: a majority may predate a change.
     pub(super) fn newest_agree(&self) -> bool {
-        let by_ids = self.by_ids.lock();
+        let by_ids = &self.by_ids.0;
         let newest = by_ids.iter().rev().take(NEWEST);
         by_ids.len() as u64 >= ENOUGH && newest.into_iter().all(|evidence| evidence.quarters == 0)
     }
@@ -132,10 +130,10 @@ impl TimeZoneCheck {
 
 impl Remembered {
     fn verdict(&self, witness: Witness) -> TimeZoneVerdict {
-        let remembered = self.lock();
+        let remembered = &self.0;
         let seen = remembered.len() as u64;
         let mut records_by_quarters: BTreeMap<i64, u64> = BTreeMap::new();
-        for evidence in remembered.iter() {
+        for evidence in remembered {
             *records_by_quarters.entry(evidence.quarters).or_default() += 1;
         }
         let agreeing = records_by_quarters.remove(&0).unwrap_or(0);
@@ -161,10 +159,6 @@ impl Remembered {
             },
             _ => TimeZoneVerdict::Unknown,
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, VecDeque<Evidence>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

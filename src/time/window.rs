@@ -20,6 +20,35 @@ impl Window {
         (self.end - self.start).num_seconds()
     }
 
+    /// Whether any instant lies in both.
+    pub fn overlaps(&self, other: Self) -> bool {
+        self.start < other.end && other.start < self.end
+    }
+
+    /// What is left without `other`, oldest first.
+    pub fn without(self, other: Self) -> impl Iterator<Item = Self> {
+        let before = Self {
+            end: self.end.min(other.start),
+            ..self
+        };
+        let after = Self {
+            start: self.start.max(other.end),
+            ..self
+        };
+        let parts = if self.overlaps(other) {
+            [before, after]
+        } else {
+            [
+                self,
+                Self {
+                    end: self.start,
+                    ..self
+                },
+            ]
+        };
+        parts.into_iter().filter(|part| part.start < part.end)
+    }
+
     /// Older half first.
     pub fn halves(&self) -> [Self; 2] {
         let middle = self.start + TimeDelta::seconds(self.seconds() / 2);

@@ -112,7 +112,7 @@ async fn time_confirms(
     }
     Ok(sqlx::query_scalar(
         "select exists (select from smartassist_sync.windows \
-         where account_id = $1 and status = 'drained' and purpose <> 'verify' and distinct_records > 0 \
+         where account_id = $1 and status = 'drained' and distinct_records > 0 \
          and started_at between $2 and $3)",
     )
     .bind(constants.account_id)

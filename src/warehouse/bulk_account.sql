@@ -5,7 +5,7 @@ select
         select fetched.started_at
         from smartassist_sync.windows as fetched
         where fetched.account_id = account.account_id
-            and fetched.status = 'drained' and fetched.purpose <> 'verify' and fetched.distinct_records > 0
+            and fetched.status = 'drained' and fetched.distinct_records > 0
         order by fetched.started_at desc
         limit 1
     ) as last_returned_at

@@ -50,6 +50,8 @@ pub struct WindowCommit<'a> {
     pub reported_total: Option<u64>,
     /// Fetch start.
     pub started_at: DateTime<Utc>,
+    /// The same, in database time.
+    pub began_at: DateTime<Utc>,
     /// Age of settled interactions.
     pub late: TimeDelta,
     /// Time to confirm bulk.
@@ -170,12 +172,15 @@ async fn cover(connection: &mut PgConnection, commit: &WindowCommit<'_>) -> Resu
         Status::Drained => {
             let drained = Drained {
                 window: commit.window,
+                began_at: commit.began_at,
                 started_at: commit.started_at,
                 late: commit.late,
             };
             accounts::cover(connection, commit.lease, drained).await
         }
-        Status::Split | Status::Gap | Status::Failed => accounts::stay(connection, commit.lease).await,
+        Status::Split | Status::Gap | Status::Failed | Status::Compared => {
+            accounts::stay(connection, commit.lease).await
+        }
     }
 }
 
@@ -189,6 +194,7 @@ fn entry<'a>(commit: &WindowCommit<'a>, counters: Counters) -> Entry<'a> {
         counters,
         reported_total: commit.reported_total,
         started_at: commit.started_at,
+        began_at: commit.began_at,
         problem: commit.problem,
     }
 }

@@ -22,32 +22,9 @@ pub enum Basis {
     Overlap,
 }
 
-/// Membership rule, left open by the API page.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Membership {
-    /// Compared time.
-    pub basis: Basis,
-    /// Exact end belongs.
-    pub end_is_inclusive: bool,
-}
-
-impl Membership {
+impl Basis {
     /// All, in counting order.
-    pub const ALL: [Self; 6] = [
-        Self::new(Basis::Start, true),
-        Self::new(Basis::Start, false),
-        Self::new(Basis::End, true),
-        Self::new(Basis::End, false),
-        Self::new(Basis::Overlap, true),
-        Self::new(Basis::Overlap, false),
-    ];
-
-    const fn new(basis: Basis, end_is_inclusive: bool) -> Self {
-        Self {
-            basis,
-            end_is_inclusive,
-        }
-    }
+    pub const ALL: [Self; 3] = [Self::Start, Self::End, Self::Overlap];
 }
 
 /// Coverage end.
@@ -66,7 +43,7 @@ pub async fn loaded_until(
     Ok(until.flatten())
 }
 
-/// Counts by [`Membership::ALL`], without missing ones.
+/// Counts by [`Basis::ALL`], without missing ones.
 ///
 /// # Errors
 /// Database failure.
@@ -74,15 +51,14 @@ pub async fn counts(
     executor: impl PgExecutor<'_>,
     account_id: &str,
     window: Window,
-) -> Result<[u64; 6], LoadError> {
-    let (a, b, c, d, e, f): (i64, i64, i64, i64, i64, i64) =
-        sqlx::query_as(include_str!("counts_by_membership.sql"))
-            .bind(account_id)
-            .bind(window.start)
-            .bind(window.end)
-            .fetch_one(executor)
-            .await?;
-    Ok([a, b, c, d, e, f].map(|count| u64::try_from(count).unwrap_or(0)))
+) -> Result<[u64; 3], LoadError> {
+    let (start, end, overlap): (i64, i64, i64) = sqlx::query_as(include_str!("counts_by_basis.sql"))
+        .bind(account_id)
+        .bind(window.start)
+        .bind(window.end)
+        .fetch_one(executor)
+        .await?;
+    Ok([start, end, overlap].map(|count| u64::try_from(count).unwrap_or(0)))
 }
 
 /// Stored version.

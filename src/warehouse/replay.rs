@@ -309,7 +309,6 @@ pub async fn close(
     let finished = Finished {
         run_id: replay.run_id,
         outcome,
-        tried_all: outcome != Outcome::Interrupted,
         counters,
         watermark: replay.watermark,
         at,
@@ -319,7 +318,7 @@ pub async fn close(
     };
     pool.transact(async |transaction| {
         finish(&mut *transaction, &finished).await?;
-        if finished.tried_all {
+        if outcome != Outcome::Interrupted {
             sqlx::query("delete from smartassist_sync.replays where account_id = $1")
                 .bind(account_id)
                 .execute(transaction)

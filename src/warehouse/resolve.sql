@@ -1,6 +1,5 @@
 -- A record without an id cannot become a row under it: it is gone once the whole stretch in which it was seen last was drained without it,
--- by this window ($5, begun at $6, where it is drained, $4) and by those in the ledger that were begun since. A verification
--- stores no rejection, so its windows tell nothing of one.
+-- by this window ($5, begun at $6, where it is drained, $4) and by those in the ledger that were begun since.
 update smartassist_sync.rejected_records as waiting
 set resolved_at = $2
 where waiting.account_id = $1 and waiting.resolved_at is null
@@ -12,7 +11,7 @@ where waiting.account_id = $1 and waiting.resolved_at is null
             and waiting.range <@ tstzmultirange($5) + (
                 select coalesce(range_agg(drained.range), '{}')
                 from smartassist_sync.windows as drained
-                where drained.account_id = $1 and drained.status = 'drained' and drained.purpose <> 'verify'
+                where drained.account_id = $1 and drained.status = 'drained'
                     and drained.started_at > waiting.last_seen_at
             )
         )

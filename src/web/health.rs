@@ -64,7 +64,7 @@ fn trouble(account: &ConfiguredAccount) -> Option<Value> {
     let words = match inside.problem.as_ref().map(Problem::failure) {
         Some(Failure::Refused) => "the API refuses us",
         Some(Failure::DatabaseUnreachable) => "the database went out of reach",
-        Some(Failure::Other) => "its last poll failed",
+        Some(Failure::Other | Failure::OtherFilters) => "its last poll failed",
         None if inside.has_stalled => "its poll hangs",
         None => return None,
     };

@@ -29,7 +29,7 @@ use crate::ledger::problems::Problem;
 use crate::postgres::Pool;
 use crate::status::Gauges;
 use crate::status::board::{self, Board, ConfiguredAccount, Scope};
-use crate::sync::AccountWorker;
+use crate::sync::AccountContext;
 use crate::telemetry::{chain, logging, metrics};
 use crate::time::clock::Clock;
 use fresh::Fresh;
@@ -50,7 +50,7 @@ pub struct DaemonState {
 #[derive(Debug)]
 pub struct Watched {
     pool: Pool,
-    workers: Vec<Arc<AccountWorker>>,
+    workers: Vec<AccountContext>,
     sync: SyncConfig,
     clock: Arc<dyn Clock>,
     gauges: Gauges,
@@ -60,12 +60,7 @@ pub struct Watched {
 
 impl Watched {
     /// Shows these workers.
-    pub fn new(
-        pool: Pool,
-        workers: Vec<Arc<AccountWorker>>,
-        sync: SyncConfig,
-        clock: Arc<dyn Clock>,
-    ) -> Self {
+    pub fn new(pool: Pool, workers: Vec<AccountContext>, sync: SyncConfig, clock: Arc<dyn Clock>) -> Self {
         Self {
             pool,
             workers,
@@ -78,9 +73,7 @@ impl Watched {
 
     fn known(&self) -> Vec<ConfiguredAccount> {
         let workers = self.workers.iter();
-        workers
-            .map(|worker| ConfiguredAccount::of_worker(worker))
-            .collect()
+        workers.map(ConfiguredAccount::of_worker).collect()
     }
 
     /// `None` if the database does not answer in time.
@@ -97,7 +90,7 @@ impl Watched {
 
     async fn show_metrics(&self) {
         let board = self.gather(Scope::Few(0), METRICS_TIMEOUT).await;
-        let workers = self.workers.iter().map(Arc::as_ref);
+        let workers = self.workers.iter();
         self.gauges.show(board, workers, self.clock.now());
         let connections = self.pool.connections();
         for (state, number) in [("in_use", connections.in_use), ("idle", connections.idle)] {

@@ -4,14 +4,22 @@ use std::collections::HashMap;
 
 use chrono::TimeDelta;
 use nix::sys::signal::Signal;
+use serde_json::Value;
 use smartassist_simulator::{Fault, FaultKind};
 
+use crate::support::program::Ended;
 use crate::support::{Program, Setup, TestDatabase, days_ago};
 
 async fn environment(setup: &Setup, database: &TestDatabase) -> HashMap<String, String> {
     let mut environment = setup.environment();
     environment.insert("DATABASE_URL".to_owned(), database.url().await);
     environment
+}
+
+/// The run that it ended with.
+fn of_backfill(ended: &Ended) -> Value {
+    let runs = ended.events("run finished");
+    runs.into_iter().find(|run| run["kind"] == "backfill").unwrap()
 }
 
 fn arguments<'a>(from: &'a str, to: &'a str, more: &[&'a str]) -> Vec<&'a str> {
@@ -27,7 +35,7 @@ async fn a_past_range_is_fetched_once_and_again_only_when_asked_to() {
     let (from, to) = (days_ago(20), days_ago(10));
     let first = Program::run(&arguments(&from, &to, &["--account", "main"]), &environment).await;
     assert_eq!(first.code(), 0, "{}", first.log.join("\n"));
-    assert_eq!(first.events("run finished")[0]["inserted"], 900);
+    assert_eq!(of_backfill(&first)["inserted"], 900);
     assert_eq!(database.counts().await[0], 900);
     assert!(first.stdout.is_empty());
 
@@ -40,7 +48,7 @@ async fn a_past_range_is_fetched_once_and_again_only_when_asked_to() {
     );
     let refetched = Program::run(&arguments(&from, &to, &["--refetch"]), &environment).await;
     assert_eq!(refetched.code(), 0);
-    assert_eq!(refetched.events("run finished")[0]["unchanged"], 900);
+    assert_eq!(of_backfill(&refetched)["unchanged"], 900);
     assert_eq!(database.row_versions().await, versions);
 }
 
@@ -97,14 +105,13 @@ async fn a_backfill_fails_as_sync_does() {
     let database = TestDatabase::migrated().await;
     let mut setup = Setup::live().await;
     setup.set("max_retries", "0");
-    setup
-        .simulator
-        .world()
-        .inject(Fault::nth(1, FaultKind::Body("<html>".into())));
+    let broken = Fault::always(FaultKind::Body("<html>".into()));
+    setup.simulator.world().inject(broken);
     let (from, to) = (days_ago(20), days_ago(19));
     let environment_ok = environment(&setup, &database).await;
     let failed = Program::run(&arguments(&from, &to, &[]), &environment_ok).await;
     assert_eq!(failed.code(), 1);
+    setup.simulator.world().clear_faults();
     setup.set("client_secret", "wrong-secret-0123456789abcdef-wrong");
     let refused = environment(&setup, &database).await;
     assert_eq!(
@@ -126,7 +133,8 @@ async fn a_backfill_that_was_stopped_goes_on_where_it_was() {
         setup.simulator.world().behaviour.latency = std::time::Duration::from_millis(300);
         let mut stopped = Program::start(&arguments(&from, &to, more), &environment);
         stopped.event("window drained").await;
-        stopped.signal(Signal::SIGINT);
+        // Ctrl-C would cancel what was asked for.
+        stopped.signal(Signal::SIGTERM);
         let stopped = stopped.ended().await;
         assert_eq!(stopped.code(), 1);
         let run = &stopped.events("run finished")[0];

@@ -184,7 +184,7 @@ async fn nothing_of_a_person_or_a_secret_is_in_the_log_of_a_whole_run() {
         "trace,sqlx=trace".to_owned(),
     );
     let ended = Program::run(&["sync"], &environment).await;
-    assert_eq!(ended.code(), 0);
+    assert_eq!(ended.code(), 0, "{}", ended.log.join("\n"));
     let log = ended.log.join("\n");
     assert!(!log.contains("simulator-secret"));
     // Every text in the data, whatever it means, but for stamps, which log lines have of their own.

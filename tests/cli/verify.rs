@@ -41,7 +41,9 @@ async fn equal_days_cost_a_request_each_and_are_summed_up_in_a_line() {
         "{}",
         ended.stdout
     );
-    assert_eq!(setup.simulator.world().counters().requests - before, 10);
+    // One each, and one for what is new since.
+    let asked = setup.simulator.world().counters().requests - before;
+    assert!((10..=11).contains(&asked), "{asked}");
     assert_eq!(database.row_versions().await, versions, "nothing is written");
 
     setup.simulator.world().mutate_some(5, 0.2);
@@ -149,19 +151,24 @@ async fn a_day_that_cannot_be_repaired_does_not_keep_later_ones_from_it() {
 }
 
 #[tokio::test]
-async fn finding_the_account_taken_is_no_run() {
+async fn an_account_that_another_worker_has_is_waited_for() {
     let (_setup, database, environment) = loaded().await;
     let lasts = std::time::Duration::from_secs(60);
     let lease = leases::acquire(&database.pool, "acct-sim", "other", lasts).await;
-    let lease = lease.unwrap().unwrap();
+    let lease = lease.unwrap().unwrap().lease;
     let (from, to) = (days_ago(20), days_ago(10));
     let mut waiting = Program::start(&["verify", "--from", &from, "--to", &to], &environment);
-    waiting.event("waiting for the account").await;
-    lease.release(&database.pool).await.unwrap();
+    waiting
+        .event("another worker has the account and reads it, watching")
+        .await;
+    lease.release(&database.pool, &[]).await.unwrap();
     let ended = waiting.ended().await;
     assert_eq!(ended.code(), 0, "{}", ended.log.join("\n"));
     let runs = ended.events("run finished");
-    assert_eq!((runs.len(), &runs[0]["outcome"]), (1, &"succeeded".into()));
+    assert!(
+        runs.iter()
+            .any(|run| run["kind"] == "verify" && run["outcome"] == "succeeded")
+    );
 }
 
 #[tokio::test]

@@ -30,7 +30,7 @@ async fn sigusr1_turns_debug_lines_on_and_off() {
         daemon.signal(Signal::SIGUSR1);
         let said = daemon.event(changed).await;
         assert_eq!(said["log_level"], "warn,smartassist_etl=debug");
-        daemon.event("the bell rang").await;
+        daemon.event("a poll is due").await;
         daemon.signal(Signal::SIGUSR1);
         assert_eq!(daemon.event(changed).await["log_level"], "warn");
     }

@@ -82,6 +82,7 @@ select pg_temp.segment('c21', 1, 'a-3', 'Alex', now() - interval '2 days', now()
 select pg_temp.segment('c22', 0, 'a-3', 'Alex', now() - interval '2 days', now() - interval '2 days', 60, null);
 select pg_temp.segment('c23', 0, 'a-3', 'Alex', now() - interval '2 days', now() - interval '2 days', 9000, 9000);
 -- Missed twice, and withheld.
+insert into smartassist_sync.requests (account_id, purpose, range, remaining) select 'acct', 'backfill', range, range from (select '{[2026-01-01,2026-01-02)}'::tstzmultirange as range) as asked;
 insert into smartassist_sync.absences (account_id, interaction_key, first_missed_at, withheld_since) values ('acct', pg_temp.key('c6'), now(), now());
 -- Tags: of one that is there and one that is missing.
 select pg_temp.tag('c4', '121413243141234132');
@@ -147,6 +148,7 @@ fn expected(title: &str) -> String {
             String::new(),
         ),
         ("select api_traits", "({})".to_owned()),
+        ("select id, purpose, policy, range", "(backfill)".to_owned()),
         ("select * from smartassist_sync.gaps", String::new()),
         (
             "select * from smartassist.sessions where missing_since",
@@ -182,6 +184,8 @@ fn as_text(query: &Published) -> String {
              round(extract(epoch from date_trunc('minute', now()) - settled_through) / 60), open_gaps, rejected_records)",
             "",
         )
+    } else if query.title.starts_with("select id, purpose, policy, range") {
+        ("format('(%s)', purpose)", "")
     } else if query.title.starts_with("Every interaction that carries a tag") {
         (
             "(select session.conversation_id from smartassist.sessions as session where session.session_started_at = q.session_started_at)",

@@ -33,7 +33,7 @@ fn whole_page(offset: usize) -> PageRequest<'static> {
         offset,
         limit: PAGE_SIZE,
         narrowing: &Narrowing::NONE,
-        priority: Priority::Live,
+        priority: Priority::Head,
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, TimeDelta, Utc};
 use smartassist_etl::extract::ApiClient;
 use smartassist_etl::ledger::runs::Outcome;
-use smartassist_etl::sync::{AccountWorker, Job, RunReport};
+use smartassist_etl::sync::{AccountContext, RunReport};
 use smartassist_etl::time::clock::Clock;
 use smartassist_simulator::{Fault, FaultKind};
 use sqlx::Connection;
@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::watch;
 use crate::support::world::ManualClock;
-use crate::support::{Setup, TestDatabase};
+use crate::support::{Job, Runs, Setup, TestDatabase};
 
 /// Goes an hour before that of the setup.
 #[derive(Debug)]
@@ -31,16 +31,16 @@ impl Clock for Ahead {
 }
 
 /// A worker with such a clock that reads everything up to now.
-fn worker(setup: &Setup, database: &TestDatabase) -> AccountWorker {
+fn worker(setup: &Setup, database: &TestDatabase) -> AccountContext {
     let clock: Arc<dyn Clock> = Arc::new(Ahead(Arc::clone(&setup.clock)));
     let of_setup = setup.worker(&database.pool);
     let mut settings = of_setup.settings.clone();
     settings.settle = Duration::ZERO;
     let api = ApiClient::new(of_setup.api.account().clone(), Arc::clone(&clock)).unwrap();
-    AccountWorker::new(api, database.pool.clone(), settings, clock, "ahead".to_owned())
+    AccountContext::new(api, database.pool.clone(), settings, clock, "ahead".to_owned())
 }
 
-async fn poll(worker: &AccountWorker) -> RunReport {
+async fn poll(worker: &AccountContext) -> RunReport {
     worker.run(&Job::Poll, &CancellationToken::new()).await
 }
 

@@ -2,16 +2,16 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use smartassist_etl::ledger::runs::Outcome;
-use smartassist_etl::sync::{AccountWorker, Job, RunReport};
+use smartassist_etl::sync::{AccountContext, RunReport};
 use smartassist_etl::time::clock::Clock;
 use smartassist_etl::time::window::Window;
 use tokio_util::sync::CancellationToken;
 
 use super::watch;
-use crate::support::{Setup, TestDatabase, instant};
+use crate::support::{Job, Runs, Setup, TestDatabase, instant, real_now};
 
 /// Everything up to noon of 15 January is loaded.
-async fn loaded() -> (TestDatabase, Setup, AccountWorker) {
+async fn loaded() -> (TestDatabase, Setup, AccountContext) {
     let database = TestDatabase::migrated().await;
     let setup = Setup::with_interactions(300).await;
     let worker = setup.worker(&database.pool);
@@ -19,7 +19,7 @@ async fn loaded() -> (TestDatabase, Setup, AccountWorker) {
     (database, setup, worker)
 }
 
-async fn poll(worker: &AccountWorker) -> RunReport {
+async fn poll(worker: &AccountContext) -> RunReport {
     worker.run(&Job::Poll, &CancellationToken::new()).await
 }
 
@@ -97,9 +97,8 @@ async fn what_was_read_by_a_clock_that_was_ahead_is_refreshed_once_it_is_set_bac
             }
         } else {
             Job::Refresh {
-                policy: "of-a-test".to_owned(),
                 lookback: TimeDelta::days(30),
-                since: now,
+                since: real_now(),
                 open_since: None,
                 unsettled: false,
             }

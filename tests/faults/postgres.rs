@@ -6,7 +6,7 @@ use smartassist_etl::config::{Config, SessionConfig};
 use smartassist_etl::ledger::problems::Failure;
 use smartassist_etl::ledger::runs::Outcome;
 use smartassist_etl::postgres::Pool;
-use smartassist_etl::sync::{AccountWorker, Job, RunReport};
+use smartassist_etl::sync::{AccountContext, RunReport};
 use smartassist_simulator::Seed;
 use sqlx::Connection;
 use tokio_util::sync::CancellationToken;
@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::proxy::{Harm, Proxy};
 use super::watch;
 use crate::support::wait::PATIENCE;
-use crate::support::{Setup, TestDatabase, database, instant};
+use crate::support::{Job, Runs, Setup, TestDatabase, database, instant};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -32,7 +32,7 @@ pub(super) async fn start() -> (TestDatabase, Setup) {
     (database, setup)
 }
 
-async fn run(worker: &AccountWorker) -> RunReport {
+async fn run(worker: &AccountContext) -> RunReport {
     worker.run(&Job::Sync, &CancellationToken::new()).await
 }
 
@@ -111,7 +111,7 @@ async fn behind_proxy(
     database: &TestDatabase,
     setup: &Setup,
     session: &SessionConfig,
-) -> (AccountWorker, Proxy) {
+) -> (AccountContext, Proxy) {
     let server = database::server().await.options();
     let proxy = Proxy::before(server.get_port()).await;
     let pool = Pool::new(server.database(&database.name).port(proxy.port), session);

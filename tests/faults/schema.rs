@@ -1,15 +1,18 @@
 //! The schema and the books: what is not as it should be is refused, and can be mended.
 
+use std::sync::Arc;
+
 use chrono::TimeDelta;
+use smartassist_etl::config::Cron;
 use smartassist_etl::ledger::LoadError;
 use smartassist_etl::ledger::runs::Outcome;
 use smartassist_etl::postgres::migrate;
-use smartassist_etl::sync::Job;
+use smartassist_etl::sync::{self, Schedule};
 use tokio_util::sync::CancellationToken;
 
 use super::postgres::start;
 use super::watch;
-use crate::support::TestDatabase;
+use crate::support::{TestDatabase, wait};
 
 #[tokio::test]
 async fn a_migration_that_fails_half_way_leaves_nothing_and_can_be_run_again() {
@@ -58,7 +61,7 @@ async fn books_that_cannot_be_true_are_refused_and_can_be_mended() {
             requests,
             "nothing is asked for"
         );
-        let error = smartassist_etl::ledger::accounts::check(&database.pool, "acct-sim", true).await;
+        let error = smartassist_etl::ledger::accounts::check(&database.pool, "acct-sim").await;
         let Err(error @ LoadError::Books(_)) = error else {
             panic!("{edit}: {error:?}")
         };
@@ -75,23 +78,31 @@ async fn books_that_cannot_be_true_are_refused_and_can_be_mended() {
 #[tokio::test]
 async fn books_are_compared_with_the_ledger_again_by_a_worker_that_lives_long() {
     let (database, setup) = start().await;
-    let worker = setup.worker(&database.pool);
-    let (job, stop) = (Job::Poll, CancellationToken::new());
-    assert_eq!(worker.run(&job, &stop).await.outcome, Outcome::Succeeded);
+    let (worker, stop) = (setup.worker(&database.pool), CancellationToken::new());
+    let schedule = Schedule {
+        poll: Cron::parse("0 * * * * *").unwrap(),
+        policies: Vec::new(),
+        wake: Arc::default(),
+    };
+    let serving = tokio::spawn(sync::serve(worker.clone(), schedule.clone(), stop.clone()));
+    let polls = "select count(*) from smartassist_sync.runs where status = 'succeeded'";
+    database.until("a poll", polls, |polls| polls == 1).await;
     database
         .execute("update smartassist_sync.accounts set coverage = coverage + '{[2024-01-01Z,2024-02-01Z)}'")
         .await;
     setup.pass(TimeDelta::minutes(5));
-    assert_eq!(
-        worker.run(&job, &stop).await.outcome,
-        Outcome::Succeeded,
-        "too soon"
-    );
+    schedule.wake.notify_one();
+    database.until("a poll", polls, |polls| polls == 2).await;
+    assert!(worker.health().problem().is_none(), "too soon");
     setup.pass(TimeDelta::hours(1));
-    let refused = worker.run(&job, &stop).await;
-    assert_eq!(refused.outcome, Outcome::Failed);
-    let error = refused.problem.unwrap().text;
-    assert!(error.contains("no window of the ledger"), "{error}");
+    schedule.wake.notify_one();
+    let refused = wait::until("the problem of the books", async || {
+        worker.health().problem().ok_or("nothing is wrong")
+    })
+    .await;
+    assert!(refused.text.contains("no window of the ledger"), "{refused:?}");
+    stop.cancel();
+    serving.await.unwrap();
 }
 
 #[tokio::test]
@@ -101,12 +112,12 @@ async fn windows_that_were_only_compared_prove_no_coverage_and_mended_books_end_
     database
         .execute(
             "insert into smartassist_sync.windows (account_id, run_id, range, purpose, status, token) \
-             select account_id, run_id, '[2024-01-01Z,2024-02-01Z)', 'verify', 'drained', token \
+             select account_id, run_id, '[2024-01-01Z,2024-02-01Z)', 'verify', 'compared', token \
              from smartassist_sync.windows limit 1; \
              update smartassist_sync.accounts set coverage = coverage + '{[2024-01-01Z,2024-02-01Z)}'",
         )
         .await;
-    let error = smartassist_etl::ledger::accounts::check(&database.pool, "acct-sim", true).await;
+    let error = smartassist_etl::ledger::accounts::check(&database.pool, "acct-sim").await;
     assert!(matches!(error, Err(LoadError::Books(_))), "{error:?}");
     // And what lies in the future of the ledger, which a window of a clock that was ahead has drained.
     database

@@ -7,7 +7,6 @@ use std::time::Duration;
 use smartassist_etl::config::SessionConfig;
 use smartassist_etl::ledger::runs::Outcome;
 use smartassist_etl::postgres::{Pool, migrate};
-use smartassist_etl::sync::Job;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
@@ -15,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::postgres::{session, start};
 use super::watch;
 use crate::support::wait::{self, PATIENCE, Stopwatch};
-use crate::support::{TestDatabase, database};
+use crate::support::{Job, Runs, TestDatabase, database};
 
 const SECOND: Duration = Duration::from_secs(1);
 

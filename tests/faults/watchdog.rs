@@ -102,12 +102,12 @@ async fn a_refresh_that_hangs_is_ended_while_polls_go_well() {
         r#"[{"every":"* * * * * *","lookback":"24h"}]"#.to_owned(),
     );
     let mut daemon = Program::start(&["run"], &environment);
-    let hung = daemon.event(CRASHED).await;
+    let hung = daemon.event("window failed, nothing of it is covered").await;
     assert_eq!(hung["error"], "nothing has come of it for too long");
     assert!(hung["remedy"].is_string(), "{hung}");
     assert_eq!(daemon.finished("poll").await["outcome"], "succeeded");
     let (_, metrics) = get(port, "/metrics").await;
-    let failed = r#"smartassist_etl_runs_total{account="main",kind="refresh",outcome="failed"} "#;
+    let failed = r#"smartassist_etl_windows_total{account="main",purpose="refresh",status="failed"} "#;
     assert!(metrics.contains(failed), "{metrics}");
     until_answer(port, "/readyz", 200, "").await;
 }

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use chrono::TimeDelta;
 use serde_json::json;
-use smartassist_etl::ledger::runs::{self, Finished, Kind, Outcome, unfinished_since};
-use smartassist_etl::ledger::{Counters, LoadError, Status, accounts, leases, spent_by_others, status};
+use smartassist_etl::ledger::runs::{self, Finished, Kind, Outcome};
+use smartassist_etl::ledger::status::RequestStatus;
+use smartassist_etl::ledger::{Counters, LoadError, Status, accounts, leases, status};
 
 use super::desk::{ACCOUNT, Desk, at, open_run, window};
 
@@ -15,7 +15,6 @@ async fn finish(desk: &Desk, run_id: i64, outcome: Outcome) {
     let finished = Finished {
         run_id,
         outcome,
-        tried_all: false,
         counters: Counters {
             missing: 3,
             ..Counters::default()
@@ -38,124 +37,34 @@ async fn opening_a_run_closes_those_of_other_leases_only() {
     let running = "select count(*) from smartassist_sync.runs where status = 'running'";
     assert_eq!(desk.database.number(running).await, 2, "one worker may do both");
     finish(&desk, refresh, Outcome::Succeeded).await;
-    let booked = "select kind || ' ' || missing || ' ' || (range = '[2026-01-10 10:00Z,2026-01-10 11:00Z)') || ' ' || \
-                  (read_since = '2026-01-10T12:00:00Z') from smartassist_sync.runs where id = ";
+    let booked = "select kind || ' ' || missing || ' ' || (range = '[2026-01-10 10:00Z,2026-01-10 11:00Z)')
+                  from smartassist_sync.runs where id = ";
     let booked = desk.database.text(&format!("{booked}{refresh}")).await;
-    assert_eq!(booked, "refresh 3 true true");
+    assert_eq!(booked, "refresh 3 true");
 
-    desk.lease.release(&desk.database.pool).await.unwrap();
+    desk.lease.release(&desk.database.pool, &[]).await.unwrap();
     let lease = leases::acquire(&desk.database.pool, ACCOUNT, "next", LASTS).await;
-    desk.lease = lease.unwrap().unwrap();
+    desk.lease = lease.unwrap().unwrap().lease;
     open_run(&desk.database, &desk.lease, Kind::Poll, None, at("13:00:00")).await;
     let status = format!("select status from smartassist_sync.runs where id = {first}");
     assert_eq!(desk.database.text(&status).await, "interrupted");
 }
 
 #[tokio::test]
-async fn an_unfinished_run_over_the_same_stretch_can_be_gone_on_with() {
-    let mut desk = Desk::open().await;
-    let range = window("10:00:00", "11:00:00");
-    let pool = desk.database.pool.clone();
-    let since = async |kind, range| unfinished_since(&pool, ACCOUNT, kind, range).await.unwrap();
-    assert_eq!(since(Kind::Backfill, range).await, None);
-
-    desk.run_id = open_run(
-        &desk.database,
-        &desk.lease,
-        Kind::Backfill,
-        Some(range),
-        at("12:00:00"),
-    )
-    .await;
-    assert_eq!(since(Kind::Backfill, range).await, None, "nothing was read by it");
-    desk.empty(Status::Drained, window("10:00:00", "10:30:00"), at("12:00:00"))
-        .await;
-    finish(&desk, desk.run_id, Outcome::Interrupted).await;
-    assert_eq!(since(Kind::Backfill, range).await, Some(at("12:00:00")));
-    assert_eq!(since(Kind::Verify, range).await, None, "another kind");
-    assert_eq!(since(Kind::Backfill, window("10:00:00", "11:00:01")).await, None);
-
-    desk.database
-        .execute("update smartassist_sync.windows set finished_at = finished_at - interval '8 days'")
-        .await;
-    assert_eq!(since(Kind::Backfill, range).await, None, "too old");
-    desk.database
-        .execute("update smartassist_sync.windows set finished_at = clock_timestamp()")
-        .await;
-    let next = open_run(
-        &desk.database,
-        &desk.lease,
-        Kind::Backfill,
-        Some(range),
-        at("13:00:00"),
-    )
-    .await;
-    finish(&desk, next, Outcome::Succeeded).await;
-    assert_eq!(since(Kind::Backfill, range).await, None, "done");
-}
-
-#[tokio::test]
-async fn an_attempt_that_was_resumed_and_stopped_at_once_can_still_be_gone_on_with() {
-    let mut desk = Desk::open().await;
-    let range = window("10:00:00", "11:00:00");
-    desk.run_id = open_run(
-        &desk.database,
-        &desk.lease,
-        Kind::Backfill,
-        Some(range),
-        at("12:00:00"),
-    )
-    .await;
-    desk.empty(Status::Drained, window("10:00:00", "10:30:00"), at("12:00:00"))
-        .await;
-    open_run(
-        &desk.database,
-        &desk.lease,
-        Kind::Backfill,
-        Some(range),
-        at("13:00:00"),
-    )
-    .await;
-    desk.database
-        .execute(
-            "update smartassist_sync.runs set read_since = '2026-01-10T12:00:00Z' where range is not null",
-        )
-        .await;
-    let since = unfinished_since(&desk.database.pool, ACCOUNT, Kind::Backfill, range).await;
-    assert_eq!(since.unwrap(), Some(at("12:00:00")));
-}
-
-#[tokio::test]
-async fn a_lease_is_awaited_once_somebody_asks_until_another_has_it() {
+async fn a_heartbeat_tells_that_a_daemon_waits_until_another_has_the_lease() {
     let desk = Desk::open().await;
     let pool = &desk.database.pool;
-    assert!(!desk.lease.is_awaited(pool).await.unwrap());
-    assert!(
-        !leases::ask_for(pool, ACCOUNT).await.unwrap(),
-        "not a run that gives way"
-    );
-    assert!(!desk.lease.is_awaited(pool).await.unwrap());
-    open_run(&desk.database, &desk.lease, Kind::Backfill, None, at("12:00:00")).await;
-    assert!(leases::ask_for(pool, ACCOUNT).await.unwrap());
-    assert!(!leases::ask_for(pool, "nobody has this one").await.unwrap());
-    assert!(desk.lease.is_awaited(pool).await.unwrap());
-    desk.lease.renew(pool, LASTS).await.unwrap();
-    assert!(
-        desk.lease.is_awaited(pool).await.unwrap(),
-        "a heartbeat is no answer"
-    );
-    desk.lease.release(pool).await.unwrap();
-    let next = leases::acquire(pool, ACCOUNT, "next", LASTS)
-        .await
-        .unwrap()
-        .unwrap();
-    assert!(!next.is_awaited(pool).await.unwrap());
-    let asked = "select count(awaited_at) from smartassist_sync.leases";
-    assert_eq!(desk.database.number(asked).await, 0);
-    assert!(matches!(
-        desk.lease.is_awaited(pool).await,
-        Err(LoadError::LeaseLost)
-    ));
+    assert!(!desk.lease.renew(pool, LASTS, &[]).await.unwrap());
+    leases::ask_for(pool, "nobody has this one").await.unwrap();
+    assert!(!desk.lease.renew(pool, LASTS, &[]).await.unwrap());
+    leases::ask_for(pool, ACCOUNT).await.unwrap();
+    for _ in 0..2 {
+        assert!(desk.lease.renew(pool, LASTS, &[]).await.unwrap());
+    }
+    desk.lease.release(pool, &[]).await.unwrap();
+    let next = leases::acquire(pool, ACCOUNT, "next", LASTS).await;
+    let next = next.unwrap().unwrap().lease;
+    assert!(!next.renew(pool, LASTS, &[]).await.unwrap());
 }
 
 #[tokio::test]
@@ -176,36 +85,35 @@ async fn traits_are_remembered_by_who_holds_the_lease() {
         "a run keeps them"
     );
 
-    desk.lease.release(pool).await.unwrap();
+    desk.lease.release(pool, &[]).await.unwrap();
     let late = accounts::remember_traits(pool, &desk.lease, &json!({})).await;
     assert!(matches!(late, Err(LoadError::LeaseLost)));
     assert_eq!(accounts::traits(pool, ACCOUNT).await.unwrap(), traits);
 }
 
 #[tokio::test]
-async fn what_others_spent_is_asked_for_the_time_that_matters() {
+async fn what_the_last_holder_spent_comes_with_the_lease() {
     let desk = Desk::open().await;
-    desk.empty(Status::Drained, window("10:00:00", "11:00:00"), at("12:00:00"))
-        .await;
-    let ago = TimeDelta::minutes(5).num_seconds();
-    desk.database
-        .execute(&format!(
-            "update smartassist_sync.windows set requests = 7, finished_at = clock_timestamp() - interval '{ago} s'"
-        ))
-        .await;
-    let spent = async |holder, seconds| {
-        let since = Duration::from_secs(seconds);
-        spent_by_others(&desk.database.pool, ACCOUNT, holder, since)
-            .await
-            .unwrap()
-    };
-    assert_eq!(spent("another", 600).await[0].0, 7);
-    assert!(spent("another", 60).await.is_empty());
-    assert!(spent("desk", 600).await.is_empty(), "its own it knows");
-    desk.database
-        .execute("update smartassist_sync.windows set finished_at = clock_timestamp() - interval '61 min'")
-        .await;
-    assert!(spent("another", 36_000).await.is_empty(), "an hour at most");
+    let pool = &desk.database.pool;
+    desk.lease.release(pool, &[3, 0, 7]).await.unwrap();
+    let own = leases::acquire(pool, ACCOUNT, "desk", LASTS)
+        .await
+        .unwrap()
+        .unwrap();
+    assert!(own.spent.is_empty(), "its own it knows");
+    own.lease.release(pool, &[3, 0, 7]).await.unwrap();
+    let aged = "update smartassist_sync.leases set spent_at = spent_at - interval '10 s'";
+    desk.database.execute(aged).await;
+    let other = leases::acquire(pool, ACCOUNT, "another", LASTS)
+        .await
+        .unwrap()
+        .unwrap();
+    let spent = other
+        .spent
+        .iter()
+        .map(|(requests, ago)| (*requests, ago.as_secs()));
+    assert_eq!(spent.collect::<Vec<_>>(), [(3, 10), (7, 130)]);
+    assert_eq!(leases::spent(pool, ACCOUNT).await.unwrap().len(), 2);
 }
 
 #[tokio::test]
@@ -218,25 +126,65 @@ async fn status_counts_open_gaps() {
     assert!(accounts[0].next_gap_try_at.is_some());
 }
 
+/// Policy and error of those that failed.
+async fn failed_refreshes(desk: &Desk) -> Vec<String> {
+    let accounts = status::accounts(&desk.database.pool).await.unwrap();
+    let failed = accounts[0]
+        .requests
+        .iter()
+        .filter_map(RequestStatus::failed_policy);
+    failed
+        .map(|(policy, problem)| format!("{policy}: {} {}", problem.text, problem.remedy))
+        .collect()
+}
+
 #[tokio::test]
-async fn the_newest_poll_and_each_tiers_newest_refresh_are_judged_whatever_has_ended_since() {
+async fn of_each_policy_the_newest_request_that_ended_is_judged() {
     let desk = Desk::open().await;
-    // A nightly poll and a large refresh that failed, and a night of small refreshes that went well.
+    let ask = "insert into smartassist_sync.requests \
+             (account_id, purpose, policy, range, remaining, state, done_at, error_code, error, remedy) \
+         select 'acct-sim', 'refresh', policy, range, '{}', state, case when state <> 'open' then now() - ago end, \
+                case when state = 'partial' then 'gap' end, case when state = 'partial' then 'it broke' end, \
+                case when state = 'partial' then 'mend it' end \
+         from (values ('large', 'done', interval '20 hours'), ('small', 'partial', '9 hours'), ('large', 'partial', '8 hours'), \
+                      ('small', 'done', '7 hours'), ('large', 'cancelled', '6 hours'), ('former', 'partial', '2 days'), \
+                      ('open', 'partial', '3 hours'), ('open', 'open', '0')) as ended (policy, state, ago), \
+              tstzmultirange(tstzrange('2026-01-01', '2026-01-02')) as range";
+    desk.database.execute(ask).await;
+    assert_eq!(
+        failed_refreshes(&desk).await,
+        ["large: it broke mend it", "open: it broke mend it"]
+    );
+    // What is open is not at its end, and how its newest run ended is told.
+    let run = |status: &str, error: &str| {
+        format!(
+            "insert into smartassist_sync.runs (account_id, kind, status, policy, request_id, finished_at, error, remedy, holder, token) \
+             select 'acct-sim', 'refresh', '{status}', policy, id, now(), {error}, {error}, 'desk', 1 \
+             from smartassist_sync.requests where state = 'open'"
+        )
+    };
+    let healed = "update smartassist_sync.requests set state = 'done', error_code = null, error = null where state = 'partial'";
+    desk.database.execute(healed).await;
+    desk.database.execute(&run("failed", "'it is down'")).await;
+    assert_eq!(failed_refreshes(&desk).await, ["open: it is down it is down"]);
+    desk.database.execute(&run("interrupted", "null")).await;
+    assert_eq!(failed_refreshes(&desk).await.len(), 1);
+    desk.database.execute(&run("succeeded", "null")).await;
+    assert_eq!(failed_refreshes(&desk).await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn the_newest_poll_is_judged_whatever_has_ended_since() {
+    let desk = Desk::open().await;
     desk.database
         .execute(
             "update smartassist_sync.runs set status = 'interrupted', finished_at = now(); \
-             insert into smartassist_sync.runs (account_id, kind, status, policy, started_at, finished_at, range, error, remedy, holder, token) \
-             select 'acct-sim', kind, status, policy, now() - ago, now() - ago, \
-                    case when policy is not null then tstzrange(now() - ago - interval '1 hour', now() - ago) end, \
-                    case when status = 'failed' then 'it broke' end, case when status = 'failed' then 'mend it' end, 'desk', 1 \
+             insert into smartassist_sync.runs (account_id, kind, status, policy, started_at, finished_at, holder, token) \
+             select 'acct-sim', kind, status, policy, now() - ago, now() - ago, 'desk', 1 \
              from (values ('poll', 'succeeded', interval '34 hours', null), ('poll', 'failed', '10 hours', null), \
-                          ('poll', 'interrupted', '9 hours', null), \
-                          ('refresh', 'succeeded', '20 hours', 'large'), ('refresh', 'failed', '9 hours', 'small'), ('refresh', 'failed', '8 hours', 'large'), \
-                          ('refresh', 'interrupted', '7 hours', 'large'), \
-                          ('refresh', 'failed', '2 days', 'former')) as ended (kind, status, ago, policy) \
+                          ('poll', 'interrupted', '9 hours', null)) as ended (kind, status, ago, policy) \
              union all select 'acct-sim', 'refresh', 'succeeded', 'small', now() - quarter * interval '15 minutes', \
-                    now() - quarter * interval '15 minutes', tstzrange(now() - quarter * interval '15 minutes' - interval '2 hours', \
-                    now() - quarter * interval '15 minutes'), null, null, 'desk', 1 \
+                    now() - quarter * interval '15 minutes', 'desk', 1 \
              from generate_series(1, 30) as quarter",
         )
         .await;
@@ -244,17 +192,6 @@ async fn the_newest_poll_and_each_tiers_newest_refresh_are_judged_whatever_has_e
     let listed = accounts[0].runs.iter().map(|run| run.kind.as_str());
     assert_eq!(listed.collect::<Vec<_>>(), ["refresh"; 8]);
     assert!(accounts[0].newest_poll.as_ref().unwrap().is_failed());
-    let failed: Vec<_> = accounts[0]
-        .failed_refreshes
-        .iter()
-        .map(|run| (run.policy.as_deref(), run.error.as_deref(), run.remedy.as_deref()))
-        .collect();
-    let large = (Some("large"), Some("it broke"), Some("mend it"));
-    assert_eq!(
-        failed,
-        [large],
-        "the small one went well since, and the former one is not configured any more"
-    );
 
     // One poll of a clock that was a day ahead, and a good one since.
     desk.database

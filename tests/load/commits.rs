@@ -42,7 +42,7 @@ async fn a_split_or_gap_window_stores_its_rows_and_covers_nothing() {
 async fn a_window_of_a_lost_lease_is_not_stored_whatever_came_of_it() {
     for status in [Status::Drained, Status::Split, Status::Gap] {
         let desk = Desk::open().await;
-        desk.lease.release(&desk.database.pool).await.unwrap();
+        desk.lease.release(&desk.database.pool, &[]).await.unwrap();
         let lasts = Duration::from_secs(60);
         leases::acquire(&desk.database.pool, ACCOUNT, "other", lasts)
             .await

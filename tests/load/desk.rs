@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use smartassist_etl::config::{AccountConfig, Config};
 use smartassist_etl::ledger::gaps;
 use smartassist_etl::ledger::leases::{self, Lease};
-use smartassist_etl::ledger::runs::{self, Kind, NewRun};
+use smartassist_etl::ledger::runs::{self, Kind, NewRun, Preparation, ReadyAccount};
 use smartassist_etl::ledger::{Counters, LoadError, Purpose, Status};
 use smartassist_etl::time::window::Window;
 use smartassist_etl::transform::privacy::Policy;
@@ -113,20 +113,33 @@ pub(super) async fn open_run(
     range: Option<Window>,
     at: DateTime<Utc>,
 ) -> i64 {
-    let account = account(&[]).await;
+    prepare(database, lease, &account(&[]).await, at).await;
     let run = NewRun {
         lease,
         kind,
-        policy: range.map(|_| "of-a-test").filter(|_| kind == Kind::Refresh),
-        account: &account,
-        kept_from: None,
-        default_start: at,
         at,
+        request_id: None,
+        policy: range.map(|_| "of-a-test").filter(|_| kind == Kind::Refresh),
         range,
-        read_since: range.map(|_| at),
+        watermark: at,
     };
-    let account = runs::prepare(&database.pool, &run).await.unwrap();
-    runs::open(&database.pool, &run, account).await.unwrap().id
+    runs::open(&database.pool, &run).await.unwrap()
+}
+
+/// Writes the row of the account.
+pub(super) async fn prepare(
+    database: &TestDatabase,
+    lease: &Lease,
+    account: &AccountConfig,
+    at: DateTime<Utc>,
+) -> ReadyAccount {
+    let preparation = Preparation {
+        account,
+        default_start: at,
+        kept_from: None,
+        at,
+    };
+    runs::prepare(&database.pool, lease, &preparation).await.unwrap()
 }
 
 impl Desk {
@@ -135,7 +148,7 @@ impl Desk {
         let database = TestDatabase::migrated().await;
         let lasts = Duration::from_secs(60);
         let lease = leases::acquire(&database.pool, ACCOUNT, "desk", lasts).await;
-        let lease = lease.unwrap().unwrap();
+        let lease = lease.unwrap().unwrap().lease;
         let run_id = open_run(&database, &lease, Kind::Sync, None, at("00:00:00")).await;
         Self {
             database,
@@ -192,6 +205,7 @@ impl Desk {
             },
             reported_total: None,
             started_at,
+            began_at: started_at,
             late: TimeDelta::minutes(30),
             missing_confirm: TimeDelta::hours(24),
             written_at: reading.at,

@@ -4,10 +4,9 @@ use std::pin::pin;
 use std::time::Duration;
 
 use serde_json::json;
-use smartassist_etl::ledger::gaps;
 use smartassist_etl::ledger::runs::Kind;
 use smartassist_etl::ledger::{
-    Counters, FailedWindow, LoadError, Purpose, Status, accounts, leases, record_failed,
+    Counters, LoadError, Purpose, Status, UnstoredWindow, accounts, leases, record_unstored,
 };
 
 use crate::support::wait::PATIENCE;
@@ -27,7 +26,7 @@ async fn after_a_failover_that_lost_an_acquisition_the_same_token_of_another_is_
     // The new primary has never heard of it.
     desk.database.execute("delete from smartassist_sync.leases").await;
     let other = leases::acquire(pool, ACCOUNT, "other", LASTS).await;
-    let other = other.unwrap().unwrap();
+    let other = other.unwrap().unwrap().lease;
     assert_eq!(other.token, desk.lease.token);
     for status in [Status::Drained, Status::Split, Status::Gap] {
         let reading = Reading {
@@ -39,24 +38,25 @@ async fn after_a_failover_that_lost_an_acquisition_the_same_token_of_another_is_
         };
         assert!(is_lost(&desk.commit(&reading).await), "{status:?}");
     }
-    let failed = FailedWindow {
+    let failed = UnstoredWindow {
         lease: &desk.lease,
         run_id: desk.run_id,
         window: window("10:00:00", "11:00:00"),
         purpose: Purpose::New,
+        status: Status::Failed,
         counters: Counters::default(),
+        reported_total: None,
         started_at: at("12:00:00"),
-        problem: &gaps::problem("none"),
+        began_at: at("12:00:00"),
+        problem: None,
     };
-    assert!(is_lost(&record_failed(pool, &failed).await));
+    assert!(is_lost(&record_unstored(pool, &failed).await));
     assert!(is_lost(
         &accounts::remember_traits(pool, &desk.lease, &json!({})).await
     ));
-    assert!(is_lost(&desk.lease.is_awaited(pool).await));
-    assert!(is_lost(&desk.lease.renew(pool, LASTS).await));
-    desk.lease.release(pool).await.unwrap();
-    assert!(!other.is_awaited(pool).await.unwrap());
-    other.renew(pool, LASTS).await.unwrap();
+    assert!(is_lost(&desk.lease.renew(pool, LASTS, &[]).await));
+    desk.lease.release(pool, &[]).await.unwrap();
+    assert!(!other.renew(pool, LASTS, &[]).await.unwrap());
     assert_eq!(desk.database.counts().await, [0; 7]);
     // The run that was left open is not taken for one of the new holder's.
     open_run(&desk.database, &other, Kind::Sync, None, at("12:00:00")).await;
@@ -77,7 +77,7 @@ async fn a_lease_that_is_being_proved_can_be_renewed_and_is_taken_over_only_afte
         .await
         .unwrap();
     // Transactions may follow each other so closely that a renewal that waits for them comes too late.
-    let renewing = tokio::time::timeout(PATIENCE, desk.lease.renew(pool, LASTS));
+    let renewing = tokio::time::timeout(PATIENCE, desk.lease.renew(pool, LASTS, &[]));
     renewing.await.expect("a renewal waits for nobody").unwrap();
 
     let end = "update smartassist_sync.leases set expires_at = clock_timestamp()";
@@ -88,6 +88,6 @@ async fn a_lease_that_is_being_proved_can_be_renewed_and_is_taken_over_only_afte
         _ = desk.database.until_a_lock_is_waited_for() => {}
     }
     proving.commit().await.unwrap();
-    let other = taking.await.unwrap().unwrap();
+    let other = taking.await.unwrap().unwrap().lease;
     assert_eq!(other.token, desk.lease.token + 1);
 }

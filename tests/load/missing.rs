@@ -1,11 +1,11 @@
 //! What the API no longer returns: marked after two reads that prove it, taken back when it returns.
 
 use serde_json::{Value, json};
-use smartassist_etl::ledger::runs::{self, Kind, NewRun};
+use smartassist_etl::ledger::runs::Kind;
 use smartassist_etl::ledger::{Counters, Status};
 use smartassist_etl::transform::Rejected;
 
-use super::desk::{Desk, Reading, account, at, conversation, open_run, window};
+use super::desk::{Desk, Reading, account, at, conversation, open_run, prepare, window};
 
 fn inside(id: &str) -> Value {
     conversation(id, "10:10:00", Some("10:20:00"))
@@ -175,30 +175,15 @@ async fn what_was_stored_under_other_filters_is_not_judged() {
     desk.drained(&[inside("old"), witness()], "12:00:00").await;
     desk.drained(&[witness()], "12:10:00").await;
     let account = account(&[("channels", "rtm")]).await;
-    let run = NewRun {
-        lease: &desk.lease,
-        policy: None,
-        kind: Kind::Poll,
-        account: &account,
-        kept_from: None,
-        default_start: at("00:00:00"),
-        at: at("13:00:00"),
-        range: None,
-        read_since: None,
-    };
-    assert!(
-        runs::prepare(&desk.database.pool, &run)
-            .await
-            .unwrap()
-            .coverage_began_anew
-    );
+    let prepared = prepare(&desk.database, &desk.lease, &account, at("13:00:00")).await;
+    assert!(prepared.coverage_began_anew);
     assert_eq!(desk.absences().await, 0, "what was missed is forgotten");
     desk.drained(&[inside("new"), witness()], "13:10:00").await;
     desk.drained(&[witness()], "13:20:00").await;
     desk.drained(&[witness()], "13:30:00").await;
     assert_eq!(desk.missing().await, "new=13:20:00");
 
-    runs::prepare(&desk.database.pool, &run).await.unwrap();
+    prepare(&desk.database, &desk.lease, &account, at("13:00:00")).await;
     let changed = "select extract(hour from filters_changed_at at time zone 'UTC')::bigint from smartassist_sync.accounts";
     assert_eq!(
         desk.database.number(changed).await,

@@ -14,7 +14,7 @@ mod wanted;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use smartassist_etl::ledger::wanted::{Wanted, unread};
+use smartassist_etl::ledger::wanted::unread;
 use smartassist_etl::ledger::{LoadError, leases};
 use sqlx::AssertSqlSafe;
 
@@ -26,21 +26,29 @@ const LASTS: Duration = Duration::from_secs(60);
 async fn a_lease_has_one_holder_and_its_token_grows() {
     let database = TestDatabase::migrated().await;
     let pool = &database.pool;
-    let first = leases::acquire(pool, "a", "one", LASTS).await.unwrap().unwrap();
+    let first = leases::acquire(pool, "a", "one", LASTS)
+        .await
+        .unwrap()
+        .unwrap()
+        .lease;
     assert!(leases::acquire(pool, "a", "two", LASTS).await.unwrap().is_none());
     assert!(
         leases::acquire(pool, "b", "two", LASTS).await.unwrap().is_some(),
         "another account is free"
     );
-    first.release(pool).await.unwrap();
-    let second = leases::acquire(pool, "a", "two", LASTS).await.unwrap().unwrap();
+    first.release(pool, &[]).await.unwrap();
+    let second = leases::acquire(pool, "a", "two", LASTS)
+        .await
+        .unwrap()
+        .unwrap()
+        .lease;
     assert_eq!((first.token, second.token), (1, 2));
     assert!(matches!(
-        first.renew(pool, LASTS).await,
+        first.renew(pool, LASTS, &[]).await,
         Err(LoadError::LeaseLost)
     ));
-    second.renew(pool, LASTS).await.unwrap();
-    first.release(pool).await.unwrap();
+    second.renew(pool, LASTS, &[]).await.unwrap();
+    first.release(pool, &[]).await.unwrap();
     assert!(
         leases::acquire(pool, "a", "three", LASTS)
             .await
@@ -117,7 +125,7 @@ async fn what_is_left_to_do_is_what_is_wanted_without_what_is_covered() {
         )
         .await;
     let until = instant("2026-01-05T00:00:00Z");
-    let left = unread(&database.pool, "acct-sim", &Wanted::New, until, Duration::ZERO)
+    let left = unread(&database.pool, "acct-sim", until, Duration::ZERO)
         .await
         .unwrap();
     let left: Vec<String> = left.iter().map(ToString::to_string).collect();
@@ -130,16 +138,10 @@ async fn what_is_left_to_do_is_what_is_wanted_without_what_is_covered() {
     );
     let before_start = instant("2025-06-01T00:00:00Z");
     assert!(
-        unread(
-            &database.pool,
-            "acct-sim",
-            &Wanted::New,
-            before_start,
-            Duration::ZERO
-        )
-        .await
-        .unwrap()
-        .is_empty()
+        unread(&database.pool, "acct-sim", before_start, Duration::ZERO)
+            .await
+            .unwrap()
+            .is_empty()
     );
 }
 
@@ -177,15 +179,9 @@ async fn what_has_not_happened_yet_by_the_databases_clock_is_not_asked_for() {
     let setup = Setup::start().await;
     setup.sync(&database).await;
     let ahead = instant("2999-01-01T00:00:00Z");
-    let left = unread(
-        &database.pool,
-        "acct-sim",
-        &Wanted::New,
-        ahead,
-        Duration::from_secs(60),
-    )
-    .await
-    .unwrap();
+    let left = unread(&database.pool, "acct-sim", ahead, Duration::from_secs(60))
+        .await
+        .unwrap();
     let late = format!(
         "select ('{}'::timestamptz > clock_timestamp() - interval '59 s')::int::bigint",
         left[0].end

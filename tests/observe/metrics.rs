@@ -154,7 +154,7 @@ async fn an_account_that_was_renamed_has_one_name_only() {
     lease.unwrap().unwrap();
     let (environment, port) = environment(&setup, &database).await;
     let mut daemon = Program::start(&["run"], &environment);
-    daemon.event("run finished").await;
+    daemon.event("another worker has the account, standing by").await;
     let (_, metrics) = get(port, "/metrics").await;
     let watermark = samples(&metrics, "smartassist_etl_watermark_timestamp_seconds");
     assert_eq!(watermark.len(), 1, "{watermark:?}");

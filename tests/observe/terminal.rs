@@ -35,7 +35,8 @@ async fn what_a_terminal_would_obey_is_not_printed() {
     let setup = Setup::with_interactions(5).await;
     let mut environment = setup.environment();
     environment.insert("DATABASE_URL".to_owned(), database.url().await);
-    assert_eq!(Program::run(&["sync"], &environment).await.code(), 0);
+    let ended = Program::run(&["sync"], &environment).await;
+    assert_eq!(ended.code(), 0, "{}", ended.log.join("\n"));
     let planted = "update smartassist_sync.runs set status = 'failed', error = \
          E'\\x1b]0;pwned\\x07\\x1b[2J\\u009b31m\\u202eevil\\u2069', finished_at = now()";
     database.execute(planted).await;

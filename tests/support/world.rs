@@ -8,12 +8,12 @@ use chrono::{DateTime, TimeDelta, Utc};
 use smartassist_etl::config::Config;
 use smartassist_etl::extract::ApiClient;
 use smartassist_etl::postgres::Pool;
-use smartassist_etl::sync::{AccountWorker, Job, RunReport, WorkerSettings};
+use smartassist_etl::sync::{AccountContext, AccountSettings, RunReport};
 use smartassist_etl::time::clock::Clock;
 use smartassist_simulator::{Options, Seed, Simulator};
 use tokio_util::sync::CancellationToken;
 
-use super::{TestDatabase, wait};
+use super::{Job, Runs, TestDatabase, wait};
 
 /// A clock that stands where it is put.
 #[derive(Debug)]
@@ -174,8 +174,8 @@ impl Setup {
         .unwrap()
     }
 
-    pub(crate) fn worker(&self, pool: &Pool) -> AccountWorker {
-        let settings = WorkerSettings {
+    pub(crate) fn worker(&self, pool: &Pool) -> AccountContext {
+        let settings = AccountSettings {
             settle: Duration::from_secs(120),
             late: TimeDelta::minutes(30),
             missing_confirm: TimeDelta::hours(24),
@@ -187,7 +187,7 @@ impl Setup {
             policy: Arc::default(),
         };
         let clock = Arc::clone(&self.clock) as Arc<dyn Clock>;
-        AccountWorker::new(self.client(), pool.clone(), settings, clock, "test".to_owned())
+        AccountContext::new(self.client(), pool.clone(), settings, clock, "test".to_owned())
     }
 
     /// One `sync` run.

@@ -2,10 +2,7 @@
 //! is really gone is marked in the end.
 
 use chrono::TimeDelta;
-use smartassist_etl::config::Config;
 use smartassist_etl::ledger::runs::Outcome;
-use smartassist_etl::schedule;
-use smartassist_etl::sync::Job;
 use smartassist_etl::warehouse::bulk;
 use smartassist_simulator::Behaviour;
 
@@ -18,15 +15,9 @@ const PROBLEM: &str =
 
 /// So many hours of polls and refreshes as by default, looked at each half hour.
 async fn hours(past: &Past, hours: usize) {
-    let defaults = Config::from_layers(None, std::collections::HashMap::new())
-        .unwrap()
-        .sync;
     for _ in 0..hours * 2 {
-        past.setup.pass(TimeDelta::minutes(30));
-        let due = schedule::due_now(&defaults.refresh, defaults.follow_open, past.now());
-        for job in [Job::Poll].into_iter().chain(due.map(|due| due.job)) {
-            assert_eq!(past.run(&job).await.outcome, Outcome::Succeeded);
-        }
+        past.pass(TimeDelta::minutes(30)).await;
+        assert_eq!(past.catch_up().await.outcome, Outcome::Succeeded);
     }
 }
 

@@ -4,11 +4,10 @@ use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, TimeDelta, Utc};
 use smartassist_etl::ledger::runs::Outcome;
-use smartassist_etl::sync::Job;
 use smartassist_simulator::{Basis, NumResults, Seed};
 use tokio_util::sync::CancellationToken;
 
-use crate::support::{Setup, TestDatabase, instant};
+use crate::support::{Job, Runs, Setup, TestDatabase, instant};
 
 /// Everything is loaded, a day at a time; then a week passes, with 3,000 interactions, and nobody
 /// loads.
@@ -41,17 +40,18 @@ async fn after_a_week_down_the_newest_is_read_first() {
     );
     assert_eq!(report.watermark, Some(instant("2026-01-22T11:58:00Z")));
     let asked = windows(&setup);
-    assert_eq!(asked[0].1, instant("2026-01-22T11:58:00Z"));
+    // Four are read at the same time, and any of them may ask first.
+    let newest = instant("2026-01-22T11:58:00Z");
+    assert!(asked[..4].iter().any(|window| window.1 == newest), "{asked:?}");
     assert!(asked.len() >= 7, "{asked:?}");
-    // Three are read at the same time, so two may come before one that is newer.
     for (nth, window) in asked.iter().enumerate() {
         let newer_later = asked[nth..].iter().filter(|later| later.1 > window.1).count();
-        assert!(newer_later <= 2, "{asked:?}");
+        assert!(newer_later <= 3, "{asked:?}");
     }
     let oldest = asked
         .iter()
         .position(|it| it.0 <= instant("2026-01-15T11:58:00Z"));
-    assert!(oldest.unwrap() + 3 >= asked.len(), "{asked:?}");
+    assert!(oldest.unwrap() + 4 >= asked.len(), "{asked:?}");
 }
 
 #[tokio::test]

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use smartassist_etl::ledger::runs::Outcome;
-use smartassist_etl::sync::{AccountWorker, Job, RunReport, Verification, erase};
+use smartassist_etl::sync::{AccountContext, RunReport, erase};
 use smartassist_etl::time::window::Window;
 use smartassist_etl::transform::privacy::{Class, IdentifierKind, Key, Policy, Rule, Wanted};
 use smartassist_etl::warehouse::erase::{self as books, Erased};
 use tokio_util::sync::CancellationToken;
 
-use crate::support::{Setup, TestDatabase, instant};
+use crate::support::{Job, Runs, Setup, TestDatabase, Verification, Verifies, instant};
 
 const CENTRE: &str = "+49 800 1112222";
 
@@ -64,7 +64,7 @@ async fn setup() -> Setup {
     setup
 }
 
-fn worker(setup: &Setup, database: &TestDatabase, policy: Policy) -> AccountWorker {
+fn worker(setup: &Setup, database: &TestDatabase, policy: Policy) -> AccountContext {
     let mut worker = setup.worker(&database.pool);
     worker.settings.policy = Arc::new(policy);
     worker
@@ -85,12 +85,12 @@ async fn forget(database: &TestDatabase, kind: IdentifierKind, value: &str) -> E
         .deleted
 }
 
-async fn sync(worker: &AccountWorker) -> RunReport {
+async fn sync(worker: &AccountContext) -> RunReport {
     worker.run(&Job::Sync, &CancellationToken::new()).await
 }
 
 /// Reads everything again.
-async fn refetch(worker: &AccountWorker, database: &TestDatabase) -> RunReport {
+async fn refetch(worker: &AccountContext, database: &TestDatabase) -> RunReport {
     database
         .execute("update smartassist_sync.accounts set coverage = '{}', watermark = start_from")
         .await;

@@ -6,12 +6,12 @@ use chrono::{DateTime, Utc};
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
 use sha2::Sha256;
-use smartassist_etl::sync::{AccountWorker, Erasure, Job, RunReport, Verification, erase};
+use smartassist_etl::sync::{AccountContext, Erasure, RunReport, erase};
 use smartassist_etl::time::window::Window;
 use smartassist_etl::transform::privacy::{IdentifierKind, Key, Policy, Wanted};
 use tokio_util::sync::CancellationToken;
 
-use crate::support::{Setup, TestDatabase, instant};
+use crate::support::{Job, Runs, Setup, TestDatabase, Verification, Verifies, instant};
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 const EMAIL: &str = "zelda@example.com";
@@ -45,7 +45,7 @@ async fn api(records: &[Value]) -> Setup {
     setup
 }
 
-fn worker(setup: &Setup, database: &TestDatabase) -> AccountWorker {
+fn worker(setup: &Setup, database: &TestDatabase) -> AccountContext {
     let mut worker = setup.worker(&database.pool);
     worker.settings.policy = Arc::new(Policy {
         key: Some(Key::new(SECRET)),

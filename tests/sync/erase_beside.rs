@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use smartassist_etl::ledger::runs::Outcome;
-use smartassist_etl::sync::{Job, erase};
+use smartassist_etl::sync::erase;
 use smartassist_etl::transform::privacy::{IdentifierKind, Key, Policy, Wanted};
 use tokio_util::sync::CancellationToken;
 
-use crate::support::{Setup, TestDatabase, instant};
+use crate::support::{Job, Runs, Setup, TestDatabase, instant};
 
 const EMAIL: &str = "zelda@example.com";
 

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
-use smartassist_etl::sync::{AccountWorker, Erasure, Job, RunReport, erase};
+use smartassist_etl::sync::{AccountContext, Erasure, RunReport, erase};
 use smartassist_etl::transform::privacy::{Class, IdentifierKind, Key, Policy, Rule, Wanted};
 use tokio_util::sync::CancellationToken;
 
-use crate::support::{Setup, TestDatabase, instant};
+use crate::support::{Job, Runs, Setup, TestDatabase, instant};
 
 const PHONE: &str = "+15550100000";
 
@@ -50,7 +50,7 @@ async fn api(records: &[Value]) -> Setup {
     setup
 }
 
-fn worker(setup: &Setup, database: &TestDatabase) -> AccountWorker {
+fn worker(setup: &Setup, database: &TestDatabase) -> AccountContext {
     let mut worker = setup.worker(&database.pool);
     worker.settings.policy = Arc::new(Policy {
         key: Some(key()),
@@ -60,7 +60,7 @@ fn worker(setup: &Setup, database: &TestDatabase) -> AccountWorker {
 }
 
 /// Reads everything anew.
-async fn refetch(worker: &AccountWorker, database: &TestDatabase) -> RunReport {
+async fn refetch(worker: &AccountContext, database: &TestDatabase) -> RunReport {
     database
         .execute("update smartassist_sync.accounts set coverage = '{}', watermark = start_from")
         .await;

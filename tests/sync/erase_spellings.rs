@@ -7,12 +7,12 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
-use smartassist_etl::sync::{Erasure, Job, erase};
+use smartassist_etl::sync::{Erasure, erase};
 use smartassist_etl::transform::privacy::{Class, IdentifierKind, Key, Policy, Rule, Wanted};
 use smartassist_simulator::Behaviour;
 use tokio_util::sync::CancellationToken;
 
-use crate::support::{Setup, TestDatabase, instant};
+use crate::support::{Job, Runs, Setup, TestDatabase, instant};
 
 const PHONE: &str = "+1 (555) 010-0000";
 const EMAIL: &str = "zoë.erasable@example.com";

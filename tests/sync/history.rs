@@ -4,13 +4,11 @@ use chrono::{DateTime, TimeDelta, Utc};
 use smartassist_etl::ledger::problems::{self, ProblemCode};
 use smartassist_etl::ledger::runs::Outcome;
 use smartassist_etl::ledger::status;
-use smartassist_etl::sync::Job;
-use smartassist_etl::time::clock::Clock;
 use smartassist_etl::time::window::Window;
 use smartassist_simulator::{Interaction, Seed, TooOld};
 use tokio_util::sync::CancellationToken;
 
-use crate::support::{Setup, TestDatabase, instant};
+use crate::support::{Job, Runs, Setup, TestDatabase, instant, real_now};
 
 const A_DAY_AGO: &str =
     "update smartassist_sync.accounts set served_from_tried_at = served_from_tried_at - interval '25 hours'";
@@ -63,6 +61,7 @@ async fn what_is_served_is_complete_where_older_windows_are_refused() {
         let database = TestDatabase::migrated().await;
         let setup = a_month(days, too_old).await;
         let report = setup.sync(&database).await;
+        println!("{}", database.text("select string_agg(status||' '||range::text||' '||coalesce(error,''), E'\\n' order by id) from smartassist_sync.windows").await);
         assert_eq!(
             report.outcome,
             Outcome::Succeeded,
@@ -195,9 +194,8 @@ async fn a_refresh_that_reaches_past_what_is_served_does_not_fail() {
     setup.pass(TimeDelta::days(2));
     assert_eq!(setup.sync(&database).await.outcome, Outcome::Succeeded);
     let refresh = Job::Refresh {
-        policy: "of-a-test".to_owned(),
         lookback: TimeDelta::days(7),
-        since: setup.clock.now(),
+        since: real_now(),
         open_since: None,
         unsettled: false,
     };

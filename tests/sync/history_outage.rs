@@ -2,13 +2,11 @@
 
 use chrono::TimeDelta;
 use smartassist_etl::ledger::runs::Outcome;
-use smartassist_etl::sync::Job;
-use smartassist_etl::time::clock::Clock;
 use smartassist_etl::time::window::Window;
 use smartassist_simulator::{Fault, FaultKind};
 use tokio_util::sync::CancellationToken;
 
-use crate::support::{Setup, TestDatabase, instant};
+use crate::support::{Job, Runs, Setup, TestDatabase, instant, real_now};
 
 /// What a gateway, or the API itself, says of every request while it is out.
 fn refusals() -> [FaultKind; 3] {
@@ -83,9 +81,8 @@ async fn an_outage_in_the_middle_of_a_refresh_moves_nothing() {
         goes_out(&setup, 1, ALL, &kind);
         setup.pass(TimeDelta::minutes(1));
         let refresh = Job::Refresh {
-            policy: "of-a-test".to_owned(),
             lookback: TimeDelta::days(14),
-            since: setup.clock.now(),
+            since: real_now(),
             open_since: None,
             unsettled: false,
         };

@@ -5,7 +5,7 @@ use serde_json::json;
 use smartassist_etl::ledger::runs::Outcome;
 use smartassist_simulator::Seed;
 
-use crate::support::{Setup, TestDatabase, instant};
+use crate::support::{Runs, Setup, TestDatabase, instant};
 
 /// Forgets what is covered, so that everything is read again.
 const FORGET_COVERAGE: &str = "update smartassist_sync.accounts set coverage = '{}', watermark = start_from";
@@ -174,7 +174,7 @@ async fn raw_records_are_kept_only_where_they_are_wanted() {
     worker.settings.keep_raw = false;
     worker
         .run(
-            &smartassist_etl::sync::Job::Sync,
+            &crate::support::Job::Sync,
             &tokio_util::sync::CancellationToken::new(),
         )
         .await;

@@ -1,8 +1,8 @@
 //! A run that finds nothing to read is in no list, unless it ends a failure.
 
+use crate::support::Job;
 use chrono::TimeDelta;
 use smartassist_etl::ledger::runs::Outcome;
-use smartassist_etl::sync::Job;
 use smartassist_simulator::{Fault, FaultKind};
 
 use super::past::{Past, window};
@@ -60,7 +60,7 @@ async fn a_run_with_nothing_left_to_do_ends_a_failure_in_the_books() {
     past.requests();
     let report = past.run(&refresh).await;
     assert_eq!((report.outcome, past.requests()), (Outcome::Succeeded, 0));
-    let newest = "select kind || ' ' || status from smartassist_sync.runs order by id desc limit 1";
-    assert_eq!(past.database.text(newest).await, "refresh succeeded");
+    let newest = "select purpose || ' ' || state from smartassist_sync.requests where policy is not null order by id desc limit 1";
+    assert_eq!(past.database.text(newest).await, "refresh done");
     assert!(past.run(&refresh).await.was_idle, "once is enough");
 }

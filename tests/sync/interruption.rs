@@ -1,10 +1,9 @@
 //! A run that is told to stop.
 
 use smartassist_etl::ledger::runs::Outcome;
-use smartassist_etl::sync::Job;
 use tokio_util::sync::CancellationToken;
 
-use crate::support::{Setup, TestDatabase};
+use crate::support::{Job, Runs, Setup, TestDatabase};
 
 #[tokio::test]
 async fn a_run_that_is_told_to_stop_keeps_whole_windows_and_the_next_goes_on() {

@@ -2,6 +2,7 @@
 
 mod absence;
 mod answers;
+mod any_mix;
 mod backfill;
 mod catch_up;
 mod completeness;
@@ -25,6 +26,7 @@ mod page_size;
 mod paging;
 mod past;
 mod placeholders;
+mod pruning;
 mod range;
 mod refresh;
 mod replay;

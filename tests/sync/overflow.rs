@@ -3,12 +3,11 @@
 use chrono::TimeDelta;
 use smartassist_etl::ledger::runs::Outcome;
 use smartassist_etl::ledger::{gaps, status};
-use smartassist_etl::sync::Job;
 use smartassist_etl::time::window::Window;
 use smartassist_simulator::{Behaviour, Channel, End, Interaction, NumResults, Seed};
 use tokio_util::sync::CancellationToken;
 
-use crate::support::{Setup, TestDatabase, instant};
+use crate::support::{Job, Runs, Setup, TestDatabase, instant};
 
 const SECOND: &str = "2026-01-12T10:00:00Z";
 const AT_SECOND: &str =

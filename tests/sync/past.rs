@@ -1,13 +1,16 @@
 //! An account with a past, and one worker that reads it again.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, TimeDelta, Utc};
-use smartassist_etl::sync::{AccountWorker, Job, RunReport};
+use smartassist_etl::config::Config;
+use smartassist_etl::sync::{self, AccountContext, RunReport};
 use smartassist_etl::time::clock::Clock;
 use smartassist_etl::time::window::Window;
 use smartassist_simulator::{Interaction, Seed};
 use tokio_util::sync::CancellationToken;
 
-use crate::support::{Setup, TestDatabase, instant};
+use crate::support::{Job, Runs, Setup, TestDatabase, instant, real_now};
 
 /// Everything that was stored of interactions but these, with the version of each row.
 const VERSIONS: &str = "select string_agg(line, E'\\n' order by line collate \"C\") from ( \
@@ -23,7 +26,7 @@ const VERSIONS: &str = "select string_agg(line, E'\\n' order by line collate \"C
 pub(super) struct Past {
     pub(super) database: TestDatabase,
     pub(super) setup: Setup,
-    pub(super) worker: AccountWorker,
+    pub(super) worker: AccountContext,
 }
 
 /// Under which id an interaction is stored.
@@ -69,8 +72,25 @@ impl Past {
         past
     }
 
+    /// All clocks move on, that of the database as far as the ledger shows.
+    pub(super) async fn pass(&self, span: TimeDelta) {
+        self.setup.pass(span);
+        let seconds = span.num_seconds();
+        let moved = format!(
+            "update smartassist_sync.windows set began_at = began_at - interval '{seconds} s'; \
+             update smartassist_sync.requests set since = since - interval '{seconds} s' where isfinite(since)"
+        );
+        self.database.execute(&moved).await;
+    }
+
+    /// One `sync` of the command line, refreshes as by default.
+    pub(super) async fn catch_up(&self) -> RunReport {
+        let defaults = Config::from_layers(None, HashMap::new()).unwrap().sync;
+        sync::catch_up(&self.worker, &defaults.policies(), &CancellationToken::new()).await
+    }
+
     /// Another process' worker of the same account and database.
-    pub(super) fn other_worker(&self) -> AccountWorker {
+    pub(super) fn other_worker(&self) -> AccountContext {
         let mut other = self.setup.worker(&self.database.pool);
         "other".clone_into(&mut other.holder);
         other
@@ -104,9 +124,8 @@ impl Past {
     /// Whatever was read before now is to be read again, so far back.
     pub(super) fn refresh(&self, lookback: TimeDelta) -> Job {
         Job::Refresh {
-            policy: "of-a-test".to_owned(),
             lookback,
-            since: self.now(),
+            since: real_now(),
             open_since: None,
             unsettled: false,
         }
@@ -118,16 +137,6 @@ impl Past {
         let requests = world.requests().count();
         world.clear_requests();
         requests
-    }
-
-    /// Waits until somebody asks whoever has the account to give way.
-    pub(super) async fn until_somebody_waits(&self) {
-        let awaited = "select count(*) from smartassist_sync.leases where awaited_at > acquired_at";
-        self.database
-            .until("somebody who waits for the account", awaited, |awaited| {
-                awaited == 1
-            })
-            .await;
     }
 
     /// The versions of all rows but those of these interactions.

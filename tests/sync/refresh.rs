@@ -6,10 +6,10 @@ use std::collections::HashSet;
 use chrono::TimeDelta;
 use serde_json::json;
 use smartassist_etl::ledger::runs::Outcome;
-use smartassist_etl::sync::{Job, RunReport};
+use smartassist_etl::sync::RunReport;
 use smartassist_simulator::{Interaction, Mutation, Survey, SurveyKind, Text};
 
-use crate::support::{Setup, TestDatabase, instant};
+use crate::support::{Job, Setup, TestDatabase, instant, real_now};
 
 use super::past::{Past, stored_id};
 
@@ -98,7 +98,7 @@ async fn changes_of_every_kind_arrive_where_the_lookback_reaches_and_touch_nothi
     touched.extend(new);
     assert_eq!(past.versions_but(&touched).await, versions);
     let books = "select concat_ws(' ', kind, status, inserted, updated, unchanged, missing) \
-                 from smartassist_sync.runs order by id desc limit 1";
+                 from smartassist_sync.runs where kind = 'refresh' order by id desc limit 1";
     let (inserted, updated, unchanged, missing) = written(&report);
     assert_eq!(
         past.database.text(books).await,
@@ -257,8 +257,7 @@ async fn a_smaller_tier_that_has_just_run_is_left_out_of_a_larger_one() {
     let report = past.run(&larger).await;
     assert_eq!(report.outcome, Outcome::Succeeded);
     assert_eq!(past.seconds_read("refresh").await.1, 0, "nothing was read twice");
-    let newest =
-        "select upper(range)::text from smartassist_sync.windows order by upper(range) desc, id desc limit 1";
+    let newest = "select upper(range)::text from smartassist_sync.windows where purpose = 'refresh' order by upper(range) desc, id desc limit 1";
     assert_eq!(past.database.text(newest).await, "2026-01-15 11:58:00+00");
 
     past.setup.pass(TimeDelta::minutes(5));
@@ -307,9 +306,8 @@ async fn sessions_that_are_still_open_are_followed_beyond_the_lookback_until_the
     };
     let past = Past::of_setup(setup).await;
     let follow = |days| Job::Refresh {
-        policy: "of-a-test".to_owned(),
         lookback: TimeDelta::hours(2),
-        since: past.now(),
+        since: real_now(),
         open_since: Some(past.now() - TimeDelta::days(days)),
         unsettled: false,
     };
@@ -318,15 +316,19 @@ async fn sessions_that_are_still_open_are_followed_beyond_the_lookback_until_the
 
     past.setup.pass(TimeDelta::hours(1));
     past.run(&past.refresh(TimeDelta::hours(2))).await;
-    assert_eq!(past.requests(), 1);
+    assert_eq!(past.requests(), 2);
     past.setup.pass(TimeDelta::seconds(1));
     past.run(&follow(3)).await;
-    assert_eq!(past.requests(), 1, "too old to be followed");
+    assert_eq!(
+        past.requests(),
+        2,
+        "the new second and the lookback: too old to be followed"
+    );
     past.setup.pass(TimeDelta::seconds(1));
     let report = past.run(&follow(30)).await;
     assert_eq!(
         (past.requests(), report.counters.updated),
-        (3, 0),
+        (4, 0),
         "one more for all five, and one that shows that ranges are kept to; they are open still"
     );
 
@@ -336,11 +338,11 @@ async fn sessions_that_are_still_open_are_followed_beyond_the_lookback_until_the
     }
     past.setup.pass(TimeDelta::seconds(1));
     let report = past.run(&follow(30)).await;
-    assert_eq!((past.requests(), report.counters.updated), (3, 5));
+    assert_eq!((past.requests(), report.counters.updated), (4, 5));
     assert_eq!(past.database.number(open).await, 0);
     past.setup.pass(TimeDelta::seconds(1));
     past.run(&follow(30)).await;
-    assert_eq!(past.requests(), 1, "the lookback alone");
+    assert_eq!(past.requests(), 2, "the new second, and the lookback alone");
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use smartassist_etl::ledger::runs::Outcome;
-use smartassist_etl::sync::{AccountWorker, Replay, Replayed, Retry, RetryReport};
+use smartassist_etl::sync::{AccountContext, Replay, Replayed, Retry, RetryReport};
 use smartassist_etl::time::clock::Clock;
 use smartassist_etl::transform::TRANSFORM_VERSION;
 use smartassist_etl::transform::privacy::{Class, Key, Policy, Rule};
@@ -41,7 +41,7 @@ async fn replay(setup: &Setup, database: &TestDatabase, policy: Policy) -> Repla
     replay.run(&CancellationToken::new()).await.unwrap().unwrap()
 }
 
-async fn retry(worker: &AccountWorker) -> RetryReport {
+async fn retry(worker: &AccountContext) -> RetryReport {
     let mut retry = Retry::default();
     worker
         .retry_rejected(&mut retry, &CancellationToken::new())

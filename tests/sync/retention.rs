@@ -2,13 +2,13 @@
 
 use chrono::TimeDelta;
 use smartassist_etl::ledger::runs::Outcome;
-use smartassist_etl::sync::{AccountWorker, Job, RunReport, Verification};
+use smartassist_etl::sync::{AccountContext, RunReport};
 use smartassist_etl::time::pulse::Pulse;
 use smartassist_etl::time::window::Window;
 use smartassist_simulator::{Basis, Behaviour, Seed};
 use tokio_util::sync::CancellationToken;
 
-use crate::support::{Setup, TestDatabase, instant, real_now};
+use crate::support::{Job, Runs, Setup, TestDatabase, Verification, Verifies, instant, real_now};
 
 /// 3,000 interactions from the first of January to the 15th, of sessions of up to an hour.
 async fn setup() -> Setup {
@@ -16,13 +16,13 @@ async fn setup() -> Setup {
 }
 
 /// Keeps five days: from 10 January on.
-fn worker(setup: &Setup, database: &TestDatabase) -> AccountWorker {
+fn worker(setup: &Setup, database: &TestDatabase) -> AccountContext {
     let mut worker = setup.worker(&database.pool);
     worker.settings.retention = Some(TimeDelta::days(5));
     worker
 }
 
-async fn run(worker: &AccountWorker, job: Job) -> RunReport {
+async fn run(worker: &AccountContext, job: Job) -> RunReport {
     let report = worker.run(&job, &CancellationToken::new()).await;
     assert_eq!(report.outcome, Outcome::Succeeded, "{report:?}");
     report
@@ -71,9 +71,8 @@ async fn what_is_too_old_is_not_fetched_by_a_pass_a_refresh_or_a_backfill() {
     };
     run(&worker, Job::Backfill { range, refetch: true }).await;
     let refresh = Job::Refresh {
-        policy: "of-a-test".to_owned(),
         lookback: TimeDelta::days(30),
-        since: setup.simulator.world().now(),
+        since: real_now(),
         open_since: Some(instant("2026-01-01T00:00:00Z")),
         unsettled: false,
     };
@@ -195,16 +194,15 @@ async fn rejected_records_of_old_windows_go_as_well() {
             start,
             &serde_json::json!({"sessionId": "", "sessionStartTime": day}),
         );
+        let well = serde_json::json!({"sessionId": format!("s-{day}"), "sessionStartTime": format!("{day}T10:00:00")});
+        setup.simulator.world().insert_raw(start, &well);
         let range = Window {
             start,
             end: start + TimeDelta::hours(1),
         };
         run(
             &setup.worker(&database.pool),
-            Job::Backfill {
-                range,
-                refetch: false,
-            },
+            Job::Backfill { range, refetch: true },
         )
         .await;
     }

@@ -214,11 +214,11 @@ async fn what_has_no_id_stays_open_where_part_of_its_stretch_was_only_compared_s
     database
         .execute("update smartassist_sync.rejected_records set range = '[2026-01-01Z,2026-02-01Z)'")
         .await;
-    // A verification stores no rejection, so its drained window says nothing about one.
+    // A verification stores no rejection, so its window says nothing about one.
     database
         .execute(
             "insert into smartassist_sync.windows (account_id, run_id, range, purpose, status, token, started_at, finished_at) \
-             select fetched.account_id, fetched.run_id, rejected.range, 'verify', 'drained', fetched.token, later.at, later.at \
+             select fetched.account_id, fetched.run_id, rejected.range, 'verify', 'compared', fetched.token, later.at, later.at \
              from smartassist_sync.rejected_records as rejected \
                  join smartassist_sync.windows as fetched using (account_id) \
                  cross join lateral (select rejected.last_seen_at + interval '1 second' as at) as later \

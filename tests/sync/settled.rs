@@ -2,32 +2,12 @@
 //! that what the API publishes late is found.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use smartassist_etl::config::Config;
 use smartassist_etl::ledger::runs::Outcome;
-use smartassist_etl::schedule;
-use smartassist_etl::sync::Job;
 use smartassist_simulator::{Behaviour, Fault, FaultKind, Interaction, Seed};
 
-use crate::support::{Setup, instant};
+use crate::support::{Job, Setup, instant, real_now};
 
 use super::past::Past;
-
-/// The refreshes that are due, as `sync` finds them.
-fn due(now: DateTime<Utc>) -> Vec<Job> {
-    let defaults = Config::from_layers(None, std::collections::HashMap::new())
-        .unwrap()
-        .sync;
-    schedule::due_now(&defaults.refresh, defaults.follow_open, now)
-        .map(|due| due.job)
-        .collect()
-}
-
-/// One `sync` of the command line.
-async fn sync(past: &Past) {
-    for job in [Job::Sync].into_iter().chain(due(past.now())) {
-        assert_eq!(past.run(&job).await.outcome, Outcome::Succeeded);
-    }
-}
 
 async fn settled_through(past: &Past) -> String {
     let settled = "select to_char(settled_through at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS') from smartassist_sync.accounts";
@@ -35,11 +15,10 @@ async fn settled_through(past: &Past) -> String {
 }
 
 /// What the tier of the smallest lookback reads.
-fn refresh(past: &Past) -> Job {
+fn refresh() -> Job {
     Job::Refresh {
-        policy: "of-a-test".to_owned(),
         lookback: TimeDelta::hours(2),
-        since: past.now(),
+        since: real_now(),
         open_since: None,
         unsettled: true,
     }
@@ -49,10 +28,10 @@ fn refresh(past: &Past) -> Job {
 async fn what_is_read_late_enough_is_settled_and_what_is_polled_is_not() {
     let past = Past::of_a_day(100).await;
     assert_eq!(settled_through(&past).await, "2026-01-15 11:30:00");
-    past.setup.pass(TimeDelta::minutes(15));
+    past.pass(TimeDelta::minutes(15)).await;
     past.run(&Job::Poll).await;
     assert_eq!(settled_through(&past).await, "2026-01-15 11:30:00");
-    past.run(&refresh(&past)).await;
+    past.run(&refresh()).await;
     assert_eq!(settled_through(&past).await, "2026-01-15 11:45:00");
     let freshness = "set role smartassist_reader; \
                      select 1 / (complete_through = '2026-01-15T12:13:00Z' and settled_through = '2026-01-15T11:45:00Z' \
@@ -74,8 +53,8 @@ async fn sync_alone_finds_all_that_is_published_late_before_it_is_settled() {
     setup.simulator.world().seed(&Seed::new(3, from, to, 240));
     let past = Past::of_setup(setup).await;
     for _ in 0..12 {
-        past.setup.pass(TimeDelta::minutes(15));
-        sync(&past).await;
+        past.pass(TimeDelta::minutes(15)).await;
+        assert_eq!(past.catch_up().await.outcome, Outcome::Succeeded);
         let settled: DateTime<Utc> =
             sqlx::query_scalar("select settled_through from smartassist_sync.accounts")
                 .fetch_one(&past.database.pool)
@@ -110,40 +89,36 @@ async fn sync_alone_finds_all_that_is_published_late_before_it_is_settled() {
 #[tokio::test]
 async fn a_refresh_that_another_worker_has_made_is_not_due_again() {
     let past = Past::of(300).await;
-    past.setup.pass(TimeDelta::minutes(35));
-    sync(&past).await;
+    past.pass(TimeDelta::minutes(35)).await;
+    past.catch_up().await;
     assert!(past.requests() > 0);
-    let other = past.other_worker();
-    for job in [Job::Sync].into_iter().chain(due(past.now())) {
-        let report = other.run(&job, &tokio_util::sync::CancellationToken::new()).await;
-        assert!(report.was_idle, "{job:?}");
-    }
+    assert!(past.catch_up().await.was_idle);
     assert_eq!(past.requests(), 0);
 }
 
 #[tokio::test]
 async fn what_an_outage_left_unsettled_is_read_beyond_the_lookback() {
     let past = Past::of_a_day(100).await;
-    past.setup.pass(TimeDelta::hours(10));
+    past.pass(TimeDelta::hours(10)).await;
     past.run(&Job::Poll).await;
     // Read after ten hours, and so settled; but for what was read just before them.
     assert_eq!(settled_through(&past).await, "2026-01-15 11:30:00");
-    past.run(&refresh(&past)).await;
+    past.run(&refresh()).await;
     assert_eq!(settled_through(&past).await, "2026-01-15 21:30:00");
 }
 
 #[tokio::test]
 async fn what_cannot_be_read_again_holds_what_is_settled_and_rests() {
     let past = Past::of_a_day(100).await;
-    past.setup.pass(TimeDelta::hours(10));
+    past.pass(TimeDelta::hours(10)).await;
     past.run(&Job::Poll).await;
     let broken = Fault::times(1_000, FaultKind::status(500));
     past.setup.simulator.world().inject(broken);
-    assert_eq!(past.run(&refresh(&past)).await.outcome, Outcome::Failed);
+    assert_eq!(past.run(&refresh()).await.outcome, Outcome::Failed);
     past.setup.simulator.world().clear_faults();
-    past.setup.pass(TimeDelta::minutes(15));
+    past.pass(TimeDelta::minutes(15)).await;
     past.requests();
-    past.run(&refresh(&past)).await;
-    assert_eq!(past.requests(), 1, "the lookback alone");
+    past.run(&refresh()).await;
+    assert_eq!(past.requests(), 2, "what is new, and the lookback alone");
     assert_eq!(settled_through(&past).await, "2026-01-15 11:30:00");
 }

@@ -7,13 +7,13 @@ use chrono::TimeDelta;
 use serde_json::json;
 use smartassist_etl::config::Config;
 use smartassist_etl::postgres::Pool;
-use smartassist_etl::sync::{Job, Replay, erase};
+use smartassist_etl::sync::{Replay, erase};
 use smartassist_etl::time::clock::Clock;
 use smartassist_etl::transform::privacy::{Class, IdentifierKind, Key, Policy, Rule, Wanted};
 use smartassist_etl::warehouse::statistics;
 use tokio_util::sync::CancellationToken;
 
-use crate::support::{Setup, TestDatabase, instant};
+use crate::support::{Job, Runs, Setup, TestDatabase, instant};
 
 const PHONE: &str = "+15550100000";
 

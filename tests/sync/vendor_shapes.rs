@@ -2,12 +2,10 @@
 
 use chrono::TimeDelta;
 use smartassist_etl::ledger::runs::Outcome;
-use smartassist_etl::sync::Job;
-use smartassist_etl::time::clock::Clock;
 use smartassist_simulator::{Seed, Spelling};
 use tokio_util::sync::CancellationToken;
 
-use crate::support::{Setup, TestDatabase, instant};
+use crate::support::{Job, Runs, Setup, TestDatabase, instant, real_now};
 
 async fn shaped(count: usize) -> Setup {
     let setup = Setup::start().await;
@@ -83,9 +81,8 @@ async fn a_session_told_as_open_is_followed_until_it_ends() {
 
     setup.pass(TimeDelta::minutes(30));
     let job = Job::Refresh {
-        policy: "of-a-test".to_owned(),
         lookback: TimeDelta::minutes(1),
-        since: setup.clock.now(),
+        since: real_now(),
         open_since: Some(instant("2026-01-12T12:00:00Z")),
         unsettled: false,
     };

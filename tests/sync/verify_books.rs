@@ -1,16 +1,14 @@
 //! What a verification costs, leaves in the books, and never does: count as having loaded.
 
-use std::time::Duration;
-
 use chrono::TimeDelta;
 use serde_json::json;
+use smartassist_etl::ledger::recent_counts;
 use smartassist_etl::ledger::runs::Outcome;
-use smartassist_etl::ledger::{Counters, recent_counts};
-use smartassist_etl::sync::{Job, Method, Verification};
+use smartassist_etl::sync::Method;
 use smartassist_simulator::{Behaviour, Fault, FaultKind, NumResults, Rhythm, Seed};
 use tokio_util::sync::CancellationToken;
 
-use crate::support::{Setup, TestDatabase, instant};
+use crate::support::{Job, Runs, Setup, TestDatabase, Verification, Verifies, instant};
 
 use super::past::{Past, window};
 use super::verify::{delete, differing, long_sessions, two_weeks, within};
@@ -87,10 +85,10 @@ async fn a_second_that_the_api_does_not_show_whole_is_a_problem_of_its_day() {
     };
     let gaps = past
         .database
-        .number(&lines("status = 'gap' and error is not null"))
+        .number(&lines("status = 'compared' and error is not null"))
         .await;
     assert_eq!(gaps, 1, "the first one is enough");
-    assert!(past.database.number(&lines("status = 'split'")).await > 0);
+    assert!(past.database.number(&lines("status = 'compared'")).await > 2);
     let tried = "select max(times_tried) from smartassist_sync.gaps";
     assert_eq!(past.database.number(tried).await, 1, "comparing is no try");
 }
@@ -107,11 +105,13 @@ async fn a_verification_has_books_and_counts_for_nothing_else() {
         )
         .await;
         let coverage = "select coverage::text || watermark from smartassist_sync.accounts";
-        let covered = past.database.text(coverage).await;
         let versions = past.database.row_versions().await;
         past.setup.pass(TimeDelta::hours(1));
         let job = past.refresh(TimeDelta::days(5));
         past.setup.pass(TimeDelta::minutes(1));
+        past.run(&Job::Poll).await;
+        past.requests();
+        let covered = past.database.text(coverage).await;
         // Also what was never loaded.
         let mut verification = Verification::of(window("2025-12-30T00:00:00Z", "2026-01-15T00:00:00Z"));
         let report = past.verify(&mut verification).await;
@@ -175,70 +175,6 @@ async fn what_was_only_compared_teaches_a_later_process_nothing_wrong() {
 }
 
 #[tokio::test]
-async fn a_verification_gives_way_and_goes_on_with_the_rest() {
-    let past = long_sessions(500, Behaviour::default()).await;
-    past.setup.pass(TimeDelta::hours(1));
-    let hold = past.setup.hold_answers();
-    let other = past.other_worker();
-    let (mut verification, stop) = (two_weeks(), CancellationToken::new());
-    let (report, polled, ()) = tokio::join!(
-        past.verify(&mut verification),
-        async {
-            past.setup.until_in_flight(1).await;
-            other.run(&Job::Poll, &stop).await
-        },
-        async {
-            past.until_somebody_waits().await;
-            past.setup.hold_no_more();
-            hold.cancel();
-        }
-    );
-    assert_eq!((report.gave_way, report.outcome), (true, Outcome::Interrupted));
-    assert_eq!(polled.outcome, Outcome::Succeeded);
-    let rest = past.verify(&mut verification).await;
-    assert_eq!((rest.gave_way, rest.outcome), (false, Outcome::Succeeded));
-    assert_eq!(report.counters.requests + rest.counters.requests, 14);
-    assert_eq!(
-        (verification.compared().count(), differing(&verification)),
-        (14, vec![])
-    );
-}
-
-#[tokio::test]
-async fn a_verification_that_is_stopped_goes_on_in_the_middle_of_a_day() {
-    let mut setup = Setup::start().await;
-    setup.set("start_from", "2026-01-14T00:00:00Z");
-    let (from, to) = (instant("2026-01-14T00:00:00Z"), instant("2026-01-15T00:00:00Z"));
-    setup.simulator.world().seed(&Seed::new(5, from, to, 6_000));
-    setup.simulator.world().set_behaviour(Behaviour {
-        num_results: NumResults::Absent,
-        ..Behaviour::default()
-    });
-    let past = Past::of_setup(setup).await;
-    delete(&past, &within(&past, "2026-01-14")).await;
-    let the_day = || Verification::of(window("2026-01-14T00:00:00Z", "2026-01-15T00:00:00Z"));
-    let whole = past.verify(&mut the_day()).await.counters;
-    assert!(whole.windows > 4, "{} windows", whole.windows);
-
-    // Each slice lasts for a window: none would ever read the day if it began anew.
-    let (mut verification, mut read, mut slices) = (the_day(), Counters::default(), 0);
-    while verification.compared().count() == 0 {
-        let stop = CancellationToken::new();
-        let told = stop.clone();
-        past.setup
-            .simulator
-            .world()
-            .before_request(1, move |_| told.cancel());
-        read += past.worker.verify(&mut verification, &stop).await.counters;
-        slices += 1;
-        assert!(slices < 100, "it never ends");
-    }
-    assert_eq!((read.windows, read.requests), (whole.windows, whole.requests));
-    assert!(slices > 4, "{slices}");
-    assert_eq!(differing(&verification), [("01-14".to_owned(), [1, 0, 0])]);
-}
-
-#[tokio::test]
 async fn what_is_not_loaded_yet_is_left_out_unless_nothing_is() {
     let past = long_sessions(500, Behaviour::default()).await;
     {
@@ -265,7 +201,8 @@ async fn what_is_not_loaded_yet_is_left_out_unless_nothing_is() {
 
     let mut verification = Verification::of(window("2026-01-15T12:30:00Z", "2026-01-16T00:00:00Z"));
     past.verify(&mut verification).await;
-    assert_eq!(differing(&verification), [("01-15".to_owned(), [1, 0, 0])]);
+    // Whoever compares loads what is new before.
+    assert_eq!(differing(&verification), []);
 }
 
 #[tokio::test]
@@ -284,7 +221,7 @@ async fn requests_of_a_day_that_failed_are_in_the_books() {
                  from smartassist_sync.windows where purpose = 'verify'";
     assert_eq!(
         past.database.text(lines).await,
-        "drained 1 false, drained 1 false, failed 1 true"
+        "compared 1 false, compared 1 false, failed 1 true"
     );
     past.requests();
     let rest = past.verify(&mut verification).await;
@@ -293,57 +230,11 @@ async fn requests_of_a_day_that_failed_are_in_the_books() {
     let counting = world
         .requests()
         .filter(|request| (request.limit, request.offset) == (Some(1), Some(0)));
-    assert_eq!(counting.count(), 12, "the failed day, and those after it");
-}
-
-#[tokio::test]
-async fn comparing_again_asks_only_for_the_days_that_differed() {
-    let past = long_sessions(500, Behaviour::default()).await;
-    let [mended, lasting] = ["2026-01-04", "2026-01-09"].map(|day| within(&past, day));
-    let sql = "update smartassist.sessions set missing_since = now() where session_id = ";
-    past.database
-        .execute(&format!("{sql}'{}'", mended.session_id))
-        .await;
-    delete(&past, &lasting).await;
-    let mut verification = two_weeks();
-    past.verify(&mut verification).await;
-    let on = |day: &str, counts| (day.to_owned(), counts);
     assert_eq!(
-        differing(&verification),
-        [on("01-04", [0, 0, 1]), on("01-09", [1, 0, 0])]
+        counting.count(),
+        14,
+        "it failed as a whole, and is asked for anew"
     );
-    past.database
-        .execute("update smartassist.sessions set missing_since = null")
-        .await;
-    past.requests();
-    verification.compare_again();
-    assert_eq!(verification.compared().count(), 12);
-    let report = past.verify(&mut verification).await;
-    assert_eq!(report.outcome, Outcome::Succeeded);
-    let days: std::collections::BTreeSet<_> = {
-        let world = past.setup.simulator.world();
-        world.requests().filter_map(|request| request.start).collect()
-    };
-    assert_eq!(
-        days.into_iter().collect::<Vec<_>>(),
-        [instant("2026-01-04T00:00:00Z"), instant("2026-01-09T00:00:00Z")]
-    );
-    assert_eq!(verification.compared().count(), 14);
-    assert_eq!(differing(&verification), [on("01-09", [1, 0, 0])]);
-}
-
-#[tokio::test]
-async fn a_verification_is_turned_away_where_another_worker_has_the_account() {
-    let past = Past::of(10).await;
-    let lasts = Duration::from_secs(60);
-    let lease = smartassist_etl::ledger::leases::acquire(&past.database.pool, "acct-sim", "other", lasts)
-        .await
-        .unwrap()
-        .unwrap();
-    let mut verification = two_weeks();
-    assert_eq!(past.verify(&mut verification).await.outcome, Outcome::Skipped);
-    lease.release(&past.database.pool).await.unwrap();
-    assert_eq!(past.verify(&mut verification).await.outcome, Outcome::Succeeded);
 }
 
 #[tokio::test]

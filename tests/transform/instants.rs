@@ -110,7 +110,7 @@ async fn first_week(setup: &Setup) -> BTreeMap<Uuid, Interaction> {
             offset,
             limit: PAGE_SIZE,
             narrowing: &Narrowing::NONE,
-            priority: Priority::Live,
+            priority: Priority::Head,
         };
         let page = client.page(&request, &Tally::default()).await.unwrap();
         for record in &page.records {

@@ -82,7 +82,7 @@ fn a_tier_has_its_own_name_or_that_of_its_lookback() {
     let odd = format!(r#"[{{"name":"two hours",{every},"lookback":"2h"}}]"#);
     assert_eq!(
         problems(config(&odd)),
-        ["sync.refresh[0].name: must be up to 64 letters, digits, - and _"]
+        ["sync.refresh[0].name: must be up to 64 letters, digits, - and _, but not open"]
     );
 }
 

@@ -93,7 +93,7 @@ mod tests {
     use crate::config::RequestLimits;
 
     async fn refused(budget: &Budget) -> Option<Duration> {
-        let place = budget.admit(crate::extract::Priority::Live).await;
+        let place = budget.admit(crate::extract::Priority::Head).await;
         let sent = Instant::now();
         tokio::time::advance(Duration::from_millis(100)).await;
         drop(place);
@@ -132,7 +132,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_pause_ends_once_the_oldest_request_is_an_hour_old() {
         let budget = Budget::new(RequestLimits::of(60, 0));
-        drop(budget.admit(crate::extract::Priority::Live).await);
+        drop(budget.admit(crate::extract::Priority::Head).await);
         tokio::time::advance(Duration::from_secs(3_570)).await;
         refused(&budget).await;
         refused(&budget).await;

@@ -2,6 +2,8 @@
 
 mod priority;
 
+use std::cell::{Cell, RefCell};
+
 use proptest::prelude::*;
 
 use super::*;
@@ -41,7 +43,7 @@ fn sent_after(spent: &[(usize, u64)], requests_per_minute: u32, latencies: &[u64
         );
         let begin = Instant::now();
         let requests = latencies.iter().map(async |latency| {
-            let place = budget.admit(Priority::Live).await;
+            let place = budget.admit(Priority::Head).await;
             let sent = begin.elapsed();
             tokio::time::sleep(Duration::from_millis(*latency)).await;
             drop(place);
@@ -72,7 +74,7 @@ async fn a_pause_holds_every_request_back() {
     budget.pause(Duration::from_secs(7));
     budget.pause(Duration::from_secs(3));
     let begin = Instant::now();
-    drop(budget.admit(Priority::Live).await);
+    drop(budget.admit(Priority::Head).await);
     assert_eq!(begin.elapsed().as_secs(), 7);
 }
 
@@ -96,12 +98,12 @@ fn what_is_over_or_cannot_be_told_holds_nothing_back() {
 #[tokio::test(start_paused = true)]
 async fn an_earlier_process_is_remembered_for_the_hour_and_at_any_time() {
     let budget = budget(0, 3, 0);
-    drop(budget.admit(Priority::Live).await);
+    drop(budget.admit(Priority::Head).await);
     tokio::time::advance(Duration::from_secs(10)).await;
     budget.spent_before([(1, Duration::from_secs(600)), (1, Duration::from_secs(3_000))]);
     let begin = Instant::now();
     for after in [600, 3_000, 3_590, 4_200] {
-        drop(budget.admit(Priority::Live).await);
+        drop(budget.admit(Priority::Head).await);
         assert_eq!(begin.elapsed().as_secs(), after);
     }
 }
@@ -111,7 +113,7 @@ async fn no_more_are_in_flight_than_may_be() {
     let budget = budget(0, 0, 2);
     let begin = Instant::now();
     let requests = (0..6).map(async |_| {
-        let _place = budget.admit(Priority::Live).await;
+        let _place = budget.admit(Priority::Head).await;
         let sent = begin.elapsed().as_secs();
         tokio::time::sleep(Duration::from_secs(5)).await;
         sent
@@ -130,7 +132,7 @@ async fn a_minutes_requests_are_used_where_there_is_always_work() {
     let workers = (0..4).map(async |_| {
         let mut sent = 0_u32;
         while begin.elapsed() < from + hour {
-            let _place = budget.admit(Priority::Refresh).await;
+            let _place = budget.admit(Priority::Other).await;
             sent += u32::from((from..from + hour).contains(&begin.elapsed()));
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
@@ -145,7 +147,7 @@ async fn the_hour_is_counted_beside_the_minute() {
     let budget = budget(60, 90, 0);
     let begin = Instant::now();
     for _ in 0..91 {
-        drop(budget.admit(Priority::Live).await);
+        drop(budget.admit(Priority::Head).await);
     }
     assert_eq!(begin.elapsed().as_secs(), 3_600);
 }
@@ -189,16 +191,60 @@ proptest! {
     }
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_live_request_finds_a_place_in_a_minute_that_a_backfill_has_used_up() {
-    let budget = budget(60, 0, 0);
-    for _ in 0..58 {
-        drop(budget.admit(Priority::Backfill).await);
+const A_PAGE: Duration = Duration::from_millis(400);
+
+/// At rest for half a minute after each hundred pages, if it rests.
+async fn backfill(budget: &Budget, sent: &Cell<u32>, rests: bool) {
+    for page in 1.. {
+        let place = budget.admit(Priority::Other).await;
+        sent.set(sent.get() + 1);
+        tokio::time::sleep(A_PAGE).await;
+        drop(place);
+        if rests && page % 100 == 0 {
+            tokio::time::sleep(Duration::from_secs(30)).await;
+        }
     }
-    let began = Instant::now();
-    drop(budget.admit(Priority::Live).await);
-    drop(budget.admit(Priority::Live).await);
-    assert_eq!(began.elapsed(), Duration::ZERO);
-    drop(budget.admit(Priority::Backfill).await);
-    assert!(began.elapsed() >= Duration::from_secs(60));
+}
+
+/// A poll every two minutes, of one page to nine.
+async fn polls(budget: &Budget, sent: &Cell<u32>, waits: &RefCell<Vec<Duration>>) {
+    for poll in 0.. {
+        for _ in 0..=poll % 9 {
+            let asked = Instant::now();
+            let _place = budget.admit(Priority::Head).await;
+            waits.borrow_mut().push(asked.elapsed());
+            sent.set(sent.get() + 1);
+            tokio::time::sleep(A_PAGE).await;
+        }
+        tokio::time::sleep(Duration::from_secs(120)).await;
+    }
+}
+
+const HOURS: u32 = 6;
+
+/// The head's longest wait, and the share of the budget that was used.
+async fn beside_backfills(rest: bool) -> (Duration, f64) {
+    let (budget, sent, waits) = (budget(60, 0, 4), Cell::new(0), RefCell::new(Vec::new()));
+    let all = async {
+        tokio::join!(
+            backfill(&budget, &sent, rest),
+            backfill(&budget, &sent, rest),
+            backfill(&budget, &sent, rest),
+            polls(&budget, &sent, &waits),
+        )
+    };
+    let _ = tokio::time::timeout(Duration::from_secs(3_600) * HOURS, all).await;
+    let waits = waits.into_inner();
+    assert!(waits.len() > 600);
+    let longest = waits.into_iter().max().unwrap_or_default();
+    (longest, f64::from(sent.get()) / f64::from(60 * 60 * HOURS))
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_head_waits_a_second_and_a_page_while_others_use_the_rest() {
+    let (longest, used) = beside_backfills(false).await;
+    assert!(longest <= Duration::from_secs(1) + A_PAGE, "{longest:?}");
+    assert!(used >= 0.95, "{used}");
+    let (longest, _) = beside_backfills(true).await;
+    assert!(longest <= Duration::from_secs(1) + A_PAGE, "{longest:?}");
 }

@@ -39,7 +39,7 @@ select
     lease.holder as lease_holder,
     coalesce(newest.runs, '[]') as runs,
     polled.ended as newest_poll,
-    coalesce(refreshed.failed, '[]') as failed_refreshes,
+    coalesce(asked.told, '[]') as requests,
     coalesce(
         (
             select jsonb_agg(
@@ -123,17 +123,46 @@ left join lateral (
     order by run.id desc
     limit 1
 ) as polled on true
--- A policy that is not configured any more is forgotten after a day.
+-- What is open, and of each policy the newest that ended, where it ended short; one that is not configured any more is forgotten after a day.
 cross join lateral (
-    select jsonb_agg(to_jsonb(newest) order by newest.policy) as failed
+    select jsonb_agg(to_jsonb(told) order by told.id) as told
     from (
-        select distinct on (run.policy) run.*
-        from smartassist_sync.runs as run
-        where
-            run.account_id = account.account_id and run.kind = 'refresh' and run.status in ('succeeded', 'failed')
-            and run.range is not null and run.started_at > now() - interval '1 day'
-        order by run.policy, run.id desc
-    ) as newest
-    where newest.status = 'failed'
-) as refreshed
+        select
+            request.id, request.purpose, request.policy, request.state, lower(request.range) as start, upper(request.range) as "end",
+            100 - ceil(100 * todo.seconds / asked.seconds)::bigint as percent,
+            request.requested_by, request.requested_at,
+            coalesce(request.error_code, failed.error_code) as error_code,
+            coalesce(request.error, failed.error) as error,
+            coalesce(request.remedy, failed.remedy) as remedy
+        from smartassist_sync.requests as request
+        cross join lateral (
+            select coalesce(sum(extract(epoch from upper(stretch) - lower(stretch))), 0) as seconds from unnest(request.remaining) as stretch
+        ) as todo
+        cross join lateral (
+            select sum(extract(epoch from upper(stretch) - lower(stretch))) as seconds from unnest(request.range) as stretch
+        ) as asked
+        left join lateral (
+            select newest.error_code, newest.error, newest.remedy
+            from (
+                select run.*
+                from smartassist_sync.runs as run
+                where run.request_id = request.id and run.status in ('succeeded', 'failed')
+                order by run.id desc
+                limit 1
+            ) as newest
+            where newest.status = 'failed'
+        ) as failed on request.state = 'open'
+        where request.account_id = account.account_id and (
+            request.state = 'open'
+            or request.policy is not null and request.state in ('partial', 'refused')
+                and request.done_at > now() - interval '1 day'
+                and not exists (
+                    select
+                    from smartassist_sync.requests as newer
+                    where newer.account_id = request.account_id and newer.policy = request.policy and newer.id > request.id
+                        and newer.state in ('done', 'partial', 'refused')
+                )
+        )
+    ) as told
+) as asked
 order by account.name

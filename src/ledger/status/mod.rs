@@ -48,9 +48,9 @@ pub struct AccountStatus {
     /// Last poll or sync that succeeded or failed.
     #[sqlx(json(nullable))]
     pub newest_poll: Option<RunStatus>,
-    /// Newest run of each refresh policy, if it failed.
+    /// Those that are open, and the newest of each refresh policy if it ended short.
     #[sqlx(json)]
-    pub failed_refreshes: Vec<RunStatus>,
+    pub requests: Vec<RequestStatus>,
     /// Stored problems; shown among all others.
     #[sqlx(json)]
     #[serde(skip_serializing)]
@@ -96,10 +96,7 @@ impl RunStatus {
 
     /// Its kind and the policy that it serves.
     pub fn name(&self) -> String {
-        match &self.policy {
-            Some(policy) => format!("{} ({policy})", self.kind),
-            None => self.kind.clone(),
-        }
+        name(&self.kind, self.policy.as_deref())
     }
 
     /// Has failed.
@@ -109,14 +106,64 @@ impl RunStatus {
 
     /// Why it did not succeed.
     pub fn problem(&self) -> Problem {
-        let or =
-            |text: &Option<String>, otherwise: &str| text.clone().unwrap_or_else(|| otherwise.to_owned());
-        Problem::failed(
-            or(&self.error_code, "run_failed"),
-            or(&self.error, "the log says why"),
-            or(&self.remedy, "see the log"),
-        )
+        problem([&self.error_code, &self.error, &self.remedy])
     }
+}
+
+/// A request.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[expect(
+    missing_docs,
+    reason = "each is the column of that name, described in the database"
+)]
+pub struct RequestStatus {
+    pub id: i64,
+    pub purpose: String,
+    pub policy: Option<String>,
+    pub state: String,
+    /// Bounds of its range.
+    pub start: DateTime<Utc>,
+    pub end: DateTime<Utc>,
+    /// How much of it was read.
+    pub percent: i64,
+    pub requested_by: String,
+    pub requested_at: DateTime<Utc>,
+    /// Why it ended short, or why its last run failed.
+    pub error_code: Option<String>,
+    pub error: Option<String>,
+    pub remedy: Option<String>,
+}
+
+impl RequestStatus {
+    /// Is open.
+    pub fn is_open(&self) -> bool {
+        self.state == "open"
+    }
+
+    /// Its purpose and policy.
+    pub fn name(&self) -> String {
+        name(&self.purpose, self.policy.as_deref())
+    }
+
+    /// Its policy, and what is wrong with it.
+    pub fn failed_policy(&self) -> Option<(&str, Problem)> {
+        let is_failed = self.error_code.is_some() || self.error.is_some();
+        let policy = self.policy.as_deref().filter(|_| is_failed)?;
+        Some((policy, problem([&self.error_code, &self.error, &self.remedy])))
+    }
+}
+
+fn name(what: &str, policy: Option<&str>) -> String {
+    policy.map_or_else(|| what.to_owned(), |policy| format!("{what} ({policy})"))
+}
+
+fn problem([code, text, remedy]: [&Option<String>; 3]) -> Problem {
+    let or = |text: &Option<String>, otherwise: &str| text.clone().unwrap_or_else(|| otherwise.to_owned());
+    Problem::failed(
+        or(code, "run_failed"),
+        or(text, "the log says why"),
+        or(remedy, "see the log"),
+    )
 }
 
 /// All accounts, by name.

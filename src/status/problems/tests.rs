@@ -58,20 +58,27 @@ fn account(runs: Vec<RunStatus>) -> AccountStatus {
         lease_holder: None,
         runs,
         newest_poll: None,
-        failed_refreshes: Vec::new(),
+        requests: Vec::new(),
         standing_problems: Vec::new(),
     }
 }
 
-fn ended(status: &str, policy: Option<&str>) -> RunStatus {
+fn ended(status: &str) -> RunStatus {
     RunStatus {
-        policy: policy.map(str::to_owned),
         finished_at: Some(now() - TimeDelta::minutes(1)),
         error_code: Some("api_transport".to_owned()),
         error: Some("it broke".to_owned()),
         remedy: Some("mend it".to_owned()),
-        ..run(policy.map_or("poll", |_| "refresh"), status)
+        ..run("poll", status)
     }
+}
+
+fn request(policy: &str, error_code: Option<&str>, error: Option<&str>) -> RequestStatus {
+    serde_json::from_value(json!({
+        "id": 1, "purpose": "refresh", "policy": policy, "state": "open", "start": now(), "end": now(), "percent": 5,
+        "requested_by": "somebody", "requested_at": now(), "error_code": error_code, "error": error,
+    }))
+    .unwrap()
 }
 
 fn judged(account: &AccountStatus, inside: Option<&WorkerState>) -> (Standing, String) {
@@ -101,17 +108,13 @@ fn a_first_load_of_days_is_catching_up_and_a_standstill_is_not() {
 #[test]
 fn a_refresh_that_fails_is_told_though_polls_go_well() {
     let mut refreshed = account(vec![run("poll", "succeeded")]);
-    refreshed.newest_poll = Some(ended("succeeded", None));
-    refreshed.failed_refreshes = vec![ended("failed", Some("daily"))];
+    refreshed.newest_poll = Some(ended("succeeded"));
+    let (code, error) = (Some("api_transport"), Some("it broke"));
+    refreshed.requests = vec![request("weekly", None, None), request("daily", code, error)];
     let told = "the last refresh (daily) failed: it broke".to_owned();
     assert_eq!(judged(&refreshed, None), (Standing::Trouble, told));
-    let gap = RunStatus {
-        error_code: Some(gaps::CODE.to_owned()),
-        error: Some("too many".to_owned()),
-        ..ended("failed", Some("hourly"))
-    };
-    refreshed.failed_refreshes.push(gap);
-    refreshed.failed_refreshes.swap(0, 1);
+    let gap = request("hourly", Some(gaps::CODE), Some("too many"));
+    refreshed.requests.insert(0, gap);
     let (_, said) = judged(&refreshed, None);
     assert_eq!(
         said, "the last refresh (hourly, daily) failed: too many",
@@ -122,10 +125,10 @@ fn a_refresh_that_fails_is_told_though_polls_go_well() {
 #[test]
 fn a_poll_that_failed_is_told_until_one_goes_well() {
     let mut polled = account(Vec::new());
-    polled.newest_poll = Some(ended("failed", None));
+    polled.newest_poll = Some(ended("failed"));
     let told = (Standing::Trouble, "the last poll failed: it broke".to_owned());
     assert_eq!(judged(&polled, None), told);
-    polled.newest_poll = Some(ended("succeeded", None));
+    polled.newest_poll = Some(ended("succeeded"));
     assert_eq!(judged(&polled, None).0, Standing::Complete);
 }
 
@@ -136,7 +139,7 @@ fn a_gap_hides_no_daemon_that_has_stopped() {
     with_gap.last_polled_at = Some(now() - TimeDelta::days(6));
     let met_it = RunStatus {
         error_code: Some(gaps::CODE.to_owned()),
-        ..ended("failed", None)
+        ..ended("failed")
     };
     with_gap.newest_poll = Some(met_it.clone());
     let (_, said) = judged(&with_gap, None);

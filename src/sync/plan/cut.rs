@@ -6,7 +6,7 @@ use crate::extract::PAGE_SIZE;
 use crate::time::window::Window;
 
 use super::super::density::{Expectation, count, hour_of};
-use super::{LONGEST_WINDOW, Planner, SECOND, Side, Stretch};
+use super::{LONGEST_WINDOW, Model, SECOND, Side, Stretch};
 
 /// The API may count its seven days as dates.
 const MOST_DATES: u64 = 7;
@@ -18,13 +18,13 @@ const UNSEEN_FACTOR: f64 = 12.0;
 const MARGIN_WITH_TOTALS: f64 = 1.7;
 const MARGIN_WITHOUT_TOTALS: f64 = 2.7;
 
-impl Planner {
-    pub(super) fn cut(&self, stretch: Stretch) -> Window {
-        let widest = self.widest(stretch);
+impl Model {
+    pub(super) fn cut(&self, stretch: Stretch, side: Side) -> Window {
+        let widest = self.widest(stretch, side);
         if self.density.is_unknown() || stretch.is_part {
             return widest;
         }
-        let mut window = match self.side {
+        let mut window = match side {
             Side::Newest => Window {
                 start: widest.end,
                 ..widest
@@ -36,21 +36,21 @@ impl Planner {
         };
         let mut expected = Expectation::default();
         while window != widest {
-            let (wider, piece) = self.widen(window, widest);
+            let (wider, piece) = widen(window, widest, side);
             let mut with_piece = expected;
             with_piece += self.density.of_hour(piece);
             if !self.fits(with_piece) {
-                return self.widen_in_part(window, expected, piece, with_piece);
+                return self.widen_in_part((window, side), expected, piece, with_piece);
             }
             (window, expected) = (wider, with_piece);
         }
         window
     }
 
-    fn widest(&self, stretch: Stretch) -> Window {
+    fn widest(&self, stretch: Stretch, side: Side) -> Window {
         let Window { start, end } = stretch.window;
         let longest = stretch.longest.min(self.limits.longest.unwrap_or(LONGEST_WINDOW));
-        match self.side {
+        match side {
             Side::Newest => {
                 let first_date = self
                     .midnight(end - SECOND, 0)
@@ -76,34 +76,9 @@ impl Planner {
         local.checked_add_days(Days::new(days)).unwrap_or(local) + offset
     }
 
-    fn widen(&self, window: Window, widest: Window) -> (Window, Window) {
-        match self.side {
-            Side::Newest => {
-                let start = hour_of(window.start - SECOND).max(widest.start);
-                (
-                    Window { start, ..window },
-                    Window {
-                        start,
-                        end: window.start,
-                    },
-                )
-            }
-            Side::Oldest => {
-                let end = (hour_of(window.end) + TimeDelta::hours(1)).min(widest.end);
-                (
-                    Window { end, ..window },
-                    Window {
-                        start: window.end,
-                        end,
-                    },
-                )
-            }
-        }
-    }
-
     fn widen_in_part(
         &self,
-        window: Window,
+        (window, side): (Window, Side),
         without: Expectation,
         piece: Window,
         with: Expectation,
@@ -127,7 +102,7 @@ impl Planner {
         }
         let is_empty = window.start == window.end;
         let seconds = TimeDelta::seconds(fitting.0.max(i64::from(is_empty)));
-        match self.side {
+        match side {
             Side::Newest => Window {
                 start: window.start - seconds,
                 ..window
@@ -155,5 +130,30 @@ impl Planner {
             expected.unseen * (UNSEEN_FACTOR - 1.0)
         };
         expected.records + surprise + margin * deviation <= count(limits.reach)
+    }
+}
+
+fn widen(window: Window, widest: Window, side: Side) -> (Window, Window) {
+    match side {
+        Side::Newest => {
+            let start = hour_of(window.start - SECOND).max(widest.start);
+            (
+                Window { start, ..window },
+                Window {
+                    start,
+                    end: window.start,
+                },
+            )
+        }
+        Side::Oldest => {
+            let end = (hour_of(window.end) + TimeDelta::hours(1)).min(widest.end);
+            (
+                Window { end, ..window },
+                Window {
+                    start: window.end,
+                    end,
+                },
+            )
+        }
     }
 }

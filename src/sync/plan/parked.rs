@@ -5,9 +5,9 @@ use chrono::{DateTime, Utc};
 use crate::time::window::Window;
 
 use super::split::part;
-use super::{LONGEST_WINDOW, Planner, Stretch};
+use super::{LONGEST_WINDOW, Queue, Stretch};
 
-impl Planner {
+impl Queue {
     pub(in crate::sync) fn halve(&mut self, window: Window) {
         let middle = window.end - part(window, 2);
         self.put_back_parts(window, &[middle]);

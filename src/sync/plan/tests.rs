@@ -6,6 +6,8 @@ use proptest::prelude::*;
 
 use super::*;
 
+use super::super::density::{Density, count};
+
 fn at(second: i64) -> DateTime<Utc> {
     DateTime::UNIX_EPOCH + TimeDelta::seconds(second)
 }
@@ -37,7 +39,7 @@ enum Drift {
 type Record = (i64, usize);
 
 #[derive(Debug, Clone)]
-struct Model {
+struct FakeApi {
     records: Vec<Record>,
     reach: u64,
     totals: bool,
@@ -55,7 +57,7 @@ struct Driven {
     requests: u64,
 }
 
-impl Model {
+impl FakeApi {
     fn still(seconds: impl IntoIterator<Item = i64>, totals: bool) -> Self {
         Self {
             records: seconds.into_iter().zip(0..).collect(),
@@ -119,7 +121,7 @@ impl Model {
         }
     }
 
-    fn read(&mut self, planned: Planned, planner: &mut Planner, driven: &mut Driven) {
+    fn read(&mut self, planned: Planned, (queue, model): (&mut Queue, &mut Model), driven: &mut Driven) {
         let window = planned.window;
         let records = self.answer(window);
         let held = records.len() as u64;
@@ -131,7 +133,7 @@ impl Model {
             self.drifts_every > 0 && held > 100 && driven.drained.len().is_multiple_of(self.drifts_every);
         if !(is_beyond || is_probe && window.seconds() > 1 || has_drifted) {
             driven.requests += pages;
-            planner.drained(window, &starts);
+            model.drained(window, &starts);
             driven.drained.push(window);
             driven.seen.extend(records.iter().map(|(_, id)| id));
         } else if window.seconds() == 1 {
@@ -142,22 +144,23 @@ impl Model {
             } else {
                 self.reach / 100
             };
-            planner.overflowed(planned, self.totals.then_some(held), &self.shown(&starts));
+            queue.overflowed(model, planned, self.totals.then_some(held), &self.shown(&starts));
         } else {
             driven.requests += pages;
-            planner.drifted(window);
+            queue.drifted(window);
             self.shift(window);
         }
     }
 
     fn drive(&mut self, wanted: &[Window], in_flight: usize, turns_every: usize) -> Driven {
-        let mut planner = Planner::new(wanted, &[], Density::default(), self.limits());
+        let mut model = Model::new(Density::default(), self.limits());
+        let mut queue = Queue::of(wanted, &[], &model);
         let mut driven = Driven::default();
         let mut fetching = VecDeque::new();
         for step in 1_usize.. {
             assert!(step < 200_000, "it does not come to an end");
             while fetching.len() < in_flight {
-                match planner.next(fetching.len()) {
+                match queue.next(&model, fetching.len()) {
                     Next::Read(planned) => fetching.push_back(planned),
                     Next::Wait | Next::Done => break,
                 }
@@ -165,12 +168,12 @@ impl Model {
             let Some(planned) = fetching.pop_front() else {
                 break;
             };
-            self.read(planned, &mut planner, &mut driven);
+            self.read(planned, (&mut queue, &mut model), &mut driven);
             if turns_every > 0 && step.is_multiple_of(turns_every) {
-                planner.turn_round();
+                queue.turn_round();
             }
         }
-        assert!(matches!(planner.next(0), Next::Done));
+        assert!(matches!(queue.next(&model, 0), Next::Done));
         driven
     }
 }
@@ -201,7 +204,7 @@ fn records() -> impl Strategy<Value = Vec<i64>> {
     })
 }
 
-fn model() -> impl Strategy<Value = Model> {
+fn model() -> impl Strategy<Value = FakeApi> {
     let reach = prop_oneof![3 => Just(1_100_u64), 1 => Just(100), 1 => Just(400)];
     let listing = prop::sample::select(vec![
         Listing::Unordered,
@@ -219,13 +222,13 @@ fn model() -> impl Strategy<Value = Model> {
         prop_oneof![Just(0_usize), 1_usize..9],
     )
         .prop_map(
-            |(seconds, reach, (totals, end_is_inclusive), listing, drift, drifts_every)| Model {
+            |(seconds, reach, (totals, end_is_inclusive), listing, drift, drifts_every)| FakeApi {
                 reach,
                 end_is_inclusive,
                 listing,
                 drift,
                 drifts_every,
-                ..Model::still(seconds, totals)
+                ..FakeApi::still(seconds, totals)
             },
         )
 }
@@ -281,16 +284,17 @@ proptest! {
         turned in any::<bool>(),
     ) {
         let limits = Limits { reach: 1_100, totals: true, longest: None, time_zone_offset: offset };
-        let mut planner = Planner::new(&wanted, &[], Density::default(), limits);
+        let mut model = Model::new(Density::default(), limits);
+        let mut queue = Queue::of(&wanted, &[], &model);
         if turned {
-            planner.turn_round();
+            queue.turn_round();
         }
-        while let Next::Read(Planned { window, .. }) = planner.next(0) {
+        while let Next::Read(Planned { window, .. }) = queue.next(&model, 0) {
             prop_assert!(window.start < window.end && window.end - window.start <= TimeDelta::days(7));
             let date = |at: DateTime<Utc>| (at - TimeDelta::minutes(offset.into())).date_naive();
             let dates = (date(window.end - SECOND) - date(window.start)).num_days() + 1;
             prop_assert!(dates <= 7, "{window} lies on {dates} dates");
-            planner.drained(window, &[]);
+            model.drained(window, &[]);
         }
     }
 }
@@ -303,7 +307,7 @@ fn the_head_is_a_whole_second_before_now() {
 
 #[test]
 fn the_newest_stretch_is_read_first_and_from_its_newest_end() {
-    let mut model = Model::still((0..20 * DAY).step_by(60), true);
+    let mut model = FakeApi::still((0..20 * DAY).step_by(60), true);
     let driven = model.drive(&[window(0, 5 * DAY), window(10 * DAY, 20 * DAY)], 1, 0);
     assert!(
         driven
@@ -321,7 +325,7 @@ fn requests_per_page(by_hour: impl Fn(i64) -> i64, totals: bool) -> f64 {
         })
         .collect();
     let pages = seconds.len().div_ceil(100);
-    let mut model = Model::still(seconds, totals);
+    let mut model = FakeApi::still(seconds, totals);
     let driven = model.drive(&[window(0, 30 * DAY)], 3, 0);
     count(driven.requests) / count(pages as u64)
 }
@@ -351,7 +355,7 @@ fn pages_come_back_full_where_all_hours_are_dense() {
 #[test]
 fn a_sparse_range_takes_a_request_for_each_seven_days() {
     for totals in [true, false] {
-        let mut model = Model::still((0..90 * DAY).step_by(25_920), totals);
+        let mut model = FakeApi::still((0..90 * DAY).step_by(25_920), totals);
         let driven = model.drive(&[window(DAY / 2, 90 * DAY + DAY / 2)], 3, 0);
         assert!(driven.requests <= 15, "{} requests", driven.requests);
     }
@@ -361,9 +365,9 @@ fn a_sparse_range_takes_a_request_for_each_seven_days() {
 fn rows_in_any_order_cost_hardly_more_requests_than_rows_in_none() {
     let seconds: Vec<i64> = (0..10_000).map(|nth| nth * 60).collect();
     let requests = |listing| {
-        let mut model = Model {
+        let mut model = FakeApi {
             listing,
-            ..Model::still(seconds.iter().copied(), true)
+            ..FakeApi::still(seconds.iter().copied(), true)
         };
         model.drive(&[window(0, 7 * DAY)], 3, 0).requests
     };
@@ -389,9 +393,10 @@ fn what_hardly_holds_anything_is_read_along_but_no_gap() {
     };
     let wanted = [window(0, 3_600), window(3_601, 7_200)];
     let windows = |gaps: &[Window]| {
-        let mut planner = Planner::new(&wanted, gaps, density.clone(), limits);
+        let model = Model::new(density.clone(), limits);
+        let mut queue = Queue::of(&wanted, gaps, &model);
         let mut windows = Vec::new();
-        while let Next::Read(planned) = planner.next(0) {
+        while let Next::Read(planned) = queue.next(&model, 0) {
             windows.push(planned.window);
         }
         windows.sort_unstable();

@@ -4,15 +4,15 @@ use uuid::Uuid;
 
 use super::*;
 
-fn see(check: &TimeZoneCheck, id: usize, opted: i64) {
+fn see(check: &mut TimeZoneCheck, id: usize, opted: i64) {
     let off = quarters_off(TimeDelta::seconds(opted), TimeDelta::minutes(10));
-    remember(&mut check.by_stamps.lock(), Uuid::from_u128(id as u128), off);
+    remember(&mut check.by_stamps.0, Uuid::from_u128(id as u128), off);
 }
 
 fn check(opted: &[i64]) -> TimeZoneVerdict {
-    let check = TimeZoneCheck::default();
+    let mut check = TimeZoneCheck::default();
     for (id, seconds) in opted.iter().enumerate() {
-        see(&check, id, *seconds);
+        see(&mut check, id, *seconds);
     }
     check.verdict()
 }
@@ -23,7 +23,7 @@ fn agrees(records: u64, witness: Witness) -> TimeZoneVerdict {
     TimeZoneVerdict::Agrees { records, witness }
 }
 
-fn by_ids(check: &TimeZoneCheck, first: usize, minutes: &[i64]) {
+fn by_ids(check: &mut TimeZoneCheck, first: usize, minutes: &[i64]) {
     for (place, minutes) in minutes.iter().enumerate() {
         let second = 1_700_000_000 + 60 * i64::try_from(first + place).unwrap();
         let record = format!(
@@ -46,11 +46,11 @@ fn by_ids(check: &TimeZoneCheck, first: usize, minutes: &[i64]) {
 
 #[test]
 fn session_ids_tell_the_offset_that_fits() {
-    let check = TimeZoneCheck::default();
-    by_ids(&check, 0, &[0, 0, 0, 0]);
+    let mut check = TimeZoneCheck::default();
+    by_ids(&mut check, 0, &[0, 0, 0, 0]);
     assert_eq!(check.verdict(), agrees(4, Witness::SessionIds));
     assert!(check.newest_agree());
-    by_ids(&check, 10, &[-330; 5]);
+    by_ids(&mut check, 10, &[-330; 5]);
     let verdict = check.verdict();
     let (minutes, records, witness) = (-330, 5, Witness::SessionIds);
     assert_eq!(
@@ -70,8 +70,8 @@ fn session_ids_tell_the_offset_that_fits() {
 
 #[test]
 fn a_zone_with_daylight_saving_time_is_off_in_two_ways() {
-    let check = TimeZoneCheck::default();
-    by_ids(&check, 0, &[-60, -60, -60, -120, -120, -120, -120]);
+    let mut check = TimeZoneCheck::default();
+    by_ids(&mut check, 0, &[-60, -60, -60, -120, -120, -120, -120]);
     let (minutes, records, witness) = (-120, 4, Witness::SessionIds);
     assert_eq!(
         check.verdict(),
@@ -85,8 +85,8 @@ fn a_zone_with_daylight_saving_time_is_off_in_two_ways() {
 
 #[test]
 fn ids_that_are_no_object_ids_tell_nothing() {
-    let check = TimeZoneCheck::default();
-    by_ids(&check, 0, &[525_600, 525_600, 525_600, 7, -8, 22]);
+    let mut check = TimeZoneCheck::default();
+    by_ids(&mut check, 0, &[525_600, 525_600, 525_600, 7, -8, 22]);
     assert_eq!(check.verdict(), TimeZoneVerdict::Unknown);
     assert!(!check.newest_agree());
 }
@@ -125,25 +125,25 @@ fn records_that_are_all_off_by_the_same_quarters_tell_the_shift() {
 
 #[test]
 fn a_record_counts_once_however_often_it_is_read_and_says_what_it_said_last() {
-    let check = TimeZoneCheck::default();
+    let mut check = TimeZoneCheck::default();
     for _ in 0..4 {
-        see(&check, 0, -3_600);
+        see(&mut check, 0, -3_600);
     }
     assert_eq!(check.verdict(), TimeZoneVerdict::Unknown, "it is one record");
-    see(&check, 0, 30);
+    see(&mut check, 0, 30);
     assert_eq!(check.verdict(), agrees(1, WITNESS));
 }
 
 #[test]
 fn a_shift_is_seen_however_long_records_agreed_before_it() {
-    let check = TimeZoneCheck::default();
+    let mut check = TimeZoneCheck::default();
     for id in 0..10_000 {
-        see(&check, id, 30);
+        see(&mut check, id, 30);
     }
     let records = REMEMBERED as u64;
     assert_eq!(check.verdict(), agrees(records, WITNESS));
     for id in 10_000..10_000 + REMEMBERED / 2 + 1 {
-        see(&check, id, 30 - 3_600);
+        see(&mut check, id, 30 - 3_600);
     }
     assert_eq!(
         check.verdict(),
@@ -157,9 +157,9 @@ fn a_shift_is_seen_however_long_records_agreed_before_it() {
 
 #[test]
 fn a_record_that_is_read_again_forgets_no_other() {
-    let check = TimeZoneCheck::default();
+    let mut check = TimeZoneCheck::default();
     for id in (0..REMEMBERED).chain(0..REMEMBERED / 2) {
-        see(&check, id, 30);
+        see(&mut check, id, 30);
     }
     let records = REMEMBERED as u64;
     assert_eq!(check.verdict(), agrees(records, WITNESS));

@@ -7,6 +7,7 @@ insert into smartassist_sync.windows (account_id, run_id, range, purpose, status
 select account_id, id, tstzrange '[2026-01-01, 2026-01-11)', 'new', 'drained', 7 from smartassist_sync.runs
 union all
 select account_id, id, tstzrange '[2026-01-11, 2026-01-12)', 'new', 'gap', 7 from smartassist_sync.runs;
+insert into smartassist_sync.requests (account_id, purpose, range, remaining) values ('acct', 'backfill', '{[2026-01-01, 2026-01-02)}', '{[2026-01-01, 2026-01-02)}');
 insert into smartassist_sync.rejected_records (account_id, range, reason, payload, payload_hash, time_zone_offset)
 values ('acct', '[2026-01-01, 2026-01-11)', 'of a test', '{}', sha256('{}'), 0);
 insert into smartassist_sync.rejections_by_day (account_id, day, kept) values ('acct', '2026-01-10', 1);

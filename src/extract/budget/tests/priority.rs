@@ -1,10 +1,8 @@
 //! Tests of priorities.
 
-use std::cell::RefCell;
-
 use super::*;
 
-use Priority::{Backfill, Live, Refresh};
+use Priority::{Head, Other};
 
 const FOR_EVER: Duration = Duration::from_secs(30 * 86_400);
 
@@ -71,24 +69,19 @@ fn two_spent() -> Budget {
 
 #[tokio::test(start_paused = true)]
 async fn live_overtakes_refreshes_that_wait_already() {
-    let wishes = [
-        wish(Refresh, 0),
-        wish(Refresh, 0),
-        wish(Refresh, 0),
-        wish(Live, 10_000),
-    ];
-    let want = [(3, 60), (0, 60), (1, 120), (2, 120)];
+    let wishes = [wish(Other, 0), wish(Other, 0), wish(Other, 0), wish(Head, 10_000)];
+    let want = [(3, 60), (0, 90), (1, 120), (2, 150)];
     assert_eq!(order(&two_spent(), &wishes).await, want);
 }
 
 #[tokio::test(start_paused = true)]
 async fn within_a_priority_first_come_is_first_served() {
-    let priorities = [Refresh, Backfill, Refresh, Live, Backfill, Live];
+    let priorities = [Other, Other, Other, Head, Other, Head];
     let wishes: Vec<Wish> = (0..)
         .zip(priorities)
         .map(|(at, priority)| wish(priority, at))
         .collect();
-    let want = [(3, 60), (5, 60), (0, 120), (2, 120), (1, 180), (4, 180)];
+    let want = [(3, 60), (5, 60), (0, 120), (1, 150), (2, 180), (4, 210)];
     assert_eq!(order(&two_spent(), &wishes).await, want);
 }
 
@@ -98,9 +91,9 @@ async fn who_gives_up_waiting_holds_nobody_back() {
         for patience in [1, 10_000] {
             let gone = Wish {
                 patience: Some(patience),
-                ..wish(Live, live)
+                ..wish(Head, live)
             };
-            let wishes = [gone, wish(Refresh, refresh)];
+            let wishes = [gone, wish(Other, refresh)];
             assert_eq!(order(&two_spent(), &wishes).await, [(1, 60)]);
         }
     }
@@ -111,19 +104,19 @@ async fn who_gives_up_waiting_for_an_end_in_flight_holds_nobody_back() {
     let budget = budget(0, 0, 1);
     let on_its_way = Wish {
         latency: 20_000,
-        ..wish(Backfill, 0)
+        ..wish(Other, 0)
     };
     let gone = Wish {
         patience: Some(5_000),
-        ..wish(Live, 1_000)
+        ..wish(Head, 1_000)
     };
-    let wishes = [on_its_way, gone, wish(Refresh, 2_000), wish(Live, 3_000)];
+    let wishes = [on_its_way, gone, wish(Other, 2_000), wish(Head, 3_000)];
     assert_eq!(order(&budget, &wishes).await, [(0, 0), (3, 20), (2, 20)]);
 }
 
 prop_compose! {
     fn any_wish()(
-        priority in prop::sample::select(vec![Live, Refresh, Backfill]),
+        priority in prop::sample::select(vec![Head, Other]),
         at in 0_u64..120_000,
         patience in prop::option::weighted(0.2, 0_u64..90_000),
         latency in 0_u64..20_000,

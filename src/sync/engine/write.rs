@@ -1,4 +1,4 @@
-//! One window: read by its own task, then stored.
+//! What is written of a window that was read.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -6,140 +6,115 @@ use std::time::Instant;
 use chrono::{DateTime, Utc};
 use tracing::{error, info, warn};
 
-use crate::extract::{ApiClient, Narrowing, Priority, Tally};
-use crate::failpoint;
+use crate::extract::Tally;
 use crate::ledger::conflict;
 use crate::ledger::leases::Lease;
 use crate::ledger::problems::{Problem, ProblemCode};
-use crate::ledger::{Counters, FailedWindow, LoadError, Purpose, Status, record_failed};
+use crate::ledger::{Counters, LoadError, Purpose, Status, UnstoredWindow, record_unstored};
 use crate::telemetry::{self, metrics};
 use crate::time::pulse::Pulse;
 use crate::time::window::Window;
 use crate::transform::Interaction;
-use crate::transform::privacy::Policy;
-use crate::warehouse::{Committed, WindowCommit};
+use crate::warehouse::{Committed, WindowCommit, commit_window};
 
-use super::drain::{ReadError, Reader, Reading, Slice, Verdict};
-use super::failure::WindowFailure;
-use super::plan::Planned;
-use super::run::AccountWorker;
-use super::traits::SharedTraits;
+use super::super::account::AccountContext;
+use super::super::drain::Reading;
+use super::super::failure::WindowFailure;
+use super::super::health::Health;
+use super::super::plan::Planned;
 
-#[derive(Debug)]
-pub(super) struct WindowReport {
-    pub(super) counters: Counters,
-    pub(super) watermark: Option<DateTime<Utc>>,
-    pub(super) failure: Option<WindowFailure>,
+#[derive(Debug, Default)]
+pub(in crate::sync) struct WindowReport {
+    pub(in crate::sync) counters: Counters,
+    pub(in crate::sync) watermark: Option<DateTime<Utc>>,
+    pub(in crate::sync) failure: Option<WindowFailure>,
+    /// Another version was stored meanwhile.
+    pub(in crate::sync) again: bool,
 }
 
 #[derive(Debug, Clone)]
-pub(super) struct Fetch {
-    pub(super) planned: Planned,
-    pub(super) started_at: DateTime<Utc>,
-    /// By the monotonic clock.
-    pub(super) began: Instant,
-    pub(super) tally: Arc<Tally>,
+pub(in crate::sync) struct Fetch {
+    pub(in crate::sync) planned: Planned,
+    pub(in crate::sync) started_at: DateTime<Utc>,
+    /// The same by the database's clock; exact once it is read.
+    pub(in crate::sync) began_at: DateTime<Utc>,
+    /// The same by the monotonic clock.
+    pub(in crate::sync) began: Instant,
+    pub(in crate::sync) tally: Arc<Tally>,
 }
 
+/// Writes the windows of a run.
 #[derive(Debug, Clone)]
-pub(super) struct Source {
-    pub(super) api: Arc<ApiClient>,
-    pub(super) traits: Arc<SharedTraits>,
-    pub(super) policy: Arc<Policy>,
-    pub(super) priority: Priority,
+pub(in crate::sync) struct Writer {
+    pub(in crate::sync) account: AccountContext,
+    pub(in crate::sync) lease: Lease,
+    pub(in crate::sync) run_id: i64,
+    pub(in crate::sync) purpose: Purpose,
+    pub(in crate::sync) kept_from: Option<DateTime<Utc>>,
 }
 
-impl Source {
-    pub(super) fn of(worker: &AccountWorker, priority: Priority) -> Self {
-        Self {
-            api: Arc::clone(&worker.api),
-            traits: Arc::clone(&worker.traits),
-            policy: Arc::clone(&worker.settings.policy),
-            priority,
-        }
-    }
-
-    pub(super) async fn read(&self, fetch: &Fetch) -> Result<Reading, ReadError> {
-        let reader = Reader {
-            api: &self.api,
-            traits: &self.traits,
-            policy: &self.policy,
-            tally: &fetch.tally,
-        };
-        let slice = Slice {
-            window: fetch.planned.window,
-            narrowing: Narrowing::default(),
-            priority: self.priority,
-            is_probe: fetch.planned.is_probe && fetch.planned.window.seconds() > 1,
-            expected: fetch.planned.expected,
-        };
-        let mut reading = reader.read(&slice).await?;
-        if reading.verdict == Verdict::Strays {
-            reading.strays_in = Box::pin(reader.part_with_strays(&slice)).await?;
-        }
-        failpoint::reach("window.read");
-        let may_be_parted = matches!(reading.verdict, Verdict::Overflow | Verdict::Drift);
-        if !may_be_parted || slice.window.seconds() > 1 {
-            return Ok(reading);
-        }
-        reader.read_parts(&slice, reading).await
-    }
-}
-
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Books<'a> {
-    pub(super) worker: &'a AccountWorker,
-    pub(super) lease: &'a Lease,
-    pub(super) run_id: i64,
-}
-
-impl Books<'_> {
+impl Writer {
     /// A fault of the data is reported, not returned: others may succeed.
     pub(super) async fn store(
         &self,
         fetch: &Fetch,
-        purpose: Purpose,
         reading: Reading,
         status: Status,
     ) -> Result<WindowReport, LoadError> {
+        let purpose = self.purpose;
         let failure = (status == Status::Gap).then(|| WindowFailure::gap(&reading));
         let (interactions, rejected) = reading.rows.set_aside();
         let interactions: Vec<Interaction> = interactions.into_values().collect();
         let commit = WindowCommit {
-            lease: self.lease,
+            lease: &self.lease,
             run_id: self.run_id,
             window: fetch.planned.window,
             purpose,
             status,
-            limits: self.worker.limits_of_storing(),
+            limits: self.account.limits_of_storing(self.kept_from),
             interactions: &interactions,
             rejected: &rejected,
-            time_zone_offset: self.worker.api.account().time_zone_offset,
-            keep_raw: self.worker.settings.keep_raw,
+            time_zone_offset: self.account.api.account().time_zone_offset,
+            keep_raw: self.account.settings.keep_raw,
             fetched: Counters {
                 distinct_records: reading.distinct_records,
                 ..fetch.counters()
             },
             reported_total: reading.reported_total,
             started_at: fetch.started_at,
-            late: self.worker.settings.late,
-            missing_confirm: self.worker.settings.missing_confirm,
-            written_at: self.worker.clock.now(),
+            began_at: fetch.began_at,
+            late: self.account.settings.late,
+            missing_confirm: self.account.settings.missing_confirm,
+            written_at: self.account.clock.now(),
             problem: failure.as_ref().map(|failure| &failure.problem),
         };
-        match self.worker.commit(&commit).await {
+        let committing = || commit_window(&self.account.pool, &commit);
+        match conflict::retry(self.account.name(), committing).await {
             Ok(committed) => {
+                // Rereads and partial windows are no progress.
+                if status == Status::Drained && matches!(purpose, Purpose::New | Purpose::Gap) {
+                    self.account.health.send_modify(Health::progress);
+                }
                 self.log_stored(status, &commit, &committed);
                 log_discoveries(&committed);
                 Ok(WindowReport {
                     counters: committed.counters,
                     watermark: Some(committed.watermark),
                     failure,
+                    again: false,
+                })
+            }
+            Err(LoadError::Overtaken) => {
+                info!("a part was stored in another version meanwhile, reading the window again");
+                let why = Problem::from(&LoadError::Overtaken);
+                Ok(WindowReport {
+                    again: true,
+                    ..self.put_aside(fetch, &why).await?
                 })
             }
             Err(error) if error.is_of_the_data() => {
-                telemetry::database_error(&self.worker.api.account().name, error.kind());
-                self.fail(fetch, purpose, WindowFailure::of_data(&error)).await
+                telemetry::database_error(&self.account.api.account().name, error.kind());
+                self.fail(fetch, WindowFailure::of_data(&error)).await
             }
             Err(error) => Err(error),
         }
@@ -148,18 +123,17 @@ impl Books<'_> {
     pub(super) async fn fail(
         &self,
         fetch: &Fetch,
-        purpose: Purpose,
         failure: WindowFailure,
     ) -> Result<WindowReport, LoadError> {
         let Problem {
             text: error, remedy, ..
         } = &failure.problem;
         error!(error, remedy, "window failed, nothing of it is covered");
-        let counters = self.record(fetch, purpose, &failure.problem).await?;
-        let took = self.worker.clock.now() - fetch.started_at;
+        let counters = self.record(fetch, &failure.problem).await?;
+        let took = self.account.clock.now() - fetch.started_at;
         telemetry::window(
-            &self.worker.api.account().name,
-            (purpose.as_str(), Status::Failed.as_str()),
+            &self.account.api.account().name,
+            (self.purpose.as_str(), Status::Failed.as_str()),
             counters.records,
             took,
         );
@@ -167,73 +141,45 @@ impl Books<'_> {
             counters,
             watermark: None,
             failure: Some(failure),
+            again: false,
         })
     }
 
-    pub(super) async fn book_abandoned(
-        &self,
-        fetch: &Fetch,
-        purpose: Purpose,
-    ) -> Result<Counters, LoadError> {
-        let why = Problem::warning("run_ended", "not read: the run ended before", "");
-        self.record(fetch, purpose, &why).await
-    }
-
-    pub(super) async fn overtaken(&self, fetch: &Fetch, purpose: Purpose) -> Result<WindowReport, LoadError> {
-        let why = Problem::from(&LoadError::Overtaken);
-        self.put_aside(fetch, purpose, &why).await
-    }
-
-    pub(super) async fn put_off(&self, fetch: &Fetch, purpose: Purpose) -> Result<WindowReport, LoadError> {
-        let why = Problem::warning(
-            "not_happened_yet",
-            "not read: it has not happened yet at the API",
-            "",
-        );
-        self.put_aside(fetch, purpose, &why).await
-    }
-
-    pub(super) async fn put_off_as_too_old(
-        &self,
-        fetch: &Fetch,
-        purpose: Purpose,
-    ) -> Result<WindowReport, LoadError> {
-        let why = ProblemCode::HistoryNotServed.saying("not read: the API serves nothing so old");
-        self.put_aside(fetch, purpose, &why).await
-    }
-
-    async fn put_aside(
-        &self,
-        fetch: &Fetch,
-        purpose: Purpose,
-        why: &Problem,
-    ) -> Result<WindowReport, LoadError> {
+    pub(super) async fn put_aside(&self, fetch: &Fetch, why: &Problem) -> Result<WindowReport, LoadError> {
         Ok(WindowReport {
-            counters: self.record(fetch, purpose, why).await?,
-            watermark: None,
-            failure: None,
+            counters: self.record(fetch, why).await?,
+            ..WindowReport::default()
         })
     }
 
-    async fn record(
+    async fn record(&self, fetch: &Fetch, problem: &Problem) -> Result<Counters, LoadError> {
+        let counters = fetch.counters();
+        self.record_unstored(fetch, (Status::Failed, counters), None, Some(problem))
+            .await?;
+        Ok(counters)
+    }
+
+    pub(in crate::sync) async fn record_unstored(
         &self,
         fetch: &Fetch,
-        purpose: Purpose,
-        problem: &Problem,
-    ) -> Result<Counters, LoadError> {
-        let counters = fetch.counters();
-        let failed = FailedWindow {
-            lease: self.lease,
+        (status, counters): (Status, Counters),
+        reported_total: Option<u64>,
+        problem: Option<&Problem>,
+    ) -> Result<(), LoadError> {
+        let window = UnstoredWindow {
+            lease: &self.lease,
             run_id: self.run_id,
             window: fetch.planned.window,
-            purpose,
+            purpose: self.purpose,
+            status,
             counters,
+            reported_total,
             started_at: fetch.started_at,
+            began_at: fetch.began_at,
             problem,
         };
-        let recording = || record_failed(&self.worker.pool, &failed);
-        conflict::retry(&self.worker.api.account().name, recording).await?;
-        Ok(counters)
+        let recording = || record_unstored(&self.account.pool, &window);
+        conflict::retry(self.account.name(), recording).await
     }
 
     fn log_stored(&self, status: Status, commit: &WindowCommit<'_>, committed: &Committed) {
@@ -243,7 +189,7 @@ impl Books<'_> {
             counted_alone,
             ..
         } = *committed;
-        let account = &self.worker.api.account().name;
+        let account = &self.account.api.account().name;
         match status {
             Status::Drained => info!(
                 pages = counters.pages,
@@ -267,7 +213,7 @@ impl Books<'_> {
                 remedy = commit.problem.map(|problem| &problem.remedy),
                 "gap: records of this window cannot be reached, and are missing"
             ),
-            Status::Split | Status::Failed => info!(
+            Status::Split | Status::Failed | Status::Compared => info!(
                 requests = counters.requests,
                 reported_total = commit.reported_total,
                 "window holds more than can be read at once, reading it in parts"
@@ -284,7 +230,7 @@ impl Books<'_> {
         ] {
             telemetry::count(metrics::RECORDS, account, ("result", result), count);
         }
-        let took = self.worker.clock.now() - commit.started_at;
+        let took = self.account.clock.now() - commit.started_at;
         telemetry::window(
             account,
             (commit.purpose.as_str(), status.as_str()),
@@ -295,21 +241,22 @@ impl Books<'_> {
 }
 
 impl Fetch {
-    pub(super) fn begin(planned: Planned, now: DateTime<Utc>, pulse: &Arc<Pulse>) -> Self {
+    pub(in crate::sync) fn begin(planned: Planned, now: DateTime<Utc>, pulse: Arc<Pulse>) -> Self {
         Self {
             planned,
             started_at: now,
+            began_at: now,
             began: Instant::now(),
-            tally: Tally::of(Arc::clone(pulse)).into(),
+            tally: Tally::of(pulse).into(),
         }
     }
 
-    pub(super) fn counters(&self) -> Counters {
+    pub(in crate::sync) fn counters(&self) -> Counters {
         counters(&self.tally)
     }
 }
 
-pub(super) fn counters(tally: &Tally) -> Counters {
+fn counters(tally: &Tally) -> Counters {
     Counters {
         windows: 1,
         pages: tally.pages(),
@@ -342,11 +289,11 @@ fn log_discoveries(committed: &Committed) {
     if committed.resolved > 0 {
         info!(
             resolved = committed.resolved,
-            "records that were set aside before came well"
+            "rejected records could be stored now"
         );
     }
 }
 
-pub(super) fn is_a_second(window: Window) -> bool {
+pub(in crate::sync) fn is_a_second(window: Window) -> bool {
     window.seconds() <= 1
 }

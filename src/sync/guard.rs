@@ -8,16 +8,20 @@ use crate::time::pulse::Pulse;
 
 const LOOK: Duration = Duration::from_secs(1);
 
+/// How work ended that did not end by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Crash {
+pub enum Crash {
+    /// A panic.
     #[error("it panicked")]
     Panicked,
+    /// No sign of life for too long.
     #[error("nothing has come of it for too long")]
     Hung,
 }
 
 impl Crash {
-    pub(super) fn remedy(self) -> &'static str {
+    /// What to do.
+    pub fn remedy(self) -> &'static str {
         match self {
             Self::Panicked => "report it with the lines before this one",
             Self::Hung => "see what the log says before; the next run begins anew",
@@ -26,7 +30,10 @@ impl Crash {
 }
 
 /// Aborts work whose pulse is silent for `limit`.
-pub(super) async fn guard<T: Send + 'static>(
+///
+/// # Errors
+/// It panicked or hung.
+pub async fn guard<T: Send + 'static>(
     work: impl Future<Output = T> + Send + 'static,
     pulse: &Pulse,
     limit: Duration,
@@ -39,7 +46,7 @@ pub(super) async fn guard<T: Send + 'static>(
     }
 }
 
-async fn falls_silent(pulse: &Pulse, limit: Duration) {
+pub(super) async fn falls_silent(pulse: &Pulse, limit: Duration) {
     while pulse.silent_for() < limit {
         tokio::time::sleep(LOOK).await;
     }

@@ -1,6 +1,5 @@
-//! Detects stalled accounts.
+//! Whether an account makes progress.
 
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -9,7 +8,7 @@ use crate::config::RequestLimits;
 use crate::ledger::problems::Problem;
 use crate::ledger::runs::Outcome;
 
-use super::drive::{REQUESTS_OF_A_WINDOW, WINDOWS_IN_FLIGHT};
+use super::engine::{REQUESTS_OF_A_WINDOW, WINDOWS_IN_FLIGHT};
 use super::report::RunReport;
 
 /// `sync.stall_seconds`, or longer if the budget delays the first window.
@@ -27,50 +26,39 @@ pub(super) fn first_window_after(limits: RequestLimits) -> Duration {
         .unwrap_or_default()
 }
 
-/// Progress of an account's polls.
-#[derive(Debug, Default)]
-pub struct Liveness(Mutex<State>);
-
-#[derive(Debug, Default, Clone)]
-struct State {
-    since: Option<Instant>,
+/// How an account's polls stand.
+#[derive(Debug, Clone, Default)]
+pub struct Health {
+    working_since: Option<Instant>,
     problem: Option<Problem>,
 }
 
-impl Liveness {
-    pub(super) fn begin(&self) {
-        self.change(|state| state.since = state.since.or(Some(Instant::now())));
+impl Health {
+    pub(super) fn begin(&mut self) {
+        self.working_since = self.working_since.or(Some(Instant::now()));
     }
 
-    pub(super) fn progress(&self) {
-        self.change(|state| state.since = state.since.map(|_| Instant::now()));
+    pub(super) fn progress(&mut self) {
+        self.working_since = self.working_since.map(|_| Instant::now());
     }
 
     /// A failed poll leaves work; so does a lost lease, until another worker has it.
-    pub(super) fn ended(&self, report: &RunReport) {
-        self.change(|state| match report.outcome {
-            Outcome::Failed => state.problem.clone_from(&report.problem),
+    pub(super) fn ended(&mut self, report: &RunReport) {
+        match report.outcome {
+            Outcome::Failed => self.problem.clone_from(&report.problem),
             Outcome::Interrupted => {}
-            Outcome::Succeeded | Outcome::Skipped => *state = State::default(),
-        });
+            Outcome::Succeeded | Outcome::Skipped => *self = Self::default(),
+        }
     }
 
     /// Time without progress; zero without work.
     pub fn idle_for(&self) -> Duration {
-        self.get().since.map_or(Duration::ZERO, |since| since.elapsed())
+        self.working_since.map_or(Duration::ZERO, |since| since.elapsed())
     }
 
     /// Of the newest uninterrupted poll.
     pub fn problem(&self) -> Option<Problem> {
-        self.get().problem
-    }
-
-    fn get(&self) -> State {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn change(&self, change: impl FnOnce(&mut State)) {
-        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        self.problem.clone()
     }
 }
 
@@ -107,55 +95,55 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn failing_again_and_again_is_one_stall() {
-        let liveness = Liveness::default();
+        let mut health = Health::default();
         for _ in 0..3 {
-            liveness.begin();
+            health.begin();
             pass(10).await;
             let problem = Problem::failed("api_transport", "broke", "");
-            liveness.ended(&RunReport::crashed(problem));
+            health.ended(&RunReport::crashed(problem));
             pass(10).await;
         }
-        assert_eq!(liveness.idle_for(), SECOND * 60);
-        assert!(liveness.problem().is_some());
+        assert_eq!(health.idle_for(), SECOND * 60);
+        assert!(health.problem().is_some());
     }
 
     #[tokio::test(start_paused = true)]
     async fn what_is_stored_counts_from_anew_and_what_is_done_counts_no_more() {
-        let liveness = Liveness::default();
-        liveness.begin();
+        let mut health = Health::default();
+        health.begin();
         pass(10).await;
-        liveness.progress();
+        health.progress();
         pass(3).await;
-        assert_eq!(liveness.idle_for(), SECOND * 3);
-        liveness.ended(&ended(Outcome::Succeeded));
+        assert_eq!(health.idle_for(), SECOND * 3);
+        health.ended(&ended(Outcome::Succeeded));
         pass(100).await;
-        assert_eq!((liveness.idle_for(), liveness.problem()), (Duration::ZERO, None));
-        liveness.progress();
-        assert_eq!(liveness.idle_for(), Duration::ZERO, "a refresh is no poll");
+        assert_eq!((health.idle_for(), health.problem()), (Duration::ZERO, None));
+        health.progress();
+        assert_eq!(health.idle_for(), Duration::ZERO, "a refresh is no poll");
     }
 
     #[tokio::test(start_paused = true)]
     async fn losing_the_lease_again_and_again_is_one_stall_until_another_worker_has_it() {
-        let liveness = Liveness::default();
+        let mut health = Health::default();
         for _ in 0..3 {
-            liveness.begin();
+            health.begin();
             pass(10).await;
-            liveness.ended(&ended(Outcome::Interrupted));
+            health.ended(&ended(Outcome::Interrupted));
         }
-        assert_eq!(liveness.idle_for(), SECOND * 30);
-        liveness.begin();
-        liveness.ended(&ended(Outcome::Skipped));
-        assert_eq!(liveness.idle_for(), Duration::ZERO);
+        assert_eq!(health.idle_for(), SECOND * 30);
+        health.begin();
+        health.ended(&ended(Outcome::Skipped));
+        assert_eq!(health.idle_for(), Duration::ZERO);
     }
 
     #[tokio::test(start_paused = true)]
     async fn whoever_stands_by_does_not_stall() {
-        let liveness = Liveness::default();
+        let mut health = Health::default();
         for _ in 0..3 {
-            liveness.begin();
-            liveness.ended(&ended(Outcome::Skipped));
+            health.begin();
+            health.ended(&ended(Outcome::Skipped));
             pass(1_000).await;
         }
-        assert_eq!(liveness.idle_for(), Duration::ZERO);
+        assert_eq!(health.idle_for(), Duration::ZERO);
     }
 }

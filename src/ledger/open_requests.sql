@@ -1,0 +1,32 @@
+-- What is left of each open request, up to what has settled ($2, by both clocks) and from what is kept on ($4). A gap that was found since the request
+-- was made, or at any time where that will do, rests. $5: rules that this program has.
+select
+    request.id,
+    request.purpose,
+    request.policy,
+    nullif(request.since, '-infinity') as since,
+    request.cancel_requested_at is not null as is_cancelled,
+    coalesce(request.filters_digest <> sha256(convert_to(account.filters::text, 'UTF8')), false) as has_other_filters,
+    request.by_identity,
+    lower(request.range) as range_start,
+    upper(request.range) as range_end,
+    array(select lower(stretch) from unnest(todo.ranges) as stretch order by stretch) as starts,
+    array(select upper(stretch) from unnest(todo.ranges) as stretch order by stretch) as ends
+from smartassist_sync.requests as request
+join smartassist_sync.accounts as account on account.account_id = request.account_id
+cross join lateral (
+    select coalesce(range_agg(gap.range), '{}') as ranges
+    from smartassist_sync.gaps as gap
+    where gap.account_id = request.account_id and gap.next_try_at > clock_timestamp() and gap.last_tried_at >= request.since
+) as resting
+cross join lateral (
+    select
+        case
+            when request.purpose in ('refresh', 'open') then request.remaining * account.coverage
+            when request.purpose = 'verify' then request.remaining
+            else request.remaining - resting.ranges
+        end
+        * tstzmultirange(tstzrange($4, date_trunc('second', least($2, clock_timestamp() - make_interval(secs => $3))))) as ranges
+) as todo
+where request.account_id = $1 and request.state = 'open' and request.rules <= $5
+order by request.id

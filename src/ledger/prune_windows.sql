@@ -1,0 +1,11 @@
+-- A gap that is open stays: the ledger is what tells it.
+delete from smartassist_sync.windows
+where id in (
+    select fetched.id
+    from smartassist_sync.windows as fetched
+    join smartassist_sync.accounts as account on account.account_id = fetched.account_id
+    where fetched.account_id = $1 and fetched.id <= account.pruned_through
+        and not (fetched.status = 'gap' and not fetched.range <@ account.coverage)
+    order by fetched.id
+    limit $2
+)

@@ -1,0 +1,353 @@
+//! What is to be read besides the head and gaps that are due.
+
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::Value;
+use sqlx::postgres::types::PgRange;
+use sqlx::{FromRow, PgExecutor};
+
+use crate::postgres::Pool;
+use crate::time::window::Window;
+
+use super::leases::{Lease, fenced};
+use super::problems::Problem;
+use super::{LoadError, Purpose, windows_of};
+
+/// A wish to read.
+#[derive(Debug, Clone, Copy)]
+pub struct NewRequest<'a> {
+    /// Account.
+    pub account_id: &'a str,
+    /// Refresh, open, backfill, verify or repair.
+    pub purpose: Purpose,
+    /// Refresh policy.
+    pub policy: Option<&'a str>,
+    /// Whole seconds.
+    pub ranges: &'a [Window],
+    /// Time since it came due: what was read since serves it. `None`: what was read at any time does.
+    pub due_for: Option<TimeDelta>,
+    /// The tick of the policy's schedule, by the clock of whoever asks.
+    pub due_at: Option<DateTime<Utc>>,
+    /// `verify`: read every day whole.
+    pub by_identity: bool,
+    /// Who asks.
+    pub requested_by: &'a str,
+    /// Transform version demanded.
+    pub rules: i32,
+}
+
+/// An open request, asked for again or new.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, FromRow)]
+pub struct Asked {
+    /// Number.
+    pub id: i64,
+    /// It was open already when its policy came due again.
+    pub is_new_tick: bool,
+}
+
+/// Asks; attaches to an equal open request. `None`: nothing is to be read.
+///
+/// # Errors
+/// Database failure.
+pub async fn ask(
+    executor: impl PgExecutor<'_>,
+    request: &NewRequest<'_>,
+) -> Result<Option<Asked>, LoadError> {
+    let (starts, ends): (Vec<DateTime<Utc>>, Vec<DateTime<Utc>>) = request
+        .ranges
+        .iter()
+        .map(|range| (range.start, range.end))
+        .unzip();
+    // What is due in the future is due now.
+    let due_for = request.due_for.map(|due_for| due_for.as_seconds_f64().max(0.0));
+    Ok(sqlx::query_as(include_str!("open_request.sql"))
+        .bind(request.account_id)
+        .bind(request.purpose.as_str())
+        .bind(request.policy)
+        .bind(starts)
+        .bind(ends)
+        .bind(due_for)
+        .bind(request.requested_by)
+        .bind(request.rules)
+        .bind(request.by_identity)
+        .bind(request.due_at)
+        .fetch_optional(executor)
+        .await?)
+}
+
+/// What is left of an open request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenRequest {
+    /// Number.
+    pub id: i64,
+    /// Why.
+    pub purpose: Purpose,
+    /// Refresh policy.
+    pub policy: Option<String>,
+    /// Windows begun earlier do not serve it; `None`: all do.
+    pub since: Option<DateTime<Utc>>,
+    /// From its first to its last instant.
+    pub range: Window,
+    /// To be read, oldest first.
+    pub remaining: Vec<Window>,
+    /// Somebody wants it to end.
+    pub is_cancelled: bool,
+    /// The account's filters are others by now.
+    pub has_other_filters: bool,
+    /// `verify`: read every day whole.
+    pub by_identity: bool,
+}
+
+#[derive(FromRow)]
+struct Row {
+    id: i64,
+    purpose: String,
+    policy: Option<String>,
+    since: Option<DateTime<Utc>>,
+    is_cancelled: bool,
+    has_other_filters: bool,
+    by_identity: bool,
+    range_start: DateTime<Utc>,
+    range_end: DateTime<Utc>,
+    starts: Vec<DateTime<Utc>>,
+    ends: Vec<DateTime<Utc>>,
+}
+
+/// Open requests that this program may serve, oldest first.
+///
+/// # Errors
+/// Database failure.
+pub async fn open(
+    pool: &Pool,
+    account_id: &str,
+    (until, settle): (DateTime<Utc>, Duration),
+    kept_from: Option<DateTime<Utc>>,
+    rules: i32,
+) -> Result<Vec<OpenRequest>, LoadError> {
+    let rows: Vec<Row> = sqlx::query_as(include_str!("open_requests.sql"))
+        .bind(account_id)
+        .bind(until)
+        .bind(settle.as_secs_f64())
+        .bind(kept_from)
+        .bind(rules)
+        .fetch_all(pool)
+        .await?;
+    let request = |row: Row| {
+        Some(OpenRequest {
+            id: row.id,
+            purpose: Purpose::of(&row.purpose)?,
+            policy: row.policy,
+            since: row.since,
+            range: Window {
+                start: row.range_start,
+                end: row.range_end,
+            },
+            remaining: windows_of(row.starts.into_iter().zip(row.ends).collect()),
+            is_cancelled: row.is_cancelled,
+            has_other_filters: row.has_other_filters,
+            by_identity: row.by_identity,
+        })
+    };
+    Ok(rows.into_iter().filter_map(request).collect())
+}
+
+/// How a request ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// All of it was read.
+    Done,
+    /// A part could not be read.
+    Partial,
+    /// Somebody ended it.
+    Cancelled,
+    /// It cannot be served.
+    Refused,
+}
+
+impl End {
+    /// Stored spelling.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Partial => "partial",
+            Self::Cancelled => "cancelled",
+            Self::Refused => "refused",
+        }
+    }
+}
+
+/// Ends a request.
+///
+/// # Errors
+/// [`LoadError::LeaseLost`] or database failure.
+pub async fn end(
+    executor: impl PgExecutor<'_>,
+    lease: &Lease,
+    id: i64,
+    end: End,
+    problem: Option<&Problem>,
+) -> Result<(), LoadError> {
+    lease
+        .query(fenced!(
+            "update smartassist_sync.requests as request set state = $5, done_at = clock_timestamp(), \
+             error_code = $6, error = $7, remedy = $8 \
+             from fence where request.account_id = fence.account_id and request.id = $4 and request.state = 'open'"
+        ))
+        .bind(id)
+        .bind(end.as_str())
+        .bind(problem.map(|problem| &problem.code))
+        .bind(problem.map(|problem| &problem.text))
+        .bind(
+            problem
+                .map(|problem| &problem.remedy)
+                .filter(|remedy| !remedy.is_empty()),
+        )
+        .execute(executor)
+        .await?;
+    Ok(())
+}
+
+/// Adds what `verify` found on a day, which is not compared again.
+///
+/// # Errors
+/// [`LoadError::LeaseLost`] or database failure.
+pub async fn compared(
+    executor: impl PgExecutor<'_>,
+    lease: &Lease,
+    id: i64,
+    day: Window,
+    found: &Value,
+) -> Result<(), LoadError> {
+    let noted = lease
+        .query(fenced!(
+            "update smartassist_sync.requests as request set compared = coalesce(request.compared, '[]') || $6, \
+             remaining = request.remaining - tstzmultirange($5::tstzrange), progress_at = clock_timestamp() \
+             from fence where request.account_id = fence.account_id and request.id = $4 and request.state = 'open' \
+             returning request.id"
+        ))
+        .bind(id)
+        .bind(PgRange::from(day))
+        .bind(found)
+        .fetch_optional(executor)
+        .await?;
+    noted.map(|_| ()).ok_or(LoadError::LeaseLost)
+}
+
+/// A request as whoever made it sees it.
+#[derive(Debug, Clone, FromRow)]
+pub struct Progress {
+    /// `open`, `done`, `partial`, `cancelled` or `refused`.
+    pub state: String,
+    error: Option<String>,
+    error_code: Option<String>,
+    remedy: Option<String>,
+    /// What `verify` found.
+    pub compared: Option<Value>,
+    /// Requests sent for it so far.
+    pub requests: i64,
+    /// Records received.
+    pub records: i64,
+    /// Interactions stored for the first time.
+    pub inserted: i64,
+    /// Interactions stored in a changed version.
+    pub updated: i64,
+    /// Requests left, estimated.
+    pub requests_left: Option<i64>,
+    /// Seconds since anything came of it.
+    pub quiet_seconds: f64,
+}
+
+impl Progress {
+    /// What was wrong, where it has ended.
+    pub fn problem(&self) -> Option<Problem> {
+        let (code, text) = (self.error_code.clone()?, self.error.clone()?);
+        Some(Problem::failed(
+            code,
+            text,
+            self.remedy.clone().unwrap_or_default(),
+        ))
+    }
+}
+
+/// How a request stands; `None`: it was deleted.
+///
+/// # Errors
+/// Database failure.
+pub async fn progress(executor: impl PgExecutor<'_>, id: i64) -> Result<Option<Progress>, LoadError> {
+    Ok(sqlx::query_as(
+        "select request.state, request.error, request.error_code, request.remedy, request.compared, \
+         coalesce(sum(run.requests), 0)::bigint as requests, coalesce(sum(run.records), 0)::bigint as records, \
+         coalesce(sum(run.inserted), 0)::bigint as inserted, coalesce(sum(run.updated), 0)::bigint as updated, \
+         max(run.requests_left) as requests_left, \
+         extract(epoch from clock_timestamp() - greatest(request.requested_at, request.progress_at, max(run.progress_at)))::float8 \
+         as quiet_seconds \
+         from smartassist_sync.requests as request left join smartassist_sync.runs as run on run.request_id = request.id \
+         where request.id = $1 group by request.id",
+    )
+    .bind(id)
+    .fetch_optional(executor)
+    .await?)
+}
+
+/// Asks whoever serves the request to end it; ends it where nobody does.
+///
+/// # Errors
+/// Database failure.
+pub async fn cancel(executor: impl PgExecutor<'_>, id: i64) -> Result<(), LoadError> {
+    sqlx::query(
+        "with served as (select exists (select from smartassist_sync.leases as lease \
+         join smartassist_sync.requests as request using (account_id) \
+         where request.id = $1 and lease.expires_at > clock_timestamp()) as is_served) \
+         update smartassist_sync.requests set cancel_requested_at = clock_timestamp(), \
+         state = case when is_served then state else 'cancelled' end, \
+         done_at = case when is_served then done_at else clock_timestamp() end \
+         from served where id = $1 and state = 'open'",
+    )
+    .bind(id)
+    .execute(executor)
+    .await?;
+    Ok(())
+}
+
+/// Seconds in which unended sessions started.
+///
+/// # Errors
+/// Database failure.
+pub async fn select_open(
+    executor: impl PgExecutor<'_>,
+    account_id: &str,
+    range: Window,
+) -> Result<Vec<Window>, LoadError> {
+    let starts: Vec<DateTime<Utc>> = sqlx::query_scalar(include_str!("select_open.sql"))
+        .bind(account_id)
+        .bind(range.start)
+        .bind(range.end)
+        .fetch_all(executor)
+        .await?;
+    let second = |start| Window {
+        start,
+        end: start + TimeDelta::seconds(1),
+    };
+    Ok(starts.into_iter().map(second).collect())
+}
+
+/// What was last read before it had settled.
+///
+/// # Errors
+/// Database failure.
+pub async fn select_late(
+    executor: impl PgExecutor<'_>,
+    account_id: &str,
+    late: TimeDelta,
+    now: DateTime<Utc>,
+) -> Result<Vec<Window>, LoadError> {
+    Ok(windows_of(
+        sqlx::query_as(include_str!("select_late.sql"))
+            .bind(account_id)
+            .bind(late.as_seconds_f64())
+            .bind(now)
+            .fetch_all(executor)
+            .await?,
+    ))
+}

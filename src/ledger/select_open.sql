@@ -1,0 +1,6 @@
+-- The seconds in which sessions that have no end yet have started, from $2 to $3.
+select distinct date_trunc('second', session_started_at)
+from smartassist.sessions
+where account_id = $1 and session_ended_at is null and missing_since is null
+    and session_started_at >= $2 and session_started_at < $3
+order by 1

@@ -1,0 +1,314 @@
+//! What a command does itself, or has a daemon do.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info};
+
+use crate::config::RefreshPolicy;
+use crate::ledger::problems::Problem;
+use crate::ledger::requests::{self, NewRequest, Progress};
+use crate::ledger::runs::{Kind, Outcome, Preparation};
+use crate::ledger::{Counters, LoadError, Purpose, RULES, accounts, wanted};
+use crate::telemetry;
+use crate::time::window::Window;
+use crate::warehouse::compare;
+
+use super::account::AccountContext;
+use super::comparison::DayComparison;
+use super::engine::{DEFAULT_START, Engine, Goal, HeldLease};
+use super::headway::Headway;
+use super::plan::head;
+use super::policies;
+use super::report::RunReport;
+use super::serve::LOOK_FOR_LEASE;
+
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// A daemon that starts takes over within this.
+const SAY_EVERY: u32 = 60;
+
+/// What a command asks for.
+#[derive(Debug, Clone, Copy)]
+pub struct Wish<'a> {
+    /// Backfill, repair or verify.
+    pub purpose: Purpose,
+    /// Whole seconds.
+    pub ranges: &'a [Window],
+    /// What was read before now does not do.
+    pub read_again: bool,
+    /// `verify`: read every day whole.
+    pub by_identity: bool,
+}
+
+/// Why nothing is asked for.
+#[derive(Debug, thiserror::Error)]
+pub enum WishError {
+    /// Only `run` and `sync` may change filters.
+    #[error(
+        "account {0} was loaded with other filters (selected_fields, channels, queues, bots, direction, extra_body): use the \
+         configuration of the daemon, or let `run` or `sync` load it with these first"
+    )]
+    OtherFilters(String),
+    /// The database failed.
+    #[error(transparent)]
+    Ledger(#[from] LoadError),
+}
+
+/// Asks for it; attaches to the same wish where it is open. `None`: all of it is read already.
+///
+/// # Errors
+/// Other filters, or the database fails.
+pub async fn ask(account: &AccountContext, wish: &Wish<'_>) -> Result<Option<i64>, WishError> {
+    match accounts::has_other_filters(&account.pool, account.api.account())
+        .await
+        .map_err(WishError::from)?
+    {
+        Some(true) => return Err(WishError::OtherFilters(account.name().to_owned())),
+        Some(false) => {}
+        None => introduce(account).await?,
+    }
+    let request = NewRequest {
+        account_id: account.account_id(),
+        purpose: wish.purpose,
+        policy: None,
+        ranges: wish.ranges,
+        due_for: wish.read_again.then(chrono::TimeDelta::zero),
+        due_at: None,
+        by_identity: wish.by_identity,
+        requested_by: &account.holder,
+        rules: RULES,
+    };
+    let asked = requests::ask(&account.pool, &request).await?;
+    let Some(asked) = asked else { return Ok(None) };
+    let progress = requests::progress(&account.pool, asked.id).await?;
+    Ok(progress
+        .filter(|progress| progress.state == "open")
+        .map(|_| asked.id))
+}
+
+/// Writes the row of an account that was never loaded.
+async fn introduce(account: &AccountContext) -> Result<(), LoadError> {
+    let at = account.clock.now();
+    let preparation = Preparation {
+        account: account.api.account(),
+        default_start: head(at - DEFAULT_START, Duration::ZERO),
+        kept_from: account.kept_from().await?,
+        at,
+    };
+    accounts::prepare(&account.pool, &preparation).await?;
+    Ok(())
+}
+
+/// Reads all there is now; skipped where another worker has the account.
+pub async fn pass(account: &AccountContext, kind: Kind, stop: &CancellationToken) -> RunReport {
+    match HeldLease::acquire(account).await {
+        Ok(Some(held)) => work(account, held, Goal::Everything(kind), stop).await,
+        Ok(None) => {
+            debug!(account = account.name(), "another worker has the account");
+            RunReport::skipped()
+        }
+        Err(error) => RunReport::not_begun(account.name(), &error),
+    }
+}
+
+/// Reads all there is now, and again what is due: by itself, or by whoever has the account.
+pub async fn catch_up(
+    account: &AccountContext,
+    policies: &[RefreshPolicy],
+    stop: &CancellationToken,
+) -> RunReport {
+    loop {
+        let requests = match policies::ask_all(account, policies).await {
+            Ok(requests) => requests,
+            Err(error) => return RunReport::not_begun(account.name(), &error),
+        };
+        let report = pass(account, Kind::Sync, stop).await;
+        if report.outcome == Outcome::Skipped {
+            return watch_all(account, requests, stop).await;
+        }
+        if !report.handed_over || stop.is_cancelled() {
+            return report;
+        }
+        tokio::time::sleep(LOOK_FOR_LEASE * 3).await;
+    }
+}
+
+/// What is new becomes a request, too.
+async fn watch_all(account: &AccountContext, requests: Vec<i64>, stop: &CancellationToken) -> RunReport {
+    let settle = account.settings.settle;
+    let unread = wanted::unread(&account.pool, account.account_id(), account.head(), settle).await;
+    let asked = match unread {
+        Ok(unread) => {
+            let wish = Wish {
+                purpose: Purpose::Backfill,
+                ranges: &unread,
+                read_again: false,
+                by_identity: false,
+            };
+            ask(account, &wish).await
+        }
+        Err(error) => Err(error.into()),
+    };
+    let new = match asked {
+        Ok(new) => new,
+        Err(error) => return RunReport::not_asked(account.name(), &error),
+    };
+    let mut all: Option<RunReport> = None;
+    for id in new.into_iter().chain(requests) {
+        let report = see_through(account, id, stop).await;
+        let ends = report.outcome == Outcome::Interrupted;
+        all = Some(match all {
+            Some(before) => before.and(report),
+            None => report,
+        });
+        if ends {
+            break;
+        }
+    }
+    all.unwrap_or_else(|| RunReport::idle(chrono::DateTime::UNIX_EPOCH))
+}
+
+/// Asks for it and sees it through; gives the request, too, where there is anything to read.
+pub async fn fulfil(
+    account: &AccountContext,
+    wish: &Wish<'_>,
+    stop: &CancellationToken,
+) -> (Option<i64>, RunReport) {
+    match ask(account, wish).await {
+        Ok(Some(id)) => (Some(id), see_through(account, id, stop).await),
+        Ok(None) => (None, RunReport::idle(chrono::DateTime::UNIX_EPOCH)),
+        Err(error) => (None, RunReport::not_asked(account.name(), &error)),
+    }
+}
+
+/// Works on the request where no daemon does, and watches it where one does, until it has ended.
+pub async fn see_through(account: &AccountContext, id: i64, stop: &CancellationToken) -> RunReport {
+    let mut looks = 0_u32;
+    let mut yields_until = Instant::now();
+    loop {
+        let held = if yields_until > Instant::now() {
+            Ok(None)
+        } else {
+            HeldLease::acquire(account).await
+        };
+        let report = match held {
+            Ok(Some(held)) => {
+                let report = work(account, held, Goal::Request(id), stop).await;
+                if !report.handed_over {
+                    return report;
+                }
+                yields_until = Instant::now() + LOOK_FOR_LEASE * 3;
+                None
+            }
+            Ok(None) => watch(account, id).await,
+            Err(error) => Some(RunReport::not_begun(account.name(), &error)),
+        };
+        if let Some(report) = report {
+            return report;
+        }
+        if looks.is_multiple_of(SAY_EVERY) {
+            info!(
+                account = account.name(),
+                request = id,
+                "another worker has the account and reads it, watching"
+            );
+        }
+        looks += 1;
+        if stop
+            .run_until_cancelled(tokio::time::sleep(LOOK_EVERY))
+            .await
+            .is_none()
+        {
+            return RunReport::left_open();
+        }
+    }
+}
+
+/// The range as far as it is loaded: what is later would differ. If nothing of it is loaded, everything does.
+///
+/// # Errors
+/// Database failure.
+pub async fn loaded(account: &AccountContext, range: Window) -> Result<Window, LoadError> {
+    let loaded = compare::loaded_until(&account.pool, account.account_id()).await?;
+    let Some(end) = loaded.filter(|end| (range.start < *end) && (*end < range.end)) else {
+        return Ok(range);
+    };
+    info!(
+        account = account.name(),
+        to = telemetry::instant(range.end),
+        cut_to = telemetry::instant(end),
+        "the range reaches past what is loaded, it is cut"
+    );
+    Ok(Window { end, ..range })
+}
+
+/// What `verify` found so far, oldest day first.
+///
+/// # Errors
+/// Database failure.
+pub async fn compared(account: &AccountContext, request: i64) -> Result<Vec<DayComparison>, LoadError> {
+    let progress = requests::progress(&account.pool, request).await?;
+    let days = progress.and_then(|progress| progress.compared);
+    let mut days: Vec<DayComparison> = days
+        .and_then(|days| serde_json::from_value(days).ok())
+        .unwrap_or_default();
+    days.sort_by_key(|day| day.from);
+    Ok(days)
+}
+
+async fn work(account: &AccountContext, held: HeldLease, goal: Goal, stop: &CancellationToken) -> RunReport {
+    match Engine::begin(account, held, goal, stop.clone(), std::sync::Arc::default()).await {
+        Ok(engine) => Box::pin(engine.run()).await,
+        Err((held, error)) => {
+            held.release().await;
+            RunReport::not_begun(account.name(), &error)
+        }
+    }
+}
+
+/// `None`: it is open.
+async fn watch(account: &AccountContext, id: i64) -> Option<RunReport> {
+    let progress = match requests::progress(&account.pool, id).await {
+        Ok(progress) => progress?,
+        Err(error) => return Some(RunReport::not_begun(account.name(), &error)),
+    };
+    let counters = counters_of(&progress);
+    account.headway.send_replace(Some(Headway {
+        counters,
+        requests_left: count(progress.requests_left.unwrap_or(0)),
+    }));
+    let (outcome, problem) = match progress.state.as_str() {
+        "open" if progress.quiet_seconds > account.stalled_after().as_secs_f64() => {
+            (Outcome::Failed, Some(stalled()))
+        }
+        "open" => return None,
+        "done" => (Outcome::Succeeded, None),
+        "cancelled" => (Outcome::Interrupted, None),
+        _ => (Outcome::Failed, progress.problem()),
+    };
+    Some(RunReport::of_request(outcome, counters, problem))
+}
+
+fn stalled() -> Problem {
+    Problem::failed(
+        "stalled",
+        "nothing has come of it for too long (sync.stall_seconds); the request stays",
+        "see `status`, and the log of the worker that has the account",
+    )
+}
+
+fn counters_of(progress: &Progress) -> Counters {
+    Counters {
+        requests: count(progress.requests),
+        records: count(progress.records),
+        inserted: count(progress.inserted),
+        updated: count(progress.updated),
+        ..Counters::default()
+    }
+}
+
+fn count(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or(0)
+}

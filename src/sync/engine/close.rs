@@ -1,0 +1,336 @@
+//! Ends a run, and the request that it worked on.
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+use tracing::{Instrument, Span, error, warn};
+
+use crate::ledger::gaps::{self, Gap};
+use crate::ledger::leases::Lease;
+use crate::ledger::problems::{self, ProblemCode};
+use crate::ledger::problems::{OTHER_FILTERS, Problem};
+use crate::ledger::requests::{self, End, OpenRequest};
+use crate::ledger::runs::{self, Finished, Kind};
+use crate::ledger::{LoadError, Purpose, accounts, conflict};
+use crate::telemetry::{self, chain};
+use crate::warehouse::{bulk, moved};
+
+use super::super::account::AccountContext;
+use super::super::report::{Progress, RunReport};
+use super::super::time_zone::{TimeZoneVerdict, Witness};
+use super::super::traits::{ApiTraits, Range};
+use super::source::{OpenRun, Run, SourceId};
+use super::{Engine, Goal, Why, both};
+
+/// What is written at the end.
+pub(super) struct Closing {
+    account: AccountContext,
+    lease: Lease,
+    source: SourceId,
+    kind: Kind,
+    run: Option<OpenRun>,
+    request: Option<OpenRequest>,
+    /// Whether the request ends too.
+    ends_request: bool,
+    makes_no_progress: bool,
+    /// Whether it has been read to its end, so that it is looked back on.
+    looks_back: bool,
+    watermark: DateTime<Utc>,
+    traits: ApiTraits,
+    new_traits: Option<Value>,
+    time_zone: TimeZoneVerdict,
+    newest_agree: bool,
+}
+
+pub(super) struct Closed {
+    pub(super) source: SourceId,
+    pub(super) report: RunReport,
+    pub(super) ended_request: bool,
+    pub(super) result: Result<(), LoadError>,
+}
+
+impl Engine {
+    /// Takes the run out of its source. `None`: there is nothing to write.
+    pub(super) fn close(&mut self, place: usize) -> Option<Closing> {
+        self.closing(place, true)
+    }
+
+    /// The same where the engine stops: the request stays open.
+    pub(super) fn stop_run(&mut self, place: usize, worked: &Result<Why, LoadError>) -> Option<Closing> {
+        if let Run::Open(run) = &mut self.sources[place].run {
+            match worked {
+                Ok(Why::Stopped) => run.progress.interrupted("told to stop"),
+                Ok(Why::HandedOver) => run.progress.hand_over(),
+                Ok(Why::Finished) => run.progress.interrupted("the command ended"),
+                Ok(Why::Rests) => {}
+                Err(error) => run.progress.ended_by(error),
+            }
+        } else {
+            self.sources[place].run = Run::NotBegun;
+            return None;
+        }
+        let mut closing = self.closing(place, false)?;
+        closing.looks_back = worked.is_ok();
+        Some(closing)
+    }
+
+    fn closing(&mut self, place: usize, ends_request: bool) -> Option<Closing> {
+        let source = &mut self.sources[place];
+        let run = match std::mem::replace(&mut source.run, Run::NotBegun) {
+            Run::Open(run) => Some(*run),
+            _ => None,
+        };
+        source.gaps_found = 0;
+        source.horizon = super::super::horizon::Horizon::default();
+        source.history_ends = None;
+        let answers_for_gaps = matches!(self.goal, Goal::Everything(Kind::Sync)) && !self.gaps.is_empty();
+        if run.is_none() && source.request.is_none() && !answers_for_gaps {
+            return None;
+        }
+        let (request, makes_no_progress) = (source.request.clone(), source.makes_no_progress);
+        let records = run.as_ref().map_or(0, |run| run.progress.counters.records);
+        Some(Closing {
+            account: self.account.clone(),
+            lease: self.held.lease.clone(),
+            source: self.sources[place].id(),
+            kind: self.kind_of(place),
+            ends_request: ends_request && request.is_some(),
+            looks_back: run.is_some(),
+            watermark: self.watermark,
+            run,
+            request,
+            makes_no_progress,
+            new_traits: self.traits_to_remember(records),
+            traits: self.traits.get(),
+            time_zone: self.time_zone.verdict(),
+            newest_agree: self.time_zone.newest_agree(),
+        })
+    }
+
+    /// What was learned of the API since it was stored last.
+    fn traits_to_remember(&mut self, records: u64) -> Option<Value> {
+        let known = &self.known_traits;
+        self.traits.learn(|traits| {
+            if std::mem::take(&mut traits.length_is_doubtful) {
+                traits.longest_window_seconds = known.longest_window_seconds;
+            }
+        });
+        let traits = self.traits.get();
+        // JSON omits what is of this process.
+        let json = serde_json::to_value(&traits).unwrap_or_default();
+        let is_told = records > 0 || traits.range != known.range;
+        if !is_told || serde_json::to_value(known).is_ok_and(|known| known == json) {
+            return None;
+        }
+        self.known_traits = traits;
+        Some(json)
+    }
+
+    pub(super) fn was_closed(&mut self, closed: Closed) -> Result<(), LoadError> {
+        let Closed {
+            source,
+            report,
+            ended_request,
+            result,
+        } = closed;
+        let is_head = source.is_none();
+        if let Some(place) = self.place(source) {
+            let source = &mut self.sources[place];
+            source.in_flight = source.in_flight.saturating_sub(1);
+            if ended_request {
+                self.sources.remove(place);
+            }
+        }
+        if ended_request {
+            self.ended.extend(source);
+        }
+        if is_head {
+            self.account.health.send_modify(|health| health.ended(&report));
+        }
+        self.add_report(source, report);
+        self.is_look_due = true;
+        result
+    }
+
+    /// Of a command; a daemon has told already.
+    pub(super) fn add_report(&mut self, source: SourceId, report: RunReport) {
+        let told = match &self.goal {
+            Goal::Serve(_) => return,
+            Goal::Request(id) if source != Some(*id) => &mut self.others,
+            Goal::Request(_) | Goal::Everything(_) => &mut self.report,
+        };
+        *told = both(told.take(), Some(report));
+    }
+}
+
+impl Closing {
+    pub(super) async fn run(self) -> Closed {
+        let span = self.run.as_ref().map_or_else(Span::none, |run| run.span.clone());
+        self.close().instrument(span).await
+    }
+
+    async fn close(mut self) -> Closed {
+        let mut progress = match &mut self.run {
+            Some(run) => std::mem::replace(&mut run.progress, Progress::from(run.watermark)),
+            None => Progress::from(self.watermark),
+        };
+        let mut result = Ok(());
+        if self.looks_back
+            && let Err(error) = self.look_back(&mut progress).await
+        {
+            progress.ended_by(&error);
+            result = Err(error);
+        }
+        if self.run.is_none()
+            && let Err(error) = self.tell_gaps(&mut progress).await
+        {
+            result = Err(error);
+        }
+        if self.makes_no_progress {
+            progress.failed(Problem::failed(
+                "no_progress",
+                "what its windows drained is still left of it",
+                "report it with the row of smartassist_sync.requests",
+            ));
+        }
+        let report = match &self.run {
+            Some(run) => progress.report(run.watermark),
+            None if progress.has_failed() => progress.report(progress.watermark),
+            None => RunReport::idle(progress.watermark),
+        };
+        if let Some(run) = &self.run {
+            crate::failpoint::reach("run.closing");
+            self.finish(run, &progress).await;
+            let took = run.began.elapsed();
+            let (kind, outcome) = (run.kind.as_str(), report.outcome.as_str());
+            telemetry::run_finished(self.account.name(), kind, outcome, took);
+            report.log(run.kind, took);
+            crate::failpoint::reach("run.closed");
+        }
+        let ended_request = self.ends_request && result.is_ok();
+        if ended_request && let Err(error) = self.end_request(&progress).await {
+            result = Err(error);
+        }
+        Closed {
+            source: self.source,
+            report,
+            ended_request,
+            result,
+        }
+    }
+
+    async fn finish(&self, run: &OpenRun, progress: &Progress) {
+        let finished = Finished {
+            run_id: run.id,
+            outcome: progress.outcome,
+            counters: progress.counters,
+            watermark: progress.watermark,
+            at: self.account.clock.now(),
+            problem: progress.problem.as_ref(),
+            api_clock_ahead: self.account.api.clock_skew(),
+            time_zone_disagreement_minutes: self.time_zone.minutes(),
+        };
+        let finishing = || runs::finish(&self.account.pool, &finished);
+        if let Err(error) = conflict::retry(self.account.name(), finishing).await {
+            warn!(error = %chain(&error), "could not close the run in the ledger, the next one does");
+        }
+    }
+
+    async fn end_request(&self, progress: &Progress) -> Result<(), LoadError> {
+        let Some(request) = &self.request else {
+            return Ok(());
+        };
+        let (end, problem) = if request.is_cancelled {
+            (End::Cancelled, None)
+        } else if request.has_other_filters {
+            let text = "the account's filters have changed since it was made";
+            (
+                End::Refused,
+                Some(Problem::failed(OTHER_FILTERS, text, "ask again")),
+            )
+        } else if progress.has_failed() {
+            (End::Partial, progress.problem.clone())
+        } else {
+            (End::Done, None)
+        };
+        let ending = || requests::end(&self.account.pool, &self.lease, request.id, end, problem.as_ref());
+        conflict::retry(self.account.name(), ending).await
+    }
+
+    async fn look_back(&self, progress: &mut Progress) -> Result<(), LoadError> {
+        let (pool, account_id) = (&self.account.pool, self.account.account_id());
+        if let Some(json) = &self.new_traits {
+            let remembering = || accounts::remember_traits(pool, &self.lease, json);
+            conflict::retry(self.account.name(), remembering).await?;
+        }
+        self.tell_gaps(progress).await?;
+        bulk::review(pool, account_id).await?;
+        let is_ignored = self.traits.range == Some(Range::Ignored);
+        super::judge::judge_api(&self.account, is_ignored, progress).await?;
+        if let Some(minutes) = self.time_zone.minutes() {
+            telemetry::time_zone(self.account.name(), minutes);
+        }
+        self.review_time_zone().await
+    }
+
+    /// A command answers for the gaps in what it was asked for.
+    async fn tell_gaps(&self, progress: &mut Progress) -> Result<(), LoadError> {
+        let concerns = |gap: &Gap| match (&self.request, self.kind) {
+            (None, Kind::Sync) => gap.wanted,
+            (Some(request), _) if matches!(request.purpose, Purpose::Backfill | Purpose::Repair) => {
+                gap.window.overlaps(request.range)
+            }
+            _ => false,
+        };
+        let mut gaps = gaps::open(&self.account.pool, self.account.account_id()).await?;
+        gaps.retain(concerns);
+        if !gaps.is_empty() {
+            let wanted = gaps.iter().filter(|gap| gap.wanted);
+            let next_try = wanted.map(|gap| gap.next_try_at).min();
+            warn!(
+                gaps = gaps.len(),
+                next_try_at = next_try.map(telemetry::instant),
+                "gaps remain: records are missing"
+            );
+            progress.remaining_gaps(gaps.len());
+        }
+        Ok(())
+    }
+
+    async fn review_time_zone(&self) -> Result<(), LoadError> {
+        let (pool, account_id) = (&self.account.pool, self.account.account_id());
+        let offset = self.account.api.account().time_zone_offset;
+        match self.time_zone {
+            TimeZoneVerdict::Disagrees {
+                minutes,
+                records,
+                witness,
+            } => {
+                let fitting = self.time_zone.fitting_offset(offset).unwrap_or_default();
+                error!(
+                    minutes,
+                    records,
+                    witness = witness.words(),
+                    time_zone_offset = offset,
+                    fitting_time_zone_offset = fitting,
+                    remedy = ProblemCode::TimeZone.problem().remedy,
+                    "time stamps disagree"
+                );
+                let detail = format!(
+                    "{} are {minutes} min later than time stamps without a zone, in {records} records; \
+                     time_zone_offset = {fitting} fits",
+                    witness.words()
+                );
+                problems::raise(pool, account_id, ProblemCode::TimeZone, &detail).await?;
+                Ok(())
+            }
+            TimeZoneVerdict::Agrees { witness, .. } => {
+                let by_ids = witness == Witness::SessionIds;
+                if by_ids && !self.newest_agree {
+                    return Ok(());
+                }
+                moved::agrees(pool, account_id, by_ids).await
+            }
+            TimeZoneVerdict::Unknown => moved::forget_old(pool, account_id).await,
+        }
+    }
+}

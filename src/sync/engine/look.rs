@@ -1,0 +1,260 @@
+//! What the ledger says is left to read, and what has come due.
+
+use chrono::{DateTime, Utc};
+use tracing::debug;
+
+use crate::config::RefreshPolicy;
+use crate::ledger::accounts::{self, History};
+use crate::ledger::requests::OpenRequest;
+use crate::ledger::{LoadError, RULES, gaps, requests, wanted};
+use crate::time::window::Window;
+
+use super::super::account::AccountContext;
+use super::super::health::Health;
+use super::super::policies;
+use super::super::report::RunReport;
+use super::source::{Run, Source, Work};
+use super::{CHECK_BOOKS_EVERY, Engine, Goal, Instant};
+
+#[derive(Debug)]
+pub(super) struct Look {
+    head: Vec<Window>,
+    gaps: Vec<Window>,
+    requests: Vec<OpenRequest>,
+    history: Option<History>,
+    kept_from: Option<DateTime<Utc>>,
+    /// Windows that were written before it was begun.
+    windows_written: u64,
+}
+
+async fn look(
+    account: AccountContext,
+    until: DateTime<Utc>,
+    (due, checks_books): (Vec<(RefreshPolicy, DateTime<Utc>)>, bool),
+    windows_written: u64,
+) -> Result<Look, LoadError> {
+    let (pool, account_id) = (&account.pool, account.account_id());
+    if checks_books {
+        accounts::check(pool, account_id).await?;
+    }
+    for (policy, tick) in &due {
+        policies::ask(&account, policy, *tick, until).await?;
+    }
+    let settle = account.settings.settle;
+    let kept_from = account.kept_from().await?;
+    let gaps = gaps::open(pool, account_id).await?;
+    Ok(Look {
+        head: wanted::unread(pool, account_id, until, settle).await?,
+        gaps: gaps.iter().map(|gap| gap.window).collect(),
+        requests: requests::open(pool, account_id, (until, settle), kept_from, RULES).await?,
+        history: accounts::history(pool, account_id).await?,
+        kept_from,
+        windows_written,
+    })
+}
+
+impl Engine {
+    pub(super) fn begin_look(&mut self) {
+        if !self.is_look_due || !self.looks.is_empty() {
+            return;
+        }
+        self.is_look_due = false;
+        let due = self.due();
+        let now = self.account.clock.now();
+        let checks_books = (now - self.books_checked_at).abs() >= CHECK_BOOKS_EVERY;
+        if checks_books {
+            self.books_checked_at = now;
+        }
+        let account = self.account.clone();
+        self.looks.spawn(look(
+            account,
+            self.until,
+            (due, checks_books),
+            self.windows_written,
+        ));
+    }
+
+    /// Policies that have come due since they were asked for last, and when. A poll that is due
+    /// moves the end of what is read.
+    fn due(&mut self) -> Vec<(RefreshPolicy, DateTime<Utc>)> {
+        let Goal::Serve(schedule) = &self.goal else {
+            return Vec::new();
+        };
+        let now = self.account.clock.now();
+        let is_poll_due = self.ticks.due("poll", &schedule.poll, now).is_some();
+        let mut due = Vec::new();
+        for policy in &schedule.policies {
+            let name = format!("refresh {}", policy.name);
+            if let Some(tick) = self.ticks.due(&name, &policy.every, now) {
+                due.push((policy.clone(), tick));
+            }
+        }
+        if is_poll_due {
+            debug!(account = self.account.name(), "a poll is due");
+            self.until = self.account.head();
+            self.head_is_done = false;
+            self.rests_until = None;
+            self.sources[0].tried.clear();
+            self.sources[0].drained.clear();
+            self.account.health.send_modify(Health::begin);
+        }
+        due
+    }
+
+    pub(super) fn take_in(&mut self, look: Look) {
+        if look.windows_written != self.windows_written {
+            // What was written meanwhile would be read again.
+            self.is_look_due = true;
+            return;
+        }
+        self.has_looked = true;
+        self.kept_from = look.kept_from;
+        self.gaps = look.gaps;
+        let kept = |todo: Vec<Window>| -> Vec<Window> {
+            let from = look.kept_from.unwrap_or(DateTime::<Utc>::MIN_UTC);
+            let kept = todo.into_iter().filter(|window| window.end > from);
+            kept.map(|window| Window {
+                start: window.start.max(from),
+                ..window
+            })
+            .collect()
+        };
+        self.take_in_head(&kept(look.head), look.history);
+        let open: Vec<i64> = look.requests.iter().map(|request| request.id).collect();
+        for request in look.requests {
+            self.take_in_request(request);
+        }
+        if let Goal::Request(id) = &self.goal
+            && !open.contains(id)
+            && self.place(Some(*id)).is_none()
+        {
+            self.ended.push(*id);
+        }
+        // Ended by somebody else.
+        for place in (1..self.sources.len()).rev() {
+            let source = &self.sources[place];
+            let is_open = source.id().is_some_and(|id| open.contains(&id));
+            if !is_open && source.in_flight == 0 && matches!(source.run, Run::NotBegun) {
+                self.ended.extend(source.id());
+                self.sources.remove(place);
+            }
+        }
+    }
+
+    fn take_in_head(&mut self, todo: &[Window], history: Option<History>) {
+        if self.head_is_done {
+            return;
+        }
+        self.history = history.filter(|history| history.may_be_tried && history.is_wanted);
+        let (from, until) = (self.filled_until, self.until);
+        let source = &mut self.sources[0];
+        if !source.has_work() {
+            self.refill(0, todo);
+        } else if let Work::Windows(queue) = &mut source.work {
+            // What has come since goes first; the rest keeps how it was cut.
+            for window in todo.iter().filter(|window| window.end > from) {
+                queue.add_newest(Window {
+                    start: window.start.max(from),
+                    ..*window
+                });
+            }
+            self.filled_until = until;
+        }
+    }
+
+    fn take_in_request(&mut self, request: OpenRequest) {
+        let place = match self.place(Some(request.id)) {
+            Some(place) => place,
+            None => {
+                self.sources.push(Source::new(Some(request.clone())));
+                self.sources.len() - 1
+            }
+        };
+        let (ends, todo) = (
+            request.is_cancelled || request.has_other_filters,
+            request.remaining.clone(),
+        );
+        let source = &mut self.sources[place];
+        source.request = Some(request);
+        if ends {
+            source.give_up_rest();
+        }
+        if ends && source.is_worked_off() {
+            self.end(place);
+        } else if !source.has_work() && !source.is_resting() {
+            self.refill(place, &todo);
+        }
+    }
+
+    /// Fills an empty queue, or ends the source where nothing is left to try.
+    fn refill(&mut self, place: usize, todo: &[Window]) {
+        let source = &self.sources[place];
+        if !source.is_worked_off() {
+            return;
+        }
+        let served_from = source.history_ends;
+        let mut left: Vec<Window> = todo.to_vec();
+        if let Some(from) = served_from {
+            left.retain(|window| window.end > from);
+            left.iter_mut()
+                .for_each(|window| window.start = window.start.max(from));
+        }
+        let left = without(left, &source.tried);
+        let is_stuck = left
+            .iter()
+            .any(|window| source.drained.iter().any(|read| read.overlaps(*window)));
+        if left.is_empty() || is_stuck {
+            self.sources[place].makes_no_progress = is_stuck && !left.is_empty();
+            self.end_or_rest(place);
+            return;
+        }
+        let being_read: Vec<Window> = self
+            .in_flight
+            .values()
+            .map(|flight| flight.fetch.planned.window)
+            .collect();
+        let free = without(left, &being_read);
+        self.sources[place].fill(&free, &self.gaps, &self.model);
+        if place == 0 {
+            self.filled_until = self.until;
+        }
+    }
+
+    /// A request whose windows failed tries them again after a rest, as long as the engine goes on.
+    fn end_or_rest(&mut self, place: usize) {
+        let goes_on = matches!(self.goal, Goal::Serve(_));
+        let source = &mut self.sources[place];
+        let may_rest = goes_on && source.request.is_some() && !source.failed.is_empty();
+        if may_rest && source.rests < super::RESTS_OF_A_REQUEST {
+            source.rests_until = Some(Instant::now() + super::FIRST_REST * 2_u32.pow(source.rests));
+            source.rests += 1;
+            let failed = std::mem::take(&mut source.failed);
+            source.tried.retain(|tried| !failed.contains(tried));
+        } else {
+            self.end(place);
+        }
+    }
+
+    fn end(&mut self, place: usize) {
+        if place == 0 {
+            self.head_is_done = true;
+        }
+        if let Some(closing) = self.close(place) {
+            self.sources[place].in_flight += 1;
+            self.writes
+                .spawn(async move { super::Written::Closed(Box::new(closing.run().await)) });
+        } else if self.sources[place].tried.is_empty() {
+            let idle = RunReport::idle(self.watermark);
+            self.account.health.send_modify(|health| health.ended(&idle));
+            self.add_report(self.sources[place].id(), idle);
+        }
+    }
+}
+
+fn without(windows: Vec<Window>, others: &[Window]) -> Vec<Window> {
+    others.iter().fold(windows, |left, other| {
+        left.into_iter()
+            .flat_map(|window| window.without(*other))
+            .collect()
+    })
+}

@@ -1,0 +1,195 @@
+//! One reason to read: the head, or a request. Its queue is a copy of what the ledger says is left.
+
+use std::collections::VecDeque;
+
+use chrono::{DateTime, Days, NaiveTime, TimeDelta, Utc};
+use tokio::time::Instant;
+use tracing::Span;
+
+use crate::extract::Priority;
+use crate::ledger::Purpose;
+use crate::ledger::requests::OpenRequest;
+use crate::ledger::runs::Kind;
+use crate::time::window::Window;
+
+use super::super::horizon::Horizon;
+use super::super::plan::{Model, Queue};
+use super::super::report::Progress;
+
+/// The head is what is younger; the rest of what is new is read like a backfill.
+const HEAD_MAX_AGE: TimeDelta = TimeDelta::days(1);
+
+/// `None`: the head.
+pub(super) type SourceId = Option<i64>;
+
+#[derive(Debug)]
+pub(super) struct Source {
+    /// `None`: the head.
+    pub(super) request: Option<OpenRequest>,
+    pub(super) work: Work,
+    pub(super) run: Run,
+    /// Windows that are read, wait to be written, or are written.
+    pub(super) in_flight: usize,
+    /// Not drained, since they failed or are gaps: not tried again by this run.
+    pub(super) tried: Vec<Window>,
+    /// Of those tried, what failed and may not fail again.
+    pub(super) failed: Vec<Window>,
+    /// Read by its own windows since the ledger was last asked.
+    pub(super) drained: Vec<Window>,
+    pub(super) gaps_found: usize,
+    pub(super) horizon: Horizon,
+    pub(super) history_ends: Option<DateTime<Utc>>,
+    /// Number of the window that was last begun for it.
+    pub(super) served: u64,
+    pub(super) rests_until: Option<Instant>,
+    pub(super) rests: u32,
+    /// What its windows drain stays in what is left of it.
+    pub(super) makes_no_progress: bool,
+}
+
+#[derive(Debug)]
+pub(super) enum Work {
+    Windows(Queue),
+    /// To be compared, oldest first.
+    Days(VecDeque<Window>),
+}
+
+#[derive(Debug)]
+pub(super) enum Run {
+    NotBegun,
+    Opening,
+    Open(Box<OpenRun>),
+}
+
+#[derive(Debug)]
+pub(super) struct OpenRun {
+    pub(super) id: i64,
+    pub(super) kind: Kind,
+    pub(super) began: Instant,
+    pub(super) progress: Progress,
+    pub(super) watermark: DateTime<Utc>,
+    pub(super) span: Span,
+}
+
+impl Source {
+    pub(super) fn new(request: Option<OpenRequest>) -> Self {
+        let compares = request
+            .as_ref()
+            .is_some_and(|request| request.purpose == Purpose::Verify);
+        Self {
+            request,
+            work: if compares {
+                Work::Days(VecDeque::new())
+            } else {
+                Work::Windows(Queue::default())
+            },
+            run: Run::NotBegun,
+            in_flight: 0,
+            tried: Vec::new(),
+            failed: Vec::new(),
+            drained: Vec::new(),
+            gaps_found: 0,
+            horizon: Horizon::default(),
+            history_ends: None,
+            served: 0,
+            rests_until: None,
+            rests: 0,
+            makes_no_progress: false,
+        }
+    }
+
+    pub(super) fn id(&self) -> SourceId {
+        self.request.as_ref().map(|request| request.id)
+    }
+
+    pub(super) fn has_work(&self) -> bool {
+        match &self.work {
+            Work::Windows(queue) => !queue.is_done(),
+            Work::Days(days) => !days.is_empty(),
+        }
+    }
+
+    /// What it has was read or tried, so the ledger decides whether it is at its end.
+    pub(super) fn is_worked_off(&self) -> bool {
+        !self.has_work() && self.in_flight == 0 && !matches!(self.run, Run::Opening)
+    }
+
+    pub(super) fn is_resting(&self) -> bool {
+        self.rests_until.is_some_and(|until| until > Instant::now())
+    }
+
+    /// Whether a window that began then serves it.
+    pub(super) fn is_served_since(&self, began_at: DateTime<Utc>) -> bool {
+        let since = self.request.as_ref().and_then(|request| request.since);
+        since.is_none_or(|since| since <= began_at)
+    }
+
+    pub(super) fn fill(&mut self, todo: &[Window], gaps: &[Window], model: &Model) {
+        self.drained.clear();
+        self.work = match self.work {
+            Work::Windows(_) => Work::Windows(Queue::of(todo, gaps, model)),
+            Work::Days(_) => Work::Days(todo.iter().copied().flat_map(days_of).collect()),
+        };
+    }
+
+    /// Nothing more is tried by this run.
+    pub(super) fn give_up_rest(&mut self) {
+        self.work = match self.work {
+            Work::Windows(_) => Work::Windows(Queue::default()),
+            Work::Days(_) => Work::Days(VecDeque::new()),
+        };
+    }
+
+    pub(super) fn purpose(&self, window: Window, gaps: &[Window]) -> Purpose {
+        match &self.request {
+            Some(request) => request.purpose,
+            None if gaps.contains(&window) => Purpose::Gap,
+            None => Purpose::New,
+        }
+    }
+
+    /// How urgent its next window is: the head, then what is reread from small to large, then the past.
+    pub(super) fn urgency(&self, until: DateTime<Utc>) -> (u8, i64) {
+        match &self.request {
+            None if self.is_at_head(until) => (0, 0),
+            None => (2, 0),
+            Some(request) => match request.purpose {
+                Purpose::Refresh | Purpose::Open => (1, request.range.seconds()),
+                _ => (2, request.id),
+            },
+        }
+    }
+
+    pub(super) fn priority(&self, until: DateTime<Utc>) -> Priority {
+        if self.request.is_none() && self.is_at_head(until) {
+            Priority::Head
+        } else {
+            Priority::Other
+        }
+    }
+
+    fn is_at_head(&self, until: DateTime<Utc>) -> bool {
+        match &self.work {
+            Work::Windows(queue) => queue.next_end().is_some_and(|end| end > until - HEAD_MAX_AGE),
+            Work::Days(_) => false,
+        }
+    }
+}
+
+/// By UTC days.
+fn days_of(range: Window) -> impl Iterator<Item = Window> {
+    let mut start = range.start;
+    std::iter::from_fn(move || {
+        (start < range.end).then(|| {
+            let midnight = (start.date_naive() + Days::new(1))
+                .and_time(NaiveTime::MIN)
+                .and_utc();
+            let day = Window {
+                start,
+                end: midnight.min(range.end),
+            };
+            start = day.end;
+            day
+        })
+    })
+}

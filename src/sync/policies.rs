@@ -1,0 +1,82 @@
+//! What is read again, and when: a policy that comes due becomes a request.
+
+use chrono::{DateTime, Utc};
+use tracing::warn;
+
+use crate::config::{RefreshPolicy, Selection};
+use crate::ledger::requests::{self, NewRequest};
+use crate::ledger::{LoadError, Purpose, RULES, conflict};
+use crate::time::window::Window;
+
+use super::account::AccountContext;
+
+/// Asks for what every policy was last due for, unless it was served since; gives the requests.
+pub(super) async fn ask_all(
+    account: &AccountContext,
+    policies: &[RefreshPolicy],
+) -> Result<Vec<i64>, LoadError> {
+    let now = account.clock.now();
+    let mut asked = Vec::new();
+    for policy in policies {
+        if let Some(tick) = policy.every.last_before(now) {
+            asked.extend(ask(account, policy, tick, account.head()).await?);
+        }
+    }
+    Ok(asked)
+}
+
+pub(super) async fn ask(
+    account: &AccountContext,
+    policy: &RefreshPolicy,
+    tick: DateTime<Utc>,
+    head: DateTime<Utc>,
+) -> Result<Option<i64>, LoadError> {
+    let (pool, account_id) = (&account.pool, account.account_id());
+    let back = |span| Window {
+        start: head - span,
+        end: head,
+    };
+    let (purpose, ranges) = match policy.selection {
+        Selection::Lookback { lookback, late } => {
+            let mut ranges = vec![back(lookback)];
+            if let Some(late) = late {
+                let now = account.clock.now();
+                ranges.extend(requests::select_late(pool, account_id, late, now).await?);
+            }
+            (Purpose::Refresh, ranges)
+        }
+        Selection::Open { age, beyond } => {
+            let range = Window {
+                end: head - beyond,
+                ..back(age)
+            };
+            let open = requests::select_open(pool, account_id, range).await?;
+            (Purpose::Open, open)
+        }
+    };
+    if ranges.is_empty() {
+        return Ok(None);
+    }
+    let request = NewRequest {
+        account_id,
+        purpose,
+        policy: Some(&policy.name),
+        ranges: &ranges,
+        due_for: Some(account.clock.now() - tick),
+        due_at: Some(tick),
+        by_identity: false,
+        requested_by: &account.holder,
+        rules: RULES,
+    };
+    let asking = || requests::ask(pool, &request);
+    let asked = conflict::retry(account.name(), asking).await?;
+    if asked.is_some_and(|asked| asked.is_new_tick) {
+        warn!(
+            account = account.name(),
+            policy = policy.name,
+            remedy = "raise requests_per_minute if the API allows more, or lengthen every or shorten lookback in sync.refresh",
+            "a refresh did not finish before its next tick"
+        );
+    }
+    Ok(asked.map(|asked| asked.id))
+}

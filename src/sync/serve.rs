@@ -1,0 +1,83 @@
+//! The daemon's work on one account: one engine after the other, for ever.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info};
+
+use crate::ledger::leases;
+use crate::ledger::problems::Problem;
+use crate::ledger::runs::{Kind, Outcome};
+use crate::telemetry;
+use crate::time::pulse::Pulse;
+
+use super::account::AccountContext;
+use super::engine::{Engine, Goal, HeldLease, Schedule};
+use super::guard::guard;
+use super::health::Health;
+use super::report::RunReport;
+
+/// Between two tries to get the lease; a command hands it over within this and its windows on the way.
+pub(super) const LOOK_FOR_LEASE: Duration = Duration::from_secs(5);
+
+/// Reads the account whenever it holds the lease, until it is told to stop. An engine that panics or hangs is
+/// begun anew from the ledger.
+pub async fn serve(account: AccountContext, schedule: Schedule, stop: CancellationToken) {
+    let mut stands_by = false;
+    while !stop.is_cancelled() {
+        let (began, pulse) = (Instant::now(), Arc::<Pulse>::default());
+        let serving = serve_once(
+            account.clone(),
+            schedule.clone(),
+            stop.clone(),
+            Arc::clone(&pulse),
+        );
+        let served = guard(serving, &pulse, account.settings.stall).await;
+        let was_taken = matches!(served, Ok(Outcome::Skipped));
+        if was_taken && !stands_by {
+            info!(
+                account = account.name(),
+                "another worker has the account, standing by"
+            );
+        }
+        stands_by = was_taken;
+        if let Err(crash) = served {
+            error!(account = account.name(), error = %crash, remedy = crash.remedy(), "run crashed");
+            let (kind, failed) = (Kind::Poll.as_str(), Outcome::Failed.as_str());
+            telemetry::run_finished(account.name(), kind, failed, began.elapsed());
+            let report = RunReport::crashed(Problem::failed("crashed", crash.to_string(), crash.remedy()));
+            account.health.send_modify(|health| health.ended(&report));
+        }
+        stop.run_until_cancelled(tokio::time::sleep(LOOK_FOR_LEASE)).await;
+    }
+}
+
+async fn serve_once(
+    account: AccountContext,
+    schedule: Schedule,
+    stop: CancellationToken,
+    pulse: Arc<Pulse>,
+) -> Outcome {
+    account.health.send_modify(Health::begin);
+    let report = match HeldLease::acquire(&account).await {
+        Ok(Some(held)) => {
+            let goal = Goal::Serve(Box::new(schedule));
+            match Engine::begin(&account, held, goal, stop, pulse).await {
+                Ok(engine) => Box::pin(engine.run()).await,
+                Err((held, error)) => {
+                    held.release().await;
+                    RunReport::not_begun(account.name(), &error)
+                }
+            }
+        }
+        Ok(None) => match leases::ask_for(&account.pool, account.account_id()).await {
+            Ok(()) => RunReport::skipped(),
+            Err(error) => RunReport::not_begun(account.name(), &error),
+        },
+        Err(error) => RunReport::not_begun(account.name(), &error),
+    };
+    account.health.send_modify(|health| health.ended(&report));
+    report.outcome
+}
