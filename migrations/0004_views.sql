@@ -523,7 +523,7 @@ join smartassist_sync.accounts as account on account.account_id = counted.accoun
 join named on named.from_seconds = counted.age_from_seconds;
 
 comment on view smartassist_bi.change_by_age is
-    'How likely an interaction has changed when it is read again, by its age: what refresh tiers are chosen by. One row per account and class of age in which anything was read again.';
+    'How likely an interaction has changed when it is read again, by its age: what refresh policies are chosen by. One row per account and class of age in which anything was read again.';
 comment on column smartassist_bi.change_by_age.account_name is
     'The name of the account in the configuration.';
 comment on column smartassist_bi.change_by_age.account_id is
