@@ -150,12 +150,13 @@ async fn a_lease_that_ended_and_that_nobody_took_is_taken_again_without_waiting_
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
     };
-    let lost = tokio::select! {
-        lost = daemon.event("the account's lease is lost, stepping back") => lost,
+    let ended = tokio::select! {
+        ended = daemon.finished("poll") => ended,
         () = ending => unreachable!(),
     };
+    assert_eq!(ended["outcome"], "interrupted");
+    let lost = daemon.event("the account's lease is lost, stepping back").await;
     assert_eq!(lost["level"], "WARN");
-    assert_eq!(daemon.finished("poll").await["outcome"], "interrupted");
     assert_eq!(daemon.finished("poll").await["outcome"], "succeeded");
     daemon.signal(Signal::SIGTERM);
     assert_eq!(daemon.ended().await.code(), 0);
