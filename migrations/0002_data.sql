@@ -3,7 +3,7 @@
 -- Rules that hold for all of these tables:
 --  * interaction_key is the key, and begins the key of every child: the tables can be distributed by it, and each key also serves the foreign
 --    key to the parent, so that no further index is needed for the cascade. It is the account and both ids of the API in 16 bytes.
---  * Children of an interaction are replaced in one transaction, hence `on delete cascade` and no surrogate keys.
+--  * Children of an interaction that differ are replaced in one transaction, hence `on delete cascade` and no surrogate keys.
 --  * Checks cover only what the loader itself decides (keys, its own enumerations) and what an index can hold (a B-tree entry holds about 2,700
 --    bytes). What the API sends is never checked: one odd value must not stop a load.
 --  * A list that is empty, null or absent means the same in the API, so text[] columns are never NULL.
@@ -218,7 +218,7 @@ comment on column smartassist.sessions.extra is
 comment on column smartassist.sessions.warnings is
     'Fields that could not be read and are therefore NULL, each as "path: why"; empty when every field was read. Not an API field.';
 comment on column smartassist.sessions.content_hash is
-    'SHA-256 of the rows that the record gives, in all tables, and of the version of the rules that make them. An interaction whose hash is unchanged is not written again, unless it was missing. Not an API field.';
+    'Three digests of 16 bytes, of SHA-256 over the rows that the record gives and the version of the rules that make them: of the session, of its destinations with all below them, and of its tags. Only what differs is written again. Not an API field.';
 comment on column smartassist.sessions.first_seen_at is
     'Instant at which the loader first stored the interaction. Not an API field.';
 comment on column smartassist.sessions.last_changed_at is

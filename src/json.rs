@@ -73,7 +73,15 @@ impl Extent {
 /// # Errors
 /// The text is no JSON, or too deep.
 pub fn parse(text: &str) -> Result<Value, Unreadable> {
-    if Extent::of(text).levels > DEEPEST {
+    parse_counted(text, Extent::of(text))
+}
+
+/// The same of a text whose extent is known.
+///
+/// # Errors
+/// As [`parse`].
+pub fn parse_counted(text: &str, extent: Extent) -> Result<Value, Unreadable> {
+    if extent.levels > DEEPEST {
         return Err(Unreadable::TooDeep);
     }
     let may_mean = |sign: &&str| memchr::memmem::find(text.as_bytes(), sign.as_bytes()).is_some();

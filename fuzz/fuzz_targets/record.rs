@@ -5,11 +5,9 @@
 use std::sync::LazyLock;
 
 use libfuzzer_sys::{Corpus, fuzz_target};
-use serde_json::Value;
 use serde_json::value::RawValue;
-use smartassist_etl::json;
-use smartassist_etl::transform::privacy::{Class, IdentifierKind, Key, Policy, Rule, Wanted};
-use smartassist_etl::transform::{Origin, Rejected, transform, transform_stored};
+use smartassist_etl::transform::privacy::{Class, IdentifierKind, Key, Policy, Rule, Wanted, value_of};
+use smartassist_etl::transform::{Origin, RawRecord, Rejected, transform, transform_stored};
 
 const ORIGIN: Origin<'_> = Origin {
     account_id: "a",
@@ -74,19 +72,13 @@ fn check_rejected(rejected: &Rejected, policy: &Policy) {
 
 /// As `erase` does.
 fn look_for_customer(text: &str) {
-    match json::parse(text) {
-        Ok(Value::Object(record)) if WANTED.is_customer_of(&record) => {}
-        Ok(value) => {
-            let _ = (WANTED.is_named_in(&value), WANTED.is_mentioned_in(&value));
-        }
-        Err(_) => {
-            let _ = (WANTED.is_named_in_text(text), WANTED.is_mentioned_in_text(text));
-        }
-    }
+    let value = value_of(text);
+    let _ = (WANTED.is_named_in(&value), WANTED.is_mentioned_in(&value));
 }
 
-fn raw(bytes: &[u8]) -> Option<Box<RawValue>> {
-    RawValue::from_string(str::from_utf8(bytes).ok()?.to_owned()).ok()
+fn raw(bytes: &[u8]) -> Option<RawRecord<'_>> {
+    let text: &RawValue = serde_json::from_slice(bytes).ok()?;
+    Some(RawRecord::of(text.get()))
 }
 
 /// Looks at the text itself: a parser would give some of it another meaning.

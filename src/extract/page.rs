@@ -9,9 +9,6 @@ use serde_json::value::RawValue;
 use super::charset::Text;
 use super::envelope::{self, Envelope};
 
-/// A record as sent, parsed later and alone.
-pub type RawRecord = Box<RawValue>;
-
 /// Real pages hold at most 200.
 const MOST_ELEMENTS: usize = 500;
 
@@ -21,9 +18,9 @@ pub struct Page {
     /// `numResults`: of page or window, undocumented.
     pub reported: Option<u64>,
     /// Elements with an id, in order.
-    pub records: Vec<RawRecord>,
+    pub records: Vec<Box<RawValue>>,
     /// Elements without an id.
-    pub strays: Vec<RawRecord>,
+    pub strays: Vec<Box<RawValue>>,
     /// Undecodable characters by index in `records`.
     pub unreadable: Vec<(usize, u64)>,
 }

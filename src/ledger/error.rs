@@ -1,5 +1,7 @@
 //! Database errors and their meaning.
 
+use uuid::Uuid;
+
 use crate::postgres::{Trouble, is_unreachable};
 
 /// Failed transaction.
@@ -22,6 +24,17 @@ pub enum LoadError {
     /// Impossible sync state.
     #[error("the books of the account cannot be true: {0}")]
     Books(String),
+    /// A row that PostgreSQL takes from nobody.
+    #[error("PostgreSQL refuses a row of {table}")]
+    Refused {
+        /// Table.
+        table: &'static str,
+        /// Its interaction.
+        key: Uuid,
+        /// Why.
+        #[source]
+        error: sqlx::Error,
+    },
     /// Unexpected row count.
     #[error("{table}: {written} rows were written where {expected} were meant")]
     RowCount {
@@ -55,7 +68,7 @@ impl LoadError {
 
     fn trouble(&self) -> Option<Trouble> {
         match self {
-            Self::Database(error) => Some(Trouble::of(error)),
+            Self::Database(error) | Self::Refused { error, .. } => Some(Trouble::of(error)),
             Self::LeaseLost | Self::Overtaken | Self::ErasureKey | Self::Books(_) | Self::RowCount { .. } => {
                 None
             }
@@ -65,7 +78,7 @@ impl LoadError {
     /// Metric label.
     pub fn kind(&self) -> &'static str {
         match self {
-            Self::Database(error) => Trouble::of(error).name(),
+            Self::Database(error) | Self::Refused { error, .. } => Trouble::of(error).name(),
             Self::LeaseLost => "lease_lost",
             Self::Overtaken => "overtaken",
             Self::ErasureKey => "erasure_key",
@@ -85,7 +98,7 @@ impl LoadError {
     /// What to do.
     pub fn remedy(&self) -> &'static str {
         match self {
-            Self::Database(error) => Trouble::of(error).remedy(),
+            Self::Database(error) | Self::Refused { error, .. } => Trouble::of(error).remedy(),
             Self::LeaseLost => "nothing: the next run, of whichever worker, goes on where this one stopped",
             Self::Overtaken => "nothing: it is read again",
             Self::ErasureKey => "give the privacy.key that `erase` was run with",

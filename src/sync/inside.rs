@@ -72,7 +72,7 @@ fn lies_in(window: Window, (start, end): Span, shift: TimeDelta) -> bool {
 mod tests {
     use super::*;
     use crate::transform::privacy::Policy;
-    use crate::transform::{Origin, transform};
+    use crate::transform::{Origin, RawRecord, transform};
 
     fn window() -> Window {
         let at = |text: &str| DateTime::parse_from_rfc3339(text).unwrap().to_utc();
@@ -92,7 +92,7 @@ mod tests {
             }
         );
         transform(
-            &serde_json::value::RawValue::from_string(text).unwrap(),
+            &RawRecord::of(text),
             Origin {
                 account_id: "a",
                 time_zone_offset: 0,

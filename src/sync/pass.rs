@@ -7,9 +7,8 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use crate::extract::{PAGE_SIZE, Page};
-use crate::json::Extent;
 use crate::transform::privacy::Policy;
-use crate::transform::{Interaction, Origin, Rejected, transform};
+use crate::transform::{Interaction, Origin, RawRecord, Rejected, transform};
 
 use super::length::{Length, Longest};
 
@@ -87,11 +86,12 @@ impl Pass {
         let mut length = Length::default();
         let mut unreadable = page.unreadable.iter().copied().peekable();
         for (place, record) in page.records.iter().enumerate() {
-            if !self.has_room_for(record.get()) {
+            let record = RawRecord::of(record.get());
+            if !self.has_room_for(&record) {
                 length += Length::UNREAD;
                 continue;
             }
-            match transform(record, origin, policy) {
+            match transform(&record, origin, policy) {
                 Ok(mut interaction) => {
                     if let Some((_, characters)) = unreadable.next_if(|(of, _)| *of == place) {
                         interaction.note_unreadable(characters);
@@ -105,10 +105,11 @@ impl Pass {
             }
         }
         for stray in &page.strays {
-            if !self.has_room_for(stray.get()) {
+            let stray = RawRecord::of(stray.get());
+            if !self.has_room_for(&stray) {
                 continue;
             }
-            length += match transform(stray, origin, policy) {
+            length += match transform(&stray, origin, policy) {
                 Ok(interaction) => self.take(interaction),
                 Err(rejected) if rejected.key.is_some() => self.reject(*rejected),
                 Err(rejected) => self.set_aside(*rejected),
@@ -150,9 +151,9 @@ impl Pass {
         Length::UNREAD
     }
 
-    fn has_room_for(&mut self, record: &str) -> bool {
-        self.bytes = self.bytes.saturating_add(record.len());
-        self.values = self.values.saturating_add(Extent::of(record).values);
+    fn has_room_for(&mut self, record: &RawRecord<'_>) -> bool {
+        self.bytes = self.bytes.saturating_add(record.text().len());
+        self.values = self.values.saturating_add(record.values());
         !self.is_too_large()
     }
 

@@ -3,7 +3,6 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use serde_json::value::RawValue;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 use uuid::Uuid;
@@ -15,7 +14,7 @@ use crate::ledger::{Counters, LoadError};
 use crate::postgres::Pool;
 use crate::time::clock::Clock;
 use crate::transform::privacy::Policy;
-use crate::transform::{Origin, TRANSFORM_VERSION, ruled, transform_stored};
+use crate::transform::{Origin, RawRecord, TRANSFORM_VERSION, ruled, transform_stored};
 use crate::warehouse::replay::{self, OpenReplay, Portion, Raw, Rebuilt, Ruled};
 use crate::warehouse::{aside, left_out};
 
@@ -212,15 +211,11 @@ fn rebuild(raw: Vec<Raw>, account_id: &str, policy: &Policy) -> Option<Batch> {
         ruled: Vec::new(),
     };
     for raw in raw {
-        // It came from PostgreSQL as JSON.
-        let Ok(record) = RawValue::from_string(raw.payload.clone()) else {
-            continue;
-        };
         let origin = Origin {
             account_id,
             time_zone_offset: raw.time_zone_offset,
         };
-        match transform_stored(&record, origin, policy) {
+        match transform_stored(&RawRecord::of(&raw.payload), origin, policy) {
             Ok(mut interaction) => {
                 interaction.keep_warnings_of_receipt(&raw.warnings);
                 let payload_differs = !policy.keeps_all() && canonical(&raw.payload) != interaction.payload;

@@ -3,15 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use chrono::{DateTime, Utc};
-use serde_json::value::RawValue;
-use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::ledger::LoadError;
 use crate::ledger::conflict;
 use crate::transform::privacy::Policy;
-use crate::transform::{Interaction, Origin, Rejected, transform_stored};
+use crate::transform::{Interaction, Origin, RawRecord, Rejected, transform_stored};
 use crate::warehouse::aside::{self, Aside, Retried};
 
 use super::account::AccountContext;
@@ -87,8 +85,10 @@ impl AccountContext {
         let limits = self.limits_of_storing(kept_from);
         let how = (!done.contains(&key), self.settings.keep_raw);
         let store = || aside::store(&self.pool, constants, &limits, entry, &interaction, how);
-        let retried = conflict::retry(&self.api.account().name, store).await?;
-        Ok(Ok((key, retried)))
+        match conflict::retry(&self.api.account().name, store).await {
+            Err(error @ LoadError::Refused { .. }) => Ok(Err(error.to_string())),
+            retried => Ok(Ok((key, retried?))),
+        }
     }
 }
 
@@ -117,11 +117,11 @@ fn read(entry: &Aside, account_id: &str, policy: &Policy) -> Result<Interaction,
         account_id,
         time_zone_offset: entry.time_zone_offset,
     };
-    match RawValue::from_string(entry.payload.clone()) {
-        // Too large: only a part is kept, which must not become a row.
-        Ok(record) if entry.record_bytes.is_none() => transform_stored(&record, origin, policy),
-        _ => Err(Rejected::of_part(&entry.payload, entry.reason.clone(), policy).into()),
+    // Too large: only a part is kept, which must not become a row.
+    if entry.record_bytes.is_some() {
+        return Err(Rejected::of_part(&entry.payload, entry.reason.clone(), policy).into());
     }
+    transform_stored(&RawRecord::of(&entry.payload), origin, policy)
 }
 
 pub(super) fn ruled(entry: &Aside, account_id: &str, policy: &Policy) -> Option<Rejected> {
@@ -131,13 +131,8 @@ pub(super) fn ruled(entry: &Aside, account_id: &str, policy: &Policy) -> Option<
     match read(entry, account_id, policy) {
         Err(rejected) => Some(*rejected),
         Ok(interaction) => Some(Rejected {
-            reason: "can be read now, waits for retry-rejected".into(),
             key: Some(interaction.key),
-            ids: Vec::new(),
-            identifiers: Vec::new(),
-            record_bytes: None,
-            payload_hash: Sha256::digest(&interaction.payload).into(),
-            payload: interaction.payload,
+            ..Rejected::new("can be read now, waits for retry-rejected", interaction.payload)
         }),
     }
 }

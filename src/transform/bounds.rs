@@ -4,9 +4,8 @@ use serde::de::{Deserializer as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use super::fields::Notes;
-use super::{clean, privacy};
-use crate::json::Extent;
+use super::reader::Notes;
+use super::{RawRecord, clean, privacy};
 
 /// Most bytes of a record; 100 destinations make a tenth.
 pub const LARGEST_RECORD: usize = 256 << 10;
@@ -32,17 +31,16 @@ impl Bounds {
         values: 2 * MOST_VALUES,
     };
 
-    /// Counts before parsing, which takes the memory.
-    pub(super) fn exceeded(self, text: &str) -> Option<String> {
-        if text.len() > self.bytes {
-            return Some(format!("larger than {} bytes: {} bytes", self.bytes, text.len()));
+    /// Counted before parsing, which takes the memory.
+    pub(super) fn exceeded(self, record: &RawRecord<'_>) -> Option<String> {
+        let (bytes, values) = (record.text().len(), record.values());
+        if bytes > self.bytes {
+            return Some(format!("larger than {} bytes: {bytes} bytes", self.bytes));
         }
-        let values = Extent::of(text).values;
         (values > self.values).then(|| {
             format!(
-                "more than {} values: {values} values in {} bytes",
-                self.values,
-                text.len()
+                "more than {} values: {values} values in {bytes} bytes",
+                self.values
             )
         })
     }
@@ -52,9 +50,10 @@ impl Bounds {
 const LARGEST_FIELD: usize = 4 << 10;
 const LARGEST_PART: usize = 32 << 10;
 
-pub(super) fn small_fields(text: &str) -> Option<Map<String, Value>> {
+/// Of a text that is no object: none.
+pub(super) fn small_fields(text: &str) -> Map<String, Value> {
     let mut deserializer = serde_json::Deserializer::from_str(text);
-    deserializer.deserialize_map(SmallFields).ok()
+    deserializer.deserialize_map(SmallFields).unwrap_or_default()
 }
 
 pub(super) fn beginning(text: &str) -> &str {
@@ -89,7 +88,7 @@ impl<'de> Visitor<'de> for SmallFields {
             if field.len() > LARGEST_FIELD.min(left) || !privacy::is_documented(&name) {
                 continue;
             }
-            if let Ok(value) = clean::parse(field, &Notes::new(0)) {
+            if let Ok(value) = clean::parse(&RawRecord::of(field), &Notes::new(0)) {
                 left -= field.len();
                 fields.insert(name, value);
             }

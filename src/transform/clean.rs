@@ -4,7 +4,8 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
-use super::fields::Notes;
+use super::RawRecord;
+use super::reader::Notes;
 use crate::json::{self, Unreadable};
 
 /// Longer numbers are text.
@@ -15,15 +16,15 @@ const LONGEST_EXPONENT: usize = 4;
 
 pub(super) const WHOLE_RECORD: &str = "record";
 
-pub(super) fn parse(text: &str, notes: &Notes) -> Result<Value, Unreadable> {
-    let (text, replaced) = mend_escapes(text);
+pub(super) fn parse(record: &RawRecord<'_>, notes: &Notes) -> Result<Value, Unreadable> {
+    let (text, replaced) = mend_escapes(record.text());
     if replaced > 0 {
         notes.warn(
             WHOLE_RECORD,
             &format!("{replaced} characters that cannot be stored were replaced by U+FFFD"),
         );
     }
-    let mut value = json::parse(&text)?;
+    let mut value = json::parse_counted(&text, record.extent)?;
     repair_numbers(&mut value);
     Ok(value)
 }
@@ -68,13 +69,11 @@ fn code_unit(bytes: &[u8], at: usize) -> Option<u16> {
 fn repair_numbers(value: &mut Value) {
     match value {
         Value::Number(number) => {
-            let text = number.to_string();
-            let exponent = text
-                .split(['e', 'E'])
-                .nth(1)
-                .map_or(0, |digits| digits.trim_start_matches(['+', '-']).len());
-            if exponent > LONGEST_EXPONENT || text.len() > LONGEST_NUMBER {
-                *value = Value::String(text);
+            let text = number.as_str();
+            let exponent = text.split_once(['e', 'E']).map_or("", |(_, exponent)| exponent);
+            let digits = exponent.trim_start_matches(['+', '-']).len();
+            if digits > LONGEST_EXPONENT || text.len() > LONGEST_NUMBER {
+                *value = Value::String(text.to_owned());
             }
         }
         Value::Array(items) => items.iter_mut().for_each(repair_numbers),
@@ -118,7 +117,7 @@ mod tests {
     fn a_number_beyond_numeric_becomes_its_text() {
         let notes = Notes::new(0);
         assert_eq!(
-            parse("[1e99999, 1e300, 36893488147419103232]", &notes)
+            parse(&RawRecord::of("[1e99999, 1e300, 36893488147419103232]"), &notes)
                 .unwrap()
                 .to_string(),
             r#"["1e+99999",1e+300,36893488147419103232]"#

@@ -1,143 +1,223 @@
-//! Coerces a JSON value to the type of a column; `None` means no value.
+//! Reads a JSON value as the type of its column.
+
+mod duration;
 
 use std::borrow::Cow;
+use std::mem::take;
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
-use super::instant;
-use super::normal_form;
+use super::{LONGEST_ID, instant, normal_form};
 
-pub(super) type Coerced<T> = Result<Option<T>, &'static str>;
+pub(super) use duration::contradicts;
 
-pub(super) fn text(value: Value) -> Option<String> {
-    match value {
-        Value::Null => None,
-        Value::String(text) => (!text.is_empty()).then_some(text),
-        other => Some(other.to_string()),
+/// How a field is read: `docs/data-dictionary.md`, Coercions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each has a section of that page")]
+pub enum FieldKind {
+    Text,
+    Label,
+    Id,
+    Identity,
+    Flag,
+    Integer,
+    Number,
+    Duration,
+    Instant,
+    Texts,
+    Labels,
+    Json,
+    JsonInUtc,
+}
+
+impl FieldKind {
+    /// Its section on that page.
+    pub fn heading(self) -> &'static str {
+        match self {
+            Self::Text => "Text",
+            Self::Label => "Label",
+            Self::Id => "Id",
+            Self::Identity => "Identity",
+            Self::Flag => "Yes or no",
+            Self::Integer | Self::Number => "Whole number",
+            Self::Duration => "Duration",
+            Self::Instant => "Instant",
+            Self::Texts => "List of texts",
+            Self::Labels => "List of labels",
+            Self::Json | Self::JsonInUtc => "JSON as sent",
+        }
     }
 }
 
-pub(super) fn label(value: Value) -> Option<String> {
-    let text = text(value)?;
-    let label = text.trim();
-    match label.len() {
-        0 => None,
-        length if length == text.len() => Some(text),
-        _ => Some(label.to_owned()),
+pub(super) type Coerced<T> = Result<T, &'static str>;
+
+/// A value that a column can have; nothing is its default.
+pub(super) trait Coerce: Default {
+    /// Leaves the value as it is where it cannot be read.
+    fn coerce(value: &mut Value, kind: FieldKind, offset: i32) -> Coerced<Self>;
+}
+
+impl Coerce for Option<String> {
+    fn coerce(value: &mut Value, kind: FieldKind, _: i32) -> Coerced<Self> {
+        let is_id = kind == FieldKind::Id;
+        match value {
+            Value::Null => Ok(None),
+            Value::Bool(_) | Value::Array(_) | Value::Object(_) if is_id => Err("not an id"),
+            Value::Number(_) | Value::String(_) if is_id && length(value) > LONGEST_ID => {
+                Err("longer than 512 bytes")
+            }
+            Value::String(text) => {
+                let label = text.trim();
+                if kind == FieldKind::Label && label.len() < text.len() {
+                    *text = label.to_owned();
+                }
+                Ok(Some(take(text)).filter(|text| !text.is_empty()))
+            }
+            other => Ok(Some(other.to_string())),
+        }
     }
 }
 
-pub(super) fn id(value: &Value) -> Coerced<String> {
-    match value {
-        Value::Bool(_) | Value::Array(_) | Value::Object(_) => Err("not an id"),
-        value => Ok(text(value.clone())),
+fn length(value: &Value) -> usize {
+    value.as_str().map_or_else(|| value.to_string().len(), str::len)
+}
+
+impl Coerce for Option<bool> {
+    fn coerce(value: &mut Value, _: FieldKind, _: i32) -> Coerced<Self> {
+        const NO_FLAG: &str = "not a yes or no";
+        let word = match value {
+            Value::Bool(flag) => return Ok(Some(*flag)),
+            value => word_or_number(value).ok_or(NO_FLAG)?.to_ascii_lowercase(),
+        };
+        match word.as_str() {
+            "" => Ok(None),
+            "true" | "yes" | "y" | "1" => Ok(Some(true)),
+            "false" | "no" | "n" | "0" => Ok(Some(false)),
+            _ => Err(NO_FLAG),
+        }
+    }
+}
+
+impl Coerce for Option<i32> {
+    fn coerce(value: &mut Value, kind: FieldKind, _: i32) -> Coerced<Self> {
+        const NO_INTEGER: &str = "not a whole number";
+        if kind == FieldKind::Duration {
+            return duration::read(value);
+        }
+        let text = word_or_number(value).ok_or(NO_INTEGER)?;
+        if text.is_empty() {
+            return Ok(None);
+        }
+        if let Ok(number) = text.parse::<i32>() {
+            return Ok(Some(number));
+        }
+        let number = decimal(&text).ok_or(NO_INTEGER)?;
+        let whole = whole(number)?;
+        (number.fract() == 0.0).then_some(Some(whole)).ok_or(NO_INTEGER)
+    }
+}
+
+impl Coerce for Option<DateTime<Utc>> {
+    /// Document databases write `{"$date": …}`.
+    fn coerce(value: &mut Value, _: FieldKind, offset: i32) -> Coerced<Self> {
+        match value {
+            Value::Object(fields) if fields.len() == 1 => match fields.get_mut("$date") {
+                Some(date @ (Value::String(_) | Value::Number(_))) => {
+                    Self::coerce(date, FieldKind::Instant, offset)
+                }
+                _ => Err(instant::NO_STAMP),
+            },
+            value => match word_or_number(value).ok_or(instant::NO_STAMP)? {
+                text if text.is_empty() => Ok(None),
+                text if value.is_number() => instant::parse(&without_exponent(&text), offset).map(Some),
+                text => instant::parse(&text, offset).map(Some),
+            },
+        }
+    }
+}
+
+impl Coerce for Vec<Option<String>> {
+    /// Positions may match those of another list.
+    fn coerce(value: &mut Value, kind: FieldKind, offset: i32) -> Coerced<Self> {
+        let kind = match kind {
+            FieldKind::Labels => FieldKind::Label,
+            _ => FieldKind::Text,
+        };
+        let texts = list(take(value)).into_iter();
+        let texts: Self = texts
+            .map(|mut text| Option::coerce(&mut text, kind, offset))
+            .collect::<Coerced<_>>()?;
+        let has_any = texts.iter().any(Option::is_some);
+        Ok(if has_any { texts } else { Vec::new() })
+    }
+}
+
+impl Coerce for Option<Value> {
+    fn coerce(value: &mut Value, kind: FieldKind, offset: i32) -> Coerced<Self> {
+        if kind == FieldKind::JsonInUtc {
+            instant::to_utc_within(value, offset);
+        }
+        Ok(Some(take(value)))
     }
 }
 
 /// Placeholders such as `undefined` would merge many records.
-pub(super) fn identity(value: &Value) -> Coerced<String> {
+pub(super) fn identity(value: &Value) -> Coerced<Option<String>> {
     let text = match value {
-        Value::Null => return Ok(None),
-        Value::String(text) if text.trim().is_empty() => return Ok(None),
-        Value::String(text) => text.as_str().into(),
+        Value::String(text) if !text.trim().is_empty() => Cow::Borrowed(text.as_str()),
         Value::Number(number) => Cow::Owned(normal_form::number_text(number)),
-        Value::Bool(_) | Value::Array(_) | Value::Object(_) => return Err("not an id"),
+        value if is_nothing(value) || value.is_string() => return Ok(None),
+        _ => return Err("not an id"),
     };
-    match normal_form::id(&text) {
-        Some(id) => Ok(Some(id.to_owned())),
-        None => Err("stands for nothing"),
+    let id = normal_form::id(&text).ok_or("stands for nothing")?;
+    Ok(Some(id.to_owned()))
+}
+
+/// Whether a value of this kind is read, so that it is no free text.
+pub(super) fn is_readable(value: &Value, kind: FieldKind) -> bool {
+    fn can_be<T: Coerce>(value: &Value, kind: FieldKind) -> bool {
+        T::coerce(&mut value.clone(), kind, 0).is_ok()
+    }
+    match kind {
+        FieldKind::Flag => can_be::<Option<bool>>(value, kind),
+        FieldKind::Integer | FieldKind::Duration => can_be::<Option<i32>>(value, kind),
+        FieldKind::Instant => can_be::<Option<DateTime<Utc>>>(value, kind),
+        FieldKind::Number => word_or_number(value).is_some_and(|text| {
+            text.is_empty() || text.parse().is_ok_and(|number: f64| number.abs() < 1_000_000.0)
+        }),
+        _ => !value.is_object(),
     }
 }
 
-pub(super) fn flag(value: &Value) -> Coerced<bool> {
-    let word = match value {
-        Value::Null => return Ok(None),
-        Value::Bool(flag) => return Ok(Some(*flag)),
-        Value::Number(number) => number.to_string(),
-        Value::String(text) => text.trim().to_ascii_lowercase(),
-        Value::Array(_) | Value::Object(_) => return Err("not a yes or no"),
-    };
-    match word.as_str() {
-        "" => Ok(None),
-        "true" | "yes" | "y" | "1" => Ok(Some(true)),
-        "false" | "no" | "n" | "0" => Ok(Some(false)),
-        _ => Err("not a yes or no"),
+/// Null is empty, like the empty text.
+fn word_or_number(value: &Value) -> Option<Cow<'_, str>> {
+    match value {
+        Value::Null => Some("".into()),
+        Value::String(text) => Some(text.trim().into()),
+        Value::Number(number) => Some(number.to_string().into()),
+        Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
     }
 }
 
-pub(super) fn integer(value: &Value) -> Coerced<i32> {
-    let text = match value {
-        Value::Null => return Ok(None),
-        Value::Number(number) => number.to_string(),
-        Value::String(text) => text.trim().to_owned(),
-        Value::Bool(_) | Value::Array(_) | Value::Object(_) => return Err("not a whole number"),
-    };
-    if text.is_empty() {
-        return Ok(None);
-    }
-    if let Ok(number) = text.parse::<i32>() {
-        return Ok(Some(number));
-    }
-    let has_digits = text.contains(|c: char| c.is_ascii_digit()); // unlike "NaN" and "inf"
-    let number = text
-        .parse::<f64>()
-        .ok()
-        .filter(|_| has_digits)
-        .ok_or("not a whole number")?;
+/// Unlike "NaN" and "inf".
+fn decimal(text: &str) -> Option<f64> {
+    let has_digits = text.contains(|c: char| c.is_ascii_digit());
+    text.parse().ok().filter(|_| has_digits)
+}
+
+fn whole(number: f64) -> Coerced<i32> {
     if number < f64::from(i32::MIN) || number > f64::from(i32::MAX) {
         return Err("too large for its column");
     }
-    if number.fract() != 0.0 {
-        return Err("not a whole number");
-    }
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "a whole number within the range of i32"
-    )]
-    Ok(Some(number as i32))
+    #[expect(clippy::cast_possible_truncation, reason = "it is within the range of i32")]
+    Ok(number as i32)
 }
 
-/// Document databases write `{"$date": …}`.
-pub(super) fn instant(value: &Value, offset: i32) -> Coerced<DateTime<Utc>> {
-    match value {
-        Value::Null => Ok(None),
-        Value::String(text) if text.trim().is_empty() => Ok(None),
-        Value::String(text) => instant::parse(text, offset).map(Some),
-        Value::Number(number) => instant::parse(&without_exponent(number.to_string()), offset).map(Some),
-        Value::Object(fields) if fields.len() == 1 => match fields.get("$date") {
-            Some(date @ (Value::String(_) | Value::Number(_))) => instant(date, offset),
-            _ => Err("not a date and time"),
-        },
-        Value::Bool(_) | Value::Array(_) | Value::Object(_) => Err("not a date and time"),
-    }
-}
-
-fn without_exponent(number: String) -> String {
+fn without_exponent(number: &str) -> Cow<'_, str> {
     match number.parse::<f64>() {
-        Ok(float) if number.contains(['e', 'E']) => float.to_string(),
-        _ => number,
-    }
-}
-
-pub(super) fn is_number(value: &Value) -> bool {
-    let number = match value {
-        Value::Null => return true,
-        Value::Number(number) => number.to_string().parse::<f64>(),
-        Value::String(text) if text.trim().is_empty() => return true,
-        Value::String(text) => text.trim().parse(),
-        Value::Bool(_) | Value::Array(_) | Value::Object(_) => return false,
-    };
-    number.is_ok_and(|number| number.abs() < 1_000_000.0)
-}
-
-/// Positions may match those of another list.
-pub(super) fn texts(value: Value, element: impl Fn(Value) -> Option<String>) -> Vec<Option<String>> {
-    let texts: Vec<Option<String>> = list(value).into_iter().map(element).collect();
-    if texts.iter().all(Option::is_none) {
-        Vec::new()
-    } else {
-        texts
+        Ok(float) if number.contains(['e', 'E']) => float.to_string().into(),
+        _ => number.into(),
     }
 }
 
@@ -163,106 +243,4 @@ pub(super) fn is_nothing(value: &Value) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn yes_and_no_are_read_in_every_spelling() {
-        for yes in [
-            json!(true),
-            json!("YES"),
-            json!("True"),
-            json!("1"),
-            json!(1),
-            json!(" y "),
-        ] {
-            assert_eq!(flag(&yes), Ok(Some(true)), "{yes}");
-        }
-        for no in [json!(false), json!("NO"), json!("False"), json!("0"), json!(0)] {
-            assert_eq!(flag(&no), Ok(Some(false)), "{no}");
-        }
-        assert_eq!(flag(&json!("")), Ok(None));
-        assert!(flag(&json!("perhaps")).is_err());
-        assert!(flag(&json!([true])).is_err());
-    }
-
-    #[test]
-    fn whole_numbers_are_read_from_text_and_floats_and_must_fit() {
-        for number in [
-            json!(7),
-            json!("7"),
-            json!(7.0),
-            json!(" 7 "),
-            json!("7.0"),
-            json!(7e0),
-        ] {
-            assert_eq!(integer(&number), Ok(Some(7)), "{number}");
-        }
-        assert_eq!(integer(&json!("")), Ok(None));
-        assert_eq!(integer(&json!(2_147_483_647)), Ok(Some(i32::MAX)));
-        assert_eq!(
-            integer(&json!(2_147_483_648_i64)),
-            Err("too large for its column")
-        );
-        assert_eq!(integer(&json!(7.5)), Err("not a whole number"));
-        assert_eq!(integer(&json!("NaN")), Err("not a whole number"));
-        assert_eq!(integer(&json!(true)), Err("not a whole number"));
-    }
-
-    #[test]
-    fn an_empty_string_is_nothing_and_what_is_not_text_is_its_json() {
-        assert_eq!(text(json!("")), None);
-        assert_eq!(text(json!(" ")), Some(" ".to_owned()));
-        assert_eq!(
-            text(json!({"a": [1, null]})),
-            Some(r#"{"a":[1,null]}"#.to_owned())
-        );
-    }
-
-    #[test]
-    fn a_label_has_no_white_space_around_it() {
-        assert_eq!(label(json!("Voice")), Some("Voice".to_owned()));
-        assert_eq!(label(json!("\u{2003}Jones Ltd \n")), Some("Jones Ltd".to_owned()));
-        assert_eq!(label(json!(" \u{a0}")), None);
-        assert_eq!(label(json!(7)), Some("7".to_owned()));
-    }
-
-    #[test]
-    fn a_stamp_may_be_a_number_or_the_date_of_a_document() {
-        let read = |value: Value| instant(&value, -330).map(|at| at.map(|at| at.to_rfc3339()));
-        let meant = || Ok(Some("2025-09-30T12:04:48+00:00".to_owned()));
-        for stamp in [
-            json!(1_759_233_888),
-            json!(1_759_233_888_000_i64),
-            json!({"$date": "2025-09-30T12:04:48Z"}),
-        ] {
-            assert_eq!(read(stamp.clone()), meant(), "{stamp}");
-        }
-        assert_eq!(read(serde_json::from_str("1.759233888e9").unwrap()), meant());
-        for none in [
-            json!({"$date": {"$date": 1}}),
-            json!({"$date": 1, "a": 1}),
-            json!({}),
-            json!(true),
-            json!([1_759_233_888]),
-        ] {
-            assert_eq!(read(none), Err("not a date and time"));
-        }
-    }
-
-    #[test]
-    fn a_lone_value_counts_as_a_list_of_one() {
-        let some = |text: &str| Some(text.to_owned());
-        let texts = |value| texts(value, text);
-        assert_eq!(texts(json!("x")), [some("x")]);
-        assert_eq!(
-            texts(json!(["x", null, "", 3])),
-            [some("x"), None, None, some("3")]
-        );
-        assert!(texts(json!(["", null])).is_empty());
-        assert!(texts(Value::Null).is_empty());
-        assert!(texts(json!("")).is_empty());
-    }
-}
+mod tests;

@@ -5,8 +5,13 @@ use sha2::{Digest, Sha256};
 use uuid::{Builder, Uuid};
 
 use super::coerce;
-use super::fields::spellings;
 use super::instant::seconds_of_id;
+use super::reader::named;
+
+/// PostgreSQL limits B-tree entries to about 2,700 bytes.
+pub(super) const LONGEST_ID: usize = 512;
+
+pub(super) const WITHOUT_ID: &str = "neither conversationId nor sessionId";
 
 /// Both normalized ids of a record.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -37,15 +42,20 @@ impl Ids {
 
     /// Ids of a record.
     pub fn of(record: &Map<String, Value>) -> Self {
-        let id = |name| {
-            let mut values = spellings(record, name)
-                .into_iter()
-                .filter_map(|name| record.get(&name));
-            values.find_map(|value| coerce::identity(value).ok().flatten())
-        };
+        let id = |name| named(record, name).find_map(|value| coerce::identity(value).ok().flatten());
         Self {
             session_id: id("sessionId"),
             conversation_id: id("conversationId"),
+        }
+    }
+
+    /// Whether they can be of a row.
+    pub(super) fn check(&self) -> Result<(), &'static str> {
+        let ids = [&self.session_id, &self.conversation_id].into_iter().flatten();
+        match ids.map(String::len).max() {
+            None => Err(WITHOUT_ID),
+            Some(longest) if longest > LONGEST_ID => Err("an id is longer than 512 bytes"),
+            Some(_) => Ok(()),
         }
     }
 

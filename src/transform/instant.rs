@@ -14,7 +14,7 @@ const FIRST_AFTER: i64 = 4_102_444_800;
 /// Plausible ranges of the units do not overlap.
 const EPOCH_UNITS: [i64; 3] = [1, 1_000, 1_000_000];
 
-const NO_STAMP: &str = "not a date and time";
+pub(super) const NO_STAMP: &str = "not a date and time";
 const NEVER: &str = "before 2000 or after 2099, which means never";
 
 /// Unix seconds of an object id (24 hexadecimal digits).

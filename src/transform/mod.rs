@@ -3,44 +3,75 @@
 //! Pure: no clock, network or SQL.
 
 pub mod bounds;
+mod cell;
 mod clean;
 mod coerce;
-mod coercions;
-mod destination;
-mod duration;
+mod content;
+mod drift;
 mod fields;
 mod ids;
 mod instant;
 pub mod normal_form;
 pub mod privacy;
-mod rows;
-mod session;
+mod reader;
+mod record;
 mod shadow;
+mod table;
 
 use std::borrow::Cow;
 
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-pub use coercions::{COERCIONS, Coercion};
-pub use fields::Drift;
+pub use cell::Cell;
+pub use coerce::FieldKind;
+pub use content::{ContentHash, RowGroup};
+pub use drift::Drift;
+pub use fields::{
+    AgentSegment, Consultation, Destination, JoinedUser, Response, Session, TABLES, Tag, TagScope,
+};
 pub use ids::{Ids, records_in};
 pub use instant::{QUARTER_SECONDS, TOLERANCE_SECONDS, seconds_of_id, whole_quarters};
-pub use rows::{AgentSegment, Consultation, Destination, JoinedUser, Response, Session, Tag, TagScope};
+pub use table::{Field, Table, TableRow};
 
-use crate::extract::RawRecord;
-use crate::json;
+use crate::json::{Extent, Unreadable};
 use bounds::Bounds;
-use fields::Notes;
-use privacy::{Class, Identifier, Policy};
+use ids::LONGEST_ID;
+use privacy::{Identifier, Policy};
+use reader::Notes;
 
 /// Part of every content hash; raise it when a record gives other rows.
 pub const TRANSFORM_VERSION: u32 = 2;
 
-/// PostgreSQL limits B-tree entries to about 2,700 bytes.
-const LONGEST_ID: usize = 512;
+/// The text of a record, and how much is in it.
+#[derive(Debug, Clone)]
+pub struct RawRecord<'a> {
+    text: Cow<'a, str>,
+    extent: Extent,
+}
+
+impl<'a> RawRecord<'a> {
+    /// Of any text.
+    pub fn of(text: impl Into<Cow<'a, str>>) -> Self {
+        let text = text.into();
+        Self {
+            extent: Extent::of(&text),
+            text,
+        }
+    }
+
+    /// As received.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Values in it, or a few more: each takes about 100 bytes of memory.
+    pub fn values(&self) -> usize {
+        self.extent.values
+    }
+}
 
 /// Origin of a record.
 #[derive(Debug, Clone, Copy)]
@@ -58,8 +89,8 @@ pub struct Interaction {
     pub key: Uuid,
     /// Rows of all tables.
     pub rows: Rows,
-    /// SHA-256 of the rows, without warnings.
-    pub content_hash: [u8; 32],
+    /// Of the rows, without warnings.
+    pub content_hash: ContentHash,
     /// Record after the privacy rules.
     pub payload: String,
     /// Customer identifiers before the privacy rules.
@@ -126,11 +157,11 @@ impl Interaction {
 /// # Errors
 /// The record is too large, no object, or lacks id or start.
 pub fn transform(
-    record: &RawRecord,
+    record: &RawRecord<'_>,
     origin: Origin<'_>,
     policy: &Policy,
 ) -> Result<Interaction, Box<Rejected>> {
-    within(Bounds::RECEIVED, record, origin, policy)
+    within(Bounds::RECEIVED, record, origin, policy).map_err(Box::new)
 }
 
 /// Reads a stored record, with wider limits.
@@ -138,11 +169,11 @@ pub fn transform(
 /// # Errors
 /// As [`transform`].
 pub fn transform_stored(
-    record: &RawRecord,
+    record: &RawRecord<'_>,
     origin: Origin<'_>,
     policy: &Policy,
 ) -> Result<Interaction, Box<Rejected>> {
-    within(Bounds::STORED, record, origin, policy)
+    within(Bounds::STORED, record, origin, policy).map_err(Box::new)
 }
 
 /// Stored text after the privacy rules.
@@ -150,59 +181,51 @@ pub fn ruled(text: &str, policy: &Policy) -> String {
     if policy.keeps_all() {
         return text.to_owned();
     }
-    let ruled = match clean::parse(text, &Notes::new(0)) {
-        Ok(value) => policy.apply_to_unknown(value),
-        Err(_) => policy.apply_to_unreadable(text),
-    };
-    ruled.to_string()
+    let value = clean::parse(&RawRecord::of(text), &Notes::new(0));
+    policy
+        .apply_to_any(value.unwrap_or_else(|_| text.into()))
+        .to_string()
 }
 
 fn within(
     bounds: Bounds,
-    record: &RawRecord,
+    raw: &RawRecord<'_>,
     origin: Origin<'_>,
     policy: &Policy,
-) -> Result<Interaction, Box<Rejected>> {
-    let text = record.get();
-    if let Some(reason) = bounds.exceeded(text) {
-        return Err(Rejected::too_large(text, reason, origin, policy).into());
+) -> Result<Interaction, Rejected> {
+    if let Some(reason) = bounds.exceeded(raw) {
+        return Err(Rejected::too_large(raw, reason, origin, policy));
     }
     let notes = Notes::new(origin.time_zone_offset);
-    let record = match clean::parse(text, &notes) {
+    let record = match clean::parse(raw, &notes) {
         Ok(Value::Object(record)) => record,
-        other => return Err(Rejected::unread(text, other.ok(), policy).into()),
+        other => return Err(Rejected::unread(raw, &other, policy)),
     };
-    let identifiers = policy.identifiers(&record);
+    let identifiers = policy.identifiers(|| privacy::values(&record));
     let ids = Ids::of(&record);
-    let (record, unknown) = policy.apply(record);
-    let payload = serde_json::to_string(&record).map_err(|_| Rejected::unread(text, None, policy))?;
-    let mut rows = match session::read(record, &notes) {
+    let drift = drift::of(&record);
+    let record = policy.apply(record);
+    let payload = text_of(&record);
+    let mut rows = match record::read(record, &notes) {
         Ok(rows) => rows,
-        Err(unreadable) => {
+        Err(reason) => {
             let payload = if policy.keeps_all() {
-                text.to_owned()
+                raw.text().to_owned()
             } else {
                 payload
             };
-            return Err(Box::new(Rejected {
-                key: unreadable.ids.map(|ids| ids.key(origin.account_id)),
+            return Err(Rejected {
+                key: ids.check().is_ok().then(|| ids.key(origin.account_id)),
                 ids: vec![ids],
                 identifiers,
-                ..Rejected::new(unreadable.reason, payload)
-            }));
+                ..Rejected::new(reason, payload)
+            });
         }
     };
-    let content_hash = content_hash(&rows);
-    let (warnings, left) = notes.into_parts();
-    // Only the rules saw dropped fields.
-    let drift = if policy.keeps(Class::FreeText) {
-        left
-    } else {
-        unknown
-    };
-    rows.session.warnings = warnings;
+    let content_hash = content::hash(&rows);
+    rows.session.warnings = notes.into_warnings();
     Ok(Interaction {
-        key: rows.session.ids().key(origin.account_id),
+        key: ids.key(origin.account_id),
         rows,
         content_hash,
         payload,
@@ -211,13 +234,13 @@ fn within(
     })
 }
 
-impl Rejected {
-    /// Whether it has neither id nor start.
-    pub fn is_no_record(&self) -> bool {
-        self.reason == session::NO_RECORD
-    }
+fn text_of(object: &Map<String, Value>) -> String {
+    serde_json::to_string(object).unwrap_or_default()
+}
 
-    fn new(reason: &'static str, payload: String) -> Self {
+impl Rejected {
+    /// With the payload after the privacy rules.
+    pub fn new(reason: impl Into<Cow<'static, str>>, payload: String) -> Self {
         Self {
             reason: reason.into(),
             key: None,
@@ -229,74 +252,64 @@ impl Rejected {
         }
     }
 
-    fn unread(text: &str, value: Option<Value>, policy: &Policy) -> Self {
-        let reason = if value.is_some() {
-            "not an object"
-        } else {
-            "nested too deeply to be read"
+    /// Whether it has neither id nor start.
+    pub fn is_no_record(&self) -> bool {
+        self.reason == record::NO_RECORD
+    }
+
+    fn unread(raw: &RawRecord<'_>, value: &Result<Value, Unreadable>, policy: &Policy) -> Self {
+        let reason = match value {
+            Ok(_) => "not an object",
+            Err(Unreadable::TooDeep) => "nested too deeply to be read",
+            Err(Unreadable::NoJson) => "not JSON",
         };
-        let ids = value.as_ref().map(Ids::all_in).unwrap_or_default();
-        let identifiers = match &value {
-            Some(value) => policy.identifiers_in(value),
-            None => policy.identifiers_in_text(text),
-        };
-        let payload = match value {
-            _ if policy.keeps_all() => text.to_owned(),
-            Some(value) => policy.apply_to_unknown(value).to_string(),
-            None => policy.apply_to_unreadable(text).to_string(),
+        let (ids, identifiers) = match value {
+            Ok(value) => (
+                Ids::all_in(value),
+                policy.identifiers(|| privacy::values_of_any(value)),
+            ),
+            Err(_) => (
+                Vec::new(),
+                policy.identifiers(|| privacy::values_of_text(raw.text())),
+            ),
         };
         Self {
             ids,
             identifiers,
-            ..Self::new(reason, payload)
+            ..Self::new(reason, ruled(raw.text(), policy))
         }
     }
 
-    fn too_large(text: &str, reason: String, origin: Origin<'_>, policy: &Policy) -> Self {
-        let fields = bounds::small_fields(text).filter(|fields| !fields.is_empty());
-        let Some(fields) = fields else {
-            let rejected = Self::of_part(bounds::beginning(text), reason, policy);
-            return Self {
-                record_bytes: Some(text.len() as u64),
-                identifiers: policy.identifiers_in_text(bounds::around_beginning(text)),
-                ..rejected
-            };
+    fn too_large(raw: &RawRecord<'_>, reason: String, origin: Origin<'_>, policy: &Policy) -> Self {
+        let text = raw.text();
+        let fields = bounds::small_fields(text);
+        let rejected = if fields.is_empty() {
+            Self {
+                identifiers: policy.identifiers(|| privacy::values_of_text(bounds::around_beginning(text))),
+                ..Self::of_part(bounds::beginning(text), reason, policy)
+            }
+        } else {
+            let ids = Ids::of(&fields);
+            Self {
+                key: ids.check().is_ok().then(|| ids.key(origin.account_id)),
+                ids: vec![ids],
+                identifiers: policy.identifiers(|| privacy::values(&fields)),
+                ..Self::of_part(&text_of(&fields), reason, policy)
+            }
         };
-        let rejected = Self::of_part(&Value::Object(fields.clone()).to_string(), reason, policy);
         Self {
             record_bytes: Some(text.len() as u64),
-            key: session::ids(fields.clone()).map(|ids| ids.key(origin.account_id)),
-            ids: vec![Ids::of(&fields)],
-            identifiers: policy.identifiers(&fields),
             ..rejected
         }
     }
 
     /// Rejects a part of a record.
     pub fn of_part(part: &str, reason: String, policy: &Policy) -> Self {
-        let payload = match json::parse(part) {
-            _ if policy.keeps_all() => part.to_owned(),
-            Ok(Value::Object(fields)) => Value::Object(policy.apply(fields).0).to_string(),
-            Ok(Value::String(text)) => policy.apply_to_unreadable(&text).to_string(),
-            _ => policy.apply_to_unreadable(part).to_string(),
-        };
+        let payload = ruled(part, policy);
         let hash = Sha256::new().chain_update(&payload).chain_update(&reason);
         Self {
-            reason: reason.into(),
-            key: None,
-            ids: Vec::new(),
-            identifiers: Vec::new(),
-            record_bytes: None,
             payload_hash: hash.finalize().into(),
-            payload,
+            ..Self::new(reason, payload)
         }
     }
-}
-
-/// Warnings are left out: some appear only on receipt.
-fn content_hash(rows: &Rows) -> [u8; 32] {
-    let mut hash = Sha256::new();
-    hash.update(TRANSFORM_VERSION.to_be_bytes());
-    hash.update(serde_json::to_vec(rows).unwrap_or_default());
-    hash.finalize().into()
 }

@@ -2,52 +2,43 @@
 
 use serde_json::Value;
 
-use super::coerce;
-use super::fields::spellings;
-use super::rows::Session;
+use super::coerce::{Coerce, FieldKind};
+use super::fields::Session;
+use super::reader::named;
 
 const CHANNELS: [&str; 2] = ["agentassist", "AgentAssistV2"];
 
 /// Custom data count only without destinations.
 pub(super) fn is_one(session: &Session, has_destinations: bool) -> bool {
-    let is_of_channel = session
-        .channel
-        .as_deref()
-        .is_some_and(|channel| CHANNELS.iter().any(|name| name.eq_ignore_ascii_case(channel)));
     let user = session.channel_specific_user_id.as_deref();
-    is_of_channel
-        || user.is_some_and(|user| conversation_of(user).is_some())
+    session.channel.as_deref().is_some_and(is_channel)
+        || user.and_then(conversation_of).is_some()
         || (says_assist_only(session) && !has_destinations)
+}
+
+fn is_channel(channel: &str) -> bool {
+    CHANNELS.iter().any(|name| name.eq_ignore_ascii_case(channel))
 }
 
 /// From `<account>/agentassist/<conversation>`.
 pub(super) fn conversation_of(user_id: &str) -> Option<&str> {
-    let mut parts = user_id.trim().split('/');
-    let (account, channel, conversation) = (parts.next()?, parts.next()?, parts.next()?);
-    let is_id = |part: &str| {
-        (1..=64).contains(&part.len())
-            && part
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
-    };
-    let is_shadow = CHANNELS.iter().any(|name| name.eq_ignore_ascii_case(channel))
-        && is_id(account)
-        && is_id(conversation)
-        && conversation.starts_with("c-")
-        && parts.next().is_none();
+    let [account, channel, conversation] = user_id.trim().split('/').collect::<Vec<_>>().try_into().ok()?;
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    let is_id = |id: &str| (1..=64).contains(&id.len()) && id.bytes().all(is_part);
+    let is_shadow =
+        is_channel(channel) && is_id(account) && is_id(conversation) && conversation.starts_with("c-");
     is_shadow.then_some(conversation)
 }
 
 fn says_assist_only(session: &Session) -> bool {
     let customs = session.meta_info.iter().flat_map(|meta| each(meta, "customData"));
     let mut flags = customs.flat_map(|custom| each(custom, "isAgentAssistOnly"));
-    flags.any(|flag| coerce::flag(flag) == Ok(Some(true)))
+    flags.any(|flag| Option::coerce(&mut flag.clone(), FieldKind::Flag, 0) == Ok(Some(true)))
 }
 
-fn each<'a>(object: &'a Value, name: &str) -> impl Iterator<Item = &'a Value> {
-    let named = object.as_object().map(|object| {
-        let spellings = spellings(object, name).into_iter();
-        spellings.filter_map(|spelling| object.get(&spelling))
-    });
-    named.into_iter().flatten()
+fn each<'a>(value: &'a Value, name: &'a str) -> impl Iterator<Item = &'a Value> {
+    value
+        .as_object()
+        .into_iter()
+        .flat_map(move |object| named(object, name))
 }

@@ -2,7 +2,7 @@
 
 use sqlx::PgConnection;
 
-use super::columns::Constants;
+use super::batch::Constants;
 use super::commit::WindowCommit;
 use super::stored::{Change, Stored};
 use crate::ledger::LoadError;

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::postgres::Pool;
 use crate::transform::{Interaction, Rejected};
 
-use super::columns::Constants;
+use super::batch::Constants;
 use super::interactions;
 use super::left_out::{self, StoreLimits};
 use super::stored::{self, Change};
@@ -101,6 +101,7 @@ pub async fn store(
         account_id: constants.0,
         written_at: constants.1,
         time_zone_offset: aside.time_zone_offset,
+        one_at_a_time: true,
     };
     pool.transact(async |transaction| {
         turn::take(transaction, constants.account_id).await?;

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::postgres::Pool;
 use crate::time::window::Window;
 
-use super::columns::Constants;
+use super::batch::Constants;
 use super::missing::{self, Missed};
 use crate::ledger::problems::{self, ProblemCode};
 use crate::ledger::{LoadError, bigint, conflict, turn};
@@ -274,6 +274,7 @@ async fn confirm_some(pool: &Pool, account_id: &str, now: DateTime<Utc>) -> Resu
             account_id,
             written_at: now,
             time_zone_offset: 0,
+            one_at_a_time: false,
         };
         let marked = missing::mark(transaction, constants, &withheld).await?;
         Ok((marked, withheld.len()))

@@ -2,13 +2,14 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
+use uuid::Uuid;
 
 use crate::failpoint;
 use crate::postgres::Pool;
 use crate::time::window::Window;
 use crate::transform::{Drift, Interaction, Rejected};
 
-use super::columns::Constants;
+use super::batch::Constants;
 use super::left_out::{self, StoreLimits};
 use super::moved::Moved;
 use super::stored::Meanwhile;
@@ -19,8 +20,11 @@ use crate::ledger::problems::Problem;
 use crate::ledger::windows::{Entry, Purpose, Status, record};
 use crate::ledger::{Counters, LoadError, accounts, turn};
 
+/// Each is looked for row by row.
+const MOST_REFUSED: usize = 5;
+
 /// Fetched window.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct WindowCommit<'a> {
     /// Lease.
     pub lease: &'a Lease,
@@ -77,15 +81,69 @@ pub struct Committed {
     pub moved: Option<Moved>,
 }
 
-/// Stores a window; covers it if drained.
+/// Stores a window; covers it if drained. A record that PostgreSQL refuses is stored as rejected.
 ///
 /// # Errors
 /// [`LoadError`]. Nothing is stored, except perhaps after a failed COMMIT; rereading is safe.
 pub async fn commit_window(pool: &Pool, commit: &WindowCommit<'_>) -> Result<Committed, LoadError> {
+    let mut refused: Vec<Rejected> = Vec::new();
+    let mut one_at_a_time = false;
+    loop {
+        let error = match try_commit(pool, commit, &refused, one_at_a_time).await {
+            Ok(committed) => return Ok(committed),
+            Err(error) => error,
+        };
+        match &error {
+            LoadError::Refused { key, .. } if refused.len() < MOST_REFUSED => {
+                refused.extend(refuse(commit, *key, &error));
+            }
+            error if error.is_of_the_data() && !one_at_a_time => one_at_a_time = true,
+            _ => return Err(error),
+        }
+    }
+}
+
+fn refuse(commit: &WindowCommit<'_>, key: Uuid, error: &LoadError) -> Option<Rejected> {
+    let refused = commit
+        .interactions
+        .iter()
+        .find(|interaction| interaction.key == key)?;
+    Some(Rejected {
+        key: Some(key),
+        ids: vec![refused.rows.session.ids()],
+        identifiers: refused.identifiers.clone(),
+        ..Rejected::new(error.to_string(), refused.payload.clone())
+    })
+}
+
+async fn try_commit(
+    pool: &Pool,
+    commit: &WindowCommit<'_>,
+    refused: &[Rejected],
+    one_at_a_time: bool,
+) -> Result<Committed, LoadError> {
+    let is_taken = |interaction: &&Interaction| !refused.iter().any(|one| one.key == Some(interaction.key));
+    let (interactions, rejected);
+    let commit = if refused.is_empty() {
+        commit
+    } else {
+        interactions = commit
+            .interactions
+            .iter()
+            .filter(is_taken)
+            .cloned()
+            .collect::<Vec<_>>();
+        rejected = [commit.rejected, refused].concat();
+        &WindowCommit {
+            interactions: &interactions,
+            rejected: &rejected,
+            ..*commit
+        }
+    };
     let committed = pool
         .transact(async |transaction| {
             let filters_changed_at = begin(transaction, &commit.lease.account_id).await?;
-            write(transaction, commit, filters_changed_at).await
+            write(transaction, commit, filters_changed_at, one_at_a_time).await
         })
         .await?;
     failpoint::reach("window.committed");
@@ -106,11 +164,13 @@ async fn write(
     connection: &mut PgConnection,
     commit: &WindowCommit<'_>,
     filters_changed_at: Option<DateTime<Utc>>,
+    one_at_a_time: bool,
 ) -> Result<Committed, LoadError> {
     let constants = Constants {
         account_id: &commit.lease.account_id,
         written_at: commit.written_at,
         time_zone_offset: commit.time_zone_offset,
+        one_at_a_time,
     };
     let (interactions, rejected) =
         left_out::without(connection, &commit.limits, commit.interactions, commit.rejected).await?;

@@ -6,7 +6,7 @@ use sqlx::PgConnection;
 
 use crate::transform::{Drift, Interaction};
 
-use super::columns::Constants;
+use super::batch::Constants;
 use crate::ledger::{LoadError, bigint};
 
 const MOST_PATHS: i64 = 1_000;

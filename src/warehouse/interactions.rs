@@ -1,13 +1,13 @@
 //! Compares, then writes only what changed.
 
-use sqlx::PgConnection;
+use sqlx::{AssertSqlSafe, PgConnection};
 use uuid::Uuid;
 
-use crate::transform::{Interaction, Rows};
+use crate::transform::{Interaction, RowGroup};
 
-use super::columns::{Constants, Keyed, Table};
+use super::batch::{Batch, Constants};
 use super::stored::{Change, Stored};
-use super::{days, missing, tables};
+use super::{days, missing};
 use crate::ledger::{Counters, LoadError};
 
 pub(super) async fn write(
@@ -17,31 +17,33 @@ pub(super) async fn write(
     stored: &Stored,
     keep_raw: bool,
 ) -> Result<Counters, LoadError> {
-    let changed: Vec<&Interaction> = interactions
+    let of = |change: Change| -> Vec<&Interaction> {
+        let of_change = interactions
+            .iter()
+            .filter(|interaction| stored.change_of(interaction) == change);
+        of_change.collect()
+    };
+    let (new, changed) = (of(Change::New), of(Change::Content));
+    let back: Vec<Uuid> = of(Change::None)
         .iter()
-        .filter(|interaction| stored.change_of(interaction) != Change::None)
-        .collect();
-    let rewritten: Vec<Uuid> = changed
-        .iter()
-        .filter(|interaction| stored.change_of(interaction) == Change::Content)
-        .map(|interaction| interaction.key)
-        .collect();
-    let back: Vec<Uuid> = interactions
-        .iter()
-        .filter(|interaction| {
-            stored.change_of(interaction) == Change::None && stored.is_missing(interaction.key)
-        })
+        .filter(|interaction| stored.is_missing(interaction.key))
         .map(|interaction| interaction.key)
         .collect();
 
-    delete_children(connection, &rewritten).await?;
-    delete_raw(connection, &rewritten).await?;
-    write_sessions(connection, &tables::SESSIONS, constants, &changed).await?;
-    write_children(connection, constants, &changed).await?;
+    Batch::of_sessions(&new, constants).copy(connection).await?;
+    Batch::of_sessions(&changed, constants)
+        .upsert(connection, &["first_seen_at"])
+        .await?;
     if keep_raw {
-        write_sessions(connection, &tables::RAW_INTERACTIONS, constants, &changed).await?;
+        Batch::of_raw(&new, constants).copy(connection).await?;
+        Batch::of_raw(&changed, constants).upsert(connection, &[]).await?;
+    } else {
+        // Old raw records must not remain where `storage.raw` is off.
+        delete(connection, "smartassist.raw_interactions", &changed).await?;
     }
-    let moves = changed.iter().flat_map(|interaction| {
+    let is_same = |group: RowGroup, interaction: &Interaction| stored.is_same(group, interaction);
+    write_children(connection, constants, &new, &changed, is_same).await?;
+    let moves = new.iter().chain(&changed).flat_map(|interaction| {
         let start = interaction.rows.session.session_started_at;
         let before = stored.started_at(interaction.key).map(|before| (before, -1));
         before.into_iter().chain([(start, 1)])
@@ -49,87 +51,58 @@ pub(super) async fn write(
     days::count(connection, constants.account_id, moves).await?;
     missing::clear(connection, constants, &back).await?;
     Ok(Counters {
-        inserted: (changed.len() - rewritten.len()) as u64,
-        updated: (rewritten.len() + back.len()) as u64,
-        unchanged: (interactions.len() - changed.len() - back.len()) as u64,
+        inserted: new.len() as u64,
+        updated: (changed.len() + back.len()) as u64,
+        unchanged: (interactions.len() - new.len() - changed.len() - back.len()) as u64,
         ..Counters::default()
     })
 }
 
-pub(super) async fn write_sessions(
-    connection: &mut PgConnection,
-    table: &Table<Interaction>,
-    constants: Constants<'_>,
-    interactions: &[&Interaction],
-) -> Result<(), LoadError> {
-    let rows = interactions.iter().map(|interaction| Keyed {
-        key: interaction.key,
-        row: *interaction,
-    });
-    table
-        .write(connection, constants, &rows.collect::<Vec<_>>())
-        .await
-}
-
-/// Foreign keys cascade.
-pub(super) async fn delete_children(connection: &mut PgConnection, keys: &[Uuid]) -> Result<(), LoadError> {
-    if keys.is_empty() {
-        return Ok(());
-    }
-    for statement in [
-        "delete from smartassist.destinations where interaction_key = any($1)",
-        "delete from smartassist.tags where interaction_key = any($1)",
-    ] {
-        sqlx::query(statement)
-            .bind(keys)
-            .execute(&mut *connection)
-            .await?;
-    }
-    Ok(())
-}
-
-/// Old raw records must not remain where `storage.raw` is off.
-async fn delete_raw(connection: &mut PgConnection, keys: &[Uuid]) -> Result<(), LoadError> {
-    if keys.is_empty() {
-        return Ok(());
-    }
-    sqlx::query("delete from smartassist.raw_interactions where interaction_key = any($1)")
-        .bind(keys)
-        .execute(connection)
-        .await?;
-    Ok(())
-}
-
-/// Parents first: foreign keys.
+/// Of what changed, only the groups that differ. Parents first: foreign keys.
 pub(super) async fn write_children(
     connection: &mut PgConnection,
     constants: Constants<'_>,
+    new: &[&Interaction],
     changed: &[&Interaction],
+    is_same: impl Fn(RowGroup, &Interaction) -> bool,
 ) -> Result<(), LoadError> {
-    let destinations = children(changed, |rows| &rows.destinations);
-    tables::DESTINATIONS
-        .write(connection, constants, &destinations)
-        .await?;
-    let segments = children(changed, |rows| &rows.agent_segments);
-    tables::AGENT_SEGMENTS
-        .write(connection, constants, &segments)
-        .await?;
-    let consultations = children(changed, |rows| &rows.consultations);
-    tables::CONSULTATIONS
-        .write(connection, constants, &consultations)
-        .await?;
-    let joined_users = children(changed, |rows| &rows.joined_users);
-    tables::JOINED_USERS
-        .write(connection, constants, &joined_users)
-        .await?;
-    let tags = children(changed, |rows| &rows.tags);
-    tables::TAGS.write(connection, constants, &tags).await
+    let differing = |group| -> Vec<&Interaction> {
+        let changed = changed.iter().copied();
+        changed
+            .filter(|interaction| !is_same(group, interaction))
+            .collect()
+    };
+    let (destinations, tags) = (differing(RowGroup::Destinations), differing(RowGroup::Tags));
+    // All below destinations goes with them.
+    delete(connection, "smartassist.destinations", &destinations).await?;
+    delete(connection, "smartassist.tags", &tags).await?;
+    let (destinations, tags) = ([new, &destinations].concat(), [new, &tags].concat());
+    for batch in [
+        Batch::of_children(&destinations, constants, |rows| &rows.destinations),
+        Batch::of_children(&destinations, constants, |rows| &rows.agent_segments),
+        Batch::of_children(&destinations, constants, |rows| &rows.consultations),
+        Batch::of_children(&destinations, constants, |rows| &rows.joined_users),
+        Batch::of_children(&tags, constants, |rows| &rows.tags),
+    ] {
+        batch.copy(connection).await?;
+    }
+    Ok(())
 }
 
-fn children<'a, Row>(interactions: &[&'a Interaction], of: fn(&Rows) -> &[Row]) -> Vec<Keyed<'a, Row>> {
-    let rows = interactions.iter().flat_map(|interaction| {
-        let key = interaction.key;
-        of(&interaction.rows).iter().map(move |row| Keyed { key, row })
-    });
-    rows.collect()
+async fn delete(
+    connection: &mut PgConnection,
+    table: &str,
+    interactions: &[&Interaction],
+) -> Result<(), LoadError> {
+    if interactions.is_empty() {
+        return Ok(());
+    }
+    let keys: Vec<Uuid> = interactions.iter().map(|interaction| interaction.key).collect();
+    sqlx::query(AssertSqlSafe(format!(
+        "delete from {table} where interaction_key = any($1)"
+    )))
+    .bind(keys)
+    .execute(connection)
+    .await?;
+    Ok(())
 }

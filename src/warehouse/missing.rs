@@ -9,8 +9,8 @@ use uuid::Uuid;
 
 use crate::transform::Interaction;
 
+use super::batch::Constants;
 use super::bulk::{self, Case, Verdict};
-use super::columns::Constants;
 use super::commit::WindowCommit;
 use super::siblings::MOST_SIBLINGS;
 use super::stored::Stored;

@@ -2,8 +2,8 @@
 
 mod ages;
 pub mod aside;
+mod batch;
 pub mod bulk;
-mod columns;
 mod commit;
 pub mod compare;
 pub mod days;
@@ -20,6 +20,5 @@ pub mod retention;
 pub mod siblings;
 pub mod statistics;
 mod stored;
-mod tables;
 
 pub use commit::{Committed, WindowCommit, commit_window};

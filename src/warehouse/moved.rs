@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::postgres::Pool;
 use crate::transform::{Interaction, QUARTER_SECONDS, TOLERANCE_SECONDS, seconds_of_id, whole_quarters};
 
-use super::columns::Constants;
+use super::batch::Constants;
 use super::stored::Stored;
 use crate::ledger::LoadError;
 use crate::ledger::problems::{self, ProblemCode};

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::time::window::Window;
 use crate::transform::Rejected;
 
-use super::columns::Constants;
+use super::batch::Constants;
 use super::commit::WindowCommit;
 use crate::ledger::problems::{self, ProblemCode};
 use crate::ledger::windows::Status;

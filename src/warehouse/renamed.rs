@@ -4,9 +4,9 @@ use chrono::{DateTime, Utc};
 use sqlx::{FromRow, PgConnection};
 use uuid::Uuid;
 
-use super::columns::Constants;
+use super::batch::{Batch, Constants};
 use super::replay::Rebuilt;
-use super::{days, interactions, missing, tables};
+use super::{days, interactions, missing};
 use crate::ledger::LoadError;
 
 #[derive(FromRow)]
@@ -38,11 +38,14 @@ pub(super) async fn write(
             account_id,
             written_at: at,
             time_zone_offset: one.raw.time_zone_offset,
+            one_at_a_time: false,
         };
         let interaction = &[&one.interaction];
-        interactions::write_sessions(connection, &tables::SESSIONS, constants, interaction).await?;
-        interactions::write_children(connection, constants, interaction).await?;
-        interactions::write_sessions(connection, &tables::RAW_INTERACTIONS, constants, interaction).await?;
+        Batch::of_sessions(interaction, constants)
+            .copy(connection)
+            .await?;
+        interactions::write_children(connection, constants, interaction, &[], |_, _| false).await?;
+        Batch::of_raw(interaction, constants).copy(connection).await?;
         let start = one.interaction.rows.session.session_started_at;
         days::count(connection, account_id, [(start, 1)].into_iter()).await?;
         keep(connection, one.interaction.key, &old).await?;

@@ -7,10 +7,10 @@ use sqlx::{FromRow, PgConnection, PgExecutor};
 use uuid::Uuid;
 
 use crate::postgres::Pool;
-use crate::transform::Interaction;
+use crate::transform::{Interaction, RowGroup};
 
-use super::columns::Constants;
-use super::{days, interactions, renamed, tables};
+use super::batch::{Batch, Constants};
+use super::{days, interactions, renamed};
 use crate::ledger::runs::{Finished, Outcome, finish};
 use crate::ledger::{Counters, LoadError, bigint, turn};
 
@@ -169,14 +169,23 @@ async fn rewrite(
         account_id,
         written_at: at,
         time_zone_offset: 0,
+        one_at_a_time: false,
     };
     let differs = |one: &&&Rebuilt| one.raw.content_hash != one.interaction.content_hash;
     let rewritten = || rebuilt.iter().filter(differs);
     let changed: Vec<&Interaction> = rewritten().map(|one| &one.interaction).collect();
-    let keys: Vec<Uuid> = changed.iter().map(|interaction| interaction.key).collect();
-    interactions::delete_children(connection, &keys).await?;
-    interactions::write_sessions(connection, &tables::REBUILT_SESSIONS, constants, &changed).await?;
-    interactions::write_children(connection, constants, &changed).await?;
+    let hashes: BTreeMap<Uuid, &[u8]> = rewritten()
+        .map(|one| (one.interaction.key, one.raw.content_hash.as_slice()))
+        .collect();
+    let is_same = |group: RowGroup, interaction: &Interaction| {
+        group.is_same(hashes[&interaction.key], &interaction.content_hash)
+    };
+    // Rebuilt rows say nothing about what the API returns now.
+    let sessions = Batch::of_sessions(&changed, constants);
+    sessions
+        .upsert(connection, &["first_seen_at", "missing_since"])
+        .await?;
+    interactions::write_children(connection, constants, &[], &changed, is_same).await?;
     let moves = rewritten().flat_map(|one| {
         let start = one.interaction.rows.session.session_started_at;
         [(one.raw.session_started_at, -1), (start, 1)]

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use sqlx::{FromRow, PgConnection};
 use uuid::Uuid;
 
-use crate::transform::{Interaction, Rejected};
+use crate::transform::{Interaction, Rejected, RowGroup};
 
 use crate::ledger::LoadError;
 
@@ -80,6 +80,11 @@ impl Stored {
             Some(row) if row.content_hash == interaction.content_hash => Change::None,
             Some(_) => Change::Content,
         }
+    }
+
+    pub(super) fn is_same(&self, group: RowGroup, interaction: &Interaction) -> bool {
+        let stored = self.rows.get(&interaction.key);
+        stored.is_some_and(|row| group.is_same(&row.content_hash, &interaction.content_hash))
     }
 
     pub(super) fn keep(&mut self, keys: &[Uuid]) {

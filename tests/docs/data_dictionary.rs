@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use smartassist_etl::transform::{COERCIONS, Coercion};
+use smartassist_etl::transform::{FieldKind, TABLES, Table};
 use sqlx::{AssertSqlSafe, FromRow};
 
 use crate::support::TestDatabase;
@@ -60,17 +60,20 @@ impl Column {
 }
 
 /// The kind of a column that is read from a field of a record.
-fn coercion(column: &Column, field: &str) -> Option<&'static Coercion> {
+fn kind_of(column: &Column, field: &str) -> Option<FieldKind> {
     if field.ends_with(" of the request") {
         return None; // It is what we sent.
     }
-    let path = field.split([' ', ',']).next().unwrap();
-    let column_type = match column.column_type.as_str() {
-        "bigint" => "integer", // a sum of whole numbers
-        other => other,
-    };
-    let kind = Coercion::of_column(column_type, path);
-    Some(kind.unwrap_or_else(|| panic!("{} has no kind: {column_type}", column.name)))
+    if column.column_type == "jsonb" {
+        return Some(FieldKind::Json);
+    }
+    let path = field.split([' ', ',']).next().unwrap().replace("[]", "");
+    let is_it = |full: &str| full == path || full.ends_with(&format!(".{path}"));
+    let fields = TABLES.iter().flat_map(Table::paths);
+    let mut with_column = fields.filter(|(_, field)| field.column.is_some());
+    let found = with_column.find(|(full, _)| is_it(full));
+    let (_, found) = found.unwrap_or_else(|| panic!("{}: no field {path}", column.name));
+    Some(found.kind)
 }
 
 /// As GitHub makes it of a heading.
@@ -164,8 +167,8 @@ async fn relation_text(database: &TestDatabase, schema: &str, is_data: bool, rel
             let _ = write!(text, " {} |", field.map(field_names).unwrap_or_default());
         }
         if has_fields && is_data {
-            let kind = field.and_then(|field| coercion(&column, field));
-            let link = kind.map(|kind| format!("[{}](#{})", kind.name.to_lowercase(), anchor(kind.name)));
+            let kind = field.and_then(|field| kind_of(&column, field));
+            let link = kind.map(|kind| link(kind.heading()));
             let _ = write!(text, " {} |", link.unwrap_or_default());
         }
         text.push('\n');
@@ -173,34 +176,42 @@ async fn relation_text(database: &TestDatabase, schema: &str, is_data: bool, rel
     text
 }
 
-/// The table of coercions, a section for each kind.
-fn coercions_text() -> String {
-    let mut text =
-        "\n## Coercions\n\nNull, an empty text and an empty list say nothing: the column is NULL, without a \
-                    warning. A value that cannot be read is NULL too; the\nfield and the reason are in \
-                    `sessions.warnings`, the value in `extra` of its row. Results are written as JSON.\n"
-            .to_owned();
-    for kind in COERCIONS {
-        let _ = writeln!(text, "\n### {}\n\nType: {}.", kind.name, kind.column_type);
-        if !kind.only_for.is_empty() {
-            let _ = writeln!(text, "Only for `{}`.", kind.only_for.join("`, `"));
-        }
-        let _ = writeln!(text, "\n- **Read:** {}", kind.read);
-        let _ = writeln!(text, "- **NULL with a warning:** {}", kind.warned);
-        text += "\n| sent | becomes |\n| --- | --- |\n";
-        for (sent, becomes) in kind.examples {
-            let becomes = match becomes.split_once(", warning: ") {
-                Some((value, why)) => format!("`{value}`, warning: {why}"),
-                None => format!("`{becomes}`"),
-            };
-            let _ = writeln!(text, "| `{sent}` | {becomes} |");
+fn link(heading: &str) -> String {
+    format!("[{}](#{})", heading.to_lowercase(), anchor(heading))
+}
+
+/// The sections on coercions stay as they are written, but for the columns of kinds that are not told by their type.
+fn coercions_text(written: &str) -> String {
+    let (_, sections) = written.split_once("\n## Coercions\n").unwrap();
+    let mut text = "\n## Coercions\n".to_owned();
+    let mut heading = "";
+    for line in sections.lines() {
+        heading = line.strip_prefix("### ").unwrap_or(heading);
+        if line.starts_with("Only for ") {
+            let columns = columns_of(heading);
+            let _ = writeln!(text, "Only for {columns}.");
+        } else {
+            let _ = writeln!(text, "{line}");
         }
     }
     text
 }
 
+fn columns_of(heading: &str) -> String {
+    let mut columns: Vec<String> = Vec::new();
+    for table in TABLES {
+        for (_, field) in table.paths().filter(|(_, field)| field.kind.heading() == heading) {
+            let column = field
+                .column
+                .map(|column| format!("`{}.{column}`", &table.name["smartassist.".len()..]));
+            columns.extend(column.filter(|column| !columns.contains(column)));
+        }
+    }
+    columns.join(", ")
+}
+
 /// The whole page.
-async fn page(database: &TestDatabase) -> String {
+async fn page(database: &TestDatabase, written: &str) -> String {
     let (mut contents, mut body) = ("\n## Contents\n\n".to_owned(), String::new());
     for (schema, is_data) in SCHEMAS {
         let heading = format!("Schema {schema}");
@@ -223,25 +234,27 @@ async fn page(database: &TestDatabase) -> String {
             links.join(", ")
         );
     }
-    let kinds = COERCIONS
-        .iter()
-        .map(|kind| format!("[{}](#{})", kind.name.to_lowercase(), anchor(kind.name)));
+    let coercions = coercions_text(written);
+    let kinds = coercions
+        .lines()
+        .filter_map(|line| line.strip_prefix("### "))
+        .map(link);
     let _ = writeln!(
         contents,
         "- [Coercions](#coercions): {}",
         kinds.collect::<Vec<_>>().join(", ")
     );
-    format!("{INTRODUCTION}{contents}{body}{}", coercions_text())
+    format!("{INTRODUCTION}{contents}{body}{coercions}")
 }
 
 #[tokio::test]
 async fn the_data_dictionary_is_what_the_database_says() {
-    let meant = page(&TestDatabase::migrated().await).await;
+    let written = std::fs::read_to_string(PAGE).unwrap();
+    let meant = page(&TestDatabase::migrated().await, &written).await;
     if std::env::var_os("UPDATE_DOCS").is_some() {
         std::fs::write(PAGE, meant).unwrap();
         return;
     }
-    let written = std::fs::read_to_string(PAGE).unwrap_or_default();
     let differs = written
         .lines()
         .zip(meant.lines())

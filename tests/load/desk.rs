@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use smartassist_etl::config::{AccountConfig, Config};
 use smartassist_etl::ledger::gaps;
@@ -12,7 +11,7 @@ use smartassist_etl::ledger::runs::{self, Kind, NewRun, Preparation, ReadyAccoun
 use smartassist_etl::ledger::{Counters, LoadError, Purpose, Status};
 use smartassist_etl::time::window::Window;
 use smartassist_etl::transform::privacy::Policy;
-use smartassist_etl::transform::{Interaction, Origin, Rejected, transform};
+use smartassist_etl::transform::{Interaction, Origin, RawRecord, Rejected, transform};
 use smartassist_etl::warehouse::left_out::StoreLimits;
 use smartassist_etl::warehouse::{Committed, WindowCommit, commit_window};
 
@@ -50,12 +49,7 @@ pub(super) fn texts(windows: &[Window]) -> Vec<String> {
 
 /// What the record becomes.
 pub(super) fn read(record: &Value) -> Interaction {
-    transform(
-        &RawValue::from_string(record.to_string()).unwrap(),
-        ORIGIN,
-        &Policy::default(),
-    )
-    .unwrap()
+    transform(&RawRecord::of(record.to_string()), ORIGIN, &Policy::default()).unwrap()
 }
 
 /// A conversation of 10 January 2026 with a destination, an agent and a tag.

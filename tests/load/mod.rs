@@ -10,6 +10,7 @@ mod moved;
 mod roundtrip;
 mod sums;
 mod wanted;
+mod writing;
 
 use std::time::Duration;
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use smartassist_etl::transform::privacy::Policy;
-use smartassist_etl::transform::transform;
+use smartassist_etl::transform::{ContentHash, transform};
 
 use super::{origin, raw, read, session_with};
 
@@ -11,7 +11,7 @@ fn call() -> Value {
     serde_json::from_str(include_str!("fixtures/call_at_offset_0.json")).unwrap()
 }
 
-fn hash_of(record: &Value) -> [u8; 32] {
+fn hash_of(record: &Value) -> ContentHash {
     read(record).content_hash
 }
 

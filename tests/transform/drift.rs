@@ -186,9 +186,9 @@ fn an_object_that_came_as_something_else_is_kept_in_extra() {
     assert_eq!(
         rows.session.warnings,
         [
-            "campaigninfo: not an object",
             "metaInfo: not an object",
-            "customerinfo: not an object"
+            "customerinfo: not an object",
+            "campaigninfo: not an object"
         ]
     );
 }

@@ -24,14 +24,12 @@ mod tags;
 mod unstorable;
 mod variations;
 
-use serde_json::value::RawValue;
 use serde_json::{Value, json};
-use smartassist_etl::extract::RawRecord;
 use smartassist_etl::transform::privacy::Policy;
-use smartassist_etl::transform::{Interaction, Origin, Rows, transform};
+use smartassist_etl::transform::{Interaction, Origin, RawRecord, Rows, transform};
 
-fn raw(text: impl Into<String>) -> RawRecord {
-    RawValue::from_string(text.into()).unwrap()
+fn raw(text: impl Into<String>) -> RawRecord<'static> {
+    RawRecord::of(text.into())
 }
 
 /// A bot-only session of one field: when it started. Then `fields`.

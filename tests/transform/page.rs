@@ -3,20 +3,19 @@
 use std::collections::HashMap;
 
 use serde_json::value::RawValue;
-use smartassist_etl::extract::RawRecord;
 use smartassist_etl::transform::privacy::Policy;
 use smartassist_etl::transform::{Interaction, transform};
 
-use super::{id, origin, read};
+use super::{id, origin, raw, read};
 
 /// The interactions of the page: three bot-only sessions, two calls, a chat.
 fn interactions() -> Vec<Interaction> {
     let page: HashMap<&str, &RawValue> =
         serde_json::from_str(include_str!("fixtures/vendor_shapes.json")).unwrap();
-    let records: Vec<RawRecord> = serde_json::from_str(page["data"].get()).unwrap();
+    let records: Vec<&RawValue> = serde_json::from_str(page["data"].get()).unwrap();
     records
         .iter()
-        .map(|record| transform(record, origin(-330), &Policy::default()).unwrap())
+        .map(|record| transform(&raw(record.get()), origin(-330), &Policy::default()).unwrap())
         .collect()
 }
 

@@ -6,9 +6,8 @@ use futures_util::{Stream, TryStreamExt};
 use serde_json::Value;
 use sqlx::PgConnection;
 
-use crate::json;
 use crate::ledger::LoadError;
-use crate::transform::privacy::{Wanted, Whose};
+use crate::transform::privacy::{Wanted, Whose, value_of};
 use crate::transform::{Ids, records_in};
 use crate::warehouse::erase::{self, Place, Point, RecordKey, StoredRecord};
 
@@ -77,7 +76,7 @@ impl Scan {
     }
 
     fn note(&mut self, record: StoredRecord, wanted: &Wanted) {
-        let verdict = judge(&record, parsed(&record).as_ref(), wanted);
+        let verdict = judge(&value_of(&record.record), wanted);
         let key = RecordKey {
             account_id: record.account_id,
             id: record.id,
@@ -90,13 +89,9 @@ impl Scan {
     }
 
     fn note_rejected(&mut self, record: StoredRecord, wanted: &Wanted) {
-        let value = parsed(&record);
-        let verdict = match &value {
-            // It may be no record, so a mention suffices.
-            Some(value) if wanted.is_named_in(value) => Verdict::Theirs,
-            value => judge(&record, value.as_ref(), wanted),
-        };
-        let records = value.iter().flat_map(records_in);
+        let value = value_of(&record.record);
+        let verdict = judge(&value, wanted);
+        let records = records_in(&value).into_iter();
         let records = records.map(|record| (Ids::of(record), wanted.whose(record)));
         let records: Vec<_> = records.filter(|(ids, _)| *ids != Ids::default()).collect();
         let key = RecordKey {
@@ -150,25 +145,16 @@ impl Scan {
 }
 
 pub(super) fn is_of_another(record: &StoredRecord, wanted: &Wanted) -> bool {
-    match parsed(record) {
-        Some(Value::Object(object)) => wanted.whose(&object) == Whose::Another,
+    match value_of(&record.record) {
+        Value::Object(object) => wanted.whose(&object) == Whose::Another,
         _ => false,
     }
 }
 
-fn parsed(record: &StoredRecord) -> Option<Value> {
-    json::parse(&record.record).ok()
-}
-
-fn judge(record: &StoredRecord, value: Option<&Value>, wanted: &Wanted) -> Verdict {
-    let is_mentioned = match value {
-        Some(Value::Object(object)) if wanted.is_customer_of(object) => return Verdict::Theirs,
-        Some(value) => wanted.is_mentioned_in(value),
-        // Unparsable, so a mention suffices.
-        None if wanted.is_named_in_text(&record.record) => return Verdict::Theirs,
-        None => wanted.is_mentioned_in_text(&record.record),
-    };
-    if is_mentioned {
+fn judge(value: &Value, wanted: &Wanted) -> Verdict {
+    if wanted.is_named_in(value) {
+        Verdict::Theirs
+    } else if wanted.is_mentioned_in(value) {
         Verdict::Mention
     } else {
         Verdict::Another

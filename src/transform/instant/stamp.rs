@@ -1,26 +1,10 @@
 //! Parses a written date and time.
 
-use chrono::{NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Timelike};
+use chrono::{NaiveDate, NaiveDateTime, NaiveTime, TimeDelta};
 
 const WIDEST_ZONE: i64 = 14 * 60;
 
-const MONTHS: [&str; 12] = [
-    "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec",
-];
-const LONG_MONTHS: [&str; 12] = [
-    "january",
-    "february",
-    "march",
-    "april",
-    "may",
-    "june",
-    "july",
-    "august",
-    "september",
-    "october",
-    "november",
-    "december",
-];
+const MONTHS: &str = "january february march april may june july august september october november december";
 const WEEKDAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,12 +38,8 @@ struct Rest<'a>(&'a str);
 
 impl<'a> Rest<'a> {
     fn take(&mut self, most: usize, is_one: impl Fn(char) -> bool) -> &'a str {
-        let end = self.0.char_indices().take(most).find(|(_, c)| !is_one(*c));
-        let end = end.map_or_else(
-            || self.0.char_indices().nth(most).map_or(self.0.len(), |(at, _)| at),
-            |(at, _)| at,
-        );
-        let (taken, rest) = self.0.split_at(end);
+        let taken = self.0.chars().take(most).take_while(|c| is_one(*c));
+        let (taken, rest) = self.0.split_at(taken.map(char::len_utf8).sum());
         self.0 = rest;
         taken
     }
@@ -86,31 +66,26 @@ impl<'a> Rest<'a> {
             .to_ascii_lowercase()
     }
 
-    fn date(&mut self) -> Option<NaiveDate> {
-        if self.0.starts_with(|c: char| c.is_ascii_alphabetic()) {
-            let word = self.word();
-            let month = if WEEKDAYS.iter().any(|day| word.starts_with(day)) {
-                self.eat(|c| c == ',');
-                self.blanks();
-                if self.0.starts_with(|c: char| c.is_ascii_digit()) {
-                    return self.date_of_digits();
-                }
-                month(&self.word())?
-            } else {
-                month(&word)?
-            };
-            return self.date_after_month(month);
-        }
-        self.date_of_digits()
+    fn is_at(&self, is_one: fn(&char) -> bool) -> bool {
+        self.0.starts_with(|c: char| is_one(&c))
     }
 
-    fn date_after_month(&mut self, month: u32) -> Option<NaiveDate> {
+    fn date(&mut self) -> Option<NaiveDate> {
+        let mut word = self.word();
+        if WEEKDAYS.iter().any(|day| word.starts_with(day)) {
+            self.eat(|c| c == ',');
+            self.blanks();
+            word = self.word();
+        }
+        if word.is_empty() {
+            return self.date_of_digits();
+        }
+        let month = month(&word)?;
         self.blanks();
         let day = self.number()?;
         self.eat(|c| c == ',');
         self.blanks();
-        let year = self.year()?;
-        NaiveDate::from_ymd_opt(year, month, day)
+        NaiveDate::from_ymd_opt(self.year()?, month, day)
     }
 
     fn year(&mut self) -> Option<i32> {
@@ -127,15 +102,13 @@ impl<'a> Rest<'a> {
             if separator == Some(' ') || self.eat(|c| separator == Some(c)) != separator {
                 return None;
             }
-            let day = self.number()?;
-            return NaiveDate::from_ymd_opt(year, month, day);
+            return NaiveDate::from_ymd_opt(year, month, self.number()?);
         }
         let separator = separator.filter(|_| length <= 2)?;
-        if self.0.starts_with(|c: char| c.is_ascii_alphabetic()) {
+        if self.is_at(char::is_ascii_alphabetic) {
             let month = month(&self.word())?;
             self.eat(|c| c == separator)?;
-            let year = self.year()?;
-            return NaiveDate::from_ymd_opt(year, month, first);
+            return NaiveDate::from_ymd_opt(self.year()?, month, first);
         }
         let second = self.number()?;
         self.eat(|c| c == separator && c != ' ')?;
@@ -155,7 +128,7 @@ impl<'a> Rest<'a> {
         let before = self.0;
         self.eat(|c| "Tt,".contains(c));
         self.blanks();
-        self.0.len() < before.len() || self.0.starts_with(|c: char| c.is_ascii_digit())
+        self.0.len() < before.len() || self.is_at(char::is_ascii_digit)
     }
 
     fn time_of_day(&mut self) -> Option<TimeDelta> {
@@ -165,7 +138,7 @@ impl<'a> Rest<'a> {
         let has_seconds = if has_colons {
             self.eat(|c| c == ':').is_some()
         } else {
-            self.0.starts_with(|c: char| c.is_ascii_digit())
+            self.is_at(char::is_ascii_digit)
         };
         let second = if has_seconds { self.number()? } else { 0 };
         let fraction = match self.eat(|c| has_seconds && ".,".contains(c)) {
@@ -184,10 +157,7 @@ impl<'a> Rest<'a> {
             (second, fraction)
         };
         let time = NaiveTime::from_hms_micro_opt(hour, minute, second, fraction)?;
-        Some(
-            TimeDelta::seconds(time.num_seconds_from_midnight().into())
-                + TimeDelta::microseconds(fraction.into()),
-        )
+        Some(time - NaiveTime::MIN)
     }
 
     fn fraction(&mut self) -> Option<u32> {
@@ -233,7 +203,7 @@ impl<'a> Rest<'a> {
 
     fn zone_size(&mut self) -> Option<i64> {
         let hours = self.number()?;
-        let is_more = self.eat(|c| c == ':').is_some() || self.0.starts_with(|c: char| c.is_ascii_digit());
+        let is_more = self.eat(|c| c == ':').is_some() || self.is_at(char::is_ascii_digit);
         let minutes = if is_more { self.number()? } else { 0 };
         (minutes < 60).then(|| i64::from(hours) * 60 + i64::from(minutes))
     }
@@ -249,9 +219,8 @@ impl<'a> Rest<'a> {
 }
 
 fn month(word: &str) -> Option<u32> {
-    let names = MONTHS.iter().zip(&LONG_MONTHS);
-    let place = names
-        .into_iter()
-        .position(|(short, long)| word == *short || word == *long)?;
-    u32::try_from(place + 1).ok()
+    let is_it = |name: &str| word == name || word == &name[..3];
+    (1..)
+        .zip(MONTHS.split(' '))
+        .find_map(|(month, name)| is_it(name).then_some(month))
 }

@@ -68,11 +68,9 @@ fn scan(text: &str) -> BTreeSet<String> {
 
 fn local_before(before: &[char]) -> String {
     let end = without_comment(before);
-    if end.last() == Some(&'"') {
-        let inner = &end[..end.len() - 1];
-        let opening = (0..inner.len())
-            .rev()
-            .find(|at| inner[*at] == '"' && !is_escaped(inner, *at));
+    if let [inner @ .., '"'] = end {
+        let is_opening = |at: &usize| inner[*at] == '"' && !is_escaped(inner, *at);
+        let opening = (0..inner.len()).rev().find(is_opening);
         return opening.map_or_else(String::new, |opening| unescaped(&inner[opening + 1..]));
     }
     let length = end.iter().rev().take_while(|c| is_local(**c)).count();
@@ -171,13 +169,9 @@ fn quoted_if_odd(local: &str) -> String {
     format!("\"{}\"", escaped.collect::<String>())
 }
 
-fn folded(text: &str) -> Cow<'_, str> {
+fn folded(text: &str) -> String {
     if text.is_ascii() {
-        return if text.bytes().any(|byte| byte.is_ascii_uppercase()) {
-            text.to_ascii_lowercase().into()
-        } else {
-            text.into()
-        };
+        return text.to_ascii_lowercase();
     }
     let mut text = text.to_owned();
     for _ in 0..FOLDINGS {
@@ -187,22 +181,17 @@ fn folded(text: &str) -> Cow<'_, str> {
         }
         text = folded;
     }
-    text.into()
+    text
 }
 
 /// `ß` equals `SS`, but dotless `ı` is not `i`.
 fn fold(c: char) -> impl Iterator<Item = char> {
-    let (as_it_is, folded) = if c == 'ı' {
-        (Some(c), None)
+    let upper: Vec<char> = if c == 'ı' {
+        vec![c]
     } else {
-        (None, Some(c))
+        c.to_uppercase().collect()
     };
-    as_it_is.into_iter().chain(
-        folded
-            .into_iter()
-            .flat_map(char::to_uppercase)
-            .flat_map(char::to_lowercase),
-    )
+    upper.into_iter().flat_map(char::to_lowercase)
 }
 
 #[cfg(test)]

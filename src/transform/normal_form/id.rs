@@ -8,45 +8,14 @@ use unicode_normalization::UnicodeNormalization as _;
 use super::characters::{is_invisible, plain};
 
 /// Placeholders without signs: `N/A` is `na`.
-const NOTHING: &[&str] = &[
-    "anonymous",
-    "blank",
-    "empty",
-    "false",
-    "infinity",
-    "invalid",
-    "missing",
-    "na",
-    "nan",
-    "nil",
-    "nodata",
-    "none",
-    "notapplicable",
-    "notavailable",
-    "notdefined",
-    "notfound",
-    "notprovided",
-    "notset",
-    "nothing",
-    "novalue",
-    "null",
-    "objectobject",
-    "true",
-    "unassigned",
-    "unavailable",
-    "undef",
-    "undefined",
-    "undetermined",
-    "unknown",
-    "unset",
-    "unspecified",
-    "void",
-];
+const NOTHING: &str = "anonymous blank empty false infinity invalid missing na nan nil nodata none notapplicable \
+     notavailable notdefined notfound notprovided notset nothing novalue null objectobject true unassigned \
+     unavailable undef undefined undetermined unknown unset unspecified void";
 
 /// Shorter ids occur in too many texts.
 const SHORTEST_MENTION: usize = 4;
 
-const LONGEST_EXPONENT: i64 = 600;
+const LONGEST_EXPONENT: usize = 600;
 
 /// The trimmed id; `None` for placeholders.
 pub fn id(text: &str) -> Option<&str> {
@@ -72,37 +41,26 @@ pub fn number_text(number: &Number) -> String {
 
 fn plain_decimal(text: &str) -> Option<String> {
     let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
-    let exponent: i64 = exponent.parse().ok()?;
+    let exponent: isize = exponent.parse().ok()?;
     let (sign, mantissa) = match mantissa.strip_prefix('-') {
         Some(rest) => ("-", rest),
         None => ("", mantissa),
     };
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-    if exponent.abs() > LONGEST_EXPONENT {
+    if exponent.unsigned_abs() > LONGEST_EXPONENT {
         return None;
     }
-    let point = i64::try_from(whole.len()).ok()? + exponent;
-    let mut digits = format!("{whole}{fraction}");
-    let mut point = usize::try_from(point).unwrap_or_else(|_| {
-        digits.insert_str(0, &"0".repeat(usize::try_from(-point).unwrap_or(0)));
-        0
-    });
-    while digits.len() < point {
-        digits.push('0');
-    }
-    let leading = digits[..point].bytes().take_while(|byte| *byte == b'0').count();
-    digits.drain(..leading);
-    point -= leading;
-    let fraction = digits.split_off(point);
-    let fraction = fraction.trim_end_matches('0');
-    let whole = if digits.is_empty() { "0" } else { &digits };
-    let dot = if fraction.is_empty() { "" } else { "." };
-    let sign = if whole == "0" && fraction.is_empty() {
-        ""
-    } else {
-        sign
-    };
-    Some(format!("{sign}{whole}{dot}{fraction}"))
+    let zeros = "0".repeat(exponent.unsigned_abs());
+    let digits = format!("{zeros}{whole}{fraction}{zeros}");
+    let point = (zeros.len() + whole.len()).checked_add_signed(exponent)?;
+    let whole = digits[..point].trim_start_matches('0');
+    let fraction = digits[point..].trim_end_matches('0');
+    Some(match (whole, fraction) {
+        ("", "") => "0".to_owned(),
+        ("", fraction) => format!("{sign}0.{fraction}"),
+        (whole, "") => format!("{sign}{whole}"),
+        (whole, fraction) => format!("{sign}{whole}.{fraction}"),
+    })
 }
 
 fn stands_for_nothing(text: &str) -> bool {
@@ -115,7 +73,7 @@ fn stands_for_nothing(text: &str) -> bool {
     let text = plain(text).to_lowercase();
     let letters: String = text.chars().filter(|c| c.is_alphanumeric()).collect();
     let consists_of = |of: char, least: usize| letters.len() >= least && letters.chars().all(|c| c == of);
-    let is_nothing = |word: &str| NOTHING.contains(&word);
+    let is_nothing = |word: &str| NOTHING.split(' ').any(|nothing| nothing == word);
     let mut words = text
         .split(|c: char| !c.is_alphanumeric())
         .filter(|word| !word.is_empty());
@@ -132,13 +90,14 @@ fn stands_for_nothing(text: &str) -> bool {
 
 /// Form for finding ids in text.
 pub fn folded(text: &str) -> Cow<'_, str> {
-    if text
+    let plain = plain(text);
+    let is_folded = plain
         .bytes()
-        .any(|byte| !byte.is_ascii() || byte.is_ascii_uppercase())
-    {
-        Cow::Owned(plain(text).to_lowercase())
+        .all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase());
+    if is_folded {
+        plain
     } else {
-        plain(text)
+        plain.to_lowercase().into()
     }
 }
 

@@ -35,43 +35,44 @@ struct Found {
     is_alone: bool,
 }
 
+impl Found {
+    fn is_whole(&self) -> bool {
+        self.digits.len() >= SHORTEST_WHOLE
+    }
+}
+
 /// The certain phone numbers in a text.
 pub fn phones(text: &str) -> BTreeSet<String> {
     if !may_hold_digits(text) {
         return BTreeSet::new();
     }
     let found = read(&decoded(text));
-    let is_whole = |found: &Found| found.digits.len() >= SHORTEST_WHOLE;
-    let has_whole = found.iter().any(is_whole);
-    let is_meant = |found: &Found| {
+    let has_whole = found.iter().any(Found::is_whole);
+    let sure = found.into_iter().filter(|found| {
         let is_one = if has_whole {
-            is_whole(found)
+            found.is_whole()
         } else {
             found.is_alone
         };
-        is_one && !is_one_digit(&found.digits)
-    };
-    let sure = found.into_iter().filter(|found| found.is_sure && is_meant(found));
+        found.is_sure && is_one && !is_one_digit(&found.digits)
+    });
     sure.map(|found| found.digits).collect()
 }
 
 /// The phone number that an id is.
 pub fn phone_of_id(id: &str) -> Option<String> {
-    let mut found = phones(id).into_iter();
-    let (phone, None) = (found.next()?, found.next()) else {
-        return None;
-    };
+    let [phone]: [String; 1] = Vec::from_iter(phones(id)).try_into().ok()?;
     let id = decoded(id).to_lowercase();
     let id = id.trim_matches(|c: char| " \n<>\"'".contains(c));
-    let (scheme, rest) = id.split_once(':').unwrap_or(("", id));
-    let is_scheme = scheme
-        .chars()
-        .all(|c| c.is_ascii_alphanumeric() || "+.-".contains(c))
-        && !scheme.is_empty();
-    let (scheme, rest) = if is_scheme {
-        (scheme, rest.trim_start_matches('/'))
-    } else {
-        ("", id)
+    let is_scheme = |scheme: &str| {
+        !scheme.is_empty()
+            && scheme
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || "+.-".contains(c))
+    };
+    let (scheme, rest) = match id.split_once(':') {
+        Some((scheme, rest)) if is_scheme(scheme) => (scheme, rest.trim_start_matches('/')),
+        _ => ("", id),
     };
     let end = rest.find(['@', ';', '?']).unwrap_or(rest.len());
     let (number, after) = (rest[..end].trim(), &rest[end..]);
@@ -95,23 +96,26 @@ pub fn mentions_phone(text: &str, wanted: &str) -> bool {
         return false;
     }
     let text = decoded(text);
-    let is_in = |piece: &str| {
-        let digits: String = piece.chars().filter(char::is_ascii_digit).collect();
-        digits.contains(wanted)
-    };
+    let is_in = |piece: &str| digits_of(piece).contains(wanted);
     wanted.len() >= SHORTEST_WHOLE && text.split(char::is_alphabetic).any(is_in)
         || read(&text).iter().any(|found| may_be(&found.digits, wanted))
 }
 
+fn digits_of(text: &str) -> String {
+    text.chars().filter(char::is_ascii_digit).collect()
+}
+
 fn may_be(found: &str, wanted: &str) -> bool {
-    let national = |number: &str| number.trim_start_matches('0').to_owned();
-    let ends_with = |long: &str, short: &str| short.len() >= SHORTEST_WHOLE && long.ends_with(short);
+    let ends_with = |long: &str, short: &str| {
+        let national = short.trim_start_matches('0');
+        national.len() >= SHORTEST_WHOLE && long.ends_with(national)
+    };
     let has_trunk_zero = |code: usize| {
         found.get(code..=code) == Some("0") && [&found[..code], &found[code + 1..]].concat() == wanted
     };
     found == wanted
-        || ends_with(wanted, &national(found))
-        || ends_with(found, &national(wanted))
+        || ends_with(wanted, found)
+        || ends_with(found, wanted)
         || (1..=LONGEST_COUNTRY_CODE).any(has_trunk_zero)
 }
 
@@ -122,17 +126,8 @@ fn may_end_like(text: &str, wanted: &str) -> bool {
     if !is_plain || wanted.len() < SHORTEST_WHOLE + LAST || decimal(text.trim()).is_some() {
         return may_hold_digits(text);
     }
-    let value = |number: u16, digit: u8| (number % 1000) * 10 + u16::from(digit - b'0');
-    let ending = wanted.bytes().filter(u8::is_ascii_digit).fold(0, value);
-    let (mut number, mut digits) = (0, 0);
-    for digit in text.bytes().filter(u8::is_ascii_digit) {
-        number = value(number, digit);
-        digits += 1;
-        if digits >= LAST && number == ending {
-            return true;
-        }
-    }
-    false
+    let wanted = digits_of(wanted);
+    digits_of(text).contains(&wanted[wanted.len().saturating_sub(LAST)..])
 }
 
 fn may_hold_digits(text: &str) -> bool {
@@ -155,7 +150,7 @@ fn read(text: &str) -> Vec<Found> {
         at: 0,
         found: Vec::new(),
     };
-    while let Some(c) = scanner.peek() {
+    while let Some(c) = scanner.chars.get(scanner.at).copied() {
         match c {
             '@' => scanner.skip_until(&[';', ',', '?', '|']),
             ';' if scanner.is_at_parameter() => scanner.parameter(),
@@ -201,10 +196,6 @@ struct Scanner {
 }
 
 impl Scanner {
-    fn peek(&self) -> Option<char> {
-        self.chars.get(self.at).copied()
-    }
-
     fn skip_until(&mut self, ends: &[char]) {
         let is_end = |c: &char| c.is_whitespace() || "<>\"".contains(*c) || ends.contains(c);
         let rest = &self.chars[self.at + 1..];
@@ -238,8 +229,7 @@ impl Scanner {
             self.found.last_mut(),
         ) && !last.is_international
         {
-            let code: String = code.chars().filter(char::is_ascii_digit).collect();
-            let international = format!("+{code}{}", last.digits.trim_start_matches('0'));
+            let international = format!("+{}{}", digits_of(code), last.digits.trim_start_matches('0'));
             last.digits = with_country_code(&international).0;
             last.is_international = true;
         }
@@ -247,21 +237,20 @@ impl Scanner {
 
     fn number(&mut self) {
         let start = self.at;
-        let mut end = start + 1;
-        self.at += 1;
-        while let Some(c) = self.peek().filter(|c| c.is_ascii_digit() || BETWEEN.contains(*c)) {
-            self.at += 1;
-            if c.is_ascii_digit() {
-                end = self.at;
-            }
-        }
+        let rest = self.chars[start + 1..].iter();
+        let run = 1 + rest
+            .take_while(|c| c.is_ascii_digit() || BETWEEN.contains(**c))
+            .count();
+        let last = self.chars[start + 1..start + run]
+            .iter()
+            .rposition(char::is_ascii_digit);
+        let end = start + 1 + last.map_or(0, |last| last + 1);
         self.at = end;
         let run: String = self.chars[start..end].iter().collect();
         if !run.contains(|c: char| c.is_ascii_digit()) {
             return;
         }
         let is_sure = !self.is_glued_before(start) && !self.is_glued_behind(end);
-        let is_alone = self.is_alone(start, end);
         let (digits, is_international) = with_country_code(&run);
         if digits.len() > LONGEST && run.contains(|c| BETWEEN.contains(c)) {
             return self.several(&run);
@@ -270,32 +259,34 @@ impl Scanner {
             digits,
             is_international,
             is_sure,
-            is_alone,
+            is_alone: self.is_alone(start, end),
         });
     }
 
     fn several(&mut self, run: &str) {
-        let fits = |piece: &str| (SHORTEST_WHOLE..=LONGEST).contains(&with_country_code(piece).0.len());
-        let parted = BETWEEN_NUMBERS
-            .iter()
-            .map(|between| run.split(*between).collect::<Vec<_>>());
-        let mut whole = parted.filter(|pieces| pieces.iter().all(|piece| fits(piece)));
-        let pieces = whole.next().unwrap_or_else(|| run.split([' ', '/']).collect());
-        for piece in pieces.into_iter().filter(|piece| fits(piece)) {
+        let number = |piece: &str| {
             let (digits, is_international) = with_country_code(piece);
-            self.found.push(Found {
-                digits,
-                is_international,
-                is_sure: true,
-                is_alone: false,
-            });
-        }
+            (SHORTEST_WHOLE..=LONGEST)
+                .contains(&digits.len())
+                .then_some(Found {
+                    digits,
+                    is_international,
+                    is_sure: true,
+                    is_alone: false,
+                })
+        };
+        let mut parted = BETWEEN_NUMBERS
+            .iter()
+            .map(|between| run.split(*between).map(number));
+        let whole = parted.find_map(|pieces| pieces.collect::<Option<Vec<Found>>>());
+        let found = whole.unwrap_or_else(|| run.split([' ', '/']).filter_map(number).collect());
+        self.found.extend(found);
     }
 
     fn is_glued_before(&self, start: usize) -> bool {
-        start
-            .checked_sub(1)
-            .is_some_and(|before| self.chars[before].is_alphabetic())
+        self.chars[..start]
+            .last()
+            .is_some_and(|before| before.is_alphabetic())
     }
 
     /// `x7`, `ext. 12` and `p` are extensions.

@@ -1,11 +1,10 @@
 //! Collects the agents of a record, to recognize them elsewhere.
 
-use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
-use super::fields::META_INFO;
+use crate::transform::reader::named;
 
 /// Shorter ids may be ordinary words.
 const SHORTEST_ID: usize = 4;
@@ -22,12 +21,8 @@ pub(super) struct Agents {
 impl Agents {
     pub(super) fn of(record: &Map<String, Value>) -> Self {
         let mut agents = Self::default();
-        for (name, value) in record {
-            if name.eq_ignore_ascii_case("destinations") {
-                agents.collect(value, true);
-            } else if name.eq_ignore_ascii_case(META_INFO) {
-                agents.collect(value, false);
-            }
+        for (place, with_names) in [("destinations", true), ("metaInfo", false)] {
+            named(record, place).for_each(|value| agents.collect(value, with_names));
         }
         agents
     }
@@ -42,7 +37,7 @@ impl Agents {
                         self.collect_names(field);
                     }
                     match text_of(field) {
-                        Some(id) if is_id_field(name) && id.len() >= SHORTEST_ID => drop(self.ids.insert(id)),
+                        Some(id) if is_agent_id(name) && id.len() >= SHORTEST_ID => drop(self.ids.insert(id)),
                         Some(name) if is_name => drop(self.names.insert(name.to_lowercase())),
                         _ => self.collect(field, with_names),
                     }
@@ -53,13 +48,10 @@ impl Agents {
     }
 
     fn collect_names(&mut self, value: &Value) {
-        match value {
-            Value::Array(items) => items.iter().for_each(|item| self.collect_names(item)),
-            value => {
-                let name = text_of(value).map(|name| name.to_lowercase());
-                self.names.extend(name);
-            }
+        if let Value::Array(items) = value {
+            items.iter().for_each(|item| self.collect_names(item));
         }
+        self.names.extend(text_of(value).map(|name| name.to_lowercase()));
     }
 
     pub(super) fn is_known(&self, text: &str) -> bool {
@@ -70,38 +62,26 @@ impl Agents {
         self.is_known(text) || has_form(text.trim())
     }
 
-    pub(super) fn replace_ids<'a>(&self, text: &'a str, replaced: impl Fn(&str) -> String) -> Cow<'a, str> {
-        let mut out = Cow::Borrowed(text);
+    pub(super) fn replace_ids(&self, mut text: String, replaced: impl Fn(&str) -> String) -> String {
         for id in self.ids.iter().filter(|id| !id.chars().all(is_of_word)) {
-            if out.contains(id.as_str()) {
-                out = out.replace(id.as_str(), &replaced(id)).into();
-            }
+            text = text.replace(id.as_str(), &replaced(id));
         }
-        let words = out.split(|c| !is_of_word(c));
-        let ids: BTreeSet<String> = words.filter(|word| self.is_id(word)).map(str::to_owned).collect();
-        if ids.is_empty() {
-            return out;
-        }
-        let mut masked = String::with_capacity(out.len());
-        let mut rest: &str = &out;
-        while !rest.is_empty() {
-            let end = rest.find(|c| !is_of_word(c)).unwrap_or(rest.len());
-            let (word, after) = rest.split_at(end);
-            masked += &if ids.contains(word) {
-                replaced(word)
+        let words = text.split_inclusive(|c| !is_of_word(c)).map(|piece| {
+            let word = piece.trim_end_matches(|c| !is_of_word(c));
+            let after = &piece[word.len()..];
+            if self.is_id(word) {
+                replaced(word) + after
             } else {
-                word.to_owned()
-            };
-            let next = after.find(is_of_word).unwrap_or(after.len());
-            masked += &after[..next];
-            rest = &after[next..];
-        }
-        masked.into()
+                piece.to_owned()
+            }
+        });
+        words.collect()
     }
 
     pub(super) fn replace_names(&self, text: &str, replaced: impl Fn(&str) -> String) -> String {
         let parts = text.split(':').map(|part| {
-            if self.names.contains(&part.trim().to_lowercase()) {
+            let is_name = self.names.contains(&part.trim().to_lowercase());
+            if is_name {
                 replaced(part.trim())
             } else {
                 part.to_owned()
@@ -111,7 +91,7 @@ impl Agents {
     }
 }
 
-pub(super) fn is_id_field(name: &str) -> bool {
+pub(super) fn is_agent_id(name: &str) -> bool {
     name.eq_ignore_ascii_case("agentId")
 }
 
@@ -128,15 +108,14 @@ fn is_of_word(c: char) -> bool {
 }
 
 fn has_form(text: &str) -> bool {
-    let mut groups = text.split('-');
-    let is_user = groups.next().is_some_and(|kind| kind.eq_ignore_ascii_case("u"));
-    let fits = |(shortest, longest): &(usize, usize)| {
-        groups.next().is_some_and(|group| {
-            (*shortest..=*longest).contains(&group.len())
-                && group.bytes().all(|byte| byte.is_ascii_alphanumeric())
-        })
+    let groups: Vec<&str> = text.split('-').collect();
+    let fits = |(group, (shortest, longest)): (&&str, &(usize, usize))| {
+        (*shortest..=*longest).contains(&group.len())
+            && group.bytes().all(|byte| byte.is_ascii_alphanumeric())
     };
-    is_user && GROUPS.iter().all(fits) && groups.next().is_none()
+    groups.len() == GROUPS.len() + 1
+        && groups[0].eq_ignore_ascii_case("u")
+        && groups[1..].iter().zip(&GROUPS).all(fits)
 }
 
 #[cfg(test)]
@@ -183,7 +162,7 @@ mod tests {
     #[test]
     fn ids_within_a_text_are_replaced_and_nothing_else() {
         let known = agents(&json!({"destinations": [{"agentId": "a-77"}, {"agentId": "jo@example.com"}]}));
-        let masked = |text: &str| known.replace_ids(text, |_| "X".to_owned()).into_owned();
+        let masked = |text: &str| known.replace_ids(text.to_owned(), |_| "X".to_owned());
         assert_eq!(
             masked(&format!("given to {ID}, then (a-77)/jo@example.com.")),
             "given to X, then (X)/X."

@@ -4,76 +4,66 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Value};
 
-use super::super::normal_form::number_text;
+use super::tree::{Node, Privacy, RECORD};
+use super::wanted::unescaped;
+use crate::transform::normal_form::number_text;
 
+/// What a text may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Field {
+pub(in super::super) enum Holds {
     Id,
     Email,
     Phone,
     /// Text outside a record.
-    Text,
+    Anything,
 }
 
-pub(super) type Found<'a> = (Field, Cow<'a, str>);
+pub(in super::super) type Found<'a> = (Holds, Cow<'a, str>);
 
 const NAMES_OF_IDS: &[&str] = &["id", "_id", "userid", "user_id", "val", "value"];
 
 /// The direction tells which end of a call is the customer.
-pub(super) fn values(record: &Map<String, Value>) -> Vec<Found<'_>> {
-    let meta = objects(record, "metaInfo");
-    let mut customers = objects(record, "customerinfo");
-    customers.extend(meta.iter().flat_map(|meta| objects(meta, "customerinfo")));
-    let is_outbound = std::iter::once(&record)
-        .chain(&customers)
-        .flat_map(|object| each(object, "Direction"))
-        .filter_map(Value::as_str)
-        .any(|direction| direction.trim().eq_ignore_ascii_case("outbound"));
-    let mut found = Vec::new();
-    let mut add = |field, object, name| {
-        for value in each(object, name) {
-            add_texts(field, value, &mut found);
-        }
-    };
-    for name in ["userId", "channelSpecificUserId"] {
-        add(Field::Id, record, name);
-    }
-    for customer in customers {
-        add(Field::Phone, customer, "CustomerPhone");
-        add(Field::Email, customer, "CustomerEmail");
-    }
-    let ends: &[&str] = if is_outbound {
-        &["callee", "dialedNumber"]
-    } else {
+pub(in super::super) fn values(record: &Map<String, Value>) -> Vec<Found<'_>> {
+    let mut is_outbound = false;
+    each_known(&RECORD, record, &mut |field, value| {
+        let is_it = |text: &str| text.trim().eq_ignore_ascii_case("outbound");
+        is_outbound |= field.name == "Direction" && any_text(value, &mut { is_it });
+    });
+    let others: &[&str] = if is_outbound {
         &["caller"]
+    } else {
+        &["callee", "dialedNumber"]
     };
-    for meta in meta {
-        for name in ["userId", "_id"] {
-            add(Field::Id, meta, name);
-        }
-        for name in ["email", "emailId"] {
-            add(Field::Email, meta, name);
-        }
-        for name in ["endUserNumber", "phoneNumber"].iter().chain(ends) {
-            add(Field::Phone, meta, name);
-        }
-        for identity in objects(meta, "identities") {
-            add(Field::Id, identity, "val");
-        }
-    }
+    let mut found = Vec::new();
+    each_known(&RECORD, record, &mut |field, value| {
+        let holds = match field.privacy {
+            _ if others.contains(&field.name) => return,
+            Privacy::CustomerId | Privacy::ChannelUser => Holds::Id,
+            Privacy::CustomerPhone => Holds::Phone,
+            Privacy::CustomerEmail => Holds::Email,
+            _ => return,
+        };
+        add_texts(holds, value, &mut found);
+    });
     found
 }
 
-pub(super) fn values_of_any(value: &Value) -> Vec<Found<'_>> {
+pub(in super::super) fn values_of_any(value: &Value) -> Vec<Found<'_>> {
     match value {
         Value::Object(record) => values(record),
         Value::Array(items) => items.iter().flat_map(values_of_any).collect(),
         value => {
             let mut found = Vec::new();
-            add_texts(Field::Text, value, &mut found);
+            add_texts(Holds::Anything, value, &mut found);
             found
         }
     }
+}
+
+pub(in super::super) fn values_of_text(text: &str) -> Vec<Found<'_>> {
+    text.split('"')
+        .map(|part| (Holds::Anything, unescaped(part)))
+        .collect()
 }
 
 /// Field names may be values, too.
@@ -89,36 +79,39 @@ pub(super) fn any_text(value: &Value, is_wanted: &mut impl FnMut(&str) -> bool) 
     }
 }
 
-fn objects<'a>(object: &'a Map<String, Value>, name: &str) -> Vec<&'a Map<String, Value>> {
-    each(object, name).filter_map(Value::as_object).collect()
+fn each_known<'a>(
+    node: &'static Node,
+    object: &'a Map<String, Value>,
+    visit: &mut impl FnMut(&'static Node, &'a Value),
+) {
+    for (name, value) in object {
+        match (node.find(name), value) {
+            (None, _) => {}
+            (Some(field), value) if field.parts.is_empty() => visit(field, value),
+            (Some(part), Value::Object(object)) => each_known(part, object, visit),
+            // A list in a list is no list of objects.
+            (Some(part), Value::Array(items)) => {
+                let objects = items.iter().filter_map(Value::as_object);
+                objects.for_each(|object| each_known(part, object, visit));
+            }
+            _ => {}
+        }
+    }
 }
 
-fn each<'a>(object: &'a Map<String, Value>, name: &str) -> impl Iterator<Item = &'a Value> {
-    let named = object
-        .iter()
-        .filter(move |(key, _)| key.eq_ignore_ascii_case(name));
-    let items: Vec<&Value> = named
-        .flat_map(|(_, value)| match value {
-            Value::Array(items) => items.iter().collect(),
-            value => vec![value],
-        })
-        .collect();
-    items.into_iter()
-}
-
-fn add_texts<'a>(field: Field, value: &'a Value, found: &mut Vec<Found<'a>>) {
+fn add_texts<'a>(holds: Holds, value: &'a Value, found: &mut Vec<Found<'a>>) {
     match value {
-        Value::String(text) => found.push((field, text.into())),
-        Value::Number(number) => found.push((field, number_text(number).into())),
-        Value::Array(items) => items.iter().for_each(|item| add_texts(field, item, found)),
+        Value::String(text) => found.push((holds, text.into())),
+        Value::Number(number) => found.push((holds, number_text(number).into())),
+        Value::Array(items) => items.iter().for_each(|item| add_texts(holds, item, found)),
         Value::Object(object) => {
             for (name, value) in object {
                 let is_id = NAMES_OF_IDS.contains(&name.to_ascii_lowercase().as_str());
-                if field != Field::Id || is_id {
-                    add_texts(field, value, found);
+                if holds != Holds::Id || is_id {
+                    add_texts(holds, value, found);
                 } else {
-                    add_texts(Field::Phone, value, found);
-                    add_texts(Field::Email, value, found);
+                    add_texts(Holds::Phone, value, found);
+                    add_texts(Holds::Email, value, found);
                 }
             }
         }

@@ -1,18 +1,21 @@
 //! Hashes values of a class.
 
-use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::super::normal_form::{emails, number_text, phone_of_id, phones, user_id};
-use super::Key;
 use super::identifier::IdentifierKind;
-use super::key::TOKEN;
+use super::{Class, Key, Policy};
+use crate::transform::normal_form::{emails, number_text, phone_of_id, phones, user_id};
+
+const TOKEN: &str = "hmac:";
+
+/// Hashes of different purposes differ.
+const PURPOSE: &str = "smartassist-etl value";
 
 /// Each kind has its own hashes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(in super::super) enum Hashing {
     /// Hashed as what it looks like.
     UserId,
     Email,
@@ -23,87 +26,87 @@ pub(super) enum Kind {
     Text,
 }
 
-impl Kind {
+impl Hashing {
     fn is_identifier(self) -> bool {
         matches!(self, Self::UserId | Self::Email | Self::Phone)
     }
 
-    fn of(self, value: &str) -> (&'static str, Vec<Cow<'_, str>>) {
-        let (kind, normalized) = match self {
+    pub(super) fn tokens(self, value: &str, key: &Key) -> Vec<String> {
+        let one = |text: &str| BTreeSet::from([text.to_owned()]);
+        let (kind, mut forms) = match self {
             Self::UserId => of_id(value),
-            Self::Email => (IdentifierKind::Email, emails(value)),
-            Self::Phone => (IdentifierKind::Phone, phones(value)),
-            Self::Name => return ("name", vec![value.trim().into()]),
-            Self::Address => return ("address", vec![value.trim().to_lowercase().into()]),
-            Self::TagValue => return ("tag_value", vec![value.into()]),
-            Self::Text => return ("text", vec![value.into()]),
+            Self::Email => (IdentifierKind::Email.as_str(), emails(value)),
+            Self::Phone => (IdentifierKind::Phone.as_str(), phones(value)),
+            Self::Name => ("name", one(value.trim())),
+            Self::Address => ("address", one(&value.trim().to_lowercase())),
+            Self::TagValue => ("tag_value", one(value)),
+            Self::Text => ("text", one(value)),
         };
-        let normalized = if normalized.is_empty() {
-            vec![value.trim().into()]
-        } else {
-            normalized.into_iter().map(Cow::Owned).collect()
-        };
-        (kind.as_str(), normalized)
+        if forms.is_empty() {
+            forms = one(value.trim());
+        }
+        forms.iter().map(|form| token(key, kind, form)).collect()
     }
 }
 
-fn of_id(id: &str) -> (IdentifierKind, BTreeSet<String>) {
+fn of_id(id: &str) -> (&'static str, BTreeSet<String>) {
     if let Some(phone) = phone_of_id(id) {
-        return (IdentifierKind::Phone, BTreeSet::from([phone]));
+        return (IdentifierKind::Phone.as_str(), BTreeSet::from([phone]));
     }
     let emails = emails(id);
     let is_address = |email: &String| email.rsplit('@').next().is_some_and(|host| host.contains('.'));
     if emails.len() == 1 && emails.iter().all(is_address) {
-        return (IdentifierKind::Email, emails);
+        return (IdentifierKind::Email.as_str(), emails);
     }
-    (IdentifierKind::UserId, user_id(id).into_iter().collect())
-}
-
-pub(super) fn id_tokens(id: &str, key: &Key) -> Vec<String> {
-    let (kind, normalized) = Kind::UserId.of(id);
-    normalized.iter().map(|one| key.token(kind, one)).collect()
+    (IdentifierKind::UserId.as_str(), user_id(id).into_iter().collect())
 }
 
 /// Idempotent. An object becomes a list, which no column reads as an id.
-pub(super) fn hashed(value: Value, kind: Kind, key: &Key) -> Value {
+pub(super) fn hashed(value: Value, hashing: Hashing, key: &Key) -> Value {
     let text = match value {
-        Value::Number(number) if kind.is_identifier() => number_text(&number),
+        Value::Number(number) if hashing.is_identifier() => number_text(&number),
         Value::Null | Value::Bool(_) => return value,
         Value::Array(items) => {
-            let items = items.into_iter().map(|item| hashed(item, kind, key));
+            let items = items.into_iter().map(|item| hashed(item, hashing, key));
             return Value::Array(items.collect());
         }
-        Value::Object(_) => return hashed(Value::Array(vec![value.to_string().into()]), kind, key),
+        Value::Object(_) => return hashed(Value::Array(vec![value.to_string().into()]), hashing, key),
         Value::String(text) => text,
         Value::Number(_) => value.to_string(),
     };
     if text.trim().is_empty() || is_token(&text) {
         return Value::String(text);
     }
-    let (kind, normalized) = kind.of(&text);
-    let tokens: Vec<String> = normalized.iter().map(|one| key.token(kind, one)).collect();
-    Value::String(tokens.join(" "))
+    Value::String(hashing.tokens(&text, key).join(" "))
 }
 
 pub(super) fn is_token(text: &str) -> bool {
-    text.starts_with(TOKEN) && text.split(' ').all(is_one_token)
+    text.starts_with(TOKEN) && text.split(' ').all(|token| kind_of_token(token).is_some())
 }
 
 pub(super) fn kind_of_token(token: &str) -> Option<&str> {
-    let (kind, _) = token.strip_prefix(TOKEN)?.split_once(':')?;
-    Some(kind)
+    let (kind, digits) = token.strip_prefix(TOKEN)?.split_once(':')?;
+    let is_kind = kind.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+    let is_digit = |byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    (is_kind && digits.len() == 64 && digits.bytes().all(is_digit)).then_some(kind)
 }
 
-fn is_one_token(text: &str) -> bool {
-    let digits = text
-        .strip_prefix(TOKEN)
-        .and_then(|rest| rest.split_once(':'))
-        .filter(|(kind, _)| kind.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'))
-        .map(|(_, digits)| digits.as_bytes());
-    digits.is_some_and(|digits| {
-        digits.len() == 64
-            && digits
-                .iter()
-                .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
-    })
+pub(super) fn token(key: &Key, kind: &str, form: &str) -> String {
+    format!("{TOKEN}{kind}:{}", hex(&key.digest(PURPOSE, kind, form)))
+}
+
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+impl Policy {
+    /// Equal fingerprints mean equal results.
+    pub fn fingerprint(&self) -> String {
+        let rules = Class::ALL.map(|class| format!("{} {:?}, ", class.as_str(), self.rule(class)));
+        let key = self
+            .key
+            .as_ref()
+            .map_or("no key".to_owned(), |key| hex(&key.id()[..8]));
+        rules.concat() + &key
+    }
 }

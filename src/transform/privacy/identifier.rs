@@ -2,15 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::{Map, Value};
-
-use super::super::normal_form::{emails, phone_of_id, phones, user_id};
-use super::super::{Ids, LONGEST_ID};
 use super::Key;
-use super::customer::{Field, Found, values, values_of_any};
-use super::hash::is_token;
+use super::customer::Holds;
+use super::hash::{hex, is_token};
 use super::old_form;
-use super::wanted::unescaped;
+use crate::transform::normal_form::{emails, phone_of_id, phones, user_id};
+use crate::transform::{Ids, LONGEST_ID};
+
+/// Hashes of different purposes differ.
+const PURPOSE: &str = "smartassist-etl erasure";
 
 /// Kind of an erasure entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -59,7 +59,7 @@ impl Identifier {
     pub(super) fn of(kind: IdentifierKind, normalized: &str, key: &Key) -> Self {
         Self {
             kind,
-            hash: key.erasure(kind, normalized),
+            hash: key.digest(PURPOSE, kind.as_str(), normalized),
         }
     }
 
@@ -78,12 +78,8 @@ impl Identifier {
 
     /// Identifies a rejected record.
     pub fn of_rejected(account_id: &str, payload_hash: &[u8], key: &Key) -> Self {
-        let hash: String = payload_hash.iter().map(|byte| format!("{byte:02x}")).collect();
-        Self::of(
-            IdentifierKind::RejectedRecord,
-            &joined(account_id, &[Some(&hash)]),
-            key,
-        )
+        let parts = joined(account_id, &[Some(&hex(payload_hash))]);
+        Self::of(IdentifierKind::RejectedRecord, &parts, key)
     }
 }
 
@@ -91,75 +87,42 @@ impl Identifier {
 fn joined(account_id: &str, parts: &[Option<&str>]) -> String {
     let mut text = format!("{}:{account_id}", account_id.len());
     for part in parts {
-        match part {
-            Some(part) => text += &format!(" {}:{part}", part.len()),
-            None => text += " -",
-        }
+        text += &part.map_or(" -".to_owned(), |part| format!(" {}:{part}", part.len()));
     }
     text
 }
 
-pub(in super::super) fn identifiers(record: &Map<String, Value>, key: &Key) -> Vec<Identifier> {
-    hashed(&values(record), key)
-}
-
-pub(in super::super) fn identifiers_in(value: &Value, key: &Key) -> Vec<Identifier> {
-    hashed(&values_of_any(value), key)
-}
-
-pub(in super::super) fn identifiers_in_text(text: &str, key: &Key) -> Vec<Identifier> {
-    let parts = text.split('"').map(|part| (Field::Text, unescaped(part)));
-    hashed(&parts.collect::<Vec<_>>(), key)
-}
-
-fn hashed(found: &[Found<'_>], key: &Key) -> Vec<Identifier> {
-    let mut forms = BTreeSet::new();
-    for (field, text) in found {
-        if !is_token(text) {
-            forms.extend(normal_forms(*field, text));
-            forms.extend(old_forms(*field, text));
-        }
-    }
-    let hashed = forms
-        .iter()
-        .map(|(kind, normalized)| Identifier::of(*kind, normalized, key));
-    hashed.collect()
-}
-
 /// An address in an id counts as both.
-pub(super) fn normal_forms(field: Field, text: &str) -> BTreeSet<(IdentifierKind, String)> {
-    use IdentifierKind::{Email, Phone, UserId};
-    let of = |kind, found: BTreeSet<String>| found.into_iter().map(move |one| (kind, one));
-    let mut forms = BTreeSet::new();
-    match field {
-        Field::Phone => forms.extend(of(Phone, phones(text))),
-        Field::Email => forms.extend(of(Email, emails(text))),
-        Field::Id => {
-            forms.extend(user_id(text).map(|id| (UserId, id)));
-            forms.extend(phone_of_id(text).map(|phone| (Phone, phone)));
-            forms.extend(of(Email, emails(text)));
-        }
-        Field::Text => {
+pub(super) fn normal_forms(holds: Holds, text: &str) -> BTreeSet<(IdentifierKind, String)> {
+    let (ids, phones, emails) = match holds {
+        _ if is_token(text) => return BTreeSet::new(),
+        Holds::Phone => (None, phones(text), BTreeSet::new()),
+        Holds::Email => (None, BTreeSet::new(), emails(text)),
+        Holds::Id => (
+            user_id(text),
+            phone_of_id(text).into_iter().collect(),
+            emails(text),
+        ),
+        Holds::Anything => {
             let id = user_id(text).filter(|id| id.len() <= LONGEST_ID);
-            forms.extend(id.map(|id| (UserId, id)));
-            forms.extend(of(Phone, phones(text)));
-            forms.extend(of(Email, emails(text)));
+            (id, phones(text), emails(text))
         }
-    }
-    forms
-}
-
-fn old_forms(field: Field, text: &str) -> BTreeSet<(IdentifierKind, String)> {
-    let kinds = match field {
-        Field::Id => BTreeSet::from([IdentifierKind::UserId, old_form::kind_of(text)]),
-        Field::Email => BTreeSet::from([IdentifierKind::Email]),
-        Field::Phone => BTreeSet::from([IdentifierKind::Phone]),
-        Field::Text => BTreeSet::new(),
     };
-    let form = |kind| Some((kind, old_form::normalize(kind, text)?));
-    kinds.into_iter().filter_map(form).collect()
+    let ids = ids.into_iter().map(|id| (IdentifierKind::UserId, id));
+    let phones = phones.into_iter().map(|phone| (IdentifierKind::Phone, phone));
+    let emails = emails.into_iter().map(|email| (IdentifierKind::Email, email));
+    ids.chain(phones).chain(emails).collect()
 }
 
-pub(super) fn tokens(text: &str) -> impl Iterator<Item = &str> {
-    is_token(text).then(|| text.split(' ')).into_iter().flatten()
+/// In the first normal form.
+pub(super) fn old_forms(holds: Holds, text: &str) -> BTreeSet<(IdentifierKind, String)> {
+    let kinds: &[IdentifierKind] = match holds {
+        _ if is_token(text) => &[],
+        Holds::Id => &[IdentifierKind::UserId, old_form::kind_of(text)],
+        Holds::Email => &[IdentifierKind::Email],
+        Holds::Phone => &[IdentifierKind::Phone],
+        Holds::Anything => &[],
+    };
+    let form = |kind: &IdentifierKind| Some((*kind, old_form::normalize(*kind, text)?));
+    kinds.iter().filter_map(form).collect()
 }

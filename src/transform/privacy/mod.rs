@@ -1,44 +1,37 @@
 //! Keeps, hashes or drops personal data.
 
 mod agents;
-mod apply;
 mod customer;
-mod fields;
-mod fingerprint;
 mod hash;
 mod identifier;
-mod key;
 mod old_form;
+mod rules;
+mod tree;
 mod wanted;
 
-pub use fields::listed;
-pub use identifier::{Identifier, IdentifierKind};
-pub use wanted::{Wanted, Whose};
+use std::collections::BTreeSet;
 
-pub(super) use apply::is_name;
-pub(super) use fields::is_documented;
+pub use identifier::{Identifier, IdentifierKind};
+pub use tree::listed;
+pub use wanted::{Wanted, Whose, value_of};
+
+pub(super) use customer::{Found, values, values_of_any, values_of_text};
+pub(super) use rules::is_name;
+pub(super) use tree::{Node, Privacy, RECORD, is_documented};
 
 pub use crate::config::{Class, Key, Policy, Rule};
 
-use serde_json::{Map, Value};
-
 impl Policy {
-    /// Empty without a key.
-    pub(super) fn identifiers(&self, record: &Map<String, Value>) -> Vec<Identifier> {
-        let key = self.key.as_ref();
-        key.map(|key| identifier::identifiers(record, key))
-            .unwrap_or_default()
-    }
-
-    pub(super) fn identifiers_in(&self, value: &Value) -> Vec<Identifier> {
-        let key = self.key.as_ref();
-        key.map(|key| identifier::identifiers_in(value, key))
-            .unwrap_or_default()
-    }
-
-    pub(super) fn identifiers_in_text(&self, text: &str) -> Vec<Identifier> {
-        let key = self.key.as_ref();
-        key.map(|key| identifier::identifiers_in_text(text, key))
-            .unwrap_or_default()
+    /// None without a key.
+    pub(super) fn identifiers<'a>(&self, found: impl FnOnce() -> Vec<Found<'a>>) -> Vec<Identifier> {
+        let Some(key) = &self.key else { return Vec::new() };
+        let found = found();
+        let forms = found.iter().flat_map(|(holds, text)| {
+            let normal = identifier::normal_forms(*holds, text);
+            normal.into_iter().chain(identifier::old_forms(*holds, text))
+        });
+        let forms: BTreeSet<(IdentifierKind, String)> = forms.collect();
+        let identifiers = forms.iter().map(|(kind, form)| Identifier::of(*kind, form, key));
+        identifiers.collect()
     }
 }

@@ -5,14 +5,15 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
-use super::super::normal_form::{
+use super::Key;
+use super::customer::{Found, Holds, any_text, values, values_of_any};
+use super::hash::{self, Hashing, is_token};
+use super::identifier::{Identifier, IdentifierKind, normal_forms};
+use super::old_form;
+use crate::json;
+use crate::transform::normal_form::{
     emails, folded, mentions_email, mentions_id, mentions_phone, phones, user_id,
 };
-use super::Key;
-use super::customer::{Field, Found, any_text, values, values_of_any};
-use super::hash::{self, is_token};
-use super::identifier::{Identifier, IdentifierKind, normal_forms, tokens};
-use super::old_form;
 
 /// Shorter numbers are extensions.
 const SHORTEST_PHONE: usize = 5;
@@ -46,16 +47,16 @@ impl Wanted {
     /// The value identifies nobody or many.
     pub fn new(kind: IdentifierKind, value: &str, key: &Key) -> Result<Self, &'static str> {
         let normalized = normalized(kind, value)?;
-        let mut tokens = BTreeSet::from([key.token(kind.as_str(), &normalized)]);
+        let mut tokens = BTreeSet::from([hash::token(key, kind.as_str(), &normalized)]);
         if kind == IdentifierKind::UserId {
-            tokens.extend(hash::id_tokens(value, key));
+            tokens.extend(Hashing::UserId.tokens(value, key));
         }
         let old_kind = match kind {
             IdentifierKind::UserId => old_form::kind_of(value),
             kind => kind,
         };
         let old = old_form::normalize(old_kind, value);
-        tokens.extend(old.map(|old| key.token(old_kind.as_str(), &old)));
+        tokens.extend(old.map(|old| hash::token(key, old_kind.as_str(), &old)));
         Ok(Self {
             kind,
             folded: folded(&normalized).into_owned(),
@@ -63,11 +64,6 @@ impl Wanted {
             identifier: Identifier::of(kind, &normalized, key),
             normalized,
         })
-    }
-
-    /// Whether the customer is the wanted one.
-    pub fn is_customer_of(&self, record: &Map<String, Value>) -> bool {
-        values(record).iter().any(|found| self.is_in(found))
     }
 
     /// Customers have several user ids: one alone decides only a search by user id.
@@ -85,40 +81,26 @@ impl Wanted {
         }
     }
 
-    fn names_somebody(&self, (field, text): &Found<'_>) -> bool {
-        let is_enough = |kind: &str| {
-            let is = |one: IdentifierKind| one.as_str() == kind;
-            is(IdentifierKind::Phone) || is(IdentifierKind::Email) || is(self.kind)
-        };
+    fn names_somebody(&self, (holds, text): &Found<'_>) -> bool {
+        let kinds = [IdentifierKind::Phone, IdentifierKind::Email, self.kind];
         if is_token(text) {
-            let mut kinds = tokens(text).filter_map(hash::kind_of_token);
-            return kinds.any(is_enough);
+            let mut of_tokens = text.split(' ').filter_map(hash::kind_of_token);
+            return of_tokens.any(|token| kinds.iter().any(|kind| kind.as_str() == token));
         }
-        let is_short =
-            |kind: &IdentifierKind, one: &str| *kind == IdentifierKind::Phone && one.len() < SHORTEST_PHONE;
-        let forms = normal_forms(*field, text);
-        let mut forms = forms.iter().filter(|(kind, one)| !is_short(kind, one));
-        forms.any(|(kind, _)| is_enough(kind.as_str()))
+        let is_short = |form: &str| form.len() < SHORTEST_PHONE;
+        normal_forms(*holds, text)
+            .iter()
+            .any(|(kind, form)| kinds.contains(kind) && !(*kind == IdentifierKind::Phone && is_short(form)))
     }
 
-    /// Whether any JSON names the customer.
+    /// Whether a record is the customer's, or what is no record names the customer.
     pub fn is_named_in(&self, value: &Value) -> bool {
         let is_named = |found: &Found<'_>| {
-            let is_text = found.0 == Field::Text && self.kind == IdentifierKind::UserId;
-            self.is_in(found) || is_text && mentions_id(&found.1, &self.folded)
+            let (holds, text) = found;
+            let is_text = *holds == Holds::Anything && self.kind == IdentifierKind::UserId;
+            self.is_in(found) || is_text && mentions_id(text, &self.folded)
         };
         values_of_any(value).iter().any(is_named)
-    }
-
-    /// Whether unparsable text names the customer.
-    pub fn is_named_in_text(&self, text: &str) -> bool {
-        let text = unescaped(text);
-        let is_named = match self.kind {
-            IdentifierKind::Phone => phones(&text).contains(&self.normalized),
-            IdentifierKind::Email => emails(&text).contains(&self.normalized),
-            _ => mentions_id(&text, &self.folded),
-        };
-        is_named || self.tokens.iter().any(|token| text.contains(token))
     }
 
     /// Whether any field may mention the customer.
@@ -126,47 +108,38 @@ impl Wanted {
         any_text(value, &mut |text| self.is_mentioned(text))
     }
 
-    /// Whether unparsable text may mention the customer.
-    pub fn is_mentioned_in_text(&self, text: &str) -> bool {
-        self.is_mentioned(&unescaped(text))
-    }
-
     fn is_mentioned(&self, text: &str) -> bool {
-        if is_token(text) {
-            return text.split(' ').any(|token| self.tokens.contains(token));
-        }
         match self.kind {
+            _ if is_token(text) => self.has_token_in(text),
             IdentifierKind::Phone => mentions_phone(text, &self.normalized),
             IdentifierKind::Email => mentions_email(text, &self.normalized),
             _ => mentions_id(text, &self.folded),
         }
     }
 
-    fn is_in(&self, found: &Found<'_>) -> bool {
-        let (field, text) = found;
-        if is_token(text) {
-            return tokens(text).any(|token| self.tokens.contains(token));
-        }
+    fn has_token_in(&self, text: &str) -> bool {
+        self.tokens.iter().any(|token| text.contains(token))
+    }
+
+    fn is_in(&self, (holds, text): &Found<'_>) -> bool {
         let may_be = match self.kind {
-            IdentifierKind::UserId => matches!(field, Field::Id | Field::Text),
-            IdentifierKind::Email => *field != Field::Phone,
-            _ => *field != Field::Email,
+            IdentifierKind::UserId => matches!(holds, Holds::Id | Holds::Anything),
+            IdentifierKind::Email => *holds != Holds::Phone,
+            _ => *holds != Holds::Email,
         };
-        may_be && normal_forms(*field, text).contains(&(self.kind, self.normalized.clone()))
+        let is_of_form = || normal_forms(*holds, text).contains(&(self.kind, self.normalized.clone()));
+        self.has_token_in(text) || may_be && is_of_form()
     }
 }
 
+/// The value of any text: one that cannot be parsed is a text.
+pub fn value_of(text: &str) -> Value {
+    json::parse(text).unwrap_or_else(|_| Value::String(unescaped(text).into_owned()))
+}
+
 fn normalized(kind: IdentifierKind, value: &str) -> Result<String, &'static str> {
-    let only = |found: BTreeSet<String>, why_none, why_several| {
-        let mut found = found.into_iter();
-        match (found.next(), found.next()) {
-            (Some(one), None) => Ok(one),
-            (None, _) => Err(why_none),
-            (Some(_), Some(_)) => Err(why_several),
-        }
-    };
-    match kind {
-        IdentifierKind::Phone => only(
+    let (found, why_none, why_several) = match kind {
+        IdentifierKind::Phone => (
             phones(value)
                 .into_iter()
                 .filter(|phone| phone.len() >= SHORTEST_PHONE)
@@ -174,14 +147,21 @@ fn normalized(kind: IdentifierKind, value: &str) -> Result<String, &'static str>
             "this is no phone number: it needs at least five digits, which are not all the same, and its country code",
             "these are several phone numbers: run `erase` once for each",
         ),
-        IdentifierKind::Email => only(
-            emails(value),
+        IdentifierKind::Email => (
+            Vec::from_iter(emails(value)),
             "this is no e-mail address: it needs a name, an @ and a host",
             "these are several e-mail addresses: run `erase` once for each",
         ),
-        _ => user_id(value).ok_or(
+        _ => (
+            Vec::from_iter(user_id(value)),
             "this id stands for nothing, so it identifies nobody, or many: erase by another identifier",
+            "these are several ids: run `erase` once for each",
         ),
+    };
+    match <[String; 1]>::try_from(found) {
+        Ok([one]) => Ok(one),
+        Err(found) if found.is_empty() => Err(why_none),
+        Err(_) => Err(why_several),
     }
 }
 

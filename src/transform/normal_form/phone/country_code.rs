@@ -1,6 +1,6 @@
 //! Strips international prefixes and trunk zeros.
 
-use super::SHORTEST_WHOLE;
+use super::{SHORTEST_WHOLE, digits_of};
 
 pub(super) const LONGEST_COUNTRY_CODE: usize = 3;
 
@@ -19,7 +19,7 @@ pub(super) fn with_country_code(run: &str) -> (String, bool) {
 /// A `(0)` is dialled only within the country.
 fn without_trunk_zero(run: &str) -> Option<String> {
     let (before, after) = run.split_once("(0)").or_else(|| run.split_once("[0]"))?;
-    let behind = after.chars().filter(char::is_ascii_digit).count();
+    let behind = digits_of(after).len();
     let digits = without_prefixes(&format!("{before}{after}")).0;
     let code = digits.len().checked_sub(behind)?;
     let is_code = (1..=LONGEST_COUNTRY_CODE).contains(&code) && !digits.starts_with('0');
@@ -27,7 +27,7 @@ fn without_trunk_zero(run: &str) -> Option<String> {
 }
 
 fn without_prefixes(text: &str) -> (String, bool) {
-    let mut digits: String = text.chars().filter(char::is_ascii_digit).collect();
+    let mut digits = digits_of(text);
     let mut had_prefix = false;
     while let Some(rest) = without_prefix(&digits) {
         digits = rest.to_owned();

@@ -1,40 +1,24 @@
 //! Reads durations in whole seconds.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 use serde_json::Value;
 
-use super::coerce::Coerced;
+use super::{Coerced, decimal, whole, word_or_number};
 
 const NO_DURATION: &str = "not a duration in seconds";
 
 /// Milliseconds give a factor of about 1,000.
 const MOST_TIMES_ITS_SPAN: i64 = 100;
 
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Span(Option<TimeDelta>);
-
-impl Span {
-    pub(super) fn between(from: Option<DateTime<Utc>>, to: Option<DateTime<Utc>>) -> Self {
-        Self(from.zip(to).map(|(from, to)| to - from))
-    }
-
-    /// Stamps in the wrong order prove nothing.
-    fn contradicts(self, seconds: i32) -> bool {
-        self.0
-            .map(|span| span.num_seconds())
-            .filter(|span| *span >= 0)
-            .is_some_and(|span| i64::from(seconds) >= MOST_TIMES_ITS_SPAN * (span + 1))
-    }
+/// Whether the stamps beside it do. Stamps in the wrong order prove nothing.
+pub(in super::super) fn contradicts(span: Option<TimeDelta>, seconds: i32) -> bool {
+    let span = span.map(|span| span.num_seconds()).filter(|span| *span >= 0);
+    span.is_some_and(|span| i64::from(seconds) >= MOST_TIMES_ITS_SPAN * (span + 1))
 }
 
 /// `00:49` is refused: it may be hours or minutes.
-pub(super) fn read(value: &Value, span: Span) -> Coerced<i32> {
-    let text = match value {
-        Value::Null => return Ok(None),
-        Value::Number(number) => number.to_string(),
-        Value::String(text) => text.trim().to_ascii_lowercase(),
-        Value::Bool(_) | Value::Array(_) | Value::Object(_) => return Err(NO_DURATION),
-    };
+pub(super) fn read(value: &Value) -> Coerced<Option<i32>> {
+    let text = word_or_number(value).ok_or(NO_DURATION)?.to_ascii_lowercase();
     if text.is_empty() {
         return Ok(None);
     }
@@ -42,22 +26,7 @@ pub(super) fn read(value: &Value, span: Span) -> Coerced<i32> {
     if seconds < 0.0 {
         return Err("negative");
     }
-    if seconds > f64::from(i32::MAX) {
-        return Err("too large for its column");
-    }
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "a whole number within the range of i32"
-    )]
-    let seconds = seconds as i32;
-    if span.contradicts(seconds) {
-        return Err("more than a hundred times what the stamps beside it say, as milliseconds would be");
-    }
-    Ok(Some(seconds))
-}
-
-pub(super) fn is_one(value: &Value) -> bool {
-    read(value, Span(None)).is_ok()
+    whole(seconds).map(Some)
 }
 
 fn seconds(text: &str) -> Option<f64> {
@@ -68,24 +37,19 @@ fn seconds(text: &str) -> Option<f64> {
         return iso_parts(parts);
     }
     let units = ["seconds", "second", "secs", "sec", "s"];
-    let number_of = |unit: &&str| text.strip_suffix(*unit).map(str::trim_end);
-    decimal(units.iter().find_map(number_of).unwrap_or(text))
+    let number = units.iter().find_map(|unit| text.strip_suffix(unit));
+    finite(number.map_or(text, str::trim_end))
 }
 
 fn clock_time(text: &str) -> Option<f64> {
-    let mut parts = text.split(':');
-    let (hours, minutes, seconds) = (parts.next()?, parts.next()?, parts.next()?);
+    let [hours, minutes, seconds] = text.split(':').collect::<Vec<_>>().try_into().ok()?;
     let is_whole =
         |part: &str| (1..=6).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit());
-    if parts.next().is_some()
-        || !is_whole(hours)
-        || !is_whole(minutes)
-        || !seconds.starts_with(|c: char| c.is_ascii_digit())
-    {
+    if !is_whole(hours) || !is_whole(minutes) || !seconds.starts_with(|c: char| c.is_ascii_digit()) {
         return None;
     }
-    let below_sixty = |part: &str| decimal(part).filter(|number| *number < 60.0);
-    Some(decimal(hours)? * 3_600.0 + below_sixty(minutes)? * 60.0 + below_sixty(seconds)?)
+    let below_sixty = |part: &str| finite(part).filter(|number| *number < 60.0);
+    Some(finite(hours)? * 3_600.0 + below_sixty(minutes)? * 60.0 + below_sixty(seconds)?)
 }
 
 fn iso_parts(parts: &str) -> Option<f64> {
@@ -95,20 +59,14 @@ fn iso_parts(parts: &str) -> Option<f64> {
         let at = rest.find(|c: char| c.is_ascii_alphabetic())?;
         let unit = rest[at..].chars().next()?;
         let (_, factor) = units.find(|(name, _)| *name == unit)?;
-        total += decimal(&rest[..at]).filter(|number| *number >= 0.0)? * factor;
+        total += finite(&rest[..at]).filter(|number| *number >= 0.0)? * factor;
         rest = &rest[at + 1..];
     }
     (!parts.is_empty()).then_some(total)
 }
 
-fn decimal(text: &str) -> Option<f64> {
-    let is_part = |c: char| c.is_ascii_digit() || "+-.e".contains(c);
-    let has_digits = text.contains(|c: char| c.is_ascii_digit());
-    let number: f64 = text
-        .parse()
-        .ok()
-        .filter(|_| has_digits && text.chars().all(is_part))?;
-    number.is_finite().then_some(number)
+fn finite(text: &str) -> Option<f64> {
+    decimal(text).filter(|number| number.is_finite())
 }
 
 #[cfg(test)]
@@ -116,10 +74,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-
-    fn alone(value: &Value) -> Coerced<i32> {
-        read(value, Span(None))
-    }
 
     #[test]
     fn every_spelling_of_seconds_is_read() {
@@ -142,7 +96,7 @@ mod tests {
             json!("PT49S"),
             json!("pt0h0m49s"),
         ] {
-            assert_eq!(alone(&value), Ok(Some(49)), "{value}");
+            assert_eq!(read(&value), Ok(Some(49)), "{value}");
         }
         for (value, seconds) in [
             (json!("1:02:03"), 3_723),
@@ -153,10 +107,10 @@ mod tests {
             (json!(0.4), 0),
             (json!(-0.2), 0),
         ] {
-            assert_eq!(alone(&value), Ok(Some(seconds)), "{value}");
+            assert_eq!(read(&value), Ok(Some(seconds)), "{value}");
         }
-        assert_eq!(alone(&json!("")), Ok(None));
-        assert_eq!(alone(&json!(i32::MAX)), Ok(Some(i32::MAX)));
+        assert_eq!(read(&json!("")), Ok(None));
+        assert_eq!(read(&json!(i32::MAX)), Ok(Some(i32::MAX)));
     }
 
     #[test]
@@ -185,20 +139,16 @@ mod tests {
             json!([49]),
             json!({}),
         ] {
-            assert_eq!(alone(&value), Err(NO_DURATION), "{value}");
+            assert_eq!(read(&value), Err(NO_DURATION), "{value}");
         }
-        assert_eq!(alone(&json!(-3)), Err("negative"));
-        assert_eq!(alone(&json!("-3.6s")), Err("negative"));
-        assert_eq!(alone(&json!(2_147_483_648_i64)), Err("too large for its column"));
+        assert_eq!(read(&json!(-3)), Err("negative"));
+        assert_eq!(read(&json!("-3.6s")), Err("negative"));
+        assert_eq!(read(&json!(2_147_483_648_i64)), Err("too large for its column"));
     }
 
     #[test]
     fn what_the_stamps_contradict_a_hundredfold_is_not_read() {
-        let beside = |value: i64, span: i64| {
-            read(&json!(value), Span(Some(TimeDelta::seconds(span))))
-                .ok()
-                .flatten()
-        };
+        let contradicts = |seconds, span| contradicts(Some(TimeDelta::seconds(span)), seconds);
         for (seconds, span) in [
             (49, 49),
             (49, 0),
@@ -209,11 +159,7 @@ mod tests {
             (49_000, -1),
             (99, 0),
         ] {
-            assert_eq!(
-                beside(seconds, span),
-                i32::try_from(seconds).ok(),
-                "{seconds} in {span}"
-            );
+            assert!(!contradicts(seconds, span), "{seconds} in {span}");
         }
         for (milliseconds, span) in [
             (49_000, 49),
@@ -222,7 +168,7 @@ mod tests {
             (49_999, 50),
             (3_600_000, 3_601),
         ] {
-            assert_eq!(beside(milliseconds, span), None, "{milliseconds} in {span}");
+            assert!(contradicts(milliseconds, span), "{milliseconds} in {span}");
         }
     }
 }

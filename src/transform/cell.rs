@@ -1,0 +1,104 @@
+//! The value of a column, and its form in a binary COPY.
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::fields::{Response, TagScope};
+
+/// Microseconds of 2000-01-01, from which PostgreSQL counts.
+const EPOCH: i64 = 946_684_800_000_000;
+
+/// Of type text, as in `pg_type`.
+const TEXT_OID: i32 = 25;
+
+/// The value of a column.
+#[derive(Debug, Clone, PartialEq)]
+#[expect(missing_docs, reason = "each is a value of the type of that name")]
+pub enum Cell<'a> {
+    Null,
+    Boolean(bool),
+    Integer(i32),
+    Timestamptz(DateTime<Utc>),
+    Text(&'a str),
+    Texts(Vec<Option<&'a str>>),
+    Jsonb(&'a Value),
+    JsonText(&'a str),
+    Uuid(Uuid),
+    Bytea(&'a [u8]),
+}
+
+impl Cell<'_> {
+    /// Adds its length and bytes: PostgreSQL manual, COPY, Binary Format.
+    pub fn encode(&self, buffer: &mut Vec<u8>) {
+        let mut add = |parts: &[&[u8]]| {
+            buffer.extend(length(parts.iter().map(|part| part.len()).sum()));
+            parts.iter().for_each(|part| buffer.extend(*part));
+        };
+        match self {
+            Self::Null => buffer.extend((-1_i32).to_be_bytes()),
+            Self::Boolean(flag) => add(&[&[u8::from(*flag)]]),
+            Self::Integer(number) => add(&[&number.to_be_bytes()]),
+            Self::Timestamptz(instant) => add(&[&(instant.timestamp_micros() - EPOCH).to_be_bytes()]),
+            Self::Text(text) => add(&[text.as_bytes()]),
+            Self::Texts(texts) => add(&[&array(texts)]),
+            // Version 1 of the form is text.
+            Self::Jsonb(value) => add(&[&[1], value.to_string().as_bytes()]),
+            Self::JsonText(text) => add(&[&[1], text.as_bytes()]),
+            Self::Uuid(uuid) => add(&[uuid.as_bytes()]),
+            Self::Bytea(bytes) => add(&[bytes]),
+        }
+    }
+}
+
+fn length(bytes: usize) -> [u8; 4] {
+    i32::try_from(bytes).unwrap_or(i32::MAX).to_be_bytes()
+}
+
+/// Dimensions, whether there are nulls, type, and of the one dimension its length and first index.
+fn array(texts: &[Option<&str>]) -> Vec<u8> {
+    let dimensions = i32::from(!texts.is_empty());
+    let has_nulls = i32::from(texts.contains(&None));
+    let mut array = [dimensions, has_nulls, TEXT_OID].map(i32::to_be_bytes).concat();
+    if dimensions == 1 {
+        array.extend(length(texts.len()));
+        array.extend(1_i32.to_be_bytes());
+    }
+    for text in texts {
+        text.map_or(Cell::Null, Cell::Text).encode(&mut array);
+    }
+    array
+}
+
+pub(super) trait ToCell {
+    fn cell(&self) -> Cell<'_>;
+}
+
+impl<T: ToCell> ToCell for Option<T> {
+    fn cell(&self) -> Cell<'_> {
+        self.as_ref().map_or(Cell::Null, T::cell)
+    }
+}
+
+macro_rules! cells {
+    ($($rust:ty: $value:ident => $cell:expr;)+) => {$(
+        impl ToCell for $rust {
+            fn cell(&self) -> Cell<'_> {
+                let $value = self;
+                $cell
+            }
+        }
+    )+};
+}
+
+cells! {
+    bool: flag => Cell::Boolean(*flag);
+    i32: number => Cell::Integer(*number);
+    DateTime<Utc>: instant => Cell::Timestamptz(*instant);
+    String: text => Cell::Text(text);
+    Vec<Option<String>>: texts => Cell::Texts(texts.iter().map(Option::as_deref).collect());
+    Vec<String>: texts => Cell::Texts(texts.iter().map(|text| Some(text.as_str())).collect());
+    Value: value => Cell::Jsonb(value);
+    Response: response => Cell::Text(response.as_str());
+    TagScope: scope => Cell::Text(scope.as_str());
+}

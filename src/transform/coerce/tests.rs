@@ -1,0 +1,184 @@
+use chrono::SecondsFormat;
+use serde_json::{Map, json};
+
+use super::*;
+use crate::transform::TABLES;
+use crate::transform::reader::{Notes, Reader};
+
+const PAGE: &str = include_str!("../../../docs/data-dictionary.md");
+
+/// Sections of the page by heading.
+fn sections() -> Vec<(&'static str, &'static str)> {
+    let (_, coercions) = PAGE.split_once("\n## Coercions\n").unwrap();
+    let sections = coercions.split("\n### ").skip(1);
+    sections
+        .map(|section| section.split_once('\n').unwrap())
+        .collect()
+}
+
+/// What is sent and what it becomes, of each line of the table of a section.
+fn examples(section: &str) -> Vec<(&str, String)> {
+    let lines = section.lines().filter_map(|line| line.strip_prefix("| `"));
+    let examples = lines.map(|line| line.strip_suffix(" |").unwrap().split_once("` | `").unwrap());
+    examples
+        .map(|(sent, becomes)| (sent, becomes.replacen('`', "", 1)))
+        .collect()
+}
+
+fn json_text(value: Option<impl serde::Serialize>) -> String {
+    value.map_or("NULL".to_owned(), |value| serde_json::to_string(&value).unwrap())
+}
+
+fn rows(reader: &mut Reader<'_>) -> String {
+    let rows = reader.rows("it", None).into_iter();
+    let rows = rows.map(|(index, row)| format!("row {index}: {}", json_text(row.rest())));
+    let rows: Vec<String> = rows.collect();
+    if rows.is_empty() {
+        "no row".to_owned()
+    } else {
+        rows.join("; ")
+    }
+}
+
+fn outcome(section: &str, sent: &str) -> String {
+    let notes = Notes::new(-330);
+    let value: Value = serde_json::from_str(sent).unwrap();
+    let mut reader = Reader::new("", Map::from_iter([("it".to_owned(), value)]), &notes);
+    let kinds = TABLES
+        .iter()
+        .flat_map(|table| table.fields)
+        .map(|field| field.kind);
+    let mut text = match kinds.into_iter().find(|kind| kind.heading() == section) {
+        None => rows(&mut reader),
+        Some(kind @ FieldKind::Flag) => json_text(reader.read::<Option<bool>>("it", kind)),
+        Some(kind @ (FieldKind::Integer | FieldKind::Number | FieldKind::Duration)) => {
+            json_text(reader.read::<Option<i32>>("it", kind))
+        }
+        Some(kind @ FieldKind::Instant) => {
+            let instant: Option<DateTime<Utc>> = reader.read("it", kind);
+            instant.map_or("NULL".to_owned(), |at| {
+                at.to_rfc3339_opts(SecondsFormat::AutoSi, true)
+            })
+        }
+        Some(FieldKind::Identity) => json_text(reader.identity("it")),
+        Some(kind @ (FieldKind::Texts | FieldKind::Labels)) => {
+            json_text(Some(reader.read::<Vec<Option<String>>>("it", kind)))
+        }
+        Some(kind @ (FieldKind::Json | FieldKind::JsonInUtc)) => {
+            json_text(reader.read::<Option<Value>>("it", kind))
+        }
+        Some(kind) => json_text(reader.read::<Option<String>>("it", kind)),
+    };
+    for warning in notes.into_warnings() {
+        text += &format!(", warning: {}", warning.split_once(": ").unwrap().1);
+    }
+    text
+}
+
+#[test]
+fn every_example_is_what_becomes_of_it() {
+    let mut seen = 0;
+    for (heading, section) in sections() {
+        for (sent, becomes) in examples(section) {
+            assert_eq!(outcome(heading, sent), becomes, "{heading}: {sent}");
+            seen += 1;
+        }
+    }
+    assert!(seen > 90, "{seen}");
+}
+
+#[test]
+fn a_section_shows_a_warning_if_there_can_be_one() {
+    for (heading, section) in sections() {
+        let never = section.contains("- **NULL with a warning:** Nothing");
+        let shows = examples(section)
+            .iter()
+            .any(|(_, becomes)| becomes.contains("warning"));
+        assert_eq!(shows, !never, "{heading}");
+    }
+}
+
+#[test]
+fn stamps_without_a_zone_inside_a_structure_become_utc() {
+    let mut sent = json!({"at": ["2025-09-30T12:04:48"]});
+    let read = Option::<Value>::coerce(&mut sent, FieldKind::JsonInUtc, -330);
+    assert_eq!(read, Ok(Some(json!({"at": ["2025-09-30T06:34:48Z"]}))));
+}
+
+#[test]
+fn a_flag_is_read_in_every_spelling() {
+    let flag = |value: &Value| Option::<bool>::coerce(&mut value.clone(), FieldKind::Flag, 0);
+    for yes in [
+        json!(true),
+        json!("YES"),
+        json!("True"),
+        json!("1"),
+        json!(1),
+        json!(" y "),
+    ] {
+        assert_eq!(flag(&yes), Ok(Some(true)), "{yes}");
+    }
+    for no in [json!(false), json!("NO"), json!("False"), json!("0"), json!(0)] {
+        assert_eq!(flag(&no), Ok(Some(false)), "{no}");
+    }
+    assert_eq!(flag(&json!("")), Ok(None));
+    assert!(flag(&json!("perhaps")).is_err());
+    assert!(flag(&json!([true])).is_err());
+}
+
+#[test]
+fn whole_numbers_are_read_from_text_and_floats_and_must_fit() {
+    let integer = |value: &Value| Option::<i32>::coerce(&mut value.clone(), FieldKind::Integer, 0);
+    for number in [
+        json!(7),
+        json!("7"),
+        json!(7.0),
+        json!(" 7 "),
+        json!("7.0"),
+        json!(7e0),
+    ] {
+        assert_eq!(integer(&number), Ok(Some(7)), "{number}");
+    }
+    assert_eq!(integer(&json!("")), Ok(None));
+    assert_eq!(integer(&json!(2_147_483_647)), Ok(Some(i32::MAX)));
+    assert_eq!(
+        integer(&json!(2_147_483_648_i64)),
+        Err("too large for its column")
+    );
+    assert_eq!(integer(&json!(7.5)), Err("not a whole number"));
+    assert_eq!(integer(&json!("NaN")), Err("not a whole number"));
+    assert_eq!(integer(&json!(true)), Err("not a whole number"));
+}
+
+#[test]
+fn a_text_that_cannot_be_read_stays_as_it_is() {
+    let mut long = json!("x".repeat(LONGEST_ID + 1));
+    assert!(Option::<String>::coerce(&mut long, FieldKind::Id, 0).is_err());
+    assert_eq!(long.as_str().map(str::len), Some(LONGEST_ID + 1));
+}
+
+#[test]
+fn a_stamp_may_be_a_number_or_the_date_of_a_document() {
+    let read = |mut value: Value| {
+        let instant = Option::<DateTime<Utc>>::coerce(&mut value, FieldKind::Instant, -330);
+        instant.map(|at| at.map(|at| at.to_rfc3339()))
+    };
+    let meant = || Ok(Some("2025-09-30T12:04:48+00:00".to_owned()));
+    for stamp in [
+        json!(1_759_233_888),
+        json!(1_759_233_888_000_i64),
+        json!({"$date": "2025-09-30T12:04:48Z"}),
+    ] {
+        assert_eq!(read(stamp.clone()), meant(), "{stamp}");
+    }
+    assert_eq!(read(serde_json::from_str("1.759233888e9").unwrap()), meant());
+    for none in [
+        json!({"$date": {"$date": 1}}),
+        json!({"$date": 1, "a": 1}),
+        json!({}),
+        json!(true),
+        json!([1_759_233_888]),
+    ] {
+        assert_eq!(read(none), Err("not a date and time"));
+    }
+}

@@ -1,0 +1,131 @@
+//! What every field is of a person, as in `docs/privacy.md`; others are free text.
+
+use std::sync::LazyLock;
+
+use super::Class;
+use super::hash::Hashing;
+use crate::transform::coerce::FieldKind;
+use crate::transform::fields::TABLES;
+
+/// What a field is of a person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in super::super) enum Privacy {
+    /// Not personal, if it can be read.
+    Keep,
+    /// Only fields of it are known.
+    Object,
+    /// Plain if known or a disposition, otherwise free text.
+    Reason,
+    /// A customer id, or a shadow's conversation.
+    ChannelUser,
+    CustomerId,
+    CustomerPhone,
+    /// Of the class, but it identifies no customer.
+    CenterPhone,
+    CustomerEmail,
+    CustomerName,
+    AgentId,
+    AgentEmail,
+    AgentName,
+    Address,
+    FreeText,
+    TagValue,
+}
+
+impl Privacy {
+    /// `None` depends on the value.
+    pub(super) fn class(self) -> Option<(Class, Hashing)> {
+        match self {
+            Self::Keep | Self::Object | Self::Reason | Self::ChannelUser => None,
+            Self::CustomerId => Some((Class::Customer, Hashing::UserId)),
+            Self::CustomerPhone | Self::CenterPhone => Some((Class::Customer, Hashing::Phone)),
+            Self::CustomerEmail => Some((Class::Customer, Hashing::Email)),
+            Self::CustomerName => Some((Class::Customer, Hashing::Name)),
+            Self::AgentId => Some((Class::Agent, Hashing::UserId)),
+            Self::AgentEmail => Some((Class::Agent, Hashing::Email)),
+            Self::AgentName => Some((Class::Agent, Hashing::Name)),
+            Self::Address => Some((Class::Network, Hashing::Address)),
+            Self::FreeText => Some((Class::FreeText, Hashing::Text)),
+            Self::TagValue => Some((Class::TagValues, Hashing::TagValue)),
+        }
+    }
+}
+
+/// A field, and those within it.
+#[derive(Debug)]
+pub(in super::super) struct Node {
+    pub(in super::super) name: &'static str,
+    pub(super) privacy: Privacy,
+    pub(in super::super) kind: FieldKind,
+    pub(in super::super) parts: Vec<Node>,
+}
+
+/// The record.
+pub(in super::super) static RECORD: LazyLock<Node> = LazyLock::new(|| {
+    let mut record = Node::of("");
+    for table in TABLES {
+        for place in table.places {
+            let row = record.at(place);
+            for field in table.fields {
+                let node = row.at(field.path);
+                (node.privacy, node.kind) = (field.privacy, field.kind);
+            }
+            let lone = table.lone.and_then(|lone| row.find(lone));
+            row.privacy = lone.map_or(row.privacy, |lone| lone.privacy);
+        }
+    }
+    record
+});
+
+impl Node {
+    fn of(name: &'static str) -> Self {
+        Self {
+            name,
+            privacy: Privacy::Object,
+            kind: FieldKind::Text,
+            parts: Vec::new(),
+        }
+    }
+
+    fn at(&mut self, path: &'static str) -> &mut Self {
+        let names = path.split('.').filter(|name| !name.is_empty());
+        names.fold(self, |node, name| {
+            let known = node.parts.iter().position(|part| part.name == name);
+            let place = known.unwrap_or_else(|| {
+                node.parts.push(Self::of(name));
+                node.parts.len() - 1
+            });
+            &mut node.parts[place]
+        })
+    }
+
+    pub(in super::super) fn find(&self, name: &str) -> Option<&Self> {
+        self.parts
+            .iter()
+            .find(|part| part.name.eq_ignore_ascii_case(name))
+    }
+
+    fn list(&self, path: &str, listed: &mut Vec<(String, Option<Class>)>) {
+        for part in &self.parts {
+            let path = format!("{path}{}", part.name);
+            match part.privacy {
+                Privacy::Object => {}
+                Privacy::ChannelUser => listed.push((path.clone(), Some(Class::Customer))),
+                Privacy::Reason => listed.push((path.clone(), Some(Class::FreeText))),
+                privacy => listed.push((path.clone(), privacy.class().map(|(class, _)| class))),
+            }
+            part.list(&format!("{path}."), listed);
+        }
+    }
+}
+
+pub(in super::super) fn is_documented(name: &str) -> bool {
+    RECORD.find(name).is_some()
+}
+
+/// All fields with class; `None` is always kept.
+pub fn listed() -> Vec<(String, Option<Class>)> {
+    let mut listed = Vec::new();
+    RECORD.list("", &mut listed);
+    listed
+}

@@ -1,0 +1,184 @@
+//! Makes rows of a record: what takes more than the table of fields.
+
+use chrono::{DateTime, Utc};
+use serde_json::{Map, Value, json};
+
+use super::coerce::FieldKind;
+use super::fields::{AgentSegment, Consultation, Destination, JoinedUser, Response, Session, Tag, TagScope};
+use super::ids::WITHOUT_ID;
+use super::reader::{Notes, Reader};
+use super::table::TableRow;
+use super::{Ids, Rows, instant, shadow};
+
+const START: &str = "sessionStartTime";
+
+const START_OF_ID: &str = "taken from sessionId";
+
+const OPEN: &str = "TRANSIENT_OPEN";
+
+const AGENT_SEGMENT: &str = "AgentSegment";
+
+pub(super) const NO_RECORD: &str = "neither an id nor a sessionStartTime";
+
+/// Or why there are none.
+pub(super) fn read(record: Map<String, Value>, notes: &Notes) -> Result<Rows, &'static str> {
+    let mut fields = Reader::new("", record, notes);
+    let ids = Ids {
+        session_id: fields.identity("sessionId"),
+        conversation_id: fields.identity("conversationId"),
+    };
+    let started_at: Option<DateTime<Utc>> = fields.read(START, FieldKind::Instant);
+    ids.check().map_err(|why| {
+        if why == WITHOUT_ID && started_at.is_none() {
+            NO_RECORD
+        } else {
+            why
+        }
+    })?;
+    let started_at = started_at.or_else(|| start_of_id(&ids, notes));
+    fields.copy_part("metaInfo");
+    let mut session = Session {
+        session_started_at: started_at.ok_or("sessionStartTime is missing or cannot be read")?,
+        ..Session::read(&mut fields)
+    };
+    (session.session_id, session.conversation_id) = (ids.session_id, ids.conversation_id);
+    // The API sends the start as the end.
+    let is_open = is(session.final_status.as_deref(), OPEN);
+    session.session_ended_at = session
+        .session_ended_at
+        .filter(|end| !is_open || *end > session.session_started_at);
+    let mut rows = Rows::default();
+    tags(&mut rows, &mut fields, "sessionleveltags", TagScope::Session);
+    tags(&mut rows, &mut fields, "userleveltags", TagScope::User);
+    for (index, destination) in fields.rows("destinations", None) {
+        read_destination(&mut rows, index, destination);
+    }
+    session.is_shadow = shadow::is_one(&session, !rows.destinations.is_empty());
+    session.extra = fields.rest();
+    rows.session = session;
+    Ok(rows)
+}
+
+impl Session {
+    /// Ids of the record.
+    pub fn ids(&self) -> Ids {
+        Ids {
+            session_id: self.session_id.clone(),
+            conversation_id: self.conversation_id.clone(),
+        }
+    }
+
+    /// Whether the start comes from the session id.
+    pub fn has_start_of_id(&self) -> bool {
+        let is_so = |warning: &String| warning.split_once(": ") == Some((START, START_OF_ID));
+        self.warnings.iter().any(is_so)
+    }
+}
+
+fn start_of_id(ids: &Ids, notes: &Notes) -> Option<DateTime<Utc>> {
+    let started_at = instant::of_session_id(ids.session_id.as_deref()?)?;
+    notes.warn(START, START_OF_ID);
+    Some(started_at)
+}
+
+fn is(text: Option<&str>, word: &str) -> bool {
+    text.is_some_and(|text| text.eq_ignore_ascii_case(word))
+}
+
+fn tags(rows: &mut Rows, fields: &mut Reader<'_>, list: &str, tag_scope: TagScope) {
+    for (tag_index, mut fields) in fields.rows(list, None) {
+        let mut tag = Tag {
+            tag_scope,
+            tag_index,
+            ..Tag::read(&mut fields)
+        };
+        tag.extra = fields.rest();
+        rows.tags.push(tag);
+    }
+}
+
+/// A direct transfer is its own agent segment.
+fn read_destination(rows: &mut Rows, destination_index: i32, mut fields: Reader<'_>) {
+    let mut destination = Destination {
+        destination_index,
+        ..Destination::read(&mut fields)
+    };
+    let kind = destination.destination_type.as_deref();
+    // The privacy rules may have emptied `agentId`.
+    let is_direct =
+        is(kind, AGENT_SEGMENT) || fields.has("agentId") || (kind.is_none() && fields.is_named("agentId"));
+    let non_responding = fields.rows("nonRespondingAgents", None).into_iter();
+    let responding = fields.rows("respondingAgent", None).into_iter();
+    let mut agents: Vec<(Response, Reader<'_>)> = non_responding
+        .map(|(_, agent)| (Response::NonResponding, agent))
+        .chain(responding.map(|(_, agent)| (Response::Responding, agent)))
+        .collect();
+    if is_direct {
+        agents.push((Response::Direct, fields));
+    } else {
+        destination.extra = fields.rest();
+    }
+    rows.destinations.push(destination);
+    for (segment_index, (response, agent)) in (0..).zip(agents) {
+        read_segment(rows, (destination_index, segment_index), response, agent);
+    }
+}
+
+fn read_segment(
+    rows: &mut Rows,
+    (destination_index, segment_index): (i32, i32),
+    response: Response,
+    mut fields: Reader<'_>,
+) {
+    for (consultation_index, mut fields) in fields.rows("ConsultingAgents", None) {
+        let mut consultation = Consultation {
+            destination_index,
+            segment_index,
+            consultation_index,
+            ..Consultation::read(&mut fields)
+        };
+        consultation.extra = fields.rest();
+        rows.consultations.push(consultation);
+    }
+    for (user_index, mut fields) in fields.rows("JoinedUsers", JoinedUser::TABLE.lone) {
+        let mut user = JoinedUser {
+            destination_index,
+            segment_index,
+            user_index,
+            ..JoinedUser::read(&mut fields)
+        };
+        user.extra = fields.rest();
+        rows.joined_users.push(user);
+    }
+    let mut segment = AgentSegment {
+        destination_index,
+        segment_index,
+        response,
+        ..AgentSegment::read(&mut fields)
+    };
+    read_durations(&mut segment, &mut fields);
+    segment.extra = segment_extra(fields);
+    rows.agent_segments.push(segment);
+}
+
+/// Each is held against the stamps that it lies between.
+fn read_durations(segment: &mut AgentSegment, fields: &mut Reader<'_>) {
+    let (accepted_at, ended_at) = (segment.accepted_at, segment.interaction_ended_at);
+    let between = |from: Option<DateTime<Utc>>, to: Option<DateTime<Utc>>| Some(to? - from?);
+    let work = between(accepted_at.or(segment.assigned_at), ended_at);
+    let response = between(accepted_at, segment.first_responded_at);
+    let after_call = between(ended_at, segment.after_call_work_ended_at);
+    segment.first_response_seconds = fields.duration("firstResponseDuration", response);
+    segment.interaction_seconds = fields.duration("interactionDuration", work);
+    segment.hold_seconds = fields.duration("holdDuration", work);
+    segment.after_call_work_seconds = fields.duration("afterCallWorkDuration", after_call);
+}
+
+fn segment_extra(mut fields: Reader<'_>) -> Option<Value> {
+    let kind: Option<String> = fields.read("destinationType", FieldKind::Text);
+    let mut extra = fields.rest();
+    if let Some(kind) = kind.filter(|kind| !is(Some(kind), AGENT_SEGMENT)) {
+        extra.get_or_insert_with(|| json!({}))["destinationType"] = kind.into();
+    }
+    extra
+}

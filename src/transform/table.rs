@@ -1,0 +1,132 @@
+//! Makes rows of the table of fields: structs, their reader, and what is known of fields and columns.
+
+use super::cell::Cell;
+use super::coerce::FieldKind;
+use super::privacy::Privacy;
+
+/// A field of the API.
+#[derive(Debug, Clone, Copy)]
+pub struct Field {
+    /// Names that lead to it from its row.
+    pub path: &'static str,
+    /// Its column, if it has one.
+    pub column: Option<&'static str>,
+    /// How it is read.
+    pub kind: FieldKind,
+    pub(super) privacy: Privacy,
+}
+
+/// A table of the rows of interactions.
+#[derive(Debug, Clone, Copy)]
+pub struct Table {
+    /// With its schema.
+    pub name: &'static str,
+    /// Of every row, beside the key of the interaction.
+    pub columns: &'static [&'static str],
+    pub(super) fields: &'static [Field],
+    /// Paths of the objects, or lists of them, that are its rows.
+    pub(super) places: &'static [&'static str],
+    /// What a text in place of an object is.
+    pub(super) lone: Option<&'static str>,
+}
+
+impl Table {
+    /// The full paths of its fields.
+    pub fn paths(&self) -> impl Iterator<Item = (String, Field)> {
+        let (fields, places) = (self.fields, self.places);
+        places.iter().flat_map(move |place| {
+            fields.iter().map(move |field| {
+                let dot = if place.is_empty() { "" } else { "." };
+                (format!("{place}{dot}{}", field.path), *field)
+            })
+        })
+    }
+}
+
+/// A row of an interaction.
+pub trait TableRow {
+    /// Its table.
+    const TABLE: Table;
+
+    /// Its values, one for each column.
+    fn cells(&self) -> Vec<Cell<'_>>;
+}
+
+macro_rules! rust_type {
+    (Text) => { Option<String> };
+    (Label) => { Option<String> };
+    (Id) => { Option<String> };
+    (Flag) => { Option<bool> };
+    (Integer) => { Option<i32> };
+    (Instant) => { Option<chrono::DateTime<chrono::Utc>> };
+    (Texts) => { Vec<Option<String>> };
+    (Labels) => { Vec<Option<String>> };
+    (Json) => { Option<serde_json::Value> };
+    (JsonInUtc) => { Option<serde_json::Value> };
+    (Start) => { chrono::DateTime<chrono::Utc> };
+    (Warnings) => { Vec<String> };
+    ($own:ident) => { $own };
+}
+pub(super) use rust_type;
+
+macro_rules! fields {
+    ($(
+        #[doc = $doc:literal]
+        $row:ident in $table:literal from [$($place:literal),+] $(or $lone:literal)? {$(
+            $name:ident: $type:ident
+                $(= $path:literal $(or $also:literal)* [$privacy:ident])?
+                $(by hand $kind:ident $hand:literal [$hand_privacy:ident])?;
+        )+}
+        $(no column {$($alone:literal: $alone_kind:ident [$alone_privacy:ident];)+})?
+    )+) => {
+        /// All of them.
+        pub const TABLES: &[Table] = &[$(<$row as TableRow>::TABLE),+];
+        $(
+            #[doc = $doc]
+            #[derive(Debug, Clone, Default, PartialEq, Serialize)]
+            #[expect(missing_docs, reason = "each is the column of that name, described in the database")]
+            pub struct $row {
+                $(pub $name: rust_type!($type),)+
+            }
+
+            impl $row {
+                /// What needs no more than its field.
+                pub(super) fn read(reader: &mut Reader<'_>) -> Self {
+                    let mut row = Self::default();
+                    $($(
+                        row.$name = reader.read($path, FieldKind::$type);
+                        $(reader.read_also(&mut row.$name, $also, FieldKind::$type);)*
+                    )?)+
+                    row
+                }
+            }
+
+            impl TableRow for $row {
+                const TABLE: Table = Table {
+                    name: concat!("smartassist.", $table),
+                    columns: &[$(stringify!($name)),+],
+                    fields: &[
+                        $($(
+                            fields!(@field Some(stringify!($name)), $path, $type, $privacy),
+                            $(fields!(@field Some(stringify!($name)), $also, $type, $privacy),)*
+                        )?
+                        $(fields!(@field Some(stringify!($name)), $hand, $kind, $hand_privacy),)?)+
+                        $($(fields!(@field None, $alone, $alone_kind, $alone_privacy),)+)?
+                    ],
+                    places: &[$($place),+],
+                    lone: fields!(@lone $($lone)?),
+                };
+
+                fn cells(&self) -> Vec<Cell<'_>> {
+                    vec![$(self.$name.cell()),+]
+                }
+            }
+        )+
+    };
+    (@field $column:expr, $path:literal, $kind:ident, $privacy:ident) => {
+        Field { path: $path, column: $column, kind: FieldKind::$kind, privacy: Privacy::$privacy }
+    };
+    (@lone) => { None };
+    (@lone $lone:literal) => { Some($lone) };
+}
+pub(super) use fields;

@@ -1,0 +1,244 @@
+//! Writes rows as the table of fields has them, many in one statement.
+
+use chrono::{DateTime, Utc};
+use sqlx::error::BoxDynError;
+use sqlx::postgres::PgArguments;
+use sqlx::{Arguments, AssertSqlSafe, PgConnection};
+use uuid::Uuid;
+
+use crate::ledger::LoadError;
+use crate::postgres::Trouble;
+use crate::transform::{Cell, Interaction, Rows, Session, TableRow};
+
+/// Signature, flags and length of the extension: PostgreSQL manual, COPY, Binary Format.
+const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
+const TRAILER: [u8; 2] = (-1_i16).to_be_bytes();
+
+const KEY: &str = "interaction_key";
+
+/// Of all that a transaction writes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Constants<'a> {
+    pub(super) account_id: &'a str,
+    pub(super) written_at: DateTime<Utc>,
+    pub(super) time_zone_offset: i32,
+    /// Finds the one that PostgreSQL refuses.
+    pub(super) one_at_a_time: bool,
+}
+
+/// Rows of one table; the first column is the key of the interaction.
+#[derive(Debug)]
+pub(super) struct Batch<'a> {
+    table: &'static str,
+    columns: Vec<&'static str>,
+    rows: Vec<Vec<Cell<'a>>>,
+    one_at_a_time: bool,
+}
+
+impl<'a> Batch<'a> {
+    fn new(table: &'static str, columns: &[&'static str], constants: Constants<'_>) -> Self {
+        Self {
+            table,
+            columns: [&[KEY], columns].concat(),
+            rows: Vec::new(),
+            one_at_a_time: constants.one_at_a_time,
+        }
+    }
+
+    fn push(&mut self, key: Uuid, cells: Vec<Cell<'a>>) {
+        self.rows.push([vec![Cell::Uuid(key)], cells].concat());
+    }
+
+    pub(super) fn of_sessions(interactions: &[&'a Interaction], constants: Constants<'a>) -> Self {
+        let own = [
+            "account_id",
+            "content_hash",
+            "missing_since",
+            "first_seen_at",
+            "last_changed_at",
+        ];
+        let columns = [Session::TABLE.columns, &own].concat();
+        let mut batch = Self::new(Session::TABLE.name, &columns, constants);
+        for interaction in interactions {
+            let mut row = interaction.rows.session.cells();
+            row.extend([
+                Cell::Text(constants.account_id),
+                Cell::Bytea(&interaction.content_hash),
+                Cell::Null,
+            ]);
+            row.extend(vec![Cell::Timestamptz(constants.written_at); 2]);
+            batch.push(interaction.key, row);
+        }
+        batch
+    }
+
+    pub(super) fn of_raw(interactions: &[&'a Interaction], constants: Constants<'_>) -> Self {
+        let columns = ["payload", "fetched_at", "time_zone_offset"];
+        let mut batch = Self::new("smartassist.raw_interactions", &columns, constants);
+        for interaction in interactions {
+            let fetched_at = Cell::Timestamptz(constants.written_at);
+            let offset = Cell::Integer(constants.time_zone_offset);
+            batch.push(
+                interaction.key,
+                vec![Cell::JsonText(&interaction.payload), fetched_at, offset],
+            );
+        }
+        batch
+    }
+
+    pub(super) fn of_children<R: TableRow + 'a>(
+        interactions: &[&'a Interaction],
+        constants: Constants<'_>,
+        of: fn(&Rows) -> &[R],
+    ) -> Self {
+        let mut batch = Self::new(R::TABLE.name, R::TABLE.columns, constants);
+        for interaction in interactions {
+            for row in of(&interaction.rows) {
+                batch.push(interaction.key, row.cells());
+            }
+        }
+        batch
+    }
+
+    /// Adds new rows.
+    pub(super) async fn copy(&self, connection: &mut PgConnection) -> Result<(), LoadError> {
+        let columns = self.columns.join(", ");
+        let statement = format!("copy {} ({columns}) from stdin (format binary)", self.table);
+        for rows in self.portions() {
+            let copied = async {
+                let mut copy = connection.copy_in_raw(&statement).await?;
+                copy.send(encoded(rows)).await?;
+                copy.finish().await
+            };
+            self.check(copied.await, rows)?;
+        }
+        Ok(())
+    }
+
+    /// Writes over the rows of the same interactions, in place, but for the columns that are kept.
+    pub(super) async fn upsert(&self, connection: &mut PgConnection, kept: &[&str]) -> Result<(), LoadError> {
+        for rows in self.portions() {
+            let (values, arguments) = self.arrays(rows).map_err(sqlx::Error::Encode)?;
+            let updated = self.columns[1..].iter().filter(|name| !kept.contains(name));
+            let updated: Vec<String> = updated.map(|name| format!("{name} = excluded.{name}")).collect();
+            let statement = format!(
+                "insert into {} ({}) select {values} on conflict ({KEY}) do update set {}",
+                self.table,
+                self.columns.join(", "),
+                updated.join(", "),
+            );
+            // Columns without a value differ each time.
+            let query = sqlx::query_with(AssertSqlSafe(statement), arguments).persistent(false);
+            let written = query.execute(&mut *connection).await;
+            self.check(written.map(|written| written.rows_affected()), rows)?;
+        }
+        Ok(())
+    }
+
+    /// Each column as an array, but for those that are NULL in all rows.
+    fn arrays(&self, rows: &[Vec<Cell<'_>>]) -> Result<(String, PgArguments), BoxDynError> {
+        let mut arguments = PgArguments::default();
+        let (mut arrays, mut names, mut values) = (Vec::new(), Vec::new(), Vec::new());
+        for (place, name) in self.columns.iter().enumerate() {
+            let cells = || rows.iter().map(|row| &row[place]);
+            macro_rules! add {
+                ($kind:pat => $value:expr; $array:literal as $sql:literal) => {{
+                    let array = cells().map(|cell| match cell {
+                        $kind => Some($value),
+                        _ => None,
+                    });
+                    arguments.add(Vec::from_iter(array))?;
+                    ($array, $sql)
+                }};
+            }
+            let (array, sql) = match cells().find(|cell| **cell != Cell::Null).unwrap_or(&Cell::Null) {
+                Cell::Null => {
+                    values.push("null".to_owned());
+                    continue;
+                }
+                Cell::Boolean(_) => add!(Cell::Boolean(flag) => *flag; "boolean" as "boolean"),
+                Cell::Integer(_) => add!(Cell::Integer(number) => *number; "integer" as "integer"),
+                Cell::Timestamptz(_) => add!(Cell::Timestamptz(at) => *at; "timestamptz" as "timestamptz"),
+                Cell::Text(_) => add!(Cell::Text(text) => *text; "text" as "text"),
+                Cell::Texts(_) => add!(Cell::Texts(texts) => literal(texts); "text" as "text[]"),
+                Cell::Jsonb(_) => add!(Cell::Jsonb(value) => value.to_string(); "text" as "jsonb"),
+                Cell::JsonText(_) => add!(Cell::JsonText(text) => *text; "text" as "jsonb"),
+                Cell::Uuid(_) => add!(Cell::Uuid(uuid) => *uuid; "uuid" as "uuid"),
+                Cell::Bytea(_) => add!(Cell::Bytea(bytes) => *bytes; "bytea" as "bytea"),
+            };
+            arrays.push(format!("${}::{array}[]", arrays.len() + 1));
+            names.push(*name);
+            values.push(format!("u.{name}::{sql}"));
+        }
+        let (arrays, names) = (arrays.join(", "), names.join(", "));
+        Ok((
+            format!("{} from unnest({arrays}) as u ({names})", values.join(", ")),
+            arguments,
+        ))
+    }
+
+    fn portions(&self) -> impl Iterator<Item = &[Vec<Cell<'a>>]> {
+        let at_once = if self.one_at_a_time {
+            1
+        } else {
+            self.rows.len().max(1)
+        };
+        self.rows.chunks(at_once)
+    }
+
+    fn check(&self, written: Result<u64, sqlx::Error>, rows: &[Vec<Cell<'_>>]) -> Result<(), LoadError> {
+        let (table, expected) = (self.table, rows.len() as u64);
+        match (written, rows) {
+            (Ok(written), _) if written == expected => Ok(()),
+            (Ok(written), _) => Err(LoadError::RowCount {
+                table,
+                written,
+                expected,
+            }),
+            (Err(error), [row]) if self.one_at_a_time && Trouble::of(&error) == Trouble::Data => match row[0]
+            {
+                Cell::Uuid(key) => Err(LoadError::Refused { table, key, error }),
+                _ => Err(error.into()),
+            },
+            (Err(error), _) => Err(error.into()),
+        }
+    }
+}
+
+/// In the form of a binary COPY.
+fn encoded(rows: &[Vec<Cell<'_>>]) -> Vec<u8> {
+    let mut bytes = HEADER.to_vec();
+    for cells in rows {
+        bytes.extend(i16::try_from(cells.len()).unwrap_or(i16::MAX).to_be_bytes());
+        cells.iter().for_each(|cell| cell.encode(&mut bytes));
+    }
+    bytes.extend(TRAILER);
+    bytes
+}
+
+/// Of an array, since `unnest` flattens arrays of arrays: PostgreSQL manual, section 8.15.6.
+fn literal(texts: &[Option<&str>]) -> String {
+    let quoted = |text: &str| format!("\"{}\"", text.replace('\\', r"\\").replace('"', r#"\""#));
+    let elements = texts
+        .iter()
+        .map(|text| text.map_or_else(|| "NULL".to_owned(), quoted));
+    format!("{{{}}}", elements.collect::<Vec<_>>().join(","))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::literal;
+
+    #[test]
+    fn an_array_literal_quotes_every_element() {
+        let list = [
+            Some("a"),
+            None,
+            Some("NULL"),
+            Some("x,y}"),
+            Some(r#"say "hi" \o/"#),
+        ];
+        assert_eq!(literal(&list), r#"{"a",NULL,"NULL","x,y}","say \"hi\" \\o/"}"#);
+        assert_eq!(literal(&[]), "{}");
+    }
+}
