@@ -19,8 +19,8 @@ test test-faults soak deploy-check: export SETUP_FOR = test
 test: export RUST_TEST_THREADS ?= 8
 test-faults: export RUST_TEST_THREADS ?= 4
 
-# What takes long: kills, storms, replicas, servers that come and go, browsers, the grid of all habits of paging.
-FAULTS := faults:: sync::grid:: cli::private_postgres:: daemon::backfill:: observe::browser:: observe::prometheus::
+# What takes long: kills, storms, replicas, servers that come and go, browsers.
+FAULTS := faults:: cli::private_postgres:: daemon::backfill:: observe::browser:: observe::prometheus::
 
 test: ## the tests of every day, on a private PostgreSQL
 	$(CARGO) test --workspace --locked -- $(addprefix --skip ,$(FAULTS))

@@ -88,7 +88,7 @@ comment on column smartassist_sync.accounts.wanted_from is
 comment on column smartassist_sync.accounts.start_from is
     'Instant from which interactions are loaded: wanted_from, or served_from where that is later.';
 comment on column smartassist_sync.accounts.api_traits is
-    'What was found out about how the API behaves for this account: its paging, its totals, its order. An empty object where nothing is known yet; emptying it has it found out again.';
+    'What was found out about how the API behaves for this account: its paging, its totals, what it compares ranges with. An empty object where nothing is known yet; emptying it has it found out again.';
 comment on column smartassist_sync.accounts.missing_confirmed_at is
     'Instant at which an operator last confirmed that what is missing in bulk is gone (confirm-missing). What was first missed before is marked without being counted. NULL: never.';
 comment on column smartassist_sync.accounts.starts_moved_minutes is
@@ -339,7 +339,7 @@ comment on column smartassist_sync.runs.finished_at is
 comment on column smartassist_sync.runs.missing is
     'Interactions that were found to be no longer returned by the API.';
 comment on column smartassist_sync.runs.judged is
-    'Stored interactions that its windows had to return: they lie wholly inside one. Summed over the windows.';
+    'Stored interactions that its windows had to return, by what the API compares ranges with; where that is unknown, those wholly inside. Summed over the windows.';
 comment on column smartassist_sync.runs.missed is
     'Of those judged, the ones that it did not return, superseded ones apart.';
 comment on column smartassist_sync.runs.marked is
@@ -481,7 +481,7 @@ comment on column smartassist_sync.windows.retries is
 comment on column smartassist_sync.windows.rate_limited is
     'Requests among those that were sent that the API turned away because of its rate limit.';
 comment on column smartassist_sync.windows.judged is
-    'Stored interactions that the window had to return: they lie wholly inside it. 0 where it was not drained, or a record was rejected.';
+    'Stored interactions that the window had to return, by what the API compares ranges with; where that is unknown, those wholly inside. 0 where it was not drained, or a record was rejected.';
 comment on column smartassist_sync.windows.missed is
     'Of those judged, the ones that it did not return, superseded ones apart.';
 comment on column smartassist_sync.windows.marked is

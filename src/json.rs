@@ -5,8 +5,12 @@
 //! stack overflow. Where such a key may stand, each object and list is read one level at a time, its parts as text. So every
 //! key is a key, at any depth, and nesting is counted here.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::fmt;
 
+use serde::Deserialize;
+use serde::de::{Deserializer as _, Error as _, MapAccess, Visitor};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -93,6 +97,44 @@ pub fn parse_counted(text: &str, extent: Extent) -> Result<Value, Unreadable> {
     }
 }
 
+/// Keys and texts of an object, in order and with repeats; `None` if it has more than [`MOST_FIELDS`], or is none.
+pub fn fields(text: &str) -> Option<Fields<'_>> {
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    let fields = (&mut deserializer).deserialize_map(AllFields).ok()?;
+    deserializer.end().ok()?;
+    Some(fields)
+}
+
+/// Bounds memory.
+const MOST_FIELDS: usize = 10_000;
+
+/// Keys, and the texts of their values.
+pub type Fields<'a> = Vec<(Cow<'a, str>, &'a RawValue)>;
+
+#[derive(Deserialize)]
+struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
+
+struct AllFields;
+
+impl<'de> Visitor<'de> for AllFields {
+    type Value = Fields<'de>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<Self::Value, A::Error> {
+        let mut fields = Vec::new();
+        while let Some(Key(key)) = object.next_key()? {
+            if fields.len() == MOST_FIELDS {
+                return Err(A::Error::custom("too many keys"));
+            }
+            fields.push((key, object.next_value()?));
+        }
+        Ok(fields)
+    }
+}
+
 fn value(text: &str, levels_left: usize) -> Result<Value, Unreadable> {
     let text = text.trim_matches([' ', '\t', '\r', '\n']);
     let is_nested = text.starts_with(['{', '[']);
@@ -116,7 +158,7 @@ fn value(text: &str, levels_left: usize) -> Result<Value, Unreadable> {
     from_str(text)
 }
 
-fn from_str<'a, T: serde::Deserialize<'a>>(text: &'a str) -> Result<T, Unreadable> {
+fn from_str<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, Unreadable> {
     serde_json::from_str(text).map_err(|_| Unreadable::NoJson)
 }
 

@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use libfuzzer_sys::{Corpus, fuzz_target};
 use serde_json::value::RawValue;
 use smartassist_etl::transform::privacy::{Class, IdentifierKind, Key, Policy, Rule, Wanted, value_of};
-use smartassist_etl::transform::{Origin, RawRecord, Rejected, transform, transform_stored};
+use smartassist_etl::transform::{Origin, RecordText, Rejected, transform, transform_stored};
 
 const ORIGIN: Origin<'_> = Origin {
     account_id: "a",
@@ -76,9 +76,9 @@ fn look_for_customer(text: &str) {
     let _ = (WANTED.is_named_in(&value), WANTED.is_mentioned_in(&value));
 }
 
-fn raw(bytes: &[u8]) -> Option<RawRecord<'_>> {
+fn raw(bytes: &[u8]) -> Option<RecordText<'_>> {
     let text: &RawValue = serde_json::from_slice(bytes).ok()?;
-    Some(RawRecord::of(text.get()))
+    Some(RecordText::of(text.get()))
 }
 
 /// Looks at the text itself: a parser would give some of it another meaning.

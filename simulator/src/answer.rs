@@ -172,6 +172,13 @@ impl World {
         }
     }
 
+    /// The status and body of an answer, in memory: without HTTP, sign-in, limits of requests and faults.
+    pub fn ask(&mut self, query: &str, body: &Value) -> (u16, Vec<u8>) {
+        self.counters.requests += 1;
+        let answer = self.page(Paging::read(query), body);
+        (answer.status, answer.body)
+    }
+
     fn page(&mut self, paging: Paging, body: &Value) -> Answer {
         match request::read(body, paging, &self.limits, self.behaviour.past_offset) {
             Ok(asked) => self.records(&asked),

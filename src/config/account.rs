@@ -48,7 +48,7 @@ pub struct AccountConfig {
 }
 
 /// Request filters; a change resets coverage.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Filters {
     /// Stream or application.
     pub stream_id: String,

@@ -8,7 +8,7 @@ use crate::extract::{ApiClient, Tally};
 use crate::ledger::problems::{self, Problem, Severity};
 use crate::ledger::{accounts, leases, recent_counts};
 use crate::postgres::Pool;
-use crate::sync::{self, ApiTraits, Probe, Reached, TimeZoneVerdict};
+use crate::sync::{self, ApiProfile, Probe, Reached, TimeZoneVerdict};
 use crate::telemetry::chain;
 use crate::time::clock::Clock;
 use crate::time::window::Window;
@@ -22,7 +22,7 @@ const MOST_RETRIES: usize = 1;
 
 #[derive(Debug, Default)]
 struct Known {
-    traits: ApiTraits,
+    profile: ApiProfile,
     windows: Vec<(Window, u64)>,
     problems: Vec<Problem>,
 }
@@ -81,10 +81,10 @@ async fn remember(api: &ApiClient, pool: Option<&Pool>) -> Known {
     if let Ok(spent) = leases::spent(pool, account_id).await {
         api.remember_spent(spent);
     }
-    let traits = accounts::traits(pool, account_id).await.unwrap_or_default();
+    let profile = accounts::traits(pool, account_id).await.unwrap_or_default();
     let windows = recent_counts(pool, account_id, WINDOWS_REMEMBERED).await;
     Known {
-        traits: serde_json::from_value(traits).unwrap_or_default(),
+        profile: serde_json::from_value(profile).unwrap_or_default(),
         windows: windows.unwrap_or_default(),
         problems: problems::standing(pool, account_id).await.unwrap_or_default(),
     }
@@ -97,14 +97,14 @@ async fn behaviour(
     (tally, findings): (&Tally, &mut Vec<Finding>),
 ) {
     let week = sync::reach_week(api, day.window.end, tally).await;
-    findings.push(paging::longest_window(&week, &known.traits).check("longest window"));
+    findings.push(paging::longest_window(&week, &known.profile).check("longest window"));
     let reached: Vec<Reached> = std::iter::once(day).chain(week.ok()).collect();
     let Some(window) = sync::worth_probing(&known.windows, &reached) else {
         return;
     };
     match sync::probe(api, window, tally).await {
         Ok(probe) => {
-            findings.extend(paging::findings(&probe, &known.traits));
+            findings.extend(paging::findings(&probe, &known.profile));
             findings.push(time_stamps(&probe, api.account().time_zone_offset).check("time stamps"));
         }
         Err(error) => findings.push(Finding::problem(&error).check("paging")),

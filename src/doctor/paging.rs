@@ -1,7 +1,7 @@
 //! Reports paging behaviour that is undocumented.
 
 use crate::extract::{ApiError, LAST_OFFSET, PAGE_SIZE};
-use crate::sync::{ApiTraits, NumResults, OffsetUnit, Probe, Reached};
+use crate::sync::{ApiProfile, NumResults, OffsetUnit, Probe, Reached};
 use crate::telemetry::chain;
 
 use super::finding::Finding;
@@ -10,7 +10,7 @@ const UNKNOWN: &str = "unknown yet, there is too little data: found out while lo
 const NOW: &str = "seen now";
 const LEDGER: &str = "learned by earlier runs";
 
-pub(super) fn longest_window(week: &Result<Reached, ApiError>, ledger: &ApiTraits) -> Finding {
+pub(super) fn longest_window(week: &Result<Reached, ApiError>, ledger: &ApiProfile) -> Finding {
     let learned = ledger.longest_window_seconds.map(|seconds| seconds / 3_600);
     match (week, learned) {
         (Ok(_), None) => Finding::ok(format!("7 days are accepted, as documented ({NOW})")),
@@ -31,8 +31,8 @@ pub(super) fn longest_window(week: &Result<Reached, ApiError>, ledger: &ApiTrait
     }
 }
 
-pub(super) fn findings(probe: &Probe, ledger: &ApiTraits) -> Vec<Finding> {
-    let now = &probe.traits;
+pub(super) fn findings(probe: &Probe, ledger: &ApiProfile) -> Vec<Finding> {
+    let now = &probe.profile;
     let mut findings = vec![
         totals(now, ledger).check("totals"),
         offset_unit(now, ledger).check("offset"),
@@ -65,7 +65,7 @@ fn known<T: PartialEq + Copy>(now: Option<T>, ledger: Option<T>) -> Option<(T, S
     }
 }
 
-fn totals(now: &ApiTraits, ledger: &ApiTraits) -> Finding {
+fn totals(now: &ApiProfile, ledger: &ApiProfile) -> Finding {
     // Detecting `Other` takes whole windows.
     let now = now
         .num_results
@@ -93,7 +93,7 @@ fn totals(now: &ApiTraits, ledger: &ApiTraits) -> Finding {
     }
 }
 
-fn offset_unit(now: &ApiTraits, ledger: &ApiTraits) -> Finding {
+fn offset_unit(now: &ApiProfile, ledger: &ApiProfile) -> Finding {
     match known(now.offset_unit, ledger.offset_unit) {
         None => Finding::ok(UNKNOWN),
         Some((OffsetUnit::Pages, from)) => {
@@ -108,7 +108,7 @@ fn offset_unit(now: &ApiTraits, ledger: &ApiTraits) -> Finding {
     }
 }
 
-fn page_size(now: &ApiTraits, ledger: &ApiTraits) -> Finding {
+fn page_size(now: &ApiProfile, ledger: &ApiProfile) -> Finding {
     match known(now.page_size, ledger.page_size) {
         None => Finding::ok(format!("{PAGE_SIZE} records, as far as is known")),
         Some((size, from)) => Finding::warning(format!(
@@ -118,7 +118,7 @@ fn page_size(now: &ApiTraits, ledger: &ApiTraits) -> Finding {
     }
 }
 
-fn pages(now: &ApiTraits, ledger: &ApiTraits) -> Finding {
+fn pages(now: &ApiProfile, ledger: &ApiProfile) -> Finding {
     let all = LAST_OFFSET + 1;
     let from = |is_now: bool| if is_now { NOW } else { LEDGER };
     if let Some(refused) = now.refused_page.or(ledger.refused_page) {

@@ -75,7 +75,7 @@ pub fn judge(received: Received, most: usize) -> Result<Answer, ApiError> {
             }),
             Content::Nothing if !says_too_old(&words) => Ok(Answer::EmptyIfAgreed),
             Content::Nothing | Content::Message => Err(ApiError::Message),
-            Content::Strays => Err(ApiError::ErrorObjects),
+            Content::ErrorObjects => Err(ApiError::ErrorObjects),
             Content::Unknown => Err(ApiError::Undecodable { bytes }),
         };
     }

@@ -26,8 +26,7 @@ pub(super) async fn receive(
     let body = if status == StatusCode::OK {
         collect(response, max_bytes).await?
     } else {
-        // A broken body does not change the status.
-        collect(response, ERROR_BODY_BYTES).await.unwrap_or_default()
+        beginning(response, ERROR_BODY_BYTES).await
     };
     Ok(Received {
         status,
@@ -52,6 +51,17 @@ async fn collect(mut response: Response, max_bytes: usize) -> Result<Vec<u8>, Ap
         body.extend_from_slice(&chunk);
     }
     Ok(body)
+}
+
+/// What came before the body broke or grew too long: the status counts, the words only explain it.
+async fn beginning(mut response: Response, most: usize) -> Vec<u8> {
+    let mut body = Vec::new();
+    while let Some(room) = most.checked_sub(body.len()).filter(|room| *room > 0)
+        && let Ok(Some(chunk)) = response.chunk().await
+    {
+        body.extend_from_slice(&chunk[..chunk.len().min(room)]);
+    }
+    body
 }
 
 /// RFC 9110, section 10.2.3: seconds or a date.

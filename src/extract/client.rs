@@ -91,50 +91,22 @@ impl ApiClient {
     /// # Errors
     /// The last try failed.
     pub async fn page(&self, request: &PageRequest<'_>, tally: &Tally) -> Result<Page, ApiError> {
-        self.ask(request, tally, self.account.retry.max_retries, false)
-            .await
+        self.ask(request, tally, self.account.retry.max_retries).await
     }
 
-    /// Requests a page past the end. `None` if not served.
+    /// Requests a page that may lie past the end, where failures are usual.
     ///
     /// # Errors
-    /// Nothing is known about the page.
+    /// The last try failed.
     pub async fn page_past_the_end(
         &self,
         request: &PageRequest<'_>,
         tally: &Tally,
-    ) -> Result<Option<Page>, ApiError> {
-        match self.ask(request, tally, RETRIES_PAST_THE_END, true).await {
-            Ok(page) => Ok(Some(page)),
-            Err(
-                ApiError::Unaccepted { .. }
-                | ApiError::Message
-                | ApiError::ErrorObjects
-                | ApiError::Undecodable { .. },
-            ) => Ok(None),
-            Err(error) => Err(error),
-        }
+    ) -> Result<Page, ApiError> {
+        self.ask(request, tally, RETRIES_PAST_THE_END).await
     }
 
-    /// Requests the page after a possibly last one.
-    ///
-    /// # Errors
-    /// The last try failed.
-    pub async fn page_after_the_last(
-        &self,
-        request: &PageRequest<'_>,
-        tally: &Tally,
-    ) -> Result<Page, ApiError> {
-        self.ask(request, tally, RETRIES_PAST_THE_END, false).await
-    }
-
-    async fn ask(
-        &self,
-        request: &PageRequest<'_>,
-        tally: &Tally,
-        retries: usize,
-        mut takes_its_word: bool,
-    ) -> Result<Page, ApiError> {
+    async fn ask(&self, request: &PageRequest<'_>, tally: &Tally, retries: usize) -> Result<Page, ApiError> {
         let retry = self.account.retry;
         let mut pauses = ExponentialBuilder::default()
             .with_min_delay(retry.pause)
@@ -142,20 +114,11 @@ impl ApiClient {
             .with_max_times(retry.max_retries)
             .with_jitter()
             .build();
-        let (mut failures, mut signed_in_again) = (0, false);
+        let (mut failures, mut signed_in_again, mut said_nothing) = (0, false, false);
         loop {
             let error = match self.try_page(request, tally).await {
-                Ok(Answer::Page { page, unreadable }) => {
-                    tally.add_page(page.records.len());
-                    self.note_unreadable(unreadable);
-                    return Ok(page);
-                }
-                Ok(Answer::EmptyIfAgreed) if takes_its_word => {
-                    tally.add_page(0);
-                    return Ok(Page::default());
-                }
-                Ok(Answer::EmptyIfAgreed) => {
-                    takes_its_word = true;
+                Ok(Answer::EmptyIfAgreed) if !said_nothing => {
+                    said_nothing = true;
                     debug!(
                         offset = request.offset,
                         "an answer says in its own way that there is nothing, asking once more"
@@ -163,6 +126,7 @@ impl ApiClient {
                     tally.pulse.while_waiting(tokio::time::sleep(retry.pause)).await;
                     continue;
                 }
+                Ok(answer) => return Ok(self.accept(answer, tally)),
                 Err(error) => error,
             };
             match error.action() {
@@ -178,18 +142,26 @@ impl ApiClient {
                     failures += 1;
                     let pause = self.pause(&error, pause, request.offset);
                     tally.pulse.while_waiting(pause).await;
-                    tally.add_retry();
-                    telemetry::retry(&self.account.name);
                 }
                 Action::SignInAgain if !signed_in_again => {
                     signed_in_again = true;
-                    tally.add_retry();
-                    telemetry::retry(&self.account.name);
                     debug!(offset = request.offset, error = %chain(&error), "signing in again");
                 }
                 Action::SignInAgain | Action::GiveUpWindow | Action::StopAccount => return Err(error),
             }
+            tally.add_retry();
+            telemetry::retry(&self.account.name);
         }
+    }
+
+    fn accept(&self, answer: Answer, tally: &Tally) -> Page {
+        let (page, unreadable) = match answer {
+            Answer::Page { page, unreadable } => (page, unreadable),
+            Answer::EmptyIfAgreed => (Page::default(), 0),
+        };
+        tally.add_page(page.records.len());
+        self.note_unreadable(unreadable);
+        page
     }
 
     fn note_unreadable(&self, characters: u64) {

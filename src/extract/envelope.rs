@@ -1,14 +1,10 @@
 //! The object around the records; even undocumented keys may report errors.
 
-use std::borrow::Cow;
-use std::fmt;
-
-use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-const DEEPEST: usize = 4;
+use crate::json;
 
-const MOST_FIELDS: usize = 500;
+const DEEPEST: usize = 4;
 
 const HARMLESS_WORDS: [&str; 12] = [
     "",
@@ -35,14 +31,13 @@ pub(super) struct Envelope<'a> {
     pub(super) data: Option<&'a RawValue>,
     errors: Vec<&'a RawValue>,
     messages: Vec<&'a RawValue>,
-    others: Vec<(Cow<'a, str>, &'a RawValue)>,
+    others: json::Fields<'a>,
 }
 
 impl<'a> Envelope<'a> {
     pub(super) fn of(text: &'a str) -> Option<Self> {
-        let fields: Fields<'a> = serde_json::from_str(text).ok()?;
         let mut envelope = Self::default();
-        for (key, value) in fields.0 {
+        for (key, value) in json::fields(text)? {
             let place = match key.to_ascii_lowercase().as_str() {
                 "numresults" => &mut envelope.reported,
                 "data" => &mut envelope.data,
@@ -91,9 +86,8 @@ fn tells(key: &str, value: &RawValue, depth: usize) -> bool {
     let word = value.get().trim_matches('"').trim().to_ascii_lowercase();
     let is_of_failure = has(&["err", "fail", "exception", "fault"]);
     match value.get().as_bytes()[0] {
-        b'{' if depth < DEEPEST => serde_json::from_str::<Fields<'_>>(value.get()).map_or(true, |fields| {
-            fields.0.iter().any(|(key, value)| tells(key, value, depth + 1))
-        }),
+        b'{' if depth < DEEPEST => json::fields(value.get())
+            .is_none_or(|fields| fields.iter().any(|(key, value)| tells(key, value, depth + 1))),
         b'{' | b'[' => says_something(value),
         _ if has(&["success", "succeeded"]) || ["ok", "valid"].contains(&key.as_str()) => {
             !["true", "1"].contains(&word.as_str())
@@ -115,60 +109,5 @@ fn tells(key: &str, value: &RawValue, depth: usize) -> bool {
         _ if has(&["total", "count", "records", "results"]) => says_something(value),
         // Such as page numbers and sizes.
         _ => false,
-    }
-}
-
-struct Fields<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
-
-impl<'de> Deserialize<'de> for Fields<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(AllFields)
-    }
-}
-
-struct AllFields;
-
-impl<'de> Visitor<'de> for AllFields {
-    type Value = Fields<'de>;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut fields = Vec::new();
-        while let Some(Key(key)) = map.next_key()? {
-            if fields.len() == MOST_FIELDS {
-                return Err(Error::custom("too many keys"));
-            }
-            fields.push((key, map.next_value()?));
-        }
-        Ok(Fields(fields))
-    }
-}
-
-struct Key<'a>(Cow<'a, str>);
-
-impl<'de> Deserialize<'de> for Key<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_str(AnyKey)
-    }
-}
-
-struct AnyKey;
-
-impl<'de> Visitor<'de> for AnyKey {
-    type Value = Key<'de>;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("a key")
-    }
-
-    fn visit_borrowed_str<E>(self, key: &'de str) -> Result<Self::Value, E> {
-        Ok(Key(Cow::Borrowed(key)))
-    }
-
-    fn visit_str<E>(self, key: &str) -> Result<Self::Value, E> {
-        Ok(Key(Cow::Owned(key.to_owned())))
     }
 }

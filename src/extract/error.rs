@@ -143,18 +143,21 @@ impl ApiError {
         }
     }
 
+    /// Whether the API answered that it does not serve the page.
+    pub fn is_not_served(&self) -> bool {
+        matches!(self, Self::Unaccepted { .. } | Self::Message | Self::ErrorObjects)
+    }
+
     /// Whether other requests may succeed.
     pub fn is_of_one_answer(&self) -> bool {
-        matches!(
+        let is_broken = matches!(
             self,
             Self::Transport { .. }
                 | Self::ServerFault { .. }
-                | Self::Unaccepted { .. }
-                | Self::Message
-                | Self::ErrorObjects
                 | Self::Undecodable { .. }
                 | Self::TooLarge { .. }
-        )
+        );
+        is_broken || self.is_not_served()
     }
 
     /// Whether the certificate was invalid, so nothing was sent.

@@ -18,7 +18,7 @@ pub use answer::{Answer, Received, judge};
 pub use budget::{Budget, BudgetUse, Place, Priority};
 pub use client::{ApiClient, ClientError};
 pub use error::{Action, ApiError};
-pub use page::Page;
+pub use page::{Element, Page};
 pub use request::{Narrowing, PageRequest};
 pub use tally::Tally;
 

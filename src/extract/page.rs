@@ -1,10 +1,13 @@
-//! Reads pages of raw records.
+//! Reads pages of records.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 
-use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{self, Deserializer, SeqAccess, Visitor};
 use serde_json::value::RawValue;
+
+use crate::json;
 
 use super::charset::Text;
 use super::envelope::{self, Envelope};
@@ -12,17 +15,24 @@ use super::envelope::{self, Envelope};
 /// Real pages hold at most 200.
 const MOST_ELEMENTS: usize = 500;
 
+const IDS: [&str; 2] = ["sessionId", "conversationId"];
+
 /// One page of a window.
 #[derive(Debug, Default)]
 pub struct Page {
     /// `numResults`: of page or window, undocumented.
     pub reported: Option<u64>,
-    /// Elements with an id, in order.
-    pub records: Vec<Box<RawValue>>,
-    /// Elements without an id.
-    pub strays: Vec<Box<RawValue>>,
-    /// Undecodable characters by index in `records`.
-    pub unreadable: Vec<(usize, u64)>,
+    /// What stands for records, in order.
+    pub records: Vec<Element>,
+}
+
+/// An element as sent, parsed later and alone.
+#[derive(Debug)]
+pub struct Element {
+    /// As sent.
+    pub text: Box<RawValue>,
+    /// Undecodable characters.
+    pub unreadable: u64,
 }
 
 #[derive(Debug)]
@@ -30,7 +40,7 @@ pub(super) enum Content {
     Page(Page),
     Nothing,
     Message,
-    Strays,
+    ErrorObjects,
     Unknown,
 }
 
@@ -48,7 +58,7 @@ pub(super) fn read(text: &Text) -> Content {
         .map(RawValue::get)
         .map(|data| match data.as_bytes() {
             [b'[', ..] => elements(data),
-            [b'{', ..] if has_id(data) => serde_json::from_str(data).ok().map(|record| vec![record]),
+            [b'{', ..] if names_id(data) => serde_json::from_str(data).ok().map(|record| vec![record]),
             _ => None,
         });
     match (elements, envelope.data.map(RawValue::get)) {
@@ -76,25 +86,17 @@ fn is_error(data: &RawValue) -> bool {
 }
 
 fn page(reported: Option<u64>, elements: &[&RawValue], text: &Text) -> Content {
-    let mut page = Page {
+    if !elements.iter().any(|element| names_id(element.get())) {
+        return Content::ErrorObjects;
+    }
+    let records = elements.iter().map(|element| Element {
+        text: (*element).to_owned(),
+        unreadable: text.unreadable.within(&span(element.get(), &text.text)),
+    });
+    Content::Page(Page {
         reported,
-        ..Page::default()
-    };
-    for element in elements {
-        if has_id(element.get()) {
-            let unreadable = text.unreadable.within(&span(element.get(), &text.text));
-            if unreadable > 0 {
-                page.unreadable.push((page.records.len(), unreadable));
-            }
-            page.records.push((*element).to_owned());
-        } else {
-            page.strays.push((*element).to_owned());
-        }
-    }
-    if page.records.is_empty() {
-        return Content::Strays;
-    }
-    Content::Page(page)
+        records: records.collect(),
+    })
 }
 
 fn span(part: &str, whole: &str) -> Range<usize> {
@@ -129,59 +131,13 @@ impl<'de> Visitor<'de> for Elements {
     }
 }
 
-/// Error objects have no such id.
-fn has_id(element: &str) -> bool {
-    element.starts_with('{')
-        && serde_json::Deserializer::from_str(element)
-            .deserialize_map(Identity)
-            .unwrap_or(false)
-}
-
-struct Identity;
-
-impl<'de> Visitor<'de> for Identity {
-    type Value = bool;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<bool, A::Error> {
-        let mut has_id = false;
-        while let Some(names_it) = fields.next_key_seed(IsIdName)? {
-            if names_it {
-                let value: &RawValue = fields.next_value()?;
-                has_id |= value
-                    .get()
-                    .starts_with(|first: char| first == '"' || first == '-' || first.is_ascii_digit());
-            } else {
-                fields.next_value::<IgnoredAny>()?;
-            }
-        }
-        Ok(has_id)
-    }
-}
-
-struct IsIdName;
-
-impl<'de> DeserializeSeed<'de> for IsIdName {
-    type Value = bool;
-
-    fn deserialize<D: Deserializer<'de>>(self, key: D) -> Result<bool, D::Error> {
-        key.deserialize_str(self)
-    }
-}
-
-impl Visitor<'_> for IsIdName {
-    type Value = bool;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("a key")
-    }
-
-    fn visit_str<E>(self, key: &str) -> Result<bool, E> {
-        Ok(["sessionId", "conversationId"]
-            .iter()
-            .any(|id| key.eq_ignore_ascii_case(id)))
-    }
+/// Error objects name none.
+fn names_id(element: &str) -> bool {
+    let is_id = |(name, value): &(Cow<'_, str>, &RawValue)| {
+        IDS.iter().any(|id| name.eq_ignore_ascii_case(id))
+            && value
+                .get()
+                .starts_with(|first: char| first == '"' || first == '-' || first.is_ascii_digit())
+    };
+    json::fields(element).is_some_and(|fields| fields.iter().any(is_id))
 }

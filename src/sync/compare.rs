@@ -19,11 +19,11 @@ use crate::warehouse::compare::{self, Basis, Crossing};
 use crate::warehouse::left_out;
 
 use super::comparison::{DayComparison, Method};
-use super::drain::{ReadError, Reading, Verdict};
-use super::engine::{Fetch, WindowReport, WindowSource, Writer, is_a_second};
+use super::engine::{Fetch, Fetched, WindowReport, WindowSource, Writer, is_a_second};
 use super::failure::{ELSEWHERE, STRAYS, WindowFailure, read_problem};
 use super::plan::{Model, Next, Planned, Queue};
-use super::traits::NumResults;
+use super::read::{NumResults, ReadError, Verdict};
+use super::rows::Rows;
 
 /// A basis that fits this many fewer days is excluded: one day may fit by chance.
 const DAYS_THAT_RULE_OUT: usize = 3;
@@ -54,16 +54,16 @@ struct Returned {
 }
 
 impl Returned {
-    fn add(&mut self, day: Window, reading: Reading) {
-        for interaction in reading.rows.interactions.values() {
+    fn add(&mut self, day: Window, rows: Rows) {
+        for interaction in rows.interactions.values() {
             let session = &interaction.rows.session;
             self.crossing.into |= session.session_started_at < day.start;
             self.crossing.out_of |= session.session_started_at < day.end
                 && session.session_ended_at.is_none_or(|ended| ended > day.end);
         }
         let hash = |interaction: &Interaction| (interaction.key, interaction.content_hash.to_vec());
-        self.hashes.extend(reading.rows.interactions.values().map(hash));
-        self.rejected.extend(reading.rows.rejected.into_keys());
+        self.hashes.extend(rows.interactions.values().map(hash));
+        self.rejected.extend(rows.rejected.into_keys());
     }
 }
 
@@ -142,8 +142,8 @@ impl<'a> Comparing<'a> {
     async fn count(&mut self, day: Window) -> Result<Counted, Ends> {
         let account = &self.writer.account;
         let stored = compare::counts(&account.pool, account.account_id(), day).await?;
-        let traits = self.source.traits.get();
-        if !matches!(traits.num_results, None | Some(NumResults::Total)) {
+        let profile = self.source.profile.get();
+        if !matches!(profile.num_results, None | Some(NumResults::Total)) {
             return Ok(Counted {
                 day,
                 total: None,
@@ -162,7 +162,7 @@ impl<'a> Comparing<'a> {
         let total = page
             .as_ref()
             .ok()
-            .and_then(|page| total_of(page, traits.gives_totals()));
+            .and_then(|page| total_of(page, profile.gives_totals()));
         let shown = page.as_ref().map_or(0, |page| page.records.len() as u64);
         let failure = page.err().map(|error| WindowFailure::of_reading(&error.into()));
         let status = if failure.is_some() {
@@ -223,12 +223,12 @@ impl<'a> Comparing<'a> {
                 break;
             };
             match self.read_window(planned).await? {
-                Ok(mut reading) => {
+                Ok(mut fetched) => {
                     let account = &self.writer.account;
                     let limits = account.limits_of_storing(self.writer.kept_from);
-                    left_out::take_out(&account.pool, &limits, &mut reading.rows.interactions).await?;
-                    self.take_in(&mut queue, planned, &reading, &mut returned.problem);
-                    returned.add(day, reading);
+                    left_out::take_out(&account.pool, &limits, &mut fetched.rows.interactions).await?;
+                    self.take_in(&mut queue, planned, &fetched, &mut returned.problem);
+                    returned.add(day, fetched.rows);
                 }
                 Err(error @ (ReadError::Withheld { .. } | ReadError::Api(ApiError::TooLarge { .. }))) => {
                     returned.problem = Some(read_problem(&error).text);
@@ -243,10 +243,10 @@ impl<'a> Comparing<'a> {
         &mut self,
         queue: &mut Queue,
         planned: Planned,
-        reading: &Reading,
+        Fetched { reading, rows }: &Fetched,
         problem: &mut Option<String>,
     ) {
-        let starts = reading.rows.starts();
+        let starts = rows.starts();
         match reading.verdict {
             Verdict::Drained => self.model.drained(planned.window, &starts),
             verdict if is_at_end(planned.window, verdict) => {
@@ -257,7 +257,7 @@ impl<'a> Comparing<'a> {
         }
     }
 
-    async fn read_window(&mut self, planned: Planned) -> Result<Result<Reading, ReadError>, LoadError> {
+    async fn read_window(&mut self, planned: Planned) -> Result<Result<Fetched, ReadError>, LoadError> {
         let fetch = self.part(planned);
         let read = self.source.read(&fetch).await;
         let status = if read.is_ok() {
@@ -266,13 +266,13 @@ impl<'a> Comparing<'a> {
             Status::Failed
         };
         let problem = match &read {
-            Ok(reading) if is_at_end(planned.window, reading.verdict) => {
+            Ok(Fetched { reading, .. }) if is_at_end(planned.window, reading.verdict) => {
                 Some(unreadable(planned.window, reading.verdict))
             }
             Ok(_) => None,
             Err(error) => Some(read_problem(error)),
         };
-        let reading = read.as_ref().ok();
+        let reading = read.as_ref().ok().map(|fetched| &fetched.reading);
         let records = reading.map_or(0, |reading| reading.distinct_records);
         let total = reading.and_then(|reading| reading.reported_total);
         self.record(&fetch, status, records, (total, problem.as_ref()))
@@ -358,7 +358,7 @@ fn is_at_end(window: Window, verdict: Verdict) -> bool {
     match verdict {
         Verdict::Drained => false,
         Verdict::Elsewhere | Verdict::Strays => true,
-        Verdict::Overflow | Verdict::Drift => is_a_second(window),
+        Verdict::Overflow | Verdict::Inconsistent => is_a_second(window),
     }
 }
 
@@ -368,7 +368,7 @@ fn unreadable(second: Window, verdict: Verdict) -> Problem {
     match verdict {
         Verdict::Elsewhere => ProblemCode::RecordsOutsideWindow.saying(ELSEWHERE),
         Verdict::Strays => ProblemCode::ElementsWithoutId.saying(STRAYS),
-        Verdict::Drift => gaps::problem(format!(
+        Verdict::Inconsistent => gaps::problem(format!(
             "records of the second at {at} shift each time that it is read"
         )),
         Verdict::Drained | Verdict::Overflow => gaps::problem(format!(

@@ -8,8 +8,8 @@ use crate::ledger::gaps;
 use crate::ledger::problems::{Problem, ProblemCode};
 use crate::telemetry::chain;
 
-use super::drain::{ReadError, Reading, Verdict};
 use super::guard::Crash;
+use super::read::{ReadError, Reading, Verdict};
 
 #[derive(Debug)]
 pub(super) struct WindowFailure {
@@ -98,10 +98,10 @@ impl WindowFailure {
         let problem = match (reading.verdict, reading.reported_total) {
             (Verdict::Elsewhere, _) => ProblemCode::RecordsOutsideWindow.saying(ELSEWHERE),
             (Verdict::Strays, _) => {
-                let strays = reading.rows.strays.len();
+                let strays = reading.strays.len();
                 ProblemCode::ElementsWithoutId.saying(format!("{STRAYS}: {strays} beside {seen} records"))
             }
-            (Verdict::Drift, _) => gaps::problem(format!(
+            (Verdict::Inconsistent, _) => gaps::problem(format!(
                 "records shift each time that this second is read; {seen} of them are stored"
             )),
             (_, Some(total)) => gaps::problem(format!(
@@ -114,7 +114,7 @@ impl WindowFailure {
         let next = match reading.verdict {
             Verdict::Drained | Verdict::Overflow => Next::Continue,
             // One window does not prove that ranges are ignored.
-            Verdict::Elsewhere | Verdict::Strays | Verdict::Drift => Next::ContinueIfFew,
+            Verdict::Elsewhere | Verdict::Strays | Verdict::Inconsistent => Next::ContinueIfFew,
         };
         Self { problem, next }
     }

@@ -14,7 +14,7 @@ use crate::ledger::{Counters, LoadError};
 use crate::postgres::Pool;
 use crate::time::clock::Clock;
 use crate::transform::privacy::Policy;
-use crate::transform::{Origin, RawRecord, TRANSFORM_VERSION, ruled, transform_stored};
+use crate::transform::{Origin, RecordText, TRANSFORM_VERSION, ruled, transform_stored};
 use crate::warehouse::replay::{self, OpenReplay, Portion, Raw, Rebuilt, Ruled};
 use crate::warehouse::{aside, left_out};
 
@@ -215,7 +215,7 @@ fn rebuild(raw: Vec<Raw>, account_id: &str, policy: &Policy) -> Option<Batch> {
             account_id,
             time_zone_offset: raw.time_zone_offset,
         };
-        match transform_stored(&RawRecord::of(&raw.payload), origin, policy) {
+        match transform_stored(&RecordText::of(&raw.payload), origin, policy) {
             Ok(mut interaction) => {
                 interaction.keep_warnings_of_receipt(&raw.warnings);
                 let payload_differs = !policy.keeps_all() && canonical(&raw.payload) != interaction.payload;

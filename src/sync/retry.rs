@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::ledger::LoadError;
 use crate::ledger::conflict;
 use crate::transform::privacy::Policy;
-use crate::transform::{Interaction, Origin, RawRecord, Rejected, transform_stored};
+use crate::transform::{Interaction, Origin, RecordText, Rejected, transform_stored};
 use crate::warehouse::aside::{self, Aside, Retried};
 
 use super::account::AccountContext;
@@ -121,7 +121,7 @@ fn read(entry: &Aside, account_id: &str, policy: &Policy) -> Result<Interaction,
     if entry.record_bytes.is_some() {
         return Err(Rejected::of_part(&entry.payload, entry.reason.clone(), policy).into());
     }
-    transform_stored(&RawRecord::of(&entry.payload), origin, policy)
+    transform_stored(&RecordText::of(&entry.payload), origin, policy)
 }
 
 pub(super) fn ruled(entry: &Aside, account_id: &str, policy: &Policy) -> Option<Rejected> {

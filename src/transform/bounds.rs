@@ -1,11 +1,10 @@
 //! Limits the size of a record.
 
-use serde::de::{Deserializer as _, MapAccess, Visitor};
-use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::reader::Notes;
-use super::{RawRecord, clean, privacy};
+use super::{RecordText, clean, privacy};
+use crate::json;
 
 /// Most bytes of a record; 100 destinations make a tenth.
 pub const LARGEST_RECORD: usize = 256 << 10;
@@ -32,7 +31,7 @@ impl Bounds {
     };
 
     /// Counted before parsing, which takes the memory.
-    pub(super) fn exceeded(self, record: &RawRecord<'_>) -> Option<String> {
+    pub(super) fn exceeded(self, record: &RecordText<'_>) -> Option<String> {
         let (bytes, values) = (record.text().len(), record.values());
         if bytes > self.bytes {
             return Some(format!("larger than {} bytes: {bytes} bytes", self.bytes));
@@ -52,8 +51,18 @@ const LARGEST_PART: usize = 32 << 10;
 
 /// Of a text that is no object: none.
 pub(super) fn small_fields(text: &str) -> Map<String, Value> {
-    let mut deserializer = serde_json::Deserializer::from_str(text);
-    deserializer.deserialize_map(SmallFields).unwrap_or_default()
+    let (mut small, mut left) = (Map::new(), LARGEST_PART);
+    for (name, field) in json::fields(text).unwrap_or_default() {
+        let field = field.get();
+        if field.len() > LARGEST_FIELD.min(left) || !privacy::is_documented(&name) {
+            continue;
+        }
+        if let Ok(value) = clean::parse(&RecordText::of(field), &Notes::new(0)) {
+            left -= field.len();
+            small.insert(name.into_owned(), value);
+        }
+    }
+    small
 }
 
 pub(super) fn beginning(text: &str) -> &str {
@@ -70,29 +79,4 @@ fn first(text: &str, bytes: usize) -> &str {
         .rev()
         .find(|end| text.is_char_boundary(*end));
     &text[..end.unwrap_or(0)]
-}
-
-struct SmallFields;
-
-impl<'de> Visitor<'de> for SmallFields {
-    type Value = Map<String, Value>;
-
-    fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<Self::Value, A::Error> {
-        let (mut fields, mut left) = (Map::new(), LARGEST_PART);
-        while let Some((name, field)) = object.next_entry::<String, &RawValue>()? {
-            let field = field.get();
-            if field.len() > LARGEST_FIELD.min(left) || !privacy::is_documented(&name) {
-                continue;
-            }
-            if let Ok(value) = clean::parse(&RawRecord::of(field), &Notes::new(0)) {
-                left -= field.len();
-                fields.insert(name, value);
-            }
-        }
-        Ok(fields)
-    }
 }

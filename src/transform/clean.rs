@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
-use super::RawRecord;
+use super::RecordText;
 use super::reader::Notes;
 use crate::json::{self, Unreadable};
 
@@ -16,7 +16,7 @@ const LONGEST_EXPONENT: usize = 4;
 
 pub(super) const WHOLE_RECORD: &str = "record";
 
-pub(super) fn parse(record: &RawRecord<'_>, notes: &Notes) -> Result<Value, Unreadable> {
+pub(super) fn parse(record: &RecordText<'_>, notes: &Notes) -> Result<Value, Unreadable> {
     let (text, replaced) = mend_escapes(record.text());
     if replaced > 0 {
         notes.warn(
@@ -117,7 +117,7 @@ mod tests {
     fn a_number_beyond_numeric_becomes_its_text() {
         let notes = Notes::new(0);
         assert_eq!(
-            parse(&RawRecord::of("[1e99999, 1e300, 36893488147419103232]"), &notes)
+            parse(&RecordText::of("[1e99999, 1e300, 36893488147419103232]"), &notes)
                 .unwrap()
                 .to_string(),
             r#"["1e+99999",1e+300,36893488147419103232]"#

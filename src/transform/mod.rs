@@ -13,6 +13,7 @@ mod ids;
 mod instant;
 pub mod normal_form;
 pub mod privacy;
+mod raw;
 mod reader;
 mod record;
 mod shadow;
@@ -34,9 +35,10 @@ pub use fields::{
 };
 pub use ids::{Ids, records_in};
 pub use instant::{QUARTER_SECONDS, TOLERANCE_SECONDS, seconds_of_id, whole_quarters};
+pub use raw::{RawRecord, RecordText};
 pub use table::{Field, Table, TableRow};
 
-use crate::json::{Extent, Unreadable};
+use crate::json::Unreadable;
 use bounds::Bounds;
 use ids::LONGEST_ID;
 use privacy::{Identifier, Policy};
@@ -44,34 +46,6 @@ use reader::Notes;
 
 /// Part of every content hash; raise it when a record gives other rows.
 pub const TRANSFORM_VERSION: u32 = 2;
-
-/// The text of a record, and how much is in it.
-#[derive(Debug, Clone)]
-pub struct RawRecord<'a> {
-    text: Cow<'a, str>,
-    extent: Extent,
-}
-
-impl<'a> RawRecord<'a> {
-    /// Of any text.
-    pub fn of(text: impl Into<Cow<'a, str>>) -> Self {
-        let text = text.into();
-        Self {
-            extent: Extent::of(&text),
-            text,
-        }
-    }
-
-    /// As received.
-    pub fn text(&self) -> &str {
-        &self.text
-    }
-
-    /// Values in it, or a few more: each takes about 100 bytes of memory.
-    pub fn values(&self) -> usize {
-        self.extent.values
-    }
-}
 
 /// Origin of a record.
 #[derive(Debug, Clone, Copy)]
@@ -157,7 +131,7 @@ impl Interaction {
 /// # Errors
 /// The record is too large, no object, or lacks id or start.
 pub fn transform(
-    record: &RawRecord<'_>,
+    record: &RecordText<'_>,
     origin: Origin<'_>,
     policy: &Policy,
 ) -> Result<Interaction, Box<Rejected>> {
@@ -169,7 +143,7 @@ pub fn transform(
 /// # Errors
 /// As [`transform`].
 pub fn transform_stored(
-    record: &RawRecord<'_>,
+    record: &RecordText<'_>,
     origin: Origin<'_>,
     policy: &Policy,
 ) -> Result<Interaction, Box<Rejected>> {
@@ -181,7 +155,7 @@ pub fn ruled(text: &str, policy: &Policy) -> String {
     if policy.keeps_all() {
         return text.to_owned();
     }
-    let value = clean::parse(&RawRecord::of(text), &Notes::new(0));
+    let value = clean::parse(&RecordText::of(text), &Notes::new(0));
     policy
         .apply_to_any(value.unwrap_or_else(|_| text.into()))
         .to_string()
@@ -189,7 +163,7 @@ pub fn ruled(text: &str, policy: &Policy) -> String {
 
 fn within(
     bounds: Bounds,
-    raw: &RawRecord<'_>,
+    raw: &RecordText<'_>,
     origin: Origin<'_>,
     policy: &Policy,
 ) -> Result<Interaction, Rejected> {
@@ -257,7 +231,7 @@ impl Rejected {
         self.reason == record::NO_RECORD
     }
 
-    fn unread(raw: &RawRecord<'_>, value: &Result<Value, Unreadable>, policy: &Policy) -> Self {
+    fn unread(raw: &RecordText<'_>, value: &Result<Value, Unreadable>, policy: &Policy) -> Self {
         let reason = match value {
             Ok(_) => "not an object",
             Err(Unreadable::TooDeep) => "nested too deeply to be read",
@@ -280,7 +254,7 @@ impl Rejected {
         }
     }
 
-    fn too_large(raw: &RawRecord<'_>, reason: String, origin: Origin<'_>, policy: &Policy) -> Self {
+    fn too_large(raw: &RecordText<'_>, reason: String, origin: Origin<'_>, policy: &Policy) -> Self {
         let text = raw.text();
         let fields = bounds::small_fields(text);
         let rejected = if fields.is_empty() {

@@ -42,11 +42,10 @@ pub(super) fn read(record: Map<String, Value>, notes: &Notes) -> Result<Rows, &'
         ..Session::read(&mut fields)
     };
     (session.session_id, session.conversation_id) = (ids.session_id, ids.conversation_id);
-    // The API sends the start as the end.
-    let is_open = is(session.final_status.as_deref(), OPEN);
-    session.session_ended_at = session
+    let (status, start) = (session.final_status.as_deref(), session.session_started_at);
+    session
         .session_ended_at
-        .filter(|end| !is_open || *end > session.session_started_at);
+        .take_if(|end| is_open(status, Some(start), *end));
     let mut rows = Rows::default();
     tags(&mut rows, &mut fields, "sessionleveltags", TagScope::Session);
     tags(&mut rows, &mut fields, "userleveltags", TagScope::User);
@@ -73,6 +72,11 @@ impl Session {
         let is_so = |warning: &String| warning.split_once(": ") == Some((START, START_OF_ID));
         self.warnings.iter().any(is_so)
     }
+}
+
+/// The API sends the start as the end.
+pub(super) fn is_open(status: Option<&str>, start: Option<DateTime<Utc>>, end: DateTime<Utc>) -> bool {
+    is(status, OPEN) && Some(end) <= start
 }
 
 fn start_of_id(ids: &Ids, notes: &Notes) -> Option<DateTime<Utc>> {

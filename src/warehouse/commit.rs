@@ -10,6 +10,7 @@ use crate::time::window::Window;
 use crate::transform::{Drift, Interaction, Rejected};
 
 use super::batch::Constants;
+use super::compare::Basis;
 use super::left_out::{self, StoreLimits};
 use super::moved::Moved;
 use super::stored::Meanwhile;
@@ -34,6 +35,8 @@ pub struct WindowCommit<'a> {
     pub window: Window,
     /// Purpose.
     pub purpose: Purpose,
+    /// What the API compares the range with, if known.
+    pub basis: Option<Basis>,
     /// Only `Drained` covers.
     pub status: Status,
     /// Why it is a gap.

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
 use sqlx::PgExecutor;
 use uuid::Uuid;
 
@@ -12,7 +13,8 @@ use crate::time::window::Window;
 use crate::ledger::LoadError;
 
 /// The compared time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Basis {
     /// Session start.
     Start,
@@ -103,6 +105,16 @@ pub struct Crossing {
     pub into: bool,
     /// Continued after.
     pub out_of: bool,
+}
+
+impl Crossing {
+    /// What a reading owes. By start, it returns sessions that reach out of its window; by end, into it.
+    pub(super) fn of(basis: Option<Basis>) -> Self {
+        Self {
+            into: matches!(basis, Some(Basis::End | Basis::Overlap)),
+            out_of: matches!(basis, Some(Basis::Start | Basis::Overlap)),
+        }
+    }
 }
 
 /// Keys a read must return.

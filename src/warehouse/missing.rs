@@ -12,6 +12,7 @@ use crate::transform::Interaction;
 use super::batch::Constants;
 use super::bulk::{self, Case, Verdict};
 use super::commit::WindowCommit;
+use super::compare::Crossing;
 use super::siblings::MOST_SIBLINGS;
 use super::stored::Stored;
 use crate::ledger::windows::Status;
@@ -27,22 +28,24 @@ pub(super) struct Missed {
 type Gone = (Uuid, DateTime<Utc>);
 
 #[derive(Debug, FromRow)]
-struct Inside {
+struct Candidate {
     interaction_key: Uuid,
     session_id: Option<String>,
     conversation_id: Option<String>,
     first_seen_at: DateTime<Utc>,
-    is_wholly_inside: bool,
+    /// By start, those that start in the window; by end, those that end in it; by overlap, those that touch it;
+    /// basis unknown, those wholly inside.
+    is_owed: bool,
 }
 
-impl Inside {
+impl Candidate {
     /// Sessions that continue after the window may only be left out.
     fn is_superseded(&self, returned: &Returned<'_>) -> bool {
         let is_half = self.session_id.is_none() || self.conversation_id.is_none();
         let shares = |id: &Option<String>, ids: &HashSet<&str>| {
             id.as_ref().is_some_and(|id| ids.contains(id.as_str()))
         };
-        (self.is_wholly_inside || is_half)
+        (self.is_owed || is_half)
             && (shares(&self.session_id, &returned.sessions)
                 || shares(&self.conversation_id, &returned.conversations))
     }
@@ -87,27 +90,30 @@ pub(super) async fn note(
     if commit.status != Status::Drained || !commit.rejected.is_empty() {
         return Ok(Counters::default());
     }
-    let inside: Vec<Inside> = sqlx::query_as(include_str!("inside.sql"))
+    let crossing = Crossing::of(commit.basis);
+    let candidates: Vec<Candidate> = sqlx::query_as(include_str!("owed.sql"))
         .bind(constants.account_id)
         .bind(commit.window.start)
         .bind(commit.window.end)
         .bind(filters_changed_at)
+        .bind(crossing.into)
+        .bind(crossing.out_of)
         .fetch_all(&mut *connection)
         .await?;
     let returned = Returned::of(commit.interactions);
-    let owed = inside.iter().filter(|session| session.is_wholly_inside).count();
-    let absent = inside
+    let owed = candidates.iter().filter(|session| session.is_owed).count();
+    let absent = candidates
         .into_iter()
         .filter(|session| !returned.keys.contains(&session.interaction_key));
-    let (superseded, absent): (Vec<Inside>, Vec<Inside>) =
+    let (superseded, absent): (Vec<Candidate>, Vec<Candidate>) =
         absent.partition(|session| session.is_superseded(&returned));
     let at_once = superseded
         .iter()
         .map(|session| (session.interaction_key, constants.written_at));
     let marked = mark(connection, constants, &at_once.collect::<Vec<_>>()).await?;
-    let missed = absent.into_iter().filter(|session| session.is_wholly_inside);
+    let missed = absent.into_iter().filter(|session| session.is_owed);
     let missed = with_notes(connection, missed.collect()).await?;
-    let of_superseded = superseded.iter().filter(|session| session.is_wholly_inside);
+    let of_superseded = superseded.iter().filter(|session| session.is_owed);
     let case = Case {
         window: commit.window,
         filters_changed_at,
@@ -154,7 +160,7 @@ async fn judge(
 }
 
 /// Older notes are about a deleted row.
-async fn with_notes(connection: &mut PgConnection, missed: Vec<Inside>) -> Result<Vec<Missed>, LoadError> {
+async fn with_notes(connection: &mut PgConnection, missed: Vec<Candidate>) -> Result<Vec<Missed>, LoadError> {
     if missed.is_empty() {
         return Ok(Vec::new());
     }

@@ -11,7 +11,8 @@ use smartassist_etl::ledger::runs::{self, Kind, NewRun, Preparation, ReadyAccoun
 use smartassist_etl::ledger::{Counters, LoadError, Purpose, Status};
 use smartassist_etl::time::window::Window;
 use smartassist_etl::transform::privacy::Policy;
-use smartassist_etl::transform::{Interaction, Origin, RawRecord, Rejected, transform};
+use smartassist_etl::transform::{Interaction, Origin, RecordText, Rejected, transform};
+use smartassist_etl::warehouse::compare::Basis;
 use smartassist_etl::warehouse::left_out::StoreLimits;
 use smartassist_etl::warehouse::{Committed, WindowCommit, commit_window};
 
@@ -49,7 +50,7 @@ pub(super) fn texts(windows: &[Window]) -> Vec<String> {
 
 /// What the record becomes.
 pub(super) fn read(record: &Value) -> Interaction {
-    transform(&RawRecord::of(record.to_string()), ORIGIN, &Policy::default()).unwrap()
+    transform(&RecordText::of(record.to_string()), ORIGIN, &Policy::default()).unwrap()
 }
 
 /// A conversation of 10 January 2026 with a destination, an agent and a tag.
@@ -68,6 +69,8 @@ pub(super) fn conversation(id: &str, start: &str, end: Option<&str>) -> Value {
 
 /// An open database, lease and run.
 pub(super) struct Desk {
+    /// Of the API's ranges, as far as it is known.
+    pub(super) basis: Option<Basis>,
     pub(super) database: TestDatabase,
     pub(super) lease: Lease,
     pub(super) run_id: i64,
@@ -145,6 +148,7 @@ impl Desk {
         let lease = lease.unwrap().unwrap().lease;
         let run_id = open_run(&database, &lease, Kind::Sync, None, at("00:00:00")).await;
         Self {
+            basis: None,
             database,
             lease,
             run_id,
@@ -185,6 +189,7 @@ impl Desk {
             run_id: self.run_id,
             window: reading.window,
             purpose: Purpose::Refresh,
+            basis: self.basis,
             status: reading.status,
             problem: problem.as_ref(),
             limits: StoreLimits::default(),

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use smartassist_etl::ledger::runs::Kind;
 use smartassist_etl::ledger::{Counters, Status};
 use smartassist_etl::transform::Rejected;
+use smartassist_etl::warehouse::compare::Basis;
 
 use super::desk::{Desk, Reading, account, at, conversation, open_run, prepare, window};
 
@@ -68,6 +69,41 @@ async fn reads_that_overlap_in_time_count_as_one() {
     assert_eq!((overlapping.missing, desk.absences().await), (0, 1));
     assert_eq!(desk.drained(&[witness()], "12:11:00").await.missing, 1);
     assert_eq!(desk.missing().await, "a=12:10:00");
+}
+
+#[tokio::test]
+async fn what_a_window_owes_depends_on_the_basis_of_the_range() {
+    let sessions = || {
+        [
+            conversation("into", "09:50:00", Some("10:10:00")),
+            conversation("out-of", "10:50:00", Some("11:10:00")),
+            conversation("open", "10:45:00", None),
+            conversation("around", "09:55:00", Some("11:05:00")),
+            conversation("before", "09:40:00", Some("10:00:00")),
+            conversation("after", "11:00:00", Some("11:20:00")),
+        ]
+    };
+    for (basis, owed) in [
+        (None, ""),
+        (Some(Basis::Start), "open out-of"),
+        (Some(Basis::End), "into"),
+        (Some(Basis::Overlap), "around into open out-of"),
+    ] {
+        let mut desk = Desk::open().await;
+        desk.basis = basis;
+        let all: Vec<Value> = sessions()
+            .into_iter()
+            .chain((0..40).map(|nth| inside(&format!("w{nth}"))))
+            .collect();
+        let others = &all[sessions().len()..];
+        desk.drained(&all, "12:00:00").await;
+        for time in ["12:10:00", "12:20:00"] {
+            desk.drained(others, time).await;
+        }
+        let missing = "select coalesce(string_agg(conversation_id, ' ' order by conversation_id), '') \
+                       from smartassist.sessions where missing_since is not null";
+        assert_eq!(desk.database.text(missing).await, owed, "{basis:?}");
+    }
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use serde_json::json;
 use smartassist_etl::ledger::runs::Outcome;
-use smartassist_etl::sync::{ApiTraits, OffsetUnit};
+use smartassist_etl::sync::{ApiProfile, OffsetUnit};
 use smartassist_simulator::{
     self as simulated, Basis, Behaviour, Channel, End, NumResults, Order, Rhythm, Seed,
 };
@@ -21,7 +21,7 @@ async fn dense() -> Setup {
 }
 
 /// What is stored of the API's behaviour.
-async fn traits(database: &TestDatabase) -> ApiTraits {
+async fn profile(database: &TestDatabase) -> ApiProfile {
     let stored = database
         .text("select api_traits::text from smartassist_sync.accounts")
         .await;
@@ -218,7 +218,7 @@ async fn a_server_that_shuffles_is_not_taken_for_one_that_counts_records() {
         (report.outcome, report.counters.inserted),
         (Outcome::Succeeded, 198)
     );
-    assert_ne!(traits(&database).await.offset_unit, Some(OffsetUnit::Records));
+    assert_ne!(profile(&database).await.offset_unit, Some(OffsetUnit::Records));
     // A second page shares rows with the first by chance, and is never asked for in records.
     let in_records = |offset: &i64| *offset >= 100;
     let world = setup.simulator.world();
@@ -354,9 +354,9 @@ async fn pages_that_overlap_are_told_from_a_shift_and_nothing_is_lost() {
         );
         assert_eq!(report.watermark, Some(instant("2026-01-15T11:58:00Z")));
         // Without totals, windows may be so short that no second page is asked for.
-        assert_ne!(traits(&database).await.offset_unit, Some(OffsetUnit::Pages));
+        assert_ne!(profile(&database).await.offset_unit, Some(OffsetUnit::Pages));
         if num_results == NumResults::Total {
-            assert_eq!(traits(&database).await.offset_unit, Some(OffsetUnit::Records));
+            assert_eq!(profile(&database).await.offset_unit, Some(OffsetUnit::Records));
         }
         let unaddable =
             "select count(*) from smartassist_sync.windows where status not in ('drained', 'split')";

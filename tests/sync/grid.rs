@@ -1,6 +1,6 @@
-//! Every reading of what the vendor leaves open gives the same tables, of a data set that
-//! overflows windows: nothing lost, nothing twice. And where a reading makes a second unreadable,
-//! that is said.
+//! Some readings of what the vendor leaves open, by the real program: the same tables, of a data set that
+//! overflows windows. `src/sync/read/tests/grid.rs` has all of them in memory. And where a reading makes a second
+//! unreadable, that is said.
 //!
 //! The sessions of the grid are 90 seconds at most. An API that filters by overlap returns with
 //! every second all sessions that are going on in it; where it also reshuffles rows, or counts
@@ -34,64 +34,46 @@ async fn busy_morning() -> Setup {
     setup
 }
 
-/// Loads the morning under every behaviour of one order, each into a database of its own.
-async fn every_behaviour_of(order: Order) {
+#[tokio::test]
+async fn readings_that_differ_in_everything_give_the_same_tables() {
     let reference = TestDatabase::migrated().await;
     busy_morning().await.sync(&reference).await;
     let expected = reference.digest(&[]).await;
     assert_eq!(reference.counts().await[0], 1_200);
-    for num_results in [NumResults::Total, NumResults::Page, NumResults::Absent] {
-        for basis in [Basis::Start, Basis::End, Basis::Overlap] {
-            for end in [End::Inclusive, End::Exclusive] {
-                for offset_unit in [OffsetUnit::Pages, OffsetUnit::Records] {
-                    let behaviour = Behaviour {
-                        order,
-                        num_results,
-                        basis,
-                        end,
-                        offset_unit,
-                        ..Behaviour::default()
-                    };
-                    let database = TestDatabase::migrated().await;
-                    let setup = busy_morning().await;
-                    setup.simulator.world().set_behaviour(behaviour.clone());
-                    let report = setup.sync(&database).await;
-                    assert_eq!(
-                        report.outcome,
-                        Outcome::Succeeded,
-                        "{behaviour:?}: {:?}",
-                        report.problem
-                    );
-                    assert_eq!(report.counters.inserted, 1_200, "{behaviour:?}");
-                    assert_eq!(
-                        report.watermark,
-                        Some(instant("2026-01-15T12:00:00Z") - TimeDelta::seconds(120))
-                    );
-                    assert_eq!(database.digest(&[]).await, expected, "{behaviour:?}");
-                }
-            }
-        }
+    use {Basis as B, End as E, NumResults as N, OffsetUnit as U, Order as O};
+    for (order, num_results, basis, end, offset_unit) in [
+        (O::Ascending, N::Total, B::Start, E::Inclusive, U::Pages),
+        (O::Descending, N::Page, B::End, E::Exclusive, U::Records),
+        (O::Unordered, N::Absent, B::Overlap, E::Inclusive, U::Pages),
+        (O::Unordered, N::Total, B::End, E::Exclusive, U::Records),
+        (O::Reshuffled, N::Total, B::Overlap, E::Exclusive, U::Pages),
+        (O::Reshuffled, N::Absent, B::Start, E::Inclusive, U::Records),
+    ] {
+        let behaviour = Behaviour {
+            order,
+            num_results,
+            basis,
+            end,
+            offset_unit,
+            ..Behaviour::default()
+        };
+        let database = TestDatabase::migrated().await;
+        let setup = busy_morning().await;
+        setup.simulator.world().set_behaviour(behaviour.clone());
+        let report = setup.sync(&database).await;
+        assert_eq!(
+            report.outcome,
+            Outcome::Succeeded,
+            "{behaviour:?}: {:?}",
+            report.problem
+        );
+        assert_eq!(report.counters.inserted, 1_200, "{behaviour:?}");
+        assert_eq!(
+            report.watermark,
+            Some(instant("2026-01-15T12:00:00Z") - TimeDelta::seconds(120))
+        );
+        assert_eq!(database.digest(&[]).await, expected, "{behaviour:?}");
     }
-}
-
-#[tokio::test]
-async fn ascending_rows_under_every_reading_give_the_same_tables() {
-    every_behaviour_of(Order::Ascending).await;
-}
-
-#[tokio::test]
-async fn descending_rows_under_every_reading_give_the_same_tables() {
-    every_behaviour_of(Order::Descending).await;
-}
-
-#[tokio::test]
-async fn unordered_rows_under_every_reading_give_the_same_tables() {
-    every_behaviour_of(Order::Unordered).await;
-}
-
-#[tokio::test]
-async fn rows_reshuffled_at_each_request_give_the_same_tables_under_every_reading() {
-    every_behaviour_of(Order::Reshuffled).await;
 }
 
 /// A quiet night, then 2,000 sessions an hour of ten minutes each, which no filter tells apart: of

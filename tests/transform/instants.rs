@@ -115,7 +115,7 @@ async fn first_week(setup: &Setup) -> BTreeMap<Uuid, Interaction> {
         let page = client.page(&request, &Tally::default()).await.unwrap();
         for record in &page.records {
             let interaction = transform(
-                &raw(record.get()),
+                &raw(record.text.get()),
                 origin(client.account().time_zone_offset),
                 &Policy::default(),
             )

@@ -26,10 +26,10 @@ mod variations;
 
 use serde_json::{Value, json};
 use smartassist_etl::transform::privacy::Policy;
-use smartassist_etl::transform::{Interaction, Origin, RawRecord, Rows, transform};
+use smartassist_etl::transform::{Interaction, Origin, RecordText, Rows, transform};
 
-fn raw(text: impl Into<String>) -> RawRecord<'static> {
-    RawRecord::of(text.into())
+fn raw(text: impl Into<String>) -> RecordText<'static> {
+    RecordText::of(text.into())
 }
 
 /// A bot-only session of one field: when it started. Then `fields`.

@@ -15,9 +15,9 @@ use crate::telemetry::{self, chain};
 use crate::warehouse::{bulk, moved};
 
 use super::super::account::AccountContext;
+use super::super::read::{ApiProfile, Range};
 use super::super::report::{Progress, RunReport};
 use super::super::time_zone::{TimeZoneVerdict, Witness};
-use super::super::traits::{ApiTraits, Range};
 use super::source::{OpenRun, Run, SourceId};
 use super::{Engine, Goal, Why, both};
 
@@ -35,8 +35,8 @@ pub(super) struct Closing {
     /// Whether it has been read to its end, so that it is looked back on.
     looks_back: bool,
     watermark: DateTime<Utc>,
-    traits: ApiTraits,
-    new_traits: Option<Value>,
+    profile: ApiProfile,
+    new_profile: Option<Value>,
     time_zone: TimeZoneVerdict,
     newest_agree: bool,
 }
@@ -99,29 +99,29 @@ impl Engine {
             run,
             request,
             makes_no_progress,
-            new_traits: self.traits_to_remember(records),
-            traits: self.traits.get(),
+            new_profile: self.profile_to_remember(records),
+            profile: self.profile.get(),
             time_zone: self.time_zone.verdict(),
             newest_agree: self.time_zone.newest_agree(),
         })
     }
 
     /// What was learned of the API since it was stored last.
-    fn traits_to_remember(&mut self, records: u64) -> Option<Value> {
-        let known = &self.known_traits;
-        self.traits.learn(|traits| {
-            if std::mem::take(&mut traits.length_is_doubtful) {
-                traits.longest_window_seconds = known.longest_window_seconds;
+    fn profile_to_remember(&mut self, records: u64) -> Option<Value> {
+        let known = &self.known_profile;
+        self.profile.change(|profile| {
+            if std::mem::take(&mut profile.length_is_doubtful) {
+                profile.longest_window_seconds = known.longest_window_seconds;
             }
         });
-        let traits = self.traits.get();
+        let profile = self.profile.get();
         // JSON omits what is of this process.
-        let json = serde_json::to_value(&traits).unwrap_or_default();
-        let is_told = records > 0 || traits.range != known.range;
+        let json = serde_json::to_value(&profile).unwrap_or_default();
+        let is_told = records > 0 || profile.range != known.range;
         if !is_told || serde_json::to_value(known).is_ok_and(|known| known == json) {
             return None;
         }
-        self.known_traits = traits;
+        self.known_profile = profile;
         Some(json)
     }
 
@@ -258,13 +258,13 @@ impl Closing {
 
     async fn look_back(&self, progress: &mut Progress) -> Result<(), LoadError> {
         let (pool, account_id) = (&self.account.pool, self.account.account_id());
-        if let Some(json) = &self.new_traits {
+        if let Some(json) = &self.new_profile {
             let remembering = || accounts::remember_traits(pool, &self.lease, json);
             conflict::retry(self.account.name(), remembering).await?;
         }
         self.tell_gaps(progress).await?;
         bulk::review(pool, account_id).await?;
-        let is_ignored = self.traits.range == Some(Range::Ignored);
+        let is_ignored = self.profile.range == Some(Range::Ignored);
         super::judge::judge_api(&self.account, is_ignored, progress).await?;
         if let Some(minutes) = self.time_zone.minutes() {
             telemetry::time_zone(self.account.name(), minutes);

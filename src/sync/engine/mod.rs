@@ -37,19 +37,19 @@ use crate::warehouse::left_out;
 
 use super::account::AccountContext;
 use super::density::Density;
-use super::drain::{ReadError, Reading, Verdict};
 use super::failure::{Next, WindowFailure};
 use super::guard::falls_silent;
 use super::headway::Headway;
 use super::plan::{Limits, Model, Next as Step, Planned, head};
+use super::read::{ApiProfile, Range, ReadError, SharedProfile, Verdict};
 use super::report::{Progress, RunReport};
+use super::rows::Rows;
 use super::time_zone::TimeZoneCheck;
-use super::traits::{ApiTraits, Range, SharedTraits};
 
 use close::{Closed, Closing};
 pub(super) use lease::HeldLease;
 use look::Look;
-pub(super) use read::WindowSource;
+pub(super) use read::{Fetched, WindowSource};
 use read::{Found, Task};
 use source::{OpenRun, Run, Source, SourceId, Work};
 use ticks::Ticks;
@@ -166,8 +166,8 @@ pub(super) struct Engine {
     goal: Goal,
     stop: CancellationToken,
     pulse: Arc<Pulse>,
-    traits: Arc<SharedTraits>,
-    known_traits: ApiTraits,
+    profile: Arc<SharedProfile>,
+    known_profile: ApiProfile,
     model: Model,
     time_zone: TimeZoneCheck,
     kept_from: Option<DateTime<Utc>>,
@@ -224,9 +224,9 @@ impl Engine {
             goal,
             stop,
             pulse,
-            model: Model::new(prepared.density, limits(account, &prepared.traits.get())),
-            traits: prepared.traits,
-            known_traits: prepared.known,
+            model: Model::new(prepared.density, limits(account, &prepared.profile.get())),
+            profile: prepared.profile,
+            known_profile: prepared.known,
             time_zone: TimeZoneCheck::default(),
             kept_from: prepared.kept_from,
             watermark: prepared.watermark,
@@ -349,7 +349,7 @@ impl Engine {
         if self.rests_until.is_some_and(|until| until > Instant::now()) {
             return;
         }
-        self.model.limits = limits(&self.account, &self.traits.get());
+        self.model.limits = limits(&self.account, &self.profile.get());
         let mut passed_over = Vec::new();
         while let Some(place) = self.most_urgent(&passed_over) {
             let began = match self.sources[place].run {
@@ -394,7 +394,7 @@ impl Engine {
 
     fn windows_in_flight(&self) -> usize {
         // No window of an API that ignores ranges is drained.
-        if self.traits.get().range == Some(Range::Ignored) {
+        if self.profile.get().range == Some(Range::Ignored) {
             1
         } else {
             WINDOWS_IN_FLIGHT
@@ -435,7 +435,7 @@ impl Engine {
         };
         let kind = self.kind_of(place);
         if kind != Kind::Verify {
-            self.traits.learn(ApiTraits::begin_run);
+            self.profile.change(ApiProfile::begin_run);
         }
         let span = error_span!("run", account = self.account.name(), kind = kind.as_str(), run_id);
         let source = &mut self.sources[place];
@@ -543,7 +543,7 @@ impl Engine {
     fn spawn_read(&mut self, flight: Flight, task: Task, priority: Priority, writer: Writer) {
         let source = WindowSource {
             account: self.account.clone(),
-            traits: Arc::clone(&self.traits),
+            profile: Arc::clone(&self.profile),
             priority,
         };
         let mut fetch = flight.fetch.clone();
@@ -583,6 +583,7 @@ impl Engine {
             run_id: run.id,
             purpose: source.purpose(window, &self.gaps),
             kept_from: self.kept_from,
+            basis: self.profile.get().basis,
         })
     }
 
@@ -613,7 +614,7 @@ impl Engine {
     fn write(&mut self, flight: Flight, found: Result<Result<Found, LoadError>, JoinError>) {
         let _span = flight.span.clone().entered();
         match found {
-            Ok(Ok(Found::Window(Ok(reading)))) => self.write_reading(flight, reading),
+            Ok(Ok(Found::Window(Ok(fetched)))) => self.write_fetched(flight, fetched),
             Ok(Ok(Found::Window(Err(error)))) if error.is_refusal() => self.refused(flight, error),
             Ok(Ok(Found::Window(Err(error)))) => self.fail(flight, WindowFailure::of_reading(&error)),
             Ok(Ok(Found::Silent)) => self.fail(flight, WindowFailure::silent()),
@@ -640,7 +641,7 @@ impl Engine {
         }
     }
 
-    fn write_reading(&mut self, mut flight: Flight, mut reading: Reading) {
+    fn write_fetched(&mut self, mut flight: Flight, mut fetched: Fetched) {
         let window = flight.fetch.planned.window;
         let Some(place) = self.place(flight.source) else {
             return;
@@ -651,11 +652,11 @@ impl Engine {
         {
             queue.unpark();
         }
-        if reading.verdict == Verdict::Elsewhere && self.traits.get().range == Some(Range::Ignored) {
+        if fetched.reading.verdict == Verdict::Elsewhere && self.profile.get().range == Some(Range::Ignored) {
             // Its gap must not grow at every poll.
             return self.fail(flight, WindowFailure::elsewhere());
         }
-        self.time_zone.see(reading.rows.interactions.values());
+        self.time_zone.see(fetched.rows.interactions.values());
         let Some(settled) = self.settled(&flight.fetch) else {
             let why = "not read: it has not happened yet at the API";
             return self.put_aside(flight, Problem::warning("not_happened_yet", why, ""));
@@ -664,29 +665,30 @@ impl Engine {
         self.sources[place].tried.extend(rest);
         flight.fetch = settled.clone();
         let window = settled.planned.window;
-        let (status, effect) = self.effect_of(window, &reading);
-        if reading.strays_in.is_some() {
+        let (status, effect) = self.effect_of(window, &fetched);
+        if fetched.reading.strays_in.is_some() {
             // Its parts are read next and would count twice.
-            reading.rows = super::pass::Rows::default();
+            fetched.rows = Rows::default();
         }
         self.spawn_write(flight, effect, async move |writer, _| {
-            writer.store(&settled, reading, status).await
+            writer.store(&settled, fetched, status).await
         });
     }
 
-    fn effect_of(&mut self, window: Window, reading: &Reading) -> (Status, Effect) {
-        let starts = reading.rows.starts();
+    fn effect_of(&mut self, window: Window, Fetched { reading, rows }: &Fetched) -> (Status, Effect) {
+        let starts = rows.starts();
         match reading.verdict {
             Verdict::Drained => {
                 if !starts.is_empty() {
-                    self.traits.learn(|traits| {
-                        traits.range = traits.range.filter(|range| *range != Range::Ignored);
+                    self.profile.change(|profile| {
+                        profile.range = profile.range.filter(|range| *range != Range::Ignored);
                     });
                 }
                 (Status::Drained, Effect::Drained(starts))
             }
             Verdict::Elsewhere => {
-                self.traits.learn(|traits| traits.range = Some(Range::Ignored));
+                self.profile
+                    .change(|profile| profile.range = Some(Range::Ignored));
                 (Status::Gap, Effect::Gap)
             }
             Verdict::Strays => match reading.strays_in {
@@ -695,7 +697,7 @@ impl Engine {
             },
             _ if is_a_second(window) => (Status::Gap, Effect::Gap),
             Verdict::Overflow => (Status::Split, Effect::Overflowed(reading.reported_total, starts)),
-            Verdict::Drift => (Status::Split, Effect::Drifted),
+            Verdict::Inconsistent => (Status::Split, Effect::Drifted),
         }
     }
 
@@ -996,8 +998,8 @@ impl Engine {
 struct Prepared {
     kept_from: Option<DateTime<Utc>>,
     watermark: DateTime<Utc>,
-    traits: Arc<SharedTraits>,
-    known: ApiTraits,
+    profile: Arc<SharedProfile>,
+    known: ApiProfile,
     density: Density,
 }
 
@@ -1019,13 +1021,10 @@ async fn prepare(account: &AccountContext, held: &HeldLease) -> Result<Prepared,
         warn!("the account's filters have changed: coverage begins anew, everything is read again");
     }
     // Unreadable (newer version, manual edit): learn again.
-    let known: ApiTraits =
+    let known: ApiProfile =
         serde_json::from_value(accounts::traits(pool, account_id).await?).unwrap_or_default();
-    let traits = Arc::new(SharedTraits::default());
-    traits.set(ApiTraits {
-        refusal_is_stale: true,
-        ..known.clone()
-    });
+    let profile = Arc::new(SharedProfile::default());
+    profile.set(known.clone().of_an_earlier_process());
     let mut density = Density::default();
     for (window, records) in recent_counts(pool, account_id, WINDOWS_REMEMBERED).await? {
         density.observe_count(window, records);
@@ -1033,7 +1032,7 @@ async fn prepare(account: &AccountContext, held: &HeldLease) -> Result<Prepared,
     Ok(Prepared {
         kept_from,
         watermark: ready.watermark,
-        traits,
+        profile,
         known,
         density,
     })
@@ -1046,11 +1045,11 @@ fn both(one: Option<RunReport>, other: Option<RunReport>) -> Option<RunReport> {
     }
 }
 
-fn limits(account: &AccountContext, traits: &ApiTraits) -> Limits {
+fn limits(account: &AccountContext, profile: &ApiProfile) -> Limits {
     Limits {
-        reach: traits.reach() as u64,
-        totals: traits.gives_totals(),
-        longest: traits.longest_window(),
+        reach: profile.reach() as u64,
+        totals: profile.gives_totals(),
+        longest: profile.longest_window(),
         time_zone_offset: account.api.account().time_zone_offset,
     }
 }

@@ -13,10 +13,10 @@ use crate::time::window::Window;
 
 use super::super::account::AccountContext;
 use super::super::compare::Comparing;
-use super::super::drain::{ReadError, Reader, Reading, Slice, Verdict};
 use super::super::horizon::EDGE;
 use super::super::plan::Model;
-use super::super::traits::SharedTraits;
+use super::super::read::{ApiPages, ReadError, Reading, SharedProfile, Slice, origin, read_window};
+use super::super::rows::Rows;
 use super::write::{Fetch, WindowReport, Writer};
 
 const DAYS_BEFORE_THE_EDGE: [i64; 3] = [1, 7, 30];
@@ -47,7 +47,7 @@ pub(super) enum Task {
 
 #[derive(Debug)]
 pub(super) enum Found {
-    Window(Result<Reading, ReadError>),
+    Window(Result<Fetched, ReadError>),
     IsEdge {
         edge: DateTime<Utc>,
         is_edge: bool,
@@ -60,11 +60,27 @@ pub(super) enum Found {
     Silent,
 }
 
+/// A window as read, and what its records became.
+#[derive(Debug)]
+pub(in crate::sync) struct Fetched {
+    pub(in crate::sync) reading: Reading,
+    pub(in crate::sync) rows: Rows,
+}
+
+impl Fetched {
+    pub(super) fn nothing() -> Self {
+        Self {
+            reading: Reading::nothing(),
+            rows: Rows::default(),
+        }
+    }
+}
+
 /// A page source, and what is known of it.
 #[derive(Debug, Clone)]
 pub(in crate::sync) struct WindowSource {
     pub(in crate::sync) account: AccountContext,
-    pub(in crate::sync) traits: Arc<SharedTraits>,
+    pub(in crate::sync) profile: Arc<SharedProfile>,
     pub(in crate::sync) priority: Priority,
 }
 
@@ -96,30 +112,23 @@ impl WindowSource {
         })
     }
 
-    pub(in crate::sync) async fn read(&self, fetch: &Fetch) -> Result<Reading, ReadError> {
-        let reader = Reader {
+    pub(in crate::sync) async fn read(&self, fetch: &Fetch) -> Result<Fetched, ReadError> {
+        let pages = ApiPages {
             api: &self.account.api,
-            traits: &self.traits,
-            policy: &self.account.settings.policy,
             tally: &fetch.tally,
         };
         let slice = Slice {
-            window: fetch.planned.window,
-            narrowing: Narrowing::default(),
-            priority: self.priority,
             is_probe: fetch.planned.is_probe && fetch.planned.window.seconds() > 1,
             expected: fetch.planned.expected,
+            ..Slice::of(fetch.planned.window, self.priority)
         };
-        let mut reading = reader.read(&slice).await?;
-        if reading.verdict == Verdict::Strays {
-            reading.strays_in = Box::pin(reader.part_with_strays(&slice)).await?;
-        }
+        let account = self.account.api.account();
+        let mut reading = read_window(&pages, &self.profile, &account.filters, &slice).await?;
         failpoint::reach("window.read");
-        let may_be_parted = matches!(reading.verdict, Verdict::Overflow | Verdict::Drift);
-        if !may_be_parted || slice.window.seconds() > 1 {
-            return Ok(reading);
-        }
-        reader.read_parts(&slice, reading).await
+        let records = std::mem::take(&mut reading.records);
+        let policy = &self.account.settings.policy;
+        let rows = Rows::of(records, &reading.strays, origin(account), policy);
+        Ok(Fetched { reading, rows })
     }
 
     /// Older and newer ranges are tested too, as it may be a hole or an outage. The edge comes last: an

@@ -8,11 +8,11 @@ use crate::ledger::problems::{Problem, ProblemCode};
 use crate::telemetry;
 use crate::time::window::Window;
 
-use super::super::drain::{ReadError, Reading};
 use super::super::failure::{Next, WindowFailure};
 use super::super::horizon::{EDGE, Refusal};
 use super::super::plan::Planned;
-use super::read::{Found, Task};
+use super::super::read::ReadError;
+use super::read::{Fetched, Found, Task};
 use super::source::Work;
 use super::{Effect, Engine, Flight, Purpose, Status};
 
@@ -56,7 +56,7 @@ impl Engine {
                 let longest = (window.seconds() / 2).max(SHORTEST.num_seconds());
                 // A message may have a passing cause.
                 if matches!(error, ReadError::Api(ApiError::Unaccepted { .. })) {
-                    self.traits.learn(|traits| traits.see_too_long(longest));
+                    self.profile.change(|profile| profile.see_too_long(longest));
                 }
                 queue.drifted(window);
             }
@@ -77,7 +77,7 @@ impl Engine {
             Refusal::Other => return self.refused_otherwise(flight, &error),
         }
         self.spawn_write(flight, Effect::Nothing, async move |writer, fetch| {
-            writer.store(&fetch, Reading::nothing(), Status::Split).await
+            writer.store(&fetch, Fetched::nothing(), Status::Split).await
         });
     }
 
@@ -121,7 +121,7 @@ impl Engine {
                 queue.unpark();
             }
         }
-        self.traits.learn(|traits| traits.length_is_doubtful = true);
+        self.profile.change(|profile| profile.length_is_doubtful = true);
         self.fail(flight, WindowFailure::of_reading(error));
     }
 
@@ -139,7 +139,7 @@ impl Engine {
             queue.forget_before(edge);
         }
         let purpose = source.purpose(flight.fetch.planned.window, &self.gaps);
-        self.traits.learn(|traits| traits.length_is_doubtful = true);
+        self.profile.change(|profile| profile.length_is_doubtful = true);
         self.spawn_write(flight, Effect::Tried, async move |writer, fetch| {
             let (pool, lease) = (&writer.account.pool, &writer.lease);
             let watermark = accounts::note_history(pool, lease, Some(edge)).await?;

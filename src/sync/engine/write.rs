@@ -14,14 +14,15 @@ use crate::ledger::{Counters, LoadError, Purpose, Status, UnstoredWindow, record
 use crate::telemetry::{self, metrics};
 use crate::time::pulse::Pulse;
 use crate::time::window::Window;
-use crate::transform::Interaction;
+use crate::transform::{Interaction, Rejected};
+use crate::warehouse::compare::Basis;
 use crate::warehouse::{Committed, WindowCommit, commit_window};
 
 use super::super::account::AccountContext;
-use super::super::drain::Reading;
 use super::super::failure::WindowFailure;
 use super::super::health::Health;
 use super::super::plan::Planned;
+use super::read::Fetched;
 
 #[derive(Debug, Default)]
 pub(in crate::sync) struct WindowReport {
@@ -51,6 +52,8 @@ pub(in crate::sync) struct Writer {
     pub(in crate::sync) run_id: i64,
     pub(in crate::sync) purpose: Purpose,
     pub(in crate::sync) kept_from: Option<DateTime<Utc>>,
+    /// What the API compares ranges with, if it is known.
+    pub(in crate::sync) basis: Option<Basis>,
 }
 
 impl Writer {
@@ -58,18 +61,19 @@ impl Writer {
     pub(super) async fn store(
         &self,
         fetch: &Fetch,
-        reading: Reading,
+        Fetched { reading, rows }: Fetched,
         status: Status,
     ) -> Result<WindowReport, LoadError> {
         let purpose = self.purpose;
         let failure = (status == Status::Gap).then(|| WindowFailure::gap(&reading));
-        let (interactions, rejected) = reading.rows.set_aside();
-        let interactions: Vec<Interaction> = interactions.into_values().collect();
+        let interactions: Vec<Interaction> = rows.interactions.into_values().collect();
+        let rejected: Vec<Rejected> = rows.rejected.into_values().collect();
         let commit = WindowCommit {
             lease: &self.lease,
             run_id: self.run_id,
             window: fetch.planned.window,
             purpose,
+            basis: self.basis,
             status,
             limits: self.account.limits_of_storing(self.kept_from),
             interactions: &interactions,

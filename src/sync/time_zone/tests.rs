@@ -33,7 +33,7 @@ fn by_ids(check: &mut TimeZoneCheck, first: usize, minutes: &[i64]) {
                 .unwrap()
                 .format("%Y-%m-%dT%H:%M:%S")
         );
-        let record = crate::transform::RawRecord::of(record);
+        let record = crate::transform::RecordText::of(record);
         let origin = crate::transform::Origin {
             account_id: "a",
             time_zone_offset: 0,

@@ -4,21 +4,19 @@ use std::cmp::Reverse;
 
 use chrono::{DateTime, Days, NaiveTime, TimeDelta, Utc};
 
-use crate::extract::{
-    ApiClient, ApiError, LAST_OFFSET, Narrowing, PAGE_SIZE, Page, PageRequest, Priority, Tally,
-};
+use crate::extract::{ApiClient, ApiError, LAST_OFFSET, PAGE_SIZE, Priority, REACHABLE_RECORDS, Tally};
+use crate::sync::time_zone::{TimeZoneCheck, TimeZoneVerdict};
 use crate::time::window::Window;
 use crate::transform::privacy::Policy;
 
-use super::drain::{Reader, Slice};
-use super::pages::size_of;
-use super::pass::Pass;
-use super::time_zone::{TimeZoneCheck, TimeZoneVerdict};
-use super::traits::{ApiTraits, NumResults, OffsetUnit, SharedTraits};
+use super::Slice;
+use super::judge::Judgement;
+use super::pages::{ApiPages, origin};
+use super::pass::{After, Pass};
+use super::profile::{ApiProfile, SharedProfile};
+use super::reader::Reader;
 
 const RECORDS_WANTED: u64 = 900;
-
-const REACH: u64 = ((LAST_OFFSET + 1) * PAGE_SIZE) as u64;
 
 /// The result of a one-record request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +33,7 @@ pub struct Reached {
 #[derive(Debug, Clone)]
 pub struct Probe {
     /// Observed behaviour.
-    pub traits: ApiTraits,
+    pub profile: ApiProfile,
     /// Whether our reading of time stamps is right.
     pub time_zone: TimeZoneVerdict,
     /// Distinct interactions.
@@ -65,20 +63,13 @@ pub async fn reach_week(api: &ApiClient, until: DateTime<Utc>, tally: &Tally) ->
 }
 
 async fn one_record(api: &ApiClient, window: Window, tally: &Tally) -> Result<Reached, ApiError> {
-    let request = PageRequest {
-        window,
-        offset: 0,
-        limit: 1,
-        narrowing: &Narrowing::NONE,
-        priority: Priority::Head,
-    };
-    let page = api.page(&request, tally).await?;
+    let slice = Slice::of(window, Priority::Head);
+    let page = api.page(&slice.request(0, 1), tally).await?;
+    let shown = page.records.len() as u64;
     Ok(Reached {
         window,
-        has_records: !page.records.is_empty(),
-        total: page
-            .reported
-            .filter(|reported| *reported > page.records.len() as u64),
+        has_records: shown > 0,
+        total: page.reported.filter(|reported| *reported > shown),
     })
 }
 
@@ -87,7 +78,7 @@ pub fn worth_probing(ledger: &[(Window, u64)], reached: &[Reached]) -> Option<Wi
     let several_pages = PAGE_SIZE as u64 + 1;
     let known = ledger
         .iter()
-        .filter(|(_, records)| (several_pages..=REACH).contains(records))
+        .filter(|(_, records)| (several_pages..=REACHABLE_RECORDS as u64).contains(records))
         .map(|(window, _)| *window)
         .max_by_key(|window| window.end);
     let counted = || {
@@ -101,10 +92,8 @@ pub fn worth_probing(ledger: &[(Window, u64)], reached: &[Reached]) -> Option<Wi
             .map(newest_part)
     };
     let longest = || {
-        reached
-            .iter()
-            .map(|reached| reached.window)
-            .max_by_key(Window::seconds)
+        let windows = reached.iter().map(|reached| reached.window);
+        windows.max_by_key(Window::seconds)
     };
     known.or_else(counted).or_else(longest)
 }
@@ -125,90 +114,71 @@ fn newest_part(reached: &Reached) -> Window {
 /// # Errors
 /// A request failed.
 pub async fn probe(api: &ApiClient, window: Window, tally: &Tally) -> Result<Probe, ApiError> {
-    let traits = SharedTraits::default();
-    // Here one refusal is an answer.
-    traits.learn(|traits| traits.vain_pages_in_a_row = 1);
-    let mut time_zone = TimeZoneCheck::default();
-    // Nothing is stored or shown.
-    let policy = Policy::default();
     let reader = Reader {
-        api,
-        traits: &traits,
-        policy: &policy,
-        tally,
+        pages: &ApiPages { api, tally },
+        profile: &SharedProfile::default(),
     };
-    let slice = Slice {
-        window,
-        narrowing: Narrowing::NONE,
-        priority: Priority::Head,
-        is_probe: false,
-        expected: 0.0,
+    let slice = Slice::of(window, Priority::Head);
+    let take = async |pass: &mut Pass, page: usize| -> Result<(), ApiError> {
+        let offset = pass.unit.offset(page, pass.limit);
+        pass.take(reader.further(&slice, offset, pass.limit, false).await?);
+        Ok(())
     };
-    let first = reader.page(&slice, 0, PAGE_SIZE).await?;
-    traits.learn(|traits| traits.see_first(&first));
-    let mut pass = Pass::of(&first);
-    pass.full_page = PAGE_SIZE;
-    reader.add(&mut pass, &first);
-    let rows_move = !first.records.is_empty() && look_further(&reader, &slice, &first, &mut pass).await?;
-    time_zone.see(pass.rows.interactions.values());
+    let mut profile = ApiProfile::default();
+    let mut pass = Pass::of(reader.first_page(&slice, PAGE_SIZE).await?, &profile);
+    if pass.shown() > 0 {
+        take(&mut pass, 1).await?;
+        if pass.is_followed {
+            // Its offset counts records.
+            take(&mut pass, 1).await?;
+        }
+    }
+    let rows_move = pass.pages.len() > 1 && pass.repeated() > 0;
+    profile.learn(&pass, judgement(&pass, rows_move));
+    if let Some(last) = last_page(&pass) {
+        take(&mut pass, last).await?;
+        match pass.after {
+            None => profile.deepest_page = last,
+            Some(After::NotServed) => profile.refused_page = Some(last),
+            Some(_) if pass.total.is_some() => profile.refused_page = Some(last),
+            Some(_) => {}
+        }
+    }
     Ok(Probe {
-        traits: traits.get(),
-        time_zone: time_zone.verdict(),
+        time_zone: time_zone(api, &pass),
         records: pass.distinct(),
         rows_move,
+        profile,
     })
 }
 
-async fn look_further(
-    reader: &Reader<'_>,
-    slice: &Slice,
-    first: &Page,
-    pass: &mut Pass,
-) -> Result<bool, ApiError> {
-    let size = size_of(first);
-    let Some(second) = reader.second(slice, first).await? else {
-        // A page that is not full may be the last.
-        if size < PAGE_SIZE {
-            reader.traits.learn(|traits| traits.refused_page = None);
-        }
-        return Ok(false);
-    };
-    reader.add(pass, &second);
-    let total = reader.traits.get().total(first);
-    if second.records.is_empty() {
-        if total.is_some() {
-            reader.traits.learn(|traits| traits.see_refused(1));
-        }
-        return Ok(false);
+fn judgement(pass: &Pass, rows_move: bool) -> Judgement {
+    match pass.after {
+        None if !rows_move => Judgement::Drained,
+        Some(After::NotServed | After::Empty) if pass.is_followed => Judgement::Unserved,
+        // Without a total, a page that is not full may be the last.
+        Some(After::NotServed) if pass.ends_full() => Judgement::Unserved,
+        Some(After::Empty) if pass.total.is_some() => Judgement::Unserved,
+        _ => Judgement::Again,
     }
-    let rows_move = pass.distinct() < pass.records;
-    reader.traits.learn(|traits| {
-        traits.deepest_page = 1;
-        if second.records.len() >= size {
-            traits.page_size = Some(size).filter(|size| *size < PAGE_SIZE);
-        }
-        if !rows_move {
-            traits.offset_unit.get_or_insert(OffsetUnit::Pages);
-        }
-        if first.reported == Some(first.records.len() as u64) {
-            traits.num_results = Some(NumResults::Page);
-        }
-    });
-    let pages = total.and_then(|total| usize::try_from(total).ok());
-    let last = pages
-        .map_or(LAST_OFFSET, |total| (total - 1) / size)
-        .min(LAST_OFFSET);
-    if last > 1 && second.records.len() >= size {
-        match reader.further(slice, last, size).await? {
-            Some(page) if !page.records.is_empty() => {
-                reader.traits.learn(|traits| traits.deepest_page = last);
-                reader.add(pass, &page);
-            }
-            Some(_) if total.is_some() => reader.traits.learn(|traits| traits.see_refused(last)),
-            Some(_) | None => {}
-        }
-    }
-    Ok(rows_move)
+}
+
+fn last_page(pass: &Pass) -> Option<usize> {
+    let is_full = pass.pages.get(1)?.records.len() >= pass.limit;
+    let total = pass.total.and_then(|total| usize::try_from(total).ok());
+    let last = total.map_or(LAST_OFFSET, |total| (total - 1) / pass.limit);
+    Some(last.min(LAST_OFFSET)).filter(|last| is_full && *last > 1)
+}
+
+fn time_zone(api: &ApiClient, pass: &Pass) -> TimeZoneVerdict {
+    let origin = origin(api.account());
+    // Nothing is stored or shown.
+    let policy = Policy::default();
+    let records = pass.pages.iter().flat_map(|page| &page.records);
+    let transformed = records.filter_map(|record| record.transform(origin, &policy).ok());
+    let mut check = TimeZoneCheck::default();
+    check.see(transformed.collect::<Vec<_>>().iter());
+    check.verdict()
 }
 
 #[cfg(test)]

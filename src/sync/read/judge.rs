@@ -1,0 +1,78 @@
+//! Whether a pass shows all records of its window, as a function of what is known of the API and of the pass
+//! before.
+
+use super::pass::{After, End, Pass};
+use super::profile::{ApiProfile, Range};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Judgement {
+    Drained,
+    /// Drained, and the number reported is no total.
+    NoTotal,
+    Overflow,
+    /// Overflow: the page after the last is not served.
+    Unserved,
+    /// More requests decide.
+    Doubtful,
+    /// To be read again.
+    Again,
+    /// To be read again without the total, which was exceeded twice.
+    FalseTotal,
+    Inconsistent,
+    Elsewhere,
+    Strays,
+    Withheld,
+}
+
+impl Judgement {
+    pub(super) fn is_drained(self) -> bool {
+        matches!(self, Self::Drained | Self::NoTotal)
+    }
+}
+
+pub(super) fn judge(profile: &ApiProfile, pass: &Pass, before: Option<&Pass>) -> Judgement {
+    let is_same = before.is_some_and(|before| pass.total == before.total && pass.shows_the_same_as(before));
+    // A record that comes twice displaces another, unless it comes twice on each pass.
+    let is_shifted = pass.pages.len() > 1 && pass.repeated() > 0 && !is_same;
+    let is_counted_twice = is_same && pass.total == Some(pass.shown());
+    let is_clean = !pass.has_strays() && (pass.pages.len() == 1 || pass.repeated() == 0);
+    match pass.end {
+        _ if pass.places.are_elsewhere() => {
+            let is_habit = profile.range == Some(Range::Ignored) || before.is_some();
+            if is_habit {
+                Judgement::Elsewhere
+            } else {
+                Judgement::Again
+            }
+        }
+        End::OutOfReach => Judgement::Overflow,
+        End::Proven if !is_shifted && !may_hide_records(pass) => Judgement::Drained,
+        End::BelowTotal if is_counted_twice && !may_hide_records(pass) => Judgement::Drained,
+        End::NotServed if is_clean => Judgement::Doubtful,
+        _ if may_hide_records(pass) && before.is_some_and(may_hide_records) => Judgement::Strays,
+        End::BelowTotal if pass.shown() == 0 && is_clean => Judgement::Withheld,
+        // An empty page after a full one may not be served.
+        End::BelowTotal if is_same && is_clean && pass.ends_full() && pass.after != Some(After::LastRows) => {
+            Judgement::Unserved
+        }
+        End::BelowTotal if is_same && is_clean => no_total(profile),
+        End::AboveTotal if before.is_some_and(|before| before.end == End::AboveTotal) => {
+            Judgement::FalseTotal
+        }
+        _ => Judgement::Again,
+    }
+}
+
+/// The number reported is larger than what can be had. Where totals were right so far, records are held back.
+pub(super) fn no_total(profile: &ApiProfile) -> Judgement {
+    if profile.totals_add_up {
+        Judgement::Inconsistent
+    } else {
+        Judgement::NoTotal
+    }
+}
+
+/// Elements without an id may stand for records until the total is reached.
+fn may_hide_records(pass: &Pass) -> bool {
+    pass.has_strays() && pass.total != Some(pass.distinct())
+}

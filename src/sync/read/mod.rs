@@ -1,0 +1,158 @@
+//! Reads a window until its records are proven to be all, over records as sent.
+
+mod judge;
+mod next;
+mod pages;
+mod parts;
+mod pass;
+mod probe;
+mod profile;
+mod range;
+mod reader;
+#[cfg(test)]
+mod tests;
+
+use crate::config::Filters;
+use crate::extract::{ApiError, Narrowing, PageRequest, Priority};
+use crate::time::window::Window;
+use crate::transform::{RawRecord, RecordText};
+
+use super::density::count;
+use pass::Pass;
+use reader::Reader;
+
+pub(super) use pages::{ApiPages, Pages, origin};
+pub use probe::{Probe, Reached, probe, reach, reach_week, worth_probing};
+pub(super) use profile::SharedProfile;
+pub use profile::{ApiProfile, NumResults, OffsetUnit, Range};
+
+/// What one account's windows in flight may hold.
+const TEXT_IN_HAND: usize = 16 << 20;
+
+/// A window that holds more is split, as if it overflowed.
+const TEXT_OF_A_WINDOW: usize = TEXT_IN_HAND / (super::engine::WINDOWS_IN_FLIGHT + 1);
+
+/// A window, or a part of it, that is read.
+#[derive(Debug, Clone)]
+pub(super) struct Slice {
+    pub(super) window: Window,
+    pub(super) narrowing: Narrowing,
+    pub(super) priority: Priority,
+    /// Nothing is known yet, so a full page is enough.
+    pub(super) is_probe: bool,
+    /// Records that are expected; 0 if unknown.
+    pub(super) expected: f64,
+}
+
+impl Slice {
+    pub(super) fn of(window: Window, priority: Priority) -> Self {
+        Self {
+            window,
+            narrowing: Narrowing::NONE,
+            priority,
+            is_probe: false,
+            expected: 0.0,
+        }
+    }
+
+    fn part(&self, window: Window) -> Self {
+        Self {
+            narrowing: self.narrowing.clone(),
+            ..Self::of(window, self.priority)
+        }
+    }
+
+    fn request(&self, offset: usize, limit: usize) -> PageRequest<'_> {
+        PageRequest {
+            window: self.window,
+            offset,
+            limit,
+            narrowing: &self.narrowing,
+            priority: self.priority,
+        }
+    }
+
+    fn may_be_split(&self) -> bool {
+        self.window.seconds() > 1
+    }
+
+    fn expects_more_than(&self, records: usize) -> bool {
+        count(records as u64) * 2.0 < self.expected
+    }
+}
+
+/// What a window showed.
+#[derive(Debug)]
+pub(super) struct Reading {
+    pub(super) verdict: Verdict,
+    /// Those of one identity differ.
+    pub(super) records: Vec<RawRecord>,
+    /// Elements that are no records.
+    pub(super) strays: Vec<RecordText<'static>>,
+    pub(super) distinct_records: u64,
+    pub(super) reported_total: Option<u64>,
+    /// The part that alone holds strays.
+    pub(super) strays_in: Option<Window>,
+}
+
+/// Whether the records are all that the window has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// They are.
+    Drained,
+    /// The API shows, or memory holds, only some of them.
+    Overflow,
+    /// Each pass shows others, or fewer than a total that was right so far.
+    Inconsistent,
+    /// They lie outside of it: the API ignores the range.
+    Elsewhere,
+    /// Elements without an id may stand for others.
+    Strays,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ReadError {
+    #[error("a request failed")]
+    Api(#[from] ApiError),
+    #[error("the API reports {total} records and shows none")]
+    Withheld { total: u64 },
+}
+
+/// Reads a window. A second that overflows is read by what filters part.
+pub(super) async fn read_window<P: Pages>(
+    pages: &P,
+    profile: &SharedProfile,
+    filters: &Filters,
+    slice: &Slice,
+) -> Result<Reading, ReadError> {
+    let reader = Reader { pages, profile };
+    let mut reading = Box::pin(reader.read(slice)).await?;
+    match reading.verdict {
+        Verdict::Strays => reading.strays_in = Box::pin(reader.part_with_strays(slice)).await?,
+        Verdict::Overflow | Verdict::Inconsistent if !slice.may_be_split() => {
+            return Box::pin(reader.read_parts(slice, filters, reading)).await;
+        }
+        _ => {}
+    }
+    Ok(reading)
+}
+
+impl Reading {
+    pub(super) fn nothing() -> Self {
+        Self::of(Pass::default(), Verdict::Overflow)
+    }
+
+    fn of(pass: Pass, verdict: Verdict) -> Self {
+        let (distinct_records, reported_total) = (pass.distinct(), pass.total);
+        let pages = pass.pages.into_iter();
+        let (records, strays): (Vec<_>, Vec<_>) = pages.map(|page| (page.records, page.strays)).unzip();
+        Self {
+            verdict,
+            distinct_records,
+            reported_total,
+            strays_in: None,
+            records: records.into_iter().flatten().collect(),
+            strays: strays.into_iter().flatten().collect(),
+        }
+    }
+}

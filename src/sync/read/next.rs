@@ -1,0 +1,102 @@
+//! Which pages are asked for next, as a function of what is known of the API and of the pages so far.
+
+use std::ops::Range;
+
+use crate::extract::LAST_OFFSET;
+
+use super::Slice;
+use super::pass::{After, End, Pass};
+use super::profile::{ApiProfile, OffsetUnit};
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Next {
+    /// Records must be on them.
+    Pages(Range<usize>),
+    /// It may lie past the end.
+    Perhaps(usize),
+    End(End),
+}
+
+pub(super) fn next(profile: &ApiProfile, slice: &Slice, pass: &Pass) -> Next {
+    match (pass.after, pass.total) {
+        _ if pass.is_too_large() => Next::End(End::OutOfReach),
+        // A page that follows is not served.
+        (Some(_), _) if pass.is_followed => Next::End(End::OutOfReach),
+        (after, Some(total)) if pass.distinct() < total => below_total(profile, slice, pass, after, total),
+        (_, Some(total)) if pass.distinct() > total => Next::End(End::AboveTotal),
+        (after, Some(_)) => at_total(profile, slice, pass, after),
+        (Some(after), None) => Next::End(past_the_end(profile, pass, after)),
+        (None, None) => without_total(profile, slice, pass),
+    }
+}
+
+fn below_total(profile: &ApiProfile, slice: &Slice, pass: &Pass, after: Option<After>, total: u64) -> Next {
+    let (pages, reach, length) = (pass.pages.len(), profile.pages(), pass.first().records);
+    let begins_full = length >= pass.full_page;
+    if let Some(after) = after {
+        return Next::End(match after {
+            After::NotServed if begins_full => End::OutOfReach,
+            After::NotServed => End::NotServed,
+            After::Empty if !begins_full && is_second_by_records(pass) => End::NotServed,
+            _ => End::BelowTotal,
+        });
+    }
+    let wanted = usize::try_from(total)
+        .unwrap_or(usize::MAX)
+        .div_ceil(length.max(1));
+    // A window that can be split is not read in part.
+    let is_hopeless = wanted > reach && (slice.may_be_split() || reach == 1);
+    match pages {
+        _ if !begins_full && pages <= LAST_OFFSET => Next::Pages(pages..pages + 1),
+        _ if is_hopeless || pages >= reach => Next::End(End::OutOfReach),
+        // The second page shows what `offset` counts.
+        1 => Next::Pages(1..2),
+        _ => Next::Pages(pages..wanted.min(reach).max(pages + 1)),
+    }
+}
+
+/// The total may be a page size or a cap, so one more page is asked for after a full one.
+fn at_total(profile: &ApiProfile, slice: &Slice, pass: &Pass, after: Option<After>) -> Next {
+    if after.is_some() || !pass.ends_full() {
+        Next::End(End::Proven)
+    } else if pass.pages.len() < profile.pages() {
+        Next::Perhaps(pass.pages.len())
+    } else if slice.may_be_split() {
+        Next::End(End::OutOfReach)
+    } else {
+        Next::End(End::Proven)
+    }
+}
+
+fn past_the_end(profile: &ApiProfile, pass: &Pass, after: After) -> End {
+    // Some servers answer with an empty page for pages that they never serve.
+    let is_served = pass.pages.len() <= profile.deepest_page || profile.page_size.is_some();
+    match after {
+        After::LastRows => End::Proven,
+        After::Empty if pass.ends_full() && is_served => End::Proven,
+        _ if pass.ends_full() => End::OutOfReach,
+        After::NotServed if profile.may_be_full(pass) => End::NotServed,
+        After::Empty if is_second_by_records(pass) => End::NotServed,
+        _ => End::Proven,
+    }
+}
+
+fn without_total(profile: &ApiProfile, slice: &Slice, pass: &Pass) -> Next {
+    let (pages, length) = (pass.pages.len(), pass.newest().records);
+    let is_too_short = pages == 1 && slice.expects_more_than(length);
+    if length == 0 || !(profile.may_be_full(pass) || is_too_short) {
+        return Next::End(End::Proven);
+    }
+    let is_enough = pages == 1 && slice.is_probe;
+    match pass.ends_full() {
+        true if is_enough || pages >= profile.pages() => Next::End(End::OutOfReach),
+        true => Next::Pages(pages..pages + 1),
+        false if pages > LAST_OFFSET => Next::End(End::OutOfReach),
+        false => Next::Perhaps(pages),
+    }
+}
+
+/// Where the last offset is kept as well, no second page is served.
+fn is_second_by_records(pass: &Pass) -> bool {
+    pass.pages.len() == 1 && pass.unit == OffsetUnit::Records
+}

@@ -1,0 +1,297 @@
+//! What is known of an API that its pages leave open. Found out while reading, kept with the account, and
+//! withdrawn where an answer contradicts it.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use chrono::TimeDelta;
+use serde::{Deserialize, Serialize};
+use tracing::{info, warn};
+
+use crate::extract::{LAST_OFFSET, PAGE_SIZE};
+use crate::warehouse::compare::Basis;
+
+use super::TEXT_OF_A_WINDOW;
+use super::judge::Judgement;
+use super::pass::{After, Length, Pass};
+use super::range::Edges;
+
+/// A second one in a row has single pages read, as a server may reshuffle every answer.
+const DOUBT_OF_A_WINDOW: u32 = 20;
+
+/// A window ends exactly at a full page once in a hundred by chance.
+const UNSERVED_UNTIL_BELIEVED: u32 = 2;
+
+/// What `numResults` counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NumResults {
+    /// The window's records.
+    Total,
+    /// The page's records.
+    Page,
+    /// It is absent.
+    Absent,
+    /// Neither.
+    Other,
+}
+
+/// What `offset` counts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OffsetUnit {
+    /// Pages, as documented.
+    #[default]
+    Pages,
+    /// Records (an older vendor page).
+    Records,
+}
+
+impl OffsetUnit {
+    pub(super) fn offset(self, page: usize, size: usize) -> usize {
+        match self {
+            Self::Pages => page,
+            Self::Records => page * size,
+        }
+    }
+}
+
+/// Whether ranges are honoured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Range {
+    /// Records lie inside.
+    Kept,
+    /// Others come too.
+    Ignored,
+}
+
+/// Observed behaviour of an account's API.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ApiProfile {
+    /// Apparent meaning of `numResults`.
+    pub num_results: Option<NumResults>,
+    /// Whether totals matched over several pages.
+    pub totals_add_up: bool,
+    /// Meaning of `offset`, proven by how pages fit.
+    pub offset_unit: Option<OffsetUnit>,
+    /// Last page with records, from 0.
+    pub deepest_page: usize,
+    /// First page refused, or empty despite more records.
+    pub refused_page: Option<usize>,
+    /// Records on a full page, if fewer than requested.
+    pub page_size: Option<usize>,
+    /// Whether ranges are honoured; `Kept` holds for one run.
+    #[serde(skip_serializing_if = "is_of_this_run")]
+    pub range: Option<Range>,
+    /// Longest window, if longer ones were refused.
+    pub longest_window_seconds: Option<i64>,
+    /// What the range is compared with, as sessions across edges show.
+    pub basis: Option<Basis>,
+    /// Longest page of this run; equally long ones may be full.
+    #[serde(skip)]
+    pub longest_page: Length,
+    #[serde(skip)]
+    edges: Option<Edges>,
+    /// Memory that a record takes, on average.
+    #[serde(skip)]
+    record_weight: Option<usize>,
+    /// Rises where windows do not add up, and falls with those that do: it may have been a bad minute.
+    #[serde(skip)]
+    doubt: u32,
+    /// Windows in a row with a page refused, or empty after a full one.
+    #[serde(skip)]
+    unserved_in_a_row: u32,
+    /// Short windows were refused, so the limit is kept.
+    #[serde(skip)]
+    pub(in crate::sync) length_is_doubtful: bool,
+    /// The refusal is from an earlier process: try again.
+    #[serde(skip)]
+    refusal_is_stale: bool,
+}
+
+fn is_of_this_run(range: &Option<Range>) -> bool {
+    *range != Some(Range::Ignored)
+}
+
+impl ApiProfile {
+    pub(in crate::sync) fn of_an_earlier_process(self) -> Self {
+        Self {
+            refusal_is_stale: true,
+            ..self
+        }
+    }
+
+    pub(in crate::sync) fn begin_run(&mut self) {
+        self.longest_page = Length::default();
+        self.range = self.range.filter(|range| *range == Range::Ignored);
+    }
+
+    /// Readable pages per window.
+    pub fn pages(&self) -> usize {
+        if self.is_unsteady() {
+            return 1;
+        }
+        let deepest = self.deepest_page.min(LAST_OFFSET);
+        let refused = self.refused_page.filter(|_| !self.refusal_is_stale);
+        refused.map_or(LAST_OFFSET + 1, |page| page.clamp(deepest + 1, LAST_OFFSET + 1))
+    }
+
+    /// Readable records per window.
+    pub fn reach(&self) -> usize {
+        let in_memory = self
+            .record_weight
+            .map(|weight| (TEXT_OF_A_WINDOW / weight.max(1)).max(1));
+        let served = self.pages() * self.page_size.unwrap_or(PAGE_SIZE);
+        in_memory.map_or(served, |records| served.min(records))
+    }
+
+    /// Whether first pages give totals.
+    pub fn gives_totals(&self) -> bool {
+        self.num_results == Some(NumResults::Total)
+    }
+
+    pub(in crate::sync) fn longest_window(&self) -> Option<TimeDelta> {
+        self.longest_window_seconds.map(TimeDelta::seconds)
+    }
+
+    pub(in crate::sync) fn see_too_long(&mut self, longest: i64) {
+        let known = self.longest_window_seconds.unwrap_or(i64::MAX);
+        self.longest_window_seconds = Some(known.min(longest));
+    }
+
+    fn is_unsteady(&self) -> bool {
+        self.doubt > DOUBT_OF_A_WINDOW
+    }
+
+    /// Of a window whose first page has so many records.
+    pub(super) fn total(&self, reported: Option<u64>, records: usize) -> Option<u64> {
+        let records = records as u64;
+        let is_trusted = records > 0 && self.gives_totals() && self.totals_add_up;
+        let is_total = |reported: &u64| *reported > records || (is_trusted && *reported == records);
+        reported.filter(|reported| self.num_results != Some(NumResults::Other) && is_total(reported))
+    }
+
+    /// Whether the newest page may be followed by another.
+    pub(super) fn may_be_full(&self, pass: &Pass) -> bool {
+        let is_first = pass.pages.len() == 1;
+        let longest = if is_first {
+            self.longest_page
+        } else {
+            pass.longest()
+        };
+        pass.ends_full() || pass.newest().reaches(longest)
+    }
+
+    /// The one place that learns, from each pass as it was judged.
+    pub(super) fn learn(&mut self, pass: &Pass, judgement: Judgement) {
+        self.learn_pages(pass, judgement);
+        self.learn_totals(pass, judgement);
+        self.record_weight = pass.record_weight().or(self.record_weight);
+        if !judgement.is_drained() {
+            return;
+        }
+        let edges = self.edges.get_or_insert_with(|| Edges::of(self.basis));
+        edges.see(pass.places);
+        self.basis = edges.basis();
+        if pass.pages.len() > 1 {
+            self.offset_unit.get_or_insert_default();
+            (self.doubt, self.unserved_in_a_row) = (0, 0);
+        } else if pass.shown() > 0 {
+            self.doubt = self.doubt.saturating_sub(1);
+        }
+    }
+
+    pub(super) fn see_inconsistent(&mut self) {
+        self.doubt = (self.doubt + DOUBT_OF_A_WINDOW).min(2 * DOUBT_OF_A_WINDOW);
+    }
+
+    fn learn_pages(&mut self, pass: &Pass, judgement: Judgement) {
+        if pass.unit == OffsetUnit::Records && self.offset_unit != Some(OffsetUnit::Records) {
+            info!("the API takes the page offset for a number of records");
+            self.offset_unit = Some(OffsetUnit::Records);
+            (self.deepest_page, self.refused_page) = (0, None);
+        }
+        let (first, page) = (pass.first(), pass.pages.len());
+        self.deepest_page = self.deepest_page.max(page.saturating_sub(1));
+        self.longest_page = self.longest_page.max(first);
+        self.page_size = self.page_size.filter(|size| first.records <= *size);
+        if pass.limit < PAGE_SIZE
+            && pass
+                .pages
+                .get(1)
+                .is_some_and(|next| next.records.len() >= pass.limit)
+        {
+            self.page_size = Some(pass.limit);
+            self.longest_page.records = pass.limit;
+        }
+        let is_not_there = matches!(pass.after, Some(After::Empty | After::NotServed));
+        if is_not_there && matches!(judgement, Judgement::Overflow | Judgement::Unserved) {
+            self.unserved_in_a_row += 1;
+            let is_proven = pass.is_followed || judgement == Judgement::Unserved;
+            let is_usual = self.unserved_in_a_row >= UNSERVED_UNTIL_BELIEVED;
+            if is_proven || is_usual || self.refused_page == Some(page) {
+                self.refusal_is_stale = false;
+                self.refused_page = Some(self.refused_page.map_or(page, |refused| refused.min(page)));
+            }
+        }
+    }
+
+    fn learn_totals(&mut self, pass: &Pass, judgement: Judgement) {
+        let (first, reported) = (
+            pass.first().records,
+            pass.pages.first().and_then(|page| page.reported),
+        );
+        if self.num_results != Some(NumResults::Other) && first >= pass.full_page {
+            match reported {
+                Some(reported) if reported > first as u64 => self.num_results = Some(NumResults::Total),
+                None => self.num_results = Some(NumResults::Absent),
+                Some(_) => {}
+            }
+        }
+        match judgement {
+            Judgement::Drained if pass.pages.len() > 1 => match pass.total {
+                Some(_) => self.totals_add_up = true,
+                None if reported == Some(pass.distinct()) => self.num_results = Some(NumResults::Total),
+                None => {
+                    let counted = reported.map_or(NumResults::Absent, |_| NumResults::Page);
+                    self.num_results.get_or_insert(counted);
+                }
+            },
+            Judgement::NoTotal | Judgement::FalseTotal => {
+                let records = pass.shown();
+                warn!(reported, records, "numResults is not the number of records");
+                let is_page = judgement == Judgement::FalseTotal && reported == Some(first as u64);
+                self.num_results = Some(if is_page {
+                    NumResults::Page
+                } else {
+                    NumResults::Other
+                });
+                self.totals_add_up = false;
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Windows that are read at the same time learn for each other.
+#[derive(Debug, Default)]
+pub(in crate::sync) struct SharedProfile(Mutex<ApiProfile>);
+
+impl SharedProfile {
+    pub(in crate::sync) fn get(&self) -> ApiProfile {
+        self.lock().clone()
+    }
+
+    pub(in crate::sync) fn set(&self, profile: ApiProfile) {
+        *self.lock() = profile;
+    }
+
+    pub(in crate::sync) fn change(&self, change: impl FnOnce(&mut ApiProfile)) {
+        change(&mut self.lock());
+    }
+
+    fn lock(&self) -> MutexGuard<'_, ApiProfile> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
