@@ -260,8 +260,6 @@ create table smartassist_sync.runs (
     missing bigint not null default 0,
     judged bigint not null default 0,
     missed bigint not null default 0,
-    marked bigint not null default 0,
-    withheld bigint not null default 0,
     left_out bigint not null default 0,
     requests_left bigint,
     progress_at timestamptz,
@@ -337,15 +335,11 @@ comment on column smartassist_sync.runs.started_at is
 comment on column smartassist_sync.runs.finished_at is
     'Instant at which the run ended. NULL while it runs, and only then.';
 comment on column smartassist_sync.runs.missing is
-    'Interactions that were found to be no longer returned by the API.';
+    'Interactions that were marked as no longer returned by the API, by its windows or at its end.';
 comment on column smartassist_sync.runs.judged is
     'Stored interactions that its windows had to return, by what the API compares ranges with; where that is unknown, those wholly inside. Summed over the windows.';
 comment on column smartassist_sync.runs.missed is
     'Of those judged, the ones that it did not return, superseded ones apart.';
-comment on column smartassist_sync.runs.marked is
-    'Of those missed, the ones that it marked as missing, being few. What an operator or time confirmed does not count.';
-comment on column smartassist_sync.runs.withheld is
-    'Of those missed, the ones that were missed before too and are not marked, since too many are missing at once.';
 comment on column smartassist_sync.runs.left_out is
     'Interactions that were received and are not to be stored: their customer was erased, or they are older than storage.retention_days.';
 comment on column smartassist_sync.runs.requests_left is
@@ -405,8 +399,6 @@ create table smartassist_sync.windows (
     rate_limited bigint not null default 0,
     judged bigint not null default 0,
     missed bigint not null default 0,
-    marked bigint not null default 0,
-    withheld bigint not null default 0,
     error_code text,
     error text,
     constraint windows_pkey primary key (id),
@@ -473,7 +465,7 @@ comment on column smartassist_sync.windows.started_at is
 comment on column smartassist_sync.windows.finished_at is
     'Instant at which the entry was written.';
 comment on column smartassist_sync.windows.missing is
-    'Interactions that were found to be no longer returned by the API.';
+    'Interactions that it marked as missing at once, since a record that shares an id took their place.';
 comment on column smartassist_sync.windows.left_out is
     'Interactions that were received and are not to be stored: their customer was erased, or they are older than storage.retention_days.';
 comment on column smartassist_sync.windows.retries is
@@ -484,10 +476,6 @@ comment on column smartassist_sync.windows.judged is
     'Stored interactions that the window had to return, by what the API compares ranges with; where that is unknown, those wholly inside. 0 where it was not drained, or a record was rejected.';
 comment on column smartassist_sync.windows.missed is
     'Of those judged, the ones that it did not return, superseded ones apart.';
-comment on column smartassist_sync.windows.marked is
-    'Of those missed, the ones that it marked as missing, being few. What an operator or time confirmed does not count.';
-comment on column smartassist_sync.windows.withheld is
-    'Of those missed, the ones that were missed before too and are not marked, since too many are missing at once.';
 comment on column smartassist_sync.windows.error_code is
     'What was wrong in one word that does not change, as in runs; while such a gap is open, a problem of that code may stand. NULL where nothing went wrong, or it was split.';
 comment on column smartassist_sync.windows.error is
@@ -599,15 +587,16 @@ create table smartassist_sync.absences (
     account_id text collate "C" not null,
     stream text collate "C" not null default 'interactions',
     first_missed_at timestamptz not null,
-    times_missed bigint not null default 1,
+    proven_at timestamptz,
     withheld_since timestamptz,
-    constraint absences_pkey primary key (interaction_key),
-    constraint absences_times_missed_positive check (times_missed > 0)
+    marked_at timestamptz,
+    constraint absences_pkey primary key (interaction_key)
 );
-create index absences_by_account_withheld on smartassist_sync.absences (account_id, interaction_key) where withheld_since is not null;
+create index absences_by_account on smartassist_sync.absences (account_id, first_missed_at);
+create index absences_by_account_proven on smartassist_sync.absences (account_id, interaction_key) where proven_at is not null;
 
 comment on table smartassist_sync.absences is
-    'Interactions that a drained window should have returned and did not, until it is certain: a later window that returns one deletes the entry; a later one that misses it too sets sessions.missing_since and deletes the entry as well, unless too many are missing (withheld_since).';
+    'Interactions that a drained window should have returned and did not. A window that returns one deletes the entry. When a request ends, what a second window has missed too sets sessions.missing_since, unless too many are missing (withheld_since); its entry stays for a day, so that many cannot go one by one.';
 comment on column smartassist_sync.absences.interaction_key is
     'The interaction, as in smartassist.sessions. The key.';
 comment on column smartassist_sync.absences.account_id is
@@ -616,12 +605,16 @@ comment on column smartassist_sync.absences.stream is
     'What is read of the account: interactions, today the only one.';
 comment on column smartassist_sync.absences.first_missed_at is
     'Instant at which the first window that missed it was written: what missing_since becomes.';
-comment on column smartassist_sync.absences.times_missed is
-    'How many drained windows have missed it. Above 1 only where windows were fetched at the same time, which proves no more than one of them.';
+comment on column smartassist_sync.absences.proven_at is
+    'Instant at which a window was written that had begun after the first miss and missed it too. NULL before.';
 comment on column smartassist_sync.absences.withheld_since is
     'Instant since which it is not marked as missing although two windows missed it: too many are missing at once. NULL where that is not so.';
-comment on index smartassist_sync.absences_by_account_withheld is
-    'Serves: what is missing in bulk and waits to be confirmed.';
+comment on column smartassist_sync.absences.marked_at is
+    'Instant at which it was marked as missing, as one of few. NULL before.';
+comment on index smartassist_sync.absences_by_account is
+    'Serves: what an account misses, and since when.';
+comment on index smartassist_sync.absences_by_account_proven is
+    'Serves: what is to be decided on when a request ends, and what is withheld.';
 
 create table smartassist_sync.problems (
     account_id text collate "C" not null,

@@ -43,7 +43,7 @@ macro_rules! counters {
 }
 
 counters! {
-    pages requests records distinct_records inserted updated unchanged rejected missing judged missed marked withheld
+    pages requests records distinct_records inserted updated unchanged rejected missing judged missed
     left_out retries rate_limited
 }
 

@@ -1,44 +1,51 @@
-//! Withholds marks where too many are missing: a failed source returns empty pages.
+//! Decides, when a request ends, on what two windows have missed: few are marked, and many are withheld, as a
+//! failed source returns empty pages.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::{FromRow, PgConnection};
 use uuid::Uuid;
 
 use crate::postgres::Pool;
-use crate::time::window::Window;
 
 use super::batch::Constants;
-use super::missing::{self, Missed};
+use super::missing::{self, Gone};
+use crate::ledger::leases::Lease;
 use crate::ledger::problems::{self, ProblemCode};
-use crate::ledger::{LoadError, bigint, conflict, turn};
+use crate::ledger::{LoadError, accounts, bigint, conflict, turn};
 
 const FEW: i64 = 10;
 
 const SHARE: i64 = 10;
 
-const COUNTED_BY_ROW: i64 = 2_000;
-
 const PARTS: i32 = 4;
 
 const BATCH: usize = 1_000;
 
-#[derive(Debug)]
-pub(super) struct Case {
-    pub(super) window: Window,
-    pub(super) filters_changed_at: Option<DateTime<Utc>>,
-    pub(super) judged: u64,
-    pub(super) missed: u64,
-    pub(super) has_records: bool,
-    pub(super) confirm_after: TimeDelta,
+const WITHHELD: &str =
+    "select count(*) from smartassist_sync.absences where account_id = $1 and withheld_since is not null";
+
+/// A request that ends, or the head.
+#[derive(Debug, Clone, Copy)]
+pub struct Ending<'a> {
+    /// Lease.
+    pub lease: &'a Lease,
+    /// Its last run.
+    pub run_id: i64,
+    /// `None`: the head.
+    pub request_id: Option<i64>,
+    /// Time to confirm bulk.
+    pub confirm_after: TimeDelta,
+    /// Now, by the account's clock.
+    pub at: DateTime<Utc>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verdict {
-    OneOfFew,
-    Confirmed,
-    Withheld,
-    /// Nothing was returned since the first miss.
-    Waits,
+/// What was decided.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Settled {
+    /// Marked as missing.
+    pub marked: u64,
+    /// Withheld, also those of earlier requests.
+    pub withheld: u64,
 }
 
 #[derive(Debug, FromRow)]
@@ -46,70 +53,94 @@ struct Account {
     now: DateTime<Utc>,
     confirmed_at: Option<DateTime<Utc>>,
     last_returned_at: Option<DateTime<Utc>>,
+    /// Withheld before this is marked, where the source was alive meanwhile.
+    ripe_before: DateTime<Utc>,
+    newest_ripe: Option<DateTime<Utc>>,
+    /// Proven, and neither withheld nor confirmed.
+    new: i64,
+    /// By windows of this request.
+    request_missed: i64,
+    request_judged: i64,
+    /// In the last day, marked ones too.
+    missing: i64,
 }
 
-pub(super) async fn judge(
-    connection: &mut PgConnection,
-    constants: Constants<'_>,
-    case: &Case,
-    again: &[Missed],
-) -> Result<Vec<Verdict>, LoadError> {
-    if again.is_empty() {
-        return Ok(Vec::new());
+/// Marks what two windows have missed, unless it is too much.
+///
+/// # Errors
+/// Database failure; nothing is marked.
+pub async fn settle(pool: &Pool, ending: &Ending<'_>) -> Result<Settled, LoadError> {
+    let account_id = ending.lease.account_id.as_str();
+    let is_any_proven: bool = sqlx::query_scalar(
+        "select exists (select from smartassist_sync.absences where account_id = $1 and proven_at is not null)",
+    )
+    .bind(account_id)
+    .fetch_one(pool)
+    .await?;
+    if !is_any_proven {
+        return Ok(Settled::default());
     }
+    pool.transact(async |transaction| {
+        let filters_changed_at = turn::take(transaction, account_id).await?;
+        accounts::stay(&mut *transaction, ending.lease).await?;
+        decide(transaction, ending, filters_changed_at).await
+    })
+    .await
+}
+
+async fn decide(
+    connection: &mut PgConnection,
+    ending: &Ending<'_>,
+    filters_changed_at: Option<DateTime<Utc>>,
+) -> Result<Settled, LoadError> {
+    let constants = Constants {
+        account_id: &ending.lease.account_id,
+        written_at: ending.at,
+        time_zone_offset: 0,
+        one_at_a_time: false,
+    };
     let account: Account = sqlx::query_as(include_str!("bulk_account.sql"))
         .bind(constants.account_id)
-        .bind(constants.written_at)
+        .bind(ending.at)
+        .bind(ending.confirm_after.as_seconds_f64())
+        .bind(ending.run_id)
+        .bind(ending.request_id)
         .fetch_one(&mut *connection)
         .await?;
-    let time_confirms = time_confirms(connection, constants, case, &account, again).await?;
-    let is_confirmed = |missed: &Missed| {
-        let by_operator = missed.first_missed_at <= account.confirmed_at && account.confirmed_at.is_some();
-        by_operator || (time_confirms && is_ripe(missed, case, &account))
-    };
-    let is_new = |missed: &&Missed| missed.withheld_since.is_none() && !is_confirmed(missed);
-    let new: Vec<&Missed> = again.iter().filter(is_new).collect();
-    let is_bulk = !new.is_empty() && is_bulk(connection, constants, case, &new).await?;
-    if is_bulk {
-        withhold(connection, &new, account.now).await?;
-    }
-    let verdict = |missed: &Missed| {
-        if is_confirmed(missed) {
-            Verdict::Confirmed
-        } else if missed.withheld_since.is_some() || is_bulk {
-            Verdict::Withheld
-        } else if case.has_records || account.last_returned_at >= missed.first_missed_at {
-            Verdict::OneOfFew
-        } else {
-            Verdict::Waits
-        }
-    };
-    Ok(again.iter().map(verdict).collect())
-}
-
-fn is_ripe(missed: &Missed, case: &Case, account: &Account) -> bool {
-    missed
-        .withheld_since
-        .is_some_and(|since| since <= account.now - case.confirm_after)
+    let is_bulk = account.new > 0 && is_bulk(connection, constants, &account, filters_changed_at).await?;
+    let time_confirms = time_confirms(connection, constants, ending, &account).await?;
+    let gone: Vec<Gone> = sqlx::query_as(include_str!("bulk_decide.sql"))
+        .bind(constants.account_id)
+        .bind(account.now)
+        .bind(is_bulk)
+        .bind(account.confirmed_at)
+        .bind(time_confirms.then_some(account.ripe_before))
+        .bind(account.last_returned_at)
+        .fetch_all(&mut *connection)
+        .await?;
+    let marked = missing::mark(connection, constants, &gone).await?;
+    let withheld: i64 = sqlx::query_scalar(WITHHELD)
+        .bind(constants.account_id)
+        .fetch_one(connection)
+        .await?;
+    Ok(Settled {
+        marked,
+        withheld: u64::try_from(withheld).unwrap_or(0),
+    })
 }
 
 /// Records are needed at both ends: a long outage confirms nothing.
 async fn time_confirms(
     connection: &mut PgConnection,
     constants: Constants<'_>,
-    case: &Case,
+    ending: &Ending<'_>,
     account: &Account,
-    again: &[Missed],
 ) -> Result<bool, LoadError> {
-    let ripe = again.iter().filter(|missed| is_ripe(missed, case, account));
-    let Some(since) = ripe.filter_map(|missed| missed.withheld_since).max() else {
+    let part = ending.confirm_after / PARTS;
+    let returns_now = account.last_returned_at.is_some_and(|at| at > account.now - part);
+    let Some(since) = account.newest_ripe.filter(|_| returns_now) else {
         return Ok(false);
     };
-    let part = case.confirm_after / PARTS;
-    let returns_now = case.has_records || account.last_returned_at.is_some_and(|at| at > account.now - part);
-    if !returns_now {
-        return Ok(false);
-    }
     Ok(sqlx::query_scalar(
         "select exists (select from smartassist_sync.windows \
          where account_id = $1 and status = 'drained' and distinct_records > 0 \
@@ -122,84 +153,39 @@ async fn time_confirms(
     .await?)
 }
 
+/// All of a request's, or too many of what was judged in the last day.
 async fn is_bulk(
     connection: &mut PgConnection,
     constants: Constants<'_>,
-    case: &Case,
-    new: &[&Missed],
+    account: &Account,
+    filters_changed_at: Option<DateTime<Utc>>,
 ) -> Result<bool, LoadError> {
-    if too_many(bigint(case.missed), bigint(case.judged)) {
+    if too_many(account.request_missed, account.request_judged) {
         return Ok(true);
     }
-    let of_the_day: i64 = sqlx::query_scalar(include_str!("bulk_missing.sql"))
-        .bind(constants.account_id)
-        .bind(constants.written_at)
-        .fetch_one(&mut *connection)
-        .await?;
-    let day_before = constants.written_at - TimeDelta::days(1);
-    let noted_before = new
-        .iter()
-        .filter(|missed| missed.first_missed_at <= Some(day_before));
-    let missing = of_the_day + i64::try_from(noted_before.count()).unwrap_or(i64::MAX);
-    if missing < 2 {
+    if account.missing < 2 {
         return Ok(false);
     }
-    let judged = if missing <= COUNTED_BY_ROW {
-        judged_by_row(connection, constants, case, missing * SHARE).await?
-    } else {
-        sqlx::query_scalar(include_str!("bulk_judged_by_day.sql"))
-            .bind(constants.account_id)
-            .bind(constants.written_at)
-            .bind(case.window.start)
-            .bind(case.window.end)
-            .fetch_one(connection)
-            .await?
-    };
-    Ok(too_many(missing, judged))
-}
-
-async fn judged_by_row(
-    connection: &mut PgConnection,
-    constants: Constants<'_>,
-    case: &Case,
-    enough: i64,
-) -> Result<i64, LoadError> {
     let (starts, ends, marked): (Vec<DateTime<Utc>>, Vec<DateTime<Utc>>, i64) =
         sqlx::query_as(include_str!("bulk_ranges.sql"))
             .bind(constants.account_id)
             .bind(constants.written_at)
-            .bind(case.window.start)
-            .bind(case.window.end)
             .fetch_one(&mut *connection)
             .await?;
     let judged: i64 = sqlx::query_scalar(include_str!("bulk_judged.sql"))
         .bind(constants.account_id)
         .bind(starts)
         .bind(ends)
-        .bind(case.filters_changed_at)
-        .bind(enough)
+        .bind(filters_changed_at)
+        .bind(account.missing * SHARE)
         .fetch_one(connection)
         .await?;
-    Ok(judged + marked)
+    Ok(too_many(account.missing, judged + marked))
 }
 
 /// Over ten and over a tenth, or all of several.
 fn too_many(missing: i64, judged: i64) -> bool {
     (missing >= 2 && missing >= judged) || (missing > FEW && missing * SHARE > judged)
-}
-
-async fn withhold(
-    connection: &mut PgConnection,
-    missed: &[&Missed],
-    at: DateTime<Utc>,
-) -> Result<(), LoadError> {
-    let keys: Vec<Uuid> = missed.iter().map(|missed| missed.key).collect();
-    sqlx::query("update smartassist_sync.absences set withheld_since = $1 where interaction_key = any($2)")
-        .bind(at)
-        .bind(keys)
-        .execute(connection)
-        .await?;
-    Ok(())
 }
 
 /// Raises or clears the problem.
@@ -262,7 +248,7 @@ async fn confirm_some(pool: &Pool, account_id: &str, now: DateTime<Utc>) -> Resu
         .bind(now)
         .execute(&mut *transaction)
         .await?;
-        let withheld: Vec<(Uuid, DateTime<Utc>)> = sqlx::query_as(
+        let withheld: Vec<Gone> = sqlx::query_as(
             "select interaction_key, first_missed_at from smartassist_sync.absences \
              where account_id = $1 and withheld_since is not null order by interaction_key limit $2",
         )
@@ -276,6 +262,8 @@ async fn confirm_some(pool: &Pool, account_id: &str, now: DateTime<Utc>) -> Resu
             time_zone_offset: 0,
             one_at_a_time: false,
         };
+        let keys: Vec<Uuid> = withheld.iter().map(|(key, _)| *key).collect();
+        missing::forget(transaction, &keys).await?;
         let marked = missing::mark(transaction, constants, &withheld).await?;
         Ok((marked, withheld.len()))
     })
@@ -287,11 +275,9 @@ async fn confirm_some(pool: &Pool, account_id: &str, now: DateTime<Utc>) -> Resu
 /// # Errors
 /// Database failure.
 pub async fn withheld(pool: &Pool, account_id: &str) -> Result<u64, LoadError> {
-    let withheld: i64 = sqlx::query_scalar(
-        "select count(*) from smartassist_sync.absences where account_id = $1 and withheld_since is not null",
-    )
-    .bind(account_id)
-    .fetch_one(pool)
-    .await?;
+    let withheld: i64 = sqlx::query_scalar(WITHHELD)
+        .bind(account_id)
+        .fetch_one(pool)
+        .await?;
     Ok(u64::try_from(withheld).unwrap_or(0))
 }

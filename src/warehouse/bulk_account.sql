@@ -1,5 +1,7 @@
+-- $2: now, by the account's clock; $3: seconds until time confirms; $4: the run that ends; $5: its request. Missing is what was noted in the last day,
+-- what waits or is withheld, and what was marked as one of few in the last day, or many could go one by one.
 select
-    least($2, clock_timestamp()) as now,
+    clock.now,
     account.missing_confirmed_at as confirmed_at,
     (
         select fetched.started_at
@@ -8,6 +10,32 @@ select
             and fetched.status = 'drained' and fetched.distinct_records > 0
         order by fetched.started_at desc
         limit 1
-    ) as last_returned_at
+    ) as last_returned_at,
+    clock.ripe_before,
+    noted.newest_ripe,
+    noted.new,
+    noted.missing,
+    request.missed as request_missed,
+    request.judged as request_judged
 from smartassist_sync.accounts as account
+cross join lateral (
+    select least($2, clock_timestamp()) as now, least($2, clock_timestamp()) - make_interval(secs => $3) as ripe_before
+) as clock
+cross join lateral (
+    select
+        count(*) filter (where absence.first_missed_at > $2 - interval '1 day' or absence.proven_at is not null) as missing,
+        count(*) filter (
+            where absence.proven_at is not null and absence.marked_at is null and absence.withheld_since is null
+                and (absence.first_missed_at <= account.missing_confirmed_at) is not true
+        ) as new,
+        max(absence.withheld_since) filter (where absence.withheld_since <= clock.ripe_before) as newest_ripe
+    from smartassist_sync.absences as absence
+    where absence.account_id = account.account_id
+) as noted
+cross join lateral (
+    select coalesce(sum(fetched.missed), 0)::bigint as missed, coalesce(sum(fetched.judged), 0)::bigint as judged
+    from smartassist_sync.runs as run
+    join smartassist_sync.windows as fetched on fetched.run_id = run.id and fetched.status = 'drained'
+    where run.id = $4 or run.request_id = $5
+) as request
 where account.account_id = $1

@@ -61,8 +61,6 @@ pub struct WindowCommit<'a> {
     pub began_at: DateTime<Utc>,
     /// Age of settled interactions.
     pub late: TimeDelta,
-    /// Time to confirm bulk.
-    pub missing_confirm: TimeDelta,
     /// Write time.
     pub written_at: DateTime<Utc>,
 }

@@ -1,5 +1,5 @@
-//! Marks sessions no longer returned: at the second miss, unless too many are missing, or at once when
-//! superseded under a shared id.
+//! Notes sessions that a window had to return and did not. Marks are set when a request ends, but for those
+//! that are superseded under a shared id.
 
 use std::collections::{HashMap, HashSet};
 
@@ -10,7 +10,6 @@ use uuid::Uuid;
 use crate::transform::Interaction;
 
 use super::batch::Constants;
-use super::bulk::{self, Case, Verdict};
 use super::commit::WindowCommit;
 use super::compare::Crossing;
 use super::siblings::MOST_SIBLINGS;
@@ -18,14 +17,8 @@ use super::stored::Stored;
 use crate::ledger::windows::Status;
 use crate::ledger::{Counters, LoadError};
 
-#[derive(Debug, Clone)]
-pub(super) struct Missed {
-    pub(super) key: Uuid,
-    pub(super) first_missed_at: Option<DateTime<Utc>>,
-    pub(super) withheld_since: Option<DateTime<Utc>>,
-}
-
-type Gone = (Uuid, DateTime<Utc>);
+/// Since when it is.
+pub(super) type Gone = (Uuid, DateTime<Utc>);
 
 #[derive(Debug, FromRow)]
 struct Candidate {
@@ -110,100 +103,54 @@ pub(super) async fn note(
     let at_once = superseded
         .iter()
         .map(|session| (session.interaction_key, constants.written_at));
-    let marked = mark(connection, constants, &at_once.collect::<Vec<_>>()).await?;
-    let missed = absent.into_iter().filter(|session| session.is_owed);
-    let missed = with_notes(connection, missed.collect()).await?;
+    let at_once: Vec<Gone> = at_once.collect();
+    let keys: Vec<Uuid> = at_once.iter().map(|(key, _)| *key).collect();
+    forget(connection, &keys).await?;
+    let marked = mark(connection, constants, &at_once).await?;
+    let missed: Vec<Candidate> = absent.into_iter().filter(|session| session.is_owed).collect();
     let of_superseded = superseded.iter().filter(|session| session.is_owed);
-    let case = Case {
-        window: commit.window,
-        filters_changed_at,
+    remember(connection, constants, commit.started_at, &missed).await?;
+    Ok(Counters {
         judged: (owed - of_superseded.count()) as u64,
         missed: missed.len() as u64,
-        has_records: commit.fetched.distinct_records > 0,
-        confirm_after: commit.missing_confirm,
-    };
-    let mut counters = judge(connection, constants, commit.started_at, &case, missed).await?;
-    counters.missing += marked;
-    Ok(counters)
-}
-
-async fn judge(
-    connection: &mut PgConnection,
-    constants: Constants<'_>,
-    started_at: DateTime<Utc>,
-    case: &Case,
-    missed: Vec<Missed>,
-) -> Result<Counters, LoadError> {
-    // Reads that overlap in time may share an outage.
-    let (again, first): (Vec<Missed>, Vec<Missed>) = missed
-        .into_iter()
-        .partition(|missed| missed.first_missed_at.is_some_and(|at| at <= started_at));
-    let since = |missed: &'_ Missed| missed.first_missed_at.unwrap_or(constants.written_at);
-    let noted: Vec<Gone> = first.iter().map(|missed| (missed.key, since(missed))).collect();
-    remember(connection, constants.account_id, &noted).await?;
-    let verdicts = bulk::judge(connection, constants, case, &again).await?;
-    let of = |wanted: Verdict| -> Vec<Gone> {
-        let judged = again.iter().zip(&verdicts);
-        let fitting = judged.filter(|(_, verdict)| **verdict == wanted);
-        fitting.map(|(missed, _)| (missed.key, since(missed))).collect()
-    };
-    let few = mark(connection, constants, &of(Verdict::OneOfFew)).await?;
-    let confirmed = mark(connection, constants, &of(Verdict::Confirmed)).await?;
-    Ok(Counters {
-        judged: case.judged,
-        missed: case.missed,
-        marked: few,
-        missing: few + confirmed,
-        withheld: of(Verdict::Withheld).len() as u64,
+        missing: marked,
         ..Counters::default()
     })
 }
 
-/// Older notes are about a deleted row.
-async fn with_notes(connection: &mut PgConnection, missed: Vec<Candidate>) -> Result<Vec<Missed>, LoadError> {
-    if missed.is_empty() {
-        return Ok(Vec::new());
-    }
-    let keys: Vec<Uuid> = missed.iter().map(|session| session.interaction_key).collect();
-    let notes: Vec<(Uuid, DateTime<Utc>, Option<DateTime<Utc>>)> = sqlx::query_as(
-        "select interaction_key, first_missed_at, withheld_since from smartassist_sync.absences \
-         where interaction_key = any($1)",
-    )
-    .bind(keys)
-    .fetch_all(connection)
-    .await?;
-    let notes: HashMap<Uuid, _> = notes
-        .into_iter()
-        .map(|(key, first_missed_at, withheld_since)| (key, (first_missed_at, withheld_since)))
-        .collect();
-    let missed = missed.into_iter().map(|session| {
-        let note = notes
-            .get(&session.interaction_key)
-            .filter(|(first_missed_at, _)| *first_missed_at >= session.first_seen_at);
-        Missed {
-            key: session.interaction_key,
-            first_missed_at: note.map(|(first_missed_at, _)| *first_missed_at),
-            withheld_since: note.and_then(|(_, withheld_since)| *withheld_since),
-        }
-    });
-    Ok(missed.collect())
-}
-
-async fn remember(connection: &mut PgConnection, account_id: &str, missed: &[Gone]) -> Result<(), LoadError> {
+/// A second miss counts from a window begun after the first was written: reads that overlap may share an
+/// outage. A note older than its row is about a row that was deleted.
+async fn remember(
+    connection: &mut PgConnection,
+    constants: Constants<'_>,
+    started_at: DateTime<Utc>,
+    missed: &[Candidate],
+) -> Result<(), LoadError> {
     if missed.is_empty() {
         return Ok(());
     }
-    let (keys, since): (Vec<Uuid>, Vec<DateTime<Utc>>) = missed.iter().copied().unzip();
+    let (keys, since): (Vec<Uuid>, Vec<DateTime<Utc>>) = missed
+        .iter()
+        .map(|session| (session.interaction_key, session.first_seen_at))
+        .unzip();
+    sqlx::query(
+        "delete from smartassist_sync.absences as absence using unnest($1::uuid[], $2::timestamptz[]) as seen (key, since) \
+         where absence.interaction_key = seen.key and absence.first_missed_at < seen.since",
+    )
+    .bind(&keys)
+    .bind(since)
+    .execute(&mut *connection)
+    .await?;
     sqlx::query(
         "insert into smartassist_sync.absences as absence (account_id, interaction_key, first_missed_at) \
-         select $1, missed.interaction_key, missed.since \
-         from unnest($2::uuid[], $3::timestamptz[]) as missed (interaction_key, since) \
-         on conflict (interaction_key) do update set \
-         first_missed_at = excluded.first_missed_at, times_missed = absence.times_missed + 1",
+         select $1, missed.interaction_key, $2 from unnest($4::uuid[]) as missed (interaction_key) \
+         on conflict (interaction_key) do update set proven_at = excluded.first_missed_at \
+         where absence.proven_at is null and absence.first_missed_at <= $3",
     )
-    .bind(account_id)
+    .bind(constants.account_id)
+    .bind(constants.written_at)
+    .bind(started_at)
     .bind(keys)
-    .bind(since)
     .execute(connection)
     .await?;
     Ok(())
@@ -229,7 +176,6 @@ pub(super) async fn mark(
         return Ok(0);
     }
     let (keys, since): (Vec<Uuid>, Vec<DateTime<Utc>>) = gone.iter().copied().unzip();
-    forget(connection, &keys).await?;
     let marked = sqlx::query(
         "update smartassist.sessions as session set missing_since = gone.since, last_changed_at = $1 \
          from unnest($2::uuid[], $3::timestamptz[]) as gone (interaction_key, since) \

@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use serde_json::Value;
 use smartassist_etl::ledger::{Counters, Status};
-use smartassist_etl::warehouse::bulk;
+use smartassist_etl::warehouse::bulk::{self, Settled};
 
 use super::desk::{ACCOUNT, Desk, Reading, at, conversation, window};
 
@@ -33,8 +33,24 @@ async fn problem(desk: &Desk) -> String {
     desk.database.text(problems).await
 }
 
+/// What a request counted, and decided at its end.
+struct Read {
+    counters: Counters,
+    marked: u64,
+    withheld: u64,
+}
+
+async fn request(desk: &Desk, reading: Reading<'_>) -> Read {
+    let (counters, Settled { marked, withheld }) = desk.request(&reading).await;
+    Read {
+        counters,
+        marked,
+        withheld,
+    }
+}
+
 /// Reads the hour from 10 o'clock, so long after midday.
-async fn read(desk: &Desk, records: &[Value], after: TimeDelta) -> Counters {
+async fn read(desk: &Desk, records: &[Value], after: TimeDelta) -> Read {
     let reading = Reading {
         window: window("10:00:00", "11:00:00"),
         status: Status::Drained,
@@ -42,7 +58,7 @@ async fn read(desk: &Desk, records: &[Value], after: TimeDelta) -> Counters {
         rejected: &[],
         at: at("12:00:00") + after,
     };
-    desk.commit(&reading).await.unwrap().counters
+    request(desk, reading).await
 }
 
 /// The source answers for another hour, in which one session began.
@@ -54,7 +70,7 @@ async fn elsewhere(desk: &Desk, after: TimeDelta) {
         rejected: &[],
         at: at("12:00:00") + after,
     };
-    desk.commit(&reading).await.unwrap();
+    request(desk, reading).await;
 }
 
 fn minutes(minutes: i64) -> TimeDelta {
@@ -67,9 +83,10 @@ async fn a_few_of_many_that_vanish_are_marked_after_two_readings() {
     let all = sessions(300);
     read(&desk, &all, minutes(0)).await;
     let first = read(&desk, &all[5..], minutes(10)).await;
-    assert_eq!((first.judged, first.missed, first.missing), (300, 5, 0));
+    let noted = first.counters;
+    assert_eq!((noted.judged, noted.missed, first.marked), (300, 5, 0));
     let second = read(&desk, &all[5..], minutes(20)).await;
-    assert_eq!((second.marked, second.missing, second.withheld), (5, 5, 0));
+    assert_eq!((second.marked, second.withheld), (5, 0));
     assert_eq!(problem(&desk).await, "");
 }
 
@@ -83,7 +100,7 @@ async fn more_than_ten_and_more_than_a_tenth_are_withheld() {
         let second = read(&desk, &all[gone..], minutes(20)).await;
         let gone = gone as u64;
         let want = if is_bulk { (0, gone) } else { (gone, 0) };
-        assert_eq!((second.missing, second.withheld), want, "{gone} of {}", all.len());
+        assert_eq!((second.marked, second.withheld), want, "{gone} of {}", all.len());
         assert_eq!(withheld(&desk).await, want.1);
     }
 }
@@ -122,7 +139,7 @@ async fn all_that_was_judged_is_withheld_window_by_window() {
                 rejected: &[],
                 at: at("12:00:00") + minutes(minute),
             };
-            assert_eq!(desk.commit(&reading).await.unwrap().counters.missing, 0);
+            assert_eq!(request(&desk, reading).await.marked, 0);
         }
     }
     assert_eq!(withheld(&desk).await, 3);
@@ -133,11 +150,11 @@ async fn a_source_that_answers_nothing_at_all_marks_not_even_one() {
     let desk = Desk::open().await;
     read(&desk, &sessions(1), minutes(0)).await;
     for minute in [10, 20, 30] {
-        let counters = read(&desk, &[], minutes(minute)).await;
-        assert_eq!((counters.missing, counters.withheld), (0, 0));
+        let empty = read(&desk, &[], minutes(minute)).await;
+        assert_eq!((empty.marked, empty.withheld), (0, 0));
     }
     elsewhere(&desk, minutes(40)).await;
-    assert_eq!(read(&desk, &[], minutes(50)).await.missing, 1);
+    assert_eq!(desk.missing().await, "c000=12:10:00");
 }
 
 #[tokio::test]
@@ -150,7 +167,7 @@ async fn what_is_returned_again_leaves_no_trace() {
     read(&desk, &[], minutes(20)).await;
     assert_eq!(withheld(&desk).await, 40);
     let back = read(&desk, &all, minutes(30)).await;
-    assert_eq!((back.unchanged, desk.absences().await), (40, 0));
+    assert_eq!((back.counters.unchanged, desk.absences().await), (40, 0));
     assert_eq!(problem(&desk).await, "");
     assert_eq!(desk.database.row_versions().await, versions);
 }
@@ -178,9 +195,9 @@ async fn an_operator_confirms_what_is_withheld_and_what_was_noted_before() {
                    and last_changed_at = '2026-01-10T12:25:00Z'";
     assert_eq!(desk.database.number(missing).await, 10);
     let rest = read(&desk, &[], minutes(30)).await;
-    assert_eq!((rest.missing, rest.marked, rest.withheld), (30, 0, 0));
+    assert_eq!((rest.marked, rest.withheld), (30, 0));
     let back = read(&desk, &all, minutes(40)).await;
-    assert_eq!((back.updated, desk.missing().await.as_str()), (40, ""));
+    assert_eq!((back.counters.updated, desk.missing().await.as_str()), (40, ""));
 }
 
 #[tokio::test]
@@ -194,12 +211,12 @@ async fn what_lasts_is_marked_where_the_source_answers_meanwhile() {
     elsewhere(&desk, TimeDelta::hours(4)).await;
     let early = read(&desk, &all[20..], TimeDelta::hours(24)).await;
     assert_eq!(
-        (early.missing, early.withheld),
+        (early.marked, early.withheld),
         (0, 20),
         "twenty minutes less than a day"
     );
     let late = read(&desk, &all[20..], TimeDelta::hours(24) + minutes(20)).await;
-    assert_eq!((late.missing, late.marked, late.withheld), (20, 0, 0));
+    assert_eq!((late.marked, late.withheld), (20, 0));
     assert_eq!(problem(&desk).await, "");
 }
 
@@ -209,15 +226,15 @@ async fn an_outage_of_days_confirms_nothing_when_it_ends() {
     let all = sessions(40);
     read(&desk, &all, minutes(0)).await;
     for hour in 1..70 {
-        let counters = read(&desk, &[], TimeDelta::hours(hour)).await;
-        assert_eq!(counters.missing, 0, "{hour}");
+        let empty = read(&desk, &[], TimeDelta::hours(hour)).await;
+        assert_eq!(empty.marked, 0, "{hour}");
     }
     // The source is back, and has not all of it yet.
     elsewhere(&desk, TimeDelta::hours(70)).await;
     let half = read(&desk, &all[20..], TimeDelta::hours(70) + minutes(5)).await;
-    assert_eq!((half.missing, half.withheld), (0, 20));
+    assert_eq!((half.marked, half.withheld), (0, 20));
     let all_back = read(&desk, &all, TimeDelta::hours(71)).await;
-    assert_eq!((all_back.unchanged, desk.absences().await), (40, 0));
+    assert_eq!((all_back.counters.unchanged, desk.absences().await), (40, 0));
 }
 
 #[tokio::test]
@@ -228,8 +245,9 @@ async fn many_do_not_go_one_by_one() {
     let mut missing = 0;
     for step in 1..30_usize {
         let gone = (step * 2).min(58);
-        let counters = read(&desk, &all[gone..], minutes(i64::try_from(step).unwrap() * 10)).await;
-        missing += counters.missing;
+        missing += read(&desk, &all[gone..], minutes(i64::try_from(step).unwrap() * 10))
+            .await
+            .marked;
     }
     assert!((4..=12).contains(&missing), "{missing}");
     assert!(withheld(&desk).await > 40);
@@ -246,5 +264,6 @@ async fn superseded_bot_sessions_are_no_bulk() {
         .collect();
     read(&desk, &bots, minutes(0)).await;
     let grown = read(&desk, &sessions(30), minutes(10)).await;
-    assert_eq!((grown.missing, grown.missed, grown.withheld), (30, 0, 0));
+    let counters = grown.counters;
+    assert_eq!((counters.missing, counters.missed, grown.withheld), (30, 0, 0));
 }

@@ -12,6 +12,7 @@ use smartassist_etl::ledger::{Counters, LoadError, Purpose, Status};
 use smartassist_etl::time::window::Window;
 use smartassist_etl::transform::privacy::Policy;
 use smartassist_etl::transform::{Interaction, Origin, RecordText, Rejected, transform};
+use smartassist_etl::warehouse::bulk::{self, Ending, Settled};
 use smartassist_etl::warehouse::compare::Basis;
 use smartassist_etl::warehouse::left_out::StoreLimits;
 use smartassist_etl::warehouse::{Committed, WindowCommit, commit_window};
@@ -175,9 +176,38 @@ impl Desk {
         self.commit_from(&reading, times.began).await
     }
 
-    /// The same as [`Desk::commit`], of a window that was asked for earlier.
+    /// The same as [`Desk::commit`], of a window that was asked for earlier. What is missing is decided on.
     pub(super) async fn commit_from(
         &self,
+        reading: &Reading<'_>,
+        started_at: DateTime<Utc>,
+    ) -> Result<Committed, LoadError> {
+        let mut committed = self.store(self.run_id, reading, started_at).await?;
+        committed.counters.missing += self.settle(self.run_id, reading.at).await.marked;
+        Ok(committed)
+    }
+
+    /// A request that consists of one reading.
+    pub(super) async fn request(&self, reading: &Reading<'_>) -> (Counters, Settled) {
+        let run_id = open_run(&self.database, &self.lease, Kind::Refresh, None, reading.at).await;
+        let committed = self.store(run_id, reading, reading.at).await.unwrap();
+        (committed.counters, self.settle(run_id, reading.at).await)
+    }
+
+    async fn settle(&self, run_id: i64, at: DateTime<Utc>) -> Settled {
+        let ending = Ending {
+            lease: &self.lease,
+            run_id,
+            request_id: None,
+            confirm_after: TimeDelta::hours(24),
+            at,
+        };
+        bulk::settle(&self.database.pool, &ending).await.unwrap()
+    }
+
+    async fn store(
+        &self,
+        run_id: i64,
         reading: &Reading<'_>,
         started_at: DateTime<Utc>,
     ) -> Result<Committed, LoadError> {
@@ -186,7 +216,7 @@ impl Desk {
         let problem = (reading.status == Status::Gap).then(|| gaps::problem("too many"));
         let commit = WindowCommit {
             lease: &self.lease,
-            run_id: self.run_id,
+            run_id,
             window: reading.window,
             purpose: Purpose::Refresh,
             basis: self.basis,
@@ -206,7 +236,6 @@ impl Desk {
             started_at,
             began_at: started_at,
             late: TimeDelta::minutes(30),
-            missing_confirm: TimeDelta::hours(24),
             written_at: reading.at,
         };
         commit_window(&self.database.pool, &commit).await
@@ -265,7 +294,7 @@ impl Desk {
 
     pub(super) async fn absences(&self) -> i64 {
         self.database
-            .number("select count(*) from smartassist_sync.absences")
+            .number("select count(*) from smartassist_sync.absences where marked_at is null")
             .await
     }
 }

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
-use tracing::{Instrument, Span, error, warn};
+use tracing::{Instrument, Span, error, info, warn};
 
 use crate::ledger::gaps::{self, Gap};
 use crate::ledger::leases::Lease;
@@ -257,19 +257,49 @@ impl Closing {
     }
 
     async fn look_back(&self, progress: &mut Progress) -> Result<(), LoadError> {
-        let (pool, account_id) = (&self.account.pool, self.account.account_id());
+        let pool = &self.account.pool;
         if let Some(json) = &self.new_profile {
             let remembering = || accounts::remember_traits(pool, &self.lease, json);
             conflict::retry(self.account.name(), remembering).await?;
         }
         self.tell_gaps(progress).await?;
-        bulk::review(pool, account_id).await?;
+        self.settle_missing(progress).await?;
         let is_ignored = self.profile.range == Some(Range::Ignored);
         super::judge::judge_api(&self.account, is_ignored, progress).await?;
         if let Some(minutes) = self.time_zone.minutes() {
             telemetry::time_zone(self.account.name(), minutes);
         }
         self.review_time_zone().await
+    }
+
+    /// What a request as a whole has missed is decided on at its end.
+    async fn settle_missing(&self, progress: &mut Progress) -> Result<(), LoadError> {
+        let (pool, account_id) = (&self.account.pool, self.account.account_id());
+        let Some(run) = self
+            .run
+            .as_ref()
+            .filter(|_| self.ends_request || self.request.is_none())
+        else {
+            return Ok(());
+        };
+        let ending = bulk::Ending {
+            lease: &self.lease,
+            run_id: run.id,
+            request_id: self.request.as_ref().map(|request| request.id),
+            confirm_after: self.account.settings.missing_confirm,
+            at: self.account.clock.now(),
+        };
+        let settling = || bulk::settle(pool, &ending);
+        let settled = conflict::retry(self.account.name(), settling).await?;
+        progress.counters.missing += settled.marked;
+        if settled != bulk::Settled::default() {
+            info!(
+                marked = settled.marked,
+                withheld = settled.withheld,
+                "interactions are no longer returned by the API"
+            );
+        }
+        bulk::review(pool, account_id).await
     }
 
     /// A command answers for the gaps in what it was asked for.

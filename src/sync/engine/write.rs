@@ -88,7 +88,6 @@ impl Writer {
             started_at: fetch.started_at,
             began_at: fetch.began_at,
             late: self.account.settings.late,
-            missing_confirm: self.account.settings.missing_confirm,
             written_at: self.account.clock.now(),
             problem: failure.as_ref().map(|failure| &failure.problem),
         };
@@ -203,7 +202,6 @@ impl Writer {
                 updated = counters.updated,
                 unchanged = counters.unchanged,
                 missing = counters.missing,
-                withheld = counters.withheld,
                 left_out = counters.left_out,
                 rejected = counters.rejected,
                 watermark = %telemetry::instant(watermark),
