@@ -5,6 +5,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crate::extract::ApiError;
 use crate::ledger::accounts;
 use crate::ledger::problems::{Problem, ProblemCode};
+use crate::ledger::{Purpose, Status};
 use crate::telemetry;
 use crate::time::window::Window;
 
@@ -14,7 +15,7 @@ use super::super::plan::Planned;
 use super::super::read::ReadError;
 use super::read::{Fetched, Found, Task};
 use super::source::Work;
-use super::{Effect, Engine, Flight, Purpose, Status};
+use super::{Effect, Engine, Flight};
 
 const SHORTEST: TimeDelta = TimeDelta::days(1);
 

@@ -1,0 +1,269 @@
+//! What is begun: runs, and the next windows of the most urgent sources.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+use tracing::{Instrument, error_span, info};
+
+use crate::extract::Priority;
+use crate::ledger::runs::{Kind, NewRun};
+use crate::ledger::{LoadError, Purpose, conflict, runs};
+use crate::time::window::Window;
+use crate::{failpoint, telemetry};
+
+use super::super::guard::falls_silent;
+use super::super::plan::{Next as Step, Planned};
+use super::super::read::{ApiProfile, Range};
+use super::super::report::Progress;
+
+use super::read::{Found, Task, WindowSource};
+use super::source::{OpenRun, Run, Source, SourceId, Work};
+use super::write::{Fetch, Writer};
+use super::{Engine, Flight, Goal, TURN_OF_THE_LONGEST_WAIT, WINDOWS_IN_FLIGHT, limits};
+
+impl Engine {
+    pub(super) fn begin_windows(&mut self) {
+        if self.rests_until.is_some_and(|until| until > Instant::now()) {
+            return;
+        }
+        self.model.limits = limits(&self.account, &self.profile.get());
+        let mut passed_over = Vec::new();
+        while let Some(place) = self.most_urgent(&passed_over) {
+            let began = match self.sources[place].run {
+                Run::NotBegun => {
+                    self.open_run(place);
+                    true
+                }
+                Run::Opening => false,
+                Run::Open(_) => self.begin_window(place),
+            };
+            if !began {
+                passed_over.push(self.sources[place].id());
+            }
+        }
+    }
+
+    /// The source of the next window.
+    pub(super) fn most_urgent(&self, passed_over: &[SourceId]) -> Option<usize> {
+        let has_room = |source: &Source| match source.priority(self.until) {
+            Priority::Head => self.on_their_way() <= WINDOWS_IN_FLIGHT,
+            Priority::Other => self.on_their_way() < self.windows_in_flight(),
+        };
+        let waiting = self.sources.iter().enumerate().filter(|(_, source)| {
+            source.has_work()
+                && !source.is_resting()
+                && !matches!(source.run, Run::Opening)
+                && !passed_over.contains(&source.id())
+                && has_room(source)
+        });
+        if self.windows_begun % TURN_OF_THE_LONGEST_WAIT == TURN_OF_THE_LONGEST_WAIT - 1 {
+            waiting.min_by_key(|(_, source)| source.served)
+        } else {
+            waiting.min_by_key(|(_, source)| source.urgency(self.until))
+        }
+        .map(|(place, _)| place)
+    }
+
+    /// Windows that are read, wait to be written, or are written.
+    pub(super) fn on_their_way(&self) -> usize {
+        self.in_flight.len() + self.read.len() + self.writes.len()
+    }
+
+    pub(super) fn windows_in_flight(&self) -> usize {
+        // No window of an API that ignores ranges is drained.
+        if self.profile.get().range == Some(Range::Ignored) {
+            1
+        } else {
+            WINDOWS_IN_FLIGHT
+        }
+    }
+
+    pub(super) fn open_run(&mut self, place: usize) {
+        let kind = self.kind_of(place);
+        let source = &mut self.sources[place];
+        source.run = Run::Opening;
+        let id = source.id();
+        let request = source.request.as_ref();
+        let (policy, range) = (
+            request.and_then(|request| request.policy.clone()),
+            request.map(|request| request.range),
+        );
+        let (account, lease, watermark) = (self.account.clone(), self.held.lease.clone(), self.watermark);
+        self.opens.spawn(async move {
+            let new = NewRun {
+                lease: &lease,
+                kind,
+                at: account.clock.now(),
+                request_id: id,
+                policy: policy.as_deref(),
+                range,
+                watermark,
+            };
+            let opening = || runs::open(&account.pool, &new);
+            (id, conflict::retry(account.name(), opening).await)
+        });
+    }
+
+    pub(super) fn was_opened(
+        &mut self,
+        (id, opened): (SourceId, Result<i64, LoadError>),
+    ) -> Result<(), LoadError> {
+        let run_id = opened?;
+        failpoint::reach("run.opened");
+        let Some(place) = self.place(id) else {
+            return Ok(());
+        };
+        let kind = self.kind_of(place);
+        if kind != Kind::Verify {
+            self.profile.change(ApiProfile::begin_run);
+        }
+        let span = error_span!("run", account = self.account.name(), kind = kind.as_str(), run_id);
+        let source = &mut self.sources[place];
+        if let Work::Windows(queue) = &source.work {
+            let (records, windows) = queue.expected_left(&self.model.density);
+            span.in_scope(|| {
+                info!(
+                    windows_expected = windows,
+                    records_expected = records.round().abs(),
+                    watermark = %telemetry::instant(self.watermark),
+                    "run started"
+                );
+            });
+        }
+        source.run = Run::Open(Box::new(OpenRun {
+            id: run_id,
+            kind,
+            began: Instant::now(),
+            progress: Progress::from(self.watermark),
+            watermark: self.watermark,
+            span,
+        }));
+        if id.is_none()
+            && let Some(history) = self.history.take()
+        {
+            self.try_history(history.served_from);
+        }
+        Ok(())
+    }
+
+    pub(super) fn kind_of(&self, place: usize) -> Kind {
+        match (&self.sources[place].request, &self.goal) {
+            (None, Goal::Everything(kind)) => *kind,
+            (None, _) => Kind::Poll,
+            (Some(request), _) => match request.purpose {
+                Purpose::Refresh | Purpose::Open => Kind::Refresh,
+                Purpose::Verify => Kind::Verify,
+                _ => Kind::Backfill,
+            },
+        }
+    }
+
+    /// `false`: its next window has to wait.
+    pub(super) fn begin_window(&mut self, place: usize) -> bool {
+        let in_flight = self.on_their_way();
+        let priority = self.sources[place].priority(self.until);
+        let source = &mut self.sources[place];
+        let (planned, task) = match &mut source.work {
+            Work::Windows(queue) => {
+                let Step::Read(planned) = queue.next(&self.model, in_flight) else {
+                    return false;
+                };
+                let is_being_read = self
+                    .in_flight
+                    .values()
+                    .any(|flight| flight.fetch.planned.window.overlaps(planned.window));
+                if is_being_read {
+                    // Whoever reads it may serve this source, too.
+                    queue.again(planned.window);
+                    return false;
+                }
+                (planned, Task::Window)
+            }
+            Work::Days(days) => {
+                let (Some(first), Some(last)) = (days.front(), days.back()) else {
+                    return false;
+                };
+                let all = Window {
+                    start: first.start,
+                    end: last.end,
+                };
+                let request = source.request.as_ref();
+                let task = Task::Compare {
+                    days: std::mem::take(days).into(),
+                    model: Box::new(self.model.clone()),
+                    request: request.map_or(0, |request| request.id),
+                    by_identity: request.is_some_and(|request| request.by_identity),
+                };
+                (Planned::whole(all), task)
+            }
+        };
+        self.begin_task(place, planned, task, priority);
+        true
+    }
+
+    pub(super) fn begin_task(&mut self, place: usize, planned: Planned, task: Task, priority: Priority) {
+        let fetch = Fetch::begin(planned, self.account.clock.now(), Arc::default());
+        let Some(writer) = self.writer(place, planned.window) else {
+            return;
+        };
+        let source = &mut self.sources[place];
+        let Run::Open(run) = &source.run else { return };
+        let span = error_span!(parent: &run.span, "window", range = %planned.window);
+        self.windows_begun += 1;
+        source.served = self.windows_begun;
+        source.in_flight += 1;
+        let flight = Flight {
+            source: source.id(),
+            fetch,
+            span,
+        };
+        self.spawn_read(flight, task, priority, writer);
+    }
+
+    pub(super) fn spawn_read(&mut self, flight: Flight, task: Task, priority: Priority, writer: Writer) {
+        let source = WindowSource {
+            account: self.account.clone(),
+            profile: Arc::clone(&self.profile),
+            priority,
+        };
+        let mut fetch = flight.fetch.clone();
+        let span = flight.span.clone();
+        let (pulse, stall) = (Arc::clone(fetch.tally.pulse()), self.account.settings.stall);
+        let finding = async move {
+            let found = tokio::select! {
+                found = source.find(task, &mut fetch, writer) => found,
+                () = falls_silent(&pulse, stall) => Ok(Found::Silent),
+            };
+            (fetch, found)
+        };
+        let task = self.reads.spawn(finding.instrument(span));
+        self.in_flight.insert(task.id(), flight);
+    }
+
+    /// Asks further for a window that was read.
+    pub(super) fn go_on(&mut self, flight: Flight, task: Task) {
+        let Some(place) = self.place(flight.source) else {
+            return;
+        };
+        let Some(writer) = self.writer(place, flight.fetch.planned.window) else {
+            return;
+        };
+        let priority = self.sources[place].priority(self.until);
+        self.spawn_read(flight, task, priority, writer);
+    }
+
+    pub(super) fn writer(&self, place: usize, window: Window) -> Option<Writer> {
+        let source = &self.sources[place];
+        let Run::Open(run) = &source.run else {
+            return None;
+        };
+        Some(Writer {
+            account: self.account.clone(),
+            lease: self.held.lease.clone(),
+            run_id: run.id,
+            purpose: source.purpose(window, &self.gaps),
+            kept_from: self.kept_from,
+            basis: self.profile.get().basis,
+        })
+    }
+}

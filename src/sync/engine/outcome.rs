@@ -1,0 +1,191 @@
+//! What was read becomes one transaction after the other.
+
+use tokio::task::{Id, JoinError};
+use tracing::{Instrument, warn};
+
+use crate::ledger::problems::Problem;
+use crate::ledger::{LoadError, Status};
+use crate::telemetry;
+use crate::time::window::Window;
+
+use super::super::failure::WindowFailure;
+use super::super::read::{Range, Verdict};
+use super::super::rows::Rows;
+
+use super::read::{Fetched, Found};
+use super::source::Work;
+use super::write::{Fetch, WindowReport, Writer, is_a_second};
+use super::{Effect, Engine, Flight, ReadTask, Written, WrittenWindow};
+
+impl Engine {
+    pub(super) fn was_read(&mut self, read: Result<(Id, ReadTask), JoinError>) {
+        let id = read.as_ref().map_or_else(JoinError::id, |(id, _)| *id);
+        let Some(mut flight) = self.in_flight.remove(&id) else {
+            return;
+        };
+        let found = match read {
+            Ok((_, (fetch, found))) => {
+                flight.fetch = fetch;
+                Ok(found)
+            }
+            Err(error) => Err(error),
+        };
+        self.read.push_back((flight, found));
+    }
+
+    pub(super) fn begin_write(&mut self) {
+        while self.writes.is_empty() {
+            let Some((flight, found)) = self.read.pop_front() else {
+                return;
+            };
+            self.write(flight, found);
+        }
+    }
+
+    pub(super) fn write(&mut self, flight: Flight, found: Result<Result<Found, LoadError>, JoinError>) {
+        let _span = flight.span.clone().entered();
+        match found {
+            Ok(Ok(Found::Window(Ok(fetched)))) => self.write_fetched(flight, fetched),
+            Ok(Ok(Found::Window(Err(error)))) if error.is_refusal() => self.refused(flight, error),
+            Ok(Ok(Found::Window(Err(error)))) => self.fail(flight, WindowFailure::of_reading(&error)),
+            Ok(Ok(Found::Silent)) => self.fail(flight, WindowFailure::silent()),
+            Ok(Ok(Found::IsEdge { edge, is_edge, error })) => {
+                if is_edge {
+                    self.end_history(flight, edge);
+                } else {
+                    self.refused_otherwise(flight, &error);
+                }
+            }
+            Ok(Ok(Found::History(still))) => self.note_history(flight, still),
+            Ok(Ok(Found::Compared(report))) => {
+                let effect = if report.failure.is_some() {
+                    Effect::Tried
+                } else {
+                    Effect::Nothing
+                };
+                self.spawn_write(flight, effect, async move |_, _| Ok(report));
+            }
+            Ok(Err(error)) => {
+                self.spawn_write(flight, Effect::Nothing, async move |_, _| Err(error));
+            }
+            Err(error) => self.fail(flight, WindowFailure::of_task(&error)),
+        }
+    }
+
+    pub(super) fn write_fetched(&mut self, mut flight: Flight, mut fetched: Fetched) {
+        let window = flight.fetch.planned.window;
+        let Some(place) = self.place(flight.source) else {
+            return;
+        };
+        let source = &mut self.sources[place];
+        if source.horizon.served(window)
+            && let Work::Windows(queue) = &mut source.work
+        {
+            queue.unpark();
+        }
+        if fetched.reading.verdict == Verdict::Elsewhere && self.profile.get().range == Some(Range::Ignored) {
+            // Its gap must not grow at every poll.
+            return self.fail(flight, WindowFailure::elsewhere());
+        }
+        self.time_zone.see(fetched.rows.interactions.values());
+        let Some(settled) = self.settled(&flight.fetch) else {
+            let why = "not read: it has not happened yet at the API";
+            return self.put_aside(flight, Problem::warning("not_happened_yet", why, ""));
+        };
+        let rest = window.without(settled.planned.window);
+        self.sources[place].tried.extend(rest);
+        flight.fetch = settled.clone();
+        let window = settled.planned.window;
+        let (status, effect) = self.effect_of(window, &fetched);
+        if fetched.reading.strays_in.is_some() {
+            // Its parts are read next and would count twice.
+            fetched.rows = Rows::default();
+        }
+        self.spawn_write(flight, effect, async move |writer, _| {
+            writer.store(&settled, fetched, status).await
+        });
+    }
+
+    pub(super) fn effect_of(
+        &mut self,
+        window: Window,
+        Fetched { reading, rows }: &Fetched,
+    ) -> (Status, Effect) {
+        let starts = rows.starts();
+        match reading.verdict {
+            Verdict::Drained => {
+                if !starts.is_empty() {
+                    self.profile.change(|profile| {
+                        profile.range = profile.range.filter(|range| *range != Range::Ignored);
+                    });
+                }
+                (Status::Drained, Effect::Drained(starts))
+            }
+            Verdict::Elsewhere => {
+                self.profile
+                    .change(|profile| profile.range = Some(Range::Ignored));
+                (Status::Gap, Effect::Gap)
+            }
+            Verdict::Strays => match reading.strays_in {
+                Some(part) => (Status::Split, Effect::PartOff(part)),
+                None => (Status::Gap, Effect::Gap),
+            },
+            _ if is_a_second(window) => (Status::Gap, Effect::Gap),
+            Verdict::Overflow => (Status::Split, Effect::Overflowed(reading.reported_total, starts)),
+            Verdict::Inconsistent => (Status::Split, Effect::Drifted),
+        }
+    }
+
+    /// The part that has happened at the API, as our clock may be fast.
+    pub(super) fn settled(&self, fetch: &Fetch) -> Option<Fetch> {
+        let Window { start, end } = fetch.planned.window;
+        let head = self.account.head_at(fetch.began);
+        if end <= head {
+            return Some(fetch.clone());
+        }
+        warn!(
+            until = telemetry::instant(head),
+            remedy = "have this machine's clock set by NTP; the next run reads the rest",
+            "the window reaches into what has not happened yet at the API, and counts as read up to there only"
+        );
+        let mut settled = fetch.clone();
+        settled.planned.window = Window { start, end: head };
+        (start < head).then_some(settled)
+    }
+
+    pub(super) fn fail(&mut self, flight: Flight, failure: WindowFailure) {
+        self.spawn_write(flight, Effect::Tried, async move |writer, fetch| {
+            writer.fail(&fetch, failure).await
+        });
+    }
+
+    pub(super) fn put_aside(&mut self, flight: Flight, why: Problem) {
+        self.spawn_write(flight, Effect::Tried, async move |writer, fetch| {
+            writer.put_aside(&fetch, &why).await
+        });
+    }
+
+    pub(super) fn spawn_write<F>(
+        &mut self,
+        flight: Flight,
+        effect: Effect,
+        write: impl FnOnce(Writer, Fetch) -> F + Send + 'static,
+    ) where
+        F: Future<Output = Result<WindowReport, LoadError>> + Send + 'static,
+    {
+        let place = self.place(flight.source);
+        let Some(writer) = place.and_then(|place| self.writer(place, flight.fetch.planned.window)) else {
+            return;
+        };
+        let span = flight.span.clone();
+        let writing = async move {
+            let report = write(writer, flight.fetch.clone()).await;
+            Written::Window(Box::new(WrittenWindow {
+                flight,
+                effect,
+                report,
+            }))
+        };
+        self.writes.spawn(writing.instrument(span));
+    }
+}
