@@ -23,7 +23,7 @@ const SIGNS_OF_A_MEANING: [&str; 2] = ["serde_json::private", "\\u00"];
 
 /// Why a text has no value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Unreadable {
+pub enum JsonError {
     /// The text is not JSON.
     #[error("not JSON")]
     NoJson,
@@ -76,7 +76,7 @@ impl Extent {
 ///
 /// # Errors
 /// The text is no JSON, or too deep.
-pub fn parse(text: &str) -> Result<Value, Unreadable> {
+pub fn parse(text: &str) -> Result<Value, JsonError> {
     parse_counted(text, Extent::of(text))
 }
 
@@ -84,9 +84,9 @@ pub fn parse(text: &str) -> Result<Value, Unreadable> {
 ///
 /// # Errors
 /// As [`parse`].
-pub fn parse_counted(text: &str, extent: Extent) -> Result<Value, Unreadable> {
+pub fn parse_counted(text: &str, extent: Extent) -> Result<Value, JsonError> {
     if extent.levels > DEEPEST {
-        return Err(Unreadable::TooDeep);
+        return Err(JsonError::TooDeep);
     }
     let may_mean = |sign: &&str| memchr::memmem::find(text.as_bytes(), sign.as_bytes()).is_some();
     if SIGNS_OF_A_MEANING.iter().any(may_mean) {
@@ -135,11 +135,11 @@ impl<'de> Visitor<'de> for AllFields {
     }
 }
 
-fn value(text: &str, levels_left: usize) -> Result<Value, Unreadable> {
+fn value(text: &str, levels_left: usize) -> Result<Value, JsonError> {
     let text = text.trim_matches([' ', '\t', '\r', '\n']);
     let is_nested = text.starts_with(['{', '[']);
     let levels_left = if is_nested {
-        levels_left.checked_sub(1).ok_or(Unreadable::TooDeep)?
+        levels_left.checked_sub(1).ok_or(JsonError::TooDeep)?
     } else {
         levels_left
     };
@@ -158,8 +158,8 @@ fn value(text: &str, levels_left: usize) -> Result<Value, Unreadable> {
     from_str(text)
 }
 
-fn from_str<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, Unreadable> {
-    serde_json::from_str(text).map_err(|_| Unreadable::NoJson)
+fn from_str<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, JsonError> {
+    serde_json::from_str(text).map_err(|_| JsonError::NoJson)
 }
 
 #[cfg(test)]
@@ -221,8 +221,8 @@ mod tests {
             "\"\\ud800\"",
             "\u{a0}1",
         ] {
-            assert_eq!(parse(text), Err(Unreadable::NoJson), "{text}");
-            assert_eq!(value(text, DEEPEST), Err(Unreadable::NoJson), "{text}");
+            assert_eq!(parse(text), Err(JsonError::NoJson), "{text}");
+            assert_eq!(value(text, DEEPEST), Err(JsonError::NoJson), "{text}");
             assert!(serde_json::from_str::<Value>(text).is_err());
         }
     }
@@ -232,11 +232,11 @@ mod tests {
         let nested = |levels: usize| format!("{}1{}", "[".repeat(levels), "]".repeat(levels));
         assert!(parse(&nested(DEEPEST)).is_ok());
         assert!(value(&nested(DEEPEST), DEEPEST).is_ok());
-        assert_eq!(parse(&nested(DEEPEST + 1)), Err(Unreadable::TooDeep));
-        assert_eq!(value(&nested(DEEPEST + 1), DEEPEST), Err(Unreadable::TooDeep));
-        assert_eq!(parse(&"[".repeat(8 << 20)), Err(Unreadable::TooDeep));
-        assert_eq!(parse(&r#"{"a":"#.repeat(1 << 20)), Err(Unreadable::TooDeep));
-        assert_eq!(parse(&"]".repeat(1 << 20)), Err(Unreadable::NoJson));
+        assert_eq!(parse(&nested(DEEPEST + 1)), Err(JsonError::TooDeep));
+        assert_eq!(value(&nested(DEEPEST + 1), DEEPEST), Err(JsonError::TooDeep));
+        assert_eq!(parse(&"[".repeat(8 << 20)), Err(JsonError::TooDeep));
+        assert_eq!(parse(&r#"{"a":"#.repeat(1 << 20)), Err(JsonError::TooDeep));
+        assert_eq!(parse(&"]".repeat(1 << 20)), Err(JsonError::NoJson));
     }
 
     #[test]

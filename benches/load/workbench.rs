@@ -19,7 +19,7 @@ pub(crate) struct Workbench {
 impl Workbench {
     pub(crate) async fn set_up() -> Result<Self> {
         let directory = directory()?;
-        let server = PrivateServer::start(directory.path(), None, &[], true).await?;
+        let server = PrivateServer::start(directory.path(), None, true).await?;
         Ok(Self { directory, server })
     }
 

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use libfuzzer_sys::{Corpus, fuzz_target};
 use serde_json::value::RawValue;
-use smartassist_etl::transform::privacy::{Class, IdentifierKind, Key, Policy, Rule, Wanted, value_of};
+use smartassist_etl::transform::privacy::{Class, IdentifierKind, PrivacyKey, Policy, Rule, Wanted, value_of};
 use smartassist_etl::transform::{Origin, RecordText, Rejected, transform, transform_stored};
 
 const ORIGIN: Origin<'_> = Origin {
@@ -17,8 +17,8 @@ const ORIGIN: Origin<'_> = Origin {
 /// Rejected text is no longer than what a record may have, or the part that is kept of a larger one.
 const LONGEST_PART: usize = 64 << 10;
 
-fn key() -> Key {
-    Key::new("a key of the fuzzer")
+fn key() -> PrivacyKey {
+    PrivacyKey::new("a key of the fuzzer")
 }
 
 /// One that keeps everything, one that hashes everything, and one that drops some.

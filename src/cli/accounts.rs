@@ -1,65 +1,69 @@
-//! Runs a command for all accounts at once; the worst failure counts.
+//! The accounts that a command works on, all at once; the worst failure counts.
 
 use std::sync::Arc;
 
+use futures_util::future::join_all;
 use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
 
-use crate::config::Config;
+use crate::config::{AccountConfig, Config};
+use crate::extract::ApiClient;
 use crate::ledger::problems::Failure;
 use crate::ledger::runs::Outcome;
-use crate::postgres::Database;
-use crate::sync::RunReport;
+use crate::postgres::{Pool, is_loopback};
+use crate::sync::{AccountContext, AccountSettings, RunReport};
 use crate::telemetry::logging::Screen;
 use crate::time::clock::{Clock, SystemClock};
 
 use super::exit::CommandError;
-use super::progress::Watched;
-use super::shutdown::Shutdown;
-use super::waiting::{self, Waiting};
-use super::workers;
+use super::progress::WatchedAccount;
+use super::shell::with_database;
 
-pub(super) async fn work(
+const PROXY_VARIABLES: [&str; 6] = [
+    "HTTPS_PROXY",
+    "https_proxy",
+    "HTTP_PROXY",
+    "http_proxy",
+    "ALL_PROXY",
+    "all_proxy",
+];
+
+/// Only the account of that name, if one is given.
+pub(super) fn select(config: &Config, name: Option<&str>) -> Result<Config, CommandError> {
+    config.require_accounts()?;
+    let mut config = config.clone();
+    let Some(name) = name else { return Ok(config) };
+    let known: Vec<String> = config
+        .accounts
+        .iter()
+        .map(|account| account.name.clone())
+        .collect();
+    config.accounts.retain(|account| account.name == name);
+    if config.accounts.is_empty() {
+        return Err(CommandError::Usage(format!(
+            "--account: there is no account {name:?}; known: {}",
+            known.join(", ")
+        )));
+    }
+    Ok(config)
+}
+
+pub(super) async fn run_all(
     config: &Config,
     screen: &Screen,
-    run: impl AsyncFn(&Watched<'_>, &CancellationToken) -> RunReport,
+    run: impl AsyncFn(&WatchedAccount<'_>, &CancellationToken) -> RunReport,
 ) -> Result<(), CommandError> {
     config.require_accounts()?;
-    let shutdown = Shutdown::on_signals(config.sync.shutdown).map_err(CommandError::other)?;
-    tokio::select! {
-        worked = open_and_work(config, screen, &shutdown, run) => worked,
-        () = shutdown.hard.cancelled() => Err(CommandError::Runs(Failure::Other)),
-    }
-}
-
-async fn open_and_work(
-    config: &Config,
-    screen: &Screen,
-    shutdown: &Shutdown,
-    run: impl AsyncFn(&Watched<'_>, &CancellationToken) -> RunReport,
-) -> Result<(), CommandError> {
-    let (database, waiting) = waiting::open(config, &shutdown.soft).await?;
-    let worked = work_all(config, (&database, &waiting), screen, shutdown, run).await;
-    database.close().await;
-    worked.map_err(|error| waiting.verdict(error))
-}
-
-async fn work_all(
-    config: &Config,
-    (database, waiting): (&Database, &Waiting),
-    screen: &Screen,
-    shutdown: &Shutdown,
-    run: impl AsyncFn(&Watched<'_>, &CancellationToken) -> RunReport,
-) -> Result<(), CommandError> {
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let workers = workers::build(config, &database.pool, &clock)?;
-    let watched: Vec<Watched<'_>> = workers
-        .into_iter()
-        .map(|worker| Watched::new(worker, screen, (database, waiting), shutdown.interrupted.clone()))
-        .collect();
-    let runs = watched.iter().map(|watched| run(watched, &shutdown.soft));
-    let reports: Vec<RunReport> = futures_util::future::join_all(runs).await;
-    let worst = reports.iter().filter_map(failure).max();
-    worst.map_or(Ok(()), |failure| Err(CommandError::Runs(failure)))
+    with_database(config, async |shell| {
+        let contexts = contexts(config, &shell.database.pool)?.into_iter();
+        let accounts: Vec<WatchedAccount<'_>> = contexts
+            .map(|context| WatchedAccount::new(context, screen, shell))
+            .collect();
+        let reports = join_all(accounts.iter().map(|account| run(account, &shell.stop))).await;
+        let worst = reports.iter().filter_map(failure).max();
+        worst.map_or(Ok(()), |failure| Err(CommandError::Runs(failure)))
+    })
+    .await
 }
 
 fn failure(report: &RunReport) -> Option<Failure> {
@@ -67,5 +71,59 @@ fn failure(report: &RunReport) -> Option<Failure> {
         Outcome::Succeeded => None,
         Outcome::Failed => report.failure(),
         Outcome::Skipped | Outcome::Interrupted => Some(Failure::Other),
+    }
+}
+
+pub(super) fn contexts(config: &Config, pool: &Pool) -> Result<Vec<AccountContext>, CommandError> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let settings = AccountSettings {
+        settle: config.sync.settle,
+        late: config.sync.late,
+        missing_confirm: config.sync.missing_confirm,
+        lease: config.sync.lease,
+        stall: config.sync.stall,
+        keep_raw: config.storage.raw,
+        retention: config.storage.retention,
+        policy: Arc::new(config.privacy.clone()),
+    };
+    // An accidental proxy is a common cause of failures.
+    for variable in PROXY_VARIABLES {
+        if std::env::var_os(variable).is_some_and(|value| !value.is_empty()) {
+            info!(
+                variable,
+                "requests to the API go through a proxy, as this variable says"
+            );
+        }
+    }
+    let holder = lease_holder();
+    let contexts = config.accounts.iter().map(|account| {
+        warn_of_plain_http(account);
+        let api = ApiClient::new(account.clone(), Arc::clone(&clock))?;
+        let (pool, settings) = (pool.clone(), settings.clone());
+        Ok(AccountContext::new(
+            api,
+            pool,
+            settings,
+            Arc::clone(&clock),
+            holder.clone(),
+        ))
+    });
+    contexts.collect()
+}
+
+/// Host and process for readers, UUID for uniqueness.
+fn lease_holder() -> String {
+    let host = nix::unistd::gethostname().unwrap_or_default();
+    let (host, process) = (host.to_string_lossy(), std::process::id());
+    format!("{host}:{process}:{}", uuid::Uuid::new_v4().simple())
+}
+
+fn warn_of_plain_http(account: &AccountConfig) {
+    let host = account.base_url.host_str().unwrap_or_default();
+    if account.base_url.scheme() == "http" && !is_loopback(host) {
+        warn!(
+            account = account.name,
+            "base_url is not https: tokens and personal data cross the network in the clear"
+        );
     }
 }

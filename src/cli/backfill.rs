@@ -10,13 +10,12 @@ use crate::telemetry::logging::Screen;
 
 use super::accounts;
 use super::exit::CommandError;
-use super::range::Range;
+use super::range::RangeArguments;
 
-/// What `backfill` is told.
 #[derive(Debug, Args)]
-pub(super) struct Arguments {
+pub(super) struct BackfillArguments {
     #[command(flatten)]
-    range: Range,
+    range: RangeArguments,
     /// Read again what is loaded already
     #[arg(long)]
     refetch: bool,
@@ -24,7 +23,7 @@ pub(super) struct Arguments {
 
 pub(super) async fn backfill(
     config: &Config,
-    arguments: &Arguments,
+    arguments: &BackfillArguments,
     screen: &Screen,
 ) -> Result<(), CommandError> {
     let (config, range) = arguments.range.of(config)?;
@@ -34,7 +33,7 @@ pub(super) async fn backfill(
         read_again: arguments.refetch,
         by_identity: false,
     };
-    accounts::work(&config, screen, async |watched, stop| {
+    accounts::run_all(&config, screen, async |watched, stop| {
         let (request, report) = watched.fulfil(&wish, stop).await;
         if request.is_none() && report.was_idle {
             info!(

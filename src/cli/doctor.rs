@@ -9,13 +9,11 @@ use crate::ledger::problems::Severity;
 use crate::time::clock::{Clock, SystemClock};
 
 use super::exit::CommandError;
-use super::layout::hanging;
-use super::output::print;
-use super::paint::{FAILED, HEADING, OK, WARNING, painted};
+use super::output::{FAILED, HEADING, OK, WARNING, hanging, painted, print};
 
-const FOUND: usize = 9;
-
-const ADVICE: usize = FOUND + 8;
+/// Columns.
+const FOUND_AT: usize = 9;
+const ADVICE_AT: usize = FOUND_AT + 8;
 
 pub(super) async fn doctor(config: &Config, as_json: bool) -> Result<(), CommandError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
@@ -31,30 +29,20 @@ pub(super) async fn doctor(config: &Config, as_json: bool) -> Result<(), Command
 }
 
 fn to_text(report: &Report) -> String {
-    let mut text = String::new();
-    for finding in &report.findings {
-        render(finding, &mut text);
-    }
-    let count = |status| {
-        report
+    let mut text: String = report.findings.iter().map(finding_to_text).collect();
+    let count = |severity| {
+        let findings = report
             .findings
             .iter()
-            .filter(|finding| finding.status == status)
-            .count()
+            .filter(|finding| finding.status == severity);
+        findings.count()
     };
-    let _ = writeln!(
-        text,
-        "\n{}",
-        painted(
-            HEADING,
-            format_args!(
-                "{} checks: {} ok, {} with a warning, {} failed",
-                report.findings.len(),
-                count(Severity::Ok),
-                count(Severity::Warning),
-                count(Severity::Failed)
-            )
-        )
+    let summary = format!(
+        "{} checks: {} ok, {} with a warning, {} failed",
+        report.findings.len(),
+        count(Severity::Ok),
+        count(Severity::Warning),
+        count(Severity::Failed)
     );
     let requests = match report.requests {
         1 => "1 request to the API was made for this. It counts against the account's request budget."
@@ -63,28 +51,27 @@ fn to_text(report: &Report) -> String {
             "{requests} requests to the API were made for this. They count against the accounts' request budgets."
         ),
     };
-    let _ = writeln!(text, "{}", hanging(&requests, 0));
+    let _ = writeln!(text, "\n{}\n{}", painted(HEADING, summary), hanging(&requests, 0));
     text
 }
 
-fn render(finding: &Finding, text: &mut String) {
+fn finding_to_text(finding: &Finding) -> String {
     let style = match finding.status {
         Severity::Ok => OK,
         Severity::Warning => WARNING,
         Severity::Failed => FAILED,
     };
-    let status = painted(style, format_args!("{:<FOUND$}", finding.status.as_str()));
-    let account = finding
-        .account
-        .as_ref()
-        .map_or_else(String::new, |account| format!("{account}: "));
+    let account = finding.account.as_ref();
+    let account = account.map(|account| format!("{account}: ")).unwrap_or_default();
     let found = format!("{account}{}: {}", finding.check, finding.found);
-    let _ = writeln!(text, "{status}{}", hanging(&found, FOUND));
+    let status = painted(style, format_args!("{:<FOUND_AT$}", finding.status.as_str()));
+    let mut text = format!("{status}{}\n", hanging(&found, FOUND_AT));
     for (word, advice) in [("means:", &finding.explanation), ("remedy:", &finding.remedy)] {
         if let Some(advice) = advice {
-            let _ = writeln!(text, "{:FOUND$}{word:<8}{}", "", hanging(advice, ADVICE));
+            let _ = writeln!(text, "{:FOUND_AT$}{word:<8}{}", "", hanging(advice, ADVICE_AT));
         }
     }
+    text
 }
 
 #[cfg(test)]
@@ -97,8 +84,8 @@ mod tests {
     fn report() -> Report {
         let remedy =
             "check client_id, client_secret, account_id and stream_id, and that the app has the scope";
-        let refused = Problem::failed("api_refused", "the API refused us", remedy);
-        let failed = Finding::problem(refused)
+        let rejected = Problem::failed("api_refused", "the API rejected us", remedy);
+        let failed = Finding::problem(rejected)
             .explanation("nothing is loaded for this account")
             .check("sign-in");
         Report {
@@ -113,7 +100,7 @@ mod tests {
             strip_str(&to_text(&report())).to_string(),
             "\
 ok       database: it answers
-failed   main: sign-in: the API refused us
+failed   main: sign-in: the API rejected us
          means:  nothing is loaded for this account
          remedy: check client_id, client_secret, account_id and stream_id, and
                  that the app has the scope

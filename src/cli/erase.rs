@@ -4,7 +4,6 @@ use std::io;
 
 use clap::Args;
 use serde_json::{Value, json};
-use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use crate::config::Config;
@@ -14,16 +13,15 @@ use crate::warehouse::erase::{Erased, RecordKey};
 
 use super::exit::CommandError;
 use super::output::print;
-use super::waiting;
+use super::shell::with_database;
 
 /// Reads standard input, because other users can see arguments.
 const STANDARD_INPUT: &str = "-";
 
-const LISTED: usize = 100;
+const MAX_LISTED: usize = 100;
 
-/// Whom `erase` forgets.
 #[derive(Debug, Args)]
-pub(super) struct Arguments {
+pub(super) struct EraseArguments {
     #[command(flatten)]
     customer: Customer,
     /// Only count what would be deleted
@@ -55,42 +53,45 @@ impl Customer {
             (IdentifierKind::Email, &self.email),
             (IdentifierKind::UserId, &self.user_id),
         ];
-        let given = given
-            .into_iter()
-            .find_map(|(kind, value)| Some((kind, value.as_deref()?)));
+        let mut given = given.into_iter();
+        let given = given.find_map(|(kind, value)| Some((kind, value.as_deref()?)));
         given.unwrap_or((IdentifierKind::UserId, ""))
     }
 }
 
-pub(super) async fn erase(config: &Config, arguments: &Arguments) -> Result<(), CommandError> {
+pub(super) async fn erase(config: &Config, arguments: &EraseArguments) -> Result<(), CommandError> {
     let Some(key) = &config.privacy.key else {
         return Err(CommandError::Usage(
-            "erase needs privacy.key: by a hash that it makes, later fetches recognize whom to leave out; make one \
-             with `openssl rand -hex 32`, and keep it"
+            "erase needs privacy.key: later fetches recognize the customer by a hash made with it; make one with \
+             `openssl rand -hex 32`, and keep it"
                 .to_owned(),
         ));
     };
+    let dry_run = arguments.dry_run;
     let (kind, value) = arguments.customer.identifier();
-    let value = given(value, io::stdin().lock())?;
+    let value = read_value(value, io::stdin().lock())?;
     let wanted = Wanted::new(kind, &value, key).map_err(|why| CommandError::Usage(why.to_owned()))?;
-    let stop = CancellationToken::new();
-    let (database, waiting) = waiting::open(config, &stop).await?;
-    let erase = async || sync::erase(&database.pool, &wanted, key, arguments.dry_run).await;
-    let erasure = waiting.through(&database, &stop, erase).await;
-    database.close().await;
-    let erasure = erasure.map_err(|error| waiting.verdict(error.into()))?;
+    let erasure = with_database(config, async |shell| {
+        let erase = async || Ok(sync::erase(&shell.database.pool, &wanted, key, dry_run).await?);
+        shell.retry(&shell.stop, erase).await
+    })
+    .await?;
     info!(
         kind = kind.as_str(),
         sessions = erasure.deleted.sessions,
         rejected_records = erasure.deleted.rejected_records,
         mentions = erasure.mentions(),
-        dry_run = arguments.dry_run,
+        dry_run,
         "customer erased"
     );
-    print(&told(&erasure, arguments))
+    print(&if arguments.json {
+        format!("{}\n", to_json(&erasure, dry_run))
+    } else {
+        to_text(&erasure, dry_run)
+    })
 }
 
-fn given(value: &str, mut input: impl io::BufRead) -> Result<String, CommandError> {
+fn read_value(value: &str, mut input: impl io::BufRead) -> Result<String, CommandError> {
     if value != STANDARD_INPUT {
         return Ok(value.to_owned());
     }
@@ -120,11 +121,8 @@ fn tables(erased: &Erased) -> [(&'static str, u64); 8] {
     ]
 }
 
-fn told(erasure: &Erasure, arguments: &Arguments) -> String {
-    if arguments.json {
-        return format!("{}\n", as_json(erasure, arguments.dry_run));
-    }
-    let mut text = if arguments.dry_run {
+fn to_text(erasure: &Erasure, dry_run: bool) -> String {
+    let mut text = if dry_run {
         "Nothing is deleted; this would be:\n".to_owned()
     } else {
         "Deleted, and left out of every later fetch:\n".to_owned()
@@ -140,27 +138,27 @@ fn told(erasure: &Erasure, arguments: &Arguments) -> String {
 
 fn mentions(erasure: &Erasure) -> String {
     let mut text = format!(
-        "{} more mention it and are not deleted: it stands in another field or within other text, or without its\n\
-         country code, or they only share a session that is somebody else's, too. So they may be about somebody else.\n\
+        "{} more mention it and are not deleted, because they may be about somebody else: it is in another field, within\n\
+         other text or without its country code, or they only share a session that is somebody else's, too.\n\
          Look at each:\n",
         erasure.mentions()
     );
     let interactions = erasure.mentioned_in.iter().map(|found| ("interaction", found));
     let rejected = erasure.mentioned_in_rejected.iter();
     let all = interactions.chain(rejected.map(|found| ("rejected record", found)));
-    for (what, found) in all.take(LISTED) {
+    for (what, found) in all.take(MAX_LISTED) {
         text += &format!("  {what} {} of account {}\n", found.id, found.account_id);
     }
-    if erasure.mentions() > LISTED {
+    if erasure.mentions() > MAX_LISTED {
         text += &format!(
             "  and {} others, which --json lists\n",
-            erasure.mentions() - LISTED
+            erasure.mentions() - MAX_LISTED
         );
     }
     text
 }
 
-fn as_json(erasure: &Erasure, dry_run: bool) -> Value {
+fn to_json(erasure: &Erasure, dry_run: bool) -> Value {
     let deleted: serde_json::Map<_, _> = tables(&erasure.deleted)
         .map(|(table, rows)| (table.to_owned(), rows.into()))
         .into_iter()
@@ -185,12 +183,12 @@ mod tests {
     #[test]
     fn a_dash_reads_the_first_line_of_standard_input() {
         assert_eq!(
-            given("-", "\u{feff} +49 30 1 \r\nsecond".as_bytes()).unwrap(),
+            read_value("-", "\u{feff} +49 30 1 \r\nsecond".as_bytes()).unwrap(),
             "+49 30 1"
         );
-        assert_eq!(given("+49", "other".as_bytes()).unwrap(), "+49");
+        assert_eq!(read_value("+49", "other".as_bytes()).unwrap(), "+49");
         for empty in ["", "\n", "  \nsecond"] {
-            assert!(given("-", empty.as_bytes()).is_err(), "{empty:?}");
+            assert!(read_value("-", empty.as_bytes()).is_err(), "{empty:?}");
         }
     }
 }

@@ -8,7 +8,6 @@ use crate::extract::ClientError;
 use crate::ledger::LoadError;
 use crate::ledger::problems::Failure;
 use crate::postgres::{MigrationError, OpenError};
-use crate::telemetry::chain;
 
 #[derive(Debug, thiserror::Error)]
 pub(super) enum CommandError {
@@ -22,18 +21,20 @@ pub(super) enum CommandError {
     Migration(#[from] MigrationError),
     #[error(transparent)]
     Load(#[from] LoadError),
-    #[error("{}; the log says more", said(*.0))]
+    #[error("{}; see the log", summary(*.0))]
     Runs(Failure),
-    #[error("{0}; what was committed is kept, and the same command goes on from there")]
-    Away(String),
+    #[error("interrupted; what was committed is kept, and the same command continues from there")]
+    Interrupted,
+    #[error("{0}; what was committed is kept, and the same command continues from there")]
+    DatabaseLost(String),
     #[error("{0}")]
     Usage(String),
-    #[error("something has to be mended: see what is marked as failed")]
+    #[error("doctor found problems: see the checks marked failed")]
     Found(Failure),
     #[error("days that differ: {0}; --repair reads them again")]
     Differs(usize),
     #[error(
-        "not all rows were rebuilt; the log says why, and another replay goes on where this one was stopped"
+        "not all rows were rebuilt; see the log, and run replay again to continue where this one stopped"
     )]
     NotRebuilt,
     #[error(transparent)]
@@ -47,15 +48,11 @@ impl CommandError {
 
     pub(super) fn is_unreachable(&self) -> bool {
         match self {
-            Self::Runs(failure) => *failure == Failure::DatabaseUnreachable,
+            Self::Runs(failure) | Self::Found(failure) => *failure == Failure::DatabaseUnreachable,
             Self::Load(error) => error.is_unreachable(),
             Self::Migration(error) => error.is_unreachable(),
             _ => false,
         }
-    }
-
-    pub(super) fn message(&self) -> String {
-        chain(self).to_string()
     }
 
     /// An interface: listed in `--help` and `docs/operations.md`.
@@ -63,30 +60,20 @@ impl CommandError {
         ExitCode::from(match self {
             Self::Config(_) | Self::Client(_) | Self::Usage(_) => 2,
             Self::Runs(Failure::OtherFilters) | Self::Found(Failure::OtherFilters) => 2,
-            Self::Open(OpenError::Url(_) | OpenError::Secret(_) | OpenError::Unfit(_)) => 2,
-            Self::Open(OpenError::Private(_)) => 4,
-            Self::Open(OpenError::Unreachable(_) | OpenError::Away { .. } | OpenError::Certificate(_)) => 4,
-            Self::Away(_) => 4,
+            Self::Open(error) if error.is_of_configuration() => 2,
+            Self::Open(_) | Self::DatabaseLost(_) => 4,
             Self::Runs(Failure::Refused) | Self::Found(Failure::Refused) => 3,
-            Self::Runs(Failure::DatabaseUnreachable) | Self::Found(Failure::DatabaseUnreachable) => 4,
-            Self::Load(error) if error.is_unreachable() => 4,
-            Self::Migration(error) if error.is_unreachable() => 4,
-            Self::Runs(Failure::Other)
-            | Self::Found(Failure::Other)
-            | Self::Differs(_)
-            | Self::NotRebuilt
-            | Self::Load(_)
-            | Self::Migration(_)
-            | Self::Other(_) => 1,
+            error if error.is_unreachable() => 4,
+            _ => 1,
         })
     }
 }
 
-fn said(failure: Failure) -> &'static str {
+fn summary(failure: Failure) -> &'static str {
     match failure {
-        Failure::Refused => "the API refused us, for one account at least",
+        Failure::Refused => "the API rejected us, for at least one account",
         Failure::DatabaseUnreachable => "the database went out of reach",
         Failure::OtherFilters => "an account was loaded with other filters",
-        Failure::Other => "a part was not loaded",
+        Failure::Other => "part of the work failed",
     }
 }

@@ -8,22 +8,18 @@ mod doctor;
 mod erase;
 mod exit;
 mod healthcheck;
-mod layout;
-mod migrate;
 mod output;
-mod paint;
 mod process;
 mod progress;
 mod range;
 mod replay;
 mod retry_rejected;
 mod run;
+mod shell;
 mod shutdown;
 mod status;
 mod sync;
 mod verify;
-mod waiting;
-mod workers;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -35,14 +31,15 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::config::Config;
 use crate::postgres::Database;
-use crate::telemetry::logging;
+use crate::telemetry::{chain, logging};
 use crate::time::clock::{Clock, SystemClock};
 
 use describe::Describe;
 use exit::CommandError;
+use shell::with_database;
 
-/// Loads every interaction of a Kore.ai SmartAssist account into PostgreSQL, exactly once and
-/// nothing lost without a word.
+/// Loads every interaction of a Kore.ai SmartAssist account into PostgreSQL, exactly once and with no
+/// silent loss.
 ///
 /// Start with `sync`, which loads what there is and ends, then leave `run` running. Without a
 /// database in the configuration both keep a private PostgreSQL under data_dir.
@@ -53,7 +50,7 @@ struct Cli {
     #[arg(long, global = true, value_name = "FILE", env = "SMARTASSIST_ETL_CONFIG")]
     config: Option<PathBuf>,
     #[command(subcommand)]
-    wanted: Wanted,
+    command: Command,
 }
 
 const AFTER_HELP: &str = "\
@@ -66,74 +63,75 @@ Configuration: defaults, then FILE, then the environment, e.g.
   DATABASE_URL=postgres://etl:…@db.example.com/warehouse
 
 Exit codes: 0 done; 1 part of the work failed; 2 bad usage or configuration;
-3 the API refused us (sign-in, rights); 4 the database is out of reach.";
-
-#[derive(Debug, Subcommand)]
-enum Wanted {
-    #[command(flatten)]
-    Work(Command),
-    #[command(flatten)]
-    Description(Describe),
-}
+3 the API rejected us (sign-in, rights); 4 the database is out of reach.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    #[command(flatten)]
+    Configured(ConfiguredCommand),
+    /// Exit 0 if the daemon on this machine is alive (for the container's HEALTHCHECK)
+    Healthcheck,
+    #[command(flatten)]
+    Describe(Describe),
+}
+
+/// Starts with the whole configuration, and logs.
+#[derive(Debug, Subcommand)]
+enum ConfiguredCommand {
     /// The daemon: migrate, catch up, then poll on schedule until SIGTERM or SIGINT
     ///
-    /// Serves the status page, /healthz, /readyz and /metrics at http.bind. A first SIGTERM lets the window in
-    /// hand finish (sync.shutdown_seconds), a second one ends at once; either way the tables
+    /// Serves the status page, /healthz, /readyz and /metrics at http.bind. A first SIGTERM lets the window
+    /// that is being written finish (sync.shutdown_seconds), a second one ends at once; either way the tables
     /// stay consistent. SIGUSR1 turns debug lines on and off. Another configuration takes a restart.
     Run,
     /// One pass to now for every account, refreshes that are due included, then exit
     ///
-    /// Migrates first. Reads what is not loaded yet, and again what sync.refresh says is due since it
-    /// was read last: run every quarter of an hour, as by cron, it does what the daemon does. A second
-    /// pass right after it reads nothing twice. Beside a running daemon it asks the daemon, and waits
-    /// until that is done.
+    /// Migrates first. Reads what is not loaded yet, and again what sync.refresh says is due: run every
+    /// quarter of an hour, as by cron, it does what the daemon does. A second pass right after it reads
+    /// nothing twice. Beside a running daemon it asks the daemon, and waits until that is done.
     Sync,
     /// Fetch a past range, also one from before start_from
     ///
-    /// Migrates first. What is loaded already is not asked for again, unless with --refetch. Beside a
+    /// Migrates first. Does not read again what is loaded already, except with --refetch. Beside a
     /// running daemon it asks the daemon and watches; without one it does the work itself. Stopped by
-    /// SIGTERM, its request stays, and the daemon or the same command goes on with what is left;
-    /// Ctrl-C takes it back. A range that reaches into the future is cut.
-    Backfill(backfill::Arguments),
+    /// SIGTERM, its request stays open, and the daemon or the same command continues with what is left;
+    /// Ctrl-C cancels it. A range that reaches into the future is cut.
+    Backfill(backfill::BackfillArguments),
     /// Compare what is stored with what the API has, day by day
     ///
     /// Where the API gives totals, a day costs one request: its total against our count. A day that
-    /// differs, and every day where it gives none, is read whole and compared by identity. Prints
+    /// differs, and every day without a total, is read whole and compared by identity. Prints
     /// the days that differ; exit code 1 if there are any. Changes nothing that is stored without
-    /// --repair, but reads what is new meanwhile. Works beside a running daemon, as backfill does.
-    Verify(verify::Arguments),
-    /// How each account stands: complete up to when, what is wrong, what to do, what is done now
+    /// --repair, but reads the head meanwhile. Works beside a running daemon, as backfill does.
+    Verify(verify::VerifyArguments),
+    /// State of each account: complete up to when, what is wrong, what to do, what is running
     Status {
         /// One JSON object for programs
         #[arg(long)]
         json: bool,
     },
-    /// Check configuration, database, API and time stamps, and say what to mend
+    /// Check configuration, database, API and time stamps, and say what to fix
     ///
-    /// Writes nothing. Asks each account's API some 6 times, up to twice that where it fails, which
-    /// counts against its request budget like all else; a daemon that runs meanwhile does not know of
-    /// these requests.
-    /// Exit code 1 if a check failed, 3 if it is the API that refused us, 4 if the database is out
-    /// of reach; warnings are no failure.
+    /// Writes nothing. Makes about 6 requests to each account's API, up to twice that where they fail. They
+    /// count against its request budget, and a running daemon does not know of them.
+    /// Exit code 1 if a check failed, 3 if the API rejected us, 4 if the database is out of reach;
+    /// warnings are no failure.
     Doctor {
         /// One JSON object for programs
         #[arg(long)]
         json: bool,
     },
-    /// Rebuild all rows from the raw records with today's rules, without one request
+    /// Rebuild all rows from the raw records with today's rules, without any request
     ///
-    /// Migrates first. After an upgrade, or a change of privacy.*: what differs is written, the rest is not
-    /// touched. Works beside a running daemon, whose newer versions win. One that was stopped is gone on
-    /// with. Exit code 1 if a record could not be rebuilt: its rows stay as they are.
-    Replay(replay::Arguments),
-    /// Try the records that were set aside again, as after an upgrade
+    /// Migrates first. After an upgrade, or a change of privacy.*: writes what differs, leaves the rest
+    /// alone. Works beside a running daemon, whose newer versions win. Continues one that was stopped.
+    /// Exit code 1 if a record could not be rebuilt: its rows stay as they are.
+    Replay(replay::ReprocessArguments),
+    /// Try the rejected records again, as after an upgrade
     ///
     /// Migrates first. Those that can be read now become rows, unless their interaction is stored already.
-    /// Those that still cannot stay where they are, by reason; that is exit code 0 too.
-    RetryRejected(retry_rejected::Arguments),
+    /// The others stay rejected, and are listed by reason; that is exit code 0 too.
+    RetryRejected(replay::ReprocessArguments),
     /// Forget a customer: delete what one identifier finds, and leave it out of every later fetch
     ///
     /// Run `erase` once for each identifier: erasing by phone does not find records that only hold the
@@ -150,55 +148,56 @@ enum Command {
     /// it"): where the number has no country code, or the identifier stands in notes, tags or other
     /// fields that do not say whose the record is.
     ///
-    /// Migrates first. Needs privacy.key: what is kept are keyed hashes.
-    Erase(erase::Arguments),
-    /// Mark as missing what the API no longer returns in bulk, since it is really gone
+    /// Migrates first. Needs privacy.key: only keyed hashes are kept.
+    Erase(erase::EraseArguments),
+    /// Mark interactions as missing that the API no longer returns in bulk
     ///
-    /// Migrates first. Where many interactions are no longer returned at once, they are kept as they are
-    /// until somebody has looked: `status` says how many. This command marks them (missing_since), and views
-    /// leave them out from then on. Each is taken back by itself should it be returned again. Works beside a
-    /// running daemon. Makes no request.
-    ConfirmMissing(confirm_missing::Arguments),
+    /// Migrates first. When the API stops returning many interactions at once, they are not marked until
+    /// somebody has looked: `status` says how many. This command marks them (missing_since), and views
+    /// leave them out from then on. The mark is removed if the API returns the interaction again. Works beside
+    /// a running daemon. Makes no request.
+    ConfirmMissing(confirm_missing::ConfirmMissingArguments),
     /// Apply the database's migrations only
     Migrate,
-    /// Exit 0 if the daemon on this machine is alive (for the container's HEALTHCHECK)
-    Healthcheck,
 }
 
 /// Runs the command and returns its exit code.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    let done = match &cli.wanted {
-        Wanted::Work(command) => execute(command, cli.config.as_deref()),
-        Wanted::Description(describe) => describe.print(),
+    let file = cli.config.as_deref();
+    let done = match &cli.command {
+        Command::Configured(command) => execute(command, file),
+        Command::Healthcheck => check_health(file),
+        Command::Describe(describe) => describe.print(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            let word = format!("smartassist-etl: {}", error.message());
-            logging::last_word(output::printable(&strip_str(&word).to_string()));
+            let message = format!("smartassist-etl: {}", chain(&error));
+            logging::print_final_error(output::printable(&strip_str(&message).to_string()));
             error.code()
         }
     }
 }
 
-/// At most 4: a container's task limit must hold for daemon and command.
-fn threads() -> usize {
-    const MOST: usize = 4;
-    available_parallelism().map_or(MOST, |processors| processors.get().min(MOST))
-}
+/// A container's task limit must hold for daemon and command.
+const MAX_THREADS: usize = 4;
 
 fn runtime() -> Result<Runtime, CommandError> {
+    let processors = available_parallelism().map_or(MAX_THREADS, usize::from);
     let mut builder = Builder::new_multi_thread();
-    let builder = builder.worker_threads(threads()).enable_all();
+    let builder = builder.worker_threads(processors.min(MAX_THREADS)).enable_all();
     builder.build().map_err(CommandError::other)
 }
 
-fn execute(command: &Command, file: Option<&Path>) -> Result<(), CommandError> {
-    process::close();
-    if matches!(command, Command::Healthcheck) {
-        return runtime()?.block_on(healthcheck::healthcheck(file));
-    }
+fn check_health(file: Option<&Path>) -> Result<(), CommandError> {
+    process::hide_secrets();
+    runtime()?.block_on(healthcheck::healthcheck(file))
+}
+
+fn execute(command: &ConfiguredCommand, file: Option<&Path>) -> Result<(), CommandError> {
+    use ConfiguredCommand as Of;
+    process::hide_secrets();
     let config = Config::load(file)?;
     config.require_started(SystemClock.now())?;
     if Database::is_private(&config) {
@@ -209,18 +208,17 @@ fn execute(command: &Command, file: Option<&Path>) -> Result<(), CommandError> {
     let screen = &logging.screen;
     runtime.block_on(async {
         match command {
-            Command::Run => run::run(&config, logging.level.clone()).await,
-            Command::Sync => sync::sync(&config, screen).await,
-            Command::Backfill(arguments) => backfill::backfill(&config, arguments, screen).await,
-            Command::Verify(arguments) => verify::verify(&config, arguments, screen).await,
-            Command::Doctor { json } => doctor::doctor(&config, *json).await,
-            Command::Status { json } => status::status(&config, *json).await,
-            Command::Replay(arguments) => replay::replay(&config, arguments, screen).await,
-            Command::RetryRejected(arguments) => retry_rejected::retry_rejected(&config, arguments).await,
-            Command::ConfirmMissing(arguments) => confirm_missing::confirm_missing(&config, arguments).await,
-            Command::Erase(arguments) => erase::erase(&config, arguments).await,
-            Command::Migrate => migrate::migrate(&config).await,
-            Command::Healthcheck => healthcheck::healthcheck(file).await,
+            Of::Run => run::run(&config, logging.level.clone()).await,
+            Of::Sync => sync::sync(&config, screen).await,
+            Of::Backfill(arguments) => backfill::backfill(&config, arguments, screen).await,
+            Of::Verify(arguments) => verify::verify(&config, arguments, screen).await,
+            Of::Doctor { json } => doctor::doctor(&config, *json).await,
+            Of::Status { json } => status::status(&config, *json).await,
+            Of::Replay(arguments) => replay::replay(&config, arguments, screen).await,
+            Of::RetryRejected(arguments) => retry_rejected::retry_rejected(&config, arguments).await,
+            Of::ConfirmMissing(arguments) => confirm_missing::confirm_missing(&config, arguments).await,
+            Of::Erase(arguments) => erase::erase(&config, arguments).await,
+            Of::Migrate => with_database(&config, async |_| Ok(())).await,
         }
     })
 }

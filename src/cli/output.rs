@@ -1,9 +1,27 @@
-//! Output of commands.
+//! Text for terminals and pipes.
 
+use std::fmt::Display;
 use std::io::{ErrorKind, Write};
 
+use anstyle::{AnsiColor, Style};
+use textwrap::{Options, WordSeparator, WordSplitter, WrapAlgorithm};
+
 use super::exit::CommandError;
-use super::paint::SEQUENCES;
+
+pub(super) const OK: Style = AnsiColor::Green.on_default();
+
+pub(super) const WARNING: Style = AnsiColor::Yellow.on_default();
+
+/// Bold for readers who cannot tell red from green.
+pub(super) const FAILED: Style = AnsiColor::Red.on_default().bold();
+
+pub(super) const HEADING: Style = Style::new().bold();
+
+/// All escape sequences of these styles.
+const SEQUENCES: [&str; 5] = ["\u{1b}[0m", "\u{1b}[1m", "\u{1b}[31m", "\u{1b}[32m", "\u{1b}[33m"];
+
+/// Also when piped.
+const COLUMNS: usize = 80;
 
 /// A closed pipe is no error.
 pub(super) fn print(text: &str) -> Result<(), CommandError> {
@@ -22,10 +40,9 @@ pub(super) fn printable(text: &str) -> String {
     let mut printable = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(next) = rest.chars().next() {
-        let colour = SEQUENCES.iter().find(|colour| rest.starts_with(**colour));
-        let taken = colour.map_or(next.len_utf8(), |colour| colour.len());
-        let (part, after) = rest.split_at(taken);
-        if colour.is_some() || !is_obeyed(next) {
+        let style = SEQUENCES.iter().find(|sequence| rest.starts_with(**sequence));
+        let (part, after) = rest.split_at(style.map_or(next.len_utf8(), |sequence| sequence.len()));
+        if style.is_some() || !is_obeyed(next) {
             printable.push_str(part);
         }
         rest = after;
@@ -39,10 +56,27 @@ fn is_obeyed(c: char) -> bool {
     is_of_direction || (c.is_control() && !matches!(c, '\n' | '\t'))
 }
 
+pub(super) fn painted(style: Style, text: impl Display) -> String {
+    format!("{style}{text}{style:#}")
+}
+
+/// The first line is not indented; long words stay whole.
+pub(super) fn hanging(text: &str, indent: usize) -> String {
+    let indent = " ".repeat(indent);
+    let options = Options::new(COLUMNS)
+        .break_words(false)
+        .word_separator(WordSeparator::AsciiSpace)
+        .word_splitter(WordSplitter::NoHyphenation)
+        .wrap_algorithm(WrapAlgorithm::FirstFit)
+        .initial_indent(&indent)
+        .subsequent_indent(&indent);
+    let words: Vec<&str> = text.split_whitespace().collect();
+    textwrap::fill(&words.join(" "), options).trim_start().to_owned()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::paint::{FAILED, OK, painted};
 
     #[test]
     fn what_a_terminal_would_obey_is_left_out() {
@@ -62,5 +96,42 @@ mod tests {
     fn our_own_colours_stay() {
         let painted = painted(FAILED, "x") + &painted(OK, "y");
         assert_eq!(printable(&(painted.clone() + "\u{1b}[5mz")), painted + "[5mz");
+    }
+
+    #[test]
+    fn all_that_is_written_around_a_text_is_known() {
+        for style in [OK, WARNING, FAILED, HEADING] {
+            let around = painted(style, "");
+            let left = SEQUENCES
+                .iter()
+                .fold(around, |left, known| left.replace(known, ""));
+            assert_eq!(left, "");
+        }
+    }
+
+    #[test]
+    fn long_text_is_broken_between_words_and_stays_within_80_columns() {
+        let text = "windows ".repeat(30);
+        let laid_out = format!("{:<9}{}", "failed", hanging(&text, 9));
+        let widths: Vec<usize> = laid_out.lines().map(|line| line.chars().count()).collect();
+        assert_eq!(widths.len(), 4);
+        assert!(widths.iter().all(|width| *width <= COLUMNS), "{laid_out}");
+        assert!(
+            laid_out
+                .lines()
+                .skip(1)
+                .all(|line| line.starts_with("         windows"))
+        );
+        assert_eq!(laid_out.matches("windows").count(), 30);
+    }
+
+    #[test]
+    fn a_line_may_be_full_and_a_word_that_is_too_long_stays_whole() {
+        let full = format!("{} {}", "a".repeat(35), "b".repeat(35));
+        assert_eq!(hanging(&full, 9), full);
+        assert_eq!(hanging(&full, 10).lines().count(), 2);
+        let path = "/long".repeat(40);
+        assert_eq!(hanging(&format!("in {path}"), 4), format!("in\n    {path}"));
+        assert_eq!(hanging("", 4), "");
     }
 }

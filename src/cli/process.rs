@@ -8,17 +8,16 @@ use std::process::Command;
 use super::exit::CommandError;
 
 /// Afterwards only root can read memory and environment; no core dumps.
-pub(super) fn close() {
+pub(super) fn hide_secrets() {
     #[cfg(target_os = "linux")]
     let _ = nix::sys::prctl::set_dumpable(false);
 }
 
 /// Restarts the program, because sqlx would apply `PG…` variables to the private server.
 pub(super) fn drop_postgresql_variables() -> Result<(), CommandError> {
-    let is_postgresqls = |name: &OsString| name.as_bytes().starts_with(b"PG");
     let names: Vec<OsString> = std::env::vars_os()
         .map(|(name, _)| name)
-        .filter(is_postgresqls)
+        .filter(|name| name.as_bytes().starts_with(b"PG"))
         .collect();
     if names.is_empty() {
         return Ok(());
@@ -31,7 +30,7 @@ pub(super) fn drop_postgresql_variables() -> Result<(), CommandError> {
     }
     // `exec` returns only on failure.
     Err(CommandError::other(format!(
-        "the variables PG… are not for the private PostgreSQL, and cannot be dropped, unset them: {}",
+        "the PG… variables must not reach the private PostgreSQL, and cannot be dropped; unset them: {}",
         command.exec()
     )))
 }

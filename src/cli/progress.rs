@@ -1,53 +1,89 @@
 //! Progress of long work: a bar or log lines.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use tokio::time::Instant;
+use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::{info, warn};
 
 use crate::config::RefreshPolicy;
 use crate::ledger::{LoadError, requests};
-use crate::postgres::Database;
 use crate::status::pace::Pace;
 use crate::sync::{self, AccountContext, Headway, RunReport, Wish};
 use crate::telemetry::{self, chain, logging::Screen};
 use crate::time::pulse::Pulse;
 
-use super::waiting::Waiting;
+use super::exit::CommandError;
+use super::shell::{Answer, Outage, Shell};
 
-const LINE_EVERY: Duration = Duration::from_secs(10);
+const LOG_INTERVAL: Duration = Duration::from_secs(10);
 
-const BAR_EVERY: Duration = Duration::from_millis(500);
+const BAR_INTERVAL: Duration = Duration::from_millis(500);
 
-const BAR: &str = "{prefix} [{bar:24}] {pos}/{len} requests, {msg}";
+pub(super) trait ProgressView: Send + 'static {
+    fn draw(&mut self, bar: &ProgressBar);
+    fn log(&mut self);
+}
 
-#[derive(Debug)]
-pub(super) struct Watched<'a> {
-    pub(super) worker: AccountContext,
-    database: &'a Database,
-    waiting: &'a Waiting,
-    earlier: Earlier,
-    interrupted: CancellationToken,
+/// Shows it until the handle is dropped.
+pub(super) fn show(
+    screen: &Screen,
+    (account, unit): (&str, &str),
+    mut progress: impl ProgressView,
+) -> AbortOnDropHandle<()> {
+    let bar = screen.bar().map(|bar| {
+        let template = format!("{{prefix}} [{{bar:24}}] {{pos}}/{{len}} {unit}{{msg}}");
+        if let Ok(style) = ProgressStyle::with_template(&template) {
+            bar.set_style(style);
+        }
+        bar.set_prefix(account.to_owned());
+        ClearedBar(bar)
+    });
+    AbortOnDropHandle::new(tokio::spawn(async move {
+        let interval = if bar.is_some() { BAR_INTERVAL } else { LOG_INTERVAL };
+        let mut ticks = tokio::time::interval_at(Instant::now() + interval, interval);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            match &bar {
+                Some(bar) => progress.draw(&bar.0),
+                None => progress.log(),
+            }
+        }
+    }))
+}
+
+struct ClearedBar(ProgressBar);
+
+impl Drop for ClearedBar {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}
+
+/// An account that a command works on, with its progress shown.
+pub(super) struct WatchedAccount<'a> {
+    pub(super) context: AccountContext,
+    shell: &'a Shell<'a>,
+    earlier: EarlierRuns,
     _shown: AbortOnDropHandle<()>,
 }
 
-/// Earlier runs, because each run counts from zero.
+/// Each run counts from zero.
 #[derive(Debug, Clone, Default)]
-struct Earlier(Arc<Mutex<Option<Headway>>>);
+struct EarlierRuns(Arc<Mutex<Option<Headway>>>);
 
-impl Earlier {
+impl EarlierRuns {
     fn lock(&self) -> MutexGuard<'_, Option<Headway>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn headway(&self, worker: &AccountContext) -> Option<Headway> {
+    fn headway(&self, context: &AccountContext) -> Option<Headway> {
         let earlier = self.lock();
-        let Some(now) = *worker.headway.borrow() else {
+        let Some(now) = *context.headway.borrow() else {
             return *earlier;
         };
         let mut counters = earlier.unwrap_or_default().counters;
@@ -55,9 +91,9 @@ impl Earlier {
         Some(Headway { counters, ..now })
     }
 
-    fn add(&self, worker: &AccountContext, report: &RunReport) {
+    fn add(&self, context: &AccountContext, report: &RunReport) {
         let mut earlier = self.lock();
-        if let Some(last) = worker.headway.send_replace(None) {
+        if let Some(last) = context.headway.send_replace(None) {
             let mut counters = earlier.unwrap_or_default().counters;
             counters += report.counters;
             *earlier = Some(Headway { counters, ..last });
@@ -65,139 +101,120 @@ impl Earlier {
     }
 }
 
-impl<'a> Watched<'a> {
-    pub(super) fn new(
-        worker: AccountContext,
-        screen: &Screen,
-        (database, waiting): (&'a Database, &'a Waiting),
-        interrupted: CancellationToken,
-    ) -> Self {
-        let earlier = Earlier::default();
-        let pace = Pace::new(worker.api.account().limits);
-        let shown = (worker.clone(), earlier.clone(), pace);
-        let shown = match screen.bar() {
-            Some(bar) => tokio::spawn(show_bar(shown, bar, waiting.is_waiting())),
-            None => tokio::spawn(show_lines(shown)),
+impl<'a> WatchedAccount<'a> {
+    pub(super) fn new(context: AccountContext, screen: &Screen, shell: &'a Shell<'a>) -> Self {
+        let earlier = EarlierRuns::default();
+        let mut pace = Pace::new(context.api.account().limits);
+        pace.see(Duration::ZERO, 0);
+        let progress = AccountProgress {
+            context: context.clone(),
+            earlier: earlier.clone(),
+            pace,
+            began: Instant::now(),
+            outage: Arc::clone(&shell.outage),
         };
+        let shown = show(screen, (context.name(), "requests"), progress);
         Self {
-            worker,
-            database,
-            waiting,
+            context,
+            shell,
             earlier,
-            interrupted,
-            _shown: AbortOnDropHandle::new(shown),
+            _shown: shown,
         }
     }
 
     pub(super) fn account(&self) -> &str {
-        &self.worker.api.account().name
+        self.context.name()
     }
 
     pub(super) async fn catch_up(&self, policies: &[RefreshPolicy], stop: &CancellationToken) -> RunReport {
-        let pass = async || self.ended(sync::catch_up(&self.worker, policies, stop).await);
-        self.waiting.through(self.database, stop, pass).await
+        let pass = async || self.ended(sync::catch_up(&self.context, policies, stop).await);
+        self.shell.retry(stop, pass).await
     }
 
     /// Also the request, where there is anything to read. Ctrl-C cancels it; other ends leave it.
     pub(super) async fn fulfil(&self, wish: &Wish<'_>, stop: &CancellationToken) -> (Option<i64>, RunReport) {
-        let request = Mutex::new(None);
+        let mut request = None;
         let fulfil = async || {
-            let (id, report) = sync::fulfil(&self.worker, wish, stop).await;
-            let mut request = request.lock().unwrap_or_else(PoisonError::into_inner);
-            *request = id.or(*request);
+            let (id, report) = sync::fulfil(&self.context, wish, stop).await;
+            request = id.or(request);
             self.ended(report)
         };
-        let report = self.waiting.through(self.database, stop, fulfil).await;
-        let request = request.into_inner().unwrap_or_else(PoisonError::into_inner);
-        if self.interrupted.is_cancelled()
+        let report = self.shell.retry(stop, fulfil).await;
+        if self.shell.interrupted.is_cancelled()
             && let Some(id) = request
-            && let Err(error) = requests::cancel(&self.worker.pool, id).await
+            && let Err(error) = requests::cancel(&self.context.pool, id).await
         {
             warn!(error = %chain(&error), request = id, "could not cancel the request");
         }
         (request, report)
     }
 
-    pub(super) async fn clean_up(&self, stop: &CancellationToken) -> Result<(), LoadError> {
-        let clean_up = async || self.worker.clean_up(stop, &Pulse::default()).await;
-        self.waiting.through(self.database, stop, clean_up).await
+    pub(super) async fn clean_up(&self, stop: &CancellationToken) -> Result<(), CommandError> {
+        let clean_up = async || Ok(self.context.clean_up(stop, &Pulse::default()).await?);
+        self.shell.retry(stop, clean_up).await
     }
 
     /// Asks the ledger, as often as the database goes away meanwhile.
     pub(super) async fn look<T>(
         &self,
         stop: &CancellationToken,
-        look: impl AsyncFnMut() -> Result<T, LoadError>,
+        mut look: impl AsyncFnMut() -> Result<T, LoadError>,
     ) -> Result<T, LoadError> {
-        self.waiting.through(self.database, stop, look).await
+        self.shell.retry(stop, async || Answer(look().await)).await.0
     }
 
     fn ended(&self, report: RunReport) -> RunReport {
-        self.earlier.add(&self.worker, &report);
+        self.earlier.add(&self.context, &report);
         report
     }
 }
 
-type Shown = (AccountContext, Earlier, Pace);
+struct AccountProgress {
+    context: AccountContext,
+    earlier: EarlierRuns,
+    pace: Pace,
+    began: Instant,
+    outage: Arc<Outage>,
+}
 
-async fn show_lines((worker, earlier, mut pace): Shown) {
-    let began = Instant::now();
-    pace.see(Duration::ZERO, 0);
-    let mut ticks = tokio::time::interval_at(began + LINE_EVERY, LINE_EVERY);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        ticks.tick().await;
-        if let Some(headway) = earlier.headway(&worker) {
-            pace.see(began.elapsed(), headway.counters.requests);
+impl AccountProgress {
+    fn headway(&mut self) -> Option<(Headway, Option<Duration>)> {
+        let headway = self.earlier.headway(&self.context)?;
+        self.pace.see(self.began.elapsed(), headway.counters.requests);
+        Some((headway, self.pace.eta(headway.requests_left)))
+    }
+}
+
+impl ProgressView for AccountProgress {
+    fn draw(&mut self, bar: &ProgressBar) {
+        if self.outage.is_being_waited_for() {
+            bar.set_message(", waiting for the database");
+        } else if let Some((headway, eta)) = self.headway() {
+            let done = headway.counters.requests;
+            bar.set_length(done + headway.requests_left);
+            bar.set_position(done);
+            bar.set_message(message(&headway, eta));
+        } else {
+            bar.set_message(", planning");
+        }
+    }
+
+    fn log(&mut self) {
+        if let Some((headway, eta)) = self.headway() {
             info!(
-                account = worker.api.account().name,
+                account = self.context.name(),
                 requests = headway.counters.requests,
                 requests_left = headway.requests_left,
                 records = headway.counters.records,
-                eta_seconds = pace.eta(headway.requests_left).map(|eta| eta.as_secs()),
+                eta_seconds = eta.map(|eta| eta.as_secs()),
                 "progress"
             );
         }
     }
 }
 
-struct Bar(ProgressBar);
-
-impl Drop for Bar {
-    fn drop(&mut self) {
-        self.0.finish_and_clear();
-    }
-}
-
-async fn show_bar((worker, earlier, mut pace): Shown, bar: ProgressBar, is_waiting: Arc<AtomicBool>) {
-    let began = Instant::now();
-    let bar = Bar(bar);
-    if let Ok(style) = ProgressStyle::with_template(BAR) {
-        bar.0.set_style(style);
-    }
-    bar.0.set_message("planning");
-    bar.0.set_prefix(worker.api.account().name.clone());
-    let mut ticks = tokio::time::interval(BAR_EVERY);
-    loop {
-        ticks.tick().await;
-        if is_waiting.load(Ordering::Relaxed) {
-            bar.0.set_message("waiting for the database");
-            continue;
-        }
-        let Some(headway) = earlier.headway(&worker) else {
-            continue;
-        };
-        let done = headway.counters.requests;
-        pace.see(began.elapsed(), done);
-        bar.0.set_length(done + headway.requests_left);
-        bar.0.set_position(done);
-        bar.0
-            .set_message(message(&headway, pace.eta(headway.requests_left)));
-    }
-}
-
 fn message(headway: &Headway, eta: Option<Duration>) -> String {
-    let interactions = format!("{} interactions", headway.counters.records);
+    let interactions = format!(", {} interactions", headway.counters.records);
     match eta.and_then(|eta| i64::try_from(eta.as_secs()).ok()) {
         Some(seconds) => format!("{interactions}, about {} left", telemetry::span(seconds)),
         None => interactions,
@@ -220,10 +237,10 @@ mod tests {
             counters,
             requests_left: 7,
         };
-        assert_eq!(message(&headway, None), "1200 interactions");
+        assert_eq!(message(&headway, None), ", 1200 interactions");
         assert_eq!(
             message(&headway, Some(Duration::from_secs(65))),
-            "1200 interactions, about 1 min 5 s left"
+            ", 1200 interactions, about 1 min 5 s left"
         );
     }
 }

@@ -10,29 +10,30 @@ use crate::telemetry;
 use crate::time::clock::{Clock, SystemClock};
 use crate::time::window::Window;
 
+use super::accounts::select;
 use super::exit::CommandError;
 
 /// The range, and whose it is.
 #[derive(Debug, Args)]
-pub(super) struct Range {
+pub(super) struct RangeArguments {
     /// Begin: a date (its midnight in UTC) or RFC 3339
     #[arg(long, value_name = "T", value_parser = instant)]
     from: DateTime<Utc>,
     /// End, which does not belong to the range: a date (its midnight in UTC) or RFC 3339
     #[arg(long, value_name = "T", value_parser = instant)]
     to: DateTime<Utc>,
-    /// This account alone, by its name in the configuration; else all
+    /// Only this account, by its name in the configuration; all by default
     #[arg(long, value_name = "NAME")]
     account: Option<String>,
 }
 
-impl Range {
+impl RangeArguments {
     pub(super) fn of(&self, config: &Config) -> Result<(Config, Window), CommandError> {
-        config.require_accounts()?;
-        let config = only(config, self.account.as_deref())?;
-        let head = sync::head(SystemClock.now(), config.sync.settle);
-        let kept_from = config.storage.retention;
-        let kept_from = kept_from.and_then(|retention| sync::kept_from(SystemClock.now(), retention));
+        let config = select(config, self.account.as_deref())?;
+        let now = SystemClock.now();
+        let head = sync::head(now, config.sync.settle);
+        let retention = config.storage.retention;
+        let kept_from = retention.and_then(|retention| sync::kept_from(now, retention));
         let window = cut(self.from, self.to, head)?;
         Ok((config, kept(window, kept_from)?))
     }
@@ -42,33 +43,15 @@ fn instant(text: &str) -> Result<DateTime<Utc>, String> {
     parse_instant(text).ok_or_else(|| "a date (2025-01-31) or RFC 3339 is expected".to_owned())
 }
 
-pub(super) fn only(config: &Config, name: Option<&str>) -> Result<Config, CommandError> {
-    let mut config = config.clone();
-    let Some(name) = name else { return Ok(config) };
-    let known: Vec<String> = config
-        .accounts
-        .iter()
-        .map(|account| account.name.clone())
-        .collect();
-    config.accounts.retain(|account| account.name == name);
-    if config.accounts.is_empty() {
-        return Err(CommandError::Usage(format!(
-            "--account: there is no account {name:?}; known: {}",
-            known.join(", ")
-        )));
-    }
-    Ok(config)
-}
-
 fn cut(start: DateTime<Utc>, end: DateTime<Utc>, head: DateTime<Utc>) -> Result<Window, CommandError> {
     if start >= end {
         return Err(CommandError::Usage(
-            "--from must be before --to; --to is the first instant that is not wanted any more".to_owned(),
+            "--from must be before --to, which does not belong to the range".to_owned(),
         ));
     }
     if start >= head {
         return Err(CommandError::Usage(format!(
-            "--from must be before {}, up to which the API is read now (sync.settle_seconds ago)",
+            "--from must be before {}, the end of what can be read now (sync.settle_seconds ago)",
             telemetry::instant(head)
         )));
     }

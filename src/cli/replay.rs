@@ -2,78 +2,66 @@
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use clap::Args;
+use indicatif::ProgressBar;
 use serde_json::{Value, json};
-use tokio_util::task::AbortOnDropHandle;
 use tracing::{info, warn};
 
 use crate::config::Config;
-use crate::ledger::problems::Failure;
 use crate::ledger::runs::Outcome;
-use crate::postgres::Database;
 use crate::sync::{Replay, Replayed};
 use crate::telemetry::logging::Screen;
 use crate::time::clock::SystemClock;
 
+use super::accounts::select;
 use super::exit::CommandError;
 use super::output::print;
-use super::range::only;
-use super::shutdown::Shutdown;
-use super::waiting::{self, Waiting};
+use super::progress::{self, ProgressView};
+use super::shell::{Shell, with_database};
 
-const SAY_EVERY: Duration = Duration::from_secs(10);
-const LOOK: Duration = Duration::from_millis(200);
-
-/// What `replay` is told.
+/// Of `replay` and `retry-rejected`.
 #[derive(Debug, Args)]
-pub(super) struct Arguments {
-    /// This account alone, by its name in the configuration; else all
+pub(super) struct ReprocessArguments {
+    /// Only this account, by its name in the configuration; all by default
     #[arg(long, value_name = "NAME")]
-    account: Option<String>,
+    pub(super) account: Option<String>,
     /// One JSON object for programs
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
 }
+
+/// By account; `None`: never loaded.
+type ReplayedAccounts = Vec<(String, Option<Replayed>)>;
 
 pub(super) async fn replay(
     config: &Config,
-    arguments: &Arguments,
+    arguments: &ReprocessArguments,
     screen: &Screen,
 ) -> Result<(), CommandError> {
-    config.require_accounts()?;
-    let config = only(config, arguments.account.as_deref())?;
-    let shutdown = Shutdown::on_signals(config.sync.shutdown).map_err(CommandError::other)?;
-    let (database, waiting) = waiting::open(&config, &shutdown.soft).await?;
-    let replayed = tokio::select! {
-        replayed = all(&config, (&database, &waiting), screen, &shutdown) => replayed,
-        () = shutdown.hard.cancelled() => Err(CommandError::Runs(Failure::Other)),
+    let config = select(config, arguments.account.as_deref())?;
+    let replayed = with_database(&config, async |shell| replay_all(shell, screen).await).await?;
+    let text = if arguments.json {
+        to_json(&replayed)
+    } else {
+        to_text(&replayed)
     };
-    database.close().await;
-    let replayed = replayed.map_err(|error| waiting.verdict(error))?;
-    print(&told(&replayed, arguments.json))?;
-    let is_whole = |(_, replayed): &(String, Option<Replayed>)| {
-        replayed.is_none_or(|replayed| replayed.outcome == Outcome::Succeeded)
-    };
-    if replayed.iter().all(is_whole) {
+    print(&text)?;
+    let mut replayed = replayed.iter().filter_map(|(_, replayed)| *replayed);
+    if replayed.all(|replayed| replayed.outcome == Outcome::Succeeded) {
         Ok(())
     } else {
         Err(CommandError::NotRebuilt)
     }
 }
 
-async fn all(
-    config: &Config,
-    (database, waiting): (&Database, &Waiting),
-    screen: &Screen,
-    shutdown: &Shutdown,
-) -> Result<Vec<(String, Option<Replayed>)>, CommandError> {
-    let policy = Arc::new(config.privacy.clone());
+async fn replay_all(shell: &Shell<'_>, screen: &Screen) -> Result<ReplayedAccounts, CommandError> {
+    let policy = Arc::new(shell.config.privacy.clone());
     let mut all = Vec::new();
-    for account in &config.accounts {
+    for account in &shell.config.accounts {
         let replay = Arc::new(Replay {
-            pool: database.pool.clone(),
+            pool: shell.database.pool.clone(),
             account_id: account.account_id.clone(),
             policy: Arc::clone(&policy),
             clock: Arc::new(SystemClock),
@@ -82,23 +70,23 @@ async fn all(
             earlier: Mutex::default(),
         });
         let began = Instant::now();
-        let shown = AbortOnDropHandle::new(tokio::spawn(show(
-            account.name.clone(),
-            Arc::clone(&replay),
-            screen.clone(),
-        )));
-        let run = async || replay.run(&shutdown.soft).await;
-        let replayed = waiting.through(database, &shutdown.soft, run).await?;
+        let progress = ReplayProgress {
+            account: account.name.clone(),
+            replay: Arc::clone(&replay),
+        };
+        let shown = progress::show(screen, (&account.name, "records"), progress);
+        let run = async || Ok(replay.run(&shell.stop).await?);
+        let replayed = shell.retry(&shell.stop, run).await?;
         drop(shown);
         if let Some(replayed) = &replayed {
-            log_summary(&account.name, replayed, began.elapsed());
+            log_summary(&account.name, replayed, began);
         }
         all.push((account.name.clone(), replayed));
     }
     Ok(all)
 }
 
-fn log_summary(account: &str, replayed: &Replayed, took: Duration) {
+fn log_summary(account: &str, replayed: &Replayed, began: Instant) {
     info!(
         account,
         outcome = replayed.outcome.as_str(),
@@ -107,7 +95,7 @@ fn log_summary(account: &str, replayed: &Replayed, took: Duration) {
         unchanged = replayed.unchanged,
         rejected = replayed.rejected,
         without_raw = replayed.without_raw,
-        seconds = took.as_secs_f64(),
+        seconds = began.elapsed().as_secs_f64(),
         "replay finished"
     );
     if replayed.without_raw > 0 {
@@ -120,53 +108,59 @@ fn log_summary(account: &str, replayed: &Replayed, took: Duration) {
     }
 }
 
-async fn show(account: String, replay: Arc<Replay>, screen: Screen) {
-    let bar = screen.bar();
-    let mut said = Instant::now();
-    loop {
-        tokio::time::sleep(LOOK).await;
-        let (done, total) = (
-            replay.done.load(Ordering::Relaxed),
-            replay.total.load(Ordering::Relaxed),
+struct ReplayProgress {
+    account: String,
+    replay: Arc<Replay>,
+}
+
+impl ProgressView for ReplayProgress {
+    fn draw(&mut self, bar: &ProgressBar) {
+        bar.set_length(self.replay.total.load(Ordering::Relaxed));
+        bar.set_position(self.replay.done.load(Ordering::Relaxed));
+    }
+
+    fn log(&mut self) {
+        info!(
+            account = self.account,
+            records = self.replay.done.load(Ordering::Relaxed),
+            of = self.replay.total.load(Ordering::Relaxed),
+            "replaying"
         );
-        if let Some(bar) = &bar {
-            bar.set_length(total);
-            bar.set_position(done);
-            bar.set_message(account.clone());
-        } else if said.elapsed() >= SAY_EVERY {
-            said = Instant::now();
-            info!(account, records = done, of = total, "replaying");
-        }
     }
 }
 
-fn told(replayed: &[(String, Option<Replayed>)], is_json: bool) -> String {
-    if is_json {
-        let account = |(account, replayed): &(String, Option<Replayed>)| -> Value {
-            json!({
-                "account": account,
-                "outcome": replayed.map(|replayed| replayed.outcome.as_str()),
-                "records": replayed.map_or(0, |replayed| replayed.records),
-                "updated": replayed.map_or(0, |replayed| replayed.updated),
-                "unchanged": replayed.map_or(0, |replayed| replayed.unchanged),
-                "rejected": replayed.map_or(0, |replayed| replayed.rejected),
-                "without_raw": replayed.map_or(0, |replayed| replayed.without_raw),
-            })
-        };
-        let accounts: Vec<Value> = replayed.iter().map(account).collect();
-        return format!("{}\n", json!({ "accounts": accounts }));
-    }
-    let line = |(account, replayed): &(String, Option<Replayed>)| match replayed {
+fn to_json(replayed: &ReplayedAccounts) -> String {
+    let accounts = replayed.iter().map(|(account, replayed)| {
+        let counts = replayed.unwrap_or_default();
+        json!({
+            "account": account,
+            "outcome": replayed.map(|replayed| replayed.outcome.as_str()),
+            "records": counts.records,
+            "updated": counts.updated,
+            "unchanged": counts.unchanged,
+            "rejected": counts.rejected,
+            "without_raw": counts.without_raw,
+        })
+    });
+    let accounts: Vec<Value> = accounts.collect();
+    format!("{}\n", json!({ "accounts": accounts }))
+}
+
+fn to_text(replayed: &ReplayedAccounts) -> String {
+    let lines = replayed.iter().map(|(account, replayed)| match replayed {
         None => format!("{account}: never loaded, nothing to replay\n"),
-        Some(replayed) => format!(
-            "{account}: {}; {} records, {} rewritten, {} as they were, {} that cannot be rebuilt, {} without a raw record\n",
-            replayed.outcome.as_str(),
-            replayed.records,
-            replayed.updated,
-            replayed.unchanged,
-            replayed.rejected,
-            replayed.without_raw
+        Some(Replayed {
+            outcome,
+            records,
+            updated,
+            unchanged,
+            rejected,
+            without_raw,
+        }) => format!(
+            "{account}: {}; {records} records, {updated} rewritten, {unchanged} as they were, {rejected} that cannot be \
+             rebuilt, {without_raw} without a raw record\n",
+            outcome.as_str(),
         ),
-    };
-    replayed.iter().map(line).collect()
+    });
+    lines.collect()
 }

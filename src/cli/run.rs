@@ -18,9 +18,9 @@ use crate::telemetry::{chain, metrics};
 use crate::time::clock::{Clock, SystemClock};
 use crate::web::{self, DaemonState, Watched};
 
+use super::accounts::contexts;
 use super::exit::CommandError;
 use super::shutdown::Shutdown;
-use super::workers;
 
 const DATABASE_RETRY_PAUSE: Duration = Duration::from_secs(5);
 
@@ -76,13 +76,7 @@ async fn open(
         };
         match opened {
             Ok(database) => return Ok(Some(database)),
-            // A secret file is briefly absent while it is replaced.
-            Err(CommandError::Open(
-                error @ (OpenError::Unreachable(_)
-                | OpenError::Away { .. }
-                | OpenError::Certificate(_)
-                | OpenError::Secret(_)),
-            )) => {
+            Err(CommandError::Open(error)) if error.is_passing() => {
                 error!(error = %chain(&error), remedy = error.remedy(), "waiting for the database");
                 state.wait_for(Problem::from(&error));
             }
@@ -120,7 +114,7 @@ async fn work(
 ) -> Result<(), CommandError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let mut runners = JoinSet::new();
-    let accounts = workers::build(config, &database.pool, &clock)?;
+    let accounts = contexts(config, &database.pool)?;
     let policies = config.sync.policies();
     let mut sleepers = Vec::new();
     for account in &accounts {

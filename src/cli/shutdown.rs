@@ -32,7 +32,7 @@ async fn listen(shutdown: Shutdown, mut signals: (Signal, Signal), grace: Durati
     info!(
         signal = first,
         grace_seconds = grace.as_secs(),
-        "stopping: what is being written is finished, what is being fetched is given up"
+        "stopping: finishing the current write, cancelling requests"
     );
     if first == SIGINT {
         shutdown.interrupted.cancel();

@@ -3,7 +3,7 @@
 use crate::config::Config;
 use crate::ledger::LoadError;
 use crate::ledger::problems::Severity;
-use crate::postgres::Database;
+use crate::postgres::{self, Database};
 use crate::status::board::{self, AccountBoard, Board, ConfiguredAccount, Scope};
 use crate::status::calendar::CellState;
 use crate::status::facts::{self, Fact};
@@ -11,9 +11,7 @@ use crate::status::problems::Standing;
 use crate::time::clock::{Clock, SystemClock};
 
 use super::exit::CommandError;
-use super::layout::hanging;
-use super::output::print;
-use super::paint::{FAILED, HEADING, OK, WARNING, painted};
+use super::output::{FAILED, HEADING, OK, WARNING, hanging, painted, print};
 
 const DAYS_SHOWN: usize = 30;
 
@@ -31,29 +29,21 @@ pub(super) async fn status(config: &Config, as_json: bool) -> Result<(), Command
     let known = ConfiguredAccount::of_config(config);
     let gathered = board::gather(&database.pool, &known, &config.sync, now, Scope::Whole).await;
     database.close().await;
-    let board = gathered.map_err(|error| {
-        if is_empty_database(&error) {
-            CommandError::other(
-                "the database does not hold the tables of this version yet; run `smartassist-etl sync` first (or `migrate`)",
-            )
-        } else {
-            error.into()
-        }
+    let board = gathered.map_err(|error| match &error {
+        LoadError::Database(undefined) if postgres::is_undefined(undefined) => CommandError::other(
+            "the database does not hold the tables of this version yet; run `smartassist-etl sync` first (or `migrate`)",
+        ),
+        _ => error.into(),
     })?;
     let text = if as_json {
         serde_json::to_string_pretty(&board).map_err(CommandError::other)? + "\n"
     } else {
-        lay_out(&board)
+        to_text(&board)
     };
-    print(&text)?;
-    Ok(())
+    print(&text)
 }
 
-fn is_empty_database(error: &LoadError) -> bool {
-    matches!(error, LoadError::Database(error) if crate::postgres::is_undefined(error))
-}
-
-fn lay_out(board: &Board) -> String {
+fn to_text(board: &Board) -> String {
     if board.accounts.is_empty() && board.not_begun.is_empty() {
         return "No account has been loaded yet. Run `smartassist-etl sync`.\n".to_owned();
     }

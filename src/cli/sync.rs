@@ -9,7 +9,7 @@ use super::exit::CommandError;
 
 pub(super) async fn sync(config: &Config, screen: &Screen) -> Result<(), CommandError> {
     let policies = config.sync.policies();
-    accounts::work(config, screen, async |watched, stop| {
+    accounts::run_all(config, screen, async |watched, stop| {
         let mut report = watched.catch_up(&policies, stop).await;
         if watched.clean_up(stop).await.is_err() && report.outcome == Outcome::Succeeded {
             report.outcome = Outcome::Failed;

@@ -18,22 +18,21 @@ use crate::time::window::Window;
 use super::accounts;
 use super::exit::CommandError;
 use super::output::print;
-use super::progress::Watched;
-use super::range::Range;
+use super::progress::WatchedAccount;
+use super::range::RangeArguments;
 
 /// An interaction is marked as missing by the second read that misses it.
 const REPAIRS: usize = 2;
 
-/// What `verify` is told.
 #[derive(Debug, Args)]
-pub(super) struct Arguments {
+pub(super) struct VerifyArguments {
     #[command(flatten)]
-    range: Range,
+    range: RangeArguments,
     /// One JSON object for programs
     #[arg(long)]
     json: bool,
-    /// Read every day whole, also where the API gives totals: equal counts say nothing of what the
-    /// interactions hold, nor of one that took another's place
+    /// Read every day whole, even if the API gives totals: equal counts do not prove equal contents, nor
+    /// that no interaction was replaced by another
     #[arg(long)]
     by_identity: bool,
     /// Read the days that differ again, store what they hold, and compare them once more
@@ -49,14 +48,20 @@ struct Compared {
     left: usize,
 }
 
+impl Compared {
+    fn differing(&self) -> impl Iterator<Item = &DayComparison> {
+        self.days.iter().filter(|day| day.differs())
+    }
+}
+
 pub(super) async fn verify(
     config: &Config,
-    arguments: &Arguments,
+    arguments: &VerifyArguments,
     screen: &Screen,
 ) -> Result<(), CommandError> {
     let (config, range) = arguments.range.of(config)?;
     let compared: Mutex<Vec<Compared>> = Mutex::default();
-    let worked = accounts::work(&config, screen, async |watched, stop| {
+    let worked = accounts::run_all(&config, screen, async |watched, stop| {
         let (range, days, report) = compare(watched, range, arguments, stop).await;
         let mut compared = compared.lock().unwrap_or_else(PoisonError::into_inner);
         compared.push(Compared {
@@ -71,17 +76,13 @@ pub(super) async fn verify(
     let mut compared = compared.into_inner().unwrap_or_else(PoisonError::into_inner);
     compared.sort_by(|a, b| a.account.cmp(&b.account));
     let text = if arguments.json {
-        as_json(range, &compared)
+        to_json(range, &compared)
     } else {
-        as_table(&compared)
+        to_table(&compared)
     };
     print(&text)?;
     worked?;
-    let differing = compared
-        .iter()
-        .flat_map(|account| &account.days)
-        .filter(|day| day.differs())
-        .count();
+    let differing: usize = compared.iter().map(|account| account.differing().count()).sum();
     if differing > 0 {
         Err(CommandError::Differs(differing))
     } else {
@@ -91,12 +92,12 @@ pub(super) async fn verify(
 
 /// The range as far as it is loaded, and its days as they were compared last.
 async fn compare(
-    watched: &Watched<'_>,
+    watched: &WatchedAccount<'_>,
     range: Window,
-    arguments: &Arguments,
+    arguments: &VerifyArguments,
     stop: &CancellationToken,
 ) -> (Window, Vec<DayComparison>, RunReport) {
-    let loaded = async || sync::loaded(&watched.worker, range).await;
+    let loaded = async || sync::loaded(&watched.context, range).await;
     let (range, mut report, mut days) = match watched.look(stop, loaded).await {
         Ok(range) => {
             let (days, report) = verify_ranges(watched, &[range], arguments, stop).await;
@@ -146,9 +147,9 @@ fn window_of(day: &DayComparison) -> Window {
 }
 
 async fn verify_ranges(
-    watched: &Watched<'_>,
+    watched: &WatchedAccount<'_>,
     ranges: &[Window],
-    arguments: &Arguments,
+    arguments: &VerifyArguments,
     stop: &CancellationToken,
 ) -> (Vec<DayComparison>, RunReport) {
     let wish = Wish {
@@ -160,7 +161,7 @@ async fn verify_ranges(
     let (request, report) = watched.fulfil(&wish, stop).await;
     let days = match request {
         Some(id) => {
-            let compared = async || sync::compared(&watched.worker, id).await;
+            let compared = async || sync::compared(&watched.context, id).await;
             watched.look(stop, compared).await
         }
         None => Ok(Vec::new()),
@@ -181,82 +182,65 @@ fn is_everywhere(failure: Option<Failure>) -> bool {
     matches!(failure, Some(Failure::Refused | Failure::DatabaseUnreachable))
 }
 
-fn as_json(range: Window, compared: &[Compared]) -> String {
-    let account = |compared: &Compared| -> Value {
-        let days = &compared.days;
+fn to_json(range: Window, compared: &[Compared]) -> String {
+    let accounts = compared.iter().map(|compared| {
         json!({
             "account": compared.account,
             "from": compared.range.start,
             "to": compared.range.end,
-            "days": days,
-            "days_compared": days.len(),
+            "days": compared.days,
+            "days_compared": compared.days.len(),
             "days_not_compared": compared.left,
-            "days_that_differ": days.iter().filter(|day| day.differs()).count(),
+            "days_that_differ": compared.differing().count(),
         })
-    };
-    let accounts: Vec<Value> = compared.iter().map(account).collect();
-    format!(
-        "{:#}\n",
-        json!({ "from": range.start, "to": range.end, "accounts": accounts })
-    )
+    });
+    let accounts: Vec<Value> = accounts.collect();
+    let (from, to) = (range.start, range.end);
+    format!("{:#}\n", json!({ "from": from, "to": to, "accounts": accounts }))
 }
 
-fn as_table(compared: &[Compared]) -> String {
-    let mut text = String::new();
-    for Compared {
-        account,
-        range,
-        days,
-        left,
-    } in compared
-    {
+fn to_table(compared: &[Compared]) -> String {
+    compared.iter().map(account_to_table).collect()
+}
+
+fn account_to_table(compared: &Compared) -> String {
+    let (from, to) = (day_of(compared.range.start), day_of(compared.range.end));
+    let mut text = format!("{}, {from} to {to} (days of UTC)\n", compared.account);
+    let differing = compared.differing().count();
+    if differing > 0 {
+        text += "  day                        API    stored not stored not returned  changed\n";
+    }
+    for day in compared.differing() {
+        let _ = write!(
+            text,
+            "  {:<20} {:>9} {:>9} {:>10} {:>12} {:>8}",
+            day_of(day.from),
+            day.api,
+            day.stored,
+            day.not_stored,
+            day.not_returned,
+            day.changed,
+        );
+        let problem = day.problem.as_ref().map(|problem| format!("  {problem}"));
+        text += &(problem.unwrap_or_default() + "\n");
+    }
+    let days = &compared.days;
+    let by_total = days.iter().filter(|day| day.method == Method::Total).count();
+    let _ = writeln!(
+        text,
+        "  {differing} of {} days differ; {by_total} were compared by the API's total, {} by identity",
+        days.len(),
+        days.len() - by_total
+    );
+    if by_total > 0 {
+        text += "  equal totals do not prove equal content: --by-identity reads every day whole\n";
+    }
+    if compared.left > 0 {
         let _ = writeln!(
             text,
-            "{account}, {} to {} (days of UTC)",
-            day_of(range.start),
-            day_of(range.end)
+            "  {} more days were not compared: it ended before",
+            compared.left
         );
-        let differing: Vec<_> = days.iter().filter(|day| day.differs()).collect();
-        if !differing.is_empty() {
-            let _ = writeln!(
-                text,
-                "  {:<20} {:>9} {:>9} {:>10} {:>12} {:>8}",
-                "day", "API", "stored", "not stored", "not returned", "changed"
-            );
-        }
-        for day in &differing {
-            let _ = writeln!(
-                text,
-                "  {:<20} {:>9} {:>9} {:>10} {:>12} {:>8}{}",
-                day_of(day.from),
-                day.api,
-                day.stored,
-                day.not_stored,
-                day.not_returned,
-                day.changed,
-                day.problem
-                    .as_ref()
-                    .map(|problem| format!("  {problem}"))
-                    .unwrap_or_default()
-            );
-        }
-        let by_total = days.iter().filter(|day| day.method == Method::Total).count();
-        let _ = writeln!(
-            text,
-            "  {} of {} days differ; {by_total} were compared by the API's total, {} by identity",
-            differing.len(),
-            days.len(),
-            days.len() - by_total
-        );
-        if by_total > 0 {
-            let _ = writeln!(
-                text,
-                "  equal totals do not prove equal content: --by-identity reads every day whole"
-            );
-        }
-        if *left > 0 {
-            let _ = writeln!(text, "  {left} days more were not compared: it ended before");
-        }
     }
     text
 }

@@ -8,6 +8,15 @@ use croner::parser::{CronParser, Seconds};
 pub struct Cron(croner::Cron);
 
 impl Cron {
+    pub(super) const EXPECTED: &str =
+        "a cron pattern of six fields (second minute hour day month weekday), as in \"0 */5 * * * *\"";
+
+    /// Refuses patterns that never occur (30 February).
+    pub(super) fn parse_occurring(pattern: &str) -> Option<Self> {
+        let cron = Self::parse(pattern).ok()?;
+        cron.next_after(DateTime::UNIX_EPOCH).map(|_| cron)
+    }
+
     /// Parses like the scheduler: both day fields must match.
     ///
     /// # Errors

@@ -5,94 +5,74 @@ use std::time::Duration;
 
 use secrecy::ExposeSecret;
 
-use super::seconds;
 use super::secret::{self, Secret};
-use super::section::Section;
+use super::section::{Section, settings};
 
-/// `database.*`.
-#[derive(Debug, Clone)]
-pub struct DatabaseConfig {
-    /// `None`: a private server.
-    pub url: Option<Secret>,
-    /// Overrides the URL's.
-    pub password: Option<Secret>,
-    /// `None`: public authorities.
-    pub ca_file: Option<PathBuf>,
-    /// `database.wait_seconds`.
-    pub wait: Duration,
-    /// `database.server_binaries`.
-    pub server_binaries: Option<PathBuf>,
-    /// Connections.
-    pub session: SessionConfig,
+settings! {
+    /// `database.*`.
+    DatabaseConfig {
+        /// Overrides the URL's.
+        password: Option<Secret> = database_password("password");
+        /// `None`: a private server.
+        url: Option<Secret> = database_url("url");
+        /// `None`: public authorities.
+        ca_file: Option<PathBuf> = readable_file("ca_file");
+        /// `database.wait_seconds`.
+        wait: Duration = number("wait_seconds", 1..=86_400, Duration::from_secs);
+        /// `database.server_binaries`.
+        server_binaries: Option<PathBuf> = path("server_binaries");
+        /// Connections.
+        session: SessionConfig = group(SessionConfig::read);
+    }
 }
 
-/// Connection settings.
-#[derive(Debug, Clone)]
-pub struct SessionConfig {
-    /// `database.max_connections`.
-    pub max_connections: u32,
-    /// `database.connect_timeout_seconds`.
-    pub connect_timeout: Duration,
-    /// 0 behind a transaction pooler.
-    pub statement_cache: usize,
-    /// `database.statement_timeout_seconds`.
-    pub statement_timeout: Duration,
-    /// `database.lock_timeout_seconds`.
-    pub lock_timeout: Duration,
+settings! {
+    /// Connection settings.
+    SessionConfig {
+        /// `database.max_connections`.
+        max_connections: u32 = integer("max_connections", 2..=1_000);
+        /// `database.connect_timeout_seconds`.
+        connect_timeout: Duration = number("connect_timeout_seconds", 1..=3_600, Duration::from_secs);
+        /// 0 behind a transaction pooler.
+        statement_cache: usize = integer("statement_cache", 0..=10_000);
+        /// `database.statement_timeout_seconds`.
+        statement_timeout: Duration = number("statement_timeout_seconds", 1..=86_400, Duration::from_secs);
+        /// `database.lock_timeout_seconds`.
+        lock_timeout: Duration = number("lock_timeout_seconds", 1..=3_600, Duration::from_secs);
+    }
 }
 
-impl DatabaseConfig {
-    pub(super) fn read(mut section: Section<'_>, from_environment: Option<String>) -> Self {
-        let url = section.secret("url").or_else(|| {
-            let url = Secret::Inline(from_environment?.into());
-            section.look_at_secret("url", &url);
-            Some(url)
-        });
+impl Section<'_> {
+    /// Without a URL a private database would be used.
+    fn database_password(&mut self, key: &str) -> Option<Option<Secret>> {
+        let password = self.secret(key)?;
+        if password.is_some() && !self.is_set("url") && !self.is_set("url_file") {
+            return self.invalid(key, "is for the server of database.url, which is not set");
+        }
+        Some(password)
+    }
+
+    fn database_url(&mut self, key: &str) -> Option<Option<Secret>> {
+        let url = self.secret(key)?;
         if let Some(Ok(text)) = url.as_ref().map(Secret::read) {
-            check_url(&section, text.expose_secret());
+            let text = text.expose_secret();
+            if !text.starts_with("postgres://") && !text.starts_with("postgresql://") {
+                let expected = "must be a PostgreSQL URL, as in postgres://user@host:5432/database";
+                return self.invalid(key, expected);
+            }
+            let parsed = reqwest::Url::parse(text);
+            if parsed.is_ok_and(|url| url.password().is_some_and(secret::is_placeholder)) {
+                return self.invalid(key, &format!("its password {}", secret::A_PLACEHOLDER));
+            }
         }
-        let password = section.secret("password");
-        if password.is_some() && url.is_none() {
-            // Else a private database would be used.
-            section.problem("password", "is for the server of database.url, which is not set");
-        }
-        let ca_file = section.text("ca_file").map(PathBuf::from);
-        if let Some(Err(error)) = ca_file.as_ref().map(std::fs::File::open) {
-            section.problem("ca_file", &format!("cannot be read: {error}"));
-        }
-        let config = Self {
-            url,
-            password,
-            ca_file,
-            wait: seconds(&mut section, "wait_seconds", 1..=86_400),
-            server_binaries: section.text("server_binaries").map(PathBuf::from),
-            session: SessionConfig::read(&mut section),
-        };
-        section.finish();
-        config
+        Some(url)
     }
-}
 
-fn check_url(section: &Section<'_>, url: &str) {
-    let schemes = ["postgres://", "postgresql://"];
-    if !schemes.iter().any(|scheme| url.starts_with(scheme)) {
-        let expected = "must be a PostgreSQL URL, as in postgres://user@host:5432/database";
-        section.problem("url", expected);
-    }
-    let parsed = reqwest::Url::parse(url);
-    if parsed.is_ok_and(|url| url.password().is_some_and(secret::is_placeholder)) {
-        section.problem("url", &format!("its password {}", secret::A_PLACEHOLDER));
-    }
-}
-
-impl SessionConfig {
-    fn read(section: &mut Section<'_>) -> Self {
-        Self {
-            max_connections: section.integer("max_connections", &(2..=1_000)),
-            connect_timeout: seconds(section, "connect_timeout_seconds", 1..=3_600),
-            statement_cache: section.integer("statement_cache", &(0..=10_000)),
-            statement_timeout: seconds(section, "statement_timeout_seconds", 1..=86_400),
-            lock_timeout: seconds(section, "lock_timeout_seconds", 1..=3_600),
+    fn readable_file(&mut self, key: &str) -> Option<Option<PathBuf>> {
+        let file = self.path(key)?;
+        if let Some(Err(error)) = file.as_ref().map(std::fs::File::open) {
+            return self.invalid(key, &format!("cannot be read: {error}"));
         }
+        Some(file)
     }
 }

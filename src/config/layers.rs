@@ -24,6 +24,7 @@ pub(super) fn merge(
         })?;
         builder = builder.add_source(toml_source(&text, &path.display().to_string())?);
     }
+    let common_url = environment.get("DATABASE_URL").cloned();
     // No `try_parsing`: the password 007 must not become 7.
     let environment = config::Environment::with_prefix(ENVIRONMENT_PREFIX)
         .prefix_separator("__")
@@ -35,10 +36,15 @@ pub(super) fn merge(
         .build()
         .and_then(|config| config.collect())
         .map_err(|error| ConfigError::Unreadable(format!("cannot combine the configuration: {error}")))?;
-    Ok(merged
-        .into_iter()
-        .map(|(key, value)| (key, json(value.kind)))
-        .collect())
+    let merged = merged.into_iter();
+    let mut tree: Map<String, Value> = merged.map(|(key, value)| (key, json(value.kind))).collect();
+    if let (Some(Value::Object(database)), Some(url)) = (tree.get_mut("database"), common_url) {
+        let is_unset = |key: &&str| database.get(*key).is_none_or(|value| value == "");
+        if ["url", "url_file"].iter().all(is_unset) {
+            database.insert("url".to_owned(), url.into());
+        }
+    }
+    Ok(tree)
 }
 
 /// Deserializing gives some keys a special meaning, see `crate::json`.

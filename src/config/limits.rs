@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
+use super::section::settings;
+
 /// A sliding span.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BudgetSpan {
@@ -49,15 +51,22 @@ impl Serialize for BudgetSpan {
     }
 }
 
-/// Request limits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RequestLimits {
-    /// 0: unlimited.
-    pub per_minute: u32,
-    /// 0: unlimited.
-    pub per_hour: u32,
-    /// Never 0.
-    pub max_in_flight: usize,
+settings! {
+    /// Request limits.
+    #[derive(Copy, PartialEq, Eq)]
+    RequestLimits {
+        /// 0: unlimited.
+        per_minute: u32 = integer("requests_per_minute", 0..=100_000);
+        /// 0: unlimited.
+        per_hour: u32 = integer("requests_per_hour", 0..=1_000_000);
+        /// Never 0; each may hold a page in memory.
+        max_in_flight: usize = number("max_in_flight", 0..=64, in_flight);
+    }
+}
+
+/// 0 asks for as many as can be set.
+fn in_flight(requests: usize) -> usize {
+    if requests == 0 { 64 } else { requests }
 }
 
 impl RequestLimits {

@@ -6,19 +6,17 @@ mod database;
 mod layers;
 mod limits;
 mod policy;
-mod privacy;
 mod secret;
 mod section;
 mod sync;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use secrecy::ExposeSecret;
 use tracing_subscriber::filter::LevelFilter;
 
 pub use account::{
@@ -27,67 +25,76 @@ pub use account::{
 pub use cron::Cron;
 pub use database::{DatabaseConfig, SessionConfig};
 pub use limits::{BudgetSpan, RequestLimits};
-pub use policy::{Class, Key, Policy, Rule};
+pub use policy::{Class, Policy, PrivacyKey, Rule};
 pub use secret::{Secret, SecretError};
 pub use sync::{RefreshPolicy, RefreshTier, Selection, SyncConfig};
 
-use section::{Problems, Section};
+pub(crate) use section::nearest;
+
+use section::{Problems, Section, settings};
 
 /// Environment variable prefix.
 pub const ENVIRONMENT_PREFIX: &str = "SMARTASSIST_ETL";
 
-/// Checked configuration.
-#[derive(Debug, Clone)]
-pub struct Config {
-    /// Directory of the private `PostgreSQL`.
-    pub data_dir: PathBuf,
-    /// `database.*`.
-    pub database: DatabaseConfig,
-    /// May be empty.
-    pub accounts: Vec<AccountConfig>,
-    /// `sync.*`.
-    pub sync: SyncConfig,
+/// In bytes; shorter ones are guessable.
+pub const SHORTEST_TOKEN: usize = 16;
+
+settings! {
+    /// Checked configuration.
+    Config {
+        /// Directory of the private `PostgreSQL`.
+        data_dir: PathBuf = required_path("data_dir");
+        /// `database.*`.
+        database: DatabaseConfig = section("database", DatabaseConfig::read);
+        /// May be empty.
+        accounts: Vec<AccountConfig> = accounts();
+        /// `sync.*`.
+        sync: SyncConfig = section("sync", SyncConfig::read);
+        /// `storage.*`.
+        storage: StorageConfig = section("storage", StorageConfig::read);
+        /// `privacy.*`.
+        privacy: Policy = section("privacy", Policy::read);
+        /// `http.*`.
+        http: HttpConfig = section("http", HttpConfig::read);
+        /// `log.*`.
+        log: LogConfig = section("log", LogConfig::read);
+        /// Keys of trimmed secrets.
+        trimmed_secrets: Vec<String> = trimmed_secrets();
+    }
+}
+
+settings! {
     /// `storage.*`.
-    pub storage: StorageConfig,
-    /// `privacy.*`.
-    pub privacy: Policy,
+    StorageConfig {
+        /// Keeps raw records.
+        raw: bool = flag("raw");
+        /// `None`: for ever.
+        retention: Option<TimeDelta> = span_or_off("retention_days", 0..=36_500, TimeDelta::days);
+        /// When to delete.
+        clean_up: Cron = cron("clean_up");
+    }
+}
+
+settings! {
     /// `http.*`.
-    pub http: HttpConfig,
+    HttpConfig {
+        /// Listening address.
+        bind: SocketAddr = address("bind");
+        /// `None`: local access only.
+        token: Option<Secret> = long_secret("token", SHORTEST_TOKEN);
+        /// Protects `/metrics` too.
+        protect_metrics: bool = flag("protect_metrics");
+    }
+}
+
+settings! {
     /// `log.*`.
-    pub log: LogConfig,
-    /// Keys of trimmed secrets.
-    pub trimmed_secrets: Vec<String>,
-}
-
-/// `storage.*`.
-#[derive(Debug, Clone)]
-pub struct StorageConfig {
-    /// Keeps raw records.
-    pub raw: bool,
-    /// `None`: for ever.
-    pub retention: Option<TimeDelta>,
-    /// When to delete.
-    pub clean_up: Cron,
-}
-
-/// `http.*`.
-#[derive(Debug, Clone)]
-pub struct HttpConfig {
-    /// Listening address.
-    pub bind: SocketAddr,
-    /// `None`: local access only.
-    pub token: Option<Secret>,
-    /// Protects `/metrics` too.
-    pub protect_metrics: bool,
-}
-
-/// `log.*`.
-#[derive(Debug, Clone)]
-pub struct LogConfig {
-    /// `None`: pretty on terminals, else JSON.
-    pub format: Option<LogFormat>,
-    /// Level or directives.
-    pub level: String,
+    LogConfig {
+        /// `None`: pretty on terminals, else JSON.
+        format: Option<LogFormat> = choice("format", &[("json", LogFormat::Json), ("pretty", LogFormat::Pretty)]);
+        /// Level or directives.
+        level: String = log_level("level");
+    }
 }
 
 /// Log format.
@@ -110,9 +117,6 @@ pub enum ConfigError {
     Invalid(Vec<String>),
 }
 
-/// In bytes; shorter ones are guessable.
-pub const SHORTEST_TOKEN: usize = 16;
-
 fn count(problems: usize) -> String {
     if problems == 1 {
         "a problem".to_owned()
@@ -121,7 +125,7 @@ fn count(problems: usize) -> String {
     }
 }
 
-fn environment() -> std::collections::HashMap<String, String> {
+fn environment() -> HashMap<String, String> {
     let text = |value: std::ffi::OsString| value.into_string().ok();
     std::env::vars_os()
         .filter_map(|(name, value)| Some((text(name)?, text(value)?)))
@@ -138,28 +142,17 @@ impl Config {
     }
 
     /// `load` with this environment.
-    ///
-    /// # Errors
-    /// As [`Config::load`].
     pub fn from_layers(
         file: Option<&Path>,
-        environment: std::collections::HashMap<String, String>,
+        environment: HashMap<String, String>,
     ) -> Result<Self, ConfigError> {
-        let database_url = environment
-            .get("DATABASE_URL")
-            .filter(|url| !url.is_empty())
-            .cloned();
         let tree = layers::merge(file, environment)?;
         let problems = Problems::default();
-        let mut root = Section::root(tree, &problems);
-        let config = Self::read(&mut root, database_url);
-        root.finish();
-        match (config, problems.into_parts()) {
-            (Some(config), (problems, trimmed_secrets)) if problems.is_empty() => Ok(Self {
-                trimmed_secrets,
-                ..config
-            }),
-            (_, (problems, _)) => Err(ConfigError::Invalid(problems)),
+        let config = Section::new(String::new(), tree, &problems).read_all(Self::read);
+        let problems = problems.found.into_inner();
+        match config {
+            Some(config) if problems.is_empty() => Ok(config),
+            _ => Err(ConfigError::Invalid(problems)),
         }
     }
 
@@ -170,30 +163,9 @@ impl Config {
     pub fn load_bind(file: Option<&Path>) -> Result<SocketAddr, ConfigError> {
         let tree = layers::merge(file, environment()).or_else(|_| layers::merge(None, environment()))?;
         let problems = Problems::default();
-        let mut root = Section::root(tree, &problems);
-        Ok(HttpConfig::read_bind(&mut root.section("http")))
-    }
-
-    fn read(root: &mut Section<'_>, database_url: Option<String>) -> Option<Self> {
-        let data_dir = root.required_text("data_dir").into();
-        let database = DatabaseConfig::read(root.section("database"), database_url);
-        let accounts = account::read_all(root);
-        let sync = SyncConfig::read(root.section("sync"));
-        let storage = StorageConfig::read(root.section("storage"));
-        let privacy = privacy::read(root.section("privacy"));
-        let http = HttpConfig::read(root.section("http"));
-        let log = LogConfig::read(root.section("log"));
-        Some(Self {
-            data_dir,
-            database,
-            accounts,
-            sync: sync?,
-            storage: storage?,
-            privacy,
-            http,
-            log,
-            trimmed_secrets: Vec::new(),
-        })
+        let mut root = Section::new(String::new(), tree, &problems);
+        let bind = root.section("http", |http| http.address("bind"));
+        Ok(bind.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080))))
     }
 
     /// Requires an account.
@@ -229,77 +201,22 @@ impl Config {
     }
 }
 
-impl StorageConfig {
-    fn read(mut section: Section<'_>) -> Option<Self> {
-        let raw = section.flag("raw");
-        let days: i64 = section.integer("retention_days", &(0..=36_500));
-        let clean_up = section.required("clean_up", sync::A_CRON, sync::parse_cron);
-        section.finish();
-        Some(Self {
-            raw,
-            retention: (days > 0).then(|| TimeDelta::days(days)),
-            clean_up: clean_up?,
-        })
-    }
-}
-
-impl HttpConfig {
-    fn read(mut section: Section<'_>) -> Self {
-        let bind = Self::read_bind(&mut section);
-        let token = section.secret("token");
-        if let Some(Ok(text)) = token.as_ref().map(Secret::read)
-            && text.expose_secret().len() < SHORTEST_TOKEN
-        {
-            section.problem(
-                "token",
-                &format!("must have {SHORTEST_TOKEN} characters at least, as of: openssl rand -hex 24"),
-            );
-        }
-        let protect_metrics = section.flag("protect_metrics");
-        section.finish();
-        Self {
-            bind,
-            token,
-            protect_metrics,
-        }
+impl Section<'_> {
+    fn address(&mut self, key: &str) -> Option<SocketAddr> {
+        let expected = "an address and a port, as in 127.0.0.1:8080";
+        self.required(key, expected, |text| text.parse().ok())
     }
 
-    fn read_bind(section: &mut Section<'_>) -> SocketAddr {
-        let bind = section.parsed("bind", "an address and a port, as in 127.0.0.1:8080", |text| {
-            text.parse().ok()
-        });
-        bind.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080)))
+    fn log_level(&mut self, key: &str) -> Option<String> {
+        let expected = "error, warn, info, debug, trace, or directives such as info,smartassist_etl=debug";
+        self.required(key, expected, |text| is_level(text).then(|| text.to_owned()))
     }
 }
 
 /// An unknown bare word would silence all other targets.
 fn is_level(text: &str) -> bool {
     let is_bare = |directive: &&str| !directive.contains(['=', '[', ':']);
-    let bare = text.split(',').map(str::trim).filter(is_bare);
-    bare.clone().all(|word| word.parse::<LevelFilter>().is_ok())
+    let mut bare = text.split(',').map(str::trim).filter(is_bare);
+    bare.all(|word| word.parse::<LevelFilter>().is_ok())
         && tracing_subscriber::EnvFilter::try_new(text).is_ok()
-}
-
-impl LogConfig {
-    fn read(mut section: Section<'_>) -> Self {
-        let format = section.parsed("format", "json or pretty", |text| match text {
-            "json" => Some(LogFormat::Json),
-            "pretty" => Some(LogFormat::Pretty),
-            _ => None,
-        });
-        let level = section.parsed(
-            "level",
-            "error, warn, info, debug, trace, or directives such as info,smartassist_etl=debug",
-            |text| is_level(text).then(|| text.to_owned()),
-        );
-        section.finish();
-        Self {
-            format,
-            level: level.unwrap_or_default(),
-        }
-    }
-}
-
-fn seconds(section: &mut Section<'_>, key: &str, range: std::ops::RangeInclusive<i64>) -> Duration {
-    Duration::from_secs(section.integer(key, &range))
 }

@@ -3,9 +3,15 @@
 use std::fmt;
 
 use hmac::{Hmac, KeyInit, Mac};
+use secrecy::ExposeSecret;
 use sha2::Sha256;
 
+use super::section::Section;
+
 const NAME: &str = "smartassist-etl key";
+
+/// Shorter keys are guessable.
+const MIN_KEY_BYTES: usize = 32;
 
 /// Ordered by strictness.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,102 +25,89 @@ pub enum Rule {
     Drop,
 }
 
-impl Rule {
-    /// Parses a rule.
-    pub fn parse(name: &str) -> Option<Self> {
-        match name {
-            "keep" => Some(Self::Keep),
-            "hash" => Some(Self::Hash),
-            "drop" => Some(Self::Drop),
-            _ => None,
+const RULES: [(&str, Rule); 3] = [("keep", Rule::Keep), ("hash", Rule::Hash), ("drop", Rule::Drop)];
+
+macro_rules! classes {
+    ($($(#[$doc:meta])* $class:ident = $field:ident,)*) => {
+        /// Listed in `docs/privacy.md`.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Class { $($(#[$doc])* $class,)* }
+
+        impl Class {
+            /// All classes.
+            pub const ALL: [Self; [$(Self::$class),*].len()] = [$(Self::$class),*];
+
+            /// Configuration key.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$class => stringify!($field),)* }
+            }
         }
-    }
+
+        /// `privacy.*`.
+        #[derive(Debug, Clone, Default)]
+        #[expect(missing_docs, reason = "each is the rule of the class of that name")]
+        pub struct Policy {
+            $(pub $field: Rule,)*
+            pub key: Option<PrivacyKey>,
+        }
+
+        impl Policy {
+            /// A class's rule.
+            pub fn rule(&self, class: Class) -> Rule {
+                match class { $(Class::$class => self.$field,)* }
+            }
+
+            /// Mutable rule.
+            pub fn rule_mut(&mut self, class: Class) -> &mut Rule {
+                match class { $(Class::$class => &mut self.$field,)* }
+            }
+        }
+    };
 }
 
-/// Listed in `docs/privacy.md`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Class {
+classes! {
     /// About customers.
-    Customer,
+    Customer = customer,
     /// About agents.
-    Agent,
+    Agent = agent,
     /// Machine addresses.
-    Network,
+    Network = network,
     /// Text and unknown fields.
-    FreeText,
+    FreeText = free_text,
     /// Tag values.
-    TagValues,
-}
-
-impl Class {
-    /// All classes.
-    pub const ALL: [Self; 5] = [
-        Self::Customer,
-        Self::Agent,
-        Self::Network,
-        Self::FreeText,
-        Self::TagValues,
-    ];
-
-    /// Configuration key.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Customer => "customer",
-            Self::Agent => "agent",
-            Self::Network => "network",
-            Self::FreeText => "free_text",
-            Self::TagValues => "tag_values",
-        }
-    }
-}
-
-/// `privacy.*`.
-#[derive(Debug, Clone, Default)]
-#[expect(missing_docs, reason = "each is the rule of the class of that name")]
-pub struct Policy {
-    pub customer: Rule,
-    pub agent: Rule,
-    pub network: Rule,
-    pub free_text: Rule,
-    pub tag_values: Rule,
-    pub key: Option<Key>,
+    TagValues = tag_values,
 }
 
 impl Policy {
-    /// A class's rule.
-    pub fn rule(&self, class: Class) -> Rule {
-        match class {
-            Class::Customer => self.customer,
-            Class::Agent => self.agent,
-            Class::Network => self.network,
-            Class::FreeText => self.free_text,
-            Class::TagValues => self.tag_values,
+    pub(super) fn read(section: &mut Section<'_>) -> Option<Self> {
+        let mut policy = Self::default();
+        for class in Class::ALL {
+            let rule = section.required_choice(class.as_str(), &RULES);
+            *policy.rule_mut(class) = rule.unwrap_or_default();
         }
-    }
-
-    /// Mutable rule.
-    pub fn rule_mut(&mut self, class: Class) -> &mut Rule {
-        match class {
-            Class::Customer => &mut self.customer,
-            Class::Agent => &mut self.agent,
-            Class::Network => &mut self.network,
-            Class::FreeText => &mut self.free_text,
-            Class::TagValues => &mut self.tag_values,
+        let secret = section.long_secret("key", MIN_KEY_BYTES)?;
+        let hashes = Class::ALL.iter().any(|class| policy.rule(*class) == Rule::Hash);
+        if hashes && secret.is_none() {
+            let problem = "is required where a class is hashed; make one with: openssl rand -hex 32";
+            return section.invalid("key", problem);
         }
+        let secret = secret.and_then(|secret| secret.read().ok());
+        policy.key = secret.map(|secret| PrivacyKey::new(secret.expose_secret()));
+        Some(policy)
     }
 }
 
 /// `privacy.key`.
 #[derive(Clone)]
-pub struct Key(Hmac<Sha256>);
+pub struct PrivacyKey(Hmac<Sha256>);
 
-impl fmt::Debug for Key {
+impl fmt::Debug for PrivacyKey {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("Key(..)")
+        formatter.write_str("PrivacyKey(..)")
     }
 }
 
-impl Key {
+impl PrivacyKey {
     /// Makes a key.
     pub fn new(secret: &str) -> Self {
         let key =

@@ -2,14 +2,10 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta};
+use chrono::TimeDelta;
 
 use super::cron::Cron;
-use super::seconds;
-use super::section::Section;
-
-pub(super) const A_CRON: &str =
-    "a cron pattern of six fields (second minute hour day month weekday), as in \"0 */5 * * * *\"";
+use super::section::{Section, settings};
 
 const A_NAME: &str = "up to 64 letters, digits, - and _, but not open";
 
@@ -23,27 +19,28 @@ const TIERS: &str =
 
 const LONGEST_LOOKBACK: TimeDelta = TimeDelta::days(366);
 
-/// `sync.*`.
-#[derive(Debug, Clone)]
-pub struct SyncConfig {
-    /// `sync.poll`.
-    pub poll: Cron,
-    /// Smallest lookback first.
-    pub refresh: Vec<RefreshTier>,
-    /// `sync.follow_open_hours`; `None`: off.
-    pub follow_open: Option<TimeDelta>,
-    /// `sync.settle_seconds`.
-    pub settle: Duration,
-    /// `sync.late_minutes`.
-    pub late: TimeDelta,
-    /// `sync.missing_confirm_hours`.
-    pub missing_confirm: TimeDelta,
-    /// `sync.lease_seconds`.
-    pub lease: Duration,
-    /// `sync.stall_seconds`.
-    pub stall: Duration,
-    /// `sync.shutdown_seconds`.
-    pub shutdown: Duration,
+settings! {
+    /// `sync.*`.
+    SyncConfig {
+        /// `sync.poll`.
+        poll: Cron = cron("poll");
+        /// Smallest lookback first.
+        refresh: Vec<RefreshTier> = tiers("refresh");
+        /// `sync.follow_open_hours`; `None`: off.
+        follow_open: Option<TimeDelta> = span_or_off("follow_open_hours", 0..=8_784, TimeDelta::hours);
+        /// `sync.settle_seconds`.
+        settle: Duration = number("settle_seconds", 0..=86_400, Duration::from_secs);
+        /// `sync.late_minutes`.
+        late: TimeDelta = number("late_minutes", 0..=10_080, TimeDelta::minutes);
+        /// `sync.missing_confirm_hours`.
+        missing_confirm: TimeDelta = number("missing_confirm_hours", 1..=8_784, TimeDelta::hours);
+        /// `sync.lease_seconds`.
+        lease: Duration = number("lease_seconds", 3..=3_600, Duration::from_secs);
+        /// `sync.stall_seconds`.
+        stall: Duration = number("stall_seconds", 1..=86_400, Duration::from_secs);
+        /// `sync.shutdown_seconds`.
+        shutdown: Duration = number("shutdown_seconds", 0..=3_600, Duration::from_secs);
+    }
 }
 
 /// A refresh tier.
@@ -110,54 +107,33 @@ impl SyncConfig {
         }
         policies
     }
+}
 
-    pub(super) fn read(mut section: Section<'_>) -> Option<Self> {
-        let poll = section.required("poll", A_CRON, parse_cron);
-        let tiers = section.tables("refresh", TIERS).into_iter();
-        let mut refresh: Vec<RefreshTier> = tiers.filter_map(RefreshTier::read).collect();
-        refresh.sort_by_key(|tier| tier.lookback);
-        if let Some(name) = name_given_twice(&refresh) {
-            section.problem(
-                "refresh",
-                &format!("two of them have the name {name}; give each its own"),
-            );
-        }
-        let follow_open = TimeDelta::hours(section.integer("follow_open_hours", &(0..=8_784)));
-        let settle = seconds(&mut section, "settle_seconds", 0..=86_400);
-        let late = TimeDelta::minutes(section.integer("late_minutes", &(0..=10_080)));
-        let missing_confirm = TimeDelta::hours(section.integer("missing_confirm_hours", &(1..=8_784)));
-        let lease = seconds(&mut section, "lease_seconds", 3..=3_600);
-        let stall = seconds(&mut section, "stall_seconds", 1..=86_400);
-        let shutdown = seconds(&mut section, "shutdown_seconds", 0..=3_600);
-        section.finish();
+impl RefreshTier {
+    fn read(section: &mut Section<'_>) -> Option<Self> {
+        let name = section.parsed("name", A_NAME, parse_name);
+        let every = section.cron("every");
+        let lookback = section.required("lookback", A_LOOKBACK, |text| {
+            parse_lookback(text).map(|lookback| (text.to_owned(), lookback))
+        });
+        let (lookback_text, lookback) = lookback?;
         Some(Self {
-            poll: poll?,
-            refresh,
-            follow_open: (!follow_open.is_zero()).then_some(follow_open),
-            settle,
-            late,
-            missing_confirm,
-            lease,
-            stall,
-            shutdown,
+            name: name?.unwrap_or(lookback_text),
+            every: every?,
+            lookback,
         })
     }
 }
 
-impl RefreshTier {
-    fn read(mut section: Section<'_>) -> Option<Self> {
-        let name = section.parsed("name", A_NAME, parse_name);
-        let every = section.required("every", A_CRON, parse_cron);
-        let lookback = section.required("lookback", A_LOOKBACK, |text| {
-            parse_lookback(text).map(|lookback| (text.to_owned(), lookback))
-        });
-        section.finish();
-        let (lookback_text, lookback) = lookback?;
-        Some(Self {
-            name: name.unwrap_or(lookback_text),
-            every: every?,
-            lookback,
-        })
+impl Section<'_> {
+    fn tiers(&mut self, key: &str) -> Option<Vec<RefreshTier>> {
+        let mut tiers = self.tables(key, TIERS, RefreshTier::read)?;
+        tiers.sort_by_key(|tier| tier.lookback);
+        if let Some(name) = name_given_twice(&tiers) {
+            let problem = format!("two of them have the name {name}; give each its own");
+            return self.invalid(key, &problem);
+        }
+        Some(tiers)
     }
 }
 
@@ -170,12 +146,6 @@ fn name_given_twice(refresh: &[RefreshTier]) -> Option<&str> {
 fn parse_name(text: &str) -> Option<String> {
     let is_of_word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
     (text.len() <= 64 && text != OPEN && text.chars().all(is_of_word)).then(|| text.to_owned())
-}
-
-/// Refuses patterns that never occur (30 February).
-pub(super) fn parse_cron(pattern: &str) -> Option<Cron> {
-    let cron = Cron::parse(pattern).ok()?;
-    cron.next_after(DateTime::UNIX_EPOCH).map(|_| cron)
 }
 
 fn parse_lookback(text: &str) -> Option<TimeDelta> {

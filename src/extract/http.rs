@@ -24,7 +24,7 @@ pub(super) fn client(account: &AccountConfig) -> Result<reqwest::Client, ClientE
         ),
         (
             STREAM_ID,
-            HeaderValue::from_str(&account.stream_id).map_err(unsendable)?,
+            HeaderValue::from_str(&account.filters.stream_id).map_err(unsendable)?,
         ),
         (ACCEPT, HeaderValue::from_static("application/json")),
         (

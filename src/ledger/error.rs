@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use crate::postgres::{Trouble, is_unreachable};
+use crate::postgres::{DatabaseErrorKind, is_unreachable};
 
 /// Failed transaction.
 #[derive(Debug, thiserror::Error)]
@@ -55,20 +55,20 @@ impl LoadError {
 
     /// Other windows may succeed.
     pub fn is_of_the_data(&self) -> bool {
-        matches!(self, Self::RowCount { .. }) || self.trouble() == Some(Trouble::Data)
+        matches!(self, Self::RowCount { .. }) || self.database_kind() == Some(DatabaseErrorKind::Data)
     }
 
     /// A retry may succeed.
     pub fn is_conflict(&self) -> bool {
         matches!(
-            self.trouble(),
-            Some(Trouble::Conflict | Trouble::Locked | Trouble::Idle)
+            self.database_kind(),
+            Some(DatabaseErrorKind::Conflict | DatabaseErrorKind::Locked | DatabaseErrorKind::Idle)
         )
     }
 
-    fn trouble(&self) -> Option<Trouble> {
+    fn database_kind(&self) -> Option<DatabaseErrorKind> {
         match self {
-            Self::Database(error) | Self::Refused { error, .. } => Some(Trouble::of(error)),
+            Self::Database(error) | Self::Refused { error, .. } => Some(DatabaseErrorKind::of(error)),
             Self::LeaseLost | Self::Overtaken | Self::ErasureKey | Self::Books(_) | Self::RowCount { .. } => {
                 None
             }
@@ -78,7 +78,7 @@ impl LoadError {
     /// Metric label.
     pub fn kind(&self) -> &'static str {
         match self {
-            Self::Database(error) | Self::Refused { error, .. } => Trouble::of(error).name(),
+            Self::Database(error) | Self::Refused { error, .. } => DatabaseErrorKind::of(error).name(),
             Self::LeaseLost => "lease_lost",
             Self::Overtaken => "overtaken",
             Self::ErasureKey => "erasure_key",
@@ -98,7 +98,7 @@ impl LoadError {
     /// What to do.
     pub fn remedy(&self) -> &'static str {
         match self {
-            Self::Database(error) | Self::Refused { error, .. } => Trouble::of(error).remedy(),
+            Self::Database(error) | Self::Refused { error, .. } => DatabaseErrorKind::of(error).remedy(),
             Self::LeaseLost => "nothing: the next run, of whichever worker, goes on where this one stopped",
             Self::Overtaken => "nothing: it is read again",
             Self::ErasureKey => "give the privacy.key that `erase` was run with",

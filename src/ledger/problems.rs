@@ -123,12 +123,10 @@ impl From<&LoadError> for Problem {
 
 impl From<&OpenError> for Problem {
     fn from(error: &OpenError) -> Self {
-        let code = match error {
-            OpenError::Url(_) | OpenError::Secret(_) | OpenError::Unfit(_) => "database_configuration",
-            OpenError::Unreachable(_)
-            | OpenError::Away { .. }
-            | OpenError::Certificate(_)
-            | OpenError::Private(_) => DATABASE_UNREACHABLE,
+        let code = if error.is_of_configuration() {
+            "database_configuration"
+        } else {
+            DATABASE_UNREACHABLE
         };
         Self::failed(code, chain(error).to_string(), error.remedy())
     }

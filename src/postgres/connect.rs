@@ -9,7 +9,7 @@ use crate::config::DatabaseConfig;
 use crate::telemetry::chain;
 
 use super::OpenError;
-use super::url::{self, Foreign, Understood};
+use super::url::{self, ParsedUrl};
 
 /// Remote servers (or `ca_file`) need a certificate unless `sslmode` says otherwise.
 pub(super) fn options(
@@ -19,30 +19,30 @@ pub(super) fn options(
 ) -> Result<PgConnectOptions, OpenError> {
     let refused = |why: String| OpenError::Url(why.into());
     url::check_variables(|name| std::env::var(name).ok()).map_err(refused)?;
-    let Understood { url, without_effect } = url::understood(url.expose_secret()).map_err(refused)?;
-    for Foreign { name, instead, .. } in without_effect {
-        warn!(
-            parameter = name,
-            instead, "a parameter of database.url has no effect"
-        );
+    let ParsedUrl { url, ignored } = url::parse(url.expose_secret()).map_err(refused)?;
+    for (parameter, foreign) in ignored {
+        let instead = foreign.instead;
+        warn!(parameter, instead, "a parameter of database.url has no effect");
     }
     // The parser's error may quote secrets.
     let invalid = |_| refused("it is not a valid PostgreSQL URL".to_owned());
     let mut options: PgConnectOptions = url.as_str().parse().map_err(invalid)?;
-    let is_strict = config.ca_file.is_some() || !is_on_this_machine(&options);
     if let Some(password) = password {
         options = options.password(password.expose_secret());
     }
     if let Some(file) = &config.ca_file {
         options = options.ssl_root_cert(file);
     }
-    match (names_ssl_mode(&url), options.get_ssl_mode()) {
-        (true, PgSslMode::Allow | PgSslMode::Prefer) if is_strict => Err(OpenError::Url(
-            "its sslmode (or PGSSLMODE) falls back to plain text without a word: say verify-full, or disable if \
-             plain text is what you want"
-                .into(),
+    if config.ca_file.is_none() && is_on_this_machine(&options) {
+        return Ok(options);
+    }
+    match options.get_ssl_mode() {
+        _ if !names_ssl_mode(&url) => Ok(options.ssl_mode(PgSslMode::VerifyFull)),
+        PgSslMode::Allow | PgSslMode::Prefer => Err(refused(
+            "its sslmode (or PGSSLMODE) falls back to plain text silently: say verify-full, or disable if plain \
+             text is what you want"
+                .to_owned(),
         )),
-        (false, _) if is_strict => Ok(options.ssl_mode(PgSslMode::VerifyFull)),
         _ => Ok(options),
     }
 }
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn modes_that_fall_back_to_plain_text_without_a_word_are_refused() {
+    fn modes_that_fall_back_to_plain_text_are_refused() {
         for named in ["allow", "prefer"] {
             let error = mode(&format!(
                 "postgres://etl@db.example.com/warehouse?sslmode={named}"

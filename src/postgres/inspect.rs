@@ -1,14 +1,14 @@
 //! Read-only database checks.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use sqlx::Row;
+use sqlx::FromRow;
 
 use crate::time::clock::Clock;
 
 use super::{Pool, connect};
 
 /// The server.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
 pub struct Server {
     /// Like `17.2`.
     pub version: String,
@@ -19,7 +19,7 @@ pub struct Server {
 }
 
 /// Missing rights.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, FromRow)]
 pub struct Rights {
     /// Needed to load.
     pub missing: Vec<String>,
@@ -28,7 +28,7 @@ pub struct Rights {
 }
 
 /// Risks in schema `public`.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, FromRow)]
 pub struct Names {
     /// Everyone may create objects.
     pub public_is_open: bool,
@@ -47,119 +47,68 @@ pub struct Protection {
     pub encryption: Option<(String, String)>,
 }
 
-/// Version and mode.
-///
-/// # Errors
-/// The database fails.
-pub async fn server(pool: &Pool) -> Result<Server, sqlx::Error> {
-    let row = sqlx::query(
-        "select current_setting('server_version') as version, \
-         current_setting('server_version_num')::integer / 10000 as major, \
-         pg_is_in_recovery() or current_setting('default_transaction_read_only')::boolean as is_read_only",
-    )
-    .fetch_one(pool)
-    .await?;
-    let version: String = row.try_get("version")?;
-    Ok(Server {
-        version: version.split(' ').next().unwrap_or_default().to_owned(),
-        major: row.try_get("major")?,
-        is_read_only: row.try_get("is_read_only")?,
-    })
-}
-
 /// Checked rows.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, FromRow)]
 pub struct Sample {
     /// All.
-    pub rows: u64,
+    pub rows: i64,
     /// With wrong keys.
-    pub wrong: u64,
+    pub wrong: i64,
+}
+
+/// Version and mode.
+pub async fn server(pool: &Pool) -> Result<Server, sqlx::Error> {
+    let server = "select split_part(current_setting('server_version'), ' ', 1) as version, \
+        current_setting('server_version_num')::integer / 10000 as major, \
+        pg_is_in_recovery() or current_setting('default_transaction_read_only')::boolean as is_read_only";
+    sqlx::query_as(server).fetch_one(pool).await
 }
 
 /// Recomputes the first and last 500 keys.
-///
-/// # Errors
-/// The database fails.
 pub async fn keys(pool: &Pool) -> Result<Sample, sqlx::Error> {
-    let (rows, wrong): (i64, i64) = sqlx::query_as(
-        "select count(*), count(*) filter (where interaction_key <> \
-         smartassist.interaction_key(account_id, conversation_id, session_id)) from ( \
-         (select interaction_key, account_id, conversation_id, session_id from smartassist.sessions \
-         order by interaction_key limit 500) \
-         union (select interaction_key, account_id, conversation_id, session_id from smartassist.sessions \
-         order by interaction_key desc limit 500)) as sample",
-    )
-    .fetch_one(pool)
-    .await?;
-    let [rows, wrong] = [rows, wrong].map(|count| u64::try_from(count).unwrap_or(0));
-    Ok(Sample { rows, wrong })
+    let sample = "select count(*) as rows, count(*) filter (where interaction_key <> \
+        smartassist.interaction_key(account_id, conversation_id, session_id)) as wrong from ( \
+        (select interaction_key, account_id, conversation_id, session_id from smartassist.sessions \
+        order by interaction_key limit 500) \
+        union (select interaction_key, account_id, conversation_id, session_id from smartassist.sessions \
+        order by interaction_key desc limit 500)) as sample";
+    sqlx::query_as(sample).fetch_one(pool).await
 }
 
 /// Newest applied migration.
-///
-/// # Errors
-/// The database fails.
 pub async fn applied(pool: &Pool) -> Result<Option<i64>, sqlx::Error> {
     // The catalogue needs no rights.
-    let is_there: bool = sqlx::query_scalar(
-        "select exists (select from pg_class as list join pg_namespace as schema on schema.oid = list.relnamespace \
-         where schema.nspname = 'smartassist_sync' and list.relname = 'schema_migrations')",
-    )
-    .fetch_one(pool)
-    .await?;
-    if !is_there {
+    let is_there = "select exists (select from pg_class as list \
+        join pg_namespace as schema on schema.oid = list.relnamespace \
+        where schema.nspname = 'smartassist_sync' and list.relname = 'schema_migrations')";
+    if !sqlx::query_scalar(is_there).fetch_one(pool).await? {
         return Ok(None);
     }
-    sqlx::query_scalar("select max(version) from smartassist_sync.schema_migrations where success")
+    let newest = "select max(version) from smartassist_sync.schema_migrations where success";
+    sqlx::query_scalar(newest).fetch_one(pool).await
+}
+
+/// Our missing rights.
+pub async fn rights(pool: &Pool) -> Result<Rights, sqlx::Error> {
+    sqlx::query_as(include_str!("missing_rights.sql"))
         .fetch_one(pool)
         .await
 }
 
-/// Our missing rights.
-///
-/// # Errors
-/// The database fails.
-pub async fn rights(pool: &Pool) -> Result<Rights, sqlx::Error> {
-    let rows: Vec<(String, bool)> = sqlx::query_as(include_str!("missing_rights.sql"))
-        .fetch_all(pool)
-        .await?;
-    let (to_migrate, missing): (Vec<_>, Vec<_>) = rows.into_iter().partition(|(_, to_migrate)| *to_migrate);
-    let words = |rows: Vec<(String, bool)>| rows.into_iter().map(|(word, _)| word).collect();
-    Ok(Rights {
-        missing: words(missing),
-        missing_to_migrate: words(to_migrate),
-    })
-}
-
 /// Risks to others; we look nothing up there.
-///
-/// # Errors
-/// The database fails.
 pub async fn names(pool: &Pool) -> Result<Names, sqlx::Error> {
-    let (public_is_open, shadows) = sqlx::query_as(include_str!("names.sql")).fetch_one(pool).await?;
-    Ok(Names {
-        public_is_open,
-        shadows,
-    })
+    sqlx::query_as(include_str!("names.sql")).fetch_one(pool).await
 }
 
 /// Reader roles made by others, with members.
-///
-/// # Errors
-/// The database fails.
 pub async fn foreign_readers(pool: &Pool) -> Result<Vec<(String, Vec<String>)>, sqlx::Error> {
     sqlx::query_as(include_str!("readers.sql")).fetch_all(pool).await
 }
 
 /// Behind a pooler, `encryption` is the pooler's.
-///
-/// # Errors
-/// The database fails.
 pub async fn protection(pool: &Pool) -> Result<Protection, sqlx::Error> {
-    let encryption =
-        sqlx::query_as("select version, cipher from pg_stat_ssl where pid = pg_backend_pid() and ssl")
-            .fetch_optional(pool)
-            .await?;
+    let encryption = "select version, cipher from pg_stat_ssl where pid = pg_backend_pid() and ssl";
+    let encryption = sqlx::query_as(encryption).fetch_optional(pool).await?;
     let options = pool.options();
     Ok(Protection {
         ssl_mode: connect::ssl_mode(&options),
@@ -169,9 +118,6 @@ pub async fn protection(pool: &Pool) -> Result<Protection, sqlx::Error> {
 }
 
 /// Server clock minus ours, within half a round trip.
-///
-/// # Errors
-/// The database fails.
 pub async fn clock_ahead(pool: &Pool, clock: &dyn Clock) -> Result<TimeDelta, sqlx::Error> {
     // Excludes the time to connect.
     pool.transact(async |transaction| {
@@ -186,9 +132,6 @@ pub async fn clock_ahead(pool: &Pool, clock: &dyn Clock) -> Result<TimeDelta, sq
 }
 
 /// Bytes on disk.
-///
-/// # Errors
-/// The database fails.
 pub async fn size(pool: &Pool) -> Result<i64, sqlx::Error> {
     sqlx::query_scalar("select pg_database_size(current_database())")
         .fetch_one(pool)

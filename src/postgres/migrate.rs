@@ -1,22 +1,20 @@
 //! Schema migrations.
 
 use std::sync::LazyLock;
-use std::time::Duration;
 
-use sqlx::error::DatabaseError;
 use sqlx::migrate::{Migrate, MigrateError, Migrator};
 use sqlx::{AssertSqlSafe, PgConnection};
 use tracing::info;
 
 use super::Pool;
-use super::trouble::{Trouble, is_unreachable};
+use super::error_kind::{DatabaseErrorKind, is_unreachable, sql_state};
 use crate::failpoint;
 
 /// Qualified: `search_path` excludes our schemas.
 const APPLIED: &str = "smartassist_sync.schema_migrations";
 
-/// Times the lock timeout.
-const PATIENCE: u32 = 6;
+/// For another process that migrates.
+const LOCK_TIMEOUTS: u32 = 6;
 
 static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
     let mut migrations = sqlx::migrate!("./migrations");
@@ -40,7 +38,7 @@ pub enum MigrationError {
     #[error("a migration failed and was rolled back")]
     Failed(#[source] MigrateError),
     /// Another process keeps migrating.
-    #[error("another process is migrating, and does not come to its end")]
+    #[error("another process is migrating, and does not finish")]
     Locked(#[source] sqlx::Error),
     /// The database failed.
     #[error("the database failed")]
@@ -68,11 +66,12 @@ pub async fn migrate(pool: &Pool) -> Result<(), MigrationError> {
 }
 
 async fn try_migrate(pool: &Pool) -> Result<(), MigrationError> {
-    pool.transact_patiently(async |transaction| {
-        be_patient(transaction, pool.lock_timeout() * PATIENCE).await?;
-        make_books_schema(transaction)
-            .await
-            .map_err(MigrationError::Schema)?;
+    let lock_timeout = (pool.lock_timeout() * LOCK_TIMEOUTS).as_millis();
+    pool.transact_without_timeout(async |transaction| {
+        execute(transaction, format!("set local lock_timeout = {lock_timeout}")).await?;
+        make_schema(transaction).await.map_err(MigrationError::Schema)?;
+        let made = transaction.ensure_migrations_table(APPLIED).await;
+        made.map_err(MigrationError::of)?;
         lock(transaction).await?;
         let applied = MIGRATIONS.run(&mut *transaction).await;
         applied.map_err(MigrationError::of)?;
@@ -82,44 +81,33 @@ async fn try_migrate(pool: &Pool) -> Result<(), MigrationError> {
     .await
 }
 
-async fn be_patient(connection: &mut PgConnection, at_most: Duration) -> Result<(), sqlx::Error> {
-    let patience = format!("set local lock_timeout = {}", at_most.as_millis());
-    sqlx::raw_sql(AssertSqlSafe(patience)).execute(connection).await?;
+async fn execute(connection: &mut PgConnection, statement: String) -> Result<(), sqlx::Error> {
+    let statement = sqlx::raw_sql(AssertSqlSafe(statement));
+    statement.execute(connection).await.map(drop)
+}
+
+async fn make_schema(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    let exists = sqlx::query_scalar("select to_regnamespace('smartassist_sync') is not null");
+    if !exists.fetch_one(&mut *connection).await? {
+        execute(connection, "create schema smartassist_sync".to_owned()).await?;
+    }
     Ok(())
 }
 
 /// Needs a write right, unlike advisory locks.
 async fn lock(connection: &mut PgConnection) -> Result<(), MigrationError> {
-    let made = connection.ensure_migrations_table(APPLIED).await;
-    made.map_err(MigrationError::of)?;
     let lock = format!("lock table {APPLIED} in share row exclusive mode");
-    let locked = sqlx::raw_sql(AssertSqlSafe(lock)).execute(connection).await;
-    locked.map_err(|error| {
-        if Trouble::of(&error) == Trouble::Locked {
-            MigrationError::Locked(error)
-        } else {
-            MigrationError::Database(error)
-        }
-    })?;
-    Ok(())
+    let locked = execute(connection, lock).await;
+    locked.map_err(|error| match DatabaseErrorKind::of(&error) {
+        DatabaseErrorKind::Locked => MigrationError::Locked(error),
+        _ => MigrationError::Database(error),
+    })
 }
 
 /// This binary's newest migration.
 pub fn newest_migration() -> i64 {
     let versions = MIGRATIONS.iter().map(|migration| migration.version);
     versions.max().unwrap_or_default()
-}
-
-async fn make_books_schema(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-    let exists: bool = sqlx::query_scalar("select to_regnamespace('smartassist_sync') is not null")
-        .fetch_one(&mut *connection)
-        .await?;
-    if !exists {
-        sqlx::query("create schema smartassist_sync")
-            .execute(connection)
-            .await?;
-    }
-    Ok(())
 }
 
 impl MigrationError {
@@ -144,12 +132,10 @@ impl MigrationError {
     }
 
     fn is_made_by_another(&self) -> bool {
-        let code = self
-            .cause()
-            .and_then(sqlx::Error::as_database_error)
-            .and_then(DatabaseError::code);
         // duplicate_schema, duplicate_table, unique_violation.
-        matches!(code.as_deref(), Some("42P06" | "42P07" | "23505"))
+        let codes = ["42P06", "42P07", "23505"];
+        let code = self.cause().and_then(sql_state);
+        code.is_some_and(|code| codes.contains(&code.as_str()))
     }
 
     /// Whether the database is unreachable.
@@ -163,14 +149,17 @@ impl MigrationError {
             Self::Newer(_) => "run the newer version",
             Self::Altered(_) => "restore a backup, or use a database of its own",
             Self::Locked(_) => "see what the other process does; this one tries again",
-            Self::Schema(_) | Self::Database(_) | Self::Failed(_) => self
-                .cause()
-                .map_or("report it with this line", |error| Trouble::of(error).remedy()),
+            Self::Schema(_) | Self::Database(_) | Self::Failed(_) => {
+                self.cause().map_or("report it with this line", |error| {
+                    DatabaseErrorKind::of(error).remedy()
+                })
+            }
         }
     }
 
     /// Whether a retry may succeed.
     pub fn is_passing(&self) -> bool {
-        self.cause().is_some_and(|error| Trouble::of(error).is_passing())
+        self.cause()
+            .is_some_and(|error| DatabaseErrorKind::of(error).is_passing())
     }
 }

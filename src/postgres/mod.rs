@@ -1,7 +1,7 @@
 //! The PostgreSQL connection: a configured server, or a private one.
 
 mod connect;
-mod data_dir;
+mod error_kind;
 mod fitness;
 pub mod inspect;
 mod migrate;
@@ -10,9 +10,7 @@ pub mod private;
 mod reach;
 mod settings;
 mod sign_in;
-mod trouble;
 mod url;
-mod watched;
 
 use std::time::Duration;
 
@@ -25,14 +23,14 @@ use crate::config::{Config, SecretError};
 use sign_in::SignIn;
 
 pub use connect::is_loopback;
+pub use error_kind::{DatabaseErrorKind, UNREACHABLE_REMEDY, is_undefined, is_unreachable};
 pub use fitness::Unfit;
 pub use migrate::{MigrationError, migrate, newest_migration};
 pub use pool::Pool;
 pub use private::{PrivateServer, PrivateServerError};
-pub use trouble::{Trouble, UNREACHABLE_REMEDY, is_undefined, is_unreachable};
 
 /// A joined server may stop with its process.
-const JOINED_PATIENCE: Duration = Duration::from_secs(2);
+const JOINED_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// An open database.
 #[derive(Debug)]
@@ -50,7 +48,7 @@ pub enum OpenError {
     Unreachable(#[source] sqlx::Error),
     /// Out of reach until the deadline.
     #[error("the database is out of reach; waited {waited} s for it")]
-    Away {
+    StillUnreachable {
         /// Seconds.
         waited: u64,
         /// The last error.
@@ -77,7 +75,9 @@ impl OpenError {
     /// Advice for operators.
     pub fn remedy(&self) -> &'static str {
         match self {
-            Self::Unreachable(error) | Self::Away { source: error, .. } => Trouble::of(error).remedy(),
+            Self::Unreachable(error) | Self::StillUnreachable { source: error, .. } => {
+                DatabaseErrorKind::of(error).remedy()
+            }
             Self::Certificate(_) => {
                 "have database.ca_file name who vouches for the server, and database.url the host that its \
                  certificate is for"
@@ -88,51 +88,47 @@ impl OpenError {
             Self::Private(_) => "do what the error says; server.log under data_dir says more",
         }
     }
+
+    /// Whether configuration or database must be changed first.
+    pub fn is_of_configuration(&self) -> bool {
+        matches!(self, Self::Url(_) | Self::Secret(_) | Self::Unfit(_))
+    }
+
+    /// Whether a retry may succeed; a secret file is briefly absent while it is replaced.
+    pub fn is_passing(&self) -> bool {
+        !matches!(self, Self::Url(_) | Self::Unfit(_) | Self::Private(_))
+    }
 }
 
 impl Database {
     /// Waits up to the connect timeout; may join a private server.
-    ///
-    /// # Errors
-    /// The server is unreachable or refuses us.
     pub async fn open(config: &Config) -> Result<Self, OpenError> {
-        let at_most = config.database.session.connect_timeout;
-        Self::open_with(config, at_most, true).await
+        Self::open_within(config, config.database.session.connect_timeout, true).await
     }
 
     /// Waits up to `database.wait_seconds`.
-    ///
-    /// # Errors
-    /// As [`Database::open`].
-    pub async fn open_patiently(config: &Config) -> Result<Self, OpenError> {
-        Self::open_with(config, config.database.wait, true).await
+    pub async fn open_waiting(config: &Config) -> Result<Self, OpenError> {
+        Self::open_within(config, config.database.wait, true).await
     }
 
     /// Never joins: waits until the other process ends.
-    ///
-    /// # Errors
-    /// As [`Database::open`].
     pub async fn open_own(config: &Config) -> Result<Self, OpenError> {
-        let at_most = config.database.session.connect_timeout;
-        Self::open_with(config, at_most, false).await
+        Self::open_within(config, config.database.session.connect_timeout, false).await
     }
 
-    async fn open_with(config: &Config, at_most: Duration, may_join: bool) -> Result<Self, OpenError> {
-        let deadline = Instant::now() + at_most;
+    async fn open_within(config: &Config, timeout: Duration, may_join: bool) -> Result<Self, OpenError> {
+        let deadline = Instant::now() + timeout;
+        let connect_timeout = config.database.session.connect_timeout;
         loop {
             let database = Self::find(config, may_join).await?;
             let is_joined = database.server.as_ref().is_some_and(PrivateServer::is_joined);
-            let until = if is_joined {
-                deadline.min(Instant::now() + JOINED_PATIENCE)
-            } else {
-                deadline
+            let until = match is_joined {
+                true => deadline.min(Instant::now() + JOINED_TIMEOUT),
+                false => deadline,
             };
-            match database
-                .reach(config.database.session.connect_timeout, until)
-                .await
-            {
+            match reach::wait_for(&database.pool, connect_timeout, until).await {
                 Ok(()) => return Ok(database),
-                Err(OpenError::Away { .. }) if is_joined && Instant::now() < deadline => {}
+                Err(OpenError::StillUnreachable { .. }) if is_joined && Instant::now() < deadline => {}
                 Err(error) => return Err(error),
             }
         }
@@ -145,23 +141,11 @@ impl Database {
             return Ok(Self { pool, server: None });
         }
         let binaries = config.database.server_binaries.as_deref();
-        let server = PrivateServer::start(&config.data_dir, binaries, &[], may_join).await?;
+        let server = PrivateServer::start(&config.data_dir, binaries, may_join).await?;
         Ok(Self {
             pool: Pool::new(server.options(), session),
             server: Some(server),
         })
-    }
-
-    async fn reach(&self, patience: Duration, deadline: Instant) -> Result<(), OpenError> {
-        loop {
-            reach::wait_for(&self.pool.options(), patience, deadline).await?;
-            match fitness::unfit(&self.pool).await {
-                Ok(None) => return Ok(()),
-                Ok(Some(unfit)) => return Err(unfit.into()),
-                Err(error) if is_unreachable(&error) && Instant::now() < deadline => {}
-                Err(error) => return Err(OpenError::Unreachable(error)),
-            }
-        }
     }
 
     /// Whether no URL is configured.
@@ -226,9 +210,6 @@ fn warn_of_plain_text(options: &PgConnectOptions) {
 }
 
 /// Runs a trivial query.
-///
-/// # Errors
-/// The database fails.
 pub async fn ping(pool: &Pool) -> Result<(), sqlx::Error> {
     sqlx::query("select 1").execute(pool).await?;
     Ok(())

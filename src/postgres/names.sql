@@ -3,7 +3,7 @@ select
     exists (
         select from pg_namespace as schema
         where schema.nspname = 'public' and has_schema_privilege('public', schema.oid, 'create')
-    ),
+    ) as public_is_open,
     array(
         select shadow.name
         from (
@@ -28,4 +28,4 @@ select
             where part.classid = shadow.class and part.objid = shadow.object and part.deptype = 'e'
         )
         order by shadow.name
-    )
+    ) as shadows

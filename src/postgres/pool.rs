@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::TryFutureExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{self, BoxStream, StreamExt, TryStreamExt};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgQueryResult, PgRow, PgStatement, PgTypeInfo};
@@ -13,8 +14,9 @@ use sqlx::{
 
 use crate::config::SessionConfig;
 
+use super::error_kind::DatabaseErrorKind;
 use super::settings;
-use super::sign_in::{self, SignIn};
+use super::sign_in::SignIn;
 
 /// Beyond the server's own timeout.
 const GRACE: Duration = Duration::from_secs(10);
@@ -22,20 +24,17 @@ const GRACE: Duration = Duration::from_secs(10);
 /// Statement timeouts per transaction.
 const STATEMENTS: u32 = 2;
 
-const AT_ONCE: Duration = Duration::from_secs(2);
+const SHORT_TIMEOUT: Duration = Duration::from_secs(2);
 
-const LOOK: Duration = Duration::from_secs(10);
-const UNANSWERED: u32 = 3;
+const BACKEND_CHECK_INTERVAL: Duration = Duration::from_secs(10);
+const MAX_FAILED_BACKEND_CHECKS: u32 = 3;
 
 /// Database connections.
 #[derive(Debug, Clone)]
 pub struct Pool {
     connections: PgPool,
     sign_in: Option<Arc<SignIn>>,
-    begin: Arc<str>,
-    begin_patiently: Arc<str>,
-    patience: Duration,
-    lock_timeout: Duration,
+    session: SessionConfig,
 }
 
 /// Connection counts.
@@ -52,21 +51,17 @@ pub struct Connections {
 impl Pool {
     /// Connects when needed.
     pub fn new(options: PgConnectOptions, session: &SessionConfig) -> Self {
-        let is_pooled = is_pooled(session);
         let connections = PgPoolOptions::new()
             .max_connections(session.max_connections)
             .acquire_timeout(session.connect_timeout)
             .test_before_acquire(false)
-            .before_acquire(|connection, _| Box::pin(takes_writes(connection)))
-            .after_release(|connection, _| Box::pin(answers(connection)))
+            .before_acquire(|connection, _| Box::pin(is_primary(connection)))
+            .after_release(|connection, _| Box::pin(is_answering(connection)))
             .connect_lazy_with(with_ours(options, session));
         Self {
             connections,
             sign_in: None,
-            begin: settings::begin(is_pooled, session.statement_timeout, session.lock_timeout).into(),
-            begin_patiently: settings::begin(is_pooled, Duration::ZERO, session.lock_timeout).into(),
-            patience: session.statement_timeout + GRACE,
-            lock_timeout: session.lock_timeout,
+            session: session.clone(),
         }
     }
 
@@ -85,38 +80,33 @@ impl Pool {
     ) -> Result<T, E> {
         let transaction = self.begin().await?;
         let whole = in_one(transaction, statements);
-        match tokio::time::timeout(self.patience * STATEMENTS, whole).await {
-            Ok(done) => done,
-            Err(_) => Err(silence().into()),
-        }
+        let done = tokio::time::timeout(self.answer_timeout() * STATEMENTS, whole).await;
+        done.unwrap_or_else(|_| Err(unanswered().into()))
     }
 
     /// Waits while the server process lives.
-    ///
-    /// # Errors
-    /// As [`Pool::transact`].
-    pub async fn transact_patiently<T, E: From<Error>>(
+    pub async fn transact_without_timeout<T, E: From<Error>>(
         &self,
         statements: impl AsyncFnOnce(&mut PgConnection) -> Result<T, E>,
     ) -> Result<T, E> {
-        let mut transaction = self.begin_as(&self.begin_patiently).await?;
+        let mut transaction = self.begin_within(Duration::ZERO).await?;
         let asked = sqlx::query_scalar("select pg_backend_pid()").fetch_one(&mut *transaction);
-        let backend = in_time(self.patience, asked).await?;
+        let backend = within(self.answer_timeout(), asked).await?;
         tokio::select! {
             done = in_one(transaction, statements) => done,
-            () = self.has_ended(backend) => Err(silence().into()),
+            () = self.backend_has_ended(backend) => Err(unanswered().into()),
         }
     }
 
-    async fn has_ended(&self, backend: i32) {
-        let mut unanswered = 0;
-        while unanswered < UNANSWERED {
-            tokio::time::sleep(LOOK).await;
+    async fn backend_has_ended(&self, backend: i32) {
+        let mut failed_checks = 0;
+        while failed_checks < MAX_FAILED_BACKEND_CHECKS {
+            tokio::time::sleep(BACKEND_CHECK_INTERVAL).await;
             let lives = sqlx::query_scalar("select exists (select from pg_stat_activity where pid = $1)");
             match lives.bind(backend).fetch_one(self).await {
-                Ok(true) => unanswered = 0,
+                Ok(true) => failed_checks = 0,
                 Ok(false) => return,
-                Err(_) => unanswered += 1,
+                Err(_) => failed_checks += 1,
             }
         }
     }
@@ -126,63 +116,71 @@ impl Pool {
     /// # Errors
     /// No connection within `database.connect_timeout_seconds`.
     pub async fn begin(&self) -> Result<PgTransaction<'static>, Error> {
-        self.begin_as(&self.begin).await
+        self.begin_within(self.session.statement_timeout).await
     }
 
-    async fn begin_as(&self, statement: &Arc<str>) -> Result<PgTransaction<'static>, Error> {
-        let renewals = self.sign_in.as_deref().map(SignIn::renewals);
-        match self.try_begin(statement).await {
-            Err(error) if sign_in::is_refused(&error) && self.has_renewed_since(renewals) => {
-                self.try_begin(statement).await
-            }
+    async fn begin_within(&self, statement_timeout: Duration) -> Result<PgTransaction<'static>, Error> {
+        let used = self.options();
+        match self.try_begin(statement_timeout).await {
+            Err(error) if self.renews_sign_in_after(&error, &used) => self.try_begin(statement_timeout).await,
             begun => begun,
         }
     }
 
-    fn has_renewed_since(&self, renewals: Option<u64>) -> bool {
-        let Some((sign_in, renewals)) = self.sign_in.as_ref().zip(renewals) else {
+    fn renews_sign_in_after(&self, error: &Error, used: &Arc<PgConnectOptions>) -> bool {
+        let Some(sign_in) = &self.sign_in else {
             return false;
         };
-        sign_in.renew_since(renewals, &self.options(), |options, session| {
-            self.connections.set_connect_options(with_ours(options, session));
-        })
+        if DatabaseErrorKind::of(error) != DatabaseErrorKind::Refused {
+            return false;
+        }
+        sign_in.renew(used, |options| {
+            self.connections
+                .set_connect_options(with_ours(options, &self.session));
+        });
+        // Another task may have renewed it.
+        !Arc::ptr_eq(used, &self.options())
     }
 
     /// Its own task: a cancelled BEGIN would leave the transaction open.
-    async fn try_begin(&self, statement: &Arc<str>) -> Result<PgTransaction<'static>, Error> {
-        let (connections, statement) = (self.connections.clone(), AssertSqlSafe(Arc::clone(statement)));
-        let patience = self.patience;
+    async fn try_begin(&self, statement_timeout: Duration) -> Result<PgTransaction<'static>, Error> {
+        let begin = settings::begin(is_pooled(&self.session), statement_timeout, self.lock_timeout());
+        let (connections, timeout) = (self.connections.clone(), self.answer_timeout());
         let beginning =
-            tokio::spawn(async move { in_time(patience, connections.begin_with(statement)).await });
+            tokio::spawn(async move { within(timeout, connections.begin_with(AssertSqlSafe(begin))).await });
         match beginning.await {
-            Ok(Err(Error::PoolTimedOut)) => Err(self.why_there_is_none().await),
+            Ok(Err(Error::PoolTimedOut)) => Err(self.pool_timeout_reason().await),
             Ok(begun) => begun,
             Err(_) => Err(Error::WorkerCrashed),
         }
     }
 
     /// `PoolTimedOut` means a full pool or a lost server.
-    async fn why_there_is_none(&self) -> Error {
+    async fn pool_timeout_reason(&self) -> Error {
         let options = self.options();
         let had_room = self.connections.size() < self.connections.options().get_max_connections();
-        match tokio::time::timeout(AT_ONCE, PgConnection::connect_with(&options)).await {
+        match tokio::time::timeout(SHORT_TIMEOUT, PgConnection::connect_with(&options)).await {
             Ok(Ok(connection)) => {
-                let _ = in_time(AT_ONCE, connection.close()).await;
-                // The server just returned.
+                let _ = within(SHORT_TIMEOUT, connection.close()).await;
+                // With room, the server just returned.
                 if had_room {
-                    unanswered()
+                    connect_timeout()
                 } else {
                     Error::PoolTimedOut
                 }
             }
             Ok(Err(error)) => error,
-            Err(_) => unanswered(),
+            Err(_) => connect_timeout(),
         }
     }
 
     /// Longest wait for a lock.
     pub fn lock_timeout(&self) -> Duration {
-        self.lock_timeout
+        self.session.lock_timeout
+    }
+
+    fn answer_timeout(&self) -> Duration {
+        self.session.statement_timeout + GRACE
     }
 
     /// Connection counts.
@@ -202,7 +200,7 @@ impl Pool {
 
     /// Takes two seconds at most.
     pub async fn close(&self) {
-        let _ = tokio::time::timeout(AT_ONCE, self.connections.close()).await;
+        let _ = tokio::time::timeout(SHORT_TIMEOUT, self.connections.close()).await;
     }
 }
 
@@ -225,16 +223,16 @@ fn with_ours(options: PgConnectOptions, session: &SessionConfig) -> PgConnectOpt
 }
 
 /// Idle connections may lead to the old primary.
-async fn takes_writes(connection: &mut PgConnection) -> Result<bool, Error> {
+async fn is_primary(connection: &mut PgConnection) -> Result<bool, Error> {
     let answer = connection.fetch_one(sqlx::raw_sql("show transaction_read_only"));
-    let answer = in_time(AT_ONCE, answer).await;
+    let answer = within(SHORT_TIMEOUT, answer).await;
     let value = answer.and_then(|row| sqlx::Row::try_get::<String, _>(&row, 0));
     Ok(value.is_ok_and(|value| value == "off"))
 }
 
 /// Silent connections would fill the pool.
-async fn answers(connection: &mut PgConnection) -> Result<bool, Error> {
-    Ok(in_time(AT_ONCE, connection.ping()).await.is_ok())
+async fn is_answering(connection: &mut PgConnection) -> Result<bool, Error> {
+    Ok(within(SHORT_TIMEOUT, connection.ping()).await.is_ok())
 }
 
 async fn in_one<T, E: From<Error>>(
@@ -246,25 +244,20 @@ async fn in_one<T, E: From<Error>>(
     Ok(done)
 }
 
-type Outcome = Either<PgQueryResult, PgRow>;
-
 /// Results come after the commit.
 impl<'p> Executor<'p> for &'p Pool {
     type Database = Postgres;
 
-    fn fetch_many<'e, 'q: 'e, E>(self, query: E) -> BoxStream<'e, Result<Outcome, Error>>
+    fn fetch_many<'e, 'q: 'e, E>(self, query: E) -> BoxStream<'e, Result<Either<PgQueryResult, PgRow>, Error>>
     where
         'p: 'e,
         E: 'q + Execute<'q, Postgres>,
     {
-        let outcomes = async move {
-            let statement = async move |connection: &mut PgConnection| {
-                connection.fetch_many(query).try_collect::<Vec<_>>().await
-            };
-            let outcomes: Vec<_> = self.transact(statement).await?;
-            Ok::<_, Error>(stream::iter(outcomes.into_iter().map(Ok)))
-        };
-        stream::once(outcomes).try_flatten().boxed()
+        let results = self.transact(async move |connection: &mut PgConnection| {
+            connection.fetch_many(query).try_collect::<Vec<_>>().await
+        });
+        let results = results.map_ok(|results| stream::iter(results.into_iter().map(Ok)));
+        results.try_flatten_stream().boxed()
     }
 
     fn fetch_optional<'e, 'q: 'e, E>(self, query: E) -> BoxFuture<'e, Result<Option<PgRow>, Error>>
@@ -297,19 +290,17 @@ impl<'p> Executor<'p> for &'p Pool {
     }
 }
 
-async fn in_time<T>(patience: Duration, answer: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-    match tokio::time::timeout(patience, answer).await {
-        Ok(answer) => answer,
-        Err(_) => Err(silence()),
-    }
+async fn within<T>(timeout: Duration, answer: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    let answer = tokio::time::timeout(timeout, answer).await;
+    answer.unwrap_or_else(|_| Err(unanswered()))
 }
 
-fn silence() -> Error {
-    timed_out("the database does not answer; whether it did what it was asked is not known")
+fn unanswered() -> Error {
+    timed_out("the database does not answer; whether it executed the statement is not known")
 }
 
-pub(super) fn unanswered() -> Error {
-    timed_out("the database does not answer a connection")
+pub(super) fn connect_timeout() -> Error {
+    timed_out("the database does not accept a connection in time")
 }
 
 fn timed_out(what: &'static str) -> Error {

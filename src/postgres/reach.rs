@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use sqlx::error::DatabaseError;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection};
 use tokio::time::Instant;
@@ -10,63 +9,69 @@ use tracing::{info, warn};
 
 use crate::telemetry::chain;
 
-use super::trouble::is_unreachable;
-use super::{OpenError, connect, pool};
+use super::error_kind::{is_unreachable, is_worth_waiting};
+use super::{OpenError, Pool, connect, fitness, pool};
 
-const PAUSE: Duration = Duration::from_secs(1);
+const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
-const SAY_EVERY: Duration = Duration::from_secs(60);
+const LOG_INTERVAL: Duration = Duration::from_secs(60);
 
 pub(super) async fn wait_for(
+    pool: &Pool,
+    connect_timeout: Duration,
+    deadline: Instant,
+) -> Result<(), OpenError> {
+    loop {
+        wait_for_connection(&pool.options(), connect_timeout, deadline).await?;
+        match fitness::unfit(pool).await {
+            Ok(None) => return Ok(()),
+            Ok(Some(unfit)) => return Err(unfit.into()),
+            Err(error) if is_unreachable(&error) && Instant::now() < deadline => {}
+            Err(error) => return Err(OpenError::Unreachable(error)),
+        }
+    }
+}
+
+async fn wait_for_connection(
     options: &PgConnectOptions,
-    patience: Duration,
+    connect_timeout: Duration,
     deadline: Instant,
 ) -> Result<(), OpenError> {
     let began = Instant::now();
-    let mut said: Option<Instant> = None;
+    let mut logged_at: Option<Instant> = None;
     loop {
         // The pool would retry without logging.
         let attempt = PgConnection::connect_with(options);
-        let until = deadline.min(Instant::now() + patience);
+        let until = deadline.min(Instant::now() + connect_timeout);
         let error = match tokio::time::timeout_at(until, attempt).await {
             Ok(Ok(connection)) => {
-                if said.is_some() {
-                    info!(
-                        waited_seconds = began.elapsed().as_secs(),
-                        "the database is there, going on"
-                    );
+                if logged_at.is_some() {
+                    let waited_seconds = began.elapsed().as_secs();
+                    info!(waited_seconds, "the database is there, going on");
                 }
                 return connection.close().await.map_err(OpenError::Unreachable);
             }
             Ok(Err(error)) => error,
-            Err(_) => pool::unanswered(),
+            Err(_) => pool::connect_timeout(),
         };
         if connect::is_of_certificate(&error) {
             return Err(OpenError::Certificate(error));
         }
-        if !worth_waiting(&error) {
+        if !is_worth_waiting(&error) {
             return Err(OpenError::Unreachable(error));
         }
-        if Instant::now() + PAUSE >= deadline {
+        if Instant::now() + RETRY_PAUSE >= deadline {
             let waited = began.elapsed().as_secs();
-            return Err(OpenError::Away {
+            return Err(OpenError::StillUnreachable {
                 waited,
                 source: error,
             });
         }
-        if said.is_none_or(|at| at.elapsed() >= SAY_EVERY) {
-            said = Some(Instant::now());
+        if logged_at.is_none_or(|at| at.elapsed() >= LOG_INTERVAL) {
+            logged_at = Some(Instant::now());
             let wait_seconds = (deadline - began).as_secs();
             warn!(error = %chain(&error), wait_seconds, "database is out of reach, waiting for it");
         }
-        tokio::time::sleep(PAUSE).await;
+        tokio::time::sleep(RETRY_PAUSE).await;
     }
-}
-
-fn worth_waiting(error: &sqlx::Error) -> bool {
-    let refused = error
-        .as_database_error()
-        .and_then(DatabaseError::code)
-        .is_some_and(|code| code.starts_with("28") || code.starts_with("3D"));
-    is_unreachable(error) && !refused && !matches!(error, sqlx::Error::Tls(_))
 }

@@ -1,13 +1,12 @@
-//! Signing in; after a refusal the secret files are read again.
+//! Signing in; after a rejection the secret files are read again.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use secrecy::{ExposeSecret, SecretString};
-use sqlx::error::DatabaseError;
 use sqlx::postgres::PgConnectOptions;
 use tracing::{info, warn};
 
-use crate::config::{DatabaseConfig, Secret, SecretError, SessionConfig};
+use crate::config::{DatabaseConfig, Secret, SecretError};
 use crate::telemetry::chain;
 
 use super::{OpenError, connect};
@@ -15,13 +14,7 @@ use super::{OpenError, connect};
 #[derive(Debug)]
 pub(super) struct SignIn {
     config: DatabaseConfig,
-    used: Mutex<Used>,
-}
-
-#[derive(Debug)]
-struct Used {
-    secrets: Secrets,
-    renewals: u64,
+    used: Mutex<Secrets>,
 }
 
 #[derive(Debug)]
@@ -35,61 +28,51 @@ impl SignIn {
         let secrets = Secrets::read(config)?;
         Ok(secrets.map(|secrets| Self {
             config: config.clone(),
-            used: Mutex::new(Used { secrets, renewals: 0 }),
+            used: Mutex::new(secrets),
         }))
     }
 
     pub(super) fn options(&self) -> Result<PgConnectOptions, OpenError> {
-        self.used().secrets.options(&self.config)
+        self.used().options(&self.config)
     }
 
-    pub(super) fn renewals(&self) -> u64 {
-        self.used().renewals
+    /// Passes new options on, if the files hold other secrets than those used.
+    pub(super) fn renew(&self, before: &PgConnectOptions, pass_on: impl FnOnce(PgConnectOptions)) {
+        let mut used = self.used();
+        match self.read_new(&used, before) {
+            Ok(Some((secrets, options))) => {
+                info!("the database rejected us; signing in with the new secret of its file");
+                *used = secrets;
+                pass_on(options);
+            }
+            Ok(None) => {}
+            Err(error) => warn!(
+                error = %chain(&error),
+                remedy = error.remedy(),
+                "the database rejected us, and what its files say now cannot be used"
+            ),
+        }
     }
 
     /// Refuses another database: it would split the pool.
-    pub(super) fn renew_since(
+    fn read_new(
         &self,
-        renewals: u64,
+        used: &Secrets,
         before: &PgConnectOptions,
-        take: impl FnOnce(PgConnectOptions, &SessionConfig),
-    ) -> bool {
-        let mut used = self.used();
-        if used.renewals != renewals {
-            return true;
+    ) -> Result<Option<(Secrets, PgConnectOptions)>, OpenError> {
+        let secrets = Secrets::read(&self.config)?.filter(|secrets| secrets.exposed() != used.exposed());
+        let Some(secrets) = secrets else { return Ok(None) };
+        let options = secrets.options(&self.config)?;
+        if is_same_database(&options, before) {
+            Ok(Some((secrets, options)))
+        } else {
+            Err(OpenError::Url(
+                "it names another database now: restart, if that is meant".into(),
+            ))
         }
-        let secrets = match Secrets::read(&self.config) {
-            Ok(Some(secrets)) if !secrets.are_those_of(&used.secrets) => secrets,
-            Ok(_) => return false,
-            Err(error) => {
-                warn!(
-                    error = %chain(&error),
-                    "the database refuses us, and the file to sign in with cannot be read again"
-                );
-                return false;
-            }
-        };
-        match secrets.options(&self.config) {
-            Ok(options) if is_same_database(&options, before) => take(options, &self.config.session),
-            Ok(_) => {
-                warn!(
-                    remedy = "restart, if that is meant",
-                    "the database refuses us, and its URL names another database now, which is not taken"
-                );
-                return false;
-            }
-            Err(error) => {
-                warn!(error = %chain(&error), "the database refuses us, and what is new in the file is no good");
-                return false;
-            }
-        }
-        used.secrets = secrets;
-        used.renewals += 1;
-        info!("the database refused us; what its files say now is new, signing in with that");
-        true
     }
 
-    fn used(&self) -> MutexGuard<'_, Used> {
+    fn used(&self) -> MutexGuard<'_, Secrets> {
         self.used.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -107,10 +90,6 @@ impl Secrets {
         connect::options(config, &self.url, self.password.as_ref())
     }
 
-    fn are_those_of(&self, other: &Self) -> bool {
-        self.exposed() == other.exposed()
-    }
-
     fn exposed(&self) -> (&str, Option<&str>) {
         let password = self.password.as_ref().map(ExposeSecret::expose_secret);
         (self.url.expose_secret(), password)
@@ -118,19 +97,15 @@ impl Secrets {
 }
 
 fn is_same_database(one: &PgConnectOptions, other: &PgConnectOptions) -> bool {
-    let place = |options: &PgConnectOptions| {
+    let address = |options: &PgConnectOptions| {
+        let socket = options.get_socket().cloned();
+        let database = options.get_database().map(str::to_owned);
         (
             options.get_host().to_owned(),
             options.get_port(),
-            options.get_socket().cloned(),
-            options.get_database().map(str::to_owned),
+            socket,
+            database,
         )
     };
-    place(one) == place(other)
-}
-
-/// PostgreSQL manual, appendix A, class 28; pgbouncer sends 08P01.
-pub(super) fn is_refused(error: &sqlx::Error) -> bool {
-    let code = error.as_database_error().and_then(DatabaseError::code);
-    code.is_some_and(|code| code.starts_with("28") || code == "08P01")
+    address(one) == address(other)
 }

@@ -8,7 +8,7 @@ use sqlx::PgConnection;
 
 use crate::ledger::LoadError;
 use crate::postgres::Pool;
-use crate::transform::privacy::{Identifier, Key, Wanted, Whose};
+use crate::transform::privacy::{Identifier, PrivacyKey, Wanted, Whose};
 use crate::warehouse::erase::{self, Erased, RecordKey};
 use crate::warehouse::left_out::check_key;
 use crate::warehouse::siblings::{Contact, Surroundings};
@@ -36,18 +36,23 @@ impl Erasure {
 ///
 /// # Errors
 /// An earlier erasure used another key, or the database fails. Nothing is deleted.
-pub async fn erase(pool: &Pool, wanted: &Wanted, key: &Key, dry_run: bool) -> Result<Erasure, LoadError> {
+pub async fn erase(
+    pool: &Pool,
+    wanted: &Wanted,
+    key: &PrivacyKey,
+    dry_run: bool,
+) -> Result<Erasure, LoadError> {
     let mut scan = Scan::default();
     // Without the lock, so that little is left to scan under it.
     for _ in ["everything", "what was written meanwhile"] {
-        pool.transact_patiently(async |transaction| {
+        pool.transact_without_timeout(async |transaction| {
             check_key(&mut *transaction, Some(key)).await?;
             scan.catch_up(transaction, wanted).await
         })
         .await?;
     }
     let erasure = pool
-        .transact_patiently(async |transaction| {
+        .transact_without_timeout(async |transaction| {
             if !dry_run {
                 erase::begin(transaction).await?;
             }
@@ -65,7 +70,7 @@ pub async fn erase(pool: &Pool, wanted: &Wanted, key: &Key, dry_run: bool) -> Re
 async fn erase_found(
     connection: &mut PgConnection,
     scan: &Scan,
-    (wanted, key): (&Wanted, &Key),
+    (wanted, key): (&Wanted, &PrivacyKey),
     dry_run: bool,
 ) -> Result<Erasure, LoadError> {
     let contacts = contacts(connection, scan, wanted).await?;

@@ -19,7 +19,7 @@ pub use level::LogLevel;
 /// About 300 bytes each.
 const LINES_WAITING: usize = 10_000;
 
-const LAST_WORD: Duration = Duration::from_secs(1);
+const FINAL_ERROR_TIMEOUT: Duration = Duration::from_secs(1);
 
 static DROPPED: OnceLock<ErrorCounter> = OnceLock::new();
 
@@ -41,13 +41,13 @@ pub fn dropped_lines() -> u64 {
 }
 
 /// Prints within a second.
-pub fn last_word(word: String) {
-    let (said, heard) = mpsc::channel();
+pub fn print_final_error(error: String) {
+    let (printed, wait) = mpsc::channel();
     std::thread::spawn(move || {
-        let _ = writeln!(std::io::stderr(), "{word}");
-        let _ = said.send(());
+        let _ = writeln!(std::io::stderr(), "{error}");
+        let _ = printed.send(());
     });
-    let _ = heard.recv_timeout(LAST_WORD);
+    let _ = wait.recv_timeout(FINAL_ERROR_TIMEOUT);
 }
 
 /// Shared with progress bars.

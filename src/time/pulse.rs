@@ -1,4 +1,4 @@
-//! Detects work that hangs.
+//! Detects work that has stopped.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -7,20 +7,20 @@ use tokio::time::Instant;
 
 /// Last sign of life.
 #[derive(Debug)]
-pub struct Pulse(Mutex<State>);
+pub struct Pulse(Mutex<LastBeat>);
 
 #[derive(Debug)]
-struct State {
-    last: Instant,
+struct LastBeat {
+    at: Instant,
     waiting: usize,
 }
 
-struct Waiting<'a>(&'a Pulse);
+struct WaitGuard<'a>(&'a Pulse);
 
 impl Default for Pulse {
     fn default() -> Self {
-        Self(Mutex::new(State {
-            last: Instant::now(),
+        Self(Mutex::new(LastBeat {
+            at: Instant::now(),
             waiting: 0,
         }))
     }
@@ -29,36 +29,36 @@ impl Default for Pulse {
 impl Pulse {
     /// Records a sign of life.
     pub fn beat(&self) {
-        self.state().last = Instant::now();
+        self.last_beat().at = Instant::now();
     }
 
     /// Waits without counting as silent.
     pub async fn while_waiting<T>(&self, waiting: impl Future<Output = T>) -> T {
-        self.state().waiting += 1;
-        let _waits = Waiting(self);
+        self.last_beat().waiting += 1;
+        let _guard = WaitGuard(self);
         waiting.await
     }
 
     /// Zero while waiting.
     pub fn silent_for(&self) -> Duration {
-        let state = self.state();
-        if state.waiting > 0 {
+        let last = self.last_beat();
+        if last.waiting > 0 {
             Duration::ZERO
         } else {
-            state.last.elapsed()
+            last.at.elapsed()
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn last_beat(&self) -> MutexGuard<'_, LastBeat> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Drop for Waiting<'_> {
+impl Drop for WaitGuard<'_> {
     fn drop(&mut self) {
-        let mut state = self.0.state();
-        state.waiting -= 1;
-        state.last = Instant::now();
+        let mut last = self.0.last_beat();
+        last.waiting -= 1;
+        last.at = Instant::now();
     }
 }
 
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn work_that_waits_is_not_silent_and_counts_anew_once_it_does_no_more() {
+    async fn waiting_is_not_silence_and_counting_begins_anew_after_it() {
         let pulse = Pulse::default();
         let hour = tokio::time::sleep(SECOND * 3_600);
         tokio::join!(pulse.while_waiting(hour), async {

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::RecordText;
 use super::reader::Notes;
-use crate::json::{self, Unreadable};
+use crate::json::{self, JsonError};
 
 /// Longer numbers are text.
 const LONGEST_NUMBER: usize = 1_000;
@@ -16,7 +16,7 @@ const LONGEST_EXPONENT: usize = 4;
 
 pub(super) const WHOLE_RECORD: &str = "record";
 
-pub(super) fn parse(record: &RecordText<'_>, notes: &Notes) -> Result<Value, Unreadable> {
+pub(super) fn parse(record: &RecordText<'_>, notes: &Notes) -> Result<Value, JsonError> {
     let (text, replaced) = mend_escapes(record.text());
     if replaced > 0 {
         notes.warn(

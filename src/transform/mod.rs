@@ -38,7 +38,7 @@ pub use instant::{QUARTER_SECONDS, TOLERANCE_SECONDS, seconds_of_id, whole_quart
 pub use raw::{RawRecord, RecordText};
 pub use table::{Field, Table, TableRow};
 
-use crate::json::Unreadable;
+use crate::json::JsonError;
 use bounds::Bounds;
 use ids::LONGEST_ID;
 use privacy::{Identifier, Policy};
@@ -231,11 +231,11 @@ impl Rejected {
         self.reason == record::NO_RECORD
     }
 
-    fn unread(raw: &RecordText<'_>, value: &Result<Value, Unreadable>, policy: &Policy) -> Self {
+    fn unread(raw: &RecordText<'_>, value: &Result<Value, JsonError>, policy: &Policy) -> Self {
         let reason = match value {
             Ok(_) => "not an object",
-            Err(Unreadable::TooDeep) => "nested too deeply to be read",
-            Err(Unreadable::NoJson) => "not JSON",
+            Err(JsonError::TooDeep) => "nested too deeply to be read",
+            Err(JsonError::NoJson) => "not JSON",
         };
         let (ids, identifiers) = match value {
             Ok(value) => (

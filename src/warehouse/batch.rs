@@ -7,7 +7,7 @@ use sqlx::{Arguments, AssertSqlSafe, PgConnection};
 use uuid::Uuid;
 
 use crate::ledger::LoadError;
-use crate::postgres::Trouble;
+use crate::postgres::DatabaseErrorKind;
 use crate::transform::{Cell, Interaction, Rows, Session, TableRow};
 
 /// Signature, flags and length of the extension: PostgreSQL manual, COPY, Binary Format.
@@ -195,11 +195,14 @@ impl<'a> Batch<'a> {
                 written,
                 expected,
             }),
-            (Err(error), [row]) if self.one_at_a_time && Trouble::of(&error) == Trouble::Data => match row[0]
+            (Err(error), [row])
+                if self.one_at_a_time && DatabaseErrorKind::of(&error) == DatabaseErrorKind::Data =>
             {
-                Cell::Uuid(key) => Err(LoadError::Refused { table, key, error }),
-                _ => Err(error.into()),
-            },
+                match row[0] {
+                    Cell::Uuid(key) => Err(LoadError::Refused { table, key, error }),
+                    _ => Err(error.into()),
+                }
+            }
             (Err(error), _) => Err(error.into()),
         }
     }

@@ -46,7 +46,7 @@ pub(super) async fn count(
 pub async fn recount(pool: &Pool, account_id: &str) -> Result<u64, LoadError> {
     // Without the lock: it takes seconds.
     let differing = pool
-        .transact_patiently(async |transaction| {
+        .transact_without_timeout(async |transaction| {
             let stored = stored(transaction, account_id, None).await?;
             let counted = counted(transaction, account_id).await?;
             let days = stored.keys().chain(counted.keys());

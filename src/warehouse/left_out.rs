@@ -8,7 +8,7 @@ use sqlx::{PgConnection, PgExecutor};
 use uuid::Uuid;
 
 use crate::postgres::Pool;
-use crate::transform::privacy::{Identifier, Key};
+use crate::transform::privacy::{Identifier, PrivacyKey};
 use crate::transform::{Interaction, Rejected};
 
 use crate::ledger::LoadError;
@@ -19,7 +19,7 @@ pub struct StoreLimits<'a> {
     /// Account.
     pub account_id: &'a str,
     /// Identifier hash key.
-    pub key: Option<&'a Key>,
+    pub key: Option<&'a PrivacyKey>,
     /// Oldest kept start.
     pub kept_from: Option<DateTime<Utc>>,
 }
@@ -28,8 +28,8 @@ pub struct StoreLimits<'a> {
 ///
 /// # Errors
 /// [`LoadError::ErasureKey`] or database failure.
-pub async fn check_key(executor: impl PgExecutor<'_>, key: Option<&Key>) -> Result<bool, LoadError> {
-    let key_id = key.map(Key::id);
+pub async fn check_key(executor: impl PgExecutor<'_>, key: Option<&PrivacyKey>) -> Result<bool, LoadError> {
+    let key_id = key.map(PrivacyKey::id);
     // This form uses an index.
     let (is_other, is_any): (bool, bool) = sqlx::query_as(
         "select case when $1::bytea is null then exists (select from smartassist_sync.erasures) \

@@ -220,7 +220,7 @@ async fn rewrite_raw(
 /// # Errors
 /// Database failure.
 pub async fn extent(pool: &Pool, account_id: &str) -> Result<(u64, u64), LoadError> {
-    let counted = pool.transact_patiently::<(i64, i64), LoadError>(async |transaction| {
+    let counted = pool.transact_without_timeout::<(i64, i64), LoadError>(async |transaction| {
         sqlx::query_as(
             "select count(raw.interaction_key), count(*) filter (where raw.interaction_key is null) \
              from smartassist.sessions as session \

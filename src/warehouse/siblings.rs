@@ -6,7 +6,7 @@ use futures_util::TryStreamExt;
 use sqlx::{FromRow, PgConnection};
 
 use crate::transform::Ids;
-use crate::transform::privacy::{Identifier, IdentifierKind, Key};
+use crate::transform::privacy::{Identifier, IdentifierKind, PrivacyKey};
 
 use super::erase::{Place, StoredRecord, records_of};
 use crate::ledger::LoadError;
@@ -230,7 +230,7 @@ impl Contact {
     }
 
     /// Unshared identifiers.
-    pub fn identifiers(&self, account_id: &str, key: &Key) -> Vec<Identifier> {
+    pub fn identifiers(&self, account_id: &str, key: &PrivacyKey) -> Vec<Identifier> {
         let all = self.ids.iter().flat_map(|ids| {
             let is_by_session = self.sessions.is_followed(ids.session_id.as_deref());
             let is_by_conversation = self.conversations.is_followed(ids.conversation_id.as_deref());

@@ -14,7 +14,7 @@ const TABLES: &str = "smartassist.sessions, smartassist.destinations, smartassis
 /// # Errors
 /// Database failure.
 pub async fn renew(pool: &Pool) -> Result<bool, LoadError> {
-    pool.transact_patiently(async |transaction| {
+    pool.transact_without_timeout(async |transaction| {
         let may: bool = sqlx::query_scalar(include_str!("may_analyze.sql"))
             .fetch_one(&mut *transaction)
             .await?;

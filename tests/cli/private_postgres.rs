@@ -187,3 +187,27 @@ async fn status_before_the_first_load_makes_nothing() {
     );
     assert!(!never_made.exists());
 }
+
+#[tokio::test]
+async fn a_server_binary_that_may_not_be_executed_is_named() {
+    let setup = Setup::start().await;
+    let (data, binaries) = (data_dir(), data_dir());
+    let installed = std::fs::read_dir("/usr/lib/postgresql").unwrap();
+    let installed = installed
+        .map(|entry| entry.unwrap().path().join("bin"))
+        .max()
+        .unwrap();
+    std::os::unix::fs::symlink(installed.join("postgres"), binaries.path().join("postgres")).unwrap();
+    let initdb = binaries.path().join("initdb");
+    std::fs::write(&initdb, "").unwrap();
+    let mut environment = environment(&setup, data.path());
+    environment.insert(
+        "SMARTASSIST_ETL__DATABASE__SERVER_BINARIES".to_owned(),
+        binaries.path().to_str().unwrap().to_owned(),
+    );
+    let ended = Program::run(&["sync"], &environment).await;
+    assert_eq!(ended.code(), 4);
+    let word = ended.last_word();
+    let named = format!("{}: Permission denied", initdb.display());
+    assert!(word.contains("initdb failed") && word.contains(&named), "{word}");
+}

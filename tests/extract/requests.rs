@@ -313,7 +313,7 @@ async fn ids_that_no_header_can_carry_are_refused_before_anything_is_sent() {
         // The client does not rely on where its account comes from.
         match key {
             "account_id" => "kontó\n".clone_into(&mut account.account_id),
-            _ => "kontó\n".clone_into(&mut account.stream_id),
+            _ => "kontó\n".clone_into(&mut account.filters.stream_id),
         }
         let clock = Arc::clone(&setup.clock) as Arc<dyn Clock>;
         let error = ApiClient::new(account, clock).unwrap_err();

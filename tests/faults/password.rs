@@ -16,7 +16,7 @@ use crate::support::{Program, Setup, TestDatabase};
 /// Characters that a URL would have to escape.
 const FIRST: &str = "first@of/all:the%passwords";
 const SECOND: &str = "second?password#0123";
-const REPLACED: &str = "the database refused us; what its files say now is new, signing in with that";
+const REPLACED: &str = "the database rejected us; signing in with the new secret of its file";
 
 /// A user of a test's own, who may do everything.
 struct User<'a> {

@@ -197,3 +197,25 @@ async fn daemons_behind_a_pooler_share_its_sessions_and_leave_no_statements_behi
     watch::check(&database).await;
     watch::same_as_a_fresh_load(&setup, &database).await;
 }
+
+#[tokio::test]
+async fn a_wrong_sign_in_at_the_start_is_not_waited_for() {
+    let pooler = Pooler::start().await;
+    let database = TestDatabase::migrated().await;
+    let setup = Setup::start().await;
+    let environment = pooler.environment(&setup, &database).await;
+    let url = &environment["DATABASE_URL"];
+    for (wrong, said) in [
+        (url.replace(&pooler.password, "wrong"), "authentication failed"),
+        (url.replace("://", "://nobody-"), "authentication failed"),
+        (format!("{url}_missing"), "does not exist"),
+    ] {
+        let mut environment = environment.clone();
+        environment.insert("DATABASE_URL".to_owned(), wrong);
+        let ended = Program::run(&["migrate"], &environment).await;
+        assert_eq!(ended.code(), 4, "{}", ended.log.join("\n"));
+        assert!(ended.last_word().contains(said), "{}", ended.last_word());
+        let waits = ended.events("database is out of reach, waiting for it");
+        assert!(waits.is_empty(), "{waits:?}");
+    }
+}

@@ -170,7 +170,7 @@ async fn a_daemon_goes_on_beside_a_newer_version_and_no_older_one_begins() {
 }
 
 async fn start_in(directory: &Path) -> PrivateServer {
-    PrivateServer::start(directory, None, &[], true).await.unwrap()
+    PrivateServer::start(directory, None, true).await.unwrap()
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use smartassist_etl::ledger::runs::Outcome;
 use smartassist_etl::sync::{AccountContext, RunReport, erase};
 use smartassist_etl::time::window::Window;
-use smartassist_etl::transform::privacy::{Class, IdentifierKind, Key, Policy, Rule, Wanted};
+use smartassist_etl::transform::privacy::{Class, IdentifierKind, Policy, PrivacyKey, Rule, Wanted};
 use smartassist_etl::warehouse::erase::{self as books, Erased};
 use tokio_util::sync::CancellationToken;
 
@@ -15,8 +15,8 @@ use crate::support::{Job, Runs, Setup, TestDatabase, Verification, Verifies, ins
 
 const CENTRE: &str = "+49 800 1112222";
 
-fn key() -> Key {
-    Key::new("0123456789abcdef0123456789abcdef")
+fn key() -> PrivacyKey {
+    PrivacyKey::new("0123456789abcdef0123456789abcdef")
 }
 
 fn start() -> DateTime<Utc> {
@@ -335,7 +335,7 @@ async fn with_another_key_nothing_is_stored_and_nothing_is_asked_for() {
     sync(&worker(&setup, &database, keep())).await;
     forget(&database, IdentifierKind::UserId, "u-ada").await;
     let other = Policy {
-        key: Some(Key::new("another key of thirty-two letters")),
+        key: Some(PrivacyKey::new("another key of thirty-two letters")),
         ..Policy::default()
     };
     for policy in [Policy::default(), other] {

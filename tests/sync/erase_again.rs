@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 use smartassist_etl::sync::{AccountContext, Erasure, RunReport, erase};
 use smartassist_etl::time::window::Window;
-use smartassist_etl::transform::privacy::{IdentifierKind, Key, Policy, Wanted};
+use smartassist_etl::transform::privacy::{IdentifierKind, Policy, PrivacyKey, Wanted};
 use tokio_util::sync::CancellationToken;
 
 use crate::support::{Job, Runs, Setup, TestDatabase, Verification, Verifies, instant};
@@ -48,7 +48,7 @@ async fn api(records: &[Value]) -> Setup {
 fn worker(setup: &Setup, database: &TestDatabase) -> AccountContext {
     let mut worker = setup.worker(&database.pool);
     worker.settings.policy = Arc::new(Policy {
-        key: Some(Key::new(SECRET)),
+        key: Some(PrivacyKey::new(SECRET)),
         ..Policy::default()
     });
     worker
@@ -71,7 +71,7 @@ async fn refetch(setup: &Setup, database: &TestDatabase) -> RunReport {
 }
 
 async fn forget(database: &TestDatabase, kind: IdentifierKind, value: &str) -> Erasure {
-    let key = Key::new(SECRET);
+    let key = PrivacyKey::new(SECRET);
     let wanted = Wanted::new(kind, value, &key).unwrap();
     erase(&database.pool, &wanted, &key, false).await.unwrap()
 }
@@ -342,7 +342,7 @@ fn first_form(kind: &str, normalized: &str) -> String {
 #[tokio::test]
 async fn hashes_of_the_first_form_are_still_recognized() {
     let database = TestDatabase::migrated().await;
-    let key_id: String = Key::new(SECRET)
+    let key_id: String = PrivacyKey::new(SECRET)
         .id()
         .iter()
         .map(|byte| format!("{byte:02x}"))

@@ -5,15 +5,15 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use smartassist_etl::ledger::runs::Outcome;
 use smartassist_etl::sync::erase;
-use smartassist_etl::transform::privacy::{IdentifierKind, Key, Policy, Wanted};
+use smartassist_etl::transform::privacy::{IdentifierKind, Policy, PrivacyKey, Wanted};
 use tokio_util::sync::CancellationToken;
 
 use crate::support::{Job, Runs, Setup, TestDatabase, instant};
 
 const EMAIL: &str = "zelda@example.com";
 
-fn key() -> Key {
-    Key::new("0123456789abcdef0123456789abcdef")
+fn key() -> PrivacyKey {
+    PrivacyKey::new("0123456789abcdef0123456789abcdef")
 }
 
 fn record(id: &str, email: &str) -> Value {

@@ -5,15 +5,15 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use smartassist_etl::sync::{AccountContext, Erasure, RunReport, erase};
-use smartassist_etl::transform::privacy::{Class, IdentifierKind, Key, Policy, Rule, Wanted};
+use smartassist_etl::transform::privacy::{Class, IdentifierKind, Policy, PrivacyKey, Rule, Wanted};
 use tokio_util::sync::CancellationToken;
 
 use crate::support::{Job, Runs, Setup, TestDatabase, instant};
 
 const PHONE: &str = "+15550100000";
 
-fn key() -> Key {
-    Key::new("0123456789abcdef0123456789abcdef")
+fn key() -> PrivacyKey {
+    PrivacyKey::new("0123456789abcdef0123456789abcdef")
 }
 
 fn start() -> DateTime<Utc> {

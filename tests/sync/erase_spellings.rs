@@ -8,7 +8,7 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
 use smartassist_etl::sync::{Erasure, erase};
-use smartassist_etl::transform::privacy::{Class, IdentifierKind, Key, Policy, Rule, Wanted};
+use smartassist_etl::transform::privacy::{Class, IdentifierKind, Policy, PrivacyKey, Rule, Wanted};
 use smartassist_simulator::Behaviour;
 use tokio_util::sync::CancellationToken;
 
@@ -17,8 +17,8 @@ use crate::support::{Job, Runs, Setup, TestDatabase, instant};
 const PHONE: &str = "+1 (555) 010-0000";
 const EMAIL: &str = "zoë.erasable@example.com";
 
-fn key() -> Key {
-    Key::new("0123456789abcdef0123456789abcdef")
+fn key() -> PrivacyKey {
+    PrivacyKey::new("0123456789abcdef0123456789abcdef")
 }
 
 /// Loads these records, each of which gets a session id and a start.

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use smartassist_etl::ledger::runs::Outcome;
 use smartassist_etl::sync::{Replay, Retry, erase};
 use smartassist_etl::time::clock::Clock;
-use smartassist_etl::transform::privacy::{IdentifierKind, Key, Policy, Wanted};
+use smartassist_etl::transform::privacy::{IdentifierKind, Policy, PrivacyKey, Wanted};
 use tokio_util::sync::CancellationToken;
 
 use crate::support::bomb::{PARSED_AGAIN, bomb};
@@ -80,7 +80,7 @@ async fn a_bomb_of_nested_texts_ends_neither_sync_replay_nor_erase() {
         (Outcome::Succeeded, 0, 3)
     );
 
-    let key = Key::new("0123456789abcdef0123456789abcdef");
+    let key = PrivacyKey::new("0123456789abcdef0123456789abcdef");
     for (kind, value, sessions) in [
         (IdentifierKind::Email, "somebody@example.com", 0),
         (IdentifierKind::UserId, "s-good", 1),
@@ -222,7 +222,7 @@ async fn the_part_that_is_kept_follows_the_privacy_rules() {
     let marked = "select count(*) from smartassist_sync.rejected_records where payload like '%m4rker%'";
     assert_eq!(database.number(marked).await, 2);
     let mut policy = Policy {
-        key: Some(Key::new("0123456789abcdef0123456789abcdef")),
+        key: Some(PrivacyKey::new("0123456789abcdef0123456789abcdef")),
         ..Policy::default()
     };
     policy.customer = smartassist_etl::transform::privacy::Rule::Hash;

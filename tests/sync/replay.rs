@@ -8,7 +8,7 @@ use smartassist_etl::ledger::runs::Outcome;
 use smartassist_etl::sync::{AccountContext, Replay, Replayed, Retry, RetryReport};
 use smartassist_etl::time::clock::Clock;
 use smartassist_etl::transform::TRANSFORM_VERSION;
-use smartassist_etl::transform::privacy::{Class, Key, Policy, Rule};
+use smartassist_etl::transform::privacy::{Class, Policy, PrivacyKey, Rule};
 use smartassist_etl::warehouse::replay as books;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -52,7 +52,7 @@ async fn retry(worker: &AccountContext) -> RetryReport {
 
 fn hashing() -> Policy {
     let mut policy = Policy {
-        key: Some(Key::new("0123456789abcdef0123456789abcdef")),
+        key: Some(PrivacyKey::new("0123456789abcdef0123456789abcdef")),
         ..Policy::default()
     };
     Class::ALL

@@ -9,7 +9,7 @@ use smartassist_etl::config::Config;
 use smartassist_etl::postgres::Pool;
 use smartassist_etl::sync::{Replay, erase};
 use smartassist_etl::time::clock::Clock;
-use smartassist_etl::transform::privacy::{Class, IdentifierKind, Key, Policy, Rule, Wanted};
+use smartassist_etl::transform::privacy::{Class, IdentifierKind, Policy, PrivacyKey, Rule, Wanted};
 use smartassist_etl::warehouse::statistics;
 use tokio_util::sync::CancellationToken;
 
@@ -17,8 +17,8 @@ use crate::support::{Job, Runs, Setup, TestDatabase, instant};
 
 const PHONE: &str = "+15550100000";
 
-fn key() -> Key {
-    Key::new("0123456789abcdef0123456789abcdef")
+fn key() -> PrivacyKey {
+    PrivacyKey::new("0123456789abcdef0123456789abcdef")
 }
 
 fn policy() -> Policy {

@@ -1,7 +1,7 @@
 //! Agents who are named where no field of an agent is.
 
 use serde_json::{Value, json};
-use smartassist_etl::transform::privacy::{Class, Key, Policy, Rule};
+use smartassist_etl::transform::privacy::{Class, Policy, PrivacyKey, Rule};
 use smartassist_etl::transform::transform;
 
 use super::{origin, raw, session_with};
@@ -14,7 +14,7 @@ fn ruled(agent: Rule, free_text: Rule, fields: Value) -> Value {
     let policy = Policy {
         agent,
         free_text,
-        key: Some(Key::new("0123456789abcdef0123456789abcdef")),
+        key: Some(PrivacyKey::new("0123456789abcdef0123456789abcdef")),
         ..Policy::default()
     };
     let once = transform(&raw(session_with(fields).to_string()), origin(0), &policy).unwrap();
@@ -225,7 +225,7 @@ fn unknown_text_in_meta_info_is_free_text_at_every_depth() {
 #[test]
 fn a_shadow_says_its_conversation_under_every_rule() {
     let mut policy = Policy {
-        key: Some(Key::new("0123456789abcdef0123456789abcdef")),
+        key: Some(PrivacyKey::new("0123456789abcdef0123456789abcdef")),
         ..Policy::default()
     };
     for rule in [Rule::Hash, Rule::Drop] {

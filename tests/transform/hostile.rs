@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use smartassist_etl::transform::bounds::{LARGEST_RECORD, MOST_VALUES};
-use smartassist_etl::transform::privacy::{Class, Key, Policy, Rule};
+use smartassist_etl::transform::privacy::{Class, Policy, PrivacyKey, Rule};
 use smartassist_etl::transform::{Ids, Interaction, Rejected, transform, transform_stored};
 
 use super::{id, origin, raw, read, session_with};
@@ -14,7 +14,7 @@ fn record(field: &str, json_text: &str) -> String {
 
 fn policy(rule: Rule) -> Policy {
     let mut policy = Policy {
-        key: Some(Key::new("0123456789abcdef0123456789abcdef")),
+        key: Some(PrivacyKey::new("0123456789abcdef0123456789abcdef")),
         ..Policy::default()
     };
     for class in Class::ALL {

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use smartassist_etl::transform::privacy::{Class, Key, Policy, Rule};
+use smartassist_etl::transform::privacy::{Class, Policy, PrivacyKey, Rule};
 use smartassist_etl::transform::{Interaction, transform};
 
 use super::properties::session as any_record;
@@ -16,7 +16,7 @@ const FIXTURES: [&str; 2] = [
 /// One rule for some classes, and the rest kept.
 fn policy(rule: Rule, classes: &[Class]) -> Policy {
     let mut policy = Policy {
-        key: Some(Key::new("0123456789abcdef0123456789abcdef")),
+        key: Some(PrivacyKey::new("0123456789abcdef0123456789abcdef")),
         ..Policy::default()
     };
     for class in classes {
@@ -112,7 +112,7 @@ fn equal_values_of_different_kinds_have_different_hashes() {
 #[test]
 fn another_key_gives_another_hash() {
     let mut other = policy(Rule::Hash, &Class::ALL);
-    other.key = Some(Key::new("another key of thirty-two letters"));
+    other.key = Some(PrivacyKey::new("another key of thirty-two letters"));
     let fields = json!({"userId": "u-1"});
     assert_ne!(
         under(&other, fields.clone()).rows.session.user_id,

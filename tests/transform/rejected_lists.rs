@@ -1,7 +1,7 @@
 //! What is no record, but holds some: the privacy rules reach all of it.
 
 use serde_json::{Value, json};
-use smartassist_etl::transform::privacy::{Class, Key, Policy, Rule};
+use smartassist_etl::transform::privacy::{Class, Policy, PrivacyKey, Rule};
 use smartassist_etl::transform::transform;
 
 use super::{origin, raw};
@@ -10,7 +10,7 @@ const PHONE: &str = "+15550100000";
 
 fn policy(class: Class, rule: Rule) -> Policy {
     let mut policy = Policy {
-        key: Some(Key::new("0123456789abcdef0123456789abcdef")),
+        key: Some(PrivacyKey::new("0123456789abcdef0123456789abcdef")),
         ..Policy::default()
     };
     *policy.rule_mut(class) = rule;

@@ -23,22 +23,31 @@ pub enum Credentials {
     Token(Secret),
 }
 
+const ALGORITHMS: [(&str, Algorithm); 4] = [
+    ("HS256", Algorithm::HS256),
+    ("HS512", Algorithm::HS512),
+    ("RS256", Algorithm::RS256),
+    ("RS512", Algorithm::RS512),
+];
+
 impl Credentials {
     pub(super) fn read(section: &mut Section<'_>) -> Option<Self> {
         let client_id = section.text("client_id");
         let client_secret = section.secret("client_secret");
         let token = section.secret("token");
-        let algorithm = section.parsed("jwt_algorithm", "HS256, HS512, RS256 or RS512", parse_algorithm);
-        if let (Some(secret), Some(algorithm)) = (&client_secret, algorithm) {
-            check_signs(section, secret, algorithm);
-        }
-        let (key, problem) = match (client_id, client_secret, token) {
+        let algorithm = section.required_choice("jwt_algorithm", &ALGORITHMS);
+        let (key, problem) = match (client_id?, client_secret?, token?) {
             (Some(client_id), Some(client_secret), None) => {
-                return Some(Self::Mint {
-                    client_id,
-                    client_secret,
-                    algorithm: algorithm?,
-                });
+                let algorithm = algorithm?;
+                if can_sign(&client_secret, algorithm) {
+                    return Some(Self::Mint {
+                        client_id,
+                        client_secret,
+                        algorithm,
+                    });
+                }
+                let problem = "must be an RSA private key in PEM form, as jwt_algorithm says RS256 or RS512";
+                ("client_secret", problem)
             }
             (None, None, Some(token)) => return Some(Self::Token(token)),
             (_, _, Some(_)) => (
@@ -55,8 +64,7 @@ impl Credentials {
             ),
             (None, Some(_), None) => ("client_id", "is required beside client_secret"),
         };
-        section.problem(key, problem);
-        None
+        section.invalid(key, problem)
     }
 
     /// Signing key.
@@ -72,27 +80,11 @@ impl Credentials {
     }
 }
 
-fn parse_algorithm(text: &str) -> Option<Algorithm> {
-    match text {
-        "HS256" => Some(Algorithm::HS256),
-        "HS512" => Some(Algorithm::HS512),
-        "RS256" => Some(Algorithm::RS256),
-        "RS512" => Some(Algorithm::RS512),
-        _ => None,
-    }
-}
-
 /// Bad keys fail only when signing.
-fn check_signs(section: &Section<'_>, secret: &Secret, algorithm: Algorithm) {
-    let Ok(secret) = secret.read() else {
-        return;
-    };
-    let signed = Credentials::signing_key(algorithm, &secret)
-        .and_then(|key| jsonwebtoken::encode(&Header::new(algorithm), &"", &key));
-    if signed.is_err() {
-        section.problem(
-            "client_secret",
-            "must be an RSA private key in PEM form, as jwt_algorithm says RS256 or RS512",
-        );
-    }
+fn can_sign(secret: &Secret, algorithm: Algorithm) -> bool {
+    secret.read().is_ok_and(|secret| {
+        let key = Credentials::signing_key(algorithm, &secret);
+        key.and_then(|key| jsonwebtoken::encode(&Header::new(algorithm), &"", &key))
+            .is_ok()
+    })
 }

@@ -8,10 +8,9 @@ fn an_account_needs_only_its_address_its_ids_and_a_credential() {
     assert_eq!(account.name, "main");
     assert_eq!(account.base_url.as_str(), "https://smartassist.example.com/");
     assert_eq!(
-        (account.account_id.as_str(), account.stream_id.as_str()),
+        (account.account_id.as_str(), account.filters.stream_id.as_str()),
         ("acct-1", "st-1")
     );
-    assert_eq!(account.filters.stream_id, "st-1");
     assert_eq!(account.filters.selected_fields.len(), 6);
     assert!(account.filters.channels.is_none() && account.filters.direction.is_none());
     assert!(account.filters.extra_body.is_empty());
@@ -74,7 +73,7 @@ fn an_account_can_be_given_by_the_environment_alone() {
     let config = Config::from_layers(None, variables).unwrap();
     let account = &config.accounts[0];
     assert_eq!(
-        (account.account_id.as_str(), account.stream_id.as_str()),
+        (account.account_id.as_str(), account.filters.stream_id.as_str()),
         ("007", "1e3")
     );
     let Credentials::Mint {

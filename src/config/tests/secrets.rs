@@ -270,7 +270,7 @@ fn what_is_left_out_around_a_secret_is_known_by_its_key() {
     let config = read(&format!("{password}{account}"), &variables).unwrap();
     assert_eq!(
         config.trimmed_secrets,
-        ["database.url", "database.password_file", "http.token"]
+        ["database.password_file", "database.url", "http.token"]
     );
     let token = config.http.token.unwrap().read().unwrap();
     assert_eq!(token.expose_secret(), format!("{SECRET}{SECRET}"));

@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
-use sqlx::error::DatabaseError;
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use sqlx::{Connection, PgConnection};
 
 use super::PrivateServerError;
+use super::data_dir;
 use super::owner::Owner;
-use crate::postgres::data_dir;
+use crate::postgres::error_kind::sql_state;
 
 pub(super) const USER: &str = "smartassist";
 
@@ -24,13 +24,13 @@ const ROLES: &str = "drop role if exists smartassist, smartassist_reader, smarta
     create role smartassist login; create role smartassist_reader; create role smartassist_bi_reader";
 
 /// `sun_path`: 104 bytes on macOS, 108 on Linux.
-const LONGEST: usize = 104 - "/.s.PGSQL.5432\0".len();
+const MAX_SOCKET_DIRECTORY_BYTES: usize = 104 - "/.s.PGSQL.5432\0".len();
 
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(3);
 
 pub(super) fn socket(directory: &Path, owner: &Owner) -> Result<PathBuf, PrivateServerError> {
     let mut socket = directory.join("socket");
-    if socket.as_os_str().len() > LONGEST {
+    if socket.as_os_str().len() > MAX_SOCKET_DIRECTORY_BYTES {
         let digest = Sha256::digest(directory.as_os_str().as_bytes());
         let name: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
         socket = PathBuf::from(format!("/tmp/smartassist-etl-{name}"));
@@ -41,12 +41,12 @@ pub(super) fn socket(directory: &Path, owner: &Owner) -> Result<PathBuf, Private
     if owner.has_alone(&socket) {
         return Ok(socket);
     }
-    let error = std::io::Error::other("others may enter it, or it is theirs: remove it");
+    let error = std::io::Error::other("others may enter it, or own it: remove it");
     Err(PrivateServerError::File(socket, error))
 }
 
 /// A stale lock's process id may be reused.
-pub(super) fn clear(socket: &Path) {
+pub(super) fn remove_stale(socket: &Path) {
     for name in [".s.PGSQL.5432", ".s.PGSQL.5432.lock"] {
         let _ = std::fs::remove_file(socket.join(name));
     }
@@ -87,14 +87,14 @@ pub(super) fn options(socket: &Path, user: &str) -> PgConnectOptions {
 }
 
 /// `Some(false)`: starting, stopping or recovering.
-pub(super) async fn answers(socket: &Path) -> Option<bool> {
+pub(super) async fn is_ready(socket: &Path) -> Option<bool> {
     let options = options(socket, ADMINISTRATOR);
     match tokio::time::timeout(ANSWER_TIMEOUT, PgConnection::connect_with(&options)).await {
         Ok(Ok(connection)) => Some(connection.close().await.is_ok()),
         Ok(Err(sqlx::Error::Io(_))) | Err(_) => None,
         Ok(Err(error)) => {
-            let code = error.as_database_error().and_then(DatabaseError::code);
-            Some(!code.is_some_and(|code| ["57P01", "57P02", "57P03"].contains(&&*code)))
+            let code = sql_state(&error).unwrap_or_default();
+            Some(!["57P01", "57P02", "57P03"].contains(&code.as_str()))
         }
     }
 }

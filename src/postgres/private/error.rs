@@ -38,7 +38,7 @@ pub enum PrivateServerError {
     #[error("the private PostgreSQL did not start within two minutes; see {0}")]
     Silent(PathBuf),
     /// Access refused.
-    #[error("the private PostgreSQL does not let us in")]
+    #[error("the private PostgreSQL rejects us")]
     Connection(#[from] sqlx::Error),
 }
 

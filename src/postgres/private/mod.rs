@@ -2,6 +2,7 @@
 
 mod access;
 mod binaries;
+mod data_dir;
 mod error;
 mod owner;
 mod process;
@@ -14,11 +15,9 @@ use sqlx::postgres::PgConnectOptions;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use super::watched::Watched;
-use super::{data_dir, watched};
 use access::USER;
 use owner::Owner;
-use process::Programs;
+use process::{Programs, ServerProcess};
 
 pub use error::PrivateServerError;
 
@@ -27,26 +26,22 @@ const DIRECTORY: &str = "postgres";
 /// Crash recovery takes time.
 const START_TIMEOUT: Duration = Duration::from_secs(120);
 
-const POLL: Duration = Duration::from_millis(50);
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// A private server.
 #[derive(Debug)]
 pub struct PrivateServer {
     directory: PathBuf,
     socket: PathBuf,
-    /// The lock drops last.
-    process: Option<(Watched, File)>,
+    /// `None`: joined. The lock drops last.
+    process: Option<(ServerProcess, File)>,
 }
 
 impl PrivateServer {
     /// Starts the server, joins another process's, or waits without limit.
-    ///
-    /// # Errors
-    /// The server cannot be started.
     pub async fn start(
         data_dir: &Path,
         binaries: Option<&Path>,
-        settings: &[(&str, &str)],
         may_join: bool,
     ) -> Result<Self, PrivateServerError> {
         let owner = Owner::choose()?;
@@ -59,14 +54,12 @@ impl PrivateServer {
             process: None,
         };
         if let Some(lock) = server.lock(may_join).await? {
-            let binaries = binaries::find(binaries, &cluster(&server.directory))?;
-            let (directory, owner) = (&server.directory, &owner);
             let programs = Programs {
-                directory,
-                binaries,
-                owner,
+                directory: &server.directory,
+                binaries: binaries::find(binaries, &cluster(&server.directory))?,
+                owner: &owner,
             };
-            let process = server.run(&programs, settings).await?;
+            let process = server.run(&programs).await?;
             server.process = Some((process, lock));
             access::set_up(&server.socket).await?;
         }
@@ -76,54 +69,48 @@ impl PrivateServer {
     async fn lock(&self, may_join: bool) -> Result<Option<File>, PrivateServerError> {
         let path = self.directory.join("lock");
         let file = data_dir::open(&path).map_err(PrivateServerError::file(&path))?;
-        let (begun, mut said) = (Instant::now(), may_join);
+        let (begun, mut is_logged) = (Instant::now(), may_join);
         while let Err(error) = file.try_lock() {
             if let TryLockError::Error(error) = error {
                 return Err(PrivateServerError::File(path, error));
             }
-            if may_join && access::answers(&self.socket).await == Some(true) {
+            if may_join && access::is_ready(&self.socket).await == Some(true) {
                 return Ok(None);
             }
             if may_join && begun.elapsed() > START_TIMEOUT {
                 return Err(PrivateServerError::Silent(path));
             }
-            if !std::mem::replace(&mut said, true) {
+            if !std::mem::replace(&mut is_logged, true) {
                 warn!("another process has the private PostgreSQL, waiting for it to end");
             }
-            tokio::time::sleep(POLL).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
         Ok(Some(file))
     }
 
-    async fn run(
-        &self,
-        programs: &Programs<'_>,
-        settings: &[(&str, &str)],
-    ) -> Result<Watched, PrivateServerError> {
+    async fn run(&self, programs: &Programs<'_>) -> Result<ServerProcess, PrivateServerError> {
         programs.initialize().await?;
-        let own = access::settings(&self.directory, &self.socket, programs.owner)?;
-        let own = own.iter().map(|(name, value)| (*name, value.as_str()));
-        let settings: Vec<(&str, &str)> = own.chain(settings.iter().copied()).collect();
-        let (begun, mut process) = (Instant::now(), None::<Watched>);
+        let settings = access::settings(&self.directory, &self.socket, programs.owner)?;
+        let (begun, mut process) = (Instant::now(), None::<ServerProcess>);
         while begun.elapsed() < START_TIMEOUT {
-            match (access::answers(&self.socket).await, process.take()) {
+            match (access::is_ready(&self.socket).await, process.take()) {
                 (Some(true), Some(running)) => return Ok(running),
                 // Its process was killed.
                 (Some(_), None) => programs.stop().await?,
                 (None, None) => {
-                    access::clear(&self.socket);
+                    access::remove_stale(&self.socket);
                     process = Some(programs.start(&settings)?);
                 }
                 (None, Some(ended)) if ended.ended.is_cancelled() => {
                     // A stopping server's pid file outlives its socket and blocks ours.
                     let is_stopping = cluster(&self.directory).join("postmaster.pid").exists();
-                    if !is_stopping || begun.elapsed() > watched::STOP_TIMEOUT {
+                    if !is_stopping || begun.elapsed() > process::STOP_TIMEOUT {
                         return Err(PrivateServerError::program("PostgreSQL failed", &self.directory));
                     }
                 }
                 (_, starting) => process = starting,
             }
-            tokio::time::sleep(POLL).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
         Err(PrivateServerError::Silent(log_file(&self.directory)))
     }

@@ -1,13 +1,61 @@
-//! Makes the cluster and runs its server.
+//! Makes the cluster and runs its server, which ends with this process.
 
+use std::io::PipeWriter;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use tokio::process::Command as AsyncCommand;
+use tokio_util::sync::CancellationToken;
 
 use super::access::ADMINISTRATOR;
 use super::owner::Owner;
-use super::{PrivateServerError, cluster, log_file};
-use crate::postgres::data_dir;
-use crate::postgres::watched::Watched;
+use super::{PrivateServerError, cluster, data_dir, log_file};
+
+/// Reports a program that may not be executed in the log.
+const EXECUTE: &str = r#"exec "$@""#;
+
+/// A closed pipe, even after SIGKILL, stops the program. SIGTERM must not end the watch first.
+const WATCH: &str = r#"
+trap '' TERM
+exec 3<&0
+"$@" </dev/null &
+program=$!
+{ read -r _ <&3; kill -INT "$program"; } 2>/dev/null &
+watcher=$!
+wait "$program"
+status=$?
+kill -KILL "$watcher" 2>/dev/null
+exit "$status"
+"#;
+
+/// Supervisors wait no longer.
+pub(super) const STOP_TIMEOUT: Duration = Duration::from_secs(10);
+
+#[derive(Debug)]
+pub(super) struct ServerProcess {
+    lifeline: PipeWriter,
+    pub(super) ended: CancellationToken,
+}
+
+impl ServerProcess {
+    fn start(command: Command) -> std::io::Result<Self> {
+        let (input, lifeline) = std::io::pipe()?;
+        let mut child = AsyncCommand::from(command).stdin(input).spawn()?;
+        let ended = CancellationToken::new();
+        let guard = ended.clone().drop_guard();
+        tokio::spawn(async move {
+            let _guard = guard;
+            child.wait().await
+        });
+        Ok(Self { lifeline, ended })
+    }
+
+    pub(super) async fn stop(self) {
+        drop(self.lifeline);
+        let _ = tokio::time::timeout(STOP_TIMEOUT, self.ended.cancelled()).await;
+    }
+}
 
 #[derive(Debug)]
 pub(super) struct Programs<'a> {
@@ -27,51 +75,52 @@ impl Programs<'_> {
         let _ = std::fs::remove_dir_all(&unfinished);
         std::fs::create_dir(&unfinished).map_err(PrivateServerError::file(&unfinished))?;
         self.owner.give(&unfinished)?;
-        let mut command = Command::new(self.binaries.join("initdb"));
+        let mut command = self.command(EXECUTE, "initdb")?;
         command.args(["--username", ADMINISTRATOR, "--auth=peer", "--encoding=UTF8"]);
         command.args(["--locale=C", "--data-checksums", "--no-instructions", "--pgdata"]);
-        command.arg(&unfinished).stdin(Stdio::null());
-        self.prepare(&mut command)?;
+        command.arg(&unfinished);
         // A cancelled start must end `initdb`.
-        let mut command = tokio::process::Command::from(command);
-        let made = command.kill_on_drop(true).status().await;
+        let made = AsyncCommand::from(command).kill_on_drop(true).status().await;
         if !made.map_err(self.refused())?.success() {
             return Err(PrivateServerError::program("initdb failed", self.directory));
         }
         std::fs::rename(&unfinished, &cluster).map_err(PrivateServerError::file(&cluster))
     }
 
-    pub(super) fn start(&self, settings: &[(&str, &str)]) -> Result<Watched, PrivateServerError> {
-        let mut command = Watched::command(&self.binaries.join("postgres"));
+    pub(super) fn start(&self, settings: &[(&str, String)]) -> Result<ServerProcess, PrivateServerError> {
+        let mut command = self.command(WATCH, "postgres")?;
         command.arg("-D").arg(cluster(self.directory));
         for (name, value) in settings {
             command.arg("-c").arg(format!("{name}={value}"));
         }
-        self.prepare(&mut command)?;
-        Watched::start(command).map_err(self.refused())
+        ServerProcess::start(command).map_err(self.refused())
     }
 
     pub(super) async fn stop(&self) -> Result<(), PrivateServerError> {
-        let mut command = Command::new(self.binaries.join("pg_ctl"));
+        let mut command = self.command(EXECUTE, "pg_ctl")?;
         command.args(["stop", "--mode=fast", "--silent", "--pgdata"]);
-        self.prepare(command.arg(cluster(self.directory)))?;
-        let stopped = tokio::process::Command::from(command).status().await;
+        command.arg(cluster(self.directory));
+        let stopped = AsyncCommand::from(command).status().await;
         stopped.map(drop).map_err(self.refused())
     }
 
     /// The environment holds secrets and `PG…` variables.
-    fn prepare(&self, command: &mut Command) -> Result<(), PrivateServerError> {
+    fn command(&self, script: &str, program: &str) -> Result<Command, PrivateServerError> {
         let path = log_file(self.directory);
         let files = data_dir::open(&path).and_then(|log| Ok((log.try_clone()?, log)));
         let (output, errors) = files.map_err(PrivateServerError::file(&path))?;
-        let environment = [("LC_ALL", "C"), ("PATH", "/usr/bin:/bin"), ("TZ", "UTC")];
+        let mut command = Command::new("/bin/sh");
         command
+            .args(["-c", script, "sh"])
+            .arg(self.binaries.join(program))
+            .stdin(Stdio::null())
             .stdout(output)
             .stderr(errors)
+            .current_dir(self.directory)
             .env_clear()
-            .envs(environment);
-        self.owner.prepare(command.current_dir(self.directory));
-        Ok(())
+            .envs([("LC_ALL", "C"), ("PATH", "/usr/bin:/bin"), ("TZ", "UTC")]);
+        self.owner.prepare(&mut command);
+        Ok(command)
     }
 
     fn refused(&self) -> impl FnOnce(std::io::Error) -> PrivateServerError {

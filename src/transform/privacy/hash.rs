@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::identifier::IdentifierKind;
-use super::{Class, Key, Policy};
+use super::{Class, Policy, PrivacyKey};
 use crate::transform::normal_form::{emails, number_text, phone_of_id, phones, user_id};
 
 const TOKEN: &str = "hmac:";
@@ -31,7 +31,7 @@ impl Hashing {
         matches!(self, Self::UserId | Self::Email | Self::Phone)
     }
 
-    pub(super) fn tokens(self, value: &str, key: &Key) -> Vec<String> {
+    pub(super) fn tokens(self, value: &str, key: &PrivacyKey) -> Vec<String> {
         let one = |text: &str| BTreeSet::from([text.to_owned()]);
         let (kind, mut forms) = match self {
             Self::UserId => of_id(value),
@@ -62,7 +62,7 @@ fn of_id(id: &str) -> (&'static str, BTreeSet<String>) {
 }
 
 /// Idempotent. An object becomes a list, which no column reads as an id.
-pub(super) fn hashed(value: Value, hashing: Hashing, key: &Key) -> Value {
+pub(super) fn hashed(value: Value, hashing: Hashing, key: &PrivacyKey) -> Value {
     let text = match value {
         Value::Number(number) if hashing.is_identifier() => number_text(&number),
         Value::Null | Value::Bool(_) => return value,
@@ -91,7 +91,7 @@ pub(super) fn kind_of_token(token: &str) -> Option<&str> {
     (is_kind && digits.len() == 64 && digits.bytes().all(is_digit)).then_some(kind)
 }
 
-pub(super) fn token(key: &Key, kind: &str, form: &str) -> String {
+pub(super) fn token(key: &PrivacyKey, kind: &str, form: &str) -> String {
     format!("{TOKEN}{kind}:{}", hex(&key.digest(PURPOSE, kind, form)))
 }
 

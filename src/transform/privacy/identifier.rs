@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::Key;
+use super::PrivacyKey;
 use super::customer::Holds;
 use super::hash::{hex, is_token};
 use super::old_form;
@@ -56,7 +56,7 @@ pub struct Identifier {
 }
 
 impl Identifier {
-    pub(super) fn of(kind: IdentifierKind, normalized: &str, key: &Key) -> Self {
+    pub(super) fn of(kind: IdentifierKind, normalized: &str, key: &PrivacyKey) -> Self {
         Self {
             kind,
             hash: key.digest(PURPOSE, kind.as_str(), normalized),
@@ -64,7 +64,7 @@ impl Identifier {
     }
 
     /// Identifies a record by both ids, and by each.
-    pub fn of_ids(account_id: &str, ids: &Ids, key: &Key) -> Vec<Self> {
+    pub fn of_ids(account_id: &str, ids: &Ids, key: &PrivacyKey) -> Vec<Self> {
         let [session, conversation] = [&ids.session_id, &ids.conversation_id].map(Option::as_deref);
         if session.is_none() && conversation.is_none() {
             return Vec::new();
@@ -77,7 +77,7 @@ impl Identifier {
     }
 
     /// Identifies a rejected record.
-    pub fn of_rejected(account_id: &str, payload_hash: &[u8], key: &Key) -> Self {
+    pub fn of_rejected(account_id: &str, payload_hash: &[u8], key: &PrivacyKey) -> Self {
         let parts = joined(account_id, &[Some(&hex(payload_hash))]);
         Self::of(IdentifierKind::RejectedRecord, &parts, key)
     }

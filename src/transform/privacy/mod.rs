@@ -19,7 +19,7 @@ pub(super) use customer::{Found, values, values_of_any, values_of_text};
 pub(super) use rules::is_name;
 pub(super) use tree::{Node, Privacy, RECORD, is_documented};
 
-pub use crate::config::{Class, Key, Policy, Rule};
+pub use crate::config::{Class, Policy, PrivacyKey, Rule};
 
 impl Policy {
     /// None without a key.

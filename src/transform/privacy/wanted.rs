@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
-use super::Key;
+use super::PrivacyKey;
 use super::customer::{Found, Holds, any_text, values, values_of_any};
 use super::hash::{self, Hashing, is_token};
 use super::identifier::{Identifier, IdentifierKind, normal_forms};
@@ -45,7 +45,7 @@ impl Wanted {
     ///
     /// # Errors
     /// The value identifies nobody or many.
-    pub fn new(kind: IdentifierKind, value: &str, key: &Key) -> Result<Self, &'static str> {
+    pub fn new(kind: IdentifierKind, value: &str, key: &PrivacyKey) -> Result<Self, &'static str> {
         let normalized = normalized(kind, value)?;
         let mut tokens = BTreeSet::from([hash::token(key, kind.as_str(), &normalized)]);
         if kind == IdentifierKind::UserId {

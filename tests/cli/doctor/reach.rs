@@ -138,5 +138,5 @@ async fn a_refused_sign_in_is_exit_code_3_and_names_what_to_check() {
         ended.stdout
     );
     assert!(!ended.stdout.contains("wrong-secret"));
-    assert!(ended.last_word().contains("something has to be mended"));
+    assert!(ended.last_word().contains("doctor found problems"));
 }

@@ -43,7 +43,7 @@ where
 }
 
 async fn start(data_dir: &Path) -> PrivateServer {
-    PrivateServer::start(data_dir, None, &[], true).await.unwrap()
+    PrivateServer::start(data_dir, None, true).await.unwrap()
 }
 
 #[tokio::test]

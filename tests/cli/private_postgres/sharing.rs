@@ -14,7 +14,7 @@ use crate::support::{Program, Setup};
 
 /// Starts or joins the server in this directory.
 async fn start(data_dir: &Path) -> PrivateServer {
-    PrivateServer::start(data_dir, None, &[], true).await.unwrap()
+    PrivateServer::start(data_dir, None, true).await.unwrap()
 }
 
 /// When the server that we are let into was started, which tells one server from another.

@@ -59,7 +59,5 @@ pub(super) fn open(path: &Path) -> std::io::Result<File> {
 
 pub(super) fn write(path: &Path, text: &str) -> std::io::Result<()> {
     let _ = std::fs::remove_file(path);
-    let mut options = File::options();
-    let mut file = options.write(true).create_new(true).mode(0o600).open(path)?;
-    file.write_all(text.as_bytes())
+    open(path)?.write_all(text.as_bytes())
 }

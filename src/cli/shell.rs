@@ -1,0 +1,199 @@
+//! What every command does around its work: it opens the database, migrates, waits for a lost one, closes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+
+use crate::config::Config;
+use crate::ledger::LoadError;
+use crate::ledger::problems::Failure;
+use crate::ledger::runs::Outcome;
+use crate::postgres::{self, Database, UNREACHABLE_REMEDY};
+use crate::sync::RunReport;
+use crate::telemetry::chain;
+
+use super::exit::CommandError;
+use super::shutdown::Shutdown;
+
+const RETRY_PAUSE: Duration = Duration::from_secs(1);
+
+const LOG_INTERVAL: Duration = Duration::from_secs(60);
+
+/// Limits short attempts, because the work may bring the database down.
+const MAX_SHORT_ATTEMPTS: u32 = 60;
+const SHORT_ATTEMPT: Duration = Duration::from_secs(60);
+
+/// An open, migrated database, and when to stop.
+pub(super) struct Shell<'a> {
+    pub(super) config: &'a Config,
+    pub(super) database: Database,
+    pub(super) stop: CancellationToken,
+    /// Ctrl-C: the request of the command is not wanted any more.
+    pub(super) interrupted: CancellationToken,
+    pub(super) outage: Arc<Outage>,
+}
+
+/// Locked while one task waits for the database, for all; says why nobody waits any more.
+#[derive(Debug, Default)]
+pub(super) struct Outage(Mutex<Option<String>>);
+
+impl Outage {
+    pub(super) fn is_being_waited_for(&self) -> bool {
+        self.0.try_lock().is_err()
+    }
+}
+
+fn give_up(given_up: &mut Option<String>, reason: String) {
+    error!(
+        error = reason,
+        remedy = UNREACHABLE_REMEDY,
+        "the database does not come back, giving up"
+    );
+    *given_up = Some(reason);
+}
+
+pub(super) trait Attempt {
+    /// Ended because of the database, or of a lease that was lost with it.
+    fn was_cut_off(&self) -> bool;
+}
+
+impl Attempt for RunReport {
+    fn was_cut_off(&self) -> bool {
+        self.failure() == Some(Failure::DatabaseUnreachable)
+            || (self.outcome == Outcome::Interrupted && !self.handed_over)
+    }
+}
+
+impl<T> Attempt for Result<T, CommandError> {
+    fn was_cut_off(&self) -> bool {
+        self.as_ref().is_err_and(CommandError::is_unreachable)
+    }
+}
+
+/// What the ledger was asked.
+pub(super) struct Answer<T>(pub(super) Result<T, LoadError>);
+
+impl<T> Attempt for Answer<T> {
+    fn was_cut_off(&self) -> bool {
+        self.0.as_ref().is_err_and(LoadError::is_unreachable)
+    }
+}
+
+/// The first signal sets `stop`; a second one, or the deadline, ends the work.
+pub(super) async fn with_database<T>(
+    config: &Config,
+    work: impl AsyncFnOnce(&Shell<'_>) -> Result<T, CommandError>,
+) -> Result<T, CommandError> {
+    let shutdown = Shutdown::on_signals(config.sync.shutdown).map_err(CommandError::other)?;
+    let database = tokio::select! {
+        opened = Database::open_waiting(config) => opened?,
+        () = shutdown.soft.cancelled() => return Err(CommandError::Interrupted),
+    };
+    database.announce();
+    let shell = Shell {
+        config,
+        database,
+        stop: shutdown.soft,
+        interrupted: shutdown.interrupted,
+        outage: Arc::default(),
+    };
+    let worked = tokio::select! {
+        worked = shell.migrate_and(work) => worked,
+        () = shutdown.hard.cancelled() => Err(CommandError::Interrupted),
+    };
+    shell.database.close().await;
+    let Err(error) = worked else { return worked };
+    let given_up = shell.outage.0.lock().await.take();
+    Err(match given_up {
+        Some(reason) => CommandError::DatabaseLost(reason),
+        None if shell.stop.is_cancelled() && error.is_unreachable() => CommandError::Interrupted,
+        None => error,
+    })
+}
+
+impl Shell<'_> {
+    async fn migrate_and<T>(
+        &self,
+        work: impl AsyncFnOnce(&Self) -> Result<T, CommandError>,
+    ) -> Result<T, CommandError> {
+        let migrate = async || Ok(postgres::migrate(&self.database.pool).await?);
+        self.retry(&self.stop, migrate).await?;
+        work(self).await
+    }
+
+    /// Repeats `work` whenever the database goes away; the ledger keeps what was done.
+    pub(super) async fn retry<A: Attempt>(
+        &self,
+        stop: &CancellationToken,
+        mut work: impl AsyncFnMut() -> A,
+    ) -> A {
+        let mut short_attempts = 0;
+        loop {
+            let began = Instant::now();
+            let attempt = work().await;
+            if stop.is_cancelled() || !attempt.was_cut_off() {
+                return attempt;
+            }
+            let is_short = began.elapsed() < SHORT_ATTEMPT;
+            short_attempts = if is_short { short_attempts + 1 } else { 1 };
+            let is_back = tokio::select! {
+                is_back = self.wait_for_database(short_attempts) => is_back,
+                () = stop.cancelled() => false,
+                // A private server does not restart.
+                ended = self.database.server_ended() => {
+                    give_up(&mut *self.outage.0.lock().await, chain(&ended).to_string());
+                    false
+                }
+            };
+            if !is_back {
+                return attempt;
+            }
+        }
+    }
+
+    async fn wait_for_database(&self, short_attempts: u32) -> bool {
+        tokio::time::sleep(RETRY_PAUSE).await;
+        let mut given_up = self.outage.0.lock().await;
+        if given_up.is_some() {
+            return false;
+        }
+        if short_attempts > MAX_SHORT_ATTEMPTS {
+            let reason = format!("the database went away {short_attempts} times in a row");
+            give_up(&mut given_up, reason);
+            return false;
+        }
+        let (since, limit) = (Instant::now(), self.config.database.wait);
+        let mut logged_at: Option<Instant> = None;
+        loop {
+            let waited_seconds = since.elapsed().as_secs();
+            let error = match postgres::ping(&self.database.pool).await {
+                Err(error) if postgres::is_unreachable(&error) => error,
+                // The work reports other errors.
+                _ => {
+                    if logged_at.is_some() {
+                        info!(waited_seconds, "the database is back, going on");
+                    }
+                    return true;
+                }
+            };
+            if since.elapsed() >= limit {
+                let waited = since.elapsed().as_secs();
+                let reason = format!(
+                    "the database was out of reach for {waited} s, longer than database.wait_seconds"
+                );
+                give_up(&mut given_up, reason);
+                return false;
+            }
+            if logged_at.is_none_or(|at| at.elapsed() >= LOG_INTERVAL) {
+                logged_at = Some(Instant::now());
+                let wait_seconds = limit.as_secs();
+                warn!(error = %chain(&error), waited_seconds, wait_seconds, "the database went away, waiting for it");
+            }
+            tokio::time::sleep(RETRY_PAUSE).await;
+        }
+    }
+}
