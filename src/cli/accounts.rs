@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::config::{AccountConfig, Config};
+use crate::doctor::proxy_variable;
 use crate::extract::ApiClient;
 use crate::ledger::problems::Failure;
 use crate::ledger::runs::Outcome;
@@ -18,15 +19,6 @@ use crate::time::clock::{Clock, SystemClock};
 use super::exit::CommandError;
 use super::progress::WatchedAccount;
 use super::shell::with_database;
-
-const PROXY_VARIABLES: [&str; 6] = [
-    "HTTPS_PROXY",
-    "https_proxy",
-    "HTTP_PROXY",
-    "http_proxy",
-    "ALL_PROXY",
-    "all_proxy",
-];
 
 /// Only the account of that name, if one is given.
 pub(super) fn select(config: &Config, name: Option<&str>) -> Result<Config, CommandError> {
@@ -86,18 +78,9 @@ pub(super) fn contexts(config: &Config, pool: &Pool) -> Result<Vec<AccountContex
         retention: config.storage.retention,
         policy: Arc::new(config.privacy.clone()),
     };
-    // An accidental proxy is a common cause of failures.
-    for variable in PROXY_VARIABLES {
-        if std::env::var_os(variable).is_some_and(|value| !value.is_empty()) {
-            info!(
-                variable,
-                "requests to the API go through a proxy, as this variable says"
-            );
-        }
-    }
     let holder = lease_holder();
     let contexts = config.accounts.iter().map(|account| {
-        warn_of_plain_http(account);
+        announce_connection(account);
         let api = ApiClient::new(account.clone(), Arc::clone(&clock))?;
         let (pool, settings) = (pool.clone(), settings.clone());
         Ok(AccountContext::new(
@@ -118,11 +101,18 @@ fn lease_holder() -> String {
     format!("{host}:{process}:{}", uuid::Uuid::new_v4().simple())
 }
 
-fn warn_of_plain_http(account: &AccountConfig) {
-    let host = account.base_url.host_str().unwrap_or_default();
-    if account.base_url.scheme() == "http" && !is_loopback(host) {
+/// An accidental proxy is a common cause of failures.
+fn announce_connection(account: &AccountConfig) {
+    let (name, url) = (&account.name, &account.base_url);
+    if let Some(variable) = proxy_variable(url.scheme()) {
+        info!(
+            account = name,
+            variable, "requests to the API go through a proxy, as this variable says"
+        );
+    }
+    if url.scheme() == "http" && !is_loopback(url.host_str().unwrap_or_default()) {
         warn!(
-            account = account.name,
+            account = name,
             "base_url is not https: tokens and personal data cross the network in the clear"
         );
     }

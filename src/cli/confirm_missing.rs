@@ -10,7 +10,7 @@ use crate::warehouse::bulk;
 
 use super::accounts::select;
 use super::exit::CommandError;
-use super::output::print;
+use super::output::print_report;
 use super::shell::{Shell, with_database};
 
 #[derive(Debug, Args)]
@@ -33,14 +33,11 @@ pub(super) async fn confirm_missing(
     let (account, dry_run) = (&arguments.account, arguments.dry_run);
     let config = select(config, Some(account))?;
     let interactions = with_database(&config, async |shell| confirm(shell, dry_run).await).await?;
-    if arguments.json {
-        let summary = json!({ "account": account, "interactions": interactions, "dry_run": dry_run });
-        return print(&format!("{summary}\n"));
-    }
+    let summary = json!({ "account": account, "interactions": interactions, "dry_run": dry_run });
     let are = if dry_run { "would be" } else { "are" };
-    print(&format!(
-        "{account}: {interactions} interactions {are} marked as missing\n"
-    ))
+    print_report(arguments.json, &summary, || {
+        format!("{account}: {interactions} interactions {are} marked as missing\n")
+    })
 }
 
 async fn confirm(shell: &Shell<'_>, dry_run: bool) -> Result<u64, CommandError> {

@@ -9,7 +9,7 @@ use crate::ledger::problems::Severity;
 use crate::time::clock::{Clock, SystemClock};
 
 use super::exit::CommandError;
-use super::output::{FAILED, HEADING, OK, WARNING, hanging, painted, print};
+use super::output::{FAILED, HEADING, OK, WARNING, hanging, painted, print_report};
 
 /// Columns.
 const FOUND_AT: usize = 9;
@@ -18,12 +18,7 @@ const ADVICE_AT: usize = FOUND_AT + 8;
 pub(super) async fn doctor(config: &Config, as_json: bool) -> Result<(), CommandError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let report = doctor::examine(config, &clock).await;
-    let text = if as_json {
-        format!("{:#}\n", report.to_json())
-    } else {
-        to_text(&report)
-    };
-    print(&text)?;
+    print_report(as_json, &report.to_json(), || to_text(&report))?;
     let worst = report.failures().max();
     worst.map_or(Ok(()), |failure| Err(CommandError::Found(failure)))
 }

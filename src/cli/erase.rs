@@ -12,7 +12,7 @@ use crate::transform::privacy::{IdentifierKind, Wanted};
 use crate::warehouse::erase::{Erased, RecordKey};
 
 use super::exit::CommandError;
-use super::output::print;
+use super::output::print_report;
 use super::shell::with_database;
 
 /// Reads standard input, because other users can see arguments.
@@ -84,9 +84,7 @@ pub(super) async fn erase(config: &Config, arguments: &EraseArguments) -> Result
         dry_run,
         "customer erased"
     );
-    print(&if arguments.json {
-        format!("{}\n", to_json(&erasure, dry_run))
-    } else {
+    print_report(arguments.json, &to_json(&erasure, dry_run), || {
         to_text(&erasure, dry_run)
     })
 }

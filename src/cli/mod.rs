@@ -1,7 +1,6 @@
 //! The command line: parses and dispatches.
 
 mod accounts;
-mod backfill;
 mod confirm_missing;
 mod describe;
 mod doctor;
@@ -11,12 +10,10 @@ mod healthcheck;
 mod output;
 mod process;
 mod progress;
-mod range;
 mod replay;
 mod retry_rejected;
 mod run;
 mod shell;
-mod shutdown;
 mod status;
 mod sync;
 mod verify;
@@ -96,7 +93,7 @@ enum ConfiguredCommand {
     /// running daemon it asks the daemon and watches; without one it does the work itself. Stopped by
     /// SIGTERM, its request stays open, and the daemon or the same command continues with what is left;
     /// Ctrl-C cancels it. A range that reaches into the future is cut.
-    Backfill(backfill::BackfillArguments),
+    Backfill(sync::BackfillArguments),
     /// Compare what is stored with what the API has, day by day
     ///
     /// Where the API gives totals, a day costs one request: its total against our count. A day that
@@ -210,7 +207,7 @@ fn execute(command: &ConfiguredCommand, file: Option<&Path>) -> Result<(), Comma
         match command {
             Of::Run => run::run(&config, logging.level.clone()).await,
             Of::Sync => sync::sync(&config, screen).await,
-            Of::Backfill(arguments) => backfill::backfill(&config, arguments, screen).await,
+            Of::Backfill(arguments) => sync::backfill(&config, arguments, screen).await,
             Of::Verify(arguments) => verify::verify(&config, arguments, screen).await,
             Of::Doctor { json } => doctor::doctor(&config, *json).await,
             Of::Status { json } => status::status(&config, *json).await,

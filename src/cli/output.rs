@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::io::{ErrorKind, Write};
 
 use anstyle::{AnsiColor, Style};
+use serde::Serialize;
 use textwrap::{Options, WordSeparator, WordSplitter, WrapAlgorithm};
 
 use super::exit::CommandError;
@@ -22,6 +23,19 @@ const SEQUENCES: [&str; 5] = ["\u{1b}[0m", "\u{1b}[1m", "\u{1b}[31m", "\u{1b}[32
 
 /// Also when piped.
 const COLUMNS: usize = 80;
+
+/// One JSON object for programs, or text for people.
+pub(super) fn print_report(
+    as_json: bool,
+    report: &impl Serialize,
+    to_text: impl FnOnce() -> String,
+) -> Result<(), CommandError> {
+    if as_json {
+        print(&(serde_json::to_string_pretty(report).map_err(CommandError::other)? + "\n"))
+    } else {
+        print(&to_text())
+    }
+}
 
 /// A closed pipe is no error.
 pub(super) fn print(text: &str) -> Result<(), CommandError> {

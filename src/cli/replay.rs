@@ -17,7 +17,7 @@ use crate::time::clock::SystemClock;
 
 use super::accounts::select;
 use super::exit::CommandError;
-use super::output::print;
+use super::output::print_report;
 use super::progress::{self, ProgressView};
 use super::shell::{Shell, with_database};
 
@@ -42,12 +42,7 @@ pub(super) async fn replay(
 ) -> Result<(), CommandError> {
     let config = select(config, arguments.account.as_deref())?;
     let replayed = with_database(&config, async |shell| replay_all(shell, screen).await).await?;
-    let text = if arguments.json {
-        to_json(&replayed)
-    } else {
-        to_text(&replayed)
-    };
-    print(&text)?;
+    print_report(arguments.json, &to_json(&replayed), || to_text(&replayed))?;
     let mut replayed = replayed.iter().filter_map(|(_, replayed)| *replayed);
     if replayed.all(|replayed| replayed.outcome == Outcome::Succeeded) {
         Ok(())
@@ -129,7 +124,7 @@ impl ProgressView for ReplayProgress {
     }
 }
 
-fn to_json(replayed: &ReplayedAccounts) -> String {
+fn to_json(replayed: &ReplayedAccounts) -> Value {
     let accounts = replayed.iter().map(|(account, replayed)| {
         let counts = replayed.unwrap_or_default();
         json!({
@@ -143,7 +138,7 @@ fn to_json(replayed: &ReplayedAccounts) -> String {
         })
     });
     let accounts: Vec<Value> = accounts.collect();
-    format!("{}\n", json!({ "accounts": accounts }))
+    json!({ "accounts": accounts })
 }
 
 fn to_text(replayed: &ReplayedAccounts) -> String {

@@ -9,7 +9,7 @@ use crate::sync::{Retry, RetryReport};
 
 use super::accounts::{contexts, select};
 use super::exit::CommandError;
-use super::output::print;
+use super::output::print_report;
 use super::replay::ReprocessArguments;
 use super::shell::{Shell, with_database};
 
@@ -21,12 +21,7 @@ pub(super) async fn retry_rejected(
 ) -> Result<(), CommandError> {
     let config = select(config, arguments.account.as_deref())?;
     let retried = with_database(&config, retry_all).await?;
-    let text = if arguments.json {
-        to_json(&retried)
-    } else {
-        to_text(&retried)
-    };
-    print(&text)?;
+    print_report(arguments.json, &to_json(&retried), || to_text(&retried))?;
     if retried.iter().all(|(_, report)| report.is_complete) {
         Ok(())
     } else {
@@ -56,7 +51,7 @@ async fn retry_all(shell: &Shell<'_>) -> Result<RetriedAccounts, CommandError> {
     Ok(all)
 }
 
-fn to_json(retried: &RetriedAccounts) -> String {
+fn to_json(retried: &RetriedAccounts) -> Value {
     let accounts = retried.iter().map(|(account, report)| {
         json!({
             "account": account, "tried": report.tried, "stored": report.stored,
@@ -64,7 +59,7 @@ fn to_json(retried: &RetriedAccounts) -> String {
         })
     });
     let accounts: Vec<Value> = accounts.collect();
-    format!("{}\n", json!({ "accounts": accounts }))
+    json!({ "accounts": accounts })
 }
 
 fn to_text(retried: &RetriedAccounts) -> String {

@@ -6,13 +6,15 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
+use tokio_cron_scheduler::JobScheduler;
+use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::config::Config;
 use crate::ledger::problems::Problem;
 use crate::postgres::{self, Database, OpenError};
 use crate::schedule;
-use crate::sync::{self, Schedule};
+use crate::sync::{self, AccountContext, Schedule};
 use crate::telemetry::logging::LogLevel;
 use crate::telemetry::{chain, metrics};
 use crate::time::clock::{Clock, SystemClock};
@@ -20,7 +22,7 @@ use crate::web::{self, DaemonState, Watched};
 
 use super::accounts::contexts;
 use super::exit::CommandError;
-use super::shutdown::Shutdown;
+use super::process::Shutdown;
 
 const DATABASE_RETRY_PAUSE: Duration = Duration::from_secs(5);
 
@@ -113,40 +115,14 @@ async fn work(
     shutdown: &Shutdown,
 ) -> Result<(), CommandError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let mut runners = JoinSet::new();
     let accounts = contexts(config, &database.pool)?;
-    let policies = config.sync.policies();
-    let mut sleepers = Vec::new();
-    for account in &accounts {
-        let wake = Arc::<Notify>::default();
-        sleepers.push(Arc::clone(&wake));
-        let schedule = Schedule {
-            poll: config.sync.poll.clone(),
-            policies: policies.clone(),
-            wake,
-        };
-        runners.spawn(sync::serve(account.clone(), schedule, shutdown.soft.clone()));
-        let wake = Arc::<Notify>::default();
-        sleepers.push(Arc::clone(&wake));
-        let cron = config.storage.clean_up.clone();
-        runners.spawn(schedule::clean_up(
-            account.clone(),
-            cron,
-            wake,
-            shutdown.soft.clone(),
-        ));
-    }
+    let (mut runners, mut scheduler) = start(config, &accounts, &shutdown.soft).await?;
     state.set(Watched::new(
         database.pool.clone(),
         accounts,
         config.sync.clone(),
         clock,
     ));
-    let patterns = [&config.sync.poll, &config.storage.clean_up].into_iter().cloned();
-    let patterns = patterns.chain(policies.into_iter().map(|policy| policy.every));
-    let mut scheduler = schedule::wake(patterns, &sleepers)
-        .await
-        .map_err(CommandError::other)?;
     let ended = tokio::select! {
         ended = all_ended(&mut runners, shutdown) => ended,
         () = shutdown.hard.cancelled() => {
@@ -166,6 +142,35 @@ async fn work(
         warn!(error = %chain(&error), "the scheduler did not stop in order");
     }
     ended
+}
+
+/// Two runners for each account: one reads, one cleans up. The scheduler wakes them.
+async fn start(
+    config: &Config,
+    accounts: &[AccountContext],
+    stop: &CancellationToken,
+) -> Result<(JoinSet<()>, JobScheduler), CommandError> {
+    let policies = config.sync.policies();
+    let mut runners = JoinSet::new();
+    let mut sleepers = Vec::new();
+    for account in accounts {
+        let [reader, cleaner] = [Arc::<Notify>::default(), Arc::default()];
+        sleepers.extend([Arc::clone(&reader), Arc::clone(&cleaner)]);
+        let schedule = Schedule {
+            poll: config.sync.poll.clone(),
+            policies: policies.clone(),
+            wake: reader,
+        };
+        runners.spawn(sync::serve(account.clone(), schedule, stop.clone()));
+        let cron = config.storage.clean_up.clone();
+        runners.spawn(schedule::clean_up(account.clone(), cron, cleaner, stop.clone()));
+    }
+    let patterns = [config.sync.poll.clone(), config.storage.clean_up.clone()];
+    let patterns = patterns
+        .into_iter()
+        .chain(policies.into_iter().map(|policy| policy.every));
+    let scheduler = schedule::wake(patterns, &sleepers).await;
+    Ok((runners, scheduler.map_err(CommandError::other)?))
 }
 
 /// Without a runner an account stays unread, so the process ends.

@@ -17,7 +17,7 @@ use crate::sync::RunReport;
 use crate::telemetry::chain;
 
 use super::exit::CommandError;
-use super::shutdown::Shutdown;
+use super::process::Shutdown;
 
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
 

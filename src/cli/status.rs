@@ -11,7 +11,7 @@ use crate::status::problems::Standing;
 use crate::time::clock::{Clock, SystemClock};
 
 use super::exit::CommandError;
-use super::output::{FAILED, HEADING, OK, WARNING, hanging, painted, print};
+use super::output::{FAILED, HEADING, OK, WARNING, hanging, painted, print_report};
 
 const DAYS_SHOWN: usize = 30;
 
@@ -35,12 +35,7 @@ pub(super) async fn status(config: &Config, as_json: bool) -> Result<(), Command
         ),
         _ => error.into(),
     })?;
-    let text = if as_json {
-        serde_json::to_string_pretty(&board).map_err(CommandError::other)? + "\n"
-    } else {
-        to_text(&board)
-    };
-    print(&text)
+    print_report(as_json, &board, || to_text(&board))
 }
 
 fn to_text(board: &Board) -> String {

@@ -1,15 +1,24 @@
-//! `sync`: one pass up to now, due refreshes included.
+//! `sync` reads up to now, due refreshes included; `backfill` reads a past range.
 
-use crate::config::Config;
+use chrono::{DateTime, Utc};
+use clap::Args;
+use tracing::{info, warn};
+
+use crate::config::{Config, parse_instant};
+use crate::ledger::Purpose;
 use crate::ledger::runs::Outcome;
+use crate::sync::{self, Wish};
+use crate::telemetry;
 use crate::telemetry::logging::Screen;
+use crate::time::clock::{Clock, SystemClock};
+use crate::time::window::Window;
 
-use super::accounts;
+use super::accounts::{run_all, select};
 use super::exit::CommandError;
 
 pub(super) async fn sync(config: &Config, screen: &Screen) -> Result<(), CommandError> {
     let policies = config.sync.policies();
-    accounts::run_all(config, screen, async |watched, stop| {
+    run_all(config, screen, async |watched, stop| {
         let mut report = watched.catch_up(&policies, stop).await;
         if watched.clean_up(stop).await.is_err() && report.outcome == Outcome::Succeeded {
             report.outcome = Outcome::Failed;
@@ -17,4 +26,130 @@ pub(super) async fn sync(config: &Config, screen: &Screen) -> Result<(), Command
         report
     })
     .await
+}
+
+#[derive(Debug, Args)]
+pub(super) struct BackfillArguments {
+    #[command(flatten)]
+    range: RangeArguments,
+    /// Read again what is loaded already
+    #[arg(long)]
+    refetch: bool,
+}
+
+pub(super) async fn backfill(
+    config: &Config,
+    arguments: &BackfillArguments,
+    screen: &Screen,
+) -> Result<(), CommandError> {
+    let (config, range) = arguments.range.of(config)?;
+    let wish = Wish {
+        purpose: Purpose::Backfill,
+        ranges: &[range],
+        read_again: arguments.refetch,
+        by_identity: false,
+    };
+    run_all(&config, screen, async |watched, stop| {
+        let (request, report) = watched.fulfil(&wish, stop).await;
+        if request.is_none() && report.was_idle {
+            info!(
+                account = watched.account(),
+                "nothing to read: all of the range is loaded"
+            );
+        }
+        report
+    })
+    .await
+}
+
+/// The range, and whose it is.
+#[derive(Debug, Args)]
+pub(super) struct RangeArguments {
+    /// Begin: a date (its midnight in UTC) or RFC 3339
+    #[arg(long, value_name = "T", value_parser = instant)]
+    from: DateTime<Utc>,
+    /// End, which does not belong to the range: a date (its midnight in UTC) or RFC 3339
+    #[arg(long, value_name = "T", value_parser = instant)]
+    to: DateTime<Utc>,
+    /// Only this account, by its name in the configuration; all by default
+    #[arg(long, value_name = "NAME")]
+    account: Option<String>,
+}
+
+impl RangeArguments {
+    pub(super) fn of(&self, config: &Config) -> Result<(Config, Window), CommandError> {
+        let config = select(config, self.account.as_deref())?;
+        let now = SystemClock.now();
+        let head = sync::head(now, config.sync.settle);
+        let retention = config.storage.retention;
+        let kept_from = retention.and_then(|retention| sync::kept_from(now, retention));
+        let range = Window {
+            start: self.from,
+            end: self.to,
+        };
+        Ok((config, cut(range, head, kept_from)?))
+    }
+}
+
+fn instant(text: &str) -> Result<DateTime<Utc>, String> {
+    parse_instant(text).ok_or_else(|| "a date (2025-01-31) or RFC 3339 is expected".to_owned())
+}
+
+/// What can be read and is kept of it.
+fn cut(
+    Window { start, end }: Window,
+    head: DateTime<Utc>,
+    kept_from: Option<DateTime<Utc>>,
+) -> Result<Window, CommandError> {
+    let usage = |problem: String| Err(CommandError::Usage(problem));
+    if start >= end {
+        return usage("--from must be before --to, which does not belong to the range".to_owned());
+    }
+    if start >= head {
+        let head = telemetry::instant(head);
+        return usage(format!(
+            "--from must be before {head}, the end of what can be read now (sync.settle_seconds ago)"
+        ));
+    }
+    let from = kept_from.map_or(start, |kept_from| kept_from.max(start));
+    if end <= from {
+        let from = telemetry::instant(from);
+        return usage(format!(
+            "--to must be after {from}: what is older is not kept (storage.retention_days)"
+        ));
+    }
+    if end > head {
+        let (to, cut_to) = (telemetry::instant(end), telemetry::instant(head));
+        warn!(to, cut_to, "the range reaches into the future, it is cut");
+    }
+    if start < from {
+        let (from, cut_to) = (telemetry::instant(start), telemetry::instant(from));
+        warn!(from, cut_to, "the range reaches into what is not kept, it is cut");
+    }
+    Ok(Window {
+        start: from,
+        end: end.min(head),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_range_is_cut_where_the_future_begins() {
+        let head = instant("2025-06-01T12:00:00Z").unwrap();
+        let range = |from, to| Window {
+            start: instant(from).unwrap(),
+            end: instant(to).unwrap(),
+        };
+        let cut_of = |from, to| cut(range(from, to), head, None);
+        let future = cut_of("2025-05-01", "2025-07-01").unwrap();
+        assert_eq!((future.start, future.end), (instant("2025-05-01").unwrap(), head));
+        let past = cut_of("2025-05-01", "2025-05-02T03:00:00+01:00").unwrap();
+        assert_eq!(past.end, instant("2025-05-02T02:00:00Z").unwrap());
+        assert!(cut_of("2025-05-01", "2025-05-01").is_err());
+        assert!(cut_of("2025-06-02", "2025-06-03").is_err());
+        assert!(instant("yesterday").is_err());
+    }
 }

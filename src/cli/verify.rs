@@ -17,9 +17,9 @@ use crate::time::window::Window;
 
 use super::accounts;
 use super::exit::CommandError;
-use super::output::print;
+use super::output::print_report;
 use super::progress::WatchedAccount;
-use super::range::RangeArguments;
+use super::sync::RangeArguments;
 
 /// An interaction is marked as missing by the second read that misses it.
 const REPAIRS: usize = 2;
@@ -75,12 +75,7 @@ pub(super) async fn verify(
     .await;
     let mut compared = compared.into_inner().unwrap_or_else(PoisonError::into_inner);
     compared.sort_by(|a, b| a.account.cmp(&b.account));
-    let text = if arguments.json {
-        to_json(range, &compared)
-    } else {
-        to_table(&compared)
-    };
-    print(&text)?;
+    print_report(arguments.json, &to_json(range, &compared), || to_table(&compared))?;
     worked?;
     let differing: usize = compared.iter().map(|account| account.differing().count()).sum();
     if differing > 0 {
@@ -182,7 +177,7 @@ fn is_everywhere(failure: Option<Failure>) -> bool {
     matches!(failure, Some(Failure::Refused | Failure::DatabaseUnreachable))
 }
 
-fn to_json(range: Window, compared: &[Compared]) -> String {
+fn to_json(range: Window, compared: &[Compared]) -> Value {
     let accounts = compared.iter().map(|compared| {
         json!({
             "account": compared.account,
@@ -196,7 +191,7 @@ fn to_json(range: Window, compared: &[Compared]) -> String {
     });
     let accounts: Vec<Value> = accounts.collect();
     let (from, to) = (range.start, range.end);
-    format!("{:#}\n", json!({ "from": from, "to": to, "accounts": accounts }))
+    json!({ "from": from, "to": to, "accounts": accounts })
 }
 
 fn to_table(compared: &[Compared]) -> String {

@@ -2,7 +2,6 @@
 
 mod accounts;
 mod layers;
-mod privacy;
 mod problems;
 mod secrets;
 mod sync;

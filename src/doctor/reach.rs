@@ -44,7 +44,7 @@ pub(super) async fn dns(account: &AccountConfig) -> Finding {
         Ok(Err(error)) => error.to_string(),
         Err(_) => format!("no answer within {} seconds", timeout.as_secs()),
     };
-    unresolved(host, &why, proxy(url.scheme()))
+    unresolved(host, &why, proxy_variable(url.scheme()))
 }
 
 fn resolved(host: &str, addresses: &BTreeSet<IpAddr>) -> String {
@@ -76,7 +76,8 @@ fn unresolved(host: &str, why: &str, proxy: Option<&str>) -> Finding {
     }
 }
 
-fn proxy(scheme: &str) -> Option<&'static str> {
+/// The environment variable that has requests go through a proxy.
+pub fn proxy_variable(scheme: &str) -> Option<&'static str> {
     let [https, http] = PROXIES;
     let names = if scheme == "https" { https } else { http };
     names

@@ -2,14 +2,12 @@
 
 mod connect;
 mod error_kind;
-mod fitness;
 pub mod inspect;
 mod migrate;
 mod pool;
 pub mod private;
 mod reach;
 mod settings;
-mod sign_in;
 mod url;
 
 use std::time::Duration;
@@ -20,14 +18,14 @@ use tracing::{info, warn};
 
 use crate::config::{Config, SecretError};
 
-use sign_in::SignIn;
+use connect::SignIn;
 
 pub use connect::is_loopback;
 pub use error_kind::{DatabaseErrorKind, UNREACHABLE_REMEDY, is_undefined, is_unreachable};
-pub use fitness::Unfit;
 pub use migrate::{MigrationError, migrate, newest_migration};
 pub use pool::Pool;
 pub use private::{PrivateServer, PrivateServerError};
+pub use reach::Unfit;
 
 /// A joined server may stop with its process.
 const JOINED_TIMEOUT: Duration = Duration::from_secs(2);

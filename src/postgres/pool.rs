@@ -14,9 +14,9 @@ use sqlx::{
 
 use crate::config::SessionConfig;
 
+use super::connect::SignIn;
 use super::error_kind::DatabaseErrorKind;
 use super::settings;
-use super::sign_in::SignIn;
 
 /// Beyond the server's own timeout.
 const GRACE: Duration = Duration::from_secs(10);

@@ -1,4 +1,4 @@
-//! Waits at startup for an unreachable server.
+//! Waits at startup for an unreachable server, and refuses a database that our settings cannot repair.
 
 use std::time::Duration;
 
@@ -10,11 +10,28 @@ use tracing::{info, warn};
 use crate::telemetry::chain;
 
 use super::error_kind::{is_unreachable, is_worth_waiting};
-use super::{OpenError, Pool, connect, fitness, pool};
+use super::{OpenError, Pool, connect, pool};
 
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
 const LOG_INTERVAL: Duration = Duration::from_secs(60);
+
+/// Why the database is unsuitable.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unfit {
+    /// Not UTF8.
+    #[error(
+        "the database's encoding is {0}, which cannot hold every text: make another database (create database <name> \
+         encoding 'UTF8' template template0) and name it in database.url"
+    )]
+    Encoding(String),
+    /// Foreign keys and triggers are off.
+    #[error(
+        "session_replication_role is {0} for our user, so foreign keys and triggers do nothing: alter role <our user> \
+         reset session_replication_role (and the same for the database)"
+    )]
+    Replica(String),
+}
 
 pub(super) async fn wait_for(
     pool: &Pool,
@@ -23,7 +40,7 @@ pub(super) async fn wait_for(
 ) -> Result<(), OpenError> {
     loop {
         wait_for_connection(&pool.options(), connect_timeout, deadline).await?;
-        match fitness::unfit(pool).await {
+        match unfit(pool).await {
             Ok(None) => return Ok(()),
             Ok(Some(unfit)) => return Err(unfit.into()),
             Err(error) if is_unreachable(&error) && Instant::now() < deadline => {}
@@ -74,4 +91,16 @@ async fn wait_for_connection(
         }
         tokio::time::sleep(RETRY_PAUSE).await;
     }
+}
+
+async fn unfit(pool: &Pool) -> Result<Option<Unfit>, sqlx::Error> {
+    let settings = "select current_setting('server_encoding'), current_setting('session_replication_role')";
+    let (encoding, role): (String, String) = sqlx::query_as(settings).fetch_one(pool).await?;
+    Ok(if encoding != "UTF8" {
+        Some(Unfit::Encoding(encoding))
+    } else if role != "origin" {
+        Some(Unfit::Replica(role))
+    } else {
+        None
+    })
 }

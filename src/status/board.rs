@@ -39,7 +39,7 @@ pub struct AccountBoard {
     /// Worst first.
     pub problems: Vec<Problem>,
     /// Current runs.
-    pub work: Vec<Work>,
+    pub work: Vec<CurrentRun>,
     /// Use of request limits.
     pub budget: Vec<BudgetUse>,
     /// Ledger state.
@@ -55,7 +55,7 @@ pub struct AccountBoard {
 
 /// A current run.
 #[derive(Debug, Clone, Serialize)]
-pub struct Work {
+pub struct CurrentRun {
     /// As in the ledger.
     #[serde(flatten)]
     pub run: RunStatus,
@@ -236,7 +236,7 @@ impl AccountBoard {
             standing: problems::standing(&status, &problems, tolerance),
             problems,
             work: problems::work(&status)
-                .map(|run| Work::new(run, known, now))
+                .map(|run| CurrentRun::new(run, known, now))
                 .collect(),
             budget: known.map(|known| budget(known, &status)).unwrap_or_default(),
             status,
@@ -246,7 +246,7 @@ impl AccountBoard {
     }
 }
 
-impl Work {
+impl CurrentRun {
     fn new(run: &RunStatus, known: Option<&ConfiguredAccount>, now: DateTime<Utc>) -> Self {
         let limits = known.map(|known| known.limits);
         let left = run.requests_left.and_then(|left| u64::try_from(left).ok());

@@ -27,7 +27,7 @@ pub enum CellState {
 /// How a state is shown.
 #[derive(Debug, Clone, Copy)]
 #[expect(missing_docs, reason = "how a state is shown, by its names")]
-pub struct Look {
+pub struct CellLook {
     pub class: &'static str,
     pub sign: char,
     pub word: &'static str,
@@ -45,7 +45,7 @@ impl CellState {
     ];
 
     /// How it is shown.
-    pub fn look(self) -> Look {
+    pub fn look(self) -> CellLook {
         let (class, sign, word, meaning) = match self {
             Self::Drained => ("drained", '#', "drained", "every record was seen"),
             Self::Partial => ("partial", '+', "partial", "a part is not read yet"),
@@ -58,7 +58,7 @@ impl CellState {
                 "before the configured start, or to come",
             ),
         };
-        Look {
+        CellLook {
             class,
             sign,
             word,

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::board::{AccountBoard, Work};
+use super::board::{AccountBoard, CurrentRun};
 use crate::extract::BudgetUse;
 use crate::ledger::status::RequestStatus;
 use crate::telemetry::{grouped, plural, second, span};
@@ -116,8 +116,8 @@ fn counts(account: &AccountBoard) -> Vec<Fact> {
     facts
 }
 
-fn doing(work: &Work, now: DateTime<Utc>) -> Fact {
-    let Work { run, eta_seconds } = work;
+fn doing(work: &CurrentRun, now: DateTime<Utc>) -> Fact {
+    let CurrentRun { run, eta_seconds } = work;
     let since = span((now - run.started_at).num_seconds());
     let requests = plural(run.requests, "request", "requests");
     let mut words = format!("{} for {since}, {requests}", run.name());

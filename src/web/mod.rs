@@ -1,9 +1,8 @@
 //! Read-only HTTP endpoints for operators.
 
 mod access;
-mod connections;
-mod fresh;
 mod health;
+mod limits;
 mod page;
 mod pages;
 
@@ -32,7 +31,7 @@ use crate::status::board::{self, Board, ConfiguredAccount, Scope};
 use crate::sync::AccountContext;
 use crate::telemetry::{chain, logging, metrics};
 use crate::time::clock::Clock;
-use fresh::Fresh;
+use limits::Fresh;
 
 const NOT_OPEN: &str = "the database is not open and migrated yet";
 
@@ -158,7 +157,7 @@ pub async fn serve(
     let upkeep = metrics::run_upkeep(app.metrics.clone());
     let _upkeep = AbortOnDropHandle::new(tokio::spawn(upkeep));
     let router = router(app, config.bind, config.protect_metrics);
-    connections::serve(&listener, &router).await;
+    limits::serve(&listener, &router).await;
 }
 
 fn router(app: App, bind: SocketAddr, protect_metrics: bool) -> Router {

@@ -11,8 +11,7 @@ use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use sqlx::{Connection, PgConnection};
 
 use super::PrivateServerError;
-use super::data_dir;
-use super::owner::Owner;
+use super::owner::{self, Owner};
 use crate::postgres::error_kind::sql_state;
 
 pub(super) const USER: &str = "smartassist";
@@ -61,7 +60,7 @@ pub(super) fn settings(
     let names = format!("ours \"{us}\" {USER}\nours \"{us}\" {ADMINISTRATOR}\n");
     let [hba, ident] = ["pg_hba.conf", "pg_ident.conf"].map(|name| directory.join(name));
     for (path, text) in [(&hba, "local all all peer map=ours\n"), (&ident, &names)] {
-        data_dir::write(path, text).map_err(PrivateServerError::file(path))?;
+        owner::write(path, text).map_err(PrivateServerError::file(path))?;
         owner.give(path)?;
     }
     Ok(vec![

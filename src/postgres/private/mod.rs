@@ -1,9 +1,6 @@
 //! A private PostgreSQL on a Unix socket. The process with the file lock runs it.
 
 mod access;
-mod binaries;
-mod data_dir;
-mod error;
 mod owner;
 mod process;
 
@@ -19,14 +16,65 @@ use access::USER;
 use owner::Owner;
 use process::{Programs, ServerProcess};
 
-pub use error::PrivateServerError;
-
 const DIRECTORY: &str = "postgres";
 
 /// Crash recovery takes time.
 const START_TIMEOUT: Duration = Duration::from_secs(120);
 
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
+
+/// The private server failed.
+#[derive(Debug, thiserror::Error)]
+pub enum PrivateServerError {
+    /// No server binaries.
+    #[error(
+        "no PostgreSQL server binaries found: set database.url (or DATABASE_URL) to use a server of yours, or \
+         install them, e.g. with: apt-get install postgresql (database.server_binaries names another place)"
+    )]
+    NoBinaries,
+    /// Cluster, missing version.
+    #[error("{0} was made by PostgreSQL {1}, whose server binaries are not found: install postgresql-{1}")]
+    OtherVersion(PathBuf, String),
+    /// No suitable user.
+    #[error("PostgreSQL runs as a user with a name, and not as root: add a user postgres to this system")]
+    NoUser,
+    /// User, closed directory.
+    #[error(
+        "PostgreSQL runs as user {0}, who may not enter {1}: set data_dir to a directory below others that every \
+         user may enter, e.g. below /var/lib"
+    )]
+    Unenterable(String, PathBuf),
+    /// An unusable path.
+    #[error(
+        "cannot use {0} for the private PostgreSQL: set data_dir to a directory that this user may make or write to, or \
+         database.url to a server of yours"
+    )]
+    File(PathBuf, #[source] std::io::Error),
+    /// Event, log file, last lines.
+    #[error("{0}; the last lines of {1} say why: {2}")]
+    Program(&'static str, PathBuf, String),
+    /// No answer within two minutes.
+    #[error("the private PostgreSQL did not start within two minutes; see {0}")]
+    Silent(PathBuf),
+    /// Access refused.
+    #[error("the private PostgreSQL rejects us")]
+    Connection(#[from] sqlx::Error),
+}
+
+impl PrivateServerError {
+    fn file(path: &Path) -> impl FnOnce(std::io::Error) -> Self + '_ {
+        move |source| Self::File(path.to_owned(), source)
+    }
+
+    fn program(what: &'static str, directory: &Path) -> Self {
+        let log = log_file(directory);
+        let text = std::fs::read(&log).unwrap_or_default();
+        let end = String::from_utf8_lossy(&text[text.len().saturating_sub(2_000)..]).into_owned();
+        let lines: Vec<&str> = end.lines().collect();
+        let tail = lines[lines.len().saturating_sub(5)..].join(" | ");
+        Self::Program(what, log, tail)
+    }
+}
 
 /// A private server.
 #[derive(Debug)]
@@ -45,7 +93,7 @@ impl PrivateServer {
         may_join: bool,
     ) -> Result<Self, PrivateServerError> {
         let owner = Owner::choose()?;
-        let claimed = data_dir::claim(data_dir, DIRECTORY, owner.group);
+        let claimed = owner::claim(data_dir, DIRECTORY, owner.group);
         let directory = claimed.map_err(PrivateServerError::file(data_dir))?;
         let socket = access::socket(&directory, &owner)?;
         let mut server = Self {
@@ -56,7 +104,7 @@ impl PrivateServer {
         if let Some(lock) = server.lock(may_join).await? {
             let programs = Programs {
                 directory: &server.directory,
-                binaries: binaries::find(binaries, &cluster(&server.directory))?,
+                binaries: process::find_binaries(binaries, &cluster(&server.directory))?,
                 owner: &owner,
             };
             let process = server.run(&programs).await?;
@@ -68,7 +116,7 @@ impl PrivateServer {
 
     async fn lock(&self, may_join: bool) -> Result<Option<File>, PrivateServerError> {
         let path = self.directory.join("lock");
-        let file = data_dir::open(&path).map_err(PrivateServerError::file(&path))?;
+        let file = owner::open(&path).map_err(PrivateServerError::file(&path))?;
         let (begun, mut is_logged) = (Instant::now(), may_join);
         while let Err(error) = file.try_lock() {
             if let TryLockError::Error(error) = error {

@@ -1,4 +1,4 @@
-//! Makes the cluster and runs its server, which ends with this process.
+//! Finds the server's programs, makes the cluster and runs its server, which ends with this process.
 
 use std::io::PipeWriter;
 use std::path::{Path, PathBuf};
@@ -9,8 +9,8 @@ use tokio::process::Command as AsyncCommand;
 use tokio_util::sync::CancellationToken;
 
 use super::access::ADMINISTRATOR;
-use super::owner::Owner;
-use super::{PrivateServerError, cluster, data_dir, log_file};
+use super::owner::{self, Owner};
+use super::{PrivateServerError, cluster, log_file};
 
 /// Reports a program that may not be executed in the log.
 const EXECUTE: &str = r#"exec "$@""#;
@@ -28,6 +28,12 @@ status=$?
 kill -KILL "$watcher" 2>/dev/null
 exit "$status"
 "#;
+
+const PLACES: [(&str, &str); 3] = [
+    ("/usr/lib/postgresql", ""),
+    ("/usr", "pgsql-"),
+    ("/opt/homebrew/opt", "postgresql@"),
+];
 
 /// Supervisors wait no longer.
 pub(super) const STOP_TIMEOUT: Duration = Duration::from_secs(10);
@@ -107,7 +113,7 @@ impl Programs<'_> {
     /// The environment holds secrets and `PG…` variables.
     fn command(&self, script: &str, program: &str) -> Result<Command, PrivateServerError> {
         let path = log_file(self.directory);
-        let files = data_dir::open(&path).and_then(|log| Ok((log.try_clone()?, log)));
+        let files = owner::open(&path).and_then(|log| Ok((log.try_clone()?, log)));
         let (output, errors) = files.map_err(PrivateServerError::file(&path))?;
         let mut command = Command::new("/bin/sh");
         command
@@ -130,4 +136,47 @@ impl Programs<'_> {
             _ => PrivateServerError::File(directory, error),
         }
     }
+}
+
+/// A cluster needs its own major version.
+pub(super) fn find_binaries(place: Option<&Path>, cluster: &Path) -> Result<PathBuf, PrivateServerError> {
+    let places = place.map_or_else(usual_places, |place| vec![place.to_owned()]);
+    let places = places.iter().filter_map(|place| std::path::absolute(place).ok());
+    let mut found = places.filter_map(|place| Some((version(&place)?, place)));
+    let Ok(made_by) = std::fs::read_to_string(cluster.join("PG_VERSION")) else {
+        let newest = found.max_by_key(|(version, _)| *version);
+        return newest
+            .map(|(_, place)| place)
+            .ok_or(PrivateServerError::NoBinaries);
+    };
+    let made_by = made_by.trim();
+    let fitting = found.find(|(version, _)| version.to_string() == made_by);
+    let missing = || PrivateServerError::OtherVersion(cluster.to_owned(), made_by.to_owned());
+    fitting.map(|(_, place)| place).ok_or_else(missing)
+}
+
+fn usual_places() -> Vec<PathBuf> {
+    let versioned = PLACES.iter().flat_map(|(parent, prefix)| {
+        let entries = std::fs::read_dir(parent).into_iter().flatten().flatten();
+        entries.filter_map(move |entry| {
+            let name = entry.file_name().into_string().ok()?;
+            let _: u32 = name.strip_prefix(prefix)?.parse().ok()?;
+            Some(entry.path().join("bin"))
+        })
+    });
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    versioned.chain(std::env::split_paths(&path)).collect()
+}
+
+/// From `postgres (PostgreSQL) 15.18 (Debian …)`.
+fn version(place: &Path) -> Option<u32> {
+    let postgres = Some(place.join("postgres")).filter(|_| place.join("initdb").is_file())?;
+    let output = Command::new(postgres)
+        .env_clear()
+        .arg("--version")
+        .output()
+        .ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    let number = text.split_whitespace().nth(2)?;
+    number.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
 }

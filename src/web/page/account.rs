@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use maud::{Markup, html};
 
-use super::{account_link, calendar, chart, mark, problem_list, shape};
+use super::{account_link, calendar, mark, problem_list, shape};
 use crate::status::board::AccountBoard;
 use crate::status::facts;
 use crate::status::problems::Standing;
@@ -33,7 +33,7 @@ pub(super) fn section(account: &AccountBoard, now: DateTime<Utc>) -> Markup {
             @if let (Some(details), Some(cells)) = (&account.details, &account.calendar) {
                 (calendar::months(name, cells))
                 (calendar::gaps(&details.gaps))
-                (chart::interactions(cells))
+                (calendar::chart(cells))
             } @else {
                 p.more { a href=(account_link(name)) { "Calendar and chart of " (name) } }
             }

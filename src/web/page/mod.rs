@@ -1,19 +1,18 @@
 //! The status page, usable without JavaScript.
 
 mod account;
-mod assets;
 mod calendar;
-mod chart;
+
+use std::sync::LazyLock;
 
 use chrono::{DateTime, Utc};
 use maud::{DOCTYPE, Markup, html};
+use sha2::{Digest, Sha256};
 
 use crate::ledger::problems::{Problem, Severity};
 use crate::status::board::{AccountBoard, Board};
 use crate::status::problems::Standing;
 use crate::telemetry::{plural, second};
-
-pub(super) use assets::{asset, asset_link};
 
 const RENEW_SECONDS: u32 = 10;
 const RENEW_SECONDS_WITHOUT_SCRIPT: u32 = 30;
@@ -178,4 +177,33 @@ fn document(title: &str, description: &str, at: Option<DateTime<Utc>>, body: &Ma
             }
         }
     }
+}
+
+/// Name, content type and content.
+const ASSETS: [(&str, &str, &str); 3] = [
+    ("page.css", "text/css; charset=utf-8", include_str!("page.css")),
+    (
+        "page.js",
+        "text/javascript; charset=utf-8",
+        include_str!("page.js"),
+    ),
+    ("icon.svg", "image/svg+xml", include_str!("icon.svg")),
+];
+
+/// Prevents mixing cached versions.
+static VERSION: LazyLock<String> = LazyLock::new(|| {
+    let contents: String = ASSETS.iter().map(|(_, _, content)| *content).collect();
+    let hash = Sha256::digest(contents);
+    hash.iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+});
+
+pub(super) fn asset_link(name: &str) -> String {
+    format!("/assets/{}-{name}", *VERSION)
+}
+
+/// Content type and content.
+pub(super) fn asset(link: &str) -> Option<(&'static str, &'static str)> {
+    let (_, name) = link.split_once('-')?;
+    let asset = ASSETS.iter().find(|(known, ..)| *known == name)?;
+    Some((asset.1, asset.2))
 }

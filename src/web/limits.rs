@@ -1,4 +1,4 @@
-//! Bounds connections, so that clients cannot starve loading.
+//! Bounds connections and shares answers, so that clients cannot starve loading.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,8 +9,8 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
-use tokio::time::timeout;
+use tokio::sync::{Mutex, Semaphore};
+use tokio::time::{Instant, timeout};
 use tracing::debug;
 
 const MOST_CONNECTIONS: usize = 64;
@@ -54,5 +54,47 @@ async fn answer(stream: TcpStream, router: Router) {
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
     if let Ok(Err(error)) = timeout(CONNECTION_TIMEOUT, connection).await {
         debug!(%error, "a connection ended");
+    }
+}
+
+/// Shorter than probe intervals.
+const REUSED_FOR: Duration = Duration::from_secs(1);
+
+/// An answer that frequent requests share.
+#[derive(Debug, Default)]
+pub(super) struct Fresh<T>(Mutex<Option<(Instant, T)>>);
+
+impl<T: Clone> Fresh<T> {
+    pub(super) async fn get(&self, make: impl Future<Output = T>) -> T {
+        let mut kept = self.0.lock().await;
+        if let Some((made_at, answer)) = &*kept
+            && made_at.elapsed() < REUSED_FOR
+        {
+            return answer.clone();
+        }
+        let answer = make.await;
+        *kept = Some((Instant::now(), answer.clone()));
+        answer
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_is_made_once_a_second() {
+        let (fresh, made) = (Fresh::default(), AtomicU32::new(0));
+        let ask = || {
+            fresh.get(async {
+                tokio::time::sleep(Duration::from_millis(300)).await;
+                made.fetch_add(1, Ordering::Relaxed)
+            })
+        };
+        assert_eq!(tokio::join!(ask(), ask(), ask()), (0, 0, 0));
+        tokio::time::advance(REUSED_FOR).await;
+        assert_eq!(ask().await, 1);
     }
 }

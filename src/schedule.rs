@@ -1,17 +1,19 @@
 //! When work comes due. The scheduler only hints: whoever works looks at the clock every few seconds, so that a
 //! hint that never comes, a clock that jumps and a machine that slept delay nothing.
 
-mod clean_up;
-
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::Utc;
 use tokio::sync::Notify;
 use tokio_cron_scheduler::{Job, JobScheduler, JobSchedulerError};
+use tokio_util::sync::CancellationToken;
+use tracing::error;
 
 use crate::config::Cron;
+use crate::sync::{AccountContext, guard};
 
-pub use clean_up::clean_up;
+const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// Wakes all at each tick of each pattern until the scheduler is shut down.
 ///
@@ -34,10 +36,32 @@ pub async fn wake(
     Ok(scheduler)
 }
 
+/// Cleans up at once and at every tick.
+pub async fn clean_up(account: AccountContext, cron: Cron, wake: Arc<Notify>, stop: CancellationToken) {
+    let mut last = None;
+    while !stop.is_cancelled() {
+        let tick = cron.last_before(account.clock.now());
+        if last.replace(tick) != Some(tick) {
+            let pulse = Arc::default();
+            let cleaning = {
+                let (account, stop, pulse) = (account.clone(), stop.clone(), Arc::clone(&pulse));
+                async move { account.clean_up(&stop, &pulse).await }
+            };
+            if let Err(crash) = guard(cleaning, &pulse, account.settings.stall).await {
+                let name = account.name();
+                error!(account = name, error = %crash, remedy = crash.remedy(), "cleaning up crashed");
+            }
+        }
+        tokio::select! {
+            () = stop.cancelled() => break,
+            () = wake.notified() => {}
+            () = tokio::time::sleep(LOOK_EVERY) => {}
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[tokio::test]
