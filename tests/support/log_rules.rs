@@ -10,6 +10,12 @@ const PAGE: &str = include_str!("../../docs/logging.md");
 /// What every line may have.
 const COMMON: [&str; 5] = ["timestamp", "level", "message", "target", "spans"];
 
+/// What no line holds, so no field is named like it.
+const FORBIDDEN: [&str; 12] = [
+    "body", "payload", "record", "token", "secret", "password", "key", "name", "email", "phone", "url",
+    "header",
+];
+
 /// A line of the table.
 #[derive(Debug, Default)]
 pub(crate) struct Event {
@@ -41,6 +47,13 @@ fn quoted(cell: &str) -> BTreeSet<String> {
     cell.split('`').skip(1).step_by(2).map(str::to_owned).collect()
 }
 
+/// Whether a field may have this name. The names that every line has are taken: the JSON form would show them twice.
+pub(crate) fn is_allowed_name(name: &str) -> bool {
+    let is_snake_case = |c: char| c.is_ascii_lowercase() || c == '_' || c.is_ascii_digit();
+    let is_forbidden = |word: &&str| name == *word || name.ends_with(&format!("_{word}"));
+    name.chars().all(is_snake_case) && !COMMON.contains(&name) && !FORBIDDEN.iter().any(is_forbidden)
+}
+
 /// What is wrong with a line of a program that logs in JSON. `at_default_level` it is quiet about what
 /// libraries do.
 pub(crate) fn broken_by(line: &str, at_default_level: bool) -> Option<String> {
@@ -57,11 +70,19 @@ pub(crate) fn broken_by(line: &str, at_default_level: bool) -> Option<String> {
     if target.is_empty() {
         return Some("no target".to_owned());
     }
+    // Libraries speak as they like, if at all.
+    let is_ours = target.starts_with("smartassist_etl");
+    let fields = || {
+        let keys = event.as_object().into_iter().flat_map(|event| event.keys());
+        keys.filter(|key| !COMMON.contains(&key.as_str()))
+    };
+    if let Some(field) = fields().find(|field| is_ours && !is_allowed_name(field)) {
+        return Some(format!("no field may be named {field}"));
+    }
     let is_listed = match level {
         "DEBUG" | "TRACE" => false,
         "INFO" if at_default_level => true,
-        // Libraries speak as they like, if at all.
-        "INFO" | "WARN" | "ERROR" => target.starts_with("smartassist_etl"),
+        "INFO" | "WARN" | "ERROR" => is_ours,
         _ => return Some("no level".to_owned()),
     };
     if !is_listed {
@@ -73,10 +94,7 @@ pub(crate) fn broken_by(line: &str, at_default_level: bool) -> Option<String> {
     if !listed.levels.contains(level) {
         return Some(format!("listed with {:?}", listed.levels));
     }
-    let mut fields = event.as_object().into_iter().flat_map(|event| event.keys());
-    if let Some(field) =
-        fields.find(|field| !COMMON.contains(&field.as_str()) && !listed.fields.contains(*field))
-    {
+    if let Some(field) = fields().find(|field| !listed.fields.contains(*field)) {
         return Some(format!("{field} is not listed"));
     }
     if level == "ERROR" && text("remedy").is_empty() {
