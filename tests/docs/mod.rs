@@ -16,7 +16,6 @@ use smartassist_etl::transform::privacy::{self, Class};
 
 use crate::support::{Program, Setup, TestDatabase};
 
-const README: &str = include_str!("../../README.md");
 const PRIVACY: &str = include_str!("../../docs/privacy.md");
 const FAULTS: &str = include_str!("../../docs/faults.md");
 
@@ -52,25 +51,6 @@ fn every_fault_names_tests_that_exist() {
         }
     }
     assert!(named_tests > 0, "no table of faults was found");
-}
-
-#[tokio::test]
-async fn every_query_of_the_readme_runs() {
-    let database = TestDatabase::migrated().await;
-    Setup::with_interactions(100).await.sync(&database).await;
-    let blocks: Vec<&str> = README
-        .split("```sql\n")
-        .skip(1)
-        .map(|rest| rest.split("```").next().unwrap())
-        .collect();
-    assert!(blocks.len() >= 2);
-    let queries = blocks
-        .iter()
-        .map(|block| block.matches(";\n").count() + block.matches(";   --").count());
-    assert!(queries.sum::<usize>() >= 6);
-    for block in blocks {
-        database.execute(block).await;
-    }
 }
 
 #[tokio::test]

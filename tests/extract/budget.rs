@@ -119,25 +119,3 @@ async fn requests_that_stop_waiting_do_not_hold_up_the_others() {
     assert!(first.is_ok(), "{first:?}");
     assert_is_spent(&setup, &client, 1).await;
 }
-
-#[tokio::test]
-async fn what_an_earlier_process_spent_is_not_spent_again() {
-    let setup = limited_to(3).await;
-    let client = setup.client();
-    client.remember_spent([(1, Duration::from_secs(10)), (5, Duration::from_secs(90))]);
-    for _ in 0..2 {
-        page(&client, 0).await.0.unwrap();
-    }
-    assert_is_spent(&setup, &client, 2).await;
-}
-
-#[tokio::test]
-async fn no_limit_is_no_limit() {
-    let mut setup = Setup::start().await;
-    setup.set("max_in_flight", "64");
-    let client = setup.client();
-    for _ in 0..2 {
-        all_leave_at_once(&setup, &client, 64).await;
-    }
-    assert_eq!(arrived(&setup), 128);
-}

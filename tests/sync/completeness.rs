@@ -54,20 +54,6 @@ async fn order_totals_and_the_meaning_of_the_end_make_no_difference() {
 }
 
 #[tokio::test]
-async fn a_server_that_filters_by_overlap_gives_the_same_tables() {
-    let reference = TestDatabase::migrated().await;
-    Setup::with_interactions(500).await.sync(&reference).await;
-    let database = TestDatabase::migrated().await;
-    let setup = Setup::with_interactions(500).await;
-    setup.simulator.world().set_behaviour(Behaviour {
-        basis: Basis::Overlap,
-        ..Behaviour::default()
-    });
-    setup.sync(&database).await;
-    assert_eq!(database.digest(&[]).await, reference.digest(&[]).await);
-}
-
-#[tokio::test]
 async fn a_window_with_more_records_than_the_api_shows_is_read_in_parts() {
     for num_results in [NumResults::Total, NumResults::Page, NumResults::Absent] {
         let database = TestDatabase::migrated().await;
