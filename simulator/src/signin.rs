@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_signed_with_a_private_key_is_checked_with_the_public_one() {
+    fn a_token_signed_with_a_private_key_needs_its_public_key() {
         use aws_lc_rs::{
             encoding::{AsDer, Pkcs8V1Der, PublicKeyX509Der},
             rsa::{KeyPair, KeySize},

@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn long_text_is_broken_between_words_and_stays_within_80_columns() {
+    fn long_text_is_wrapped_between_words_within_80_columns() {
         let text = "windows ".repeat(30);
         let laid_out = format!("{:<9}{}", "failed", hanging(&text, 9));
         let widths: Vec<usize> = laid_out.lines().map(|line| line.chars().count()).collect();

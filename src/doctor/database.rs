@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn plain_text_to_another_machine_and_an_unchecked_certificate_are_warnings() {
+    fn plain_text_and_unchecked_certificates_are_warnings() {
         for (mode, is_here, is_encrypted, status) in [
             ("prefer", true, false, Severity::Ok),
             ("disable", true, false, Severity::Ok),

@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_that_is_not_there_yet_will_be_on_its_parents_disk() {
+    fn a_directory_that_does_not_exist_yet_has_its_parents_space() {
         let parent = tempfile::tempdir().unwrap();
         let (there, to_be) = (parent.path(), parent.path().join("data/postgres"));
         assert_eq!(Room::of(&to_be).unwrap().total, Room::of(there).unwrap().total);

@@ -108,7 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn programs_read_every_field_of_a_finding_but_for_whose_fault_it_is() {
+    fn the_json_report_has_every_public_field_of_a_finding() {
         let refused = Problem::failed("api_refused", "refused", "check it");
         let report = Report {
             findings: vec![Finding::problem(refused).check("sign-in").of("main")],

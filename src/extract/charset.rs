@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn of_places_that_are_not_known_there_is_at_least_one_in_what_lies_beyond() {
+    fn ranges_beyond_the_known_places_count_at_least_one() {
         let text = decode(vec![0xff; MOST_PLACES + 5], JSON, PLENTY).unwrap();
         let known = MOST_PLACES * 3;
         assert_eq!(text.unreadable.count(), MOST_PLACES as u64 + 5);

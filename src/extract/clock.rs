@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn clocks_that_differ_by_about_the_limit_are_not_taken_for_the_same_and_different_in_turn() {
+    fn clocks_that_differ_by_about_the_limit_do_not_flap() {
         let mut skew = ApiClock::default();
         let mut see = |seconds| {
             skew.see(TimeDelta::seconds(seconds), DateTime::UNIX_EPOCH);
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn what_one_answer_said_of_the_clock_long_ago_is_not_believed_for_ever() {
+    fn an_old_answer_about_the_api_clock_expires() {
         let mut skew = ApiClock::default();
         let then = DateTime::UNIX_EPOCH + TimeDelta::days(20_000);
         skew.see(-TimeDelta::days(20_000), then);

@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_goes_on_as_fast_as_it_went_and_no_faster_than_the_budget() {
+    fn the_estimate_follows_the_pace_so_far_within_the_budget() {
         assert_eq!(
             at_average(seconds(10), 20, 10, Some(RequestLimits::of(0, 0))),
             Some(seconds(5))

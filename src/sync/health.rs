@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_is_stored_counts_from_anew_and_what_is_done_counts_no_more() {
+    async fn idle_time_restarts_with_progress_and_ends_with_the_run() {
         let mut health = Health::default();
         health.begin();
         pass(10).await;
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn losing_the_lease_again_and_again_is_one_stall_until_another_worker_has_it() {
+    async fn losing_the_lease_repeatedly_counts_as_one_stall() {
         let mut health = Health::default();
         for _ in 0..3 {
             health.begin();

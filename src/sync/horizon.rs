@@ -121,7 +121,7 @@ mod tests {
     const DAY: i64 = 24 * 60;
 
     #[test]
-    fn a_long_window_that_is_refused_may_be_too_long_until_one_as_long_was_served() {
+    fn a_refused_window_is_too_long_unless_one_as_long_was_served() {
         let mut horizon = Horizon::default();
         assert_eq!(horizon.refused(window(0, 7 * DAY), 0, false), Refusal::TooLong);
         horizon.served(window(4 * DAY, 7 * DAY));
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_asked_for_again_lies_in_the_oldest_window_that_is_not_short() {
+    fn the_probe_lies_in_the_oldest_long_window_that_was_served() {
         let mut horizon = Horizon::default();
         assert_eq!(horizon.inside(), None);
         for (served, inside) in [
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_refused_among_what_is_served_is_refused_for_another_reason() {
+    fn a_refusal_within_the_served_range_has_another_reason() {
         let mut horizon = Horizon::default();
         horizon.served(window(0, 10));
         assert_eq!(horizon.refused(window(10, 20), 0, false), Refusal::Other);
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn before_anything_was_served_newer_windows_are_waited_for_but_not_for_ever() {
+    fn a_refusal_before_anything_was_served_waits_a_limited_time() {
         let mut horizon = Horizon::default();
         assert_eq!(horizon.refused(window(0, DAY), 0, false), Refusal::Other);
         assert_eq!(horizon.refused(window(0, DAY), 0, true), Refusal::TooOld);

@@ -7,7 +7,7 @@ use smartassist_simulator::Behaviour;
 use crate::support::{Program, Setup, TestDatabase, wait};
 
 #[tokio::test]
-async fn what_is_missing_in_bulk_is_said_and_marked_once_it_is_confirmed() {
+async fn bulk_absences_are_reported_and_marked_once_confirmed() {
     let database = TestDatabase::migrated().await;
     let setup = Setup::live().await;
     setup.simulator.world().arrive(30, TimeDelta::hours(1));

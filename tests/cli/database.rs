@@ -96,7 +96,7 @@ async fn a_parameter_of_the_url_that_cannot_be_honoured_is_refused() {
 }
 
 #[tokio::test]
-async fn a_misspelt_parameter_of_the_url_is_named_and_its_value_is_in_no_log() {
+async fn a_misspelt_url_parameter_is_named_and_its_value_not_logged() {
     let database = TestDatabase::migrated().await;
     let setup = Setup::start().await;
     let url = database.url().await;
@@ -113,7 +113,7 @@ async fn a_misspelt_parameter_of_the_url_is_named_and_its_value_is_in_no_log() {
 }
 
 #[tokio::test]
-async fn a_parameter_of_the_url_without_effect_is_said_without_its_value() {
+async fn a_url_parameter_without_effect_is_named_without_its_value() {
     let database = TestDatabase::migrated().await;
     let setup = Setup::start().await;
     let url = database.url().await;

@@ -23,7 +23,7 @@ async fn commands() -> Vec<String> {
 }
 
 #[tokio::test]
-async fn completions_name_every_command_for_every_shell_without_a_configuration() {
+async fn completions_for_every_shell_name_every_command() {
     let commands = commands().await;
     let nowhere = HashMap::from([("SMARTASSIST_ETL_CONFIG".to_owned(), "/nowhere".to_owned())]);
     for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {

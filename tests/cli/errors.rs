@@ -106,7 +106,7 @@ async fn a_wrong_database_password_is_exit_code_4_at_once() {
 }
 
 #[tokio::test]
-async fn a_malformed_configuration_is_exit_code_2_with_all_that_is_wrong() {
+async fn an_invalid_configuration_exits_with_2_and_names_all_problems() {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(
         file.path(),

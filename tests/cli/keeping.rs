@@ -89,7 +89,7 @@ async fn erase_needs_a_key_and_a_value_that_identifies_somebody() {
 }
 
 #[tokio::test]
-async fn with_another_key_nothing_is_written_and_doctor_says_what_to_do() {
+async fn with_another_privacy_key_nothing_is_written() {
     let (_setup, _database, mut environment) = loaded().await;
     assert_eq!(
         Program::run(&["erase", "--phone", PHONE], &environment)

@@ -80,7 +80,7 @@ async fn it_survives_restarts_and_stops_with_its_owner() {
 }
 
 #[tokio::test]
-async fn a_second_process_uses_the_server_that_runs_and_leaves_it_running() {
+async fn a_second_process_shares_the_private_server_and_leaves_it_on() {
     let setup = Setup::with_interactions(20).await;
     let data = data_dir();
     let environment = environment(&setup, data.path());

@@ -56,7 +56,7 @@ async fn equal_days_cost_a_request_each_and_are_summed_up_in_a_line() {
 }
 
 #[tokio::test]
-async fn what_differs_is_in_a_table_and_in_the_exit_code_until_it_is_repaired() {
+async fn differences_are_shown_and_fail_verify_until_repaired() {
     for num_results in [NumResults::Total, NumResults::Absent] {
         let (setup, database, environment) = loaded().await;
         let behaviour = Behaviour {
@@ -125,7 +125,7 @@ async fn a_repair_marks_what_the_api_no_longer_returns() {
 }
 
 #[tokio::test]
-async fn a_day_that_cannot_be_repaired_does_not_keep_later_ones_from_it() {
+async fn a_day_that_cannot_be_repaired_does_not_block_later_days() {
     let (setup, database, environment) = loaded().await;
     let newest =
         "select interaction_key::text from smartassist.sessions order by session_started_at desc limit 1";

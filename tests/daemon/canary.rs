@@ -265,7 +265,7 @@ async fn hashed_or_dropped_nothing_personal_is_left_anywhere() {
 }
 
 #[tokio::test]
-async fn what_is_kept_is_all_found_in_tables_and_never_in_logs_metrics_or_status() {
+async fn kept_personal_data_is_in_tables_and_nowhere_else() {
     let setup = Setup::live().await;
     let canaries = sow(&setup);
     let mut stored = BTreeSet::new();

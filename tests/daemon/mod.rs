@@ -183,7 +183,7 @@ async fn a_daemon_whose_api_was_away_catches_up_by_itself() {
 }
 
 #[tokio::test]
-async fn an_account_whose_worker_died_is_taken_over_when_its_lease_ends() {
+async fn the_account_of_a_dead_worker_is_taken_over_after_its_lease() {
     let database = TestDatabase::migrated().await;
     let setup = Setup::live().await;
     setup.simulator.world().arrive(5, TimeDelta::hours(3));

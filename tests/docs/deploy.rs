@@ -103,7 +103,7 @@ fn annotation(alert: &str, key: &str) -> Option<String> {
 }
 
 #[test]
-fn every_alert_says_what_it_means_and_names_a_runbook_that_exists() {
+fn every_alert_has_texts_a_severity_and_an_existing_runbook() {
     let alerts = alerts();
     assert!(alerts.len() >= 14, "{}", alerts.len());
     let has_runbooks = OPERATIONS.contains("### Runbook: ");
@@ -253,7 +253,7 @@ fn read_as_in_kubernetes(secrets: &[(&str, &str)]) -> Result<Config, ConfigError
 }
 
 #[test]
-fn the_configuration_for_kubernetes_is_one_that_the_daemon_takes() {
+fn the_kubernetes_configuration_is_valid() {
     let config = read_as_in_kubernetes(&[
         ("database_url", "postgres://etl@db.example.com/warehouse"),
         ("database_password", "hunter2"),
@@ -283,7 +283,7 @@ fn the_example_of_the_secret_is_neither_applied_nor_accepted() {
 }
 
 #[test]
-fn making_secrets_leaves_nothing_for_compose_to_miss_and_writes_over_nothing() {
+fn the_secrets_script_makes_all_secrets_and_overwrites_none() {
     let directory = tempfile::tempdir().unwrap();
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     std::fs::create_dir(directory.path().join("scripts")).unwrap();

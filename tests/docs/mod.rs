@@ -54,7 +54,7 @@ fn every_fault_names_tests_that_exist() {
 }
 
 #[tokio::test]
-async fn the_summary_of_a_run_has_everything_that_its_reader_relies_on() {
+async fn the_summary_of_a_run_has_every_documented_field() {
     let database = TestDatabase::migrated().await;
     let setup = Setup::with_interactions(20).await;
     let mut environment = setup.environment();

@@ -65,7 +65,7 @@ fn the_changelog_has_its_form() {
 }
 
 #[test]
-fn the_version_is_the_newest_of_the_changelog_or_still_to_be_released() {
+fn the_version_is_the_newest_of_the_changelog_or_unreleased() {
     let version = env!("CARGO_PKG_VERSION");
     let sections = sections();
     let newest = sections.get(1).map(|section| {

@@ -70,7 +70,7 @@ async fn no_date_has_us_sign_a_token_that_outlives_an_hour() {
 }
 
 #[tokio::test]
-async fn a_pause_until_an_absurd_date_is_waited_for_but_never_overflows() {
+async fn a_retry_after_with_an_extreme_date_does_not_overflow() {
     for header in [
         "Thu, 31 Dec 2099 23:00:00 GMT",
         "31 Dec 262142 23:59:59 GMT",

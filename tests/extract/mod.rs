@@ -45,7 +45,7 @@ async fn page(client: &ApiClient, offset: usize) -> (Result<Page, ApiError>, u64
 }
 
 #[tokio::test]
-async fn a_tally_counts_what_a_window_cost_with_what_failed_or_was_repeated() {
+async fn a_tally_counts_failed_and_repeated_requests_too() {
     let mut setup = Setup::with_interactions(500).await;
     setup.set("max_retries", "1");
     let client = setup.client();

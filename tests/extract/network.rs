@@ -59,7 +59,7 @@ async fn a_connection_that_always_breaks_ends_after_the_retries() {
 }
 
 #[tokio::test]
-async fn a_body_cut_off_where_nobody_promised_its_length_is_not_taken_for_a_page() {
+async fn a_truncated_body_without_content_length_is_no_page() {
     let mut setup = Setup::with_interactions(40).await;
     setup.set("max_retries", "1");
     setup
@@ -72,7 +72,7 @@ async fn a_body_cut_off_where_nobody_promised_its_length_is_not_taken_for_a_page
 }
 
 #[tokio::test]
-async fn an_answer_of_one_byte_at_a_time_runs_into_the_limit_of_the_whole_request() {
+async fn a_dripping_answer_reaches_the_request_timeout() {
     let mut setup = Setup::with_interactions(40).await;
     setup.set("max_retries", "0");
     setup.set("request_timeout_seconds", "1");
@@ -91,7 +91,7 @@ async fn an_answer_of_one_byte_at_a_time_runs_into_the_limit_of_the_whole_reques
 }
 
 #[tokio::test]
-async fn a_server_that_accepts_and_says_nothing_runs_into_the_limit_between_two_pieces() {
+async fn a_server_that_never_answers_reaches_the_read_timeout() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let mut setup = Setup::start().await;
     setup.set("base_url", &format!("http://{}", listener.local_addr().unwrap()));
@@ -116,7 +116,7 @@ async fn an_answer_that_comes_late_but_in_time_is_a_page() {
 }
 
 #[tokio::test]
-async fn a_refused_connection_is_named_and_tells_neither_url_nor_account() {
+async fn the_error_of_a_refused_connection_tells_no_url_or_account() {
     let mut setup = Setup::start().await;
     setup.set("base_url", &format!("http://{}", port::closed()));
     setup.set("max_retries", "2");
@@ -130,7 +130,7 @@ async fn a_refused_connection_is_named_and_tells_neither_url_nor_account() {
 }
 
 #[tokio::test]
-async fn a_host_that_does_not_exist_is_a_connection_that_cannot_be_made() {
+async fn an_unknown_host_is_reported_as_a_failed_connection() {
     let mut setup = Setup::start().await;
     setup.set("base_url", "http://smartassist.invalid");
     setup.set("connect_timeout_seconds", "5");

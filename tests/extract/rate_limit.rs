@@ -65,7 +65,7 @@ async fn without_a_usable_retry_after_the_backoff_alone_is_waited_for() {
 }
 
 #[tokio::test]
-async fn an_absurdly_long_retry_after_is_waited_for_but_never_overflows() {
+async fn an_extremely_long_retry_after_does_not_overflow() {
     for header in ["86400", "18446744073709551615", "99999999999999999999999"] {
         let setup = Setup::start().await;
         setup
@@ -151,7 +151,7 @@ async fn the_rate_limits_message_is_understood_under_every_status() {
 }
 
 #[tokio::test]
-async fn the_rate_limits_message_beside_no_records_is_not_an_empty_page() {
+async fn a_rate_limit_message_without_records_is_no_empty_page() {
     for message in MESSAGES {
         let setup = Setup::with_interactions(40).await;
         let client = setup.client();
@@ -184,7 +184,7 @@ async fn the_rate_limits_message_beside_no_records_is_not_an_empty_page() {
 }
 
 #[tokio::test]
-async fn retry_after_is_waited_for_by_the_next_window_when_no_retry_is_left() {
+async fn the_next_window_waits_for_a_retry_after_without_retries_left() {
     for headers in [&["1"][..], &["0", "1"]] {
         let mut setup = Setup::start().await;
         setup.set("max_retries", &(headers.len() - 1).to_string());

@@ -75,7 +75,7 @@ async fn a_base_url_may_have_a_path_and_a_slash_at_its_end() {
 }
 
 #[tokio::test]
-async fn a_body_without_filters_holds_the_range_and_every_optional_field_and_nothing_else() {
+async fn a_body_without_filters_has_only_the_range_and_all_fields() {
     let setup = Setup::start().await;
     page(&setup.client(), 0).await.0.unwrap();
     let want = json!({
@@ -148,7 +148,7 @@ async fn filters_are_sent_under_the_vendors_names() {
 }
 
 #[tokio::test]
-async fn a_narrowing_takes_the_place_of_the_accounts_filter_of_that_dimension_alone() {
+async fn a_narrowing_replaces_the_filter_of_its_dimension_only() {
     let mut setup = Setup::start().await;
     setup.set("channels", "voice, chat");
     setup.set("queues", "qu-1,qu-2");
@@ -250,7 +250,7 @@ async fn extra_body_is_sent_along_and_overrides_nothing_of_ours() {
 }
 
 #[tokio::test]
-async fn pages_of_a_window_are_asked_for_by_number_and_hold_distinct_records() {
+async fn pages_are_requested_by_number_and_have_distinct_records() {
     let setup = Setup::with_interactions(500).await;
     let client = setup.client();
     let first = page(&client, 0).await.0.unwrap();
@@ -300,7 +300,7 @@ async fn null_in_place_of_no_records_is_an_empty_page() {
 }
 
 #[tokio::test]
-async fn ids_that_no_header_can_carry_are_refused_before_anything_is_sent() {
+async fn ids_that_no_header_can_carry_are_refused() {
     for key in ["account_id", "stream_id"] {
         let mut setup = Setup::start().await;
         let mut account = Config::from_layers(None, setup.environment())

@@ -47,7 +47,7 @@ async fn a_failure_that_stays_ends_after_the_retries_that_are_allowed() {
 }
 
 #[tokio::test]
-async fn failures_of_all_kinds_share_one_allowance_and_a_new_sign_in_comes_on_top() {
+async fn all_failures_share_max_retries_except_one_new_sign_in() {
     let mut setup = Setup::start().await;
     setup.set("max_retries", "3");
     let faults = [
@@ -137,7 +137,7 @@ async fn a_redirect_to_another_server_is_not_followed() {
 }
 
 #[tokio::test]
-async fn a_redirect_that_would_take_the_request_along_is_not_followed_either() {
+async fn a_redirect_that_keeps_the_method_is_not_followed_either() {
     let elsewhere = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let target = format!("http://{}/v3", elsewhere.local_addr().unwrap());
     for status in [StatusCode::TEMPORARY_REDIRECT, StatusCode::PERMANENT_REDIRECT] {
@@ -184,7 +184,7 @@ async fn a_200_that_is_no_page_is_asked_for_again() {
 }
 
 #[tokio::test]
-async fn a_200_that_is_never_a_page_is_an_error_that_quotes_nothing_of_it() {
+async fn a_200_without_a_page_is_an_error_that_quotes_no_content() {
     for body in [
         "<html><body>Ms Marple, 555-0100</body></html>",
         r#"{"data":[{"customer":"Ms Marple, 555-0100"}"#,

@@ -98,7 +98,7 @@ async fn a_token_that_somebody_else_minted_is_sent_as_it_is() {
 }
 
 #[tokio::test]
-async fn a_token_file_replaced_while_a_request_is_refused_is_read_again_and_the_same_page_resumed() {
+async fn a_token_file_replaced_during_a_request_is_read_again() {
     let (setup, file) = with_token_file("first.token.0").await;
     let client = setup.client();
     page(&client, 0).await.0.unwrap();
@@ -132,7 +132,7 @@ async fn a_token_file_that_was_not_replaced_ends_after_two_requests() {
 }
 
 #[tokio::test]
-async fn expired_tokens_are_replaced_once_and_the_same_page_is_resumed() {
+async fn an_expired_token_is_replaced_once_and_the_page_resumed() {
     let setup = Setup::with_interactions(500).await;
     let client = setup.client();
     page(&client, 0).await.0.unwrap();
@@ -206,7 +206,7 @@ async fn a_wrong_secret_and_an_account_of_somebody_else_are_refused() {
 }
 
 #[tokio::test]
-async fn a_secret_file_that_is_gone_stops_the_account_before_anything_is_sent() {
+async fn a_missing_secret_file_stops_the_account_without_a_request() {
     let (setup, file) = with_token_file("first.token.0").await;
     let client = setup.client();
     let path = file.path().display().to_string();

@@ -33,7 +33,7 @@ async fn slowest_arrival(setup: &Setup, database: &TestDatabase, count: usize) -
 }
 
 #[tokio::test]
-async fn one_that_is_refused_one_that_is_down_and_one_that_floods_leave_the_others_alone() {
+async fn broken_and_flooded_accounts_do_not_disturb_the_others() {
     let database = TestDatabase::migrated().await;
     let well = account("acct-well").await;
     let mut refused = account("acct-refused").await;

@@ -45,7 +45,7 @@ async fn poll(worker: &AccountContext) -> RunReport {
 }
 
 #[tokio::test]
-async fn what_begins_after_it_was_asked_for_and_before_it_is_stored_is_read_by_the_next_run() {
+async fn sessions_that_begin_while_a_window_is_stored_are_read_next() {
     let database = TestDatabase::migrated().await;
     watch::install(&database).await;
     let setup = Setup::start().await;
@@ -73,7 +73,7 @@ async fn what_begins_after_it_was_asked_for_and_before_it_is_stored_is_read_by_t
 }
 
 #[tokio::test]
-async fn a_window_that_lies_in_the_future_of_the_api_is_put_off_without_a_false_word() {
+async fn a_window_in_the_future_of_the_api_is_postponed_and_not_split() {
     let database = TestDatabase::migrated().await;
     let setup = Setup::with_interactions(30).await;
     let worker = setup.worker(&database.pool);

@@ -34,7 +34,7 @@ async fn a_rate_limit_told_in_a_200_or_400_is_one() {
 }
 
 #[tokio::test]
-async fn a_burst_of_server_errors_fails_windows_and_the_next_polls_make_them_good() {
+async fn windows_failed_by_server_errors_are_read_by_the_next_polls() {
     for status in [500, 502, 503, 504] {
         let mut trial = Trial::of(Fault::times(20, FaultKind::html(status))).await;
         trial

@@ -36,7 +36,7 @@ fn settled(setup: &Setup) -> DateTime<Utc> {
 }
 
 #[tokio::test]
-async fn with_our_clock_an_hour_ahead_nothing_counts_as_read_before_it_has_happened() {
+async fn a_clock_an_hour_ahead_covers_nothing_in_the_future() {
     let (database, setup, worker) = loaded().await;
     let ahead = TimeDelta::hours(1);
     for minute in 0..6 {
@@ -61,7 +61,7 @@ async fn with_our_clock_an_hour_ahead_nothing_counts_as_read_before_it_has_happe
 }
 
 #[tokio::test]
-async fn with_our_clock_an_hour_behind_nothing_is_lost_and_the_hour_is_read_once_it_is_right() {
+async fn a_clock_an_hour_behind_delays_loading_and_loses_nothing() {
     let (database, setup, worker) = loaded().await;
     let before = poll(&worker).await.watermark;
     setup.simulator.world().arrive(5, TimeDelta::zero());
@@ -74,7 +74,7 @@ async fn with_our_clock_an_hour_behind_nothing_is_lost_and_the_hour_is_read_once
 }
 
 #[tokio::test]
-async fn what_was_read_by_a_clock_that_was_ahead_is_refreshed_once_it_is_set_back() {
+async fn readings_by_a_fast_clock_are_refreshed_once_it_is_right() {
     for refetch in [false, true] {
         let database = TestDatabase::migrated().await;
         let setup = Setup::with_interactions(300).await;
@@ -124,7 +124,7 @@ async fn a_clock_that_is_an_hour_off_is_no_reason_to_be_refused() {
 }
 
 #[tokio::test]
-async fn an_api_whose_clock_is_five_minutes_behind_is_read_by_its_own_time() {
+async fn an_api_with_a_slow_clock_is_read_by_its_own_time() {
     let (database, setup, worker) = loaded().await;
     let ahead = TimeDelta::minutes(5);
     pass(&setup, ahead, TimeDelta::minutes(10));

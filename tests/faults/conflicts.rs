@@ -9,7 +9,7 @@ use super::postgres::start;
 use super::watch;
 
 #[tokio::test]
-async fn whatever_of_the_books_another_transaction_is_in_the_way_of_is_written_again_at_once() {
+async fn ledger_writes_that_conflict_are_retried_at_once() {
     let (database, mut setup) = start().await;
     // Opening and closing a run, a window that failed, and what was learned of the API.
     for (place, when) in [
@@ -56,7 +56,7 @@ async fn whatever_of_the_books_another_transaction_is_in_the_way_of_is_written_a
 }
 
 #[tokio::test]
-async fn a_prepared_statement_of_another_session_is_told_to_be_a_poolers() {
+async fn prepared_statement_errors_are_reported_as_a_pooler() {
     let (database, _) = start().await;
     for state in ["26000", "42P05"] {
         let raise = format!("do $$ begin raise exception 'statement' using errcode = '{state}'; end $$");

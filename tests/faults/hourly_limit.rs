@@ -8,7 +8,7 @@ use crate::support::daemon::environment;
 use crate::support::{Program, Setup, TestDatabase};
 
 #[tokio::test]
-async fn refusals_although_the_minute_is_free_are_said_with_the_key_to_set() {
+async fn an_exhausted_hourly_limit_is_reported_with_the_key_to_set() {
     let database = TestDatabase::migrated().await;
     let mut setup = Setup::live().await;
     setup.set("requests_per_minute", "60");

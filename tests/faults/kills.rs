@@ -17,7 +17,7 @@ pub(super) const FAILPOINT: &str = "SMARTASSIST_ETL_FAILPOINT";
 const END_LEASES: &str = "update smartassist_sync.leases set expires_at = clock_timestamp()";
 
 #[tokio::test]
-async fn killed_at_any_point_of_a_windows_life_the_next_process_converges() {
+async fn the_next_process_recovers_from_a_kill_at_any_failpoint() {
     let setup = Setup::live().await;
     setup.seed_days(3, 2, 0, 1_500);
     let fresh = TestDatabase::migrated().await;
@@ -132,7 +132,7 @@ async fn freezes(point: &str) {
 }
 
 #[tokio::test]
-async fn a_lease_that_ended_and_that_nobody_took_is_taken_again_without_waiting_for_a_bell() {
+async fn an_expired_lease_is_acquired_again_without_a_tick() {
     let database = TestDatabase::migrated().await;
     let setup = Setup::live().await;
     setup.seed_days(3, 2, 0, 3_000);
@@ -164,12 +164,12 @@ async fn a_lease_that_ended_and_that_nobody_took_is_taken_again_without_waiting_
 }
 
 #[tokio::test]
-async fn a_worker_that_freezes_between_transactions_is_replaced_and_steps_back() {
+async fn a_worker_frozen_between_transactions_is_replaced() {
     freezes("window.read").await;
 }
 
 #[tokio::test]
-async fn a_worker_that_freezes_within_a_transaction_is_replaced_and_steps_back() {
+async fn a_worker_frozen_within_a_transaction_is_replaced() {
     freezes("window.covered").await;
 }
 
@@ -211,7 +211,7 @@ const INTERACTIONS: usize = 20_000;
 const WHOLE_LOAD: Duration = Duration::from_secs(900);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_load_that_is_killed_two_hundred_times_ends_with_the_same_tables() {
+async fn a_load_killed_two_hundred_times_gives_the_same_tables() {
     let mut dice = Dice::seeded();
     let kills = std::env::var("KILLS")
         .ok()

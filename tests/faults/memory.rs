@@ -170,7 +170,7 @@ async fn four_answers_of_any_kind_at_once_take_little_memory() {
 
 /// The container of the examples has 256 MiB.
 #[tokio::test]
-async fn pages_of_records_that_are_each_within_bounds_fit_into_the_container() {
+async fn pages_of_the_largest_records_fit_into_the_container() {
     let most = peak_of_a_load(zipped_records(400, 3_900_000)).await;
     assert!(most > 0 && most < 192 * 1024, "{most} kB");
 }

@@ -10,7 +10,7 @@ use crate::support::daemon::environment;
 use crate::support::{Program, Setup, TestDatabase, wait};
 
 #[tokio::test]
-async fn connections_that_are_reset_and_bodies_that_are_cut_off_are_asked_for_again() {
+async fn reset_connections_and_truncated_bodies_are_retried() {
     for kind in [
         FaultKind::ResetBeforeResponse,
         FaultKind::ResetInBody,

@@ -76,7 +76,7 @@ async fn loading_account() -> Setup {
 }
 
 #[tokio::test]
-async fn a_password_that_is_replaced_in_its_file_is_picked_up_without_a_restart() {
+async fn a_password_replaced_in_its_file_is_used_without_a_restart() {
     let database = TestDatabase::migrated().await;
     let user = User::new(&database).await;
     let setup = loading_account().await;

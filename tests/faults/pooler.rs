@@ -136,7 +136,7 @@ async fn every_command_works_behind_a_pooler_in_transaction_mode() {
 }
 
 #[tokio::test]
-async fn daemons_behind_a_pooler_share_its_sessions_and_leave_no_statements_behind() {
+async fn daemons_behind_a_pooler_leave_no_prepared_statements() {
     let pooler = Pooler::start().await;
     let database = TestDatabase::migrated().await;
     watch::install(&database).await;

@@ -72,7 +72,7 @@ async fn all_is_well(database: &TestDatabase, setup: &Setup) {
 }
 
 #[tokio::test]
-async fn a_backend_that_is_killed_in_the_middle_of_a_window_costs_that_window_alone() {
+async fn a_backend_killed_within_a_window_fails_only_that_window() {
     let (database, setup) = start().await;
     let kill = "perform pg_terminate_backend(pg_backend_pid())";
     at_the_fourth_window(&database, false, kill).await;
@@ -81,7 +81,7 @@ async fn a_backend_that_is_killed_in_the_middle_of_a_window_costs_that_window_al
 }
 
 #[tokio::test]
-async fn a_backend_that_is_killed_within_commit_costs_that_window_alone() {
+async fn a_backend_killed_during_commit_fails_only_that_window() {
     let (database, setup) = start().await;
     let kill = "perform pg_terminate_backend(pg_backend_pid())";
     at_the_fourth_window(&database, true, kill).await;
@@ -119,7 +119,7 @@ async fn behind_proxy(
 }
 
 #[tokio::test]
-async fn a_connection_that_is_lost_during_commit_may_have_committed_and_nothing_is_doubled() {
+async fn a_connection_lost_during_commit_duplicates_nothing() {
     for harm in [Harm::CutAfterCommit, Harm::CutBeforeCommit] {
         // Commits of opening the books and of windows; some are of single statements.
         for spare in [0, 3, 8, 12] {
@@ -159,7 +159,7 @@ async fn a_database_that_falls_silent_is_given_up_and_asked_anew() {
 }
 
 #[tokio::test]
-async fn work_that_is_dropped_at_any_moment_leaves_no_transaction_open() {
+async fn a_run_dropped_at_any_moment_leaves_no_open_transaction() {
     let (database, setup) = start().await;
     for step in 0..60_u64 {
         let worker = setup.worker(&database.pool);
@@ -176,7 +176,7 @@ async fn work_that_is_dropped_at_any_moment_leaves_no_transaction_open() {
 }
 
 #[tokio::test]
-async fn a_begin_that_is_dropped_half_way_leaves_no_transaction_to_the_next() {
+async fn a_begin_dropped_half_way_leaves_no_open_transaction() {
     let database = TestDatabase::migrated().await;
     let pool = Pool::new((*database.pool.options()).clone(), &session());
     let open = "select count(*) from pg_stat_activity where datname = current_database() \
@@ -266,7 +266,7 @@ async fn a_deadlock_is_tried_again_at_once() {
 }
 
 #[tokio::test]
-async fn a_lock_that_is_not_to_be_had_fails_the_run_and_not_the_account() {
+async fn a_lock_timeout_fails_the_run_and_the_next_one_succeeds() {
     let (database, setup) = start().await;
     let mut other = sqlx::PgConnection::connect_with(&database.pool.options())
         .await
@@ -314,7 +314,7 @@ async fn an_exhausted_pool_is_a_clear_error_and_never_a_deadlock() {
 }
 
 #[tokio::test]
-async fn more_accounts_than_connections_wait_for_each_other_and_all_complete() {
+async fn more_accounts_than_connections_all_complete() {
     let database = TestDatabase::migrated().await;
     let two = SessionConfig {
         max_connections: 2,
@@ -338,7 +338,7 @@ async fn more_accounts_than_connections_wait_for_each_other_and_all_complete() {
 }
 
 #[tokio::test]
-async fn a_full_disk_stops_writing_and_loading_goes_on_once_there_is_room() {
+async fn loading_continues_once_a_full_disk_has_room_again() {
     let (database, setup) = start().await;
     let full = "raise exception 'could not extend file: No space left on device' using errcode = '53100'";
     at_the_fourth_window(&database, false, full).await;
@@ -381,7 +381,7 @@ async fn after_a_failover_connections_to_the_old_primary_are_given_up() {
 }
 
 #[tokio::test]
-async fn a_failover_that_loses_the_last_commits_loses_rows_and_coverage_together() {
+async fn a_failover_loses_rows_and_their_coverage_together() {
     let setup = Setup::with_interactions(300).await;
     let primary = TestDatabase::migrated().await;
     let stop = CancellationToken::new();

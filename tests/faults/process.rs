@@ -65,7 +65,7 @@ async fn a_log_pipe_that_nobody_empties_holds_up_nothing() {
 }
 
 #[tokio::test]
-async fn without_a_file_system_to_write_to_loading_goes_on_and_a_private_server_is_a_clear_error() {
+async fn loading_needs_no_writable_disk_but_a_private_server_does() {
     let database = TestDatabase::migrated().await;
     let setup = Setup::live().await;
     setup.simulator.world().arrive(5, TimeDelta::hours(3));
@@ -86,7 +86,7 @@ async fn without_a_file_system_to_write_to_loading_goes_on_and_a_private_server_
 }
 
 #[tokio::test]
-async fn told_twice_to_stop_at_any_moment_it_ends_at_once_and_the_next_one_converges() {
+async fn a_second_signal_at_any_moment_ends_the_daemon_safely() {
     let mut dice = Dice::seeded();
     let database = TestDatabase::migrated().await;
     watch::install(&database).await;
@@ -114,7 +114,7 @@ async fn told_twice_to_stop_at_any_moment_it_ends_at_once_and_the_next_one_conve
 }
 
 #[tokio::test]
-async fn a_run_longer_than_the_interval_is_followed_by_one_and_overlapped_by_none() {
+async fn ticks_during_a_long_run_become_one_run_after_it() {
     let database = TestDatabase::migrated().await;
     let setup = Setup::live().await;
     setup.seed_days(5, 2, 0, 1_500);
@@ -136,7 +136,7 @@ async fn a_run_longer_than_the_interval_is_followed_by_one_and_overlapped_by_non
 }
 
 #[tokio::test]
-async fn a_daemon_goes_on_beside_a_newer_version_and_no_older_one_begins() {
+async fn a_daemon_survives_a_newer_schema_and_an_older_one_refuses_it() {
     let database = TestDatabase::migrated().await;
     watch::install(&database).await;
     let setup = Setup::live().await;

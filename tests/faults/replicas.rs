@@ -56,7 +56,7 @@ async fn maltreat(environments: &[HashMap<String, String>], dice: &mut Dice) -> 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn three_replicas_that_are_frozen_and_killed_keep_one_history_of_each_account() {
+async fn three_frozen_and_killed_replicas_keep_one_history() {
     let mut dice = Dice::seeded();
     let database = TestDatabase::migrated().await;
     watch::install(&database).await;

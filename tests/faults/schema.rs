@@ -15,7 +15,7 @@ use super::watch;
 use crate::support::{TestDatabase, wait};
 
 #[tokio::test]
-async fn a_migration_that_fails_half_way_leaves_nothing_and_can_be_run_again() {
+async fn a_failed_migration_leaves_nothing_and_can_be_run_again() {
     let database = TestDatabase::empty().await;
     // The last but a few of the migrations meets something in its way.
     database
@@ -76,7 +76,7 @@ async fn books_that_cannot_be_true_are_refused_and_can_be_mended() {
 }
 
 #[tokio::test]
-async fn books_are_compared_with_the_ledger_again_by_a_worker_that_lives_long() {
+async fn a_long_lived_worker_checks_its_sync_state_again() {
     let (database, setup) = start().await;
     let (worker, stop) = (setup.worker(&database.pool), CancellationToken::new());
     let schedule = Schedule {
@@ -106,7 +106,7 @@ async fn books_are_compared_with_the_ledger_again_by_a_worker_that_lives_long() 
 }
 
 #[tokio::test]
-async fn windows_that_were_only_compared_prove_no_coverage_and_mended_books_end_with_a_second() {
+async fn compared_windows_prove_no_coverage() {
     let (database, setup) = start().await;
     assert_eq!(setup.sync(&database).await.outcome, Outcome::Succeeded);
     database

@@ -98,7 +98,7 @@ async fn answers(pool: &Pool) {
 }
 
 #[tokio::test]
-async fn a_connection_that_fell_silent_while_it_was_idle_is_replaced_at_once() {
+async fn a_connection_that_died_while_idle_is_replaced_at_once() {
     let database = TestDatabase::empty().await;
     let relay = Relay::start().await;
     let pool = relay.pool(&database, &quick());
@@ -119,7 +119,7 @@ async fn a_connection_that_fell_silent_while_it_was_idle_is_replaced_at_once() {
 }
 
 #[tokio::test]
-async fn connections_that_fall_silent_in_the_middle_of_something_leave_their_places_to_others() {
+async fn connections_that_died_in_use_free_their_places() {
     let database = TestDatabase::empty().await;
     let relay = Relay::start().await;
     let pool = relay.pool(&database, &quick());
@@ -150,7 +150,7 @@ async fn connections_that_fall_silent_in_the_middle_of_something_leave_their_pla
 }
 
 #[tokio::test]
-async fn wherever_the_database_falls_silent_the_run_ends_and_the_next_one_goes_on() {
+async fn a_run_ends_wherever_the_database_stops_answering() {
     let silent = [4, 9, 14, 19, 24, 31, 40, 55].map(async |messages| {
         let (database, setup) = start().await;
         let relay = Relay::start().await;
@@ -173,7 +173,7 @@ async fn wherever_the_database_falls_silent_the_run_ends_and_the_next_one_goes_o
 }
 
 #[tokio::test]
-async fn wherever_the_database_falls_silent_migrating_ends_and_can_be_run_again() {
+async fn a_migration_ends_wherever_the_database_stops_answering() {
     let silent = [2, 5, 12, 30].map(async |messages| {
         let database = TestDatabase::empty().await;
         let relay = Relay::start().await;

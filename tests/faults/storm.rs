@@ -143,7 +143,7 @@ impl Storm {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn after_a_storm_of_faults_the_tables_are_as_if_nothing_had_been() {
+async fn the_tables_after_a_storm_of_faults_are_those_of_a_fresh_load() {
     let seconds = std::env::var("STORM_SECONDS")
         .ok()
         .and_then(|seconds| seconds.parse().ok())

@@ -42,7 +42,7 @@ async fn an_api_with_a_good_certificate_is_spoken_to() {
 }
 
 #[tokio::test]
-async fn an_api_whose_certificate_does_not_hold_is_told_nothing_and_the_error_says_why() {
+async fn an_api_with_an_invalid_certificate_gets_no_request() {
     for (flaw, trusts_another, said) in [
         (Flaw::Expired, false, "certificate expired"),
         (Flaw::OtherHost, false, "not valid for"),
@@ -106,7 +106,7 @@ async fn a_database_has_to_show_a_certificate_that_holds() {
 }
 
 #[tokio::test]
-async fn a_database_that_speaks_no_tls_is_not_spoken_to_where_tls_is_asked_for() {
+async fn a_database_without_tls_is_refused_where_tls_is_required() {
     let setup = Setup::live().await;
     let database = TestDatabase::empty().await;
     let (mut environment, _) = environment(&setup, &database).await;

@@ -51,7 +51,7 @@ async fn opening_a_run_closes_those_of_other_leases_only() {
 }
 
 #[tokio::test]
-async fn a_heartbeat_tells_that_a_daemon_waits_until_another_has_the_lease() {
+async fn renewing_a_lease_tells_whether_a_daemon_waits_for_it() {
     let desk = Desk::open().await;
     let pool = &desk.database.pool;
     assert!(!desk.lease.renew(pool, LASTS, &[]).await.unwrap());

@@ -173,7 +173,7 @@ async fn what_is_returned_again_leaves_no_trace() {
 }
 
 #[tokio::test]
-async fn an_operator_confirms_what_is_withheld_and_what_was_noted_before() {
+async fn confirming_marks_withheld_absences_and_those_noted_before() {
     let desk = Desk::open().await;
     let all = sessions(40);
     read(&desk, &all, minutes(0)).await;

@@ -130,7 +130,7 @@ async fn change_is_counted_by_the_age_at_reading() {
 }
 
 #[tokio::test]
-async fn what_a_split_stored_and_its_parts_read_again_is_counted_once_a_run() {
+async fn changes_of_a_split_window_and_its_parts_are_counted_once() {
     let mut desk = Desk::open().await;
     let open = |id: &str| conversation(id, "10:10:00", None);
     let ended = |id: &str| conversation(id, "10:10:00", Some("10:20:00"));
@@ -172,7 +172,7 @@ async fn the_reader_sees_change_by_age() {
 }
 
 #[tokio::test]
-async fn a_version_that_may_be_older_than_what_is_stored_is_not_written() {
+async fn a_version_that_may_be_older_than_the_stored_one_is_refused() {
     let mut desk = Desk::open().await;
     let version = |end: &str| conversation("a", "10:10:00", Some(end));
     desk.drained(&[version("10:20:00")], "12:00:00").await;
@@ -213,7 +213,7 @@ async fn a_version_that_may_be_older_than_what_is_stored_is_not_written() {
 }
 
 #[tokio::test]
-async fn a_rejected_version_and_a_good_one_that_overlap_are_told_apart_by_reading_again() {
+async fn overlapping_good_and_rejected_versions_are_read_again() {
     let mut desk = Desk::open().await;
     let good = [conversation("a", "10:10:00", Some("10:20:00"))];
     let bad = [Rejected {

@@ -20,7 +20,7 @@ fn is_lost<T>(outcome: &Result<T, LoadError>) -> bool {
 }
 
 #[tokio::test]
-async fn after_a_failover_that_lost_an_acquisition_the_same_token_of_another_is_no_proof() {
+async fn an_equal_token_of_another_holder_proves_no_lease() {
     let desk = Desk::open().await;
     let pool = &desk.database.pool;
     // The new primary has never heard of it.
@@ -65,7 +65,7 @@ async fn after_a_failover_that_lost_an_acquisition_the_same_token_of_another_is_
 }
 
 #[tokio::test]
-async fn a_lease_that_is_being_proved_can_be_renewed_and_is_taken_over_only_afterwards() {
+async fn a_write_under_a_lease_delays_takeover_but_not_renewal() {
     let desk = Desk::open().await;
     let pool = &desk.database.pool;
     let mut proving = pool.begin().await.unwrap();

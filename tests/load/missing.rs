@@ -18,7 +18,7 @@ fn witness() -> Value {
 }
 
 #[tokio::test]
-async fn a_session_is_missing_after_two_drained_reads_and_not_after_one() {
+async fn a_session_is_missing_after_two_drained_windows_not_one() {
     let desk = Desk::open().await;
     desk.drained(&[inside("a"), inside("b")], "12:00:00").await;
     let versions = desk.database.row_versions().await;
@@ -160,7 +160,7 @@ async fn a_session_that_does_not_lie_wholly_inside_is_never_marked() {
 }
 
 #[tokio::test]
-async fn a_session_that_comes_back_before_it_is_marked_is_forgotten_about() {
+async fn a_session_that_is_back_has_its_absence_forgotten() {
     let desk = Desk::open().await;
     desk.drained(&[inside("a"), witness()], "12:00:00").await;
     let versions = desk.database.row_versions().await;
@@ -175,7 +175,7 @@ async fn a_session_that_comes_back_before_it_is_marked_is_forgotten_about() {
 }
 
 #[tokio::test]
-async fn a_session_that_comes_back_unchanged_is_cleared_and_its_children_are_left() {
+async fn a_missing_session_that_comes_back_keeps_its_child_rows() {
     let desk = Desk::open().await;
     desk.drained(&[inside("a"), witness()], "12:00:00").await;
     let children = desk.database.row_versions().await[2..].to_vec();
@@ -242,7 +242,7 @@ async fn the_first_filters_are_no_change_of_filters() {
 }
 
 #[tokio::test]
-async fn what_was_noted_of_a_deleted_row_does_not_count_for_the_one_after_it() {
+async fn absences_of_a_deleted_row_do_not_count_for_the_next_one() {
     let desk = Desk::open().await;
     desk.drained(&[inside("a"), witness()], "12:00:00").await;
     desk.drained(&[witness()], "12:10:00").await;
@@ -261,7 +261,7 @@ fn with_the_bot() -> Value {
 }
 
 #[tokio::test]
-async fn a_bot_only_session_that_became_a_conversation_is_superseded_at_once() {
+async fn a_session_that_became_a_conversation_is_superseded() {
     let desk = Desk::open().await;
     desk.drained(&[with_the_bot(), inside("other")], "12:00:00").await;
     let grown = desk.drained(&[inside("c"), inside("other")], "12:10:00").await;
@@ -285,7 +285,7 @@ async fn a_read_that_did_not_see_everything_supersedes_nothing() {
 }
 
 #[tokio::test]
-async fn a_bot_only_session_that_started_before_the_window_is_not_superseded_by_it() {
+async fn a_session_from_before_the_window_is_not_superseded() {
     let desk = Desk::open().await;
     desk.drained(&[with_the_bot()], "12:00:00").await;
     let records = [conversation("c", "10:10:01", Some("10:20:00"))];
@@ -303,7 +303,7 @@ async fn a_bot_only_session_that_started_before_the_window_is_not_superseded_by_
 }
 
 #[tokio::test]
-async fn a_bot_only_session_that_is_returned_beside_its_conversation_stays() {
+async fn a_session_returned_beside_its_conversation_stays() {
     let desk = Desk::open().await;
     desk.drained(&[with_the_bot()], "12:00:00").await;
     let both = desk.drained(&[with_the_bot(), inside("c")], "12:10:00").await;
@@ -311,7 +311,7 @@ async fn a_bot_only_session_that_is_returned_beside_its_conversation_stays() {
 }
 
 #[tokio::test]
-async fn a_conversation_whose_id_is_anothers_session_id_is_not_superseded() {
+async fn a_conversation_named_like_another_session_is_not_superseded() {
     let desk = Desk::open().await;
     desk.drained(&[inside("s-c")], "12:00:00").await;
     let counters: Counters = desk.drained(&[inside("c"), inside("s-c")], "12:10:00").await;

@@ -175,7 +175,7 @@ async fn lists_of_texts_arrive_as_they_were_sent() {
 }
 
 #[tokio::test]
-async fn what_has_not_happened_yet_by_the_databases_clock_is_not_asked_for() {
+async fn nothing_after_the_databases_clock_is_requested() {
     let database = TestDatabase::migrated().await;
     let setup = Setup::start().await;
     setup.sync(&database).await;

@@ -39,7 +39,7 @@ async fn problem(desk: &Desk) -> String {
 }
 
 #[tokio::test]
-async fn starts_that_move_are_stored_as_sent_and_said_where_no_id_tells() {
+async fn moved_starts_without_telling_ids_are_stored_and_reported() {
     let desk = Desk::open().await;
     desk.drained(&sessions(false, 0), "12:00:00").await;
     let moved = desk.drained(&sessions(false, 330), "12:10:00").await;
@@ -80,7 +80,7 @@ async fn starts_that_move_to_where_session_ids_say_are_well_again() {
 }
 
 #[tokio::test]
-async fn a_start_that_moves_alone_or_by_no_quarter_hours_is_a_change_like_any() {
+async fn a_start_that_moves_alone_or_by_odd_minutes_is_no_problem() {
     let desk = Desk::open().await;
     desk.drained(&sessions(false, 0), "12:00:00").await;
     let mut records = sessions(false, 0);

@@ -96,7 +96,7 @@ async fn open_gaps_are_those_not_covered_since_oldest_first() {
 }
 
 #[tokio::test]
-async fn a_gap_is_wanted_where_what_of_it_lies_after_start_from_is_not_covered() {
+async fn a_gap_counts_where_it_is_uncovered_after_start_from() {
     let desk = Desk::open().await;
     for start in ["09:00", "10:00", "11:00"] {
         gap(&desk, &format!("{start}:00"), &format!("{start}:02")).await;

@@ -43,7 +43,7 @@ async fn a_schema_that_is_newer_than_the_binary_is_refused() {
 }
 
 #[tokio::test]
-async fn every_schema_table_view_column_and_function_says_what_it_means() {
+async fn every_object_of_the_database_has_a_comment() {
     let database = TestDatabase::migrated().await;
     let without = format!(
         "select coalesce(string_agg(name, ', '), '') from ( \

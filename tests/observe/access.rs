@@ -13,7 +13,7 @@ use crate::support::{Program, Setup, TestDatabase};
 const PAGES: [&str; 3] = ["/", "/accounts/main", "/api/status"];
 
 #[tokio::test]
-async fn every_answer_says_what_browsers_may_do_with_it_and_nothing_can_be_changed() {
+async fn every_page_has_security_headers_and_allows_no_writes() {
     let database = TestDatabase::migrated().await;
     let setup = Setup::live().await;
     let (environment, port) = environment(&setup, &database).await;
@@ -43,7 +43,7 @@ async fn every_answer_says_what_browsers_may_do_with_it_and_nothing_can_be_chang
 }
 
 #[tokio::test]
-async fn without_a_token_the_page_is_for_this_machine_and_probes_are_for_all() {
+async fn without_a_token_only_probes_are_open_to_other_machines() {
     let database = TestDatabase::migrated().await;
     let setup = Setup::live().await;
     let (mut environment, port) = environment(&setup, &database).await;
@@ -66,7 +66,7 @@ async fn without_a_token_the_page_is_for_this_machine_and_probes_are_for_all() {
 }
 
 #[tokio::test]
-async fn with_a_token_the_page_asks_for_it_and_a_new_one_holds_at_once() {
+async fn the_page_requires_the_token_and_accepts_a_new_one_at_once() {
     let database = TestDatabase::migrated().await;
     let setup = Setup::live().await;
     let (mut environment, port) = environment(&setup, &database).await;
@@ -126,7 +126,7 @@ async fn half_open(port: u16, said: &str) -> TcpStream {
 }
 
 #[tokio::test]
-async fn connections_that_only_wait_are_closed_and_others_are_answered() {
+async fn half_open_connections_are_closed_and_others_are_answered() {
     let database = TestDatabase::migrated().await;
     let setup = Setup::live().await;
     let (environment, port) = environment(&setup, &database).await;

@@ -92,7 +92,7 @@ fn texts(value: &Value) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn the_page_is_readable_in_light_and_dark_on_a_desk_and_on_a_phone() {
+async fn the_page_is_readable_light_and_dark_on_desktop_and_phone() {
     let database = TestDatabase::migrated().await;
     let daemon = Daemon::start(&database).await;
     let browser = Browser::start().await;

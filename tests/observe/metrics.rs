@@ -24,7 +24,7 @@ fn samples<'a>(metrics: &'a str, name: &str) -> Vec<&'a str> {
 }
 
 #[tokio::test]
-async fn every_metric_is_there_with_its_help_and_promtool_finds_nothing_wrong() {
+async fn every_metric_is_exported_with_help_and_accepted_by_promtool() {
     let database = TestDatabase::migrated().await;
     let daemon = Daemon::start(&database).await;
     database
@@ -88,7 +88,7 @@ async fn check_by_promtool(metrics: &str) {
 }
 
 #[tokio::test]
-async fn a_daemon_without_its_database_goes_on_telling_how_late_it_is_and_how_old_that_is() {
+async fn metrics_without_a_database_show_lag_and_age_of_the_ledger() {
     let database = TestDatabase::migrated().await;
     let daemon = Daemon::start(&database).await;
     let lag = r#"smartassist_etl_lag_seconds{account="refused"} "#;

@@ -79,7 +79,7 @@ fn unescaped(html: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_wrong_secret_is_named_and_the_right_one_in_its_file_is_enough() {
+async fn a_wrong_secret_is_reported_and_fixed_by_replacing_its_file() {
     let database = TestDatabase::migrated().await;
     let mut setup = Setup::live().await;
     setup.simulator.world().arrive(5, TimeDelta::hours(3));
@@ -154,7 +154,7 @@ async fn a_full_disk_is_named_and_loading_goes_on_once_there_is_room() {
 }
 
 #[tokio::test]
-async fn a_gap_is_named_with_its_second_and_closes_once_its_records_can_be_reached() {
+async fn a_gap_names_its_second_and_closes_once_it_can_be_read() {
     let database = TestDatabase::migrated().await;
     let setup = Setup::live().await;
     super::burst(&setup);

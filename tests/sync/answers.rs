@@ -75,7 +75,7 @@ async fn a_quiet_account_is_complete_however_no_data_is_told() {
 }
 
 #[tokio::test]
-async fn an_answer_of_nothing_that_a_second_one_denies_is_not_believed() {
+async fn an_empty_answer_that_a_second_one_denies_is_not_trusted() {
     let body = br#"{"numResults":0,"data":[],"message":"try again"}"#;
     let database = TestDatabase::migrated().await;
     let setup = half_a_day(40, NumResults::Total, Quirks::default()).await;
@@ -88,7 +88,7 @@ async fn an_answer_of_nothing_that_a_second_one_denies_is_not_believed() {
 }
 
 #[tokio::test]
-async fn a_window_whose_total_is_reached_is_drained_whatever_lies_past_it() {
+async fn a_window_is_drained_whatever_the_api_returns_past_its_end() {
     for past_end in [
         PastEnd::Page,
         PastEnd::NoContent,

@@ -36,7 +36,7 @@ const BOOKS: &str =
     "select concat_ws(' ', start_from, watermark, lower(coverage)) from smartassist_sync.accounts";
 
 #[tokio::test]
-async fn a_backfill_before_the_start_covers_it_and_leaves_start_and_watermark_alone() {
+async fn a_backfill_before_start_from_keeps_start_and_watermark() {
     let past = with_december(100, 200).await;
     let report = past.run(&december(false)).await;
     assert_eq!(
@@ -74,7 +74,7 @@ async fn a_backfill_that_is_stopped_reads_only_the_rest_the_next_time() {
 }
 
 #[tokio::test]
-async fn a_refetch_that_is_stopped_goes_on_and_one_after_it_begins_anew() {
+async fn an_interrupted_refetch_resumes_and_a_new_one_starts_over() {
     let past = with_december(100, 4_000).await;
     past.run(&december(false)).await;
     past.setup.pass(TimeDelta::hours(1));
@@ -102,7 +102,7 @@ async fn a_refetch_that_is_stopped_goes_on_and_one_after_it_begins_anew() {
 }
 
 #[tokio::test]
-async fn a_refetch_over_a_range_that_is_covered_in_part_reads_all_of_it_once() {
+async fn a_refetch_of_a_partly_covered_range_reads_all_of_it_once() {
     let past = with_december(1_000, 500).await;
     past.setup.pass(TimeDelta::hours(1));
     let report = past

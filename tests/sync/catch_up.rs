@@ -100,7 +100,7 @@ async fn a_poll_with_nothing_new_costs_one_request() {
 }
 
 #[tokio::test]
-async fn sessions_longer_than_windows_are_loaded_where_the_api_filters_by_overlap() {
+async fn sessions_longer_than_windows_are_loaded_once_by_overlap() {
     let mut digests = Vec::new();
     for basis in [Basis::Start, Basis::Overlap] {
         let database = TestDatabase::migrated().await;

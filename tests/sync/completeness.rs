@@ -4,9 +4,7 @@ use chrono::TimeDelta;
 use serde_json::json;
 use smartassist_etl::ledger::runs::Outcome;
 use smartassist_etl::sync::{ApiProfile, OffsetUnit};
-use smartassist_simulator::{
-    self as simulated, Basis, Behaviour, Channel, End, NumResults, Order, Rhythm, Seed,
-};
+use smartassist_simulator::{self as simulated, Behaviour, Channel, End, NumResults, Order, Rhythm, Seed};
 use tokio_util::sync::CancellationToken;
 
 use crate::support::{Job, Runs, Setup, TestDatabase, instant};
@@ -54,7 +52,7 @@ async fn order_totals_and_the_meaning_of_the_end_make_no_difference() {
 }
 
 #[tokio::test]
-async fn a_window_with_more_records_than_the_api_shows_is_read_in_parts() {
+async fn a_window_with_too_many_records_is_read_in_parts() {
     for num_results in [NumResults::Total, NumResults::Page, NumResults::Absent] {
         let database = TestDatabase::migrated().await;
         let setup = Setup::start().await;
@@ -87,7 +85,7 @@ async fn a_window_with_more_records_than_the_api_shows_is_read_in_parts() {
 }
 
 #[tokio::test]
-async fn exactly_as_many_records_as_the_api_shows_are_all_loaded_where_it_gives_a_total() {
+async fn a_window_of_exactly_the_most_records_is_loaded_by_its_total() {
     let database = TestDatabase::migrated().await;
     let setup = Setup::start().await;
     let (from, to) = (instant("2026-01-05T01:00:00Z"), instant("2026-01-05T23:00:00Z"));
@@ -188,7 +186,7 @@ async fn a_second_that_never_adds_up_fails_and_is_not_covered() {
 }
 
 #[tokio::test]
-async fn a_server_that_shuffles_is_not_taken_for_one_that_counts_records() {
+async fn reshuffled_rows_are_not_mistaken_for_offsets_in_records() {
     let database = TestDatabase::migrated().await;
     let mut setup = Setup::start().await;
     setup.set("start_from", "2026-01-14T13:00:00Z");
@@ -272,7 +270,7 @@ async fn what_has_just_begun_is_left_to_the_next_run() {
 }
 
 #[tokio::test]
-async fn equal_bad_records_on_several_pages_do_not_hold_their_window_up() {
+async fn equal_rejected_records_on_several_pages_block_no_window() {
     let database = TestDatabase::migrated().await;
     let setup = dense().await;
     for _ in 0..3 {
@@ -296,7 +294,7 @@ async fn equal_bad_records_on_several_pages_do_not_hold_their_window_up() {
 }
 
 #[tokio::test]
-async fn an_interaction_that_the_api_has_twice_for_good_is_loaded_once() {
+async fn an_interaction_that_the_api_returns_twice_is_loaded_once() {
     for num_results in [NumResults::Total, NumResults::Absent] {
         let database = TestDatabase::migrated().await;
         let setup = dense().await;

@@ -73,7 +73,7 @@ async fn the_head_is_read_before_a_refresh_and_one_window_serves_both() {
 }
 
 #[tokio::test]
-async fn a_command_hands_over_to_a_daemon_that_asks_and_its_request_stays() {
+async fn a_command_yields_to_a_waiting_daemon_which_does_its_request() {
     let past = Past::of(10).await;
     let (from, to) = (instant("2025-12-01T00:00:00Z"), instant("2025-12-31T00:00:00Z"));
     past.setup

@@ -225,7 +225,7 @@ async fn one_odd_record_among_few_blocks_nothing() {
 }
 
 #[tokio::test]
-async fn a_lone_record_of_another_day_is_not_taken_where_ranges_are_ignored() {
+async fn a_single_record_outside_the_requested_range_fails_the_run() {
     let database = TestDatabase::migrated().await;
     let setup = three_weeks(40).await;
     let before = setup.sync(&database).await;

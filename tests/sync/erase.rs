@@ -108,7 +108,7 @@ async fn ids(database: &TestDatabase) -> String {
 }
 
 #[tokio::test]
-async fn who_is_erased_stays_away_after_a_full_refetch_and_others_are_untouched() {
+async fn erased_customers_stay_erased_after_a_full_refetch() {
     for (kind, value, left) in [
         (IdentifierKind::Email, " aDa@example.COM", "c-bob c-eve"),
         (IdentifierKind::Phone, "0049 30 1234567", "c-bob c-eve s-chat"),
@@ -348,7 +348,7 @@ async fn with_another_key_nothing_is_stored_and_nothing_is_asked_for() {
 }
 
 #[tokio::test]
-async fn a_window_that_was_read_before_an_erasure_and_is_stored_after_it_brings_nobody_back() {
+async fn a_window_read_before_an_erasure_restores_nobody() {
     let setup = setup().await;
     let database = TestDatabase::migrated().await;
     let worker = Arc::new(worker(&setup, &database, keep()));

@@ -99,7 +99,7 @@ async fn calls_of_ten_minutes() -> Setup {
 }
 
 #[tokio::test]
-async fn more_sessions_at_one_moment_than_a_page_holds_are_gaps_where_rows_move_and_overlap() {
+async fn overlapping_sessions_beyond_one_shuffled_page_are_gaps() {
     let database = TestDatabase::migrated().await;
     let setup = calls_of_ten_minutes().await;
     setup.simulator.world().set_behaviour(Behaviour {

@@ -102,7 +102,7 @@ async fn what_is_served_is_complete_where_older_windows_are_refused() {
 }
 
 #[tokio::test]
-async fn what_is_not_served_is_tried_once_a_day_and_read_once_it_is_served() {
+async fn history_that_is_not_served_is_tried_once_a_day() {
     let database = TestDatabase::migrated().await;
     let setup = a_month(5, TooOld::Refuse).await;
     setup.sync(&database).await;
@@ -138,7 +138,7 @@ async fn what_is_not_served_is_tried_once_a_day_and_read_once_it_is_served() {
 }
 
 #[tokio::test]
-async fn without_a_configured_start_what_is_not_served_is_tried_as_well() {
+async fn unserved_history_is_tried_again_without_a_start_from_too() {
     let database = TestDatabase::migrated().await;
     let mut setup = a_month(5, TooOld::Refuse).await;
     setup.set("start_from", "");
@@ -206,7 +206,7 @@ async fn a_refresh_that_reaches_past_what_is_served_does_not_fail() {
 }
 
 #[tokio::test]
-async fn a_backfill_of_what_is_not_served_fails_and_says_from_when_on_it_is() {
+async fn a_backfill_beyond_the_history_fails_and_says_where_it_begins() {
     let database = TestDatabase::migrated().await;
     let mut setup = a_month(5, TooOld::Refuse).await;
     setup.set("start_from", "2026-01-14");

@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 use crate::support::{Job, Runs, Setup, TestDatabase};
 
 #[tokio::test]
-async fn a_run_that_is_told_to_stop_keeps_whole_windows_and_the_next_goes_on() {
+async fn a_stopped_run_keeps_whole_windows_and_the_next_continues() {
     let database = TestDatabase::migrated().await;
     let setup = Setup::with_interactions(300).await;
     // A page a day; three longer windows are refused first.

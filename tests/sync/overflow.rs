@@ -70,7 +70,7 @@ async fn a_second_that_overflows_is_read_in_parts_that_filters_make() {
 }
 
 #[tokio::test]
-async fn a_second_that_filters_cannot_part_is_a_gap_and_all_else_is_loaded() {
+async fn a_second_that_filters_cannot_split_is_the_only_gap() {
     // With an inclusive end, the second before is asked for with the records of this one, and told
     // apart from it: it is no gap.
     for end in [End::Exclusive, End::Inclusive] {
@@ -165,7 +165,7 @@ async fn a_gap_that_has_become_too_old_is_nobodys_trouble_any_more() {
 }
 
 #[tokio::test]
-async fn a_gap_that_a_backfill_of_the_past_finds_fails_the_backfill_and_no_poll() {
+async fn a_gap_before_start_from_fails_its_backfill_and_no_poll() {
     let database = TestDatabase::migrated().await;
     let mut setup = burst(alike).await;
     setup.set("start_from", "2026-01-14");
@@ -190,7 +190,7 @@ async fn a_gap_that_a_backfill_of_the_past_finds_fails_the_backfill_and_no_poll(
 }
 
 #[tokio::test]
-async fn without_totals_nothing_proves_a_second_that_overflows_and_its_parts_are_stored() {
+async fn an_overflowing_second_without_totals_is_a_gap_but_stored() {
     let database = TestDatabase::migrated().await;
     let setup = burst(|_| {}).await;
     setup.simulator.world().set_behaviour(Behaviour {

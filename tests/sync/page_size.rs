@@ -119,7 +119,7 @@ async fn a_server_that_begins_to_clamp_pages_loses_nothing() {
 }
 
 #[tokio::test]
-async fn a_server_that_clamps_pages_no_more_is_asked_for_long_ones_again() {
+async fn long_pages_are_requested_again_once_they_are_served() {
     let database = TestDatabase::migrated().await;
     let setup = half_a_day(400, capped(20, NumResults::Total)).await;
     load(&setup, &database, "clamped").await;
@@ -134,7 +134,7 @@ async fn a_server_that_clamps_pages_no_more_is_asked_for_long_ones_again() {
 }
 
 #[tokio::test]
-async fn pages_of_both_kinds_hold_up_to_twice_as_many_and_lose_nothing() {
+async fn pages_of_up_to_twice_the_limit_lose_nothing() {
     for num_results in WITH_AND_WITHOUT_TOTALS {
         for order in [Order::Unordered, Order::TwoSources] {
             for count in [90, 250, 600, 2_500] {
@@ -156,7 +156,7 @@ async fn pages_of_both_kinds_hold_up_to_twice_as_many_and_lose_nothing() {
 }
 
 #[tokio::test]
-async fn two_sources_one_after_the_other_cost_hardly_more_than_no_order() {
+async fn two_sources_cost_hardly_more_requests_than_unordered_rows() {
     let requests = async |order| {
         let database = TestDatabase::migrated().await;
         let mut setup = Setup::start().await;

@@ -56,7 +56,7 @@ async fn full_last_pages_are_told_from_pages_that_are_cut_off() {
 }
 
 #[tokio::test]
-async fn an_empty_page_after_a_full_one_is_believed_once_such_pages_were_seen_to_be_served() {
+async fn an_empty_last_page_is_trusted_once_deep_pages_were_served() {
     let database = TestDatabase::migrated().await;
     let setup = half_a_day(950, Behaviour::default()).await;
     load(&setup, &database, "ten pages").await;
@@ -78,7 +78,7 @@ async fn an_empty_page_after_a_full_one_is_believed_once_such_pages_were_seen_to
 }
 
 #[tokio::test]
-async fn a_number_larger_than_what_can_be_had_is_found_out_and_costs_nothing_later() {
+async fn an_overstated_total_is_detected_and_costs_nothing_later() {
     for count in [60, 350, 2_000] {
         let database = TestDatabase::migrated().await;
         let behaviour = Behaviour {
@@ -103,7 +103,7 @@ async fn a_number_larger_than_what_can_be_had_is_found_out_and_costs_nothing_lat
 }
 
 #[tokio::test]
-async fn an_offset_in_records_that_reaches_no_second_page_loses_nothing() {
+async fn an_api_that_refuses_offsets_in_records_loses_nothing() {
     for num_results in WITH_AND_WITHOUT_TOTALS {
         for past_offset in [PastOffset::Refuse, PastOffset::Empty] {
             let behaviour = Behaviour {
@@ -157,7 +157,7 @@ async fn a_lower_last_offset_is_found_out_and_loses_nothing() {
 }
 
 #[tokio::test]
-async fn windows_that_are_too_long_are_found_out_and_not_asked_for_again() {
+async fn the_longest_window_is_learned_and_never_exceeded_again() {
     let database = TestDatabase::migrated().await;
     let setup = Setup::with_interactions(300).await;
     setup.simulator.world().limits.max_days = 2;
@@ -176,7 +176,7 @@ async fn windows_that_are_too_long_are_found_out_and_not_asked_for_again() {
 }
 
 #[tokio::test]
-async fn what_was_found_out_is_not_found_out_again_by_the_next_process() {
+async fn the_next_process_knows_the_learned_api_traits() {
     let behaviour = Behaviour {
         offset_unit: OffsetUnit::Records,
         ..Behaviour::default()
@@ -206,7 +206,7 @@ async fn what_was_found_out_is_not_found_out_again_by_the_next_process() {
 }
 
 #[tokio::test]
-async fn a_number_that_is_no_total_costs_neither_gaps_nor_thousands_of_requests() {
+async fn an_overstated_total_causes_no_gaps_and_few_requests() {
     for order in [Order::Ascending, Order::Unordered, Order::Reshuffled] {
         for offset_unit in [OffsetUnit::Pages, OffsetUnit::Records] {
             let database = TestDatabase::migrated().await;
@@ -234,7 +234,7 @@ async fn a_number_that_is_no_total_costs_neither_gaps_nor_thousands_of_requests(
 }
 
 #[tokio::test]
-async fn totals_that_become_the_size_of_a_page_or_are_capped_lose_nothing() {
+async fn totals_that_become_page_sizes_or_are_capped_lose_nothing() {
     let database = TestDatabase::migrated().await;
     let setup = Setup::with_interactions(3_000).await;
     load(&setup, &database, "with totals").await;

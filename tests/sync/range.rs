@@ -58,7 +58,7 @@ async fn a_range_that_is_ignored_covers_nothing_and_is_one_gap() {
 }
 
 #[tokio::test]
-async fn a_range_of_which_only_the_dates_count_is_said_and_not_read_to_pieces() {
+async fn an_api_that_ignores_times_is_reported_at_few_requests() {
     for count in [60, 3_000, 30_000] {
         let database = TestDatabase::migrated().await;
         let setup = three_weeks(count, Range::Dates).await;
@@ -75,7 +75,7 @@ async fn a_range_of_which_only_the_dates_count_is_said_and_not_read_to_pieces() 
 }
 
 #[tokio::test]
-async fn while_a_range_is_ignored_a_poll_asks_little_and_all_is_read_once_it_is_kept() {
+async fn ignored_ranges_cost_few_requests_and_are_read_once_kept() {
     let database = TestDatabase::migrated().await;
     let setup = three_weeks(3_000, Range::Everything).await;
     setup.sync(&database).await;
@@ -98,7 +98,7 @@ async fn while_a_range_is_ignored_a_poll_asks_little_and_all_is_read_once_it_is_
 }
 
 #[tokio::test]
-async fn a_range_that_is_ignored_one_day_is_found_out_by_the_next_poll() {
+async fn the_next_poll_detects_that_ranges_are_ignored() {
     let database = TestDatabase::migrated().await;
     let setup = three_weeks(3_000, Range::Kept).await;
     let before = setup.sync(&database).await;

@@ -45,7 +45,7 @@ fn any(_: &Interaction) -> bool {
 }
 
 #[tokio::test]
-async fn changes_of_every_kind_arrive_where_the_lookback_reaches_and_touch_nothing_else() {
+async fn a_refresh_stores_every_change_within_its_lookback_only() {
     let past = Past::of(2_000).await;
     let before: Vec<Interaction> = sessions(&past, "2026-01-01T00:00:00Z", 2_000, any);
     let changes = past.setup.simulator.world().mutate_some(4, 0.3);
@@ -141,7 +141,7 @@ async fn each_kind_of_change_is_in_its_table() {
 }
 
 #[tokio::test]
-async fn the_tables_after_changes_and_refreshes_are_those_of_a_fresh_load() {
+async fn refreshed_tables_are_those_of_a_fresh_load() {
     let past = Past::of_a_day(700).await;
     for seed in [1, 2, 3] {
         past.setup.simulator.world().mutate_some(seed, 0.2);
@@ -172,7 +172,7 @@ async fn the_tables_after_changes_and_refreshes_are_those_of_a_fresh_load() {
 }
 
 #[tokio::test]
-async fn a_deleted_session_is_marked_by_the_second_refresh_and_cleared_once_it_is_back() {
+async fn a_deleted_session_is_missing_from_the_second_refresh_on() {
     let past = Past::of_a_day(300).await;
     let gone = sessions(&past, "2026-01-15T03:00:00Z", 1, any).remove(0);
     let id = stored_id(&gone);
@@ -208,7 +208,7 @@ async fn a_deleted_session_is_marked_by_the_second_refresh_and_cleared_once_it_i
 }
 
 #[tokio::test]
-async fn a_bot_only_session_that_was_handed_over_is_superseded_at_once() {
+async fn a_refresh_supersedes_a_bot_session_that_was_handed_over() {
     let past = Past::of_a_day(300).await;
     let bot_only = sessions(&past, "2026-01-15T03:00:00Z", 1, |one| one.conversation.is_none()).remove(0);
     assert!(past.setup.simulator.world().promote(&bot_only.session_id));
@@ -270,7 +270,7 @@ async fn a_smaller_tier_that_has_just_run_is_left_out_of_a_larger_one() {
 }
 
 #[tokio::test]
-async fn what_a_poll_has_just_read_is_not_refreshed_and_nothing_to_read_costs_no_request() {
+async fn a_refresh_skips_what_was_just_read() {
     let past = Past::of(500).await;
     past.setup.pass(TimeDelta::hours(1));
     let job = past.refresh(TimeDelta::hours(1));
@@ -288,7 +288,7 @@ async fn what_a_poll_has_just_read_is_not_refreshed_and_nothing_to_read_costs_no
 }
 
 #[tokio::test]
-async fn sessions_that_are_still_open_are_followed_beyond_the_lookback_until_they_end() {
+async fn open_sessions_are_refreshed_beyond_the_lookback() {
     let setup = Setup::with_interactions(600).await;
     let ids: Vec<String> = {
         let mut world = setup.simulator.world();
@@ -346,7 +346,7 @@ async fn sessions_that_are_still_open_are_followed_beyond_the_lookback_until_the
 }
 
 #[tokio::test]
-async fn what_arrives_late_behind_the_watermark_is_found_by_the_tier_that_reaches_it() {
+async fn late_sessions_are_found_by_the_tier_that_reaches_them() {
     let past = Past::of(500).await;
     let mut late = sessions(&past, "2026-01-13T00:00:00Z", 1, |one| one.conversation.is_none()).remove(0);
     "late".clone_into(&mut late.session_id);

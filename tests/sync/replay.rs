@@ -75,7 +75,7 @@ async fn make_old(database: &TestDatabase) {
 }
 
 #[tokio::test]
-async fn rows_of_an_older_transform_become_those_of_a_fresh_load_without_a_request() {
+async fn replay_gives_the_rows_of_a_fresh_load_without_a_request() {
     let (setup, database) = loaded().await;
     let fresh = database.digest(&[]).await;
     make_old(&database).await;
@@ -168,7 +168,7 @@ fn portion(last: Uuid, rejected: u64) -> books::Portion<'static> {
 }
 
 #[tokio::test]
-async fn rejected_texts_that_become_one_wait_on_where_one_of_them_does() {
+async fn merged_rejected_records_stay_open_if_one_of_them_was() {
     let database = TestDatabase::migrated().await;
     let setup = Setup::start().await;
     setup.sync(&database).await;
@@ -191,7 +191,7 @@ async fn rejected_texts_that_become_one_wait_on_where_one_of_them_does() {
 }
 
 #[tokio::test]
-async fn one_that_goes_on_remembers_what_the_part_before_could_not_rebuild() {
+async fn a_resumed_replay_remembers_earlier_failures() {
     let (setup, database) = loaded().await;
     let policy = Policy::default();
     let rules = format!("transform {TRANSFORM_VERSION}; {}", policy.fingerprint());
@@ -212,7 +212,7 @@ async fn one_that_goes_on_remembers_what_the_part_before_could_not_rebuild() {
 }
 
 #[tokio::test]
-async fn one_that_was_stopped_goes_on_where_it_was_unless_the_rules_are_others() {
+async fn a_stopped_replay_resumes_unless_its_rules_have_changed() {
     let (setup, database) = loaded().await;
     make_old(&database).await;
     // Stopped by SIGKILL after its first batch: its run is still open, its position is in the books.
@@ -308,7 +308,7 @@ async fn what_has_no_raw_record_is_counted_and_left() {
 }
 
 #[tokio::test]
-async fn a_raw_record_that_is_rejected_today_leaves_its_rows_as_they_are() {
+async fn a_raw_record_that_replay_rejects_keeps_its_rows() {
     let (setup, database) = loaded().await;
     database
         .execute(
@@ -336,7 +336,7 @@ async fn set_aside(database: &TestDatabase, payload: &str) {
 }
 
 #[tokio::test]
-async fn a_record_that_can_be_read_now_becomes_rows_and_the_others_stay() {
+async fn a_rejected_record_that_is_readable_now_becomes_rows() {
     let setup = Setup::start().await;
     let database = TestDatabase::migrated().await;
     setup.sync(&database).await;
@@ -378,7 +378,7 @@ async fn a_record_that_can_be_read_now_becomes_rows_and_the_others_stay() {
 }
 
 #[tokio::test]
-async fn of_several_versions_that_can_be_read_now_the_newest_becomes_the_row() {
+async fn the_newest_of_several_readable_versions_becomes_the_row() {
     let setup = Setup::start().await;
     let database = TestDatabase::migrated().await;
     let version = |id: &str, channel: &str| json!({"sessionId": id, "sessionStartTime": "2026-01-10T10:00:00", "channel": channel});

@@ -58,7 +58,7 @@ async fn the_old_is_deleted_in_batches_and_the_rest_is_untouched() {
 }
 
 #[tokio::test]
-async fn what_is_too_old_is_not_fetched_by_a_pass_a_refresh_or_a_backfill() {
+async fn nothing_older_than_retention_is_fetched() {
     let setup = setup().await;
     let database = TestDatabase::migrated().await;
     let worker = worker(&setup, &database);
@@ -85,7 +85,7 @@ async fn what_is_too_old_is_not_fetched_by_a_pass_a_refresh_or_a_backfill() {
 }
 
 #[tokio::test]
-async fn a_session_that_began_before_and_lasted_into_what_is_kept_stays_away() {
+async fn a_session_that_began_before_what_is_kept_is_left_out() {
     let setup = Setup::start().await;
     let (from, to) = (instant("2026-01-09T20:00:00Z"), instant("2026-01-10T04:00:00Z"));
     setup.simulator.world().seed(&Seed::new(3, from, to, 400));
@@ -219,7 +219,7 @@ async fn rejected_records_of_old_windows_go_as_well() {
 }
 
 #[tokio::test]
-async fn a_clock_that_is_a_month_ahead_deletes_nothing_that_is_to_be_kept_and_moves_no_start() {
+async fn a_clock_a_month_ahead_deletes_nothing_and_moves_no_start() {
     let mut setup = Setup::live().await;
     setup.seed_days(5, 2, 0, 200);
     let database = TestDatabase::migrated().await;

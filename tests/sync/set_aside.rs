@@ -76,7 +76,7 @@ async fn with(others: Vec<(Vec<u8>, &'static str)>) -> Setup {
 }
 
 #[tokio::test]
-async fn a_hundred_good_records_are_loaded_and_one_bad_of_each_kind_is_set_aside() {
+async fn good_records_are_loaded_beside_rejected_ones_of_each_kind() {
     let setup = with(bad()).await;
     let database = TestDatabase::migrated().await;
     let report = setup.sync(&database).await;
@@ -172,7 +172,7 @@ async fn a_record_that_later_comes_well_resolves_its_rejection() {
 }
 
 #[tokio::test]
-async fn what_has_no_id_is_resolved_once_its_stretch_is_read_to_the_end_without_it() {
+async fn a_rejection_without_id_is_resolved_once_its_range_is_drained() {
     let start = instant("2026-01-10T10:00:00Z");
     let setup = Setup::start().await;
     setup.simulator.world().insert_raw(start, &good(1));
@@ -201,7 +201,7 @@ async fn what_has_no_id_is_resolved_once_its_stretch_is_read_to_the_end_without_
 }
 
 #[tokio::test]
-async fn what_has_no_id_stays_open_where_part_of_its_stretch_was_only_compared_since() {
+async fn a_rejection_without_id_is_not_resolved_by_verification() {
     let start = instant("2026-01-10T10:00:00Z");
     let setup = Setup::start().await;
     setup.simulator.world().insert_raw(start, &good(1));
@@ -270,7 +270,7 @@ async fn a_field_that_is_not_known_is_told_once_and_counted() {
 }
 
 #[tokio::test]
-async fn a_new_field_gets_one_line_in_the_log_and_the_same_field_no_other() {
+async fn an_unknown_field_is_logged_once() {
     let mut setup = Setup::start().await;
     setup.set("start_from", "2026-01-09");
     let mut record = good(1);

@@ -25,7 +25,7 @@ fn refresh() -> Job {
 }
 
 #[tokio::test]
-async fn what_is_read_late_enough_is_settled_and_what_is_polled_is_not() {
+async fn late_readings_move_settled_through_and_polls_do_not() {
     let past = Past::of_a_day(100).await;
     assert_eq!(settled_through(&past).await, "2026-01-15 11:30:00");
     past.pass(TimeDelta::minutes(15)).await;
@@ -42,7 +42,7 @@ async fn what_is_read_late_enough_is_settled_and_what_is_polled_is_not() {
 }
 
 #[tokio::test]
-async fn sync_alone_finds_all_that_is_published_late_before_it_is_settled() {
+async fn sync_finds_late_sessions_before_their_time_is_settled() {
     let mut setup = Setup::start().await;
     setup.set("start_from", "2026-01-15T10:00:00Z");
     setup.simulator.world().set_behaviour(Behaviour {

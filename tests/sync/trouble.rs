@@ -170,7 +170,7 @@ async fn a_statement_that_fails_leaves_nothing_of_its_window() {
 }
 
 #[tokio::test]
-async fn a_record_that_the_database_refuses_holds_up_only_its_own_window() {
+async fn a_record_refused_by_the_database_fails_only_its_window() {
     let database = TestDatabase::migrated().await;
     let setup = Setup::with_interactions(300).await;
     setup.simulator.world().limits.max_days = 1;
@@ -207,7 +207,7 @@ async fn a_record_that_the_database_refuses_holds_up_only_its_own_window() {
 }
 
 #[tokio::test]
-async fn a_request_that_the_api_does_not_accept_is_not_repeated_for_every_window() {
+async fn a_refused_request_is_not_repeated_for_every_window() {
     let database = TestDatabase::migrated().await;
     let setup = Setup::with_interactions(300).await;
     setup

@@ -169,7 +169,7 @@ async fn without_totals_equal_days_are_compared_by_identity() {
 }
 
 #[tokio::test]
-async fn planted_differences_are_found_on_their_days_under_every_reading() {
+async fn differences_are_found_on_their_days_under_every_reading() {
     for behaviour in readings() {
         let past = long_sessions(500, behaviour.clone()).await;
         delete(&past, &within(&past, "2026-01-03")).await;
@@ -221,7 +221,7 @@ async fn totals_do_not_see_a_change_and_identity_does() {
 }
 
 #[tokio::test]
-async fn a_single_day_is_compared_right_though_no_other_days_tell_the_reading() {
+async fn a_single_day_is_compared_correctly_under_every_reading() {
     for behaviour in readings() {
         let past = long_sessions(500, behaviour.clone()).await;
         let day = || Verification::of(window("2026-01-08T00:00:00Z", "2026-01-09T00:00:00Z"));
@@ -255,7 +255,7 @@ async fn a_single_day_is_compared_right_though_no_other_days_tell_the_reading() 
 }
 
 #[tokio::test]
-async fn a_difference_is_not_made_up_for_by_a_reading_that_fits_by_chance() {
+async fn a_reading_that_fits_by_chance_does_not_hide_a_difference() {
     // One comes in over midnight: the day that lost another counts by overlap what it should by start.
     let setup = Setup::start().await;
     let (from, to) = (instant("2026-01-08T00:00:00Z"), instant("2026-01-08T12:00:00Z"));
@@ -305,7 +305,7 @@ async fn a_record_that_is_rejected_is_no_difference() {
 }
 
 #[tokio::test]
-async fn a_session_that_is_known_to_be_missing_is_no_difference_until_it_is_back() {
+async fn a_missing_session_is_a_difference_only_once_it_is_back() {
     let past = long_sessions(500, Behaviour::default()).await;
     let gone = within(&past, "2026-01-07");
     let marked = format!(

@@ -14,7 +14,7 @@ use super::past::{Past, window};
 use super::verify::{delete, differing, long_sessions, two_weeks, within};
 
 #[tokio::test]
-async fn a_day_of_more_records_than_one_window_shows_is_compared_whole() {
+async fn a_day_larger_than_one_window_is_compared_completely() {
     for num_results in [NumResults::Total, NumResults::Absent] {
         let mut setup = Setup::start().await;
         setup.set("start_from", "2026-01-14T00:00:00Z");
@@ -50,7 +50,7 @@ async fn a_day_of_more_records_than_one_window_shows_is_compared_whole() {
 }
 
 #[tokio::test]
-async fn a_second_that_the_api_does_not_show_whole_is_a_problem_of_its_day() {
+async fn a_second_that_cannot_be_read_completely_fails_its_day() {
     let mut setup = Setup::start().await;
     setup.set("start_from", "2026-01-13T00:00:00Z");
     {

@@ -26,7 +26,7 @@ fn segments(rows: &Rows) -> Vec<(i32, i32, Response, Option<&str>)> {
 }
 
 #[test]
-fn non_responding_agents_come_first_in_order_then_the_responding_one() {
+fn non_responding_agents_precede_the_responding_one() {
     let rows = rows_in(json!([{
         "destinationType": "QueueEntry",
         "respondingAgent": {"agentId": "u-3"},
@@ -69,7 +69,7 @@ fn a_direct_transfer_is_a_destination_and_a_segment() {
 }
 
 #[test]
-fn an_agent_in_the_destination_itself_is_direct_even_where_no_type_says_so() {
+fn an_agent_in_an_untyped_destination_is_a_direct_one() {
     let rows = rows_in(json!([{"agentId": "u-1"}]));
     assert_eq!(segments(&rows), [(0, 0, Response::Direct, Some("u-1"))]);
     assert_eq!(rows.destinations[0].destination_type, None);

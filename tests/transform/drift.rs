@@ -30,7 +30,7 @@ fn a_field_is_known_in_any_case() {
 }
 
 #[test]
-fn of_two_spellings_the_documented_one_wins_and_the_other_is_kept() {
+fn the_documented_spelling_of_a_field_wins() {
     let both = rows_of(json!({"reason": "Booking Changed", "Reason": "NO AGENTS AVAILABLE"}));
     assert_eq!(both.session.reason.as_deref(), Some("Booking Changed"));
     assert_eq!(both.session.extra, Some(json!({"Reason": "NO AGENTS AVAILABLE"})));
@@ -124,7 +124,7 @@ fn a_lone_text_counts_as_a_list_of_one() {
 }
 
 #[test]
-fn a_lone_object_counts_as_a_list_of_one_and_a_list_as_the_lone_agent() {
+fn a_single_object_and_a_list_of_one_are_read_alike() {
     let rows = rows_of(json!({
         "userleveltags": {"name": "tier", "value": "gold"},
         "destinations": {
@@ -145,7 +145,7 @@ fn a_lone_object_counts_as_a_list_of_one_and_a_list_as_the_lone_agent() {
 }
 
 #[test]
-fn what_cannot_be_read_is_null_with_a_warning_that_names_its_place() {
+fn an_unreadable_value_is_null_with_a_warning_that_names_it() {
     let rows = rows_of(json!({
         "isVoicemail": "perhaps", "sessionEndTime": "later", "csatScore": 4.5, "npsScore": "ten",
         "campaigninfo": {"attempt": [2], "campaignRunDate": 20_261_310},

@@ -167,7 +167,7 @@ fn the_same_record_rejected_again_has_the_same_hash() {
 }
 
 #[test]
-fn the_reason_of_a_rejection_holds_no_value_and_its_payload_every_byte() {
+fn the_reason_of_a_rejection_quotes_no_value() {
     let text = r#"{ "caller":"\u0000+15550142\ud800",  "caller":1e999 }"#;
     assert_eq!(rejected(text).reason, "neither an id nor a sessionStartTime");
 }

@@ -20,7 +20,7 @@ fn interactions() -> Vec<Interaction> {
 }
 
 #[test]
-fn every_record_of_the_page_is_an_interaction_without_warnings_or_leftovers() {
+fn every_record_of_the_page_is_read_without_warnings_or_extra() {
     let interactions = interactions();
     let ids: Vec<&str> = interactions.iter().map(id).collect();
     assert_eq!(
@@ -54,12 +54,12 @@ fn a_call_with_a_consultation_by_phone_has_a_row_at_every_level() {
 }
 
 #[test]
-fn a_call_with_a_callback_has_both_time_bases_as_the_same_instants() {
+fn a_callback_has_the_same_instants_in_both_time_bases() {
     insta::assert_json_snapshot!("call_with_a_callback", interactions()[4].rows);
 }
 
 #[test]
-fn a_chat_that_was_reassigned_has_a_queue_and_a_direct_destination() {
+fn a_reassigned_chat_has_a_queue_and_a_direct_destination() {
     insta::assert_json_snapshot!("reassigned_chat", interactions()[5].rows);
 }
 

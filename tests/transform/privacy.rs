@@ -45,7 +45,7 @@ fn email(spelling: &str) -> String {
 }
 
 #[test]
-fn a_hash_is_the_same_for_every_spelling_of_a_phone_and_for_no_other_phone() {
+fn all_spellings_of_a_phone_have_one_hash_and_others_another() {
     let one = phone("+49 (30) 123-456.7");
     assert!(one.starts_with("hmac:phone:") && one.len() == 75, "{one}");
     for same in [
@@ -69,7 +69,7 @@ fn a_hash_is_the_same_for_every_spelling_of_an_e_mail_address() {
 }
 
 #[test]
-fn an_id_that_is_an_address_or_a_phone_joins_with_addresses_and_phones() {
+fn an_id_that_is_an_email_or_a_phone_has_the_hash_of_one() {
     let ids = |id: &str| {
         hashed(json!({"channelSpecificUserId": id}))
             .rows

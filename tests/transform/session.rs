@@ -40,7 +40,7 @@ fn status_values_are_kept_as_sent_for_the_lists_are_open() {
 }
 
 #[test]
-fn the_direction_is_taken_from_the_record_or_else_from_its_customer() {
+fn the_direction_is_the_records_or_else_its_customers() {
     assert_eq!(
         session(json!({"Direction": "Inbound"})).direction.as_deref(),
         Some("Inbound")
@@ -53,7 +53,7 @@ fn the_direction_is_taken_from_the_record_or_else_from_its_customer() {
 }
 
 #[test]
-fn a_direction_that_differs_from_the_customers_leaves_that_in_extra() {
+fn a_customer_direction_that_differs_is_kept_in_extra() {
     let same = session(json!({"Direction": "Inbound", "customerinfo": {"Direction": "Inbound"}}));
     assert_eq!(same.extra, None);
     let other = session(json!({"Direction": "Inbound", "customerinfo": {"Direction": "Outbound"}}));

@@ -126,7 +126,7 @@ async fn a_body_shorter_than_its_length_is_an_error() {
 }
 
 #[tokio::test]
-async fn a_body_cut_off_without_a_length_looks_complete_and_is_not_json() {
+async fn truncating_without_a_length_gives_a_200_with_invalid_json() {
     let (simulator, client) = broken(FaultKind::TruncatedWithoutLength).await;
     let body = client.ask("", &day()).await.text().await.unwrap();
     assert!(body.starts_with("{\"numResults\":120,"));

@@ -60,7 +60,7 @@ async fn a_range_has_at_most_seven_days() {
 }
 
 #[tokio::test]
-async fn requests_over_the_budget_are_limited_until_the_window_has_slid() {
+async fn requests_over_the_limit_get_429_until_the_minute_has_passed() {
     let simulator = simulator(10).await;
     let client = Client::new(&simulator);
     {

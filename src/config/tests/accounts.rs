@@ -26,7 +26,7 @@ fn an_account_needs_only_its_address_its_ids_and_a_credential() {
 }
 
 #[test]
-fn several_accounts_have_the_defaults_of_accounts_and_differ_from_them() {
+fn accounts_inherit_account_defaults_and_may_override_them() {
     let text = r#"
         [account_defaults]
         base_url = "https://eu.example.com"

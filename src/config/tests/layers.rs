@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn the_defaults_alone_are_a_whole_configuration_without_an_account() {
+fn the_defaults_alone_are_valid_and_have_no_account() {
     let config = Config::from_layers(None, HashMap::new()).unwrap();
     assert_eq!(config.data_dir, Path::new("data"));
     assert!(config.database.url.is_none());
@@ -17,7 +17,7 @@ fn the_defaults_alone_are_a_whole_configuration_without_an_account() {
 }
 
 #[test]
-fn the_environment_wins_over_the_file_and_the_file_over_the_defaults() {
+fn the_environment_overrides_the_file_and_that_the_defaults() {
     let text = "[sync]\nsettle_seconds = 7\nlease_seconds = 8\n";
     let config = read(text, &[("SYNC__LEASE_SECONDS", "9"), ("STORAGE__RAW", "false")]).unwrap();
     assert_eq!(config.sync.settle, Duration::from_secs(7));

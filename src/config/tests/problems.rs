@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn unknown_keys_are_named_at_every_level_with_the_nearest_known_one() {
+fn unknown_keys_are_named_at_every_level_with_the_nearest_key() {
     let text = format!(
         "dta_dir = \"x\"\nxyzzy = 1\n[sync]\nsetle_seconds = 1\n[database]\nmax_connection = 3\n\
          [storage]\nrwa = true\n[http]\nbnd = \"x\"\n[log]\nlevle = \"info\"\n{ACCOUNT}reqests_per_minute = 1\n"
@@ -28,7 +28,7 @@ fn unknown_keys_are_named_at_every_level_with_the_nearest_known_one() {
 }
 
 #[test]
-fn unknown_keys_of_the_environment_and_of_the_defaults_of_accounts_are_found_too() {
+fn unknown_keys_of_environment_and_account_defaults_are_named() {
     assert_eq!(
         problems(read("", &[("SYNC__POL", "0 * * * * *")])),
         ["sync.pol: unknown key; did you mean sync.poll?"]

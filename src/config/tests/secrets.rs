@@ -6,7 +6,7 @@ use crate::transform::privacy::{Class, Rule};
 const KEY: &str = "0123456789abcdef0123456789abcdef";
 
 #[test]
-fn a_database_url_of_another_kind_is_refused_without_being_quoted() {
+fn a_database_url_of_another_scheme_is_refused_and_not_quoted() {
     let variables = environment(&[("DATABASE_URL", "mysql://etl:hunter2@db/x")]);
     let result = Config::from_layers(None, variables);
     assert!(!shown(&result).contains("hunter2"));
@@ -218,7 +218,7 @@ fn a_secret_in_a_file_that_is_not_toml_does_not_show() {
 }
 
 #[test]
-fn a_secret_that_toml_takes_for_a_number_too_large_is_not_quoted() {
+fn a_secret_that_is_an_oversized_toml_number_is_not_quoted() {
     let result = read("token = 981726354091827364546372819", &[]);
     assert!(result.is_err());
     assert!(!shown(&result).contains("98172"));

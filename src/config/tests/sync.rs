@@ -46,7 +46,7 @@ fn nothing_of_the_defaults_rings_in_the_same_second() {
 }
 
 #[test]
-fn the_tiers_of_a_file_take_the_place_of_the_defaults_in_the_order_of_their_lookback() {
+fn refresh_tiers_of_a_file_replace_the_defaults() {
     let text = r#"
         [[sync.refresh]]
         every = "0 30 1 * * *"
@@ -87,7 +87,7 @@ fn a_tier_has_its_own_name_or_that_of_its_lookback() {
 }
 
 #[test]
-fn an_empty_list_switches_refresh_off_and_an_empty_variable_does_not() {
+fn an_empty_list_disables_refresh_but_no_empty_variable_does() {
     assert_eq!(tiers(&read("[sync]\nrefresh = []\n", &[]).unwrap()), []);
     assert_eq!(tiers(&read("", &[("SYNC__REFRESH", "[]")]).unwrap()), []);
     assert_eq!(tiers(&read("", &[("SYNC__REFRESH", "")]).unwrap()).len(), 4);
@@ -129,7 +129,7 @@ fn what_is_wrong_in_a_tier_names_its_place_in_the_list() {
 }
 
 #[test]
-fn a_lookback_is_a_whole_number_and_a_unit_from_a_minute_to_a_leap_year() {
+fn a_lookback_is_a_number_and_a_unit_of_1m_to_366d() {
     let lookback = |text: &str| {
         let json = json!([{ "every": "0 23 * * * *", "lookback": text }]).to_string();
         let config = read("", &[("SYNC__REFRESH", &json)]).ok()?;

@@ -263,7 +263,7 @@ fn a_record_is_told_how_much_of_it_could_not_be_read() {
 }
 
 #[test]
-fn a_page_has_two_hundred_records_and_more_than_five_hundred_elements_are_none() {
+fn a_page_of_more_than_500_elements_is_refused() {
     let of = |element: &str, count: usize| format!("{{\"data\":[{}]}}", vec![element; count].join(","));
     let record = r#"{"sessionId":"a"}"#;
     for (body, want) in [

@@ -96,7 +96,7 @@ fn what_is_over_or_cannot_be_told_holds_nothing_back() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_earlier_process_is_remembered_for_the_hour_and_at_any_time() {
+async fn requests_of_earlier_processes_count_in_the_hourly_budget() {
     let budget = budget(0, 3, 0);
     drop(budget.admit(Priority::Head).await);
     tokio::time::advance(Duration::from_secs(10)).await;

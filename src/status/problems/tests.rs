@@ -156,7 +156,7 @@ fn a_gap_hides_no_daemon_that_has_stopped() {
 }
 
 #[test]
-fn whoever_works_knows_whether_it_stalls_and_others_go_by_the_books() {
+fn a_worker_knows_its_own_stall_and_others_use_the_ledger() {
     let mut quiet = account(vec![run("poll", "running")]);
     quiet.lease_holder = Some("somebody".to_owned());
     quiet.runs[0].quiet_seconds = 1_200;
@@ -193,7 +193,7 @@ fn a_refusal_now_and_then_is_no_shared_limit() {
 }
 
 #[test]
-fn clocks_that_differ_by_an_hour_and_problems_that_stand_are_trouble() {
+fn a_skew_of_an_hour_and_a_standing_problem_are_trouble() {
     let mut off = account(vec![run("poll", "succeeded")]);
     off.api_clock_ahead_seconds = Some(-90);
     assert_eq!(judged(&off, None).0, Standing::Warning);

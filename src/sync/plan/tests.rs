@@ -251,7 +251,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
     #[test]
-    fn what_was_drained_is_what_was_wanted_less_the_gaps_and_all_of_it_was_seen(
+    fn windows_and_gaps_cover_the_wanted_ranges_exactly_once(
         mut model in model(),
         wanted in wanted(),
         in_flight in 1_usize..4,
@@ -278,7 +278,7 @@ proptest! {
     }
 
     #[test]
-    fn no_window_is_longer_than_seven_days_or_lies_on_more_than_seven_dates(
+    fn no_window_is_longer_than_seven_days_or_seven_dates(
         wanted in wanted(),
         offset in (-56_i32..56).prop_map(|quarters| quarters * 15),
         turned in any::<bool>(),
@@ -362,7 +362,7 @@ fn a_sparse_range_takes_a_request_for_each_seven_days() {
 }
 
 #[test]
-fn rows_in_any_order_cost_hardly_more_requests_than_rows_in_none() {
+fn ordered_rows_cost_hardly_more_requests_than_unordered_ones() {
     let seconds: Vec<i64> = (0..10_000).map(|nth| nth * 60).collect();
     let requests = |listing| {
         let mut model = FakeApi {

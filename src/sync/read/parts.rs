@@ -170,7 +170,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_two_spellings_of_a_channel_the_documented_one_is_asked_for() {
+    fn a_channel_is_requested_in_its_documented_spelling() {
         let seen = ["Voice", "RTM", "email", "Email"].map(str::to_owned);
         let values: Vec<String> = once_each(channels(seen)).collect();
         assert_eq!(values, ["rtm", "voice", "email"]);

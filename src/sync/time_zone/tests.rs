@@ -124,7 +124,7 @@ fn records_that_are_all_off_by_the_same_quarters_tell_the_shift() {
 }
 
 #[test]
-fn a_record_counts_once_however_often_it_is_read_and_says_what_it_said_last() {
+fn a_record_counts_once_with_its_last_reading() {
     let mut check = TimeZoneCheck::default();
     for _ in 0..4 {
         see(&mut check, 0, -3_600);

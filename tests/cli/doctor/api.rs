@@ -7,7 +7,7 @@ use super::{Diagnosis, busy, environment};
 use crate::support::{Program, Setup, TestDatabase};
 
 #[tokio::test]
-async fn what_earlier_runs_learned_is_told_where_little_can_be_seen_now() {
+async fn doctor_shows_what_earlier_runs_learned() {
     let database = TestDatabase::migrated().await;
     let setup = Setup::live().await;
     setup.seed_days(22, 2, 1, 1_500);

@@ -8,7 +8,7 @@ use crate::support::tls::{Authority, Flaw, postgres};
 use crate::support::{Setup, TestDatabase, database, port};
 
 #[tokio::test]
-async fn a_database_out_of_reach_is_exit_code_4_and_the_api_is_looked_at_all_the_same() {
+async fn doctor_without_a_database_exits_with_4_and_checks_the_api() {
     let setup = busy().await;
     let mut environment = setup.environment();
     let closed = port::closed();

@@ -57,7 +57,7 @@ async fn a_name_that_only_the_proxy_knows_is_a_warning() {
 }
 
 #[tokio::test]
-async fn an_api_that_is_spoken_to_in_plain_text_over_a_network_is_a_warning() {
+async fn doctor_warns_of_plain_text_to_an_api_on_another_machine() {
     let setup = busy().await;
     // This machine, by an address that does not say so.
     let elsewhere = setup.simulator.base_url().replace("127.0.0.1", "0.0.0.0");
@@ -67,7 +67,7 @@ async fn an_api_that_is_spoken_to_in_plain_text_over_a_network_is_a_warning() {
 }
 
 #[tokio::test]
-async fn a_certificate_that_does_not_hold_is_told_why_and_ends_the_way_there() {
+async fn doctor_says_why_a_certificate_is_invalid_and_checks_no_more() {
     let setup = busy().await;
     let directory = tempfile::tempdir().unwrap();
     let authority = Authority::new();

@@ -31,7 +31,7 @@ async fn on_a_terminal(environment: HashMap<String, String>) -> String {
 }
 
 #[tokio::test]
-async fn the_report_fits_80_columns_and_begins_each_finding_with_how_bad_it_is() {
+async fn the_doctor_report_fits_80_columns_and_shows_severities() {
     let database = TestDatabase::untouched().await;
     let mut setup = busy().await;
     setup.set("client_secret", "wrong-secret-0123456789abcdef-wrong");

@@ -41,7 +41,7 @@ async fn two_starts_at_once_share_one_server() {
 }
 
 #[tokio::test]
-async fn a_daemon_waits_for_another_process_to_end_and_then_has_its_own_server() {
+async fn a_daemon_waits_for_the_private_server_of_another_process() {
     let mut setup = Setup::with_interactions(20).await;
     setup.set("max_in_flight", "1");
     setup.simulator.world().behaviour.latency = Duration::from_secs(1);
