@@ -6,10 +6,11 @@ use tokio::time::Instant;
 use tracing::{Instrument, error_span, info};
 
 use crate::extract::Priority;
+use crate::failpoint;
 use crate::ledger::runs::{Kind, NewRun};
 use crate::ledger::{LoadError, Purpose, conflict, runs};
+use crate::telemetry;
 use crate::time::window::Window;
-use crate::{failpoint, telemetry};
 
 use super::super::guard::falls_silent;
 use super::super::plan::{Next as Step, Planned};
