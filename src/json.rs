@@ -97,7 +97,7 @@ pub fn parse_counted(text: &str, extent: Extent) -> Result<Value, JsonError> {
     }
 }
 
-/// Keys and texts of an object, in order and with repeats; `None` if it has more than [`MOST_FIELDS`], or is none.
+/// Keys and texts of an object, in order and with repeats; `None` if it has more than 10,000, or is none.
 pub fn fields(text: &str) -> Option<Fields<'_>> {
     let mut deserializer = serde_json::Deserializer::from_str(text);
     let fields = (&mut deserializer).deserialize_map(AllFields).ok()?;

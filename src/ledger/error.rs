@@ -1,7 +1,5 @@
 //! Database errors and their meaning.
 
-use uuid::Uuid;
-
 use crate::postgres::{DatabaseErrorKind, is_unreachable};
 
 /// Failed transaction.
@@ -29,8 +27,6 @@ pub enum LoadError {
     Refused {
         /// Table.
         table: &'static str,
-        /// Its interaction.
-        key: Uuid,
         /// Why.
         #[source]
         error: sqlx::Error,
@@ -90,7 +86,7 @@ impl LoadError {
     /// In the ledger.
     pub(super) fn code(&self) -> String {
         match self {
-            Self::Database(_) => format!("database_{}", self.kind()),
+            Self::Database(_) | Self::Refused { .. } => format!("database_{}", self.kind()),
             _ => self.kind().to_owned(),
         }
     }

@@ -209,7 +209,10 @@ fn within(
 }
 
 fn text_of(object: &Map<String, Value>) -> String {
-    serde_json::to_string(object).unwrap_or_default()
+    let mut text = serde_json::to_string(object).unwrap_or_default();
+    // Those of whole windows are held in memory.
+    text.shrink_to_fit();
+    text
 }
 
 impl Rejected {

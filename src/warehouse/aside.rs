@@ -101,7 +101,6 @@ pub async fn store(
         account_id: constants.0,
         written_at: constants.1,
         time_zone_offset: aside.time_zone_offset,
-        one_at_a_time: true,
     };
     pool.transact(async |transaction| {
         turn::take(transaction, constants.account_id).await?;
@@ -117,7 +116,11 @@ pub async fn store(
             Change::None => false,
         };
         if is_wanted {
-            interactions::write(transaction, constants, one, &stored, keep_raw).await?;
+            let (_, mut refused) =
+                interactions::write(transaction, constants, one, &stored, keep_raw).await?;
+            if let Some((_, error)) = refused.pop() {
+                return Err(error);
+            }
         }
         sqlx::query("update smartassist_sync.rejected_records set resolved_at = $2 where id = $1")
             .bind(aside.id)

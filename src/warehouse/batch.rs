@@ -14,6 +14,9 @@ use crate::transform::{Cell, Interaction, Rows, Session, TableRow};
 const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 const TRAILER: [u8; 2] = (-1_i16).to_be_bytes();
 
+/// Sent at once: PostgreSQL stores rows while others are encoded.
+const CHUNK_BYTES: usize = 64 << 10;
+
 const KEY: &str = "interaction_key";
 
 /// Of all that a transaction writes.
@@ -22,8 +25,6 @@ pub(super) struct Constants<'a> {
     pub(super) account_id: &'a str,
     pub(super) written_at: DateTime<Utc>,
     pub(super) time_zone_offset: i32,
-    /// Finds the one that PostgreSQL refuses.
-    pub(super) one_at_a_time: bool,
 }
 
 /// Rows of one table; the first column is the key of the interaction.
@@ -32,16 +33,14 @@ pub(super) struct Batch<'a> {
     table: &'static str,
     columns: Vec<&'static str>,
     rows: Vec<Vec<Cell<'a>>>,
-    one_at_a_time: bool,
 }
 
 impl<'a> Batch<'a> {
-    fn new(table: &'static str, columns: &[&'static str], constants: Constants<'_>) -> Self {
+    fn new(table: &'static str, columns: &[&'static str]) -> Self {
         Self {
             table,
             columns: [&[KEY], columns].concat(),
             rows: Vec::new(),
-            one_at_a_time: constants.one_at_a_time,
         }
     }
 
@@ -58,7 +57,7 @@ impl<'a> Batch<'a> {
             "last_changed_at",
         ];
         let columns = [Session::TABLE.columns, &own].concat();
-        let mut batch = Self::new(Session::TABLE.name, &columns, constants);
+        let mut batch = Self::new(Session::TABLE.name, &columns);
         for interaction in interactions {
             let mut row = interaction.rows.session.cells();
             row.extend([
@@ -74,7 +73,7 @@ impl<'a> Batch<'a> {
 
     pub(super) fn of_raw(interactions: &[&'a Interaction], constants: Constants<'_>) -> Self {
         let columns = ["payload", "fetched_at", "time_zone_offset"];
-        let mut batch = Self::new("smartassist.raw_interactions", &columns, constants);
+        let mut batch = Self::new("smartassist.raw_interactions", &columns);
         for interaction in interactions {
             let fetched_at = Cell::Timestamptz(constants.written_at);
             let offset = Cell::Integer(constants.time_zone_offset);
@@ -88,10 +87,9 @@ impl<'a> Batch<'a> {
 
     pub(super) fn of_children<R: TableRow + 'a>(
         interactions: &[&'a Interaction],
-        constants: Constants<'_>,
         of: fn(&Rows) -> &[R],
     ) -> Self {
-        let mut batch = Self::new(R::TABLE.name, R::TABLE.columns, constants);
+        let mut batch = Self::new(R::TABLE.name, R::TABLE.columns);
         for interaction in interactions {
             for row in of(&interaction.rows) {
                 batch.push(interaction.key, row.cells());
@@ -102,45 +100,54 @@ impl<'a> Batch<'a> {
 
     /// Adds new rows.
     pub(super) async fn copy(&self, connection: &mut PgConnection) -> Result<(), LoadError> {
+        if self.rows.is_empty() {
+            return Ok(());
+        }
         let columns = self.columns.join(", ");
         let statement = format!("copy {} ({columns}) from stdin (format binary)", self.table);
-        for rows in self.portions() {
-            let copied = async {
-                let mut copy = connection.copy_in_raw(&statement).await?;
-                copy.send(encoded(rows)).await?;
-                copy.finish().await
-            };
-            self.check(copied.await, rows)?;
-        }
-        Ok(())
+        let copied = async {
+            let mut copy = connection.copy_in_raw(&statement).await?;
+            let mut bytes = HEADER.to_vec();
+            for cells in &self.rows {
+                encode(cells, &mut bytes);
+                if bytes.len() >= CHUNK_BYTES {
+                    copy.send(bytes.as_slice()).await?;
+                    bytes.clear();
+                }
+            }
+            bytes.extend(TRAILER);
+            copy.send(bytes).await?;
+            copy.finish().await
+        };
+        self.check(copied.await)
     }
 
     /// Writes over the rows of the same interactions, in place, but for the columns that are kept.
     pub(super) async fn upsert(&self, connection: &mut PgConnection, kept: &[&str]) -> Result<(), LoadError> {
-        for rows in self.portions() {
-            let (values, arguments) = self.arrays(rows).map_err(sqlx::Error::Encode)?;
-            let updated = self.columns[1..].iter().filter(|name| !kept.contains(name));
-            let updated: Vec<String> = updated.map(|name| format!("{name} = excluded.{name}")).collect();
-            let statement = format!(
-                "insert into {} ({}) select {values} on conflict ({KEY}) do update set {}",
-                self.table,
-                self.columns.join(", "),
-                updated.join(", "),
-            );
-            // Columns without a value differ each time.
-            let query = sqlx::query_with(AssertSqlSafe(statement), arguments).persistent(false);
-            let written = query.execute(&mut *connection).await;
-            self.check(written.map(|written| written.rows_affected()), rows)?;
+        if self.rows.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        let (values, arguments) = self.arrays().map_err(sqlx::Error::Encode)?;
+        let updated = self.columns[1..].iter().filter(|name| !kept.contains(name));
+        let updated: Vec<String> = updated.map(|name| format!("{name} = excluded.{name}")).collect();
+        let statement = format!(
+            "insert into {} ({}) select {values} on conflict ({KEY}) do update set {}",
+            self.table,
+            self.columns.join(", "),
+            updated.join(", "),
+        );
+        // Columns without a value differ each time.
+        let query = sqlx::query_with(AssertSqlSafe(statement), arguments).persistent(false);
+        let written = query.execute(connection).await;
+        self.check(written.map(|written| written.rows_affected()))
     }
 
     /// Each column as an array, but for those that are NULL in all rows.
-    fn arrays(&self, rows: &[Vec<Cell<'_>>]) -> Result<(String, PgArguments), BoxDynError> {
+    fn arrays(&self) -> Result<(String, PgArguments), BoxDynError> {
         let mut arguments = PgArguments::default();
         let (mut arrays, mut names, mut values) = (Vec::new(), Vec::new(), Vec::new());
         for (place, name) in self.columns.iter().enumerate() {
-            let cells = || rows.iter().map(|row| &row[place]);
+            let cells = || self.rows.iter().map(|row| &row[place]);
             macro_rules! add {
                 ($kind:pat => $value:expr; $array:literal as $sql:literal) => {{
                     let array = cells().map(|cell| match cell {
@@ -177,46 +184,27 @@ impl<'a> Batch<'a> {
         ))
     }
 
-    fn portions(&self) -> impl Iterator<Item = &[Vec<Cell<'a>>]> {
-        let at_once = if self.one_at_a_time {
-            1
-        } else {
-            self.rows.len().max(1)
-        };
-        self.rows.chunks(at_once)
-    }
-
-    fn check(&self, written: Result<u64, sqlx::Error>, rows: &[Vec<Cell<'_>>]) -> Result<(), LoadError> {
-        let (table, expected) = (self.table, rows.len() as u64);
-        match (written, rows) {
-            (Ok(written), _) if written == expected => Ok(()),
-            (Ok(written), _) => Err(LoadError::RowCount {
+    fn check(&self, written: Result<u64, sqlx::Error>) -> Result<(), LoadError> {
+        let (table, expected) = (self.table, self.rows.len() as u64);
+        match written {
+            Ok(written) if written == expected => Ok(()),
+            Ok(written) => Err(LoadError::RowCount {
                 table,
                 written,
                 expected,
             }),
-            (Err(error), [row])
-                if self.one_at_a_time && DatabaseErrorKind::of(&error) == DatabaseErrorKind::Data =>
-            {
-                match row[0] {
-                    Cell::Uuid(key) => Err(LoadError::Refused { table, key, error }),
-                    _ => Err(error.into()),
-                }
+            Err(error) if DatabaseErrorKind::of(&error) == DatabaseErrorKind::Data => {
+                Err(LoadError::Refused { table, error })
             }
-            (Err(error), _) => Err(error.into()),
+            Err(error) => Err(error.into()),
         }
     }
 }
 
 /// In the form of a binary COPY.
-fn encoded(rows: &[Vec<Cell<'_>>]) -> Vec<u8> {
-    let mut bytes = HEADER.to_vec();
-    for cells in rows {
-        bytes.extend(i16::try_from(cells.len()).unwrap_or(i16::MAX).to_be_bytes());
-        cells.iter().for_each(|cell| cell.encode(&mut bytes));
-    }
-    bytes.extend(TRAILER);
-    bytes
+fn encode(cells: &[Cell<'_>], bytes: &mut Vec<u8>) {
+    bytes.extend(i16::try_from(cells.len()).unwrap_or(i16::MAX).to_be_bytes());
+    cells.iter().for_each(|cell| cell.encode(bytes));
 }
 
 /// Of an array, since `unnest` flattens arrays of arrays: PostgreSQL manual, section 8.15.6.

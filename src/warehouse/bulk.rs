@@ -97,7 +97,6 @@ async fn decide(
         account_id: &ending.lease.account_id,
         written_at: ending.at,
         time_zone_offset: 0,
-        one_at_a_time: false,
     };
     let account: Account = sqlx::query_as(include_str!("bulk_account.sql"))
         .bind(constants.account_id)
@@ -260,7 +259,6 @@ async fn confirm_some(pool: &Pool, account_id: &str, now: DateTime<Utc>) -> Resu
             account_id,
             written_at: now,
             time_zone_offset: 0,
-            one_at_a_time: false,
         };
         let keys: Vec<Uuid> = withheld.iter().map(|(key, _)| *key).collect();
         missing::forget(transaction, &keys).await?;

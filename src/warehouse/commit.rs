@@ -1,8 +1,9 @@
 //! Stores a window's rows, ledger row and coverage in one transaction.
 
+use std::borrow::Cow;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
-use uuid::Uuid;
 
 use crate::failpoint;
 use crate::postgres::Pool;
@@ -21,11 +22,8 @@ use crate::ledger::problems::Problem;
 use crate::ledger::windows::{Entry, Purpose, Status, record};
 use crate::ledger::{Counters, LoadError, accounts, turn};
 
-/// Each is looked for row by row.
-const MOST_REFUSED: usize = 5;
-
 /// Fetched window.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct WindowCommit<'a> {
     /// Lease.
     pub lease: &'a Lease,
@@ -87,64 +85,10 @@ pub struct Committed {
 /// # Errors
 /// [`LoadError`]. Nothing is stored, except perhaps after a failed COMMIT; rereading is safe.
 pub async fn commit_window(pool: &Pool, commit: &WindowCommit<'_>) -> Result<Committed, LoadError> {
-    let mut refused: Vec<Rejected> = Vec::new();
-    let mut one_at_a_time = false;
-    loop {
-        let error = match try_commit(pool, commit, &refused, one_at_a_time).await {
-            Ok(committed) => return Ok(committed),
-            Err(error) => error,
-        };
-        match &error {
-            LoadError::Refused { key, .. } if refused.len() < MOST_REFUSED => {
-                refused.extend(refuse(commit, *key, &error));
-            }
-            error if error.is_of_the_data() && !one_at_a_time => one_at_a_time = true,
-            _ => return Err(error),
-        }
-    }
-}
-
-fn refuse(commit: &WindowCommit<'_>, key: Uuid, error: &LoadError) -> Option<Rejected> {
-    let refused = commit
-        .interactions
-        .iter()
-        .find(|interaction| interaction.key == key)?;
-    Some(Rejected {
-        key: Some(key),
-        ids: vec![refused.rows.session.ids()],
-        identifiers: refused.identifiers.clone(),
-        ..Rejected::new(error.to_string(), refused.payload.clone())
-    })
-}
-
-async fn try_commit(
-    pool: &Pool,
-    commit: &WindowCommit<'_>,
-    refused: &[Rejected],
-    one_at_a_time: bool,
-) -> Result<Committed, LoadError> {
-    let is_taken = |interaction: &&Interaction| !refused.iter().any(|one| one.key == Some(interaction.key));
-    let (interactions, rejected);
-    let commit = if refused.is_empty() {
-        commit
-    } else {
-        interactions = commit
-            .interactions
-            .iter()
-            .filter(is_taken)
-            .cloned()
-            .collect::<Vec<_>>();
-        rejected = [commit.rejected, refused].concat();
-        &WindowCommit {
-            interactions: &interactions,
-            rejected: &rejected,
-            ..*commit
-        }
-    };
     let committed = pool
         .transact(async |transaction| {
             let filters_changed_at = begin(transaction, &commit.lease.account_id).await?;
-            write(transaction, commit, filters_changed_at, one_at_a_time).await
+            write(transaction, commit, filters_changed_at).await
         })
         .await?;
     failpoint::reach("window.committed");
@@ -165,32 +109,13 @@ async fn write(
     connection: &mut PgConnection,
     commit: &WindowCommit<'_>,
     filters_changed_at: Option<DateTime<Utc>>,
-    one_at_a_time: bool,
 ) -> Result<Committed, LoadError> {
-    let constants = Constants {
-        account_id: &commit.lease.account_id,
-        written_at: commit.written_at,
-        time_zone_offset: commit.time_zone_offset,
-        one_at_a_time,
-    };
+    let (constants, meanwhile) = (constants(commit), meanwhile(commit));
     let (interactions, rejected) =
         left_out::without(connection, &commit.limits, commit.interactions, commit.rejected).await?;
-    let read = commit.interactions.len();
-    rejected::note_whether_all(connection, commit).await?;
-    let commit = &WindowCommit {
-        interactions: &interactions,
-        rejected: &rejected,
-        ..*commit
-    };
+    let left_out = commit.interactions.len() - interactions.len();
     let mut stored = stored::read(connection, &interactions, &rejected).await?;
-    // Rolled back if one is newer.
-    let resolved = rejected::resolve(connection, constants, commit).await?;
-    let meanwhile = Meanwhile {
-        started_at: commit.started_at,
-        written_at: commit.written_at,
-    };
-    let mut rejected_at = resolved.iter().filter_map(|one| one.last_seen_but_in(&rejected));
-    if stored.overtaken(&interactions, &rejected, meanwhile) || rejected_at.any(|at| meanwhile.has(at)) {
+    if stored.overtaken(&interactions, &rejected, meanwhile) {
         return Err(LoadError::Overtaken);
     }
     let moved = moved::find(&stored, &interactions);
@@ -198,22 +123,29 @@ async fn write(
         stored.keep(&moved.kept);
         moved::note(connection, constants, moved).await?;
     }
-    let mut counters = interactions::write(
-        connection,
-        constants,
-        commit.interactions,
-        &stored,
-        commit.keep_raw,
-    )
-    .await?;
+    let (mut counters, refused) =
+        interactions::write(connection, constants, &interactions, &stored, commit.keep_raw).await?;
     failpoint::reach("window.written");
+    counters.left_out = left_out as u64;
+    let (written, rejected) = apart(&interactions, &rejected, &refused);
+    let commit = &WindowCommit {
+        interactions: &written,
+        rejected: &rejected,
+        ..*commit
+    };
+    rejected::note_whether_all(connection, commit, left_out).await?;
+    // Rolled back if one is newer.
+    let resolved = rejected::resolve(connection, constants, commit).await?;
+    let mut rejected_at = resolved.iter().filter_map(|one| one.last_seen_but_in(&rejected));
+    if rejected_at.any(|at| meanwhile.has(at)) {
+        return Err(LoadError::Overtaken);
+    }
     counters += missing::note(connection, constants, commit, &stored, filters_changed_at).await?;
     ages::count(connection, constants, commit, &stored).await?;
     let counted_alone = rejected::write(connection, constants, commit.window, commit.rejected).await?;
     let new_drift = drift::note(connection, constants, commit.interactions).await?;
     counters += commit.fetched;
     counters.rejected = commit.rejected.len() as u64;
-    counters.left_out = (read - commit.interactions.len()) as u64;
     record(&mut *connection, &entry(commit, counters)).await?;
     let watermark = cover(connection, commit).await?;
     failpoint::reach("window.covered");
@@ -225,6 +157,38 @@ async fn write(
         new_drift,
         moved,
     })
+}
+
+fn constants<'a>(commit: &'a WindowCommit<'_>) -> Constants<'a> {
+    Constants {
+        account_id: &commit.lease.account_id,
+        written_at: commit.written_at,
+        time_zone_offset: commit.time_zone_offset,
+    }
+}
+
+fn meanwhile(commit: &WindowCommit<'_>) -> Meanwhile {
+    Meanwhile {
+        started_at: commit.started_at,
+        written_at: commit.written_at,
+    }
+}
+
+/// What PostgreSQL refused is rejected.
+fn apart<'a>(
+    interactions: &'a [Interaction],
+    rejected: &'a [Rejected],
+    refused: &[(&Interaction, LoadError)],
+) -> (Cow<'a, [Interaction]>, Cow<'a, [Rejected]>) {
+    if refused.is_empty() {
+        return (interactions.into(), rejected.into());
+    }
+    let is_written = |one: &&Interaction| refused.iter().all(|(refused, _)| refused.key != one.key);
+    let refused = refused.iter().map(interactions::rejected);
+    (
+        interactions.iter().filter(is_written).cloned().collect(),
+        rejected.iter().cloned().chain(refused).collect(),
+    )
 }
 
 /// Needs a row: sqlx reports COMMIT of an aborted transaction as success.

@@ -1,16 +1,82 @@
 //! Compares, then writes only what changed.
 
-use sqlx::{AssertSqlSafe, PgConnection};
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use uuid::Uuid;
 
-use crate::transform::{Interaction, RowGroup};
+use crate::transform::{Interaction, Rejected, RowGroup};
 
 use super::batch::{Batch, Constants};
 use super::stored::{Change, Stored};
 use super::{days, missing};
 use crate::ledger::{Counters, LoadError};
 
-pub(super) async fn write(
+/// Where more are refused, and all, the tables are at fault, not the records.
+const MOST_OF_NOTHING_BUT_REFUSED: usize = 5;
+
+/// A record that PostgreSQL refuses is left out, and all others are written.
+pub(super) async fn write<'a>(
+    connection: &mut PgConnection,
+    constants: Constants<'_>,
+    interactions: &'a [Interaction],
+    stored: &Stored,
+    keep_raw: bool,
+) -> Result<(Counters, Vec<(&'a Interaction, LoadError)>), LoadError> {
+    match try_write(connection, constants, interactions, stored, keep_raw).await {
+        Err(LoadError::Refused { .. }) => {}
+        written => return Ok((written?, Vec::new())),
+    }
+    let (mut counters, mut refused) = (Counters::default(), Vec::new());
+    for interaction in interactions {
+        let one = std::slice::from_ref(interaction);
+        match try_write(connection, constants, one, stored, keep_raw).await {
+            Ok(written) => counters += written,
+            Err(error @ LoadError::Refused { .. }) => refused.push((interaction, error)),
+            Err(error) => return Err(error),
+        }
+    }
+    let is_none_written = refused.len() == interactions.len();
+    if is_none_written
+        && refused.len() > MOST_OF_NOTHING_BUT_REFUSED
+        && let Some((_, error)) = refused.pop()
+    {
+        return Err(error);
+    }
+    Ok((counters, refused))
+}
+
+/// What is kept of a record that PostgreSQL refuses.
+pub(super) fn rejected((interaction, error): &(&Interaction, LoadError)) -> Rejected {
+    Rejected {
+        key: Some(interaction.key),
+        ids: vec![interaction.rows.session.ids()],
+        identifiers: interaction.identifiers.clone(),
+        ..Rejected::new(error.to_string(), interaction.payload.clone())
+    }
+}
+
+/// All or nothing; the transaction goes on either way.
+async fn try_write(
+    connection: &mut PgConnection,
+    constants: Constants<'_>,
+    interactions: &[Interaction],
+    stored: &Stored,
+    keep_raw: bool,
+) -> Result<Counters, LoadError> {
+    let mut savepoint = connection.begin().await?;
+    match write_all(&mut savepoint, constants, interactions, stored, keep_raw).await {
+        Ok(written) => {
+            savepoint.commit().await?;
+            Ok(written)
+        }
+        Err(error) => {
+            // Where this fails too, its error tells less.
+            let _ = savepoint.rollback().await;
+            Err(error)
+        }
+    }
+}
+
+async fn write_all(
     connection: &mut PgConnection,
     constants: Constants<'_>,
     interactions: &[Interaction],
@@ -42,7 +108,7 @@ pub(super) async fn write(
         delete(connection, "smartassist.raw_interactions", &changed).await?;
     }
     let is_same = |group: RowGroup, interaction: &Interaction| stored.is_same(group, interaction);
-    write_children(connection, constants, &new, &changed, is_same).await?;
+    write_children(connection, &new, &changed, is_same).await?;
     let moves = new.iter().chain(&changed).flat_map(|interaction| {
         let start = interaction.rows.session.session_started_at;
         let before = stored.started_at(interaction.key).map(|before| (before, -1));
@@ -61,7 +127,6 @@ pub(super) async fn write(
 /// Of what changed, only the groups that differ. Parents first: foreign keys.
 pub(super) async fn write_children(
     connection: &mut PgConnection,
-    constants: Constants<'_>,
     new: &[&Interaction],
     changed: &[&Interaction],
     is_same: impl Fn(RowGroup, &Interaction) -> bool,
@@ -78,11 +143,11 @@ pub(super) async fn write_children(
     delete(connection, "smartassist.tags", &tags).await?;
     let (destinations, tags) = ([new, &destinations].concat(), [new, &tags].concat());
     for batch in [
-        Batch::of_children(&destinations, constants, |rows| &rows.destinations),
-        Batch::of_children(&destinations, constants, |rows| &rows.agent_segments),
-        Batch::of_children(&destinations, constants, |rows| &rows.consultations),
-        Batch::of_children(&destinations, constants, |rows| &rows.joined_users),
-        Batch::of_children(&tags, constants, |rows| &rows.tags),
+        Batch::of_children(&destinations, |rows| &rows.destinations),
+        Batch::of_children(&destinations, |rows| &rows.agent_segments),
+        Batch::of_children(&destinations, |rows| &rows.consultations),
+        Batch::of_children(&destinations, |rows| &rows.joined_users),
+        Batch::of_children(&tags, |rows| &rows.tags),
     ] {
         batch.copy(connection).await?;
     }

@@ -67,9 +67,10 @@ pub(super) async fn write(
 pub(super) async fn note_whether_all(
     connection: &mut PgConnection,
     commit: &WindowCommit<'_>,
+    left_out: usize,
 ) -> Result<(), LoadError> {
     let (account_id, code) = (&commit.lease.account_id, ProblemCode::AllRecordsRejected);
-    if !commit.interactions.is_empty() {
+    if commit.interactions.len() + left_out > 0 {
         problems::clear(connection, account_id, code).await?;
     } else if let Some(first) = commit.rejected.first() {
         let detail = format!(

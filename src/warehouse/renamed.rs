@@ -38,13 +38,12 @@ pub(super) async fn write(
             account_id,
             written_at: at,
             time_zone_offset: one.raw.time_zone_offset,
-            one_at_a_time: false,
         };
         let interaction = &[&one.interaction];
         Batch::of_sessions(interaction, constants)
             .copy(connection)
             .await?;
-        interactions::write_children(connection, constants, interaction, &[], |_, _| false).await?;
+        interactions::write_children(connection, interaction, &[], |_, _| false).await?;
         Batch::of_raw(interaction, constants).copy(connection).await?;
         let start = one.interaction.rows.session.session_started_at;
         days::count(connection, account_id, [(start, 1)].into_iter()).await?;

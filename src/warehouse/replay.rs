@@ -169,7 +169,6 @@ async fn rewrite(
         account_id,
         written_at: at,
         time_zone_offset: 0,
-        one_at_a_time: false,
     };
     let differs = |one: &&&Rebuilt| one.raw.content_hash != one.interaction.content_hash;
     let rewritten = || rebuilt.iter().filter(differs);
@@ -185,7 +184,7 @@ async fn rewrite(
     sessions
         .upsert(connection, &["first_seen_at", "missing_since"])
         .await?;
-    interactions::write_children(connection, constants, &[], &changed, is_same).await?;
+    interactions::write_children(connection, &[], &changed, is_same).await?;
     let moves = rewritten().flat_map(|one| {
         let start = one.interaction.rows.session.session_started_at;
         [(one.raw.session_started_at, -1), (start, 1)]

@@ -122,6 +122,32 @@ async fn a_record_that_postgresql_refuses_is_rejected_alone() {
 }
 
 #[tokio::test]
+async fn however_many_are_refused_all_others_are_written() {
+    let mut desk = Desk::open().await;
+    desk.database
+        .execute("alter table smartassist.agent_segments add constraint no_bad check (agent_id <> 'bad')")
+        .await;
+    let record = |n: usize, is_bad: bool| {
+        let mut record = conversation(&format!("c-{n}"), "10:10:00", None);
+        record["destinations"][0]["respondingAgent"]["agentId"] = json!(if is_bad { "bad" } else { "a" });
+        record
+    };
+    let records: Vec<Value> = (0..40).map(|n| record(n, n % 2 == 0)).collect();
+    let first = desk.commit(&reading(&records, "12:00:00")).await.unwrap();
+    assert_eq!((first.counters.inserted, first.counters.rejected), (20, 20));
+    assert_eq!(desk.database.counts().await[..3], [20, 20, 20]);
+
+    // What is refused no longer is taken, and what is the same is not written again.
+    desk.database
+        .execute("alter table smartassist.agent_segments drop constraint no_bad")
+        .await;
+    let again = desk.reread(&records, "12:10:00").await;
+    assert_eq!((again.inserted, again.updated, again.unchanged), (20, 0, 20));
+    let open = "select count(*) from smartassist_sync.rejected_records where resolved_at is null";
+    assert_eq!(desk.database.number(open).await, 0);
+}
+
+#[tokio::test]
 async fn a_window_of_nothing_but_refused_records_fails() {
     let desk = Desk::open().await;
     desk.database
