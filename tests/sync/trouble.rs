@@ -152,7 +152,8 @@ async fn a_statement_that_fails_leaves_nothing_of_its_window() {
     let setup = Setup::with_interactions(300).await;
     database
         .execute(
-            "alter table smartassist.tags add constraint refuses check (interaction_key is null) not valid",
+            "create function public.refuse() returns trigger language plpgsql as $$ begin raise exception 'no tags'; end $$; \
+             create trigger refuses after insert on smartassist.tags for each statement execute function public.refuse()",
         )
         .await;
     let report = setup.sync(&database).await;
@@ -162,9 +163,7 @@ async fn a_statement_that_fails_leaves_nothing_of_its_window() {
     );
     assert_eq!(database.counts().await, [0; 7]);
     assert_eq!(report.watermark, Some(instant("2026-01-01T00:00:00Z")));
-    database
-        .execute("alter table smartassist.tags drop constraint refuses")
-        .await;
+    database.execute("drop trigger refuses on smartassist.tags").await;
     assert_eq!(setup.sync(&database).await.outcome, Outcome::Succeeded);
     assert_eq!(database.counts().await[0], 300);
 }
