@@ -112,7 +112,7 @@ async fn a_token_that_can_be_guessed_is_refused() {
     assert_eq!(ended.code(), 2);
     let word = ended.log.join("\n");
     assert!(
-        word.contains("http.token: must have 16 characters at least"),
+        word.contains("http.token: must have at least 16 characters"),
         "{word}"
     );
     assert!(!word.contains("secret"), "{word}");

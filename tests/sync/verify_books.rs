@@ -248,11 +248,9 @@ async fn an_api_that_refuses_us_fails_the_verification_at_once() {
     let report = worker.verify(&mut verification, &CancellationToken::new()).await;
     assert_eq!(report.outcome, Outcome::Failed);
     assert_eq!(verification.compared().count(), 0);
-    assert_eq!(
-        setup.simulator.world().requests().count(),
-        2,
-        "signed in again once"
-    );
+    // Those on their way sign in again once.
+    let requests = setup.simulator.world().requests().count();
+    assert!((2..=8).contains(&requests), "{requests}");
 }
 
 #[tokio::test]
