@@ -14,7 +14,7 @@ use super::super::health::Health;
 use super::super::policies;
 use super::super::report::RunReport;
 use super::source::{Run, Source, Work};
-use super::{CHECK_BOOKS_EVERY, Engine, Goal, Instant};
+use super::{CHECK_BOOKS_EVERY, Engine, GAPS_IN_A_RUN, Goal, Instant};
 
 #[derive(Debug)]
 pub(super) struct Look {
@@ -203,7 +203,8 @@ impl Engine {
         let is_stuck = left
             .iter()
             .any(|window| source.drained.iter().any(|read| read.overlaps(*window)));
-        if left.is_empty() || is_stuck {
+        let gives_up = source.gaps_found >= GAPS_IN_A_RUN;
+        if left.is_empty() || is_stuck || gives_up {
             self.sources[place].makes_no_progress = is_stuck && !left.is_empty();
             self.end_or_rest(place);
             return;
