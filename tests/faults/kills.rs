@@ -224,7 +224,8 @@ async fn a_load_killed_two_hundred_times_gives_the_same_tables() {
     setup.set("start_from", &crate::support::days_ago(days));
     setup.seed_days(11, days, 0, INTERACTIONS);
     setup.simulator.world().behaviour.latency = Duration::from_millis(200);
-    setup.set("max_in_flight", "2");
+    // Two of them for what is older than a day.
+    setup.set("max_in_flight", "3");
     let database = TestDatabase::migrated().await;
     watch::install(&database).await;
     let (environment, _) = environment(&setup, &database).await;
