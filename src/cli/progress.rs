@@ -17,7 +17,7 @@ use crate::telemetry::{self, chain, logging::Screen};
 use crate::time::pulse::Pulse;
 
 use super::exit::CommandError;
-use super::shell::{Answer, Outage, Shell};
+use super::shell::{LedgerAnswer, Outage, Shell};
 
 const LOG_INTERVAL: Duration = Duration::from_secs(10);
 
@@ -160,7 +160,10 @@ impl<'a> WatchedAccount<'a> {
         stop: &CancellationToken,
         mut look: impl AsyncFnMut() -> Result<T, LoadError>,
     ) -> Result<T, LoadError> {
-        self.shell.retry(stop, async || Answer(look().await)).await.0
+        self.shell
+            .retry(stop, async || LedgerAnswer(look().await))
+            .await
+            .0
     }
 
     fn ended(&self, report: RunReport) -> RunReport {

@@ -75,9 +75,9 @@ impl<T> Attempt for Result<T, CommandError> {
 }
 
 /// What the ledger was asked.
-pub(super) struct Answer<T>(pub(super) Result<T, LoadError>);
+pub(super) struct LedgerAnswer<T>(pub(super) Result<T, LoadError>);
 
-impl<T> Attempt for Answer<T> {
+impl<T> Attempt for LedgerAnswer<T> {
     fn was_cut_off(&self) -> bool {
         self.0.as_ref().is_err_and(LoadError::is_unreachable)
     }

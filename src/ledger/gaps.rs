@@ -56,7 +56,7 @@ pub async fn count_of(
 /// # Errors
 /// Database failure.
 pub async fn open(executor: impl PgExecutor<'_>, account_id: &str) -> Result<Vec<Gap>, LoadError> {
-    type Row = (
+    type GapRow = (
         DateTime<Utc>,
         DateTime<Utc>,
         i64,
@@ -64,7 +64,7 @@ pub async fn open(executor: impl PgExecutor<'_>, account_id: &str) -> Result<Vec
         DateTime<Utc>,
         bool,
     );
-    let gaps: Vec<Row> = sqlx::query_as(
+    let gaps: Vec<GapRow> = sqlx::query_as(
         "select lower(range), upper(range), times_tried, last_tried_at, next_try_at, wanted \
          from smartassist_sync.gaps where account_id = $1 order by range",
     )

@@ -31,7 +31,7 @@ pub struct Taken {
 }
 
 #[derive(FromRow)]
-struct Row {
+struct LeaseRow {
     token: i64,
     spent: Option<Vec<i32>>,
     spent_seconds_ago: Option<f64>,
@@ -47,7 +47,7 @@ pub async fn acquire(
     holder: &str,
     lasts: Duration,
 ) -> Result<Option<Taken>, LoadError> {
-    let taken: Option<Row> = sqlx::query_as(
+    let taken: Option<LeaseRow> = sqlx::query_as(
         "with before as (select spent, extract(epoch from clock_timestamp() - spent_at)::float8 as ago \
          from smartassist_sync.leases where account_id = $1 and holder <> $2) \
          insert into smartassist_sync.leases as lease (account_id, holder, token, expires_at, acquired_at) \

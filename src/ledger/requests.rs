@@ -100,7 +100,7 @@ pub struct OpenRequest {
 }
 
 #[derive(FromRow)]
-struct Row {
+struct RequestRow {
     id: i64,
     purpose: String,
     policy: Option<String>,
@@ -125,7 +125,7 @@ pub async fn open(
     kept_from: Option<DateTime<Utc>>,
     rules: i32,
 ) -> Result<Vec<OpenRequest>, LoadError> {
-    let rows: Vec<Row> = sqlx::query_as(include_str!("open_requests.sql"))
+    let rows: Vec<RequestRow> = sqlx::query_as(include_str!("open_requests.sql"))
         .bind(account_id)
         .bind(until)
         .bind(settle.as_secs_f64())
@@ -133,7 +133,7 @@ pub async fn open(
         .bind(rules)
         .fetch_all(pool)
         .await?;
-    let request = |row: Row| {
+    let request = |row: RequestRow| {
         Some(OpenRequest {
             id: row.id,
             purpose: Purpose::of(&row.purpose)?,
@@ -236,7 +236,7 @@ pub async fn compared(
 
 /// A request as whoever made it sees it.
 #[derive(Debug, Clone, FromRow)]
-pub struct Progress {
+pub struct RequestProgress {
     /// `open`, `done`, `partial`, `cancelled` or `refused`.
     pub state: String,
     error: Option<String>,
@@ -258,7 +258,7 @@ pub struct Progress {
     pub quiet_seconds: f64,
 }
 
-impl Progress {
+impl RequestProgress {
     /// What was wrong, where it has ended.
     pub fn problem(&self) -> Option<Problem> {
         let (code, text) = (self.error_code.clone()?, self.error.clone()?);
@@ -274,7 +274,7 @@ impl Progress {
 ///
 /// # Errors
 /// Database failure.
-pub async fn progress(executor: impl PgExecutor<'_>, id: i64) -> Result<Option<Progress>, LoadError> {
+pub async fn progress(executor: impl PgExecutor<'_>, id: i64) -> Result<Option<RequestProgress>, LoadError> {
     Ok(sqlx::query_as(
         "select request.state, request.error, request.error_code, request.remedy, request.compared, \
          coalesce(sum(run.requests), 0)::bigint as requests, coalesce(sum(run.records), 0)::bigint as records, \

@@ -8,7 +8,7 @@ use tracing::{debug, info};
 
 use crate::config::RefreshPolicy;
 use crate::ledger::problems::Problem;
-use crate::ledger::requests::{self, NewRequest, Progress};
+use crate::ledger::requests::{self, NewRequest, RequestProgress};
 use crate::ledger::runs::{Kind, Outcome, Preparation};
 use crate::ledger::{Counters, LoadError, Purpose, RULES, accounts, wanted};
 use crate::telemetry;
@@ -299,7 +299,7 @@ fn stalled() -> Problem {
     )
 }
 
-fn counters_of(progress: &Progress) -> Counters {
+fn counters_of(progress: &RequestProgress) -> Counters {
     Counters {
         requests: count(progress.requests),
         records: count(progress.records),

@@ -46,14 +46,14 @@ struct Counted {
 }
 
 #[derive(Debug, Default)]
-struct Returned {
+struct ReturnedDay {
     hashes: BTreeMap<Uuid, Vec<u8>>,
     rejected: HashSet<[u8; 32]>,
     crossing: Crossing,
     problem: Option<String>,
 }
 
-impl Returned {
+impl ReturnedDay {
     fn add(&mut self, day: Window, rows: Rows) {
         for interaction in rows.interactions.values() {
             let session = &interaction.rows.session;
@@ -215,9 +215,9 @@ impl<'a> Comparing<'a> {
         Ok(comparison)
     }
 
-    async fn read_day(&mut self, day: Window) -> Result<Returned, Ends> {
+    async fn read_day(&mut self, day: Window) -> Result<ReturnedDay, Ends> {
         let mut queue = Queue::of(&[day], &[], &self.model);
-        let mut returned = Returned::default();
+        let mut returned = ReturnedDay::default();
         while returned.problem.is_none() {
             let Next::Read(planned) = queue.next(&self.model, 0) else {
                 break;

@@ -178,7 +178,7 @@ impl Density {
     }
 
     fn add(&mut self, piece: Window, records: f64, looked: f64) {
-        let place = Place::of(piece.start);
+        let place = DayPlace::of(piece.start);
         let own = &mut self.hours[place.hour_of_week];
         let like = &mut self.kinds[place.kind_of_day][place.hour];
         let all = self.all.after(Rate::default());
@@ -206,7 +206,7 @@ impl Density {
     }
 
     pub(super) fn of_hour(&self, piece: Window) -> Expectation {
-        let place = Place::of(piece.start);
+        let place = DayPlace::of(piece.start);
         let like = self.kinds[place.kind_of_day][place.hour];
         let all = self.of_kinds.weaken(self.all.after(Rate::default()));
         let rate = self.hours[place.hour_of_week].after(self.of_hours.weaken(like.after(all)));
@@ -225,13 +225,13 @@ impl Density {
 }
 
 /// In UTC: daylight saving changes are relearned.
-struct Place {
+struct DayPlace {
     hour_of_week: usize,
     kind_of_day: usize,
     hour: usize,
 }
 
-impl Place {
+impl DayPlace {
     fn of(at: DateTime<Utc>) -> Self {
         let hour = at.hour() as usize;
         Self {

@@ -12,7 +12,7 @@ use crate::transform::privacy::{Identifier, PrivacyKey, Wanted, Whose};
 use crate::warehouse::erase::{self, Erased, RecordKey};
 use crate::warehouse::left_out::check_key;
 use crate::warehouse::siblings::{Contact, Surroundings};
-use scan::{Entry, Scan, Verdict, is_of_another};
+use scan::{Scan, ScanEntry, ScanVerdict, is_of_another};
 
 /// The result of an erasure.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -133,15 +133,15 @@ fn rejected<'s>(scan: &'s Scan, contacts: &BTreeMap<&str, Contact>) -> (Vec<&'s 
     let (mut theirs, mut doubtful) = (Vec::new(), Vec::new());
     for (key, entry) in &scan.rejected {
         match verdict(entry, contacts.get(key.account_id.as_str())) {
-            Verdict::Theirs => theirs.push(key.id.as_str()),
-            Verdict::Mention => doubtful.push(key.clone()),
-            Verdict::Another => {}
+            ScanVerdict::Theirs => theirs.push(key.id.as_str()),
+            ScanVerdict::Mention => doubtful.push(key.clone()),
+            ScanVerdict::Another => {}
         }
     }
     (theirs, doubtful)
 }
 
-fn verdict(entry: &Entry, contact: Option<&Contact>) -> Verdict {
+fn verdict(entry: &ScanEntry, contact: Option<&Contact>) -> ScanVerdict {
     let any = |is: &dyn Fn(&Contact, &(_, Whose)) -> bool| {
         contact.is_some_and(|contact| entry.records.iter().any(|record| is(contact, record)))
     };
@@ -149,9 +149,9 @@ fn verdict(entry: &Entry, contact: Option<&Contact>) -> Verdict {
         |contact: &Contact, (ids, whose): &(_, Whose)| *whose != Whose::Another && contact.has(ids);
     let is_doubtful = |contact: &Contact, (ids, _): &(_, Whose)| contact.has(ids) || contact.may_have(ids);
     match entry.verdict {
-        Verdict::Theirs => Verdict::Theirs,
-        _ if any(&is_sibling) => Verdict::Theirs,
-        Verdict::Another if any(&is_doubtful) => Verdict::Mention,
+        ScanVerdict::Theirs => ScanVerdict::Theirs,
+        _ if any(&is_sibling) => ScanVerdict::Theirs,
+        ScanVerdict::Another if any(&is_doubtful) => ScanVerdict::Mention,
         verdict => verdict,
     }
 }

@@ -79,7 +79,7 @@ impl Replayed {
     }
 }
 
-struct Batch {
+struct ReplayBatch {
     last: Uuid,
     records: u64,
     rejected: u64,
@@ -161,7 +161,7 @@ impl Replay {
         Ok(())
     }
 
-    async fn write(&self, batch: &Batch) -> Result<u64, LoadError> {
+    async fn write(&self, batch: &ReplayBatch) -> Result<u64, LoadError> {
         let (pool, account_id) = (&self.pool, &self.account_id);
         let portion = Portion {
             rebuilt: &batch.rebuilt,
@@ -174,7 +174,7 @@ impl Replay {
         conflict::retry(account_id, write).await
     }
 
-    async fn prepare(&self, after: Uuid) -> Result<Option<Batch>, LoadError> {
+    async fn prepare(&self, after: Uuid) -> Result<Option<ReplayBatch>, LoadError> {
         let raw = replay::next(&self.pool, &self.account_id, after).await?;
         let (account_id, policy) = (self.account_id.clone(), Arc::clone(&self.policy));
         let rebuilt = tokio::task::spawn_blocking(move || rebuild(raw, &account_id, &policy)).await;
@@ -202,8 +202,8 @@ impl Replay {
     }
 }
 
-fn rebuild(raw: Vec<Raw>, account_id: &str, policy: &Policy) -> Option<Batch> {
-    let mut batch = Batch {
+fn rebuild(raw: Vec<Raw>, account_id: &str, policy: &Policy) -> Option<ReplayBatch> {
+    let mut batch = ReplayBatch {
         last: raw.last()?.interaction_key,
         records: raw.len() as u64,
         rejected: 0,
@@ -234,7 +234,7 @@ fn rebuild(raw: Vec<Raw>, account_id: &str, policy: &Policy) -> Option<Batch> {
     Some(batch)
 }
 
-impl Batch {
+impl ReplayBatch {
     fn reject(&mut self, raw: Raw, reason: &str, policy: &Policy) {
         self.rejected += 1;
         warn!(

@@ -90,10 +90,10 @@ pub(super) struct TimeZoneCheck {
 }
 
 #[derive(Debug, Default)]
-struct Remembered(VecDeque<Evidence>);
+struct Remembered(VecDeque<ZoneEvidence>);
 
 #[derive(Debug, Clone, Copy)]
-struct Evidence {
+struct ZoneEvidence {
     record: Uuid,
     quarters: i64,
 }
@@ -162,13 +162,13 @@ impl Remembered {
     }
 }
 
-fn remember(remembered: &mut VecDeque<Evidence>, record: Uuid, quarters: i64) {
+fn remember(remembered: &mut VecDeque<ZoneEvidence>, record: Uuid, quarters: i64) {
     if let Some(place) = remembered.iter().position(|evidence| evidence.record == record) {
         remembered.remove(place);
     } else if remembered.len() == REMEMBERED {
         remembered.pop_front();
     }
-    remembered.push_back(Evidence { record, quarters });
+    remembered.push_back(ZoneEvidence { record, quarters });
 }
 
 fn quarters_of_id(rows: &Rows) -> Option<i64> {

@@ -70,7 +70,7 @@ pub async fn begin(connection: &mut PgConnection) -> Result<(), LoadError> {
 
 /// Record location.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
+pub enum IdPlace {
     /// Interactions.
     Sessions,
     /// Rejected records.
@@ -80,11 +80,11 @@ pub enum Place {
 /// All records.
 pub fn records(
     connection: &mut PgConnection,
-    place: Place,
+    place: IdPlace,
 ) -> BoxStream<'_, Result<StoredRecord, LoadError>> {
     let statement = match place {
-        Place::Sessions => include_str!("erase_records.sql"),
-        Place::RejectedRecords => {
+        IdPlace::Sessions => include_str!("erase_records.sql"),
+        IdPlace::RejectedRecords => {
             "select account_id, id::text as id, payload as record from smartassist_sync.rejected_records"
         }
     };
@@ -113,18 +113,18 @@ pub async fn point(connection: &mut PgConnection) -> Result<Point, LoadError> {
 /// Database failure.
 pub async fn written_since(
     connection: &mut PgConnection,
-    place: Place,
+    place: IdPlace,
     point: &Point,
 ) -> Result<Vec<RecordKey>, LoadError> {
     let statement = match place {
-        Place::Sessions => {
+        IdPlace::Sessions => {
             "select account_id, interaction_key::text as id from smartassist.sessions where age(xmin) <= age($1::text::xid) \
              union \
              select session.account_id, raw.interaction_key::text from smartassist.raw_interactions as raw \
              join smartassist.sessions as session using (interaction_key) where age(raw.xmin) <= age($1::text::xid) \
              order by 1, 2"
         }
-        Place::RejectedRecords => {
+        IdPlace::RejectedRecords => {
             "select account_id, id::text as id from smartassist_sync.rejected_records \
              where age(xmin) <= age($1::text::xid) order by 1, 2"
         }
@@ -138,16 +138,16 @@ pub async fn written_since(
 /// These records.
 pub fn records_of<'c>(
     connection: &'c mut PgConnection,
-    place: Place,
+    place: IdPlace,
     account_id: &'c str,
     ids: &'c [&'c str],
 ) -> BoxStream<'c, Result<StoredRecord, LoadError>> {
     let statement = match place {
-        Place::Sessions => concat!(
+        IdPlace::Sessions => concat!(
             include_str!("erase_records.sql"),
             " where session.account_id = $1 and session.interaction_key = any($2::text[]::uuid[])"
         ),
-        Place::RejectedRecords => {
+        IdPlace::RejectedRecords => {
             "select account_id, id::text as id, payload as record from smartassist_sync.rejected_records \
              where account_id = $1 and id = any($2::bigint[])"
         }

@@ -10,7 +10,7 @@ use super::{days, interactions, missing};
 use crate::ledger::LoadError;
 
 #[derive(FromRow)]
-struct Stored {
+struct StoredPair {
     session_started_at: DateTime<Utc>,
     first_seen_at: DateTime<Utc>,
     missing_since: Option<DateTime<Utc>>,
@@ -52,7 +52,7 @@ pub(super) async fn write(
     Ok(())
 }
 
-async fn find(connection: &mut PgConnection, key: Uuid) -> Result<Option<Stored>, LoadError> {
+async fn find(connection: &mut PgConnection, key: Uuid) -> Result<Option<StoredPair>, LoadError> {
     Ok(sqlx::query_as(
         "select session.session_started_at, session.first_seen_at, session.missing_since, \
          coalesce(raw.fetched_at, session.last_changed_at) as fetched_at \
@@ -68,7 +68,7 @@ async fn delete(
     connection: &mut PgConnection,
     account_id: &str,
     key: Uuid,
-) -> Result<Option<Stored>, LoadError> {
+) -> Result<Option<StoredPair>, LoadError> {
     let Some(stored) = find(&mut *connection, key).await? else {
         return Ok(None);
     };
@@ -86,7 +86,7 @@ async fn delete(
     Ok(Some(stored))
 }
 
-async fn keep(connection: &mut PgConnection, key: Uuid, old: &Stored) -> Result<(), LoadError> {
+async fn keep(connection: &mut PgConnection, key: Uuid, old: &StoredPair) -> Result<(), LoadError> {
     sqlx::query(
         "update smartassist.sessions set first_seen_at = $2, missing_since = $3 where interaction_key = $1",
     )

@@ -8,14 +8,14 @@ use sqlx::{FromRow, PgConnection};
 use crate::transform::Ids;
 use crate::transform::privacy::{Identifier, IdentifierKind, PrivacyKey};
 
-use super::erase::{Place, StoredRecord, records_of};
+use super::erase::{IdPlace, StoredRecord, records_of};
 use crate::ledger::LoadError;
 
 /// An id of more records is a constant; following it erases everyone.
 pub(super) const MOST_SIBLINGS: usize = 20;
 
 #[derive(FromRow)]
-struct Row {
+struct SiblingRow {
     key: String,
     session_id: Option<String>,
     conversation_id: Option<String>,
@@ -106,7 +106,7 @@ impl Contact {
             ids,
             ..Self::default()
         };
-        let named: Vec<Row> = sqlx::query_as(
+        let named: Vec<SiblingRow> = sqlx::query_as(
             "select interaction_key::text as key, session_id, conversation_id from smartassist.sessions \
              where account_id = $1 and interaction_key = any($2::text[]::uuid[])",
         )
@@ -122,7 +122,7 @@ impl Contact {
         Ok(contact)
     }
 
-    fn add(&mut self, row: Row) {
+    fn add(&mut self, row: SiblingRow) {
         self.interactions.insert(row.key);
         self.ids.insert(Ids {
             session_id: row.session_id,
@@ -159,7 +159,7 @@ impl Contact {
                 .filter(|id| group.of_contact.contains(id))
                 .collect()
         };
-        let rows: Vec<Row> = sqlx::query_as(
+        let rows: Vec<SiblingRow> = sqlx::query_as(
             "select interaction_key::text as key, session_id, conversation_id from smartassist.sessions \
              where account_id = $1 and (session_id = any($2) or conversation_id = any($3))",
         )
@@ -194,13 +194,13 @@ impl Contact {
         &self,
         connection: &mut PgConnection,
         account_id: &str,
-        rows: &[Row],
+        rows: &[SiblingRow],
         surroundings: &Surroundings<'_>,
     ) -> Result<BTreeSet<String>, LoadError> {
         let ids = rows.iter().map(|row| row.key.as_str());
         let ids: Vec<&str> = ids.filter(|id| !self.interactions.contains(*id)).collect();
         let mut of_others = BTreeSet::new();
-        let mut records = records_of(connection, Place::Sessions, account_id, &ids);
+        let mut records = records_of(connection, IdPlace::Sessions, account_id, &ids);
         while let Some(record) = records.try_next().await? {
             if (surroundings.is_of_another)(&record) {
                 of_others.insert(record.id);

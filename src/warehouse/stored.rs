@@ -12,13 +12,13 @@ use crate::ledger::LoadError;
 
 #[derive(Debug)]
 pub(super) struct Stored {
-    rows: HashMap<Uuid, Row>,
+    rows: HashMap<Uuid, StoredRow>,
     missed: HashSet<Uuid>,
     kept: HashSet<Uuid>,
 }
 
 #[derive(Debug, FromRow)]
-struct Row {
+struct StoredRow {
     interaction_key: Uuid,
     content_hash: Vec<u8>,
     last_changed_at: DateTime<Utc>,
@@ -42,7 +42,7 @@ pub(super) async fn read(
     let keys: Vec<Uuid> = keys
         .chain(rejected.iter().filter_map(|record| record.key))
         .collect();
-    let rows: Vec<Row> = sqlx::query_as(include_str!("stored.sql"))
+    let rows: Vec<StoredRow> = sqlx::query_as(include_str!("stored.sql"))
         .bind(&keys)
         .fetch_all(&mut *connection)
         .await?;

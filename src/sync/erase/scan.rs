@@ -9,12 +9,12 @@ use sqlx::PgConnection;
 use crate::ledger::LoadError;
 use crate::transform::privacy::{Wanted, Whose, value_of};
 use crate::transform::{Ids, records_in};
-use crate::warehouse::erase::{self, Place, Point, RecordKey, StoredRecord};
+use crate::warehouse::erase::{self, IdPlace, Point, RecordKey, StoredRecord};
 
 const PORTION: usize = 500;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum ScanVerdict {
     Theirs,
     Mention,
     Another,
@@ -23,13 +23,13 @@ pub(super) enum Verdict {
 #[derive(Debug, Default)]
 pub(super) struct Scan {
     read_to: Option<Point>,
-    pub(super) sessions: BTreeMap<RecordKey, Verdict>,
-    pub(super) rejected: BTreeMap<RecordKey, Entry>,
+    pub(super) sessions: BTreeMap<RecordKey, ScanVerdict>,
+    pub(super) rejected: BTreeMap<RecordKey, ScanEntry>,
 }
 
 #[derive(Debug)]
-pub(super) struct Entry {
-    pub(super) verdict: Verdict,
+pub(super) struct ScanEntry {
+    pub(super) verdict: ScanVerdict,
     pub(super) records: Vec<(Ids, Whose)>,
 }
 
@@ -40,7 +40,7 @@ impl Scan {
         wanted: &Wanted,
     ) -> Result<(), LoadError> {
         let now = erase::point(connection).await?;
-        for place in [Place::RejectedRecords, Place::Sessions] {
+        for place in [IdPlace::RejectedRecords, IdPlace::Sessions] {
             let Some(since) = &self.read_to else {
                 let records = erase::records(connection, place);
                 self.read(place, records, wanted).await?;
@@ -62,14 +62,14 @@ impl Scan {
 
     async fn read(
         &mut self,
-        place: Place,
+        place: IdPlace,
         mut records: impl Stream<Item = Result<StoredRecord, LoadError>> + Unpin,
         wanted: &Wanted,
     ) -> Result<(), LoadError> {
         while let Some(record) = records.try_next().await? {
             match place {
-                Place::Sessions => self.note(record, wanted),
-                Place::RejectedRecords => self.note_rejected(record, wanted),
+                IdPlace::Sessions => self.note(record, wanted),
+                IdPlace::RejectedRecords => self.note_rejected(record, wanted),
             }
         }
         Ok(())
@@ -81,7 +81,7 @@ impl Scan {
             account_id: record.account_id,
             id: record.id,
         };
-        if verdict == Verdict::Another {
+        if verdict == ScanVerdict::Another {
             self.sessions.remove(&key);
         } else {
             self.sessions.insert(key, verdict);
@@ -98,17 +98,17 @@ impl Scan {
             account_id: record.account_id,
             id: record.id,
         };
-        if verdict == Verdict::Another && records.is_empty() {
+        if verdict == ScanVerdict::Another && records.is_empty() {
             self.rejected.remove(&key);
         } else {
-            self.rejected.insert(key, Entry { verdict, records });
+            self.rejected.insert(key, ScanEntry { verdict, records });
         }
     }
 
     pub(super) fn theirs(&self) -> BTreeMap<&str, (BTreeSet<String>, BTreeSet<Ids>)> {
         let mut theirs: BTreeMap<&str, (BTreeSet<String>, BTreeSet<Ids>)> = BTreeMap::new();
         let sessions = self.sessions.iter();
-        for (key, _) in sessions.filter(|(_, verdict)| **verdict == Verdict::Theirs) {
+        for (key, _) in sessions.filter(|(_, verdict)| **verdict == ScanVerdict::Theirs) {
             theirs
                 .entry(&key.account_id)
                 .or_default()
@@ -139,7 +139,7 @@ impl Scan {
     pub(super) fn mentions(&self) -> impl Iterator<Item = &RecordKey> {
         let mentions = self.sessions.iter();
         mentions
-            .filter(|(_, verdict)| **verdict == Verdict::Mention)
+            .filter(|(_, verdict)| **verdict == ScanVerdict::Mention)
             .map(|(key, _)| key)
     }
 }
@@ -151,12 +151,12 @@ pub(super) fn is_of_another(record: &StoredRecord, wanted: &Wanted) -> bool {
     }
 }
 
-fn judge(value: &Value, wanted: &Wanted) -> Verdict {
+fn judge(value: &Value, wanted: &Wanted) -> ScanVerdict {
     if wanted.is_named_in(value) {
-        Verdict::Theirs
+        ScanVerdict::Theirs
     } else if wanted.is_mentioned_in(value) {
-        Verdict::Mention
+        ScanVerdict::Mention
     } else {
-        Verdict::Another
+        ScanVerdict::Another
     }
 }

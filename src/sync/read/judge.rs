@@ -1,7 +1,7 @@
 //! Whether a pass shows all records of its window, as a function of what is known of the API and of the pass
 //! before.
 
-use super::pass::{After, End, Pass};
+use super::pass::{After, Pass, PassEnd};
 use super::profile::{ApiProfile, Range};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,18 +45,20 @@ pub(super) fn judge(profile: &ApiProfile, pass: &Pass, before: Option<&Pass>) ->
                 Judgement::Again
             }
         }
-        End::OutOfReach => Judgement::Overflow,
-        End::Proven if !is_shifted && !may_hide_records(pass) => Judgement::Drained,
-        End::BelowTotal if is_counted_twice && !may_hide_records(pass) => Judgement::Drained,
-        End::NotServed if is_clean => Judgement::Doubtful,
+        PassEnd::OutOfReach => Judgement::Overflow,
+        PassEnd::Proven if !is_shifted && !may_hide_records(pass) => Judgement::Drained,
+        PassEnd::BelowTotal if is_counted_twice && !may_hide_records(pass) => Judgement::Drained,
+        PassEnd::NotServed if is_clean => Judgement::Doubtful,
         _ if may_hide_records(pass) && before.is_some_and(may_hide_records) => Judgement::Strays,
-        End::BelowTotal if pass.shown() == 0 && is_clean => Judgement::Withheld,
+        PassEnd::BelowTotal if pass.shown() == 0 && is_clean => Judgement::Withheld,
         // An empty page after a full one may not be served.
-        End::BelowTotal if is_same && is_clean && pass.ends_full() && pass.after != Some(After::LastRows) => {
+        PassEnd::BelowTotal
+            if is_same && is_clean && pass.ends_full() && pass.after != Some(After::LastRows) =>
+        {
             Judgement::Unserved
         }
-        End::BelowTotal if is_same && is_clean => no_total(profile),
-        End::AboveTotal if before.is_some_and(|before| before.end == End::AboveTotal) => {
+        PassEnd::BelowTotal if is_same && is_clean => no_total(profile),
+        PassEnd::AboveTotal if before.is_some_and(|before| before.end == PassEnd::AboveTotal) => {
             Judgement::FalseTotal
         }
         _ => Judgement::Again,

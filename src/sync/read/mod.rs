@@ -19,7 +19,7 @@ use crate::transform::{RawRecord, RecordText};
 
 use super::density::count;
 use pass::Pass;
-use reader::Reader;
+use reader::WindowReader;
 
 pub(super) use pages::{ApiPages, Pages, origin};
 pub use probe::{Probe, Reached, probe, reach, reach_week, worth_probing};
@@ -125,7 +125,7 @@ pub(super) async fn read_window<P: Pages>(
     filters: &Filters,
     slice: &Slice,
 ) -> Result<Reading, ReadError> {
-    let reader = Reader { pages, profile };
+    let reader = WindowReader { pages, profile };
     let mut reading = Box::pin(reader.read(slice)).await?;
     match reading.verdict {
         Verdict::Strays => reading.strays_in = Box::pin(reader.part_with_strays(slice)).await?,

@@ -12,7 +12,7 @@ use crate::time::window::Window;
 use crate::transform::RawRecord;
 
 use super::pages::Pages;
-use super::reader::Reader;
+use super::reader::WindowReader;
 use super::{ReadError, Reading, Slice, TEXT_IN_HAND, Verdict};
 
 /// As the vendor's page spells them.
@@ -27,7 +27,7 @@ type Dimension = fn(&Narrowing, &Filters, &Union) -> Vec<Narrowing>;
 
 const DIMENSIONS: [Dimension; 3] = [by_direction, by_channel, by_queue];
 
-impl<P: Pages> Reader<'_, P> {
+impl<P: Pages> WindowReader<'_, P> {
     pub(super) async fn read_parts(
         &self,
         slice: &Slice,

@@ -61,7 +61,7 @@ pub(super) enum After {
 
 /// Why no further page is asked for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) enum End {
+pub(super) enum PassEnd {
     /// By a short page, or the total.
     Proven,
     BelowTotal,
@@ -85,7 +85,7 @@ pub(super) struct Pass {
     /// `offset` counts.
     pub(super) limit: usize,
     pub(super) full_page: usize,
-    pub(super) end: End,
+    pub(super) end: PassEnd,
     pub(super) places: Places,
     weight: usize,
     /// How often each came.

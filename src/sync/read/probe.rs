@@ -14,7 +14,7 @@ use super::judge::Judgement;
 use super::pages::{ApiPages, origin};
 use super::pass::{After, Pass};
 use super::profile::{ApiProfile, SharedProfile};
-use super::reader::Reader;
+use super::reader::WindowReader;
 
 const RECORDS_WANTED: u64 = 900;
 
@@ -114,7 +114,7 @@ fn newest_part(reached: &Reached) -> Window {
 /// # Errors
 /// A request failed.
 pub async fn probe(api: &ApiClient, window: Window, tally: &Tally) -> Result<Probe, ApiError> {
-    let reader = Reader {
+    let reader = WindowReader {
         pages: &ApiPages { api, tally },
         profile: &SharedProfile::default(),
     };

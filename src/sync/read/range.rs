@@ -15,7 +15,7 @@ use super::judge::Judgement;
 use super::pages::Pages;
 use super::pass::Pass;
 use super::profile::Range;
-use super::reader::Reader;
+use super::reader::WindowReader;
 
 const ROUNDING: TimeDelta = TimeDelta::seconds(1);
 
@@ -130,7 +130,7 @@ impl Edges {
     }
 }
 
-impl<P: Pages> Reader<'_, P> {
+impl<P: Pages> WindowReader<'_, P> {
     /// Tested with a short range once per run, as the API may change: in a long one records may lie by chance.
     pub(super) async fn keeps_range(
         &self,

@@ -8,7 +8,7 @@ use crate::telemetry::chain;
 use crate::time::window::Window;
 
 use super::judge::{Judgement, judge, no_total};
-use super::next::{Next, next};
+use super::next::{NextPage, next};
 use super::pages::{Pages, RawPage};
 use super::pass::{Length, Pass};
 use super::profile::{ApiProfile, OffsetUnit, SharedProfile};
@@ -19,12 +19,12 @@ use super::{ReadError, Reading, Slice, Verdict};
 const PASSES: usize = 3;
 
 #[derive(Debug)]
-pub(super) struct Reader<'a, P> {
+pub(super) struct WindowReader<'a, P> {
     pub(super) pages: &'a P,
     pub(super) profile: &'a SharedProfile,
 }
 
-impl<P: Pages> Reader<'_, P> {
+impl<P: Pages> WindowReader<'_, P> {
     pub(super) async fn read(&self, slice: &Slice) -> Result<Reading, ReadError> {
         let mut before: Option<Pass> = None;
         for attempt in 1..=PASSES {
@@ -72,9 +72,9 @@ impl<P: Pages> Reader<'_, P> {
         let mut pass = Pass::of(first, &self.profile.get());
         let end = loop {
             let (pages, may_be_past_the_end) = match next(&self.profile.get(), slice, &pass) {
-                Next::Pages(pages) => (pages, false),
-                Next::Perhaps(page) => (page..page + 1, true),
-                Next::End(end) => break end,
+                NextPage::Pages(pages) => (pages, false),
+                NextPage::Perhaps(page) => (page..page + 1, true),
+                NextPage::End(end) => break end,
             };
             let (unit, limit) = (pass.unit, pass.limit);
             let mut answers = stream::iter(pages)

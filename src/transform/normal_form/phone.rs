@@ -27,7 +27,7 @@ const PHONE_SCHEMES: &[&str] = &[
 const PHONE_HOSTS: &[&str] = &["s.whatsapp.net", "c.us"];
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Found {
+struct PhoneMatch {
     digits: String,
     /// Has a plus or an international prefix.
     is_international: bool,
@@ -35,7 +35,7 @@ struct Found {
     is_alone: bool,
 }
 
-impl Found {
+impl PhoneMatch {
     fn is_whole(&self) -> bool {
         self.digits.len() >= SHORTEST_WHOLE
     }
@@ -47,7 +47,7 @@ pub fn phones(text: &str) -> BTreeSet<String> {
         return BTreeSet::new();
     }
     let found = read(&decoded(text));
-    let has_whole = found.iter().any(Found::is_whole);
+    let has_whole = found.iter().any(PhoneMatch::is_whole);
     let sure = found.into_iter().filter(|found| {
         let is_one = if has_whole {
             found.is_whole()
@@ -141,7 +141,7 @@ fn is_one_digit(digits: &str) -> bool {
         || digits.len() >= SHORTEST_WHOLE && digits.bytes().all(is_first)
 }
 
-fn read(text: &str) -> Vec<Found> {
+fn read(text: &str) -> Vec<PhoneMatch> {
     if let Some(number) = decimal(text.trim()) {
         return vec![number];
     }
@@ -163,7 +163,7 @@ fn read(text: &str) -> Vec<Found> {
 }
 
 /// A number exported as a float may have lost digits.
-fn decimal(text: &str) -> Option<Found> {
+fn decimal(text: &str) -> Option<PhoneMatch> {
     let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, ""));
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
     let are_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
@@ -181,7 +181,7 @@ fn decimal(text: &str) -> Option<Found> {
         (format!("{whole}{fraction}{}", "0".repeat(lost)), lost == 0)
     };
     let (digits, is_international) = with_country_code(&digits);
-    Some(Found {
+    Some(PhoneMatch {
         digits,
         is_international,
         is_sure,
@@ -192,7 +192,7 @@ fn decimal(text: &str) -> Option<Found> {
 struct Scanner {
     chars: Vec<char>,
     at: usize,
-    found: Vec<Found>,
+    found: Vec<PhoneMatch>,
 }
 
 impl Scanner {
@@ -255,7 +255,7 @@ impl Scanner {
         if digits.len() > LONGEST && run.contains(|c| BETWEEN.contains(c)) {
             return self.several(&run);
         }
-        self.found.push(Found {
+        self.found.push(PhoneMatch {
             digits,
             is_international,
             is_sure,
@@ -268,7 +268,7 @@ impl Scanner {
             let (digits, is_international) = with_country_code(piece);
             (SHORTEST_WHOLE..=LONGEST)
                 .contains(&digits.len())
-                .then_some(Found {
+                .then_some(PhoneMatch {
                     digits,
                     is_international,
                     is_sure: true,
@@ -278,7 +278,7 @@ impl Scanner {
         let mut parted = BETWEEN_NUMBERS
             .iter()
             .map(|between| run.split(*between).map(number));
-        let whole = parted.find_map(|pieces| pieces.collect::<Option<Vec<Found>>>());
+        let whole = parted.find_map(|pieces| pieces.collect::<Option<Vec<PhoneMatch>>>());
         let found = whole.unwrap_or_else(|| run.split([' ', '/']).filter_map(number).collect());
         self.found.extend(found);
     }

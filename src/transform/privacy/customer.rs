@@ -18,12 +18,12 @@ pub(in super::super) enum Holds {
     Anything,
 }
 
-pub(in super::super) type Found<'a> = (Holds, Cow<'a, str>);
+pub(in super::super) type CustomerMatch<'a> = (Holds, Cow<'a, str>);
 
 const NAMES_OF_IDS: &[&str] = &["id", "_id", "userid", "user_id", "val", "value"];
 
 /// The direction tells which end of a call is the customer.
-pub(in super::super) fn values(record: &Map<String, Value>) -> Vec<Found<'_>> {
+pub(in super::super) fn values(record: &Map<String, Value>) -> Vec<CustomerMatch<'_>> {
     let mut is_outbound = false;
     each_known(&RECORD, record, &mut |field, value| {
         let is_it = |text: &str| text.trim().eq_ignore_ascii_case("outbound");
@@ -48,7 +48,7 @@ pub(in super::super) fn values(record: &Map<String, Value>) -> Vec<Found<'_>> {
     found
 }
 
-pub(in super::super) fn values_of_any(value: &Value) -> Vec<Found<'_>> {
+pub(in super::super) fn values_of_any(value: &Value) -> Vec<CustomerMatch<'_>> {
     match value {
         Value::Object(record) => values(record),
         Value::Array(items) => items.iter().flat_map(values_of_any).collect(),
@@ -60,7 +60,7 @@ pub(in super::super) fn values_of_any(value: &Value) -> Vec<Found<'_>> {
     }
 }
 
-pub(in super::super) fn values_of_text(text: &str) -> Vec<Found<'_>> {
+pub(in super::super) fn values_of_text(text: &str) -> Vec<CustomerMatch<'_>> {
     text.split('"')
         .map(|part| (Holds::Anything, unescaped(part)))
         .collect()
@@ -99,7 +99,7 @@ fn each_known<'a>(
     }
 }
 
-fn add_texts<'a>(holds: Holds, value: &'a Value, found: &mut Vec<Found<'a>>) {
+fn add_texts<'a>(holds: Holds, value: &'a Value, found: &mut Vec<CustomerMatch<'a>>) {
     match value {
         Value::String(text) => found.push((holds, text.into())),
         Value::Number(number) => found.push((holds, number_text(number).into())),

@@ -15,7 +15,7 @@ pub use identifier::{Identifier, IdentifierKind};
 pub use tree::listed;
 pub use wanted::{Wanted, Whose, value_of};
 
-pub(super) use customer::{Found, values, values_of_any, values_of_text};
+pub(super) use customer::{CustomerMatch, values, values_of_any, values_of_text};
 pub(super) use rules::is_name;
 pub(super) use tree::{Node, Privacy, RECORD, is_documented};
 
@@ -23,7 +23,7 @@ pub use crate::config::{Class, Policy, PrivacyKey, Rule};
 
 impl Policy {
     /// None without a key.
-    pub(super) fn identifiers<'a>(&self, found: impl FnOnce() -> Vec<Found<'a>>) -> Vec<Identifier> {
+    pub(super) fn identifiers<'a>(&self, found: impl FnOnce() -> Vec<CustomerMatch<'a>>) -> Vec<Identifier> {
         let Some(key) = &self.key else { return Vec::new() };
         let found = found();
         let forms = found.iter().flat_map(|(holds, text)| {

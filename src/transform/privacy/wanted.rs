@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value};
 
 use super::PrivacyKey;
-use super::customer::{Found, Holds, any_text, values, values_of_any};
+use super::customer::{CustomerMatch, Holds, any_text, values, values_of_any};
 use super::hash::{self, Hashing, is_token};
 use super::identifier::{Identifier, IdentifierKind, normal_forms};
 use super::old_form;
@@ -81,7 +81,7 @@ impl Wanted {
         }
     }
 
-    fn names_somebody(&self, (holds, text): &Found<'_>) -> bool {
+    fn names_somebody(&self, (holds, text): &CustomerMatch<'_>) -> bool {
         let kinds = [IdentifierKind::Phone, IdentifierKind::Email, self.kind];
         if is_token(text) {
             let mut of_tokens = text.split(' ').filter_map(hash::kind_of_token);
@@ -95,7 +95,7 @@ impl Wanted {
 
     /// Whether a record is the customer's, or what is no record names the customer.
     pub fn is_named_in(&self, value: &Value) -> bool {
-        let is_named = |found: &Found<'_>| {
+        let is_named = |found: &CustomerMatch<'_>| {
             let (holds, text) = found;
             let is_text = *holds == Holds::Anything && self.kind == IdentifierKind::UserId;
             self.is_in(found) || is_text && mentions_id(text, &self.folded)
@@ -121,7 +121,7 @@ impl Wanted {
         self.tokens.iter().any(|token| text.contains(token))
     }
 
-    fn is_in(&self, (holds, text): &Found<'_>) -> bool {
+    fn is_in(&self, (holds, text): &CustomerMatch<'_>) -> bool {
         let may_be = match self.kind {
             IdentifierKind::UserId => matches!(holds, Holds::Id | Holds::Anything),
             IdentifierKind::Email => *holds != Holds::Phone,

@@ -39,7 +39,7 @@ fn a_rejected_record_on_two_pages_has_displaced_another() {
         let profile = ApiProfile::default();
         let mut pass = Pass::of(page((1..100).map(good).chain([bad.clone()])), &profile);
         pass.take(Some(page([bad, good(101)])));
-        pass.end = pass::End::BelowTotal;
+        pass.end = pass::PassEnd::BelowTotal;
         assert_eq!((pass.shown(), pass.distinct()), (102, 101));
         assert_eq!(judge(&profile, &pass, None), Judgement::Again);
         // There twice for good.
