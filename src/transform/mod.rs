@@ -229,11 +229,6 @@ impl Rejected {
         }
     }
 
-    /// Whether it has neither id nor start.
-    pub fn is_no_record(&self) -> bool {
-        self.reason == record::NO_RECORD
-    }
-
     fn unread(raw: &RecordText<'_>, value: &Result<Value, JsonError>, policy: &Policy) -> Self {
         let reason = match value {
             Ok(_) => "not an object",

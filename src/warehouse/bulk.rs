@@ -21,9 +21,6 @@ const PARTS: i32 = 4;
 
 const BATCH: usize = 1_000;
 
-const WITHHELD: &str =
-    "select count(*) from smartassist_sync.absences where account_id = $1 and withheld_since is not null";
-
 /// A request that ends, or the head.
 #[derive(Debug, Clone, Copy)]
 pub struct Ending<'a> {
@@ -37,15 +34,6 @@ pub struct Ending<'a> {
     pub confirm_after: TimeDelta,
     /// Now, by the account's clock.
     pub at: DateTime<Utc>,
-}
-
-/// What was decided.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Settled {
-    /// Marked as missing.
-    pub marked: u64,
-    /// Withheld, also those of earlier requests.
-    pub withheld: u64,
 }
 
 #[derive(Debug, FromRow)]
@@ -65,11 +53,11 @@ struct Account {
     missing: i64,
 }
 
-/// Marks what two windows have missed, unless it is too much.
+/// Marks what two windows have missed, unless it is too much; gives how many are marked.
 ///
 /// # Errors
 /// Database failure; nothing is marked.
-pub async fn settle(pool: &Pool, ending: &Ending<'_>) -> Result<Settled, LoadError> {
+pub async fn settle(pool: &Pool, ending: &Ending<'_>) -> Result<u64, LoadError> {
     let account_id = ending.lease.account_id.as_str();
     let is_any_proven: bool = sqlx::query_scalar(
         "select exists (select from smartassist_sync.absences where account_id = $1 and proven_at is not null)",
@@ -78,7 +66,7 @@ pub async fn settle(pool: &Pool, ending: &Ending<'_>) -> Result<Settled, LoadErr
     .fetch_one(pool)
     .await?;
     if !is_any_proven {
-        return Ok(Settled::default());
+        return Ok(0);
     }
     pool.transact(async |transaction| {
         let filters_changed_at = turn::take(transaction, account_id).await?;
@@ -92,7 +80,7 @@ async fn decide(
     connection: &mut PgConnection,
     ending: &Ending<'_>,
     filters_changed_at: Option<DateTime<Utc>>,
-) -> Result<Settled, LoadError> {
+) -> Result<u64, LoadError> {
     let constants = Constants {
         account_id: &ending.lease.account_id,
         written_at: ending.at,
@@ -117,15 +105,7 @@ async fn decide(
         .bind(account.last_returned_at)
         .fetch_all(&mut *connection)
         .await?;
-    let marked = missing::mark(connection, constants, &gone).await?;
-    let withheld: i64 = sqlx::query_scalar(WITHHELD)
-        .bind(constants.account_id)
-        .fetch_one(connection)
-        .await?;
-    Ok(Settled {
-        marked,
-        withheld: u64::try_from(withheld).unwrap_or(0),
-    })
+    missing::mark(connection, constants, &gone).await
 }
 
 /// Records are needed at both ends: a long outage confirms nothing.
@@ -187,11 +167,11 @@ fn too_many(missing: i64, judged: i64) -> bool {
     (missing >= 2 && missing >= judged) || (missing > FEW && missing * SHARE > judged)
 }
 
-/// Raises or clears the problem.
+/// Raises or clears the problem; gives how many are withheld.
 ///
 /// # Errors
 /// Database failure.
-pub async fn review(pool: &Pool, account_id: &str) -> Result<(), LoadError> {
+pub async fn review(pool: &Pool, account_id: &str) -> Result<u64, LoadError> {
     let (withheld, since): (i64, Option<DateTime<Utc>>) = sqlx::query_as(
         "select count(*), min(first_missed_at) from smartassist_sync.absences \
          where account_id = $1 and withheld_since is not null",
@@ -211,7 +191,7 @@ pub async fn review(pool: &Pool, account_id: &str) -> Result<(), LoadError> {
             problems::clear(pool, account_id, ProblemCode::BulkMissing).await?;
         }
     }
-    Ok(())
+    Ok(u64::try_from(withheld).unwrap_or(0))
 }
 
 /// Marks what is withheld; adds to `marked`.
@@ -273,9 +253,11 @@ async fn confirm_some(pool: &Pool, account_id: &str, now: DateTime<Utc>) -> Resu
 /// # Errors
 /// Database failure.
 pub async fn withheld(pool: &Pool, account_id: &str) -> Result<u64, LoadError> {
-    let withheld: i64 = sqlx::query_scalar(WITHHELD)
-        .bind(account_id)
-        .fetch_one(pool)
-        .await?;
+    let withheld: i64 = sqlx::query_scalar(
+        "select count(*) from smartassist_sync.absences where account_id = $1 and withheld_since is not null",
+    )
+    .bind(account_id)
+    .fetch_one(pool)
+    .await?;
     Ok(u64::try_from(withheld).unwrap_or(0))
 }

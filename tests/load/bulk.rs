@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use serde_json::Value;
 use smartassist_etl::ledger::{Counters, Status};
-use smartassist_etl::warehouse::bulk::{self, Settled};
+use smartassist_etl::warehouse::bulk;
 
 use super::desk::{ACCOUNT, Desk, Reading, at, conversation, window};
 
@@ -41,7 +41,8 @@ struct Read {
 }
 
 async fn request(desk: &Desk, reading: Reading<'_>) -> Read {
-    let (counters, Settled { marked, withheld }) = desk.request(&reading).await;
+    let (counters, marked) = desk.request(&reading).await;
+    let withheld = withheld(desk).await;
     Read {
         counters,
         marked,

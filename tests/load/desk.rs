@@ -12,7 +12,7 @@ use smartassist_etl::ledger::{Counters, LoadError, Purpose, Status};
 use smartassist_etl::time::window::Window;
 use smartassist_etl::transform::privacy::Policy;
 use smartassist_etl::transform::{Interaction, Origin, RecordText, Rejected, transform};
-use smartassist_etl::warehouse::bulk::{self, Ending, Settled};
+use smartassist_etl::warehouse::bulk::{self, Ending};
 use smartassist_etl::warehouse::compare::Basis;
 use smartassist_etl::warehouse::left_out::StoreLimits;
 use smartassist_etl::warehouse::{Committed, WindowCommit, commit_window};
@@ -183,18 +183,18 @@ impl Desk {
         started_at: DateTime<Utc>,
     ) -> Result<Committed, LoadError> {
         let mut committed = self.store(self.run_id, reading, started_at).await?;
-        committed.counters.missing += self.settle(self.run_id, reading.at).await.marked;
+        committed.counters.missing += self.settle(self.run_id, reading.at).await;
         Ok(committed)
     }
 
-    /// A request that consists of one reading.
-    pub(super) async fn request(&self, reading: &Reading<'_>) -> (Counters, Settled) {
+    /// A request that consists of one reading; how many are marked at its end.
+    pub(super) async fn request(&self, reading: &Reading<'_>) -> (Counters, u64) {
         let run_id = open_run(&self.database, &self.lease, Kind::Refresh, None, reading.at).await;
         let committed = self.store(run_id, reading, reading.at).await.unwrap();
         (committed.counters, self.settle(run_id, reading.at).await)
     }
 
-    async fn settle(&self, run_id: i64, at: DateTime<Utc>) -> Settled {
+    async fn settle(&self, run_id: i64, at: DateTime<Utc>) -> u64 {
         let ending = Ending {
             lease: &self.lease,
             run_id,

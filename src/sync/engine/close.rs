@@ -274,7 +274,6 @@ impl Closing {
 
     /// What a request as a whole has missed is decided on at its end.
     async fn settle_missing(&self, progress: &mut Progress) -> Result<(), LoadError> {
-        let (pool, account_id) = (&self.account.pool, self.account.account_id());
         let Some(run) = self
             .run
             .as_ref()
@@ -289,17 +288,14 @@ impl Closing {
             confirm_after: self.account.settings.missing_confirm,
             at: self.account.clock.now(),
         };
-        let settling = || bulk::settle(pool, &ending);
-        let settled = conflict::retry(self.account.name(), settling).await?;
-        progress.counters.missing += settled.marked;
-        if settled != bulk::Settled::default() {
-            info!(
-                marked = settled.marked,
-                withheld = settled.withheld,
-                "interactions are no longer returned by the API"
-            );
+        let settling = || bulk::settle(&self.account.pool, &ending);
+        let marked = conflict::retry(self.account.name(), settling).await?;
+        progress.counters.missing += marked;
+        let withheld = bulk::review(&self.account.pool, self.account.account_id()).await?;
+        if marked + withheld > 0 {
+            info!(marked, withheld, "interactions are no longer returned by the API");
         }
-        bulk::review(pool, account_id).await
+        Ok(())
     }
 
     /// A command answers for the gaps in what it was asked for.

@@ -110,16 +110,7 @@ impl Engine {
         self.has_looked = true;
         self.kept_from = look.kept_from;
         self.gaps = look.gaps;
-        let kept = |todo: Vec<Window>| -> Vec<Window> {
-            let from = look.kept_from.unwrap_or(DateTime::<Utc>::MIN_UTC);
-            let kept = todo.into_iter().filter(|window| window.end > from);
-            kept.map(|window| Window {
-                start: window.start.max(from),
-                ..window
-            })
-            .collect()
-        };
-        self.take_in_head(&kept(look.head), look.history);
+        self.take_in_head(&from_on(look.head, look.kept_from), look.history);
         let open: Vec<i64> = look.requests.iter().map(|request| request.id).collect();
         for request in look.requests {
             self.take_in_request(request);
@@ -152,11 +143,8 @@ impl Engine {
             self.refill(0, todo);
         } else if let Work::Windows(queue) = &mut source.work {
             // What has come since goes first; the rest keeps how it was cut.
-            for window in todo.iter().filter(|window| window.end > from) {
-                queue.add_newest(Window {
-                    start: window.start.max(from),
-                    ..*window
-                });
+            for window in from_on(todo.to_vec(), Some(from)) {
+                queue.add_newest(window);
             }
             self.filled_until = until;
         }
@@ -192,14 +180,7 @@ impl Engine {
         if !source.is_worked_off() {
             return;
         }
-        let served_from = source.history_ends;
-        let mut left: Vec<Window> = todo.to_vec();
-        if let Some(from) = served_from {
-            left.retain(|window| window.end > from);
-            left.iter_mut()
-                .for_each(|window| window.start = window.start.max(from));
-        }
-        let left = without(left, &source.tried);
+        let left = without(from_on(todo.to_vec(), source.history_ends), &source.tried);
         let is_stuck = left
             .iter()
             .any(|window| source.drained.iter().any(|read| read.overlaps(*window)));
@@ -250,6 +231,17 @@ impl Engine {
             self.add_report(self.sources[place].id(), idle);
         }
     }
+}
+
+/// What of them is not before this instant; all, without one.
+fn from_on(mut windows: Vec<Window>, from: Option<DateTime<Utc>>) -> Vec<Window> {
+    if let Some(from) = from {
+        windows.retain(|window| window.end > from);
+        windows
+            .iter_mut()
+            .for_each(|window| window.start = window.start.max(from));
+    }
+    windows
 }
 
 fn without(windows: Vec<Window>, others: &[Window]) -> Vec<Window> {
