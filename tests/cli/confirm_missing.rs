@@ -34,7 +34,7 @@ async fn bulk_absences_are_reported_and_marked_once_confirmed() {
     let status = Program::run(&["status", "--json"], &environment).await.stdout;
     let status: Value = serde_json::from_str(&status).unwrap();
     let problem = &status["accounts"][0]["problems"][0];
-    assert_eq!(status["accounts"][0]["standing"], "trouble");
+    assert_eq!(status["accounts"][0]["standing"], "trouble", "{status:#}");
     let (what, remedy) = (
         problem["text"].as_str().unwrap(),
         problem["remedy"].as_str().unwrap(),
