@@ -47,21 +47,12 @@ pub async fn acquire(
     holder: &str,
     lasts: Duration,
 ) -> Result<Option<Taken>, LoadError> {
-    let taken: Option<LeaseRow> = sqlx::query_as(
-        "with before as (select spent, extract(epoch from clock_timestamp() - spent_at)::float8 as ago \
-         from smartassist_sync.leases where account_id = $1 and holder <> $2) \
-         insert into smartassist_sync.leases as lease (account_id, holder, token, expires_at, acquired_at) \
-         values ($1, $2, 1, clock_timestamp() + make_interval(secs => $3), clock_timestamp()) \
-         on conflict (account_id, stream) do update set holder = excluded.holder, token = lease.token + 1, \
-         expires_at = excluded.expires_at, acquired_at = excluded.acquired_at, awaited_at = null \
-         where lease.expires_at <= clock_timestamp() or lease.holder = excluded.holder \
-         returning token, (select spent from before) as spent, (select ago from before) as spent_seconds_ago",
-    )
-    .bind(account_id)
-    .bind(holder)
-    .bind(lasts.as_secs_f64())
-    .fetch_optional(executor)
-    .await?;
+    let taken: Option<LeaseRow> = sqlx::query_as(include_str!("take_lease.sql"))
+        .bind(account_id)
+        .bind(holder)
+        .bind(lasts.as_secs_f64())
+        .fetch_optional(executor)
+        .await?;
     Ok(taken.map(|taken| Taken {
         lease: Lease {
             account_id: account_id.to_owned(),
