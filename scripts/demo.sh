@@ -234,19 +234,18 @@ table "How many rows?" "
            (select count(*) from smartassist.joined_users) as joined_users,
            (select count(*) from smartassist.tags) as tags"
 table "How do customers come in, and are they content?" "
-    select channel, count(*) as interactions, count(*) filter (where was_answered) as by_an_agent,
+    select channel, count(*) as interactions, sum(answered) as by_an_agent,
            round(avg(session_seconds) / 60, 1) as minutes, round(avg(csat_score), 2) as csat
     from smartassist_bi.interactions group by channel order by interactions desc limit 5"
 table "Which queues are busy, and how long is the wait?" "
-    select first_queue_name as queue, count(*) as interactions, count(*) filter (where ended_unanswered) as unanswered,
-           percentile_disc(0.5) within group (order by queue_wait_seconds) as median_wait_seconds
-    from smartassist_bi.interactions where was_queued
-    group by first_queue_name order by interactions desc limit 5"
+    select queue_label as queue, sum(offered) as offered, sum(answered) as answered, sum(abandoned) as abandoned,
+           round(100.0 * sum(answered_in_target) / sum(offered), 1) as service_level_percent,
+           percentile_disc(0.5) within group (order by answer_seconds) as median_wait_seconds
+    from smartassist_bi.queue_visits group by queue_label order by offered desc limit 5"
 table "Who handles them, and for how long?" "
-    select agent_name as agent, count(*) filter (where is_answered) as answered,
-           count(*) filter (where not is_answered) as missed, round(avg(handle_seconds)) as handle_seconds
-    from smartassist_bi.agent_handling where agent_name is not null
-    group by agent_name order by answered desc, agent_name limit 5"
+    select agent_label as agent, sum(answered) as answered, sum(missed) as missed,
+           round(sum(handle_seconds) / nullif(sum(handled), 0)) as handle_seconds
+    from smartassist_bi.agent_offers group by agent_label order by answered desc, agent limit 5"
 
 # SIGTERM to the daemon, which has to end with 0.
 stop_daemon() {

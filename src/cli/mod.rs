@@ -10,6 +10,7 @@ mod healthcheck;
 mod output;
 mod process;
 mod progress;
+mod rebuild_facts;
 mod replay;
 mod retry_rejected;
 mod run;
@@ -124,6 +125,11 @@ enum ConfiguredCommand {
     /// alone. Works beside a running daemon, whose newer versions win. Continues one that was stopped.
     /// Exit code 1 if a record could not be rebuilt: its rows stay as they are.
     Replay(replay::ReprocessArguments),
+    /// Make the facts that reports are counted from anew, without any request
+    ///
+    /// Migrates first. Not needed in ordinary life: facts are written with the rows, and made anew by the daemon
+    /// after a change of reporting.time_zone. For rows that were changed by hand.
+    RebuildFacts(replay::ReprocessArguments),
     /// Try the rejected records again, as after an upgrade
     ///
     /// Migrates first. Those that can be read now become rows, unless their interaction is stored already.
@@ -212,6 +218,7 @@ fn execute(command: &ConfiguredCommand, file: Option<&Path>) -> Result<(), Comma
             Of::Doctor { json } => doctor::doctor(&config, *json).await,
             Of::Status { json } => status::status(&config, *json).await,
             Of::Replay(arguments) => replay::replay(&config, arguments, screen).await,
+            Of::RebuildFacts(arguments) => rebuild_facts::rebuild_facts(&config, arguments).await,
             Of::RetryRejected(arguments) => retry_rejected::retry_rejected(&config, arguments).await,
             Of::ConfirmMissing(arguments) => confirm_missing::confirm_missing(&config, arguments).await,
             Of::Erase(arguments) => erase::erase(&config, arguments).await,

@@ -12,12 +12,13 @@ use tracing::{error, info, warn};
 
 use crate::config::Config;
 use crate::ledger::problems::Problem;
-use crate::postgres::{self, Database, OpenError};
+use crate::postgres::{self, Database, OpenError, Pool};
 use crate::schedule;
 use crate::sync::{self, AccountContext, Schedule};
 use crate::telemetry::logging::LogLevel;
 use crate::telemetry::{chain, metrics};
 use crate::time::clock::{Clock, SystemClock};
+use crate::warehouse::reporting;
 use crate::web::{self, DaemonState, Watched};
 
 use super::accounts::contexts;
@@ -99,13 +100,21 @@ async fn open(
 async fn open_once(config: &Config) -> Result<Database, CommandError> {
     let database = Database::open_own(config).await?;
     database.announce();
-    match postgres::migrate(&database.pool).await {
+    match prepare(config, &database.pool).await {
         Ok(()) => Ok(database),
         Err(error) => {
             database.close().await;
-            Err(error.into())
+            Err(error)
         }
     }
+}
+
+async fn prepare(config: &Config, pool: &Pool) -> Result<(), CommandError> {
+    postgres::migrate(pool).await?;
+    for account in &config.accounts {
+        reporting::apply(pool, account).await?;
+    }
+    Ok(())
 }
 
 async fn work(

@@ -15,6 +15,7 @@ use crate::ledger::runs::Outcome;
 use crate::postgres::{self, Database, UNREACHABLE_REMEDY};
 use crate::sync::RunReport;
 use crate::telemetry::chain;
+use crate::warehouse::reporting;
 
 use super::exit::CommandError;
 use super::process::Shutdown;
@@ -122,6 +123,10 @@ impl Shell<'_> {
     ) -> Result<T, CommandError> {
         let migrate = async || Ok(postgres::migrate(&self.database.pool).await?);
         self.retry(&self.stop, migrate).await?;
+        for account in &self.config.accounts {
+            let apply = async || Ok::<_, CommandError>(reporting::apply(&self.database.pool, account).await?);
+            self.retry(&self.stop, apply).await?;
+        }
         work(self).await
     }
 

@@ -11,6 +11,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::limits::RequestLimits;
+use super::reporting::Reporting;
 use super::secret::Secret;
 use super::section::{Section, settings};
 
@@ -39,6 +40,8 @@ settings! {
         time_zone_offset: i32 = integer("time_zone_offset", -840..=720);
         /// Configured; `ApiClient::limits` are current.
         limits: RequestLimits = group(RequestLimits::read);
+        /// What reports are made with.
+        reporting: Reporting = section("reporting", Reporting::read);
         /// Limits.
         response: ResponseLimits = group(ResponseLimits::read);
         /// Retries.
@@ -203,8 +206,9 @@ impl Section<'_> {
     pub(super) fn accounts(&mut self) -> Option<Vec<AccountConfig>> {
         let defaults = self.table("account_defaults")?;
         let own = self.table("accounts")?;
+        let reporting = self.table("reporting")?;
         if own.is_empty() {
-            self.check_account_defaults(defaults);
+            self.check_account_defaults(defaults, reporting);
             return Some(Vec::new());
         }
         let names: Vec<String> = own.keys().cloned().collect();
@@ -219,6 +223,14 @@ impl Section<'_> {
             }
             let mut merged = defaults.clone();
             merged.extend(table);
+            let mut of_account = reporting.clone();
+            let own = merged.remove("reporting");
+            match own {
+                Some(Value::Object(own)) => of_account.extend(own),
+                Some(_) => section.problem(&name, "reporting is a table with keys of its own, not a value"),
+                None => {}
+            }
+            merged.insert("reporting".to_owned(), of_account.into());
             let Some(account) = section.nested(&name, merged).read_all(AccountConfig::read) else {
                 continue;
             };
@@ -233,7 +245,8 @@ impl Section<'_> {
         Some(accounts)
     }
 
-    fn check_account_defaults(&self, mut defaults: Map<String, Value>) {
+    fn check_account_defaults(&self, mut defaults: Map<String, Value>, reporting: Map<String, Value>) {
+        defaults.insert("reporting".to_owned(), reporting.into());
         for key in ["client_id", "client_secret", "client_secret_file", "token_file"] {
             defaults.remove(key);
         }

@@ -6,6 +6,7 @@ mod database;
 mod layers;
 mod limits;
 mod policy;
+mod reporting;
 mod secret;
 mod section;
 mod sync;
@@ -26,6 +27,7 @@ pub use cron::Cron;
 pub use database::{DatabaseConfig, SessionConfig};
 pub use limits::{BudgetSpan, RequestLimits};
 pub use policy::{Class, Policy, PrivacyKey, Rule};
+pub use reporting::Reporting;
 pub use secret::{Secret, SecretError};
 pub use sync::{RefreshPolicy, RefreshTier, Selection, SyncConfig};
 

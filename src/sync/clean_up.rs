@@ -15,13 +15,14 @@ use crate::warehouse::days;
 use crate::warehouse::retention::{self, Deleted};
 
 use super::account::AccountContext;
+use super::facts;
 
 /// Lets other writers in between batches.
 const PAUSE: Duration = Duration::from_millis(50);
 
 impl AccountContext {
-    /// Deletes old interactions and old entries of the ledger in batches, then recounts days. No lease: each batch locks the account for
-    /// writing.
+    /// Makes facts anew where that is asked for, deletes old interactions and old entries of the ledger in batches, then recounts days. No
+    /// lease: each batch locks the account for writing.
     ///
     /// # Errors
     /// The database fails; earlier batches stay deleted.
@@ -29,7 +30,11 @@ impl AccountContext {
         let account = &self.api.account().name;
         let began = Instant::now();
         let mut deleted = Deleted::default();
-        let kept_from = self.kept_from().await;
+        let rebuilt = facts::rebuild(&self.pool, self.api.account(), stop, pulse).await;
+        let kept_from = match rebuilt {
+            Ok(_) => self.kept_from().await,
+            Err(error) => Err(error),
+        };
         let ended = match kept_from.as_ref() {
             Ok(Some(kept_from)) => self.delete_old(*kept_from, stop, pulse, &mut deleted).await,
             _ => Ok(()),
@@ -55,6 +60,10 @@ impl AccountContext {
             );
             super::statistics::renew(&self.pool).await;
         }
+        let ended = match ended {
+            Ok(()) if deleted.interactions > 0 => facts::forget_unnamed(&self.pool, self.api.account()).await,
+            ended => ended,
+        };
         let ended = match ended {
             Ok(()) => self.prune(stop, pulse).await,
             ended => ended,

@@ -8,6 +8,7 @@ mod comparison;
 mod density;
 mod engine;
 mod erase;
+mod facts;
 mod failure;
 mod guard;
 mod headway;
@@ -29,6 +30,7 @@ pub use command::{Wish, WishError, ask, catch_up, compared, fulfil, loaded, pass
 pub use comparison::{DayComparison, Method};
 pub use engine::Schedule;
 pub use erase::{Erasure, erase};
+pub use facts::rebuild as rebuild_facts;
 pub use guard::guard;
 pub use headway::Headway;
 pub use health::{Health, stalled_after};

@@ -16,7 +16,7 @@ use crate::time::clock::Clock;
 use crate::transform::privacy::Policy;
 use crate::transform::{Origin, RecordText, TRANSFORM_VERSION, ruled, transform_stored};
 use crate::warehouse::replay::{self, OpenReplay, Portion, Raw, Rebuilt, Ruled};
-use crate::warehouse::{aside, left_out};
+use crate::warehouse::{aside, facts, left_out};
 
 /// A replay and its progress.
 #[derive(Debug)]
@@ -151,6 +151,7 @@ impl Replay {
         }
         let ruled = self.rule_what_is_aside().await?;
         if replayed.updated + ruled > 0 {
+            facts::forget_unnamed(&self.pool, &self.account_id).await?;
             super::statistics::renew(&self.pool).await;
         }
         replayed.outcome = if open.rejected + replayed.rejected == 0 {

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::transform::normal_form;
 use crate::transform::privacy::Identifier;
 
-use super::{days, missing};
+use super::{days, facts, missing};
 use crate::ledger::{LoadError, bigint};
 
 /// Stored record.
@@ -175,6 +175,8 @@ pub async fn delete_sessions(
         .fetch_one(&mut *connection)
         .await?;
     if !only_count {
+        let theirs: Vec<Uuid> = keys.iter().filter_map(|key| key.parse().ok()).collect();
+        facts::forget(connection, account_id, &theirs).await?;
         let deleted: Vec<(Uuid, DateTime<Utc>)> = sqlx::query_as(
             "delete from smartassist.sessions where interaction_key = any($1::text[]::uuid[]) \
              returning interaction_key, session_started_at",

@@ -7,7 +7,7 @@ use crate::transform::{Interaction, Rejected, RowGroup};
 
 use super::batch::{Batch, Constants};
 use super::stored::{Change, Stored};
-use super::{days, missing};
+use super::{days, facts, missing};
 use crate::ledger::{Counters, LoadError};
 
 /// Where more are refused, and all, the tables are at fault, not the records.
@@ -116,6 +116,10 @@ async fn write_all(
     });
     days::count(connection, constants.account_id, moves).await?;
     missing::clear(connection, constants, &back).await?;
+    let keys = |of: &[&Interaction]| -> Vec<Uuid> { of.iter().map(|interaction| interaction.key).collect() };
+    facts::write(connection, constants.account_id, &keys(&new)).await?;
+    let rewritten = [keys(&changed), back.clone()].concat();
+    facts::rewrite(connection, constants.account_id, &rewritten).await?;
     Ok(Counters {
         inserted: new.len() as u64,
         updated: (changed.len() + back.len()) as u64,

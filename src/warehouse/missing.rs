@@ -12,6 +12,7 @@ use crate::transform::Interaction;
 use super::batch::Constants;
 use super::commit::WindowCommit;
 use super::compare::Crossing;
+use super::facts;
 use super::siblings::MOST_SIBLINGS;
 use super::stored::Stored;
 use crate::ledger::windows::Status;
@@ -182,10 +183,11 @@ pub(super) async fn mark(
          where session.interaction_key = gone.interaction_key and session.missing_since is null",
     )
     .bind(constants.written_at)
-    .bind(keys)
+    .bind(&keys)
     .bind(since)
-    .execute(connection)
+    .execute(&mut *connection)
     .await?;
+    facts::rewrite(connection, constants.account_id, &keys).await?;
     Ok(marked.rows_affected())
 }
 

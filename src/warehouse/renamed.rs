@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::batch::{Batch, Constants};
 use super::replay::Rebuilt;
-use super::{days, interactions, missing};
+use super::{days, facts, interactions, missing};
 use crate::ledger::LoadError;
 
 #[derive(FromRow)]
@@ -48,6 +48,7 @@ pub(super) async fn write(
         let start = one.interaction.rows.session.session_started_at;
         days::count(connection, account_id, [(start, 1)].into_iter()).await?;
         keep(connection, one.interaction.key, &old).await?;
+        facts::write(connection, account_id, &[one.interaction.key]).await?;
     }
     Ok(())
 }
@@ -73,6 +74,7 @@ async fn delete(
         return Ok(None);
     };
     missing::forget(connection, &[key]).await?;
+    facts::forget(connection, account_id, &[key]).await?;
     sqlx::query("delete from smartassist.sessions where interaction_key = $1")
         .bind(key)
         .execute(&mut *connection)

@@ -10,7 +10,7 @@ use crate::postgres::Pool;
 use crate::transform::{Interaction, RowGroup};
 
 use super::batch::{Batch, Constants};
-use super::{days, interactions, renamed};
+use super::{days, facts, interactions, renamed};
 use crate::ledger::runs::{Finished, Outcome, finish};
 use crate::ledger::{Counters, LoadError, bigint, turn};
 
@@ -190,6 +190,8 @@ async fn rewrite(
         [(one.raw.session_started_at, -1), (start, 1)]
     });
     days::count(connection, account_id, moves).await?;
+    let keys: Vec<Uuid> = changed.iter().map(|interaction| interaction.key).collect();
+    facts::rewrite(connection, account_id, &keys).await?;
 
     let reduced = rebuilt.iter().filter(|one| one.payload_differs);
     let reduced = reduced.map(|one| (one.raw.interaction_key, one.interaction.payload.as_str()));

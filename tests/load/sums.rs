@@ -77,7 +77,7 @@ async fn handle_time_with_an_unreadable_part_is_unknown() {
         .map(|(durations, _)| json!([answered(durations)]))
         .collect();
     let database = loaded(&destinations).await;
-    for view in ["interactions", "agent_handling"] {
+    for view in ["interactions", "agent_offers"] {
         for ((durations, meant), found) in cases.iter().zip(seconds(&database, view).await) {
             assert_eq!(found, *meant, "{view}: {durations}");
         }
@@ -122,9 +122,10 @@ async fn no_span_of_a_view_is_negative() {
         backwards("2026-01-10T10:02:07"),
     ])
     .await;
-    let spans = "select string_agg(concat_ws(' ', s.conversation_id, coalesce(queue_to_acceptance_seconds::text, '-'), \
-                 coalesce(acceptance_seconds::text, '-'), coalesce(accepted_at::text, '-')), ', ' order by s.conversation_id) \
-                 from smartassist_bi.agent_handling join smartassist.sessions as s using (interaction_key)";
+    let spans = "select string_agg(concat_ws(' ', s.conversation_id, coalesce(answer_seconds::text, '-'), \
+                 coalesce(pickup_seconds::text, '-'), coalesce(o.accepted_at::text, '-')), ', ' order by s.conversation_id) \
+                 from smartassist_bi.agent_offers as o join smartassist_bi.queue_visits using (interaction_key) \
+                 join smartassist.sessions as s using (interaction_key)";
     assert_eq!(
         database.text(spans).await,
         "c-0 - - 2026-01-10 10:01:00+00, c-1 - - -, c-2 7 7 2026-01-10 10:02:07+00"

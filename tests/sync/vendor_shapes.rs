@@ -76,8 +76,8 @@ async fn a_session_told_as_open_is_followed_until_it_ends() {
         setup.simulator.world().insert(it);
     }
     setup.sync(&database).await;
-    let state = "select string_agg(distinct concat_ws(' ', final_status, session_seconds, ended_unanswered), ', ') from smartassist_bi.interactions";
-    assert_eq!(database.text(state).await, "TRANSIENT_OPEN f");
+    let state = "select string_agg(distinct concat_ws(' ', final_status, session_seconds, outcome), ', ') from smartassist_bi.interactions";
+    assert_eq!(database.text(state).await, "TRANSIENT_OPEN open");
 
     setup.pass(TimeDelta::minutes(30));
     let job = Job::Refresh {

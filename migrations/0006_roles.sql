@@ -26,6 +26,7 @@ begin
         grants := array[
             format('grant usage on schema %s to %I', reader.column2, reader.column1),
             format('grant select on all tables in schema %s to %I', reader.column2, reader.column1),
+            format('grant execute on all functions in schema smartassist_bi to %I', reader.column1),
             format(
                 'alter default privileges for role %I in schema %s grant select on tables to %I',
                 current_user, reader.column2, reader.column1
@@ -55,6 +56,6 @@ begin
 end
 $$;
 
--- PostgreSQL lets everybody execute a new function. There are no default privileges for it: PostgreSQL knows this one for all schemas of a role
+-- PostgreSQL lets everybody execute a new function; those that readers may are granted above. There are no default privileges for it: PostgreSQL knows this one for all schemas of a role
 -- only, ours or not.
 revoke execute on all functions in schema smartassist, smartassist_sync, smartassist_bi from public;

@@ -1,0 +1,1424 @@
+-- Facts: what reports are counted from, one row for each stay in a queue, offer to an agent, interaction and contact.
+--
+-- They hold nothing of their own: smartassist.derived_* say how each is made from the data, and the loader writes them in the transaction that
+-- writes the data. They hold seconds and instants; thresholds (service level, short abandon) are applied by the views of smartassist_bi, so that
+-- another threshold holds for the past at once. Interactions that the API no longer returns have no facts, and neither have the shadows that the
+-- agent's assistant leaves beside a conversation.
+--
+-- Local times are those of the account's time zone as plain timestamps, since BI tools group and show what they are given. A quarter of an hour
+-- is the smallest step by which the zones of the world differ.
+
+create table smartassist.reporting (
+    account_id text collate "C" not null,
+    time_zone text not null default 'UTC',
+    service_level_seconds integer not null default 20,
+    short_abandon_seconds integer not null default 5,
+    repeat_contact_days integer not null default 7,
+    week_starts_on integer not null default 1,
+    shown_tags text[] not null default '{}',
+    rebuild_after uuid,
+    constraint reporting_pkey primary key (account_id),
+    constraint reporting_account_id_fits_key check (octet_length(account_id) between 1 and 512),
+    constraint reporting_week_starts_on_a_day check (week_starts_on between 1 and 7)
+);
+
+comment on table smartassist.reporting is
+    'What reports on each account are made with, from reporting.* of the configuration. The loader writes it; a change here is undone at its next start.';
+comment on column smartassist.reporting.account_id is 'The SmartAssist account. The key.';
+comment on column smartassist.reporting.time_zone is 'IANA name of the time zone of local times and dates. A change rebuilds the facts.';
+comment on column smartassist.reporting.service_level_seconds is 'An answer within so many seconds of the entry into the queue is within target.';
+comment on column smartassist.reporting.short_abandon_seconds is 'An abandon within so many seconds of the entry into the queue is a short one.';
+comment on column smartassist.reporting.repeat_contact_days is 'A contact is resolved if the customer does not come back within so many days of its end.';
+comment on column smartassist.reporting.week_starts_on is 'First day of the week, 1 for Monday to 7 for Sunday.';
+comment on column smartassist.reporting.shown_tags is 'Names of the tags whose values BI tools are shown. All others are withheld: anything can stand in a tag.';
+comment on column smartassist.reporting.rebuild_after is
+    'While facts are rebuilt, the interaction up to which they are; they are written in order of interaction_key. NULL where all facts are as they should be.';
+
+create table smartassist.queues (
+    account_id text collate "C" not null,
+    queue_key text collate "C" not null,
+    queue_id text collate "C",
+    queue_name text not null,
+    queue_label text not null,
+    last_seen_at timestamptz not null,
+    constraint queues_pkey primary key (account_id, queue_key)
+);
+
+comment on table smartassist.queues is 'One row per queue that an interaction entered, with the name that it had last.';
+comment on column smartassist.queues.account_id is 'The SmartAssist account. Part of the key.';
+comment on column smartassist.queues.queue_key is 'The queue: its identifier, or its name where the API gives none, or (unknown). Part of the key.';
+comment on column smartassist.queues.queue_id is 'Identifier of the queue. NULL where the API gives none. API: destinations[].queueId.';
+comment on column smartassist.queues.queue_name is 'The last name of the queue, or its key where it has none. Several queues can share one. API: destinations[].queueName.';
+comment on column smartassist.queues.queue_label is 'The name, and the end of the identifier where several queues share the name: no two queues of an account have the same.';
+comment on column smartassist.queues.last_seen_at is 'Instant of the last entry into it.';
+
+create table smartassist.agents (
+    account_id text collate "C" not null,
+    agent_key text collate "C" not null,
+    agent_id text collate "C",
+    agent_name text not null,
+    agent_label text not null,
+    last_seen_at timestamptz not null,
+    constraint agents_pkey primary key (account_id, agent_key)
+);
+
+comment on table smartassist.agents is 'One row per agent whom an interaction was offered to, with the name that he or she had last. Contains personal data of agents.';
+comment on column smartassist.agents.account_id is 'The SmartAssist account. Part of the key.';
+comment on column smartassist.agents.agent_key is 'The agent: the identifier, or the name where the API gives none, or (unknown). Part of the key. Personal data.';
+comment on column smartassist.agents.agent_id is 'Identifier of the agent. NULL where the API gives none. Personal data. API: agentId.';
+comment on column smartassist.agents.agent_name is 'The last name of the agent, or the key where there is none. Several agents can share one. Personal data. API: name.';
+comment on column smartassist.agents.agent_label is 'The name, and the end of the identifier where several agents share the name: no two agents of an account have the same. Personal data.';
+comment on column smartassist.agents.last_seen_at is 'Instant of the last offer to the agent.';
+
+create table smartassist.fact_queue_visits (
+    interaction_key uuid not null,
+    destination_index integer not null,
+    account_id text collate "C" not null,
+    entered_quarter_local timestamp not null,
+    entered_on date not null,
+    entered_quarter timestamptz not null,
+    entered_at timestamptz,
+    session_started_at timestamptz not null,
+    conversation_id text collate "C",
+    channel text not null,
+    direction text not null,
+    campaign_name text,
+    last_intent_name text,
+    visit_number integer not null,
+    queue_key text collate "C" not null,
+    previous_queue_key text collate "C",
+    next_queue_key text collate "C",
+    outcome text not null,
+    answered_at timestamptz,
+    left_at timestamptz,
+    wait_seconds bigint,
+    agent_key text collate "C",
+    transferred_out integer not null,
+    callback_opted integer not null,
+    callback_connected integer not null,
+    callback_seconds bigint,
+    constraint fact_queue_visits_pkey primary key (interaction_key, destination_index),
+    constraint fact_queue_visits_session_fkey foreign key (interaction_key)
+        references smartassist.sessions (interaction_key) on delete cascade
+);
+create index fact_queue_visits_by_quarter on smartassist.fact_queue_visits (entered_quarter_local);
+
+comment on table smartassist.fact_queue_visits is
+    'One row per stay of an interaction in a queue. The same stay in several records of one conversation counts once, in the record that began last.';
+comment on column smartassist.fact_queue_visits.interaction_key is 'The interaction, as in smartassist.sessions. Part of the key.';
+comment on column smartassist.fact_queue_visits.destination_index is 'The destination that the stay is, as in smartassist.destinations. Part of the key.';
+comment on column smartassist.fact_queue_visits.account_id is 'The SmartAssist account.';
+comment on column smartassist.fact_queue_visits.entered_quarter_local is
+    'Local quarter of an hour in which the queue was entered (or the session started, where the API gives no entry). Group and filter by it, and do not convert it.';
+comment on column smartassist.fact_queue_visits.entered_on is 'Local date of the entry.';
+comment on column smartassist.fact_queue_visits.entered_quarter is
+    'The same quarter of an hour as an instant: it tells the two apart that have one local name when clocks are set back.';
+comment on column smartassist.fact_queue_visits.entered_at is 'Instant at which the queue was entered. NULL where the API gives none. API: destinations[].EnterTime.';
+comment on column smartassist.fact_queue_visits.session_started_at is 'Instant at which the session started. API: sessionStartTime.';
+comment on column smartassist.fact_queue_visits.conversation_id is 'Identifier of the conversation. API: conversationId.';
+comment on column smartassist.fact_queue_visits.channel is
+    'Channel of the interaction with the first letter of each word large, whatever way it was sent; (unknown) where the API gives none. API: channel.';
+comment on column smartassist.fact_queue_visits.direction is 'Inbound or Outbound, written as channel is; (unknown) where the API does not say. API: Direction.';
+comment on column smartassist.fact_queue_visits.campaign_name is 'Name of the campaign. API: campaigninfo.campaignName.';
+comment on column smartassist.fact_queue_visits.last_intent_name is
+    'The last intent that the bot recognised before the transfer to an agent. API: metaInfo.agentTransferConfig.lastIntentName.';
+comment on column smartassist.fact_queue_visits.visit_number is 'Which of the interaction''s stays in queues it is, from 1.';
+comment on column smartassist.fact_queue_visits.queue_key is 'The queue, as in smartassist_bi.queues.';
+comment on column smartassist.fact_queue_visits.previous_queue_key is 'The queue of the interaction''s stay before. NULL for the first one.';
+comment on column smartassist.fact_queue_visits.next_queue_key is 'The queue of the interaction''s next stay. NULL for the last one.';
+comment on column smartassist.fact_queue_visits.outcome is
+    'How the stay ended: answered (by an agent of the queue, or one who was given it directly from there), flowed_out (unanswered, into another queue), transferred_unanswered (to an agent who did not answer), waiting (the session is open), voicemail, callback_open (a callback was asked for and no agent came), abandoned (a status says so, or the customer hung up), terminated (a status says so, or the system or the bot hung up) or other. Derived.';
+comment on column smartassist.fact_queue_visits.answered_at is 'Instant at which the answering agent accepted. NULL where nobody answered or the API gives none. API: acceptedTime.';
+comment on column smartassist.fact_queue_visits.left_at is
+    'Instant at which the wait ended: the answer, else the entry into the next queue or the offer to an agent, else the end of the session. NULL while waiting. Derived.';
+comment on column smartassist.fact_queue_visits.wait_seconds is
+    'Seconds from the entry to the answer, or where nobody answered to the end of the wait. NULL while waiting, where a stamp is missing, or the end is before the entry. Derived.';
+comment on column smartassist.fact_queue_visits.agent_key is 'The agent who answered, as in smartassist_bi.agents. NULL where nobody did. Personal data.';
+comment on column smartassist.fact_queue_visits.transferred_out is '1 where an agent answered and another destination followed, else 0. Sum it. Derived.';
+comment on column smartassist.fact_queue_visits.callback_opted is '1 where the customer asked to be called back, else 0. Sum it. API: destinations[].CallbackOpted.';
+comment on column smartassist.fact_queue_visits.callback_connected is '1 where an agent answered after the customer had asked to be called back, else 0. Sum it. Derived.';
+comment on column smartassist.fact_queue_visits.callback_seconds is
+    'Seconds from asking to be called back to accepting the call. NULL where a stamp is missing, or they are the wrong way round. Derived.';
+comment on index smartassist.fact_queue_visits_by_quarter is 'Serves: stays in queues of a period.';
+
+create table smartassist.fact_agent_offers (
+    interaction_key uuid not null,
+    destination_index integer not null,
+    segment_index integer not null,
+    account_id text collate "C" not null,
+    assigned_quarter_local timestamp not null,
+    assigned_on date not null,
+    assigned_quarter timestamptz not null,
+    accepted_quarter_local timestamp,
+    accepted_on date,
+    assigned_at timestamptz,
+    accepted_at timestamptz,
+    work_ended_at timestamptz,
+    session_started_at timestamptz not null,
+    channel text not null,
+    direction text not null,
+    queue_key text collate "C",
+    agent_key text collate "C" not null,
+    outcome text not null,
+    non_response_event text,
+    transferred_out integer not null,
+    consultations integer not null,
+    consultations_merged integer not null,
+    consult_seconds bigint,
+    pickup_seconds bigint,
+    first_response_seconds integer,
+    interaction_seconds integer,
+    hold_seconds integer,
+    after_call_work_seconds integer,
+    handle_seconds bigint,
+    csat_score integer,
+    nps_score integer,
+    constraint fact_agent_offers_pkey primary key (interaction_key, destination_index, segment_index),
+    constraint fact_agent_offers_session_fkey foreign key (interaction_key)
+        references smartassist.sessions (interaction_key) on delete cascade
+);
+create index fact_agent_offers_by_quarter on smartassist.fact_agent_offers (assigned_quarter_local);
+
+comment on table smartassist.fact_agent_offers is
+    'One row per offer of an interaction to an agent, answered or not. An agent who was offered the same one twice has two. Contains personal data of agents.';
+comment on column smartassist.fact_agent_offers.segment_index is 'The agent segment, as in smartassist.agent_segments. Part of the key.';
+comment on column smartassist.fact_agent_offers.assigned_quarter_local is
+    'Local quarter of an hour of the offer (of the acceptance, entry into the queue or start of the session, where the API gives no earlier one of these). Group and filter by it, and do not convert it.';
+comment on column smartassist.fact_agent_offers.assigned_on is 'Local date of the offer.';
+comment on column smartassist.fact_agent_offers.assigned_quarter is
+    'The quarter of an hour of the offer as an instant: it tells the two apart that have one local name when clocks are set back.';
+comment on column smartassist.fact_agent_offers.accepted_quarter_local is 'Local quarter of an hour of the acceptance: seconds of handling belong there. NULL where the agent did not accept.';
+comment on column smartassist.fact_agent_offers.accepted_on is 'Local date of the acceptance.';
+comment on column smartassist.fact_agent_offers.assigned_at is 'Instant of the offer. API: assignedAt.';
+comment on column smartassist.fact_agent_offers.accepted_at is 'Instant at which the agent accepted. API: acceptedTime.';
+comment on column smartassist.fact_agent_offers.work_ended_at is
+    'Instant at which the agent''s work on it ended, after-call work included. NULL where the agent did not answer or the API gives none. Derived from interactionEndTime and afterCallWorkEndTime.';
+comment on column smartassist.fact_agent_offers.queue_key is 'The queue from which it was offered, as in smartassist_bi.queues. NULL for a direct transfer.';
+comment on column smartassist.fact_agent_offers.agent_key is 'The agent, as in smartassist_bi.agents. Personal data.';
+comment on column smartassist.fact_agent_offers.outcome is
+    'What came of the offer: answered, missed (the agent ignored it), taken_away (another event, such as Supervisor Reassigned) or ringing (not answered yet, and the session is open). Derived.';
+comment on column smartassist.fact_agent_offers.non_response_event is 'Why the agent did not answer, as sent; the list is open. API: nonResponseEvent.';
+comment on column smartassist.fact_agent_offers.transferred_out is '1 where the agent answered and another destination followed, else 0. Sum it. Derived.';
+comment on column smartassist.fact_agent_offers.consultations is 'Number of consultations that the agent made. Sum it. Derived.';
+comment on column smartassist.fact_agent_offers.consultations_merged is 'Those of them that were merged into the conversation. Sum it. Derived.';
+comment on column smartassist.fact_agent_offers.consult_seconds is 'Seconds from acceptance to end of the consultations, added up. NULL where none has both. Derived.';
+comment on column smartassist.fact_agent_offers.pickup_seconds is 'Seconds from the offer to the acceptance. NULL where the agent did not answer, a stamp is missing, or they are the wrong way round. Derived.';
+comment on column smartassist.fact_agent_offers.first_response_seconds is 'Seconds from the acceptance to the first response, as reckoned by the API. API: firstResponseDuration.';
+comment on column smartassist.fact_agent_offers.interaction_seconds is
+    'Seconds from the acceptance to the last utterance, hold included, as reckoned by the API. NULL where the agent did not answer. API: interactionDuration.';
+comment on column smartassist.fact_agent_offers.hold_seconds is 'Seconds on hold. NULL where the agent did not answer or the API does not say. API: holdDuration.';
+comment on column smartassist.fact_agent_offers.after_call_work_seconds is 'Seconds of after-call work. NULL where there is none or it cannot be read. API: afterCallWorkDuration.';
+comment on column smartassist.fact_agent_offers.handle_seconds is
+    'interaction_seconds plus after_call_work_seconds, where absent after-call work counts as 0. NULL where the agent did not answer or one of them cannot be read. Derived.';
+comment on column smartassist.fact_agent_offers.csat_score is 'Customer satisfaction score, given to the last agent who answered, and NULL for all others. API: csatScore.';
+comment on column smartassist.fact_agent_offers.nps_score is 'Net promoter score, 0 to 10, given to the last agent who answered, and NULL for all others. API: npsScore.';
+comment on index smartassist.fact_agent_offers_by_quarter is 'Serves: offers to agents of a period.';
+
+create table smartassist.fact_interactions (
+    interaction_key uuid not null,
+    account_id text collate "C" not null,
+    started_quarter_local timestamp not null,
+    started_on date not null,
+    started_quarter timestamptz not null,
+    session_started_at timestamptz not null,
+    session_ended_at timestamptz,
+    contact_ended_at timestamptz,
+    conversation_id text collate "C",
+    channel text not null,
+    direction text not null,
+    outcome text not null,
+    conversations integer not null,
+    contact_key uuid,
+    campaign_name text,
+    last_intent_name text,
+    skill_names text,
+    first_queue_key text collate "C",
+    first_queue_entered_at timestamptz,
+    first_accepted_at timestamptz,
+    first_agent_key text collate "C",
+    last_agent_key text collate "C",
+    destination_count integer not null,
+    queue_visits integer not null,
+    segment_count integer not null,
+    answered_segment_count integer not null,
+    transfers integer not null,
+    consultations integer not null,
+    callback_opted boolean,
+    queue_wait_seconds bigint,
+    interaction_seconds bigint,
+    hold_seconds bigint,
+    after_call_work_seconds bigint,
+    handle_seconds bigint,
+    csat_score integer,
+    nps_score integer,
+    like_dislike_score integer,
+    constraint fact_interactions_pkey primary key (interaction_key),
+    constraint fact_interactions_session_fkey foreign key (interaction_key)
+        references smartassist.sessions (interaction_key) on delete cascade
+);
+create index fact_interactions_by_quarter on smartassist.fact_interactions (started_quarter_local);
+
+comment on table smartassist.fact_interactions is
+    'One row per interaction that the API still returns and that is no shadow. Contains personal data of agents, and of customers a keyed hash only.';
+comment on column smartassist.fact_interactions.started_quarter_local is
+    'Local quarter of an hour in which the session started. Group and filter by it, and do not convert it.';
+comment on column smartassist.fact_interactions.started_on is 'Local date of the start.';
+comment on column smartassist.fact_interactions.started_quarter is
+    'The quarter of an hour of the start as an instant: it tells the two apart that have one local name when clocks are set back.';
+comment on column smartassist.fact_interactions.session_ended_at is 'Instant at which the session ended. NULL while it is open. API: sessionEndTime.';
+comment on column smartassist.fact_interactions.contact_ended_at is
+    'The latest of the end of the session and the ends of its agents'' work: a session can end before its last agent does. NULL while the session is open. Derived.';
+comment on column smartassist.fact_interactions.outcome is
+    'How it ended: contained_resolved (the bot alone, and resolved as it says), contained_other (the bot alone), answered, abandoned_with_agent (answered, and a status says abandoned), voicemail, callback_open, abandoned, terminated, other (as for stays in queues) or open (the session has no end). Derived.';
+comment on column smartassist.fact_interactions.conversations is
+    '1 in the record of its conversation that began last, and 0 in earlier ones: their sum is the number of conversations (a session without one counts as one). Derived.';
+comment on column smartassist.fact_interactions.contact_key is
+    'Tells customers apart, to count repeated contacts: a keyed hash of the customer''s identifier, the same for the same one, that says nothing of it. NULL where the API gives none. Derived from userId.';
+comment on column smartassist.fact_interactions.skill_names is 'Names of the skills asked for, in order of the alphabet, joined by commas. NULL where there are none. Derived from skills.';
+comment on column smartassist.fact_interactions.first_queue_key is 'The first queue, as in smartassist_bi.queues. NULL where it never was in one.';
+comment on column smartassist.fact_interactions.first_queue_entered_at is 'Instant at which the first queue was entered. API: destinations[].EnterTime.';
+comment on column smartassist.fact_interactions.first_accepted_at is 'Earliest instant at which an answering agent accepted. API: acceptedTime.';
+comment on column smartassist.fact_interactions.first_agent_key is 'The first agent who answered, as in smartassist_bi.agents. Personal data.';
+comment on column smartassist.fact_interactions.last_agent_key is 'The last agent who answered, as in smartassist_bi.agents. Personal data.';
+comment on column smartassist.fact_interactions.destination_count is 'Number of queues and direct transfers that it was sent to; 0 for a bot-only session. Derived.';
+comment on column smartassist.fact_interactions.queue_visits is 'Number of stays in queues. Derived.';
+comment on column smartassist.fact_interactions.segment_count is 'Number of offers to agents, each time counted. Derived.';
+comment on column smartassist.fact_interactions.answered_segment_count is 'Number of offers that were answered. Derived.';
+comment on column smartassist.fact_interactions.transfers is 'Number of answered destinations that another one followed. Derived.';
+comment on column smartassist.fact_interactions.consultations is 'Number of consultations. Derived.';
+comment on column smartassist.fact_interactions.callback_opted is 'Whether the customer asked to be called back; NULL where the API does not say. API: destinations[].CallbackOpted.';
+comment on column smartassist.fact_interactions.queue_wait_seconds is
+    'Seconds from entering the first queue to the first acceptance by an answering agent at or after that instant, in whatever queue or direct transfer it came. Includes waiting for a callback. NULL if it was never queued, never accepted, or a stamp is missing. Derived.';
+comment on column smartassist.fact_interactions.interaction_seconds is
+    'Seconds that answering agents spent on it, added up; agents who worked at the same time count twice. NULL where one of them has none or one that cannot be read: a sum is never smaller than the truth. API: interactionDuration.';
+comment on column smartassist.fact_interactions.hold_seconds is 'Seconds on hold, added up. NULL where no answering agent has any. API: holdDuration.';
+comment on column smartassist.fact_interactions.after_call_work_seconds is
+    'Seconds of after-call work of answering agents, added up; an agent without any counts as 0. NULL where no agent has any, or one has a value that cannot be read. API: afterCallWorkDuration.';
+comment on column smartassist.fact_interactions.handle_seconds is
+    'interaction_seconds plus after_call_work_seconds, where absent after-call work counts as 0. NULL where interaction_seconds is NULL, or after-call work cannot be read. Derived.';
+comment on column smartassist.fact_interactions.csat_score is 'Customer satisfaction score; its scale is not part of the record. API: csatScore.';
+comment on column smartassist.fact_interactions.nps_score is 'Net promoter score, documented as 0 to 10. API: npsScore.';
+comment on column smartassist.fact_interactions.like_dislike_score is 'Documented as 1 for like and 0 for dislike. API: likeDislikeScore.';
+comment on index smartassist.fact_interactions_by_quarter is 'Serves: interactions of a period.';
+
+create table smartassist.fact_contacts (
+    interaction_key uuid not null,
+    account_id text collate "C" not null,
+    contact_key uuid not null,
+    started_quarter_local timestamp not null,
+    started_on date not null,
+    session_started_at timestamptz not null,
+    contact_ended_at timestamptz,
+    channel text not null,
+    direction text not null,
+    first_queue_key text collate "C",
+    last_agent_key text collate "C",
+    next_at timestamptz,
+    next_channel text,
+    constraint fact_contacts_pkey primary key (interaction_key),
+    constraint fact_contacts_session_fkey foreign key (interaction_key)
+        references smartassist.sessions (interaction_key) on delete cascade
+);
+create index fact_contacts_by_contact on smartassist.fact_contacts (contact_key, session_started_at);
+create index fact_contacts_by_quarter on smartassist.fact_contacts (started_quarter_local);
+
+comment on table smartassist.fact_contacts is
+    'One row per contact: a conversation that came to a queue or an agent, of a customer whom the API tells apart. Sessions that the bot alone handled are none.';
+comment on column smartassist.fact_contacts.next_at is 'Instant at which the same customer''s next contact started, on any channel. NULL where there is none yet. Derived.';
+comment on column smartassist.fact_contacts.next_channel is 'Channel of that next contact. Derived.';
+comment on index smartassist.fact_contacts_by_contact is 'Serves: the contacts of one customer, in their order.';
+comment on index smartassist.fact_contacts_by_quarter is 'Serves: contacts of a period.';
+
+-- How facts are made. For the loader, which reads them by interaction_key; reading one as a whole reckons everything anew.
+
+create function smartassist.is_answered(response text, accepted_at timestamptz, first_responded_at timestamptz)
+returns boolean
+language sql
+immutable
+parallel safe
+return response = 'responding' or (response = 'direct' and (accepted_at is not null or first_responded_at is not null));
+
+comment on function smartassist.is_answered(text, timestamptz, timestamptz) is
+    'Whether an agent segment was answered: the API names the agent as the responding one, or a direct transfer was accepted or responded to.';
+
+create function smartassist.says_abandoned(smart_status text, final_status text)
+returns boolean
+language sql
+immutable
+parallel safe
+return coalesce(smart_status ~* 'abandon', false) or coalesce(final_status ~* 'abandon', false);
+
+comment on function smartassist.says_abandoned(text, text) is 'Whether a status of a session says that the customer gave up. The lists are open, hence a pattern.';
+
+create function smartassist.ended_unanswered_as(
+    is_voicemail boolean, callback_opted boolean, smart_status text, final_status text, reason text, disconnecting_event text
+)
+returns text
+language sql
+immutable
+parallel safe
+return case
+        when is_voicemail then 'voicemail'
+        when callback_opted then 'callback_open'
+        when smartassist.says_abandoned(smart_status, final_status) or disconnecting_event ~* '^(user|customer)' then 'abandoned'
+        when smart_status ~* 'terminat' or final_status ~* 'terminat' or reason ~* 'drop.?off|no agents' or disconnecting_event ~* '^(system|bot)'
+            then 'terminated'
+        else 'other'
+    end;
+
+comment on function smartassist.ended_unanswered_as(boolean, boolean, text, text, text, text) is
+    'How a session ended that waited in a queue and was not answered. No single column of the API tells; the lists are open, hence patterns.';
+
+create function smartassist.dimension_key(id text, name text)
+returns text
+language sql
+immutable
+parallel safe
+return coalesce(id, left(name, 500), '(unknown)');
+
+comment on function smartassist.dimension_key(text, text) is 'What tells queues and agents apart: the identifier, or the name where there is none.';
+
+create function smartassist.label(value text)
+returns text
+language sql
+immutable
+parallel safe
+return coalesce(initcap(value), '(unknown)');
+
+comment on function smartassist.label(text) is 'One spelling for what is sent as voice, Voice and VOICE.';
+
+create function smartassist.seconds_between(from_at timestamptz, to_at timestamptz)
+returns bigint
+language sql
+immutable
+parallel safe
+return case when to_at >= from_at then extract(epoch from to_at - from_at)::bigint end;
+
+comment on function smartassist.seconds_between(timestamptz, timestamptz) is 'Seconds from one instant to the other. NULL where they are the wrong way round: a negative span is none.';
+
+create function smartassist.quarter_of(at timestamp)
+returns timestamp
+language sql
+immutable
+parallel safe
+return date_bin('15 minutes', at, timestamp '2000-01-01');
+
+comment on function smartassist.quarter_of(timestamp) is 'The quarter of an hour that a time lies in.';
+
+create view smartassist.derived_queue_visits as
+select
+    s.interaction_key,
+    visit.destination_index,
+    s.account_id,
+    smartassist.quarter_of(at.attributed_at at time zone at.zone) as entered_quarter_local,
+    (at.attributed_at at time zone at.zone)::date as entered_on,
+    smartassist.quarter_of(at.attributed_at at time zone 'UTC') at time zone 'UTC' as entered_quarter,
+    visit.entered_at,
+    s.session_started_at,
+    s.conversation_id,
+    smartassist.label(s.channel) as channel,
+    smartassist.label(s.direction) as direction,
+    s.campaign_name,
+    s.last_intent_name,
+    visit.visit_number,
+    visit.queue_key,
+    visit.previous_queue_key,
+    visit.next_queue_key,
+    case
+        when visit.is_answered then 'answered'
+        when visit.next_queue_key is not null then 'flowed_out'
+        when s.session_ended_at is null then 'waiting'
+        when visit.has_direct then 'transferred_unanswered'
+        else smartassist.ended_unanswered_as(
+            s.is_voicemail, visit.callback_opted, s.smart_status, s.final_status, s.reason, s.disconnecting_event
+        )
+    end as outcome,
+    visit.answered_at,
+    ended.left_at,
+    smartassist.seconds_between(visit.entered_at, case when visit.is_answered then visit.answered_at else ended.left_at end) as wait_seconds,
+    visit.agent_key,
+    (visit.answered_index < visit.last_index and visit.is_answered)::integer as transferred_out,
+    coalesce(visit.callback_opted, false)::integer as callback_opted,
+    coalesce(visit.callback_opted and visit.answered_at >= visit.callback_opted_at, false)::integer as callback_connected,
+    smartassist.seconds_between(visit.callback_opted_at, visit.callback_accepted_at) as callback_seconds
+from smartassist.sessions as s
+left join smartassist.reporting as r on r.account_id = s.account_id
+cross join lateral (
+    select
+        of_queue.*,
+        lag(of_queue.queue_key) over in_order as previous_queue_key,
+        lead(of_queue.queue_key) over in_order as next_queue_key,
+        lead(of_queue.entered_at) over in_order as next_entered_at
+    from (
+        -- A queue, and the agents to whom it was given directly from there.
+        select
+            step.visit_number,
+            min(step.destination_index) filter (where step.is_queue) as destination_index,
+            min(step.queue_key) filter (where step.is_queue) as queue_key,
+            min(step.entered_at) filter (where step.is_queue) as entered_at,
+            bool_or(step.callback_opted) filter (where step.is_queue) as callback_opted,
+            min(step.callback_opted_at) filter (where step.is_queue) as callback_opted_at,
+            min(step.callback_accepted_at) filter (where step.is_queue) as callback_accepted_at,
+            coalesce(bool_or(step.is_answered), false) as is_answered,
+            (array_agg(step.accepted_at order by step.destination_index) filter (where step.is_answered))[1] as answered_at,
+            (array_agg(step.agent_key order by step.destination_index) filter (where step.is_answered))[1] as agent_key,
+            min(step.destination_index) filter (where step.is_answered) as answered_index,
+            bool_or(not step.is_queue) as has_direct,
+            min(step.assigned_at) filter (where not step.is_queue) as direct_assigned_at,
+            max(step.last_index) as last_index
+        from (
+            select
+                d.destination_index,
+                smartassist.dimension_key(d.queue_id, d.queue_name) collate "C" as queue_key,
+                d.entered_at,
+                d.callback_opted,
+                d.callback_opted_at,
+                d.callback_accepted_at,
+                kind.is_queue,
+                offered.is_answered,
+                offered.accepted_at,
+                offered.agent_key,
+                offered.assigned_at,
+                count(*) filter (where kind.is_queue) over (order by d.destination_index)::integer as visit_number,
+                max(d.destination_index) over () as last_index
+            from smartassist.destinations as d
+            cross join lateral (
+                select d.queue_id is not null or d.queue_name is not null or d.destination_type is not distinct from 'QueueEntry' as is_queue
+            ) as kind
+            left join lateral (
+                select
+                    bool_or(answer.is_answered) as is_answered,
+                    (array_agg(a.accepted_at order by a.segment_index) filter (where answer.is_answered))[1] as accepted_at,
+                    (array_agg(smartassist.dimension_key(a.agent_id, a.agent_name) collate "C" order by a.segment_index) filter (where answer.is_answered))[1]
+                        as agent_key,
+                    min(a.assigned_at) as assigned_at
+                from smartassist.agent_segments as a
+                cross join lateral (select smartassist.is_answered(a.response, a.accepted_at, a.first_responded_at) as is_answered) as answer
+                where a.interaction_key = d.interaction_key and a.destination_index = d.destination_index
+            ) as offered on true
+            where d.interaction_key = s.interaction_key
+        ) as step
+        where step.visit_number > 0
+        group by step.visit_number
+    ) as of_queue
+    window in_order as (order by of_queue.visit_number)
+) as visit
+cross join lateral (
+    select case
+        when visit.is_answered then coalesce(visit.answered_at, visit.next_entered_at, s.session_ended_at)
+        else coalesce(visit.next_entered_at, visit.direct_assigned_at, s.session_ended_at)
+    end as left_at
+) as ended
+cross join lateral (
+    select coalesce(visit.entered_at, s.session_started_at) as attributed_at, coalesce(r.time_zone, 'UTC') as zone
+) as at
+where s.missing_since is null and not s.is_shadow;
+
+comment on view smartassist.derived_queue_visits is 'How smartassist.fact_queue_visits is made.';
+
+create view smartassist.derived_agent_offers as
+select
+    s.interaction_key,
+    a.destination_index,
+    a.segment_index,
+    s.account_id,
+    smartassist.quarter_of(at.attributed_at at time zone at.zone) as assigned_quarter_local,
+    (at.attributed_at at time zone at.zone)::date as assigned_on,
+    smartassist.quarter_of(at.attributed_at at time zone 'UTC') at time zone 'UTC' as assigned_quarter,
+    smartassist.quarter_of(a.accepted_at at time zone at.zone) as accepted_quarter_local,
+    (a.accepted_at at time zone at.zone)::date as accepted_on,
+    a.assigned_at,
+    a.accepted_at,
+    case when a.is_answered then greatest(a.interaction_ended_at, a.after_call_work_ended_at) end as work_ended_at,
+    s.session_started_at,
+    smartassist.label(s.channel) as channel,
+    smartassist.label(s.direction) as direction,
+    case when a.is_queue then a.queue_key end as queue_key,
+    a.agent_key,
+    case
+        when a.is_answered then 'answered'
+        when a.non_response_event !~* '^ignor' then 'taken_away'
+        when a.non_response_event is null and s.session_ended_at is null then 'ringing'
+        else 'missed'
+    end as outcome,
+    a.non_response_event,
+    (a.is_answered and a.destination_index < a.last_index)::integer as transferred_out,
+    consulted.times as consultations,
+    consulted.merged as consultations_merged,
+    consulted.seconds as consult_seconds,
+    case when a.is_answered then smartassist.seconds_between(a.assigned_at, a.accepted_at) end as pickup_seconds,
+    a.first_response_seconds,
+    case when a.is_answered then a.interaction_seconds end as interaction_seconds,
+    case when a.is_answered then a.hold_seconds end as hold_seconds,
+    case when a.is_answered then a.after_call_work_seconds end as after_call_work_seconds,
+    case
+        when a.is_answered and not a.is_after_call_work_unreadable then a.interaction_seconds::bigint + coalesce(a.after_call_work_seconds, 0)
+    end as handle_seconds,
+    case when a.is_answered and a.from_last = 1 then s.csat_score end as csat_score,
+    case when a.is_answered and a.from_last = 1 then s.nps_score end as nps_score
+from smartassist.sessions as s
+left join smartassist.reporting as r on r.account_id = s.account_id
+cross join lateral (
+    select
+        segment.*,
+        answer.is_answered,
+        smartassist.dimension_key(segment.agent_id, segment.agent_name) collate "C" as agent_key,
+        d.entered_at,
+        d.queue_id is not null or d.queue_name is not null or d.destination_type is not distinct from 'QueueEntry' as is_queue,
+        smartassist.dimension_key(d.queue_id, d.queue_name) collate "C" as queue_key,
+        segment.after_call_work_seconds is null and coalesce(segment.extra ? 'afterCallWorkDuration', false) as is_after_call_work_unreadable,
+        row_number() over (partition by answer.is_answered order by segment.destination_index desc, segment.segment_index desc) as from_last,
+        (select max(last.destination_index) from smartassist.destinations as last where last.interaction_key = s.interaction_key) as last_index
+    from smartassist.agent_segments as segment
+    join smartassist.destinations as d
+        on d.interaction_key = segment.interaction_key and d.destination_index = segment.destination_index
+    cross join lateral (
+        select smartassist.is_answered(segment.response, segment.accepted_at, segment.first_responded_at) as is_answered
+    ) as answer
+    where segment.interaction_key = s.interaction_key
+) as a
+cross join lateral (
+    select
+        count(*)::integer as times,
+        (count(*) filter (where c.is_merged))::integer as merged,
+        sum(smartassist.seconds_between(c.accepted_at, c.ended_at))::bigint as seconds
+    from smartassist.consultations as c
+    where c.interaction_key = a.interaction_key and c.destination_index = a.destination_index and c.segment_index = a.segment_index
+) as consulted
+cross join lateral (
+    select coalesce(a.assigned_at, a.accepted_at, a.entered_at, s.session_started_at) as attributed_at, coalesce(r.time_zone, 'UTC') as zone
+) as at
+where s.missing_since is null and not s.is_shadow;
+
+comment on view smartassist.derived_agent_offers is 'How smartassist.fact_agent_offers is made.';
+
+create view smartassist.derived_interactions as
+select
+    s.interaction_key,
+    s.account_id,
+    smartassist.quarter_of(s.session_started_at at time zone at.zone) as started_quarter_local,
+    (s.session_started_at at time zone at.zone)::date as started_on,
+    smartassist.quarter_of(s.session_started_at at time zone 'UTC') at time zone 'UTC' as started_quarter,
+    s.session_started_at,
+    s.session_ended_at,
+    case when s.session_ended_at is not null then greatest(s.session_ended_at, g.work_ended_at) end as contact_ended_at,
+    s.conversation_id,
+    smartassist.label(s.channel) as channel,
+    smartassist.label(s.direction) as direction,
+    case
+        when s.session_ended_at is null then 'open'
+        when d.destination_count = 0 and s.conversation_id is null then
+            case when s.final_status is not distinct from 'BotResolved' then 'contained_resolved' else 'contained_other' end
+        when g.answered_segment_count = 0 then smartassist.ended_unanswered_as(
+            s.is_voicemail, d.callback_opted, s.smart_status, s.final_status, s.reason, s.disconnecting_event
+        )
+        when smartassist.says_abandoned(s.smart_status, s.final_status) then 'abandoned_with_agent'
+        else 'answered'
+    end as outcome,
+    1 as conversations,
+    case
+        when s.user_id is not null then encode(substr(sha256(
+            (select secret from smartassist_sync.contact_key_secret) || convert_to(s.user_id, 'UTF8')
+        ), 1, 16), 'hex')::uuid
+    end as contact_key,
+    s.campaign_name,
+    s.last_intent_name,
+    (
+        select string_agg(distinct skill.name, ', ' order by skill.name)
+        from jsonb_array_elements(case when jsonb_typeof(s.skills) = 'array' then s.skills else jsonb_build_array(s.skills) end) as given (value)
+        cross join lateral (select coalesce(given.value ->> 'name', case when jsonb_typeof(given.value) = 'string' then given.value #>> '{}' end) as name) as skill
+        where s.skills is not null
+    ) as skill_names,
+    d.first_queue_key,
+    d.first_queue_entered_at,
+    g.first_accepted_at,
+    g.first_agent_key,
+    g.last_agent_key,
+    d.destination_count,
+    d.queue_visits,
+    g.segment_count,
+    g.answered_segment_count,
+    g.transfers,
+    (select count(*) from smartassist.consultations as c where c.interaction_key = s.interaction_key)::integer as consultations,
+    d.callback_opted,
+    smartassist.seconds_between(d.first_queue_entered_at, g.accepted_after_queue_at) as queue_wait_seconds,
+    g.interaction_seconds,
+    g.hold_seconds,
+    g.after_call_work_seconds,
+    case
+        when not g.is_after_call_work_unreadable then g.interaction_seconds + coalesce(g.after_call_work_seconds, 0)
+    end as handle_seconds,
+    s.csat_score,
+    s.nps_score,
+    s.like_dislike_score
+from smartassist.sessions as s
+left join smartassist.reporting as r on r.account_id = s.account_id
+cross join lateral (select coalesce(r.time_zone, 'UTC') as zone) as at
+cross join lateral (
+    select
+        count(*)::integer as destination_count,
+        (count(*) filter (where q.is_queue))::integer as queue_visits,
+        max(q.destination_index) as last_index,
+        bool_or(q.callback_opted) as callback_opted,
+        (array_agg(q.queue_key order by q.destination_index) filter (where q.is_queue))[1] as first_queue_key,
+        (array_agg(q.entered_at order by q.destination_index) filter (where q.is_queue))[1] as first_queue_entered_at
+    from (
+        select
+            destination_index,
+            smartassist.dimension_key(queue_id, queue_name) collate "C" as queue_key,
+            entered_at,
+            callback_opted,
+            queue_id is not null or queue_name is not null or destination_type is not distinct from 'QueueEntry' as is_queue
+        from smartassist.destinations
+        where interaction_key = s.interaction_key
+    ) as q
+) as d
+cross join lateral (
+    select
+        count(*)::integer as segment_count,
+        (count(*) filter (where a.is_answered))::integer as answered_segment_count,
+        (count(distinct a.destination_index) filter (where a.is_answered and a.destination_index < d.last_index))::integer as transfers,
+        (array_agg(a.agent_key order by a.destination_index, a.segment_index) filter (where a.is_answered))[1] as first_agent_key,
+        (array_agg(a.agent_key order by a.destination_index desc, a.segment_index desc) filter (where a.is_answered))[1] as last_agent_key,
+        min(a.accepted_at) filter (where a.is_answered) as first_accepted_at,
+        min(a.accepted_at) filter (where a.is_answered and a.accepted_at >= d.first_queue_entered_at) as accepted_after_queue_at,
+        max(greatest(a.interaction_ended_at, a.after_call_work_ended_at)) filter (where a.is_answered) as work_ended_at,
+        -- A sum with a part that cannot be read is none: never smaller than the truth.
+        case
+            when not bool_or(a.is_answered and a.interaction_seconds is null) then sum(a.interaction_seconds) filter (where a.is_answered)
+        end as interaction_seconds,
+        sum(a.hold_seconds) filter (where a.is_answered) as hold_seconds,
+        case
+            when not bool_or(a.is_answered and a.is_after_call_work_unreadable)
+                then sum(a.after_call_work_seconds) filter (where a.is_answered)
+        end as after_call_work_seconds,
+        coalesce(bool_or(a.is_answered and a.is_after_call_work_unreadable), false) as is_after_call_work_unreadable
+    from (
+        select
+            destination_index,
+            segment_index,
+            smartassist.dimension_key(agent_id, agent_name) collate "C" as agent_key,
+            accepted_at,
+            interaction_ended_at,
+            after_call_work_ended_at,
+            interaction_seconds,
+            hold_seconds,
+            after_call_work_seconds,
+            after_call_work_seconds is null and coalesce(extra ? 'afterCallWorkDuration', false) as is_after_call_work_unreadable,
+            smartassist.is_answered(response, accepted_at, first_responded_at) as is_answered
+        from smartassist.agent_segments
+        where interaction_key = s.interaction_key
+    ) as a
+) as g
+where s.missing_since is null and not s.is_shadow;
+
+comment on view smartassist.derived_interactions is 'How smartassist.fact_interactions is made.';
+
+-- What BI tools read. No view here holds a name, number, address, note or word of a customer, and none an array: BI tools write lower(column)
+-- around every column of a filter, which PostgreSQL does not know for arrays. In place of a customer's identifier, which may be an address, is
+-- a keyed hash, by which contacts of one customer can be counted, and which nobody can try numbers on who cannot read the key. Free text in
+-- which an address or a number may stand is withheld where it looks as if it did.
+--
+-- Whoever reads a view needs the right to execute the functions in it, so there are none of ours.
+
+create view smartassist_bi.settings as
+select account_id, time_zone, service_level_seconds, short_abandon_seconds, repeat_contact_days, week_starts_on, rebuild_after is not null as is_rebuilding
+from smartassist.reporting;
+
+comment on view smartassist_bi.settings is 'What reports on each account are made with; set by reporting.* of the configuration.';
+comment on column smartassist_bi.settings.is_rebuilding is
+    'Whether facts are being rebuilt, after a change of time zone or of their rules: until then some hold the time zone before.';
+
+create view smartassist_bi.queues as
+select account_id, queue_key, queue_id, queue_name, queue_label, last_seen_at from smartassist.queues;
+
+comment on view smartassist_bi.queues is 'One row per queue that an interaction entered, with the name that it had last. The list of values for a filter.';
+
+create view smartassist_bi.agents as
+select account_id, agent_key, agent_id, agent_name, agent_label, last_seen_at from smartassist.agents;
+
+comment on view smartassist_bi.agents is
+    'One row per agent whom an interaction was offered to, with the name that he or she had last. The list of values for a filter. Contains personal data of agents.';
+
+create view smartassist_bi.queue_visits as
+select
+    v.entered_quarter_local,
+    v.entered_on,
+    v.entered_quarter,
+    v.entered_at,
+    v.account_id,
+    v.interaction_key,
+    v.destination_index,
+    v.conversation_id,
+    v.session_started_at,
+    v.channel,
+    v.direction,
+    v.campaign_name,
+    v.last_intent_name,
+    v.visit_number,
+    v.queue_key,
+    coalesce(q.queue_label, v.queue_key) as queue_label,
+    coalesce(previous.queue_label, v.previous_queue_key) as previous_queue_label,
+    coalesce(next.queue_label, v.next_queue_key) as next_queue_label,
+    v.outcome,
+    v.answered_at,
+    v.left_at,
+    v.wait_seconds,
+    case when v.outcome = 'answered' then v.wait_seconds end as answer_seconds,
+    case when v.outcome = 'abandoned' then v.wait_seconds end as abandon_seconds,
+    v.agent_key,
+    coalesce(a.agent_label, v.agent_key) as agent_label,
+    1 as offered,
+    (v.outcome = 'answered')::integer as answered,
+    (v.outcome = 'answered' and v.wait_seconds <= r.service_level_seconds and v.wait_seconds is not null)::integer as answered_in_target,
+    (v.outcome = 'abandoned')::integer as abandoned,
+    (v.outcome = 'abandoned' and v.wait_seconds <= r.short_abandon_seconds and v.wait_seconds is not null)::integer as abandoned_short,
+    (v.outcome = 'abandoned' and v.wait_seconds <= r.service_level_seconds and v.wait_seconds is not null)::integer as abandoned_in_target,
+    (v.outcome = 'callback_open' and v.wait_seconds <= r.service_level_seconds and v.wait_seconds is not null)::integer as called_back_in_target,
+    (v.outcome = 'flowed_out')::integer as flowed_out,
+    (v.outcome = 'voicemail')::integer as voicemail,
+    (v.outcome = 'terminated')::integer as terminated,
+    (v.outcome = 'waiting')::integer as waiting,
+    (v.outcome <> 'waiting')::integer as closed,
+    v.callback_opted,
+    v.callback_connected,
+    v.callback_seconds,
+    v.transferred_out
+from smartassist.fact_queue_visits as v
+left join smartassist.reporting as r on r.account_id = v.account_id
+left join smartassist.queues as q on q.account_id = v.account_id and q.queue_key = v.queue_key
+left join smartassist.queues as previous on previous.account_id = v.account_id and previous.queue_key = v.previous_queue_key
+left join smartassist.queues as next on next.account_id = v.account_id and next.queue_key = v.next_queue_key
+left join smartassist.agents as a on a.account_id = v.account_id and a.agent_key = v.agent_key;
+
+comment on view smartassist_bi.queue_visits is
+    'One row per stay of an interaction in a queue, of interactions that the API still returns. Sum the columns of 0 and 1; divide sums, never average ratios. Group by entered_quarter_local or entered_on.';
+comment on column smartassist_bi.queue_visits.queue_label is 'Label of the queue; no two queues of an account have the same.';
+comment on column smartassist_bi.queue_visits.previous_queue_label is 'Label of the queue of the interaction''s stay before. NULL for the first one.';
+comment on column smartassist_bi.queue_visits.next_queue_label is 'Label of the queue of the interaction''s next stay. NULL for the last one.';
+comment on column smartassist_bi.queue_visits.agent_label is 'Label of the agent who answered. NULL where nobody did. Personal data.';
+comment on column smartassist_bi.queue_visits.answer_seconds is 'wait_seconds of answered stays, NULL for others.';
+comment on column smartassist_bi.queue_visits.abandon_seconds is 'wait_seconds of abandoned stays, NULL for others.';
+comment on column smartassist_bi.queue_visits.offered is 'Always 1: their sum counts stays.';
+comment on column smartassist_bi.queue_visits.answered is '1 where the outcome is answered, else 0.';
+comment on column smartassist_bi.queue_visits.answered_in_target is '1 where answered within reporting.service_level_seconds, else 0.';
+comment on column smartassist_bi.queue_visits.abandoned is '1 where the outcome is abandoned, else 0.';
+comment on column smartassist_bi.queue_visits.abandoned_short is '1 where abandoned within reporting.short_abandon_seconds, else 0.';
+comment on column smartassist_bi.queue_visits.abandoned_in_target is '1 where abandoned within reporting.service_level_seconds, else 0.';
+comment on column smartassist_bi.queue_visits.called_back_in_target is '1 where a callback was asked for and the wait ended within reporting.service_level_seconds, else 0.';
+comment on column smartassist_bi.queue_visits.flowed_out is '1 where the outcome is flowed_out, else 0.';
+comment on column smartassist_bi.queue_visits.voicemail is '1 where the outcome is voicemail, else 0.';
+comment on column smartassist_bi.queue_visits.terminated is '1 where the outcome is terminated, else 0.';
+comment on column smartassist_bi.queue_visits.waiting is '1 where the outcome is waiting, else 0.';
+comment on column smartassist_bi.queue_visits.closed is '1 where the stay has ended, else 0.';
+
+create view smartassist_bi.agent_offers as
+select
+    o.assigned_quarter_local,
+    o.assigned_on,
+    o.assigned_quarter,
+    o.accepted_quarter_local,
+    o.accepted_on,
+    o.assigned_at,
+    o.accepted_at,
+    o.work_ended_at,
+    o.account_id,
+    o.interaction_key,
+    o.destination_index,
+    o.segment_index,
+    o.session_started_at,
+    o.channel,
+    o.direction,
+    o.queue_key,
+    coalesce(q.queue_label, o.queue_key, '(direct)') as queue_label,
+    o.agent_key,
+    coalesce(a.agent_label, o.agent_key) as agent_label,
+    o.outcome,
+    o.non_response_event,
+    1 as offered,
+    (o.outcome = 'answered')::integer as answered,
+    (o.outcome = 'missed')::integer as missed,
+    (o.outcome = 'taken_away')::integer as taken_away,
+    o.transferred_out,
+    o.consultations,
+    o.consultations_merged,
+    o.consult_seconds,
+    o.pickup_seconds,
+    o.first_response_seconds,
+    o.interaction_seconds,
+    o.hold_seconds,
+    o.after_call_work_seconds,
+    o.handle_seconds,
+    (o.handle_seconds is not null)::integer as handled,
+    (o.after_call_work_seconds > 0 and o.after_call_work_seconds is not null)::integer as with_after_call_work,
+    o.csat_score,
+    o.nps_score
+from smartassist.fact_agent_offers as o
+left join smartassist.queues as q on q.account_id = o.account_id and q.queue_key = o.queue_key
+left join smartassist.agents as a on a.account_id = o.account_id and a.agent_key = o.agent_key;
+
+comment on view smartassist_bi.agent_offers is
+    'One row per offer of an interaction to an agent, answered or not, of interactions that the API still returns. Sum the columns of 0 and 1 and the seconds; divide sums. Offers belong to assigned_quarter_local, seconds of handling to accepted_quarter_local. Contains personal data of agents.';
+comment on column smartassist_bi.agent_offers.queue_label is 'Label of the queue from which it was offered; (direct) for a direct transfer.';
+comment on column smartassist_bi.agent_offers.agent_label is 'Label of the agent; no two agents of an account have the same. Personal data.';
+comment on column smartassist_bi.agent_offers.offered is 'Always 1: their sum counts offers.';
+comment on column smartassist_bi.agent_offers.answered is '1 where the outcome is answered, else 0.';
+comment on column smartassist_bi.agent_offers.missed is '1 where the outcome is missed, else 0.';
+comment on column smartassist_bi.agent_offers.taken_away is '1 where the outcome is taken_away, else 0.';
+comment on column smartassist_bi.agent_offers.handled is '1 where handle_seconds is known, else 0: what to divide their sum by.';
+comment on column smartassist_bi.agent_offers.with_after_call_work is '1 where there was after-call work, else 0.';
+
+create view smartassist_bi.interactions as
+select
+    f.started_quarter_local,
+    f.started_on,
+    f.started_quarter,
+    f.session_started_at,
+    f.session_ended_at,
+    f.contact_ended_at,
+    f.account_id,
+    f.interaction_key,
+    s.session_id,
+    f.conversation_id,
+    f.channel,
+    f.direction,
+    f.outcome,
+    f.conversations,
+    f.contact_key,
+    case when f.session_ended_at >= f.session_started_at then extract(epoch from f.session_ended_at - f.session_started_at)::bigint end as session_seconds,
+    case when f.contact_ended_at >= f.session_started_at then extract(epoch from f.contact_ended_at - f.session_started_at)::bigint end as contact_seconds,
+    s.bot_id,
+    s.final_status,
+    s.smart_status,
+    case when s.reason ~ '@|\d(\W*\d){6}' then '(withheld)' else s.reason end as reason,
+    s.disconnecting_event,
+    s.is_voicemail,
+    nullif((
+        select string_agg(
+            case when given.disposition ~ '@|\d(\W*\d){6}' then '(withheld)' else given.disposition end,
+            ', ' order by given.place
+        )
+        from unnest(s.dispositions) with ordinality as given (disposition, place)
+    ), '') as dispositions,
+    s.survey_type,
+    f.csat_score,
+    f.nps_score,
+    f.like_dislike_score,
+    s.campaign_id,
+    f.campaign_name,
+    f.last_intent_name,
+    f.skill_names,
+    f.destination_count,
+    f.queue_visits,
+    f.segment_count,
+    f.answered_segment_count,
+    f.transfers,
+    f.consultations,
+    f.callback_opted,
+    f.first_queue_key,
+    coalesce(q.queue_label, f.first_queue_key) as first_queue_label,
+    f.first_queue_entered_at,
+    f.queue_wait_seconds,
+    f.first_agent_key,
+    coalesce(first.agent_label, f.first_agent_key) as first_agent_label,
+    f.last_agent_key,
+    coalesce(last.agent_label, f.last_agent_key) as last_agent_label,
+    f.first_accepted_at,
+    f.interaction_seconds,
+    f.hold_seconds,
+    f.after_call_work_seconds,
+    f.handle_seconds,
+    (f.destination_count > 0)::integer as handed_over,
+    (f.queue_visits > 0)::integer as queued,
+    (f.answered_segment_count > 0)::integer as answered,
+    (f.outcome in ('contained_resolved', 'contained_other'))::integer as contained,
+    (f.outcome = 'contained_resolved')::integer as resolved_by_bot,
+    (f.outcome = 'abandoned')::integer as abandoned,
+    (f.outcome = 'abandoned_with_agent')::integer as abandoned_with_agent,
+    (f.outcome <> 'open')::integer as closed,
+    s.last_changed_at
+from smartassist.fact_interactions as f
+-- Outer joins to keys: the planner leaves out those whose columns a query does not ask for.
+left join smartassist.sessions as s on s.interaction_key = f.interaction_key
+left join smartassist.queues as q on q.account_id = f.account_id and q.queue_key = f.first_queue_key
+left join smartassist.agents as first on first.account_id = f.account_id and first.agent_key = f.first_agent_key
+left join smartassist.agents as last on last.account_id = f.account_id and last.agent_key = f.last_agent_key;
+
+comment on view smartassist_bi.interactions is
+    'One row per interaction that the API still returns, but for the shadows that the agent''s assistant leaves beside a conversation. Several records of one conversation are several rows: sum(conversations) counts it once. Contains agents'' names, and of customers a keyed hash only.';
+comment on column smartassist_bi.interactions.session_seconds is 'Seconds from the start to the end of the session; NULL without an end, or where the end is before the start. Derived.';
+comment on column smartassist_bi.interactions.contact_seconds is 'Seconds from the start of the session to the end of the contact; NULL while the session is open. Derived.';
+comment on column smartassist_bi.interactions.reason is
+    'Reason for the status; may also hold a disposition. "(withheld)" where it holds what looks like an e-mail address or a phone number. API: reason or Reason.';
+comment on column smartassist_bi.interactions.dispositions is
+    'Dispositions that were assigned to the conversation, joined by commas; NULL where there are none. One row each: interaction_dispositions. API: dispositions.';
+comment on column smartassist_bi.interactions.first_queue_label is 'Label of the first queue. NULL where it never was in one.';
+comment on column smartassist_bi.interactions.first_agent_label is 'Label of the first agent who answered. Personal data.';
+comment on column smartassist_bi.interactions.last_agent_label is 'Label of the last agent who answered. Personal data.';
+comment on column smartassist_bi.interactions.handed_over is '1 where it came to a queue or an agent, else 0.';
+comment on column smartassist_bi.interactions.queued is '1 where it was in a queue, else 0.';
+comment on column smartassist_bi.interactions.answered is '1 where at least one agent answered, else 0.';
+comment on column smartassist_bi.interactions.contained is '1 where the bot alone handled it and it has ended, else 0.';
+comment on column smartassist_bi.interactions.resolved_by_bot is '1 where the outcome is contained_resolved, else 0.';
+comment on column smartassist_bi.interactions.abandoned is '1 where the outcome is abandoned, else 0.';
+comment on column smartassist_bi.interactions.abandoned_with_agent is '1 where the outcome is abandoned_with_agent, else 0.';
+comment on column smartassist_bi.interactions.closed is '1 where it has ended, else 0.';
+comment on column smartassist_bi.interactions.last_changed_at is
+    'Instant at which the loader last stored a changed version of the interaction, or found that it came back after it was missing; for incremental extracts. What went missing leaves the view: see removed_interactions.';
+
+create view smartassist_bi.contacts as
+select
+    c.started_quarter_local,
+    c.started_on,
+    c.session_started_at,
+    c.contact_ended_at,
+    c.account_id,
+    c.interaction_key,
+    c.contact_key,
+    c.channel,
+    c.direction,
+    c.first_queue_key,
+    coalesce(q.queue_label, c.first_queue_key) as first_queue_label,
+    c.last_agent_key,
+    coalesce(a.agent_label, c.last_agent_key) as last_agent_label,
+    c.next_at,
+    c.next_channel,
+    judgement.is_judged::integer as judged,
+    (judgement.is_judged and not judgement.is_repeated)::integer as resolved_first,
+    (judgement.is_judged and judgement.is_repeated)::integer as repeated
+from smartassist.fact_contacts as c
+left join smartassist.reporting as r on r.account_id = c.account_id
+left join smartassist_sync.accounts as account on account.account_id = c.account_id and account.stream = 'interactions'
+left join smartassist.queues as q on q.account_id = c.account_id and q.queue_key = c.first_queue_key
+left join smartassist.agents as a on a.account_id = c.account_id and a.agent_key = c.last_agent_key
+cross join lateral (
+    select
+        coalesce(c.contact_ended_at + make_interval(days => r.repeat_contact_days) <= account.watermark, false) as is_judged,
+        coalesce(c.next_at <= c.contact_ended_at + make_interval(days => r.repeat_contact_days), false) as is_repeated
+) as judgement;
+
+comment on view smartassist_bi.contacts is
+    'One row per contact, with the same customer''s next one: for first contact resolution and repeated contacts. A contact is a conversation that came to a queue or an agent, of a customer whom the API tells apart; what the bot alone handled is none. Divide sum(resolved_first) by sum(judged).';
+comment on column smartassist_bi.contacts.first_queue_label is 'Label of the first queue. NULL where it never was in one.';
+comment on column smartassist_bi.contacts.last_agent_label is 'Label of the last agent who answered. Personal data.';
+comment on column smartassist_bi.contacts.judged is
+    '1 where reporting.repeat_contact_days have passed since its end and all of them are loaded, else 0: only of these it is known whether the customer came back.';
+comment on column smartassist_bi.contacts.resolved_first is '1 where judged and the customer did not come back in that time, else 0.';
+comment on column smartassist_bi.contacts.repeated is '1 where judged and the customer came back in that time, else 0.';
+
+create view smartassist_bi.interaction_dispositions as
+select
+    f.started_quarter_local,
+    f.started_on,
+    f.session_started_at,
+    f.account_id,
+    f.interaction_key,
+    f.channel,
+    f.direction,
+    f.outcome,
+    given.position,
+    case when given.disposition ~ '@|\d(\W*\d){6}' then '(withheld)' else given.disposition end as disposition,
+    (given.position = 1)::integer as interactions
+from smartassist.fact_interactions as f
+join smartassist.sessions as s on s.interaction_key = f.interaction_key
+cross join lateral unnest(s.dispositions) with ordinality as given (disposition, position)
+where given.disposition is not null;
+
+comment on view smartassist_bi.interaction_dispositions is
+    'One row per disposition of an interaction that the API still returns. Count dispositions by rows, and interactions by sum(interactions). Ask for a period, which limits how much is read.';
+comment on column smartassist_bi.interaction_dispositions.position is 'Position of the disposition in the interaction, from 1. Derived.';
+comment on column smartassist_bi.interaction_dispositions.disposition is
+    'The disposition. "(withheld)" where it holds what looks like an e-mail address or a phone number. API: dispositions.';
+comment on column smartassist_bi.interaction_dispositions.interactions is '1 at position 1, else 0: their sum is the number of interactions. Derived.';
+
+create view smartassist_bi.interaction_tags as
+select
+    f.started_quarter_local,
+    f.started_on,
+    f.session_started_at,
+    f.account_id,
+    f.interaction_key,
+    f.channel,
+    f.direction,
+    f.outcome,
+    tag.name as tag_name,
+    case when tag.name = any (r.shown_tags) and tag.value !~ '@|\d(\W*\d){6}' then tag.value else '(withheld)' end as tag_value
+from smartassist.fact_interactions as f
+left join smartassist.reporting as r on r.account_id = f.account_id
+cross join lateral (
+    select distinct on (given.name) given.name, given.value
+    from smartassist.tags as given
+    where given.interaction_key = f.interaction_key and given.tag_scope = 'session' and given.name is not null and given.value is not null
+    order by given.name, given.tag_index desc
+) as tag;
+
+comment on view smartassist_bi.interaction_tags is
+    'One row per interaction and name of a tag of the session, with the last value: an interaction counts once for each name. Tags of the customer''s profile are left out. Ask for a period, which limits how much is read.';
+comment on column smartassist_bi.interaction_tags.tag_name is 'Name of the tag. API: sessionleveltags[].name.';
+comment on column smartassist_bi.interaction_tags.tag_value is
+    'Its last value, for the tags that reporting.shown_tags names; "(withheld)" for all others, and where it looks like an e-mail address or a phone number. API: sessionleveltags[].value.';
+
+create view smartassist_bi.removed_interactions as
+select account_id, interaction_key, session_started_at, missing_since
+from smartassist.sessions
+where missing_since is not null;
+
+comment on view smartassist_bi.removed_interactions is
+    'Interactions that the API no longer returns, which have left all other views: for extracts that add to what they have. What was erased or has become too old is not listed: it is gone.';
+
+create view smartassist_bi.calendar as
+select
+    given.day::date as date,
+    extract(year from given.day)::integer as year,
+    extract(quarter from given.day)::integer as quarter,
+    extract(month from given.day)::integer as month,
+    date_trunc('month', given.day)::date as month_start,
+    extract(isoyear from given.day)::integer as iso_year,
+    extract(week from given.day)::integer as iso_week,
+    (given.day - make_interval(days => (extract(isodow from given.day)::integer - setting.week_starts_on + 7) % 7))::date as week_start,
+    extract(isodow from given.day)::integer as weekday,
+    (array['Monday', 'Tuesday', 'Wednesday', 'Thursday', 'Friday', 'Saturday', 'Sunday'])[extract(isodow from given.day)::integer] as weekday_name,
+    (extract(isodow from given.day) >= 6)::integer as is_weekend
+from (select coalesce(min(week_starts_on), 1) as week_starts_on from smartassist.reporting) as setting
+cross join generate_series(timestamp '2015-01-01', date_trunc('year', current_date::timestamp) + interval '2 years' - interval '1 day', interval '1 day') as given (day);
+
+comment on view smartassist_bi.calendar is
+    'One row per day from 2015 to the end of the next year, without gaps: for days on which nothing happened, and as the date table of Power BI. Join it on the local date of a fact.';
+comment on column smartassist_bi.calendar.date is 'The day. The key.';
+comment on column smartassist_bi.calendar.year is 'Year of the day.';
+comment on column smartassist_bi.calendar.quarter is 'Quarter of the year, 1 to 4.';
+comment on column smartassist_bi.calendar.month is 'Month of the year, 1 to 12.';
+comment on column smartassist_bi.calendar.month_start is 'First day of the month.';
+comment on column smartassist_bi.calendar.iso_year is 'Year to which the ISO week belongs.';
+comment on column smartassist_bi.calendar.iso_week is 'ISO 8601 week, 1 to 53, from Monday.';
+comment on column smartassist_bi.calendar.week_start is 'First day of the week, as reporting.week_starts_on says (where accounts differ, the earliest day of those).';
+comment on column smartassist_bi.calendar.weekday is 'Day of the week, 1 for Monday to 7 for Sunday.';
+comment on column smartassist_bi.calendar.weekday_name is 'English name of the day of the week.';
+comment on column smartassist_bi.calendar.is_weekend is '1 on Saturday and Sunday, else 0.';
+
+create view smartassist_bi.quarter_hours as
+select
+    (time '00:00' + make_interval(mins => 15 * step.number)) as quarter_hour,
+    (time '00:00' + make_interval(mins => 30 * (step.number / 2))) as half_hour,
+    step.number / 4 as hour,
+    to_char(timestamp '2000-01-01' + make_interval(mins => 15 * step.number), 'HH24:MI') as label
+from generate_series(0, 95) as step (number);
+
+comment on view smartassist_bi.quarter_hours is 'The 96 quarters of an hour of a day: for times of day at which nothing happened. Join it on the time of a local quarter of an hour.';
+comment on column smartassist_bi.quarter_hours.quarter_hour is 'Time of day at which the quarter of an hour begins. The key.';
+comment on column smartassist_bi.quarter_hours.half_hour is 'Time of day at which its half hour begins.';
+comment on column smartassist_bi.quarter_hours.hour is 'Its hour, 0 to 23.';
+comment on column smartassist_bi.quarter_hours.label is 'The time as text, as in 09:15.';
+
+create view smartassist_bi.queue_metrics_by_quarter as
+select
+    counted.quarter_local,
+    counted.date,
+    counted.account_id,
+    counted.queue_key,
+    coalesce(q.queue_label, counted.queue_key) as queue_label,
+    counted.channel,
+    counted.direction,
+    sum(counted.offered) as offered,
+    sum(counted.answered) as answered,
+    sum(counted.answered_within) as answered_within,
+    sum(counted.answered) - sum(counted.answered_within) as answered_beyond,
+    sum(counted.abandoned) as abandoned,
+    sum(counted.abandoned_short) as abandoned_short,
+    sum(counted.abandoned_within) as abandoned_within,
+    sum(counted.abandoned) - sum(counted.abandoned_within) as abandoned_beyond,
+    sum(counted.flowed_out) as flowed_out,
+    sum(counted.voicemail) as voicemail,
+    sum(counted.terminated) as terminated,
+    sum(counted.callback_opted) as callback_opted,
+    sum(counted.transferred_out) as transferred_out,
+    sum(counted.closed) as closed,
+    sum(counted.answer_seconds) as answer_seconds,
+    max(counted.max_answer_seconds) as max_answer_seconds,
+    sum(counted.abandon_seconds) as abandon_seconds,
+    sum(counted.handled) as handled,
+    sum(counted.interaction_seconds) as interaction_seconds,
+    sum(counted.hold_seconds) as hold_seconds,
+    sum(counted.after_call_work_seconds) as after_call_work_seconds,
+    sum(counted.handle_seconds) as handle_seconds,
+    sum(counted.with_after_call_work) as conversations_with_after_call_work,
+    sum(counted.csat_sum) as csat_sum,
+    sum(counted.csat_answers) as csat_answers
+from (
+    select
+        v.entered_quarter_local as quarter_local,
+        v.entered_on as date,
+        v.account_id,
+        v.queue_key,
+        v.channel,
+        v.direction,
+        1 as offered,
+        (v.outcome = 'answered')::integer as answered,
+        (v.outcome = 'answered' and coalesce(v.wait_seconds <= r.service_level_seconds, false))::integer as answered_within,
+        (v.outcome = 'abandoned')::integer as abandoned,
+        (v.outcome = 'abandoned' and coalesce(v.wait_seconds <= r.short_abandon_seconds, false))::integer as abandoned_short,
+        (v.outcome = 'abandoned' and coalesce(v.wait_seconds <= r.service_level_seconds, false))::integer as abandoned_within,
+        (v.outcome = 'flowed_out')::integer as flowed_out,
+        (v.outcome = 'voicemail')::integer as voicemail,
+        (v.outcome = 'terminated')::integer as terminated,
+        v.callback_opted,
+        v.transferred_out,
+        (v.outcome <> 'waiting')::integer as closed,
+        case when v.outcome = 'answered' then v.wait_seconds else 0 end as answer_seconds,
+        case when v.outcome = 'answered' then v.wait_seconds end as max_answer_seconds,
+        case when v.outcome = 'abandoned' then v.wait_seconds else 0 end as abandon_seconds,
+        0 as handled,
+        0 as interaction_seconds,
+        0 as hold_seconds,
+        0 as after_call_work_seconds,
+        0::bigint as handle_seconds,
+        0 as with_after_call_work,
+        0 as csat_sum,
+        0 as csat_answers
+    from smartassist.fact_queue_visits as v
+    left join smartassist.reporting as r on r.account_id = v.account_id
+    union all
+    select
+        o.accepted_quarter_local,
+        o.accepted_on,
+        o.account_id,
+        o.queue_key,
+        o.channel,
+        o.direction,
+        0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, null, 0,
+        (o.handle_seconds is not null)::integer,
+        o.interaction_seconds,
+        o.hold_seconds,
+        o.after_call_work_seconds,
+        o.handle_seconds,
+        coalesce(o.after_call_work_seconds > 0, false)::integer,
+        o.csat_score,
+        (o.csat_score is not null)::integer
+    from smartassist.fact_agent_offers as o
+    where o.outcome = 'answered' and o.accepted_quarter_local is not null and o.queue_key is not null
+) as counted
+left join smartassist.queues as q on q.account_id = counted.account_id and q.queue_key = counted.queue_key
+group by counted.quarter_local, counted.date, counted.account_id, counted.queue_key, coalesce(q.queue_label, counted.queue_key), counted.channel, counted.direction;
+
+comment on view smartassist_bi.queue_metrics_by_quarter is
+    'What the vendor''s report Queue Metrics Interval and its Contact Volume API count, by local quarter of an hour, queue, channel and direction. Every column can be summed over any of these; divide sums. Stays count where the queue was entered, handling where the agent accepted.';
+comment on column smartassist_bi.queue_metrics_by_quarter.quarter_local is 'Local quarter of an hour. Group and filter by it, and do not convert it.';
+comment on column smartassist_bi.queue_metrics_by_quarter.date is 'Its local date.';
+comment on column smartassist_bi.queue_metrics_by_quarter.offered is 'Stays in the queue that began.';
+comment on column smartassist_bi.queue_metrics_by_quarter.answered is 'Those that an agent answered.';
+comment on column smartassist_bi.queue_metrics_by_quarter.answered_within is 'Those answered within reporting.service_level_seconds.';
+comment on column smartassist_bi.queue_metrics_by_quarter.answered_beyond is 'Those answered later, or after an unknown time.';
+comment on column smartassist_bi.queue_metrics_by_quarter.abandoned is 'Stays that the customer ended.';
+comment on column smartassist_bi.queue_metrics_by_quarter.abandoned_short is 'Those ended within reporting.short_abandon_seconds.';
+comment on column smartassist_bi.queue_metrics_by_quarter.abandoned_within is 'Those ended within reporting.service_level_seconds.';
+comment on column smartassist_bi.queue_metrics_by_quarter.abandoned_beyond is 'Those ended later, or after an unknown time.';
+comment on column smartassist_bi.queue_metrics_by_quarter.flowed_out is 'Stays that ended unanswered in another queue.';
+comment on column smartassist_bi.queue_metrics_by_quarter.voicemail is 'Stays that ended in a voicemail.';
+comment on column smartassist_bi.queue_metrics_by_quarter.terminated is 'Stays that the system ended.';
+comment on column smartassist_bi.queue_metrics_by_quarter.callback_opted is 'Stays in which a callback was asked for.';
+comment on column smartassist_bi.queue_metrics_by_quarter.transferred_out is 'Answered stays that another destination followed.';
+comment on column smartassist_bi.queue_metrics_by_quarter.closed is 'Stays that have ended.';
+comment on column smartassist_bi.queue_metrics_by_quarter.answer_seconds is 'Seconds of waiting of answered stays.';
+comment on column smartassist_bi.queue_metrics_by_quarter.max_answer_seconds is 'The longest of these; take the maximum of it, not the sum.';
+comment on column smartassist_bi.queue_metrics_by_quarter.abandon_seconds is 'Seconds of waiting of abandoned stays.';
+comment on column smartassist_bi.queue_metrics_by_quarter.handled is 'Answered offers whose handle_seconds are known.';
+comment on column smartassist_bi.queue_metrics_by_quarter.interaction_seconds is 'Seconds of agents with customers, hold included.';
+comment on column smartassist_bi.queue_metrics_by_quarter.hold_seconds is 'Seconds on hold, where the API sends them.';
+comment on column smartassist_bi.queue_metrics_by_quarter.after_call_work_seconds is 'Seconds of after-call work.';
+comment on column smartassist_bi.queue_metrics_by_quarter.handle_seconds is 'Seconds of both, of what is counted in handled.';
+comment on column smartassist_bi.queue_metrics_by_quarter.conversations_with_after_call_work is 'Answered offers with after-call work.';
+comment on column smartassist_bi.queue_metrics_by_quarter.csat_sum is 'Customer satisfaction scores, added up, each for the last agent who answered.';
+comment on column smartassist_bi.queue_metrics_by_quarter.csat_answers is 'Number of these scores.';
+
+create view smartassist_bi.agent_metrics_by_day as
+select
+    counted.date,
+    counted.account_id,
+    counted.agent_key,
+    coalesce(a.agent_label, counted.agent_key) as agent_label,
+    counted.channel,
+    counted.direction,
+    sum(counted.offered) as offered,
+    sum(counted.answered) as answered,
+    sum(counted.missed) as missed,
+    sum(counted.taken_away) as taken_away,
+    sum(counted.transferred_out) as transferred_out,
+    sum(counted.consultations) as consultations,
+    sum(counted.pickup_seconds) as pickup_seconds,
+    sum(counted.picked_up) as picked_up,
+    sum(counted.first_response_seconds) as first_response_seconds,
+    sum(counted.responded) as responded,
+    sum(counted.handled) as handled,
+    sum(counted.interaction_seconds) as interaction_seconds,
+    sum(counted.hold_seconds) as hold_seconds,
+    sum(counted.after_call_work_seconds) as after_call_work_seconds,
+    sum(counted.handle_seconds) as handle_seconds,
+    sum(counted.with_after_call_work) as conversations_with_after_call_work,
+    sum(counted.csat_sum) as csat_sum,
+    sum(counted.csat_answers) as csat_answers
+from (
+    select
+        o.assigned_on as date,
+        o.account_id,
+        o.agent_key,
+        o.channel,
+        o.direction,
+        1 as offered,
+        (o.outcome = 'answered')::integer as answered,
+        (o.outcome = 'missed')::integer as missed,
+        (o.outcome = 'taken_away')::integer as taken_away,
+        o.transferred_out,
+        o.consultations,
+        o.pickup_seconds,
+        (o.pickup_seconds is not null)::integer as picked_up,
+        o.first_response_seconds,
+        (o.first_response_seconds is not null)::integer as responded,
+        0 as handled,
+        0 as interaction_seconds,
+        0 as hold_seconds,
+        0 as after_call_work_seconds,
+        0::bigint as handle_seconds,
+        0 as with_after_call_work,
+        0 as csat_sum,
+        0 as csat_answers
+    from smartassist.fact_agent_offers as o
+    union all
+    select
+        coalesce(o.accepted_on, o.assigned_on),
+        o.account_id,
+        o.agent_key,
+        o.channel,
+        o.direction,
+        0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+        (o.handle_seconds is not null)::integer,
+        o.interaction_seconds,
+        o.hold_seconds,
+        o.after_call_work_seconds,
+        o.handle_seconds,
+        coalesce(o.after_call_work_seconds > 0, false)::integer,
+        o.csat_score,
+        (o.csat_score is not null)::integer
+    from smartassist.fact_agent_offers as o
+    where o.outcome = 'answered'
+) as counted
+left join smartassist.agents as a on a.account_id = counted.account_id and a.agent_key = counted.agent_key
+group by counted.date, counted.account_id, counted.agent_key, coalesce(a.agent_label, counted.agent_key), counted.channel, counted.direction;
+
+comment on view smartassist_bi.agent_metrics_by_day is
+    'What the vendor''s report Agent Metrics Daily counts, by local day, agent, channel and direction. Every column can be summed; divide sums. Offers count on the day of the offer, handling on the day of the acceptance. Contains personal data of agents.';
+comment on column smartassist_bi.agent_metrics_by_day.date is 'The local day.';
+comment on column smartassist_bi.agent_metrics_by_day.offered is 'Offers to the agent.';
+comment on column smartassist_bi.agent_metrics_by_day.answered is 'Those that the agent answered.';
+comment on column smartassist_bi.agent_metrics_by_day.missed is 'Those that the agent ignored.';
+comment on column smartassist_bi.agent_metrics_by_day.taken_away is 'Those that were taken away before an answer.';
+comment on column smartassist_bi.agent_metrics_by_day.transferred_out is 'Answered offers that another destination followed.';
+comment on column smartassist_bi.agent_metrics_by_day.pickup_seconds is 'Seconds from offers to acceptances.';
+comment on column smartassist_bi.agent_metrics_by_day.picked_up is 'Offers whose pickup_seconds are known.';
+comment on column smartassist_bi.agent_metrics_by_day.first_response_seconds is 'Seconds from acceptances to first responses.';
+comment on column smartassist_bi.agent_metrics_by_day.responded is 'Offers whose first_response_seconds are known.';
+comment on column smartassist_bi.agent_metrics_by_day.handled is 'Answered offers whose handle_seconds are known.';
+comment on column smartassist_bi.agent_metrics_by_day.interaction_seconds is 'Seconds with customers, hold included.';
+comment on column smartassist_bi.agent_metrics_by_day.hold_seconds is 'Seconds on hold, where the API sends them.';
+comment on column smartassist_bi.agent_metrics_by_day.after_call_work_seconds is 'Seconds of after-call work.';
+comment on column smartassist_bi.agent_metrics_by_day.handle_seconds is 'Seconds of both, of what is counted in handled.';
+comment on column smartassist_bi.agent_metrics_by_day.conversations_with_after_call_work is 'Answered offers with after-call work.';
+comment on column smartassist_bi.agent_metrics_by_day.csat_sum is 'Customer satisfaction scores, added up, each for the last agent who answered.';
+comment on column smartassist_bi.agent_metrics_by_day.csat_answers is 'Number of these scores.';
+
+create function smartassist_bi.backlog(from_at timestamptz, to_at timestamptz, step interval)
+returns table (at timestamptz, account_id text, queue_key text, queue_label text, waiting bigint, longest_wait_seconds bigint)
+language sql
+stable
+begin atomic
+    with waits as materialized (
+        select v.account_id, v.queue_key, v.entered_at, coalesce(v.left_at, 'infinity') as left_at
+        from smartassist_bi.queue_visits as v
+        where v.entered_at < to_at and (v.left_at > from_at or v.outcome = 'waiting')
+    ),
+    -- Each wait at the instants that it lasts over, and no wait at all others.
+    seen as (
+        select instant.at, w.account_id, w.queue_key, w.entered_at
+        from waits as w
+        cross join lateral generate_series(
+            from_at + step * ceil(greatest(extract(epoch from w.entered_at - from_at), 0) / extract(epoch from step))::double precision,
+            least(w.left_at - interval '1 microsecond', to_at - interval '1 microsecond', now()),
+            step
+        ) as instant (at)
+    )
+    select
+        instant.at,
+        queue.account_id,
+        queue.queue_key,
+        queue.queue_label,
+        count(seen.entered_at),
+        coalesce(extract(epoch from instant.at - min(seen.entered_at))::bigint, 0)
+    from generate_series(from_at, least(to_at - interval '1 microsecond', now()), step) as instant (at)
+    cross join smartassist_bi.queues as queue
+    left join seen on seen.at = instant.at and seen.account_id = queue.account_id and seen.queue_key = queue.queue_key
+    group by instant.at, queue.account_id, queue.queue_key, queue.queue_label;
+end;
+
+comment on function smartassist_bi.backlog(timestamptz, timestamptz, interval) is
+    'How many interactions waited in each queue at each instant from from_at, before to_at, and how long the longest had: one row per instant and queue, also where nobody waited. What is waiting now is as of the last poll.';
+
+create function smartassist_bi.workload(from_at timestamptz, to_at timestamptz, step interval)
+returns table (at timestamptz, account_id text, queue_label text, channel text, work_seconds bigint, erlangs numeric, agents_at_work bigint)
+language sql
+stable
+begin atomic
+    with work as materialized (
+        select o.account_id, o.queue_label, o.channel, o.agent_key, o.accepted_at, o.work_ended_at
+        from smartassist_bi.agent_offers as o
+        where o.outcome = 'answered' and o.accepted_at < to_at and o.work_ended_at > from_at and o.work_ended_at > o.accepted_at
+    )
+    select
+        instant.at,
+        w.account_id,
+        w.queue_label,
+        w.channel,
+        sum(extract(epoch from least(w.work_ended_at, instant.at + step, to_at) - greatest(w.accepted_at, instant.at)))::bigint,
+        round(sum(extract(epoch from least(w.work_ended_at, instant.at + step, to_at) - greatest(w.accepted_at, instant.at)))
+            / extract(epoch from step), 3),
+        count(distinct w.agent_key)
+    from work as w
+    cross join lateral generate_series(
+        from_at + step * floor(greatest(extract(epoch from w.accepted_at - from_at), 0) / extract(epoch from step))::double precision,
+        least(w.work_ended_at, to_at) - interval '1 microsecond',
+        step
+    ) as instant (at)
+    group by instant.at, w.account_id, w.queue_label, w.channel;
+end;
+
+comment on function smartassist_bi.workload(timestamptz, timestamptz, interval) is
+    'Agents'' work, from acceptance to the end of after-call work, clipped to each interval from from_at, before to_at, by queue and channel: seconds, Erlangs (seconds by the length of the interval), and agents who had any. Several conversations at a time count several times.';
+
+-- A column means in a view what it means in the fact that it comes from.
+do $$
+declare
+    target record;
+begin
+    for target in
+        select c.oid as relation, a.attnum, format('%I.%I.%I', n.nspname, c.relname, a.attname) as name, (
+            select col_description(origin.oid, of_origin.attnum)
+            from pg_class as origin
+            join pg_attribute as of_origin on of_origin.attrelid = origin.oid and of_origin.attname = a.attname
+            where origin.relnamespace = 'smartassist'::regnamespace and origin.relkind = 'r'
+                and col_description(origin.oid, of_origin.attnum) is not null
+            order by
+                -- The fact of the same kind first, then what it is made from.
+                origin.relname = replace(c.relname, 'derived_', 'fact_') desc,
+                origin.relname = 'fact_' || c.relname desc,
+                array_position(array['reporting', 'queues', 'agents', 'fact_queue_visits', 'fact_agent_offers', 'fact_interactions', 'sessions'], origin.relname::text)
+            limit 1
+        ) as description
+        from pg_class as c
+        join pg_namespace as n on n.oid = c.relnamespace
+        join pg_attribute as a on a.attrelid = c.oid and a.attnum > 0
+        where n.nspname in ('smartassist', 'smartassist_bi') and c.relkind in ('r', 'v') and col_description(c.oid, a.attnum) is null
+    loop
+        if target.description is not null then
+            execute format('comment on column %s is %L', target.name, target.description);
+        end if;
+    end loop;
+end
+$$;

@@ -1,0 +1,52 @@
+//! Makes facts anew: after a change of the time zone, or when it is asked for.
+
+use std::time::{Duration, Instant};
+
+use tokio_util::sync::CancellationToken;
+use tracing::info;
+
+use crate::config::AccountConfig;
+use crate::ledger::{LoadError, conflict};
+use crate::postgres::Pool;
+use crate::time::pulse::Pulse;
+use crate::warehouse::facts;
+
+const TELL_EVERY: Duration = Duration::from_secs(10);
+
+/// Goes on until all facts are made or it is told to stop; gives of how many interactions. Zero: nothing was asked for.
+///
+/// # Errors
+/// The database fails; what is done stays done, and the next call goes on from there.
+pub async fn rebuild(
+    pool: &Pool,
+    account: &AccountConfig,
+    stop: &CancellationToken,
+    pulse: &Pulse,
+) -> Result<u64, LoadError> {
+    let name = account.name.as_str();
+    let (began, mut told, mut interactions) = (Instant::now(), Instant::now(), 0);
+    while !stop.is_cancelled() {
+        let rebuilding = || facts::rebuild_some(pool, &account.account_id);
+        let some = conflict::retry(name, rebuilding).await?;
+        pulse.beat();
+        if some == 0 {
+            break;
+        }
+        interactions += some;
+        if told.elapsed() > TELL_EVERY {
+            told = Instant::now();
+            info!(account = name, interactions, "facts are being made anew");
+        }
+    }
+    if interactions > 0 {
+        let seconds = began.elapsed().as_secs_f64();
+        info!(account = name, interactions, seconds, "facts were made anew");
+        forget_unnamed(pool, account).await?;
+    }
+    Ok(interactions)
+}
+
+pub(super) async fn forget_unnamed(pool: &Pool, account: &AccountConfig) -> Result<(), LoadError> {
+    let forgetting = || facts::forget_unnamed(pool, &account.account_id);
+    conflict::retry(&account.name, forgetting).await
+}

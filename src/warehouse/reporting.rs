@@ -1,0 +1,70 @@
+//! What reports are made with, as the configuration says.
+
+use uuid::Uuid;
+
+use crate::config::{AccountConfig, Reporting};
+use crate::postgres::Pool;
+
+use crate::ledger::{LoadError, turn};
+
+/// Writes the settings of an account. Thresholds hold at once, for the past too; facts are made anew after a change
+/// of the time zone, since it is in their columns.
+///
+/// # Errors
+/// Database failure, also where the server does not know the time zone.
+pub async fn apply(pool: &Pool, account: &AccountConfig) -> Result<(), LoadError> {
+    let Reporting {
+        time_zone,
+        service_level_seconds,
+        short_abandon_seconds,
+        repeat_contact_days,
+        week_starts_on,
+        shown_tags,
+    } = &account.reporting;
+    pool.transact(async |transaction| {
+        // Whoever writes with the time zone of before has ended.
+        turn::take(transaction, &account.account_id).await?;
+        sqlx::query("select clock_timestamp() at time zone $1")
+            .bind(time_zone.name())
+            .execute(&mut *transaction)
+            .await?;
+        sqlx::query(
+            "insert into smartassist.reporting as reporting (account_id, time_zone, service_level_seconds, \
+             short_abandon_seconds, repeat_contact_days, week_starts_on, shown_tags, rebuild_after) \
+             values ($1, $2, $3, $4, $5, $6, $7, \
+             case when exists (select from smartassist.sessions where account_id = $1) then $8::uuid end) \
+             on conflict (account_id) do update set time_zone = excluded.time_zone, \
+             service_level_seconds = excluded.service_level_seconds, \
+             short_abandon_seconds = excluded.short_abandon_seconds, \
+             repeat_contact_days = excluded.repeat_contact_days, week_starts_on = excluded.week_starts_on, \
+             shown_tags = excluded.shown_tags, \
+             rebuild_after = case when reporting.time_zone = excluded.time_zone then reporting.rebuild_after \
+             else $8::uuid end",
+        )
+        .bind(&account.account_id)
+        .bind(time_zone.name())
+        .bind(service_level_seconds)
+        .bind(short_abandon_seconds)
+        .bind(repeat_contact_days)
+        .bind(week_starts_on)
+        .bind(shown_tags)
+        .bind(Uuid::nil())
+        .execute(transaction)
+        .await?;
+        Ok(())
+    })
+    .await
+}
+
+/// Asks for all facts of an account to be made anew.
+///
+/// # Errors
+/// Database failure.
+pub async fn rebuild(pool: &Pool, account_id: &str) -> Result<(), LoadError> {
+    sqlx::query("update smartassist.reporting set rebuild_after = $2 where account_id = $1")
+        .bind(account_id)
+        .bind(Uuid::nil())
+        .execute(pool)
+        .await?;
+    Ok(())
+}
