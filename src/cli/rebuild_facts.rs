@@ -13,7 +13,10 @@ use super::output::print_report;
 use super::replay::ReprocessArguments;
 use super::shell::{Shell, with_database};
 
-pub(super) async fn rebuild_facts(config: &Config, arguments: &ReprocessArguments) -> Result<(), CommandError> {
+pub(super) async fn rebuild_facts(
+    config: &Config,
+    arguments: &ReprocessArguments,
+) -> Result<(), CommandError> {
     let config = select(config, arguments.account.as_deref())?;
     let rebuilt = with_database(&config, async |shell| rebuild(shell).await).await?;
     let accounts = rebuilt
@@ -21,9 +24,9 @@ pub(super) async fn rebuild_facts(config: &Config, arguments: &ReprocessArgument
         .map(|(account, interactions)| json!({ "account": account, "interactions": interactions }));
     let summary = json!({ "accounts": accounts.collect::<Vec<_>>() });
     print_report(arguments.json, &summary, || {
-        let lines = rebuilt
-            .iter()
-            .map(|(account, interactions)| format!("{account}: facts of {interactions} interactions made anew\n"));
+        let lines = rebuilt.iter().map(|(account, interactions)| {
+            format!("{account}: facts of {interactions} interactions made anew\n")
+        });
         lines.collect()
     })
 }

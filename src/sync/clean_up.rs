@@ -61,10 +61,6 @@ impl AccountContext {
             super::statistics::renew(&self.pool).await;
         }
         let ended = match ended {
-            Ok(()) if deleted.interactions > 0 => facts::forget_unnamed(&self.pool, self.api.account()).await,
-            ended => ended,
-        };
-        let ended = match ended {
             Ok(()) => self.prune(stop, pulse).await,
             ended => ended,
         };
@@ -131,6 +127,9 @@ impl AccountContext {
             deleted.interactions += some.interactions;
             deleted.rejected_records += some.rejected_records;
             stop.run_until_cancelled(tokio::time::sleep(PAUSE)).await;
+        }
+        if deleted.interactions > 0 {
+            facts::forget_unnamed(&self.pool, self.api.account()).await?;
         }
         Ok(())
     }

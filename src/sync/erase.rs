@@ -10,6 +10,7 @@ use crate::ledger::LoadError;
 use crate::postgres::Pool;
 use crate::transform::privacy::{Identifier, PrivacyKey, Wanted, Whose};
 use crate::warehouse::erase::{self, Erased, RecordKey};
+use crate::warehouse::facts;
 use crate::warehouse::left_out::check_key;
 use crate::warehouse::siblings::{Contact, Surroundings};
 use scan::{Scan, ScanEntry, ScanVerdict, is_of_another};
@@ -62,6 +63,9 @@ pub async fn erase(
         })
         .await?;
     if !dry_run && erasure.deleted != Erased::default() {
+        for account_id in scan.theirs().keys() {
+            facts::forget_unnamed(pool, account_id).await?;
+        }
         super::statistics::renew(pool).await;
     }
     Ok(erasure)

@@ -7,7 +7,9 @@ use crate::postgres::Pool;
 use crate::ledger::LoadError;
 
 const TABLES: &str = "smartassist.sessions, smartassist.destinations, smartassist.agent_segments, \
-     smartassist.consultations, smartassist.joined_users, smartassist.tags, smartassist.raw_interactions, smartassist_sync.rejected_records";
+     smartassist.consultations, smartassist.joined_users, smartassist.tags, smartassist.raw_interactions, smartassist_sync.rejected_records, \
+     smartassist.reporting, smartassist.queues, smartassist.agents, smartassist.fact_queue_visits, smartassist.fact_agent_offers, \
+     smartassist.fact_interactions, smartassist.fact_contacts";
 
 /// Analyzes record tables, if permitted.
 ///
@@ -27,6 +29,9 @@ pub async fn renew(pool: &Pool) -> Result<bool, LoadError> {
             sqlx::raw_sql(analyze).execute(&mut *transaction).await?;
             sqlx::raw_sql(
                 "delete from smartassist.sessions where account_id = '-'; \
+                 delete from smartassist.reporting where account_id = '-'; \
+                 delete from smartassist.queues where account_id = '-'; \
+                 delete from smartassist.agents where account_id = '-'; \
                  delete from smartassist_sync.rejected_records where account_id = '-'",
             )
             .execute(&mut *transaction)

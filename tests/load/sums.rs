@@ -133,6 +133,7 @@ async fn no_span_of_a_view_is_negative() {
     database
         .execute("update smartassist.sessions set session_ended_at = session_started_at - interval '1 minute' where conversation_id = 'c-0'")
         .await;
+    database.rebuild_facts("acct-sim").await;
     let sessions = "select string_agg(concat_ws(' ', coalesce(session_seconds::text, '-'), coalesce(queue_wait_seconds::text, '-')), ', ' \
                     order by conversation_id) from smartassist_bi.interactions";
     assert_eq!(database.text(sessions).await, "- -, 300 -, 300 7");

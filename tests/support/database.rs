@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use smartassist_etl::config::{Config, SessionConfig};
 use smartassist_etl::postgres::{Pool, migrate};
+use smartassist_etl::warehouse::facts;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 use tokio::sync::OnceCell;
@@ -137,6 +138,20 @@ impl TestDatabase {
     /// With all migrations applied.
     pub(crate) async fn migrated() -> Self {
         Self::like(MIGRATED).await
+    }
+
+    /// Makes all facts of an account anew, as after rows were written by hand.
+    pub(crate) async fn rebuild_facts(&self, account_id: &str) {
+        sqlx::query(
+            "insert into smartassist.reporting (account_id, rebuild_after) values ($1, $2) \
+             on conflict (account_id) do update set rebuild_after = excluded.rebuild_after",
+        )
+        .bind(account_id)
+        .bind(uuid::Uuid::nil())
+        .execute(&self.pool)
+        .await
+        .unwrap();
+        while facts::rebuild_some(&self.pool, account_id).await.unwrap() > 0 {}
     }
 
     /// With nothing in it.
