@@ -1,7 +1,6 @@
 -- Facts: what reports are counted from, one row for each stay in a queue, offer to an agent, interaction and contact.
 --
--- They hold nothing of their own: smartassist.derived_* say how each is made from the data, and the loader writes them in the transaction that
--- writes the data. They hold seconds and instants; thresholds (service level, short abandon) are applied by the views of smartassist_bi, so that
+-- They hold nothing that is not in the data; the loader makes them, and writes them in the transaction that writes the data. They hold seconds and instants; thresholds (service level, short abandon) are applied by the views of smartassist_bi, so that
 -- another threshold holds for the past at once. Interactions that the API no longer returns have no facts, and neither have the shadows that the
 -- agent's assistant leaves beside a conversation.
 --
@@ -97,9 +96,7 @@ create table smartassist.fact_queue_visits (
     callback_opted integer not null,
     callback_connected integer not null,
     callback_seconds bigint,
-    constraint fact_queue_visits_pkey primary key (interaction_key, destination_index),
-    constraint fact_queue_visits_session_fkey foreign key (interaction_key)
-        references smartassist.sessions (interaction_key) on delete cascade
+    constraint fact_queue_visits_pkey primary key (interaction_key, destination_index)
 );
 create index fact_queue_visits_by_quarter on smartassist.fact_queue_visits (entered_quarter_local);
 
@@ -155,6 +152,7 @@ create table smartassist.fact_agent_offers (
     accepted_at timestamptz,
     work_ended_at timestamptz,
     session_started_at timestamptz not null,
+    conversation_id text collate "C",
     channel text not null,
     direction text not null,
     queue_key text collate "C",
@@ -173,9 +171,7 @@ create table smartassist.fact_agent_offers (
     handle_seconds bigint,
     csat_score integer,
     nps_score integer,
-    constraint fact_agent_offers_pkey primary key (interaction_key, destination_index, segment_index),
-    constraint fact_agent_offers_session_fkey foreign key (interaction_key)
-        references smartassist.sessions (interaction_key) on delete cascade
+    constraint fact_agent_offers_pkey primary key (interaction_key, destination_index, segment_index)
 );
 create index fact_agent_offers_by_quarter on smartassist.fact_agent_offers (assigned_quarter_local);
 
@@ -252,9 +248,7 @@ create table smartassist.fact_interactions (
     csat_score integer,
     nps_score integer,
     like_dislike_score integer,
-    constraint fact_interactions_pkey primary key (interaction_key),
-    constraint fact_interactions_session_fkey foreign key (interaction_key)
-        references smartassist.sessions (interaction_key) on delete cascade
+    constraint fact_interactions_pkey primary key (interaction_key)
 );
 create index fact_interactions_by_quarter on smartassist.fact_interactions (started_quarter_local);
 
@@ -315,9 +309,7 @@ create table smartassist.fact_contacts (
     last_agent_key text collate "C",
     next_at timestamptz,
     next_channel text,
-    constraint fact_contacts_pkey primary key (interaction_key),
-    constraint fact_contacts_session_fkey foreign key (interaction_key)
-        references smartassist.sessions (interaction_key) on delete cascade
+    constraint fact_contacts_pkey primary key (interaction_key)
 );
 create index fact_contacts_by_contact on smartassist.fact_contacts (contact_key, session_started_at);
 create index fact_contacts_by_quarter on smartassist.fact_contacts (started_quarter_local);
@@ -328,391 +320,6 @@ comment on column smartassist.fact_contacts.next_at is 'Instant at which the sam
 comment on column smartassist.fact_contacts.next_channel is 'Channel of that next contact. Derived.';
 comment on index smartassist.fact_contacts_by_contact is 'Serves: the contacts of one customer, in their order.';
 comment on index smartassist.fact_contacts_by_quarter is 'Serves: contacts of a period.';
-
--- How facts are made. For the loader, which reads them by interaction_key; reading one as a whole reckons everything anew.
-
-create function smartassist.is_answered(response text, accepted_at timestamptz, first_responded_at timestamptz)
-returns boolean
-language sql
-immutable
-parallel safe
-return response = 'responding' or (response = 'direct' and (accepted_at is not null or first_responded_at is not null));
-
-comment on function smartassist.is_answered(text, timestamptz, timestamptz) is
-    'Whether an agent segment was answered: the API names the agent as the responding one, or a direct transfer was accepted or responded to.';
-
-create function smartassist.says_abandoned(smart_status text, final_status text)
-returns boolean
-language sql
-immutable
-parallel safe
-return coalesce(smart_status ~* 'abandon', false) or coalesce(final_status ~* 'abandon', false);
-
-comment on function smartassist.says_abandoned(text, text) is 'Whether a status of a session says that the customer gave up. The lists are open, hence a pattern.';
-
-create function smartassist.ended_unanswered_as(
-    is_voicemail boolean, callback_opted boolean, smart_status text, final_status text, reason text, disconnecting_event text
-)
-returns text
-language sql
-immutable
-parallel safe
-return case
-        when is_voicemail then 'voicemail'
-        when callback_opted then 'callback_open'
-        when smartassist.says_abandoned(smart_status, final_status) or disconnecting_event ~* '^(user|customer)' then 'abandoned'
-        when smart_status ~* 'terminat' or final_status ~* 'terminat' or reason ~* 'drop.?off|no agents' or disconnecting_event ~* '^(system|bot)'
-            then 'terminated'
-        else 'other'
-    end;
-
-comment on function smartassist.ended_unanswered_as(boolean, boolean, text, text, text, text) is
-    'How a session ended that waited in a queue and was not answered. No single column of the API tells; the lists are open, hence patterns.';
-
-create function smartassist.dimension_key(id text, name text)
-returns text
-language sql
-immutable
-parallel safe
-return coalesce(id, left(name, 500), '(unknown)');
-
-comment on function smartassist.dimension_key(text, text) is 'What tells queues and agents apart: the identifier, or the name where there is none.';
-
-create function smartassist.label(value text)
-returns text
-language sql
-immutable
-parallel safe
-return coalesce(initcap(value), '(unknown)');
-
-comment on function smartassist.label(text) is 'One spelling for what is sent as voice, Voice and VOICE.';
-
-create function smartassist.seconds_between(from_at timestamptz, to_at timestamptz)
-returns bigint
-language sql
-immutable
-parallel safe
-return case when to_at >= from_at then extract(epoch from to_at - from_at)::bigint end;
-
-comment on function smartassist.seconds_between(timestamptz, timestamptz) is 'Seconds from one instant to the other. NULL where they are the wrong way round: a negative span is none.';
-
-create function smartassist.quarter_of(at timestamp)
-returns timestamp
-language sql
-immutable
-parallel safe
-return date_bin('15 minutes', at, timestamp '2000-01-01');
-
-comment on function smartassist.quarter_of(timestamp) is 'The quarter of an hour that a time lies in.';
-
-create view smartassist.derived_queue_visits as
-select
-    s.interaction_key,
-    visit.destination_index,
-    s.account_id,
-    smartassist.quarter_of(at.attributed_at at time zone at.zone) as entered_quarter_local,
-    (at.attributed_at at time zone at.zone)::date as entered_on,
-    smartassist.quarter_of(at.attributed_at at time zone 'UTC') at time zone 'UTC' as entered_quarter,
-    visit.entered_at,
-    s.session_started_at,
-    s.conversation_id,
-    smartassist.label(s.channel) as channel,
-    smartassist.label(s.direction) as direction,
-    s.campaign_name,
-    s.last_intent_name,
-    visit.visit_number,
-    visit.queue_key,
-    visit.previous_queue_key,
-    visit.next_queue_key,
-    case
-        when visit.is_answered then 'answered'
-        when visit.next_queue_key is not null then 'flowed_out'
-        when s.session_ended_at is null then 'waiting'
-        when visit.has_direct then 'transferred_unanswered'
-        else smartassist.ended_unanswered_as(
-            s.is_voicemail, visit.callback_opted, s.smart_status, s.final_status, s.reason, s.disconnecting_event
-        )
-    end as outcome,
-    visit.answered_at,
-    ended.left_at,
-    smartassist.seconds_between(visit.entered_at, case when visit.is_answered then visit.answered_at else ended.left_at end) as wait_seconds,
-    visit.agent_key,
-    (visit.answered_index < visit.last_index and visit.is_answered)::integer as transferred_out,
-    coalesce(visit.callback_opted, false)::integer as callback_opted,
-    coalesce(visit.callback_opted and visit.answered_at >= visit.callback_opted_at, false)::integer as callback_connected,
-    smartassist.seconds_between(visit.callback_opted_at, visit.callback_accepted_at) as callback_seconds
-from smartassist.sessions as s
-left join smartassist.reporting as r on r.account_id = s.account_id
-cross join lateral (
-    select
-        of_queue.*,
-        lag(of_queue.queue_key) over in_order as previous_queue_key,
-        lead(of_queue.queue_key) over in_order as next_queue_key,
-        lead(of_queue.entered_at) over in_order as next_entered_at
-    from (
-        -- A queue, and the agents to whom it was given directly from there.
-        select
-            step.visit_number,
-            min(step.destination_index) filter (where step.is_queue) as destination_index,
-            min(step.queue_key) filter (where step.is_queue) as queue_key,
-            min(step.entered_at) filter (where step.is_queue) as entered_at,
-            bool_or(step.callback_opted) filter (where step.is_queue) as callback_opted,
-            min(step.callback_opted_at) filter (where step.is_queue) as callback_opted_at,
-            min(step.callback_accepted_at) filter (where step.is_queue) as callback_accepted_at,
-            coalesce(bool_or(step.is_answered), false) as is_answered,
-            (array_agg(step.accepted_at order by step.destination_index) filter (where step.is_answered))[1] as answered_at,
-            (array_agg(step.agent_key order by step.destination_index) filter (where step.is_answered))[1] as agent_key,
-            min(step.destination_index) filter (where step.is_answered) as answered_index,
-            bool_or(not step.is_queue) as has_direct,
-            min(step.assigned_at) filter (where not step.is_queue) as direct_assigned_at,
-            max(step.last_index) as last_index
-        from (
-            select
-                d.destination_index,
-                smartassist.dimension_key(d.queue_id, d.queue_name) collate "C" as queue_key,
-                d.entered_at,
-                d.callback_opted,
-                d.callback_opted_at,
-                d.callback_accepted_at,
-                kind.is_queue,
-                offered.is_answered,
-                offered.accepted_at,
-                offered.agent_key,
-                offered.assigned_at,
-                count(*) filter (where kind.is_queue) over (order by d.destination_index)::integer as visit_number,
-                max(d.destination_index) over () as last_index
-            from smartassist.destinations as d
-            cross join lateral (
-                select d.queue_id is not null or d.queue_name is not null or d.destination_type is not distinct from 'QueueEntry' as is_queue
-            ) as kind
-            left join lateral (
-                select
-                    bool_or(answer.is_answered) as is_answered,
-                    (array_agg(a.accepted_at order by a.segment_index) filter (where answer.is_answered))[1] as accepted_at,
-                    (array_agg(smartassist.dimension_key(a.agent_id, a.agent_name) collate "C" order by a.segment_index) filter (where answer.is_answered))[1]
-                        as agent_key,
-                    min(a.assigned_at) as assigned_at
-                from smartassist.agent_segments as a
-                cross join lateral (select smartassist.is_answered(a.response, a.accepted_at, a.first_responded_at) as is_answered) as answer
-                where a.interaction_key = d.interaction_key and a.destination_index = d.destination_index
-            ) as offered on true
-            where d.interaction_key = s.interaction_key
-        ) as step
-        where step.visit_number > 0
-        group by step.visit_number
-    ) as of_queue
-    window in_order as (order by of_queue.visit_number)
-) as visit
-cross join lateral (
-    select case
-        when visit.is_answered then coalesce(visit.answered_at, visit.next_entered_at, s.session_ended_at)
-        else coalesce(visit.next_entered_at, visit.direct_assigned_at, s.session_ended_at)
-    end as left_at
-) as ended
-cross join lateral (
-    select coalesce(visit.entered_at, s.session_started_at) as attributed_at, coalesce(r.time_zone, 'UTC') as zone
-) as at
-where s.missing_since is null and not s.is_shadow;
-
-comment on view smartassist.derived_queue_visits is 'How smartassist.fact_queue_visits is made.';
-
-create view smartassist.derived_agent_offers as
-select
-    s.interaction_key,
-    a.destination_index,
-    a.segment_index,
-    s.account_id,
-    smartassist.quarter_of(at.attributed_at at time zone at.zone) as assigned_quarter_local,
-    (at.attributed_at at time zone at.zone)::date as assigned_on,
-    smartassist.quarter_of(at.attributed_at at time zone 'UTC') at time zone 'UTC' as assigned_quarter,
-    smartassist.quarter_of(a.accepted_at at time zone at.zone) as accepted_quarter_local,
-    (a.accepted_at at time zone at.zone)::date as accepted_on,
-    a.assigned_at,
-    a.accepted_at,
-    case when a.is_answered then greatest(a.interaction_ended_at, a.after_call_work_ended_at) end as work_ended_at,
-    s.session_started_at,
-    smartassist.label(s.channel) as channel,
-    smartassist.label(s.direction) as direction,
-    case when a.is_queue then a.queue_key end as queue_key,
-    a.agent_key,
-    case
-        when a.is_answered then 'answered'
-        when a.non_response_event !~* '^ignor' then 'taken_away'
-        when a.non_response_event is null and s.session_ended_at is null then 'ringing'
-        else 'missed'
-    end as outcome,
-    a.non_response_event,
-    (a.is_answered and a.destination_index < a.last_index)::integer as transferred_out,
-    consulted.times as consultations,
-    consulted.merged as consultations_merged,
-    consulted.seconds as consult_seconds,
-    case when a.is_answered then smartassist.seconds_between(a.assigned_at, a.accepted_at) end as pickup_seconds,
-    a.first_response_seconds,
-    case when a.is_answered then a.interaction_seconds end as interaction_seconds,
-    case when a.is_answered then a.hold_seconds end as hold_seconds,
-    case when a.is_answered then a.after_call_work_seconds end as after_call_work_seconds,
-    case
-        when a.is_answered and not a.is_after_call_work_unreadable then a.interaction_seconds::bigint + coalesce(a.after_call_work_seconds, 0)
-    end as handle_seconds,
-    case when a.is_answered and a.from_last = 1 then s.csat_score end as csat_score,
-    case when a.is_answered and a.from_last = 1 then s.nps_score end as nps_score
-from smartassist.sessions as s
-left join smartassist.reporting as r on r.account_id = s.account_id
-cross join lateral (
-    select
-        segment.*,
-        answer.is_answered,
-        smartassist.dimension_key(segment.agent_id, segment.agent_name) collate "C" as agent_key,
-        d.entered_at,
-        d.queue_id is not null or d.queue_name is not null or d.destination_type is not distinct from 'QueueEntry' as is_queue,
-        smartassist.dimension_key(d.queue_id, d.queue_name) collate "C" as queue_key,
-        segment.after_call_work_seconds is null and coalesce(segment.extra ? 'afterCallWorkDuration', false) as is_after_call_work_unreadable,
-        row_number() over (partition by answer.is_answered order by segment.destination_index desc, segment.segment_index desc) as from_last,
-        (select max(last.destination_index) from smartassist.destinations as last where last.interaction_key = s.interaction_key) as last_index
-    from smartassist.agent_segments as segment
-    join smartassist.destinations as d
-        on d.interaction_key = segment.interaction_key and d.destination_index = segment.destination_index
-    cross join lateral (
-        select smartassist.is_answered(segment.response, segment.accepted_at, segment.first_responded_at) as is_answered
-    ) as answer
-    where segment.interaction_key = s.interaction_key
-) as a
-cross join lateral (
-    select
-        count(*)::integer as times,
-        (count(*) filter (where c.is_merged))::integer as merged,
-        sum(smartassist.seconds_between(c.accepted_at, c.ended_at))::bigint as seconds
-    from smartassist.consultations as c
-    where c.interaction_key = a.interaction_key and c.destination_index = a.destination_index and c.segment_index = a.segment_index
-) as consulted
-cross join lateral (
-    select coalesce(a.assigned_at, a.accepted_at, a.entered_at, s.session_started_at) as attributed_at, coalesce(r.time_zone, 'UTC') as zone
-) as at
-where s.missing_since is null and not s.is_shadow;
-
-comment on view smartassist.derived_agent_offers is 'How smartassist.fact_agent_offers is made.';
-
-create view smartassist.derived_interactions as
-select
-    s.interaction_key,
-    s.account_id,
-    smartassist.quarter_of(s.session_started_at at time zone at.zone) as started_quarter_local,
-    (s.session_started_at at time zone at.zone)::date as started_on,
-    smartassist.quarter_of(s.session_started_at at time zone 'UTC') at time zone 'UTC' as started_quarter,
-    s.session_started_at,
-    s.session_ended_at,
-    case when s.session_ended_at is not null then greatest(s.session_ended_at, g.work_ended_at) end as contact_ended_at,
-    s.conversation_id,
-    smartassist.label(s.channel) as channel,
-    smartassist.label(s.direction) as direction,
-    case
-        when s.session_ended_at is null then 'open'
-        when d.destination_count = 0 and s.conversation_id is null then
-            case when s.final_status is not distinct from 'BotResolved' then 'contained_resolved' else 'contained_other' end
-        when g.answered_segment_count = 0 then smartassist.ended_unanswered_as(
-            s.is_voicemail, d.callback_opted, s.smart_status, s.final_status, s.reason, s.disconnecting_event
-        )
-        when smartassist.says_abandoned(s.smart_status, s.final_status) then 'abandoned_with_agent'
-        else 'answered'
-    end as outcome,
-    1 as conversations,
-    case
-        when s.user_id is not null then encode(substr(sha256(
-            (select secret from smartassist_sync.contact_key_secret) || convert_to(s.user_id, 'UTF8')
-        ), 1, 16), 'hex')::uuid
-    end as contact_key,
-    s.campaign_name,
-    s.last_intent_name,
-    (
-        select string_agg(distinct skill.name, ', ' order by skill.name)
-        from jsonb_array_elements(case when jsonb_typeof(s.skills) = 'array' then s.skills else jsonb_build_array(s.skills) end) as given (value)
-        cross join lateral (select coalesce(given.value ->> 'name', case when jsonb_typeof(given.value) = 'string' then given.value #>> '{}' end) as name) as skill
-        where s.skills is not null
-    ) as skill_names,
-    d.first_queue_key,
-    d.first_queue_entered_at,
-    g.first_accepted_at,
-    g.first_agent_key,
-    g.last_agent_key,
-    d.destination_count,
-    d.queue_visits,
-    g.segment_count,
-    g.answered_segment_count,
-    g.transfers,
-    (select count(*) from smartassist.consultations as c where c.interaction_key = s.interaction_key)::integer as consultations,
-    d.callback_opted,
-    smartassist.seconds_between(d.first_queue_entered_at, g.accepted_after_queue_at) as queue_wait_seconds,
-    g.interaction_seconds,
-    g.hold_seconds,
-    g.after_call_work_seconds,
-    case
-        when not g.is_after_call_work_unreadable then g.interaction_seconds + coalesce(g.after_call_work_seconds, 0)
-    end as handle_seconds,
-    s.csat_score,
-    s.nps_score,
-    s.like_dislike_score
-from smartassist.sessions as s
-left join smartassist.reporting as r on r.account_id = s.account_id
-cross join lateral (select coalesce(r.time_zone, 'UTC') as zone) as at
-cross join lateral (
-    select
-        count(*)::integer as destination_count,
-        (count(*) filter (where q.is_queue))::integer as queue_visits,
-        max(q.destination_index) as last_index,
-        bool_or(q.callback_opted) as callback_opted,
-        (array_agg(q.queue_key order by q.destination_index) filter (where q.is_queue))[1] as first_queue_key,
-        (array_agg(q.entered_at order by q.destination_index) filter (where q.is_queue))[1] as first_queue_entered_at
-    from (
-        select
-            destination_index,
-            smartassist.dimension_key(queue_id, queue_name) collate "C" as queue_key,
-            entered_at,
-            callback_opted,
-            queue_id is not null or queue_name is not null or destination_type is not distinct from 'QueueEntry' as is_queue
-        from smartassist.destinations
-        where interaction_key = s.interaction_key
-    ) as q
-) as d
-cross join lateral (
-    select
-        count(*)::integer as segment_count,
-        (count(*) filter (where a.is_answered))::integer as answered_segment_count,
-        (count(distinct a.destination_index) filter (where a.is_answered and a.destination_index < d.last_index))::integer as transfers,
-        (array_agg(a.agent_key order by a.destination_index, a.segment_index) filter (where a.is_answered))[1] as first_agent_key,
-        (array_agg(a.agent_key order by a.destination_index desc, a.segment_index desc) filter (where a.is_answered))[1] as last_agent_key,
-        min(a.accepted_at) filter (where a.is_answered) as first_accepted_at,
-        min(a.accepted_at) filter (where a.is_answered and a.accepted_at >= d.first_queue_entered_at) as accepted_after_queue_at,
-        max(greatest(a.interaction_ended_at, a.after_call_work_ended_at)) filter (where a.is_answered) as work_ended_at,
-        -- A sum with a part that cannot be read is none: never smaller than the truth.
-        case
-            when not bool_or(a.is_answered and a.interaction_seconds is null) then sum(a.interaction_seconds) filter (where a.is_answered)
-        end as interaction_seconds,
-        sum(a.hold_seconds) filter (where a.is_answered) as hold_seconds,
-        case
-            when not bool_or(a.is_answered and a.is_after_call_work_unreadable)
-                then sum(a.after_call_work_seconds) filter (where a.is_answered)
-        end as after_call_work_seconds,
-        coalesce(bool_or(a.is_answered and a.is_after_call_work_unreadable), false) as is_after_call_work_unreadable
-    from (
-        select
-            destination_index,
-            segment_index,
-            smartassist.dimension_key(agent_id, agent_name) collate "C" as agent_key,
-            accepted_at,
-            interaction_ended_at,
-            after_call_work_ended_at,
-            interaction_seconds,
-            hold_seconds,
-            after_call_work_seconds,
-            after_call_work_seconds is null and coalesce(extra ? 'afterCallWorkDuration', false) as is_after_call_work_unreadable,
-            smartassist.is_answered(response, accepted_at, first_responded_at) as is_answered
-        from smartassist.agent_segments
-        where interaction_key = s.interaction_key
-    ) as a
-) as g
-where s.missing_since is null and not s.is_shadow;
-
-comment on view smartassist.derived_interactions is 'How smartassist.fact_interactions is made.';
 
 -- What BI tools read. No view here holds a name, number, address, note or word of a customer, and none an array: BI tools write lower(column)
 -- around every column of a filter, which PostgreSQL does not know for arrays. In place of a customer's identifier, which may be an address, is
@@ -1406,7 +1013,6 @@ begin
                 and col_description(origin.oid, of_origin.attnum) is not null
             order by
                 -- The fact of the same kind first, then what it is made from.
-                origin.relname = replace(c.relname, 'derived_', 'fact_') desc,
                 origin.relname = 'fact_' || c.relname desc,
                 array_position(array['reporting', 'queues', 'agents', 'fact_queue_visits', 'fact_agent_offers', 'fact_interactions', 'sessions'], origin.relname::text)
             limit 1

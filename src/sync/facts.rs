@@ -41,6 +41,8 @@ pub async fn rebuild(
     if interactions > 0 {
         let seconds = began.elapsed().as_secs_f64();
         info!(account = name, interactions, seconds, "facts were made anew");
+        let forgetting = || facts::forget_orphans(pool, &account.account_id);
+        conflict::retry(name, forgetting).await?;
         forget_unnamed(pool, account).await?;
     }
     Ok(interactions)

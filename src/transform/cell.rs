@@ -1,6 +1,6 @@
 //! The value of a column, and its form in a binary COPY.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -8,6 +8,9 @@ use super::fields::{Response, TagScope};
 
 /// Microseconds of 2000-01-01, from which PostgreSQL counts.
 const EPOCH: i64 = 946_684_800_000_000;
+
+/// Its day.
+const EPOCH_DAY: i32 = 10_957;
 
 /// Of type text, as in `pg_type`.
 const TEXT_OID: i32 = 25;
@@ -19,6 +22,9 @@ pub enum Cell<'a> {
     Null,
     Boolean(bool),
     Integer(i32),
+    Bigint(i64),
+    Date(NaiveDate),
+    Timestamp(NaiveDateTime),
     Timestamptz(DateTime<Utc>),
     Text(&'a str),
     Texts(Vec<Option<&'a str>>),
@@ -39,6 +45,9 @@ impl Cell<'_> {
             Self::Null => buffer.extend((-1_i32).to_be_bytes()),
             Self::Boolean(flag) => add(&[&[u8::from(*flag)]]),
             Self::Integer(number) => add(&[&number.to_be_bytes()]),
+            Self::Bigint(number) => add(&[&number.to_be_bytes()]),
+            Self::Date(day) => add(&[&(day.to_epoch_days() - EPOCH_DAY).to_be_bytes()]),
+            Self::Timestamp(at) => add(&[&(at.and_utc().timestamp_micros() - EPOCH).to_be_bytes()]),
             Self::Timestamptz(instant) => add(&[&(instant.timestamp_micros() - EPOCH).to_be_bytes()]),
             Self::Text(text) => add(&[text.as_bytes()]),
             Self::Texts(texts) => add(&[&array(texts)]),
@@ -94,6 +103,11 @@ macro_rules! cells {
 cells! {
     bool: flag => Cell::Boolean(*flag);
     i32: number => Cell::Integer(*number);
+    i64: number => Cell::Bigint(*number);
+    NaiveDate: day => Cell::Date(*day);
+    NaiveDateTime: at => Cell::Timestamp(*at);
+    Uuid: uuid => Cell::Uuid(*uuid);
+    &str: text => Cell::Text(text);
     DateTime<Utc>: instant => Cell::Timestamptz(*instant);
     String: text => Cell::Text(text);
     Vec<Option<String>>: texts => Cell::Texts(texts.iter().map(Option::as_deref).collect());

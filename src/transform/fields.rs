@@ -1,6 +1,6 @@
 //! Every field of the API, once: its column and kind, its path, and what it is of a person.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::cell::{Cell, ToCell};
 use super::coerce::FieldKind;
@@ -202,7 +202,7 @@ fields! {
 }
 
 /// Position in the destination.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Response {
     /// In `respondingAgent`.
@@ -226,7 +226,7 @@ impl Response {
 }
 
 /// What a tag belongs to.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TagScope {
     /// In `userleveltags`.

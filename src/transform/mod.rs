@@ -8,6 +8,7 @@ mod clean;
 mod coerce;
 mod content;
 mod drift;
+pub mod facts;
 mod fields;
 mod ids;
 mod instant;

@@ -83,7 +83,8 @@ macro_rules! fields {
         pub const TABLES: &[Table] = &[$(<$row as TableRow>::TABLE),+];
         $(
             #[doc = $doc]
-            #[derive(Debug, Clone, Default, PartialEq, Serialize)]
+            #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+            #[serde(default)]
             #[expect(missing_docs, reason = "each is the column of that name, described in the database")]
             pub struct $row {
                 $(pub $name: rust_type!($type),)+

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use crate::ledger::LoadError;
 use crate::postgres::DatabaseErrorKind;
+use crate::transform::facts::FactRow;
 use crate::transform::{Cell, Interaction, Rows, Session, TableRow};
 
 /// Signature, flags and length of the extension: PostgreSQL manual, COPY, Binary Format.
@@ -98,6 +99,19 @@ impl<'a> Batch<'a> {
         batch
     }
 
+    pub(super) fn of_facts<R: FactRow + 'a>(
+        facts: impl Iterator<Item = (Uuid, &'a R)>,
+        account_id: &'a str,
+    ) -> Self {
+        let mut batch = Self::new(R::TABLE, &[&["account_id"], R::COLUMNS].concat());
+        for (key, fact) in facts {
+            let mut row = vec![Cell::Text(account_id)];
+            row.extend(fact.cells());
+            batch.push(key, row);
+        }
+        batch
+    }
+
     /// Adds new rows.
     pub(super) async fn copy(&self, connection: &mut PgConnection) -> Result<(), LoadError> {
         if self.rows.is_empty() {
@@ -164,6 +178,9 @@ impl<'a> Batch<'a> {
                     continue;
                 }
                 Cell::Boolean(_) => add!(Cell::Boolean(flag) => *flag; "boolean" as "boolean"),
+                Cell::Bigint(_) => add!(Cell::Bigint(number) => *number; "bigint" as "bigint"),
+                Cell::Date(_) => add!(Cell::Date(day) => *day; "date" as "date"),
+                Cell::Timestamp(_) => add!(Cell::Timestamp(at) => *at; "timestamp" as "timestamp"),
                 Cell::Integer(_) => add!(Cell::Integer(number) => *number; "integer" as "integer"),
                 Cell::Timestamptz(_) => add!(Cell::Timestamptz(at) => *at; "timestamptz" as "timestamptz"),
                 Cell::Text(_) => add!(Cell::Text(text) => *text; "text" as "text"),

@@ -116,10 +116,12 @@ async fn write_all(
     });
     days::count(connection, constants.account_id, moves).await?;
     missing::clear(connection, constants, &back).await?;
-    let keys = |of: &[&Interaction]| -> Vec<Uuid> { of.iter().map(|interaction| interaction.key).collect() };
-    facts::write(connection, constants.account_id, &keys(&new)).await?;
-    let rewritten = [keys(&changed), back.clone()].concat();
-    facts::rewrite(connection, constants.account_id, &rewritten).await?;
+    let is_counted = |interaction: &&Interaction| {
+        stored.change_of(interaction) != Change::None || back.contains(&interaction.key)
+    };
+    let counted = interactions.iter().filter(is_counted);
+    let counted: Vec<facts::Counted<'_>> = counted.map(|one| (one.key, &one.rows)).collect();
+    facts::write(connection, constants.account_id, &counted, &[]).await?;
     Ok(Counters {
         inserted: new.len() as u64,
         updated: (changed.len() + back.len()) as u64,

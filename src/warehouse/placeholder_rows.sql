@@ -1,7 +1,7 @@
 -- A row in each table that holds values of records, which holds none; deleted in the same transaction. An account's id has no such form.
 insert into smartassist.sessions (interaction_key, account_id, session_id, session_started_at, content_hash, first_seen_at, last_changed_at)
 values ('00000000-0000-0000-0000-000000000000', '-', '-', now(), '', now(), now());
-insert into smartassist.destinations (interaction_key, destination_index, destination_type) values ('00000000-0000-0000-0000-000000000000', 0, 'QueueEntry');
+insert into smartassist.destinations (interaction_key, destination_index) values ('00000000-0000-0000-0000-000000000000', 0);
 insert into smartassist.agent_segments (interaction_key, destination_index, segment_index, response) values ('00000000-0000-0000-0000-000000000000', 0, 0, 'direct');
 insert into smartassist.consultations (interaction_key, destination_index, segment_index, consultation_index) values ('00000000-0000-0000-0000-000000000000', 0, 0, 0);
 insert into smartassist.joined_users (interaction_key, destination_index, segment_index, user_index) values ('00000000-0000-0000-0000-000000000000', 0, 0, 0);
@@ -12,12 +12,22 @@ values ('-', tstzrange(now(), now() + interval '1 second'), '', '', sha256(''), 
 insert into smartassist.reporting (account_id) values ('-');
 insert into smartassist.queues (account_id, queue_key, queue_name, queue_label, last_seen_at) values ('-', '-', '-', '-', 'epoch');
 insert into smartassist.agents (account_id, agent_key, agent_name, agent_label, last_seen_at) values ('-', '-', '-', '-', 'epoch');
-insert into smartassist.fact_queue_visits select * from smartassist.derived_queue_visits where interaction_key = '00000000-0000-0000-0000-000000000000';
-insert into smartassist.fact_agent_offers select * from smartassist.derived_agent_offers where interaction_key = '00000000-0000-0000-0000-000000000000';
-insert into smartassist.fact_interactions select * from smartassist.derived_interactions where interaction_key = '00000000-0000-0000-0000-000000000000';
+insert into smartassist.fact_queue_visits (
+    interaction_key, destination_index, account_id, entered_quarter_local, entered_on, entered_quarter, session_started_at, channel, direction,
+    visit_number, queue_key, outcome, transferred_out, callback_opted, callback_connected
+)
+values ('00000000-0000-0000-0000-000000000000', 0, '-', 'epoch', 'epoch', 'epoch', 'epoch', '-', '-', 1, '-', '-', 0, 0, 0);
+insert into smartassist.fact_agent_offers (
+    interaction_key, destination_index, segment_index, account_id, assigned_quarter_local, assigned_on, assigned_quarter, session_started_at, channel,
+    direction, agent_key, outcome, transferred_out, consultations, consultations_merged
+)
+values ('00000000-0000-0000-0000-000000000000', 0, 0, '-', 'epoch', 'epoch', 'epoch', 'epoch', '-', '-', '-', '-', 0, 0, 0);
+insert into smartassist.fact_interactions (
+    interaction_key, account_id, started_quarter_local, started_on, started_quarter, session_started_at, channel, direction, outcome, conversations,
+    destination_count, queue_visits, segment_count, answered_segment_count, transfers, consultations
+)
+values ('00000000-0000-0000-0000-000000000000', '-', 'epoch', 'epoch', 'epoch', 'epoch', '-', '-', '-', 0, 0, 0, 0, 0, 0, 0);
 insert into smartassist.fact_contacts (
     interaction_key, account_id, contact_key, started_quarter_local, started_on, session_started_at, channel, direction
 )
-select interaction_key, account_id, interaction_key, started_quarter_local, started_on, session_started_at, channel, direction
-from smartassist.fact_interactions
-where interaction_key = '00000000-0000-0000-0000-000000000000';
+values ('00000000-0000-0000-0000-000000000000', '-', '00000000-0000-0000-0000-000000000000', 'epoch', 'epoch', 'epoch', '-', '-');

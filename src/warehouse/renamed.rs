@@ -48,7 +48,7 @@ pub(super) async fn write(
         let start = one.interaction.rows.session.session_started_at;
         days::count(connection, account_id, [(start, 1)].into_iter()).await?;
         keep(connection, one.interaction.key, &old).await?;
-        facts::write(connection, account_id, &[one.interaction.key]).await?;
+        facts::rewrite(connection, account_id, &[one.interaction.key]).await?;
     }
     Ok(())
 }

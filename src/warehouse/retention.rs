@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::postgres::Pool;
 
-use super::{days, missing};
+use super::{days, facts, missing};
 use crate::ledger::{LoadError, turn};
 
 const BATCH: i64 = 1_000;
@@ -52,9 +52,8 @@ pub async fn delete_some(
             .execute(&mut *transaction)
             .await?;
         let interactions: Vec<(Uuid, DateTime<Utc>)> = sqlx::query_as(
-            "delete from smartassist.sessions where interaction_key in (select interaction_key from smartassist.sessions \
-             where account_id = $1 and session_started_at < $2 order by session_started_at limit $3) \
-             returning interaction_key, session_started_at",
+            "select interaction_key, session_started_at from smartassist.sessions \
+             where account_id = $1 and session_started_at < $2 order by session_started_at limit $3",
         )
         .bind(account_id)
         .bind(kept_from)
@@ -62,8 +61,18 @@ pub async fn delete_some(
         .fetch_all(&mut *transaction)
         .await?;
         let (keys, starts): (Vec<Uuid>, Vec<DateTime<Utc>>) = interactions.into_iter().unzip();
+        facts::forget(transaction, account_id, &keys).await?;
+        sqlx::query("delete from smartassist.sessions where interaction_key = any($1)")
+            .bind(&keys)
+            .execute(&mut *transaction)
+            .await?;
         missing::forget(transaction, &keys).await?;
-        days::count(transaction, account_id, starts.into_iter().map(|start| (start, -1))).await?;
+        days::count(
+            transaction,
+            account_id,
+            starts.into_iter().map(|start| (start, -1)),
+        )
+        .await?;
         let rejected = sqlx::query(
             "delete from smartassist_sync.rejected_records where id in (select id \
          from smartassist_sync.rejected_records where account_id = $1 and upper(range) <= $2 limit $3)",

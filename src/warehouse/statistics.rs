@@ -6,10 +6,27 @@ use crate::postgres::Pool;
 
 use crate::ledger::LoadError;
 
-const TABLES: &str = "smartassist.sessions, smartassist.destinations, smartassist.agent_segments, \
-     smartassist.consultations, smartassist.joined_users, smartassist.tags, smartassist.raw_interactions, smartassist_sync.rejected_records, \
-     smartassist.reporting, smartassist.queues, smartassist.agents, smartassist.fact_queue_visits, smartassist.fact_agent_offers, \
-     smartassist.fact_interactions, smartassist.fact_contacts";
+/// Those that have an account's id; the others follow the interaction.
+const TABLES_OF_ACCOUNTS: [&str; 9] = [
+    "smartassist.sessions",
+    "smartassist_sync.rejected_records",
+    "smartassist.reporting",
+    "smartassist.queues",
+    "smartassist.agents",
+    "smartassist.fact_queue_visits",
+    "smartassist.fact_agent_offers",
+    "smartassist.fact_interactions",
+    "smartassist.fact_contacts",
+];
+
+const CHILDREN: [&str; 6] = [
+    "smartassist.destinations",
+    "smartassist.agent_segments",
+    "smartassist.consultations",
+    "smartassist.joined_users",
+    "smartassist.tags",
+    "smartassist.raw_interactions",
+];
 
 /// Analyzes record tables, if permitted.
 ///
@@ -25,17 +42,15 @@ pub async fn renew(pool: &Pool) -> Result<bool, LoadError> {
             sqlx::raw_sql(include_str!("placeholder_rows.sql"))
                 .execute(&mut *transaction)
                 .await?;
-            let analyze = AssertSqlSafe(format!("analyze {TABLES}"));
+            let analyze = AssertSqlSafe(format!(
+                "analyze {}",
+                [&TABLES_OF_ACCOUNTS[..], &CHILDREN].concat().join(", ")
+            ));
             sqlx::raw_sql(analyze).execute(&mut *transaction).await?;
-            sqlx::raw_sql(
-                "delete from smartassist.sessions where account_id = '-'; \
-                 delete from smartassist.reporting where account_id = '-'; \
-                 delete from smartassist.queues where account_id = '-'; \
-                 delete from smartassist.agents where account_id = '-'; \
-                 delete from smartassist_sync.rejected_records where account_id = '-'",
-            )
-            .execute(&mut *transaction)
-            .await?;
+            for table in TABLES_OF_ACCOUNTS {
+                let delete = AssertSqlSafe(format!("delete from {table} where account_id = '-'"));
+                sqlx::raw_sql(delete).execute(&mut *transaction).await?;
+            }
         }
         Ok(may)
     })

@@ -1,0 +1,135 @@
+//! The interaction as a whole.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use crate::transform::{AgentSegment, Rows};
+
+use super::steps::{Step, agent_key, has_unreadable_work, is_answered, work_ended_at};
+use super::{FactBasis, Instant, InteractionFact, count, label, outcome, seconds_between};
+
+pub(super) fn of<'a>(rows: &'a Rows, steps: &[Step<'a>], basis: &FactBasis) -> InteractionFact<'a> {
+    let session = &rows.session;
+    let started = basis.grouped(session.session_started_at);
+    let queues: Vec<&Step<'a>> = steps.iter().filter(|step| step.is_queue).collect();
+    let first_queue = queues.first();
+    let first_queue_entered_at = first_queue.and_then(|queue| queue.destination.entered_at);
+    let answered: Vec<&'a AgentSegment> = rows
+        .agent_segments
+        .iter()
+        .filter(|segment| is_answered(segment))
+        .collect();
+    let accepted = || answered.iter().filter_map(|segment| segment.accepted_at);
+    let is_after_queue = |at: &Instant| first_queue_entered_at.is_some_and(|entered| *at >= entered);
+    let work_ended_at = answered.iter().filter_map(|segment| work_ended_at(segment)).max();
+    let answered_before_last = steps.iter().rev().skip(1).filter(|step| step.answer.is_some());
+    let opted: Vec<bool> = steps
+        .iter()
+        .filter_map(|step| step.destination.callback_opted)
+        .collect();
+    let callback_opted = (!opted.is_empty()).then(|| opted.contains(&true));
+    let worked = Worked::of(&answered);
+    InteractionFact {
+        started_quarter_local: started.quarter_local,
+        started_on: started.on,
+        started_quarter: started.quarter,
+        session_started_at: session.session_started_at,
+        session_ended_at: session.session_ended_at,
+        contact_ended_at: session
+            .session_ended_at
+            .map(|ended| work_ended_at.map_or(ended, |work| work.max(ended))),
+        conversation_id: session.conversation_id.as_deref(),
+        channel: label(session.channel.as_deref()),
+        direction: label(session.direction.as_deref()),
+        outcome: outcome_of(rows, &answered, callback_opted == Some(true)),
+        conversations: 1,
+        contact_key: session.user_id.as_deref().map(|id| basis.contact_key(id)),
+        campaign_name: session.campaign_name.as_deref(),
+        last_intent_name: session.last_intent_name.as_deref(),
+        skill_names: session.skills.as_ref().and_then(skill_names),
+        first_queue_key: first_queue.map(|queue| queue.queue_key),
+        first_queue_entered_at,
+        first_accepted_at: accepted().min(),
+        first_agent_key: answered.first().map(|segment| agent_key(segment)),
+        last_agent_key: answered.last().map(|segment| agent_key(segment)),
+        destination_count: count(steps.len()),
+        queue_visits: count(queues.len()),
+        segment_count: count(rows.agent_segments.len()),
+        answered_segment_count: count(answered.len()),
+        transfers: count(answered_before_last.count()),
+        consultations: count(rows.consultations.len()),
+        callback_opted,
+        queue_wait_seconds: seconds_between(first_queue_entered_at, accepted().filter(is_after_queue).min()),
+        interaction_seconds: worked.interaction_seconds,
+        hold_seconds: worked.hold_seconds,
+        after_call_work_seconds: worked.after_call_work_seconds,
+        handle_seconds: worked.handle_seconds,
+        csat_score: session.csat_score,
+        nps_score: session.nps_score,
+        like_dislike_score: session.like_dislike_score,
+    }
+}
+
+fn outcome_of(rows: &Rows, answered: &[&AgentSegment], has_opted_for_callback: bool) -> &'static str {
+    let session = &rows.session;
+    if session.session_ended_at.is_none() {
+        "open"
+    } else if rows.destinations.is_empty() && session.conversation_id.is_none() {
+        if session.final_status.as_deref() == Some("BotResolved") {
+            "contained_resolved"
+        } else {
+            "contained_other"
+        }
+    } else if answered.is_empty() {
+        outcome::unanswered(session, has_opted_for_callback)
+    } else if outcome::says_abandoned(session) {
+        "abandoned_with_agent"
+    } else {
+        "answered"
+    }
+}
+
+/// Sums over agents. One with a part that cannot be read is none: never smaller than the truth.
+struct Worked {
+    interaction_seconds: Option<i64>,
+    hold_seconds: Option<i64>,
+    after_call_work_seconds: Option<i64>,
+    handle_seconds: Option<i64>,
+}
+
+impl Worked {
+    fn of(answered: &[&AgentSegment]) -> Self {
+        let sum = |of: fn(&AgentSegment) -> Option<i32>| {
+            let known = answered.iter().filter_map(|segment| of(segment)).map(i64::from);
+            known.reduce(|all, one| all + one)
+        };
+        let is_any_without = answered
+            .iter()
+            .any(|segment| segment.interaction_seconds.is_none());
+        let is_any_unreadable = answered.iter().any(|segment| has_unreadable_work(segment));
+        let interaction_seconds = sum(|segment| segment.interaction_seconds).filter(|_| !is_any_without);
+        let after_call_work_seconds =
+            sum(|segment| segment.after_call_work_seconds).filter(|_| !is_any_unreadable);
+        let handled = interaction_seconds.filter(|_| !is_any_unreadable);
+        Self {
+            interaction_seconds,
+            hold_seconds: sum(|segment| segment.hold_seconds),
+            after_call_work_seconds,
+            handle_seconds: handled.map(|spoken| spoken + after_call_work_seconds.unwrap_or(0)),
+        }
+    }
+}
+
+fn skill_names(skills: &Value) -> Option<String> {
+    let skills = match skills {
+        Value::Array(skills) => skills.as_slice(),
+        one => std::slice::from_ref(one),
+    };
+    let name = |skill: &'_ Value| {
+        let name = skill.get("name").unwrap_or(skill).as_str();
+        name.map(str::to_owned)
+    };
+    let names: BTreeSet<String> = skills.iter().filter_map(name).collect();
+    (!names.is_empty()).then(|| Vec::from_iter(names).join(", "))
+}

@@ -1,0 +1,287 @@
+//! Facts of an interaction, as reports count them: stays in queues, offers to agents, and itself. Rows in, facts out.
+//! What their columns mean stands in the comments of the database.
+
+mod interaction;
+mod offers;
+mod outcome;
+mod steps;
+mod visits;
+
+use chrono::{DateTime, NaiveDate, NaiveDateTime, TimeDelta, Utc};
+use chrono_tz::Tz;
+use uuid::Uuid;
+
+use super::Rows;
+use super::cell::{Cell, ToCell};
+
+pub use steps::dimension_key;
+
+const UNKNOWN: &str = "(unknown)";
+
+const QUARTER: i64 = 15 * 60;
+
+/// What facts are made with beside the rows.
+#[derive(Debug, Clone)]
+pub struct FactBasis {
+    /// Of local times and dates.
+    pub time_zone: Tz,
+    /// Key of the hashes that tell customers apart.
+    pub contact_secret: Vec<u8>,
+}
+
+/// All facts of one interaction.
+#[derive(Debug, PartialEq)]
+pub struct Facts<'a> {
+    /// Stays in queues.
+    pub visits: Vec<QueueVisit<'a>>,
+    /// Offers to agents.
+    pub offers: Vec<AgentOffer<'a>>,
+    /// Itself.
+    pub interaction: InteractionFact<'a>,
+}
+
+impl<'a> Facts<'a> {
+    /// `None` of a shadow, which is no contact.
+    pub fn of(rows: &'a Rows, basis: &FactBasis) -> Option<Self> {
+        if rows.session.is_shadow {
+            return None;
+        }
+        let steps = steps::of(rows);
+        Some(Self {
+            visits: visits::of(rows, &steps, basis),
+            offers: offers::of(rows, &steps, basis),
+            interaction: interaction::of(rows, &steps, basis),
+        })
+    }
+}
+
+/// A row of a table of facts.
+pub trait FactRow {
+    /// With its schema.
+    const TABLE: &'static str;
+    /// Beside the key of the interaction and the account.
+    const COLUMNS: &'static [&'static str];
+
+    /// Its values, one for each column.
+    fn cells(&self) -> Vec<Cell<'_>>;
+}
+
+macro_rules! facts {
+    ($($(#[$doc:meta])* $row:ident in $table:literal { $($name:ident: $type:ty;)+ })+) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq)]
+        #[expect(missing_docs, reason = "each is the column of that name, described in the database")]
+        pub struct $row<'a> {
+            $(pub $name: $type,)+
+        }
+
+        impl FactRow for $row<'_> {
+            const TABLE: &'static str = concat!("smartassist.", $table);
+            const COLUMNS: &'static [&'static str] = &[$(stringify!($name)),+];
+
+            fn cells(&self) -> Vec<Cell<'_>> {
+                vec![$(self.$name.cell()),+]
+            }
+        }
+    )+};
+}
+
+type Instant = DateTime<Utc>;
+
+facts! {
+    /// A stay in a queue.
+    QueueVisit in "fact_queue_visits" {
+        destination_index: i32;
+        entered_quarter_local: NaiveDateTime;
+        entered_on: NaiveDate;
+        entered_quarter: Instant;
+        entered_at: Option<Instant>;
+        session_started_at: Instant;
+        conversation_id: Option<&'a str>;
+        channel: String;
+        direction: String;
+        campaign_name: Option<&'a str>;
+        last_intent_name: Option<&'a str>;
+        visit_number: i32;
+        queue_key: &'a str;
+        previous_queue_key: Option<&'a str>;
+        next_queue_key: Option<&'a str>;
+        outcome: &'static str;
+        answered_at: Option<Instant>;
+        left_at: Option<Instant>;
+        wait_seconds: Option<i64>;
+        agent_key: Option<&'a str>;
+        transferred_out: i32;
+        callback_opted: i32;
+        callback_connected: i32;
+        callback_seconds: Option<i64>;
+    }
+
+    /// An offer to an agent.
+    AgentOffer in "fact_agent_offers" {
+        destination_index: i32;
+        segment_index: i32;
+        assigned_quarter_local: NaiveDateTime;
+        assigned_on: NaiveDate;
+        assigned_quarter: Instant;
+        accepted_quarter_local: Option<NaiveDateTime>;
+        accepted_on: Option<NaiveDate>;
+        assigned_at: Option<Instant>;
+        accepted_at: Option<Instant>;
+        work_ended_at: Option<Instant>;
+        session_started_at: Instant;
+        conversation_id: Option<&'a str>;
+        channel: String;
+        direction: String;
+        queue_key: Option<&'a str>;
+        agent_key: &'a str;
+        outcome: &'static str;
+        non_response_event: Option<&'a str>;
+        transferred_out: i32;
+        consultations: i32;
+        consultations_merged: i32;
+        consult_seconds: Option<i64>;
+        pickup_seconds: Option<i64>;
+        first_response_seconds: Option<i32>;
+        interaction_seconds: Option<i32>;
+        hold_seconds: Option<i32>;
+        after_call_work_seconds: Option<i32>;
+        handle_seconds: Option<i64>;
+        csat_score: Option<i32>;
+        nps_score: Option<i32>;
+    }
+
+    /// The interaction.
+    InteractionFact in "fact_interactions" {
+        started_quarter_local: NaiveDateTime;
+        started_on: NaiveDate;
+        started_quarter: Instant;
+        session_started_at: Instant;
+        session_ended_at: Option<Instant>;
+        contact_ended_at: Option<Instant>;
+        conversation_id: Option<&'a str>;
+        channel: String;
+        direction: String;
+        outcome: &'static str;
+        conversations: i32;
+        contact_key: Option<Uuid>;
+        campaign_name: Option<&'a str>;
+        last_intent_name: Option<&'a str>;
+        skill_names: Option<String>;
+        first_queue_key: Option<&'a str>;
+        first_queue_entered_at: Option<Instant>;
+        first_accepted_at: Option<Instant>;
+        first_agent_key: Option<&'a str>;
+        last_agent_key: Option<&'a str>;
+        destination_count: i32;
+        queue_visits: i32;
+        segment_count: i32;
+        answered_segment_count: i32;
+        transfers: i32;
+        consultations: i32;
+        callback_opted: Option<bool>;
+        queue_wait_seconds: Option<i64>;
+        interaction_seconds: Option<i64>;
+        hold_seconds: Option<i64>;
+        after_call_work_seconds: Option<i64>;
+        handle_seconds: Option<i64>;
+        csat_score: Option<i32>;
+        nps_score: Option<i32>;
+        like_dislike_score: Option<i32>;
+    }
+
+    /// A conversation that came to a queue or an agent, of a customer whom the API tells apart.
+    ContactFact in "fact_contacts" {
+        contact_key: Uuid;
+        started_quarter_local: NaiveDateTime;
+        started_on: NaiveDate;
+        session_started_at: Instant;
+        contact_ended_at: Option<Instant>;
+        channel: &'a str;
+        direction: &'a str;
+        first_queue_key: Option<&'a str>;
+        last_agent_key: Option<&'a str>;
+    }
+}
+
+impl InteractionFact<'_> {
+    /// Itself as a contact, if it is one.
+    pub fn contact(&self) -> Option<ContactFact<'_>> {
+        let is_one = self.destination_count > 0 && self.conversations == 1;
+        let contact_key = self.contact_key.filter(|_| is_one)?;
+        Some(ContactFact {
+            contact_key,
+            started_quarter_local: self.started_quarter_local,
+            started_on: self.started_on,
+            session_started_at: self.session_started_at,
+            contact_ended_at: self.contact_ended_at,
+            channel: &self.channel,
+            direction: &self.direction,
+            first_queue_key: self.first_queue_key,
+            last_agent_key: self.last_agent_key,
+        })
+    }
+}
+
+/// When something was, as reports group it.
+#[derive(Debug, Clone, Copy)]
+struct Grouped {
+    quarter_local: NaiveDateTime,
+    on: NaiveDate,
+    quarter: Instant,
+}
+
+impl FactBasis {
+    /// A quarter of an hour is the smallest step by which the zones of the world differ, so it is one both here and in UTC.
+    fn grouped(&self, at: Instant) -> Grouped {
+        let past = TimeDelta::seconds(at.timestamp().rem_euclid(QUARTER))
+            + TimeDelta::nanoseconds(at.timestamp_subsec_nanos().into());
+        let quarter = at - past;
+        let quarter_local = quarter.with_timezone(&self.time_zone).naive_local();
+        Grouped {
+            quarter_local,
+            on: quarter_local.date(),
+            quarter,
+        }
+    }
+
+    /// Of the secret and the customer's identifier.
+    fn contact_key(&self, user_id: &str) -> Uuid {
+        use sha2::{Digest, Sha256};
+        let hash = Sha256::new()
+            .chain_update(&self.contact_secret)
+            .chain_update(user_id)
+            .finalize();
+        let mut key = [0; 16];
+        key.copy_from_slice(&hash[..16]);
+        Uuid::from_bytes(key)
+    }
+}
+
+/// One spelling for what is sent as voice, Voice and VOICE.
+fn label(value: Option<&str>) -> String {
+    let Some(value) = value else {
+        return UNKNOWN.to_owned();
+    };
+    let mut is_inside = false;
+    let mut label = String::with_capacity(value.len());
+    for character in value.chars() {
+        if is_inside {
+            label.extend(character.to_lowercase());
+        } else {
+            label.extend(character.to_uppercase());
+        }
+        is_inside = character.is_alphanumeric();
+    }
+    label
+}
+
+/// `None` where they are the wrong way round: a negative span is none.
+fn seconds_between(from: Option<Instant>, to: Option<Instant>) -> Option<i64> {
+    let span = to? - from?;
+    (span >= TimeDelta::zero()).then(|| (span + TimeDelta::milliseconds(500)).num_seconds())
+}
+
+fn count(number: usize) -> i32 {
+    i32::try_from(number).unwrap_or(i32::MAX)
+}

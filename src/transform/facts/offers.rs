@@ -1,0 +1,73 @@
+//! Offers to agents.
+
+use crate::transform::{AgentSegment, Consultation, Rows};
+
+use super::steps::{Step, agent_key, handle_seconds, is_answered, work_ended_at};
+use super::{AgentOffer, FactBasis, count, label, outcome, seconds_between};
+
+pub(super) fn of<'a>(rows: &'a Rows, steps: &[Step<'a>], basis: &FactBasis) -> Vec<AgentOffer<'a>> {
+    let session = &rows.session;
+    let last = steps.last().map(|step| step.destination.destination_index);
+    // Scores are given to the last agent who answered.
+    let scored = rows.agent_segments.iter().rfind(|segment| is_answered(segment));
+    let offers = steps
+        .iter()
+        .flat_map(|step| step.segments.iter().map(move |segment| (step, segment)));
+    let offer = |(step, segment): (&Step<'a>, &'a AgentSegment)| {
+        let is_answered = is_answered(segment);
+        let is_scored = scored.is_some_and(|scored| std::ptr::eq(scored, segment));
+        let attributed_at = segment.assigned_at.or(segment.accepted_at);
+        let attributed_at = attributed_at.or(step.destination.entered_at);
+        let assigned = basis.grouped(attributed_at.unwrap_or(session.session_started_at));
+        let accepted = segment.accepted_at.map(|at| basis.grouped(at));
+        let consultations = consultations_of(rows, segment);
+        let spans = consultations
+            .iter()
+            .filter_map(|one| seconds_between(one.accepted_at, one.ended_at));
+        let merged = consultations.iter().filter(|one| one.is_merged == Some(true));
+        AgentOffer {
+            destination_index: segment.destination_index,
+            segment_index: segment.segment_index,
+            assigned_quarter_local: assigned.quarter_local,
+            assigned_on: assigned.on,
+            assigned_quarter: assigned.quarter,
+            accepted_quarter_local: accepted.map(|accepted| accepted.quarter_local),
+            accepted_on: accepted.map(|accepted| accepted.on),
+            assigned_at: segment.assigned_at,
+            accepted_at: segment.accepted_at,
+            work_ended_at: work_ended_at(segment).filter(|_| is_answered),
+            session_started_at: session.session_started_at,
+            conversation_id: session.conversation_id.as_deref(),
+            channel: label(session.channel.as_deref()),
+            direction: label(session.direction.as_deref()),
+            queue_key: step.is_queue.then_some(step.queue_key),
+            agent_key: agent_key(segment),
+            outcome: if is_answered {
+                "answered"
+            } else {
+                let event = segment.non_response_event.as_deref();
+                outcome::not_answered(event, session.session_ended_at.is_some())
+            },
+            non_response_event: segment.non_response_event.as_deref(),
+            transferred_out: (is_answered && Some(segment.destination_index) < last).into(),
+            consultations: count(consultations.len()),
+            consultations_merged: count(merged.count()),
+            consult_seconds: spans.reduce(|all, one| all + one),
+            pickup_seconds: seconds_between(segment.assigned_at, segment.accepted_at).filter(|_| is_answered),
+            first_response_seconds: segment.first_response_seconds,
+            interaction_seconds: segment.interaction_seconds.filter(|_| is_answered),
+            hold_seconds: segment.hold_seconds.filter(|_| is_answered),
+            after_call_work_seconds: segment.after_call_work_seconds.filter(|_| is_answered),
+            handle_seconds: handle_seconds(segment).filter(|_| is_answered),
+            csat_score: session.csat_score.filter(|_| is_scored),
+            nps_score: session.nps_score.filter(|_| is_scored),
+        }
+    };
+    offers.map(offer).collect()
+}
+
+fn consultations_of<'a>(rows: &'a Rows, segment: &AgentSegment) -> Vec<&'a Consultation> {
+    let place = (segment.destination_index, segment.segment_index);
+    let is_of = |one: &&Consultation| (one.destination_index, one.segment_index) == place;
+    rows.consultations.iter().filter(is_of).collect()
+}

@@ -1,0 +1,52 @@
+//! One conversation may have several records, of which each holds the stays and offers so far: they count once.
+
+use std::collections::{BTreeMap, HashSet};
+
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::transform::facts::Facts;
+
+use super::super::siblings::MOST_SIBLINGS;
+use crate::ledger::LoadError;
+
+/// The records of these interactions' conversations, where there are several. An id of too many is a constant.
+pub(super) async fn of_several_records(
+    connection: &mut PgConnection,
+    account_id: &str,
+    keys: &[Uuid],
+) -> Result<Vec<Uuid>, LoadError> {
+    Ok(sqlx::query_scalar(include_str!("siblings.sql"))
+        .bind(account_id)
+        .bind(keys)
+        .bind(i64::try_from(MOST_SIBLINGS).unwrap_or(i64::MAX))
+        .fetch_all(connection)
+        .await?)
+}
+
+/// In the record that began last.
+pub(super) fn count_once(facts: &mut [(Uuid, Facts<'_>)], of_several: &[Uuid]) {
+    let mut conversations: BTreeMap<&str, Vec<_>> = BTreeMap::new();
+    for (key, facts) in facts.iter_mut().filter(|(key, _)| of_several.contains(key)) {
+        if let Some(conversation) = facts.interaction.conversation_id {
+            conversations.entry(conversation).or_default().push((*key, facts));
+        }
+    }
+    for records in conversations.values_mut() {
+        records.sort_by_key(|(key, facts)| std::cmp::Reverse((facts.interaction.session_started_at, *key)));
+        let (mut visits, mut offers) = (HashSet::new(), HashSet::new());
+        for (place, (_, facts)) in records.iter_mut().enumerate() {
+            facts.interaction.conversations = i32::from(place == 0);
+            facts.visits.retain(|visit| {
+                visit
+                    .entered_at
+                    .is_none_or(|at| visits.insert((visit.queue_key, at)))
+            });
+            facts.offers.retain(|offer| {
+                offer
+                    .assigned_at
+                    .is_none_or(|at| offers.insert((offer.agent_key, at)))
+            });
+        }
+    }
+}

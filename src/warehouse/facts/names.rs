@@ -1,0 +1,81 @@
+//! Queues and agents, with the names that they had last, and labels that tell namesakes apart.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+
+use crate::transform::facts::dimension_key;
+
+use super::Counted;
+use crate::ledger::LoadError;
+
+/// When it was seen last, its identifier and its name then, by its key.
+type Seen<'a> = BTreeMap<&'a str, (DateTime<Utc>, Option<&'a str>, Option<&'a str>)>;
+
+pub(super) async fn note(
+    connection: &mut PgConnection,
+    account_id: &str,
+    counted: &[Counted<'_>],
+) -> Result<(), LoadError> {
+    let (mut queues, mut agents) = (Seen::new(), Seen::new());
+    for (_, rows) in counted.iter().filter(|(_, rows)| !rows.session.is_shadow) {
+        let started_at = rows.session.session_started_at;
+        for queue in rows
+            .destinations
+            .iter()
+            .filter(|destination| destination.is_queue())
+        {
+            let at = queue.entered_at.unwrap_or(started_at);
+            see(
+                &mut queues,
+                at,
+                queue.queue_id.as_deref(),
+                queue.queue_name.as_deref(),
+            );
+        }
+        for agent in &rows.agent_segments {
+            let at = agent.assigned_at.or(agent.accepted_at).unwrap_or(started_at);
+            see(
+                &mut agents,
+                at,
+                agent.agent_id.as_deref(),
+                agent.agent_name.as_deref(),
+            );
+        }
+    }
+    let [name, label] = [include_str!("name_queues.sql"), include_str!("label_queues.sql")];
+    store(connection, account_id, &queues, name, label).await?;
+    let [name, label] = [include_str!("name_agents.sql"), include_str!("label_agents.sql")];
+    store(connection, account_id, &agents, name, label).await
+}
+
+fn see<'a>(seen: &mut Seen<'a>, at: DateTime<Utc>, id: Option<&'a str>, name: Option<&'a str>) {
+    let newest = seen.entry(dimension_key(id, name)).or_insert((at, id, name));
+    *newest = (*newest).max((at, id, name));
+}
+
+async fn store(
+    connection: &mut PgConnection,
+    account_id: &str,
+    seen: &Seen<'_>,
+    name: &'static str,
+    label: &'static str,
+) -> Result<(), LoadError> {
+    if seen.is_empty() {
+        return Ok(());
+    }
+    let values = || seen.values();
+    let named = sqlx::query(name)
+        .bind(account_id)
+        .bind(Vec::from_iter(seen.keys()))
+        .bind(Vec::from_iter(values().map(|(_, id, _)| *id)))
+        .bind(Vec::from_iter(values().map(|(_, _, name)| *name)))
+        .bind(Vec::from_iter(values().map(|(at, ..)| *at)))
+        .execute(&mut *connection)
+        .await?;
+    if named.rows_affected() > 0 {
+        sqlx::query(label).bind(account_id).execute(connection).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,141 @@
+//! Makes facts anew from the rows that are stored.
+
+use serde::de::DeserializeOwned;
+use sqlx::{AssertSqlSafe, FromRow, PgConnection};
+use uuid::Uuid;
+
+use crate::postgres::Pool;
+use crate::transform::Rows;
+use crate::transform::facts::{AgentOffer, ContactFact, FactRow, QueueVisit};
+
+use super::TABLES;
+use crate::ledger::{LoadError, turn};
+
+/// A transaction of a rebuilding.
+const BATCH: i64 = 1_000;
+
+#[derive(FromRow)]
+struct StoredRows {
+    interaction_key: Uuid,
+    session: String,
+    destinations: String,
+    agent_segments: String,
+    consultations: String,
+}
+
+impl StoredRows {
+    fn rows(&self) -> Result<Rows, sqlx::Error> {
+        Ok(Rows {
+            session: parse(&self.session)?,
+            destinations: parse(&self.destinations)?,
+            agent_segments: parse(&self.agent_segments)?,
+            consultations: parse(&self.consultations)?,
+            ..Rows::default()
+        })
+    }
+}
+
+fn parse<T: DeserializeOwned>(text: &str) -> Result<T, sqlx::Error> {
+    serde_json::from_str(text).map_err(|error| sqlx::Error::Decode(error.into()))
+}
+
+/// Of those that the API still returns.
+pub(super) async fn rows(
+    connection: &mut PgConnection,
+    keys: &[Uuid],
+) -> Result<Vec<(Uuid, Rows)>, LoadError> {
+    if keys.is_empty() {
+        return Ok(Vec::new());
+    }
+    let stored: Vec<StoredRows> = sqlx::query_as(include_str!("read_rows.sql"))
+        .bind(keys)
+        .fetch_all(connection)
+        .await?;
+    let read = stored.iter().map(|one| Ok((one.interaction_key, one.rows()?)));
+    Ok(read.collect::<Result<_, sqlx::Error>>()?)
+}
+
+/// Makes the facts of the next interactions anew, if that is asked for; gives how many. Zero: all are made.
+///
+/// # Errors
+/// Database failure.
+pub async fn rebuild_some(pool: &Pool, account_id: &str) -> Result<u64, LoadError> {
+    pool.transact(async |transaction| {
+        turn::take(transaction, account_id).await?;
+        let after: Option<Option<Uuid>> = sqlx::query_scalar(
+            "select rebuild_after from smartassist.reporting where account_id = $1 for no key update",
+        )
+        .bind(account_id)
+        .fetch_optional(&mut *transaction)
+        .await?;
+        let Some(after) = after.flatten() else {
+            return Ok(0);
+        };
+        sqlx::query("set local enable_seqscan = off")
+            .execute(&mut *transaction)
+            .await?;
+        let keys: Vec<Uuid> = sqlx::query_scalar(
+            "select interaction_key from smartassist.sessions where interaction_key > $2 and account_id = $1 \
+             order by interaction_key limit $3",
+        )
+        .bind(account_id)
+        .bind(after)
+        .bind(BATCH)
+        .fetch_all(&mut *transaction)
+        .await?;
+        super::rewrite(transaction, account_id, &keys).await?;
+        sqlx::query("update smartassist.reporting set rebuild_after = $2 where account_id = $1")
+            .bind(account_id)
+            .bind(keys.last())
+            .execute(&mut *transaction)
+            .await?;
+        Ok(keys.len() as u64)
+    })
+    .await
+}
+
+/// Forgets queues and agents that no fact names any more: old ones, and what privacy rules have renamed.
+///
+/// # Errors
+/// Database failure.
+pub async fn forget_unnamed(pool: &Pool, account_id: &str) -> Result<(), LoadError> {
+    pool.transact_without_timeout(async |transaction| {
+        turn::take(transaction, account_id).await?;
+        for (names, key, facts) in [
+            ("smartassist.queues", "queue_key", QueueVisit::TABLE),
+            ("smartassist.agents", "agent_key", AgentOffer::TABLE),
+        ] {
+            let statement = format!(
+                "delete from {names} where account_id = $1 and {key} not in (select {key} from {facts} where account_id = $1)"
+            );
+            sqlx::query(AssertSqlSafe(statement))
+                .bind(account_id)
+                .execute(&mut *transaction)
+                .await?;
+        }
+        Ok(())
+    })
+    .await
+}
+
+/// Forgets facts of interactions that were deleted by hand.
+///
+/// # Errors
+/// Database failure.
+pub async fn forget_orphans(pool: &Pool, account_id: &str) -> Result<(), LoadError> {
+    pool.transact_without_timeout(async |transaction| {
+        turn::take(transaction, account_id).await?;
+        for table in [&TABLES[..], &[ContactFact::TABLE]].concat() {
+            let statement = format!(
+                "delete from {table} as fact where fact.account_id = $1 and not exists \
+                 (select from smartassist.sessions as session where session.interaction_key = fact.interaction_key)"
+            );
+            sqlx::query(AssertSqlSafe(statement))
+                .bind(account_id)
+                .execute(&mut *transaction)
+                .await?;
+        }
+        Ok(())
+    })
+    .await
+}
