@@ -17,6 +17,7 @@ mod faults;
 mod load;
 mod migrations;
 mod observe;
+mod reports;
 mod support;
 mod sync;
 mod transform;

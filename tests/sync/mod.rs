@@ -13,6 +13,7 @@ mod erase_again;
 mod erase_beside;
 mod erase_siblings;
 mod erase_spellings;
+mod facts;
 mod gap_codes;
 mod grid;
 mod history;

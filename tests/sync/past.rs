@@ -19,7 +19,10 @@ const VERSIONS: &str = "select string_agg(line, E'\\n' order by line collate \"C
      select 'segment ' || interaction_key || xmin || ctid, interaction_key from smartassist.agent_segments union all \
      select 'consultation ' || interaction_key || xmin || ctid, interaction_key from smartassist.consultations union all \
      select 'tag ' || interaction_key || xmin || ctid, interaction_key from smartassist.tags union all \
-     select 'raw ' || interaction_key || xmin || ctid, interaction_key from smartassist.raw_interactions \
+     select 'raw ' || interaction_key || xmin || ctid, interaction_key from smartassist.raw_interactions union all \
+     select 'visit ' || interaction_key || xmin || ctid, interaction_key from smartassist.fact_queue_visits union all \
+     select 'offer ' || interaction_key || xmin || ctid, interaction_key from smartassist.fact_agent_offers union all \
+     select 'fact ' || interaction_key || xmin || ctid, interaction_key from smartassist.fact_interactions \
      ) as lines join smartassist.sessions as session using (interaction_key) \
      where coalesce(session.conversation_id, session.session_id) <> all($1)";
 

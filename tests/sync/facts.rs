@@ -1,0 +1,166 @@
+//! Facts follow the rows, whatever changes them, and what does not change keeps its facts.
+
+use std::sync::{Arc, Mutex};
+
+use chrono::TimeDelta;
+use serde_json::json;
+use smartassist_etl::sync::{Replay, erase};
+use smartassist_etl::time::clock::Clock;
+use smartassist_etl::transform::privacy::{Class, IdentifierKind, Policy, PrivacyKey, Rule, Wanted};
+use smartassist_etl::warehouse::reporting;
+use smartassist_simulator::Seed;
+use tokio_util::sync::CancellationToken;
+
+use crate::reports::differing;
+use crate::support::{Setup, TestDatabase, instant};
+
+use super::past::Past;
+
+const ALL: TimeDelta = TimeDelta::days(20);
+
+fn key() -> PrivacyKey {
+    PrivacyKey::new("0123456789abcdef0123456789abcdef")
+}
+
+/// A fortnight of the shapes of all versions of the API.
+async fn past() -> Past {
+    let setup = Setup::start().await;
+    let mut world = setup.simulator.world();
+    world.behaviour.vendor_shapes = true;
+    let (from, to) = (instant("2026-01-01T00:00:00Z"), instant("2026-01-15T11:55:00Z"));
+    world.seed(&Seed::new(7, from, to, 800));
+    drop(world);
+    Past::of_setup(setup).await
+}
+
+async fn facts_of(database: &TestDatabase, table: &str) -> i64 {
+    database
+        .number(&format!("select count(*) from smartassist.fact_{table}"))
+        .await
+}
+
+#[tokio::test]
+async fn facts_follow_every_change_and_what_vanishes() {
+    let past = past().await;
+    assert!(facts_of(&past.database, "queue_visits").await > 300);
+    assert!(facts_of(&past.database, "contacts").await > 300);
+    assert_eq!(differing(&past.database).await, "");
+    past.setup.simulator.world().mutate_some(4, 0.3);
+    for _ in 0..2 {
+        past.refresh_in_an_hour(ALL).await;
+        assert_eq!(differing(&past.database).await, "");
+    }
+    let missing = "select count(*) from smartassist.sessions where missing_since is not null";
+    assert!(past.database.number(missing).await > 0);
+    let versions = past.versions_but(&[]).await;
+    past.refresh_in_an_hour(ALL).await;
+    assert_eq!(past.versions_but(&[]).await, versions);
+}
+
+#[tokio::test]
+async fn facts_follow_erasure_replay_and_retention() {
+    let mut past = past().await;
+    let database = &past.database;
+    let of_most = "select user_id from smartassist.sessions where user_id is not null group by 1 order by count(*) desc, 1 limit 1";
+    let user = database.text(of_most).await;
+    let wanted = Wanted::new(IdentifierKind::UserId, &user, &key()).unwrap();
+    let erasure = erase(&database.pool, &wanted, &key(), false).await.unwrap();
+    assert!(erasure.deleted.sessions > 1, "{:?}", erasure.deleted);
+    assert_eq!(differing(database).await, "");
+
+    let mut hashed = Policy {
+        key: Some(key()),
+        ..Policy::default()
+    };
+    for class in [Class::Customer, Class::Agent] {
+        *hashed.rule_mut(class) = Rule::Hash;
+    }
+    let names = "select string_agg(agent_name, ',' order by agent_name) from smartassist.agents";
+    let before = database.text(names).await;
+    let replay = Replay {
+        pool: database.pool.clone(),
+        account_id: "acct-sim".to_owned(),
+        policy: Arc::new(hashed.clone()),
+        clock: Arc::clone(&past.setup.clock) as Arc<dyn Clock>,
+        done: 0.into(),
+        total: 0.into(),
+        earlier: Mutex::default(),
+    };
+    replay.run(&CancellationToken::new()).await.unwrap().unwrap();
+    assert_eq!(differing(database).await, "");
+    let after = database.text(names).await;
+    let is_left = |name: &str| after.split(',').any(|left| left == name);
+    assert!(!before.split(',').any(is_left), "{before}, {after}");
+
+    past.worker.settings.retention = Some(TimeDelta::days(5));
+    past.worker.settings.policy = Arc::new(hashed);
+    let stop = CancellationToken::new();
+    past.worker.clean_up(&stop, &Arc::default()).await.unwrap();
+    let oldest =
+        "select count(*) from smartassist.fact_interactions where session_started_at < '2026-01-10Z'";
+    assert_eq!(past.database.number(oldest).await, 0);
+    assert_eq!(differing(&past.database).await, "");
+}
+
+#[tokio::test]
+async fn another_time_zone_makes_all_facts_anew() {
+    let past = past().await;
+    let mut account = past.worker.api.account().clone();
+    account.reporting.time_zone = chrono_tz::Australia::Lord_Howe;
+    reporting::apply(&past.database.pool, &account).await.unwrap();
+    assert_ne!(differing(&past.database).await, "");
+    let told_to_stop = CancellationToken::new();
+    told_to_stop.cancel();
+    past.worker
+        .clean_up(&told_to_stop, &Arc::default())
+        .await
+        .unwrap();
+    let rebuilding = "select is_rebuilding::int::bigint from smartassist_bi.settings";
+    assert_eq!(past.database.number(rebuilding).await, 1);
+    let stop = CancellationToken::new();
+    past.worker.clean_up(&stop, &Arc::default()).await.unwrap();
+    assert_eq!(past.database.number(rebuilding).await, 0);
+    assert_eq!(differing(&past.database).await, "");
+    // Thresholds are applied when a report is read.
+    let in_target = "select sum(answered_in_target) from smartassist_bi.queue_visits";
+    let before = past.database.number(in_target).await;
+    let versions = past.versions_but(&[]).await;
+    account.reporting.service_level_seconds = 600;
+    reporting::apply(&past.database.pool, &account).await.unwrap();
+    assert!(past.database.number(in_target).await > before);
+    past.worker.clean_up(&stop, &Arc::default()).await.unwrap();
+    assert_eq!(past.versions_but(&[]).await, versions);
+}
+
+#[tokio::test]
+async fn a_stay_in_two_records_of_a_conversation_counts_once() {
+    let setup = Setup::start().await;
+    let record = |session: &str, start: &str, agent: bool| {
+        let mut queue = json!({"destinationType": "QueueEntry", "queueId": "q", "queueName": "Sales", "EnterTime": "2026-01-10T10:00:10"});
+        if agent {
+            queue["respondingAgent"] = json!({"agentId": "a", "assignedAt": "2026-01-10T10:00:12", "acceptedTime": "2026-01-10T10:00:15", "interactionDuration": 60});
+        }
+        json!({
+            "conversationId": "c-1", "sessionId": session, "sessionStartTime": start, "sessionEndTime": "2026-01-10T10:30:00", "userId": "u",
+            "destinations": [queue],
+        })
+    };
+    let begin = instant("2026-01-10T10:00:00Z");
+    let mut world = setup.simulator.world();
+    world.insert_raw(begin, &record("s-1", "2026-01-10T10:00:00", false));
+    world.insert_raw(begin, &record("s-2", "2026-01-10T10:10:00", true));
+    drop(world);
+    let past = Past::of_setup(setup).await;
+    let counted = "select concat_ws(' ', (select sum(conversations) from smartassist_bi.interactions), (select count(*) from smartassist_bi.interactions), \
+                   (select string_agg(outcome, ',') from smartassist_bi.queue_visits), (select count(*) from smartassist_bi.agent_offers), \
+                   (select count(*) from smartassist_bi.contacts))";
+    assert_eq!(past.database.text(counted).await, "1 2 answered 1 1");
+    assert_eq!(differing(&past.database).await, "");
+    // Without the later record, the earlier one is what counts.
+    past.database
+        .execute("update smartassist.sessions set missing_since = now() where session_id = 's-2'")
+        .await;
+    past.database.rebuild_facts("acct-sim").await;
+    assert_eq!(past.database.text(counted).await, "1 1 other 0 1");
+    assert_eq!(differing(&past.database).await, "");
+}
