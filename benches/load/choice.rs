@@ -6,6 +6,8 @@ const DEFAULT_INTERACTIONS: usize = 100_000;
 
 const DEFAULT_KEYS: usize = 10_000_000;
 
+const DEFAULT_REPORTED: usize = 1_000_000;
+
 /// `cargo test --benches` runs this program too, where it only has to show that it works.
 const INTERACTIONS_IN_TESTS: usize = 1_000;
 
@@ -20,15 +22,17 @@ pub(crate) enum Part {
     Budget,
     Page,
     Key,
+    Bi,
 }
 
 impl Part {
-    const ALL: [Self; 5] = [
+    const ALL: [Self; 6] = [
         Self::Throughput,
         Self::Requests,
         Self::Budget,
         Self::Page,
         Self::Key,
+        Self::Bi,
     ];
 
     /// As `BENCH` spells it.
@@ -39,6 +43,7 @@ impl Part {
             Self::Budget => "budget",
             Self::Page => "page",
             Self::Key => "key",
+            Self::Bi => "bi",
         }
     }
 
@@ -48,7 +53,7 @@ impl Part {
             .find(|part| part.name() == name)
             .with_context(|| {
                 format!(
-                    "BENCH must be throughput, requests, budget, page or key, or several with commas, not {name:?}"
+                    "BENCH must be throughput, requests, budget, page, key or bi, or several with commas, not {name:?}"
                 )
             })
     }
@@ -64,6 +69,8 @@ pub(crate) struct Choice {
     pub(crate) scale: f64,
     /// Rows of the key part.
     pub(crate) keys: usize,
+    /// Interactions of the bi part.
+    pub(crate) reported: usize,
 }
 
 impl Choice {
@@ -99,6 +106,7 @@ impl Choice {
             interactions: count("BENCH_INTERACTIONS", DEFAULT_INTERACTIONS, INTERACTIONS_IN_TESTS)?,
             scale,
             keys: count("BENCH_KEYS", DEFAULT_KEYS, INTERACTIONS_IN_TESTS)?,
+            reported: count("BENCH_REPORTED", DEFAULT_REPORTED, INTERACTIONS_IN_TESTS)?,
         })
     }
 }

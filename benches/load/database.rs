@@ -88,6 +88,13 @@ impl Database {
         Ok(())
     }
 
+    /// The process that serves this connection.
+    pub(crate) async fn backend(&mut self) -> Result<i32> {
+        Ok(sqlx::query_scalar("select pg_backend_pid()")
+            .fetch_one(&mut self.connection)
+            .await?)
+    }
+
     /// Does now what PostgreSQL would otherwise do at some time in the background: the work that
     /// was left by what came before is not to be part of what is measured next.
     pub(crate) async fn settle(&mut self) -> Result<()> {

@@ -5,7 +5,8 @@
 //! - `budget`: how much of the API's 60 requests a minute a backfill uses. It takes over three
 //!   minutes, so it runs only where it is asked for;
 //! - `page`: how long the status page of fifty accounts takes, only where it is asked for;
-//! - `key`: what a row costs in the index of the key, only where it is asked for.
+//! - `key`: what a row costs in the index of the key, only where it is asked for;
+//! - `bi`: what the questions of `docs/questions.md` cost at a million interactions, only where it is asked for.
 //!
 //! Without `BENCH` the first two run.
 //!
@@ -14,9 +15,11 @@
 //!
 //! It fails only when something does not work (an exit code, a count), never for a goal that is
 //! missed. `BENCH_INTERACTIONS` sets the number of interactions of `throughput`, `BENCH_SCALE`
-//! multiplies those of `requests`, `BENCH_KEYS` sets the rows of `key`, `TMPDIR` says where PostgreSQL's files are.
+//! multiplies those of `requests`, `BENCH_KEYS` sets the rows of `key`, `BENCH_REPORTED`
+//! the interactions of `bi`, `TMPDIR` says where PostgreSQL's files are.
 
 mod api;
+mod bi;
 mod budget;
 mod choice;
 mod daemon;
@@ -84,6 +87,7 @@ async fn parts(choice: &Choice, workbench: &Workbench) -> Result<()> {
             Part::Budget => Box::pin(budget::measure(workbench)).await,
             Part::Page => Box::pin(page::measure(workbench)).await,
             Part::Key => Box::pin(key::measure(workbench, choice.keys)).await,
+            Part::Bi => Box::pin(bi::measure(workbench, choice.reported)).await,
         };
         if let Err(error) = done {
             writeln!(std::io::stderr(), "{}: {error:#}", part.name())?;
