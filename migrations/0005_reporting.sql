@@ -6,6 +6,8 @@
 --
 -- Local times are those of the account's time zone as plain timestamps, since BI tools group and show what they are given. A quarter of an hour
 -- is the smallest step by which the zones of the world differ.
+--
+-- Facts are written about in the order of time, so that ranges of pages tell where a period is: an index of a few kilobytes.
 
 create table smartassist.reporting (
     account_id text collate "C" not null,
@@ -98,7 +100,7 @@ create table smartassist.fact_queue_visits (
     callback_seconds bigint,
     constraint fact_queue_visits_pkey primary key (interaction_key, destination_index)
 );
-create index fact_queue_visits_by_quarter on smartassist.fact_queue_visits (entered_quarter_local);
+create index fact_queue_visits_by_time on smartassist.fact_queue_visits using brin (entered_quarter_local, entered_on) with (pages_per_range = 16, autosummarize = on);
 
 comment on table smartassist.fact_queue_visits is
     'One row per stay of an interaction in a queue. The same stay in several records of one conversation counts once, in the record that began last.';
@@ -136,7 +138,7 @@ comment on column smartassist.fact_queue_visits.callback_opted is '1 where the c
 comment on column smartassist.fact_queue_visits.callback_connected is '1 where an agent answered after the customer had asked to be called back, else 0. Sum it. Derived.';
 comment on column smartassist.fact_queue_visits.callback_seconds is
     'Seconds from asking to be called back to accepting the call. NULL where a stamp is missing, or they are the wrong way round. Derived.';
-comment on index smartassist.fact_queue_visits_by_quarter is 'Serves: stays in queues of a period.';
+comment on index smartassist.fact_queue_visits_by_time is 'Serves: stays in queues of a period.';
 
 create table smartassist.fact_agent_offers (
     interaction_key uuid not null,
@@ -173,7 +175,7 @@ create table smartassist.fact_agent_offers (
     nps_score integer,
     constraint fact_agent_offers_pkey primary key (interaction_key, destination_index, segment_index)
 );
-create index fact_agent_offers_by_quarter on smartassist.fact_agent_offers (assigned_quarter_local);
+create index fact_agent_offers_by_time on smartassist.fact_agent_offers using brin (assigned_quarter_local, assigned_on, accepted_on) with (pages_per_range = 16, autosummarize = on);
 
 comment on table smartassist.fact_agent_offers is
     'One row per offer of an interaction to an agent, answered or not. An agent who was offered the same one twice has two. Contains personal data of agents.';
@@ -208,7 +210,7 @@ comment on column smartassist.fact_agent_offers.handle_seconds is
     'interaction_seconds plus after_call_work_seconds, where absent after-call work counts as 0. NULL where the agent did not answer or one of them cannot be read. Derived.';
 comment on column smartassist.fact_agent_offers.csat_score is 'Customer satisfaction score, given to the last agent who answered, and NULL for all others. API: csatScore.';
 comment on column smartassist.fact_agent_offers.nps_score is 'Net promoter score, 0 to 10, given to the last agent who answered, and NULL for all others. API: npsScore.';
-comment on index smartassist.fact_agent_offers_by_quarter is 'Serves: offers to agents of a period.';
+comment on index smartassist.fact_agent_offers_by_time is 'Serves: offers to agents of a period.';
 
 create table smartassist.fact_interactions (
     interaction_key uuid not null,
@@ -228,6 +230,7 @@ create table smartassist.fact_interactions (
     campaign_name text,
     last_intent_name text,
     skill_names text,
+    dispositions text[] not null,
     first_queue_key text collate "C",
     first_queue_entered_at timestamptz,
     first_accepted_at timestamptz,
@@ -250,7 +253,7 @@ create table smartassist.fact_interactions (
     like_dislike_score integer,
     constraint fact_interactions_pkey primary key (interaction_key)
 );
-create index fact_interactions_by_quarter on smartassist.fact_interactions (started_quarter_local);
+create index fact_interactions_by_time on smartassist.fact_interactions using brin (started_quarter_local, started_on) with (pages_per_range = 16, autosummarize = on);
 
 comment on table smartassist.fact_interactions is
     'One row per interaction that the API still returns and that is no shadow. Contains personal data of agents, and of customers a keyed hash only.';
@@ -269,6 +272,7 @@ comment on column smartassist.fact_interactions.conversations is
 comment on column smartassist.fact_interactions.contact_key is
     'Tells customers apart, to count repeated contacts: a keyed hash of the customer''s identifier, the same for the same one, that says nothing of it. NULL where the API gives none. Derived from userId.';
 comment on column smartassist.fact_interactions.skill_names is 'Names of the skills asked for, in order of the alphabet, joined by commas. NULL where there are none. Derived from skills.';
+comment on column smartassist.fact_interactions.dispositions is 'Dispositions that were assigned to the conversation, in the order sent; empty where there are none. API: dispositions.';
 comment on column smartassist.fact_interactions.first_queue_key is 'The first queue, as in smartassist_bi.queues. NULL where it never was in one.';
 comment on column smartassist.fact_interactions.first_queue_entered_at is 'Instant at which the first queue was entered. API: destinations[].EnterTime.';
 comment on column smartassist.fact_interactions.first_accepted_at is 'Earliest instant at which an answering agent accepted. API: acceptedTime.';
@@ -293,7 +297,7 @@ comment on column smartassist.fact_interactions.handle_seconds is
 comment on column smartassist.fact_interactions.csat_score is 'Customer satisfaction score; its scale is not part of the record. API: csatScore.';
 comment on column smartassist.fact_interactions.nps_score is 'Net promoter score, documented as 0 to 10. API: npsScore.';
 comment on column smartassist.fact_interactions.like_dislike_score is 'Documented as 1 for like and 0 for dislike. API: likeDislikeScore.';
-comment on index smartassist.fact_interactions_by_quarter is 'Serves: interactions of a period.';
+comment on index smartassist.fact_interactions_by_time is 'Serves: interactions of a period.';
 
 create table smartassist.fact_contacts (
     interaction_key uuid not null,
@@ -312,14 +316,14 @@ create table smartassist.fact_contacts (
     constraint fact_contacts_pkey primary key (interaction_key)
 );
 create index fact_contacts_by_contact on smartassist.fact_contacts (contact_key, session_started_at);
-create index fact_contacts_by_quarter on smartassist.fact_contacts (started_quarter_local);
+create index fact_contacts_by_time on smartassist.fact_contacts using brin (started_quarter_local, started_on) with (pages_per_range = 16, autosummarize = on);
 
 comment on table smartassist.fact_contacts is
     'One row per contact: a conversation that came to a queue or an agent, of a customer whom the API tells apart. Sessions that the bot alone handled are none.';
 comment on column smartassist.fact_contacts.next_at is 'Instant at which the same customer''s next contact started, on any channel. NULL where there is none yet. Derived.';
 comment on column smartassist.fact_contacts.next_channel is 'Channel of that next contact. Derived.';
 comment on index smartassist.fact_contacts_by_contact is 'Serves: the contacts of one customer, in their order.';
-comment on index smartassist.fact_contacts_by_quarter is 'Serves: contacts of a period.';
+comment on index smartassist.fact_contacts_by_time is 'Serves: contacts of a period.';
 
 -- What BI tools read. No view here holds a name, number, address, note or word of a customer, and none an array: BI tools write lower(column)
 -- around every column of a filter, which PostgreSQL does not know for arrays. In place of a customer's identifier, which may be an address, is
@@ -505,7 +509,7 @@ select
             case when given.disposition ~ '@|\d(\W*\d){6}' then '(withheld)' else given.disposition end,
             ', ' order by given.place
         )
-        from unnest(s.dispositions) with ordinality as given (disposition, place)
+        from unnest(f.dispositions) with ordinality as given (disposition, place)
     ), '') as dispositions,
     s.survey_type,
     f.csat_score,
@@ -627,8 +631,7 @@ select
     case when given.disposition ~ '@|\d(\W*\d){6}' then '(withheld)' else given.disposition end as disposition,
     (given.position = 1)::integer as interactions
 from smartassist.fact_interactions as f
-join smartassist.sessions as s on s.interaction_key = f.interaction_key
-cross join lateral unnest(s.dispositions) with ordinality as given (disposition, position)
+cross join lateral unnest(f.dispositions) with ordinality as given (disposition, position)
 where given.disposition is not null;
 
 comment on view smartassist_bi.interaction_dispositions is
@@ -942,27 +945,27 @@ begin atomic
         from smartassist_bi.queue_visits as v
         where v.entered_at < to_at and (v.left_at > from_at or v.outcome = 'waiting')
     ),
-    -- Each wait at the instants that it lasts over, and no wait at all others.
+    -- Each wait at the instants that it lasts over.
     seen as (
-        select instant.at, w.account_id, w.queue_key, w.entered_at
+        select instant.at, w.account_id, w.queue_key, count(*) as waiting, min(w.entered_at) as first_entered_at
         from waits as w
         cross join lateral generate_series(
             from_at + step * ceil(greatest(extract(epoch from w.entered_at - from_at), 0) / extract(epoch from step))::double precision,
             least(w.left_at - interval '1 microsecond', to_at - interval '1 microsecond', now()),
             step
         ) as instant (at)
+        group by instant.at, w.account_id, w.queue_key
     )
     select
         instant.at,
         queue.account_id,
         queue.queue_key,
         queue.queue_label,
-        count(seen.entered_at),
-        coalesce(extract(epoch from instant.at - min(seen.entered_at))::bigint, 0)
+        coalesce(seen.waiting, 0),
+        coalesce(extract(epoch from instant.at - seen.first_entered_at)::bigint, 0)
     from generate_series(from_at, least(to_at - interval '1 microsecond', now()), step) as instant (at)
     cross join smartassist_bi.queues as queue
-    left join seen on seen.at = instant.at and seen.account_id = queue.account_id and seen.queue_key = queue.queue_key
-    group by instant.at, queue.account_id, queue.queue_key, queue.queue_label;
+    left join seen on seen.at = instant.at and seen.account_id = queue.account_id and seen.queue_key = queue.queue_key;
 end;
 
 comment on function smartassist_bi.backlog(timestamptz, timestamptz, interval) is
@@ -979,21 +982,30 @@ begin atomic
         where o.outcome = 'answered' and o.accepted_at < to_at and o.work_ended_at > from_at and o.work_ended_at > o.accepted_at
     )
     select
-        instant.at,
-        w.account_id,
-        w.queue_label,
-        w.channel,
-        sum(extract(epoch from least(w.work_ended_at, instant.at + step, to_at) - greatest(w.accepted_at, instant.at)))::bigint,
-        round(sum(extract(epoch from least(w.work_ended_at, instant.at + step, to_at) - greatest(w.accepted_at, instant.at)))
-            / extract(epoch from step), 3),
-        count(distinct w.agent_key)
-    from work as w
-    cross join lateral generate_series(
-        from_at + step * floor(greatest(extract(epoch from w.accepted_at - from_at), 0) / extract(epoch from step))::double precision,
-        least(w.work_ended_at, to_at) - interval '1 microsecond',
-        step
-    ) as instant (at)
-    group by instant.at, w.account_id, w.queue_label, w.channel;
+        of_agent.at,
+        of_agent.account_id,
+        of_agent.queue_label,
+        of_agent.channel,
+        sum(of_agent.seconds)::bigint,
+        round(sum(of_agent.seconds) / extract(epoch from step), 3),
+        count(*)
+    from (
+        select
+            instant.at,
+            w.account_id,
+            w.queue_label,
+            w.channel,
+            w.agent_key,
+            sum(extract(epoch from least(w.work_ended_at, instant.at + step, to_at) - greatest(w.accepted_at, instant.at))) as seconds
+        from work as w
+        cross join lateral generate_series(
+            from_at + step * floor(greatest(extract(epoch from w.accepted_at - from_at), 0) / extract(epoch from step))::double precision,
+            least(w.work_ended_at, to_at) - interval '1 microsecond',
+            step
+        ) as instant (at)
+        group by instant.at, w.account_id, w.queue_label, w.channel, w.agent_key
+    ) as of_agent
+    group by of_agent.at, of_agent.account_id, of_agent.queue_label, of_agent.channel;
 end;
 
 comment on function smartassist_bi.workload(timestamptz, timestamptz, interval) is

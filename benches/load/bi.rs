@@ -59,7 +59,10 @@ pub(crate) async fn measure(workbench: &Workbench, interactions: usize) -> Resul
     ] {
         database.execute(setting).await?;
     }
-    writeln!(out, "  question                        30 days            12 months")?;
+    writeln!(
+        out,
+        "  question                        30 days            12 months"
+    )?;
     for (number, sql) in questions() {
         write!(out, "  {number:<26}")?;
         for (period, goal) in ["30", "365"].iter().zip(GOALS) {
@@ -89,7 +92,10 @@ fn questions() -> impl Iterator<Item = (&'static str, &'static str)> {
 
 /// Rows made in SQL, and the facts that the product makes of them.
 async fn fill(database: &mut Database, interactions: usize) -> Result<()> {
-    let pool = Pool::new(database.options(), &Config::from_layers(None, HashMap::new())?.database.session);
+    let pool = Pool::new(
+        database.options(),
+        &Config::from_layers(None, HashMap::new())?.database.session,
+    );
     migrate(&pool).await?;
     let rows = include_str!("bi.sql").replace(":rows", &interactions.to_string());
     for statement in rows.split(";\n").filter(|statement| !statement.trim().is_empty()) {
@@ -108,7 +114,10 @@ async fn fill(database: &mut Database, interactions: usize) -> Result<()> {
         }
         made += some;
     }
-    ensure!(made == interactions as u64, "facts of {made} interactions in place of {interactions}");
+    ensure!(
+        made == interactions as u64,
+        "facts of {made} interactions in place of {interactions}"
+    );
     writeln!(
         std::io::stdout(),
         "\nFacts of {} interactions made anew in {:.0?}",

@@ -108,6 +108,7 @@ cells! {
     NaiveDateTime: at => Cell::Timestamp(*at);
     Uuid: uuid => Cell::Uuid(*uuid);
     &str: text => Cell::Text(text);
+    &Vec<Option<String>>: texts => (*texts).cell();
     DateTime<Utc>: instant => Cell::Timestamptz(*instant);
     String: text => Cell::Text(text);
     Vec<Option<String>>: texts => Cell::Texts(texts.iter().map(Option::as_deref).collect());

@@ -54,11 +54,9 @@ from (select *, coalesce(contact_ended_at <= timestamptz '2025-12-31Z' - interva
 where started_on >= current_date - 30 group by 1 order by 1
 
 -- Q10
-select label, count(*) filter (where assigned_on >= current_date - 30), count(*) filter (where outcome = 'answered' and assigned_on >= current_date - 30),
-       count(*) filter (where outcome = 'missed' and assigned_on >= current_date - 30), count(*) filter (where outcome = 'taken_away' and assigned_on >= current_date - 30),
-       coalesce(sum(transferred_out) filter (where assigned_on >= current_date - 30), 0), round(avg(handle_seconds) filter (where coalesce(accepted_on, assigned_on) >= current_date - 30), 1),
-       round(avg(csat_score) filter (where coalesce(accepted_on, assigned_on) >= current_date - 30), 2)
-from independent.offers join names.agents using (agent_key) where assigned_on >= current_date - 30 or accepted_on >= current_date - 30 group by 1 order by 1
+select label, count(*), count(*) filter (where outcome = 'answered'), count(*) filter (where outcome = 'missed'), count(*) filter (where outcome = 'taken_away'),
+       count(*) filter (where transferred_out = 1), round(avg(handle_seconds), 1), round(avg(csat_score), 2)
+from independent.offers join names.agents using (agent_key) where assigned_on >= current_date - 30 group by 1 order by 1
 
 -- Q11
 select label, sum(callback_opted), sum(callback_connected), round(avg(callback_seconds), 1)

@@ -283,6 +283,7 @@ select
         cross join lateral (select coalesce(given.value ->> 'name', case when jsonb_typeof(given.value) = 'string' then given.value #>> '{}' end) as name) as skill
         where s.skills is not null
     ) as skill_names,
+    s.dispositions,
     d.first_queue_key,
     d.first_queue_entered_at,
     g.first_accepted_at,

@@ -48,6 +48,7 @@ pub(super) fn of<'a>(rows: &'a Rows, steps: &[Step<'a>], basis: &FactBasis) -> I
         campaign_name: session.campaign_name.as_deref(),
         last_intent_name: session.last_intent_name.as_deref(),
         skill_names: session.skills.as_ref().and_then(skill_names),
+        dispositions: &session.dispositions,
         first_queue_key: first_queue.map(|queue| queue.queue_key),
         first_queue_entered_at,
         first_accepted_at: accepted().min(),

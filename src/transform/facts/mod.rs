@@ -168,6 +168,7 @@ facts! {
         campaign_name: Option<&'a str>;
         last_intent_name: Option<&'a str>;
         skill_names: Option<String>;
+        dispositions: &'a Vec<Option<String>>;
         first_queue_key: Option<&'a str>;
         first_queue_entered_at: Option<Instant>;
         first_accepted_at: Option<Instant>;
