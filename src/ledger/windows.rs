@@ -14,22 +14,16 @@ use super::leases::{Lease, fenced};
 use super::problems::Problem;
 use super::{Counters, LoadError, bigint, counters};
 
-/// Window purpose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
     /// Not covered yet.
     New,
-    /// May have changed.
     Refresh,
     /// Had no end yet.
     Open,
-    /// Operator's request.
     Backfill,
-    /// Differed from the API.
     Repair,
-    /// Gap retry.
     Gap,
-    /// API comparison.
     Verify,
 }
 
@@ -48,7 +42,6 @@ impl Purpose {
         Self::ALL.into_iter().find(|known| known.as_str() == stored)
     }
 
-    /// Stored spelling.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::New => "new",
@@ -62,7 +55,6 @@ impl Purpose {
     }
 }
 
-/// Window result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {
     /// All records seen.
@@ -73,12 +65,10 @@ pub enum Status {
     Gap,
     /// Nothing stored.
     Failed,
-    /// Only compared.
     Compared,
 }
 
 impl Status {
-    /// Stored spelling.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Drained => "drained",
@@ -145,25 +135,17 @@ pub(crate) async fn record(executor: impl PgExecutor<'_>, entry: &Entry<'_>) -> 
 /// Window of which nothing is stored; its requests count.
 #[derive(Debug)]
 pub struct UnstoredWindow<'a> {
-    /// Lease.
     pub lease: &'a Lease,
-    /// Run.
     pub run_id: i64,
-    /// Time range.
     pub window: Window,
-    /// Purpose.
     pub purpose: Purpose,
     /// Failed, or compared.
     pub status: Status,
-    /// Cost and content.
     pub counters: Counters,
-    /// API's total.
     pub reported_total: Option<u64>,
-    /// Fetch start.
     pub started_at: DateTime<Utc>,
     /// The same, in database time.
     pub began_at: DateTime<Utc>,
-    /// Why nothing was stored.
     pub problem: Option<&'a Problem>,
 }
 
@@ -188,9 +170,6 @@ pub async fn record_unstored(pool: &Pool, window: &UnstoredWindow<'_>) -> Result
 }
 
 /// Database time.
-///
-/// # Errors
-/// Database failure.
 pub async fn now(executor: impl PgExecutor<'_>) -> Result<DateTime<Utc>, LoadError> {
     Ok(sqlx::query_scalar("select clock_timestamp()")
         .fetch_one(executor)
@@ -198,9 +177,6 @@ pub async fn now(executor: impl PgExecutor<'_>) -> Result<DateTime<Utc>, LoadErr
 }
 
 /// Counts of newest drained windows.
-///
-/// # Errors
-/// Database failure.
 pub async fn recent_counts(
     executor: impl PgExecutor<'_>,
     account_id: &str,

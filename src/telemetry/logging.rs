@@ -26,14 +26,11 @@ static DROPPED: OnceLock<ErrorCounter> = OnceLock::new();
 /// Flushes when dropped.
 #[derive(Debug)]
 pub struct Logging {
-    /// The terminal.
     pub screen: Screen,
-    /// The level.
     pub level: LogLevel,
     _writer: WorkerGuard,
 }
 
-/// Dropped lines.
 pub fn dropped_lines() -> u64 {
     DROPPED.get().map_or(0, |dropped| {
         u64::try_from(dropped.dropped_lines()).unwrap_or(u64::MAX)

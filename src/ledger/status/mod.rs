@@ -11,9 +11,7 @@ use super::problems::Problem;
 
 pub use details::{AccountDetails, DayCount, OpenGap, RejectedReason, details};
 
-/// Account state.
 #[derive(Debug, Clone, Serialize, FromRow)]
-#[expect(missing_docs, reason = "most are columns, described in the database")]
 pub struct AccountStatus {
     pub name: String,
     pub account_id: String,
@@ -29,7 +27,6 @@ pub struct AccountStatus {
     pub holes: i64,
     /// Wanted gaps.
     pub gaps: i64,
-    /// Their next try.
     pub next_gap_try_at: Option<DateTime<Utc>>,
     pub interactions: i64,
     pub rejected_waiting: i64,
@@ -37,7 +34,6 @@ pub struct AccountStatus {
     pub requests_last_minute: i64,
     pub requests_last_hour: i64,
     pub rate_limited_last_hour: i64,
-    /// API clock lead, seconds.
     pub api_clock_ahead_seconds: Option<i64>,
     /// Minutes that zoned stamps are later; 0 is right.
     pub time_zone_disagreement_minutes: Option<i64>,
@@ -57,12 +53,7 @@ pub struct AccountStatus {
     pub standing_problems: Vec<Problem>,
 }
 
-/// A run.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-#[expect(
-    missing_docs,
-    reason = "each is the column of that name, described in the database"
-)]
 pub struct RunStatus {
     pub kind: String,
     pub policy: Option<String>,
@@ -89,7 +80,6 @@ pub struct RunStatus {
 }
 
 impl RunStatus {
-    /// Is running.
     pub fn is_running(&self) -> bool {
         self.status == "running"
     }
@@ -99,29 +89,21 @@ impl RunStatus {
         name(&self.kind, self.policy.as_deref())
     }
 
-    /// Has failed.
     pub fn is_failed(&self) -> bool {
         self.status == "failed"
     }
 
-    /// Why it did not succeed.
     pub fn problem(&self) -> Problem {
         problem([&self.error_code, &self.error, &self.remedy])
     }
 }
 
-/// A request.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-#[expect(
-    missing_docs,
-    reason = "each is the column of that name, described in the database"
-)]
 pub struct RequestStatus {
     pub id: i64,
     pub purpose: String,
     pub policy: Option<String>,
     pub state: String,
-    /// Bounds of its range.
     pub start: DateTime<Utc>,
     pub end: DateTime<Utc>,
     /// How much of it was read.
@@ -135,12 +117,10 @@ pub struct RequestStatus {
 }
 
 impl RequestStatus {
-    /// Is open.
     pub fn is_open(&self) -> bool {
         self.state == "open"
     }
 
-    /// Its purpose and policy.
     pub fn name(&self) -> String {
         name(&self.purpose, self.policy.as_deref())
     }
@@ -167,9 +147,6 @@ fn problem([code, text, remedy]: [&Option<String>; 3]) -> Problem {
 }
 
 /// All accounts, by name.
-///
-/// # Errors
-/// Database failure.
 pub async fn accounts(executor: impl PgExecutor<'_>) -> Result<Vec<AccountStatus>, LoadError> {
     Ok(sqlx::query_as(include_str!("accounts.sql"))
         .fetch_all(executor)

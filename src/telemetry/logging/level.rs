@@ -25,9 +25,6 @@ impl LogLevel {
     }
 
     /// SIGUSR1 toggles debug lines.
-    ///
-    /// # Errors
-    /// The signal handler fails.
     pub fn toggle_on_signal(self) -> std::io::Result<AbortOnDropHandle<()>> {
         let mut signals = signal(SignalKind::user_defined1())?;
         let debugging = format!("{},{DEBUG}", self.configured);
