@@ -479,7 +479,7 @@ comment on column smartassist_sync.windows.missed is
 comment on column smartassist_sync.windows.error_code is
     'What was wrong in one word that does not change, as in runs; while such a gap is open, a problem of that code may stand. NULL where nothing went wrong, or it was split.';
 comment on column smartassist_sync.windows.error is
-    'Why the window failed, was let go, was split or is a gap, without personal data. NULL where nothing went wrong.';
+    'Why the window failed, was given up, was split or is a gap, without personal data. NULL where nothing went wrong.';
 comment on index smartassist_sync.windows_by_account_drained_began_at is
     'Serves: which windows serve a request that was made at an instant.';
 comment on index smartassist_sync.windows_by_account_drained_id is

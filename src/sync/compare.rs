@@ -23,7 +23,7 @@ use super::engine::{Fetch, Fetched, WindowReport, WindowSource, Writer, is_a_sec
 use super::failure::{ELSEWHERE, STRAYS, WindowFailure, read_problem};
 use super::plan::{Model, Next, Planned, Queue};
 use super::read::{NumResults, ReadError, Verdict};
-use super::rows::Rows;
+use super::rows::WindowRows;
 
 /// A basis that fits this many fewer days is excluded: one day may fit by chance.
 const DAYS_THAT_RULE_OUT: usize = 3;
@@ -54,7 +54,7 @@ struct ReturnedDay {
 }
 
 impl ReturnedDay {
-    fn add(&mut self, day: Window, rows: Rows) {
+    fn add(&mut self, day: Window, rows: WindowRows) {
         for interaction in rows.interactions.values() {
             let session = &interaction.rows.session;
             self.crossing.into |= session.session_started_at < day.start;

@@ -121,7 +121,7 @@ async fn behind_proxy(
 #[tokio::test]
 async fn a_connection_lost_during_commit_duplicates_nothing() {
     for harm in [Harm::CutAfterCommit, Harm::CutBeforeCommit] {
-        // Commits of opening the books and of windows; some are of single statements.
+        // Commits of opening runs and of windows; some are of single statements.
         for spare in [0, 3, 8, 12] {
             let (database, setup) = start().await;
             let (worker, proxy) = behind_proxy(&database, &setup, &session()).await;

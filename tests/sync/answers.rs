@@ -252,11 +252,7 @@ async fn error_objects_beside_all_that_the_total_counts_hide_nothing() {
     setup.simulator.world().seed(&Seed::new(22, from, to, 20));
     let report = setup.sync(&database).await;
     assert_complete(&setup, &database, &report, "with error objects").await;
-    assert_eq!(
-        database.number(STRAYS).await,
-        1,
-        "they are set aside all the same"
-    );
+    assert_eq!(database.number(STRAYS).await, 1, "they are rejected all the same");
 }
 
 #[tokio::test]

@@ -217,7 +217,7 @@ async fn reshuffled_rows_are_not_mistaken_for_offsets_in_records() {
 }
 
 #[tokio::test]
-async fn a_hostile_record_is_set_aside_and_its_page_is_loaded() {
+async fn a_hostile_record_is_rejected_and_its_page_is_loaded() {
     let database = TestDatabase::migrated().await;
     let setup = Setup::with_interactions(100).await;
     let start = instant("2026-01-10T10:00:00Z");

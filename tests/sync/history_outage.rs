@@ -30,11 +30,11 @@ fn goes_out(setup: &Setup, after: u64, requests: u64, kind: &FaultKind) {
         .before_request(after + 1, move |world| world.inject(Fault::times(requests, kind)));
 }
 
-/// Whether the books say what they said before, and nothing is wrong for long.
+/// Whether the ledger says what it said before, and nothing is wrong for long.
 async fn assert_unmoved(database: &TestDatabase, start_from: &str, about: &str) {
-    let books =
+    let state =
         "select concat_ws(' ', start_from at time zone 'UTC', served_from) from smartassist_sync.accounts";
-    assert_eq!(database.text(books).await, start_from, "{about}");
+    assert_eq!(database.text(state).await, start_from, "{about}");
     let problems = "select count(*) from smartassist_sync.problems where code = 'history_not_served'";
     assert_eq!(database.number(problems).await, 0, "{about}");
 }

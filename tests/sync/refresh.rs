@@ -97,11 +97,11 @@ async fn a_refresh_stores_every_change_within_its_lookback_only() {
         .collect();
     touched.extend(new);
     assert_eq!(past.versions_but(&touched).await, versions);
-    let books = "select concat_ws(' ', kind, status, inserted, updated, unchanged, missing) \
+    let runs = "select concat_ws(' ', kind, status, inserted, updated, unchanged, missing) \
                  from smartassist_sync.runs where kind = 'refresh' order by id desc limit 1";
     let (inserted, updated, unchanged, missing) = written(&report);
     assert_eq!(
-        past.database.text(books).await,
+        past.database.text(runs).await,
         format!("refresh succeeded {inserted} {updated} {unchanged} {missing}")
     );
 }

@@ -1,4 +1,4 @@
-//! Rebuilding rows from raw records, and trying what was set aside again.
+//! Rebuilding rows from raw records, and trying rejected records again.
 
 use std::sync::{Arc, Mutex};
 
@@ -9,7 +9,7 @@ use smartassist_etl::sync::{AccountContext, Replay, Replayed, Retry, RetryReport
 use smartassist_etl::time::clock::Clock;
 use smartassist_etl::transform::TRANSFORM_VERSION;
 use smartassist_etl::transform::privacy::{Class, Policy, PrivacyKey, Rule};
-use smartassist_etl::warehouse::replay as books;
+use smartassist_etl::warehouse::replay;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -158,8 +158,8 @@ async fn new_rules_reach_rows_raw_records_and_rejected_text() {
 }
 
 /// A part in which nothing differs.
-fn portion(last: Uuid, rejected: u64) -> books::Portion<'static> {
-    books::Portion {
+fn portion(last: Uuid, rejected: u64) -> replay::Portion<'static> {
+    replay::Portion {
         rebuilt: &[],
         ruled: &[],
         last,
@@ -173,7 +173,7 @@ async fn merged_rejected_records_stay_open_if_one_of_them_was() {
     let setup = Setup::start().await;
     setup.sync(&database).await;
     for user in ["u-1", "u-2", "u-3"] {
-        set_aside(&database, &json!({"sessionId": "s", "userId": user}).to_string()).await;
+        reject(&database, &json!({"sessionId": "s", "userId": user}).to_string()).await;
     }
     database
         .execute(
@@ -196,12 +196,14 @@ async fn a_resumed_replay_remembers_earlier_failures() {
     let policy = Policy::default();
     let rules = format!("transform {TRANSFORM_VERSION}; {}", policy.fingerprint());
     let at = setup.clock.now();
-    let batch = books::next(&database.pool, "acct-sim", Uuid::nil())
+    let batch = replay::next(&database.pool, "acct-sim", Uuid::nil())
         .await
         .unwrap();
     let last = batch.last().unwrap().interaction_key;
-    books::open(&database.pool, "acct-sim", &rules, at).await.unwrap();
-    books::write(&database.pool, "acct-sim", portion(last, 2), at)
+    replay::open(&database.pool, "acct-sim", &rules, at)
+        .await
+        .unwrap();
+    replay::write(&database.pool, "acct-sim", portion(last, 2), at)
         .await
         .unwrap();
     let resumed = replay(&setup, &database, policy.clone()).await;
@@ -215,20 +217,20 @@ async fn a_resumed_replay_remembers_earlier_failures() {
 async fn a_stopped_replay_resumes_unless_its_rules_have_changed() {
     let (setup, database) = loaded().await;
     make_old(&database).await;
-    // Stopped by SIGKILL after its first batch: its run is still open, its position is in the books.
+    // Stopped by SIGKILL after its first batch: its run is still open, its position is in the ledger.
     let rules = |policy: &Policy| format!("transform {TRANSFORM_VERSION}; {}", policy.fingerprint());
     let policy = Policy::default();
     let at = setup.clock.now();
-    let open = books::open(&database.pool, "acct-sim", &rules(&policy), at)
+    let open = replay::open(&database.pool, "acct-sim", &rules(&policy), at)
         .await
         .unwrap()
         .unwrap();
     assert_eq!(open.position, Uuid::nil());
-    let batch = books::next(&database.pool, "acct-sim", Uuid::nil())
+    let batch = replay::next(&database.pool, "acct-sim", Uuid::nil())
         .await
         .unwrap();
     let last = batch.last().unwrap().interaction_key;
-    books::write(&database.pool, "acct-sim", portion(last, 0), at)
+    replay::write(&database.pool, "acct-sim", portion(last, 0), at)
         .await
         .unwrap();
 
@@ -244,10 +246,10 @@ async fn a_stopped_replay_resumes_unless_its_rules_have_changed() {
         0
     );
 
-    books::open(&database.pool, "acct-sim", "other rules", at)
+    replay::open(&database.pool, "acct-sim", "other rules", at)
         .await
         .unwrap();
-    books::write(&database.pool, "acct-sim", portion(last, 0), at)
+    replay::write(&database.pool, "acct-sim", portion(last, 0), at)
         .await
         .unwrap();
     assert_eq!(
@@ -287,7 +289,7 @@ async fn a_version_that_came_meanwhile_is_not_overwritten() {
 async fn a_poll_beside_a_replay_does_not_take_it_for_dead() {
     let (setup, database) = loaded().await;
     let rules = "rules of another process";
-    books::open(&database.pool, "acct-sim", rules, setup.clock.now())
+    replay::open(&database.pool, "acct-sim", rules, setup.clock.now())
         .await
         .unwrap();
     setup.sync(&database).await;
@@ -322,8 +324,8 @@ async fn a_raw_record_that_replay_rejects_keeps_its_rows() {
     assert_eq!(database.counts().await, versions);
 }
 
-/// Sets a text aside by hand, as a version that could not read it would have.
-async fn set_aside(database: &TestDatabase, payload: &str) {
+/// Rejects a text by hand, as a version that could not read it would have.
+async fn reject(database: &TestDatabase, payload: &str) {
     sqlx::query(
         "insert into smartassist_sync.rejected_records (account_id, range, reason, payload, payload_hash, time_zone_offset) \
          values ('acct-sim', '[2026-01-10,2026-01-11)', 'old', $1, $2, -330)",
@@ -349,18 +351,18 @@ async fn a_rejected_record_that_is_readable_now_becomes_rows() {
         .execute("update smartassist_sync.accounts set coverage = '{}', watermark = start_from")
         .await;
     setup.sync(&database).await;
-    set_aside(
+    reject(
         &database,
         r#"{"sessionId":"s-1","sessionStartTime":"2026-01-10T15:30:00"}"#,
     )
     .await;
-    set_aside(
+    reject(
         &database,
         r#"{"sessionId":"s-2","sessionStartTime":"2026-01-10T15:30:00"}"#,
     )
     .await;
-    set_aside(&database, r#"{"sessionId":"s-3"}"#).await;
-    set_aside(&database, "no JSON at all").await;
+    reject(&database, r#"{"sessionId":"s-3"}"#).await;
+    reject(&database, "no JSON at all").await;
 
     let worker = setup.worker(&database.pool);
     let report = retry(&worker).await;
@@ -395,7 +397,7 @@ async fn the_newest_of_several_readable_versions_becomes_the_row() {
         ("s-row", "v0", "2026-01-15T11:00:00Z"),
     ] {
         let payload = version(id, channel).to_string();
-        set_aside(&database, &payload).await;
+        reject(&database, &payload).await;
         sqlx::query(
             "update smartassist_sync.rejected_records set interaction_key = smartassist.interaction_key('acct-sim', null, $1), last_seen_at = $2, time_zone_offset = 0 \
              where payload = $3",

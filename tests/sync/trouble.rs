@@ -1,4 +1,4 @@
-//! What the API or the database does wrong ends in the books, and coverage stays true.
+//! What the API or the database does wrong ends in the ledger, and coverage stays true.
 
 use std::time::Duration;
 

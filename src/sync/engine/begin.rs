@@ -13,7 +13,7 @@ use crate::telemetry;
 use crate::time::window::Window;
 
 use super::super::guard::falls_silent;
-use super::super::plan::{Next as Step, Planned};
+use super::super::plan::{Next, Planned};
 use super::super::read::{ApiProfile, Range};
 use super::super::report::Progress;
 
@@ -166,7 +166,7 @@ impl Engine {
         let source = &mut self.sources[place];
         let (planned, task) = match &mut source.work {
             Work::Windows(queue) => {
-                let Step::Read(planned) = queue.next(&self.model, in_flight) else {
+                let Next::Read(planned) = queue.next(&self.model, in_flight) else {
                     return false;
                 };
                 let is_being_read = self

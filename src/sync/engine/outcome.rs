@@ -10,7 +10,7 @@ use crate::time::window::Window;
 
 use super::super::failure::WindowFailure;
 use super::super::read::{Range, Verdict};
-use super::super::rows::Rows;
+use super::super::rows::WindowRows;
 
 use super::read::{Fetched, Found};
 use super::source::Work;
@@ -99,7 +99,7 @@ impl Engine {
         let (status, effect) = self.effect_of(window, &fetched);
         if fetched.reading.strays_in.is_some() {
             // Its parts are read next and would count twice.
-            fetched.rows = Rows::default();
+            fetched.rows = WindowRows::default();
         }
         self.spawn_write(flight, effect, async move |writer, _| {
             writer.store(&settled, fetched, status).await

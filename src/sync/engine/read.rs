@@ -16,7 +16,7 @@ use super::super::compare::Comparing;
 use super::super::horizon::EDGE;
 use super::super::plan::Model;
 use super::super::read::{ApiPages, ReadError, Reading, SharedProfile, Slice, origin, read_window};
-use super::super::rows::Rows;
+use super::super::rows::WindowRows;
 use super::write::{Fetch, WindowReport, Writer};
 
 const DAYS_BEFORE_THE_EDGE: [i64; 3] = [1, 7, 30];
@@ -64,14 +64,14 @@ pub(super) enum Found {
 #[derive(Debug)]
 pub(in crate::sync) struct Fetched {
     pub(in crate::sync) reading: Reading,
-    pub(in crate::sync) rows: Rows,
+    pub(in crate::sync) rows: WindowRows,
 }
 
 impl Fetched {
     pub(super) fn nothing() -> Self {
         Self {
             reading: Reading::nothing(),
-            rows: Rows::default(),
+            rows: WindowRows::default(),
         }
     }
 }
@@ -127,7 +127,7 @@ impl WindowSource {
         failpoint::reach("window.read");
         let records = std::mem::take(&mut reading.records);
         let policy = &self.account.settings.policy;
-        let rows = Rows::of(records, &reading.strays, origin(account), policy);
+        let rows = WindowRows::of(records, &reading.strays, origin(account), policy);
         Ok(Fetched { reading, rows })
     }
 

@@ -9,7 +9,7 @@ use crate::ledger::{Purpose, Status};
 use crate::telemetry;
 use crate::time::window::Window;
 
-use super::super::failure::{Next, WindowFailure};
+use super::super::failure::{AfterFailure, WindowFailure};
 use super::super::horizon::{EDGE, Refusal};
 use super::super::plan::Planned;
 use super::super::read::ReadError;
@@ -153,7 +153,7 @@ impl Engine {
                         format!("the API serves nothing older than {}", telemetry::instant(edge)),
                         "ask for what is newer; the vendor can say how long interactions are kept",
                     ),
-                    next: Next::Continue,
+                    next: AfterFailure::Continue,
                 });
             }
             Ok(report)

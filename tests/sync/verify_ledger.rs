@@ -1,4 +1,4 @@
-//! What a verification costs, leaves in the books, and never does: count as having loaded.
+//! What a verification costs, leaves in the ledger, and never does: count as having loaded.
 
 use chrono::TimeDelta;
 use serde_json::json;
