@@ -1,15 +1,12 @@
 //! Reads the sync state for people and metrics.
 
-mod details;
-
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 use sqlx::{FromRow, PgExecutor};
 
 use super::LoadError;
 use super::problems::Problem;
-
-pub use details::{AccountDetails, DayCount, OpenGap, RejectedReason, details};
+use crate::time::window::Window;
 
 #[derive(Debug, Clone, Serialize, FromRow)]
 pub struct AccountStatus {
@@ -148,7 +145,58 @@ fn problem([code, text, remedy]: [&Option<String>; 3]) -> Problem {
 
 /// All accounts, by name.
 pub async fn accounts(executor: impl PgExecutor<'_>) -> Result<Vec<AccountStatus>, LoadError> {
-    Ok(sqlx::query_as(include_str!("accounts.sql"))
+    Ok(sqlx::query_as(include_str!("status/accounts.sql"))
+        .fetch_all(executor)
+        .await?)
+}
+
+#[derive(Debug, Clone, Serialize, FromRow)]
+pub struct AccountDetails {
+    pub account_id: String,
+    /// Coverage, oldest first.
+    #[sqlx(json)]
+    pub coverage: Vec<Window>,
+    /// Gaps, oldest first.
+    #[sqlx(json)]
+    pub gaps: Vec<OpenGap>,
+    #[sqlx(json)]
+    #[serde(skip_serializing)]
+    pub days: Vec<DayCount>,
+    #[sqlx(json)]
+    pub rejected: Vec<RejectedReason>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct OpenGap {
+    #[serde(flatten)]
+    pub window: Window,
+    pub times_tried: i64,
+    pub next_try_at: DateTime<Utc>,
+    pub error: Option<String>,
+    /// Polls retry it.
+    pub wanted: bool,
+}
+
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct DayCount {
+    pub day: NaiveDate,
+    pub interactions: i64,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct RejectedReason {
+    pub reason: String,
+    pub records: i64,
+    pub last_seen_at: DateTime<Utc>,
+}
+
+/// Details by account.
+pub async fn details(
+    executor: impl PgExecutor<'_>,
+    account_ids: &[&str],
+) -> Result<Vec<AccountDetails>, LoadError> {
+    Ok(sqlx::query_as(include_str!("status/details.sql"))
+        .bind(account_ids)
         .fetch_all(executor)
         .await?)
 }
