@@ -33,7 +33,7 @@ async fn a_stopped_run_keeps_whole_windows_and_the_next_continues() {
 }
 
 #[tokio::test]
-async fn requests_of_windows_that_a_stop_let_go_are_in_the_books() {
+async fn requests_of_windows_that_a_stop_ended_are_in_the_ledger() {
     let database = TestDatabase::migrated().await;
     let mut setup = Setup::with_interactions(3_000).await;
     // One request at a time: when it is told to stop, no other is on its way to the API.

@@ -1,6 +1,7 @@
 //! Whole runs: from the simulated API into tables.
 
 mod absence;
+mod ages;
 mod answers;
 mod any_mix;
 mod backfill;
@@ -22,7 +23,6 @@ mod idempotence;
 mod idle;
 mod interruption;
 mod overflow;
-mod page_size;
 mod paging;
 mod past;
 mod placeholders;
@@ -33,6 +33,7 @@ mod rejected;
 mod replay;
 mod replay_moved;
 mod retention;
+mod retry_rejected;
 mod settled;
 mod siblings;
 mod statistics;

@@ -33,25 +33,6 @@ fn nul_becomes_a_replacement_character_everywhere() {
 }
 
 #[test]
-fn only_unpaired_surrogates_become_replacement_characters() {
-    let interaction = read_text(r#""reason":"\ud83d\ude00 \ud83d \ude00 \ud83d\u0041""#);
-    assert_eq!(
-        interaction.rows.session.reason.as_deref(),
-        Some("\u{1f600} \u{fffd} \u{fffd} \u{fffd}A")
-    );
-}
-
-#[test]
-fn a_backslash_before_what_looks_like_an_escape_is_text() {
-    let interaction = read_text(r#""reason":"\\u0000 \\\\ud800""#);
-    assert_eq!(
-        interaction.rows.session.reason.as_deref(),
-        Some(r"\u0000 \\ud800")
-    );
-    assert!(interaction.rows.session.warnings.is_empty());
-}
-
-#[test]
 fn ids_and_key_names_are_mended_before_they_are_compared() {
     let interaction = read_text(r#""conversationId":"c\u0000","\u0052eason":"x""#);
     assert_eq!(id(&interaction), "c\u{fffd}");

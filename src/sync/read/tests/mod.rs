@@ -3,6 +3,7 @@
 mod grid;
 mod habits;
 mod memory;
+mod paging;
 
 use std::collections::BTreeSet;
 use std::sync::Mutex;
@@ -137,12 +138,20 @@ impl MemoryApi {
             .unwrap()
     }
 
+    fn model(&self) -> Model {
+        Model::new(Density::default(), self.limits())
+    }
+
     async fn load(&self, stretch: Window) -> Loaded {
+        self.load_by(&mut self.model(), stretch).await
+    }
+
+    /// By what earlier loads taught.
+    async fn load_by(&self, model: &mut Model, stretch: Window) -> Loaded {
         self.profile.change(ApiProfile::begin_run);
         let mut loaded = Loaded::default();
-        let mut model = Model::new(Density::default(), self.limits());
-        let mut queue = Queue::of(&[stretch], &[], &model);
-        while let Next::Read(planned) = queue.next(&model, 0) {
+        let mut queue = Queue::of(&[stretch], &[], model);
+        while let Next::Read(planned) = queue.next(model, 0) {
             let reading = self.read(planned).await;
             let starts: Vec<_> = reading
                 .records
@@ -157,7 +166,7 @@ impl MemoryApi {
             match reading.verdict {
                 Verdict::Drained => model.drained(planned.window, &starts),
                 _ if planned.window.seconds() <= 1 => loaded.gaps.push(planned.window),
-                Verdict::Overflow => queue.overflowed(&mut model, planned, reading.reported_total, &starts),
+                Verdict::Overflow => queue.overflowed(model, planned, reading.reported_total, &starts),
                 Verdict::Inconsistent => queue.drifted(planned.window),
                 Verdict::Elsewhere | Verdict::Strays => panic!("{reading:?}"),
             }
