@@ -152,7 +152,16 @@ pub async fn traits(executor: impl PgExecutor<'_>, account_id: &str) -> Result<V
     Ok(traits.unwrap_or_else(|| Value::Object(serde_json::Map::new())))
 }
 
-/// Saves API behaviour.
+/// What saving the API's behaviour changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Remembered {
+    /// Windows whose proof it contradicts: their stretches are read again.
+    pub withdrawn: i64,
+    /// Watermark.
+    pub watermark: DateTime<Utc>,
+}
+
+/// Saves API behaviour, and withdraws the coverage that rested on what it contradicts.
 ///
 /// # Errors
 /// [`LoadError::LeaseLost`] or database failure.
@@ -160,18 +169,15 @@ pub async fn remember_traits(
     executor: impl PgExecutor<'_>,
     lease: &Lease,
     traits: &Value,
-) -> Result<(), LoadError> {
-    let remembered = lease
-        .query(fenced!(
-            "update smartassist_sync.accounts as account set api_traits = $4, updated_at = clock_timestamp() \
-             from fence where account.account_id = fence.account_id"
-        ))
+) -> Result<Remembered, LoadError> {
+    let row = lease
+        .query(fenced!(include_str!("remember_traits.sql")))
         .bind(traits)
-        .execute(executor)
-        .await?;
-    if remembered.rows_affected() == 1 {
-        Ok(())
-    } else {
-        Err(LoadError::LeaseLost)
-    }
+        .fetch_optional(executor)
+        .await?
+        .ok_or(LoadError::LeaseLost)?;
+    Ok(Remembered {
+        withdrawn: row.try_get(0)?,
+        watermark: row.try_get(1)?,
+    })
 }

@@ -3,6 +3,7 @@
 use std::sync::LazyLock;
 
 use chrono::{DateTime, Utc};
+use serde_json::Value;
 use sqlx::PgExecutor;
 use sqlx::postgres::types::PgRange;
 
@@ -89,6 +90,8 @@ pub(crate) struct Entry<'a> {
     pub(crate) status: Status,
     pub(crate) counters: Counters,
     pub(crate) reported_total: Option<u64>,
+    /// What it is drained by, and the profile of the API that this rests on.
+    pub(crate) proof: Option<(&'a str, &'a Value)>,
     pub(crate) started_at: DateTime<Utc>,
     /// Database time before its first request.
     pub(crate) began_at: DateTime<Utc>,
@@ -98,11 +101,11 @@ pub(crate) struct Entry<'a> {
 static RECORD: LazyLock<String> = LazyLock::new(|| {
     format!(
         "{} insert into smartassist_sync.windows (account_id, token, run_id, range, purpose, status, reported_total, \
-         started_at, finished_at, error, error_code, began_at, rules, {}) \
-         select account_id, token, $4, $5, $6, $7, $8, $9, clock_timestamp(), $10, $11, $12, $13, {} from fence",
+         started_at, finished_at, error, error_code, began_at, rules, proof, profile, {}) \
+         select account_id, token, $4, $5, $6, $7, $8, $9, clock_timestamp(), $10, $11, $12, $13, $14, $15, {} from fence",
         fenced!(""),
         Counters::COLUMNS.join(", "),
-        counters::parameters(14)
+        counters::parameters(16)
     )
 });
 
@@ -123,7 +126,9 @@ pub(crate) async fn record(executor: impl PgExecutor<'_>, entry: &Entry<'_>) -> 
         .bind(entry.problem.map(|problem| &problem.text))
         .bind(entry.problem.map(|problem| &problem.code))
         .bind(entry.began_at)
-        .bind(RULES);
+        .bind(RULES)
+        .bind(entry.proof.map(|(proof, _)| proof))
+        .bind(entry.proof.map(|(_, profile)| profile));
     let written = entry.counters.bind(query).execute(executor).await?;
     if written.rows_affected() == 1 {
         Ok(())
@@ -162,6 +167,7 @@ pub async fn record_unstored(pool: &Pool, window: &UnstoredWindow<'_>) -> Result
         status: window.status,
         counters: window.counters,
         reported_total: window.reported_total,
+        proof: None,
         started_at: window.started_at,
         began_at: window.began_at,
         problem: window.problem,

@@ -1,8 +1,9 @@
 //! Rebuilds rows from raw records, without requests.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 use uuid::Uuid;
@@ -34,7 +35,7 @@ pub struct Replay {
     /// All records; 0 until known.
     pub total: AtomicU64,
     /// Earlier runs, ended by the database.
-    pub earlier: Mutex<Replayed>,
+    pub earlier: watch::Sender<Replayed>,
 }
 
 /// The result of a replay.
@@ -101,11 +102,8 @@ impl Replay {
         let Some(open) = opened else { return Ok(None) };
         let mut replayed = Replayed::default();
         let worked = self.work(&open, stop, &mut replayed).await;
-        let all = {
-            let mut earlier = self.earlier.lock().unwrap_or_else(PoisonError::into_inner);
-            *earlier = replayed.after(*earlier);
-            *earlier
-        };
+        let all = replayed.after(*self.earlier.borrow());
+        self.earlier.send_replace(all);
         let counters = Counters {
             records: replayed.records,
             updated: replayed.updated,

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::Value;
 use sqlx::PgConnection;
 
 use crate::failpoint;
@@ -53,6 +54,8 @@ pub struct WindowCommit<'a> {
     pub fetched: Counters,
     /// API's total.
     pub reported_total: Option<u64>,
+    /// What it is drained by, and the profile of the API that this rests on.
+    pub proof: Option<(&'a str, &'a Value)>,
     /// Fetch start.
     pub started_at: DateTime<Utc>,
     /// The same, in database time.
@@ -218,6 +221,7 @@ fn entry<'a>(commit: &WindowCommit<'a>, counters: Counters) -> Entry<'a> {
         status: commit.status,
         counters,
         reported_total: commit.reported_total,
+        proof: commit.proof.filter(|_| commit.status == Status::Drained),
         started_at: commit.started_at,
         began_at: commit.began_at,
         problem: commit.problem,

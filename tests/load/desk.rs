@@ -233,6 +233,7 @@ impl Desk {
                 ..Counters::default()
             },
             reported_total: None,
+            proof: None,
             started_at,
             began_at: started_at,
             late: TimeDelta::minutes(30),

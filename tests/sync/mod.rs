@@ -41,4 +41,5 @@ mod trouble;
 mod vendor_shapes;
 mod verify;
 mod verify_ledger;
+mod withdrawal;
 mod zone;

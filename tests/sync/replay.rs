@@ -1,6 +1,6 @@
 //! Rebuilding rows from raw records.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use serde_json::json;
 use smartassist_etl::ledger::runs::Outcome;
@@ -9,6 +9,7 @@ use smartassist_etl::time::clock::Clock;
 use smartassist_etl::transform::TRANSFORM_VERSION;
 use smartassist_etl::transform::privacy::{Class, Policy, PrivacyKey, Rule};
 use smartassist_etl::warehouse::replay;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -32,7 +33,7 @@ fn replay_of(setup: &Setup, database: &TestDatabase, policy: Policy) -> Replay {
         clock: Arc::clone(&setup.clock) as Arc<dyn Clock>,
         done: 0.into(),
         total: 0.into(),
-        earlier: Mutex::default(),
+        earlier: watch::Sender::default(),
     }
 }
 

@@ -40,7 +40,7 @@ use crate::time::window::Window;
 
 use super::account::AccountContext;
 use super::plan::{Limits, Model};
-use super::read::{ApiProfile, ReadError, SharedProfile};
+use super::read::{ApiProfile, Knowledge, ReadError};
 use super::report::RunReport;
 use super::time_zone::TimeZoneCheck;
 
@@ -127,7 +127,7 @@ struct Flight {
     span: Span,
 }
 
-type ReadTask = (Fetch, Result<Found, LoadError>);
+type ReadTask = (Fetch, Knowledge, Result<Found, LoadError>);
 
 type WasRead = Result<Result<Found, LoadError>, JoinError>;
 
@@ -162,7 +162,7 @@ pub(super) struct Engine {
     goal: Goal,
     stop: CancellationToken,
     pulse: Arc<Pulse>,
-    profile: Arc<SharedProfile>,
+    profile: ApiProfile,
     known_profile: ApiProfile,
     model: Model,
     time_zone: TimeZoneCheck,
@@ -220,7 +220,7 @@ impl Engine {
             goal,
             stop,
             pulse,
-            model: Model::new(prepared.density, limits(account, &prepared.profile.get())),
+            model: Model::new(prepared.density, limits(account, &prepared.profile)),
             profile: prepared.profile,
             known_profile: prepared.known,
             time_zone: TimeZoneCheck::default(),

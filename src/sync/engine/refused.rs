@@ -57,7 +57,7 @@ impl Engine {
                 let longest = (window.seconds() / 2).max(SHORTEST.num_seconds());
                 // A message may have a passing cause.
                 if matches!(error, ReadError::Api(ApiError::Unaccepted { .. })) {
-                    self.profile.change(|profile| profile.see_too_long(longest));
+                    self.profile.see_too_long(longest);
                 }
                 queue.drifted(window);
             }
@@ -122,7 +122,7 @@ impl Engine {
                 queue.unpark();
             }
         }
-        self.profile.change(|profile| profile.length_is_doubtful = true);
+        self.profile.length_is_doubtful = true;
         self.fail(flight, WindowFailure::of_reading(error));
     }
 
@@ -140,7 +140,7 @@ impl Engine {
             queue.forget_before(edge);
         }
         let purpose = source.purpose(flight.fetch.planned.window, &self.gaps);
-        self.profile.change(|profile| profile.length_is_doubtful = true);
+        self.profile.length_is_doubtful = true;
         self.spawn_write(flight, Effect::Tried, async move |writer, fetch| {
             let (pool, lease) = (&writer.account.pool, &writer.lease);
             let watermark = accounts::note_history(pool, lease, Some(edge)).await?;

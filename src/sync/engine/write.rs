@@ -61,9 +61,14 @@ impl Writer {
     pub(super) async fn store(
         &self,
         fetch: &Fetch,
-        Fetched { reading, rows }: Fetched,
+        fetched: Fetched,
         status: Status,
     ) -> Result<WindowReport, LoadError> {
+        let Fetched {
+            reading,
+            rows,
+            profile,
+        } = fetched;
         let failure = (status == Status::Gap).then(|| WindowFailure::gap(&reading));
         let interactions: Vec<Interaction> = rows.interactions.into_values().collect();
         let rejected: Vec<Rejected> = rows.rejected.into_values().collect();
@@ -84,6 +89,7 @@ impl Writer {
                 ..fetch.counters()
             },
             reported_total: reading.reported_total,
+            proof: reading.proof.map(|proof| (proof.as_str(), &profile)),
             started_at: fetch.started_at,
             began_at: fetch.began_at,
             late: self.account.settings.late,
@@ -101,20 +107,22 @@ impl Writer {
                     ..WindowReport::default()
                 })
             }
-            Err(LoadError::Overtaken) => {
-                info!("a part was stored in another version meanwhile, reading the window again");
-                let why = Problem::from(&LoadError::Overtaken);
-                Ok(WindowReport {
-                    again: true,
-                    ..self.put_aside(fetch, &why).await?
-                })
-            }
+            Err(LoadError::Overtaken) => self.put_off(fetch).await,
             Err(error) if error.is_of_the_data() => {
                 telemetry::database_error(&self.account.api.account().name, error.kind());
                 self.fail(fetch, WindowFailure::of_data(&error)).await
             }
             Err(error) => Err(error),
         }
+    }
+
+    async fn put_off(&self, fetch: &Fetch) -> Result<WindowReport, LoadError> {
+        info!("a part was stored in another version meanwhile, reading the window again");
+        let why = Problem::from(&LoadError::Overtaken);
+        Ok(WindowReport {
+            again: true,
+            ..self.put_aside(fetch, &why).await?
+        })
     }
 
     pub(super) async fn fail(

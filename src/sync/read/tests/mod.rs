@@ -15,7 +15,7 @@ use smartassist_simulator::{Options, World};
 use uuid::Uuid;
 
 use super::pages::RawPage;
-use super::{ApiProfile, Pages, Reading, SharedProfile, Slice, Verdict, read_window};
+use super::{ApiProfile, Knowledge, Pages, ReadError, Reading, Slice, Verdict, read_window};
 use crate::config::Filters;
 use crate::extract::{Answer, ApiError, PageRequest, Priority, Received, judge};
 use crate::sync::density::Density;
@@ -45,7 +45,7 @@ fn window(start: &str, end: &str) -> Window {
 /// An API in memory.
 struct MemoryApi {
     world: Mutex<World>,
-    profile: SharedProfile,
+    profile: Mutex<ApiProfile>,
 }
 
 impl Pages for MemoryApi {
@@ -106,7 +106,7 @@ impl MemoryApi {
         change(&mut world);
         Self {
             world: Mutex::new(world),
-            profile: SharedProfile::default(),
+            profile: Mutex::default(),
         }
     }
 
@@ -133,9 +133,18 @@ impl MemoryApi {
             expected: planned.expected,
             ..Slice::of(planned.window, Priority::Head)
         };
-        read_window(self, &self.profile, &Filters::default(), &slice)
-            .await
-            .unwrap()
+        self.read_slice(&slice).await.unwrap()
+    }
+
+    async fn read_slice(&self, slice: &Slice) -> Result<Reading, ReadError> {
+        let mut known = Knowledge::of(self.profile());
+        let reading = read_window(self, &mut known, &Filters::default(), slice).await;
+        *self.profile.lock().unwrap() = known.profile;
+        reading
+    }
+
+    fn profile(&self) -> ApiProfile {
+        self.profile.lock().unwrap().clone()
     }
 
     fn model(&self) -> Model {
@@ -148,7 +157,7 @@ impl MemoryApi {
 
     /// By what earlier loads taught.
     async fn load_by(&self, model: &mut Model, stretch: Window) -> Loaded {
-        self.profile.change(ApiProfile::begin_run);
+        self.profile.lock().unwrap().begin_run();
         let mut loaded = Loaded::default();
         let mut queue = Queue::of(&[stretch], &[], model);
         while let Next::Read(planned) = queue.next(model, 0) {
@@ -176,7 +185,7 @@ impl MemoryApi {
     }
 
     fn limits(&self) -> Limits {
-        let profile = self.profile.get();
+        let profile = self.profile();
         Limits {
             reach: profile.reach() as u64,
             totals: profile.gives_totals(),

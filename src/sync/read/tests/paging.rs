@@ -100,7 +100,7 @@ async fn more_than_clamped_pages_can_show_is_read_in_parts() {
             requests < 41 * 2,
             "{num_results:?}: {requests} requests for 41 pages"
         );
-        assert_eq!(account.api.profile.get().page_size, Some(37), "{num_results:?}");
+        assert_eq!(account.api.profile().page_size, Some(37), "{num_results:?}");
     }
 }
 
@@ -278,7 +278,7 @@ async fn an_api_that_refuses_offsets_in_records_loses_nothing() {
             // Ten times as many as the hours before let expect, so a second page is asked for.
             account.pass_an_hour(22, 400);
             account.load(&about).await;
-            let profile = account.api.profile.get();
+            let profile = account.api.profile();
             assert_eq!(profile.offset_unit, Some(Unit::Records), "{about}");
             assert_eq!(profile.refused_page, Some(1), "{about}");
         }
@@ -303,7 +303,7 @@ async fn a_lower_last_offset_is_found_out_and_loses_nothing() {
             account.load(&about).await;
             // Without totals, an empty page may also mean that the records are at their end.
             if past_offset == PastOffset::Refuse || num_results == NumResults::Total {
-                let profile = account.api.profile.get();
+                let profile = account.api.profile();
                 assert_eq!(profile.refused_page, Some(4), "{about}");
                 // Those before it were read by the same window.
                 assert_eq!(profile.deepest_page, 3, "{about}");
