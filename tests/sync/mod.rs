@@ -31,6 +31,7 @@ mod range;
 mod refresh;
 mod replay;
 mod replay_moved;
+mod replay_refused;
 mod retention;
 mod set_aside;
 mod settled;
