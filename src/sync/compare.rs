@@ -243,7 +243,7 @@ impl<'a> Comparing<'a> {
         &mut self,
         queue: &mut Queue,
         planned: Planned,
-        Fetched { reading, rows }: &Fetched,
+        Fetched { reading, rows, .. }: &Fetched,
         problem: &mut Option<String>,
     ) {
         let starts = rows.starts();

@@ -225,6 +225,7 @@ impl Engine {
         let source = WindowSource {
             account: self.account.clone(),
             profile: Arc::clone(&self.profile),
+            room_for_rows: Arc::clone(&self.room_for_rows),
             priority,
         };
         let mut fetch = flight.fetch.clone();

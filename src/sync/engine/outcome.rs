@@ -109,7 +109,7 @@ impl Engine {
     pub(super) fn effect_of(
         &mut self,
         window: Window,
-        Fetched { reading, rows }: &Fetched,
+        Fetched { reading, rows, .. }: &Fetched,
     ) -> (Status, Effect) {
         let starts = rows.starts();
         match reading.verdict {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::debug;
 
 use crate::extract::{ApiError, Narrowing, PageRequest, Priority};
@@ -65,6 +66,8 @@ pub(super) enum Found {
 pub(in crate::sync) struct Fetched {
     pub(in crate::sync) reading: Reading,
     pub(in crate::sync) rows: Rows,
+    /// Taken until it is written.
+    pub(super) _room: Option<OwnedSemaphorePermit>,
 }
 
 impl Fetched {
@@ -72,6 +75,7 @@ impl Fetched {
         Self {
             reading: Reading::nothing(),
             rows: Rows::default(),
+            _room: None,
         }
     }
 }
@@ -81,6 +85,7 @@ impl Fetched {
 pub(in crate::sync) struct WindowSource {
     pub(in crate::sync) account: AccountContext,
     pub(in crate::sync) profile: Arc<SharedProfile>,
+    pub(in crate::sync) room_for_rows: Arc<Semaphore>,
     pub(in crate::sync) priority: Priority,
 }
 
@@ -124,11 +129,17 @@ impl WindowSource {
         };
         let account = self.account.api.account();
         let mut reading = read_window(&pages, &self.profile, &account.filters, &slice).await?;
+        let waiting = Arc::clone(&self.room_for_rows).acquire_owned();
+        let room = fetch.tally.pulse().while_waiting(waiting).await.ok();
         failpoint::reach("window.read");
         let records = std::mem::take(&mut reading.records);
         let policy = &self.account.settings.policy;
         let rows = Rows::of(records, &reading.strays, origin(account), policy);
-        Ok(Fetched { reading, rows })
+        Ok(Fetched {
+            reading,
+            rows,
+            _room: room,
+        })
     }
 
     /// Older and newer ranges are tested too, as it may be a hole or an outage. The edge comes last: an

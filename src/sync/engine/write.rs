@@ -61,7 +61,7 @@ impl Writer {
     pub(super) async fn store(
         &self,
         fetch: &Fetch,
-        Fetched { reading, rows }: Fetched,
+        Fetched { reading, rows, _room }: Fetched,
         status: Status,
     ) -> Result<WindowReport, LoadError> {
         let purpose = self.purpose;
