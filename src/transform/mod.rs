@@ -11,6 +11,7 @@ mod drift;
 mod fields;
 mod ids;
 mod instant;
+mod json_text;
 pub mod normal_form;
 pub mod privacy;
 mod raw;
@@ -35,6 +36,7 @@ pub use fields::{
 };
 pub use ids::{Ids, records_in};
 pub use instant::{QUARTER_SECONDS, TOLERANCE_SECONDS, seconds_of_id, whole_quarters};
+pub use json_text::JsonText;
 pub use raw::{RawRecord, RecordText};
 pub use table::{Field, Table, TableRow};
 

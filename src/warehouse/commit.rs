@@ -13,8 +13,10 @@ use crate::transform::{Drift, Interaction, Rejected};
 
 use super::batch::Constants;
 use super::compare::Basis;
+use super::interactions::InteractionWriter;
 use super::left_out::{self, StoreLimits};
 use super::moved::Moved;
+use super::refused::write_others;
 use super::stored::Meanwhile;
 use super::{ages, drift, interactions, missing, moved, rejected, stored};
 use crate::ledger::accounts::Drained;
@@ -126,8 +128,12 @@ async fn write(
         stored.keep(&moved.kept);
         moved::note(connection, constants, moved).await?;
     }
-    let (mut counters, refused) =
-        interactions::write(connection, constants, &interactions, &stored, commit.keep_raw).await?;
+    let writer = InteractionWriter {
+        constants,
+        stored: &stored,
+        keep_raw: commit.keep_raw,
+    };
+    let (mut counters, refused) = write_others(connection, &interactions, &writer).await?;
     failpoint::reach("window.written");
     counters.left_out = left_out as u64;
     let (written, rejected) = apart(&interactions, &rejected, &refused);

@@ -32,6 +32,7 @@ mod refresh;
 mod rejected;
 mod replay;
 mod replay_moved;
+mod replay_refused;
 mod retention;
 mod retry_rejected;
 mod settled;

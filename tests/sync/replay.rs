@@ -16,16 +16,16 @@ use uuid::Uuid;
 use super::retry_rejected::reject;
 use crate::support::{Setup, TestDatabase, instant};
 
-const COUNT: usize = 1_200;
+pub(super) const COUNT: usize = 1_200;
 
-async fn loaded() -> (Setup, TestDatabase) {
+pub(super) async fn loaded() -> (Setup, TestDatabase) {
     let setup = Setup::with_interactions(COUNT).await;
     let database = TestDatabase::migrated().await;
     setup.sync(&database).await;
     (setup, database)
 }
 
-fn replay_of(setup: &Setup, database: &TestDatabase, policy: Policy) -> Replay {
+pub(super) fn replay_of(setup: &Setup, database: &TestDatabase, policy: Policy) -> Replay {
     Replay {
         pool: database.pool.clone(),
         account_id: "acct-sim".to_owned(),
@@ -37,12 +37,12 @@ fn replay_of(setup: &Setup, database: &TestDatabase, policy: Policy) -> Replay {
     }
 }
 
-async fn replay(setup: &Setup, database: &TestDatabase, policy: Policy) -> Replayed {
+pub(super) async fn replay(setup: &Setup, database: &TestDatabase, policy: Policy) -> Replayed {
     let replay = replay_of(setup, database, policy);
     replay.run(&CancellationToken::new()).await.unwrap().unwrap()
 }
 
-fn hashing() -> Policy {
+pub(super) fn hashing() -> Policy {
     let mut policy = Policy {
         key: Some(PrivacyKey::new("0123456789abcdef0123456789abcdef")),
         ..Policy::default()
@@ -54,7 +54,7 @@ fn hashing() -> Policy {
 }
 
 /// As an older version of the transform would have left it.
-async fn make_old(database: &TestDatabase) {
+pub(super) async fn make_old(database: &TestDatabase) {
     for statement in [
         "update smartassist.sessions set content_hash = decode(repeat('00', 32), 'hex'), channel = 'old'",
         "delete from smartassist.tags",

@@ -224,6 +224,7 @@ impl Engine {
     pub(super) fn spawn_read(&mut self, flight: Flight, task: Task, priority: Priority, writer: Writer) {
         let source = WindowSource {
             account: self.account.clone(),
+            room_for_rows: Arc::clone(&self.room_for_rows),
             priority,
         };
         let (mut fetch, mut known) = (flight.fetch.clone(), Knowledge::of(self.profile.clone()));

@@ -23,7 +23,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
@@ -56,6 +56,9 @@ pub(super) use write::{Fetch, WindowReport, Writer, is_a_second};
 
 /// Of other sources than the head, which always finds one more; each holds its records in memory.
 pub(super) const WINDOWS_IN_FLIGHT: usize = 3;
+
+/// Rows take several times the memory of the text: one window's are written while another's are made.
+const WINDOWS_AS_ROWS: usize = 2;
 
 pub(super) const REQUESTS_OF_A_WINDOW: u64 = LAST_OFFSET as u64 + 1;
 
@@ -163,6 +166,7 @@ pub(super) struct Engine {
     stop: CancellationToken,
     pulse: Arc<Pulse>,
     profile: ApiProfile,
+    room_for_rows: Arc<Semaphore>,
     known_profile: ApiProfile,
     model: Model,
     time_zone: TimeZoneCheck,
@@ -222,6 +226,7 @@ impl Engine {
             pulse,
             model: Model::new(prepared.density, limits(account, &prepared.profile)),
             profile: prepared.profile,
+            room_for_rows: Arc::new(Semaphore::new(WINDOWS_AS_ROWS)),
             known_profile: prepared.known,
             time_zone: TimeZoneCheck::default(),
             kept_from: prepared.kept_from,

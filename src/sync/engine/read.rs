@@ -1,7 +1,10 @@
 //! What tasks of the engine read.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::debug;
 
 use crate::extract::{ApiError, Narrowing, PageRequest, Priority};
@@ -66,6 +69,8 @@ pub(in crate::sync) struct Fetched {
     pub(in crate::sync) rows: WindowRows,
     /// What was known of the API by then.
     pub(in crate::sync) profile: Value,
+    /// Taken until it is written.
+    pub(super) _room: Option<OwnedSemaphorePermit>,
 }
 
 impl Fetched {
@@ -74,6 +79,7 @@ impl Fetched {
             reading: Reading::nothing(),
             rows: WindowRows::default(),
             profile: Value::Null,
+            _room: None,
         }
     }
 }
@@ -82,6 +88,7 @@ impl Fetched {
 #[derive(Debug, Clone)]
 pub(in crate::sync) struct WindowSource {
     pub(in crate::sync) account: AccountContext,
+    pub(in crate::sync) room_for_rows: Arc<Semaphore>,
     pub(in crate::sync) priority: Priority,
 }
 
@@ -130,6 +137,8 @@ impl WindowSource {
         };
         let account = self.account.api.account();
         let mut reading = read_window(&pages, known, &account.filters, &slice).await?;
+        let waiting = Arc::clone(&self.room_for_rows).acquire_owned();
+        let room = fetch.tally.pulse().while_waiting(waiting).await.ok();
         failpoint::reach("window.read");
         let records = std::mem::take(&mut reading.records);
         let policy = &self.account.settings.policy;
@@ -139,6 +148,7 @@ impl WindowSource {
             reading,
             rows,
             profile,
+            _room: room,
         })
     }
 

@@ -68,6 +68,7 @@ impl Writer {
             reading,
             rows,
             profile,
+            _room,
         } = fetched;
         let failure = (status == Status::Gap).then(|| WindowFailure::gap(&reading));
         let interactions: Vec<Interaction> = rows.interactions.into_values().collect();
