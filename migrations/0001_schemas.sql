@@ -19,6 +19,6 @@ $$;
 comment on schema smartassist is
     'SmartAssist interactions, each in the latest version that the loader saw; windows are read again for some time, since interactions change after their end. Sessions, and below them destinations, agent segments, consultations and tags. Every instant is a timestamptz, every duration is in whole seconds. Text is as sent, except that an empty text is NULL. Contains personal data.';
 comment on schema smartassist_sync is
-    'The books of the daemon that loads the schema smartassist: what was fetched, when, and what is still missing. Written by the daemon alone. Its tables may change in any version.';
+    'The ledger of the daemon that loads the schema smartassist: what was fetched, when, and what is still missing. Written by the daemon alone. Its tables may change in any version.';
 comment on schema smartassist_bi is
     'Views for BI tools, for the role smartassist_bi_reader. They leave out interactions that the API no longer returns, and hold no name, number or address of a customer: contact_key tells customers apart.';

@@ -382,6 +382,8 @@ create table smartassist_sync.windows (
     token bigint not null,
     began_at timestamptz not null default clock_timestamp(),
     rules integer not null default 0,
+    profile jsonb,
+    proof text,
     pages bigint not null default 0,
     requests bigint not null default 0,
     records bigint not null default 0,
@@ -405,6 +407,7 @@ create table smartassist_sync.windows (
     constraint windows_run_fkey foreign key (run_id)
         references smartassist_sync.runs (id) on delete cascade,
     constraint windows_error_code_is_a_word check (error_code ~ '^[a-z_]{1,64}$'),
+    constraint windows_proof_known check (proof in ('total', 'short_page', 'total_and_short_page', 'empty_page', 'parts')),
     constraint windows_purpose_known check (purpose in ('new', 'refresh', 'open', 'backfill', 'repair', 'gap', 'verify')),
     constraint windows_range_bounded check (
         not isempty(range) and not lower_inf(range) and not upper_inf(range) and isfinite(lower(range)) and isfinite(upper(range))
@@ -435,13 +438,17 @@ comment on column smartassist_sync.windows.range is
 comment on column smartassist_sync.windows.purpose is
     'Why it was fetched: new (not covered yet), gap (a gap was tried again), or the purpose of the request that it was fetched for: refresh, open, backfill, repair or verify.';
 comment on column smartassist_sync.windows.status is
-    'drained (every record in it was seen), split (too many records, or rows that shifted: fetched in parts), gap (some records cannot be read even in the smallest part: what was reachable is stored, the rest is missing, see smartassist_sync.gaps), failed (nothing of it is stored; also where it was given up) or compared (read by verify, which stores nothing).';
+    'drained (every record in it was seen), split (too many records, or rows that shifted: fetched in parts; or drained by a proof that was contradicted later, with error_code belief_contradicted: read again), gap (some records cannot be read even in the smallest part: what was reachable is stored, the rest is missing, see smartassist_sync.gaps), failed (nothing of it is stored; also where it was given up) or compared (read by verify, which stores nothing).';
 comment on column smartassist_sync.windows.token is
     'Fencing token of the lease under which the entry was written.';
 comment on column smartassist_sync.windows.began_at is
     'Instant, by the database''s clock, before its first request: it serves requests that were made up to then.';
 comment on column smartassist_sync.windows.rules is
     'Version of the transform that read it.';
+comment on column smartassist_sync.windows.profile is
+    'What was known of the API when it was drained, as in smartassist_sync.accounts.api_traits. NULL where it was not.';
+comment on column smartassist_sync.windows.proof is
+    'What shows that every record in it was seen: total (as many different records as reported), short_page (the last page was shorter than a full one), total_and_short_page, empty_page (no record follows) or parts (its parts hold nothing else). NULL where it was not drained. Where what it rests on is contradicted later, the window is no longer drained and its stretch is read again.';
 comment on column smartassist_sync.windows.pages is
     'Pages that were read to their end.';
 comment on column smartassist_sync.windows.requests is
@@ -479,7 +486,7 @@ comment on column smartassist_sync.windows.missed is
 comment on column smartassist_sync.windows.error_code is
     'What was wrong in one word that does not change, as in runs; while such a gap is open, a problem of that code may stand. NULL where nothing went wrong, or it was split.';
 comment on column smartassist_sync.windows.error is
-    'Why the window failed, was let go, was split or is a gap, without personal data. NULL where nothing went wrong.';
+    'Why the window failed, was given up, was split or is a gap, without personal data. NULL where nothing went wrong.';
 comment on index smartassist_sync.windows_by_account_drained_began_at is
     'Serves: which windows serve a request that was made at an instant.';
 comment on index smartassist_sync.windows_by_account_drained_id is

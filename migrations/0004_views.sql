@@ -39,11 +39,11 @@ comment on column smartassist_sync.gaps.account_id is
 comment on column smartassist_sync.gaps.range is
     'The stretch of time, half-open.';
 comment on column smartassist_sync.gaps.times_tried is
-    'How often it was fetched in vain.';
+    'How often it was fetched without success.';
 comment on column smartassist_sync.gaps.first_tried_at is
     'Instant at which it was first found to be a gap.';
 comment on column smartassist_sync.gaps.last_tried_at is
-    'Instant at which it was last fetched in vain.';
+    'Instant at which it was last fetched without success.';
 comment on column smartassist_sync.gaps.next_try_at is
     'Instant from which it is tried again: 15 minutes after the first try, twice as long after each further one, a day at most. By polls where it is wanted, else by a backfill alone.';
 comment on column smartassist_sync.gaps.error is

@@ -189,7 +189,7 @@ background "$work/daemon.log" "$bin/smartassist-etl" run
 daemon_pid=$!
 wait_for "the daemon" "$daemon_pid" curl --silent --fail --max-time 5 "http://$address/readyz"
 note "ready at http://$address"
-table "Its books (smartassist_sync.runs) on the two passes before:" "
+table "Its ledger (smartassist_sync.runs) on the two passes before:" "
     select kind, status, round(extract(epoch from finished_at - started_at)::numeric, 1) as seconds,
            requests, records, inserted, updated, unchanged
     from smartassist_sync.runs where kind = 'sync' order by id"

@@ -1,12 +1,13 @@
 //! `replay`: rebuilds rows from raw records.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use clap::Args;
 use indicatif::ProgressBar;
 use serde_json::{Value, json};
+use tokio::sync::watch;
 use tracing::{info, warn};
 
 use crate::config::Config;
@@ -62,7 +63,7 @@ async fn replay_all(shell: &Shell<'_>, screen: &Screen) -> Result<ReplayedAccoun
             clock: Arc::new(SystemClock),
             done: 0.into(),
             total: 0.into(),
-            earlier: Mutex::default(),
+            earlier: watch::Sender::default(),
         });
         let began = Instant::now();
         let progress = ReplayProgress {

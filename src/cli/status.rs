@@ -5,7 +5,7 @@ use crate::ledger::LoadError;
 use crate::ledger::problems::Severity;
 use crate::postgres::{self, Database};
 use crate::status::board::{self, AccountBoard, Board, ConfiguredAccount, Scope};
-use crate::status::calendar::CellState;
+use crate::status::calendar::DayState;
 use crate::status::facts::{self, Fact};
 use crate::status::problems::Standing;
 use crate::time::clock::{Clock, SystemClock};
@@ -85,8 +85,8 @@ fn last_days(account: &AccountBoard) -> Option<Fact> {
     let cells = account.calendar.as_ref()?;
     let newest = &cells[cells.len().saturating_sub(DAYS_SHOWN)..];
     let signs: String = newest.iter().map(|cell| cell.state.look().sign).collect();
-    let legend = CellState::ALL
-        .map(CellState::look)
+    let legend = DayState::ALL
+        .map(DayState::look)
         .map(|look| format!("{} {}", look.sign, look.word));
     Some(Fact {
         name: "last 30 days",

@@ -22,19 +22,15 @@ const AN_ACCOUNT_NAME: &str =
     "the name must be of lower-case letters, digits, _ and -, since the environment knows no case";
 
 settings! {
-    /// `accounts.<name>.*`.
     AccountConfig {
-        /// Name in logs and metrics.
         name: String = account_name();
         /// May have a path prefix.
         base_url: Url = base_url("base_url");
         /// Part of every key.
         account_id: String = id("account_id");
-        /// Signs requests.
         credentials: Credentials = group(Credentials::read);
         /// `None`: 30 days before first start.
         start_from: Option<DateTime<Utc>> = parsed("start_from", "a date (2025-01-31) or RFC 3339", parse_instant);
-        /// What is fetched.
         filters: Filters = group(Filters::read);
         /// Minutes: UTC = local + offset.
         time_zone_offset: i32 = integer("time_zone_offset", -840..=720);
@@ -42,9 +38,7 @@ settings! {
         limits: RequestLimits = group(RequestLimits::read);
         /// What reports are made with.
         reporting: Reporting = section("reporting", Reporting::read);
-        /// Limits.
         response: ResponseLimits = group(ResponseLimits::read);
-        /// Retries.
         retry: RetryPolicy = group(RetryPolicy::read);
     }
 }
@@ -55,18 +49,13 @@ settings! {
     Filters {
         /// Stream or application; sent as `iId`.
         stream_id: String = id("stream_id");
-        /// Optional record parts.
         selected_fields: Vec<String> = list("selected_fields");
-        /// Channels.
         #[serde(skip_serializing_if = "Option::is_none")]
         channels: Option<Vec<String>> = list_unless_empty("channels");
-        /// Queue ids.
         #[serde(skip_serializing_if = "Option::is_none")]
         queues: Option<Vec<String>> = list_unless_empty("queues");
-        /// Bot ids.
         #[serde(skip_serializing_if = "Option::is_none")]
         bots: Option<Vec<String>> = list_unless_empty("bots");
-        /// Direction.
         #[serde(skip_serializing_if = "Option::is_none")]
         direction: Option<Direction> = choice("direction", &Direction::CHOICES);
         /// Added to bodies.
@@ -78,11 +67,8 @@ settings! {
 /// The API's spelling.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum Direction {
-    /// From the customer.
     Inbound,
-    /// From the contact centre.
     Outbound,
-    /// Either.
     Both,
 }
 
@@ -95,7 +81,6 @@ impl Direction {
 }
 
 settings! {
-    /// Retry policy.
     #[derive(Copy)]
     RetryPolicy {
         /// Excludes the first attempt.
@@ -106,21 +91,17 @@ settings! {
 }
 
 settings! {
-    /// Response limits.
     #[derive(Copy)]
     ResponseLimits {
-        /// `connect_timeout_seconds`.
         connect_timeout: Duration = number("connect_timeout_seconds", 1..=600, Duration::from_secs);
         /// Between two reads.
         read_timeout: Duration = number("read_timeout_seconds", 1..=600, Duration::from_secs);
-        /// Whole request.
         request_timeout: Duration = number("request_timeout_seconds", 1..=3_600, Duration::from_secs);
         /// Decompressed bytes.
         max_bytes: usize = number("max_response_mebibytes", 1..=1_024, |mebibytes: usize| mebibytes << 20);
     }
 }
 
-/// Signs requests.
 #[derive(Debug, Clone)]
 pub enum Credentials {
     /// A JWT we sign.
@@ -129,7 +110,6 @@ pub enum Credentials {
         client_id: String,
         /// Shared secret (HS*) or PEM private key (RS*).
         client_secret: Secret,
-        /// The app's algorithm.
         algorithm: Algorithm,
     },
     /// A ready JWT.

@@ -18,9 +18,6 @@ impl Cron {
     }
 
     /// Parses like the scheduler: both day fields must match.
-    ///
-    /// # Errors
-    /// Invalid pattern.
     pub fn parse(pattern: &str) -> Result<Self, croner::errors::CronError> {
         CronParser::builder()
             .seconds(Seconds::Required)

@@ -9,7 +9,6 @@ use super::secret::{self, Secret};
 use super::section::{Section, settings};
 
 settings! {
-    /// `database.*`.
     DatabaseConfig {
         /// Overrides the URL's.
         password: Option<Secret> = database_password("password");
@@ -17,27 +16,19 @@ settings! {
         url: Option<Secret> = database_url("url");
         /// `None`: public authorities.
         ca_file: Option<PathBuf> = readable_file("ca_file");
-        /// `database.wait_seconds`.
         wait: Duration = number("wait_seconds", 1..=86_400, Duration::from_secs);
-        /// `database.server_binaries`.
         server_binaries: Option<PathBuf> = path("server_binaries");
-        /// Connections.
         session: SessionConfig = group(SessionConfig::read);
     }
 }
 
 settings! {
-    /// Connection settings.
     SessionConfig {
-        /// `database.max_connections`.
         max_connections: u32 = integer("max_connections", 2..=1_000);
-        /// `database.connect_timeout_seconds`.
         connect_timeout: Duration = number("connect_timeout_seconds", 1..=3_600, Duration::from_secs);
         /// 0 behind a transaction pooler.
         statement_cache: usize = integer("statement_cache", 0..=10_000);
-        /// `database.statement_timeout_seconds`.
         statement_timeout: Duration = number("statement_timeout_seconds", 1..=86_400, Duration::from_secs);
-        /// `database.lock_timeout_seconds`.
         lock_timeout: Duration = number("lock_timeout_seconds", 1..=3_600, Duration::from_secs);
     }
 }

@@ -6,23 +6,17 @@ use serde::{Serialize, Serializer};
 
 use super::section::settings;
 
-/// A sliding span.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BudgetSpan {
-    /// 60 seconds.
     Minute,
-    /// 3,600 seconds.
     Hour,
 }
 
 impl BudgetSpan {
-    /// All spans.
     pub const ALL: [Self; 2] = [Self::Minute, Self::Hour];
 
-    /// Longest span.
     pub const LONGEST: Self = Self::Hour;
 
-    /// Its length.
     pub const fn length(self) -> Duration {
         match self {
             Self::Minute => Duration::from_secs(60),
@@ -30,7 +24,6 @@ impl BudgetSpan {
         }
     }
 
-    /// Its name.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Minute => "minute",
@@ -38,7 +31,6 @@ impl BudgetSpan {
         }
     }
 
-    /// Time at `limit` per span.
     pub fn time_for(self, requests: u64, limit: u32) -> Duration {
         let nanoseconds = self.length().as_nanos() * u128::from(requests) / u128::from(limit.max(1));
         Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or(u64::MAX))
@@ -52,7 +44,6 @@ impl Serialize for BudgetSpan {
 }
 
 settings! {
-    /// Request limits.
     #[derive(Copy, PartialEq, Eq)]
     RequestLimits {
         /// 0: unlimited.
@@ -78,13 +69,11 @@ impl RequestLimits {
         }
     }
 
-    /// Limited spans.
     pub fn spans(self) -> impl Iterator<Item = (BudgetSpan, u32)> {
         let spans = BudgetSpan::ALL.map(|span| (span, self.requests_in(span)));
         spans.into_iter().filter(|(_, requests)| *requests > 0)
     }
 
-    /// Time under all limits.
     pub fn time_for(self, requests: u64) -> Duration {
         self.spans()
             .map(|(span, limit)| span.time_for(requests, limit))

@@ -35,62 +35,45 @@ pub(crate) use section::nearest;
 
 use section::{Problems, Section, settings};
 
-/// Environment variable prefix.
 pub const ENVIRONMENT_PREFIX: &str = "SMARTASSIST_ETL";
 
 /// In bytes; shorter ones are guessable.
 pub const SHORTEST_TOKEN: usize = 16;
 
 settings! {
-    /// Checked configuration.
     Config {
-        /// Directory of the private `PostgreSQL`.
         data_dir: PathBuf = required_path("data_dir");
-        /// `database.*`.
         database: DatabaseConfig = section("database", DatabaseConfig::read);
         /// May be empty.
         accounts: Vec<AccountConfig> = accounts();
-        /// `sync.*`.
         sync: SyncConfig = section("sync", SyncConfig::read);
-        /// `storage.*`.
         storage: StorageConfig = section("storage", StorageConfig::read);
-        /// `privacy.*`.
         privacy: Policy = section("privacy", Policy::read);
-        /// `http.*`.
         http: HttpConfig = section("http", HttpConfig::read);
-        /// `log.*`.
         log: LogConfig = section("log", LogConfig::read);
-        /// Keys of trimmed secrets.
         trimmed_secrets: Vec<String> = trimmed_secrets();
     }
 }
 
 settings! {
-    /// `storage.*`.
     StorageConfig {
-        /// Keeps raw records.
         raw: bool = flag("raw");
         /// `None`: for ever.
         retention: Option<TimeDelta> = span_or_off("retention_days", 0..=36_500, TimeDelta::days);
-        /// When to delete.
         clean_up: Cron = cron("clean_up");
     }
 }
 
 settings! {
-    /// `http.*`.
     HttpConfig {
-        /// Listening address.
         bind: SocketAddr = address("bind");
         /// `None`: local access only.
         token: Option<Secret> = long_secret("token", SHORTEST_TOKEN);
-        /// Protects `/metrics` too.
         protect_metrics: bool = flag("protect_metrics");
     }
 }
 
 settings! {
-    /// `log.*`.
     LogConfig {
         /// `None`: pretty on terminals, else JSON.
         format: Option<LogFormat> = choice("format", &[("json", LogFormat::Json), ("pretty", LogFormat::Pretty)]);
@@ -99,19 +82,15 @@ settings! {
     }
 }
 
-/// Log format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {
     /// One object per line.
     Json,
-    /// For people.
     Pretty,
 }
 
-/// Unusable configuration.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    /// Unreadable source.
     #[error("{0}")]
     Unreadable(String),
     /// All problems.
@@ -159,9 +138,6 @@ impl Config {
     }
 
     /// Ignores other problems: a running daemon may predate edits.
-    ///
-    /// # Errors
-    /// Invalid environment.
     pub fn load_bind(file: Option<&Path>) -> Result<SocketAddr, ConfigError> {
         let tree = layers::merge(file, environment()).or_else(|_| layers::merge(None, environment()))?;
         let problems = Problems::default();
@@ -171,9 +147,6 @@ impl Config {
     }
 
     /// Requires an account.
-    ///
-    /// # Errors
-    /// No account.
     pub fn require_accounts(&self) -> Result<(), ConfigError> {
         if self.accounts.is_empty() {
             return Err(ConfigError::Invalid(vec![format!(

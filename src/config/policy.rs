@@ -21,7 +21,6 @@ pub enum Rule {
     Keep,
     /// Keyed hash.
     Hash,
-    /// Removed.
     Drop,
 }
 
@@ -34,30 +33,24 @@ macro_rules! classes {
         pub enum Class { $($(#[$doc])* $class,)* }
 
         impl Class {
-            /// All classes.
             pub const ALL: [Self; [$(Self::$class),*].len()] = [$(Self::$class),*];
 
-            /// Configuration key.
             pub fn as_str(self) -> &'static str {
                 match self { $(Self::$class => stringify!($field),)* }
             }
         }
 
-        /// `privacy.*`.
         #[derive(Debug, Clone, Default)]
-        #[expect(missing_docs, reason = "each is the rule of the class of that name")]
         pub struct Policy {
             $(pub $field: Rule,)*
             pub key: Option<PrivacyKey>,
         }
 
         impl Policy {
-            /// A class's rule.
             pub fn rule(&self, class: Class) -> Rule {
                 match class { $(Class::$class => self.$field,)* }
             }
 
-            /// Mutable rule.
             pub fn rule_mut(&mut self, class: Class) -> &mut Rule {
                 match class { $(Class::$class => &mut self.$field,)* }
             }
@@ -66,15 +59,12 @@ macro_rules! classes {
 }
 
 classes! {
-    /// About customers.
     Customer = customer,
-    /// About agents.
     Agent = agent,
     /// Machine addresses.
     Network = network,
     /// Text and unknown fields.
     FreeText = free_text,
-    /// Tag values.
     TagValues = tag_values,
 }
 
@@ -97,7 +87,6 @@ impl Policy {
     }
 }
 
-/// `privacy.key`.
 #[derive(Clone)]
 pub struct PrivacyKey(Hmac<Sha256>);
 
@@ -108,7 +97,6 @@ impl fmt::Debug for PrivacyKey {
 }
 
 impl PrivacyKey {
-    /// Makes a key.
     pub fn new(secret: &str) -> Self {
         let key =
             Hmac::new_from_slice(secret.as_bytes()).unwrap_or_else(|_| unreachable!("any length will do"));

@@ -7,31 +7,17 @@ use secrecy::{ExposeSecret, SecretString};
 /// Files are reread for rotation.
 #[derive(Debug, Clone)]
 pub enum Secret {
-    /// The value.
     Inline(SecretString),
     /// From `<key>_file`.
     File(PathBuf),
 }
 
-/// Unusable secret.
 #[derive(Debug, thiserror::Error)]
 pub enum SecretError {
-    /// Unreadable file.
     #[error("cannot read the secret file {path}")]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// The cause.
-        source: std::io::Error,
-    },
-    /// Unsuitable value.
+    Unreadable { path: PathBuf, source: std::io::Error },
     #[error("{place} {what}")]
-    Unfit {
-        /// Its place.
-        place: String,
-        /// The reason.
-        what: &'static str,
-    },
+    Unfit { place: String, what: &'static str },
 }
 
 pub(super) const A_PLACEHOLDER: &str =

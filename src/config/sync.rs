@@ -20,37 +20,25 @@ const TIERS: &str =
 const LONGEST_LOOKBACK: TimeDelta = TimeDelta::days(366);
 
 settings! {
-    /// `sync.*`.
     SyncConfig {
-        /// `sync.poll`.
         poll: Cron = cron("poll");
         /// Smallest lookback first.
         refresh: Vec<RefreshTier> = tiers("refresh");
-        /// `sync.follow_open_hours`; `None`: off.
         follow_open: Option<TimeDelta> = span_or_off("follow_open_hours", 0..=8_784, TimeDelta::hours);
-        /// `sync.settle_seconds`.
         settle: Duration = number("settle_seconds", 0..=86_400, Duration::from_secs);
-        /// `sync.late_minutes`.
         late: TimeDelta = number("late_minutes", 0..=10_080, TimeDelta::minutes);
-        /// `sync.missing_confirm_hours`.
         missing_confirm: TimeDelta = number("missing_confirm_hours", 1..=8_784, TimeDelta::hours);
-        /// `sync.lease_seconds`.
         lease: Duration = number("lease_seconds", 3..=3_600, Duration::from_secs);
-        /// `sync.stall_seconds`.
         stall: Duration = number("stall_seconds", 1..=86_400, Duration::from_secs);
-        /// `sync.shutdown_seconds`.
         shutdown: Duration = number("shutdown_seconds", 0..=3_600, Duration::from_secs);
     }
 }
 
-/// A refresh tier.
 #[derive(Debug, Clone)]
 pub struct RefreshTier {
     /// As in the ledger; the lookback's text where none is given.
     pub name: String,
-    /// When it runs.
     pub every: Cron,
-    /// How far back.
     pub lookback: TimeDelta,
 }
 
@@ -59,25 +47,20 @@ pub struct RefreshTier {
 pub struct RefreshPolicy {
     /// As in `runs.policy`.
     pub name: String,
-    /// When it comes due.
     pub every: Cron,
-    /// What it reads again.
     pub selection: Selection,
 }
 
-/// What a policy reads again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Selection {
     /// All of the last so long.
     Lookback {
-        /// How far back.
         lookback: TimeDelta,
         /// And whatever was last read before it was this old.
         late: Option<TimeDelta>,
     },
     /// Sessions without an end.
     Open {
-        /// Up to this age.
         age: TimeDelta,
         /// Younger ones are read anyway.
         beyond: TimeDelta,

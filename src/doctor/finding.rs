@@ -5,20 +5,13 @@ use serde_json::{Value, json};
 
 use crate::ledger::problems::{Failure, Problem, Severity};
 
-/// Result of one check.
 #[derive(Debug, Clone, Serialize)]
 pub struct Finding {
-    /// Its severity.
     pub status: Severity,
-    /// What was checked.
     pub check: &'static str,
-    /// The account, if any.
     pub account: Option<String>,
-    /// What was seen.
     pub found: String,
-    /// The consequence.
     pub explanation: Option<String>,
-    /// What to do.
     pub remedy: Option<String>,
     #[serde(skip)]
     failure: Failure,
@@ -78,17 +71,14 @@ impl Finding {
     }
 }
 
-/// Results of all checks.
 #[derive(Debug, Default)]
 pub struct Report {
     /// In order of the checks.
     pub findings: Vec<Finding>,
-    /// API requests sent.
     pub requests: u64,
 }
 
 impl Report {
-    /// Causes of failed checks.
     pub fn failures(&self) -> impl Iterator<Item = Failure> {
         let failed = self
             .findings
@@ -97,7 +87,6 @@ impl Report {
         failed.map(|finding| finding.failure)
     }
 
-    /// The report as JSON.
     pub fn to_json(&self) -> Value {
         json!({ "checks": self.findings, "requests": self.requests })
     }

@@ -16,7 +16,6 @@ use std::sync::Arc;
 use crate::config::Config;
 use crate::time::clock::Clock;
 
-/// Runs all checks in order.
 pub async fn examine(config: &Config, clock: &Arc<dyn Clock>) -> Report {
     let mut report = Report::default();
     report.findings.extend(configuration(config));

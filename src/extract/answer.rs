@@ -10,12 +10,9 @@ use super::{ApiError, Page};
 
 pub(super) const ERROR_BODY_BYTES: usize = 64 * 1024;
 
-/// A response without error.
 #[derive(Debug)]
 pub enum Answer {
-    /// A page, possibly empty.
     Page {
-        /// The page.
         page: Page,
         /// Undecodable characters in the answer.
         unreadable: u64,
@@ -24,23 +21,16 @@ pub enum Answer {
     EmptyIfAgreed,
 }
 
-/// A response.
 #[derive(Debug)]
 pub struct Received {
-    /// HTTP status.
     pub status: StatusCode,
-    /// The `content-type`, or empty.
     pub content_type: String,
-    /// Requested pause.
     pub retry_after: Option<Duration>,
     /// Decompressed body.
     pub body: Vec<u8>,
 }
 
 /// Interprets a response of at most `most` bytes of text.
-///
-/// # Errors
-/// The response is not a page.
 pub fn judge(received: Received, most: usize) -> Result<Answer, ApiError> {
     let Received {
         status,

@@ -31,7 +31,6 @@ const WORTH_SAYING: Duration = Duration::from_secs(5);
 /// Which requests go first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Priority {
-    /// The newest interactions.
     Head,
     /// All else: keeps to an even pace, so that a place comes free for the head as evenly, and never takes
     /// the last one in flight.
@@ -59,27 +58,24 @@ impl Limit {
     }
 }
 
-/// Usage of a limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct BudgetUse {
-    /// The limit's span.
     #[serde(rename = "span_seconds")]
     pub span: BudgetSpan,
     /// Requests in flight or ended within it.
     pub used: usize,
-    /// Requests allowed.
     pub limit: usize,
 }
 
 /// Admits requests by priority, then arrival.
 #[derive(Debug)]
 pub struct Budget {
-    places: Mutex<Places>,
+    state: Mutex<BudgetState>,
     changed: Notify,
 }
 
 #[derive(Debug)]
-struct Places {
+struct BudgetState {
     configured: RequestLimits,
     limits: Vec<Limit>,
     in_flight: usize,
@@ -111,10 +107,9 @@ struct Waiting<'a> {
 }
 
 impl Budget {
-    /// A budget with these limits.
     pub fn new(limits: RequestLimits) -> Self {
         Self {
-            places: Mutex::new(Places {
+            state: Mutex::new(BudgetState {
                 configured: limits,
                 limits: limits.spans().map(Limit::from).collect(),
                 in_flight: 0,
@@ -155,51 +150,49 @@ impl Budget {
     }
 
     fn queue_up(&self, priority: Priority) -> Waiting<'_> {
-        let mut places = self.places();
-        let turn = (priority, places.next);
-        places.next += 1;
-        places.queue.insert(turn);
-        drop(places);
+        let mut state = self.state();
+        let turn = (priority, state.next);
+        state.next += 1;
+        state.queue.insert(turn);
+        drop(state);
         Waiting { budget: self, turn }
     }
 
     fn admission(&self, turn: Turn) -> Admission {
-        let mut places = self.places();
-        if places.queue.first() != Some(&turn) || places.in_flight >= places.most_in_flight(turn.0) {
+        let mut state = self.state();
+        if state.queue.first() != Some(&turn) || state.in_flight >= state.most_in_flight(turn.0) {
             return Admission::AfterAChange;
         }
-        places.admission(Instant::now(), turn.0)
+        state.admission(Instant::now(), turn.0)
     }
 
-    /// Holds back all requests.
     pub fn pause(&self, pause: Duration) {
         let until = Instant::now() + pause;
-        let mut places = self.places();
-        places.paused_until = places.paused_until.max(Some(until));
+        let mut state = self.state();
+        state.paused_until = state.paused_until.max(Some(until));
     }
 
     /// Adds requests of an earlier process, as (count, time since the last ended).
     pub fn spent_before(&self, requests: impl IntoIterator<Item = (usize, Duration)>) {
-        let mut places = self.places();
+        let mut state = self.state();
         // Bounds memory; more has no effect.
-        let most = places.remembered();
+        let most = state.remembered();
         let now = Instant::now();
         let spent = requests
             .into_iter()
             .filter_map(|(requests, ago)| Some((requests.min(most), now.checked_sub(ago)?)))
             .flat_map(|(requests, ended)| std::iter::repeat_n(ended, requests));
-        places.ended.extend(spent);
-        places.ended.make_contiguous().sort();
-        places.forget(now);
+        state.ended.extend(spent);
+        state.ended.make_contiguous().sort();
+        state.forget(now);
     }
 
-    /// Current usage of each limit.
     pub fn uses(&self) -> Vec<BudgetUse> {
-        let (places, now) = (self.places(), Instant::now());
-        let uses = places.limits.iter().map(|limit| BudgetUse {
+        let (state, now) = (self.state(), Instant::now());
+        let uses = state.limits.iter().map(|limit| BudgetUse {
             span: limit.span,
-            used: places.in_flight
-                + places
+            used: state.in_flight
+                + state
                     .ended
                     .iter()
                     .filter(|ended| limit.free_at(**ended) > now)
@@ -211,9 +204,9 @@ impl Budget {
 
     /// Requests of the last hour, by the minutes that have passed since; those on their way are of the last.
     pub fn spent_by_minute(&self) -> Vec<i32> {
-        let (places, now) = (self.places(), Instant::now());
-        let mut spent = vec![i32::try_from(places.in_flight).unwrap_or(i32::MAX)];
-        for ended in places.ended.iter().rev() {
+        let (state, now) = (self.state(), Instant::now());
+        let mut spent = vec![i32::try_from(state.in_flight).unwrap_or(i32::MAX)];
+        for ended in state.ended.iter().rev() {
             let minutes = now.saturating_duration_since(*ended).as_secs() / 60;
             let minute = usize::try_from(minutes).unwrap_or(usize::MAX);
             if minute >= 60 {
@@ -227,12 +220,12 @@ impl Budget {
         spent
     }
 
-    fn places(&self) -> MutexGuard<'_, Places> {
-        self.places.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, BudgetState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Places {
+impl BudgetState {
     fn admission(&mut self, now: Instant, priority: Priority) -> Admission {
         self.paused_until = self.paused_until.filter(|until| *until > now);
         let mut at = self.paused_until;
@@ -286,19 +279,19 @@ impl Places {
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
-        let mut places = self.0.places();
-        places.in_flight -= 1;
+        let mut state = self.0.state();
+        state.in_flight -= 1;
         let now = Instant::now();
-        places.ended.push_back(now);
-        places.forget(now);
-        drop(places);
+        state.ended.push_back(now);
+        state.forget(now);
+        drop(state);
         self.0.changed.notify_waiters();
     }
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        self.budget.places().queue.remove(&self.turn);
+        self.budget.state().queue.remove(&self.turn);
         self.budget.changed.notify_waiters();
     }
 }

@@ -26,7 +26,6 @@ const RETRIES_PAST_THE_END: usize = 1;
 
 const RETRIES_OF_A_MESSAGE: usize = 2;
 
-/// Requests one account's pages.
 #[derive(Debug)]
 pub struct ApiClient {
     account: AccountConfig,
@@ -42,10 +41,7 @@ pub struct ApiClient {
 pub enum ClientError {
     /// An id is not plain ASCII.
     #[error("accounts.{account}: account_id and stream_id must be plain ASCII")]
-    Header {
-        /// The account.
-        account: String,
-    },
+    Header { account: String },
     /// TLS or proxy settings are unusable.
     #[error("cannot set up the HTTP client")]
     Http(#[source] reqwest::Error),
@@ -76,28 +72,20 @@ impl ApiClient {
         })
     }
 
-    /// The account's configuration.
     pub fn account(&self) -> &AccountConfig {
         &self.account
     }
 
-    /// See [`Budget::spent_before`].
     pub fn remember_spent(&self, requests: impl IntoIterator<Item = (usize, Duration)>) {
         self.budget.spent_before(requests);
     }
 
     /// Requests a page, with retries.
-    ///
-    /// # Errors
-    /// The last try failed.
     pub async fn page(&self, request: &PageRequest<'_>, tally: &Tally) -> Result<Page, ApiError> {
         self.ask(request, tally, self.account.retry.max_retries).await
     }
 
     /// Requests a page that may lie past the end, where failures are usual.
-    ///
-    /// # Errors
-    /// The last try failed.
     pub async fn page_past_the_end(
         &self,
         request: &PageRequest<'_>,
@@ -177,17 +165,14 @@ impl ApiClient {
         );
     }
 
-    /// See [`Budget::was_hour_used_up`].
     pub fn was_hour_used_up(&self) -> bool {
         self.budget.was_hour_used_up()
     }
 
-    /// See [`Budget::uses`].
     pub fn budget_uses(&self) -> Vec<BudgetUse> {
         self.budget.uses()
     }
 
-    /// See [`Budget::spent_by_minute`].
     pub fn spent_by_minute(&self) -> Vec<i32> {
         self.budget.spent_by_minute()
     }

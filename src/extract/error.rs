@@ -7,19 +7,15 @@ use reqwest::StatusCode;
 use crate::config::SecretError;
 use crate::telemetry::chain;
 
-/// A request without a page.
 #[derive(Debug, thiserror::Error)]
 pub enum ApiError {
-    /// No token could be made.
     #[error("cannot sign the request")]
     Unsigned(#[source] jsonwebtoken::errors::Error),
-    /// A secret is unreadable.
     #[error("cannot sign the request")]
     Secret(#[from] SecretError),
     /// Connection failure or timeout.
     #[error("{what}")]
     Transport {
-        /// What failed.
         what: &'static str,
         /// The cause, without URL.
         source: reqwest::Error,
@@ -36,28 +32,16 @@ pub enum ApiError {
     },
     /// 401 or 403.
     #[error("the API refused us (status {status})")]
-    Refused {
-        /// The status.
-        status: StatusCode,
-    },
+    Refused { status: StatusCode },
     /// 5xx or 408.
     #[error("the API failed (status {status})")]
-    ServerFault {
-        /// The status.
-        status: StatusCode,
-    },
+    ServerFault { status: StatusCode },
     /// Not followed: it would leak the token.
     #[error("the API redirects (status {status}), which is not followed")]
-    Redirected {
-        /// The status.
-        status: StatusCode,
-    },
+    Redirected { status: StatusCode },
     /// Any other status.
     #[error("the API did not accept the request (status {status})")]
-    Unaccepted {
-        /// The status.
-        status: StatusCode,
-    },
+    Unaccepted { status: StatusCode },
     /// 200 with a message, no records.
     #[error("the API answers with a message in place of records")]
     Message,
@@ -70,7 +54,6 @@ pub enum ApiError {
         /// Body size; bodies are never logged.
         bytes: usize,
     },
-    /// The body is too large.
     #[error("the API's answer is larger than {limit} bytes")]
     TooLarge {
         /// In bytes.
@@ -109,7 +92,6 @@ impl ApiError {
         }
     }
 
-    /// What the operator can do.
     pub fn remedy(&self) -> &'static str {
         match self {
             Self::Unsigned(_) => {

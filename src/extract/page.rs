@@ -17,7 +17,6 @@ const MOST_ELEMENTS: usize = 500;
 
 const IDS: [&str; 2] = ["sessionId", "conversationId"];
 
-/// One page of a window.
 #[derive(Debug, Default)]
 pub struct Page {
     /// `numResults`: of page or window, undocumented.

@@ -8,29 +8,21 @@ use crate::time::window::Window;
 
 use super::Priority;
 
-/// One page of a window.
 #[derive(Debug, Clone, Copy)]
 pub struct PageRequest<'a> {
-    /// The window.
     pub window: Window,
     /// In pages, or records where the API counts those.
     pub offset: usize,
-    /// Maximum number of records.
     pub limit: usize,
-    /// Part of the window.
     pub narrowing: &'a Narrowing,
-    /// Priority in the budget.
     pub priority: Priority,
 }
 
 /// Replaces the account's filters, so must lie within them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Narrowing {
-    /// Only this direction.
     pub direction: Option<Direction>,
-    /// Only this channel.
     pub channel: Option<String>,
-    /// Only this queue id.
     pub queue: Option<String>,
 }
 

@@ -17,7 +17,6 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// For work with this pulse.
     pub fn of(pulse: Arc<Pulse>) -> Self {
         Self {
             pulse,
@@ -25,12 +24,10 @@ impl Tally {
         }
     }
 
-    /// What it beats.
     pub fn pulse(&self) -> &Arc<Pulse> {
         &self.pulse
     }
 
-    /// Adds what another counted.
     pub fn add(&self, other: &Self) {
         for (all, more) in [
             (&self.requests, &other.requests),
@@ -43,7 +40,6 @@ impl Tally {
         }
     }
 
-    /// Requests sent.
     pub fn requests(&self) -> u64 {
         self.requests.load(Ordering::Relaxed)
     }
@@ -58,12 +54,10 @@ impl Tally {
         self.records.load(Ordering::Relaxed)
     }
 
-    /// Repeats of failed requests.
     pub fn retries(&self) -> u64 {
         self.retries.load(Ordering::Relaxed)
     }
 
-    /// Requests refused by rate limits.
     pub fn rate_limited(&self) -> u64 {
         self.rate_limited.load(Ordering::Relaxed)
     }

@@ -15,21 +15,18 @@ use super::runs::{Preparation, ReadyAccount};
 /// Fails if the sync state is impossible, or the ledger does not prove it.
 ///
 /// # Errors
-/// [`LoadError::Books`] or database failure.
+/// [`LoadError::Impossible`] or database failure.
 pub async fn check(executor: impl PgExecutor<'_>, account_id: &str) -> Result<(), LoadError> {
-    let problem: Option<Option<String>> = sqlx::query_scalar(include_str!("books_problem.sql"))
+    let problem: Option<Option<String>> = sqlx::query_scalar(include_str!("impossible.sql"))
         .bind(account_id)
         .fetch_optional(executor)
         .await?;
     problem
         .flatten()
-        .map_or(Ok(()), |problem| Err(LoadError::Books(problem)))
+        .map_or(Ok(()), |problem| Err(LoadError::Impossible(problem)))
 }
 
 /// Writes the account's row; a caller with a lease proves it first.
-///
-/// # Errors
-/// Database failure.
 pub async fn prepare(
     executor: impl PgExecutor<'_>,
     run: &Preparation<'_>,
@@ -52,9 +49,6 @@ pub async fn prepare(
 }
 
 /// Whether the account was loaded with other filters; `None`: it was never loaded.
-///
-/// # Errors
-/// Database failure.
 pub async fn has_other_filters(
     executor: impl PgExecutor<'_>,
     account: &AccountConfig,
@@ -106,10 +100,8 @@ pub(crate) async fn stay(executor: impl PgExecutor<'_>, lease: &Lease) -> Result
     Ok(row.ok_or(LoadError::LeaseLost)?.try_get(0)?)
 }
 
-/// API history limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct History {
-    /// Oldest served instant.
     pub served_from: DateTime<Utc>,
     /// Older is wanted.
     pub is_wanted: bool,
@@ -118,9 +110,6 @@ pub struct History {
 }
 
 /// Known history limit.
-///
-/// # Errors
-/// Database failure.
 pub async fn history(executor: impl PgExecutor<'_>, account_id: &str) -> Result<Option<History>, LoadError> {
     let known: Option<(DateTime<Utc>, bool, bool)> = sqlx::query_as(
         "select served_from, coalesce(wanted_from < served_from, false), \
@@ -155,9 +144,6 @@ pub async fn note_history(
 }
 
 /// Saved API behaviour.
-///
-/// # Errors
-/// Database failure.
 pub async fn traits(executor: impl PgExecutor<'_>, account_id: &str) -> Result<Value, LoadError> {
     let traits = sqlx::query_scalar("select api_traits from smartassist_sync.accounts where account_id = $1")
         .bind(account_id)
@@ -166,7 +152,16 @@ pub async fn traits(executor: impl PgExecutor<'_>, account_id: &str) -> Result<V
     Ok(traits.unwrap_or_else(|| Value::Object(serde_json::Map::new())))
 }
 
-/// Saves API behaviour.
+/// What saving the API's behaviour changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Remembered {
+    /// Windows whose proof it contradicts: their stretches are read again.
+    pub withdrawn: i64,
+    /// Watermark.
+    pub watermark: DateTime<Utc>,
+}
+
+/// Saves API behaviour, and withdraws the coverage that rested on what it contradicts.
 ///
 /// # Errors
 /// [`LoadError::LeaseLost`] or database failure.
@@ -174,18 +169,15 @@ pub async fn remember_traits(
     executor: impl PgExecutor<'_>,
     lease: &Lease,
     traits: &Value,
-) -> Result<(), LoadError> {
-    let remembered = lease
-        .query(fenced!(
-            "update smartassist_sync.accounts as account set api_traits = $4, updated_at = clock_timestamp() \
-             from fence where account.account_id = fence.account_id"
-        ))
+) -> Result<Remembered, LoadError> {
+    let row = lease
+        .query(fenced!(include_str!("remember_traits.sql")))
         .bind(traits)
-        .execute(executor)
-        .await?;
-    if remembered.rows_affected() == 1 {
-        Ok(())
-    } else {
-        Err(LoadError::LeaseLost)
-    }
+        .fetch_optional(executor)
+        .await?
+        .ok_or(LoadError::LeaseLost)?;
+    Ok(Remembered {
+        withdrawn: row.try_get(0)?,
+        watermark: row.try_get(1)?,
+    })
 }

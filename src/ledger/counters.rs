@@ -11,10 +11,6 @@ use super::bigint;
 macro_rules! counters {
     ($($name:ident)+) => {
         #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-        #[expect(
-            missing_docs,
-            reason = "each is the column of that name, described in the database"
-        )]
         pub struct Counters {
             pub windows: u64,
             $(pub $name: u64,)+

@@ -2,49 +2,36 @@
 
 use crate::postgres::{DatabaseErrorKind, is_unreachable};
 
-/// Failed transaction.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
-    /// Database failure.
     #[error("the database failed")]
     Database(#[from] sqlx::Error),
-    /// Lease lost; nothing written.
     #[error("the account's lease is lost: another worker has it, or it could not be renewed in time")]
     LeaseLost,
-    /// Other versions stored meanwhile.
     #[error("another window stored other versions meanwhile")]
     Overtaken,
-    /// Customers erased with another `privacy.key`.
     #[error(
         "customers were erased with another privacy.key, so they would not be recognized; nothing is stored"
     )]
     ErasureKey,
-    /// Impossible sync state.
-    #[error("the books of the account cannot be true: {0}")]
-    Books(String),
+    #[error("the sync state of the account is impossible: {0}")]
+    Impossible(String),
     /// A row that PostgreSQL takes from nobody.
     #[error("PostgreSQL refuses a row of {table}")]
     Refused {
-        /// Table.
         table: &'static str,
-        /// Why.
         #[source]
         error: sqlx::Error,
     },
-    /// Unexpected row count.
     #[error("{table}: {written} rows were written where {expected} were meant")]
     RowCount {
-        /// Table.
         table: &'static str,
-        /// Rows written.
         written: u64,
-        /// Rows expected.
         expected: u64,
     },
 }
 
 impl LoadError {
-    /// Database unreachable.
     pub fn is_unreachable(&self) -> bool {
         matches!(self, Self::Database(error) if is_unreachable(error))
     }
@@ -65,9 +52,11 @@ impl LoadError {
     fn database_kind(&self) -> Option<DatabaseErrorKind> {
         match self {
             Self::Database(error) | Self::Refused { error, .. } => Some(DatabaseErrorKind::of(error)),
-            Self::LeaseLost | Self::Overtaken | Self::ErasureKey | Self::Books(_) | Self::RowCount { .. } => {
-                None
-            }
+            Self::LeaseLost
+            | Self::Overtaken
+            | Self::ErasureKey
+            | Self::Impossible(_)
+            | Self::RowCount { .. } => None,
         }
     }
 
@@ -78,7 +67,7 @@ impl LoadError {
             Self::LeaseLost => "lease_lost",
             Self::Overtaken => "overtaken",
             Self::ErasureKey => "erasure_key",
-            Self::Books(_) => "sync_state",
+            Self::Impossible(_) => "sync_state",
             Self::RowCount { .. } => "row_count",
         }
     }
@@ -91,16 +80,15 @@ impl LoadError {
         }
     }
 
-    /// What to do.
     pub fn remedy(&self) -> &'static str {
         match self {
             Self::Database(error) | Self::Refused { error, .. } => DatabaseErrorKind::of(error).remedy(),
             Self::LeaseLost => "nothing: the next run, of whichever worker, goes on where this one stopped",
             Self::Overtaken => "nothing: it is read again",
             Self::ErasureKey => "give the privacy.key that `erase` was run with",
-            Self::Books(_) => {
+            Self::Impossible(_) => {
                 "somebody changed smartassist_sync.accounts, or a clock was wrong: \
-                 select smartassist_sync.mend_coverage('<account_id>') takes out of it what cannot be true, and \
+                 select smartassist_sync.mend_coverage('<account_id>') takes out of it what is impossible, and \
                  what is not covered then is read again"
             }
             Self::RowCount { .. } => "look for triggers or rules on the tables of schema smartassist",

@@ -14,17 +14,13 @@ pub const CODE: &str = "gap";
 const REMEDY: &str = "ask the vendor for these seconds' records; where some channels, queues or directions are not wanted, leave them out of \
      the account, which reads everything again";
 
-/// A gap, in these words.
 pub fn problem(text: impl Into<String>) -> Problem {
     Problem::failed(CODE, text, REMEDY)
 }
 
-/// Incompletely read range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Gap {
-    /// Time range.
     pub window: Window,
-    /// Failed tries.
     pub times_tried: i64,
     /// Last try, database time.
     pub last_tried_at: DateTime<Utc>,
@@ -35,9 +31,6 @@ pub struct Gap {
 }
 
 /// Wanted gaps by cause.
-///
-/// # Errors
-/// Database failure.
 pub async fn count_of(
     executor: impl PgExecutor<'_>,
     account_id: &str,
@@ -52,9 +45,6 @@ pub async fn count_of(
 }
 
 /// Open gaps, oldest first.
-///
-/// # Errors
-/// Database failure.
 pub async fn open(executor: impl PgExecutor<'_>, account_id: &str) -> Result<Vec<Gap>, LoadError> {
     type GapRow = (
         DateTime<Utc>,

@@ -10,21 +10,16 @@ use crate::postgres::Pool;
 
 use super::LoadError;
 
-/// Taken lease.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lease {
-    /// Account.
     pub account_id: String,
-    /// Holder.
     pub holder: String,
-    /// Fencing token.
     pub token: i64,
 }
 
 /// A lease, and what its last holder spent.
 #[derive(Debug)]
 pub struct Taken {
-    /// The lease.
     pub lease: Lease,
     /// Requests and the time since them.
     pub spent: Vec<(usize, Duration)>,
@@ -38,9 +33,6 @@ struct LeaseRow {
 }
 
 /// Takes a free or own lease.
-///
-/// # Errors
-/// Database failure.
 pub async fn acquire(
     executor: impl PgExecutor<'_>,
     account_id: &str,
@@ -67,9 +59,6 @@ pub async fn acquire(
 }
 
 /// What whoever has the lease has spent.
-///
-/// # Errors
-/// Database failure.
 pub async fn spent(
     executor: impl PgExecutor<'_>,
     account_id: &str,
@@ -100,9 +89,6 @@ fn by_age(spent: Vec<i32>, ago: f64) -> Vec<(usize, Duration)> {
 }
 
 /// Asks a command that holds the lease to hand it over. Daemons do not.
-///
-/// # Errors
-/// Database failure.
 pub async fn ask_for(executor: impl PgExecutor<'_>, account_id: &str) -> Result<(), LoadError> {
     sqlx::query(
         "update smartassist_sync.leases set awaited_at = clock_timestamp() \
@@ -157,9 +143,6 @@ impl Lease {
     }
 
     /// Ends the lease; notes what was spent under it.
-    ///
-    /// # Errors
-    /// Database failure.
     pub async fn release(&self, pool: &Pool, spent: &[i32]) -> Result<(), LoadError> {
         self.query(
             "update smartassist_sync.leases set expires_at = clock_timestamp(), spent = $4, spent_at = clock_timestamp() \

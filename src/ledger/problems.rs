@@ -12,13 +12,10 @@ use crate::time::clock::Skew;
 
 use super::LoadError;
 
-/// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
-    /// Nothing needs doing.
     Ok,
-    /// Needs a look.
     Warning,
     /// Data is missing, late or wrong.
     Failed,
@@ -48,13 +45,10 @@ impl From<Skew> for Severity {
 /// Whose fault a failure is: it decides the exit code. The worst is last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Failure {
-    /// Anything else.
     Other,
     /// The account was loaded with other filters.
     OtherFilters,
-    /// By the API.
     Refused,
-    /// Or refused.
     DatabaseUnreachable,
 }
 
@@ -64,13 +58,11 @@ pub const OTHER_FILTERS: &str = "other_filters";
 const DATABASE_UNREACHABLE: &str = "database_unreachable";
 const DATABASE_REFUSED: &str = "database_refused";
 
-/// Something wrong.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "StoredProblem")]
 pub struct Problem {
     /// For alarms; never changes.
     pub code: String,
-    /// How bad it is.
     pub severity: Severity,
     /// What is wrong, without bodies, values or secrets.
     pub text: String,
@@ -79,7 +71,6 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// Needs a look.
     pub fn warning(code: impl Into<String>, text: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self {
             code: code.into(),
@@ -97,7 +88,6 @@ impl Problem {
         }
     }
 
-    /// Whose fault it is.
     pub fn failure(&self) -> Failure {
         match self.code.as_str() {
             API_REFUSED => Failure::Refused,
@@ -134,7 +124,6 @@ impl From<&OpenError> for Problem {
 
 /// A problem of an account that is stored until it is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[expect(missing_docs, reason = "the table of meanings says it")]
 pub enum ProblemCode {
     BulkMissing,
     RecordsOutsideWindow,
@@ -213,12 +202,10 @@ impl ProblemCode {
         ),
     ];
 
-    /// All codes.
     pub fn all() -> impl Iterator<Item = Self> {
         Self::MEANINGS.iter().map(|(code, ..)| *code)
     }
 
-    /// Stored spelling.
     pub fn as_str(self) -> &'static str {
         Self::MEANINGS[self as usize].1
     }
@@ -232,7 +219,6 @@ impl ProblemCode {
         }
     }
 
-    /// The problem in other words.
     pub fn saying(self, text: impl Into<String>) -> Problem {
         Problem {
             text: text.into(),
@@ -270,9 +256,6 @@ impl From<StoredProblem> for Problem {
 }
 
 /// Raises a problem; `true` if new. No record values in `detail`.
-///
-/// # Errors
-/// Database failure.
 pub async fn raise(
     executor: impl PgExecutor<'_>,
     account_id: &str,
@@ -297,9 +280,6 @@ pub async fn raise(
 }
 
 /// Problems of the account that are not over.
-///
-/// # Errors
-/// Database failure.
 pub async fn standing(executor: impl PgExecutor<'_>, account_id: &str) -> Result<Vec<Problem>, LoadError> {
     let stored: Vec<StoredProblem> = sqlx::query_as(
         "select code, detail, since from smartassist_sync.problems where account_id = $1 order by code",
@@ -311,9 +291,6 @@ pub async fn standing(executor: impl PgExecutor<'_>, account_id: &str) -> Result
 }
 
 /// Clears a problem; `true` if it stood.
-///
-/// # Errors
-/// Database failure.
 pub async fn clear(
     executor: impl PgExecutor<'_>,
     account_id: &str,

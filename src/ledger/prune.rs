@@ -13,9 +13,6 @@ pub const KEPT: TimeDelta = TimeDelta::days(90);
 const BATCH: i64 = 5_000;
 
 /// Deletes a batch of an account; call until zero. Open gaps stay, and the newest run and request of each kind.
-///
-/// # Errors
-/// Database failure.
 pub async fn prune_some(pool: &Pool, account_id: &str) -> Result<u64, LoadError> {
     pool.transact(async |transaction| {
         turn::take(transaction, account_id).await?;

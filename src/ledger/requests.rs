@@ -14,14 +14,11 @@ use super::leases::{Lease, fenced};
 use super::problems::Problem;
 use super::{LoadError, Purpose, windows_of};
 
-/// A wish to read.
 #[derive(Debug, Clone, Copy)]
 pub struct NewRequest<'a> {
-    /// Account.
     pub account_id: &'a str,
     /// Refresh, open, backfill, verify or repair.
     pub purpose: Purpose,
-    /// Refresh policy.
     pub policy: Option<&'a str>,
     /// Whole seconds.
     pub ranges: &'a [Window],
@@ -31,7 +28,6 @@ pub struct NewRequest<'a> {
     pub due_at: Option<DateTime<Utc>>,
     /// `verify`: read every day whole.
     pub by_identity: bool,
-    /// Who asks.
     pub requested_by: &'a str,
     /// Transform version demanded.
     pub rules: i32,
@@ -40,16 +36,12 @@ pub struct NewRequest<'a> {
 /// An open request, asked for again or new.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, FromRow)]
 pub struct Asked {
-    /// Number.
     pub id: i64,
     /// It was open already when its policy came due again.
     pub is_new_tick: bool,
 }
 
 /// Asks; attaches to an equal open request. `None`: nothing is to be read.
-///
-/// # Errors
-/// Database failure.
 pub async fn ask(
     executor: impl PgExecutor<'_>,
     request: &NewRequest<'_>,
@@ -79,11 +71,8 @@ pub async fn ask(
 /// What is left of an open request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OpenRequest {
-    /// Number.
     pub id: i64,
-    /// Why.
     pub purpose: Purpose,
-    /// Refresh policy.
     pub policy: Option<String>,
     /// Windows begun earlier do not serve it; `None`: all do.
     pub since: Option<DateTime<Utc>>,
@@ -91,7 +80,6 @@ pub struct OpenRequest {
     pub range: Window,
     /// To be read, oldest first.
     pub remaining: Vec<Window>,
-    /// Somebody wants it to end.
     pub is_cancelled: bool,
     /// The account's filters are others by now.
     pub has_other_filters: bool,
@@ -115,9 +103,6 @@ struct RequestRow {
 }
 
 /// Open requests that this program may serve, oldest first.
-///
-/// # Errors
-/// Database failure.
 pub async fn open(
     pool: &Pool,
     account_id: &str,
@@ -152,21 +137,17 @@ pub async fn open(
     Ok(rows.into_iter().filter_map(request).collect())
 }
 
-/// How a request ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {
-    /// All of it was read.
     Done,
     /// A part could not be read.
     Partial,
-    /// Somebody ended it.
     Cancelled,
     /// It cannot be served.
     Refused,
 }
 
 impl End {
-    /// Stored spelling.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Done => "done",
@@ -242,11 +223,9 @@ pub struct RequestProgress {
     error: Option<String>,
     error_code: Option<String>,
     remedy: Option<String>,
-    /// What `verify` found.
     pub compared: Option<Value>,
     /// Requests sent for it so far.
     pub requests: i64,
-    /// Records received.
     pub records: i64,
     /// Interactions stored for the first time.
     pub inserted: i64,
@@ -271,9 +250,6 @@ impl RequestProgress {
 }
 
 /// How a request stands; `None`: it was deleted.
-///
-/// # Errors
-/// Database failure.
 pub async fn progress(executor: impl PgExecutor<'_>, id: i64) -> Result<Option<RequestProgress>, LoadError> {
     Ok(sqlx::query_as(
         "select request.state, request.error, request.error_code, request.remedy, request.compared, \
@@ -291,9 +267,6 @@ pub async fn progress(executor: impl PgExecutor<'_>, id: i64) -> Result<Option<R
 }
 
 /// Asks whoever serves the request to end it; ends it where nobody does.
-///
-/// # Errors
-/// Database failure.
 pub async fn cancel(executor: impl PgExecutor<'_>, id: i64) -> Result<(), LoadError> {
     sqlx::query(
         "with served as (select exists (select from smartassist_sync.leases as lease \
@@ -311,9 +284,6 @@ pub async fn cancel(executor: impl PgExecutor<'_>, id: i64) -> Result<(), LoadEr
 }
 
 /// Seconds in which unended sessions started.
-///
-/// # Errors
-/// Database failure.
 pub async fn select_open(
     executor: impl PgExecutor<'_>,
     account_id: &str,
@@ -333,9 +303,6 @@ pub async fn select_open(
 }
 
 /// What was last read before it had settled.
-///
-/// # Errors
-/// Database failure.
 pub async fn select_late(
     executor: impl PgExecutor<'_>,
     account_id: &str,

@@ -14,23 +14,16 @@ use super::leases::{Lease, fenced};
 use super::problems::Problem;
 use super::{Counters, LoadError, accounts, bigint, counters};
 
-/// Run purpose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// Regular poll.
     Poll,
-    /// One pass.
     Sync,
-    /// Rereads recent interactions.
     Refresh,
-    /// Reads the past.
     Backfill,
-    /// API comparison.
     Verify,
 }
 
 impl Kind {
-    /// Stored spelling.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Poll => "poll",
@@ -42,7 +35,6 @@ impl Kind {
     }
 }
 
-/// How it ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
     /// All is covered.
@@ -56,7 +48,6 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// Stored spelling.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Succeeded => "succeeded",
@@ -67,44 +58,31 @@ impl Outcome {
     }
 }
 
-/// New run.
 #[derive(Debug)]
 pub struct NewRun<'a> {
-    /// Lease.
     pub lease: &'a Lease,
-    /// Purpose.
     pub kind: Kind,
-    /// Start time.
     pub at: DateTime<Utc>,
     /// Request; `None`: what is new.
     pub request_id: Option<i64>,
-    /// Refresh policy.
     pub policy: Option<&'a str>,
     /// Range; `None`: until now.
     pub range: Option<Window>,
-    /// Watermark before.
     pub watermark: DateTime<Utc>,
 }
 
 /// How an account is to be read.
 #[derive(Debug)]
 pub struct Preparation<'a> {
-    /// Account.
     pub account: &'a AccountConfig,
-    /// Default start.
     pub default_start: DateTime<Utc>,
-    /// Oldest kept start.
     pub kept_from: Option<DateTime<Utc>>,
-    /// Now.
     pub at: DateTime<Utc>,
 }
 
-/// Prepared account.
 #[derive(Debug, Clone, Copy)]
 pub struct ReadyAccount {
-    /// Watermark.
     pub watermark: DateTime<Utc>,
-    /// Filters restarted coverage.
     pub coverage_began_anew: bool,
 }
 
@@ -159,22 +137,15 @@ pub async fn open(executor: impl PgExecutor<'_>, run: &NewRun<'_>) -> Result<i64
     Ok(opened.ok_or(LoadError::LeaseLost)?.try_get(0)?)
 }
 
-/// Run result.
 #[derive(Debug, Clone)]
 pub struct Finished<'a> {
-    /// Id.
     pub run_id: i64,
-    /// Outcome.
     pub outcome: Outcome,
     /// Sums over windows.
     pub counters: Counters,
-    /// Final watermark.
     pub watermark: DateTime<Utc>,
-    /// End time.
     pub at: DateTime<Utc>,
-    /// The worst problem.
     pub problem: Option<&'a Problem>,
-    /// API clock lead.
     pub api_clock_ahead: Option<TimeDelta>,
     /// Minutes that zoned stamps are later.
     pub time_zone_disagreement_minutes: Option<i64>,
@@ -230,9 +201,6 @@ static NOTE_PROGRESS: LazyLock<String> = LazyLock::new(|| {
 });
 
 /// Stores progress.
-///
-/// # Errors
-/// Database failure.
 pub async fn note_progress(
     executor: impl PgExecutor<'_>,
     run_id: i64,

@@ -11,9 +11,6 @@ use super::{LoadError, windows_of};
 
 /// Uncovered ranges, except gaps that are not due, ending `settle` before database time: our clock may be
 /// fast.
-///
-/// # Errors
-/// Database failure.
 pub async fn unread(
     executor: impl PgExecutor<'_>,
     account_id: &str,

@@ -3,6 +3,7 @@
 use std::sync::LazyLock;
 
 use chrono::{DateTime, Utc};
+use serde_json::Value;
 use sqlx::PgExecutor;
 use sqlx::postgres::types::PgRange;
 
@@ -14,22 +15,16 @@ use super::leases::{Lease, fenced};
 use super::problems::Problem;
 use super::{Counters, LoadError, bigint, counters};
 
-/// Window purpose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
     /// Not covered yet.
     New,
-    /// May have changed.
     Refresh,
     /// Had no end yet.
     Open,
-    /// Operator's request.
     Backfill,
-    /// Differed from the API.
     Repair,
-    /// Gap retry.
     Gap,
-    /// API comparison.
     Verify,
 }
 
@@ -48,7 +43,6 @@ impl Purpose {
         Self::ALL.into_iter().find(|known| known.as_str() == stored)
     }
 
-    /// Stored spelling.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::New => "new",
@@ -62,7 +56,6 @@ impl Purpose {
     }
 }
 
-/// Window result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {
     /// All records seen.
@@ -73,12 +66,10 @@ pub enum Status {
     Gap,
     /// Nothing stored.
     Failed,
-    /// Only compared.
     Compared,
 }
 
 impl Status {
-    /// Stored spelling.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Drained => "drained",
@@ -99,6 +90,8 @@ pub(crate) struct Entry<'a> {
     pub(crate) status: Status,
     pub(crate) counters: Counters,
     pub(crate) reported_total: Option<u64>,
+    /// What it is drained by, and the profile of the API that this rests on.
+    pub(crate) proof: Option<(&'a str, &'a Value)>,
     pub(crate) started_at: DateTime<Utc>,
     /// Database time before its first request.
     pub(crate) began_at: DateTime<Utc>,
@@ -108,11 +101,11 @@ pub(crate) struct Entry<'a> {
 static RECORD: LazyLock<String> = LazyLock::new(|| {
     format!(
         "{} insert into smartassist_sync.windows (account_id, token, run_id, range, purpose, status, reported_total, \
-         started_at, finished_at, error, error_code, began_at, rules, {}) \
-         select account_id, token, $4, $5, $6, $7, $8, $9, clock_timestamp(), $10, $11, $12, $13, {} from fence",
+         started_at, finished_at, error, error_code, began_at, rules, proof, profile, {}) \
+         select account_id, token, $4, $5, $6, $7, $8, $9, clock_timestamp(), $10, $11, $12, $13, $14, $15, {} from fence",
         fenced!(""),
         Counters::COLUMNS.join(", "),
-        counters::parameters(14)
+        counters::parameters(16)
     )
 });
 
@@ -133,7 +126,9 @@ pub(crate) async fn record(executor: impl PgExecutor<'_>, entry: &Entry<'_>) -> 
         .bind(entry.problem.map(|problem| &problem.text))
         .bind(entry.problem.map(|problem| &problem.code))
         .bind(entry.began_at)
-        .bind(RULES);
+        .bind(RULES)
+        .bind(entry.proof.map(|(proof, _)| proof))
+        .bind(entry.proof.map(|(_, profile)| profile));
     let written = entry.counters.bind(query).execute(executor).await?;
     if written.rows_affected() == 1 {
         Ok(())
@@ -145,25 +140,17 @@ pub(crate) async fn record(executor: impl PgExecutor<'_>, entry: &Entry<'_>) -> 
 /// Window of which nothing is stored; its requests count.
 #[derive(Debug)]
 pub struct UnstoredWindow<'a> {
-    /// Lease.
     pub lease: &'a Lease,
-    /// Run.
     pub run_id: i64,
-    /// Time range.
     pub window: Window,
-    /// Purpose.
     pub purpose: Purpose,
     /// Failed, or compared.
     pub status: Status,
-    /// Cost and content.
     pub counters: Counters,
-    /// API's total.
     pub reported_total: Option<u64>,
-    /// Fetch start.
     pub started_at: DateTime<Utc>,
     /// The same, in database time.
     pub began_at: DateTime<Utc>,
-    /// Why nothing was stored.
     pub problem: Option<&'a Problem>,
 }
 
@@ -180,6 +167,7 @@ pub async fn record_unstored(pool: &Pool, window: &UnstoredWindow<'_>) -> Result
         status: window.status,
         counters: window.counters,
         reported_total: window.reported_total,
+        proof: None,
         started_at: window.started_at,
         began_at: window.began_at,
         problem: window.problem,
@@ -188,9 +176,6 @@ pub async fn record_unstored(pool: &Pool, window: &UnstoredWindow<'_>) -> Result
 }
 
 /// Database time.
-///
-/// # Errors
-/// Database failure.
 pub async fn now(executor: impl PgExecutor<'_>) -> Result<DateTime<Utc>, LoadError> {
     Ok(sqlx::query_scalar("select clock_timestamp()")
         .fetch_one(executor)
@@ -198,9 +183,6 @@ pub async fn now(executor: impl PgExecutor<'_>) -> Result<DateTime<Utc>, LoadErr
 }
 
 /// Counts of newest drained windows.
-///
-/// # Errors
-/// Database failure.
 pub async fn recent_counts(
     executor: impl PgExecutor<'_>,
     account_id: &str,

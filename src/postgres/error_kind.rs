@@ -2,13 +2,11 @@
 
 use sqlx::error::DatabaseError;
 
-/// For [`DatabaseErrorKind::Unreachable`].
 pub const UNREACHABLE_REMEDY: &str =
     "check database.url, that PostgreSQL runs, and that it accepts connections from here";
 
 macro_rules! kinds {
     ($($(#[$doc:meta])* $kind:ident = $name:literal, $codes:expr, $remedy:expr;)*) => {
-        /// An error's kind.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub enum DatabaseErrorKind {
             $($(#[$doc])* $kind,)*
@@ -18,12 +16,10 @@ macro_rules! kinds {
         const CODES: &[(DatabaseErrorKind, &[&str])] = &[$((DatabaseErrorKind::$kind, &$codes),)*];
 
         impl DatabaseErrorKind {
-            /// The metrics label.
             pub fn name(self) -> &'static str {
                 match self { $(Self::$kind => $name,)* }
             }
 
-            /// Advice for operators.
             pub fn remedy(self) -> &'static str {
                 match self { $(Self::$kind => $remedy,)* }
             }
@@ -32,7 +28,6 @@ macro_rules! kinds {
 }
 
 kinds! {
-    /// No working database.
     Unreachable = "unreachable", ["08", "3D", "57P", "53300"], UNREACHABLE_REMEDY;
     /// Sign-in rejected.
     Refused = "refused", ["28"],
@@ -41,15 +36,11 @@ kinds! {
     /// No free connection.
     Exhausted = "exhausted", [],
         "raise database.max_connections, or look for what slows the database down; the next run tries again";
-    /// Conflicting transaction.
     Conflict = "conflict", ["40001", "40P01"], "nothing, unless it is often: the next run tries again";
-    /// Lock timeout.
     Locked = "locked", ["55P03"],
         "look in pg_stat_activity for who holds locks on our tables; the next run tries again";
-    /// Takes no writes.
     ReadOnly = "read_only", ["25006"],
         "point database.url at the primary; after a failover loading continues by itself once there is one";
-    /// Disk full.
     DiskFull = "disk_full", ["53100"], "make room on the database's disk; loading continues by itself then";
     /// No memory, or file errors.
     OutOfResources = "out_of_resources", ["53", "58"],
@@ -57,19 +48,15 @@ kinds! {
     /// Too slow, or cancelled.
     Cancelled = "cancelled", ["57014"],
         "look for what slows the database down, or raise database.statement_timeout_seconds";
-    /// Idle too long.
     Idle = "idle", ["25P03"],
         "give this process more CPU, it is frozen in transactions again and again; the next run tries again";
     /// A pooler changed the session.
     TransactionPooler = "transaction_pooler", ["26000", "42P05"],
         "set database.statement_cache = 0: there is a pooler in transaction mode in between";
-    /// Missing right.
     PermissionDenied = "permission_denied", ["42501"],
         "grant the missing right to the user of database.url; doctor lists all that are missing";
-    /// Invalid data.
     Data = "data", ["21", "22", "23", "54"],
         "report it with this line: the record that PostgreSQL rejects is in this window";
-    /// Anything else.
     Other = "other", [""], "read the cause, and the log of the database server";
 }
 
@@ -84,7 +71,6 @@ const PGBOUNCER_REFUSALS: [&str; 4] = [
 const PGBOUNCER_NO_DATABASE: [&str; 2] = ["no such database", "does not exist"];
 
 impl DatabaseErrorKind {
-    /// Classifies an error.
     pub fn of(error: &sqlx::Error) -> Self {
         match error {
             // The pool has excluded a lost server.
@@ -139,13 +125,11 @@ pub(super) fn is_worth_waiting(error: &sqlx::Error) -> bool {
     is_lost && !has_no_database && !matches!(error, sqlx::Error::Tls(_))
 }
 
-/// Whether there is no access.
 pub fn is_unreachable(error: &sqlx::Error) -> bool {
     let kind = DatabaseErrorKind::of(error);
     matches!(kind, DatabaseErrorKind::Unreachable | DatabaseErrorKind::Refused)
 }
 
-/// Whether an object is undefined.
 pub fn is_undefined(error: &sqlx::Error) -> bool {
     let code = sql_state(error);
     matches!(code.as_deref(), Some("42P01" | "3F000" | "42703" | "42883"))

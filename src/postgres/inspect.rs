@@ -7,27 +7,21 @@ use crate::time::clock::Clock;
 
 use super::{Pool, connect};
 
-/// The server.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
 pub struct Server {
     /// Like `17.2`.
     pub version: String,
-    /// Major version.
     pub major: i32,
-    /// Takes no writes.
     pub is_read_only: bool,
 }
 
-/// Missing rights.
 #[derive(Debug, Clone, Default, PartialEq, Eq, FromRow)]
 pub struct Rights {
     /// Needed to load.
     pub missing: Vec<String>,
-    /// Needed to migrate.
     pub missing_to_migrate: Vec<String>,
 }
 
-/// Risks in schema `public`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, FromRow)]
 pub struct Names {
     /// Everyone may create objects.
@@ -36,27 +30,20 @@ pub struct Names {
     pub shadows: Vec<String>,
 }
 
-/// Connection security.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Protection {
-    /// Our `sslmode`.
     pub ssl_mode: &'static str,
-    /// Local server.
     pub is_on_this_machine: bool,
     /// Protocol and cipher; `None`: plain text.
     pub encryption: Option<(String, String)>,
 }
 
-/// Checked rows.
 #[derive(Debug, Clone, Copy, FromRow)]
 pub struct Sample {
-    /// All.
     pub rows: i64,
-    /// With wrong keys.
     pub wrong: i64,
 }
 
-/// Version and mode.
 pub async fn server(pool: &Pool) -> Result<Server, sqlx::Error> {
     let server = "select split_part(current_setting('server_version'), ' ', 1) as version, \
         current_setting('server_version_num')::integer / 10000 as major, \
@@ -75,7 +62,6 @@ pub async fn keys(pool: &Pool) -> Result<Sample, sqlx::Error> {
     sqlx::query_as(sample).fetch_one(pool).await
 }
 
-/// Newest applied migration.
 pub async fn applied(pool: &Pool) -> Result<Option<i64>, sqlx::Error> {
     // The catalogue needs no rights.
     let is_there = "select exists (select from pg_class as list \
@@ -88,7 +74,6 @@ pub async fn applied(pool: &Pool) -> Result<Option<i64>, sqlx::Error> {
     sqlx::query_scalar(newest).fetch_one(pool).await
 }
 
-/// Our missing rights.
 pub async fn rights(pool: &Pool) -> Result<Rights, sqlx::Error> {
     sqlx::query_as(include_str!("missing_rights.sql"))
         .fetch_one(pool)
@@ -131,7 +116,6 @@ pub async fn clock_ahead(pool: &Pool, clock: &dyn Clock) -> Result<TimeDelta, sq
     .await
 }
 
-/// Bytes on disk.
 pub async fn size(pool: &Pool) -> Result<i64, sqlx::Error> {
     sqlx::query_scalar("select pg_database_size(current_database())")
         .fetch_one(pool)

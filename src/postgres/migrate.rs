@@ -23,27 +23,20 @@ static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
     migrations
 });
 
-/// Why migrating failed.
 #[derive(Debug, thiserror::Error)]
 pub enum MigrationError {
-    /// This binary lacks a migration.
     #[error(
         "the database's schema (migration {0}) is newer than this binary: run the newer version again, or restore a backup"
     )]
     Newer(i64),
-    /// An applied migration differs.
     #[error("migration {0} was applied in another form than this binary has it")]
     Altered(i64),
-    /// Rolled back.
     #[error("a migration failed and was rolled back")]
     Failed(#[source] MigrateError),
-    /// Another process keeps migrating.
     #[error("another process is migrating, and does not finish")]
     Locked(#[source] sqlx::Error),
-    /// The database failed.
     #[error("the database failed")]
     Database(#[from] sqlx::Error),
-    /// Schema `smartassist_sync` cannot be made.
     #[error(
         "cannot make the schema smartassist_sync; an administrator can: create schema smartassist_sync authorization <our user>"
     )]
@@ -104,7 +97,6 @@ async fn lock(connection: &mut PgConnection) -> Result<(), MigrationError> {
     })
 }
 
-/// This binary's newest migration.
 pub fn newest_migration() -> i64 {
     let versions = MIGRATIONS.iter().map(|migration| migration.version);
     versions.max().unwrap_or_default()
@@ -138,12 +130,10 @@ impl MigrationError {
         code.is_some_and(|code| codes.contains(&code.as_str()))
     }
 
-    /// Whether the database is unreachable.
     pub fn is_unreachable(&self) -> bool {
         self.cause().is_some_and(is_unreachable)
     }
 
-    /// Advice for operators.
     pub fn remedy(&self) -> &'static str {
         match self {
             Self::Newer(_) => "run the newer version",

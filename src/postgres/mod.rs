@@ -30,47 +30,32 @@ pub use reach::Unfit;
 /// A joined server may stop with its process.
 const JOINED_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// An open database.
 #[derive(Debug)]
 pub struct Database {
-    /// Its connections.
     pub pool: Pool,
     server: Option<PrivateServer>,
 }
 
-/// Why opening failed.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// No access.
     #[error("the database is out of reach")]
     Unreachable(#[source] sqlx::Error),
     /// Out of reach until the deadline.
     #[error("the database is out of reach; waited {waited} s for it")]
-    StillUnreachable {
-        /// Seconds.
-        waited: u64,
-        /// The last error.
-        source: sqlx::Error,
-    },
-    /// Invalid certificate; nothing was sent.
+    StillUnreachable { waited: u64, source: sqlx::Error },
     #[error("the database's certificate does not hold (database.ca_file names who may vouch for it)")]
     Certificate(#[source] sqlx::Error),
-    /// Unreadable secret file.
     #[error("cannot sign in to the database")]
     Secret(#[from] SecretError),
-    /// Unusable URL.
     #[error("database.url cannot be used")]
     Url(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// Unsuitable database.
     #[error(transparent)]
     Unfit(#[from] Unfit),
-    /// Private server failed.
     #[error(transparent)]
     Private(#[from] PrivateServerError),
 }
 
 impl OpenError {
-    /// Advice for operators.
     pub fn remedy(&self) -> &'static str {
         match self {
             Self::Unreachable(error) | Self::StillUnreachable { source: error, .. } => {
@@ -146,7 +131,6 @@ impl Database {
         })
     }
 
-    /// Whether no URL is configured.
     pub fn is_private(config: &Config) -> bool {
         config.database.url.is_none()
     }
@@ -172,7 +156,6 @@ impl Database {
         }
     }
 
-    /// Logs where the data is.
     pub fn announce(&self) {
         match &self.server {
             Some(server) => info!(psql = server.psql_command(), "private PostgreSQL is running"),
@@ -207,7 +190,6 @@ fn warn_of_plain_text(options: &PgConnectOptions) {
     );
 }
 
-/// Runs a trivial query.
 pub async fn ping(pool: &Pool) -> Result<(), sqlx::Error> {
     sqlx::query("select 1").execute(pool).await?;
     Ok(())

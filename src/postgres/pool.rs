@@ -29,7 +29,6 @@ const SHORT_TIMEOUT: Duration = Duration::from_secs(2);
 const BACKEND_CHECK_INTERVAL: Duration = Duration::from_secs(10);
 const MAX_FAILED_BACKEND_CHECKS: u32 = 3;
 
-/// Database connections.
 #[derive(Debug, Clone)]
 pub struct Pool {
     connections: PgPool,
@@ -37,14 +36,10 @@ pub struct Pool {
     session: SessionConfig,
 }
 
-/// Connection counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Connections {
-    /// In use.
     pub in_use: u32,
-    /// Idle.
     pub idle: u32,
-    /// The limit.
     pub max: u32,
 }
 
@@ -174,7 +169,6 @@ impl Pool {
         }
     }
 
-    /// Longest wait for a lock.
     pub fn lock_timeout(&self) -> Duration {
         self.session.lock_timeout
     }
@@ -183,7 +177,6 @@ impl Pool {
         self.session.statement_timeout + GRACE
     }
 
-    /// Connection counts.
     pub fn connections(&self) -> Connections {
         let idle = u32::try_from(self.connections.num_idle()).unwrap_or(u32::MAX);
         Connections {
@@ -193,7 +186,6 @@ impl Pool {
         }
     }
 
-    /// How to connect.
     pub fn options(&self) -> Arc<PgConnectOptions> {
         self.connections.connect_options()
     }

@@ -16,10 +16,8 @@ const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
 const LOG_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Why the database is unsuitable.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unfit {
-    /// Not UTF8.
     #[error(
         "the database's encoding is {0}, which cannot hold every text: make another database (create database <name> \
          encoding 'UTF8' template template0) and name it in database.url"

@@ -13,17 +13,14 @@ use crate::ledger::status::{self, AccountDetails, AccountStatus, RunStatus};
 use crate::postgres::Pool;
 use crate::sync::{AccountContext, stalled_after};
 
-use super::calendar::{self, Cell};
+use super::calendar::{self, CalendarDay};
 use super::pace;
 use super::problems::{self, Standing, Tolerance, WorkerState};
 use crate::ledger::problems::Problem;
 
-/// State of all accounts.
 #[derive(Debug, Clone, Serialize)]
 pub struct Board {
-    /// When gathered.
     pub at: DateTime<Utc>,
-    /// Program version.
     pub version: &'static str,
     /// Configured accounts without runs.
     pub not_begun: Vec<String>,
@@ -31,18 +28,13 @@ pub struct Board {
     pub accounts: Vec<AccountBoard>,
 }
 
-/// State of an account.
 #[derive(Debug, Clone, Serialize)]
 pub struct AccountBoard {
-    /// Overall state.
     pub standing: Standing,
     /// Worst first.
     pub problems: Vec<Problem>,
-    /// Current runs.
     pub work: Vec<CurrentRun>,
-    /// Use of request limits.
     pub budget: Vec<BudgetUse>,
-    /// Ledger state.
     #[serde(flatten)]
     pub status: AccountStatus,
     /// If in scope.
@@ -50,27 +42,20 @@ pub struct AccountBoard {
     pub details: Option<AccountDetails>,
     /// Days, if in scope.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub calendar: Option<Vec<Cell>>,
+    pub calendar: Option<Vec<CalendarDay>>,
 }
 
-/// A current run.
 #[derive(Debug, Clone, Serialize)]
 pub struct CurrentRun {
-    /// As in the ledger.
     #[serde(flatten)]
     pub run: RunStatus,
-    /// Estimated seconds left.
     pub eta_seconds: Option<u64>,
 }
 
-/// A configured account.
 #[derive(Debug, Clone)]
 pub struct ConfiguredAccount {
-    /// API account id.
     pub account_id: String,
-    /// Configured name.
     pub name: String,
-    /// Request limits.
     pub limits: RequestLimits,
     /// This process's requests.
     pub spent: Vec<BudgetUse>,
@@ -79,12 +64,10 @@ pub struct ConfiguredAccount {
 }
 
 impl ConfiguredAccount {
-    /// Accounts without workers.
     pub fn of_config(config: &Config) -> Vec<Self> {
         config.accounts.iter().map(Self::of_account).collect()
     }
 
-    /// A worker's account.
     pub fn of_worker(worker: &AccountContext) -> Self {
         let idle_for = worker.health().idle_for();
         Self {
@@ -123,14 +106,11 @@ impl Tolerance {
     }
 }
 
-/// What to read.
 #[derive(Debug, Clone, Copy)]
 pub enum Scope<'a> {
     /// Details only up to this number of accounts.
     Few(usize),
-    /// One account.
     One(&'a str),
-    /// Everything.
     Whole,
 }
 
@@ -144,9 +124,6 @@ impl Scope<'_> {
 }
 
 /// Reads the board.
-///
-/// # Errors
-/// The database fails.
 pub async fn gather(
     pool: &Pool,
     known: &[ConfiguredAccount],

@@ -12,11 +12,9 @@ const HEAD: TimeDelta = TimeDelta::hours(1);
 /// Ten years, as records may start in year 1.
 const MOST_DAYS: u64 = 3_653;
 
-/// Coverage of a day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-#[expect(missing_docs, reason = "each says what it means by its look")]
-pub enum CellState {
+pub enum DayState {
     Drained,
     Partial,
     Gap,
@@ -24,17 +22,15 @@ pub enum CellState {
     NotWanted,
 }
 
-/// How a state is shown.
 #[derive(Debug, Clone, Copy)]
-#[expect(missing_docs, reason = "how a state is shown, by its names")]
-pub struct CellLook {
+pub struct DayLook {
     pub class: &'static str,
     pub sign: char,
     pub word: &'static str,
     pub meaning: &'static str,
 }
 
-impl CellState {
+impl DayState {
     /// In legend order.
     pub const ALL: [Self; 5] = [
         Self::Drained,
@@ -44,8 +40,7 @@ impl CellState {
         Self::NotWanted,
     ];
 
-    /// How it is shown.
-    pub fn look(self) -> CellLook {
+    pub fn look(self) -> DayLook {
         let (class, sign, word, meaning) = match self {
             Self::Drained => ("drained", '#', "drained", "every record was seen"),
             Self::Partial => ("partial", '+', "partial", "a part is not read yet"),
@@ -58,7 +53,7 @@ impl CellState {
                 "before the configured start, or to come",
             ),
         };
-        CellLook {
+        DayLook {
             class,
             sign,
             word,
@@ -67,15 +62,11 @@ impl CellState {
     }
 }
 
-/// A day.
 #[derive(Debug, Clone, Copy, Serialize)]
-pub struct Cell {
-    /// Time range.
+pub struct CalendarDay {
     #[serde(flatten)]
     pub window: Window,
-    /// Coverage.
-    pub state: CellState,
-    /// Stored interactions.
+    pub state: DayState,
     pub interactions: i64,
 }
 
@@ -89,7 +80,7 @@ fn day(date: NaiveDate) -> Window {
 }
 
 /// Days up to today, ten years at most.
-pub fn days(start_from: DateTime<Utc>, details: &AccountDetails, now: DateTime<Utc>) -> Vec<Cell> {
+pub fn days(start_from: DateTime<Utc>, details: &AccountDetails, now: DateTime<Utc>) -> Vec<CalendarDay> {
     let counts = &details.days;
     let first = [
         Some(start_from.date_naive()),
@@ -104,7 +95,7 @@ pub fn days(start_from: DateTime<Utc>, details: &AccountDetails, now: DateTime<U
     };
     let cell = |date: NaiveDate| {
         let counted = counts.binary_search_by_key(&date, |count| count.day);
-        Cell {
+        CalendarDay {
             window: day(date),
             state: state(day(date), wanted, details, now),
             interactions: counted.map_or(0, |place| counts[place].interactions),
@@ -121,31 +112,31 @@ fn wanted_until(details: &AccountDetails, now: DateTime<Utc>) -> DateTime<Utc> {
     }
 }
 
-fn state(cell: Window, wanted: Window, details: &AccountDetails, now: DateTime<Utc>) -> CellState {
+fn state(cell: Window, wanted: Window, details: &AccountDetails, now: DateTime<Utc>) -> DayState {
     if details
         .gaps
         .iter()
         .any(|gap| seconds_inside(&[gap.window], cell) > 0)
     {
-        return CellState::Gap;
+        return DayState::Gap;
     }
     let mut part = Window {
         start: cell.start.max(wanted.start),
         end: cell.end.min(wanted.end),
     };
-    let mut without_coverage = CellState::Unread;
+    let mut without_coverage = DayState::Unread;
     if part.seconds() <= 0 {
         // Backfills may cover unwanted time.
-        without_coverage = CellState::NotWanted;
+        without_coverage = DayState::NotWanted;
         if cell.end > now {
-            return CellState::NotWanted;
+            return DayState::NotWanted;
         }
         part = cell;
     }
     match seconds_inside(&details.coverage, part) {
         0 => without_coverage,
-        seconds if seconds < part.seconds() => CellState::Partial,
-        _ => CellState::Drained,
+        seconds if seconds < part.seconds() => DayState::Partial,
+        _ => DayState::Drained,
     }
 }
 

@@ -7,12 +7,9 @@ use crate::extract::BudgetUse;
 use crate::ledger::status::RequestStatus;
 use crate::telemetry::{grouped, plural, second, span};
 
-/// One line.
 #[derive(Debug, Clone)]
 pub struct Fact {
-    /// What is told.
     pub name: &'static str,
-    /// In words.
     pub value: String,
     /// How much is done or used, if that can be said.
     pub percent: Option<i64>,

@@ -11,7 +11,6 @@ const REMEMBERED: Duration = Duration::from_secs(3 * 60);
 #[derive(Debug)]
 pub(crate) struct Pace {
     seconds_each: f64,
-    /// Elapsed time and total requests.
     seen: VecDeque<(Duration, u64)>,
 }
 

@@ -16,7 +16,6 @@ const ONE_REFUSED_IN: i64 = 20;
 
 const STALL_REMEDY: &str = "read the log from then on; a run that hangs is ended and started again by itself, `doctor` tests what it needs";
 
-/// Overall state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Standing {
@@ -24,14 +23,12 @@ pub enum Standing {
     Complete,
     /// Loading what is due.
     CatchingUp,
-    /// Needs a look.
     Warning,
     /// Data is missing, late or wrong.
     Trouble,
 }
 
 impl Standing {
-    /// Display text.
     pub fn word(self) -> &'static str {
         match self {
             Self::Complete => "complete",
@@ -42,16 +39,13 @@ impl Standing {
     }
 }
 
-/// Normal limits.
 #[derive(Debug, Clone, Copy)]
 pub struct Tolerance {
-    /// Lag of the watermark.
     pub lag: TimeDelta,
     /// Time without progress.
     pub stall: TimeDelta,
 }
 
-/// Worker state.
 #[derive(Debug, Clone, Default)]
 pub struct WorkerState {
     /// Time with work but nothing stored.
@@ -60,7 +54,6 @@ pub struct WorkerState {
     pub has_stalled: bool,
     /// Problem of the newest poll.
     pub problem: Option<Problem>,
-    /// API clock skew.
     pub api_clock_ahead: Option<TimeDelta>,
 }
 
@@ -93,7 +86,6 @@ pub fn problems(
     problems
 }
 
-/// Overall state.
 pub fn standing(account: &AccountStatus, problems: &[Problem], tolerance: Tolerance) -> Standing {
     match problems.iter().map(|problem| problem.severity).max() {
         Some(Severity::Failed) => Standing::Trouble,

@@ -22,14 +22,15 @@ use super::comparison::{DayComparison, Method};
 use super::engine::{Fetch, Fetched, WindowReport, WindowSource, Writer, is_a_second};
 use super::failure::{ELSEWHERE, STRAYS, WindowFailure, read_problem};
 use super::plan::{Model, Next, Planned, Queue};
-use super::read::{NumResults, ReadError, Verdict};
-use super::rows::Rows;
+use super::read::{Knowledge, NumResults, ReadError, Verdict};
+use super::rows::WindowRows;
 
 /// A basis that fits this many fewer days is excluded: one day may fit by chance.
 const DAYS_THAT_RULE_OUT: usize = 3;
 
 pub(super) struct Comparing<'a> {
     source: &'a WindowSource,
+    known: &'a mut Knowledge,
     writer: Writer,
     model: Model,
     /// Its tally counts all requests.
@@ -54,7 +55,7 @@ struct ReturnedDay {
 }
 
 impl ReturnedDay {
-    fn add(&mut self, day: Window, rows: Rows) {
+    fn add(&mut self, day: Window, rows: WindowRows) {
         for interaction in rows.interactions.values() {
             let session = &interaction.rows.session;
             self.crossing.into |= session.session_started_at < day.start;
@@ -81,7 +82,7 @@ impl From<LoadError> for Ends {
 
 impl<'a> Comparing<'a> {
     pub(super) fn new(
-        source: &'a WindowSource,
+        (source, known): (&'a WindowSource, &'a mut Knowledge),
         writer: Writer,
         model: Model,
         whole: Fetch,
@@ -89,6 +90,7 @@ impl<'a> Comparing<'a> {
     ) -> Self {
         Self {
             source,
+            known,
             writer,
             model,
             whole,
@@ -142,8 +144,8 @@ impl<'a> Comparing<'a> {
     async fn count(&mut self, day: Window) -> Result<Counted, Ends> {
         let account = &self.writer.account;
         let stored = compare::counts(&account.pool, account.account_id(), day).await?;
-        let profile = self.source.profile.get();
-        if !matches!(profile.num_results, None | Some(NumResults::Total)) {
+        let gives_totals = self.known.profile.gives_totals();
+        if !matches!(self.known.profile.num_results, None | Some(NumResults::Total)) {
             return Ok(Counted {
                 day,
                 total: None,
@@ -159,10 +161,7 @@ impl<'a> Comparing<'a> {
         };
         let fetch = self.part(Planned::whole(day));
         let page = account.api.page(&request, &fetch.tally).await;
-        let total = page
-            .as_ref()
-            .ok()
-            .and_then(|page| total_of(page, profile.gives_totals()));
+        let total = page.as_ref().ok().and_then(|page| total_of(page, gives_totals));
         let shown = page.as_ref().map_or(0, |page| page.records.len() as u64);
         let failure = page.err().map(|error| WindowFailure::of_reading(&error.into()));
         let status = if failure.is_some() {
@@ -243,7 +242,7 @@ impl<'a> Comparing<'a> {
         &mut self,
         queue: &mut Queue,
         planned: Planned,
-        Fetched { reading, rows }: &Fetched,
+        Fetched { reading, rows, .. }: &Fetched,
         problem: &mut Option<String>,
     ) {
         let starts = rows.starts();
@@ -259,7 +258,7 @@ impl<'a> Comparing<'a> {
 
     async fn read_window(&mut self, planned: Planned) -> Result<Result<Fetched, ReadError>, LoadError> {
         let fetch = self.part(planned);
-        let read = self.source.read(&fetch).await;
+        let read = self.source.read(&fetch, self.known).await;
         let status = if read.is_ok() {
             Status::Compared
         } else {

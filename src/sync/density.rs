@@ -21,6 +21,18 @@ const REMEMBERED_HOURS_OF_KIND: f64 = 10.0;
 
 const LITTLE_SEEN: f64 = 0.5;
 
+/// Relative variance between the same hour of two days: one quiet day says little about the next.
+const DAY_VARIANCE: f64 = 0.2;
+
+/// At first, and at most.
+const MOST_SURGE: f64 = 12.0;
+
+/// What an hour as expected leaves of a surge.
+const SURGE_LEFT: f64 = 0.7;
+
+/// Fewer expected records tell nothing.
+const TELLING_RECORDS: f64 = 10.0;
+
 /// In records, for hours never seen.
 const LEAST_AN_HOUR: f64 = 0.5;
 
@@ -52,9 +64,11 @@ impl Evidence {
                 behind: self.records,
             };
         }
+        let weight = 1.0 / (1.0 + DAY_VARIANCE * prior.an_hour * self.hours.min(1.0));
+        let (records, hours) = (weight * self.records, weight * self.hours);
         Rate {
-            an_hour: (prior.behind + self.records) / (prior.behind / prior.an_hour + self.hours),
-            behind: prior.behind + self.records,
+            an_hour: (prior.behind + records) / (prior.behind / prior.an_hour + hours),
+            behind: prior.behind + records,
         }
     }
 }
@@ -91,7 +105,7 @@ impl Unlikeness {
 
     fn learn(&mut self, prior: Rate, records: f64, hours: f64) {
         let expected = prior.an_hour * hours;
-        if expected >= 10.0 {
+        if expected >= TELLING_RECORDS {
             let off = records - expected;
             let variance = ((off * off - expected) / (expected * expected)).clamp(0.001, 1.0);
             self.hours = (self.hours + 1.0).min(UNLIKENESS_HOURS);
@@ -100,19 +114,33 @@ impl Unlikeness {
     }
 }
 
+/// How many times denser than expected an hour may be of which no similar one was seen.
+#[derive(Debug, Clone, Copy)]
+struct Surge(f64);
+
+impl Surge {
+    fn learn(&mut self, prior: Rate, records: f64, hours: f64) {
+        let expected = prior.an_hour * hours;
+        if expected >= TELLING_RECORDS {
+            let left = 1.0 + (self.0 - 1.0) * SURGE_LEFT;
+            self.0 = left.max(records / expected).min(MOST_SURGE);
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(super) struct Expectation {
     pub(super) records: f64,
     pub(super) variance: f64,
-    /// Records in hours without a similar hour seen.
-    pub(super) unseen: f64,
+    /// Records beside these that hours may hold of which no similar one was seen.
+    pub(super) surge: f64,
 }
 
 impl std::ops::AddAssign for Expectation {
     fn add_assign(&mut self, other: Self) {
         self.records += other.records;
         self.variance += other.variance;
-        self.unseen += other.unseen;
+        self.surge += other.surge;
     }
 }
 
@@ -123,6 +151,7 @@ pub(super) struct Density {
     all: Evidence,
     of_kinds: Unlikeness,
     of_hours: Unlikeness,
+    surge: Surge,
 }
 
 impl Default for Density {
@@ -133,6 +162,7 @@ impl Default for Density {
             all: Evidence::default(),
             of_kinds: Unlikeness::default(),
             of_hours: Unlikeness::default(),
+            surge: Surge(MOST_SURGE),
         }
     }
 }
@@ -184,6 +214,7 @@ impl Density {
         let all = self.all.after(Rate::default());
         if like.hours < LITTLE_SEEN {
             self.of_kinds.learn(all, records, looked);
+            self.surge.learn(all, records, looked);
         } else if own.hours < LITTLE_SEEN {
             self.of_hours
                 .learn(like.after(self.of_kinds.weaken(all)), records, looked);
@@ -201,10 +232,6 @@ impl Density {
         whole
     }
 
-    fn surprise(&self) -> f64 {
-        (self.of_kinds.variance / FIRST_UNLIKENESS).min(1.0)
-    }
-
     pub(super) fn of_hour(&self, piece: Window) -> Expectation {
         let place = DayPlace::of(piece.start);
         let like = self.kinds[place.kind_of_day][place.hour];
@@ -215,10 +242,10 @@ impl Density {
         Expectation {
             records,
             variance: records * records / rate.behind.max(1.0),
-            unseen: if is_seen {
+            surge: if is_seen {
                 0.0
             } else {
-                self.surprise() * records.max(LEAST_AN_HOUR * hours(piece))
+                (self.surge.0 - 1.0) * records.max(LEAST_AN_HOUR * hours(piece))
             },
         }
     }

@@ -14,11 +14,11 @@ use super::read::{ReadError, Reading, Verdict};
 #[derive(Debug)]
 pub(super) struct WindowFailure {
     pub(super) problem: Problem,
-    pub(super) next: Next,
+    pub(super) next: AfterFailure,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Next {
+pub(super) enum AfterFailure {
     /// Only this window is affected.
     Continue,
     /// Others may be affected; a few end the run.
@@ -50,11 +50,11 @@ pub(super) fn read_problem(error: &ReadError) -> Problem {
 impl WindowFailure {
     pub(super) fn of_reading(error: &ReadError) -> Self {
         let next = match error {
-            ReadError::Withheld { .. } => Next::ContinueIfFew,
-            ReadError::Api(ApiError::TooLarge { .. }) => Next::Continue,
+            ReadError::Withheld { .. } => AfterFailure::ContinueIfFew,
+            ReadError::Api(ApiError::TooLarge { .. }) => AfterFailure::Continue,
             ReadError::Api(api) => match api.action() {
-                Action::Retry | Action::GiveUpWindow => Next::ContinueIfFew,
-                Action::SignInAgain | Action::StopAccount => Next::EndRun,
+                Action::Retry | Action::GiveUpWindow => AfterFailure::ContinueIfFew,
+                Action::SignInAgain | Action::StopAccount => AfterFailure::EndRun,
             },
         };
         Self {
@@ -71,7 +71,7 @@ impl WindowFailure {
                 "the task that read it ended too early",
                 "report it with the lines before this one",
             ),
-            next: Next::ContinueIfFew,
+            next: AfterFailure::ContinueIfFew,
         }
     }
 
@@ -82,14 +82,14 @@ impl WindowFailure {
                 Crash::Hung.to_string(),
                 "see what holds up the API's answers; sync.stall_seconds says how long is too long",
             ),
-            next: Next::ContinueIfFew,
+            next: AfterFailure::ContinueIfFew,
         }
     }
 
     pub(super) fn of_data(error: &LoadError) -> Self {
         Self {
             problem: Problem::from(error),
-            next: Next::ContinueIfFew,
+            next: AfterFailure::ContinueIfFew,
         }
     }
 
@@ -112,9 +112,9 @@ impl WindowFailure {
             )),
         };
         let next = match reading.verdict {
-            Verdict::Drained | Verdict::Overflow => Next::Continue,
+            Verdict::Drained | Verdict::Overflow => AfterFailure::Continue,
             // One window does not prove that ranges are ignored.
-            Verdict::Elsewhere | Verdict::Strays | Verdict::Inconsistent => Next::ContinueIfFew,
+            Verdict::Elsewhere | Verdict::Strays | Verdict::Inconsistent => AfterFailure::ContinueIfFew,
         };
         Self { problem, next }
     }
@@ -123,7 +123,7 @@ impl WindowFailure {
     pub(super) fn elsewhere() -> Self {
         Self {
             problem: ProblemCode::RecordsOutsideWindow.saying(ELSEWHERE),
-            next: Next::EndRun,
+            next: AfterFailure::EndRun,
         }
     }
 }

@@ -1,8 +1,11 @@
 //! Rebuilds rows from raw records, without requests.
 
+use std::pin::pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
+use futures_util::stream::{self, Stream, TryStreamExt};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 use uuid::Uuid;
@@ -15,8 +18,11 @@ use crate::postgres::Pool;
 use crate::time::clock::Clock;
 use crate::transform::privacy::Policy;
 use crate::transform::{Origin, RecordText, TRANSFORM_VERSION, ruled, transform_stored};
-use crate::warehouse::replay::{self, OpenReplay, Portion, Raw, Rebuilt, Ruled};
+use crate::warehouse::replay::{self, OpenReplay, Portion, Raw, Rebuilt, Rewritten, Ruled};
 use crate::warehouse::{aside, facts, left_out};
+
+/// Each takes a processor; a third would only take memory.
+const REBUILT_AT_ONCE: usize = 2;
 
 /// A replay and its progress.
 #[derive(Debug)]
@@ -34,7 +40,7 @@ pub struct Replay {
     /// All records; 0 until known.
     pub total: AtomicU64,
     /// Earlier runs, ended by the database.
-    pub earlier: Mutex<Replayed>,
+    pub earlier: watch::Sender<Replayed>,
 }
 
 /// The result of a replay.
@@ -101,11 +107,8 @@ impl Replay {
         let Some(open) = opened else { return Ok(None) };
         let mut replayed = Replayed::default();
         let worked = self.work(&open, stop, &mut replayed).await;
-        let all = {
-            let mut earlier = self.earlier.lock().unwrap_or_else(PoisonError::into_inner);
-            *earlier = replayed.after(*earlier);
-            *earlier
-        };
+        let all = replayed.after(*self.earlier.borrow());
+        self.earlier.send_replace(all);
         let counters = Counters {
             records: replayed.records,
             updated: replayed.updated,
@@ -135,17 +138,20 @@ impl Replay {
         let (total, without_raw) = replay::extent(&self.pool, &self.account_id).await?;
         self.total.store(total, Ordering::Relaxed);
         replayed.without_raw = without_raw;
-        let mut ready = self.prepare(open.position).await?;
+        let mut batches = pin!(self.batches(open.position));
+        let mut ready = batches.try_next().await?;
         while let Some(batch) = ready {
             if stop.is_cancelled() {
                 return Ok(());
             }
-            let (written, next) = tokio::join!(self.write(&batch), self.prepare(batch.last));
-            let written = written?;
+            let (written, next) = tokio::join!(self.write(&batch), batches.try_next());
+            let Rewritten { updated, refused } = written?;
+            refused.iter().for_each(|reason| warn_rejected(reason));
+            let rejected = batch.rejected + refused.len() as u64;
             replayed.records += batch.records;
-            replayed.rejected += batch.rejected;
-            replayed.updated += written;
-            replayed.unchanged += batch.records - batch.rejected - written;
+            replayed.rejected += rejected;
+            replayed.updated += updated;
+            replayed.unchanged += batch.records - rejected - updated;
             self.done.fetch_add(batch.records, Ordering::Relaxed);
             ready = next?;
         }
@@ -162,7 +168,7 @@ impl Replay {
         Ok(())
     }
 
-    async fn write(&self, batch: &ReplayBatch) -> Result<u64, LoadError> {
+    async fn write(&self, batch: &ReplayBatch) -> Result<Rewritten, LoadError> {
         let (pool, account_id) = (&self.pool, &self.account_id);
         let portion = Portion {
             rebuilt: &batch.rebuilt,
@@ -175,10 +181,20 @@ impl Replay {
         conflict::retry(account_id, write).await
     }
 
-    async fn prepare(&self, after: Uuid) -> Result<Option<ReplayBatch>, LoadError> {
-        let raw = replay::next(&self.pool, &self.account_id, after).await?;
+    /// Read one after the other, rebuilt side by side.
+    fn batches(&self, after: Uuid) -> impl Stream<Item = Result<ReplayBatch, LoadError>> {
+        let read = stream::try_unfold(after, async |after| {
+            let raw = replay::next(&self.pool, &self.account_id, after).await?;
+            let last = raw.last().map(|raw| raw.interaction_key);
+            Ok(last.map(|last| ((last, raw), last)))
+        });
+        let rebuilt = read.map_ok(|(last, raw)| self.rebuild(last, raw));
+        rebuilt.try_buffered(REBUILT_AT_ONCE)
+    }
+
+    async fn rebuild(&self, last: Uuid, raw: Vec<Raw>) -> Result<ReplayBatch, LoadError> {
         let (account_id, policy) = (self.account_id.clone(), Arc::clone(&self.policy));
-        let rebuilt = tokio::task::spawn_blocking(move || rebuild(raw, &account_id, &policy)).await;
+        let rebuilt = tokio::task::spawn_blocking(move || rebuild(last, raw, &account_id, &policy)).await;
         // It can only have panicked: the run fails, rows stay.
         Ok(rebuilt.unwrap_or_else(|ended| std::panic::resume_unwind(ended.into_panic())))
     }
@@ -203,9 +219,9 @@ impl Replay {
     }
 }
 
-fn rebuild(raw: Vec<Raw>, account_id: &str, policy: &Policy) -> Option<ReplayBatch> {
+fn rebuild(last: Uuid, raw: Vec<Raw>, account_id: &str, policy: &Policy) -> ReplayBatch {
     let mut batch = ReplayBatch {
-        last: raw.last()?.interaction_key,
+        last,
         records: raw.len() as u64,
         rejected: 0,
         rebuilt: Vec::new(),
@@ -232,23 +248,27 @@ fn rebuild(raw: Vec<Raw>, account_id: &str, policy: &Policy) -> Option<ReplayBat
             Err(rejected) => batch.reject(raw, &rejected.reason, policy),
         }
     }
-    Some(batch)
+    batch
 }
 
 impl ReplayBatch {
     fn reject(&mut self, raw: Raw, reason: &str, policy: &Policy) {
         self.rejected += 1;
-        warn!(
-            reason,
-            remedy = "its raw record follows the privacy rules, its rows stay as they are: read the range again (backfill --refetch), \
-                      or delete the interaction",
-            "a raw record cannot be rebuilt"
-        );
+        warn_rejected(reason);
         let payload = ruled(&raw.payload, policy);
         if !policy.keeps_all() && canonical(&raw.payload) != payload {
             self.ruled.push(Ruled { raw, payload });
         }
     }
+}
+
+fn warn_rejected(reason: &str) {
+    warn!(
+        reason,
+        remedy = "its raw record follows the privacy rules, its rows stay as they are: read the range again (backfill --refetch), \
+                  or delete the interaction",
+        "a raw record cannot be rebuilt"
+    );
 }
 
 /// PostgreSQL reorders keys and spaces.

@@ -11,7 +11,7 @@ use crate::telemetry::{self, chain};
 
 use super::command::WishError;
 use super::engine::WindowReport;
-use super::failure::Next;
+use super::failure::AfterFailure;
 
 /// The result of a run.
 #[derive(Debug, Clone)]
@@ -196,7 +196,7 @@ impl Progress {
         }
     }
 
-    pub(super) fn add(&mut self, report: WindowReport) -> Option<Next> {
+    pub(super) fn add(&mut self, report: WindowReport) -> Option<AfterFailure> {
         self.counters += report.counters;
         self.watermark = report.watermark.unwrap_or(self.watermark);
         let failure = report.failure?;

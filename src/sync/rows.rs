@@ -11,12 +11,12 @@ use crate::transform::privacy::Policy;
 use crate::transform::{Interaction, Origin, RawRecord, RecordText, Rejected, transform};
 
 #[derive(Debug, Default)]
-pub(super) struct Rows {
+pub(super) struct WindowRows {
     pub(super) interactions: BTreeMap<Uuid, Interaction>,
     pub(super) rejected: HashMap<[u8; 32], Rejected>,
 }
 
-impl Rows {
+impl WindowRows {
     /// Of equal keys the later end wins, else the greater text, whatever the order.
     pub(super) fn of(
         records: Vec<RawRecord>,

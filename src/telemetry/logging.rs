@@ -1,23 +1,27 @@
 //! Logs to stderr on its own thread: a full pipe drops lines, never blocks.
 
-mod level;
-
 use std::io::{IsTerminal, Write};
 use std::sync::{OnceLock, mpsc};
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::task::AbortOnDropHandle;
+use tracing::info;
 use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
-use tracing_subscriber::fmt;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Registry, fmt, reload};
 
 use crate::config::{LogConfig, LogFormat};
 
-pub use level::LogLevel;
-
 /// About 300 bytes each.
 const LINES_WAITING: usize = 10_000;
+
+/// sqlx logs server notices and URL values. Configured directives come later and win.
+const QUIET: &str = "error,sqlx=warn,sqlx_postgres::options=error,tokio_cron_scheduler=warn";
+
+const DEBUG: &str = "smartassist_etl=debug";
 
 const FINAL_ERROR_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -26,14 +30,11 @@ static DROPPED: OnceLock<ErrorCounter> = OnceLock::new();
 /// Flushes when dropped.
 #[derive(Debug)]
 pub struct Logging {
-    /// The terminal.
     pub screen: Screen,
-    /// The level.
     pub level: LogLevel,
     _writer: WorkerGuard,
 }
 
-/// Dropped lines.
 pub fn dropped_lines() -> u64 {
     DROPPED.get().map_or(0, |dropped| {
         u64::try_from(dropped.dropped_lines()).unwrap_or(u64::MAX)
@@ -120,5 +121,62 @@ pub fn start(config: &LogConfig) -> Logging {
         screen,
         level,
         _writer: writer,
+    }
+}
+
+/// Clones share it.
+#[derive(Debug, Clone)]
+pub struct LogLevel {
+    filter: reload::Handle<EnvFilter, Registry>,
+    configured: String,
+}
+
+impl LogLevel {
+    fn new(configured: &str) -> (reload::Layer<EnvFilter, Registry>, Self) {
+        let (layer, filter) = reload::Layer::new(filter(configured));
+        let configured = configured.to_owned();
+        (layer, Self { filter, configured })
+    }
+
+    /// SIGUSR1 toggles debug lines.
+    pub fn toggle_on_signal(self) -> std::io::Result<AbortOnDropHandle<()>> {
+        let mut signals = signal(SignalKind::user_defined1())?;
+        let debugging = format!("{},{DEBUG}", self.configured);
+        let listening = tokio::spawn(async move {
+            while signals.recv().await.is_some() {
+                self.show(&debugging);
+                info!(log_level = debugging, "log level changed by SIGUSR1");
+                if signals.recv().await.is_none() {
+                    break;
+                }
+                // The next line hides it.
+                info!(log_level = self.configured, "log level changed by SIGUSR1");
+                self.show(&self.configured);
+            }
+        });
+        Ok(AbortOnDropHandle::new(listening))
+    }
+
+    fn show(&self, shown: &str) {
+        let _ = self.filter.reload(filter(shown));
+    }
+}
+
+fn filter(shown: &str) -> EnvFilter {
+    EnvFilter::new(format!("{QUIET},{shown}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use tracing::level_filters::LevelFilter;
+
+    use super::*;
+
+    #[test]
+    fn errors_are_shown_whatever_part_alone_is_named() {
+        let named = filter("smartassist_etl::extract=debug").to_string();
+        assert!(named.split(',').any(|directive| directive == "error"), "{named}");
+        assert_eq!(filter("info").max_level_hint(), Some(LevelFilter::INFO));
+        assert_eq!(filter("off").max_level_hint(), Some(LevelFilter::WARN));
     }
 }

@@ -9,7 +9,6 @@ macro_rules! metrics {
     ($($describe:ident $constant:ident $name:literal $help:literal)+) => {
         $(#[doc = $help] pub const $constant: &str = $name;)+
 
-        /// The names of all.
         pub const NAMES: &[&str] = &[$($name),+];
 
         fn describe() {
@@ -106,9 +105,6 @@ const BUCKETS: [(&str, [f64; 9]); 3] = [
 const UPKEEP_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Installs the recorder.
-///
-/// # Errors
-/// Already installed.
 pub fn install() -> Result<PrometheusHandle, BuildError> {
     let mut builder = PrometheusBuilder::new();
     for (name, buckets) in &BUCKETS {

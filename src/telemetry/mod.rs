@@ -13,7 +13,6 @@ use chrono::TimeDelta;
 
 pub use text::{grouped, instant, plural, second, span};
 
-/// Error with causes.
 pub fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl fmt::Display + use<'a> {
     Chain(error)
 }
@@ -43,7 +42,6 @@ pub fn count(metric: &'static str, account: &str, label: (&'static str, &'static
     counter!(metric, "account" => account.to_owned(), label.0 => label.1).increment(n);
 }
 
-/// Sets a gauge.
 #[expect(
     clippy::cast_precision_loss,
     reason = "a gauge is a float; counts and seconds since 1970 fit exactly"
@@ -58,17 +56,14 @@ pub fn request(account: &str, outcome: &'static str, took: Duration) {
     histogram!(metrics::REQUEST_SECONDS, "account" => account.to_owned()).record(took.as_secs_f64());
 }
 
-/// Counts a retry.
 pub fn retry(account: &str) {
     counter!(metrics::RETRIES, "account" => account.to_owned()).increment(1);
 }
 
-/// Counts unreadable characters.
 pub fn unreadable(account: &str, characters: u64) {
     counter!(metrics::UNREADABLE, "account" => account.to_owned()).increment(characters);
 }
 
-/// Records a window.
 pub fn window(account: &str, (purpose, status): (&'static str, &'static str), records: u64, took: TimeDelta) {
     let account = account.to_owned();
     counter!(metrics::WINDOWS, "account" => account.clone(), "purpose" => purpose, "status" => status)
@@ -85,17 +80,14 @@ pub fn clock_skew(account: &str, ahead: TimeDelta) {
     show(metrics::CLOCK_SKEW, account, ahead.num_seconds());
 }
 
-/// Counts an error.
 pub fn database_error(account: &str, kind: &'static str) {
     count(metrics::DATABASE_ERRORS, account, ("kind", kind), 1);
 }
 
-/// Time stamp disagreement.
 pub fn time_zone(account: &str, minutes: i64) {
     show(metrics::TIME_ZONE_DISAGREEMENT, account, minutes * 60);
 }
 
-/// Records a run.
 pub fn run_finished(account: &str, kind: &'static str, outcome: &'static str, took: Duration) {
     let account = account.to_owned();
     counter!(metrics::RUNS, "account" => account.clone(), "kind" => kind, "outcome" => outcome).increment(1);

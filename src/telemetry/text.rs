@@ -44,7 +44,6 @@ pub fn grouped(number: i64) -> String {
     text
 }
 
-/// Number and noun.
 pub fn plural(number: i64, one: &str, many: &str) -> String {
     let noun = if number == 1 { one } else { many };
     format!("{} {noun}", grouped(number))

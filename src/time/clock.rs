@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-/// A clock.
 pub trait Clock: Debug + Send + Sync + 'static {
     /// Current time; may jump.
     fn now(&self) -> DateTime<Utc>;
@@ -16,14 +15,12 @@ pub trait Clock: Debug + Send + Sync + 'static {
     }
 }
 
-/// Clock difference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Skew {
     /// Up to 60 seconds.
     Small,
     /// Up to 300 seconds.
     Notable,
-    /// Larger.
     Large,
 }
 
@@ -38,7 +35,6 @@ impl Skew {
     }
 }
 
-/// System clock.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;
 

@@ -27,7 +27,6 @@ impl Default for Pulse {
 }
 
 impl Pulse {
-    /// Records a sign of life.
     pub fn beat(&self) {
         self.last_beat().at = Instant::now();
     }

@@ -15,7 +15,6 @@ pub struct Window {
 }
 
 impl Window {
-    /// Length.
     pub fn seconds(&self) -> i64 {
         (self.end - self.start).num_seconds()
     }

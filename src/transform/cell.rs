@@ -1,9 +1,9 @@
 //! The value of a column, and its form in a binary COPY.
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
-use serde_json::Value;
 use uuid::Uuid;
 
+use super::JsonText;
 use super::fields::{Response, TagScope};
 
 /// Microseconds of 2000-01-01, from which PostgreSQL counts.
@@ -28,8 +28,7 @@ pub enum Cell<'a> {
     Timestamptz(DateTime<Utc>),
     Text(&'a str),
     Texts(Vec<Option<&'a str>>),
-    Jsonb(&'a Value),
-    JsonText(&'a str),
+    Jsonb(&'a str),
     Uuid(Uuid),
     Bytea(&'a [u8]),
 }
@@ -52,8 +51,7 @@ impl Cell<'_> {
             Self::Text(text) => add(&[text.as_bytes()]),
             Self::Texts(texts) => add(&[&array(texts)]),
             // Version 1 of the form is text.
-            Self::Jsonb(value) => add(&[&[1], value.to_string().as_bytes()]),
-            Self::JsonText(text) => add(&[&[1], text.as_bytes()]),
+            Self::Jsonb(text) => add(&[&[1], text.as_bytes()]),
             Self::Uuid(uuid) => add(&[uuid.as_bytes()]),
             Self::Bytea(bytes) => add(&[bytes]),
         }
@@ -113,7 +111,7 @@ cells! {
     String: text => Cell::Text(text);
     Vec<Option<String>>: texts => Cell::Texts(texts.iter().map(Option::as_deref).collect());
     Vec<String>: texts => Cell::Texts(texts.iter().map(|text| Some(text.as_str())).collect());
-    Value: value => Cell::Jsonb(value);
+    JsonText: json => Cell::Jsonb(json.text());
     Response: response => Cell::Text(response.as_str());
     TagScope: scope => Cell::Text(scope.as_str());
 }

@@ -8,7 +8,7 @@ use std::mem::take;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
-use super::{LONGEST_ID, instant, normal_form};
+use super::{JsonText, LONGEST_ID, instant, normal_form};
 
 pub(super) use duration::contradicts;
 
@@ -153,12 +153,12 @@ impl Coerce for Vec<Option<String>> {
     }
 }
 
-impl Coerce for Option<Value> {
+impl Coerce for Option<JsonText> {
     fn coerce(value: &mut Value, kind: FieldKind, offset: i32) -> Coerced<Self> {
         if kind == FieldKind::JsonInUtc {
             instant::to_utc_within(value, offset);
         }
-        Ok(Some(take(value)))
+        Ok(Some(take(value).into()))
     }
 }
 

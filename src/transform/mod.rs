@@ -12,6 +12,7 @@ pub mod facts;
 mod fields;
 mod ids;
 mod instant;
+mod json_text;
 pub mod normal_form;
 pub mod privacy;
 mod raw;
@@ -36,6 +37,7 @@ pub use fields::{
 };
 pub use ids::{Ids, records_in};
 pub use instant::{QUARTER_SECONDS, TOLERANCE_SECONDS, seconds_of_id, whole_quarters};
+pub use json_text::JsonText;
 pub use raw::{RawRecord, RecordText};
 pub use table::{Field, Table, TableRow};
 

@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use chrono::TimeDelta;
 use serde_json::{Map, Value};
 
+use super::JsonText;
 use super::coerce::{self, Coerce, FieldKind};
 
 #[derive(Debug, Default)]
@@ -221,7 +222,16 @@ impl<'n> Reader<'n> {
         self.left.insert(name.to_owned(), value);
     }
 
-    /// What no field took, for `extra`.
+    /// The values under a name in any case.
+    pub(super) fn values<'r>(&'r self, name: &'r str) -> impl Iterator<Item = &'r Value> {
+        named(&self.left, name)
+    }
+
+    /// What no field took.
+    pub(super) fn extra(self) -> Option<JsonText> {
+        self.rest().map(JsonText::from)
+    }
+
     pub(super) fn rest(mut self) -> Option<Value> {
         self.parts.retain(|(_, part)| !part.is_copy);
         for (name, part) in std::mem::take(&mut self.parts) {

@@ -8,7 +8,7 @@ use super::fields::{AgentSegment, Consultation, Destination, JoinedUser, Respons
 use super::ids::WITHOUT_ID;
 use super::reader::{Notes, Reader};
 use super::table::TableRow;
-use super::{Ids, Rows, instant, shadow};
+use super::{Ids, JsonText, Rows, instant, shadow};
 
 const START: &str = "sessionStartTime";
 
@@ -36,7 +36,7 @@ pub(super) fn read(record: Map<String, Value>, notes: &Notes) -> Result<Rows, &'
         }
     })?;
     let started_at = started_at.or_else(|| start_of_id(&ids, notes));
-    fields.copy_part("metaInfo");
+    let says_assist_only = shadow::says_assist_only(fields.copy_part("metaInfo"));
     let mut session = Session {
         session_started_at: started_at.ok_or("sessionStartTime is missing or cannot be read")?,
         ..Session::read(&mut fields)
@@ -52,10 +52,22 @@ pub(super) fn read(record: Map<String, Value>, notes: &Notes) -> Result<Rows, &'
     for (index, destination) in fields.rows("destinations", None) {
         read_destination(&mut rows, index, destination);
     }
-    session.is_shadow = shadow::is_one(&session, !rows.destinations.is_empty());
-    session.extra = fields.rest();
+    session.is_shadow = shadow::is_one(&session, says_assist_only && rows.destinations.is_empty());
+    session.extra = fields.extra();
     rows.session = session;
+    rows.shrink();
     Ok(rows)
+}
+
+impl Rows {
+    /// Those of whole windows are held in memory.
+    fn shrink(&mut self) {
+        self.destinations.shrink_to_fit();
+        self.agent_segments.shrink_to_fit();
+        self.consultations.shrink_to_fit();
+        self.joined_users.shrink_to_fit();
+        self.tags.shrink_to_fit();
+    }
 }
 
 impl Session {
@@ -96,7 +108,7 @@ fn tags(rows: &mut Rows, fields: &mut Reader<'_>, list: &str, tag_scope: TagScop
             tag_index,
             ..Tag::read(&mut fields)
         };
-        tag.extra = fields.rest();
+        tag.extra = fields.extra();
         rows.tags.push(tag);
     }
 }
@@ -120,7 +132,7 @@ fn read_destination(rows: &mut Rows, destination_index: i32, mut fields: Reader<
     if is_direct {
         agents.push((Response::Direct, fields));
     } else {
-        destination.extra = fields.rest();
+        destination.extra = fields.extra();
     }
     rows.destinations.push(destination);
     for (segment_index, (response, agent)) in (0..).zip(agents) {
@@ -141,7 +153,7 @@ fn read_segment(
             consultation_index,
             ..Consultation::read(&mut fields)
         };
-        consultation.extra = fields.rest();
+        consultation.extra = fields.extra();
         rows.consultations.push(consultation);
     }
     for (user_index, mut fields) in fields.rows("JoinedUsers", JoinedUser::TABLE.lone) {
@@ -151,7 +163,7 @@ fn read_segment(
             user_index,
             ..JoinedUser::read(&mut fields)
         };
-        user.extra = fields.rest();
+        user.extra = fields.extra();
         rows.joined_users.push(user);
     }
     let mut segment = AgentSegment {
@@ -178,11 +190,11 @@ fn read_durations(segment: &mut AgentSegment, fields: &mut Reader<'_>) {
     segment.after_call_work_seconds = fields.duration("afterCallWorkDuration", after_call);
 }
 
-fn segment_extra(mut fields: Reader<'_>) -> Option<Value> {
+fn segment_extra(mut fields: Reader<'_>) -> Option<JsonText> {
     let kind: Option<String> = fields.read("destinationType", FieldKind::Text);
     let mut extra = fields.rest();
     if let Some(kind) = kind.filter(|kind| !is(Some(kind), AGENT_SEGMENT)) {
         extra.get_or_insert_with(|| json!({}))["destinationType"] = kind.into();
     }
-    extra
+    extra.map(JsonText::from)
 }

@@ -4,16 +4,16 @@ use serde_json::Value;
 
 use super::coerce::{Coerce, FieldKind};
 use super::fields::Session;
-use super::reader::named;
+use super::reader::{Reader, named};
 
 const CHANNELS: [&str; 2] = ["agentassist", "AgentAssistV2"];
 
 /// Custom data count only without destinations.
-pub(super) fn is_one(session: &Session, has_destinations: bool) -> bool {
+pub(super) fn is_one(session: &Session, is_assist_only: bool) -> bool {
     let user = session.channel_specific_user_id.as_deref();
     session.channel.as_deref().is_some_and(is_channel)
         || user.and_then(conversation_of).is_some()
-        || (says_assist_only(session) && !has_destinations)
+        || is_assist_only
 }
 
 fn is_channel(channel: &str) -> bool {
@@ -30,8 +30,8 @@ pub(super) fn conversation_of(user_id: &str) -> Option<&str> {
     is_shadow.then_some(conversation)
 }
 
-fn says_assist_only(session: &Session) -> bool {
-    let customs = session.meta_info.iter().flat_map(|meta| each(meta, "customData"));
+pub(super) fn says_assist_only(meta_info: &Reader<'_>) -> bool {
+    let customs = meta_info.values("customData");
     let mut flags = customs.flat_map(|custom| each(custom, "isAgentAssistOnly"));
     flags.any(|flag| Option::coerce(&mut flag.clone(), FieldKind::Flag, 0) == Ok(Some(true)))
 }

@@ -61,8 +61,8 @@ macro_rules! rust_type {
     (Instant) => { Option<chrono::DateTime<chrono::Utc>> };
     (Texts) => { Vec<Option<String>> };
     (Labels) => { Vec<Option<String>> };
-    (Json) => { Option<serde_json::Value> };
-    (JsonInUtc) => { Option<serde_json::Value> };
+    (Json) => { Option<crate::transform::JsonText> };
+    (JsonInUtc) => { Option<crate::transform::JsonText> };
     (Start) => { chrono::DateTime<chrono::Utc> };
     (Warnings) => { Vec<String> };
     ($own:ident) => { $own };

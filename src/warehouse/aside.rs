@@ -8,8 +8,9 @@ use crate::postgres::Pool;
 use crate::transform::{Interaction, Rejected};
 
 use super::batch::Constants;
-use super::interactions;
+use super::interactions::InteractionWriter;
 use super::left_out::{self, StoreLimits};
+use super::refused::write_others;
 use super::stored::{self, Change};
 use crate::ledger::{LoadError, bigint, turn};
 
@@ -116,8 +117,12 @@ pub async fn store(
             Change::None => false,
         };
         if is_wanted {
-            let (_, mut refused) =
-                interactions::write(transaction, constants, one, &stored, keep_raw).await?;
+            let writer = InteractionWriter {
+                constants,
+                stored: &stored,
+                keep_raw,
+            };
+            let (_, mut refused) = write_others(transaction, one, &writer).await?;
             if let Some((_, error)) = refused.pop() {
                 return Err(error);
             }

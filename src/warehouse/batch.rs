@@ -45,8 +45,9 @@ impl<'a> Batch<'a> {
         }
     }
 
-    fn push(&mut self, key: Uuid, cells: Vec<Cell<'a>>) {
-        self.rows.push([vec![Cell::Uuid(key)], cells].concat());
+    fn push(&mut self, key: Uuid, cells: impl IntoIterator<Item = Cell<'a>>) {
+        self.rows
+            .push([Cell::Uuid(key)].into_iter().chain(cells).collect());
     }
 
     pub(super) fn of_sessions(interactions: &[&'a Interaction], constants: Constants<'a>) -> Self {
@@ -80,7 +81,7 @@ impl<'a> Batch<'a> {
             let offset = Cell::Integer(constants.time_zone_offset);
             batch.push(
                 interaction.key,
-                vec![Cell::JsonText(&interaction.payload), fetched_at, offset],
+                [Cell::Jsonb(&interaction.payload), fetched_at, offset],
             );
         }
         batch
@@ -185,8 +186,7 @@ impl<'a> Batch<'a> {
                 Cell::Timestamptz(_) => add!(Cell::Timestamptz(at) => *at; "timestamptz" as "timestamptz"),
                 Cell::Text(_) => add!(Cell::Text(text) => *text; "text" as "text"),
                 Cell::Texts(_) => add!(Cell::Texts(texts) => literal(texts); "text" as "text[]"),
-                Cell::Jsonb(_) => add!(Cell::Jsonb(value) => value.to_string(); "text" as "jsonb"),
-                Cell::JsonText(_) => add!(Cell::JsonText(text) => *text; "text" as "jsonb"),
+                Cell::Jsonb(_) => add!(Cell::Jsonb(text) => *text; "text" as "jsonb"),
                 Cell::Uuid(_) => add!(Cell::Uuid(uuid) => *uuid; "uuid" as "uuid"),
                 Cell::Bytea(_) => add!(Cell::Bytea(bytes) => *bytes; "bytea" as "bytea"),
             };

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::Value;
 use sqlx::PgConnection;
 
 use crate::failpoint;
@@ -12,8 +13,10 @@ use crate::transform::{Drift, Interaction, Rejected};
 
 use super::batch::Constants;
 use super::compare::Basis;
+use super::interactions::InteractionWriter;
 use super::left_out::{self, StoreLimits};
 use super::moved::Moved;
+use super::refused::write_others;
 use super::stored::Meanwhile;
 use super::{ages, drift, interactions, missing, moved, rejected, stored};
 use crate::ledger::accounts::Drained;
@@ -53,6 +56,8 @@ pub struct WindowCommit<'a> {
     pub fetched: Counters,
     /// API's total.
     pub reported_total: Option<u64>,
+    /// What it is drained by, and the profile of the API that this rests on.
+    pub proof: Option<(&'a str, &'a Value)>,
     /// Fetch start.
     pub started_at: DateTime<Utc>,
     /// The same, in database time.
@@ -123,8 +128,12 @@ async fn write(
         stored.keep(&moved.kept);
         moved::note(connection, constants, moved).await?;
     }
-    let (mut counters, refused) =
-        interactions::write(connection, constants, &interactions, &stored, commit.keep_raw).await?;
+    let writer = InteractionWriter {
+        constants,
+        stored: &stored,
+        keep_raw: commit.keep_raw,
+    };
+    let (mut counters, refused) = write_others(connection, &interactions, &writer).await?;
     failpoint::reach("window.written");
     counters.left_out = left_out as u64;
     let (written, rejected) = apart(&interactions, &rejected, &refused);
@@ -218,6 +227,7 @@ fn entry<'a>(commit: &WindowCommit<'a>, counters: Counters) -> Entry<'a> {
         status: commit.status,
         counters,
         reported_total: commit.reported_total,
+        proof: commit.proof.filter(|_| commit.status == Status::Drained),
         started_at: commit.started_at,
         began_at: commit.began_at,
         problem: commit.problem,

@@ -1,47 +1,22 @@
 //! Compares, then writes only what changed.
 
-use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use sqlx::{AssertSqlSafe, PgConnection};
 use uuid::Uuid;
 
 use crate::transform::{Interaction, Rejected, RowGroup};
 
 use super::batch::{Batch, Constants};
+use super::refused::Write;
 use super::stored::{Change, Stored};
 use super::{days, facts, missing};
 use crate::ledger::{Counters, LoadError};
 
-/// Where more are refused, and all, the tables are at fault, not the records.
-const MOST_OF_NOTHING_BUT_REFUSED: usize = 5;
-
-/// A record that PostgreSQL refuses is left out, and all others are written.
-pub(super) async fn write<'a>(
-    connection: &mut PgConnection,
-    constants: Constants<'_>,
-    interactions: &'a [Interaction],
-    stored: &Stored,
-    keep_raw: bool,
-) -> Result<(Counters, Vec<(&'a Interaction, LoadError)>), LoadError> {
-    match try_write(connection, constants, interactions, stored, keep_raw).await {
-        Err(LoadError::Refused { .. }) => {}
-        written => return Ok((written?, Vec::new())),
-    }
-    let (mut counters, mut refused) = (Counters::default(), Vec::new());
-    for interaction in interactions {
-        let one = std::slice::from_ref(interaction);
-        match try_write(connection, constants, one, stored, keep_raw).await {
-            Ok(written) => counters += written,
-            Err(error @ LoadError::Refused { .. }) => refused.push((interaction, error)),
-            Err(error) => return Err(error),
-        }
-    }
-    let is_none_written = refused.len() == interactions.len();
-    if is_none_written
-        && refused.len() > MOST_OF_NOTHING_BUT_REFUSED
-        && let Some((_, error)) = refused.pop()
-    {
-        return Err(error);
-    }
-    Ok((counters, refused))
+/// How a window's records are written: compared with what is stored.
+#[derive(Debug)]
+pub(super) struct InteractionWriter<'a> {
+    pub(super) constants: Constants<'a>,
+    pub(super) stored: &'a Stored,
+    pub(super) keep_raw: bool,
 }
 
 /// What is kept of a record that PostgreSQL refuses.
@@ -54,80 +29,63 @@ pub(super) fn rejected((interaction, error): &(&Interaction, LoadError)) -> Reje
     }
 }
 
-/// All or nothing; the transaction goes on either way.
-async fn try_write(
-    connection: &mut PgConnection,
-    constants: Constants<'_>,
-    interactions: &[Interaction],
-    stored: &Stored,
-    keep_raw: bool,
-) -> Result<Counters, LoadError> {
-    let mut savepoint = connection.begin().await?;
-    match write_all(&mut savepoint, constants, interactions, stored, keep_raw).await {
-        Ok(written) => {
-            savepoint.commit().await?;
-            Ok(written)
-        }
-        Err(error) => {
-            // Where this fails too, its error tells less.
-            let _ = savepoint.rollback().await;
-            Err(error)
-        }
-    }
-}
-
-async fn write_all(
-    connection: &mut PgConnection,
-    constants: Constants<'_>,
-    interactions: &[Interaction],
-    stored: &Stored,
-    keep_raw: bool,
-) -> Result<Counters, LoadError> {
-    let of = |change: Change| -> Vec<&Interaction> {
-        let of_change = interactions
+impl Write<Interaction> for InteractionWriter<'_> {
+    async fn write(
+        &self,
+        connection: &mut PgConnection,
+        interactions: &[Interaction],
+    ) -> Result<Counters, LoadError> {
+        let Self {
+            constants,
+            stored,
+            keep_raw,
+        } = *self;
+        let of = |change: Change| -> Vec<&Interaction> {
+            let of_change = interactions
+                .iter()
+                .filter(|interaction| stored.change_of(interaction) == change);
+            of_change.collect()
+        };
+        let (new, changed) = (of(Change::New), of(Change::Content));
+        let back: Vec<Uuid> = of(Change::None)
             .iter()
-            .filter(|interaction| stored.change_of(interaction) == change);
-        of_change.collect()
-    };
-    let (new, changed) = (of(Change::New), of(Change::Content));
-    let back: Vec<Uuid> = of(Change::None)
-        .iter()
-        .filter(|interaction| stored.is_missing(interaction.key))
-        .map(|interaction| interaction.key)
-        .collect();
+            .filter(|interaction| stored.is_missing(interaction.key))
+            .map(|interaction| interaction.key)
+            .collect();
 
-    Batch::of_sessions(&new, constants).copy(connection).await?;
-    Batch::of_sessions(&changed, constants)
-        .upsert(connection, &["first_seen_at"])
-        .await?;
-    if keep_raw {
-        Batch::of_raw(&new, constants).copy(connection).await?;
-        Batch::of_raw(&changed, constants).upsert(connection, &[]).await?;
-    } else {
-        // Old raw records must not remain where `storage.raw` is off.
-        delete(connection, "smartassist.raw_interactions", &changed).await?;
+        Batch::of_sessions(&new, constants).copy(connection).await?;
+        Batch::of_sessions(&changed, constants)
+            .upsert(connection, &["first_seen_at"])
+            .await?;
+        if keep_raw {
+            Batch::of_raw(&new, constants).copy(connection).await?;
+            Batch::of_raw(&changed, constants).upsert(connection, &[]).await?;
+        } else {
+            // Old raw records must not remain where `storage.raw` is off.
+            delete(connection, "smartassist.raw_interactions", &changed).await?;
+        }
+        let is_same = |group: RowGroup, interaction: &Interaction| stored.is_same(group, interaction);
+        write_children(connection, &new, &changed, is_same).await?;
+        let moves = new.iter().chain(&changed).flat_map(|interaction| {
+            let start = interaction.rows.session.session_started_at;
+            let before = stored.started_at(interaction.key).map(|before| (before, -1));
+            before.into_iter().chain([(start, 1)])
+        });
+        days::count(connection, constants.account_id, moves).await?;
+        missing::clear(connection, constants, &back).await?;
+        let is_counted = |interaction: &&Interaction| {
+            stored.change_of(interaction) != Change::None || back.contains(&interaction.key)
+        };
+        let counted = interactions.iter().filter(is_counted);
+        let counted: Vec<facts::Counted<'_>> = counted.map(|one| (one.key, &one.rows)).collect();
+        facts::write(connection, constants.account_id, &counted, &[]).await?;
+        Ok(Counters {
+            inserted: new.len() as u64,
+            updated: (changed.len() + back.len()) as u64,
+            unchanged: (interactions.len() - new.len() - changed.len() - back.len()) as u64,
+            ..Counters::default()
+        })
     }
-    let is_same = |group: RowGroup, interaction: &Interaction| stored.is_same(group, interaction);
-    write_children(connection, &new, &changed, is_same).await?;
-    let moves = new.iter().chain(&changed).flat_map(|interaction| {
-        let start = interaction.rows.session.session_started_at;
-        let before = stored.started_at(interaction.key).map(|before| (before, -1));
-        before.into_iter().chain([(start, 1)])
-    });
-    days::count(connection, constants.account_id, moves).await?;
-    missing::clear(connection, constants, &back).await?;
-    let is_counted = |interaction: &&Interaction| {
-        stored.change_of(interaction) != Change::None || back.contains(&interaction.key)
-    };
-    let counted = interactions.iter().filter(is_counted);
-    let counted: Vec<facts::Counted<'_>> = counted.map(|one| (one.key, &one.rows)).collect();
-    facts::write(connection, constants.account_id, &counted, &[]).await?;
-    Ok(Counters {
-        inserted: new.len() as u64,
-        updated: (changed.len() + back.len()) as u64,
-        unchanged: (interactions.len() - new.len() - changed.len() - back.len()) as u64,
-        ..Counters::default()
-    })
 }
 
 /// Of what changed, only the groups that differ. Parents first: foreign keys.

@@ -14,6 +14,7 @@ mod interactions;
 pub mod left_out;
 mod missing;
 pub mod moved;
+mod refused;
 mod rejected;
 mod renamed;
 pub mod replay;

@@ -17,14 +17,13 @@ struct StoredPair {
     fetched_at: DateTime<Utc>,
 }
 
-/// The newest version stays.
+/// Oldest version first; the newest one stays.
 pub(super) async fn write(
     connection: &mut PgConnection,
     account_id: &str,
-    mut renamed: Vec<&Rebuilt>,
+    renamed: Vec<&Rebuilt>,
     at: DateTime<Utc>,
 ) -> Result<(), LoadError> {
-    renamed.sort_by_key(|one| one.raw.fetched_at);
     for one in renamed {
         let Some(old) = delete(connection, account_id, one.raw.interaction_key).await? else {
             continue;

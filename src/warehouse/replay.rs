@@ -10,6 +10,7 @@ use crate::postgres::Pool;
 use crate::transform::{Interaction, RowGroup};
 
 use super::batch::{Batch, Constants};
+use super::refused::{Write, write_others};
 use super::{days, facts, interactions, renamed};
 use crate::ledger::runs::{Finished, Outcome, finish};
 use crate::ledger::{Counters, LoadError, bigint, turn};
@@ -91,7 +92,16 @@ pub struct Portion<'a> {
     pub rejected: u64,
 }
 
-/// Writes what differs, unless changed meanwhile.
+/// What was written.
+#[derive(Debug, Default)]
+pub struct Rewritten {
+    /// Rewritten interactions.
+    pub updated: u64,
+    /// Why others stay as they are.
+    pub refused: Vec<String>,
+}
+
+/// Writes what differs, unless changed meanwhile. What PostgreSQL refuses counts as rejected.
 ///
 /// # Errors
 /// Database failure.
@@ -100,7 +110,7 @@ pub async fn write(
     account_id: &str,
     portion: Portion<'_>,
     at: DateTime<Utc>,
-) -> Result<u64, LoadError> {
+) -> Result<Rewritten, LoadError> {
     let Portion {
         rebuilt,
         ruled,
@@ -108,35 +118,81 @@ pub async fn write(
         rejected,
     } = portion;
     pool.transact(async |transaction| {
-    let mut written = 0;
-    if !rebuilt.is_empty() || !ruled.is_empty() {
-        turn::take(transaction, account_id).await?;
-        sqlx::query("set local enable_seqscan = off")
-            .execute(&mut *transaction)
-            .await?;
-        let raw = rebuilt.iter().map(|one| &one.raw).chain(ruled.iter().map(|one| &one.raw));
-        let current = current(transaction, raw).await?;
-        let rebuilt = rebuilt.iter().filter(|one| current.contains(&one.raw.interaction_key));
-        let (same, renamed): (Vec<_>, Vec<_>) = rebuilt.partition(|one| !one.is_renamed());
-        written = (same.len() + renamed.len()) as u64;
-        rewrite(transaction, account_id, &same, at).await?;
-        renamed::write(transaction, account_id, renamed, at).await?;
-        let ruled = ruled.iter().filter(|one| current.contains(&one.raw.interaction_key));
-        let ruled = ruled.map(|one| (one.raw.interaction_key, one.payload.as_str()));
-        rewrite_raw(transaction, ruled.unzip()).await?;
-    }
-    sqlx::query(
-        "update smartassist_sync.replays set position = $2, rejected = rejected + $3, updated_at = clock_timestamp() \
-         where account_id = $1",
-    )
-    .bind(account_id)
-    .bind(last)
-    .bind(bigint(rejected))
-    .execute(&mut *transaction)
-    .await?;
-    Ok(written)
+        let mut rewritten = Rewritten::default();
+        if !rebuilt.is_empty() || !ruled.is_empty() {
+            turn::take(transaction, account_id).await?;
+            sqlx::query("set local enable_seqscan = off")
+                .execute(&mut *transaction)
+                .await?;
+            rewritten = write_current(transaction, account_id, portion, at).await?;
+        }
+        sqlx::query(
+            "update smartassist_sync.replays set position = $2, rejected = rejected + $3, updated_at = clock_timestamp() \
+             where account_id = $1",
+        )
+        .bind(account_id)
+        .bind(last)
+        .bind(bigint(rejected + rewritten.refused.len() as u64))
+        .execute(&mut *transaction)
+        .await?;
+        Ok(rewritten)
     })
     .await
+}
+
+async fn write_current(
+    connection: &mut PgConnection,
+    account_id: &str,
+    Portion { rebuilt, ruled, .. }: Portion<'_>,
+    at: DateTime<Utc>,
+) -> Result<Rewritten, LoadError> {
+    let raw = rebuilt.iter().map(|one| &one.raw);
+    let raw = raw.chain(ruled.iter().map(|one| &one.raw));
+    let current = current(connection, raw).await?;
+    let rebuilt = rebuilt
+        .iter()
+        .filter(|one| current.contains(&one.raw.interaction_key));
+    let mut rebuilt: Vec<&Rebuilt> = rebuilt.collect();
+    // Of two that get the same key, the newest stays.
+    rebuilt.sort_by_key(|one| one.raw.fetched_at);
+    let writer = RebuiltWriter { account_id, at };
+    let (counters, refused) = write_others(connection, &rebuilt, &writer).await?;
+    // Their rows stay as they are; the privacy rules hold for their raw records all the same.
+    let reduced = refused
+        .iter()
+        .map(|(one, _)| *one)
+        .filter(|one| one.payload_differs);
+    let reduced = reduced.map(|one| (one.raw.interaction_key, one.interaction.payload.as_str()));
+    let ruled = ruled
+        .iter()
+        .filter(|one| current.contains(&one.raw.interaction_key));
+    let ruled = ruled.map(|one| (one.raw.interaction_key, one.payload.as_str()));
+    rewrite_raw(connection, ruled.chain(reduced).unzip()).await?;
+    Ok(Rewritten {
+        updated: counters.updated,
+        refused: refused.iter().map(|(_, error)| error.to_string()).collect(),
+    })
+}
+
+struct RebuiltWriter<'a> {
+    account_id: &'a str,
+    at: DateTime<Utc>,
+}
+
+impl Write<&Rebuilt> for RebuiltWriter<'_> {
+    async fn write(
+        &self,
+        connection: &mut PgConnection,
+        rebuilt: &[&Rebuilt],
+    ) -> Result<Counters, LoadError> {
+        let (renamed, same): (Vec<_>, Vec<_>) = rebuilt.iter().copied().partition(|one| one.is_renamed());
+        rewrite(connection, self.account_id, &same, self.at).await?;
+        renamed::write(connection, self.account_id, renamed, self.at).await?;
+        Ok(Counters {
+            updated: rebuilt.len() as u64,
+            ..Counters::default()
+        })
+    }
 }
 
 async fn current<'a>(

@@ -38,14 +38,12 @@ const NOT_OPEN: &str = "the database is not open and migrated yet";
 /// Prometheus allows 10 s by default.
 const METRICS_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// What endpoints show.
 #[derive(Debug, Default)]
 pub struct DaemonState {
     watched: OnceLock<Watched>,
     waiting: Mutex<Option<Problem>>,
 }
 
-/// A running daemon.
 #[derive(Debug)]
 pub struct Watched {
     pool: Pool,
@@ -53,12 +51,10 @@ pub struct Watched {
     sync: SyncConfig,
     clock: Arc<dyn Clock>,
     gauges: Gauges,
-    /// Serializes pages, to spare connections.
     turn: AsyncMutex<()>,
 }
 
 impl Watched {
-    /// Shows these workers.
     pub fn new(pool: Pool, workers: Vec<AccountContext>, sync: SyncConfig, clock: Arc<dyn Clock>) -> Self {
         Self {
             pool,
@@ -106,7 +102,6 @@ impl DaemonState {
         self.now_waits_for(None);
     }
 
-    /// Sets what delays startup.
     pub fn wait_for(&self, problem: Problem) {
         self.now_waits_for(Some(problem));
     }
@@ -141,7 +136,6 @@ struct FreshAnswers {
     readiness: Fresh<(StatusCode, Value)>,
 }
 
-/// Serves forever.
 pub async fn serve(
     listener: TcpListener,
     config: HttpConfig,

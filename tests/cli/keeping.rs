@@ -9,7 +9,7 @@ use crate::support::{Program, Setup, TestDatabase, real_now};
 
 const PHONE: &str = "+49 30 5550199";
 
-/// A loaded call of one customer, and a record that was set aside.
+/// A loaded call of one customer, and a record that was rejected.
 async fn loaded() -> (Setup, TestDatabase, HashMap<String, String>) {
     let setup = Setup::live().await;
     let start = real_now() - chrono::TimeDelta::hours(3);

@@ -162,7 +162,7 @@ fn record(canaries: &mut Canaries, id: &str, start: DateTime<Utc>) -> Value {
     })
 }
 
-/// A good record, and one of each kind that is set aside.
+/// A good record, and one of each kind that is rejected.
 fn sow(setup: &Setup) -> Canaries {
     let mut canaries = Canaries(Vec::new());
     let start = real_now() - TimeDelta::hours(3);

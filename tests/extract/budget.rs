@@ -56,18 +56,6 @@ async fn a_minutes_requests_leave_at_once_and_the_next_one_waits() {
 }
 
 #[tokio::test]
-async fn an_hours_budget_holds_requests_back_as_well() {
-    let mut setup = Setup::start().await;
-    setup.set("requests_per_hour", "4");
-    setup.simulator.world().limits.requests_per_hour = Some(4);
-    let client = setup.client();
-    for _ in 0..4 {
-        page(&client, 0).await.0.unwrap();
-    }
-    assert_is_spent(&setup, &client, 4).await;
-}
-
-#[tokio::test]
 async fn retries_and_new_sign_ins_are_paid_for_from_the_budget() {
     let setup = limited_to(5).await;
     for kind in [
@@ -97,25 +85,4 @@ async fn a_request_that_was_let_go_on_its_way_has_been_spent() {
     setup.hold_no_more();
     page(&client, 0).await.0.unwrap();
     assert_is_spent(&setup, &client, 2).await;
-}
-
-#[tokio::test]
-async fn requests_that_stop_waiting_do_not_hold_up_the_others() {
-    let setup = limited_to(1).await;
-    let hold = setup.hold_answers();
-    let client = setup.client();
-    let waiting = async {
-        setup.until_in_flight(1).await;
-        // Both wait for the first one's end; they go before it comes.
-        let both = join_all([page(&client, 0), page(&client, 0)]);
-        assert!(
-            tokio::time::timeout(Duration::from_millis(100), both)
-                .await
-                .is_err()
-        );
-        hold.cancel();
-    };
-    let ((first, _), ()) = tokio::join!(page(&client, 0), waiting);
-    assert!(first.is_ok(), "{first:?}");
-    assert_is_spent(&setup, &client, 1).await;
 }

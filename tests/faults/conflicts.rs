@@ -1,4 +1,4 @@
-//! Other transactions are in the way of the books themselves, and sessions are not our own.
+//! Other transactions are in the way of the ledger itself, and sessions are not our own.
 
 use smartassist_etl::ledger::LoadError;
 use smartassist_etl::ledger::runs::Outcome;
@@ -39,7 +39,7 @@ async fn ledger_writes_that_conflict_are_retried_at_once() {
     let failed = setup.sync(&database).await;
     assert_eq!(failed.outcome, Outcome::Failed);
     let status = "select status from smartassist_sync.runs";
-    assert_eq!(database.text(status).await, "failed", "its books are closed");
+    assert_eq!(database.text(status).await, "failed", "its run is closed");
     assert_eq!(setup.sync(&database).await.outcome, Outcome::Succeeded);
     for met in [
         "harm_runs_insert",

@@ -6,7 +6,7 @@ use smartassist_etl::ledger::runs::Outcome;
 use crate::support::{Setup, TestDatabase, instant};
 
 #[tokio::test]
-async fn a_deep_or_long_record_is_kept_and_a_huge_one_set_aside() {
+async fn a_deep_or_long_record_is_kept_and_a_huge_one_rejected() {
     let database = TestDatabase::migrated().await;
     let mut setup = Setup::with_interactions(20).await;
     setup.set("max_response_mebibytes", "32");
@@ -30,7 +30,7 @@ async fn a_deep_or_long_record_is_kept_and_a_huge_one_set_aside() {
     assert_eq!(database.number(bottom).await, 1);
     let long = "select length(reason)::bigint from smartassist.sessions where session_id = 'long'";
     assert_eq!(database.number(long).await, 250 << 10);
-    let aside = "select string_agg(concat_ws(' ', payload::jsonb ->> 'sessionId', reason, record_bytes, payload), '; ' order by payload) \
+    let rejected = "select string_agg(concat_ws(' ', payload::jsonb ->> 'sessionId', reason, record_bytes, payload), '; ' order by payload) \
                  from smartassist_sync.rejected_records";
     let part = |id: &str| format!(r#"{{"sessionId":"{id}","sessionStartTime":"2026-01-10T10:00:00"}}"#);
     let huge = format!(
@@ -41,5 +41,5 @@ async fn a_deep_or_long_record_is_kept_and_a_huge_one_set_aside() {
         "many more than 10000 values: 20004 values in 40071 bytes 40071 {}",
         part("many")
     );
-    assert_eq!(database.text(aside).await, format!("{huge}; {many}"));
+    assert_eq!(database.text(rejected).await, format!("{huge}; {many}"));
 }

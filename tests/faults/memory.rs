@@ -1,6 +1,6 @@
 //! Answers that are made to take memory: the real program stays small whatever comes.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,12 +9,14 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Response, Uri, header};
+use chrono::TimeDelta;
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 
-use crate::support::{Program, Setup, TestDatabase, wait};
+use crate::support::{Program, Setup, TestDatabase, days_ago, midnight, wait};
 
 /// What the daemon may take at its peak, in kilobytes.
 const MOST: u64 = 128 * 1024;
@@ -173,4 +175,94 @@ async fn four_answers_of_any_kind_at_once_take_little_memory() {
 async fn pages_of_the_largest_records_fit_into_the_container() {
     let most = peak_of_a_load(zipped_records(400, 3_900_000)).await;
     assert!(most > 0 && most < 192 * 1024, "{most} kB");
+}
+
+/// Records of 100 KB are rare, and a thousand of them come in a day.
+#[tokio::test]
+async fn records_of_100_kilobytes_take_little_memory() {
+    let database = TestDatabase::migrated().await;
+    let mut setup = Setup::live().await;
+    setup.set("max_response_mebibytes", "12");
+    let first = midnight() - TimeDelta::days(1);
+    for nth in 0..600 {
+        let start = first + TimeDelta::seconds(120 * nth);
+        let words: Vec<String> = (0..4_000)
+            .map(|word| format!("{:016x}", nth * word * 7919))
+            .collect();
+        let record = json!({
+            "sessionId": format!("s-{nth}"),
+            "sessionStartTime": start.format("%Y-%m-%dT%H:%M:%S").to_string(),
+            "metaInfo": {"transcript": words.chunks(20).map(|line| line.join(" ")).collect::<Vec<_>>()},
+            "reason": "x".repeat(32 << 10),
+        });
+        setup.simulator.world().insert_raw(start, &record);
+    }
+    let mut environment = setup.environment();
+    environment.insert("DATABASE_URL".to_owned(), database.url().await);
+    let mut program = Program::start(&["sync"], &environment);
+    let (mut most, pid) = (0, program.id());
+    wait::until("the end of the load", async || {
+        most = peak(pid).unwrap_or(0).max(most);
+        program.has_ended().then_some(()).ok_or(most)
+    })
+    .await;
+    let stored = "select count(*) from smartassist.raw_interactions";
+    assert_eq!(database.number(stored).await, 600);
+    assert!(most > 0 && most < 96 * 1024, "{most} kB");
+}
+
+/// The rows of a window take several times the memory of its text.
+#[tokio::test]
+async fn a_third_window_waits_for_room_before_it_becomes_rows() {
+    let database = TestDatabase::migrated().await;
+    let mut setup = Setup::live().await;
+    setup.seed_days(3, 12, 0, 8_000);
+    let url = database.url().await;
+    let environment = |setup: &Setup| {
+        let mut environment = setup.environment();
+        environment.insert("DATABASE_URL".to_owned(), url.clone());
+        environment
+    };
+    // So that it knows how much there is.
+    assert_eq!(Program::run(&["sync"], &environment(&setup)).await.code(), 0);
+    setup.set("start_from", &days_ago(12));
+    setup.simulator.world().clear_requests();
+
+    let mut writing = database.pool.begin().await.unwrap();
+    for statement in [
+        "set local idle_in_transaction_session_timeout = 0",
+        "lock table smartassist.raw_interactions in exclusive mode",
+    ] {
+        sqlx::query(statement).execute(&mut *writing).await.unwrap();
+    }
+    let mut environment = environment(&setup);
+    environment.insert(
+        "SMARTASSIST_ETL_FAILPOINT".to_owned(),
+        "window.read=kill@4".to_owned(),
+    );
+    let mut program = Program::start(&["sync"], &environment);
+    // The head is empty. Of the others, one is written, the next is rows, another is read: nothing more is asked.
+    let (mut asked, mut at_rest) = (0, 0);
+    wait::until("windows that are read", async || {
+        let (windows, requests) = windows_asked(&setup);
+        at_rest = if requests == asked { at_rest + 1 } else { 0 };
+        asked = requests;
+        (windows >= 4 && at_rest > 50)
+            .then_some(())
+            .ok_or((windows, requests))
+    })
+    .await;
+    assert!(!program.has_ended(), "the third window was made rows");
+    writing.rollback().await.unwrap();
+    wait::until("the third window", async || {
+        program.has_ended().then_some(()).ok_or("it waits")
+    })
+    .await;
+}
+
+/// How many, and by how many requests.
+fn windows_asked(setup: &Setup) -> (usize, usize) {
+    let world = setup.simulator.world();
+    let starts: HashSet<_> = world.requests().filter_map(|request| request.start).collect();
+    (starts.len(), world.requests().count())
 }

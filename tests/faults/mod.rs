@@ -7,6 +7,7 @@ mod clock;
 mod conflicts;
 mod data;
 mod dice;
+mod failover;
 mod garbage;
 mod hourly_limit;
 mod kills;

@@ -32,7 +32,7 @@ pub(super) async fn start() -> (TestDatabase, Setup) {
     (database, setup)
 }
 
-async fn run(worker: &AccountContext) -> RunReport {
+pub(super) async fn run(worker: &AccountContext) -> RunReport {
     worker.run(&Job::Sync, &CancellationToken::new()).await
 }
 
@@ -66,7 +66,7 @@ async fn fails_once_and_goes_on(database: &TestDatabase, setup: &Setup) -> RunRe
     failed
 }
 
-async fn all_is_well(database: &TestDatabase, setup: &Setup) {
+pub(super) async fn all_is_well(database: &TestDatabase, setup: &Setup) {
     watch::check(database).await;
     watch::same_as_a_fresh_load(setup, database).await;
 }
@@ -121,7 +121,7 @@ async fn behind_proxy(
 #[tokio::test]
 async fn a_connection_lost_during_commit_duplicates_nothing() {
     for harm in [Harm::CutAfterCommit, Harm::CutBeforeCommit] {
-        // Commits of opening the books and of windows; some are of single statements.
+        // Commits of opening runs and of windows; some are of single statements.
         for spare in [0, 3, 8, 12] {
             let (database, setup) = start().await;
             let (worker, proxy) = behind_proxy(&database, &setup, &session()).await;
@@ -344,59 +344,6 @@ async fn loading_continues_once_a_full_disk_has_room_again() {
     at_the_fourth_window(&database, false, full).await;
     let failed = fails_once_and_goes_on(&database, &setup).await;
     assert_eq!(failed.failure(), Some(Failure::Other));
-}
-
-#[tokio::test]
-async fn after_a_failover_connections_to_the_old_primary_are_given_up() {
-    let (database, setup) = start().await;
-    let worker = setup.worker(&database.pool);
-    let set = |value: &str| {
-        format!(
-            "alter database {} set default_transaction_read_only = {value}",
-            database.name
-        )
-    };
-    let mut admin = sqlx::PgConnection::connect_with(&database.pool.options())
-        .await
-        .unwrap();
-    sqlx::raw_sql(sqlx::AssertSqlSafe(set("on")))
-        .execute(&mut admin)
-        .await
-        .unwrap();
-    let read_only = Pool::new((*database.pool.options()).clone(), &session());
-    let refused = run(&setup.worker(&read_only)).await;
-    assert_eq!(
-        (refused.outcome, refused.failure()),
-        (Outcome::Failed, Some(Failure::Other))
-    );
-    assert_eq!(database.counts().await, [0; 7]);
-    sqlx::raw_sql(sqlx::AssertSqlSafe(set("off")))
-        .execute(&mut admin)
-        .await
-        .unwrap();
-    // The sessions that were made meanwhile stay read-only as long as they live.
-    assert_eq!(run(&setup.worker(&read_only)).await.outcome, Outcome::Succeeded);
-    assert_eq!(run(&worker).await.outcome, Outcome::Succeeded);
-    all_is_well(&database, &setup).await;
-}
-
-#[tokio::test]
-async fn a_failover_loses_rows_and_their_coverage_together() {
-    let setup = Setup::with_interactions(300).await;
-    let primary = TestDatabase::migrated().await;
-    let stop = CancellationToken::new();
-    let told = stop.clone();
-    setup.simulator.world().limits.max_days = 1;
-    setup.simulator.world().before_request(9, move |_| told.cancel());
-    setup.worker(&primary.pool).run(&Job::Poll, &stop).await;
-    let standby = primary.copied().await;
-    let loaded = standby.counts().await[0];
-    assert!((1..300).contains(&loaded), "{loaded}");
-    assert_eq!(setup.sync(&primary).await.outcome, Outcome::Succeeded);
-    // The primary is gone, with all that it had stored since.
-    assert_eq!(setup.sync(&standby).await.outcome, Outcome::Succeeded);
-    assert_eq!(standby.digest(&[]).await, primary.digest(&[]).await);
-    watch::same_as_a_fresh_load(&setup, &standby).await;
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! The schema and the books: what is not as it should be is refused, and can be mended.
+//! The schema and the sync state: what is not as it should be is refused, and can be repaired.
 
 use std::sync::Arc;
 
@@ -31,7 +31,7 @@ async fn a_failed_migration_leaves_nothing_and_can_be_run_again() {
 }
 
 #[tokio::test]
-async fn books_that_cannot_be_true_are_refused_and_can_be_mended() {
+async fn impossible_sync_state_is_refused_and_can_be_repaired() {
     let (database, setup) = start().await;
     assert_eq!(setup.sync(&database).await.outcome, Outcome::Succeeded);
     let wrong = [
@@ -62,7 +62,7 @@ async fn books_that_cannot_be_true_are_refused_and_can_be_mended() {
             "nothing is asked for"
         );
         let error = smartassist_etl::ledger::accounts::check(&database.pool, "acct-sim").await;
-        let Err(error @ LoadError::Books(_)) = error else {
+        let Err(error @ LoadError::Impossible(_)) = error else {
             panic!("{edit}: {error:?}")
         };
         assert!(error.to_string().contains(said), "{error}");
@@ -96,7 +96,7 @@ async fn a_long_lived_worker_checks_its_sync_state_again() {
     assert!(worker.health().problem().is_none(), "too soon");
     setup.pass(TimeDelta::hours(1));
     schedule.wake.notify_one();
-    let refused = wait::until("the problem of the books", async || {
+    let refused = wait::until("the problem of the sync state", async || {
         worker.health().problem().ok_or("nothing is wrong")
     })
     .await;
@@ -118,7 +118,7 @@ async fn compared_windows_prove_no_coverage() {
         )
         .await;
     let error = smartassist_etl::ledger::accounts::check(&database.pool, "acct-sim").await;
-    assert!(matches!(error, Err(LoadError::Books(_))), "{error:?}");
+    assert!(matches!(error, Err(LoadError::Impossible(_))), "{error:?}");
     // And what lies in the future of the ledger, which a window of a clock that was ahead has drained.
     database
         .execute(

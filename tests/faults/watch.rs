@@ -1,4 +1,4 @@
-//! An observer in the database: sees every change of an account's books in the very transaction
+//! An observer in the database: sees every change of an account's sync state in the very transaction
 //! that makes it.
 
 use crate::support::{Setup, TestDatabase};
@@ -21,7 +21,7 @@ $$;
 create trigger see after update on smartassist_sync.accounts for each row
     when (old.watermark is distinct from new.watermark) execute function public.see();";
 
-/// Watches the books from now on.
+/// Watches the sync state from now on.
 pub(super) async fn install(database: &TestDatabase) {
     database.execute(INSTALL).await;
 }

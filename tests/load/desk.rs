@@ -103,7 +103,7 @@ pub(super) async fn account(keys: &[(&str, &str)]) -> AccountConfig {
     config.accounts[0].clone()
 }
 
-/// Opens a run's books.
+/// Opens a run in the ledger.
 pub(super) async fn open_run(
     database: &TestDatabase,
     lease: &Lease,
@@ -233,6 +233,7 @@ impl Desk {
                 ..Counters::default()
             },
             reported_total: None,
+            proof: None,
             started_at,
             began_at: started_at,
             late: TimeDelta::minutes(30),

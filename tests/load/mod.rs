@@ -1,10 +1,10 @@
 //! Leases and coverage, as SQL keeps them.
 
-mod books;
 mod bulk;
 mod commits;
 mod desk;
 mod fencing;
+mod ledger;
 mod missing;
 mod moved;
 mod roundtrip;

@@ -2,7 +2,7 @@
 
 use chrono::NaiveDate;
 use smartassist_etl::ledger::status::{AccountDetails, DayCount, OpenGap};
-use smartassist_etl::status::calendar::{self, Cell};
+use smartassist_etl::status::calendar::{self, CalendarDay};
 use smartassist_etl::time::window::Window;
 
 use crate::support::instant;
@@ -39,13 +39,13 @@ fn date(day: u32) -> NaiveDate {
     NaiveDate::from_ymd_opt(2026, 1, day).unwrap()
 }
 
-fn days(details: &AccountDetails, start_from: &str, now: &str) -> Vec<Cell> {
+fn days(details: &AccountDetails, start_from: &str, now: &str) -> Vec<CalendarDay> {
     let at = |text: &str| window(text, text).start;
     calendar::days(at(start_from), details, at(now))
 }
 
 /// A letter for each cell.
-fn states(cells: &[Cell]) -> String {
+fn states(cells: &[CalendarDay]) -> String {
     cells.iter().map(|cell| cell.state.look().sign).collect()
 }
 

@@ -118,7 +118,7 @@ async fn metrics_without_a_database_show_lag_and_age_of_the_ledger() {
     database
         .execute("alter table smartassist_sync.accounts rename to away")
         .await;
-    wait::until("books of a second ago and a longer lag", async || {
+    wait::until("a ledger of a second ago and a longer lag", async || {
         let now = (seen(lag).await, seen(age).await);
         if now.0 > before && now.1 > 1.0 {
             Ok(())
@@ -145,7 +145,7 @@ async fn an_account_that_was_renamed_has_one_name_only() {
     let database = TestDatabase::migrated().await;
     let setup = Setup::live().await;
     setup.sync(&database).await;
-    // The books have the old name until the next run, which another worker keeps from beginning.
+    // The ledger has the old name until the next run, which another worker keeps from beginning.
     database
         .execute("update smartassist_sync.accounts set name = 'old'")
         .await;

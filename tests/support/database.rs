@@ -1,6 +1,8 @@
 //! A fresh database for each test, on one PostgreSQL for all of them.
 
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use smartassist_etl::config::{Config, SessionConfig};
@@ -53,7 +55,7 @@ pub(crate) struct TestDatabase {
 pub(crate) async fn server() -> &'static TestServer {
     SERVER
         .get_or_init(|| async {
-            let server = Cluster::make(&directory()).start(&SETTINGS).await;
+            let server = Cluster::make(&directory()).start_once(&SETTINGS).await;
             make_templates(&server).await;
             server
         })
@@ -112,24 +114,22 @@ fn directory() -> PathBuf {
     let own = parent.join(&number);
     let mut gone = Vec::new();
     for entry in std::fs::read_dir(&parent).unwrap().flatten() {
-        let is_alive = Path::new("/proc").join(entry.file_name()).exists();
-        if !is_alive || entry.path() == own {
+        let name = entry.file_name();
+        if name.to_string_lossy().contains('.') {
+            gone.push(entry.path());
+        } else if !Path::new("/proc").join(&name).exists() || entry.path() == own {
             // Under another name: a new process may get the number of one that is gone, and with it the directory.
-            let mut name = entry.file_name();
-            name.push(format!(".{number}"));
-            let renamed = parent.join(name);
+            let renamed = entry.path().with_extension(&number);
             // Another test process may be at it too.
             if std::fs::rename(entry.path(), &renamed).is_ok() {
                 gone.push(renamed);
             }
         }
     }
-    // Hundreds of databases take minutes, on a busy machine, that no test has to wait for.
-    std::thread::spawn(move || {
-        for directory in gone {
-            let _ = std::fs::remove_dir_all(directory);
-        }
-    });
+    // By a process that outlives this one: many run for a second, and hundreds of databases take longer.
+    let mut remove = Command::new("/bin/sh");
+    remove.args(["-c", r#"rm -rf "$@" </dev/null >/dev/null 2>&1 &"#, "rm"]);
+    remove.args(gone).process_group(0).status().unwrap();
     std::fs::create_dir_all(&own).unwrap();
     own
 }

@@ -19,6 +19,9 @@ const USER: &str = "smartassist";
 const WATCH: &str =
     r#""$@" </dev/null & server=$!; exec 3<&0; { read -r _ <&3; kill -INT "$server"; } & wait "$server""#;
 
+/// The same, at once, and leaves nothing in the cluster: hundreds of databases are ten gigabytes.
+const WATCH_AND_REMOVE: &str = r#""$@" </dev/null & server=$!; exec 3<&0; { read -r _ <&3; kill -QUIT "$server"; } & wait "$server"; rm -rf "$0""#;
+
 /// A server that runs; it stops once it is stopped or dropped, or with this process.
 pub(crate) struct TestServer {
     options: PgConnectOptions,
@@ -82,9 +85,20 @@ impl Cluster {
 
     /// The same at this port, where it was before.
     pub(crate) async fn start_at(&self, port: u16, settings: &[(&str, &str)]) -> TestServer {
+        self.start_watched(WATCH, port, settings).await
+    }
+
+    /// The same for good: when the server ends, the cluster is removed.
+    pub(crate) async fn start_once(&self, settings: &[(&str, &str)]) -> TestServer {
+        self.start_watched(WATCH_AND_REMOVE, port::reserved(), settings)
+            .await
+    }
+
+    async fn start_watched(&self, watch: &str, port: u16, settings: &[(&str, &str)]) -> TestServer {
         let mut command = Command::new("/bin/sh");
         command
-            .args(["-c", WATCH, "watch"])
+            .args(["-c", watch])
+            .arg(&self.directory)
             .arg(binaries().join("postgres"));
         command
             .arg("-D")

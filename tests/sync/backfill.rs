@@ -32,7 +32,7 @@ async fn with_december(january: usize, december: usize) -> Past {
     past
 }
 
-const BOOKS: &str =
+const LEDGER: &str =
     "select concat_ws(' ', start_from, watermark, lower(coverage)) from smartassist_sync.accounts";
 
 #[tokio::test]
@@ -44,7 +44,7 @@ async fn a_backfill_before_start_from_keeps_start_and_watermark() {
         (Outcome::Succeeded, 200)
     );
     assert_eq!(
-        past.database.text(BOOKS).await,
+        past.database.text(LEDGER).await,
         "2026-01-01 00:00:00+00 2026-01-15 11:58:00+00 2025-12-01 00:00:00+00"
     );
     assert_eq!(report.watermark, Some(instant("2026-01-15T11:58:00Z")));

@@ -10,30 +10,11 @@ use smartassist_etl::ledger::runs::Outcome;
 use smartassist_etl::sync::{self, Schedule, Wish};
 use tokio_util::sync::CancellationToken;
 
-use crate::support::{Job, Runs, instant};
+use crate::support::instant;
 
 use super::past::{Past, window};
 
 const ALL: TimeDelta = TimeDelta::days(20);
-
-#[tokio::test]
-async fn another_worker_is_turned_away_while_this_one_refreshes() {
-    let past = Past::of(1_000).await;
-    past.setup.pass(TimeDelta::hours(1));
-    let hold = past.setup.hold_answers();
-    let other = past.other_worker();
-    let (job, stop) = (past.refresh(ALL), CancellationToken::new());
-    let (refresh, skipped) = tokio::join!(past.run(&job), async {
-        past.setup.until_in_flight(1).await;
-        let skipped = other.run(&Job::Poll, &stop).await.outcome;
-        past.setup.hold_no_more();
-        hold.cancel();
-        skipped
-    });
-    assert_eq!(skipped, Outcome::Skipped);
-    assert_eq!(refresh.outcome, Outcome::Succeeded);
-    assert_eq!(other.run(&Job::Poll, &stop).await.outcome, Outcome::Succeeded);
-}
 
 #[tokio::test]
 async fn the_head_is_read_before_a_refresh_and_one_window_serves_both() {

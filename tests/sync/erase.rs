@@ -8,7 +8,7 @@ use smartassist_etl::ledger::runs::Outcome;
 use smartassist_etl::sync::{AccountContext, RunReport, erase};
 use smartassist_etl::time::window::Window;
 use smartassist_etl::transform::privacy::{Class, IdentifierKind, Policy, PrivacyKey, Rule, Wanted};
-use smartassist_etl::warehouse::erase::{self as books, Erased};
+use smartassist_etl::warehouse::erase::{self, Erased};
 use tokio_util::sync::CancellationToken;
 
 use crate::support::{Job, Runs, Setup, TestDatabase, Verification, Verifies, instant};
@@ -213,7 +213,7 @@ async fn letters_of_any_case_and_escapes_hide_nobody() {
         for record in stored {
             world.insert_raw(start(), &record);
         }
-        // Set aside as they came: one is JSON, one is none.
+        // Rejected as they came: one is JSON, one is none.
         for text in [
             r#"{"sessionId": "s-bad", "customerinfo": {"CustomerEmail": "M\u00dcLLER@x.de", "CustomerPhone": "+49\u00a030\/123 4567"}}"#,
             r#"["m\u00fcller@x.de", "+49\u00a030 123 4567"]"#,
@@ -358,13 +358,13 @@ async fn a_window_read_before_an_erasure_restores_nobody() {
     setup.until_in_flight(1).await;
     // The first page is on its way: what it brings has not seen the erasure.
     let mut erasure = database.pool.begin().await.unwrap();
-    books::begin(&mut erasure).await.unwrap();
+    erase::begin(&mut erasure).await.unwrap();
     setup.hold_no_more();
     hold.cancel();
     database.until_a_lock_is_waited_for().await;
     assert_eq!(database.counts().await[0], 0);
     let wanted = Wanted::new(IdentifierKind::Email, "ada@example.com", &key()).unwrap();
-    books::record(
+    erase::record(
         &mut erasure,
         &wanted.identifier,
         &[],

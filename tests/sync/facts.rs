@@ -1,6 +1,6 @@
 //! Facts follow the rows, whatever changes them, and what does not change keeps its facts.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use chrono::TimeDelta;
 use serde_json::json;
@@ -9,6 +9,7 @@ use smartassist_etl::time::clock::Clock;
 use smartassist_etl::transform::privacy::{Class, IdentifierKind, Policy, PrivacyKey, Rule, Wanted};
 use smartassist_etl::warehouse::reporting;
 use smartassist_simulator::Seed;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::reports::differing;
@@ -84,7 +85,7 @@ async fn facts_follow_erasure_replay_and_retention() {
         clock: Arc::clone(&past.setup.clock) as Arc<dyn Clock>,
         done: 0.into(),
         total: 0.into(),
-        earlier: Mutex::default(),
+        earlier: watch::Sender::default(),
     };
     replay.run(&CancellationToken::new()).await.unwrap().unwrap();
     assert_eq!(differing(database).await, "");

@@ -1,12 +1,13 @@
 //! Records that are made to harm, by whole runs: nothing ends, nothing fills up, and what is lost is said.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 use smartassist_etl::ledger::runs::Outcome;
 use smartassist_etl::sync::{Replay, Retry, erase};
 use smartassist_etl::time::clock::Clock;
 use smartassist_etl::transform::privacy::{IdentifierKind, Policy, PrivacyKey, Wanted};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::support::bomb::{PARSED_AGAIN, bomb};
@@ -72,7 +73,7 @@ async fn a_bomb_of_nested_texts_ends_neither_sync_replay_nor_erase() {
         clock: Arc::clone(&setup.clock) as Arc<dyn Clock>,
         done: 0.into(),
         total: 0.into(),
-        earlier: Mutex::default(),
+        earlier: watch::Sender::default(),
     };
     let replayed = replay.run(&CancellationToken::new()).await.unwrap().unwrap();
     assert_eq!(
@@ -233,7 +234,7 @@ async fn the_part_that_is_kept_follows_the_privacy_rules() {
         clock: Arc::clone(&setup.clock) as Arc<dyn Clock>,
         done: 0.into(),
         total: 0.into(),
-        earlier: Mutex::default(),
+        earlier: watch::Sender::default(),
     };
     replay.run(&CancellationToken::new()).await.unwrap().unwrap();
     assert_eq!(database.number(marked).await, 0);

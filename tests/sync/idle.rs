@@ -40,7 +40,7 @@ async fn a_poll_that_asks_and_finds_nothing_is_a_run() {
 }
 
 #[tokio::test]
-async fn a_run_with_nothing_left_to_do_ends_a_failure_in_the_books() {
+async fn a_run_with_nothing_left_to_do_ends_a_failure_in_the_ledger() {
     let past = Past::of(50).await;
     past.setup.pass(TimeDelta::minutes(30));
     let refresh = past.refresh(TimeDelta::hours(2));

@@ -33,7 +33,7 @@ async fn a_stopped_run_keeps_whole_windows_and_the_next_continues() {
 }
 
 #[tokio::test]
-async fn requests_of_windows_that_a_stop_let_go_are_in_the_books() {
+async fn requests_of_windows_that_a_stop_ended_are_in_the_ledger() {
     let database = TestDatabase::migrated().await;
     let mut setup = Setup::with_interactions(3_000).await;
     // One request at a time: when it is told to stop, no other is on its way to the API.
@@ -48,13 +48,13 @@ async fn requests_of_windows_that_a_stop_let_go_are_in_the_books() {
     let report = setup.worker(&database.pool).run(&Job::Poll, &stop).await;
     assert_eq!(report.outcome, Outcome::Interrupted);
     assert_eq!(setup.simulator.world().counters().requests, 12);
-    // One that was about to be sent may be in the books and not have arrived; never the other way.
+    // One that was about to be sent may be in the ledger and not have arrived; never the other way.
     let booked = report.counters.requests;
     assert!((12..=14).contains(&booked), "{booked}");
     let windows = "select sum(requests)::bigint from smartassist_sync.windows";
     let runs = "select requests::bigint from smartassist_sync.runs";
-    for books in [windows, runs] {
-        assert_eq!(u64::try_from(database.number(books).await).unwrap(), booked);
+    for sum in [windows, runs] {
+        assert_eq!(u64::try_from(database.number(sum).await).unwrap(), booked);
     }
     let let_go =
         "select count(*) from smartassist_sync.windows where error_code = 'run_ended' and requests > 0";

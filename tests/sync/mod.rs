@@ -1,6 +1,7 @@
 //! Whole runs: from the simulated API into tables.
 
 mod absence;
+mod ages;
 mod answers;
 mod any_mix;
 mod backfill;
@@ -23,22 +24,24 @@ mod idempotence;
 mod idle;
 mod interruption;
 mod overflow;
-mod page_size;
 mod paging;
 mod past;
 mod placeholders;
 mod pruning;
 mod range;
 mod refresh;
+mod rejected;
 mod replay;
 mod replay_moved;
+mod replay_refused;
 mod retention;
-mod set_aside;
+mod retry_rejected;
 mod settled;
 mod siblings;
 mod statistics;
 mod trouble;
 mod vendor_shapes;
 mod verify;
-mod verify_books;
+mod verify_ledger;
+mod withdrawal;
 mod zone;

@@ -1,12 +1,11 @@
-//! However the API pages: nothing is lost, and what was found out is remembered.
+//! However the API pages: nothing is lost, and what was found out is remembered. `src/sync/read/tests/paging.rs` has
+//! many more ways to page, in memory.
 
 use chrono::TimeDelta;
 use smartassist_etl::ledger::runs::Outcome;
-use smartassist_simulator::{Behaviour, NumResults, OffsetUnit, Order, PastOffset, Seed};
+use smartassist_simulator::{Behaviour, NumResults, OffsetUnit, Order, PastOffset, Quirks, Seed};
 
 use crate::support::{Setup, TestDatabase, instant};
-
-const WITH_AND_WITHOUT_TOTALS: [NumResults; 3] = [NumResults::Total, NumResults::Page, NumResults::Absent];
 
 /// Half a day with so many interactions.
 async fn half_a_day(count: usize, behaviour: Behaviour) -> Setup {
@@ -21,14 +20,15 @@ async fn half_a_day(count: usize, behaviour: Behaviour) -> Setup {
     setup
 }
 
-/// Loads everything, and finds it there.
-async fn load(setup: &Setup, database: &TestDatabase, about: &str) {
+/// Loads everything, and finds it there. Returns how many requests that took.
+async fn load(setup: &Setup, database: &TestDatabase, about: &str) -> u64 {
     let report = setup.sync(database).await;
     assert_eq!(report.outcome, Outcome::Succeeded, "{about}");
     let head = setup.simulator.world().now() - TimeDelta::seconds(120);
     assert_eq!(report.watermark, Some(head), "{about}");
     let there = i64::try_from(setup.simulator.world().len()).unwrap();
     assert_eq!(database.counts().await[0], there, "{about}");
+    report.counters.requests
 }
 
 async fn known(database: &TestDatabase, of: &str) -> String {
@@ -36,22 +36,52 @@ async fn known(database: &TestDatabase, of: &str) -> String {
     database.text(&sql).await
 }
 
+fn capped(page_cap: usize, num_results: NumResults) -> Behaviour {
+    Behaviour {
+        num_results,
+        quirks: Quirks {
+            page_cap: Some(page_cap),
+            ..Quirks::default()
+        },
+        ..Behaviour::default()
+    }
+}
+
+/// Of each habit, what is found out is stored.
 #[tokio::test]
-async fn full_last_pages_are_told_from_pages_that_are_cut_off() {
-    for num_results in WITH_AND_WITHOUT_TOTALS {
-        for past_offset in [PastOffset::Refuse, PastOffset::Empty] {
-            for count in [100, 200, 1_100] {
-                let database = TestDatabase::migrated().await;
-                let behaviour = Behaviour {
-                    num_results,
-                    past_offset,
-                    ..Behaviour::default()
-                };
-                let about = format!("{count} {behaviour:?}");
-                let setup = half_a_day(count, behaviour).await;
-                load(&setup, &database, &about).await;
-            }
-        }
+async fn odd_ways_to_page_lose_nothing_and_are_stored() {
+    let records = Behaviour {
+        num_results: NumResults::Absent,
+        offset_unit: OffsetUnit::Records,
+        ..Behaviour::default()
+    };
+    let mut both_kinds = Behaviour {
+        num_results: NumResults::Page,
+        order: Order::TwoSources,
+        ..Behaviour::default()
+    };
+    both_kinds.quirks.both_kinds = true;
+    let few_pages = Behaviour {
+        past_offset: PastOffset::Empty,
+        ..Behaviour::default()
+    };
+    for (count, behaviour, max_offset, of, found) in [
+        (700, capped(37, NumResults::Absent), 10, "page_size", "37"),
+        (450, records, 10, "offset_unit", "records"),
+        (600, both_kinds, 10, "num_results", "page"),
+        (1_300, few_pages, 3, "refused_page", "4"),
+    ] {
+        let about = format!("{behaviour:?}");
+        let database = TestDatabase::migrated().await;
+        let setup = half_a_day(count, behaviour).await;
+        setup.simulator.world().limits.max_offset = max_offset;
+        load(&setup, &database, &about).await;
+        // Many times more than the hours before let expect, so all pages are asked for.
+        setup.pass(TimeDelta::hours(1));
+        let (from, to) = (instant("2026-01-15T12:01:00Z"), instant("2026-01-15T12:50:00Z"));
+        setup.simulator.world().seed(&Seed::new(22, from, to, count));
+        load(&setup, &database, &about).await;
+        assert_eq!(known(&database, of).await, found, "{about}");
     }
 }
 
@@ -99,60 +129,6 @@ async fn an_overstated_total_is_detected_and_costs_nothing_later() {
             2,
             "thirty more, {count}"
         );
-    }
-}
-
-#[tokio::test]
-async fn an_api_that_refuses_offsets_in_records_loses_nothing() {
-    for num_results in WITH_AND_WITHOUT_TOTALS {
-        for past_offset in [PastOffset::Refuse, PastOffset::Empty] {
-            let behaviour = Behaviour {
-                num_results,
-                past_offset,
-                offset_unit: OffsetUnit::Records,
-                ..Behaviour::default()
-            };
-            let about = format!("{behaviour:?}");
-            let database = TestDatabase::migrated().await;
-            let setup = half_a_day(450, behaviour).await;
-            load(&setup, &database, &about).await;
-            // Ten times as many as the hours before let expect, so a second page is asked for.
-            setup.pass(TimeDelta::hours(1));
-            let (from, to) = (instant("2026-01-15T12:01:00Z"), instant("2026-01-15T12:50:00Z"));
-            setup.simulator.world().seed(&Seed::new(22, from, to, 400));
-            load(&setup, &database, &about).await;
-            assert_eq!(known(&database, "offset_unit").await, "records", "{about}");
-            assert_eq!(known(&database, "refused_page").await, "1", "{about}");
-        }
-    }
-}
-
-#[tokio::test]
-async fn a_lower_last_offset_is_found_out_and_loses_nothing() {
-    for num_results in WITH_AND_WITHOUT_TOTALS {
-        for past_offset in [PastOffset::Refuse, PastOffset::Empty] {
-            let behaviour = Behaviour {
-                num_results,
-                past_offset,
-                ..Behaviour::default()
-            };
-            let about = format!("{behaviour:?}");
-            let database = TestDatabase::migrated().await;
-            let setup = half_a_day(1_300, behaviour).await;
-            setup.simulator.world().limits.max_offset = 3;
-            load(&setup, &database, &about).await;
-            // Many times more than the hours before let expect, so all pages are asked for.
-            setup.pass(TimeDelta::hours(1));
-            let (from, to) = (instant("2026-01-15T12:01:00Z"), instant("2026-01-15T12:50:00Z"));
-            setup.simulator.world().seed(&Seed::new(22, from, to, 1_500));
-            load(&setup, &database, &about).await;
-            // Without totals, an empty page may also mean that the records are at their end.
-            if past_offset == PastOffset::Refuse || num_results == NumResults::Total {
-                assert_eq!(known(&database, "refused_page").await, "4", "{about}");
-                // Those before it were read by the same window.
-                assert_eq!(known(&database, "deepest_page").await, "3", "{about}");
-            }
-        }
     }
 }
 
@@ -206,34 +182,6 @@ async fn the_next_process_knows_the_learned_api_traits() {
 }
 
 #[tokio::test]
-async fn an_overstated_total_causes_no_gaps_and_few_requests() {
-    for order in [Order::Ascending, Order::Unordered, Order::Reshuffled] {
-        for offset_unit in [OffsetUnit::Pages, OffsetUnit::Records] {
-            let database = TestDatabase::migrated().await;
-            let mut setup = Setup::start().await;
-            setup.set("start_from", "2026-01-13T00:00:00Z");
-            let (from, to) = (instant("2026-01-13T00:00:00Z"), instant("2026-01-15T11:00:00Z"));
-            setup.simulator.world().seed(&Seed::new(31, from, to, 700));
-            let behaviour = Behaviour {
-                order,
-                offset_unit,
-                num_results: NumResults::Overstated,
-                ..Behaviour::default()
-            };
-            setup.simulator.world().set_behaviour(behaviour.clone());
-            let report = setup.sync(&database).await;
-            assert_eq!(report.outcome, Outcome::Succeeded, "{behaviour:?}");
-            assert_eq!(database.counts().await[0], 700, "{behaviour:?}");
-            assert!(
-                report.counters.requests < 150,
-                "{} {behaviour:?}",
-                report.counters.requests
-            );
-        }
-    }
-}
-
-#[tokio::test]
 async fn totals_that_become_page_sizes_or_are_capped_lose_nothing() {
     let database = TestDatabase::migrated().await;
     let setup = Setup::with_interactions(3_000).await;
@@ -261,4 +209,18 @@ async fn totals_that_become_page_sizes_or_are_capped_lose_nothing() {
     assert_eq!(database.counts().await[0], 4_050);
     let gaps = "select count(*) from smartassist_sync.gaps";
     assert_eq!(database.number(gaps).await, 0);
+}
+
+#[tokio::test]
+async fn long_pages_are_requested_again_once_they_are_served() {
+    let database = TestDatabase::migrated().await;
+    let setup = half_a_day(400, capped(20, NumResults::Total)).await;
+    load(&setup, &database, "clamped").await;
+    setup.simulator.world().behaviour.quirks.page_cap = None;
+    setup.pass(TimeDelta::hours(12));
+    let (from, to) = (instant("2026-01-15T12:01:00Z"), instant("2026-01-15T23:00:00Z"));
+    setup.simulator.world().seed(&Seed::new(22, from, to, 400));
+    let requests = load(&setup, &database, "no more").await;
+    assert!(requests < 12, "{requests}");
+    assert_eq!(known(&database, "page_size").await, "nothing");
 }

@@ -30,7 +30,7 @@ async fn sessions_with_placeholders_for_ids_stay_apart() {
 }
 
 #[tokio::test]
-async fn a_record_of_placeholders_alone_is_set_aside_with_its_text() {
+async fn a_record_of_placeholders_alone_is_rejected_with_its_text() {
     let setup = Setup::start().await;
     let start = instant("2026-01-10T10:00:00Z");
     let record =

@@ -1,30 +1,31 @@
-//! Rebuilding rows from raw records, and trying what was set aside again.
+//! Rebuilding rows from raw records.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use serde_json::json;
-use sha2::{Digest, Sha256};
 use smartassist_etl::ledger::runs::Outcome;
-use smartassist_etl::sync::{AccountContext, Replay, Replayed, Retry, RetryReport};
+use smartassist_etl::sync::{Replay, Replayed};
 use smartassist_etl::time::clock::Clock;
 use smartassist_etl::transform::TRANSFORM_VERSION;
 use smartassist_etl::transform::privacy::{Class, Policy, PrivacyKey, Rule};
-use smartassist_etl::warehouse::replay as books;
+use smartassist_etl::warehouse::replay;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use super::retry_rejected::reject;
 use crate::support::{Setup, TestDatabase, instant};
 
-const COUNT: usize = 1_200;
+pub(super) const COUNT: usize = 1_200;
 
-async fn loaded() -> (Setup, TestDatabase) {
+pub(super) async fn loaded() -> (Setup, TestDatabase) {
     let setup = Setup::with_interactions(COUNT).await;
     let database = TestDatabase::migrated().await;
     setup.sync(&database).await;
     (setup, database)
 }
 
-fn replay_of(setup: &Setup, database: &TestDatabase, policy: Policy) -> Replay {
+pub(super) fn replay_of(setup: &Setup, database: &TestDatabase, policy: Policy) -> Replay {
     Replay {
         pool: database.pool.clone(),
         account_id: "acct-sim".to_owned(),
@@ -32,25 +33,16 @@ fn replay_of(setup: &Setup, database: &TestDatabase, policy: Policy) -> Replay {
         clock: Arc::clone(&setup.clock) as Arc<dyn Clock>,
         done: 0.into(),
         total: 0.into(),
-        earlier: Mutex::default(),
+        earlier: watch::Sender::default(),
     }
 }
 
-async fn replay(setup: &Setup, database: &TestDatabase, policy: Policy) -> Replayed {
+pub(super) async fn replay(setup: &Setup, database: &TestDatabase, policy: Policy) -> Replayed {
     let replay = replay_of(setup, database, policy);
     replay.run(&CancellationToken::new()).await.unwrap().unwrap()
 }
 
-async fn retry(worker: &AccountContext) -> RetryReport {
-    let mut retry = Retry::default();
-    worker
-        .retry_rejected(&mut retry, &CancellationToken::new())
-        .await
-        .unwrap();
-    retry.report
-}
-
-fn hashing() -> Policy {
+pub(super) fn hashing() -> Policy {
     let mut policy = Policy {
         key: Some(PrivacyKey::new("0123456789abcdef0123456789abcdef")),
         ..Policy::default()
@@ -62,7 +54,7 @@ fn hashing() -> Policy {
 }
 
 /// As an older version of the transform would have left it.
-async fn make_old(database: &TestDatabase) {
+pub(super) async fn make_old(database: &TestDatabase) {
     for statement in [
         "update smartassist.sessions set content_hash = decode(repeat('00', 32), 'hex'), channel = 'old'",
         "delete from smartassist.tags",
@@ -158,8 +150,8 @@ async fn new_rules_reach_rows_raw_records_and_rejected_text() {
 }
 
 /// A part in which nothing differs.
-fn portion(last: Uuid, rejected: u64) -> books::Portion<'static> {
-    books::Portion {
+fn portion(last: Uuid, rejected: u64) -> replay::Portion<'static> {
+    replay::Portion {
         rebuilt: &[],
         ruled: &[],
         last,
@@ -173,7 +165,7 @@ async fn merged_rejected_records_stay_open_if_one_of_them_was() {
     let setup = Setup::start().await;
     setup.sync(&database).await;
     for user in ["u-1", "u-2", "u-3"] {
-        set_aside(&database, &json!({"sessionId": "s", "userId": user}).to_string()).await;
+        reject(&database, &json!({"sessionId": "s", "userId": user}).to_string()).await;
     }
     database
         .execute(
@@ -196,12 +188,14 @@ async fn a_resumed_replay_remembers_earlier_failures() {
     let policy = Policy::default();
     let rules = format!("transform {TRANSFORM_VERSION}; {}", policy.fingerprint());
     let at = setup.clock.now();
-    let batch = books::next(&database.pool, "acct-sim", Uuid::nil())
+    let batch = replay::next(&database.pool, "acct-sim", Uuid::nil())
         .await
         .unwrap();
     let last = batch.last().unwrap().interaction_key;
-    books::open(&database.pool, "acct-sim", &rules, at).await.unwrap();
-    books::write(&database.pool, "acct-sim", portion(last, 2), at)
+    replay::open(&database.pool, "acct-sim", &rules, at)
+        .await
+        .unwrap();
+    replay::write(&database.pool, "acct-sim", portion(last, 2), at)
         .await
         .unwrap();
     let resumed = replay(&setup, &database, policy.clone()).await;
@@ -215,20 +209,20 @@ async fn a_resumed_replay_remembers_earlier_failures() {
 async fn a_stopped_replay_resumes_unless_its_rules_have_changed() {
     let (setup, database) = loaded().await;
     make_old(&database).await;
-    // Stopped by SIGKILL after its first batch: its run is still open, its position is in the books.
+    // Stopped by SIGKILL after its first batch: its run is still open, its position is in the ledger.
     let rules = |policy: &Policy| format!("transform {TRANSFORM_VERSION}; {}", policy.fingerprint());
     let policy = Policy::default();
     let at = setup.clock.now();
-    let open = books::open(&database.pool, "acct-sim", &rules(&policy), at)
+    let open = replay::open(&database.pool, "acct-sim", &rules(&policy), at)
         .await
         .unwrap()
         .unwrap();
     assert_eq!(open.position, Uuid::nil());
-    let batch = books::next(&database.pool, "acct-sim", Uuid::nil())
+    let batch = replay::next(&database.pool, "acct-sim", Uuid::nil())
         .await
         .unwrap();
     let last = batch.last().unwrap().interaction_key;
-    books::write(&database.pool, "acct-sim", portion(last, 0), at)
+    replay::write(&database.pool, "acct-sim", portion(last, 0), at)
         .await
         .unwrap();
 
@@ -244,10 +238,10 @@ async fn a_stopped_replay_resumes_unless_its_rules_have_changed() {
         0
     );
 
-    books::open(&database.pool, "acct-sim", "other rules", at)
+    replay::open(&database.pool, "acct-sim", "other rules", at)
         .await
         .unwrap();
-    books::write(&database.pool, "acct-sim", portion(last, 0), at)
+    replay::write(&database.pool, "acct-sim", portion(last, 0), at)
         .await
         .unwrap();
     assert_eq!(
@@ -287,7 +281,7 @@ async fn a_version_that_came_meanwhile_is_not_overwritten() {
 async fn a_poll_beside_a_replay_does_not_take_it_for_dead() {
     let (setup, database) = loaded().await;
     let rules = "rules of another process";
-    books::open(&database.pool, "acct-sim", rules, setup.clock.now())
+    replay::open(&database.pool, "acct-sim", rules, setup.clock.now())
         .await
         .unwrap();
     setup.sync(&database).await;
@@ -320,98 +314,4 @@ async fn a_raw_record_that_replay_rejects_keeps_its_rows() {
     let replayed = replay(&setup, &database, Policy::default()).await;
     assert_eq!((replayed.outcome, replayed.rejected), (Outcome::Failed, 1));
     assert_eq!(database.counts().await, versions);
-}
-
-/// Sets a text aside by hand, as a version that could not read it would have.
-async fn set_aside(database: &TestDatabase, payload: &str) {
-    sqlx::query(
-        "insert into smartassist_sync.rejected_records (account_id, range, reason, payload, payload_hash, time_zone_offset) \
-         values ('acct-sim', '[2026-01-10,2026-01-11)', 'old', $1, $2, -330)",
-    )
-    .bind(payload)
-    .bind(Sha256::digest(payload).as_slice())
-    .execute(&database.pool)
-    .await
-    .unwrap();
-}
-
-#[tokio::test]
-async fn a_rejected_record_that_is_readable_now_becomes_rows() {
-    let setup = Setup::start().await;
-    let database = TestDatabase::migrated().await;
-    setup.sync(&database).await;
-    let stored = json!({"sessionId": "s-2", "sessionStartTime": "2026-01-10T10:00:00", "channel": "newer"});
-    setup
-        .simulator
-        .world()
-        .insert_raw(instant("2026-01-10T10:00:00Z"), &stored);
-    database
-        .execute("update smartassist_sync.accounts set coverage = '{}', watermark = start_from")
-        .await;
-    setup.sync(&database).await;
-    set_aside(
-        &database,
-        r#"{"sessionId":"s-1","sessionStartTime":"2026-01-10T15:30:00"}"#,
-    )
-    .await;
-    set_aside(
-        &database,
-        r#"{"sessionId":"s-2","sessionStartTime":"2026-01-10T15:30:00"}"#,
-    )
-    .await;
-    set_aside(&database, r#"{"sessionId":"s-3"}"#).await;
-    set_aside(&database, "no JSON at all").await;
-
-    let worker = setup.worker(&database.pool);
-    let report = retry(&worker).await;
-    assert_eq!((report.tried, report.stored, report.were_stored), (4, 1, 1));
-    assert_eq!(report.rejected.values().sum::<u64>(), 2);
-    // At the offset that it was asked with.
-    let start = "select (session_started_at at time zone 'UTC')::text from smartassist.sessions where session_id = 's-1'";
-    assert_eq!(database.text(start).await, "2026-01-10 10:00:00");
-    let channel = "select channel from smartassist.sessions where session_id = 's-2'";
-    assert_eq!(database.text(channel).await, "newer");
-    let open = "select count(*) from smartassist_sync.rejected_records where resolved_at is null";
-    assert_eq!(database.number(open).await, 2);
-    let again = retry(&worker).await;
-    assert_eq!((again.tried, again.stored), (2, 0));
-}
-
-#[tokio::test]
-async fn the_newest_of_several_readable_versions_becomes_the_row() {
-    let setup = Setup::start().await;
-    let database = TestDatabase::migrated().await;
-    let version = |id: &str, channel: &str| json!({"sessionId": id, "sessionStartTime": "2026-01-10T10:00:00", "channel": channel});
-    setup
-        .simulator
-        .world()
-        .insert_raw(instant("2026-01-10T10:00:00Z"), &version("s-row", "v1"));
-    setup.sync(&database).await;
-    // In this order; the row is of noon of 15 January.
-    for (id, channel, seen) in [
-        ("s-new", "v3", "2026-01-15T13:15:00Z"),
-        ("s-new", "v2", "2026-01-15T13:00:00Z"),
-        ("s-row", "v2", "2026-01-15T13:00:00Z"),
-        ("s-row", "v0", "2026-01-15T11:00:00Z"),
-    ] {
-        let payload = version(id, channel).to_string();
-        set_aside(&database, &payload).await;
-        sqlx::query(
-            "update smartassist_sync.rejected_records set interaction_key = smartassist.interaction_key('acct-sim', null, $1), last_seen_at = $2, time_zone_offset = 0 \
-             where payload = $3",
-        )
-        .bind(id)
-        .bind(instant(seen))
-        .bind(payload)
-        .execute(&database.pool)
-        .await
-        .unwrap();
-    }
-    setup.pass(chrono::TimeDelta::hours(3));
-    let worker = setup.worker(&database.pool);
-    let report = retry(&worker).await;
-    assert_eq!((report.stored, report.were_stored), (2, 2));
-    let rows =
-        "select string_agg(session_id || ' ' || channel, ', ' order by session_id) from smartassist.sessions";
-    assert_eq!(database.text(rows).await, "s-new v3, s-row v2");
 }

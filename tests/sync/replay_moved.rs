@@ -1,12 +1,13 @@
 //! Rows under an id that is another one by today's transform, and those of which no rows can be made.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 use smartassist_etl::ledger::runs::Outcome;
 use smartassist_etl::sync::{Replay, Replayed};
 use smartassist_etl::time::clock::Clock;
 use smartassist_etl::transform::privacy::{Policy, Rule};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::support::{Setup, TestDatabase, instant};
@@ -64,7 +65,7 @@ async fn replay(setup: &Setup, database: &TestDatabase, customer: Rule) -> Repla
         clock: Arc::clone(&setup.clock) as Arc<dyn Clock>,
         done: 0.into(),
         total: 0.into(),
-        earlier: Mutex::default(),
+        earlier: watch::Sender::default(),
     };
     replay.run(&CancellationToken::new()).await.unwrap().unwrap()
 }

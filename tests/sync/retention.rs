@@ -132,10 +132,10 @@ async fn what_was_deleted_is_read_again_once_more_is_kept() {
         .clean_up(&CancellationToken::new(), &Pulse::default())
         .await
         .unwrap();
-    let books = "select (lower(coverage) at time zone 'UTC')::text || ' ' || (start_from at time zone 'UTC') || ' ' || \
+    let state = "select (lower(coverage) at time zone 'UTC')::text || ' ' || (start_from at time zone 'UTC') || ' ' || \
                  (watermark at time zone 'UTC') from smartassist_sync.accounts";
     assert_eq!(
-        database.text(books).await,
+        database.text(state).await,
         "2026-01-10 00:00:00 2026-01-10 00:00:00 2026-01-15 11:58:00"
     );
     let versions = database.row_versions().await;

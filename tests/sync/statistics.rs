@@ -1,6 +1,6 @@
 //! Nothing of what was deleted stays in the planner's statistics.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
@@ -11,6 +11,7 @@ use smartassist_etl::sync::{Replay, erase};
 use smartassist_etl::time::clock::Clock;
 use smartassist_etl::transform::privacy::{Class, IdentifierKind, Policy, PrivacyKey, Rule, Wanted};
 use smartassist_etl::warehouse::statistics;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::support::{Job, Runs, Setup, TestDatabase, instant};
@@ -118,7 +119,7 @@ async fn statistics_hold_nothing_of_what_a_replay_has_dropped() {
         clock: Arc::clone(&setup.clock) as Arc<dyn Clock>,
         done: 0.into(),
         total: 0.into(),
-        earlier: Mutex::default(),
+        earlier: watch::Sender::default(),
     };
     replay.run(&CancellationToken::new()).await.unwrap().unwrap();
     // The name of a queue is no personal data.

@@ -1,4 +1,4 @@
-//! What the API or the database does wrong ends in the books, and coverage stays true.
+//! What the API or the database does wrong ends in the ledger, and coverage stays true.
 
 use std::time::Duration;
 
@@ -220,7 +220,7 @@ async fn a_refused_request_is_not_repeated_for_every_window() {
 }
 
 #[tokio::test]
-async fn the_books_of_a_failed_window_say_what_it_cost() {
+async fn the_ledger_of_a_failed_window_says_what_it_cost() {
     let database = TestDatabase::migrated().await;
     let mut setup = Setup::start().await;
     setup.set("start_from", "2026-01-15T00:00:00Z");

@@ -264,7 +264,7 @@ fn that_a_value_could_not_be_read_is_known_under_every_rule() {
         let interaction = transform(&raw(ruled.to_string()), origin(0), &Policy::default()).unwrap();
         let segment = &interaction.rows.agent_segments[0];
         assert!(
-            segment.extra.as_ref().unwrap()["interactionDuration"] != Value::Null,
+            segment.extra.as_ref().unwrap().value()["interactionDuration"] != Value::Null,
             "{rule:?}"
         );
         assert_eq!(interaction.rows.session.warnings.len(), 2, "{rule:?}");

@@ -151,7 +151,7 @@ fn consultations_belong_to_their_segment_and_count_from_zero() {
     assert_eq!(phone.ended_at, Some(instant("2026-03-10T12:02:00Z")));
     assert_eq!(colleague.consultation_index, 1);
     assert_eq!(colleague.is_merged, Some(false));
-    assert_eq!(colleague.extra, Some(json!({"holdSeconds": 4})));
+    assert_eq!(colleague.extra, Some(json!({"holdSeconds": 4}).into()));
 }
 
 #[test]
@@ -194,7 +194,7 @@ fn newer_fields_of_a_segment_have_their_columns() {
         "agentId": "u-1", "snoozeinfo": snoozes, "agentChoseTranslate": true, "JoinedUsers": [{"name": "Pia Example"}],
     }}]));
     let segment = &rows.agent_segments[0];
-    assert_eq!(segment.snooze_info, Some(snoozes));
+    assert_eq!(segment.snooze_info, Some(snoozes.into()));
     assert_eq!(segment.agent_chose_translate, Some(true));
     assert_eq!(rows.joined_users[0].name.as_deref(), Some("Pia Example"));
 }
@@ -212,13 +212,13 @@ fn unknown_fields_are_the_extra_of_the_row_they_stood_in() {
         {"queueId": "qu-1", "priority": 3, "respondingAgent": {"agentId": "u-1", "coach": {"id": "u-9"}}},
         {"destinationType": "AgentSegment", "agentId": "u-2", "coach": "u-8"},
     ]));
-    assert_eq!(rows.destinations[0].extra, Some(json!({"priority": 3})));
+    assert_eq!(rows.destinations[0].extra, Some(json!({"priority": 3}).into()));
     assert_eq!(
         rows.agent_segments[0].extra,
-        Some(json!({"coach": {"id": "u-9"}}))
+        Some(json!({"coach": {"id": "u-9"}}).into())
     );
     assert_eq!(rows.destinations[1].extra, None);
-    assert_eq!(rows.agent_segments[1].extra, Some(json!({"coach": "u-8"})));
+    assert_eq!(rows.agent_segments[1].extra, Some(json!({"coach": "u-8"}).into()));
 }
 
 #[test]
@@ -226,7 +226,7 @@ fn a_segment_of_another_type_keeps_it() {
     let rows = rows_in(json!([{"respondingAgent": {"agentId": "u-1", "destinationType": "BotSegment"}}]));
     assert_eq!(
         rows.agent_segments[0].extra,
-        Some(json!({"destinationType": "BotSegment"}))
+        Some(json!({"destinationType": "BotSegment"}).into())
     );
 }
 
@@ -235,9 +235,12 @@ fn an_id_too_long_for_an_index_is_kept_as_extra_with_a_warning() {
     let long = "x".repeat(513);
     let rows = rows_in(json!([{"queueId": long, "respondingAgent": {"agentId": long}}]));
     assert_eq!(rows.destinations[0].queue_id, None);
-    assert_eq!(rows.destinations[0].extra, Some(json!({"queueId": long})));
+    assert_eq!(rows.destinations[0].extra, Some(json!({"queueId": long}).into()));
     assert_eq!(rows.agent_segments[0].agent_id, None);
-    assert_eq!(rows.agent_segments[0].extra, Some(json!({"agentId": long})));
+    assert_eq!(
+        rows.agent_segments[0].extra,
+        Some(json!({"agentId": long}).into())
+    );
     assert_eq!(
         rows.session.warnings,
         [

@@ -92,7 +92,7 @@ fn the_stamps_inside_a_snooze_are_utc_too() {
         rows.agent_segments[1].snooze_info,
         Some(json!([
             {"snoozeStartTime": "2026-03-10T09:34:00Z", "snoozeEndTime": "2026-03-10T09:35:00Z", "snoozeDuration": 60},
-        ]))
+        ]).into())
     );
 }
 

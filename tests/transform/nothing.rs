@@ -105,7 +105,7 @@ fn what_stood_in_place_of_an_id_is_kept_and_warned_of() {
         .rows
         .session;
     assert_eq!(session.warnings, ["conversationId: stands for nothing"]);
-    assert_eq!(session.extra, Some(json!({"conversationId": "undefined"})));
+    assert_eq!(session.extra, Some(json!({"conversationId": "undefined"}).into()));
 }
 
 #[test]

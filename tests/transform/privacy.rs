@@ -179,7 +179,7 @@ fn unknown_fields_are_free_text_wherever_they_stand() {
         &policy(Rule::Drop, &[Class::Customer, Class::Agent]),
         record.clone(),
     );
-    assert_eq!(kept.rows.session.extra.unwrap()["mood"], "sad");
+    assert_eq!(kept.rows.session.extra.unwrap().value()["mood"], "sad");
     let dropped = under(&policy(Rule::Drop, &[Class::FreeText]), record.clone());
     assert!(
         !dropped.payload.contains("sad") && !dropped.payload.contains("1234567"),
@@ -194,7 +194,7 @@ fn unknown_fields_are_free_text_wherever_they_stand() {
         hashed.payload
     );
     assert!(
-        hashed.rows.destinations[0].extra.as_ref().unwrap()["mood"][0]
+        hashed.rows.destinations[0].extra.as_ref().unwrap().value()["mood"][0]
             .as_str()
             .unwrap()
             .starts_with("hmac:text:")

@@ -60,7 +60,7 @@ fn a_customer_direction_that_differs_is_kept_in_extra() {
     assert_eq!(other.direction.as_deref(), Some("Inbound"));
     assert_eq!(
         other.extra,
-        Some(json!({"customerinfo": {"Direction": "Outbound"}}))
+        Some(json!({"customerinfo": {"Direction": "Outbound"}}).into())
     );
 }
 
@@ -92,7 +92,10 @@ fn of_two_customers_the_outer_wins_field_by_field() {
     }));
     assert_eq!(row.customer_phone.as_deref(), Some("15550164"));
     assert_eq!(row.customer_email.as_deref(), Some("cleo@example.com"));
-    assert_eq!(row.extra, Some(json!({"customerinfo": {"loyalty": "gold"}})));
+    assert_eq!(
+        row.extra,
+        Some(json!({"customerinfo": {"loyalty": "gold"}}).into())
+    );
 }
 
 #[test]
@@ -118,7 +121,7 @@ fn meta_info_is_kept_whole_beside_the_columns_taken_from_it() {
     assert_eq!(row.last_intent_name.as_deref(), Some("Change Booking"));
     assert_eq!(row.last_intent_user_input.as_deref(), Some("one day later"));
     assert_eq!(row.campaign_name, None);
-    assert_eq!(row.meta_info, Some(meta));
+    assert_eq!(row.meta_info, Some(meta.into()));
 }
 
 #[test]
@@ -152,7 +155,10 @@ fn a_campaign_has_its_columns() {
     assert_eq!(row.campaign_contact_status.as_deref(), Some("Reached"));
     assert_eq!(row.campaign_run_at, Some(instant("2026-03-10T06:34:48.810Z")));
     assert_eq!(row.campaign_contact_lists, texts(&["North", "South"]));
-    assert_eq!(row.extra, Some(json!({"campaigninfo": {"dialer": "preview"}})));
+    assert_eq!(
+        row.extra,
+        Some(json!({"campaigninfo": {"dialer": "preview"}}).into())
+    );
 }
 
 #[test]
@@ -170,7 +176,7 @@ fn an_empty_attempt_of_a_campaign_is_null() {
 #[test]
 fn skills_are_kept_as_sent_and_null_where_there_are_none() {
     let skills = json!([{"id": "skill-1", "name": "Rooms"}]);
-    assert_eq!(session(json!({"skills": skills})).skills, Some(skills));
+    assert_eq!(session(json!({"skills": skills})).skills, Some(skills.into()));
     for none in [json!([]), json!(null), json!("")] {
         assert_eq!(session(json!({"skills": none})).skills, None);
     }
@@ -183,6 +189,6 @@ fn unknown_top_level_fields_are_extra_unless_they_say_nothing() {
     }));
     assert_eq!(
         row.extra,
-        Some(json!({"sentiment": {"score": 0.25, "words": ["late", null]}, "sandbox": false}))
+        Some(json!({"sentiment": {"score": 0.25, "words": ["late", null]}, "sandbox": false}).into())
     );
 }

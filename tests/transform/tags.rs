@@ -103,7 +103,7 @@ fn further_fields_of_a_tag_are_its_extra() {
         rows_of(json!({"userleveltags": [{"Name": "tier", "VALUE": "gold", "setBy": "bot", "note": ""}]}));
     assert_eq!(rows.tags[0].name.as_deref(), Some("tier"));
     assert_eq!(rows.tags[0].value.as_deref(), Some("gold"));
-    assert_eq!(rows.tags[0].extra, Some(json!({"setBy": "bot"})));
+    assert_eq!(rows.tags[0].extra, Some(json!({"setBy": "bot"}).into()));
 }
 
 #[test]

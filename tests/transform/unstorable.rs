@@ -19,7 +19,10 @@ fn nul_becomes_a_replacement_character_everywhere() {
     );
     let rows = &interaction.rows;
     assert_eq!(rows.session.reason.as_deref(), Some("a\u{fffd}b"));
-    assert_eq!(rows.session.extra, Some(json!({"met\u{fffd}a": "\u{fffd}"})));
+    assert_eq!(
+        rows.session.extra,
+        Some(json!({"met\u{fffd}a": "\u{fffd}"}).into())
+    );
     assert_eq!(rows.tags[0].name.as_deref(), Some("\u{fffd}"));
     assert_eq!(
         rows.tags[0].value.as_deref(),
@@ -30,25 +33,6 @@ fn nul_becomes_a_replacement_character_everywhere() {
         rows.session.warnings,
         ["record: 6 characters that cannot be stored were replaced by U+FFFD"]
     );
-}
-
-#[test]
-fn only_unpaired_surrogates_become_replacement_characters() {
-    let interaction = read_text(r#""reason":"\ud83d\ude00 \ud83d \ude00 \ud83d\u0041""#);
-    assert_eq!(
-        interaction.rows.session.reason.as_deref(),
-        Some("\u{1f600} \u{fffd} \u{fffd} \u{fffd}A")
-    );
-}
-
-#[test]
-fn a_backslash_before_what_looks_like_an_escape_is_text() {
-    let interaction = read_text(r#""reason":"\\u0000 \\\\ud800""#);
-    assert_eq!(
-        interaction.rows.session.reason.as_deref(),
-        Some(r"\u0000 \\ud800")
-    );
-    assert!(interaction.rows.session.warnings.is_empty());
 }
 
 #[test]
@@ -100,7 +84,7 @@ fn the_widest_numbers_fit() {
 #[test]
 fn a_number_beyond_numeric_is_stored_as_text() {
     let interaction = read_text(r#""odd":[1e999999,1e300,0.10,123456789012345678901234567890]"#);
-    let odd = &interaction.rows.session.extra.as_ref().unwrap()["odd"];
+    let odd = &interaction.rows.session.extra.as_ref().unwrap().value()["odd"];
     assert!(odd[0].is_string());
     assert_eq!(odd[2].to_string(), "0.10");
     assert_eq!(odd[3].to_string(), "123456789012345678901234567890");

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use crate::config::BudgetSpan;
 
-use super::{Budget, Places};
+use super::{Budget, BudgetState};
 use crate::extract::body::LONGEST_PAUSE;
 
 /// Fewer refusals may be chance.
@@ -25,26 +25,26 @@ pub(super) struct Refusals {
 
 impl Budget {
     pub(in crate::extract) fn let_in(&self) {
-        let mut places = self.places();
-        places.refusals.in_a_row = 0;
+        let mut state = self.state();
+        state.refusals.in_a_row = 0;
     }
 
     /// Simultaneous refusals count once.
     pub(in crate::extract) fn turned_away(&self, sent: Instant) -> Option<Duration> {
         let now = Instant::now();
-        let mut places = self.places();
-        let is_another = places.refusals.newest.is_none_or(|newest| newest <= sent);
+        let mut state = self.state();
+        let is_another = state.refusals.newest.is_none_or(|newest| newest <= sent);
         if is_another {
-            places.refusals.in_a_row += 1;
-            places.refusals.newest = Some(now);
+            state.refusals.in_a_row += 1;
+            state.refusals.newest = Some(now);
         }
-        let doublings = places.refusals.in_a_row.checked_sub(IN_A_ROW)?;
-        if !is_another || !places.has_a_free_minute(now) {
+        let doublings = state.refusals.in_a_row.checked_sub(IN_A_ROW)?;
+        if !is_another || !state.has_a_free_minute(now) {
             return None;
         }
-        places.refusals.of_hour = true;
+        state.refusals.of_hour = true;
         let hour = BudgetSpan::Hour.length();
-        let mut ages = places
+        let mut ages = state
             .ended
             .iter()
             .map(|ended| now.saturating_duration_since(*ended));
@@ -55,18 +55,18 @@ impl Budget {
 
     /// Whether the hourly limit refused requests since the last call.
     pub fn was_hour_used_up(&self) -> bool {
-        std::mem::take(&mut self.places().refusals.of_hour)
+        std::mem::take(&mut self.state().refusals.of_hour)
     }
 
     pub(in crate::extract) fn paused_for(&self) -> Duration {
-        let until = self.places().paused_until;
+        let until = self.state().paused_until;
         until.map_or(Duration::ZERO, |until| {
             until.saturating_duration_since(Instant::now())
         })
     }
 }
 
-impl Places {
+impl BudgetState {
     fn has_a_free_minute(&self, now: Instant) -> bool {
         let minute = BudgetSpan::Minute.length();
         let limits = self

@@ -23,10 +23,8 @@ const START_TIMEOUT: Duration = Duration::from_secs(120);
 
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// The private server failed.
 #[derive(Debug, thiserror::Error)]
 pub enum PrivateServerError {
-    /// No server binaries.
     #[error(
         "no PostgreSQL server binaries found: set database.url (or DATABASE_URL) to use a server of yours, or \
          install them, e.g. with: apt-get install postgresql (database.server_binaries names another place)"
@@ -35,7 +33,6 @@ pub enum PrivateServerError {
     /// Cluster, missing version.
     #[error("{0} was made by PostgreSQL {1}, whose server binaries are not found: install postgresql-{1}")]
     OtherVersion(PathBuf, String),
-    /// No suitable user.
     #[error("PostgreSQL runs as a user with a name, and not as root: add a user postgres to this system")]
     NoUser,
     /// User, closed directory.
@@ -44,7 +41,6 @@ pub enum PrivateServerError {
          user may enter, e.g. below /var/lib"
     )]
     Unenterable(String, PathBuf),
-    /// An unusable path.
     #[error(
         "cannot use {0} for the private PostgreSQL: set data_dir to a directory that this user may make or write to, or \
          database.url to a server of yours"
@@ -53,10 +49,8 @@ pub enum PrivateServerError {
     /// Event, log file, last lines.
     #[error("{0}; the last lines of {1} say why: {2}")]
     Program(&'static str, PathBuf, String),
-    /// No answer within two minutes.
     #[error("the private PostgreSQL did not start within two minutes; see {0}")]
     Silent(PathBuf),
-    /// Access refused.
     #[error("the private PostgreSQL rejects us")]
     Connection(#[from] sqlx::Error),
 }
@@ -76,7 +70,6 @@ impl PrivateServerError {
     }
 }
 
-/// A private server.
 #[derive(Debug)]
 pub struct PrivateServer {
     directory: PathBuf,
@@ -168,23 +161,19 @@ impl PrivateServer {
         self.process.is_none()
     }
 
-    /// Its directory.
     pub fn directory(data_dir: &Path) -> PathBuf {
         data_dir.join(DIRECTORY)
     }
 
-    /// Whether it exists.
     pub fn is_made(data_dir: &Path) -> bool {
         // Opening it reports the error.
         cluster(&Self::directory(data_dir)).try_exists().unwrap_or(true)
     }
 
-    /// How to connect.
     pub fn options(&self) -> PgConnectOptions {
         access::options(&self.socket, USER)
     }
 
-    /// Opens `psql` as our user.
     pub fn psql_command(&self) -> String {
         let mut socket = self.socket.display().to_string();
         let is_plain = |c: char| c.is_alphanumeric() || "/._-".contains(c);

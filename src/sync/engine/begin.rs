@@ -13,8 +13,8 @@ use crate::telemetry;
 use crate::time::window::Window;
 
 use super::super::guard::falls_silent;
-use super::super::plan::{Next as Step, Planned};
-use super::super::read::{ApiProfile, Range};
+use super::super::plan::{Next, Planned};
+use super::super::read::{Knowledge, Range};
 use super::super::report::Progress;
 
 use super::read::{Found, Task, WindowSource};
@@ -27,7 +27,7 @@ impl Engine {
         if self.rests_until.is_some_and(|until| until > Instant::now()) {
             return;
         }
-        self.model.limits = limits(&self.account, &self.profile.get());
+        self.model.limits = limits(&self.account, &self.profile);
         let mut passed_over = Vec::new();
         while let Some(place) = self.most_urgent(&passed_over) {
             let began = match self.sources[place].run {
@@ -72,7 +72,7 @@ impl Engine {
 
     pub(super) fn windows_in_flight(&self) -> usize {
         // No window of an API that ignores ranges is drained.
-        if self.profile.get().range == Some(Range::Ignored) {
+        if self.profile.range == Some(Range::Ignored) {
             1
         } else {
             WINDOWS_IN_FLIGHT
@@ -116,7 +116,7 @@ impl Engine {
         };
         let kind = self.kind_of(place);
         if kind != Kind::Verify {
-            self.profile.change(ApiProfile::begin_run);
+            self.profile.begin_run();
         }
         let span = error_span!("run", account = self.account.name(), kind = kind.as_str(), run_id);
         let source = &mut self.sources[place];
@@ -166,7 +166,7 @@ impl Engine {
         let source = &mut self.sources[place];
         let (planned, task) = match &mut source.work {
             Work::Windows(queue) => {
-                let Step::Read(planned) = queue.next(&self.model, in_flight) else {
+                let Next::Read(planned) = queue.next(&self.model, in_flight) else {
                     return false;
                 };
                 let is_being_read = self
@@ -224,18 +224,18 @@ impl Engine {
     pub(super) fn spawn_read(&mut self, flight: Flight, task: Task, priority: Priority, writer: Writer) {
         let source = WindowSource {
             account: self.account.clone(),
-            profile: Arc::clone(&self.profile),
+            room_for_rows: Arc::clone(&self.room_for_rows),
             priority,
         };
-        let mut fetch = flight.fetch.clone();
+        let (mut fetch, mut known) = (flight.fetch.clone(), Knowledge::of(self.profile.clone()));
         let span = flight.span.clone();
         let (pulse, stall) = (Arc::clone(fetch.tally.pulse()), self.account.settings.stall);
         let finding = async move {
             let found = tokio::select! {
-                found = source.find(task, &mut fetch, writer) => found,
+                found = source.find(task, &mut fetch, &mut known, writer) => found,
                 () = falls_silent(&pulse, stall) => Ok(Found::Silent),
             };
-            (fetch, found)
+            (fetch, known, found)
         };
         let task = self.reads.spawn(finding.instrument(span));
         self.in_flight.insert(task.id(), flight);
@@ -264,7 +264,7 @@ impl Engine {
             run_id: run.id,
             purpose: source.purpose(window, &self.gaps),
             kept_from: self.kept_from,
-            basis: self.profile.get().basis,
+            basis: self.profile.basis,
         })
     }
 }

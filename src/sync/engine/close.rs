@@ -45,6 +45,8 @@ pub(super) struct Closed {
     pub(super) source: SourceId,
     pub(super) report: RunReport,
     pub(super) ended_request: bool,
+    /// Coverage was withdrawn.
+    pub(super) reads_again: bool,
     pub(super) result: Result<(), LoadError>,
 }
 
@@ -100,7 +102,7 @@ impl Engine {
             request,
             makes_no_progress,
             new_profile: self.profile_to_remember(records),
-            profile: self.profile.get(),
+            profile: self.profile.clone(),
             time_zone: self.time_zone.verdict(),
             newest_agree: self.time_zone.newest_agree(),
         })
@@ -109,12 +111,10 @@ impl Engine {
     /// What was learned of the API since it was stored last.
     fn profile_to_remember(&mut self, records: u64) -> Option<Value> {
         let known = &self.known_profile;
-        self.profile.change(|profile| {
-            if std::mem::take(&mut profile.length_is_doubtful) {
-                profile.longest_window_seconds = known.longest_window_seconds;
-            }
-        });
-        let profile = self.profile.get();
+        if std::mem::take(&mut self.profile.length_is_doubtful) {
+            self.profile.longest_window_seconds = known.longest_window_seconds;
+        }
+        let profile = self.profile.clone();
         // JSON omits what is of this process.
         let json = serde_json::to_value(&profile).unwrap_or_default();
         let is_told = records > 0 || profile.range != known.range;
@@ -130,8 +130,14 @@ impl Engine {
             source,
             report,
             ended_request,
+            reads_again,
             result,
         } = closed;
+        if reads_again {
+            self.watermark = report.watermark.unwrap_or(self.watermark);
+            self.head_is_done = false;
+            self.sources[0].drained.clear();
+        }
         let is_head = source.is_none();
         if let Some(place) = self.place(source) {
             let source = &mut self.sources[place];
@@ -173,12 +179,15 @@ impl Closing {
             Some(run) => std::mem::replace(&mut run.progress, Progress::from(run.watermark)),
             None => Progress::from(self.watermark),
         };
-        let mut result = Ok(());
-        if self.looks_back
-            && let Err(error) = self.look_back(&mut progress).await
-        {
-            progress.ended_by(&error);
-            result = Err(error);
+        let (mut result, mut reads_again) = (Ok(()), false);
+        if self.looks_back {
+            match self.look_back(&mut progress).await {
+                Ok(withdrew) => reads_again = withdrew,
+                Err(error) => {
+                    progress.ended_by(&error);
+                    result = Err(error);
+                }
+            }
         }
         if self.run.is_none()
             && let Err(error) = self.tell_gaps(&mut progress).await
@@ -214,6 +223,7 @@ impl Closing {
             source: self.source,
             report,
             ended_request,
+            reads_again,
             result,
         }
     }
@@ -256,12 +266,9 @@ impl Closing {
         conflict::retry(self.account.name(), ending).await
     }
 
-    async fn look_back(&self, progress: &mut Progress) -> Result<(), LoadError> {
-        let pool = &self.account.pool;
-        if let Some(json) = &self.new_profile {
-            let remembering = || accounts::remember_traits(pool, &self.lease, json);
-            conflict::retry(self.account.name(), remembering).await?;
-        }
+    /// `true`: coverage was withdrawn.
+    async fn look_back(&self, progress: &mut Progress) -> Result<bool, LoadError> {
+        let reads_again = self.remember_profile(progress).await?;
         self.tell_gaps(progress).await?;
         self.settle_missing(progress).await?;
         let is_ignored = self.profile.range == Some(Range::Ignored);
@@ -269,7 +276,26 @@ impl Closing {
         if let Some(minutes) = self.time_zone.minutes() {
             telemetry::time_zone(self.account.name(), minutes);
         }
-        self.review_time_zone().await
+        self.review_time_zone().await?;
+        Ok(reads_again)
+    }
+
+    async fn remember_profile(&self, progress: &mut Progress) -> Result<bool, LoadError> {
+        let Some(json) = &self.new_profile else {
+            return Ok(false);
+        };
+        let remembering = || accounts::remember_traits(&self.account.pool, &self.lease, json);
+        let remembered = conflict::retry(self.account.name(), remembering).await?;
+        let (windows, watermark) = (remembered.withdrawn, remembered.watermark);
+        if windows > 0 {
+            progress.watermark = watermark;
+            warn!(
+                windows,
+                watermark = %telemetry::instant(watermark),
+                "the API pages otherwise than was thought: windows that may lack records are read again"
+            );
+        }
+        Ok(windows > 0)
     }
 
     /// What a request as a whole has missed is decided on at its end.

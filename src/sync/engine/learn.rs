@@ -6,7 +6,7 @@ use tracing::warn;
 use crate::ledger::LoadError;
 use crate::time::window::Window;
 
-use super::super::failure::Next;
+use super::super::failure::AfterFailure;
 use super::super::plan::Queue;
 
 use super::source::{Run, Work};
@@ -95,15 +95,15 @@ impl Engine {
         }
     }
 
-    pub(super) fn is_too_much(&mut self, place: usize, next: Option<Next>) -> bool {
+    pub(super) fn is_too_much(&mut self, place: usize, next: Option<AfterFailure>) -> bool {
         match next {
-            Some(Next::EndRun) => return true,
-            Some(Next::ContinueIfFew) => {
+            Some(AfterFailure::EndRun) => return true,
+            Some(AfterFailure::ContinueIfFew) => {
                 self.failures_in_a_row += 1;
                 // What cannot be read may lie side by side.
                 self.queue(place, Queue::turn_round);
             }
-            Some(Next::Continue) | None => self.failures_in_a_row = 0,
+            Some(AfterFailure::Continue) | None => self.failures_in_a_row = 0,
         }
         self.failures_in_a_row >= FAILURES_IN_A_ROW
     }

@@ -23,7 +23,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
@@ -40,7 +40,7 @@ use crate::time::window::Window;
 
 use super::account::AccountContext;
 use super::plan::{Limits, Model};
-use super::read::{ApiProfile, ReadError, SharedProfile};
+use super::read::{ApiProfile, Knowledge, ReadError};
 use super::report::RunReport;
 use super::time_zone::TimeZoneCheck;
 
@@ -56,6 +56,9 @@ pub(super) use write::{Fetch, WindowReport, Writer, is_a_second};
 
 /// Of other sources than the head, which always finds one more; each holds its records in memory.
 pub(super) const WINDOWS_IN_FLIGHT: usize = 3;
+
+/// Rows take several times the memory of the text: one window's are written while another's are made.
+const WINDOWS_AS_ROWS: usize = 2;
 
 pub(super) const REQUESTS_OF_A_WINDOW: u64 = LAST_OFFSET as u64 + 1;
 
@@ -127,7 +130,7 @@ struct Flight {
     span: Span,
 }
 
-type ReadTask = (Fetch, Result<Found, LoadError>);
+type ReadTask = (Fetch, Knowledge, Result<Found, LoadError>);
 
 type WasRead = Result<Result<Found, LoadError>, JoinError>;
 
@@ -162,7 +165,8 @@ pub(super) struct Engine {
     goal: Goal,
     stop: CancellationToken,
     pulse: Arc<Pulse>,
-    profile: Arc<SharedProfile>,
+    profile: ApiProfile,
+    room_for_rows: Arc<Semaphore>,
     known_profile: ApiProfile,
     model: Model,
     time_zone: TimeZoneCheck,
@@ -220,8 +224,9 @@ impl Engine {
             goal,
             stop,
             pulse,
-            model: Model::new(prepared.density, limits(account, &prepared.profile.get())),
+            model: Model::new(prepared.density, limits(account, &prepared.profile)),
             profile: prepared.profile,
+            room_for_rows: Arc::new(Semaphore::new(WINDOWS_AS_ROWS)),
             known_profile: prepared.known,
             time_zone: TimeZoneCheck::default(),
             kept_from: prepared.kept_from,

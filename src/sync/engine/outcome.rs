@@ -10,7 +10,7 @@ use crate::time::window::Window;
 
 use super::super::failure::WindowFailure;
 use super::super::read::{Range, Verdict};
-use super::super::rows::Rows;
+use super::super::rows::WindowRows;
 
 use super::read::{Fetched, Found};
 use super::source::Work;
@@ -24,8 +24,9 @@ impl Engine {
             return;
         };
         let found = match read {
-            Ok((_, (fetch, found))) => {
+            Ok((_, (fetch, known, found))) => {
                 flight.fetch = fetch;
+                known.lessons.iter().for_each(|lesson| self.profile.learn(lesson));
                 Ok(found)
             }
             Err(error) => Err(error),
@@ -83,7 +84,7 @@ impl Engine {
         {
             queue.unpark();
         }
-        if fetched.reading.verdict == Verdict::Elsewhere && self.profile.get().range == Some(Range::Ignored) {
+        if fetched.reading.verdict == Verdict::Elsewhere && self.profile.range == Some(Range::Ignored) {
             // Its gap must not grow at every poll.
             return self.fail(flight, WindowFailure::elsewhere());
         }
@@ -99,7 +100,7 @@ impl Engine {
         let (status, effect) = self.effect_of(window, &fetched);
         if fetched.reading.strays_in.is_some() {
             // Its parts are read next and would count twice.
-            fetched.rows = Rows::default();
+            fetched.rows = WindowRows::default();
         }
         self.spawn_write(flight, effect, async move |writer, _| {
             writer.store(&settled, fetched, status).await
@@ -109,21 +110,18 @@ impl Engine {
     pub(super) fn effect_of(
         &mut self,
         window: Window,
-        Fetched { reading, rows }: &Fetched,
+        Fetched { reading, rows, .. }: &Fetched,
     ) -> (Status, Effect) {
         let starts = rows.starts();
         match reading.verdict {
             Verdict::Drained => {
                 if !starts.is_empty() {
-                    self.profile.change(|profile| {
-                        profile.range = profile.range.filter(|range| *range != Range::Ignored);
-                    });
+                    self.profile.range = self.profile.range.filter(|range| *range != Range::Ignored);
                 }
                 (Status::Drained, Effect::Drained(starts))
             }
             Verdict::Elsewhere => {
-                self.profile
-                    .change(|profile| profile.range = Some(Range::Ignored));
+                self.profile.range = Some(Range::Ignored);
                 (Status::Gap, Effect::Gap)
             }
             Verdict::Strays => match reading.strays_in {

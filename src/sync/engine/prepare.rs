@@ -1,6 +1,5 @@
 //! What an engine begins with, from the ledger.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -13,7 +12,7 @@ use crate::warehouse::left_out;
 use super::super::account::AccountContext;
 use super::super::density::Density;
 use super::super::plan::head;
-use super::super::read::{ApiProfile, SharedProfile};
+use super::super::read::ApiProfile;
 use super::{DEFAULT_START, HeldLease};
 
 /// About two weeks of polls.
@@ -22,7 +21,7 @@ const WINDOWS_REMEMBERED: i64 = 4_000;
 pub(super) struct Prepared {
     pub(super) kept_from: Option<DateTime<Utc>>,
     pub(super) watermark: DateTime<Utc>,
-    pub(super) profile: Arc<SharedProfile>,
+    pub(super) profile: ApiProfile,
     pub(super) known: ApiProfile,
     pub(super) density: Density,
 }
@@ -47,8 +46,6 @@ pub(super) async fn prepare(account: &AccountContext, held: &HeldLease) -> Resul
     // Unreadable (newer version, manual edit): learn again.
     let known: ApiProfile =
         serde_json::from_value(accounts::traits(pool, account_id).await?).unwrap_or_default();
-    let profile = Arc::new(SharedProfile::default());
-    profile.set(known.clone().of_an_earlier_process());
     let mut density = Density::default();
     for (window, records) in recent_counts(pool, account_id, WINDOWS_REMEMBERED).await? {
         density.observe_count(window, records);
@@ -56,7 +53,7 @@ pub(super) async fn prepare(account: &AccountContext, held: &HeldLease) -> Resul
     Ok(Prepared {
         kept_from,
         watermark: ready.watermark,
-        profile,
+        profile: known.clone().of_an_earlier_process(),
         known,
         density,
     })

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::Value;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::debug;
 
 use crate::extract::{ApiError, Narrowing, PageRequest, Priority};
@@ -15,8 +17,8 @@ use super::super::account::AccountContext;
 use super::super::compare::Comparing;
 use super::super::horizon::EDGE;
 use super::super::plan::Model;
-use super::super::read::{ApiPages, ReadError, Reading, SharedProfile, Slice, origin, read_window};
-use super::super::rows::Rows;
+use super::super::read::{ApiPages, Knowledge, ReadError, Reading, Slice, origin, read_window};
+use super::super::rows::WindowRows;
 use super::write::{Fetch, WindowReport, Writer};
 
 const DAYS_BEFORE_THE_EDGE: [i64; 3] = [1, 7, 30];
@@ -64,23 +66,29 @@ pub(super) enum Found {
 #[derive(Debug)]
 pub(in crate::sync) struct Fetched {
     pub(in crate::sync) reading: Reading,
-    pub(in crate::sync) rows: Rows,
+    pub(in crate::sync) rows: WindowRows,
+    /// What was known of the API by then.
+    pub(in crate::sync) profile: Value,
+    /// Taken until it is written.
+    pub(super) _room: Option<OwnedSemaphorePermit>,
 }
 
 impl Fetched {
     pub(super) fn nothing() -> Self {
         Self {
             reading: Reading::nothing(),
-            rows: Rows::default(),
+            rows: WindowRows::default(),
+            profile: Value::Null,
+            _room: None,
         }
     }
 }
 
-/// A page source, and what is known of it.
+/// A page source.
 #[derive(Debug, Clone)]
 pub(in crate::sync) struct WindowSource {
     pub(in crate::sync) account: AccountContext,
-    pub(in crate::sync) profile: Arc<SharedProfile>,
+    pub(in crate::sync) room_for_rows: Arc<Semaphore>,
     pub(in crate::sync) priority: Priority,
 }
 
@@ -89,11 +97,12 @@ impl WindowSource {
         &self,
         task: Task,
         fetch: &mut Fetch,
+        known: &mut Knowledge,
         writer: Writer,
     ) -> Result<Found, LoadError> {
         fetch.began_at = ledger::now(&self.account.pool).await?;
         Ok(match task {
-            Task::Window => Found::Window(self.read(fetch).await),
+            Task::Window => Found::Window(self.read(fetch, known).await),
             Task::IsEdge { edge, inside, error } => Found::IsEdge {
                 edge,
                 is_edge: self.is_edge(edge, inside, fetch).await,
@@ -106,13 +115,17 @@ impl WindowSource {
                 request,
                 by_identity,
             } => {
-                let comparing = Comparing::new(self, writer, *model, fetch.clone(), request);
+                let comparing = Comparing::new((self, known), writer, *model, fetch.clone(), request);
                 Found::Compared(Box::pin(comparing.all(&days, by_identity)).await?)
             }
         })
     }
 
-    pub(in crate::sync) async fn read(&self, fetch: &Fetch) -> Result<Fetched, ReadError> {
+    pub(in crate::sync) async fn read(
+        &self,
+        fetch: &Fetch,
+        known: &mut Knowledge,
+    ) -> Result<Fetched, ReadError> {
         let pages = ApiPages {
             api: &self.account.api,
             tally: &fetch.tally,
@@ -123,12 +136,20 @@ impl WindowSource {
             ..Slice::of(fetch.planned.window, self.priority)
         };
         let account = self.account.api.account();
-        let mut reading = read_window(&pages, &self.profile, &account.filters, &slice).await?;
+        let mut reading = read_window(&pages, known, &account.filters, &slice).await?;
+        let waiting = Arc::clone(&self.room_for_rows).acquire_owned();
+        let room = fetch.tally.pulse().while_waiting(waiting).await.ok();
         failpoint::reach("window.read");
         let records = std::mem::take(&mut reading.records);
         let policy = &self.account.settings.policy;
-        let rows = Rows::of(records, &reading.strays, origin(account), policy);
-        Ok(Fetched { reading, rows })
+        let rows = WindowRows::of(records, &reading.strays, origin(account), policy);
+        let profile = serde_json::to_value(&known.profile).unwrap_or_default();
+        Ok(Fetched {
+            reading,
+            rows,
+            profile,
+            _room: room,
+        })
     }
 
     /// Older and newer ranges are tested too, as it may be a hole or an outage. The edge comes last: an

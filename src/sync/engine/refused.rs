@@ -9,7 +9,7 @@ use crate::ledger::{Purpose, Status};
 use crate::telemetry;
 use crate::time::window::Window;
 
-use super::super::failure::{Next, WindowFailure};
+use super::super::failure::{AfterFailure, WindowFailure};
 use super::super::horizon::{EDGE, Refusal};
 use super::super::plan::Planned;
 use super::super::read::ReadError;
@@ -57,7 +57,7 @@ impl Engine {
                 let longest = (window.seconds() / 2).max(SHORTEST.num_seconds());
                 // A message may have a passing cause.
                 if matches!(error, ReadError::Api(ApiError::Unaccepted { .. })) {
-                    self.profile.change(|profile| profile.see_too_long(longest));
+                    self.profile.see_too_long(longest);
                 }
                 queue.drifted(window);
             }
@@ -122,7 +122,7 @@ impl Engine {
                 queue.unpark();
             }
         }
-        self.profile.change(|profile| profile.length_is_doubtful = true);
+        self.profile.length_is_doubtful = true;
         self.fail(flight, WindowFailure::of_reading(error));
     }
 
@@ -140,7 +140,7 @@ impl Engine {
             queue.forget_before(edge);
         }
         let purpose = source.purpose(flight.fetch.planned.window, &self.gaps);
-        self.profile.change(|profile| profile.length_is_doubtful = true);
+        self.profile.length_is_doubtful = true;
         self.spawn_write(flight, Effect::Tried, async move |writer, fetch| {
             let (pool, lease) = (&writer.account.pool, &writer.lease);
             let watermark = accounts::note_history(pool, lease, Some(edge)).await?;
@@ -153,7 +153,7 @@ impl Engine {
                         format!("the API serves nothing older than {}", telemetry::instant(edge)),
                         "ask for what is newer; the vendor can say how long interactions are kept",
                     ),
-                    next: Next::Continue,
+                    next: AfterFailure::Continue,
                 });
             }
             Ok(report)

@@ -61,10 +61,15 @@ impl Writer {
     pub(super) async fn store(
         &self,
         fetch: &Fetch,
-        Fetched { reading, rows }: Fetched,
+        fetched: Fetched,
         status: Status,
     ) -> Result<WindowReport, LoadError> {
-        let purpose = self.purpose;
+        let Fetched {
+            reading,
+            rows,
+            profile,
+            _room,
+        } = fetched;
         let failure = (status == Status::Gap).then(|| WindowFailure::gap(&reading));
         let interactions: Vec<Interaction> = rows.interactions.into_values().collect();
         let rejected: Vec<Rejected> = rows.rejected.into_values().collect();
@@ -72,7 +77,7 @@ impl Writer {
             lease: &self.lease,
             run_id: self.run_id,
             window: fetch.planned.window,
-            purpose,
+            purpose: self.purpose,
             basis: self.basis,
             status,
             limits: self.account.limits_of_storing(self.kept_from),
@@ -85,6 +90,7 @@ impl Writer {
                 ..fetch.counters()
             },
             reported_total: reading.reported_total,
+            proof: reading.proof.map(|proof| (proof.as_str(), &profile)),
             started_at: fetch.started_at,
             began_at: fetch.began_at,
             late: self.account.settings.late,
@@ -94,33 +100,30 @@ impl Writer {
         let committing = || commit_window(&self.account.pool, &commit);
         match conflict::retry(self.account.name(), committing).await {
             Ok(committed) => {
-                // Rereads and partial windows are no progress.
-                if status == Status::Drained && matches!(purpose, Purpose::New | Purpose::Gap) {
-                    self.account.health.send_modify(Health::progress);
-                }
-                self.log_stored(status, &commit, &committed);
-                log_discoveries(&committed);
+                self.announce(&commit, &committed);
                 Ok(WindowReport {
                     counters: committed.counters,
                     watermark: Some(committed.watermark),
                     failure,
-                    again: false,
+                    ..WindowReport::default()
                 })
             }
-            Err(LoadError::Overtaken) => {
-                info!("a part was stored in another version meanwhile, reading the window again");
-                let why = Problem::from(&LoadError::Overtaken);
-                Ok(WindowReport {
-                    again: true,
-                    ..self.put_aside(fetch, &why).await?
-                })
-            }
+            Err(LoadError::Overtaken) => self.put_off(fetch).await,
             Err(error) if error.is_of_the_data() => {
                 telemetry::database_error(&self.account.api.account().name, error.kind());
                 self.fail(fetch, WindowFailure::of_data(&error)).await
             }
             Err(error) => Err(error),
         }
+    }
+
+    async fn put_off(&self, fetch: &Fetch) -> Result<WindowReport, LoadError> {
+        info!("a part was stored in another version meanwhile, reading the window again");
+        let why = Problem::from(&LoadError::Overtaken);
+        Ok(WindowReport {
+            again: true,
+            ..self.put_aside(fetch, &why).await?
+        })
     }
 
     pub(super) async fn fail(
@@ -185,42 +188,20 @@ impl Writer {
         conflict::retry(self.account.name(), recording).await
     }
 
-    fn log_stored(&self, status: Status, commit: &WindowCommit<'_>, committed: &Committed) {
-        let Committed {
-            counters,
-            watermark,
-            counted_alone,
-            ..
-        } = *committed;
-        let account = &self.account.api.account().name;
-        match status {
-            Status::Drained => info!(
-                pages = counters.pages,
-                requests = counters.requests,
-                records = counters.records,
-                inserted = counters.inserted,
-                updated = counters.updated,
-                unchanged = counters.unchanged,
-                missing = counters.missing,
-                left_out = counters.left_out,
-                rejected = counters.rejected,
-                watermark = %telemetry::instant(watermark),
-                "window drained"
-            ),
-            Status::Gap => error!(
-                error = commit.problem.map(|problem| &problem.text),
-                requests = counters.requests,
-                records = counters.records,
-                reported_total = commit.reported_total,
-                remedy = commit.problem.map(|problem| &problem.remedy),
-                "gap: records of this window cannot be reached, and are missing"
-            ),
-            Status::Split | Status::Failed | Status::Compared => info!(
-                requests = counters.requests,
-                reported_total = commit.reported_total,
-                "window holds more than can be read at once, reading it in parts"
-            ),
+    /// Tells the log, the metrics and whoever watches for progress.
+    fn announce(&self, commit: &WindowCommit<'_>, committed: &Committed) {
+        // Rereads and partial windows are no progress.
+        if commit.status == Status::Drained && matches!(commit.purpose, Purpose::New | Purpose::Gap) {
+            self.account.health.send_modify(Health::progress);
         }
+        log_stored(commit, committed);
+        log_discoveries(committed);
+        self.count_stored(commit, committed);
+    }
+
+    fn count_stored(&self, commit: &WindowCommit<'_>, committed: &Committed) {
+        let account = self.account.name();
+        let counters = committed.counters;
         for (result, count) in [
             ("inserted", counters.inserted),
             ("updated", counters.updated),
@@ -228,14 +209,14 @@ impl Writer {
             ("missing", counters.missing),
             ("left_out", counters.left_out),
             ("rejected", counters.rejected),
-            ("counted_alone", counted_alone),
+            ("counted_alone", committed.counted_alone),
         ] {
             telemetry::count(metrics::RECORDS, account, ("result", result), count);
         }
         let took = self.account.clock.now() - commit.started_at;
         telemetry::window(
             account,
-            (commit.purpose.as_str(), status.as_str()),
+            (commit.purpose.as_str(), commit.status.as_str()),
             counters.records,
             took,
         );
@@ -267,6 +248,40 @@ fn counters(tally: &Tally) -> Counters {
         retries: tally.retries(),
         rate_limited: tally.rate_limited(),
         ..Counters::default()
+    }
+}
+
+fn log_stored(commit: &WindowCommit<'_>, committed: &Committed) {
+    let Committed {
+        counters, watermark, ..
+    } = *committed;
+    match commit.status {
+        Status::Drained => info!(
+            pages = counters.pages,
+            requests = counters.requests,
+            records = counters.records,
+            inserted = counters.inserted,
+            updated = counters.updated,
+            unchanged = counters.unchanged,
+            missing = counters.missing,
+            left_out = counters.left_out,
+            rejected = counters.rejected,
+            watermark = %telemetry::instant(watermark),
+            "window drained"
+        ),
+        Status::Gap => error!(
+            error = commit.problem.map(|problem| &problem.text),
+            requests = counters.requests,
+            records = counters.records,
+            reported_total = commit.reported_total,
+            remedy = commit.problem.map(|problem| &problem.remedy),
+            "gap: records of this window cannot be reached, and are missing"
+        ),
+        Status::Split | Status::Failed | Status::Compared => info!(
+            requests = counters.requests,
+            reported_total = commit.reported_total,
+            "window holds more than can be read at once, reading it in parts"
+        ),
     }
 }
 

@@ -11,11 +11,8 @@ use super::{LONGEST_WINDOW, Model, SECOND, Side, Stretch};
 /// The API may count its seven days as dates.
 const MOST_DATES: u64 = 7;
 
-/// Density factor of unseen hours: without totals an overflow costs all pages.
-const UNSEEN_FACTOR: f64 = 12.0;
-
 /// Margin in standard deviations. An overflow costs one request with totals, else all pages.
-const MARGIN_WITH_TOTALS: f64 = 1.7;
+const MARGIN_WITH_TOTALS: f64 = 1.5;
 const MARGIN_WITHOUT_TOTALS: f64 = 2.7;
 
 impl Model {
@@ -92,7 +89,7 @@ impl Model {
             expected += Expectation {
                 records: (with.records - without.records) * share,
                 variance: (with.variance - without.variance) * share * share,
-                unseen: (with.unseen - without.unseen) * share,
+                surge: (with.surge - without.surge) * share,
             };
             if self.fits(expected) {
                 fitting.0 = half;
@@ -124,12 +121,8 @@ impl Model {
         };
         let by_error = self.error * expected.records * expected.records;
         let deviation = (expected.variance + expected.records + by_error).sqrt();
-        let surprise = if limits.totals {
-            0.0
-        } else {
-            expected.unseen * (UNSEEN_FACTOR - 1.0)
-        };
-        expected.records + surprise + margin * deviation <= count(limits.reach)
+        let surge = if limits.totals { 0.0 } else { expected.surge };
+        expected.records + surge + margin * deviation <= count(limits.reach)
     }
 }
 

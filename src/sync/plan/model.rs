@@ -12,6 +12,8 @@ const MOST_PARTS: usize = 500;
 
 const FIRST_ERROR: f64 = 0.15;
 
+const MOST_ERROR: f64 = 0.2;
+
 /// Weight of the initial error, and its limit, in full windows.
 const FIRST_WINDOWS: f64 = 3.0;
 const ERROR_WINDOWS: f64 = 20.0;
@@ -59,13 +61,13 @@ impl Model {
 
     fn learn_error(&mut self, window: Window, records: u64) {
         let expected = self.density.expected(window);
-        if self.density.is_unknown() || expected.records < 1.0 || expected.unseen > 0.0 {
+        if self.density.is_unknown() || expected.records < 1.0 || expected.surge > 0.0 {
             return;
         }
         let off = count(records) - expected.records;
         let unexplained = (off * off - expected.variance - expected.records).max(0.0);
         // A burst says little about the next.
-        let error = (unexplained / (expected.records * expected.records)).min(0.5);
+        let error = (unexplained / (expected.records * expected.records)).min(MOST_ERROR);
         let weight = (expected.records / count(self.limits.reach)).min(1.0);
         self.error_windows = (self.error_windows + weight).min(ERROR_WINDOWS);
         self.error += weight * (error - self.error) / self.error_windows;

@@ -1,12 +1,14 @@
 //! Tests the planner against a model API.
 
+mod requests;
+
 use std::collections::{BTreeSet, HashSet};
 
 use proptest::prelude::*;
 
 use super::*;
 
-use super::super::density::{Density, count};
+use super::super::density::Density;
 
 fn at(second: i64) -> DateTime<Utc> {
     DateTime::UNIX_EPOCH + TimeDelta::seconds(second)
@@ -314,71 +316,6 @@ fn the_newest_stretch_is_read_first_and_from_its_newest_end() {
             .drained
             .is_sorted_by(|newer, older| newer.start >= older.end)
     );
-}
-
-fn requests_per_page(by_hour: impl Fn(i64) -> i64, totals: bool) -> f64 {
-    let hours = 0..30 * 24;
-    let seconds: Vec<i64> = hours
-        .flat_map(|hour| {
-            let count = by_hour(hour);
-            (0..count).map(move |n| hour * 3_600 + n * 3_600 / count)
-        })
-        .collect();
-    let pages = seconds.len().div_ceil(100);
-    let mut model = FakeApi::still(seconds, totals);
-    let driven = model.drive(&[window(0, 30 * DAY)], 3, 0);
-    count(driven.requests) / count(pages as u64)
-}
-
-#[test]
-fn pages_come_back_full_where_nights_are_quiet_and_weekends_too() {
-    let office = |hour: i64| match (hour / 24 % 7, hour % 24) {
-        (0..5, 8..18) => 180,
-        (0..5, _) => 15,
-        _ => 8,
-    };
-    let (with_totals, without) = (requests_per_page(office, true), requests_per_page(office, false));
-    assert!(with_totals <= 1.10, "{with_totals}");
-    assert!(without <= 1.20, "{without}");
-}
-
-#[test]
-fn pages_come_back_full_where_all_hours_are_dense() {
-    let (with_totals, without) = (
-        requests_per_page(|_| 800, true),
-        requests_per_page(|_| 800, false),
-    );
-    assert!(with_totals <= 1.10, "{with_totals}");
-    assert!(without <= 1.20, "{without}");
-}
-
-#[test]
-fn a_sparse_range_takes_a_request_for_each_seven_days() {
-    for totals in [true, false] {
-        let mut model = FakeApi::still((0..90 * DAY).step_by(25_920), totals);
-        let driven = model.drive(&[window(DAY / 2, 90 * DAY + DAY / 2)], 3, 0);
-        assert!(driven.requests <= 15, "{} requests", driven.requests);
-    }
-}
-
-#[test]
-fn ordered_rows_cost_hardly_more_requests_than_unordered_ones() {
-    let seconds: Vec<i64> = (0..10_000).map(|nth| nth * 60).collect();
-    let requests = |listing| {
-        let mut model = FakeApi {
-            listing,
-            ..FakeApi::still(seconds.iter().copied(), true)
-        };
-        model.drive(&[window(0, 7 * DAY)], 3, 0).requests
-    };
-    let unordered = requests(Listing::Unordered);
-    for listing in [Listing::Ascending, Listing::Descending, Listing::BothEnds] {
-        let sorted = requests(listing);
-        assert!(
-            sorted <= unordered + 6,
-            "{listing:?}: {sorted}, {unordered} in no order"
-        );
-    }
 }
 
 #[test]

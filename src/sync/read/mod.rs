@@ -1,12 +1,14 @@
 //! Reads a window until its records are proven to be all, over records as sent.
 
 mod judge;
+mod lesson;
 mod next;
 mod pages;
 mod parts;
 mod pass;
 mod probe;
 mod profile;
+mod proof;
 mod range;
 mod reader;
 #[cfg(test)]
@@ -19,11 +21,12 @@ use crate::transform::{RawRecord, RecordText};
 
 use super::density::count;
 use pass::Pass;
+use proof::Proof;
 use reader::WindowReader;
 
+pub(super) use lesson::Knowledge;
 pub(super) use pages::{ApiPages, Pages, origin};
 pub use probe::{Probe, Reached, probe, reach, reach_week, worth_probing};
-pub(super) use profile::SharedProfile;
 pub use profile::{ApiProfile, NumResults, OffsetUnit, Range};
 
 /// What one account's windows in flight may hold.
@@ -85,6 +88,8 @@ impl Slice {
 #[derive(Debug)]
 pub(super) struct Reading {
     pub(super) verdict: Verdict,
+    /// What it is drained by.
+    pub(super) proof: Option<Proof>,
     /// Those of one identity differ.
     pub(super) records: Vec<RawRecord>,
     /// Elements that are no records.
@@ -121,11 +126,11 @@ pub(super) enum ReadError {
 /// Reads a window. A second that overflows is read by what filters part.
 pub(super) async fn read_window<P: Pages>(
     pages: &P,
-    profile: &SharedProfile,
+    known: &mut Knowledge,
     filters: &Filters,
     slice: &Slice,
 ) -> Result<Reading, ReadError> {
-    let reader = WindowReader { pages, profile };
+    let mut reader = WindowReader { pages, known };
     let mut reading = Box::pin(reader.read(slice)).await?;
     match reading.verdict {
         Verdict::Strays => reading.strays_in = Box::pin(reader.part_with_strays(slice)).await?,
@@ -139,15 +144,16 @@ pub(super) async fn read_window<P: Pages>(
 
 impl Reading {
     pub(super) fn nothing() -> Self {
-        Self::of(Pass::default(), Verdict::Overflow)
+        Self::of(Pass::default(), Verdict::Overflow, None)
     }
 
-    fn of(pass: Pass, verdict: Verdict) -> Self {
+    fn of(pass: Pass, verdict: Verdict, proof: Option<Proof>) -> Self {
         let (distinct_records, reported_total) = (pass.distinct(), pass.total);
         let pages = pass.pages.into_iter();
         let (records, strays): (Vec<_>, Vec<_>) = pages.map(|page| (page.records, page.strays)).unzip();
         Self {
             verdict,
+            proof,
             distinct_records,
             reported_total,
             strays_in: None,

@@ -12,6 +12,7 @@ use crate::time::window::Window;
 use crate::transform::RawRecord;
 
 use super::pages::Pages;
+use super::proof::Proof;
 use super::reader::WindowReader;
 use super::{ReadError, Reading, Slice, TEXT_IN_HAND, Verdict};
 
@@ -29,7 +30,7 @@ const DIMENSIONS: [Dimension; 3] = [by_direction, by_channel, by_queue];
 
 impl<P: Pages> WindowReader<'_, P> {
     pub(super) async fn read_parts(
-        &self,
+        &mut self,
         slice: &Slice,
         filters: &Filters,
         whole: Reading,
@@ -78,6 +79,7 @@ impl<P: Pages> WindowReader<'_, P> {
             } else {
                 whole.verdict
             },
+            proof: is_proven.then_some(Proof::Parts),
             distinct_records,
             records: union.into_values().collect(),
             ..whole
@@ -85,9 +87,12 @@ impl<P: Pages> WindowReader<'_, P> {
     }
 
     /// If ends are inclusive, the last instant may overflow alone. Both instants must then hold the total.
-    async fn read_first_instant(&self, slice: &Slice, whole: &Reading) -> Result<Option<Reading>, ReadError> {
-        let profile = self.profile.get();
-        let Some(total) = whole.reported_total.filter(|_| profile.gives_totals()) else {
+    async fn read_first_instant(
+        &mut self,
+        slice: &Slice,
+        whole: &Reading,
+    ) -> Result<Option<Reading>, ReadError> {
+        let Some(total) = whole.reported_total.filter(|_| self.known.profile.gives_totals()) else {
             return Ok(None);
         };
         let instant = |at| slice.part(Window { start: at, end: at });
@@ -98,7 +103,8 @@ impl<P: Pages> WindowReader<'_, P> {
             Err(error) => return Err(error.into()),
         };
         let at_start = at_end.and_then(|at_end| total.checked_sub(at_end));
-        let Some(at_start) = at_start.filter(|at_start| *at_start <= profile.reach() as u64) else {
+        let Some(at_start) = at_start.filter(|at_start| *at_start <= self.known.profile.reach() as u64)
+        else {
             return Ok(None);
         };
         let reading = self.read(&instant(slice.window.start)).await?;

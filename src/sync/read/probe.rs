@@ -11,9 +11,10 @@ use crate::transform::privacy::Policy;
 
 use super::Slice;
 use super::judge::Judgement;
+use super::lesson::{Knowledge, PassFacts};
 use super::pages::{ApiPages, origin};
 use super::pass::{After, Pass};
-use super::profile::{ApiProfile, SharedProfile};
+use super::profile::ApiProfile;
 use super::reader::WindowReader;
 
 const RECORDS_WANTED: u64 = 900;
@@ -116,7 +117,7 @@ fn newest_part(reached: &Reached) -> Window {
 pub async fn probe(api: &ApiClient, window: Window, tally: &Tally) -> Result<Probe, ApiError> {
     let reader = WindowReader {
         pages: &ApiPages { api, tally },
-        profile: &SharedProfile::default(),
+        known: &mut Knowledge::default(),
     };
     let slice = Slice::of(window, Priority::Head);
     let take = async |pass: &mut Pass, page: usize| -> Result<(), ApiError> {
@@ -134,7 +135,7 @@ pub async fn probe(api: &ApiClient, window: Window, tally: &Tally) -> Result<Pro
         }
     }
     let rows_move = pass.pages.len() > 1 && pass.repeated() > 0;
-    profile.learn(&pass, judgement(&pass, rows_move));
+    profile.learn_pass(&PassFacts::of(&pass, judgement(&pass, rows_move)));
     if let Some(last) = last_page(&pass) {
         take(&mut pass, last).await?;
         match pass.after {

@@ -1,8 +1,6 @@
 //! What is known of an API that its pages leave open. Found out while reading, kept with the account, and
 //! withdrawn where an answer contradicts it.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 use tracing::{info, warn};
@@ -12,6 +10,7 @@ use crate::warehouse::compare::Basis;
 
 use super::TEXT_OF_A_WINDOW;
 use super::judge::Judgement;
+use super::lesson::{Lesson, PassFacts};
 use super::pass::{After, Length, Pass};
 use super::range::Edges;
 
@@ -183,21 +182,29 @@ impl ApiProfile {
         pass.ends_full() || pass.newest().reaches(longest)
     }
 
-    /// The one place that learns, from each pass as it was judged.
-    pub(super) fn learn(&mut self, pass: &Pass, judgement: Judgement) {
-        self.learn_pages(pass, judgement);
-        self.learn_totals(pass, judgement);
-        self.record_weight = pass.record_weight().or(self.record_weight);
-        if !judgement.is_drained() {
+    /// The one place that learns.
+    pub(in crate::sync) fn learn(&mut self, lesson: &Lesson) {
+        match lesson {
+            Lesson::Pass(pass) => self.learn_pass(pass),
+            Lesson::Inconsistent => self.see_inconsistent(),
+            Lesson::RangeKept => self.range = Some(Range::Kept),
+        }
+    }
+
+    pub(super) fn learn_pass(&mut self, pass: &PassFacts) {
+        self.learn_pages(pass);
+        self.learn_totals(pass);
+        self.record_weight = pass.record_weight.or(self.record_weight);
+        if !pass.judgement.is_drained() {
             return;
         }
         let edges = self.edges.get_or_insert_with(|| Edges::of(self.basis));
         edges.see(pass.places);
         self.basis = edges.basis();
-        if pass.pages.len() > 1 {
+        if pass.pages > 1 {
             self.offset_unit.get_or_insert_default();
             (self.doubt, self.unserved_in_a_row) = (0, 0);
-        } else if pass.shown() > 0 {
+        } else if pass.shown > 0 {
             self.doubt = self.doubt.saturating_sub(1);
         }
     }
@@ -206,29 +213,24 @@ impl ApiProfile {
         self.doubt = (self.doubt + DOUBT_OF_A_WINDOW).min(2 * DOUBT_OF_A_WINDOW);
     }
 
-    fn learn_pages(&mut self, pass: &Pass, judgement: Judgement) {
+    fn learn_pages(&mut self, pass: &PassFacts) {
         if pass.unit == OffsetUnit::Records && self.offset_unit != Some(OffsetUnit::Records) {
             info!("the API takes the page offset for a number of records");
             self.offset_unit = Some(OffsetUnit::Records);
             (self.deepest_page, self.refused_page) = (0, None);
         }
-        let (first, page) = (pass.first(), pass.pages.len());
+        let (first, page) = (pass.first, pass.pages);
         self.deepest_page = self.deepest_page.max(page.saturating_sub(1));
         self.longest_page = self.longest_page.max(first);
         self.page_size = self.page_size.filter(|size| first.records <= *size);
-        if pass.limit < PAGE_SIZE
-            && pass
-                .pages
-                .get(1)
-                .is_some_and(|next| next.records.len() >= pass.limit)
-        {
+        if pass.limit < PAGE_SIZE && pass.is_second_full {
             self.page_size = Some(pass.limit);
             self.longest_page.records = pass.limit;
         }
         let is_not_there = matches!(pass.after, Some(After::Empty | After::NotServed));
-        if is_not_there && matches!(judgement, Judgement::Overflow | Judgement::Unserved) {
+        if is_not_there && matches!(pass.judgement, Judgement::Overflow | Judgement::Unserved) {
             self.unserved_in_a_row += 1;
-            let is_proven = pass.is_followed || judgement == Judgement::Unserved;
+            let is_proven = pass.is_followed || pass.judgement == Judgement::Unserved;
             let is_usual = self.unserved_in_a_row >= UNSERVED_UNTIL_BELIEVED;
             if is_proven || is_usual || self.refused_page == Some(page) {
                 self.refusal_is_stale = false;
@@ -237,11 +239,8 @@ impl ApiProfile {
         }
     }
 
-    fn learn_totals(&mut self, pass: &Pass, judgement: Judgement) {
-        let (first, reported) = (
-            pass.first().records,
-            pass.pages.first().and_then(|page| page.reported),
-        );
+    fn learn_totals(&mut self, pass: &PassFacts) {
+        let (first, reported) = (pass.first.records, pass.reported);
         if self.num_results != Some(NumResults::Other) && first >= pass.full_page {
             match reported {
                 Some(reported) if reported > first as u64 => self.num_results = Some(NumResults::Total),
@@ -249,19 +248,19 @@ impl ApiProfile {
                 Some(_) => {}
             }
         }
-        match judgement {
-            Judgement::Drained if pass.pages.len() > 1 => match pass.total {
+        match pass.judgement {
+            Judgement::Drained if pass.pages > 1 => match pass.total {
                 Some(_) => self.totals_add_up = true,
-                None if reported == Some(pass.distinct()) => self.num_results = Some(NumResults::Total),
+                None if reported == Some(pass.distinct) => self.num_results = Some(NumResults::Total),
                 None => {
                     let counted = reported.map_or(NumResults::Absent, |_| NumResults::Page);
                     self.num_results.get_or_insert(counted);
                 }
             },
             Judgement::NoTotal | Judgement::FalseTotal => {
-                let records = pass.shown();
+                let records = pass.shown;
                 warn!(reported, records, "numResults is not the number of records");
-                let is_page = judgement == Judgement::FalseTotal && reported == Some(first as u64);
+                let is_page = pass.judgement == Judgement::FalseTotal && reported == Some(first as u64);
                 self.num_results = Some(if is_page {
                     NumResults::Page
                 } else {
@@ -271,27 +270,5 @@ impl ApiProfile {
             }
             _ => {}
         }
-    }
-}
-
-/// Windows that are read at the same time learn for each other.
-#[derive(Debug, Default)]
-pub(in crate::sync) struct SharedProfile(Mutex<ApiProfile>);
-
-impl SharedProfile {
-    pub(in crate::sync) fn get(&self) -> ApiProfile {
-        self.lock().clone()
-    }
-
-    pub(in crate::sync) fn set(&self, profile: ApiProfile) {
-        *self.lock() = profile;
-    }
-
-    pub(in crate::sync) fn change(&self, change: impl FnOnce(&mut ApiProfile)) {
-        change(&mut self.lock());
-    }
-
-    fn lock(&self) -> MutexGuard<'_, ApiProfile> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

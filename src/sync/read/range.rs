@@ -12,6 +12,7 @@ use crate::warehouse::compare::Basis;
 
 use super::Slice;
 use super::judge::Judgement;
+use super::lesson::Lesson;
 use super::pages::Pages;
 use super::pass::Pass;
 use super::profile::Range;
@@ -133,14 +134,14 @@ impl Edges {
 impl<P: Pages> WindowReader<'_, P> {
     /// Tested with a short range once per run, as the API may change: in a long one records may lie by chance.
     pub(super) async fn keeps_range(
-        &self,
+        &mut self,
         slice: &Slice,
         pass: &Pass,
         drained: Judgement,
     ) -> Result<Judgement, ApiError> {
         let is_long = slice.window.end - slice.window.start > TELLING_WINDOW;
         let is_telling = !is_long && pass.places.outside == 0;
-        let is_known = self.profile.get().range == Some(Range::Kept);
+        let is_known = self.known.profile.range == Some(Range::Kept);
         if is_known || is_telling || pass.shown() == 0 || slice.narrowing != Narrowing::NONE {
             return Ok(drained);
         }
@@ -159,7 +160,7 @@ impl<P: Pages> WindowReader<'_, P> {
             is_kept = self.is_kept_in(slice, at_end).await?;
         }
         if is_kept == Some(true) {
-            self.profile.change(|profile| profile.range = Some(Range::Kept));
+            self.known.learn(Lesson::RangeKept);
         }
         Ok(match is_kept {
             Some(true) => drained,

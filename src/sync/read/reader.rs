@@ -8,10 +8,12 @@ use crate::telemetry::chain;
 use crate::time::window::Window;
 
 use super::judge::{Judgement, judge, no_total};
+use super::lesson::{Knowledge, Lesson, PassFacts};
 use super::next::{NextPage, next};
 use super::pages::{Pages, RawPage};
 use super::pass::{Length, Pass};
-use super::profile::{ApiProfile, OffsetUnit, SharedProfile};
+use super::profile::OffsetUnit;
+use super::proof::Proof;
 use super::range::Places;
 use super::{ReadError, Reading, Slice, Verdict};
 
@@ -21,17 +23,16 @@ const PASSES: usize = 3;
 #[derive(Debug)]
 pub(super) struct WindowReader<'a, P> {
     pub(super) pages: &'a P,
-    pub(super) profile: &'a SharedProfile,
+    pub(super) known: &'a mut Knowledge,
 }
 
 impl<P: Pages> WindowReader<'_, P> {
-    pub(super) async fn read(&self, slice: &Slice) -> Result<Reading, ReadError> {
+    pub(super) async fn read(&mut self, slice: &Slice) -> Result<Reading, ReadError> {
         let mut before: Option<Pass> = None;
         for attempt in 1..=PASSES {
             let mut pass = self.pass(slice).await?;
-            let profile = self.profile.get();
-            let judgement = match judge(&profile, &pass, before.as_ref()) {
-                Judgement::Doubtful => self.resolve(&profile, slice, &pass).await?,
+            let judgement = match judge(&self.known.profile, &pass, before.as_ref()) {
+                Judgement::Doubtful => self.resolve(slice, &pass).await?,
                 judgement => judgement,
             };
             let judgement = if judgement.is_drained() {
@@ -41,7 +42,7 @@ impl<P: Pages> WindowReader<'_, P> {
             };
             log(attempt, &pass, judgement);
             let is_last = attempt == PASSES;
-            self.profile.change(|profile| profile.learn(&pass, judgement));
+            self.known.learn(Lesson::Pass(PassFacts::of(&pass, judgement)));
             let verdict = match judgement {
                 Judgement::Again | Judgement::FalseTotal if !is_last => {
                     pass.forget_texts();
@@ -55,23 +56,24 @@ impl<P: Pages> WindowReader<'_, P> {
                 Judgement::Drained | Judgement::NoTotal => Verdict::Drained,
                 Judgement::Overflow | Judgement::Unserved | Judgement::Doubtful => Verdict::Overflow,
                 Judgement::Again | Judgement::FalseTotal => {
-                    self.profile.change(ApiProfile::see_inconsistent);
+                    self.known.learn(Lesson::Inconsistent);
                     Verdict::Inconsistent
                 }
                 Judgement::Inconsistent => Verdict::Inconsistent,
                 Judgement::Elsewhere => Verdict::Elsewhere,
                 Judgement::Strays => Verdict::Strays,
             };
-            return Ok(Reading::of(pass, verdict));
+            let proof = Proof::of(&pass, judgement);
+            return Ok(Reading::of(pass, verdict, proof));
         }
-        Ok(Reading::of(Pass::default(), Verdict::Inconsistent))
+        Ok(Reading::of(Pass::default(), Verdict::Inconsistent, None))
     }
 
     async fn pass(&self, slice: &Slice) -> Result<Pass, ApiError> {
         let first = self.first_page(slice, PAGE_SIZE).await?;
-        let mut pass = Pass::of(first, &self.profile.get());
+        let mut pass = Pass::of(first, &self.known.profile);
         let end = loop {
-            let (pages, may_be_past_the_end) = match next(&self.profile.get(), slice, &pass) {
+            let (pages, may_be_past_the_end) = match next(&self.known.profile, slice, &pass) {
                 NextPage::Pages(pages) => (pages, false),
                 NextPage::Perhaps(page) => (page..page + 1, true),
                 NextPage::End(end) => break end,
@@ -115,7 +117,7 @@ impl<P: Pages> WindowReader<'_, P> {
         }
     }
 
-    async fn resolve(&self, profile: &ApiProfile, slice: &Slice, pass: &Pass) -> Result<Judgement, ApiError> {
+    async fn resolve(&self, slice: &Slice, pass: &Pass) -> Result<Judgement, ApiError> {
         let holds_more = if pass.unit == OffsetUnit::Records {
             self.is_followed(slice, pass).await?
         } else {
@@ -123,7 +125,7 @@ impl<P: Pages> WindowReader<'_, P> {
         };
         Ok(match holds_more {
             true => Judgement::Overflow,
-            false if pass.total.is_some() => no_total(profile),
+            false if pass.total.is_some() => no_total(&self.known.profile),
             false => Judgement::Drained,
         })
     }
@@ -165,7 +167,7 @@ impl<P: Pages> WindowReader<'_, P> {
     }
 
     /// `None` if both halves hold some. If neither does, the length caused them.
-    pub(super) async fn part_with_strays(&self, slice: &Slice) -> Result<Option<Window>, ReadError> {
+    pub(super) async fn part_with_strays(&mut self, slice: &Slice) -> Result<Option<Window>, ReadError> {
         let mut window = slice.window;
         while window.seconds() > 1 {
             let [older, newer] = window.halves();
@@ -183,7 +185,7 @@ impl<P: Pages> WindowReader<'_, P> {
         Ok(Some(window).filter(|part| *part != slice.window))
     }
 
-    async fn has_strays(&self, slice: &Slice, part: Window) -> Result<bool, ReadError> {
+    async fn has_strays(&mut self, slice: &Slice, part: Window) -> Result<bool, ReadError> {
         match Box::pin(self.read(&slice.part(part))).await {
             Ok(reading) => Ok(reading.verdict == Verdict::Strays),
             Err(ReadError::Api(ApiError::ErrorObjects)) => Ok(true),

@@ -65,7 +65,7 @@ fn outcome(section: &str, sent: &str) -> String {
             json_text(Some(reader.read::<Vec<Option<String>>>("it", kind)))
         }
         Some(kind @ (FieldKind::Json | FieldKind::JsonInUtc)) => {
-            json_text(reader.read::<Option<Value>>("it", kind))
+            json_text(reader.read::<Option<JsonText>>("it", kind))
         }
         Some(kind) => json_text(reader.read::<Option<String>>("it", kind)),
     };
@@ -101,8 +101,8 @@ fn a_section_shows_a_warning_if_there_can_be_one() {
 #[test]
 fn stamps_without_a_zone_inside_a_structure_become_utc() {
     let mut sent = json!({"at": ["2025-09-30T12:04:48"]});
-    let read = Option::<Value>::coerce(&mut sent, FieldKind::JsonInUtc, -330);
-    assert_eq!(read, Ok(Some(json!({"at": ["2025-09-30T06:34:48Z"]}))));
+    let read = Option::<JsonText>::coerce(&mut sent, FieldKind::JsonInUtc, -330);
+    assert_eq!(read, Ok(Some(json!({"at": ["2025-09-30T06:34:48Z"]}).into())));
 }
 
 #[test]

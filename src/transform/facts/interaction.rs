@@ -47,7 +47,10 @@ pub(super) fn of<'a>(rows: &'a Rows, steps: &[Step<'a>], basis: &FactBasis) -> I
         contact_key: session.user_id.as_deref().map(|id| basis.contact_key(id)),
         campaign_name: session.campaign_name.as_deref(),
         last_intent_name: session.last_intent_name.as_deref(),
-        skill_names: session.skills.as_ref().and_then(skill_names),
+        skill_names: session
+            .skills
+            .as_ref()
+            .and_then(|skills| skill_names(&skills.value())),
         dispositions: &session.dispositions,
         first_queue_key: first_queue.map(|queue| queue.queue_key),
         first_queue_entered_at,

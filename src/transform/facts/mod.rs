@@ -70,7 +70,6 @@ macro_rules! facts {
     ($($(#[$doc:meta])* $row:ident in $table:literal { $($name:ident: $type:ty;)+ })+) => {$(
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq)]
-        #[expect(missing_docs, reason = "each is the column of that name, described in the database")]
         pub struct $row<'a> {
             $(pub $name: $type,)+
         }

@@ -1,6 +1,6 @@
 //! The destinations of an interaction, with what became of each.
 
-use crate::transform::{AgentSegment, Destination, Response, Rows};
+use crate::transform::{AgentSegment, Destination, JsonText, Response, Rows};
 
 use super::{Instant, UNKNOWN};
 
@@ -86,7 +86,7 @@ pub fn dimension_key<'a>(id: Option<&'a str>, name: Option<&'a str>) -> &'a str 
 
 /// After-call work that was sent and could not be read.
 pub(super) fn has_unreadable_work(segment: &AgentSegment) -> bool {
-    let is_left_over = |extra: &serde_json::Value| extra.get("afterCallWorkDuration").is_some();
+    let is_left_over = |extra: &JsonText| extra.value().get("afterCallWorkDuration").is_some();
     segment.after_call_work_seconds.is_none() && segment.extra.as_ref().is_some_and(is_left_over)
 }
 

@@ -6,7 +6,7 @@ use chrono::{DateTime, Datelike, TimeDelta, Utc};
 use maud::{Markup, PreEscaped, html};
 
 use crate::ledger::status::OpenGap;
-use crate::status::calendar::{Cell, CellState};
+use crate::status::calendar::{CalendarDay, DayState};
 use crate::telemetry::{grouped, plural, second, span};
 
 const DAYS_SHOWN: i64 = 92;
@@ -16,15 +16,15 @@ const HEIGHT: i64 = 120;
 /// More are counted only.
 const GAPS_LISTED: usize = 20;
 
-pub(super) fn months(name: &str, cells: &[Cell]) -> Markup {
-    let month_of = |cell: &Cell| (cell.window.start.year(), cell.window.start.month());
-    let months: Vec<&[Cell]> = cells
+pub(super) fn months(name: &str, cells: &[CalendarDay]) -> Markup {
+    let month_of = |cell: &CalendarDay| (cell.window.start.year(), cell.window.start.month());
+    let months: Vec<&[CalendarDay]> = cells
         .chunk_by(|one, next| month_of(one) == month_of(next))
         .collect();
     html! {
         h3 { "Coverage" }
         ul.legend {
-            @for look in CellState::ALL.map(CellState::look) {
+            @for look in DayState::ALL.map(DayState::look) {
                 li { span.cell.(look.class) aria-hidden="true" {} " " b { (look.word) } ": " (look.meaning) }
             }
         }
@@ -45,7 +45,7 @@ pub(super) fn months(name: &str, cells: &[Cell]) -> Markup {
     }
 }
 
-fn month_row(cells: &[Cell]) -> Markup {
+fn month_row(cells: &[CalendarDay]) -> Markup {
     let first = cells
         .first()
         .map_or(DateTime::UNIX_EPOCH, |cell| cell.window.start);
@@ -59,7 +59,7 @@ fn month_row(cells: &[Cell]) -> Markup {
 }
 
 /// By hand for speed.
-fn day_cells(cells: &[Cell]) -> String {
+fn day_cells(cells: &[CalendarDay]) -> String {
     let mut text = String::with_capacity(cells.len() * 80);
     for cell in cells {
         let (date, look) = (cell.window.start.format("%a %-d %b %Y"), cell.state.look());
@@ -90,13 +90,13 @@ pub(super) fn gaps(gaps: &[OpenGap]) -> Markup {
     }
 }
 
-pub(super) fn chart(cells: &[Cell]) -> Markup {
+pub(super) fn chart(cells: &[CalendarDay]) -> Markup {
     let Some(last) = cells.last().map(|cell| cell.window.start) else {
         return html! {};
     };
     // Gives all accounts equally wide bars.
     let first = last - TimeDelta::days(DAYS_SHOWN - 1);
-    let shown: Vec<&Cell> = cells.iter().filter(|cell| cell.window.start >= first).collect();
+    let shown: Vec<&CalendarDay> = cells.iter().filter(|cell| cell.window.start >= first).collect();
     let most = shown.iter().map(|cell| cell.interactions).max().unwrap_or(0);
     let all = shown.iter().map(|cell| cell.interactions).sum();
     let date = |at: DateTime<Utc>| at.format("%-d %b %Y").to_string();
@@ -121,7 +121,7 @@ pub(super) fn chart(cells: &[Cell]) -> Markup {
     }
 }
 
-fn bars(cells: &[&Cell], first: DateTime<Utc>, most: i64) -> String {
+fn bars(cells: &[&CalendarDay], first: DateTime<Utc>, most: i64) -> String {
     let mut text = String::new();
     for cell in cells.iter().filter(|cell| cell.interactions > 0) {
         // Keeps small values visible.

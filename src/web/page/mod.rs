@@ -101,7 +101,6 @@ struct Shape {
     class: &'static str,
     /// No state depends on colour alone.
     sign: &'static str,
-    /// Of one, and of many.
     verb: [&'static str; 2],
 }
 

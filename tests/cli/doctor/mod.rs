@@ -114,9 +114,9 @@ async fn a_healthy_account_is_all_ok_and_nothing_is_written() {
     assert_eq!(diagnosis.report["requests"], requests);
     assert!(requests <= 7, "{requests}");
     assert_eq!(database.counts().await, [0; 7]);
-    let books = "select (select count(*) from smartassist_sync.leases) + (select count(*) from smartassist_sync.runs) \
+    let written = "select (select count(*) from smartassist_sync.leases) + (select count(*) from smartassist_sync.runs) \
                  + (select count(*) from smartassist_sync.accounts)";
-    assert_eq!(database.number(books).await, 0);
+    assert_eq!(database.number(written).await, 0);
 }
 
 #[tokio::test]

@@ -47,7 +47,7 @@ async fn every_behaviour_of(order: Order) {
                         .await;
                     assert_eq!(loaded.records, model.held(), "{about}");
                     assert_eq!(loaded.gaps, [], "{about}");
-                    let profile = model.profile.get();
+                    let profile = model.profile();
                     assert_ne!(profile.range, Some(Range::Ignored), "{about}");
                     println!("{} {about}", model.requests());
                 }

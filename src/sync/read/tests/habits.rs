@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use smartassist_simulator::{Basis, Behaviour, End, NumResults, OffsetUnit, Quirks, Seed};
 
 use super::super::judge::{Judgement, judge};
+use super::super::lesson::PassFacts;
 use super::super::pages::RawPage;
 use super::super::pass::{self, Pass};
 use super::super::{ApiProfile, OffsetUnit as Unit};
@@ -57,7 +58,7 @@ fn a_bad_minute_has_single_pages_read_for_a_while() {
     profile.see_inconsistent();
     for steady in 0..20 {
         assert_eq!(profile.pages(), 1, "{steady}");
-        profile.learn(&pass, Judgement::Drained);
+        profile.learn_pass(&PassFacts::of(&pass, Judgement::Drained));
     }
     assert_eq!(profile.pages(), several);
     profile.see_inconsistent();
@@ -85,15 +86,14 @@ async fn one_full_page_by_records_limits_nothing() {
             let model = of_an_hour(count, behaviour.clone(), max_offset);
             let about = format!("{count} {max_offset} {num_results:?}");
             let slice = super::Slice::of(window(HOUR.0, HOUR.1), super::Priority::Head);
-            let reading =
-                super::read_window(&model, &model.profile, &super::Filters::default(), &slice).await;
+            let reading = model.read_slice(&slice).await;
             let verdict = if refused.is_none() {
                 super::Verdict::Drained
             } else {
                 super::Verdict::Overflow
             };
             assert_eq!(reading.unwrap().verdict, verdict, "{about}");
-            let profile = model.profile.get();
+            let profile = model.profile();
             assert_eq!(profile.refused_page, refused, "{about}");
             if refused.is_some() {
                 assert_eq!(profile.offset_unit, Some(Unit::Records), "{about}");
@@ -123,14 +123,14 @@ async fn the_basis_of_the_range_is_found_out() {
             model.load(crate::time::window::Window { start, end }).await;
             start = end;
         }
-        assert_eq!(model.profile.get().basis, Some(found), "{basis:?}");
-        let kept = serde_json::to_value(model.profile.get()).unwrap();
+        assert_eq!(model.profile().basis, Some(found), "{basis:?}");
+        let kept = serde_json::to_value(model.profile()).unwrap();
         let mut known: ApiProfile = serde_json::from_value(kept).unwrap();
         assert_eq!(known.basis, Some(found), "{basis:?}");
         // One window that says otherwise withdraws nothing.
         let odd = json!({"sessionId": "odd", "sessionStartTime": "2026-01-15T07:00:00", "sessionEndTime": "2026-01-15T12:00:00"});
         let pass = Pass::of(page([odd]), &known);
-        known.learn(&pass, Judgement::Drained);
+        known.learn_pass(&PassFacts::of(&pass, Judgement::Drained));
         assert_eq!(known.basis, Some(found), "{basis:?}");
     }
 }
@@ -154,7 +154,7 @@ async fn clamped_pages_are_found_out_by_one_window() {
             (model.held(), vec![]),
             "{num_results:?}"
         );
-        assert_eq!(model.profile.get().page_size, Some(37), "{num_results:?}");
+        assert_eq!(model.profile().page_size, Some(37), "{num_results:?}");
         assert!(model.requests() < 24, "{num_results:?}: {}", model.requests());
     }
 }

@@ -29,7 +29,7 @@ async fn windows_of_large_records_are_split_by_their_text() {
     assert!(loaded.most_text <= TEXT_OF_A_WINDOW, "{}", loaded.most_text);
     // The planner is told how many fit.
     let most_records = TEXT_OF_A_WINDOW / (kilobytes << 10);
-    let reach = model.profile.get().reach();
+    let reach = model.profile().reach();
     assert!(
         (most_records / 2..=most_records).contains(&reach),
         "{reach} of {most_records}"

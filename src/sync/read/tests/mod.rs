@@ -3,6 +3,7 @@
 mod grid;
 mod habits;
 mod memory;
+mod paging;
 
 use std::collections::BTreeSet;
 use std::sync::Mutex;
@@ -14,7 +15,7 @@ use smartassist_simulator::{Options, World};
 use uuid::Uuid;
 
 use super::pages::RawPage;
-use super::{ApiProfile, Pages, Reading, SharedProfile, Slice, Verdict, read_window};
+use super::{ApiProfile, Knowledge, Pages, ReadError, Reading, Slice, Verdict, read_window};
 use crate::config::Filters;
 use crate::extract::{Answer, ApiError, PageRequest, Priority, Received, judge};
 use crate::sync::density::Density;
@@ -44,7 +45,7 @@ fn window(start: &str, end: &str) -> Window {
 /// An API in memory.
 struct MemoryApi {
     world: Mutex<World>,
-    profile: SharedProfile,
+    profile: Mutex<ApiProfile>,
 }
 
 impl Pages for MemoryApi {
@@ -105,7 +106,7 @@ impl MemoryApi {
         change(&mut world);
         Self {
             world: Mutex::new(world),
-            profile: SharedProfile::default(),
+            profile: Mutex::default(),
         }
     }
 
@@ -132,17 +133,34 @@ impl MemoryApi {
             expected: planned.expected,
             ..Slice::of(planned.window, Priority::Head)
         };
-        read_window(self, &self.profile, &Filters::default(), &slice)
-            .await
-            .unwrap()
+        self.read_slice(&slice).await.unwrap()
+    }
+
+    async fn read_slice(&self, slice: &Slice) -> Result<Reading, ReadError> {
+        let mut known = Knowledge::of(self.profile());
+        let reading = read_window(self, &mut known, &Filters::default(), slice).await;
+        *self.profile.lock().unwrap() = known.profile;
+        reading
+    }
+
+    fn profile(&self) -> ApiProfile {
+        self.profile.lock().unwrap().clone()
+    }
+
+    fn model(&self) -> Model {
+        Model::new(Density::default(), self.limits())
     }
 
     async fn load(&self, stretch: Window) -> Loaded {
-        self.profile.change(ApiProfile::begin_run);
+        self.load_by(&mut self.model(), stretch).await
+    }
+
+    /// By what earlier loads taught.
+    async fn load_by(&self, model: &mut Model, stretch: Window) -> Loaded {
+        self.profile.lock().unwrap().begin_run();
         let mut loaded = Loaded::default();
-        let mut model = Model::new(Density::default(), self.limits());
-        let mut queue = Queue::of(&[stretch], &[], &model);
-        while let Next::Read(planned) = queue.next(&model, 0) {
+        let mut queue = Queue::of(&[stretch], &[], model);
+        while let Next::Read(planned) = queue.next(model, 0) {
             let reading = self.read(planned).await;
             let starts: Vec<_> = reading
                 .records
@@ -157,7 +175,7 @@ impl MemoryApi {
             match reading.verdict {
                 Verdict::Drained => model.drained(planned.window, &starts),
                 _ if planned.window.seconds() <= 1 => loaded.gaps.push(planned.window),
-                Verdict::Overflow => queue.overflowed(&mut model, planned, reading.reported_total, &starts),
+                Verdict::Overflow => queue.overflowed(model, planned, reading.reported_total, &starts),
                 Verdict::Inconsistent => queue.drifted(planned.window),
                 Verdict::Elsewhere | Verdict::Strays => panic!("{reading:?}"),
             }
@@ -167,7 +185,7 @@ impl MemoryApi {
     }
 
     fn limits(&self) -> Limits {
-        let profile = self.profile.get();
+        let profile = self.profile();
         Limits {
             reach: profile.reach() as u64,
             totals: profile.gives_totals(),

@@ -15,7 +15,7 @@ fn good(nth: usize) -> Value {
     })
 }
 
-/// One bad record of each kind, as bytes, and why it is set aside.
+/// One bad record of each kind, as bytes, and why it is rejected.
 fn bad() -> Vec<(Vec<u8>, &'static str)> {
     let text = |value: Value| value.to_string().into_bytes();
     let no_start = "sessionStartTime is missing or cannot be read";
@@ -41,7 +41,7 @@ fn bad() -> Vec<(Vec<u8>, &'static str)> {
     ]
 }
 
-/// One element of each kind that is no record, and why it is set aside.
+/// One element of each kind that is no record, and why it is rejected.
 fn without_id() -> Vec<(Vec<u8>, &'static str)> {
     let text = |value: Value| value.to_string().into_bytes();
     vec![
@@ -85,11 +85,11 @@ async fn good_records_are_loaded_beside_rejected_ones_of_each_kind() {
         (report.counters.inserted, report.counters.rejected),
         (100, bad().len() as u64)
     );
-    assert_set_aside(&database, bad()).await;
+    assert_rejected(&database, bad()).await;
 }
 
 #[tokio::test]
-async fn elements_without_an_id_are_set_aside_and_cover_nothing() {
+async fn elements_without_an_id_are_rejected_and_cover_nothing() {
     let setup = with(without_id()).await;
     let database = TestDatabase::migrated().await;
     let report = setup.sync(&database).await;
@@ -98,11 +98,11 @@ async fn elements_without_an_id_are_set_aside_and_cover_nothing() {
         report.watermark < Some(instant("2026-01-10T10:00:00Z")),
         "{report:?}"
     );
-    assert_set_aside(&database, without_id()).await;
+    assert_rejected(&database, without_id()).await;
 }
 
-/// All good records are rows, and these are set aside for these reasons.
-async fn assert_set_aside(database: &TestDatabase, others: Vec<(Vec<u8>, &'static str)>) {
+/// All good records are rows, and these are rejected for these reasons.
+async fn assert_rejected(database: &TestDatabase, others: Vec<(Vec<u8>, &'static str)>) {
     assert_eq!(database.counts().await[0], 100);
     for (record, reason) in others {
         let stored = sqlx::query_scalar(

@@ -91,6 +91,62 @@ async fn traits_are_remembered_by_who_holds_the_lease() {
     assert_eq!(accounts::traits(pool, ACCOUNT).await.unwrap(), traits);
 }
 
+/// A drained window of each proof, an hour each from 01:00 on, with as many records, under nothing known but totals.
+async fn drained(desk: &Desk, windows: &[(&str, i64)]) {
+    for (hour, (proof, records)) in (1..).zip(windows) {
+        let insert = format!(
+            "with one as (select tstzrange('2026-01-10 {hour}:00Z', '2026-01-10 {}:00Z') as range), \
+             written as (insert into smartassist_sync.windows \
+                (account_id, run_id, token, purpose, status, range, proof, profile, distinct_records) \
+             select '{ACCOUNT}', {}, 1, 'new', 'drained', range, '{proof}', '{{\"num_results\": \"total\"}}', {records} from one) \
+             update smartassist_sync.accounts set coverage = coverage + tstzmultirange(one.range) from one",
+            hour + 1,
+            desk.run_id
+        );
+        desk.database.execute(&insert).await;
+    }
+}
+
+#[tokio::test]
+async fn a_contradiction_withdraws_what_rested_on_the_belief() {
+    let windows = [
+        ("short_page", 50),
+        ("short_page", 49),
+        ("total_and_short_page", 50),
+        ("empty_page", 0),
+        ("empty_page", 300),
+        ("empty_page", 200),
+        ("total", 400),
+        ("parts", 50),
+    ];
+    for (traits, hours) in [
+        (json!({"page_size": 50, "num_results": "total"}), "1"),
+        (json!({"refused_page": 3, "num_results": "total"}), "5"),
+        (json!({"num_results": "page"}), "7"),
+        (json!({"num_results": "total", "deepest_page": 4}), ""),
+    ] {
+        let desk = Desk::open().await;
+        let pool = &desk.database.pool;
+        accounts::remember_traits(pool, &desk.lease, &json!({"num_results": "total"}))
+            .await
+            .unwrap();
+        drained(&desk, &windows).await;
+        let remembered = accounts::remember_traits(pool, &desk.lease, &traits)
+            .await
+            .unwrap();
+        assert_eq!(remembered.withdrawn, i64::from(!hours.is_empty()), "{traits}");
+        let gone = "select coalesce(string_agg(extract(hour from lower(fetched.range) at time zone 'UTC')::text, ','), '') \
+                    from smartassist_sync.windows as fetched join smartassist_sync.accounts as account using (account_id) \
+                    where fetched.status = 'split' and not account.coverage && fetched.range";
+        assert_eq!(desk.database.text(gone).await, hours, "{traits}");
+        let again = accounts::remember_traits(pool, &desk.lease, &traits)
+            .await
+            .unwrap();
+        assert_eq!(again.withdrawn, 0, "{traits}");
+        accounts::check(pool, ACCOUNT).await.unwrap();
+    }
+}
+
 #[tokio::test]
 async fn what_the_last_holder_spent_comes_with_the_lease() {
     let desk = Desk::open().await;

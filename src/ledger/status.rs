@@ -1,19 +1,14 @@
 //! Reads the sync state for people and metrics.
 
-mod details;
-
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 use sqlx::{FromRow, PgExecutor};
 
 use super::LoadError;
 use super::problems::Problem;
+use crate::time::window::Window;
 
-pub use details::{AccountDetails, DayCount, OpenGap, RejectedReason, details};
-
-/// Account state.
 #[derive(Debug, Clone, Serialize, FromRow)]
-#[expect(missing_docs, reason = "most are columns, described in the database")]
 pub struct AccountStatus {
     pub name: String,
     pub account_id: String,
@@ -29,7 +24,6 @@ pub struct AccountStatus {
     pub holes: i64,
     /// Wanted gaps.
     pub gaps: i64,
-    /// Their next try.
     pub next_gap_try_at: Option<DateTime<Utc>>,
     pub interactions: i64,
     pub rejected_waiting: i64,
@@ -37,7 +31,6 @@ pub struct AccountStatus {
     pub requests_last_minute: i64,
     pub requests_last_hour: i64,
     pub rate_limited_last_hour: i64,
-    /// API clock lead, seconds.
     pub api_clock_ahead_seconds: Option<i64>,
     /// Minutes that zoned stamps are later; 0 is right.
     pub time_zone_disagreement_minutes: Option<i64>,
@@ -57,12 +50,7 @@ pub struct AccountStatus {
     pub standing_problems: Vec<Problem>,
 }
 
-/// A run.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-#[expect(
-    missing_docs,
-    reason = "each is the column of that name, described in the database"
-)]
 pub struct RunStatus {
     pub kind: String,
     pub policy: Option<String>,
@@ -89,7 +77,6 @@ pub struct RunStatus {
 }
 
 impl RunStatus {
-    /// Is running.
     pub fn is_running(&self) -> bool {
         self.status == "running"
     }
@@ -99,29 +86,21 @@ impl RunStatus {
         name(&self.kind, self.policy.as_deref())
     }
 
-    /// Has failed.
     pub fn is_failed(&self) -> bool {
         self.status == "failed"
     }
 
-    /// Why it did not succeed.
     pub fn problem(&self) -> Problem {
         problem([&self.error_code, &self.error, &self.remedy])
     }
 }
 
-/// A request.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-#[expect(
-    missing_docs,
-    reason = "each is the column of that name, described in the database"
-)]
 pub struct RequestStatus {
     pub id: i64,
     pub purpose: String,
     pub policy: Option<String>,
     pub state: String,
-    /// Bounds of its range.
     pub start: DateTime<Utc>,
     pub end: DateTime<Utc>,
     /// How much of it was read.
@@ -135,12 +114,10 @@ pub struct RequestStatus {
 }
 
 impl RequestStatus {
-    /// Is open.
     pub fn is_open(&self) -> bool {
         self.state == "open"
     }
 
-    /// Its purpose and policy.
     pub fn name(&self) -> String {
         name(&self.purpose, self.policy.as_deref())
     }
@@ -167,11 +144,59 @@ fn problem([code, text, remedy]: [&Option<String>; 3]) -> Problem {
 }
 
 /// All accounts, by name.
-///
-/// # Errors
-/// Database failure.
 pub async fn accounts(executor: impl PgExecutor<'_>) -> Result<Vec<AccountStatus>, LoadError> {
-    Ok(sqlx::query_as(include_str!("accounts.sql"))
+    Ok(sqlx::query_as(include_str!("status/accounts.sql"))
+        .fetch_all(executor)
+        .await?)
+}
+
+#[derive(Debug, Clone, Serialize, FromRow)]
+pub struct AccountDetails {
+    pub account_id: String,
+    /// Coverage, oldest first.
+    #[sqlx(json)]
+    pub coverage: Vec<Window>,
+    /// Gaps, oldest first.
+    #[sqlx(json)]
+    pub gaps: Vec<OpenGap>,
+    #[sqlx(json)]
+    #[serde(skip_serializing)]
+    pub days: Vec<DayCount>,
+    #[sqlx(json)]
+    pub rejected: Vec<RejectedReason>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct OpenGap {
+    #[serde(flatten)]
+    pub window: Window,
+    pub times_tried: i64,
+    pub next_try_at: DateTime<Utc>,
+    pub error: Option<String>,
+    /// Polls retry it.
+    pub wanted: bool,
+}
+
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct DayCount {
+    pub day: NaiveDate,
+    pub interactions: i64,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct RejectedReason {
+    pub reason: String,
+    pub records: i64,
+    pub last_seen_at: DateTime<Utc>,
+}
+
+/// Details by account.
+pub async fn details(
+    executor: impl PgExecutor<'_>,
+    account_ids: &[&str],
+) -> Result<Vec<AccountDetails>, LoadError> {
+    Ok(sqlx::query_as(include_str!("status/details.sql"))
+        .bind(account_ids)
         .fetch_all(executor)
         .await?)
 }

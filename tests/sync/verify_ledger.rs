@@ -1,4 +1,4 @@
-//! What a verification costs, leaves in the books, and never does: count as having loaded.
+//! What a verification costs, leaves in the ledger, and never does: count as having loaded.
 
 use chrono::TimeDelta;
 use serde_json::json;
@@ -94,7 +94,7 @@ async fn a_second_that_cannot_be_read_completely_fails_its_day() {
 }
 
 #[tokio::test]
-async fn a_verification_has_books_and_counts_for_nothing_else() {
+async fn a_verification_has_a_run_and_counts_for_nothing_else() {
     for num_results in [NumResults::Total, NumResults::Absent] {
         let past = long_sessions(
             500,
@@ -206,7 +206,7 @@ async fn what_is_not_loaded_yet_is_left_out_unless_nothing_is() {
 }
 
 #[tokio::test]
-async fn requests_of_a_day_that_failed_are_in_the_books() {
+async fn requests_of_a_day_that_failed_are_in_the_ledger() {
     let mut setup = Setup::with_interactions(100).await;
     setup.set("max_retries", "0");
     let past = Past::of_setup(setup).await;

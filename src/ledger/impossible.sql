@@ -1,4 +1,4 @@
--- What of an account's books cannot be true, in words; NULL where they may be.
+-- What of an account's sync state is impossible, in words; NULL where nothing is.
 select
     case
         when start_from > clock_timestamp() + smartassist_sync.clock_tolerance()

@@ -1,0 +1,335 @@
+//! Pages that are shorter or longer than what is asked for, ends that are told in odd ways, offsets that are refused:
+//! whatever the API does, all records are read.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use smartassist_simulator::{Behaviour, NumResults, OffsetUnit, Order, PastEnd, PastOffset, Quirks, Seed};
+
+use super::super::OffsetUnit as Unit;
+use super::{MemoryApi, instant};
+use crate::sync::plan::Model;
+use crate::time::window::Window;
+
+const WITH_AND_WITHOUT_TOTALS: [NumResults; 3] = [NumResults::Total, NumResults::Page, NumResults::Absent];
+
+/// An account that is loaded stretch by stretch.
+struct Account {
+    api: MemoryApi,
+    model: Model,
+    read: BTreeSet<uuid::Uuid>,
+    read_to: DateTime<Utc>,
+}
+
+impl Account {
+    fn new(read_from: &str, change: impl FnOnce(&mut smartassist_simulator::World)) -> Self {
+        let api = MemoryApi::new(change);
+        Self {
+            model: api.model(),
+            api,
+            read: BTreeSet::new(),
+            read_to: instant(read_from),
+        }
+    }
+
+    /// Half a day with so many interactions.
+    fn half_a_day(count: usize, behaviour: Behaviour) -> Self {
+        let (from, to) = (instant("2026-01-15T00:00:00Z"), instant("2026-01-15T11:00:00Z"));
+        Self::new("2026-01-15T00:00:00Z", |world| {
+            world.seed(&Seed::new(21, from, to, count));
+            world.set_behaviour(behaviour);
+        })
+    }
+
+    /// An hour passes, with so many interactions.
+    fn pass_an_hour(&mut self, seed: u64, count: usize) {
+        let mut world = self.api.world.lock().unwrap();
+        let from = world.now() + TimeDelta::minutes(1);
+        world.seed(&Seed::new(seed, from, from + TimeDelta::minutes(49), count));
+        world.set_now(from + TimeDelta::minutes(59));
+    }
+
+    /// Loads what is new, and finds that all records are read. Returns how many requests that took.
+    async fn load(&mut self, about: &str) -> u64 {
+        let before = self.api.requests();
+        let now = self.api.world.lock().unwrap().now();
+        let stretch = Window {
+            start: self.read_to,
+            end: now - TimeDelta::minutes(2),
+        };
+        let loaded = self.api.load_by(&mut self.model, stretch).await;
+        assert_eq!(loaded.gaps, [], "{about}");
+        self.read.extend(loaded.records);
+        assert_eq!(self.read, self.api.held(), "{about}");
+        self.read_to = stretch.end;
+        self.api.requests() - before
+    }
+}
+
+fn capped(page_cap: usize, num_results: NumResults) -> Behaviour {
+    Behaviour {
+        num_results,
+        quirks: Quirks {
+            page_cap: Some(page_cap),
+            ..Quirks::default()
+        },
+        ..Behaviour::default()
+    }
+}
+
+#[tokio::test]
+async fn pages_that_are_clamped_lose_nothing() {
+    for page_cap in [1, 20, 37, 50, 99] {
+        for num_results in WITH_AND_WITHOUT_TOTALS {
+            for count in [page_cap, page_cap * 2, page_cap * 7 + 3] {
+                let mut account = Account::half_a_day(count, capped(page_cap, num_results));
+                account
+                    .load(&format!("{count} by {page_cap} {num_results:?}"))
+                    .await;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn more_than_clamped_pages_can_show_is_read_in_parts() {
+    for num_results in WITH_AND_WITHOUT_TOTALS {
+        let mut account = Account::half_a_day(1_500, capped(37, num_results));
+        let requests = account.load(&format!("{num_results:?}")).await;
+        assert!(
+            requests < 41 * 2,
+            "{num_results:?}: {requests} requests for 41 pages"
+        );
+        assert_eq!(account.api.profile().page_size, Some(37), "{num_results:?}");
+    }
+}
+
+#[tokio::test]
+async fn clamped_pages_and_an_offset_in_records_lose_nothing() {
+    for max_offset in [10, 10_000] {
+        for num_results in WITH_AND_WITHOUT_TOTALS {
+            let behaviour = Behaviour {
+                offset_unit: OffsetUnit::Records,
+                ..capped(20, num_results)
+            };
+            let mut account = Account::half_a_day(130, behaviour);
+            account.api.world.lock().unwrap().limits.max_offset = max_offset;
+            account.load(&format!("{max_offset} {num_results:?}")).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_begins_to_clamp_pages_loses_nothing() {
+    for page_cap in [1, 20, 50] {
+        for num_results in WITH_AND_WITHOUT_TOTALS {
+            let about = format!("{page_cap} {num_results:?}");
+            let behaviour = Behaviour {
+                num_results,
+                ..Behaviour::default()
+            };
+            let mut account = Account::half_a_day(900, behaviour);
+            account.load(&about).await;
+            account.api.world.lock().unwrap().behaviour.quirks.page_cap = Some(page_cap);
+            for hour in 12..15 {
+                account.pass_an_hour(30 + hour, 70);
+                account.load(&format!("{about}, hour {hour}")).await;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn pages_of_up_to_twice_the_limit_lose_nothing() {
+    for num_results in WITH_AND_WITHOUT_TOTALS {
+        for order in [Order::Unordered, Order::TwoSources] {
+            for count in [90, 250, 600, 2_500] {
+                let behaviour = Behaviour {
+                    num_results,
+                    order,
+                    quirks: Quirks {
+                        both_kinds: true,
+                        ..Quirks::default()
+                    },
+                    ..Behaviour::default()
+                };
+                let mut account = Account::half_a_day(count, behaviour);
+                account.load(&format!("{count} {order:?} {num_results:?}")).await;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn clamped_pages_of_both_kinds_lose_nothing() {
+    for page_cap in [20, 50] {
+        for num_results in [NumResults::Page, NumResults::Absent] {
+            let mut behaviour = capped(page_cap, num_results);
+            behaviour.quirks.both_kinds = true;
+            let mut account = Account::half_a_day(page_cap * 4, behaviour);
+            let about = format!("{page_cap} {num_results:?}");
+            account.load(&about).await;
+            // The more there are, the fewer of one kind the last page has.
+            for hour in 12..15 {
+                account.pass_an_hour(30 + hour, page_cap * 3 - usize::try_from(hour).unwrap());
+                account.load(&format!("{about}, hour {hour}")).await;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn two_sources_cost_hardly_more_requests_than_unordered_rows() {
+    let requests = async |order| {
+        let (from, to) = (instant("2026-01-08T00:00:00Z"), instant("2026-01-15T11:00:00Z"));
+        let mut account = Account::new("2026-01-08T00:00:00Z", |world| {
+            world.seed(&Seed::new(9, from, to, 8_000));
+            world.behaviour.order = order;
+        });
+        account.load(&format!("{order:?}")).await
+    };
+    let unordered = requests(Order::Unordered).await;
+    let two_sources = requests(Order::TwoSources).await;
+    assert!(
+        two_sources < unordered + unordered / 5,
+        "{two_sources}, {unordered} without an order"
+    );
+}
+
+#[tokio::test]
+async fn full_last_pages_are_told_from_pages_that_are_cut_off() {
+    for num_results in WITH_AND_WITHOUT_TOTALS {
+        for past_offset in [PastOffset::Refuse, PastOffset::Empty] {
+            for count in [100, 200, 1_100] {
+                let behaviour = Behaviour {
+                    num_results,
+                    past_offset,
+                    ..Behaviour::default()
+                };
+                let about = format!("{count} {behaviour:?}");
+                Account::half_a_day(count, behaviour).load(&about).await;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_window_is_drained_whatever_the_api_returns_past_its_end() {
+    for past_end in [
+        PastEnd::Page,
+        PastEnd::NoContent,
+        PastEnd::Message,
+        PastEnd::NotFound,
+        PastEnd::ServerError,
+        PastEnd::LastPage,
+    ] {
+        for num_results in WITH_AND_WITHOUT_TOTALS {
+            for count in [7, 200, 230] {
+                let behaviour = Behaviour {
+                    num_results,
+                    quirks: Quirks {
+                        past_end,
+                        ..Quirks::default()
+                    },
+                    ..Behaviour::default()
+                };
+                let about = format!("{count} {past_end:?} {num_results:?}");
+                let requests = Account::half_a_day(count, behaviour).load(&about).await;
+                assert!(requests < 60, "{about}: {requests}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_refused_page_below_the_total_is_no_proof_against_it() {
+    for past_end in [PastEnd::Page, PastEnd::NotFound, PastEnd::Message] {
+        for (count, num_results) in [
+            (300, NumResults::Total),
+            (300, NumResults::Absent),
+            (300, NumResults::Page),
+            (30, NumResults::Overstated),
+        ] {
+            let mut behaviour = capped(50, num_results);
+            behaviour.quirks.past_end = past_end;
+            let mut account = Account::half_a_day(count, behaviour);
+            // Whatever the offset counts.
+            account.api.world.lock().unwrap().limits.max_offset = 0;
+            let about = format!("{past_end:?} {count} {num_results:?}");
+            let requests = account.load(&about).await;
+            assert!(requests < 150, "{about}: {requests}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_api_that_refuses_offsets_in_records_loses_nothing() {
+    for num_results in WITH_AND_WITHOUT_TOTALS {
+        for past_offset in [PastOffset::Refuse, PastOffset::Empty] {
+            let behaviour = Behaviour {
+                num_results,
+                past_offset,
+                offset_unit: OffsetUnit::Records,
+                ..Behaviour::default()
+            };
+            let about = format!("{behaviour:?}");
+            let mut account = Account::half_a_day(450, behaviour);
+            account.load(&about).await;
+            // Ten times as many as the hours before let expect, so a second page is asked for.
+            account.pass_an_hour(22, 400);
+            account.load(&about).await;
+            let profile = account.api.profile();
+            assert_eq!(profile.offset_unit, Some(Unit::Records), "{about}");
+            assert_eq!(profile.refused_page, Some(1), "{about}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_lower_last_offset_is_found_out_and_loses_nothing() {
+    for num_results in WITH_AND_WITHOUT_TOTALS {
+        for past_offset in [PastOffset::Refuse, PastOffset::Empty] {
+            let behaviour = Behaviour {
+                num_results,
+                past_offset,
+                ..Behaviour::default()
+            };
+            let about = format!("{behaviour:?}");
+            let mut account = Account::half_a_day(1_300, behaviour);
+            account.api.world.lock().unwrap().limits.max_offset = 3;
+            account.load(&about).await;
+            // Many times more than the hours before let expect, so all pages are asked for.
+            account.pass_an_hour(22, 3_000);
+            account.load(&about).await;
+            // Without totals, an empty page may also mean that the records are at their end.
+            if past_offset == PastOffset::Refuse || num_results == NumResults::Total {
+                let profile = account.api.profile();
+                assert_eq!(profile.refused_page, Some(4), "{about}");
+                // Those before it were read by the same window.
+                assert_eq!(profile.deepest_page, 3, "{about}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_overstated_total_causes_no_gaps_and_few_requests() {
+    let (from, to) = (instant("2026-01-13T00:00:00Z"), instant("2026-01-15T11:00:00Z"));
+    for order in [Order::Ascending, Order::Unordered, Order::Reshuffled] {
+        for offset_unit in [OffsetUnit::Pages, OffsetUnit::Records] {
+            let behaviour = Behaviour {
+                order,
+                offset_unit,
+                num_results: NumResults::Overstated,
+                ..Behaviour::default()
+            };
+            let about = format!("{behaviour:?}");
+            let mut account = Account::new("2026-01-13T00:00:00Z", |world| {
+                world.seed(&Seed::new(31, from, to, 700));
+                world.set_behaviour(behaviour);
+            });
+            let requests = account.load(&about).await;
+            assert!(requests < 150, "{requests} {about}");
+        }
+    }
+}

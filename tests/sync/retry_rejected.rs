@@ -1,0 +1,111 @@
+//! Trying rejected records again, as after an upgrade.
+
+use serde_json::json;
+use sha2::{Digest, Sha256};
+use smartassist_etl::sync::{AccountContext, Retry, RetryReport};
+use tokio_util::sync::CancellationToken;
+
+use crate::support::{Setup, TestDatabase, instant};
+
+async fn retry(worker: &AccountContext) -> RetryReport {
+    let mut retry = Retry::default();
+    worker
+        .retry_rejected(&mut retry, &CancellationToken::new())
+        .await
+        .unwrap();
+    retry.report
+}
+
+/// Rejects a text by hand, as a version that could not read it would have.
+pub(super) async fn reject(database: &TestDatabase, payload: &str) {
+    sqlx::query(
+        "insert into smartassist_sync.rejected_records (account_id, range, reason, payload, payload_hash, time_zone_offset) \
+         values ('acct-sim', '[2026-01-10,2026-01-11)', 'old', $1, $2, -330)",
+    )
+    .bind(payload)
+    .bind(Sha256::digest(payload).as_slice())
+    .execute(&database.pool)
+    .await
+    .unwrap();
+}
+
+#[tokio::test]
+async fn a_rejected_record_that_is_readable_now_becomes_rows() {
+    let setup = Setup::start().await;
+    let database = TestDatabase::migrated().await;
+    setup.sync(&database).await;
+    let stored = json!({"sessionId": "s-2", "sessionStartTime": "2026-01-10T10:00:00", "channel": "newer"});
+    setup
+        .simulator
+        .world()
+        .insert_raw(instant("2026-01-10T10:00:00Z"), &stored);
+    database
+        .execute("update smartassist_sync.accounts set coverage = '{}', watermark = start_from")
+        .await;
+    setup.sync(&database).await;
+    reject(
+        &database,
+        r#"{"sessionId":"s-1","sessionStartTime":"2026-01-10T15:30:00"}"#,
+    )
+    .await;
+    reject(
+        &database,
+        r#"{"sessionId":"s-2","sessionStartTime":"2026-01-10T15:30:00"}"#,
+    )
+    .await;
+    reject(&database, r#"{"sessionId":"s-3"}"#).await;
+    reject(&database, "no JSON at all").await;
+
+    let worker = setup.worker(&database.pool);
+    let report = retry(&worker).await;
+    assert_eq!((report.tried, report.stored, report.were_stored), (4, 1, 1));
+    assert_eq!(report.rejected.values().sum::<u64>(), 2);
+    // At the offset that it was asked with.
+    let start = "select (session_started_at at time zone 'UTC')::text from smartassist.sessions where session_id = 's-1'";
+    assert_eq!(database.text(start).await, "2026-01-10 10:00:00");
+    let channel = "select channel from smartassist.sessions where session_id = 's-2'";
+    assert_eq!(database.text(channel).await, "newer");
+    let open = "select count(*) from smartassist_sync.rejected_records where resolved_at is null";
+    assert_eq!(database.number(open).await, 2);
+    let again = retry(&worker).await;
+    assert_eq!((again.tried, again.stored), (2, 0));
+}
+
+#[tokio::test]
+async fn the_newest_of_several_readable_versions_becomes_the_row() {
+    let setup = Setup::start().await;
+    let database = TestDatabase::migrated().await;
+    let version = |id: &str, channel: &str| json!({"sessionId": id, "sessionStartTime": "2026-01-10T10:00:00", "channel": channel});
+    setup
+        .simulator
+        .world()
+        .insert_raw(instant("2026-01-10T10:00:00Z"), &version("s-row", "v1"));
+    setup.sync(&database).await;
+    // In this order; the row is of noon of 15 January.
+    for (id, channel, seen) in [
+        ("s-new", "v3", "2026-01-15T13:15:00Z"),
+        ("s-new", "v2", "2026-01-15T13:00:00Z"),
+        ("s-row", "v2", "2026-01-15T13:00:00Z"),
+        ("s-row", "v0", "2026-01-15T11:00:00Z"),
+    ] {
+        let payload = version(id, channel).to_string();
+        reject(&database, &payload).await;
+        sqlx::query(
+            "update smartassist_sync.rejected_records set interaction_key = smartassist.interaction_key('acct-sim', null, $1), last_seen_at = $2, time_zone_offset = 0 \
+             where payload = $3",
+        )
+        .bind(id)
+        .bind(instant(seen))
+        .bind(payload)
+        .execute(&database.pool)
+        .await
+        .unwrap();
+    }
+    setup.pass(chrono::TimeDelta::hours(3));
+    let worker = setup.worker(&database.pool);
+    let report = retry(&worker).await;
+    assert_eq!((report.stored, report.were_stored), (2, 2));
+    let rows =
+        "select string_agg(session_id || ' ' || channel, ', ' order by session_id) from smartassist.sessions";
+    assert_eq!(database.text(rows).await, "s-new v3, s-row v2");
+}

@@ -1,0 +1,50 @@
+//! What rested on a belief about the API that was wrong is read again.
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use smartassist_etl::ledger::runs::Outcome;
+use smartassist_simulator::{Behaviour, NumResults, Seed};
+
+use crate::support::{Setup, TestDatabase, instant};
+
+#[tokio::test]
+async fn pages_clamped_amid_a_run_are_read_again_once_seen() {
+    let database = TestDatabase::migrated().await;
+    let mut setup = Setup::start().await;
+    setup.set("start_from", "2025-11-20");
+    let (from, to) = (instant("2025-11-20T00:00:00Z"), instant("2026-01-15T11:00:00Z"));
+    setup.simulator.world().seed(&Seed::new(21, from, to, 560));
+    setup.simulator.world().set_behaviour(Behaviour {
+        num_results: NumResults::Absent,
+        latency: Duration::from_millis(30),
+        ..Behaviour::default()
+    });
+    let clamping = async {
+        while setup.simulator.world().counters().requests < 4 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        setup.simulator.world().behaviour.quirks.page_cap = Some(50);
+        std::future::pending::<()>().await;
+    };
+    let report = tokio::select! {
+        report = setup.sync(&database) => report,
+        () = clamping => unreachable!(),
+    };
+    assert_eq!(report.outcome, Outcome::Succeeded);
+    let there = i64::try_from(setup.simulator.world().len()).unwrap();
+    assert!(
+        database.counts().await[0] < there,
+        "a page of 50 was taken for a short one"
+    );
+
+    setup.pass(TimeDelta::hours(1));
+    let (from, to) = (instant("2026-01-15T12:05:00Z"), instant("2026-01-15T12:50:00Z"));
+    setup.simulator.world().seed(&Seed::new(22, from, to, 130));
+    let report = setup.sync(&database).await;
+    assert_eq!(report.outcome, Outcome::Succeeded);
+    let there = i64::try_from(setup.simulator.world().len()).unwrap();
+    assert_eq!(database.counts().await[0], there);
+    let withdrawn = "select string_agg(distinct proof || ' ' || error_code, ',') from smartassist_sync.windows where status = 'split' and error_code is not null";
+    assert_eq!(database.text(withdrawn).await, "short_page belief_contradicted");
+}
