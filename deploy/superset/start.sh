@@ -4,6 +4,8 @@
 set -eu
 here=$(dirname "$0")
 bind=${SUPERSET_BIND:-0.0.0.0:8088}
+# Where programs keep what they keep at home: the root file system is read-only.
+export HOME="${SUPERSET_HOME:-/app/superset_home}"
 superset db upgrade
 superset init
 python3 "$here/admin.py"
