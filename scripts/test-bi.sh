@@ -40,6 +40,7 @@ free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1
 
 step "programs"
 for name in $(compgen -e SIMULATOR_) $(compgen -e SMARTASSIST_ETL_) $(compgen -e SUPERSET_) $(compgen -e DBT_) $(compgen -e PG) DATABASE_URL; do unset "$name"; done
+export PYTHONDONTWRITEBYTECODE=1
 export NO_PROXY=127.0.0.1,localhost no_proxy=127.0.0.1,localhost
 bin=${BIN_DIR:-}
 if [ -z "$bin" ]; then
