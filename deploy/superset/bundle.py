@@ -96,18 +96,22 @@ class Superset:
         self.headers["Authorization"] = f"Bearer {answer['access_token']}"
         self.headers["X-CSRFToken"] = json.loads(self.ask("/api/v1/security/csrf_token/"))["result"]
 
-    def import_assets(self, bundle, password):
+    def upload(self, path, field, bundle, password):
         boundary = uuid.uuid4().hex
         passwords = json.dumps({DATABASE: password}).encode()
         parts = [
             (b'name="passwords"', passwords),
-            (b'name="bundle"; filename="smartassist.zip"\r\nContent-Type: application/zip', bundle),
+            (b'name="%s"; filename="smartassist.zip"\r\nContent-Type: application/zip' % field.encode(), bundle),
         ]
         body = b"".join(
             b"--%s\r\nContent-Disposition: form-data; %s\r\n\r\n%s\r\n" % (boundary.encode(), head, content) for head, content in parts
         )
         body += b"--%s--\r\n" % boundary.encode()
-        self.ask("/api/v1/assets/import/", body, f"multipart/form-data; boundary={boundary}")
+        self.ask(path, body, f"multipart/form-data; boundary={boundary}")
+
+    def import_assets(self, bundle, password):
+        """Over what is there."""
+        self.upload("/api/v1/assets/import/", "bundle", bundle, password)
 
 
 def main(arguments):
