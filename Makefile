@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 CARGO := scripts/with-toolchain.sh cargo
 
-.PHONY: help demo test test-faults soak lint fmt-check clippy rustdoc deny deploy-check versions bench data-dictionary fuzz image image-test secrets clean
+.PHONY: help demo test test-faults test-bi soak lint fmt-check clippy rustdoc deny deploy-check versions bench data-dictionary fuzz image image-test secrets clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -13,7 +13,7 @@ demo: ## watch it work: a simulated contact centre, the daemon, a private Postgr
 	@scripts/with-toolchain.sh scripts/demo.sh
 
 # What only the tests need is installed for them alone.
-test test-faults soak deploy-check: export SETUP_FOR = test
+test test-faults test-bi soak deploy-check: export SETUP_FOR = test
 
 # Tests wait more than they compute: more of them at a time than there are processors.
 test: export RUST_TEST_THREADS ?= 8
@@ -27,6 +27,9 @@ test: ## the tests of every day, on a private PostgreSQL
 
 test-faults: ## the others: kills, storms, replicas, browsers; twenty minutes
 	$(CARGO) test --test main --locked -- $(FAULTS)
+
+test-bi: ## what is shipped for BI tools, in a real Superset, browser and dbt; ten minutes, and a way to PyPI the first time
+	@scripts/with-toolchain.sh scripts/test-bi.sh
 
 lint: versions fmt-check clippy rustdoc deny deploy-check ## formatting, clippy, rustdoc, dependencies, deploy/; warnings are errors
 

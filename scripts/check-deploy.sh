@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Checks what is under deploy/: the alert rules, their tests, Prometheus' configuration, and the Kubernetes files against the
-# schema of Kubernetes.
+# Checks what is under deploy/: the alert rules, their tests, Prometheus' configuration, the dashboard for the business, and the
+# Kubernetes files against the schema of Kubernetes.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 validator=1.37.0
@@ -28,6 +28,8 @@ quietly promtool check config "$prometheus/prometheus.yml"
 for tests in "$prometheus"/*_test.yml; do
     quietly promtool test rules "$tests"
 done
+
+quietly scripts/check-business-dashboard.py
 
 venv=${CARGO_TARGET_DIR:-target}/kubernetes-validate-$validator
 validate=$venv/bin/kubernetes-validate

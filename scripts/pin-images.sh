@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Pins the images of Dockerfile and docker-compose.yml by the digests that their tags have now: rust:1.95-slim-bookworm becomes
+# Pins the images of the Dockerfiles and docker-compose.yml by the digests that their tags have now: rust:1.95-slim-bookworm becomes
 # rust:1.95-slim-bookworm@sha256:…, and a digest that is there is renewed. What is built is then what was looked at, whatever the tag
 # becomes. Needs curl and a way to the registries; changes nothing unless it knows all digests. Then look at `git diff`.
 #   REGISTRY=http://127.0.0.1:5000 scripts/pin-images.sh     asks this registry, such as a mirror, in place of Docker Hub
 set -euo pipefail
 cd "$(dirname "$0")/.."
-files=(Dockerfile docker-compose.yml)
+files=(Dockerfile deploy/superset/Dockerfile docker-compose.yml)
 registry=${REGISTRY:-https://registry-1.docker.io}
 kinds='application/vnd.oci.image.index.v1+json, application/vnd.docker.distribution.manifest.list.v2+json'
 

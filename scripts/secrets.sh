@@ -17,7 +17,7 @@ made_up() {
     fi
 }
 
-for name in database_password http_token grafana_admin_password; do
+for name in database_password http_token reports_password grafana_admin_password superset_admin_password superset_secret_key; do
     file=secrets/$name
     if [ -s "$file" ]; then
         echo "$file: is there, stays as it is"

@@ -18,10 +18,13 @@ async fn the_role_that_compose_makes_owns_its_databases_and_no_more() {
     let superuser = server.options();
     let password = directory.path().join("database_password");
     std::fs::write(&password, "it's a \\ password\n").unwrap();
+    let reports_password = directory.path().join("reports_password");
+    std::fs::write(&reports_password, "of reports").unwrap();
     let url = database::url(&superuser);
     let made = Command::new("sh")
         .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/postgres/init.sh"))
         .env("PASSWORD_FILE", &password)
+        .env("REPORTS_PASSWORD_FILE", &reports_password)
         .env("PGHOST", superuser.get_host())
         .env("PGPORT", superuser.get_port().to_string())
         .env("PGPASSWORD", url.split(['@', ':']).nth(2).unwrap())
@@ -31,7 +34,7 @@ async fn the_role_that_compose_makes_owns_its_databases_and_no_more() {
 
     let refused = PgConnection::connect_with(&superuser).await;
     assert!(refused.is_err(), "the superuser still has a password");
-    let role = superuser.username("smartassist").password("it's a \\ password");
+    let role = superuser.clone().username("smartassist").password("it's a \\ password");
     for name in ["smartassist", "demo"] {
         let options = role.clone().database(name);
         let mut environment = std::collections::HashMap::new();
@@ -48,6 +51,18 @@ async fn the_role_that_compose_makes_owns_its_databases_and_no_more() {
         .await
         .unwrap();
         assert_eq!(rights, "f f f t", "{name}");
+        connection.close().await.unwrap();
+
+        let options = superuser.clone().username("smartassist_reports").password("of reports").database(name);
+        let mut connection = PgConnection::connect_with(&options).await.unwrap();
+        let rights: String = sqlx::query_scalar(
+            "select concat_ws(' ', has_table_privilege('smartassist_bi.interactions', 'select'), \
+             has_schema_privilege('smartassist', 'usage'), current_setting('jit'), current_setting('default_transaction_read_only'))",
+        )
+        .fetch_one(&mut connection)
+        .await
+        .unwrap();
+        assert_eq!(rights, "t f off on", "{name}");
         connection.close().await.unwrap();
     }
     let outside = PgConnection::connect_with(&role.database("postgres")).await;

@@ -218,7 +218,7 @@ fn no_secret_of_the_compose_file_is_a_variable() {
 }
 
 #[test]
-fn prometheus_and_grafana_do_not_reach_the_database() {
+fn only_the_loader_is_on_the_network_of_the_database() {
     let services = compose_entries("services:");
     let networks = |name: &str| {
         let line = services[name]
@@ -230,6 +230,9 @@ fn prometheus_and_grafana_do_not_reach_the_database() {
     for name in services.keys() {
         let reaches = networks(name).contains("database");
         assert_eq!(reaches, ["postgres", "etl", "etl-demo"].contains(name), "{name}");
+        // As a login that reads the views for BI tools alone.
+        let reports = networks(name).contains("reports");
+        assert_eq!(reports, ["postgres", "grafana", "superset"].contains(name), "{name}");
     }
 }
 

@@ -1,0 +1,4 @@
+select
+    visit.interaction_key || '-' || visit.destination_index as queue_visit_key,
+    visit.*
+from {{ source('smartassist', 'queue_visits') }} as visit
