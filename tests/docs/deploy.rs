@@ -232,7 +232,11 @@ fn only_the_loader_is_on_the_network_of_the_database() {
         assert_eq!(reaches, ["postgres", "etl", "etl-demo"].contains(name), "{name}");
         // As a login that reads the views for BI tools alone.
         let reports = networks(name).contains("reports");
-        assert_eq!(reports, ["postgres", "grafana", "superset"].contains(name), "{name}");
+        assert_eq!(
+            reports,
+            ["postgres", "grafana", "superset"].contains(name),
+            "{name}"
+        );
     }
 }
 

@@ -26,11 +26,9 @@ fn key() -> PrivacyKey {
 /// A fortnight of the shapes of all versions of the API.
 async fn past() -> Past {
     let setup = Setup::start().await;
-    let mut world = setup.simulator.world();
-    world.behaviour.vendor_shapes = true;
+    setup.simulator.world().behaviour.vendor_shapes = true;
     let (from, to) = (instant("2026-01-01T00:00:00Z"), instant("2026-01-15T11:55:00Z"));
-    world.seed(&Seed::new(7, from, to, 800));
-    drop(world);
+    setup.simulator.world().seed(&Seed::new(7, from, to, 800));
     Past::of_setup(setup).await
 }
 
@@ -147,10 +145,12 @@ async fn a_stay_in_two_records_of_a_conversation_counts_once() {
         })
     };
     let begin = instant("2026-01-10T10:00:00Z");
-    let mut world = setup.simulator.world();
-    world.insert_raw(begin, &record("s-1", "2026-01-10T10:00:00", false));
-    world.insert_raw(begin, &record("s-2", "2026-01-10T10:10:00", true));
-    drop(world);
+    for record in [
+        record("s-1", "2026-01-10T10:00:00", false),
+        record("s-2", "2026-01-10T10:10:00", true),
+    ] {
+        setup.simulator.world().insert_raw(begin, &record);
+    }
     let past = Past::of_setup(setup).await;
     let counted = "select concat_ws(' ', (select sum(conversations) from smartassist_bi.interactions), (select count(*) from smartassist_bi.interactions), \
                    (select string_agg(outcome, ',') from smartassist_bi.queue_visits), (select count(*) from smartassist_bi.agent_offers), \

@@ -24,11 +24,7 @@ pub(super) fn of<'a>(rows: &'a Rows, steps: &[Step<'a>], basis: &FactBasis) -> I
     let is_after_queue = |at: &Instant| first_queue_entered_at.is_some_and(|entered| *at >= entered);
     let work_ended_at = answered.iter().filter_map(|segment| work_ended_at(segment)).max();
     let answered_before_last = steps.iter().rev().skip(1).filter(|step| step.answer.is_some());
-    let opted: Vec<bool> = steps
-        .iter()
-        .filter_map(|step| step.destination.callback_opted)
-        .collect();
-    let callback_opted = (!opted.is_empty()).then(|| opted.contains(&true));
+    let callback_opted = callback_opted(steps);
     let worked = Worked::of(&answered);
     InteractionFact {
         started_quarter_local: started.quarter_local,
@@ -73,6 +69,12 @@ pub(super) fn of<'a>(rows: &'a Rows, steps: &[Step<'a>], basis: &FactBasis) -> I
         nps_score: session.nps_score,
         like_dislike_score: session.like_dislike_score,
     }
+}
+
+/// `None` where the API says it of no destination.
+fn callback_opted(steps: &[Step<'_>]) -> Option<bool> {
+    let said = steps.iter().filter_map(|step| step.destination.callback_opted);
+    said.reduce(|any, one| any || one)
 }
 
 fn outcome_of(rows: &Rows, answered: &[&AgentSegment], has_opted_for_callback: bool) -> &'static str {
