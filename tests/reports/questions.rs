@@ -7,6 +7,7 @@ use crate::support::{TestDatabase, database};
 use super::{NAMES, differing, made};
 
 const QUESTIONS: &str = include_str!("../../docs/questions.md");
+const METRICS: &str = include_str!("../../docs/metrics.md");
 const ANSWERS: &str = include_str!("answers.sql");
 
 /// A day after each change of the clocks, and one long after.
@@ -82,4 +83,28 @@ async fn every_question_has_the_right_answer_in_every_zone() {
         }
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     }
+}
+
+#[tokio::test]
+async fn every_query_of_the_metrics_runs_for_the_bi_reader() {
+    let database = made("Europe/Berlin").await;
+    let mut reader = connect(&database).await;
+    let become_reader = "set role smartassist_bi_reader";
+    sqlx::raw_sql(become_reader).execute(&mut reader).await.unwrap();
+    let blocks: Vec<&str> = METRICS
+        .split("```sql\n")
+        .skip(1)
+        .filter_map(|block| block.split("\n```").next())
+        .collect();
+    assert!(blocks.len() > 20, "{}", blocks.len());
+    let mut with_rows = 0;
+    for sql in &blocks {
+        let sql = sql.replace("current_date", "date '2025-12-20'");
+        let rows = sqlx::raw_sql(AssertSqlSafe(sql.clone()))
+            .fetch_all(&mut reader)
+            .await;
+        let rows = rows.unwrap_or_else(|error| panic!("{error}: {sql}"));
+        with_rows += usize::from(!rows.is_empty());
+    }
+    assert!(with_rows + 3 >= blocks.len(), "{with_rows} of {}", blocks.len());
 }
