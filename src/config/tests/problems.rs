@@ -11,7 +11,7 @@ fn unknown_keys_are_named_at_every_level_with_the_nearest_key() {
     let found = problems(read(&text, &[]));
     for want in [
         "dta_dir: unknown key; did you mean data_dir?",
-        "xyzzy: unknown key; known here: data_dir, database, account_defaults, accounts, sync, storage, privacy, http, log",
+        "xyzzy: unknown key; known here: data_dir, database, account_defaults, accounts, reporting, sync, storage, privacy, http, log",
         "sync.setle_seconds: unknown key; did you mean sync.settle_seconds?",
         "database.max_connection: unknown key; did you mean database.max_connections?",
         "storage.rwa: unknown key; did you mean storage.raw?",
@@ -153,4 +153,36 @@ fn values_that_cannot_be_are_refused_with_what_is_expected() {
             "{start}\nin {found:?}"
         );
     }
+}
+
+#[test]
+fn what_is_wrong_in_reporting_is_said_with_the_nearest_key() {
+    let text = format!(
+        "[reporting]\ntime_zne = \"UTC\"\ntime_zone = \"Berlin\"\nweek_starts_on = \"mon\"\n{ACCOUNT}"
+    );
+    let found = problems(read(&text, &[]));
+    for want in [
+        "accounts.main.reporting.time_zne: unknown key; did you mean accounts.main.reporting.time_zone?",
+        "accounts.main.reporting.time_zone: must be the IANA name of a time zone, as in Europe/Berlin or America/New_York",
+    ] {
+        assert!(
+            found.iter().any(|problem| problem == want),
+            "{want}\nin {found:#?}"
+        );
+    }
+    assert_eq!(found.len(), 3, "{found:#?}");
+}
+
+#[test]
+fn an_account_may_have_reports_of_its_own() {
+    let text = format!(
+        "[reporting]\ntime_zone = \"Asia/Kolkata\"\nservice_level_seconds = 30\n{ACCOUNT}[accounts.main.reporting]\nservice_level_seconds = 45\n"
+    );
+    let config = read(&text, &[]).unwrap();
+    let reporting = &config.accounts[0].reporting;
+    assert_eq!(reporting.time_zone, chrono_tz::Asia::Kolkata);
+    assert_eq!(
+        (reporting.service_level_seconds, reporting.short_abandon_seconds),
+        (45, 5)
+    );
 }

@@ -16,7 +16,9 @@ pub(super) async fn of_several_records(
     account_id: &str,
     keys: &[Uuid],
 ) -> Result<Vec<Uuid>, LoadError> {
+    // Planned each time: a plan of empty tables reads all of the account's rows for each conversation.
     Ok(sqlx::query_scalar(include_str!("siblings.sql"))
+        .persistent(false)
         .bind(account_id)
         .bind(keys)
         .bind(i64::try_from(MOST_SIBLINGS).unwrap_or(i64::MAX))

@@ -151,7 +151,9 @@ async fn order_contacts(
         return Ok(());
     }
     let (contacts, since): (Vec<Uuid>, Vec<DateTime<Utc>>) = touched.into_iter().unzip();
+    // As for conversations: not by a plan of empty tables.
     sqlx::query(include_str!("next_contacts.sql"))
+        .persistent(false)
         .bind(account_id)
         .bind(contacts)
         .bind(since)
