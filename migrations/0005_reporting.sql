@@ -17,6 +17,7 @@ create table smartassist.reporting (
     repeat_contact_days integer not null default 7,
     week_starts_on integer not null default 1,
     shown_tags text[] not null default '{}',
+    rebuild_from timestamptz,
     rebuild_after uuid,
     constraint reporting_pkey primary key (account_id),
     constraint reporting_account_id_fits_key check (octet_length(account_id) between 1 and 512),
@@ -26,14 +27,16 @@ create table smartassist.reporting (
 comment on table smartassist.reporting is
     'What reports on each account are made with, from reporting.* of the configuration. The loader writes it; a change here is undone at its next start.';
 comment on column smartassist.reporting.account_id is 'The SmartAssist account. The key.';
-comment on column smartassist.reporting.time_zone is 'IANA name of the time zone of local times and dates. A change rebuilds the facts.';
+comment on column smartassist.reporting.time_zone is 'IANA name of the time zone of local times and dates. A change makes all facts anew.';
 comment on column smartassist.reporting.service_level_seconds is 'An answer within so many seconds of the entry into the queue is within target.';
 comment on column smartassist.reporting.short_abandon_seconds is 'An abandon within so many seconds of the entry into the queue is a short one.';
 comment on column smartassist.reporting.repeat_contact_days is 'A contact is resolved if the customer does not come back within so many days of its end.';
 comment on column smartassist.reporting.week_starts_on is 'First day of the week, 1 for Monday to 7 for Sunday.';
 comment on column smartassist.reporting.shown_tags is 'Names of the tags whose values BI tools are shown. All others are withheld: anything can stand in a tag.';
+comment on column smartassist.reporting.rebuild_from is
+    'While facts are made anew, in order of their start: the start of the last interaction whose facts are. NULL where all facts are as they should be.';
 comment on column smartassist.reporting.rebuild_after is
-    'While facts are rebuilt, the interaction up to which they are; they are written in order of interaction_key. NULL where all facts are as they should be.';
+    'The last of those that started at that instant.';
 
 create table smartassist.queues (
     account_id text collate "C" not null,
@@ -150,6 +153,7 @@ create table smartassist.fact_agent_offers (
     assigned_quarter timestamptz not null,
     accepted_quarter_local timestamp,
     accepted_on date,
+    accepted_quarter timestamptz,
     assigned_at timestamptz,
     accepted_at timestamptz,
     work_ended_at timestamptz,
@@ -158,6 +162,7 @@ create table smartassist.fact_agent_offers (
     channel text not null,
     direction text not null,
     queue_key text collate "C",
+    visit_queue_key text collate "C",
     agent_key text collate "C" not null,
     outcome text not null,
     non_response_event text,
@@ -187,11 +192,13 @@ comment on column smartassist.fact_agent_offers.assigned_quarter is
     'The quarter of an hour of the offer as an instant: it tells the two apart that have one local name when clocks are set back.';
 comment on column smartassist.fact_agent_offers.accepted_quarter_local is 'Local quarter of an hour of the acceptance: seconds of handling belong there. NULL where the agent did not accept.';
 comment on column smartassist.fact_agent_offers.accepted_on is 'Local date of the acceptance.';
+comment on column smartassist.fact_agent_offers.accepted_quarter is 'The quarter of an hour of the acceptance as an instant.';
 comment on column smartassist.fact_agent_offers.assigned_at is 'Instant of the offer. API: assignedAt.';
 comment on column smartassist.fact_agent_offers.accepted_at is 'Instant at which the agent accepted. API: acceptedTime.';
 comment on column smartassist.fact_agent_offers.work_ended_at is
     'Instant at which the agent''s work on it ended, after-call work included. NULL where the agent did not answer or the API gives none. Derived from interactionEndTime and afterCallWorkEndTime.';
 comment on column smartassist.fact_agent_offers.queue_key is 'The queue from which it was offered, as in smartassist_bi.queues. NULL for a direct transfer.';
+comment on column smartassist.fact_agent_offers.visit_queue_key is 'The queue of the stay that it belongs to: its own, or the one before a direct transfer. NULL where there was none.';
 comment on column smartassist.fact_agent_offers.agent_key is 'The agent, as in smartassist_bi.agents. Personal data.';
 comment on column smartassist.fact_agent_offers.outcome is
     'What came of the offer: answered, missed (the agent ignored it), taken_away (another event, such as Supervisor Reassigned) or ringing (not answered yet, and the session is open). Derived.';
@@ -333,12 +340,12 @@ comment on index smartassist.fact_contacts_by_time is 'Serves: contacts of a per
 -- Whoever reads a view needs the right to execute the functions in it, so there are none of ours.
 
 create view smartassist_bi.settings as
-select account_id, time_zone, service_level_seconds, short_abandon_seconds, repeat_contact_days, week_starts_on, rebuild_after is not null as is_rebuilding
+select account_id, time_zone, service_level_seconds, short_abandon_seconds, repeat_contact_days, week_starts_on, rebuild_from is not null as is_rebuilding
 from smartassist.reporting;
 
 comment on view smartassist_bi.settings is 'What reports on each account are made with; set by reporting.* of the configuration.';
 comment on column smartassist_bi.settings.is_rebuilding is
-    'Whether facts are being rebuilt, after a change of time zone or of their rules: until then some hold the time zone before.';
+    'Whether facts are being made anew, as after a change of the time zone: until then some hold the one before.';
 
 create view smartassist_bi.queues as
 select account_id, queue_key, queue_id, queue_name, queue_label, last_seen_at from smartassist.queues;
@@ -430,6 +437,7 @@ select
     o.assigned_quarter,
     o.accepted_quarter_local,
     o.accepted_on,
+    o.accepted_quarter,
     o.assigned_at,
     o.accepted_at,
     o.work_ended_at,
@@ -651,7 +659,7 @@ select
     f.channel,
     f.direction,
     f.outcome,
-    tag.name as tag_name,
+    case when tag.name = any (r.shown_tags) then tag.name else '(withheld)' end as tag_name,
     case when tag.name = any (r.shown_tags) and tag.value !~ '@|\d(\W*\d){6}' then tag.value else '(withheld)' end as tag_value
 from smartassist.fact_interactions as f
 left join smartassist.reporting as r on r.account_id = f.account_id
@@ -664,7 +672,7 @@ cross join lateral (
 
 comment on view smartassist_bi.interaction_tags is
     'One row per interaction and name of a tag of the session, with the last value: an interaction counts once for each name. Tags of the customer''s profile are left out. Ask for a period, which limits how much is read.';
-comment on column smartassist_bi.interaction_tags.tag_name is 'Name of the tag. API: sessionleveltags[].name.';
+comment on column smartassist_bi.interaction_tags.tag_name is 'Name of the tag, if reporting.shown_tags names it, else "(withheld)". API: sessionleveltags[].name.';
 comment on column smartassist_bi.interaction_tags.tag_value is
     'Its last value, for the tags that reporting.shown_tags names; "(withheld)" for all others, and where it looks like an e-mail address or a phone number. API: sessionleveltags[].value.';
 
@@ -724,6 +732,7 @@ create view smartassist_bi.queue_metrics_by_quarter as
 select
     counted.quarter_local,
     counted.date,
+    counted.quarter,
     counted.account_id,
     counted.queue_key,
     coalesce(q.queue_label, counted.queue_key) as queue_label,
@@ -758,6 +767,7 @@ from (
     select
         v.entered_quarter_local as quarter_local,
         v.entered_on as date,
+        v.entered_quarter as quarter,
         v.account_id,
         v.queue_key,
         v.channel,
@@ -789,10 +799,11 @@ from (
     left join smartassist.reporting as r on r.account_id = v.account_id
     union all
     select
-        o.accepted_quarter_local,
-        o.accepted_on,
+        coalesce(o.accepted_quarter_local, o.assigned_quarter_local),
+        coalesce(o.accepted_on, o.assigned_on),
+        coalesce(o.accepted_quarter, o.assigned_quarter),
         o.account_id,
-        o.queue_key,
+        o.visit_queue_key,
         o.channel,
         o.direction,
         0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, null, 0,
@@ -805,15 +816,16 @@ from (
         o.csat_score,
         (o.csat_score is not null)::integer
     from smartassist.fact_agent_offers as o
-    where o.outcome = 'answered' and o.accepted_quarter_local is not null and o.queue_key is not null
+    where o.outcome = 'answered' and o.visit_queue_key is not null
 ) as counted
 left join smartassist.queues as q on q.account_id = counted.account_id and q.queue_key = counted.queue_key
-group by counted.quarter_local, counted.date, counted.account_id, counted.queue_key, coalesce(q.queue_label, counted.queue_key), counted.channel, counted.direction;
+group by counted.quarter_local, counted.date, counted.quarter, counted.account_id, counted.queue_key, coalesce(q.queue_label, counted.queue_key), counted.channel, counted.direction;
 
 comment on view smartassist_bi.queue_metrics_by_quarter is
     'What the vendor''s report Queue Metrics Interval and its Contact Volume API count, by local quarter of an hour, queue, channel and direction. Every column can be summed over any of these; divide sums. Stays count where the queue was entered, handling where the agent accepted.';
 comment on column smartassist_bi.queue_metrics_by_quarter.quarter_local is 'Local quarter of an hour. Group and filter by it, and do not convert it.';
 comment on column smartassist_bi.queue_metrics_by_quarter.date is 'Its local date.';
+comment on column smartassist_bi.queue_metrics_by_quarter.quarter is 'The same quarter of an hour as an instant: it tells the two apart that have one local name when clocks are set back.';
 comment on column smartassist_bi.queue_metrics_by_quarter.offered is 'Stays in the queue that began.';
 comment on column smartassist_bi.queue_metrics_by_quarter.answered is 'Those that an agent answered.';
 comment on column smartassist_bi.queue_metrics_by_quarter.answered_within is 'Those answered within reporting.service_level_seconds.';
@@ -940,7 +952,11 @@ returns table (at timestamptz, account_id text, queue_key text, queue_label text
 language sql
 stable
 begin atomic
-    with waits as materialized (
+    -- A step of a day is 24 hours, whatever clocks do.
+    with length as (
+        select make_interval(secs => extract(epoch from step)::double precision) as step
+    ),
+    waits as materialized (
         select v.account_id, v.queue_key, v.entered_at, coalesce(v.left_at, 'infinity') as left_at
         from smartassist_bi.queue_visits as v
         where v.entered_at < to_at and (v.left_at > from_at or v.outcome = 'waiting')
@@ -949,10 +965,11 @@ begin atomic
     seen as (
         select instant.at, w.account_id, w.queue_key, count(*) as waiting, min(w.entered_at) as first_entered_at
         from waits as w
+        cross join length
         cross join lateral generate_series(
-            from_at + step * ceil(greatest(extract(epoch from w.entered_at - from_at), 0) / extract(epoch from step))::double precision,
+            from_at + length.step * ceil(greatest(extract(epoch from w.entered_at - from_at), 0) / extract(epoch from length.step))::double precision,
             least(w.left_at - interval '1 microsecond', to_at - interval '1 microsecond', now()),
-            step
+            length.step
         ) as instant (at)
         group by instant.at, w.account_id, w.queue_key
     )
@@ -963,7 +980,8 @@ begin atomic
         queue.queue_label,
         coalesce(seen.waiting, 0),
         coalesce(extract(epoch from instant.at - seen.first_entered_at)::bigint, 0)
-    from generate_series(from_at, least(to_at - interval '1 microsecond', now()), step) as instant (at)
+    from length
+    cross join generate_series(from_at, least(to_at - interval '1 microsecond', now()), length.step) as instant (at)
     cross join smartassist_bi.queues as queue
     left join seen on seen.at = instant.at and seen.account_id = queue.account_id and seen.queue_key = queue.queue_key;
 end;
@@ -976,7 +994,11 @@ returns table (at timestamptz, account_id text, queue_label text, channel text, 
 language sql
 stable
 begin atomic
-    with work as materialized (
+    -- A step of a day is 24 hours, whatever clocks do.
+    with length as (
+        select make_interval(secs => extract(epoch from step)::double precision) as step
+    ),
+    work as materialized (
         select o.account_id, o.queue_label, o.channel, o.agent_key, o.accepted_at, o.work_ended_at
         from smartassist_bi.agent_offers as o
         where o.outcome = 'answered' and o.accepted_at < to_at and o.work_ended_at > from_at and o.work_ended_at > o.accepted_at
@@ -996,12 +1018,13 @@ begin atomic
             w.queue_label,
             w.channel,
             w.agent_key,
-            sum(extract(epoch from least(w.work_ended_at, instant.at + step, to_at) - greatest(w.accepted_at, instant.at))) as seconds
+            sum(extract(epoch from least(w.work_ended_at, instant.at + length.step, to_at) - greatest(w.accepted_at, instant.at))) as seconds
         from work as w
+        cross join length
         cross join lateral generate_series(
-            from_at + step * floor(greatest(extract(epoch from w.accepted_at - from_at), 0) / extract(epoch from step))::double precision,
+            from_at + length.step * floor(greatest(extract(epoch from w.accepted_at - from_at), 0) / extract(epoch from length.step))::double precision,
             least(w.work_ended_at, to_at) - interval '1 microsecond',
-            step
+            length.step
         ) as instant (at)
         group by instant.at, w.account_id, w.queue_label, w.channel, w.agent_key
     ) as of_agent

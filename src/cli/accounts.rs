@@ -47,6 +47,7 @@ pub(super) async fn run_all(
 ) -> Result<(), CommandError> {
     config.require_accounts()?;
     with_database(config, async |shell| {
+        shell.apply_reporting().await?;
         let contexts = contexts(config, &shell.database.pool)?.into_iter();
         let accounts: Vec<WatchedAccount<'_>> = contexts
             .map(|context| WatchedAccount::new(context, screen, shell))

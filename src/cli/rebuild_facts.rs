@@ -32,6 +32,7 @@ pub(super) async fn rebuild_facts(
 }
 
 async fn rebuild(shell: &Shell<'_>) -> Result<Vec<(String, u64)>, CommandError> {
+    shell.apply_reporting().await?;
     let pool = &shell.database.pool;
     let mut all = Vec::new();
     for account in &shell.config.accounts {

@@ -123,11 +123,16 @@ impl Shell<'_> {
     ) -> Result<T, CommandError> {
         let migrate = async || Ok(postgres::migrate(&self.database.pool).await?);
         self.retry(&self.stop, migrate).await?;
+        work(self).await
+    }
+
+    /// Has reports made as the configuration says: of commands that load, or make facts anew.
+    pub(super) async fn apply_reporting(&self) -> Result<(), CommandError> {
         for account in &self.config.accounts {
             let apply = async || Ok::<_, CommandError>(reporting::apply(&self.database.pool, account).await?);
             self.retry(&self.stop, apply).await?;
         }
-        work(self).await
+        Ok(())
     }
 
     /// Repeats `work` whenever the database goes away; the ledger keeps what was done.

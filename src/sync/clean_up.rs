@@ -21,7 +21,7 @@ use super::facts;
 const PAUSE: Duration = Duration::from_millis(50);
 
 impl AccountContext {
-    /// Makes facts anew where that is asked for, deletes old interactions and old entries of the ledger in batches, then recounts days. No
+    /// Deletes old interactions and old entries of the ledger in batches, recounts days, and makes facts anew where that is asked for. No
     /// lease: each batch locks the account for writing.
     ///
     /// # Errors
@@ -30,11 +30,7 @@ impl AccountContext {
         let account = &self.api.account().name;
         let began = Instant::now();
         let mut deleted = Deleted::default();
-        let rebuilt = facts::rebuild(&self.pool, self.api.account(), stop, pulse).await;
-        let kept_from = match rebuilt {
-            Ok(_) => self.kept_from().await,
-            Err(error) => Err(error),
-        };
+        let kept_from = self.kept_from().await;
         let ended = match kept_from.as_ref() {
             Ok(Some(kept_from)) => self.delete_old(*kept_from, stop, pulse, &mut deleted).await,
             _ => Ok(()),
@@ -66,6 +62,12 @@ impl AccountContext {
         };
         let ended = match ended {
             Ok(()) => self.recount(pulse).await,
+            ended => ended,
+        };
+        let ended = match ended {
+            Ok(()) => facts::rebuild(&self.pool, self.api.account(), stop, pulse)
+                .await
+                .map(drop),
             ended => ended,
         };
         if let Err(error) = &ended {

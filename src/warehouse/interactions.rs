@@ -73,12 +73,10 @@ impl Write<Interaction> for InteractionWriter<'_> {
         });
         days::count(connection, constants.account_id, moves).await?;
         missing::clear(connection, constants, &back).await?;
-        let is_counted = |interaction: &&Interaction| {
-            stored.change_of(interaction) != Change::None || back.contains(&interaction.key)
-        };
-        let counted = interactions.iter().filter(is_counted);
+        let counted = new.iter().chain(&changed);
         let counted: Vec<facts::Counted<'_>> = counted.map(|one| (one.key, &one.rows)).collect();
         facts::write(connection, constants.account_id, &counted, &[]).await?;
+        facts::rewrite(connection, constants.account_id, &back).await?;
         Ok(Counters {
             inserted: new.len() as u64,
             updated: (changed.len() + back.len()) as u64,

@@ -1,6 +1,6 @@
 //! What reports are made with, as the configuration says.
 
-use uuid::Uuid;
+use chrono::DateTime;
 
 use crate::config::{AccountConfig, Reporting};
 use crate::postgres::Pool;
@@ -30,16 +30,17 @@ pub async fn apply(pool: &Pool, account: &AccountConfig) -> Result<(), LoadError
             .await?;
         sqlx::query(
             "insert into smartassist.reporting as reporting (account_id, time_zone, service_level_seconds, \
-             short_abandon_seconds, repeat_contact_days, week_starts_on, shown_tags, rebuild_after) \
+             short_abandon_seconds, repeat_contact_days, week_starts_on, shown_tags, rebuild_from) \
              values ($1, $2, $3, $4, $5, $6, $7, \
-             case when exists (select from smartassist.sessions where account_id = $1) then $8::uuid end) \
+             case when exists (select from smartassist.sessions where account_id = $1) then $8::timestamptz end) \
              on conflict (account_id) do update set time_zone = excluded.time_zone, \
              service_level_seconds = excluded.service_level_seconds, \
              short_abandon_seconds = excluded.short_abandon_seconds, \
              repeat_contact_days = excluded.repeat_contact_days, week_starts_on = excluded.week_starts_on, \
              shown_tags = excluded.shown_tags, \
-             rebuild_after = case when reporting.time_zone = excluded.time_zone then reporting.rebuild_after \
-             else $8::uuid end",
+             rebuild_from = case when reporting.time_zone = excluded.time_zone then reporting.rebuild_from \
+             else $8::timestamptz end, \
+             rebuild_after = case when reporting.time_zone = excluded.time_zone then reporting.rebuild_after end",
         )
         .bind(&account.account_id)
         .bind(time_zone.name())
@@ -48,7 +49,7 @@ pub async fn apply(pool: &Pool, account: &AccountConfig) -> Result<(), LoadError
         .bind(repeat_contact_days)
         .bind(week_starts_on)
         .bind(shown_tags)
-        .bind(Uuid::nil())
+        .bind(DateTime::UNIX_EPOCH)
         .execute(transaction)
         .await?;
         Ok(())
@@ -61,10 +62,12 @@ pub async fn apply(pool: &Pool, account: &AccountConfig) -> Result<(), LoadError
 /// # Errors
 /// Database failure.
 pub async fn rebuild(pool: &Pool, account_id: &str) -> Result<(), LoadError> {
-    sqlx::query("update smartassist.reporting set rebuild_after = $2 where account_id = $1")
-        .bind(account_id)
-        .bind(Uuid::nil())
-        .execute(pool)
-        .await?;
+    sqlx::query(
+        "update smartassist.reporting set rebuild_from = $2, rebuild_after = null where account_id = $1",
+    )
+    .bind(account_id)
+    .bind(DateTime::UNIX_EPOCH)
+    .execute(pool)
+    .await?;
     Ok(())
 }

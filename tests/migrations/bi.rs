@@ -39,7 +39,7 @@ async fn loaded() -> TestDatabase {
             },
             "metaInfo": { "caller": "+49305550101", "ip": "203.0.113.77", "note": "the customer said" },
             "userleveltags": [{ "name": "mail", "value": "canary.mail@example.com" }],
-            "sessionleveltags": [{ "name": "customer", "value": "Zelda" }, { "name": "topic", "value": "the customer said" }],
+            "sessionleveltags": [{ "name": "customer", "value": "Zelda" }, { "name": "topic", "value": "the customer said" }, { "name": "Zelda", "value": "x" }],
         });
         setup.simulator.world().insert_raw(start, &record);
     }

@@ -1,12 +1,12 @@
 -- The twenty questions, reckoned from independent.* and the rows.
 
 -- Q01
-select (day_start + half * interval '30 minutes')::timestamp as half_hour, label, count(*)::bigint, count(*) filter (where outcome = 'answered' and wait_seconds <= 20),
+select (day_start + half * interval '30 minutes')::timestamp as half_hour, to_timestamp(floor(extract(epoch from entered_quarter) / 1800) * 1800) as instant, label, count(*)::bigint, count(*) filter (where outcome = 'answered' and wait_seconds <= 20),
        round(100.0 * count(*) filter (where outcome = 'answered' and wait_seconds <= 20) / count(*), 1)
 from (select v.*, q.label, local, local::date::timestamp as day_start, floor(extract(epoch from local - local::date) / 1800)::integer as half
       from independent.visits as v join names.queues as q using (queue_key)
       cross join lateral (select coalesce(v.entered_at, v.session_started_at) at time zone (select time_zone from smartassist.reporting) as local) as l) as v
-where local::date >= current_date - 30 group by 1, 2 order by 1, 2
+where local::date >= current_date - 30 group by 1, 2, 3 order by 1, 2, 3
 
 -- Q02
 select entered_on, label, count(*) filter (where outcome = 'answered'), round(avg(wait_seconds) filter (where outcome = 'answered'), 1),

@@ -140,7 +140,7 @@ cross join lateral (
                 max(d.destination_index) over () as last_index
             from smartassist.destinations as d
             cross join lateral (
-                select d.queue_id is not null or d.queue_name is not null or d.destination_type is not distinct from 'QueueEntry' as is_queue
+                select d.queue_id is not null or d.queue_name is not null or lower(d.destination_type) is not distinct from 'queueentry' as is_queue
             ) as kind
             left join lateral (
                 select
@@ -163,6 +163,9 @@ cross join lateral (
 cross join lateral (
     select case
         when visit.is_answered then coalesce(visit.answered_at, visit.next_entered_at, s.session_ended_at)
+        when visit.next_queue_key is null and s.session_ended_at is null then null
+        when visit.next_queue_key is null and not visit.has_direct and visit.callback_opted and s.is_voicemail is not true
+            then coalesce(visit.callback_opted_at, s.session_ended_at)
         else coalesce(visit.next_entered_at, visit.direct_assigned_at, s.session_ended_at)
     end as left_at
 ) as ended
@@ -182,6 +185,7 @@ select
     independent.quarter_of(at.attributed_at at time zone 'UTC') at time zone 'UTC' as assigned_quarter,
     independent.quarter_of(a.accepted_at at time zone at.zone) as accepted_quarter_local,
     (a.accepted_at at time zone at.zone)::date as accepted_on,
+    independent.quarter_of(a.accepted_at at time zone 'UTC') at time zone 'UTC' as accepted_quarter,
     a.assigned_at,
     a.accepted_at,
     case when a.is_answered then greatest(a.interaction_ended_at, a.after_call_work_ended_at) end as work_ended_at,
@@ -190,6 +194,14 @@ select
     independent.label(s.channel) as channel,
     independent.label(s.direction) as direction,
     case when a.is_queue then a.queue_key end as queue_key,
+    (
+        select independent.dimension_key(q.queue_id, q.queue_name) collate "C"
+        from smartassist.destinations as q
+        where q.interaction_key = s.interaction_key and q.destination_index <= a.destination_index
+            and (q.queue_id is not null or q.queue_name is not null or lower(q.destination_type) is not distinct from 'queueentry')
+        order by q.destination_index desc
+        limit 1
+    ) as visit_queue_key,
     a.agent_key,
     case
         when a.is_answered then 'answered'
@@ -203,7 +215,7 @@ select
     consulted.merged as consultations_merged,
     consulted.seconds as consult_seconds,
     case when a.is_answered then independent.seconds_between(a.assigned_at, a.accepted_at) end as pickup_seconds,
-    a.first_response_seconds,
+    case when a.is_answered then a.first_response_seconds end as first_response_seconds,
     case when a.is_answered then a.interaction_seconds end as interaction_seconds,
     case when a.is_answered then a.hold_seconds end as hold_seconds,
     case when a.is_answered then a.after_call_work_seconds end as after_call_work_seconds,
@@ -220,7 +232,7 @@ cross join lateral (
         answer.is_answered,
         independent.dimension_key(segment.agent_id, segment.agent_name) collate "C" as agent_key,
         d.entered_at,
-        d.queue_id is not null or d.queue_name is not null or d.destination_type is not distinct from 'QueueEntry' as is_queue,
+        d.queue_id is not null or d.queue_name is not null or lower(d.destination_type) is not distinct from 'queueentry' as is_queue,
         independent.dimension_key(d.queue_id, d.queue_name) collate "C" as queue_key,
         segment.after_call_work_seconds is null and coalesce(segment.extra ? 'afterCallWorkDuration', false) as is_after_call_work_unreadable,
         row_number() over (partition by answer.is_answered order by segment.destination_index desc, segment.segment_index desc) as from_last,
@@ -263,6 +275,7 @@ select
         when s.session_ended_at is null then 'open'
         when d.destination_count = 0 and s.conversation_id is null then
             case when s.final_status is not distinct from 'BotResolved' then 'contained_resolved' else 'contained_other' end
+        when d.destination_count = 0 then 'other'
         when g.answered_segment_count = 0 then independent.ended_unanswered_as(
             s.is_voicemail, d.callback_opted, s.smart_status, s.final_status, s.reason, s.disconnecting_event
         )
@@ -323,7 +336,7 @@ cross join lateral (
             independent.dimension_key(queue_id, queue_name) collate "C" as queue_key,
             entered_at,
             callback_opted,
-            queue_id is not null or queue_name is not null or destination_type is not distinct from 'QueueEntry' as is_queue
+            queue_id is not null or queue_name is not null or lower(destination_type) is not distinct from 'queueentry' as is_queue
         from smartassist.destinations
         where interaction_key = s.interaction_key
     ) as q
@@ -373,11 +386,17 @@ create table independent.offers as select * from independent.derived_agent_offer
 
 -- The records of conversations of several, the last first.
 create table independent.siblings as
-select interaction_key, row_number() over (partition by account_id, conversation_id order by session_started_at desc, interaction_key desc) as place
+select interaction_key, row_number() over (
+    partition by account_id, conversation_id
+    order by exists (select from smartassist.destinations as d where d.interaction_key = counted.interaction_key) desc, session_started_at desc, interaction_key desc
+) as place
 from (select *, count(*) over (partition by account_id, conversation_id) as records from smartassist.sessions where conversation_id is not null) as counted
 where records between 2 and 20 and missing_since is null and not is_shadow;
 
-update independent.interactions set conversations = 0 where interaction_key in (select interaction_key from independent.siblings where place > 1);
+update independent.interactions
+set conversations = 0, queue_wait_seconds = null, interaction_seconds = null, hold_seconds = null, after_call_work_seconds = null, handle_seconds = null,
+    csat_score = null, nps_score = null, like_dislike_score = null
+where interaction_key in (select interaction_key from independent.siblings where place > 1);
 delete from independent.visits as visit using independent.siblings as s, independent.visits as later, independent.siblings as l
 where visit.interaction_key = s.interaction_key and later.interaction_key = l.interaction_key and l.place < s.place
     and (later.conversation_id, later.queue_key, later.entered_at) = (visit.conversation_id, visit.queue_key, visit.entered_at);

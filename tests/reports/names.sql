@@ -10,7 +10,7 @@ from (
         join smartassist.sessions as s using (interaction_key)
         where coalesce(d.queue_id, d.queue_name) is not null and s.missing_since is null
     ) as seen
-    order by queue_key, at desc
+    order by queue_key, queue_name is null, at desc
 ) as last;
 create table names.agents as
 select agent_key, case when count(*) over (partition by name) > 1 then name || ' (' || right(agent_key, 6) || ')' else name end as label
@@ -22,5 +22,5 @@ from (
         join smartassist.sessions as s using (interaction_key)
         where s.missing_since is null
     ) as seen
-    order by agent_key, at desc
+    order by agent_key, agent_name is null, at desc
 ) as last;

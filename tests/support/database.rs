@@ -143,11 +143,10 @@ impl TestDatabase {
     /// Makes all facts of an account anew, as after rows were written by hand.
     pub(crate) async fn rebuild_facts(&self, account_id: &str) {
         sqlx::query(
-            "insert into smartassist.reporting (account_id, rebuild_after) values ($1, $2) \
-             on conflict (account_id) do update set rebuild_after = excluded.rebuild_after",
+            "insert into smartassist.reporting (account_id, rebuild_from) values ($1, 'epoch') \
+             on conflict (account_id) do update set rebuild_from = excluded.rebuild_from, rebuild_after = null",
         )
         .bind(account_id)
-        .bind(uuid::Uuid::nil())
         .execute(&self.pool)
         .await
         .unwrap();

@@ -87,6 +87,8 @@ fn outcome_of(rows: &Rows, answered: &[&AgentSegment], has_opted_for_callback: b
         } else {
             "contained_other"
         }
+    } else if rows.destinations.is_empty() {
+        "other"
     } else if answered.is_empty() {
         outcome::unanswered(session, has_opted_for_callback)
     } else if outcome::says_abandoned(session) {

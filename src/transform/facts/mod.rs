@@ -125,6 +125,7 @@ facts! {
         assigned_quarter: Instant;
         accepted_quarter_local: Option<NaiveDateTime>;
         accepted_on: Option<NaiveDate>;
+        accepted_quarter: Option<Instant>;
         assigned_at: Option<Instant>;
         accepted_at: Option<Instant>;
         work_ended_at: Option<Instant>;
@@ -133,6 +134,7 @@ facts! {
         channel: String;
         direction: String;
         queue_key: Option<&'a str>;
+        visit_queue_key: Option<&'a str>;
         agent_key: &'a str;
         outcome: &'static str;
         non_response_event: Option<&'a str>;
@@ -205,6 +207,21 @@ facts! {
 }
 
 impl InteractionFact<'_> {
+    /// Another record of the same conversation tells all that this one does.
+    pub fn count_not(&mut self) {
+        self.conversations = 0;
+        for seconds in [
+            &mut self.queue_wait_seconds,
+            &mut self.interaction_seconds,
+            &mut self.hold_seconds,
+            &mut self.after_call_work_seconds,
+            &mut self.handle_seconds,
+        ] {
+            *seconds = None;
+        }
+        (self.csat_score, self.nps_score, self.like_dislike_score) = (None, None, None);
+    }
+
     /// Itself as a contact, if it is one.
     pub fn contact(&self) -> Option<ContactFact<'_>> {
         let is_one = self.destination_count > 0 && self.conversations == 1;

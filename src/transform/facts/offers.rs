@@ -33,6 +33,7 @@ pub(super) fn of<'a>(rows: &'a Rows, steps: &[Step<'a>], basis: &FactBasis) -> V
             assigned_quarter: assigned.quarter,
             accepted_quarter_local: accepted.map(|accepted| accepted.quarter_local),
             accepted_on: accepted.map(|accepted| accepted.on),
+            accepted_quarter: accepted.map(|accepted| accepted.quarter),
             assigned_at: segment.assigned_at,
             accepted_at: segment.accepted_at,
             work_ended_at: work_ended_at(segment).filter(|_| is_answered),
@@ -41,6 +42,7 @@ pub(super) fn of<'a>(rows: &'a Rows, steps: &[Step<'a>], basis: &FactBasis) -> V
             channel: label(session.channel.as_deref()),
             direction: label(session.direction.as_deref()),
             queue_key: step.is_queue.then_some(step.queue_key),
+            visit_queue_key: queue_of(steps, step),
             agent_key: agent_key(segment),
             outcome: if is_answered {
                 "answered"
@@ -54,7 +56,7 @@ pub(super) fn of<'a>(rows: &'a Rows, steps: &[Step<'a>], basis: &FactBasis) -> V
             consultations_merged: count(merged.count()),
             consult_seconds: spans.reduce(|all, one| all + one),
             pickup_seconds: seconds_between(segment.assigned_at, segment.accepted_at).filter(|_| is_answered),
-            first_response_seconds: segment.first_response_seconds,
+            first_response_seconds: segment.first_response_seconds.filter(|_| is_answered),
             interaction_seconds: segment.interaction_seconds.filter(|_| is_answered),
             hold_seconds: segment.hold_seconds.filter(|_| is_answered),
             after_call_work_seconds: segment.after_call_work_seconds.filter(|_| is_answered),
@@ -64,6 +66,18 @@ pub(super) fn of<'a>(rows: &'a Rows, steps: &[Step<'a>], basis: &FactBasis) -> V
         }
     };
     offers.map(offer).collect()
+}
+
+/// Its own, or the last one before it.
+fn queue_of<'a>(steps: &[Step<'a>], step: &Step<'a>) -> Option<&'a str> {
+    let place = step.destination.destination_index;
+    let until = steps
+        .iter()
+        .take_while(|other| other.destination.destination_index <= place);
+    until
+        .filter(|other| other.is_queue)
+        .last()
+        .map(|queue| queue.queue_key)
 }
 
 fn consultations_of<'a>(rows: &'a Rows, segment: &AgentSegment) -> Vec<&'a Consultation> {

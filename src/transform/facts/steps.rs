@@ -55,7 +55,10 @@ impl Destination {
     pub fn is_queue(&self) -> bool {
         self.queue_id.is_some()
             || self.queue_name.is_some()
-            || self.destination_type.as_deref() == Some("QueueEntry")
+            || self
+                .destination_type
+                .as_deref()
+                .is_some_and(|kind| kind.eq_ignore_ascii_case("QueueEntry"))
     }
 }
 

@@ -53,10 +53,6 @@ impl<'a> Stay<'_, 'a> {
         let next_entered_at = next.and_then(|next| next.queue.destination.entered_at);
         let given_at = self.steps[1..].iter().filter_map(Step::assigned_at).min();
         let ended_at = session.session_ended_at;
-        let left_at = match answer {
-            Some(_) => answered_at.or(next_entered_at).or(ended_at),
-            None => next_entered_at.or(given_at).or(ended_at),
-        };
         let outcome = if answer.is_some() {
             "answered"
         } else if next.is_some() {
@@ -67,6 +63,12 @@ impl<'a> Stay<'_, 'a> {
             "transferred_unanswered"
         } else {
             outcome::unanswered(session, queue.callback_opted == Some(true))
+        };
+        let left_at = match outcome {
+            "waiting" => None,
+            "answered" => answered_at.or(next_entered_at).or(ended_at),
+            "callback_open" => queue.callback_opted_at.or(ended_at),
+            _ => next_entered_at.or(given_at).or(ended_at),
         };
         let entered = basis.grouped(queue.entered_at.unwrap_or(session.session_started_at));
         let until = if answer.is_some() { answered_at } else { left_at };

@@ -26,7 +26,7 @@ pub(super) async fn of_several_records(
         .await?)
 }
 
-/// In the record that began last.
+/// In the last record that came to a queue or an agent, or else the last one. What is counted of a conversation as a whole is NULL in the others.
 pub(super) fn count_once(facts: &mut [(Uuid, Facts<'_>)], of_several: &[Uuid]) {
     let mut conversations: BTreeMap<&str, Vec<_>> = BTreeMap::new();
     for (key, facts) in facts.iter_mut().filter(|(key, _)| of_several.contains(key)) {
@@ -35,10 +35,19 @@ pub(super) fn count_once(facts: &mut [(Uuid, Facts<'_>)], of_several: &[Uuid]) {
         }
     }
     for records in conversations.values_mut() {
-        records.sort_by_key(|(key, facts)| std::cmp::Reverse((facts.interaction.session_started_at, *key)));
+        records.sort_by_key(|(key, facts)| {
+            let interaction = &facts.interaction;
+            std::cmp::Reverse((
+                interaction.destination_count > 0,
+                interaction.session_started_at,
+                *key,
+            ))
+        });
         let (mut visits, mut offers) = (HashSet::new(), HashSet::new());
         for (place, (_, facts)) in records.iter_mut().enumerate() {
-            facts.interaction.conversations = i32::from(place == 0);
+            if place > 0 {
+                facts.interaction.count_not();
+            }
             facts.visits.retain(|visit| {
                 visit
                     .entered_at

@@ -10,8 +10,15 @@ use crate::transform::facts::dimension_key;
 use super::Counted;
 use crate::ledger::LoadError;
 
-/// When it was seen last, its identifier and its name then, by its key.
-type Seen<'a> = BTreeMap<&'a str, (DateTime<Utc>, Option<&'a str>, Option<&'a str>)>;
+/// By its key.
+type Seen<'a> = BTreeMap<&'a str, LastSeen<'a>>;
+
+struct LastSeen<'a> {
+    id: Option<&'a str>,
+    at: DateTime<Utc>,
+    /// The last one, and when it was sent.
+    name: Option<(DateTime<Utc>, &'a str)>,
+}
 
 pub(super) async fn note(
     connection: &mut PgConnection,
@@ -51,8 +58,12 @@ pub(super) async fn note(
 }
 
 fn see<'a>(seen: &mut Seen<'a>, at: DateTime<Utc>, id: Option<&'a str>, name: Option<&'a str>) {
-    let newest = seen.entry(dimension_key(id, name)).or_insert((at, id, name));
-    *newest = (*newest).max((at, id, name));
+    let name = name.map(|name| (at, name));
+    let last = seen
+        .entry(dimension_key(id, name.map(|(_, name)| name)))
+        .or_insert(LastSeen { id, at, name });
+    last.at = last.at.max(at);
+    last.name = last.name.max(name);
 }
 
 async fn store(
@@ -69,9 +80,11 @@ async fn store(
     let named = sqlx::query(name)
         .bind(account_id)
         .bind(Vec::from_iter(seen.keys()))
-        .bind(Vec::from_iter(values().map(|(_, id, _)| *id)))
-        .bind(Vec::from_iter(values().map(|(_, _, name)| *name)))
-        .bind(Vec::from_iter(values().map(|(at, ..)| *at)))
+        .bind(Vec::from_iter(values().map(|last| last.id)))
+        .bind(Vec::from_iter(
+            values().map(|last| last.name.map(|(_, name)| name)),
+        ))
+        .bind(Vec::from_iter(values().map(|last| last.at)))
         .execute(&mut *connection)
         .await?;
     if named.rows_affected() > 0 {

@@ -1,5 +1,6 @@
 //! Makes facts anew from the rows that are stored.
 
+use chrono::{DateTime, Utc};
 use serde::de::DeserializeOwned;
 use sqlx::{AssertSqlSafe, FromRow, PgConnection};
 use uuid::Uuid;
@@ -62,30 +63,35 @@ pub(super) async fn rows(
 pub async fn rebuild_some(pool: &Pool, account_id: &str) -> Result<u64, LoadError> {
     pool.transact(async |transaction| {
         turn::take(transaction, account_id).await?;
-        let after: Option<Option<Uuid>> = sqlx::query_scalar(
-            "select rebuild_after from smartassist.reporting where account_id = $1 for no key update",
+        let begin: Option<(Option<DateTime<Utc>>, Option<Uuid>)> = sqlx::query_as(
+            "select rebuild_from, rebuild_after from smartassist.reporting where account_id = $1 for no key update",
         )
         .bind(account_id)
         .fetch_optional(&mut *transaction)
         .await?;
-        let Some(after) = after.flatten() else {
+        let Some((Some(from), after)) = begin else {
             return Ok(0);
         };
         sqlx::query("set local enable_seqscan = off")
             .execute(&mut *transaction)
             .await?;
-        let keys: Vec<Uuid> = sqlx::query_scalar(
-            "select interaction_key from smartassist.sessions where interaction_key > $2 and account_id = $1 \
-             order by interaction_key limit $3",
+        // In order of time, in which facts of a period are then found.
+        let next: Vec<(Uuid, DateTime<Utc>)> = sqlx::query_as(
+            "select interaction_key, session_started_at from smartassist.sessions \
+             where account_id = $1 and session_started_at >= $2 and (session_started_at, interaction_key) > ($2, $3) \
+             order by session_started_at, interaction_key limit $4",
         )
         .bind(account_id)
-        .bind(after)
+        .bind(from)
+        .bind(after.unwrap_or_default())
         .bind(BATCH)
         .fetch_all(&mut *transaction)
         .await?;
+        let keys: Vec<Uuid> = next.iter().map(|(key, _)| *key).collect();
         super::rewrite(transaction, account_id, &keys).await?;
-        sqlx::query("update smartassist.reporting set rebuild_after = $2 where account_id = $1")
+        sqlx::query("update smartassist.reporting set rebuild_from = $2, rebuild_after = $3 where account_id = $1")
             .bind(account_id)
+            .bind(next.last().map(|(_, start)| *start))
             .bind(keys.last())
             .execute(&mut *transaction)
             .await?;
@@ -106,7 +112,8 @@ pub async fn forget_unnamed(pool: &Pool, account_id: &str) -> Result<(), LoadErr
             ("smartassist.agents", "agent_key", AgentOffer::TABLE),
         ] {
             let statement = format!(
-                "delete from {names} where account_id = $1 and {key} not in (select {key} from {facts} where account_id = $1)"
+                "delete from {names} as named where named.account_id = $1 and not exists \
+                 (select from {facts} as fact where fact.account_id = $1 and fact.{key} = named.{key})"
             );
             sqlx::query(AssertSqlSafe(statement))
                 .bind(account_id)
