@@ -79,6 +79,29 @@ def check_sql():
     connection.close()
 
 
+# --- dbt --------------------------------------------------------------------------------------------------------------
+
+
+def check_dbt():
+    programs = pathlib.Path(os.environ["DBT"]).parent
+    # MetricFlow finds its files by its directory, and leaves its own there.
+    project = WORK / "dbt/project"
+    shutil.copytree(ROOT / "deploy/dbt", project)
+    environment = {name: value for name, value in os.environ.items() if name != "DBT_TARGET_PATH"}
+    environment["PATH"] = f"{programs}:{environment['PATH']}"
+    for command in [["build"], ["source", "freshness"], ["docs", "generate"]]:
+        with check(f"dbt {' '.join(command)}"):
+            run(str(programs / "dbt"), "--no-use-colors", *command, cwd=project, env=environment)
+    metrics = yaml.safe_load((project / "models/metrics.yml").read_text(encoding="utf-8"))["metrics"]
+    ratios = [metric["name"] for metric in metrics if metric["type"] == "ratio"]
+    for some in [ratios[at : at + 6] for at in range(0, len(ratios), 6)]:
+        with check(f"MetricFlow: {', '.join(some)}"):
+            table = WORK / "metrics.csv"
+            run(str(programs / "mf"), "query", "--metrics", ",".join(some), "--csv", str(table), cwd=project, env=environment)
+            header, values = table.read_text(encoding="utf-8").splitlines()
+            assert sorted(header.split(",")) == sorted(some) and all(values.split(",")), values
+
+
 # --- Superset ---------------------------------------------------------------------------------------------------------
 
 
@@ -265,10 +288,7 @@ def main():
     with check("Grafana: each query"):
         psql = ["--host", "127.0.0.1", "--port", READER["port"], "--username", READER["user"], "demo"]
         run(sys.executable, str(ROOT / "scripts/check-business-dashboard.py"), *psql, env=dict(os.environ, PGPASSWORD=READER["password"]))
-    dbt = [os.environ["DBT"], "--no-use-colors"]
-    for command in [["build"], ["source", "freshness"], ["docs", "generate"]]:
-        with check(f"dbt {' '.join(command)}"):
-            run(*dbt, *command, cwd=ROOT / "deploy/dbt")
+    check_dbt()
     os.environ["SUPERSET_WAIT_SECONDS"] = "600"
     superset = Superset()
     superset.wait()

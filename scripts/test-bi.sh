@@ -8,7 +8,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 root=$PWD
 superset=(apache-superset==6.1.0 psycopg2-binary rich cachetools flask-caching==2.3.1 gunicorn playwright)
-dbt=('dbt-core~=1.10.0' 'dbt-postgres~=1.9')
+dbt=('dbt-core~=1.10.0' 'dbt-postgres~=1.9' 'dbt-metricflow~=0.13.0')
 interactions=${INTERACTIONS:-20000}
 
 work=$(mktemp -d /var/tmp/smartassist-etl-bi.XXXXXX)
@@ -125,7 +125,7 @@ PATH="$venvs/superset/bin:$PATH" deploy/superset/start.sh >"$work/superset.log" 
 set +m
 superset_pid=$!
 
-export WORK=$work DBT=$venvs/dbt/bin/dbt DBT_SEND_ANONYMOUS_USAGE_STATS=false DBT_TARGET_PATH=$work/dbt/target DBT_LOG_PATH=$work/dbt/logs
+export WORK=$work DBT=$venvs/dbt/bin/dbt DBT_SEND_ANONYMOUS_USAGE_STATS=false DBT_LOG_PATH=$work/dbt/logs
 export DBT_PROFILES_DIR=$work/dbt SMARTASSIST_DBT_HOST=127.0.0.1 SMARTASSIST_DBT_PORT=$port SMARTASSIST_DBT_DATABASE=demo
 SMARTASSIST_DBT_PASSWORD=$(cat "$work/secrets/dbt_password")
 export SMARTASSIST_DBT_PASSWORD
