@@ -55,7 +55,9 @@ async fn reading_everything_again_touches_no_row() {
     let setup = Setup::with_interactions(1_500).await;
     setup.sync(&database).await;
     let versions = database.row_versions().await;
-    let dead = "select coalesce(sum(n_dead_tup), 0)::bigint from pg_stat_user_tables where schemaname = 'smartassist'";
+    // Of queues and agents it is noted when they were seen last.
+    let dead = "select coalesce(sum(n_dead_tup), 0)::bigint from pg_stat_user_tables where schemaname = 'smartassist' \
+                and relname not in ('queues', 'agents')";
     assert_eq!(database.number(dead).await, 0);
 
     database.execute(FORGET_COVERAGE).await;
