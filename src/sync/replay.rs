@@ -184,12 +184,20 @@ impl Replay {
     /// Read one after the other, rebuilt side by side.
     fn batches(&self, after: Uuid) -> impl Stream<Item = Result<ReplayBatch, LoadError>> {
         let read = stream::try_unfold(after, async |after| {
-            let raw = replay::next(&self.pool, &self.account_id, after).await?;
+            let raw = self.read(after).await?;
             let last = raw.last().map(|raw| raw.interaction_key);
             Ok(last.map(|last| ((last, raw), last)))
         });
         let rebuilt = read.map_ok(|(last, raw)| self.rebuild(last, raw));
         rebuilt.try_buffered(REBUILT_AT_ONCE)
+    }
+
+    /// In a task of its own: while a batch is written for long, nobody asks for the next one, and PostgreSQL ends a session that stands still
+    /// within a transaction.
+    async fn read(&self, after: Uuid) -> Result<Vec<Raw>, LoadError> {
+        let (pool, account_id) = (self.pool.clone(), self.account_id.clone());
+        let read = tokio::spawn(async move { replay::next(&pool, &account_id, after).await }).await;
+        read.unwrap_or_else(|ended| std::panic::resume_unwind(ended.into_panic()))
     }
 
     async fn rebuild(&self, last: Uuid, raw: Vec<Raw>) -> Result<ReplayBatch, LoadError> {
