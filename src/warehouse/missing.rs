@@ -191,6 +191,16 @@ pub(super) async fn mark(
     Ok(marked.rows_affected())
 }
 
+/// Those of them that the API no longer returns.
+pub(super) async fn among(connection: &mut PgConnection, keys: &[Uuid]) -> Result<Vec<Uuid>, LoadError> {
+    Ok(sqlx::query_scalar(
+        "select interaction_key from smartassist.sessions where interaction_key = any($1) and missing_since is not null",
+    )
+    .bind(keys)
+    .fetch_all(connection)
+    .await?)
+}
+
 pub(super) async fn clear(
     connection: &mut PgConnection,
     constants: Constants<'_>,

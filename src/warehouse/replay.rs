@@ -11,7 +11,7 @@ use crate::transform::{Interaction, RowGroup};
 
 use super::batch::{Batch, Constants};
 use super::refused::{Write, write_others};
-use super::{days, facts, interactions, renamed};
+use super::{days, facts, interactions, missing, renamed};
 use crate::ledger::runs::{Finished, Outcome, finish};
 use crate::ledger::{Counters, LoadError, bigint, turn};
 
@@ -247,7 +247,11 @@ async fn rewrite(
     });
     days::count(connection, account_id, moves).await?;
     let keys: Vec<Uuid> = changed.iter().map(|interaction| interaction.key).collect();
-    facts::rewrite(connection, account_id, &keys).await?;
+    let missing = missing::among(connection, &keys).await?;
+    let is_counted = |interaction: &&&Interaction| !missing.contains(&interaction.key);
+    let counted = changed.iter().filter(is_counted);
+    let counted: Vec<facts::Counted<'_>> = counted.map(|one| (one.key, &one.rows)).collect();
+    facts::write(connection, account_id, &counted, &missing).await?;
 
     let reduced = rebuilt.iter().filter(|one| one.payload_differs);
     let reduced = reduced.map(|one| (one.raw.interaction_key, one.interaction.payload.as_str()));
