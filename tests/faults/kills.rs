@@ -218,12 +218,12 @@ async fn a_load_killed_two_hundred_times_gives_the_same_tables() {
         .and_then(|kills| kills.parse().ok())
         .unwrap_or(KILLS);
     let mut setup = Setup::live().await;
-    // Some 520 windows of a week, all of them one page: at two answers each 200 ms, the load outlasts all
+    // Some 520 windows of a week, all of them one page: at two answers each 150 ms, the load outlasts all
     // the kills however fast the machine is, and on a slow one some of it is stored between them.
     let days = 3_650;
     setup.set("start_from", &crate::support::days_ago(days));
     setup.seed_days(11, days, 0, INTERACTIONS);
-    setup.simulator.world().behaviour.latency = Duration::from_millis(200);
+    setup.simulator.world().behaviour.latency = Duration::from_millis(150);
     // Two of them for what is older than a day.
     setup.set("max_in_flight", "3");
     let database = TestDatabase::migrated().await;
