@@ -236,7 +236,7 @@ async fn a_load_killed_two_hundred_times_gives_the_same_tables() {
         if dice.within(0..4) > 0 {
             program.event("run started").await;
         }
-        tokio::time::sleep(Duration::from_millis(dice.within(0..900))).await;
+        tokio::time::sleep(Duration::from_millis(dice.within(0..2_000))).await;
         program.signal(Signal::SIGKILL);
         let ended = program.ended().await;
         let was_killed = ended.status.signal() == Some(9);
