@@ -169,6 +169,21 @@ pub struct Behaviour {
     pub quirks: Quirks,
 }
 
+impl Behaviour {
+    /// Pages hold `page_cap` records at most, whatever is asked for.
+    pub fn capped(page_cap: usize, num_results: NumResults) -> Self {
+        let quirks = Quirks {
+            page_cap: Some(page_cap),
+            ..Quirks::default()
+        };
+        Self {
+            num_results,
+            quirks,
+            ..Self::default()
+        }
+    }
+}
+
 impl Default for Behaviour {
     fn default() -> Self {
         Self {

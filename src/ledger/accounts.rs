@@ -154,7 +154,7 @@ pub async fn traits(executor: impl PgExecutor<'_>, account_id: &str) -> Result<V
 
 /// What saving the API's behaviour changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Remembered {
+pub struct RememberedTraits {
     /// Windows whose proof it contradicts: their stretches are read again.
     pub withdrawn: i64,
     /// Watermark.
@@ -169,14 +169,14 @@ pub async fn remember_traits(
     executor: impl PgExecutor<'_>,
     lease: &Lease,
     traits: &Value,
-) -> Result<Remembered, LoadError> {
+) -> Result<RememberedTraits, LoadError> {
     let row = lease
         .query(fenced!(include_str!("remember_traits.sql")))
         .bind(traits)
         .fetch_optional(executor)
         .await?
         .ok_or(LoadError::LeaseLost)?;
-    Ok(Remembered {
+    Ok(RememberedTraits {
         withdrawn: row.try_get(0)?,
         watermark: row.try_get(1)?,
     })

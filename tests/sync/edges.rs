@@ -41,17 +41,6 @@ async fn three_weeks(count: usize) -> Setup {
     .await
 }
 
-fn clamped(page_cap: usize, num_results: NumResults) -> Behaviour {
-    Behaviour {
-        num_results,
-        quirks: Quirks {
-            page_cap: Some(page_cap),
-            ..Quirks::default()
-        },
-        ..Behaviour::default()
-    }
-}
-
 fn insert(setup: &Setup, at: &str, record: &Value) {
     setup.simulator.world().insert_raw(instant(at), record);
 }
@@ -132,7 +121,7 @@ async fn a_page_that_fails_is_no_end_of_clamped_pages() {
         // In passing, and longer than it is tried again.
         for (num_results, times) in [(NumResults::Page, 1), (NumResults::Absent, 4)] {
             let database = TestDatabase::migrated().await;
-            let setup = half_a_day(300, clamped(50, num_results)).await;
+            let setup = half_a_day(300, Behaviour::capped(50, num_results)).await;
             setup.simulator.world().inject(Fault {
                 when: When::Offset { offset: 1, times },
                 kind: fault.clone(),

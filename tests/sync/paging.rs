@@ -3,7 +3,7 @@
 
 use chrono::TimeDelta;
 use smartassist_etl::ledger::runs::Outcome;
-use smartassist_simulator::{Behaviour, NumResults, OffsetUnit, Order, PastOffset, Quirks, Seed};
+use smartassist_simulator::{Behaviour, NumResults, OffsetUnit, Order, PastOffset, Seed};
 
 use crate::support::{Setup, TestDatabase, instant};
 
@@ -36,17 +36,6 @@ async fn known(database: &TestDatabase, of: &str) -> String {
     database.text(&sql).await
 }
 
-fn capped(page_cap: usize, num_results: NumResults) -> Behaviour {
-    Behaviour {
-        num_results,
-        quirks: Quirks {
-            page_cap: Some(page_cap),
-            ..Quirks::default()
-        },
-        ..Behaviour::default()
-    }
-}
-
 /// Of each habit, what is found out is stored.
 #[tokio::test]
 async fn odd_ways_to_page_lose_nothing_and_are_stored() {
@@ -66,7 +55,13 @@ async fn odd_ways_to_page_lose_nothing_and_are_stored() {
         ..Behaviour::default()
     };
     for (count, behaviour, max_offset, of, found) in [
-        (700, capped(37, NumResults::Absent), 10, "page_size", "37"),
+        (
+            700,
+            Behaviour::capped(37, NumResults::Absent),
+            10,
+            "page_size",
+            "37",
+        ),
         (450, records, 10, "offset_unit", "records"),
         (600, both_kinds, 10, "num_results", "page"),
         (1_300, few_pages, 3, "refused_page", "4"),
@@ -214,7 +209,7 @@ async fn totals_that_become_page_sizes_or_are_capped_lose_nothing() {
 #[tokio::test]
 async fn long_pages_are_requested_again_once_they_are_served() {
     let database = TestDatabase::migrated().await;
-    let setup = half_a_day(400, capped(20, NumResults::Total)).await;
+    let setup = half_a_day(400, Behaviour::capped(20, NumResults::Total)).await;
     load(&setup, &database, "clamped").await;
     setup.simulator.world().behaviour.quirks.page_cap = None;
     setup.pass(TimeDelta::hours(12));

@@ -32,7 +32,7 @@ enum Listing {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Drift {
+enum PageDrift {
     Moves,
     Inserts,
     Removes,
@@ -47,7 +47,7 @@ struct FakeApi {
     totals: bool,
     end_is_inclusive: bool,
     listing: Listing,
-    drift: Drift,
+    drift: PageDrift,
     drifts_every: usize,
 }
 
@@ -67,7 +67,7 @@ impl FakeApi {
             totals,
             end_is_inclusive: true,
             listing: Listing::Unordered,
-            drift: Drift::Moves,
+            drift: PageDrift::Moves,
             drifts_every: 0,
         }
     }
@@ -89,9 +89,9 @@ impl FakeApi {
             return;
         };
         match self.drift {
-            Drift::Moves => self.records[newest].0 = from,
-            Drift::Inserts => self.records.push((from + (to - from) / 2, self.records.len())),
-            Drift::Removes => _ = self.records.remove(newest),
+            PageDrift::Moves => self.records[newest].0 = from,
+            PageDrift::Inserts => self.records.push((from + (to - from) / 2, self.records.len())),
+            PageDrift::Removes => _ = self.records.remove(newest),
         }
         self.records.sort_unstable();
     }
@@ -214,7 +214,7 @@ fn model() -> impl Strategy<Value = FakeApi> {
         Listing::Descending,
         Listing::BothEnds,
     ]);
-    let drift = prop::sample::select(vec![Drift::Moves, Drift::Inserts, Drift::Removes]);
+    let drift = prop::sample::select(vec![PageDrift::Moves, PageDrift::Inserts, PageDrift::Removes]);
     (
         records(),
         reach,

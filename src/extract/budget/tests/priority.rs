@@ -7,15 +7,15 @@ use Priority::{Head, Other};
 const FOR_EVER: Duration = Duration::from_secs(30 * 86_400);
 
 #[derive(Debug, Clone, Copy)]
-struct Wish {
+struct WantedRequest {
     priority: Priority,
     at: u64,
     patience: Option<u64>,
     latency: u64,
 }
 
-fn wish(priority: Priority, at: u64) -> Wish {
-    Wish {
+fn wish(priority: Priority, at: u64) -> WantedRequest {
+    WantedRequest {
         priority,
         at,
         patience: None,
@@ -30,7 +30,7 @@ struct Sent {
     answered: u64,
 }
 
-async fn grant(budget: &Budget, wishes: &[Wish]) -> Vec<Sent> {
+async fn grant(budget: &Budget, wishes: &[WantedRequest]) -> Vec<Sent> {
     let begin = Instant::now();
     let elapsed = || u64::try_from(begin.elapsed().as_millis()).unwrap();
     let granted = RefCell::new(Vec::new());
@@ -53,7 +53,7 @@ async fn grant(budget: &Budget, wishes: &[Wish]) -> Vec<Sent> {
     granted.into_inner()
 }
 
-async fn order(budget: &Budget, wishes: &[Wish]) -> Vec<(usize, u64)> {
+async fn order(budget: &Budget, wishes: &[WantedRequest]) -> Vec<(usize, u64)> {
     let granted = grant(budget, wishes).await;
     granted
         .iter()
@@ -77,7 +77,7 @@ async fn live_overtakes_refreshes_that_wait_already() {
 #[tokio::test(start_paused = true)]
 async fn within_a_priority_first_come_is_first_served() {
     let priorities = [Other, Other, Other, Head, Other, Head];
-    let wishes: Vec<Wish> = (0..)
+    let wishes: Vec<WantedRequest> = (0..)
         .zip(priorities)
         .map(|(at, priority)| wish(priority, at))
         .collect();
@@ -89,7 +89,7 @@ async fn within_a_priority_first_come_is_first_served() {
 async fn who_gives_up_waiting_holds_nobody_back() {
     for (live, refresh) in [(5, 0), (0, 5)] {
         for patience in [1, 10_000] {
-            let gone = Wish {
+            let gone = WantedRequest {
                 patience: Some(patience),
                 ..wish(Head, live)
             };
@@ -102,11 +102,11 @@ async fn who_gives_up_waiting_holds_nobody_back() {
 #[tokio::test(start_paused = true)]
 async fn who_gives_up_waiting_for_an_end_in_flight_holds_nobody_back() {
     let budget = budget(0, 0, 1);
-    let on_its_way = Wish {
+    let on_its_way = WantedRequest {
         latency: 20_000,
         ..wish(Other, 0)
     };
-    let gone = Wish {
+    let gone = WantedRequest {
         patience: Some(5_000),
         ..wish(Head, 1_000)
     };
@@ -120,8 +120,8 @@ prop_compose! {
         at in 0_u64..120_000,
         patience in prop::option::weighted(0.2, 0_u64..90_000),
         latency in 0_u64..20_000,
-    ) -> Wish {
-        Wish { priority, at, patience, latency }
+    ) -> WantedRequest {
+        WantedRequest { priority, at, patience, latency }
     }
 }
 

@@ -14,14 +14,14 @@ use crate::time::window::Window;
 const WITH_AND_WITHOUT_TOTALS: [NumResults; 3] = [NumResults::Total, NumResults::Page, NumResults::Absent];
 
 /// An account that is loaded stretch by stretch.
-struct Account {
+struct MemoryAccount {
     api: MemoryApi,
     model: Model,
     read: BTreeSet<uuid::Uuid>,
     read_to: DateTime<Utc>,
 }
 
-impl Account {
+impl MemoryAccount {
     fn new(read_from: &str, change: impl FnOnce(&mut smartassist_simulator::World)) -> Self {
         let api = MemoryApi::new(change);
         Self {
@@ -32,7 +32,7 @@ impl Account {
         }
     }
 
-    /// Half a day with so many interactions.
+    /// Half a day with `count` interactions.
     fn half_a_day(count: usize, behaviour: Behaviour) -> Self {
         let (from, to) = (instant("2026-01-15T00:00:00Z"), instant("2026-01-15T11:00:00Z"));
         Self::new("2026-01-15T00:00:00Z", |world| {
@@ -41,7 +41,7 @@ impl Account {
         })
     }
 
-    /// An hour passes, with so many interactions.
+    /// An hour passes, with `count` interactions.
     fn pass_an_hour(&mut self, seed: u64, count: usize) {
         let mut world = self.api.world.lock().unwrap();
         let from = world.now() + TimeDelta::minutes(1);
@@ -66,23 +66,12 @@ impl Account {
     }
 }
 
-fn capped(page_cap: usize, num_results: NumResults) -> Behaviour {
-    Behaviour {
-        num_results,
-        quirks: Quirks {
-            page_cap: Some(page_cap),
-            ..Quirks::default()
-        },
-        ..Behaviour::default()
-    }
-}
-
 #[tokio::test]
 async fn pages_that_are_clamped_lose_nothing() {
     for page_cap in [1, 20, 37, 50, 99] {
         for num_results in WITH_AND_WITHOUT_TOTALS {
             for count in [page_cap, page_cap * 2, page_cap * 7 + 3] {
-                let mut account = Account::half_a_day(count, capped(page_cap, num_results));
+                let mut account = MemoryAccount::half_a_day(count, Behaviour::capped(page_cap, num_results));
                 account
                     .load(&format!("{count} by {page_cap} {num_results:?}"))
                     .await;
@@ -94,7 +83,7 @@ async fn pages_that_are_clamped_lose_nothing() {
 #[tokio::test]
 async fn more_than_clamped_pages_can_show_is_read_in_parts() {
     for num_results in WITH_AND_WITHOUT_TOTALS {
-        let mut account = Account::half_a_day(1_500, capped(37, num_results));
+        let mut account = MemoryAccount::half_a_day(1_500, Behaviour::capped(37, num_results));
         let requests = account.load(&format!("{num_results:?}")).await;
         assert!(
             requests < 41 * 2,
@@ -110,9 +99,9 @@ async fn clamped_pages_and_an_offset_in_records_lose_nothing() {
         for num_results in WITH_AND_WITHOUT_TOTALS {
             let behaviour = Behaviour {
                 offset_unit: OffsetUnit::Records,
-                ..capped(20, num_results)
+                ..Behaviour::capped(20, num_results)
             };
-            let mut account = Account::half_a_day(130, behaviour);
+            let mut account = MemoryAccount::half_a_day(130, behaviour);
             account.api.world.lock().unwrap().limits.max_offset = max_offset;
             account.load(&format!("{max_offset} {num_results:?}")).await;
         }
@@ -128,7 +117,7 @@ async fn a_server_that_begins_to_clamp_pages_loses_nothing() {
                 num_results,
                 ..Behaviour::default()
             };
-            let mut account = Account::half_a_day(900, behaviour);
+            let mut account = MemoryAccount::half_a_day(900, behaviour);
             account.load(&about).await;
             account.api.world.lock().unwrap().behaviour.quirks.page_cap = Some(page_cap);
             for hour in 12..15 {
@@ -153,7 +142,7 @@ async fn pages_of_up_to_twice_the_limit_lose_nothing() {
                     },
                     ..Behaviour::default()
                 };
-                let mut account = Account::half_a_day(count, behaviour);
+                let mut account = MemoryAccount::half_a_day(count, behaviour);
                 account.load(&format!("{count} {order:?} {num_results:?}")).await;
             }
         }
@@ -164,9 +153,9 @@ async fn pages_of_up_to_twice_the_limit_lose_nothing() {
 async fn clamped_pages_of_both_kinds_lose_nothing() {
     for page_cap in [20, 50] {
         for num_results in [NumResults::Page, NumResults::Absent] {
-            let mut behaviour = capped(page_cap, num_results);
+            let mut behaviour = Behaviour::capped(page_cap, num_results);
             behaviour.quirks.both_kinds = true;
-            let mut account = Account::half_a_day(page_cap * 4, behaviour);
+            let mut account = MemoryAccount::half_a_day(page_cap * 4, behaviour);
             let about = format!("{page_cap} {num_results:?}");
             account.load(&about).await;
             // The more there are, the fewer of one kind the last page has.
@@ -182,7 +171,7 @@ async fn clamped_pages_of_both_kinds_lose_nothing() {
 async fn two_sources_cost_hardly_more_requests_than_unordered_rows() {
     let requests = async |order| {
         let (from, to) = (instant("2026-01-08T00:00:00Z"), instant("2026-01-15T11:00:00Z"));
-        let mut account = Account::new("2026-01-08T00:00:00Z", |world| {
+        let mut account = MemoryAccount::new("2026-01-08T00:00:00Z", |world| {
             world.seed(&Seed::new(9, from, to, 8_000));
             world.behaviour.order = order;
         });
@@ -207,7 +196,7 @@ async fn full_last_pages_are_told_from_pages_that_are_cut_off() {
                     ..Behaviour::default()
                 };
                 let about = format!("{count} {behaviour:?}");
-                Account::half_a_day(count, behaviour).load(&about).await;
+                MemoryAccount::half_a_day(count, behaviour).load(&about).await;
             }
         }
     }
@@ -234,7 +223,7 @@ async fn a_window_is_drained_whatever_the_api_returns_past_its_end() {
                     ..Behaviour::default()
                 };
                 let about = format!("{count} {past_end:?} {num_results:?}");
-                let requests = Account::half_a_day(count, behaviour).load(&about).await;
+                let requests = MemoryAccount::half_a_day(count, behaviour).load(&about).await;
                 assert!(requests < 60, "{about}: {requests}");
             }
         }
@@ -250,9 +239,9 @@ async fn a_refused_page_below_the_total_is_no_proof_against_it() {
             (300, NumResults::Page),
             (30, NumResults::Overstated),
         ] {
-            let mut behaviour = capped(50, num_results);
+            let mut behaviour = Behaviour::capped(50, num_results);
             behaviour.quirks.past_end = past_end;
-            let mut account = Account::half_a_day(count, behaviour);
+            let mut account = MemoryAccount::half_a_day(count, behaviour);
             // Whatever the offset counts.
             account.api.world.lock().unwrap().limits.max_offset = 0;
             let about = format!("{past_end:?} {count} {num_results:?}");
@@ -273,7 +262,7 @@ async fn an_api_that_refuses_offsets_in_records_loses_nothing() {
                 ..Behaviour::default()
             };
             let about = format!("{behaviour:?}");
-            let mut account = Account::half_a_day(450, behaviour);
+            let mut account = MemoryAccount::half_a_day(450, behaviour);
             account.load(&about).await;
             // Ten times as many as the hours before let expect, so a second page is asked for.
             account.pass_an_hour(22, 400);
@@ -295,7 +284,7 @@ async fn a_lower_last_offset_is_found_out_and_loses_nothing() {
                 ..Behaviour::default()
             };
             let about = format!("{behaviour:?}");
-            let mut account = Account::half_a_day(1_300, behaviour);
+            let mut account = MemoryAccount::half_a_day(1_300, behaviour);
             account.api.world.lock().unwrap().limits.max_offset = 3;
             account.load(&about).await;
             // Many times more than the hours before let expect, so all pages are asked for.
@@ -324,7 +313,7 @@ async fn an_overstated_total_causes_no_gaps_and_few_requests() {
                 ..Behaviour::default()
             };
             let about = format!("{behaviour:?}");
-            let mut account = Account::new("2026-01-13T00:00:00Z", |world| {
+            let mut account = MemoryAccount::new("2026-01-13T00:00:00Z", |world| {
                 world.seed(&Seed::new(31, from, to, 700));
                 world.set_behaviour(behaviour);
             });
