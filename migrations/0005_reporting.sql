@@ -28,9 +28,9 @@ comment on table smartassist.reporting is
     'What reports on each account are made with, from reporting.* of the configuration. The loader writes it; a change here is undone at its next start.';
 comment on column smartassist.reporting.account_id is 'The SmartAssist account. The key.';
 comment on column smartassist.reporting.time_zone is 'IANA name of the time zone of local times and dates. A change makes all facts anew.';
-comment on column smartassist.reporting.service_level_seconds is 'An answer within so many seconds of the entry into the queue is within target.';
-comment on column smartassist.reporting.short_abandon_seconds is 'An abandon within so many seconds of the entry into the queue is a short one.';
-comment on column smartassist.reporting.repeat_contact_days is 'A contact is resolved if the customer does not come back within so many days of its end.';
+comment on column smartassist.reporting.service_level_seconds is 'Seconds from the entry into the queue within which an answer is within target.';
+comment on column smartassist.reporting.short_abandon_seconds is 'Seconds from the entry into the queue within which an abandon is a short one.';
+comment on column smartassist.reporting.repeat_contact_days is 'Days after the end of a contact in which the customer must not come back for it to count as resolved.';
 comment on column smartassist.reporting.week_starts_on is 'First day of the week, 1 for Monday to 7 for Sunday.';
 comment on column smartassist.reporting.shown_tags is 'Names of the tags whose values BI tools are shown. All others are withheld: anything can stand in a tag.';
 comment on column smartassist.reporting.rebuild_from is
@@ -388,11 +388,11 @@ select
     coalesce(a.agent_label, v.agent_key) as agent_label,
     1 as offered,
     (v.outcome = 'answered')::integer as answered,
-    (v.outcome = 'answered' and v.wait_seconds <= r.service_level_seconds and v.wait_seconds is not null)::integer as answered_in_target,
+    (v.outcome = 'answered' and coalesce(v.wait_seconds <= r.service_level_seconds, false))::integer as answered_in_target,
     (v.outcome = 'abandoned')::integer as abandoned,
-    (v.outcome = 'abandoned' and v.wait_seconds <= r.short_abandon_seconds and v.wait_seconds is not null)::integer as abandoned_short,
-    (v.outcome = 'abandoned' and v.wait_seconds <= r.service_level_seconds and v.wait_seconds is not null)::integer as abandoned_in_target,
-    (v.outcome = 'callback_open' and v.wait_seconds <= r.service_level_seconds and v.wait_seconds is not null)::integer as called_back_in_target,
+    (v.outcome = 'abandoned' and coalesce(v.wait_seconds <= r.short_abandon_seconds, false))::integer as abandoned_short,
+    (v.outcome = 'abandoned' and coalesce(v.wait_seconds <= r.service_level_seconds, false))::integer as abandoned_in_target,
+    (v.outcome = 'callback_open' and coalesce(v.wait_seconds <= r.service_level_seconds, false))::integer as called_back_in_target,
     (v.outcome = 'flowed_out')::integer as flowed_out,
     (v.outcome = 'voicemail')::integer as voicemail,
     (v.outcome = 'terminated')::integer as terminated,
@@ -450,6 +450,7 @@ select
     o.direction,
     o.queue_key,
     coalesce(q.queue_label, o.queue_key, '(direct)') as queue_label,
+    o.visit_queue_key,
     o.agent_key,
     coalesce(a.agent_label, o.agent_key) as agent_label,
     o.outcome,
@@ -772,21 +773,21 @@ from (
         v.queue_key,
         v.channel,
         v.direction,
-        1 as offered,
-        (v.outcome = 'answered')::integer as answered,
-        (v.outcome = 'answered' and coalesce(v.wait_seconds <= r.service_level_seconds, false))::integer as answered_within,
-        (v.outcome = 'abandoned')::integer as abandoned,
-        (v.outcome = 'abandoned' and coalesce(v.wait_seconds <= r.short_abandon_seconds, false))::integer as abandoned_short,
-        (v.outcome = 'abandoned' and coalesce(v.wait_seconds <= r.service_level_seconds, false))::integer as abandoned_within,
-        (v.outcome = 'flowed_out')::integer as flowed_out,
-        (v.outcome = 'voicemail')::integer as voicemail,
-        (v.outcome = 'terminated')::integer as terminated,
+        v.offered,
+        v.answered,
+        v.answered_in_target as answered_within,
+        v.abandoned,
+        v.abandoned_short,
+        v.abandoned_in_target as abandoned_within,
+        v.flowed_out,
+        v.voicemail,
+        v.terminated,
         v.callback_opted,
         v.transferred_out,
-        (v.outcome <> 'waiting')::integer as closed,
-        case when v.outcome = 'answered' then v.wait_seconds else 0 end as answer_seconds,
-        case when v.outcome = 'answered' then v.wait_seconds end as max_answer_seconds,
-        case when v.outcome = 'abandoned' then v.wait_seconds else 0 end as abandon_seconds,
+        v.closed,
+        coalesce(v.answer_seconds, 0) as answer_seconds,
+        v.answer_seconds as max_answer_seconds,
+        coalesce(v.abandon_seconds, 0) as abandon_seconds,
         0 as handled,
         0 as interaction_seconds,
         0 as hold_seconds,
@@ -795,8 +796,7 @@ from (
         0 as with_after_call_work,
         0 as csat_sum,
         0 as csat_answers
-    from smartassist.fact_queue_visits as v
-    left join smartassist.reporting as r on r.account_id = v.account_id
+    from smartassist_bi.queue_visits as v
     union all
     select
         coalesce(o.accepted_quarter_local, o.assigned_quarter_local),
@@ -807,16 +807,16 @@ from (
         o.channel,
         o.direction,
         0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, null, 0,
-        (o.handle_seconds is not null)::integer,
+        o.handled,
         o.interaction_seconds,
         o.hold_seconds,
         o.after_call_work_seconds,
         o.handle_seconds,
-        coalesce(o.after_call_work_seconds > 0, false)::integer,
+        o.with_after_call_work,
         o.csat_score,
         (o.csat_score is not null)::integer
-    from smartassist.fact_agent_offers as o
-    where o.outcome = 'answered' and o.visit_queue_key is not null
+    from smartassist_bi.agent_offers as o
+    where o.answered = 1 and o.visit_queue_key is not null
 ) as counted
 left join smartassist.queues as q on q.account_id = counted.account_id and q.queue_key = counted.queue_key
 group by counted.quarter_local, counted.date, counted.quarter, counted.account_id, counted.queue_key, coalesce(q.queue_label, counted.queue_key), counted.channel, counted.direction;
@@ -885,10 +885,10 @@ from (
         o.agent_key,
         o.channel,
         o.direction,
-        1 as offered,
-        (o.outcome = 'answered')::integer as answered,
-        (o.outcome = 'missed')::integer as missed,
-        (o.outcome = 'taken_away')::integer as taken_away,
+        o.offered,
+        o.answered,
+        o.missed,
+        o.taken_away,
         o.transferred_out,
         o.consultations,
         o.pickup_seconds,
@@ -903,7 +903,7 @@ from (
         0 as with_after_call_work,
         0 as csat_sum,
         0 as csat_answers
-    from smartassist.fact_agent_offers as o
+    from smartassist_bi.agent_offers as o
     union all
     select
         coalesce(o.accepted_on, o.assigned_on),
@@ -912,16 +912,16 @@ from (
         o.channel,
         o.direction,
         0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-        (o.handle_seconds is not null)::integer,
+        o.handled,
         o.interaction_seconds,
         o.hold_seconds,
         o.after_call_work_seconds,
         o.handle_seconds,
-        coalesce(o.after_call_work_seconds > 0, false)::integer,
+        o.with_after_call_work,
         o.csat_score,
         (o.csat_score is not null)::integer
-    from smartassist.fact_agent_offers as o
-    where o.outcome = 'answered'
+    from smartassist_bi.agent_offers as o
+    where o.answered = 1
 ) as counted
 left join smartassist.agents as a on a.account_id = counted.account_id and a.agent_key = counted.agent_key
 group by counted.date, counted.account_id, counted.agent_key, coalesce(a.agent_label, counted.agent_key), counted.channel, counted.direction;

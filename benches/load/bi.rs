@@ -39,7 +39,7 @@ const OTHERS: [(&str, &str, Duration); 3] = [
     ),
 ];
 
-/// Of each the best of so many: others on the machine only ever make it slower.
+/// Runs of each, of which the best counts: others on the machine only ever make it slower.
 const TIMES: usize = 3;
 
 pub(crate) async fn measure(workbench: &Workbench, interactions: usize) -> Result<()> {

@@ -22,11 +22,11 @@ settings! {
     Reporting {
         /// Of local times and dates.
         time_zone: Tz = time_zone("time_zone");
-        /// An answer within so many is within target.
+        /// Up to which an answer is within target.
         service_level_seconds: i32 = integer("service_level_seconds", 1..=86_400);
-        /// An abandon within so many is a short one.
+        /// Up to which an abandon is a short one.
         short_abandon_seconds: i32 = integer("short_abandon_seconds", 0..=86_400);
-        /// A customer who comes back within so many was not helped.
+        /// In which a customer who was helped does not come back.
         repeat_contact_days: i32 = integer("repeat_contact_days", 1..=366);
         /// 1 for Monday to 7 for Sunday.
         week_starts_on: i32 = required_choice("week_starts_on", &DAYS);

@@ -2,7 +2,7 @@
 
 use sqlx::{AssertSqlSafe, Connection};
 
-use crate::support::{TestDatabase, database};
+use crate::support::TestDatabase;
 
 use super::{NAMES, differing, made};
 
@@ -41,7 +41,7 @@ async fn rows(connection: &mut sqlx::PgConnection, sql: &str, today: &str) -> Ve
 }
 
 async fn connect(database: &TestDatabase) -> sqlx::PgConnection {
-    let options = database::server().await.options().database(&database.name);
+    let options = database.pool.options();
     let mut connection = sqlx::PgConnection::connect_with(&options).await.unwrap();
     let settings = "set time zone 'UTC'; set jit = off";
     sqlx::raw_sql(settings).execute(&mut connection).await.unwrap();
