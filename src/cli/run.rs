@@ -111,10 +111,7 @@ async fn open_once(config: &Config) -> Result<Database, CommandError> {
 
 async fn prepare(config: &Config, pool: &Pool) -> Result<(), CommandError> {
     postgres::migrate(pool).await?;
-    for account in &config.accounts {
-        reporting::apply(pool, account).await?;
-    }
-    Ok(())
+    Ok(reporting::apply_all(pool, &config.accounts).await?)
 }
 
 async fn work(

@@ -128,11 +128,8 @@ impl Shell<'_> {
 
     /// Has reports made as the configuration says: of commands that load, or make facts anew.
     pub(super) async fn apply_reporting(&self) -> Result<(), CommandError> {
-        for account in &self.config.accounts {
-            let apply = async || Ok::<_, CommandError>(reporting::apply(&self.database.pool, account).await?);
-            self.retry(&self.stop, apply).await?;
-        }
-        Ok(())
+        let apply = async || Ok(reporting::apply_all(&self.database.pool, &self.config.accounts).await?);
+        self.retry(&self.stop, apply).await
     }
 
     /// Repeats `work` whenever the database goes away; the ledger keeps what was done.

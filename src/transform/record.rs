@@ -97,7 +97,7 @@ fn start_of_id(ids: &Ids, notes: &Notes) -> Option<DateTime<Utc>> {
     Some(started_at)
 }
 
-fn is(text: Option<&str>, word: &str) -> bool {
+pub(super) fn is(text: Option<&str>, word: &str) -> bool {
     text.is_some_and(|text| text.eq_ignore_ascii_case(word))
 }
 

@@ -106,9 +106,7 @@ impl<'a> Batch<'a> {
     ) -> Self {
         let mut batch = Self::new(R::TABLE, &[&["account_id"], R::COLUMNS].concat());
         for (key, fact) in facts {
-            let mut row = vec![Cell::Text(account_id)];
-            row.extend(fact.cells());
-            batch.push(key, row);
+            batch.push(key, [Cell::Text(account_id)].into_iter().chain(fact.cells()));
         }
         batch
     }

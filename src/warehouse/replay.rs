@@ -251,7 +251,7 @@ async fn rewrite(
     let is_counted = |interaction: &&&Interaction| !missing.contains(&interaction.key);
     let counted = changed.iter().filter(is_counted);
     let counted: Vec<facts::Counted<'_>> = counted.map(|one| (one.key, &one.rows)).collect();
-    facts::write(connection, account_id, &counted, &missing).await?;
+    facts::write(connection, account_id, &counted, &keys).await?;
 
     let reduced = rebuilt.iter().filter(|one| one.payload_differs);
     let reduced = reduced.map(|one| (one.raw.interaction_key, one.interaction.payload.as_str()));

@@ -57,6 +57,17 @@ pub async fn apply(pool: &Pool, account: &AccountConfig) -> Result<(), LoadError
     .await
 }
 
+/// Of all accounts.
+///
+/// # Errors
+/// As [`apply`].
+pub async fn apply_all(pool: &Pool, accounts: &[AccountConfig]) -> Result<(), LoadError> {
+    for account in accounts {
+        apply(pool, account).await?;
+    }
+    Ok(())
+}
+
 /// Asks for all facts of an account to be made anew.
 ///
 /// # Errors

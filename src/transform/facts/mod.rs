@@ -9,6 +9,7 @@ mod visits;
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
+use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::Rows;
@@ -264,7 +265,6 @@ impl FactBasis {
 
     /// Of the secret and the customer's identifier.
     fn contact_key(&self, user_id: &str) -> Uuid {
-        use sha2::{Digest, Sha256};
         let hash = Sha256::new()
             .chain_update(&self.contact_secret)
             .chain_update(user_id)

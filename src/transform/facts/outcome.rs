@@ -2,42 +2,38 @@
 
 use crate::transform::Session;
 
-fn has_word(text: Option<&str>, words: &[&str]) -> bool {
-    text.is_some_and(|text| {
-        let text = text.to_lowercase();
-        words.iter().any(|word| text.contains(word))
-    })
+/// As words are looked for in it.
+fn lower(text: Option<&str>) -> String {
+    text.unwrap_or_default().to_lowercase()
 }
 
-fn begins_with(text: Option<&str>, words: &[&str]) -> bool {
-    text.is_some_and(|text| {
-        let text = text.to_lowercase();
-        words.iter().any(|word| text.starts_with(word))
-    })
+fn has_status(session: &Session, word: &str) -> bool {
+    let statuses = [&session.smart_status, &session.final_status];
+    statuses
+        .iter()
+        .any(|status| lower(status.as_deref()).contains(word))
 }
 
 /// A status says that the customer gave up.
 pub(super) fn says_abandoned(session: &Session) -> bool {
-    let statuses = [session.smart_status.as_deref(), session.final_status.as_deref()];
-    statuses.iter().any(|status| has_word(*status, &["abandon"]))
+    has_status(session, "abandon")
 }
 
 /// Of one that has ended, waited in a queue and was not answered.
 pub(super) fn unanswered(session: &Session, has_opted_for_callback: bool) -> &'static str {
-    let statuses = [session.smart_status.as_deref(), session.final_status.as_deref()];
-    let event = session.disconnecting_event.as_deref();
+    let event = lower(session.disconnecting_event.as_deref());
+    let is_ended_by = |words: [&str; 2]| words.iter().any(|word| event.starts_with(word));
+    let reason = lower(session.reason.as_deref());
+    let reasons = ["drop-off", "drop off", "drop_off", "dropoff", "no agents"];
     if session.is_voicemail == Some(true) {
         "voicemail"
     } else if has_opted_for_callback {
         "callback_open"
-    } else if says_abandoned(session) || begins_with(event, &["user", "customer"]) {
+    } else if says_abandoned(session) || is_ended_by(["user", "customer"]) {
         "abandoned"
-    } else if statuses.iter().any(|status| has_word(*status, &["terminat"]))
-        || has_word(
-            session.reason.as_deref(),
-            &["drop-off", "drop off", "drop_off", "dropoff", "no agents"],
-        )
-        || begins_with(event, &["system", "bot"])
+    } else if has_status(session, "terminat")
+        || reasons.iter().any(|word| reason.contains(word))
+        || is_ended_by(["system", "bot"])
     {
         "terminated"
     } else {
@@ -48,7 +44,7 @@ pub(super) fn unanswered(session: &Session, has_opted_for_callback: bool) -> &'s
 /// An agent who did not answer was not there, or had it taken away.
 pub(super) fn not_answered(event: Option<&str>, has_session_ended: bool) -> &'static str {
     match event {
-        Some(event) if !begins_with(Some(event), &["ignor"]) => "taken_away",
+        Some(event) if !lower(Some(event)).starts_with("ignor") => "taken_away",
         None if !has_session_ended => "ringing",
         _ => "missed",
     }

@@ -1,5 +1,6 @@
 //! The destinations of an interaction, with what became of each.
 
+use crate::transform::record::is;
 use crate::transform::{AgentSegment, Destination, JsonText, Response, Rows};
 
 use super::{Instant, UNKNOWN};
@@ -55,10 +56,7 @@ impl Destination {
     pub fn is_queue(&self) -> bool {
         self.queue_id.is_some()
             || self.queue_name.is_some()
-            || self
-                .destination_type
-                .as_deref()
-                .is_some_and(|kind| kind.eq_ignore_ascii_case("QueueEntry"))
+            || is(self.destination_type.as_deref(), "QueueEntry")
     }
 }
 

@@ -26,26 +26,23 @@ pub(super) type Counted<'a> = (Uuid, &'a Rows);
 /// A contact that came, went or moved: the one before it has another next one.
 type Touched = (Uuid, DateTime<Utc>);
 
-/// Writes the facts of these interactions in place of those that they had, and forgets those of others.
+/// Writes the facts of these interactions in place of those that they had; `others` lose theirs, unless they are among them.
 pub(super) async fn write(
     connection: &mut PgConnection,
     account_id: &str,
     counted: &[Counted<'_>],
-    gone: &[Uuid],
+    others: &[Uuid],
 ) -> Result<(), LoadError> {
-    let keys: Vec<Uuid> = counted
-        .iter()
-        .map(|(key, _)| *key)
-        .chain(gone.iter().copied())
-        .collect();
+    let counted_keys = counted.iter().map(|(key, _)| *key);
+    let keys: Vec<Uuid> = counted_keys.chain(others.iter().copied()).collect();
     if keys.is_empty() {
         return Ok(());
     }
     let of_several = conversations::of_several_records(connection, account_id, &keys).await?;
-    let others = of_several.iter().filter(|key| !keys.contains(key));
-    let others: Vec<Uuid> = others.copied().collect();
-    let read = rebuild::rows(connection, &others).await?;
-    let touched = delete(connection, &[keys, others].concat()).await?;
+    let siblings = of_several.iter().filter(|key| !keys.contains(key));
+    let siblings: Vec<Uuid> = siblings.copied().collect();
+    let read = rebuild::rows(connection, &siblings).await?;
+    let touched = delete(connection, &[keys, siblings].concat()).await?;
     let read = read.iter().map(|(key, rows)| (*key, rows));
     let all: Vec<Counted<'_>> = counted.iter().copied().chain(read).collect();
     insert(connection, account_id, &all, &of_several, touched).await
@@ -59,9 +56,7 @@ pub(super) async fn rewrite(
 ) -> Result<(), LoadError> {
     let read = rebuild::rows(connection, keys).await?;
     let counted: Vec<Counted<'_>> = read.iter().map(|(key, rows)| (*key, rows)).collect();
-    let is_gone = |key: &&Uuid| read.iter().all(|(read, _)| read != *key);
-    let gone: Vec<Uuid> = keys.iter().filter(is_gone).copied().collect();
-    write(connection, account_id, &counted, &gone).await
+    write(connection, account_id, &counted, keys).await
 }
 
 /// Before interactions are deleted: what they counted for others counts there again.

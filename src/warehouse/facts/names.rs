@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use sqlx::PgConnection;
+use sqlx::{AssertSqlSafe, PgConnection};
 
 use crate::transform::facts::dimension_key;
 
@@ -51,10 +51,8 @@ pub(super) async fn note(
             );
         }
     }
-    let [name, label] = [include_str!("name_queues.sql"), include_str!("label_queues.sql")];
-    store(connection, account_id, &queues, name, label).await?;
-    let [name, label] = [include_str!("name_agents.sql"), include_str!("label_agents.sql")];
-    store(connection, account_id, &agents, name, label).await
+    store(connection, account_id, "queue", &queues).await?;
+    store(connection, account_id, "agent", &agents).await
 }
 
 fn see<'a>(seen: &mut Seen<'a>, at: DateTime<Utc>, id: Option<&'a str>, name: Option<&'a str>) {
@@ -66,18 +64,19 @@ fn see<'a>(seen: &mut Seen<'a>, at: DateTime<Utc>, id: Option<&'a str>, name: Op
     last.name = last.name.max(name);
 }
 
+/// `noun` is queue or agent: the tables differ in nothing else.
 async fn store(
     connection: &mut PgConnection,
     account_id: &str,
+    noun: &str,
     seen: &Seen<'_>,
-    name: &'static str,
-    label: &'static str,
 ) -> Result<(), LoadError> {
     if seen.is_empty() {
         return Ok(());
     }
+    let of_noun = |statement: &str| AssertSqlSafe(statement.replace("{noun}", noun));
     let values = || seen.values();
-    let named = sqlx::query(name)
+    let named = sqlx::query(of_noun(include_str!("name.sql")))
         .bind(account_id)
         .bind(Vec::from_iter(seen.keys()))
         .bind(Vec::from_iter(values().map(|last| last.id)))
@@ -88,7 +87,8 @@ async fn store(
         .execute(&mut *connection)
         .await?;
     if named.rows_affected() > 0 {
-        sqlx::query(label).bind(account_id).execute(connection).await?;
+        let label = sqlx::query(of_noun(include_str!("label.sql")));
+        label.bind(account_id).execute(connection).await?;
     }
     Ok(())
 }

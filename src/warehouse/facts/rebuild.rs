@@ -105,24 +105,11 @@ pub async fn rebuild_some(pool: &Pool, account_id: &str) -> Result<u64, LoadErro
 /// # Errors
 /// Database failure.
 pub async fn forget_unnamed(pool: &Pool, account_id: &str) -> Result<(), LoadError> {
-    pool.transact_without_timeout(async |transaction| {
-        turn::take(transaction, account_id).await?;
-        for (names, key, facts) in [
-            ("smartassist.queues", "queue_key", QueueVisit::TABLE),
-            ("smartassist.agents", "agent_key", AgentOffer::TABLE),
-        ] {
-            let statement = format!(
-                "delete from {names} as named where named.account_id = $1 and not exists \
-                 (select from {facts} as fact where fact.account_id = $1 and fact.{key} = named.{key})"
-            );
-            sqlx::query(AssertSqlSafe(statement))
-                .bind(account_id)
-                .execute(&mut *transaction)
-                .await?;
-        }
-        Ok(())
-    })
-    .await
+    let named = [
+        ("smartassist.queues", QueueVisit::TABLE, "queue_key"),
+        ("smartassist.agents", AgentOffer::TABLE, "agent_key"),
+    ];
+    forget_without(pool, account_id, &named).await
 }
 
 /// Forgets facts of interactions that were deleted by hand.
@@ -130,12 +117,23 @@ pub async fn forget_unnamed(pool: &Pool, account_id: &str) -> Result<(), LoadErr
 /// # Errors
 /// Database failure.
 pub async fn forget_orphans(pool: &Pool, account_id: &str) -> Result<(), LoadError> {
+    let tables = TABLES.iter().chain([&ContactFact::TABLE]);
+    let of_interactions = tables.map(|table| (*table, "smartassist.sessions", "interaction_key"));
+    forget_without(pool, account_id, &of_interactions.collect::<Vec<_>>()).await
+}
+
+/// Of each table the rows that have no row in another with the same value of this column.
+async fn forget_without(
+    pool: &Pool,
+    account_id: &str,
+    tables: &[(&str, &str, &str)],
+) -> Result<(), LoadError> {
     pool.transact_without_timeout(async |transaction| {
         turn::take(transaction, account_id).await?;
-        for table in [&TABLES[..], &[ContactFact::TABLE]].concat() {
+        for (table, other, column) in tables {
             let statement = format!(
-                "delete from {table} as fact where fact.account_id = $1 and not exists \
-                 (select from smartassist.sessions as session where session.interaction_key = fact.interaction_key)"
+                "delete from {table} as own where own.account_id = $1 and not exists \
+                 (select from {other} as other where other.account_id = $1 and other.{column} = own.{column})"
             );
             sqlx::query(AssertSqlSafe(statement))
                 .bind(account_id)
