@@ -238,6 +238,7 @@ create table smartassist.fact_interactions (
     last_intent_name text,
     skill_names text,
     dispositions text[] not null,
+    tags jsonb,
     first_queue_key text collate "C",
     first_queue_entered_at timestamptz,
     first_accepted_at timestamptz,
@@ -280,6 +281,7 @@ comment on column smartassist.fact_interactions.contact_key is
     'Tells customers apart, to count repeated contacts: a keyed hash of the customer''s identifier, the same for the same one, that says nothing of it. NULL where the API gives none. Derived from userId.';
 comment on column smartassist.fact_interactions.skill_names is 'Names of the skills asked for, in order of the alphabet, joined by commas. NULL where there are none. Derived from skills.';
 comment on column smartassist.fact_interactions.dispositions is 'Dispositions that were assigned to the conversation, in the order sent; empty where there are none. API: dispositions.';
+comment on column smartassist.fact_interactions.tags is 'Last value of each tag of the session, by its name. NULL where there are none. Derived from sessionleveltags.';
 comment on column smartassist.fact_interactions.first_queue_key is 'The first queue, as in smartassist_bi.queues. NULL where it never was in one.';
 comment on column smartassist.fact_interactions.first_queue_entered_at is 'Instant at which the first queue was entered. API: destinations[].EnterTime.';
 comment on column smartassist.fact_interactions.first_accepted_at is 'Earliest instant at which an answering agent accepted. API: acceptedTime.';
@@ -664,12 +666,7 @@ select
     case when tag.name = any (r.shown_tags) and tag.value !~ '@|\d(\W*\d){6}' then tag.value else '(withheld)' end as tag_value
 from smartassist.fact_interactions as f
 left join smartassist.reporting as r on r.account_id = f.account_id
-cross join lateral (
-    select distinct on (given.name) given.name, given.value
-    from smartassist.tags as given
-    where given.interaction_key = f.interaction_key and given.tag_scope = 'session' and given.name is not null and given.value is not null
-    order by given.name, given.tag_index desc
-) as tag;
+cross join lateral jsonb_each_text(f.tags) as tag (name, value);
 
 comment on view smartassist_bi.interaction_tags is
     'One row per interaction and name of a tag of the session, with the last value: an interaction counts once for each name. Tags of the customer''s profile are left out. Ask for a period, which limits how much is read.';
@@ -954,7 +951,7 @@ stable
 begin atomic
     -- A step of a day is 24 hours, whatever clocks do.
     with length as (
-        select make_interval(secs => extract(epoch from step)::double precision) as step
+        select make_interval(secs => date_part('epoch', step)) as step
     ),
     waits as materialized (
         select v.account_id, v.queue_key, v.entered_at, coalesce(v.left_at, 'infinity') as left_at
@@ -967,7 +964,7 @@ begin atomic
         from waits as w
         cross join length
         cross join lateral generate_series(
-            from_at + length.step * ceil(greatest(extract(epoch from w.entered_at - from_at), 0) / extract(epoch from length.step))::double precision,
+            from_at + length.step * ceil(greatest(date_part('epoch', w.entered_at - from_at), 0) / date_part('epoch', length.step)),
             least(w.left_at - interval '1 microsecond', to_at - interval '1 microsecond', now()),
             length.step
         ) as instant (at)
@@ -979,7 +976,7 @@ begin atomic
         queue.queue_key,
         queue.queue_label,
         coalesce(seen.waiting, 0),
-        coalesce(extract(epoch from instant.at - seen.first_entered_at)::bigint, 0)
+        coalesce(date_part('epoch', instant.at - seen.first_entered_at)::bigint, 0)
     from length
     cross join generate_series(from_at, least(to_at - interval '1 microsecond', now()), length.step) as instant (at)
     cross join smartassist_bi.queues as queue
@@ -990,45 +987,58 @@ comment on function smartassist_bi.backlog(timestamptz, timestamptz, interval) i
     'How many interactions waited in each queue at each instant from from_at, before to_at, and how long the longest had: one row per instant and queue, also where nobody waited. What is waiting now is as of the last poll.';
 
 create function smartassist_bi.workload(from_at timestamptz, to_at timestamptz, step interval)
-returns table (at timestamptz, account_id text, queue_label text, channel text, work_seconds bigint, erlangs numeric, agents_at_work bigint)
+returns table (at timestamptz, account_id text, queue_label text, channel text, work_seconds bigint, erlangs double precision, agents_at_work bigint)
 language sql
 stable
 begin atomic
-    -- A step of a day is 24 hours, whatever clocks do.
-    with length as (
-        select make_interval(secs => extract(epoch from step)::double precision) as step
+    -- Seconds from from_at on. A step of a day is 24 hours, whatever clocks do.
+    with given as (
+        select date_part('epoch', step) as length, date_part('epoch', to_at - from_at) as span
     ),
     work as materialized (
-        select o.account_id, o.queue_label, o.channel, o.agent_key, o.accepted_at, o.work_ended_at
+        select
+            o.account_id,
+            o.queue_key,
+            o.channel,
+            o.agent_key,
+            given.length,
+            greatest(date_part('epoch', o.accepted_at - from_at), 0) as begun,
+            least(date_part('epoch', o.work_ended_at - from_at), given.span) as ended
         from smartassist_bi.agent_offers as o
+        cross join given
         where o.outcome = 'answered' and o.accepted_at < to_at and o.work_ended_at > from_at and o.work_ended_at > o.accepted_at
+    ),
+    -- Most work begins and ends in one interval; what does not is cut.
+    clipped as (
+        select w.account_id, w.queue_key, w.channel, w.agent_key, floor(w.begun / w.length) as number, w.ended - w.begun as seconds
+        from work as w
+        where w.ended <= (floor(w.begun / w.length) + 1) * w.length
+        union all
+        select w.account_id, w.queue_key, w.channel, w.agent_key, n, least(w.ended, (n + 1) * w.length) - greatest(w.begun, n * w.length)
+        from work as w
+        cross join lateral generate_series(floor(w.begun / w.length)::bigint, ceil(w.ended / w.length)::bigint - 1) as n
+        where w.ended > (floor(w.begun / w.length) + 1) * w.length
+    ),
+    summed as (
+        select of_agent.number, of_agent.account_id, of_agent.queue_key, of_agent.channel, sum(of_agent.seconds) as seconds, count(*) as agents
+        from (
+            select c.number, c.account_id, c.queue_key, c.channel, c.agent_key, sum(c.seconds) as seconds
+            from clipped as c
+            group by c.number, c.account_id, c.queue_key, c.channel, c.agent_key
+        ) as of_agent
+        group by of_agent.number, of_agent.account_id, of_agent.queue_key, of_agent.channel
     )
     select
-        of_agent.at,
-        of_agent.account_id,
-        of_agent.queue_label,
-        of_agent.channel,
-        sum(of_agent.seconds)::bigint,
-        round(sum(of_agent.seconds) / extract(epoch from step), 3),
-        count(*)
-    from (
-        select
-            instant.at,
-            w.account_id,
-            w.queue_label,
-            w.channel,
-            w.agent_key,
-            sum(extract(epoch from least(w.work_ended_at, instant.at + length.step, to_at) - greatest(w.accepted_at, instant.at))) as seconds
-        from work as w
-        cross join length
-        cross join lateral generate_series(
-            from_at + length.step * floor(greatest(extract(epoch from w.accepted_at - from_at), 0) / extract(epoch from length.step))::double precision,
-            least(w.work_ended_at, to_at) - interval '1 microsecond',
-            length.step
-        ) as instant (at)
-        group by instant.at, w.account_id, w.queue_label, w.channel, w.agent_key
-    ) as of_agent
-    group by of_agent.at, of_agent.account_id, of_agent.queue_label, of_agent.channel;
+        from_at + make_interval(secs => s.number * given.length),
+        s.account_id,
+        coalesce(q.queue_label, s.queue_key, '(direct)'),
+        s.channel,
+        s.seconds::bigint,
+        round(s.seconds / given.length * 1000) / 1000,
+        s.agents
+    from summed as s
+    cross join given
+    left join smartassist_bi.queues as q on q.account_id = s.account_id and q.queue_key = s.queue_key;
 end;
 
 comment on function smartassist_bi.workload(timestamptz, timestamptz, interval) is

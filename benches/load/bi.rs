@@ -102,7 +102,7 @@ async fn fill(database: &mut Database, interactions: usize) -> Result<()> {
         database.execute(statement).await?;
     }
     database
-        .execute("insert into smartassist.reporting (account_id) values ('acct')")
+        .execute("insert into smartassist.reporting (account_id, shown_tags) values ('acct', '{topic}')")
         .await?;
     reporting::rebuild(&pool, "acct").await?;
     let began = Instant::now();

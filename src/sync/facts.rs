@@ -25,6 +25,7 @@ pub async fn rebuild(
 ) -> Result<u64, LoadError> {
     let name = account.name.as_str();
     let (began, mut told, mut interactions) = (Instant::now(), Instant::now(), 0);
+    let mut of = None;
     while !stop.is_cancelled() {
         let rebuilding = || facts::rebuild_some(pool, &account.account_id);
         let some = conflict::retry(name, rebuilding).await?;
@@ -35,7 +36,12 @@ pub async fn rebuild(
         interactions += some;
         if told.elapsed() > TELL_EVERY {
             told = Instant::now();
-            info!(account = name, interactions, "facts are being made anew");
+            let counting = || facts::left(pool, &account.account_id);
+            let of = match of {
+                Some(of) => of,
+                None => *of.insert(interactions + conflict::retry(name, counting).await?),
+            };
+            info!(account = name, interactions, of, "facts are being made anew");
         }
     }
     if interactions > 0 {

@@ -63,7 +63,7 @@ select label, sum(callback_opted), sum(callback_connected), round(avg(callback_s
 from independent.visits join names.queues using (queue_key) where entered_on >= current_date - 30 and callback_opted = 1 group by 1 order by 1
 
 -- Q12
-select at, label, channel, sum(extract(epoch from upper(part) - lower(part)))::bigint, round(sum(extract(epoch from upper(part) - lower(part))) / 1800, 3), count(distinct agent_key)
+select at, label, channel, sum(extract(epoch from upper(part) - lower(part)))::bigint, round(sum(extract(epoch from upper(part) - lower(part)))::float8 / 1800 * 1000) / 1000, count(distinct agent_key)
 from (select at, coalesce(q.label, '(direct)') as label, channel, agent_key, tstzrange(accepted_at, work_ended_at) * tstzrange(at, at + interval '30 minutes') as part
       from generate_series((current_date - 30)::timestamptz, current_date::timestamptz - interval '30 minutes', interval '30 minutes') as at
       join independent.offers as o on o.outcome = 'answered' and o.work_ended_at > o.accepted_at and tstzrange(accepted_at, work_ended_at) && tstzrange(at, at + interval '30 minutes')

@@ -297,6 +297,14 @@ select
         where s.skills is not null
     ) as skill_names,
     s.dispositions,
+    (
+        select jsonb_object_agg(tag.name, tag.value)
+        from smartassist.tags as tag
+        where tag.interaction_key = s.interaction_key and tag.tag_scope = 'session' and tag.tag_index = (
+            select max(same.tag_index) from smartassist.tags as same
+            where same.interaction_key = tag.interaction_key and same.tag_scope = 'session' and same.name = tag.name and same.value is not null
+        )
+    ) as tags,
     d.first_queue_key,
     d.first_queue_entered_at,
     g.first_accepted_at,

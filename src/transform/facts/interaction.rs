@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use crate::transform::{AgentSegment, Rows};
+use crate::transform::json_text::JsonText;
+use crate::transform::{AgentSegment, Rows, Tag, TagScope};
 
 use super::steps::{Step, agent_key, has_unreadable_work, is_answered, work_ended_at};
 use super::{FactBasis, Instant, InteractionFact, count, label, outcome, seconds_between};
@@ -48,6 +49,7 @@ pub(super) fn of<'a>(rows: &'a Rows, steps: &[Step<'a>], basis: &FactBasis) -> I
             .as_ref()
             .and_then(|skills| skill_names(&skills.value())),
         dispositions: &session.dispositions,
+        tags: last_values(&rows.tags),
         first_queue_key: first_queue.map(|queue| queue.queue_key),
         first_queue_entered_at,
         first_accepted_at: accepted().min(),
@@ -127,6 +129,14 @@ impl Worked {
             handle_seconds: handled.map(|spoken| spoken + after_call_work_seconds.unwrap_or(0)),
         }
     }
+}
+
+/// Of the session's tags, by their names.
+fn last_values(tags: &[Tag]) -> Option<JsonText> {
+    let of_session = tags.iter().filter(|tag| tag.tag_scope == TagScope::Session);
+    let named = of_session.filter_map(|tag| Some((tag.name.clone()?, Value::from(tag.value.clone()?))));
+    let last: Map<String, Value> = named.collect();
+    (!last.is_empty()).then(|| Value::Object(last).into())
 }
 
 fn skill_names(skills: &Value) -> Option<String> {

@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use super::Rows;
 use super::cell::{Cell, ToCell};
+use super::json_text::JsonText;
 
 pub use steps::dimension_key;
 
@@ -171,6 +172,7 @@ facts! {
         last_intent_name: Option<&'a str>;
         skill_names: Option<String>;
         dispositions: &'a Vec<Option<String>>;
+        tags: Option<JsonText>;
         first_queue_key: Option<&'a str>;
         first_queue_entered_at: Option<Instant>;
         first_accepted_at: Option<Instant>;

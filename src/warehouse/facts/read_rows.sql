@@ -16,6 +16,11 @@ select
         select jsonb_agg(to_jsonb(consultation) order by consultation.destination_index, consultation.segment_index, consultation.consultation_index)
         from smartassist.consultations as consultation
         where consultation.interaction_key = session.interaction_key
-    ), '[]')::text as consultations
+    ), '[]')::text as consultations,
+    coalesce((
+        select jsonb_agg(to_jsonb(tag) order by tag.tag_index)
+        from smartassist.tags as tag
+        where tag.interaction_key = session.interaction_key and tag.tag_scope = 'session'
+    ), '[]')::text as tags
 from smartassist.sessions as session
 where session.interaction_key = any($1) and session.missing_since is null

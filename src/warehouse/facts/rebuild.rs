@@ -22,6 +22,7 @@ struct StoredRows {
     destinations: String,
     agent_segments: String,
     consultations: String,
+    tags: String,
 }
 
 impl StoredRows {
@@ -31,6 +32,7 @@ impl StoredRows {
             destinations: parse(&self.destinations)?,
             agent_segments: parse(&self.agent_segments)?,
             consultations: parse(&self.consultations)?,
+            tags: parse(&self.tags)?,
             ..Rows::default()
         })
     }
@@ -54,6 +56,21 @@ pub(super) async fn rows(
         .await?;
     let read = stored.iter().map(|one| Ok((one.interaction_key, one.rows()?)));
     Ok(read.collect::<Result<_, sqlx::Error>>()?)
+}
+
+/// How many interactions are left of a rebuilding; zero where none is asked for.
+///
+/// # Errors
+/// Database failure.
+pub async fn left(pool: &Pool, account_id: &str) -> Result<u64, LoadError> {
+    let left: i64 = sqlx::query_scalar(
+        "select count(*) from smartassist.reporting as report join smartassist.sessions as session using (account_id) \
+         where report.account_id = $1 and session.session_started_at >= report.rebuild_from",
+    )
+    .bind(account_id)
+    .fetch_one(pool)
+    .await?;
+    Ok(u64::try_from(left).unwrap_or(0))
 }
 
 /// Makes the facts of the next interactions anew, if that is asked for; gives how many. Zero: all are made.
