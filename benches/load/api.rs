@@ -80,7 +80,7 @@ impl Api {
 }
 
 impl Batch {
-    /// Ids derive from `number`, so no two batches of a world may have the same.
+    /// Ids derive from the number and the start, so no two batches of a database may have the same of both.
     fn seed(&self, number: u64) -> Seed {
         let rhythm = match self.spread {
             Spread::Even => Rhythm::Flat,
@@ -88,7 +88,7 @@ impl Batch {
         };
         Seed {
             rhythm,
-            ..Seed::new(number, self.from, self.to, self.count)
+            ..Seed::new(number << 48 | self.from.timestamp().unsigned_abs(), self.from, self.to, self.count)
         }
     }
 }

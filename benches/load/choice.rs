@@ -8,6 +8,8 @@ const DEFAULT_KEYS: usize = 10_000_000;
 
 const DEFAULT_REPORTED: usize = 1_000_000;
 
+const DEFAULT_GROWN: usize = 10_000_000;
+
 /// `cargo test --benches` runs this program too, where it only has to show that it works.
 const INTERACTIONS_IN_TESTS: usize = 1_000;
 
@@ -23,16 +25,18 @@ pub(crate) enum Part {
     Page,
     Key,
     Bi,
+    Growth,
 }
 
 impl Part {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::Throughput,
         Self::Requests,
         Self::Budget,
         Self::Page,
         Self::Key,
         Self::Bi,
+        Self::Growth,
     ];
 
     /// As `BENCH` spells it.
@@ -44,6 +48,7 @@ impl Part {
             Self::Page => "page",
             Self::Key => "key",
             Self::Bi => "bi",
+            Self::Growth => "growth",
         }
     }
 
@@ -53,7 +58,7 @@ impl Part {
             .find(|part| part.name() == name)
             .with_context(|| {
                 format!(
-                    "BENCH must be throughput, requests, budget, page, key or bi, or several with commas, not {name:?}"
+                    "BENCH must be throughput, requests, budget, page, key, bi or growth, or several with commas, not {name:?}"
                 )
             })
     }
@@ -71,6 +76,8 @@ pub(crate) struct Choice {
     pub(crate) keys: usize,
     /// Interactions of the bi part.
     pub(crate) reported: usize,
+    /// Interactions of the growth part.
+    pub(crate) grown: usize,
 }
 
 impl Choice {
@@ -107,6 +114,7 @@ impl Choice {
             scale,
             keys: count("BENCH_KEYS", DEFAULT_KEYS, INTERACTIONS_IN_TESTS)?,
             reported: count("BENCH_REPORTED", DEFAULT_REPORTED, INTERACTIONS_IN_TESTS)?,
+            grown: count("BENCH_GROWN", DEFAULT_GROWN, INTERACTIONS_IN_TESTS)?,
         })
     }
 }

@@ -111,6 +111,32 @@ impl Database {
         Ok(bytes.try_into()?)
     }
 
+    /// Bytes of all that is stored, tables with what PostgreSQL keeps beside them, and indexes.
+    pub(crate) async fn bytes_of_data(&mut self) -> Result<[u64; 2]> {
+        let (tables, indexes): (i64, i64) = sqlx::query_as(
+            "select sum(pg_table_size(oid))::bigint, sum(pg_indexes_size(oid))::bigint from pg_class \
+             where relkind = 'r' and relnamespace in ('smartassist'::regnamespace, 'smartassist_sync'::regnamespace)",
+        )
+        .fetch_one(&mut self.connection)
+        .await?;
+        Ok([tables.try_into()?, indexes.try_into()?])
+    }
+
+    /// Rows in the tables of schema `smartassist` that wait for a vacuum, as far as the server has heard of them.
+    pub(crate) async fn dead_rows(&mut self) -> Result<f64> {
+        Ok(sqlx::query_scalar(
+            "select sum(n_dead_tup)::float8 from pg_stat_user_tables where schemaname = 'smartassist'",
+        )
+        .fetch_one(&mut self.connection)
+        .await?)
+    }
+
+    /// What a query of one text gives.
+    pub(crate) async fn text(&mut self, query: &str) -> Result<String> {
+        let query = sqlx::query_scalar(AssertSqlSafe(query.to_owned()));
+        Ok(query.fetch_one(&mut self.connection).await?)
+    }
+
     /// Bytes of WAL that the server has written since it was made.
     pub(crate) async fn wal_position(&mut self) -> Result<u64> {
         let bytes: i64 =

@@ -6,7 +6,8 @@
 //!   minutes, so it runs only where it is asked for;
 //! - `page`: how long the status page of fifty accounts takes, only where it is asked for;
 //! - `key`: what a row costs in the index of the key, only where it is asked for;
-//! - `bi`: what the questions of `docs/questions.md` cost at a million interactions, only where it is asked for.
+//! - `bi`: what the questions of `docs/questions.md` cost at a million interactions, only where it is asked for;
+//! - `growth`: what an account of a hundred thousand, a million and ten million interactions costs, only where it is asked for.
 //!
 //! Without `BENCH` the first two run.
 //!
@@ -16,7 +17,7 @@
 //! It fails only when something does not work (an exit code, a count), never for a goal that is
 //! missed. `BENCH_INTERACTIONS` sets the number of interactions of `throughput`, `BENCH_SCALE`
 //! multiplies those of `requests`, `BENCH_KEYS` sets the rows of `key`, `BENCH_REPORTED`
-//! the interactions of `bi`, `TMPDIR` says where PostgreSQL's files are.
+//! the interactions of `bi`, `BENCH_GROWN` the most of `growth`, `TMPDIR` says where PostgreSQL's files are.
 
 mod api;
 mod bi;
@@ -25,6 +26,7 @@ mod choice;
 mod daemon;
 mod database;
 mod figures;
+mod growth;
 mod key;
 mod page;
 mod requests;
@@ -88,6 +90,7 @@ async fn parts(choice: &Choice, workbench: &Workbench) -> Result<()> {
             Part::Page => Box::pin(page::measure(workbench)).await,
             Part::Key => Box::pin(key::measure(workbench, choice.keys)).await,
             Part::Bi => Box::pin(bi::measure(workbench, choice.reported)).await,
+            Part::Growth => Box::pin(growth::measure(workbench, choice.grown)).await,
         };
         if let Err(error) = done {
             writeln!(std::io::stderr(), "{}: {error:#}", part.name())?;
