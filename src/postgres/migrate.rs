@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use sqlx::migrate::{Migrate, MigrateError, Migrator};
-use sqlx::{AssertSqlSafe, PgConnection};
+use sqlx::{AssertSqlSafe, PgConnection, PgExecutor};
 use tracing::info;
 
 use super::Pool;
@@ -20,8 +20,12 @@ static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
     let mut migrations = sqlx::migrate!("./migrations");
     migrations.dangerous_set_table_name(APPLIED);
     migrations.set_locking(false);
+    migrations.set_ignore_missing(true);
     migrations
 });
+
+/// Begins the name of a migration that takes away what binaries before it use. All others only add.
+const CONTRACT: &str = "contract";
 
 #[derive(Debug, thiserror::Error)]
 pub enum MigrationError {
@@ -53,12 +57,13 @@ pub async fn migrate(pool: &Pool) -> Result<(), MigrationError> {
         Err(error) if error.is_made_by_another() => try_migrate(pool).await,
         migrated => migrated,
     };
-    migrated?;
-    info!(version = newest_migration(), "schema is up to date");
+    let version = migrated?;
+    info!(version, "schema is up to date");
     Ok(())
 }
 
-async fn try_migrate(pool: &Pool) -> Result<(), MigrationError> {
+/// Gives the version, which may be newer than this binary.
+async fn try_migrate(pool: &Pool) -> Result<i64, MigrationError> {
     let lock_timeout = (pool.lock_timeout() * LOCK_TIMEOUTS).as_millis();
     pool.transact_without_timeout(async |transaction| {
         execute(transaction, format!("set local lock_timeout = {lock_timeout}")).await?;
@@ -66,10 +71,13 @@ async fn try_migrate(pool: &Pool) -> Result<(), MigrationError> {
         let made = transaction.ensure_migrations_table(APPLIED).await;
         made.map_err(MigrationError::of)?;
         lock(transaction).await?;
+        refuse_contracted(transaction).await?;
         let applied = MIGRATIONS.run(&mut *transaction).await;
         applied.map_err(MigrationError::of)?;
         failpoint::reach("migration.applied");
-        Ok::<_, MigrationError>(())
+        let version = format!("select max(version) from {APPLIED}");
+        let version = sqlx::query_scalar(AssertSqlSafe(version));
+        Ok::<_, MigrationError>(version.fetch_one(transaction).await?)
     })
     .await
 }
@@ -95,6 +103,23 @@ async fn lock(connection: &mut PgConnection) -> Result<(), MigrationError> {
         DatabaseErrorKind::Locked => MigrationError::Locked(error),
         _ => MigrationError::Database(error),
     })
+}
+
+async fn refuse_contracted(connection: &mut PgConnection) -> Result<(), MigrationError> {
+    match newer_contract(connection).await? {
+        Some(version) => Err(MigrationError::Newer(version)),
+        None => Ok(()),
+    }
+}
+
+/// The last migration that is newer than this binary and takes something away.
+pub(super) async fn newer_contract(executor: impl PgExecutor<'_>) -> Result<Option<i64>, sqlx::Error> {
+    let contract = format!("select max(version) from {APPLIED} where success and version > $1 and description like $2");
+    sqlx::query_scalar(AssertSqlSafe(contract))
+        .bind(newest_migration())
+        .bind(format!("{CONTRACT} %"))
+        .fetch_one(executor)
+        .await
 }
 
 pub fn newest_migration() -> i64 {

@@ -30,16 +30,21 @@ async fn processes_that_migrate_at_once_wait_for_each_other() {
 }
 
 #[tokio::test]
-async fn a_schema_that_is_newer_than_the_binary_is_refused() {
+async fn a_newer_schema_is_refused_only_where_it_takes_away() {
     let database = TestDatabase::migrated().await;
-    database
-        .execute(
-            "insert into smartassist_sync.schema_migrations \
-             (version, description, success, checksum, execution_time) values (9999, 'future', true, '', 0)",
-        )
-        .await;
+    applied_by_a_newer_version(&database, 9998, "future").await;
+    migrate(&database.pool).await.unwrap();
+    applied_by_a_newer_version(&database, 9999, "contract future").await;
     let error = migrate(&database.pool).await.unwrap_err();
     assert!(matches!(error, MigrationError::Newer(9999)), "{error}");
+}
+
+async fn applied_by_a_newer_version(database: &TestDatabase, version: i64, description: &str) {
+    let applied = format!(
+        "insert into smartassist_sync.schema_migrations (version, description, success, checksum, execution_time) \
+         values ({version}, '{description}', true, '', 0)"
+    );
+    database.execute(&applied).await;
 }
 
 #[tokio::test]
