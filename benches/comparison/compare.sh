@@ -1,0 +1,80 @@
+#!/usr/bin/env bash
+# The same interactions loaded by smartassist-etl and by dlt, one after the other, from one simulated API into one PostgreSQL:
+#   benches/comparison/compare.sh [INTERACTIONS]      (100000)
+# Prints seconds, processor time, peak memory, requests, and what is missing. Needs what `make demo` needs, Python's venv and a way to PyPI.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+interactions=${1:-100000}
+days=60
+dlt_version=1.31.0
+port=${COMPARE_PORT:-58431}
+target=${CARGO_TARGET_DIR:-target}
+to=$(date -u -d 'yesterday' +%F)
+from=$(date -u -d "$to - $days days" +%F)
+
+scripts/with-toolchain.sh cargo build --release --workspace --bins --locked --quiet
+# PostgreSQL does not run as root.
+work=$(mktemp -d /var/tmp/smartassist-etl-compare-XXXXXX)
+chmod 711 "$work"
+simulator='' postgres=''
+end() {
+    [ -z "$simulator" ] || kill "$simulator" 2>/dev/null || true
+    [ -z "$postgres" ] || as_postgres "$postgres/pg_ctl" -D "$work/data" -m immediate -s stop || true
+    rm -rf "$work"
+}
+trap end EXIT
+
+as_postgres() {
+    if [ "$(id -u)" = 0 ]; then setpriv --reuid=postgres --regid=postgres --init-groups "$@"; else "$@"; fi
+}
+programs=$(command -v initdb || ls -d /usr/lib/postgresql/*/bin/initdb | tail -n 1)
+postgres=$(dirname "$programs")
+mkdir -m 700 "$work/data"
+[ "$(id -u)" != 0 ] || chown postgres "$work/data"
+as_postgres "$postgres/initdb" -D "$work/data" -U postgres -A trust -E UTF8 --locale=C >"$work/initdb.log"
+as_postgres "$postgres/pg_ctl" -D "$work/data" -s -w -l "$work/data/log" \
+    -o "-p $port -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c max_wal_size=4GB" start
+url=postgresql://postgres@127.0.0.1:$port
+psql --quiet "$url/postgres" -c 'create database etl' -c 'create database dlt'
+
+"$target/release/smartassist-simulator" --bind 127.0.0.1:0 --port-file "$work/simulator.port" --interactions "$interactions" \
+    --from "$from" --to "$to" --rhythm week --requests-per-minute 0 --static-token a-token-of-the-comparison >"$work/simulator.log" 2>&1 &
+simulator=$!
+until [ -s "$work/simulator.port" ]; do
+    kill -0 "$simulator"
+    sleep 0.2
+done
+api=http://$(cat "$work/simulator.port")
+
+python3 -m venv "$work/python"
+"$work/python/bin/pip" install --quiet "dlt[postgres]==$dlt_version"
+
+requests() { curl -sS "$api/_simulator/stats" | sed 's/.*"requests": *\([0-9]*\).*/\1/'; }
+count() { psql --no-align --tuples-only "$url/$1" -c "$2"; }
+
+# measured NAME COMMAND…: seconds, processor seconds and peak MiB of it and its children, and requests, as a row.
+measured() {
+    local name=$1 before loaded
+    shift
+    before=$(requests)
+    python3 benches/comparison/measured.py "$@" >"$work/$name.figures" 2>"$work/$name.log" || {
+        tail -n 20 "$work/$name.log" >&2
+        exit 1
+    }
+    if [ "$name" = dlt ]; then loaded=$(count dlt 'select count(distinct session_id) from dlt.interactions')
+    else loaded=$(count etl 'select count(*) from smartassist.sessions'); fi
+    read -r seconds processor memory <"$work/$name.figures"
+    printf '%-18s %9.1f %10.1f %11.1f %9d %10d %8d %9.1f\n' "$name" "$seconds" "$processor" "$memory" \
+        "$(($(requests) - before))" "$loaded" "$((interactions - loaded))" "$(python3 -c "print($loaded / $seconds)")"
+}
+
+printf '%d interactions of %d days, busy in office hours; dlt %s with windows of 8 hours\n' "$interactions" "$days" "$dlt_version"
+printf '%-18s %9s %10s %11s %9s %10s %8s %9s\n' '' seconds 'CPU, s' 'memory, MiB' requests loaded missing 'a second'
+account=SMARTASSIST_ETL__ACCOUNTS__COMPARED
+measured smartassist-etl env DATABASE_URL="$url/etl?sslmode=disable" ${account}__BASE_URL="$api" ${account}__ACCOUNT_ID=acct-sim \
+    ${account}__STREAM_ID=st-sim ${account}__TOKEN=a-token-of-the-comparison ${account}__START_FROM="$from" \
+    ${account}__REQUESTS_PER_MINUTE=0 "$target/release/smartassist-etl" sync
+measured dlt env API="$api" ACCOUNT_ID=acct-sim STREAM_ID=st-sim TOKEN=a-token-of-the-comparison FROM="$from" TO="$to" \
+    DLT_DATA_DIR="$work/dlt" RUNTIME__DLTHUB_TELEMETRY=false DESTINATION__POSTGRES__CREDENTIALS="$url/dlt?sslmode=disable" \
+    "$work/python/bin/python" benches/comparison/dlt_load.py
