@@ -35,7 +35,7 @@ mkdir -m 700 "$work/data"
 as_postgres "$postgres/initdb" -D "$work/data" -U postgres -A trust -E UTF8 --locale=C >"$work/initdb.log"
 as_postgres "$postgres/pg_ctl" -D "$work/data" -s -w -l "$work/data/log" \
     -o "-p $port -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c max_wal_size=4GB" start
-url=postgresql://postgres@127.0.0.1:$port
+url=postgresql://postgres:none@127.0.0.1:$port
 psql --quiet "$url/postgres" -c 'create database etl' -c 'create database dlt'
 
 "$target/release/smartassist-simulator" --bind 127.0.0.1:0 --port-file "$work/simulator.port" --interactions "$interactions" \

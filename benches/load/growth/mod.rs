@@ -120,7 +120,8 @@ impl<'a> Growth<'a> {
 
     #[expect(clippy::cast_precision_loss, reason = "it is rounded for people anyway")]
     async fn loaded(&mut self, days: usize, ended: &Ended) -> Result<f64> {
-        let (inserted, expected) = (self.database.books().await?.inserted, days * INTERACTIONS_PER_DAY);
+        let inserted = self.database.ledger().await?.inserted - self.interactions;
+        let expected = days * INTERACTIONS_PER_DAY;
         ensure!(inserted == expected, "{inserted} of {expected} interactions were stored");
         self.interactions += inserted;
         Ok(inserted as f64 / ended.seconds)
