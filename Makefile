@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 CARGO := scripts/with-toolchain.sh cargo
 
-.PHONY: help demo test test-faults test-bi soak lint fmt-check clippy rustdoc deny deploy-check versions bench data-dictionary fuzz image image-test secrets clean
+.PHONY: help demo test test-faults test-bi soak lint fmt-check clippy rustdoc deny deploy-check versions bench data-dictionary fuzz image image-test package package-test secrets clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -70,6 +70,14 @@ image: ## the container image, with docker, podman or buildah
 
 image-test: ## builds the image and tries it, read-only, against the simulator and a PostgreSQL
 	@scripts/with-toolchain.sh scripts/test-image.sh
+
+package: export SETUP_FOR = package
+
+package: ## the Debian package, under target/debian (PROFILE=dev: quicker, under target/debian/dev)
+	@scripts/with-toolchain.sh scripts/package.sh
+
+package-test: ## builds the package and tries it in a clean tree of Debian 12, with systemd (as root; PACKAGE=: one that is built)
+	@scripts/test-package.sh
 
 secrets: ## what docker-compose.yml needs and can be made up, under secrets/
 	@scripts/secrets.sh

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Installs what building and testing need and this machine lacks: a C compiler, make, curl, CA certificates, the
 # PostgreSQL server programs, the Rust toolchain of rust-toolchain.toml; for the tests (SETUP_FOR=test) also pgbouncer,
-# Prometheus with promtool, Chromium with its driver, and Python's venv.
+# Prometheus with promtool, Chromium with its driver, and Python's venv; for the Debian package (package) dpkg-dev, and for its test
+# (package-test) debootstrap and systemd-nspawn.
 # Where everything is there, it does nothing and needs no network. `make` runs it first; running it by hand is fine too.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -42,6 +43,12 @@ if [ "${SETUP_FOR:-}" = test ]; then
     # On Ubuntu it may be there and say no more than that the snap is missing.
     chromedriver --version >/dev/null 2>&1 || missing+=("$driver")
     python3 -c 'import ensurepip, venv' >/dev/null 2>&1 || missing+=(python3-venv)
+fi
+
+case ${SETUP_FOR:-} in package*) have dpkg-shlibdeps || missing+=(dpkg-dev) ;; esac
+if [ "${SETUP_FOR:-}" = package-test ]; then
+    have debootstrap || missing+=(debootstrap)
+    have systemd-nspawn || missing+=(systemd-container)
 fi
 
 # apt-get as root, or through sudo where that asks for no password.

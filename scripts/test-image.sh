@@ -16,15 +16,14 @@ fail() {
     exit 1
 }
 
-simulator_pid='' ports_pid='' container_pid='' container='' cluster=''
-as_owner() { if [ "$(id -u)" = 0 ]; then runuser -u postgres -- "$@"; else "$@"; fi; }
+# shellcheck source=scripts/servers.sh
+. scripts/servers.sh
+container_pid='' container=''
 cleanup() {
     local status=$?
     trap - EXIT
     [ -z "$container_pid" ] || { stop_container || true; }
-    [ -z "$simulator_pid" ] || kill "$simulator_pid" 2>/dev/null || true
-    [ -z "$ports_pid" ] || kill "$ports_pid" 2>/dev/null || true
-    [ -z "$cluster" ] || as_owner "$binaries/pg_ctl" --pgdata "$cluster" --mode immediate stop >/dev/null 2>&1 || true
+    stop_servers
     case $engine in
         buildah) [ -z "$container" ] || buildah rm "$container" >/dev/null 2>&1 || true ;;
         *) "$engine" rm --force smartassist-etl-test >/dev/null 2>&1 || true ;;
@@ -71,61 +70,22 @@ PYTHON
 readelf --sections --wide "$root/smartassist-etl" | grep -q '\.dep-v0' || fail "the binary does not say what it is made of"
 say "one program, no shell, no setuid; $(du -sm --apparent-size "$root" | cut -f 1) MB unpacked ($(stat -c %s "$root/smartassist-etl") bytes of them the binary)"
 
-# A PostgreSQL, for loopback alone.
-binaries=$(dirname "$(find /usr/lib/postgresql/*/bin /usr/pgsql-*/bin -name initdb 2>/dev/null | sort -V | tail -n 1)")
-[ -x "$binaries/initdb" ] || fail "no PostgreSQL server programs"
-# Two ports that nobody else gets: sockets that are bound and do not listen leave room for a server that reuses addresses.
-python3 -c '
-import signal, socket
-kept = [socket.socket() for _ in range(2)]
-for each in kept:
-    each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    each.bind(("127.0.0.1", 0))
-print(*(each.getsockname()[1] for each in kept), flush=True)
-signal.pause()' >"$work/ports" &
-ports_pid=$!
-until [ -s "$work/ports" ]; do kill -0 "$ports_pid" 2>/dev/null || fail "no ports"; sleep 0.1; done
-read -r database_port http_port <"$work/ports"
-mkdir "$work/postgres" "$work/secrets"
+reserve_ports
+mkdir "$work/secrets"
 printf 'a:b@c/d' >"$work/secrets/database_password" # what would have to be escaped in a URL
 printf 'a-token-of-the-status-page' >"$work/secrets/http_token"
 printf 'simulator-secret-0123456789abcdef' >"$work/secrets/client_secret"
 chmod 444 "$work/secrets"/*
-[ "$(id -u)" != 0 ] || chown postgres "$work/postgres"
-as_owner "$binaries/initdb" --pgdata "$work/postgres/data" --username smartassist --auth scram-sha-256 \
-    --pwfile "$work/secrets/database_password" --encoding UTF8 --locale C >"$work/initdb.log" 2>&1 || fail "initdb"
-cluster=$work/postgres/data
-as_owner "$binaries/pg_ctl" --pgdata "$cluster" --wait --log "$work/postgres/server.log" start \
-    --options "-c listen_addresses=127.0.0.1 -c port=$database_port -c unix_socket_directories=''" >"$work/pg_ctl.log" 2>&1 || fail "PostgreSQL does not start"
-sql() { PGPASSWORD=$(cat "$work/secrets/database_password") psql -h 127.0.0.1 -p "$database_port" -U smartassist -d postgres -Atc "$1"; }
-
-simulator=${SIMULATOR:-}
-if [ -z "$simulator" ]; then
-    scripts/with-toolchain.sh cargo build --locked --package smartassist-simulator --bin smartassist-simulator
-    simulator=${CARGO_TARGET_DIR:-target}/debug/smartassist-simulator
-fi
+start_postgres "$work/secrets/database_password"
 # Up to last midnight: all of it is old enough to be loaded at once.
-"$simulator" --bind 127.0.0.1:0 --port-file "$work/simulator.port" --interactions 500 \
-    --from "$(date -u -d '2 days ago' +%F)" --to "$(date -u +%F)" --requests-per-minute 0 \
-    >"$work/simulator.log" 2>&1 &
-simulator_pid=$!
-
-wait_for() {
-    local limit=$((SECONDS + 300)) what=$1
-    shift
-    until "$@" >/dev/null 2>&1; do
-        [ "$SECONDS" -lt "$limit" ] || fail "$what: not within 300 s"
-        sleep 0.5
-    done
-}
-wait_for "the simulator" test -s "$work/simulator.port"
+start_simulator --interactions 500 --from "$(date -u -d '2 days ago' +%F)" --to "$(date -u +%F)"
 
 settings=(
     "DATABASE_URL=postgres://smartassist@127.0.0.1:$database_port/postgres?sslmode=disable"
     SMARTASSIST_ETL__DATABASE__PASSWORD_FILE=/run/secrets/database_password
     "SMARTASSIST_ETL__HTTP__BIND=127.0.0.1:$http_port"
     SMARTASSIST_ETL__HTTP__TOKEN_FILE=/run/secrets/http_token
-    "SMARTASSIST_ETL__ACCOUNTS__MAIN__BASE_URL=http://$(cat "$work/simulator.port")"
+    "SMARTASSIST_ETL__ACCOUNTS__MAIN__BASE_URL=$api"
     SMARTASSIST_ETL__ACCOUNTS__MAIN__ACCOUNT_ID=acct-sim
     SMARTASSIST_ETL__ACCOUNTS__MAIN__STREAM_ID=st-sim
     SMARTASSIST_ETL__ACCOUNTS__MAIN__CLIENT_ID=cs-sim

@@ -12,6 +12,8 @@ const RULES: &str = include_str!("../../deploy/prometheus/rules.yml");
 const DASHBOARD: &str = include_str!("../../deploy/grafana/dashboards/smartassist-etl.json");
 const COMPOSE: &str = include_str!("../../docker-compose.yml");
 const CONFIG_MAP: &str = include_str!("../../deploy/kubernetes/configmap.yaml");
+const PACKAGE_CONFIG: &str = include_str!("../../deploy/debian/config.toml");
+const UNIT: &str = include_str!("../../deploy/debian/smartassist-etl.service");
 const SECRET: &str = include_str!("../../deploy/kubernetes/secret.example.yaml");
 
 /// The metrics' names in a text; those of a histogram's parts as the histogram.
@@ -287,6 +289,49 @@ fn the_example_of_the_secret_is_neither_applied_nor_accepted() {
         let is_refused = |problem: &String| problem.starts_with(key) && problem.contains("placeholder");
         assert!(problems.iter().any(is_refused), "{key}: {problems:?}");
     }
+}
+
+/// The configuration of the Debian package with its examples in force, as the daemon would read it.
+fn read_as_packaged(secrets: &[(&str, &str)]) -> Config {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, value) in secrets {
+        std::fs::write(folder.path().join(format!("etl_{name}")), value).unwrap();
+    }
+    let lines = PACKAGE_CONFIG.lines().map(|line| {
+        let example = line.strip_prefix("# ").filter(|line| {
+            let key = line.split(" = ").next().unwrap();
+            line.starts_with('[') || (key != *line && !key.contains(' '))
+        });
+        example.unwrap_or(line)
+    });
+    let text = lines.collect::<Vec<&str>>().join("\n");
+    let credentials = "/run/credentials/smartassist-etl.service";
+    let file = folder.path().join("config.toml");
+    std::fs::write(
+        &file,
+        text.replace(credentials, &folder.path().display().to_string()),
+    )
+    .unwrap();
+    Config::from_layers(Some(&file), HashMap::new()).unwrap()
+}
+
+#[test]
+fn the_configuration_of_the_package_is_valid() {
+    let config = read_as_packaged(&[
+        ("database_password", "hunter2"),
+        ("http_token", "a-token-of-24-characters"),
+        ("privacy_key", "a-key-of-more-than-thirty-two-characters"),
+        ("main_client_secret", "a-secret"),
+    ]);
+    assert_eq!(config.accounts.len(), 1);
+    assert!(
+        config.http.token.is_some() && config.database.password.is_some() && config.privacy.key.is_some()
+    );
+    assert_eq!(config.data_dir, Path::new("/var/lib/smartassist-etl"));
+    let (_, timeout) = UNIT.split_once("\nTimeoutStopSec=").unwrap();
+    let timeout: u64 = timeout.split_once("s\n").unwrap().0.parse().unwrap();
+    // The private PostgreSQL may take ten more seconds.
+    assert!(timeout > config.sync.shutdown.as_secs() + 10, "{timeout}");
 }
 
 #[test]
