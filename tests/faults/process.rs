@@ -13,7 +13,7 @@ use super::dice::Dice;
 use super::watch;
 use crate::support::daemon::{environment, get, until_answer};
 use crate::support::wait::PATIENCE;
-use crate::support::{Program, Setup, TestDatabase, database};
+use crate::support::{Program, Setup, TestDatabase, database, server};
 
 /// Waits until there are so many sessions.
 async fn loaded(database: &TestDatabase, sessions: i64) {
@@ -170,7 +170,9 @@ async fn a_daemon_survives_a_newer_schema_and_an_older_one_refuses_it() {
 }
 
 async fn start_in(directory: &Path) -> PrivateServer {
-    PrivateServer::start(directory, None, true).await.unwrap()
+    PrivateServer::start(directory, server::named_binaries().as_deref(), true)
+        .await
+        .unwrap()
 }
 
 #[tokio::test]
