@@ -46,8 +46,8 @@ run_tests() {
     local binaries
     binaries=$(usable "$1") || return
     shift
-    SMARTASSIST_ETL__DATABASE__SERVER_BINARIES=$binaries cargo test --test main --locked -- "$@" | tee "$copies/output" &&
-        ! grep -q '^running 0 tests' "$copies/output"
+    SMARTASSIST_ETL__DATABASE__SERVER_BINARIES=$binaries cargo test --test main --locked -- "$@" | tee "$copies/output" || return
+    if grep -q '^running 0 tests' "$copies/output"; then say "no test has such a name"; return 1; fi
 }
 
 cmp -s tests/postgresql/package-lock.json "$servers/complete" || install_servers

@@ -4,6 +4,7 @@ use smartassist_etl::postgres::{MigrationError, migrate};
 use sqlx::migrate::Migrate;
 
 mod bi;
+mod distributed;
 mod functions;
 
 use crate::support::TestDatabase;

@@ -97,6 +97,11 @@ impl Cluster {
             .await
     }
 
+    /// Where its server writes what it logs.
+    pub(crate) fn log(&self) -> PathBuf {
+        self.directory.with_extension("log")
+    }
+
     async fn start_watched(&self, watch: &str, port: u16, settings: &[(&str, &str)]) -> TestServer {
         let mut command = Command::new("/bin/sh");
         command
@@ -112,7 +117,7 @@ impl Cluster {
             command.arg("-c").arg(format!("{name}={value}"));
         }
         let (input, lifeline) = std::io::pipe().unwrap();
-        let log = std::fs::File::create(self.directory.with_extension("log")).unwrap();
+        let log = std::fs::File::create(self.log()).unwrap();
         command
             .stdin(input)
             .stdout(Stdio::null())
