@@ -61,6 +61,16 @@ async fn every_object_of_the_database_has_a_comment() {
 }
 
 #[tokio::test]
+async fn large_columns_are_compressed_by_lz4_where_there_is_lz4() {
+    let database = TestDatabase::migrated().await;
+    let compressed = "select count(*) from pg_attribute join pg_class on pg_class.oid = attrelid \
+                      where relnamespace = 'smartassist'::regnamespace and attcompression = 'l'";
+    let wanted = "select case when 'lz4' = any (enumvals) then 3 else 0 end::bigint from pg_settings \
+                  where name = 'default_toast_compression'";
+    assert_eq!(database.number(compressed).await, database.number(wanted).await);
+}
+
+#[tokio::test]
 async fn every_foreign_key_is_served_by_an_index() {
     let database = TestDatabase::migrated().await;
     let without = format!(
