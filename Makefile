@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 CARGO := scripts/with-toolchain.sh cargo
 
-.PHONY: help demo test test-faults test-bi soak lint fmt-check clippy rustdoc deny deploy-check versions bench data-dictionary fuzz image image-test package package-test secrets clean
+.PHONY: help demo test test-matrix test-faults test-bi soak lint fmt-check clippy rustdoc deny deploy-check versions bench data-dictionary fuzz image image-test package package-test secrets clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -14,9 +14,10 @@ demo: ## watch it work: a simulated contact centre, the daemon, a private Postgr
 
 # What only the tests need is installed for them alone.
 test test-faults test-bi soak deploy-check: export SETUP_FOR = test
+test-matrix: export SETUP_FOR = test-matrix
 
 # Tests wait more than they compute: more of them at a time than there are processors.
-test: export RUST_TEST_THREADS ?= 8
+test test-matrix: export RUST_TEST_THREADS ?= 8
 test-faults: export RUST_TEST_THREADS ?= 4
 
 # What takes long: kills, storms, replicas, servers that come and go, browsers.
@@ -24,6 +25,9 @@ FAULTS := faults:: cli::private_postgres:: daemon::backfill:: observe::browser::
 
 test: ## the tests of every day, on a private PostgreSQL
 	$(CARGO) test --workspace --locked -- $(addprefix --skip ,$(FAULTS))
+
+test-matrix: ## the integration tests of every day on PostgreSQL 14 to 18 (POSTGRESQL_VERSIONS="14 18": on these; TESTS="load:: reports::": these)
+	@scripts/with-toolchain.sh scripts/matrix.sh $(or $(TESTS),$(addprefix --skip ,$(FAULTS)))
 
 test-faults: ## the others: kills, storms, replicas, browsers; twenty minutes
 	$(CARGO) test --test main --locked -- $(FAULTS)

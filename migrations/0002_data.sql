@@ -90,8 +90,8 @@ create table smartassist.sessions (
     campaign_contact_status text,
     campaign_run_at timestamptz,
     campaign_contact_lists text[] not null default '{}',
-    meta_info jsonb compression lz4,
-    extra jsonb compression lz4,
+    meta_info jsonb,
+    extra jsonb,
     warnings text[] not null default '{}',
     content_hash bytea not null,
     first_seen_at timestamptz not null,
@@ -489,7 +489,7 @@ comment on index smartassist.tags_by_name_value is
 
 create table smartassist.raw_interactions (
     interaction_key uuid not null,
-    payload jsonb compression lz4 not null,
+    payload jsonb not null,
     time_zone_offset integer not null,
     fetched_at timestamptz not null,
     constraint raw_interactions_pkey primary key (interaction_key),
@@ -507,3 +507,13 @@ comment on column smartassist.raw_interactions.time_zone_offset is
     'Minutes that were sent as timeZoneOffset when the record was asked for, negative east of Greenwich: stamps without a zone in the payload are local at that offset, and UTC is local plus the offset. API: timeZoneOffset of the request.';
 comment on column smartassist.raw_interactions.fetched_at is
     'Instant at which this version of the record was fetched. Not an API field.';
+
+-- The large columns are compressed by lz4, which takes less time than the default, where the server was built with it. Not all are.
+do $$
+begin
+    if exists (select from pg_settings where name = 'default_toast_compression' and 'lz4' = any (enumvals)) then
+        alter table smartassist.sessions alter column meta_info set compression lz4, alter column extra set compression lz4;
+        alter table smartassist.raw_interactions alter column payload set compression lz4;
+    end if;
+end
+$$;

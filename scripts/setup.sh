@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Installs what building and testing need and this machine lacks: a C compiler, make, curl, CA certificates, the
 # PostgreSQL server programs, the Rust toolchain of rust-toolchain.toml; for the tests (SETUP_FOR=test) also pgbouncer,
-# Prometheus with promtool, Chromium with its driver, and Python's venv; for the Debian package (package) dpkg-dev, and for its test
-# (package-test) debootstrap and systemd-nspawn.
+# Prometheus with promtool, Chromium with its driver, and Python's venv, and for those on other servers (test-matrix) npm too;
+# for the Debian package (package) dpkg-dev, and for its test (package-test) debootstrap and systemd-nspawn.
 # Where everything is there, it does nothing and needs no network. `make` runs it first; running it by hand is fine too.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -33,7 +33,8 @@ have make || missing+=(make)
 have curl || missing+=(curl)
 have_certificates || missing+=(ca-certificates)
 have_postgresql || missing+=(postgresql)
-if [ "${SETUP_FOR:-}" = test ]; then
+[ "${SETUP_FOR:-}" != test-matrix ] || have npm || missing+=(npm)
+if [[ ${SETUP_FOR:-} = test* ]]; then
     have pgbouncer || [ -x /usr/sbin/pgbouncer ] || missing+=(pgbouncer)
     { have prometheus && have promtool; } || missing+=(prometheus)
     # Ubuntu has other names for them.

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::support::{Program, Setup, wait};
+use crate::support::{Program, Setup, server, wait};
 
 /// A data directory that PostgreSQL can enter when root runs the tests.
 fn data_dir() -> tempfile::TempDir {
@@ -143,10 +143,7 @@ async fn without_server_binaries_it_says_how_to_get_some() {
     let setup = Setup::start().await;
     let data = data_dir();
     let mut environment = environment(&setup, data.path());
-    environment.insert(
-        "SMARTASSIST_ETL__DATABASE__SERVER_BINARIES".to_owned(),
-        "/nonexistent".to_owned(),
-    );
+    environment.insert(server::BINARIES.to_owned(), "/nonexistent".to_owned());
     let ended = Program::run(&["sync"], &environment).await;
     assert_eq!(ended.code(), 4);
     assert!(
@@ -192,17 +189,13 @@ async fn status_before_the_first_load_makes_nothing() {
 async fn a_server_binary_that_may_not_be_executed_is_named() {
     let setup = Setup::start().await;
     let (data, binaries) = (data_dir(), data_dir());
-    let installed = std::fs::read_dir("/usr/lib/postgresql").unwrap();
-    let installed = installed
-        .map(|entry| entry.unwrap().path().join("bin"))
-        .max()
-        .unwrap();
-    std::os::unix::fs::symlink(installed.join("postgres"), binaries.path().join("postgres")).unwrap();
+    let installed = server::binaries().join("postgres");
+    std::os::unix::fs::symlink(installed, binaries.path().join("postgres")).unwrap();
     let initdb = binaries.path().join("initdb");
     std::fs::write(&initdb, "").unwrap();
     let mut environment = environment(&setup, data.path());
     environment.insert(
-        "SMARTASSIST_ETL__DATABASE__SERVER_BINARIES".to_owned(),
+        server::BINARIES.to_owned(),
         binaries.path().to_str().unwrap().to_owned(),
     );
     let ended = Program::run(&["sync"], &environment).await;

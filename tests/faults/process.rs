@@ -13,7 +13,7 @@ use super::dice::Dice;
 use super::watch;
 use crate::support::daemon::{environment, get, until_answer};
 use crate::support::wait::PATIENCE;
-use crate::support::{Program, Setup, TestDatabase, database};
+use crate::support::{Program, Setup, TestDatabase, database, server};
 
 /// Waits until there are so many sessions.
 async fn loaded(database: &TestDatabase, sessions: i64) {
@@ -179,7 +179,9 @@ async fn an_older_version_works_on_a_schema_that_only_grew() {
 }
 
 async fn start_in(directory: &Path) -> PrivateServer {
-    PrivateServer::start(directory, None, true).await.unwrap()
+    PrivateServer::start(directory, server::named_binaries().as_deref(), true)
+        .await
+        .unwrap()
 }
 
 #[tokio::test]

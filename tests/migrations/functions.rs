@@ -64,14 +64,6 @@ async fn the_key_of_a_row_can_be_computed_from_it() {
 }
 
 #[tokio::test]
-async fn no_table_of_data_has_a_trigger_but_those_of_its_keys() {
-    let database = TestDatabase::migrated().await;
-    let triggers = "select count(*) from pg_trigger t join pg_class c on c.oid = t.tgrelid \
-                    where c.relnamespace = 'smartassist'::regnamespace and not t.tgisinternal";
-    assert_eq!(database.number(triggers).await, 0);
-}
-
-#[tokio::test]
 async fn the_view_of_ages_has_the_bounds_that_are_counted_by() {
     let database = TestDatabase::migrated().await;
     database

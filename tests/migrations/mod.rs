@@ -4,6 +4,7 @@ use smartassist_etl::postgres::{MigrationError, migrate};
 use sqlx::migrate::Migrate;
 
 mod bi;
+mod distributed;
 mod functions;
 
 use crate::support::TestDatabase;
@@ -62,6 +63,16 @@ async fn every_object_of_the_database_has_a_comment() {
          where nspname in {OURS} and obj_description(p.oid, 'pg_proc') is null) undescribed"
     );
     assert_eq!(database.text(&without).await, "");
+}
+
+#[tokio::test]
+async fn large_columns_are_compressed_by_lz4_where_there_is_lz4() {
+    let database = TestDatabase::migrated().await;
+    let compressed = "select count(*) from pg_attribute join pg_class on pg_class.oid = attrelid \
+                      where relnamespace = 'smartassist'::regnamespace and attcompression = 'l'";
+    let wanted = "select case when 'lz4' = any (enumvals) then 3 else 0 end::bigint from pg_settings \
+                  where name = 'default_toast_compression'";
+    assert_eq!(database.number(compressed).await, database.number(wanted).await);
 }
 
 #[tokio::test]

@@ -158,9 +158,14 @@ impl TestDatabase {
         Self::like(EMPTY).await
     }
 
-    /// As [`Self::empty`], whatever other databases of this run have in schema `public`.
+    /// As [`Self::empty`], whatever other databases of this run have in schema `public`. As PostgreSQL 15 and later
+    /// make it, version 14 too: only its owner may create things there.
     pub(crate) async fn untouched() -> Self {
-        Self::like("template0").await
+        let untouched = Self::like("template0").await;
+        untouched
+            .execute("revoke create on schema public from public")
+            .await;
+        untouched
     }
 
     async fn like(template: &str) -> Self {

@@ -10,11 +10,16 @@ pub(crate) struct OwnServer {
     _directory: tempfile::TempDir,
     cluster: Cluster,
     port: u16,
+    settings: &'static [(&'static str, &'static str)],
     running: Option<TestServer>,
 }
 
 impl OwnServer {
     pub(crate) async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    pub(crate) async fn start_with(settings: &'static [(&'static str, &'static str)]) -> Self {
         let directory = tempfile::tempdir().unwrap();
         // PostgreSQL must be able to enter it where root runs the tests.
         let entered_by_all = std::os::unix::fs::PermissionsExt::from_mode(0o755);
@@ -23,6 +28,7 @@ impl OwnServer {
             cluster: Cluster::make(directory.path()),
             _directory: directory,
             port: port::reserved(),
+            settings,
             running: None,
         };
         server.begin().await;
@@ -30,7 +36,7 @@ impl OwnServer {
     }
 
     pub(crate) async fn begin(&mut self) {
-        self.running = Some(self.cluster.start_at(self.port, &[]).await);
+        self.running = Some(self.cluster.start_at(self.port, self.settings).await);
     }
 
     /// Ends it at once, as a crash does: nobody is told, and the next start has to recover.
@@ -47,6 +53,11 @@ impl OwnServer {
 
     pub(crate) fn url(&self) -> String {
         database::url(&self.running().options())
+    }
+
+    /// What the server has logged since it began.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(self.cluster.log()).unwrap()
     }
 
     fn running(&self) -> &TestServer {

@@ -10,8 +10,8 @@ use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::log_rules;
 use super::wait::PATIENCE;
+use super::{log_rules, server};
 
 /// How a last word begins: ours, and clap's.
 const LAST_WORDS: [&str; 3] = ["smartassist-etl: ", "error: ", "Usage: "];
@@ -38,7 +38,7 @@ pub(crate) struct Ended {
 }
 
 impl Program {
-    /// Starts it with nothing in its environment but `environment`.
+    /// Starts it with nothing in its environment but `environment` and the server programs that the tests use.
     pub(crate) fn start(arguments: &[&str], environment: &HashMap<String, String>) -> Self {
         Self::start_with(arguments, environment, Stdio::null())
     }
@@ -48,6 +48,7 @@ impl Program {
             .args(arguments)
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .envs(server::named_binaries().map(|place| (server::BINARIES, place)))
             .envs(environment)
             .stdin(input)
             .stdout(Stdio::piped())

@@ -12,6 +12,9 @@ use sqlx::{Connection, PgConnection};
 
 use super::{port, wait};
 
+/// Names the server programs to the program; the tests use the same ones.
+pub(crate) const BINARIES: &str = "SMARTASSIST_ETL__DATABASE__SERVER_BINARIES";
+
 /// Who its superuser is, unless a test wants another.
 const USER: &str = "smartassist";
 
@@ -94,6 +97,11 @@ impl Cluster {
             .await
     }
 
+    /// Where its server writes what it logs.
+    pub(crate) fn log(&self) -> PathBuf {
+        self.directory.with_extension("log")
+    }
+
     async fn start_watched(&self, watch: &str, port: u16, settings: &[(&str, &str)]) -> TestServer {
         let mut command = Command::new("/bin/sh");
         command
@@ -109,7 +117,7 @@ impl Cluster {
             command.arg("-c").arg(format!("{name}={value}"));
         }
         let (input, lifeline) = std::io::pipe().unwrap();
-        let log = std::fs::File::create(self.directory.with_extension("log")).unwrap();
+        let log = std::fs::File::create(self.log()).unwrap();
         command
             .stdin(input)
             .stdout(Stdio::null())
@@ -157,8 +165,16 @@ impl TestServer {
     }
 }
 
-/// The newest on this machine.
-fn binaries() -> PathBuf {
+/// The server programs that the environment names, if it does.
+pub(crate) fn named_binaries() -> Option<PathBuf> {
+    std::env::var_os(BINARIES).map(PathBuf::from)
+}
+
+/// Those, or the newest on this machine.
+pub(crate) fn binaries() -> PathBuf {
+    if let Some(named) = named_binaries() {
+        return named;
+    }
     let versions = std::fs::read_dir("/usr/lib/postgresql")
         .into_iter()
         .flatten()

@@ -136,7 +136,7 @@ async fn a_role_that_may_not_renew_statistics_is_told() {
     database
         .execute(&format!(
             "create role {user} login password 'guest'; grant usage on schema smartassist, smartassist_sync to {user}; \
-             grant all on all tables in schema smartassist, smartassist_sync to {user}"
+             grant select, insert, update, delete on all tables in schema smartassist, smartassist_sync to {user}"
         ))
         .await;
     let options = (*database.pool.options())

@@ -12,7 +12,7 @@ use smartassist_etl::postgres::PrivateServer;
 use sqlx::{Connection, PgConnection};
 
 use super::{data_dir, environment, server_pid, socket, watch_pid};
-use crate::support::{Program, Setup};
+use crate::support::{Program, Setup, server};
 
 /// A user of this machine that is neither root nor PostgreSQL's.
 const STRANGER: u32 = 12_345;
@@ -43,7 +43,9 @@ where
 }
 
 async fn start(data_dir: &Path) -> PrivateServer {
-    PrivateServer::start(data_dir, None, true).await.unwrap()
+    PrivateServer::start(data_dir, server::named_binaries().as_deref(), true)
+        .await
+        .unwrap()
 }
 
 #[tokio::test]

@@ -10,11 +10,13 @@ use sqlx::{Connection, PgConnection};
 
 use super::{data_dir, environment, is_running, pid_file, server_pid, watch_pid};
 use crate::support::wait::Stopwatch;
-use crate::support::{Program, Setup};
+use crate::support::{Program, Setup, server};
 
 /// Starts or joins the server in this directory.
 async fn start(data_dir: &Path) -> PrivateServer {
-    PrivateServer::start(data_dir, None, true).await.unwrap()
+    PrivateServer::start(data_dir, server::named_binaries().as_deref(), true)
+        .await
+        .unwrap()
 }
 
 /// When the server that we are let into was started, which tells one server from another.
