@@ -8,7 +8,6 @@ cd "$(dirname "$0")/../.."
 interactions=${1:-100000}
 days=60
 dlt_version=1.31.0
-port=${COMPARE_PORT:-58431}
 target=${CARGO_TARGET_DIR:-target}
 to=$(date -u -d 'yesterday' +%F)
 from=$(date -u -d "$to - $days days" +%F)
@@ -31,12 +30,13 @@ as_postgres() {
 programs=$(command -v initdb || ls -d /usr/lib/postgresql/*/bin/initdb | tail -n 1)
 postgres=$(dirname "$programs")
 mkdir -m 700 "$work/data"
-[ "$(id -u)" != 0 ] || chown postgres "$work/data"
+mkdir -m 755 "$work/socket"
+[ "$(id -u)" != 0 ] || chown postgres "$work/data" "$work/socket"
 as_postgres "$postgres/initdb" -D "$work/data" -U postgres -A trust -E UTF8 --locale=C >"$work/initdb.log"
 as_postgres "$postgres/pg_ctl" -D "$work/data" -s -w -l "$work/data/log" \
-    -o "-p $port -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c max_wal_size=4GB" start
-url=postgresql://postgres:none@127.0.0.1:$port
-psql --quiet "$url/postgres" -c 'create database etl' -c 'create database dlt'
+    -o "-c listen_addresses='' -c unix_socket_directories=$work/socket -c max_wal_size=4GB" start
+export PGHOST=$work/socket PGUSER=postgres
+psql --quiet --dbname=postgres --command='create database etl' --command='create database dlt'
 
 "$target/release/smartassist-simulator" --bind 127.0.0.1:0 --port-file "$work/simulator.port" --interactions "$interactions" \
     --from "$from" --to "$to" --rhythm week --requests-per-minute 0 --static-token a-token-of-the-comparison >"$work/simulator.log" 2>&1 &
@@ -51,7 +51,7 @@ python3 -m venv "$work/python"
 "$work/python/bin/pip" install --quiet "dlt[postgres]==$dlt_version"
 
 requests() { curl -sS "$api/_simulator/stats" | sed 's/.*"requests": *\([0-9]*\).*/\1/'; }
-count() { psql --no-align --tuples-only "$url/$1" -c "$2"; }
+count() { psql --no-align --tuples-only --dbname="$1" --command="$2"; }
 
 # measured NAME COMMAND…: seconds, processor seconds and peak MiB of it and its children, and requests, as a row.
 measured() {
@@ -72,9 +72,9 @@ measured() {
 printf '%d interactions of %d days, busy in office hours; dlt %s with windows of 8 hours\n' "$interactions" "$days" "$dlt_version"
 printf '%-18s %9s %10s %11s %9s %10s %8s %9s\n' '' seconds 'CPU, s' 'memory, MiB' requests loaded missing 'a second'
 account=SMARTASSIST_ETL__ACCOUNTS__COMPARED
-measured smartassist-etl env DATABASE_URL="$url/etl?sslmode=disable" ${account}__BASE_URL="$api" ${account}__ACCOUNT_ID=acct-sim \
+measured smartassist-etl env DATABASE_URL="postgresql://postgres@${work//\//%2F}%2Fsocket/etl" ${account}__BASE_URL="$api" ${account}__ACCOUNT_ID=acct-sim \
     ${account}__STREAM_ID=st-sim ${account}__TOKEN=a-token-of-the-comparison ${account}__START_FROM="$from" \
     ${account}__REQUESTS_PER_MINUTE=0 "$target/release/smartassist-etl" sync
 measured dlt env API="$api" ACCOUNT_ID=acct-sim STREAM_ID=st-sim TOKEN=a-token-of-the-comparison FROM="$from" TO="$to" \
-    DLT_DATA_DIR="$work/dlt" RUNTIME__DLTHUB_TELEMETRY=false DESTINATION__POSTGRES__CREDENTIALS="$url/dlt?sslmode=disable" \
+    DLT_DATA_DIR="$work/dlt" RUNTIME__DLTHUB_TELEMETRY=false DESTINATION__POSTGRES__CREDENTIALS="postgresql://postgres:none@localhost/dlt?host=$PGHOST" \
     "$work/python/bin/python" benches/comparison/dlt_load.py
