@@ -159,6 +159,13 @@ impl Database {
         Ok(counts)
     }
 
+    /// Interactions that are stored.
+    pub(crate) async fn sessions(&mut self) -> Result<usize> {
+        let count = sqlx::query_scalar("select count(*) from smartassist.sessions");
+        let count: i64 = count.fetch_one(&mut self.connection).await?;
+        Ok(count.try_into()?)
+    }
+
     pub(crate) async fn books(&mut self) -> Result<Books> {
         let row = sqlx::query(
             "select requests, inserted, updated, unchanged, rejected from smartassist_sync.runs order by id desc limit 1",

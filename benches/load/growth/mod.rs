@@ -17,7 +17,7 @@ use crate::database::Database;
 use crate::simulator::Simulator;
 use crate::workbench::Workbench;
 
-use table::Table;
+use table::GrowthTable;
 
 /// They fit into one window, of which the API shows 1,100 records: no day has to be split.
 const INTERACTIONS_PER_DAY: usize = 834;
@@ -34,7 +34,7 @@ const PRIVACY_KEY: &str = "the benchmark's own key, of nobody else";
 /// Measures, and prints a table.
 pub(crate) async fn measure(workbench: &Workbench, interactions: usize) -> Result<()> {
     let mut growth = Growth::begin(workbench, (interactions / 100).clamp(1, NEWEST)).await?;
-    let mut table = Table::default();
+    let mut table = GrowthTable::default();
     for size in [interactions / 100, interactions / 10, interactions] {
         let load = growth.load(size).await?;
         let figures = growth.measure(load).await?;
@@ -97,34 +97,42 @@ impl<'a> Growth<'a> {
         self.peak_memory = self.peak_memory.max(ended.peak_memory.unwrap_or(0));
     }
 
-    /// Loads older days until there are about so many interactions; gives interactions a second of the last chunk.
+    /// Loads older days until there are about `size` interactions; gives how many a second.
+    #[expect(clippy::cast_precision_loss, reason = "it is rounded for people anyway")]
     async fn load(&mut self, size: usize) -> Result<f64> {
-        let mut speed = if self.interactions == 0 {
+        let before = self.interactions;
+        let mut seconds = 0.0;
+        if before == 0 {
             let days = (self.until - self.from).num_days();
-            let ended = self.run("sync").await?;
-            self.loaded(days.try_into()?, &ended).await?
-        } else {
-            0.0
-        };
-        while let days @ 1.. = size.saturating_sub(self.interactions).min(CHUNK) / INTERACTIONS_PER_DAY {
-            let older = simulator(self.from, days).await?;
-            let from = self.from - TimeDelta::days(days.try_into()?);
-            let backfill = format!("backfill --from {} --to {}", instant(from), instant(self.from));
-            let ended = self.daemon(&older).run(&backfill).await?;
-            self.note(&ended);
-            self.from = from;
-            speed = self.loaded(days, &ended).await?;
+            seconds += self.run("sync").await?.seconds;
+            self.count(0, days.try_into()?).await?;
         }
-        Ok(speed)
+        while let days @ 1.. = size.saturating_sub(self.interactions).min(CHUNK) / INTERACTIONS_PER_DAY {
+            let stored = self.database.sessions().await?;
+            seconds += self.backfill(days).await?;
+            self.count(stored, days).await?;
+        }
+        Ok((self.interactions - before) as f64 / seconds)
     }
 
-    #[expect(clippy::cast_precision_loss, reason = "it is rounded for people anyway")]
-    async fn loaded(&mut self, days: usize, ended: &Ended) -> Result<f64> {
-        let inserted = self.database.ledger().await?.inserted - self.interactions;
+    /// Loads the days before the oldest one; gives the seconds.
+    async fn backfill(&mut self, days: usize) -> Result<f64> {
+        let older = simulator(self.from, days).await?;
+        let from = self.from - TimeDelta::days(days.try_into()?);
+        let command = format!("backfill --from {} --to {}", instant(from), instant(self.from));
+        let ended = self.daemon(&older).run(&command).await?;
+        self.note(&ended);
+        self.from = from;
+        Ok(ended.seconds)
+    }
+
+    /// After all of these days were added to what was stored.
+    async fn count(&mut self, stored: usize, days: usize) -> Result<()> {
+        let added = self.database.sessions().await? - stored;
         let expected = days * INTERACTIONS_PER_DAY;
-        ensure!(inserted == expected, "{inserted} of {expected} interactions were stored");
-        self.interactions += inserted;
-        Ok(inserted as f64 / ended.seconds)
+        ensure!(added == expected, "{added} of {expected} interactions were stored");
+        self.interactions += added;
+        Ok(())
     }
 }
 

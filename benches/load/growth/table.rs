@@ -56,9 +56,9 @@ impl Figures {
 
 /// Of all sizes.
 #[derive(Debug, Default)]
-pub(super) struct Table(Vec<(usize, Figures)>);
+pub(super) struct GrowthTable(Vec<(usize, Figures)>);
 
-impl Table {
+impl GrowthTable {
     /// Says the figures, too: the next size takes long.
     pub(super) fn add(&mut self, interactions: usize, figures: Figures) -> Result<()> {
         let mut out = std::io::stdout();
