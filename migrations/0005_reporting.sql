@@ -603,19 +603,20 @@ select
     coalesce(a.agent_label, c.last_agent_key) as last_agent_label,
     c.next_at,
     c.next_channel,
-    judgement.is_judged::integer as judged,
-    (judgement.is_judged and not judgement.is_repeated)::integer as resolved_first,
-    (judgement.is_judged and judgement.is_repeated)::integer as repeated
-from smartassist.fact_contacts as c
-left join smartassist.reporting as r on r.account_id = c.account_id
-left join smartassist_sync.accounts as account on account.account_id = c.account_id and account.stream = 'interactions'
-left join smartassist.queues as q on q.account_id = c.account_id and q.queue_key = c.first_queue_key
-left join smartassist.agents as a on a.account_id = c.account_id and a.agent_key = c.last_agent_key
-cross join lateral (
+    c.is_judged::integer as judged,
+    (c.is_judged and not c.is_repeated)::integer as resolved_first,
+    (c.is_judged and c.is_repeated)::integer as repeated
+from (
     select
-        coalesce(c.contact_ended_at + make_interval(days => r.repeat_contact_days) <= account.watermark, false) as is_judged,
-        coalesce(c.next_at <= c.contact_ended_at + make_interval(days => r.repeat_contact_days), false) as is_repeated
-) as judgement;
+        contact.*,
+        coalesce(contact.contact_ended_at + make_interval(days => r.repeat_contact_days) <= account.watermark, false) as is_judged,
+        coalesce(contact.next_at <= contact.contact_ended_at + make_interval(days => r.repeat_contact_days), false) as is_repeated
+    from smartassist.fact_contacts as contact
+    left join smartassist.reporting as r on r.account_id = contact.account_id
+    left join smartassist_sync.accounts as account on account.account_id = contact.account_id and account.stream = 'interactions'
+) as c
+left join smartassist.queues as q on q.account_id = c.account_id and q.queue_key = c.first_queue_key
+left join smartassist.agents as a on a.account_id = c.account_id and a.agent_key = c.last_agent_key;
 
 comment on view smartassist_bi.contacts is
     'One row per contact, with the same customer''s next one: for first contact resolution and repeated contacts. A contact is a conversation that came to a queue or an agent, of a customer whom the API tells apart; what the bot alone handled is none. Divide sum(resolved_first) by sum(judged).';
@@ -857,7 +858,7 @@ select
     counted.date,
     counted.account_id,
     counted.agent_key,
-    coalesce(a.agent_label, counted.agent_key) as agent_label,
+    counted.agent_label,
     counted.channel,
     counted.direction,
     sum(counted.offered) as offered,
@@ -883,6 +884,7 @@ from (
         o.assigned_on as date,
         o.account_id,
         o.agent_key,
+        o.agent_label,
         o.channel,
         o.direction,
         o.offered,
@@ -909,6 +911,7 @@ from (
         coalesce(o.accepted_on, o.assigned_on),
         o.account_id,
         o.agent_key,
+        o.agent_label,
         o.channel,
         o.direction,
         0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
@@ -923,8 +926,7 @@ from (
     from smartassist_bi.agent_offers as o
     where o.answered = 1
 ) as counted
-left join smartassist.agents as a on a.account_id = counted.account_id and a.agent_key = counted.agent_key
-group by counted.date, counted.account_id, counted.agent_key, coalesce(a.agent_label, counted.agent_key), counted.channel, counted.direction;
+group by counted.date, counted.account_id, counted.agent_key, counted.agent_label, counted.channel, counted.direction;
 
 comment on view smartassist_bi.agent_metrics_by_day is
     'What the vendor''s report Agent Metrics Daily counts, by local day, agent, channel and direction. Every column can be summed; divide sums. Offers count on the day of the offer, handling on the day of the acceptance. Contains personal data of agents.';
@@ -949,9 +951,14 @@ comment on column smartassist_bi.agent_metrics_by_day.csat_answers is 'Number of
 
 create function smartassist_bi.backlog(from_at timestamptz, to_at timestamptz, step interval)
 returns table (at timestamptz, account_id text, queue_key text, queue_label text, waiting bigint, longest_wait_seconds bigint)
-language sql
+language plpgsql
 stable
-begin atomic
+set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_custom_plan
+as $$
+#variable_conflict use_column
+begin
+    return query
     -- A step of a day is 24 hours, whatever clocks do.
     with length as (
         select make_interval(secs => extract(epoch from step)::double precision) as step
@@ -984,16 +991,22 @@ begin atomic
     cross join generate_series(from_at, least(to_at - interval '1 microsecond', now()), length.step) as instant (at)
     cross join smartassist_bi.queues as queue
     left join seen on seen.at = instant.at and seen.account_id = queue.account_id and seen.queue_key = queue.queue_key;
-end;
+end
+$$;
 
 comment on function smartassist_bi.backlog(timestamptz, timestamptz, interval) is
     'How many interactions waited in each queue at each instant from from_at, before to_at, and how long the longest had: one row per instant and queue, also where nobody waited. What is waiting now is as of the last poll.';
 
 create function smartassist_bi.workload(from_at timestamptz, to_at timestamptz, step interval)
 returns table (at timestamptz, account_id text, queue_label text, channel text, work_seconds bigint, erlangs numeric, agents_at_work bigint)
-language sql
+language plpgsql
 stable
-begin atomic
+set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_custom_plan
+as $$
+#variable_conflict use_column
+begin
+    return query
     -- A step of a day is 24 hours, whatever clocks do.
     with length as (
         select make_interval(secs => extract(epoch from step)::double precision) as step
@@ -1029,7 +1042,8 @@ begin atomic
         group by instant.at, w.account_id, w.queue_label, w.channel, w.agent_key
     ) as of_agent
     group by of_agent.at, of_agent.account_id, of_agent.queue_label, of_agent.channel;
-end;
+end
+$$;
 
 comment on function smartassist_bi.workload(timestamptz, timestamptz, interval) is
     'Agents'' work, from acceptance to the end of after-call work, clipped to each interval from from_at, before to_at, by queue and channel: seconds, Erlangs (seconds by the length of the interval), and agents who had any. Several conversations at a time count several times.';
