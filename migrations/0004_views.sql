@@ -75,13 +75,16 @@ select
         from smartassist_sync.rejected_records as rejected
         where rejected.account_id = account.account_id and rejected.resolved_at is null
     ) as rejected_records,
-    (
-        select count(*)
-        from smartassist.sessions as session
-        where session.account_id = account.account_id and session.session_ended_at is null and session.missing_since is null
-    ) as open_interactions,
+    coalesce(open.interactions, 0) as open_interactions,
     account.start_from as loaded_from
-from smartassist_sync.accounts as account;
+from smartassist_sync.accounts as account
+-- A join, since a distributed table cannot be asked once for each row of one that is not.
+left join (
+    select session.account_id, count(*) as interactions
+    from smartassist.sessions as session
+    where session.session_ended_at is null and session.missing_since is null
+    group by session.account_id
+) as open on open.account_id = account.account_id;
 
 comment on view smartassist_bi.data_freshness is
     'Up to when the data of each account can be relied on. One row per account.';

@@ -264,7 +264,7 @@ create table smartassist.fact_interactions (
 create index fact_interactions_by_time on smartassist.fact_interactions using brin (started_quarter_local, started_on) with (pages_per_range = 16, autosummarize = on);
 
 comment on table smartassist.fact_interactions is
-    'One row per interaction that the API still returns and that is no shadow. Contains personal data of agents, and of customers a keyed hash only.';
+    'One row per interaction that the API still returns and that is no shadow. Contains personal data of agents; of customers a keyed hash, and what stands in tags.';
 comment on column smartassist.fact_interactions.started_quarter_local is
     'Local quarter of an hour in which the session started. Group and filter by it, and do not convert it.';
 comment on column smartassist.fact_interactions.started_on is 'Local date of the start.';
@@ -281,7 +281,7 @@ comment on column smartassist.fact_interactions.contact_key is
     'Tells customers apart, to count repeated contacts: a keyed hash of the customer''s identifier, the same for the same one, that says nothing of it. NULL where the API gives none. Derived from userId.';
 comment on column smartassist.fact_interactions.skill_names is 'Names of the skills asked for, in order of the alphabet, joined by commas. NULL where there are none. Derived from skills.';
 comment on column smartassist.fact_interactions.dispositions is 'Dispositions that were assigned to the conversation, in the order sent; empty where there are none. API: dispositions.';
-comment on column smartassist.fact_interactions.tags is 'Last value of each tag of the session, by its name. NULL where there are none. Derived from sessionleveltags.';
+comment on column smartassist.fact_interactions.tags is 'Last value of each tag of the session, by its name. NULL where there are none. Personal data, as in smartassist.tags. Derived from sessionleveltags.';
 comment on column smartassist.fact_interactions.first_queue_key is 'The first queue, as in smartassist_bi.queues. NULL where it never was in one.';
 comment on column smartassist.fact_interactions.first_queue_entered_at is 'Instant at which the first queue was entered. API: destinations[].EnterTime.';
 comment on column smartassist.fact_interactions.first_accepted_at is 'Earliest instant at which an answering agent accepted. API: acceptedTime.';
@@ -605,19 +605,20 @@ select
     coalesce(a.agent_label, c.last_agent_key) as last_agent_label,
     c.next_at,
     c.next_channel,
-    judgement.is_judged::integer as judged,
-    (judgement.is_judged and not judgement.is_repeated)::integer as resolved_first,
-    (judgement.is_judged and judgement.is_repeated)::integer as repeated
-from smartassist.fact_contacts as c
-left join smartassist.reporting as r on r.account_id = c.account_id
-left join smartassist_sync.accounts as account on account.account_id = c.account_id and account.stream = 'interactions'
-left join smartassist.queues as q on q.account_id = c.account_id and q.queue_key = c.first_queue_key
-left join smartassist.agents as a on a.account_id = c.account_id and a.agent_key = c.last_agent_key
-cross join lateral (
+    c.is_judged::integer as judged,
+    (c.is_judged and not c.is_repeated)::integer as resolved_first,
+    (c.is_judged and c.is_repeated)::integer as repeated
+from (
     select
-        coalesce(c.contact_ended_at + make_interval(days => r.repeat_contact_days) <= account.watermark, false) as is_judged,
-        coalesce(c.next_at <= c.contact_ended_at + make_interval(days => r.repeat_contact_days), false) as is_repeated
-) as judgement;
+        contact.*,
+        coalesce(contact.contact_ended_at + make_interval(days => r.repeat_contact_days) <= account.watermark, false) as is_judged,
+        coalesce(contact.next_at <= contact.contact_ended_at + make_interval(days => r.repeat_contact_days), false) as is_repeated
+    from smartassist.fact_contacts as contact
+    left join smartassist.reporting as r on r.account_id = contact.account_id
+    left join smartassist_sync.accounts as account on account.account_id = contact.account_id and account.stream = 'interactions'
+) as c
+left join smartassist.queues as q on q.account_id = c.account_id and q.queue_key = c.first_queue_key
+left join smartassist.agents as a on a.account_id = c.account_id and a.agent_key = c.last_agent_key;
 
 comment on view smartassist_bi.contacts is
     'One row per contact, with the same customer''s next one: for first contact resolution and repeated contacts. A contact is a conversation that came to a queue or an agent, of a customer whom the API tells apart; what the bot alone handled is none. Divide sum(resolved_first) by sum(judged).';
@@ -854,7 +855,7 @@ select
     counted.date,
     counted.account_id,
     counted.agent_key,
-    coalesce(a.agent_label, counted.agent_key) as agent_label,
+    counted.agent_label,
     counted.channel,
     counted.direction,
     sum(counted.offered) as offered,
@@ -880,6 +881,7 @@ from (
         o.assigned_on as date,
         o.account_id,
         o.agent_key,
+        o.agent_label,
         o.channel,
         o.direction,
         o.offered,
@@ -906,6 +908,7 @@ from (
         coalesce(o.accepted_on, o.assigned_on),
         o.account_id,
         o.agent_key,
+        o.agent_label,
         o.channel,
         o.direction,
         0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
@@ -920,8 +923,7 @@ from (
     from smartassist_bi.agent_offers as o
     where o.answered = 1
 ) as counted
-left join smartassist.agents as a on a.account_id = counted.account_id and a.agent_key = counted.agent_key
-group by counted.date, counted.account_id, counted.agent_key, coalesce(a.agent_label, counted.agent_key), counted.channel, counted.direction;
+group by counted.date, counted.account_id, counted.agent_key, counted.agent_label, counted.channel, counted.direction;
 
 comment on view smartassist_bi.agent_metrics_by_day is
     'What the vendor''s report Agent Metrics Daily counts, by local day, agent, channel and direction. Every column can be summed; divide sums. Offers count on the day of the offer, handling on the day of the acceptance. Contains personal data of agents.';
@@ -946,9 +948,14 @@ comment on column smartassist_bi.agent_metrics_by_day.csat_answers is 'Number of
 
 create function smartassist_bi.backlog(from_at timestamptz, to_at timestamptz, step interval)
 returns table (at timestamptz, account_id text, queue_key text, queue_label text, waiting bigint, longest_wait_seconds bigint)
-language sql
+language plpgsql
 stable
-begin atomic
+set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_custom_plan
+as $$
+#variable_conflict use_column
+begin
+    return query
     -- A step of a day is 24 hours, whatever clocks do.
     with length as (
         select make_interval(secs => date_part('epoch', step)) as step
@@ -981,16 +988,22 @@ begin atomic
     cross join generate_series(from_at, least(to_at - interval '1 microsecond', now()), length.step) as instant (at)
     cross join smartassist_bi.queues as queue
     left join seen on seen.at = instant.at and seen.account_id = queue.account_id and seen.queue_key = queue.queue_key;
-end;
+end
+$$;
 
 comment on function smartassist_bi.backlog(timestamptz, timestamptz, interval) is
     'How many interactions waited in each queue at each instant from from_at, before to_at, and how long the longest had: one row per instant and queue, also where nobody waited. What is waiting now is as of the last poll.';
 
 create function smartassist_bi.workload(from_at timestamptz, to_at timestamptz, step interval)
 returns table (at timestamptz, account_id text, queue_label text, channel text, work_seconds bigint, erlangs double precision, agents_at_work bigint)
-language sql
+language plpgsql
 stable
-begin atomic
+set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_custom_plan
+as $$
+#variable_conflict use_column
+begin
+    return query
     -- Seconds from from_at on. A step of a day is 24 hours, whatever clocks do.
     with given as (
         select date_part('epoch', step) as length, date_part('epoch', to_at - from_at) as span
@@ -1007,6 +1020,7 @@ begin atomic
         from smartassist_bi.agent_offers as o
         cross join given
         where o.outcome = 'answered' and o.accepted_at < to_at and o.work_ended_at > from_at and o.work_ended_at > o.accepted_at
+            and from_at < to_at and step > interval '0'
     ),
     -- Most work begins and ends in one interval; what does not is cut.
     clipped as (
@@ -1034,15 +1048,17 @@ begin atomic
         coalesce(q.queue_label, s.queue_key, '(direct)'),
         s.channel,
         s.seconds::bigint,
-        round(s.seconds / given.length * 1000) / 1000,
+        -- The last interval may be shorter.
+        round(s.seconds / least(given.length, given.span - s.number * given.length) * 1000) / 1000,
         s.agents
     from summed as s
     cross join given
     left join smartassist_bi.queues as q on q.account_id = s.account_id and q.queue_key = s.queue_key;
-end;
+end
+$$;
 
 comment on function smartassist_bi.workload(timestamptz, timestamptz, interval) is
-    'Agents'' work, from acceptance to the end of after-call work, clipped to each interval from from_at, before to_at, by queue and channel: seconds, Erlangs (seconds by the length of the interval), and agents who had any. Several conversations at a time count several times.';
+    'Agents'' work, from acceptance to the end of after-call work, clipped to each interval from from_at, before to_at, by queue and channel: seconds, Erlangs (seconds by the length of the interval, of which the last may be shorter than step), and agents who had any. Several conversations at a time count several times.';
 
 -- A column means in a view what it means in the fact that it comes from.
 do $$

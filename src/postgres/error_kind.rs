@@ -1,6 +1,7 @@
 //! Kinds of database errors.
 
 use sqlx::error::DatabaseError;
+use sqlx::postgres::PgDatabaseError;
 
 pub const UNREACHABLE_REMEDY: &str =
     "check database.url, that PostgreSQL runs, and that it accepts connections from here";
@@ -82,6 +83,7 @@ impl DatabaseErrorKind {
             | sqlx::Error::Protocol(_)
             | sqlx::Error::BeginFailed => Self::Unreachable,
             error if is_of_pgbouncer(error, &PGBOUNCER_REFUSALS) => Self::Refused,
+            error if is_refused_by_shard(error) => Self::Data,
             error => Self::of_code(&sql_state(error).unwrap_or_default()),
         }
     }
@@ -114,6 +116,15 @@ fn is_of_pgbouncer(error: &sqlx::Error, messages: &[&str]) -> bool {
     error.is_some_and(|error| {
         error.code().is_some_and(|code| code == PGBOUNCER)
             && messages.iter().any(|message| error.message().contains(message))
+    })
+}
+
+/// Citus passes on what a shard says of a COPY, but not its code. What it refuses of the data has a detail.
+fn is_refused_by_shard(error: &sqlx::Error) -> bool {
+    let error = error.as_database_error();
+    let error = error.and_then(|error| error.try_downcast_ref::<PgDatabaseError>());
+    error.is_some_and(|error| {
+        error.code() == "XX000" && error.routine() == Some("ReportCopyError") && error.detail().is_some()
     })
 }
 

@@ -1,7 +1,7 @@
 -- How many interactions started in these stretches and are judged, $5 at most.
 select count(*)
 from (
-    select
+    select 1
     from unnest($2::timestamptz[], $3::timestamptz[]) as stretch (start, "end")
     join smartassist.sessions as session
         on session.session_started_at >= stretch.start and session.session_started_at < stretch."end"

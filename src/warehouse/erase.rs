@@ -94,20 +94,30 @@ pub fn records(
         .boxed()
 }
 
-/// Point in transaction order.
+/// Point in transaction order, and in time: nodes of a distributed database number their transactions each for itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Point(String);
+pub struct Point {
+    transaction: String,
+    /// Where Citus is installed.
+    time: Option<DateTime<Utc>>,
+}
 
 /// Everything before it is visible.
 ///
 /// # Errors
 /// Database failure.
 pub async fn point(connection: &mut PgConnection) -> Result<Point, LoadError> {
-    let oldest = "select pg_snapshot_xmin(pg_current_snapshot())::xid::text";
-    Ok(Point(sqlx::query_scalar(oldest).fetch_one(connection).await?))
+    let (transaction, time) = sqlx::query_as(
+        "select pg_snapshot_xmin(pg_current_snapshot())::xid::text, \
+         case when to_regclass('pg_catalog.pg_dist_partition') is not null \
+         then clock_timestamp() - smartassist_sync.clock_tolerance() end",
+    )
+    .fetch_one(connection)
+    .await?;
+    Ok(Point { transaction, time })
 }
 
-/// Records written since, by transaction id; perhaps more.
+/// Records written since; perhaps more. By time it relies on the clock that `last_changed_at` is of.
 ///
 /// # Errors
 /// Database failure.
@@ -116,23 +126,27 @@ pub async fn written_since(
     place: IdPlace,
     point: &Point,
 ) -> Result<Vec<RecordKey>, LoadError> {
-    let statement = match place {
-        IdPlace::Sessions => {
+    let query = match (place, point.time) {
+        (IdPlace::Sessions, Some(time)) => sqlx::query_as(
+            "select account_id, interaction_key::text as id from smartassist.sessions where last_changed_at >= $1 \
+             order by 1, 2",
+        )
+        .bind(time),
+        (IdPlace::Sessions, None) => sqlx::query_as(
             "select account_id, interaction_key::text as id from smartassist.sessions where age(xmin) <= age($1::text::xid) \
              union \
              select session.account_id, raw.interaction_key::text from smartassist.raw_interactions as raw \
              join smartassist.sessions as session using (interaction_key) where age(raw.xmin) <= age($1::text::xid) \
-             order by 1, 2"
-        }
-        IdPlace::RejectedRecords => {
+             order by 1, 2",
+        )
+        .bind(&point.transaction),
+        (IdPlace::RejectedRecords, _) => sqlx::query_as(
             "select account_id, id::text as id from smartassist_sync.rejected_records \
-             where age(xmin) <= age($1::text::xid) order by 1, 2"
-        }
+             where age(xmin) <= age($1::text::xid) order by 1, 2",
+        )
+        .bind(&point.transaction),
     };
-    Ok(sqlx::query_as(statement)
-        .bind(&point.0)
-        .fetch_all(connection)
-        .await?)
+    Ok(query.fetch_all(connection).await?)
 }
 
 /// These records.

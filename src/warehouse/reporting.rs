@@ -28,11 +28,15 @@ pub async fn apply(pool: &Pool, account: &AccountConfig) -> Result<(), LoadError
             .bind(time_zone.name())
             .execute(&mut *transaction)
             .await?;
+        let is_loaded: bool =
+            sqlx::query_scalar("select exists (select 1 from smartassist.sessions where account_id = $1)")
+                .bind(&account.account_id)
+                .fetch_one(&mut *transaction)
+                .await?;
         sqlx::query(
             "insert into smartassist.reporting as reporting (account_id, time_zone, service_level_seconds, \
              short_abandon_seconds, repeat_contact_days, week_starts_on, shown_tags, rebuild_from) \
-             values ($1, $2, $3, $4, $5, $6, $7, \
-             case when exists (select from smartassist.sessions where account_id = $1) then $8::timestamptz end) \
+             values ($1, $2, $3, $4, $5, $6, $7, case when $9 then $8::timestamptz end) \
              on conflict (account_id) do update set time_zone = excluded.time_zone, \
              service_level_seconds = excluded.service_level_seconds, \
              short_abandon_seconds = excluded.short_abandon_seconds, \
@@ -50,6 +54,7 @@ pub async fn apply(pool: &Pool, account: &AccountConfig) -> Result<(), LoadError
         .bind(week_starts_on)
         .bind(shown_tags)
         .bind(DateTime::UNIX_EPOCH)
+        .bind(is_loaded)
         .execute(transaction)
         .await?;
         Ok(())

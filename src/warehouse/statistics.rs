@@ -38,6 +38,10 @@ pub async fn renew(pool: &Pool) -> Result<bool, LoadError> {
             .fetch_one(&mut *transaction)
             .await?;
         if may {
+            // Of Citus, else without meaning: tables on this node are written as those on others are, so that ANALYZE may follow.
+            sqlx::raw_sql("set local citus.enable_local_execution = off")
+                .execute(&mut *transaction)
+                .await?;
             // ANALYZE keeps the statistics of empty tables, so add an invisible row.
             sqlx::raw_sql(include_str!("placeholder_rows.sql"))
                 .execute(&mut *transaction)

@@ -165,3 +165,23 @@ async fn a_stay_in_two_records_of_a_conversation_counts_once() {
     assert_eq!(past.database.text(counted).await, "1 1 other 0 1");
     assert_eq!(differing(&past.database).await, "");
 }
+
+#[tokio::test]
+async fn records_of_a_constant_id_count_each_beside_a_conversation() {
+    let setup = Setup::start().await;
+    let begin = instant("2026-01-10T10:00:00Z");
+    let record = |conversation: &str, session: String| {
+        json!({
+            "conversationId": conversation, "sessionId": session, "sessionStartTime": "2026-01-10T10:00:00",
+            "sessionEndTime": "2026-01-10T10:30:00",
+        })
+    };
+    let constant = (0..50).map(|number| record("constant", format!("s-{number}")));
+    for record in constant.chain((0..2).map(|number| record("z-1", format!("t-{number}")))) {
+        setup.simulator.world().insert_raw(begin, &record);
+    }
+    let past = Past::of_setup(setup).await;
+    let counted = "select concat_ws(' ', count(*), sum(conversations)) from smartassist_bi.interactions";
+    assert_eq!(past.database.text(counted).await, "52 51");
+    assert_eq!(differing(&past.database).await, "");
+}

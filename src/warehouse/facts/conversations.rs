@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::transform::facts::Facts;
 
 use super::super::siblings::MOST_SIBLINGS;
-use crate::ledger::LoadError;
+use crate::ledger::{LoadError, bigint};
 
 /// The records of these interactions' conversations, where there are several. An id of too many is a constant.
 pub(super) async fn of_several_records(
@@ -16,14 +16,53 @@ pub(super) async fn of_several_records(
     account_id: &str,
     keys: &[Uuid],
 ) -> Result<Vec<Uuid>, LoadError> {
-    // Planned each time: a plan of empty tables reads all of the account's rows for each conversation.
-    Ok(sqlx::query_scalar(include_str!("siblings.sql"))
-        .persistent(false)
-        .bind(account_id)
-        .bind(keys)
-        .bind(i64::try_from(MOST_SIBLINGS).unwrap_or(i64::MAX))
-        .fetch_all(connection)
-        .await?)
+    let mut ids: Vec<String> = sqlx::query_scalar(
+        "select distinct conversation_id from smartassist.sessions \
+         where interaction_key = any($1) and conversation_id is not null",
+    )
+    .bind(keys)
+    .fetch_all(&mut *connection)
+    .await?;
+    while !ids.is_empty() {
+        let most = ids.len() * MOST_SIBLINGS;
+        let records = records_of(connection, account_id, &ids, most + 1).await?;
+        let is_all = records.values().map(Vec::len).sum::<usize>() <= most;
+        let is_constant = |id: &String| records.get(id).is_some_and(|keys| keys.len() > MOST_SIBLINGS);
+        if is_all {
+            let several = records
+                .into_values()
+                .filter(|keys| (2..=MOST_SIBLINGS).contains(&keys.len()));
+            return Ok(several.flatten().collect());
+        }
+        // More than that are of at least one constant.
+        ids.retain(|id| !is_constant(id));
+    }
+    Ok(Vec::new())
+}
+
+/// `limit` at most, as a constant may be in every row.
+async fn records_of(
+    connection: &mut PgConnection,
+    account_id: &str,
+    ids: &[String],
+    limit: usize,
+) -> Result<BTreeMap<String, Vec<Uuid>>, LoadError> {
+    // Planned each time: a plan of empty tables reads all of the account's rows.
+    let found: Vec<(String, Uuid)> = sqlx::query_as(
+        "select conversation_id, interaction_key from smartassist.sessions \
+         where account_id = $1 and conversation_id = any($2) limit $3",
+    )
+    .persistent(false)
+    .bind(account_id)
+    .bind(ids)
+    .bind(bigint(limit as u64))
+    .fetch_all(connection)
+    .await?;
+    let mut records: BTreeMap<String, Vec<Uuid>> = BTreeMap::new();
+    for (id, key) in found {
+        records.entry(id).or_default().push(key);
+    }
+    Ok(records)
 }
 
 /// In the last record that came to a queue or an agent, or else the last one. What is counted of a conversation as a whole is NULL in the others.

@@ -5,6 +5,8 @@ mod conversations;
 mod names;
 mod rebuild;
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use sqlx::{AssertSqlSafe, PgConnection};
@@ -145,14 +147,34 @@ async fn order_contacts(
     if touched.is_empty() {
         return Ok(());
     }
-    let (contacts, since): (Vec<Uuid>, Vec<DateTime<Utc>>) = touched.into_iter().unzip();
+    let since = touched.iter().map(|(_, started_at)| *started_at).min();
+    let contacts: BTreeSet<Uuid> = touched.into_iter().map(|(contact, _)| contact).collect();
     // As for conversations: not by a plan of empty tables.
-    sqlx::query(include_str!("next_contacts.sql"))
-        .persistent(false)
-        .bind(account_id)
-        .bind(contacts)
-        .bind(since)
-        .execute(connection)
-        .await?;
+    let differing: Vec<(Uuid, Option<DateTime<Utc>>, Option<String>)> =
+        sqlx::query_as(include_str!("next_contacts.sql"))
+            .persistent(false)
+            .bind(account_id)
+            .bind(Vec::from_iter(contacts))
+            .bind(since)
+            .fetch_all(&mut *connection)
+            .await?;
+    if differing.is_empty() {
+        return Ok(());
+    }
+    let (keys, next): (Vec<Uuid>, Vec<_>) = differing
+        .into_iter()
+        .map(|(key, at, channel)| (key, (at, channel)))
+        .unzip();
+    let (starts, channels): (Vec<Option<DateTime<Utc>>>, Vec<Option<String>>) = next.into_iter().unzip();
+    sqlx::query(
+        "update smartassist.fact_contacts as contact set next_at = following.at, next_channel = following.channel \
+         from unnest($1::uuid[], $2::timestamptz[], $3::text[]) as following (interaction_key, at, channel) \
+         where contact.interaction_key = following.interaction_key",
+    )
+    .bind(keys)
+    .bind(starts)
+    .bind(channels)
+    .execute(connection)
+    .await?;
     Ok(())
 }

@@ -1,26 +1,16 @@
--- Which contact of the same customer comes next: for those that came, went or moved ($2 and $3), and the one before each.
-with touched as (
-    select given.contact_key, min(given.since) as since
-    from unnest($2::uuid[], $3::timestamptz[]) as given (contact_key, since)
-    group by given.contact_key
-),
-ordered as (
+-- Which contact of the same customer comes next, where that is not what is stored: for those that came, went or moved ($2, since $3), and the one
+-- before each, whose next one is stored as later than that or as none yet.
+with ordered as (
     select
         contact.interaction_key,
+        contact.next_at as stored_at,
+        contact.next_channel as stored_channel,
         lead(contact.session_started_at) over following as next_at,
         lead(contact.channel) over following as next_channel
-    from touched
-    cross join lateral (
-        select coalesce(max(before.session_started_at), touched.since) as since
-        from smartassist.fact_contacts as before
-        where before.contact_key = touched.contact_key and before.account_id = $1 and before.session_started_at < touched.since
-    ) as earlier
-    join smartassist.fact_contacts as contact
-        on contact.contact_key = touched.contact_key and contact.account_id = $1 and contact.session_started_at >= earlier.since
+    from smartassist.fact_contacts as contact
+    where contact.account_id = $1 and contact.contact_key = any($2) and (contact.next_at >= $3 or contact.next_at is null)
     window following as (partition by contact.contact_key order by contact.session_started_at, contact.interaction_key)
 )
-update smartassist.fact_contacts as contact
-set next_at = ordered.next_at, next_channel = ordered.next_channel
+select interaction_key, next_at, next_channel
 from ordered
-where contact.interaction_key = ordered.interaction_key
-    and (contact.next_at, contact.next_channel) is distinct from (ordered.next_at, ordered.next_channel)
+where (next_at, next_channel) is distinct from (stored_at, stored_channel)
