@@ -567,7 +567,7 @@ left join smartassist.agents as first on first.account_id = f.account_id and fir
 left join smartassist.agents as last on last.account_id = f.account_id and last.agent_key = f.last_agent_key;
 
 comment on view smartassist_bi.interactions is
-    'One row per interaction that the API still returns, but for the shadows that the agent''s assistant leaves beside a conversation. Several records of one conversation are several rows: sum(conversations) counts it once. Contains agents'' names, and of customers a keyed hash only.';
+    'One row per interaction that the API still returns, but for the shadows that the agent''s assistant leaves beside a conversation. Several records of one conversation are several rows: sum(conversations) counts it once. Contains agents'' names, and of customers a keyed hash.';
 comment on column smartassist_bi.interactions.session_seconds is 'Seconds from the start to the end of the session; NULL without an end, or where the end is before the start. Derived.';
 comment on column smartassist_bi.interactions.contact_seconds is 'Seconds from the start of the session to the end of the contact; NULL while the session is open. Derived.';
 comment on column smartassist_bi.interactions.reason is

@@ -1,6 +1,6 @@
 """Loads a simulated account with dlt, as dlt's documentation teaches: a resource over a RESTClient with a paginator, merged by a primary key.
 
-Windows of eight hours, since the API takes a range and not a cursor. Its address and the database are in the environment: see compare.sh.
+In windows of WINDOW_HOURS, since the API takes a range and not a cursor. Its address and the database are in the environment: see compare.sh.
 """
 
 import os
@@ -10,7 +10,7 @@ import dlt
 from dlt.sources.helpers.rest_client import RESTClient
 from dlt.sources.helpers.rest_client.paginators import PageNumberPaginator
 
-WINDOW = timedelta(hours=8)
+WINDOW = timedelta(hours=int(os.environ["WINDOW_HOURS"]))
 FIELDS = ["skills", "customerinfo", "userleveltags", "sessionleveltags", "campaigninfo", "snoozeinfo"]
 
 

@@ -88,7 +88,12 @@ impl Batch {
         };
         Seed {
             rhythm,
-            ..Seed::new(number << 48 | self.from.timestamp().unsigned_abs(), self.from, self.to, self.count)
+            ..Seed::new(
+                number << 48 | self.from.timestamp().unsigned_abs(),
+                self.from,
+                self.to,
+                self.count,
+            )
         }
     }
 }

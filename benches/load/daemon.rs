@@ -121,8 +121,13 @@ impl Daemon {
     /// The last event with this message in the log of the last command.
     pub(crate) fn event(&self, message: &str) -> Option<serde_json::Value> {
         let log = std::fs::read_to_string(&self.log).ok()?;
-        let events = log.lines().rev().filter_map(|line| serde_json::from_str(line).ok());
-        events.into_iter().find(|event: &serde_json::Value| event["message"] == message)
+        let events = log
+            .lines()
+            .rev()
+            .filter_map(|line| serde_json::from_str(line).ok());
+        events
+            .into_iter()
+            .find(|event: &serde_json::Value| event["message"] == message)
     }
 
     /// The end of the log of the last command.

@@ -131,12 +131,6 @@ impl Database {
         .await?)
     }
 
-    /// What a query of one text gives.
-    pub(crate) async fn text(&mut self, query: &str) -> Result<String> {
-        let query = sqlx::query_scalar(AssertSqlSafe(query.to_owned()));
-        Ok(query.fetch_one(&mut self.connection).await?)
-    }
-
     /// Bytes of WAL that the server has written since it was made.
     pub(crate) async fn wal_position(&mut self) -> Result<u64> {
         let bytes: i64 =

@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 use crate::config::Config;
 use crate::ledger::LoadError;
 use crate::postgres::inspect::{self, Names, Protection, Sample};
-use crate::postgres::{self, Database, Pool, PrivateServer};
+use crate::postgres::{self, Database, MigrationError, Pool, PrivateServer};
 use crate::time::clock::Clock;
 use crate::warehouse::left_out::check_key;
 
@@ -155,13 +155,16 @@ async fn schema(pool: &Pool) -> Checked {
         let remedy = "run `smartassist-etl migrate` or `sync`; `run` does it too";
         return Ok(vec![Finding::warning(found).remedy(remedy)]);
     };
+    if let Err(error) = postgres::check_applied(pool).await {
+        return match error {
+            MigrationError::Database(error) => Err(error.into()),
+            unfit => Ok(vec![Finding::failed(unfit.to_string()).remedy(unfit.remedy())]),
+        };
+    }
     let found = format!("the last applied migration is {applied}, this binary has {known}");
     Ok(vec![match applied.cmp(&known) {
         Less => Finding::warning(found).remedy("run `smartassist-etl migrate`; `sync` and `run` do it too"),
         Equal => Finding::ok(format!("up to date (migration {applied})")),
-        Greater if inspect::is_contracted(pool).await? => {
-            Finding::failed(found).remedy("run the newer version again, or restore a backup")
-        }
         Greater => Finding::ok(format!("{found}, which can work with it")),
     }])
 }

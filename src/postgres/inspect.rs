@@ -5,7 +5,6 @@ use sqlx::FromRow;
 
 use crate::time::clock::Clock;
 
-use super::migrate::newer_contract;
 use super::{Pool, connect};
 
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
@@ -73,11 +72,6 @@ pub async fn applied(pool: &Pool) -> Result<Option<i64>, sqlx::Error> {
     }
     let newest = "select max(version) from smartassist_sync.schema_migrations where success";
     sqlx::query_scalar(newest).fetch_one(pool).await
-}
-
-/// Whether a newer version has taken away what this one needs.
-pub async fn is_contracted(pool: &Pool) -> Result<bool, sqlx::Error> {
-    Ok(newer_contract(pool).await?.is_some())
 }
 
 pub async fn rights(pool: &Pool) -> Result<Rights, sqlx::Error> {

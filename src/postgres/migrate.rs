@@ -24,7 +24,8 @@ static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
     migrations
 });
 
-/// Begins the name of a migration that takes away what binaries before it use. All others only add.
+/// Begins the description of a migration that takes something away; all others only add. The number of the migration follows that a
+/// binary must have to do without.
 const CONTRACT: &str = "contract";
 
 #[derive(Debug, thiserror::Error)]
@@ -57,8 +58,15 @@ pub async fn migrate(pool: &Pool) -> Result<(), MigrationError> {
         Err(error) if error.is_made_by_another() => try_migrate(pool).await,
         migrated => migrated,
     };
-    let version = migrated?;
-    info!(version, "schema is up to date");
+    let (version, known) = (migrated?, newest_migration());
+    if version > known {
+        info!(
+            version,
+            known, "schema is newer than this binary, which can work with it"
+        );
+    } else {
+        info!(version, "schema is up to date");
+    }
     Ok(())
 }
 
@@ -71,7 +79,7 @@ async fn try_migrate(pool: &Pool) -> Result<i64, MigrationError> {
         let made = transaction.ensure_migrations_table(APPLIED).await;
         made.map_err(MigrationError::of)?;
         lock(transaction).await?;
-        refuse_contracted(transaction).await?;
+        check_applied(&mut *transaction).await?;
         let applied = MIGRATIONS.run(&mut *transaction).await;
         applied.map_err(MigrationError::of)?;
         failpoint::reach("migration.applied");
@@ -105,21 +113,36 @@ async fn lock(connection: &mut PgConnection) -> Result<(), MigrationError> {
     })
 }
 
-async fn refuse_contracted(connection: &mut PgConnection) -> Result<(), MigrationError> {
-    match newer_contract(connection).await? {
-        Some(version) => Err(MigrationError::Newer(version)),
-        None => Ok(()),
+/// Whether this binary can work on the schema as far as it is migrated.
+///
+/// # Errors
+/// A migration is altered or lacking here, or takes away what this binary needs; or the database fails.
+pub async fn check_applied(executor: impl PgExecutor<'_>) -> Result<(), MigrationError> {
+    let applied =
+        format!("select version, description, checksum from {APPLIED} where success order by version");
+    let applied: Vec<(i64, String, Vec<u8>)> =
+        sqlx::query_as(AssertSqlSafe(applied)).fetch_all(executor).await?;
+    for (version, description, checksum) in applied {
+        match MIGRATIONS.iter().find(|known| known.version == version) {
+            Some(known) if known.checksum.as_ref() == checksum => {}
+            Some(_) => return Err(MigrationError::Altered(version)),
+            None if version < newest_migration() || takes_away(&description) => {
+                return Err(MigrationError::Newer(version));
+            }
+            None => {}
+        }
     }
+    Ok(())
 }
 
-/// The last migration that is newer than this binary and takes something away.
-pub(super) async fn newer_contract(executor: impl PgExecutor<'_>) -> Result<Option<i64>, sqlx::Error> {
-    let contract = format!("select max(version) from {APPLIED} where success and version > $1 and description like $2");
-    sqlx::query_scalar(AssertSqlSafe(contract))
-        .bind(newest_migration())
-        .bind(format!("{CONTRACT} %"))
-        .fetch_one(executor)
-        .await
+fn takes_away(description: &str) -> bool {
+    description.strip_prefix(CONTRACT).is_some_and(|rest| {
+        let enough = rest
+            .split_whitespace()
+            .next()
+            .and_then(|number| number.parse().ok());
+        enough.is_none_or(|enough: i64| enough > newest_migration())
+    })
 }
 
 pub fn newest_migration() -> i64 {
@@ -130,9 +153,7 @@ pub fn newest_migration() -> i64 {
 impl MigrationError {
     fn of(error: MigrateError) -> Self {
         match error {
-            MigrateError::VersionMissing(version) | MigrateError::VersionTooNew(version, _) => {
-                Self::Newer(version)
-            }
+            MigrateError::VersionTooNew(version, _) => Self::Newer(version),
             MigrateError::VersionMismatch(version) => Self::Altered(version),
             other => Self::Failed(other),
         }

@@ -22,7 +22,7 @@ use connect::SignIn;
 
 pub use connect::is_loopback;
 pub use error_kind::{DatabaseErrorKind, UNREACHABLE_REMEDY, is_undefined, is_unreachable};
-pub use migrate::{MigrationError, migrate, newest_migration};
+pub use migrate::{MigrationError, check_applied, migrate, newest_migration};
 pub use pool::Pool;
 pub use private::{PrivateServer, PrivateServerError};
 pub use reach::Unfit;

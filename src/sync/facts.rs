@@ -25,7 +25,8 @@ pub async fn rebuild(
 ) -> Result<u64, LoadError> {
     let name = account.name.as_str();
     let (began, mut told, mut interactions) = (Instant::now(), Instant::now(), 0);
-    let mut of = None;
+    // Only told: a rebuilding does not wait for a count that takes long.
+    let of = facts::left(pool, &account.account_id).await.ok();
     while !stop.is_cancelled() {
         let rebuilding = || facts::rebuild_some(pool, &account.account_id);
         let some = conflict::retry(name, rebuilding).await?;
@@ -36,11 +37,6 @@ pub async fn rebuild(
         interactions += some;
         if told.elapsed() > TELL_EVERY {
             told = Instant::now();
-            let counting = || facts::left(pool, &account.account_id);
-            let of = match of {
-                Some(of) => of,
-                None => *of.insert(interactions + conflict::retry(name, counting).await?),
-            };
             info!(account = name, interactions, of, "facts are being made anew");
         }
     }

@@ -167,7 +167,7 @@ async fn an_older_version_works_on_a_schema_that_only_grew() {
     older.signal(Signal::SIGTERM);
     assert_eq!(older.ended().await.code(), 0);
     database
-        .execute("update smartassist_sync.schema_migrations set description = 'contract future' where version = 9999")
+        .execute("update smartassist_sync.schema_migrations set description = 'contract 9999 past' where version = 9999")
         .await;
     let older = Program::run(&["run"], &environment).await;
     assert_eq!(older.code(), 1);

@@ -33,11 +33,29 @@ async fn processes_that_migrate_at_once_wait_for_each_other() {
 #[tokio::test]
 async fn a_newer_schema_is_refused_only_where_it_takes_away() {
     let database = TestDatabase::migrated().await;
-    applied_by_a_newer_version(&database, 9998, "future").await;
+    applied_by_a_newer_version(&database, 9997, "future").await;
+    // What goes is not needed by a binary that has migration 1.
+    applied_by_a_newer_version(&database, 9998, "contract 0001 past").await;
     migrate(&database.pool).await.unwrap();
-    applied_by_a_newer_version(&database, 9999, "contract future").await;
+    applied_by_a_newer_version(&database, 9999, "contract 9997 past").await;
     let error = migrate(&database.pool).await.unwrap_err();
     assert!(matches!(error, MigrationError::Newer(9999)), "{error}");
+}
+
+#[tokio::test]
+async fn a_migration_that_is_lacking_or_altered_is_refused() {
+    let database = TestDatabase::migrated().await;
+    applied_by_a_newer_version(&database, 0, "of another branch").await;
+    let error = migrate(&database.pool).await.unwrap_err();
+    assert!(matches!(error, MigrationError::Newer(0)), "{error}");
+    database
+        .execute(
+            "delete from smartassist_sync.schema_migrations where version = 0; \
+             update smartassist_sync.schema_migrations set checksum = '' where version = 2",
+        )
+        .await;
+    let error = migrate(&database.pool).await.unwrap_err();
+    assert!(matches!(error, MigrationError::Altered(2)), "{error}");
 }
 
 async fn applied_by_a_newer_version(database: &TestDatabase, version: i64, description: &str) {

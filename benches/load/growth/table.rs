@@ -73,7 +73,12 @@ impl GrowthTable {
     pub(super) fn print(&self) -> Result<()> {
         let mut out = std::io::stdout();
         let sizes = self.0.iter().map(|(size, _)| format!(" {:>12}", grouped(*size)));
-        writeln!(out, "\n{:<36}{}    ratio", "interactions", sizes.collect::<String>())?;
+        writeln!(
+            out,
+            "\n{:<36}{}    ratio",
+            "interactions",
+            sizes.collect::<String>()
+        )?;
         let (Some((_, first)), Some((_, last))) = (self.0.first(), self.0.last()) else {
             return Ok(());
         };

@@ -41,18 +41,10 @@ impl Growth<'_> {
         figures.bound("sync, nothing new, s", self.fastest("sync").await?);
         figures.bound("status, s", self.fastest("status").await?);
         figures.bound("status page, s", self.page().await?);
-        let day = self.until - TimeDelta::days(2);
-        let verify = format!(
-            "verify --from {} --to {} --by-identity",
-            instant(day),
-            instant(day + TimeDelta::days(1))
-        );
-        figures.bound("verify of a day, s", self.fastest(&verify).await?);
+        figures.bound("verify of a day, s", self.verify().await?);
         let refresh = self.refresh();
         figures.bound("refresh of 30 days, unchanged, s", self.fastest(&refresh).await?);
         figures.bound("dead rows after a week's refreshes", self.week(&refresh).await?);
-        // It reads all that is stored: no index finds every spelling of a number or an address.
-        figures.note("erase of one customer, s", self.erase().await?);
         figures.bound("deleting a day that is too old, s", self.retention().await?);
         figures.memory(self.peak_memory);
         Ok(figures)
@@ -82,15 +74,24 @@ impl Growth<'_> {
             post(&self.newest.base_url, "/_simulator/mutate", &body).await?;
             self.run(refresh).await?;
         }
-        // What vanished last is marked by the second reading.
-        self.run(refresh).await?;
         self.database.dead_rows().await
     }
 
-    async fn erase(&mut self) -> Result<f64> {
-        let customer = "select user_id from smartassist.sessions where user_id is not null order by session_started_at desc limit 1";
-        let customer = self.database.text(customer).await?;
-        Ok(self.run(&format!("erase --user-id {customer}")).await?.seconds)
+    /// Finds what vanished in the weeks before, and waits to be confirmed.
+    async fn verify(&mut self) -> Result<f64> {
+        let day = self.until - TimeDelta::days(2);
+        let (from, to) = (instant(day), instant(day + TimeDelta::days(1)));
+        let command = format!("verify --from {from} --to {to} --by-identity");
+        let mut fastest = f64::INFINITY;
+        for _ in 0..TIMES {
+            let daemon = self.daemon(&self.newest);
+            let ended = daemon.start(&command)?.end().await?;
+            let compared = ended.status.code().is_some_and(|code| code <= 1);
+            ensure!(compared, "verify failed: {}", daemon.last_words());
+            self.note(&ended);
+            fastest = fastest.min(ended.seconds);
+        }
+        Ok(fastest)
     }
 
     /// Of a daemon that has nothing else to do.
@@ -100,7 +101,11 @@ impl Growth<'_> {
         let mut running = daemon.start("run")?;
         let began = Instant::now();
         while get(&address, "/readyz").await.is_err() {
-            ensure!(began.elapsed() < DAEMON_TIMEOUT, "no daemon: {}", daemon.last_words());
+            ensure!(
+                began.elapsed() < DAEMON_TIMEOUT,
+                "no daemon: {}",
+                daemon.last_words()
+            );
             tokio::time::sleep(LOOK_EVERY).await;
         }
         let mut fastest = f64::INFINITY;
@@ -129,7 +134,11 @@ impl Growth<'_> {
             if let Some(event) = daemon.event(DELETED) {
                 break event;
             }
-            ensure!(began.elapsed() < DAEMON_TIMEOUT, "nothing deleted: {}", daemon.last_words());
+            ensure!(
+                began.elapsed() < DAEMON_TIMEOUT,
+                "nothing deleted: {}",
+                daemon.last_words()
+            );
             tokio::time::sleep(LOOK_EVERY).await;
         };
         running.terminate()?;
@@ -148,13 +157,21 @@ impl Growth<'_> {
 }
 
 async fn get(address: &str, path: &str) -> Result<()> {
-    ask(address, &format!("GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n")).await
+    ask(
+        address,
+        &format!("GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n"),
+    )
+    .await
 }
 
 async fn post(base_url: &str, path: &str, body: &str) -> Result<()> {
     let address = base_url.trim_start_matches("http://").trim_end_matches('/');
     let head = format!("POST {path} HTTP/1.0\r\nHost: localhost\r\nContent-Type: application/json");
-    ask(address, &format!("{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len())).await
+    ask(
+        address,
+        &format!("{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len()),
+    )
+    .await
 }
 
 async fn ask(address: &str, request: &str) -> Result<()> {
