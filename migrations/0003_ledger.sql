@@ -438,7 +438,7 @@ comment on column smartassist_sync.windows.range is
 comment on column smartassist_sync.windows.purpose is
     'Why it was fetched: new (not covered yet), gap (a gap was tried again), or the purpose of the request that it was fetched for: refresh, open, backfill, repair or verify.';
 comment on column smartassist_sync.windows.status is
-    'drained (every record in it was seen), split (too many records, or rows that shifted: fetched in parts; or drained by a proof that was contradicted later, with error_code belief_contradicted: read again), gap (some records cannot be read even in the smallest part: what was reachable is stored, the rest is missing, see smartassist_sync.gaps), failed (nothing of it is stored; also where it was given up) or compared (read by verify, which stores nothing).';
+    'drained (every record in it was seen), split (too many records or too much text, rows that shifted, elements without an id, or a window that the API refused as too long or too old: fetched in parts; or drained by a proof that was contradicted later, with error_code belief_contradicted: read again), gap (some records cannot be read even in the smallest part: what was reachable is stored, the rest is missing, see smartassist_sync.gaps), failed (nothing of it is stored; also where it was given up) or compared (read by verify, which stores nothing).';
 comment on column smartassist_sync.windows.token is
     'Fencing token of the lease under which the entry was written.';
 comment on column smartassist_sync.windows.began_at is
@@ -484,9 +484,9 @@ comment on column smartassist_sync.windows.judged is
 comment on column smartassist_sync.windows.missed is
     'Of those judged, the ones that it did not return, superseded ones apart.';
 comment on column smartassist_sync.windows.error_code is
-    'What was wrong in one word that does not change, as in runs; while such a gap is open, a problem of that code may stand. NULL where nothing went wrong, or it was split.';
+    'What was wrong in one word that does not change, as in runs; while such a gap is open, a problem of that code may stand. NULL where nothing went wrong, and of a split window, unless it is belief_contradicted.';
 comment on column smartassist_sync.windows.error is
-    'Why the window failed, was given up, was split or is a gap, without personal data. NULL where nothing went wrong.';
+    'Why the window failed, was given up or is a gap, or why it is no longer drained, without personal data. NULL where nothing went wrong, and of any other split window.';
 comment on index smartassist_sync.windows_by_account_drained_began_at is
     'Serves: which windows serve a request that was made at an instant.';
 comment on index smartassist_sync.windows_by_account_drained_id is

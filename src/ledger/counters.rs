@@ -1,4 +1,4 @@
-//! What windows and runs are counted by: named here, in the migration that has the columns, and where a line of the log shows it.
+//! What windows and runs are counted by: named here, in the migration that has the columns, and where the log or a metric shows it.
 
 use std::ops::AddAssign;
 
