@@ -170,7 +170,8 @@ fn late(account: &AccountStatus, tolerance: Tolerance, now: DateTime<Utc>) -> Op
     let polled_at = account.newest_poll.as_ref().and_then(|poll| poll.finished_at);
     let behind = match polled_at {
         Some(at) if account.gaps > 0 => (now - at).num_seconds(),
-        _ => account.lag_seconds,
+        // Windows end by the earlier of the two clocks; that they are apart is a problem of its own.
+        _ => account.lag_seconds + account.api_clock_ahead_seconds.unwrap_or(0).min(0),
     };
     if is_worked_on || behind <= tolerance.lag.num_seconds() {
         return None;

@@ -1,5 +1,6 @@
 //! Reports: facts and the views over them, against figures that are reckoned from the rows by other means.
 
+mod edges;
 mod questions;
 
 use sqlx::AssertSqlSafe;

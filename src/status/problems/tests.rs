@@ -106,6 +106,17 @@ fn a_first_load_of_days_is_catching_up_and_a_standstill_is_not() {
 }
 
 #[test]
+fn an_api_whose_clock_is_behind_makes_no_daemon_late() {
+    let mut polled = account(vec![run("poll", "succeeded")]);
+    (polled.lag_seconds, polled.api_clock_ahead_seconds) = (3_800, Some(-3_600));
+    let (_, said) = judged(&polled, None);
+    assert!(said.contains("the API's clock is 1 h behind"), "{said}");
+    assert!(!said.contains("no run is active"), "{said}");
+    polled.lag_seconds = 86_400;
+    assert!(judged(&polled, None).1.contains("no run is active"));
+}
+
+#[test]
 fn a_refresh_that_fails_is_told_though_polls_go_well() {
     let mut refreshed = account(vec![run("poll", "succeeded")]);
     refreshed.newest_poll = Some(ended("succeeded"));
