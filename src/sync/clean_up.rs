@@ -21,7 +21,7 @@ use super::facts;
 const PAUSE: Duration = Duration::from_millis(50);
 
 impl AccountContext {
-    /// Deletes old interactions and old entries of the ledger in batches, recounts days, and makes facts anew where that is asked for. No
+    /// Deletes old interactions and old entries of the ledger in batches, recounts days of a month, and makes facts anew where that is asked for. No
     /// lease: each batch locks the account for writing.
     ///
     /// # Errors
@@ -85,7 +85,7 @@ impl AccountContext {
     /// Manual writes do not update the day counts.
     async fn recount(&self, pulse: &Pulse) -> Result<(), LoadError> {
         let account = self.api.account();
-        let recount = || days::recount(&self.pool, &account.account_id);
+        let recount = || days::recount_month(&self.pool, &account.account_id, self.clock.now());
         let days = conflict::retry(&account.name, recount).await?;
         pulse.beat();
         if days > 0 {
@@ -131,7 +131,7 @@ impl AccountContext {
             stop.run_until_cancelled(tokio::time::sleep(PAUSE)).await;
         }
         if deleted.interactions > 0 {
-            facts::forget_unnamed(&self.pool, self.api.account()).await?;
+            facts::forget_unseen(&self.pool, self.api.account(), kept_from).await?;
         }
         Ok(())
     }

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
@@ -52,5 +53,14 @@ pub async fn rebuild(
 
 pub(super) async fn forget_unnamed(pool: &Pool, account: &AccountConfig) -> Result<(), LoadError> {
     let forgetting = || facts::forget_unnamed(pool, &account.account_id);
+    conflict::retry(&account.name, forgetting).await
+}
+
+pub(super) async fn forget_unseen(
+    pool: &Pool,
+    account: &AccountConfig,
+    kept_from: DateTime<Utc>,
+) -> Result<(), LoadError> {
+    let forgetting = || facts::forget_unseen(pool, &account.account_id, kept_from);
     conflict::retry(&account.name, forgetting).await
 }

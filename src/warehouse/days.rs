@@ -1,8 +1,9 @@
 //! Stored interactions per day, since counting rows takes seconds.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Datelike, Days, Months, NaiveDate, TimeDelta, Utc};
 use sqlx::PgConnection;
 
 use crate::postgres::Pool;
@@ -39,19 +40,50 @@ pub(super) async fn count(
     Ok(())
 }
 
-/// Recounts; returns how many days differed.
+/// Recounts a month, each hour the next one of all that have any, so that it takes the same time however many there are; gives how many
+/// days differed.
 ///
 /// # Errors
 /// Database failure.
-pub async fn recount(pool: &Pool, account_id: &str) -> Result<u64, LoadError> {
+pub async fn recount_month(pool: &Pool, account_id: &str, now: DateTime<Utc>) -> Result<u64, LoadError> {
+    let (Some(first), Some(last)) = span(pool, account_id).await? else {
+        return Ok(0);
+    };
+    let month = |day: NaiveDate| i64::from(day.year()) * 12 + i64::from(day.month0());
+    let hour = now.timestamp().div_euclid(TimeDelta::hours(1).num_seconds());
+    let place = hour.rem_euclid(month(last) - month(first) + 1);
+    let begin = first.with_day(1).unwrap_or(first) + Months::new(u32::try_from(place).unwrap_or(0));
+    recount(pool, account_id, begin..begin + Months::new(1)).await
+}
+
+/// The first and the last day that has interactions, or a count of them: the ends of two indexes.
+async fn span(pool: &Pool, account_id: &str) -> Result<(Option<NaiveDate>, Option<NaiveDate>), LoadError> {
+    let mut days: Vec<NaiveDate> = Vec::new();
+    for ends in [
+        "select (min(session_started_at) at time zone 'UTC')::date, (max(session_started_at) at time zone 'UTC')::date \
+         from smartassist.sessions where account_id = $1",
+        "select min(day), max(day) from smartassist_sync.interactions_by_day where account_id = $1",
+    ] {
+        let ends: (Option<NaiveDate>, Option<NaiveDate>) =
+            sqlx::query_as(ends).bind(account_id).fetch_one(pool).await?;
+        days.extend([ends.0, ends.1].into_iter().flatten());
+    }
+    Ok((days.iter().min().copied(), days.iter().max().copied()))
+}
+
+/// Recounts; gives how many days differed.
+///
+/// # Errors
+/// Database failure.
+pub async fn recount(pool: &Pool, account_id: &str, days: Range<NaiveDate>) -> Result<u64, LoadError> {
     // Without the lock: it takes seconds.
     let differing = pool
         .transact_without_timeout(async |transaction| {
-            let stored = stored(transaction, account_id, None).await?;
-            let counted = counted(transaction, account_id).await?;
+            let stored = stored(transaction, account_id, &days).await?;
+            let counted = counted(transaction, account_id, &days).await?;
             let days = stored.keys().chain(counted.keys());
             let differs = |day: &&NaiveDate| stored.get(day) != counted.get(day);
-            Ok::<_, LoadError>(days.filter(differs).copied().collect::<Vec<_>>())
+            Ok::<_, LoadError>(days.filter(differs).copied().collect::<BTreeSet<_>>())
         })
         .await?;
     let mut wrong = 0;
@@ -62,12 +94,13 @@ pub async fn recount(pool: &Pool, account_id: &str) -> Result<u64, LoadError> {
 }
 
 async fn recount_day(pool: &Pool, account_id: &str, day: NaiveDate) -> Result<bool, LoadError> {
+    let days = day..day + Days::new(1);
     pool.transact(async |transaction| {
         turn::take(transaction, account_id).await?;
-        let stored = stored(transaction, account_id, Some(day)).await?;
-        let stored = stored.get(&day).copied().unwrap_or(0);
-        let counted = counted(transaction, account_id).await?.get(&day).copied();
-        let change = stored - counted.unwrap_or(0);
+        let stored = stored(transaction, account_id, &days).await?;
+        let counted = counted(transaction, account_id, &days).await?;
+        let of_day = |counts: BTreeMap<NaiveDate, i64>| counts.get(&day).copied().unwrap_or(0);
+        let change = of_day(stored) - of_day(counted);
         let start = day.and_time(chrono::NaiveTime::MIN).and_utc();
         count(transaction, account_id, [(start, change)].into_iter()).await?;
         Ok(change != 0)
@@ -78,15 +111,16 @@ async fn recount_day(pool: &Pool, account_id: &str, day: NaiveDate) -> Result<bo
 async fn stored(
     connection: &mut PgConnection,
     account_id: &str,
-    day: Option<NaiveDate>,
+    days: &Range<NaiveDate>,
 ) -> Result<BTreeMap<NaiveDate, i64>, LoadError> {
     let counted: Vec<(NaiveDate, i64)> = sqlx::query_as(
         "select (session_started_at at time zone 'UTC')::date as day, count(*) from smartassist.sessions \
-         where account_id = $1 and session_started_at >= coalesce($2::date, '-infinity')::timestamp at time zone 'UTC' \
-         and session_started_at < coalesce($2::date + 1, 'infinity')::timestamp at time zone 'UTC' group by 1",
+         where account_id = $1 and session_started_at >= $2::date::timestamp at time zone 'UTC' \
+         and session_started_at < $3::date::timestamp at time zone 'UTC' group by 1",
     )
     .bind(account_id)
-    .bind(day)
+    .bind(days.start)
+    .bind(days.end)
     .fetch_all(connection)
     .await?;
     Ok(counted.into_iter().collect())
@@ -95,11 +129,15 @@ async fn stored(
 async fn counted(
     connection: &mut PgConnection,
     account_id: &str,
+    days: &Range<NaiveDate>,
 ) -> Result<BTreeMap<NaiveDate, i64>, LoadError> {
     let counted: Vec<(NaiveDate, i64)> = sqlx::query_as(
-        "select day, interactions from smartassist_sync.interactions_by_day where account_id = $1",
+        "select day, interactions from smartassist_sync.interactions_by_day \
+         where account_id = $1 and day >= $2 and day < $3",
     )
     .bind(account_id)
+    .bind(days.start)
+    .bind(days.end)
     .fetch_all(connection)
     .await?;
     Ok(counted.into_iter().collect())

@@ -1,6 +1,6 @@
 //! How many interactions of each day are stored: counted by whoever writes them, and recounted.
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta};
 use smartassist_etl::warehouse::days;
 
 use crate::support::{Setup, TestDatabase};
@@ -46,18 +46,43 @@ async fn what_others_write_and_delete_is_found_by_a_recount() {
         ),
     ] {
         database.execute(change).await;
-        assert_eq!(
-            days::recount(&database.pool, "acct-sim").await.unwrap(),
-            days,
-            "{change}"
-        );
+        assert_eq!(recount(&database).await, days, "{change}");
         assert_eq!(database.number(WRONG).await, 0, "{change}");
     }
     database.execute("truncate smartassist.sessions cascade").await;
-    assert!(days::recount(&database.pool, "acct-sim").await.unwrap() > 1);
+    assert!(recount(&database).await > 1);
     assert_eq!(database.number(WRONG).await, 0);
     let gone = "select count(*) from smartassist_sync.interactions_by_day";
     assert_eq!(database.number(gone).await, 0, "days without any have no row");
+}
+
+/// Of all months, an hour after the other; gives how many days differed.
+async fn recount(database: &TestDatabase) -> u64 {
+    // From 2020-02 to 2026-01.
+    let hours = (0..72).map(|hour| DateTime::UNIX_EPOCH + TimeDelta::hours(hour));
+    let mut days = 0;
+    for now in hours {
+        days += days::recount_month(&database.pool, "acct-sim", now)
+            .await
+            .unwrap();
+    }
+    days
+}
+
+#[tokio::test]
+async fn a_month_is_recounted_each_hour() {
+    let database = TestDatabase::migrated().await;
+    let count = "insert into smartassist_sync.interactions_by_day (account_id, day, interactions) \
+                 select 'acct-sim', '2025-11-15'::date + n * interval '1 month', 1 from generate_series(0, 2) as n";
+    database.execute(count).await;
+    let left = "select coalesce(string_agg(to_char(day, 'MM'), ' ' order by day), '') from smartassist_sync.interactions_by_day";
+    let hour = |hour: i64| DateTime::UNIX_EPOCH + TimeDelta::hours(300 + hour);
+    for (at, months) in [(1, "11 01"), (2, "11"), (3, "")] {
+        days::recount_month(&database.pool, "acct-sim", hour(at))
+            .await
+            .unwrap();
+        assert_eq!(database.text(left).await, months);
+    }
 }
 
 #[tokio::test]

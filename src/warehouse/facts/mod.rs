@@ -18,7 +18,7 @@ use crate::transform::facts::{AgentOffer, FactBasis, FactRow, Facts, Interaction
 use super::batch::Batch;
 use crate::ledger::LoadError;
 
-pub use rebuild::{forget_orphans, forget_unnamed, left, rebuild_some};
+pub use rebuild::{forget_orphans, forget_unnamed, forget_unseen, left, rebuild_some};
 
 const TABLES: [&str; 3] = [QueueVisit::TABLE, AgentOffer::TABLE, InteractionFact::TABLE];
 

@@ -147,6 +147,26 @@ pub async fn forget_unnamed(pool: &Pool, account_id: &str) -> Result<(), LoadErr
     .await
 }
 
+/// Forgets queues and agents that were last seen before that: what named them is too old, and deleted. Reads no facts.
+///
+/// # Errors
+/// Database failure.
+pub async fn forget_unseen(pool: &Pool, account_id: &str, kept_from: DateTime<Utc>) -> Result<(), LoadError> {
+    pool.transact(async |transaction| {
+        turn::take(transaction, account_id).await?;
+        for table in ["smartassist.queues", "smartassist.agents"] {
+            let delete = format!("delete from {table} where account_id = $1 and last_seen_at < $2");
+            sqlx::query(AssertSqlSafe(delete))
+                .bind(account_id)
+                .bind(kept_from)
+                .execute(&mut *transaction)
+                .await?;
+        }
+        Ok(())
+    })
+    .await
+}
+
 /// Forgets facts of interactions that were deleted by hand.
 ///
 /// # Errors
