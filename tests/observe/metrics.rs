@@ -9,7 +9,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
 use super::Daemon;
-use crate::support::daemon::{environment, get};
+use crate::support::daemon::{environment, get, until_answer};
 use crate::support::{Program, Setup, TestDatabase, wait};
 
 const OPERATIONS: &str = include_str!("../../docs/operations.md");
@@ -155,7 +155,13 @@ async fn an_account_that_was_renamed_has_one_name_only() {
     let (environment, port) = environment(&setup, &database).await;
     let mut daemon = Program::start(&["run"], &environment);
     daemon.event("another worker has the account, standing by").await;
-    let (_, metrics) = get(port, "/metrics").await;
+    let metrics = until_answer(
+        port,
+        "/metrics",
+        200,
+        "smartassist_etl_watermark_timestamp_seconds{",
+    )
+    .await;
     let watermark = samples(&metrics, "smartassist_etl_watermark_timestamp_seconds");
     assert_eq!(watermark.len(), 1, "{watermark:?}");
     assert!(!metrics.contains(r#"account="old""#), "{metrics}");

@@ -21,8 +21,8 @@ use crate::workbench::Workbench;
 
 use table::GrowthTable;
 
-/// They fit into one window, of which the API shows 1,100 records: no day has to be split.
-const INTERACTIONS_PER_DAY: usize = 834;
+/// So that ten million are fourteen years.
+const INTERACTIONS_PER_DAY: usize = 2_000;
 
 /// What one simulator holds.
 const CHUNK: usize = 500_000;
