@@ -784,7 +784,7 @@ create table smartassist_sync.interactions_by_day (
 with (fillfactor = 50);
 
 comment on table smartassist_sync.interactions_by_day is
-    'How many interactions of each day are stored, those included that the API no longer returns. Counted by whoever writes or deletes them, in the same transaction, and recounted, a month each hour in turn. Days without any have no row.';
+    'How many interactions of each day are stored, those included that the API no longer returns. Counted by whoever writes or deletes them, in the same transaction, and recounted, a week each hour in turn. Days without any have no row.';
 comment on column smartassist_sync.interactions_by_day.account_id is
     'The SmartAssist account. Part of the key.';
 comment on column smartassist_sync.interactions_by_day.stream is

@@ -21,7 +21,7 @@ use super::facts;
 const PAUSE: Duration = Duration::from_millis(50);
 
 impl AccountContext {
-    /// Deletes old interactions and old entries of the ledger in batches, recounts days of a month, and makes facts anew where that is asked for. No
+    /// Deletes old interactions and old entries of the ledger in batches, recounts days of a week, and makes facts anew where that is asked for. No
     /// lease: each batch locks the account for writing.
     ///
     /// # Errors
@@ -85,7 +85,7 @@ impl AccountContext {
     /// Manual writes do not update the day counts.
     async fn recount(&self, pulse: &Pulse) -> Result<(), LoadError> {
         let account = self.api.account();
-        let recount = || days::recount_month(&self.pool, &account.account_id, self.clock.now());
+        let recount = || days::recount_week(&self.pool, &account.account_id, self.clock.now());
         let days = conflict::retry(&account.name, recount).await?;
         pulse.beat();
         if days > 0 {

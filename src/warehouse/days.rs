@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-use chrono::{DateTime, Datelike, Days, Months, NaiveDate, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use sqlx::PgConnection;
 
 use crate::postgres::Pool;
@@ -40,20 +40,19 @@ pub(super) async fn count(
     Ok(())
 }
 
-/// Recounts a month, each hour the next one of all that have any, so that it takes the same time however many there are; gives how many
-/// days differed.
+/// Recounts a week, each hour the next one of all that have any, so that it takes the same time however many there are; gives how many days
+/// differed.
 ///
 /// # Errors
 /// Database failure.
-pub async fn recount_month(pool: &Pool, account_id: &str, now: DateTime<Utc>) -> Result<u64, LoadError> {
+pub async fn recount_week(pool: &Pool, account_id: &str, now: DateTime<Utc>) -> Result<u64, LoadError> {
     let (Some(first), Some(last)) = span(pool, account_id).await? else {
         return Ok(0);
     };
-    let month = |day: NaiveDate| i64::from(day.year()) * 12 + i64::from(day.month0());
+    let weeks = (last - first).num_weeks() + 1;
     let hour = now.timestamp().div_euclid(TimeDelta::hours(1).num_seconds());
-    let place = hour.rem_euclid(month(last) - month(first) + 1);
-    let begin = first.with_day(1).unwrap_or(first) + Months::new(u32::try_from(place).unwrap_or(0));
-    recount(pool, account_id, begin..begin + Months::new(1)).await
+    let begin = first + TimeDelta::weeks(hour.rem_euclid(weeks));
+    recount(pool, account_id, begin..begin + TimeDelta::weeks(1)).await
 }
 
 /// The first and the last day that has interactions, or a count of them: the ends of two indexes.
@@ -94,7 +93,7 @@ pub async fn recount(pool: &Pool, account_id: &str, days: Range<NaiveDate>) -> R
 }
 
 async fn recount_day(pool: &Pool, account_id: &str, day: NaiveDate) -> Result<bool, LoadError> {
-    let days = day..day + Days::new(1);
+    let days = day..day + TimeDelta::days(1);
     pool.transact(async |transaction| {
         turn::take(transaction, account_id).await?;
         let stored = stored(transaction, account_id, &days).await?;

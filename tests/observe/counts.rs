@@ -56,32 +56,28 @@ async fn what_others_write_and_delete_is_found_by_a_recount() {
     assert_eq!(database.number(gone).await, 0, "days without any have no row");
 }
 
-/// Of all months, an hour after the other; gives how many days differed.
+/// Of all weeks, an hour after the other; gives how many days differed.
 async fn recount(database: &TestDatabase) -> u64 {
     // From 2020-02 to 2026-01.
-    let hours = (0..72).map(|hour| DateTime::UNIX_EPOCH + TimeDelta::hours(hour));
+    let hours = (0..312).map(|hour| DateTime::UNIX_EPOCH + TimeDelta::hours(hour));
     let mut days = 0;
     for now in hours {
-        days += days::recount_month(&database.pool, "acct-sim", now)
-            .await
-            .unwrap();
+        days += days::recount_week(&database.pool, "acct-sim", now).await.unwrap();
     }
     days
 }
 
 #[tokio::test]
-async fn a_month_is_recounted_each_hour() {
+async fn a_week_is_recounted_each_hour() {
     let database = TestDatabase::migrated().await;
     let count = "insert into smartassist_sync.interactions_by_day (account_id, day, interactions) \
-                 select 'acct-sim', '2025-11-15'::date + n * interval '1 month', 1 from generate_series(0, 2) as n";
+                 select 'acct-sim', '2025-11-15'::date + 7 * n, 1 from generate_series(0, 2) as n";
     database.execute(count).await;
-    let left = "select coalesce(string_agg(to_char(day, 'MM'), ' ' order by day), '') from smartassist_sync.interactions_by_day";
-    let hour = |hour: i64| DateTime::UNIX_EPOCH + TimeDelta::hours(300 + hour);
-    for (at, months) in [(1, "11 01"), (2, "11"), (3, "")] {
-        days::recount_month(&database.pool, "acct-sim", hour(at))
-            .await
-            .unwrap();
-        assert_eq!(database.text(left).await, months);
+    let left = "select coalesce(string_agg(to_char(day, 'DD'), ' ' order by day), '') from smartassist_sync.interactions_by_day";
+    for (hour, days) in [(301, "15 29"), (302, "15"), (303, "")] {
+        let now = DateTime::UNIX_EPOCH + TimeDelta::hours(hour);
+        days::recount_week(&database.pool, "acct-sim", now).await.unwrap();
+        assert_eq!(database.text(left).await, days);
     }
 }
 
