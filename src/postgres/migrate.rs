@@ -77,15 +77,13 @@ async fn try_migrate(pool: &Pool) -> Result<i64, MigrationError> {
         execute(transaction, format!("set local lock_timeout = {lock_timeout}")).await?;
         make_schema(transaction).await.map_err(MigrationError::Schema)?;
         let made = transaction.ensure_migrations_table(APPLIED).await;
-        made.map_err(MigrationError::of)?;
+        made.map_err(MigrationError::Failed)?;
         lock(transaction).await?;
-        check_applied(&mut *transaction).await?;
+        let before = check_applied(&mut *transaction).await?;
         let applied = MIGRATIONS.run(&mut *transaction).await;
-        applied.map_err(MigrationError::of)?;
+        applied.map_err(MigrationError::Failed)?;
         failpoint::reach("migration.applied");
-        let version = format!("select max(version) from {APPLIED}");
-        let version = sqlx::query_scalar(AssertSqlSafe(version));
-        Ok::<_, MigrationError>(version.fetch_one(transaction).await?)
+        Ok::<_, MigrationError>(before.unwrap_or(0).max(newest_migration()))
     })
     .await
 }
@@ -113,15 +111,16 @@ async fn lock(connection: &mut PgConnection) -> Result<(), MigrationError> {
     })
 }
 
-/// Whether this binary can work on the schema as far as it is migrated.
+/// Whether this binary can work on the schema as far as it is migrated; gives the last migration that was applied.
 ///
 /// # Errors
 /// A migration is altered or lacking here, or takes away what this binary needs; or the database fails.
-pub async fn check_applied(executor: impl PgExecutor<'_>) -> Result<(), MigrationError> {
+pub async fn check_applied(executor: impl PgExecutor<'_>) -> Result<Option<i64>, MigrationError> {
     let applied =
         format!("select version, description, checksum from {APPLIED} where success order by version");
     let applied: Vec<(i64, String, Vec<u8>)> =
         sqlx::query_as(AssertSqlSafe(applied)).fetch_all(executor).await?;
+    let last = applied.last().map(|(version, ..)| *version);
     for (version, description, checksum) in applied {
         match MIGRATIONS.iter().find(|known| known.version == version) {
             Some(known) if known.checksum.as_ref() == checksum => {}
@@ -132,7 +131,7 @@ pub async fn check_applied(executor: impl PgExecutor<'_>) -> Result<(), Migratio
             None => {}
         }
     }
-    Ok(())
+    Ok(last)
 }
 
 fn takes_away(description: &str) -> bool {
@@ -151,14 +150,6 @@ pub fn newest_migration() -> i64 {
 }
 
 impl MigrationError {
-    fn of(error: MigrateError) -> Self {
-        match error {
-            MigrateError::VersionTooNew(version, _) => Self::Newer(version),
-            MigrateError::VersionMismatch(version) => Self::Altered(version),
-            other => Self::Failed(other),
-        }
-    }
-
     fn cause(&self) -> Option<&sqlx::Error> {
         match self {
             Self::Failed(MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _))

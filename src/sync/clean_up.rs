@@ -11,8 +11,8 @@ use crate::ledger::conflict;
 use crate::ledger::prune;
 use crate::telemetry::{self, chain, metrics};
 use crate::time::pulse::Pulse;
-use crate::warehouse::days;
 use crate::warehouse::retention::{self, Deleted};
+use crate::warehouse::{self, days};
 
 use super::account::AccountContext;
 use super::facts;
@@ -131,7 +131,9 @@ impl AccountContext {
             stop.run_until_cancelled(tokio::time::sleep(PAUSE)).await;
         }
         if deleted.interactions > 0 {
-            facts::forget_unseen(&self.pool, self.api.account(), kept_from).await?;
+            let account = self.api.account();
+            let forgetting = || warehouse::facts::forget_unseen(&self.pool, &account.account_id, kept_from);
+            conflict::retry(&account.name, forgetting).await?;
         }
         Ok(())
     }

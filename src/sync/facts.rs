@@ -2,7 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
@@ -26,8 +25,6 @@ pub async fn rebuild(
 ) -> Result<u64, LoadError> {
     let name = account.name.as_str();
     let (began, mut told, mut interactions) = (Instant::now(), Instant::now(), 0);
-    // Only told: a rebuilding does not wait for a count that takes long.
-    let of = facts::left(pool, &account.account_id).await.ok();
     while !stop.is_cancelled() {
         let rebuilding = || facts::rebuild_some(pool, &account.account_id);
         let some = conflict::retry(name, rebuilding).await?;
@@ -38,6 +35,9 @@ pub async fn rebuild(
         interactions += some;
         if told.elapsed() > TELL_EVERY {
             told = Instant::now();
+            // Only told: a rebuilding does not fail where it cannot be counted in time.
+            let left = facts::left(pool, &account.account_id).await.ok();
+            let of = left.map(|left| interactions + left);
             info!(account = name, interactions, of, "facts are being made anew");
         }
     }
@@ -46,21 +46,8 @@ pub async fn rebuild(
         info!(account = name, interactions, seconds, "facts were made anew");
         let forgetting = || facts::forget_orphans(pool, &account.account_id);
         conflict::retry(name, forgetting).await?;
-        forget_unnamed(pool, account).await?;
+        let forgetting = || facts::forget_unnamed(pool, &account.account_id);
+        conflict::retry(name, forgetting).await?;
     }
     Ok(interactions)
-}
-
-pub(super) async fn forget_unnamed(pool: &Pool, account: &AccountConfig) -> Result<(), LoadError> {
-    let forgetting = || facts::forget_unnamed(pool, &account.account_id);
-    conflict::retry(&account.name, forgetting).await
-}
-
-pub(super) async fn forget_unseen(
-    pool: &Pool,
-    account: &AccountConfig,
-    kept_from: DateTime<Utc>,
-) -> Result<(), LoadError> {
-    let forgetting = || facts::forget_unseen(pool, &account.account_id, kept_from);
-    conflict::retry(&account.name, forgetting).await
 }

@@ -46,7 +46,7 @@ pub(super) async fn count(
 /// # Errors
 /// Database failure.
 pub async fn recount_week(pool: &Pool, account_id: &str, now: DateTime<Utc>) -> Result<u64, LoadError> {
-    let (Some(first), Some(last)) = span(pool, account_id).await? else {
+    let Some((first, last)) = span(pool, account_id).await? else {
         return Ok(0);
     };
     let weeks = (last - first).num_weeks() + 1;
@@ -56,7 +56,7 @@ pub async fn recount_week(pool: &Pool, account_id: &str, now: DateTime<Utc>) -> 
 }
 
 /// The first and the last day that has interactions, or a count of them: the ends of two indexes.
-async fn span(pool: &Pool, account_id: &str) -> Result<(Option<NaiveDate>, Option<NaiveDate>), LoadError> {
+async fn span(pool: &Pool, account_id: &str) -> Result<Option<(NaiveDate, NaiveDate)>, LoadError> {
     let mut days: Vec<NaiveDate> = Vec::new();
     for ends in [
         "select (min(session_started_at) at time zone 'UTC')::date, (max(session_started_at) at time zone 'UTC')::date \
@@ -67,14 +67,11 @@ async fn span(pool: &Pool, account_id: &str) -> Result<(Option<NaiveDate>, Optio
             sqlx::query_as(ends).bind(account_id).fetch_one(pool).await?;
         days.extend([ends.0, ends.1].into_iter().flatten());
     }
-    Ok((days.iter().min().copied(), days.iter().max().copied()))
+    Ok(days.iter().min().copied().zip(days.iter().max().copied()))
 }
 
-/// Recounts; gives how many days differed.
-///
-/// # Errors
-/// Database failure.
-pub async fn recount(pool: &Pool, account_id: &str, days: Range<NaiveDate>) -> Result<u64, LoadError> {
+/// Gives how many days differed.
+async fn recount(pool: &Pool, account_id: &str, days: Range<NaiveDate>) -> Result<u64, LoadError> {
     // Without the lock: it takes seconds.
     let differing = pool
         .transact_without_timeout(async |transaction| {

@@ -161,11 +161,7 @@ async fn order_contacts(
     if differing.is_empty() {
         return Ok(());
     }
-    let (keys, next): (Vec<Uuid>, Vec<_>) = differing
-        .into_iter()
-        .map(|(key, at, channel)| (key, (at, channel)))
-        .unzip();
-    let (starts, channels): (Vec<Option<DateTime<Utc>>>, Vec<Option<String>>) = next.into_iter().unzip();
+    let (keys, starts, channels): (Vec<_>, Vec<_>, Vec<_>) = differing.into_iter().collect();
     sqlx::query(
         "update smartassist.fact_contacts as contact set next_at = following.at, next_channel = following.channel \
          from unnest($1::uuid[], $2::timestamptz[], $3::text[]) as following (interaction_key, at, channel) \
