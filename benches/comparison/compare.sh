@@ -16,40 +16,27 @@ to=$(date -u -d 'yesterday' +%F)
 from=$(date -u -d "$to - $days days" +%F)
 
 scripts/with-toolchain.sh cargo build --release --workspace --bins --locked --quiet
-# PostgreSQL does not run as root.
 work=$(mktemp -d /var/tmp/smartassist-etl-compare-XXXXXX)
 chmod 711 "$work"
-simulator='' postgres=''
-end() {
-    [ -z "$simulator" ] || kill "$simulator" 2>/dev/null || true
-    [ -z "$postgres" ] || as_postgres "$postgres/pg_ctl" -D "$work/data" -m immediate -s stop || true
-    rm -rf "$work"
-}
-trap end EXIT
+fail() { printf 'error: %s\n' "$*" >&2; exit 1; }
+# shellcheck source=scripts/servers.sh
+. scripts/servers.sh
+trap 'stop_servers; rm -rf "$work"' EXIT
 
-as_postgres() {
-    if [ "$(id -u)" = 0 ]; then setpriv --reuid=postgres --regid=postgres --init-groups "$@"; else "$@"; fi
-}
-programs=$(command -v initdb || ls -d /usr/lib/postgresql/*/bin/initdb | tail -n 1)
-postgres=$(dirname "$programs")
-mkdir -m 700 "$work/data"
-mkdir -m 700 "$work/socket"
+# Not that of servers.sh: both loaders speak to it over a Unix socket.
+pg_ctl=$(dirname "$(command -v initdb || find /usr/lib/postgresql/*/bin -name initdb | sort -V | tail -n 1)")/pg_ctl
+mkdir -m 700 "$work/data" "$work/socket"
 [ "$(id -u)" != 0 ] || chown postgres "$work/data" "$work/socket"
-as_postgres "$postgres/initdb" -D "$work/data" -U postgres -A trust -E UTF8 --locale=C >"$work/initdb.log"
-as_postgres "$postgres/pg_ctl" -D "$work/data" -s -w -l "$work/data/log" \
+as_owner "${pg_ctl%pg_ctl}initdb" -D "$work/data" -U postgres -A trust -E UTF8 --locale=C >"$work/initdb.log"
+cluster=$work/data
+as_owner "$pg_ctl" -D "$cluster" -s -w -l "$cluster/log" \
     -o "-c listen_addresses='' -c unix_socket_directories=$work/socket -c max_wal_size=4GB" start
 export PGHOST=$work/socket PGUSER=postgres
 psql --quiet --dbname=postgres --command='create database etl' \
     --command='create database dlt_8_h' --command='create database dlt_1_h'
 
-"$target/release/smartassist-simulator" --bind 127.0.0.1:0 --port-file "$work/simulator.port" --interactions "$interactions" \
-    --from "$from" --to "$to" --rhythm week --requests-per-minute 0 --static-token a-token-of-the-comparison >"$work/simulator.log" 2>&1 &
-simulator=$!
-until [ -s "$work/simulator.port" ]; do
-    kill -0 "$simulator"
-    sleep 0.2
-done
-api=http://$(cat "$work/simulator.port")
+SIMULATOR=$target/release/smartassist-simulator
+start_simulator --interactions "$interactions" --from "$from" --to "$to" --rhythm week --static-token a-token-of-the-comparison
 
 python3 -m venv "$work/python"
 "$work/python/bin/pip" install --quiet "dlt[postgres]==$dlt_version"

@@ -27,6 +27,7 @@ mod daemon;
 mod database;
 mod figures;
 mod growth;
+mod http;
 mod key;
 mod page;
 mod requests;

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::Result;
 use smartassist_etl::config::Config;
 use smartassist_etl::extract::ApiClient;
 use smartassist_etl::postgres::{Pool, migrate};
@@ -14,10 +14,10 @@ use smartassist_etl::sync::{AccountContext, AccountSettings};
 use smartassist_etl::telemetry::metrics;
 use smartassist_etl::time::clock::{Clock, SystemClock};
 use smartassist_etl::web::{self, DaemonState, Watched};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 
 use crate::figures::{grouped, verdict};
+use crate::http::get;
 use crate::workbench::Workbench;
 
 const ACCOUNTS: usize = 50;
@@ -127,20 +127,4 @@ async fn serve(config: &Config, pool: Pool) -> Result<SocketAddr> {
     let recorder = metrics::install()?;
     tokio::spawn(web::serve(listener, config.http.clone(), state, recorder));
     Ok(address)
-}
-
-/// Bytes of what answers a GET.
-async fn get(address: SocketAddr, path: &str) -> Result<usize> {
-    let mut stream = TcpStream::connect(address).await?;
-    let request = format!("GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n");
-    stream.write_all(request.as_bytes()).await?;
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).await?;
-    let head = answer.get(..15).context("no answer")?;
-    ensure!(
-        head.ends_with(b" 200 OK"),
-        "{path}: {}",
-        String::from_utf8_lossy(head)
-    );
-    Ok(answer.len())
 }

@@ -6,12 +6,11 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use chrono::TimeDelta;
 use serde_json::Value;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
 use super::table::Figures;
 use super::{Growth, INTERACTIONS_PER_DAY, instant};
 use crate::daemon::Daemon;
+use crate::http::{get, post};
 
 /// Others on the machine only ever make it slower: the fastest counts.
 const TIMES: usize = 3;
@@ -38,24 +37,42 @@ impl Growth<'_> {
         figures.note("interactions loaded a second", interactions_a_second);
         figures.of_each("bytes of tables, each", tables, self.interactions);
         figures.of_each("bytes of indexes, each", indexes, self.interactions);
-        figures.bound("sync, nothing new, s", self.fastest("sync").await?);
-        figures.bound("status, s", self.fastest("status").await?);
+        figures.bound("sync, nothing new, s", self.fastest("sync", 0).await?);
+        figures.bound("status, s", self.fastest("status", 0).await?);
         figures.bound("status page, s", self.page().await?);
-        figures.bound("verify of a day, s", self.verify().await?);
+        // What vanished in the weeks before waits to be confirmed: the day differs.
+        let verify = self.verify();
+        figures.bound("verify of a day, s", self.fastest(&verify, 1).await?);
         let refresh = self.refresh();
-        figures.bound("refresh of 30 days, unchanged, s", self.fastest(&refresh).await?);
+        figures.bound(
+            "refresh of 30 days, unchanged, s",
+            self.fastest(&refresh, 0).await?,
+        );
         figures.bound("dead rows after a week's refreshes", self.week(&refresh).await?);
         figures.bound("deleting a day that is too old, s", self.retention().await?);
         figures.memory(self.peak_memory);
         Ok(figures)
     }
 
-    async fn fastest(&mut self, command: &str) -> Result<f64> {
+    /// Of a command that may end with this exit code or a lower one.
+    async fn fastest(&mut self, command: &str, highest_code: i32) -> Result<f64> {
         let mut fastest = f64::INFINITY;
         for _ in 0..TIMES {
-            fastest = fastest.min(self.run(command).await?.seconds);
+            let daemon = self.daemon(&self.newest);
+            let ended = daemon.start(command)?.end().await?;
+            let code = ended.status.code();
+            let is_well = code.is_some_and(|code| code <= highest_code);
+            ensure!(is_well, "{command} failed: {}", daemon.last_words());
+            self.note(&ended);
+            fastest = fastest.min(ended.seconds);
         }
         Ok(fastest)
+    }
+
+    fn verify(&self) -> String {
+        let day = self.until - TimeDelta::days(2);
+        let (from, to) = (instant(day), instant(day + TimeDelta::days(1)));
+        format!("verify --from {from} --to {to} --by-identity")
     }
 
     fn refresh(&self) -> String {
@@ -71,27 +88,11 @@ impl Growth<'_> {
     async fn week(&mut self, refresh: &str) -> Result<f64> {
         for day in 1..=7 {
             let body = format!(r#"{{"fraction":{CHANGED},"seed":{}}}"#, self.interactions + day);
-            post(&self.newest.base_url, "/_simulator/mutate", &body).await?;
+            let address = self.newest.base_url.trim_start_matches("http://");
+            post(address, "/_simulator/mutate", &body).await?;
             self.run(refresh).await?;
         }
         self.database.dead_rows().await
-    }
-
-    /// Finds what vanished in the weeks before, and waits to be confirmed.
-    async fn verify(&mut self) -> Result<f64> {
-        let day = self.until - TimeDelta::days(2);
-        let (from, to) = (instant(day), instant(day + TimeDelta::days(1)));
-        let command = format!("verify --from {from} --to {to} --by-identity");
-        let mut fastest = f64::INFINITY;
-        for _ in 0..TIMES {
-            let daemon = self.daemon(&self.newest);
-            let ended = daemon.start(&command)?.end().await?;
-            let compared = ended.status.code().is_some_and(|code| code <= 1);
-            ensure!(compared, "verify failed: {}", daemon.last_words());
-            self.note(&ended);
-            fastest = fastest.min(ended.seconds);
-        }
-        Ok(fastest)
     }
 
     /// Of a daemon that has nothing else to do.
@@ -154,33 +155,4 @@ impl Growth<'_> {
             .with("STORAGE__CLEAN_UP", NEVER)
             .with("HTTP__BIND", bind)
     }
-}
-
-async fn get(address: &str, path: &str) -> Result<()> {
-    ask(
-        address,
-        &format!("GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n"),
-    )
-    .await
-}
-
-async fn post(base_url: &str, path: &str, body: &str) -> Result<()> {
-    let address = base_url.trim_start_matches("http://").trim_end_matches('/');
-    let head = format!("POST {path} HTTP/1.0\r\nHost: localhost\r\nContent-Type: application/json");
-    ask(
-        address,
-        &format!("{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len()),
-    )
-    .await
-}
-
-async fn ask(address: &str, request: &str) -> Result<()> {
-    let mut stream = TcpStream::connect(address).await?;
-    stream.write_all(request.as_bytes()).await?;
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).await?;
-    let answer = String::from_utf8_lossy(&answer);
-    let head = answer.lines().next().unwrap_or_default();
-    ensure!(head.contains(" 200 "), "{head}");
-    Ok(())
 }
