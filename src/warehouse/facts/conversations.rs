@@ -16,13 +16,13 @@ pub(super) async fn of_several_records(
     account_id: &str,
     keys: &[Uuid],
 ) -> Result<Vec<Uuid>, LoadError> {
-    let mut ids: Vec<String> = sqlx::query_scalar(
-        "select distinct conversation_id from smartassist.sessions \
-         where interaction_key = any($1) and conversation_id is not null",
+    let ids: Vec<Option<String>> = sqlx::query_scalar(
+        "select distinct conversation_id from smartassist.sessions where interaction_key = any($1)",
     )
     .bind(keys)
     .fetch_all(&mut *connection)
     .await?;
+    let mut ids: Vec<String> = ids.into_iter().flatten().collect();
     while !ids.is_empty() {
         let most = ids.len() * MOST_SIBLINGS;
         let records = records_of(connection, account_id, &ids, most + 1).await?;

@@ -28,23 +28,28 @@ pub(super) type Counted<'a> = (Uuid, &'a Rows);
 /// A contact that came, went or moved: the one before it has another next one.
 type Touched = (Uuid, DateTime<Utc>);
 
-/// Writes the facts of these interactions in place of those that they had; `others` lose theirs, unless they are among them.
+/// Writes the facts of the `counted` interactions; `stored` are those that may have facts, which they lose.
 pub(super) async fn write(
     connection: &mut PgConnection,
     account_id: &str,
     counted: &[Counted<'_>],
-    others: &[Uuid],
+    stored: &[Uuid],
 ) -> Result<(), LoadError> {
-    let counted_keys = counted.iter().map(|(key, _)| *key);
-    let keys: Vec<Uuid> = counted_keys.chain(others.iter().copied()).collect();
+    let keys: BTreeSet<Uuid> = counted
+        .iter()
+        .map(|(key, _)| *key)
+        .chain(stored.iter().copied())
+        .collect();
     if keys.is_empty() {
         return Ok(());
     }
-    let of_several = conversations::of_several_records(connection, account_id, &keys).await?;
+    let of_several =
+        conversations::of_several_records(connection, account_id, &Vec::from_iter(keys.iter().copied()))
+            .await?;
     let siblings = of_several.iter().filter(|key| !keys.contains(key));
     let siblings: Vec<Uuid> = siblings.copied().collect();
     let read = rebuild::rows(connection, &siblings).await?;
-    let touched = delete(connection, &[keys, siblings].concat()).await?;
+    let touched = delete(connection, &[stored, &siblings].concat()).await?;
     let read = read.iter().map(|(key, rows)| (*key, rows));
     let all: Vec<Counted<'_>> = counted.iter().copied().chain(read).collect();
     insert(connection, account_id, &all, &of_several, touched).await
@@ -71,6 +76,9 @@ pub(super) async fn forget(
 }
 
 async fn delete(connection: &mut PgConnection, keys: &[Uuid]) -> Result<Vec<Touched>, LoadError> {
+    if keys.is_empty() {
+        return Ok(Vec::new());
+    }
     for table in TABLES {
         sqlx::query(AssertSqlSafe(format!(
             "delete from {table} where interaction_key = any($1)"
