@@ -484,9 +484,9 @@ comment on column smartassist_sync.windows.judged is
 comment on column smartassist_sync.windows.missed is
     'Of those judged, the ones that it did not return, superseded ones apart.';
 comment on column smartassist_sync.windows.error_code is
-    'What was wrong in one word that does not change, as in runs; while such a gap is open, a problem of that code may stand. NULL where nothing went wrong, and of a split window, unless it is belief_contradicted.';
+    'What was wrong in one word that does not change, as in runs; while such a gap is open, a problem of that code may stand. NULL where nothing went wrong. Of a split window why it was split: too_many_records, records_shift, elements_without_id, window_refused; or belief_contradicted.';
 comment on column smartassist_sync.windows.error is
-    'Why the window failed, was given up or is a gap, or why it is no longer drained, without personal data. NULL where nothing went wrong, and of any other split window.';
+    'Why the window failed, was given up or is a gap, or why it is no longer drained, without personal data. Also why a window was split. NULL where nothing went wrong.';
 comment on index smartassist_sync.windows_by_account_drained_began_at is
     'Serves: which windows serve a request that was made at an instant.';
 comment on index smartassist_sync.windows_by_account_drained_id is

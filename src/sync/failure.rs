@@ -47,6 +47,36 @@ pub(super) fn read_problem(error: &ReadError) -> Problem {
     }
 }
 
+/// Why a window is read in parts.
+pub(super) fn split(reading: &Reading) -> Problem {
+    let seen = reading.distinct_records;
+    let (code, text) = match (reading.verdict, reading.reported_total) {
+        (Verdict::Strays, _) => (
+            "elements_without_id",
+            format!("{STRAYS}: {} beside {seen} records", reading.strays.len()),
+        ),
+        (Verdict::Inconsistent, _) => (
+            "records_shift",
+            format!(
+                "each time that it was read others came, or fewer than the API reports: {seen} of them were seen"
+            ),
+        ),
+        (_, Some(total)) => (
+            "too_many_records",
+            format!("the API reports {total} records, more than can be read at once"),
+        ),
+        (_, None) if seen == 0 => (
+            "window_refused",
+            "the API refuses it as too long or too old".to_owned(),
+        ),
+        (_, None) => (
+            "too_many_records",
+            format!("the last page that can be had was full, and {seen} records were seen"),
+        ),
+    };
+    Problem::warning(code, text, "")
+}
+
 impl WindowFailure {
     pub(super) fn of_reading(error: &ReadError) -> Self {
         let next = match error {

@@ -15,6 +15,10 @@ use tokio::sync::OnceCell;
 use super::server::{Cluster, TestServer};
 use super::{hostile, wait};
 
+/// Codes of the reasons for which windows were read in parts.
+pub(crate) const WHY_SPLIT: &str =
+    "select string_agg(distinct error_code, ' ') from smartassist_sync.windows where status = 'split'";
+
 static SERVER: OnceCell<TestServer> = OnceCell::const_new();
 static NEXT: AtomicU32 = AtomicU32::new(1);
 

@@ -16,7 +16,7 @@ pub(crate) mod verification;
 pub(crate) mod wait;
 pub(crate) mod world;
 
-pub(crate) use database::TestDatabase;
+pub(crate) use database::{TestDatabase, WHY_SPLIT};
 pub(crate) use job::{Job, Runs};
 pub(crate) use program::Program;
 pub(crate) use verification::{Verification, Verifies};

