@@ -27,7 +27,12 @@ pub(super) async fn status(config: &Config, as_json: bool) -> Result<(), Command
     let database = Database::open(config).await?;
     let now = SystemClock.now();
     let known = ConfiguredAccount::of_config(config);
-    let gathered = board::gather(&database.pool, &known, &config.sync, now, Scope::Whole).await;
+    let scope = if as_json {
+        Scope::Whole
+    } else {
+        Scope::Few(usize::MAX)
+    };
+    let gathered = board::gather(&database.pool, &known, &config.sync, now, scope).await;
     database.close().await;
     let board = gathered.map_err(|error| match &error {
         LoadError::Database(undefined) if postgres::is_undefined(undefined) => CommandError::other(

@@ -190,13 +190,15 @@ pub struct RejectedReason {
     pub last_seen_at: DateTime<Utc>,
 }
 
-/// Details by account.
+/// Details by account, with the days from `first_day` on.
 pub async fn details(
     executor: impl PgExecutor<'_>,
     account_ids: &[&str],
+    first_day: NaiveDate,
 ) -> Result<Vec<AccountDetails>, LoadError> {
     Ok(sqlx::query_as(include_str!("status/details.sql"))
         .bind(account_ids)
+        .bind(first_day)
         .fetch_all(executor)
         .await?)
 }

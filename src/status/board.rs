@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
 use serde::Serialize;
 
 use crate::config::{AccountConfig, BudgetSpan, Config, RequestLimits, SyncConfig};
@@ -108,7 +108,7 @@ impl Tolerance {
 
 #[derive(Debug, Clone, Copy)]
 pub enum Scope<'a> {
-    /// Details only up to this number of accounts.
+    /// Details only up to this number of accounts, and of the newest days.
     Few(usize),
     One(&'a str),
     Whole,
@@ -121,6 +121,14 @@ impl Scope<'_> {
             Self::One(_) | Self::Whole => true,
         }
     }
+
+    fn first_day(self, now: DateTime<Utc>) -> NaiveDate {
+        let days = match self {
+            Self::Few(_) => calendar::RECENT_DAYS,
+            Self::One(_) | Self::Whole => calendar::MOST_DAYS,
+        };
+        now.date_naive() - Days::new(days - 1)
+    }
 }
 
 /// Reads the board.
@@ -131,6 +139,7 @@ pub async fn gather(
     now: DateTime<Utc>,
     scope: Scope<'_>,
 ) -> Result<Board, LoadError> {
+    let first_day = scope.first_day(now);
     let (accounts, details) = pool
         .transact(async |transaction| {
             let mut accounts = status::accounts(&mut *transaction).await?;
@@ -142,7 +151,7 @@ pub async fn gather(
                     .iter()
                     .map(|account| account.account_id.as_str())
                     .collect();
-                details = status::details(&mut *transaction, &ids).await?;
+                details = status::details(&mut *transaction, &ids, first_day).await?;
             }
             Ok::<_, LoadError>((accounts, details))
         })
@@ -163,7 +172,7 @@ pub async fn gather(
     let boards = accounts.into_iter().map(|account| {
         let details = details.remove(&account.account_id);
         let known = known.iter().find(|known| known.account_id == account.account_id);
-        AccountBoard::new(account, details, known, sync, now)
+        AccountBoard::new(account, details, known, sync, (first_day, now))
     });
     Ok(Board {
         at: now,
@@ -201,14 +210,14 @@ impl AccountBoard {
         details: Option<AccountDetails>,
         known: Option<&ConfiguredAccount>,
         sync: &SyncConfig,
-        now: DateTime<Utc>,
+        (first_day, now): (NaiveDate, DateTime<Utc>),
     ) -> Self {
         let tolerance = Tolerance::at(now, sync, known.map(|known| known.limits));
         let inside = known.and_then(|known| known.inside.as_ref());
         let problems = problems::problems(&status, inside, tolerance, now);
         let calendar = details
             .as_ref()
-            .map(|details| calendar::days(status.start_from, details, now));
+            .map(|details| calendar::days(status.start_from, details, first_day, now));
         Self {
             standing: problems::standing(&status, &problems, tolerance),
             problems,

@@ -9,8 +9,11 @@ use crate::time::window::Window;
 /// Coverage this close to now is current.
 const HEAD: TimeDelta = TimeDelta::hours(1);
 
+/// Those of the chart, and of a page of several accounts.
+pub const RECENT_DAYS: u64 = 92;
+
 /// Ten years, as records may start in year 1.
-const MOST_DAYS: u64 = 3_653;
+pub const MOST_DAYS: u64 = 3_653;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -79,8 +82,13 @@ fn day(date: NaiveDate) -> Window {
     }
 }
 
-/// Days up to today, ten years at most.
-pub fn days(start_from: DateTime<Utc>, details: &AccountDetails, now: DateTime<Utc>) -> Vec<CalendarDay> {
+/// Days up to today, none before `first_day`.
+pub fn days(
+    start_from: DateTime<Utc>,
+    details: &AccountDetails,
+    first_day: NaiveDate,
+    now: DateTime<Utc>,
+) -> Vec<CalendarDay> {
     let counts = &details.days;
     let first = [
         Some(start_from.date_naive()),
@@ -88,7 +96,7 @@ pub fn days(start_from: DateTime<Utc>, details: &AccountDetails, now: DateTime<U
         details.coverage.first().map(|stretch| stretch.start.date_naive()),
     ];
     let first = first.into_iter().flatten().min().unwrap_or_default();
-    let first = first.max(now.date_naive() - Days::new(MOST_DAYS));
+    let first = first.max(first_day);
     let wanted = Window {
         start: start_from,
         end: wanted_until(details, now),

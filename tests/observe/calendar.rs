@@ -41,7 +41,7 @@ fn date(day: u32) -> NaiveDate {
 
 fn days(details: &AccountDetails, start_from: &str, now: &str) -> Vec<CalendarDay> {
     let at = |text: &str| window(text, text).start;
-    calendar::days(at(start_from), details, at(now))
+    calendar::days(at(start_from), details, date(1), at(now))
 }
 
 /// A letter for each cell.
@@ -71,6 +71,15 @@ fn a_daemon_that_has_stood_still_leaves_today_partial() {
     let cells = days(&details, "01T00:00", "08T12:00");
     assert_eq!(states(&cells), "#######+");
     assert_eq!(states(&days(&details, "01T00:00", "08T09:30")), "########");
+}
+
+#[test]
+fn days_before_the_first_that_is_asked_for_are_left_out() {
+    let details = details(vec![window("01T00:00", "08T11:55")], &[]);
+    let [start, now] = ["01T00:00", "08T12:00"].map(|at| window(at, at).start);
+    let cells = calendar::days(start, &details, date(6), now);
+    assert_eq!(states(&cells), "###");
+    assert_eq!(cells.first().unwrap().window, window("06T00:00", "07T00:00"));
 }
 
 #[test]

@@ -25,7 +25,7 @@ select
         (
             select jsonb_agg(jsonb_build_object('day', counted.day, 'interactions', counted.interactions) order by counted.day)
             from smartassist_sync.interactions_by_day as counted
-            where counted.account_id = account.account_id
+            where counted.account_id = account.account_id and counted.day >= $2
         ),
         '[]'
     ) as days,

@@ -5,6 +5,7 @@ use maud::{Markup, html};
 
 use super::{account_link, calendar, mark, problem_list, shape};
 use crate::status::board::AccountBoard;
+use crate::status::calendar::RECENT_DAYS;
 use crate::status::facts;
 use crate::status::problems::Standing;
 use crate::telemetry::span;
@@ -32,6 +33,9 @@ pub(super) fn section(account: &AccountBoard, now: DateTime<Utc>) -> Markup {
             }
             @if let (Some(details), Some(cells)) = (&account.details, &account.calendar) {
                 (calendar::months(name, cells))
+                @if cells.len() as u64 == RECENT_DAYS {
+                    p.more { a href=(account_link(name)) { "All days of " (name) } }
+                }
                 (calendar::gaps(&details.gaps))
                 (calendar::chart(cells))
             } @else {

@@ -6,10 +6,10 @@ use chrono::{DateTime, Datelike, TimeDelta, Utc};
 use maud::{Markup, PreEscaped, html};
 
 use crate::ledger::status::OpenGap;
-use crate::status::calendar::{CalendarDay, DayState};
+use crate::status::calendar::{CalendarDay, DayState, RECENT_DAYS};
 use crate::telemetry::{grouped, plural, second, span};
 
-const DAYS_SHOWN: i64 = 92;
+const DAYS_SHOWN: i64 = RECENT_DAYS.cast_signed();
 const DAY_WIDTH: i64 = 8;
 const HEIGHT: i64 = 120;
 
