@@ -160,6 +160,15 @@ impl Database {
         Ok(count.try_into()?)
     }
 
+    /// Whoever began the last session.
+    pub(crate) async fn newest_customer(&mut self) -> Result<String> {
+        let newest = sqlx::query_scalar(
+            "select user_id from smartassist.sessions where user_id is not null \
+             order by session_started_at desc, interaction_key limit 1",
+        );
+        Ok(newest.fetch_one(&mut self.connection).await?)
+    }
+
     pub(crate) async fn books(&mut self) -> Result<Books> {
         let row = sqlx::query(
             "select requests, inserted, updated, unchanged, rejected from smartassist_sync.runs order by id desc limit 1",

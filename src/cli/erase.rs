@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tracing::info;
 
 use crate::config::Config;
-use crate::sync::{self, Erasure};
+use crate::sync::{self, Erasure, ErasureOptions};
 use crate::transform::privacy::{IdentifierKind, Wanted};
 use crate::warehouse::erase::{Erased, RecordKey};
 
@@ -27,6 +27,9 @@ pub(super) struct EraseArguments {
     /// Only count what would be deleted
     #[arg(long)]
     dry_run: bool,
+    /// Also list the interactions that mention the customer anywhere else: reads everything that is stored
+    #[arg(long)]
+    mentions: bool,
     /// One JSON object for programs
     #[arg(long)]
     json: bool,
@@ -68,11 +71,15 @@ pub(super) async fn erase(config: &Config, arguments: &EraseArguments) -> Result
         ));
     };
     let dry_run = arguments.dry_run;
+    let options = ErasureOptions {
+        dry_run,
+        find_mentions: arguments.mentions,
+    };
     let (kind, value) = arguments.customer.identifier();
     let value = read_value(value, io::stdin().lock())?;
     let wanted = Wanted::new(kind, &value, key).map_err(|why| CommandError::Usage(why.to_owned()))?;
     let erasure = with_database(config, async |shell| {
-        let erase = async || Ok(sync::erase(&shell.database.pool, &wanted, key, dry_run).await?);
+        let erase = async || Ok(sync::erase(&shell.database.pool, &wanted, key, options).await?);
         shell.retry(&shell.stop, erase).await
     })
     .await?;
@@ -84,8 +91,8 @@ pub(super) async fn erase(config: &Config, arguments: &EraseArguments) -> Result
         dry_run,
         "customer erased"
     );
-    print_report(arguments.json, &to_json(&erasure, dry_run), || {
-        to_text(&erasure, dry_run)
+    print_report(arguments.json, &to_json(&erasure, options), || {
+        to_text(&erasure, options)
     })
 }
 
@@ -119,8 +126,8 @@ fn tables(erased: &Erased) -> [(&'static str, u64); 8] {
     ]
 }
 
-fn to_text(erasure: &Erasure, dry_run: bool) -> String {
-    let mut text = if dry_run {
+fn to_text(erasure: &Erasure, options: ErasureOptions) -> String {
+    let mut text = if options.dry_run {
         "Nothing is deleted; this would be:\n".to_owned()
     } else {
         "Deleted, and left out of every later fetch:\n".to_owned()
@@ -130,6 +137,10 @@ fn to_text(erasure: &Erasure, dry_run: bool) -> String {
     }
     if erasure.mentions() > 0 {
         text += &mentions(erasure);
+    }
+    if !options.find_mentions {
+        text +=
+            "Not searched: interactions that mention it elsewhere, as in a note. `--mentions` lists them.\n";
     }
     text
 }
@@ -156,7 +167,7 @@ fn mentions(erasure: &Erasure) -> String {
     text
 }
 
-fn to_json(erasure: &Erasure, dry_run: bool) -> Value {
+fn to_json(erasure: &Erasure, options: ErasureOptions) -> Value {
     let deleted: serde_json::Map<_, _> = tables(&erasure.deleted)
         .map(|(table, rows)| (table.to_owned(), rows.into()))
         .into_iter()
@@ -166,8 +177,9 @@ fn to_json(erasure: &Erasure, dry_run: bool) -> Value {
         found.iter().map(key).collect()
     };
     json!({
-        "dry_run": dry_run,
+        "dry_run": options.dry_run,
         "deleted": deleted,
+        "mentions_searched": options.find_mentions,
         "mentions": erasure.mentions(),
         "mentioned_in": keys(&erasure.mentioned_in, "interaction_key"),
         "mentioned_in_rejected_records": keys(&erasure.mentioned_in_rejected, "id"),

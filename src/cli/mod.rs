@@ -148,8 +148,8 @@ enum ConfiguredCommand {
     /// name, in a list; an id in its own case.
     ///
     /// Records that may be about somebody else are not deleted, but counted and listed ("N more mention
-    /// it"): where the number has no country code, or the identifier stands in notes, tags or other
-    /// fields that do not say whose the record is.
+    /// it"): with --mentions all where the number has no country code, or the identifier stands in notes,
+    /// tags or other fields that do not say whose the record is.
     ///
     /// Migrates first. Needs privacy.key: only keyed hashes are kept.
     Erase(erase::EraseArguments),

@@ -1,8 +1,8 @@
-//! Erases a customer in one transaction; later windows leave them out.
+//! Erases a customer in one transaction; later windows leave the customer out.
 
 mod scan;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use sqlx::PgConnection;
 
@@ -33,51 +33,60 @@ impl Erasure {
     }
 }
 
-/// Erases the customer from all accounts; a dry run only counts.
+/// How an erasure goes about it.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ErasureOptions {
+    /// Only counts.
+    pub dry_run: bool,
+    /// Reads everything for mentions, once the customer's are deleted.
+    pub find_mentions: bool,
+}
+
+/// Erases the customer from all accounts.
 ///
 /// # Errors
-/// An earlier erasure used another key, or the database fails. Nothing is deleted.
+/// An earlier erasure used another key, or the database fails. Nothing is deleted, unless it fails while mentions are searched.
 pub async fn erase(
     pool: &Pool,
     wanted: &Wanted,
     key: &PrivacyKey,
-    dry_run: bool,
+    options: ErasureOptions,
 ) -> Result<Erasure, LoadError> {
-    let mut scan = Scan::default();
-    // Without the lock, so that little is left to scan under it.
-    for _ in ["everything", "what was written meanwhile"] {
-        pool.transact_without_timeout(async |transaction| {
-            check_key(&mut *transaction, Some(key)).await?;
-            scan.catch_up(transaction, wanted).await
-        })
-        .await?;
-    }
-    let erasure = pool
+    let (mut erasure, theirs) = pool
         .transact_without_timeout(async |transaction| {
-            if !dry_run {
+            if !options.dry_run {
                 erase::begin(transaction).await?;
             }
             check_key(&mut *transaction, Some(key)).await?;
-            scan.catch_up(transaction, wanted).await?;
-            erase_found(transaction, &scan, (wanted, key), dry_run).await
+            erase_found(transaction, (wanted, key), options.dry_run).await
         })
         .await?;
-    if !dry_run && erasure.deleted != Erased::default() {
-        for account_id in scan.theirs().keys() {
+    if !options.dry_run && erasure.deleted != Erased::default() {
+        for account_id in theirs.keys() {
             facts::forget_unnamed(pool, account_id).await?;
         }
         super::statistics::renew(pool).await;
+    }
+    if options.find_mentions {
+        let find = async |transaction: &mut PgConnection| scan::mentions(transaction, wanted).await;
+        let found = pool.transact_without_timeout(find).await?;
+        erasure.mentioned_in.extend(found.into_iter().filter(|key| {
+            let contact = theirs.get(&key.account_id);
+            !contact.is_some_and(|contact| contact.interactions.contains(&key.id))
+        }));
+        erasure.mentioned_in.sort();
+        erasure.mentioned_in.dedup();
     }
     Ok(erasure)
 }
 
 async fn erase_found(
     connection: &mut PgConnection,
-    scan: &Scan,
     (wanted, key): (&Wanted, &PrivacyKey),
     dry_run: bool,
-) -> Result<Erasure, LoadError> {
-    let contacts = contacts(connection, scan, wanted).await?;
+) -> Result<(Erasure, BTreeMap<String, Contact>), LoadError> {
+    let scan = Scan::of(connection, wanted).await?;
+    let contacts = contacts(connection, &scan, wanted).await?;
     let mut deleted = Erased::default();
     let mut theirs = Vec::new();
     for (account_id, contact) in &contacts {
@@ -85,7 +94,7 @@ async fn erase_found(
         deleted += erase::delete_sessions(connection, account_id, &ids, dry_run).await?;
         theirs.extend(contact.identifiers(account_id, key));
     }
-    let (rejected, doubtful) = rejected(scan, &contacts);
+    let (rejected, mentioned_in_rejected) = rejected(&scan, &contacts);
     deleted.rejected_records = rejected.len() as u64;
     if !dry_run {
         let texts = erase::delete_rejected(connection, &rejected).await?;
@@ -94,18 +103,19 @@ async fn erase_found(
         theirs.extend(texts.map(|(account_id, hash)| Identifier::of_rejected(account_id, hash, key)));
         erase::record(connection, &wanted.identifier, &theirs, key.id(), &deleted).await?;
     }
-    Ok(Erasure {
+    let erasure = Erasure {
         deleted,
-        mentioned_in: mentions(scan, &contacts),
-        mentioned_in_rejected: doubtful,
-    })
+        mentioned_in: contacts.iter().flat_map(doubtful).collect(),
+        mentioned_in_rejected,
+    };
+    Ok((erasure, contacts))
 }
 
-async fn contacts<'s>(
+async fn contacts(
     connection: &mut PgConnection,
-    scan: &'s Scan,
+    scan: &Scan,
     wanted: &Wanted,
-) -> Result<BTreeMap<&'s str, Contact>, LoadError> {
+) -> Result<BTreeMap<String, Contact>, LoadError> {
     let mut contacts = BTreeMap::new();
     for (account_id, theirs) in scan.theirs() {
         let surroundings = Surroundings {
@@ -113,30 +123,24 @@ async fn contacts<'s>(
             is_of_another: &|record| is_of_another(record, wanted),
         };
         let contact = Contact::of(connection, account_id, theirs, &surroundings).await?;
-        contacts.insert(account_id, contact);
+        contacts.insert(account_id.to_owned(), contact);
     }
     Ok(contacts)
 }
 
-fn mentions(scan: &Scan, contacts: &BTreeMap<&str, Contact>) -> Vec<RecordKey> {
-    let doubtful = contacts.iter().flat_map(|(account_id, contact)| {
-        contact.doubtful.iter().map(|id| RecordKey {
-            account_id: (*account_id).to_owned(),
-            id: id.clone(),
-        })
-    });
-    let is_left = |found: &RecordKey| {
-        let contact = contacts.get(found.account_id.as_str());
-        !contact.is_some_and(|contact| contact.interactions.contains(&found.id))
+fn doubtful((account_id, contact): (&String, &Contact)) -> Vec<RecordKey> {
+    let left = contact.doubtful.difference(&contact.interactions);
+    let key = |id: &String| RecordKey {
+        account_id: account_id.clone(),
+        id: id.clone(),
     };
-    let all: BTreeSet<RecordKey> = scan.mentions().cloned().chain(doubtful).collect();
-    all.into_iter().filter(is_left).collect()
+    left.map(key).collect()
 }
 
-fn rejected<'s>(scan: &'s Scan, contacts: &BTreeMap<&str, Contact>) -> (Vec<&'s str>, Vec<RecordKey>) {
+fn rejected<'s>(scan: &'s Scan, contacts: &BTreeMap<String, Contact>) -> (Vec<&'s str>, Vec<RecordKey>) {
     let (mut theirs, mut doubtful) = (Vec::new(), Vec::new());
     for (key, entry) in &scan.rejected {
-        match verdict(entry, contacts.get(key.account_id.as_str())) {
+        match verdict(entry, contacts.get(&key.account_id)) {
             ScanVerdict::Theirs => theirs.push(key.id.as_str()),
             ScanVerdict::Mention => doubtful.push(key.clone()),
             ScanVerdict::Another => {}

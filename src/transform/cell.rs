@@ -12,7 +12,8 @@ const EPOCH: i64 = 946_684_800_000_000;
 /// Its day.
 const EPOCH_DAY: i32 = 10_957;
 
-/// Of type text, as in `pg_type`.
+/// As in `pg_type`.
+const INTEGER_OID: i32 = 23;
 const TEXT_OID: i32 = 25;
 
 /// The value of a column.
@@ -22,6 +23,7 @@ pub enum Cell<'a> {
     Null,
     Boolean(bool),
     Integer(i32),
+    Integers(&'a [i32]),
     Bigint(i64),
     Date(NaiveDate),
     Timestamp(NaiveDateTime),
@@ -49,7 +51,14 @@ impl Cell<'_> {
             Self::Timestamp(at) => add(&[&(at.and_utc().timestamp_micros() - EPOCH).to_be_bytes()]),
             Self::Timestamptz(instant) => add(&[&(instant.timestamp_micros() - EPOCH).to_be_bytes()]),
             Self::Text(text) => add(&[text.as_bytes()]),
-            Self::Texts(texts) => add(&[&array(texts)]),
+            Self::Integers(numbers) => add(&[&array(
+                INTEGER_OID,
+                numbers.iter().map(|number| Cell::Integer(*number)),
+            )]),
+            Self::Texts(texts) => add(&[&array(
+                TEXT_OID,
+                texts.iter().map(|text| text.map_or(Cell::Null, Cell::Text)),
+            )]),
             // Version 1 of the form is text.
             Self::Jsonb(text) => add(&[&[1], text.as_bytes()]),
             Self::Uuid(uuid) => add(&[uuid.as_bytes()]),
@@ -63,17 +72,15 @@ fn length(bytes: usize) -> [u8; 4] {
 }
 
 /// Dimensions, whether there are nulls, type, and of the one dimension its length and first index.
-fn array(texts: &[Option<&str>]) -> Vec<u8> {
-    let dimensions = i32::from(!texts.is_empty());
-    let has_nulls = i32::from(texts.contains(&None));
-    let mut array = [dimensions, has_nulls, TEXT_OID].map(i32::to_be_bytes).concat();
+fn array<'a>(oid: i32, cells: impl ExactSizeIterator<Item = Cell<'a>> + Clone) -> Vec<u8> {
+    let dimensions = i32::from(cells.len() > 0);
+    let has_nulls = i32::from(cells.clone().any(|cell| cell == Cell::Null));
+    let mut array = [dimensions, has_nulls, oid].map(i32::to_be_bytes).concat();
     if dimensions == 1 {
-        array.extend(length(texts.len()));
+        array.extend(length(cells.len()));
         array.extend(1_i32.to_be_bytes());
     }
-    for text in texts {
-        text.map_or(Cell::Null, Cell::Text).encode(&mut array);
-    }
+    cells.for_each(|cell| cell.encode(&mut array));
     array
 }
 
@@ -109,6 +116,7 @@ cells! {
     &Vec<Option<String>>: texts => (*texts).cell();
     DateTime<Utc>: instant => Cell::Timestamptz(*instant);
     String: text => Cell::Text(text);
+    Vec<i32>: numbers => Cell::Integers(numbers);
     Vec<Option<String>>: texts => Cell::Texts(texts.iter().map(Option::as_deref).collect());
     Vec<String>: texts => Cell::Texts(texts.iter().map(|text| Some(text.as_str())).collect());
     JsonText: json => Cell::Jsonb(json.text());

@@ -64,6 +64,7 @@ fields! {
         extra: Json;
         warnings: Warnings;
         is_shadow: bool;
+        customer_hints: Integers;
     }
     no column {
         "skills.id": Text [Keep];

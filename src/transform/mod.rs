@@ -183,6 +183,7 @@ fn within(
     let drift = drift::of(&record);
     let record = policy.apply(record);
     let payload = text_of(&record);
+    let hints = privacy::hints(&record);
     let mut rows = match record::read(record, &notes) {
         Ok(rows) => rows,
         Err(reason) => {
@@ -199,6 +200,7 @@ fn within(
             });
         }
     };
+    rows.session.customer_hints = hints;
     let content_hash = content::hash(&rows);
     rows.session.warnings = notes.into_warnings();
     Ok(Interaction {

@@ -65,6 +65,7 @@ macro_rules! rust_type {
     (JsonInUtc) => { Option<crate::transform::JsonText> };
     (Start) => { chrono::DateTime<chrono::Utc> };
     (Warnings) => { Vec<String> };
+    (Integers) => { Vec<i32> };
     ($own:ident) => { $own };
 }
 pub(super) use rust_type;

@@ -180,6 +180,9 @@ impl<'a> Batch<'a> {
                 Cell::Bigint(_) => add!(Cell::Bigint(number) => *number; "bigint" as "bigint"),
                 Cell::Date(_) => add!(Cell::Date(day) => *day; "date" as "date"),
                 Cell::Timestamp(_) => add!(Cell::Timestamp(at) => *at; "timestamp" as "timestamp"),
+                Cell::Integers(_) => {
+                    add!(Cell::Integers(numbers) => integers(numbers); "text" as "integer[]")
+                }
                 Cell::Integer(_) => add!(Cell::Integer(number) => *number; "integer" as "integer"),
                 Cell::Timestamptz(_) => add!(Cell::Timestamptz(at) => *at; "timestamptz" as "timestamptz"),
                 Cell::Text(_) => add!(Cell::Text(text) => *text; "text" as "text"),
@@ -220,6 +223,11 @@ impl<'a> Batch<'a> {
 fn encode(cells: &[Cell<'_>], bytes: &mut Vec<u8>) {
     bytes.extend(i16::try_from(cells.len()).unwrap_or(i16::MAX).to_be_bytes());
     cells.iter().for_each(|cell| cell.encode(bytes));
+}
+
+fn integers(numbers: &[i32]) -> String {
+    let numbers: Vec<String> = numbers.iter().map(ToString::to_string).collect();
+    format!("{{{}}}", numbers.join(","))
 }
 
 /// Of an array, since `unnest` flattens arrays of arrays: PostgreSQL manual, section 8.15.6.

@@ -1,8 +1,10 @@
-//! Erases a customer; the transaction rereads only records written since.
+//! Erases a customer.
 
 use chrono::{DateTime, Utc};
 use futures_util::stream::{BoxStream, StreamExt, TryStreamExt};
-use sqlx::{FromRow, PgConnection};
+use sqlx::postgres::PgArguments;
+use sqlx::query::QueryAs;
+use sqlx::{FromRow, PgConnection, Postgres};
 use uuid::Uuid;
 
 use crate::transform::normal_form;
@@ -20,6 +22,15 @@ pub struct StoredRecord {
     pub id: String,
     /// JSON; rejected text perhaps not.
     pub record: String,
+}
+
+impl StoredRecord {
+    pub fn key(&self) -> RecordKey {
+        RecordKey {
+            account_id: self.account_id.clone(),
+            id: self.id.clone(),
+        }
+    }
 }
 
 /// Record key.
@@ -68,110 +79,49 @@ pub async fn begin(connection: &mut PgConnection) -> Result<(), LoadError> {
     Ok(())
 }
 
-/// Record location.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum IdPlace {
-    /// Interactions.
-    Sessions,
-    /// Rejected records.
-    RejectedRecords,
-}
-
-/// All records.
-pub fn records(
-    connection: &mut PgConnection,
-    place: IdPlace,
-) -> BoxStream<'_, Result<StoredRecord, LoadError>> {
-    let statement = match place {
-        IdPlace::Sessions => include_str!("erase_records.sql"),
-        IdPlace::RejectedRecords => {
-            "select account_id, id::text as id, payload as record from smartassist_sync.rejected_records"
-        }
-    };
-    sqlx::query_as(statement)
-        .fetch(connection)
-        .map_err(LoadError::from)
-        .boxed()
-}
-
-/// Point in transaction order, and in time: nodes of a distributed database number their transactions each for itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Point {
-    transaction: String,
-    /// Where Citus is installed.
-    time: Option<DateTime<Utc>>,
-}
-
-/// Everything before it is visible.
+/// Those that may be the customer's.
 ///
 /// # Errors
 /// Database failure.
-pub async fn point(connection: &mut PgConnection) -> Result<Point, LoadError> {
-    let (transaction, time) = sqlx::query_as(
-        "select pg_snapshot_xmin(pg_current_snapshot())::xid::text, \
-         case when to_regclass('pg_catalog.pg_dist_partition') is not null \
-         then clock_timestamp() - smartassist_sync.clock_tolerance() end",
-    )
-    .fetch_one(connection)
-    .await?;
-    Ok(Point { transaction, time })
+pub async fn candidates(connection: &mut PgConnection, hints: &[i32]) -> Result<Vec<RecordKey>, LoadError> {
+    let statement = "select account_id, interaction_key::text as id from smartassist.sessions \
+                     where customer_hints && $1 order by 1, 2";
+    Ok(sqlx::query_as(statement)
+        .bind(hints)
+        .fetch_all(connection)
+        .await?)
 }
 
-/// Records written since; perhaps more. By time it relies on the clock that `last_changed_at` is of.
-///
-/// # Errors
-/// Database failure.
-pub async fn written_since(
-    connection: &mut PgConnection,
-    place: IdPlace,
-    point: &Point,
-) -> Result<Vec<RecordKey>, LoadError> {
-    let query = match (place, point.time) {
-        (IdPlace::Sessions, Some(time)) => sqlx::query_as(
-            "select account_id, interaction_key::text as id from smartassist.sessions where last_changed_at >= $1 \
-             order by 1, 2",
-        )
-        .bind(time),
-        (IdPlace::Sessions, None) => sqlx::query_as(
-            "select account_id, interaction_key::text as id from smartassist.sessions where age(xmin) <= age($1::text::xid) \
-             union \
-             select session.account_id, raw.interaction_key::text from smartassist.raw_interactions as raw \
-             join smartassist.sessions as session using (interaction_key) where age(raw.xmin) <= age($1::text::xid) \
-             order by 1, 2",
-        )
-        .bind(&point.transaction),
-        (IdPlace::RejectedRecords, _) => sqlx::query_as(
-            "select account_id, id::text as id from smartassist_sync.rejected_records \
-             where age(xmin) <= age($1::text::xid) order by 1, 2",
-        )
-        .bind(&point.transaction),
-    };
-    Ok(query.fetch_all(connection).await?)
+/// All interactions.
+pub fn records(connection: &mut PgConnection) -> BoxStream<'_, Result<StoredRecord, LoadError>> {
+    stream(sqlx::query_as(include_str!("erase_records.sql")), connection)
 }
 
-/// These records.
+/// These interactions.
 pub fn records_of<'c>(
     connection: &'c mut PgConnection,
-    place: IdPlace,
     account_id: &'c str,
-    ids: &'c [&'c str],
+    keys: &'c [&'c str],
 ) -> BoxStream<'c, Result<StoredRecord, LoadError>> {
-    let statement = match place {
-        IdPlace::Sessions => concat!(
-            include_str!("erase_records.sql"),
-            " where session.account_id = $1 and session.interaction_key = any($2::text[]::uuid[])"
-        ),
-        IdPlace::RejectedRecords => {
-            "select account_id, id::text as id, payload as record from smartassist_sync.rejected_records \
-             where account_id = $1 and id = any($2::bigint[])"
-        }
-    };
-    sqlx::query_as(statement)
-        .bind(account_id)
-        .bind(ids)
-        .fetch(connection)
-        .map_err(LoadError::from)
-        .boxed()
+    let statement = concat!(
+        include_str!("erase_records.sql"),
+        " where session.account_id = $1 and session.interaction_key = any($2::text[]::uuid[])"
+    );
+    stream(sqlx::query_as(statement).bind(account_id).bind(keys), connection)
+}
+
+/// All rejected records.
+pub fn rejected_records(connection: &mut PgConnection) -> BoxStream<'_, Result<StoredRecord, LoadError>> {
+    let statement =
+        "select account_id, id::text as id, payload as record from smartassist_sync.rejected_records";
+    stream(sqlx::query_as(statement), connection)
+}
+
+fn stream<'c>(
+    query: QueryAs<'c, Postgres, StoredRecord, PgArguments>,
+    connection: &'c mut PgConnection,
+) -> BoxStream<'c, Result<StoredRecord, LoadError>> {
+    query.fetch(connection).map_err(LoadError::from).boxed()
 }
 
 /// Deletes or only counts interactions.

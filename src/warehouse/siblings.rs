@@ -8,7 +8,7 @@ use sqlx::{FromRow, PgConnection};
 use crate::transform::Ids;
 use crate::transform::privacy::{Identifier, IdentifierKind, PrivacyKey};
 
-use super::erase::{IdPlace, StoredRecord, records_of};
+use super::erase::{StoredRecord, records_of};
 use crate::ledger::LoadError;
 
 /// An id of more records is a constant; following it erases everyone.
@@ -200,7 +200,7 @@ impl Contact {
         let ids = rows.iter().map(|row| row.key.as_str());
         let ids: Vec<&str> = ids.filter(|id| !self.interactions.contains(*id)).collect();
         let mut of_others = BTreeSet::new();
-        let mut records = records_of(connection, IdPlace::Sessions, account_id, &ids);
+        let mut records = records_of(connection, account_id, &ids);
         while let Some(record) = records.try_next().await? {
             if (surroundings.is_of_another)(&record) {
                 of_others.insert(record.id);

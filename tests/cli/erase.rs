@@ -157,7 +157,12 @@ impl Centre {
 
     /// What `erase` printed as JSON.
     async fn erase(&self, option: &str, value: &str) -> Value {
-        let ended = Program::run_on(value, &["erase", option, "-", "--json"], &self.environment).await;
+        let ended = Program::run_on(
+            value,
+            &["erase", option, "-", "--mentions", "--json"],
+            &self.environment,
+        )
+        .await;
         assert_eq!(ended.code(), 0, "{}", ended.last_word());
         let said = ended.log.join("\n") + &ended.stdout;
         assert!(!said.contains("010-0000") && !said.contains("zelda"), "{said}");
@@ -207,7 +212,7 @@ async fn what_may_be_somebody_else_is_printed_with_its_key() {
     let centre = centre().await;
     let ended = Program::run_on(
         "+15550100000",
-        &["erase", "--phone", "-", "--dry-run"],
+        &["erase", "--phone", "-", "--dry-run", "--mentions"],
         &centre.environment,
     )
     .await;
@@ -221,6 +226,25 @@ async fn what_may_be_somebody_else_is_printed_with_its_key() {
     assert_eq!(listed, ["m-0", "m-1", "m-2", "m-3", "m-4", "m-5"]);
     assert_eq!(ended.events("customer erased")[0]["mentions"], 6);
     assert_eq!(centre.database.counts().await[0], 48);
+}
+
+#[tokio::test]
+async fn mentions_are_searched_when_asked_for() {
+    let centre = centre().await;
+    let ended = Program::run_on("+15550100000", &["erase", "--phone", "-"], &centre.environment).await;
+    assert_eq!(ended.code(), 0);
+    assert!(!ended.stdout.contains("more mention it"), "{}", ended.stdout);
+    assert!(
+        ended.stdout.contains("`--mentions` lists them"),
+        "{}",
+        ended.stdout
+    );
+    assert_eq!(centre.database.counts().await[0], 48 - 26);
+    let again = centre.erase("--phone", "+15550100000").await;
+    assert_eq!(
+        (&again["deleted"]["sessions"], &again["mentions"]),
+        (&json!(0), &json!(6))
+    );
 }
 
 #[tokio::test]

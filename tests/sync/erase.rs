@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use smartassist_etl::ledger::runs::Outcome;
-use smartassist_etl::sync::{AccountContext, RunReport, erase};
+use smartassist_etl::sync::{AccountContext, ErasureOptions, RunReport, erase};
 use smartassist_etl::time::window::Window;
 use smartassist_etl::transform::privacy::{Class, IdentifierKind, Policy, PrivacyKey, Rule, Wanted};
 use smartassist_etl::warehouse::erase::{self, Erased};
@@ -79,7 +79,7 @@ fn keep() -> Policy {
 
 async fn forget(database: &TestDatabase, kind: IdentifierKind, value: &str) -> Erased {
     let wanted = Wanted::new(kind, value, &key()).unwrap();
-    erase(&database.pool, &wanted, &key(), false)
+    erase(&database.pool, &wanted, &key(), ErasureOptions::default())
         .await
         .unwrap()
         .deleted
@@ -226,10 +226,18 @@ async fn letters_of_any_case_and_escapes_hide_nobody() {
     sync(&worker(&setup, &database, keep())).await;
     let found = async |kind, value| {
         let wanted = Wanted::new(kind, value, &key()).unwrap();
-        let found = erase(&database.pool, &wanted, &key(), true)
-            .await
-            .unwrap()
-            .deleted;
+        let found = erase(
+            &database.pool,
+            &wanted,
+            &key(),
+            ErasureOptions {
+                dry_run: true,
+                ..ErasureOptions::default()
+            },
+        )
+        .await
+        .unwrap()
+        .deleted;
         (found.sessions, found.rejected_records)
     };
     assert_eq!(found(IdentifierKind::Email, "müller@x.de").await, (1, 2));
@@ -314,10 +322,18 @@ async fn a_dry_run_counts_and_changes_nothing() {
     sync(&worker(&setup, &database, keep())).await;
     let versions = database.row_versions().await;
     let wanted = Wanted::new(IdentifierKind::Email, "ada@example.com", &key()).unwrap();
-    let counted = erase(&database.pool, &wanted, &key(), true)
-        .await
-        .unwrap()
-        .deleted;
+    let counted = erase(
+        &database.pool,
+        &wanted,
+        &key(),
+        ErasureOptions {
+            dry_run: true,
+            ..ErasureOptions::default()
+        },
+    )
+    .await
+    .unwrap()
+    .deleted;
     assert_eq!((counted.sessions, counted.rejected_records), (2, 2));
     assert_eq!(database.row_versions().await, versions);
     assert_eq!(

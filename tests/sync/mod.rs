@@ -11,7 +11,6 @@ mod concurrency;
 mod edges;
 mod erase;
 mod erase_again;
-mod erase_beside;
 mod erase_siblings;
 mod erase_spellings;
 mod facts;

@@ -7,7 +7,7 @@ use chrono::TimeDelta;
 use serde_json::json;
 use smartassist_etl::config::Config;
 use smartassist_etl::postgres::Pool;
-use smartassist_etl::sync::{Replay, erase};
+use smartassist_etl::sync::{ErasureOptions, Replay, erase};
 use smartassist_etl::time::clock::Clock;
 use smartassist_etl::transform::privacy::{Class, IdentifierKind, Policy, PrivacyKey, Rule, Wanted};
 use smartassist_etl::warehouse::statistics;
@@ -76,7 +76,9 @@ async fn placeholders(database: &TestDatabase) -> i64 {
 async fn statistics_hold_nothing_of_who_was_erased() {
     let (_setup, database) = loaded().await;
     let wanted = Wanted::new(IdentifierKind::Phone, PHONE, &key()).unwrap();
-    let erasure = erase(&database.pool, &wanted, &key(), false).await.unwrap();
+    let erasure = erase(&database.pool, &wanted, &key(), ErasureOptions::default())
+        .await
+        .unwrap();
     assert_eq!(
         (erasure.deleted.sessions, erasure.deleted.rejected_records),
         (10, 1)

@@ -49,6 +49,7 @@ impl Growth<'_> {
             self.fastest(&refresh, 0).await?,
         );
         figures.bound("dead rows after a week's refreshes", self.week(&refresh).await?);
+        figures.bound("erase of a customer, s", self.erase().await?);
         figures.bound("deleting a day that is too old, s", self.retention().await?);
         figures.memory(self.peak_memory);
         Ok(figures)
@@ -93,6 +94,19 @@ impl Growth<'_> {
             self.run(refresh).await?;
         }
         self.database.dead_rows().await
+    }
+
+    /// Of one who has one interaction, as all have.
+    async fn erase(&mut self) -> Result<f64> {
+        let mut fastest = f64::INFINITY;
+        for _ in 0..TIMES {
+            let customer = self.database.newest_customer().await?;
+            let ended = self.run(&format!("erase --user-id {customer}")).await?;
+            let is_gone = self.database.newest_customer().await? != customer;
+            ensure!(is_gone, "the customer was not erased");
+            fastest = fastest.min(ended.seconds);
+        }
+        Ok(fastest)
     }
 
     /// Of a daemon that has nothing else to do.

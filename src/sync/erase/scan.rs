@@ -1,15 +1,15 @@
-//! Searches all records for a customer: no search pattern finds all spellings.
+//! What of the stored records is a customer's, or mentions one.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use futures_util::{Stream, TryStreamExt};
+use futures_util::TryStreamExt;
 use serde_json::Value;
 use sqlx::PgConnection;
 
 use crate::ledger::LoadError;
 use crate::transform::privacy::{Wanted, Whose, value_of};
 use crate::transform::{Ids, records_in};
-use crate::warehouse::erase::{self, IdPlace, Point, RecordKey, StoredRecord};
+use crate::warehouse::erase::{self, RecordKey, StoredRecord};
 
 const PORTION: usize = 500;
 
@@ -22,8 +22,7 @@ pub(super) enum ScanVerdict {
 
 #[derive(Debug, Default)]
 pub(super) struct Scan {
-    read_to: Option<Point>,
-    pub(super) sessions: BTreeMap<RecordKey, ScanVerdict>,
+    theirs: BTreeSet<RecordKey>,
     pub(super) rejected: BTreeMap<RecordKey, ScanEntry>,
 }
 
@@ -34,81 +33,42 @@ pub(super) struct ScanEntry {
 }
 
 impl Scan {
-    pub(super) async fn catch_up(
-        &mut self,
-        connection: &mut PgConnection,
-        wanted: &Wanted,
-    ) -> Result<(), LoadError> {
-        let now = erase::point(connection).await?;
-        for place in [IdPlace::RejectedRecords, IdPlace::Sessions] {
-            let Some(since) = &self.read_to else {
-                let records = erase::records(connection, place);
-                self.read(place, records, wanted).await?;
-                continue;
-            };
-            let written = erase::written_since(connection, place, since).await?;
-            for of_account in written.chunk_by(|one, other| one.account_id == other.account_id) {
-                for portion in of_account.chunks(PORTION) {
-                    let account_id = &portion[0].account_id;
-                    let ids: Vec<&str> = portion.iter().map(|key| key.id.as_str()).collect();
-                    let records = erase::records_of(connection, place, account_id, &ids);
-                    self.read(place, records, wanted).await?;
+    /// Reads the interactions that may be the customer's, and all rejected records, of which there is no index.
+    pub(super) async fn of(connection: &mut PgConnection, wanted: &Wanted) -> Result<Self, LoadError> {
+        let mut scan = Self::default();
+        let candidates = erase::candidates(&mut *connection, &wanted.hints()).await?;
+        for of_account in candidates.chunk_by(|one, other| one.account_id == other.account_id) {
+            for portion in of_account.chunks(PORTION) {
+                let ids: Vec<&str> = portion.iter().map(|key| key.id.as_str()).collect();
+                let mut records = erase::records_of(&mut *connection, &portion[0].account_id, &ids);
+                while let Some(record) = records.try_next().await? {
+                    if wanted.is_named_in(&value_of(&record.record)) {
+                        scan.theirs.insert(record.key());
+                    }
                 }
             }
         }
-        self.read_to = Some(now);
-        Ok(())
-    }
-
-    async fn read(
-        &mut self,
-        place: IdPlace,
-        mut records: impl Stream<Item = Result<StoredRecord, LoadError>> + Unpin,
-        wanted: &Wanted,
-    ) -> Result<(), LoadError> {
-        while let Some(record) = records.try_next().await? {
-            match place {
-                IdPlace::Sessions => self.note(record, wanted),
-                IdPlace::RejectedRecords => self.note_rejected(record, wanted),
-            }
+        let mut rejected = erase::rejected_records(connection);
+        while let Some(record) = rejected.try_next().await? {
+            scan.note_rejected(&record, wanted);
         }
-        Ok(())
+        Ok(scan)
     }
 
-    fn note(&mut self, record: StoredRecord, wanted: &Wanted) {
-        let verdict = judge(&value_of(&record.record), wanted);
-        let key = RecordKey {
-            account_id: record.account_id,
-            id: record.id,
-        };
-        if verdict == ScanVerdict::Another {
-            self.sessions.remove(&key);
-        } else {
-            self.sessions.insert(key, verdict);
-        }
-    }
-
-    fn note_rejected(&mut self, record: StoredRecord, wanted: &Wanted) {
+    fn note_rejected(&mut self, record: &StoredRecord, wanted: &Wanted) {
         let value = value_of(&record.record);
         let verdict = judge(&value, wanted);
         let records = records_in(&value).into_iter();
         let records = records.map(|record| (Ids::of(record), wanted.whose(record)));
         let records: Vec<_> = records.filter(|(ids, _)| *ids != Ids::default()).collect();
-        let key = RecordKey {
-            account_id: record.account_id,
-            id: record.id,
-        };
-        if verdict == ScanVerdict::Another && records.is_empty() {
-            self.rejected.remove(&key);
-        } else {
-            self.rejected.insert(key, ScanEntry { verdict, records });
+        if verdict != ScanVerdict::Another || !records.is_empty() {
+            self.rejected.insert(record.key(), ScanEntry { verdict, records });
         }
     }
 
     pub(super) fn theirs(&self) -> BTreeMap<&str, (BTreeSet<String>, BTreeSet<Ids>)> {
         let mut theirs: BTreeMap<&str, (BTreeSet<String>, BTreeSet<Ids>)> = BTreeMap::new();
-        let sessions = self.sessions.iter();
-        for (key, _) in sessions.filter(|(_, verdict)| **verdict == ScanVerdict::Theirs) {
+        for key in &self.theirs {
             theirs
                 .entry(&key.account_id)
                 .or_default()
@@ -135,13 +95,21 @@ impl Scan {
             .map(|(ids, whose)| (ids, *whose == Whose::Another))
             .collect()
     }
+}
 
-    pub(super) fn mentions(&self) -> impl Iterator<Item = &RecordKey> {
-        let mentions = self.sessions.iter();
-        mentions
-            .filter(|(_, verdict)| **verdict == ScanVerdict::Mention)
-            .map(|(key, _)| key)
+/// Interactions that mention the customer in any field. No index finds every spelling within other text, so all are read.
+pub(super) async fn mentions(
+    connection: &mut PgConnection,
+    wanted: &Wanted,
+) -> Result<BTreeSet<RecordKey>, LoadError> {
+    let mut mentions = BTreeSet::new();
+    let mut records = erase::records(connection);
+    while let Some(record) = records.try_next().await? {
+        if judge(&value_of(&record.record), wanted) != ScanVerdict::Another {
+            mentions.insert(record.key());
+        }
     }
+    Ok(mentions)
 }
 
 pub(super) fn is_of_another(record: &StoredRecord, wanted: &Wanted) -> bool {

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+
 use super::PrivacyKey;
-use super::customer::Holds;
-use super::hash::{hex, is_token};
-use super::old_form;
+use super::customer::{Holds, values};
+use super::hash::{hex, is_token, kind_of_token};
 use crate::transform::normal_form::{emails, phone_of_id, phones, user_id};
 use crate::transform::{Ids, LONGEST_ID};
 
@@ -114,15 +116,24 @@ pub(super) fn normal_forms(holds: Holds, text: &str) -> BTreeSet<(IdentifierKind
     ids.chain(phones).chain(emails).collect()
 }
 
-/// In the first normal form.
-pub(super) fn old_forms(holds: Holds, text: &str) -> BTreeSet<(IdentifierKind, String)> {
-    let kinds: &[IdentifierKind] = match holds {
-        _ if is_token(text) => &[],
-        Holds::Id => &[IdentifierKind::UserId, old_form::kind_of(text)],
-        Holds::Email => &[IdentifierKind::Email],
-        Holds::Phone => &[IdentifierKind::Phone],
-        Holds::Anything => &[],
-    };
-    let form = |kind: &IdentifierKind| Some((*kind, old_form::normalize(*kind, text)?));
-    kinds.iter().filter_map(form).collect()
+/// By which `erase` finds the stored records of a customer: 32 bits of a hash of each form or token. Others may share one.
+pub(in super::super) fn hints(record: &Map<String, Value>) -> Vec<i32> {
+    let found = values(record);
+    let of_found = found.iter().flat_map(|(holds, text)| {
+        let forms = normal_forms(*holds, text);
+        let of_forms = forms.into_iter().map(|(kind, form)| hint_of_form(kind, &form));
+        let tokens = text.split(' ').filter(|token| kind_of_token(token).is_some());
+        of_forms.chain(tokens.map(hint))
+    });
+    let hints: BTreeSet<i32> = of_found.collect();
+    hints.into_iter().collect()
+}
+
+pub(super) fn hint_of_form(kind: IdentifierKind, form: &str) -> i32 {
+    hint(&format!("{}:{form}", kind.as_str()))
+}
+
+pub(super) fn hint(text: &str) -> i32 {
+    let digest = Sha256::digest(text);
+    i32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]])
 }

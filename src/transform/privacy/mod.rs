@@ -4,7 +4,6 @@ mod agents;
 mod customer;
 mod hash;
 mod identifier;
-mod old_form;
 mod rules;
 mod tree;
 mod wanted;
@@ -16,6 +15,7 @@ pub use tree::listed;
 pub use wanted::{Wanted, Whose, value_of};
 
 pub(super) use customer::{CustomerMatch, values, values_of_any, values_of_text};
+pub(super) use identifier::hints;
 pub(super) use rules::is_name;
 pub(super) use tree::{Node, Privacy, RECORD, is_documented};
 
@@ -26,10 +26,9 @@ impl Policy {
     pub(super) fn identifiers<'a>(&self, found: impl FnOnce() -> Vec<CustomerMatch<'a>>) -> Vec<Identifier> {
         let Some(key) = &self.key else { return Vec::new() };
         let found = found();
-        let forms = found.iter().flat_map(|(holds, text)| {
-            let normal = identifier::normal_forms(*holds, text);
-            normal.into_iter().chain(identifier::old_forms(*holds, text))
-        });
+        let forms = found
+            .iter()
+            .flat_map(|(holds, text)| identifier::normal_forms(*holds, text));
         let forms: BTreeSet<(IdentifierKind, String)> = forms.collect();
         let identifiers = forms.iter().map(|(kind, form)| Identifier::of(*kind, form, key));
         identifiers.collect()

@@ -8,8 +8,7 @@ use serde_json::{Map, Value};
 use super::PrivacyKey;
 use super::customer::{CustomerMatch, Holds, any_text, values, values_of_any};
 use super::hash::{self, Hashing, is_token};
-use super::identifier::{Identifier, IdentifierKind, normal_forms};
-use super::old_form;
+use super::identifier::{Identifier, IdentifierKind, hint, hint_of_form, normal_forms};
 use crate::json;
 use crate::transform::normal_form::{
     emails, folded, mentions_email, mentions_id, mentions_phone, phones, user_id,
@@ -51,12 +50,6 @@ impl Wanted {
         if kind == IdentifierKind::UserId {
             tokens.extend(Hashing::UserId.tokens(value, key));
         }
-        let old_kind = match kind {
-            IdentifierKind::UserId => old_form::kind_of(value),
-            kind => kind,
-        };
-        let old = old_form::normalize(old_kind, value);
-        tokens.extend(old.map(|old| hash::token(key, old_kind.as_str(), &old)));
         Ok(Self {
             kind,
             folded: folded(&normalized).into_owned(),
@@ -64,6 +57,14 @@ impl Wanted {
             identifier: Identifier::of(kind, &normalized, key),
             normalized,
         })
+    }
+
+    /// One of them is of each stored record of the customer.
+    pub fn hints(&self) -> Vec<i32> {
+        let of_tokens = self.tokens.iter().map(|token| hint(token));
+        of_tokens
+            .chain([hint_of_form(self.kind, &self.normalized)])
+            .collect()
     }
 
     /// Customers have several user ids: one alone decides only a search by user id.
