@@ -528,6 +528,8 @@ create table smartassist_sync.rejected_records (
     ),
     constraint rejected_records_times_seen_positive check (times_seen > 0)
 );
+-- As of the data: no samples of what may be personal.
+alter table smartassist_sync.rejected_records alter column payload set statistics 0;
 create index rejected_records_unresolved on smartassist_sync.rejected_records (account_id, interaction_key) where resolved_at is null;
 
 comment on table smartassist_sync.rejected_records is

@@ -327,6 +327,13 @@ create table smartassist.fact_contacts (
 create index fact_contacts_by_contact on smartassist.fact_contacts (contact_key, session_started_at);
 create index fact_contacts_by_time on smartassist.fact_contacts using brin (started_quarter_local, started_on) with (pages_per_range = 16, autosummarize = on);
 
+-- As of the data: no samples of what may be personal.
+alter table smartassist.agents alter column agent_key set statistics 0, alter column agent_id set statistics 0, alter column agent_name set statistics 0, alter column agent_label set statistics 0;
+alter table smartassist.fact_queue_visits alter column agent_key set statistics 0;
+alter table smartassist.fact_agent_offers alter column agent_key set statistics 0;
+alter table smartassist.fact_interactions alter column tags set statistics 0, alter column first_agent_key set statistics 0, alter column last_agent_key set statistics 0;
+alter table smartassist.fact_contacts alter column last_agent_key set statistics 0;
+
 comment on table smartassist.fact_contacts is
     'One row per contact: a conversation that came to a queue or an agent, of a customer whom the API tells apart. Sessions that the bot alone handled are none.';
 comment on column smartassist.fact_contacts.next_at is 'Instant at which the same customer''s next contact started, on any channel. NULL where there is none yet. Derived.';

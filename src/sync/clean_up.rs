@@ -54,7 +54,6 @@ impl AccountContext {
                 seconds = began.elapsed().as_secs_f64(),
                 "what has become too old is deleted"
             );
-            super::statistics::renew(&self.pool).await;
         }
         let ended = match ended {
             Ok(()) => self.prune(stop, pulse).await,

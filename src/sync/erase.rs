@@ -65,7 +65,6 @@ pub async fn erase(
         for account_id in theirs.keys() {
             facts::forget_unnamed(pool, account_id).await?;
         }
-        super::statistics::renew(pool).await;
     }
     if options.find_mentions {
         let find = async |transaction: &mut PgConnection| scan::mentions(transaction, wanted).await;

@@ -22,7 +22,6 @@ mod report;
 mod retry;
 mod rows;
 mod serve;
-mod statistics;
 mod time_zone;
 
 pub use account::{AccountContext, AccountSettings, kept_from};

@@ -158,7 +158,6 @@ impl Replay {
         let ruled = self.rule_what_is_aside().await?;
         if replayed.updated + ruled > 0 {
             facts::forget_unnamed(&self.pool, &self.account_id).await?;
-            super::statistics::renew(&self.pool).await;
         }
         replayed.outcome = if open.rejected + replayed.rejected == 0 {
             Outcome::Succeeded

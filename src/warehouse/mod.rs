@@ -21,7 +21,6 @@ pub mod replay;
 pub mod reporting;
 pub mod retention;
 pub mod siblings;
-pub mod statistics;
 mod stored;
 
 pub use commit::{Committed, WindowCommit, commit_window};

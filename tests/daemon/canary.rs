@@ -10,8 +10,10 @@ use smartassist_etl::transform::privacy::Class;
 use crate::support::daemon::{environment, get};
 use crate::support::{Program, Setup, TestDatabase, real_now};
 
-/// Texts that stand for personal data, each in one field, and the class of that field.
-struct Canaries(Vec<(String, Class)>);
+const STATISTICS: &str = "the planner's statistics";
+
+/// Texts that stand for personal data, each in one field, and the class of that field. Then those in place of a label, as nobody sends them.
+struct Canaries(Vec<(String, Class)>, BTreeSet<String>);
 
 impl Canaries {
     fn text(&mut self, class: Class, shape: impl Fn(usize) -> String) -> String {
@@ -22,6 +24,13 @@ impl Canaries {
 
     fn name(&mut self, class: Class) -> String {
         self.text(class, |nth| format!("Cänary \"{nth}\""))
+    }
+
+    /// A label that is no text.
+    fn label(&mut self) -> Value {
+        let marker = self.name(Class::FreeText);
+        self.1.insert(marker.clone());
+        json!({"said": marker})
     }
 
     fn email(&mut self, class: Class) -> String {
@@ -99,7 +108,7 @@ fn agent(canaries: &mut Canaries) -> Value {
     use Class::{Agent, FreeText};
     json!({
         "agentId": canaries.name(Agent), "name": canaries.name(Agent), "email": canaries.email(Agent),
-        "status": {"said": canaries.name(FreeText)}, "agentNotes": [canaries.name(FreeText)],
+        "status": canaries.label(), "agentNotes": [canaries.name(FreeText)],
         "JoinedUsers": [
             {"name": canaries.name(Agent), "agentId": canaries.agent_id(), "email": canaries.email(Agent), "joinedAt": canaries.name(FreeText)},
             canaries.name(Agent),
@@ -131,7 +140,7 @@ fn record(canaries: &mut Canaries, id: &str, start: DateTime<Utc>) -> Value {
         "userId": canaries.email(Customer), "channelSpecificUserId": canaries.phone(Customer),
         "errorDetails": canaries.name(FreeText), "dispositionRemarks": [canaries.name(FreeText)],
         "csatFeedback": canaries.name(FreeText), "Reason": format!("Default Queue:{}", canaries.email(FreeText)), "isVoicemail": canaries.name(FreeText),
-        "csatScore": [canaries.name(FreeText)], "channel": {"of": canaries.email(FreeText)},
+        "csatScore": [canaries.name(FreeText)], "channel": canaries.label(),
         "customerinfo": customer(canaries),
         "metaInfo": {
             "caller": canaries.phone(Customer), "callee": canaries.number(Customer),
@@ -164,7 +173,7 @@ fn record(canaries: &mut Canaries, id: &str, start: DateTime<Utc>) -> Value {
 
 /// A good record, and one of each kind that is rejected.
 fn sow(setup: &Setup) -> Canaries {
-    let mut canaries = Canaries(Vec::new());
+    let mut canaries = Canaries(Vec::new(), BTreeSet::new());
     let start = real_now() - TimeDelta::hours(3);
     let good = record(&mut canaries, "good", start);
     let mut no_start = record(&mut canaries, "no-start", start);
@@ -249,6 +258,9 @@ async fn tables(database: &TestDatabase) -> Vec<(String, String)> {
             .await;
         texts.push((table.to_owned(), text));
     }
+    database.execute("analyze").await;
+    let samples = "select string_agg(concat_ws(' ', most_common_vals, histogram_bounds, most_common_elems), ' ') from pg_stats";
+    texts.push((STATISTICS.to_owned(), database.text(samples).await));
     texts
 }
 
@@ -271,7 +283,11 @@ async fn kept_personal_data_is_in_tables_and_nowhere_else() {
     let mut stored = BTreeSet::new();
     let traces = traces(&setup, "keep").await;
     for (place, text) in &traces {
-        let found = canaries.found_in(text);
+        let mut found = canaries.found_in(text);
+        if place == STATISTICS {
+            // Labels have statistics, which reports need.
+            found.retain(|marker| !canaries.1.contains(*marker));
+        }
         if place.starts_with("smartassist") {
             stored.extend(found);
         } else {
@@ -285,7 +301,7 @@ async fn kept_personal_data_is_in_tables_and_nowhere_else() {
 
 #[test]
 fn a_planted_leak_is_found_in_every_encoding() {
-    let mut canaries = Canaries(Vec::new());
+    let mut canaries = Canaries(Vec::new(), BTreeSet::new());
     let (name, phone) = (canaries.name(Class::Agent), canaries.phone(Class::Customer));
     for leak in forms(&name) {
         let found = canaries.found_in(&format!("{{\"message\":\"x {leak} y\"}}"));

@@ -37,7 +37,6 @@ mod retention;
 mod retry_rejected;
 mod settled;
 mod siblings;
-mod statistics;
 mod trouble;
 mod vendor_shapes;
 mod verify;
