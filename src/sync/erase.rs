@@ -10,7 +10,6 @@ use crate::ledger::LoadError;
 use crate::postgres::Pool;
 use crate::transform::privacy::{Identifier, PrivacyKey, Wanted, Whose};
 use crate::warehouse::erase::{self, Erased, RecordKey};
-use crate::warehouse::facts;
 use crate::warehouse::left_out::check_key;
 use crate::warehouse::siblings::{Contact, Surroundings};
 use scan::{Scan, ScanEntry, ScanVerdict, is_of_another};
@@ -61,11 +60,6 @@ pub async fn erase(
             erase_found(transaction, (wanted, key), options.dry_run).await
         })
         .await?;
-    if !options.dry_run && erasure.deleted != Erased::default() {
-        for account_id in theirs.keys() {
-            facts::forget_unnamed(pool, account_id).await?;
-        }
-    }
     if options.find_mentions {
         let find = async |transaction: &mut PgConnection| scan::mentions(transaction, wanted).await;
         let found = pool.transact_without_timeout(find).await?;
