@@ -3,7 +3,8 @@
 #   benches/comparison/compare.sh [INTERACTIONS]      (100000)
 # Prints seconds, processor seconds of the loader (not of PostgreSQL), peak memory of its largest process, requests, and what is missing.
 # dlt has no way to see that a window holds more than the API shows, so somebody has to choose its length: 8 hours, which fit three times a day and lose
-# records in busy hours, and 1 hour, which here lose none. smartassist-etl also stores the raw records and the facts of reports.
+# records in busy hours, and 1 hour, which here lose none. etl is smartassist-etl, which also stores the raw records, unless storage.raw is off,
+# and the facts of reports.
 # Needs what `make demo` needs, Python's venv and a way to PyPI.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -32,7 +33,7 @@ cluster=$work/data
 as_owner "$pg_ctl" -D "$cluster" -s -w -l "$cluster/log" \
     -o "-c listen_addresses='' -c unix_socket_directories=$work/socket -c max_wal_size=4GB" start
 export PGHOST=$work/socket PGUSER=postgres
-psql --quiet --dbname=postgres --command='create database etl' \
+psql --quiet --dbname=postgres --command='create database etl' --command='create database etl_without_raw' \
     --command='create database dlt_8_h' --command='create database dlt_1_h'
 
 SIMULATOR=$target/release/smartassist-simulator
@@ -56,7 +57,7 @@ measured() {
     }
     case $name in
     dlt*) loaded=$(count "${name// /_}" 'select count(distinct session_id) from dlt.interactions') ;;
-    *) loaded=$(count etl 'select count(*) from smartassist.sessions') ;;
+    *) loaded=$(count "${name// /_}" 'select count(*) from smartassist.sessions') ;;
     esac
     read -r seconds processor memory <"$work/$name.figures"
     printf '%-18s %9.1f %10.1f %11.1f %9d %10d %8d %9.1f\n' "$name" "$seconds" "$processor" "$memory" \
@@ -66,9 +67,13 @@ measured() {
 printf '%d interactions of %d days, busy in office hours; dlt %s with windows of 8 hours and of 1\n' "$interactions" "$days" "$dlt_version"
 printf '%-18s %9s %10s %11s %9s %10s %8s %9s\n' '' seconds 'CPU, s' 'memory, MiB' requests loaded missing 'a second'
 account=SMARTASSIST_ETL__ACCOUNTS__COMPARED
-measured smartassist-etl env DATABASE_URL="postgresql://postgres@${work//\//%2F}%2Fsocket/etl" ${account}__BASE_URL="$api" ${account}__ACCOUNT_ID=acct-sim \
-    ${account}__STREAM_ID=st-sim ${account}__TOKEN=a-token-of-the-comparison ${account}__START_FROM="$from" \
-    ${account}__REQUESTS_PER_MINUTE=0 "$target/release/smartassist-etl" sync
+for raw in true false; do
+    [ $raw = true ] && name=etl || name=etl_without_raw
+    measured "${name//_/ }" env DATABASE_URL="postgresql://postgres@${work//\//%2F}%2Fsocket/$name" SMARTASSIST_ETL__STORAGE__RAW=$raw \
+        ${account}__BASE_URL="$api" ${account}__ACCOUNT_ID=acct-sim \
+        ${account}__STREAM_ID=st-sim ${account}__TOKEN=a-token-of-the-comparison ${account}__START_FROM="$from" \
+        ${account}__REQUESTS_PER_MINUTE=0 "$target/release/smartassist-etl" sync
+done
 for hours in 8 1; do
     measured "dlt $hours h" env API="$api" ACCOUNT_ID=acct-sim STREAM_ID=st-sim TOKEN=a-token-of-the-comparison FROM="$from" TO="$to" \
         WINDOW_HOURS=$hours DLT_DATA_DIR="$work/dlt$hours" RUNTIME__DLTHUB_TELEMETRY=false \
