@@ -259,8 +259,12 @@ create table smartassist.fact_interactions (
     csat_score integer,
     nps_score integer,
     like_dislike_score integer,
+    next_at timestamptz,
+    next_channel text,
     constraint fact_interactions_pkey primary key (interaction_key)
 );
+create index fact_interactions_by_contact on smartassist.fact_interactions (contact_key, session_started_at)
+where contact_key is not null and destination_count > 0 and conversations = 1;
 create index fact_interactions_by_time on smartassist.fact_interactions using brin (started_quarter_local, started_on) with (pages_per_range = 16, autosummarize = on);
 
 comment on table smartassist.fact_interactions is
@@ -306,40 +310,17 @@ comment on column smartassist.fact_interactions.handle_seconds is
 comment on column smartassist.fact_interactions.csat_score is 'Customer satisfaction score; its scale is not part of the record. API: csatScore.';
 comment on column smartassist.fact_interactions.nps_score is 'Net promoter score, documented as 0 to 10. API: npsScore.';
 comment on column smartassist.fact_interactions.like_dislike_score is 'Documented as 1 for like and 0 for dislike. API: likeDislikeScore.';
+comment on column smartassist.fact_interactions.next_at is
+    'Instant at which the same customer''s next contact started, on any channel. NULL where there is none yet, and where this is no contact: a conversation that came to a queue or an agent, of a customer whom the API tells apart. Derived.';
+comment on column smartassist.fact_interactions.next_channel is 'Channel of that next contact. Derived.';
+comment on index smartassist.fact_interactions_by_contact is 'Serves: the contacts of one customer, in their order.';
 comment on index smartassist.fact_interactions_by_time is 'Serves: interactions of a period.';
-
-create table smartassist.fact_contacts (
-    interaction_key uuid not null,
-    account_id text collate "C" not null,
-    contact_key uuid not null,
-    started_quarter_local timestamp not null,
-    started_on date not null,
-    session_started_at timestamptz not null,
-    contact_ended_at timestamptz,
-    channel text not null,
-    direction text not null,
-    first_queue_key text collate "C",
-    last_agent_key text collate "C",
-    next_at timestamptz,
-    next_channel text,
-    constraint fact_contacts_pkey primary key (interaction_key)
-);
-create index fact_contacts_by_contact on smartassist.fact_contacts (contact_key, session_started_at);
-create index fact_contacts_by_time on smartassist.fact_contacts using brin (started_quarter_local, started_on) with (pages_per_range = 16, autosummarize = on);
 
 -- As of the data: no samples of what may be personal.
 alter table smartassist.agents alter column agent_key set statistics 0, alter column agent_id set statistics 0, alter column agent_name set statistics 0, alter column agent_label set statistics 0;
 alter table smartassist.fact_queue_visits alter column agent_key set statistics 0;
 alter table smartassist.fact_agent_offers alter column agent_key set statistics 0;
 alter table smartassist.fact_interactions alter column tags set statistics 0, alter column first_agent_key set statistics 0, alter column last_agent_key set statistics 0;
-alter table smartassist.fact_contacts alter column last_agent_key set statistics 0;
-
-comment on table smartassist.fact_contacts is
-    'One row per contact: a conversation that came to a queue or an agent, of a customer whom the API tells apart. Sessions that the bot alone handled are none.';
-comment on column smartassist.fact_contacts.next_at is 'Instant at which the same customer''s next contact started, on any channel. NULL where there is none yet. Derived.';
-comment on column smartassist.fact_contacts.next_channel is 'Channel of that next contact. Derived.';
-comment on index smartassist.fact_contacts_by_contact is 'Serves: the contacts of one customer, in their order.';
-comment on index smartassist.fact_contacts_by_time is 'Serves: contacts of a period.';
 
 -- What BI tools read. No view here holds a name, number, address, note or word of a customer, and none an array: BI tools write lower(column)
 -- around every column of a filter, which PostgreSQL does not know for arrays. In place of a customer's identifier, which may be an address, is
@@ -620,9 +601,10 @@ from (
         contact.*,
         coalesce(contact.contact_ended_at + make_interval(days => r.repeat_contact_days) <= account.watermark, false) as is_judged,
         coalesce(contact.next_at <= contact.contact_ended_at + make_interval(days => r.repeat_contact_days), false) as is_repeated
-    from smartassist.fact_contacts as contact
+    from smartassist.fact_interactions as contact
     left join smartassist.reporting as r on r.account_id = contact.account_id
     left join smartassist_sync.accounts as account on account.account_id = contact.account_id and account.stream = 'interactions'
+    where contact.contact_key is not null and contact.destination_count > 0 and contact.conversations = 1
 ) as c
 left join smartassist.queues as q on q.account_id = c.account_id and q.queue_key = c.first_queue_key
 left join smartassist.agents as a on a.account_id = c.account_id and a.agent_key = c.last_agent_key;

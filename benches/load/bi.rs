@@ -34,7 +34,7 @@ const OTHERS: [(&str, &str, Duration); 3] = [
     ),
     (
         "one customer's history",
-        "select * from smartassist_bi.contacts where contact_key = (select contact_key from smartassist.fact_contacts limit 1)",
+        "select * from smartassist_bi.contacts where contact_key = (select contact_key from smartassist_bi.contacts limit 1)",
         Duration::from_millis(5),
     ),
 ];

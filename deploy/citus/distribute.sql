@@ -130,7 +130,7 @@ begin
         from pg_catalog.pg_roles as role
         cross join unnest(array[
             'smartassist.sessions', 'smartassist.tags', 'smartassist.fact_queue_visits', 'smartassist.fact_agent_offers',
-            'smartassist.fact_interactions', 'smartassist.fact_contacts'
+            'smartassist.fact_interactions'
         ]) as read (name)
         where role.rolname in ('smartassist_bi_reader', 'smartassist_reader')
     loop

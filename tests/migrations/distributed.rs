@@ -53,7 +53,7 @@ async fn keys_of_data_tables_hold_the_interaction_key() {
     let tables = database
         .number(&format!("select count(*) from ({}) as data", data_tables()))
         .await;
-    assert_eq!(tables, 11);
+    assert_eq!(tables, 10);
     assert_eq!(broken(&database).await, Vec::<String>::new());
     // Each rule sees what breaks it.
     database

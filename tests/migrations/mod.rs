@@ -114,7 +114,7 @@ async fn the_reader_reads_the_data_and_the_views_and_nothing_else() {
              and has_table_privilege('smartassist_reader', c.oid, '{right}')"
         )
     };
-    assert_eq!(database.number(&may("smartassist", "select")).await, 14);
+    assert_eq!(database.number(&may("smartassist", "select")).await, 13);
     assert!(database.number(&may("smartassist_bi", "select")).await >= 2);
     assert_eq!(database.number(&may("smartassist_sync", "select")).await, 0);
     assert_eq!(

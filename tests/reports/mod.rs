@@ -41,7 +41,9 @@ pub(crate) async fn differing(database: &TestDatabase) -> String {
         ("interactions", "interactions"),
     ] {
         let [ours, theirs] = [
-            format!("select to_jsonb(f) - 'next' from smartassist.fact_{table} as f"),
+            format!(
+                "select to_jsonb(f) - array['next_at', 'next_channel'] from smartassist.fact_{table} as f"
+            ),
             format!("select to_jsonb(i) from independent.{view} as i"),
         ];
         let sql = format!(
@@ -52,7 +54,7 @@ pub(crate) async fn differing(database: &TestDatabase) -> String {
         differing.push_str(&database.text(&sql).await);
     }
     let contacts = "select count(*) from (select interaction_key, next_at, next_channel from independent.contacts) as i \
-                    full join smartassist.fact_contacts as f using (interaction_key) \
+                    full join smartassist_bi.contacts as f using (interaction_key) \
                     where (i.next_at, i.next_channel) is distinct from (f.next_at, f.next_channel) or f.account_id is null";
     let contacts = database.number(contacts).await;
     if contacts > 0 {

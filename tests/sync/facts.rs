@@ -42,7 +42,8 @@ async fn facts_of(database: &TestDatabase, table: &str) -> i64 {
 async fn facts_follow_every_change_and_what_vanishes() {
     let past = past().await;
     assert!(facts_of(&past.database, "queue_visits").await > 300);
-    assert!(facts_of(&past.database, "contacts").await > 300);
+    let contacts = "select count(*) from smartassist_bi.contacts";
+    assert!(past.database.number(contacts).await > 300);
     assert_eq!(differing(&past.database).await, "");
     past.setup.simulator.world().mutate_some(4, 0.3);
     for _ in 0..2 {

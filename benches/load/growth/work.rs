@@ -31,6 +31,7 @@ const DELETED: &str = "what has become too old is deleted";
 impl Growth<'_> {
     /// Does each kind of work once more, after everything that was loaded has settled.
     pub(super) async fn measure(&mut self, interactions_a_second: f64) -> Result<Figures> {
+        self.database.age_ledger().await?;
         self.database.settle().await?;
         let [tables, indexes] = self.database.bytes_of_data().await?;
         let mut figures = Figures::default();

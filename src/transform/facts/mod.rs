@@ -194,19 +194,6 @@ facts! {
         nps_score: Option<i32>;
         like_dislike_score: Option<i32>;
     }
-
-    /// A conversation that came to a queue or an agent, of a customer whom the API tells apart.
-    ContactFact in "fact_contacts" {
-        contact_key: Uuid;
-        started_quarter_local: NaiveDateTime;
-        started_on: NaiveDate;
-        session_started_at: Instant;
-        contact_ended_at: Option<Instant>;
-        channel: &'a str;
-        direction: &'a str;
-        first_queue_key: Option<&'a str>;
-        last_agent_key: Option<&'a str>;
-    }
 }
 
 impl InteractionFact<'_> {
@@ -225,21 +212,11 @@ impl InteractionFact<'_> {
         (self.csat_score, self.nps_score, self.like_dislike_score) = (None, None, None);
     }
 
-    /// Itself as a contact, if it is one.
-    pub fn contact(&self) -> Option<ContactFact<'_>> {
+    /// The customer and the start, if it is a contact: a conversation that came to a queue or an agent, of a customer whom the API tells apart.
+    pub fn contact(&self) -> Option<(Uuid, Instant)> {
         let is_one = self.destination_count > 0 && self.conversations == 1;
         let contact_key = self.contact_key.filter(|_| is_one)?;
-        Some(ContactFact {
-            contact_key,
-            started_quarter_local: self.started_quarter_local,
-            started_on: self.started_on,
-            session_started_at: self.session_started_at,
-            contact_ended_at: self.contact_ended_at,
-            channel: &self.channel,
-            direction: &self.direction,
-            first_queue_key: self.first_queue_key,
-            last_agent_key: self.last_agent_key,
-        })
+        Some((contact_key, self.session_started_at))
     }
 }
 

@@ -1,6 +1,7 @@
 //! Finds the values that identify a customer.
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
 use serde_json::{Map, Value};
 
@@ -20,12 +21,23 @@ pub(in super::super) enum Holds {
 
 pub(in super::super) type CustomerMatch<'a> = (Holds, Cow<'a, str>);
 
+/// What of a record says whose it is: most of it does not.
+static CUSTOMER: LazyLock<Node> = LazyLock::new(|| {
+    RECORD.only(&|field| {
+        let is_of_customer = matches!(
+            field.privacy,
+            Privacy::ChannelUser | Privacy::CustomerId | Privacy::CustomerPhone | Privacy::CustomerEmail
+        );
+        is_of_customer || field.name == "Direction"
+    })
+});
+
 const NAMES_OF_IDS: &[&str] = &["id", "_id", "userid", "user_id", "val", "value"];
 
 /// The direction tells which end of a call is the customer.
 pub(in super::super) fn values(record: &Map<String, Value>) -> Vec<CustomerMatch<'_>> {
     let mut is_outbound = false;
-    each_known(&RECORD, record, &mut |field, value| {
+    each_known(&CUSTOMER, record, &mut |field, value| {
         let is_it = |text: &str| text.trim().eq_ignore_ascii_case("outbound");
         is_outbound |= field.name == "Direction" && any_text(value, &mut { is_it });
     });
@@ -35,7 +47,7 @@ pub(in super::super) fn values(record: &Map<String, Value>) -> Vec<CustomerMatch
         &["callee", "dialedNumber"]
     };
     let mut found = Vec::new();
-    each_known(&RECORD, record, &mut |field, value| {
+    each_known(&CUSTOMER, record, &mut |field, value| {
         let holds = match field.privacy {
             _ if others.contains(&field.name) => return,
             Privacy::CustomerId | Privacy::ChannelUser => Holds::Id,

@@ -1,6 +1,6 @@
 //! One conversation may have several records, of which each holds the stays and offers so far: they count once.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -8,21 +8,30 @@ use uuid::Uuid;
 use crate::transform::facts::Facts;
 
 use super::super::siblings::MOST_SIBLINGS;
+use super::Counted;
 use crate::ledger::{LoadError, bigint};
 
 /// The records of these interactions' conversations, where there are several. An id of too many is a constant.
 pub(super) async fn of_several_records(
     connection: &mut PgConnection,
     account_id: &str,
-    keys: &[Uuid],
+    counted: &[Counted<'_>],
+    stored: &[Uuid],
 ) -> Result<Vec<Uuid>, LoadError> {
-    let ids: Vec<Option<String>> = sqlx::query_scalar(
-        "select distinct conversation_id from smartassist.sessions where interaction_key = any($1)",
-    )
-    .bind(keys)
-    .fetch_all(&mut *connection)
-    .await?;
-    let mut ids: Vec<String> = ids.into_iter().flatten().collect();
+    let ids = counted
+        .iter()
+        .filter_map(|(_, rows)| rows.session.conversation_id.clone());
+    let mut ids: BTreeSet<String> = ids.collect();
+    if !stored.is_empty() {
+        let of_stored: Vec<Option<String>> = sqlx::query_scalar(
+            "select distinct conversation_id from smartassist.sessions where interaction_key = any($1)",
+        )
+        .bind(stored)
+        .fetch_all(&mut *connection)
+        .await?;
+        ids.extend(of_stored.into_iter().flatten());
+    }
+    let mut ids = Vec::from_iter(ids);
     while !ids.is_empty() {
         let most = ids.len() * MOST_SIBLINGS;
         let records = records_of(connection, account_id, &ids, most + 1).await?;
@@ -47,12 +56,10 @@ async fn records_of(
     ids: &[String],
     limit: usize,
 ) -> Result<BTreeMap<String, Vec<Uuid>>, LoadError> {
-    // Planned each time: a plan of empty tables reads all of the account's rows.
     let found: Vec<(String, Uuid)> = sqlx::query_as(
         "select conversation_id, interaction_key from smartassist.sessions \
          where account_id = $1 and conversation_id = any($2) limit $3",
     )
-    .persistent(false)
     .bind(account_id)
     .bind(ids)
     .bind(bigint(limit as u64))

@@ -43,9 +43,7 @@ pub(super) async fn write(
     if keys.is_empty() {
         return Ok(());
     }
-    let of_several =
-        conversations::of_several_records(connection, account_id, &Vec::from_iter(keys.iter().copied()))
-            .await?;
+    let of_several = conversations::of_several_records(connection, account_id, counted, stored).await?;
     let siblings = of_several.iter().filter(|key| !keys.contains(key));
     let siblings: Vec<Uuid> = siblings.copied().collect();
     let read = rebuild::rows(connection, &siblings).await?;
@@ -79,7 +77,7 @@ async fn delete(connection: &mut PgConnection, keys: &[Uuid]) -> Result<Vec<Touc
     if keys.is_empty() {
         return Ok(Vec::new());
     }
-    for table in TABLES {
+    for table in [QueueVisit::TABLE, AgentOffer::TABLE] {
         sqlx::query(AssertSqlSafe(format!(
             "delete from {table} where interaction_key = any($1)"
         )))
@@ -87,9 +85,17 @@ async fn delete(connection: &mut PgConnection, keys: &[Uuid]) -> Result<Vec<Touc
         .execute(&mut *connection)
         .await?;
     }
-    let touched = "delete from smartassist.fact_contacts where interaction_key = any($1) \
-                   returning contact_key, session_started_at";
-    Ok(sqlx::query_as(touched).bind(keys).fetch_all(connection).await?)
+    let deleted: Vec<(Option<Uuid>, DateTime<Utc>)> = sqlx::query_as(
+        "delete from smartassist.fact_interactions where interaction_key = any($1) \
+         returning contact_key, session_started_at",
+    )
+    .bind(keys)
+    .fetch_all(connection)
+    .await?;
+    let touched = deleted
+        .into_iter()
+        .filter_map(|(contact, at)| Some((contact?, at)));
+    Ok(touched.collect())
 }
 
 async fn insert(
@@ -115,18 +121,7 @@ async fn insert(
     Batch::of_facts(offers, account_id).copy(connection).await?;
     let interactions = facts.iter().map(|(key, facts)| (*key, &facts.interaction));
     Batch::of_facts(interactions, account_id).copy(connection).await?;
-    let contacts: Vec<_> = facts
-        .iter()
-        .filter_map(|(key, facts)| Some((*key, facts.interaction.contact()?)))
-        .collect();
-    Batch::of_facts(contacts.iter().map(|(key, contact)| (*key, contact)), account_id)
-        .copy(connection)
-        .await?;
-    touched.extend(
-        contacts
-            .iter()
-            .map(|(_, contact)| (contact.contact_key, contact.session_started_at)),
-    );
+    touched.extend(facts.iter().filter_map(|(_, facts)| facts.interaction.contact()));
     order_contacts(connection, account_id, touched).await?;
     names::note(connection, account_id, counted).await
 }
@@ -157,10 +152,8 @@ async fn order_contacts(
     }
     let since = touched.iter().map(|(_, started_at)| *started_at).min();
     let contacts: BTreeSet<Uuid> = touched.into_iter().map(|(contact, _)| contact).collect();
-    // As for conversations: not by a plan of empty tables.
     let differing: Vec<(Uuid, Option<DateTime<Utc>>, Option<String>)> =
         sqlx::query_as(include_str!("next_contacts.sql"))
-            .persistent(false)
             .bind(account_id)
             .bind(Vec::from_iter(contacts))
             .bind(since)
@@ -171,7 +164,7 @@ async fn order_contacts(
     }
     let (keys, starts, channels): (Vec<_>, Vec<_>, Vec<_>) = differing.into_iter().collect();
     sqlx::query(
-        "update smartassist.fact_contacts as contact set next_at = following.at, next_channel = following.channel \
+        "update smartassist.fact_interactions as contact set next_at = following.at, next_channel = following.channel \
          from unnest($1::uuid[], $2::timestamptz[], $3::text[]) as following (interaction_key, at, channel) \
          where contact.interaction_key = following.interaction_key",
     )

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::postgres::Pool;
 use crate::transform::Rows;
-use crate::transform::facts::{AgentOffer, ContactFact, FactRow, QueueVisit};
+use crate::transform::facts::{AgentOffer, FactRow, QueueVisit};
 
 use super::TABLES;
 use crate::ledger::{LoadError, turn};
@@ -174,7 +174,7 @@ pub async fn forget_unseen(pool: &Pool, account_id: &str, kept_from: DateTime<Ut
 pub async fn forget_orphans(pool: &Pool, account_id: &str) -> Result<(), LoadError> {
     pool.transact_without_timeout(async |transaction| {
         turn::take(transaction, account_id).await?;
-        for table in TABLES.iter().chain([&ContactFact::TABLE]) {
+        for table in TABLES {
             let delete = format!(
                 "delete from {table} as own where own.account_id = $1 and not exists \
                  (select from smartassist.sessions as session \

@@ -14,10 +14,9 @@ insert into smartassist.fact_agent_offers (
 values (smartassist.interaction_key('acct', 'c-1', 's-1'), 0, 0, 'acct', 'epoch', 'epoch', 'epoch', 'epoch', '-', '-', '-', '-', 0, 0, 0);
 insert into smartassist.fact_interactions (
     interaction_key, account_id, started_quarter_local, started_on, started_quarter, session_started_at, channel, direction, outcome, conversations,
-    dispositions, tags, destination_count, queue_visits, segment_count, answered_segment_count, transfers, consultations
+    dispositions, tags, contact_key, destination_count, queue_visits, segment_count, answered_segment_count, transfers, consultations
 )
-values (smartassist.interaction_key('acct', 'c-1', 's-1'), 'acct', 'epoch', 'epoch', 'epoch', 'epoch', '-', '-', '-', 0, '{Billing}', '{"topic": "Billing"}', 0, 0, 0, 0, 0, 0);
-insert into smartassist.fact_contacts (
-    interaction_key, account_id, contact_key, started_quarter_local, started_on, session_started_at, channel, direction
-)
-values (smartassist.interaction_key('acct', 'c-1', 's-1'), 'acct', '00000000-0000-0000-0000-000000000000', 'epoch', 'epoch', 'epoch', '-', '-');
+values (
+    smartassist.interaction_key('acct', 'c-1', 's-1'), 'acct', 'epoch', 'epoch', 'epoch', 'epoch', '-', '-', '-', 1, '{Billing}', '{"topic": "Billing"}',
+    '00000000-0000-0000-0000-000000000000', 1, 0, 0, 0, 0, 0
+);
