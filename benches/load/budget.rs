@@ -1,6 +1,5 @@
-//! How much of the API's minute is used while there is work: a backfill into an empty database that
-//! takes far longer than this part lasts, against an API that enforces its limit. A backfill, not
-//! `sync`: it leaves a few places of each minute to live requests, which the goal allows for.
+//! How the API's minute is used while more is asked for than it has: a daemon polls for what is new, refreshes 30 days again and again, and serves a
+//! backfill, against an API that enforces its limit.
 
 use std::io::Write;
 use std::time::Duration;
@@ -13,7 +12,7 @@ use crate::api::Api;
 use crate::daemon::{Daemon, Running};
 use crate::figures::verdict;
 use crate::requests::Scenario;
-use crate::simulator::{Seen, Simulator};
+use crate::simulator::{Arrival, Seen, Simulator};
 use crate::workbench::Workbench;
 
 /// The API's limit, and the daemon's.
@@ -25,8 +24,15 @@ const LATENCY: Duration = Duration::from_millis(300);
 /// Full minutes to be measured, from the first request on.
 const MINUTES: u32 = 3;
 
-/// A backfill is to use at least this much of its budget.
+/// So much of the budget is to be used at least.
 const LEAST_SHARE: f64 = 0.95;
+
+/// What is new is asked for so often, and reaches back less than the other bound: the daemon starts with nothing to catch up.
+const POLL_EVERY: TimeDelta = TimeDelta::seconds(15);
+const HEAD: TimeDelta = TimeDelta::minutes(15);
+
+/// A page of what is new is to wait so long at most, beside a page that is on its way.
+const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
 /// Until the first request, and from SIGTERM to the end.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -34,10 +40,10 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// How often the simulator is asked whether the first request has come.
 const POLL: Duration = Duration::from_millis(200);
 
-/// Backfills for [`MINUTES`] minutes, stops, and prints what came of it.
+/// Works for [`MINUTES`] minutes, stops, and prints what came of it.
 ///
 /// # Errors
-/// The backfill did not work for a full minute, or did not stop in order.
+/// The daemon did not work for a full minute, or did not stop in order.
 pub(crate) async fn measure(workbench: &Workbench) -> Result<()> {
     let now = SystemClock.now().trunc_subsecs(0);
     let data = Scenario::Typical.data(now, 1.0);
@@ -50,13 +56,19 @@ pub(crate) async fn measure(workbench: &Workbench) -> Result<()> {
     })
     .await?;
     let database = workbench.database("budget").await?;
-    let daemon = Daemon::new(from, &simulator, &database, workbench.directory())
+    let daemon = Daemon::new(now - HEAD / 3, &simulator, &database, workbench.directory())
         .with(
             "ACCOUNTS__BENCH__REQUESTS_PER_MINUTE",
             &REQUESTS_PER_MINUTE.to_string(),
         )
+        .with("SYNC__POLL", &format!("*/{} * * * * *", POLL_EVERY.num_seconds()))
+        .with(
+            "SYNC__REFRESH",
+            r#"[{"name":"again","every":"5 * * * * *","lookback":"30d"}]"#,
+        )
+        .with("HTTP__BIND", "127.0.0.1:0")
         .with("STORAGE__RAW", "false");
-    let until = work(&daemon, from, now, &mut simulator)
+    let until = work(&daemon, from, now - TimeDelta::days(30), &mut simulator)
         .await
         .map_err(|error| anyhow::anyhow!("{error:#}; the log ends with:\n{}", daemon.last_words()))?;
     let seen = simulator.seen().await?;
@@ -64,8 +76,7 @@ pub(crate) async fn measure(workbench: &Workbench) -> Result<()> {
     report(&seen, until)
 }
 
-/// Lets a backfill of `from` to `to` work for the time, and stops it. Gives the instant until which
-/// it worked.
+/// Lets the daemon work for the time, and a backfill of `from` to `to` beside it, and stops both. Gives the instant until which they worked.
 async fn work(
     daemon: &Daemon,
     from: DateTime<Utc>,
@@ -73,16 +84,22 @@ async fn work(
     simulator: &mut Simulator,
 ) -> Result<DateTime<Utc>> {
     let instant = |at: DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::Secs, true);
-    let command = format!("backfill --from {} --to {}", instant(from), instant(to));
-    let mut running = daemon.start(&command)?;
+    let mut running = daemon.start("run")?;
+    let until = measured_time(simulator);
+    tokio::pin!(until);
+    // A moment later, so that the daemon has the account.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let mut backfill = daemon.start(&format!("backfill --from {} --to {}", instant(from), instant(to)))?;
     let until = tokio::select! {
         ended = running.end() => {
-            let status = ended?.status;
-            ensure!(status.success(), "the backfill ended with {status} before it was told to");
-            return Ok(SystemClock.now());
+            anyhow::bail!("the daemon ended with {} before it was told to", ended?.status)
         }
-        worked = measured_time(simulator) => worked?,
+        ended = backfill.end() => {
+            anyhow::bail!("the backfill ended with {} before it was told to", ended?.status)
+        }
+        worked = until => worked?,
     };
+    stop(&mut backfill).await?;
     stop(&mut running).await?;
     Ok(until)
 }
@@ -101,7 +118,7 @@ async fn measured_time(simulator: &mut Simulator) -> Result<DateTime<Utc>> {
 async fn first_request(simulator: &mut Simulator) -> Result<DateTime<Utc>> {
     loop {
         if let Some(first) = simulator.seen().await?.arrivals.first() {
-            return Ok(*first);
+            return Ok(first.at);
         }
         tokio::time::sleep(POLL).await;
     }
@@ -111,14 +128,15 @@ async fn stop(running: &mut Running) -> Result<()> {
     running.terminate()?;
     let ended = tokio::time::timeout(PATIENCE, running.end())
         .await
-        .context("the backfill does not stop when it is told to")??;
+        .context("it does not stop when it is told to")??;
     let code = ended.status.code();
-    code.with_context(|| format!("the backfill was told to stop, and ended with {}", ended.status))?;
+    code.with_context(|| format!("it was told to stop, and ended with {}", ended.status))?;
     Ok(())
 }
 
 fn report(seen: &Seen, until: DateTime<Utc>) -> Result<()> {
-    let counts = per_minute(&seen.arrivals, until);
+    let arrivals: Vec<DateTime<Utc>> = seen.arrivals.iter().map(|arrival| arrival.at).collect();
+    let counts = per_minute(&arrivals, until);
     ensure!(
         !counts.is_empty(),
         "there was work for less than a minute: {} requests",
@@ -130,7 +148,7 @@ fn report(seen: &Seen, until: DateTime<Utc>) -> Result<()> {
     let mut stdout = std::io::stdout();
     writeln!(
         stdout,
-        "\na backfill with a budget of {REQUESTS_PER_MINUTE} requests a minute, {} ms for an answer, no totals\n\n\
+        "\na daemon and a backfill with a budget of {REQUESTS_PER_MINUTE} requests a minute, {} ms for an answer, no totals\n\n\
          requests inside the limit, minute by minute: {}\n",
         LATENCY.as_millis(),
         counts.join(", ")
@@ -140,12 +158,22 @@ fn report(seen: &Seen, until: DateTime<Utc>) -> Result<()> {
         "{:<7}  share of the budget that was used, minute by minute: {share:.3}, at least {LEAST_SHARE:.2} wanted",
         verdict(Some(share >= LEAST_SHARE))
     )?;
-    let pace = pace(&seen.arrivals);
+    let pace = pace(&arrivals);
     writeln!(
         stdout,
         "{:<7}  pace compared with the fastest that is allowed: {}, at least {LEAST_SHARE:.2} wanted",
         verdict(pace.map(|pace| pace >= LEAST_SHARE)),
         pace.map_or("unknown".to_owned(), |pace| format!("{pace:.3}"))
+    )?;
+    let waits = head_waits(&seen.arrivals, until);
+    let longest = waits.iter().max().context("nothing new was asked for")?;
+    writeln!(
+        stdout,
+        "{:<7}  longest wait of {} requests for what is new: {:.2} s, at most {:.1} s wanted",
+        verdict(Some(*longest <= LONGEST_WAIT + LATENCY)),
+        waits.len(),
+        longest.as_secs_f64(),
+        (LONGEST_WAIT + LATENCY).as_secs_f64()
     )?;
     writeln!(
         stdout,
@@ -154,6 +182,25 @@ fn report(seen: &Seen, until: DateTime<Utc>) -> Result<()> {
         seen.limited
     )?;
     Ok(())
+}
+
+/// From the second in which each poll is due, but for those of the first minute: what a start does is not due.
+fn head_waits(arrivals: &[Arrival], until: DateTime<Utc>) -> Vec<Duration> {
+    let Some(first) = arrivals.first() else {
+        return Vec::new();
+    };
+    let measured = first.at + minutes(1)..until;
+    let of_head = arrivals.iter().filter(|arrival| {
+        measured.contains(&arrival.at) && arrival.start.is_some_and(|start| start > arrival.at - HEAD)
+    });
+    let wait = |arrival: &Arrival| {
+        let past = arrival
+            .at
+            .timestamp_millis()
+            .rem_euclid(POLL_EVERY.num_milliseconds());
+        Duration::from_millis(past.unsigned_abs())
+    };
+    of_head.map(wait).collect()
 }
 
 /// Arrivals in each full minute from the first to `until`.

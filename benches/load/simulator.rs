@@ -29,8 +29,15 @@ pub(crate) struct Seen {
     pub(crate) requests: u64,
     /// Requests over the limit.
     pub(crate) limited: u64,
-    /// When requests came that were inside the limit: of the last 10,000 requests.
-    pub(crate) arrivals: Vec<DateTime<Utc>>,
+    /// Requests inside the limit, of the last 10,000.
+    pub(crate) arrivals: Vec<Arrival>,
+}
+
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct Arrival {
+    pub(crate) at: DateTime<Utc>,
+    /// The start of what was asked for, where it could be read.
+    pub(crate) start: Option<DateTime<Utc>>,
 }
 
 impl Seen {
@@ -43,7 +50,12 @@ impl Seen {
             destinations: conversations.map(|it| it.destinations.len()).sum(),
             requests: counters.requests,
             limited: counters.rate_limited,
-            arrivals: inside.map(|request| request.at).collect(),
+            arrivals: inside
+                .map(|request| Arrival {
+                    at: request.at,
+                    start: request.start,
+                })
+                .collect(),
         }
     }
 }
