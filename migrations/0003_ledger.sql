@@ -34,7 +34,7 @@ create table smartassist_sync.accounts (
     settled tstzmultirange not null default '{}',
     settled_through timestamptz,
     coverage_pruned tstzmultirange not null default '{}',
-    pruned_through bigint not null default 0,
+    folded_through bigint not null default 0,
     wanted_from timestamptz,
     start_from timestamptz not null,
     api_traits jsonb not null default '{}',
@@ -80,8 +80,8 @@ comment on column smartassist_sync.accounts.settled is
 comment on column smartassist_sync.accounts.settled_through is
     'Instant before which all interactions that started were read once more sync.late_minutes after they started: the end of the first unbroken stretch of settled from start_from. Interactions that are published later than that, as long ones may be, are found by later refreshes. NULL until a version that knows it has worked on the account.';
 comment on column smartassist_sync.accounts.coverage_pruned is
-    'What the windows up to pruned_through have drained: they are deleted after 90 days, and coverage is still proven.';
-comment on column smartassist_sync.accounts.pruned_through is
+    'What the windows up to folded_through have drained, added up a day later: they are deleted after 90 days, and coverage is still proven.';
+comment on column smartassist_sync.accounts.folded_through is
     'Number of the newest window that coverage_pruned holds.';
 comment on column smartassist_sync.accounts.wanted_from is
     'Instant from which interactions are wanted: the configured start_from, or 30 days before the first run where none is configured; later where retention keeps less. NULL until a version that knows it has worked on the account.';
@@ -848,7 +848,7 @@ as $$
         (
             select range_agg(fetched.range)
             from smartassist_sync.windows as fetched
-            where fetched.account_id = drained_account_id and fetched.status = 'drained' and fetched.id > account.pruned_through
+            where fetched.account_id = drained_account_id and fetched.status = 'drained' and fetched.id > account.folded_through
         ),
         '{}'
     )

@@ -1,20 +1,22 @@
--- What the windows up to the newest old one ($2) have drained is kept as one multirange, so that they can go.
+-- What the windows up to the newest old one ($2) have drained is kept as one multirange, so that they need not be added up each time, and can go.
 with old as (
-    select max(fetched.id) as through
+    select fetched.id as through
     from smartassist_sync.windows as fetched
     where fetched.account_id = $1 and fetched.finished_at < $2
+    order by fetched.finished_at desc
+    limit 1
 )
 update smartassist_sync.accounts as account
 set
-    pruned_through = old.through,
+    folded_through = old.through,
     coverage_pruned = account.coverage_pruned + coalesce(
         (
             select range_agg(fetched.range)
             from smartassist_sync.windows as fetched
             where fetched.account_id = account.account_id and fetched.status = 'drained'
-                and fetched.id > account.pruned_through and fetched.id <= old.through
+                and fetched.id > account.folded_through and fetched.id <= old.through
         ),
         '{}'
     )
 from old
-where account.account_id = $1 and old.through > account.pruned_through
+where account.account_id = $1 and old.through > account.folded_through

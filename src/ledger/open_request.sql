@@ -42,7 +42,8 @@ fresh as (
     from asked
     join smartassist_sync.windows as fetched
         on fetched.account_id = asked.account_id and fetched.status = 'drained' and fetched.began_at >= asked.since
-    where isfinite(asked.since)
+    -- The same once more, in a form that tells the planner how few they are.
+    where fetched.began_at >= now() - make_interval(secs => $6)
 ),
 inserted as (
     insert into smartassist_sync.requests (

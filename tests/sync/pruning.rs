@@ -54,6 +54,26 @@ async fn windows_of_91_days_ago_go_and_coverage_is_proven_still() {
 }
 
 #[tokio::test]
+async fn what_was_drained_is_added_up_a_day_later() {
+    let setup = Setup::with_interactions(300).await;
+    let database = TestDatabase::migrated().await;
+    setup.sync(&database).await;
+    let left = "select count(*) from smartassist_sync.windows as fetched \
+                join smartassist_sync.accounts as account using (account_id) where fetched.id > account.folded_through";
+    let windows = "select count(*) from smartassist_sync.windows";
+    let all = database.number(windows).await;
+    clean_up(&setup, &database).await;
+    assert_eq!(database.number(left).await, all, "none is a day old");
+    database.execute(&AGE.replace("91 days", "25 hours")).await;
+    clean_up(&setup, &database).await;
+    assert_eq!(
+        (database.number(left).await, database.number(windows).await),
+        (0, all)
+    );
+    assert_eq!(database.number(PROVEN).await, 1);
+}
+
+#[tokio::test]
 async fn a_gap_that_is_open_is_told_however_old_it_is() {
     let setup = Setup::with_interactions(300).await;
     let database = TestDatabase::migrated().await;
