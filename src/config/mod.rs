@@ -5,7 +5,7 @@ mod cron;
 mod database;
 mod layers;
 mod limits;
-mod policy;
+mod privacy;
 mod reporting;
 mod secret;
 mod section;
@@ -26,10 +26,10 @@ pub use account::{
 pub use cron::Cron;
 pub use database::{DatabaseConfig, SessionConfig};
 pub use limits::{BudgetSpan, RequestLimits};
-pub use policy::{Class, Policy, PrivacyKey, Rule};
+pub use privacy::{Class, Policy, PrivacyKey, Rule};
 pub use reporting::Reporting;
 pub use secret::{Secret, SecretError};
-pub use sync::{RefreshPolicy, RefreshTier, Selection, SyncConfig};
+pub use sync::{RefreshEntry, RefreshPolicy, Selection, SyncConfig};
 
 pub(crate) use section::nearest;
 

@@ -14,7 +14,7 @@ const OPEN: &str = "open";
 
 const A_LOOKBACK: &str = "a whole number and a unit (m, h or d), from 1m to 366d, as in \"2h\"";
 
-const TIERS: &str =
+const ENTRIES: &str =
     "a list of tables as in [{ every = \"0 23 * * * *\", lookback = \"24h\" }], or its JSON text";
 
 const LONGEST_LOOKBACK: TimeDelta = TimeDelta::days(366);
@@ -23,7 +23,7 @@ settings! {
     SyncConfig {
         poll: Cron = cron("poll");
         /// Smallest lookback first.
-        refresh: Vec<RefreshTier> = tiers("refresh");
+        refresh: Vec<RefreshEntry> = entries("refresh");
         follow_open: Option<TimeDelta> = span_or_off("follow_open_hours", 0..=8_784, TimeDelta::hours);
         settle: Duration = number("settle_seconds", 0..=86_400, Duration::from_secs);
         late: TimeDelta = number("late_minutes", 0..=10_080, TimeDelta::minutes);
@@ -35,7 +35,7 @@ settings! {
 }
 
 #[derive(Debug, Clone)]
-pub struct RefreshTier {
+pub struct RefreshEntry {
     /// As in the ledger; the lookback's text where none is given.
     pub name: String,
     pub every: Cron,
@@ -77,12 +77,12 @@ impl SyncConfig {
             selection,
         };
         let mut policies = Vec::new();
-        for (place, tier) in self.refresh.iter().enumerate() {
+        for (place, entry) in self.refresh.iter().enumerate() {
             let selection = Selection::Lookback {
-                lookback: tier.lookback,
+                lookback: entry.lookback,
                 late: (place == 0).then_some(self.late),
             };
-            policies.push(policy(&tier.name, &tier.every, selection));
+            policies.push(policy(&entry.name, &entry.every, selection));
         }
         if let (Some(first), Some(age)) = (self.refresh.first(), self.follow_open) {
             let beyond = first.lookback;
@@ -92,7 +92,7 @@ impl SyncConfig {
     }
 }
 
-impl RefreshTier {
+impl RefreshEntry {
     fn read(section: &mut Section<'_>) -> Option<Self> {
         let name = section.parsed("name", A_NAME, parse_name);
         let every = section.cron("every");
@@ -109,21 +109,21 @@ impl RefreshTier {
 }
 
 impl Section<'_> {
-    fn tiers(&mut self, key: &str) -> Option<Vec<RefreshTier>> {
-        let mut tiers = self.tables(key, TIERS, RefreshTier::read)?;
-        tiers.sort_by_key(|tier| tier.lookback);
-        if let Some(name) = name_given_twice(&tiers) {
+    fn entries(&mut self, key: &str) -> Option<Vec<RefreshEntry>> {
+        let mut entries = self.tables(key, ENTRIES, RefreshEntry::read)?;
+        entries.sort_by_key(|entry| entry.lookback);
+        if let Some(name) = name_given_twice(&entries) {
             let problem = format!("two of them have the name {name}; give each its own");
             return self.invalid(key, &problem);
         }
-        Some(tiers)
+        Some(entries)
     }
 }
 
-fn name_given_twice(refresh: &[RefreshTier]) -> Option<&str> {
+fn name_given_twice(refresh: &[RefreshEntry]) -> Option<&str> {
     let mut names = std::collections::HashSet::new();
-    let twice = refresh.iter().find(|tier| !names.insert(&tier.name));
-    twice.map(|tier| tier.name.as_str())
+    let twice = refresh.iter().find(|entry| !names.insert(&entry.name));
+    twice.map(|entry| entry.name.as_str())
 }
 
 fn parse_name(text: &str) -> Option<String> {

@@ -9,7 +9,7 @@ pub enum LoadError {
     #[error("the account's lease is lost: another worker has it, or it could not be renewed in time")]
     LeaseLost,
     #[error("another window stored other versions meanwhile")]
-    Overtaken,
+    StoredSince,
     #[error(
         "customers were erased with another privacy.key, so they would not be recognized; nothing is stored"
     )]
@@ -53,7 +53,7 @@ impl LoadError {
         match self {
             Self::Database(error) | Self::Refused { error, .. } => Some(DatabaseErrorKind::of(error)),
             Self::LeaseLost
-            | Self::Overtaken
+            | Self::StoredSince
             | Self::ErasureKey
             | Self::Impossible(_)
             | Self::RowCount { .. } => None,
@@ -65,7 +65,7 @@ impl LoadError {
         match self {
             Self::Database(error) | Self::Refused { error, .. } => DatabaseErrorKind::of(error).name(),
             Self::LeaseLost => "lease_lost",
-            Self::Overtaken => "overtaken",
+            Self::StoredSince => "stored_since",
             Self::ErasureKey => "erasure_key",
             Self::Impossible(_) => "sync_state",
             Self::RowCount { .. } => "row_count",
@@ -84,7 +84,7 @@ impl LoadError {
         match self {
             Self::Database(error) | Self::Refused { error, .. } => DatabaseErrorKind::of(error).remedy(),
             Self::LeaseLost => "nothing: the next run, of whichever worker, goes on where this one stopped",
-            Self::Overtaken => "nothing: it is read again",
+            Self::StoredSince => "nothing: it is read again",
             Self::ErasureKey => "give the privacy.key that `erase` was run with",
             Self::Impossible(_) => {
                 "somebody changed smartassist_sync.accounts, or a clock was wrong: \

@@ -19,7 +19,7 @@ use crate::time::clock::Clock;
 use crate::transform::privacy::Policy;
 use crate::transform::{Origin, RecordText, TRANSFORM_VERSION, ruled, transform_stored};
 use crate::warehouse::replay::{self, OpenReplay, Portion, Raw, Rebuilt, Rewritten, Ruled};
-use crate::warehouse::{aside, facts, left_out};
+use crate::warehouse::{facts, left_out, rejections};
 
 /// Each takes a processor; a third would only take memory.
 const REBUILT_AT_ONCE: usize = 2;
@@ -155,7 +155,7 @@ impl Replay {
             self.done.fetch_add(batch.records, Ordering::Relaxed);
             ready = next?;
         }
-        let ruled = self.rule_what_is_aside().await?;
+        let ruled = self.rule_rejections().await?;
         if replayed.updated + ruled > 0 {
             facts::forget_unnamed(&self.pool, &self.account_id).await?;
         }
@@ -206,10 +206,10 @@ impl Replay {
         Ok(rebuilt.unwrap_or_else(|ended| std::panic::resume_unwind(ended.into_panic())))
     }
 
-    async fn rule_what_is_aside(&self) -> Result<u64, LoadError> {
+    async fn rule_rejections(&self) -> Result<u64, LoadError> {
         let (mut after, mut changed) = (None, 0);
         loop {
-            let entries = aside::next(&self.pool, &self.account_id, after.as_ref(), false).await?;
+            let entries = rejections::next(&self.pool, &self.account_id, after.as_ref(), false).await?;
             let Some(last) = entries.last() else {
                 return Ok(changed);
             };
@@ -218,7 +218,7 @@ impl Replay {
                 if let Some(ruled) = super::retry::ruled(entry, &self.account_id, &self.policy)
                     && ruled.payload != entry.payload
                 {
-                    aside::rule(&self.pool, entry, &ruled).await?;
+                    rejections::rule(&self.pool, entry, &ruled).await?;
                     changed += 1;
                 }
             }

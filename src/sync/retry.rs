@@ -10,7 +10,7 @@ use crate::ledger::LoadError;
 use crate::ledger::conflict;
 use crate::transform::privacy::Policy;
 use crate::transform::{Interaction, Origin, RecordText, Rejected, transform_stored};
-use crate::warehouse::aside::{self, Aside, Retried};
+use crate::warehouse::rejections::{self, Rejection, Retried};
 
 use super::account::AccountContext;
 
@@ -36,8 +36,8 @@ pub struct RetryReport {
 pub struct Retry {
     /// So far.
     pub report: RetryReport,
-    after: Option<Aside>,
-    pending: VecDeque<Aside>,
+    after: Option<Rejection>,
+    pending: VecDeque<Rejection>,
     /// Their newest version was tried.
     done: BTreeSet<Uuid>,
 }
@@ -59,7 +59,7 @@ impl AccountContext {
                 retry.count(tried);
                 retry.pending.pop_front();
             }
-            let entries = aside::next(&self.pool, account_id, retry.after.as_ref(), true).await?;
+            let entries = rejections::next(&self.pool, account_id, retry.after.as_ref(), true).await?;
             let Some(last) = entries.last() else {
                 retry.report.is_complete = true;
                 return Ok(());
@@ -71,7 +71,7 @@ impl AccountContext {
 
     async fn retry(
         &self,
-        entry: &Aside,
+        entry: &Rejection,
         done: &BTreeSet<Uuid>,
         kept_from: Option<DateTime<Utc>>,
     ) -> Result<Tried, LoadError> {
@@ -84,7 +84,7 @@ impl AccountContext {
         let constants = (account_id, self.clock.now());
         let limits = self.limits_of_storing(kept_from);
         let how = (!done.contains(&key), self.settings.keep_raw);
-        let store = || aside::store(&self.pool, constants, &limits, entry, &interaction, how);
+        let store = || rejections::store(&self.pool, constants, &limits, entry, &interaction, how);
         match conflict::retry(&self.api.account().name, store).await {
             Err(error @ LoadError::Refused { .. }) => Ok(Err(error.to_string())),
             retried => Ok(Ok((key, retried?))),
@@ -112,7 +112,7 @@ impl Retry {
     }
 }
 
-fn read(entry: &Aside, account_id: &str, policy: &Policy) -> Result<Interaction, Box<Rejected>> {
+fn read(entry: &Rejection, account_id: &str, policy: &Policy) -> Result<Interaction, Box<Rejected>> {
     let origin = Origin {
         account_id,
         time_zone_offset: entry.time_zone_offset,
@@ -124,7 +124,7 @@ fn read(entry: &Aside, account_id: &str, policy: &Policy) -> Result<Interaction,
     transform_stored(&RecordText::of(&entry.payload), origin, policy)
 }
 
-pub(super) fn ruled(entry: &Aside, account_id: &str, policy: &Policy) -> Option<Rejected> {
+pub(super) fn ruled(entry: &Rejection, account_id: &str, policy: &Policy) -> Option<Rejected> {
     if policy.keeps_all() {
         return None;
     }

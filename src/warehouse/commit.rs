@@ -17,7 +17,7 @@ use super::interactions::InteractionWriter;
 use super::left_out::{self, StoreLimits};
 use super::moved::Moved;
 use super::refused::write_others;
-use super::stored::Meanwhile;
+use super::stored::ReadSpan;
 use super::{ages, drift, interactions, missing, moved, rejected, stored};
 use crate::ledger::accounts::Drained;
 use crate::ledger::leases::Lease;
@@ -115,13 +115,13 @@ async fn write(
     commit: &WindowCommit<'_>,
     filters_changed_at: Option<DateTime<Utc>>,
 ) -> Result<Committed, LoadError> {
-    let (constants, meanwhile) = (constants(commit), meanwhile(commit));
+    let (constants, span) = (constants(commit), read_span(commit));
     let (interactions, rejected) =
         left_out::without(connection, &commit.limits, commit.interactions, commit.rejected).await?;
     let left_out = commit.interactions.len() - interactions.len();
     let mut stored = stored::read(connection, &interactions, &rejected).await?;
-    if stored.overtaken(&interactions, &rejected, meanwhile) {
-        return Err(LoadError::Overtaken);
+    if stored.stored_since(&interactions, &rejected, span) {
+        return Err(LoadError::StoredSince);
     }
     let moved = moved::find(&stored, &interactions);
     if let Some(moved) = &moved {
@@ -146,8 +146,8 @@ async fn write(
     // Rolled back if one is newer.
     let resolved = rejected::resolve(connection, constants, commit).await?;
     let mut rejected_at = resolved.iter().filter_map(|one| one.last_seen_but_in(&rejected));
-    if rejected_at.any(|at| meanwhile.has(at)) {
-        return Err(LoadError::Overtaken);
+    if rejected_at.any(|at| span.contains(at)) {
+        return Err(LoadError::StoredSince);
     }
     counters += missing::note(connection, constants, commit, &stored, filters_changed_at).await?;
     ages::count(connection, constants, commit, &stored).await?;
@@ -176,8 +176,8 @@ fn constants<'a>(commit: &'a WindowCommit<'_>) -> Constants<'a> {
     }
 }
 
-fn meanwhile(commit: &WindowCommit<'_>) -> Meanwhile {
-    Meanwhile {
+fn read_span(commit: &WindowCommit<'_>) -> ReadSpan {
+    ReadSpan {
         started_at: commit.started_at,
         written_at: commit.written_at,
     }

@@ -1,7 +1,6 @@
 //! Stored rows. Functions on a connection run in the caller's transaction.
 
 mod ages;
-pub mod aside;
 mod batch;
 pub mod bulk;
 mod commit;
@@ -16,6 +15,7 @@ mod missing;
 pub mod moved;
 mod refused;
 mod rejected;
+pub mod rejections;
 mod renamed;
 pub mod replay;
 pub mod reporting;

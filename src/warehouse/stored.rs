@@ -59,15 +59,16 @@ pub(super) async fn read(
     })
 }
 
+/// From the first request for a window to its transaction.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Meanwhile {
+pub(super) struct ReadSpan {
     pub(super) started_at: DateTime<Utc>,
     pub(super) written_at: DateTime<Utc>,
 }
 
-impl Meanwhile {
+impl ReadSpan {
     /// A later instant only proves a fast clock.
-    pub(super) fn has(self, at: DateTime<Utc>) -> bool {
+    pub(super) fn contains(self, at: DateTime<Utc>) -> bool {
         self.started_at < at && at <= self.written_at
     }
 }
@@ -100,11 +101,11 @@ impl Stored {
     }
 
     /// Another window may have read a later version.
-    pub(super) fn overtaken(
+    pub(super) fn stored_since(
         &self,
         interactions: &[Interaction],
         rejected: &[Rejected],
-        meanwhile: Meanwhile,
+        span: ReadSpan,
     ) -> bool {
         let is_other = |interaction: &&Interaction| {
             self.change_of(interaction) == Change::Content || self.is_missing(interaction.key)
@@ -114,7 +115,7 @@ impl Stored {
             .map(|interaction| interaction.key)
             .chain(rejected.iter().filter_map(|record| record.key))
             .filter_map(|key| self.last_changed_at(key))
-            .any(|at| meanwhile.has(at))
+            .any(|at| span.contains(at))
     }
 
     pub(super) fn is_missing(&self, key: Uuid) -> bool {

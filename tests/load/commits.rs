@@ -186,7 +186,7 @@ async fn a_version_that_may_be_older_than_the_stored_one_is_refused() {
     let older = desk
         .commit_between(&records, reading("11:59:59", "12:00:01"))
         .await;
-    assert!(matches!(older, Err(LoadError::Overtaken)), "{older:?}");
+    assert!(matches!(older, Err(LoadError::StoredSince)), "{older:?}");
     assert_eq!(desk.database.text(ended).await, "10:20");
     // The same version is no other.
     let same = [version("10:20:00")];
@@ -204,7 +204,7 @@ async fn a_version_that_may_be_older_than_the_stored_one_is_refused() {
     let gone = desk
         .commit_between(&records, reading("12:59:59", "13:00:01"))
         .await;
-    assert!(matches!(gone, Err(LoadError::Overtaken)), "{gone:?}");
+    assert!(matches!(gone, Err(LoadError::StoredSince)), "{gone:?}");
     desk.begin_run(at("13:01:00")).await;
     let back = desk
         .commit_between(&records, reading("13:01:00", "13:01:01"))
@@ -236,14 +236,14 @@ async fn overlapping_good_and_rejected_versions_are_read_again() {
 
     desk.commit(&of(true, "12:00:00")).await.unwrap();
     let slow = desk.commit_from(&of(false, "12:00:01"), at("11:59:59")).await;
-    assert!(matches!(slow, Err(LoadError::Overtaken)), "{slow:?}");
+    assert!(matches!(slow, Err(LoadError::StoredSince)), "{slow:?}");
     assert_eq!(desk.database.number(waiting).await, 0);
     desk.begin_run(at("12:30:00")).await;
     let bad_again = desk.commit_from(&of(false, "12:30:02"), at("12:30:01")).await;
     assert_eq!(bad_again.unwrap().counters.rejected, 1);
 
     let slow = desk.commit_from(&of(true, "12:30:03"), at("12:30:00")).await;
-    assert!(matches!(slow, Err(LoadError::Overtaken)), "{slow:?}");
+    assert!(matches!(slow, Err(LoadError::StoredSince)), "{slow:?}");
     assert_eq!(desk.database.number(waiting).await, 1, "it is the newest version");
     desk.begin_run(at("12:40:00")).await;
     let good_again = desk.commit_from(&of(true, "12:40:02"), at("12:40:01")).await;

@@ -128,7 +128,7 @@ async fn what_was_stored_while_a_window_was_read_is_not_written_over() {
         hold.cancel();
     });
     assert_eq!(refreshed.outcome, Outcome::Succeeded);
-    let again = "select count(*) from smartassist_sync.windows where error_code = 'overtaken'";
+    let again = "select count(*) from smartassist_sync.windows where error_code = 'stored_since'";
     assert_eq!(past.database.number(again).await, 1);
     past.setup.pass(TimeDelta::seconds(1));
     let again = past.run(&past.refresh(ALL)).await;

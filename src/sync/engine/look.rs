@@ -14,7 +14,7 @@ use super::super::health::Health;
 use super::super::policies;
 use super::super::report::RunReport;
 use super::source::{Run, Source, Work};
-use super::{CHECK_BOOKS_EVERY, Engine, GAPS_IN_A_RUN, Goal, Instant};
+use super::{CHECK_STATE_EVERY, Engine, GAPS_IN_A_RUN, Goal, Instant};
 
 #[derive(Debug)]
 pub(super) struct Look {
@@ -30,11 +30,11 @@ pub(super) struct Look {
 async fn look(
     account: AccountContext,
     until: DateTime<Utc>,
-    (due, checks_books): (Vec<(RefreshPolicy, DateTime<Utc>)>, bool),
+    (due, checks_state): (Vec<(RefreshPolicy, DateTime<Utc>)>, bool),
     windows_written: u64,
 ) -> Result<Look, LoadError> {
     let (pool, account_id) = (&account.pool, account.account_id());
-    if checks_books {
+    if checks_state {
         accounts::check(pool, account_id).await?;
     }
     for (policy, tick) in &due {
@@ -61,15 +61,15 @@ impl Engine {
         self.is_look_due = false;
         let due = self.due();
         let now = self.account.clock.now();
-        let checks_books = (now - self.books_checked_at).abs() >= CHECK_BOOKS_EVERY;
-        if checks_books {
-            self.books_checked_at = now;
+        let checks_state = (now - self.state_checked_at).abs() >= CHECK_STATE_EVERY;
+        if checks_state {
+            self.state_checked_at = now;
         }
         let account = self.account.clone();
         self.looks.spawn(look(
             account,
             self.until,
-            (due, checks_books),
+            (due, checks_state),
             self.windows_written,
         ));
     }

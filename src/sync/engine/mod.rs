@@ -87,7 +87,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(5);
 const BEAT_EVERY: Duration = Duration::from_secs(1);
 
 /// Takes a moment in a long ledger.
-const CHECK_BOOKS_EVERY: TimeDelta = TimeDelta::hours(1);
+const CHECK_STATE_EVERY: TimeDelta = TimeDelta::hours(1);
 
 const NOTE_EVERY: Duration = Duration::from_secs(5);
 
@@ -188,7 +188,7 @@ pub(super) struct Engine {
     opens: JoinSet<(SourceId, Result<i64, LoadError>)>,
     looks: JoinSet<Result<Look, LoadError>>,
     is_look_due: bool,
-    books_checked_at: DateTime<Utc>,
+    state_checked_at: DateTime<Utc>,
     has_looked: bool,
     head_is_done: bool,
     ticks: Ticks,
@@ -244,7 +244,7 @@ impl Engine {
             opens: JoinSet::new(),
             looks: JoinSet::new(),
             is_look_due: true,
-            books_checked_at: account.clock.now(),
+            state_checked_at: account.clock.now(),
             has_looked: false,
             head_is_done: false,
             ticks: Ticks::default(),

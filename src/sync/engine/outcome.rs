@@ -91,7 +91,7 @@ impl Engine {
         self.time_zone.see(fetched.rows.interactions.values());
         let Some(settled) = self.settled(&flight.fetch) else {
             let why = "not read: it has not happened yet at the API";
-            return self.put_aside(flight, Problem::warning("not_happened_yet", why, ""));
+            return self.leave_unread(flight, Problem::warning("not_happened_yet", why, ""));
         };
         let rest = window.without(settled.planned.window);
         self.sources[place].tried.extend(rest);
@@ -157,9 +157,9 @@ impl Engine {
         });
     }
 
-    pub(super) fn put_aside(&mut self, flight: Flight, why: Problem) {
+    pub(super) fn leave_unread(&mut self, flight: Flight, why: Problem) {
         self.spawn_write(flight, Effect::Tried, async move |writer, fetch| {
-            writer.put_aside(&fetch, &why).await
+            writer.leave_unread(&fetch, &why).await
         });
     }
 

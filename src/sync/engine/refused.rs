@@ -38,7 +38,7 @@ impl Engine {
         };
         let source = &mut self.sources[place];
         if source.history_ends.is_some_and(|edge| window.end <= edge) {
-            return self.put_aside(flight, too_old());
+            return self.leave_unread(flight, too_old());
         }
         let others = source.in_flight - 1;
         let is_newest = window.end >= self.until;
@@ -133,7 +133,7 @@ impl Engine {
         };
         let source = &mut self.sources[place];
         if source.history_ends.is_some_and(|known| known >= edge) {
-            return self.put_aside(flight, too_old());
+            return self.leave_unread(flight, too_old());
         }
         source.history_ends = Some(edge);
         if let Work::Windows(queue) = &mut source.work {
@@ -144,7 +144,7 @@ impl Engine {
         self.spawn_write(flight, Effect::Tried, async move |writer, fetch| {
             let (pool, lease) = (&writer.account.pool, &writer.lease);
             let watermark = accounts::note_history(pool, lease, Some(edge)).await?;
-            let mut report = writer.put_aside(&fetch, &too_old()).await?;
+            let mut report = writer.leave_unread(&fetch, &too_old()).await?;
             report.watermark = Some(watermark);
             if matches!(purpose, Purpose::Backfill | Purpose::Repair) {
                 report.failure = Some(WindowFailure {
@@ -172,7 +172,7 @@ impl Engine {
 
     pub(super) fn note_history(&mut self, flight: Flight, served_from: Option<DateTime<Utc>>) {
         self.spawn_write(flight, Effect::Nothing, async move |writer, fetch| {
-            let mut report = writer.put_aside(&fetch, &too_old()).await?;
+            let mut report = writer.leave_unread(&fetch, &too_old()).await?;
             let noted = accounts::note_history(&writer.account.pool, &writer.lease, served_from).await?;
             report.watermark = Some(noted);
             Ok(report)

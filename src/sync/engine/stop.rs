@@ -64,7 +64,7 @@ impl Engine {
                 continue;
             };
             let why = Problem::warning("run_ended", "not read: the run ended before", "");
-            let report = writer.put_aside(&flight.fetch, &why).await?;
+            let report = writer.leave_unread(&flight.fetch, &why).await?;
             if let Some(Run::Open(run)) = place.map(|place| &mut self.sources[place].run) {
                 run.progress.add(report);
             }

@@ -112,7 +112,7 @@ impl Writer {
                     ..WindowReport::default()
                 })
             }
-            Err(LoadError::Overtaken) => self.put_off(fetch).await,
+            Err(LoadError::StoredSince) => self.put_off(fetch).await,
             Err(error) if error.is_of_the_data() => {
                 telemetry::database_error(&self.account.api.account().name, error.kind());
                 self.fail(fetch, WindowFailure::of_data(&error)).await
@@ -123,10 +123,10 @@ impl Writer {
 
     async fn put_off(&self, fetch: &Fetch) -> Result<WindowReport, LoadError> {
         info!("a part was stored in another version meanwhile, reading the window again");
-        let why = Problem::from(&LoadError::Overtaken);
+        let why = Problem::from(&LoadError::StoredSince);
         Ok(WindowReport {
             again: true,
-            ..self.put_aside(fetch, &why).await?
+            ..self.leave_unread(fetch, &why).await?
         })
     }
 
@@ -155,7 +155,7 @@ impl Writer {
         })
     }
 
-    pub(super) async fn put_aside(&self, fetch: &Fetch, why: &Problem) -> Result<WindowReport, LoadError> {
+    pub(super) async fn leave_unread(&self, fetch: &Fetch, why: &Problem) -> Result<WindowReport, LoadError> {
         Ok(WindowReport {
             counters: self.record(fetch, why).await?,
             ..WindowReport::default()

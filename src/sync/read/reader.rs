@@ -208,7 +208,7 @@ fn log(attempt: usize, pass: &Pass, judgement: Judgement) {
             distinct_records = pass.distinct(),
             reported_total = pass.total,
             elements_without_id = pass.strays().count(),
-            "window does not add up"
+            "record count differs, reading the window again"
         );
     }
 }

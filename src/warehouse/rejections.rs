@@ -18,7 +18,7 @@ const PORTION: i64 = 100;
 
 /// Rejected record.
 #[derive(Debug, Clone, FromRow)]
-pub struct Aside {
+pub struct Rejection {
     /// Id.
     pub id: i64,
     /// Text.
@@ -53,9 +53,9 @@ pub enum Retried {
 pub async fn next(
     pool: &Pool,
     account_id: &str,
-    after: Option<&Aside>,
+    after: Option<&Rejection>,
     unresolved: bool,
-) -> Result<Vec<Aside>, LoadError> {
+) -> Result<Vec<Rejection>, LoadError> {
     Ok(sqlx::query_as(
         "select id, payload, time_zone_offset, last_seen_at, record_bytes, reason, interaction_key is not null as has_id \
          from smartassist_sync.rejected_records \
@@ -63,8 +63,8 @@ pub async fn next(
          and (not $4 or resolved_at is null) order by last_seen_at desc, id desc limit $5",
     )
     .bind(account_id)
-    .bind(after.map(|aside| aside.last_seen_at))
-    .bind(after.map(|aside| aside.id))
+    .bind(after.map(|rejection| rejection.last_seen_at))
+    .bind(after.map(|rejection| rejection.id))
     .bind(unresolved)
     .bind(PORTION)
     .fetch_all(pool)
@@ -72,8 +72,12 @@ pub async fn next(
 }
 
 /// Replays and marks change `last_changed_at`, not the raw `fetched_at`.
-async fn is_newer(connection: &mut PgConnection, aside: &Aside, key: Uuid) -> Result<bool, LoadError> {
-    if !aside.has_id {
+async fn is_newer(
+    connection: &mut PgConnection,
+    rejection: &Rejection,
+    key: Uuid,
+) -> Result<bool, LoadError> {
+    if !rejection.has_id {
         return Ok(false);
     }
     let fetched_at: Option<DateTime<Utc>> = sqlx::query_scalar(
@@ -83,7 +87,7 @@ async fn is_newer(connection: &mut PgConnection, aside: &Aside, key: Uuid) -> Re
     .bind(key)
     .fetch_optional(connection)
     .await?;
-    Ok(fetched_at.is_some_and(|fetched_at| fetched_at < aside.last_seen_at))
+    Ok(fetched_at.is_some_and(|fetched_at| fetched_at < rejection.last_seen_at))
 }
 
 /// Stores a retried record, with `may_replace` over older versions.
@@ -94,14 +98,14 @@ pub async fn store(
     pool: &Pool,
     constants: (&str, DateTime<Utc>),
     limits: &StoreLimits<'_>,
-    aside: &Aside,
+    rejection: &Rejection,
     interaction: &Interaction,
     (may_replace, keep_raw): (bool, bool),
 ) -> Result<Retried, LoadError> {
     let constants = Constants {
         account_id: constants.0,
         written_at: constants.1,
-        time_zone_offset: aside.time_zone_offset,
+        time_zone_offset: rejection.time_zone_offset,
     };
     pool.transact(async |transaction| {
         turn::take(transaction, constants.account_id).await?;
@@ -113,7 +117,7 @@ pub async fn store(
         let stored = stored::read(transaction, one, &[]).await?;
         let is_wanted = match stored.change_of(interaction) {
             Change::New => true,
-            Change::Content => may_replace && is_newer(transaction, aside, interaction.key).await?,
+            Change::Content => may_replace && is_newer(transaction, rejection, interaction.key).await?,
             Change::None => false,
         };
         if is_wanted {
@@ -128,7 +132,7 @@ pub async fn store(
             }
         }
         sqlx::query("update smartassist_sync.rejected_records set resolved_at = $2 where id = $1")
-            .bind(aside.id)
+            .bind(rejection.id)
             .bind(constants.written_at)
             .execute(&mut *transaction)
             .await?;
@@ -145,9 +149,9 @@ pub async fn store(
 ///
 /// # Errors
 /// Database failure.
-pub async fn rule(pool: &Pool, aside: &Aside, ruled: &Rejected) -> Result<(), LoadError> {
-    sqlx::query(include_str!("rule_aside.sql"))
-        .bind(aside.id)
+pub async fn rule(pool: &Pool, rejection: &Rejection, ruled: &Rejected) -> Result<(), LoadError> {
+    sqlx::query(include_str!("rule_rejection.sql"))
+        .bind(rejection.id)
         .bind(ruled.payload_hash.as_slice())
         .bind(&ruled.payload)
         .bind(&*ruled.reason)
