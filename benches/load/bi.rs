@@ -66,6 +66,10 @@ pub(crate) async fn measure(workbench: &Workbench, interactions: usize) -> Resul
     for (number, sql) in questions() {
         write!(out, "  {number:<26}")?;
         for (period, goal) in ["30", "365"].iter().zip(GOALS) {
+            if *period == "30" && sql.contains("interval '12 months'") {
+                write!(out, "{:<20}", "")?;
+                continue;
+            }
             let sql = sql
                 .replace("current_date - 30", &format!("{TODAY} - {period}"))
                 .replace("current_date", TODAY);
@@ -130,7 +134,7 @@ async fn fill(database: &mut Database, interactions: usize) -> Result<()> {
 
 async fn facts_size(database: &mut Database) -> Result<f64> {
     let mut bytes = 0;
-    for table in ["queue_visits", "agent_offers", "interactions", "contacts"] {
+    for table in ["queue_visits", "agent_offers", "interactions"] {
         bytes += database.size(&format!("smartassist.fact_{table}")).await?;
     }
     Ok(mebibytes(bytes))

@@ -102,11 +102,11 @@ impl Database {
         self.execute("checkpoint").await
     }
 
-    /// As if all had been read two hours ago: `status` and the page add up the last hour.
+    /// As if all had been read two days ago: the page adds up the last hour, and a run proves coverage by the windows of the last day.
     pub(crate) async fn age_ledger(&mut self) -> Result<()> {
         self.execute(
             "update smartassist_sync.windows \
-             set started_at = started_at - interval '2 hours', finished_at = finished_at - interval '2 hours'",
+             set started_at = started_at - interval '2 days', finished_at = finished_at - interval '2 days'",
         )
         .await
     }
