@@ -27,9 +27,11 @@ const MINUTES: u32 = 3;
 /// So much of the budget is to be used at least.
 const LEAST_SHARE: f64 = 0.95;
 
-/// What is new is asked for so often, and reaches back less than the other bound: the daemon starts with nothing to catch up.
+/// What is new is asked for so often.
 const POLL_EVERY: TimeDelta = TimeDelta::seconds(15);
-const HEAD: TimeDelta = TimeDelta::minutes(15);
+
+/// What the daemon begins with: nothing to catch up.
+const HEAD: TimeDelta = TimeDelta::minutes(5);
 
 /// A page of what is new is to wait so long at most, beside a page that is on its way.
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
@@ -55,8 +57,8 @@ pub(crate) async fn measure(workbench: &Workbench) -> Result<()> {
         ..Api::new(data)
     })
     .await?;
-    let database = workbench.database("budget").await?;
-    let daemon = Daemon::new(now - HEAD / 3, &simulator, &database, workbench.directory())
+    let mut database = workbench.database("budget").await?;
+    let daemon = Daemon::new(now - HEAD, &simulator, &database, workbench.directory())
         .with(
             "ACCOUNTS__BENCH__REQUESTS_PER_MINUTE",
             &REQUESTS_PER_MINUTE.to_string(),
@@ -72,8 +74,9 @@ pub(crate) async fn measure(workbench: &Workbench) -> Result<()> {
         .await
         .map_err(|error| anyhow::anyhow!("{error:#}; the log ends with:\n{}", daemon.last_words()))?;
     let seen = simulator.seen().await?;
+    let polls = database.polls().await?;
     workbench.drop(database).await?;
-    report(&seen, until)
+    report(&seen, &polls, until)
 }
 
 /// Lets the daemon work for the time, and a backfill of `from` to `to` beside it, and stops both. Gives the instant until which they worked.
@@ -134,7 +137,7 @@ async fn stop(running: &mut Running) -> Result<()> {
     Ok(())
 }
 
-fn report(seen: &Seen, until: DateTime<Utc>) -> Result<()> {
+fn report(seen: &Seen, polls: &[[DateTime<Utc>; 2]], until: DateTime<Utc>) -> Result<()> {
     let arrivals: Vec<DateTime<Utc>> = seen.arrivals.iter().map(|arrival| arrival.at).collect();
     let counts = per_minute(&arrivals, until);
     ensure!(
@@ -165,11 +168,11 @@ fn report(seen: &Seen, until: DateTime<Utc>) -> Result<()> {
         verdict(pace.map(|pace| pace >= LEAST_SHARE)),
         pace.map_or("unknown".to_owned(), |pace| format!("{pace:.3}"))
     )?;
-    let waits = head_waits(&seen.arrivals, until);
+    let waits = head_waits(&seen.arrivals, polls, until);
     let longest = waits.iter().max().context("nothing new was asked for")?;
     writeln!(
         stdout,
-        "{:<7}  longest wait of {} requests for what is new: {:.2} s, at most {:.1} s wanted",
+        "{:<7}  longest wait of {} pages of what is new: {:.2} s, at most {:.1} s wanted",
         verdict(Some(*longest <= LONGEST_WAIT + LATENCY)),
         waits.len(),
         longest.as_secs_f64(),
@@ -184,23 +187,34 @@ fn report(seen: &Seen, until: DateTime<Utc>) -> Result<()> {
     Ok(())
 }
 
-/// From the second in which each poll is due, but for those of the first minute: what a start does is not due.
-fn head_waits(arrivals: &[Arrival], until: DateTime<Utc>) -> Vec<Duration> {
+/// Of each page of a poll: of the first from the second in which the poll is due, of others from the end of the page before. But for polls of the
+/// first minute: what a start does is not due.
+fn head_waits(arrivals: &[Arrival], polls: &[[DateTime<Utc>; 2]], until: DateTime<Utc>) -> Vec<Duration> {
     let Some(first) = arrivals.first() else {
         return Vec::new();
     };
     let measured = first.at + minutes(1)..until;
-    let of_head = arrivals.iter().filter(|arrival| {
-        measured.contains(&arrival.at) && arrival.start.is_some_and(|start| start > arrival.at - HEAD)
-    });
-    let wait = |arrival: &Arrival| {
-        let past = arrival
-            .at
-            .timestamp_millis()
-            .rem_euclid(POLL_EVERY.num_milliseconds());
-        Duration::from_millis(past.unsigned_abs())
-    };
-    of_head.map(wait).collect()
+    let mut waits = Vec::new();
+    for [start, finished_at] in polls
+        .iter()
+        .filter(|[_, finished_at]| measured.contains(finished_at))
+    {
+        // A refresh may begin at the same instant, later.
+        let while_read = *finished_at - POLL_EVERY..*finished_at;
+        let pages = arrivals
+            .iter()
+            .filter(|arrival| arrival.start == Some(*start) && while_read.contains(&arrival.at));
+        let mut ready = None;
+        for page in pages {
+            let due = page.at.timestamp().div_euclid(POLL_EVERY.num_seconds()) * POLL_EVERY.num_seconds();
+            let since = ready
+                .or_else(|| DateTime::from_timestamp(due, 0))
+                .unwrap_or(page.at);
+            waits.push((page.at - since).to_std().unwrap_or_default());
+            ready = Some(page.at + LATENCY);
+        }
+    }
+    waits
 }
 
 /// Arrivals in each full minute from the first to `until`.

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::Stdio;
 
 use anyhow::{Context, Result, ensure};
+use chrono::{DateTime, Utc};
 use smartassist_etl::postgres::PrivateServer;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, Row};
@@ -167,6 +168,16 @@ impl Database {
         let count = sqlx::query_scalar("select count(*) from smartassist.sessions");
         let count: i64 = count.fetch_one(&mut self.connection).await?;
         Ok(count.try_into()?)
+    }
+
+    /// Where the windows of polls begin, and when each was read.
+    pub(crate) async fn polls(&mut self) -> Result<Vec<[DateTime<Utc>; 2]>> {
+        let polls: Vec<(DateTime<Utc>, DateTime<Utc>)> = sqlx::query_as(
+            "select lower(range), finished_at from smartassist_sync.windows where purpose = 'new'",
+        )
+        .fetch_all(&mut self.connection)
+        .await?;
+        Ok(polls.into_iter().map(Into::into).collect())
     }
 
     /// Whoever began the last session.

@@ -75,8 +75,7 @@ impl Write<Interaction> for InteractionWriter<'_> {
         missing::clear(connection, constants, &back).await?;
         let counted = new.iter().chain(&changed);
         let counted: Vec<facts::Counted<'_>> = counted.map(|one| (one.key, &one.rows)).collect();
-        let stored: Vec<Uuid> = changed.iter().map(|one| one.key).collect();
-        facts::write(connection, constants.account_id, &counted, &stored).await?;
+        facts::write(connection, constants.account_id, &counted, &[]).await?;
         facts::rewrite(connection, constants.account_id, &back).await?;
         Ok(Counters {
             inserted: new.len() as u64,

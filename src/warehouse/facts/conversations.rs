@@ -16,20 +16,20 @@ pub(super) async fn of_several_records(
     connection: &mut PgConnection,
     account_id: &str,
     counted: &[Counted<'_>],
-    stored: &[Uuid],
+    others: &[Uuid],
 ) -> Result<Vec<Uuid>, LoadError> {
     let ids = counted
         .iter()
         .filter_map(|(_, rows)| rows.session.conversation_id.clone());
     let mut ids: BTreeSet<String> = ids.collect();
-    if !stored.is_empty() {
-        let of_stored: Vec<Option<String>> = sqlx::query_scalar(
+    if !others.is_empty() {
+        let of_others: Vec<Option<String>> = sqlx::query_scalar(
             "select distinct conversation_id from smartassist.sessions where interaction_key = any($1)",
         )
-        .bind(stored)
+        .bind(others)
         .fetch_all(&mut *connection)
         .await?;
-        ids.extend(of_stored.into_iter().flatten());
+        ids.extend(of_others.into_iter().flatten());
     }
     let mut ids = Vec::from_iter(ids);
     while !ids.is_empty() {

@@ -28,26 +28,28 @@ pub(super) type Counted<'a> = (Uuid, &'a Rows);
 /// A contact that came, went or moved: the one before it has another next one.
 type Touched = (Uuid, DateTime<Utc>);
 
-/// Writes the facts of the `counted` interactions; `stored` are those that may have facts, which they lose.
+/// Writes the facts of the `counted` interactions in place of those that they have; `others` lose theirs. A new one has some, too, where its row was
+/// deleted by hand.
 pub(super) async fn write(
     connection: &mut PgConnection,
     account_id: &str,
     counted: &[Counted<'_>],
-    stored: &[Uuid],
+    others: &[Uuid],
 ) -> Result<(), LoadError> {
     let keys: BTreeSet<Uuid> = counted
         .iter()
         .map(|(key, _)| *key)
-        .chain(stored.iter().copied())
+        .chain(others.iter().copied())
         .collect();
     if keys.is_empty() {
         return Ok(());
     }
-    let of_several = conversations::of_several_records(connection, account_id, counted, stored).await?;
+    let of_several = conversations::of_several_records(connection, account_id, counted, others).await?;
     let siblings = of_several.iter().filter(|key| !keys.contains(key));
     let siblings: Vec<Uuid> = siblings.copied().collect();
     let read = rebuild::rows(connection, &siblings).await?;
-    let touched = delete(connection, &[stored, &siblings].concat()).await?;
+    let replaced: Vec<Uuid> = keys.into_iter().chain(siblings).collect();
+    let touched = delete(connection, &replaced).await?;
     let read = read.iter().map(|(key, rows)| (*key, rows));
     let all: Vec<Counted<'_>> = counted.iter().copied().chain(read).collect();
     insert(connection, account_id, &all, &of_several, touched).await
@@ -74,9 +76,6 @@ pub(super) async fn forget(
 }
 
 async fn delete(connection: &mut PgConnection, keys: &[Uuid]) -> Result<Vec<Touched>, LoadError> {
-    if keys.is_empty() {
-        return Ok(Vec::new());
-    }
     for table in [QueueVisit::TABLE, AgentOffer::TABLE] {
         sqlx::query(AssertSqlSafe(format!(
             "delete from {table} where interaction_key = any($1)"
