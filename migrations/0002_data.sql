@@ -527,10 +527,23 @@ $$;
 
 -- The planner keeps samples of what ANALYZE saw, which whoever reads the tables may read, and they stay when a row is deleted. So it keeps none of
 -- what may be personal (docs/privacy.md).
-alter table smartassist.sessions alter column user_id set statistics 0, alter column channel_specific_user_id set statistics 0, alter column reason set statistics 0, alter column error_details set statistics 0, alter column disposition_remarks set statistics 0, alter column csat_feedback set statistics 0, alter column customer_phone set statistics 0, alter column center_phone set statistics 0, alter column customer_first_name set statistics 0, alter column customer_last_name set statistics 0, alter column customer_email set statistics 0, alter column caller set statistics 0, alter column callee set statistics 0, alter column caller_host set statistics 0, alter column dialed_number set statistics 0, alter column ip_address set statistics 0, alter column host_domain set statistics 0, alter column last_intent_user_input set statistics 0, alter column meta_info set statistics 0, alter column extra set statistics 0;
+alter table smartassist.sessions
+    alter column user_id set statistics 0, alter column channel_specific_user_id set statistics 0, alter column reason set statistics 0,
+    alter column error_details set statistics 0, alter column disposition_remarks set statistics 0, alter column csat_feedback set statistics 0,
+    alter column customer_phone set statistics 0, alter column center_phone set statistics 0, alter column customer_first_name set statistics 0,
+    alter column customer_last_name set statistics 0, alter column customer_email set statistics 0, alter column caller set statistics 0,
+    alter column callee set statistics 0, alter column caller_host set statistics 0, alter column dialed_number set statistics 0,
+    alter column ip_address set statistics 0, alter column host_domain set statistics 0, alter column last_intent_user_input set statistics 0,
+    alter column meta_info set statistics 0, alter column extra set statistics 0;
 alter table smartassist.destinations alter column extra set statistics 0;
-alter table smartassist.agent_segments alter column agent_id set statistics 0, alter column agent_name set statistics 0, alter column agent_email set statistics 0, alter column agent_notes set statistics 0, alter column snooze_info set statistics 0, alter column extra set statistics 0;
-alter table smartassist.consultations alter column consultant_name set statistics 0, alter column consultant_agent_id set statistics 0, alter column consultant_email set statistics 0, alter column extra set statistics 0;
-alter table smartassist.joined_users alter column agent_id set statistics 0, alter column name set statistics 0, alter column email set statistics 0, alter column extra set statistics 0;
+alter table smartassist.agent_segments
+    alter column agent_id set statistics 0, alter column agent_name set statistics 0, alter column agent_email set statistics 0,
+    alter column agent_notes set statistics 0, alter column snooze_info set statistics 0, alter column extra set statistics 0;
+alter table smartassist.consultations
+    alter column consultant_name set statistics 0, alter column consultant_agent_id set statistics 0, alter column consultant_email set statistics 0,
+    alter column extra set statistics 0;
+alter table smartassist.joined_users
+    alter column agent_id set statistics 0, alter column name set statistics 0, alter column email set statistics 0,
+    alter column extra set statistics 0;
 alter table smartassist.tags alter column value set statistics 0, alter column extra set statistics 0;
 alter table smartassist.raw_interactions alter column payload set statistics 0;

@@ -317,7 +317,9 @@ comment on index smartassist.fact_interactions_by_contact is 'Serves: the contac
 comment on index smartassist.fact_interactions_by_time is 'Serves: interactions of a period.';
 
 -- As of the data: no samples of what may be personal.
-alter table smartassist.agents alter column agent_key set statistics 0, alter column agent_id set statistics 0, alter column agent_name set statistics 0, alter column agent_label set statistics 0;
+alter table smartassist.agents
+    alter column agent_key set statistics 0, alter column agent_id set statistics 0, alter column agent_name set statistics 0,
+    alter column agent_label set statistics 0;
 alter table smartassist.fact_queue_visits alter column agent_key set statistics 0;
 alter table smartassist.fact_agent_offers alter column agent_key set statistics 0;
 alter table smartassist.fact_interactions alter column tags set statistics 0, alter column first_agent_key set statistics 0, alter column last_agent_key set statistics 0;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tracing::info;
 
 use crate::config::Config;
-use crate::sync::{self, Erasure, ErasureOptions};
+use crate::sync::{self, Erasure};
 use crate::transform::privacy::{IdentifierKind, Wanted};
 use crate::warehouse::erase::{Erased, RecordKey};
 
@@ -71,16 +71,18 @@ pub(super) async fn erase(config: &Config, arguments: &EraseArguments) -> Result
         ));
     };
     let dry_run = arguments.dry_run;
-    let options = ErasureOptions {
-        dry_run,
-        find_mentions: arguments.mentions,
-    };
     let (kind, value) = arguments.customer.identifier();
     let value = read_value(value, io::stdin().lock())?;
     let wanted = Wanted::new(kind, &value, key).map_err(|why| CommandError::Usage(why.to_owned()))?;
     let erasure = with_database(config, async |shell| {
-        let erase = async || Ok(sync::erase(&shell.database.pool, &wanted, key, options).await?);
-        shell.retry(&shell.stop, erase).await
+        let pool = &shell.database.pool;
+        let erase = async || Ok(sync::erase(pool, &wanted, key, dry_run).await?);
+        let mut erasure = shell.retry(&shell.stop, erase).await?;
+        if arguments.mentions {
+            let find = async || Ok(sync::find_mentions(pool, &wanted, &mut erasure).await?);
+            shell.retry(&shell.stop, find).await?;
+        }
+        Ok(erasure)
     })
     .await?;
     info!(
@@ -91,8 +93,8 @@ pub(super) async fn erase(config: &Config, arguments: &EraseArguments) -> Result
         dry_run,
         "customer erased"
     );
-    print_report(arguments.json, &to_json(&erasure, options), || {
-        to_text(&erasure, options)
+    print_report(arguments.json, &to_json(&erasure, arguments), || {
+        to_text(&erasure, arguments)
     })
 }
 
@@ -126,8 +128,8 @@ fn tables(erased: &Erased) -> [(&'static str, u64); 8] {
     ]
 }
 
-fn to_text(erasure: &Erasure, options: ErasureOptions) -> String {
-    let mut text = if options.dry_run {
+fn to_text(erasure: &Erasure, arguments: &EraseArguments) -> String {
+    let mut text = if arguments.dry_run {
         "Nothing is deleted; this would be:\n".to_owned()
     } else {
         "Deleted, and left out of every later fetch:\n".to_owned()
@@ -138,7 +140,7 @@ fn to_text(erasure: &Erasure, options: ErasureOptions) -> String {
     if erasure.mentions() > 0 {
         text += &mentions(erasure);
     }
-    if !options.find_mentions {
+    if !arguments.mentions {
         text +=
             "Not searched: interactions that mention it elsewhere, as in a note. `--mentions` lists them.\n";
     }
@@ -167,19 +169,19 @@ fn mentions(erasure: &Erasure) -> String {
     text
 }
 
-fn to_json(erasure: &Erasure, options: ErasureOptions) -> Value {
+fn to_json(erasure: &Erasure, arguments: &EraseArguments) -> Value {
     let deleted: serde_json::Map<_, _> = tables(&erasure.deleted)
         .map(|(table, rows)| (table.to_owned(), rows.into()))
         .into_iter()
         .collect();
-    let keys = |found: &[RecordKey], name: &str| -> Vec<Value> {
+    fn keys<'a>(found: impl IntoIterator<Item = &'a RecordKey>, name: &str) -> Vec<Value> {
         let key = |found: &RecordKey| json!({"account_id": found.account_id, name: found.id});
-        found.iter().map(key).collect()
-    };
+        found.into_iter().map(key).collect()
+    }
     json!({
-        "dry_run": options.dry_run,
+        "dry_run": arguments.dry_run,
         "deleted": deleted,
-        "mentions_searched": options.find_mentions,
+        "mentions_searched": arguments.mentions,
         "mentions": erasure.mentions(),
         "mentioned_in": keys(&erasure.mentioned_in, "interaction_key"),
         "mentioned_in_rejected_records": keys(&erasure.mentioned_in_rejected, "id"),

@@ -2,7 +2,7 @@
 
 mod scan;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sqlx::PgConnection;
 
@@ -19,8 +19,10 @@ use scan::{Scan, ScanEntry, ScanVerdict, is_of_another};
 pub struct Erasure {
     /// What was deleted.
     pub deleted: Erased,
+    /// Their interactions.
+    theirs: BTreeSet<RecordKey>,
     /// Doubtful interactions, kept: an ambiguous mention or a shared id.
-    pub mentioned_in: Vec<RecordKey>,
+    pub mentioned_in: BTreeSet<RecordKey>,
     /// Doubtful rejected records, kept.
     pub mentioned_in_rejected: Vec<RecordKey>,
 }
@@ -32,60 +34,52 @@ impl Erasure {
     }
 }
 
-/// How an erasure goes about it.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct ErasureOptions {
-    /// Only counts.
-    pub dry_run: bool,
-    /// Reads everything for mentions, once the customer's are deleted.
-    pub find_mentions: bool,
-}
-
-/// Erases the customer from all accounts.
+/// Erases the customer from all accounts; a dry run only counts.
 ///
 /// # Errors
-/// An earlier erasure used another key, or the database fails. Nothing is deleted, unless it fails while mentions are searched.
+/// An earlier erasure used another key, or the database fails. Nothing is deleted.
 pub async fn erase(
     pool: &Pool,
     wanted: &Wanted,
     key: &PrivacyKey,
-    options: ErasureOptions,
+    dry_run: bool,
 ) -> Result<Erasure, LoadError> {
-    let (mut erasure, theirs) = pool
-        .transact_without_timeout(async |transaction| {
-            if !options.dry_run {
-                erase::begin(transaction).await?;
-            }
-            check_key(&mut *transaction, Some(key)).await?;
-            erase_found(transaction, (wanted, key), options.dry_run).await
-        })
-        .await?;
-    if options.find_mentions {
-        let find = async |transaction: &mut PgConnection| scan::mentions(transaction, wanted).await;
-        let found = pool.transact_without_timeout(find).await?;
-        erasure.mentioned_in.extend(found.into_iter().filter(|key| {
-            let contact = theirs.get(&key.account_id);
-            !contact.is_some_and(|contact| contact.interactions.contains(&key.id))
-        }));
-        erasure.mentioned_in.sort();
-        erasure.mentioned_in.dedup();
-    }
-    Ok(erasure)
+    pool.transact_without_timeout(async |transaction| {
+        if !dry_run {
+            erase::begin(transaction).await?;
+        }
+        check_key(&mut *transaction, Some(key)).await?;
+        erase_found(transaction, (wanted, key), dry_run).await
+    })
+    .await
+}
+
+/// Adds the interactions that mention the customer in any field, and are not the customer's. Reads everything.
+///
+/// # Errors
+/// Database failure.
+pub async fn find_mentions(pool: &Pool, wanted: &Wanted, erasure: &mut Erasure) -> Result<(), LoadError> {
+    let find = async |transaction: &mut PgConnection| scan::mentions(transaction, wanted).await;
+    let found = pool.transact_without_timeout(find).await?;
+    erasure
+        .mentioned_in
+        .extend(found.difference(&erasure.theirs).cloned());
+    Ok(())
 }
 
 async fn erase_found(
     connection: &mut PgConnection,
     (wanted, key): (&Wanted, &PrivacyKey),
     dry_run: bool,
-) -> Result<(Erasure, BTreeMap<String, Contact>), LoadError> {
+) -> Result<Erasure, LoadError> {
     let scan = Scan::of(connection, wanted).await?;
     let contacts = contacts(connection, &scan, wanted).await?;
     let mut deleted = Erased::default();
-    let mut theirs = Vec::new();
+    let mut identifiers = Vec::new();
     for (account_id, contact) in &contacts {
         let ids: Vec<&str> = contact.interactions.iter().map(String::as_str).collect();
         deleted += erase::delete_sessions(connection, account_id, &ids, dry_run).await?;
-        theirs.extend(contact.identifiers(account_id, key));
+        identifiers.extend(contact.identifiers(account_id, key));
     }
     let (rejected, mentioned_in_rejected) = rejected(&scan, &contacts);
     deleted.rejected_records = rejected.len() as u64;
@@ -93,22 +87,24 @@ async fn erase_found(
         let texts = erase::delete_rejected(connection, &rejected).await?;
         deleted.rejected_records = texts.len() as u64;
         let texts = texts.iter();
-        theirs.extend(texts.map(|(account_id, hash)| Identifier::of_rejected(account_id, hash, key)));
-        erase::record(connection, &wanted.identifier, &theirs, key.id(), &deleted).await?;
+        identifiers.extend(texts.map(|(account_id, hash)| Identifier::of_rejected(account_id, hash, key)));
+        erase::record(connection, &wanted.identifier, &identifiers, key.id(), &deleted).await?;
     }
-    let erasure = Erasure {
+    let theirs = keys(&contacts, |contact| &contact.interactions);
+    let doubtful = keys(&contacts, |contact| &contact.doubtful);
+    Ok(Erasure {
         deleted,
-        mentioned_in: contacts.iter().flat_map(doubtful).collect(),
+        mentioned_in: doubtful.difference(&theirs).cloned().collect(),
+        theirs,
         mentioned_in_rejected,
-    };
-    Ok((erasure, contacts))
+    })
 }
 
-async fn contacts(
+async fn contacts<'s>(
     connection: &mut PgConnection,
-    scan: &Scan,
+    scan: &'s Scan,
     wanted: &Wanted,
-) -> Result<BTreeMap<String, Contact>, LoadError> {
+) -> Result<BTreeMap<&'s str, Contact>, LoadError> {
     let mut contacts = BTreeMap::new();
     for (account_id, theirs) in scan.theirs() {
         let surroundings = Surroundings {
@@ -116,24 +112,28 @@ async fn contacts(
             is_of_another: &|record| is_of_another(record, wanted),
         };
         let contact = Contact::of(connection, account_id, theirs, &surroundings).await?;
-        contacts.insert(account_id.to_owned(), contact);
+        contacts.insert(account_id, contact);
     }
     Ok(contacts)
 }
 
-fn doubtful((account_id, contact): (&String, &Contact)) -> Vec<RecordKey> {
-    let left = contact.doubtful.difference(&contact.interactions);
-    let key = |id: &String| RecordKey {
-        account_id: account_id.clone(),
-        id: id.clone(),
-    };
-    left.map(key).collect()
+fn keys(
+    contacts: &BTreeMap<&str, Contact>,
+    of: impl Fn(&Contact) -> &BTreeSet<String>,
+) -> BTreeSet<RecordKey> {
+    let keys = contacts.iter().flat_map(|(account_id, contact)| {
+        of(contact).iter().map(|id| RecordKey {
+            account_id: (*account_id).to_owned(),
+            id: id.clone(),
+        })
+    });
+    keys.collect()
 }
 
-fn rejected<'s>(scan: &'s Scan, contacts: &BTreeMap<String, Contact>) -> (Vec<&'s str>, Vec<RecordKey>) {
+fn rejected<'s>(scan: &'s Scan, contacts: &BTreeMap<&str, Contact>) -> (Vec<&'s str>, Vec<RecordKey>) {
     let (mut theirs, mut doubtful) = (Vec::new(), Vec::new());
     for (key, entry) in &scan.rejected {
-        match verdict(entry, contacts.get(&key.account_id)) {
+        match verdict(entry, contacts.get(key.account_id.as_str())) {
             ScanVerdict::Theirs => theirs.push(key.id.as_str()),
             ScanVerdict::Mention => doubtful.push(key.clone()),
             ScanVerdict::Another => {}

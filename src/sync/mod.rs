@@ -28,7 +28,7 @@ pub use account::{AccountContext, AccountSettings, kept_from};
 pub use command::{Wish, WishError, ask, catch_up, compared, fulfil, loaded, pass, see_through};
 pub use comparison::{DayComparison, Method};
 pub use engine::Schedule;
-pub use erase::{Erasure, ErasureOptions, erase};
+pub use erase::{Erasure, erase, find_mentions};
 pub use facts::rebuild as rebuild_facts;
 pub use guard::guard;
 pub use headway::Headway;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use smartassist_etl::ledger::runs::Outcome;
-use smartassist_etl::sync::{AccountContext, ErasureOptions, RunReport, erase};
+use smartassist_etl::sync::{AccountContext, RunReport, erase};
 use smartassist_etl::time::window::Window;
 use smartassist_etl::transform::privacy::{Class, IdentifierKind, Policy, PrivacyKey, Rule, Wanted};
 use smartassist_etl::warehouse::erase::{self, Erased};
@@ -77,12 +77,14 @@ fn keep() -> Policy {
     }
 }
 
-async fn forget(database: &TestDatabase, kind: IdentifierKind, value: &str) -> Erased {
+async fn erased(database: &TestDatabase, kind: IdentifierKind, value: &str, dry_run: bool) -> Erased {
     let wanted = Wanted::new(kind, value, &key()).unwrap();
-    erase(&database.pool, &wanted, &key(), ErasureOptions::default())
-        .await
-        .unwrap()
-        .deleted
+    let erasure = erase(&database.pool, &wanted, &key(), dry_run).await;
+    erasure.unwrap().deleted
+}
+
+async fn forget(database: &TestDatabase, kind: IdentifierKind, value: &str) -> Erased {
+    erased(database, kind, value, false).await
 }
 
 async fn sync(worker: &AccountContext) -> RunReport {
@@ -225,19 +227,7 @@ async fn letters_of_any_case_and_escapes_hide_nobody() {
     let database = TestDatabase::migrated().await;
     sync(&worker(&setup, &database, keep())).await;
     let found = async |kind, value| {
-        let wanted = Wanted::new(kind, value, &key()).unwrap();
-        let found = erase(
-            &database.pool,
-            &wanted,
-            &key(),
-            ErasureOptions {
-                dry_run: true,
-                ..ErasureOptions::default()
-            },
-        )
-        .await
-        .unwrap()
-        .deleted;
+        let found = erased(&database, kind, value, true).await;
         (found.sessions, found.rejected_records)
     };
     assert_eq!(found(IdentifierKind::Email, "müller@x.de").await, (1, 2));
@@ -321,19 +311,7 @@ async fn a_dry_run_counts_and_changes_nothing() {
     let database = TestDatabase::migrated().await;
     sync(&worker(&setup, &database, keep())).await;
     let versions = database.row_versions().await;
-    let wanted = Wanted::new(IdentifierKind::Email, "ada@example.com", &key()).unwrap();
-    let counted = erase(
-        &database.pool,
-        &wanted,
-        &key(),
-        ErasureOptions {
-            dry_run: true,
-            ..ErasureOptions::default()
-        },
-    )
-    .await
-    .unwrap()
-    .deleted;
+    let counted = erased(&database, IdentifierKind::Email, "ada@example.com", true).await;
     assert_eq!((counted.sessions, counted.rejected_records), (2, 2));
     assert_eq!(database.row_versions().await, versions);
     assert_eq!(

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
-use smartassist_etl::sync::{AccountContext, Erasure, ErasureOptions, RunReport, erase};
+use smartassist_etl::sync::{AccountContext, Erasure, RunReport, erase};
 use smartassist_etl::time::window::Window;
 use smartassist_etl::transform::privacy::{IdentifierKind, Policy, PrivacyKey, Wanted};
 use tokio_util::sync::CancellationToken;
@@ -71,9 +71,7 @@ async fn refetch(setup: &Setup, database: &TestDatabase) -> RunReport {
 async fn forget(database: &TestDatabase, kind: IdentifierKind, value: &str) -> Erasure {
     let key = PrivacyKey::new(SECRET);
     let wanted = Wanted::new(kind, value, &key).unwrap();
-    erase(&database.pool, &wanted, &key, ErasureOptions::default())
-        .await
-        .unwrap()
+    erase(&database.pool, &wanted, &key, false).await.unwrap()
 }
 
 async fn sessions(database: &TestDatabase) -> String {

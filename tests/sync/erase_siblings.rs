@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
-use smartassist_etl::sync::{AccountContext, Erasure, ErasureOptions, RunReport, erase};
+use smartassist_etl::sync::{AccountContext, Erasure, RunReport, erase, find_mentions};
 use smartassist_etl::transform::privacy::{Class, IdentifierKind, Policy, PrivacyKey, Rule, Wanted};
 use tokio_util::sync::CancellationToken;
 
@@ -73,11 +73,11 @@ async fn refetch(worker: &AccountContext, database: &TestDatabase) -> RunReport 
 
 async fn erased(database: &TestDatabase, kind: IdentifierKind, value: &str, dry_run: bool) -> Erasure {
     let wanted = Wanted::new(kind, value, &key()).unwrap();
-    let options = ErasureOptions {
-        dry_run,
-        find_mentions: true,
-    };
-    erase(&database.pool, &wanted, &key(), options).await.unwrap()
+    let mut erasure = erase(&database.pool, &wanted, &key(), dry_run).await.unwrap();
+    find_mentions(&database.pool, &wanted, &mut erasure)
+        .await
+        .unwrap();
+    erasure
 }
 
 async fn forget(database: &TestDatabase, kind: IdentifierKind, value: &str) -> Erasure {

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
-use smartassist_etl::sync::{Erasure, ErasureOptions, erase};
+use smartassist_etl::sync::{Erasure, erase, find_mentions};
 use smartassist_etl::transform::privacy::{Class, IdentifierKind, Policy, PrivacyKey, Rule, Wanted};
 use smartassist_simulator::Behaviour;
 use tokio_util::sync::CancellationToken;
@@ -51,17 +51,11 @@ async fn loaded(records: &[String], hide: bool, keep_raw: bool) -> (Setup, TestD
 
 async fn erased(database: &TestDatabase, kind: IdentifierKind, value: &str) -> Erasure {
     let wanted = Wanted::new(kind, value, &key()).unwrap();
-    erase(
-        &database.pool,
-        &wanted,
-        &key(),
-        ErasureOptions {
-            find_mentions: true,
-            ..ErasureOptions::default()
-        },
-    )
-    .await
-    .unwrap()
+    let mut erasure = erase(&database.pool, &wanted, &key(), false).await.unwrap();
+    find_mentions(&database.pool, &wanted, &mut erasure)
+        .await
+        .unwrap();
+    erasure
 }
 
 async fn left(database: &TestDatabase) -> BTreeSet<String> {

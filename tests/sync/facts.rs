@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chrono::TimeDelta;
 use serde_json::json;
-use smartassist_etl::sync::{ErasureOptions, Replay, erase};
+use smartassist_etl::sync::{Replay, erase};
 use smartassist_etl::time::clock::Clock;
 use smartassist_etl::transform::privacy::{Class, IdentifierKind, Policy, PrivacyKey, Rule, Wanted};
 use smartassist_etl::warehouse::reporting;
@@ -64,9 +64,7 @@ async fn facts_follow_erasure_replay_and_retention() {
     let of_most = "select user_id from smartassist.sessions where user_id is not null group by 1 order by count(*) desc, 1 limit 1";
     let user = database.text(of_most).await;
     let wanted = Wanted::new(IdentifierKind::UserId, &user, &key()).unwrap();
-    let erasure = erase(&database.pool, &wanted, &key(), ErasureOptions::default())
-        .await
-        .unwrap();
+    let erasure = erase(&database.pool, &wanted, &key(), false).await.unwrap();
     assert!(erasure.deleted.sessions > 1, "{:?}", erasure.deleted);
     assert_eq!(differing(database).await, "");
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use smartassist_etl::ledger::runs::Outcome;
-use smartassist_etl::sync::{ErasureOptions, Replay, Retry, erase};
+use smartassist_etl::sync::{Replay, Retry, erase};
 use smartassist_etl::time::clock::Clock;
 use smartassist_etl::transform::privacy::{IdentifierKind, Policy, PrivacyKey, Wanted};
 use tokio::sync::watch;
@@ -87,9 +87,7 @@ async fn a_bomb_of_nested_texts_ends_neither_sync_replay_nor_erase() {
         (IdentifierKind::UserId, "s-good", 1),
     ] {
         let wanted = Wanted::new(kind, value, &key).unwrap();
-        let erased = erase(&database.pool, &wanted, &key, ErasureOptions::default())
-            .await
-            .unwrap();
+        let erased = erase(&database.pool, &wanted, &key, false).await.unwrap();
         assert_eq!(erased.deleted.sessions, sessions, "{value}");
     }
 }
