@@ -183,9 +183,10 @@ fn as_text(query: &Published) -> String {
         ("q::text", "where queue_label = 'Post'")
     } else if query.title.starts_with("complete_through") {
         (
-            "format('(%s,%s,%s,%s,%s)', account_name, round(extract(epoch from date_trunc('minute', now()) - complete_through) / 60), \
-             round(extract(epoch from date_trunc('minute', now()) - settled_through) / 60), open_gaps, rejected_records)",
-            "",
+            // Before the minute of the rows, not of now: it may be the next one.
+            "format('(%s,%s,%s,%s,%s)', account_name, round(extract(epoch from today - complete_through) / 60), \
+             round(extract(epoch from today - settled_through) / 60), open_gaps, rejected_records)",
+            "cross join (select start_from + interval '30 days' as today from smartassist_sync.accounts) as account",
         )
     } else if query.title.starts_with("select id, purpose, policy, range") {
         ("format('(%s)', purpose)", "")
