@@ -15,12 +15,12 @@ impl Engine {
         }
         // Otherwise they send requests while others are written.
         self.reads.shutdown().await;
-        self.looks.shutdown().await;
+        // A COMMIT on its way is let through, here and below.
+        while self.looks.join_next().await.is_some() {}
         let mut ended = Ok(());
         if worked.is_ok() {
             ended = self.write_rest().await;
         } else {
-            // A COMMIT on its way is let through.
             while self.writes.join_next().await.is_some() {}
         }
         while let Some(opened) = self.opens.join_next().await {
