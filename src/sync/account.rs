@@ -1,5 +1,3 @@
-//! An account: what is needed to work on it, and what is published of the work. Nothing in it changes.
-
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -18,43 +16,32 @@ use super::headway::Headway;
 use super::health::{Health, stalled_after};
 use super::plan::head;
 
-/// An account.
+/// What is needed to work on an account, and what is published of the work. It never changes.
 #[derive(Debug, Clone)]
 pub struct AccountContext {
-    /// The account's API.
     pub api: Arc<ApiClient>,
-    /// The database.
     pub pool: Pool,
-    /// Settings.
     pub settings: AccountSettings,
-    /// The clock.
     pub clock: Arc<dyn Clock>,
-    /// Lease holder name.
     pub holder: String,
-    /// Progress of the work.
     pub headway: Arc<watch::Sender<Option<Headway>>>,
-    /// How the account's polls stand.
     pub health: Arc<watch::Sender<Health>>,
 }
 
-/// How an account is worked on.
 #[derive(Debug, Clone)]
 pub struct AccountSettings {
-    /// How far behind now windows end.
+    /// How far behind now windows end: the API shows data late.
     pub settle: Duration,
     /// How late an interaction may be published.
     pub late: TimeDelta,
     /// How long bulk missing lasts until it is marked without an operator.
     pub missing_confirm: TimeDelta,
-    /// Lease duration without renewal.
     pub lease: Duration,
-    /// Allowed time without progress.
+    /// Allowed without progress.
     pub stall: Duration,
-    /// Whether raw records are kept.
     pub keep_raw: bool,
-    /// Maximum age; `None` if unlimited.
+    /// `None`: for ever.
     pub retention: Option<TimeDelta>,
-    /// Privacy rules.
     pub policy: Arc<Policy>,
 }
 
@@ -65,7 +52,6 @@ pub fn kept_from(now: DateTime<Utc>, retention: TimeDelta) -> Option<DateTime<Ut
 }
 
 impl AccountContext {
-    /// Takes leases as `holder`.
     pub fn new(
         api: ApiClient,
         pool: Pool,
@@ -84,27 +70,25 @@ impl AccountContext {
         }
     }
 
-    /// Its name in the configuration.
+    /// As configured.
     pub fn name(&self) -> &str {
         &self.api.account().name
     }
 
-    /// Its id at the API.
+    /// As the API knows it.
     pub fn account_id(&self) -> &str {
         &self.api.account().account_id
     }
 
-    /// Allowed time without progress.
     pub fn stalled_after(&self) -> Duration {
         stalled_after(self.settings.stall, self.api.account().limits)
     }
 
-    /// How its polls stand.
     pub fn health(&self) -> Health {
         self.health.borrow().clone()
     }
 
-    /// The oldest start that is kept now, by the earlier of all clocks.
+    /// By the earlier of all clocks, since deletion is final.
     pub(super) async fn kept_from(&self) -> Result<Option<DateTime<Utc>>, LoadError> {
         let Some(retention) = self.settings.retention else {
             return Ok(None);

@@ -1,4 +1,4 @@
-//! Deletes what is older than `storage.retention_days`, and what of the ledger is old.
+//! Deletes interactions older than `storage.retention_days`, and old entries of the ledger.
 
 use std::time::{Duration, Instant};
 
@@ -21,8 +21,8 @@ use super::facts;
 const PAUSE: Duration = Duration::from_millis(50);
 
 impl AccountContext {
-    /// Deletes old interactions and old entries of the ledger in batches, recounts days of a week, and makes facts anew where that is asked for. No
-    /// lease: each batch locks the account for writing.
+    /// Also recounts days, and rebuilds facts where that was asked for. Needs no lease: each batch locks the
+    /// account for writing.
     ///
     /// # Errors
     /// The database fails; earlier batches stay deleted.
@@ -81,7 +81,7 @@ impl AccountContext {
         ended
     }
 
-    /// Manual writes do not update the day counts.
+    /// Changes by hand do not update the day counts.
     async fn recount(&self, pulse: &Pulse) -> Result<(), LoadError> {
         let account = self.api.account();
         let recount = || days::recount_week(&self.pool, &account.account_id, self.clock.now());

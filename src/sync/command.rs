@@ -1,4 +1,4 @@
-//! What a command does itself, or has a daemon do.
+//! What a command does itself, or lets a daemon do.
 
 use std::time::Duration;
 
@@ -26,37 +26,31 @@ use super::serve::LOOK_FOR_LEASE;
 
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// A daemon that starts takes over within this.
+/// In looks, so once a minute.
 const SAY_EVERY: u32 = 60;
 
-/// What a command asks for.
 #[derive(Debug, Clone, Copy)]
 pub struct Wish<'a> {
-    /// Backfill, repair or verify.
     pub purpose: Purpose,
-    /// Whole seconds.
     pub ranges: &'a [Window],
-    /// What was read before now does not do.
+    /// What was read before now does not count.
     pub read_again: bool,
     /// `verify`: read every day whole.
     pub by_identity: bool,
 }
 
-/// Why nothing is asked for.
 #[derive(Debug, thiserror::Error)]
 pub enum WishError {
-    /// Only `run` and `sync` may change filters.
     #[error(
         "account {0} was loaded with other filters (selected_fields, channels, queues, bots, direction, extra_body): use the \
          configuration of the daemon, or let `run` or `sync` load it with these first"
     )]
     OtherFilters(String),
-    /// The database failed.
     #[error(transparent)]
     Ledger(#[from] LoadError),
 }
 
-/// Asks for it; attaches to the same wish where it is open. `None`: all of it is read already.
+/// Attaches to the same request if it is open. `None`: all of it is read already.
 ///
 /// # Errors
 /// Other filters, or the database fails.
@@ -88,7 +82,6 @@ pub async fn ask(account: &AccountContext, wish: &Wish<'_>) -> Result<Option<i64
         .map(|_| asked.id))
 }
 
-/// Writes the row of an account that was never loaded.
 async fn introduce(account: &AccountContext) -> Result<(), LoadError> {
     let at = account.clock.now();
     let preparation = Preparation {
@@ -101,7 +94,7 @@ async fn introduce(account: &AccountContext) -> Result<(), LoadError> {
     Ok(())
 }
 
-/// Reads all there is now; skipped where another worker has the account.
+/// Reads all there is now; skipped if another worker has the account.
 pub async fn pass(account: &AccountContext, kind: Kind, stop: &CancellationToken) -> RunReport {
     match HeldLease::acquire(account).await {
         Ok(Some(held)) => work(account, held, Goal::Everything(kind), stop).await,
@@ -113,7 +106,7 @@ pub async fn pass(account: &AccountContext, kind: Kind, stop: &CancellationToken
     }
 }
 
-/// Reads all there is now, and again what is due: by itself, or by whoever has the account.
+/// Reads all there is now, and refreshes what is due; waits for the lease holder if there is one.
 pub async fn catch_up(
     account: &AccountContext,
     policies: &[RefreshPolicy],
@@ -135,7 +128,7 @@ pub async fn catch_up(
     }
 }
 
-/// What is new becomes a request, too.
+/// What is new becomes a request too, so that it can be watched.
 async fn watch_all(account: &AccountContext, requests: Vec<i64>, stop: &CancellationToken) -> RunReport {
     let settle = account.settings.settle;
     let unread = wanted::unread(&account.pool, account.account_id(), account.head(), settle).await;
@@ -170,7 +163,7 @@ async fn watch_all(account: &AccountContext, requests: Vec<i64>, stop: &Cancella
     all.unwrap_or_else(|| RunReport::idle(chrono::DateTime::UNIX_EPOCH))
 }
 
-/// Asks for it and sees it through; gives the request, too, where there is anything to read.
+/// Also gives the request, if there is anything to read.
 pub async fn fulfil(
     account: &AccountContext,
     wish: &Wish<'_>,
@@ -183,7 +176,7 @@ pub async fn fulfil(
     }
 }
 
-/// Works on the request where no daemon does, and watches it where one does, until it has ended.
+/// Watches the request while a daemon works on it, and works on it itself otherwise.
 pub async fn see_through(account: &AccountContext, id: i64, stop: &CancellationToken) -> RunReport {
     let mut looks = 0_u32;
     let mut yields_until = Instant::now();
@@ -226,7 +219,7 @@ pub async fn see_through(account: &AccountContext, id: i64, stop: &CancellationT
     }
 }
 
-/// The range as far as it is loaded: what is later would differ. If nothing of it is loaded, everything does.
+/// The loaded part of the range: later days would differ. If nothing is loaded, the whole range.
 ///
 /// # Errors
 /// Database failure.
@@ -244,7 +237,7 @@ pub async fn loaded(account: &AccountContext, range: Window) -> Result<Window, L
     Ok(Window { end, ..range })
 }
 
-/// What `verify` found so far, oldest day first.
+/// Oldest day first.
 ///
 /// # Errors
 /// Database failure.
@@ -268,7 +261,7 @@ async fn work(account: &AccountContext, held: HeldLease, goal: Goal, stop: &Canc
     }
 }
 
-/// `None`: it is open.
+/// `None`: still open.
 async fn watch(account: &AccountContext, id: i64) -> Option<RunReport> {
     let progress = match requests::progress(&account.pool, id).await {
         Ok(progress) => progress?,

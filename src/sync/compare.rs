@@ -1,5 +1,5 @@
-//! Compares stored days with the API, for `verify`. Totals come first: the API may filter by start, end or
-//! overlap, so our counts must fit every basis that is possible. Otherwise a day is compared by identity. A total
+//! Compares stored days with the API, for `verify`. Totals come first. The API may filter by start, end or
+//! overlap, so our counts must fit every possible basis; otherwise the day is compared by identity. A total
 //! shows no changes.
 
 use std::collections::{BTreeMap, HashSet};
@@ -99,7 +99,7 @@ impl<'a> Comparing<'a> {
         }
     }
 
-    /// Each day that was compared is noted at once; a failure leaves the rest.
+    /// Notes each day at once, so that a failure keeps the others.
     pub(super) async fn all(mut self, days: &[Window], by_identity: bool) -> Result<WindowReport, LoadError> {
         let failure = match self.compare(days, by_identity).await {
             Ok(()) => None,
@@ -140,7 +140,6 @@ impl<'a> Comparing<'a> {
         Ok(())
     }
 
-    /// By the total on the first page.
     async fn count(&mut self, day: Window) -> Result<Counted, Ends> {
         let account = &self.writer.account;
         let stored = compare::counts(&account.pool, account.account_id(), day).await?;
@@ -203,7 +202,7 @@ impl<'a> Comparing<'a> {
             }
         }
         comparison.stored = comparison.api - comparison.not_stored;
-        // Unread records would count as gone.
+        // Unread records would look deleted.
         if returned.problem.is_none() && returned.rejected.is_empty() {
             let gone = must_return
                 .iter()
@@ -322,7 +321,7 @@ fn total_of(page: &Page, gives_totals: bool) -> Option<u64> {
     }
 }
 
-/// Those that fit about as many days as the best.
+/// Those that fit about as many days as the best one.
 fn possible_bases(counted: &[Counted]) -> Vec<usize> {
     let fits = |place: usize| {
         let fitting = counted.iter().filter(|day| day.total == Some(day.stored[place]));
@@ -361,7 +360,7 @@ fn is_at_end(window: Window, verdict: Verdict) -> bool {
     }
 }
 
-/// The rest of the day is not read: such seconds cost dozens of requests each.
+/// The rest of the day is skipped: such seconds cost dozens of requests each.
 fn unreadable(second: Window, verdict: Verdict) -> Problem {
     let at = instant(second.start);
     match verdict {

@@ -10,7 +10,6 @@ const HOURS_OF_WEEK: usize = 168;
 /// Initial relative variance between a rate and its prior.
 const FIRST_UNLIKENESS: f64 = 0.25;
 
-/// Weight of the initial value, and its limit.
 const FIRST_HOURS: f64 = 2.0;
 const UNLIKENESS_HOURS: f64 = 20.0;
 
@@ -24,13 +23,11 @@ const LITTLE_SEEN: f64 = 0.5;
 /// Relative variance between the same hour of two days: one quiet day says little about the next.
 const DAY_VARIANCE: f64 = 0.2;
 
-/// At first, and at most.
 const MOST_SURGE: f64 = 12.0;
 
-/// What an hour as expected leaves of a surge.
+/// What remains of a surge after an hour as expected.
 const SURGE_LEFT: f64 = 0.7;
 
-/// Fewer expected records tell nothing.
 const TELLING_RECORDS: f64 = 10.0;
 
 /// In records, for hours never seen.
@@ -73,7 +70,7 @@ impl Evidence {
     }
 }
 
-/// `behind` is how many records support it.
+/// `behind`: how many records support it.
 #[derive(Debug, Clone, Copy, Default)]
 struct Rate {
     an_hour: f64,
@@ -114,7 +111,7 @@ impl Unlikeness {
     }
 }
 
-/// How many times denser than expected an hour may be of which no similar one was seen.
+/// How many times denser than expected an hour may be if no similar one was seen.
 #[derive(Debug, Clone, Copy)]
 struct Surge(f64);
 
@@ -132,7 +129,7 @@ impl Surge {
 pub(super) struct Expectation {
     pub(super) records: f64,
     pub(super) variance: f64,
-    /// Records beside these that hours may hold of which no similar one was seen.
+    /// Extra records that such hours may hold.
     pub(super) surge: f64,
 }
 

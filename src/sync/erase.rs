@@ -14,27 +14,23 @@ use crate::warehouse::left_out::check_key;
 use crate::warehouse::siblings::{Contact, Surroundings};
 use scan::{Scan, ScanEntry, ScanVerdict, is_of_another};
 
-/// The result of an erasure.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Erasure {
-    /// What was deleted.
     pub deleted: Erased,
-    /// Their interactions.
     theirs: BTreeSet<RecordKey>,
-    /// Doubtful interactions, kept: an ambiguous mention or a shared id.
+    /// Kept, because doubtful: an ambiguous mention or a shared id.
     pub mentioned_in: BTreeSet<RecordKey>,
-    /// Doubtful rejected records, kept.
+    /// Kept, because doubtful.
     pub mentioned_in_rejected: Vec<RecordKey>,
 }
 
 impl Erasure {
-    /// Number of doubtful records.
     pub fn mentions(&self) -> usize {
         self.mentioned_in.len() + self.mentioned_in_rejected.len()
     }
 }
 
-/// Erases the customer from all accounts; a dry run only counts.
+/// In all accounts; a dry run only counts.
 ///
 /// # Errors
 /// An earlier erasure used another key, or the database fails. Nothing is deleted.
@@ -54,7 +50,7 @@ pub async fn erase(
     .await
 }
 
-/// Adds the interactions that mention the customer in any field, and are not the customer's. Reads everything.
+/// Adds interactions of others that mention the customer in any field. Reads everything.
 ///
 /// # Errors
 /// Database failure.

@@ -1,5 +1,3 @@
-//! Makes facts anew: after a change of the time zone, or when it is asked for.
-
 use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
@@ -13,10 +11,10 @@ use crate::warehouse::facts;
 
 const TELL_EVERY: Duration = Duration::from_secs(10);
 
-/// Goes on until all facts are made or it is told to stop; gives of how many interactions. Zero: nothing was asked for.
+/// Returns the number of interactions; zero: no rebuild was asked for.
 ///
 /// # Errors
-/// The database fails; what is done stays done, and the next call goes on from there.
+/// The database fails; what is done stays done, and the next call resumes.
 pub async fn rebuild(
     pool: &Pool,
     account: &AccountConfig,
@@ -35,7 +33,7 @@ pub async fn rebuild(
         interactions += some;
         if told.elapsed() > TELL_EVERY {
             told = Instant::now();
-            // Only told: a rebuilding does not fail where it cannot be counted in time.
+            // Only shown: the rebuild must not fail if counting is slow.
             let left = facts::left(pool, &account.account_id).await.ok();
             let of = left.map(|left| interactions + left);
             info!(account = name, interactions, of, "facts are being made anew");

@@ -1,5 +1,3 @@
-//! Failed windows, and how the run continues.
-
 use tracing::warn;
 
 use crate::extract::{Action, ApiError};
@@ -19,7 +17,6 @@ pub(super) struct WindowFailure {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum AfterFailure {
-    /// Only this window is affected.
     Continue,
     /// Others may be affected; a few end the run.
     ContinueIfFew,
@@ -47,7 +44,6 @@ pub(super) fn read_problem(error: &ReadError) -> Problem {
     }
 }
 
-/// Why a window is read in parts.
 pub(super) fn split(reading: &Reading) -> Problem {
     let seen = reading.distinct_records;
     let (code, text) = match (reading.verdict, reading.reported_total) {

@@ -1,5 +1,3 @@
-//! Confines panics and hangs to the work.
-
 use std::time::Duration;
 
 use tokio_util::task::AbortOnDropHandle;
@@ -8,19 +6,15 @@ use crate::time::pulse::Pulse;
 
 const LOOK: Duration = Duration::from_secs(1);
 
-/// How work ended that did not end by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Crash {
-    /// A panic.
     #[error("it panicked")]
     Panicked,
-    /// No sign of life for too long.
     #[error("nothing has come of it for too long")]
     Hung,
 }
 
 impl Crash {
-    /// What to do.
     pub fn remedy(self) -> &'static str {
         match self {
             Self::Panicked => "report it with the lines before this one",
@@ -40,7 +34,7 @@ pub async fn guard<T: Send + 'static>(
 ) -> Result<T, Crash> {
     let work = AbortOnDropHandle::new(tokio::spawn(work));
     tokio::select! {
-        // Nothing else aborts it.
+        // Nothing else aborts it, so an error is a panic.
         ended = work => ended.map_err(|_| Crash::Panicked),
         () = falls_silent(pulse, limit) => Err(Crash::Hung),
     }

@@ -1,14 +1,9 @@
-//! Progress of a run, for observers.
-
 use crate::extract::PAGE_SIZE;
 use crate::ledger::Counters;
 
-/// Progress of a run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Headway {
-    /// Sum of its windows so far.
     pub counters: Counters,
-    /// Estimated requests left.
     pub requests_left: u64,
 }
 

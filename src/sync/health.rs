@@ -1,5 +1,3 @@
-//! Whether an account makes progress.
-
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -26,7 +24,6 @@ pub(super) fn first_window_after(limits: RequestLimits) -> Duration {
         .unwrap_or_default()
 }
 
-/// How an account's polls stand.
 #[derive(Debug, Clone, Default)]
 pub struct Health {
     working_since: Option<Instant>,
@@ -42,7 +39,7 @@ impl Health {
         self.working_since = self.working_since.map(|_| Instant::now());
     }
 
-    /// A failed poll leaves work; so does a lost lease, until another worker has it.
+    /// A failed poll leaves work. So does a lost lease, until another worker has it.
     pub(super) fn ended(&mut self, report: &RunReport) {
         match report.outcome {
             Outcome::Failed => self.problem.clone_from(&report.problem),
@@ -51,7 +48,7 @@ impl Health {
         }
     }
 
-    /// Time without progress; zero without work.
+    /// Zero without work.
     pub fn idle_for(&self) -> Duration {
         self.working_since.map_or(Duration::ZERO, |since| since.elapsed())
     }

@@ -1,4 +1,4 @@
-//! Reads accounts: what is left is planned into windows, read until complete, and written.
+//! Reads accounts: plans what is left into windows, reads them until complete, and writes them.
 
 mod account;
 mod clean_up;

@@ -1,5 +1,5 @@
-//! Cuts windows that come back full and rarely overflow: from the newest end, as long as the expected records
-//! and a margin fit. What overflows is cut again, depth first.
+//! Cuts windows from the newest end, as long as the expected records and a margin fit. What overflows is cut
+//! again, depth first.
 
 mod cut;
 mod model;
@@ -25,10 +25,10 @@ const SECOND: TimeDelta = TimeDelta::seconds(1);
 
 const PARTS_WITHOUT_TOTAL: usize = 3;
 
-/// Shortens a probe whose first page is full.
+/// How much a probe shrinks if its first page is full.
 const PROBE_STEP: usize = 8;
 
-/// Stretches with fewer records between them are joined: half a request.
+/// Stretches with fewer records between them are joined, which saves half a request.
 const BRIDGED_RECORDS: f64 = 50.0;
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -46,7 +46,6 @@ pub(super) struct Planned {
 }
 
 impl Planned {
-    /// Not cut by a model.
     pub(super) fn whole(window: Window) -> Self {
         Self {
             window,
@@ -66,7 +65,6 @@ pub(super) enum Next {
 #[derive(Debug, Clone, Copy)]
 struct Stretch {
     window: Window,
-    /// Shorter after an overflow or page shift.
     longest: TimeDelta,
     /// Already cut by the records seen.
     is_part: bool,
@@ -82,17 +80,16 @@ impl Stretch {
     }
 }
 
-/// What is left to read, in stretches; a model cuts windows off them.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Queue {
     /// Oldest first.
     stretches: VecDeque<Stretch>,
-    /// Perhaps older than the API serves.
+    /// May be older than the API serves.
     parked: Vec<Stretch>,
     side: Side,
 }
 
-/// End of reading: `settle` before now, since the API shows data late; in whole seconds.
+/// `settle` before now, since the API shows data late; in whole seconds.
 pub fn head(now: DateTime<Utc>, settle: std::time::Duration) -> DateTime<Utc> {
     let settle = TimeDelta::from_std(settle).unwrap_or(TimeDelta::MAX);
     now.checked_sub_signed(settle)
@@ -136,7 +133,6 @@ impl Queue {
         });
     }
 
-    /// End of what is read next.
     pub(super) fn next_end(&self) -> Option<DateTime<Utc>> {
         match self.side {
             Side::Newest => self.stretches.back(),
@@ -145,7 +141,6 @@ impl Queue {
         .map(|stretch| stretch.window.end)
     }
 
-    /// Takes out what was read for another reason.
     pub(super) fn subtract(&mut self, read: Window) {
         if self
             .stretches
@@ -277,7 +272,7 @@ impl Queue {
         }
     }
 
-    /// Shorter windows have fewer pages.
+    /// Shorter windows have fewer pages, which shift less.
     pub(super) fn drifted(&mut self, window: Window) {
         self.put_back(Stretch::part(window, 2));
     }

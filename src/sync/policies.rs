@@ -1,4 +1,4 @@
-//! What is read again, and when: a policy that comes due becomes a request.
+//! Refresh policies that come due become requests.
 
 use chrono::{DateTime, Utc};
 use tracing::warn;
@@ -10,7 +10,7 @@ use crate::time::window::Window;
 
 use super::account::AccountContext;
 
-/// Asks for what every policy was last due for, unless it was served since; gives the requests.
+/// Asks for each policy's last tick, unless it was served; gives the requests.
 pub(super) async fn ask_all(
     account: &AccountContext,
     policies: &[RefreshPolicy],

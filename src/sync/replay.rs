@@ -1,5 +1,3 @@
-//! Rebuilds rows from raw records, without requests.
-
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -24,39 +22,31 @@ use crate::warehouse::{facts, left_out, rejections};
 /// Each takes a processor; a third would only take memory.
 const REBUILT_AT_ONCE: usize = 2;
 
-/// A replay and its progress.
 #[derive(Debug)]
 pub struct Replay {
-    /// The database.
     pub pool: Pool,
-    /// The account.
     pub account_id: String,
-    /// Current privacy rules.
     pub policy: Arc<Policy>,
-    /// The clock.
     pub clock: Arc<dyn Clock>,
-    /// Records done.
+    /// Records done so far.
     pub done: AtomicU64,
-    /// All records; 0 until known.
+    /// 0 until known.
     pub total: AtomicU64,
-    /// Earlier runs, ended by the database.
+    /// Earlier attempts, ended by the database.
     pub earlier: watch::Sender<Replayed>,
 }
 
-/// The result of a replay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Replayed {
     /// Failed if any record was rejected.
     pub outcome: Outcome,
-    /// Raw records read.
     pub records: u64,
     /// Rewritten interactions.
     pub updated: u64,
-    /// Already correct.
     pub unchanged: u64,
-    /// Left alone: rejected today.
+    /// Rejected today, so left alone.
     pub rejected: u64,
-    /// Left alone: no raw record.
+    /// Left alone.
     pub without_raw: u64,
 }
 
@@ -94,8 +84,7 @@ struct ReplayBatch {
 }
 
 impl Replay {
-    /// Processes raw records, resuming under the same rules; `stop` ends it after a batch. `None` if the
-    /// account was never loaded.
+    /// Resumes under the same rules; `stop` ends it after a batch. `None`: the account was never loaded.
     ///
     /// # Errors
     /// An erasure used another key, or the database fails; the next replay resumes.
@@ -180,7 +169,7 @@ impl Replay {
         conflict::retry(account_id, write).await
     }
 
-    /// Read one after the other, rebuilt side by side.
+    /// Read one after the other, rebuilt in parallel.
     fn batches(&self, after: Uuid) -> impl Stream<Item = Result<ReplayBatch, LoadError>> {
         let read = stream::try_unfold(after, async |after| {
             let raw = self.read(after).await?;
@@ -191,8 +180,7 @@ impl Replay {
         rebuilt.try_buffered(REBUILT_AT_ONCE)
     }
 
-    /// In a task of its own: while a batch is written for long, nobody asks for the next one, and PostgreSQL ends a session that stands still
-    /// within a transaction.
+    /// In its own task: if writing a batch takes long, PostgreSQL would end a transaction that stands idle.
     async fn read(&self, after: Uuid) -> Result<Vec<Raw>, LoadError> {
         let (pool, account_id) = (self.pool.clone(), self.account_id.clone());
         let read = tokio::spawn(async move { replay::next(&pool, &account_id, after).await }).await;
@@ -202,7 +190,7 @@ impl Replay {
     async fn rebuild(&self, last: Uuid, raw: Vec<Raw>) -> Result<ReplayBatch, LoadError> {
         let (account_id, policy) = (self.account_id.clone(), Arc::clone(&self.policy));
         let rebuilt = tokio::task::spawn_blocking(move || rebuild(last, raw, &account_id, &policy)).await;
-        // It can only have panicked: the run fails, rows stay.
+        // Only a panic gets here: the run fails, rows stay.
         Ok(rebuilt.unwrap_or_else(|ended| std::panic::resume_unwind(ended.into_panic())))
     }
 

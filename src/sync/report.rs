@@ -1,5 +1,3 @@
-//! The progress and result of a run.
-
 use chrono::{DateTime, Utc};
 use tracing::{error, info, warn};
 
@@ -13,27 +11,20 @@ use super::command::WishError;
 use super::engine::WindowReport;
 use super::failure::AfterFailure;
 
-/// The result of a run.
 #[derive(Debug, Clone)]
 pub struct RunReport {
-    /// How it ended.
     pub outcome: Outcome,
-    /// Sum of its windows.
     pub counters: Counters,
-    /// Watermark before; `None` if not begun.
     pub watermark_before: Option<DateTime<Utc>>,
-    /// Watermark after; `None` if not begun.
+    /// `None`: not begun.
     pub watermark: Option<DateTime<Utc>>,
-    /// The worst problem.
     pub problem: Option<Problem>,
-    /// A daemon took over, unfinished.
+    /// A daemon took over before the end.
     pub handed_over: bool,
-    /// Nothing was unread.
     pub was_idle: bool,
 }
 
 impl RunReport {
-    /// Whose fault it is that it failed.
     pub fn failure(&self) -> Option<Failure> {
         let problem = self.problem.as_ref();
         (self.outcome == Outcome::Failed).then(|| problem.map_or(Failure::Other, Problem::failure))
@@ -55,7 +46,7 @@ impl RunReport {
         }
     }
 
-    /// A command was told to stop; its request stays.
+    /// The command was stopped; its request stays.
     pub(super) fn left_open() -> Self {
         let why = "told to stop; what was asked for stays, and is gone on with";
         Self::without_windows(
@@ -86,7 +77,7 @@ impl RunReport {
         }
     }
 
-    /// It could not begin, or the database ended it. Said and counted here alone.
+    /// It could not begin, or the database ended it. Logged and counted only here.
     pub fn not_begun(account: &str, error: &LoadError) -> Self {
         let outcome = if matches!(error, LoadError::LeaseLost) {
             warn!(
@@ -153,7 +144,7 @@ impl RunReport {
         }
     }
 
-    /// `docs/logging.md` documents the fields as an interface.
+    /// The fields are an interface: `docs/logging.md`.
     pub(super) fn log(&self, kind: Kind, took: std::time::Duration) {
         let counters = &self.counters;
         info!(
@@ -204,7 +195,7 @@ impl Progress {
         Some(failure.next)
     }
 
-    /// Of equally bad problems the first is kept.
+    /// The first of equally bad problems stays.
     pub(super) fn failed(&mut self, problem: Problem) {
         let is_worse = self.outcome == Outcome::Failed
             && self

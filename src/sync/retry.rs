@@ -14,27 +14,20 @@ use crate::warehouse::rejections::{self, Rejection, Retried};
 
 use super::account::AccountContext;
 
-/// The result of a retry.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RetryReport {
-    /// Records tried.
     pub tried: u64,
-    /// Stored now.
     pub stored: u64,
-    /// Already stored.
     pub were_stored: u64,
-    /// Not stored: customer erased, or too old.
+    /// Customer erased, or too old.
     pub left_out: u64,
-    /// Still rejected, by reason.
+    /// By reason.
     pub rejected: BTreeMap<String, u64>,
-    /// Whether all were tried.
     pub is_complete: bool,
 }
 
-/// A resumable retry.
 #[derive(Debug, Default)]
 pub struct Retry {
-    /// So far.
     pub report: RetryReport,
     after: Option<Rejection>,
     pending: VecDeque<Rejection>,
@@ -43,7 +36,7 @@ pub struct Retry {
 }
 
 impl AccountContext {
-    /// Retries unresolved records; `stop` ends it after the current one.
+    /// `stop` ends it after the current record.
     ///
     /// # Errors
     /// The database fails. Call again with the same `retry` to resume.

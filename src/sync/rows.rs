@@ -1,4 +1,4 @@
-//! Transforms what was read of a window, once its completeness is judged.
+//! Transforms records once their window is judged.
 
 use std::collections::btree_map::{BTreeMap, Entry};
 use std::collections::{BTreeSet, HashMap};

@@ -1,5 +1,3 @@
-//! The daemon's work on one account: one engine after the other, for ever.
-
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,11 +17,10 @@ use super::guard::guard;
 use super::health::Health;
 use super::report::RunReport;
 
-/// Between two tries to get the lease; a command hands it over within this and its windows on the way.
+/// How soon a command's handed-over lease is taken.
 pub(super) const LOOK_FOR_LEASE: Duration = Duration::from_secs(5);
 
-/// Reads the account whenever it holds the lease, until it is told to stop. An engine that panics or hangs is
-/// begun anew from the ledger.
+/// Runs one engine after the other until stopped. One that panics or hangs is replaced, from the ledger.
 pub async fn serve(account: AccountContext, schedule: Schedule, stop: CancellationToken) {
     let mut stands_by = false;
     while !stop.is_cancelled() {

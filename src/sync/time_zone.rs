@@ -13,7 +13,6 @@ use crate::transform::{
 /// Time zones differ by at most 26 hours.
 const MOST_QUARTERS: i64 = 26 * 4;
 
-/// Fewer records may be odd.
 const ENOUGH: u64 = 3;
 
 /// More would outvote a recent shift.
@@ -21,17 +20,14 @@ const REMEMBERED: usize = 500;
 
 const NEWEST: usize = 10;
 
-/// What naive stamps are compared with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Witness {
-    /// Seconds in session ids.
     SessionIds,
-    /// Stamps with a zone in the same record.
+    /// In the same record.
     StampsWithZone,
 }
 
 impl Witness {
-    /// For display.
     pub fn words(self) -> &'static str {
         match self {
             Self::SessionIds => "the seconds in session ids",
@@ -40,31 +36,24 @@ impl Witness {
     }
 }
 
-/// Whether naive stamps are right.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TimeZoneVerdict {
-    /// Too few records tell.
     Unknown,
-    /// They agree.
     Agrees {
-        /// Agreeing records.
         records: u64,
-        /// What they agree with.
         witness: Witness,
     },
-    /// Naive stamps are off.
     Disagrees {
-        /// Minutes by which the witness is later; multiples of 15.
+        /// By which the witness is later; a multiple of 15.
         minutes: i64,
-        /// Records off by that.
+        /// Off by exactly that.
         records: u64,
-        /// What they disagree with.
         witness: Witness,
     },
 }
 
 impl TimeZoneVerdict {
-    /// Minutes, witness minus naive stamps; 0 if they agree.
+    /// Witness minus naive stamps; 0 if they agree.
     pub fn minutes(self) -> Option<i64> {
         match self {
             Self::Unknown => None,
@@ -73,7 +62,6 @@ impl TimeZoneVerdict {
         }
     }
 
-    /// A better `time_zone_offset`, if known.
     pub fn fitting_offset(self, offset: i32) -> Option<i64> {
         match self {
             Self::Disagrees { minutes, .. } => Some(i64::from(offset) + minutes),

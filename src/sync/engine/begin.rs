@@ -1,4 +1,4 @@
-//! What is begun: runs, and the next windows of the most urgent sources.
+//! Opens runs, and begins the next windows of the most urgent sources.
 
 use std::sync::Arc;
 
@@ -44,7 +44,6 @@ impl Engine {
         }
     }
 
-    /// The source of the next window.
     pub(super) fn most_urgent(&self, passed_over: &[SourceId]) -> Option<usize> {
         let has_room = |source: &Source| match source.priority(self.until) {
             Priority::Head => self.on_their_way() <= WINDOWS_IN_FLIGHT,
@@ -65,13 +64,13 @@ impl Engine {
         .map(|(place, _)| place)
     }
 
-    /// Windows that are read, wait to be written, or are written.
+    /// Read, waiting to be written, or being written.
     pub(super) fn on_their_way(&self) -> usize {
         self.in_flight.len() + self.read.len() + self.writes.len()
     }
 
     pub(super) fn windows_in_flight(&self) -> usize {
-        // No window of an API that ignores ranges is drained.
+        // If the API ignores ranges, no window can be drained.
         if self.profile.range == Some(Range::Ignored) {
             1
         } else {
@@ -174,7 +173,7 @@ impl Engine {
                     .values()
                     .any(|flight| flight.fetch.planned.window.overlaps(planned.window));
                 if is_being_read {
-                    // Whoever reads it may serve this source, too.
+                    // The window in flight may serve this source too.
                     queue.again(planned.window);
                     return false;
                 }
@@ -241,7 +240,6 @@ impl Engine {
         self.in_flight.insert(task.id(), flight);
     }
 
-    /// Asks further for a window that was read.
     pub(super) fn go_on(&mut self, flight: Flight, task: Task) {
         let Some(place) = self.place(flight.source) else {
             return;

@@ -1,5 +1,3 @@
-//! Ends a run, and the request that it worked on.
-
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use tracing::{Instrument, Span, error, info, warn};
@@ -21,7 +19,6 @@ use super::super::time_zone::{TimeZoneVerdict, Witness};
 use super::source::{OpenRun, Run, SourceId};
 use super::{Engine, Goal, Why, both};
 
-/// What is written at the end.
 pub(super) struct Closing {
     account: AccountContext,
     lease: Lease,
@@ -29,10 +26,9 @@ pub(super) struct Closing {
     kind: Kind,
     run: Option<OpenRun>,
     request: Option<OpenRequest>,
-    /// Whether the request ends too.
     ends_request: bool,
     makes_no_progress: bool,
-    /// Whether it has been read to its end, so that it is looked back on.
+    /// Not after a failure of the engine.
     looks_back: bool,
     watermark: DateTime<Utc>,
     profile: ApiProfile,
@@ -45,18 +41,17 @@ pub(super) struct Closed {
     pub(super) source: SourceId,
     pub(super) report: RunReport,
     pub(super) ended_request: bool,
-    /// Coverage was withdrawn.
     pub(super) reads_again: bool,
     pub(super) result: Result<(), LoadError>,
 }
 
 impl Engine {
-    /// Takes the run out of its source. `None`: there is nothing to write.
+    /// `None`: nothing to write.
     pub(super) fn close(&mut self, place: usize) -> Option<Closing> {
         self.closing(place, true)
     }
 
-    /// The same where the engine stops: the request stays open.
+    /// As `close`, but the request stays open.
     pub(super) fn stop_run(&mut self, place: usize, worked: &Result<Why, LoadError>) -> Option<Closing> {
         if let Run::Open(run) = &mut self.sources[place].run {
             match worked {
@@ -108,14 +103,13 @@ impl Engine {
         })
     }
 
-    /// What was learned of the API since it was stored last.
     fn profile_to_remember(&mut self, records: u64) -> Option<Value> {
         let known = &self.known_profile;
         if std::mem::take(&mut self.profile.length_is_doubtful) {
             self.profile.longest_window_seconds = known.longest_window_seconds;
         }
         let profile = self.profile.clone();
-        // JSON omits what is of this process.
+        // Fields of this process alone are not serialized.
         let json = serde_json::to_value(&profile).unwrap_or_default();
         let is_told = records > 0 || profile.range != known.range;
         if !is_told || serde_json::to_value(known).is_ok_and(|known| known == json) {
@@ -157,7 +151,7 @@ impl Engine {
         result
     }
 
-    /// Of a command; a daemon has told already.
+    /// For commands; a daemon has logged it already.
     pub(super) fn add_report(&mut self, source: SourceId, report: RunReport) {
         let told = match &self.goal {
             Goal::Serve(_) => return,
@@ -266,7 +260,6 @@ impl Closing {
         conflict::retry(self.account.name(), ending).await
     }
 
-    /// `true`: coverage was withdrawn.
     async fn look_back(&self, progress: &mut Progress) -> Result<bool, LoadError> {
         let reads_again = self.remember_profile(progress).await?;
         self.tell_gaps(progress).await?;
@@ -298,7 +291,6 @@ impl Closing {
         Ok(windows > 0)
     }
 
-    /// What a request as a whole has missed is decided on at its end.
     async fn settle_missing(&self, progress: &mut Progress) -> Result<(), LoadError> {
         let Some(run) = self
             .run
@@ -324,7 +316,7 @@ impl Closing {
         Ok(())
     }
 
-    /// A command answers for the gaps in what it was asked for.
+    /// A command reports the gaps in what it asked for.
     async fn tell_gaps(&self, progress: &mut Progress) -> Result<(), LoadError> {
         let concerns = |gap: &Gap| match (&self.request, self.kind) {
             (None, Kind::Sync) => gap.wanted,

@@ -1,5 +1,3 @@
-//! Judges the API's behaviour.
-
 use crate::ledger::problems::{self, ProblemCode};
 use crate::ledger::{LoadError, accounts, gaps};
 use crate::telemetry;
@@ -7,7 +5,6 @@ use crate::telemetry;
 use super::super::account::AccountContext;
 use super::super::report::Progress;
 
-/// This many unlimited requests show that the hour has room.
 const REQUESTS_THAT_SHOW_ROOM: u64 = 120;
 
 pub(super) async fn judge_api(

@@ -1,5 +1,3 @@
-//! What a written window means for what is left to read.
-
 use chrono::{DateTime, Utc};
 use tracing::warn;
 
@@ -14,7 +12,7 @@ use super::write::{Fetch, WindowReport};
 use super::{Effect, Engine, FAILURES_IN_A_ROW, Flight, GAPS_IN_A_RUN, MOST_READ_AGAIN, Written};
 
 impl Engine {
-    /// `true`: too much fails, all has to rest.
+    /// `true`: too much fails, so everything has to rest.
     pub(super) fn was_written(&mut self, written: Written) -> Result<bool, LoadError> {
         self.pulse.beat();
         match written {
@@ -100,7 +98,7 @@ impl Engine {
             Some(AfterFailure::EndRun) => return true,
             Some(AfterFailure::ContinueIfFew) => {
                 self.failures_in_a_row += 1;
-                // What cannot be read may lie side by side.
+                // What cannot be read may lie together: try the other end.
                 self.queue(place, Queue::turn_round);
             }
             Some(AfterFailure::Continue) | None => self.failures_in_a_row = 0,

@@ -1,4 +1,4 @@
-//! Keeps the account's lease alive, and notes what was spent.
+//! Keeps the lease alive, and stores what was spent of the budget.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,15 +17,14 @@ use super::super::account::AccountContext;
 
 const BEATS_PER_LEASE: u32 = 3;
 
-/// Somebody who waits is seen by then.
+/// Bounds how late a waiting daemon is noticed.
 const LONGEST_BEAT: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]
 pub(in crate::sync) struct HeldLease {
     pub(in crate::sync) lease: Lease,
-    /// Another worker has it.
     pub(in crate::sync) lost: CancellationToken,
-    /// A daemon asks for it.
+    /// A daemon waits for the lease.
     pub(in crate::sync) awaited: CancellationToken,
     released: CancellationToken,
     heartbeat: AbortOnDropHandle<()>,
@@ -86,7 +85,7 @@ impl HeldLease {
         }
     }
 
-    /// By the heartbeat: a renewal after the release would lock out others.
+    /// By the heartbeat itself: a renewal after the release would lock out others.
     pub(in crate::sync) async fn release(self) {
         self.released.cancel();
         let _ = self.heartbeat.await;

@@ -1,5 +1,3 @@
-//! What the ledger says is left to read, and what has come due.
-
 use chrono::{DateTime, Utc};
 use tracing::debug;
 
@@ -23,7 +21,7 @@ pub(super) struct Look {
     requests: Vec<OpenRequest>,
     history: Option<History>,
     kept_from: Option<DateTime<Utc>>,
-    /// Windows that were written before it was begun.
+    /// Windows written before it began.
     windows_written: u64,
 }
 
@@ -74,8 +72,8 @@ impl Engine {
         ));
     }
 
-    /// Policies that have come due since they were asked for last, and when. A poll that is due
-    /// moves the end of what is read.
+    /// Policies that came due since they were last asked for. A poll that is due moves the end of what is
+    /// read.
     fn due(&mut self) -> Vec<(RefreshPolicy, DateTime<Utc>)> {
         let Goal::Serve(schedule) = &self.goal else {
             return Vec::new();
@@ -103,7 +101,7 @@ impl Engine {
 
     pub(super) fn take_in(&mut self, look: Look) {
         if look.windows_written != self.windows_written {
-            // What was written meanwhile would be read again.
+            // Older than the last write, which would be read again.
             self.is_look_due = true;
             return;
         }
@@ -142,7 +140,7 @@ impl Engine {
         if !source.has_work() {
             self.refill(0, todo);
         } else if let Work::Windows(queue) = &mut source.work {
-            // What has come since goes first; the rest keeps how it was cut.
+            // New stretches go first; the rest keeps its cuts.
             for window in from_on(todo.to_vec(), Some(from)) {
                 queue.add_newest(window);
             }
@@ -174,7 +172,6 @@ impl Engine {
         }
     }
 
-    /// Fills an empty queue, or ends the source where nothing is left to try.
     fn refill(&mut self, place: usize, todo: &[Window]) {
         let source = &self.sources[place];
         if !source.is_worked_off() {
@@ -202,7 +199,7 @@ impl Engine {
         }
     }
 
-    /// A request whose windows failed tries them again after a rest, as long as the engine goes on.
+    /// While the engine runs, failed windows are tried again after a rest.
     fn end_or_rest(&mut self, place: usize) {
         let goes_on = matches!(self.goal, Goal::Serve(_));
         let source = &mut self.sources[place];
@@ -233,7 +230,6 @@ impl Engine {
     }
 }
 
-/// What of them is not before this instant; all, without one.
 fn from_on(mut windows: Vec<Window>, from: Option<DateTime<Utc>>) -> Vec<Window> {
     if let Some(from) = from {
         windows.retain(|window| window.end > from);

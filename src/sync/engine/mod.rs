@@ -1,6 +1,5 @@
-//! One engine an account, while it holds the account's lease. It alone knows what is being read: it takes the
-//! next window from the most urgent source, and has windows read side by side and written one after the other.
-//! Reads and writes are tasks that it never waits for otherwise than for all that may happen.
+//! One engine per account, while it holds the lease. It alone knows what is being read: windows are read in
+//! parallel and written one after the other. Reads and writes are tasks that it never awaits inline.
 
 mod begin;
 mod close;
@@ -54,20 +53,20 @@ use source::{Source, SourceId};
 use ticks::Ticks;
 pub(super) use write::{Fetch, WindowReport, Writer, is_a_second};
 
-/// Of other sources than the head, which always finds one more; each holds its records in memory.
+/// The head may always have one more. Each holds its records in memory.
 pub(super) const WINDOWS_IN_FLIGHT: usize = 3;
 
-/// Rows take several times the memory of the text: one window's are written while another's are made.
+/// Rows take several times the memory of text: one window is transformed while another is written.
 const WINDOWS_AS_ROWS: usize = 2;
 
 pub(super) const REQUESTS_OF_A_WINDOW: u64 = LAST_OFFSET as u64 + 1;
 
 pub(super) const DEFAULT_START: TimeDelta = TimeDelta::days(30);
 
-/// One in this many goes to whoever waits longest: else a large account never reads its 30 days again.
+/// One in so many goes to whoever waits longest, or a large account would never refresh its 30 days.
 const TURN_OF_THE_LONGEST_WAIT: u64 = 10;
 
-/// Then the API, or what is between, is down.
+/// After these, the API or the network is down.
 const FAILURES_IN_A_ROW: usize = 3;
 
 const REST_AFTER_FAILURES: Duration = Duration::from_secs(300);
@@ -78,7 +77,7 @@ const GAPS_IN_A_RUN: usize = 20;
 /// An interaction that changes all the time must not use up the budget.
 const MOST_READ_AGAIN: usize = 10;
 
-/// Doubles each time; a request whose windows failed tries them again after it.
+/// Doubles each time.
 const FIRST_REST: Duration = Duration::from_secs(60);
 const RESTS_OF_A_REQUEST: u32 = 3;
 
@@ -86,34 +85,28 @@ const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 const BEAT_EVERY: Duration = Duration::from_secs(1);
 
-/// Takes a moment in a long ledger.
+/// The check takes a moment in a long ledger.
 const CHECK_STATE_EVERY: TimeDelta = TimeDelta::hours(1);
 
 const NOTE_EVERY: Duration = Duration::from_secs(5);
 
-/// What an engine is to do.
 #[derive(Debug)]
 pub(super) enum Goal {
-    /// All there is, and what comes due, until it is told to stop.
+    /// All there is and what comes due, until stopped.
     Serve(Box<Schedule>),
-    /// All there is now.
     Everything(Kind),
     /// This request, and the head meanwhile.
     Request(i64),
 }
 
-/// When an account is read.
 #[derive(Debug, Clone)]
 pub struct Schedule {
-    /// When what is new is read.
     pub poll: Cron,
-    /// What is read again, and when.
     pub policies: Vec<RefreshPolicy>,
-    /// Hints that something is due; it is looked for every few seconds anyway.
+    /// Only a hint: the engine also looks every few seconds.
     pub wake: Arc<Notify>,
 }
 
-/// Why an engine stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Why {
     Finished,
@@ -122,7 +115,6 @@ enum Why {
     HandedOver,
 }
 
-/// A window on its way.
 #[derive(Debug)]
 struct Flight {
     source: SourceId,
@@ -134,7 +126,6 @@ type ReadTask = (Fetch, Knowledge, Result<Found, LoadError>);
 
 type WasRead = Result<Result<Found, LoadError>, JoinError>;
 
-/// What a written window means for what is left to read.
 #[derive(Debug)]
 enum Effect {
     Drained(Vec<DateTime<Utc>>),
@@ -142,9 +133,9 @@ enum Effect {
     Drifted,
     PartOff(Window),
     Gap,
-    /// It is not tried again by this run.
+    /// Not tried again by this run.
     Tried,
-    /// The queue knows already.
+    /// The queue is right already.
     Nothing,
 }
 
@@ -173,7 +164,7 @@ pub(super) struct Engine {
     kept_from: Option<DateTime<Utc>>,
     watermark: DateTime<Utc>,
     until: DateTime<Utc>,
-    /// Up to here the head's queue was filled.
+    /// The head's queue is filled up to here.
     filled_until: DateTime<Utc>,
     history: Option<History>,
     /// The head is first.
@@ -182,7 +173,7 @@ pub(super) struct Engine {
     reads: JoinSet<ReadTask>,
     in_flight: HashMap<Id, Flight>,
     read: VecDeque<(Flight, WasRead)>,
-    /// Refused, and undecided why as long as something newer is on its way.
+    /// Refused; the reason is open while something newer is in flight.
     deferred: Vec<(Flight, ReadError)>,
     writes: JoinSet<Written>,
     opens: JoinSet<(SourceId, Result<i64, LoadError>)>,
@@ -198,14 +189,13 @@ pub(super) struct Engine {
     read_again: usize,
     rests_until: Option<Instant>,
     ended: Vec<i64>,
-    /// Of what the goal asks for.
+    /// Of the goal.
     report: Option<RunReport>,
-    /// Of all else.
+    /// Of everything else.
     others: Option<RunReport>,
 }
 
 impl Engine {
-    /// Begins from the ledger.
     pub(super) async fn begin(
         account: &AccountContext,
         held: HeldLease,
@@ -259,7 +249,7 @@ impl Engine {
         })
     }
 
-    /// Works until the goal is reached or it is told to stop, and gives the lease back.
+    /// Works until the goal is reached or it is stopped, then releases the lease.
     pub(super) async fn run(mut self) -> RunReport {
         let worked = loop {
             let worked = self.work().await;
@@ -278,7 +268,7 @@ impl Engine {
         failpoint::reach("run.released");
         let report = match worked {
             Ok(Why::Finished) => self.report,
-            // Before anything came of what was asked for.
+            // The goal was not begun.
             Ok(_) => both(self.report, self.others),
             Err(error) => {
                 let ended = RunReport::not_begun(self.account.name(), &error);
@@ -323,7 +313,7 @@ impl Engine {
                 }
                 () = wake.notified() => self.is_look_due = true,
                 _ = looks.tick() => self.is_look_due = true,
-                // Reads are watched one by one.
+                // Reads have watches of their own.
                 _ = beats.tick() => if self.writes.is_empty() && self.opens.is_empty() && self.looks.is_empty() {
                     self.pulse.beat();
                 },
@@ -367,7 +357,7 @@ fn limits(account: &AccountContext, profile: &ApiProfile) -> Limits {
     }
 }
 
-/// A task of the engine that panicked ends the engine, which is begun anew from the ledger.
+/// A panic in a task ends the engine; the next one starts from the ledger.
 fn joined<T>(task: Result<T, JoinError>) -> T {
     task.unwrap_or_else(|ended| std::panic::resume_unwind(ended.into_panic()))
 }

@@ -1,5 +1,3 @@
-//! What was read becomes one transaction after the other.
-
 use tokio::task::{Id, JoinError};
 use tracing::{Instrument, warn};
 
@@ -99,7 +97,7 @@ impl Engine {
         let window = settled.planned.window;
         let (status, effect) = self.effect_of(window, &fetched);
         if fetched.reading.strays_in.is_some() {
-            // Its parts are read next and would count twice.
+            // Its parts are read next; their records would count twice.
             fetched.rows = WindowRows::default();
         }
         self.spawn_write(flight, effect, async move |writer, _| {
@@ -134,7 +132,7 @@ impl Engine {
         }
     }
 
-    /// The part that has happened at the API, as our clock may be fast.
+    /// The part that has passed by the API's clock too, as ours may be fast.
     pub(super) fn settled(&self, fetch: &Fetch) -> Option<Fetch> {
         let Window { start, end } = fetch.planned.window;
         let head = self.account.head_at(fetch.began);

@@ -1,5 +1,3 @@
-//! What an engine begins with, from the ledger.
-
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};

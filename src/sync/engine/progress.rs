@@ -1,5 +1,3 @@
-//! How far the runs are.
-
 use tracing::debug;
 
 use crate::ledger::runs;

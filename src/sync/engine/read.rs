@@ -1,5 +1,3 @@
-//! What tasks of the engine read.
-
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -23,22 +21,19 @@ use super::write::{Fetch, WindowReport, Writer};
 
 const DAYS_BEFORE_THE_EDGE: [i64; 3] = [1, 7, 30];
 
-/// What a task is to find out.
 #[derive(Debug)]
 pub(super) enum Task {
     Window,
-    /// Whether the API serves nothing older; `inside` is a window that it served.
+    /// Whether the API serves nothing older than the edge; `inside` was served.
     IsEdge {
         edge: DateTime<Utc>,
         inside: Option<Window>,
-        /// Why it is asked.
         error: ReadError,
     },
     /// Whether older interactions are served again.
     History {
         served_from: DateTime<Utc>,
     },
-    /// How days compare.
     Compare {
         days: Vec<Window>,
         model: Box<Model>,
@@ -58,18 +53,16 @@ pub(super) enum Found {
     /// `None`: older ones are served.
     History(Option<DateTime<Utc>>),
     Compared(WindowReport),
-    /// Nothing has come for too long.
     Silent,
 }
 
-/// A window as read, and what its records became.
 #[derive(Debug)]
 pub(in crate::sync) struct Fetched {
     pub(in crate::sync) reading: Reading,
     pub(in crate::sync) rows: WindowRows,
-    /// What was known of the API by then.
+    /// What was known of the API at that time.
     pub(in crate::sync) profile: Value,
-    /// Taken until it is written.
+    /// Held until it is written.
     pub(super) _room: Option<OwnedSemaphorePermit>,
 }
 
@@ -84,7 +77,6 @@ impl Fetched {
     }
 }
 
-/// A page source.
 #[derive(Debug, Clone)]
 pub(in crate::sync) struct WindowSource {
     pub(in crate::sync) account: AccountContext,
@@ -152,8 +144,8 @@ impl WindowSource {
         })
     }
 
-    /// Older and newer ranges are tested too, as it may be a hole or an outage. The edge comes last: an
-    /// outage may have ended.
+    /// Also tests older and newer ranges, since a refusal may be a hole or an outage. The edge comes last: an
+    /// outage may have ended by then.
     async fn is_edge(&self, edge: DateTime<Utc>, inside: Option<Window>, fetch: &Fetch) -> bool {
         for days in DAYS_BEFORE_THE_EDGE {
             if self.is_refused(before(edge - TimeDelta::days(days)), fetch).await != Some(true) {

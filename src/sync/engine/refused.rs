@@ -1,5 +1,3 @@
-//! Windows that the API refuses: too long, too old, or for another reason.
-
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::extract::ApiError;
@@ -24,7 +22,6 @@ fn too_old() -> Problem {
 }
 
 impl ReadError {
-    /// The API does not serve such a window.
     pub(super) fn is_refusal(&self) -> bool {
         matches!(self, Self::Api(ApiError::Unaccepted { .. } | ApiError::Message))
     }
@@ -44,7 +41,7 @@ impl Engine {
         let is_newest = window.end >= self.until;
         let refusal = source.horizon.refused(window, others, is_newest);
         if matches!(refusal, Refusal::Edge(_)) && self.has_newer(place, window) {
-            // Where the API's history ends is told by the newest window that is refused.
+            // The newest refused window shows where the API's history ends.
             self.deferred.push((flight, error));
             return;
         }
@@ -82,7 +79,7 @@ impl Engine {
         });
     }
 
-    /// Whether something newer than the window, and not served yet, is still to be read.
+    /// Whether anything newer than the window is still to be read.
     fn has_newer(&self, place: usize, window: Window) -> bool {
         let source = &self.sources[place];
         let Some(until) = source.horizon.oldest_served() else {
@@ -107,7 +104,6 @@ impl Engine {
                 .any(|flight| flight.fetch.planned.window.overlaps(between))
     }
 
-    /// What was put off is looked at again after each window.
     pub(super) fn take_up_deferred(&mut self) {
         for (flight, error) in std::mem::take(&mut self.deferred) {
             self.read.push_back((flight, Ok(Ok(Found::Window(Err(error))))));
@@ -126,7 +122,6 @@ impl Engine {
         self.fail(flight, WindowFailure::of_reading(error));
     }
 
-    /// Nothing before this instant is served.
     pub(super) fn end_history(&mut self, flight: Flight, edge: DateTime<Utc>) {
         let Some(place) = self.place(flight.source) else {
             return;
@@ -160,7 +155,7 @@ impl Engine {
         });
     }
 
-    /// Once a day, whether older interactions are served again.
+    /// Once a day.
     pub(super) fn try_history(&mut self, served_from: DateTime<Utc>) {
         let window = Window {
             start: served_from - EDGE,

@@ -1,4 +1,4 @@
-//! One reason to read: the head, or a request. Its queue is a copy of what the ledger says is left.
+//! One reason to read: the head, or a request. Its queue is a copy of the ledger's.
 
 use std::collections::VecDeque;
 
@@ -16,7 +16,7 @@ use super::super::horizon::Horizon;
 use super::super::plan::{Model, Queue};
 use super::super::report::Progress;
 
-/// The head is what is younger; the rest of what is new is read like a backfill.
+/// Older unread ranges are read like a backfill.
 const HEAD_MAX_AGE: TimeDelta = TimeDelta::days(1);
 
 /// `None`: the head.
@@ -28,29 +28,29 @@ pub(super) struct Source {
     pub(super) request: Option<OpenRequest>,
     pub(super) work: Work,
     pub(super) run: Run,
-    /// Windows that are read, wait to be written, or are written.
+    /// Read, waiting to be written, or being written.
     pub(super) in_flight: usize,
-    /// Not drained, since they failed or are gaps: not tried again by this run.
+    /// Failed, or gaps: not tried again by this run.
     pub(super) tried: Vec<Window>,
-    /// Of those tried, what failed and may not fail again.
+    /// Of those, failures that may pass.
     pub(super) failed: Vec<Window>,
-    /// Read by its own windows since the ledger was last asked.
+    /// By its own windows, since the ledger was last read.
     pub(super) drained: Vec<Window>,
     pub(super) gaps_found: usize,
     pub(super) horizon: Horizon,
     pub(super) history_ends: Option<DateTime<Utc>>,
-    /// Number of the window that was last begun for it.
+    /// Number of its newest window.
     pub(super) served: u64,
     pub(super) rests_until: Option<Instant>,
     pub(super) rests: u32,
-    /// What its windows drain stays in what is left of it.
+    /// Its drained windows do not reduce its remainder.
     pub(super) makes_no_progress: bool,
 }
 
 #[derive(Debug)]
 pub(super) enum Work {
     Windows(Queue),
-    /// To be compared, oldest first.
+    /// Oldest first.
     Days(VecDeque<Window>),
 }
 
@@ -109,7 +109,7 @@ impl Source {
         }
     }
 
-    /// What it has was read or tried, so the ledger decides whether it is at its end.
+    /// Everything was read or tried, so the ledger decides whether it is finished.
     pub(super) fn is_worked_off(&self) -> bool {
         !self.has_work() && self.in_flight == 0 && !matches!(self.run, Run::Opening)
     }
@@ -118,7 +118,6 @@ impl Source {
         self.rests_until.is_some_and(|until| until > Instant::now())
     }
 
-    /// Whether a window that began then serves it.
     pub(super) fn is_served_since(&self, began_at: DateTime<Utc>) -> bool {
         let since = self.request.as_ref().and_then(|request| request.since);
         since.is_none_or(|since| since <= began_at)
@@ -132,7 +131,6 @@ impl Source {
         };
     }
 
-    /// Nothing more is tried by this run.
     pub(super) fn give_up_rest(&mut self) {
         self.work = match self.work {
             Work::Windows(_) => Work::Windows(Queue::default()),
@@ -148,7 +146,7 @@ impl Source {
         }
     }
 
-    /// How urgent its next window is: the head, then what is reread from small to large, then the past.
+    /// The head, then refreshes from small to large, then the past.
     pub(super) fn urgency(&self, until: DateTime<Utc>) -> (u8, i64) {
         match &self.request {
             None if self.is_at_head(until) => (0, 0),
@@ -176,7 +174,7 @@ impl Source {
     }
 }
 
-/// By UTC days.
+/// UTC days.
 fn days_of(range: Window) -> impl Iterator<Item = Window> {
     let mut start = range.start;
     std::iter::from_fn(move || {

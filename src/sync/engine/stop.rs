@@ -1,5 +1,3 @@
-//! Ends what is on its way.
-
 use crate::ledger::LoadError;
 use crate::ledger::problems::Problem;
 
@@ -8,14 +6,14 @@ use super::source::{Run, Work};
 use super::{Engine, Why, joined};
 
 impl Engine {
-    /// Records what was on its way, and closes all runs.
+    /// Records what was in flight, and closes all runs.
     pub(super) async fn wind_up(&mut self, worked: &Result<Why, LoadError>) -> Result<(), LoadError> {
         while let Some(read) = self.reads.try_join_next_with_id() {
             self.was_read(read);
         }
-        // Otherwise they send requests while others are written.
+        // They would send requests while others are written.
         self.reads.shutdown().await;
-        // A COMMIT on its way is let through, here and below.
+        // A COMMIT in flight finishes, here and below.
         while self.looks.join_next().await.is_some() {}
         let mut ended = Ok(());
         if worked.is_ok() {

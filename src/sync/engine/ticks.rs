@@ -1,5 +1,3 @@
-//! Which ticks of a schedule have been answered.
-
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
@@ -10,11 +8,11 @@ use crate::config::Cron;
 pub(super) struct Ticks(HashMap<String, DateTime<Utc>>);
 
 impl Ticks {
-    /// The last tick, unless it was answered. However many were missed, it is one.
+    /// The last tick, if it was not answered. Several missed ticks count as one.
     pub(super) fn due(&mut self, name: &str, every: &Cron, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let tick = every.last_before(now)?;
         let answered = self.0.get(name).copied();
-        // After a clock that was set back, the ones that were answered are still to come.
+        // If the clock was set back, answered ticks lie ahead.
         let is_due = answered.is_none_or(|answered| answered < tick || answered > now);
         is_due.then(|| {
             self.0.insert(name.to_owned(), tick);

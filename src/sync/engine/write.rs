@@ -1,5 +1,3 @@
-//! What is written of a window that was read.
-
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -37,14 +35,13 @@ pub(in crate::sync) struct WindowReport {
 pub(in crate::sync) struct Fetch {
     pub(in crate::sync) planned: Planned,
     pub(in crate::sync) started_at: DateTime<Utc>,
-    /// The same by the database's clock; exact once it is read.
+    /// Database time; exact once it is read.
     pub(in crate::sync) began_at: DateTime<Utc>,
-    /// The same by the monotonic clock.
+    /// Monotonic.
     pub(in crate::sync) began: Instant,
     pub(in crate::sync) tally: Arc<Tally>,
 }
 
-/// Writes the windows of a run.
 #[derive(Debug, Clone)]
 pub(in crate::sync) struct Writer {
     pub(in crate::sync) account: AccountContext,
@@ -52,12 +49,12 @@ pub(in crate::sync) struct Writer {
     pub(in crate::sync) run_id: i64,
     pub(in crate::sync) purpose: Purpose,
     pub(in crate::sync) kept_from: Option<DateTime<Utc>>,
-    /// What the API compares ranges with, if it is known.
+    /// What the API compares ranges with, if known.
     pub(in crate::sync) basis: Option<Basis>,
 }
 
 impl Writer {
-    /// A fault of the data is reported, not returned: others may succeed.
+    /// Faults of the data are reported, not returned: other windows may succeed.
     pub(super) async fn store(
         &self,
         fetch: &Fetch,
@@ -192,7 +189,6 @@ impl Writer {
         conflict::retry(self.account.name(), recording).await
     }
 
-    /// Tells the log, the metrics and whoever watches for progress.
     fn announce(&self, commit: &WindowCommit<'_>, committed: &Committed) {
         // Rereads and partial windows are no progress.
         if commit.status == Status::Drained && matches!(commit.purpose, Purpose::New | Purpose::Gap) {

@@ -1,5 +1,3 @@
-//! What of the stored records is a customer's, or mentions one.
-
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::TryStreamExt;
@@ -33,7 +31,7 @@ pub(super) struct ScanEntry {
 }
 
 impl Scan {
-    /// Reads the interactions that may be the customer's, and all rejected records, of which there is no index.
+    /// Only interactions have an index of hints; all rejected records are read.
     pub(super) async fn of(connection: &mut PgConnection, wanted: &Wanted) -> Result<Self, LoadError> {
         let mut scan = Self::default();
         let candidates = erase::candidates(&mut *connection, &wanted.hints()).await?;
@@ -97,7 +95,7 @@ impl Scan {
     }
 }
 
-/// Interactions that mention the customer in any field. No index finds every spelling within other text, so all are read.
+/// Reads everything: no index finds every spelling within other text.
 pub(super) async fn mentions(
     connection: &mut PgConnection,
     wanted: &Wanted,

@@ -1,5 +1,3 @@
-//! Chooses the length of the next window.
-
 use chrono::{DateTime, Days, NaiveTime, TimeDelta, Utc};
 
 use crate::extract::PAGE_SIZE;

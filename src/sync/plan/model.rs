@@ -1,5 +1,3 @@
-//! What windows are cut by: how dense records lie, how wrong that was, how many the API shows.
-
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::time::window::Window;
@@ -23,7 +21,7 @@ pub(in crate::sync) struct Limits {
     pub(in crate::sync) reach: u64,
     pub(in crate::sync) totals: bool,
     pub(in crate::sync) longest: Option<TimeDelta>,
-    /// Minutes, negative east of Greenwich, of the API's dates.
+    /// Minutes, negative east of Greenwich.
     pub(in crate::sync) time_zone_offset: i32,
 }
 

@@ -1,5 +1,3 @@
-//! Postpones what may be too old.
-
 use chrono::{DateTime, Utc};
 
 use crate::time::window::Window;

@@ -1,5 +1,3 @@
-//! Where to split a window that overflowed.
-
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 
 use crate::time::window::Window;

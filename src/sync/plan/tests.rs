@@ -1,5 +1,3 @@
-//! Tests the planner against a model API.
-
 mod requests;
 
 use std::collections::{BTreeSet, HashSet};

@@ -1,5 +1,4 @@
-//! Whether a pass shows all records of its window, as a function of what is known of the API and of the pass
-//! before.
+//! Decides whether a pass shows all records of its window. Pure.
 
 use super::pass::{After, Pass, PassEnd};
 use super::profile::{ApiProfile, Range};
@@ -7,16 +6,14 @@ use super::profile::{ApiProfile, Range};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Judgement {
     Drained,
-    /// Drained, and the number reported is no total.
+    /// Drained, but the reported number is no total.
     NoTotal,
     Overflow,
     /// Overflow: the page after the last is not served.
     Unserved,
-    /// More requests decide.
     Doubtful,
-    /// To be read again.
     Again,
-    /// To be read again without the total, which was exceeded twice.
+    /// Read again without the total, which was exceeded twice.
     FalseTotal,
     Inconsistent,
     Elsewhere,
@@ -32,7 +29,7 @@ impl Judgement {
 
 pub(super) fn judge(profile: &ApiProfile, pass: &Pass, before: Option<&Pass>) -> Judgement {
     let is_same = before.is_some_and(|before| pass.total == before.total && pass.shows_the_same_as(before));
-    // A record that comes twice displaces another, unless it comes twice on each pass.
+    // A record that comes twice displaces another, unless it comes twice in each pass.
     let is_shifted = pass.pages.len() > 1 && pass.repeated() > 0 && !is_same;
     let is_counted_twice = is_same && pass.total == Some(pass.shown());
     let is_clean = !pass.has_strays() && (pass.pages.len() == 1 || pass.repeated() == 0);
@@ -51,7 +48,7 @@ pub(super) fn judge(profile: &ApiProfile, pass: &Pass, before: Option<&Pass>) ->
         PassEnd::NotServed if is_clean => Judgement::Doubtful,
         _ if may_hide_records(pass) && before.is_some_and(may_hide_records) => Judgement::Strays,
         PassEnd::BelowTotal if pass.shown() == 0 && is_clean => Judgement::Withheld,
-        // An empty page after a full one may not be served.
+        // An empty page after a full one may mean that it is not served.
         PassEnd::BelowTotal
             if is_same && is_clean && pass.ends_full() && pass.after != Some(After::LastRows) =>
         {
@@ -65,7 +62,7 @@ pub(super) fn judge(profile: &ApiProfile, pass: &Pass, before: Option<&Pass>) ->
     }
 }
 
-/// The number reported is larger than what can be had. Where totals were right so far, records are held back.
+/// The reported number exceeds what can be read. If totals were right so far, records are withheld.
 pub(super) fn no_total(profile: &ApiProfile) -> Judgement {
     if profile.totals_add_up {
         Judgement::Inconsistent

@@ -1,5 +1,5 @@
-//! What reading a window teaches about the API. Windows are read side by side, each by what was known when it
-//! began; whoever owns the profile learns from all of them, one after the other.
+//! What reading a window teaches about the API. Windows are read in parallel; the owner of the profile learns
+//! from them one after the other.
 
 use super::judge::Judgement;
 use super::pass::{After, Length, Pass};
@@ -9,25 +9,22 @@ use super::range::Places;
 #[derive(Debug, Clone, Copy)]
 pub(in crate::sync) enum Lesson {
     Pass(PassFacts),
-    /// A window did not add up, however often it was read.
+    /// Never added up, however often it was read.
     Inconsistent,
     RangeKept,
 }
 
-/// What a pass shows, as it was judged.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::sync) struct PassFacts {
     pub(super) judgement: Judgement,
     pub(super) pages: usize,
     pub(super) first: Length,
-    /// Whether the second page holds as many records as were asked for.
     pub(super) is_second_full: bool,
     pub(super) unit: OffsetUnit,
     pub(super) limit: usize,
     pub(super) full_page: usize,
     pub(super) after: Option<After>,
     pub(super) is_followed: bool,
-    /// `numResults` of the first page.
     pub(super) reported: Option<u64>,
     pub(super) total: Option<u64>,
     pub(super) shown: u64,
@@ -61,7 +58,7 @@ impl PassFacts {
     }
 }
 
-/// What is known of the API while a window is read, and what was learned meanwhile.
+/// What is known of the API while a window is read, and what was learned since.
 #[derive(Debug, Clone, Default)]
 pub(in crate::sync) struct Knowledge {
     pub(in crate::sync) profile: ApiProfile,

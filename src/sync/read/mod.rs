@@ -1,4 +1,4 @@
-//! Reads a window until its records are proven to be all, over records as sent.
+//! Reads a window until its records are proven complete, over records as sent.
 
 mod judge;
 mod lesson;
@@ -29,21 +29,20 @@ pub(super) use pages::{ApiPages, Pages, origin};
 pub use probe::{Probe, Reached, probe, reach, reach_week, worth_probing};
 pub use profile::{ApiProfile, NumResults, OffsetUnit, Range};
 
-/// What one account's windows in flight may hold.
+/// Bytes, for all windows of an account in flight.
 const TEXT_IN_HAND: usize = 16 << 20;
 
-/// A window that holds more is split, as if it overflowed.
+/// A window that holds more is split.
 const TEXT_OF_A_WINDOW: usize = TEXT_IN_HAND / (super::engine::WINDOWS_IN_FLIGHT + 1);
 
-/// A window, or a part of it, that is read.
 #[derive(Debug, Clone)]
 pub(super) struct Slice {
     pub(super) window: Window,
     pub(super) narrowing: Narrowing,
     pub(super) priority: Priority,
-    /// Nothing is known yet, so a full page is enough.
+    /// Nothing is known yet, so one full page is enough.
     pub(super) is_probe: bool,
-    /// Records that are expected; 0 if unknown.
+    /// 0 if unknown.
     pub(super) expected: f64,
 }
 
@@ -84,34 +83,30 @@ impl Slice {
     }
 }
 
-/// What a window showed.
 #[derive(Debug)]
 pub(super) struct Reading {
     pub(super) verdict: Verdict,
-    /// What it is drained by.
     pub(super) proof: Option<Proof>,
-    /// Those of one identity differ.
+    /// Versions of one identity differ.
     pub(super) records: Vec<RawRecord>,
-    /// Elements that are no records.
+    /// Elements without an id.
     pub(super) strays: Vec<RecordText<'static>>,
     pub(super) distinct_records: u64,
     pub(super) reported_total: Option<u64>,
-    /// The part that alone holds strays.
+    /// The only part with strays.
     pub(super) strays_in: Option<Window>,
 }
 
-/// Whether the records are all that the window has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// They are.
     Drained,
-    /// The API shows, or memory holds, only some of them.
+    /// The API shows, or memory holds, only some of the records.
     Overflow,
-    /// Each pass shows others, or fewer than a total that was right so far.
+    /// Passes differ, or show fewer records than a total that was right so far.
     Inconsistent,
-    /// They lie outside of it: the API ignores the range.
+    /// The records lie outside: the API ignores the range.
     Elsewhere,
-    /// Elements without an id may stand for others.
+    /// Elements without an id may stand for other records.
     Strays,
 }
 
@@ -123,7 +118,7 @@ pub(super) enum ReadError {
     Withheld { total: u64 },
 }
 
-/// Reads a window. A second that overflows is read by what filters part.
+/// A second that overflows is read in parts.
 pub(super) async fn read_window<P: Pages>(
     pages: &P,
     known: &mut Knowledge,

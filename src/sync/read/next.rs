@@ -1,4 +1,4 @@
-//! Which pages are asked for next, as a function of what is known of the API and of the pages so far.
+//! Chooses the next pages. Pure.
 
 use std::ops::Range;
 
@@ -10,9 +10,8 @@ use super::profile::{ApiProfile, OffsetUnit};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum NextPage {
-    /// Records must be on them.
     Pages(Range<usize>),
-    /// It may lie past the end.
+    /// May lie past the end.
     Perhaps(usize),
     End(PassEnd),
 }
@@ -20,7 +19,7 @@ pub(super) enum NextPage {
 pub(super) fn next(profile: &ApiProfile, slice: &Slice, pass: &Pass) -> NextPage {
     match (pass.after, pass.total) {
         _ if pass.is_too_large() => NextPage::End(PassEnd::OutOfReach),
-        // A page that follows is not served.
+        // The following page exists, but is not served.
         (Some(_), _) if pass.is_followed => NextPage::End(PassEnd::OutOfReach),
         (after, Some(total)) if pass.distinct() < total => below_total(profile, slice, pass, after, total),
         (_, Some(total)) if pass.distinct() > total => NextPage::End(PassEnd::AboveTotal),
@@ -61,7 +60,7 @@ fn below_total(
     }
 }
 
-/// The total may be a page size or a cap, so one more page is asked for after a full one.
+/// The total may be a page size or a cap, so a full page is followed by one more request.
 fn at_total(profile: &ApiProfile, slice: &Slice, pass: &Pass, after: Option<After>) -> NextPage {
     if after.is_some() || !pass.ends_full() {
         NextPage::End(PassEnd::Proven)
@@ -102,7 +101,7 @@ fn without_total(profile: &ApiProfile, slice: &Slice, pass: &Pass) -> NextPage {
     }
 }
 
-/// Where the last offset is kept as well, no second page is served.
+/// Counted in records, the second page may lie past the last offset.
 fn is_second_by_records(pass: &Pass) -> bool {
     pass.pages.len() == 1 && pass.unit == OffsetUnit::Records
 }

@@ -1,10 +1,7 @@
-//! Where pages come from: the API, or a model of one in tests.
-
 use crate::config::AccountConfig;
 use crate::extract::{ApiClient, ApiError, Page, PageRequest, Tally};
 use crate::transform::{Origin, RawRecord, RecordText};
 
-/// A page, its elements told apart.
 #[derive(Debug, Default)]
 pub(in crate::sync) struct RawPage {
     pub(in crate::sync) reported: Option<u64>,
@@ -20,7 +17,6 @@ pub(in crate::sync) trait Pages: Sync {
         may_be_past_the_end: bool,
     ) -> impl Future<Output = Result<RawPage, ApiError>> + Send;
 
-    /// Requests worth having on their way at once.
     fn in_flight(&self) -> usize;
 }
 
@@ -45,7 +41,6 @@ impl Pages for ApiPages<'_> {
     }
 }
 
-/// Where the account's records come from.
 pub(in crate::sync) fn origin(account: &AccountConfig) -> Origin<'_> {
     Origin {
         account_id: &account.account_id,

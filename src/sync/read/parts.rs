@@ -1,5 +1,5 @@
-//! Reads an overflowing second by direction, channel and queue. It is drained only if the total is reached:
-//! bot-only sessions may match no filter.
+//! Reads an overflowing second by direction, channel and queue. Only a reached total drains it: bot-only
+//! sessions may match no filter.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
@@ -23,7 +23,7 @@ const MOST_PARTS: usize = 24;
 
 type Union = HashMap<Uuid, RawRecord>;
 
-/// Parts of a part; none where it is narrowed so already.
+/// Parts of a part; empty if it is already narrowed so.
 type Dimension = fn(&Narrowing, &Filters, &Union) -> Vec<Narrowing>;
 
 const DIMENSIONS: [Dimension; 3] = [by_direction, by_channel, by_queue];
@@ -86,7 +86,7 @@ impl<P: Pages> WindowReader<'_, P> {
         })
     }
 
-    /// If ends are inclusive, the last instant may overflow alone. Both instants must then hold the total.
+    /// If the API includes ends, the last instant may overflow alone. Both instants must then hold the total.
     async fn read_first_instant(
         &mut self,
         slice: &Slice,
@@ -163,7 +163,6 @@ fn channels(seen: impl IntoIterator<Item = String>) -> Vec<String> {
     documented.into_iter().chain(seen).collect()
 }
 
-/// In the first spelling.
 fn once_each(values: Vec<String>) -> impl Iterator<Item = String> {
     let mut spellings = BTreeSet::new();
     values

@@ -1,5 +1,3 @@
-//! One pass over a window's pages.
-
 use std::collections::HashMap;
 
 use uuid::Uuid;
@@ -15,7 +13,6 @@ use super::range::Places;
 /// A server may limit bot-only records and conversations separately: a shorter page may be full of one kind.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Length {
-    /// Of both kinds.
     pub records: usize,
     /// Of the more frequent kind.
     pub of_a_kind: usize,
@@ -41,25 +38,23 @@ impl Length {
         }
     }
 
-    /// Only a page shorter than another, in all and of each kind, is short.
+    /// Only a page shorter than another one, in all and of each kind, is short.
     pub(super) fn reaches(self, other: Self) -> bool {
         self.records >= other.records || self.of_a_kind >= other.of_a_kind
     }
 }
 
-/// What came in place of the page after those with records.
+/// What came after the last page with records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum After {
     Empty,
-    /// Only records that were shown before.
+    /// Only records shown before.
     Repeated,
-    /// All rows but the first once more: no row follows.
+    /// All rows but the first once more, so no row follows.
     LastRows,
-    /// It failed or was refused.
     NotServed,
 }
 
-/// Why no further page is asked for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum PassEnd {
     /// By a short page, or the total.
@@ -74,21 +69,20 @@ pub(super) enum PassEnd {
 
 #[derive(Debug, Default)]
 pub(super) struct Pass {
-    /// Those that brought records.
+    /// Only those with records.
     pub(super) pages: Vec<RawPage>,
     pub(super) after: Option<After>,
-    /// Rows that follow the first page were seen.
+    /// Rows after the first page were seen.
     pub(super) is_followed: bool,
     pub(super) total: Option<u64>,
     pub(super) unit: OffsetUnit,
-    /// Records asked for on further pages: no more than the first page held, so that pages meet whatever
-    /// `offset` counts.
+    /// For further pages: at most as many as the first page held, so that pages meet whatever `offset`
+    /// counts.
     pub(super) limit: usize,
     pub(super) full_page: usize,
     pub(super) end: PassEnd,
     pub(super) places: Places,
     weight: usize,
-    /// How often each came.
     seen: HashMap<Uuid, u64>,
 }
 
@@ -113,7 +107,7 @@ impl Pass {
         pass
     }
 
-    /// Takes the page after the last; `None` if it is not served.
+    /// `None`: not served.
     pub(super) fn take(&mut self, page: Option<RawPage>) {
         let Some(page) = page else {
             self.after = Some(After::NotServed);
@@ -135,7 +129,7 @@ impl Pass {
         }
     }
 
-    /// A shift by one row.
+    /// Pages shifted by one row.
     fn shows_offset_in_records(&self, page: &RawPage) -> bool {
         let [first] = self.pages.as_slice() else {
             return false;
@@ -146,7 +140,6 @@ impl Pass {
         self.unit == OffsetUnit::Pages && overlap > 0 && same.count() == overlap
     }
 
-    /// As far as memory allows.
     fn add(&mut self, mut page: RawPage) {
         for record in &page.records {
             *self.seen.entry(record.identity).or_default() += 1;
@@ -165,7 +158,7 @@ impl Pass {
         self.weight > TEXT_OF_A_WINDOW
     }
 
-    /// Only what was seen is compared with a later pass.
+    /// A later pass is compared by identities only.
     pub(super) fn forget_texts(&mut self) {
         self.pages.iter_mut().for_each(|page| page.records.clear());
     }
@@ -219,7 +212,7 @@ impl Pass {
         self.seen == other.seen
     }
 
-    /// The average, if there are enough to tell.
+    /// The average, if there are enough records.
     pub(super) fn record_weight(&self) -> Option<usize> {
         let shown = self.seen.len();
         (shown * 2 >= PAGE_SIZE).then(|| self.weight / shown)

@@ -19,27 +19,21 @@ use super::reader::WindowReader;
 
 const RECORDS_WANTED: u64 = 900;
 
-/// The result of a one-record request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reached {
-    /// The window.
     pub window: Window,
-    /// Whether it holds records.
     pub has_records: bool,
     /// `numResults`, if greater than the page.
     pub total: Option<u64>,
 }
 
-/// What a few pages showed.
 #[derive(Debug, Clone)]
 pub struct Probe {
-    /// Observed behaviour.
     pub profile: ApiProfile,
-    /// Whether our reading of time stamps is right.
     pub time_zone: TimeZoneVerdict,
-    /// Distinct interactions.
+    /// Distinct.
     pub records: u64,
-    /// Whether pages overlap, not shifted by one.
+    /// Pages overlap, and not by a shift of one row.
     pub rows_move: bool,
 }
 
@@ -52,7 +46,7 @@ pub async fn reach(api: &ApiClient, until: DateTime<Utc>, tally: &Tally) -> Resu
     one_record(api, Window { start, end: until }, tally).await
 }
 
-/// Requests one record of the longest allowed window: seven days and dates (vendor).
+/// Requests one record of the longest window the vendor allows: seven days and dates.
 ///
 /// # Errors
 /// [`ApiError::Unaccepted`] if too long, or the last try failed.
@@ -110,7 +104,7 @@ fn newest_part(reached: &Reached) -> Window {
     }
 }
 
-/// Reads the first, second and last page: at most four requests.
+/// First, second and last page: at most four requests.
 ///
 /// # Errors
 /// A request failed.
@@ -130,7 +124,7 @@ pub async fn probe(api: &ApiClient, window: Window, tally: &Tally) -> Result<Pro
     if pass.shown() > 0 {
         take(&mut pass, 1).await?;
         if pass.is_followed {
-            // Its offset counts records.
+            // The offset counts records.
             take(&mut pass, 1).await?;
         }
     }
@@ -173,7 +167,7 @@ fn last_page(pass: &Pass) -> Option<usize> {
 
 fn time_zone(api: &ApiClient, pass: &Pass) -> TimeZoneVerdict {
     let origin = origin(api.account());
-    // Nothing is stored or shown.
+    // The result is neither stored nor shown.
     let policy = Policy::default();
     let records = pass.pages.iter().flat_map(|page| &page.records);
     let transformed = records.filter_map(|record| record.transform(origin, &policy).ok());

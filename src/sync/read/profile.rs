@@ -1,5 +1,5 @@
-//! What is known of an API that its pages leave open. Found out while reading, kept with the account, and
-//! withdrawn where an answer contradicts it.
+//! What is learned of an API beyond its documentation: stored with the account, withdrawn if an answer
+//! contradicts it.
 
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
@@ -14,34 +14,30 @@ use super::lesson::{Lesson, PassFacts};
 use super::pass::{After, Length, Pass};
 use super::range::Edges;
 
-/// A second one in a row has single pages read, as a server may reshuffle every answer.
+/// Beyond it (two windows in a row), single pages are read: the server may reshuffle every answer.
 const DOUBT_OF_A_WINDOW: u32 = 20;
 
-/// A window ends exactly at a full page once in a hundred by chance.
+/// By chance, one window in a hundred ends exactly at a full page.
 const UNSERVED_UNTIL_BELIEVED: u32 = 2;
 
-/// What `numResults` counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum NumResults {
-    /// The window's records.
+    /// Of the window.
     Total,
-    /// The page's records.
+    /// Of the page.
     Page,
-    /// It is absent.
     Absent,
-    /// Neither.
     Other,
 }
 
-/// What `offset` counts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OffsetUnit {
-    /// Pages, as documented.
+    /// As documented.
     #[default]
     Pages,
-    /// Records (an older vendor page).
+    /// As on an older page of the vendor.
     Records,
 }
 
@@ -54,57 +50,52 @@ impl OffsetUnit {
     }
 }
 
-/// Whether ranges are honoured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Range {
-    /// Records lie inside.
     Kept,
-    /// Others come too.
     Ignored,
 }
 
-/// Observed behaviour of an account's API.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ApiProfile {
-    /// Apparent meaning of `numResults`.
     pub num_results: Option<NumResults>,
-    /// Whether totals matched over several pages.
+    /// Totals matched over several pages.
     pub totals_add_up: bool,
-    /// Meaning of `offset`, proven by how pages fit.
+    /// Proven by how pages fit together.
     pub offset_unit: Option<OffsetUnit>,
-    /// Last page with records, from 0.
+    /// The last page with records, from 0.
     pub deepest_page: usize,
-    /// First page refused, or empty despite more records.
+    /// The first page refused, or empty despite more records.
     pub refused_page: Option<usize>,
-    /// Records on a full page, if fewer than requested.
+    /// If full pages hold fewer records than requested.
     pub page_size: Option<usize>,
-    /// Whether ranges are honoured; `Kept` holds for one run.
+    /// `Kept` holds for one run.
     #[serde(skip_serializing_if = "is_of_this_run")]
     pub range: Option<Range>,
-    /// Longest window, if longer ones were refused.
+    /// If longer ones were refused.
     pub longest_window_seconds: Option<i64>,
-    /// What the range is compared with, as sessions across edges show.
+    /// Learned from sessions across the edges of windows.
     pub basis: Option<Basis>,
-    /// Longest page of this run; equally long ones may be full.
+    /// Of this run; equally long pages may be full.
     #[serde(skip)]
     pub longest_page: Length,
     #[serde(skip)]
     edges: Option<Edges>,
-    /// Memory that a record takes, on average.
+    /// Average bytes of memory.
     #[serde(skip)]
     record_weight: Option<usize>,
-    /// Rises where windows do not add up, and falls with those that do: it may have been a bad minute.
+    /// Rises with windows that do not add up and falls with others: it may have been a bad minute.
     #[serde(skip)]
     doubt: u32,
-    /// Windows in a row with a page refused, or empty after a full one.
+    /// Windows whose next page was refused, or empty after a full one.
     #[serde(skip)]
     unserved_in_a_row: u32,
-    /// Short windows were refused, so the limit is kept.
+    /// Short windows were refused too, so the limit stays.
     #[serde(skip)]
     pub(in crate::sync) length_is_doubtful: bool,
-    /// The refusal is from an earlier process: try again.
+    /// An earlier process learned it, so it is tried again.
     #[serde(skip)]
     refusal_is_stale: bool,
 }
@@ -145,7 +136,6 @@ impl ApiProfile {
         in_memory.map_or(served, |records| served.min(records))
     }
 
-    /// Whether first pages give totals.
     pub fn gives_totals(&self) -> bool {
         self.num_results == Some(NumResults::Total)
     }
@@ -163,7 +153,7 @@ impl ApiProfile {
         self.doubt > DOUBT_OF_A_WINDOW
     }
 
-    /// Of a window whose first page has so many records.
+    /// `records`: number on the first page.
     pub(super) fn total(&self, reported: Option<u64>, records: usize) -> Option<u64> {
         let records = records as u64;
         let is_trusted = records > 0 && self.gives_totals() && self.totals_add_up;
@@ -171,7 +161,6 @@ impl ApiProfile {
         reported.filter(|reported| self.num_results != Some(NumResults::Other) && is_total(reported))
     }
 
-    /// Whether the newest page may be followed by another.
     pub(super) fn may_be_full(&self, pass: &Pass) -> bool {
         let is_first = pass.pages.len() == 1;
         let longest = if is_first {
@@ -182,7 +171,7 @@ impl ApiProfile {
         pass.ends_full() || pass.newest().reaches(longest)
     }
 
-    /// The one place that learns.
+    /// All learning happens here.
     pub(in crate::sync) fn learn(&mut self, lesson: &Lesson) {
         match lesson {
             Lesson::Pass(pass) => self.learn_pass(pass),

@@ -1,18 +1,18 @@
-//! What a window was drained by, so that it can be withdrawn where that is contradicted later.
+//! What proved a window complete, kept so that it can be withdrawn if the API contradicts it.
 
 use super::judge::Judgement;
 use super::pass::{After, Pass, PassEnd};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::sync) enum Proof {
-    /// As many different records as the API reported.
+    /// As many distinct records as reported.
     Total,
-    /// The last page is shorter than a full one.
+    /// Shorter than a full page.
     ShortPage,
     TotalAndShortPage,
-    /// No record follows.
+    /// An empty page follows.
     EmptyPage,
-    /// Parts of it hold nothing else.
+    /// All parts together reach the total.
     Parts,
 }
 
@@ -27,7 +27,7 @@ impl Proof {
         }
     }
 
-    /// `None` unless it is drained.
+    /// `None` unless drained.
     pub(super) fn of(pass: &Pass, judgement: Judgement) -> Option<Self> {
         let is_total = pass.total == Some(pass.distinct());
         let is_at_end = pass.after.is_some_and(|after| after != After::NotServed);

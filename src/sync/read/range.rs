@@ -1,5 +1,5 @@
-//! Whether records lie in the requested window, and by which of their times. The API may filter by start, end
-//! or overlap, so any moment counts; all records may be shifted by one time zone.
+//! Whether records lie in the requested window, and by which time. The API may filter by start, end or
+//! overlap; all records may be shifted by one time zone.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use tracing::debug;
@@ -26,7 +26,7 @@ const WORK_AFTER_THE_END: TimeDelta = TimeDelta::hours(1);
 const QUARTER: TimeDelta = TimeDelta::minutes(15);
 const FURTHEST_ZONE: i32 = 14 * 4;
 
-/// One in this many may lie outside, and a single one always.
+/// One in so many may lie outside, and a single one always.
 const ODD_ONE_IN: usize = 10;
 
 const TELLING_WINDOW: TimeDelta = TimeDelta::hours(1);
@@ -36,12 +36,11 @@ const STRETCHES: [TimeDelta; 3] = [TimeDelta::seconds(1), TimeDelta::minutes(1),
 
 type Span = (DateTime<Utc>, Option<DateTime<Utc>>);
 
-/// Where the records of a window lie.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Places {
     pub(super) records: usize,
     pub(super) outside: usize,
-    /// As far as they are known to lie inside without a shift.
+    /// Only counted if they lie inside without a shift.
     started_before: u32,
     ended_after: u32,
 }
@@ -87,8 +86,8 @@ fn lies_in(window: Window, (start, end): Span, shift: TimeDelta, after_the_end: 
     begins && end.is_none_or(|end| end + after_the_end >= window.start - ROUNDING)
 }
 
-/// Sessions across the edges of windows. By start, they only reach out of the windows that return them; by
-/// end, only into them.
+/// Sessions across the edges of windows: an API that filters by start returns those that reach out, one by
+/// end those that reach in.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Edges {
     into: u32,
@@ -96,7 +95,7 @@ pub(super) struct Edges {
 }
 
 impl Edges {
-    /// Fewer may be odd, and a fourth of the others as well.
+    /// Fewer may be odd, and up to a quarter as many as the others.
     const ENOUGH: u32 = 3;
     const TIMES: u32 = 4;
     const REMEMBERED: u32 = 40;
@@ -132,7 +131,8 @@ impl Edges {
 }
 
 impl<P: Pages> WindowReader<'_, P> {
-    /// Tested with a short range once per run, as the API may change: in a long one records may lie by chance.
+    /// Tested with a short range once per run: the API may change, and records may lie in a long range by
+    /// chance.
     pub(super) async fn keeps_range(
         &mut self,
         slice: &Slice,
@@ -156,7 +156,7 @@ impl<P: Pages> WindowReader<'_, P> {
         });
         let mut is_kept = self.is_kept_in(slice, at_start).await?;
         if is_kept == Some(false) && pass.places.outside == 1 {
-            // The odd record may lie in this second.
+            // The odd record may lie in this very second.
             is_kept = self.is_kept_in(slice, at_end).await?;
         }
         if is_kept == Some(true) {
@@ -169,7 +169,7 @@ impl<P: Pages> WindowReader<'_, P> {
         })
     }
 
-    /// By the first stretch that is served.
+    /// Decided by the first stretch that is served.
     async fn is_kept_in(&self, slice: &Slice, stretches: [Window; 3]) -> Result<Option<bool>, ApiError> {
         let mut failure = None;
         for stretch in stretches {

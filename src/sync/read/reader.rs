@@ -1,5 +1,3 @@
-//! Asks for pages until they are judged.
-
 use futures_util::{StreamExt, stream};
 use tracing::{debug, warn};
 
@@ -17,7 +15,7 @@ use super::proof::Proof;
 use super::range::Places;
 use super::{ReadError, Reading, Slice, Verdict};
 
-/// A false total takes two passes to find out.
+/// A false total takes two passes to detect.
 const PASSES: usize = 3;
 
 #[derive(Debug)]
@@ -98,7 +96,7 @@ impl<P: Pages> WindowReader<'_, P> {
         self.pages.page(&slice.request(0, limit), false).await
     }
 
-    /// `None` if it is not served.
+    /// `None`: not served.
     pub(super) async fn further(
         &self,
         slice: &Slice,
@@ -130,13 +128,14 @@ impl<P: Pages> WindowReader<'_, P> {
         })
     }
 
-    /// By all rows but the first, which any limit of the offset allows.
+    /// Asks for all rows but the first, which any offset limit allows.
     async fn is_followed(&self, slice: &Slice, pass: &Pass) -> Result<bool, ApiError> {
         let rows = self.further(slice, 1, pass.limit, true).await?;
         Ok(rows.is_some_and(|rows| !pass.has_all_of(&rows)))
     }
 
-    /// A half that brings nothing new, and is shorter than a page, is complete; one that may be full is halved.
+    /// A half that brings nothing new, and is shorter than a page, is complete; one that may be full is
+    /// halved.
     async fn halves_hold_more(&self, slice: &Slice, pass: &Pass) -> Result<bool, ApiError> {
         let mut window = slice.window;
         while window.seconds() > 1 {
@@ -154,7 +153,7 @@ impl<P: Pages> WindowReader<'_, P> {
                     full.push((half, page.records.len() as u64));
                 }
             }
-            // Sessions that go on in both halves are shown by both.
+            // Sessions that span both halves are in both.
             let are_alike = full.iter().all(|(_, records)| *records >= pass.distinct());
             window = match full.as_slice() {
                 [] => return Ok(false),
@@ -166,7 +165,7 @@ impl<P: Pages> WindowReader<'_, P> {
         Ok(pass.total.is_some())
     }
 
-    /// `None` if both halves hold some. If neither does, the length caused them.
+    /// `None` if both halves hold some. If neither does, the window's length caused them.
     pub(super) async fn part_with_strays(&mut self, slice: &Slice) -> Result<Option<Window>, ReadError> {
         let mut window = slice.window;
         while window.seconds() > 1 {

@@ -1,5 +1,3 @@
-//! Verdicts on made-up records.
-
 use uuid::Uuid;
 
 use super::*;

@@ -1,4 +1,4 @@
-//! How many requests a load takes, for each that any program needs.
+//! How many requests a load takes, relative to the least possible.
 
 use proptest::prelude::RngExt;
 use proptest::test_runner::{RngAlgorithm, TestRng};

@@ -1,4 +1,4 @@
-//! Every reading of what the vendor leaves open gives the same records, of data that overflows windows: nothing
+//! Every reading of what the vendor leaves open gives the same records, even if windows overflow: nothing
 //! lost, nothing twice.
 
 use std::time::Duration;
@@ -8,7 +8,7 @@ use smartassist_simulator::{Basis, Behaviour, End, NumResults, OffsetUnit, Order
 use super::super::Range;
 use super::{MemoryApi, instant, window};
 
-/// A morning with 2,000 interactions an hour at its peak, more in all than one window shows.
+/// 2,000 interactions an hour at its peak; one window cannot show them all.
 fn busy_morning(behaviour: Behaviour) -> MemoryApi {
     let peak = Rhythm::Burst {
         at: instant("2026-01-15T08:30:00Z"),
@@ -19,7 +19,7 @@ fn busy_morning(behaviour: Behaviour) -> MemoryApi {
     MemoryApi::new(|world| {
         world.seed(&Seed {
             rhythm: peak,
-            // So few go on at one moment that a page holds them.
+            // So few overlap that a page holds them.
             longest_session: Duration::from_secs(90),
             ..Seed::new(9, from, to, 1_200)
         });

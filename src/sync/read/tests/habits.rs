@@ -1,5 +1,3 @@
-//! What is found out of an API, and what is not.
-
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 use smartassist_simulator::{Basis, Behaviour, End, NumResults, OffsetUnit, Quirks, Seed};
@@ -43,7 +41,7 @@ fn a_rejected_record_on_two_pages_has_displaced_another() {
         pass.end = pass::PassEnd::BelowTotal;
         assert_eq!((pass.shown(), pass.distinct()), (102, 101));
         assert_eq!(judge(&profile, &pass, None), Judgement::Again);
-        // There twice for good.
+        // Both copies are really there.
         assert_eq!(judge(&profile, &pass, Some(&pass)), Judgement::Drained);
     }
 }
@@ -127,7 +125,7 @@ async fn the_basis_of_the_range_is_found_out() {
         let kept = serde_json::to_value(model.profile()).unwrap();
         let mut known: ApiProfile = serde_json::from_value(kept).unwrap();
         assert_eq!(known.basis, Some(found), "{basis:?}");
-        // One window that says otherwise withdraws nothing.
+        // One odd window withdraws nothing.
         let odd = json!({"sessionId": "odd", "sessionStartTime": "2026-01-15T07:00:00", "sessionEndTime": "2026-01-15T12:00:00"});
         let pass = Pass::of(page([odd]), &known);
         known.learn_pass(&PassFacts::of(&pass, Judgement::Drained));

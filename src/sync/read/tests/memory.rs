@@ -1,5 +1,3 @@
-//! How much text a window may hold.
-
 use chrono::TimeDelta;
 use serde_json::json;
 

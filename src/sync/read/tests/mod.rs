@@ -1,4 +1,4 @@
-//! Whole loads in memory, of the simulated API.
+//! Whole loads of the simulated API, in memory.
 
 mod grid;
 mod habits;
@@ -28,7 +28,6 @@ const ORIGIN: Origin<'_> = Origin {
     time_zone_offset: 0,
 };
 
-/// Many times what any of these loads takes.
 const MOST_REQUESTS: u64 = 5_000;
 
 fn instant(text: &str) -> DateTime<Utc> {
@@ -42,7 +41,6 @@ fn window(start: &str, end: &str) -> Window {
     }
 }
 
-/// An API in memory.
 struct MemoryApi {
     world: Mutex<World>,
     profile: Mutex<ApiProfile>,
@@ -88,18 +86,16 @@ impl Pages for MemoryApi {
     }
 }
 
-/// What a load found.
 #[derive(Debug, Default)]
 struct Loaded {
     records: BTreeSet<Uuid>,
     /// Seconds that could not be proven.
     gaps: Vec<Window>,
-    /// Bytes in hand of one window.
+    /// Of one window, in bytes.
     most_text: usize,
 }
 
 impl MemoryApi {
-    /// At noon of 15 January 2026.
     fn new(change: impl FnOnce(&mut World)) -> Self {
         let mut world = World::new(Options::default());
         world.set_now(instant("2026-01-15T12:00:00Z"));
@@ -114,7 +110,7 @@ impl MemoryApi {
         self.world.lock().unwrap().counters().requests
     }
 
-    /// Identities of all records that the API has.
+    /// All records of the API.
     fn held(&self) -> BTreeSet<Uuid> {
         let world = self.world.lock().unwrap();
         let ids = world.interactions().map(|it| crate::transform::Ids {
@@ -155,7 +151,7 @@ impl MemoryApi {
         self.load_by(&mut self.model(), stretch).await
     }
 
-    /// By what earlier loads taught.
+    /// Uses what earlier loads taught.
     async fn load_by(&self, model: &mut Model, stretch: Window) -> Loaded {
         self.profile.lock().unwrap().begin_run();
         let mut loaded = Loaded::default();

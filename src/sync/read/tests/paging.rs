@@ -1,5 +1,4 @@
-//! Pages that are shorter or longer than what is asked for, ends that are told in odd ways, offsets that are refused:
-//! whatever the API does, all records are read.
+//! Page lengths, odd ends and refused offsets: whatever the API does, all records are read.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +12,6 @@ use crate::time::window::Window;
 
 const WITH_AND_WITHOUT_TOTALS: [NumResults; 3] = [NumResults::Total, NumResults::Page, NumResults::Absent];
 
-/// An account that is loaded stretch by stretch.
 struct MemoryAccount {
     api: MemoryApi,
     model: Model,
@@ -32,7 +30,6 @@ impl MemoryAccount {
         }
     }
 
-    /// Half a day with `count` interactions.
     fn half_a_day(count: usize, behaviour: Behaviour) -> Self {
         let (from, to) = (instant("2026-01-15T00:00:00Z"), instant("2026-01-15T11:00:00Z"));
         Self::new("2026-01-15T00:00:00Z", |world| {
@@ -41,7 +38,6 @@ impl MemoryAccount {
         })
     }
 
-    /// An hour passes, with `count` interactions.
     fn pass_an_hour(&mut self, seed: u64, count: usize) {
         let mut world = self.api.world.lock().unwrap();
         let from = world.now() + TimeDelta::minutes(1);
@@ -49,7 +45,7 @@ impl MemoryAccount {
         world.set_now(from + TimeDelta::minutes(59));
     }
 
-    /// Loads what is new, and finds that all records are read. Returns how many requests that took.
+    /// Checks that all records are read; returns the number of requests.
     async fn load(&mut self, about: &str) -> u64 {
         let before = self.api.requests();
         let now = self.api.world.lock().unwrap().now();
@@ -242,7 +238,7 @@ async fn a_refused_page_below_the_total_is_no_proof_against_it() {
             let mut behaviour = Behaviour::capped(50, num_results);
             behaviour.quirks.past_end = past_end;
             let mut account = MemoryAccount::half_a_day(count, behaviour);
-            // Whatever the offset counts.
+            // Valid whatever the offset counts.
             account.api.world.lock().unwrap().limits.max_offset = 0;
             let about = format!("{past_end:?} {count} {num_results:?}");
             let requests = account.load(&about).await;
@@ -264,7 +260,7 @@ async fn an_api_that_refuses_offsets_in_records_loses_nothing() {
             let about = format!("{behaviour:?}");
             let mut account = MemoryAccount::half_a_day(450, behaviour);
             account.load(&about).await;
-            // Ten times as many as the hours before let expect, so a second page is asked for.
+            // Ten times the expected number, so a second page is asked for.
             account.pass_an_hour(22, 400);
             account.load(&about).await;
             let profile = account.api.profile();
@@ -287,14 +283,14 @@ async fn a_lower_last_offset_is_found_out_and_loses_nothing() {
             let mut account = MemoryAccount::half_a_day(1_300, behaviour);
             account.api.world.lock().unwrap().limits.max_offset = 3;
             account.load(&about).await;
-            // Many times more than the hours before let expect, so all pages are asked for.
+            // Far more than expected, so all pages are asked for.
             account.pass_an_hour(22, 3_000);
             account.load(&about).await;
-            // Without totals, an empty page may also mean that the records are at their end.
+            // Without totals, an empty page may also be the end.
             if past_offset == PastOffset::Refuse || num_results == NumResults::Total {
                 let profile = account.api.profile();
                 assert_eq!(profile.refused_page, Some(4), "{about}");
-                // Those before it were read by the same window.
+                // The same window read those before it.
                 assert_eq!(profile.deepest_page, 3, "{about}");
             }
         }
