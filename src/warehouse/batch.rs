@@ -1,4 +1,4 @@
-//! Writes rows as the table of fields has them, many in one statement.
+//! Writes many rows of the table of fields in one statement.
 
 use chrono::{DateTime, Utc};
 use sqlx::error::BoxDynError;
@@ -11,7 +11,7 @@ use crate::postgres::DatabaseErrorKind;
 use crate::transform::facts::FactRow;
 use crate::transform::{Cell, Interaction, Rows, Session, TableRow};
 
-/// Signature, flags and length of the extension: PostgreSQL manual, COPY, Binary Format.
+/// Signature, flags, extension length: PostgreSQL manual, COPY, Binary Format.
 const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 const TRAILER: [u8; 2] = (-1_i16).to_be_bytes();
 
@@ -20,7 +20,6 @@ const CHUNK_BYTES: usize = 64 << 10;
 
 const KEY: &str = "interaction_key";
 
-/// Of all that a transaction writes.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Constants<'a> {
     pub(super) account_id: &'a str,
@@ -28,7 +27,7 @@ pub(super) struct Constants<'a> {
     pub(super) time_zone_offset: i32,
 }
 
-/// Rows of one table; the first column is the key of the interaction.
+/// The first column is the interaction key.
 #[derive(Debug)]
 pub(super) struct Batch<'a> {
     table: &'static str,
@@ -111,7 +110,6 @@ impl<'a> Batch<'a> {
         batch
     }
 
-    /// Adds new rows.
     pub(super) async fn copy(&self, connection: &mut PgConnection) -> Result<(), LoadError> {
         if self.rows.is_empty() {
             return Ok(());
@@ -135,7 +133,7 @@ impl<'a> Batch<'a> {
         self.check(copied.await)
     }
 
-    /// Writes over the rows of the same interactions, in place, but for the columns that are kept.
+    /// Overwrites the rows of the same interactions in place, except the `kept` columns.
     pub(super) async fn upsert(&self, connection: &mut PgConnection, kept: &[&str]) -> Result<(), LoadError> {
         if self.rows.is_empty() {
             return Ok(());
@@ -149,13 +147,13 @@ impl<'a> Batch<'a> {
             self.columns.join(", "),
             updated.join(", "),
         );
-        // Columns without a value differ each time.
+        // Each set of NULL columns makes another statement.
         let query = sqlx::query_with(AssertSqlSafe(statement), arguments).persistent(false);
         let written = query.execute(connection).await;
         self.check(written.map(|written| written.rows_affected()))
     }
 
-    /// Each column as an array, but for those that are NULL in all rows.
+    /// One array per column, except columns that are NULL in all rows.
     fn arrays(&self) -> Result<(String, PgArguments), BoxDynError> {
         let mut arguments = PgArguments::default();
         let (mut arrays, mut names, mut values) = (Vec::new(), Vec::new(), Vec::new());
@@ -219,7 +217,7 @@ impl<'a> Batch<'a> {
     }
 }
 
-/// In the form of a binary COPY.
+/// As binary COPY.
 fn encode(cells: &[Cell<'_>], bytes: &mut Vec<u8>) {
     bytes.extend(i16::try_from(cells.len()).unwrap_or(i16::MAX).to_be_bytes());
     cells.iter().for_each(|cell| cell.encode(bytes));
@@ -230,7 +228,7 @@ fn integers(numbers: &[i32]) -> String {
     format!("{{{}}}", numbers.join(","))
 }
 
-/// Of an array, since `unnest` flattens arrays of arrays: PostgreSQL manual, section 8.15.6.
+/// As text, since `unnest` flattens arrays of arrays: PostgreSQL manual, section 8.15.6.
 fn literal(texts: &[Option<&str>]) -> String {
     let quoted = |text: &str| format!("\"{}\"", text.replace('\\', r"\\").replace('"', r#"\""#));
     let elements = texts

@@ -1,4 +1,4 @@
-//! Decides, when a request ends, on what two windows have missed: few are marked, and many are withheld, as a
+//! Decides, when a request ends, on what two windows have missed: few are marked, many are withheld, since a
 //! failed source returns empty pages.
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -21,18 +21,16 @@ const PARTS: i32 = 4;
 
 const BATCH: usize = 1_000;
 
-/// A request that ends, or the head.
 #[derive(Debug, Clone, Copy)]
 pub struct Ending<'a> {
-    /// Lease.
     pub lease: &'a Lease,
-    /// Its last run.
+    /// The last one of the request or head.
     pub run_id: i64,
     /// `None`: the head.
     pub request_id: Option<i64>,
-    /// Time to confirm bulk.
+    /// Time until bulk confirms itself.
     pub confirm_after: TimeDelta,
-    /// Now, by the account's clock.
+    /// By the account's clock.
     pub at: DateTime<Utc>,
 }
 
@@ -41,19 +39,19 @@ struct Account {
     now: DateTime<Utc>,
     confirmed_at: Option<DateTime<Utc>>,
     last_returned_at: Option<DateTime<Utc>>,
-    /// Withheld before this is marked, where the source was alive meanwhile.
+    /// What was withheld before this is marked, if the source was alive since.
     ripe_before: DateTime<Utc>,
     newest_ripe: Option<DateTime<Utc>>,
-    /// Proven, and neither withheld nor confirmed.
+    /// Proven, neither withheld nor confirmed.
     new: i64,
     /// By windows of this request.
     request_missed: i64,
     request_judged: i64,
-    /// In the last day, marked ones too.
+    /// In the last day, marked ones included.
     missing: i64,
 }
 
-/// Marks what two windows have missed, unless it is too much; gives how many are marked.
+/// Marks what two windows have missed, unless it is bulk; returns how many were marked.
 ///
 /// # Errors
 /// Database failure; nothing is marked.
@@ -108,7 +106,7 @@ async fn decide(
     missing::mark(connection, constants, &gone).await
 }
 
-/// Records are needed at both ends: a long outage confirms nothing.
+/// Needs records at both ends: a long outage confirms nothing.
 async fn time_confirms(
     connection: &mut PgConnection,
     constants: Constants<'_>,
@@ -132,7 +130,7 @@ async fn time_confirms(
     .await?)
 }
 
-/// All of a request's, or too many of what was judged in the last day.
+/// All of a request's, or too many of the last day's.
 async fn is_bulk(
     connection: &mut PgConnection,
     constants: Constants<'_>,
@@ -162,15 +160,11 @@ async fn is_bulk(
     Ok(too_many(account.missing, judged + marked))
 }
 
-/// Over ten and over a tenth, or all of several.
 fn too_many(missing: i64, judged: i64) -> bool {
     (missing >= 2 && missing >= judged) || (missing > FEW && missing * SHARE > judged)
 }
 
-/// Raises or clears the problem; gives how many are withheld.
-///
-/// # Errors
-/// Database failure.
+/// Raises or clears the problem; returns how many are withheld.
 pub async fn review(pool: &Pool, account_id: &str) -> Result<u64, LoadError> {
     let (withheld, since): (i64, Option<DateTime<Utc>>) = sqlx::query_as(
         "select count(*), min(first_missed_at) from smartassist_sync.absences \
@@ -248,10 +242,6 @@ async fn confirm_some(pool: &Pool, account_id: &str, now: DateTime<Utc>) -> Resu
     .await
 }
 
-/// Withheld interactions.
-///
-/// # Errors
-/// Database failure.
 pub async fn withheld(pool: &Pool, account_id: &str) -> Result<u64, LoadError> {
     let withheld: i64 = sqlx::query_scalar(
         "select count(*) from smartassist_sync.absences where account_id = $1 and withheld_since is not null",

@@ -1,5 +1,5 @@
--- $2: now, by the account's clock; $3: seconds until time confirms; $4: the run that ends; $5: its request. Missing is what was noted in the last day,
--- what waits or is withheld, and what was marked as one of few in the last day, or many could go one by one.
+-- $2: now, by the account's clock; $3: seconds until time confirms; $4: the run that ends; $5: its request.
+-- "Missing" includes what was marked in the last day as one of few, or many could go one by one.
 select
     clock.now,
     account.missing_confirmed_at as confirmed_at,

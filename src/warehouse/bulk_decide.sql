@@ -1,5 +1,6 @@
--- Decides on what two windows have missed, and gives what is to be marked. $2: now, $3: whether it is bulk. An operator confirmed what was first missed
--- until $4, time what was withheld until $5. One of few is marked where the source has returned records since ($6).
+-- Decides on what two windows have missed; returns what is to be marked. $2: now, $3: whether it is bulk. An
+-- operator confirmed what was first missed until $4, time what was withheld until $5. One of few is marked if
+-- the source has returned records since ($6).
 with decided as (
     select
         absence.interaction_key,
@@ -20,7 +21,7 @@ noted as (
     where absence.interaction_key = decided.interaction_key
         and (decided.decision = 'marked' or decided.decision = 'withheld' and absence.withheld_since is null)
 ),
--- Confirmed ones count no more, marked ones for a day.
+-- Confirmed ones no longer count; marked ones count for a day.
 forgotten as (
     delete from smartassist_sync.absences as absence
     where absence.account_id = $1 and (

@@ -1,4 +1,4 @@
--- How many interactions started in these stretches and are judged, $5 at most.
+-- Interactions that started in these stretches and are judged, $5 at most.
 select count(*)
 from (
     select 1

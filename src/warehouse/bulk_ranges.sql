@@ -1,4 +1,4 @@
--- The stretches that windows of the last day judged, and how many interactions were marked as some of few in it.
+-- Stretches judged in the last day, and how many interactions were marked as some of few.
 select
     (select array_agg(lower(stretch) order by stretch) from unnest(read.ranges) as stretch),
     (select array_agg(upper(stretch) order by stretch) from unnest(read.ranges) as stretch),

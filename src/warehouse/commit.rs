@@ -1,4 +1,4 @@
-//! Stores a window's rows, ledger row and coverage in one transaction.
+//! Stores a window's rows, ledger entry and coverage in one transaction.
 
 use std::borrow::Cow;
 
@@ -25,16 +25,12 @@ use crate::ledger::problems::Problem;
 use crate::ledger::windows::{Entry, Purpose, Status, record};
 use crate::ledger::{Counters, LoadError, accounts, turn};
 
-/// Fetched window.
 #[derive(Debug)]
 pub struct WindowCommit<'a> {
-    /// Lease.
     pub lease: &'a Lease,
-    /// Run.
     pub run_id: i64,
-    /// Requested range.
+    /// As requested.
     pub window: Window,
-    /// Purpose.
     pub purpose: Purpose,
     /// What the API compares the range with, if known.
     pub basis: Option<Basis>,
@@ -44,51 +40,40 @@ pub struct WindowCommit<'a> {
     pub problem: Option<&'a Problem>,
     /// Distinct, sorted by key.
     pub interactions: &'a [Interaction],
-    /// Erasure and retention.
     pub limits: StoreLimits<'a>,
-    /// Rejected records.
     pub rejected: &'a [Rejected],
     /// Minutes, negative east of Greenwich.
     pub time_zone_offset: i32,
-    /// Keep raw records.
     pub keep_raw: bool,
-    /// Fetch counts.
     pub fetched: Counters,
-    /// API's total.
     pub reported_total: Option<u64>,
-    /// What it is drained by, and the profile of the API that this rests on.
+    /// What drained it, and the API profile at that time.
     pub proof: Option<(&'a str, &'a Value)>,
-    /// Fetch start.
     pub started_at: DateTime<Utc>,
     /// The same, in database time.
     pub began_at: DateTime<Utc>,
-    /// Age of settled interactions.
+    /// Age at which interactions are settled.
     pub late: TimeDelta,
-    /// Write time.
     pub written_at: DateTime<Utc>,
 }
 
-/// Commit result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Committed {
-    /// All counts.
     pub counters: Counters,
-    /// New watermark.
     pub watermark: DateTime<Utc>,
-    /// Resolved rejections.
+    /// Rejections resolved by it.
     pub resolved: u64,
-    /// Rejections only counted.
+    /// Rejections that are counted, but not kept.
     pub counted_alone: u64,
-    /// New unknown fields.
+    /// Fields not seen before.
     pub new_drift: Vec<Drift>,
-    /// Moved starts.
     pub moved: Option<Moved>,
 }
 
-/// Stores a window; covers it if drained. A record that PostgreSQL refuses is stored as rejected.
+/// Covers the window if it is drained. A record that PostgreSQL refuses is stored as rejected.
 ///
 /// # Errors
-/// [`LoadError`]. Nothing is stored, except perhaps after a failed COMMIT; rereading is safe.
+/// Nothing is stored, except perhaps after a failed COMMIT; rereading is safe.
 pub async fn commit_window(pool: &Pool, commit: &WindowCommit<'_>) -> Result<Committed, LoadError> {
     let committed = pool
         .transact(async |transaction| {
@@ -183,7 +168,7 @@ fn read_span(commit: &WindowCommit<'_>) -> ReadSpan {
     }
 }
 
-/// What PostgreSQL refused is rejected.
+/// Moves what PostgreSQL refused to the rejected records.
 fn apart<'a>(
     interactions: &'a [Interaction],
     rejected: &'a [Rejected],
@@ -200,7 +185,7 @@ fn apart<'a>(
     )
 }
 
-/// Needs a row: sqlx reports COMMIT of an aborted transaction as success.
+/// Must return a row: sqlx reports COMMIT of an aborted transaction as success.
 async fn cover(connection: &mut PgConnection, commit: &WindowCommit<'_>) -> Result<DateTime<Utc>, LoadError> {
     match commit.status {
         Status::Drained => {

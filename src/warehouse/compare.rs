@@ -1,5 +1,3 @@
-//! Stored interactions, for comparison with the API.
-
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
@@ -12,27 +10,22 @@ use crate::time::window::Window;
 
 use crate::ledger::LoadError;
 
-/// The compared time.
+/// By which time the API selects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Basis {
-    /// Session start.
     Start,
-    /// Session end; unended: never.
+    /// Open sessions never match.
     End,
-    /// Any moment; unended continue.
+    /// Any moment; open sessions continue.
     Overlap,
 }
 
 impl Basis {
-    /// All, in counting order.
+    /// In the order of the counts.
     pub const ALL: [Self; 3] = [Self::Start, Self::End, Self::Overlap];
 }
 
-/// Coverage end.
-///
-/// # Errors
-/// Database failure.
 pub async fn loaded_until(
     executor: impl PgExecutor<'_>,
     account_id: &str,
@@ -45,10 +38,7 @@ pub async fn loaded_until(
     Ok(until.flatten())
 }
 
-/// Counts by [`Basis::ALL`], without missing ones.
-///
-/// # Errors
-/// Database failure.
+/// By [`Basis::ALL`], without missing ones.
 pub async fn counts(
     executor: impl PgExecutor<'_>,
     account_id: &str,
@@ -63,19 +53,13 @@ pub async fn counts(
     Ok([start, end, overlap].map(|count| u64::try_from(count).unwrap_or(0)))
 }
 
-/// Stored version.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredVersion {
-    /// Content hash.
     pub content_hash: Vec<u8>,
-    /// Marked as missing.
     pub is_missing: bool,
 }
 
-/// Versions by key.
-///
-/// # Errors
-/// Database failure.
+/// By key.
 pub async fn versions(
     executor: impl PgExecutor<'_>,
     keys: &[Uuid],
@@ -98,17 +82,17 @@ pub async fn versions(
     Ok(rows.into_iter().map(version).collect())
 }
 
-/// Returned partial sessions.
+/// Sessions across an edge that a window returns.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Crossing {
-    /// Begun before.
+    /// Begun before the window.
     pub into: bool,
-    /// Continued after.
+    /// Continued after it.
     pub out_of: bool,
 }
 
 impl Crossing {
-    /// What a reading owes. By start, it returns sessions that reach out of its window; by end, into it.
+    /// By start, an API returns sessions that reach out of the window; by end, those that reach into it.
     pub(super) fn of(basis: Option<Basis>) -> Self {
         Self {
             into: matches!(basis, Some(Basis::End | Basis::Overlap)),
@@ -117,10 +101,7 @@ impl Crossing {
     }
 }
 
-/// Keys a read must return.
-///
-/// # Errors
-/// Database failure.
+/// Keys that a read of the window must return.
 pub async fn must_return(
     pool: &Pool,
     account_id: &str,

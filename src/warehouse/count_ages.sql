@@ -1,4 +1,4 @@
--- In the order of the key, so that two transactions cannot wait for each other. A start in the future (a clock that is off) is of the first class.
+-- In key order, against deadlocks. A start in the future (a wrong clock) belongs to the first class.
 insert into smartassist_sync.changes_by_age as counted (account_id, age_from_seconds, reread, changed)
 select $1, bounds.list[greatest(width_bucket(reread.age, bounds.list), 1)] as age_from_seconds,
        count(*), count(*) filter (where reread.changed)

@@ -1,4 +1,4 @@
--- In the order of the key, so that two transactions cannot wait for each other.
+-- In key order, against deadlocks.
 insert into smartassist_sync.interactions_by_day as counted (account_id, day, interactions)
 select $1, changed.day, changed.change
 from unnest($2::date[], $3::bigint[]) as changed (day, change)

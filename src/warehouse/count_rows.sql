@@ -1,4 +1,4 @@
--- How many rows of each table these interactions have. The first figure is that of the interactions themselves.
+-- Rows of these interactions by table; the first column is the interactions themselves.
 select
     (select count(*) from smartassist.sessions where interaction_key = any($1::text[]::uuid[])),
     (select count(*) from smartassist.destinations where interaction_key = any($1::text[]::uuid[])),

@@ -1,5 +1,5 @@
--- Sessions are found by their start: one that ends in the window, or goes on in it, may have started a while before, a day at most as an index can
--- bound it; longer ones are counted through the index of those that are open, or not at all.
+-- Finds sessions by their start, so that an index bounds them: at most a day before the window. Longer ones
+-- count only if they are open, through the index of open sessions.
 select count(*) filter (where session_started_at >= $2),
        count(*) filter (where session_ended_at >= $2 and session_ended_at < $3),
        count(*) filter (where session_ended_at >= $2 or session_ended_at is null)

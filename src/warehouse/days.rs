@@ -40,11 +40,8 @@ pub(super) async fn count(
     Ok(())
 }
 
-/// Recounts a week, each hour the next one of all that have any, so that it takes the same time however many there are; gives how many days
-/// differed.
-///
-/// # Errors
-/// Database failure.
+/// Recounts one week, the next one each hour, so that it takes the same time however many there are; returns
+/// how many days differed.
 pub async fn recount_week(pool: &Pool, account_id: &str, now: DateTime<Utc>) -> Result<u64, LoadError> {
     let Some((first, last)) = span(pool, account_id).await? else {
         return Ok(0);
@@ -55,7 +52,7 @@ pub async fn recount_week(pool: &Pool, account_id: &str, now: DateTime<Utc>) -> 
     recount(pool, account_id, begin..begin + TimeDelta::weeks(1)).await
 }
 
-/// The first and the last day that has interactions, or a count of them: the ends of two indexes.
+/// Days with interactions or a count, from the ends of two indexes.
 async fn span(pool: &Pool, account_id: &str) -> Result<Option<(NaiveDate, NaiveDate)>, LoadError> {
     let mut days: Vec<NaiveDate> = Vec::new();
     for ends in [
@@ -70,9 +67,9 @@ async fn span(pool: &Pool, account_id: &str) -> Result<Option<(NaiveDate, NaiveD
     Ok(days.iter().min().copied().zip(days.iter().max().copied()))
 }
 
-/// Gives how many days differed.
+/// Returns how many days differed.
 async fn recount(pool: &Pool, account_id: &str, days: Range<NaiveDate>) -> Result<u64, LoadError> {
-    // Without the lock: it takes seconds.
+    // Without the lock, since it takes seconds.
     let differing = pool
         .transact_without_timeout(async |transaction| {
             let stored = stored(transaction, account_id, &days).await?;

@@ -1,5 +1,3 @@
-//! Erases a customer.
-
 use chrono::{DateTime, Utc};
 use futures_util::stream::{BoxStream, StreamExt, TryStreamExt};
 use sqlx::postgres::PgArguments;
@@ -13,12 +11,10 @@ use crate::transform::privacy::Identifier;
 use super::{days, facts, missing};
 use crate::ledger::{LoadError, bigint};
 
-/// Stored record.
 #[derive(Debug, FromRow)]
 pub struct StoredRecord {
-    /// Account.
     pub account_id: String,
-    /// Key or entry id.
+    /// Interaction key, or id of the rejected record.
     pub id: String,
     /// JSON; rejected text perhaps not.
     pub record: String,
@@ -33,12 +29,10 @@ impl StoredRecord {
     }
 }
 
-/// Record key.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, FromRow)]
 pub struct RecordKey {
-    /// Account.
     pub account_id: String,
-    /// Key or entry id.
+    /// Interaction key, or id of the rejected record.
     pub id: String,
 }
 
@@ -69,9 +63,6 @@ impl std::ops::AddAssign for Erased {
 }
 
 /// Blocks writers until commit.
-///
-/// # Errors
-/// Database failure.
 pub async fn begin(connection: &mut PgConnection) -> Result<(), LoadError> {
     sqlx::query("lock table smartassist_sync.accounts in exclusive mode")
         .execute(connection)
@@ -79,10 +70,7 @@ pub async fn begin(connection: &mut PgConnection) -> Result<(), LoadError> {
     Ok(())
 }
 
-/// Those that may be the customer's.
-///
-/// # Errors
-/// Database failure.
+/// Interactions that may be the customer's.
 pub async fn candidates(connection: &mut PgConnection, hints: &[i32]) -> Result<Vec<RecordKey>, LoadError> {
     let statement = "select account_id, interaction_key::text as id from smartassist.sessions \
                      where customer_hints && $1 order by 1, 2";
@@ -92,12 +80,10 @@ pub async fn candidates(connection: &mut PgConnection, hints: &[i32]) -> Result<
         .await?)
 }
 
-/// All interactions.
 pub fn records(connection: &mut PgConnection) -> BoxStream<'_, Result<StoredRecord, LoadError>> {
     stream(sqlx::query_as(include_str!("erase_records.sql")), connection)
 }
 
-/// These interactions.
 pub fn records_of<'c>(
     connection: &'c mut PgConnection,
     account_id: &'c str,
@@ -110,7 +96,6 @@ pub fn records_of<'c>(
     stream(sqlx::query_as(statement).bind(account_id).bind(keys), connection)
 }
 
-/// All rejected records.
 pub fn rejected_records(connection: &mut PgConnection) -> BoxStream<'_, Result<StoredRecord, LoadError>> {
     let statement =
         "select account_id, id::text as id, payload as record from smartassist_sync.rejected_records";
@@ -124,10 +109,6 @@ fn stream<'c>(
     query.fetch(connection).map_err(LoadError::from).boxed()
 }
 
-/// Deletes or only counts interactions.
-///
-/// # Errors
-/// Database failure.
 pub async fn delete_sessions(
     connection: &mut PgConnection,
     account_id: &str,
@@ -170,10 +151,7 @@ pub async fn delete_sessions(
     })
 }
 
-/// Deletes rejected records; returns text hashes.
-///
-/// # Errors
-/// Database failure.
+/// Returns text hashes by account.
 pub async fn delete_rejected(
     connection: &mut PgConnection,
     ids: &[&str],
@@ -187,10 +165,6 @@ pub async fn delete_rejected(
     .await?)
 }
 
-/// Stores the erasure.
-///
-/// # Errors
-/// Database failure.
 pub async fn record(
     connection: &mut PgConnection,
     customer: &Identifier,

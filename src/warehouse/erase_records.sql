@@ -1,5 +1,5 @@
--- Every interaction as the record that was received, or as one put together from its rows where that was not kept. Which of them are somebody's is
--- for the normal forms to say: no pattern finds every spelling of a number or an address, so all are looked at.
+-- Every interaction as received, or put together from its rows if that was not kept. No pattern finds every
+-- spelling of a number or address, so all are read.
 select session.account_id, session.interaction_key::text as id, coalesce(
     raw.payload,
     jsonb_build_object(

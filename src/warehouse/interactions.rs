@@ -1,5 +1,3 @@
-//! Compares, then writes only what changed.
-
 use sqlx::{AssertSqlSafe, PgConnection};
 use uuid::Uuid;
 
@@ -11,7 +9,6 @@ use super::stored::{Change, Stored};
 use super::{days, facts, missing};
 use crate::ledger::{Counters, LoadError};
 
-/// How a window's records are written: compared with what is stored.
 #[derive(Debug)]
 pub(super) struct InteractionWriter<'a> {
     pub(super) constants: Constants<'a>,
@@ -19,7 +16,6 @@ pub(super) struct InteractionWriter<'a> {
     pub(super) keep_raw: bool,
 }
 
-/// What is kept of a record that PostgreSQL refuses.
 pub(super) fn rejected((interaction, error): &(&Interaction, LoadError)) -> Rejected {
     Rejected {
         key: Some(interaction.key),
@@ -61,7 +57,7 @@ impl Write<Interaction> for InteractionWriter<'_> {
             Batch::of_raw(&new, constants).copy(connection).await?;
             Batch::of_raw(&changed, constants).upsert(connection, &[]).await?;
         } else {
-            // Old raw records must not remain where `storage.raw` is off.
+            // Old raw records must not remain if `storage.raw` is off.
             delete(connection, "smartassist.raw_interactions", &changed).await?;
         }
         let is_same = |group: RowGroup, interaction: &Interaction| stored.is_same(group, interaction);
@@ -86,7 +82,7 @@ impl Write<Interaction> for InteractionWriter<'_> {
     }
 }
 
-/// Of what changed, only the groups that differ. Parents first: foreign keys.
+/// Of changed interactions, only groups that differ. Parents first: foreign keys.
 pub(super) async fn write_children(
     connection: &mut PgConnection,
     new: &[&Interaction],
@@ -100,7 +96,7 @@ pub(super) async fn write_children(
             .collect()
     };
     let (destinations, tags) = (differing(RowGroup::Destinations), differing(RowGroup::Tags));
-    // All below destinations goes with them.
+    // All rows below destinations go with them.
     delete(connection, "smartassist.destinations", &destinations).await?;
     delete(connection, "smartassist.tags", &tags).await?;
     let (destinations, tags) = ([new, &destinations].concat(), [new, &tags].concat());

@@ -1,5 +1,3 @@
-//! Leaves out erased customers and old interactions.
-
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
 
@@ -13,18 +11,16 @@ use crate::transform::{Interaction, Rejected};
 
 use crate::ledger::LoadError;
 
-/// Erasure and retention limits.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct StoreLimits<'a> {
-    /// Account.
     pub account_id: &'a str,
-    /// Identifier hash key.
+    /// Hashes identifiers.
     pub key: Option<&'a PrivacyKey>,
-    /// Oldest kept start.
+    /// Older starts are not kept.
     pub kept_from: Option<DateTime<Utc>>,
 }
 
-/// Whether anyone was erased.
+/// Returns whether anyone was erased.
 ///
 /// # Errors
 /// [`LoadError::ErasureKey`] or database failure.
@@ -92,7 +88,7 @@ pub(super) async fn without<'a>(
     ))
 }
 
-/// Removes what is not stored.
+/// Removes what must not be stored.
 ///
 /// # Errors
 /// As [`check_key`].

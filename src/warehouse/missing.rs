@@ -1,5 +1,5 @@
-//! Notes sessions that a window had to return and did not. Marks are set when a request ends, but for those
-//! that are superseded under a shared id.
+//! Notes sessions that a window had to return and did not. Only superseded ones are marked at once; others
+//! when a request ends.
 
 use std::collections::{HashMap, HashSet};
 
@@ -18,7 +18,7 @@ use super::stored::Stored;
 use crate::ledger::windows::Status;
 use crate::ledger::{Counters, LoadError};
 
-/// Since when it is.
+/// The key, and since when.
 pub(super) type Gone = (Uuid, DateTime<Utc>);
 
 #[derive(Debug, FromRow)]
@@ -27,8 +27,8 @@ struct Candidate {
     session_id: Option<String>,
     conversation_id: Option<String>,
     first_seen_at: DateTime<Utc>,
-    /// By start, those that start in the window; by end, those that end in it; by overlap, those that touch it;
-    /// basis unknown, those wholly inside.
+    /// By start, sessions that start in the window; by end, those that end in it; by overlap, those that
+    /// touch it; basis unknown, those wholly inside.
     is_owed: bool,
 }
 
@@ -119,8 +119,8 @@ pub(super) async fn note(
     })
 }
 
-/// A second miss counts from a window begun after the first was written: reads that overlap may share an
-/// outage. A note older than its row is about a row that was deleted.
+/// A second miss counts only from a window begun after the first was written: overlapping reads may share an
+/// outage. A note older than its row is of a deleted row.
 async fn remember(
     connection: &mut PgConnection,
     constants: Constants<'_>,
@@ -191,7 +191,7 @@ pub(super) async fn mark(
     Ok(marked.rows_affected())
 }
 
-/// Those of them that the API no longer returns.
+/// Those that the API no longer returns.
 pub(super) async fn among(connection: &mut PgConnection, keys: &[Uuid]) -> Result<Vec<Uuid>, LoadError> {
     Ok(sqlx::query_scalar(
         "select interaction_key from smartassist.sessions where interaction_key = any($1) and missing_since is not null",

@@ -20,14 +20,12 @@ const ENOUGH: usize = 3;
 
 const FORGOTTEN_AFTER: &str = "7 days";
 
-/// Moved starts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Moved {
-    /// Positive: later.
     pub minutes: i64,
-    /// Stored as sent.
+    /// Stored with the new start.
     pub stored: u64,
-    /// Stored start kept.
+    /// Their stored start stays.
     pub kept: Vec<Uuid>,
 }
 
@@ -109,10 +107,7 @@ pub(super) async fn note(
     Ok(())
 }
 
-/// Clears the problem; moved starts need session ids.
-///
-/// # Errors
-/// Database failure.
+/// Clears the problem. If starts have moved, only session ids clear it at once.
 pub async fn agrees(pool: &Pool, account_id: &str, by_session_ids: bool) -> Result<(), LoadError> {
     let stands: bool = sqlx::query_scalar(
         "select coalesce((select starts_moved_minutes is not null from smartassist_sync.accounts where account_id = $1), false)",
@@ -126,10 +121,7 @@ pub async fn agrees(pool: &Pool, account_id: &str, by_session_ids: bool) -> Resu
     forget(pool, account_id, stands).await
 }
 
-/// Clears problems unseen for 7 days.
-///
-/// # Errors
-/// Database failure.
+/// After 7 days without one.
 pub async fn forget_old(pool: &Pool, account_id: &str) -> Result<(), LoadError> {
     let is_old: bool = sqlx::query_scalar(
         "select exists (select from smartassist_sync.problems \

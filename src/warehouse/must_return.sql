@@ -1,4 +1,4 @@
--- What began before is found by its start, a day before at most, as in counts_by_basis.sql.
+-- Bounded by start as in counts_by_basis.sql.
 select interaction_key
 from smartassist.sessions
 where account_id = $1

@@ -1,13 +1,12 @@
-//! What PostgreSQL refuses spoils nothing else.
+//! Writes what PostgreSQL accepts, although it refuses some records.
 
 use sqlx::{Connection, PgConnection};
 
 use crate::ledger::{Counters, LoadError};
 
-/// Where more are refused, and all, the tables are at fault, not the records.
+/// If more are refused, and all, the tables are at fault.
 const MOST_OF_NOTHING_BUT_REFUSED: usize = 5;
 
-/// Writes one record as well as many.
 pub(super) trait Write<T> {
     fn write(
         &self,
@@ -16,7 +15,7 @@ pub(super) trait Write<T> {
     ) -> impl Future<Output = Result<Counters, LoadError>> + Send;
 }
 
-/// Writes all at once, or else one by one; gives back what is refused even so.
+/// Writes all at once, or else one by one; returns what is still refused.
 pub(super) async fn write_others<'a, T>(
     connection: &mut PgConnection,
     all: &'a [T],
@@ -44,7 +43,7 @@ pub(super) async fn write_others<'a, T>(
     Ok((counters, refused))
 }
 
-/// All or nothing; the transaction goes on either way.
+/// All or nothing; the transaction continues either way.
 async fn in_savepoint<T>(
     connection: &mut PgConnection,
     records: &[T],
@@ -57,7 +56,7 @@ async fn in_savepoint<T>(
             Ok(written)
         }
         Err(error) => {
-            // Where this fails too, its error tells less.
+            // If this fails too, its error tells less.
             let _ = savepoint.rollback().await;
             Err(error)
         }

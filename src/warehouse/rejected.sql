@@ -1,5 +1,5 @@
--- New records are kept as long as neither their number ($10) nor the bytes of their text ($11) is beyond the day's bound; in the order of their hashes,
--- so that the same ones are kept whenever the same window is stored again.
+-- New records are kept up to the day's bounds in number ($10) and bytes ($11); in hash order, so that storing
+-- the window again keeps the same ones.
 with seen as (
     select r.interaction_key, r.reason, r.payload, r.payload_hash, r.record_bytes, known.id is null as is_new
     from unnest($5::uuid[], $6::text[], $7::text[], $8::bytea[], $9::bigint[])

@@ -1,5 +1,3 @@
-//! Retries rejected records and applies new privacy rules.
-
 use chrono::{DateTime, Utc};
 use sqlx::{FromRow, PgConnection};
 use uuid::Uuid;
@@ -16,40 +14,28 @@ use crate::ledger::{LoadError, bigint, turn};
 
 const PORTION: i64 = 100;
 
-/// Rejected record.
 #[derive(Debug, Clone, FromRow)]
 pub struct Rejection {
-    /// Id.
     pub id: i64,
-    /// Text.
     pub payload: String,
     /// Minutes, negative east of Greenwich.
     pub time_zone_offset: i32,
-    /// Last received.
     pub last_seen_at: DateTime<Utc>,
-    /// Full size, if cut.
+    /// Full size, if the payload is cut.
     pub record_bytes: Option<i64>,
-    /// Reason.
     pub reason: String,
-    /// Its id was readable.
     pub has_id: bool,
 }
 
-/// Retry result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Retried {
-    /// Stored now.
     Stored,
-    /// Stored before.
     WasStored,
     /// Erased or too old.
     LeftOut,
 }
 
-/// Next records, newest version first.
-///
-/// # Errors
-/// Database failure.
+/// Newest version first.
 pub async fn next(
     pool: &Pool,
     account_id: &str,
@@ -90,7 +76,7 @@ async fn is_newer(
     Ok(fetched_at.is_some_and(|fetched_at| fetched_at < rejection.last_seen_at))
 }
 
-/// Stores a retried record, with `may_replace` over older versions.
+/// Replaces an older version only with `may_replace`.
 ///
 /// # Errors
 /// [`LoadError::ErasureKey`] or database failure.
@@ -145,10 +131,7 @@ pub async fn store(
     .await
 }
 
-/// Applies today's rules; merges equal entries.
-///
-/// # Errors
-/// Database failure.
+/// Applies today's privacy rules; merges entries that become equal.
 pub async fn rule(pool: &Pool, rejection: &Rejection, ruled: &Rejected) -> Result<(), LoadError> {
     sqlx::query(include_str!("rule_rejection.sql"))
         .bind(rejection.id)

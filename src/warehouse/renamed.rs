@@ -1,4 +1,4 @@
-//! Moves interactions with a new key.
+//! Moves interactions whose key changed.
 
 use chrono::{DateTime, Utc};
 use sqlx::{FromRow, PgConnection};
@@ -17,7 +17,7 @@ struct StoredPair {
     fetched_at: DateTime<Utc>,
 }
 
-/// Oldest version first; the newest one stays.
+/// Oldest version first, so that the newest stays.
 pub(super) async fn write(
     connection: &mut PgConnection,
     account_id: &str,

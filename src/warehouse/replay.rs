@@ -1,5 +1,3 @@
-//! Rebuilds stored rows from raw records.
-
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
@@ -18,40 +16,30 @@ use crate::ledger::{Counters, LoadError, bigint, turn};
 const BATCH: i64 = 500;
 const BATCH_BYTES: i64 = 2 << 20;
 
-/// Raw record.
 #[derive(Debug, FromRow)]
 pub struct Raw {
-    /// Interaction.
     pub interaction_key: Uuid,
-    /// JSON text.
+    /// JSON.
     pub payload: String,
     /// Minutes, negative east of Greenwich.
     pub time_zone_offset: i32,
     pub(super) fetched_at: DateTime<Utc>,
     session_started_at: DateTime<Utc>,
-    /// Stored warnings.
     pub warnings: Vec<String>,
-    /// Stored hash.
     pub content_hash: Vec<u8>,
 }
 
-/// Raw record without rows.
+/// A record that no longer becomes rows: only the privacy rules apply.
 #[derive(Debug)]
 pub struct Ruled {
-    /// Stored record.
     pub raw: Raw,
-    /// New text.
     pub payload: String,
 }
 
-/// Changed interaction.
 #[derive(Debug)]
 pub struct Rebuilt {
-    /// Its raw record.
     pub raw: Raw,
-    /// New rows.
     pub interaction: Interaction,
-    /// Raw record changes.
     pub payload_differs: bool,
 }
 
@@ -61,10 +49,6 @@ impl Rebuilt {
     }
 }
 
-/// Next raw records.
-///
-/// # Errors
-/// Database failure.
 pub async fn next(
     executor: impl PgExecutor<'_>,
     account_id: &str,
@@ -79,32 +63,23 @@ pub async fn next(
         .await?)
 }
 
-/// Replay part.
 #[derive(Debug, Clone, Copy)]
 pub struct Portion<'a> {
-    /// What differs.
     pub rebuilt: &'a [Rebuilt],
     /// Raw records without rows.
     pub ruled: &'a [Ruled],
-    /// Last interaction.
     pub last: Uuid,
-    /// Records not rebuilt.
     pub rejected: u64,
 }
 
-/// What was written.
 #[derive(Debug, Default)]
 pub struct Rewritten {
-    /// Rewritten interactions.
     pub updated: u64,
-    /// Why others stay as they are.
+    /// Why the others stay as they are.
     pub refused: Vec<String>,
 }
 
-/// Writes what differs, unless changed meanwhile. What PostgreSQL refuses counts as rejected.
-///
-/// # Errors
-/// Database failure.
+/// Skips what changed meanwhile. What PostgreSQL refuses counts as rejected.
 pub async fn write(
     pool: &Pool,
     account_id: &str,
@@ -157,7 +132,7 @@ async fn write_current(
     rebuilt.sort_by_key(|one| one.raw.fetched_at);
     let writer = RebuiltWriter { account_id, at };
     let (counters, refused) = write_others(connection, &rebuilt, &writer).await?;
-    // Their rows stay as they are; the privacy rules hold for their raw records all the same.
+    // Their rows stay; the privacy rules still apply to their raw records.
     let reduced = refused
         .iter()
         .map(|(one, _)| *one)
@@ -276,10 +251,7 @@ async fn rewrite_raw(
     Ok(())
 }
 
-/// Interactions with and without raw.
-///
-/// # Errors
-/// Database failure.
+/// Interactions with and without a raw record.
 pub async fn extent(pool: &Pool, account_id: &str) -> Result<(u64, u64), LoadError> {
     let counted = pool.transact_without_timeout::<(i64, i64), LoadError>(async |transaction| {
         sqlx::query_as(
@@ -298,22 +270,17 @@ pub async fn extent(pool: &Pool, account_id: &str) -> Result<(u64, u64), LoadErr
     Ok((count(with), count(without)))
 }
 
-/// Open replay.
 #[derive(Debug)]
 pub struct OpenReplay {
-    /// Run.
     pub run_id: i64,
     /// Where to resume.
     pub position: Uuid,
-    /// Rejected so far.
+    /// So far.
     pub rejected: u64,
     watermark: DateTime<Utc>,
 }
 
-/// Opens a replay; `None` if never loaded.
-///
-/// # Errors
-/// Database failure.
+/// `None`: the account was never loaded.
 pub async fn open(
     pool: &Pool,
     account_id: &str,

@@ -1,5 +1,5 @@
--- At most $3 records, and no more than $4 bytes beyond the first. Looked up row by row: a plan that joins would read all of the sessions for each
--- batch.
+-- At most $3 records, and $4 bytes beyond the first. Looked up row by row: a join would read all sessions for
+-- each batch.
 select portion.interaction_key, portion.payload::text as payload, portion.time_zone_offset, portion.fetched_at, portion.content_hash,
        portion.session_started_at, portion.warnings
 from (

@@ -1,5 +1,3 @@
-//! What reports are made with, as the configuration says.
-
 use chrono::DateTime;
 
 use crate::config::{AccountConfig, Reporting};
@@ -7,11 +5,11 @@ use crate::postgres::Pool;
 
 use crate::ledger::{LoadError, turn};
 
-/// Writes the settings of an account. Thresholds hold at once, for the past too; facts are made anew after a change
-/// of the time zone, since it is in their columns.
+/// Thresholds hold at once, for the past too; a change of the time zone rebuilds facts, which have columns of
+/// local time.
 ///
 /// # Errors
-/// Database failure, also where the server does not know the time zone.
+/// Database failure, also if the server does not know the time zone.
 pub async fn apply(pool: &Pool, account: &AccountConfig) -> Result<(), LoadError> {
     let Reporting {
         time_zone,
@@ -22,7 +20,7 @@ pub async fn apply(pool: &Pool, account: &AccountConfig) -> Result<(), LoadError
         shown_tags,
     } = &account.reporting;
     pool.transact(async |transaction| {
-        // Whoever writes with the time zone of before has ended.
+        // Waits for writers that use the old time zone.
         turn::take(transaction, &account.account_id).await?;
         sqlx::query("select clock_timestamp() at time zone $1")
             .bind(time_zone.name())
@@ -62,10 +60,6 @@ pub async fn apply(pool: &Pool, account: &AccountConfig) -> Result<(), LoadError
     .await
 }
 
-/// Of all accounts.
-///
-/// # Errors
-/// As [`apply`].
 pub async fn apply_all(pool: &Pool, accounts: &[AccountConfig]) -> Result<(), LoadError> {
     for account in accounts {
         apply(pool, account).await?;
@@ -73,10 +67,7 @@ pub async fn apply_all(pool: &Pool, accounts: &[AccountConfig]) -> Result<(), Lo
     Ok(())
 }
 
-/// Asks for all facts of an account to be made anew.
-///
-/// # Errors
-/// Database failure.
+/// Asks for all facts of an account to be rebuilt.
 pub async fn rebuild(pool: &Pool, account_id: &str) -> Result<(), LoadError> {
     sqlx::query(
         "update smartassist.reporting set rebuild_from = $2, rebuild_after = null where account_id = $1",

@@ -1,5 +1,5 @@
--- A record without an id cannot become a row under it: it is gone once the whole stretch in which it was seen last was drained without it,
--- by this window ($5, begun at $6, where it is drained, $4) and by those in the ledger that were begun since.
+-- A record without an id cannot become a row: it is resolved once the stretch in which it was last seen was
+-- drained without it, by this window ($5, begun at $6, if drained, $4) and later ones.
 update smartassist_sync.rejected_records as waiting
 set resolved_at = $2
 where waiting.account_id = $1 and waiting.resolved_at is null

@@ -1,5 +1,3 @@
-//! Deletes old interactions in small batches.
-
 use chrono::{DateTime, Utc};
 use sqlx::PgExecutor;
 use uuid::Uuid;
@@ -11,19 +9,13 @@ use crate::ledger::{LoadError, turn};
 
 const BATCH: i64 = 1_000;
 
-/// Deleted rows.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Deleted {
-    /// Interactions.
     pub interactions: u64,
-    /// Rejected records.
     pub rejected_records: u64,
 }
 
-/// Earlier of both clocks: deletion is final.
-///
-/// # Errors
-/// Database failure.
+/// The earlier of both clocks, since deletion is final.
 pub async fn cautious_now(
     executor: impl PgExecutor<'_>,
     now: DateTime<Utc>,
@@ -35,9 +27,6 @@ pub async fn cautious_now(
 }
 
 /// Deletes and uncovers a batch; call until zero.
-///
-/// # Errors
-/// Database failure.
 pub async fn delete_some(
     pool: &Pool,
     account_id: &str,
@@ -45,7 +34,7 @@ pub async fn delete_some(
 ) -> Result<Deleted, LoadError> {
     pool.transact(async |transaction| {
         turn::take(transaction, account_id).await?;
-        // Reread if more is kept later.
+        // Read again if more is kept later.
         sqlx::query(include_str!("uncover_old.sql"))
             .bind(account_id)
             .bind(kept_from)

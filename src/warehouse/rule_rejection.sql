@@ -6,7 +6,7 @@ same as (
     set times_seen = other.times_seen + entry.times_seen,
         first_seen_at = least(other.first_seen_at, entry.first_seen_at),
         last_seen_at = greatest(other.last_seen_at, entry.last_seen_at),
-        -- What waits goes on waiting.
+        -- Unresolved if either is.
         resolved_at = case when entry.resolved_at is not null then other.resolved_at end
     from entry
     where other.account_id = entry.account_id and other.payload_hash = $2 and other.id <> entry.id

@@ -11,7 +11,7 @@ use crate::transform::privacy::{Identifier, IdentifierKind, PrivacyKey};
 use super::erase::{StoredRecord, records_of};
 use crate::ledger::LoadError;
 
-/// An id of more records is a constant; following it erases everyone.
+/// An id of more records is a constant: following it would erase everyone.
 pub(super) const MOST_SIBLINGS: usize = 20;
 
 #[derive(FromRow)]
@@ -21,20 +21,18 @@ struct SiblingRow {
     conversation_id: Option<String>,
 }
 
-/// Possibly related records.
 pub struct Surroundings<'a> {
-    /// Ids, and whether another person's.
+    /// With whether each is another person's.
     pub rejected: &'a [(&'a Ids, bool)],
-    /// Whether another person's.
+    /// Whether it is another person's.
     pub is_of_another: &'a (dyn Fn(&StoredRecord) -> bool + Sync),
 }
 
-/// Customer records.
+/// All records of one customer.
 #[derive(Debug, Default)]
 pub struct Contact {
-    /// Interactions.
     pub interactions: BTreeSet<String>,
-    /// Interactions perhaps of others.
+    /// Perhaps of others.
     pub doubtful: BTreeSet<String>,
     ids: BTreeSet<Ids>,
     sessions: Group,
@@ -92,10 +90,6 @@ impl Group {
 }
 
 impl Contact {
-    /// Everything that belongs together.
-    ///
-    /// # Errors
-    /// Database failure.
     pub async fn of(
         connection: &mut PgConnection,
         account_id: &str,
@@ -218,18 +212,16 @@ impl Contact {
         self.sessions.is_followed(session_id) || self.conversations.is_followed(conversation_id)
     }
 
-    /// These ids belong to it.
     pub fn has(&self, ids: &Ids) -> bool {
         self.has_id(ids.session_id.as_deref(), ids.conversation_id.as_deref())
     }
 
-    /// These ids may belong to it.
     pub fn may_have(&self, ids: &Ids) -> bool {
         self.sessions.is_shared(ids.session_id.as_deref())
             || self.conversations.is_shared(ids.conversation_id.as_deref())
     }
 
-    /// Unshared identifiers.
+    /// Of ids that nobody else shares.
     pub fn identifiers(&self, account_id: &str, key: &PrivacyKey) -> Vec<Identifier> {
         let all = self.ids.iter().flat_map(|ids| {
             let is_by_session = self.sessions.is_followed(ids.session_id.as_deref());

@@ -1,5 +1,3 @@
-//! Reads stored rows before anything is written.
-
 use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};

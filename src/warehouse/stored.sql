@@ -1,4 +1,4 @@
--- The keys as a list, and no join: while an account is first loaded there are no statistics, and a join may read the whole table for every window.
+-- A list and no join: a first load has no statistics, and a join may read the whole table for every window.
 select interaction_key,
        content_hash,
        missing_since is not null as is_missing,

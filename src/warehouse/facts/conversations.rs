@@ -1,4 +1,4 @@
-//! One conversation may have several records, of which each holds the stays and offers so far: they count once.
+//! A conversation may have several records, each with its stays and offers so far: they count once.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -11,7 +11,7 @@ use super::super::siblings::MOST_SIBLINGS;
 use super::Counted;
 use crate::ledger::{LoadError, bigint};
 
-/// The records of these interactions' conversations, where there are several. An id of too many is a constant.
+/// Records of conversations that have several. An id of too many records is a constant and is ignored.
 pub(super) async fn of_several_records(
     connection: &mut PgConnection,
     account_id: &str,
@@ -43,13 +43,13 @@ pub(super) async fn of_several_records(
                 .filter(|keys| (2..=MOST_SIBLINGS).contains(&keys.len()));
             return Ok(several.flatten().collect());
         }
-        // More than that are of at least one constant.
+        // Then at least one is a constant.
         ids.retain(|id| !is_constant(id));
     }
     Ok(Vec::new())
 }
 
-/// `limit` at most, as a constant may be in every row.
+/// At most `limit`, as a constant may be in every row.
 async fn records_of(
     connection: &mut PgConnection,
     account_id: &str,
@@ -72,7 +72,8 @@ async fn records_of(
     Ok(records)
 }
 
-/// In the last record that came to a queue or an agent, or else the last one. What is counted of a conversation as a whole is NULL in the others.
+/// Counts in the last record that reached a queue or an agent, else in the last one. In the others, what is
+/// counted per conversation is NULL.
 pub(super) fn count_once(facts: &mut [(Uuid, Facts<'_>)], of_several: &[Uuid]) {
     let mut conversations: BTreeMap<&str, Vec<_>> = BTreeMap::new();
     for (key, facts) in facts.iter_mut().filter(|(key, _)| of_several.contains(key)) {

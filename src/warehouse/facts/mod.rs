@@ -1,5 +1,4 @@
-//! Facts: what reports are counted from. Written in the transaction that writes the rows, so that they never differ
-//! from them.
+//! Facts that reports count, written in the transaction that writes the rows, so that they never differ.
 
 mod conversations;
 mod names;
@@ -22,13 +21,13 @@ pub use rebuild::{forget_orphans, forget_unnamed, forget_unseen, left, rebuild_s
 
 const TABLES: [&str; 3] = [QueueVisit::TABLE, AgentOffer::TABLE, InteractionFact::TABLE];
 
-/// The rows of an interaction that the API still returns.
+/// Only of interactions that the API still returns.
 pub(super) type Counted<'a> = (Uuid, &'a Rows);
 
-/// A contact that came, went or moved: the one before it has another next one.
+/// A contact that came, went or moved; the one before it gets another next contact.
 type Touched = (Uuid, DateTime<Utc>);
 
-/// Writes the facts of the `counted` interactions in place of those that they have; `others` lose theirs. A new one has some, too, where its row was
+/// Replaces the facts of `counted`; `others` lose theirs. New interactions may have some, if their rows were
 /// deleted by hand.
 pub(super) async fn write(
     connection: &mut PgConnection,
@@ -55,7 +54,7 @@ pub(super) async fn write(
     insert(connection, account_id, &all, &of_several, touched).await
 }
 
-/// Makes the facts of these interactions anew, from the rows that are stored.
+/// From the stored rows.
 pub(super) async fn rewrite(
     connection: &mut PgConnection,
     account_id: &str,
@@ -66,7 +65,7 @@ pub(super) async fn rewrite(
     write(connection, account_id, &counted, keys).await
 }
 
-/// Before interactions are deleted: what they counted for others counts there again.
+/// Call before interactions are deleted: what they counted for others counts there again.
 pub(super) async fn forget(
     connection: &mut PgConnection,
     account_id: &str,
@@ -125,7 +124,7 @@ async fn insert(
     names::note(connection, account_id, counted).await
 }
 
-/// As the account's reports are made now.
+/// The account's current settings.
 async fn basis(connection: &mut PgConnection, account_id: &str) -> Result<FactBasis, LoadError> {
     let (time_zone, contact_secret): (Option<String>, Vec<u8>) = sqlx::query_as(
         "select (select time_zone from smartassist.reporting where account_id = $1), secret \

@@ -1,4 +1,3 @@
--- With the name that each had last: of those that were seen now, and have one.
 insert into smartassist.{noun}s as {noun} (account_id, {noun}_key, {noun}_id, {noun}_name, {noun}_label, last_seen_at)
 select $1, seen.key, seen.id, coalesce(seen.name, seen.key), seen.key, seen.at
 from unnest($2::text[], $3::text[], $4::text[], $5::timestamptz[]) as seen (key, id, name, at)

@@ -1,4 +1,4 @@
-//! Queues and agents, with the names that they had last, and labels that tell namesakes apart.
+//! Queues and agents with their last names, and labels that tell namesakes apart.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use crate::transform::facts::dimension_key;
 use super::Counted;
 use crate::ledger::LoadError;
 
-/// By its key.
+/// By key.
 type Seen<'a> = BTreeMap<&'a str, LastSeen<'a>>;
 
 struct LastSeen<'a> {
@@ -64,7 +64,7 @@ fn see<'a>(seen: &mut Seen<'a>, at: DateTime<Utc>, id: Option<&'a str>, name: Op
     last.name = last.name.max(name);
 }
 
-/// `noun` is queue or agent: the tables differ in nothing else.
+/// `noun`: queue or agent.
 async fn store(
     connection: &mut PgConnection,
     account_id: &str,

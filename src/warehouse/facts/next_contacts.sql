@@ -1,5 +1,5 @@
--- Which contact of the same customer comes next, where that is not what is stored: for those that came, went or moved ($2, since $3), and the one
--- before each, whose next one is stored as later than that or as none yet.
+-- Next contacts that differ from what is stored: of contacts that came, went or moved ($2, since $3), and of
+-- the one before each.
 with ordered as (
     select
         contact.interaction_key,

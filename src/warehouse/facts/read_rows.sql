@@ -1,4 +1,4 @@
--- The rows that facts are made of, as JSON, of those that the API still returns.
+-- Rows that facts are made of, as JSON; only of interactions that the API still returns.
 select
     session.interaction_key,
     (to_jsonb(session) - 'meta_info' - 'extra')::text as session,

@@ -1,5 +1,3 @@
-//! Makes facts anew from the rows that are stored.
-
 use chrono::{DateTime, Utc};
 use serde::de::DeserializeOwned;
 use sqlx::{AssertSqlSafe, FromRow, PgConnection};
@@ -12,7 +10,6 @@ use crate::transform::facts::{AgentOffer, FactRow, QueueVisit};
 use super::TABLES;
 use crate::ledger::{LoadError, turn};
 
-/// A transaction of a rebuilding.
 const BATCH: i64 = 1_000;
 
 #[derive(FromRow)]
@@ -42,7 +39,7 @@ fn parse<T: DeserializeOwned>(text: &str) -> Result<T, sqlx::Error> {
     serde_json::from_str(text).map_err(|error| sqlx::Error::Decode(error.into()))
 }
 
-/// Of those that the API still returns.
+/// Only of interactions that the API still returns.
 pub(super) async fn rows(
     connection: &mut PgConnection,
     keys: &[Uuid],
@@ -58,10 +55,7 @@ pub(super) async fn rows(
     Ok(read.collect::<Result<_, sqlx::Error>>()?)
 }
 
-/// How many interactions are left of a rebuilding; zero where none is asked for.
-///
-/// # Errors
-/// Database failure.
+/// Interactions left of a rebuild; zero if none was asked for.
 pub async fn left(pool: &Pool, account_id: &str) -> Result<u64, LoadError> {
     let left: i64 = sqlx::query_scalar(
         "select count(*) from smartassist.reporting as report join smartassist.sessions as session using (account_id) \
@@ -73,10 +67,7 @@ pub async fn left(pool: &Pool, account_id: &str) -> Result<u64, LoadError> {
     Ok(u64::try_from(left).unwrap_or(0))
 }
 
-/// Makes the facts of the next interactions anew, if that is asked for; gives how many. Zero: all are made.
-///
-/// # Errors
-/// Database failure.
+/// Rebuilds a batch if asked for; zero: all are done.
 pub async fn rebuild_some(pool: &Pool, account_id: &str) -> Result<u64, LoadError> {
     pool.transact(async |transaction| {
         turn::take(transaction, account_id).await?;
@@ -92,7 +83,7 @@ pub async fn rebuild_some(pool: &Pool, account_id: &str) -> Result<u64, LoadErro
         sqlx::query("set local enable_seqscan = off")
             .execute(&mut *transaction)
             .await?;
-        // In order of time, in which facts of a period are then found.
+        // In order of time, so that facts of a period are stored together.
         let next: Vec<(Uuid, DateTime<Utc>)> = sqlx::query_as(
             "select interaction_key, session_started_at from smartassist.sessions \
              where account_id = $1 and session_started_at >= $2 and (session_started_at, interaction_key) > ($2, $3) \
@@ -117,10 +108,7 @@ pub async fn rebuild_some(pool: &Pool, account_id: &str) -> Result<u64, LoadErro
     .await
 }
 
-/// Forgets queues and agents that no fact names any more: old ones, and what privacy rules have renamed.
-///
-/// # Errors
-/// Database failure.
+/// Deletes queues and agents that no fact names: old ones, and those that privacy rules renamed.
 pub async fn forget_unnamed(pool: &Pool, account_id: &str) -> Result<(), LoadError> {
     let named = [
         ("smartassist.queues", QueueVisit::TABLE, "queue_key"),
@@ -147,10 +135,7 @@ pub async fn forget_unnamed(pool: &Pool, account_id: &str) -> Result<(), LoadErr
     .await
 }
 
-/// Forgets queues and agents that were last seen before that: what named them is too old, and deleted. Reads no facts.
-///
-/// # Errors
-/// Database failure.
+/// Deletes queues and agents last seen before `kept_from`, without reading facts.
 pub async fn forget_unseen(pool: &Pool, account_id: &str, kept_from: DateTime<Utc>) -> Result<(), LoadError> {
     pool.transact(async |transaction| {
         turn::take(transaction, account_id).await?;
@@ -167,10 +152,7 @@ pub async fn forget_unseen(pool: &Pool, account_id: &str, kept_from: DateTime<Ut
     .await
 }
 
-/// Forgets facts of interactions that were deleted by hand.
-///
-/// # Errors
-/// Database failure.
+/// Deletes facts of interactions that were deleted by hand.
 pub async fn forget_orphans(pool: &Pool, account_id: &str) -> Result<(), LoadError> {
     pool.transact_without_timeout(async |transaction| {
         turn::take(transaction, account_id).await?;
