@@ -1,5 +1,3 @@
-//! The account's row: what is wanted and covered.
-
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 use sqlx::{PgExecutor, Row};
@@ -26,7 +24,7 @@ pub async fn check(executor: impl PgExecutor<'_>, account_id: &str) -> Result<()
         .map_or(Ok(()), |problem| Err(LoadError::Impossible(problem)))
 }
 
-/// Writes the account's row; a caller with a lease proves it first.
+/// A caller with a lease proves it first.
 pub async fn prepare(
     executor: impl PgExecutor<'_>,
     run: &Preparation<'_>,
@@ -48,7 +46,7 @@ pub async fn prepare(
     })
 }
 
-/// Whether the account was loaded with other filters; `None`: it was never loaded.
+/// `None`: never loaded.
 pub async fn has_other_filters(
     executor: impl PgExecutor<'_>,
     account: &AccountConfig,
@@ -67,7 +65,7 @@ pub(crate) struct Drained {
     pub(crate) window: Window,
     /// Database time.
     pub(crate) began_at: DateTime<Utc>,
-    /// Ours.
+    /// Our time.
     pub(crate) started_at: DateTime<Utc>,
     pub(crate) late: TimeDelta,
 }
@@ -103,13 +101,12 @@ pub(crate) async fn stay(executor: impl PgExecutor<'_>, lease: &Lease) -> Result
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct History {
     pub served_from: DateTime<Utc>,
-    /// Older is wanted.
+    /// Older interactions are wanted.
     pub is_wanted: bool,
-    /// Untried for 24 hours.
+    /// Not tried for 24 hours.
     pub may_be_tried: bool,
 }
 
-/// Known history limit.
 pub async fn history(executor: impl PgExecutor<'_>, account_id: &str) -> Result<Option<History>, LoadError> {
     let known: Option<(DateTime<Utc>, bool, bool)> = sqlx::query_as(
         "select served_from, coalesce(wanted_from < served_from, false), \
@@ -126,7 +123,7 @@ pub async fn history(executor: impl PgExecutor<'_>, account_id: &str) -> Result<
     }))
 }
 
-/// Stores the history limit; returns the watermark.
+/// Returns the watermark.
 ///
 /// # Errors
 /// [`LoadError::LeaseLost`] or database failure.
@@ -143,7 +140,6 @@ pub async fn note_history(
     Ok(row.ok_or(LoadError::LeaseLost)?.try_get(0)?)
 }
 
-/// Saved API behaviour.
 pub async fn traits(executor: impl PgExecutor<'_>, account_id: &str) -> Result<Value, LoadError> {
     let traits = sqlx::query_scalar("select api_traits from smartassist_sync.accounts where account_id = $1")
         .bind(account_id)
@@ -152,16 +148,14 @@ pub async fn traits(executor: impl PgExecutor<'_>, account_id: &str) -> Result<V
     Ok(traits.unwrap_or_else(|| Value::Object(serde_json::Map::new())))
 }
 
-/// What saving the API's behaviour changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RememberedTraits {
     /// Windows whose proof it contradicts: their stretches are read again.
     pub withdrawn: i64,
-    /// Watermark.
     pub watermark: DateTime<Utc>,
 }
 
-/// Saves API behaviour, and withdraws the coverage that rested on what it contradicts.
+/// Stores what is known of the API, and withdraws coverage that rested on what it contradicts.
 ///
 /// # Errors
 /// [`LoadError::LeaseLost`] or database failure.

@@ -14,7 +14,7 @@ const RETRIES: usize = 4;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 
-/// Retries deadlocks, serialization failures, lock and idle timeouts.
+/// Deadlocks, serialization failures, lock and idle timeouts.
 ///
 /// # Errors
 /// The last conflict, or another error.

@@ -1,4 +1,4 @@
--- How many open gaps that are wanted had this code ($2) when they were last tried.
+-- Open wanted gaps whose last try had this code ($2).
 select count(*)
 from smartassist_sync.gaps as gap
 cross join lateral (

@@ -1,4 +1,4 @@
-//! What windows and runs are counted by: named here, in the migration that has the columns, and where the log or a metric shows it.
+//! Counters of windows and runs. A new one also needs columns and a place that shows it.
 
 use std::ops::AddAssign;
 
@@ -24,10 +24,9 @@ macro_rules! counters {
         }
 
         impl Counters {
-            /// Columns of both `windows` and `runs`; a run counts its windows too.
+            /// Columns of both `windows` and `runs`; a run also counts its windows.
             pub(super) const COLUMNS: &[&str] = &[$(stringify!($name)),+];
 
-            /// Binds the columns in their order.
             pub(super) fn bind<'q>(
                 &self,
                 query: Query<'q, Postgres, PgArguments>,

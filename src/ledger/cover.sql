@@ -1,5 +1,5 @@
--- Whatever the window drained is taken out of every request that it serves. What started at least $7 seconds before the window began, by the
--- slower of both clocks ($6 and $9), has now been read late enough to be settled; settled is never more than covered.
+-- The window is taken out of every request that it serves. What started at least $7 seconds before it began,
+-- by the slower of both clocks ($6 and $9), is settled now; settled is never more than covered.
 , served as (
     update smartassist_sync.requests as request
     set remaining = request.remaining - tstzmultirange(tstzrange($4, $5)), progress_at = clock_timestamp()

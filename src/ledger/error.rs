@@ -1,5 +1,3 @@
-//! Database errors and their meaning.
-
 use crate::postgres::{DatabaseErrorKind, is_unreachable};
 
 #[derive(Debug, thiserror::Error)]
@@ -16,7 +14,7 @@ pub enum LoadError {
     ErasureKey,
     #[error("the sync state of the account is impossible: {0}")]
     Impossible(String),
-    /// A row that PostgreSQL takes from nobody.
+    /// A row that PostgreSQL accepts from nobody.
     #[error("PostgreSQL refuses a row of {table}")]
     Refused {
         table: &'static str,
@@ -36,12 +34,10 @@ impl LoadError {
         matches!(self, Self::Database(error) if is_unreachable(error))
     }
 
-    /// Other windows may succeed.
     pub fn is_of_the_data(&self) -> bool {
         matches!(self, Self::RowCount { .. }) || self.database_kind() == Some(DatabaseErrorKind::Data)
     }
 
-    /// A retry may succeed.
     pub fn is_conflict(&self) -> bool {
         matches!(
             self.database_kind(),
@@ -60,7 +56,6 @@ impl LoadError {
         }
     }
 
-    /// Metric label.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Database(error) | Self::Refused { error, .. } => DatabaseErrorKind::of(error).name(),
@@ -72,7 +67,7 @@ impl LoadError {
         }
     }
 
-    /// In the ledger.
+    /// For the ledger.
     pub(super) fn code(&self) -> String {
         match self {
             Self::Database(_) | Self::Refused { .. } => format!("database_{}", self.kind()),

@@ -1,6 +1,6 @@
--- $1 to $3: account, holder and token of a lease. A row while it holds, which nobody can take over until the transaction ends: taking it
--- changes the token, which is part of a key. Renewing it does not, so a heartbeat is not locked out by what is written under the lease. The
--- token alone would not do: a failover that loses an acquisition gives its number out again.
+-- $1 to $3: account, holder and token. Returns a row while the lease holds, and locks out takeovers until the
+-- transaction ends: a takeover changes the token, which is part of a key. A renewal does not, so it is not
+-- blocked. The token alone is not enough: a failover that loses an acquisition issues its number again.
 select account_id, token
 from smartassist_sync.leases
 where account_id = $1 and holder = $2 and token = $3 and expires_at > clock_timestamp()

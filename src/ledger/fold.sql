@@ -1,4 +1,5 @@
--- What the windows up to the newest old one ($2) have drained is kept as one multirange, so that they need not be added up each time, and can go.
+-- Folds what windows up to the newest old one ($2) drained into one multirange, so that they can be deleted
+-- and need not be added up each time.
 with old as (
     select fetched.id as through
     from smartassist_sync.windows as fetched

@@ -1,5 +1,3 @@
-//! Ranges that the API does not return completely.
-
 use chrono::{DateTime, Utc};
 use sqlx::PgExecutor;
 
@@ -8,7 +6,7 @@ use crate::time::window::Window;
 use super::LoadError;
 use super::problems::{Problem, ProblemCode};
 
-/// The code of gaps that no standing problem explains.
+/// Used if no standing problem explains the gap.
 pub const CODE: &str = "gap";
 
 const REMEDY: &str = "ask the vendor for these seconds' records; where some channels, queues or directions are not wanted, leave them out of \
@@ -22,15 +20,14 @@ pub fn problem(text: impl Into<String>) -> Problem {
 pub struct Gap {
     pub window: Window,
     pub times_tried: i64,
-    /// Last try, database time.
+    /// Database time.
     pub last_tried_at: DateTime<Utc>,
-    /// Next try, database time.
+    /// Database time.
     pub next_try_at: DateTime<Utc>,
-    /// Polls retry it.
     pub wanted: bool,
 }
 
-/// Wanted gaps by cause.
+/// Wanted gaps whose last try failed so.
 pub async fn count_of(
     executor: impl PgExecutor<'_>,
     account_id: &str,
@@ -44,7 +41,7 @@ pub async fn count_of(
     Ok(count)
 }
 
-/// Open gaps, oldest first.
+/// Oldest first.
 pub async fn open(executor: impl PgExecutor<'_>, account_id: &str) -> Result<Vec<Gap>, LoadError> {
     type GapRow = (
         DateTime<Utc>,

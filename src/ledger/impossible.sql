@@ -1,4 +1,4 @@
--- What of an account's sync state is impossible, in words; NULL where nothing is.
+-- What is impossible in an account's sync state, in words; NULL if nothing.
 select
     case
         when start_from > clock_timestamp() + smartassist_sync.clock_tolerance()

@@ -17,11 +17,10 @@ pub struct Lease {
     pub token: i64,
 }
 
-/// A lease, and what its last holder spent.
 #[derive(Debug)]
 pub struct Taken {
     pub lease: Lease,
-    /// Requests and the time since them.
+    /// Requests of the last holder, and the time since.
     pub spent: Vec<(usize, Duration)>,
 }
 
@@ -32,7 +31,7 @@ struct LeaseRow {
     spent_seconds_ago: Option<f64>,
 }
 
-/// Takes a free or own lease.
+/// Takes a lease that is free, expired or our own.
 pub async fn acquire(
     executor: impl PgExecutor<'_>,
     account_id: &str,
@@ -58,7 +57,6 @@ pub async fn acquire(
     }))
 }
 
-/// What whoever has the lease has spent.
 pub async fn spent(
     executor: impl PgExecutor<'_>,
     account_id: &str,
@@ -74,7 +72,7 @@ pub async fn spent(
     Ok(by_age(spent, ago.unwrap_or(0.0)))
 }
 
-/// Of each minute, as if all were made at its end.
+/// By minute, as if all were made at its end.
 fn by_age(spent: Vec<i32>, ago: f64) -> Vec<(usize, Duration)> {
     let ago = Duration::try_from_secs_f64(ago).unwrap_or_default();
     let of_minute = |(minutes, requests): (u64, i32)| {
@@ -88,7 +86,7 @@ fn by_age(spent: Vec<i32>, ago: f64) -> Vec<(usize, Duration)> {
         .collect()
 }
 
-/// Asks a command that holds the lease to hand it over. Daemons do not.
+/// Asks a command that holds the lease to hand it over; daemons do not.
 pub async fn ask_for(executor: impl PgExecutor<'_>, account_id: &str) -> Result<(), LoadError> {
     sqlx::query(
         "update smartassist_sync.leases set awaited_at = clock_timestamp() \
@@ -142,7 +140,6 @@ impl Lease {
         holds.map(|_| ()).ok_or(LoadError::LeaseLost)
     }
 
-    /// Ends the lease; notes what was spent under it.
     pub async fn release(&self, pool: &Pool, spent: &[i32]) -> Result<(), LoadError> {
         self.query(
             "update smartassist_sync.leases set expires_at = clock_timestamp(), spent = $4, spent_at = clock_timestamp() \

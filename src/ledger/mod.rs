@@ -1,5 +1,3 @@
-//! The ledger and sync state.
-
 pub mod accounts;
 pub mod conflict;
 mod counters;

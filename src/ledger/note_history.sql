@@ -1,5 +1,5 @@
--- $4: from when on the API serves interactions; NULL where it serves all (greatest() takes no notice of NULL). Where nothing is known to be wanted, a
--- version that did not know has written the row.
+-- $4: from when the API serves interactions; NULL if it serves all (greatest() ignores NULL). A row without
+-- wanted_from is of an older version.
 update smartassist_sync.accounts as account
 set served_from = $4,
     served_from_tried_at = clock_timestamp(),

@@ -1,6 +1,6 @@
--- $2: purpose, $3: policy, $4 and $5: bounds of what is asked for, $6: seconds since it came due (NULL: whatever was read at any time will do),
--- $7: who asks, $8: rules, $9: by identity, $10: the tick that is answered. Gives the number of the open request, new or not; no row where the tick was answered. A refresh leaves
--- what is not covered to the head.
+-- $2: purpose, $3: policy, $4 and $5: bounds, $6: seconds since it came due (NULL: whatever was read at any
+-- time serves), $7: who asks, $8: rules, $9: by identity, $10: the tick. Returns the open request, new or
+-- not; no row if the tick was answered. A refresh leaves what is not covered to the head.
 with asked as (
     select
         account.account_id,
@@ -42,7 +42,7 @@ fresh as (
     from asked
     join smartassist_sync.windows as fetched
         on fetched.account_id = asked.account_id and fetched.status = 'drained' and fetched.began_at >= asked.since
-    -- The same once more, in a form that tells the planner how few they are.
+    -- The same condition again, in a form that tells the planner how few rows match.
     where fetched.began_at >= now() - make_interval(secs => $6)
 ),
 inserted as (

@@ -1,5 +1,5 @@
--- What is left of each open request, up to what has settled ($2, by both clocks) and from what is kept on ($4). A gap that was found since the request
--- was made, or at any time where that will do, rests. $5: rules that this program has.
+-- The remainder of each open request, up to what has settled ($2, by both clocks) and from what is kept ($4).
+-- Gaps found since the request was made (or at any time, if any read serves) rest. $5: our rules.
 select
     request.id,
     request.purpose,

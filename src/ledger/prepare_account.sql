@@ -1,6 +1,6 @@
--- ($7 is NULL where everything is kept, served_from where everything is served; greatest() takes no notice of NULL.)
--- Coverage means "read with these filters": with others it begins anew, and so does what was missed. ('{}' are no filters, but a row that nothing
--- was read with yet.)
+-- greatest() ignores NULL: $7 is NULL if everything is kept, served_from if everything is served. Coverage
+-- means "read with these filters": with others it starts again, and so do missed sessions. Filters '{}' are
+-- of a row that nothing was read with yet.
 with before as (
     select account_id, filters from smartassist_sync.accounts where account_id = $1
 ),
@@ -9,7 +9,7 @@ forgotten as (
     using before
     where absence.account_id = before.account_id and before.filters <> $3::jsonb
 ),
--- What is still asked for is read again, too.
+-- What is still asked for is read again too.
 asked_again as (
     update smartassist_sync.requests as request
     set remaining = case when request.purpose = 'verify' then request.remaining else request.range end,

@@ -1,4 +1,4 @@
-//! What is wrong, and what to do: one shape for log, ledger, status, page and doctor.
+//! One shape of what is wrong and what to do, for log, ledger, status, page and doctor.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -22,7 +22,7 @@ pub enum Severity {
 }
 
 impl Severity {
-    /// As metrics and JSON spell it.
+    /// Spelling in metrics and JSON.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Ok => "ok",
@@ -46,14 +46,12 @@ impl From<Skew> for Severity {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Failure {
     Other,
-    /// The account was loaded with other filters.
     OtherFilters,
     Refused,
     DatabaseUnreachable,
 }
 
 const API_REFUSED: &str = "api_refused";
-/// What is configured is not what the account was loaded with.
 pub const OTHER_FILTERS: &str = "other_filters";
 const DATABASE_UNREACHABLE: &str = "database_unreachable";
 const DATABASE_REFUSED: &str = "database_refused";
@@ -61,12 +59,12 @@ const DATABASE_REFUSED: &str = "database_refused";
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "StoredProblem")]
 pub struct Problem {
-    /// For alarms; never changes.
+    /// For alerts; never changes.
     pub code: String,
     pub severity: Severity,
-    /// What is wrong, without bodies, values or secrets.
+    /// Without bodies, values or secrets.
     pub text: String,
-    /// What to do; empty if nothing.
+    /// Empty if there is nothing to do.
     pub remedy: String,
 }
 
@@ -80,7 +78,6 @@ impl Problem {
         }
     }
 
-    /// Data is missing, late or wrong.
     pub fn failed(code: impl Into<String>, text: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self {
             severity: Severity::Failed,
@@ -122,7 +119,7 @@ impl From<&OpenError> for Problem {
     }
 }
 
-/// A problem of an account that is stored until it is over.
+/// A problem that is stored until it is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ProblemCode {
     BulkMissing,
@@ -210,7 +207,7 @@ impl ProblemCode {
         Self::MEANINGS[self as usize].1
     }
 
-    /// What it means, without figures.
+    /// Without figures.
     pub fn problem(self) -> Problem {
         let (_, code, severity, text, remedy) = Self::MEANINGS[self as usize];
         Problem {
@@ -227,7 +224,7 @@ impl ProblemCode {
     }
 }
 
-/// A row of the ledger; its code may be of a newer version.
+/// The code may be of a newer version.
 #[derive(Debug, Deserialize, FromRow)]
 struct StoredProblem {
     code: String,
@@ -255,7 +252,7 @@ impl From<StoredProblem> for Problem {
     }
 }
 
-/// Raises a problem; `true` if new. No record values in `detail`.
+/// Returns `true` if it is new. `detail` must hold no record values.
 pub async fn raise(
     executor: impl PgExecutor<'_>,
     account_id: &str,
@@ -279,7 +276,6 @@ pub async fn raise(
     Ok(is_new)
 }
 
-/// Problems of the account that are not over.
 pub async fn standing(executor: impl PgExecutor<'_>, account_id: &str) -> Result<Vec<Problem>, LoadError> {
     let stored: Vec<StoredProblem> = sqlx::query_as(
         "select code, detail, since from smartassist_sync.problems where account_id = $1 order by code",
@@ -290,7 +286,7 @@ pub async fn standing(executor: impl PgExecutor<'_>, account_id: &str) -> Result
     Ok(stored.into_iter().map(Problem::from).collect())
 }
 
-/// Clears a problem; `true` if it stood.
+/// `true` if it stood.
 pub async fn clear(
     executor: impl PgExecutor<'_>,
     account_id: &str,

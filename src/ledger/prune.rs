@@ -1,4 +1,4 @@
-//! Deletes what the ledger need not hold for ever; what windows have drained is kept as one multirange.
+//! Deletes old entries; what their windows drained is kept as one multirange.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -6,16 +6,15 @@ use crate::postgres::Pool;
 
 use super::{LoadError, turn};
 
-/// Windows, runs and requests are kept so long.
 pub const KEPT: TimeDelta = TimeDelta::days(90);
 
-/// What windows have drained is added up once they are so old: each run proves coverage by what is left.
+/// Older windows are folded into the multirange, so that each run has less to add up.
 const FOLDED: TimeDelta = TimeDelta::days(1);
 
-/// No statement takes long.
+/// Keeps statements short.
 const BATCH: i64 = 1_000;
 
-/// Deletes a batch of an account; call until zero. Open gaps stay, and the newest run and request of each kind.
+/// One batch; call until zero. Keeps open gaps, and the newest run and request of each kind.
 pub async fn prune_some(pool: &Pool, account_id: &str) -> Result<u64, LoadError> {
     pool.transact(async |transaction| {
         turn::take(transaction, account_id).await?;
@@ -27,7 +26,7 @@ pub async fn prune_some(pool: &Pool, account_id: &str) -> Result<u64, LoadError>
             .bind(now - FOLDED)
             .execute(&mut *transaction)
             .await?;
-        // Of the first kind that has any: runs go once their windows have.
+        // Runs can go once their windows have.
         for statement in [
             include_str!("prune_windows.sql"),
             include_str!("prune_runs.sql"),

@@ -3,7 +3,7 @@ where id in (
     select old.id
     from smartassist_sync.requests as old
     where old.account_id = $1 and old.done_at < $3
-        -- Which tick of a policy was answered is told by its newest request.
+        -- The newest request of a policy tells which tick was answered.
         and (
             old.policy is null
             or exists (

@@ -3,7 +3,7 @@ where id in (
     select old.id
     from smartassist_sync.runs as old
     where old.account_id = $1 and old.started_at < $3 and old.status <> 'running'
-        -- How a poll or a policy stands is told by its newest run.
+        -- The newest run tells how a poll or policy stands.
         and old.id <> all (array(
             select max(newest.id)
             from smartassist_sync.runs as newest

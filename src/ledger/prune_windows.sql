@@ -1,4 +1,4 @@
--- A gap that is open stays: the ledger is what tells it.
+-- Open gaps exist only in the ledger, so they stay.
 delete from smartassist_sync.windows
 where id in (
     select fetched.id

@@ -1,4 +1,5 @@
--- A problem that is found again and again is written about once a minute. Returns true where it is new, and no row where nothing was written.
+-- A repeated problem is written about once a minute. Returns true if it is new, no row if nothing was
+-- written.
 insert into smartassist_sync.problems as problem (account_id, code, detail, since, last_seen_at)
 values ($1, $2, left($3, 250), statement_timestamp(), statement_timestamp())
 on conflict (account_id, stream, code) do update

@@ -1,4 +1,4 @@
-//! What is to be read besides the head and gaps that are due.
+//! What is to be read, besides the head and gaps that are due.
 
 use std::time::Duration;
 
@@ -17,31 +17,29 @@ use super::{LoadError, Purpose, windows_of};
 #[derive(Debug, Clone, Copy)]
 pub struct NewRequest<'a> {
     pub account_id: &'a str,
-    /// Refresh, open, backfill, verify or repair.
     pub purpose: Purpose,
     pub policy: Option<&'a str>,
     /// Whole seconds.
     pub ranges: &'a [Window],
-    /// Time since it came due: what was read since serves it. `None`: what was read at any time does.
+    /// What was read since it came due serves it; `None`: what was read at any time does.
     pub due_for: Option<TimeDelta>,
-    /// The tick of the policy's schedule, by the clock of whoever asks.
+    /// The policy's tick, by the clock of whoever asks.
     pub due_at: Option<DateTime<Utc>>,
     /// `verify`: read every day whole.
     pub by_identity: bool,
     pub requested_by: &'a str,
-    /// Transform version demanded.
+    /// Transform version needed.
     pub rules: i32,
 }
 
-/// An open request, asked for again or new.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, FromRow)]
 pub struct Asked {
     pub id: i64,
-    /// It was open already when its policy came due again.
+    /// It was already open when its policy came due again.
     pub is_new_tick: bool,
 }
 
-/// Asks; attaches to an equal open request. `None`: nothing is to be read.
+/// Attaches to an equal open request. `None`: nothing is to be read.
 pub async fn ask(
     executor: impl PgExecutor<'_>,
     request: &NewRequest<'_>,
@@ -68,7 +66,6 @@ pub async fn ask(
         .await?)
 }
 
-/// What is left of an open request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OpenRequest {
     pub id: i64,
@@ -76,14 +73,12 @@ pub struct OpenRequest {
     pub policy: Option<String>,
     /// Windows begun earlier do not serve it; `None`: all do.
     pub since: Option<DateTime<Utc>>,
-    /// From its first to its last instant.
     pub range: Window,
-    /// To be read, oldest first.
+    /// Oldest first.
     pub remaining: Vec<Window>,
     pub is_cancelled: bool,
-    /// The account's filters are others by now.
+    /// The account's filters have changed since.
     pub has_other_filters: bool,
-    /// `verify`: read every day whole.
     pub by_identity: bool,
 }
 
@@ -102,7 +97,7 @@ struct RequestRow {
     ends: Vec<DateTime<Utc>>,
 }
 
-/// Open requests that this program may serve, oldest first.
+/// Those that this program may serve, oldest first.
 pub async fn open(
     pool: &Pool,
     account_id: &str,
@@ -140,10 +135,8 @@ pub async fn open(
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {
     Done,
-    /// A part could not be read.
     Partial,
     Cancelled,
-    /// It cannot be served.
     Refused,
 }
 
@@ -189,7 +182,7 @@ pub async fn end(
     Ok(())
 }
 
-/// Adds what `verify` found on a day, which is not compared again.
+/// A compared day is not compared again.
 ///
 /// # Errors
 /// [`LoadError::LeaseLost`] or database failure.
@@ -215,7 +208,6 @@ pub async fn compared(
     noted.map(|_| ()).ok_or(LoadError::LeaseLost)
 }
 
-/// A request as whoever made it sees it.
 #[derive(Debug, Clone, FromRow)]
 pub struct RequestProgress {
     /// `open`, `done`, `partial`, `cancelled` or `refused`.
@@ -224,21 +216,18 @@ pub struct RequestProgress {
     error_code: Option<String>,
     remedy: Option<String>,
     pub compared: Option<Value>,
-    /// Requests sent for it so far.
     pub requests: i64,
     pub records: i64,
-    /// Interactions stored for the first time.
     pub inserted: i64,
-    /// Interactions stored in a changed version.
     pub updated: i64,
-    /// Requests left, estimated.
+    /// Estimated.
     pub requests_left: Option<i64>,
-    /// Seconds since anything came of it.
+    /// Seconds without progress.
     pub quiet_seconds: f64,
 }
 
 impl RequestProgress {
-    /// What was wrong, where it has ended.
+    /// If it ended with one.
     pub fn problem(&self) -> Option<Problem> {
         let (code, text) = (self.error_code.clone()?, self.error.clone()?);
         Some(Problem::failed(
@@ -249,7 +238,7 @@ impl RequestProgress {
     }
 }
 
-/// How a request stands; `None`: it was deleted.
+/// `None`: it was deleted.
 pub async fn progress(executor: impl PgExecutor<'_>, id: i64) -> Result<Option<RequestProgress>, LoadError> {
     Ok(sqlx::query_as(
         "select request.state, request.error, request.error_code, request.remedy, request.compared, \
@@ -266,7 +255,7 @@ pub async fn progress(executor: impl PgExecutor<'_>, id: i64) -> Result<Option<R
     .await?)
 }
 
-/// Asks whoever serves the request to end it; ends it where nobody does.
+/// Asks the worker to end the request; ends it at once if there is none.
 pub async fn cancel(executor: impl PgExecutor<'_>, id: i64) -> Result<(), LoadError> {
     sqlx::query(
         "with served as (select exists (select from smartassist_sync.leases as lease \
@@ -283,7 +272,7 @@ pub async fn cancel(executor: impl PgExecutor<'_>, id: i64) -> Result<(), LoadEr
     Ok(())
 }
 
-/// Seconds in which unended sessions started.
+/// Seconds in which sessions without an end started.
 pub async fn select_open(
     executor: impl PgExecutor<'_>,
     account_id: &str,

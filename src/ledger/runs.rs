@@ -1,5 +1,3 @@
-//! Runs and their results.
-
 use std::sync::LazyLock;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -37,13 +35,11 @@ impl Kind {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// All is covered.
     Succeeded,
-    /// Failure or open gaps.
+    /// A failure, or open gaps.
     Failed,
-    /// Another worker is active.
     Skipped,
-    /// Stopped, yielded or lease lost.
+    /// Stopped, handed over, or lease lost.
     Interrupted,
 }
 
@@ -63,15 +59,14 @@ pub struct NewRun<'a> {
     pub lease: &'a Lease,
     pub kind: Kind,
     pub at: DateTime<Utc>,
-    /// Request; `None`: what is new.
+    /// `None`: the head.
     pub request_id: Option<i64>,
     pub policy: Option<&'a str>,
-    /// Range; `None`: until now.
+    /// `None`: until now.
     pub range: Option<Window>,
     pub watermark: DateTime<Utc>,
 }
 
-/// How an account is to be read.
 #[derive(Debug)]
 pub struct Preparation<'a> {
     pub account: &'a AccountConfig,
@@ -86,7 +81,7 @@ pub struct ReadyAccount {
     pub coverage_began_anew: bool,
 }
 
-/// Prepares the account; closes runs of ended processes.
+/// Prepares the account; closes runs of processes that ended without doing so.
 ///
 /// # Errors
 /// [`LoadError::LeaseLost`] or database failure.
@@ -141,13 +136,13 @@ pub async fn open(executor: impl PgExecutor<'_>, run: &NewRun<'_>) -> Result<i64
 pub struct Finished<'a> {
     pub run_id: i64,
     pub outcome: Outcome,
-    /// Sums over windows.
+    /// Sums over its windows.
     pub counters: Counters,
     pub watermark: DateTime<Utc>,
     pub at: DateTime<Utc>,
     pub problem: Option<&'a Problem>,
     pub api_clock_ahead: Option<TimeDelta>,
-    /// Minutes that zoned stamps are later.
+    /// By which stamps with a zone are later.
     pub time_zone_disagreement_minutes: Option<i64>,
 }
 
@@ -200,7 +195,6 @@ static NOTE_PROGRESS: LazyLock<String> = LazyLock::new(|| {
     )
 });
 
-/// Stores progress.
 pub async fn note_progress(
     executor: impl PgExecutor<'_>,
     run_id: i64,

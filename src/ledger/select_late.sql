@@ -1,5 +1,5 @@
--- What started more than $2 seconds ago, by the slower of both clocks ($3), and was not read since. What a refresh has tried without success in the last hours rests, or one second
--- that cannot be read would be asked for at each tick.
+-- Started more than $2 seconds ago, by the slower of both clocks ($3), and not read since. What a refresh
+-- tried without success in the last hours rests, or one unreadable second would be asked for at each tick.
 select lower(stretch), upper(stretch)
 from smartassist_sync.accounts as account
 cross join lateral (

@@ -1,4 +1,3 @@
--- The seconds in which sessions that have no end yet have started, from $2 to $3.
 select distinct date_trunc('second', session_started_at)
 from smartassist.sessions
 where account_id = $1 and session_ended_at is null and missing_since is null

@@ -1,5 +1,3 @@
-//! Reads the sync state for people and metrics.
-
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 use sqlx::{FromRow, PgExecutor};
@@ -18,11 +16,11 @@ pub struct AccountStatus {
     /// Everything earlier is settled (`sync.late_minutes`).
     pub settled_through: DateTime<Utc>,
     pub lag_seconds: i64,
-    /// Last successful poll or sync.
+    /// The last poll or sync that succeeded.
     pub last_polled_at: Option<DateTime<Utc>>,
     /// Uncovered ranges, except gaps.
     pub holes: i64,
-    /// Wanted gaps.
+    /// Wanted ones.
     pub gaps: i64,
     pub next_gap_try_at: Option<DateTime<Utc>>,
     pub interactions: i64,
@@ -32,19 +30,19 @@ pub struct AccountStatus {
     pub requests_last_hour: i64,
     pub rate_limited_last_hour: i64,
     pub api_clock_ahead_seconds: Option<i64>,
-    /// Minutes that zoned stamps are later; 0 is right.
+    /// By which stamps with a zone are later; 0 is right.
     pub time_zone_disagreement_minutes: Option<i64>,
     pub lease_holder: Option<String>,
-    /// Running and recent runs, newest first.
+    /// Running and recent ones, newest first.
     #[sqlx(json)]
     pub runs: Vec<RunStatus>,
-    /// Last poll or sync that succeeded or failed.
+    /// The last poll or sync that succeeded or failed.
     #[sqlx(json(nullable))]
     pub newest_poll: Option<RunStatus>,
-    /// Those that are open, and the newest of each refresh policy if it ended short.
+    /// Open ones, and the newest of each refresh policy if it ended short.
     #[sqlx(json)]
     pub requests: Vec<RequestStatus>,
-    /// Stored problems; shown among all others.
+    /// Stored ones; the board shows them among all others.
     #[sqlx(json)]
     #[serde(skip_serializing)]
     pub standing_problems: Vec<Problem>,
@@ -71,7 +69,7 @@ pub struct RunStatus {
     pub error_code: Option<String>,
     pub error: Option<String>,
     pub remedy: Option<String>,
-    /// Without progress; of runs that have not ended.
+    /// Without progress, if it has not ended.
     #[serde(default)]
     pub quiet_seconds: i64,
 }
@@ -81,7 +79,6 @@ impl RunStatus {
         self.status == "running"
     }
 
-    /// Its kind and the policy that it serves.
     pub fn name(&self) -> String {
         name(&self.kind, self.policy.as_deref())
     }
@@ -103,7 +100,6 @@ pub struct RequestStatus {
     pub state: String,
     pub start: DateTime<Utc>,
     pub end: DateTime<Utc>,
-    /// How much of it was read.
     pub percent: i64,
     pub requested_by: String,
     pub requested_at: DateTime<Utc>,
@@ -122,7 +118,6 @@ impl RequestStatus {
         name(&self.purpose, self.policy.as_deref())
     }
 
-    /// Its policy, and what is wrong with it.
     pub fn failed_policy(&self) -> Option<(&str, Problem)> {
         let is_failed = self.error_code.is_some() || self.error.is_some();
         let policy = self.policy.as_deref().filter(|_| is_failed)?;
@@ -143,7 +138,7 @@ fn problem([code, text, remedy]: [&Option<String>; 3]) -> Problem {
     )
 }
 
-/// All accounts, by name.
+/// By name.
 pub async fn accounts(executor: impl PgExecutor<'_>) -> Result<Vec<AccountStatus>, LoadError> {
     Ok(sqlx::query_as(include_str!("status/accounts.sql"))
         .fetch_all(executor)
@@ -153,10 +148,10 @@ pub async fn accounts(executor: impl PgExecutor<'_>) -> Result<Vec<AccountStatus
 #[derive(Debug, Clone, Serialize, FromRow)]
 pub struct AccountDetails {
     pub account_id: String,
-    /// Coverage, oldest first.
+    /// Oldest first.
     #[sqlx(json)]
     pub coverage: Vec<Window>,
-    /// Gaps, oldest first.
+    /// Oldest first.
     #[sqlx(json)]
     pub gaps: Vec<OpenGap>,
     #[sqlx(json)]
@@ -173,7 +168,6 @@ pub struct OpenGap {
     pub times_tried: i64,
     pub next_try_at: DateTime<Utc>,
     pub error: Option<String>,
-    /// Polls retry it.
     pub wanted: bool,
 }
 
@@ -190,7 +184,7 @@ pub struct RejectedReason {
     pub last_seen_at: DateTime<Utc>,
 }
 
-/// Details by account, with the days from `first_day` on.
+/// By account; days from `first_day` on.
 pub async fn details(
     executor: impl PgExecutor<'_>,
     account_ids: &[&str],

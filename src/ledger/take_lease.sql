@@ -1,5 +1,6 @@
--- Takes the lease where it is free, passed or our own. Two steps, since ON CONFLICT DO UPDATE knows one unique key, and the table has two: of
--- several that make the first row at once, all but one would fail. They find nothing here, as another has it.
+-- Takes the lease if it is free, expired or our own. Two steps: the table has two unique keys and ON CONFLICT
+-- DO UPDATE knows one, so of several that insert the first row at once, all but one would fail. Here they
+-- find nothing.
 with before as (
     select spent, extract(epoch from clock_timestamp() - spent_at)::float8 as ago
     from smartassist_sync.leases

@@ -1,5 +1,3 @@
-//! Locks an account for writing.
-
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 

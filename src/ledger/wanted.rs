@@ -1,5 +1,3 @@
-//! What is new: wanted and not covered yet.
-
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -9,8 +7,8 @@ use crate::time::window::Window;
 
 use super::{LoadError, windows_of};
 
-/// Uncovered ranges, except gaps that are not due, ending `settle` before database time: our clock may be
-/// fast.
+/// Uncovered ranges, except gaps that are not due. They end `settle` before database time too: our clock may
+/// be fast.
 pub async fn unread(
     executor: impl PgExecutor<'_>,
     account_id: &str,

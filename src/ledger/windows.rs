@@ -1,5 +1,3 @@
-//! The ledger: one row per fetched window.
-
 use std::sync::LazyLock;
 
 use chrono::{DateTime, Utc};
@@ -17,10 +15,9 @@ use super::{Counters, LoadError, bigint, counters};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
-    /// Not covered yet.
     New,
     Refresh,
-    /// Had no end yet.
+    /// Sessions that had no end yet.
     Open,
     Backfill,
     Repair,
@@ -58,13 +55,12 @@ impl Purpose {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {
-    /// All records seen.
+    /// All records were seen.
     Drained,
-    /// Parts are fetched instead.
+    /// Parts are read instead.
     Split,
     /// Incomplete and indivisible.
     Gap,
-    /// Nothing stored.
     Failed,
     Compared,
 }
@@ -90,7 +86,7 @@ pub(crate) struct Entry<'a> {
     pub(crate) status: Status,
     pub(crate) counters: Counters,
     pub(crate) reported_total: Option<u64>,
-    /// What it is drained by, and the profile of the API that this rests on.
+    /// What drained it, and the API profile at that time.
     pub(crate) proof: Option<(&'a str, &'a Value)>,
     pub(crate) started_at: DateTime<Utc>,
     /// Database time before its first request.
@@ -109,7 +105,6 @@ static RECORD: LazyLock<String> = LazyLock::new(|| {
     )
 });
 
-/// Version of the rules that rows are made by.
 #[expect(clippy::cast_possible_wrap, reason = "a small number")]
 pub const RULES: i32 = TRANSFORM_VERSION as i32;
 
@@ -137,19 +132,18 @@ pub(crate) async fn record(executor: impl PgExecutor<'_>, entry: &Entry<'_>) -> 
     }
 }
 
-/// Window of which nothing is stored; its requests count.
+/// A window of which nothing is stored; its requests still count.
 #[derive(Debug)]
 pub struct UnstoredWindow<'a> {
     pub lease: &'a Lease,
     pub run_id: i64,
     pub window: Window,
     pub purpose: Purpose,
-    /// Failed, or compared.
     pub status: Status,
     pub counters: Counters,
     pub reported_total: Option<u64>,
     pub started_at: DateTime<Utc>,
-    /// The same, in database time.
+    /// Database time.
     pub began_at: DateTime<Utc>,
     pub problem: Option<&'a Problem>,
 }
@@ -182,7 +176,7 @@ pub async fn now(executor: impl PgExecutor<'_>) -> Result<DateTime<Utc>, LoadErr
         .await?)
 }
 
-/// Counts of newest drained windows.
+/// Newest drained windows with their counts.
 pub async fn recent_counts(
     executor: impl PgExecutor<'_>,
     account_id: &str,

@@ -53,7 +53,7 @@ select
 from smartassist_sync.accounts as account
 left join smartassist_sync.leases as lease
     on lease.account_id = account.account_id and lease.expires_at > clock_timestamp()
--- All accounts in one go: a thousand days of each are read faster in the order in which they lie.
+-- All accounts at once: a thousand days of each are read faster in storage order.
 left join (
     select by_day.account_id, sum(by_day.interactions)::bigint as interactions
     from smartassist_sync.interactions_by_day as by_day
@@ -77,7 +77,7 @@ cross join lateral (
     from smartassist_sync.windows as fetched
     where fetched.account_id = account.account_id and fetched.finished_at > now() - interval '1 hour'
 ) as spent
--- Of a dozen runs: one that failed before it had an answer tells nothing.
+-- Of a dozen runs: one that failed before an answer says nothing.
 cross join lateral (
     select
         (array_agg(told.api_clock_ahead_seconds order by told.started_at desc)
@@ -100,7 +100,7 @@ cross join lateral (
             extract(epoch from clock_timestamp() - coalesce(progress_at, started_at))::bigint as quiet_seconds
         from smartassist_sync.runs
         join (
-            -- A first load takes days, and many a refresh begins and ends meanwhile.
+            -- A first load takes days, and many refreshes begin and end meanwhile.
             select run.id
             from smartassist_sync.runs as run
             where run.account_id = account.account_id and run.status = 'running'
@@ -115,7 +115,7 @@ cross join lateral (
         ) as listed on listed.id = runs.id
     ) as run
 ) as newest
--- The newest by number: the clock of a worker may have been set back. One that was interrupted tells nothing.
+-- By number, as a worker's clock may have been set back. Interrupted runs say nothing.
 left join lateral (
     select to_jsonb(run) as ended
     from smartassist_sync.runs as run
@@ -123,7 +123,8 @@ left join lateral (
     order by run.id desc
     limit 1
 ) as polled on true
--- What is open, and of each policy the newest that ended, where it ended short; one that is not configured any more is forgotten after a day.
+-- Open ones, and the newest of each policy if it ended short; a policy that is no longer configured is
+-- forgotten after a day.
 cross join lateral (
     select jsonb_agg(to_jsonb(told) order by told.id) as told
     from (
