@@ -1,15 +1,13 @@
-//! Limits the size of a record.
-
 use serde_json::{Map, Value};
 
 use super::reader::Notes;
 use super::{RecordText, clean, privacy};
 use crate::json;
 
-/// Most bytes of a record; 100 destinations make a tenth.
+/// Bytes; a record with 100 destinations has a tenth.
 pub const LARGEST_RECORD: usize = 256 << 10;
 
-/// Most values of a record; each takes about 100 bytes of memory.
+/// Each takes about 100 bytes of memory.
 pub const MOST_VALUES: usize = 10_000;
 
 #[derive(Debug, Clone, Copy)]
@@ -24,7 +22,7 @@ impl Bounds {
         values: MOST_VALUES,
     };
 
-    /// Wider: the privacy rules and PostgreSQL enlarge a stored record.
+    /// Wider, since the privacy rules and PostgreSQL enlarge a record.
     pub(super) const STORED: Self = Self {
         bytes: 8 * LARGEST_RECORD,
         values: 2 * MOST_VALUES,
@@ -45,11 +43,11 @@ impl Bounds {
     }
 }
 
-/// Bytes kept of one field, and of all fields.
+/// Bytes kept of one field, and of all.
 const LARGEST_FIELD: usize = 4 << 10;
 const LARGEST_PART: usize = 32 << 10;
 
-/// Of a text that is no object: none.
+/// Empty if the text is no object.
 pub(super) fn small_fields(text: &str) -> Map<String, Value> {
     let (mut small, mut left) = (Map::new(), LARGEST_PART);
     for (name, field) in json::fields(text).unwrap_or_default() {

@@ -1,22 +1,18 @@
-//! The value of a column, and its form in a binary COPY.
-
 use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 use uuid::Uuid;
 
 use super::JsonText;
 use super::fields::{Response, TagScope};
 
-/// Microseconds of 2000-01-01, from which PostgreSQL counts.
+/// Microseconds of 2000-01-01, PostgreSQL's epoch.
 const EPOCH: i64 = 946_684_800_000_000;
 
-/// Its day.
 const EPOCH_DAY: i32 = 10_957;
 
 /// As in `pg_type`.
 const INTEGER_OID: i32 = 23;
 const TEXT_OID: i32 = 25;
 
-/// The value of a column.
 #[derive(Debug, Clone, PartialEq)]
 #[expect(missing_docs, reason = "each is a value of the type of that name")]
 pub enum Cell<'a> {
@@ -36,7 +32,7 @@ pub enum Cell<'a> {
 }
 
 impl Cell<'_> {
-    /// Adds its length and bytes: PostgreSQL manual, COPY, Binary Format.
+    /// Appends length and bytes: PostgreSQL manual, COPY, Binary Format.
     pub fn encode(&self, buffer: &mut Vec<u8>) {
         let mut add = |parts: &[&[u8]]| {
             buffer.extend(length(parts.iter().map(|part| part.len()).sum()));
@@ -71,7 +67,7 @@ fn length(bytes: usize) -> [u8; 4] {
     i32::try_from(bytes).unwrap_or(i32::MAX).to_be_bytes()
 }
 
-/// Dimensions, whether there are nulls, type, and of the one dimension its length and first index.
+/// Dimensions, whether there are nulls, type; then length and first index of the one dimension.
 fn array<'a>(oid: i32, cells: impl ExactSizeIterator<Item = Cell<'a>> + Clone) -> Vec<u8> {
     let dimensions = i32::from(cells.len() > 0);
     let has_nulls = i32::from(cells.clone().any(|cell| cell == Cell::Null));

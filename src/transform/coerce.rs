@@ -1,5 +1,3 @@
-//! Reads a JSON value as the type of its column.
-
 mod duration;
 
 use std::borrow::Cow;
@@ -32,7 +30,6 @@ pub enum FieldKind {
 }
 
 impl FieldKind {
-    /// Its section on that page.
     pub fn heading(self) -> &'static str {
         match self {
             Self::Text => "Text",
@@ -52,9 +49,8 @@ impl FieldKind {
 
 pub(super) type Coerced<T> = Result<T, &'static str>;
 
-/// A value that a column can have; nothing is its default.
 pub(super) trait Coerce: Default {
-    /// Leaves the value as it is where it cannot be read.
+    /// Leaves a value that it cannot read unchanged.
     fn coerce(value: &mut Value, kind: FieldKind, offset: i32) -> Coerced<Self>;
 }
 
@@ -174,7 +170,7 @@ pub(super) fn identity(value: &Value) -> Coerced<Option<String>> {
     Ok(Some(id.to_owned()))
 }
 
-/// Whether a value of this kind is read, so that it is no free text.
+/// Such a value is no free text.
 pub(super) fn is_readable(value: &Value, kind: FieldKind) -> bool {
     fn can_be<T: Coerce>(value: &Value, kind: FieldKind) -> bool {
         T::coerce(&mut value.clone(), kind, 0).is_ok()
@@ -190,7 +186,7 @@ pub(super) fn is_readable(value: &Value, kind: FieldKind) -> bool {
     }
 }
 
-/// Null is empty, like the empty text.
+/// Null counts as the empty text.
 fn word_or_number(value: &Value) -> Option<Cow<'_, str>> {
     match value {
         Value::Null => Some("".into()),

@@ -1,4 +1,4 @@
-//! What tells whether a record gives other rows than before.
+//! Detects whether a record gives other rows than before.
 
 use sha2::{Digest, Sha256};
 
@@ -7,22 +7,19 @@ use super::{Rows, TRANSFORM_VERSION};
 
 const DIGEST: usize = 16;
 
-/// A digest for each group of rows.
+/// One digest per group of rows.
 pub type ContentHash = [u8; 3 * DIGEST];
 
-/// Rows that are written over together.
+/// Rows that are overwritten together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RowGroup {
-    /// The session.
     Session,
-    /// Destinations and all below them.
+    /// And all rows below them.
     Destinations,
-    /// Tags.
     Tags,
 }
 
 impl RowGroup {
-    /// Whether these rows are the same under both hashes.
     pub fn is_same(self, stored: &[u8], read: &ContentHash) -> bool {
         let start = self as usize * DIGEST;
         let digest = start..start + DIGEST;
@@ -30,7 +27,7 @@ impl RowGroup {
     }
 }
 
-/// Before there are warnings: some appear only on receipt.
+/// Computed before warnings are added: some exist only on receipt.
 pub(super) fn hash(rows: &Rows) -> ContentHash {
     let mut session = Hasher::new();
     session.add(std::slice::from_ref(&rows.session));
@@ -55,7 +52,7 @@ impl Hasher {
         Self(Sha256::new().chain_update(TRANSFORM_VERSION.to_be_bytes()))
     }
 
-    /// The number of rows keeps those of different tables apart.
+    /// The number of rows keeps tables apart.
     fn add<R: TableRow>(&mut self, rows: &[R]) {
         self.0.update((rows.len() as u64).to_be_bytes());
         let mut bytes = Vec::new();

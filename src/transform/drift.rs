@@ -1,16 +1,13 @@
-//! Finds fields that no column and no privacy rule knows.
-
 use serde_json::{Map, Value};
 
 use super::coerce::{FieldKind, is_nothing};
 use super::privacy::{Node, RECORD, is_name};
 
-/// An unknown field, without its value.
+/// Without its value.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Drift {
-    /// Path, such as `destinations[].respondingAgent.mood`.
+    /// Such as `destinations[].respondingAgent.mood`.
     pub path: String,
-    /// JSON type of the value.
     pub json_type: &'static str,
 }
 
@@ -24,7 +21,7 @@ fn add(known: &Node, path: &str, object: &Map<String, Value>, drift: &mut Vec<Dr
     for (name, value) in object {
         match (known.find(name), value) {
             (None, value) => drift.extend(unknown(path, name, value)),
-            // Bots define the fields of some.
+            // Bots define the fields of some objects.
             (Some(part), _) if part.parts.is_empty() || part.kind == FieldKind::Json => {}
             (Some(part), Value::Object(within)) => add(part, &format!("{path}{}.", part.name), within, drift),
             (Some(part), Value::Array(items)) => {

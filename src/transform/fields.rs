@@ -1,4 +1,4 @@
-//! Every field of the API, once: its column and kind, its path, and what it is of a person.
+//! Every field of the API, once: column, kind, path and privacy class.
 
 use serde::{Deserialize, Serialize};
 
@@ -202,7 +202,7 @@ fields! {
     }
 }
 
-/// Position in the destination.
+/// Where an agent stands in a destination.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Response {
@@ -216,7 +216,6 @@ pub enum Response {
 }
 
 impl Response {
-    /// Spelling in column `response`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Responding => "responding",
@@ -226,19 +225,15 @@ impl Response {
     }
 }
 
-/// What a tag belongs to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TagScope {
-    /// In `userleveltags`.
     User,
-    /// In `sessionleveltags`.
     #[default]
     Session,
 }
 
 impl TagScope {
-    /// Spelling in column `tag_scope`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::User => "user",

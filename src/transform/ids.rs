@@ -1,5 +1,3 @@
-//! The API's ids of a record, and the interaction key.
-
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use uuid::{Builder, Uuid};
@@ -13,17 +11,15 @@ pub(super) const LONGEST_ID: usize = 512;
 
 pub(super) const WITHOUT_ID: &str = "neither conversationId nor sessionId";
 
-/// Both normalized ids of a record.
+/// Normalized.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Ids {
-    /// `sessionId`.
     pub session_id: Option<String>,
-    /// `conversationId`.
     pub conversation_id: Option<String>,
 }
 
 impl Ids {
-    /// Interaction key in rough time order, as from SQL function `smartassist.interaction_key`.
+    /// In rough time order; the same as SQL function `smartassist.interaction_key`.
     pub fn key(&self, account_id: &str) -> Uuid {
         let [conversation, session] =
             [&self.conversation_id, &self.session_id].map(|id| id.as_deref().unwrap_or_default());
@@ -40,7 +36,6 @@ impl Ids {
         Builder::from_custom_bytes(bytes).into_uuid()
     }
 
-    /// Ids of a record.
     pub fn of(record: &Map<String, Value>) -> Self {
         let id = |name| named(record, name).find_map(|value| coerce::identity(value).ok().flatten());
         Self {
@@ -49,7 +44,7 @@ impl Ids {
         }
     }
 
-    /// Whether they can be of a row.
+    /// Whether they fit a row.
     pub(super) fn check(&self) -> Result<(), &'static str> {
         let ids = [&self.session_id, &self.conversation_id].into_iter().flatten();
         match ids.map(String::len).max() {
@@ -59,13 +54,13 @@ impl Ids {
         }
     }
 
-    /// Ids of every record in a value.
+    /// Of every record in a value.
     pub fn all_in(value: &Value) -> Vec<Self> {
         records_in(value).into_iter().map(Self::of).collect()
     }
 }
 
-/// The record, or the records in a list.
+/// The record, or the records of a list.
 pub fn records_in(value: &Value) -> Vec<&Map<String, Value>> {
     match value {
         Value::Object(record) => vec![record],

@@ -17,19 +17,18 @@ const EPOCH_UNITS: [i64; 3] = [1, 1_000, 1_000_000];
 pub(super) const NO_STAMP: &str = "not a date and time";
 const NEVER: &str = "before 2000 or after 2099, which means never";
 
-/// Unix seconds of an object id (24 hexadecimal digits).
+/// Unix seconds that begin an object id (24 hex digits).
 pub fn seconds_of_id(id: &str) -> Option<i64> {
     let is_object_id = id.len() == 24 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
     i64::from_str_radix(id.get(..8).filter(|_| is_object_id)?, 16).ok()
 }
 
-/// Step of time zones, in seconds.
 pub const QUARTER_SECONDS: i64 = 15 * 60;
 
-/// Largest difference between the API's clocks, in seconds.
+/// Largest difference between the API's clocks.
 pub const TOLERANCE_SECONDS: i64 = 10;
 
-/// Quarters of an hour, if whole within `tolerance` seconds.
+/// If whole within `tolerance` seconds.
 pub fn whole_quarters(seconds: i64, tolerance: i64) -> Option<i64> {
     let quarters = (seconds + QUARTER_SECONDS / 2).div_euclid(QUARTER_SECONDS);
     ((seconds - quarters * QUARTER_SECONDS).abs() <= tolerance).then_some(quarters)

@@ -1,21 +1,19 @@
-//! JSON of a column, as text: whole windows of it are held in memory, and a tree takes several times as much.
+//! JSON kept as text: whole windows are held in memory, and a tree takes several times as much.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
 use crate::json;
 
-/// A value of a column of type `jsonb`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JsonText(Box<str>);
 
 impl JsonText {
-    /// As PostgreSQL reads it.
+    /// In PostgreSQL's form.
     pub fn text(&self) -> &str {
         &self.0
     }
 
-    /// What it says.
     pub fn value(&self) -> Value {
         json::parse(&self.0).unwrap_or_default()
     }

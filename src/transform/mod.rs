@@ -1,6 +1,4 @@
-//! Turns one raw record into rows or a rejection.
-//!
-//! Pure: no clock, network or SQL.
+//! Turns a raw record into rows or a rejection. Pure: no clock, network or SQL.
 
 pub mod bounds;
 mod cell;
@@ -50,33 +48,28 @@ use reader::Notes;
 /// Part of every content hash; raise it when a record gives other rows.
 pub const TRANSFORM_VERSION: u32 = 2;
 
-/// Origin of a record.
 #[derive(Debug, Clone, Copy)]
 pub struct Origin<'a> {
-    /// The configured account.
     pub account_id: &'a str,
     /// Minutes, negative east of Greenwich.
     pub time_zone_offset: i32,
 }
 
-/// One interaction, ready to be written.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Interaction {
     /// See [`Ids::key`].
     pub key: Uuid,
-    /// Rows of all tables.
     pub rows: Rows,
     /// Of the rows, without warnings.
     pub content_hash: ContentHash,
-    /// Record after the privacy rules.
+    /// After the privacy rules.
     pub payload: String,
-    /// Customer identifiers before the privacy rules.
+    /// Of the customer, before the privacy rules.
     pub identifiers: Vec<Identifier>,
-    /// Unknown fields.
     pub drift: Vec<Drift>,
 }
 
-/// Rows of one interaction, in key order.
+/// In key order.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 #[expect(missing_docs, reason = "each is the table of that name")]
 pub struct Rows {
@@ -88,22 +81,20 @@ pub struct Rows {
     pub tags: Vec<Tag>,
 }
 
-/// A record that cannot become rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rejected {
-    /// Reason, without values of the record.
+    /// Without values of the record.
     pub reason: Cow<'static, str>,
-    /// Interaction key, if known.
     pub key: Option<Uuid>,
-    /// Ids of all records in it.
+    /// Of all records in it.
     pub ids: Vec<Ids>,
-    /// Record, or its part, after the privacy rules.
+    /// The record or a part, after the privacy rules.
     pub payload: String,
-    /// Customer identifiers before the privacy rules.
+    /// Of the customer, before the privacy rules.
     pub identifiers: Vec<Identifier>,
-    /// Size of a record that is too large.
+    /// If it is too large.
     pub record_bytes: Option<u64>,
-    /// SHA-256, equal for a repeated rejection.
+    /// SHA-256, equal if the rejection repeats.
     pub payload_hash: [u8; 32],
 }
 
@@ -117,7 +108,7 @@ impl Interaction {
         self.rows.session.warnings.insert(0, warning);
     }
 
-    /// Keeps earlier warnings about receipt.
+    /// Only the first read knows warnings about receipt.
     pub fn keep_warnings_of_receipt(&mut self, earlier: &[String]) {
         let warnings = &mut self.rows.session.warnings;
         let is_of_receipt = |warning: &str| warning.split(':').next() == Some(clean::WHOLE_RECORD);
@@ -141,7 +132,7 @@ pub fn transform(
     within(Bounds::RECEIVED, record, origin, policy).map_err(Box::new)
 }
 
-/// Reads a stored record, with wider limits.
+/// With wider limits.
 ///
 /// # Errors
 /// As [`transform`].
@@ -153,7 +144,7 @@ pub fn transform_stored(
     within(Bounds::STORED, record, origin, policy).map_err(Box::new)
 }
 
-/// Stored text after the privacy rules.
+/// Applies the privacy rules to stored text.
 pub fn ruled(text: &str, policy: &Policy) -> String {
     if policy.keeps_all() {
         return text.to_owned();
@@ -215,13 +206,13 @@ fn within(
 
 fn text_of(object: &Map<String, Value>) -> String {
     let mut text = serde_json::to_string(object).unwrap_or_default();
-    // Those of whole windows are held in memory.
+    // Whole windows of them are held in memory.
     text.shrink_to_fit();
     text
 }
 
 impl Rejected {
-    /// With the payload after the privacy rules.
+    /// `payload`: after the privacy rules.
     pub fn new(reason: impl Into<Cow<'static, str>>, payload: String) -> Self {
         Self {
             reason: reason.into(),
@@ -280,7 +271,7 @@ impl Rejected {
         }
     }
 
-    /// Rejects a part of a record.
+    /// Applies the privacy rules to `part`.
     pub fn of_part(part: &str, reason: String, policy: &Policy) -> Self {
         let payload = ruled(part, policy);
         let hash = Sha256::new().chain_update(&payload).chain_update(&reason);

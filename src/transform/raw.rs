@@ -1,4 +1,4 @@
-//! A record as sent, with what proves that its window is whole; parsed later and alone.
+//! A record as sent, with what is needed to prove its window; parsed later and alone.
 
 use std::borrow::Cow;
 
@@ -20,10 +20,10 @@ const END: &str = "sessionEndTime";
 const STATUS: &str = "finalStatus";
 const PROVING: [&str; 5] = [IDS[0], IDS[1], START, END, STATUS];
 
-/// A parsed value takes at least this much memory.
+/// Least memory of a parsed value.
 const BYTES_OF_A_VALUE: usize = 20;
 
-/// The text of a record, and how much is in it.
+/// A record's text and its extent.
 #[derive(Debug, Clone)]
 pub struct RecordText<'a> {
     text: Cow<'a, str>,
@@ -31,7 +31,6 @@ pub struct RecordText<'a> {
 }
 
 impl<'a> RecordText<'a> {
-    /// Of any text.
     pub fn of(text: impl Into<Cow<'a, str>>) -> Self {
         let text = text.into();
         Self {
@@ -40,17 +39,16 @@ impl<'a> RecordText<'a> {
         }
     }
 
-    /// As received.
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// Values in it, or a few more.
+    /// Perhaps a few too many.
     pub fn values(&self) -> usize {
         self.extent.values
     }
 
-    /// Bytes of memory, at least, that it takes once parsed.
+    /// Least bytes of memory once parsed.
     pub fn weight(&self) -> usize {
         self.text.len().max(self.values() * BYTES_OF_A_VALUE)
     }
@@ -62,25 +60,23 @@ impl From<Box<RawValue>> for RecordText<'_> {
     }
 }
 
-/// A record as sent.
 #[derive(Debug, Clone)]
 pub struct RawRecord {
-    /// Of its ids, as [`Ids::key`]; without any, of its text.
+    /// From its ids, as [`Ids::key`]; without ids, from its text.
     pub identity: Uuid,
-    /// Whether it has a conversation id.
+    /// It has a conversation id.
     pub is_conversation: bool,
-    /// Session start, if readable.
+    /// If readable.
     pub started_at: Option<DateTime<Utc>>,
-    /// Session end, if readable and it has ended.
+    /// If readable, and not open.
     pub ended_at: Option<DateTime<Utc>>,
     /// Characters replaced on receipt.
     pub unreadable: u64,
-    /// As sent.
     pub sent: RecordText<'static>,
 }
 
 impl RawRecord {
-    /// Finds what proves a window, in one pass.
+    /// One pass over the text.
     ///
     /// # Errors
     /// The element is no record, such as an error object: it names no id, or has neither id nor start.
@@ -122,10 +118,6 @@ impl RawRecord {
         })
     }
 
-    /// Reads it, as [`transform`].
-    ///
-    /// # Errors
-    /// As [`transform`].
     pub fn transform(&self, origin: Origin<'_>, policy: &Policy) -> Result<Interaction, Box<Rejected>> {
         let mut interaction = transform(&self.sent, origin, policy)?;
         if self.unreadable > 0 {
@@ -134,7 +126,6 @@ impl RawRecord {
         Ok(interaction)
     }
 
-    /// Its channel, and the queues of its destinations.
     pub fn channel_and_queues(&self) -> (Option<String>, Vec<String>) {
         let origin = Origin {
             account_id: "",
@@ -148,7 +139,7 @@ impl RawRecord {
     }
 }
 
-/// Of the first spelling that has a value.
+/// The first spelling that has a value.
 fn first<T: Coerce + PartialEq>(fields: &Map<String, Value>, name: &str, kind: FieldKind, offset: i32) -> T {
     let values = named(fields, name).map(|value| T::coerce(&mut value.clone(), kind, offset));
     let mut read = values

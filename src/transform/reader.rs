@@ -37,12 +37,12 @@ const NO_OBJECT: &str = "not an object";
 const CONTRADICTED: &str =
     "more than a hundred times what the stamps beside it say, as milliseconds would be";
 
-/// Case does not matter: the API writes `Reason` and `reason`.
+/// Ignores case: the API writes `Reason` and `reason`.
 #[derive(Debug)]
 pub(super) struct Reader<'n> {
     path: String,
     left: Map<String, Value>,
-    /// Objects within, whose fields are read as those of this one.
+    /// Objects within, whose fields are read as its own.
     parts: Vec<(&'static str, Reader<'n>)>,
     is_copy: bool,
     notes: &'n Notes,
@@ -59,7 +59,7 @@ impl<'n> Reader<'n> {
         }
     }
 
-    /// A field, or one of an object within: `campaigninfo.attempt`.
+    /// `path`: a field, or one of an object within, such as `campaigninfo.attempt`.
     pub(super) fn read<T: Coerce>(&mut self, path: &'static str, kind: FieldKind) -> T {
         match path.split_once('.') {
             Some((part, path)) => self.part(part).read(path, kind),
@@ -67,7 +67,7 @@ impl<'n> Reader<'n> {
         }
     }
 
-    /// Another place of a value: it fills a gap, and goes where it repeats the value.
+    /// Another place of a value: fills a gap, and is removed if it repeats the value.
     pub(super) fn read_also<T>(&mut self, value: &mut T, path: &'static str, kind: FieldKind)
     where
         T: Coerce + PartialEq,
@@ -133,7 +133,7 @@ impl<'n> Reader<'n> {
         named(&self.left, name).next().is_some()
     }
 
-    /// The rows of a list. Indices are row keys: skipped elements keep theirs.
+    /// Indices are row keys, so skipped elements keep theirs.
     pub(super) fn rows(&mut self, list: &str, lone_field: Option<&str>) -> Vec<(i32, Self)> {
         let path = self.path_of(list);
         let value = self.take(list);
@@ -165,7 +165,6 @@ impl<'n> Reader<'n> {
         Self::new(path, object, self.notes)
     }
 
-    /// An object within.
     pub(super) fn part(&mut self, name: &'static str) -> &mut Self {
         let known = self.parts.iter().position(|(known, _)| *known == name);
         let place = known.unwrap_or_else(|| {
@@ -184,7 +183,7 @@ impl<'n> Reader<'n> {
         &mut self.parts[place].1
     }
 
-    /// The same of an object that stays whole.
+    /// As `part`, but the object also stays whole.
     pub(super) fn copy_part(&mut self, name: &'static str) -> &mut Self {
         let copy = named(&self.left, name)
             .find(|value| !coerce::is_nothing(value))
@@ -222,7 +221,7 @@ impl<'n> Reader<'n> {
         self.left.insert(name.to_owned(), value);
     }
 
-    /// The values under a name in any case.
+    /// Under a name in any case.
     pub(super) fn values<'r>(&'r self, name: &'r str) -> impl Iterator<Item = &'r Value> {
         named(&self.left, name)
     }
@@ -244,7 +243,7 @@ impl<'n> Reader<'n> {
     }
 }
 
-/// The values under a name in any case, the exact one first.
+/// Under a name in any case, the exact one first.
 pub(super) fn named<'a>(object: &'a Map<String, Value>, name: &'a str) -> impl Iterator<Item = &'a Value> {
     let others = object
         .iter()

@@ -1,4 +1,4 @@
-//! Makes rows of a record: what takes more than the table of fields.
+//! Makes rows of a record: what the table of fields cannot say.
 
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
@@ -20,7 +20,6 @@ const AGENT_SEGMENT: &str = "AgentSegment";
 
 pub(super) const NO_RECORD: &str = "neither an id nor a sessionStartTime";
 
-/// Or why there are none.
 pub(super) fn read(record: Map<String, Value>, notes: &Notes) -> Result<Rows, &'static str> {
     let mut fields = Reader::new("", record, notes);
     let ids = Ids {
@@ -60,7 +59,7 @@ pub(super) fn read(record: Map<String, Value>, notes: &Notes) -> Result<Rows, &'
 }
 
 impl Rows {
-    /// Those of whole windows are held in memory.
+    /// Whole windows of rows are held in memory.
     fn shrink(&mut self) {
         self.destinations.shrink_to_fit();
         self.agent_segments.shrink_to_fit();
@@ -71,7 +70,6 @@ impl Rows {
 }
 
 impl Session {
-    /// Ids of the record.
     pub fn ids(&self) -> Ids {
         Ids {
             session_id: self.session_id.clone(),
@@ -79,14 +77,13 @@ impl Session {
         }
     }
 
-    /// Whether the start comes from the session id.
     pub fn has_start_of_id(&self) -> bool {
         let is_so = |warning: &String| warning.split_once(": ") == Some((START, START_OF_ID));
         self.warnings.iter().any(is_so)
     }
 }
 
-/// The API sends the start as the end.
+/// The API sends the start as the end of an open session.
 pub(super) fn is_open(status: Option<&str>, start: Option<DateTime<Utc>>, end: DateTime<Utc>) -> bool {
     is(status, OPEN) && Some(end) <= start
 }
@@ -177,7 +174,7 @@ fn read_segment(
     rows.agent_segments.push(segment);
 }
 
-/// Each is held against the stamps that it lies between.
+/// Checks each against the stamps beside it.
 fn read_durations(segment: &mut AgentSegment, fields: &mut Reader<'_>) {
     let (accepted_at, ended_at) = (segment.accepted_at, segment.interaction_ended_at);
     let between = |from: Option<DateTime<Utc>>, to: Option<DateTime<Utc>>| Some(to? - from?);

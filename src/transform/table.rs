@@ -1,37 +1,33 @@
-//! Makes rows of the table of fields: structs, their reader, and what is known of fields and columns.
+//! Generates structs, readers and metadata from the table of fields.
 
 use super::cell::Cell;
 use super::coerce::FieldKind;
 use super::privacy::Privacy;
 
-/// A field of the API.
 #[derive(Debug, Clone, Copy)]
 pub struct Field {
-    /// Names that lead to it from its row.
+    /// From its row.
     pub path: &'static str,
-    /// Its column, if it has one.
     pub column: Option<&'static str>,
-    /// How it is read.
     pub kind: FieldKind,
     pub(super) privacy: Privacy,
 }
 
-/// A table of the rows of interactions.
 #[derive(Debug, Clone, Copy)]
 pub struct Table {
     /// With its schema.
     pub name: &'static str,
-    /// Of every row, beside the key of the interaction.
+    /// Without the interaction key.
     pub columns: &'static [&'static str],
     pub(super) fields: &'static [Field],
     /// Paths of the objects, or lists of them, that are its rows.
     pub(super) places: &'static [&'static str],
-    /// What a text in place of an object is.
+    /// The field that a text in place of an object is.
     pub(super) lone: Option<&'static str>,
 }
 
 impl Table {
-    /// The full paths of its fields.
+    /// Full paths.
     pub fn paths(&self) -> impl Iterator<Item = (String, Field)> {
         let (fields, places) = (self.fields, self.places);
         places.iter().flat_map(move |place| {
@@ -43,12 +39,10 @@ impl Table {
     }
 }
 
-/// A row of an interaction.
 pub trait TableRow {
-    /// Its table.
     const TABLE: Table;
 
-    /// Its values, one for each column.
+    /// One for each column.
     fn cells(&self) -> Vec<Cell<'_>>;
 }
 
@@ -80,7 +74,6 @@ macro_rules! fields {
         )+}
         $(no column {$($alone:literal: $alone_kind:ident [$alone_privacy:ident];)+})?
     )+) => {
-        /// All of them.
         pub const TABLES: &[Table] = &[$(<$row as TableRow>::TABLE),+];
         $(
             #[doc = $doc]
@@ -92,7 +85,7 @@ macro_rules! fields {
             }
 
             impl $row {
-                /// What needs no more than its field.
+                /// Reads what the table of fields alone says.
                 pub(super) fn read(reader: &mut Reader<'_>) -> Self {
                     let mut row = Self::default();
                     $($(

@@ -1,5 +1,3 @@
-//! Reads durations in whole seconds.
-
 use chrono::TimeDelta;
 use serde_json::Value;
 
@@ -7,10 +5,10 @@ use super::{Coerced, decimal, whole, word_or_number};
 
 const NO_DURATION: &str = "not a duration in seconds";
 
-/// Milliseconds give a factor of about 1,000.
+/// Milliseconds give about 1,000.
 const MOST_TIMES_ITS_SPAN: i64 = 100;
 
-/// Whether the stamps beside it do. Stamps in the wrong order prove nothing.
+/// Whether stamps contradict a duration. Stamps in the wrong order prove nothing.
 pub(in super::super) fn contradicts(span: Option<TimeDelta>, seconds: i32) -> bool {
     let span = span.map(|span| span.num_seconds()).filter(|span| *span >= 0);
     span.is_some_and(|span| i64::from(seconds) >= MOST_TIMES_ITS_SPAN * (span + 1))

@@ -7,7 +7,7 @@ use crate::transform::reader::{Notes, Reader};
 
 const PAGE: &str = include_str!("../../../docs/data-dictionary.md");
 
-/// Sections of the page by heading.
+/// By heading.
 fn sections() -> Vec<(&'static str, &'static str)> {
     let (_, coercions) = PAGE.split_once("\n## Coercions\n").unwrap();
     let sections = coercions.split("\n### ").skip(1);
@@ -16,7 +16,7 @@ fn sections() -> Vec<(&'static str, &'static str)> {
         .collect()
 }
 
-/// What is sent and what it becomes, of each line of the table of a section.
+/// What is sent, and what it becomes.
 fn examples(section: &str) -> Vec<(&str, String)> {
     let lines = section.lines().filter_map(|line| line.strip_prefix("| `"));
     let examples = lines.map(|line| line.strip_suffix(" |").unwrap().split_once("` | `").unwrap());

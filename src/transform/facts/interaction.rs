@@ -1,5 +1,3 @@
-//! The interaction as a whole.
-
 use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
@@ -73,7 +71,7 @@ pub(super) fn of<'a>(rows: &'a Rows, steps: &[Step<'a>], basis: &FactBasis) -> I
     }
 }
 
-/// `None` where the API says it of no destination.
+/// `None` if no destination says it.
 fn callback_opted(steps: &[Step<'_>]) -> Option<bool> {
     let said = steps.iter().filter_map(|step| step.destination.callback_opted);
     said.reduce(|any, one| any || one)
@@ -100,7 +98,7 @@ fn outcome_of(rows: &Rows, answered: &[&AgentSegment], has_opted_for_callback: b
     }
 }
 
-/// Sums over agents. One with a part that cannot be read is none: never smaller than the truth.
+/// Sums over agents; `None` if a part cannot be read, so that none is too small.
 struct Worked {
     interaction_seconds: Option<i64>,
     hold_seconds: Option<i64>,
@@ -131,7 +129,7 @@ impl Worked {
     }
 }
 
-/// Of the session's tags, by their names.
+/// By name.
 fn last_values(tags: &[Tag]) -> Option<JsonText> {
     let of_session = tags.iter().filter(|tag| tag.tag_scope == TagScope::Session);
     let named = of_session.filter_map(|tag| Some((tag.name.clone()?, Value::from(tag.value.clone()?))));

@@ -1,5 +1,4 @@
-//! Facts of an interaction, as reports count them: stays in queues, offers to agents, and itself. Rows in, facts out.
-//! What their columns mean stands in the comments of the database.
+//! Facts as reports count them. Pure. Their columns are described in the database.
 
 mod interaction;
 mod offers;
@@ -22,28 +21,23 @@ const UNKNOWN: &str = "(unknown)";
 
 const QUARTER: i64 = 15 * 60;
 
-/// What facts are made with beside the rows.
 #[derive(Debug, Clone)]
 pub struct FactBasis {
-    /// Of local times and dates.
+    /// For local times and dates.
     pub time_zone: Tz,
     /// Key of the hashes that tell customers apart.
     pub contact_secret: Vec<u8>,
 }
 
-/// All facts of one interaction.
 #[derive(Debug, PartialEq)]
 pub struct Facts<'a> {
-    /// Stays in queues.
     pub visits: Vec<QueueVisit<'a>>,
-    /// Offers to agents.
     pub offers: Vec<AgentOffer<'a>>,
-    /// Itself.
     pub interaction: InteractionFact<'a>,
 }
 
 impl<'a> Facts<'a> {
-    /// `None` of a shadow, which is no contact.
+    /// `None` for a shadow, which is no contact.
     pub fn of(rows: &'a Rows, basis: &FactBasis) -> Option<Self> {
         if rows.session.is_shadow {
             return None;
@@ -57,14 +51,13 @@ impl<'a> Facts<'a> {
     }
 }
 
-/// A row of a table of facts.
 pub trait FactRow {
     /// With its schema.
     const TABLE: &'static str;
-    /// Beside the key of the interaction and the account.
+    /// Besides interaction key and account.
     const COLUMNS: &'static [&'static str];
 
-    /// Its values, one for each column.
+    /// One for each column.
     fn cells(&self) -> Vec<Cell<'_>>;
 }
 
@@ -90,7 +83,6 @@ macro_rules! facts {
 type Instant = DateTime<Utc>;
 
 facts! {
-    /// A stay in a queue.
     QueueVisit in "fact_queue_visits" {
         destination_index: i32;
         entered_quarter_local: NaiveDateTime;
@@ -118,7 +110,6 @@ facts! {
         callback_seconds: Option<i64>;
     }
 
-    /// An offer to an agent.
     AgentOffer in "fact_agent_offers" {
         destination_index: i32;
         segment_index: i32;
@@ -154,7 +145,6 @@ facts! {
         nps_score: Option<i32>;
     }
 
-    /// The interaction.
     InteractionFact in "fact_interactions" {
         started_quarter_local: NaiveDateTime;
         started_on: NaiveDate;
@@ -197,7 +187,7 @@ facts! {
 }
 
 impl InteractionFact<'_> {
-    /// Another record of the same conversation tells all that this one does.
+    /// Another record of the same conversation counts instead.
     pub fn count_not(&mut self) {
         self.conversations = 0;
         for seconds in [
@@ -212,7 +202,8 @@ impl InteractionFact<'_> {
         (self.csat_score, self.nps_score, self.like_dislike_score) = (None, None, None);
     }
 
-    /// The customer and the start, if it is a contact: a conversation that came to a queue or an agent, of a customer whom the API tells apart.
+    /// Customer and start, if it is a contact: a conversation that reached a queue or an agent, of a known
+    /// customer.
     pub fn contact(&self) -> Option<(Uuid, Instant)> {
         let is_one = self.destination_count > 0 && self.conversations == 1;
         let contact_key = self.contact_key.filter(|_| is_one)?;
@@ -220,7 +211,7 @@ impl InteractionFact<'_> {
     }
 }
 
-/// When something was, as reports group it.
+/// An instant as reports group it.
 #[derive(Debug, Clone, Copy)]
 struct Grouped {
     quarter_local: NaiveDateTime,
@@ -229,7 +220,7 @@ struct Grouped {
 }
 
 impl FactBasis {
-    /// A quarter of an hour is the smallest step by which the zones of the world differ, so it is one both here and in UTC.
+    /// All time zones differ by quarter hours, so a quarter is one both here and in UTC.
     fn grouped(&self, at: Instant) -> Grouped {
         let past = TimeDelta::seconds(at.timestamp().rem_euclid(QUARTER))
             + TimeDelta::nanoseconds(at.timestamp_subsec_nanos().into());
@@ -242,7 +233,6 @@ impl FactBasis {
         }
     }
 
-    /// Of the secret and the customer's identifier.
     fn contact_key(&self, user_id: &str) -> Uuid {
         let hash = Sha256::new()
             .chain_update(&self.contact_secret)
@@ -254,7 +244,7 @@ impl FactBasis {
     }
 }
 
-/// One spelling for what is sent as voice, Voice and VOICE.
+/// The API sends voice, Voice and VOICE.
 fn label(value: Option<&str>) -> String {
     let Some(value) = value else {
         return UNKNOWN.to_owned();
@@ -272,7 +262,7 @@ fn label(value: Option<&str>) -> String {
     label
 }
 
-/// `None` where they are the wrong way round: a negative span is none.
+/// `None` if negative.
 fn seconds_between(from: Option<Instant>, to: Option<Instant>) -> Option<i64> {
     let span = to? - from?;
     (span >= TimeDelta::zero()).then(|| (span + TimeDelta::milliseconds(500)).num_seconds())

@@ -1,5 +1,3 @@
-//! Offers to agents.
-
 use crate::transform::{AgentSegment, Consultation, Rows};
 
 use super::steps::{Step, agent_key, handle_seconds, is_answered, work_ended_at};
@@ -8,7 +6,7 @@ use super::{AgentOffer, FactBasis, count, label, outcome, seconds_between};
 pub(super) fn of<'a>(rows: &'a Rows, steps: &[Step<'a>], basis: &FactBasis) -> Vec<AgentOffer<'a>> {
     let session = &rows.session;
     let last = steps.last().map(|step| step.destination.destination_index);
-    // Scores are given to the last agent who answered.
+    // Scores belong to the last agent who answered.
     let scored = rows.agent_segments.iter().rfind(|segment| is_answered(segment));
     let offers = steps
         .iter()

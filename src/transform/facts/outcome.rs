@@ -1,8 +1,7 @@
-//! How a session ended. No single column of the API tells, and its lists of statuses are open: hence words, not values.
+//! How a session ended. No single column tells and the lists of statuses are open, so words are searched.
 
 use crate::transform::Session;
 
-/// As words are looked for in it.
 fn lower(text: Option<&str>) -> String {
     text.unwrap_or_default().to_lowercase()
 }
@@ -19,7 +18,7 @@ pub(super) fn says_abandoned(session: &Session) -> bool {
     has_status(session, "abandon")
 }
 
-/// Of one that has ended, waited in a queue and was not answered.
+/// For sessions that ended, waited in a queue and were not answered.
 pub(super) fn unanswered(session: &Session, has_opted_for_callback: bool) -> &'static str {
     let event = lower(session.disconnecting_event.as_deref());
     let is_ended_by = |words: [&str; 2]| words.iter().any(|word| event.starts_with(word));
@@ -41,7 +40,6 @@ pub(super) fn unanswered(session: &Session, has_opted_for_callback: bool) -> &'s
     }
 }
 
-/// An agent who did not answer was not there, or had it taken away.
 pub(super) fn not_answered(event: Option<&str>, has_session_ended: bool) -> &'static str {
     match event {
         Some(event) if !lower(Some(event)).starts_with("ignor") => "taken_away",

@@ -1,11 +1,11 @@
-//! The destinations of an interaction, with what became of each.
+//! Destinations, and what became of each.
 
 use crate::transform::record::is;
 use crate::transform::{AgentSegment, Destination, JsonText, Response, Rows};
 
 use super::{Instant, UNKNOWN};
 
-/// So that a key fits an index.
+/// A key must fit an index.
 const LONGEST_NAME: usize = 500;
 
 /// A destination: a queue, or an agent directly.
@@ -15,7 +15,7 @@ pub(super) struct Step<'a> {
     pub(super) is_queue: bool,
     pub(super) queue_key: &'a str,
     pub(super) segments: &'a [AgentSegment],
-    /// The first segment that was answered.
+    /// The first answered segment.
     pub(super) answer: Option<&'a AgentSegment>,
 }
 
@@ -28,7 +28,7 @@ impl Step<'_> {
     }
 }
 
-/// In the order of the API.
+/// In the API's order.
 pub(super) fn of(rows: &Rows) -> Vec<Step<'_>> {
     let mut segments = rows.agent_segments.as_slice();
     let step = |destination: &'_ Destination| {
@@ -52,7 +52,7 @@ pub(super) fn of(rows: &Rows) -> Vec<Step<'_>> {
 }
 
 impl Destination {
-    /// Else it is an agent.
+    /// Else an agent.
     pub fn is_queue(&self) -> bool {
         self.queue_id.is_some()
             || self.queue_name.is_some()
@@ -60,7 +60,7 @@ impl Destination {
     }
 }
 
-/// The API calls its agent the responding one, or a direct transfer was accepted or responded to.
+/// The API calls its agent responding, or a direct transfer was accepted.
 pub(super) fn is_answered(segment: &AgentSegment) -> bool {
     match segment.response {
         Response::Responding => true,
@@ -73,7 +73,7 @@ pub(super) fn agent_key(segment: &AgentSegment) -> &str {
     dimension_key(segment.agent_id.as_deref(), segment.agent_name.as_deref())
 }
 
-/// What tells queues and agents apart: the identifier, or the name where there is none.
+/// The id, or the name if there is none.
 pub fn dimension_key<'a>(id: Option<&'a str>, name: Option<&'a str>) -> &'a str {
     let cut = |name: &'a str| {
         let end = name
@@ -85,13 +85,13 @@ pub fn dimension_key<'a>(id: Option<&'a str>, name: Option<&'a str>) -> &'a str 
     id.or(name.map(cut)).unwrap_or(UNKNOWN)
 }
 
-/// After-call work that was sent and could not be read.
+/// It was sent, but could not be read.
 pub(super) fn has_unreadable_work(segment: &AgentSegment) -> bool {
     let is_left_over = |extra: &JsonText| extra.value().get("afterCallWorkDuration").is_some();
     segment.after_call_work_seconds.is_none() && segment.extra.as_ref().is_some_and(is_left_over)
 }
 
-/// The end of the agent's work, after-call work included.
+/// Including after-call work.
 pub(super) fn work_ended_at(segment: &AgentSegment) -> Option<Instant> {
     segment.interaction_ended_at.max(segment.after_call_work_ended_at)
 }

@@ -1,11 +1,9 @@
-//! Stays in queues.
-
 use crate::transform::Rows;
 
 use super::steps::{Step, agent_key};
 use super::{FactBasis, QueueVisit, count, label, outcome, seconds_between};
 
-/// A queue, and the agents to whom it was given directly from there.
+/// A queue, and the agents who were offered it directly from there.
 struct Stay<'s, 'a> {
     queue: &'s Step<'a>,
     /// The queue first.

@@ -1,5 +1,3 @@
-//! Parses a written date and time.
-
 use chrono::{NaiveDate, NaiveDateTime, NaiveTime, TimeDelta};
 
 const WIDEST_ZONE: i64 = 14 * 60;
@@ -180,7 +178,7 @@ impl<'a> Rest<'a> {
             .then_some(hour % 12 + if is_afternoon { 12 } else { 0 })
     }
 
-    /// `Some(None)` without a zone, `None` for an unknown one.
+    /// `Some(None)`: no zone; `None`: an unknown one.
     fn zone(&mut self) -> Option<Option<i64>> {
         if self.0.is_empty() {
             return Some(None);

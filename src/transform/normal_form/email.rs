@@ -1,5 +1,3 @@
-//! Finds e-mail addresses in text.
-
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
@@ -12,7 +10,7 @@ const MAILTO: &str = "mailto:";
 /// Folding is stable after two rounds.
 const FOLDINGS: usize = 4;
 
-/// Normalized addresses in a text.
+/// Normalized.
 pub fn emails(text: &str) -> BTreeSet<String> {
     if !may_hold_address(text) {
         return BTreeSet::new();
@@ -20,7 +18,6 @@ pub fn emails(text: &str) -> BTreeSet<String> {
     scan(&address_part(&decoded(text)))
 }
 
-/// Whether a text may name a normalized address.
 pub fn mentions_email(text: &str, wanted: &str) -> bool {
     if !may_hold_address(text) {
         return false;

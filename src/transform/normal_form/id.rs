@@ -1,5 +1,3 @@
-//! Normal form of ids.
-
 use std::borrow::Cow;
 
 use serde_json::Number;
@@ -17,7 +15,7 @@ const SHORTEST_MENTION: usize = 4;
 
 const LONGEST_EXPONENT: usize = 600;
 
-/// The trimmed id; `None` for placeholders.
+/// Trimmed; `None` for placeholders.
 pub fn id(text: &str) -> Option<&str> {
     let trimmed = text.trim_matches(|c: char| c.is_whitespace() || is_invisible(c));
     (!stands_for_nothing(trimmed)).then_some(trimmed)
@@ -88,7 +86,7 @@ fn stands_for_nothing(text: &str) -> bool {
         || letters.replace("undefined", "").replace("null", "").is_empty()
 }
 
-/// Form for finding ids in text.
+/// For finding ids in text.
 pub fn folded(text: &str) -> Cow<'_, str> {
     let plain = plain(text);
     let is_folded = plain
@@ -101,7 +99,7 @@ pub fn folded(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// Whether a text contains a [`folded`] id as a word.
+/// `wanted` is [`folded`]; it must stand as a word.
 pub fn mentions_id(text: &str, wanted: &str) -> bool {
     if wanted.len() < SHORTEST_MENTION {
         return false;

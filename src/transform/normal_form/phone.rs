@@ -41,7 +41,7 @@ impl PhoneMatch {
     }
 }
 
-/// The certain phone numbers in a text.
+/// Only the certain ones.
 pub fn phones(text: &str) -> BTreeSet<String> {
     if !may_hold_digits(text) {
         return BTreeSet::new();
@@ -59,7 +59,6 @@ pub fn phones(text: &str) -> BTreeSet<String> {
     sure.map(|found| found.digits).collect()
 }
 
-/// The phone number that an id is.
 pub fn phone_of_id(id: &str) -> Option<String> {
     let [phone]: [String; 1] = Vec::from_iter(phones(id)).try_into().ok()?;
     let id = decoded(id).to_lowercase();
@@ -90,7 +89,7 @@ pub fn phone_of_id(id: &str) -> Option<String> {
     (is_number && is_phone && fits).then_some(phone)
 }
 
-/// Whether a text may hold a normalized number.
+/// `wanted` is normalized.
 pub fn mentions_phone(text: &str, wanted: &str) -> bool {
     if !may_end_like(text, wanted) {
         return false;

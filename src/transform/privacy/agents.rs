@@ -1,4 +1,4 @@
-//! Collects the agents of a record, to recognize them elsewhere.
+//! Collects a record's agents, to recognize them in other fields.
 
 use std::collections::BTreeSet;
 

@@ -1,5 +1,3 @@
-//! Finds the values that identify a customer.
-
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
@@ -9,7 +7,6 @@ use super::tree::{Node, Privacy, RECORD};
 use super::wanted::unescaped;
 use crate::transform::normal_form::number_text;
 
-/// What a text may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in super::super) enum Holds {
     Id,
@@ -21,7 +18,7 @@ pub(in super::super) enum Holds {
 
 pub(in super::super) type CustomerMatch<'a> = (Holds, Cow<'a, str>);
 
-/// What of a record says whose it is: most of it does not.
+/// The fields that say whose a record is; most do not.
 static CUSTOMER: LazyLock<Node> = LazyLock::new(|| {
     RECORD.only(&|field| {
         let is_of_customer = matches!(
@@ -78,7 +75,7 @@ pub(in super::super) fn values_of_text(text: &str) -> Vec<CustomerMatch<'_>> {
         .collect()
 }
 
-/// Field names may be values, too.
+/// Field names may be values too.
 pub(super) fn any_text(value: &Value, is_wanted: &mut impl FnMut(&str) -> bool) -> bool {
     match value {
         Value::Null | Value::Bool(_) => false,

@@ -1,5 +1,3 @@
-//! Hashes values of a class.
-
 use std::collections::BTreeSet;
 
 use serde_json::Value;
@@ -16,7 +14,7 @@ const PURPOSE: &str = "smartassist-etl value";
 /// Each kind has its own hashes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in super::super) enum Hashing {
-    /// Hashed as what it looks like.
+    /// As what it looks like.
     UserId,
     Email,
     Phone,

@@ -1,5 +1,3 @@
-//! Keyed hashes that identify erased customers.
-
 use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
@@ -14,22 +12,16 @@ use crate::transform::{Ids, LONGEST_ID};
 /// Hashes of different purposes differ.
 const PURPOSE: &str = "smartassist-etl erasure";
 
-/// Kind of an erasure entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum IdentifierKind {
-    /// Id in bot or channel.
+    /// Of bot or channel.
     UserId,
-    /// An e-mail address.
     Email,
-    /// A phone number.
     Phone,
-    /// Erased interaction, by both ids.
+    /// By both ids.
     Interaction,
-    /// Erased session.
     Session,
-    /// Erased conversation.
     Conversation,
-    /// Erased rejected record.
     RejectedRecord,
 }
 
@@ -48,10 +40,9 @@ impl IdentifierKind {
     }
 }
 
-/// Entry in the list of erasures.
+/// An entry in the list of erasures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Identifier {
-    /// Kind of the identifier.
     pub kind: IdentifierKind,
     /// HMAC-SHA-256 of the normal form.
     pub hash: [u8; 32],
@@ -65,7 +56,7 @@ impl Identifier {
         }
     }
 
-    /// Identifies a record by both ids, and by each.
+    /// By both ids, and by each.
     pub fn of_ids(account_id: &str, ids: &Ids, key: &PrivacyKey) -> Vec<Self> {
         let [session, conversation] = [&ids.session_id, &ids.conversation_id].map(Option::as_deref);
         if session.is_none() && conversation.is_none() {
@@ -78,7 +69,6 @@ impl Identifier {
         identifiers
     }
 
-    /// Identifies a rejected record.
     pub fn of_rejected(account_id: &str, payload_hash: &[u8], key: &PrivacyKey) -> Self {
         let parts = joined(account_id, &[Some(&hex(payload_hash))]);
         Self::of(IdentifierKind::RejectedRecord, &parts, key)
@@ -116,7 +106,7 @@ pub(super) fn normal_forms(holds: Holds, text: &str) -> BTreeSet<(IdentifierKind
     ids.chain(phones).chain(emails).collect()
 }
 
-/// By which `erase` finds the stored records of a customer: 32 bits of a hash of each form or token. Others may share one.
+/// `erase` finds stored records by them: 32 bits of a hash of each form or token. Others may share one.
 pub(in super::super) fn hints(record: &Map<String, Value>) -> Vec<i32> {
     let found = values(record);
     let of_found = found.iter().flat_map(|(holds, text)| {

@@ -22,7 +22,7 @@ pub(super) use tree::{Node, Privacy, RECORD, is_documented};
 pub use crate::config::{Class, Policy, PrivacyKey, Rule};
 
 impl Policy {
-    /// None without a key.
+    /// Empty without a key.
     pub(super) fn identifiers<'a>(&self, found: impl FnOnce() -> Vec<CustomerMatch<'a>>) -> Vec<Identifier> {
         let Some(key) = &self.key else { return Vec::new() };
         let found = found();

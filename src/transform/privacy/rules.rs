@@ -31,12 +31,10 @@ const REASONS: [&str; 5] = [
 ];
 
 impl Policy {
-    /// Whether a class is kept as sent.
     pub fn keeps(&self, class: Class) -> bool {
         self.rule(class) == Rule::Keep
     }
 
-    /// Whether all classes are kept as sent.
     pub fn keeps_all(&self) -> bool {
         Class::ALL.iter().all(|class| self.keeps(*class))
     }
@@ -54,7 +52,7 @@ impl Policy {
         walk.object(record, &RECORD)
     }
 
-    /// The strictest rule holds for what is no record.
+    /// What is no record gets the strictest rule.
     pub(in super::super) fn apply_to_any(&self, value: Value) -> Value {
         match value {
             Value::Object(record) => Value::Object(self.apply(record)),
@@ -121,7 +119,7 @@ impl Walk<'_> {
         kept.collect()
     }
 
-    /// The name may be a value, too.
+    /// The name may be a value too.
     fn unknown(&self, name: String, value: Value) -> Option<(String, Value)> {
         let rule = self.policy.free_text;
         let value = if is_agent_id(&name) {
@@ -141,7 +139,7 @@ impl Walk<'_> {
         Some((name, value))
     }
 
-    /// Dropped values become `null`: a row may depend on them.
+    /// Dropped values become `null`: a row may depend on the field.
     fn value(&self, value: Value, node: &Node) -> Value {
         let class = node.privacy.class();
         match value {

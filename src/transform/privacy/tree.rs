@@ -1,4 +1,4 @@
-//! What every field is of a person, as in `docs/privacy.md`; others are free text.
+//! Privacy class of every field, as in `docs/privacy.md`; unlisted fields are free text.
 
 use std::sync::LazyLock;
 
@@ -7,20 +7,19 @@ use super::hash::Hashing;
 use crate::transform::coerce::FieldKind;
 use crate::transform::fields::TABLES;
 
-/// What a field is of a person.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in super::super) enum Privacy {
     /// Not personal, if it can be read.
     Keep,
-    /// Only fields of it are known.
+    /// Only fields within are known.
     Object,
-    /// Plain if known or a disposition, otherwise free text.
+    /// Plain if it is a known reason or a disposition, else free text.
     Reason,
     /// A customer id, or a shadow's conversation.
     ChannelUser,
     CustomerId,
     CustomerPhone,
-    /// Of the class, but it identifies no customer.
+    /// Has the class, but identifies no customer.
     CenterPhone,
     CustomerEmail,
     CustomerName,
@@ -33,7 +32,7 @@ pub(in super::super) enum Privacy {
 }
 
 impl Privacy {
-    /// `None` depends on the value.
+    /// `None`: depends on the value.
     pub(super) fn class(self) -> Option<(Class, Hashing)> {
         match self {
             Self::Keep | Self::Object | Self::Reason | Self::ChannelUser => None,
@@ -51,7 +50,6 @@ impl Privacy {
     }
 }
 
-/// A field, and those within it.
 #[derive(Debug)]
 pub(in super::super) struct Node {
     pub(in super::super) name: &'static str,
@@ -60,7 +58,6 @@ pub(in super::super) struct Node {
     pub(in super::super) parts: Vec<Node>,
 }
 
-/// The record.
 pub(in super::super) static RECORD: LazyLock<Node> = LazyLock::new(|| {
     let mut record = Node::of("");
     for table in TABLES {
@@ -99,7 +96,7 @@ impl Node {
         })
     }
 
-    /// With these fields, and what leads to them, alone.
+    /// Keeps only such fields, and what leads to them.
     pub(super) fn only(&self, is_wanted: &impl Fn(&Self) -> bool) -> Self {
         let parts = self.parts.iter().filter_map(|part| {
             let left = part.only(is_wanted);
@@ -138,7 +135,7 @@ pub(in super::super) fn is_documented(name: &str) -> bool {
     RECORD.find(name).is_some()
 }
 
-/// All fields with class; `None` is always kept.
+/// `None`: always kept.
 pub fn listed() -> Vec<(String, Option<Class>)> {
     let mut listed = Vec::new();
     RECORD.list("", &mut listed);

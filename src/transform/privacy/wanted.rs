@@ -1,5 +1,3 @@
-//! Finds the records of a customer to be erased.
-
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
@@ -17,25 +15,20 @@ use crate::transform::normal_form::{
 /// Shorter numbers are extensions.
 const SHORTEST_PHONE: usize = 5;
 
-/// Whose a record is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Whose {
-    /// The wanted customer's.
     Theirs,
-    /// No customer named, or perhaps the wanted one.
+    /// It names no customer, or perhaps the wanted one.
     Unsaid,
-    /// Another customer's.
     Another,
 }
 
-/// The wanted customer.
 #[derive(Debug)]
 pub struct Wanted {
     kind: IdentifierKind,
     normalized: String,
     folded: String,
     tokens: BTreeSet<String>,
-    /// Entry for the list of erasures.
     pub identifier: Identifier,
 }
 
@@ -59,7 +52,7 @@ impl Wanted {
         })
     }
 
-    /// One of them is of each stored record of the customer.
+    /// Each stored record of the customer has one of them.
     pub fn hints(&self) -> Vec<i32> {
         let of_tokens = self.tokens.iter().map(|token| hint(token));
         of_tokens
@@ -94,7 +87,7 @@ impl Wanted {
             .any(|(kind, form)| kinds.contains(kind) && !(*kind == IdentifierKind::Phone && is_short(form)))
     }
 
-    /// Whether a record is the customer's, or what is no record names the customer.
+    /// True if it is the customer's record, or no record but names the customer.
     pub fn is_named_in(&self, value: &Value) -> bool {
         let is_named = |found: &CustomerMatch<'_>| {
             let (holds, text) = found;
@@ -104,7 +97,7 @@ impl Wanted {
         values_of_any(value).iter().any(is_named)
     }
 
-    /// Whether any field may mention the customer.
+    /// In any field.
     pub fn is_mentioned_in(&self, value: &Value) -> bool {
         any_text(value, &mut |text| self.is_mentioned(text))
     }
@@ -133,7 +126,7 @@ impl Wanted {
     }
 }
 
-/// The value of any text: one that cannot be parsed is a text.
+/// Text that is no JSON becomes a string.
 pub fn value_of(text: &str) -> Value {
     json::parse(text).unwrap_or_else(|_| Value::String(unescaped(text).into_owned()))
 }
