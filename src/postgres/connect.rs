@@ -1,4 +1,4 @@
-//! How the configured server is reached; after a rejection the secret files are read again.
+//! How to reach the configured server; after a rejection the secret files are read again.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -169,7 +169,6 @@ pub(super) fn is_on_this_machine(options: &PgConnectOptions) -> bool {
     options.get_socket().is_some() || host.starts_with('/') || is_loopback(host)
 }
 
-/// Whether a URL's host is this machine.
 pub fn is_loopback(host: &str) -> bool {
     host.eq_ignore_ascii_case("localhost")
         || host

@@ -1,5 +1,3 @@
-//! Kinds of database errors.
-
 use sqlx::error::DatabaseError;
 use sqlx::postgres::PgDatabaseError;
 
@@ -30,11 +28,9 @@ macro_rules! kinds {
 
 kinds! {
     Unreachable = "unreachable", ["08", "3D", "57P", "53300"], UNREACHABLE_REMEDY;
-    /// Sign-in rejected.
     Refused = "refused", ["28"],
         "check user and password, and pg_hba.conf of the server; database.password_file and database.url_file are read \
          again without a restart";
-    /// No free connection.
     Exhausted = "exhausted", [],
         "raise database.max_connections, or look for what slows the database down; the next run tries again";
     Conflict = "conflict", ["40001", "40P01"], "nothing, unless it is often: the next run tries again";
@@ -43,15 +39,12 @@ kinds! {
     ReadOnly = "read_only", ["25006"],
         "point database.url at the primary; after a failover loading continues by itself once there is one";
     DiskFull = "disk_full", ["53100"], "make room on the database's disk; loading continues by itself then";
-    /// No memory, or file errors.
     OutOfResources = "out_of_resources", ["53", "58"],
         "look into the log of the database server; loading continues by itself once it has what it lacks";
-    /// Too slow, or cancelled.
     Cancelled = "cancelled", ["57014"],
         "look for what slows the database down, or raise database.statement_timeout_seconds";
     Idle = "idle", ["25P03"],
         "give this process more CPU, it is frozen in transactions again and again; the next run tries again";
-    /// A pooler changed the session.
     TransactionPooler = "transaction_pooler", ["26000", "42P05"],
         "set database.statement_cache = 0: there is a pooler in transaction mode in between";
     PermissionDenied = "permission_denied", ["42501"],
@@ -97,7 +90,6 @@ impl DatabaseErrorKind {
         longest.map_or(Self::Other, |(kind, _)| kind)
     }
 
-    /// Whether a retry may succeed.
     pub fn is_passing(self) -> bool {
         !matches!(
             self,
@@ -119,7 +111,7 @@ fn is_of_pgbouncer(error: &sqlx::Error, messages: &[&str]) -> bool {
     })
 }
 
-/// Citus passes on what a shard says of a COPY, but not its code. What it refuses of the data has a detail.
+/// Citus passes on a shard's COPY error without its code; refused data has a detail.
 fn is_refused_by_shard(error: &sqlx::Error) -> bool {
     let error = error.as_database_error();
     let error = error.and_then(|error| error.try_downcast_ref::<PgDatabaseError>());

@@ -1,5 +1,3 @@
-//! Read-only database checks.
-
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::FromRow;
 
@@ -9,7 +7,6 @@ use super::{Pool, connect};
 
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
 pub struct Server {
-    /// Like `17.2`.
     pub version: String,
     pub major: i32,
     pub is_read_only: bool,
@@ -17,7 +14,6 @@ pub struct Server {
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, FromRow)]
 pub struct Rights {
-    /// Needed to load.
     pub missing: Vec<String>,
     pub missing_to_migrate: Vec<String>,
 }
@@ -26,7 +22,7 @@ pub struct Rights {
 pub struct Names {
     /// Everyone may create objects.
     pub public_is_open: bool,
-    /// Objects named like built-in ones.
+    /// Named like built-in ones.
     pub shadows: Vec<String>,
 }
 
@@ -80,12 +76,12 @@ pub async fn rights(pool: &Pool) -> Result<Rights, sqlx::Error> {
         .await
 }
 
-/// Risks to others; we look nothing up there.
+/// What may harm others; we look nothing up in `public`.
 pub async fn names(pool: &Pool) -> Result<Names, sqlx::Error> {
     sqlx::query_as(include_str!("names.sql")).fetch_one(pool).await
 }
 
-/// Reader roles made by others, with members.
+/// Made by others; with their members.
 pub async fn foreign_readers(pool: &Pool) -> Result<Vec<(String, Vec<String>)>, sqlx::Error> {
     sqlx::query_as(include_str!("readers.sql")).fetch_all(pool).await
 }

@@ -1,5 +1,3 @@
-//! Schema migrations.
-
 use std::sync::LazyLock;
 
 use sqlx::migrate::{Migrate, MigrateError, Migrator};
@@ -13,7 +11,7 @@ use crate::failpoint;
 /// Qualified: `search_path` excludes our schemas.
 const APPLIED: &str = "smartassist_sync.schema_migrations";
 
-/// For another process that migrates.
+/// Another process may be migrating.
 const LOCK_TIMEOUTS: u32 = 6;
 
 static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
@@ -24,8 +22,8 @@ static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
     migrations
 });
 
-/// Begins the description of a migration that takes something away; all others only add. The number of the migration follows that a
-/// binary must have to do without.
+/// Begins the description of a migration that takes something away, followed by the first migration whose
+/// binary can do without it. All others only add.
 const CONTRACT: &str = "contract";
 
 #[derive(Debug, thiserror::Error)]
@@ -48,7 +46,7 @@ pub enum MigrationError {
     Schema(#[source] sqlx::Error),
 }
 
-/// Applies all pending migrations in one transaction.
+/// All of them in one transaction.
 ///
 /// # Errors
 /// The schema differs, or a statement fails.
@@ -70,7 +68,7 @@ pub async fn migrate(pool: &Pool) -> Result<(), MigrationError> {
     Ok(())
 }
 
-/// Gives the version, which may be newer than this binary.
+/// Returns the version, which may be newer than this binary.
 async fn try_migrate(pool: &Pool) -> Result<i64, MigrationError> {
     let lock_timeout = (pool.lock_timeout() * LOCK_TIMEOUTS).as_millis();
     pool.transact_without_timeout(async |transaction| {
@@ -111,10 +109,10 @@ async fn lock(connection: &mut PgConnection) -> Result<(), MigrationError> {
     })
 }
 
-/// Whether this binary can work on the schema as far as it is migrated; gives the last migration that was applied.
+/// Whether this binary fits the schema; returns the last applied migration.
 ///
 /// # Errors
-/// A migration is altered or lacking here, or takes away what this binary needs; or the database fails.
+/// A migration is altered or missing here, or takes away what this binary needs; or the database fails.
 pub async fn check_applied(executor: impl PgExecutor<'_>) -> Result<Option<i64>, MigrationError> {
     let applied =
         format!("select version, description, checksum from {APPLIED} where success order by version");
@@ -184,7 +182,6 @@ impl MigrationError {
         }
     }
 
-    /// Whether a retry may succeed.
     pub fn is_passing(&self) -> bool {
         self.cause()
             .is_some_and(|error| DatabaseErrorKind::of(error).is_passing())

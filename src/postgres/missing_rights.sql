@@ -1,4 +1,4 @@
--- The rights that we lack: for loading, and for migrating alone. By the catalogue, which can be read without any of these rights.
+-- Rights that we lack, for loading and for migrating alone. The catalogue can be read without them.
 with ours as (
     select wanted.name, schema.oid, schema.nspowner
     from (values ('smartassist'), ('smartassist_sync'), ('smartassist_bi')) as wanted (name)

@@ -1,5 +1,3 @@
-//! The PostgreSQL connection: a configured server, or a private one.
-
 mod connect;
 mod error_kind;
 pub mod inspect;
@@ -40,7 +38,6 @@ pub struct Database {
 pub enum OpenError {
     #[error("the database is out of reach")]
     Unreachable(#[source] sqlx::Error),
-    /// Out of reach until the deadline.
     #[error("the database is out of reach; waited {waited} s for it")]
     StillUnreachable { waited: u64, source: sqlx::Error },
     #[error("the database's certificate does not hold (database.ca_file names who may vouch for it)")]
@@ -77,7 +74,7 @@ impl OpenError {
         matches!(self, Self::Url(_) | Self::Secret(_) | Self::Unfit(_))
     }
 
-    /// Whether a retry may succeed; a secret file is briefly absent while it is replaced.
+    /// A secret file is briefly absent while it is replaced.
     pub fn is_passing(&self) -> bool {
         !matches!(self, Self::Url(_) | Self::Unfit(_) | Self::Private(_))
     }
@@ -135,7 +132,6 @@ impl Database {
         config.database.url.is_none()
     }
 
-    /// Whether a database exists to open.
     pub fn is_made(config: &Config) -> bool {
         !Self::is_private(config) || PrivateServer::is_made(&config.data_dir)
     }

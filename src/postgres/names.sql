@@ -1,4 +1,5 @@
--- Whether everybody may create things in public, and what is there that is named as a function or operator of PostgreSQL's and belongs to no extension.
+-- Whether everybody may create objects in public, and which of them, outside of extensions, are named like
+-- PostgreSQL's own functions or operators.
 select
     exists (
         select from pg_namespace as schema

@@ -1,4 +1,4 @@
-//! All database access. Settings are per transaction: poolers switch sessions.
+//! All database access. Settings are per transaction, as poolers switch sessions.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +21,7 @@ use super::settings;
 /// Beyond the server's own timeout.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// Statement timeouts per transaction.
+/// A transaction may take so many statement timeouts.
 const STATEMENTS: u32 = 2;
 
 const SHORT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -44,7 +44,7 @@ pub struct Connections {
 }
 
 impl Pool {
-    /// Connects when needed.
+    /// Connects lazily.
     pub fn new(options: PgConnectOptions, session: &SessionConfig) -> Self {
         let connections = PgPoolOptions::new()
             .max_connections(session.max_connections)

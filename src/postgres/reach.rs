@@ -1,4 +1,4 @@
-//! Waits at startup for an unreachable server, and refuses a database that our settings cannot repair.
+//! Waits at startup for the server, and refuses a database that our settings cannot repair.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
--- The roles that we make for readers, where somebody else has made them (ours have a comment) and who is in them.
+-- Our reader roles if somebody else made them (ours have a comment), with their members.
 select
     role.rolname::text,
     array(

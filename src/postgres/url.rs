@@ -1,5 +1,3 @@
-//! Refuses parameters of `database.url` that we cannot honour.
-
 use reqwest::Url;
 
 use crate::config::nearest;
@@ -23,7 +21,6 @@ const HONOURED: [&str; 16] = [
     "options",
 ];
 
-/// Parameters of libpq that we do not honour.
 #[derive(Debug)]
 pub(super) struct Foreign {
     names: &'static [&'static str],

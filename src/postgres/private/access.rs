@@ -74,7 +74,7 @@ pub(super) fn settings(
         ("hba_file", hba.display().to_string()),
         ("ident_file", ident.display().to_string()),
         ("logging_collector", "off".to_owned()),
-        // It compiles longer than our queries and reports run, and a confined service may not make code executable.
+        // Compiling takes longer than our queries, and a confined service may not make code executable.
         ("jit", "off".to_owned()),
         // DETAIL lines hold personal data.
         ("log_error_verbosity", "terse".to_owned()),

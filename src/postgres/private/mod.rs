@@ -1,4 +1,4 @@
-//! A private PostgreSQL on a Unix socket. The process with the file lock runs it.
+//! A private PostgreSQL on a Unix socket, run by the process with the file lock.
 
 mod access;
 mod owner;
@@ -30,12 +30,10 @@ pub enum PrivateServerError {
          install them, e.g. with: apt-get install postgresql (database.server_binaries names another place)"
     )]
     NoBinaries,
-    /// Cluster, missing version.
     #[error("{0} was made by PostgreSQL {1}, whose server binaries are not found: install postgresql-{1}")]
     OtherVersion(PathBuf, String),
     #[error("PostgreSQL runs as a user with a name, and not as root: add a user postgres to this system")]
     NoUser,
-    /// User, closed directory.
     #[error(
         "PostgreSQL runs as user {0}, who may not enter {1}: set data_dir to a directory below others that every \
          user may enter, e.g. below /var/lib"
@@ -46,7 +44,6 @@ pub enum PrivateServerError {
          database.url to a server of yours"
     )]
     File(PathBuf, #[source] std::io::Error),
-    /// Event, log file, last lines.
     #[error("{0}; the last lines of {1} say why: {2}")]
     Program(&'static str, PathBuf, String),
     #[error("the private PostgreSQL did not start within two minutes; see {0}")]
@@ -156,7 +153,6 @@ impl PrivateServer {
         Err(PrivateServerError::Silent(log_file(&self.directory)))
     }
 
-    /// Whether another process runs it.
     pub fn is_joined(&self) -> bool {
         self.process.is_none()
     }
@@ -192,7 +188,6 @@ impl PrivateServer {
         PrivateServerError::program("the private PostgreSQL ended by itself", &self.directory)
     }
 
-    /// Stops it unless joined.
     pub async fn stop(self) {
         if let Some((process, _lock)) = self.process {
             process.stop().await;

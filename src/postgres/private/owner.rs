@@ -1,4 +1,4 @@
-//! Whose the server and its files are. PostgreSQL refuses root, and other writers could redirect loads or files.
+//! Owner of server and files: PostgreSQL refuses root, and other writers could redirect loads or files.
 
 use std::fs::{DirBuilder, File};
 use std::io::{Error, ErrorKind, Write};

@@ -12,7 +12,7 @@ use super::access::ADMINISTRATOR;
 use super::owner::{self, Owner};
 use super::{PrivateServerError, cluster, log_file};
 
-/// Reports a program that may not be executed in the log.
+/// Logs it if a program may not be executed.
 const EXECUTE: &str = r#"exec "$@""#;
 
 /// A closed pipe, even after SIGKILL, stops the program. SIGTERM must not end the watch first.

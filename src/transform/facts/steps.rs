@@ -60,7 +60,7 @@ impl Destination {
     }
 }
 
-/// The API calls its agent responding, or a direct transfer was accepted.
+/// The API calls its agent responding, or a direct transfer was accepted or responded to.
 pub(super) fn is_answered(segment: &AgentSegment) -> bool {
     match segment.response {
         Response::Responding => true,
