@@ -1,5 +1,3 @@
-//! Interprets the status and body of responses.
-
 use std::time::Duration;
 
 use reqwest::StatusCode;
@@ -14,7 +12,7 @@ pub(super) const ERROR_BODY_BYTES: usize = 64 * 1024;
 pub enum Answer {
     Page {
         page: Page,
-        /// Undecodable characters in the answer.
+        /// Characters that could not be decoded.
         unreadable: u64,
     },
     /// Empty if a second answer agrees.
@@ -26,11 +24,10 @@ pub struct Received {
     pub status: StatusCode,
     pub content_type: String,
     pub retry_after: Option<Duration>,
-    /// Decompressed body.
     pub body: Vec<u8>,
 }
 
-/// Interprets a response of at most `most` bytes of text.
+/// `most`: bytes of text.
 pub fn judge(received: Received, most: usize) -> Result<Answer, ApiError> {
     let Received {
         status,
@@ -95,7 +92,7 @@ fn words(body: &[u8]) -> String {
     String::from_utf8_lossy(&body[..body.len().min(ERROR_BODY_BYTES)]).to_ascii_lowercase()
 }
 
-/// Covers both vendor messages, "per-minute rate limit" and "Rate limit for this API".
+/// Matches both vendor messages, "per-minute rate limit" and "Rate limit for this API".
 fn says_rate_limited(words: &str) -> bool {
     words.contains("rate limit")
 }

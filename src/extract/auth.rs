@@ -30,7 +30,7 @@ struct Expiry {
 }
 
 impl Credentials {
-    /// Expiry of a configured token.
+    /// Of a configured token.
     pub fn expiry(&self) -> Option<DateTime<Utc>> {
         let Self::Token(token) = self else { return None };
         let token = token.read().ok()?;

@@ -1,5 +1,3 @@
-//! Reads a response, with a bounded body.
-
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -53,7 +51,7 @@ async fn collect(mut response: Response, max_bytes: usize) -> Result<Vec<u8>, Ap
     Ok(body)
 }
 
-/// What came before the body broke or grew too long: the status counts, the words only explain it.
+/// The part before the body broke or grew too long: the status counts, the words only explain it.
 async fn beginning(mut response: Response, most: usize) -> Vec<u8> {
     let mut body = Vec::new();
     while let Some(room) = most.checked_sub(body.len()).filter(|room| *room > 0)

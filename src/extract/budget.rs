@@ -1,7 +1,5 @@
-//! The request budget of one account.
-//!
-//! A request holds its place until a whole span after it ended, so no span of the server exceeds the limit,
-//! whatever the latency.
+//! The request budget of one account. A request holds its place until a whole span after it ended, so no span
+//! of the server exceeds the limit, whatever the latency.
 
 mod hour;
 #[cfg(test)]
@@ -28,12 +26,10 @@ const REMEMBERED: usize = 10_000;
 
 const WORTH_SAYING: Duration = Duration::from_secs(5);
 
-/// Which requests go first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Priority {
     Head,
-    /// All else: keeps to an even pace, so that a place comes free for the head as evenly, and never takes
-    /// the last one in flight.
+    /// Evenly paced, so that places for the head come free as evenly; never takes the last one in flight.
     Other,
 }
 
@@ -62,12 +58,12 @@ impl Limit {
 pub struct BudgetUse {
     #[serde(rename = "span_seconds")]
     pub span: BudgetSpan,
-    /// Requests in flight or ended within it.
+    /// In flight, or ended within the span.
     pub used: usize,
     pub limit: usize,
 }
 
-/// Admits requests by priority, then arrival.
+/// By priority, then arrival.
 #[derive(Debug)]
 pub struct Budget {
     state: Mutex<BudgetState>,
@@ -79,10 +75,9 @@ struct BudgetState {
     configured: RequestLimits,
     limits: Vec<Limit>,
     in_flight: usize,
-    /// Oldest first.
     ended: VecDeque<Instant>,
     paused_until: Option<Instant>,
-    /// When the next request is due at an even pace. The head need not keep to it; others make up for that.
+    /// At an even pace. The head may ignore it; others make up for that.
     due_at: Option<Instant>,
     refusals: Refusals,
     queue: BTreeSet<Turn>,
@@ -97,7 +92,7 @@ enum Admission {
     AfterAChange,
 }
 
-/// The place of a request in flight.
+/// Of a request in flight.
 #[derive(Debug)]
 pub struct Place<'a>(&'a Budget);
 
@@ -124,7 +119,7 @@ impl Budget {
         }
     }
 
-    /// Waits for a place; cancel-safe.
+    /// Cancel-safe.
     pub async fn admit(&self, priority: Priority) -> Place<'_> {
         let waiting = self.queue_up(priority);
         let mut said = false;
@@ -172,10 +167,10 @@ impl Budget {
         state.paused_until = state.paused_until.max(Some(until));
     }
 
-    /// Adds requests of an earlier process, as (count, time since the last ended).
+    /// Requests of an earlier process, as (count, time since the last one ended).
     pub fn spent_before(&self, requests: impl IntoIterator<Item = (usize, Duration)>) {
         let mut state = self.state();
-        // Bounds memory; more has no effect.
+        // More has no effect.
         let most = state.remembered();
         let now = Instant::now();
         let spent = requests
@@ -202,7 +197,7 @@ impl Budget {
         uses.collect()
     }
 
-    /// Requests of the last hour, by the minutes that have passed since; those on their way are of the last.
+    /// Of the last hour, by minutes passed; requests in flight count in the newest minute.
     pub fn spent_by_minute(&self) -> Vec<i32> {
         let (state, now) = (self.state(), Instant::now());
         let mut spent = vec![i32::try_from(state.in_flight).unwrap_or(i32::MAX)];

@@ -1,5 +1,5 @@
-//! Decodes answers by byte order mark, declared charset or as UTF-8, and keeps the places of unreadable
-//! characters.
+//! Decodes answers by byte order mark, declared charset or as UTF-8, and notes where characters are
+//! unreadable.
 
 use std::ops::Range;
 

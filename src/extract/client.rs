@@ -1,5 +1,3 @@
-//! The HTTP client of one account.
-
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -36,22 +34,15 @@ pub struct ApiClient {
     api_clock: Mutex<ApiClock>,
 }
 
-/// The client cannot be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    /// An id is not plain ASCII.
     #[error("accounts.{account}: account_id and stream_id must be plain ASCII")]
     Header { account: String },
-    /// TLS or proxy settings are unusable.
     #[error("cannot set up the HTTP client")]
     Http(#[source] reqwest::Error),
 }
 
 impl ApiClient {
-    /// A client for `account`.
-    ///
-    /// # Errors
-    /// Ids, TLS or proxy settings are unusable.
     pub fn new(account: AccountConfig, clock: Arc<dyn Clock>) -> Result<Self, ClientError> {
         let mut endpoint = account.base_url.clone();
         let path = format!(
@@ -80,12 +71,11 @@ impl ApiClient {
         self.budget.spent_before(requests);
     }
 
-    /// Requests a page, with retries.
     pub async fn page(&self, request: &PageRequest<'_>, tally: &Tally) -> Result<Page, ApiError> {
         self.ask(request, tally, self.account.retry.max_retries).await
     }
 
-    /// Requests a page that may lie past the end, where failures are usual.
+    /// A page that may lie past the end, where failures are usual.
     pub async fn page_past_the_end(
         &self,
         request: &PageRequest<'_>,
@@ -177,7 +167,7 @@ impl ApiClient {
         self.budget.spent_by_minute()
     }
 
-    /// Lead of the API's clock, to about a second.
+    /// How far the API's clock is ahead, to about a second.
     pub fn clock_skew(&self) -> Option<TimeDelta> {
         self.api_clock().newest()
     }

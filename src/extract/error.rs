@@ -1,5 +1,3 @@
-//! API errors, and what is done about each.
-
 use std::time::Duration;
 
 use reqwest::StatusCode;
@@ -13,71 +11,60 @@ pub enum ApiError {
     Unsigned(#[source] jsonwebtoken::errors::Error),
     #[error("cannot sign the request")]
     Secret(#[from] SecretError),
-    /// Connection failure or timeout.
     #[error("{what}")]
     Transport {
         what: &'static str,
-        /// The cause, without URL.
+        /// Without URL.
         source: reqwest::Error,
     },
-    /// 429, or the vendor's message.
+    /// 429, or the vendor's message with another status.
     #[error("the API's rate limit is reached (status {status})")]
     RateLimited {
-        /// Not always 429.
         status: StatusCode,
-        /// Requested pause, capped.
+        /// As requested, capped.
         retry_after: Option<Duration>,
-        /// Whether the minute's limit is named.
+        /// The message names the minute's limit.
         is_of_minute: bool,
     },
-    /// 401 or 403.
     #[error("the API refused us (status {status})")]
     Refused { status: StatusCode },
-    /// 5xx or 408.
     #[error("the API failed (status {status})")]
     ServerFault { status: StatusCode },
     /// Not followed: it would leak the token.
     #[error("the API redirects (status {status}), which is not followed")]
     Redirected { status: StatusCode },
-    /// Any other status.
     #[error("the API did not accept the request (status {status})")]
     Unaccepted { status: StatusCode },
-    /// 200 with a message, no records.
     #[error("the API answers with a message in place of records")]
     Message,
-    /// 200 with elements, none with an id.
     #[error("the API answers with elements without an id in place of records")]
     ErrorObjects,
-    /// 200 without a page.
     #[error("the API's answer is not a page of records ({bytes} bytes)")]
     Undecodable {
-        /// Body size; bodies are never logged.
+        /// Bodies are never logged.
         bytes: usize,
     },
     #[error("the API's answer is larger than {limit} bytes")]
     TooLarge {
-        /// In bytes.
         limit: usize,
     },
 }
 
 const CERTIFICATE: &str = "the API's certificate does not hold";
 
-/// What is done about an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
-    /// Repeat after a pause.
+    /// After a pause.
     Retry,
     /// Repeat once, signed anew, then [`Action::StopAccount`].
     SignInAgain,
-    /// Fail this window only.
     GiveUpWindow,
-    /// Stop the account for this run.
+    /// For this run.
     StopAccount,
 }
 
 impl ApiError {
-    /// The error table; no wildcard, so no new kind is retried forever.
+    /// No wildcard, so no new kind is retried forever.
     pub fn action(&self) -> Action {
         match self {
             Self::Transport { .. }
@@ -125,12 +112,11 @@ impl ApiError {
         }
     }
 
-    /// Whether the API answered that it does not serve the page.
     pub fn is_not_served(&self) -> bool {
         matches!(self, Self::Unaccepted { .. } | Self::Message | Self::ErrorObjects)
     }
 
-    /// Whether other requests may succeed.
+    /// Other requests may succeed.
     pub fn is_of_one_answer(&self) -> bool {
         let is_broken = matches!(
             self,
@@ -142,7 +128,7 @@ impl ApiError {
         is_broken || self.is_not_served()
     }
 
-    /// Whether the certificate was invalid, so nothing was sent.
+    /// Nothing was sent then.
     pub fn is_of_certificate(&self) -> bool {
         matches!(self, Self::Transport { what, .. } if *what == CERTIFICATE)
     }

@@ -1,5 +1,3 @@
-//! HTTP without redirects or hidden retries, with timeouts.
-
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 
 use crate::config::AccountConfig;

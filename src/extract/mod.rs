@@ -1,5 +1,3 @@
-//! The source API: HTTP, signing, paging and budget.
-
 mod answer;
 mod auth;
 mod body;
@@ -22,15 +20,14 @@ pub use page::{Element, Page};
 pub use request::{Narrowing, PageRequest};
 pub use tally::Tally;
 
-/// Records requested per page, the documented maximum; up to twice as many may arrive.
+/// The documented maximum; up to twice as many may arrive.
 pub const PAGE_SIZE: usize = 100;
 
-/// Last page offset served, from 0.
+/// From 0.
 pub const LAST_OFFSET: usize = 10;
 
-/// Records served per window; the API silently omits the rest.
+/// Per window; the API silently omits the rest.
 pub const REACHABLE_RECORDS: usize = PAGE_SIZE * (LAST_OFFSET + 1);
 
-/// Remedy for an unconfigured hourly limit.
 pub const HOURLY_LIMIT_REMEDY: &str =
     "set requests_per_hour of the account to the limit of its tier (1800 in some), or less if others use it";

@@ -1,5 +1,3 @@
-//! Reads pages of records.
-
 use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
@@ -21,16 +19,15 @@ const IDS: [&str; 2] = ["sessionId", "conversationId"];
 pub struct Page {
     /// `numResults`: of page or window, undocumented.
     pub reported: Option<u64>,
-    /// What stands for records, in order.
+    /// Including elements without an id.
     pub records: Vec<Element>,
 }
 
-/// An element as sent, parsed later and alone.
+/// Parsed later and alone.
 #[derive(Debug)]
 pub struct Element {
-    /// As sent.
     pub text: Box<RawValue>,
-    /// Undecodable characters.
+    /// Characters that could not be decoded.
     pub unreadable: u64,
 }
 

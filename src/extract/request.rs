@@ -1,5 +1,3 @@
-//! The query and body of requests.
-
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Map, Value, json};
 
@@ -27,7 +25,6 @@ pub struct Narrowing {
 }
 
 impl Narrowing {
-    /// Everything the account loads.
     pub const NONE: Self = Self {
         direction: None,
         channel: None,

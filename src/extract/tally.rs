@@ -1,11 +1,9 @@
-//! Counts the cost of one window.
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::time::pulse::Pulse;
 
-/// Counters, including failed reads.
+/// Cost of one window, including failed reads.
 #[derive(Debug, Default)]
 pub struct Tally {
     requests: AtomicU64,
@@ -44,12 +42,12 @@ impl Tally {
         self.requests.load(Ordering::Relaxed)
     }
 
-    /// Pages received, with repeats.
+    /// With repeats.
     pub fn pages(&self) -> u64 {
         self.pages.load(Ordering::Relaxed)
     }
 
-    /// Records received, with repeats.
+    /// With repeats.
     pub fn records(&self) -> u64 {
         self.records.load(Ordering::Relaxed)
     }

@@ -1,5 +1,3 @@
-//! Tests of answers.
-
 use super::*;
 
 const JSON: &str = "application/json";

@@ -53,7 +53,7 @@ impl Budget {
         Some(doubled.min(LONGEST_PAUSE).min(until_free))
     }
 
-    /// Whether the hourly limit refused requests since the last call.
+    /// Since the last call.
     pub fn was_hour_used_up(&self) -> bool {
         std::mem::take(&mut self.state().refusals.of_hour)
     }

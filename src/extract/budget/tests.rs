@@ -1,5 +1,3 @@
-//! Tests of the budget.
-
 mod priority;
 
 use std::cell::{Cell, RefCell};
@@ -193,7 +191,7 @@ proptest! {
 
 const A_PAGE: Duration = Duration::from_millis(400);
 
-/// At rest for half a minute after each hundred pages, if it rests.
+/// May rest for half a minute after each hundred pages.
 async fn backfill(budget: &Budget, sent: &Cell<u32>, rests: bool) {
     for page in 1.. {
         let place = budget.admit(Priority::Other).await;
@@ -206,7 +204,7 @@ async fn backfill(budget: &Budget, sent: &Cell<u32>, rests: bool) {
     }
 }
 
-/// A poll every two minutes, of one page to nine.
+/// Every two minutes, one to nine pages.
 async fn polls(budget: &Budget, sent: &Cell<u32>, waits: &RefCell<Vec<Duration>>) {
     for poll in 0.. {
         for _ in 0..=poll % 9 {
@@ -222,7 +220,7 @@ async fn polls(budget: &Budget, sent: &Cell<u32>, waits: &RefCell<Vec<Duration>>
 
 const HOURS: u32 = 6;
 
-/// The head's longest wait, and the share of the budget that was used.
+/// The head's longest wait, and the share of the budget used.
 async fn beside_backfills(rest: bool) -> (Duration, f64) {
     let (budget, sent, waits) = (budget(60, 0, 4), Cell::new(0), RefCell::new(Vec::new()));
     let all = async {

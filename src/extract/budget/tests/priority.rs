@@ -1,5 +1,3 @@
-//! Tests of priorities.
-
 use super::*;
 
 use Priority::{Head, Other};
