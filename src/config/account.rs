@@ -1,5 +1,3 @@
-//! Account settings.
-
 use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, SubsecRound, Utc};
@@ -34,9 +32,8 @@ settings! {
         filters: Filters = group(Filters::read);
         /// Minutes: UTC = local + offset.
         time_zone_offset: i32 = integer("time_zone_offset", -840..=720);
-        /// Configured; `ApiClient::limits` are current.
+        /// As configured; `ApiClient::limits` are current.
         limits: RequestLimits = group(RequestLimits::read);
-        /// What reports are made with.
         reporting: Reporting = section("reporting", Reporting::read);
         response: ResponseLimits = group(ResponseLimits::read);
         retry: RetryPolicy = group(RetryPolicy::read);
@@ -94,7 +91,6 @@ settings! {
     #[derive(Copy)]
     ResponseLimits {
         connect_timeout: Duration = number("connect_timeout_seconds", 1..=600, Duration::from_secs);
-        /// Between two reads.
         read_timeout: Duration = number("read_timeout_seconds", 1..=600, Duration::from_secs);
         request_timeout: Duration = number("request_timeout_seconds", 1..=3_600, Duration::from_secs);
         /// Decompressed bytes.
@@ -104,7 +100,7 @@ settings! {
 
 #[derive(Debug, Clone)]
 pub enum Credentials {
-    /// A JWT we sign.
+    /// A JWT that we sign.
     Mint {
         /// Sent as `appId`.
         client_id: String,
@@ -160,10 +156,6 @@ impl Credentials {
         section.invalid(key, problem)
     }
 
-    /// Signing key.
-    ///
-    /// # Errors
-    /// An RS* secret is not PEM.
     pub fn signing_key(algorithm: Algorithm, secret: &SecretString) -> Result<EncodingKey, Error> {
         let secret = secret.expose_secret().as_bytes();
         match algorithm {

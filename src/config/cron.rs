@@ -27,12 +27,12 @@ impl Cron {
             .map(Self)
     }
 
-    /// First occurrence after `at`.
+    /// Exclusive.
     pub fn next_after(&self, at: DateTime<Utc>) -> Option<DateTime<Utc>> {
         self.0.find_next_occurrence(&at, false).ok()
     }
 
-    /// Last occurrence up to `at`.
+    /// Inclusive.
     pub fn last_before(&self, at: DateTime<Utc>) -> Option<DateTime<Utc>> {
         // The search keeps fractions.
         self.0.find_previous_occurrence(&at.trunc_subsecs(0), true).ok()

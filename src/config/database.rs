@@ -1,5 +1,3 @@
-//! Database settings.
-
 use std::path::PathBuf;
 use std::time::Duration;
 

@@ -1,5 +1,3 @@
-//! Merges the sources.
-
 use std::collections::HashMap;
 use std::path::Path;
 

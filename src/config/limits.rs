@@ -1,5 +1,3 @@
-//! Request limits.
-
 use std::time::Duration;
 
 use serde::{Serialize, Serializer};

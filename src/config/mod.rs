@@ -44,7 +44,6 @@ settings! {
     Config {
         data_dir: PathBuf = required_path("data_dir");
         database: DatabaseConfig = section("database", DatabaseConfig::read);
-        /// May be empty.
         accounts: Vec<AccountConfig> = accounts();
         sync: SyncConfig = section("sync", SyncConfig::read);
         storage: StorageConfig = section("storage", StorageConfig::read);
@@ -93,7 +92,6 @@ pub enum LogFormat {
 pub enum ConfigError {
     #[error("{0}")]
     Unreadable(String),
-    /// All problems.
     #[error("the configuration has {}:\n  - {}", count(.0.len()), .0.join("\n  - "))]
     Invalid(Vec<String>),
 }
@@ -114,15 +112,11 @@ fn environment() -> HashMap<String, String> {
 }
 
 impl Config {
-    /// Reads all sources, skipping non-UTF-8 variables.
-    ///
-    /// # Errors
-    /// Unreadable sources or invalid values.
+    /// Skips variables that are not UTF-8.
     pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
         Self::from_layers(file, environment())
     }
 
-    /// `load` with this environment.
     pub fn from_layers(
         file: Option<&Path>,
         environment: HashMap<String, String>,
@@ -146,7 +140,6 @@ impl Config {
         Ok(bind.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080))))
     }
 
-    /// Requires an account.
     pub fn require_accounts(&self) -> Result<(), ConfigError> {
         if self.accounts.is_empty() {
             return Err(ConfigError::Invalid(vec![format!(

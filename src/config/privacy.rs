@@ -1,5 +1,3 @@
-//! Privacy rules and key.
-
 use std::fmt;
 
 use hmac::{Hmac, KeyInit, Mac};

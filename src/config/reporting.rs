@@ -1,12 +1,10 @@
-//! What reports are made with.
-
 use chrono_tz::Tz;
 
 use super::section::{Section, settings};
 
 const A_TIME_ZONE: &str = "the IANA name of a time zone, as in Europe/Berlin or America/New_York";
 
-/// By the number of ISO 8601.
+/// Numbers of ISO 8601.
 const DAYS: [(&str, i32); 7] = [
     ("monday", 1),
     ("tuesday", 2),
@@ -18,19 +16,17 @@ const DAYS: [(&str, i32); 7] = [
 ];
 
 settings! {
-    /// `reporting.*`, or of one account.
     Reporting {
-        /// Of local times and dates.
         time_zone: Tz = time_zone("time_zone");
-        /// Up to which an answer is within target.
+        /// Longest wait within target.
         service_level_seconds: i32 = integer("service_level_seconds", 1..=86_400);
-        /// Up to which an abandon is a short one.
+        /// Longest wait of a short abandon.
         short_abandon_seconds: i32 = integer("short_abandon_seconds", 0..=86_400);
-        /// In which a customer who was helped does not come back.
+        /// A customer who was helped does not come back within these.
         repeat_contact_days: i32 = integer("repeat_contact_days", 1..=366);
         /// 1 for Monday to 7 for Sunday.
         week_starts_on: i32 = required_choice("week_starts_on", &DAYS);
-        /// Tags whose values the views of `smartassist_bi` show.
+        /// Whose values the views of `smartassist_bi` show.
         shown_tags: Vec<String> = list("shown_tags");
     }
 }

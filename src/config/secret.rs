@@ -1,5 +1,3 @@
-//! Secrets, hidden from `Debug`.
-
 use std::path::PathBuf;
 
 use secrecy::{ExposeSecret, SecretString};
@@ -24,7 +22,7 @@ pub(super) const A_PLACEHOLDER: &str =
     "is a placeholder (REPLACE-ME, CHANGE-ME, <…>), which everybody knows: write the secret there";
 
 impl Secret {
-    /// The trimmed value.
+    /// Trimmed.
     ///
     /// # Errors
     /// Unreadable, empty or a placeholder.
@@ -40,10 +38,6 @@ impl Secret {
         Ok(SecretString::from(secret))
     }
 
-    /// Requires `shortest` bytes.
-    ///
-    /// # Errors
-    /// As [`Secret::read`], or too short.
     pub fn read_long(&self, shortest: usize) -> Result<SecretString, SecretError> {
         let secret = self.read()?;
         if secret.expose_secret().len() < shortest {

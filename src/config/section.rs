@@ -1,4 +1,4 @@
-//! Reads configuration tables, collecting problems. Reading a key makes it known.
+//! Reads configuration tables and collects problems. Reading a key makes it known.
 
 use std::cell::RefCell;
 use std::ops::RangeInclusive;
@@ -12,7 +12,7 @@ use super::cron::Cron;
 use super::secret::Secret;
 use crate::json;
 
-/// A struct of settings; each is read by the method of [`Section`] after its `=`.
+/// Each setting is read by the method of [`Section`] after its `=`.
 macro_rules! settings {
     ($(#[$attribute:meta])* $name:ident {
         $($(#[$of_field:meta])* $field:ident: $type:ty = $reader:ident($($argument:expr),*);)*
@@ -99,7 +99,6 @@ impl<'a> Section<'a> {
         self.nested(key, table).read_all(read)
     }
 
-    /// Keys of the same table.
     pub(super) fn group<T>(&mut self, read: impl FnOnce(&mut Self) -> Option<T>) -> Option<T> {
         read(self)
     }
@@ -328,13 +327,11 @@ impl<'a> Section<'a> {
         self.invalid(key, &problem)
     }
 
-    /// Of all sections read before.
     pub(super) fn trimmed_secrets(&mut self) -> Option<Vec<String>> {
         Some(self.problems.trimmed_secrets.borrow().clone())
     }
 }
 
-/// The known name that `name` is probably a misspelling of.
 pub(crate) fn nearest<'k>(name: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
     let distances = known.map(|known| (strsim::damerau_levenshtein(name, known), known));
     let (distance, known) = distances.min_by_key(|(distance, _)| *distance)?;

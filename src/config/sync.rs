@@ -1,5 +1,3 @@
-//! Schedules and worker settings.
-
 use std::time::Duration;
 
 use chrono::TimeDelta;
@@ -9,7 +7,7 @@ use super::section::{Section, settings};
 
 const A_NAME: &str = "up to 64 letters, digits, - and _, but not open";
 
-/// The policy of sessions that are still open.
+/// Policy of open sessions.
 const OPEN: &str = "open";
 
 const A_LOOKBACK: &str = "a whole number and a unit (m, h or d), from 1m to 366d, as in \"2h\"";
@@ -36,13 +34,12 @@ settings! {
 
 #[derive(Debug, Clone)]
 pub struct RefreshEntry {
-    /// As in the ledger; the lookback's text where none is given.
+    /// As in the ledger; by default the lookback's text.
     pub name: String,
     pub every: Cron,
     pub lookback: TimeDelta,
 }
 
-/// What is read again, and when.
 #[derive(Debug, Clone)]
 pub struct RefreshPolicy {
     /// As in `runs.policy`.
@@ -53,13 +50,11 @@ pub struct RefreshPolicy {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Selection {
-    /// All of the last so long.
     Lookback {
         lookback: TimeDelta,
-        /// And whatever was last read before it was this old.
+        /// Also what was last read before it was this old.
         late: Option<TimeDelta>,
     },
-    /// Sessions without an end.
     Open {
         age: TimeDelta,
         /// Younger ones are read anyway.
@@ -68,8 +63,8 @@ pub enum Selection {
 }
 
 impl SyncConfig {
-    /// All policies: the configured ones, and open sessions with the first of them, which also reads what was
-    /// read too early.
+    /// Configured policies, and one for open sessions on the first one's schedule. The first also reads what
+    /// was read too early.
     pub fn policies(&self) -> Vec<RefreshPolicy> {
         let policy = |name: &str, every: &Cron, selection| RefreshPolicy {
             name: name.to_owned(),

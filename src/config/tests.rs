@@ -1,5 +1,3 @@
-//! Configuration tests.
-
 mod accounts;
 mod layers;
 mod problems;

@@ -1,5 +1,3 @@
-//! Accounts.
-
 use super::*;
 
 #[test]

@@ -1,5 +1,3 @@
-//! Layers.
-
 use super::*;
 
 #[test]

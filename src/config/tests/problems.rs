@@ -1,5 +1,3 @@
-//! Problems.
-
 use super::*;
 
 #[test]

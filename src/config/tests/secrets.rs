@@ -1,5 +1,3 @@
-//! Secrets and privacy.
-
 use super::*;
 use crate::transform::privacy::{Class, Rule};
 

@@ -1,5 +1,3 @@
-//! Schedules.
-
 use super::*;
 
 fn tiers(config: &Config) -> Vec<(String, i64)> {
