@@ -20,7 +20,6 @@ use super::exit::CommandError;
 use super::progress::WatchedAccount;
 use super::shell::with_database;
 
-/// Only the account of that name, if one is given.
 pub(super) fn select(config: &Config, name: Option<&str>) -> Result<Config, CommandError> {
     config.require_accounts()?;
     let mut config = config.clone();

@@ -1,5 +1,3 @@
-//! `doctor`: prints findings and remedies.
-
 use std::fmt::Write;
 use std::sync::Arc;
 

@@ -1,5 +1,3 @@
-//! `erase`: deletes a customer and excludes later fetches.
-
 use std::io;
 
 use clap::Args;

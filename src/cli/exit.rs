@@ -1,5 +1,3 @@
-//! Exit codes and final messages.
-
 use std::error::Error;
 use std::process::ExitCode;
 

@@ -1,5 +1,3 @@
-//! `healthcheck`: asks the daemon on this machine.
-
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;

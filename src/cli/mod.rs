@@ -1,5 +1,3 @@
-//! The command line: parses and dispatches.
-
 mod accounts;
 mod confirm_missing;
 mod describe;
@@ -164,7 +162,6 @@ enum ConfiguredCommand {
     Migrate,
 }
 
-/// Runs the command and returns its exit code.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let file = cli.config.as_deref();

@@ -1,5 +1,3 @@
-//! Text for terminals and pipes.
-
 use std::fmt::Display;
 use std::io::{ErrorKind, Write};
 
@@ -18,13 +16,11 @@ pub(super) const FAILED: Style = AnsiColor::Red.on_default().bold();
 
 pub(super) const HEADING: Style = Style::new().bold();
 
-/// All escape sequences of these styles.
 const SEQUENCES: [&str; 5] = ["\u{1b}[0m", "\u{1b}[1m", "\u{1b}[31m", "\u{1b}[32m", "\u{1b}[33m"];
 
 /// Also when piped.
 const COLUMNS: usize = 80;
 
-/// One JSON object for programs, or text for people.
 pub(super) fn print_report(
     as_json: bool,
     report: &impl Serialize,

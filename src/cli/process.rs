@@ -1,5 +1,3 @@
-//! What concerns the process as a whole: secrets, variables, signals.
-
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
@@ -20,7 +18,7 @@ pub(super) fn hide_secrets() {
     let _ = nix::sys::prctl::set_dumpable(false);
 }
 
-/// Restarts the program, because sqlx would apply `PG…` variables to the private server.
+/// Restarts the program: sqlx would apply `PG…` variables to the private server.
 pub(super) fn drop_postgresql_variables() -> Result<(), CommandError> {
     let names: Vec<OsString> = std::env::vars_os()
         .map(|(name, _)| name)
@@ -47,7 +45,7 @@ pub(super) fn drop_postgresql_variables() -> Result<(), CommandError> {
 pub(super) struct Shutdown {
     /// Start nothing new; finish writes.
     pub(super) soft: CancellationToken,
-    /// Ctrl-C: what was asked for is not wanted any more.
+    /// Ctrl-C: the result is not wanted any more.
     pub(super) interrupted: CancellationToken,
     /// Roll back uncommitted work.
     pub(super) hard: CancellationToken,

@@ -1,5 +1,3 @@
-//! Progress of long work: a bar or log lines.
-
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -28,7 +26,7 @@ pub(super) trait ProgressView: Send + 'static {
     fn log(&mut self);
 }
 
-/// Shows it until the handle is dropped.
+/// Until the handle is dropped.
 pub(super) fn show(
     screen: &Screen,
     (account, unit): (&str, &str),
@@ -64,7 +62,6 @@ impl Drop for ClearedBar {
     }
 }
 
-/// An account that a command works on, with its progress shown.
 pub(super) struct WatchedAccount<'a> {
     pub(super) context: AccountContext,
     shell: &'a Shell<'a>,
@@ -131,7 +128,7 @@ impl<'a> WatchedAccount<'a> {
         self.shell.retry(stop, pass).await
     }
 
-    /// Also the request, where there is anything to read. Ctrl-C cancels it; other ends leave it.
+    /// Also returns the request, if there is anything to read. Ctrl-C cancels it; other ends leave it open.
     pub(super) async fn fulfil(&self, wish: &Wish<'_>, stop: &CancellationToken) -> (Option<i64>, RunReport) {
         let mut request = None;
         let fulfil = async || {
@@ -154,7 +151,7 @@ impl<'a> WatchedAccount<'a> {
         self.shell.retry(stop, clean_up).await
     }
 
-    /// Asks the ledger, as often as the database goes away meanwhile.
+    /// Asks the ledger, again whenever the database goes away.
     pub(super) async fn look<T>(
         &self,
         stop: &CancellationToken,

@@ -1,5 +1,3 @@
-//! `rebuild-facts`: makes the facts of reports anew.
-
 use serde_json::json;
 
 use crate::config::Config;

@@ -1,5 +1,3 @@
-//! `replay`: rebuilds rows from raw records.
-
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;

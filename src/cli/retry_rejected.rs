@@ -1,5 +1,3 @@
-//! `retry-rejected`: tries rejected records again.
-
 use serde_json::{Value, json};
 use tracing::info;
 

@@ -1,5 +1,3 @@
-//! `run`: the daemon.
-
 use std::sync::Arc;
 use std::time::Duration;
 

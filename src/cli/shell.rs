@@ -1,4 +1,4 @@
-//! What every command does around its work: it opens the database, migrates, waits for a lost one, closes.
+//! What commands do around their work: open the database, migrate, wait for a lost one, close.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,17 +28,16 @@ const LOG_INTERVAL: Duration = Duration::from_secs(60);
 const MAX_SHORT_ATTEMPTS: u32 = 60;
 const SHORT_ATTEMPT: Duration = Duration::from_secs(60);
 
-/// An open, migrated database, and when to stop.
 pub(super) struct Shell<'a> {
     pub(super) config: &'a Config,
     pub(super) database: Database,
     pub(super) stop: CancellationToken,
-    /// Ctrl-C: the request of the command is not wanted any more.
+    /// Ctrl-C: the command's request is not wanted any more.
     pub(super) interrupted: CancellationToken,
     pub(super) outage: Arc<Outage>,
 }
 
-/// Locked while one task waits for the database, for all; says why nobody waits any more.
+/// Locked while one task waits for the database, on behalf of all; says why nobody waits any more.
 #[derive(Debug, Default)]
 pub(super) struct Outage(Mutex<Option<String>>);
 
@@ -58,7 +57,7 @@ fn give_up(given_up: &mut Option<String>, reason: String) {
 }
 
 pub(super) trait Attempt {
-    /// Ended because of the database, or of a lease that was lost with it.
+    /// By the loss of the database, or of a lease with it.
     fn was_cut_off(&self) -> bool;
 }
 
@@ -75,7 +74,6 @@ impl<T> Attempt for Result<T, CommandError> {
     }
 }
 
-/// What the ledger was asked.
 pub(super) struct LedgerAnswer<T>(pub(super) Result<T, LoadError>);
 
 impl<T> Attempt for LedgerAnswer<T> {
@@ -126,7 +124,7 @@ impl Shell<'_> {
         work(self).await
     }
 
-    /// Has reports made as the configuration says: of commands that load, or make facts anew.
+    /// For commands that load, or rebuild facts.
     pub(super) async fn apply_reporting(&self) -> Result<(), CommandError> {
         let apply = async || Ok(reporting::apply_all(&self.database.pool, &self.config.accounts).await?);
         self.retry(&self.stop, apply).await

@@ -1,5 +1,3 @@
-//! `status`: the state of each account.
-
 use crate::config::Config;
 use crate::ledger::LoadError;
 use crate::ledger::problems::Severity;

@@ -1,5 +1,3 @@
-//! `sync` reads up to now, due refreshes included; `backfill` reads a past range.
-
 use chrono::{DateTime, Utc};
 use clap::Args;
 use tracing::{info, warn};
@@ -95,7 +93,7 @@ fn instant(text: &str) -> Result<DateTime<Utc>, String> {
     parse_instant(text).ok_or_else(|| "a date (2025-01-31) or RFC 3339 is expected".to_owned())
 }
 
-/// What can be read and is kept of it.
+/// The part that can be read and is kept.
 fn cut(
     Window { start, end }: Window,
     head: DateTime<Utc>,

@@ -1,5 +1,3 @@
-//! `verify`: compares stored data with the API, day by day.
-
 use std::fmt::Write as _;
 use std::sync::{Mutex, PoisonError};
 
@@ -85,7 +83,7 @@ pub(super) async fn verify(
     }
 }
 
-/// The range as far as it is loaded, and its days as they were compared last.
+/// Cut to what is loaded; the days as last compared.
 async fn compare(
     watched: &WatchedAccount<'_>,
     range: Window,
@@ -118,7 +116,7 @@ async fn compare(
             if stop.is_cancelled() || is_everywhere(repaired.failure()) {
                 return (range, days, repaired);
             }
-            // For example a gap: other days can still be repaired.
+            // For example a gap; other days can still be repaired.
             not_repaired = Some(repaired);
         }
         let (again, of_again) = verify_ranges(watched, &differing, arguments, stop).await;
