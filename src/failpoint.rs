@@ -1,10 +1,10 @@
-//! Points in a window's life at which a test may end, freeze or break this process. In a release
-//! build there is nothing of it.
+//! Points in a window's life at which a test may kill, freeze or break this process; nothing of it is in a
+//! release build.
 //!
-//! `SMARTASSIST_ETL_FAILPOINT=window.covered=kill@3` kills the process (SIGKILL) when it reaches
-//! that point for the third time; `stop` freezes it (SIGSTOP), `panic` panics.
+//! `SMARTASSIST_ETL_FAILPOINT=window.covered=kill@3` kills (SIGKILL) when that point is reached for the third
+//! time; `stop` freezes (SIGSTOP), `panic` panics.
 
-/// The points, in the order in which a run reaches them.
+/// In the order in which a run reaches them.
 pub const POINTS: [&str; 11] = [
     "migration.applied",
     "run.leased",
@@ -19,12 +19,10 @@ pub const POINTS: [&str; 11] = [
     "run.released",
 ];
 
-/// This point is reached.
 #[cfg(not(debug_assertions))]
 #[inline(always)]
 pub(crate) fn reach(_: &'static str) {}
 
-/// This point is reached.
 #[cfg(debug_assertions)]
 pub(crate) fn reach(point: &'static str) {
     armed::reach(point);
@@ -66,7 +64,7 @@ mod armed {
         if REACHED.fetch_add(1, Ordering::Relaxed) + 1 != failpoint.time {
             return;
         }
-        // Where a signal cannot be raised, the test that waits for it says so.
+        // If a signal cannot be raised, the test that waits for it fails.
         let _ = match failpoint.action.as_str() {
             "kill" => raise(Signal::SIGKILL),
             "stop" => raise(Signal::SIGSTOP),

@@ -1,9 +1,8 @@
-//! The one reader of JSON that comes from outside: no key has a meaning of its own, and nesting is bounded.
+//! Reads JSON from outside: no key has a special meaning, and nesting is bounded.
 //!
-//! `serde_json`, as this program needs it, gives the keys `$serde_json::private::RawValue` and `…::Number` a meaning in the
-//! data itself, and parses the text under the first one again with its limit of nesting begun anew: 68 KB end the process by a
-//! stack overflow. Where such a key may stand, each object and list is read one level at a time, its parts as text. So every
-//! key is a key, at any depth, and nesting is counted here.
+//! `serde_json` gives the keys `$serde_json::private::RawValue` and `…::Number` a meaning in the data itself,
+//! and parses text under the first with a new nesting limit: 68 KB end the process by a stack overflow. Where
+//! such a key may stand, objects and lists are read one level at a time, their parts as text.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -14,35 +13,30 @@ use serde::de::{Deserializer as _, Error as _, MapAccess, Visitor};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-/// Deeper nesting is refused, as `serde_json` does. Whatever walks through a value afterwards may recurse as deep.
+/// As in `serde_json`. Later code may recurse as deep.
 pub const DEEPEST: usize = 127;
 
-/// What both keys with a meaning hold, and what any other spelling of them does: their characters are ASCII, so an escape in
-/// their place begins so.
+/// In both special keys, or in their escaped spellings: the characters are ASCII, so an escape begins so.
 const SIGNS_OF_A_MEANING: [&str; 2] = ["serde_json::private", "\\u00"];
 
-/// Why a text has no value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum JsonError {
-    /// The text is not JSON.
     #[error("not JSON")]
     NoJson,
-    /// It is nested deeper than [`DEEPEST`].
     #[error("nested deeper than {DEEPEST} levels")]
     TooDeep,
 }
 
-/// How much a text of JSON holds, counted without building anything. Of a text that is no JSON it is a guess.
+/// Counted without building anything; a guess if the text is no JSON.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Extent {
-    /// Values in it, or a few more: each object and list, and each part of one.
+    /// Or a few more: each object and list, and each part of one.
     pub values: usize,
-    /// The deepest nesting.
     pub levels: usize,
 }
 
 impl Extent {
-    /// Of a text, in one pass.
+    /// One pass.
     pub fn of(text: &str) -> Self {
         let mut extent = Self { values: 1, levels: 0 };
         let (mut level, mut in_text, mut is_escaped) = (0_usize, false, false);
@@ -72,7 +66,7 @@ impl Extent {
     }
 }
 
-/// The value of a text. Of a key that an object has twice, the last one counts.
+/// The last of equal keys counts.
 ///
 /// # Errors
 /// The text is no JSON, or too deep.
@@ -80,10 +74,7 @@ pub fn parse(text: &str) -> Result<Value, JsonError> {
     parse_counted(text, Extent::of(text))
 }
 
-/// The same of a text whose extent is known.
-///
-/// # Errors
-/// As [`parse`].
+/// As [`parse`], of known extent.
 pub fn parse_counted(text: &str, extent: Extent) -> Result<Value, JsonError> {
     if extent.levels > DEEPEST {
         return Err(JsonError::TooDeep);
@@ -97,7 +88,7 @@ pub fn parse_counted(text: &str, extent: Extent) -> Result<Value, JsonError> {
     }
 }
 
-/// Keys and texts of an object, in order and with repeats; `None` if it has more than 10,000, or is none.
+/// In order, with repeats; `None` for more than 10,000 or no object.
 pub fn fields(text: &str) -> Option<Fields<'_>> {
     let mut deserializer = serde_json::Deserializer::from_str(text);
     let fields = (&mut deserializer).deserialize_map(AllFields).ok()?;
@@ -108,7 +99,7 @@ pub fn fields(text: &str) -> Option<Fields<'_>> {
 /// Bounds memory.
 const MOST_FIELDS: usize = 10_000;
 
-/// Keys, and the texts of their values.
+/// Keys, and their values as text.
 pub type Fields<'a> = Vec<(Cow<'a, str>, &'a RawValue)>;
 
 #[derive(Deserialize)]
@@ -166,7 +157,7 @@ fn from_str<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, JsonError> {
 mod tests {
     use super::*;
 
-    /// Keys that `serde_json` gives a meaning, with what would be parsed again or refused under them.
+    /// The special keys, with text under them that would be parsed again or refused.
     const PRIVATE: [&str; 4] = [
         r#"{"$serde_json::private::RawValue":"[1,[2]]"}"#,
         r#"{"$serde_json::private::RawValue":"no JSON"}"#,

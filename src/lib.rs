@@ -1,9 +1,9 @@
-//! `smartassist-etl` loads every interaction of a Kore.ai `SmartAssist` account into PostgreSQL,
-//! exactly once and with no silent loss.
+//! `smartassist-etl` loads every interaction of a Kore.ai `SmartAssist` account into PostgreSQL, exactly once
+//! and with no silent loss.
 //!
-//! Data flows one way: [`schedule`] triggers, [`sync`] plans windows, [`extract`] fetches them,
-//! [`transform`] makes rows of them, [`warehouse`] writes each window in one transaction.
-//! `docs/architecture.md` follows one record.
+//! Data flows one way: [`schedule`] triggers, [`sync`] plans windows, [`extract`] fetches them, [`transform`]
+//! makes rows of them, [`warehouse`] writes each window in one transaction. `docs/architecture.md` follows
+//! one record.
 
 pub mod cli;
 pub mod config;

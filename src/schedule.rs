@@ -1,5 +1,5 @@
-//! When work comes due. The scheduler only hints: whoever works looks at the clock every few seconds, so that a
-//! hint that never comes, a clock that jumps and a machine that slept delay nothing.
+//! When work comes due. The scheduler only hints: workers look at the clock every few seconds, so a lost
+//! hint, a clock jump or a machine that slept delays nothing.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::sync::{AccountContext, guard};
 
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
-/// Wakes all at each tick of each pattern until the scheduler is shut down.
+/// Wakes all at each tick, until the scheduler is shut down.
 ///
 /// # Errors
 /// The scheduler does not start.
@@ -36,7 +36,7 @@ pub async fn wake(
     Ok(scheduler)
 }
 
-/// Cleans up at once and at every tick.
+/// At once, and at every tick.
 pub async fn clean_up(account: AccountContext, cron: Cron, wake: Arc<Notify>, stop: CancellationToken) {
     let mut last = None;
     while !stop.is_cancelled() {

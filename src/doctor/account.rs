@@ -1,5 +1,3 @@
-//! Checks how an API answers and behaves.
-
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -72,7 +70,7 @@ async fn look(
     }
 }
 
-/// The database checks report errors.
+/// Errors are reported by the database checks.
 async fn remember(api: &ApiClient, pool: Option<&Pool>) -> Known {
     let Some(pool) = pool else {
         return Known::default();

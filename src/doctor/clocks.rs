@@ -1,5 +1,3 @@
-//! Compares the clocks of API, database and machine.
-
 use chrono::TimeDelta;
 
 use crate::ledger::problems::Severity;

@@ -1,5 +1,3 @@
-//! Checks the database.
-
 use std::cmp::Ordering::{Equal, Greater, Less};
 use std::ops::RangeInclusive;
 
@@ -193,7 +191,6 @@ async fn rights(pool: &Pool) -> Checked {
     Ok(findings)
 }
 
-/// Whether objects in `public` can shadow `PostgreSQL`'s own.
 async fn names(pool: &Pool) -> Checked {
     const REVOKE: &str = "revoke create on schema public from public";
     let Names {

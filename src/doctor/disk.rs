@@ -1,5 +1,3 @@
-//! Checks free disk space without writing.
-
 use std::path::Path;
 
 use indicatif::BinaryBytes;

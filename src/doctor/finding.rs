@@ -1,5 +1,3 @@
-//! Results of checks.
-
 use serde::Serialize;
 use serde_json::{Value, json};
 

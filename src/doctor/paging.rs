@@ -1,5 +1,3 @@
-//! Reports paging behaviour that is undocumented.
-
 use crate::extract::{ApiError, LAST_OFFSET, PAGE_SIZE};
 use crate::sync::{ApiProfile, NumResults, OffsetUnit, Probe, Reached};
 use crate::telemetry::chain;
@@ -52,7 +50,7 @@ pub(super) fn findings(probe: &Probe, ledger: &ApiProfile) -> Vec<Finding> {
     findings
 }
 
-/// What is seen now wins over what earlier runs learned.
+/// What is seen now wins over earlier runs.
 fn known<T: PartialEq + Copy>(now: Option<T>, ledger: Option<T>) -> Option<(T, String)> {
     match (now, ledger) {
         (Some(now), Some(before)) if now != before => Some((

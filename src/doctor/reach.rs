@@ -76,7 +76,7 @@ fn unresolved(host: &str, why: &str, proxy: Option<&str>) -> Finding {
     }
 }
 
-/// The environment variable that has requests go through a proxy.
+/// The variable that sets a proxy.
 pub fn proxy_variable(scheme: &str) -> Option<&'static str> {
     let [https, http] = PROXIES;
     let names = if scheme == "https" { https } else { http };

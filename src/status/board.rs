@@ -1,5 +1,3 @@
-//! The state of all accounts: what page, JSON, `status` and metrics show.
-
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -22,9 +20,9 @@ use crate::ledger::problems::Problem;
 pub struct Board {
     pub at: DateTime<Utc>,
     pub version: &'static str,
-    /// Configured accounts without runs.
+    /// Configured, without runs.
     pub not_begun: Vec<String>,
-    /// Sorted by name.
+    /// By name.
     pub accounts: Vec<AccountBoard>,
 }
 
@@ -131,7 +129,6 @@ impl Scope<'_> {
     }
 }
 
-/// Reads the board.
 pub async fn gather(
     pool: &Pool,
     known: &[ConfiguredAccount],
@@ -196,7 +193,6 @@ fn is_shown(account: &mut AccountStatus, known: &[ConfiguredAccount], scope: Sco
 }
 
 impl Board {
-    /// Worst account state.
     pub fn worst(&self) -> Option<Standing> {
         let waits = (!self.not_begun.is_empty()).then_some(Standing::CatchingUp);
         let accounts = self.accounts.iter().map(|account| account.standing);

@@ -9,7 +9,7 @@ use crate::time::window::Window;
 /// Coverage this close to now is current.
 const HEAD: TimeDelta = TimeDelta::hours(1);
 
-/// Those of the chart, and of a page of several accounts.
+/// For the chart, and pages of several accounts.
 pub const RECENT_DAYS: u64 = 92;
 
 /// Ten years, as records may start in year 1.
@@ -73,7 +73,6 @@ pub struct CalendarDay {
     pub interactions: i64,
 }
 
-/// A UTC day.
 fn day(date: NaiveDate) -> Window {
     let midnight = |date: NaiveDate| date.and_time(NaiveTime::MIN).and_utc();
     Window {
@@ -82,7 +81,7 @@ fn day(date: NaiveDate) -> Window {
     }
 }
 
-/// Days up to today, none before `first_day`.
+/// Up to today, none before `first_day`.
 pub fn days(
     start_from: DateTime<Utc>,
     details: &AccountDetails,

@@ -1,4 +1,4 @@
-//! What is known of an account, in the words of page and `status`.
+//! Facts of an account, as page and `status` word them.
 
 use chrono::{DateTime, Utc};
 
@@ -11,7 +11,7 @@ use crate::telemetry::{grouped, plural, second, span};
 pub struct Fact {
     pub name: &'static str,
     pub value: String,
-    /// How much is done or used, if that can be said.
+    /// Done or used, if known.
     pub percent: Option<i64>,
 }
 
@@ -23,7 +23,7 @@ fn fact(name: &'static str, value: impl Into<String>) -> Fact {
     }
 }
 
-/// The facts, the most important first.
+/// The most important first.
 pub fn of(account: &AccountBoard, now: DateTime<Utc>) -> Vec<Fact> {
     let status = &account.status;
     let through = |at: DateTime<Utc>| {
@@ -70,7 +70,6 @@ fn budget(account: &AccountBoard) -> Vec<Fact> {
     used.collect()
 }
 
-/// With the table that has them.
 fn counts(account: &AccountBoard) -> Vec<Fact> {
     let status = &account.status;
     let count = |name, number, one, many, table: &str| {

@@ -1,4 +1,4 @@
-//! Account gauges, read from the ledger so that standbys show the same.
+//! Gauges of accounts, read from the ledger so that standbys show the same.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
@@ -18,7 +18,7 @@ use super::board::Board;
 pub struct Gauges(Mutex<Option<(Instant, Board)>>);
 
 impl Gauges {
-    /// Updates all gauges; `board` is `None` where it could not be read.
+    /// `board` is `None` if it could not be read.
     pub fn show<'a>(
         &self,
         board: Option<Board>,

@@ -1,5 +1,3 @@
-//! Each account's state, gathered once and shown by page, JSON, `status` and metrics.
-
 pub mod board;
 pub mod calendar;
 pub mod facts;

@@ -1,5 +1,3 @@
-//! Estimates the remaining time. Pure.
-
 use std::collections::VecDeque;
 use std::time::Duration;
 

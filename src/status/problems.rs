@@ -1,4 +1,4 @@
-//! An account's problems and what they make of its state. Pure.
+//! An account's problems, and the standing they give. Pure.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
@@ -21,7 +21,7 @@ const STALL_REMEDY: &str = "read the log from then on; a run that hangs is ended
 pub enum Standing {
     /// Everything due is loaded.
     Complete,
-    /// Loading what is due.
+    /// What is due is being loaded.
     CatchingUp,
     Warning,
     /// Data is missing, late or wrong.
@@ -42,22 +42,21 @@ impl Standing {
 #[derive(Debug, Clone, Copy)]
 pub struct Tolerance {
     pub lag: TimeDelta,
-    /// Time without progress.
+    /// Allowed without progress.
     pub stall: TimeDelta,
 }
 
 #[derive(Debug, Clone, Default)]
 pub struct WorkerState {
-    /// Time with work but nothing stored.
+    /// With work, but nothing stored.
     pub idle_for: TimeDelta,
-    /// Whether `idle_for` is too long.
     pub has_stalled: bool,
-    /// Problem of the newest poll.
+    /// Of the newest poll.
     pub problem: Option<Problem>,
     pub api_clock_ahead: Option<TimeDelta>,
 }
 
-/// All problems, worst first.
+/// Worst first.
 pub fn problems(
     account: &AccountStatus,
     inside: Option<&WorkerState>,
@@ -95,7 +94,7 @@ pub fn standing(account: &AccountStatus, problems: &[Problem], tolerance: Tolera
     }
 }
 
-/// Current runs, except replays.
+/// Except replays.
 pub fn work(account: &AccountStatus) -> impl Iterator<Item = &RunStatus> {
     let is_alive = account.lease_holder.is_some();
     account

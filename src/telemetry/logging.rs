@@ -18,8 +18,8 @@ use crate::config::{LogConfig, LogFormat};
 /// About 300 bytes each.
 const LINES_WAITING: usize = 10_000;
 
-/// sqlx logs server notices, among them "there is no transaction in progress" where a COMMIT was not waited for, and URL
-/// values. Configured directives come later and win.
+/// sqlx logs notices such as "there is no transaction in progress" after a COMMIT that was not awaited, and
+/// URL values. Configured directives come later and win.
 const QUIET: &str =
     "error,sqlx=warn,sqlx::postgres::notice=error,sqlx_postgres::options=error,tokio_cron_scheduler=warn";
 
@@ -53,7 +53,6 @@ pub fn print_final_error(error: String) {
     let _ = wait.recv_timeout(FINAL_ERROR_TIMEOUT);
 }
 
-/// Shared with progress bars.
 #[derive(Debug, Clone)]
 pub struct Screen(MultiProgress);
 
@@ -140,7 +139,6 @@ impl LogLevel {
         (layer, Self { filter, configured })
     }
 
-    /// SIGUSR1 toggles debug lines.
     pub fn toggle_on_signal(self) -> std::io::Result<AbortOnDropHandle<()>> {
         let mut signals = signal(SignalKind::user_defined1())?;
         let debugging = format!("{},{DEBUG}", self.configured);

@@ -1,4 +1,4 @@
-//! Metrics; `docs/operations.md` explains them.
+//! Explained in `docs/metrics.md`.
 
 use std::time::Duration;
 
@@ -104,7 +104,6 @@ const BUCKETS: [(&str, [f64; 9]); 3] = [
 
 const UPKEEP_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Installs the recorder.
 pub fn install() -> Result<PrometheusHandle, BuildError> {
     let mut builder = PrometheusBuilder::new();
     for (name, buckets) in &BUCKETS {

@@ -1,5 +1,3 @@
-//! Logging and metrics.
-
 pub mod logging;
 pub mod metrics;
 mod text;
@@ -37,7 +35,7 @@ impl fmt::Display for Chain<'_> {
     }
 }
 
-/// Use few label values.
+/// Few label values only.
 pub fn count(metric: &'static str, account: &str, label: (&'static str, &'static str), n: u64) {
     counter!(metric, "account" => account.to_owned(), label.0 => label.1).increment(n);
 }
@@ -50,7 +48,7 @@ pub fn show(metric: &'static str, account: &str, value: i64) {
     gauge!(metric, "account" => account.to_owned()).set(value as f64);
 }
 
-/// `outcome`: `ok` or error kind.
+/// `outcome`: `ok` or an error's kind.
 pub fn request(account: &str, outcome: &'static str, took: Duration) {
     count(metrics::REQUESTS, account, ("outcome", outcome), 1);
     histogram!(metrics::REQUEST_SECONDS, "account" => account.to_owned()).record(took.as_secs_f64());
@@ -75,7 +73,7 @@ pub fn window(account: &str, (purpose, status): (&'static str, &'static str), re
     }
 }
 
-/// Positive: API ahead.
+/// Positive: the API is ahead.
 pub fn clock_skew(account: &str, ahead: TimeDelta) {
     show(metrics::CLOCK_SKEW, account, ahead.num_seconds());
 }

@@ -1,5 +1,3 @@
-//! Text formats.
-
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 
 /// RFC 3339.

@@ -1,12 +1,10 @@
-//! The clock, injected for tests.
-
 use std::fmt::Debug;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
 pub trait Clock: Debug + Send + Sync + 'static {
-    /// Current time; may jump.
+    /// May jump.
     fn now(&self) -> DateTime<Utc>;
 
     /// Monotonic.
@@ -25,7 +23,6 @@ pub enum Skew {
 }
 
 impl Skew {
-    /// Ignores the sign.
     pub fn of(ahead: TimeDelta) -> Self {
         match ahead.num_seconds().abs() {
             ..=60 => Self::Small,

@@ -1,5 +1,3 @@
-//! Clock, windows, liveness.
-
 pub mod clock;
 pub mod pulse;
 pub mod window;

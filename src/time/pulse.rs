@@ -1,11 +1,8 @@
-//! Detects work that has stopped.
-
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Last sign of life.
 #[derive(Debug)]
 pub struct Pulse(Mutex<LastBeat>);
 

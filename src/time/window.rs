@@ -1,5 +1,3 @@
-//! Time windows.
-
 use std::fmt;
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
@@ -19,12 +17,11 @@ impl Window {
         (self.end - self.start).num_seconds()
     }
 
-    /// Whether any instant lies in both.
     pub fn overlaps(&self, other: Self) -> bool {
         self.start < other.end && other.start < self.end
     }
 
-    /// What is left without `other`, oldest first.
+    /// Oldest first.
     pub fn without(self, other: Self) -> impl Iterator<Item = Self> {
         let before = Self {
             end: self.end.min(other.start),

@@ -1,5 +1,3 @@
-//! Access checks and security headers.
-
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -27,7 +25,7 @@ const LOG_INTERVAL: Duration = Duration::from_secs(60);
 pub(super) struct Access {
     token: Option<Secret>,
     wrong_tokens: Mutex<WrongTokens>,
-    /// An unreadable token is logged once.
+    /// Logs an unreadable token once.
     is_said: AtomicBool,
 }
 

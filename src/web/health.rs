@@ -1,5 +1,3 @@
-//! Liveness and readiness.
-
 use std::time::Duration;
 
 use axum::Json;

@@ -60,7 +60,7 @@ async fn answer(stream: TcpStream, router: Router) {
 /// Shorter than probe intervals.
 const REUSED_FOR: Duration = Duration::from_secs(1);
 
-/// An answer that frequent requests share.
+/// Shared by frequent requests.
 #[derive(Debug, Default)]
 pub(super) struct Fresh<T>(Mutex<Option<(Instant, T)>>);
 

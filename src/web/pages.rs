@@ -1,5 +1,3 @@
-//! Page and JSON handlers.
-
 use std::time::Duration;
 
 use axum::Json;
@@ -15,7 +13,7 @@ use crate::status::board::{Board, Scope};
 
 const PAGE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// More accounts are shown without details.
+/// More are shown without details.
 const MOST_ACCOUNTS_WITH_DETAILS: usize = 4;
 
 pub(super) async fn overview(State(app): State<App>) -> Response {
@@ -45,7 +43,7 @@ pub(super) async fn json(State(app): State<App>) -> Response {
     }
 }
 
-/// The hash in names allows permanent caching.
+/// Names contain a hash, so they may be cached for ever.
 pub(super) async fn asset(Path(name): Path<String>) -> Response {
     let Some((content_type, content)) = page::asset(&name) else {
         return not_found().await;
@@ -70,7 +68,7 @@ fn unavailable(app: &App, why: &str) -> Response {
     html(StatusCode::SERVICE_UNAVAILABLE, page)
 }
 
-/// What is known without the database.
+/// Known without the database.
 fn known_problems(app: &App) -> Vec<Problem> {
     let of_workers = app.state.watched().into_iter().flat_map(super::Watched::known);
     let of_workers = of_workers.filter_map(|account| {

@@ -1,5 +1,3 @@
-//! Problems and standings.
-
 use serde_json::{Value, json};
 
 use crate::config::Config;

@@ -1,5 +1,3 @@
-//! An account's section.
-
 use chrono::{DateTime, Utc};
 use maud::{Markup, html};
 

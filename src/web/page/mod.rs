@@ -178,7 +178,6 @@ fn document(title: &str, description: &str, at: Option<DateTime<Utc>>, body: &Ma
     }
 }
 
-/// Name, content type and content.
 const ASSETS: [(&str, &str, &str); 3] = [
     ("page.css", "text/css; charset=utf-8", include_str!("page.css")),
     (
