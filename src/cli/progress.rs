@@ -26,7 +26,7 @@ pub(super) trait ProgressView: Send + 'static {
     fn log(&mut self);
 }
 
-/// Until the handle is dropped.
+/// Shown until the handle is dropped.
 pub(super) fn show(
     screen: &Screen,
     (account, unit): (&str, &str),
@@ -128,7 +128,7 @@ impl<'a> WatchedAccount<'a> {
         self.shell.retry(stop, pass).await
     }
 
-    /// Also returns the request, if there is anything to read. Ctrl-C cancels it; other ends leave it open.
+    /// Ctrl-C cancels the request; other ends leave it open.
     pub(super) async fn fulfil(&self, wish: &Wish<'_>, stop: &CancellationToken) -> (Option<i64>, RunReport) {
         let mut request = None;
         let fulfil = async || {

@@ -1,5 +1,4 @@
-//! Decodes answers by byte order mark, declared charset or as UTF-8, and notes where characters are
-//! unreadable.
+//! By byte order mark, declared charset or as UTF-8; notes where characters are unreadable.
 
 use std::ops::Range;
 

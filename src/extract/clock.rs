@@ -1,5 +1,3 @@
-//! The API's clock, and how far it is trusted.
-
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Datelike, TimeDelta, Utc};

@@ -45,9 +45,7 @@ pub enum ApiError {
         bytes: usize,
     },
     #[error("the API's answer is larger than {limit} bytes")]
-    TooLarge {
-        limit: usize,
-    },
+    TooLarge { limit: usize },
 }
 
 const CERTIFICATE: &str = "the API's certificate does not hold";

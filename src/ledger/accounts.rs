@@ -13,7 +13,7 @@ use super::runs::{Preparation, ReadyAccount};
 /// Fails if the sync state is impossible, or the ledger does not prove it.
 ///
 /// # Errors
-/// [`LoadError::Impossible`] or database failure.
+/// [`LoadError::Impossible`].
 pub async fn check(executor: impl PgExecutor<'_>, account_id: &str) -> Result<(), LoadError> {
     let problem: Option<Option<String>> = sqlx::query_scalar(include_str!("impossible.sql"))
         .bind(account_id)
@@ -126,7 +126,7 @@ pub async fn history(executor: impl PgExecutor<'_>, account_id: &str) -> Result<
 /// Returns the watermark.
 ///
 /// # Errors
-/// [`LoadError::LeaseLost`] or database failure.
+/// [`LoadError::LeaseLost`].
 pub async fn note_history(
     executor: impl PgExecutor<'_>,
     lease: &Lease,
@@ -158,7 +158,7 @@ pub struct RememberedTraits {
 /// Stores what is known of the API, and withdraws coverage that rested on what it contradicts.
 ///
 /// # Errors
-/// [`LoadError::LeaseLost`] or database failure.
+/// [`LoadError::LeaseLost`].
 pub async fn remember_traits(
     executor: impl PgExecutor<'_>,
     lease: &Lease,

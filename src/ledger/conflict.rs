@@ -1,5 +1,3 @@
-//! Retries transactions that PostgreSQL rolled back.
-
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};

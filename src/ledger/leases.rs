@@ -116,7 +116,7 @@ impl Lease {
     /// Extends the lease and notes what was spent; `true`: a daemon asks for it.
     ///
     /// # Errors
-    /// [`LoadError::LeaseLost`] or database failure.
+    /// [`LoadError::LeaseLost`].
     pub async fn renew(&self, pool: &Pool, lasts: Duration, spent: &[i32]) -> Result<bool, LoadError> {
         let renewed = self
             .query(

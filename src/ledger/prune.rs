@@ -8,7 +8,7 @@ use super::{LoadError, turn};
 
 pub const KEPT: TimeDelta = TimeDelta::days(90);
 
-/// Older windows are folded into the multirange, so that each run has less to add up.
+/// Older windows are folded, so that each run has less to add up.
 const FOLDED: TimeDelta = TimeDelta::days(1);
 
 /// Keeps statements short.

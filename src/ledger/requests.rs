@@ -154,7 +154,7 @@ impl End {
 /// Ends a request.
 ///
 /// # Errors
-/// [`LoadError::LeaseLost`] or database failure.
+/// [`LoadError::LeaseLost`].
 pub async fn end(
     executor: impl PgExecutor<'_>,
     lease: &Lease,
@@ -185,7 +185,7 @@ pub async fn end(
 /// A compared day is not compared again.
 ///
 /// # Errors
-/// [`LoadError::LeaseLost`] or database failure.
+/// [`LoadError::LeaseLost`].
 pub async fn compared(
     executor: impl PgExecutor<'_>,
     lease: &Lease,

@@ -84,7 +84,7 @@ pub struct ReadyAccount {
 /// Prepares the account; closes runs of processes that ended without doing so.
 ///
 /// # Errors
-/// [`LoadError::LeaseLost`] or database failure.
+/// [`LoadError::LeaseLost`].
 pub async fn prepare(
     pool: &Pool,
     lease: &Lease,
@@ -113,7 +113,7 @@ pub async fn prepare(
 /// Opens a run.
 ///
 /// # Errors
-/// [`LoadError::LeaseLost`] or database failure.
+/// [`LoadError::LeaseLost`].
 pub async fn open(executor: impl PgExecutor<'_>, run: &NewRun<'_>) -> Result<i64, LoadError> {
     let opened = run
         .lease
@@ -149,7 +149,7 @@ pub struct Finished<'a> {
 /// Closes a run.
 ///
 /// # Errors
-/// [`LoadError::LeaseLost`] or database failure.
+/// [`LoadError::LeaseLost`].
 pub async fn finish(executor: impl PgExecutor<'_>, finished: &Finished<'_>) -> Result<(), LoadError> {
     let query = sqlx::query(AssertSqlSafe(FINISH.as_str()))
         .bind(finished.run_id)

@@ -86,7 +86,6 @@ pub(crate) struct Entry<'a> {
     pub(crate) status: Status,
     pub(crate) counters: Counters,
     pub(crate) reported_total: Option<u64>,
-    /// What drained it, and the API profile at that time.
     pub(crate) proof: Option<(&'a str, &'a Value)>,
     pub(crate) started_at: DateTime<Utc>,
     /// Database time before its first request.
@@ -151,7 +150,7 @@ pub struct UnstoredWindow<'a> {
 /// Records a window of which nothing is stored.
 ///
 /// # Errors
-/// [`LoadError::LeaseLost`] or database failure.
+/// [`LoadError::LeaseLost`].
 pub async fn record_unstored(pool: &Pool, window: &UnstoredWindow<'_>) -> Result<(), LoadError> {
     let entry = Entry {
         lease: window.lease,

@@ -1,5 +1,3 @@
-//! Facts of an account, as page and `status` word them.
-
 use chrono::{DateTime, Utc};
 
 use super::board::{AccountBoard, CurrentRun};

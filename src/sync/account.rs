@@ -16,7 +16,7 @@ use super::headway::Headway;
 use super::health::{Health, stalled_after};
 use super::plan::head;
 
-/// What is needed to work on an account, and what is published of the work. It never changes.
+/// What is needed to work on an account, and what is published of the work.
 #[derive(Debug, Clone)]
 pub struct AccountContext {
     pub api: Arc<ApiClient>,

@@ -21,8 +21,7 @@ use super::facts;
 const PAUSE: Duration = Duration::from_millis(50);
 
 impl AccountContext {
-    /// Also recounts days, and rebuilds facts where that was asked for. Needs no lease: each batch locks the
-    /// account for writing.
+    /// Also recounts days and rebuilds facts. Needs no lease: each batch locks the account for writing.
     ///
     /// # Errors
     /// The database fails; earlier batches stay deleted.

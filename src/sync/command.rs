@@ -1,5 +1,3 @@
-//! What a command does itself, or lets a daemon do.
-
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -220,9 +218,6 @@ pub async fn see_through(account: &AccountContext, id: i64, stop: &CancellationT
 }
 
 /// The loaded part of the range: later days would differ. If nothing is loaded, the whole range.
-///
-/// # Errors
-/// Database failure.
 pub async fn loaded(account: &AccountContext, range: Window) -> Result<Window, LoadError> {
     let loaded = compare::loaded_until(&account.pool, account.account_id()).await?;
     let Some(end) = loaded.filter(|end| (range.start < *end) && (*end < range.end)) else {
@@ -238,9 +233,6 @@ pub async fn loaded(account: &AccountContext, range: Window) -> Result<Window, L
 }
 
 /// Oldest day first.
-///
-/// # Errors
-/// Database failure.
 pub async fn compared(account: &AccountContext, request: i64) -> Result<Vec<DayComparison>, LoadError> {
     let progress = requests::progress(&account.pool, request).await?;
     let days = progress.and_then(|progress| progress.compared);

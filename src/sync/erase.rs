@@ -51,9 +51,6 @@ pub async fn erase(
 }
 
 /// Adds interactions of others that mention the customer in any field. Reads everything.
-///
-/// # Errors
-/// Database failure.
 pub async fn find_mentions(pool: &Pool, wanted: &Wanted, erasure: &mut Erasure) -> Result<(), LoadError> {
     let find = async |transaction: &mut PgConnection| scan::mentions(transaction, wanted).await;
     let found = pool.transact_without_timeout(find).await?;

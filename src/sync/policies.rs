@@ -1,5 +1,3 @@
-//! Refresh policies that come due become requests.
-
 use chrono::{DateTime, Utc};
 use tracing::warn;
 

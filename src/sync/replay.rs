@@ -28,7 +28,6 @@ pub struct Replay {
     pub account_id: String,
     pub policy: Arc<Policy>,
     pub clock: Arc<dyn Clock>,
-    /// Records done so far.
     pub done: AtomicU64,
     /// 0 until known.
     pub total: AtomicU64,

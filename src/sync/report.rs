@@ -34,7 +34,6 @@ impl RunReport {
         Self::without_windows(Outcome::Skipped, None)
     }
 
-    /// Nothing was asked for.
     pub(super) fn not_asked(account: &str, error: &WishError) -> Self {
         match error {
             WishError::Ledger(error) => Self::not_begun(account, error),

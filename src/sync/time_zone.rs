@@ -46,7 +46,6 @@ pub enum TimeZoneVerdict {
     Disagrees {
         /// By which the witness is later; a multiple of 15.
         minutes: i64,
-        /// Off by exactly that.
         records: u64,
         witness: Witness,
     },

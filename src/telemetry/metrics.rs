@@ -1,4 +1,4 @@
-//! Explained in `docs/metrics.md`.
+//! Explained in `docs/operations.md`.
 
 use std::time::Duration;
 

@@ -90,7 +90,6 @@ pub struct Rejected {
     pub ids: Vec<Ids>,
     /// The record or a part, after the privacy rules.
     pub payload: String,
-    /// Of the customer, before the privacy rules.
     pub identifiers: Vec<Identifier>,
     /// If it is too large.
     pub record_bytes: Option<u64>,
@@ -99,7 +98,6 @@ pub struct Rejected {
 }
 
 impl Interaction {
-    /// Warns about characters replaced on receipt.
     pub fn note_unreadable(&mut self, characters: u64) {
         let warning = format!(
             "{}: {characters} characters that could not be read were replaced by U+FFFD",
@@ -132,10 +130,7 @@ pub fn transform(
     within(Bounds::RECEIVED, record, origin, policy).map_err(Box::new)
 }
 
-/// With wider limits.
-///
-/// # Errors
-/// As [`transform`].
+/// As [`transform`], with wider limits.
 pub fn transform_stored(
     record: &RecordText<'_>,
     origin: Origin<'_>,

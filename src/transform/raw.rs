@@ -23,7 +23,6 @@ const PROVING: [&str; 5] = [IDS[0], IDS[1], START, END, STATUS];
 /// Least memory of a parsed value.
 const BYTES_OF_A_VALUE: usize = 20;
 
-/// A record's text and its extent.
 #[derive(Debug, Clone)]
 pub struct RecordText<'a> {
     text: Cow<'a, str>,

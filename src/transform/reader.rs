@@ -221,12 +221,10 @@ impl<'n> Reader<'n> {
         self.left.insert(name.to_owned(), value);
     }
 
-    /// Under a name in any case.
     pub(super) fn values<'r>(&'r self, name: &'r str) -> impl Iterator<Item = &'r Value> {
         named(&self.left, name)
     }
 
-    /// What no field took.
     pub(super) fn extra(self) -> Option<JsonText> {
         self.rest().map(JsonText::from)
     }

@@ -101,7 +101,6 @@ impl Crossing {
     }
 }
 
-/// Keys that a read of the window must return.
 pub async fn must_return(
     pool: &Pool,
     account_id: &str,

@@ -52,7 +52,7 @@ pub async fn recount_week(pool: &Pool, account_id: &str, now: DateTime<Utc>) -> 
     recount(pool, account_id, begin..begin + TimeDelta::weeks(1)).await
 }
 
-/// Days with interactions or a count, from the ends of two indexes.
+/// From the ends of two indexes.
 async fn span(pool: &Pool, account_id: &str) -> Result<Option<(NaiveDate, NaiveDate)>, LoadError> {
     let mut days: Vec<NaiveDate> = Vec::new();
     for ends in [

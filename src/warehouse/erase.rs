@@ -14,7 +14,6 @@ use crate::ledger::{LoadError, bigint};
 #[derive(Debug, FromRow)]
 pub struct StoredRecord {
     pub account_id: String,
-    /// Interaction key, or id of the rejected record.
     pub id: String,
     /// JSON; rejected text perhaps not.
     pub record: String,

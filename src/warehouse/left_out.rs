@@ -23,7 +23,7 @@ pub struct StoreLimits<'a> {
 /// Returns whether anyone was erased.
 ///
 /// # Errors
-/// [`LoadError::ErasureKey`] or database failure.
+/// [`LoadError::ErasureKey`].
 pub async fn check_key(executor: impl PgExecutor<'_>, key: Option<&PrivacyKey>) -> Result<bool, LoadError> {
     let key_id = key.map(PrivacyKey::id);
     // This form uses an index.
@@ -88,10 +88,6 @@ pub(super) async fn without<'a>(
     ))
 }
 
-/// Removes what must not be stored.
-///
-/// # Errors
-/// As [`check_key`].
 pub async fn take_out(
     pool: &Pool,
     limits: &StoreLimits<'_>,

@@ -1,5 +1,3 @@
-//! Writes what PostgreSQL accepts, although it refuses some records.
-
 use sqlx::{Connection, PgConnection};
 
 use crate::ledger::{Counters, LoadError};

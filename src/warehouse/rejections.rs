@@ -79,7 +79,7 @@ async fn is_newer(
 /// Replaces an older version only with `may_replace`.
 ///
 /// # Errors
-/// [`LoadError::ErasureKey`] or database failure.
+/// [`LoadError::ErasureKey`].
 pub async fn store(
     pool: &Pool,
     constants: (&str, DateTime<Utc>),

@@ -1,5 +1,3 @@
-//! Moves interactions whose key changed.
-
 use chrono::{DateTime, Utc};
 use sqlx::{FromRow, PgConnection};
 use uuid::Uuid;

@@ -334,7 +334,7 @@ pub async fn open(
 /// Closes a replay.
 ///
 /// # Errors
-/// [`LoadError::LeaseLost`] or database failure.
+/// [`LoadError::LeaseLost`].
 pub async fn close(
     pool: &Pool,
     account_id: &str,

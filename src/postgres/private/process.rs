@@ -1,5 +1,3 @@
-//! Finds the server's programs, makes the cluster and runs its server, which ends with this process.
-
 use std::io::PipeWriter;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

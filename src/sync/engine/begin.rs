@@ -1,5 +1,3 @@
-//! Opens runs, and begins the next windows of the most urgent sources.
-
 use std::sync::Arc;
 
 use tokio::time::Instant;

@@ -1,5 +1,3 @@
-//! Keeps the lease alive, and stores what was spent of the budget.
-
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! One engine per account, while it holds the lease. It alone knows what is being read: windows are read in
-//! parallel and written one after the other. Reads and writes are tasks that it never awaits inline.
+//! One engine per account, while it holds the lease. Windows are read in parallel and written one after the
+//! other, by tasks that it never awaits inline.
 
 mod begin;
 mod close;

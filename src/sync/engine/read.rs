@@ -30,7 +30,6 @@ pub(super) enum Task {
         inside: Option<Window>,
         error: ReadError,
     },
-    /// Whether older interactions are served again.
     History {
         served_from: DateTime<Utc>,
     },

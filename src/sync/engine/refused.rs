@@ -79,7 +79,6 @@ impl Engine {
         });
     }
 
-    /// Whether anything newer than the window is still to be read.
     fn has_newer(&self, place: usize, window: Window) -> bool {
         let source = &self.sources[place];
         let Some(until) = source.horizon.oldest_served() else {

@@ -24,11 +24,9 @@ pub(super) type SourceId = Option<i64>;
 
 #[derive(Debug)]
 pub(super) struct Source {
-    /// `None`: the head.
     pub(super) request: Option<OpenRequest>,
     pub(super) work: Work,
     pub(super) run: Run,
-    /// Read, waiting to be written, or being written.
     pub(super) in_flight: usize,
     /// Failed, or gaps: not tried again by this run.
     pub(super) tried: Vec<Window>,

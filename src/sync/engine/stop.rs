@@ -6,7 +6,6 @@ use super::source::{Run, Work};
 use super::{Engine, Why, joined};
 
 impl Engine {
-    /// Records what was in flight, and closes all runs.
     pub(super) async fn wind_up(&mut self, worked: &Result<Why, LoadError>) -> Result<(), LoadError> {
         while let Some(read) = self.reads.try_join_next_with_id() {
             self.was_read(read);

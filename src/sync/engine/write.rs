@@ -49,7 +49,6 @@ pub(in crate::sync) struct Writer {
     pub(in crate::sync) run_id: i64,
     pub(in crate::sync) purpose: Purpose,
     pub(in crate::sync) kept_from: Option<DateTime<Utc>>,
-    /// What the API compares ranges with, if known.
     pub(in crate::sync) basis: Option<Basis>,
 }
 

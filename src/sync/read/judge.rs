@@ -71,7 +71,6 @@ pub(super) fn no_total(profile: &ApiProfile) -> Judgement {
     }
 }
 
-/// Elements without an id may stand for records until the total is reached.
 fn may_hide_records(pass: &Pass) -> bool {
     pass.has_strays() && pass.total != Some(pass.distinct())
 }

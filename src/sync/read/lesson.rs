@@ -58,7 +58,7 @@ impl PassFacts {
     }
 }
 
-/// What is known of the API while a window is read, and what was learned since.
+/// What is known of the API, and what a window taught.
 #[derive(Debug, Clone, Default)]
 pub(in crate::sync) struct Knowledge {
     pub(in crate::sync) profile: ApiProfile,

@@ -1,5 +1,4 @@
-//! What is learned of an API beyond its documentation: stored with the account, withdrawn if an answer
-//! contradicts it.
+//! What is learned of an API beyond its documentation; withdrawn if an answer contradicts it.
 
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,4 @@
-//! What proved a window complete, kept so that it can be withdrawn if the API contradicts it.
+//! What proved a window complete: withdrawn if the API contradicts it.
 
 use super::judge::Judgement;
 use super::pass::{After, Pass, PassEnd};

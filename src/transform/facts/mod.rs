@@ -1,4 +1,4 @@
-//! Facts as reports count them. Pure. Their columns are described in the database.
+//! Pure. The columns are described in the database.
 
 mod interaction;
 mod offers;

@@ -13,7 +13,6 @@ fn has_status(session: &Session, word: &str) -> bool {
         .any(|status| lower(status.as_deref()).contains(word))
 }
 
-/// A status says that the customer gave up.
 pub(super) fn says_abandoned(session: &Session) -> bool {
     has_status(session, "abandon")
 }

@@ -1,5 +1,3 @@
-//! Destinations, and what became of each.
-
 use crate::transform::record::is;
 use crate::transform::{AgentSegment, Destination, JsonText, Response, Rows};
 

@@ -1,5 +1,3 @@
-//! Maps characters that look or read the same to one.
-
 use std::borrow::Cow;
 
 use unicode_normalization::UnicodeNormalization as _;

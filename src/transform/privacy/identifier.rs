@@ -40,7 +40,6 @@ impl IdentifierKind {
     }
 }
 
-/// An entry in the list of erasures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Identifier {
     pub kind: IdentifierKind,

@@ -55,7 +55,7 @@ pub(super) async fn rows(
     Ok(read.collect::<Result<_, sqlx::Error>>()?)
 }
 
-/// Interactions left of a rebuild; zero if none was asked for.
+/// Zero if no rebuild was asked for.
 pub async fn left(pool: &Pool, account_id: &str) -> Result<u64, LoadError> {
     let left: i64 = sqlx::query_scalar(
         "select count(*) from smartassist.reporting as report join smartassist.sessions as session using (account_id) \

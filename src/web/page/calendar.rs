@@ -1,4 +1,4 @@
-//! What is loaded of each day: coverage, open gaps, and a chart without inline style, which the CSP forbids.
+//! The chart has no inline style, which the CSP forbids.
 
 use std::fmt::Write;
 

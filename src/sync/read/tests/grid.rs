@@ -1,5 +1,4 @@
-//! Every reading of what the vendor leaves open gives the same records, even if windows overflow: nothing
-//! lost, nothing twice.
+//! Every reading of what the vendor leaves open gives the same records, even if windows overflow.
 
 use std::time::Duration;
 

@@ -89,7 +89,6 @@ impl Pages for MemoryApi {
 #[derive(Debug, Default)]
 struct Loaded {
     records: BTreeSet<Uuid>,
-    /// Seconds that could not be proven.
     gaps: Vec<Window>,
     /// Of one window, in bytes.
     most_text: usize,
