@@ -14,7 +14,6 @@ const INTEGER_OID: i32 = 23;
 const TEXT_OID: i32 = 25;
 
 #[derive(Debug, Clone, PartialEq)]
-#[expect(missing_docs, reason = "each is a value of the type of that name")]
 pub enum Cell<'a> {
     Null,
     Boolean(bool),

@@ -12,7 +12,6 @@ pub(super) use duration::contradicts;
 
 /// How a field is read: `docs/data-dictionary.md`, Coercions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(missing_docs, reason = "each has a section of that page")]
 pub enum FieldKind {
     Text,
     Label,

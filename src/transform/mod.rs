@@ -71,7 +71,6 @@ pub struct Interaction {
 
 /// In key order.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
-#[expect(missing_docs, reason = "each is the table of that name")]
 pub struct Rows {
     pub session: Session,
     pub destinations: Vec<Destination>,

@@ -79,7 +79,6 @@ macro_rules! fields {
             #[doc = $doc]
             #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
             #[serde(default)]
-            #[expect(missing_docs, reason = "each is the column of that name, described in the database")]
             pub struct $row {
                 $(pub $name: rust_type!($type),)+
             }

@@ -36,7 +36,6 @@ pub struct RecordKey {
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[expect(missing_docs, reason = "each is the table of that name")]
 pub struct Erased {
     pub sessions: u64,
     pub destinations: u64,
