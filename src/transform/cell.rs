@@ -33,31 +33,34 @@ pub enum Cell<'a> {
 impl Cell<'_> {
     /// Appends length and bytes: PostgreSQL manual, COPY, Binary Format.
     pub fn encode(&self, buffer: &mut Vec<u8>) {
-        let mut add = |parts: &[&[u8]]| {
-            buffer.extend(length(parts.iter().map(|part| part.len()).sum()));
-            parts.iter().for_each(|part| buffer.extend(*part));
-        };
         match self {
-            Self::Null => buffer.extend((-1_i32).to_be_bytes()),
-            Self::Boolean(flag) => add(&[&[u8::from(*flag)]]),
-            Self::Integer(number) => add(&[&number.to_be_bytes()]),
-            Self::Bigint(number) => add(&[&number.to_be_bytes()]),
-            Self::Date(day) => add(&[&(day.to_epoch_days() - EPOCH_DAY).to_be_bytes()]),
-            Self::Timestamp(at) => add(&[&(at.and_utc().timestamp_micros() - EPOCH).to_be_bytes()]),
-            Self::Timestamptz(instant) => add(&[&(instant.timestamp_micros() - EPOCH).to_be_bytes()]),
-            Self::Text(text) => add(&[text.as_bytes()]),
-            Self::Integers(numbers) => add(&[&array(
-                INTEGER_OID,
-                numbers.iter().map(|number| Cell::Integer(*number)),
-            )]),
-            Self::Texts(texts) => add(&[&array(
-                TEXT_OID,
-                texts.iter().map(|text| text.map_or(Cell::Null, Cell::Text)),
-            )]),
+            Self::Null => buffer.extend_from_slice(&(-1_i32).to_be_bytes()),
+            Self::Boolean(flag) => sized(buffer, &[u8::from(*flag)]),
+            Self::Integer(number) => sized(buffer, &number.to_be_bytes()),
+            Self::Bigint(number) => sized(buffer, &number.to_be_bytes()),
+            Self::Date(day) => sized(buffer, &(day.to_epoch_days() - EPOCH_DAY).to_be_bytes()),
+            Self::Timestamp(at) => sized(buffer, &(at.and_utc().timestamp_micros() - EPOCH).to_be_bytes()),
+            Self::Timestamptz(instant) => sized(buffer, &(instant.timestamp_micros() - EPOCH).to_be_bytes()),
+            Self::Text(text) => sized(buffer, text.as_bytes()),
+            Self::Integers(numbers) => {
+                array(
+                    buffer,
+                    INTEGER_OID,
+                    numbers.iter().map(|number| Cell::Integer(*number)),
+                );
+            }
+            Self::Texts(texts) => {
+                let texts = texts.iter().map(|text| text.map_or(Cell::Null, Cell::Text));
+                array(buffer, TEXT_OID, texts);
+            }
             // Version 1 of the form is text.
-            Self::Jsonb(text) => add(&[&[1], text.as_bytes()]),
-            Self::Uuid(uuid) => add(&[uuid.as_bytes()]),
-            Self::Bytea(bytes) => add(&[bytes]),
+            Self::Jsonb(text) => {
+                buffer.extend_from_slice(&length(1 + text.len()));
+                buffer.push(1);
+                buffer.extend_from_slice(text.as_bytes());
+            }
+            Self::Uuid(uuid) => sized(buffer, uuid.as_bytes()),
+            Self::Bytea(bytes) => sized(buffer, bytes),
         }
     }
 }
@@ -66,17 +69,27 @@ fn length(bytes: usize) -> [u8; 4] {
     i32::try_from(bytes).unwrap_or(i32::MAX).to_be_bytes()
 }
 
+fn sized(buffer: &mut Vec<u8>, bytes: &[u8]) {
+    buffer.extend_from_slice(&length(bytes.len()));
+    buffer.extend_from_slice(bytes);
+}
+
 /// Dimensions, whether there are nulls, type; then length and first index of the one dimension.
-fn array<'a>(oid: i32, cells: impl ExactSizeIterator<Item = Cell<'a>> + Clone) -> Vec<u8> {
+fn array<'a>(buffer: &mut Vec<u8>, oid: i32, cells: impl ExactSizeIterator<Item = Cell<'a>> + Clone) {
+    let start = buffer.len();
     let dimensions = i32::from(cells.len() > 0);
     let has_nulls = i32::from(cells.clone().any(|cell| cell == Cell::Null));
-    let mut array = [dimensions, has_nulls, oid].map(i32::to_be_bytes).concat();
-    if dimensions == 1 {
-        array.extend(length(cells.len()));
-        array.extend(1_i32.to_be_bytes());
+    // The length in bytes is known at the end.
+    for number in [0, dimensions, has_nulls, oid] {
+        buffer.extend_from_slice(&number.to_be_bytes());
     }
-    cells.for_each(|cell| cell.encode(&mut array));
-    array
+    if dimensions == 1 {
+        buffer.extend_from_slice(&length(cells.len()));
+        buffer.extend_from_slice(&1_i32.to_be_bytes());
+    }
+    cells.for_each(|cell| cell.encode(buffer));
+    let bytes = length(buffer.len() - start - 4);
+    buffer[start..start + 4].copy_from_slice(&bytes);
 }
 
 pub(super) trait ToCell {

@@ -55,10 +55,9 @@ impl Hasher {
     /// The number of rows keeps tables apart.
     fn add<R: TableRow>(&mut self, rows: &[R]) {
         self.0.update((rows.len() as u64).to_be_bytes());
-        let mut bytes = Vec::new();
-        for cell in rows.iter().flat_map(TableRow::cells) {
-            cell.encode(&mut bytes);
-        }
+        let (mut cells, mut bytes) = (Vec::new(), Vec::new());
+        rows.iter().for_each(|row| row.add_cells(&mut cells));
+        cells.iter().for_each(|cell| cell.encode(&mut bytes));
         self.0.update(bytes);
     }
 }

@@ -43,7 +43,7 @@ pub trait TableRow {
     const TABLE: Table;
 
     /// One for each column.
-    fn cells(&self) -> Vec<Cell<'_>>;
+    fn add_cells<'a>(&'a self, row: &mut Vec<Cell<'a>>);
 }
 
 macro_rules! rust_type {
@@ -111,8 +111,8 @@ macro_rules! fields {
                     lone: fields!(@lone $($lone)?),
                 };
 
-                fn cells(&self) -> Vec<Cell<'_>> {
-                    vec![$(self.$name.cell()),+]
+                fn add_cells<'a>(&'a self, row: &mut Vec<Cell<'a>>) {
+                    row.extend([$(self.$name.cell()),+]);
                 }
             }
         )+

@@ -15,7 +15,7 @@ use crate::transform::{Cell, Interaction, Rows, Session, TableRow};
 const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 const TRAILER: [u8; 2] = (-1_i16).to_be_bytes();
 
-/// Sent at once: PostgreSQL stores rows while others are encoded.
+/// Sent at once.
 const CHUNK_BYTES: usize = 64 << 10;
 
 const KEY: &str = "interaction_key";
@@ -27,29 +27,39 @@ pub(super) struct Constants<'a> {
     pub(super) time_zone_offset: i32,
 }
 
-/// The first column is the interaction key.
-#[derive(Debug)]
+/// Rows of one table, made as they are sent: PostgreSQL stores some while others are made. The interaction key is
+/// the first column.
 pub(super) struct Batch<'a> {
     table: &'static str,
     columns: Vec<&'static str>,
-    rows: Vec<Vec<Cell<'a>>>,
+    rows: Box<dyn Iterator<Item = Row<'a>> + Send + 'a>,
 }
 
+type Row<'a> = Vec<Cell<'a>>;
+
 impl<'a> Batch<'a> {
-    fn new(table: &'static str, columns: &[&'static str]) -> Self {
+    /// `own` columns come before those of the table of fields.
+    fn new<T>(
+        table: &'static str,
+        (own, columns): (&[&'static str], &[&'static str]),
+        rows: impl Iterator<Item = T> + Send + 'a,
+        fill: impl Fn(T, &mut Row<'a>) + Send + 'a,
+    ) -> Self {
+        let columns = [&[KEY], own, columns].concat();
+        let width = columns.len();
+        let rows = rows.map(move |one| {
+            let mut row = Vec::with_capacity(width);
+            fill(one, &mut row);
+            row
+        });
         Self {
             table,
-            columns: [&[KEY], columns].concat(),
-            rows: Vec::new(),
+            columns,
+            rows: Box::new(rows),
         }
     }
 
-    fn push(&mut self, key: Uuid, cells: impl IntoIterator<Item = Cell<'a>>) {
-        self.rows
-            .push([Cell::Uuid(key)].into_iter().chain(cells).collect());
-    }
-
-    pub(super) fn of_sessions(interactions: &[&'a Interaction], constants: Constants<'a>) -> Self {
+    pub(super) fn of_sessions(interactions: &'a [&'a Interaction], constants: Constants<'a>) -> Self {
         let own = [
             "account_id",
             "content_hash",
@@ -57,70 +67,78 @@ impl<'a> Batch<'a> {
             "first_seen_at",
             "last_changed_at",
         ];
-        let columns = [Session::TABLE.columns, &own].concat();
-        let mut batch = Self::new(Session::TABLE.name, &columns);
-        for interaction in interactions {
-            let mut row = interaction.rows.session.cells();
+        let (table, columns) = (Session::TABLE.name, (&own[..], Session::TABLE.columns));
+        Self::new(table, columns, interactions.iter(), move |interaction, row| {
             row.extend([
+                Cell::Uuid(interaction.key),
                 Cell::Text(constants.account_id),
                 Cell::Bytea(&interaction.content_hash),
                 Cell::Null,
+                Cell::Timestamptz(constants.written_at),
+                Cell::Timestamptz(constants.written_at),
             ]);
-            row.extend(vec![Cell::Timestamptz(constants.written_at); 2]);
-            batch.push(interaction.key, row);
-        }
-        batch
+            interaction.rows.session.add_cells(row);
+        })
     }
 
-    pub(super) fn of_raw(interactions: &[&'a Interaction], constants: Constants<'_>) -> Self {
-        let columns = ["payload", "fetched_at", "time_zone_offset"];
-        let mut batch = Self::new("smartassist.raw_interactions", &columns);
-        for interaction in interactions {
-            let fetched_at = Cell::Timestamptz(constants.written_at);
-            let offset = Cell::Integer(constants.time_zone_offset);
-            batch.push(
-                interaction.key,
-                [Cell::Jsonb(&interaction.payload), fetched_at, offset],
-            );
-        }
-        batch
+    pub(super) fn of_raw(interactions: &'a [&'a Interaction], constants: Constants<'a>) -> Self {
+        let own = ["payload", "fetched_at", "time_zone_offset"];
+        let (table, columns) = ("smartassist.raw_interactions", (&own[..], &[][..]));
+        Self::new(table, columns, interactions.iter(), move |interaction, row| {
+            row.extend([
+                Cell::Uuid(interaction.key),
+                Cell::Jsonb(&interaction.payload),
+                Cell::Timestamptz(constants.written_at),
+                Cell::Integer(constants.time_zone_offset),
+            ]);
+        })
     }
 
-    pub(super) fn of_children<R: TableRow + 'a>(
-        interactions: &[&'a Interaction],
+    pub(super) fn of_children<R: TableRow + Sync + 'a>(
+        interactions: &'a [&'a Interaction],
         of: fn(&Rows) -> &[R],
     ) -> Self {
-        let mut batch = Self::new(R::TABLE.name, R::TABLE.columns);
-        for interaction in interactions {
-            for row in of(&interaction.rows) {
-                batch.push(interaction.key, row.cells());
-            }
-        }
-        batch
+        let rows = interactions.iter().flat_map(move |interaction| {
+            let rows = of(&interaction.rows).iter();
+            rows.map(|row| (interaction.key, row))
+        });
+        Self::new(
+            R::TABLE.name,
+            (&[], R::TABLE.columns),
+            rows,
+            |(key, child), row| {
+                row.push(Cell::Uuid(key));
+                child.add_cells(row);
+            },
+        )
     }
 
     pub(super) fn of_facts<R: FactRow + 'a>(
-        facts: impl Iterator<Item = (Uuid, &'a R)>,
+        facts: impl Iterator<Item = (Uuid, &'a R)> + Send + 'a,
         account_id: &'a str,
     ) -> Self {
-        let mut batch = Self::new(R::TABLE, &[&["account_id"], R::COLUMNS].concat());
-        for (key, fact) in facts {
-            batch.push(key, [Cell::Text(account_id)].into_iter().chain(fact.cells()));
-        }
-        batch
+        let columns = (&["account_id"][..], R::COLUMNS);
+        Self::new(R::TABLE, columns, facts, move |(key, fact), row| {
+            row.extend([Cell::Uuid(key), Cell::Text(account_id)]);
+            fact.add_cells(row);
+        })
     }
 
-    pub(super) async fn copy(&self, connection: &mut PgConnection) -> Result<(), LoadError> {
-        if self.rows.is_empty() {
+    /// Adds new rows.
+    pub(super) async fn copy(self, connection: &mut PgConnection) -> Result<(), LoadError> {
+        let mut rows = self.rows.peekable();
+        if rows.peek().is_none() {
             return Ok(());
         }
         let columns = self.columns.join(", ");
         let statement = format!("copy {} ({columns}) from stdin (format binary)", self.table);
+        let mut expected = 0;
         let copied = async {
             let mut copy = connection.copy_in_raw(&statement).await?;
             let mut bytes = HEADER.to_vec();
-            for cells in &self.rows {
-                encode(cells, &mut bytes);
+            for row in rows {
+                encode(&row, &mut bytes);
+                expected += 1;
                 if bytes.len() >= CHUNK_BYTES {
                     copy.send(bytes.as_slice()).await?;
                     bytes.clear();
@@ -130,15 +148,17 @@ impl<'a> Batch<'a> {
             copy.send(bytes).await?;
             copy.finish().await
         };
-        self.check(copied.await)
+        let copied = copied.await;
+        check(self.table, copied, expected)
     }
 
     /// Overwrites the rows of the same interactions in place, except the `kept` columns.
-    pub(super) async fn upsert(&self, connection: &mut PgConnection, kept: &[&str]) -> Result<(), LoadError> {
-        if self.rows.is_empty() {
+    pub(super) async fn upsert(self, connection: &mut PgConnection, kept: &[&str]) -> Result<(), LoadError> {
+        let rows: Vec<Row<'_>> = self.rows.collect();
+        if rows.is_empty() {
             return Ok(());
         }
-        let (values, arguments) = self.arrays().map_err(sqlx::Error::Encode)?;
+        let (values, arguments) = arrays(&self.columns, &rows).map_err(sqlx::Error::Encode)?;
         let updated = self.columns[1..].iter().filter(|name| !kept.contains(name));
         let updated: Vec<String> = updated.map(|name| format!("{name} = excluded.{name}")).collect();
         let statement = format!(
@@ -150,76 +170,77 @@ impl<'a> Batch<'a> {
         // Each set of NULL columns makes another statement.
         let query = sqlx::query_with(AssertSqlSafe(statement), arguments).persistent(false);
         let written = query.execute(connection).await;
-        self.check(written.map(|written| written.rows_affected()))
+        let written = written.map(|written| written.rows_affected());
+        check(self.table, written, rows.len() as u64)
     }
+}
 
-    /// One array per column, except columns that are NULL in all rows.
-    fn arrays(&self) -> Result<(String, PgArguments), BoxDynError> {
-        let mut arguments = PgArguments::default();
-        let (mut arrays, mut names, mut values) = (Vec::new(), Vec::new(), Vec::new());
-        for (place, name) in self.columns.iter().enumerate() {
-            let cells = || self.rows.iter().map(|row| &row[place]);
-            macro_rules! add {
-                ($kind:pat => $value:expr; $array:literal as $sql:literal) => {{
-                    let array = cells().map(|cell| match cell {
-                        $kind => Some($value),
-                        _ => None,
-                    });
-                    arguments.add(Vec::from_iter(array))?;
-                    ($array, $sql)
-                }};
-            }
-            let (array, sql) = match cells().find(|cell| **cell != Cell::Null).unwrap_or(&Cell::Null) {
-                Cell::Null => {
-                    values.push("null".to_owned());
-                    continue;
-                }
-                Cell::Boolean(_) => add!(Cell::Boolean(flag) => *flag; "boolean" as "boolean"),
-                Cell::Bigint(_) => add!(Cell::Bigint(number) => *number; "bigint" as "bigint"),
-                Cell::Date(_) => add!(Cell::Date(day) => *day; "date" as "date"),
-                Cell::Timestamp(_) => add!(Cell::Timestamp(at) => *at; "timestamp" as "timestamp"),
-                Cell::Integers(_) => {
-                    add!(Cell::Integers(numbers) => integers(numbers); "text" as "integer[]")
-                }
-                Cell::Integer(_) => add!(Cell::Integer(number) => *number; "integer" as "integer"),
-                Cell::Timestamptz(_) => add!(Cell::Timestamptz(at) => *at; "timestamptz" as "timestamptz"),
-                Cell::Text(_) => add!(Cell::Text(text) => *text; "text" as "text"),
-                Cell::Texts(_) => add!(Cell::Texts(texts) => literal(texts); "text" as "text[]"),
-                Cell::Jsonb(_) => add!(Cell::Jsonb(text) => *text; "text" as "jsonb"),
-                Cell::Uuid(_) => add!(Cell::Uuid(uuid) => *uuid; "uuid" as "uuid"),
-                Cell::Bytea(_) => add!(Cell::Bytea(bytes) => *bytes; "bytea" as "bytea"),
-            };
-            arrays.push(format!("${}::{array}[]", arrays.len() + 1));
-            names.push(*name);
-            values.push(format!("u.{name}::{sql}"));
+/// One array per column, except columns that are NULL in all rows.
+fn arrays(columns: &[&'static str], rows: &[Row<'_>]) -> Result<(String, PgArguments), BoxDynError> {
+    let mut arguments = PgArguments::default();
+    let (mut arrays, mut names, mut values) = (Vec::new(), Vec::new(), Vec::new());
+    for (place, name) in columns.iter().enumerate() {
+        let cells = || rows.iter().map(|row| &row[place]);
+        macro_rules! add {
+            ($kind:pat => $value:expr; $array:literal as $sql:literal) => {{
+                let array = cells().map(|cell| match cell {
+                    $kind => Some($value),
+                    _ => None,
+                });
+                arguments.add(Vec::from_iter(array))?;
+                ($array, $sql)
+            }};
         }
-        let (arrays, names) = (arrays.join(", "), names.join(", "));
-        Ok((
-            format!("{} from unnest({arrays}) as u ({names})", values.join(", ")),
-            arguments,
-        ))
+        let (array, sql) = match cells().find(|cell| **cell != Cell::Null).unwrap_or(&Cell::Null) {
+            Cell::Null => {
+                values.push("null".to_owned());
+                continue;
+            }
+            Cell::Boolean(_) => add!(Cell::Boolean(flag) => *flag; "boolean" as "boolean"),
+            Cell::Bigint(_) => add!(Cell::Bigint(number) => *number; "bigint" as "bigint"),
+            Cell::Date(_) => add!(Cell::Date(day) => *day; "date" as "date"),
+            Cell::Timestamp(_) => add!(Cell::Timestamp(at) => *at; "timestamp" as "timestamp"),
+            Cell::Integers(_) => {
+                add!(Cell::Integers(numbers) => integers(numbers); "text" as "integer[]")
+            }
+            Cell::Integer(_) => add!(Cell::Integer(number) => *number; "integer" as "integer"),
+            Cell::Timestamptz(_) => add!(Cell::Timestamptz(at) => *at; "timestamptz" as "timestamptz"),
+            Cell::Text(_) => add!(Cell::Text(text) => *text; "text" as "text"),
+            Cell::Texts(_) => add!(Cell::Texts(texts) => literal(texts); "text" as "text[]"),
+            Cell::Jsonb(_) => add!(Cell::Jsonb(text) => *text; "text" as "jsonb"),
+            Cell::Uuid(_) => add!(Cell::Uuid(uuid) => *uuid; "uuid" as "uuid"),
+            Cell::Bytea(_) => add!(Cell::Bytea(bytes) => *bytes; "bytea" as "bytea"),
+        };
+        arrays.push(format!("${}::{array}[]", arrays.len() + 1));
+        names.push(*name);
+        values.push(format!("u.{name}::{sql}"));
     }
+    let (arrays, names) = (arrays.join(", "), names.join(", "));
+    Ok((
+        format!("{} from unnest({arrays}) as u ({names})", values.join(", ")),
+        arguments,
+    ))
+}
 
-    fn check(&self, written: Result<u64, sqlx::Error>) -> Result<(), LoadError> {
-        let (table, expected) = (self.table, self.rows.len() as u64);
-        match written {
-            Ok(written) if written == expected => Ok(()),
-            Ok(written) => Err(LoadError::RowCount {
-                table,
-                written,
-                expected,
-            }),
-            Err(error) if DatabaseErrorKind::of(&error) == DatabaseErrorKind::Data => {
-                Err(LoadError::Refused { table, error })
-            }
-            Err(error) => Err(error.into()),
+fn check(table: &'static str, written: Result<u64, sqlx::Error>, expected: u64) -> Result<(), LoadError> {
+    match written {
+        Ok(written) if written == expected => Ok(()),
+        Ok(written) => Err(LoadError::RowCount {
+            table,
+            written,
+            expected,
+        }),
+        Err(error) if DatabaseErrorKind::of(&error) == DatabaseErrorKind::Data => {
+            Err(LoadError::Refused { table, error })
         }
+        Err(error) => Err(error.into()),
     }
 }
 
 /// As binary COPY.
 fn encode(cells: &[Cell<'_>], bytes: &mut Vec<u8>) {
-    bytes.extend(i16::try_from(cells.len()).unwrap_or(i16::MAX).to_be_bytes());
+    let columns = i16::try_from(cells.len()).unwrap_or(i16::MAX);
+    bytes.extend_from_slice(&columns.to_be_bytes());
     cells.iter().for_each(|cell| cell.encode(bytes));
 }
 

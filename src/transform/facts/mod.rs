@@ -58,7 +58,7 @@ pub trait FactRow {
     const COLUMNS: &'static [&'static str];
 
     /// One for each column.
-    fn cells(&self) -> Vec<Cell<'_>>;
+    fn add_cells<'a>(&'a self, row: &mut Vec<Cell<'a>>);
 }
 
 macro_rules! facts {
@@ -73,8 +73,8 @@ macro_rules! facts {
             const TABLE: &'static str = concat!("smartassist.", $table);
             const COLUMNS: &'static [&'static str] = &[$(stringify!($name)),+];
 
-            fn cells(&self) -> Vec<Cell<'_>> {
-                vec![$(self.$name.cell()),+]
+            fn add_cells<'a>(&'a self, row: &mut Vec<Cell<'a>>) {
+                row.extend([$(self.$name.cell()),+]);
             }
         }
     )+};

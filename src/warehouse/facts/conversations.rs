@@ -34,42 +34,25 @@ pub(super) async fn of_several_records(
     let mut ids = Vec::from_iter(ids);
     while !ids.is_empty() {
         let most = ids.len() * MOST_SIBLINGS;
-        let records = records_of(connection, account_id, &ids, most + 1).await?;
-        let is_all = records.values().map(Vec::len).sum::<usize>() <= most;
-        let is_constant = |id: &String| records.get(id).is_some_and(|keys| keys.len() > MOST_SIBLINGS);
-        if is_all {
-            let several = records
-                .into_values()
-                .filter(|keys| (2..=MOST_SIBLINGS).contains(&keys.len()));
-            return Ok(several.flatten().collect());
+        let several: Vec<(String, Vec<Uuid>, i64)> = sqlx::query_as(include_str!("conversations.sql"))
+            .bind(account_id)
+            .bind(&ids)
+            .bind(bigint(most as u64 + 1))
+            .fetch_all(&mut *connection)
+            .await?;
+        let constant = |(_, keys, _): &&(String, Vec<Uuid>, i64)| keys.len() > MOST_SIBLINGS;
+        if several
+            .first()
+            .is_none_or(|(.., read)| *read <= bigint(most as u64))
+        {
+            let records = several.iter().filter(|one| !constant(one));
+            return Ok(records.flat_map(|(_, keys, _)| keys).copied().collect());
         }
         // Then at least one is a constant.
-        ids.retain(|id| !is_constant(id));
+        let constants: BTreeSet<&String> = several.iter().filter(constant).map(|(id, ..)| id).collect();
+        ids.retain(|id| !constants.contains(id));
     }
     Ok(Vec::new())
-}
-
-/// At most `limit`, as a constant may be in every row.
-async fn records_of(
-    connection: &mut PgConnection,
-    account_id: &str,
-    ids: &[String],
-    limit: usize,
-) -> Result<BTreeMap<String, Vec<Uuid>>, LoadError> {
-    let found: Vec<(String, Uuid)> = sqlx::query_as(
-        "select conversation_id, interaction_key from smartassist.sessions \
-         where account_id = $1 and conversation_id = any($2) limit $3",
-    )
-    .bind(account_id)
-    .bind(ids)
-    .bind(bigint(limit as u64))
-    .fetch_all(connection)
-    .await?;
-    let mut records: BTreeMap<String, Vec<Uuid>> = BTreeMap::new();
-    for (id, key) in found {
-        records.entry(id).or_default().push(key);
-    }
-    Ok(records)
 }
 
 /// Counts in the last record that reached a queue or an agent, else in the last one. In the others, what is

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
+use futures_util::future::join;
 use sqlx::{AssertSqlSafe, PgConnection};
 use uuid::Uuid;
 
@@ -20,6 +21,9 @@ use crate::ledger::LoadError;
 pub use rebuild::{forget_orphans, forget_unnamed, forget_unseen, left, rebuild_some};
 
 const TABLES: [&str; 3] = [QueueVisit::TABLE, AgentOffer::TABLE, InteractionFact::TABLE];
+
+/// Then PostgreSQL's answer is looked for.
+const MADE_AT_ONCE: usize = 16;
 
 /// Only of interactions that the API still returns.
 pub(super) type Counted<'a> = (Uuid, &'a Rows);
@@ -40,18 +44,24 @@ pub(super) async fn write(
         .map(|(key, _)| *key)
         .chain(others.iter().copied())
         .collect();
-    if keys.is_empty() {
+    if keys.is_empty() || cfg!(feature = "without-facts") {
         return Ok(());
     }
-    let of_several = conversations::of_several_records(connection, account_id, counted, others).await?;
-    let siblings = of_several.iter().filter(|key| !keys.contains(key));
-    let siblings: Vec<Uuid> = siblings.copied().collect();
-    let read = rebuild::rows(connection, &siblings).await?;
-    let replaced: Vec<Uuid> = keys.into_iter().chain(siblings).collect();
-    let touched = delete(connection, &replaced).await?;
-    let read = read.iter().map(|(key, rows)| (*key, rows));
-    let all: Vec<Counted<'_>> = counted.iter().copied().chain(read).collect();
-    insert(connection, account_id, &all, &of_several, touched).await
+    let basis = basis(connection, account_id).await?;
+    // Made while PostgreSQL is at work.
+    let clearing = clear(connection, account_id, counted, others, keys);
+    let (cleared, mut facts) = join(clearing, make(counted, &basis)).await;
+    let Cleared {
+        of_several,
+        siblings,
+        touched,
+    } = cleared?;
+    let siblings: Vec<Counted<'_>> = siblings.iter().map(|(key, rows)| (*key, rows)).collect();
+    facts.extend(make(&siblings, &basis).await);
+    conversations::count_once(&mut facts, &of_several);
+    insert(connection, account_id, &facts, touched).await?;
+    let all: Vec<Counted<'_>> = counted.iter().copied().chain(siblings).collect();
+    names::note(connection, account_id, &all).await
 }
 
 /// From the stored rows.
@@ -74,41 +84,79 @@ pub(super) async fn forget(
     write(connection, account_id, &[], keys).await
 }
 
+async fn make<'a>(counted: &[Counted<'a>], basis: &FactBasis) -> Vec<(Uuid, Facts<'a>)> {
+    let mut facts = Vec::new();
+    for some in counted.chunks(MADE_AT_ONCE) {
+        facts.extend(
+            some.iter()
+                .filter_map(|(key, rows)| Some((*key, Facts::of(rows, basis)?))),
+        );
+        tokio::task::yield_now().await;
+    }
+    facts
+}
+
+struct Cleared {
+    /// Of conversations of several records.
+    of_several: Vec<Uuid>,
+    /// Those of them that come besides.
+    siblings: Vec<(Uuid, Rows)>,
+    touched: Vec<Touched>,
+}
+
+async fn clear(
+    connection: &mut PgConnection,
+    account_id: &str,
+    counted: &[Counted<'_>],
+    others: &[Uuid],
+    mut keys: BTreeSet<Uuid>,
+) -> Result<Cleared, LoadError> {
+    let of_several = conversations::of_several_records(connection, account_id, counted, others).await?;
+    let siblings = of_several.iter().filter(|key| !keys.contains(key));
+    let siblings: Vec<Uuid> = siblings.copied().collect();
+    keys.extend(&siblings);
+    let siblings = rebuild::rows(connection, &siblings).await?;
+    let touched = delete(connection, &Vec::from_iter(keys)).await?;
+    Ok(Cleared {
+        of_several,
+        siblings,
+        touched,
+    })
+}
+
+/// Who has facts has one in the table of interactions.
 async fn delete(connection: &mut PgConnection, keys: &[Uuid]) -> Result<Vec<Touched>, LoadError> {
+    let deleted: Vec<(Uuid, Option<Uuid>, DateTime<Utc>)> = sqlx::query_as(
+        "delete from smartassist.fact_interactions where interaction_key = any($1) \
+         returning interaction_key, contact_key, session_started_at",
+    )
+    .bind(keys)
+    .fetch_all(&mut *connection)
+    .await?;
+    if deleted.is_empty() {
+        return Ok(Vec::new());
+    }
+    let keys: Vec<Uuid> = deleted.iter().map(|(key, ..)| *key).collect();
     for table in [QueueVisit::TABLE, AgentOffer::TABLE] {
         sqlx::query(AssertSqlSafe(format!(
             "delete from {table} where interaction_key = any($1)"
         )))
-        .bind(keys)
+        .bind(&keys)
         .execute(&mut *connection)
         .await?;
     }
-    let deleted: Vec<(Option<Uuid>, DateTime<Utc>)> = sqlx::query_as(
-        "delete from smartassist.fact_interactions where interaction_key = any($1) \
-         returning contact_key, session_started_at",
-    )
-    .bind(keys)
-    .fetch_all(connection)
-    .await?;
     let touched = deleted
         .into_iter()
-        .filter_map(|(contact, at)| Some((contact?, at)));
+        .filter_map(|(_, contact, at)| Some((contact?, at)));
     Ok(touched.collect())
 }
 
 async fn insert(
     connection: &mut PgConnection,
     account_id: &str,
-    counted: &[Counted<'_>],
-    of_several: &[Uuid],
+    facts: &[(Uuid, Facts<'_>)],
     mut touched: Vec<Touched>,
 ) -> Result<(), LoadError> {
-    let basis = basis(connection, account_id).await?;
-    let facts = counted
-        .iter()
-        .filter_map(|(key, rows)| Some((*key, Facts::of(rows, &basis)?)));
-    let mut facts: Vec<(Uuid, Facts<'_>)> = facts.collect();
-    conversations::count_once(&mut facts, of_several);
     let visits = facts
         .iter()
         .flat_map(|(key, facts)| facts.visits.iter().map(|visit| (*key, visit)));
@@ -120,8 +168,7 @@ async fn insert(
     let interactions = facts.iter().map(|(key, facts)| (*key, &facts.interaction));
     Batch::of_facts(interactions, account_id).copy(connection).await?;
     touched.extend(facts.iter().filter_map(|(_, facts)| facts.interaction.contact()));
-    order_contacts(connection, account_id, touched).await?;
-    names::note(connection, account_id, counted).await
+    order_contacts(connection, account_id, touched).await
 }
 
 /// The account's current settings.
