@@ -57,7 +57,7 @@ versions:
 	@grep -q "rust:$$(sed -n 's/^channel *= *"\([0-9]*\.[0-9]*\).*/\1/p' rust-toolchain.toml)-" Dockerfile || \
 	{ echo "the Rust version of Dockerfile and rust-toolchain.toml differ" >&2; exit 1; }
 
-bench: ## interactions a second, requests a first load (BENCH=throughput, requests, budget, page, key, bi, growth: only these parts)
+bench: ## interactions a second, requests a first load (BENCH=throughput, requests, budget, page, key, bi, growth, facts: only these parts)
 	$(CARGO) bench --bench load --locked
 
 soak: ## ten minutes of polls every second, watching memory and connections (SOAK_SECONDS=)

@@ -993,57 +993,53 @@ set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_custom_plan
 as $$
 #variable_conflict use_column
+declare
+    -- Instants are seconds from from_at on. A step of a day is 24 hours, whatever clocks do.
+    length constant double precision := date_part('epoch', step);
+    span constant double precision := date_part('epoch', to_at - from_at);
 begin
     return query
-    -- Seconds from from_at on. A step of a day is 24 hours, whatever clocks do.
-    with given as (
-        select date_part('epoch', step) as length, date_part('epoch', to_at - from_at) as span
-    ),
-    work as materialized (
+    with work as (
         select
             o.account_id,
             o.queue_key,
             o.channel,
             o.agent_key,
-            given.length,
             greatest(date_part('epoch', o.accepted_at - from_at), 0) as begun,
-            least(date_part('epoch', o.work_ended_at - from_at), given.span) as ended
+            least(date_part('epoch', o.work_ended_at - from_at), span) as ended
         from smartassist_bi.agent_offers as o
-        cross join given
         where o.outcome = 'answered' and o.accepted_at < to_at and o.work_ended_at > from_at and o.work_ended_at > o.accepted_at
-            and from_at < to_at and step > interval '0'
+            and span > 0 and length > 0
     ),
-    -- Most work begins and ends in one interval; what does not is cut.
-    clipped as (
-        select w.account_id, w.queue_key, w.channel, w.agent_key, floor(w.begun / w.length) as number, w.ended - w.begun as seconds
+    cut as (
+        select w.*, generate_series(floor(w.begun / length)::bigint, ceil(w.ended / length)::bigint - 1) as number
         from work as w
-        where w.ended <= (floor(w.begun / w.length) + 1) * w.length
-        union all
-        select w.account_id, w.queue_key, w.channel, w.agent_key, n, least(w.ended, (n + 1) * w.length) - greatest(w.begun, n * w.length)
-        from work as w
-        cross join lateral generate_series(floor(w.begun / w.length)::bigint, ceil(w.ended / w.length)::bigint - 1) as n
-        where w.ended > (floor(w.begun / w.length) + 1) * w.length
+    ),
+    of_agents as (
+        select
+            c.number,
+            c.account_id,
+            c.queue_key,
+            c.channel,
+            sum(least(c.ended, (c.number + 1) * length) - greatest(c.begun, c.number * length)) as seconds
+        from cut as c
+        group by c.number, c.account_id, c.queue_key, c.channel, c.agent_key
     ),
     summed as (
-        select of_agent.number, of_agent.account_id, of_agent.queue_key, of_agent.channel, sum(of_agent.seconds) as seconds, count(*) as agents
-        from (
-            select c.number, c.account_id, c.queue_key, c.channel, c.agent_key, sum(c.seconds) as seconds
-            from clipped as c
-            group by c.number, c.account_id, c.queue_key, c.channel, c.agent_key
-        ) as of_agent
-        group by of_agent.number, of_agent.account_id, of_agent.queue_key, of_agent.channel
+        select a.number, a.account_id, a.queue_key, a.channel, sum(a.seconds) as seconds, count(*) as agents
+        from of_agents as a
+        group by a.number, a.account_id, a.queue_key, a.channel
     )
     select
-        from_at + make_interval(secs => s.number * given.length),
+        from_at + make_interval(secs => s.number * length),
         s.account_id,
         coalesce(q.queue_label, s.queue_key, '(direct)'),
         s.channel,
         s.seconds::bigint,
         -- The last interval may be shorter.
-        round(s.seconds / least(given.length, given.span - s.number * given.length) * 1000) / 1000,
+        round(s.seconds / least(length, span - s.number * length) * 1000) / 1000,
         s.agents
     from summed as s
-    cross join given
     left join smartassist_bi.queues as q on q.account_id = s.account_id and q.queue_key = s.queue_key;
 end
 $$;

@@ -26,10 +26,11 @@ pub(crate) enum Part {
     Key,
     Bi,
     Growth,
+    Facts,
 }
 
 impl Part {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Throughput,
         Self::Requests,
         Self::Budget,
@@ -37,6 +38,7 @@ impl Part {
         Self::Key,
         Self::Bi,
         Self::Growth,
+        Self::Facts,
     ];
 
     /// As `BENCH` spells it.
@@ -49,6 +51,7 @@ impl Part {
             Self::Key => "key",
             Self::Bi => "bi",
             Self::Growth => "growth",
+            Self::Facts => "facts",
         }
     }
 
@@ -58,7 +61,7 @@ impl Part {
             .find(|part| part.name() == name)
             .with_context(|| {
                 format!(
-                    "BENCH must be throughput, requests, budget, page, key, bi or growth, or several with commas, not {name:?}"
+                    "BENCH must be throughput, requests, budget, page, key, bi, growth or facts, or several with commas, not {name:?}"
                 )
             })
     }
@@ -68,7 +71,7 @@ impl Part {
 #[derive(Debug)]
 pub(crate) struct Choice {
     pub(crate) parts: Vec<Part>,
-    /// Of the throughput part.
+    /// Of the throughput and facts parts.
     pub(crate) interactions: usize,
     /// What the record counts of the requests part are multiplied by.
     pub(crate) scale: f64,

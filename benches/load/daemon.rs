@@ -27,6 +27,7 @@ const TOLD_LINES: usize = 10;
 /// `smartassist-etl` with the simulated API as its one account.
 #[derive(Debug)]
 pub(crate) struct Daemon {
+    program: PathBuf,
     environment: HashMap<String, String>,
     log: PathBuf,
 }
@@ -76,6 +77,7 @@ impl Daemon {
         // As the image and the package have it.
         environment.insert("MALLOC_ARENA_MAX".to_owned(), "1".to_owned());
         Self {
+            program: env!("CARGO_BIN_EXE_smartassist-etl").into(),
             environment,
             log: directory.join("daemon.log"),
         }
@@ -84,6 +86,12 @@ impl Daemon {
     /// With a key of the configuration set to a value.
     pub(crate) fn with(mut self, key: &str, value: &str) -> Self {
         self.environment.insert(variable(key), value.to_owned());
+        self
+    }
+
+    /// Another build of it.
+    pub(crate) fn built_as(mut self, program: &Path) -> Self {
+        program.clone_into(&mut self.program);
         self
     }
 
@@ -103,7 +111,7 @@ impl Daemon {
     pub(crate) fn start(&self, command: &str) -> Result<Running> {
         let log = File::create(&self.log).with_context(|| format!("cannot write {}", self.log.display()))?;
         let began = Instant::now();
-        let child = Command::new(env!("CARGO_BIN_EXE_smartassist-etl"))
+        let child = Command::new(&self.program)
             .args(command.split_whitespace())
             .env_clear()
             .envs(&self.environment)

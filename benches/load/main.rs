@@ -7,7 +7,8 @@
 //! - `page`: how long the status page of fifty accounts takes, only where it is asked for;
 //! - `key`: what a row costs in the index of the key, only where it is asked for;
 //! - `bi`: what the questions of `docs/questions.md` cost at a million interactions, only where it is asked for;
-//! - `growth`: what an account of a hundred thousand, a million and ten million interactions costs, only where it is asked for.
+//! - `growth`: what an account of a hundred thousand, a million and ten million interactions costs, only where it is asked for;
+//! - `facts`: what a first load takes with and without facts, only where it is asked for: it builds the program a second time.
 //!
 //! Without `BENCH` the first two run.
 //!
@@ -15,7 +16,7 @@
 //! process of its own, and the daemon is the real program.
 //!
 //! It fails only when something does not work (an exit code, a count), never for a goal that is
-//! missed. `BENCH_INTERACTIONS` sets the number of interactions of `throughput`, `BENCH_SCALE`
+//! missed. `BENCH_INTERACTIONS` sets the number of interactions of `throughput` and `facts`, `BENCH_SCALE`
 //! multiplies those of `requests`, `BENCH_KEYS` sets the rows of `key`, `BENCH_REPORTED`
 //! the interactions of `bi`, `BENCH_GROWN` the most of `growth`, `TMPDIR` says where PostgreSQL's files are.
 
@@ -25,6 +26,7 @@ mod budget;
 mod choice;
 mod daemon;
 mod database;
+mod facts;
 mod figures;
 mod growth;
 mod http;
@@ -92,6 +94,7 @@ async fn parts(choice: &Choice, workbench: &Workbench) -> Result<()> {
             Part::Key => Box::pin(key::measure(workbench, choice.keys)).await,
             Part::Bi => Box::pin(bi::measure(workbench, choice.reported)).await,
             Part::Growth => Box::pin(growth::measure(workbench, choice.grown)).await,
+            Part::Facts => Box::pin(facts::measure(workbench, choice.interactions)).await,
         };
         if let Err(error) = done {
             writeln!(std::io::stderr(), "{}: {error:#}", part.name())?;

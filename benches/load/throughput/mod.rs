@@ -51,7 +51,7 @@ pub(crate) async fn measure(workbench: &Workbench, interactions: usize) -> Resul
 }
 
 async fn compare(workbench: &Workbench, interactions: usize, days: usize) -> Result<Report> {
-    let data = data(interactions, days);
+    let data = data(interactions);
     let from = data.from;
     let simulator = Simulator::start(&Api::new(data)).await?;
     let mut loaded = workbench.database("loaded").await?;
@@ -99,7 +99,8 @@ async fn compare(workbench: &Workbench, interactions: usize, days: usize) -> Res
 
 /// So many interactions over whole days. The last of them began more than a day ago, so none is
 /// still going on.
-fn data(interactions: usize, days: usize) -> Data {
+pub(crate) fn data(interactions: usize) -> Data {
+    let days = interactions.div_ceil(INTERACTIONS_PER_DAY);
     let today = SystemClock.now().date_naive().and_time(NaiveTime::MIN).and_utc();
     let to = today - TimeDelta::days(1);
     let from = to - TimeDelta::days(i64::try_from(days).unwrap_or(i64::MAX));
