@@ -1,5 +1,5 @@
 -- The three schemas. They are apart because three kinds of readers use them: analysts the data and the views, the daemon alone its own
--- ledger, and rights are given by schema (0005_roles.sql).
+-- ledger, and rights are given by schema (0006_roles.sql).
 --
 -- `create schema if not exists` demands the right to create schemas even where nothing is to be created. Asking first lets an administrator
 -- create them beforehand (`create schema smartassist authorization ...`) for a role that has no such right.

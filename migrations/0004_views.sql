@@ -82,7 +82,7 @@ from smartassist_sync.accounts as account
 left join (
     select session.account_id, count(*) as interactions
     from smartassist.sessions as session
-    where session.session_ended_at is null and session.missing_since is null
+    where session.session_ended_at is null and session.missing_since is null and not session.is_shadow
     group by session.account_id
 ) as open on open.account_id = account.account_id;
 

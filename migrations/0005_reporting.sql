@@ -100,6 +100,7 @@ create table smartassist.fact_queue_visits (
     transferred_out integer not null,
     callback_opted integer not null,
     callback_connected integer not null,
+    callback_asked_seconds bigint,
     callback_seconds bigint,
     constraint fact_queue_visits_pkey primary key (interaction_key, destination_index)
 );
@@ -139,6 +140,8 @@ comment on column smartassist.fact_queue_visits.agent_key is 'The agent who answ
 comment on column smartassist.fact_queue_visits.transferred_out is '1 where an agent answered and another destination followed, else 0. Sum it. Derived.';
 comment on column smartassist.fact_queue_visits.callback_opted is '1 where the customer asked to be called back, else 0. Sum it. API: destinations[].CallbackOpted.';
 comment on column smartassist.fact_queue_visits.callback_connected is '1 where an agent answered after the customer had asked to be called back, else 0. Sum it. Derived.';
+comment on column smartassist.fact_queue_visits.callback_asked_seconds is
+    'Seconds from the entry to asking to be called back. NULL where a stamp is missing, or they are the wrong way round. Derived.';
 comment on column smartassist.fact_queue_visits.callback_seconds is
     'Seconds from asking to be called back to accepting the call. NULL where a stamp is missing, or they are the wrong way round. Derived.';
 comment on index smartassist.fact_queue_visits_by_time is 'Serves: stays in queues of a period.';
@@ -190,9 +193,9 @@ comment on column smartassist.fact_agent_offers.assigned_quarter_local is
 comment on column smartassist.fact_agent_offers.assigned_on is 'Local date of the offer.';
 comment on column smartassist.fact_agent_offers.assigned_quarter is
     'The quarter of an hour of the offer as an instant: it tells the two apart that have one local name when clocks are set back.';
-comment on column smartassist.fact_agent_offers.accepted_quarter_local is 'Local quarter of an hour of the acceptance: seconds of handling belong there. NULL where the agent did not accept.';
-comment on column smartassist.fact_agent_offers.accepted_on is 'Local date of the acceptance.';
-comment on column smartassist.fact_agent_offers.accepted_quarter is 'The quarter of an hour of the acceptance as an instant.';
+comment on column smartassist.fact_agent_offers.accepted_quarter_local is 'Local quarter of an hour of the acceptance (of the first response or the offer, where an answered one has no acceptance): seconds of handling belong there. NULL where the agent did not accept.';
+comment on column smartassist.fact_agent_offers.accepted_on is 'Its local date.';
+comment on column smartassist.fact_agent_offers.accepted_quarter is 'The same quarter of an hour as an instant.';
 comment on column smartassist.fact_agent_offers.assigned_at is 'Instant of the offer. API: assignedAt.';
 comment on column smartassist.fact_agent_offers.accepted_at is 'Instant at which the agent accepted. API: acceptedTime.';
 comment on column smartassist.fact_agent_offers.work_ended_at is
@@ -384,14 +387,18 @@ select
     (v.outcome = 'abandoned')::integer as abandoned,
     (v.outcome = 'abandoned' and coalesce(v.wait_seconds <= r.short_abandon_seconds, false))::integer as abandoned_short,
     (v.outcome = 'abandoned' and coalesce(v.wait_seconds <= r.service_level_seconds, false))::integer as abandoned_in_target,
-    (v.outcome = 'callback_open' and coalesce(v.wait_seconds <= r.service_level_seconds, false))::integer as called_back_in_target,
+    (
+        v.callback_opted = 1 and coalesce(v.callback_asked_seconds <= r.service_level_seconds, false)
+        and not (v.outcome = 'answered' and coalesce(v.wait_seconds <= r.service_level_seconds, false))
+    )::integer as callback_asked_in_target,
     (v.outcome = 'flowed_out')::integer as flowed_out,
     (v.outcome = 'voicemail')::integer as voicemail,
     (v.outcome = 'terminated')::integer as terminated,
-    (v.outcome = 'waiting')::integer as waiting,
+    (v.outcome = 'waiting' and v.session_started_at > now() - interval '3 days')::integer as waiting,
     (v.outcome <> 'waiting')::integer as closed,
     v.callback_opted,
     v.callback_connected,
+    v.callback_asked_seconds,
     v.callback_seconds,
     v.transferred_out
 from smartassist.fact_queue_visits as v
@@ -415,11 +422,11 @@ comment on column smartassist_bi.queue_visits.answered_in_target is '1 where ans
 comment on column smartassist_bi.queue_visits.abandoned is '1 where the outcome is abandoned, else 0.';
 comment on column smartassist_bi.queue_visits.abandoned_short is '1 where abandoned within reporting.short_abandon_seconds, else 0.';
 comment on column smartassist_bi.queue_visits.abandoned_in_target is '1 where abandoned within reporting.service_level_seconds, else 0.';
-comment on column smartassist_bi.queue_visits.called_back_in_target is '1 where a callback was asked for and the wait ended within reporting.service_level_seconds, else 0.';
+comment on column smartassist_bi.queue_visits.callback_asked_in_target is '1 where a callback was asked for within reporting.service_level_seconds and nobody answered within it, else 0.';
 comment on column smartassist_bi.queue_visits.flowed_out is '1 where the outcome is flowed_out, else 0.';
 comment on column smartassist_bi.queue_visits.voicemail is '1 where the outcome is voicemail, else 0.';
 comment on column smartassist_bi.queue_visits.terminated is '1 where the outcome is terminated, else 0.';
-comment on column smartassist_bi.queue_visits.waiting is '1 where the outcome is waiting, else 0.';
+comment on column smartassist_bi.queue_visits.waiting is '1 where the outcome is waiting and the session began within the last three days, else 0: sessions whose end the API never shows wait no longer.';
 comment on column smartassist_bi.queue_visits.closed is '1 where the stay has ended, else 0.';
 
 create view smartassist_bi.agent_offers as
@@ -443,6 +450,7 @@ select
     o.queue_key,
     coalesce(q.queue_label, o.queue_key, '(direct)') as queue_label,
     o.visit_queue_key,
+    coalesce(stay.queue_label, o.visit_queue_key, '(direct)') as visit_queue_label,
     o.agent_key,
     coalesce(a.agent_label, o.agent_key) as agent_label,
     o.outcome,
@@ -467,11 +475,13 @@ select
     o.nps_score
 from smartassist.fact_agent_offers as o
 left join smartassist.queues as q on q.account_id = o.account_id and q.queue_key = o.queue_key
+left join smartassist.queues as stay on stay.account_id = o.account_id and stay.queue_key = o.visit_queue_key
 left join smartassist.agents as a on a.account_id = o.account_id and a.agent_key = o.agent_key;
 
 comment on view smartassist_bi.agent_offers is
     'One row per offer of an interaction to an agent, answered or not, of interactions that the API still returns. Sum the columns of 0 and 1 and the seconds; divide sums. Offers belong to assigned_quarter_local, seconds of handling to accepted_quarter_local. Contains personal data of agents.';
 comment on column smartassist_bi.agent_offers.queue_label is 'Label of the queue from which it was offered; (direct) for a direct transfer.';
+comment on column smartassist_bi.agent_offers.visit_queue_label is 'Label of the queue of the stay that it belongs to, also where it was transferred from there to the agent directly; (direct) where it never was in one.';
 comment on column smartassist_bi.agent_offers.agent_label is 'Label of the agent; no two agents of an account have the same. Personal data.';
 comment on column smartassist_bi.agent_offers.offered is 'Always 1: their sum counts offers.';
 comment on column smartassist_bi.agent_offers.answered is '1 where the outcome is answered, else 0.';
@@ -502,7 +512,11 @@ select
     s.bot_id,
     s.final_status,
     s.smart_status,
-    case when s.reason ~ '@|\d(\W*\d){6}' then '(withheld)' else s.reason end as reason,
+    case
+        when s.reason in ('NO AGENTS AVAILABLE', 'DROP-OFF', 'Resolved', 'Resolution', 'Requires Supervisor Attention') then s.reason
+        when s.reason = any (f.dispositions) and s.reason !~ '@|\d(\W*\d){6}' then s.reason
+        when s.reason is not null then '(withheld)'
+    end as reason,
     s.disconnecting_event,
     s.is_voicemail,
     nullif((
@@ -561,7 +575,7 @@ comment on view smartassist_bi.interactions is
 comment on column smartassist_bi.interactions.session_seconds is 'Seconds from the start to the end of the session; NULL without an end, or where the end is before the start. Derived.';
 comment on column smartassist_bi.interactions.contact_seconds is 'Seconds from the start of the session to the end of the contact; NULL while the session is open. Derived.';
 comment on column smartassist_bi.interactions.reason is
-    'Reason for the status; may also hold a disposition. "(withheld)" where it holds what looks like an e-mail address or a phone number. API: reason or Reason.';
+    'Reason for the status: a word that the vendor is known to send, or one of the interaction''s dispositions. "(withheld)" for all else, which may be free text. API: reason or Reason.';
 comment on column smartassist_bi.interactions.dispositions is
     'Dispositions that were assigned to the conversation, joined by commas; NULL where there are none. One row each: interaction_dispositions. API: dispositions.';
 comment on column smartassist_bi.interactions.first_queue_label is 'Label of the first queue. NULL where it never was in one.';
@@ -601,8 +615,8 @@ select
 from (
     select
         contact.*,
-        coalesce(contact.contact_ended_at + make_interval(days => r.repeat_contact_days) <= account.watermark, false) as is_judged,
-        coalesce(contact.next_at <= contact.contact_ended_at + make_interval(days => r.repeat_contact_days), false) as is_repeated
+        coalesce(contact.contact_ended_at + make_interval(hours => 24 * r.repeat_contact_days) <= account.watermark, false) as is_judged,
+        coalesce(contact.next_at <= contact.contact_ended_at + make_interval(hours => 24 * r.repeat_contact_days), false) as is_repeated
     from smartassist.fact_interactions as contact
     left join smartassist.reporting as r on r.account_id = contact.account_id
     left join smartassist_sync.accounts as account on account.account_id = contact.account_id and account.stream = 'interactions'
@@ -630,19 +644,24 @@ select
     f.channel,
     f.direction,
     f.outcome,
+    f.conversations,
     given.position,
     case when given.disposition ~ '@|\d(\W*\d){6}' then '(withheld)' else given.disposition end as disposition,
-    (given.position = 1)::integer as interactions
+    (given.position = 1)::integer * f.conversations as interactions
 from smartassist.fact_interactions as f
-cross join lateral unnest(f.dispositions) with ordinality as given (disposition, position)
-where given.disposition is not null;
+cross join lateral (
+    select one.disposition, row_number() over (order by one.place) as position
+    from unnest(f.dispositions) with ordinality as one (disposition, place)
+    where one.disposition is not null
+) as given;
 
 comment on view smartassist_bi.interaction_dispositions is
-    'One row per disposition of an interaction that the API still returns. Count dispositions by rows, and interactions by sum(interactions). Ask for a period, which limits how much is read.';
-comment on column smartassist_bi.interaction_dispositions.position is 'Position of the disposition in the interaction, from 1. Derived.';
+    'One row per disposition of an interaction that the API still returns. Several records of one conversation may repeat it: count dispositions by sum(conversations), and what has any by sum(interactions). Ask for a period, which limits how much is read.';
+comment on column smartassist_bi.interaction_dispositions.outcome is 'How the interaction ended, as in smartassist_bi.interactions.';
+comment on column smartassist_bi.interaction_dispositions.position is 'Position among the interaction''s dispositions, from 1. Derived.';
 comment on column smartassist_bi.interaction_dispositions.disposition is
     'The disposition. "(withheld)" where it holds what looks like an e-mail address or a phone number. API: dispositions.';
-comment on column smartassist_bi.interaction_dispositions.interactions is '1 at position 1, else 0: their sum is the number of interactions. Derived.';
+comment on column smartassist_bi.interaction_dispositions.interactions is '1 at position 1 of the record that counts for its conversation, else 0: their sum is the number of conversations that have a disposition. Derived.';
 
 create view smartassist_bi.interaction_tags as
 select
@@ -654,6 +673,7 @@ select
     f.channel,
     f.direction,
     f.outcome,
+    f.conversations,
     case when tag.name = any (r.shown_tags) then tag.name else '(withheld)' end as tag_name,
     case when tag.name = any (r.shown_tags) and tag.value !~ '@|\d(\W*\d){6}' then tag.value else '(withheld)' end as tag_value
 from smartassist.fact_interactions as f
@@ -661,7 +681,8 @@ left join smartassist.reporting as r on r.account_id = f.account_id
 cross join lateral jsonb_each_text(f.tags) as tag (name, value);
 
 comment on view smartassist_bi.interaction_tags is
-    'One row per interaction and name of a tag of the session, with the last value: an interaction counts once for each name. Tags of the customer''s profile are left out. Ask for a period, which limits how much is read.';
+    'One row per interaction and name of a tag of the session, with the last value: sum(conversations) counts a conversation once for each name (for "(withheld)", once for each that is). Tags of the customer''s profile are left out. Ask for a period, which limits how much is read.';
+comment on column smartassist_bi.interaction_tags.outcome is 'How the interaction ended, as in smartassist_bi.interactions.';
 comment on column smartassist_bi.interaction_tags.tag_name is 'Name of the tag, if reporting.shown_tags names it, else "(withheld)". API: sessionleveltags[].name.';
 comment on column smartassist_bi.interaction_tags.tag_value is
     'Its last value, for the tags that reporting.shown_tags names; "(withheld)" for all others, and where it looks like an e-mail address or a phone number. API: sessionleveltags[].value.';
@@ -743,11 +764,14 @@ select
     sum(counted.transferred_out) as transferred_out,
     sum(counted.closed) as closed,
     sum(counted.answer_seconds) as answer_seconds,
-    max(counted.max_answer_seconds) as max_answer_seconds,
+    sum(counted.answers_timed) as answers_timed,
+    max(counted.answer_seconds) as max_answer_seconds,
     sum(counted.abandon_seconds) as abandon_seconds,
+    sum(counted.abandons_timed) as abandons_timed,
     sum(counted.handled) as handled,
     sum(counted.interaction_seconds) as interaction_seconds,
     sum(counted.hold_seconds) as hold_seconds,
+    sum(counted.with_hold) as with_hold,
     sum(counted.after_call_work_seconds) as after_call_work_seconds,
     sum(counted.handle_seconds) as handle_seconds,
     sum(counted.with_after_call_work) as conversations_with_after_call_work,
@@ -774,31 +798,34 @@ from (
         v.callback_opted,
         v.transferred_out,
         v.closed,
-        coalesce(v.answer_seconds, 0) as answer_seconds,
-        v.answer_seconds as max_answer_seconds,
-        coalesce(v.abandon_seconds, 0) as abandon_seconds,
+        v.answer_seconds,
+        (v.answer_seconds is not null)::integer as answers_timed,
+        v.abandon_seconds,
+        (v.abandon_seconds is not null)::integer as abandons_timed,
         0 as handled,
-        0 as interaction_seconds,
-        0 as hold_seconds,
-        0 as after_call_work_seconds,
-        0::bigint as handle_seconds,
+        null::integer as interaction_seconds,
+        null::integer as hold_seconds,
+        0 as with_hold,
+        null::integer as after_call_work_seconds,
+        null::bigint as handle_seconds,
         0 as with_after_call_work,
-        0 as csat_sum,
+        null::integer as csat_sum,
         0 as csat_answers
     from smartassist_bi.queue_visits as v
     union all
     select
-        coalesce(o.accepted_quarter_local, o.assigned_quarter_local),
-        coalesce(o.accepted_on, o.assigned_on),
-        coalesce(o.accepted_quarter, o.assigned_quarter),
+        o.accepted_quarter_local,
+        o.accepted_on,
+        o.accepted_quarter,
         o.account_id,
         o.visit_queue_key,
         o.channel,
         o.direction,
-        0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, null, 0,
+        0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, null, 0, null, 0,
         o.handled,
         o.interaction_seconds,
         o.hold_seconds,
+        (o.hold_seconds is not null)::integer,
         o.after_call_work_seconds,
         o.handle_seconds,
         o.with_after_call_work,
@@ -829,12 +856,15 @@ comment on column smartassist_bi.queue_metrics_by_quarter.terminated is 'Stays t
 comment on column smartassist_bi.queue_metrics_by_quarter.callback_opted is 'Stays in which a callback was asked for.';
 comment on column smartassist_bi.queue_metrics_by_quarter.transferred_out is 'Answered stays that another destination followed.';
 comment on column smartassist_bi.queue_metrics_by_quarter.closed is 'Stays that have ended.';
-comment on column smartassist_bi.queue_metrics_by_quarter.answer_seconds is 'Seconds of waiting of answered stays.';
+comment on column smartassist_bi.queue_metrics_by_quarter.answer_seconds is 'Seconds of waiting of answered stays; NULL where none is known.';
+comment on column smartassist_bi.queue_metrics_by_quarter.answers_timed is 'Answered stays whose wait is known: what to divide answer_seconds by.';
 comment on column smartassist_bi.queue_metrics_by_quarter.max_answer_seconds is 'The longest of these; take the maximum of it, not the sum.';
-comment on column smartassist_bi.queue_metrics_by_quarter.abandon_seconds is 'Seconds of waiting of abandoned stays.';
+comment on column smartassist_bi.queue_metrics_by_quarter.abandon_seconds is 'Seconds of waiting of abandoned stays; NULL where none is known.';
+comment on column smartassist_bi.queue_metrics_by_quarter.abandons_timed is 'Abandoned stays whose wait is known: what to divide abandon_seconds by.';
 comment on column smartassist_bi.queue_metrics_by_quarter.handled is 'Answered offers whose handle_seconds are known.';
 comment on column smartassist_bi.queue_metrics_by_quarter.interaction_seconds is 'Seconds of agents with customers, hold included.';
-comment on column smartassist_bi.queue_metrics_by_quarter.hold_seconds is 'Seconds on hold, where the API sends them.';
+comment on column smartassist_bi.queue_metrics_by_quarter.hold_seconds is 'Seconds on hold; NULL where the API sends none.';
+comment on column smartassist_bi.queue_metrics_by_quarter.with_hold is 'Answered offers whose hold_seconds are known.';
 comment on column smartassist_bi.queue_metrics_by_quarter.after_call_work_seconds is 'Seconds of after-call work.';
 comment on column smartassist_bi.queue_metrics_by_quarter.handle_seconds is 'Seconds of both, of what is counted in handled.';
 comment on column smartassist_bi.queue_metrics_by_quarter.conversations_with_after_call_work is 'Answered offers with after-call work.';
@@ -859,9 +889,11 @@ select
     sum(counted.picked_up) as picked_up,
     sum(counted.first_response_seconds) as first_response_seconds,
     sum(counted.responded) as responded,
+    sum(counted.accepted) as accepted,
     sum(counted.handled) as handled,
     sum(counted.interaction_seconds) as interaction_seconds,
     sum(counted.hold_seconds) as hold_seconds,
+    sum(counted.with_hold) as with_hold,
     sum(counted.after_call_work_seconds) as after_call_work_seconds,
     sum(counted.handle_seconds) as handle_seconds,
     sum(counted.with_after_call_work) as conversations_with_after_call_work,
@@ -885,27 +917,31 @@ from (
         (o.pickup_seconds is not null)::integer as picked_up,
         o.first_response_seconds,
         (o.first_response_seconds is not null)::integer as responded,
+        0 as accepted,
         0 as handled,
-        0 as interaction_seconds,
-        0 as hold_seconds,
-        0 as after_call_work_seconds,
-        0::bigint as handle_seconds,
+        null::integer as interaction_seconds,
+        null::integer as hold_seconds,
+        0 as with_hold,
+        null::integer as after_call_work_seconds,
+        null::bigint as handle_seconds,
         0 as with_after_call_work,
-        0 as csat_sum,
+        null::integer as csat_sum,
         0 as csat_answers
     from smartassist_bi.agent_offers as o
     union all
     select
-        coalesce(o.accepted_on, o.assigned_on),
+        o.accepted_on,
         o.account_id,
         o.agent_key,
         o.agent_label,
         o.channel,
         o.direction,
-        0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+        0, 0, 0, 0, 0, 0, null, 0, null, 0,
+        1,
         o.handled,
         o.interaction_seconds,
         o.hold_seconds,
+        (o.hold_seconds is not null)::integer,
         o.after_call_work_seconds,
         o.handle_seconds,
         o.with_after_call_work,
@@ -928,9 +964,11 @@ comment on column smartassist_bi.agent_metrics_by_day.pickup_seconds is 'Seconds
 comment on column smartassist_bi.agent_metrics_by_day.picked_up is 'Offers whose pickup_seconds are known.';
 comment on column smartassist_bi.agent_metrics_by_day.first_response_seconds is 'Seconds from acceptances to first responses.';
 comment on column smartassist_bi.agent_metrics_by_day.responded is 'Offers whose first_response_seconds are known.';
+comment on column smartassist_bi.agent_metrics_by_day.accepted is 'Answered offers, on the day of the acceptance: the seconds below are theirs.';
 comment on column smartassist_bi.agent_metrics_by_day.handled is 'Answered offers whose handle_seconds are known.';
 comment on column smartassist_bi.agent_metrics_by_day.interaction_seconds is 'Seconds with customers, hold included.';
-comment on column smartassist_bi.agent_metrics_by_day.hold_seconds is 'Seconds on hold, where the API sends them.';
+comment on column smartassist_bi.agent_metrics_by_day.hold_seconds is 'Seconds on hold; NULL where the API sends none.';
+comment on column smartassist_bi.agent_metrics_by_day.with_hold is 'Answered offers whose hold_seconds are known.';
 comment on column smartassist_bi.agent_metrics_by_day.after_call_work_seconds is 'Seconds of after-call work.';
 comment on column smartassist_bi.agent_metrics_by_day.handle_seconds is 'Seconds of both, of what is counted in handled.';
 comment on column smartassist_bi.agent_metrics_by_day.conversations_with_after_call_work is 'Answered offers with after-call work.';
@@ -952,9 +990,9 @@ begin
         select make_interval(secs => date_part('epoch', step)) as step
     ),
     waits as materialized (
-        select v.account_id, v.queue_key, v.entered_at, coalesce(v.left_at, 'infinity') as left_at
+        select v.account_id, v.queue_key, v.entered_at, coalesce(v.left_at, v.session_started_at + interval '3 days') as left_at
         from smartassist_bi.queue_visits as v
-        where v.entered_at < to_at and (v.left_at > from_at or v.outcome = 'waiting')
+        where v.entered_at < to_at and (v.left_at > from_at or v.outcome = 'waiting' and v.session_started_at > from_at - interval '3 days')
     ),
     -- Each wait at the instants that it lasts over.
     seen as (
@@ -983,7 +1021,7 @@ end
 $$;
 
 comment on function smartassist_bi.backlog(timestamptz, timestamptz, interval) is
-    'How many interactions waited in each queue at each instant from from_at, before to_at, and how long the longest had: one row per instant and queue, also where nobody waited. What is waiting now is as of the last poll.';
+    'How many interactions waited in each queue at each instant from from_at, before to_at, and how long the longest had: one row per instant and queue, also where nobody waited. What is waiting now is as of the last poll; a session whose end the API never shows waits for three days from its start.';
 
 create function smartassist_bi.workload(from_at timestamptz, to_at timestamptz, step interval)
 returns table (at timestamptz, account_id text, queue_label text, channel text, work_seconds bigint, erlangs double precision, agents_at_work bigint)
@@ -1045,7 +1083,7 @@ end
 $$;
 
 comment on function smartassist_bi.workload(timestamptz, timestamptz, interval) is
-    'Agents'' work, from acceptance to the end of after-call work, clipped to each interval from from_at, before to_at, by queue and channel: seconds, Erlangs (seconds by the length of the interval, of which the last may be shorter than step), and agents who had any. Several conversations at a time count several times.';
+    'Agents'' finished work, from acceptance to the end of after-call work (what is in hand counts once it has ended), clipped to each interval from from_at, before to_at, by queue and channel: seconds, Erlangs (seconds by the length of the interval, of which the last may be shorter than step), and agents who had any. Several conversations at a time count several times.';
 
 -- A column means in a view what it means in the fact that it comes from.
 do $$
@@ -1060,7 +1098,8 @@ begin
             where origin.relnamespace = 'smartassist'::regnamespace and origin.relkind = 'r'
                 and col_description(origin.oid, of_origin.attnum) is not null
             order by
-                -- The fact of the same kind first, then what it is made from.
+                -- The table of the same name, the fact of the same kind, then what it is made from.
+                origin.relname = c.relname desc,
                 origin.relname = 'fact_' || c.relname desc,
                 array_position(array['reporting', 'queues', 'agents', 'fact_queue_visits', 'fact_agent_offers', 'fact_interactions', 'sessions'], origin.relname::text)
             limit 1

@@ -30,7 +30,7 @@ async fn loaded() -> TestDatabase {
     ] {
         let record = json!({
             "sessionId": id, "sessionStartTime": start, "channel": "Voice", "userId": user,
-            "channelSpecificUserId": "+49 30 555 0101", "reason": "called +49 30 555 0101", "finalStatus": "CLOSED",
+            "channelSpecificUserId": "+49 30 555 0101", "reason": "Zelda was rude", "finalStatus": "CLOSED",
             "dispositions": ["Billing", "mail canary.mail@example.com"], "dispositionRemarks": ["the customer said Zelda"],
             "csatFeedback": "the customer said", "lastIntentUserInput": "the customer said",
             "customerinfo": {

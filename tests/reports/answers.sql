@@ -1,7 +1,7 @@
 -- The twenty questions, reckoned from independent.* and the rows.
 
 -- Q01
-select (day_start + half * interval '30 minutes')::timestamp as half_hour, to_timestamp(floor(extract(epoch from entered_quarter) / 1800) * 1800) as instant, label, count(*)::bigint, count(*) filter (where outcome = 'answered' and wait_seconds <= 20),
+select (day_start + half * interval '30 minutes')::timestamp as half_hour, coalesce(entered_at, session_started_at) - (local - (day_start + half * interval '30 minutes')) as instant, label, count(*)::bigint, count(*) filter (where outcome = 'answered' and wait_seconds <= 20),
        round(100.0 * count(*) filter (where outcome = 'answered' and wait_seconds <= 20) / count(*), 1)
 from (select v.*, q.label, local, local::date::timestamp as day_start, floor(extract(epoch from local - local::date) / 1800)::integer as half
       from independent.visits as v join names.queues as q using (queue_key)
@@ -44,8 +44,8 @@ where assigned_on >= current_date - 30 group by 1 order by 1
 
 -- Q08
 select channel, count(*), count(*) filter (where outcome like 'contained%'), count(*) filter (where outcome = 'contained_resolved'),
-       round(100.0 * count(*) filter (where outcome like 'contained%') / count(*), 1)
-from independent.interactions where started_on >= current_date - 30 and direction <> 'Outbound' group by 1 order by 1
+       round(100.0 * count(*) filter (where outcome like 'contained%') / nullif(count(*) filter (where outcome <> 'open'), 0), 1)
+from independent.interactions where conversations = 1 and started_on >= current_date - 30 and direction <> 'Outbound' group by 1 order by 1
 
 -- Q09
 select channel, count(*) filter (where is_judged), count(*) filter (where is_judged and not back), round(100.0 * count(*) filter (where is_judged and not back) / nullif(count(*) filter (where is_judged), 0), 1)
@@ -71,13 +71,14 @@ from (select at, coalesce(q.label, '(direct)') as label, channel, agent_key, tst
 group by 1, 2, 3 order by 1, 2, 3
 
 -- Q13
-select d.name, count(*), count(*) filter (where d.place = 1)
-from independent.interactions as i join smartassist.sessions as s using (interaction_key), unnest(s.dispositions) with ordinality as d (name, place)
-where i.started_on >= current_date - 30 and d.name is not null group by 1 order by 2 desc, 1
+select d.name, count(*), count(*) filter (where d.name = i.first and d.place = i.first_place)
+from (select i.*, s.dispositions as given, (array_remove(s.dispositions, null))[1] as first, array_position(s.dispositions, (array_remove(s.dispositions, null))[1]) as first_place
+      from independent.interactions as i join smartassist.sessions as s using (interaction_key)) as i, unnest(i.given) with ordinality as d (name, place)
+where i.started_on >= current_date - 30 and d.name is not null and i.conversations = 1 group by 1 order by 2 desc, 1
 
 -- Q14
 select coalesce(last_intent_name, '(none)'), count(*), count(*) filter (where destination_count > 0)
-from independent.interactions where started_on >= current_date - 30 group by 1 order by 1
+from independent.interactions where conversations = 1 and started_on >= current_date - 30 group by 1 order by 1
 
 -- Q15
 select coalesce(label, '(direct)'), count(csat_score), round(avg(csat_score), 2), count(nps_score),
@@ -88,7 +89,7 @@ from independent.offers left join names.queues using (queue_key) where assigned_
 -- Q16
 select at, count(v.interaction_key), coalesce(max(extract(epoch from at - v.entered_at)::bigint), 0)
 from generate_series((current_date - 30)::timestamptz, current_date::timestamptz - interval '1 hour', interval '1 hour') as at
-left join independent.visits as v on v.entered_at <= at and (v.left_at > at or (v.left_at is null and v.outcome = 'waiting'))
+left join independent.visits as v on v.entered_at <= at and (v.left_at > at or (v.left_at is null and v.outcome = 'waiting' and v.session_started_at > at - interval '3 days'))
 group by 1 order by 1
 
 -- Q17
@@ -97,7 +98,7 @@ from (select *, session_started_at at time zone (select time_zone from smartassi
 where local::date >= current_date - 30 group by 1, 2 order by 1, 2
 
 -- Q18
-select 'main', timestamptz '2025-12-31Z', timestamptz '2025-12-31Z', null::timestamptz, 0::bigint, 0::bigint, (select count(*) from smartassist.sessions where session_ended_at is null and missing_since is null)
+select 'main', timestamptz '2025-12-31Z', timestamptz '2025-12-31Z', null::timestamptz, 0::bigint, 0::bigint, (select count(*) from smartassist.sessions where session_ended_at is null and missing_since is null and not is_shadow)
 
 -- Q19
 select month::date, nullif(count(v.outcome), 0), nullif(count(*) filter (where outcome is not null), 0) - count(*) filter (where outcome <> 'answered'),
@@ -111,5 +112,5 @@ select case when value ~ '\+49' then '(withheld)' else value end, count(*), coun
 from independent.interactions as i
 join smartassist.tags as t using (interaction_key)
 where t.tag_scope = 'session' and t.name = 'topic' and i.started_on >= current_date - 30
-    and t.tag_index = (select max(l.tag_index) from smartassist.tags as l where l.interaction_key = t.interaction_key and l.tag_scope = 'session' and l.name = 'topic')
+    and i.conversations = 1 and t.tag_index = (select max(l.tag_index) from smartassist.tags as l where l.interaction_key = t.interaction_key and l.tag_scope = 'session' and l.name = 'topic')
 group by 1 order by 1

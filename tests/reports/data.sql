@@ -41,13 +41,13 @@ select
     (array['Voice', 'voice', 'Web/Mobile Client', 'System Mail', null])[1 + n % 5], (array['Inbound', 'Outbound', 'Inbound', null])[1 + n % 4],
     case fate when 'voicemail' then true when 'abandoned' then false end,
     at + case part when '' then interval '0' else interval '2 minutes' end,
-    case when fate not in ('waiting', 'bot open') then at + make_interval(secs => 10 + wait + case when fate in ('short', 'abandoned') then 0 else 30 end) end,
+    case when fate not in ('waiting', 'bot open') and (fate <> 'shadow' or n % 2 > 0) then at + make_interval(secs => 10 + wait + case when fate in ('short', 'abandoned') then 0 else 30 end) end,
     case when n % 7 > 0 then 'u-' || customer end,
     case fate when 'abandoned' then 'ABANDONED' when 'abandoned with agent' then 'ABANDONED WITH AGENT' when 'terminated' then 'TERMINATED' else 'CLOSED' end,
     case when fate = 'bot' and n % 2 = 0 then 'BotResolved' when fate = 'short' then 'USER ABANDONED' else 'CLOSED' end,
     case when fate = 'terminated' and n % 2 = 0 then 'DROP-OFF' end,
     (array['Agent Hangup', 'User Hangup', 'System Hangup', null])[1 + n % 4],
-    case when n % 3 = 0 then '{}'::text[] when n % 3 = 1 then array['Resolved'] else array['Billing', null, 'Follow up'] end,
+    case when n % 3 = 0 then '{}'::text[] when n % 3 = 1 then array['Resolved'] when n % 6 = 2 then array['Billing', null, 'Follow up'] else array[null, 'Billing', 'Follow up'] end,
     case when dice < 0.2 then 1 + n % 5 end, case when dice > 0.85 then n % 11 end,
     case when n % 4 = 0 then '[{"id": "1", "name": "English"}, {"id": "2", "name": "Billing"}]'::jsonb end,
     (array['billing', 'order', null])[1 + n % 3], sha256(int8send(n)), at, at, case when fate = 'missing' then at + interval '1 day' end, fate = 'shadow'
@@ -84,7 +84,7 @@ insert into smartassist.agent_segments (
 )
 select
     interaction_key, destination_index, segment_index, response, pg_temp.agent_id(1 + (agent + turn) % 9), pg_temp.agent_name(1 + (agent + turn) % 9),
-    at + make_interval(secs => 5 + wait + turn * 60), case when is_accepted then at + make_interval(secs => 8 + wait + turn * 60 + case when fate = 'called back' then 2500 else 0 end) end,
+    at + make_interval(secs => 5 + wait + turn * 60), case when is_accepted and n % 37 > 0 then at + make_interval(secs => 8 + wait + turn * 60 + case when fate = 'called back' then 2500 else 0 end) end,
     case when is_accepted then at + make_interval(secs => 20 + wait + turn * 60) end, case when is_accepted then 12 end,
     case when is_accepted then at + make_interval(secs => 8 + wait + turn * 60 + talk) end, case when is_accepted and n % 40 > 0 then talk end,
     case when n % 3 = 0 then 11 end, case when is_accepted and n % 5 > 0 then acw end,

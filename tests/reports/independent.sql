@@ -97,6 +97,7 @@ select
     (visit.answered_index < visit.last_index and visit.is_answered)::integer as transferred_out,
     coalesce(visit.callback_opted, false)::integer as callback_opted,
     coalesce(visit.callback_opted and visit.answered_at >= visit.callback_opted_at, false)::integer as callback_connected,
+    case when visit.callback_opted then independent.seconds_between(visit.entered_at, visit.callback_opted_at) end as callback_asked_seconds,
     independent.seconds_between(visit.callback_opted_at, visit.callback_accepted_at) as callback_seconds
 from smartassist.sessions as s
 left join smartassist.reporting as r on r.account_id = s.account_id
@@ -118,6 +119,7 @@ cross join lateral (
             min(step.callback_accepted_at) filter (where step.is_queue) as callback_accepted_at,
             coalesce(bool_or(step.is_answered), false) as is_answered,
             (array_agg(step.accepted_at order by step.destination_index) filter (where step.is_answered))[1] as answered_at,
+            (array_agg(step.offered_at order by step.destination_index) filter (where step.is_answered))[1] as offered_at,
             (array_agg(step.agent_key order by step.destination_index) filter (where step.is_answered))[1] as agent_key,
             min(step.destination_index) filter (where step.is_answered) as answered_index,
             bool_or(not step.is_queue) as has_direct,
@@ -134,6 +136,7 @@ cross join lateral (
                 kind.is_queue,
                 offered.is_answered,
                 offered.accepted_at,
+                offered.offered_at,
                 offered.agent_key,
                 offered.assigned_at,
                 count(*) filter (where kind.is_queue) over (order by d.destination_index)::integer as visit_number,
@@ -146,6 +149,7 @@ cross join lateral (
                 select
                     bool_or(answer.is_answered) as is_answered,
                     (array_agg(a.accepted_at order by a.segment_index) filter (where answer.is_answered))[1] as accepted_at,
+                    (array_agg(a.assigned_at order by a.segment_index) filter (where answer.is_answered))[1] as offered_at,
                     (array_agg(independent.dimension_key(a.agent_id, a.agent_name) collate "C" order by a.segment_index) filter (where answer.is_answered))[1]
                         as agent_key,
                     min(a.assigned_at) as assigned_at
@@ -162,7 +166,7 @@ cross join lateral (
 ) as visit
 cross join lateral (
     select case
-        when visit.is_answered then coalesce(visit.answered_at, visit.next_entered_at, s.session_ended_at)
+        when visit.is_answered then coalesce(visit.answered_at, visit.offered_at, visit.next_entered_at, s.session_ended_at)
         when visit.next_queue_key is null and s.session_ended_at is null then null
         when visit.next_queue_key is null and not visit.has_direct and visit.callback_opted and s.is_voicemail is not true
             then coalesce(visit.callback_opted_at, s.session_ended_at)
@@ -183,9 +187,9 @@ select
     independent.quarter_of(at.attributed_at at time zone at.zone) as assigned_quarter_local,
     (at.attributed_at at time zone at.zone)::date as assigned_on,
     independent.quarter_of(at.attributed_at at time zone 'UTC') at time zone 'UTC' as assigned_quarter,
-    independent.quarter_of(a.accepted_at at time zone at.zone) as accepted_quarter_local,
-    (a.accepted_at at time zone at.zone)::date as accepted_on,
-    independent.quarter_of(a.accepted_at at time zone 'UTC') at time zone 'UTC' as accepted_quarter,
+    independent.quarter_of(at.handled_at at time zone at.zone) as accepted_quarter_local,
+    (at.handled_at at time zone at.zone)::date as accepted_on,
+    independent.quarter_of(at.handled_at at time zone 'UTC') at time zone 'UTC' as accepted_quarter,
     a.assigned_at,
     a.accepted_at,
     case when a.is_answered then greatest(a.interaction_ended_at, a.after_call_work_ended_at) end as work_ended_at,
@@ -254,7 +258,13 @@ cross join lateral (
     where c.interaction_key = a.interaction_key and c.destination_index = a.destination_index and c.segment_index = a.segment_index
 ) as consulted
 cross join lateral (
-    select coalesce(a.assigned_at, a.accepted_at, a.entered_at, s.session_started_at) as attributed_at, coalesce(r.time_zone, 'UTC') as zone
+    select
+        coalesce(a.assigned_at, a.accepted_at, a.entered_at, s.session_started_at) as attributed_at,
+        case
+            when a.is_answered then coalesce(a.accepted_at, a.first_responded_at, a.assigned_at, a.entered_at, s.session_started_at)
+            else a.accepted_at
+        end as handled_at,
+        coalesce(r.time_zone, 'UTC') as zone
 ) as at
 where s.missing_since is null and not s.is_shadow;
 

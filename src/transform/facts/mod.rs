@@ -107,6 +107,7 @@ facts! {
         transferred_out: i32;
         callback_opted: i32;
         callback_connected: i32;
+        callback_asked_seconds: Option<i64>;
         callback_seconds: Option<i64>;
     }
 

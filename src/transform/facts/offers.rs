@@ -16,8 +16,12 @@ pub(super) fn of<'a>(rows: &'a Rows, steps: &[Step<'a>], basis: &FactBasis) -> V
         let is_scored = scored.is_some_and(|scored| std::ptr::eq(scored, segment));
         let attributed_at = segment.assigned_at.or(segment.accepted_at);
         let attributed_at = attributed_at.or(step.destination.entered_at);
-        let assigned = basis.grouped(attributed_at.unwrap_or(session.session_started_at));
-        let accepted = segment.accepted_at.map(|at| basis.grouped(at));
+        let attributed_at = attributed_at.unwrap_or(session.session_started_at);
+        let assigned = basis.grouped(attributed_at);
+        // What was answered without a stamp was handled, too.
+        let handled_at = segment.first_responded_at.unwrap_or(attributed_at);
+        let accepted_at = segment.accepted_at.or(is_answered.then_some(handled_at));
+        let accepted = accepted_at.map(|at| basis.grouped(at));
         let consultations = consultations_of(rows, segment);
         let spans = consultations
             .iter()

@@ -48,6 +48,7 @@ impl<'a> Stay<'_, 'a> {
         let answering = self.steps.iter().find(|step| step.answer.is_some());
         let answer = answering.and_then(|step| step.answer);
         let answered_at = answer.and_then(|segment| segment.accepted_at);
+        let offered_at = answer.and_then(|segment| segment.assigned_at);
         let next_entered_at = next.and_then(|next| next.queue.destination.entered_at);
         let given_at = self.steps[1..].iter().filter_map(Step::assigned_at).min();
         let ended_at = session.session_ended_at;
@@ -64,7 +65,7 @@ impl<'a> Stay<'_, 'a> {
         };
         let left_at = match outcome {
             "waiting" => None,
-            "answered" => answered_at.or(next_entered_at).or(ended_at),
+            "answered" => answered_at.or(offered_at).or(next_entered_at).or(ended_at),
             "callback_open" => queue.callback_opted_at.or(ended_at),
             _ => next_entered_at.or(given_at).or(ended_at),
         };
@@ -98,6 +99,8 @@ impl<'a> Stay<'_, 'a> {
                 .into(),
             callback_opted: has_opted.into(),
             callback_connected: (has_opted && is_connected).into(),
+            callback_asked_seconds: seconds_between(queue.entered_at, queue.callback_opted_at)
+                .filter(|_| has_opted),
             callback_seconds: seconds_between(queue.callback_opted_at, queue.callback_accepted_at),
         }
     }
