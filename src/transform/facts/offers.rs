@@ -1,3 +1,5 @@
+use chrono::{DateTime, Utc};
+
 use crate::transform::{AgentSegment, Consultation, Rows};
 
 use super::steps::{Step, agent_key, handle_seconds, is_answered, work_ended_at};
@@ -14,13 +16,8 @@ pub(super) fn of<'a>(rows: &'a Rows, steps: &[Step<'a>], basis: &FactBasis) -> V
     let offer = |(step, segment): (&Step<'a>, &'a AgentSegment)| {
         let is_answered = is_answered(segment);
         let is_scored = scored.is_some_and(|scored| std::ptr::eq(scored, segment));
-        let attributed_at = segment.assigned_at.or(segment.accepted_at);
-        let attributed_at = attributed_at.or(step.destination.entered_at);
-        let attributed_at = attributed_at.unwrap_or(session.session_started_at);
-        let assigned = basis.grouped(attributed_at);
-        // What was answered without a stamp was handled, too.
-        let handled_at = segment.first_responded_at.unwrap_or(attributed_at);
-        let accepted_at = segment.accepted_at.or(is_answered.then_some(handled_at));
+        let (offered_at, accepted_at) = instants(rows, step, segment);
+        let assigned = basis.grouped(offered_at);
         let accepted = accepted_at.map(|at| basis.grouped(at));
         let consultations = consultations_of(rows, segment);
         let spans = consultations
@@ -68,6 +65,20 @@ pub(super) fn of<'a>(rows: &'a Rows, steps: &[Step<'a>], basis: &FactBasis) -> V
         }
     };
     offers.map(offer).collect()
+}
+
+/// Of the offer and the acceptance, for grouping: what has no stamp goes by the nearest one.
+fn instants(rows: &Rows, step: &Step<'_>, segment: &AgentSegment) -> (DateTime<Utc>, Option<DateTime<Utc>>) {
+    let stamps = [
+        segment.assigned_at,
+        segment.accepted_at,
+        step.destination.entered_at,
+    ];
+    let offered_at = stamps.into_iter().flatten().next();
+    let offered_at = offered_at.unwrap_or(rows.session.session_started_at);
+    let handled_at = segment.first_responded_at.unwrap_or(offered_at);
+    let accepted_at = segment.accepted_at.or(is_answered(segment).then_some(handled_at));
+    (offered_at, accepted_at)
 }
 
 /// Its own, or the last one before it.
