@@ -225,7 +225,17 @@ same() { "$bin/smartassist-etl" verify --from "$from" --to "$to" >"$work/verify.
 wait_for "the comparison" "$daemon_pid" same
 indent <"$work/verify.txt"
 
+# list_since INSTANT: what came after it.
+list_since() {
+    value "
+        select format('%s  %-18s %-9s %-7s  in PostgreSQL %s s after it began', to_char(first_seen_at, 'HH24:MI:SS'), channel,
+                      direction, smart_status, round(extract(epoch from first_seen_at - session_started_at)))
+        from smartassist.sessions where first_seen_at > '$1' order by first_seen_at, interaction_key"
+}
+
 step "7  What is in PostgreSQL now"
+note "The newest:"
+list_since "$(value 'select first_seen_at from smartassist.sessions order by first_seen_at desc offset 3 limit 1')" | indent
 table "How many rows?" "
     select (select count(*) from smartassist.sessions) as sessions,
            (select count(*) from smartassist.destinations) as destinations,
@@ -283,10 +293,7 @@ trap finish INT TERM
 seen=$(value 'select max(first_seen_at) from smartassist.sessions')
 while sleep 5; do
     kill -0 "$daemon_pid" 2>/dev/null || fail "the daemon has ended by itself"
-    value "
-        select format('%s  %-18s %-9s %-7s  in PostgreSQL %s s after it began', to_char(first_seen_at, 'HH24:MI:SS'), channel,
-                      direction, smart_status, round(extract(epoch from first_seen_at - session_started_at)))
-        from smartassist.sessions where first_seen_at > '$seen' order by first_seen_at, interaction_id" | indent
+    list_since "$seen" | indent
     seen=$(value 'select max(first_seen_at) from smartassist.sessions')
     arrive $((1 + RANDOM % 3))
 done

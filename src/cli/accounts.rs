@@ -16,6 +16,8 @@ use crate::sync::{AccountContext, AccountSettings, RunReport};
 use crate::telemetry::logging::Screen;
 use crate::time::clock::{Clock, SystemClock};
 
+use crate::warehouse::reporting::Change;
+
 use super::exit::CommandError;
 use super::progress::WatchedAccount;
 use super::shell::with_database;
@@ -42,27 +44,37 @@ pub(super) fn select(config: &Config, name: Option<&str>) -> Result<Config, Comm
 pub(super) async fn run_all(
     config: &Config,
     screen: &Screen,
+    change: Change,
     run: impl AsyncFn(&WatchedAccount<'_>, &CancellationToken) -> RunReport,
 ) -> Result<(), CommandError> {
     config.require_accounts()?;
     with_database(config, async |shell| {
-        shell.apply_reporting().await?;
+        shell.apply_reporting(change).await?;
         let contexts = contexts(config, &shell.database.pool)?.into_iter();
         let accounts: Vec<WatchedAccount<'_>> = contexts
             .map(|context| WatchedAccount::new(context, screen, shell))
             .collect();
         let reports = join_all(accounts.iter().map(|account| run(account, &shell.stop))).await;
-        let worst = reports.iter().filter_map(failure).max();
-        worst.map_or(Ok(()), |failure| Err(CommandError::Runs(failure)))
+        if let Some(worst) = reports.iter().filter_map(failure).max() {
+            return Err(CommandError::Runs(worst));
+        }
+        let is_interrupted = reports
+            .iter()
+            .any(|report| report.outcome == Outcome::Interrupted);
+        if is_interrupted {
+            Err(CommandError::Interrupted)
+        } else {
+            Ok(())
+        }
     })
     .await
 }
 
 fn failure(report: &RunReport) -> Option<Failure> {
     match report.outcome {
-        Outcome::Succeeded => None,
+        Outcome::Succeeded | Outcome::Interrupted => None,
         Outcome::Failed => report.failure(),
-        Outcome::Skipped | Outcome::Interrupted => Some(Failure::Other),
+        Outcome::Skipped => Some(Failure::Other),
     }
 }
 

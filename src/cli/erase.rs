@@ -89,7 +89,12 @@ pub(super) async fn erase(config: &Config, arguments: &EraseArguments) -> Result
         rejected_records = erasure.deleted.rejected_records,
         mentions = erasure.mentions(),
         dry_run,
-        "customer erased"
+        "{}",
+        if dry_run {
+            "customer would be erased"
+        } else {
+            "customer erased"
+        }
     );
     print_report(arguments.json, &to_json(&erasure, arguments), || {
         to_text(&erasure, arguments)
@@ -134,6 +139,10 @@ fn to_text(erasure: &Erasure, arguments: &EraseArguments) -> String {
     };
     for (table, rows) in tables(&erasure.deleted) {
         text += &format!("  {table:<17} {rows:>9}\n");
+    }
+    let (kind, _) = arguments.customer.identifier();
+    if kind == IdentifierKind::Phone && erasure.deleted.sessions == 0 {
+        text += "No interaction has this number. A number is found with its country code, as in +49 30 1234567.\n";
     }
     if erasure.mentions() > 0 {
         text += &mentions(erasure);

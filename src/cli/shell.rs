@@ -15,7 +15,7 @@ use crate::ledger::runs::Outcome;
 use crate::postgres::{self, Database, UNREACHABLE_REMEDY};
 use crate::sync::RunReport;
 use crate::telemetry::chain;
-use crate::warehouse::reporting;
+use crate::warehouse::reporting::{self, Change};
 
 use super::exit::CommandError;
 use super::process::Shutdown;
@@ -125,8 +125,9 @@ impl Shell<'_> {
     }
 
     /// For commands that load, or rebuild facts.
-    pub(super) async fn apply_reporting(&self) -> Result<(), CommandError> {
-        let apply = async || Ok(reporting::apply_all(&self.database.pool, &self.config.accounts).await?);
+    pub(super) async fn apply_reporting(&self, change: Change) -> Result<(), CommandError> {
+        let (pool, accounts) = (&self.database.pool, &self.config.accounts);
+        let apply = async || Ok(reporting::apply_all(pool, accounts, change).await?);
         self.retry(&self.stop, apply).await
     }
 

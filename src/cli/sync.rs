@@ -1,4 +1,4 @@
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Datelike, Utc};
 use clap::Args;
 use tracing::{info, warn};
 
@@ -11,12 +11,14 @@ use crate::telemetry::logging::Screen;
 use crate::time::clock::{Clock, SystemClock};
 use crate::time::window::Window;
 
+use crate::warehouse::reporting::Change;
+
 use super::accounts::{run_all, select};
 use super::exit::CommandError;
 
 pub(super) async fn sync(config: &Config, screen: &Screen) -> Result<(), CommandError> {
     let policies = config.sync.policies();
-    run_all(config, screen, async |watched, stop| {
+    run_all(config, screen, Change::UnlessServed, async |watched, stop| {
         let mut report = watched.catch_up(&policies, stop).await;
         if watched.clean_up(stop).await.is_err() && report.outcome == Outcome::Succeeded {
             report.outcome = Outcome::Failed;
@@ -47,7 +49,7 @@ pub(super) async fn backfill(
         read_again: arguments.refetch,
         by_identity: false,
     };
-    run_all(&config, screen, async |watched, stop| {
+    run_all(&config, screen, Change::Never, async |watched, stop| {
         let (request, report) = watched.fulfil(&wish, stop).await;
         if request.is_none() && report.was_idle {
             info!(
@@ -89,8 +91,12 @@ impl RangeArguments {
     }
 }
 
+/// The ledger knows no range before it.
+const FIRST_YEAR: i32 = 2000;
+
 fn instant(text: &str) -> Result<DateTime<Utc>, String> {
-    parse_instant(text).ok_or_else(|| "a date (2025-01-31) or RFC 3339 is expected".to_owned())
+    let instant = parse_instant(text).filter(|instant| instant.year() >= FIRST_YEAR);
+    instant.ok_or_else(|| "a date (2025-01-31) or RFC 3339 from 2000 on is expected".to_owned())
 }
 
 /// The part that can be read and is kept.

@@ -18,10 +18,8 @@ use crate::config::{LogConfig, LogFormat};
 /// About 300 bytes each.
 const LINES_WAITING: usize = 10_000;
 
-/// sqlx logs notices such as "there is no transaction in progress" after a COMMIT that was not awaited, and
-/// URL values. Configured directives come later and win.
-const QUIET: &str =
-    "error,sqlx=warn,sqlx::postgres::notice=error,sqlx_postgres::options=error,tokio_cron_scheduler=warn";
+/// sqlx logs server notices and URL values. Configured directives come later and win.
+const QUIET: &str = "error,sqlx=warn,sqlx_postgres::options=error,tokio_cron_scheduler=warn";
 
 const DEBUG: &str = "smartassist_etl=debug";
 

@@ -1,16 +1,122 @@
 use chrono::DateTime;
+use sqlx::PgConnection;
+use tracing::{info, warn};
 
 use crate::config::{AccountConfig, Reporting};
 use crate::postgres::Pool;
 
 use crate::ledger::{LoadError, turn};
 
+/// Whether what is stored may be changed. An account that has no settings yet gets them anyway.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// By a daemon, whose settings they are.
+    Always,
+    UnlessServed,
+    Never,
+}
+
 /// Thresholds hold at once, for the past too; a change of the time zone rebuilds facts, which have columns of
 /// local time.
 ///
 /// # Errors
 /// Database failure, also if the server does not know the time zone.
-pub async fn apply(pool: &Pool, account: &AccountConfig) -> Result<(), LoadError> {
+pub async fn apply(pool: &Pool, account: &AccountConfig, change: Change) -> Result<(), LoadError> {
+    let (differing, is_changed) = pool
+        .transact(async |transaction| {
+            // Waits for writers that use the old time zone.
+            turn::take(transaction, &account.account_id).await?;
+            let differing = differing(transaction, account).await?;
+            let may_change = match (&differing, change) {
+                (None, _) | (_, Change::Always) => true,
+                (_, Change::UnlessServed) => !is_served(transaction, &account.account_id).await?,
+                (_, Change::Never) => false,
+            };
+            let is_new_or_differs = differing.as_ref().is_none_or(|differing| !differing.is_empty());
+            if may_change && is_new_or_differs {
+                store(transaction, account).await?;
+            }
+            Ok::<_, LoadError>((differing.unwrap_or_default(), may_change))
+        })
+        .await?;
+    let (account, differing) = (&account.name, differing.join(", "));
+    match (differing.as_str(), is_changed) {
+        ("", _) => {}
+        (_, true) => info!(account, changed = differing, "settings of reports were changed"),
+        (_, false) => warn!(
+            account,
+            differing,
+            remedy = "give this command the settings that the daemon has; to change them, restart the daemon with others",
+            "settings of reports differ from those in use, which stay"
+        ),
+    }
+    Ok(())
+}
+
+/// As old and new value; `None` if nothing is stored.
+async fn differing(
+    connection: &mut PgConnection,
+    account: &AccountConfig,
+) -> Result<Option<Vec<String>>, LoadError> {
+    type Stored = (String, i32, i32, i32, i32, Vec<String>);
+    let stored: Option<Stored> = sqlx::query_as(
+        "select time_zone, service_level_seconds, short_abandon_seconds, repeat_contact_days, week_starts_on, shown_tags \
+         from smartassist.reporting where account_id = $1",
+    )
+    .bind(&account.account_id)
+    .fetch_optional(connection)
+    .await?;
+    let now = &account.reporting;
+    let pairs = |stored: Stored| {
+        [
+            ("time_zone", stored.0, now.time_zone.name().to_owned()),
+            (
+                "service_level_seconds",
+                stored.1.to_string(),
+                now.service_level_seconds.to_string(),
+            ),
+            (
+                "short_abandon_seconds",
+                stored.2.to_string(),
+                now.short_abandon_seconds.to_string(),
+            ),
+            (
+                "repeat_contact_days",
+                stored.3.to_string(),
+                now.repeat_contact_days.to_string(),
+            ),
+            (
+                "week_starts_on",
+                stored.4.to_string(),
+                now.week_starts_on.to_string(),
+            ),
+            (
+                "shown_tags",
+                format!("{:?}", stored.5),
+                format!("{:?}", now.shown_tags),
+            ),
+        ]
+    };
+    let differing = stored.map(|stored| {
+        let pairs = pairs(stored).into_iter();
+        let differing = pairs.filter(|(_, old, new)| old != new);
+        differing
+            .map(|(name, old, new)| format!("{name}: {old} -> {new}"))
+            .collect()
+    });
+    Ok(differing)
+}
+
+async fn is_served(connection: &mut PgConnection, account_id: &str) -> Result<bool, LoadError> {
+    Ok(sqlx::query_scalar(
+        "select exists (select from smartassist_sync.leases where account_id = $1 and expires_at > clock_timestamp())",
+    )
+    .bind(account_id)
+    .fetch_one(connection)
+    .await?)
+}
+
+async fn store(connection: &mut PgConnection, account: &AccountConfig) -> Result<(), LoadError> {
     let Reporting {
         time_zone,
         service_level_seconds,
@@ -19,50 +125,45 @@ pub async fn apply(pool: &Pool, account: &AccountConfig) -> Result<(), LoadError
         week_starts_on,
         shown_tags,
     } = &account.reporting;
-    pool.transact(async |transaction| {
-        // Waits for writers that use the old time zone.
-        turn::take(transaction, &account.account_id).await?;
-        sqlx::query("select clock_timestamp() at time zone $1")
-            .bind(time_zone.name())
-            .execute(&mut *transaction)
-            .await?;
-        let is_loaded: bool =
-            sqlx::query_scalar("select exists (select 1 from smartassist.sessions where account_id = $1)")
-                .bind(&account.account_id)
-                .fetch_one(&mut *transaction)
-                .await?;
-        sqlx::query(
-            "insert into smartassist.reporting as reporting (account_id, time_zone, service_level_seconds, \
-             short_abandon_seconds, repeat_contact_days, week_starts_on, shown_tags, rebuild_from) \
-             values ($1, $2, $3, $4, $5, $6, $7, case when $9 then $8::timestamptz end) \
-             on conflict (account_id) do update set time_zone = excluded.time_zone, \
-             service_level_seconds = excluded.service_level_seconds, \
-             short_abandon_seconds = excluded.short_abandon_seconds, \
-             repeat_contact_days = excluded.repeat_contact_days, week_starts_on = excluded.week_starts_on, \
-             shown_tags = excluded.shown_tags, \
-             rebuild_from = case when reporting.time_zone = excluded.time_zone then reporting.rebuild_from \
-             else $8::timestamptz end, \
-             rebuild_after = case when reporting.time_zone = excluded.time_zone then reporting.rebuild_after end",
-        )
-        .bind(&account.account_id)
+    sqlx::query("select clock_timestamp() at time zone $1")
         .bind(time_zone.name())
-        .bind(service_level_seconds)
-        .bind(short_abandon_seconds)
-        .bind(repeat_contact_days)
-        .bind(week_starts_on)
-        .bind(shown_tags)
-        .bind(DateTime::UNIX_EPOCH)
-        .bind(is_loaded)
-        .execute(transaction)
+        .execute(&mut *connection)
         .await?;
-        Ok(())
-    })
-    .await
+    let is_loaded: bool =
+        sqlx::query_scalar("select exists (select 1 from smartassist.sessions where account_id = $1)")
+            .bind(&account.account_id)
+            .fetch_one(&mut *connection)
+            .await?;
+    sqlx::query(
+        "insert into smartassist.reporting as reporting (account_id, time_zone, service_level_seconds, \
+         short_abandon_seconds, repeat_contact_days, week_starts_on, shown_tags, rebuild_from) \
+         values ($1, $2, $3, $4, $5, $6, $7, case when $9 then $8::timestamptz end) \
+         on conflict (account_id) do update set time_zone = excluded.time_zone, \
+         service_level_seconds = excluded.service_level_seconds, \
+         short_abandon_seconds = excluded.short_abandon_seconds, \
+         repeat_contact_days = excluded.repeat_contact_days, week_starts_on = excluded.week_starts_on, \
+         shown_tags = excluded.shown_tags, \
+         rebuild_from = case when reporting.time_zone = excluded.time_zone then reporting.rebuild_from \
+         else $8::timestamptz end, \
+         rebuild_after = case when reporting.time_zone = excluded.time_zone then reporting.rebuild_after end",
+    )
+    .bind(&account.account_id)
+    .bind(time_zone.name())
+    .bind(service_level_seconds)
+    .bind(short_abandon_seconds)
+    .bind(repeat_contact_days)
+    .bind(week_starts_on)
+    .bind(shown_tags)
+    .bind(DateTime::UNIX_EPOCH)
+    .bind(is_loaded)
+    .execute(connection)
+    .await?;
+    Ok(())
 }
 
-pub async fn apply_all(pool: &Pool, accounts: &[AccountConfig]) -> Result<(), LoadError> {
+pub async fn apply_all(pool: &Pool, accounts: &[AccountConfig], change: Change) -> Result<(), LoadError> {
     for account in accounts {
-        apply(pool, account).await?;
+        apply(pool, account, change).await?;
     }
     Ok(())
 }

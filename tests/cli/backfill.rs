@@ -75,7 +75,13 @@ async fn wrong_arguments_are_exit_code_2_and_say_what_is_wrong() {
             "yesterday",
             "2025-01-02",
             [].as_slice(),
-            "a date (2025-01-31) or RFC 3339 is expected",
+            "a date (2025-01-31) or RFC 3339 from 2000 on is expected",
+        ),
+        (
+            "1999-12-31",
+            "2025-01-02",
+            &[],
+            "a date (2025-01-31) or RFC 3339 from 2000 on is expected",
         ),
         (
             "2025-01-02",

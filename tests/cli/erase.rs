@@ -224,7 +224,7 @@ async fn what_may_be_somebody_else_is_printed_with_its_key() {
     });
     let listed = centre.database.ids_of(listed).await;
     assert_eq!(listed, ["m-0", "m-1", "m-2", "m-3", "m-4", "m-5"]);
-    assert_eq!(ended.events("customer erased")[0]["mentions"], 6);
+    assert_eq!(ended.events("customer would be erased")[0]["mentions"], 6);
     assert_eq!(centre.database.counts().await[0], 48);
 }
 

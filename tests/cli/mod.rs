@@ -9,6 +9,7 @@ mod erase;
 mod errors;
 mod keeping;
 mod private_postgres;
+mod reporting;
 mod status;
 mod sync;
 mod verify;

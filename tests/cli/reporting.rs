@@ -1,0 +1,73 @@
+//! Whose settings of reports hold.
+
+use std::collections::HashMap;
+
+use crate::support::program::Ended;
+use crate::support::{Program, Setup, TestDatabase, days_ago};
+
+const CHANGED: &str = "settings of reports were changed";
+const STAY: &str = "settings of reports differ from those in use, which stay";
+
+/// Runs a command with these settings of reports; gives the ones that are in use after it, too.
+async fn with_settings(
+    command: &[&str],
+    environment: &HashMap<String, String>,
+    settings: &[(&str, &str)],
+    database: &TestDatabase,
+) -> (Ended, String) {
+    let mut environment = environment.clone();
+    for (key, value) in settings {
+        environment.insert(format!("SMARTASSIST_ETL__REPORTING__{key}"), (*value).to_owned());
+    }
+    let ended = Program::run(command, &environment).await;
+    assert_eq!(ended.code(), 0, "{}", ended.log.join("\n"));
+    let in_use = "select concat_ws(' ', time_zone, service_level_seconds, rebuild_from is not null) from smartassist.reporting";
+    (ended, database.text(in_use).await)
+}
+
+#[tokio::test]
+async fn only_who_loads_an_account_changes_its_settings() {
+    let database = TestDatabase::migrated().await;
+    let mut setup = Setup::live().await;
+    setup.set("start_from", &days_ago(6));
+    setup.seed_days(3, 5, 3, 60);
+    let mut environment = setup.environment();
+    environment.insert("DATABASE_URL".to_owned(), database.url().await);
+    let new_york = [("TIME_ZONE", "America/New_York")];
+    let berlin = [("TIME_ZONE", "Europe/Berlin"), ("SERVICE_LEVEL_SECONDS", "60")];
+
+    let (first, in_use) = with_settings(&["sync"], &environment, &new_york, &database).await;
+    assert_eq!((first.events(CHANGED).len(), first.events(STAY).len()), (0, 0));
+    assert_eq!(in_use, "America/New_York 20 f");
+
+    let (from, to) = (days_ago(5), days_ago(3));
+    let range = ["--from", from.as_str(), "--to", to.as_str()];
+    for command in [
+        [&["verify"][..], &range].concat(),
+        [&["backfill"][..], &range].concat(),
+        vec!["rebuild-facts"],
+    ] {
+        let (ended, in_use) = with_settings(&command, &environment, &[], &database).await;
+        assert_eq!(in_use, "America/New_York 20 f", "{command:?}");
+        let stay = ended.events(STAY);
+        assert_eq!(stay[0]["differing"], "time_zone: America/New_York -> UTC");
+    }
+
+    let (changed, in_use) = with_settings(&["sync"], &environment, &berlin, &database).await;
+    assert_eq!(in_use, "Europe/Berlin 60 f", "and the facts are made anew");
+    let told = "time_zone: America/New_York -> Europe/Berlin, service_level_seconds: 20 -> 60";
+    assert_eq!(changed.events(CHANGED)[0]["changed"], told);
+    assert_eq!(changed.events("facts were made anew")[0]["interactions"], 60);
+
+    // Beside a daemon, until that gives the account up.
+    let held =
+        "update smartassist_sync.leases set holder = 'a daemon', expires_at = now() + interval '5 seconds'";
+    database.execute(held).await;
+    let beside = environment.clone();
+    let ended = Program::run(&["sync"], &beside).await;
+    assert_eq!(ended.events(STAY).len(), 1, "{}", ended.log.join("\n"));
+    assert_eq!(
+        database.text("select time_zone from smartassist.reporting").await,
+        "Europe/Berlin"
+    );
+}
