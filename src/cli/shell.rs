@@ -124,7 +124,6 @@ impl Shell<'_> {
         work(self).await
     }
 
-    /// For commands that load, or rebuild facts.
     pub(super) async fn apply_reporting(&self, change: Change) -> Result<(), CommandError> {
         let (pool, accounts) = (&self.database.pool, &self.config.accounts);
         let apply = async || Ok(reporting::apply_all(pool, accounts, change).await?);

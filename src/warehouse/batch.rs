@@ -27,8 +27,7 @@ pub(super) struct Constants<'a> {
     pub(super) time_zone_offset: i32,
 }
 
-/// Rows of one table, made as they are sent: PostgreSQL stores some while others are made. The interaction key is
-/// the first column.
+/// Rows of one table, made as they are sent: PostgreSQL stores some while others are made.
 pub(super) struct Batch<'a> {
     table: &'static str,
     columns: Vec<&'static str>,
@@ -38,7 +37,7 @@ pub(super) struct Batch<'a> {
 type Row<'a> = Vec<Cell<'a>>;
 
 impl<'a> Batch<'a> {
-    /// `own` columns come before those of the table of fields.
+    /// The key comes first, then `own` columns.
     fn new<T>(
         table: &'static str,
         (own, columns): (&[&'static str], &[&'static str]),

@@ -7,7 +7,7 @@ use crate::postgres::Pool;
 
 use crate::ledger::{LoadError, turn};
 
-/// Whether what is stored may be changed. An account that has no settings yet gets them anyway.
+/// A new account gets settings anyway.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Change {
     /// By a daemon, whose settings they are.
@@ -16,8 +16,7 @@ pub enum Change {
     Never,
 }
 
-/// Thresholds hold at once, for the past too; a change of the time zone rebuilds facts, which have columns of
-/// local time.
+/// Thresholds hold at once, for the past too; another time zone rebuilds facts.
 ///
 /// # Errors
 /// Database failure, also if the server does not know the time zone.

@@ -67,7 +67,7 @@ pub(super) fn of<'a>(rows: &'a Rows, steps: &[Step<'a>], basis: &FactBasis) -> V
     offers.map(offer).collect()
 }
 
-/// Of the offer and the acceptance, for grouping: what has no stamp goes by the nearest one.
+/// Of offer and acceptance: what has no stamp goes by the nearest one.
 fn instants(rows: &Rows, step: &Step<'_>, segment: &AgentSegment) -> (DateTime<Utc>, Option<DateTime<Utc>>) {
     let stamps = [
         segment.assigned_at,

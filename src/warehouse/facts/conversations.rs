@@ -1,4 +1,4 @@
-//! A conversation may have several records, each with its stays and offers so far: they count once.
+//! Several records of a conversation each have its stays and offers so far: these count once.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -11,7 +11,7 @@ use super::super::siblings::MOST_SIBLINGS;
 use super::Counted;
 use crate::ledger::{LoadError, bigint};
 
-/// Records of conversations that have several. An id of too many records is a constant and is ignored.
+/// An id of too many records is a constant and is ignored.
 pub(super) async fn of_several_records(
     connection: &mut PgConnection,
     account_id: &str,

@@ -28,11 +28,10 @@ const MADE_AT_ONCE: usize = 16;
 /// Only of interactions that the API still returns.
 pub(super) type Counted<'a> = (Uuid, &'a Rows);
 
-/// A contact that came, went or moved; the one before it gets another next contact.
+/// A contact that came, went or moved.
 type Touched = (Uuid, DateTime<Utc>);
 
-/// Replaces the facts of `counted`; `others` lose theirs. New interactions may have some, if their rows were
-/// deleted by hand.
+/// Replaces the facts of `counted`; `others` lose theirs.
 pub(super) async fn write(
     connection: &mut PgConnection,
     account_id: &str,
