@@ -91,7 +91,6 @@ impl RangeArguments {
     }
 }
 
-/// The ledger knows no range before it.
 const FIRST_YEAR: i32 = 2000;
 
 fn instant(text: &str) -> Result<DateTime<Utc>, String> {

@@ -10,7 +10,7 @@ use crate::ledger::{LoadError, turn};
 /// A new account gets settings anyway.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Change {
-    /// By a daemon, whose settings they are.
+    /// By a daemon.
     Always,
     UnlessServed,
     Never,
@@ -52,7 +52,7 @@ pub async fn apply(pool: &Pool, account: &AccountConfig, change: Change) -> Resu
     Ok(())
 }
 
-/// As old and new value; `None` if nothing is stored.
+/// Old and new values; `None` if none are stored.
 async fn differing(
     connection: &mut PgConnection,
     account: &AccountConfig,

@@ -1,4 +1,4 @@
-//! How a session ended. No single column tells and the lists of statuses are open, so words are searched.
+//! How a session ended: no single column tells, so words are searched.
 
 use crate::transform::Session;
 

@@ -1,4 +1,4 @@
-//! Facts that reports count, written in the transaction that writes the rows, so that they never differ.
+//! Facts that reports count, written with the rows in one transaction, so that they never differ.
 
 mod conversations;
 mod names;
@@ -22,7 +22,6 @@ pub use rebuild::{forget_orphans, forget_unnamed, forget_unseen, left, rebuild_s
 
 const TABLES: [&str; 3] = [QueueVisit::TABLE, AgentOffer::TABLE, InteractionFact::TABLE];
 
-/// Then PostgreSQL's answer is looked for.
 const MADE_AT_ONCE: usize = 16;
 
 /// Only of interactions that the API still returns.
