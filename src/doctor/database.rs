@@ -231,7 +231,15 @@ async fn readers(pool: &Pool) -> Checked {
             "revoke it from those it is not meant for; then give the role a comment (comment on role … is '…')",
         )
     };
-    Ok(with_members.map(finding).collect())
+    let blind = inspect::blind_readers(pool).await?.into_iter();
+    let blind = blind.map(|(role, statements)| {
+        Finding::warning(format!("the role {role} is missing or may not read"))
+            .explanation("BI tools and analysts cannot be let in")
+            .remedy(format!(
+                "have an administrator run, in this database: {statements}"
+            ))
+    });
+    Ok(with_members.map(finding).chain(blind).collect())
 }
 
 #[cfg(test)]

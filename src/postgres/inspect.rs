@@ -86,6 +86,13 @@ pub async fn foreign_readers(pool: &Pool) -> Result<Vec<(String, Vec<String>)>, 
     sqlx::query_as(include_str!("readers.sql")).fetch_all(pool).await
 }
 
+/// Reader roles that cannot read, with the statements that let them.
+pub async fn blind_readers(pool: &Pool) -> Result<Vec<(String, String)>, sqlx::Error> {
+    sqlx::query_as(include_str!("blind_readers.sql"))
+        .fetch_all(pool)
+        .await
+}
+
 /// Behind a pooler, `encryption` is the pooler's.
 pub async fn protection(pool: &Pool) -> Result<Protection, sqlx::Error> {
     let encryption = "select version, cipher from pg_stat_ssl where pid = pg_backend_pid() and ssl";
