@@ -86,7 +86,7 @@ pub async fn foreign_readers(pool: &Pool) -> Result<Vec<(String, Vec<String>)>, 
     sqlx::query_as(include_str!("readers.sql")).fetch_all(pool).await
 }
 
-/// Reader roles that cannot read, with the statements that let them.
+/// With the statements that let them read.
 pub async fn blind_readers(pool: &Pool) -> Result<Vec<(String, String)>, sqlx::Error> {
     sqlx::query_as(include_str!("blind_readers.sql"))
         .fetch_all(pool)
