@@ -7,7 +7,7 @@ use crate::postgres::Pool;
 
 use crate::ledger::{LoadError, turn};
 
-/// A new account gets settings anyway.
+/// A new account gets some anyway.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Change {
     /// By a daemon.
@@ -52,7 +52,7 @@ pub async fn apply(pool: &Pool, account: &AccountConfig, change: Change) -> Resu
     Ok(())
 }
 
-/// Old and new values; `None` if none are stored.
+/// `None` if none are stored.
 async fn differing(
     connection: &mut PgConnection,
     account: &AccountConfig,
