@@ -32,7 +32,8 @@ mkdir -m 700 "$work/data" "$work/socket"
 [ "$(id -u)" != 0 ] || chown postgres "$work/data" "$work/socket"
 as_owner "${pg_ctl%pg_ctl}initdb" -D "$work/data" -U postgres -A trust -E UTF8 --locale=C >"$work/initdb.log"
 cluster=$work/data
-port=$(python3 -c 'import socket; free = socket.socket(); free.bind(("127.0.0.1", 0)); print(free.getsockname()[1])')
+reserve_ports
+port=$database_port
 as_owner "$pg_ctl" -D "$cluster" -s -w -l "$cluster/log" \
     -o "-c listen_addresses=127.0.0.1 -c port=$port -c unix_socket_directories=$work/socket -c max_wal_size=4GB" start
 export PGHOST=$work/socket PGPORT=$port PGUSER=postgres

@@ -67,16 +67,9 @@ async fn load(workbench: &Workbench, interactions: usize, program: &Path) -> Res
     let simulator = Simulator::start(&Api::new(data)).await?;
     let mut database = workbench.database("loaded").await?;
     let daemon = Daemon::new(from, &simulator, &database, workbench.directory()).built_as(program);
-    daemon.run("migrate").await?;
-    database.settle().await?;
-    let ended = daemon.run("sync").await?;
-    let books = database.books().await?;
-    ensure!(
-        books.inserted == interactions,
-        "the load should insert {interactions} interactions: {books:?}"
-    );
+    let load = throughput::first_load(interactions, &daemon, &mut database).await?;
     workbench.drop(database).await?;
-    Ok(ended.seconds)
+    Ok(load.seconds)
 }
 
 fn median(seconds: &mut [f64]) -> f64 {

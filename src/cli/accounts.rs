@@ -16,7 +16,7 @@ use crate::sync::{AccountContext, AccountSettings, RunReport};
 use crate::telemetry::logging::Screen;
 use crate::time::clock::{Clock, SystemClock};
 
-use crate::warehouse::reporting::Change;
+use crate::warehouse::reporting::MayChange;
 
 use super::exit::CommandError;
 use super::progress::WatchedAccount;
@@ -44,12 +44,12 @@ pub(super) fn select(config: &Config, name: Option<&str>) -> Result<Config, Comm
 pub(super) async fn run_all(
     config: &Config,
     screen: &Screen,
-    change: Change,
+    may_change: MayChange,
     run: impl AsyncFn(&WatchedAccount<'_>, &CancellationToken) -> RunReport,
 ) -> Result<(), CommandError> {
     config.require_accounts()?;
     with_database(config, async |shell| {
-        shell.apply_reporting(change).await?;
+        shell.apply_reporting(may_change).await?;
         let contexts = contexts(config, &shell.database.pool)?.into_iter();
         let accounts: Vec<WatchedAccount<'_>> = contexts
             .map(|context| WatchedAccount::new(context, screen, shell))

@@ -3,7 +3,7 @@ use serde_json::json;
 use crate::config::Config;
 use crate::sync;
 use crate::time::pulse::Pulse;
-use crate::warehouse::reporting::{self, Change};
+use crate::warehouse::reporting::{self, MayChange};
 
 use super::accounts::select;
 use super::exit::CommandError;
@@ -30,7 +30,7 @@ pub(super) async fn rebuild_facts(
 }
 
 async fn rebuild(shell: &Shell<'_>) -> Result<Vec<(String, u64)>, CommandError> {
-    shell.apply_reporting(Change::Never).await?;
+    shell.apply_reporting(MayChange::Never).await?;
     let pool = &shell.database.pool;
     let mut all = Vec::new();
     for account in &shell.config.accounts {

@@ -16,7 +16,7 @@ use crate::sync::{self, AccountContext, Schedule};
 use crate::telemetry::logging::LogLevel;
 use crate::telemetry::{chain, metrics};
 use crate::time::clock::{Clock, SystemClock};
-use crate::warehouse::reporting::{self, Change};
+use crate::warehouse::reporting::{self, MayChange};
 use crate::web::{self, DaemonState, Watched};
 
 use super::accounts::contexts;
@@ -109,7 +109,7 @@ async fn open_once(config: &Config) -> Result<Database, CommandError> {
 
 async fn prepare(config: &Config, pool: &Pool) -> Result<(), CommandError> {
     postgres::migrate(pool).await?;
-    Ok(reporting::apply_all(pool, &config.accounts, Change::Always).await?)
+    Ok(reporting::apply_all(pool, &config.accounts, MayChange::Always).await?)
 }
 
 async fn work(

@@ -15,7 +15,7 @@ use crate::ledger::runs::Outcome;
 use crate::postgres::{self, Database, UNREACHABLE_REMEDY};
 use crate::sync::RunReport;
 use crate::telemetry::chain;
-use crate::warehouse::reporting::{self, Change};
+use crate::warehouse::reporting::{self, MayChange};
 
 use super::exit::CommandError;
 use super::process::Shutdown;
@@ -124,9 +124,9 @@ impl Shell<'_> {
         work(self).await
     }
 
-    pub(super) async fn apply_reporting(&self, change: Change) -> Result<(), CommandError> {
+    pub(super) async fn apply_reporting(&self, may_change: MayChange) -> Result<(), CommandError> {
         let (pool, accounts) = (&self.database.pool, &self.config.accounts);
-        let apply = async || Ok(reporting::apply_all(pool, accounts, change).await?);
+        let apply = async || Ok(reporting::apply_all(pool, accounts, may_change).await?);
         self.retry(&self.stop, apply).await
     }
 

@@ -11,14 +11,14 @@ use crate::telemetry::logging::Screen;
 use crate::time::clock::{Clock, SystemClock};
 use crate::time::window::Window;
 
-use crate::warehouse::reporting::Change;
+use crate::warehouse::reporting::MayChange;
 
 use super::accounts::{run_all, select};
 use super::exit::CommandError;
 
 pub(super) async fn sync(config: &Config, screen: &Screen) -> Result<(), CommandError> {
     let policies = config.sync.policies();
-    run_all(config, screen, Change::UnlessServed, async |watched, stop| {
+    run_all(config, screen, MayChange::UnlessServed, async |watched, stop| {
         let mut report = watched.catch_up(&policies, stop).await;
         if watched.clean_up(stop).await.is_err() && report.outcome == Outcome::Succeeded {
             report.outcome = Outcome::Failed;
@@ -49,7 +49,7 @@ pub(super) async fn backfill(
         read_again: arguments.refetch,
         by_identity: false,
     };
-    run_all(&config, screen, Change::Never, async |watched, stop| {
+    run_all(&config, screen, MayChange::Never, async |watched, stop| {
         let (request, report) = watched.fulfil(&wish, stop).await;
         if request.is_none() && report.was_idle {
             info!(

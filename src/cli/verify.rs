@@ -13,7 +13,7 @@ use crate::sync::{self, DayComparison, Method, RunReport, Wish};
 use crate::telemetry::logging::Screen;
 use crate::time::window::Window;
 
-use crate::warehouse::reporting::Change;
+use crate::warehouse::reporting::MayChange;
 
 use super::accounts;
 use super::exit::CommandError;
@@ -61,7 +61,7 @@ pub(super) async fn verify(
 ) -> Result<(), CommandError> {
     let (config, range) = arguments.range.of(config)?;
     let compared: Mutex<Vec<Compared>> = Mutex::default();
-    let worked = accounts::run_all(&config, screen, Change::Never, async |watched, stop| {
+    let worked = accounts::run_all(&config, screen, MayChange::Never, async |watched, stop| {
         let (range, days, report) = compare(watched, range, arguments, stop).await;
         let mut compared = compared.lock().unwrap_or_else(PoisonError::into_inner);
         compared.push(Compared {

@@ -234,7 +234,7 @@ async fn readers(pool: &Pool) -> Checked {
     let blind = inspect::blind_readers(pool).await?.into_iter();
     let blind = blind.map(|(role, statements)| {
         Finding::warning(format!("the role {role} is missing or may not read"))
-            .explanation("BI tools and analysts cannot be let in")
+            .explanation("BI tools and analysts cannot be given the right to read")
             .remedy(format!(
                 "have an administrator run, in this database: {statements}"
             ))

@@ -1,5 +1,5 @@
 -- $4: what is known of the API now. A window whose proof it contradicts is no longer drained or covered:
--- pages of so many records are full, an empty page was not served, or numResults is no total.
+-- pages of that many records are full, an empty page was not served, or numResults is no total.
 , before as (
     select account.account_id, account.api_traits as traits, $4::jsonb as now
     from smartassist_sync.accounts as account

@@ -21,7 +21,7 @@ use super::settings;
 /// Beyond the server's own timeout.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// A transaction may take so many statement timeouts.
+/// In statement timeouts.
 const STATEMENTS: u32 = 2;
 
 const SHORT_TIMEOUT: Duration = Duration::from_secs(2);

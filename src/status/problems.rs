@@ -11,7 +11,7 @@ use crate::time::clock::Skew;
 
 /// Fewer refused requests in an hour are normal.
 const FEW_REFUSED_REQUESTS: i64 = 3;
-/// Fewer than one in so many are normal.
+/// Fewer than one in these are normal.
 const ONE_REFUSED_IN: i64 = 20;
 
 const STALL_REMEDY: &str = "read the log from then on; a run that hangs is ended and started again by itself, `doctor` tests what it needs";

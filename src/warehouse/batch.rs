@@ -41,13 +41,14 @@ impl<'a> Batch<'a> {
     fn new<T>(
         table: &'static str,
         (own, columns): (&[&'static str], &[&'static str]),
-        rows: impl Iterator<Item = T> + Send + 'a,
+        rows: impl Iterator<Item = (Uuid, T)> + Send + 'a,
         fill: impl Fn(T, &mut Row<'a>) + Send + 'a,
     ) -> Self {
         let columns = [&[KEY], own, columns].concat();
         let width = columns.len();
-        let rows = rows.map(move |one| {
+        let rows = rows.map(move |(key, one)| {
             let mut row = Vec::with_capacity(width);
+            row.push(Cell::Uuid(key));
             fill(one, &mut row);
             row
         });
@@ -67,9 +68,8 @@ impl<'a> Batch<'a> {
             "last_changed_at",
         ];
         let (table, columns) = (Session::TABLE.name, (&own[..], Session::TABLE.columns));
-        Self::new(table, columns, interactions.iter(), move |interaction, row| {
+        Self::new(table, columns, keyed(interactions), move |interaction, row| {
             row.extend([
-                Cell::Uuid(interaction.key),
                 Cell::Text(constants.account_id),
                 Cell::Bytea(&interaction.content_hash),
                 Cell::Null,
@@ -83,9 +83,8 @@ impl<'a> Batch<'a> {
     pub(super) fn of_raw(interactions: &'a [&'a Interaction], constants: Constants<'a>) -> Self {
         let own = ["payload", "fetched_at", "time_zone_offset"];
         let (table, columns) = ("smartassist.raw_interactions", (&own[..], &[][..]));
-        Self::new(table, columns, interactions.iter(), move |interaction, row| {
+        Self::new(table, columns, keyed(interactions), move |interaction, row| {
             row.extend([
-                Cell::Uuid(interaction.key),
                 Cell::Jsonb(&interaction.payload),
                 Cell::Timestamptz(constants.written_at),
                 Cell::Integer(constants.time_zone_offset),
@@ -101,15 +100,7 @@ impl<'a> Batch<'a> {
             let rows = of(&interaction.rows).iter();
             rows.map(|row| (interaction.key, row))
         });
-        Self::new(
-            R::TABLE.name,
-            (&[], R::TABLE.columns),
-            rows,
-            |(key, child), row| {
-                row.push(Cell::Uuid(key));
-                child.add_cells(row);
-            },
-        )
+        Self::new(R::TABLE.name, (&[], R::TABLE.columns), rows, R::add_cells)
     }
 
     pub(super) fn of_facts<R: FactRow + 'a>(
@@ -117,8 +108,8 @@ impl<'a> Batch<'a> {
         account_id: &'a str,
     ) -> Self {
         let columns = (&["account_id"][..], R::COLUMNS);
-        Self::new(R::TABLE, columns, facts, move |(key, fact), row| {
-            row.extend([Cell::Uuid(key), Cell::Text(account_id)]);
+        Self::new(R::TABLE, columns, facts, move |fact, row| {
+            row.push(Cell::Text(account_id));
             fact.add_cells(row);
         })
     }
@@ -234,6 +225,14 @@ fn check(table: &'static str, written: Result<u64, sqlx::Error>, expected: u64) 
         }
         Err(error) => Err(error.into()),
     }
+}
+
+fn keyed<'a>(
+    interactions: &'a [&'a Interaction],
+) -> impl Iterator<Item = (Uuid, &'a Interaction)> + Send + 'a {
+    interactions
+        .iter()
+        .map(|interaction| (interaction.key, *interaction))
 }
 
 /// As binary COPY.

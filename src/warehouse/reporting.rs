@@ -1,4 +1,5 @@
 use chrono::DateTime;
+use serde_json::json;
 use sqlx::PgConnection;
 use tracing::{info, warn};
 
@@ -9,7 +10,7 @@ use crate::ledger::{LoadError, turn};
 
 /// A new account gets some anyway.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Change {
+pub enum MayChange {
     /// By a daemon.
     Always,
     UnlessServed,
@@ -20,29 +21,34 @@ pub enum Change {
 ///
 /// # Errors
 /// Database failure, also if the server does not know the time zone.
-pub async fn apply(pool: &Pool, account: &AccountConfig, change: Change) -> Result<(), LoadError> {
-    let (differing, is_changed) = pool
+pub async fn apply(pool: &Pool, account: &AccountConfig, may_change: MayChange) -> Result<(), LoadError> {
+    let found = pool
         .transact(async |transaction| {
             // Waits for writers that use the old time zone.
             turn::take(transaction, &account.account_id).await?;
-            let differing = differing(transaction, account).await?;
-            let may_change = match (&differing, change) {
-                (None, _) | (_, Change::Always) => true,
-                (_, Change::UnlessServed) => !is_served(transaction, &account.account_id).await?,
-                (_, Change::Never) => false,
+            let Some(differing) = differing(transaction, account).await? else {
+                store(transaction, account).await?;
+                return Ok(None);
             };
-            let is_new_or_differs = differing.as_ref().is_none_or(|differing| !differing.is_empty());
-            if may_change && is_new_or_differs {
+            if differing.is_empty() {
+                return Ok(None);
+            }
+            let is_changed = match may_change {
+                MayChange::Always => true,
+                MayChange::UnlessServed => !is_served(transaction, &account.account_id).await?,
+                MayChange::Never => false,
+            };
+            if is_changed {
                 store(transaction, account).await?;
             }
-            Ok::<_, LoadError>((differing.unwrap_or_default(), may_change))
+            Ok::<_, LoadError>(Some((differing.join(", "), is_changed)))
         })
         .await?;
-    let (account, differing) = (&account.name, differing.join(", "));
-    match (differing.as_str(), is_changed) {
-        ("", _) => {}
-        (_, true) => info!(account, changed = differing, "settings of reports were changed"),
-        (_, false) => warn!(
+    let account = &account.name;
+    match found {
+        None => {}
+        Some((changed, true)) => info!(account, changed, "settings of reports were changed"),
+        Some((differing, false)) => warn!(
             account,
             differing,
             remedy = "give this command the settings that the daemon has; to change them, restart the daemon with others",
@@ -57,53 +63,27 @@ async fn differing(
     connection: &mut PgConnection,
     account: &AccountConfig,
 ) -> Result<Option<Vec<String>>, LoadError> {
-    type Stored = (String, i32, i32, i32, i32, Vec<String>);
-    let stored: Option<Stored> = sqlx::query_as(
-        "select time_zone, service_level_seconds, short_abandon_seconds, repeat_contact_days, week_starts_on, shown_tags \
-         from smartassist.reporting where account_id = $1",
-    )
-    .bind(&account.account_id)
-    .fetch_optional(connection)
-    .await?;
-    let now = &account.reporting;
-    let pairs = |stored: Stored| {
-        [
-            ("time_zone", stored.0, now.time_zone.name().to_owned()),
-            (
-                "service_level_seconds",
-                stored.1.to_string(),
-                now.service_level_seconds.to_string(),
-            ),
-            (
-                "short_abandon_seconds",
-                stored.2.to_string(),
-                now.short_abandon_seconds.to_string(),
-            ),
-            (
-                "repeat_contact_days",
-                stored.3.to_string(),
-                now.repeat_contact_days.to_string(),
-            ),
-            (
-                "week_starts_on",
-                stored.4.to_string(),
-                now.week_starts_on.to_string(),
-            ),
-            (
-                "shown_tags",
-                format!("{:?}", stored.5),
-                format!("{:?}", now.shown_tags),
-            ),
-        ]
-    };
-    let differing = stored.map(|stored| {
-        let pairs = pairs(stored).into_iter();
-        let differing = pairs.filter(|(_, old, new)| old != new);
-        differing
-            .map(|(name, old, new)| format!("{name}: {old} -> {new}"))
-            .collect()
+    let Reporting {
+        time_zone,
+        service_level_seconds,
+        short_abandon_seconds,
+        repeat_contact_days,
+        week_starts_on,
+        shown_tags,
+    } = &account.reporting;
+    let now = json!({
+        "time_zone": time_zone.name(),
+        "service_level_seconds": service_level_seconds,
+        "short_abandon_seconds": short_abandon_seconds,
+        "repeat_contact_days": repeat_contact_days,
+        "week_starts_on": week_starts_on,
+        "shown_tags": shown_tags,
     });
-    Ok(differing)
+    Ok(sqlx::query_scalar(include_str!("reporting_differs.sql"))
+        .bind(&account.account_id)
+        .bind(now.to_string())
+        .fetch_optional(connection)
+        .await?)
 }
 
 async fn is_served(connection: &mut PgConnection, account_id: &str) -> Result<bool, LoadError> {
@@ -160,9 +140,13 @@ async fn store(connection: &mut PgConnection, account: &AccountConfig) -> Result
     Ok(())
 }
 
-pub async fn apply_all(pool: &Pool, accounts: &[AccountConfig], change: Change) -> Result<(), LoadError> {
+pub async fn apply_all(
+    pool: &Pool,
+    accounts: &[AccountConfig],
+    may_change: MayChange,
+) -> Result<(), LoadError> {
     for account in accounts {
-        apply(pool, account, change).await?;
+        apply(pool, account, may_change).await?;
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use serde_json::json;
 use smartassist_etl::sync::{Replay, erase};
 use smartassist_etl::time::clock::Clock;
 use smartassist_etl::transform::privacy::{Class, IdentifierKind, Policy, PrivacyKey, Rule, Wanted};
-use smartassist_etl::warehouse::reporting::{self, Change};
+use smartassist_etl::warehouse::reporting::{self, MayChange};
 use smartassist_simulator::Seed;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -107,7 +107,7 @@ async fn another_time_zone_makes_all_facts_anew() {
     let past = past().await;
     let mut account = past.worker.api.account().clone();
     account.reporting.time_zone = chrono_tz::Australia::Lord_Howe;
-    reporting::apply(&past.database.pool, &account, Change::Always)
+    reporting::apply(&past.database.pool, &account, MayChange::Always)
         .await
         .unwrap();
     assert_ne!(differing(&past.database).await, "");
@@ -128,7 +128,7 @@ async fn another_time_zone_makes_all_facts_anew() {
     let before = past.database.number(in_target).await;
     let versions = past.versions_but(&[]).await;
     account.reporting.service_level_seconds = 600;
-    reporting::apply(&past.database.pool, &account, Change::Always)
+    reporting::apply(&past.database.pool, &account, MayChange::Always)
         .await
         .unwrap();
     assert!(past.database.number(in_target).await > before);

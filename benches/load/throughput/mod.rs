@@ -34,8 +34,8 @@ const INTERACTIONS_PER_DAY: usize = 834;
 
 /// What one `sync` took.
 #[derive(Debug)]
-struct Pass {
-    seconds: f64,
+pub(crate) struct Pass {
+    pub(crate) seconds: f64,
     /// In bytes, where the system says.
     peak_memory: Option<u64>,
     wal_bytes: u64,
@@ -56,14 +56,7 @@ async fn compare(workbench: &Workbench, interactions: usize, days: usize) -> Res
     let simulator = Simulator::start(&Api::new(data)).await?;
     let mut loaded = workbench.database("loaded").await?;
     let daemon = Daemon::new(from, &simulator, &loaded, workbench.directory());
-    daemon.run("migrate").await?;
-
-    let load = sync(&daemon, &mut loaded).await?;
-    ensure!(
-        load.books.inserted == interactions && load.books.updated + load.books.rejected == 0,
-        "the first load should insert {interactions} interactions: {:?}",
-        load.books
-    );
+    let load = first_load(interactions, &daemon, &mut loaded).await?;
     let counts = loaded.counts().await?;
 
     let mut copied = workbench.database("copied").await?;
@@ -131,6 +124,22 @@ async fn pass(daemon: &Daemon, command: &str, database: &mut Database) -> Result
         wal_bytes: database.wal_position().await?.saturating_sub(wal_before),
         books: database.books().await?,
     })
+}
+
+/// Into an empty database.
+pub(crate) async fn first_load(
+    interactions: usize,
+    daemon: &Daemon,
+    database: &mut Database,
+) -> Result<Pass> {
+    daemon.run("migrate").await?;
+    let load = sync(daemon, database).await?;
+    ensure!(
+        load.books.inserted == interactions && load.books.updated + load.books.rejected == 0,
+        "the first load should insert {interactions} interactions: {:?}",
+        load.books
+    );
+    Ok(load)
 }
 
 /// Has everything read again that is stored already.

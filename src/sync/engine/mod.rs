@@ -63,7 +63,7 @@ pub(super) const REQUESTS_OF_A_WINDOW: u64 = LAST_OFFSET as u64 + 1;
 
 pub(super) const DEFAULT_START: TimeDelta = TimeDelta::days(30);
 
-/// One in so many goes to whoever waits longest, or a large account would never refresh its 30 days.
+/// One in these goes to whoever waits longest, or a large account would never refresh its 30 days.
 const TURN_OF_THE_LONGEST_WAIT: u64 = 10;
 
 /// After these, the API or the network is down.

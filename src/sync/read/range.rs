@@ -26,7 +26,7 @@ const WORK_AFTER_THE_END: TimeDelta = TimeDelta::hours(1);
 const QUARTER: TimeDelta = TimeDelta::minutes(15);
 const FURTHEST_ZONE: i32 = 14 * 4;
 
-/// One in so many may lie outside, and a single one always.
+/// One in these may lie outside, and a single one always.
 const ODD_ONE_IN: usize = 10;
 
 const TELLING_WINDOW: TimeDelta = TimeDelta::hours(1);

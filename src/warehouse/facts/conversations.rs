@@ -11,6 +11,9 @@ use super::super::siblings::MOST_SIBLINGS;
 use super::Counted;
 use crate::ledger::{LoadError, bigint};
 
+/// Id, records, number read of all.
+type Conversation = (String, Vec<Uuid>, i64);
+
 /// An id of too many records is a constant and is ignored.
 pub(super) async fn of_several_records(
     connection: &mut PgConnection,
@@ -34,13 +37,13 @@ pub(super) async fn of_several_records(
     let mut ids = Vec::from_iter(ids);
     while !ids.is_empty() {
         let most = ids.len() * MOST_SIBLINGS;
-        let several: Vec<(String, Vec<Uuid>, i64)> = sqlx::query_as(include_str!("conversations.sql"))
+        let several: Vec<Conversation> = sqlx::query_as(include_str!("conversations.sql"))
             .bind(account_id)
             .bind(&ids)
             .bind(bigint(most as u64 + 1))
             .fetch_all(&mut *connection)
             .await?;
-        let constant = |(_, keys, _): &&(String, Vec<Uuid>, i64)| keys.len() > MOST_SIBLINGS;
+        let constant = |(_, keys, _): &&Conversation| keys.len() > MOST_SIBLINGS;
         if several
             .first()
             .is_none_or(|(.., read)| *read <= bigint(most as u64))
