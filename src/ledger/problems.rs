@@ -130,13 +130,14 @@ pub enum ProblemCode {
     TimeZone,
     HourlyLimit,
     RejectedRecordsNotKept,
+    CannotBegin,
 }
 
 type Meaning = (ProblemCode, &'static str, Severity, &'static str, &'static str);
 
 impl ProblemCode {
     /// Code, spelling, severity, text and remedy, in the order of the codes.
-    const MEANINGS: [Meaning; 8] = [
+    const MEANINGS: [Meaning; 9] = [
         (
             Self::BulkMissing,
             "bulk_missing",
@@ -196,6 +197,13 @@ impl ProblemCode {
             Severity::Failed,
             "more records are rejected in a day than are kept; further ones are only counted",
             "see smartassist_sync.rejected_records for why; once it is repaired, run `backfill --refetch --from DATE --to DATE` for these days",
+        ),
+        (
+            Self::CannotBegin,
+            "cannot_begin",
+            Severity::Failed,
+            "no run can begin, so nothing is stored",
+            "`doctor` says what to do; it is tried again by itself",
         ),
     ];
 

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::doctor::Diagnosis;
 use crate::support::{Program, Setup, TestDatabase, real_now};
 
+const KEY: &str = "0123456789abcdef0123456789abcdef";
 const PHONE: &str = "+49 30 5550199";
 
 /// A loaded call of one customer, and a record that was rejected.
@@ -30,7 +31,7 @@ async fn loaded() -> (Setup, TestDatabase, HashMap<String, String>) {
         "SMARTASSIST_ETL__LOG__LEVEL".to_owned(),
         "trace,sqlx=trace".to_owned(),
     );
-    set_key(&mut environment, "0123456789abcdef0123456789abcdef");
+    set_key(&mut environment, KEY);
     assert_eq!(Program::run(&["sync"], &environment).await.code(), 0);
     (setup, database, environment)
 }
@@ -111,6 +112,9 @@ async fn with_another_privacy_key_nothing_is_written() {
     let ended = Program::run(&["sync"], &environment).await;
     assert_eq!(ended.code(), 1);
     assert_eq!(ended.events("run failed")[0]["remedy"], remedy);
+    let problem = "no run can begin, so nothing is stored (customers were erased with another privacy.key";
+    let status = Program::run(&["status", "--json"], &environment).await;
+    assert!(status.stdout.contains(problem), "{}", status.stdout);
     let replay = Program::run(&["replay"], &environment).await;
     assert_eq!(replay.code(), 1);
     assert!(
@@ -118,6 +122,11 @@ async fn with_another_privacy_key_nothing_is_written() {
         "{}",
         replay.last_word()
     );
+    set_key(&mut environment, KEY);
+    let ended = Program::run(&["sync"], &environment).await;
+    assert_eq!(ended.code(), 0);
+    let status = Program::run(&["status", "--json"], &environment).await;
+    assert!(!status.stdout.contains(problem), "{}", status.stdout);
 }
 
 #[tokio::test]

@@ -3,8 +3,10 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use tracing::warn;
 
+use crate::ledger::problems::{self, ProblemCode};
 use crate::ledger::runs::{self, Preparation};
 use crate::ledger::{LoadError, accounts, conflict, recent_counts};
+use crate::telemetry::chain;
 use crate::warehouse::left_out;
 
 use super::super::account::AccountContext;
@@ -24,7 +26,28 @@ pub(super) struct Prepared {
     pub(super) density: Density,
 }
 
+/// Why it cannot is a problem until a run has begun: no run tells it.
 pub(super) async fn prepare(account: &AccountContext, held: &HeldLease) -> Result<Prepared, LoadError> {
+    let (pool, account_id) = (&account.pool, account.account_id());
+    let prepared = prepared(account, held).await;
+    match &prepared {
+        Ok(_) => {
+            problems::clear(pool, account_id, ProblemCode::CannotBegin).await?;
+        }
+        Err(LoadError::LeaseLost) => {}
+        Err(error) if error.is_unreachable() => {}
+        Err(error) => {
+            let why = chain(error).to_string();
+            // The first error is the one to tell.
+            problems::raise(pool, account_id, ProblemCode::CannotBegin, &why)
+                .await
+                .ok();
+        }
+    }
+    prepared
+}
+
+async fn prepared(account: &AccountContext, held: &HeldLease) -> Result<Prepared, LoadError> {
     let (pool, account_id) = (&account.pool, account.account_id());
     let kept_from = account.kept_from().await?;
     left_out::check_key(pool, account.settings.policy.key.as_ref()).await?;
