@@ -163,6 +163,7 @@ export SMARTASSIST_ETL__ACCOUNTS__DEMO__REQUESTS_PER_MINUTE=0
 export SMARTASSIST_ETL__SYNC__POLL='*/5 * * * * *'
 export SMARTASSIST_ETL__SYNC__REFRESH='[{"every": "2/10 * * * * *", "lookback": "20d"}]'
 export SMARTASSIST_ETL__SYNC__SETTLE_SECONDS=2
+export SMARTASSIST_ETL__REPORTING__SHOWN_TAGS=intent,language,region,tier
 export SMARTASSIST_ETL__LOG__FORMAT=json
 
 # pass NAME ARGUMENTS...: one command of the product, to its end.

@@ -102,6 +102,8 @@ fn busyness(at: DateTime<Utc>) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+
     use chrono::TimeZone;
 
     use super::*;
@@ -123,6 +125,27 @@ mod tests {
             ..Seed::new(1, monday(), monday() + TimeDelta::days(7), 50)
         };
         assert_eq!(seed.interactions().filter(|it| it.start == at).count(), 40);
+    }
+
+    #[test]
+    fn some_customers_come_back_as_who_they_are() {
+        let seed = Seed::new(1, monday(), monday() + TimeDelta::days(7), 1000);
+        let mut phones: HashMap<String, Vec<String>> = HashMap::new();
+        let mut sessions = HashMap::<String, usize>::new();
+        for it in seed.interactions() {
+            *sessions.entry(it.user_id.clone()).or_default() += 1;
+            let customer = it.conversation.and_then(|conversation| conversation.customer);
+            phones
+                .entry(it.user_id)
+                .or_default()
+                .extend(customer.map(|customer| customer.phone));
+        }
+        let returned = sessions.values().filter(|count| **count > 1).count();
+        assert!((50..250).contains(&returned), "{returned}");
+        for phones in phones.values_mut() {
+            phones.dedup();
+            assert!(phones.len() <= 1);
+        }
     }
 
     #[test]

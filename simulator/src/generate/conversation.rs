@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 
 use super::{destination::destinations, vocabulary as words};
 use crate::{
-    dice::Dice,
+    dice::{Dice, hash},
     interaction::{
         Campaign, Conversation, Customer, Direction, Interaction, MetaInfo, Survey, SurveyKind, Text,
     },
@@ -16,7 +16,7 @@ pub(crate) fn conversation(it: &Interaction, dice: &mut Dice) -> Conversation {
     let outbound = campaign.is_some() || dice.chance(10);
     let skills = *dice.pick(&[0, 1, 1, 2]);
     let has_disposition = dice.chance(70);
-    let customer = customer(dice);
+    let customer = customer(&it.user_id);
     Conversation {
         id: dice.guid("c"),
         direction: if outbound {
@@ -56,7 +56,9 @@ fn few(any: bool, choices: &'static [&'static str], dice: &mut Dice) -> Vec<Text
     (0..count).map(|_| words::fixed(dice, choices)).collect()
 }
 
-fn customer(dice: &mut Dice) -> Customer {
+/// The same for each session of a customer.
+fn customer(user_id: &str) -> Customer {
+    let dice = &mut Dice::new(hash(user_id), 0);
     Customer {
         phone: words::phone(dice),
         center_phone: Text::Borrowed(if dice.chance(50) { words::CENTRE_PHONE } else { "" }),

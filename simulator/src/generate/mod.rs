@@ -21,6 +21,12 @@ use vocabulary as words;
 /// The share of sessions that never leave the bot, in percent.
 const BOT_ONLY: u64 = 35;
 
+/// The share of sessions of a customer who had been there, in percent.
+const RETURNING: u64 = 15;
+
+/// How many sessions of the seed lie at most between two of such a customer.
+const RETURN_WITHIN: u64 = 200;
+
 /// One session, starting at `start` and at most `longest` seconds long. `seed` and `index` make its id.
 pub(crate) fn interaction(
     seed: u64,
@@ -36,7 +42,7 @@ pub(crate) fn interaction(
         _ => Channel::WebMobile,
     };
     let end = start + TimeDelta::seconds(length(bot_only, longest, dice));
-    let user_id = dice.guid("u");
+    let user_id = customer(seed, index);
     let mut interaction = Interaction {
         session_id: session_id(seed, index, start),
         start,
@@ -98,6 +104,17 @@ pub(crate) fn shadow(of: &Interaction, conversation: &Conversation) -> Interacti
 /// The agent of a name, if it is one.
 pub(crate) fn agent_named(name: &str) -> Option<Agent> {
     words::agents().find(|agent| agent.name == name)
+}
+
+/// The id of a session's customer: one of their own, or that of an earlier session.
+fn customer(seed: u64, index: u64) -> String {
+    let mut dice = Dice::new(hash("customer") ^ seed, index);
+    let first = if dice.chance(RETURNING) {
+        index.saturating_sub(1 + dice.below(RETURN_WITHIN))
+    } else {
+        index
+    };
+    Dice::new(hash("user id") ^ seed, first).guid("u")
 }
 
 /// 24 hexadecimal digits as MongoDB makes them: 8 of time, 16 that are unique within a seed, since mixing is a
