@@ -231,12 +231,14 @@ list_since() {
     value "
         select format('%s  %-18s %-9s %-7s  in PostgreSQL %s s after it began', to_char(first_seen_at, 'HH24:MI:SS'), channel,
                       direction, smart_status, round(extract(epoch from first_seen_at - session_started_at)))
-        from smartassist.sessions where first_seen_at > '$1' order by first_seen_at, interaction_key"
+        from smartassist.sessions where first_seen_at > '$1' and session_started_at > now() - interval '1 hour'
+        order by first_seen_at, interaction_key"
 }
 
 step "7  What is in PostgreSQL now"
-note "The newest:"
-list_since "$(value 'select first_seen_at from smartassist.sessions order by first_seen_at desc offset 3 limit 1')" | indent
+note "The newest that began in these minutes:"
+list_since "$(value "select first_seen_at from smartassist.sessions where session_started_at > now() - interval '1 hour'
+    order by first_seen_at desc offset 3 limit 1")" | indent
 table "How many rows?" "
     select (select count(*) from smartassist.sessions) as sessions,
            (select count(*) from smartassist.destinations) as destinations,
