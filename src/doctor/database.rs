@@ -1,15 +1,17 @@
+//! Checks the database: server, way to it, schema, rights and keys.
+
 use std::cmp::Ordering::{Equal, Greater, Less};
 use std::ops::RangeInclusive;
 
+use chrono::{DateTime, Utc};
+
 use crate::config::Config;
 use crate::ledger::LoadError;
-use crate::postgres::inspect::{self, Names, Protection, Sample};
 use crate::postgres::{self, Database, MigrationError, Pool, PrivateServer};
 use crate::time::clock::Clock;
 use crate::warehouse::left_out::check_key;
 
-use super::finding::Finding;
-use super::{clocks, disk};
+use super::{Finding, machine};
 
 const TESTED: RangeInclusive<i32> = 14..=18;
 
@@ -48,7 +50,7 @@ pub(super) async fn examine(
     // A full disk may be the cause.
     if Database::is_private(config) {
         let directory = PrivateServer::directory(&config.data_dir);
-        add("disk", Ok(vec![disk::of_private(&directory)]));
+        add("disk", Ok(vec![machine::private_disk(&directory)]));
     } else if let Some(database) = &database {
         add("disk", size(&database.pool).await);
     }
@@ -67,14 +69,20 @@ async fn open(config: &Config) -> Result<Database, Finding> {
 }
 
 async fn server(pool: &Pool) -> Checked {
-    let server = inspect::server(pool).await?;
-    let found = format!("PostgreSQL {} answers", server.version);
-    Ok(vec![if server.is_read_only {
+    let (version, major, is_read_only): (String, i32, bool) = sqlx::query_as(
+        "select split_part(current_setting('server_version'), ' ', 1), \
+         current_setting('server_version_num')::integer / 10000, \
+         pg_is_in_recovery() or current_setting('default_transaction_read_only')::boolean",
+    )
+    .fetch_one(pool)
+    .await?;
+    let found = format!("PostgreSQL {version} answers");
+    Ok(vec![if is_read_only {
         Finding::failed(format!("{found}, but takes no writes"))
             .remedy("point database.url at the primary, and check that default_transaction_read_only is off for our user")
-    } else if server.major < *TESTED.start() {
+    } else if major < *TESTED.start() {
         Finding::failed(format!("{found}, which is too old")).remedy("use PostgreSQL 14 or newer")
-    } else if server.major > *TESTED.end() {
+    } else if major > *TESTED.end() {
         Finding::warning(format!("{found}, which is newer than the tested versions"))
             .remedy("use PostgreSQL 14 to 18, or look for a newer release of smartassist-etl")
     } else {
@@ -82,9 +90,17 @@ async fn server(pool: &Pool) -> Checked {
     }])
 }
 
-/// Other checks report query errors, also for `privacy_key`.
+/// Of the first and last 500. Other checks report query errors, also for `privacy_key`.
 async fn keys(pool: &Pool) -> Vec<Finding> {
-    let Ok(Sample { rows, wrong }) = inspect::keys(pool).await else {
+    let sample = sqlx::query_as::<_, (i64, i64)>(
+        "select count(*), count(*) filter (where interaction_key <> \
+         smartassist.interaction_key(account_id, conversation_id, session_id)) from ( \
+         (select interaction_key, account_id, conversation_id, session_id from smartassist.sessions \
+         order by interaction_key limit 500) \
+         union (select interaction_key, account_id, conversation_id, session_id from smartassist.sessions \
+         order by interaction_key desc limit 500)) as sample",
+    );
+    let Ok((rows, wrong)) = sample.fetch_one(pool).await else {
         return Vec::new();
     };
     if wrong > 0 {
@@ -107,8 +123,23 @@ async fn privacy_key(pool: &Pool, config: &Config) -> Checked {
 }
 
 async fn encryption(pool: &Pool, config: &Config) -> Checked {
+    let encryption = "select version, cipher from pg_stat_ssl where pid = pg_backend_pid() and ssl";
+    let encryption = sqlx::query_as(encryption).fetch_optional(pool).await?;
+    let options = pool.options();
+    let protection = Protection {
+        ssl_mode: postgres::ssl_mode(&options),
+        is_on_this_machine: postgres::is_on_this_machine(&options),
+        encryption,
+    };
     let is_pooled = config.database.session.statement_cache == 0;
-    Ok(vec![protected(&inspect::protection(pool).await?, is_pooled)])
+    Ok(vec![protected(&protection, is_pooled)])
+}
+
+struct Protection {
+    ssl_mode: &'static str,
+    is_on_this_machine: bool,
+    /// Protocol and cipher, of the pooler if there is one; `None`: plain text.
+    encryption: Option<(String, String)>,
 }
 
 /// The pooler's own connection is unknown.
@@ -136,19 +167,28 @@ fn protected(protection: &Protection, is_pooled: bool) -> Finding {
         .remedy("use sslmode=verify-full, with database.ca_file for an authority of your own")
 }
 
+/// Within half a round trip, without the time to connect.
 async fn time(pool: &Pool, clock: &dyn Clock) -> Checked {
-    Ok(vec![clocks::of_database(
-        inspect::clock_ahead(pool, clock).await?,
-    )])
+    pool.transact(async |transaction| {
+        let asked = clock.now();
+        let theirs: DateTime<Utc> = sqlx::query_scalar("select clock_timestamp()")
+            .fetch_one(transaction)
+            .await?;
+        let answered = clock.now();
+        let ahead = theirs - (asked + (answered - asked) / 2);
+        Ok(vec![machine::database_clock(ahead)])
+    })
+    .await
 }
 
 async fn size(pool: &Pool) -> Checked {
-    Ok(vec![disk::of_server(inspect::size(pool).await?)])
+    let size = sqlx::query_scalar("select pg_database_size(current_database())");
+    Ok(vec![machine::server_disk(size.fetch_one(pool).await?)])
 }
 
 async fn schema(pool: &Pool) -> Checked {
     let known = postgres::newest_migration();
-    let Some(applied) = inspect::applied(pool).await? else {
+    let Some(applied) = newest_applied(pool).await? else {
         let found = "the database holds no tables of ours yet";
         let remedy = "run `smartassist-etl migrate` or `sync`; `run` does it too";
         return Ok(vec![Finding::warning(found).remedy(remedy)]);
@@ -167,20 +207,33 @@ async fn schema(pool: &Pool) -> Checked {
     }])
 }
 
+async fn newest_applied(pool: &Pool) -> Result<Option<i64>, sqlx::Error> {
+    // The catalogue needs no rights.
+    let is_there = "select exists (select from pg_class as list \
+        join pg_namespace as schema on schema.oid = list.relnamespace \
+        where schema.nspname = 'smartassist_sync' and list.relname = 'schema_migrations')";
+    if !sqlx::query_scalar(is_there).fetch_one(pool).await? {
+        return Ok(None);
+    }
+    let newest = "select max(version) from smartassist_sync.schema_migrations where success";
+    sqlx::query_scalar(newest).fetch_one(pool).await
+}
+
 async fn rights(pool: &Pool) -> Checked {
-    let rights = inspect::rights(pool).await?;
+    let rights = sqlx::query_as(include_str!("missing_rights.sql"));
+    let (to_load, to_migrate): (Vec<String>, Vec<String>) = rights.fetch_one(pool).await?;
     let missing = |rights: &[String]| format!("missing: {}", rights.join(", "));
     let mut findings = Vec::new();
-    if !rights.missing.is_empty() {
+    if !to_load.is_empty() {
         findings.push(
-            Finding::failed(missing(&rights.missing))
+            Finding::failed(missing(&to_load))
                 .explanation("nothing can be loaded")
                 .remedy("have an administrator grant them to the user of database.url"),
         );
     }
-    if !rights.missing_to_migrate.is_empty() {
+    if !to_migrate.is_empty() {
         findings.push(
-            Finding::warning(missing(&rights.missing_to_migrate))
+            Finding::warning(missing(&to_migrate))
                 .explanation("this user cannot apply migrations")
                 .remedy("run `smartassist-etl migrate` as a user who has them, or have them granted"),
         );
@@ -193,10 +246,8 @@ async fn rights(pool: &Pool) -> Checked {
 
 async fn names(pool: &Pool) -> Checked {
     const REVOKE: &str = "revoke create on schema public from public";
-    let Names {
-        shadows,
-        public_is_open,
-    } = inspect::names(pool).await?;
+    let names = sqlx::query_as(include_str!("names.sql"));
+    let (public_is_open, shadows): (bool, Vec<String>) = names.fetch_one(pool).await?;
     let finding = if !shadows.is_empty() {
         let mut told = shadows[..shadows.len().min(SHADOWS_SHOWN)].join(", ");
         if shadows.len() > SHADOWS_SHOWN {
@@ -221,7 +272,9 @@ async fn names(pool: &Pool) -> Checked {
 
 /// Reader roles belong to the cluster and may be older than ours.
 async fn readers(pool: &Pool) -> Checked {
-    let roles = inspect::foreign_readers(pool).await?;
+    let roles: Vec<(String, Vec<String>)> = sqlx::query_as(include_str!("readers.sql"))
+        .fetch_all(pool)
+        .await?;
     let with_members = roles.into_iter().filter(|(_, members)| !members.is_empty());
     let finding = |(role, members): (String, Vec<String>)| {
         let members = members.join(", ");
@@ -231,8 +284,10 @@ async fn readers(pool: &Pool) -> Checked {
             "revoke it from those it is not meant for; then give the role a comment (comment on role … is '…')",
         )
     };
-    let blind = inspect::blind_readers(pool).await?.into_iter();
-    let blind = blind.map(|(role, statements)| {
+    let blind: Vec<(String, String)> = sqlx::query_as(include_str!("blind_readers.sql"))
+        .fetch_all(pool)
+        .await?;
+    let blind = blind.into_iter().map(|(role, statements)| {
         Finding::warning(format!("the role {role} is missing or may not read"))
             .explanation("BI tools and analysts cannot be given the right to read")
             .remedy(format!(

@@ -11,7 +11,7 @@ use crate::postgres::is_loopback;
 use crate::sync::Reached;
 use crate::telemetry::{instant, plural};
 
-use super::finding::Finding;
+use super::Finding;
 
 const NOTHING_LOADED: &str = "nothing is loaded for this account";
 

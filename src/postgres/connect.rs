@@ -153,7 +153,7 @@ pub(super) fn is_of_certificate(error: &sqlx::Error) -> bool {
 }
 
 /// PostgreSQL manual, "SSL Support", 34.19.3.
-pub(super) fn ssl_mode(options: &PgConnectOptions) -> &'static str {
+pub(crate) fn ssl_mode(options: &PgConnectOptions) -> &'static str {
     match options.get_ssl_mode() {
         PgSslMode::Disable => "disable",
         PgSslMode::Allow => "allow",
@@ -164,7 +164,7 @@ pub(super) fn ssl_mode(options: &PgConnectOptions) -> &'static str {
     }
 }
 
-pub(super) fn is_on_this_machine(options: &PgConnectOptions) -> bool {
+pub(crate) fn is_on_this_machine(options: &PgConnectOptions) -> bool {
     let host = options.get_host();
     options.get_socket().is_some() || host.starts_with('/') || is_loopback(host)
 }

@@ -1,6 +1,5 @@
 mod connect;
 mod error_kind;
-pub mod inspect;
 mod migrate;
 mod pool;
 pub mod private;
@@ -19,6 +18,7 @@ use crate::config::{Config, SecretError};
 use connect::SignIn;
 
 pub use connect::is_loopback;
+pub(crate) use connect::{is_on_this_machine, ssl_mode};
 pub use error_kind::{DatabaseErrorKind, UNREACHABLE_REMEDY, is_undefined, is_unreachable};
 pub use migrate::{MigrationError, check_applied, migrate, newest_migration};
 pub use pool::Pool;
@@ -161,7 +161,7 @@ impl Database {
                     host = options.get_host(),
                     port = options.get_port(),
                     database = options.get_database(),
-                    sslmode = connect::ssl_mode(&options),
+                    sslmode = ssl_mode(&options),
                     "connected to PostgreSQL"
                 );
                 warn_of_plain_text(&options);
@@ -172,7 +172,7 @@ impl Database {
 
 fn warn_of_plain_text(options: &PgConnectOptions) {
     let risk = match options.get_ssl_mode() {
-        _ if connect::is_on_this_machine(options) => return,
+        _ if is_on_this_machine(options) => return,
         PgSslMode::VerifyFull | PgSslMode::VerifyCa => return,
         PgSslMode::Require => {
             "the server's certificate is not checked: anybody in between can read and change all"

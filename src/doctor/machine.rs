@@ -1,9 +1,48 @@
+//! Clocks and disks of the machines.
+
 use std::path::Path;
 
+use chrono::TimeDelta;
 use indicatif::BinaryBytes;
 use nix::sys::statvfs::{FsFlags, statvfs};
 
-use super::finding::Finding;
+use crate::ledger::problems::Severity;
+use crate::time::clock::Skew;
+
+use super::Finding;
+
+pub(super) fn api_clock(ahead: TimeDelta) -> Finding {
+    let explanation =
+        "the newest interactions come that much later: nothing is read beyond what both clocks have passed";
+    let remedy = "set this machine's clock, for example by NTP";
+    clock("API", ahead, explanation, remedy).check("clocks")
+}
+
+pub(super) fn database_clock(ahead: TimeDelta) -> Finding {
+    let explanation = if ahead < TimeDelta::zero() {
+        "interactions are loaded that much later: nothing is read beyond what the database's clock has passed"
+    } else {
+        "the lag that status and the page show is that much too large"
+    };
+    let remedy = "set the clocks of this machine and of the database's, for example by NTP";
+    clock("database", ahead, explanation, remedy).check("database clock")
+}
+
+fn clock(whose: &str, ahead: TimeDelta, explanation: &str, remedy: &str) -> Finding {
+    let direction = if ahead < TimeDelta::zero() {
+        "behind"
+    } else {
+        "ahead of"
+    };
+    let seconds = ahead.num_seconds().abs();
+    let found = format!("the {whose}'s clock is {seconds} s {direction} ours");
+    let finding = Finding::new(Skew::of(ahead).into(), found);
+    if finding.status == Severity::Ok {
+        finding
+    } else {
+        finding.explanation(explanation).remedy(remedy)
+    }
+}
 
 const GIBIBYTE: u64 = 1 << 30;
 
@@ -18,7 +57,7 @@ struct Room {
     is_read_only: bool,
 }
 
-pub(super) fn of_private(directory: &Path) -> Finding {
+pub(super) fn private_disk(directory: &Path) -> Finding {
     match Room::of(directory) {
         Ok(room) => verdict(room, directory),
         Err(error) => {
@@ -29,7 +68,7 @@ pub(super) fn of_private(directory: &Path) -> Finding {
     }
 }
 
-pub(super) fn of_server(size: i64) -> Finding {
+pub(super) fn server_disk(size: i64) -> Finding {
     let size = BinaryBytes(u64::try_from(size).unwrap_or(0));
     Finding::ok(format!("the database takes {size} on its server"))
         .explanation("the free space there cannot be seen from here; its administrator has to watch it")
@@ -80,7 +119,33 @@ fn verdict(room: Room, directory: &Path) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ledger::problems::Severity;
+
+    #[test]
+    fn a_minute_is_ok_five_are_a_warning_and_more_has_failed() {
+        for (seconds, status) in [
+            (0, Severity::Ok),
+            (60, Severity::Ok),
+            (-60, Severity::Ok),
+            (61, Severity::Warning),
+            (-300, Severity::Warning),
+            (301, Severity::Failed),
+            (-3_600, Severity::Failed),
+        ] {
+            let ahead = TimeDelta::seconds(seconds);
+            assert_eq!(api_clock(ahead).status, status, "{seconds}");
+            assert_eq!(database_clock(ahead).status, status, "{seconds}");
+        }
+    }
+
+    #[test]
+    fn what_a_databases_clock_does_depends_on_its_direction() {
+        let behind = database_clock(TimeDelta::hours(-1));
+        assert_eq!(behind.found, "the database's clock is 3600 s behind ours");
+        assert!(behind.explanation.unwrap().contains("later"));
+        let ahead = database_clock(TimeDelta::hours(1));
+        assert_eq!(ahead.found, "the database's clock is 3600 s ahead of ours");
+        assert!(ahead.explanation.unwrap().contains("lag"));
+    }
 
     fn status(free: u64, total: u64) -> Severity {
         let room = Room {
