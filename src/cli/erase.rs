@@ -9,8 +9,8 @@ use crate::sync::{self, Erasure};
 use crate::transform::privacy::{IdentifierKind, Wanted};
 use crate::warehouse::erase::{Erased, RecordKey};
 
-use super::exit::CommandError;
 use super::output::print_report;
+use super::process::CommandError;
 use super::shell::with_database;
 
 /// Reads standard input, because other users can see arguments.

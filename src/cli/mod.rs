@@ -1,19 +1,13 @@
+//! The command line.
+
 mod accounts;
-mod confirm_missing;
-mod describe;
-mod doctor;
 mod erase;
-mod exit;
-mod healthcheck;
 mod output;
 mod process;
-mod progress;
-mod rebuild_facts;
-mod replay;
-mod retry_rejected;
+mod reprocess;
 mod run;
 mod shell;
-mod status;
+mod state;
 mod sync;
 mod verify;
 
@@ -22,7 +16,9 @@ use std::process::ExitCode;
 use std::thread::available_parallelism;
 
 use anstream::adapter::strip_str;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
+use clap_mangen::Man;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::config::Config;
@@ -30,8 +26,7 @@ use crate::postgres::Database;
 use crate::telemetry::{chain, logging};
 use crate::time::clock::{Clock, SystemClock};
 
-use describe::Describe;
-use exit::CommandError;
+use process::CommandError;
 use shell::with_database;
 
 /// Loads every interaction of a Kore.ai SmartAssist account into PostgreSQL, exactly once and with no
@@ -122,17 +117,17 @@ enum ConfiguredCommand {
     /// Migrates first. After an upgrade, or a change of privacy.*: writes what differs, leaves the rest
     /// alone. Works beside a running daemon, whose newer versions win. Continues one that was stopped.
     /// Exit code 1 if a record could not be rebuilt: its rows stay as they are.
-    Replay(replay::ReprocessArguments),
+    Replay(reprocess::ReprocessArguments),
     /// Make the facts that reports are counted from anew, without any request
     ///
     /// Migrates first. Not needed in ordinary life: facts are written with the rows, and made anew by the daemon
     /// after a change of reporting.time_zone. For rows that were changed by hand.
-    RebuildFacts(replay::ReprocessArguments),
+    RebuildFacts(reprocess::ReprocessArguments),
     /// Try the rejected records again, as after an upgrade
     ///
     /// Migrates first. Those that can be read now become rows, unless their interaction is stored already.
     /// The others stay rejected, and are listed by reason; that is exit code 0 too.
-    RetryRejected(replay::ReprocessArguments),
+    RetryRejected(reprocess::ReprocessArguments),
     /// Forget a customer: delete what one identifier finds, and leave it out of every later fetch
     ///
     /// Run `erase` once for each identifier: erasing by phone does not find records that only hold the
@@ -157,7 +152,7 @@ enum ConfiguredCommand {
     /// somebody has looked: `status` says how many. This command marks them (missing_since), and views
     /// leave them out from then on. The mark is removed if the API returns the interaction again. Works beside
     /// a running daemon. Makes no request.
-    ConfirmMissing(confirm_missing::ConfirmMissingArguments),
+    ConfirmMissing(reprocess::ConfirmMissingArguments),
     /// Apply the database's migrations only
     Migrate,
 }
@@ -192,7 +187,7 @@ fn runtime() -> Result<Runtime, CommandError> {
 
 fn check_health(file: Option<&Path>) -> Result<(), CommandError> {
     process::hide_secrets();
-    runtime()?.block_on(healthcheck::healthcheck(file))
+    runtime()?.block_on(state::healthcheck(file))
 }
 
 fn execute(command: &ConfiguredCommand, file: Option<&Path>) -> Result<(), CommandError> {
@@ -212,14 +207,68 @@ fn execute(command: &ConfiguredCommand, file: Option<&Path>) -> Result<(), Comma
             Of::Sync => sync::sync(&config, screen).await,
             Of::Backfill(arguments) => sync::backfill(&config, arguments, screen).await,
             Of::Verify(arguments) => verify::verify(&config, arguments, screen).await,
-            Of::Doctor { json } => doctor::doctor(&config, *json).await,
-            Of::Status { json } => status::status(&config, *json).await,
-            Of::Replay(arguments) => replay::replay(&config, arguments, screen).await,
-            Of::RebuildFacts(arguments) => rebuild_facts::rebuild_facts(&config, arguments).await,
-            Of::RetryRejected(arguments) => retry_rejected::retry_rejected(&config, arguments).await,
-            Of::ConfirmMissing(arguments) => confirm_missing::confirm_missing(&config, arguments).await,
+            Of::Doctor { json } => state::doctor(&config, *json).await,
+            Of::Status { json } => state::status(&config, *json).await,
+            Of::Replay(arguments) => reprocess::replay(&config, arguments, screen).await,
+            Of::RebuildFacts(arguments) => reprocess::rebuild_facts(&config, arguments).await,
+            Of::RetryRejected(arguments) => reprocess::retry_rejected(&config, arguments).await,
+            Of::ConfirmMissing(arguments) => reprocess::confirm_missing(&config, arguments).await,
             Of::Erase(arguments) => erase::erase(&config, arguments).await,
             Of::Migrate => with_database(&config, async |_| Ok(())).await,
         }
     })
+}
+
+/// Without a configuration.
+#[derive(Debug, Subcommand)]
+enum Describe {
+    /// Completions for a shell, to standard output
+    ///
+    /// For bash: smartassist-etl completions bash > /etc/bash_completion.d/smartassist-etl
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// The manual page, to standard output, or a page for every command
+    ///
+    /// To look at it: smartassist-etl man | man -l -
+    Man {
+        /// Write the pages of all commands into this directory, which is made if it is not there
+        #[arg(long, value_name = "DIR")]
+        dir: Option<PathBuf>,
+    },
+}
+
+impl Describe {
+    fn print(&self) -> Result<(), CommandError> {
+        match self {
+            Self::Completions { shell } => output::print(&completions(*shell)),
+            Self::Man { dir: None } => output::print(&manual().map_err(CommandError::other)?),
+            Self::Man { dir: Some(dir) } => write_manuals(dir)
+                .map_err(|error| CommandError::other(format!("cannot write to {}: {error}", dir.display()))),
+        }
+    }
+}
+
+fn completions(shell: Shell) -> String {
+    let mut command = Cli::command();
+    let name = command.get_name().to_owned();
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut command, name, &mut script);
+    String::from_utf8_lossy(&script).into_owned()
+}
+
+fn pages() -> clap::Command {
+    Cli::command().disable_help_subcommand(true)
+}
+
+fn manual() -> std::io::Result<String> {
+    let mut page = Vec::new();
+    Man::new(pages()).render(&mut page)?;
+    Ok(String::from_utf8_lossy(&page).into_owned())
+}
+
+fn write_manuals(dir: &Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(dir)?;
+    clap_mangen::generate_to(pages(), dir)
 }

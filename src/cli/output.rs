@@ -5,7 +5,7 @@ use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 use textwrap::{Options, WordSeparator, WordSplitter, WrapAlgorithm};
 
-use super::exit::CommandError;
+use super::process::CommandError;
 
 pub(super) const OK: Style = AnsiColor::Green.on_default();
 

@@ -20,8 +20,7 @@ use crate::warehouse::reporting::{self, MayChange};
 use crate::web::{self, DaemonState, Watched};
 
 use super::accounts::contexts;
-use super::exit::CommandError;
-use super::process::Shutdown;
+use super::process::{CommandError, Shutdown};
 
 const DATABASE_RETRY_PAUSE: Duration = Duration::from_secs(5);
 

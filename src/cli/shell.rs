@@ -17,8 +17,7 @@ use crate::sync::RunReport;
 use crate::telemetry::chain;
 use crate::warehouse::reporting::{self, MayChange};
 
-use super::exit::CommandError;
-use super::process::Shutdown;
+use super::process::{CommandError, Shutdown};
 
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
 

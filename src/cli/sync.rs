@@ -14,7 +14,7 @@ use crate::time::window::Window;
 use crate::warehouse::reporting::MayChange;
 
 use super::accounts::{run_all, select};
-use super::exit::CommandError;
+use super::process::CommandError;
 
 pub(super) async fn sync(config: &Config, screen: &Screen) -> Result<(), CommandError> {
     let policies = config.sync.policies();

@@ -15,10 +15,9 @@ use crate::time::window::Window;
 
 use crate::warehouse::reporting::MayChange;
 
-use super::accounts;
-use super::exit::CommandError;
+use super::accounts::{WatchedAccount, run_all};
 use super::output::print_report;
-use super::progress::WatchedAccount;
+use super::process::CommandError;
 use super::sync::RangeArguments;
 
 /// An interaction is marked as missing by the second read that misses it.
@@ -61,7 +60,7 @@ pub(super) async fn verify(
 ) -> Result<(), CommandError> {
     let (config, range) = arguments.range.of(config)?;
     let compared: Mutex<Vec<Compared>> = Mutex::default();
-    let worked = accounts::run_all(&config, screen, MayChange::Never, async |watched, stop| {
+    let worked = run_all(&config, screen, MayChange::Never, async |watched, stop| {
         let (range, days, report) = compare(watched, range, arguments, stop).await;
         let mut compared = compared.lock().unwrap_or_else(PoisonError::into_inner);
         compared.push(Compared {

@@ -1,6 +1,6 @@
 use chrono::{DateTime, Utc};
 
-use super::board::{AccountBoard, CurrentRun};
+use super::{AccountBoard, CurrentRun};
 use crate::extract::BudgetUse;
 use crate::ledger::status::RequestStatus;
 use crate::telemetry::{grouped, plural, second, span};

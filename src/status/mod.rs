@@ -1,8 +1,372 @@
-pub mod board;
+//! How accounts stand: gathered once, and shown as page, JSON, metrics and by `status`.
+
 pub mod calendar;
 pub mod facts;
-mod gauges;
-pub(crate) mod pace;
 pub mod problems;
 
-pub use gauges::Gauges;
+use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
+
+use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
+use serde::Serialize;
+
+use crate::config::{AccountConfig, BudgetSpan, Config, RequestLimits, SyncConfig};
+use crate::extract::BudgetUse;
+use crate::ledger::LoadError;
+use crate::ledger::problems::Problem;
+use crate::ledger::status::{self, AccountDetails, AccountStatus, RunStatus};
+use crate::postgres::Pool;
+use crate::sync::{AccountContext, stalled_after};
+
+use calendar::CalendarDay;
+use problems::{Standing, Tolerance, WorkerState};
+
+#[derive(Debug, Clone, Serialize)]
+pub struct Board {
+    pub at: DateTime<Utc>,
+    pub version: &'static str,
+    /// Configured, without runs.
+    pub not_begun: Vec<String>,
+    /// By name.
+    pub accounts: Vec<AccountBoard>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct AccountBoard {
+    pub standing: Standing,
+    /// Worst first.
+    pub problems: Vec<Problem>,
+    pub work: Vec<CurrentRun>,
+    pub budget: Vec<BudgetUse>,
+    #[serde(flatten)]
+    pub status: AccountStatus,
+    /// If in scope.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub details: Option<AccountDetails>,
+    /// Days, if in scope.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub calendar: Option<Vec<CalendarDay>>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct CurrentRun {
+    #[serde(flatten)]
+    pub run: RunStatus,
+    pub eta_seconds: Option<u64>,
+}
+
+#[derive(Debug, Clone)]
+pub struct ConfiguredAccount {
+    pub account_id: String,
+    pub name: String,
+    pub limits: RequestLimits,
+    /// This process's requests.
+    pub spent: Vec<BudgetUse>,
+    /// This process's worker, if any.
+    pub inside: Option<WorkerState>,
+}
+
+impl ConfiguredAccount {
+    pub fn of_config(config: &Config) -> Vec<Self> {
+        config.accounts.iter().map(Self::of_account).collect()
+    }
+
+    pub fn of_worker(worker: &AccountContext) -> Self {
+        let idle_for = worker.health().idle_for();
+        Self {
+            spent: worker.api.budget_uses(),
+            inside: Some(WorkerState {
+                idle_for: TimeDelta::from_std(idle_for).unwrap_or(TimeDelta::MAX),
+                has_stalled: idle_for >= worker.stalled_after(),
+                problem: worker.health().problem(),
+                api_clock_ahead: worker.api.clock_skew(),
+            }),
+            ..Self::of_account(worker.api.account())
+        }
+    }
+
+    fn of_account(account: &AccountConfig) -> Self {
+        Self {
+            account_id: account.account_id.clone(),
+            name: account.name.clone(),
+            limits: account.limits,
+            spent: Vec::new(),
+            inside: None,
+        }
+    }
+}
+
+impl Tolerance {
+    /// Counts from the last poll due before `now - stall`.
+    pub fn at(now: DateTime<Utc>, sync: &SyncConfig, limits: Option<RequestLimits>) -> Self {
+        let seconds = |span: Duration| TimeDelta::from_std(span).unwrap_or(TimeDelta::MAX);
+        let stall = seconds(limits.map_or(sync.stall, |limits| stalled_after(sync.stall, limits)));
+        let due = sync.poll.last_before(now - stall);
+        Self {
+            lag: due.map_or(stall, |due| now - due) + seconds(sync.settle),
+            stall,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+pub enum Scope<'a> {
+    /// Details only up to this number of accounts, and of the newest days.
+    Few(usize),
+    One(&'a str),
+    Whole,
+}
+
+impl Scope<'_> {
+    fn has_details(self, accounts: usize) -> bool {
+        match self {
+            Self::Few(most) => accounts <= most,
+            Self::One(_) | Self::Whole => true,
+        }
+    }
+
+    fn first_day(self, now: DateTime<Utc>) -> NaiveDate {
+        let days = match self {
+            Self::Few(_) => calendar::RECENT_DAYS,
+            Self::One(_) | Self::Whole => calendar::MOST_DAYS,
+        };
+        now.date_naive() - Days::new(days - 1)
+    }
+}
+
+pub async fn gather(
+    pool: &Pool,
+    known: &[ConfiguredAccount],
+    sync: &SyncConfig,
+    now: DateTime<Utc>,
+    scope: Scope<'_>,
+) -> Result<Board, LoadError> {
+    let first_day = scope.first_day(now);
+    let (accounts, details) = pool
+        .transact(async |transaction| {
+            let mut accounts = status::accounts(&mut *transaction).await?;
+            accounts.retain_mut(|account| is_shown(account, known, scope));
+            accounts.sort_by(|one, other| one.name.cmp(&other.name));
+            let mut details = Vec::new();
+            if scope.has_details(accounts.len()) {
+                let ids: Vec<&str> = accounts
+                    .iter()
+                    .map(|account| account.account_id.as_str())
+                    .collect();
+                details = status::details(&mut *transaction, &ids, first_day).await?;
+            }
+            Ok::<_, LoadError>((accounts, details))
+        })
+        .await?;
+    let mut details: HashMap<String, AccountDetails> = details
+        .into_iter()
+        .map(|details| (details.account_id.clone(), details))
+        .collect();
+    let is_waiting = |known: &&ConfiguredAccount| {
+        let mut of_ledger = accounts.iter();
+        !matches!(scope, Scope::One(_)) && !of_ledger.any(|account| account.account_id == known.account_id)
+    };
+    let not_begun = known
+        .iter()
+        .filter(is_waiting)
+        .map(|known| known.name.clone())
+        .collect();
+    let boards = accounts.into_iter().map(|account| {
+        let details = details.remove(&account.account_id);
+        let known = known.iter().find(|known| known.account_id == account.account_id);
+        AccountBoard::new(account, details, known, sync, (first_day, now))
+    });
+    Ok(Board {
+        at: now,
+        version: env!("CARGO_PKG_VERSION"),
+        accounts: boards.collect(),
+        not_begun,
+    })
+}
+
+/// Without configured accounts, all are shown. The configured name wins: the ledger's may be old.
+fn is_shown(account: &mut AccountStatus, known: &[ConfiguredAccount], scope: Scope<'_>) -> bool {
+    let configured = known.iter().find(|known| known.account_id == account.account_id);
+    if let Some(configured) = configured {
+        account.name.clone_from(&configured.name);
+    }
+    let is_asked_for = match scope {
+        Scope::One(name) => account.name == name,
+        Scope::Few(_) | Scope::Whole => true,
+    };
+    is_asked_for && (configured.is_some() || known.is_empty())
+}
+
+impl Board {
+    pub fn worst(&self) -> Option<Standing> {
+        let waits = (!self.not_begun.is_empty()).then_some(Standing::CatchingUp);
+        let accounts = self.accounts.iter().map(|account| account.standing);
+        accounts.chain(waits).max()
+    }
+}
+
+impl AccountBoard {
+    fn new(
+        status: AccountStatus,
+        details: Option<AccountDetails>,
+        known: Option<&ConfiguredAccount>,
+        sync: &SyncConfig,
+        (first_day, now): (NaiveDate, DateTime<Utc>),
+    ) -> Self {
+        let tolerance = Tolerance::at(now, sync, known.map(|known| known.limits));
+        let inside = known.and_then(|known| known.inside.as_ref());
+        let problems = problems::problems(&status, inside, tolerance, now);
+        let calendar = details
+            .as_ref()
+            .map(|details| calendar::days(status.start_from, details, first_day, now));
+        Self {
+            standing: problems::standing(&status, &problems, tolerance),
+            problems,
+            work: problems::work(&status)
+                .map(|run| CurrentRun::new(run, known, now))
+                .collect(),
+            budget: known.map(|known| budget(known, &status)).unwrap_or_default(),
+            status,
+            details,
+            calendar,
+        }
+    }
+}
+
+impl CurrentRun {
+    fn new(run: &RunStatus, known: Option<&ConfiguredAccount>, now: DateTime<Utc>) -> Self {
+        let limits = known.map(|known| known.limits);
+        let left = run.requests_left.and_then(|left| u64::try_from(left).ok());
+        let elapsed = (now - run.started_at).to_std().unwrap_or_default();
+        let made = u64::try_from(run.requests).unwrap_or_default();
+        let eta = left.and_then(|left| at_average(elapsed, made, left, limits));
+        Self {
+            run: run.clone(),
+            eta_seconds: eta.map(|eta| eta.as_secs()),
+        }
+    }
+}
+
+/// The ledger counts all processes, but only ended windows.
+fn budget(known: &ConfiguredAccount, status: &AccountStatus) -> Vec<BudgetUse> {
+    let in_use = |(span, limit): (BudgetSpan, u32)| {
+        let in_ledger = match span {
+            BudgetSpan::Minute => status.requests_last_minute,
+            BudgetSpan::Hour => status.requests_last_hour,
+        };
+        let here = known.spent.iter().find(|spent| spent.span == span);
+        BudgetUse {
+            span,
+            used: here
+                .map_or(0, |spent| spent.used)
+                .max(usize::try_from(in_ledger).unwrap_or_default()),
+            limit: limit as usize,
+        }
+    };
+    known.limits.spans().map(in_use).collect()
+}
+
+/// Older pace says little.
+const REMEMBERED: Duration = Duration::from_secs(3 * 60);
+
+#[derive(Debug)]
+pub(crate) struct Pace {
+    seconds_each: f64,
+    seen: VecDeque<(Duration, u64)>,
+}
+
+impl Pace {
+    pub(crate) fn new(limits: RequestLimits) -> Self {
+        Self {
+            seconds_each: limits.time_for(1).as_secs_f64(),
+            seen: VecDeque::new(),
+        }
+    }
+
+    pub(crate) fn see(&mut self, at: Duration, requests: u64) {
+        self.seen.push_back((at, requests));
+        while self.seen.front().is_some_and(|(seen, _)| *seen + REMEMBERED < at) {
+            self.seen.pop_front();
+        }
+    }
+
+    pub(crate) fn eta(&self, left: u64) -> Option<Duration> {
+        if left == 0 {
+            return Some(Duration::ZERO);
+        }
+        let (from, to) = (self.seen.front()?, self.seen.back()?);
+        eta(
+            to.0 - from.0,
+            to.1.saturating_sub(from.1),
+            left,
+            self.seconds_each,
+        )
+    }
+}
+
+fn at_average(elapsed: Duration, made: u64, left: u64, limits: Option<RequestLimits>) -> Option<Duration> {
+    let by_budget = limits.map_or(0.0, |limits| limits.time_for(1).as_secs_f64());
+    eta(elapsed, made, left, by_budget)
+}
+
+/// No faster than the budget allows.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "an estimate needs no more than 52 bits"
+)]
+fn eta(took: Duration, made: u64, left: u64, by_budget: f64) -> Option<Duration> {
+    let by_pace = (made > 0).then(|| took.as_secs_f64() / made as f64);
+    let each = by_pace.or_else(|| (by_budget > 0.0).then_some(by_budget))?;
+    Duration::try_from_secs_f64(each.max(by_budget) * left as f64).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn seconds(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn the_rest_takes_as_long_as_the_last_minutes_say() {
+        let mut pace = Pace::new(RequestLimits::of(0, 0));
+        assert_eq!(pace.eta(10), None);
+        pace.see(seconds(0), 0);
+        assert_eq!(pace.eta(10), None);
+        pace.see(seconds(10), 20);
+        assert_eq!(pace.eta(10), Some(seconds(5)));
+        pace.see(seconds(300), 30);
+        pace.see(seconds(310), 40);
+        assert_eq!(pace.eta(10), Some(seconds(10)), "the fast beginning is forgotten");
+        assert_eq!(pace.eta(0), Some(seconds(0)));
+    }
+
+    #[test]
+    fn the_estimate_follows_the_pace_so_far_within_the_budget() {
+        assert_eq!(
+            at_average(seconds(10), 20, 10, Some(RequestLimits::of(0, 0))),
+            Some(seconds(5))
+        );
+        assert_eq!(
+            at_average(seconds(10), 20, 10, Some(RequestLimits::of(60, 0))),
+            Some(seconds(10))
+        );
+        assert_eq!(at_average(seconds(10), 0, 10, None), None);
+        assert_eq!(
+            at_average(seconds(10), 0, 10, Some(RequestLimits::of(0, 3_600))),
+            Some(seconds(10))
+        );
+    }
+
+    #[test]
+    fn nothing_goes_faster_than_the_budget() {
+        let mut pace = Pace::new(RequestLimits::of(60, 1_800));
+        pace.see(seconds(0), 0);
+        assert_eq!(pace.eta(30), Some(seconds(60)));
+        pace.see(seconds(1), 20);
+        assert_eq!(pace.eta(30), Some(seconds(60)));
+        pace.see(seconds(100), 20);
+        assert_eq!(pace.eta(30), Some(seconds(150)));
+    }
+}

@@ -1,47 +1,41 @@
 //! Read-only HTTP endpoints for operators.
 
 mod access;
-mod health;
-mod limits;
+mod answers;
 mod page;
-mod pages;
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use axum::Router;
-use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::extract::ConnectInfo;
+use axum::http::StatusCode;
 use axum::middleware::{from_fn, from_fn_with_state, map_response};
-use axum::response::IntoResponse;
 use axum::routing::get;
+use axum::{Extension, Router};
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
 use metrics_exporter_prometheus::PrometheusHandle;
 use serde_json::Value;
-use tokio::net::TcpListener;
-use tokio::sync::Mutex as AsyncMutex;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Mutex, Semaphore, watch};
+use tokio::time::{Instant, timeout};
 use tokio_util::task::AbortOnDropHandle;
 use tracing::debug;
 
 use crate::config::{HttpConfig, SyncConfig};
 use crate::ledger::problems::Problem;
 use crate::postgres::Pool;
-use crate::status::Gauges;
-use crate::status::board::{self, Board, ConfiguredAccount, Scope};
+use crate::status::{self, Board, ConfiguredAccount, Scope};
 use crate::sync::AccountContext;
-use crate::telemetry::{chain, logging, metrics};
+use crate::telemetry::{chain, metrics};
 use crate::time::clock::Clock;
-use limits::Fresh;
-
-const NOT_OPEN: &str = "the database is not open and migrated yet";
-
-/// Prometheus allows 10 s by default.
-const METRICS_TIMEOUT: Duration = Duration::from_secs(2);
 
 #[derive(Debug, Default)]
 pub struct DaemonState {
     watched: OnceLock<Watched>,
-    waiting: Mutex<Option<Problem>>,
+    waiting: watch::Sender<Option<Problem>>,
 }
 
 #[derive(Debug)]
@@ -50,8 +44,8 @@ pub struct Watched {
     workers: Vec<AccountContext>,
     sync: SyncConfig,
     clock: Arc<dyn Clock>,
-    gauges: Gauges,
-    turn: AsyncMutex<()>,
+    last_board: Mutex<Option<(Instant, Board)>>,
+    turn: Mutex<()>,
 }
 
 impl Watched {
@@ -61,8 +55,8 @@ impl Watched {
             workers,
             sync,
             clock,
-            gauges: Gauges::default(),
-            turn: AsyncMutex::default(),
+            last_board: Mutex::default(),
+            turn: Mutex::default(),
         }
     }
 
@@ -72,26 +66,15 @@ impl Watched {
     }
 
     /// `None` if the database does not answer in time.
-    async fn gather(&self, scope: Scope<'_>, timeout: Duration) -> Option<Board> {
+    async fn gather(&self, scope: Scope<'_>, limit: Duration) -> Option<Board> {
         let known = self.known();
-        let gathering = board::gather(&self.pool, &known, &self.sync, self.clock.now(), scope);
-        match tokio::time::timeout(timeout, gathering).await {
+        let gathering = status::gather(&self.pool, &known, &self.sync, self.clock.now(), scope);
+        match timeout(limit, gathering).await {
             Ok(Ok(board)) => return Some(board),
             Ok(Err(error)) => debug!(error = %chain(&error), "could not read the state of the accounts"),
             Err(_) => debug!("could not read the state of the accounts in time"),
         }
         None
-    }
-
-    async fn show_metrics(&self) {
-        let board = self.gather(Scope::Few(0), METRICS_TIMEOUT).await;
-        let workers = self.workers.iter();
-        self.gauges.show(board, workers, self.clock.now());
-        let connections = self.pool.connections();
-        for (state, number) in [("in_use", connections.in_use), ("idle", connections.idle)] {
-            ::metrics::gauge!(metrics::CONNECTIONS, "state" => state).set(number);
-        }
-        ::metrics::gauge!(metrics::CONNECTIONS_MAX).set(connections.max);
     }
 }
 
@@ -99,26 +82,11 @@ impl DaemonState {
     /// Ends startup; later values are ignored.
     pub fn set(&self, watched: Watched) {
         let _ = self.watched.set(watched);
-        self.now_waits_for(None);
+        self.waiting.send_replace(None);
     }
 
     pub fn wait_for(&self, problem: Problem) {
-        self.now_waits_for(Some(problem));
-    }
-
-    fn now_waits_for(&self, problem: Option<Problem>) {
-        *self.waiting.lock().unwrap_or_else(PoisonError::into_inner) = problem;
-    }
-
-    fn watched(&self) -> Option<&Watched> {
-        self.watched.get()
-    }
-
-    fn waiting(&self) -> Option<Problem> {
-        self.waiting
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.waiting.send_replace(Some(problem));
     }
 }
 
@@ -151,18 +119,18 @@ pub async fn serve(
     let upkeep = metrics::run_upkeep(app.metrics.clone());
     let _upkeep = AbortOnDropHandle::new(tokio::spawn(upkeep));
     let router = router(app, config.bind, config.protect_metrics);
-    limits::serve(&listener, &router).await;
+    accept(&listener, &router).await;
 }
 
 fn router(app: App, bind: SocketAddr, protect_metrics: bool) -> Router {
-    let metrics = Router::new().route("/metrics", get(render_metrics));
+    let metrics = Router::new().route("/metrics", get(answers::render_metrics));
     let mut guarded = Router::new()
-        .route("/", get(pages::overview))
-        .route("/accounts/{account}", get(pages::account))
-        .route("/api/status", get(pages::json));
+        .route("/", get(answers::overview))
+        .route("/accounts/{account}", get(answers::account))
+        .route("/api/status", get(answers::json));
     let mut open = Router::new()
-        .route("/healthz", get(health::healthz))
-        .route("/readyz", get(health::readyz));
+        .route("/healthz", get(answers::healthz))
+        .route("/readyz", get(answers::readyz));
     let protected = if protect_metrics { &mut guarded } else { &mut open };
     *protected = std::mem::take(protected).merge(metrics);
     if bind.ip().is_loopback() {
@@ -171,24 +139,96 @@ fn router(app: App, bind: SocketAddr, protect_metrics: bool) -> Router {
     Router::new()
         .merge(guarded.route_layer(from_fn_with_state(Arc::clone(&app.access), access::guard)))
         .merge(open)
-        .route("/assets/{name}", get(pages::asset))
-        .route("/favicon.ico", get(pages::favicon))
-        .fallback(pages::not_found)
+        .route("/assets/{name}", get(answers::asset))
+        .route("/favicon.ico", get(answers::favicon))
+        .fallback(answers::not_found)
         .layer(map_response(access::secure))
         .with_state(app)
 }
 
-async fn render_metrics(State(app): State<App>) -> impl IntoResponse {
-    let rendering = async {
-        if let Some(watched) = app.state.watched() {
-            watched.show_metrics().await;
+const MOST_CONNECTIONS: usize = 64;
+
+/// Limits how long silent connections delay probes.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(2);
+
+const CONNECTION_TIMEOUT: Duration = Duration::from_secs(30);
+
+const BUFFER_BYTES: usize = 32 * 1024;
+
+/// After errors such as too many open files.
+const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
+
+/// Bounds connections, so that clients cannot starve loading.
+async fn accept(listener: &TcpListener, router: &Router) {
+    let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    while let Ok(place) = Arc::clone(&places).acquire_owned().await {
+        match listener.accept().await {
+            Ok((stream, peer)) => {
+                let router = router.clone().layer(Extension(ConnectInfo(peer)));
+                tokio::spawn(async move {
+                    answer(stream, router).await;
+                    drop(place);
+                });
+            }
+            Err(error) => {
+                debug!(%error, "could not accept a connection");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
         }
-        ::metrics::counter!(metrics::LOG_LINES_DROPPED).absolute(logging::dropped_lines());
-        app.metrics.run_upkeep();
-        app.metrics.render()
-    };
-    (
-        [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")],
-        app.fresh.metrics.get(rendering).await,
-    )
+    }
+}
+
+async fn answer(stream: TcpStream, router: Router) {
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIMEOUT)
+        .max_buf_size(BUFFER_BYTES)
+        // Each request waits for a place.
+        .keep_alive(false)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    if let Ok(Err(error)) = timeout(CONNECTION_TIMEOUT, connection).await {
+        debug!(%error, "a connection ended");
+    }
+}
+
+/// Shorter than probe intervals.
+const REUSED_FOR: Duration = Duration::from_secs(1);
+
+/// Shared by frequent requests.
+#[derive(Debug, Default)]
+struct Fresh<T>(Mutex<Option<(Instant, T)>>);
+
+impl<T: Clone> Fresh<T> {
+    async fn get(&self, make: impl Future<Output = T>) -> T {
+        let mut kept = self.0.lock().await;
+        if let Some((made_at, answer)) = &*kept
+            && made_at.elapsed() < REUSED_FOR
+        {
+            return answer.clone();
+        }
+        let answer = make.await;
+        *kept = Some((Instant::now(), answer.clone()));
+        answer
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_is_made_once_a_second() {
+        let (fresh, made) = (Fresh::default(), AtomicU32::new(0));
+        let ask = || {
+            fresh.get(async {
+                tokio::time::sleep(Duration::from_millis(300)).await;
+                made.fetch_add(1, Ordering::Relaxed)
+            })
+        };
+        assert_eq!(tokio::join!(ask(), ask(), ask()), (0, 0, 0));
+        tokio::time::advance(REUSED_FOR).await;
+        assert_eq!(ask().await, 1);
+    }
 }

@@ -1,6 +1,5 @@
 //! The status page, usable without JavaScript.
 
-mod account;
 mod calendar;
 
 use std::sync::LazyLock;
@@ -10,9 +9,11 @@ use maud::{DOCTYPE, Markup, html};
 use sha2::{Digest, Sha256};
 
 use crate::ledger::problems::{Problem, Severity};
-use crate::status::board::{AccountBoard, Board};
+use crate::status::calendar::RECENT_DAYS;
+use crate::status::facts;
 use crate::status::problems::Standing;
-use crate::telemetry::{plural, second};
+use crate::status::{AccountBoard, Board};
+use crate::telemetry::{plural, second, span};
 
 const RENEW_SECONDS: u32 = 10;
 const RENEW_SECONDS_WITHOUT_SCRIPT: u32 = 30;
@@ -25,8 +26,8 @@ pub(super) fn overview(board: &Board) -> Markup {
     accounts.sort_by_key(|account| std::cmp::Reverse(account.standing));
     let body = html! {
         (headline(standing, &words))
-        @if accounts.len() > 1 { (account::jumps(&accounts)) }
-        @for account in &accounts { (account::section(account, board.at)) }
+        @if accounts.len() > 1 { (jumps(&accounts)) }
+        @for account in &accounts { (section(account, board.at)) }
         @for name in &board.not_begun {
             section.account {
                 p { strong { (name) } ": the first run has not begun yet. If this stays, read the daemon's log." }
@@ -41,7 +42,7 @@ pub(super) fn account(board: &Board, account: &AccountBoard) -> Markup {
     let body = html! {
         nav aria-label="Where you are" { a href="/" { "All accounts" } " / " (name) }
         (headline(account.standing, &format!("{name}: {word}")))
-        (account::section(account, board.at))
+        (section(account, board.at))
     };
     document(&format!("{name} · {TITLE}"), word, Some(board.at), &body)
 }
@@ -132,6 +133,61 @@ fn problem_list(problems: &[Problem]) -> Markup {
                     li.(if *severity == Severity::Failed { "trouble" } else { "warning" }) {
                         strong { (text) }
                         @if !remedy.is_empty() { p { span.label { "What to do: " } (remedy) } }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn section(account: &AccountBoard, now: DateTime<Utc>) -> Markup {
+    let name = &account.status.name;
+    html! {
+        section.account aria-labelledby=(format!("account-{name}")) {
+            div.title {
+                h2 id=(format!("account-{name}")) { a href=(account_link(name)) { (name) } }
+                (badge(account.standing))
+                span.id { (account.status.account_id) }
+            }
+            (problem_list(&account.problems))
+            dl.facts {
+                @for fact in facts::of(account, now) {
+                    dt { (fact.name) }
+                    dd {
+                        @if let Some(percent) = fact.percent {
+                            progress max="100" value=(percent) aria-label=(fact.name) {} " "
+                        }
+                        @for word in fact.value.split(' ') { span.word { (word) } " " }
+                    }
+                }
+            }
+            @if let (Some(details), Some(cells)) = (&account.details, &account.calendar) {
+                (calendar::months(name, cells))
+                @if cells.len() as u64 == RECENT_DAYS {
+                    p.more { a href=(account_link(name)) { "All days of " (name) } }
+                }
+                (calendar::gaps(&details.gaps))
+                (calendar::chart(cells))
+            } @else {
+                p.more { a href=(account_link(name)) { "Calendar and chart of " (name) } }
+            }
+        }
+    }
+}
+
+fn badge(standing: Standing) -> Markup {
+    html! { span.standing.(shape(standing).class) { (mark(standing)) " " (standing.word()) } }
+}
+
+fn jumps(accounts: &[&AccountBoard]) -> Markup {
+    html! {
+        nav.jumps aria-label="Accounts" {
+            ul {
+                @for account in accounts {
+                    li {
+                        a href=(format!("#account-{}", account.status.name)) { (account.status.name) }
+                        (badge(account.standing))
+                        span.lag { "lag " (span(account.status.lag_seconds)) }
                     }
                 }
             }
