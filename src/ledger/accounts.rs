@@ -1,6 +1,8 @@
+//! The account's row: what is covered and settled, and what is known of the API.
+
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
-use sqlx::{PgExecutor, Row};
+use sqlx::{FromRow, PgExecutor, Row};
 
 use crate::config::AccountConfig;
 use crate::time::window::Window;
@@ -30,7 +32,7 @@ pub async fn prepare(
     run: &Preparation<'_>,
 ) -> Result<ReadyAccount, LoadError> {
     let account = run.account;
-    let row = sqlx::query(include_str!("prepare_account.sql"))
+    Ok(sqlx::query_as(include_str!("prepare_account.sql"))
         .bind(&account.account_id)
         .bind(&account.name)
         .bind(serde_json::to_string(&account.filters).unwrap_or_default())
@@ -39,11 +41,7 @@ pub async fn prepare(
         .bind(run.at)
         .bind(run.kept_from)
         .fetch_one(executor)
-        .await?;
-    Ok(ReadyAccount {
-        watermark: row.try_get("watermark")?,
-        coverage_began_anew: row.try_get("began_anew")?,
-    })
+        .await?)
 }
 
 /// `None`: never loaded.
@@ -98,7 +96,7 @@ pub(crate) async fn stay(executor: impl PgExecutor<'_>, lease: &Lease) -> Result
     Ok(row.ok_or(LoadError::LeaseLost)?.try_get(0)?)
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, FromRow)]
 pub struct History {
     pub served_from: DateTime<Utc>,
     /// Older interactions are wanted.
@@ -108,19 +106,14 @@ pub struct History {
 }
 
 pub async fn history(executor: impl PgExecutor<'_>, account_id: &str) -> Result<Option<History>, LoadError> {
-    let known: Option<(DateTime<Utc>, bool, bool)> = sqlx::query_as(
-        "select served_from, coalesce(wanted_from < served_from, false), \
-         coalesce(served_from_tried_at < clock_timestamp() - interval '1 day', true) \
+    Ok(sqlx::query_as(
+        "select served_from, coalesce(wanted_from < served_from, false) as is_wanted, \
+         coalesce(served_from_tried_at < clock_timestamp() - interval '1 day', true) as may_be_tried \
          from smartassist_sync.accounts where account_id = $1 and served_from is not null",
     )
     .bind(account_id)
     .fetch_optional(executor)
-    .await?;
-    Ok(known.map(|(served_from, is_wanted, may_be_tried)| History {
-        served_from,
-        is_wanted,
-        may_be_tried,
-    }))
+    .await?)
 }
 
 /// Returns the watermark.
@@ -148,7 +141,7 @@ pub async fn traits(executor: impl PgExecutor<'_>, account_id: &str) -> Result<V
     Ok(traits.unwrap_or_else(|| Value::Object(serde_json::Map::new())))
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, FromRow)]
 pub struct RememberedTraits {
     /// Windows whose proof it contradicts: their stretches are read again.
     pub withdrawn: i64,
@@ -168,10 +161,6 @@ pub async fn remember_traits(
         .query(fenced!(include_str!("remember_traits.sql")))
         .bind(traits)
         .fetch_optional(executor)
-        .await?
-        .ok_or(LoadError::LeaseLost)?;
-    Ok(RememberedTraits {
-        withdrawn: row.try_get(0)?,
-        watermark: row.try_get(1)?,
-    })
+        .await?;
+    Ok(RememberedTraits::from_row(&row.ok_or(LoadError::LeaseLost)?)?)
 }

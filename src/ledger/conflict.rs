@@ -1,6 +1,10 @@
+//! Transactions that stand in each other's way: prevented, and repeated.
+
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
 use tracing::warn;
 
 use crate::telemetry::{self, chain};
@@ -37,4 +41,18 @@ where
         warn!(error = %chain(&error), "a transaction was undone by the server, trying again");
         tokio::time::sleep(pause).await;
     }
+}
+
+/// First in each writing transaction: prevents deadlocks and stale reads. Returns when the filters changed.
+pub(crate) async fn take_turn(
+    connection: &mut PgConnection,
+    account_id: &str,
+) -> Result<Option<DateTime<Utc>>, LoadError> {
+    let filters_changed_at: Option<Option<DateTime<Utc>>> = sqlx::query_scalar(
+        "select filters_changed_at from smartassist_sync.accounts where account_id = $1 for no key update",
+    )
+    .bind(account_id)
+    .fetch_optional(connection)
+    .await?;
+    Ok(filters_changed_at.flatten())
 }

@@ -1,5 +1,9 @@
+//! What is not covered: gaps, and what is unread.
+
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
-use sqlx::PgExecutor;
+use sqlx::{FromRow, PgExecutor};
 
 use crate::time::window::Window;
 
@@ -16,8 +20,9 @@ pub fn problem(text: impl Into<String>) -> Problem {
     Problem::failed(CODE, text, REMEDY)
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, FromRow)]
 pub struct Gap {
+    #[sqlx(flatten)]
     pub window: Window,
     pub times_tried: i64,
     /// Database time.
@@ -43,27 +48,27 @@ pub async fn count_of(
 
 /// Oldest first.
 pub async fn open(executor: impl PgExecutor<'_>, account_id: &str) -> Result<Vec<Gap>, LoadError> {
-    type GapRow = (
-        DateTime<Utc>,
-        DateTime<Utc>,
-        i64,
-        DateTime<Utc>,
-        DateTime<Utc>,
-        bool,
-    );
-    let gaps: Vec<GapRow> = sqlx::query_as(
-        "select lower(range), upper(range), times_tried, last_tried_at, next_try_at, wanted \
+    Ok(sqlx::query_as(
+        "select lower(range) as start, upper(range) as \"end\", times_tried, last_tried_at, next_try_at, wanted \
          from smartassist_sync.gaps where account_id = $1 order by range",
     )
     .bind(account_id)
     .fetch_all(executor)
-    .await?;
-    let gap = |(start, end, times_tried, last_tried_at, next_try_at, wanted)| Gap {
-        window: Window { start, end },
-        times_tried,
-        last_tried_at,
-        next_try_at,
-        wanted,
-    };
-    Ok(gaps.into_iter().map(gap).collect())
+    .await?)
+}
+
+/// Uncovered ranges, except gaps that are not due. They end `settle` before database time too: our clock may
+/// be fast.
+pub async fn unread(
+    executor: impl PgExecutor<'_>,
+    account_id: &str,
+    until: DateTime<Utc>,
+    settle: Duration,
+) -> Result<Vec<Window>, LoadError> {
+    Ok(sqlx::query_as(include_str!("unread_new.sql"))
+        .bind(account_id)
+        .bind(until)
+        .bind(settle.as_secs_f64())
+        .fetch_all(executor)
+        .await?)
 }

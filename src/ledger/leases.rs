@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sqlx::postgres::PgArguments;
 use sqlx::query::Query;
-use sqlx::{AssertSqlSafe, FromRow, PgExecutor, Postgres, Row as _};
+use sqlx::{AssertSqlSafe, PgExecutor, Postgres, Row as _};
 
 use crate::postgres::Pool;
 
@@ -24,13 +24,6 @@ pub struct Taken {
     pub spent: Vec<(usize, Duration)>,
 }
 
-#[derive(FromRow)]
-struct LeaseRow {
-    token: i64,
-    spent: Option<Vec<i32>>,
-    spent_seconds_ago: Option<f64>,
-}
-
 /// Takes a lease that is free, expired or our own.
 pub async fn acquire(
     executor: impl PgExecutor<'_>,
@@ -38,22 +31,19 @@ pub async fn acquire(
     holder: &str,
     lasts: Duration,
 ) -> Result<Option<Taken>, LoadError> {
-    let taken: Option<LeaseRow> = sqlx::query_as(include_str!("take_lease.sql"))
+    let taken: Option<(i64, Option<Vec<i32>>, Option<f64>)> = sqlx::query_as(include_str!("take_lease.sql"))
         .bind(account_id)
         .bind(holder)
         .bind(lasts.as_secs_f64())
         .fetch_optional(executor)
         .await?;
-    Ok(taken.map(|taken| Taken {
+    Ok(taken.map(|(token, spent, ago)| Taken {
         lease: Lease {
             account_id: account_id.to_owned(),
             holder: holder.to_owned(),
-            token: taken.token,
+            token,
         },
-        spent: by_age(
-            taken.spent.unwrap_or_default(),
-            taken.spent_seconds_ago.unwrap_or(0.0),
-        ),
+        spent: by_age(spent.unwrap_or_default(), ago.unwrap_or(0.0)),
     }))
 }
 

@@ -1,33 +1,145 @@
+//! What has been read and what is asked for, runs, leases, gaps and problems.
+
 pub mod accounts;
 pub mod conflict;
-mod counters;
-mod error;
 pub mod gaps;
 pub mod leases;
 pub mod problems;
-pub mod prune;
 pub mod requests;
 pub mod runs;
 pub mod status;
-pub(crate) mod turn;
-pub mod wanted;
 pub(crate) mod windows;
 
-pub use counters::Counters;
-pub use error::LoadError;
-pub use windows::{Purpose, RULES, Status, UnstoredWindow, now, recent_counts, record_unstored};
+pub use windows::{Counters, Purpose, RULES, Status, WindowEntry, now, recent_counts, record_unstored};
 
-use chrono::{DateTime, Utc};
+use sqlx::postgres::PgRow;
+use sqlx::{FromRow, Row};
 
+use crate::postgres::{DatabaseErrorKind, is_unreachable};
 use crate::time::window::Window;
 
-fn windows_of(stretches: Vec<(DateTime<Utc>, DateTime<Utc>)>) -> Vec<Window> {
-    stretches
-        .into_iter()
-        .map(|(start, end)| Window { start, end })
-        .collect()
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    #[error("the database failed")]
+    Database(#[from] sqlx::Error),
+    #[error("the account's lease is lost: another worker has it, or it could not be renewed in time")]
+    LeaseLost,
+    #[error("another window stored other versions meanwhile")]
+    StoredSince,
+    #[error(
+        "customers were erased with another privacy.key, so they would not be recognized; nothing is stored"
+    )]
+    ErasureKey,
+    #[error("the sync state of the account is impossible: {0}")]
+    Impossible(String),
+    /// A row that PostgreSQL accepts from nobody.
+    #[error("PostgreSQL refuses a row of {table}")]
+    Refused {
+        table: &'static str,
+        #[source]
+        error: sqlx::Error,
+    },
+    #[error("{table}: {written} rows were written where {expected} were meant")]
+    RowCount {
+        table: &'static str,
+        written: u64,
+        expected: u64,
+    },
+}
+
+impl LoadError {
+    pub fn is_unreachable(&self) -> bool {
+        matches!(self, Self::Database(error) if is_unreachable(error))
+    }
+
+    pub fn is_of_the_data(&self) -> bool {
+        matches!(self, Self::RowCount { .. }) || self.database_kind() == Some(DatabaseErrorKind::Data)
+    }
+
+    pub fn is_conflict(&self) -> bool {
+        matches!(
+            self.database_kind(),
+            Some(DatabaseErrorKind::Conflict | DatabaseErrorKind::Locked | DatabaseErrorKind::Idle)
+        )
+    }
+
+    fn database_kind(&self) -> Option<DatabaseErrorKind> {
+        match self {
+            Self::Database(error) | Self::Refused { error, .. } => Some(DatabaseErrorKind::of(error)),
+            _ => None,
+        }
+    }
+
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Database(error) | Self::Refused { error, .. } => DatabaseErrorKind::of(error).name(),
+            Self::LeaseLost => "lease_lost",
+            Self::StoredSince => "stored_since",
+            Self::ErasureKey => "erasure_key",
+            Self::Impossible(_) => "sync_state",
+            Self::RowCount { .. } => "row_count",
+        }
+    }
+
+    /// For the ledger.
+    fn code(&self) -> String {
+        match self {
+            Self::Database(_) | Self::Refused { .. } => format!("database_{}", self.kind()),
+            _ => self.kind().to_owned(),
+        }
+    }
+
+    pub fn remedy(&self) -> &'static str {
+        match self {
+            Self::Database(error) | Self::Refused { error, .. } => DatabaseErrorKind::of(error).remedy(),
+            Self::LeaseLost => "nothing: the next run, of whichever worker, goes on where this one stopped",
+            Self::StoredSince => "nothing: it is read again",
+            Self::ErasureKey => "give the privacy.key that `erase` was run with",
+            Self::Impossible(_) => {
+                "somebody changed smartassist_sync.accounts, or a clock was wrong: \
+                 select smartassist_sync.mend_coverage('<account_id>') takes out of it what is impossible, and \
+                 what is not covered then is read again"
+            }
+            Self::RowCount { .. } => "look for triggers or rules on the tables of schema smartassist",
+        }
+    }
+}
+
+impl FromRow<'_, PgRow> for Window {
+    fn from_row(row: &PgRow) -> sqlx::Result<Self> {
+        Ok(Self {
+            start: row.try_get("start")?,
+            end: row.try_get("end")?,
+        })
+    }
 }
 
 pub(crate) fn bigint(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
+
+/// An enum, and how its values are spelled in tables, logs and metrics.
+macro_rules! spelled {
+    ($name:ident { $($(#[$doc:meta])* $value:ident = $spelling:literal,)+ }) => {
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum $name {
+            $($(#[$doc])* $value,)+
+        }
+
+        impl $name {
+            pub fn of(spelling: &str) -> Option<Self> {
+                match spelling {
+                    $($spelling => Some(Self::$value),)+
+                    _ => None,
+                }
+            }
+
+            pub fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$value => $spelling,)+
+                }
+            }
+        }
+    };
+}
+use spelled;

@@ -40,4 +40,4 @@ on conflict (account_id, stream) do update set
     ),
     updated_at = clock_timestamp()
 returning watermark,
-          coalesce((select before.filters <> $3::jsonb from before), false) as began_anew
+          coalesce((select before.filters <> $3::jsonb from before), false) as coverage_began_anew

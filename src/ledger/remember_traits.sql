@@ -47,4 +47,4 @@ set api_traits = before.now,
 from before
 cross join left_over
 where account.account_id = before.account_id
-returning left_over.windows, account.watermark
+returning left_over.windows as withdrawn, account.watermark

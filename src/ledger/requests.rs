@@ -12,7 +12,7 @@ use crate::time::window::Window;
 
 use super::leases::{Lease, fenced};
 use super::problems::Problem;
-use super::{LoadError, Purpose, windows_of};
+use super::{LoadError, Purpose, spelled};
 
 #[derive(Debug, Clone, Copy)]
 pub struct NewRequest<'a> {
@@ -114,6 +114,7 @@ pub async fn open(
         .fetch_all(pool)
         .await?;
     let request = |row: RequestRow| {
+        let remaining = row.starts.into_iter().zip(row.ends);
         Some(OpenRequest {
             id: row.id,
             purpose: Purpose::of(&row.purpose)?,
@@ -123,7 +124,7 @@ pub async fn open(
                 start: row.range_start,
                 end: row.range_end,
             },
-            remaining: windows_of(row.starts.into_iter().zip(row.ends).collect()),
+            remaining: remaining.map(|(start, end)| Window { start, end }).collect(),
             is_cancelled: row.is_cancelled,
             has_other_filters: row.has_other_filters,
             by_identity: row.by_identity,
@@ -132,22 +133,12 @@ pub async fn open(
     Ok(rows.into_iter().filter_map(request).collect())
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum End {
-    Done,
-    Partial,
-    Cancelled,
-    Refused,
-}
-
-impl End {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Done => "done",
-            Self::Partial => "partial",
-            Self::Cancelled => "cancelled",
-            Self::Refused => "refused",
-        }
+spelled! {
+    End {
+        Done = "done",
+        Partial = "partial",
+        Cancelled = "cancelled",
+        Refused = "refused",
     }
 }
 
@@ -298,12 +289,10 @@ pub async fn select_late(
     late: TimeDelta,
     now: DateTime<Utc>,
 ) -> Result<Vec<Window>, LoadError> {
-    Ok(windows_of(
-        sqlx::query_as(include_str!("select_late.sql"))
-            .bind(account_id)
-            .bind(late.as_seconds_f64())
-            .bind(now)
-            .fetch_all(executor)
-            .await?,
-    ))
+    Ok(sqlx::query_as(include_str!("select_late.sql"))
+        .bind(account_id)
+        .bind(late.as_seconds_f64())
+        .bind(now)
+        .fetch_all(executor)
+        .await?)
 }

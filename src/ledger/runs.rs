@@ -1,8 +1,10 @@
+//! Runs; old ones are pruned with their windows and requests.
+
 use std::sync::LazyLock;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::postgres::types::PgRange;
-use sqlx::{AssertSqlSafe, PgExecutor, Row};
+use sqlx::{AssertSqlSafe, FromRow, PgExecutor, Row};
 
 use crate::config::AccountConfig;
 use crate::postgres::Pool;
@@ -10,47 +12,27 @@ use crate::time::window::Window;
 
 use super::leases::{Lease, fenced};
 use super::problems::Problem;
-use super::{Counters, LoadError, accounts, bigint, counters};
+use super::windows::parameters;
+use super::{Counters, LoadError, accounts, bigint, conflict, spelled};
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    Poll,
-    Sync,
-    Refresh,
-    Backfill,
-    Verify,
-}
-
-impl Kind {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Poll => "poll",
-            Self::Sync => "sync",
-            Self::Refresh => "refresh",
-            Self::Backfill => "backfill",
-            Self::Verify => "verify",
-        }
+spelled! {
+    Kind {
+        Poll = "poll",
+        Sync = "sync",
+        Refresh = "refresh",
+        Backfill = "backfill",
+        Verify = "verify",
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
-    Succeeded,
-    /// A failure, or open gaps.
-    Failed,
-    Skipped,
-    /// Stopped, handed over, or lease lost.
-    Interrupted,
-}
-
-impl Outcome {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Succeeded => "succeeded",
-            Self::Failed => "failed",
-            Self::Skipped => "skipped",
-            Self::Interrupted => "interrupted",
-        }
+spelled! {
+    Outcome {
+        Succeeded = "succeeded",
+        /// A failure, or open gaps.
+        Failed = "failed",
+        Skipped = "skipped",
+        /// Stopped, handed over, or lease lost.
+        Interrupted = "interrupted",
     }
 }
 
@@ -75,7 +57,7 @@ pub struct Preparation<'a> {
     pub at: DateTime<Utc>,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, FromRow)]
 pub struct ReadyAccount {
     pub watermark: DateTime<Utc>,
     pub coverage_began_anew: bool,
@@ -181,7 +163,7 @@ static FINISH: LazyLock<String> = LazyLock::new(|| {
          error_code = $6, remedy = $7, api_clock_ahead_seconds = $8, time_zone_disagreement_minutes = $9, \
          requests_left = null, windows = $10, ({}) = row({}) where id = $1 and status = 'running'",
         Counters::COLUMNS.join(", "),
-        counters::parameters(11)
+        parameters(11)
     )
 });
 
@@ -191,7 +173,7 @@ static NOTE_PROGRESS: LazyLock<String> = LazyLock::new(|| {
          progress_at = case when windows <> $3 then clock_timestamp() else progress_at end, \
          windows = $3, ({}) = row({}) where id = $1 and status = 'running'",
         Counters::COLUMNS.join(", "),
-        counters::parameters(4)
+        parameters(4)
     )
 });
 
@@ -207,4 +189,46 @@ pub async fn note_progress(
         .bind(bigint(counters.windows));
     counters.bind(query).execute(executor).await?;
     Ok(())
+}
+
+/// Of old windows, what they drained is kept as one multirange.
+pub const KEPT: TimeDelta = TimeDelta::days(90);
+
+/// Older windows are folded, so that each run has less to add up.
+const FOLDED: TimeDelta = TimeDelta::days(1);
+
+/// Keeps statements short.
+const BATCH: i64 = 1_000;
+
+/// One batch; call until zero. Keeps open gaps, and the newest run and request of each kind.
+pub async fn prune_some(pool: &Pool, account_id: &str) -> Result<u64, LoadError> {
+    pool.transact(async |transaction| {
+        conflict::take_turn(transaction, account_id).await?;
+        let now: DateTime<Utc> = sqlx::query_scalar("select clock_timestamp()")
+            .fetch_one(&mut *transaction)
+            .await?;
+        sqlx::query(include_str!("fold.sql"))
+            .bind(account_id)
+            .bind(now - FOLDED)
+            .execute(&mut *transaction)
+            .await?;
+        // Runs can go once their windows have.
+        for statement in [
+            include_str!("prune_windows.sql"),
+            include_str!("prune_runs.sql"),
+            include_str!("prune_requests.sql"),
+        ] {
+            let deleted = sqlx::query(statement)
+                .bind(account_id)
+                .bind(BATCH)
+                .bind(now - KEPT)
+                .execute(&mut *transaction)
+                .await?;
+            if deleted.rows_affected() > 0 {
+                return Ok(deleted.rows_affected());
+            }
+        }
+        Ok(0)
+    })
+    .await
 }

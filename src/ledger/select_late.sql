@@ -1,6 +1,6 @@
 -- Started more than $2 seconds ago, by the slower of both clocks ($3), and not read since. What a refresh
 -- tried without success in the last hours rests, or one unreadable second would be asked for at each tick.
-select lower(stretch), upper(stretch)
+select lower(stretch) as start, upper(stretch) as "end"
 from smartassist_sync.accounts as account
 cross join lateral (
     select coalesce(range_agg(fetched.range), '{}') as ranges

@@ -1,4 +1,4 @@
-select lower(stretch), upper(stretch)
+select lower(stretch) as start, upper(stretch) as "end"
 from smartassist_sync.accounts as account
 cross join lateral (
     select date_trunc('second', least($2, clock_timestamp() - make_interval(secs => $3))) as head

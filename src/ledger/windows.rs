@@ -1,9 +1,14 @@
+//! Windows, and the counters of windows and runs. A new counter also needs columns and a place that shows it.
+
+use std::ops::AddAssign;
 use std::sync::LazyLock;
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
-use sqlx::PgExecutor;
+use sqlx::postgres::PgArguments;
 use sqlx::postgres::types::PgRange;
+use sqlx::query::Query;
+use sqlx::{PgExecutor, Postgres};
 
 use crate::postgres::Pool;
 use crate::time::window::Window;
@@ -11,86 +16,47 @@ use crate::transform::TRANSFORM_VERSION;
 
 use super::leases::{Lease, fenced};
 use super::problems::Problem;
-use super::{Counters, LoadError, bigint, counters};
+use super::{LoadError, bigint, spelled};
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Purpose {
-    New,
-    Refresh,
-    /// Sessions that had no end yet.
-    Open,
-    Backfill,
-    Repair,
-    Gap,
-    Verify,
-}
-
-impl Purpose {
-    const ALL: [Self; 7] = [
-        Self::New,
-        Self::Refresh,
-        Self::Open,
-        Self::Backfill,
-        Self::Repair,
-        Self::Gap,
-        Self::Verify,
-    ];
-
-    pub(super) fn of(stored: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|known| known.as_str() == stored)
-    }
-
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::New => "new",
-            Self::Refresh => "refresh",
-            Self::Open => "open",
-            Self::Backfill => "backfill",
-            Self::Repair => "repair",
-            Self::Gap => "gap",
-            Self::Verify => "verify",
-        }
+spelled! {
+    Purpose {
+        New = "new",
+        Refresh = "refresh",
+        /// Sessions that had no end yet.
+        Open = "open",
+        Backfill = "backfill",
+        Repair = "repair",
+        Gap = "gap",
+        Verify = "verify",
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Status {
-    /// All records were seen.
-    Drained,
-    /// Parts are read instead.
-    Split,
-    /// Incomplete and indivisible.
-    Gap,
-    Failed,
-    Compared,
-}
-
-impl Status {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Drained => "drained",
-            Self::Split => "split",
-            Self::Gap => "gap",
-            Self::Failed => "failed",
-            Self::Compared => "compared",
-        }
+spelled! {
+    Status {
+        /// All records were seen.
+        Drained = "drained",
+        /// Parts are read instead.
+        Split = "split",
+        /// Incomplete and indivisible.
+        Gap = "gap",
+        Failed = "failed",
+        Compared = "compared",
     }
 }
 
 #[derive(Debug)]
-pub(crate) struct Entry<'a> {
-    pub(crate) lease: &'a Lease,
-    pub(crate) run_id: i64,
-    pub(crate) window: Window,
-    pub(crate) purpose: Purpose,
-    pub(crate) status: Status,
-    pub(crate) counters: Counters,
-    pub(crate) reported_total: Option<u64>,
-    pub(crate) proof: Option<(&'a str, &'a Value)>,
-    pub(crate) started_at: DateTime<Utc>,
+pub struct WindowEntry<'a> {
+    pub lease: &'a Lease,
+    pub run_id: i64,
+    pub window: Window,
+    pub purpose: Purpose,
+    pub status: Status,
+    pub counters: Counters,
+    pub reported_total: Option<u64>,
+    pub started_at: DateTime<Utc>,
     /// Database time before its first request.
-    pub(crate) began_at: DateTime<Utc>,
-    pub(crate) problem: Option<&'a Problem>,
+    pub began_at: DateTime<Utc>,
+    pub problem: Option<&'a Problem>,
 }
 
 static RECORD: LazyLock<String> = LazyLock::new(|| {
@@ -100,14 +66,18 @@ static RECORD: LazyLock<String> = LazyLock::new(|| {
          select account_id, token, $4, $5, $6, $7, $8, $9, clock_timestamp(), $10, $11, $12, $13, $14, $15, {} from fence",
         fenced!(""),
         Counters::COLUMNS.join(", "),
-        counters::parameters(16)
+        parameters(16)
     )
 });
 
 #[expect(clippy::cast_possible_wrap, reason = "a small number")]
 pub const RULES: i32 = TRANSFORM_VERSION as i32;
 
-pub(crate) async fn record(executor: impl PgExecutor<'_>, entry: &Entry<'_>) -> Result<(), LoadError> {
+pub(crate) async fn record(
+    executor: impl PgExecutor<'_>,
+    entry: &WindowEntry<'_>,
+    proof: Option<(&str, &Value)>,
+) -> Result<(), LoadError> {
     let query = entry
         .lease
         .query(&RECORD)
@@ -121,8 +91,8 @@ pub(crate) async fn record(executor: impl PgExecutor<'_>, entry: &Entry<'_>) -> 
         .bind(entry.problem.map(|problem| &problem.code))
         .bind(entry.began_at)
         .bind(RULES)
-        .bind(entry.proof.map(|(proof, _)| proof))
-        .bind(entry.proof.map(|(_, profile)| profile));
+        .bind(proof.map(|(proof, _)| proof))
+        .bind(proof.map(|(_, profile)| profile));
     let written = entry.counters.bind(query).execute(executor).await?;
     if written.rows_affected() == 1 {
         Ok(())
@@ -131,41 +101,12 @@ pub(crate) async fn record(executor: impl PgExecutor<'_>, entry: &Entry<'_>) -> 
     }
 }
 
-/// A window of which nothing is stored; its requests still count.
-#[derive(Debug)]
-pub struct UnstoredWindow<'a> {
-    pub lease: &'a Lease,
-    pub run_id: i64,
-    pub window: Window,
-    pub purpose: Purpose,
-    pub status: Status,
-    pub counters: Counters,
-    pub reported_total: Option<u64>,
-    pub started_at: DateTime<Utc>,
-    /// Database time.
-    pub began_at: DateTime<Utc>,
-    pub problem: Option<&'a Problem>,
-}
-
-/// Records a window of which nothing is stored.
+/// Of a window of which nothing is stored; its requests still count.
 ///
 /// # Errors
 /// [`LoadError::LeaseLost`].
-pub async fn record_unstored(pool: &Pool, window: &UnstoredWindow<'_>) -> Result<(), LoadError> {
-    let entry = Entry {
-        lease: window.lease,
-        run_id: window.run_id,
-        window: window.window,
-        purpose: window.purpose,
-        status: window.status,
-        counters: window.counters,
-        reported_total: window.reported_total,
-        proof: None,
-        started_at: window.started_at,
-        began_at: window.began_at,
-        problem: window.problem,
-    };
-    record(pool, &entry).await
+pub async fn record_unstored(pool: &Pool, entry: &WindowEntry<'_>) -> Result<(), LoadError> {
+    record(pool, entry, None).await
 }
 
 /// Database time.
@@ -193,4 +134,47 @@ pub async fn recent_counts(
     .await?;
     let count = |(start, end, count)| (Window { start, end }, u64::try_from(count).unwrap_or(0));
     Ok(counts.into_iter().map(count).collect())
+}
+
+macro_rules! counters {
+    ($($name:ident)+) => {
+        #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+        pub struct Counters {
+            pub windows: u64,
+            $(pub $name: u64,)+
+        }
+
+        impl AddAssign for Counters {
+            fn add_assign(&mut self, other: Self) {
+                self.windows += other.windows;
+                $(self.$name += other.$name;)+
+            }
+        }
+
+        impl Counters {
+            /// Columns of both `windows` and `runs`; a run also counts its windows.
+            pub(super) const COLUMNS: &[&str] = &[$(stringify!($name)),+];
+
+            pub(super) fn bind<'q>(
+                &self,
+                query: Query<'q, Postgres, PgArguments>,
+            ) -> Query<'q, Postgres, PgArguments> {
+                query$(.bind(bigint(self.$name)))+
+            }
+        }
+    };
+}
+
+counters! {
+    pages requests records distinct_records inserted updated unchanged rejected missing judged missed
+    left_out retries rate_limited
+}
+
+/// `$first, $first+1, …`, one for each column.
+pub(super) fn parameters(first: usize) -> String {
+    let parameters = (first..).take(Counters::COLUMNS.len());
+    parameters
+        .map(|place| format!("${place}"))
+        .collect::<Vec<_>>()
+        .join(", ")
 }

@@ -8,7 +8,7 @@ use tracing::{error, info};
 
 use crate::ledger::LoadError;
 use crate::ledger::conflict;
-use crate::ledger::prune;
+use crate::ledger::runs;
 use crate::telemetry::{self, chain, metrics};
 use crate::time::pulse::Pulse;
 use crate::warehouse::retention::{self, Deleted};
@@ -98,7 +98,7 @@ impl AccountContext {
     async fn prune(&self, stop: &CancellationToken, pulse: &Pulse) -> Result<(), LoadError> {
         while !stop.is_cancelled() {
             let account = self.api.account();
-            let pruning = || prune::prune_some(&self.pool, &account.account_id);
+            let pruning = || runs::prune_some(&self.pool, &account.account_id);
             let pruned = conflict::retry(&account.name, pruning).await?;
             pulse.beat();
             if pruned == 0 {

@@ -8,7 +8,7 @@ use crate::config::RefreshPolicy;
 use crate::ledger::problems::Problem;
 use crate::ledger::requests::{self, NewRequest, RequestProgress};
 use crate::ledger::runs::{Kind, Outcome, Preparation};
-use crate::ledger::{Counters, LoadError, Purpose, RULES, accounts, wanted};
+use crate::ledger::{Counters, LoadError, Purpose, RULES, accounts, gaps};
 use crate::telemetry;
 use crate::time::window::Window;
 use crate::warehouse::compare;
@@ -129,7 +129,7 @@ pub async fn catch_up(
 /// What is new becomes a request too, so that it can be watched.
 async fn watch_all(account: &AccountContext, requests: Vec<i64>, stop: &CancellationToken) -> RunReport {
     let settle = account.settings.settle;
-    let unread = wanted::unread(&account.pool, account.account_id(), account.head(), settle).await;
+    let unread = gaps::unread(&account.pool, account.account_id(), account.head(), settle).await;
     let asked = match unread {
         Ok(unread) => {
             let wish = Wish {

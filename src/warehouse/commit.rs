@@ -22,8 +22,8 @@ use super::{ages, drift, interactions, missing, moved, rejected, stored};
 use crate::ledger::accounts::Drained;
 use crate::ledger::leases::Lease;
 use crate::ledger::problems::Problem;
-use crate::ledger::windows::{Entry, Purpose, Status, record};
-use crate::ledger::{Counters, LoadError, accounts, turn};
+use crate::ledger::windows::{Purpose, Status, WindowEntry, record};
+use crate::ledger::{Counters, LoadError, accounts, conflict};
 
 #[derive(Debug)]
 pub struct WindowCommit<'a> {
@@ -86,7 +86,7 @@ pub async fn commit_window(pool: &Pool, commit: &WindowCommit<'_>) -> Result<Com
 }
 
 async fn begin(connection: &mut PgConnection, account_id: &str) -> Result<Option<DateTime<Utc>>, LoadError> {
-    let filters_changed_at = turn::take(connection, account_id).await?;
+    let filters_changed_at = conflict::take_turn(connection, account_id).await?;
     failpoint::reach("window.begun");
     // Cached plans of empty tables would scan them whole later.
     sqlx::query("set local enable_seqscan = off")
@@ -140,7 +140,8 @@ async fn write(
     let new_drift = drift::note(connection, constants, commit.interactions).await?;
     counters += commit.fetched;
     counters.rejected = commit.rejected.len() as u64;
-    record(&mut *connection, &entry(commit, counters)).await?;
+    let proof = commit.proof.filter(|_| commit.status == Status::Drained);
+    record(&mut *connection, &entry(commit, counters), proof).await?;
     let watermark = cover(connection, commit).await?;
     failpoint::reach("window.covered");
     Ok(Committed {
@@ -203,8 +204,8 @@ async fn cover(connection: &mut PgConnection, commit: &WindowCommit<'_>) -> Resu
     }
 }
 
-fn entry<'a>(commit: &WindowCommit<'a>, counters: Counters) -> Entry<'a> {
-    Entry {
+fn entry<'a>(commit: &WindowCommit<'a>, counters: Counters) -> WindowEntry<'a> {
+    WindowEntry {
         lease: commit.lease,
         run_id: commit.run_id,
         window: commit.window,
@@ -212,7 +213,6 @@ fn entry<'a>(commit: &WindowCommit<'a>, counters: Counters) -> Entry<'a> {
         status: commit.status,
         counters,
         reported_total: commit.reported_total,
-        proof: commit.proof.filter(|_| commit.status == Status::Drained),
         started_at: commit.started_at,
         began_at: commit.began_at,
         problem: commit.problem,

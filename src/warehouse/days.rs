@@ -8,7 +8,7 @@ use sqlx::PgConnection;
 
 use crate::postgres::Pool;
 
-use crate::ledger::{LoadError, turn};
+use crate::ledger::{LoadError, conflict};
 
 pub(super) async fn count(
     connection: &mut PgConnection,
@@ -89,7 +89,7 @@ async fn recount(pool: &Pool, account_id: &str, days: Range<NaiveDate>) -> Resul
 async fn recount_day(pool: &Pool, account_id: &str, day: NaiveDate) -> Result<bool, LoadError> {
     let days = day..day + TimeDelta::days(1);
     pool.transact(async |transaction| {
-        turn::take(transaction, account_id).await?;
+        conflict::take_turn(transaction, account_id).await?;
         let stored = stored(transaction, account_id, &days).await?;
         let counted = counted(transaction, account_id, &days).await?;
         let of_day = |counts: BTreeMap<NaiveDate, i64>| counts.get(&day).copied().unwrap_or(0);

@@ -10,7 +10,7 @@ use super::interactions::InteractionWriter;
 use super::left_out::{self, StoreLimits};
 use super::refused::write_others;
 use super::stored::{self, Change};
-use crate::ledger::{LoadError, bigint, turn};
+use crate::ledger::{LoadError, bigint, conflict};
 
 const PORTION: i64 = 100;
 
@@ -94,7 +94,7 @@ pub async fn store(
         time_zone_offset: rejection.time_zone_offset,
     };
     pool.transact(async |transaction| {
-        turn::take(transaction, constants.account_id).await?;
+        conflict::take_turn(transaction, constants.account_id).await?;
         let one = std::slice::from_ref(interaction);
         let (kept, _) = left_out::without(transaction, limits, one, &[]).await?;
         if kept.is_empty() {

@@ -11,7 +11,7 @@ use super::batch::{Batch, Constants};
 use super::refused::{Write, write_others};
 use super::{days, facts, interactions, missing, renamed};
 use crate::ledger::runs::{Finished, Outcome, finish};
-use crate::ledger::{Counters, LoadError, bigint, turn};
+use crate::ledger::{Counters, LoadError, bigint, conflict};
 
 const BATCH: i64 = 500;
 const BATCH_BYTES: i64 = 2 << 20;
@@ -95,7 +95,7 @@ pub async fn write(
     pool.transact(async |transaction| {
         let mut rewritten = Rewritten::default();
         if !rebuilt.is_empty() || !ruled.is_empty() {
-            turn::take(transaction, account_id).await?;
+            conflict::take_turn(transaction, account_id).await?;
             sqlx::query("set local enable_seqscan = off")
                 .execute(&mut *transaction)
                 .await?;

@@ -6,7 +6,7 @@ use tracing::{info, warn};
 use crate::config::{AccountConfig, Reporting};
 use crate::postgres::Pool;
 
-use crate::ledger::{LoadError, turn};
+use crate::ledger::{LoadError, conflict};
 
 /// A new account gets some anyway.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub async fn apply(pool: &Pool, account: &AccountConfig, may_change: MayChange) 
     let found = pool
         .transact(async |transaction| {
             // Waits for writers that use the old time zone.
-            turn::take(transaction, &account.account_id).await?;
+            conflict::take_turn(transaction, &account.account_id).await?;
             let Some(differing) = differing(transaction, account).await? else {
                 store(transaction, account).await?;
                 return Ok(None);

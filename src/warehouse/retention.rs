@@ -5,7 +5,7 @@ use uuid::Uuid;
 use crate::postgres::Pool;
 
 use super::{days, facts, missing};
-use crate::ledger::{LoadError, turn};
+use crate::ledger::{LoadError, conflict};
 
 const BATCH: i64 = 1_000;
 
@@ -33,7 +33,7 @@ pub async fn delete_some(
     kept_from: DateTime<Utc>,
 ) -> Result<Deleted, LoadError> {
     pool.transact(async |transaction| {
-        turn::take(transaction, account_id).await?;
+        conflict::take_turn(transaction, account_id).await?;
         // Read again if more is kept later.
         sqlx::query(include_str!("uncover_old.sql"))
             .bind(account_id)

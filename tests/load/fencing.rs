@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::json;
 use smartassist_etl::ledger::runs::Kind;
 use smartassist_etl::ledger::{
-    Counters, LoadError, Purpose, Status, UnstoredWindow, accounts, leases, record_unstored,
+    Counters, LoadError, Purpose, Status, WindowEntry, accounts, leases, record_unstored,
 };
 
 use crate::support::wait::PATIENCE;
@@ -38,7 +38,7 @@ async fn an_equal_token_of_another_holder_proves_no_lease() {
         };
         assert!(is_lost(&desk.commit(&reading).await), "{status:?}");
     }
-    let failed = UnstoredWindow {
+    let failed = WindowEntry {
         lease: &desk.lease,
         run_id: desk.run_id,
         window: window("10:00:00", "11:00:00"),

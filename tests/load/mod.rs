@@ -15,7 +15,7 @@ mod writing;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use smartassist_etl::ledger::wanted::unread;
+use smartassist_etl::ledger::gaps::unread;
 use smartassist_etl::ledger::{LoadError, leases};
 use sqlx::AssertSqlSafe;
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use smartassist_etl::ledger::wanted::unread;
+use smartassist_etl::ledger::gaps::unread;
 use smartassist_etl::ledger::{Status, gaps, status};
 use smartassist_etl::time::window::Window;
 

@@ -4,7 +4,7 @@ use tracing::debug;
 use crate::config::RefreshPolicy;
 use crate::ledger::accounts::{self, History};
 use crate::ledger::requests::OpenRequest;
-use crate::ledger::{LoadError, RULES, gaps, requests, wanted};
+use crate::ledger::{LoadError, RULES, gaps, requests};
 use crate::time::window::Window;
 
 use super::super::account::AccountContext;
@@ -42,7 +42,7 @@ async fn look(
     let kept_from = account.kept_from().await?;
     let gaps = gaps::open(pool, account_id).await?;
     Ok(Look {
-        head: wanted::unread(pool, account_id, until, settle).await?,
+        head: gaps::unread(pool, account_id, until, settle).await?,
         gaps: gaps.iter().map(|gap| gap.window).collect(),
         requests: requests::open(pool, account_id, (until, settle), kept_from, RULES).await?,
         history: accounts::history(pool, account_id).await?,

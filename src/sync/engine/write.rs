@@ -8,7 +8,7 @@ use crate::extract::Tally;
 use crate::ledger::conflict;
 use crate::ledger::leases::Lease;
 use crate::ledger::problems::{Problem, ProblemCode};
-use crate::ledger::{Counters, LoadError, Purpose, Status, UnstoredWindow, record_unstored};
+use crate::ledger::{Counters, LoadError, Purpose, Status, WindowEntry, record_unstored};
 use crate::telemetry::{self, metrics};
 use crate::time::pulse::Pulse;
 use crate::time::window::Window;
@@ -172,7 +172,7 @@ impl Writer {
         reported_total: Option<u64>,
         problem: Option<&Problem>,
     ) -> Result<(), LoadError> {
-        let window = UnstoredWindow {
+        let window = WindowEntry {
             lease: &self.lease,
             run_id: self.run_id,
             window: fetch.planned.window,

@@ -8,7 +8,7 @@ use crate::transform::Rows;
 use crate::transform::facts::{AgentOffer, FactRow, QueueVisit};
 
 use super::TABLES;
-use crate::ledger::{LoadError, turn};
+use crate::ledger::{LoadError, conflict};
 
 const BATCH: i64 = 1_000;
 
@@ -70,7 +70,7 @@ pub async fn left(pool: &Pool, account_id: &str) -> Result<u64, LoadError> {
 /// Rebuilds a batch if asked for; zero: all are done.
 pub async fn rebuild_some(pool: &Pool, account_id: &str) -> Result<u64, LoadError> {
     pool.transact(async |transaction| {
-        turn::take(transaction, account_id).await?;
+        conflict::take_turn(transaction, account_id).await?;
         let begin: Option<(Option<DateTime<Utc>>, Option<Uuid>)> = sqlx::query_as(
             "select rebuild_from, rebuild_after from smartassist.reporting where account_id = $1 for no key update",
         )
@@ -115,7 +115,7 @@ pub async fn forget_unnamed(pool: &Pool, account_id: &str) -> Result<(), LoadErr
         ("smartassist.agents", AgentOffer::TABLE, "agent_key"),
     ];
     pool.transact_without_timeout(async |transaction| {
-        turn::take(transaction, account_id).await?;
+        conflict::take_turn(transaction, account_id).await?;
         for (table, facts, key) in named {
             // Two statements: a distributed database deletes from its small tables by values alone.
             let named = format!("select distinct {key} from {facts} where account_id = $1");
@@ -138,7 +138,7 @@ pub async fn forget_unnamed(pool: &Pool, account_id: &str) -> Result<(), LoadErr
 /// Deletes queues and agents last seen before `kept_from`, without reading facts.
 pub async fn forget_unseen(pool: &Pool, account_id: &str, kept_from: DateTime<Utc>) -> Result<(), LoadError> {
     pool.transact(async |transaction| {
-        turn::take(transaction, account_id).await?;
+        conflict::take_turn(transaction, account_id).await?;
         for table in ["smartassist.queues", "smartassist.agents"] {
             let delete = format!("delete from {table} where account_id = $1 and last_seen_at < $2");
             sqlx::query(AssertSqlSafe(delete))
@@ -155,7 +155,7 @@ pub async fn forget_unseen(pool: &Pool, account_id: &str, kept_from: DateTime<Ut
 /// Deletes facts of interactions that were deleted by hand.
 pub async fn forget_orphans(pool: &Pool, account_id: &str) -> Result<(), LoadError> {
     pool.transact_without_timeout(async |transaction| {
-        turn::take(transaction, account_id).await?;
+        conflict::take_turn(transaction, account_id).await?;
         for table in TABLES {
             let delete = format!(
                 "delete from {table} as own where own.account_id = $1 and not exists \
