@@ -1,3 +1,5 @@
+//! An account: where it is, how it signs in, what is asked for and how fast.
+
 use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, SubsecRound, Utc};
@@ -5,11 +7,10 @@ use jsonwebtoken::errors::Error;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use reqwest::Url;
 use secrecy::{ExposeSecret, SecretString};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
-use super::limits::RequestLimits;
-use super::reporting::Reporting;
+use super::Reporting;
 use super::secret::Secret;
 use super::section::{Section, settings};
 
@@ -38,9 +39,7 @@ settings! {
         response: ResponseLimits = group(ResponseLimits::read);
         retry: RetryPolicy = group(RetryPolicy::read);
     }
-}
 
-settings! {
     /// Request filters; a change resets coverage.
     #[derive(Default, PartialEq, Serialize)]
     Filters {
@@ -58,6 +57,33 @@ settings! {
         /// Added to bodies.
         #[serde(skip_serializing_if = "Map::is_empty")]
         extra_body: Map<String, Value> = json_table("extra_body");
+    }
+
+    #[derive(Copy, PartialEq, Eq)]
+    RequestLimits {
+        /// 0: unlimited.
+        per_minute: u32 = integer("requests_per_minute", 0..=100_000);
+        /// 0: unlimited.
+        per_hour: u32 = integer("requests_per_hour", 0..=1_000_000);
+        /// Never 0; each may hold a page in memory.
+        max_in_flight: usize = number("max_in_flight", 0..=64, in_flight);
+    }
+
+    #[derive(Copy)]
+    ResponseLimits {
+        connect_timeout: Duration = number("connect_timeout_seconds", 1..=600, Duration::from_secs);
+        read_timeout: Duration = number("read_timeout_seconds", 1..=600, Duration::from_secs);
+        request_timeout: Duration = number("request_timeout_seconds", 1..=3_600, Duration::from_secs);
+        /// Decompressed bytes.
+        max_bytes: usize = number("max_response_mebibytes", 1..=1_024, |mebibytes: usize| mebibytes << 20);
+    }
+
+    #[derive(Copy)]
+    RetryPolicy {
+        /// Excludes the first attempt.
+        max_retries: usize = integer("max_retries", 0..=100);
+        /// Doubles, with jitter.
+        pause: Duration = number("retry_pause_milliseconds", 1..=600_000, Duration::from_millis);
     }
 }
 
@@ -77,24 +103,73 @@ impl Direction {
     ];
 }
 
-settings! {
-    #[derive(Copy)]
-    RetryPolicy {
-        /// Excludes the first attempt.
-        max_retries: usize = integer("max_retries", 0..=100);
-        /// Doubles, with jitter.
-        pause: Duration = number("retry_pause_milliseconds", 1..=600_000, Duration::from_millis);
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BudgetSpan {
+    Minute,
+    Hour,
+}
+
+impl BudgetSpan {
+    pub const ALL: [Self; 2] = [Self::Minute, Self::Hour];
+
+    pub const LONGEST: Self = Self::Hour;
+
+    pub const fn length(self) -> Duration {
+        match self {
+            Self::Minute => Duration::from_secs(60),
+            Self::Hour => Duration::from_secs(3_600),
+        }
+    }
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Minute => "minute",
+            Self::Hour => "hour",
+        }
+    }
+
+    pub fn time_for(self, requests: u64, limit: u32) -> Duration {
+        let nanoseconds = self.length().as_nanos() * u128::from(requests) / u128::from(limit.max(1));
+        Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or(u64::MAX))
     }
 }
 
-settings! {
-    #[derive(Copy)]
-    ResponseLimits {
-        connect_timeout: Duration = number("connect_timeout_seconds", 1..=600, Duration::from_secs);
-        read_timeout: Duration = number("read_timeout_seconds", 1..=600, Duration::from_secs);
-        request_timeout: Duration = number("request_timeout_seconds", 1..=3_600, Duration::from_secs);
-        /// Decompressed bytes.
-        max_bytes: usize = number("max_response_mebibytes", 1..=1_024, |mebibytes: usize| mebibytes << 20);
+impl Serialize for BudgetSpan {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.length().as_secs().serialize(serializer)
+    }
+}
+
+/// 0 asks for as many as can be set.
+fn in_flight(requests: usize) -> usize {
+    if requests == 0 { 64 } else { requests }
+}
+
+impl RequestLimits {
+    pub fn spans(self) -> impl Iterator<Item = (BudgetSpan, u32)> {
+        let spans = [
+            (BudgetSpan::Minute, self.per_minute),
+            (BudgetSpan::Hour, self.per_hour),
+        ];
+        spans.into_iter().filter(|(_, requests)| *requests > 0)
+    }
+
+    pub fn time_for(self, requests: u64) -> Duration {
+        self.spans()
+            .map(|(span, limit)| span.time_for(requests, limit))
+            .max()
+            .unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+impl RequestLimits {
+    pub(crate) fn of(per_minute: u32, per_hour: u32) -> Self {
+        Self {
+            per_minute,
+            per_hour,
+            max_in_flight: 4,
+        }
     }
 }
 
@@ -276,4 +351,22 @@ pub fn parse_instant(text: &str) -> Option<DateTime<Utc>> {
         .filter(|instant| instant.timestamp_subsec_nanos() < 1_000_000_000)
         .map(|instant| instant.to_utc().trunc_subsecs(0))
         .or_else(|| Some(text.parse::<NaiveDate>().ok()?.and_hms_opt(0, 0, 0)?.and_utc()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_take_as_long_as_the_narrowest_limit_needs_for_them() {
+        let milliseconds = |limits: RequestLimits, requests| limits.time_for(requests).as_millis();
+        assert_eq!(milliseconds(RequestLimits::of(0, 0), 1_000), 0);
+        assert_eq!(milliseconds(RequestLimits::of(60, 0), 10), 10_000);
+        assert_eq!(milliseconds(RequestLimits::of(60, 600), 10), 60_000);
+        assert_eq!(milliseconds(RequestLimits::of(7, 0), 1), 8_571);
+        assert_eq!(
+            RequestLimits::of(1, 1).time_for(u64::MAX),
+            Duration::from_nanos(u64::MAX)
+        );
+    }
 }

@@ -1,12 +1,7 @@
 //! Layers `config/default.toml`, which explains each key, a file and the environment.
 
 mod account;
-mod cron;
-mod database;
-mod layers;
-mod limits;
 mod privacy;
-mod reporting;
 mod secret;
 mod section;
 mod sync;
@@ -16,20 +11,22 @@ mod tests;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use ::config::{Source, ValueKind};
 use chrono::{DateTime, TimeDelta, Utc};
+use chrono_tz::Tz;
+use secrecy::ExposeSecret;
+use serde_json::{Map, Value};
 use tracing_subscriber::filter::LevelFilter;
 
 pub use account::{
-    AccountConfig, Credentials, Direction, Filters, ResponseLimits, RetryPolicy, parse_instant,
+    AccountConfig, BudgetSpan, Credentials, Direction, Filters, RequestLimits, ResponseLimits, RetryPolicy,
+    parse_instant,
 };
-pub use cron::Cron;
-pub use database::{DatabaseConfig, SessionConfig};
-pub use limits::{BudgetSpan, RequestLimits};
 pub use privacy::{Class, Policy, PrivacyKey, Rule};
-pub use reporting::Reporting;
 pub use secret::{Secret, SecretError};
-pub use sync::{RefreshEntry, RefreshPolicy, Selection, SyncConfig};
+pub use sync::{Cron, RefreshEntry, RefreshPolicy, Selection, SyncConfig};
 
 pub(crate) use section::nearest;
 
@@ -39,6 +36,21 @@ pub const ENVIRONMENT_PREFIX: &str = "SMARTASSIST_ETL";
 
 /// In bytes; shorter ones are guessable.
 pub const SHORTEST_TOKEN: usize = 16;
+
+const A_TIME_ZONE: &str = "the IANA name of a time zone, as in Europe/Berlin or America/New_York";
+
+/// Numbers of ISO 8601.
+const DAYS: [(&str, i32); 7] = [
+    ("monday", 1),
+    ("tuesday", 2),
+    ("wednesday", 3),
+    ("thursday", 4),
+    ("friday", 5),
+    ("saturday", 6),
+    ("sunday", 7),
+];
+
+const DEFAULTS: &str = include_str!("../../config/default.toml");
 
 settings! {
     Config {
@@ -52,27 +64,56 @@ settings! {
         log: LogConfig = section("log", LogConfig::read);
         trimmed_secrets: Vec<String> = trimmed_secrets();
     }
-}
 
-settings! {
+    DatabaseConfig {
+        /// Overrides the URL's.
+        password: Option<Secret> = database_password("password");
+        /// `None`: a private server.
+        url: Option<Secret> = database_url("url");
+        /// `None`: public authorities.
+        ca_file: Option<PathBuf> = readable_file("ca_file");
+        wait: Duration = number("wait_seconds", 1..=86_400, Duration::from_secs);
+        server_binaries: Option<PathBuf> = path("server_binaries");
+        session: SessionConfig = group(SessionConfig::read);
+    }
+
+    SessionConfig {
+        max_connections: u32 = integer("max_connections", 2..=1_000);
+        connect_timeout: Duration = number("connect_timeout_seconds", 1..=3_600, Duration::from_secs);
+        /// 0 behind a transaction pooler.
+        statement_cache: usize = integer("statement_cache", 0..=10_000);
+        statement_timeout: Duration = number("statement_timeout_seconds", 1..=86_400, Duration::from_secs);
+        lock_timeout: Duration = number("lock_timeout_seconds", 1..=3_600, Duration::from_secs);
+    }
+
     StorageConfig {
         raw: bool = flag("raw");
         /// `None`: for ever.
         retention: Option<TimeDelta> = span_or_off("retention_days", 0..=36_500, TimeDelta::days);
         clean_up: Cron = cron("clean_up");
     }
-}
 
-settings! {
+    Reporting {
+        time_zone: Tz = time_zone("time_zone");
+        /// Longest wait within target.
+        service_level_seconds: i32 = integer("service_level_seconds", 1..=86_400);
+        /// Longest wait of a short abandon.
+        short_abandon_seconds: i32 = integer("short_abandon_seconds", 0..=86_400);
+        /// A customer who was helped does not come back within these.
+        repeat_contact_days: i32 = integer("repeat_contact_days", 1..=366);
+        /// 1 for Monday to 7 for Sunday.
+        week_starts_on: i32 = required_choice("week_starts_on", &DAYS);
+        /// Whose values the views of `smartassist_bi` show.
+        shown_tags: Vec<String> = list("shown_tags");
+    }
+
     HttpConfig {
         bind: SocketAddr = address("bind");
         /// `None`: local access only.
         token: Option<Secret> = long_secret("token", SHORTEST_TOKEN);
         protect_metrics: bool = flag("protect_metrics");
     }
-}
 
-settings! {
     LogConfig {
         /// `None`: pretty on terminals, else JSON.
         format: Option<LogFormat> = choice("format", &[("json", LogFormat::Json), ("pretty", LogFormat::Pretty)]);
@@ -104,6 +145,79 @@ fn count(problems: usize) -> String {
     }
 }
 
+fn merge(
+    file: Option<&Path>,
+    environment: HashMap<String, String>,
+) -> Result<Map<String, Value>, ConfigError> {
+    let mut builder = ::config::Config::builder().add_source(toml_source(DEFAULTS, "config/default.toml")?);
+    if let Some(path) = file {
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            ConfigError::Unreadable(format!(
+                "cannot read the configuration file {}: {error}",
+                path.display()
+            ))
+        })?;
+        builder = builder.add_source(toml_source(&text, &path.display().to_string())?);
+    }
+    let common_url = environment.get("DATABASE_URL").cloned();
+    // No `try_parsing`: the password 007 must not become 7.
+    let environment = ::config::Environment::with_prefix(ENVIRONMENT_PREFIX)
+        .prefix_separator("__")
+        .separator("__")
+        .ignore_empty(true)
+        .source(Some(environment));
+    let merged = builder
+        .add_source(environment)
+        .build()
+        .and_then(|config| config.collect())
+        .map_err(|error| ConfigError::Unreadable(format!("cannot combine the configuration: {error}")))?;
+    let merged = merged.into_iter();
+    let mut tree: Map<String, Value> = merged.map(|(key, value)| (key, json(value.kind))).collect();
+    if let (Some(Value::Object(database)), Some(url)) = (tree.get_mut("database"), common_url) {
+        let is_unset = |key: &&str| database.get(*key).is_none_or(|value| value == "");
+        if ["url", "url_file"].iter().all(is_unset) {
+            database.insert("url".to_owned(), url.into());
+        }
+    }
+    Ok(tree)
+}
+
+/// Deserializing gives some keys a special meaning, see `crate::json`.
+fn json(value: ValueKind) -> Value {
+    match value {
+        ValueKind::Nil => Value::Null,
+        ValueKind::Boolean(flag) => flag.into(),
+        ValueKind::I64(number) => number.into(),
+        ValueKind::U64(number) => number.into(),
+        ValueKind::I128(number) => number.to_string().into(),
+        ValueKind::U128(number) => number.to_string().into(),
+        ValueKind::Float(number) => number.into(),
+        ValueKind::String(text) => text.into(),
+        ValueKind::Table(table) => {
+            let fields = table.into_iter().map(|(key, value)| (key, json(value.kind)));
+            Value::Object(fields.collect())
+        }
+        ValueKind::Array(items) => items.into_iter().map(|item| json(item.kind)).collect(),
+    }
+}
+
+fn toml_source(
+    text: &str,
+    name: &str,
+) -> Result<::config::File<::config::FileSourceString, ::config::FileFormat>, ConfigError> {
+    // The errors of `config` quote lines, which may hold secrets.
+    if let Err(error) = toml::de::DeTable::parse(text) {
+        let line = error.span().map_or(1, |span| {
+            text[..span.start.min(text.len())].matches('\n').count() + 1
+        });
+        return Err(ConfigError::Unreadable(format!(
+            "{name}, line {line}, is not valid TOML: {}",
+            error.message()
+        )));
+    }
+    Ok(::config::File::from_str(text, ::config::FileFormat::Toml))
+}
+
 fn environment() -> HashMap<String, String> {
     let text = |value: std::ffi::OsString| value.into_string().ok();
     std::env::vars_os()
@@ -121,7 +235,7 @@ impl Config {
         file: Option<&Path>,
         environment: HashMap<String, String>,
     ) -> Result<Self, ConfigError> {
-        let tree = layers::merge(file, environment)?;
+        let tree = merge(file, environment)?;
         let problems = Problems::default();
         let config = Section::new(String::new(), tree, &problems).read_all(Self::read);
         let problems = problems.found.into_inner();
@@ -133,7 +247,7 @@ impl Config {
 
     /// Ignores other problems: a running daemon may predate edits.
     pub fn load_bind(file: Option<&Path>) -> Result<SocketAddr, ConfigError> {
-        let tree = layers::merge(file, environment()).or_else(|_| layers::merge(None, environment()))?;
+        let tree = merge(file, environment()).or_else(|_| merge(None, environment()))?;
         let problems = Problems::default();
         let mut root = Section::new(String::new(), tree, &problems);
         let bind = root.section("http", |http| http.address("bind"));
@@ -170,6 +284,43 @@ impl Config {
 }
 
 impl Section<'_> {
+    /// Without a URL a private database would be used.
+    fn database_password(&mut self, key: &str) -> Option<Option<Secret>> {
+        let password = self.secret(key)?;
+        if password.is_some() && !self.is_set("url") && !self.is_set("url_file") {
+            return self.invalid(key, "is for the server of database.url, which is not set");
+        }
+        Some(password)
+    }
+
+    fn database_url(&mut self, key: &str) -> Option<Option<Secret>> {
+        let url = self.secret(key)?;
+        if let Some(Ok(text)) = url.as_ref().map(Secret::read) {
+            let text = text.expose_secret();
+            if !text.starts_with("postgres://") && !text.starts_with("postgresql://") {
+                let expected = "must be a PostgreSQL URL, as in postgres://user@host:5432/database";
+                return self.invalid(key, expected);
+            }
+            let parsed = reqwest::Url::parse(text);
+            if parsed.is_ok_and(|url| url.password().is_some_and(secret::is_placeholder)) {
+                return self.invalid(key, &format!("its password {}", secret::A_PLACEHOLDER));
+            }
+        }
+        Some(url)
+    }
+
+    fn readable_file(&mut self, key: &str) -> Option<Option<PathBuf>> {
+        let file = self.path(key)?;
+        if let Some(Err(error)) = file.as_ref().map(std::fs::File::open) {
+            return self.invalid(key, &format!("cannot be read: {error}"));
+        }
+        Some(file)
+    }
+
+    fn time_zone(&mut self, key: &str) -> Option<Tz> {
+        self.required(key, A_TIME_ZONE, |text| text.parse().ok())
+    }
+
     fn address(&mut self, key: &str) -> Option<SocketAddr> {
         let expected = "an address and a port, as in 127.0.0.1:8080";
         self.required(key, expected, |text| text.parse().ok())

@@ -8,15 +8,15 @@ use chrono::TimeDelta;
 use secrecy::SecretString;
 use serde_json::{Map, Value};
 
-use super::cron::Cron;
 use super::secret::Secret;
+use super::sync::Cron;
 use crate::json;
 
 /// Each setting is read by the method of [`Section`] after its `=`.
 macro_rules! settings {
-    ($(#[$attribute:meta])* $name:ident {
+    ($($(#[$attribute:meta])* $name:ident {
         $($(#[$of_field:meta])* $field:ident: $type:ty = $reader:ident($($argument:expr),*);)*
-    }) => {
+    })+) => {$(
         $(#[$attribute])*
         #[derive(Debug, Clone)]
         pub struct $name {
@@ -29,7 +29,7 @@ macro_rules! settings {
                 Some(Self { $($field: $field?,)* })
             }
         }
-    };
+    )+};
 }
 
 pub(super) use settings;
