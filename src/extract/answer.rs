@@ -1,12 +1,16 @@
-use std::time::Duration;
+//! What an answer means: an envelope with records, nothing, or an error, even under undocumented keys.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::ops::Range;
 
 use reqwest::StatusCode;
+use serde::de::{self, Deserializer, SeqAccess, Visitor};
+use serde_json::value::RawValue;
 
-use super::charset;
-use super::page::{self, Content};
-use super::{ApiError, Page};
-
-pub(super) const ERROR_BODY_BYTES: usize = 64 * 1024;
+use super::ApiError;
+use super::body::{ERROR_BODY_BYTES, Received, Text, decode};
+use crate::json;
 
 #[derive(Debug)]
 pub enum Answer {
@@ -19,12 +23,20 @@ pub enum Answer {
     EmptyIfAgreed,
 }
 
+#[derive(Debug, Default)]
+pub struct Page {
+    /// `numResults`: of page or window, undocumented.
+    pub reported: Option<u64>,
+    /// Including elements without an id.
+    pub records: Vec<Element>,
+}
+
+/// Parsed later and alone.
 #[derive(Debug)]
-pub struct Received {
-    pub status: StatusCode,
-    pub content_type: String,
-    pub retry_after: Option<Duration>,
-    pub body: Vec<u8>,
+pub struct Element {
+    pub text: Box<RawValue>,
+    /// Characters that could not be decoded.
+    pub unreadable: u64,
 }
 
 /// `most`: bytes of text.
@@ -45,8 +57,8 @@ pub fn judge(received: Received, most: usize) -> Result<Answer, ApiError> {
     }
     if status == StatusCode::OK {
         let bytes = body.len();
-        let text = charset::decode(body, &content_type, most).ok_or(ApiError::TooLarge { limit: most })?;
-        let content = page::read(&text);
+        let text = decode(body, &content_type, most).ok_or(ApiError::TooLarge { limit: most })?;
+        let content = content_of(&text);
         // A record may contain "rate limit".
         let has_records = matches!(&content, Content::Page(page) if !page.records.is_empty());
         let words = if has_records {
@@ -102,6 +114,226 @@ fn says_too_old(words: &str) -> bool {
     ["older than", "retention"]
         .iter()
         .any(|word| words.contains(word))
+}
+
+/// Real pages hold at most 200.
+const MOST_ELEMENTS: usize = 500;
+
+const IDS: [&str; 2] = ["sessionId", "conversationId"];
+
+#[derive(Debug)]
+enum Content {
+    Page(Page),
+    Nothing,
+    Message,
+    ErrorObjects,
+    Unknown,
+}
+
+/// An error misread as an empty page would never be requested again.
+fn content_of(text: &Text) -> Content {
+    let Some(envelope) = Envelope::of(&text.text) else {
+        return Content::Unknown;
+    };
+    let reported = envelope
+        .reported
+        .and_then(|raw| raw.get().trim_matches('"').parse().ok());
+    let is_zero = reported == Some(0);
+    let elements = envelope
+        .data
+        .map(RawValue::get)
+        .map(|data| match data.as_bytes() {
+            [b'[', ..] => elements(data),
+            [b'{', ..] if names_id(data) => serde_json::from_str(data).ok().map(|record| vec![record]),
+            _ => None,
+        });
+    match (elements, envelope.data.map(RawValue::get)) {
+        (Some(Some(elements)), _) if !elements.is_empty() => page(reported, &elements, text),
+        (Some(Some(_)), _) | (_, Some("null")) if envelope.has_error() => Content::Message,
+        (Some(Some(_)), _) if envelope.says_more() => Content::Nothing,
+        (Some(Some(_)), _) => empty(reported),
+        (_, Some("null")) if is_zero && !envelope.says_more() => empty(reported),
+        // Without a list, `numResults` must be 0.
+        (None, _) | (_, Some("null" | "{}" | "\"\"")) if is_zero && !envelope.has_error() => Content::Nothing,
+        _ if envelope.has_message() || envelope.data.is_some_and(is_error) => Content::Message,
+        _ => Content::Unknown,
+    }
+}
+
+fn empty(reported: Option<u64>) -> Content {
+    Content::Page(Page {
+        reported,
+        ..Page::default()
+    })
+}
+
+fn is_error(data: &RawValue) -> bool {
+    data.get().starts_with('{') && says_something(data)
+}
+
+fn page(reported: Option<u64>, elements: &[&RawValue], text: &Text) -> Content {
+    if !elements.iter().any(|element| names_id(element.get())) {
+        return Content::ErrorObjects;
+    }
+    let records = elements.iter().map(|element| Element {
+        text: (*element).to_owned(),
+        unreadable: text.unreadable.within(&span(element.get(), &text.text)),
+    });
+    Content::Page(Page {
+        reported,
+        records: records.collect(),
+    })
+}
+
+fn span(part: &str, whole: &str) -> Range<usize> {
+    let start = (part.as_ptr() as usize).saturating_sub(whole.as_ptr() as usize);
+    start..start + part.len()
+}
+
+fn elements(list: &str) -> Option<Vec<&RawValue>> {
+    serde_json::Deserializer::from_str(list)
+        .deserialize_seq(Elements)
+        .ok()
+}
+
+struct Elements;
+
+impl<'de> Visitor<'de> for Elements {
+    type Value = Vec<&'de RawValue>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a list")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+        let mut elements = Vec::new();
+        while let Some(element) = list.next_element()? {
+            if elements.len() == MOST_ELEMENTS {
+                return Err(de::Error::custom("too many elements"));
+            }
+            elements.push(element);
+        }
+        Ok(elements)
+    }
+}
+
+/// Error objects name none.
+fn names_id(element: &str) -> bool {
+    let is_id = |(name, value): &(Cow<'_, str>, &RawValue)| {
+        IDS.iter().any(|id| name.eq_ignore_ascii_case(id))
+            && value
+                .get()
+                .starts_with(|first: char| first == '"' || first == '-' || first.is_ascii_digit())
+    };
+    json::fields(element).is_some_and(|fields| fields.iter().any(is_id))
+}
+
+const DEEPEST: usize = 4;
+
+const HARMLESS_WORDS: [&str; 12] = [
+    "",
+    "false",
+    "null",
+    "none",
+    "0",
+    "200",
+    "ok",
+    "okay",
+    "success",
+    "successful",
+    "succeeded",
+    "done",
+];
+
+/// Such keys only identify an answer.
+const HARMLESS_ENDS: [&str; 5] = ["id", "date", "time", "timestamp", "version"];
+
+#[derive(Debug, Default)]
+struct Envelope<'a> {
+    reported: Option<&'a RawValue>,
+    /// Null is `Some`.
+    data: Option<&'a RawValue>,
+    errors: Vec<&'a RawValue>,
+    messages: Vec<&'a RawValue>,
+    others: json::Fields<'a>,
+}
+
+impl<'a> Envelope<'a> {
+    fn of(text: &'a str) -> Option<Self> {
+        let mut envelope = Self::default();
+        for (key, value) in json::fields(text)? {
+            let place = match key.to_ascii_lowercase().as_str() {
+                "numresults" => &mut envelope.reported,
+                "data" => &mut envelope.data,
+                "error" | "errors" => {
+                    envelope.errors.push(value);
+                    continue;
+                }
+                "message" => {
+                    envelope.messages.push(value);
+                    continue;
+                }
+                _ => {
+                    envelope.others.push((key, value));
+                    continue;
+                }
+            };
+            if place.replace(value).is_some() {
+                return None;
+            }
+        }
+        Some(envelope)
+    }
+
+    fn has_error(&self) -> bool {
+        self.errors.iter().any(|value| says_something(value))
+    }
+
+    fn has_message(&self) -> bool {
+        self.has_error() || self.messages.iter().any(|value| says_something(value))
+    }
+
+    fn says_more(&self) -> bool {
+        self.has_message() || self.others.iter().any(|(key, value)| tells(key, value, 0))
+    }
+}
+
+fn says_something(value: &RawValue) -> bool {
+    let word = value.get().trim_matches('"').to_ascii_lowercase();
+    !HARMLESS_WORDS[1..].contains(&word.as_str())
+        && word.contains(|char: char| !" \t\r\n\"[]{}".contains(char))
+}
+
+fn tells(key: &str, value: &RawValue, depth: usize) -> bool {
+    let key = key.to_ascii_lowercase();
+    let has = |parts: &[&str]| parts.iter().any(|part| key.contains(part));
+    let word = value.get().trim_matches('"').trim().to_ascii_lowercase();
+    let is_of_failure = has(&["err", "fail", "exception", "fault"]);
+    match value.get().as_bytes()[0] {
+        b'{' if depth < DEEPEST => json::fields(value.get())
+            .is_none_or(|fields| fields.iter().any(|(key, value)| tells(key, value, depth + 1))),
+        b'{' | b'[' => says_something(value),
+        _ if has(&["success", "succeeded"]) || ["ok", "valid"].contains(&key.as_str()) => {
+            !["true", "1"].contains(&word.as_str())
+                && (word == "0" || word == "false" || says_something(value))
+        }
+        _ if is_of_failure => says_something(value),
+        b't' => has(&[
+            "more",
+            "partial",
+            "incomplete",
+            "truncated",
+            "timedout",
+            "timed_out",
+        ]),
+        b'f' | b'n' => has(&["complete"]) && !has(&["incomplete"]) && word == "false",
+        b'"' if HARMLESS_ENDS.iter().any(|end| key.ends_with(end)) => false,
+        b'"' => says_something(value),
+        _ if has(&["code", "status"]) => word != "0" && !(word.len() == 3 && word.starts_with('2')),
+        _ if has(&["total", "count", "records", "results"]) => says_something(value),
+        // Such as page numbers and sizes.
+        _ => false,
+    }
 }
 
 #[cfg(test)]

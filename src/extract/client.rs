@@ -1,20 +1,21 @@
+//! Asks for pages: within the budget, signed anew, and again after failures.
+
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use backon::{BackoffBuilder, ExponentialBuilder};
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use reqwest::Response;
-use reqwest::header::{DATE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{ACCEPT, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue};
 use secrecy::ExposeSecret;
 use tracing::{debug, warn};
 
+use super::answer::{self, Answer};
+use super::clock::{self, ApiClock};
+use super::{Action, ApiError, Budget, BudgetUse, HOURLY_LIMIT_REMEDY, Page, PageRequest, Tally, body};
 use crate::config::AccountConfig;
 use crate::telemetry::{self, chain};
 use crate::time::clock::{Clock, Skew};
-
-use super::answer::{self, Answer};
-use super::clock::{self, ApiClock};
-use super::{Action, ApiError, Budget, BudgetUse, HOURLY_LIMIT_REMEDY, Page, PageRequest, Tally, body, http};
 
 const AUTH: HeaderName = HeaderName::from_static("auth");
 
@@ -51,7 +52,7 @@ impl ApiClient {
             account.account_id
         );
         endpoint.set_path(&path);
-        let http = http::client(&account)?;
+        let http = http_client(&account)?;
         let budget = Budget::new(account.limits);
         Ok(Self {
             account,
@@ -308,4 +309,45 @@ impl ApiClient {
             "the API turns requests away although the minute is free: its limit of the hour seems to be used up"
         );
     }
+}
+
+const ACCOUNT_ID: HeaderName = HeaderName::from_static("accountid");
+const STREAM_ID: HeaderName = HeaderName::from_static("iid");
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the one place that sets what the lint asks for"
+)]
+fn http_client(account: &AccountConfig) -> Result<reqwest::Client, ClientError> {
+    let unsendable = |_| ClientError::Header {
+        account: account.name.clone(),
+    };
+    let headers = HeaderMap::from_iter([
+        (
+            ACCOUNT_ID,
+            HeaderValue::from_str(&account.account_id).map_err(unsendable)?,
+        ),
+        (
+            STREAM_ID,
+            HeaderValue::from_str(&account.filters.stream_id).map_err(unsendable)?,
+        ),
+        (ACCEPT, HeaderValue::from_static("application/json")),
+        (
+            CONTENT_TYPE,
+            HeaderValue::from_static("application/json;charset=UTF-8"),
+        ),
+    ]);
+    reqwest::Client::builder()
+        .user_agent(concat!("smartassist-etl/", env!("CARGO_PKG_VERSION")))
+        .default_headers(headers)
+        // A redirect would receive our auth header.
+        .redirect(reqwest::redirect::Policy::none())
+        .referer(false)
+        // The budget must count every request.
+        .retry(reqwest::retry::never())
+        .connect_timeout(account.response.connect_timeout)
+        .read_timeout(account.response.read_timeout)
+        .timeout(account.response.request_timeout)
+        .build()
+        .map_err(ClientError::Http)
 }

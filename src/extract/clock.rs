@@ -1,3 +1,5 @@
+//! How far the API's clock is ahead.
+
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Datelike, TimeDelta, Utc};

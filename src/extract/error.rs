@@ -1,3 +1,5 @@
+//! One table of what can go wrong: what it means, what is done, and the remedy.
+
 use std::time::Duration;
 
 use reqwest::StatusCode;

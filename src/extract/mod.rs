@@ -1,24 +1,28 @@
+//! The API: what is asked for, what it costs, and how an answer is got.
+
 mod answer;
 mod auth;
 mod body;
 mod budget;
-mod charset;
 mod client;
 mod clock;
-mod envelope;
 mod error;
-mod http;
-mod page;
-mod request;
-mod tally;
 
-pub use answer::{Answer, Received, judge};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::{Map, Value, json};
+
+use crate::config::{AccountConfig, Direction};
+use crate::time::pulse::Pulse;
+use crate::time::window::Window;
+
+pub use answer::{Answer, Element, Page, judge};
+pub use body::Received;
 pub use budget::{Budget, BudgetUse, Place, Priority};
 pub use client::{ApiClient, ClientError};
 pub use error::{Action, ApiError};
-pub use page::{Element, Page};
-pub use request::{Narrowing, PageRequest};
-pub use tally::Tally;
 
 /// The documented maximum; up to twice as many may arrive.
 pub const PAGE_SIZE: usize = 100;
@@ -31,3 +35,145 @@ pub const REACHABLE_RECORDS: usize = PAGE_SIZE * (LAST_OFFSET + 1);
 
 pub const HOURLY_LIMIT_REMEDY: &str =
     "set requests_per_hour of the account to the limit of its tier (1800 in some), or less if others use it";
+
+#[derive(Debug, Clone, Copy)]
+pub struct PageRequest<'a> {
+    pub window: Window,
+    /// In pages, or records where the API counts those.
+    pub offset: usize,
+    pub limit: usize,
+    pub narrowing: &'a Narrowing,
+    pub priority: Priority,
+}
+
+/// Replaces the account's filters, so must lie within them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Narrowing {
+    pub direction: Option<Direction>,
+    pub channel: Option<String>,
+    pub queue: Option<String>,
+}
+
+impl Narrowing {
+    pub const NONE: Self = Self {
+        direction: None,
+        channel: None,
+        queue: None,
+    };
+}
+
+impl PageRequest<'_> {
+    fn url(&self, endpoint: &reqwest::Url) -> reqwest::Url {
+        let mut url = endpoint.clone();
+        url.query_pairs_mut()
+            .append_pair("offset", &self.offset.to_string())
+            .append_pair("limit", &self.limit.to_string());
+        url
+    }
+
+    /// `endDate` is exclusive; if the API includes it, windows overlap by a second.
+    fn body(&self, account: &AccountConfig) -> Value {
+        let (filters, narrowing) = (&account.filters, self.narrowing);
+        let offset = account.time_zone_offset;
+        let mut body: Map<String, Value> = filters.extra_body.clone();
+        body.insert("startDate".to_owned(), local(self.window.start, offset).into());
+        body.insert("endDate".to_owned(), local(self.window.end, offset).into());
+        body.insert("timeZoneOffset".to_owned(), offset.into());
+        body.insert("selectedFields".to_owned(), json!(filters.selected_fields));
+        for (key, only, list) in [
+            ("channels", &narrowing.channel, &filters.channels),
+            ("queues", &narrowing.queue, &filters.queues),
+            ("bots", &None, &filters.bots),
+        ] {
+            let only = only.as_ref().map(|only| json!([only]));
+            if let Some(list) = only.or_else(|| list.as_ref().map(|list| json!(list))) {
+                body.insert(key.to_owned(), list);
+            }
+        }
+        if let Some(direction) = narrowing.direction.or(filters.direction) {
+            body.insert("direction".to_owned(), json!(direction));
+        }
+        Value::Object(body)
+    }
+}
+
+/// UTC = local + offset in minutes.
+fn local(instant: DateTime<Utc>, offset: i32) -> String {
+    let local = instant - TimeDelta::minutes(offset.into());
+    local.format("%Y-%m-%d %H:%M:%S").to_string()
+}
+
+/// Cost of one window, including failed reads.
+#[derive(Debug, Default)]
+pub struct Tally {
+    requests: AtomicU64,
+    pages: AtomicU64,
+    records: AtomicU64,
+    retries: AtomicU64,
+    rate_limited: AtomicU64,
+    pulse: Arc<Pulse>,
+}
+
+impl Tally {
+    pub fn of(pulse: Arc<Pulse>) -> Self {
+        Self {
+            pulse,
+            ..Self::default()
+        }
+    }
+
+    pub fn pulse(&self) -> &Arc<Pulse> {
+        &self.pulse
+    }
+
+    pub fn add(&self, other: &Self) {
+        for (all, more) in [
+            (&self.requests, &other.requests),
+            (&self.pages, &other.pages),
+            (&self.records, &other.records),
+            (&self.retries, &other.retries),
+            (&self.rate_limited, &other.rate_limited),
+        ] {
+            all.fetch_add(more.load(Ordering::Relaxed), Ordering::Relaxed);
+        }
+    }
+
+    pub fn requests(&self) -> u64 {
+        self.requests.load(Ordering::Relaxed)
+    }
+
+    /// With repeats.
+    pub fn pages(&self) -> u64 {
+        self.pages.load(Ordering::Relaxed)
+    }
+
+    /// With repeats.
+    pub fn records(&self) -> u64 {
+        self.records.load(Ordering::Relaxed)
+    }
+
+    pub fn retries(&self) -> u64 {
+        self.retries.load(Ordering::Relaxed)
+    }
+
+    pub fn rate_limited(&self) -> u64 {
+        self.rate_limited.load(Ordering::Relaxed)
+    }
+
+    fn add_retry(&self) {
+        self.retries.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn add_rate_limited(&self) {
+        self.rate_limited.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn add_request(&self) {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn add_page(&self, records: usize) {
+        self.pages.fetch_add(1, Ordering::Relaxed);
+        self.records.fetch_add(records as u64, Ordering::Relaxed);
+    }
+}
