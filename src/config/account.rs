@@ -112,8 +112,6 @@ pub enum BudgetSpan {
 impl BudgetSpan {
     pub const ALL: [Self; 2] = [Self::Minute, Self::Hour];
 
-    pub const LONGEST: Self = Self::Hour;
-
     pub const fn length(self) -> Duration {
         match self {
             Self::Minute => Duration::from_secs(60),

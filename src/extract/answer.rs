@@ -53,29 +53,24 @@ pub fn judge(received: Received, most: usize) -> Result<Answer, ApiError> {
         is_of_minute: body.contains("per-minute"),
     };
     if status == StatusCode::NO_CONTENT {
-        return Ok(Answer::empty());
+        return Ok(Answer::Page {
+            page: Page::default(),
+            unreadable: 0,
+        });
     }
     if status == StatusCode::OK {
         let bytes = body.len();
         let text = decode(body, &content_type, most).ok_or(ApiError::TooLarge { limit: most })?;
-        let content = content_of(&text);
+        let content = content_of(&text, bytes);
         // A record may contain "rate limit".
-        let has_records = matches!(&content, Content::Page(page) if !page.records.is_empty());
-        let words = if has_records {
-            String::new()
-        } else {
-            words(text.text.as_bytes())
-        };
+        if matches!(&content, Ok(Answer::Page { page, .. }) if !page.records.is_empty()) {
+            return content;
+        }
+        let words = words(text.text.as_bytes());
         return match content {
             _ if says_rate_limited(&words) => Err(limited(&words)),
-            Content::Page(page) => Ok(Answer::Page {
-                page,
-                unreadable: text.unreadable.count(),
-            }),
-            Content::Nothing if !says_too_old(&words) => Ok(Answer::EmptyIfAgreed),
-            Content::Nothing | Content::Message => Err(ApiError::Message),
-            Content::ErrorObjects => Err(ApiError::ErrorObjects),
-            Content::Unknown => Err(ApiError::Undecodable { bytes }),
+            Ok(Answer::EmptyIfAgreed) if says_too_old(&words) => Err(ApiError::Message),
+            content => content,
         };
     }
     let words = words(&body);
@@ -89,15 +84,6 @@ pub fn judge(received: Received, most: usize) -> Result<Answer, ApiError> {
         _ if status.is_redirection() => ApiError::Redirected { status },
         _ => ApiError::Unaccepted { status },
     })
-}
-
-impl Answer {
-    fn empty() -> Self {
-        Self::Page {
-            page: Page::default(),
-            unreadable: 0,
-        }
-    }
 }
 
 fn words(body: &[u8]) -> String {
@@ -121,20 +107,9 @@ const MOST_ELEMENTS: usize = 500;
 
 const IDS: [&str; 2] = ["sessionId", "conversationId"];
 
-#[derive(Debug)]
-enum Content {
-    Page(Page),
-    Nothing,
-    Message,
-    ErrorObjects,
-    Unknown,
-}
-
 /// An error misread as an empty page would never be requested again.
-fn content_of(text: &Text) -> Content {
-    let Some(envelope) = Envelope::of(&text.text) else {
-        return Content::Unknown;
-    };
+fn content_of(text: &Text, bytes: usize) -> Result<Answer, ApiError> {
+    let envelope = Envelope::of(&text.text).ok_or(ApiError::Undecodable { bytes })?;
     let reported = envelope
         .reported
         .and_then(|raw| raw.get().trim_matches('"').parse().ok());
@@ -147,42 +122,42 @@ fn content_of(text: &Text) -> Content {
             [b'{', ..] if names_id(data) => serde_json::from_str(data).ok().map(|record| vec![record]),
             _ => None,
         });
+    let page = |elements: &[&RawValue]| Answer::Page {
+        page: Page {
+            reported,
+            records: elements.iter().map(|element| text.element(element)).collect(),
+        },
+        unreadable: text.unreadable.count,
+    };
     match (elements, envelope.data.map(RawValue::get)) {
-        (Some(Some(elements)), _) if !elements.is_empty() => page(reported, &elements, text),
-        (Some(Some(_)), _) | (_, Some("null")) if envelope.has_error() => Content::Message,
-        (Some(Some(_)), _) if envelope.says_more() => Content::Nothing,
-        (Some(Some(_)), _) => empty(reported),
-        (_, Some("null")) if is_zero && !envelope.says_more() => empty(reported),
+        (Some(Some(elements)), _) if !elements.is_empty() => {
+            let is_page = elements.iter().any(|element| names_id(element.get()));
+            is_page.then(|| page(&elements)).ok_or(ApiError::ErrorObjects)
+        }
+        (Some(Some(_)), _) | (_, Some("null")) if envelope.has_error() => Err(ApiError::Message),
+        (Some(Some(_)), _) if envelope.says_more() => Ok(Answer::EmptyIfAgreed),
+        (Some(Some(_)), _) => Ok(page(&[])),
+        (_, Some("null")) if is_zero && !envelope.says_more() => Ok(page(&[])),
         // Without a list, `numResults` must be 0.
-        (None, _) | (_, Some("null" | "{}" | "\"\"")) if is_zero && !envelope.has_error() => Content::Nothing,
-        _ if envelope.has_message() || envelope.data.is_some_and(is_error) => Content::Message,
-        _ => Content::Unknown,
+        (None, _) | (_, Some("null" | "{}" | "\"\"")) if is_zero && !envelope.has_error() => {
+            Ok(Answer::EmptyIfAgreed)
+        }
+        _ if envelope.has_message() || envelope.data.is_some_and(is_error) => Err(ApiError::Message),
+        _ => Err(ApiError::Undecodable { bytes }),
     }
-}
-
-fn empty(reported: Option<u64>) -> Content {
-    Content::Page(Page {
-        reported,
-        ..Page::default()
-    })
 }
 
 fn is_error(data: &RawValue) -> bool {
     data.get().starts_with('{') && says_something(data)
 }
 
-fn page(reported: Option<u64>, elements: &[&RawValue], text: &Text) -> Content {
-    if !elements.iter().any(|element| names_id(element.get())) {
-        return Content::ErrorObjects;
+impl Text {
+    fn element(&self, element: &RawValue) -> Element {
+        Element {
+            text: element.to_owned(),
+            unreadable: self.unreadable.within(&span(element.get(), &self.text)),
+        }
     }
-    let records = elements.iter().map(|element| Element {
-        text: (*element).to_owned(),
-        unreadable: text.unreadable.within(&span(element.get(), &text.text)),
-    });
-    Content::Page(Page {
-        reported,
-        records: records.collect(),
-    })
 }
 
 fn span(part: &str, whole: &str) -> Range<usize> {

@@ -103,14 +103,10 @@ pub(super) struct Text {
 #[derive(Debug, Default)]
 pub(super) struct Unreadable {
     places: Vec<usize>,
-    count: u64,
+    pub(super) count: u64,
 }
 
 impl Unreadable {
-    pub(super) fn count(&self) -> u64 {
-        self.count
-    }
-
     /// At least 1 where places are unknown.
     pub(super) fn within(&self, bytes: &Range<usize>) -> u64 {
         let before = |end| self.places.partition_point(|place| *place < end);
@@ -181,23 +177,19 @@ fn without_nul(text: Text, most: usize) -> Option<Text> {
         return (text.text.len() <= most).then_some(text);
     }
     let Text { text, unreadable } = text;
-    let mut known = unreadable.places.iter().copied().peekable();
-    let mut repaired = Unreadable::default();
-    let mut shift = 0;
-    for nul in memchr::memchr_iter(0, text.as_bytes()) {
-        while let Some(place) = known.next_if(|place| *place < nul) {
-            repaired.note(place + shift);
-        }
-        repaired.note(nul + shift);
-        shift += REPLACEMENT.len_utf8() - 1;
-    }
-    for place in known {
-        repaired.note(place + shift);
-    }
-    repaired.count += unreadable.count - unreadable.places.len() as u64;
-    (text.len() + shift <= most).then(|| Text {
+    let nuls = || memchr::memchr_iter(0, text.as_bytes());
+    let known: Vec<usize> = nuls().take(MOST_PLACES).collect();
+    let growth = REPLACEMENT.len_utf8() - 1;
+    let place_after = |place: &usize| place + growth * known.partition_point(|nul| nul < place);
+    let mut places: Vec<usize> = unreadable.places.iter().chain(&known).map(place_after).collect();
+    places.sort_unstable();
+    places.truncate(MOST_PLACES);
+    (text.len() + growth * nuls().count() <= most).then(|| Text {
         text: text.replace('\0', "\u{fffd}"),
-        unreadable: repaired,
+        unreadable: Unreadable {
+            places,
+            count: unreadable.count + nuls().count() as u64,
+        },
     })
 }
 
@@ -229,7 +221,7 @@ mod tests {
 
     fn read(body: &[u8], content_type: &str) -> (String, u64) {
         let text = decode(body.to_vec(), content_type, PLENTY).unwrap();
-        (text.text, text.unreadable.count())
+        (text.text, text.unreadable.count)
     }
 
     #[test]
@@ -284,7 +276,7 @@ mod tests {
         let text = decode(b"ab\xffc\0d\xe2\x82".to_vec(), JSON, PLENTY).unwrap();
         assert_eq!(text.text, "ab\u{fffd}c\u{fffd}d\u{fffd}");
         let within = |bytes: Range<usize>| text.unreadable.within(&bytes);
-        assert_eq!(text.unreadable.count(), 3);
+        assert_eq!(text.unreadable.count, 3);
         assert_eq!(
             [within(0..2), within(0..5), within(5..9), within(6..13)],
             [0, 1, 1, 2]
@@ -295,7 +287,7 @@ mod tests {
     fn ranges_beyond_the_known_places_count_at_least_one() {
         let text = decode(vec![0xff; MOST_PLACES + 5], JSON, PLENTY).unwrap();
         let known = MOST_PLACES * 3;
-        assert_eq!(text.unreadable.count(), MOST_PLACES as u64 + 5);
+        assert_eq!(text.unreadable.count, MOST_PLACES as u64 + 5);
         assert_eq!(text.unreadable.within(&(0..3)), 1);
         assert_eq!(text.unreadable.within(&(known..known + 9)), 1);
     }

@@ -33,27 +33,6 @@ pub enum Priority {
     Other,
 }
 
-#[derive(Debug, Clone, Copy)]
-struct Limit {
-    requests: usize,
-    span: BudgetSpan,
-}
-
-impl From<(BudgetSpan, u32)> for Limit {
-    fn from((span, requests): (BudgetSpan, u32)) -> Self {
-        Self {
-            requests: requests as usize,
-            span,
-        }
-    }
-}
-
-impl Limit {
-    fn free_at(self, ended: Instant) -> Instant {
-        ended + self.span.length() + MARGIN
-    }
-}
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct BudgetUse {
     #[serde(rename = "span_seconds")]
@@ -72,8 +51,7 @@ pub struct Budget {
 
 #[derive(Debug)]
 struct BudgetState {
-    configured: RequestLimits,
-    limits: Vec<Limit>,
+    limits: RequestLimits,
     in_flight: usize,
     ended: VecDeque<Instant>,
     paused_until: Option<Instant>,
@@ -105,8 +83,7 @@ impl Budget {
     pub fn new(limits: RequestLimits) -> Self {
         Self {
             state: Mutex::new(BudgetState {
-                configured: limits,
-                limits: limits.spans().map(Limit::from).collect(),
+                limits,
                 in_flight: 0,
                 ended: VecDeque::new(),
                 paused_until: None,
@@ -184,15 +161,10 @@ impl Budget {
 
     pub fn uses(&self) -> Vec<BudgetUse> {
         let (state, now) = (self.state(), Instant::now());
-        let uses = state.limits.iter().map(|limit| BudgetUse {
-            span: limit.span,
-            used: state.in_flight
-                + state
-                    .ended
-                    .iter()
-                    .filter(|ended| limit.free_at(**ended) > now)
-                    .count(),
-            limit: limit.requests,
+        let uses = state.limits.spans().map(|(span, limit)| BudgetUse {
+            span,
+            used: state.taken(span, now),
+            limit: limit as usize,
         });
         uses.collect()
     }
@@ -228,14 +200,12 @@ impl BudgetState {
         if priority == Priority::Other {
             at = at.max(self.due_at.filter(|due| *due > now));
         }
-        for limit in &self.limits {
-            let recent = self.ended.partition_point(|ended| limit.free_at(*ended) <= now);
-            let taken = self.in_flight + self.ended.len() - recent;
-            let Some(excess) = taken.checked_sub(limit.requests) else {
+        for (span, limit) in self.limits.spans() {
+            let Some(excess) = self.taken(span, now).checked_sub(limit as usize) else {
                 continue;
             };
-            match self.ended.get(recent + excess) {
-                Some(ended) => at = at.max(Some(limit.free_at(*ended))),
+            match self.ended.get(self.free(span, now) + excess) {
+                Some(ended) => at = at.max(Some(free_at(*ended, span))),
                 None => return Admission::AfterAChange,
             }
         }
@@ -243,15 +213,25 @@ impl BudgetState {
             Some(at) => Admission::At(at),
             None => {
                 let due_at = self.due_at.map_or(now, |due| due.max(now));
-                self.due_at = Some(due_at + self.configured.time_for(1));
+                self.due_at = Some(due_at + self.limits.time_for(1));
                 self.in_flight += 1;
                 Admission::Now
             }
         }
     }
 
+    /// In flight, or ended within the span.
+    fn taken(&self, span: BudgetSpan, now: Instant) -> usize {
+        self.in_flight + self.ended.len() - self.free(span, now)
+    }
+
+    /// Of the ended ones, the first of which count no longer.
+    fn free(&self, span: BudgetSpan, now: Instant) -> usize {
+        self.ended.partition_point(|ended| free_at(*ended, span) <= now)
+    }
+
     fn most_in_flight(&self, priority: Priority) -> usize {
-        let most = self.configured.max_in_flight;
+        let most = self.limits.max_in_flight;
         match priority {
             Priority::Head => most,
             Priority::Other => most.saturating_sub(1).max(1),
@@ -259,17 +239,21 @@ impl BudgetState {
     }
 
     fn remembered(&self) -> usize {
-        let limits = self.limits.iter().map(|limit| limit.requests);
+        let limits = self.limits.spans().map(|(_, limit)| limit as usize);
         limits.fold(REMEMBERED, usize::max)
     }
 
     fn forget(&mut self, now: Instant) {
         let most = self.remembered();
-        let longest = BudgetSpan::LONGEST.length() + MARGIN;
-        while self.ended.len() > most || self.ended.front().is_some_and(|ended| *ended + longest <= now) {
+        let is_old = |ended: &Instant| free_at(*ended, BudgetSpan::Hour) <= now;
+        while self.ended.len() > most || self.ended.front().is_some_and(is_old) {
             self.ended.pop_front();
         }
     }
+}
+
+fn free_at(ended: Instant, span: BudgetSpan) -> Instant {
+    ended + span.length() + MARGIN
 }
 
 impl Drop for Place<'_> {

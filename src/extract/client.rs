@@ -134,26 +134,21 @@ impl ApiClient {
     }
 
     fn accept(&self, answer: Answer, tally: &Tally) -> Page {
-        let (page, unreadable) = match answer {
+        let (page, characters) = match answer {
             Answer::Page { page, unreadable } => (page, unreadable),
             Answer::EmptyIfAgreed => (Page::default(), 0),
         };
         tally.add_page(page.records.len());
-        self.note_unreadable(unreadable);
-        page
-    }
-
-    fn note_unreadable(&self, characters: u64) {
-        if characters == 0 {
-            return;
+        if characters > 0 {
+            telemetry::unreadable(&self.account.name, characters);
+            warn!(
+                characters,
+                remedy = "tell the vendor that its answers are not in the charset that they name; the warnings of sessions and \
+                          raw_interactions show where",
+                "characters of an answer cannot be read, and were replaced"
+            );
         }
-        telemetry::unreadable(&self.account.name, characters);
-        warn!(
-            characters,
-            remedy = "tell the vendor that its answers are not in the charset that they name; the warnings of sessions and \
-                      raw_interactions show where",
-            "characters of an answer cannot be read, and were replaced"
-        );
+        page
     }
 
     pub fn was_hour_used_up(&self) -> bool {

@@ -45,10 +45,7 @@ impl ApiClock {
     }
 
     pub(super) fn now(&self, now: DateTime<Utc>, elapsed: impl FnOnce(Instant) -> Duration) -> DateTime<Utc> {
-        let ahead = self.ahead(now, elapsed);
-        ahead
-            .and_then(|ahead| now.checked_add_signed(ahead))
-            .unwrap_or(now)
+        moved(now, self.ahead(now, elapsed))
     }
 
     pub(super) fn now_to_sign(
@@ -56,12 +53,8 @@ impl ApiClock {
         now: DateTime<Utc>,
         elapsed: impl FnOnce(Instant) -> Duration,
     ) -> DateTime<Utc> {
-        let ahead = self
-            .ahead(now, elapsed)
-            .filter(|ahead| !is_too_far_to_sign(*ahead));
-        ahead
-            .and_then(|ahead| now.checked_add_signed(ahead))
-            .unwrap_or(now)
+        let ahead = self.ahead(now, elapsed);
+        moved(now, ahead.filter(|ahead| !is_too_far_to_sign(*ahead)))
     }
 
     fn ahead(&self, now: DateTime<Utc>, elapsed: impl FnOnce(Instant) -> Duration) -> Option<TimeDelta> {
@@ -73,6 +66,10 @@ impl ApiClock {
             .is_none_or(|off| off.abs() > OTHER_CLOCK);
         (!has_jumped && elapsed <= BELIEVED_FOR).then_some(ahead)
     }
+}
+
+fn moved(now: DateTime<Utc>, ahead: Option<TimeDelta>) -> DateTime<Utc> {
+    now.checked_add_signed(ahead.unwrap_or_default()).unwrap_or(now)
 }
 
 #[cfg(test)]

@@ -69,14 +69,10 @@ impl Budget {
 impl BudgetState {
     fn has_a_free_minute(&self, now: Instant) -> bool {
         let minute = BudgetSpan::Minute.length();
-        let limits = self
-            .limits
-            .iter()
-            .filter(|limit| limit.span == BudgetSpan::Minute);
-        let limit = limits
-            .map(|limit| limit.requests)
-            .next()
-            .unwrap_or(DOCUMENTED_A_MINUTE);
+        let limit = match self.limits.per_minute {
+            0 => DOCUMENTED_A_MINUTE,
+            limit => limit as usize,
+        };
         let recent = self
             .ended
             .iter()
