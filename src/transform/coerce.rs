@@ -1,14 +1,12 @@
-mod duration;
+//! Reads a value as the kind of its field.
 
 use std::borrow::Cow;
 use std::mem::take;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 
 use super::{JsonText, LONGEST_ID, instant, normal_form};
-
-pub(super) use duration::contradicts;
 
 /// How a field is read: `docs/data-dictionary.md`, Coercions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,7 +96,7 @@ impl Coerce for Option<i32> {
     fn coerce(value: &mut Value, kind: FieldKind, _: i32) -> Coerced<Self> {
         const NO_INTEGER: &str = "not a whole number";
         if kind == FieldKind::Duration {
-            return duration::read(value);
+            return duration(value);
         }
         let text = word_or_number(value).ok_or(NO_INTEGER)?;
         if text.is_empty() {
@@ -235,6 +233,70 @@ pub(super) fn is_nothing(value: &Value) -> bool {
         Value::Array(items) => items.is_empty(),
         Value::Bool(_) | Value::Number(_) | Value::Object(_) => false,
     }
+}
+
+const NO_DURATION: &str = "not a duration in seconds";
+
+/// Milliseconds give about 1,000.
+const MOST_TIMES_ITS_SPAN: i64 = 100;
+
+/// Whether stamps contradict a duration. Stamps in the wrong order prove nothing.
+pub(super) fn contradicts(span: Option<TimeDelta>, seconds: i32) -> bool {
+    let span = span.map(|span| span.num_seconds()).filter(|span| *span >= 0);
+    span.is_some_and(|span| i64::from(seconds) >= MOST_TIMES_ITS_SPAN * (span + 1))
+}
+
+/// `00:49` is refused: it may be hours or minutes.
+fn duration(value: &Value) -> Coerced<Option<i32>> {
+    let text = word_or_number(value).ok_or(NO_DURATION)?.to_ascii_lowercase();
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let seconds = seconds(&text).ok_or(NO_DURATION)?.round();
+    if seconds < 0.0 {
+        return Err("negative");
+    }
+    whole(seconds).map(Some)
+}
+
+fn seconds(text: &str) -> Option<f64> {
+    if text.contains(':') {
+        return clock_time(text);
+    }
+    if let Some(parts) = text.strip_prefix("pt") {
+        return iso_parts(parts);
+    }
+    let units = ["seconds", "second", "secs", "sec", "s"];
+    let number = units.iter().find_map(|unit| text.strip_suffix(unit));
+    finite(number.map_or(text, str::trim_end))
+}
+
+fn clock_time(text: &str) -> Option<f64> {
+    let [hours, minutes, seconds] = text.split(':').collect::<Vec<_>>().try_into().ok()?;
+    let is_whole =
+        |part: &str| (1..=6).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit());
+    if !is_whole(hours) || !is_whole(minutes) || !seconds.starts_with(|c: char| c.is_ascii_digit()) {
+        return None;
+    }
+    let below_sixty = |part: &str| finite(part).filter(|number| *number < 60.0);
+    Some(finite(hours)? * 3_600.0 + below_sixty(minutes)? * 60.0 + below_sixty(seconds)?)
+}
+
+fn iso_parts(parts: &str) -> Option<f64> {
+    let (mut rest, mut total) = (parts, 0.0);
+    let mut units = [('h', 3_600.0), ('m', 60.0), ('s', 1.0)].into_iter();
+    while !rest.is_empty() {
+        let at = rest.find(|c: char| c.is_ascii_alphabetic())?;
+        let unit = rest[at..].chars().next()?;
+        let (_, factor) = units.find(|(name, _)| *name == unit)?;
+        total += finite(&rest[..at]).filter(|number| *number >= 0.0)? * factor;
+        rest = &rest[at + 1..];
+    }
+    (!parts.is_empty()).then_some(total)
+}
+
+fn finite(text: &str) -> Option<f64> {
+    decimal(text).filter(|number| number.is_finite())
 }
 
 #[cfg(test)]

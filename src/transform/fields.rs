@@ -2,11 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::cell::{Cell, ToCell};
 use super::coerce::FieldKind;
 use super::privacy::Privacy;
 use super::reader::Reader;
-use super::table::{Field, Table, TableRow, fields, rust_type};
+use super::table::{Cell, Field, Table, TableRow, ToCell, fields, rust_type};
 
 fields! {
     /// One row of `sessions`.

@@ -1,22 +1,15 @@
 //! Turns a raw record into rows or a rejection. Pure: no clock, network or SQL.
 
-pub mod bounds;
-mod cell;
-mod clean;
 mod coerce;
-mod content;
-mod drift;
 pub mod facts;
 mod fields;
-mod ids;
 mod instant;
-mod json_text;
 pub mod normal_form;
 pub mod privacy;
 mod raw;
 mod reader;
 mod record;
-mod shadow;
+mod record_text;
 mod table;
 
 use std::borrow::Cow;
@@ -26,24 +19,21 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-pub use cell::Cell;
 pub use coerce::FieldKind;
-pub use content::{ContentHash, RowGroup};
-pub use drift::Drift;
 pub use fields::{
     AgentSegment, Consultation, Destination, JoinedUser, Response, Session, TABLES, Tag, TagScope,
 };
-pub use ids::{Ids, records_in};
 pub use instant::{QUARTER_SECONDS, TOLERANCE_SECONDS, seconds_of_id, whole_quarters};
-pub use json_text::JsonText;
-pub use raw::{RawRecord, RecordText};
-pub use table::{Field, Table, TableRow};
+pub use raw::{Ids, RawRecord, records_in};
+pub use record::Drift;
+pub use record_text::{LARGEST_RECORD, MOST_VALUES, RecordText};
+pub use table::{Cell, Field, JsonText, Table, TableRow};
 
 use crate::json::JsonError;
-use bounds::Bounds;
-use ids::LONGEST_ID;
 use privacy::{Identifier, Policy};
+use raw::LONGEST_ID;
 use reader::Notes;
+use record_text::Bounds;
 
 /// Part of every content hash; raise it when a record gives other rows.
 pub const TRANSFORM_VERSION: u32 = 2;
@@ -96,11 +86,33 @@ pub struct Rejected {
     pub payload_hash: [u8; 32],
 }
 
+const DIGEST: usize = 16;
+
+/// One digest per group of rows.
+pub type ContentHash = [u8; 3 * DIGEST];
+
+/// Rows that are overwritten together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RowGroup {
+    Session,
+    /// And all rows below them.
+    Destinations,
+    Tags,
+}
+
+impl RowGroup {
+    pub fn is_same(self, stored: &[u8], read: &ContentHash) -> bool {
+        let start = self as usize * DIGEST;
+        let digest = start..start + DIGEST;
+        stored.get(digest.clone()) == Some(&read[digest])
+    }
+}
+
 impl Interaction {
     pub fn note_unreadable(&mut self, characters: u64) {
         let warning = format!(
             "{}: {characters} characters that could not be read were replaced by U+FFFD",
-            clean::WHOLE_RECORD
+            record_text::WHOLE_RECORD
         );
         self.rows.session.warnings.insert(0, warning);
     }
@@ -108,7 +120,7 @@ impl Interaction {
     /// Only the first read knows warnings about receipt.
     pub fn keep_warnings_of_receipt(&mut self, earlier: &[String]) {
         let warnings = &mut self.rows.session.warnings;
-        let is_of_receipt = |warning: &str| warning.split(':').next() == Some(clean::WHOLE_RECORD);
+        let is_of_receipt = |warning: &str| warning.split(':').next() == Some(record_text::WHOLE_RECORD);
         let of_receipt = earlier
             .iter()
             .filter(|warning| is_of_receipt(warning) && !warnings.contains(warning));
@@ -143,7 +155,7 @@ pub fn ruled(text: &str, policy: &Policy) -> String {
     if policy.keeps_all() {
         return text.to_owned();
     }
-    let value = clean::parse(&RecordText::of(text), &Notes::new(0));
+    let value = record_text::parse(&RecordText::of(text), &Notes::new(0));
     policy
         .apply_to_any(value.unwrap_or_else(|_| text.into()))
         .to_string()
@@ -159,13 +171,13 @@ fn within(
         return Err(Rejected::too_large(raw, reason, origin, policy));
     }
     let notes = Notes::new(origin.time_zone_offset);
-    let record = match clean::parse(raw, &notes) {
+    let record = match record_text::parse(raw, &notes) {
         Ok(Value::Object(record)) => record,
         other => return Err(Rejected::unread(raw, &other, policy)),
     };
     let identifiers = policy.identifiers(|| privacy::values(&record));
     let ids = Ids::of(&record);
-    let drift = drift::of(&record);
+    let drift = record::drift(&record);
     let record = policy.apply(record);
     let payload = text_of(&record);
     let hints = privacy::hints(&record);
@@ -186,7 +198,7 @@ fn within(
         }
     };
     rows.session.customer_hints = hints;
-    let content_hash = content::hash(&rows);
+    let content_hash = content_hash(&rows);
     rows.session.warnings = notes.into_warnings();
     Ok(Interaction {
         key: ids.key(origin.account_id),
@@ -244,11 +256,12 @@ impl Rejected {
 
     fn too_large(raw: &RecordText<'_>, reason: String, origin: Origin<'_>, policy: &Policy) -> Self {
         let text = raw.text();
-        let fields = bounds::small_fields(text);
+        let fields = record_text::small_fields(text);
         let rejected = if fields.is_empty() {
             Self {
-                identifiers: policy.identifiers(|| privacy::values_of_text(bounds::around_beginning(text))),
-                ..Self::of_part(bounds::beginning(text), reason, policy)
+                identifiers: policy
+                    .identifiers(|| privacy::values_of_text(record_text::around_beginning(text))),
+                ..Self::of_part(record_text::beginning(text), reason, policy)
             }
         } else {
             let ids = Ids::of(&fields);
@@ -273,5 +286,40 @@ impl Rejected {
             payload_hash: hash.finalize().into(),
             ..Self::new(reason, payload)
         }
+    }
+}
+
+/// Computed before warnings are added: some exist only on receipt.
+fn content_hash(rows: &Rows) -> ContentHash {
+    let mut session = Hasher::new();
+    session.add(std::slice::from_ref(&rows.session));
+    let mut destinations = Hasher::new();
+    destinations.add(&rows.destinations);
+    destinations.add(&rows.agent_segments);
+    destinations.add(&rows.consultations);
+    destinations.add(&rows.joined_users);
+    let mut tags = Hasher::new();
+    tags.add(&rows.tags);
+    let mut hash = [0; 3 * DIGEST];
+    for (place, group) in hash.chunks_mut(DIGEST).zip([session, destinations, tags]) {
+        place.copy_from_slice(&group.0.finalize()[..DIGEST]);
+    }
+    hash
+}
+
+struct Hasher(Sha256);
+
+impl Hasher {
+    fn new() -> Self {
+        Self(Sha256::new().chain_update(TRANSFORM_VERSION.to_be_bytes()))
+    }
+
+    /// The number of rows keeps tables apart.
+    fn add<R: TableRow>(&mut self, rows: &[R]) {
+        self.0.update((rows.len() as u64).to_be_bytes());
+        let (mut cells, mut bytes) = (Vec::new(), Vec::new());
+        rows.iter().for_each(|row| row.add_cells(&mut cells));
+        cells.iter().for_each(|cell| cell.encode(&mut bytes));
+        self.0.update(bytes);
     }
 }

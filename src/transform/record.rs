@@ -1,14 +1,15 @@
-//! Makes rows of a record: what the table of fields cannot say.
+//! Makes rows of a record, what the table of fields cannot say, and tells what nobody knows.
 
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 
-use super::coerce::FieldKind;
+use super::coerce::{Coerce, FieldKind, is_nothing};
 use super::fields::{AgentSegment, Consultation, Destination, JoinedUser, Response, Session, Tag, TagScope};
-use super::ids::WITHOUT_ID;
-use super::reader::{Notes, Reader};
-use super::table::TableRow;
-use super::{Ids, JsonText, Rows, instant, shadow};
+use super::privacy::{Node, RECORD, is_name};
+use super::raw::{Ids, WITHOUT_ID};
+use super::reader::{Notes, Reader, named};
+use super::table::{JsonText, TableRow};
+use super::{Rows, instant};
 
 const START: &str = "sessionStartTime";
 
@@ -35,7 +36,7 @@ pub(super) fn read(record: Map<String, Value>, notes: &Notes) -> Result<Rows, &'
         }
     })?;
     let started_at = started_at.or_else(|| start_of_id(&ids, notes));
-    let says_assist_only = shadow::says_assist_only(fields.copy_part("metaInfo"));
+    let says_assist_only = says_assist_only(fields.copy_part("metaInfo"));
     let mut session = Session {
         session_started_at: started_at.ok_or("sessionStartTime is missing or cannot be read")?,
         ..Session::read(&mut fields)
@@ -51,7 +52,7 @@ pub(super) fn read(record: Map<String, Value>, notes: &Notes) -> Result<Rows, &'
     for (index, destination) in fields.rows("destinations", None) {
         read_destination(&mut rows, index, destination);
     }
-    session.is_shadow = shadow::is_one(&session, says_assist_only && rows.destinations.is_empty());
+    session.is_shadow = is_shadow(&session, says_assist_only && rows.destinations.is_empty());
     session.extra = fields.extra();
     rows.session = session;
     rows.shrink();
@@ -194,4 +195,95 @@ fn segment_extra(mut fields: Reader<'_>) -> Option<JsonText> {
         extra.get_or_insert_with(|| json!({}))["destinationType"] = kind.into();
     }
     extra.map(JsonText::from)
+}
+
+/// Of agent assist records, which are no contacts.
+const SHADOW_CHANNELS: [&str; 2] = ["agentassist", "AgentAssistV2"];
+
+/// Custom data count only without destinations.
+fn is_shadow(session: &Session, is_assist_only: bool) -> bool {
+    let user = session.channel_specific_user_id.as_deref();
+    session.channel.as_deref().is_some_and(is_shadow_channel)
+        || user.and_then(shadowed_conversation).is_some()
+        || is_assist_only
+}
+
+fn is_shadow_channel(channel: &str) -> bool {
+    SHADOW_CHANNELS
+        .iter()
+        .any(|name| name.eq_ignore_ascii_case(channel))
+}
+
+/// From `<account>/agentassist/<conversation>`.
+pub(super) fn shadowed_conversation(user_id: &str) -> Option<&str> {
+    let [account, channel, conversation] = user_id.trim().split('/').collect::<Vec<_>>().try_into().ok()?;
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    let is_id = |id: &str| (1..=64).contains(&id.len()) && id.bytes().all(is_part);
+    let is_shadow =
+        is_shadow_channel(channel) && is_id(account) && is_id(conversation) && conversation.starts_with("c-");
+    is_shadow.then_some(conversation)
+}
+
+fn says_assist_only(meta_info: &Reader<'_>) -> bool {
+    let customs = meta_info.values("customData");
+    let mut flags = customs.flat_map(|custom| each(custom, "isAgentAssistOnly"));
+    flags.any(|flag| Option::coerce(&mut flag.clone(), FieldKind::Flag, 0) == Ok(Some(true)))
+}
+
+fn each<'a>(value: &'a Value, name: &'a str) -> impl Iterator<Item = &'a Value> {
+    value
+        .as_object()
+        .into_iter()
+        .flat_map(move |object| named(object, name))
+}
+
+/// Without its value.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Drift {
+    /// Such as `destinations[].respondingAgent.mood`.
+    pub path: String,
+    pub json_type: &'static str,
+}
+
+pub(super) fn drift(record: &Map<String, Value>) -> Vec<Drift> {
+    let mut drift = Vec::new();
+    add_drift(&RECORD, "", record, &mut drift);
+    drift
+}
+
+fn add_drift(known: &Node, path: &str, object: &Map<String, Value>, drift: &mut Vec<Drift>) {
+    for (name, value) in object {
+        match (known.find(name), value) {
+            (None, value) => drift.extend(unknown_field(path, name, value)),
+            // Bots define the fields of some objects.
+            (Some(part), _) if part.parts.is_empty() || part.kind == FieldKind::Json => {}
+            (Some(part), Value::Object(within)) => {
+                add_drift(part, &format!("{path}{}.", part.name), within, drift)
+            }
+            (Some(part), Value::Array(items)) => {
+                let path = format!("{path}{}[].", part.name);
+                let objects = items.iter().filter_map(Value::as_object);
+                objects.for_each(|within| add_drift(part, &path, within, drift));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Hides a name that may be a value.
+fn unknown_field(path: &str, name: &str, value: &Value) -> Option<Drift> {
+    let json_type = match value {
+        value if is_nothing(value) => return None,
+        Value::Null => return None,
+        Value::Bool(_) => "boolean",
+        Value::Number(_) => "number",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    };
+    let name = if is_name(name) { name } else { "*" };
+    Some(Drift {
+        path: format!("{path}{name}"),
+        json_type,
+    })
 }

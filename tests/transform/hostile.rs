@@ -1,9 +1,9 @@
 //! Records that are made to harm whoever reads them.
 
 use serde_json::{Value, json};
-use smartassist_etl::transform::bounds::{LARGEST_RECORD, MOST_VALUES};
 use smartassist_etl::transform::privacy::{Class, Policy, PrivacyKey, Rule};
 use smartassist_etl::transform::{Ids, Interaction, Rejected, transform, transform_stored};
+use smartassist_etl::transform::{LARGEST_RECORD, MOST_VALUES};
 
 use super::{id, origin, raw, read, session_with};
 use crate::support::bomb::{PARSED_AGAIN, bomb};

@@ -182,3 +182,103 @@ fn a_stamp_may_be_a_number_or_the_date_of_a_document() {
         assert_eq!(read(none), Err("not a date and time"));
     }
 }
+
+#[test]
+fn every_spelling_of_seconds_is_read() {
+    for value in [
+        json!(49),
+        json!(49.0),
+        json!(49.4),
+        json!(48.5),
+        json!("49"),
+        json!("49.4"),
+        json!(" 49 "),
+        json!("4.9e1"),
+        json!("49s"),
+        json!("49 sec"),
+        json!("49 Seconds"),
+        json!("49 secs"),
+        json!("00:00:49"),
+        json!("0:00:49"),
+        json!("00:00:48.6"),
+        json!("PT49S"),
+        json!("pt0h0m49s"),
+    ] {
+        assert_eq!(duration(&value), Ok(Some(49)), "{value}");
+    }
+    for (value, seconds) in [
+        (json!("1:02:03"), 3_723),
+        (json!("PT1H2M3S"), 3_723),
+        (json!("PT2M"), 120),
+        (json!("100:00:00"), 360_000),
+        (json!(0.5), 1),
+        (json!(0.4), 0),
+        (json!(-0.2), 0),
+    ] {
+        assert_eq!(duration(&value), Ok(Some(seconds)), "{value}");
+    }
+    assert_eq!(duration(&json!("")), Ok(None));
+    assert_eq!(duration(&json!(i32::MAX)), Ok(Some(i32::MAX)));
+}
+
+#[test]
+fn what_is_no_duration_in_seconds_is_not_read() {
+    for value in [
+        json!("00:49"),
+        json!("1:2:3:4"),
+        json!("00:60:00"),
+        json!("00:00:60"),
+        json!("-00:00:03"),
+        json!("49ms"),
+        json!("49000 ms"),
+        json!("1,049"),
+        json!("49 s s"),
+        json!("49m"),
+        json!("s"),
+        json!("PT"),
+        json!("P1D"),
+        json!("PT49"),
+        json!("PT1S1M"),
+        json!("nan"),
+        json!("inf"),
+        json!("0x31"),
+        json!("soon"),
+        json!(true),
+        json!([49]),
+        json!({}),
+    ] {
+        assert_eq!(duration(&value), Err(NO_DURATION), "{value}");
+    }
+    assert_eq!(duration(&json!(-3)), Err("negative"));
+    assert_eq!(duration(&json!("-3.6s")), Err("negative"));
+    assert_eq!(
+        duration(&json!(2_147_483_648_i64)),
+        Err("too large for its column")
+    );
+}
+
+#[test]
+fn what_the_stamps_contradict_a_hundredfold_is_not_read() {
+    let contradicts = |seconds, span| contradicts(Some(TimeDelta::seconds(span)), seconds);
+    for (seconds, span) in [
+        (49, 49),
+        (49, 0),
+        (0, 0),
+        (600, 6),
+        (120, 49),
+        (49, 4_900),
+        (49_000, -1),
+        (99, 0),
+    ] {
+        assert!(!contradicts(seconds, span), "{seconds} in {span}");
+    }
+    for (milliseconds, span) in [
+        (49_000, 49),
+        (1_200, 1),
+        (999, 0),
+        (49_999, 50),
+        (3_600_000, 3_601),
+    ] {
+        assert!(contradicts(milliseconds, span), "{milliseconds} in {span}");
+    }
+}

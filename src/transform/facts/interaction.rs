@@ -1,12 +1,14 @@
+//! The fact of an interaction, and how sessions end.
+
 use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
-use crate::transform::json_text::JsonText;
-use crate::transform::{AgentSegment, Rows, Tag, TagScope};
-
-use super::steps::{Step, agent_key, has_unreadable_work, is_answered, work_ended_at};
-use super::{FactBasis, Instant, InteractionFact, count, label, outcome, seconds_between};
+use super::{
+    FactBasis, Instant, InteractionFact, Step, agent_key, count, has_unreadable_work, is_answered, label,
+    seconds_between, work_ended_at,
+};
+use crate::transform::{AgentSegment, JsonText, Rows, Session, Tag, TagScope};
 
 pub(super) fn of<'a>(rows: &'a Rows, steps: &[Step<'a>], basis: &FactBasis) -> InteractionFact<'a> {
     let session = &rows.session;
@@ -90,8 +92,8 @@ fn outcome_of(rows: &Rows, answered: &[&AgentSegment], has_opted_for_callback: b
     } else if rows.destinations.is_empty() {
         "other"
     } else if answered.is_empty() {
-        outcome::unanswered(session, has_opted_for_callback)
-    } else if outcome::says_abandoned(session) {
+        unanswered(session, has_opted_for_callback)
+    } else if says_abandoned(session) {
         "abandoned_with_agent"
     } else {
         "answered"
@@ -148,4 +150,50 @@ fn skill_names(skills: &Value) -> Option<String> {
     };
     let names: BTreeSet<String> = skills.iter().filter_map(name).collect();
     (!names.is_empty()).then(|| Vec::from_iter(names).join(", "))
+}
+
+/// How a session ended: no single column tells, so words are searched.
+fn lower(text: Option<&str>) -> String {
+    text.unwrap_or_default().to_lowercase()
+}
+
+fn has_status(session: &Session, word: &str) -> bool {
+    let statuses = [&session.smart_status, &session.final_status];
+    statuses
+        .iter()
+        .any(|status| lower(status.as_deref()).contains(word))
+}
+
+pub(super) fn says_abandoned(session: &Session) -> bool {
+    has_status(session, "abandon")
+}
+
+/// For sessions that ended, waited in a queue and were not answered.
+pub(super) fn unanswered(session: &Session, has_opted_for_callback: bool) -> &'static str {
+    let event = lower(session.disconnecting_event.as_deref());
+    let is_ended_by = |words: [&str; 2]| words.iter().any(|word| event.starts_with(word));
+    let reason = lower(session.reason.as_deref());
+    let reasons = ["drop-off", "drop off", "drop_off", "dropoff", "no agents"];
+    if session.is_voicemail == Some(true) {
+        "voicemail"
+    } else if has_opted_for_callback {
+        "callback_open"
+    } else if says_abandoned(session) || is_ended_by(["user", "customer"]) {
+        "abandoned"
+    } else if has_status(session, "terminat")
+        || reasons.iter().any(|word| reason.contains(word))
+        || is_ended_by(["system", "bot"])
+    {
+        "terminated"
+    } else {
+        "other"
+    }
+}
+
+pub(super) fn not_answered(event: Option<&str>, has_session_ended: bool) -> &'static str {
+    match event {
+        Some(event) if !lower(Some(event)).starts_with("ignor") => "taken_away",
+        None if !has_session_ended => "ringing",
+        _ => "missed",
+    }
 }

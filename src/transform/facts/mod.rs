@@ -1,21 +1,16 @@
 //! Pure. The columns are described in the database.
 
 mod interaction;
-mod offers;
-mod outcome;
-mod steps;
-mod visits;
+mod visits_and_offers;
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use super::Rows;
-use super::cell::{Cell, ToCell};
-use super::json_text::JsonText;
-
-pub use steps::dimension_key;
+use super::record::is;
+use super::table::ToCell;
+use super::{AgentSegment, Cell, Destination, JsonText, Response, Rows};
 
 const UNKNOWN: &str = "(unknown)";
 
@@ -42,10 +37,10 @@ impl<'a> Facts<'a> {
         if rows.session.is_shadow {
             return None;
         }
-        let steps = steps::of(rows);
+        let steps = steps(rows);
         Some(Self {
-            visits: visits::of(rows, &steps, basis),
-            offers: offers::of(rows, &steps, basis),
+            visits: visits_and_offers::visits(rows, &steps, basis),
+            offers: visits_and_offers::offers(rows, &steps, basis),
             interaction: interaction::of(rows, &steps, basis),
         })
     }
@@ -271,4 +266,102 @@ fn seconds_between(from: Option<Instant>, to: Option<Instant>) -> Option<i64> {
 
 fn count(number: usize) -> i32 {
     i32::try_from(number).unwrap_or(i32::MAX)
+}
+
+/// A key must fit an index.
+const LONGEST_NAME: usize = 500;
+
+/// A destination: a queue, or an agent directly.
+#[derive(Debug)]
+struct Step<'a> {
+    destination: &'a Destination,
+    is_queue: bool,
+    queue_key: &'a str,
+    segments: &'a [AgentSegment],
+    /// The first answered segment.
+    answer: Option<&'a AgentSegment>,
+}
+
+impl Step<'_> {
+    fn assigned_at(&self) -> Option<Instant> {
+        self.segments
+            .iter()
+            .filter_map(|segment| segment.assigned_at)
+            .min()
+    }
+}
+
+/// In the API's order.
+fn steps(rows: &Rows) -> Vec<Step<'_>> {
+    let mut segments = rows.agent_segments.as_slice();
+    let step = |destination: &'_ Destination| {
+        let is_of = |segment: &AgentSegment| segment.destination_index == destination.destination_index;
+        let own = segments.iter().take_while(|segment| is_of(segment)).count();
+        let (own, rest) = segments.split_at(own);
+        segments = rest;
+        (own, own.iter().find(|segment| is_answered(segment)))
+    };
+    let found: Vec<_> = rows.destinations.iter().map(step).collect();
+    let steps = rows.destinations.iter().zip(found);
+    steps
+        .map(|(destination, (segments, answer))| Step {
+            destination,
+            is_queue: destination.is_queue(),
+            queue_key: dimension_key(destination.queue_id.as_deref(), destination.queue_name.as_deref()),
+            segments,
+            answer,
+        })
+        .collect()
+}
+
+impl Destination {
+    /// Else an agent.
+    pub fn is_queue(&self) -> bool {
+        self.queue_id.is_some()
+            || self.queue_name.is_some()
+            || is(self.destination_type.as_deref(), "QueueEntry")
+    }
+}
+
+/// The API calls its agent responding, or a direct transfer was accepted or responded to.
+fn is_answered(segment: &AgentSegment) -> bool {
+    match segment.response {
+        Response::Responding => true,
+        Response::NonResponding => false,
+        Response::Direct => segment.accepted_at.is_some() || segment.first_responded_at.is_some(),
+    }
+}
+
+fn agent_key(segment: &AgentSegment) -> &str {
+    dimension_key(segment.agent_id.as_deref(), segment.agent_name.as_deref())
+}
+
+/// The id, or the name if there is none.
+pub fn dimension_key<'a>(id: Option<&'a str>, name: Option<&'a str>) -> &'a str {
+    let cut = |name: &'a str| {
+        let end = name
+            .char_indices()
+            .nth(LONGEST_NAME)
+            .map_or(name.len(), |(end, _)| end);
+        &name[..end]
+    };
+    id.or(name.map(cut)).unwrap_or(UNKNOWN)
+}
+
+/// It was sent, but could not be read.
+fn has_unreadable_work(segment: &AgentSegment) -> bool {
+    let is_left_over = |extra: &JsonText| extra.value().get("afterCallWorkDuration").is_some();
+    segment.after_call_work_seconds.is_none() && segment.extra.as_ref().is_some_and(is_left_over)
+}
+
+/// Including after-call work.
+fn work_ended_at(segment: &AgentSegment) -> Option<Instant> {
+    segment.interaction_ended_at.max(segment.after_call_work_ended_at)
+}
+
+fn handle_seconds(segment: &AgentSegment) -> Option<i64> {
+    let spoken = segment
+        .interaction_seconds
+        .filter(|_| !has_unreadable_work(segment))?;
+    Some(i64::from(spoken) + i64::from(segment.after_call_work_seconds.unwrap_or(0)))
 }

@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 
 use unicode_normalization::UnicodeNormalization as _;
 
-use super::characters::{decoded, plain};
+use super::{decoded, plain};
 
 const MAILTO: &str = "mailto:";
 

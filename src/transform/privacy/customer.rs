@@ -1,10 +1,11 @@
+//! What a record says of its customer.
+
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use serde_json::{Map, Value};
 
-use super::tree::{Node, Privacy, RECORD};
-use super::wanted::unescaped;
+use super::{Node, Privacy, RECORD};
 use crate::transform::normal_form::number_text;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -126,4 +127,36 @@ fn add_texts<'a>(holds: Holds, value: &'a Value, found: &mut Vec<CustomerMatch<'
         }
         Value::Null | Value::Bool(_) => {}
     }
+}
+
+pub(super) fn unescaped(text: &str) -> Cow<'_, str> {
+    if !text.contains('\\') {
+        return text.into();
+    }
+    let mut plain = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, escape)) = rest.split_once('\\') {
+        plain.extend(before.encode_utf16());
+        let code = escape.strip_prefix('u').and_then(|hex| hex.get(..4));
+        match code.and_then(|hex| u16::from_str_radix(hex, 16).ok()) {
+            Some(unit) => {
+                plain.push(unit);
+                rest = &escape[5..];
+            }
+            // Line ends and tabs separate words.
+            None if escape.starts_with(['n', 'r', 't', 'b', 'f']) => {
+                plain.push(u16::from(b' '));
+                rest = &escape[1..];
+            }
+            None => match escape.chars().next() {
+                Some(itself) => {
+                    plain.extend(itself.encode_utf16(&mut [0; 2]).iter());
+                    rest = &escape[itself.len_utf8()..];
+                }
+                None => rest = escape,
+            },
+        }
+    }
+    plain.extend(rest.encode_utf16());
+    Cow::Owned(String::from_utf16_lossy(&plain))
 }

@@ -1,3 +1,5 @@
+//! Hashes in place of values.
+
 use std::collections::BTreeSet;
 
 use serde_json::Value;

@@ -6,11 +6,10 @@ use serde_json::{Map, Value};
 
 use super::agents::{Agents, is_agent_id};
 use super::hash::{Hashing, hashed, is_token};
-use super::tree::{Node, Privacy, RECORD};
-use super::{Class, Policy, Rule};
+use super::{Class, Node, Policy, Privacy, RECORD, Rule};
 use crate::transform::coerce::{self, Coerce, FieldKind};
 use crate::transform::reader::named;
-use crate::transform::shadow;
+use crate::transform::record::shadowed_conversation;
 
 const FREE_TEXT: (Class, Hashing) = (Class::FreeText, Hashing::Text);
 const AGENT_ID: (Class, Hashing) = (Class::Agent, Hashing::UserId);
@@ -174,7 +173,7 @@ impl Walk<'_> {
     }
 
     fn channel_user(&self, value: Value) -> Value {
-        let is_shadow = |id| shadow::conversation_of(id).is_some();
+        let is_shadow = |id| shadowed_conversation(id).is_some();
         if value.as_str().is_some_and(is_shadow) {
             return self.masked(value);
         }

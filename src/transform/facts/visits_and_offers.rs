@@ -1,0 +1,205 @@
+//! Visits of queues, and offers to agents.
+
+use super::interaction::{not_answered, unanswered};
+use super::{
+    AgentOffer, FactBasis, Instant, QueueVisit, Step, agent_key, count, handle_seconds, is_answered, label,
+    seconds_between, work_ended_at,
+};
+use crate::transform::{AgentSegment, Consultation, Rows};
+
+/// A queue, and the agents who were offered it directly from there.
+struct Stay<'s, 'a> {
+    queue: &'s Step<'a>,
+    /// The queue first.
+    steps: &'s [Step<'a>],
+    /// Whether a destination follows the one that answered.
+    last: i32,
+}
+
+pub(super) fn visits<'a>(rows: &'a Rows, steps: &[Step<'a>], basis: &FactBasis) -> Vec<QueueVisit<'a>> {
+    let Some(last) = steps.last().map(|step| step.destination.destination_index) else {
+        return Vec::new();
+    };
+    let begin = steps.iter().position(|step| step.is_queue).unwrap_or(steps.len());
+    let mut stays: Vec<Stay<'_, 'a>> = Vec::new();
+    let mut rest = &steps[begin..];
+    while let [queue, after @ ..] = rest {
+        let length = 1 + after.iter().take_while(|step| !step.is_queue).count();
+        let (own, others) = rest.split_at(length);
+        stays.push(Stay {
+            queue,
+            steps: own,
+            last,
+        });
+        rest = others;
+    }
+    let visit = |place: usize| {
+        let before = place.checked_sub(1).map(|before| &stays[before]);
+        stays[place].visit(rows, (before, stays.get(place + 1)), place, basis)
+    };
+    (0..stays.len()).map(visit).collect()
+}
+
+impl<'a> Stay<'_, 'a> {
+    fn visit(
+        &self,
+        rows: &'a Rows,
+        (before, next): (Option<&Self>, Option<&Self>),
+        place: usize,
+        basis: &FactBasis,
+    ) -> QueueVisit<'a> {
+        let (session, queue) = (&rows.session, self.queue.destination);
+        let answering = self.steps.iter().find(|step| step.answer.is_some());
+        let answer = answering.and_then(|step| step.answer);
+        let answered_at = answer.and_then(|segment| segment.accepted_at);
+        let offered_at = answer.and_then(|segment| segment.assigned_at);
+        let next_entered_at = next.and_then(|next| next.queue.destination.entered_at);
+        let given_at = self.steps[1..].iter().filter_map(Step::assigned_at).min();
+        let ended_at = session.session_ended_at;
+        let outcome = if answer.is_some() {
+            "answered"
+        } else if next.is_some() {
+            "flowed_out"
+        } else if ended_at.is_none() {
+            "waiting"
+        } else if self.steps.len() > 1 {
+            "transferred_unanswered"
+        } else {
+            unanswered(session, queue.callback_opted == Some(true))
+        };
+        let left_at = match outcome {
+            "waiting" => None,
+            "answered" => answered_at.or(offered_at).or(next_entered_at).or(ended_at),
+            "callback_open" => queue.callback_opted_at.or(ended_at),
+            _ => next_entered_at.or(given_at).or(ended_at),
+        };
+        let entered = basis.grouped(queue.entered_at.unwrap_or(session.session_started_at));
+        let until = if answer.is_some() { answered_at } else { left_at };
+        let has_opted = queue.callback_opted == Some(true);
+        let is_connected = answered_at >= queue.callback_opted_at && queue.callback_opted_at.is_some();
+        QueueVisit {
+            destination_index: queue.destination_index,
+            entered_quarter_local: entered.quarter_local,
+            entered_on: entered.on,
+            entered_quarter: entered.quarter,
+            entered_at: queue.entered_at,
+            session_started_at: session.session_started_at,
+            conversation_id: session.conversation_id.as_deref(),
+            channel: label(session.channel.as_deref()),
+            direction: label(session.direction.as_deref()),
+            campaign_name: session.campaign_name.as_deref(),
+            last_intent_name: session.last_intent_name.as_deref(),
+            visit_number: count(place + 1),
+            queue_key: self.queue.queue_key,
+            previous_queue_key: before.map(|before| before.queue.queue_key),
+            next_queue_key: next.map(|next| next.queue.queue_key),
+            outcome,
+            answered_at,
+            left_at,
+            wait_seconds: seconds_between(queue.entered_at, until),
+            agent_key: answer.map(agent_key),
+            transferred_out: answering
+                .is_some_and(|step| step.destination.destination_index < self.last)
+                .into(),
+            callback_opted: has_opted.into(),
+            callback_connected: (has_opted && is_connected).into(),
+            callback_asked_seconds: seconds_between(queue.entered_at, queue.callback_opted_at)
+                .filter(|_| has_opted),
+            callback_seconds: seconds_between(queue.callback_opted_at, queue.callback_accepted_at),
+        }
+    }
+}
+
+pub(super) fn offers<'a>(rows: &'a Rows, steps: &[Step<'a>], basis: &FactBasis) -> Vec<AgentOffer<'a>> {
+    let session = &rows.session;
+    let last = steps.last().map(|step| step.destination.destination_index);
+    // Scores belong to the last agent who answered.
+    let scored = rows.agent_segments.iter().rfind(|segment| is_answered(segment));
+    let offers = steps
+        .iter()
+        .flat_map(|step| step.segments.iter().map(move |segment| (step, segment)));
+    let offer = |(step, segment): (&Step<'a>, &'a AgentSegment)| {
+        let is_answered = is_answered(segment);
+        let is_scored = scored.is_some_and(|scored| std::ptr::eq(scored, segment));
+        let (offered_at, accepted_at) = instants(rows, step, segment);
+        let assigned = basis.grouped(offered_at);
+        let accepted = accepted_at.map(|at| basis.grouped(at));
+        let consultations = consultations_of(rows, segment);
+        let spans = consultations
+            .iter()
+            .filter_map(|one| seconds_between(one.accepted_at, one.ended_at));
+        let merged = consultations.iter().filter(|one| one.is_merged == Some(true));
+        AgentOffer {
+            destination_index: segment.destination_index,
+            segment_index: segment.segment_index,
+            assigned_quarter_local: assigned.quarter_local,
+            assigned_on: assigned.on,
+            assigned_quarter: assigned.quarter,
+            accepted_quarter_local: accepted.map(|accepted| accepted.quarter_local),
+            accepted_on: accepted.map(|accepted| accepted.on),
+            accepted_quarter: accepted.map(|accepted| accepted.quarter),
+            assigned_at: segment.assigned_at,
+            accepted_at: segment.accepted_at,
+            work_ended_at: work_ended_at(segment).filter(|_| is_answered),
+            session_started_at: session.session_started_at,
+            conversation_id: session.conversation_id.as_deref(),
+            channel: label(session.channel.as_deref()),
+            direction: label(session.direction.as_deref()),
+            queue_key: step.is_queue.then_some(step.queue_key),
+            visit_queue_key: queue_of(steps, step),
+            agent_key: agent_key(segment),
+            outcome: if is_answered {
+                "answered"
+            } else {
+                let event = segment.non_response_event.as_deref();
+                not_answered(event, session.session_ended_at.is_some())
+            },
+            non_response_event: segment.non_response_event.as_deref(),
+            transferred_out: (is_answered && Some(segment.destination_index) < last).into(),
+            consultations: count(consultations.len()),
+            consultations_merged: count(merged.count()),
+            consult_seconds: spans.reduce(|all, one| all + one),
+            pickup_seconds: seconds_between(segment.assigned_at, segment.accepted_at).filter(|_| is_answered),
+            first_response_seconds: segment.first_response_seconds.filter(|_| is_answered),
+            interaction_seconds: segment.interaction_seconds.filter(|_| is_answered),
+            hold_seconds: segment.hold_seconds.filter(|_| is_answered),
+            after_call_work_seconds: segment.after_call_work_seconds.filter(|_| is_answered),
+            handle_seconds: handle_seconds(segment).filter(|_| is_answered),
+            csat_score: session.csat_score.filter(|_| is_scored),
+            nps_score: session.nps_score.filter(|_| is_scored),
+        }
+    };
+    offers.map(offer).collect()
+}
+
+/// Of offer and acceptance: what has no stamp goes by the nearest one.
+fn instants(rows: &Rows, step: &Step<'_>, segment: &AgentSegment) -> (Instant, Option<Instant>) {
+    let stamps = [
+        segment.assigned_at,
+        segment.accepted_at,
+        step.destination.entered_at,
+    ];
+    let offered_at = stamps.into_iter().flatten().next();
+    let offered_at = offered_at.unwrap_or(rows.session.session_started_at);
+    let handled_at = segment.first_responded_at.unwrap_or(offered_at);
+    let accepted_at = segment.accepted_at.or(is_answered(segment).then_some(handled_at));
+    (offered_at, accepted_at)
+}
+
+/// Its own, or the last one before it.
+fn queue_of<'a>(steps: &[Step<'a>], step: &Step<'a>) -> Option<&'a str> {
+    let place = step.destination.destination_index;
+    let until = steps
+        .iter()
+        .take_while(|other| other.destination.destination_index <= place);
+    until
+        .filter(|other| other.is_queue)
+        .last()
+        .map(|queue| queue.queue_key)
+}
+
+fn consultations_of<'a>(rows: &'a Rows, segment: &AgentSegment) -> Vec<&'a Consultation> {
+    let place = (segment.destination_index, segment.segment_index);
+    let is_of = |one: &&Consultation| (one.destination_index, one.segment_index) == place;
+    rows.consultations.iter().filter(is_of).collect()
+}
