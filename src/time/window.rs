@@ -31,18 +31,7 @@ impl Window {
             start: self.start.max(other.end),
             ..self
         };
-        let parts = if self.overlaps(other) {
-            [before, after]
-        } else {
-            [
-                self,
-                Self {
-                    end: self.start,
-                    ..self
-                },
-            ]
-        };
-        parts.into_iter().filter(|part| part.start < part.end)
+        [before, after].into_iter().filter(|part| part.start < part.end)
     }
 
     /// Older half first.
