@@ -205,20 +205,7 @@ fn names_id(element: &str) -> bool {
 
 const DEEPEST: usize = 4;
 
-const HARMLESS_WORDS: [&str; 12] = [
-    "",
-    "false",
-    "null",
-    "none",
-    "0",
-    "200",
-    "ok",
-    "okay",
-    "success",
-    "successful",
-    "succeeded",
-    "done",
-];
+const HARMLESS_WORDS: &str = "false null none 0 200 ok okay success successful succeeded done";
 
 /// Such keys only identify an answer.
 const HARMLESS_ENDS: [&str; 5] = ["id", "date", "time", "timestamp", "version"];
@@ -237,24 +224,13 @@ impl<'a> Envelope<'a> {
     fn of(text: &'a str) -> Option<Self> {
         let mut envelope = Self::default();
         for (key, value) in json::fields(text)? {
-            let place = match key.to_ascii_lowercase().as_str() {
-                "numresults" => &mut envelope.reported,
-                "data" => &mut envelope.data,
-                "error" | "errors" => {
-                    envelope.errors.push(value);
-                    continue;
-                }
-                "message" => {
-                    envelope.messages.push(value);
-                    continue;
-                }
-                _ => {
-                    envelope.others.push((key, value));
-                    continue;
-                }
-            };
-            if place.replace(value).is_some() {
-                return None;
+            match key.to_ascii_lowercase().as_str() {
+                "numresults" if envelope.reported.is_none() => envelope.reported = Some(value),
+                "data" if envelope.data.is_none() => envelope.data = Some(value),
+                "numresults" | "data" => return None,
+                "error" | "errors" => envelope.errors.push(value),
+                "message" => envelope.messages.push(value),
+                _ => envelope.others.push((key, value)),
             }
         }
         Some(envelope)
@@ -275,7 +251,7 @@ impl<'a> Envelope<'a> {
 
 fn says_something(value: &RawValue) -> bool {
     let word = value.get().trim_matches('"').to_ascii_lowercase();
-    !HARMLESS_WORDS[1..].contains(&word.as_str())
+    !HARMLESS_WORDS.split(' ').any(|harmless| harmless == word)
         && word.contains(|char: char| !" \t\r\n\"[]{}".contains(char))
 }
 

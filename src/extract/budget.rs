@@ -104,7 +104,8 @@ impl Budget {
             // Before the check, or a change is missed.
             let mut changed = std::pin::pin!(self.changed.notified());
             changed.as_mut().enable();
-            match self.admission(waiting.turn) {
+            let admission = self.state().admission(waiting.turn, Instant::now());
+            match admission {
                 Admission::Now => return Place(self),
                 Admission::At(at) => {
                     let wait = at.saturating_duration_since(Instant::now());
@@ -130,18 +131,14 @@ impl Budget {
         Waiting { budget: self, turn }
     }
 
-    fn admission(&self, turn: Turn) -> Admission {
-        let mut state = self.state();
-        if state.queue.first() != Some(&turn) || state.in_flight >= state.most_in_flight(turn.0) {
-            return Admission::AfterAChange;
-        }
-        state.admission(Instant::now(), turn.0)
-    }
-
-    pub fn pause(&self, pause: Duration) {
-        let until = Instant::now() + pause;
-        let mut state = self.state();
-        state.paused_until = state.paused_until.max(Some(until));
+    /// Gives how long it lasts: there may be a longer one already.
+    pub fn pause(&self, pause: Duration) -> Duration {
+        let (mut state, now) = (self.state(), Instant::now());
+        let until = state
+            .paused_until
+            .map_or(now + pause, |until| until.max(now + pause));
+        state.paused_until = Some(until);
+        until - now
     }
 
     /// Requests of an earlier process, as (count, time since the last one ended).
@@ -193,7 +190,11 @@ impl Budget {
 }
 
 impl BudgetState {
-    fn admission(&mut self, now: Instant, priority: Priority) -> Admission {
+    fn admission(&mut self, turn: Turn, now: Instant) -> Admission {
+        let priority = turn.0;
+        if self.queue.first() != Some(&turn) || self.in_flight >= self.most_in_flight(priority) {
+            return Admission::AfterAChange;
+        }
         self.paused_until = self.paused_until.filter(|until| *until > now);
         let mut at = self.paused_until;
         self.forget(now);

@@ -215,10 +215,8 @@ impl ApiClient {
     async fn pause(&self, error: &ApiError, backoff: Duration, offset: usize) {
         let pause = match error {
             ApiError::RateLimited { retry_after, .. } => {
-                let pause = backoff.max(retry_after.unwrap_or_default());
-                self.budget.pause(pause);
                 // Longer if the hourly limit seems exhausted.
-                self.budget.paused_for().max(pause)
+                self.budget.pause(backoff.max(retry_after.unwrap_or_default()))
             }
             _ => backoff,
         };

@@ -57,13 +57,6 @@ impl Budget {
     pub fn was_hour_used_up(&self) -> bool {
         std::mem::take(&mut self.state().refusals.of_hour)
     }
-
-    pub(in crate::extract) fn paused_for(&self) -> Duration {
-        let until = self.state().paused_until;
-        until.map_or(Duration::ZERO, |until| {
-            until.saturating_duration_since(Instant::now())
-        })
-    }
 }
 
 impl BudgetState {
