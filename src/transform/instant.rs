@@ -75,16 +75,14 @@ fn epoch(text: &str) -> Option<Result<DateTime<Utc>, &'static str>> {
         let is_date = matches!(whole.len(), 8 | 14) && fraction.is_empty() && Stamp::read(text).is_some();
         return (!is_date).then_some(Err(if number < EARLIEST { NEVER } else { NO_STAMP }));
     };
-    let microseconds = number * (1_000_000 / unit) + fraction_of(fraction) / unit;
+    let microseconds = number * (1_000_000 / unit) + i64::from(millionths(fraction)) / unit;
     Some(DateTime::from_timestamp_micros(microseconds).ok_or(NO_STAMP))
 }
 
-fn fraction_of(digits: &str) -> i64 {
-    let digits = digits
-        .bytes()
-        .map(|digit| i64::from(digit - b'0'))
-        .chain(std::iter::repeat(0));
-    digits.take(6).fold(0, |sum, digit| sum * 10 + digit)
+/// Of a second; `digits` follow the point.
+fn millionths(digits: &str) -> u32 {
+    let six = format!("{digits:0<6}");
+    six[..6].parse().unwrap_or_default()
 }
 
 fn utc(stamp: &Stamp, offset: i32) -> Option<DateTime<Utc>> {
@@ -259,8 +257,7 @@ impl<'a> Rest<'a> {
 
     fn fraction(&mut self) -> Option<u32> {
         let digits = self.take(usize::MAX, |c| c.is_ascii_digit());
-        let micros = format!("{digits:0<6}");
-        micros.get(..6).filter(|_| !digits.is_empty())?.parse().ok()
+        (!digits.is_empty()).then(|| millionths(digits))
     }
 
     fn hour_of_day(&mut self, hour: u32) -> Option<u32> {

@@ -33,7 +33,7 @@ use crate::json::JsonError;
 use privacy::{Identifier, Policy};
 use raw::LONGEST_ID;
 use reader::Notes;
-use record_text::Bounds;
+use record_text::{Bounds, LARGEST_FIELD, LARGEST_PART};
 
 /// Part of every content hash; raise it when a record gives other rows.
 pub const TRANSFORM_VERSION: u32 = 2;
@@ -109,14 +109,6 @@ impl RowGroup {
 }
 
 impl Interaction {
-    pub fn note_unreadable(&mut self, characters: u64) {
-        let warning = format!(
-            "{}: {characters} characters that could not be read were replaced by U+FFFD",
-            record_text::WHOLE_RECORD
-        );
-        self.rows.session.warnings.insert(0, warning);
-    }
-
     /// Only the first read knows warnings about receipt.
     pub fn keep_warnings_of_receipt(&mut self, earlier: &[String]) {
         let warnings = &mut self.rows.session.warnings;
@@ -237,19 +229,13 @@ impl Rejected {
             Err(JsonError::TooDeep) => "nested too deeply to be read",
             Err(JsonError::NoJson) => "not JSON",
         };
-        let (ids, identifiers) = match value {
-            Ok(value) => (
-                Ids::all_in(value),
-                policy.identifiers(|| privacy::values_of_any(value)),
-            ),
-            Err(_) => (
-                Vec::new(),
-                policy.identifiers(|| privacy::values_of_text(raw.text())),
-            ),
-        };
+        let records = value.iter().flat_map(records_in);
         Self {
-            ids,
-            identifiers,
+            ids: records.map(Ids::of).collect(),
+            identifiers: policy.identifiers(|| match value {
+                Ok(value) => privacy::values_of_any(value),
+                Err(_) => privacy::values_of_text(raw.text()),
+            }),
             ..Self::new(reason, ruled(raw.text(), policy))
         }
     }
@@ -260,8 +246,8 @@ impl Rejected {
         let rejected = if fields.is_empty() {
             Self {
                 identifiers: policy
-                    .identifiers(|| privacy::values_of_text(record_text::around_beginning(text))),
-                ..Self::of_part(record_text::beginning(text), reason, policy)
+                    .identifiers(|| privacy::values_of_text(record_text::beginning(text, LARGEST_PART))),
+                ..Self::of_part(record_text::beginning(text, LARGEST_FIELD), reason, policy)
             }
         } else {
             let ids = Ids::of(&fields);

@@ -8,7 +8,7 @@ use uuid::{Builder, Uuid};
 use super::coerce::{self, Coerce, FieldKind};
 use super::privacy::Policy;
 use super::reader::{Notes, named};
-use super::record_text::{self, RecordText};
+use super::record_text::{self, RecordText, WHOLE_RECORD};
 use super::{Interaction, Origin, Rejected, instant, record, transform};
 use crate::json;
 
@@ -79,7 +79,11 @@ impl RawRecord {
     pub fn transform(&self, origin: Origin<'_>, policy: &Policy) -> Result<Interaction, Box<Rejected>> {
         let mut interaction = transform(&self.sent, origin, policy)?;
         if self.unreadable > 0 {
-            interaction.note_unreadable(self.unreadable);
+            let warning = format!(
+                "{WHOLE_RECORD}: {} characters that could not be read were replaced by U+FFFD",
+                self.unreadable
+            );
+            interaction.rows.session.warnings.insert(0, warning);
         }
         Ok(interaction)
     }
@@ -170,11 +174,6 @@ impl Ids {
             Some(longest) if longest > LONGEST_ID => Err("an id is longer than 512 bytes"),
             Some(_) => Ok(()),
         }
-    }
-
-    /// Of every record in a value.
-    pub fn all_in(value: &Value) -> Vec<Self> {
-        records_in(value).into_iter().map(Self::of).collect()
     }
 }
 

@@ -129,10 +129,6 @@ impl<'n> Reader<'n> {
         named(&self.left, name).any(|value| !coerce::is_nothing(value))
     }
 
-    pub(super) fn is_named(&self, name: &str) -> bool {
-        named(&self.left, name).next().is_some()
-    }
-
     /// Indices are row keys, so skipped elements keep theirs.
     pub(super) fn rows(&mut self, list: &str, lone_field: Option<&str>) -> Vec<(i32, Self)> {
         let path = self.path_of(list);

@@ -119,8 +119,9 @@ fn read_destination(rows: &mut Rows, destination_index: i32, mut fields: Reader<
     };
     let kind = destination.destination_type.as_deref();
     // The privacy rules may have emptied `agentId`.
-    let is_direct =
-        is(kind, AGENT_SEGMENT) || fields.has("agentId") || (kind.is_none() && fields.is_named("agentId"));
+    let is_direct = is(kind, AGENT_SEGMENT)
+        || fields.has("agentId")
+        || (kind.is_none() && fields.values("agentId").next().is_some());
     let non_responding = fields.rows("nonRespondingAgents", None).into_iter();
     let responding = fields.rows("respondingAgent", None).into_iter();
     let mut agents: Vec<(Response, Reader<'_>)> = non_responding

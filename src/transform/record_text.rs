@@ -89,8 +89,8 @@ impl Bounds {
 }
 
 /// Bytes kept of one field, and of all.
-const LARGEST_FIELD: usize = 4 << 10;
-const LARGEST_PART: usize = 32 << 10;
+pub(super) const LARGEST_FIELD: usize = 4 << 10;
+pub(super) const LARGEST_PART: usize = 32 << 10;
 
 /// Empty if the text is no object.
 pub(super) fn small_fields(text: &str) -> Map<String, Value> {
@@ -108,20 +108,8 @@ pub(super) fn small_fields(text: &str) -> Map<String, Value> {
     small
 }
 
-pub(super) fn beginning(text: &str) -> &str {
-    first(text, LARGEST_FIELD)
-}
-
-/// Identifiers may follow the kept part.
-pub(super) fn around_beginning(text: &str) -> &str {
-    first(text, LARGEST_PART)
-}
-
-fn first(text: &str, bytes: usize) -> &str {
-    let end = (0..=bytes.min(text.len()))
-        .rev()
-        .find(|end| text.is_char_boundary(*end));
-    &text[..end.unwrap_or(0)]
+pub(super) fn beginning(text: &str, bytes: usize) -> &str {
+    &text[..text.floor_char_boundary(bytes)]
 }
 
 /// Longer numbers are text.

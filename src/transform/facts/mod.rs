@@ -292,26 +292,22 @@ impl Step<'_> {
 }
 
 /// In the API's order.
-fn steps(rows: &Rows) -> Vec<Step<'_>> {
-    let mut segments = rows.agent_segments.as_slice();
-    let step = |destination: &'_ Destination| {
-        let is_of = |segment: &AgentSegment| segment.destination_index == destination.destination_index;
-        let own = segments.iter().take_while(|segment| is_of(segment)).count();
-        let (own, rest) = segments.split_at(own);
-        segments = rest;
-        (own, own.iter().find(|segment| is_answered(segment)))
-    };
-    let found: Vec<_> = rows.destinations.iter().map(step).collect();
-    let steps = rows.destinations.iter().zip(found);
-    steps
-        .map(|(destination, (segments, answer))| Step {
+fn steps<'a>(rows: &'a Rows) -> Vec<Step<'a>> {
+    let mut left = rows.agent_segments.as_slice();
+    let step = |destination: &'a Destination| {
+        let is_of = |segment: &&AgentSegment| segment.destination_index == destination.destination_index;
+        let own = left.iter().take_while(is_of).count();
+        let segments;
+        (segments, left) = left.split_at(own);
+        Step {
             destination,
             is_queue: destination.is_queue(),
             queue_key: dimension_key(destination.queue_id.as_deref(), destination.queue_name.as_deref()),
             segments,
-            answer,
-        })
-        .collect()
+            answer: segments.iter().find(|segment| is_answered(segment)),
+        }
+    };
+    rows.destinations.iter().map(step).collect()
 }
 
 impl Destination {

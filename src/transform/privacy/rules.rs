@@ -58,15 +58,11 @@ impl Policy {
             Value::Array(items) => items.into_iter().map(|item| self.apply_to_any(item)).collect(),
             value => {
                 let nothing = if value.is_string() { "".into() } else { Value::Null };
-                self.ruled(value, self.strictest(), Hashing::Text)
-                    .unwrap_or(nothing)
+                let rules = Class::ALL.into_iter().map(|class| self.rule(class));
+                let strictest = rules.max().unwrap_or_default();
+                self.ruled(value, strictest, Hashing::Text).unwrap_or(nothing)
             }
         }
-    }
-
-    fn strictest(&self) -> Rule {
-        let rules = Class::ALL.into_iter().map(|class| self.rule(class));
-        rules.max().unwrap_or_default()
     }
 
     fn ruled(&self, value: Value, rule: Rule, kind: Hashing) -> Option<Value> {
