@@ -1,20 +1,26 @@
+//! An account as a worker has it: what is needed to work on it, and what is published of the work.
+
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
 use tokio::sync::watch;
+use tokio::time::Instant;
 
-use crate::extract::ApiClient;
-use crate::ledger::LoadError;
+use crate::config::RequestLimits;
+use crate::extract::{ApiClient, PAGE_SIZE};
+use crate::ledger::problems::Problem;
+use crate::ledger::runs::Outcome;
+use crate::ledger::{Counters, LoadError};
 use crate::postgres::Pool;
 use crate::time::clock::Clock;
 use crate::transform::privacy::Policy;
 use crate::warehouse::left_out::StoreLimits;
 use crate::warehouse::retention;
 
-use super::headway::Headway;
-use super::health::{Health, stalled_after};
+use super::engine::{REQUESTS_OF_A_WINDOW, WINDOWS_IN_FLIGHT};
 use super::plan::head;
+use super::report::RunReport;
 
 /// What is needed to work on an account, and what is published of the work.
 #[derive(Debug, Clone)]
@@ -100,10 +106,10 @@ impl AccountContext {
 
     /// Follows the slower clock, ours or the API's.
     pub(super) fn head(&self) -> DateTime<Utc> {
-        self.head_at(Instant::now())
+        self.head_at(std::time::Instant::now())
     }
 
-    pub(super) fn head_at(&self, then: Instant) -> DateTime<Utc> {
+    pub(super) fn head_at(&self, then: std::time::Instant) -> DateTime<Utc> {
         let now = self.clock.now().min(self.api.now());
         let ago = self.clock.elapsed(then);
         head(now, self.settings.settle.saturating_add(ago))
@@ -115,5 +121,165 @@ impl AccountContext {
             key: self.settings.policy.key.as_ref(),
             kept_from,
         }
+    }
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Headway {
+    pub counters: Counters,
+    pub requests_left: u64,
+}
+
+impl Headway {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss,
+        reason = "an estimate, never negative"
+    )]
+    pub(super) fn new(counters: Counters, records_left: f64, windows_left: usize) -> Self {
+        let pages = records_left / PAGE_SIZE as f64;
+        // Nine pages per window, the last half full.
+        let requests_left = (pages * 1.06).ceil() as u64;
+        Self {
+            counters,
+            requests_left: requests_left.max(windows_left as u64),
+        }
+    }
+}
+
+/// `sync.stall_seconds`, or longer if the budget delays the first window.
+pub fn stalled_after(stall: Duration, limits: RequestLimits) -> Duration {
+    stall.max(first_window_after(limits))
+}
+
+/// A used-up budget pauses for a whole span, and windows in flight all end late.
+pub(super) fn first_window_after(limits: RequestLimits) -> Duration {
+    let requests_before = (WINDOWS_IN_FLIGHT as u64 + 1) * REQUESTS_OF_A_WINDOW;
+    limits
+        .spans()
+        .map(|(span, limit)| span.length() + span.time_for(requests_before, limit))
+        .max()
+        .unwrap_or_default()
+}
+
+#[derive(Debug, Clone, Default)]
+pub struct Health {
+    working_since: Option<Instant>,
+    problem: Option<Problem>,
+}
+
+impl Health {
+    pub(super) fn begin(&mut self) {
+        self.working_since = self.working_since.or(Some(Instant::now()));
+    }
+
+    pub(super) fn progress(&mut self) {
+        self.working_since = self.working_since.map(|_| Instant::now());
+    }
+
+    /// A failed poll leaves work. So does a lost lease, until another worker has it.
+    pub(super) fn ended(&mut self, report: &RunReport) {
+        match report.outcome {
+            Outcome::Failed => self.problem.clone_from(&report.problem),
+            Outcome::Interrupted => {}
+            Outcome::Succeeded | Outcome::Skipped => *self = Self::default(),
+        }
+    }
+
+    /// Zero without work.
+    pub fn idle_for(&self) -> Duration {
+        self.working_since.map_or(Duration::ZERO, |since| since.elapsed())
+    }
+
+    /// Of the newest uninterrupted poll.
+    pub fn problem(&self) -> Option<Problem> {
+        self.problem.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn ended(outcome: Outcome) -> RunReport {
+        RunReport {
+            outcome,
+            ..RunReport::skipped()
+        }
+    }
+
+    async fn pass(seconds: u32) {
+        tokio::time::advance(SECOND * seconds).await;
+    }
+
+    #[test]
+    fn a_budget_that_was_used_up_at_once_is_given_its_whole_span() {
+        let minutes = |per_minute, per_hour| {
+            let limits = RequestLimits::of(per_minute, per_hour);
+            stalled_after(SECOND, limits).as_secs() / 60
+        };
+        assert_eq!(minutes(0, 0), 0);
+        assert_eq!(minutes(60, 0), 1);
+        assert_eq!(minutes(60, 600), 64);
+        assert_eq!(minutes(1, 0), 45);
+        let unlimited = RequestLimits::of(0, 0);
+        assert_eq!(stalled_after(SECOND * 1_200, unlimited), SECOND * 1_200);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn failing_again_and_again_is_one_stall() {
+        let mut health = Health::default();
+        for _ in 0..3 {
+            health.begin();
+            pass(10).await;
+            let problem = Problem::failed("api_transport", "broke", "");
+            health.ended(&RunReport::crashed(problem));
+            pass(10).await;
+        }
+        assert_eq!(health.idle_for(), SECOND * 60);
+        assert!(health.problem().is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn idle_time_restarts_with_progress_and_ends_with_the_run() {
+        let mut health = Health::default();
+        health.begin();
+        pass(10).await;
+        health.progress();
+        pass(3).await;
+        assert_eq!(health.idle_for(), SECOND * 3);
+        health.ended(&ended(Outcome::Succeeded));
+        pass(100).await;
+        assert_eq!((health.idle_for(), health.problem()), (Duration::ZERO, None));
+        health.progress();
+        assert_eq!(health.idle_for(), Duration::ZERO, "a refresh is no poll");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn losing_the_lease_repeatedly_counts_as_one_stall() {
+        let mut health = Health::default();
+        for _ in 0..3 {
+            health.begin();
+            pass(10).await;
+            health.ended(&ended(Outcome::Interrupted));
+        }
+        assert_eq!(health.idle_for(), SECOND * 30);
+        health.begin();
+        health.ended(&ended(Outcome::Skipped));
+        assert_eq!(health.idle_for(), Duration::ZERO);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_stands_by_does_not_stall() {
+        let mut health = Health::default();
+        for _ in 0..3 {
+            health.begin();
+            health.ended(&ended(Outcome::Skipped));
+            pass(1_000).await;
+        }
+        assert_eq!(health.idle_for(), Duration::ZERO);
     }
 }

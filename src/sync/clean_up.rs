@@ -1,4 +1,4 @@
-//! Deletes interactions older than `storage.retention_days`, and old entries of the ledger.
+//! Deletes interactions older than `storage.retention_days`, and old entries of the ledger; makes facts anew.
 
 use std::time::{Duration, Instant};
 
@@ -6,16 +6,15 @@ use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
-use crate::ledger::LoadError;
-use crate::ledger::conflict;
-use crate::ledger::runs;
+use crate::config::AccountConfig;
+use crate::ledger::{LoadError, conflict, runs};
+use crate::postgres::Pool;
 use crate::telemetry::{self, chain, metrics};
 use crate::time::pulse::Pulse;
 use crate::warehouse::retention::{self, Deleted};
-use crate::warehouse::{self, days};
+use crate::warehouse::{days, facts};
 
 use super::account::AccountContext;
-use super::facts;
 
 /// Lets other writers in between batches.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -63,7 +62,7 @@ impl AccountContext {
             ended => ended,
         };
         let ended = match ended {
-            Ok(()) => facts::rebuild(&self.pool, self.api.account(), stop, pulse)
+            Ok(()) => rebuild_facts(&self.pool, self.api.account(), stop, pulse)
                 .await
                 .map(drop),
             ended => ended,
@@ -130,9 +129,50 @@ impl AccountContext {
         }
         if deleted.interactions > 0 {
             let account = self.api.account();
-            let forgetting = || warehouse::facts::forget_unseen(&self.pool, &account.account_id, kept_from);
+            let forgetting = || facts::forget_unseen(&self.pool, &account.account_id, kept_from);
             conflict::retry(&account.name, forgetting).await?;
         }
         Ok(())
     }
+}
+
+const TELL_EVERY: Duration = Duration::from_secs(10);
+
+/// Returns the number of interactions; zero: no rebuild was asked for.
+///
+/// # Errors
+/// The database fails; what is done stays done, and the next call resumes.
+pub async fn rebuild_facts(
+    pool: &Pool,
+    account: &AccountConfig,
+    stop: &CancellationToken,
+    pulse: &Pulse,
+) -> Result<u64, LoadError> {
+    let name = account.name.as_str();
+    let (began, mut told, mut interactions) = (Instant::now(), Instant::now(), 0);
+    while !stop.is_cancelled() {
+        let rebuilding = || facts::rebuild_some(pool, &account.account_id);
+        let some = conflict::retry(name, rebuilding).await?;
+        pulse.beat();
+        if some == 0 {
+            break;
+        }
+        interactions += some;
+        if told.elapsed() > TELL_EVERY {
+            told = Instant::now();
+            // Only shown: the rebuild must not fail if counting is slow.
+            let left = facts::left(pool, &account.account_id).await.ok();
+            let of = left.map(|left| interactions + left);
+            info!(account = name, interactions, of, "facts are being made anew");
+        }
+    }
+    if interactions > 0 {
+        let seconds = began.elapsed().as_secs_f64();
+        info!(account = name, interactions, seconds, "facts were made anew");
+        let forgetting = || facts::forget_orphans(pool, &account.account_id);
+        conflict::retry(name, forgetting).await?;
+        let forgetting = || facts::forget_unnamed(pool, &account.account_id);
+        conflict::retry(name, forgetting).await?;
+    }
+    Ok(interactions)
 }

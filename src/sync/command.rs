@@ -13,14 +13,13 @@ use crate::telemetry;
 use crate::time::window::Window;
 use crate::warehouse::compare;
 
-use super::account::AccountContext;
+use super::account::{AccountContext, Headway};
 use super::comparison::DayComparison;
-use super::engine::{DEFAULT_START, Engine, Goal, HeldLease};
-use super::headway::Headway;
+use super::engine::{DEFAULT_START, Engine, Goal};
 use super::plan::head;
 use super::policies;
 use super::report::RunReport;
-use super::serve::LOOK_FOR_LEASE;
+use super::serve::{HeldLease, LOOK_FOR_LEASE};
 
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 

@@ -19,11 +19,10 @@ use crate::warehouse::compare::{self, Basis, Crossing};
 use crate::warehouse::left_out;
 
 use super::comparison::{DayComparison, Method};
-use super::engine::{Fetch, Fetched, WindowReport, WindowSource, Writer, is_a_second};
-use super::failure::{ELSEWHERE, STRAYS, WindowFailure, read_problem};
+use super::engine::{Fetch, Fetched, WindowReport, WindowRows, WindowSource, Writer, is_a_second};
 use super::plan::{Model, Next, Planned, Queue};
 use super::read::{Knowledge, NumResults, ReadError, Verdict};
-use super::rows::WindowRows;
+use super::report::{ELSEWHERE, STRAYS, WindowFailure, read_problem};
 
 /// A basis that fits this many fewer days is excluded: one day may fit by chance.
 const DAYS_THAT_RULE_OUT: usize = 3;

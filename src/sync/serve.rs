@@ -1,20 +1,25 @@
+//! Serves an account for as long as it runs: the lease, one engine after the other, and the guard that ends one that
+//! hangs.
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info};
+use tokio_util::task::AbortOnDropHandle;
+use tracing::{Instrument, error, info, warn};
 
-use crate::ledger::leases;
+use crate::extract::ApiClient;
+use crate::ledger::LoadError;
+use crate::ledger::leases::{self, Lease};
 use crate::ledger::problems::Problem;
 use crate::ledger::runs::{Kind, Outcome};
-use crate::telemetry;
+use crate::postgres::Pool;
+use crate::telemetry::{self, chain};
 use crate::time::pulse::Pulse;
 
-use super::account::AccountContext;
-use super::engine::{Engine, Goal, HeldLease, Schedule};
-use super::guard::guard;
-use super::health::Health;
+use super::account::{AccountContext, Health};
+use super::engine::{Engine, Goal, Schedule};
 use super::report::RunReport;
 
 /// How soon a command's handed-over lease is taken.
@@ -77,4 +82,148 @@ async fn serve_once(
     };
     account.health.send_modify(|health| health.ended(&report));
     report.outcome
+}
+
+const BEATS_PER_LEASE: u32 = 3;
+
+/// Bounds how late a waiting daemon is noticed.
+const LONGEST_BEAT: Duration = Duration::from_secs(5);
+
+#[derive(Debug)]
+pub(in crate::sync) struct HeldLease {
+    pub(in crate::sync) lease: Lease,
+    pub(in crate::sync) lost: CancellationToken,
+    /// A daemon waits for the lease.
+    pub(in crate::sync) awaited: CancellationToken,
+    released: CancellationToken,
+    heartbeat: AbortOnDropHandle<()>,
+}
+
+impl HeldLease {
+    pub(in crate::sync) async fn acquire(account: &AccountContext) -> Result<Option<Self>, LoadError> {
+        let lasts = account.settings.lease;
+        let (pool, account_id) = (&account.pool, account.account_id());
+        let Some(taken) = leases::acquire(pool, account_id, &account.holder, lasts).await? else {
+            return Ok(None);
+        };
+        account.api.remember_spent(taken.spent);
+        Ok(Some(Self::start(
+            pool.clone(),
+            taken.lease,
+            Arc::clone(&account.api),
+            lasts,
+        )))
+    }
+
+    fn start(pool: Pool, lease: Lease, api: Arc<ApiClient>, lasts: Duration) -> Self {
+        let (lost, awaited, released) = (
+            CancellationToken::new(),
+            CancellationToken::new(),
+            CancellationToken::new(),
+        );
+        let beating = {
+            let (lost, awaited, released, lease) =
+                (lost.clone(), awaited.clone(), released.clone(), lease.clone());
+            async move {
+                let beat = (lasts / BEATS_PER_LEASE).min(LONGEST_BEAT);
+                while released
+                    .run_until_cancelled(tokio::time::sleep(beat))
+                    .await
+                    .is_some()
+                {
+                    match lease.renew(&pool, lasts, &api.spent_by_minute()).await {
+                        Ok(true) => awaited.cancel(),
+                        Ok(false) => {}
+                        Err(LoadError::LeaseLost) => return lost.cancel(),
+                        // The fencing token in every commit decides.
+                        Err(error) => warn!(error = %chain(&error), "could not renew the lease"),
+                    }
+                }
+                if let Err(error) = lease.release(&pool, &api.spent_by_minute()).await {
+                    warn!(error = %chain(&error), "could not release the lease, it ends by itself");
+                }
+            }
+        };
+        let heartbeat = tokio::spawn(beating.in_current_span());
+        Self {
+            lease,
+            lost,
+            awaited,
+            released,
+            heartbeat: AbortOnDropHandle::new(heartbeat),
+        }
+    }
+
+    /// By the heartbeat itself: a renewal after the release would lock out others.
+    pub(in crate::sync) async fn release(self) {
+        self.released.cancel();
+        let _ = self.heartbeat.await;
+    }
+}
+
+const LOOK: Duration = Duration::from_secs(1);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Crash {
+    #[error("it panicked")]
+    Panicked,
+    #[error("nothing has come of it for too long")]
+    Hung,
+}
+
+impl Crash {
+    pub fn remedy(self) -> &'static str {
+        match self {
+            Self::Panicked => "report it with the lines before this one",
+            Self::Hung => "see what the log says before; the next run begins anew",
+        }
+    }
+}
+
+/// Aborts work whose pulse is silent for `limit`.
+///
+/// # Errors
+/// It panicked or hung.
+pub async fn guard<T: Send + 'static>(
+    work: impl Future<Output = T> + Send + 'static,
+    pulse: &Pulse,
+    limit: Duration,
+) -> Result<T, Crash> {
+    let work = AbortOnDropHandle::new(tokio::spawn(work));
+    tokio::select! {
+        // Nothing else aborts it, so an error is a panic.
+        ended = work => ended.map_err(|_| Crash::Panicked),
+        () = falls_silent(pulse, limit) => Err(Crash::Hung),
+    }
+}
+
+pub(super) async fn falls_silent(pulse: &Pulse, limit: Duration) {
+    while pulse.silent_for() < limit {
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    #[tokio::test(start_paused = true)]
+    async fn work_that_hangs_is_ended_and_work_that_waits_is_not() {
+        let pulse = Arc::new(Pulse::default());
+        let hung = guard(std::future::pending::<()>(), &pulse, MINUTE).await;
+        assert_eq!(hung, Err(Crash::Hung));
+        let waiting = Arc::clone(&pulse);
+        let work = async move { waiting.while_waiting(tokio::time::sleep(MINUTE * 60)).await };
+        pulse.beat();
+        assert_eq!(guard(work, &pulse, MINUTE).await, Ok(()));
+    }
+
+    #[tokio::test]
+    async fn a_panic_ends_the_work_alone() {
+        let work = async { assert!(std::hint::black_box(false), "meant to panic") };
+        assert_eq!(guard(work, &Pulse::default(), MINUTE).await, Err(Crash::Panicked));
+    }
 }

@@ -1,5 +1,5 @@
 //! Some readings of what the vendor leaves open, by the real program: the same tables, of a data set that
-//! overflows windows. `src/sync/read/tests/grid.rs` has all of them in memory. And where a reading makes a second
+//! overflows windows. `src/sync/read/tests/paging.rs` has all of them in memory. And where a reading makes a second
 //! unreadable, that is said.
 //!
 //! The sessions of the grid are 90 seconds at most. An API that filters by overlap returns with

@@ -1,26 +1,95 @@
-use std::sync::Arc;
+//! Begins an engine, its runs and its windows.
 
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
 use tokio::time::Instant;
-use tracing::{Instrument, error_span, info};
+use tokio_util::sync::CancellationToken;
+use tracing::{Instrument, error_span, info, warn};
 
 use crate::extract::Priority;
 use crate::failpoint;
-use crate::ledger::runs::{Kind, NewRun};
-use crate::ledger::{LoadError, Purpose, conflict, runs};
-use crate::telemetry;
+use crate::ledger::problems::{self, ProblemCode};
+use crate::ledger::runs::{Kind, NewRun, Preparation};
+use crate::ledger::{LoadError, Purpose, accounts, conflict, recent_counts, runs};
+use crate::telemetry::{self, chain};
+use crate::time::pulse::Pulse;
 use crate::time::window::Window;
+use crate::warehouse::left_out;
 
-use super::super::guard::falls_silent;
-use super::super::plan::{Next, Planned};
-use super::super::read::{Knowledge, Range};
+use super::super::account::AccountContext;
+use super::super::density::Density;
+use super::super::plan::{Model, Next, Planned, head};
+use super::super::read::{ApiProfile, Knowledge, Range};
 use super::super::report::Progress;
-
+use super::super::serve::{HeldLease, falls_silent};
+use super::super::time_zone::TimeZoneCheck;
+use super::look::Ticks;
 use super::read::{Found, Task, WindowSource};
 use super::source::{OpenRun, Run, Source, SourceId, Work};
 use super::write::{Fetch, Writer};
-use super::{Engine, Flight, Goal, TURN_OF_THE_LONGEST_WAIT, WINDOWS_IN_FLIGHT, limits};
+use super::{
+    DEFAULT_START, Engine, Flight, Goal, TURN_OF_THE_LONGEST_WAIT, WINDOWS_AS_ROWS, WINDOWS_IN_FLIGHT, limits,
+};
 
 impl Engine {
+    pub(in crate::sync) async fn begin(
+        account: &AccountContext,
+        held: HeldLease,
+        goal: Goal,
+        stop: CancellationToken,
+        pulse: Arc<Pulse>,
+    ) -> Result<Self, (HeldLease, LoadError)> {
+        let prepared = match Box::pin(prepare(account, &held)).await {
+            Ok(prepared) => prepared,
+            Err(error) => return Err((held, error)),
+        };
+        failpoint::reach("run.leased");
+        Ok(Self {
+            account: account.clone(),
+            held,
+            goal,
+            stop,
+            pulse,
+            model: Model::new(prepared.density, limits(account, &prepared.profile)),
+            profile: prepared.profile,
+            room_for_rows: Arc::new(Semaphore::new(WINDOWS_AS_ROWS)),
+            known_profile: prepared.known,
+            time_zone: TimeZoneCheck::default(),
+            kept_from: prepared.kept_from,
+            watermark: prepared.watermark,
+            until: account.head(),
+            filled_until: account.head(),
+            history: None,
+            sources: vec![Source::new(None)],
+            gaps: Vec::new(),
+            reads: JoinSet::new(),
+            in_flight: HashMap::new(),
+            read: VecDeque::new(),
+            deferred: Vec::new(),
+            writes: JoinSet::new(),
+            opens: JoinSet::new(),
+            looks: JoinSet::new(),
+            is_look_due: true,
+            state_checked_at: account.clock.now(),
+            has_looked: false,
+            head_is_done: false,
+            ticks: Ticks::default(),
+            windows_begun: 0,
+            windows_written: 0,
+            failures_in_a_row: 0,
+            read_again: 0,
+            rests_until: None,
+            ended: Vec::new(),
+            report: None,
+            others: None,
+        })
+    }
+
     pub(super) fn begin_windows(&mut self) {
         if self.rests_until.is_some_and(|until| until > Instant::now()) {
             return;
@@ -263,4 +332,69 @@ impl Engine {
             basis: self.profile.basis,
         })
     }
+}
+
+/// About two weeks of polls.
+const WINDOWS_REMEMBERED: i64 = 4_000;
+
+pub(super) struct Prepared {
+    pub(super) kept_from: Option<DateTime<Utc>>,
+    pub(super) watermark: DateTime<Utc>,
+    pub(super) profile: ApiProfile,
+    pub(super) known: ApiProfile,
+    pub(super) density: Density,
+}
+
+/// Why it cannot is a problem until a run has begun: no run tells it.
+pub(super) async fn prepare(account: &AccountContext, held: &HeldLease) -> Result<Prepared, LoadError> {
+    let (pool, account_id) = (&account.pool, account.account_id());
+    let prepared = prepared(account, held).await;
+    match &prepared {
+        Ok(_) => {
+            problems::clear(pool, account_id, ProblemCode::CannotBegin).await?;
+        }
+        Err(LoadError::LeaseLost) => {}
+        Err(error) if error.is_unreachable() => {}
+        Err(error) => {
+            let why = chain(error).to_string();
+            // The first error is the one to tell.
+            problems::raise(pool, account_id, ProblemCode::CannotBegin, &why)
+                .await
+                .ok();
+        }
+    }
+    prepared
+}
+
+async fn prepared(account: &AccountContext, held: &HeldLease) -> Result<Prepared, LoadError> {
+    let (pool, account_id) = (&account.pool, account.account_id());
+    let kept_from = account.kept_from().await?;
+    left_out::check_key(pool, account.settings.policy.key.as_ref()).await?;
+    accounts::check(pool, account_id).await?;
+    let at = account.clock.now();
+    let preparation = Preparation {
+        account: account.api.account(),
+        default_start: head(at - DEFAULT_START, Duration::ZERO),
+        kept_from,
+        at,
+    };
+    let preparing = || runs::prepare(pool, &held.lease, &preparation);
+    let ready = conflict::retry(account.name(), preparing).await?;
+    if ready.coverage_began_anew {
+        warn!("the account's filters have changed: coverage begins anew, everything is read again");
+    }
+    // Unreadable (newer version, manual edit): learn again.
+    let known: ApiProfile =
+        serde_json::from_value(accounts::traits(pool, account_id).await?).unwrap_or_default();
+    let mut density = Density::default();
+    for (window, records) in recent_counts(pool, account_id, WINDOWS_REMEMBERED).await? {
+        density.observe_count(window, records);
+    }
+    Ok(Prepared {
+        kept_from,
+        watermark: ready.watermark,
+        profile: known.clone().of_an_earlier_process(),
+        known,
+        density,
+    })
 }

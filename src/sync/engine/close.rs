@@ -1,40 +1,106 @@
+//! Closes runs: when a source has nothing left, and all of them when the engine stops.
+
 use chrono::{DateTime, Utc};
 use serde_json::Value;
-use tracing::{Instrument, Span, error, info, warn};
+use tracing::{Instrument, Span, warn};
 
-use crate::ledger::gaps::{self, Gap};
+use crate::failpoint;
 use crate::ledger::leases::Lease;
-use crate::ledger::problems::{self, ProblemCode};
 use crate::ledger::problems::{OTHER_FILTERS, Problem};
 use crate::ledger::requests::{self, End, OpenRequest};
 use crate::ledger::runs::{self, Finished, Kind};
-use crate::ledger::{LoadError, Purpose, accounts, conflict};
+use crate::ledger::{LoadError, conflict};
 use crate::telemetry::{self, chain};
-use crate::warehouse::{bulk, moved};
 
 use super::super::account::AccountContext;
-use super::super::read::{ApiProfile, Range};
+use super::super::read::ApiProfile;
 use super::super::report::{Progress, RunReport};
-use super::super::time_zone::{TimeZoneVerdict, Witness};
-use super::source::{OpenRun, Run, SourceId};
-use super::{Engine, Goal, Why, both};
+use super::super::time_zone::TimeZoneVerdict;
+use super::refused::Horizon;
+use super::source::{OpenRun, Run, SourceId, Work};
+use super::{Engine, Goal, Why, both, joined};
+
+impl Engine {
+    pub(super) async fn wind_up(&mut self, worked: &Result<Why, LoadError>) -> Result<(), LoadError> {
+        while let Some(read) = self.reads.try_join_next_with_id() {
+            self.was_read(read);
+        }
+        // They would send requests while others are written.
+        self.reads.shutdown().await;
+        // A COMMIT in flight finishes, here and below.
+        while self.looks.join_next().await.is_some() {}
+        let mut ended = Ok(());
+        if worked.is_ok() {
+            ended = self.write_rest().await;
+        } else {
+            while self.writes.join_next().await.is_some() {}
+        }
+        while let Some(opened) = self.opens.join_next().await {
+            let _ = self.was_opened(joined(opened));
+        }
+        self.read.clear();
+        self.deferred.clear();
+        self.in_flight.clear();
+        let closings: Vec<Closing> = (0..self.sources.len())
+            .filter_map(|place| self.stop_run(place, worked))
+            .collect();
+        for closing in closings {
+            let closed = closing.run().await;
+            let result = self.was_closed(closed);
+            ended = ended.and(result);
+        }
+        for source in &mut self.sources {
+            source.in_flight = 0;
+            source.give_up_rest();
+        }
+        self.is_look_due = true;
+        ended
+    }
+
+    pub(super) async fn write_rest(&mut self) -> Result<(), LoadError> {
+        loop {
+            self.begin_write();
+            let Some(written) = self.writes.join_next().await else {
+                break;
+            };
+            self.was_written(joined(written))?;
+        }
+        for flight in std::mem::take(&mut self.in_flight).into_values() {
+            let place = self.place(flight.source);
+            let compares = place.is_some_and(|place| matches!(self.sources[place].work, Work::Days(_)));
+            // A comparison records its windows itself.
+            if compares || flight.fetch.tally.requests() == 0 {
+                continue;
+            }
+            let Some(writer) = place.and_then(|place| self.writer(place, flight.fetch.planned.window)) else {
+                continue;
+            };
+            let why = Problem::warning("run_ended", "not read: the run ended before", "");
+            let report = writer.leave_unread(&flight.fetch, &why).await?;
+            if let Some(Run::Open(run)) = place.map(|place| &mut self.sources[place].run) {
+                run.progress.add(report);
+            }
+        }
+        Ok(())
+    }
+}
 
 pub(super) struct Closing {
-    account: AccountContext,
-    lease: Lease,
+    pub(super) account: AccountContext,
+    pub(super) lease: Lease,
     source: SourceId,
-    kind: Kind,
-    run: Option<OpenRun>,
-    request: Option<OpenRequest>,
-    ends_request: bool,
+    pub(super) kind: Kind,
+    pub(super) run: Option<OpenRun>,
+    pub(super) request: Option<OpenRequest>,
+    pub(super) ends_request: bool,
     makes_no_progress: bool,
     /// Not after a failure of the engine.
     looks_back: bool,
     watermark: DateTime<Utc>,
-    profile: ApiProfile,
-    new_profile: Option<Value>,
-    time_zone: TimeZoneVerdict,
-    newest_agree: bool,
+    pub(super) profile: ApiProfile,
+    pub(super) new_profile: Option<Value>,
+    pub(super) time_zone: TimeZoneVerdict,
+    pub(super) newest_agree: bool,
 }
 
 pub(super) struct Closed {
@@ -77,7 +143,7 @@ impl Engine {
             _ => None,
         };
         source.gaps_found = 0;
-        source.horizon = super::super::horizon::Horizon::default();
+        source.horizon = Horizon::default();
         source.history_ends = None;
         let answers_for_gaps = matches!(self.goal, Goal::Everything(Kind::Sync)) && !self.gaps.is_empty();
         if run.is_none() && source.request.is_none() && !answers_for_gaps {
@@ -201,13 +267,13 @@ impl Closing {
             None => RunReport::idle(progress.watermark),
         };
         if let Some(run) = &self.run {
-            crate::failpoint::reach("run.closing");
+            failpoint::reach("run.closing");
             self.finish(run, &progress).await;
             let took = run.began.elapsed();
             let (kind, outcome) = (run.kind.as_str(), report.outcome.as_str());
             telemetry::run_finished(self.account.name(), kind, outcome, took);
             report.log(run.kind, took);
-            crate::failpoint::reach("run.closed");
+            failpoint::reach("run.closed");
         }
         let ended_request = self.ends_request && result.is_ok();
         if ended_request && let Err(error) = self.end_request(&progress).await {
@@ -258,123 +324,5 @@ impl Closing {
         };
         let ending = || requests::end(&self.account.pool, &self.lease, request.id, end, problem.as_ref());
         conflict::retry(self.account.name(), ending).await
-    }
-
-    async fn look_back(&self, progress: &mut Progress) -> Result<bool, LoadError> {
-        let reads_again = self.remember_profile(progress).await?;
-        self.tell_gaps(progress).await?;
-        self.settle_missing(progress).await?;
-        let is_ignored = self.profile.range == Some(Range::Ignored);
-        super::judge::judge_api(&self.account, is_ignored, progress).await?;
-        if let Some(minutes) = self.time_zone.minutes() {
-            telemetry::time_zone(self.account.name(), minutes);
-        }
-        self.review_time_zone().await?;
-        Ok(reads_again)
-    }
-
-    async fn remember_profile(&self, progress: &mut Progress) -> Result<bool, LoadError> {
-        let Some(json) = &self.new_profile else {
-            return Ok(false);
-        };
-        let remembering = || accounts::remember_traits(&self.account.pool, &self.lease, json);
-        let remembered = conflict::retry(self.account.name(), remembering).await?;
-        let (windows, watermark) = (remembered.withdrawn, remembered.watermark);
-        if windows > 0 {
-            progress.watermark = watermark;
-            warn!(
-                windows,
-                watermark = %telemetry::instant(watermark),
-                "the API pages otherwise than was thought: windows that may lack records are read again"
-            );
-        }
-        Ok(windows > 0)
-    }
-
-    async fn settle_missing(&self, progress: &mut Progress) -> Result<(), LoadError> {
-        let Some(run) = self
-            .run
-            .as_ref()
-            .filter(|_| self.ends_request || self.request.is_none())
-        else {
-            return Ok(());
-        };
-        let ending = bulk::Ending {
-            lease: &self.lease,
-            run_id: run.id,
-            request_id: self.request.as_ref().map(|request| request.id),
-            confirm_after: self.account.settings.missing_confirm,
-            at: self.account.clock.now(),
-        };
-        let settling = || bulk::settle(&self.account.pool, &ending);
-        let marked = conflict::retry(self.account.name(), settling).await?;
-        progress.counters.missing += marked;
-        let withheld = bulk::review(&self.account.pool, self.account.account_id()).await?;
-        if marked + withheld > 0 {
-            info!(marked, withheld, "interactions are no longer returned by the API");
-        }
-        Ok(())
-    }
-
-    /// A command reports the gaps in what it asked for.
-    async fn tell_gaps(&self, progress: &mut Progress) -> Result<(), LoadError> {
-        let concerns = |gap: &Gap| match (&self.request, self.kind) {
-            (None, Kind::Sync) => gap.wanted,
-            (Some(request), _) if matches!(request.purpose, Purpose::Backfill | Purpose::Repair) => {
-                gap.window.overlaps(request.range)
-            }
-            _ => false,
-        };
-        let mut gaps = gaps::open(&self.account.pool, self.account.account_id()).await?;
-        gaps.retain(concerns);
-        if !gaps.is_empty() {
-            let wanted = gaps.iter().filter(|gap| gap.wanted);
-            let next_try = wanted.map(|gap| gap.next_try_at).min();
-            warn!(
-                gaps = gaps.len(),
-                next_try_at = next_try.map(telemetry::instant),
-                "gaps remain: records are missing"
-            );
-            progress.remaining_gaps(gaps.len());
-        }
-        Ok(())
-    }
-
-    async fn review_time_zone(&self) -> Result<(), LoadError> {
-        let (pool, account_id) = (&self.account.pool, self.account.account_id());
-        let offset = self.account.api.account().time_zone_offset;
-        match self.time_zone {
-            TimeZoneVerdict::Disagrees {
-                minutes,
-                records,
-                witness,
-            } => {
-                let fitting = self.time_zone.fitting_offset(offset).unwrap_or_default();
-                error!(
-                    minutes,
-                    records,
-                    witness = witness.words(),
-                    time_zone_offset = offset,
-                    fitting_time_zone_offset = fitting,
-                    remedy = ProblemCode::TimeZone.problem().remedy,
-                    "time stamps disagree"
-                );
-                let detail = format!(
-                    "{} are {minutes} min later than time stamps without a zone, in {records} records; \
-                     time_zone_offset = {fitting} fits",
-                    witness.words()
-                );
-                problems::raise(pool, account_id, ProblemCode::TimeZone, &detail).await?;
-                Ok(())
-            }
-            TimeZoneVerdict::Agrees { witness, .. } => {
-                let by_ids = witness == Witness::SessionIds;
-                if by_ids && !self.newest_agree {
-                    return Ok(());
-                }
-                moved::agrees(pool, account_id, by_ids).await
-            }
-            TimeZoneVerdict::Unknown => moved::forget_old(pool, account_id).await,
-        }
     }
 }

@@ -1,18 +1,22 @@
+//! Looks what is due and what is left to read, and fills the queues with it.
+
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
+use tokio::time::Instant;
 use tracing::debug;
 
-use crate::config::RefreshPolicy;
+use crate::config::{Cron, RefreshPolicy};
 use crate::ledger::accounts::{self, History};
 use crate::ledger::requests::OpenRequest;
 use crate::ledger::{LoadError, RULES, gaps, requests};
 use crate::time::window::Window;
 
-use super::super::account::AccountContext;
-use super::super::health::Health;
+use super::super::account::{AccountContext, Health};
 use super::super::policies;
 use super::super::report::RunReport;
 use super::source::{Run, Source, Work};
-use super::{CHECK_STATE_EVERY, Engine, GAPS_IN_A_RUN, Goal, Instant};
+use super::{CHECK_STATE_EVERY, Engine, GAPS_IN_A_RUN, Goal};
 
 #[derive(Debug)]
 pub(super) struct Look {
@@ -246,4 +250,58 @@ fn without(windows: Vec<Window>, others: &[Window]) -> Vec<Window> {
             .flat_map(|window| window.without(*other))
             .collect()
     })
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Ticks(HashMap<String, DateTime<Utc>>);
+
+impl Ticks {
+    /// The last tick, if it was not answered. Several missed ticks count as one.
+    pub(super) fn due(&mut self, name: &str, every: &Cron, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let tick = every.last_before(now)?;
+        let answered = self.0.get(name).copied();
+        // If the clock was set back, answered ticks lie ahead.
+        let is_due = answered.is_none_or(|answered| answered < tick || answered > now);
+        is_due.then(|| {
+            self.0.insert(name.to_owned(), tick);
+            tick
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chrono::TimeDelta;
+
+    fn due(ticks: &mut Ticks, minute: i64) -> Option<i64> {
+        let every = Cron::parse("0 */5 * * * *").unwrap();
+        let now = DateTime::UNIX_EPOCH + TimeDelta::days(1) + TimeDelta::seconds(minute * 60 + 30);
+        let tick = ticks.due("poll", &every, now)?;
+        Some((tick - DateTime::UNIX_EPOCH - TimeDelta::days(1)).num_minutes())
+    }
+
+    #[test]
+    fn each_tick_is_answered_once() {
+        let mut ticks = Ticks::default();
+        let answered: Vec<_> = (0..11).filter_map(|minute| due(&mut ticks, minute)).collect();
+        assert_eq!(answered, [0, 5, 10]);
+    }
+
+    #[test]
+    fn ticks_that_were_slept_through_are_one() {
+        let mut ticks = Ticks::default();
+        due(&mut ticks, 0);
+        assert_eq!(due(&mut ticks, 12 * 60 + 3), Some(12 * 60));
+        assert_eq!(due(&mut ticks, 12 * 60 + 4), None);
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_delays_no_tick() {
+        let mut ticks = Ticks::default();
+        due(&mut ticks, 60);
+        assert_eq!(due(&mut ticks, 0), Some(0));
+        assert_eq!(due(&mut ticks, 1), None);
+        assert_eq!(due(&mut ticks, 5), Some(5));
+    }
 }

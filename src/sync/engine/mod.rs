@@ -3,18 +3,12 @@
 
 mod begin;
 mod close;
-mod judge;
-mod learn;
-mod lease;
 mod look;
+mod look_back;
 mod outcome;
-mod prepare;
-mod progress;
 mod read;
 mod refused;
 mod source;
-mod stop;
-mod ticks;
 mod write;
 
 use std::collections::{HashMap, VecDeque};
@@ -41,16 +35,14 @@ use super::account::AccountContext;
 use super::plan::{Limits, Model};
 use super::read::{ApiProfile, Knowledge, ReadError};
 use super::report::RunReport;
+use super::serve::HeldLease;
 use super::time_zone::TimeZoneCheck;
 
 use close::Closed;
-pub(super) use lease::HeldLease;
-use look::Look;
-use prepare::prepare;
+use look::{Look, Ticks};
 use read::Found;
-pub(super) use read::{Fetched, WindowSource};
+pub(super) use read::{Fetched, WindowRows, WindowSource};
 use source::{Source, SourceId};
-use ticks::Ticks;
 pub(super) use write::{Fetch, WindowReport, Writer, is_a_second};
 
 /// The head may always have one more. Each holds its records in memory.
@@ -196,59 +188,6 @@ pub(super) struct Engine {
 }
 
 impl Engine {
-    pub(super) async fn begin(
-        account: &AccountContext,
-        held: HeldLease,
-        goal: Goal,
-        stop: CancellationToken,
-        pulse: Arc<Pulse>,
-    ) -> Result<Self, (HeldLease, LoadError)> {
-        let prepared = match Box::pin(prepare(account, &held)).await {
-            Ok(prepared) => prepared,
-            Err(error) => return Err((held, error)),
-        };
-        failpoint::reach("run.leased");
-        Ok(Self {
-            account: account.clone(),
-            held,
-            goal,
-            stop,
-            pulse,
-            model: Model::new(prepared.density, limits(account, &prepared.profile)),
-            profile: prepared.profile,
-            room_for_rows: Arc::new(Semaphore::new(WINDOWS_AS_ROWS)),
-            known_profile: prepared.known,
-            time_zone: TimeZoneCheck::default(),
-            kept_from: prepared.kept_from,
-            watermark: prepared.watermark,
-            until: account.head(),
-            filled_until: account.head(),
-            history: None,
-            sources: vec![Source::new(None)],
-            gaps: Vec::new(),
-            reads: JoinSet::new(),
-            in_flight: HashMap::new(),
-            read: VecDeque::new(),
-            deferred: Vec::new(),
-            writes: JoinSet::new(),
-            opens: JoinSet::new(),
-            looks: JoinSet::new(),
-            is_look_due: true,
-            state_checked_at: account.clock.now(),
-            has_looked: false,
-            head_is_done: false,
-            ticks: Ticks::default(),
-            windows_begun: 0,
-            windows_written: 0,
-            failures_in_a_row: 0,
-            read_again: 0,
-            rests_until: None,
-            ended: Vec::new(),
-            report: None,
-            others: None,
-        })
-    }
-
     /// Works until the goal is reached or it is stopped, then releases the lease.
     pub(super) async fn run(mut self) -> RunReport {
         let worked = loop {

@@ -1,22 +1,28 @@
+//! Reads a window, and transforms its records once they are judged.
+
+use std::collections::btree_map::{BTreeMap, Entry};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tracing::debug;
+use tracing::{debug, warn};
+use uuid::Uuid;
 
 use crate::extract::{ApiError, Narrowing, PageRequest, Priority};
 use crate::failpoint;
 use crate::ledger::{self, LoadError};
 use crate::telemetry::chain;
 use crate::time::window::Window;
+use crate::transform::privacy::Policy;
+use crate::transform::{Interaction, Origin, RawRecord, RecordText, Rejected, transform};
 
 use super::super::account::AccountContext;
 use super::super::compare::Comparing;
-use super::super::horizon::EDGE;
 use super::super::plan::Model;
 use super::super::read::{ApiPages, Knowledge, ReadError, Reading, Slice, origin, read_window};
-use super::super::rows::WindowRows;
+use super::refused::EDGE;
 use super::write::{Fetch, WindowReport, Writer};
 
 const DAYS_BEFORE_THE_EDGE: [i64; 3] = [1, 7, 30];
@@ -195,4 +201,71 @@ fn before(end: DateTime<Utc>) -> Window {
         start: end - EDGE,
         end,
     }
+}
+
+#[derive(Debug, Default)]
+pub(in crate::sync) struct WindowRows {
+    pub(in crate::sync) interactions: BTreeMap<Uuid, Interaction>,
+    pub(in crate::sync) rejected: HashMap<[u8; 32], Rejected>,
+}
+
+impl WindowRows {
+    /// Of equal keys the later end wins, else the greater text, whatever the order.
+    pub(in crate::sync) fn of(
+        records: Vec<RawRecord>,
+        strays: &[RecordText<'_>],
+        origin: Origin<'_>,
+        policy: &Policy,
+    ) -> Self {
+        let mut rows = Self::default();
+        let mut versions_differ = BTreeSet::new();
+        for record in records {
+            let interaction = match record.transform(origin, policy) {
+                Ok(interaction) => interaction,
+                Err(rejected) => {
+                    rows.reject(*rejected);
+                    continue;
+                }
+            };
+            match rows.interactions.entry(interaction.key) {
+                Entry::Vacant(place) => {
+                    place.insert(interaction);
+                }
+                Entry::Occupied(mut place) => {
+                    if place.get().content_hash != interaction.content_hash {
+                        versions_differ.insert(interaction.key);
+                    }
+                    if version(&interaction) > version(place.get()) {
+                        place.insert(interaction);
+                    }
+                }
+            }
+        }
+        for stray in strays {
+            if let Err(rejected) = transform(stray, origin, policy) {
+                rows.reject(*rejected);
+            }
+        }
+        if !versions_differ.is_empty() {
+            warn!(
+                interactions = versions_differ.len(),
+                remedy = "the version that ends last is stored; ask the vendor which one counts",
+                "the API returns interactions in several versions at once"
+            );
+        }
+        rows
+    }
+
+    pub(in crate::sync) fn starts(&self) -> Vec<DateTime<Utc>> {
+        let sessions = self.interactions.values().map(|row| &row.rows.session);
+        sessions.map(|session| session.session_started_at).collect()
+    }
+
+    fn reject(&mut self, rejected: Rejected) {
+        self.rejected.insert(rejected.payload_hash, rejected);
+    }
+}
+
+fn version(interaction: &Interaction) -> (Option<DateTime<Utc>>, &str) {
+    (interaction.rows.session.session_ended_at, &interaction.payload)
 }

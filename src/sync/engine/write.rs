@@ -16,10 +16,9 @@ use crate::transform::{Interaction, Rejected};
 use crate::warehouse::compare::Basis;
 use crate::warehouse::{Committed, WindowCommit, commit_window};
 
-use super::super::account::AccountContext;
-use super::super::failure::{WindowFailure, split};
-use super::super::health::Health;
+use super::super::account::{AccountContext, Health};
 use super::super::plan::Planned;
+use super::super::report::{WindowFailure, split};
 use super::read::Fetched;
 
 #[derive(Debug, Default)]

@@ -1,10 +1,80 @@
-use chrono::{DateTime, Days, NaiveTime, TimeDelta, Utc};
+//! How long a window may be, and where one that overflowed is cut.
+
+use chrono::{DateTime, Days, NaiveTime, SubsecRound, TimeDelta, Utc};
 
 use crate::extract::PAGE_SIZE;
 use crate::time::window::Window;
 
-use super::super::density::{Expectation, count, hour_of};
-use super::{LONGEST_WINDOW, Model, SECOND, Side, Stretch};
+use super::super::density::{Density, Expectation, count, hour_of};
+use super::{LONGEST_WINDOW, SECOND, Side, Stretch};
+
+const PART_FILL: f64 = 0.75;
+
+const MOST_PARTS: usize = 500;
+
+const FIRST_ERROR: f64 = 0.15;
+
+const MOST_ERROR: f64 = 0.2;
+
+/// Weight of the initial error, and its limit, in full windows.
+const FIRST_WINDOWS: f64 = 3.0;
+const ERROR_WINDOWS: f64 = 20.0;
+
+#[derive(Debug, Clone, Copy)]
+pub(in crate::sync) struct Limits {
+    pub(in crate::sync) reach: u64,
+    pub(in crate::sync) totals: bool,
+    pub(in crate::sync) longest: Option<TimeDelta>,
+    /// Minutes, negative east of Greenwich.
+    pub(in crate::sync) time_zone_offset: i32,
+}
+
+#[derive(Debug, Clone)]
+pub(in crate::sync) struct Model {
+    pub(in crate::sync) density: Density,
+    pub(in crate::sync) limits: Limits,
+    pub(super) error: f64,
+    error_windows: f64,
+}
+
+impl Model {
+    pub(in crate::sync) fn new(density: Density, limits: Limits) -> Self {
+        Self {
+            density,
+            limits,
+            error: FIRST_ERROR * FIRST_ERROR,
+            error_windows: FIRST_WINDOWS,
+        }
+    }
+
+    pub(in crate::sync) fn drained(&mut self, window: Window, starts: &[DateTime<Utc>]) {
+        self.learn_error(window, starts.len() as u64);
+        self.density.observe(window, starts);
+    }
+
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a small whole number"
+    )]
+    pub(super) fn parts_of(&self, total: u64) -> usize {
+        ((count(total) / (count(self.limits.reach) * PART_FILL)).ceil() as usize).min(MOST_PARTS)
+    }
+
+    fn learn_error(&mut self, window: Window, records: u64) {
+        let expected = self.density.expected(window);
+        if self.density.is_unknown() || expected.records < 1.0 || expected.surge > 0.0 {
+            return;
+        }
+        let off = count(records) - expected.records;
+        let unexplained = (off * off - expected.variance - expected.records).max(0.0);
+        // A burst says little about the next.
+        let error = (unexplained / (expected.records * expected.records)).min(MOST_ERROR);
+        let weight = (expected.records / count(self.limits.reach)).min(1.0);
+        self.error_windows = (self.error_windows + weight).min(ERROR_WINDOWS);
+        self.error += weight * (error - self.error) / self.error_windows;
+    }
+}
 
 /// The API may count its seven days as dates.
 const MOST_DATES: u64 = 7;
@@ -147,4 +217,59 @@ fn widen(window: Window, widest: Window, side: Side) -> (Window, Window) {
             )
         }
     }
+}
+
+/// If the API sorts, the first page leaves over half of the window empty.
+pub(super) fn are_from_all_over(window: Window, starts: &[DateTime<Utc>]) -> bool {
+    let mut edges: Vec<_> = starts
+        .iter()
+        .map(|start| (*start).clamp(window.start, window.end))
+        .chain([window.start, window.end])
+        .collect();
+    edges.sort_unstable();
+    let longest = edges.windows(2).map(|edge| edge[1] - edge[0]).max();
+    longest.is_some_and(|longest| longest * 2 <= window.end - window.start)
+}
+
+/// Parts hold equally many starts; a second that exceeds a part is cut off.
+pub(super) fn boundaries(window: Window, starts: &[DateTime<Utc>], parts: usize) -> Vec<DateTime<Utc>> {
+    let mut inside: Vec<_> = starts
+        .iter()
+        .copied()
+        .filter(|start| window.start <= *start && *start < window.end)
+        .collect();
+    inside.sort_unstable();
+    if inside.len() * 2 <= starts.len() {
+        return vec![window.start + part(window, 2)];
+    }
+    let mut boundaries = Vec::new();
+    for nth in 1..parts {
+        let at = inside[nth * inside.len() / parts].trunc_subsecs(0);
+        let at = if boundaries.last().is_some_and(|last| at <= *last) {
+            at + SECOND
+        } else {
+            at
+        };
+        boundaries.push(at);
+    }
+    boundaries.dedup();
+    boundaries.retain(|at| window.start < *at && *at < window.end);
+    if boundaries.is_empty() {
+        boundaries.push(window.start + part(window, 2));
+    }
+    boundaries
+}
+
+pub(super) fn evenly(window: Window, instants: usize) -> Vec<DateTime<Utc>> {
+    let nth = |nth: usize| {
+        window.seconds() * i64::try_from(nth).unwrap_or(0) / i64::try_from(instants).unwrap_or(1)
+    };
+    (0..instants)
+        .map(|n| window.start + TimeDelta::seconds(nth(n)))
+        .collect()
+}
+
+pub(super) fn part(window: Window, parts: usize) -> TimeDelta {
+    let parts = i64::try_from(parts).unwrap_or(i64::MAX).max(2);
+    TimeDelta::seconds((window.seconds() / parts).max(1))
 }

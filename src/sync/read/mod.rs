@@ -1,32 +1,27 @@
 //! Reads a window until its records are proven complete, over records as sent.
 
-mod judge;
-mod lesson;
-mod next;
-mod pages;
+mod decide;
 mod parts;
 mod pass;
 mod probe;
 mod profile;
-mod proof;
 mod range;
 mod reader;
 #[cfg(test)]
 mod tests;
 
-use crate::config::Filters;
-use crate::extract::{ApiError, Narrowing, PageRequest, Priority};
+use crate::config::{AccountConfig, Filters};
+use crate::extract::{ApiClient, ApiError, Narrowing, Page, PageRequest, Priority, Tally};
 use crate::time::window::Window;
-use crate::transform::{RawRecord, RecordText};
+use crate::transform::{Origin, RawRecord, RecordText};
 
 use super::density::count;
+use decide::Proof;
 use pass::Pass;
-use proof::Proof;
 use reader::WindowReader;
 
-pub(super) use lesson::Knowledge;
-pub(super) use pages::{ApiPages, Pages, origin};
 pub use probe::{Probe, Reached, probe, reach, reach_week, worth_probing};
+pub(super) use profile::Knowledge;
 pub use profile::{ApiProfile, NumResults, OffsetUnit, Range};
 
 /// Bytes, for all windows of an account in flight.
@@ -155,5 +150,67 @@ impl Reading {
             records: records.into_iter().flatten().collect(),
             strays: strays.into_iter().flatten().collect(),
         }
+    }
+}
+
+#[derive(Debug, Default)]
+pub(super) struct RawPage {
+    pub(super) reported: Option<u64>,
+    pub(super) records: Vec<RawRecord>,
+    pub(super) strays: Vec<RecordText<'static>>,
+}
+
+pub(super) trait Pages: Sync {
+    /// A page that may be past the end is hardly retried.
+    fn page(
+        &self,
+        request: &PageRequest<'_>,
+        may_be_past_the_end: bool,
+    ) -> impl Future<Output = Result<RawPage, ApiError>> + Send;
+
+    fn in_flight(&self) -> usize;
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ApiPages<'a> {
+    pub(super) api: &'a ApiClient,
+    pub(super) tally: &'a Tally,
+}
+
+impl Pages for ApiPages<'_> {
+    async fn page(&self, request: &PageRequest<'_>, may_be_past_the_end: bool) -> Result<RawPage, ApiError> {
+        let page = if may_be_past_the_end {
+            self.api.page_past_the_end(request, self.tally).await?
+        } else {
+            self.api.page(request, self.tally).await?
+        };
+        Ok(RawPage::of(page, origin(self.api.account())))
+    }
+
+    fn in_flight(&self) -> usize {
+        self.api.account().limits.max_in_flight
+    }
+}
+
+pub(super) fn origin(account: &AccountConfig) -> Origin<'_> {
+    Origin {
+        account_id: &account.account_id,
+        time_zone_offset: account.time_zone_offset,
+    }
+}
+
+impl RawPage {
+    fn of(page: Page, origin: Origin<'_>) -> Self {
+        let mut read = Self {
+            reported: page.reported,
+            ..Self::default()
+        };
+        for element in page.records {
+            match RawRecord::of(element.text.into(), element.unreadable, origin) {
+                Ok(record) => read.records.push(record),
+                Err(stray) => read.strays.push(stray),
+            }
+        }
+        read
     }
 }

@@ -11,8 +11,8 @@ use crate::extract::Narrowing;
 use crate::time::window::Window;
 use crate::transform::RawRecord;
 
-use super::pages::Pages;
-use super::proof::Proof;
+use super::Pages;
+use super::decide::Proof;
 use super::reader::WindowReader;
 use super::{ReadError, Reading, Slice, TEXT_IN_HAND, Verdict};
 

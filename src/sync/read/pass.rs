@@ -5,8 +5,8 @@ use uuid::Uuid;
 use crate::extract::PAGE_SIZE;
 use crate::transform::RecordText;
 
+use super::RawPage;
 use super::TEXT_OF_A_WINDOW;
-use super::pages::RawPage;
 use super::profile::{ApiProfile, OffsetUnit};
 use super::range::Places;
 

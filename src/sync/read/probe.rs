@@ -10,12 +10,12 @@ use crate::time::window::Window;
 use crate::transform::privacy::Policy;
 
 use super::Slice;
-use super::judge::Judgement;
-use super::lesson::{Knowledge, PassFacts};
-use super::pages::{ApiPages, origin};
+use super::decide::Judgement;
 use super::pass::{After, Pass};
 use super::profile::ApiProfile;
+use super::profile::{Knowledge, PassFacts};
 use super::reader::WindowReader;
+use super::{ApiPages, origin};
 
 const RECORDS_WANTED: u64 = 900;
 

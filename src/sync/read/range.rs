@@ -10,11 +10,11 @@ use crate::time::window::Window;
 use crate::transform::RawRecord;
 use crate::warehouse::compare::Basis;
 
+use super::Pages;
 use super::Slice;
-use super::judge::Judgement;
-use super::lesson::Lesson;
-use super::pages::Pages;
+use super::decide::Judgement;
 use super::pass::Pass;
+use super::profile::Lesson;
 use super::profile::Range;
 use super::reader::WindowReader;
 

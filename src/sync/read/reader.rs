@@ -5,14 +5,14 @@ use crate::extract::{ApiError, PAGE_SIZE};
 use crate::telemetry::chain;
 use crate::time::window::Window;
 
-use super::judge::{Judgement, judge, no_total};
-use super::lesson::{Knowledge, Lesson, PassFacts};
-use super::next::{NextPage, next};
-use super::pages::{Pages, RawPage};
+use super::decide::Proof;
+use super::decide::{Judgement, judge, no_total};
+use super::decide::{NextPage, next};
 use super::pass::{Length, Pass};
 use super::profile::OffsetUnit;
-use super::proof::Proof;
+use super::profile::{Knowledge, Lesson, PassFacts};
 use super::range::Places;
+use super::{Pages, RawPage};
 use super::{ReadError, Reading, Slice, Verdict};
 
 /// A false total takes two passes to detect.
