@@ -1,6 +1,7 @@
 //! Stores a window's rows, ledger entry and coverage in one transaction.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
@@ -12,18 +13,19 @@ use crate::time::window::Window;
 use crate::transform::{Drift, Interaction, Rejected};
 
 use super::batch::Constants;
-use super::compare::Basis;
-use super::interactions::InteractionWriter;
+use super::compare::{self, Basis, Change, ReadSpan, Stored};
+use super::interactions::{self, InteractionWriter, write_accepted};
 use super::left_out::{self, StoreLimits};
-use super::moved::Moved;
-use super::refused::write_others;
-use super::stored::ReadSpan;
-use super::{ages, drift, interactions, missing, moved, rejected, stored};
+use super::moved::{self, Moved};
+use super::{missing, rejections};
 use crate::ledger::accounts::Drained;
 use crate::ledger::leases::Lease;
 use crate::ledger::problems::Problem;
 use crate::ledger::windows::{Purpose, Status, WindowEntry, record};
-use crate::ledger::{Counters, LoadError, accounts, conflict};
+use crate::ledger::{Counters, LoadError, accounts, bigint, conflict};
+
+/// In the list of unknown fields.
+const MOST_PATHS: i64 = 1_000;
 
 #[derive(Debug)]
 pub struct WindowCommit<'a> {
@@ -55,6 +57,23 @@ pub struct WindowCommit<'a> {
     /// Age at which interactions are settled.
     pub late: TimeDelta,
     pub written_at: DateTime<Utc>,
+}
+
+impl WindowCommit<'_> {
+    pub(super) fn constants(&self) -> Constants<'_> {
+        Constants {
+            account_id: &self.lease.account_id,
+            written_at: self.written_at,
+            time_zone_offset: self.time_zone_offset,
+        }
+    }
+
+    fn read_span(&self) -> ReadSpan {
+        ReadSpan {
+            started_at: self.started_at,
+            written_at: self.written_at,
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,17 +119,17 @@ async fn write(
     commit: &WindowCommit<'_>,
     filters_changed_at: Option<DateTime<Utc>>,
 ) -> Result<Committed, LoadError> {
-    let (constants, span) = (constants(commit), read_span(commit));
+    let (constants, span) = (commit.constants(), commit.read_span());
     let (interactions, rejected) =
         left_out::without(connection, &commit.limits, commit.interactions, commit.rejected).await?;
     let left_out = commit.interactions.len() - interactions.len();
-    let mut stored = stored::read(connection, &interactions, &rejected).await?;
+    let mut stored = compare::stored(connection, &interactions, &rejected).await?;
     if stored.stored_since(&interactions, &rejected, span) {
         return Err(LoadError::StoredSince);
     }
     let moved = moved::find(&stored, &interactions);
     if let Some(moved) = &moved {
-        stored.keep(&moved.kept);
+        stored.kept.extend(&moved.kept);
         moved::note(connection, constants, moved).await?;
     }
     let writer = InteractionWriter {
@@ -118,7 +137,7 @@ async fn write(
         stored: &stored,
         keep_raw: commit.keep_raw,
     };
-    let (mut counters, refused) = write_others(connection, &interactions, &writer).await?;
+    let (mut counters, refused) = write_accepted(connection, &interactions, &writer).await?;
     failpoint::reach("window.written");
     counters.left_out = left_out as u64;
     let (written, rejected) = apart(&interactions, &rejected, &refused);
@@ -127,17 +146,17 @@ async fn write(
         rejected: &rejected,
         ..*commit
     };
-    rejected::note_whether_all(connection, commit, left_out).await?;
+    rejections::note_whether_all(connection, commit, left_out).await?;
     // Rolled back if one is newer.
-    let resolved = rejected::resolve(connection, constants, commit).await?;
+    let resolved = rejections::resolve(connection, commit).await?;
     let mut rejected_at = resolved.iter().filter_map(|one| one.last_seen_but_in(&rejected));
     if rejected_at.any(|at| span.contains(at)) {
         return Err(LoadError::StoredSince);
     }
-    counters += missing::note(connection, constants, commit, &stored, filters_changed_at).await?;
-    ages::count(connection, constants, commit, &stored).await?;
-    let counted_alone = rejected::write(connection, constants, commit.window, commit.rejected).await?;
-    let new_drift = drift::note(connection, constants, commit.interactions).await?;
+    counters += missing::note(connection, commit, &stored, filters_changed_at).await?;
+    count_ages(connection, commit, &stored).await?;
+    let counted_alone = rejections::write(connection, commit).await?;
+    let new_drift = note_drift(connection, commit).await?;
     counters += commit.fetched;
     counters.rejected = commit.rejected.len() as u64;
     let proof = commit.proof.filter(|_| commit.status == Status::Drained);
@@ -152,21 +171,6 @@ async fn write(
         new_drift,
         moved,
     })
-}
-
-fn constants<'a>(commit: &'a WindowCommit<'_>) -> Constants<'a> {
-    Constants {
-        account_id: &commit.lease.account_id,
-        written_at: commit.written_at,
-        time_zone_offset: commit.time_zone_offset,
-    }
-}
-
-fn read_span(commit: &WindowCommit<'_>) -> ReadSpan {
-    ReadSpan {
-        started_at: commit.started_at,
-        written_at: commit.written_at,
-    }
 }
 
 /// Moves what PostgreSQL refused to the rejected records.
@@ -217,4 +221,73 @@ fn entry<'a>(commit: &WindowCommit<'a>, counters: Counters) -> WindowEntry<'a> {
         began_at: commit.began_at,
         problem: commit.problem,
     }
+}
+
+/// How often reread interactions changed, by age. Split windows count only changes; their parts count the rest.
+async fn count_ages(
+    connection: &mut PgConnection,
+    commit: &WindowCommit<'_>,
+    stored: &Stored,
+) -> Result<(), LoadError> {
+    let (mut ages, mut changed, mut last_changed) = (Vec::new(), Vec::new(), Vec::new());
+    for interaction in commit.interactions {
+        let change = stored.change_of(interaction);
+        if change == Change::None && commit.status == Status::Split {
+            continue;
+        }
+        if let Some(at) = stored.last_changed_at(interaction.key) {
+            let age = commit.written_at - interaction.rows.session.session_started_at;
+            ages.push(age.num_seconds());
+            changed.push(change == Change::Content);
+            last_changed.push(at);
+        }
+    }
+    if ages.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(include_str!("count_ages.sql"))
+        .bind(&commit.lease.account_id)
+        .bind(ages)
+        .bind(changed)
+        .bind(last_changed)
+        .bind(commit.run_id)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Unknown names, never values.
+async fn note_drift(
+    connection: &mut PgConnection,
+    commit: &WindowCommit<'_>,
+) -> Result<Vec<Drift>, LoadError> {
+    let mut times: BTreeMap<&Drift, u64> = BTreeMap::new();
+    for drift in commit
+        .interactions
+        .iter()
+        .flat_map(|interaction| &interaction.drift)
+    {
+        *times.entry(drift).or_default() += 1;
+    }
+    if times.is_empty() {
+        return Ok(Vec::new());
+    }
+    let paths: Vec<&str> = times.keys().map(|drift| drift.path.as_str()).collect();
+    let types: Vec<&str> = times.keys().map(|drift| drift.json_type).collect();
+    let counts: Vec<i64> = times.values().map(|count| bigint(*count)).collect();
+    let new: Vec<(String, String)> = sqlx::query_as(include_str!("drift.sql"))
+        .bind(&commit.lease.account_id)
+        .bind(commit.written_at)
+        .bind(MOST_PATHS)
+        .bind(paths)
+        .bind(types)
+        .bind(counts)
+        .fetch_all(connection)
+        .await?;
+    let is_new = |drift: &Drift| {
+        new.iter()
+            .any(|(path, json_type)| *path == drift.path && *json_type == drift.json_type)
+    };
+    let new = times.into_keys().filter(|drift| is_new(drift)).cloned();
+    Ok(new.collect())
 }

@@ -1,14 +1,13 @@
-use chrono::{DateTime, Utc};
-use futures_util::stream::{BoxStream, StreamExt, TryStreamExt};
-use sqlx::postgres::PgArguments;
-use sqlx::query::QueryAs;
-use sqlx::{FromRow, PgConnection, Postgres};
+//! Finds, deletes and remembers the records of a customer.
+
+use futures_util::{Stream, TryStreamExt};
+use sqlx::{FromRow, PgConnection};
 use uuid::Uuid;
 
 use crate::transform::normal_form;
 use crate::transform::privacy::Identifier;
 
-use super::{days, facts, missing};
+use super::interactions::delete_interactions;
 use crate::ledger::{LoadError, bigint};
 
 #[derive(Debug, FromRow)]
@@ -78,33 +77,34 @@ pub async fn candidates(connection: &mut PgConnection, hints: &[i32]) -> Result<
         .await?)
 }
 
-pub fn records(connection: &mut PgConnection) -> BoxStream<'_, Result<StoredRecord, LoadError>> {
-    stream(sqlx::query_as(include_str!("erase_records.sql")), connection)
+pub fn records(connection: &mut PgConnection) -> impl Stream<Item = Result<StoredRecord, LoadError>> {
+    let all = sqlx::query_as(include_str!("erase_records.sql"));
+    all.fetch(connection).map_err(LoadError::from)
 }
 
 pub fn records_of<'c>(
     connection: &'c mut PgConnection,
     account_id: &'c str,
     keys: &'c [&'c str],
-) -> BoxStream<'c, Result<StoredRecord, LoadError>> {
-    let statement = concat!(
+) -> impl Stream<Item = Result<StoredRecord, LoadError>> {
+    let of_keys = sqlx::query_as(concat!(
         include_str!("erase_records.sql"),
         " where session.account_id = $1 and session.interaction_key = any($2::text[]::uuid[])"
+    ));
+    of_keys
+        .bind(account_id)
+        .bind(keys)
+        .fetch(connection)
+        .map_err(LoadError::from)
+}
+
+pub fn rejected_records(
+    connection: &mut PgConnection,
+) -> impl Stream<Item = Result<StoredRecord, LoadError>> {
+    let all = sqlx::query_as(
+        "select account_id, id::text as id, payload as record from smartassist_sync.rejected_records",
     );
-    stream(sqlx::query_as(statement).bind(account_id).bind(keys), connection)
-}
-
-pub fn rejected_records(connection: &mut PgConnection) -> BoxStream<'_, Result<StoredRecord, LoadError>> {
-    let statement =
-        "select account_id, id::text as id, payload as record from smartassist_sync.rejected_records";
-    stream(sqlx::query_as(statement), connection)
-}
-
-fn stream<'c>(
-    query: QueryAs<'c, Postgres, StoredRecord, PgArguments>,
-    connection: &'c mut PgConnection,
-) -> BoxStream<'c, Result<StoredRecord, LoadError>> {
-    query.fetch(connection).map_err(LoadError::from).boxed()
+    all.fetch(connection).map_err(LoadError::from)
 }
 
 pub async fn delete_sessions(
@@ -118,23 +118,8 @@ pub async fn delete_sessions(
         .fetch_one(&mut *connection)
         .await?;
     if !only_count {
-        let theirs: Vec<Uuid> = keys.iter().filter_map(|key| key.parse().ok()).collect();
-        facts::forget(connection, account_id, &theirs).await?;
-        let deleted: Vec<(Uuid, DateTime<Utc>)> = sqlx::query_as(
-            "delete from smartassist.sessions where interaction_key = any($1::text[]::uuid[]) \
-             returning interaction_key, session_started_at",
-        )
-        .bind(keys)
-        .fetch_all(&mut *connection)
-        .await?;
-        let (keys, starts): (Vec<Uuid>, Vec<DateTime<Utc>>) = deleted.into_iter().unzip();
-        missing::forget(connection, &keys).await?;
-        days::count(
-            connection,
-            account_id,
-            starts.into_iter().map(|start| (start, -1)),
-        )
-        .await?;
+        let keys: Vec<Uuid> = keys.iter().filter_map(|key| key.parse().ok()).collect();
+        delete_interactions(connection, account_id, &keys).await?;
     }
     let count = |count: i64| u64::try_from(count).unwrap_or(0);
     Ok(Erased {

@@ -1,19 +1,73 @@
-use sqlx::{AssertSqlSafe, PgConnection};
+//! Writes interactions with their children, counts and facts, deletes and renames them.
+
+use chrono::{DateTime, Utc};
+use sqlx::{AssertSqlSafe, Connection, FromRow, PgConnection};
 use uuid::Uuid;
 
 use crate::transform::{Interaction, Rejected, RowGroup};
 
 use super::batch::{Batch, Constants};
-use super::refused::Write;
-use super::stored::{Change, Stored};
+use super::compare::{Change, Stored};
 use super::{days, facts, missing};
 use crate::ledger::{Counters, LoadError};
 
-#[derive(Debug)]
-pub(super) struct InteractionWriter<'a> {
-    pub(super) constants: Constants<'a>,
-    pub(super) stored: &'a Stored,
-    pub(super) keep_raw: bool,
+/// If more are refused, and all, the tables are at fault.
+const MOST_OF_NOTHING_BUT_REFUSED: usize = 5;
+
+pub(super) trait Write<T> {
+    fn write(
+        &self,
+        connection: &mut PgConnection,
+        records: &[T],
+    ) -> impl Future<Output = Result<Counters, LoadError>> + Send;
+}
+
+/// Writes all at once, or else one by one; returns what is still refused.
+pub(super) async fn write_accepted<'a, T>(
+    connection: &mut PgConnection,
+    all: &'a [T],
+    writer: &impl Write<T>,
+) -> Result<(Counters, Vec<(&'a T, LoadError)>), LoadError> {
+    match in_savepoint(connection, all, writer).await {
+        Err(LoadError::Refused { .. }) => {}
+        written => return Ok((written?, Vec::new())),
+    }
+    let (mut counters, mut refused) = (Counters::default(), Vec::new());
+    for one in all {
+        match in_savepoint(connection, std::slice::from_ref(one), writer).await {
+            Ok(written) => counters += written,
+            Err(error @ LoadError::Refused { .. }) => refused.push((one, error)),
+            Err(error) => return Err(error),
+        }
+    }
+    let is_none_written = refused.len() == all.len();
+    if is_none_written
+        && refused.len() > MOST_OF_NOTHING_BUT_REFUSED
+        && let Some((_, error)) = refused.pop()
+    {
+        return Err(error);
+    }
+    Ok((counters, refused))
+}
+
+/// All or nothing; the transaction continues either way.
+async fn in_savepoint<T>(
+    connection: &mut PgConnection,
+    records: &[T],
+    writer: &impl Write<T>,
+) -> Result<Counters, LoadError> {
+    let mut savepoint = connection.begin().await?;
+    match writer.write(&mut savepoint, records).await {
+        Ok(written) => {
+            savepoint.commit().await?;
+            Ok(written)
+        }
+        Err(error) => {
+            // If this fails too, its error tells less.
+            let _ = savepoint.rollback().await;
+            Err(error)
+        }
+    }
 }
 
 pub(super) fn rejected((interaction, error): &(&Interaction, LoadError)) -> Rejected {
@@ -25,17 +79,20 @@ pub(super) fn rejected((interaction, error): &(&Interaction, LoadError)) -> Reje
     }
 }
 
+#[derive(Debug)]
+pub(super) struct InteractionWriter<'a> {
+    pub(super) constants: Constants<'a>,
+    pub(super) stored: &'a Stored,
+    pub(super) keep_raw: bool,
+}
+
 impl Write<Interaction> for InteractionWriter<'_> {
     async fn write(
         &self,
         connection: &mut PgConnection,
         interactions: &[Interaction],
     ) -> Result<Counters, LoadError> {
-        let Self {
-            constants,
-            stored,
-            keep_raw,
-        } = *self;
+        let (constants, stored) = (self.constants, self.stored);
         let of = |change: Change| -> Vec<&Interaction> {
             let of_change = interactions
                 .iter()
@@ -53,7 +110,7 @@ impl Write<Interaction> for InteractionWriter<'_> {
         Batch::of_sessions(&changed, constants)
             .upsert(connection, &["first_seen_at"])
             .await?;
-        if keep_raw {
+        if self.keep_raw {
             Batch::of_raw(&new, constants).copy(connection).await?;
             Batch::of_raw(&changed, constants).upsert(connection, &[]).await?;
         } else {
@@ -127,5 +184,86 @@ async fn delete(
     .bind(keys)
     .execute(connection)
     .await?;
+    Ok(())
+}
+
+/// With what hangs on them.
+pub(super) async fn delete_interactions(
+    connection: &mut PgConnection,
+    account_id: &str,
+    keys: &[Uuid],
+) -> Result<(), LoadError> {
+    facts::forget(connection, account_id, keys).await?;
+    let starts: Vec<DateTime<Utc>> = sqlx::query_scalar(
+        "delete from smartassist.sessions where interaction_key = any($1) returning session_started_at",
+    )
+    .bind(keys)
+    .fetch_all(&mut *connection)
+    .await?;
+    missing::forget(connection, keys).await?;
+    let starts = starts.into_iter().map(|start| (start, -1));
+    days::count(connection, account_id, starts).await
+}
+
+/// Moves an interaction to its new key, unless a newer version has that.
+pub(super) async fn rename(
+    connection: &mut PgConnection,
+    constants: Constants<'_>,
+    before: Uuid,
+    interaction: &Interaction,
+) -> Result<(), LoadError> {
+    let (account_id, key) = (constants.account_id, interaction.key);
+    let Some(old) = find(connection, before).await? else {
+        return Ok(());
+    };
+    delete_interactions(connection, account_id, &[before]).await?;
+    let other = find(connection, key).await?;
+    if other.is_some_and(|other| other.fetched_at >= old.fetched_at) {
+        return Ok(());
+    }
+    delete_interactions(connection, account_id, &[key]).await?;
+    let one = &[interaction];
+    Batch::of_sessions(one, constants).copy(connection).await?;
+    write_children(connection, one, &[], |_, _| false).await?;
+    Batch::of_raw(one, constants).copy(connection).await?;
+    let start = interaction.rows.session.session_started_at;
+    days::count(connection, account_id, [(start, 1)].into_iter()).await?;
+    keep(connection, key, &old).await?;
+    facts::rewrite(connection, account_id, &[key]).await
+}
+
+#[derive(FromRow)]
+struct StoredPair {
+    first_seen_at: DateTime<Utc>,
+    missing_since: Option<DateTime<Utc>>,
+    fetched_at: DateTime<Utc>,
+}
+
+async fn find(connection: &mut PgConnection, key: Uuid) -> Result<Option<StoredPair>, LoadError> {
+    Ok(sqlx::query_as(
+        "select session.first_seen_at, session.missing_since, \
+         coalesce(raw.fetched_at, session.last_changed_at) as fetched_at \
+         from smartassist.sessions as session \
+         left join smartassist.raw_interactions as raw using (interaction_key) where session.interaction_key = $1",
+    )
+    .bind(key)
+    .fetch_optional(connection)
+    .await?)
+}
+
+async fn keep(connection: &mut PgConnection, key: Uuid, old: &StoredPair) -> Result<(), LoadError> {
+    sqlx::query(
+        "update smartassist.sessions set first_seen_at = $2, missing_since = $3 where interaction_key = $1",
+    )
+    .bind(key)
+    .bind(old.first_seen_at)
+    .bind(old.missing_since)
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query("update smartassist.raw_interactions set fetched_at = $2 where interaction_key = $1")
+        .bind(key)
+        .bind(old.fetched_at)
+        .execute(connection)
+        .await?;
     Ok(())
 }

@@ -11,10 +11,9 @@ use crate::transform::Interaction;
 
 use super::batch::Constants;
 use super::commit::WindowCommit;
-use super::compare::Crossing;
+use super::compare::{Crossing, Stored};
 use super::facts;
 use super::siblings::MOST_SIBLINGS;
-use super::stored::Stored;
 use crate::ledger::windows::Status;
 use crate::ledger::{Counters, LoadError};
 
@@ -72,13 +71,13 @@ fn of_one_contact<'a>(ids: impl Iterator<Item = &'a str>) -> HashSet<&'a str> {
 /// Today's filters may exclude rows older than `filters_changed_at`.
 pub(super) async fn note(
     connection: &mut PgConnection,
-    constants: Constants<'_>,
     commit: &WindowCommit<'_>,
     stored: &Stored,
     filters_changed_at: Option<DateTime<Utc>>,
 ) -> Result<Counters, LoadError> {
+    let constants = commit.constants();
     let keys = commit.interactions.iter().map(|interaction| interaction.key);
-    let found: Vec<Uuid> = keys.filter(|key| stored.was_missed(*key)).collect();
+    let found: Vec<Uuid> = keys.filter(|key| stored.missed.contains(key)).collect();
     forget(connection, &found).await?;
     // A rejected record may be the missing one.
     if commit.status != Status::Drained || !commit.rejected.is_empty() {

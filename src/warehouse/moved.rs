@@ -10,7 +10,7 @@ use crate::postgres::Pool;
 use crate::transform::{Interaction, QUARTER_SECONDS, TOLERANCE_SECONDS, seconds_of_id, whole_quarters};
 
 use super::batch::Constants;
-use super::stored::Stored;
+use super::compare::Stored;
 use crate::ledger::LoadError;
 use crate::ledger::problems::{self, ProblemCode};
 

@@ -1,4 +1,7 @@
-use chrono::{DateTime, Utc};
+//! Rejected records: kept up to daily limits, and tried again.
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use sqlx::postgres::types::PgRange;
 use sqlx::{FromRow, PgConnection};
 use uuid::Uuid;
 
@@ -6,10 +9,12 @@ use crate::postgres::Pool;
 use crate::transform::{Interaction, Rejected};
 
 use super::batch::Constants;
-use super::interactions::InteractionWriter;
+use super::commit::WindowCommit;
+use super::compare::{self, Change};
+use super::interactions::{InteractionWriter, Write};
 use super::left_out::{self, StoreLimits};
-use super::refused::write_others;
-use super::stored::{self, Change};
+use crate::ledger::problems::{self, ProblemCode};
+use crate::ledger::windows::Status;
 use crate::ledger::{LoadError, bigint, conflict};
 
 const PORTION: i64 = 100;
@@ -100,7 +105,7 @@ pub async fn store(
         if kept.is_empty() {
             return Ok(Retried::LeftOut);
         }
-        let stored = stored::read(transaction, one, &[]).await?;
+        let stored = compare::stored(transaction, one, &[]).await?;
         let is_wanted = match stored.change_of(interaction) {
             Change::New => true,
             Change::Content => may_replace && is_newer(transaction, rejection, interaction.key).await?,
@@ -112,10 +117,7 @@ pub async fn store(
                 stored: &stored,
                 keep_raw,
             };
-            let (_, mut refused) = write_others(transaction, one, &writer).await?;
-            if let Some((_, error)) = refused.pop() {
-                return Err(error);
-            }
+            writer.write(transaction, one).await?;
         }
         sqlx::query("update smartassist_sync.rejected_records set resolved_at = $2 where id = $1")
             .bind(rejection.id)
@@ -142,4 +144,146 @@ pub async fn rule(pool: &Pool, rejection: &Rejection, ruled: &Rejected) -> Resul
         .execute(pool)
         .await?;
     Ok(())
+}
+
+const MOST_PER_DAY: i64 = 1_000;
+const MOST_BYTES_PER_DAY: i64 = 16 << 20;
+
+pub(super) async fn write(
+    connection: &mut PgConnection,
+    commit: &WindowCommit<'_>,
+) -> Result<u64, LoadError> {
+    let (constants, rejected) = (commit.constants(), commit.rejected);
+    if rejected.is_empty() {
+        note_whether_kept(connection, constants, 0).await?;
+        return Ok(0);
+    }
+    let column = |of: fn(&Rejected) -> &str| rejected.iter().map(of).collect::<Vec<&str>>();
+    let keys: Vec<Option<Uuid>> = rejected.iter().map(|record| record.key).collect();
+    let hashes: Vec<&[u8]> = rejected
+        .iter()
+        .map(|record| record.payload_hash.as_slice())
+        .collect();
+    let sizes: Vec<Option<i64>> = rejected
+        .iter()
+        .map(|record| record.record_bytes.map(bigint))
+        .collect();
+    let (written, counted_alone): (i64, i64) = sqlx::query_as(include_str!("rejected.sql"))
+        .bind(constants.account_id)
+        .bind(PgRange::from(commit.window))
+        .bind(constants.time_zone_offset)
+        .bind(constants.written_at)
+        .bind(keys)
+        .bind(column(|record| &record.reason))
+        .bind(column(|record| &record.payload))
+        .bind(hashes)
+        .bind(sizes)
+        .bind(MOST_PER_DAY)
+        .bind(MOST_BYTES_PER_DAY)
+        .fetch_one(&mut *connection)
+        .await?;
+    let [written, counted_alone] = [written, counted_alone].map(|count| u64::try_from(count).unwrap_or(0));
+    let expected = rejected.len() as u64 - counted_alone.min(rejected.len() as u64);
+    if written != expected {
+        return Err(LoadError::RowCount {
+            table: "smartassist_sync.rejected_records",
+            written,
+            expected,
+        });
+    }
+    note_whether_kept(connection, constants, counted_alone).await?;
+    Ok(counted_alone)
+}
+
+pub(super) async fn note_whether_all(
+    connection: &mut PgConnection,
+    commit: &WindowCommit<'_>,
+    left_out: usize,
+) -> Result<(), LoadError> {
+    let (account_id, code) = (&commit.lease.account_id, ProblemCode::AllRecordsRejected);
+    if commit.interactions.len() + left_out > 0 {
+        problems::clear(connection, account_id, code).await?;
+    } else if let Some(first) = commit.rejected.first() {
+        let detail = format!(
+            "{} in the window from {} to {}, one because: {}",
+            plural(commit.rejected.len()),
+            commit.window.start.to_rfc3339_opts(SecondsFormat::Secs, true),
+            commit.window.end.to_rfc3339_opts(SecondsFormat::Secs, true),
+            first.reason
+        );
+        problems::raise(connection, account_id, code, &detail).await?;
+    }
+    Ok(())
+}
+
+fn plural(records: usize) -> String {
+    if records == 1 {
+        "1 record".to_owned()
+    } else {
+        format!("{records} records")
+    }
+}
+
+async fn note_whether_kept(
+    connection: &mut PgConnection,
+    constants: Constants<'_>,
+    counted_alone: u64,
+) -> Result<(), LoadError> {
+    let code = ProblemCode::RejectedRecordsNotKept;
+    let (stands, of_today): (bool, i64) = sqlx::query_as(
+        "select exists (select from smartassist_sync.problems where account_id = $1 and code = $3), coalesce(( \
+         select counted_alone from smartassist_sync.rejections_by_day \
+         where account_id = $1 and day = ($2 at time zone 'UTC')::date), 0)",
+    )
+    .bind(constants.account_id)
+    .bind(constants.written_at)
+    .bind(code.as_str())
+    .fetch_one(&mut *connection)
+    .await?;
+    if of_today == 0 && stands {
+        problems::clear(connection, constants.account_id, code).await?;
+    } else if counted_alone > 0 {
+        let detail = format!(
+            "{of_today} rejections of today, beyond {MOST_PER_DAY} records or {} MiB",
+            MOST_BYTES_PER_DAY >> 20
+        );
+        problems::raise(connection, constants.account_id, code, &detail).await?;
+    }
+    Ok(())
+}
+
+#[derive(Debug, FromRow)]
+pub(super) struct Resolved {
+    last_seen_at: DateTime<Utc>,
+    payload_hash: Vec<u8>,
+}
+
+impl Resolved {
+    /// An API may return two forms at once.
+    pub(super) fn last_seen_but_in(&self, rejected: &[Rejected]) -> Option<DateTime<Utc>> {
+        let is_among = rejected
+            .iter()
+            .any(|record| record.payload_hash.as_slice() == self.payload_hash);
+        (!is_among).then_some(self.last_seen_at)
+    }
+}
+
+pub(super) async fn resolve(
+    connection: &mut PgConnection,
+    commit: &WindowCommit<'_>,
+) -> Result<Vec<Resolved>, LoadError> {
+    let interactions = commit.interactions.iter();
+    let keys: Vec<Uuid> = interactions.map(|interaction| interaction.key).collect();
+    let rejected = commit.rejected.iter();
+    let hashes: Vec<&[u8]> = rejected.map(|record| record.payload_hash.as_slice()).collect();
+    Ok(sqlx::query_as(include_str!("resolve.sql"))
+        .bind(&commit.lease.account_id)
+        .bind(commit.written_at)
+        .bind(keys)
+        .bind(commit.status == Status::Drained)
+        .bind(PgRange::from(commit.window))
+        .bind(commit.started_at)
+        .bind(hashes)
+        .fetch_all(connection)
+        .await?)
 }

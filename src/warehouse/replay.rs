@@ -1,3 +1,5 @@
+//! Rewrites rows from the raw records.
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
@@ -8,8 +10,8 @@ use crate::postgres::Pool;
 use crate::transform::{Interaction, RowGroup};
 
 use super::batch::{Batch, Constants};
-use super::refused::{Write, write_others};
-use super::{days, facts, interactions, missing, renamed};
+use super::interactions::{Write, rename, write_accepted, write_children};
+use super::{days, facts, missing};
 use crate::ledger::runs::{Finished, Outcome, finish};
 use crate::ledger::{Counters, LoadError, bigint, conflict};
 
@@ -46,6 +48,11 @@ pub struct Rebuilt {
 impl Rebuilt {
     fn is_renamed(&self) -> bool {
         self.interaction.key != self.raw.interaction_key
+    }
+
+    /// Key and text of the raw record.
+    fn payload(&self) -> (Uuid, &str) {
+        (self.raw.interaction_key, &self.interaction.payload)
     }
 }
 
@@ -131,13 +138,10 @@ async fn write_current(
     // Of two that get the same key, the newest stays.
     rebuilt.sort_by_key(|one| one.raw.fetched_at);
     let writer = RebuiltWriter { account_id, at };
-    let (counters, refused) = write_others(connection, &rebuilt, &writer).await?;
+    let (counters, refused) = write_accepted(connection, &rebuilt, &writer).await?;
     // Their rows stay; the privacy rules still apply to their raw records.
-    let reduced = refused
-        .iter()
-        .map(|(one, _)| *one)
-        .filter(|one| one.payload_differs);
-    let reduced = reduced.map(|one| (one.raw.interaction_key, one.interaction.payload.as_str()));
+    let reduced = refused.iter().filter(|(one, _)| one.payload_differs);
+    let reduced = reduced.map(|(one, _)| one.payload());
     let ruled = ruled
         .iter()
         .filter(|one| current.contains(&one.raw.interaction_key));
@@ -160,9 +164,17 @@ impl Write<&Rebuilt> for RebuiltWriter<'_> {
         connection: &mut PgConnection,
         rebuilt: &[&Rebuilt],
     ) -> Result<Counters, LoadError> {
-        let (renamed, same): (Vec<_>, Vec<_>) = rebuilt.iter().copied().partition(|one| one.is_renamed());
+        let (renamed, same): (Vec<&Rebuilt>, Vec<_>) = rebuilt.iter().partition(|one| one.is_renamed());
         rewrite(connection, self.account_id, &same, self.at).await?;
-        renamed::write(connection, self.account_id, renamed, self.at).await?;
+        // Oldest version first, so that the newest stays.
+        for one in renamed {
+            let constants = Constants {
+                account_id: self.account_id,
+                written_at: self.at,
+                time_zone_offset: one.raw.time_zone_offset,
+            };
+            rename(connection, constants, one.raw.interaction_key, &one.interaction).await?;
+        }
         Ok(Counters {
             updated: rebuilt.len() as u64,
             ..Counters::default()
@@ -215,7 +227,7 @@ async fn rewrite(
     sessions
         .upsert(connection, &["first_seen_at", "missing_since"])
         .await?;
-    interactions::write_children(connection, &[], &changed, is_same).await?;
+    write_children(connection, &[], &changed, is_same).await?;
     let moves = rewritten().flat_map(|one| {
         let start = one.interaction.rows.session.session_started_at;
         [(one.raw.session_started_at, -1), (start, 1)]
@@ -229,8 +241,7 @@ async fn rewrite(
     facts::write(connection, account_id, &counted, &keys).await?;
 
     let reduced = rebuilt.iter().filter(|one| one.payload_differs);
-    let reduced = reduced.map(|one| (one.raw.interaction_key, one.interaction.payload.as_str()));
-    rewrite_raw(connection, reduced.unzip()).await
+    rewrite_raw(connection, reduced.map(|one| one.payload()).unzip()).await
 }
 
 async fn rewrite_raw(

@@ -1,5 +1,7 @@
+//! Settings of reports.
+
 use chrono::DateTime;
-use serde_json::json;
+use serde_json::{Value, json};
 use sqlx::PgConnection;
 use tracing::{info, warn};
 
@@ -63,27 +65,22 @@ async fn differing(
     connection: &mut PgConnection,
     account: &AccountConfig,
 ) -> Result<Option<Vec<String>>, LoadError> {
-    let Reporting {
-        time_zone,
-        service_level_seconds,
-        short_abandon_seconds,
-        repeat_contact_days,
-        week_starts_on,
-        shown_tags,
-    } = &account.reporting;
-    let now = json!({
-        "time_zone": time_zone.name(),
-        "service_level_seconds": service_level_seconds,
-        "short_abandon_seconds": short_abandon_seconds,
-        "repeat_contact_days": repeat_contact_days,
-        "week_starts_on": week_starts_on,
-        "shown_tags": shown_tags,
-    });
     Ok(sqlx::query_scalar(include_str!("reporting_differs.sql"))
         .bind(&account.account_id)
-        .bind(now.to_string())
+        .bind(to_json(&account.reporting))
         .fetch_optional(connection)
         .await?)
+}
+
+fn to_json(reporting: &Reporting) -> Value {
+    json!({
+        "time_zone": reporting.time_zone.name(),
+        "service_level_seconds": reporting.service_level_seconds,
+        "short_abandon_seconds": reporting.short_abandon_seconds,
+        "repeat_contact_days": reporting.repeat_contact_days,
+        "week_starts_on": reporting.week_starts_on,
+        "shown_tags": reporting.shown_tags,
+    })
 }
 
 async fn is_served(connection: &mut PgConnection, account_id: &str) -> Result<bool, LoadError> {
@@ -96,16 +93,8 @@ async fn is_served(connection: &mut PgConnection, account_id: &str) -> Result<bo
 }
 
 async fn store(connection: &mut PgConnection, account: &AccountConfig) -> Result<(), LoadError> {
-    let Reporting {
-        time_zone,
-        service_level_seconds,
-        short_abandon_seconds,
-        repeat_contact_days,
-        week_starts_on,
-        shown_tags,
-    } = &account.reporting;
     sqlx::query("select clock_timestamp() at time zone $1")
-        .bind(time_zone.name())
+        .bind(account.reporting.time_zone.name())
         .execute(&mut *connection)
         .await?;
     let is_loaded: bool =
@@ -116,23 +105,20 @@ async fn store(connection: &mut PgConnection, account: &AccountConfig) -> Result
     sqlx::query(
         "insert into smartassist.reporting as reporting (account_id, time_zone, service_level_seconds, \
          short_abandon_seconds, repeat_contact_days, week_starts_on, shown_tags, rebuild_from) \
-         values ($1, $2, $3, $4, $5, $6, $7, case when $9 then $8::timestamptz end) \
+         select $1, now.time_zone, now.service_level_seconds, now.short_abandon_seconds, now.repeat_contact_days, \
+         now.week_starts_on, now.shown_tags, case when $4 then $3::timestamptz end \
+         from jsonb_populate_record(null::smartassist.reporting, $2) as now \
          on conflict (account_id) do update set time_zone = excluded.time_zone, \
          service_level_seconds = excluded.service_level_seconds, \
          short_abandon_seconds = excluded.short_abandon_seconds, \
          repeat_contact_days = excluded.repeat_contact_days, week_starts_on = excluded.week_starts_on, \
          shown_tags = excluded.shown_tags, \
          rebuild_from = case when reporting.time_zone = excluded.time_zone then reporting.rebuild_from \
-         else $8::timestamptz end, \
+         else $3::timestamptz end, \
          rebuild_after = case when reporting.time_zone = excluded.time_zone then reporting.rebuild_after end",
     )
     .bind(&account.account_id)
-    .bind(time_zone.name())
-    .bind(service_level_seconds)
-    .bind(short_abandon_seconds)
-    .bind(repeat_contact_days)
-    .bind(week_starts_on)
-    .bind(shown_tags)
+    .bind(to_json(&account.reporting))
     .bind(DateTime::UNIX_EPOCH)
     .bind(is_loaded)
     .execute(connection)

@@ -2,7 +2,7 @@
 select array(
     select format('%s: %s -> %s', stored.name, stored.value #>> '{}', now.value #>> '{}')
     from jsonb_each(to_jsonb(reporting)) with ordinality as stored (name, value, place)
-    join jsonb_each($2::text::jsonb) as now (name, value) on now.name = stored.name
+    join jsonb_each($2) as now (name, value) on now.name = stored.name
     where now.value <> stored.value
     order by stored.place
 )

@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use crate::postgres::Pool;
 
-use super::{days, facts, missing};
+use super::interactions::delete_interactions;
 use crate::ledger::{LoadError, conflict};
 
 const BATCH: i64 = 1_000;
@@ -40,8 +40,8 @@ pub async fn delete_some(
             .bind(kept_from)
             .execute(&mut *transaction)
             .await?;
-        let interactions: Vec<(Uuid, DateTime<Utc>)> = sqlx::query_as(
-            "select interaction_key, session_started_at from smartassist.sessions \
+        let keys: Vec<Uuid> = sqlx::query_scalar(
+            "select interaction_key from smartassist.sessions \
              where account_id = $1 and session_started_at < $2 order by session_started_at limit $3",
         )
         .bind(account_id)
@@ -49,19 +49,7 @@ pub async fn delete_some(
         .bind(BATCH)
         .fetch_all(&mut *transaction)
         .await?;
-        let (keys, starts): (Vec<Uuid>, Vec<DateTime<Utc>>) = interactions.into_iter().unzip();
-        facts::forget(transaction, account_id, &keys).await?;
-        sqlx::query("delete from smartassist.sessions where interaction_key = any($1)")
-            .bind(&keys)
-            .execute(&mut *transaction)
-            .await?;
-        missing::forget(transaction, &keys).await?;
-        days::count(
-            transaction,
-            account_id,
-            starts.into_iter().map(|start| (start, -1)),
-        )
-        .await?;
+        delete_interactions(transaction, account_id, &keys).await?;
         let rejected = sqlx::query(
             "delete from smartassist_sync.rejected_records where id in (select id \
          from smartassist_sync.rejected_records where account_id = $1 and upper(range) <= $2 limit $3)",

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::TryStreamExt;
-use sqlx::{FromRow, PgConnection};
+use sqlx::postgres::PgRow;
+use sqlx::{FromRow, PgConnection, Row};
 
 use crate::transform::Ids;
 use crate::transform::privacy::{Identifier, IdentifierKind, PrivacyKey};
@@ -14,11 +15,20 @@ use crate::ledger::LoadError;
 /// An id of more records is a constant: following it would erase everyone.
 pub(super) const MOST_SIBLINGS: usize = 20;
 
-#[derive(FromRow)]
 struct SiblingRow {
     key: String,
-    session_id: Option<String>,
-    conversation_id: Option<String>,
+    ids: Ids,
+}
+
+impl FromRow<'_, PgRow> for SiblingRow {
+    fn from_row(row: &PgRow) -> sqlx::Result<Self> {
+        let ids = Ids {
+            session_id: row.try_get("session_id")?,
+            conversation_id: row.try_get("conversation_id")?,
+        };
+        let key = row.try_get("key")?;
+        Ok(Self { key, ids })
+    }
 }
 
 pub struct Surroundings<'a> {
@@ -53,11 +63,11 @@ impl Group {
             .all(|ids| !ids.contains(id))
     }
 
-    fn is_followed(&self, id: Option<&str>) -> bool {
+    fn is_followed(&self, id: Option<&String>) -> bool {
         id.is_some_and(|id| self.of_contact.contains(id))
     }
 
-    fn is_shared(&self, id: Option<&str>) -> bool {
+    fn is_shared(&self, id: Option<&String>) -> bool {
         id.is_some_and(|id| self.of_several.contains(id))
     }
 
@@ -72,17 +82,14 @@ impl Group {
             }
         }
         for (id, number) in numbers {
-            let is_of_many = number > MOST_SIBLINGS;
-            let ids = if is_of_many {
-                &mut self.of_many
-            } else {
-                &mut self.of_contact
+            match number > MOST_SIBLINGS {
+                true => self.of_many.insert(id),
+                false => self.of_contact.insert(id),
             };
-            ids.insert(id);
         }
     }
 
-    fn share(&mut self, id: Option<&str>) {
+    fn share(&mut self, id: Option<&String>) {
         if let Some(id) = id.and_then(|id| self.of_contact.take(id)) {
             self.of_several.insert(id);
         }
@@ -118,10 +125,7 @@ impl Contact {
 
     fn add(&mut self, row: SiblingRow) {
         self.interactions.insert(row.key);
-        self.ids.insert(Ids {
-            session_id: row.session_id,
-            conversation_id: row.conversation_id,
-        });
+        self.ids.insert(row.ids);
     }
 
     async fn add_siblings(
@@ -167,15 +171,15 @@ impl Contact {
             .await?;
         for row in &rows {
             if of_others.contains(&row.key) {
-                self.share(row.session_id.as_deref(), row.conversation_id.as_deref());
+                self.share(&row.ids);
             }
         }
         for (ids, _) in surroundings.rejected.iter().filter(|(_, is_other)| *is_other) {
-            self.share(ids.session_id.as_deref(), ids.conversation_id.as_deref());
+            self.share(ids);
         }
         for row in rows {
             let is_of_another = of_others.contains(&row.key);
-            if !is_of_another && self.has_id(row.session_id.as_deref(), row.conversation_id.as_deref()) {
+            if !is_of_another && self.has(&row.ids) {
                 self.add(row);
             } else if !self.interactions.contains(&row.key) {
                 self.doubtful.insert(row.key);
@@ -203,29 +207,26 @@ impl Contact {
         Ok(of_others)
     }
 
-    fn share(&mut self, session_id: Option<&str>, conversation_id: Option<&str>) {
-        self.sessions.share(session_id);
-        self.conversations.share(conversation_id);
-    }
-
-    fn has_id(&self, session_id: Option<&str>, conversation_id: Option<&str>) -> bool {
-        self.sessions.is_followed(session_id) || self.conversations.is_followed(conversation_id)
+    fn share(&mut self, ids: &Ids) {
+        self.sessions.share(ids.session_id.as_ref());
+        self.conversations.share(ids.conversation_id.as_ref());
     }
 
     pub fn has(&self, ids: &Ids) -> bool {
-        self.has_id(ids.session_id.as_deref(), ids.conversation_id.as_deref())
+        self.sessions.is_followed(ids.session_id.as_ref())
+            || self.conversations.is_followed(ids.conversation_id.as_ref())
     }
 
     pub fn may_have(&self, ids: &Ids) -> bool {
-        self.sessions.is_shared(ids.session_id.as_deref())
-            || self.conversations.is_shared(ids.conversation_id.as_deref())
+        self.sessions.is_shared(ids.session_id.as_ref())
+            || self.conversations.is_shared(ids.conversation_id.as_ref())
     }
 
     /// Of ids that nobody else shares.
     pub fn identifiers(&self, account_id: &str, key: &PrivacyKey) -> Vec<Identifier> {
         let all = self.ids.iter().flat_map(|ids| {
-            let is_by_session = self.sessions.is_followed(ids.session_id.as_deref());
-            let is_by_conversation = self.conversations.is_followed(ids.conversation_id.as_deref());
+            let is_by_session = self.sessions.is_followed(ids.session_id.as_ref());
+            let is_by_conversation = self.conversations.is_followed(ids.conversation_id.as_ref());
             let identifiers = Identifier::of_ids(account_id, ids, key);
             let is_kept = move |identifier: &Identifier| match identifier.kind {
                 IdentifierKind::Session => is_by_session,
@@ -260,12 +261,11 @@ async fn numbers(
     let none = |ids: &[String]| -> BTreeMap<String, usize> { ids.iter().map(|id| (id.clone(), 0)).collect() };
     let (mut of_sessions, mut of_conversations) = (none(sessions), none(conversations));
     for (is_session, id, number) in counted {
-        let numbers = if is_session {
-            &mut of_sessions
-        } else {
-            &mut of_conversations
+        let number = usize::try_from(number).unwrap_or(usize::MAX);
+        match is_session {
+            true => of_sessions.insert(id, number),
+            false => of_conversations.insert(id, number),
         };
-        numbers.insert(id, usize::try_from(number).unwrap_or(usize::MAX));
     }
     Ok((of_sessions, of_conversations))
 }

@@ -1,10 +1,9 @@
 //! Facts that reports count, written with the rows in one transaction, so that they never differ.
 
-mod conversations;
-mod names;
 mod rebuild;
 
-use std::collections::BTreeSet;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
@@ -13,10 +12,13 @@ use sqlx::{AssertSqlSafe, PgConnection};
 use uuid::Uuid;
 
 use crate::transform::Rows;
-use crate::transform::facts::{AgentOffer, FactBasis, FactRow, Facts, InteractionFact, QueueVisit};
+use crate::transform::facts::{
+    AgentOffer, FactBasis, FactRow, Facts, InteractionFact, QueueVisit, dimension_key,
+};
 
 use super::batch::Batch;
-use crate::ledger::LoadError;
+use super::siblings::MOST_SIBLINGS;
+use crate::ledger::{LoadError, bigint};
 
 pub use rebuild::{forget_orphans, forget_unnamed, forget_unseen, left, rebuild_some};
 
@@ -56,10 +58,10 @@ pub(super) async fn write(
     } = cleared?;
     let siblings: Vec<Counted<'_>> = siblings.iter().map(|(key, rows)| (*key, rows)).collect();
     facts.extend(make(&siblings, &basis).await);
-    conversations::count_once(&mut facts, &of_several);
+    count_once(&mut facts, &of_several);
     insert(connection, account_id, &facts, touched).await?;
     let all: Vec<Counted<'_>> = counted.iter().copied().chain(siblings).collect();
-    names::note(connection, account_id, &all).await
+    note_names(connection, account_id, &all).await
 }
 
 /// From the stored rows.
@@ -109,7 +111,7 @@ async fn clear(
     others: &[Uuid],
     mut keys: BTreeSet<Uuid>,
 ) -> Result<Cleared, LoadError> {
-    let of_several = conversations::of_several_records(connection, account_id, counted, others).await?;
+    let of_several = of_several_records(connection, account_id, counted, others).await?;
     let siblings = of_several.iter().filter(|key| !keys.contains(key));
     let siblings: Vec<Uuid> = siblings.copied().collect();
     keys.extend(&siblings);
@@ -216,5 +218,174 @@ async fn order_contacts(
     .bind(channels)
     .execute(connection)
     .await?;
+    Ok(())
+}
+
+/// Id, records, number read of all.
+type Conversation = (String, Vec<Uuid>, i64);
+
+/// Several records of a conversation each have its stays and offers so far: these count once. An id of too many
+/// records is a constant and is ignored.
+async fn of_several_records(
+    connection: &mut PgConnection,
+    account_id: &str,
+    counted: &[Counted<'_>],
+    others: &[Uuid],
+) -> Result<Vec<Uuid>, LoadError> {
+    let ids = counted
+        .iter()
+        .filter_map(|(_, rows)| rows.session.conversation_id.clone());
+    let mut ids: BTreeSet<String> = ids.collect();
+    if !others.is_empty() {
+        let of_others: Vec<Option<String>> = sqlx::query_scalar(
+            "select distinct conversation_id from smartassist.sessions where interaction_key = any($1)",
+        )
+        .bind(others)
+        .fetch_all(&mut *connection)
+        .await?;
+        ids.extend(of_others.into_iter().flatten());
+    }
+    let mut ids = Vec::from_iter(ids);
+    while !ids.is_empty() {
+        let most = ids.len() * MOST_SIBLINGS;
+        let several: Vec<Conversation> = sqlx::query_as(include_str!("conversations.sql"))
+            .bind(account_id)
+            .bind(&ids)
+            .bind(bigint(most as u64 + 1))
+            .fetch_all(&mut *connection)
+            .await?;
+        let constant = |(_, keys, _): &&Conversation| keys.len() > MOST_SIBLINGS;
+        if several
+            .first()
+            .is_none_or(|(.., read)| *read <= bigint(most as u64))
+        {
+            let records = several.iter().filter(|one| !constant(one));
+            return Ok(records.flat_map(|(_, keys, _)| keys).copied().collect());
+        }
+        // Then at least one is a constant.
+        let constants: BTreeSet<&String> = several.iter().filter(constant).map(|(id, ..)| id).collect();
+        ids.retain(|id| !constants.contains(id));
+    }
+    Ok(Vec::new())
+}
+
+/// Counts in the last record that reached a queue or an agent, else in the last one. In the others, what is
+/// counted per conversation is NULL.
+fn count_once(facts: &mut [(Uuid, Facts<'_>)], of_several: &[Uuid]) {
+    let mut conversations: BTreeMap<&str, Vec<_>> = BTreeMap::new();
+    for (key, facts) in facts.iter_mut().filter(|(key, _)| of_several.contains(key)) {
+        if let Some(conversation) = facts.interaction.conversation_id {
+            conversations.entry(conversation).or_default().push((*key, facts));
+        }
+    }
+    for records in conversations.values_mut() {
+        records.sort_by_key(|(key, facts)| {
+            let interaction = &facts.interaction;
+            Reverse((
+                interaction.destination_count > 0,
+                interaction.session_started_at,
+                *key,
+            ))
+        });
+        let (mut visits, mut offers) = (HashSet::new(), HashSet::new());
+        for (place, (_, facts)) in records.iter_mut().enumerate() {
+            if place > 0 {
+                facts.interaction.count_not();
+            }
+            facts.visits.retain(|visit| {
+                visit
+                    .entered_at
+                    .is_none_or(|at| visits.insert((visit.queue_key, at)))
+            });
+            facts.offers.retain(|offer| {
+                offer
+                    .assigned_at
+                    .is_none_or(|at| offers.insert((offer.agent_key, at)))
+            });
+        }
+    }
+}
+
+/// By key.
+type Seen<'a> = BTreeMap<&'a str, LastSeen<'a>>;
+
+struct LastSeen<'a> {
+    id: Option<&'a str>,
+    at: DateTime<Utc>,
+    /// The last one, and when it was sent.
+    name: Option<(DateTime<Utc>, &'a str)>,
+}
+
+/// Queues and agents with their last names, and labels that tell namesakes apart.
+async fn note_names(
+    connection: &mut PgConnection,
+    account_id: &str,
+    counted: &[Counted<'_>],
+) -> Result<(), LoadError> {
+    let (mut queues, mut agents) = (Seen::new(), Seen::new());
+    for (_, rows) in counted.iter().filter(|(_, rows)| !rows.session.is_shadow) {
+        let started_at = rows.session.session_started_at;
+        for queue in rows
+            .destinations
+            .iter()
+            .filter(|destination| destination.is_queue())
+        {
+            let at = queue.entered_at.unwrap_or(started_at);
+            see(
+                &mut queues,
+                at,
+                queue.queue_id.as_deref(),
+                queue.queue_name.as_deref(),
+            );
+        }
+        for agent in &rows.agent_segments {
+            let at = agent.assigned_at.or(agent.accepted_at).unwrap_or(started_at);
+            see(
+                &mut agents,
+                at,
+                agent.agent_id.as_deref(),
+                agent.agent_name.as_deref(),
+            );
+        }
+    }
+    store_names(connection, account_id, "queue", &queues).await?;
+    store_names(connection, account_id, "agent", &agents).await
+}
+
+fn see<'a>(seen: &mut Seen<'a>, at: DateTime<Utc>, id: Option<&'a str>, name: Option<&'a str>) {
+    let name = name.map(|name| (at, name));
+    let last = seen
+        .entry(dimension_key(id, name.map(|(_, name)| name)))
+        .or_insert(LastSeen { id, at, name });
+    last.at = last.at.max(at);
+    last.name = last.name.max(name);
+}
+
+/// `noun`: queue or agent.
+async fn store_names(
+    connection: &mut PgConnection,
+    account_id: &str,
+    noun: &str,
+    seen: &Seen<'_>,
+) -> Result<(), LoadError> {
+    if seen.is_empty() {
+        return Ok(());
+    }
+    let of_noun = |statement: &str| AssertSqlSafe(statement.replace("{noun}", noun));
+    let values = || seen.values();
+    let named = sqlx::query(of_noun(include_str!("name.sql")))
+        .bind(account_id)
+        .bind(Vec::from_iter(seen.keys()))
+        .bind(Vec::from_iter(values().map(|last| last.id)))
+        .bind(Vec::from_iter(
+            values().map(|last| last.name.map(|(_, name)| name)),
+        ))
+        .bind(Vec::from_iter(values().map(|last| last.at)))
+        .execute(&mut *connection)
+        .await?;
+    if named.rows_affected() > 0 {
+        let label = sqlx::query(of_noun(include_str!("label.sql")));
+        label.bind(account_id).execute(connection).await?;
+    }
     Ok(())
 }
