@@ -1,4 +1,4 @@
-//! Asks for pages: within the budget, signed anew, and again after failures.
+//! Asks within the budget, and again after failures.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -18,6 +18,8 @@ use crate::telemetry::{self, chain};
 use crate::time::clock::{Clock, Skew};
 
 const AUTH: HeaderName = HeaderName::from_static("auth");
+const ACCOUNT_ID: HeaderName = HeaderName::from_static("accountid");
+const STREAM_ID: HeaderName = HeaderName::from_static("iid");
 
 const LONGEST_BACKOFF: Duration = Duration::from_secs(60);
 
@@ -170,13 +172,7 @@ impl ApiClient {
 
     /// The API's time if recently seen and different, else ours.
     pub fn now(&self) -> DateTime<Utc> {
-        let now = self.clock.now();
-        self.api_clock().now(now, |then| self.clock.elapsed(then))
-    }
-
-    fn now_to_sign(&self) -> DateTime<Utc> {
-        let now = self.clock.now();
-        self.api_clock().now_to_sign(now, |then| self.clock.elapsed(then))
+        self.api_clock().now(&*self.clock)
     }
 
     fn api_clock(&self) -> MutexGuard<'_, ApiClock> {
@@ -233,7 +229,10 @@ impl ApiClient {
     async fn try_page(&self, request: &PageRequest<'_>, tally: &Tally) -> Result<Answer, ApiError> {
         let admission = self.budget.admit(request.priority);
         let place = tally.pulse.while_waiting(admission).await;
-        let token = self.account.credentials.token(self.now_to_sign())?;
+        let token = self
+            .account
+            .credentials
+            .token(self.api_clock().now_to_sign(&*self.clock))?;
         let mut auth = HeaderValue::from_str(token.expose_secret())
             .map_err(|_| ApiError::Unsigned(jsonwebtoken::errors::ErrorKind::InvalidToken.into()))?;
         auth.set_sensitive(true);
@@ -303,9 +302,6 @@ impl ApiClient {
         );
     }
 }
-
-const ACCOUNT_ID: HeaderName = HeaderName::from_static("accountid");
-const STREAM_ID: HeaderName = HeaderName::from_static("iid");
 
 #[expect(
     clippy::disallowed_methods,

@@ -1,8 +1,10 @@
-//! How far the API's clock is ahead.
+//! The API's clock.
 
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Datelike, TimeDelta, Utc};
+
+use crate::time::clock::Clock;
 
 /// `Date` has whole seconds; answers take time.
 const OTHER_CLOCK: TimeDelta = TimeDelta::seconds(5);
@@ -44,22 +46,20 @@ impl ApiClock {
         self.seen.map(|(ahead, ..)| ahead)
     }
 
-    pub(super) fn now(&self, now: DateTime<Utc>, elapsed: impl FnOnce(Instant) -> Duration) -> DateTime<Utc> {
-        moved(now, self.ahead(now, elapsed))
+    pub(super) fn now(&self, clock: &dyn Clock) -> DateTime<Utc> {
+        let now = clock.now();
+        moved(now, self.ahead(now, clock))
     }
 
-    pub(super) fn now_to_sign(
-        &self,
-        now: DateTime<Utc>,
-        elapsed: impl FnOnce(Instant) -> Duration,
-    ) -> DateTime<Utc> {
-        let ahead = self.ahead(now, elapsed);
+    pub(super) fn now_to_sign(&self, clock: &dyn Clock) -> DateTime<Utc> {
+        let now = clock.now();
+        let ahead = self.ahead(now, clock);
         moved(now, ahead.filter(|ahead| !is_too_far_to_sign(*ahead)))
     }
 
-    fn ahead(&self, now: DateTime<Utc>, elapsed: impl FnOnce(Instant) -> Duration) -> Option<TimeDelta> {
+    fn ahead(&self, now: DateTime<Utc>, clock: &dyn Clock) -> Option<TimeDelta> {
         let (ahead, at, instant) = self.seen.filter(|_| self.is_other)?;
-        let elapsed = elapsed(instant);
+        let elapsed = clock.elapsed(instant);
         let passed = TimeDelta::from_std(elapsed).unwrap_or(TimeDelta::MAX);
         let has_jumped = (now - at)
             .checked_sub(&passed)
@@ -75,6 +75,19 @@ fn moved(now: DateTime<Utc>, ahead: Option<TimeDelta>) -> DateTime<Utc> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[derive(Debug)]
+    struct Still(DateTime<Utc>, Duration);
+
+    impl Clock for Still {
+        fn now(&self) -> DateTime<Utc> {
+            self.0
+        }
+
+        fn elapsed(&self, _: Instant) -> Duration {
+            self.1
+        }
+    }
 
     #[test]
     fn clocks_that_differ_by_about_the_limit_do_not_flap() {
@@ -98,7 +111,8 @@ mod tests {
         skew.see(-TimeDelta::days(20_000), then);
         let ahead = |minutes: i64| {
             let elapsed = TimeDelta::minutes(minutes);
-            skew.ahead(then + elapsed, |_| elapsed.to_std().unwrap())
+            let clock = Still(then + elapsed, elapsed.to_std().unwrap());
+            skew.ahead(clock.now(), &clock)
         };
         assert_eq!(ahead(2), Some(-TimeDelta::days(20_000)));
         assert_eq!(ahead(3), None);
@@ -116,9 +130,9 @@ mod tests {
         ] {
             let mut clock = ApiClock::default();
             clock.see(TimeDelta::seconds(seconds), now);
-            let signed = clock.now_to_sign(now, |_| Duration::ZERO);
+            let signed = clock.now_to_sign(&Still(now, Duration::ZERO));
             assert_eq!((signed - now).num_seconds(), followed, "{seconds}");
-            let known = clock.now(now, |_| Duration::ZERO);
+            let known = clock.now(&Still(now, Duration::ZERO));
             assert_eq!((known - now).num_seconds(), seconds);
         }
     }
@@ -145,9 +159,9 @@ mod tests {
         ] {
             let mut clock = ApiClock::default();
             clock.see(ahead, now);
-            assert_eq!(clock.now(now, |_| Duration::ZERO), now);
+            assert_eq!(clock.now(&Still(now, Duration::ZERO)), now);
             clock.see(ahead, DateTime::UNIX_EPOCH);
-            assert_eq!(clock.now(now, |_| Duration::MAX), now);
+            assert_eq!(clock.now(&Still(now, Duration::MAX)), now);
         }
     }
 }
