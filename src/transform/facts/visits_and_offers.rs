@@ -15,7 +15,7 @@ pub(super) fn visits<'a>(rows: &'a Rows, steps: &[Step<'a>], basis: &FactBasis) 
         .collect()
 }
 
-/// A stay is in a queue, the first of its steps, and with agents who were offered it directly from there.
+/// A stay: a queue, and the agents who were offered it directly from there.
 fn visit<'a>(rows: &'a Rows, stays: &[&[Step<'a>]], place: usize, basis: &FactBasis) -> QueueVisit<'a> {
     let stay = stays[place];
     let before = place.checked_sub(1).map(|before| &stays[before][0]);
@@ -30,16 +30,12 @@ fn visit<'a>(rows: &'a Rows, stays: &[&[Step<'a>]], place: usize, basis: &FactBa
     let next_entered_at = next.and_then(|next| next.destination.entered_at);
     let given_at = stay[1..].iter().filter_map(Step::assigned_at).min();
     let ended_at = session.session_ended_at;
-    let outcome = if answer.is_some() {
-        "answered"
-    } else if next.is_some() {
-        "flowed_out"
-    } else if ended_at.is_none() {
-        "waiting"
-    } else if stay.len() > 1 {
-        "transferred_unanswered"
-    } else {
-        unanswered(session, has_opted)
+    let outcome = match answer {
+        Some(_) => "answered",
+        None if next.is_some() => "flowed_out",
+        None if ended_at.is_none() => "waiting",
+        None if stay.len() > 1 => "transferred_unanswered",
+        None => unanswered(session, has_opted),
     };
     let left_at = match outcome {
         "waiting" => None,
