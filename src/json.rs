@@ -36,7 +36,6 @@ pub struct Extent {
 }
 
 impl Extent {
-    /// One pass.
     pub fn of(text: &str) -> Self {
         let mut extent = Self { values: 1, levels: 0 };
         let (mut level, mut in_text, mut is_escaped) = (0_usize, false, false);
@@ -67,9 +66,6 @@ impl Extent {
 }
 
 /// The last of equal keys counts.
-///
-/// # Errors
-/// The text is no JSON, or too deep.
 pub fn parse(text: &str) -> Result<Value, JsonError> {
     parse_counted(text, Extent::of(text))
 }

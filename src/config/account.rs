@@ -1,4 +1,4 @@
-//! An account: where it is, how it signs in, what is asked for and how fast.
+//! Accounts and their limits.
 
 use std::time::Duration;
 
@@ -63,7 +63,6 @@ settings! {
     RequestLimits {
         /// 0: unlimited.
         per_minute: u32 = integer("requests_per_minute", 0..=100_000);
-        /// 0: unlimited.
         per_hour: u32 = integer("requests_per_hour", 0..=1_000_000);
         /// Never 0; each may hold a page in memory.
         max_in_flight: usize = number("max_in_flight", 0..=64, in_flight);

@@ -39,6 +39,8 @@ pub const SHORTEST_TOKEN: usize = 16;
 
 const A_TIME_ZONE: &str = "the IANA name of a time zone, as in Europe/Berlin or America/New_York";
 
+const A_LEVEL: &str = "error, warn, info, debug, trace, or directives such as info,smartassist_etl=debug";
+
 /// Numbers of ISO 8601.
 const DAYS: [(&str, i32); 7] = [
     ("monday", 1),
@@ -94,7 +96,7 @@ settings! {
     }
 
     Reporting {
-        time_zone: Tz = time_zone("time_zone");
+        time_zone: Tz = required("time_zone", A_TIME_ZONE, |text| text.parse().ok());
         /// Longest wait within target.
         service_level_seconds: i32 = integer("service_level_seconds", 1..=86_400);
         /// Longest wait of a short abandon.
@@ -118,7 +120,7 @@ settings! {
         /// `None`: pretty on terminals, else JSON.
         format: Option<LogFormat> = choice("format", &[("json", LogFormat::Json), ("pretty", LogFormat::Pretty)]);
         /// Level or directives.
-        level: String = log_level("level");
+        level: String = required("level", A_LEVEL, log_level);
     }
 }
 
@@ -266,9 +268,6 @@ impl Config {
     }
 
     /// Refuses a future start: coverage would look complete.
-    ///
-    /// # Errors
-    /// A start is after `now`.
     pub fn require_started(&self, now: DateTime<Utc>) -> Result<(), ConfigError> {
         let is_to_come = |account: &&AccountConfig| account.start_from.is_some_and(|start| start > now);
         let problem = |account: &AccountConfig| {
@@ -317,25 +316,17 @@ impl Section<'_> {
         Some(file)
     }
 
-    fn time_zone(&mut self, key: &str) -> Option<Tz> {
-        self.required(key, A_TIME_ZONE, |text| text.parse().ok())
-    }
-
     fn address(&mut self, key: &str) -> Option<SocketAddr> {
         let expected = "an address and a port, as in 127.0.0.1:8080";
         self.required(key, expected, |text| text.parse().ok())
     }
-
-    fn log_level(&mut self, key: &str) -> Option<String> {
-        let expected = "error, warn, info, debug, trace, or directives such as info,smartassist_etl=debug";
-        self.required(key, expected, |text| is_level(text).then(|| text.to_owned()))
-    }
 }
 
 /// An unknown bare word would silence all other targets.
-fn is_level(text: &str) -> bool {
+fn log_level(text: &str) -> Option<String> {
     let is_bare = |directive: &&str| !directive.contains(['=', '[', ':']);
     let mut bare = text.split(',').map(str::trim).filter(is_bare);
-    bare.all(|word| word.parse::<LevelFilter>().is_ok())
-        && tracing_subscriber::EnvFilter::try_new(text).is_ok()
+    let is_level = bare.all(|word| word.parse::<LevelFilter>().is_ok())
+        && tracing_subscriber::EnvFilter::try_new(text).is_ok();
+    is_level.then(|| text.to_owned())
 }

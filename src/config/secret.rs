@@ -22,10 +22,7 @@ pub(super) const A_PLACEHOLDER: &str =
     "is a placeholder (REPLACE-ME, CHANGE-ME, <…>), which everybody knows: write the secret there";
 
 impl Secret {
-    /// Trimmed.
-    ///
-    /// # Errors
-    /// Unreadable, empty or a placeholder.
+    /// Trimmed; neither empty nor a placeholder.
     pub fn read(&self) -> Result<SecretString, SecretError> {
         let text = self.text()?;
         let secret = trimmed(text.expose_secret());

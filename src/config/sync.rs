@@ -1,4 +1,4 @@
-//! When is read what: the schedule of polls, the refresh policies, and cron patterns in UTC.
+//! When what is read; cron patterns are in UTC.
 
 use std::time::Duration;
 

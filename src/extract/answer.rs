@@ -1,4 +1,4 @@
-//! What an answer means: an envelope with records, nothing, or an error, even under undocumented keys.
+//! What an answer means; even undocumented keys may report errors.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -25,7 +25,7 @@ pub enum Answer {
 
 #[derive(Debug, Default)]
 pub struct Page {
-    /// `numResults`: of page or window, undocumented.
+    /// Of page or window, undocumented.
     pub reported: Option<u64>,
     /// Including elements without an id.
     pub records: Vec<Element>,

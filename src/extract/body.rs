@@ -1,5 +1,4 @@
-//! Receives a body and decodes it: by byte order mark, declared charset or as UTF-8; notes where characters are
-//! unreadable.
+//! Receives a body and decodes it; notes where characters are unreadable.
 
 use std::ops::Range;
 use std::time::Duration;

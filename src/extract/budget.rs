@@ -37,7 +37,6 @@ pub enum Priority {
 pub struct BudgetUse {
     #[serde(rename = "span_seconds")]
     pub span: BudgetSpan,
-    /// In flight, or ended within the span.
     pub used: usize,
     pub limit: usize,
 }
@@ -131,7 +130,7 @@ impl Budget {
         Waiting { budget: self, turn }
     }
 
-    /// Gives how long it lasts: there may be a longer one already.
+    /// Gives the longest pause.
     pub fn pause(&self, pause: Duration) -> Duration {
         let (mut state, now) = (self.state(), Instant::now());
         let until = state
@@ -226,7 +225,7 @@ impl BudgetState {
         self.in_flight + self.ended.len() - self.free(span, now)
     }
 
-    /// Of the ended ones, the first of which count no longer.
+    /// Ended earlier.
     fn free(&self, span: BudgetSpan, now: Instant) -> usize {
         self.ended.partition_point(|ended| free_at(*ended, span) <= now)
     }

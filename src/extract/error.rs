@@ -1,4 +1,4 @@
-//! One table of what can go wrong: what it means, what is done, and the remedy.
+//! What can go wrong, and what is done then.
 
 use std::time::Duration;
 

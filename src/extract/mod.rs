@@ -1,4 +1,4 @@
-//! The API: what is asked for, what it costs, and how an answer is got.
+//! The API: what is asked for and what it costs.
 
 mod answer;
 mod auth;
@@ -142,12 +142,10 @@ impl Tally {
         self.requests.load(Ordering::Relaxed)
     }
 
-    /// With repeats.
     pub fn pages(&self) -> u64 {
         self.pages.load(Ordering::Relaxed)
     }
 
-    /// With repeats.
     pub fn records(&self) -> u64 {
         self.records.load(Ordering::Relaxed)
     }

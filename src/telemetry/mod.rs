@@ -1,4 +1,4 @@
-//! The form of the log, the metrics, and words for instants, spans, numbers and errors.
+//! Log, metrics, and words for instants and errors.
 
 pub mod logging;
 pub mod metrics;

@@ -1,4 +1,4 @@
-//! Reads a value as the kind of its field.
+//! Reads values of each kind.
 
 use std::borrow::Cow;
 use std::mem::take;
@@ -101,9 +101,6 @@ impl Coerce for Option<i32> {
         let text = word_or_number(value).ok_or(NO_INTEGER)?;
         if text.is_empty() {
             return Ok(None);
-        }
-        if let Ok(number) = text.parse::<i32>() {
-            return Ok(Some(number));
         }
         let number = decimal(&text).ok_or(NO_INTEGER)?;
         let whole = whole(number)?;

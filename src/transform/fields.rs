@@ -8,8 +8,7 @@ use super::reader::Reader;
 use super::table::{Cell, Field, Table, TableRow, ToCell, fields, rust_type};
 
 fields! {
-    /// One row of `sessions`.
-    Session in "sessions" from [""] {
+    table Session in "sessions" from [""] {
         session_id: Text by hand Identity "sessionId" [Keep];
         conversation_id: Text by hand Identity "conversationId" [Keep];
         channel: Label = "channel" [Keep];
@@ -113,8 +112,7 @@ fields! {
         "metaInfo.category": Text [Keep];
     }
 
-    /// One row of `destinations`.
-    Destination in "destinations" from ["destinations"] {
+    table Destination in "destinations" from ["destinations"] {
         destination_index: i32;
         destination_type: Label = "destinationType" [Keep];
         queue_id: Id = "queueId" [Keep];
@@ -126,8 +124,7 @@ fields! {
         extra: Json;
     }
 
-    /// One row of `agent_segments`.
-    AgentSegment in "agent_segments"
+    table AgentSegment in "agent_segments"
     from ["destinations.respondingAgent", "destinations.nonRespondingAgents", "destinations"] {
         destination_index: i32;
         segment_index: i32;
@@ -155,8 +152,7 @@ fields! {
         "destinationType": Label [Keep];
     }
 
-    /// One row of `consultations`.
-    Consultation in "consultations" from [
+    table Consultation in "consultations" from [
         "destinations.respondingAgent.ConsultingAgents",
         "destinations.nonRespondingAgents.ConsultingAgents",
         "destinations.ConsultingAgents"
@@ -174,8 +170,7 @@ fields! {
         extra: Json;
     }
 
-    /// One row of `joined_users`.
-    JoinedUser in "joined_users" from [
+    table JoinedUser in "joined_users" from [
         "destinations.respondingAgent.JoinedUsers",
         "destinations.nonRespondingAgents.JoinedUsers",
         "destinations.JoinedUsers"
@@ -191,8 +186,7 @@ fields! {
         extra: Json;
     }
 
-    /// One row of `tags`.
-    Tag in "tags" from ["sessionleveltags", "userleveltags"] {
+    table Tag in "tags" from ["sessionleveltags", "userleveltags"] {
         tag_scope: TagScope;
         tag_index: i32;
         name: Label = "name" [Keep];

@@ -121,10 +121,7 @@ impl Interaction {
     }
 }
 
-/// Reads one record.
-///
-/// # Errors
-/// The record is too large, no object, or lacks id or start.
+/// Rejects what is too large, no object, or lacks id or start.
 pub fn transform(
     record: &RecordText<'_>,
     origin: Origin<'_>,

@@ -35,9 +35,7 @@ pub struct RawRecord {
 
 impl RawRecord {
     /// One pass over the text.
-    ///
-    /// # Errors
-    /// The element is no record, such as an error object: it names no id, or has neither id nor start.
+    /// Refuses what names no id, such as an error object, or has neither id nor start.
     pub fn of(
         sent: RecordText<'static>,
         unreadable: u64,

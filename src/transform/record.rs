@@ -1,4 +1,4 @@
-//! Makes rows of a record, what the table of fields cannot say, and tells what nobody knows.
+//! Makes rows of a record: what the table of fields cannot say.
 
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
@@ -226,16 +226,9 @@ pub(super) fn shadowed_conversation(user_id: &str) -> Option<&str> {
 }
 
 fn says_assist_only(meta_info: &Reader<'_>) -> bool {
-    let customs = meta_info.values("customData");
-    let mut flags = customs.flat_map(|custom| each(custom, "isAgentAssistOnly"));
+    let customs = meta_info.values("customData").filter_map(Value::as_object);
+    let mut flags = customs.flat_map(|custom| named(custom, "isAgentAssistOnly"));
     flags.any(|flag| Option::coerce(&mut flag.clone(), FieldKind::Flag, 0) == Ok(Some(true)))
-}
-
-fn each<'a>(value: &'a Value, name: &'a str) -> impl Iterator<Item = &'a Value> {
-    value
-        .as_object()
-        .into_iter()
-        .flat_map(move |object| named(object, name))
 }
 
 /// Without its value.
@@ -259,7 +252,7 @@ fn add_drift(known: &Node, path: &str, object: &Map<String, Value>, drift: &mut 
             // Bots define the fields of some objects.
             (Some(part), _) if part.parts.is_empty() || part.kind == FieldKind::Json => {}
             (Some(part), Value::Object(within)) => {
-                add_drift(part, &format!("{path}{}.", part.name), within, drift)
+                add_drift(part, &format!("{path}{}.", part.name), within, drift);
             }
             (Some(part), Value::Array(items)) => {
                 let path = format!("{path}{}[].", part.name);

@@ -1,12 +1,11 @@
-//! The text of a record: how large it may be, and what is replaced in it, since PostgreSQL refuses it: U+0000,
-//! lone surrogates and huge numbers.
+//! The text of a record: its bounds, and what is replaced since PostgreSQL refuses it.
 
 use std::borrow::Cow;
 
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use super::privacy::is_documented;
+use super::privacy::RECORD;
 use super::reader::Notes;
 use crate::json::{self, Extent, JsonError};
 
@@ -32,7 +31,6 @@ impl<'a> RecordText<'a> {
         &self.text
     }
 
-    /// Perhaps a few too many.
     pub fn values(&self) -> usize {
         self.extent.values
     }
@@ -97,7 +95,7 @@ pub(super) fn small_fields(text: &str) -> Map<String, Value> {
     let (mut small, mut left) = (Map::new(), LARGEST_PART);
     for (name, field) in json::fields(text).unwrap_or_default() {
         let field = field.get();
-        if field.len() > LARGEST_FIELD.min(left) || !is_documented(&name) {
+        if field.len() > LARGEST_FIELD.min(left) || RECORD.find(&name).is_none() {
             continue;
         }
         if let Ok(value) = parse(&RecordText::of(field), &Notes::new(0)) {

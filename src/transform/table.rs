@@ -1,7 +1,7 @@
-//! Tables, their rows and cells; structs, readers and metadata are generated from the table of fields.
+//! Tables, rows and cells; generates structs, readers and metadata from the table of fields.
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -33,7 +33,6 @@ pub struct Table {
 }
 
 impl Table {
-    /// Full paths.
     pub fn paths(&self) -> impl Iterator<Item = (String, Field)> {
         let (fields, places) = (self.fields, self.places);
         places.iter().flat_map(move |place| {
@@ -181,7 +180,8 @@ cells! {
 }
 
 /// JSON kept as text: whole windows are held in memory, and a tree takes several times as much.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Value", into = "Value")]
 pub struct JsonText(Box<str>);
 
 impl JsonText {
@@ -201,15 +201,9 @@ impl From<Value> for JsonText {
     }
 }
 
-impl Serialize for JsonText {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.value().serialize(serializer)
-    }
-}
-
-impl<'de> Deserialize<'de> for JsonText {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Value::deserialize(deserializer).map(Self::from)
+impl From<JsonText> for Value {
+    fn from(text: JsonText) -> Self {
+        text.value()
     }
 }
 
@@ -233,8 +227,7 @@ pub(super) use rust_type;
 
 macro_rules! fields {
     ($(
-        #[doc = $doc:literal]
-        $row:ident in $table:literal from [$($place:literal),+] $(or $lone:literal)? {$(
+        table $row:ident in $table:literal from [$($place:literal),+] $(or $lone:literal)? {$(
             $name:ident: $type:ident
                 $(= $path:literal $(or $also:literal)* [$privacy:ident])?
                 $(by hand $kind:ident $hand:literal [$hand_privacy:ident])?;
@@ -243,7 +236,7 @@ macro_rules! fields {
     )+) => {
         pub const TABLES: &[Table] = &[$(<$row as TableRow>::TABLE),+];
         $(
-            #[doc = $doc]
+            #[doc = concat!("One row of `", $table, "`.")]
             #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
             #[serde(default)]
             pub struct $row {

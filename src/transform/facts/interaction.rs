@@ -1,4 +1,4 @@
-//! The fact of an interaction, and how sessions end.
+//! The fact of an interaction. No single column tells how it ended, so words are searched.
 
 use std::collections::BTreeSet;
 
@@ -131,7 +131,6 @@ impl Worked {
     }
 }
 
-/// By name.
 fn last_values(tags: &[Tag]) -> Option<JsonText> {
     let of_session = tags.iter().filter(|tag| tag.tag_scope == TagScope::Session);
     let named = of_session.filter_map(|tag| Some((tag.name.clone()?, Value::from(tag.value.clone()?))));
@@ -152,7 +151,6 @@ fn skill_names(skills: &Value) -> Option<String> {
     (!names.is_empty()).then(|| Vec::from_iter(names).join(", "))
 }
 
-/// How a session ended: no single column tells, so words are searched.
 fn lower(text: Option<&str>) -> String {
     text.unwrap_or_default().to_lowercase()
 }

@@ -1,4 +1,4 @@
-//! What identifies a customer or a record: to find stored ones, and to be erased again.
+//! What identifies a customer or a record.
 
 use std::collections::BTreeSet;
 
@@ -115,10 +115,7 @@ pub struct Wanted {
 }
 
 impl Wanted {
-    /// Parses an identifier.
-    ///
-    /// # Errors
-    /// The value identifies nobody or many.
+    /// Refuses what identifies nobody or many.
     pub fn new(kind: IdentifierKind, value: &str, key: &PrivacyKey) -> Result<Self, &'static str> {
         let normalized = normalized(kind, value)?;
         let mut tokens = BTreeSet::from([hash::token(key, kind.as_str(), &normalized)]);

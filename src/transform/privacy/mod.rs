@@ -1,4 +1,4 @@
-//! Keeps, hashes or drops personal data. Here is the privacy class of every field, as in `docs/privacy.md`; unlisted fields are free text.
+//! Keeps, hashes or drops personal data, by class of the field, as in `docs/privacy.md`; unlisted ones are free text.
 
 mod agents;
 mod customer;
@@ -142,10 +142,6 @@ impl Node {
             part.list(&format!("{path}."), listed);
         }
     }
-}
-
-pub(super) fn is_documented(name: &str) -> bool {
-    RECORD.find(name).is_some()
 }
 
 /// `None`: always kept.
