@@ -150,17 +150,12 @@ impl Headway {
 
 /// `sync.stall_seconds`, or longer if the budget delays the first window.
 pub fn stalled_after(stall: Duration, limits: RequestLimits) -> Duration {
-    stall.max(first_window_after(limits))
-}
-
-/// A used-up budget pauses for a whole span, and windows in flight all end late.
-pub(super) fn first_window_after(limits: RequestLimits) -> Duration {
+    // A used-up budget pauses for a whole span, and windows in flight all end late.
     let requests_before = (WINDOWS_IN_FLIGHT as u64 + 1) * REQUESTS_OF_A_WINDOW;
-    limits
-        .spans()
+    let spans = limits.spans();
+    spans
         .map(|(span, limit)| span.length() + span.time_for(requests_before, limit))
-        .max()
-        .unwrap_or_default()
+        .fold(stall, Duration::max)
 }
 
 #[derive(Debug, Clone, Default)]

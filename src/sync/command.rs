@@ -1,5 +1,7 @@
+use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{DateTime, TimeDelta};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
@@ -14,11 +16,11 @@ use crate::time::window::Window;
 use crate::warehouse::compare;
 
 use super::account::{AccountContext, Headway};
-use super::comparison::DayComparison;
-use super::engine::{DEFAULT_START, Engine, Goal};
+use super::compare::DayComparison;
+use super::engine::{self, DEFAULT_START, Goal};
 use super::plan::head;
 use super::policies;
-use super::report::RunReport;
+use super::report::{RunReport, both};
 use super::serve::{HeldLease, LOOK_FOR_LEASE};
 
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -52,10 +54,7 @@ pub enum WishError {
 /// # Errors
 /// Other filters, or the database fails.
 pub async fn ask(account: &AccountContext, wish: &Wish<'_>) -> Result<Option<i64>, WishError> {
-    match accounts::has_other_filters(&account.pool, account.api.account())
-        .await
-        .map_err(WishError::from)?
-    {
+    match accounts::has_other_filters(&account.pool, account.api.account()).await? {
         Some(true) => return Err(WishError::OtherFilters(account.name().to_owned())),
         Some(false) => {}
         None => introduce(account).await?,
@@ -65,14 +64,15 @@ pub async fn ask(account: &AccountContext, wish: &Wish<'_>) -> Result<Option<i64
         purpose: wish.purpose,
         policy: None,
         ranges: wish.ranges,
-        due_for: wish.read_again.then(chrono::TimeDelta::zero),
+        due_for: wish.read_again.then(TimeDelta::zero),
         due_at: None,
         by_identity: wish.by_identity,
         requested_by: &account.holder,
         rules: RULES,
     };
-    let asked = requests::ask(&account.pool, &request).await?;
-    let Some(asked) = asked else { return Ok(None) };
+    let Some(asked) = requests::ask(&account.pool, &request).await? else {
+        return Ok(None);
+    };
     let progress = requests::progress(&account.pool, asked.id).await?;
     Ok(progress
         .filter(|progress| progress.state == "open")
@@ -116,7 +116,8 @@ pub async fn catch_up(
         };
         let report = pass(account, Kind::Sync, stop).await;
         if report.outcome == Outcome::Skipped {
-            return watch_all(account, requests, stop).await;
+            let watched = watch_all(account, requests, stop).await;
+            return watched.unwrap_or_else(|error| RunReport::not_asked(account.name(), &error));
         }
         if !report.handed_over || stop.is_cancelled() {
             return report;
@@ -126,38 +127,30 @@ pub async fn catch_up(
 }
 
 /// What is new becomes a request too, so that it can be watched.
-async fn watch_all(account: &AccountContext, requests: Vec<i64>, stop: &CancellationToken) -> RunReport {
+async fn watch_all(
+    account: &AccountContext,
+    requests: Vec<i64>,
+    stop: &CancellationToken,
+) -> Result<RunReport, WishError> {
     let settle = account.settings.settle;
-    let unread = gaps::unread(&account.pool, account.account_id(), account.head(), settle).await;
-    let asked = match unread {
-        Ok(unread) => {
-            let wish = Wish {
-                purpose: Purpose::Backfill,
-                ranges: &unread,
-                read_again: false,
-                by_identity: false,
-            };
-            ask(account, &wish).await
-        }
-        Err(error) => Err(error.into()),
+    let unread = gaps::unread(&account.pool, account.account_id(), account.head(), settle).await?;
+    let wish = Wish {
+        purpose: Purpose::Backfill,
+        ranges: &unread,
+        read_again: false,
+        by_identity: false,
     };
-    let new = match asked {
-        Ok(new) => new,
-        Err(error) => return RunReport::not_asked(account.name(), &error),
-    };
-    let mut all: Option<RunReport> = None;
+    let new = ask(account, &wish).await?;
+    let mut all = None;
     for id in new.into_iter().chain(requests) {
         let report = see_through(account, id, stop).await;
         let ends = report.outcome == Outcome::Interrupted;
-        all = Some(match all {
-            Some(before) => before.and(report),
-            None => report,
-        });
+        all = both(all, Some(report));
         if ends {
             break;
         }
     }
-    all.unwrap_or_else(|| RunReport::idle(chrono::DateTime::UNIX_EPOCH))
+    Ok(all.unwrap_or_else(|| RunReport::idle(DateTime::UNIX_EPOCH)))
 }
 
 /// Also gives the request, if there is anything to read.
@@ -168,7 +161,7 @@ pub async fn fulfil(
 ) -> (Option<i64>, RunReport) {
     match ask(account, wish).await {
         Ok(Some(id)) => (Some(id), see_through(account, id, stop).await),
-        Ok(None) => (None, RunReport::idle(chrono::DateTime::UNIX_EPOCH)),
+        Ok(None) => (None, RunReport::idle(DateTime::UNIX_EPOCH)),
         Err(error) => (None, RunReport::not_asked(account.name(), &error)),
     }
 }
@@ -243,13 +236,7 @@ pub async fn compared(account: &AccountContext, request: i64) -> Result<Vec<DayC
 }
 
 async fn work(account: &AccountContext, held: HeldLease, goal: Goal, stop: &CancellationToken) -> RunReport {
-    match Engine::begin(account, held, goal, stop.clone(), std::sync::Arc::default()).await {
-        Ok(engine) => Box::pin(engine.run()).await,
-        Err((held, error)) => {
-            held.release().await;
-            RunReport::not_begun(account.name(), &error)
-        }
-    }
+    engine::work(account, held, goal, stop.clone(), Arc::default()).await
 }
 
 /// `None`: still open.

@@ -5,6 +5,8 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
 use tracing::{error, info};
 use uuid::Uuid;
 
@@ -18,7 +20,6 @@ use crate::transform::Interaction;
 use crate::warehouse::compare::{self, Basis, Crossing};
 use crate::warehouse::left_out;
 
-use super::comparison::{DayComparison, Method};
 use super::engine::{Fetch, Fetched, WindowReport, WindowRows, WindowSource, Writer, is_a_second};
 use super::plan::{Model, Next, Planned, Queue};
 use super::read::{Knowledge, NumResults, ReadError, Verdict};
@@ -27,21 +28,65 @@ use super::report::{ELSEWHERE, STRAYS, WindowFailure, read_problem};
 /// A basis that fits this many fewer days is excluded: one day may fit by chance.
 const DAYS_THAT_RULE_OUT: usize = 3;
 
-pub(super) struct Comparing<'a> {
-    source: &'a WindowSource,
-    known: &'a mut Knowledge,
-    writer: Writer,
-    model: Model,
-    /// Its tally counts all requests.
-    whole: Fetch,
-    request: i64,
-    booked: Counters,
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Method {
+    Total,
+    Identity,
 }
 
-#[derive(Debug, Clone, Copy)]
+/// Counts are of interactions.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DayComparison {
+    pub from: DateTime<Utc>,
+    /// Exclusive.
+    pub to: DateTime<Utc>,
+    pub method: Method,
+    pub api: u64,
+    /// Of those in the API; under [`Method::Total`], stored for the day.
+    pub stored: u64,
+    pub not_stored: u64,
+    pub not_returned: u64,
+    /// Stored in another version, or marked missing.
+    pub changed: u64,
+    pub rejected: u64,
+    pub problem: Option<String>,
+}
+
+impl DayComparison {
+    pub fn differs(&self) -> bool {
+        self.problem.is_some() || self.not_stored + self.not_returned + self.changed > 0
+    }
+
+    fn of(day: Window, method: Method) -> Self {
+        Self {
+            from: day.start,
+            to: day.end,
+            method,
+            api: 0,
+            stored: 0,
+            not_stored: 0,
+            not_returned: 0,
+            changed: 0,
+            rejected: 0,
+            problem: None,
+        }
+    }
+}
+
+pub(super) struct Comparing<'a> {
+    pub(super) source: &'a WindowSource,
+    pub(super) known: &'a mut Knowledge,
+    pub(super) writer: Writer,
+    pub(super) model: Model,
+    /// Its tally counts all requests.
+    pub(super) whole: Fetch,
+    pub(super) request: i64,
+    pub(super) booked: Counters,
+}
+
 struct Counted {
-    day: Window,
-    total: Option<u64>,
+    total: u64,
     stored: [u64; Basis::ALL.len()],
 }
 
@@ -79,25 +124,7 @@ impl From<LoadError> for Ends {
     }
 }
 
-impl<'a> Comparing<'a> {
-    pub(super) fn new(
-        (source, known): (&'a WindowSource, &'a mut Knowledge),
-        writer: Writer,
-        model: Model,
-        whole: Fetch,
-        request: i64,
-    ) -> Self {
-        Self {
-            source,
-            known,
-            writer,
-            model,
-            whole,
-            request,
-            booked: Counters::default(),
-        }
-    }
-
+impl Comparing<'_> {
     /// Notes each day at once, so that a failure keeps the others.
     pub(super) async fn all(mut self, days: &[Window], by_identity: bool) -> Result<WindowReport, LoadError> {
         let failure = match self.compare(days, by_identity).await {
@@ -116,40 +143,39 @@ impl<'a> Comparing<'a> {
         let mut counted = Vec::new();
         for day in days {
             counted.push(if by_identity {
-                Counted {
-                    day: *day,
-                    total: None,
-                    stored: [0; Basis::ALL.len()],
-                }
+                None
             } else {
                 self.count(*day).await?
             });
         }
         let possible = possible_bases(&counted);
-        for day in &counted {
-            let compared = match by_total(day, &possible) {
-                Some(equal) => equal,
-                None => self.by_identity(day.day, crossing(&possible)).await?,
+        for (day, counted) in days.iter().zip(counted) {
+            let fits =
+                |Counted { total, stored }: &Counted| possible.iter().all(|place| stored[*place] == *total);
+            let compared = match counted.filter(fits) {
+                Some(Counted { total, .. }) => DayComparison {
+                    api: total,
+                    stored: total,
+                    ..DayComparison::of(*day, Method::Total)
+                },
+                None => self.by_identity(*day, crossing(&possible)).await?,
             };
             log_difference(&compared);
             let found = serde_json::to_value(&compared).unwrap_or_default();
             let (pool, lease) = (&self.writer.account.pool, &self.writer.lease);
-            requests::compared(pool, lease, self.request, day.day, &found).await?;
+            requests::compared(pool, lease, self.request, *day, &found).await?;
         }
         Ok(())
     }
 
-    async fn count(&mut self, day: Window) -> Result<Counted, Ends> {
+    /// `None`: the API gives no total.
+    async fn count(&mut self, day: Window) -> Result<Option<Counted>, Ends> {
+        if !matches!(self.known.profile.num_results, None | Some(NumResults::Total)) {
+            return Ok(None);
+        }
         let account = &self.writer.account;
         let stored = compare::counts(&account.pool, account.account_id(), day).await?;
         let gives_totals = self.known.profile.gives_totals();
-        if !matches!(self.known.profile.num_results, None | Some(NumResults::Total)) {
-            return Ok(Counted {
-                day,
-                total: None,
-                stored,
-            });
-        }
         let request = PageRequest {
             window: day,
             offset: 0,
@@ -162,16 +188,12 @@ impl<'a> Comparing<'a> {
         let total = page.as_ref().ok().and_then(|page| total_of(page, gives_totals));
         let shown = page.as_ref().map_or(0, |page| page.records.len() as u64);
         let failure = page.err().map(|error| WindowFailure::of_reading(&error.into()));
-        let status = if failure.is_some() {
-            Status::Failed
-        } else {
-            Status::Compared
-        };
         let problem = failure.as_ref().map(|failure| &failure.problem);
+        let status = status(failure.is_some());
         self.record(&fetch, status, total.unwrap_or(shown), (total, problem))
             .await?;
         match failure {
-            None => Ok(Counted { day, total, stored }),
+            None => Ok(total.map(|total| Counted { total, stored })),
             Some(failure) => Err(not_compared(day, failure)),
         }
     }
@@ -219,62 +241,42 @@ impl<'a> Comparing<'a> {
             let Next::Read(planned) = queue.next(&self.model, 0) else {
                 break;
             };
-            match self.read_window(planned).await? {
+            let fetch = self.part(planned);
+            let read = self.source.read(&fetch, self.known).await;
+            let problem = match &read {
+                Ok(fetched) => unreadable(planned.window, fetched.reading.verdict),
+                Err(error) => Some(read_problem(error)),
+            };
+            let reading = read.as_ref().ok().map(|fetched| &fetched.reading);
+            let records = reading.map_or(0, |reading| reading.distinct_records);
+            let total = reading.and_then(|reading| reading.reported_total);
+            self.record(&fetch, status(read.is_err()), records, (total, problem.as_ref()))
+                .await?;
+            match read {
                 Ok(mut fetched) => {
                     let account = &self.writer.account;
                     let limits = account.limits_of_storing(self.writer.kept_from);
                     left_out::take_out(&account.pool, &limits, &mut fetched.rows.interactions).await?;
-                    self.take_in(&mut queue, planned, &fetched, &mut returned.problem);
+                    if problem.is_none() {
+                        self.go_on(&mut queue, planned, &fetched);
+                    }
                     returned.add(day, fetched.rows);
                 }
-                Err(error @ (ReadError::Withheld { .. } | ReadError::Api(ApiError::TooLarge { .. }))) => {
-                    returned.problem = Some(read_problem(&error).text);
-                }
+                Err(ReadError::Withheld { .. } | ReadError::Api(ApiError::TooLarge { .. })) => {}
                 Err(error) => return Err(not_compared(day, WindowFailure::of_reading(&error))),
             }
+            returned.problem = problem.map(|problem| problem.text);
         }
         Ok(returned)
     }
 
-    fn take_in(
-        &mut self,
-        queue: &mut Queue,
-        planned: Planned,
-        Fetched { reading, rows, .. }: &Fetched,
-        problem: &mut Option<String>,
-    ) {
+    fn go_on(&mut self, queue: &mut Queue, planned: Planned, Fetched { reading, rows, .. }: &Fetched) {
         let starts = rows.starts();
         match reading.verdict {
             Verdict::Drained => self.model.drained(planned.window, &starts),
-            verdict if is_at_end(planned.window, verdict) => {
-                *problem = Some(unreadable(planned.window, verdict).text);
-            }
             Verdict::Overflow => queue.overflowed(&mut self.model, planned, reading.reported_total, &starts),
             _ => queue.drifted(planned.window),
         }
-    }
-
-    async fn read_window(&mut self, planned: Planned) -> Result<Result<Fetched, ReadError>, LoadError> {
-        let fetch = self.part(planned);
-        let read = self.source.read(&fetch, self.known).await;
-        let status = if read.is_ok() {
-            Status::Compared
-        } else {
-            Status::Failed
-        };
-        let problem = match &read {
-            Ok(Fetched { reading, .. }) if is_at_end(planned.window, reading.verdict) => {
-                Some(unreadable(planned.window, reading.verdict))
-            }
-            Ok(_) => None,
-            Err(error) => Some(read_problem(error)),
-        };
-        let reading = read.as_ref().ok().map(|fetched| &fetched.reading);
-        let records = reading.map_or(0, |reading| reading.distinct_records);
-        let total = reading.and_then(|reading| reading.reported_total);
-        self.record(&fetch, status, records, (total, problem.as_ref()))
-            .await?;
-        Ok(read)
     }
 
     fn part(&self, planned: Planned) -> Fetch {
@@ -321,26 +323,14 @@ fn total_of(page: &Page, gives_totals: bool) -> Option<u64> {
 }
 
 /// Those that fit about as many days as the best one.
-fn possible_bases(counted: &[Counted]) -> Vec<usize> {
-    let fits = |place: usize| {
-        let fitting = counted.iter().filter(|day| day.total == Some(day.stored[place]));
-        fitting.count()
-    };
+fn possible_bases(counted: &[Option<Counted>]) -> Vec<usize> {
+    let counted = || counted.iter().flatten();
+    let fits = |place: usize| counted().filter(|day| day.total == day.stored[place]).count();
     let fitting: [usize; Basis::ALL.len()] = std::array::from_fn(fits);
     let best = fitting.iter().max().copied().unwrap_or(0);
     (0..fitting.len())
         .filter(|place| fitting[*place] + DAYS_THAT_RULE_OUT > best)
         .collect()
-}
-
-fn by_total(counted: &Counted, possible: &[usize]) -> Option<DayComparison> {
-    let total = counted.total?;
-    let fits = possible.iter().all(|place| counted.stored[*place] == total);
-    fits.then(|| DayComparison {
-        api: total,
-        stored: total,
-        ..DayComparison::of(counted.day, Method::Total)
-    })
 }
 
 fn crossing(possible: &[usize]) -> Crossing {
@@ -351,26 +341,28 @@ fn crossing(possible: &[usize]) -> Crossing {
     }
 }
 
-fn is_at_end(window: Window, verdict: Verdict) -> bool {
+/// The rest of the day is skipped: such seconds cost dozens of requests each.
+fn unreadable(window: Window, verdict: Verdict) -> Option<Problem> {
+    let at = instant(window.start);
     match verdict {
-        Verdict::Drained => false,
-        Verdict::Elsewhere | Verdict::Strays => true,
-        Verdict::Overflow | Verdict::Inconsistent => is_a_second(window),
+        Verdict::Drained => None,
+        Verdict::Elsewhere => Some(ProblemCode::RecordsOutsideWindow.saying(ELSEWHERE)),
+        Verdict::Strays => Some(ProblemCode::ElementsWithoutId.saying(STRAYS)),
+        _ if !is_a_second(window) => None,
+        Verdict::Inconsistent => Some(gaps::problem(format!(
+            "records of the second at {at} shift each time that it is read"
+        ))),
+        Verdict::Overflow => Some(gaps::problem(format!(
+            "the second at {at} holds more records than the API shows"
+        ))),
     }
 }
 
-/// The rest of the day is skipped: such seconds cost dozens of requests each.
-fn unreadable(second: Window, verdict: Verdict) -> Problem {
-    let at = instant(second.start);
-    match verdict {
-        Verdict::Elsewhere => ProblemCode::RecordsOutsideWindow.saying(ELSEWHERE),
-        Verdict::Strays => ProblemCode::ElementsWithoutId.saying(STRAYS),
-        Verdict::Inconsistent => gaps::problem(format!(
-            "records of the second at {at} shift each time that it is read"
-        )),
-        Verdict::Drained | Verdict::Overflow => gaps::problem(format!(
-            "the second at {at} holds more records than the API shows"
-        )),
+fn status(has_failed: bool) -> Status {
+    if has_failed {
+        Status::Failed
+    } else {
+        Status::Compared
     }
 }
 

@@ -170,11 +170,7 @@ impl Density {
     }
 
     /// Starts outside count for the nearest hour: the API may filter by end or overlap.
-    pub(super) fn observe(&mut self, window: Window, starts: &[DateTime<Utc>]) {
-        self.observe_sample(window, starts, starts.len() as u64);
-    }
-
-    pub(super) fn observe_sample(&mut self, window: Window, starts: &[DateTime<Utc>], total: u64) {
+    pub(super) fn observe(&mut self, window: Window, starts: &[DateTime<Utc>], total: u64) {
         if window.end <= window.start || (starts.is_empty() && total > 0) {
             return;
         }
@@ -223,9 +219,7 @@ impl Density {
 
     pub(super) fn expected(&self, window: Window) -> Expectation {
         let mut whole = Expectation::default();
-        for piece in hours_of(window) {
-            whole += self.of_hour(piece);
-        }
+        hours_of(window).for_each(|piece| whole += self.of_hour(piece));
         whole
     }
 
@@ -270,11 +264,16 @@ impl DayPlace {
     }
 }
 
-pub(super) fn hours_of(window: Window) -> impl Iterator<Item = Window> {
+fn hours_of(window: Window) -> impl Iterator<Item = Window> {
+    pieces_of(window, TimeDelta::hours(1))
+}
+
+/// Cut at whole hours or days of UTC.
+pub(super) fn pieces_of(window: Window, length: TimeDelta) -> impl Iterator<Item = Window> {
     let mut start = window.start;
     std::iter::from_fn(move || {
         (start < window.end).then(|| {
-            let end = window.end.min(hour_of(start) + TimeDelta::hours(1));
+            let end = window.end.min(trunc(start, length) + length);
             let piece = Window { start, end };
             start = end;
             piece
@@ -283,7 +282,11 @@ pub(super) fn hours_of(window: Window) -> impl Iterator<Item = Window> {
 }
 
 pub(super) fn hour_of(at: DateTime<Utc>) -> DateTime<Utc> {
-    at.duration_trunc(TimeDelta::hours(1)).unwrap_or(at)
+    trunc(at, TimeDelta::hours(1))
+}
+
+fn trunc(at: DateTime<Utc>, length: TimeDelta) -> DateTime<Utc> {
+    at.duration_trunc(length).unwrap_or(at)
 }
 
 fn hours(window: Window) -> f64 {

@@ -68,11 +68,25 @@ struct Stretch {
 }
 
 impl Stretch {
-    fn part(window: Window, parts: usize) -> Self {
+    fn new(window: Window) -> Self {
         Self {
             window,
-            longest: part(window, parts),
+            longest: LONGEST_WINDOW,
             is_part: false,
+        }
+    }
+
+    fn cut(window: Window) -> Self {
+        Self {
+            is_part: true,
+            ..Self::new(window)
+        }
+    }
+
+    fn in_parts(window: Window, parts: usize) -> Self {
+        Self {
+            longest: part(window, parts),
+            ..Self::new(window)
         }
     }
 }
@@ -110,24 +124,16 @@ impl Queue {
                 start: last.window.end,
                 end: window.start,
             };
-            let holds_a_gap = || {
-                let overlaps = |gap: &Window| gap.start < between.end && between.start < gap.end;
-                gaps.iter().any(overlaps)
-            };
             let is_worth_it = !density.is_unknown()
                 && window.end - last.window.start <= LONGEST_WINDOW
                 && density.expected(between).records < BRIDGED_RECORDS
-                && !holds_a_gap();
+                && !gaps.iter().any(|gap| gap.overlaps(between));
             if between.end <= between.start || is_worth_it {
                 last.window.end = window.end;
                 return;
             }
         }
-        self.stretches.push_back(Stretch {
-            window,
-            longest: LONGEST_WINDOW,
-            is_part: false,
-        });
+        self.add_newest(window);
     }
 
     pub(super) fn next_end(&self) -> Option<DateTime<Utc>> {
@@ -139,20 +145,11 @@ impl Queue {
     }
 
     pub(super) fn subtract(&mut self, read: Window) {
-        if self
-            .stretches
-            .iter()
-            .all(|stretch| !stretch.window.overlaps(read))
-        {
-            return;
-        }
-        let left = self.stretches.drain(..).flat_map(|stretch| {
-            stretch
-                .window
-                .without(read)
-                .map(move |window| Stretch { window, ..stretch })
-        });
-        self.stretches = left.collect();
+        let left_of = |stretch: Stretch| {
+            let windows = stretch.window.without(read);
+            windows.map(move |window| Stretch { window, ..stretch })
+        };
+        self.stretches = self.stretches.drain(..).flat_map(left_of).collect();
     }
 
     pub(super) fn overlaps(&self, window: Window) -> bool {
@@ -166,11 +163,7 @@ impl Queue {
     }
 
     pub(super) fn add_newest(&mut self, window: Window) {
-        self.stretches.push_back(Stretch {
-            window,
-            longest: LONGEST_WINDOW,
-            is_part: false,
-        });
+        self.stretches.push_back(Stretch::new(window));
     }
 
     pub(super) fn turn_round(&mut self) {
@@ -189,27 +182,16 @@ impl Queue {
             return if in_flight > 0 { Next::Wait } else { Next::Done };
         };
         let window = model.cut(stretch, self.side);
-        let rest = match self.side {
-            Side::Newest => Window {
-                end: window.start,
-                ..stretch.window
-            },
-            Side::Oldest => Window {
-                start: window.end,
-                ..stretch.window
-            },
-        };
-        if rest.start < rest.end {
+        for rest in stretch.window.without(window) {
             self.put_back(Stretch {
                 window: rest,
                 ..stretch
             });
         }
-        let expected = model.density.expected(window).records;
         Next::Read(Planned {
             window,
             is_probe,
-            expected,
+            expected: model.density.expected(window).records,
         })
     }
 
@@ -222,56 +204,37 @@ impl Queue {
     ) {
         let Planned { window, is_probe, .. } = planned;
         let parts = total.map_or(PARTS_WITHOUT_TOTAL, |total| model.parts_of(total));
-        match (total, are_from_all_over(window, starts)) {
-            (Some(total), true) if is_probe => {
-                model.density.observe_sample(window, starts, total);
-                self.put_back(Stretch::part(window, 2));
+        let is_sample = are_from_all_over(window, starts);
+        match total {
+            Some(total) if is_probe => {
+                let evenly = evenly(window, starts.len());
+                let sample = if is_sample { starts } else { &evenly };
+                model.density.observe(window, sample, total);
+                self.put_back(Stretch::in_parts(window, 2));
             }
-            (Some(total), false) if is_probe => {
-                model
-                    .density
-                    .observe_sample(window, &evenly(window, starts.len()), total);
-                self.put_back(Stretch::part(window, 2));
-            }
-            (None, _) if is_probe => self.put_back(Stretch::part(window, PROBE_STEP)),
-            (Some(_), false) => self.put_back(Stretch::part(window, parts)),
-            (None, _) | (Some(_), true) => {
-                self.put_back_parts(window, &boundaries(window, starts, parts));
-            }
+            None if is_probe => self.put_back(Stretch::in_parts(window, PROBE_STEP)),
+            Some(_) if !is_sample => self.put_back(Stretch::in_parts(window, parts)),
+            _ => self.put_back_parts(window, &boundaries(window, starts, parts)),
         }
     }
 
     fn put_back_parts(&mut self, window: Window, boundaries: &[DateTime<Utc>]) {
-        let edges: Vec<_> = std::iter::once(window.start)
-            .chain(boundaries.iter().copied())
-            .chain([window.end])
-            .collect();
-        let parts: Vec<_> = edges
-            .windows(2)
-            .map(|edge| Window {
+        let edges = [&[window.start], boundaries, &[window.end]].concat();
+        let parts = edges.windows(2).map(|edge| {
+            Stretch::cut(Window {
                 start: edge[0],
                 end: edge[1],
             })
-            .collect();
-        let whole = |window: &Window| Stretch {
-            window: *window,
-            longest: LONGEST_WINDOW,
-            is_part: true,
-        };
+        });
         match self.side {
-            Side::Newest => parts
-                .iter()
-                .for_each(|part| self.stretches.push_back(whole(part))),
-            Side::Oldest => parts
-                .iter()
-                .rev()
-                .for_each(|part| self.stretches.push_front(whole(part))),
+            Side::Newest => self.stretches.extend(parts),
+            Side::Oldest => parts.rev().for_each(|part| self.stretches.push_front(part)),
         }
     }
 
     /// Shorter windows have fewer pages, which shift less.
     pub(super) fn drifted(&mut self, window: Window) {
-        self.put_back(Stretch::part(window, 2));
+        self.put_back(Stretch::in_parts(window, 2));
     }
 
     pub(super) fn part_off(&mut self, window: Window, part: Window) {
@@ -283,11 +246,7 @@ impl Queue {
     }
 
     pub(super) fn again(&mut self, window: Window) {
-        self.put_back(Stretch {
-            window,
-            longest: LONGEST_WINDOW,
-            is_part: true,
-        });
+        self.put_back(Stretch::cut(window));
     }
 
     pub(super) fn expected_left(&self, density: &Density) -> (f64, usize) {
@@ -298,6 +257,40 @@ impl Queue {
             usize::try_from(length.num_seconds() / LONGEST_WINDOW.num_seconds()).unwrap_or(0) + 1
         };
         (records, self.stretches.iter().map(by_length).sum())
+    }
+
+    pub(super) fn halve(&mut self, window: Window) {
+        let middle = window.end - part(window, 2);
+        self.put_back_parts(window, &[middle]);
+        let mut stretches = self.stretches.iter_mut();
+        if let Some(older) = stretches.find(|stretch| stretch.window.start == window.start) {
+            *older = Stretch::in_parts(older.window, 2);
+        }
+    }
+
+    pub(super) fn park_before(&mut self, instant: DateTime<Utc>) {
+        let is_before = |stretch: &Stretch| stretch.window.end <= instant;
+        self.parked
+            .extend(self.stretches.iter().copied().filter(is_before));
+        self.stretches.retain(|stretch| !is_before(stretch));
+    }
+
+    pub(super) fn park(&mut self, window: Window) {
+        self.parked.push(Stretch::cut(window));
+    }
+
+    pub(super) fn unpark(&mut self) {
+        let mut all: Vec<Stretch> = self.stretches.drain(..).chain(self.parked.drain(..)).collect();
+        all.sort_by_key(|stretch| stretch.window);
+        self.stretches = all.into();
+    }
+
+    pub(super) fn forget_before(&mut self, instant: DateTime<Utc>) {
+        self.parked.clear();
+        self.stretches.retain(|stretch| stretch.window.end > instant);
+        for stretch in &mut self.stretches {
+            stretch.window.start = stretch.window.start.max(instant);
+        }
     }
 
     fn take(&mut self) -> Option<Stretch> {
@@ -311,49 +304,6 @@ impl Queue {
         match self.side {
             Side::Newest => self.stretches.push_back(stretch),
             Side::Oldest => self.stretches.push_front(stretch),
-        }
-    }
-}
-
-impl Queue {
-    pub(in crate::sync) fn halve(&mut self, window: Window) {
-        let middle = window.end - part(window, 2);
-        self.put_back_parts(window, &[middle]);
-        if let Some(older) = self
-            .stretches
-            .iter_mut()
-            .find(|stretch| stretch.window.start == window.start)
-        {
-            *older = Stretch::part(older.window, 2);
-        }
-    }
-
-    pub(in crate::sync) fn park_before(&mut self, instant: DateTime<Utc>) {
-        let is_before = |stretch: &Stretch| stretch.window.end <= instant;
-        self.parked
-            .extend(self.stretches.iter().copied().filter(is_before));
-        self.stretches.retain(|stretch| !is_before(stretch));
-    }
-
-    pub(in crate::sync) fn park(&mut self, window: Window) {
-        self.parked.push(Stretch {
-            window,
-            longest: LONGEST_WINDOW,
-            is_part: true,
-        });
-    }
-
-    pub(in crate::sync) fn unpark(&mut self) {
-        let mut all: Vec<Stretch> = self.stretches.drain(..).chain(self.parked.drain(..)).collect();
-        all.sort_by_key(|stretch| stretch.window);
-        self.stretches = all.into();
-    }
-
-    pub(in crate::sync) fn forget_before(&mut self, instant: DateTime<Utc>) {
-        self.parked.clear();
-        self.stretches.retain(|stretch| stretch.window.end > instant);
-        for stretch in &mut self.stretches {
-            stretch.window.start = stretch.window.start.max(instant);
         }
     }
 }

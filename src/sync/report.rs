@@ -73,9 +73,15 @@ impl RunReport {
 
     pub(super) fn idle(watermark: DateTime<Utc>) -> Self {
         Self {
+            was_idle: true,
+            ..Self::begun(watermark)
+        }
+    }
+
+    pub(super) fn begun(watermark: DateTime<Utc>) -> Self {
+        Self {
             watermark_before: Some(watermark),
             watermark: Some(watermark),
-            was_idle: true,
             ..Self::without_windows(Outcome::Succeeded, None)
         }
     }
@@ -113,8 +119,53 @@ impl RunReport {
         }
     }
 
+    pub(super) fn add(&mut self, report: WindowReport) -> Option<AfterFailure> {
+        self.counters += report.counters;
+        self.watermark = report.watermark.or(self.watermark);
+        let failure = report.failure?;
+        self.failed(failure.problem);
+        Some(failure.next)
+    }
+
+    /// The first of equally bad problems stays.
+    pub(super) fn failed(&mut self, problem: Problem) {
+        if self.failure().is_none_or(|known| known < problem.failure()) {
+            self.problem = Some(problem);
+        }
+        self.outcome = Outcome::Failed;
+    }
+
+    pub(super) fn interrupted(&mut self, why: &str) {
+        self.outcome = Outcome::Interrupted;
+        self.problem
+            .get_or_insert_with(|| Problem::warning("interrupted", why, ""));
+    }
+
+    pub(super) fn hand_over(&mut self) {
+        self.handed_over = true;
+        if self.outcome == Outcome::Succeeded {
+            self.interrupted("handed over to the daemon");
+        }
+    }
+
+    pub(super) fn has_failed(&self) -> bool {
+        self.outcome == Outcome::Failed
+    }
+
+    pub(super) fn remaining_gaps(&mut self, open: usize) {
+        self.failed(gaps::problem(format!("gaps remain: {open}")));
+    }
+
+    pub(super) fn ended_by(&mut self, error: &LoadError) {
+        if matches!(error, LoadError::LeaseLost) {
+            self.interrupted("the lease was lost");
+        } else {
+            self.failed(Problem::from(error));
+        }
+    }
+
     /// The worse of two, with the counters of both.
-    pub(super) fn and(self, other: Self) -> Self {
+    fn and(self, other: Self) -> Self {
         let mut counters = self.counters;
         counters += other.counters;
         let (worse, better) = if other.rank() > self.rank() {
@@ -124,11 +175,10 @@ impl RunReport {
         };
         Self {
             counters,
-            watermark_before: worse
-                .watermark_before
-                .min(better.watermark_before)
-                .or(worse.watermark_before)
-                .or(better.watermark_before),
+            watermark_before: [worse.watermark_before, better.watermark_before]
+                .into_iter()
+                .flatten()
+                .min(),
             watermark: worse.watermark.max(better.watermark),
             was_idle: worse.was_idle && better.was_idle,
             handed_over: worse.handed_over || better.handed_over,
@@ -170,86 +220,10 @@ impl RunReport {
     }
 }
 
-#[derive(Debug)]
-pub(super) struct Progress {
-    pub(super) counters: Counters,
-    pub(super) watermark: DateTime<Utc>,
-    pub(super) outcome: Outcome,
-    pub(super) problem: Option<Problem>,
-    handed_over: bool,
-}
-
-impl Progress {
-    pub(super) fn from(watermark: DateTime<Utc>) -> Self {
-        Self {
-            counters: Counters::default(),
-            watermark,
-            outcome: Outcome::Succeeded,
-            problem: None,
-            handed_over: false,
-        }
-    }
-
-    pub(super) fn add(&mut self, report: WindowReport) -> Option<AfterFailure> {
-        self.counters += report.counters;
-        self.watermark = report.watermark.unwrap_or(self.watermark);
-        let failure = report.failure?;
-        self.failed(failure.problem);
-        Some(failure.next)
-    }
-
-    /// The first of equally bad problems stays.
-    pub(super) fn failed(&mut self, problem: Problem) {
-        let is_worse = self.outcome == Outcome::Failed
-            && self
-                .problem
-                .as_ref()
-                .is_some_and(|known| known.failure() >= problem.failure());
-        self.outcome = Outcome::Failed;
-        if !is_worse {
-            self.problem = Some(problem);
-        }
-    }
-
-    pub(super) fn interrupted(&mut self, why: &str) {
-        self.outcome = Outcome::Interrupted;
-        self.problem
-            .get_or_insert_with(|| Problem::warning("interrupted", why, ""));
-    }
-
-    pub(super) fn hand_over(&mut self) {
-        self.handed_over = true;
-        if self.outcome == Outcome::Succeeded {
-            self.interrupted("handed over to the daemon");
-        }
-    }
-
-    pub(super) fn has_failed(&self) -> bool {
-        self.outcome == Outcome::Failed
-    }
-
-    pub(super) fn remaining_gaps(&mut self, open: usize) {
-        self.failed(gaps::problem(format!("gaps remain: {open}")));
-    }
-
-    pub(super) fn ended_by(&mut self, error: &LoadError) {
-        if matches!(error, LoadError::LeaseLost) {
-            self.interrupted("the lease was lost");
-        } else {
-            self.failed(Problem::from(error));
-        }
-    }
-
-    pub(super) fn report(&self, watermark_before: DateTime<Utc>) -> RunReport {
-        RunReport {
-            outcome: self.outcome,
-            counters: self.counters,
-            watermark_before: Some(watermark_before),
-            watermark: Some(self.watermark),
-            problem: self.problem.clone(),
-            handed_over: self.handed_over,
-            was_idle: false,
-        }
+pub(super) fn both(one: Option<RunReport>, other: Option<RunReport>) -> Option<RunReport> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.and(other)),
+        (one, other) => one.or(other),
     }
 }
 

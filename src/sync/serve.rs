@@ -19,7 +19,7 @@ use crate::telemetry::{self, chain};
 use crate::time::pulse::Pulse;
 
 use super::account::{AccountContext, Health};
-use super::engine::{Engine, Goal, Schedule};
+use super::engine::{self, Goal, Schedule};
 use super::report::RunReport;
 
 /// How soon a command's handed-over lease is taken.
@@ -66,13 +66,7 @@ async fn serve_once(
     let report = match HeldLease::acquire(&account).await {
         Ok(Some(held)) => {
             let goal = Goal::Serve(Box::new(schedule));
-            match Engine::begin(&account, held, goal, stop, pulse).await {
-                Ok(engine) => Box::pin(engine.run()).await,
-                Err((held, error)) => {
-                    held.release().await;
-                    RunReport::not_begun(account.name(), &error)
-                }
-            }
+            engine::work(&account, held, goal, stop, pulse).await
         }
         Ok(None) => match leases::ask_for(&account.pool, account.account_id()).await {
             Ok(()) => RunReport::skipped(),

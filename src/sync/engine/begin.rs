@@ -25,38 +25,56 @@ use super::super::account::AccountContext;
 use super::super::density::Density;
 use super::super::plan::{Model, Next, Planned, head};
 use super::super::read::{ApiProfile, Knowledge, Range};
-use super::super::report::Progress;
+use super::super::report::RunReport;
 use super::super::serve::{HeldLease, falls_silent};
 use super::super::time_zone::TimeZoneCheck;
 use super::look::Ticks;
 use super::read::{Found, Task, WindowSource};
-use super::source::{OpenRun, Run, Source, SourceId, Work};
+use super::source::{OpenRun, Run, Source, SourceId};
 use super::write::{Fetch, Writer};
 use super::{
     DEFAULT_START, Engine, Flight, Goal, TURN_OF_THE_LONGEST_WAIT, WINDOWS_AS_ROWS, WINDOWS_IN_FLIGHT, limits,
 };
 
+/// Works under the lease until the goal is reached or it is stopped, then releases it.
+pub(in crate::sync) async fn work(
+    account: &AccountContext,
+    held: HeldLease,
+    goal: Goal,
+    stop: CancellationToken,
+    pulse: Arc<Pulse>,
+) -> RunReport {
+    match Box::pin(prepare(account, &held)).await {
+        Ok(prepared) => {
+            failpoint::reach("run.leased");
+            let engine = Engine::new(account, held, goal, stop, pulse, prepared);
+            Box::pin(engine.run()).await
+        }
+        Err(error) => {
+            held.release().await;
+            RunReport::not_begun(account.name(), &error)
+        }
+    }
+}
+
 impl Engine {
-    pub(in crate::sync) async fn begin(
+    fn new(
         account: &AccountContext,
         held: HeldLease,
         goal: Goal,
         stop: CancellationToken,
         pulse: Arc<Pulse>,
-    ) -> Result<Self, (HeldLease, LoadError)> {
-        let prepared = match Box::pin(prepare(account, &held)).await {
-            Ok(prepared) => prepared,
-            Err(error) => return Err((held, error)),
-        };
-        failpoint::reach("run.leased");
-        Ok(Self {
+        prepared: Prepared,
+    ) -> Self {
+        let profile = prepared.known.clone().of_an_earlier_process();
+        Self {
             account: account.clone(),
             held,
             goal,
             stop,
             pulse,
-            model: Model::new(prepared.density, limits(account, &prepared.profile)),
-            profile: prepared.profile,
+            model: Model::new(prepared.density, limits(account, &profile)),
+            profile,
             room_for_rows: Arc::new(Semaphore::new(WINDOWS_AS_ROWS)),
             known_profile: prepared.known,
             time_zone: TimeZoneCheck::default(),
@@ -87,7 +105,7 @@ impl Engine {
             ended: Vec::new(),
             report: None,
             others: None,
-        })
+        }
     }
 
     pub(super) fn begin_windows(&mut self) {
@@ -181,13 +199,11 @@ impl Engine {
             return Ok(());
         };
         let kind = self.kind_of(place);
-        if kind != Kind::Verify {
-            self.profile.begin_run();
-        }
         let span = error_span!("run", account = self.account.name(), kind = kind.as_str(), run_id);
         let source = &mut self.sources[place];
-        if let Work::Windows(queue) = &source.work {
-            let (records, windows) = queue.expected_left(&self.model.density);
+        if kind != Kind::Verify {
+            self.profile.begin_run();
+            let (records, windows) = source.queue.expected_left(&self.model.density);
             span.in_scope(|| {
                 info!(
                     windows_expected = windows,
@@ -199,10 +215,8 @@ impl Engine {
         }
         source.run = Run::Open(Box::new(OpenRun {
             id: run_id,
-            kind,
             began: Instant::now(),
-            progress: Progress::from(self.watermark),
-            watermark: self.watermark,
+            report: RunReport::begun(self.watermark),
             span,
         }));
         if id.is_none()
@@ -230,41 +244,31 @@ impl Engine {
         let in_flight = self.on_their_way();
         let priority = self.sources[place].priority(self.until);
         let source = &mut self.sources[place];
-        let (planned, task) = match &mut source.work {
-            Work::Windows(queue) => {
-                let Next::Read(planned) = queue.next(&self.model, in_flight) else {
-                    return false;
-                };
-                let is_being_read = self
-                    .in_flight
-                    .values()
-                    .any(|flight| flight.fetch.planned.window.overlaps(planned.window));
-                if is_being_read {
-                    // The window in flight may serve this source too.
-                    queue.again(planned.window);
-                    return false;
-                }
-                (planned, Task::Window)
-            }
-            Work::Days(days) => {
-                let (Some(first), Some(last)) = (days.front(), days.back()) else {
-                    return false;
-                };
-                let all = Window {
-                    start: first.start,
-                    end: last.end,
-                };
-                let request = source.request.as_ref();
-                let task = Task::Compare {
-                    days: std::mem::take(days).into(),
-                    model: Box::new(self.model.clone()),
-                    request: request.map_or(0, |request| request.id),
-                    by_identity: request.is_some_and(|request| request.by_identity),
-                };
-                (Planned::whole(all), task)
-            }
+        let days = std::mem::take(&mut source.days);
+        if let (Some(request), Some(first), Some(last)) = (&source.request, days.first(), days.last()) {
+            let all = Window {
+                start: first.start,
+                end: last.end,
+            };
+            let task = Task::Compare {
+                request: request.id,
+                by_identity: request.by_identity,
+                model: Box::new(self.model.clone()),
+                days,
+            };
+            self.begin_task(place, Planned::whole(all), task, priority);
+            return true;
+        }
+        let Next::Read(planned) = source.queue.next(&self.model, in_flight) else {
+            return false;
         };
-        self.begin_task(place, planned, task, priority);
+        let mut being_read = self.in_flight.values().map(|flight| flight.fetch.planned.window);
+        if being_read.any(|window| window.overlaps(planned.window)) {
+            // The window in flight may serve this source too.
+            source.queue.again(planned.window);
+            return false;
+        }
+        self.begin_task(place, planned, Task::Window, priority);
         true
     }
 
@@ -337,16 +341,15 @@ impl Engine {
 /// About two weeks of polls.
 const WINDOWS_REMEMBERED: i64 = 4_000;
 
-pub(super) struct Prepared {
-    pub(super) kept_from: Option<DateTime<Utc>>,
-    pub(super) watermark: DateTime<Utc>,
-    pub(super) profile: ApiProfile,
-    pub(super) known: ApiProfile,
-    pub(super) density: Density,
+struct Prepared {
+    kept_from: Option<DateTime<Utc>>,
+    watermark: DateTime<Utc>,
+    known: ApiProfile,
+    density: Density,
 }
 
 /// Why it cannot is a problem until a run has begun: no run tells it.
-pub(super) async fn prepare(account: &AccountContext, held: &HeldLease) -> Result<Prepared, LoadError> {
+async fn prepare(account: &AccountContext, held: &HeldLease) -> Result<Prepared, LoadError> {
     let (pool, account_id) = (&account.pool, account.account_id());
     let prepared = prepared(account, held).await;
     match &prepared {
@@ -393,7 +396,6 @@ async fn prepared(account: &AccountContext, held: &HeldLease) -> Result<Prepared
     Ok(Prepared {
         kept_from,
         watermark: ready.watermark,
-        profile: known.clone().of_an_earlier_process(),
         known,
         density,
     })

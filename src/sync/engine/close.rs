@@ -13,12 +13,12 @@ use crate::ledger::{LoadError, conflict};
 use crate::telemetry::{self, chain};
 
 use super::super::account::AccountContext;
-use super::super::read::ApiProfile;
-use super::super::report::{Progress, RunReport};
+use super::super::read::Range;
+use super::super::report::{RunReport, both};
 use super::super::time_zone::TimeZoneVerdict;
 use super::refused::Horizon;
-use super::source::{OpenRun, Run, SourceId, Work};
-use super::{Engine, Goal, Why, both, joined};
+use super::source::{OpenRun, Run, SourceId};
+use super::{Engine, Goal, Why, joined};
 
 impl Engine {
     pub(super) async fn wind_up(&mut self, worked: &Result<Why, LoadError>) -> Result<(), LoadError> {
@@ -67,7 +67,7 @@ impl Engine {
         }
         for flight in std::mem::take(&mut self.in_flight).into_values() {
             let place = self.place(flight.source);
-            let compares = place.is_some_and(|place| matches!(self.sources[place].work, Work::Days(_)));
+            let compares = place.is_some_and(|place| self.sources[place].compares());
             // A comparison records its windows itself.
             if compares || flight.fetch.tally.requests() == 0 {
                 continue;
@@ -78,7 +78,7 @@ impl Engine {
             let why = Problem::warning("run_ended", "not read: the run ended before", "");
             let report = writer.leave_unread(&flight.fetch, &why).await?;
             if let Some(Run::Open(run)) = place.map(|place| &mut self.sources[place].run) {
-                run.progress.add(report);
+                run.report.add(report);
             }
         }
         Ok(())
@@ -88,7 +88,6 @@ impl Engine {
 pub(super) struct Closing {
     pub(super) account: AccountContext,
     pub(super) lease: Lease,
-    source: SourceId,
     pub(super) kind: Kind,
     pub(super) run: Option<OpenRun>,
     pub(super) request: Option<OpenRequest>,
@@ -97,7 +96,7 @@ pub(super) struct Closing {
     /// Not after a failure of the engine.
     looks_back: bool,
     watermark: DateTime<Utc>,
-    pub(super) profile: ApiProfile,
+    pub(super) ignores_range: bool,
     pub(super) new_profile: Option<Value>,
     pub(super) time_zone: TimeZoneVerdict,
     pub(super) newest_agree: bool,
@@ -121,11 +120,11 @@ impl Engine {
     pub(super) fn stop_run(&mut self, place: usize, worked: &Result<Why, LoadError>) -> Option<Closing> {
         if let Run::Open(run) = &mut self.sources[place].run {
             match worked {
-                Ok(Why::Stopped) => run.progress.interrupted("told to stop"),
-                Ok(Why::HandedOver) => run.progress.hand_over(),
-                Ok(Why::Finished) => run.progress.interrupted("the command ended"),
+                Ok(Why::Stopped) => run.report.interrupted("told to stop"),
+                Ok(Why::HandedOver) => run.report.hand_over(),
+                Ok(Why::Finished) => run.report.interrupted("the command ended"),
                 Ok(Why::Rests) => {}
-                Err(error) => run.progress.ended_by(error),
+                Err(error) => run.report.ended_by(error),
             }
         } else {
             self.sources[place].run = Run::NotBegun;
@@ -150,11 +149,10 @@ impl Engine {
             return None;
         }
         let (request, makes_no_progress) = (source.request.clone(), source.makes_no_progress);
-        let records = run.as_ref().map_or(0, |run| run.progress.counters.records);
+        let records = run.as_ref().map_or(0, |run| run.report.counters.records);
         Some(Closing {
             account: self.account.clone(),
             lease: self.held.lease.clone(),
-            source: self.sources[place].id(),
             kind: self.kind_of(place),
             ends_request: ends_request && request.is_some(),
             looks_back: run.is_some(),
@@ -163,7 +161,7 @@ impl Engine {
             request,
             makes_no_progress,
             new_profile: self.profile_to_remember(records),
-            profile: self.profile.clone(),
+            ignores_range: self.profile.range == Some(Range::Ignored),
             time_zone: self.time_zone.verdict(),
             newest_agree: self.time_zone.newest_agree(),
         })
@@ -234,53 +232,49 @@ impl Closing {
         self.close().instrument(span).await
     }
 
-    async fn close(mut self) -> Closed {
-        let mut progress = match &mut self.run {
-            Some(run) => std::mem::replace(&mut run.progress, Progress::from(run.watermark)),
-            None => Progress::from(self.watermark),
+    async fn close(self) -> Closed {
+        let mut report = match &self.run {
+            Some(run) => run.report.clone(),
+            None => RunReport::begun(self.watermark),
         };
         let (mut result, mut reads_again) = (Ok(()), false);
         if self.looks_back {
-            match self.look_back(&mut progress).await {
+            match self.look_back(&mut report).await {
                 Ok(withdrew) => reads_again = withdrew,
                 Err(error) => {
-                    progress.ended_by(&error);
+                    report.ended_by(&error);
                     result = Err(error);
                 }
             }
         }
         if self.run.is_none()
-            && let Err(error) = self.tell_gaps(&mut progress).await
+            && let Err(error) = self.tell_gaps(&mut report).await
         {
             result = Err(error);
         }
         if self.makes_no_progress {
-            progress.failed(Problem::failed(
+            report.failed(Problem::failed(
                 "no_progress",
                 "what its windows drained is still left of it",
                 "report it with the row of smartassist_sync.requests",
             ));
         }
-        let report = match &self.run {
-            Some(run) => progress.report(run.watermark),
-            None if progress.has_failed() => progress.report(progress.watermark),
-            None => RunReport::idle(progress.watermark),
-        };
+        report.was_idle = self.run.is_none() && !report.has_failed();
         if let Some(run) = &self.run {
             failpoint::reach("run.closing");
-            self.finish(run, &progress).await;
+            self.finish(run, &report).await;
             let took = run.began.elapsed();
-            let (kind, outcome) = (run.kind.as_str(), report.outcome.as_str());
+            let (kind, outcome) = (self.kind.as_str(), report.outcome.as_str());
             telemetry::run_finished(self.account.name(), kind, outcome, took);
-            report.log(run.kind, took);
+            report.log(self.kind, took);
             failpoint::reach("run.closed");
         }
         let ended_request = self.ends_request && result.is_ok();
-        if ended_request && let Err(error) = self.end_request(&progress).await {
+        if ended_request && let Err(error) = self.end_request(&report).await {
             result = Err(error);
         }
         Closed {
-            source: self.source,
+            source: self.request.map(|request| request.id),
             report,
             ended_request,
             reads_again,
@@ -288,14 +282,14 @@ impl Closing {
         }
     }
 
-    async fn finish(&self, run: &OpenRun, progress: &Progress) {
+    async fn finish(&self, run: &OpenRun, report: &RunReport) {
         let finished = Finished {
             run_id: run.id,
-            outcome: progress.outcome,
-            counters: progress.counters,
-            watermark: progress.watermark,
+            outcome: report.outcome,
+            counters: report.counters,
+            watermark: report.watermark.unwrap_or(self.watermark),
             at: self.account.clock.now(),
-            problem: progress.problem.as_ref(),
+            problem: report.problem.as_ref(),
             api_clock_ahead: self.account.api.clock_skew(),
             time_zone_disagreement_minutes: self.time_zone.minutes(),
         };
@@ -305,7 +299,7 @@ impl Closing {
         }
     }
 
-    async fn end_request(&self, progress: &Progress) -> Result<(), LoadError> {
+    async fn end_request(&self, report: &RunReport) -> Result<(), LoadError> {
         let Some(request) = &self.request else {
             return Ok(());
         };
@@ -317,8 +311,8 @@ impl Closing {
                 End::Refused,
                 Some(Problem::failed(OTHER_FILTERS, text, "ask again")),
             )
-        } else if progress.has_failed() {
-            (End::Partial, progress.problem.clone())
+        } else if report.has_failed() {
+            (End::Partial, report.problem.clone())
         } else {
             (End::Done, None)
         };

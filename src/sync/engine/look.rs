@@ -15,7 +15,7 @@ use crate::time::window::Window;
 use super::super::account::{AccountContext, Health};
 use super::super::policies;
 use super::super::report::RunReport;
-use super::source::{Run, Source, Work};
+use super::source::{Run, Source};
 use super::{CHECK_STATE_EVERY, Engine, GAPS_IN_A_RUN, Goal};
 
 #[derive(Debug)]
@@ -143,10 +143,10 @@ impl Engine {
         let source = &mut self.sources[0];
         if !source.has_work() {
             self.refill(0, todo);
-        } else if let Work::Windows(queue) = &mut source.work {
+        } else {
             // New stretches go first; the rest keeps its cuts.
             for window in from_on(todo.to_vec(), Some(from)) {
-                queue.add_newest(window);
+                source.queue.add_newest(window);
             }
             self.filled_until = until;
         }

@@ -10,20 +10,18 @@ use crate::telemetry;
 use crate::warehouse::{bulk, moved};
 
 use super::super::account::AccountContext;
-use super::super::read::Range;
-use super::super::report::Progress;
+use super::super::report::RunReport;
 use super::super::time_zone::{TimeZoneVerdict, Witness};
 use super::close::Closing;
 
 const REQUESTS_THAT_SHOW_ROOM: u64 = 120;
 
 impl Closing {
-    pub(super) async fn look_back(&self, progress: &mut Progress) -> Result<bool, LoadError> {
-        let reads_again = self.remember_profile(progress).await?;
-        self.tell_gaps(progress).await?;
-        self.settle_missing(progress).await?;
-        let is_ignored = self.profile.range == Some(Range::Ignored);
-        judge_api(&self.account, is_ignored, progress).await?;
+    pub(super) async fn look_back(&self, report: &mut RunReport) -> Result<bool, LoadError> {
+        let reads_again = self.remember_profile(report).await?;
+        self.tell_gaps(report).await?;
+        self.settle_missing(report).await?;
+        judge_api(&self.account, self.ignores_range, report).await?;
         if let Some(minutes) = self.time_zone.minutes() {
             telemetry::time_zone(self.account.name(), minutes);
         }
@@ -31,7 +29,7 @@ impl Closing {
         Ok(reads_again)
     }
 
-    async fn remember_profile(&self, progress: &mut Progress) -> Result<bool, LoadError> {
+    async fn remember_profile(&self, report: &mut RunReport) -> Result<bool, LoadError> {
         let Some(json) = &self.new_profile else {
             return Ok(false);
         };
@@ -39,7 +37,7 @@ impl Closing {
         let remembered = conflict::retry(self.account.name(), remembering).await?;
         let (windows, watermark) = (remembered.withdrawn, remembered.watermark);
         if windows > 0 {
-            progress.watermark = watermark;
+            report.watermark = Some(watermark);
             warn!(
                 windows,
                 watermark = %telemetry::instant(watermark),
@@ -49,7 +47,7 @@ impl Closing {
         Ok(windows > 0)
     }
 
-    async fn settle_missing(&self, progress: &mut Progress) -> Result<(), LoadError> {
+    async fn settle_missing(&self, report: &mut RunReport) -> Result<(), LoadError> {
         let Some(run) = self
             .run
             .as_ref()
@@ -66,7 +64,7 @@ impl Closing {
         };
         let settling = || bulk::settle(&self.account.pool, &ending);
         let marked = conflict::retry(self.account.name(), settling).await?;
-        progress.counters.missing += marked;
+        report.counters.missing += marked;
         let withheld = bulk::review(&self.account.pool, self.account.account_id()).await?;
         if marked + withheld > 0 {
             info!(marked, withheld, "interactions are no longer returned by the API");
@@ -75,7 +73,7 @@ impl Closing {
     }
 
     /// A command reports the gaps in what it asked for.
-    pub(super) async fn tell_gaps(&self, progress: &mut Progress) -> Result<(), LoadError> {
+    pub(super) async fn tell_gaps(&self, report: &mut RunReport) -> Result<(), LoadError> {
         let concerns = |gap: &Gap| match (&self.request, self.kind) {
             (None, Kind::Sync) => gap.wanted,
             (Some(request), _) if matches!(request.purpose, Purpose::Backfill | Purpose::Repair) => {
@@ -93,7 +91,7 @@ impl Closing {
                 next_try_at = next_try.map(telemetry::instant),
                 "gaps remain: records are missing"
             );
-            progress.remaining_gaps(gaps.len());
+            report.remaining_gaps(gaps.len());
         }
         Ok(())
     }
@@ -140,7 +138,7 @@ impl Closing {
 async fn judge_api(
     account: &AccountContext,
     ignores_range: bool,
-    progress: &Progress,
+    report: &RunReport,
 ) -> Result<(), LoadError> {
     let (pool, account_id) = (&account.pool, account.account_id());
     let history = accounts::history(pool, account_id).await?;
@@ -163,7 +161,7 @@ async fn judge_api(
         judge(account, code, detail.as_deref()).await?;
     }
 
-    let shows_room = progress.counters.requests >= REQUESTS_THAT_SHOW_ROOM;
+    let shows_room = report.counters.requests >= REQUESTS_THAT_SHOW_ROOM;
     if account.api.was_hour_used_up() {
         judge(account, ProblemCode::HourlyLimit, Some("")).await?;
     } else if shows_room || account.api.account().limits.per_hour > 0 {

@@ -34,10 +34,11 @@ use crate::time::window::Window;
 use super::account::AccountContext;
 use super::plan::{Limits, Model};
 use super::read::{ApiProfile, Knowledge, ReadError};
-use super::report::RunReport;
+use super::report::{RunReport, both};
 use super::serve::HeldLease;
 use super::time_zone::TimeZoneCheck;
 
+pub(super) use begin::work;
 use close::Closed;
 use look::{Look, Ticks};
 use read::Found;
@@ -188,8 +189,7 @@ pub(super) struct Engine {
 }
 
 impl Engine {
-    /// Works until the goal is reached or it is stopped, then releases the lease.
-    pub(super) async fn run(mut self) -> RunReport {
+    async fn run(mut self) -> RunReport {
         let worked = loop {
             let worked = self.work().await;
             let wound_up = self.wind_up(&worked).await;
@@ -277,13 +277,6 @@ impl Engine {
 
     fn place(&self, id: SourceId) -> Option<usize> {
         self.sources.iter().position(|source| source.id() == id)
-    }
-}
-
-fn both(one: Option<RunReport>, other: Option<RunReport>) -> Option<RunReport> {
-    match (one, other) {
-        (Some(one), Some(other)) => Some(one.and(other)),
-        (one, other) => one.or(other),
     }
 }
 

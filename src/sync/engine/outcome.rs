@@ -9,12 +9,11 @@ use crate::ledger::{LoadError, Status};
 use crate::telemetry;
 use crate::time::window::Window;
 
-use super::super::plan::Queue;
 use super::super::read::{Range, Verdict};
 use super::super::report::{AfterFailure, WindowFailure};
 
 use super::read::{Fetched, Found, WindowRows};
-use super::source::{Run, Work};
+use super::source::Run;
 use super::write::{Fetch, WindowReport, Writer, is_a_second};
 use super::{
     Effect, Engine, FAILURES_IN_A_ROW, Flight, GAPS_IN_A_RUN, MOST_READ_AGAIN, ReadTask, Written,
@@ -83,10 +82,8 @@ impl Engine {
             return;
         };
         let source = &mut self.sources[place];
-        if source.horizon.served(window)
-            && let Work::Windows(queue) = &mut source.work
-        {
-            queue.unpark();
+        if source.horizon.served(window) {
+            source.queue.unpark();
         }
         if fetched.reading.verdict == Verdict::Elsewhere && self.profile.range == Some(Range::Ignored) {
             // Its gap must not grow at every poll.
@@ -227,8 +224,8 @@ impl Engine {
         let Run::Open(run) = &mut source.run else {
             return false;
         };
-        let next = run.progress.add(report);
-        run.progress.watermark = self.watermark;
+        let next = run.report.add(report);
+        run.report.watermark = Some(self.watermark);
         if source.gaps_found >= GAPS_IN_A_RUN {
             warn!(
                 gaps = source.gaps_found,
@@ -247,25 +244,20 @@ impl Engine {
 
     fn take_effect(&mut self, place: usize, fetch: &Fetch, effect: Effect, has_failed: bool) {
         let (planned, window) = (fetch.planned, fetch.planned.window);
+        let source = &mut self.sources[place];
         match effect {
             Effect::Drained(starts) if !has_failed => self.drained(place, fetch, &starts),
             Effect::Overflowed(total, starts) if !has_failed => {
-                let (source, model) = (&mut self.sources[place], &mut self.model);
-                if let Work::Windows(queue) = &mut source.work {
-                    queue.overflowed(model, planned, total, &starts);
-                }
+                source.queue.overflowed(&mut self.model, planned, total, &starts);
             }
-            Effect::Drifted if !has_failed => self.queue(place, |queue| queue.drifted(window)),
-            Effect::PartOff(part) if !has_failed => {
-                self.queue(place, |queue| queue.part_off(window, part));
-            }
+            Effect::Drifted if !has_failed => source.queue.drifted(window),
+            Effect::PartOff(part) if !has_failed => source.queue.part_off(window, part),
             Effect::Nothing => {}
             Effect::Gap => {
-                self.sources[place].gaps_found += 1;
-                self.sources[place].tried.push(window);
+                source.gaps_found += 1;
+                source.tried.push(window);
             }
             _ => {
-                let source = &mut self.sources[place];
                 source.tried.push(window);
                 if has_failed {
                     source.failed.push(window);
@@ -280,7 +272,7 @@ impl Engine {
             Some(AfterFailure::ContinueIfFew) => {
                 self.failures_in_a_row += 1;
                 // What cannot be read may lie together: try the other end.
-                self.queue(place, Queue::turn_round);
+                self.sources[place].queue.turn_round();
             }
             Some(AfterFailure::Continue) | None => self.failures_in_a_row = 0,
         }
@@ -292,11 +284,8 @@ impl Engine {
         self.model.drained(window, starts);
         self.sources[place].drained.push(window);
         for source in &mut self.sources {
-            let is_served = source.is_served_since(fetch.began_at);
-            if let Work::Windows(queue) = &mut source.work
-                && is_served
-            {
-                queue.subtract(window);
+            if source.is_served_since(fetch.began_at) {
+                source.queue.subtract(window);
             }
         }
     }
@@ -306,13 +295,7 @@ impl Engine {
         if self.read_again > MOST_READ_AGAIN {
             self.sources[place].tried.push(window);
         } else {
-            self.queue(place, |queue| queue.again(window));
-        }
-    }
-
-    pub(super) fn queue(&mut self, place: usize, change: impl FnOnce(&mut Queue)) {
-        if let Work::Windows(queue) = &mut self.sources[place].work {
-            change(queue);
+            self.sources[place].queue.again(window);
         }
     }
 }

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::extract::{ApiError, Narrowing, PageRequest, Priority};
 use crate::failpoint;
-use crate::ledger::{self, LoadError};
+use crate::ledger::{self, Counters, LoadError};
 use crate::telemetry::chain;
 use crate::time::window::Window;
 use crate::transform::privacy::Policy;
@@ -112,7 +112,15 @@ impl WindowSource {
                 request,
                 by_identity,
             } => {
-                let comparing = Comparing::new((self, known), writer, *model, fetch.clone(), request);
+                let comparing = Comparing {
+                    source: self,
+                    known,
+                    writer,
+                    model: *model,
+                    whole: fetch.clone(),
+                    request,
+                    booked: Counters::default(),
+                };
                 Found::Compared(Box::pin(comparing.all(&days, by_identity)).await?)
             }
         })

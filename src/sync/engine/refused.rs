@@ -14,7 +14,6 @@ use super::super::plan::Planned;
 use super::super::read::ReadError;
 use super::super::report::{AfterFailure, WindowFailure};
 use super::read::{Fetched, Found, Task};
-use super::source::Work;
 use super::{Effect, Engine, Flight};
 
 const SHORTEST: TimeDelta = TimeDelta::days(1);
@@ -48,9 +47,7 @@ impl Engine {
             return;
         }
         let source = &mut self.sources[place];
-        let Work::Windows(queue) = &mut source.work else {
-            return;
-        };
+        let queue = &mut source.queue;
         match refusal {
             Refusal::TooLong => {
                 let longest = (window.seconds() / 2).max(SHORTEST.num_seconds());
@@ -95,11 +92,7 @@ impl Engine {
             .values()
             .chain(self.read.iter().map(|(flight, _)| flight));
         let of_source = |flight: &&Flight| flight.source == source.id();
-        let is_queued = match &source.work {
-            Work::Windows(queue) => queue.overlaps(between),
-            Work::Days(_) => false,
-        };
-        is_queued
+        source.queue.overlaps(between)
             || is_read
                 .filter(of_source)
                 .any(|flight| flight.fetch.planned.window.overlaps(between))
@@ -115,9 +108,7 @@ impl Engine {
         if let Some(place) = self.place(flight.source) {
             let source = &mut self.sources[place];
             source.horizon.was_wrong();
-            if let Work::Windows(queue) = &mut source.work {
-                queue.unpark();
-            }
+            source.queue.unpark();
         }
         self.profile.length_is_doubtful = true;
         self.fail(flight, WindowFailure::of_reading(error));
@@ -132,9 +123,7 @@ impl Engine {
             return self.leave_unread(flight, too_old());
         }
         source.history_ends = Some(edge);
-        if let Work::Windows(queue) = &mut source.work {
-            queue.forget_before(edge);
-        }
+        source.queue.forget_before(edge);
         let purpose = source.purpose(flight.fetch.planned.window, &self.gaps);
         self.profile.length_is_doubtful = true;
         self.spawn_write(flight, Effect::Tried, async move |writer, fetch| {

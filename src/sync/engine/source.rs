@@ -1,21 +1,20 @@
 //! One reason to read: the head, or a request. Its queue is a copy of the ledger's.
 
-use std::collections::VecDeque;
-
-use chrono::{DateTime, Days, NaiveTime, TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use tokio::time::Instant;
 use tracing::{Span, debug};
 
 use crate::extract::Priority;
 use crate::ledger::Purpose;
 use crate::ledger::requests::OpenRequest;
-use crate::ledger::runs::{self, Kind};
+use crate::ledger::runs;
 use crate::telemetry::chain;
 use crate::time::window::Window;
 
 use super::super::account::Headway;
+use super::super::density::pieces_of;
 use super::super::plan::{Model, Queue};
-use super::super::report::Progress;
+use super::super::report::RunReport;
 use super::refused::Horizon;
 use super::{Engine, Flight, NOTE_EVERY};
 
@@ -28,7 +27,9 @@ pub(super) type SourceId = Option<i64>;
 #[derive(Debug)]
 pub(super) struct Source {
     pub(super) request: Option<OpenRequest>,
-    pub(super) work: Work,
+    pub(super) queue: Queue,
+    /// To compare, oldest first: `verify` has these instead of a queue.
+    pub(super) days: Vec<Window>,
     pub(super) run: Run,
     pub(super) in_flight: usize,
     /// Failed, or gaps: not tried again by this run.
@@ -49,13 +50,6 @@ pub(super) struct Source {
 }
 
 #[derive(Debug)]
-pub(super) enum Work {
-    Windows(Queue),
-    /// Oldest first.
-    Days(VecDeque<Window>),
-}
-
-#[derive(Debug)]
 pub(super) enum Run {
     NotBegun,
     Opening,
@@ -65,25 +59,17 @@ pub(super) enum Run {
 #[derive(Debug)]
 pub(super) struct OpenRun {
     pub(super) id: i64,
-    pub(super) kind: Kind,
     pub(super) began: Instant,
-    pub(super) progress: Progress,
-    pub(super) watermark: DateTime<Utc>,
+    pub(super) report: RunReport,
     pub(super) span: Span,
 }
 
 impl Source {
     pub(super) fn new(request: Option<OpenRequest>) -> Self {
-        let compares = request
-            .as_ref()
-            .is_some_and(|request| request.purpose == Purpose::Verify);
         Self {
             request,
-            work: if compares {
-                Work::Days(VecDeque::new())
-            } else {
-                Work::Windows(Queue::default())
-            },
+            queue: Queue::default(),
+            days: Vec::new(),
             run: Run::NotBegun,
             in_flight: 0,
             tried: Vec::new(),
@@ -104,10 +90,12 @@ impl Source {
     }
 
     pub(super) fn has_work(&self) -> bool {
-        match &self.work {
-            Work::Windows(queue) => !queue.is_done(),
-            Work::Days(days) => !days.is_empty(),
-        }
+        !self.queue.is_done() || !self.days.is_empty()
+    }
+
+    pub(super) fn compares(&self) -> bool {
+        let request = self.request.as_ref();
+        request.is_some_and(|request| request.purpose == Purpose::Verify)
     }
 
     /// Everything was read or tried, so the ledger decides whether it is finished.
@@ -126,17 +114,17 @@ impl Source {
 
     pub(super) fn fill(&mut self, todo: &[Window], gaps: &[Window], model: &Model) {
         self.drained.clear();
-        self.work = match self.work {
-            Work::Windows(_) => Work::Windows(Queue::of(todo, gaps, model)),
-            Work::Days(_) => Work::Days(todo.iter().copied().flat_map(days_of).collect()),
-        };
+        if self.compares() {
+            let days_of = |range: &Window| pieces_of(*range, TimeDelta::days(1));
+            self.days = todo.iter().flat_map(days_of).collect();
+        } else {
+            self.queue = Queue::of(todo, gaps, model);
+        }
     }
 
     pub(super) fn give_up_rest(&mut self) {
-        self.work = match self.work {
-            Work::Windows(_) => Work::Windows(Queue::default()),
-            Work::Days(_) => Work::Days(VecDeque::new()),
-        };
+        self.queue = Queue::default();
+        self.days.clear();
     }
 
     pub(super) fn purpose(&self, window: Window, gaps: &[Window]) -> Purpose {
@@ -168,36 +156,16 @@ impl Source {
     }
 
     fn is_at_head(&self, until: DateTime<Utc>) -> bool {
-        match &self.work {
-            Work::Windows(queue) => queue.next_end().is_some_and(|end| end > until - HEAD_MAX_AGE),
-            Work::Days(_) => false,
-        }
+        let end = self.queue.next_end();
+        end.is_some_and(|end| end > until - HEAD_MAX_AGE)
     }
-}
-
-/// UTC days.
-fn days_of(range: Window) -> impl Iterator<Item = Window> {
-    let mut start = range.start;
-    std::iter::from_fn(move || {
-        (start < range.end).then(|| {
-            let midnight = (start.date_naive() + Days::new(1))
-                .and_time(NaiveTime::MIN)
-                .and_utc();
-            let day = Window {
-                start,
-                end: midnight.min(range.end),
-            };
-            start = day.end;
-            day
-        })
-    })
 }
 
 impl Engine {
     pub(super) fn note_progress(&self) {
         for source in &self.sources {
             let Run::Open(run) = &source.run else { continue };
-            let (pool, run_id, counters) = (self.account.pool.clone(), run.id, run.progress.counters);
+            let (pool, run_id, counters) = (self.account.pool.clone(), run.id, run.report.counters);
             let left = self.headway_of(source, run).requests_left;
             tokio::spawn(async move {
                 let noted = runs::note_progress(&pool, run_id, &counters, left);
@@ -228,21 +196,12 @@ impl Engine {
             let of_source = |flight: &&Flight| flight.source == source.id();
             self.in_flight.values().filter(of_source)
         };
-        match &source.work {
-            Work::Windows(queue) => {
-                let reading: f64 = flights().map(|flight| flight.fetch.planned.expected).sum();
-                let (records, windows) = queue.expected_left(&self.model.density);
-                Headway::new(
-                    run.progress.counters,
-                    records + reading,
-                    windows + flights().count(),
-                )
-            }
-            Work::Days(_) => {
-                let mut counters = run.progress.counters;
-                flights().for_each(|flight| counters += flight.fetch.counters());
-                Headway::new(counters, 0.0, flights().count())
-            }
+        let (records, windows) = source.queue.expected_left(&self.model.density);
+        let reading: f64 = flights().map(|flight| flight.fetch.planned.expected).sum();
+        let mut counters = run.report.counters;
+        if source.compares() {
+            flights().for_each(|flight| counters += flight.fetch.counters());
         }
+        Headway::new(counters, records + reading, windows + flights().count())
     }
 }

@@ -49,7 +49,7 @@ impl Model {
 
     pub(in crate::sync) fn drained(&mut self, window: Window, starts: &[DateTime<Utc>]) {
         self.learn_error(window, starts.len() as u64);
-        self.density.observe(window, starts);
+        self.density.observe(window, starts, starts.len() as u64);
     }
 
     #[expect(
@@ -89,27 +89,24 @@ impl Model {
         if self.density.is_unknown() || stretch.is_part {
             return widest;
         }
-        let mut window = match side {
-            Side::Newest => Window {
-                start: widest.end,
-                ..widest
-            },
-            Side::Oldest => Window {
-                end: widest.start,
-                ..widest
-            },
+        let (fixed, furthest) = match side {
+            Side::Newest => (widest.end, widest.start),
+            Side::Oldest => (widest.start, widest.end),
         };
-        let mut expected = Expectation::default();
-        while window != widest {
-            let (wider, piece) = widen(window, widest, side);
+        let (mut edge, mut expected) = (fixed, Expectation::default());
+        while edge != furthest {
+            let hour = side.next_hour(edge, furthest);
+            let piece = side.window(edge, hour);
             let mut with_piece = expected;
             with_piece += self.density.of_hour(piece);
             if !self.fits(with_piece) {
-                return self.widen_in_part((window, side), expected, piece, with_piece);
+                let fitting = self.fitting_seconds(piece, expected, with_piece);
+                let seconds = TimeDelta::seconds(fitting.max(i64::from(edge == fixed)));
+                return side.window(fixed, side.further(edge, seconds));
             }
-            (window, expected) = (wider, with_piece);
+            (edge, expected) = (hour, with_piece);
         }
-        window
+        widest
     }
 
     fn widest(&self, stretch: Stretch, side: Side) -> Window {
@@ -117,9 +114,8 @@ impl Model {
         let longest = stretch.longest.min(self.limits.longest.unwrap_or(LONGEST_WINDOW));
         match side {
             Side::Newest => {
-                let first_date = self
-                    .midnight(end - SECOND, 0)
-                    .checked_sub_days(Days::new(MOST_DATES - 1));
+                let last_date = self.midnight(end - SECOND, 0);
+                let first_date = last_date.checked_sub_days(Days::new(MOST_DATES - 1));
                 Window {
                     start: start.max(end - longest).max(first_date.unwrap_or(start)),
                     end,
@@ -141,17 +137,11 @@ impl Model {
         local.checked_add_days(Days::new(days)).unwrap_or(local) + offset
     }
 
-    fn widen_in_part(
-        &self,
-        (window, side): (Window, Side),
-        without: Expectation,
-        piece: Window,
-        with: Expectation,
-    ) -> Window {
-        let whole = (piece.end - piece.start).num_seconds();
-        let mut fitting = (0, whole);
-        while fitting.1 - fitting.0 > 1 {
-            let half = fitting.0.midpoint(fitting.1);
+    fn fitting_seconds(&self, piece: Window, without: Expectation, with: Expectation) -> i64 {
+        let whole = piece.seconds();
+        let (mut fitting, mut too_long) = (0_i64, whole);
+        while too_long - fitting > 1 {
+            let half = fitting.midpoint(too_long);
             let share = count(half.unsigned_abs()) / count(whole.unsigned_abs());
             let mut expected = without;
             expected += Expectation {
@@ -160,23 +150,12 @@ impl Model {
                 surge: (with.surge - without.surge) * share,
             };
             if self.fits(expected) {
-                fitting.0 = half;
+                fitting = half;
             } else {
-                fitting.1 = half;
+                too_long = half;
             }
         }
-        let is_empty = window.start == window.end;
-        let seconds = TimeDelta::seconds(fitting.0.max(i64::from(is_empty)));
-        match side {
-            Side::Newest => Window {
-                start: window.start - seconds,
-                ..window
-            },
-            Side::Oldest => Window {
-                end: window.end + seconds,
-                ..window
-            },
-        }
+        fitting
     }
 
     fn fits(&self, expected: Expectation) -> bool {
@@ -194,27 +173,27 @@ impl Model {
     }
 }
 
-fn widen(window: Window, widest: Window, side: Side) -> (Window, Window) {
-    match side {
-        Side::Newest => {
-            let start = hour_of(window.start - SECOND).max(widest.start);
-            (
-                Window { start, ..window },
-                Window {
-                    start,
-                    end: window.start,
-                },
-            )
+/// A window is cut from one edge, which is fixed, as far as records fit.
+impl Side {
+    fn window(self, fixed: DateTime<Utc>, other: DateTime<Utc>) -> Window {
+        let (start, end) = match self {
+            Self::Newest => (other, fixed),
+            Self::Oldest => (fixed, other),
+        };
+        Window { start, end }
+    }
+
+    fn further(self, edge: DateTime<Utc>, by: TimeDelta) -> DateTime<Utc> {
+        match self {
+            Self::Newest => edge - by,
+            Self::Oldest => edge + by,
         }
-        Side::Oldest => {
-            let end = (hour_of(window.end) + TimeDelta::hours(1)).min(widest.end);
-            (
-                Window { end, ..window },
-                Window {
-                    start: window.end,
-                    end,
-                },
-            )
+    }
+
+    fn next_hour(self, edge: DateTime<Utc>, furthest: DateTime<Utc>) -> DateTime<Utc> {
+        match self {
+            Self::Newest => hour_of(edge - SECOND).max(furthest),
+            Self::Oldest => (hour_of(edge) + TimeDelta::hours(1)).min(furthest),
         }
     }
 }
@@ -261,11 +240,9 @@ pub(super) fn boundaries(window: Window, starts: &[DateTime<Utc>], parts: usize)
 }
 
 pub(super) fn evenly(window: Window, instants: usize) -> Vec<DateTime<Utc>> {
-    let nth = |nth: usize| {
-        window.seconds() * i64::try_from(nth).unwrap_or(0) / i64::try_from(instants).unwrap_or(1)
-    };
-    (0..instants)
-        .map(|n| window.start + TimeDelta::seconds(nth(n)))
+    let count = i64::try_from(instants).unwrap_or(1);
+    (0..count)
+        .map(|nth| window.start + TimeDelta::seconds(window.seconds() * nth / count))
         .collect()
 }
 
