@@ -25,17 +25,28 @@ impl AccountContext {
     /// # Errors
     /// The database fails; earlier batches stay deleted.
     pub async fn clean_up(&self, stop: &CancellationToken, pulse: &Pulse) -> Result<(), LoadError> {
-        let account = &self.api.account().name;
+        let ended = self.clean_up_all(stop, pulse).await;
+        if let Err(error) = &ended {
+            let account = self.name();
+            telemetry::database_error(account, error.kind());
+            error!(
+                account,
+                error = %chain(error),
+                remedy = error.remedy(),
+                "could not clean up, trying again at the next tick"
+            );
+        }
+        ended
+    }
+
+    async fn clean_up_all(&self, stop: &CancellationToken, pulse: &Pulse) -> Result<(), LoadError> {
+        let account = self.name();
         let began = Instant::now();
+        let kept_from = self.kept_from().await?;
         let mut deleted = Deleted::default();
-        let kept_from = self.kept_from().await;
-        let ended = match kept_from.as_ref() {
-            Ok(Some(kept_from)) => self.delete_old(*kept_from, stop, pulse, &mut deleted).await,
-            _ => Ok(()),
-        };
-        let (kept_from, ended) = match (kept_from, ended) {
-            (Ok(kept_from), ended) => (kept_from, ended),
-            (Err(error), _) => (None, Err(error)),
+        let ended = match kept_from {
+            Some(kept_from) => self.delete_old(kept_from, stop, pulse, &mut deleted).await,
+            None => Ok(()),
         };
         telemetry::count(
             metrics::DELETED,
@@ -53,41 +64,21 @@ impl AccountContext {
                 "what has become too old is deleted"
             );
         }
-        let ended = match ended {
-            Ok(()) => self.prune(stop, pulse).await,
-            ended => ended,
-        };
-        let ended = match ended {
-            Ok(()) => self.recount(pulse).await,
-            ended => ended,
-        };
-        let ended = match ended {
-            Ok(()) => rebuild_facts(&self.pool, self.api.account(), stop, pulse)
-                .await
-                .map(drop),
-            ended => ended,
-        };
-        if let Err(error) = &ended {
-            telemetry::database_error(account, error.kind());
-            error!(
-                account,
-                error = %chain(error),
-                remedy = error.remedy(),
-                "could not clean up, trying again at the next tick"
-            );
-        }
-        ended
+        ended?;
+        self.prune(stop, pulse).await?;
+        self.recount(pulse).await?;
+        rebuild_facts(&self.pool, self.api.account(), stop, pulse).await?;
+        Ok(())
     }
 
     /// Changes by hand do not update the day counts.
     async fn recount(&self, pulse: &Pulse) -> Result<(), LoadError> {
-        let account = self.api.account();
-        let recount = || days::recount_week(&self.pool, &account.account_id, self.clock.now());
-        let days = conflict::retry(&account.name, recount).await?;
+        let recount = || days::recount_week(&self.pool, self.account_id(), self.clock.now());
+        let days = conflict::retry(self.name(), recount).await?;
         pulse.beat();
         if days > 0 {
             info!(
-                account = account.name,
+                account = self.name(),
                 days, "interactions of some days were counted anew: rows were written or deleted by others"
             );
         }
@@ -96,9 +87,8 @@ impl AccountContext {
 
     async fn prune(&self, stop: &CancellationToken, pulse: &Pulse) -> Result<(), LoadError> {
         while !stop.is_cancelled() {
-            let account = self.api.account();
-            let pruning = || runs::prune_some(&self.pool, &account.account_id);
-            let pruned = conflict::retry(&account.name, pruning).await?;
+            let pruning = || runs::prune_some(&self.pool, self.account_id());
+            let pruned = conflict::retry(self.name(), pruning).await?;
             pulse.beat();
             if pruned == 0 {
                 break;
@@ -116,9 +106,8 @@ impl AccountContext {
         deleted: &mut Deleted,
     ) -> Result<(), LoadError> {
         while !stop.is_cancelled() {
-            let account = self.api.account();
-            let delete = || retention::delete_some(&self.pool, &account.account_id, kept_from);
-            let some = conflict::retry(&account.name, delete).await?;
+            let delete = || retention::delete_some(&self.pool, self.account_id(), kept_from);
+            let some = conflict::retry(self.name(), delete).await?;
             pulse.beat();
             if some == Deleted::default() {
                 break;
@@ -128,9 +117,8 @@ impl AccountContext {
             stop.run_until_cancelled(tokio::time::sleep(PAUSE)).await;
         }
         if deleted.interactions > 0 {
-            let account = self.api.account();
-            let forgetting = || facts::forget_unseen(&self.pool, &account.account_id, kept_from);
-            conflict::retry(&account.name, forgetting).await?;
+            let forgetting = || facts::forget_unseen(&self.pool, self.account_id(), kept_from);
+            conflict::retry(self.name(), forgetting).await?;
         }
         Ok(())
     }

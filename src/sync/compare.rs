@@ -28,15 +28,16 @@ use super::report::{ELSEWHERE, STRAYS, WindowFailure, read_problem};
 /// A basis that fits this many fewer days is excluded: one day may fit by chance.
 const DAYS_THAT_RULE_OUT: usize = 3;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Method {
     Total,
+    #[default]
     Identity,
 }
 
 /// Counts are of interactions.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DayComparison {
     pub from: DateTime<Utc>,
     /// Exclusive.
@@ -63,13 +64,7 @@ impl DayComparison {
             from: day.start,
             to: day.end,
             method,
-            api: 0,
-            stored: 0,
-            not_stored: 0,
-            not_returned: 0,
-            changed: 0,
-            rejected: 0,
-            problem: None,
+            ..Self::default()
         }
     }
 }

@@ -51,11 +51,9 @@ impl RunReport {
 
     /// The command was stopped; its request stays.
     pub(super) fn left_open() -> Self {
-        let why = "told to stop; what was asked for stays, and is gone on with";
-        Self::without_windows(
-            Outcome::Interrupted,
-            Some(Problem::warning("interrupted", why, "")),
-        )
+        let mut report = Self::without_windows(Outcome::Interrupted, None);
+        report.interrupted("told to stop; what was asked for stays, and is gone on with");
+        report
     }
 
     pub(super) fn of_request(outcome: Outcome, counters: Counters, problem: Option<Problem>) -> Self {
@@ -293,81 +291,76 @@ pub(super) fn split(reading: &Reading) -> Problem {
 
 impl WindowFailure {
     pub(super) fn of_reading(error: &ReadError) -> Self {
-        let next = match error {
-            ReadError::Withheld { .. } => AfterFailure::ContinueIfFew,
-            ReadError::Api(ApiError::TooLarge { .. }) => AfterFailure::Continue,
+        let problem = read_problem(error);
+        match error {
+            ReadError::Withheld { .. } => Self::if_few(problem),
+            ReadError::Api(ApiError::TooLarge { .. }) => Self::alone(problem),
             ReadError::Api(api) => match api.action() {
-                Action::Retry | Action::GiveUpWindow => AfterFailure::ContinueIfFew,
-                Action::SignInAgain | Action::StopAccount => AfterFailure::EndRun,
+                Action::Retry | Action::GiveUpWindow => Self::if_few(problem),
+                Action::SignInAgain | Action::StopAccount => Self::of_all(problem),
             },
-        };
-        Self {
-            problem: read_problem(error),
-            next,
         }
     }
 
     pub(super) fn of_task(error: &tokio::task::JoinError) -> Self {
         warn!(is_panic = error.is_panic(), "the task that read a window ended");
-        Self {
-            problem: Problem::failed(
-                "crashed",
-                "the task that read it ended too early",
-                "report it with the lines before this one",
-            ),
-            next: AfterFailure::ContinueIfFew,
-        }
+        Self::if_few(Problem::failed(
+            "crashed",
+            "the task that read it ended too early",
+            "report it with the lines before this one",
+        ))
     }
 
     pub(super) fn silent() -> Self {
-        Self {
-            problem: Problem::failed(
-                "silent",
-                Crash::Hung.to_string(),
-                "see what holds up the API's answers; sync.stall_seconds says how long is too long",
-            ),
-            next: AfterFailure::ContinueIfFew,
-        }
+        Self::if_few(Problem::failed(
+            "silent",
+            Crash::Hung.to_string(),
+            "see what holds up the API's answers; sync.stall_seconds says how long is too long",
+        ))
     }
 
     pub(super) fn of_data(error: &LoadError) -> Self {
-        Self {
-            problem: Problem::from(error),
-            next: AfterFailure::ContinueIfFew,
-        }
+        Self::if_few(Problem::from(error))
     }
 
     pub(super) fn gap(reading: &Reading) -> Self {
         let seen = reading.distinct_records;
-        let problem = match (reading.verdict, reading.reported_total) {
-            (Verdict::Elsewhere, _) => ProblemCode::RecordsOutsideWindow.saying(ELSEWHERE),
-            (Verdict::Strays, _) => {
-                let strays = reading.strays.len();
-                ProblemCode::ElementsWithoutId.saying(format!("{STRAYS}: {strays} beside {seen} records"))
-            }
-            (Verdict::Inconsistent, _) => gaps::problem(format!(
-                "records shift each time that this second is read; {seen} of them are stored"
-            )),
-            (_, Some(total)) => gaps::problem(format!(
-                "the API reports {total} records in this second and shows {seen} of them, also by direction, channel and queue"
-            )),
-            (_, None) => gaps::problem(format!(
-                "there are more records in this second than the API shows, and without totals nothing proves that the {seen} stored are all"
-            )),
-        };
-        let next = match reading.verdict {
-            Verdict::Drained | Verdict::Overflow => AfterFailure::Continue,
+        match (reading.verdict, reading.reported_total) {
             // One window does not prove that ranges are ignored.
-            Verdict::Elsewhere | Verdict::Strays | Verdict::Inconsistent => AfterFailure::ContinueIfFew,
-        };
+            (Verdict::Elsewhere, _) => Self::if_few(ProblemCode::RecordsOutsideWindow.saying(ELSEWHERE)),
+            (Verdict::Strays, _) => {
+                let text = format!("{STRAYS}: {} beside {seen} records", reading.strays.len());
+                Self::if_few(ProblemCode::ElementsWithoutId.saying(text))
+            }
+            (Verdict::Inconsistent, _) => Self::if_few(gaps::problem(format!(
+                "records shift each time that this second is read; {seen} of them are stored"
+            ))),
+            (_, Some(total)) => Self::alone(gaps::problem(format!(
+                "the API reports {total} records in this second and shows {seen} of them, also by direction, channel and queue"
+            ))),
+            (_, None) => Self::alone(gaps::problem(format!(
+                "there are more records in this second than the API shows, and without totals nothing proves that the {seen} stored are all"
+            ))),
+        }
+    }
+
+    pub(super) fn elsewhere() -> Self {
+        Self::of_all(ProblemCode::RecordsOutsideWindow.saying(ELSEWHERE))
+    }
+
+    pub(super) fn alone(problem: Problem) -> Self {
+        let next = AfterFailure::Continue;
+        Self { problem, next }
+    }
+
+    fn if_few(problem: Problem) -> Self {
+        let next = AfterFailure::ContinueIfFew;
         Self { problem, next }
     }
 
     /// Other windows would fail too.
-    pub(super) fn elsewhere() -> Self {
-        Self {
-            problem: ProblemCode::RecordsOutsideWindow.saying(ELSEWHERE),
-            next: AfterFailure::EndRun,
-        }
+    fn of_all(problem: Problem) -> Self {
+        let next = AfterFailure::EndRun;
+        Self { problem, next }
     }
 }

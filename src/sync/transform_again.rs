@@ -82,6 +82,7 @@ impl Replayed {
     }
 }
 
+#[derive(Default)]
 struct ReplayBatch {
     last: Uuid,
     records: u64,
@@ -112,16 +113,8 @@ impl Replay {
             rejected: replayed.rejected,
             ..Counters::default()
         };
-        let now = self.clock.now();
-        replay::close(
-            &self.pool,
-            &self.account_id,
-            &open,
-            counters,
-            replayed.outcome,
-            now,
-        )
-        .await?;
+        let (outcome, at) = (replayed.outcome, self.clock.now());
+        replay::close(&self.pool, &self.account_id, &open, counters, outcome, at).await?;
         worked.map(|()| Some(all))
     }
 
@@ -172,8 +165,7 @@ impl Replay {
             rejected: batch.rejected,
         };
         let at = self.clock.now();
-        let write = || replay::write(pool, account_id, portion, at);
-        conflict::retry(account_id, write).await
+        conflict::retry(account_id, || replay::write(pool, account_id, portion, at)).await
     }
 
     /// Read one after the other, rebuilt in parallel.
@@ -225,9 +217,7 @@ fn rebuild(last: Uuid, raw: Vec<Raw>, account_id: &str, policy: &Policy) -> Repl
     let mut batch = ReplayBatch {
         last,
         records: raw.len() as u64,
-        rejected: 0,
-        rebuilt: Vec::new(),
-        ruled: Vec::new(),
+        ..ReplayBatch::default()
     };
     for raw in raw {
         let origin = Origin {
@@ -306,17 +296,17 @@ impl AccountContext {
     /// The database fails. Call again with the same `retry` to resume.
     pub async fn retry_rejected(&self, retry: &mut Retry, stop: &CancellationToken) -> Result<(), LoadError> {
         let kept_from = self.kept_from().await?;
-        let account_id = &self.api.account().account_id;
         loop {
-            while let Some(entry) = retry.pending.front() {
+            while let Some(entry) = retry.pending.front().cloned() {
                 if stop.is_cancelled() {
                     return Ok(());
                 }
-                let tried = self.retry(entry, &retry.done, kept_from).await?;
-                retry.count(tried);
+                self.retry(retry, &entry, kept_from).await?;
+                retry.report.tried += 1;
                 retry.pending.pop_front();
             }
-            let entries = rejections::next(&self.pool, account_id, retry.after.as_ref(), true).await?;
+            let after = retry.after.as_ref();
+            let entries = rejections::next(&self.pool, self.account_id(), after, true).await?;
             let Some(last) = entries.last() else {
                 retry.report.is_complete = true;
                 return Ok(());
@@ -328,44 +318,36 @@ impl AccountContext {
 
     async fn retry(
         &self,
+        Retry { report, done, .. }: &mut Retry,
         entry: &Rejection,
-        done: &BTreeSet<Uuid>,
         kept_from: Option<DateTime<Utc>>,
-    ) -> Result<Tried, LoadError> {
-        let account_id = self.api.account().account_id.as_str();
+    ) -> Result<(), LoadError> {
+        let account_id = self.account_id();
+        let mut reject = |reason: String| *report.rejected.entry(reason).or_default() += 1;
         let interaction = match read(entry, account_id, &self.settings.policy) {
             Ok(interaction) => interaction,
-            Err(rejected) => return Ok(Err(rejected.reason.into_owned())),
+            Err(rejected) => {
+                reject(rejected.reason.into_owned());
+                return Ok(());
+            }
         };
-        let key = interaction.key;
         let constants = (account_id, self.clock.now());
         let limits = self.limits_of_storing(kept_from);
-        let how = (!done.contains(&key), self.settings.keep_raw);
+        let how = (!done.contains(&interaction.key), self.settings.keep_raw);
         let store = || rejections::store(&self.pool, constants, &limits, entry, &interaction, how);
-        match conflict::retry(&self.api.account().name, store).await {
-            Err(error @ LoadError::Refused { .. }) => Ok(Err(error.to_string())),
-            retried => Ok(Ok((key, retried?))),
-        }
-    }
-}
-
-type Tried = Result<(Uuid, Retried), String>;
-
-impl Retry {
-    fn count(&mut self, tried: Tried) {
-        let report = &mut self.report;
-        report.tried += 1;
-        match tried {
-            Err(reason) => *report.rejected.entry(reason).or_default() += 1,
-            Ok((key, retried)) => {
-                self.done.insert(key);
-                match retried {
-                    Retried::Stored => report.stored += 1,
-                    Retried::WasStored => report.were_stored += 1,
-                    Retried::LeftOut => report.left_out += 1,
-                }
+        match conflict::retry(self.name(), store).await {
+            Err(error @ LoadError::Refused { .. }) => {
+                reject(error.to_string());
+                return Ok(());
             }
+            retried => match retried? {
+                Retried::Stored => report.stored += 1,
+                Retried::WasStored => report.were_stored += 1,
+                Retried::LeftOut => report.left_out += 1,
+            },
         }
+        done.insert(interaction.key);
+        Ok(())
     }
 }
 

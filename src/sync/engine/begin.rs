@@ -25,7 +25,7 @@ use super::super::account::AccountContext;
 use super::super::density::Density;
 use super::super::plan::{Model, Next, Planned, head};
 use super::super::read::{ApiProfile, Knowledge, Range};
-use super::super::report::RunReport;
+use super::super::report::{RunReport, WindowFailure};
 use super::super::serve::{HeldLease, falls_silent};
 use super::super::time_zone::TimeZoneCheck;
 use super::look::Ticks;
@@ -167,12 +167,7 @@ impl Engine {
         let kind = self.kind_of(place);
         let source = &mut self.sources[place];
         source.run = Run::Opening;
-        let id = source.id();
-        let request = source.request.as_ref();
-        let (policy, range) = (
-            request.and_then(|request| request.policy.clone()),
-            request.map(|request| request.range),
-        );
+        let (id, request) = (source.id(), source.request.clone());
         let (account, lease, watermark) = (self.account.clone(), self.held.lease.clone(), self.watermark);
         self.opens.spawn(async move {
             let new = NewRun {
@@ -180,8 +175,8 @@ impl Engine {
                 kind,
                 at: account.clock.now(),
                 request_id: id,
-                policy: policy.as_deref(),
-                range,
+                policy: request.as_ref().and_then(|request| request.policy.as_deref()),
+                range: request.as_ref().map(|request| request.range),
                 watermark,
             };
             let opening = || runs::open(&account.pool, &new);
@@ -274,9 +269,6 @@ impl Engine {
 
     pub(super) fn begin_task(&mut self, place: usize, planned: Planned, task: Task, priority: Priority) {
         let fetch = Fetch::begin(planned, self.account.clock.now(), Arc::default());
-        let Some(writer) = self.writer(place, planned.window) else {
-            return;
-        };
         let source = &mut self.sources[place];
         let Run::Open(run) = &source.run else { return };
         let span = error_span!(parent: &run.span, "window", range = %planned.window);
@@ -285,17 +277,21 @@ impl Engine {
         source.in_flight += 1;
         let flight = Flight {
             source: source.id(),
+            priority,
             fetch,
             span,
         };
-        self.spawn_read(flight, task, priority, writer);
+        self.spawn_read(flight, task);
     }
 
-    pub(super) fn spawn_read(&mut self, flight: Flight, task: Task, priority: Priority, writer: Writer) {
+    pub(super) fn spawn_read(&mut self, flight: Flight, task: Task) {
+        let Some(writer) = self.writer(&flight) else {
+            return;
+        };
         let source = WindowSource {
             account: self.account.clone(),
             room_for_rows: Arc::clone(&self.room_for_rows),
-            priority,
+            priority: flight.priority,
         };
         let (mut fetch, mut known) = (flight.fetch.clone(), Knowledge::of(self.profile.clone()));
         let span = flight.span.clone();
@@ -303,7 +299,7 @@ impl Engine {
         let finding = async move {
             let found = tokio::select! {
                 found = source.find(task, &mut fetch, &mut known, writer) => found,
-                () = falls_silent(&pulse, stall) => Ok(Found::Silent),
+                () = falls_silent(&pulse, stall) => Ok(Found::Failed(WindowFailure::silent())),
             };
             (fetch, known, found)
         };
@@ -311,19 +307,8 @@ impl Engine {
         self.in_flight.insert(task.id(), flight);
     }
 
-    pub(super) fn go_on(&mut self, flight: Flight, task: Task) {
-        let Some(place) = self.place(flight.source) else {
-            return;
-        };
-        let Some(writer) = self.writer(place, flight.fetch.planned.window) else {
-            return;
-        };
-        let priority = self.sources[place].priority(self.until);
-        self.spawn_read(flight, task, priority, writer);
-    }
-
-    pub(super) fn writer(&self, place: usize, window: Window) -> Option<Writer> {
-        let source = &self.sources[place];
+    pub(super) fn writer(&self, flight: &Flight) -> Option<Writer> {
+        let source = &self.sources[self.place(flight.source)?];
         let Run::Open(run) = &source.run else {
             return None;
         };
@@ -331,7 +316,7 @@ impl Engine {
             account: self.account.clone(),
             lease: self.held.lease.clone(),
             run_id: run.id,
-            purpose: source.purpose(window, &self.gaps),
+            purpose: source.purpose(flight.fetch.planned.window, &self.gaps),
             kept_from: self.kept_from,
             basis: self.profile.basis,
         })

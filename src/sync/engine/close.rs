@@ -66,18 +66,16 @@ impl Engine {
             self.was_written(joined(written))?;
         }
         for flight in std::mem::take(&mut self.in_flight).into_values() {
-            let place = self.place(flight.source);
-            let compares = place.is_some_and(|place| self.sources[place].compares());
-            // A comparison records its windows itself.
-            if compares || flight.fetch.tally.requests() == 0 {
-                continue;
-            }
-            let Some(writer) = place.and_then(|place| self.writer(place, flight.fetch.planned.window)) else {
+            let (Some(place), Some(writer)) = (self.place(flight.source), self.writer(&flight)) else {
                 continue;
             };
+            // A comparison records its windows itself.
+            if self.sources[place].compares() || flight.fetch.tally.requests() == 0 {
+                continue;
+            }
             let why = Problem::warning("run_ended", "not read: the run ended before", "");
             let report = writer.leave_unread(&flight.fetch, &why).await?;
-            if let Some(Run::Open(run)) = place.map(|place| &mut self.sources[place].run) {
+            if let Run::Open(run) = &mut self.sources[place].run {
                 run.report.add(report);
             }
         }
@@ -111,13 +109,8 @@ pub(super) struct Closed {
 }
 
 impl Engine {
-    /// `None`: nothing to write.
-    pub(super) fn close(&mut self, place: usize) -> Option<Closing> {
-        self.closing(place, true)
-    }
-
-    /// As `close`, but the request stays open.
-    pub(super) fn stop_run(&mut self, place: usize, worked: &Result<Why, LoadError>) -> Option<Closing> {
+    /// As `closing`, but the request stays open.
+    fn stop_run(&mut self, place: usize, worked: &Result<Why, LoadError>) -> Option<Closing> {
         if let Run::Open(run) = &mut self.sources[place].run {
             match worked {
                 Ok(Why::Stopped) => run.report.interrupted("told to stop"),
@@ -135,7 +128,8 @@ impl Engine {
         Some(closing)
     }
 
-    fn closing(&mut self, place: usize, ends_request: bool) -> Option<Closing> {
+    /// `None`: nothing to write.
+    pub(super) fn closing(&mut self, place: usize, ends_request: bool) -> Option<Closing> {
         let source = &mut self.sources[place];
         let run = match std::mem::replace(&mut source.run, Run::NotBegun) {
             Run::Open(run) => Some(*run),

@@ -16,7 +16,7 @@ use super::super::account::{AccountContext, Health};
 use super::super::policies;
 use super::super::report::RunReport;
 use super::source::{Run, Source};
-use super::{CHECK_STATE_EVERY, Engine, GAPS_IN_A_RUN, Goal};
+use super::{CHECK_STATE_EVERY, Engine, FIRST_REST, GAPS_IN_A_RUN, Goal, RESTS_OF_A_REQUEST, Written};
 
 #[derive(Debug)]
 pub(super) struct Look {
@@ -208,8 +208,8 @@ impl Engine {
         let goes_on = matches!(self.goal, Goal::Serve(_));
         let source = &mut self.sources[place];
         let may_rest = goes_on && source.request.is_some() && !source.failed.is_empty();
-        if may_rest && source.rests < super::RESTS_OF_A_REQUEST {
-            source.rests_until = Some(Instant::now() + super::FIRST_REST * 2_u32.pow(source.rests));
+        if may_rest && source.rests < RESTS_OF_A_REQUEST {
+            source.rests_until = Some(Instant::now() + FIRST_REST * 2_u32.pow(source.rests));
             source.rests += 1;
             let failed = std::mem::take(&mut source.failed);
             source.tried.retain(|tried| !failed.contains(tried));
@@ -222,10 +222,10 @@ impl Engine {
         if place == 0 {
             self.head_is_done = true;
         }
-        if let Some(closing) = self.close(place) {
+        if let Some(closing) = self.closing(place, true) {
             self.sources[place].in_flight += 1;
             self.writes
-                .spawn(async move { super::Written::Closed(Box::new(closing.run().await)) });
+                .spawn(async move { Written::Closed(closing.run().await) });
         } else if self.sources[place].tried.is_empty() {
             let idle = RunReport::idle(self.watermark);
             self.account.health.send_modify(|health| health.ended(&idle));

@@ -18,12 +18,12 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::{Id, JoinError, JoinSet};
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::time::{Instant, Interval, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 use tracing::Span;
 
 use crate::config::{Cron, RefreshPolicy};
-use crate::extract::LAST_OFFSET;
+use crate::extract::{LAST_OFFSET, Priority};
 use crate::failpoint;
 use crate::ledger::LoadError;
 use crate::ledger::accounts::History;
@@ -111,13 +111,12 @@ enum Why {
 #[derive(Debug)]
 struct Flight {
     source: SourceId,
+    priority: Priority,
     fetch: Fetch,
     span: Span,
 }
 
 type ReadTask = (Fetch, Knowledge, Result<Found, LoadError>);
-
-type WasRead = Result<Result<Found, LoadError>, JoinError>;
 
 #[derive(Debug)]
 enum Effect {
@@ -133,14 +132,12 @@ enum Effect {
 }
 
 enum Written {
-    Window(Box<WrittenWindow>),
-    Closed(Box<Closed>),
-}
-
-struct WrittenWindow {
-    flight: Flight,
-    effect: Effect,
-    report: Result<WindowReport, LoadError>,
+    Window {
+        flight: Flight,
+        effect: Effect,
+        report: Result<WindowReport, LoadError>,
+    },
+    Closed(Closed),
 }
 
 pub(super) struct Engine {
@@ -165,7 +162,7 @@ pub(super) struct Engine {
     gaps: Vec<Window>,
     reads: JoinSet<ReadTask>,
     in_flight: HashMap<Id, Flight>,
-    read: VecDeque<(Flight, WasRead)>,
+    read: VecDeque<(Flight, Result<Found, LoadError>)>,
     /// Refused; the reason is open while something newer is in flight.
     deferred: Vec<(Flight, ReadError)>,
     writes: JoinSet<Written>,
@@ -218,12 +215,7 @@ impl Engine {
     }
 
     async fn work(&mut self) -> Result<Why, LoadError> {
-        let mut looks = tokio::time::interval_at(Instant::now() + LOOK_EVERY, LOOK_EVERY);
-        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut notes = tokio::time::interval_at(Instant::now() + NOTE_EVERY, NOTE_EVERY);
-        notes.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut beats = tokio::time::interval(BEAT_EVERY);
-        beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let (mut looks, mut notes, mut beats) = (every(LOOK_EVERY), every(NOTE_EVERY), every(BEAT_EVERY));
         let wake = match &self.goal {
             Goal::Serve(schedule) => Arc::clone(&schedule.wake),
             _ => Arc::default(),
@@ -287,6 +279,12 @@ fn limits(account: &AccountContext, profile: &ApiProfile) -> Limits {
         longest: profile.longest_window(),
         time_zone_offset: account.api.account().time_zone_offset,
     }
+}
+
+fn every(period: Duration) -> Interval {
+    let mut ticks = tokio::time::interval_at(Instant::now() + period, period);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks
 }
 
 /// A panic in a task ends the engine; the next one starts from the ledger.

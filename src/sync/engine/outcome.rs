@@ -15,10 +15,7 @@ use super::super::report::{AfterFailure, WindowFailure};
 use super::read::{Fetched, Found, WindowRows};
 use super::source::Run;
 use super::write::{Fetch, WindowReport, Writer, is_a_second};
-use super::{
-    Effect, Engine, FAILURES_IN_A_ROW, Flight, GAPS_IN_A_RUN, MOST_READ_AGAIN, ReadTask, Written,
-    WrittenWindow,
-};
+use super::{Effect, Engine, FAILURES_IN_A_ROW, Flight, GAPS_IN_A_RUN, MOST_READ_AGAIN, ReadTask, Written};
 
 impl Engine {
     pub(super) fn was_read(&mut self, read: Result<(Id, ReadTask), JoinError>) {
@@ -30,9 +27,12 @@ impl Engine {
             Ok((_, (fetch, known, found))) => {
                 flight.fetch = fetch;
                 known.lessons.iter().for_each(|lesson| self.profile.learn(lesson));
-                Ok(found)
+                found
             }
-            Err(error) => Err(error),
+            Err(error) => {
+                let failure = flight.span.in_scope(|| WindowFailure::of_task(&error));
+                Ok(Found::Failed(failure))
+            }
         };
         self.read.push_back((flight, found));
     }
@@ -46,22 +46,17 @@ impl Engine {
         }
     }
 
-    pub(super) fn write(&mut self, flight: Flight, found: Result<Result<Found, LoadError>, JoinError>) {
+    pub(super) fn write(&mut self, flight: Flight, found: Result<Found, LoadError>) {
         let _span = flight.span.clone().entered();
         match found {
-            Ok(Ok(Found::Window(Ok(fetched)))) => self.write_fetched(flight, fetched),
-            Ok(Ok(Found::Window(Err(error)))) if error.is_refusal() => self.refused(flight, error),
-            Ok(Ok(Found::Window(Err(error)))) => self.fail(flight, WindowFailure::of_reading(&error)),
-            Ok(Ok(Found::Silent)) => self.fail(flight, WindowFailure::silent()),
-            Ok(Ok(Found::IsEdge { edge, is_edge, error })) => {
-                if is_edge {
-                    self.end_history(flight, edge);
-                } else {
-                    self.refused_otherwise(flight, &error);
-                }
-            }
-            Ok(Ok(Found::History(still))) => self.note_history(flight, still),
-            Ok(Ok(Found::Compared(report))) => {
+            Ok(Found::Window(Ok(fetched))) => self.write_fetched(flight, fetched),
+            Ok(Found::Window(Err(error))) if error.is_refusal() => self.refused(flight, error),
+            Ok(Found::Window(Err(error))) => self.fail(flight, WindowFailure::of_reading(&error)),
+            Ok(Found::Failed(failure)) => self.fail(flight, failure),
+            Ok(Found::Edge(Ok(edge))) => self.end_history(flight, edge),
+            Ok(Found::Edge(Err(error))) => self.refused_otherwise(flight, &error),
+            Ok(Found::History(still)) => self.note_history(flight, still),
+            Ok(Found::Compared(report)) => {
                 let effect = if report.failure.is_some() {
                     Effect::Tried
                 } else {
@@ -69,10 +64,7 @@ impl Engine {
                 };
                 self.spawn_write(flight, effect, async move |_, _| Ok(report));
             }
-            Ok(Err(error)) => {
-                self.spawn_write(flight, Effect::Nothing, async move |_, _| Err(error));
-            }
-            Err(error) => self.fail(flight, WindowFailure::of_task(&error)),
+            Err(error) => self.spawn_write(flight, Effect::Nothing, async move |_, _| Err(error)),
         }
     }
 
@@ -172,18 +164,17 @@ impl Engine {
     ) where
         F: Future<Output = Result<WindowReport, LoadError>> + Send + 'static,
     {
-        let place = self.place(flight.source);
-        let Some(writer) = place.and_then(|place| self.writer(place, flight.fetch.planned.window)) else {
+        let Some(writer) = self.writer(&flight) else {
             return;
         };
         let span = flight.span.clone();
         let writing = async move {
             let report = write(writer, flight.fetch.clone()).await;
-            Written::Window(Box::new(WrittenWindow {
+            Written::Window {
                 flight,
                 effect,
                 report,
-            }))
+            }
         };
         self.writes.spawn(writing.instrument(span));
     }
@@ -195,13 +186,17 @@ impl Engine {
         self.pulse.beat();
         match written {
             Written::Closed(closed) => {
-                self.was_closed(*closed)?;
+                self.was_closed(closed)?;
                 Ok(false)
             }
-            Written::Window(window) => {
-                let report = window.report?;
+            Written::Window {
+                flight,
+                effect,
+                report,
+            } => {
+                let report = report?;
                 self.windows_written += 1;
-                Ok(self.learn_from(&window.flight, window.effect, report))
+                Ok(self.learn_from(&flight, effect, report))
             }
         }
     }

@@ -22,6 +22,7 @@ use super::super::account::AccountContext;
 use super::super::compare::Comparing;
 use super::super::plan::Model;
 use super::super::read::{ApiPages, Knowledge, ReadError, Reading, Slice, origin, read_window};
+use super::super::report::WindowFailure;
 use super::refused::EDGE;
 use super::write::{Fetch, WindowReport, Writer};
 
@@ -31,7 +32,7 @@ const DAYS_BEFORE_THE_EDGE: [i64; 3] = [1, 7, 30];
 pub(super) enum Task {
     Window,
     /// Whether the API serves nothing older than the edge; `inside` was served.
-    IsEdge {
+    Edge {
         edge: DateTime<Utc>,
         inside: Option<Window>,
         error: ReadError,
@@ -50,15 +51,12 @@ pub(super) enum Task {
 #[derive(Debug)]
 pub(super) enum Found {
     Window(Result<Fetched, ReadError>),
-    IsEdge {
-        edge: DateTime<Utc>,
-        is_edge: bool,
-        error: ReadError,
-    },
+    /// Or why the window was refused otherwise.
+    Edge(Result<DateTime<Utc>, ReadError>),
     /// `None`: older ones are served.
     History(Option<DateTime<Utc>>),
     Compared(WindowReport),
-    Silent,
+    Failed(WindowFailure),
 }
 
 #[derive(Debug)]
@@ -100,11 +98,10 @@ impl WindowSource {
         fetch.began_at = ledger::now(&self.account.pool).await?;
         Ok(match task {
             Task::Window => Found::Window(self.read(fetch, known).await),
-            Task::IsEdge { edge, inside, error } => Found::IsEdge {
-                edge,
-                is_edge: self.is_edge(edge, inside, fetch).await,
-                error,
-            },
+            Task::Edge { edge, inside, error } => {
+                let is_edge = self.is_edge(edge, inside, fetch).await;
+                Found::Edge(if is_edge { Ok(edge) } else { Err(error) })
+            }
             Task::History { served_from } => Found::History(self.history(served_from, fetch).await),
             Task::Compare {
                 days,
@@ -204,7 +201,7 @@ impl WindowSource {
     }
 }
 
-fn before(end: DateTime<Utc>) -> Window {
+pub(super) fn before(end: DateTime<Utc>) -> Window {
     Window {
         start: end - EDGE,
         end,

@@ -12,8 +12,8 @@ use crate::time::window::Window;
 
 use super::super::plan::Planned;
 use super::super::read::ReadError;
-use super::super::report::{AfterFailure, WindowFailure};
-use super::read::{Fetched, Found, Task};
+use super::super::report::WindowFailure;
+use super::read::{Fetched, Found, Task, before};
 use super::{Effect, Engine, Flight};
 
 const SHORTEST: TimeDelta = TimeDelta::days(1);
@@ -64,12 +64,8 @@ impl Engine {
             Refusal::Older => queue.park(window),
             Refusal::Undecided => queue.again(window),
             Refusal::Edge(edge) => {
-                let task = Task::IsEdge {
-                    edge,
-                    inside: source.horizon.inside(),
-                    error,
-                };
-                return self.go_on(flight, task);
+                let inside = source.horizon.inside();
+                return self.spawn_read(flight, Task::Edge { edge, inside, error });
             }
             Refusal::Other => return self.refused_otherwise(flight, &error),
         }
@@ -100,7 +96,7 @@ impl Engine {
 
     pub(super) fn take_up_deferred(&mut self) {
         for (flight, error) in std::mem::take(&mut self.deferred) {
-            self.read.push_back((flight, Ok(Ok(Found::Window(Err(error))))));
+            self.read.push_back((flight, Ok(Found::Window(Err(error)))));
         }
     }
 
@@ -132,14 +128,11 @@ impl Engine {
             let mut report = writer.leave_unread(&fetch, &too_old()).await?;
             report.watermark = Some(watermark);
             if matches!(purpose, Purpose::Backfill | Purpose::Repair) {
-                report.failure = Some(WindowFailure {
-                    problem: Problem::failed(
-                        "history_not_served",
-                        format!("the API serves nothing older than {}", telemetry::instant(edge)),
-                        "ask for what is newer; the vendor can say how long interactions are kept",
-                    ),
-                    next: AfterFailure::Continue,
-                });
+                report.failure = Some(WindowFailure::alone(Problem::failed(
+                    "history_not_served",
+                    format!("the API serves nothing older than {}", telemetry::instant(edge)),
+                    "ask for what is newer; the vendor can say how long interactions are kept",
+                )));
             }
             Ok(report)
         });
@@ -147,12 +140,9 @@ impl Engine {
 
     /// Once a day.
     pub(super) fn try_history(&mut self, served_from: DateTime<Utc>) {
-        let window = Window {
-            start: served_from - EDGE,
-            end: served_from,
-        };
+        let planned = Planned::whole(before(served_from));
         let priority = self.sources[0].priority(self.until);
-        self.begin_task(0, Planned::whole(window), Task::History { served_from }, priority);
+        self.begin_task(0, planned, Task::History { served_from }, priority);
     }
 
     pub(super) fn note_history(&mut self, flight: Flight, served_from: Option<DateTime<Utc>>) {

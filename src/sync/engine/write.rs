@@ -59,16 +59,11 @@ impl Writer {
         fetched: Fetched,
         status: Status,
     ) -> Result<WindowReport, LoadError> {
-        let Fetched {
-            reading,
-            rows,
-            profile,
-            _room,
-        } = fetched;
-        let failure = (status == Status::Gap).then(|| WindowFailure::gap(&reading));
-        let reason = (status == Status::Split).then(|| split(&reading));
-        let interactions: Vec<Interaction> = rows.interactions.into_values().collect();
-        let rejected: Vec<Rejected> = rows.rejected.into_values().collect();
+        let reading = &fetched.reading;
+        let failure = (status == Status::Gap).then(|| WindowFailure::gap(reading));
+        let reason = (status == Status::Split).then(|| split(reading));
+        let interactions: Vec<Interaction> = fetched.rows.interactions.into_values().collect();
+        let rejected: Vec<Rejected> = fetched.rows.rejected.into_values().collect();
         let commit = WindowCommit {
             lease: &self.lease,
             run_id: self.run_id,
@@ -86,15 +81,14 @@ impl Writer {
                 ..fetch.counters()
             },
             reported_total: reading.reported_total,
-            proof: reading.proof.map(|proof| (proof.as_str(), &profile)),
+            proof: reading.proof.map(|proof| (proof.as_str(), &fetched.profile)),
             started_at: fetch.started_at,
             began_at: fetch.began_at,
             late: self.account.settings.late,
             written_at: self.account.clock.now(),
-            problem: failure
+            problem: reason
                 .as_ref()
-                .map(|failure| &failure.problem)
-                .or(reason.as_ref()),
+                .or(failure.as_ref().map(|failure| &failure.problem)),
         };
         let committing = || commit_window(&self.account.pool, &commit);
         match conflict::retry(self.account.name(), committing).await {
@@ -107,22 +101,19 @@ impl Writer {
                     ..WindowReport::default()
                 })
             }
-            Err(LoadError::StoredSince) => self.put_off(fetch).await,
+            Err(error @ LoadError::StoredSince) => {
+                info!("a part was stored in another version meanwhile, reading the window again");
+                Ok(WindowReport {
+                    again: true,
+                    ..self.leave_unread(fetch, &Problem::from(&error)).await?
+                })
+            }
             Err(error) if error.is_of_the_data() => {
                 telemetry::database_error(&self.account.api.account().name, error.kind());
                 self.fail(fetch, WindowFailure::of_data(&error)).await
             }
             Err(error) => Err(error),
         }
-    }
-
-    async fn put_off(&self, fetch: &Fetch) -> Result<WindowReport, LoadError> {
-        info!("a part was stored in another version meanwhile, reading the window again");
-        let why = Problem::from(&LoadError::StoredSince);
-        Ok(WindowReport {
-            again: true,
-            ..self.leave_unread(fetch, &why).await?
-        })
     }
 
     pub(super) async fn fail(
@@ -134,34 +125,22 @@ impl Writer {
             text: error, remedy, ..
         } = &failure.problem;
         error!(error, remedy, "window failed, nothing of it is covered");
-        let counters = self.record(fetch, &failure.problem).await?;
-        let took = self.account.clock.now() - fetch.started_at;
-        telemetry::window(
-            &self.account.api.account().name,
-            (self.purpose.as_str(), Status::Failed.as_str()),
-            counters.records,
-            took,
-        );
+        let report = self.leave_unread(fetch, &failure.problem).await?;
+        self.measure(Status::Failed, report.counters.records, fetch.started_at);
         Ok(WindowReport {
-            counters,
-            watermark: None,
             failure: Some(failure),
-            again: false,
+            ..report
         })
     }
 
     pub(super) async fn leave_unread(&self, fetch: &Fetch, why: &Problem) -> Result<WindowReport, LoadError> {
+        let counters = fetch.counters();
+        self.record_unstored(fetch, (Status::Failed, counters), None, Some(why))
+            .await?;
         Ok(WindowReport {
-            counters: self.record(fetch, why).await?,
+            counters,
             ..WindowReport::default()
         })
-    }
-
-    async fn record(&self, fetch: &Fetch, problem: &Problem) -> Result<Counters, LoadError> {
-        let counters = fetch.counters();
-        self.record_unstored(fetch, (Status::Failed, counters), None, Some(problem))
-            .await?;
-        Ok(counters)
     }
 
     pub(in crate::sync) async fn record_unstored(
@@ -211,13 +190,13 @@ impl Writer {
         ] {
             telemetry::count(metrics::RECORDS, account, ("result", result), count);
         }
-        let took = self.account.clock.now() - commit.started_at;
-        telemetry::window(
-            account,
-            (commit.purpose.as_str(), commit.status.as_str()),
-            counters.records,
-            took,
-        );
+        self.measure(commit.status, counters.records, commit.started_at);
+    }
+
+    fn measure(&self, status: Status, records: u64, started_at: DateTime<Utc>) {
+        let took = self.account.clock.now() - started_at;
+        let labels = (self.purpose.as_str(), status.as_str());
+        telemetry::window(self.account.name(), labels, records, took);
     }
 }
 
@@ -233,19 +212,15 @@ impl Fetch {
     }
 
     pub(in crate::sync) fn counters(&self) -> Counters {
-        counters(&self.tally)
-    }
-}
-
-fn counters(tally: &Tally) -> Counters {
-    Counters {
-        windows: 1,
-        pages: tally.pages(),
-        requests: tally.requests(),
-        records: tally.records(),
-        retries: tally.retries(),
-        rate_limited: tally.rate_limited(),
-        ..Counters::default()
+        Counters {
+            windows: 1,
+            pages: self.tally.pages(),
+            requests: self.tally.requests(),
+            records: self.tally.records(),
+            retries: self.tally.retries(),
+            rate_limited: self.tally.rate_limited(),
+            ..Counters::default()
+        }
     }
 }
 
