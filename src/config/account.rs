@@ -53,7 +53,7 @@ settings! {
         #[serde(skip_serializing_if = "Option::is_none")]
         bots: Option<Vec<String>> = list_unless_empty("bots");
         #[serde(skip_serializing_if = "Option::is_none")]
-        direction: Option<Direction> = choice("direction", &Direction::CHOICES);
+        direction: Option<Direction> = choice("direction", &DIRECTIONS);
         /// Added to bodies.
         #[serde(skip_serializing_if = "Map::is_empty")]
         extra_body: Map<String, Value> = json_table("extra_body");
@@ -94,13 +94,11 @@ pub enum Direction {
     Both,
 }
 
-impl Direction {
-    const CHOICES: [(&str, Self); 3] = [
-        ("Inbound", Self::Inbound),
-        ("Outbound", Self::Outbound),
-        ("Both", Self::Both),
-    ];
-}
+const DIRECTIONS: [(&str, Direction); 3] = [
+    ("Inbound", Direction::Inbound),
+    ("Outbound", Direction::Outbound),
+    ("Both", Direction::Both),
+];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BudgetSpan {
@@ -268,8 +266,7 @@ impl Section<'_> {
             let mut merged = defaults.clone();
             merged.extend(table);
             let mut of_account = reporting.clone();
-            let own = merged.remove("reporting");
-            match own {
+            match merged.remove("reporting") {
                 Some(Value::Object(own)) => of_account.extend(own),
                 Some(_) => section.problem(&name, "reporting is a table with keys of its own, not a value"),
                 None => {}

@@ -1,12 +1,12 @@
 //! Signs each request anew, since the API may accept a `jti` only once.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use jsonwebtoken::{Algorithm, Header};
+use jsonwebtoken::Header;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::config::{Credentials, Secret};
+use crate::config::Credentials;
 
 use super::ApiError;
 
@@ -47,37 +47,31 @@ impl Credentials {
                 client_id,
                 client_secret,
                 algorithm,
-            } => mint(client_id, client_secret, *algorithm, now),
+            } => {
+                let claims = Claims {
+                    app_id: client_id,
+                    sub: client_id,
+                    iat: (now - CLOCK_MARGIN).timestamp(),
+                    exp: (now + CLOCK_MARGIN + TOKEN_LIFE).timestamp(),
+                    jti: Uuid::new_v4().to_string(),
+                };
+                let secret = client_secret.read()?;
+                let token = Self::signing_key(*algorithm, &secret)
+                    .and_then(|key| jsonwebtoken::encode(&Header::new(*algorithm), &claims, &key));
+                Ok(SecretString::from(token.map_err(ApiError::Unsigned)?))
+            }
         }
     }
-}
-
-fn mint(
-    client_id: &str,
-    client_secret: &Secret,
-    algorithm: Algorithm,
-    now: DateTime<Utc>,
-) -> Result<SecretString, ApiError> {
-    let key = Credentials::signing_key(algorithm, &client_secret.read()?).map_err(ApiError::Unsigned)?;
-    let claims = Claims {
-        app_id: client_id,
-        sub: client_id,
-        iat: (now - CLOCK_MARGIN).timestamp(),
-        exp: (now + CLOCK_MARGIN + TOKEN_LIFE).timestamp(),
-        jti: Uuid::new_v4().to_string(),
-    };
-    jsonwebtoken::encode(&Header::new(algorithm), &claims, &key)
-        .map(SecretString::from)
-        .map_err(ApiError::Unsigned)
 }
 
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
 
-    use jsonwebtoken::{DecodingKey, Validation};
+    use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 
     use super::*;
+    use crate::config::Secret;
 
     fn claims(token: &SecretString, secret: &str) -> serde_json::Value {
         let mut validation = Validation::new(Algorithm::HS256);
