@@ -1,13 +1,14 @@
 //! Asks within the budget, and again after failures.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use reqwest::Response;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue};
 use secrecy::ExposeSecret;
+use tokio::time::Instant;
 use tracing::{debug, warn};
 
 use super::answer::{self, Answer};
@@ -237,7 +238,7 @@ impl ApiClient {
             .map_err(|_| ApiError::Unsigned(jsonwebtoken::errors::ErrorKind::InvalidToken.into()))?;
         auth.set_sensitive(true);
         tally.add_request();
-        let (sent, left) = (Instant::now(), tokio::time::Instant::now());
+        let sent = Instant::now();
         let sending = self
             .http
             .post(request.url(&self.endpoint))
@@ -252,16 +253,9 @@ impl ApiClient {
             Err(error) => Err(ApiError::transport(error)),
         };
         // Before the place is freed, or the next request leaves at once.
-        if let Err(ApiError::RateLimited {
-            retry_after: Some(pause),
-            ..
-        }) = &answer
-        {
-            self.budget.pause(*pause);
-        }
+        self.learn_of_limits(&answer, sent, tally);
         drop(place);
         tally.pulse.beat();
-        self.learn_of_limits(&answer, left, tally);
         let outcome = answer.as_ref().err().map_or("ok", ApiError::kind);
         telemetry::request(&self.account.name, outcome, sent.elapsed());
         answer
@@ -273,33 +267,29 @@ impl ApiClient {
         answer::judge(received, most)
     }
 
-    fn learn_of_limits(&self, answer: &Result<Answer, ApiError>, sent: tokio::time::Instant, tally: &Tally) {
-        let Err(ApiError::RateLimited {
-            retry_after,
-            is_of_minute,
-            ..
-        }) = answer
-        else {
-            if answer.is_ok() {
-                self.budget.let_in();
+    fn learn_of_limits(&self, answer: &Result<Answer, ApiError>, sent: Instant, tally: &Tally) {
+        match answer {
+            Ok(_) => self.budget.let_in(),
+            Err(ApiError::RateLimited {
+                retry_after,
+                is_of_minute,
+                ..
+            }) => {
+                tally.add_rate_limited();
+                self.budget.pause(retry_after.unwrap_or_default());
+                if !is_of_minute && let Some(pause) = self.budget.turned_away(sent) {
+                    let pause = retry_after.unwrap_or(pause);
+                    self.budget.pause(pause);
+                    warn!(
+                        account = self.account.name,
+                        pause_seconds = pause.as_secs(),
+                        remedy = HOURLY_LIMIT_REMEDY,
+                        "the API turns requests away although the minute is free: its limit of the hour seems to be used up"
+                    );
+                }
             }
-            return;
-        };
-        tally.add_rate_limited();
-        if *is_of_minute {
-            return;
+            Err(_) => {}
         }
-        let Some(pause) = self.budget.turned_away(sent) else {
-            return;
-        };
-        let pause = retry_after.unwrap_or(pause);
-        self.budget.pause(pause);
-        warn!(
-            account = self.account.name,
-            pause_seconds = pause.as_secs(),
-            remedy = HOURLY_LIMIT_REMEDY,
-            "the API turns requests away although the minute is free: its limit of the hour seems to be used up"
-        );
     }
 }
 
