@@ -19,42 +19,42 @@ pub(in super::super) enum Holds {
 
 pub(in super::super) type CustomerMatch<'a> = (Holds, Cow<'a, str>);
 
+fn holds(privacy: Privacy) -> Option<Holds> {
+    match privacy {
+        Privacy::CustomerId | Privacy::ChannelUser => Some(Holds::Id),
+        Privacy::CustomerPhone => Some(Holds::Phone),
+        Privacy::CustomerEmail => Some(Holds::Email),
+        _ => None,
+    }
+}
+
 /// The fields that say whose a record is; most do not.
-static CUSTOMER: LazyLock<Node> = LazyLock::new(|| {
-    RECORD.only(&|field| {
-        let is_of_customer = matches!(
-            field.privacy,
-            Privacy::ChannelUser | Privacy::CustomerId | Privacy::CustomerPhone | Privacy::CustomerEmail
-        );
-        is_of_customer || field.name == "Direction"
-    })
-});
+static CUSTOMER: LazyLock<Node> =
+    LazyLock::new(|| RECORD.only(&|field| holds(field.privacy).is_some() || field.name == "Direction"));
 
 const NAMES_OF_IDS: &[&str] = &["id", "_id", "userid", "user_id", "val", "value"];
 
 /// The direction tells which end of a call is the customer.
 pub(in super::super) fn values(record: &Map<String, Value>) -> Vec<CustomerMatch<'_>> {
-    let mut is_outbound = false;
-    each_known(&CUSTOMER, record, &mut |field, value| {
-        let is_it = |text: &str| text.trim().eq_ignore_ascii_case("outbound");
-        is_outbound |= field.name == "Direction" && any_text(value, &mut { is_it });
-    });
+    let mut fields = Vec::new();
+    add_known(&CUSTOMER, record, &mut fields);
+    let is_it = |text: &str| text.trim().eq_ignore_ascii_case("outbound");
+    let is_outbound = fields
+        .iter()
+        .any(|(field, value)| field.name == "Direction" && any_text(value, &is_it));
     let others: &[&str] = if is_outbound {
         &["caller"]
     } else {
         &["callee", "dialedNumber"]
     };
     let mut found = Vec::new();
-    each_known(&CUSTOMER, record, &mut |field, value| {
-        let holds = match field.privacy {
-            _ if others.contains(&field.name) => return,
-            Privacy::CustomerId | Privacy::ChannelUser => Holds::Id,
-            Privacy::CustomerPhone => Holds::Phone,
-            Privacy::CustomerEmail => Holds::Email,
-            _ => return,
-        };
-        add_texts(holds, value, &mut found);
-    });
+    for (field, value) in fields {
+        if let Some(holds) = holds(field.privacy)
+            && !others.contains(&field.name)
+        {
+            add_texts(holds, value, &mut found);
+        }
+    }
     found
 }
 
@@ -77,7 +77,7 @@ pub(in super::super) fn values_of_text(text: &str) -> Vec<CustomerMatch<'_>> {
 }
 
 /// Field names may be values too.
-pub(super) fn any_text(value: &Value, is_wanted: &mut impl FnMut(&str) -> bool) -> bool {
+pub(super) fn any_text(value: &Value, is_wanted: &impl Fn(&str) -> bool) -> bool {
     match value {
         Value::Null | Value::Bool(_) => false,
         Value::String(text) => is_wanted(text),
@@ -89,20 +89,20 @@ pub(super) fn any_text(value: &Value, is_wanted: &mut impl FnMut(&str) -> bool) 
     }
 }
 
-fn each_known<'a>(
+fn add_known<'a>(
     node: &'static Node,
     object: &'a Map<String, Value>,
-    visit: &mut impl FnMut(&'static Node, &'a Value),
+    fields: &mut Vec<(&'static Node, &'a Value)>,
 ) {
     for (name, value) in object {
         match (node.find(name), value) {
             (None, _) => {}
-            (Some(field), value) if field.parts.is_empty() => visit(field, value),
-            (Some(part), Value::Object(object)) => each_known(part, object, visit),
+            (Some(field), value) if field.parts.is_empty() => fields.push((field, value)),
+            (Some(part), Value::Object(object)) => add_known(part, object, fields),
             // A list in a list is no list of objects.
             (Some(part), Value::Array(items)) => {
                 let objects = items.iter().filter_map(Value::as_object);
-                objects.for_each(|object| each_known(part, object, visit));
+                objects.for_each(|object| add_known(part, object, fields));
             }
             _ => {}
         }

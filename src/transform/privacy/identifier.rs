@@ -178,7 +178,7 @@ impl Wanted {
 
     /// In any field.
     pub fn is_mentioned_in(&self, value: &Value) -> bool {
-        any_text(value, &mut |text| self.is_mentioned(text))
+        any_text(value, &|text| self.is_mentioned(text))
     }
 
     fn is_mentioned(&self, text: &str) -> bool {
