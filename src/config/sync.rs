@@ -1,5 +1,6 @@
 //! When what is read; cron patterns are in UTC.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
@@ -109,18 +110,13 @@ impl Section<'_> {
     fn entries(&mut self, key: &str) -> Option<Vec<RefreshEntry>> {
         let mut entries = self.tables(key, ENTRIES, RefreshEntry::read)?;
         entries.sort_by_key(|entry| entry.lookback);
-        if let Some(name) = name_given_twice(&entries) {
-            let problem = format!("two of them have the name {name}; give each its own");
+        let mut names = HashSet::new();
+        if let Some(again) = entries.iter().find(|entry| !names.insert(&entry.name)) {
+            let problem = format!("two of them have the name {}; give each its own", again.name);
             return self.invalid(key, &problem);
         }
         Some(entries)
     }
-}
-
-fn name_given_twice(refresh: &[RefreshEntry]) -> Option<&str> {
-    let mut names = std::collections::HashSet::new();
-    let twice = refresh.iter().find(|entry| !names.insert(&entry.name));
-    twice.map(|entry| entry.name.as_str())
 }
 
 fn parse_name(text: &str) -> Option<String> {
