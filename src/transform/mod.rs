@@ -274,35 +274,26 @@ impl Rejected {
 
 /// Computed before warnings are added: some exist only on receipt.
 fn content_hash(rows: &Rows) -> ContentHash {
-    let mut session = Hasher::new();
-    session.add(std::slice::from_ref(&rows.session));
-    let mut destinations = Hasher::new();
-    destinations.add(&rows.destinations);
-    destinations.add(&rows.agent_segments);
-    destinations.add(&rows.consultations);
-    destinations.add(&rows.joined_users);
-    let mut tags = Hasher::new();
-    tags.add(&rows.tags);
+    let mut groups = [(); 3].map(|()| Sha256::new().chain_update(TRANSFORM_VERSION.to_be_bytes()));
+    let [session, destinations, tags] = &mut groups;
+    add_rows(session, std::slice::from_ref(&rows.session));
+    add_rows(destinations, &rows.destinations);
+    add_rows(destinations, &rows.agent_segments);
+    add_rows(destinations, &rows.consultations);
+    add_rows(destinations, &rows.joined_users);
+    add_rows(tags, &rows.tags);
     let mut hash = [0; 3 * DIGEST];
-    for (place, group) in hash.chunks_mut(DIGEST).zip([session, destinations, tags]) {
-        place.copy_from_slice(&group.0.finalize()[..DIGEST]);
+    for (place, group) in hash.chunks_mut(DIGEST).zip(groups) {
+        place.copy_from_slice(&group.finalize()[..DIGEST]);
     }
     hash
 }
 
-struct Hasher(Sha256);
-
-impl Hasher {
-    fn new() -> Self {
-        Self(Sha256::new().chain_update(TRANSFORM_VERSION.to_be_bytes()))
-    }
-
-    /// The number of rows keeps tables apart.
-    fn add<R: TableRow>(&mut self, rows: &[R]) {
-        self.0.update((rows.len() as u64).to_be_bytes());
-        let (mut cells, mut bytes) = (Vec::new(), Vec::new());
-        rows.iter().for_each(|row| row.add_cells(&mut cells));
-        cells.iter().for_each(|cell| cell.encode(&mut bytes));
-        self.0.update(bytes);
-    }
+/// The number of rows keeps tables apart.
+fn add_rows<R: TableRow>(hash: &mut Sha256, rows: &[R]) {
+    hash.update((rows.len() as u64).to_be_bytes());
+    let (mut cells, mut bytes) = (Vec::new(), Vec::new());
+    rows.iter().for_each(|row| row.add_cells(&mut cells));
+    cells.iter().for_each(|cell| cell.encode(&mut bytes));
+    hash.update(bytes);
 }

@@ -122,12 +122,18 @@ fn read_destination(rows: &mut Rows, destination_index: i32, mut fields: Reader<
     let is_direct = is(kind, AGENT_SEGMENT)
         || fields.has("agentId")
         || (kind.is_none() && fields.values("agentId").next().is_some());
-    let non_responding = fields.rows("nonRespondingAgents", None).into_iter();
-    let responding = fields.rows("respondingAgent", None).into_iter();
-    let mut agents: Vec<(Response, Reader<'_>)> = non_responding
-        .map(|(_, agent)| (Response::NonResponding, agent))
-        .chain(responding.map(|(_, agent)| (Response::Responding, agent)))
-        .collect();
+    let mut agents = Vec::new();
+    for (list, response) in [
+        ("nonRespondingAgents", Response::NonResponding),
+        ("respondingAgent", Response::Responding),
+    ] {
+        agents.extend(
+            fields
+                .rows(list, None)
+                .into_iter()
+                .map(|(_, agent)| (response, agent)),
+        );
+    }
     if is_direct {
         agents.push((Response::Direct, fields));
     } else {
