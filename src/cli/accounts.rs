@@ -7,7 +7,6 @@ use futures_util::future::join_all;
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior};
-use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::{info, warn};
 
@@ -26,7 +25,7 @@ use crate::time::pulse::Pulse;
 use crate::warehouse::reporting::MayChange;
 
 use super::process::CommandError;
-use super::shell::{LedgerAnswer, Outage, Shell, with_database};
+use super::shell::{Outage, Shell, with_database};
 
 pub(super) fn select(config: &Config, name: Option<&str>) -> Result<Config, CommandError> {
     config.require_accounts()?;
@@ -51,7 +50,7 @@ pub(super) async fn run_all(
     config: &Config,
     screen: &Screen,
     may_change: MayChange,
-    run: impl AsyncFn(&WatchedAccount<'_>, &CancellationToken) -> RunReport,
+    run: impl AsyncFn(&WatchedAccount<'_>) -> RunReport,
 ) -> Result<(), CommandError> {
     config.require_accounts()?;
     with_database(config, async |shell| {
@@ -60,7 +59,7 @@ pub(super) async fn run_all(
         let accounts: Vec<WatchedAccount<'_>> = contexts
             .map(|context| WatchedAccount::new(context, screen, shell))
             .collect();
-        let reports = join_all(accounts.iter().map(|account| run(account, &shell.stop))).await;
+        let reports = join_all(accounts.iter().map(|account| run(account))).await;
         if let Some(worst) = reports.iter().filter_map(failure).max() {
             return Err(CommandError::Runs(worst));
         }
@@ -174,7 +173,7 @@ pub(super) fn show(
 
 pub(super) struct WatchedAccount<'a> {
     pub(super) context: AccountContext,
-    shell: &'a Shell<'a>,
+    pub(super) shell: &'a Shell<'a>,
     /// What its ended runs did: each run counts from zero.
     earlier: watch::Sender<Option<Headway>>,
     _shown: AbortOnDropHandle<()>,
@@ -201,24 +200,21 @@ impl<'a> WatchedAccount<'a> {
         }
     }
 
-    pub(super) fn account(&self) -> &str {
-        self.context.name()
-    }
-
-    pub(super) async fn catch_up(&self, policies: &[RefreshPolicy], stop: &CancellationToken) -> RunReport {
+    pub(super) async fn catch_up(&self, policies: &[RefreshPolicy]) -> RunReport {
+        let stop = &self.shell.stop;
         let pass = async || self.ended(sync::catch_up(&self.context, policies, stop).await);
-        self.shell.retry(stop, pass).await
+        self.shell.repeat(was_cut_off, pass).await
     }
 
     /// Ctrl-C cancels the request; other ends leave it open.
-    pub(super) async fn fulfil(&self, wish: &Wish<'_>, stop: &CancellationToken) -> (Option<i64>, RunReport) {
+    pub(super) async fn fulfil(&self, wish: &Wish<'_>) -> (Option<i64>, RunReport) {
         let mut request = None;
         let fulfil = async || {
-            let (id, report) = sync::fulfil(&self.context, wish, stop).await;
+            let (id, report) = sync::fulfil(&self.context, wish, &self.shell.stop).await;
             request = id.or(request);
             self.ended(report)
         };
-        let report = self.shell.retry(stop, fulfil).await;
+        let report = self.shell.repeat(was_cut_off, fulfil).await;
         if self.shell.interrupted.is_cancelled()
             && let Some(id) = request
             && let Err(error) = requests::cancel(&self.context.pool, id).await
@@ -228,21 +224,18 @@ impl<'a> WatchedAccount<'a> {
         (request, report)
     }
 
-    pub(super) async fn clean_up(&self, stop: &CancellationToken) -> Result<(), CommandError> {
-        let clean_up = async || Ok(self.context.clean_up(stop, &Pulse::default()).await?);
-        self.shell.retry(stop, clean_up).await
+    pub(super) async fn clean_up(&self) -> Result<(), CommandError> {
+        let clean_up = async || Ok(self.context.clean_up(&self.shell.stop, &Pulse::default()).await?);
+        self.shell.retry(clean_up).await
     }
 
     /// Asks the ledger, again whenever the database goes away.
     pub(super) async fn look<T>(
         &self,
-        stop: &CancellationToken,
-        mut look: impl AsyncFnMut() -> Result<T, LoadError>,
+        look: impl AsyncFnMut() -> Result<T, LoadError>,
     ) -> Result<T, LoadError> {
-        self.shell
-            .retry(stop, async || LedgerAnswer(look().await))
-            .await
-            .0
+        let was_cut_off = |seen: &Result<T, _>| seen.as_ref().is_err_and(LoadError::is_unreachable);
+        self.shell.repeat(was_cut_off, look).await
     }
 
     fn ended(&self, report: RunReport) -> RunReport {
@@ -253,6 +246,12 @@ impl<'a> WatchedAccount<'a> {
         });
         report
     }
+}
+
+/// By the loss of the database, or of a lease with it.
+fn was_cut_off(report: &RunReport) -> bool {
+    report.failure() == Some(Failure::DatabaseUnreachable)
+        || (report.outcome == Outcome::Interrupted && !report.handed_over)
 }
 
 fn after(earlier: Option<Headway>, counters: Counters, requests_left: u64) -> Headway {
@@ -269,7 +268,7 @@ struct AccountProgress {
     earlier: watch::Sender<Option<Headway>>,
     pace: Pace,
     began: Instant,
-    outage: Arc<Outage>,
+    outage: Outage,
 }
 
 impl AccountProgress {
@@ -286,7 +285,7 @@ impl AccountProgress {
 
 impl ProgressView for AccountProgress {
     fn draw(&mut self, bar: &ProgressBar) {
-        if self.outage.is_being_waited_for() {
+        if self.outage.try_lock().is_err() {
             bar.set_message(", waiting for the database");
         } else if let Some((headway, eta)) = self.headway() {
             let done = headway.counters.requests;

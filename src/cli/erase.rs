@@ -75,10 +75,10 @@ pub(super) async fn erase(config: &Config, arguments: &EraseArguments) -> Result
     let erasure = with_database(config, async |shell| {
         let pool = &shell.database.pool;
         let erase = async || Ok(sync::erase(pool, &wanted, key, dry_run).await?);
-        let mut erasure = shell.retry(&shell.stop, erase).await?;
+        let mut erasure = shell.retry(erase).await?;
         if arguments.mentions {
             let find = async || Ok(sync::find_mentions(pool, &wanted, &mut erasure).await?);
-            shell.retry(&shell.stop, find).await?;
+            shell.retry(find).await?;
         }
         Ok(erasure)
     })

@@ -76,7 +76,7 @@ async fn replay_all(shell: &Shell<'_>, screen: &Screen) -> Result<ReplayedAccoun
         };
         let shown = show(screen, (&account.name, "records"), progress);
         let run = async || Ok(replay.run(&shell.stop).await?);
-        let replayed = shell.retry(&shell.stop, run).await?;
+        let replayed = shell.retry(run).await?;
         drop(shown);
         if let Some(replayed) = &replayed {
             log_summary(&account.name, replayed, began);
@@ -188,14 +188,14 @@ async fn rebuild(shell: &Shell<'_>) -> Result<Vec<(String, u64)>, CommandError> 
     let pool = &shell.database.pool;
     let mut all = Vec::new();
     for account in &shell.config.accounts {
-        let ask = async || Ok::<_, CommandError>(reporting::rebuild(pool, &account.account_id).await?);
-        shell.retry(&shell.stop, ask).await?;
+        let ask = async || Ok(reporting::rebuild(pool, &account.account_id).await?);
+        shell.retry(ask).await?;
         let mut interactions = 0;
         let rebuild = async || {
             interactions += sync::rebuild_facts(pool, account, &shell.stop, &Pulse::default()).await?;
-            Ok::<_, CommandError>(())
+            Ok(())
         };
-        shell.retry(&shell.stop, rebuild).await?;
+        shell.retry(rebuild).await?;
         if shell.stop.is_cancelled() {
             return Err(CommandError::Interrupted);
         }
@@ -227,7 +227,7 @@ async fn retry_all(shell: &Shell<'_>) -> Result<RetriedAccounts, CommandError> {
     for context in contexts(shell.config, &shell.database.pool)? {
         let mut retry = Retry::default();
         let run = async || Ok(context.retry_rejected(&mut retry, &shell.stop).await?);
-        shell.retry(&shell.stop, run).await?;
+        shell.retry(run).await?;
         let report = retry.report;
         let account = context.name().to_owned();
         info!(
@@ -301,12 +301,12 @@ async fn confirm(shell: &Shell<'_>, dry_run: bool) -> Result<u64, CommandError> 
     let account = &shell.config.accounts[0];
     if dry_run {
         let count = async || Ok(bulk::withheld(pool, &account.account_id).await?);
-        return shell.retry(&shell.stop, count).await;
+        return shell.retry(count).await;
     }
     let names = (account.account_id.as_str(), account.name.as_str());
     let mut interactions = 0;
     let confirm = async || Ok(bulk::confirm(pool, names, SystemClock.now(), &mut interactions).await?);
-    shell.retry(&shell.stop, confirm).await?;
+    shell.retry(confirm).await?;
     info!(
         account = account.name,
         interactions, "interactions that are missing in bulk are marked, as confirmed"

@@ -9,11 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::config::Config;
-use crate::ledger::LoadError;
-use crate::ledger::problems::Failure;
-use crate::ledger::runs::Outcome;
 use crate::postgres::{self, Database, UNREACHABLE_REMEDY};
-use crate::sync::RunReport;
 use crate::telemetry::chain;
 use crate::warehouse::reporting::{self, MayChange};
 
@@ -27,23 +23,16 @@ const LOG_INTERVAL: Duration = Duration::from_secs(60);
 const MAX_SHORT_ATTEMPTS: u32 = 60;
 const SHORT_ATTEMPT: Duration = Duration::from_secs(60);
 
+/// Locked while one task waits for the database, on behalf of all; says why nobody waits any more.
+pub(super) type Outage = Arc<Mutex<Option<String>>>;
+
 pub(super) struct Shell<'a> {
     pub(super) config: &'a Config,
     pub(super) database: Database,
     pub(super) stop: CancellationToken,
     /// Ctrl-C: the command's request is not wanted any more.
     pub(super) interrupted: CancellationToken,
-    pub(super) outage: Arc<Outage>,
-}
-
-/// Locked while one task waits for the database, on behalf of all; says why nobody waits any more.
-#[derive(Debug, Default)]
-pub(super) struct Outage(Mutex<Option<String>>);
-
-impl Outage {
-    pub(super) fn is_being_waited_for(&self) -> bool {
-        self.0.try_lock().is_err()
-    }
+    pub(super) outage: Outage,
 }
 
 fn give_up(given_up: &mut Option<String>, reason: String) {
@@ -53,32 +42,6 @@ fn give_up(given_up: &mut Option<String>, reason: String) {
         "the database does not come back, giving up"
     );
     *given_up = Some(reason);
-}
-
-pub(super) trait Attempt {
-    /// By the loss of the database, or of a lease with it.
-    fn was_cut_off(&self) -> bool;
-}
-
-impl Attempt for RunReport {
-    fn was_cut_off(&self) -> bool {
-        self.failure() == Some(Failure::DatabaseUnreachable)
-            || (self.outcome == Outcome::Interrupted && !self.handed_over)
-    }
-}
-
-impl<T> Attempt for Result<T, CommandError> {
-    fn was_cut_off(&self) -> bool {
-        self.as_ref().is_err_and(CommandError::is_unreachable)
-    }
-}
-
-pub(super) struct LedgerAnswer<T>(pub(super) Result<T, LoadError>);
-
-impl<T> Attempt for LedgerAnswer<T> {
-    fn was_cut_off(&self) -> bool {
-        self.0.as_ref().is_err_and(LoadError::is_unreachable)
-    }
 }
 
 /// The first signal sets `stop`; a second one, or the deadline, ends the work.
@@ -105,7 +68,7 @@ pub(super) async fn with_database<T>(
     };
     shell.database.close().await;
     let Err(error) = worked else { return worked };
-    let given_up = shell.outage.0.lock().await.take();
+    let given_up = shell.outage.lock().await.take();
     Err(match given_up {
         Some(reason) => CommandError::DatabaseLost(reason),
         None if shell.stop.is_cancelled() && error.is_unreachable() => CommandError::Interrupted,
@@ -119,37 +82,45 @@ impl Shell<'_> {
         work: impl AsyncFnOnce(&Self) -> Result<T, CommandError>,
     ) -> Result<T, CommandError> {
         let migrate = async || Ok(postgres::migrate(&self.database.pool).await?);
-        self.retry(&self.stop, migrate).await?;
+        self.retry(migrate).await?;
         work(self).await
     }
 
     pub(super) async fn apply_reporting(&self, may_change: MayChange) -> Result<(), CommandError> {
         let (pool, accounts) = (&self.database.pool, &self.config.accounts);
         let apply = async || Ok(reporting::apply_all(pool, accounts, may_change).await?);
-        self.retry(&self.stop, apply).await
+        self.retry(apply).await
+    }
+
+    pub(super) async fn retry<T>(
+        &self,
+        work: impl AsyncFnMut() -> Result<T, CommandError>,
+    ) -> Result<T, CommandError> {
+        let was_cut_off = |done: &Result<T, _>| done.as_ref().is_err_and(CommandError::is_unreachable);
+        self.repeat(was_cut_off, work).await
     }
 
     /// Repeats `work` whenever the database goes away; the ledger keeps what was done.
-    pub(super) async fn retry<A: Attempt>(
+    pub(super) async fn repeat<A>(
         &self,
-        stop: &CancellationToken,
+        was_cut_off: impl Fn(&A) -> bool,
         mut work: impl AsyncFnMut() -> A,
     ) -> A {
         let mut short_attempts = 0;
         loop {
             let began = Instant::now();
             let attempt = work().await;
-            if stop.is_cancelled() || !attempt.was_cut_off() {
+            if self.stop.is_cancelled() || !was_cut_off(&attempt) {
                 return attempt;
             }
             let is_short = began.elapsed() < SHORT_ATTEMPT;
             short_attempts = if is_short { short_attempts + 1 } else { 1 };
             let is_back = tokio::select! {
                 is_back = self.wait_for_database(short_attempts) => is_back,
-                () = stop.cancelled() => false,
+                () = self.stop.cancelled() => false,
                 // A private server does not restart.
                 ended = self.database.server_ended() => {
-                    give_up(&mut *self.outage.0.lock().await, chain(&ended).to_string());
+                    give_up(&mut *self.outage.lock().await, chain(&ended).to_string());
                     false
                 }
             };
@@ -161,7 +132,7 @@ impl Shell<'_> {
 
     async fn wait_for_database(&self, short_attempts: u32) -> bool {
         tokio::time::sleep(RETRY_PAUSE).await;
-        let mut given_up = self.outage.0.lock().await;
+        let mut given_up = self.outage.lock().await;
         if given_up.is_some() {
             return false;
         }

@@ -18,9 +18,9 @@ use super::process::CommandError;
 
 pub(super) async fn sync(config: &Config, screen: &Screen) -> Result<(), CommandError> {
     let policies = config.sync.policies();
-    run_all(config, screen, MayChange::UnlessServed, async |watched, stop| {
-        let mut report = watched.catch_up(&policies, stop).await;
-        if watched.clean_up(stop).await.is_err() && report.outcome == Outcome::Succeeded {
+    run_all(config, screen, MayChange::UnlessServed, async |watched| {
+        let mut report = watched.catch_up(&policies).await;
+        if watched.clean_up().await.is_err() && report.outcome == Outcome::Succeeded {
             report.outcome = Outcome::Failed;
         }
         report
@@ -49,11 +49,11 @@ pub(super) async fn backfill(
         read_again: arguments.refetch,
         by_identity: false,
     };
-    run_all(&config, screen, MayChange::Never, async |watched, stop| {
-        let (request, report) = watched.fulfil(&wish, stop).await;
+    run_all(&config, screen, MayChange::Never, async |watched| {
+        let (request, report) = watched.fulfil(&wish).await;
         if request.is_none() && report.was_idle {
             info!(
-                account = watched.account(),
+                account = watched.context.name(),
                 "nothing to read: all of the range is loaded"
             );
         }

@@ -1,9 +1,8 @@
+use std::cell::RefCell;
 use std::fmt::Write as _;
-use std::sync::{Mutex, PoisonError};
 
 use clap::Args;
 use serde_json::{Value, json};
-use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
 use crate::ledger::Purpose;
@@ -59,12 +58,11 @@ pub(super) async fn verify(
     screen: &Screen,
 ) -> Result<(), CommandError> {
     let (config, range) = arguments.range.of(config)?;
-    let compared: Mutex<Vec<Compared>> = Mutex::default();
-    let worked = run_all(&config, screen, MayChange::Never, async |watched, stop| {
-        let (range, days, report) = compare(watched, range, arguments, stop).await;
-        let mut compared = compared.lock().unwrap_or_else(PoisonError::into_inner);
-        compared.push(Compared {
-            account: watched.account().to_owned(),
+    let compared = RefCell::new(Vec::new());
+    let worked = run_all(&config, screen, MayChange::Never, async |watched| {
+        let (range, days, report) = compare(watched, range, arguments).await;
+        compared.borrow_mut().push(Compared {
+            account: watched.context.name().to_owned(),
             range,
             left: days_of(range).saturating_sub(days.len()),
             days,
@@ -72,7 +70,7 @@ pub(super) async fn verify(
         report
     })
     .await;
-    let mut compared = compared.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let mut compared: Vec<Compared> = compared.into_inner();
     compared.sort_by(|a, b| a.account.cmp(&b.account));
     print_report(arguments.json, &to_json(range, &compared), || to_table(&compared))?;
     worked?;
@@ -89,15 +87,18 @@ async fn compare(
     watched: &WatchedAccount<'_>,
     range: Window,
     arguments: &VerifyArguments,
-    stop: &CancellationToken,
 ) -> (Window, Vec<DayComparison>, RunReport) {
     let loaded = async || sync::loaded(&watched.context, range).await;
-    let (range, mut report, mut days) = match watched.look(stop, loaded).await {
+    let (range, mut report, mut days) = match watched.look(loaded).await {
         Ok(range) => {
-            let (days, report) = verify_ranges(watched, &[range], arguments, stop).await;
+            let (days, report) = verify_ranges(watched, &[range], arguments).await;
             (range, report, days)
         }
-        Err(error) => (range, RunReport::not_begun(watched.account(), &error), Vec::new()),
+        Err(error) => (
+            range,
+            RunReport::not_begun(watched.context.name(), &error),
+            Vec::new(),
+        ),
     };
     let mut not_repaired = None;
     for _ in 0..if arguments.repair { REPAIRS } else { 0 } {
@@ -111,16 +112,16 @@ async fn compare(
             read_again: true,
             by_identity: false,
         };
-        let (_, repaired) = watched.fulfil(&wish, stop).await;
+        let (_, repaired) = watched.fulfil(&wish).await;
         not_repaired = None;
         if repaired.outcome != Outcome::Succeeded {
-            if stop.is_cancelled() || is_everywhere(repaired.failure()) {
+            if watched.shell.stop.is_cancelled() || is_everywhere(repaired.failure()) {
                 return (range, days, repaired);
             }
             // For example a gap; other days can still be repaired.
             not_repaired = Some(repaired);
         }
-        let (again, of_again) = verify_ranges(watched, &differing, arguments, stop).await;
+        let (again, of_again) = verify_ranges(watched, &differing, arguments).await;
         report = of_again;
         days.retain(|day| !differing.contains(&window_of(day)));
         days.extend(again);
@@ -144,7 +145,6 @@ async fn verify_ranges(
     watched: &WatchedAccount<'_>,
     ranges: &[Window],
     arguments: &VerifyArguments,
-    stop: &CancellationToken,
 ) -> (Vec<DayComparison>, RunReport) {
     let wish = Wish {
         purpose: Purpose::Verify,
@@ -152,17 +152,17 @@ async fn verify_ranges(
         read_again: true,
         by_identity: arguments.by_identity,
     };
-    let (request, report) = watched.fulfil(&wish, stop).await;
+    let (request, report) = watched.fulfil(&wish).await;
     let days = match request {
         Some(id) => {
             let compared = async || sync::compared(&watched.context, id).await;
-            watched.look(stop, compared).await
+            watched.look(compared).await
         }
         None => Ok(Vec::new()),
     };
     match days {
         Ok(days) => (days, report),
-        Err(error) => (Vec::new(), RunReport::not_begun(watched.account(), &error)),
+        Err(error) => (Vec::new(), RunReport::not_begun(watched.context.name(), &error)),
     }
 }
 

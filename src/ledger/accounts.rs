@@ -58,29 +58,22 @@ pub async fn has_other_filters(
     .await?)
 }
 
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Drained {
-    pub(crate) window: Window,
-    /// Database time.
-    pub(crate) began_at: DateTime<Utc>,
-    /// Our time.
-    pub(crate) started_at: DateTime<Utc>,
-    pub(crate) late: TimeDelta,
-}
-
+/// What began at `began_at` in database time, and at `started_at` in ours, has drained a window.
 pub(crate) async fn cover(
     executor: impl PgExecutor<'_>,
     lease: &Lease,
-    drained: Drained,
+    window: Window,
+    (began_at, started_at): (DateTime<Utc>, DateTime<Utc>),
+    late: TimeDelta,
 ) -> Result<DateTime<Utc>, LoadError> {
     let row = lease
         .query(fenced!(include_str!("cover.sql")))
-        .bind(drained.window.start)
-        .bind(drained.window.end)
-        .bind(drained.began_at)
-        .bind(drained.late.num_seconds())
+        .bind(window.start)
+        .bind(window.end)
+        .bind(began_at)
+        .bind(late.num_seconds())
         .bind(RULES)
-        .bind(drained.started_at)
+        .bind(started_at)
         .fetch_optional(executor)
         .await?;
     Ok(row.ok_or(LoadError::LeaseLost)?.try_get(0)?)

@@ -120,7 +120,8 @@ pub(crate) fn bigint(count: u64) -> i64 {
 
 /// An enum, and how its values are spelled in tables, logs and metrics.
 macro_rules! spelled {
-    ($name:ident { $($(#[$doc:meta])* $value:ident = $spelling:literal,)+ }) => {
+    ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $value:ident = $spelling:literal,)+ }) => {
+        $(#[$meta])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub enum $name {
             $($(#[$doc])* $value,)+

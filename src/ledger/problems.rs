@@ -10,25 +10,16 @@ use crate::postgres::OpenError;
 use crate::telemetry::{chain, second};
 use crate::time::clock::Skew;
 
-use super::LoadError;
+use super::{LoadError, spelled};
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Severity {
-    Ok,
-    Warning,
-    /// Data is missing, late or wrong.
-    Failed,
-}
-
-impl Severity {
-    /// Spelling in metrics and JSON.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Ok => "ok",
-            Self::Warning => "warning",
-            Self::Failed => "failed",
-        }
+spelled! {
+    #[derive(PartialOrd, Ord, Serialize)]
+    #[serde(rename_all = "snake_case")]
+    Severity {
+        Ok = "ok",
+        Warning = "warning",
+        /// Data is missing, late or wrong.
+        Failed = "failed",
     }
 }
 

@@ -70,43 +70,25 @@ fn budget(account: &AccountBoard) -> Vec<Fact> {
 
 fn counts(account: &AccountBoard) -> Vec<Fact> {
     let status = &account.status;
-    let count = |name, number, one, many, table: &str| {
-        let numbered = plural(number, one, many);
-        let value = match (number, table) {
-            (0, _) => "none".to_owned(),
-            (_, "") => numbered,
-            _ => format!("{numbered}, see smartassist_sync.{table}"),
-        };
-        fact(name, value)
-    };
-    let (waiting, drifted) = (status.rejected_waiting, status.drifted_fields);
+    let unless_none = |number, words: String| if number == 0 { "none".to_owned() } else { words };
+    let holes = plural(status.holes, "stretch not read", "stretches not read");
+    let gaps = plural(status.gaps, "stretch", "stretches") + ", see smartassist_sync.gaps";
+    let waiting = plural(status.rejected_waiting, "record", "records");
+    let waiting = waiting + ", see smartassist_sync.rejected_records";
+    let drifted = plural(status.drifted_fields, "field", "fields");
+    let drifted = drifted + ", kept in the column extra, see smartassist_sync.schema_drift";
     let mut facts = vec![
-        count(
-            "holes",
-            status.holes,
-            "stretch not read",
-            "stretches not read",
-            "",
-        ),
-        count("gaps", status.gaps, "stretch", "stretches", "gaps"),
-        count(
-            "rejected, waiting",
-            waiting,
-            "record",
-            "records",
-            "rejected_records",
-        ),
+        fact("holes", unless_none(status.holes, holes)),
+        fact("gaps", unless_none(status.gaps, gaps)),
+        fact("rejected, waiting", unless_none(status.rejected_waiting, waiting)),
     ];
     let rejected = account.details.iter().flat_map(|details| &details.rejected);
     facts.extend(rejected.map(|waiting| {
         let records = plural(waiting.records, "record", "records");
         fact("rejected because", format!("{}: {records}", waiting.reason))
     }));
-    let (one, many) = (
-        "field, kept in the column extra",
-        "fields, kept in the column extra",
-    );
-    facts.push(count("unknown fields", drifted, one, many, "schema_drift"));
+    let drifted = unless_none(status.drifted_fields, drifted);
+    facts.push(fact("unknown fields", drifted));
     facts
 }
 

@@ -13,12 +13,11 @@ use crate::time::window::Window;
 use crate::transform::{Drift, Interaction, Rejected};
 
 use super::batch::Constants;
-use super::compare::{self, Basis, Change, ReadSpan, Stored};
+use super::compare::{self, Basis, Change, Stored};
 use super::interactions::{self, InteractionWriter, write_accepted};
 use super::left_out::{self, StoreLimits};
 use super::moved::{self, Moved};
 use super::{missing, rejections};
-use crate::ledger::accounts::Drained;
 use crate::ledger::leases::Lease;
 use crate::ledger::problems::Problem;
 use crate::ledger::windows::{Purpose, Status, WindowEntry, record};
@@ -67,13 +66,6 @@ impl WindowCommit<'_> {
             time_zone_offset: self.time_zone_offset,
         }
     }
-
-    fn read_span(&self) -> ReadSpan {
-        ReadSpan {
-            started_at: self.started_at,
-            written_at: self.written_at,
-        }
-    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -119,12 +111,17 @@ async fn write(
     commit: &WindowCommit<'_>,
     filters_changed_at: Option<DateTime<Utc>>,
 ) -> Result<Committed, LoadError> {
-    let (constants, span) = (commit.constants(), commit.read_span());
+    let constants = commit.constants();
+    // A later instant only proves a fast clock.
+    let is_meanwhile = |at: DateTime<Utc>| commit.started_at < at && at <= commit.written_at;
     let (interactions, rejected) =
         left_out::without(connection, &commit.limits, commit.interactions, commit.rejected).await?;
     let left_out = commit.interactions.len() - interactions.len();
     let mut stored = compare::stored(connection, &interactions, &rejected).await?;
-    if stored.stored_since(&interactions, &rejected, span) {
+    if stored
+        .others_stored_at(&interactions, &rejected)
+        .any(is_meanwhile)
+    {
         return Err(LoadError::StoredSince);
     }
     let moved = moved::find(&stored, &interactions);
@@ -149,8 +146,9 @@ async fn write(
     rejections::note_whether_all(connection, commit, left_out).await?;
     // Rolled back if one is newer.
     let resolved = rejections::resolve(connection, commit).await?;
-    let mut rejected_at = resolved.iter().filter_map(|one| one.last_seen_but_in(&rejected));
-    if rejected_at.any(|at| span.contains(at)) {
+    // An API may return two forms at once.
+    let of_others = resolved.iter().filter(|(_, is_among)| !is_among);
+    if of_others.map(|(at, _)| *at).any(is_meanwhile) {
         return Err(LoadError::StoredSince);
     }
     counters += missing::note(connection, commit, &stored, filters_changed_at).await?;
@@ -192,20 +190,12 @@ fn apart<'a>(
 
 /// Must return a row: sqlx reports COMMIT of an aborted transaction as success.
 async fn cover(connection: &mut PgConnection, commit: &WindowCommit<'_>) -> Result<DateTime<Utc>, LoadError> {
-    match commit.status {
-        Status::Drained => {
-            let drained = Drained {
-                window: commit.window,
-                began_at: commit.began_at,
-                started_at: commit.started_at,
-                late: commit.late,
-            };
-            accounts::cover(connection, commit.lease, drained).await
-        }
-        Status::Split | Status::Gap | Status::Failed | Status::Compared => {
-            accounts::stay(connection, commit.lease).await
-        }
+    let WindowCommit { lease, window, .. } = *commit;
+    if commit.status != Status::Drained {
+        return accounts::stay(connection, lease).await;
     }
+    let (began_at, started_at) = (commit.began_at, commit.started_at);
+    accounts::cover(connection, lease, window, (began_at, started_at), commit.late).await
 }
 
 fn entry<'a>(commit: &WindowCommit<'a>, counters: Counters) -> WindowEntry<'a> {

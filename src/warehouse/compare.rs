@@ -55,10 +55,13 @@ pub async fn counts(
     Ok([start, end, overlap].map(|count| u64::try_from(count).unwrap_or(0)))
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
 pub struct StoredVersion {
+    interaction_key: Uuid,
     pub content_hash: Vec<u8>,
     pub is_missing: bool,
+    last_changed_at: DateTime<Utc>,
+    session_started_at: DateTime<Utc>,
 }
 
 /// By key.
@@ -66,21 +69,11 @@ pub async fn versions(
     executor: impl PgExecutor<'_>,
     keys: &[Uuid],
 ) -> Result<HashMap<Uuid, StoredVersion>, LoadError> {
-    let rows: Vec<(Uuid, Vec<u8>, bool)> = sqlx::query_as(
-        "select interaction_key, content_hash, missing_since is not null from smartassist.sessions \
-         where interaction_key = any($1)",
-    )
-    .bind(keys)
-    .fetch_all(executor)
-    .await?;
-    let version = |(key, content_hash, is_missing)| {
-        let version = StoredVersion {
-            content_hash,
-            is_missing,
-        };
-        (key, version)
-    };
-    Ok(rows.into_iter().map(version).collect())
+    let stored: Vec<StoredVersion> = sqlx::query_as(include_str!("stored.sql"))
+        .bind(keys)
+        .fetch_all(executor)
+        .await?;
+    Ok(stored.into_iter().map(|one| (one.interaction_key, one)).collect())
 }
 
 /// Sessions across an edge that a window returns.
@@ -108,6 +101,7 @@ pub async fn must_return(
     window: Window,
     crossing: Crossing,
 ) -> Result<Vec<Uuid>, LoadError> {
+    // No statement joins data with the ledger.
     let filters_changed_at: Option<Option<DateTime<Utc>>> =
         sqlx::query_scalar("select filters_changed_at from smartassist_sync.accounts where account_id = $1")
             .bind(account_id)
@@ -126,20 +120,11 @@ pub async fn must_return(
 
 #[derive(Debug)]
 pub(super) struct Stored {
-    rows: HashMap<Uuid, StoredRow>,
+    rows: HashMap<Uuid, StoredVersion>,
     /// By an earlier window.
     pub(super) missed: HashSet<Uuid>,
     /// As they are, whatever came.
     pub(super) kept: HashSet<Uuid>,
-}
-
-#[derive(Debug, FromRow)]
-struct StoredRow {
-    interaction_key: Uuid,
-    content_hash: Vec<u8>,
-    last_changed_at: DateTime<Utc>,
-    session_started_at: DateTime<Utc>,
-    is_missing: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -158,10 +143,7 @@ pub(super) async fn stored(
     let keys: Vec<Uuid> = keys
         .chain(rejected.iter().filter_map(|record| record.key))
         .collect();
-    let rows: Vec<StoredRow> = sqlx::query_as(include_str!("stored.sql"))
-        .bind(&keys)
-        .fetch_all(&mut *connection)
-        .await?;
+    let rows = versions(&mut *connection, &keys).await?;
     let missed: Vec<Uuid> = sqlx::query_scalar(
         "select interaction_key from smartassist_sync.absences where interaction_key = any($1)",
     )
@@ -169,24 +151,10 @@ pub(super) async fn stored(
     .fetch_all(connection)
     .await?;
     Ok(Stored {
-        rows: rows.into_iter().map(|row| (row.interaction_key, row)).collect(),
+        rows,
         missed: missed.into_iter().collect(),
         kept: HashSet::new(),
     })
-}
-
-/// From the first request for a window to its transaction.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct ReadSpan {
-    pub(super) started_at: DateTime<Utc>,
-    pub(super) written_at: DateTime<Utc>,
-}
-
-impl ReadSpan {
-    /// A later instant only proves a fast clock.
-    pub(super) fn contains(self, at: DateTime<Utc>) -> bool {
-        self.started_at < at && at <= self.written_at
-    }
 }
 
 impl Stored {
@@ -212,13 +180,12 @@ impl Stored {
         self.rows.get(&key).map(|row| row.last_changed_at)
     }
 
-    /// Another window may have read a later version.
-    pub(super) fn stored_since(
+    /// When others stored what differs: another window may have read a later version.
+    pub(super) fn others_stored_at(
         &self,
         interactions: &[Interaction],
         rejected: &[Rejected],
-        span: ReadSpan,
-    ) -> bool {
+    ) -> impl Iterator<Item = DateTime<Utc>> {
         let is_other = |interaction: &&Interaction| {
             self.change_of(interaction) == Change::Content || self.is_missing(interaction.key)
         };
@@ -227,7 +194,6 @@ impl Stored {
             .map(|interaction| interaction.key)
             .chain(rejected.iter().filter_map(|record| record.key))
             .filter_map(|key| self.last_changed_at(key))
-            .any(|at| span.contains(at))
     }
 
     pub(super) fn is_missing(&self, key: Uuid) -> bool {

@@ -1,9 +1,9 @@
 //! Stored interactions per day, since counting rows takes seconds.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::Range;
 
-use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
 use sqlx::PgConnection;
 
 use crate::postgres::Pool;
@@ -49,7 +49,16 @@ pub async fn recount_week(pool: &Pool, account_id: &str, now: DateTime<Utc>) -> 
     let weeks = (last - first).num_weeks() + 1;
     let hour = now.timestamp().div_euclid(TimeDelta::hours(1).num_seconds());
     let begin = first + TimeDelta::weeks(hour.rem_euclid(weeks));
-    recount(pool, account_id, begin..begin + TimeDelta::weeks(1)).await
+    let week = begin..begin + TimeDelta::weeks(1);
+    // Without the lock, since it takes seconds.
+    let differing = pool
+        .transact_without_timeout(async |transaction| changes(transaction, account_id, week).await)
+        .await?;
+    let mut wrong = 0;
+    for day in differing.into_keys() {
+        wrong += u64::from(recount_day(pool, account_id, day).await?);
+    }
+    Ok(wrong)
 }
 
 /// From the ends of two indexes.
@@ -67,71 +76,42 @@ async fn span(pool: &Pool, account_id: &str) -> Result<Option<(NaiveDate, NaiveD
     Ok(days.iter().min().copied().zip(days.iter().max().copied()))
 }
 
-/// Returns how many days differed.
-async fn recount(pool: &Pool, account_id: &str, days: Range<NaiveDate>) -> Result<u64, LoadError> {
-    // Without the lock, since it takes seconds.
-    let differing = pool
-        .transact_without_timeout(async |transaction| {
-            let stored = stored(transaction, account_id, &days).await?;
-            let counted = counted(transaction, account_id, &days).await?;
-            let days = stored.keys().chain(counted.keys());
-            let differs = |day: &&NaiveDate| stored.get(day) != counted.get(day);
-            Ok::<_, LoadError>(days.filter(differs).copied().collect::<BTreeSet<_>>())
-        })
-        .await?;
-    let mut wrong = 0;
-    for day in differing {
-        wrong += u64::from(recount_day(pool, account_id, day).await?);
-    }
-    Ok(wrong)
-}
-
 async fn recount_day(pool: &Pool, account_id: &str, day: NaiveDate) -> Result<bool, LoadError> {
-    let days = day..day + TimeDelta::days(1);
     pool.transact(async |transaction| {
         conflict::take_turn(transaction, account_id).await?;
-        let stored = stored(transaction, account_id, &days).await?;
-        let counted = counted(transaction, account_id, &days).await?;
-        let of_day = |counts: BTreeMap<NaiveDate, i64>| counts.get(&day).copied().unwrap_or(0);
-        let change = of_day(stored) - of_day(counted);
-        let start = day.and_time(chrono::NaiveTime::MIN).and_utc();
-        count(transaction, account_id, [(start, change)].into_iter()).await?;
-        Ok(change != 0)
+        let changes = changes(transaction, account_id, day..day + TimeDelta::days(1)).await?;
+        let differs = !changes.is_empty();
+        let midnight = |day: NaiveDate| day.and_time(NaiveTime::MIN).and_utc();
+        let changes = changes.into_iter().map(|(day, change)| (midnight(day), change));
+        count(transaction, account_id, changes).await?;
+        Ok(differs)
     })
     .await
 }
 
-async fn stored(
+/// What the counts of days lack. No statement joins data with the ledger.
+async fn changes(
     connection: &mut PgConnection,
     account_id: &str,
-    days: &Range<NaiveDate>,
+    days: Range<NaiveDate>,
 ) -> Result<BTreeMap<NaiveDate, i64>, LoadError> {
-    let counted: Vec<(NaiveDate, i64)> = sqlx::query_as(
-        "select (session_started_at at time zone 'UTC')::date as day, count(*) from smartassist.sessions \
+    let stored = "select (session_started_at at time zone 'UTC')::date as day, count(*) from smartassist.sessions \
          where account_id = $1 and session_started_at >= $2::date::timestamp at time zone 'UTC' \
-         and session_started_at < $3::date::timestamp at time zone 'UTC' group by 1",
-    )
-    .bind(account_id)
-    .bind(days.start)
-    .bind(days.end)
-    .fetch_all(connection)
-    .await?;
-    Ok(counted.into_iter().collect())
-}
-
-async fn counted(
-    connection: &mut PgConnection,
-    account_id: &str,
-    days: &Range<NaiveDate>,
-) -> Result<BTreeMap<NaiveDate, i64>, LoadError> {
-    let counted: Vec<(NaiveDate, i64)> = sqlx::query_as(
-        "select day, interactions from smartassist_sync.interactions_by_day \
-         where account_id = $1 and day >= $2 and day < $3",
-    )
-    .bind(account_id)
-    .bind(days.start)
-    .bind(days.end)
-    .fetch_all(connection)
-    .await?;
-    Ok(counted.into_iter().collect())
+         and session_started_at < $3::date::timestamp at time zone 'UTC' group by 1";
+    let counted = "select day, interactions from smartassist_sync.interactions_by_day \
+         where account_id = $1 and day >= $2 and day < $3";
+    let mut changes: BTreeMap<NaiveDate, i64> = BTreeMap::new();
+    for (statement, sign) in [(stored, 1), (counted, -1)] {
+        let numbers: Vec<(NaiveDate, i64)> = sqlx::query_as(statement)
+            .bind(account_id)
+            .bind(days.start)
+            .bind(days.end)
+            .fetch_all(&mut *connection)
+            .await?;
+        for (day, number) in numbers {
+            *changes.entry(day).or_default() += sign * number;
+        }
+    }
+    changes.retain(|_, change| *change != 0);
+    Ok(changes)
 }

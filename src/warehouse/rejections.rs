@@ -1,11 +1,12 @@
 //! Rejected records: kept up to daily limits, and tried again.
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Utc};
 use sqlx::postgres::types::PgRange;
 use sqlx::{FromRow, PgConnection};
 use uuid::Uuid;
 
 use crate::postgres::Pool;
+use crate::telemetry::second;
 use crate::transform::{Interaction, Rejected};
 
 use super::batch::Constants;
@@ -207,8 +208,8 @@ pub(super) async fn note_whether_all(
         let detail = format!(
             "{} in the window from {} to {}, one because: {}",
             plural(commit.rejected.len()),
-            commit.window.start.to_rfc3339_opts(SecondsFormat::Secs, true),
-            commit.window.end.to_rfc3339_opts(SecondsFormat::Secs, true),
+            second(commit.window.start),
+            second(commit.window.end),
             first.reason
         );
         problems::raise(connection, account_id, code, &detail).await?;
@@ -252,26 +253,11 @@ async fn note_whether_kept(
     Ok(())
 }
 
-#[derive(Debug, FromRow)]
-pub(super) struct Resolved {
-    last_seen_at: DateTime<Utc>,
-    payload_hash: Vec<u8>,
-}
-
-impl Resolved {
-    /// An API may return two forms at once.
-    pub(super) fn last_seen_but_in(&self, rejected: &[Rejected]) -> Option<DateTime<Utc>> {
-        let is_among = rejected
-            .iter()
-            .any(|record| record.payload_hash.as_slice() == self.payload_hash);
-        (!is_among).then_some(self.last_seen_at)
-    }
-}
-
+/// Returns when each was last seen, and whether it is among the rejected ones again.
 pub(super) async fn resolve(
     connection: &mut PgConnection,
     commit: &WindowCommit<'_>,
-) -> Result<Vec<Resolved>, LoadError> {
+) -> Result<Vec<(DateTime<Utc>, bool)>, LoadError> {
     let interactions = commit.interactions.iter();
     let keys: Vec<Uuid> = interactions.map(|interaction| interaction.key).collect();
     let rejected = commit.rejected.iter();

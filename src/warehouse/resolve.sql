@@ -16,4 +16,4 @@ where waiting.account_id = $1 and waiting.resolved_at is null
             )
         )
     )
-returning waiting.last_seen_at, waiting.payload_hash
+returning waiting.last_seen_at, waiting.payload_hash = any($7)

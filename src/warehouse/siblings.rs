@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::TryStreamExt;
 use sqlx::postgres::PgRow;
-use sqlx::{FromRow, PgConnection, Row};
+use sqlx::{AssertSqlSafe, FromRow, PgConnection, Row};
 
 use crate::transform::Ids;
 use crate::transform::privacy::{Identifier, IdentifierKind, PrivacyKey};
@@ -39,7 +39,7 @@ pub struct Surroundings<'a> {
 }
 
 /// All records of one customer.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Contact {
     pub interactions: BTreeSet<String>,
     /// Perhaps of others.
@@ -49,48 +49,75 @@ pub struct Contact {
     conversations: Group,
 }
 
-#[derive(Debug, Default)]
+/// Ids of one kind.
+#[derive(Debug)]
 struct Group {
+    column: &'static str,
+    id: fn(&Ids) -> Option<&String>,
     of_contact: BTreeSet<String>,
     of_several: BTreeSet<String>,
     of_many: BTreeSet<String>,
 }
 
 impl Group {
-    fn is_new(&self, id: &str) -> bool {
-        [&self.of_contact, &self.of_several, &self.of_many]
-            .iter()
-            .all(|ids| !ids.contains(id))
+    fn new(column: &'static str, id: fn(&Ids) -> Option<&String>) -> Self {
+        Self {
+            column,
+            id,
+            of_contact: BTreeSet::new(),
+            of_several: BTreeSet::new(),
+            of_many: BTreeSet::new(),
+        }
     }
 
-    fn is_followed(&self, id: Option<&String>) -> bool {
-        id.is_some_and(|id| self.of_contact.contains(id))
-    }
-
-    fn is_shared(&self, id: Option<&String>) -> bool {
-        id.is_some_and(|id| self.of_several.contains(id))
-    }
-
-    fn follow<'a>(
+    /// Returns new ids of the contact that are not of many.
+    async fn follow(
         &mut self,
-        mut numbers: BTreeMap<String, usize>,
-        rejected: impl Iterator<Item = Option<&'a String>>,
-    ) {
-        for id in rejected.flatten() {
-            if let Some(number) = numbers.get_mut(id) {
-                *number += 1;
-            }
+        connection: &mut PgConnection,
+        account_id: &str,
+        ids: &BTreeSet<Ids>,
+        rejected: &[(&Ids, bool)],
+    ) -> Result<Vec<String>, LoadError> {
+        let is_new = |id: &&String| {
+            let known = [&self.of_contact, &self.of_several, &self.of_many];
+            known.iter().all(|ids| !ids.contains(*id))
+        };
+        let new: BTreeSet<&String> = ids.iter().filter_map(self.id).filter(is_new).collect();
+        if new.is_empty() {
+            return Ok(Vec::new());
         }
-        for (id, number) in numbers {
-            match number > MOST_SIBLINGS {
-                true => self.of_many.insert(id),
-                false => self.of_contact.insert(id),
-            };
-        }
+        // PostgreSQL counts: a constant id may be in every row.
+        let statement = format!(
+            "select {0}, count(*) from smartassist.sessions where account_id = $1 and {0} = any($2) group by {0}",
+            self.column
+        );
+        let stored: Vec<(String, i64)> = sqlx::query_as(AssertSqlSafe(statement))
+            .bind(account_id)
+            .bind(Vec::from_iter(&new))
+            .fetch_all(connection)
+            .await?;
+        let stored: BTreeMap<String, i64> = stored.into_iter().collect();
+        let is_of_many = |id: &String| {
+            let rejected = rejected.iter().filter(|(ids, _)| (self.id)(ids) == Some(id));
+            let stored = usize::try_from(stored.get(id).copied().unwrap_or(0));
+            stored.unwrap_or(usize::MAX).saturating_add(rejected.count()) > MOST_SIBLINGS
+        };
+        let (of_many, followed): (Vec<String>, Vec<String>) = new.into_iter().cloned().partition(is_of_many);
+        self.of_many.extend(of_many);
+        self.of_contact.extend(followed.iter().cloned());
+        Ok(followed)
     }
 
-    fn share(&mut self, id: Option<&String>) {
-        if let Some(id) = id.and_then(|id| self.of_contact.take(id)) {
+    fn is_followed(&self, ids: &Ids) -> bool {
+        (self.id)(ids).is_some_and(|id| self.of_contact.contains(id))
+    }
+
+    fn is_shared(&self, ids: &Ids) -> bool {
+        (self.id)(ids).is_some_and(|id| self.of_several.contains(id))
+    }
+
+    fn share(&mut self, ids: &Ids) {
+        if let Some(id) = (self.id)(ids).and_then(|id| self.of_contact.take(id)) {
             self.of_several.insert(id);
         }
     }
@@ -104,8 +131,11 @@ impl Contact {
         surroundings: &Surroundings<'_>,
     ) -> Result<Self, LoadError> {
         let mut contact = Self {
+            interactions: BTreeSet::new(),
+            doubtful: BTreeSet::new(),
             ids,
-            ..Self::default()
+            sessions: Group::new("session_id", |ids| ids.session_id.as_ref()),
+            conversations: Group::new("conversation_id", |ids| ids.conversation_id.as_ref()),
         };
         let named: Vec<SiblingRow> = sqlx::query_as(
             "select interaction_key::text as key, session_id, conversation_id from smartassist.sessions \
@@ -134,52 +164,39 @@ impl Contact {
         account_id: &str,
         surroundings: &Surroundings<'_>,
     ) -> Result<bool, LoadError> {
-        let new = |group: &Group, id: fn(&Ids) -> Option<&String>| -> Vec<String> {
-            let ids: BTreeSet<&String> = self.ids.iter().filter_map(id).collect();
-            ids.into_iter().filter(|id| group.is_new(id)).cloned().collect()
-        };
-        let sessions = new(&self.sessions, |ids| ids.session_id.as_ref());
-        let conversations = new(&self.conversations, |ids| ids.conversation_id.as_ref());
+        let rejected = surroundings.rejected;
+        let (ids, sessions) = (&self.ids, &mut self.sessions);
+        let sessions = sessions.follow(connection, account_id, ids, rejected).await?;
+        let conversations = &mut self.conversations;
+        let conversations = conversations
+            .follow(connection, account_id, ids, rejected)
+            .await?;
         if sessions.is_empty() && conversations.is_empty() {
             return Ok(false);
         }
-        let (of_sessions, of_conversations) =
-            numbers(&mut *connection, account_id, &sessions, &conversations).await?;
-        let rejected = || surroundings.rejected.iter().map(|(ids, _)| *ids);
-        self.sessions
-            .follow(of_sessions, rejected().map(|ids| ids.session_id.as_ref()));
-        self.conversations.follow(
-            of_conversations,
-            rejected().map(|ids| ids.conversation_id.as_ref()),
-        );
-        let followed = |new: Vec<String>, group: &Group| -> Vec<String> {
-            new.into_iter()
-                .filter(|id| group.of_contact.contains(id))
-                .collect()
-        };
         let rows: Vec<SiblingRow> = sqlx::query_as(
             "select interaction_key::text as key, session_id, conversation_id from smartassist.sessions \
              where account_id = $1 and (session_id = any($2) or conversation_id = any($3))",
         )
         .bind(account_id)
-        .bind(followed(sessions, &self.sessions))
-        .bind(followed(conversations, &self.conversations))
+        .bind(sessions)
+        .bind(conversations)
         .fetch_all(&mut *connection)
         .await?;
         let of_others = self
             .of_others(connection, account_id, &rows, surroundings)
             .await?;
-        for row in &rows {
-            if of_others.contains(&row.key) {
-                self.share(&row.ids);
-            }
-        }
-        for (ids, _) in surroundings.rejected.iter().filter(|(_, is_other)| *is_other) {
-            self.share(ids);
+        let of_rows = rows.iter().filter(|row| of_others.contains(&row.key));
+        let of_rejected = rejected.iter().filter(|(_, is_other)| *is_other);
+        for ids in of_rows
+            .map(|row| &row.ids)
+            .chain(of_rejected.map(|(ids, _)| *ids))
+        {
+            self.sessions.share(ids);
+            self.conversations.share(ids);
         }
         for row in rows {
-            let is_of_another = of_others.contains(&row.key);
-            if !is_of_another && self.has(&row.ids) {
+            if !of_others.contains(&row.key) && self.has(&row.ids) {
                 self.add(row);
             } else if !self.interactions.contains(&row.key) {
                 self.doubtful.insert(row.key);
@@ -207,26 +224,19 @@ impl Contact {
         Ok(of_others)
     }
 
-    fn share(&mut self, ids: &Ids) {
-        self.sessions.share(ids.session_id.as_ref());
-        self.conversations.share(ids.conversation_id.as_ref());
-    }
-
     pub fn has(&self, ids: &Ids) -> bool {
-        self.sessions.is_followed(ids.session_id.as_ref())
-            || self.conversations.is_followed(ids.conversation_id.as_ref())
+        self.sessions.is_followed(ids) || self.conversations.is_followed(ids)
     }
 
     pub fn may_have(&self, ids: &Ids) -> bool {
-        self.sessions.is_shared(ids.session_id.as_ref())
-            || self.conversations.is_shared(ids.conversation_id.as_ref())
+        self.sessions.is_shared(ids) || self.conversations.is_shared(ids)
     }
 
     /// Of ids that nobody else shares.
     pub fn identifiers(&self, account_id: &str, key: &PrivacyKey) -> Vec<Identifier> {
         let all = self.ids.iter().flat_map(|ids| {
-            let is_by_session = self.sessions.is_followed(ids.session_id.as_ref());
-            let is_by_conversation = self.conversations.is_followed(ids.conversation_id.as_ref());
+            let is_by_session = self.sessions.is_followed(ids);
+            let is_by_conversation = self.conversations.is_followed(ids);
             let identifiers = Identifier::of_ids(account_id, ids, key);
             let is_kept = move |identifier: &Identifier| match identifier.kind {
                 IdentifierKind::Session => is_by_session,
@@ -237,35 +247,4 @@ impl Contact {
         });
         all.collect()
     }
-}
-
-async fn numbers(
-    connection: &mut PgConnection,
-    account_id: &str,
-    sessions: &[String],
-    conversations: &[String],
-) -> Result<(BTreeMap<String, usize>, BTreeMap<String, usize>), LoadError> {
-    // PostgreSQL counts: a constant id may be in every row.
-    let counted: Vec<(bool, String, i64)> = sqlx::query_as(
-        "select true, session_id, count(*) from smartassist.sessions \
-         where account_id = $1 and session_id = any($2) group by session_id \
-         union all \
-         select false, conversation_id, count(*) from smartassist.sessions \
-         where account_id = $1 and conversation_id = any($3) group by conversation_id",
-    )
-    .bind(account_id)
-    .bind(sessions)
-    .bind(conversations)
-    .fetch_all(connection)
-    .await?;
-    let none = |ids: &[String]| -> BTreeMap<String, usize> { ids.iter().map(|id| (id.clone(), 0)).collect() };
-    let (mut of_sessions, mut of_conversations) = (none(sessions), none(conversations));
-    for (is_session, id, number) in counted {
-        let number = usize::try_from(number).unwrap_or(usize::MAX);
-        match is_session {
-            true => of_sessions.insert(id, number),
-            false => of_conversations.insert(id, number),
-        };
-    }
-    Ok((of_sessions, of_conversations))
 }

@@ -15,6 +15,7 @@ use sha2::{Digest, Sha256};
 use tracing::{error, warn};
 
 use crate::config::{SHORTEST_TOKEN, Secret};
+use crate::postgres::is_loopback;
 use crate::telemetry::{chain, metrics};
 
 const BASIC: HeaderValue = HeaderValue::from_static("Basic realm=\"smartassist-etl\", charset=\"UTF-8\"");
@@ -122,11 +123,8 @@ fn is_same(given: &SecretString, token: &SecretString) -> bool {
 
 fn names_this_machine(headers: &HeaderMap) -> bool {
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    let Some(host) = host.and_then(|host| host.parse::<Authority>().ok()) else {
-        return false;
-    };
-    let name = host.host().trim_matches(['[', ']']);
-    name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+    let host = host.and_then(|host| host.parse::<Authority>().ok());
+    host.is_some_and(|host| is_loopback(host.host()))
 }
 
 /// Proxied clients may be remote.

@@ -51,11 +51,7 @@ pub(super) async fn write(
     // Made while PostgreSQL is at work.
     let clearing = clear(connection, account_id, counted, others, keys);
     let (cleared, mut facts) = join(clearing, make(counted, &basis)).await;
-    let Cleared {
-        of_several,
-        siblings,
-        touched,
-    } = cleared?;
+    let (of_several, siblings, touched) = cleared?;
     let siblings: Vec<Counted<'_>> = siblings.iter().map(|(key, rows)| (*key, rows)).collect();
     facts.extend(make(&siblings, &basis).await);
     count_once(&mut facts, &of_several);
@@ -96,32 +92,21 @@ async fn make<'a>(counted: &[Counted<'a>], basis: &FactBasis) -> Vec<(Uuid, Fact
     facts
 }
 
-struct Cleared {
-    /// Of conversations of several records.
-    of_several: Vec<Uuid>,
-    /// Those of them that come besides.
-    siblings: Vec<(Uuid, Rows)>,
-    touched: Vec<Touched>,
-}
-
+/// Returns records of conversations of several records, the rows of those that come besides, and contacts.
 async fn clear(
     connection: &mut PgConnection,
     account_id: &str,
     counted: &[Counted<'_>],
     others: &[Uuid],
     mut keys: BTreeSet<Uuid>,
-) -> Result<Cleared, LoadError> {
+) -> Result<(Vec<Uuid>, Vec<(Uuid, Rows)>, Vec<Touched>), LoadError> {
     let of_several = of_several_records(connection, account_id, counted, others).await?;
     let siblings = of_several.iter().filter(|key| !keys.contains(key));
     let siblings: Vec<Uuid> = siblings.copied().collect();
     keys.extend(&siblings);
     let siblings = rebuild::rows(connection, &siblings).await?;
     let touched = delete(connection, &Vec::from_iter(keys)).await?;
-    Ok(Cleared {
-        of_several,
-        siblings,
-        touched,
-    })
+    Ok((of_several, siblings, touched))
 }
 
 /// Who has facts has one in the table of interactions.
