@@ -1,4 +1,4 @@
-//! What the process owes its surroundings: exit codes, signals, and no secrets.
+//! Exit codes, signals, and no secrets.
 
 use std::error::Error;
 use std::ffi::OsString;

@@ -138,7 +138,7 @@ async fn encryption(pool: &Pool, config: &Config) -> Checked {
 struct Protection {
     ssl_mode: &'static str,
     is_on_this_machine: bool,
-    /// Protocol and cipher, of the pooler if there is one; `None`: plain text.
+    /// Protocol and cipher; `None`: plain text.
     encryption: Option<(String, String)>,
 }
 

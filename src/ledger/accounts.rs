@@ -1,4 +1,4 @@
-//! The account's row: what is covered and settled, and what is known of the API.
+//! The account's row: coverage, and what is known of the API.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
@@ -13,9 +13,6 @@ use super::leases::{Lease, fenced};
 use super::runs::{Preparation, ReadyAccount};
 
 /// Fails if the sync state is impossible, or the ledger does not prove it.
-///
-/// # Errors
-/// [`LoadError::Impossible`].
 pub async fn check(executor: impl PgExecutor<'_>, account_id: &str) -> Result<(), LoadError> {
     let problem: Option<Option<String>> = sqlx::query_scalar(include_str!("impossible.sql"))
         .bind(account_id)
@@ -58,7 +55,7 @@ pub async fn has_other_filters(
     .await?)
 }
 
-/// What began at `began_at` in database time, and at `started_at` in ours, has drained a window.
+/// `began_at` is database time, `started_at` ours.
 pub(crate) async fn cover(
     executor: impl PgExecutor<'_>,
     lease: &Lease,

@@ -1,4 +1,4 @@
-//! What has been read and what is asked for, runs, leases, gaps and problems.
+//! What was read, is asked for and is wrong.
 
 pub mod accounts;
 pub mod conflict;
@@ -118,7 +118,7 @@ pub(crate) fn bigint(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
-/// An enum, and how its values are spelled in tables, logs and metrics.
+/// How values are spelled in tables, logs and metrics.
 macro_rules! spelled {
     ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $value:ident = $spelling:literal,)+ }) => {
         $(#[$meta])*

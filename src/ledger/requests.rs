@@ -142,10 +142,6 @@ spelled! {
     }
 }
 
-/// Ends a request.
-///
-/// # Errors
-/// [`LoadError::LeaseLost`].
 pub async fn end(
     executor: impl PgExecutor<'_>,
     lease: &Lease,

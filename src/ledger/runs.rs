@@ -92,10 +92,6 @@ pub async fn prepare(
     .await
 }
 
-/// Opens a run.
-///
-/// # Errors
-/// [`LoadError::LeaseLost`].
 pub async fn open(executor: impl PgExecutor<'_>, run: &NewRun<'_>) -> Result<i64, LoadError> {
     let opened = run
         .lease
@@ -128,10 +124,6 @@ pub struct Finished<'a> {
     pub time_zone_disagreement_minutes: Option<i64>,
 }
 
-/// Closes a run.
-///
-/// # Errors
-/// [`LoadError::LeaseLost`].
 pub async fn finish(executor: impl PgExecutor<'_>, finished: &Finished<'_>) -> Result<(), LoadError> {
     let query = sqlx::query(AssertSqlSafe(FINISH.as_str()))
         .bind(finished.run_id)

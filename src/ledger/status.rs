@@ -42,7 +42,7 @@ pub struct AccountStatus {
     /// Open ones, and the newest of each refresh policy if it ended short.
     #[sqlx(json)]
     pub requests: Vec<RequestStatus>,
-    /// Stored ones; the board shows them among all others.
+    /// Stored ones.
     #[sqlx(json)]
     #[serde(skip_serializing)]
     pub standing_problems: Vec<Problem>,

@@ -1,4 +1,4 @@
-//! Windows, and the counters of windows and runs. A new counter also needs columns and a place that shows it.
+//! A new counter of windows and runs also needs columns and a place that shows it.
 
 use std::ops::AddAssign;
 use std::sync::LazyLock;
@@ -101,7 +101,7 @@ pub(crate) async fn record(
     }
 }
 
-/// Of a window of which nothing is stored; its requests still count.
+/// Nothing of it is stored; its requests still count.
 ///
 /// # Errors
 /// [`LoadError::LeaseLost`].

@@ -1,4 +1,4 @@
-//! Reaching the database: connections, transactions and their settings, errors, migrations, the private server.
+//! Reaching the database.
 
 mod connect;
 mod error_kind;

@@ -1,4 +1,4 @@
-//! How accounts stand: gathered once, and shown as page, JSON, metrics and by `status`.
+//! Gathered once, shown as page, JSON, metrics and by `status`.
 
 pub mod calendar;
 pub mod facts;

@@ -23,8 +23,7 @@ use crate::ledger::problems::Problem;
 use crate::ledger::windows::{Purpose, Status, WindowEntry, record};
 use crate::ledger::{Counters, LoadError, accounts, bigint, conflict};
 
-/// In the list of unknown fields.
-const MOST_PATHS: i64 = 1_000;
+const MOST_DRIFTED_FIELDS: i64 = 1_000;
 
 #[derive(Debug)]
 pub struct WindowCommit<'a> {
@@ -213,7 +212,7 @@ fn entry<'a>(commit: &WindowCommit<'a>, counters: Counters) -> WindowEntry<'a> {
     }
 }
 
-/// How often reread interactions changed, by age. Split windows count only changes; their parts count the rest.
+/// Split windows count only changes; their parts count the rest.
 async fn count_ages(
     connection: &mut PgConnection,
     commit: &WindowCommit<'_>,
@@ -268,7 +267,7 @@ async fn note_drift(
     let new: Vec<(String, String)> = sqlx::query_as(include_str!("drift.sql"))
         .bind(&commit.lease.account_id)
         .bind(commit.written_at)
-        .bind(MOST_PATHS)
+        .bind(MOST_DRIFTED_FIELDS)
         .bind(paths)
         .bind(types)
         .bind(counts)

@@ -101,7 +101,6 @@ pub async fn must_return(
     window: Window,
     crossing: Crossing,
 ) -> Result<Vec<Uuid>, LoadError> {
-    // No statement joins data with the ledger.
     let filters_changed_at: Option<Option<DateTime<Utc>>> =
         sqlx::query_scalar("select filters_changed_at from smartassist_sync.accounts where account_id = $1")
             .bind(account_id)
@@ -121,9 +120,7 @@ pub async fn must_return(
 #[derive(Debug)]
 pub(super) struct Stored {
     rows: HashMap<Uuid, StoredVersion>,
-    /// By an earlier window.
     pub(super) missed: HashSet<Uuid>,
-    /// As they are, whatever came.
     pub(super) kept: HashSet<Uuid>,
 }
 
@@ -180,7 +177,7 @@ impl Stored {
         self.rows.get(&key).map(|row| row.last_changed_at)
     }
 
-    /// When others stored what differs: another window may have read a later version.
+    /// Another window may have read a later version.
     pub(super) fn others_stored_at(
         &self,
         interactions: &[Interaction],

@@ -1,4 +1,4 @@
-//! Writes interactions with their children, counts and facts, deletes and renames them.
+//! Writes, renames and deletes interactions with what hangs on them.
 
 use chrono::{DateTime, Utc};
 use sqlx::{AssertSqlSafe, Connection, FromRow, PgConnection};
@@ -187,7 +187,6 @@ async fn delete(
     Ok(())
 }
 
-/// With what hangs on them.
 pub(super) async fn delete_interactions(
     connection: &mut PgConnection,
     account_id: &str,

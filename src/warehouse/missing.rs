@@ -190,7 +190,6 @@ pub(super) async fn mark(
     Ok(marked.rows_affected())
 }
 
-/// Those that the API no longer returns.
 pub(super) async fn among(connection: &mut PgConnection, keys: &[Uuid]) -> Result<Vec<Uuid>, LoadError> {
     Ok(sqlx::query_scalar(
         "select interaction_key from smartassist.sessions where interaction_key = any($1) and missing_since is not null",

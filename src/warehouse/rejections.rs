@@ -24,7 +24,6 @@ const PORTION: i64 = 100;
 pub struct Rejection {
     pub id: i64,
     pub payload: String,
-    /// Minutes, negative east of Greenwich.
     pub time_zone_offset: i32,
     pub last_seen_at: DateTime<Utc>,
     /// Full size, if the payload is cut.
@@ -83,9 +82,6 @@ async fn is_newer(
 }
 
 /// Replaces an older version only with `may_replace`.
-///
-/// # Errors
-/// [`LoadError::ErasureKey`].
 pub async fn store(
     pool: &Pool,
     constants: (&str, DateTime<Utc>),
@@ -253,7 +249,7 @@ async fn note_whether_kept(
     Ok(())
 }
 
-/// Returns when each was last seen, and whether it is among the rejected ones again.
+/// With whether each is rejected again.
 pub(super) async fn resolve(
     connection: &mut PgConnection,
     commit: &WindowCommit<'_>,

@@ -23,7 +23,6 @@ pub struct Raw {
     pub interaction_key: Uuid,
     /// JSON.
     pub payload: String,
-    /// Minutes, negative east of Greenwich.
     pub time_zone_offset: i32,
     pub(super) fetched_at: DateTime<Utc>,
     session_started_at: DateTime<Utc>,
@@ -50,7 +49,6 @@ impl Rebuilt {
         self.interaction.key != self.raw.interaction_key
     }
 
-    /// Key and text of the raw record.
     fn payload(&self) -> (Uuid, &str) {
         (self.raw.interaction_key, &self.interaction.payload)
     }
@@ -342,10 +340,6 @@ pub async fn open(
     .await
 }
 
-/// Closes a replay.
-///
-/// # Errors
-/// [`LoadError::LeaseLost`].
 pub async fn close(
     pool: &Pool,
     account_id: &str,

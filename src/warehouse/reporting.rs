@@ -20,9 +20,6 @@ pub enum MayChange {
 }
 
 /// Thresholds hold at once, for the past too; another time zone rebuilds facts.
-///
-/// # Errors
-/// Database failure, also if the server does not know the time zone.
 pub async fn apply(pool: &Pool, account: &AccountConfig, may_change: MayChange) -> Result<(), LoadError> {
     let found = pool
         .transact(async |transaction| {

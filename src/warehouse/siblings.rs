@@ -49,7 +49,6 @@ pub struct Contact {
     conversations: Group,
 }
 
-/// Ids of one kind.
 #[derive(Debug)]
 struct Group {
     column: &'static str,
@@ -70,7 +69,7 @@ impl Group {
         }
     }
 
-    /// Returns new ids of the contact that are not of many.
+    /// Returns the new ones.
     async fn follow(
         &mut self,
         connection: &mut PgConnection,

@@ -190,8 +190,7 @@ pub(super) async fn render_metrics(State(app): State<App>) -> impl IntoResponse 
     )
 }
 
-/// Gauges of accounts are read from the ledger, so that standbys show the same, and the last ones stay while
-/// the database fails.
+/// From the ledger, so that standbys show the same; the last ones stay while the database fails.
 async fn show_metrics(watched: &Watched) {
     let board = watched.gather(Scope::Few(0), METRICS_TIMEOUT).await;
     let is_read = board.is_some();

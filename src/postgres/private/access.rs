@@ -1,5 +1,4 @@
-//! Access by a socket that only the server's user can reach, and the owner of server and files: PostgreSQL refuses
-//! root, and other writers could redirect loads or files.
+//! A socket and files that only the server's user can reach: other writers could redirect loads.
 
 use std::fs::{DirBuilder, File};
 use std::io::{Error, ErrorKind, Write};

@@ -92,7 +92,7 @@ async fn make<'a>(counted: &[Counted<'a>], basis: &FactBasis) -> Vec<(Uuid, Fact
     facts
 }
 
-/// Returns records of conversations of several records, the rows of those that come besides, and contacts.
+/// Returns records of conversations of several records, rows of those not counted, and contacts.
 async fn clear(
     connection: &mut PgConnection,
     account_id: &str,

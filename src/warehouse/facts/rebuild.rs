@@ -39,7 +39,6 @@ fn parse<T: DeserializeOwned>(text: &str) -> Result<T, sqlx::Error> {
     serde_json::from_str(text).map_err(|error| sqlx::Error::Decode(error.into()))
 }
 
-/// Only of interactions that the API still returns.
 pub(super) async fn rows(
     connection: &mut PgConnection,
     keys: &[Uuid],
@@ -67,7 +66,7 @@ pub async fn left(pool: &Pool, account_id: &str) -> Result<u64, LoadError> {
     Ok(u64::try_from(left).unwrap_or(0))
 }
 
-/// Rebuilds a batch if asked for; zero: all are done.
+/// Zero: all are done.
 pub async fn rebuild_some(pool: &Pool, account_id: &str) -> Result<u64, LoadError> {
     pool.transact(async |transaction| {
         conflict::take_turn(transaction, account_id).await?;
@@ -108,7 +107,7 @@ pub async fn rebuild_some(pool: &Pool, account_id: &str) -> Result<u64, LoadErro
     .await
 }
 
-/// Deletes queues and agents that no fact names: old ones, and those that privacy rules renamed.
+/// Old ones, and those that privacy rules renamed.
 pub async fn forget_unnamed(pool: &Pool, account_id: &str) -> Result<(), LoadError> {
     let named = [
         ("smartassist.queues", QueueVisit::TABLE, "queue_key"),
@@ -135,7 +134,7 @@ pub async fn forget_unnamed(pool: &Pool, account_id: &str) -> Result<(), LoadErr
     .await
 }
 
-/// Deletes queues and agents last seen before `kept_from`, without reading facts.
+/// Without reading facts.
 pub async fn forget_unseen(pool: &Pool, account_id: &str, kept_from: DateTime<Utc>) -> Result<(), LoadError> {
     pool.transact(async |transaction| {
         conflict::take_turn(transaction, account_id).await?;
