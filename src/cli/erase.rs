@@ -177,17 +177,13 @@ fn mentions(erasure: &Erasure) -> String {
 }
 
 fn to_json(erasure: &Erasure, arguments: &EraseArguments) -> Value {
-    let deleted: serde_json::Map<_, _> = tables(&erasure.deleted)
-        .map(|(table, rows)| (table.to_owned(), rows.into()))
-        .into_iter()
-        .collect();
     fn keys<'a>(found: impl IntoIterator<Item = &'a RecordKey>, name: &str) -> Vec<Value> {
         let key = |found: &RecordKey| json!({"account_id": found.account_id, name: found.id});
         found.into_iter().map(key).collect()
     }
     json!({
         "dry_run": arguments.dry_run,
-        "deleted": deleted,
+        "deleted": erasure.deleted,
         "mentions_searched": arguments.mentions,
         "mentions": erasure.mentions(),
         "mentioned_in": keys(&erasure.mentioned_in, "interaction_key"),

@@ -5,6 +5,7 @@ use serde_json::Value;
 use sqlx::{FromRow, PgExecutor, Row};
 
 use crate::config::AccountConfig;
+use crate::postgres::Pool;
 use crate::time::window::Window;
 
 use super::LoadError;
@@ -42,16 +43,13 @@ pub async fn prepare(
 }
 
 /// `None`: never loaded.
-pub async fn has_other_filters(
-    executor: impl PgExecutor<'_>,
-    account: &AccountConfig,
-) -> Result<Option<bool>, LoadError> {
+pub async fn has_other_filters(pool: &Pool, account: &AccountConfig) -> Result<Option<bool>, LoadError> {
     Ok(sqlx::query_scalar(
         "select filters <> $2::jsonb and filters <> '{}' from smartassist_sync.accounts where account_id = $1",
     )
     .bind(&account.account_id)
     .bind(serde_json::to_string(&account.filters).unwrap_or_default())
-    .fetch_optional(executor)
+    .fetch_optional(pool)
     .await?)
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use backon::{BackoffBuilder, ExponentialBuilder};
+use backon::{ExponentialBuilder, Retryable};
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use tracing::warn;
@@ -20,27 +20,23 @@ const FIRST_PAUSE: Duration = Duration::from_millis(20);
 ///
 /// # Errors
 /// The last conflict, or another error.
-pub async fn retry<T, F>(account: &str, mut transaction: impl FnMut() -> F) -> Result<T, LoadError>
+pub async fn retry<T, F>(account: &str, transaction: impl FnMut() -> F) -> Result<T, LoadError>
 where
     F: Future<Output = Result<T, LoadError>>,
 {
-    let mut pauses = ExponentialBuilder::default()
+    let pauses = ExponentialBuilder::default()
         .with_min_delay(FIRST_PAUSE)
         .with_max_times(RETRIES)
-        .with_jitter()
-        .build();
-    loop {
-        let error = match transaction().await {
-            Err(error) if error.is_conflict() => error,
-            ended => return ended,
-        };
-        let Some(pause) = pauses.next() else {
-            return Err(error);
-        };
-        telemetry::database_error(account, error.kind());
-        warn!(error = %chain(&error), "a transaction was undone by the server, trying again");
-        tokio::time::sleep(pause).await;
-    }
+        .with_jitter();
+    transaction
+        .retry(pauses)
+        .sleep(tokio::time::sleep)
+        .when(LoadError::is_conflict)
+        .notify(|error, _| {
+            telemetry::database_error(account, error.kind());
+            warn!(error = %chain(error), "a transaction was undone by the server, trying again");
+        })
+        .await
 }
 
 /// First in each writing transaction: prevents deadlocks and stale reads. Returns when the filters changed.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use sqlx::{FromRow, PgExecutor};
 
+use crate::postgres::Pool;
 use crate::time::window::Window;
 
 use super::LoadError;
@@ -33,15 +34,11 @@ pub struct Gap {
 }
 
 /// Wanted gaps whose last try failed so.
-pub async fn count_of(
-    executor: impl PgExecutor<'_>,
-    account_id: &str,
-    cause: ProblemCode,
-) -> Result<i64, LoadError> {
+pub async fn count_of(pool: &Pool, account_id: &str, cause: ProblemCode) -> Result<i64, LoadError> {
     let count = sqlx::query_scalar(include_str!("count_gaps.sql"))
         .bind(account_id)
         .bind(cause.as_str())
-        .fetch_one(executor)
+        .fetch_one(pool)
         .await?;
     Ok(count)
 }

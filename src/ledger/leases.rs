@@ -47,16 +47,13 @@ pub async fn acquire(
     }))
 }
 
-pub async fn spent(
-    executor: impl PgExecutor<'_>,
-    account_id: &str,
-) -> Result<Vec<(usize, Duration)>, LoadError> {
+pub async fn spent(pool: &Pool, account_id: &str) -> Result<Vec<(usize, Duration)>, LoadError> {
     let spent: Option<(Vec<i32>, Option<f64>)> = sqlx::query_as(
         "select spent, extract(epoch from clock_timestamp() - spent_at)::float8 from smartassist_sync.leases \
          where account_id = $1",
     )
     .bind(account_id)
-    .fetch_optional(executor)
+    .fetch_optional(pool)
     .await?;
     let (spent, ago) = spent.unwrap_or_default();
     Ok(by_age(spent, ago.unwrap_or(0.0)))

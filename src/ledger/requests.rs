@@ -40,10 +40,7 @@ pub struct Asked {
 }
 
 /// Attaches to an equal open request. `None`: nothing is to be read.
-pub async fn ask(
-    executor: impl PgExecutor<'_>,
-    request: &NewRequest<'_>,
-) -> Result<Option<Asked>, LoadError> {
+pub async fn ask(pool: &Pool, request: &NewRequest<'_>) -> Result<Option<Asked>, LoadError> {
     let (starts, ends): (Vec<DateTime<Utc>>, Vec<DateTime<Utc>>) = request
         .ranges
         .iter()
@@ -62,7 +59,7 @@ pub async fn ask(
         .bind(request.rules)
         .bind(request.by_identity)
         .bind(request.due_at)
-        .fetch_optional(executor)
+        .fetch_optional(pool)
         .await?)
 }
 
@@ -260,16 +257,12 @@ pub async fn cancel(executor: impl PgExecutor<'_>, id: i64) -> Result<(), LoadEr
 }
 
 /// Seconds in which sessions without an end started.
-pub async fn select_open(
-    executor: impl PgExecutor<'_>,
-    account_id: &str,
-    range: Window,
-) -> Result<Vec<Window>, LoadError> {
+pub async fn select_open(pool: &Pool, account_id: &str, range: Window) -> Result<Vec<Window>, LoadError> {
     let starts: Vec<DateTime<Utc>> = sqlx::query_scalar(include_str!("select_open.sql"))
         .bind(account_id)
         .bind(range.start)
         .bind(range.end)
-        .fetch_all(executor)
+        .fetch_all(pool)
         .await?;
     let second = |start| Window {
         start,

@@ -87,22 +87,17 @@ pub struct Committed {
 pub async fn commit_window(pool: &Pool, commit: &WindowCommit<'_>) -> Result<Committed, LoadError> {
     let committed = pool
         .transact(async |transaction| {
-            let filters_changed_at = begin(transaction, &commit.lease.account_id).await?;
+            let filters_changed_at = conflict::take_turn(transaction, &commit.lease.account_id).await?;
+            failpoint::reach("window.begun");
+            // Cached plans of empty tables would scan them whole later.
+            sqlx::query("set local enable_seqscan = off")
+                .execute(&mut *transaction)
+                .await?;
             write(transaction, commit, filters_changed_at).await
         })
         .await?;
     failpoint::reach("window.committed");
     Ok(committed)
-}
-
-async fn begin(connection: &mut PgConnection, account_id: &str) -> Result<Option<DateTime<Utc>>, LoadError> {
-    let filters_changed_at = conflict::take_turn(connection, account_id).await?;
-    failpoint::reach("window.begun");
-    // Cached plans of empty tables would scan them whole later.
-    sqlx::query("set local enable_seqscan = off")
-        .execute(connection)
-        .await?;
-    Ok(filters_changed_at)
 }
 
 async fn write(

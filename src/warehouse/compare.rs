@@ -28,29 +28,22 @@ impl Basis {
     pub const ALL: [Self; 3] = [Self::Start, Self::End, Self::Overlap];
 }
 
-pub async fn loaded_until(
-    executor: impl PgExecutor<'_>,
-    account_id: &str,
-) -> Result<Option<DateTime<Utc>>, LoadError> {
+pub async fn loaded_until(pool: &Pool, account_id: &str) -> Result<Option<DateTime<Utc>>, LoadError> {
     let until: Option<Option<DateTime<Utc>>> =
         sqlx::query_scalar("select upper(coverage) from smartassist_sync.accounts where account_id = $1")
             .bind(account_id)
-            .fetch_optional(executor)
+            .fetch_optional(pool)
             .await?;
     Ok(until.flatten())
 }
 
 /// By [`Basis::ALL`], without missing ones.
-pub async fn counts(
-    executor: impl PgExecutor<'_>,
-    account_id: &str,
-    window: Window,
-) -> Result<[u64; 3], LoadError> {
+pub async fn counts(pool: &Pool, account_id: &str, window: Window) -> Result<[u64; 3], LoadError> {
     let (start, end, overlap): (i64, i64, i64) = sqlx::query_as(include_str!("counts_by_basis.sql"))
         .bind(account_id)
         .bind(window.start)
         .bind(window.end)
-        .fetch_one(executor)
+        .fetch_one(pool)
         .await?;
     Ok([start, end, overlap].map(|count| u64::try_from(count).unwrap_or(0)))
 }

@@ -1,6 +1,7 @@
 //! Finds, deletes and remembers the records of a customer.
 
 use futures_util::{Stream, TryStreamExt};
+use serde::Serialize;
 use sqlx::{FromRow, PgConnection};
 use uuid::Uuid;
 
@@ -34,7 +35,7 @@ pub struct RecordKey {
     pub id: String,
 }
 
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Erased {
     pub sessions: u64,
     pub destinations: u64,

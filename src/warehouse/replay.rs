@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
-use sqlx::{FromRow, PgConnection, PgExecutor};
+use sqlx::{FromRow, PgConnection};
 use uuid::Uuid;
 
 use crate::postgres::Pool;
@@ -54,17 +54,13 @@ impl Rebuilt {
     }
 }
 
-pub async fn next(
-    executor: impl PgExecutor<'_>,
-    account_id: &str,
-    after: Uuid,
-) -> Result<Vec<Raw>, LoadError> {
+pub async fn next(pool: &Pool, account_id: &str, after: Uuid) -> Result<Vec<Raw>, LoadError> {
     Ok(sqlx::query_as(include_str!("replay_next.sql"))
         .bind(account_id)
         .bind(after)
         .bind(BATCH)
         .bind(BATCH_BYTES)
-        .fetch_all(executor)
+        .fetch_all(pool)
         .await?)
 }
 

@@ -1,5 +1,4 @@
 use chrono::{DateTime, Utc};
-use sqlx::PgExecutor;
 use uuid::Uuid;
 
 use crate::postgres::Pool;
@@ -16,13 +15,10 @@ pub struct Deleted {
 }
 
 /// The earlier of both clocks, since deletion is final.
-pub async fn cautious_now(
-    executor: impl PgExecutor<'_>,
-    now: DateTime<Utc>,
-) -> Result<DateTime<Utc>, LoadError> {
+pub async fn cautious_now(pool: &Pool, now: DateTime<Utc>) -> Result<DateTime<Utc>, LoadError> {
     Ok(sqlx::query_scalar("select least($1, clock_timestamp())")
         .bind(now)
-        .fetch_one(executor)
+        .fetch_one(pool)
         .await?)
 }
 

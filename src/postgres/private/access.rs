@@ -120,7 +120,7 @@ pub(super) struct Owner {
     pub(super) name: String,
     uid: u32,
     pub(super) group: Option<u32>,
-    pub(super) us: String,
+    us: String,
 }
 
 impl Owner {
@@ -156,7 +156,7 @@ impl Owner {
         Ok(())
     }
 
-    pub(super) fn has_alone(&self, directory: &Path) -> bool {
+    fn has_alone(&self, directory: &Path) -> bool {
         let metadata = std::fs::symlink_metadata(directory);
         metadata.is_ok_and(|it| it.is_dir() && it.uid() == self.uid && it.mode() & 0o077 == 0)
     }
