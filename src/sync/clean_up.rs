@@ -139,8 +139,7 @@ pub async fn rebuild_facts(
     let name = account.name.as_str();
     let (began, mut told, mut interactions) = (Instant::now(), Instant::now(), 0);
     while !stop.is_cancelled() {
-        let rebuilding = || facts::rebuild_some(pool, &account.account_id);
-        let some = conflict::retry(name, rebuilding).await?;
+        let some = conflict::retry(name, || facts::rebuild_some(pool, &account.account_id)).await?;
         pulse.beat();
         if some == 0 {
             break;
@@ -157,10 +156,8 @@ pub async fn rebuild_facts(
     if interactions > 0 {
         let seconds = began.elapsed().as_secs_f64();
         info!(account = name, interactions, seconds, "facts were made anew");
-        let forgetting = || facts::forget_orphans(pool, &account.account_id);
-        conflict::retry(name, forgetting).await?;
-        let forgetting = || facts::forget_unnamed(pool, &account.account_id);
-        conflict::retry(name, forgetting).await?;
+        conflict::retry(name, || facts::forget_orphans(pool, &account.account_id)).await?;
+        conflict::retry(name, || facts::forget_unnamed(pool, &account.account_id)).await?;
     }
     Ok(interactions)
 }

@@ -5,8 +5,6 @@ use chrono::{DateTime, Datelike, DurationRound, TimeDelta, Timelike, Utc, Weekda
 
 use crate::time::window::Window;
 
-const HOURS_OF_WEEK: usize = 168;
-
 /// Initial relative variance between a rate and its prior.
 const FIRST_UNLIKENESS: f64 = 0.25;
 
@@ -51,13 +49,9 @@ impl Evidence {
 
     fn after(self, prior: Rate) -> Rate {
         if prior.an_hour <= 0.0 {
-            let an_hour = if self.hours > 0.0 {
-                self.records / self.hours
-            } else {
-                0.0
-            };
+            let is_unseen = self.hours <= 0.0;
             return Rate {
-                an_hour,
+                an_hour: if is_unseen { 0.0 } else { self.records / self.hours },
                 behind: self.records,
             };
         }
@@ -115,6 +109,12 @@ impl Unlikeness {
 #[derive(Debug, Clone, Copy)]
 struct Surge(f64);
 
+impl Default for Surge {
+    fn default() -> Self {
+        Self(MOST_SURGE)
+    }
+}
+
 impl Surge {
     fn learn(&mut self, prior: Rate, records: f64, hours: f64) {
         let expected = prior.an_hour * hours;
@@ -141,27 +141,14 @@ impl std::ops::AddAssign for Expectation {
     }
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Density {
-    hours: [Evidence; HOURS_OF_WEEK],
+    hours: [[Evidence; 24]; 7],
     kinds: [[Evidence; 24]; 3],
     all: Evidence,
     of_kinds: Unlikeness,
     of_hours: Unlikeness,
     surge: Surge,
-}
-
-impl Default for Density {
-    fn default() -> Self {
-        Self {
-            hours: [Evidence::default(); HOURS_OF_WEEK],
-            kinds: [[Evidence::default(); 24]; 3],
-            all: Evidence::default(),
-            of_kinds: Unlikeness::default(),
-            of_hours: Unlikeness::default(),
-            surge: Surge(MOST_SURGE),
-        }
-    }
 }
 
 impl Density {
@@ -202,7 +189,7 @@ impl Density {
 
     fn add(&mut self, piece: Window, records: f64, looked: f64) {
         let place = DayPlace::of(piece.start);
-        let own = &mut self.hours[place.hour_of_week];
+        let own = &mut self.hours[place.day][place.hour];
         let like = &mut self.kinds[place.kind_of_day][place.hour];
         let all = self.all.after(Rate::default());
         if like.hours < LITTLE_SEEN {
@@ -227,39 +214,35 @@ impl Density {
         let place = DayPlace::of(piece.start);
         let like = self.kinds[place.kind_of_day][place.hour];
         let all = self.of_kinds.weaken(self.all.after(Rate::default()));
-        let rate = self.hours[place.hour_of_week].after(self.of_hours.weaken(like.after(all)));
+        let rate = self.hours[place.day][place.hour].after(self.of_hours.weaken(like.after(all)));
         let records = rate.an_hour * hours(piece);
-        let is_seen = like.hours > 0.0;
+        let surge = (self.surge.0 - 1.0) * records.max(LEAST_AN_HOUR * hours(piece));
+        let is_unseen = like.hours <= 0.0;
         Expectation {
             records,
             variance: records * records / rate.behind.max(1.0),
-            surge: if is_seen {
-                0.0
-            } else {
-                (self.surge.0 - 1.0) * records.max(LEAST_AN_HOUR * hours(piece))
-            },
+            surge: if is_unseen { surge } else { 0.0 },
         }
     }
 }
 
 /// In UTC: daylight saving changes are relearned.
 struct DayPlace {
-    hour_of_week: usize,
+    day: usize,
     kind_of_day: usize,
     hour: usize,
 }
 
 impl DayPlace {
     fn of(at: DateTime<Utc>) -> Self {
-        let hour = at.hour() as usize;
         Self {
-            hour_of_week: at.weekday().num_days_from_monday() as usize * 24 + hour,
+            day: at.weekday().num_days_from_monday() as usize,
             kind_of_day: match at.weekday() {
                 Weekday::Sat => 1,
                 Weekday::Sun => 2,
                 _ => 0,
             },
-            hour,
+            hour: at.hour() as usize,
         }
     }
 }

@@ -99,13 +99,13 @@ async fn contacts<'s>(
     wanted: &Wanted,
 ) -> Result<BTreeMap<&'s str, Contact>, LoadError> {
     let mut contacts = BTreeMap::new();
-    for (account_id, theirs) in scan.theirs() {
+    for (account_id, theirs) in &scan.theirs {
         let surroundings = Surroundings {
             rejected: &scan.rejected_of(account_id),
             is_of_another: &|record| is_of_another(record, wanted),
         };
-        let contact = Contact::of(connection, account_id, theirs, &surroundings).await?;
-        contacts.insert(account_id, contact);
+        let contact = Contact::of(connection, account_id, theirs.clone(), &surroundings).await?;
+        contacts.insert(account_id.as_str(), contact);
     }
     Ok(contacts)
 }
@@ -153,27 +153,28 @@ fn verdict(entry: &ScanEntry, contact: Option<&Contact>) -> ScanVerdict {
 const PORTION: usize = 500;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum ScanVerdict {
+enum ScanVerdict {
     Theirs,
     Mention,
     Another,
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Scan {
-    theirs: BTreeSet<RecordKey>,
-    pub(super) rejected: BTreeMap<RecordKey, ScanEntry>,
+struct Scan {
+    /// By account: keys of interactions, and ids of rejected records.
+    theirs: BTreeMap<String, (BTreeSet<String>, BTreeSet<Ids>)>,
+    rejected: BTreeMap<RecordKey, ScanEntry>,
 }
 
 #[derive(Debug)]
-pub(super) struct ScanEntry {
-    pub(super) verdict: ScanVerdict,
-    pub(super) records: Vec<(Ids, Whose)>,
+struct ScanEntry {
+    verdict: ScanVerdict,
+    records: Vec<(Ids, Whose)>,
 }
 
 impl Scan {
     /// Only interactions have an index of hints; all rejected records are read.
-    pub(super) async fn of(connection: &mut PgConnection, wanted: &Wanted) -> Result<Self, LoadError> {
+    async fn of(connection: &mut PgConnection, wanted: &Wanted) -> Result<Self, LoadError> {
         let mut scan = Self::default();
         let candidates = erase::candidates(&mut *connection, &wanted.hints()).await?;
         for of_account in candidates.chunk_by(|one, other| one.account_id == other.account_id) {
@@ -182,7 +183,11 @@ impl Scan {
                 let mut records = erase::records_of(&mut *connection, &portion[0].account_id, &ids);
                 while let Some(record) = records.try_next().await? {
                     if wanted.is_named_in(&value_of(&record.record)) {
-                        scan.theirs.insert(record.key());
+                        scan.theirs
+                            .entry(record.account_id)
+                            .or_default()
+                            .0
+                            .insert(record.id);
                     }
                 }
             }
@@ -200,31 +205,17 @@ impl Scan {
         let records = records_in(&value).into_iter();
         let records = records.map(|record| (Ids::of(record), wanted.whose(record)));
         let records: Vec<_> = records.filter(|(ids, _)| *ids != Ids::default()).collect();
+        // A list may hold other people's records.
+        for (ids, _) in records.iter().filter(|(_, whose)| *whose == Whose::Theirs) {
+            let of_account = self.theirs.entry(record.account_id.clone()).or_default();
+            of_account.1.insert(ids.clone());
+        }
         if verdict != ScanVerdict::Another || !records.is_empty() {
             self.rejected.insert(record.key(), ScanEntry { verdict, records });
         }
     }
 
-    pub(super) fn theirs(&self) -> BTreeMap<&str, (BTreeSet<String>, BTreeSet<Ids>)> {
-        let mut theirs: BTreeMap<&str, (BTreeSet<String>, BTreeSet<Ids>)> = BTreeMap::new();
-        for key in &self.theirs {
-            theirs
-                .entry(&key.account_id)
-                .or_default()
-                .0
-                .insert(key.id.clone());
-        }
-        for (key, entry) in &self.rejected {
-            // A list may hold other people's records.
-            let records = entry.records.iter();
-            for (ids, _) in records.filter(|(_, whose)| *whose == Whose::Theirs) {
-                theirs.entry(&key.account_id).or_default().1.insert(ids.clone());
-            }
-        }
-        theirs
-    }
-
-    pub(super) fn rejected_of(&self, account_id: &str) -> Vec<(&Ids, bool)> {
+    fn rejected_of(&self, account_id: &str) -> Vec<(&Ids, bool)> {
         let of_account = self
             .rejected
             .iter()
@@ -237,10 +228,7 @@ impl Scan {
 }
 
 /// Reads everything: no index finds every spelling within other text.
-pub(super) async fn mentions(
-    connection: &mut PgConnection,
-    wanted: &Wanted,
-) -> Result<BTreeSet<RecordKey>, LoadError> {
+async fn mentions(connection: &mut PgConnection, wanted: &Wanted) -> Result<BTreeSet<RecordKey>, LoadError> {
     let mut mentions = BTreeSet::new();
     let mut records = erase::records(connection);
     while let Some(record) = records.try_next().await? {
@@ -251,7 +239,7 @@ pub(super) async fn mentions(
     Ok(mentions)
 }
 
-pub(super) fn is_of_another(record: &StoredRecord, wanted: &Wanted) -> bool {
+fn is_of_another(record: &StoredRecord, wanted: &Wanted) -> bool {
     match value_of(&record.record) {
         Value::Object(object) => wanted.whose(&object) == Whose::Another,
         _ => false,

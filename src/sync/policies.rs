@@ -66,8 +66,7 @@ pub(super) async fn ask(
         requested_by: &account.holder,
         rules: RULES,
     };
-    let asking = || requests::ask(pool, &request);
-    let asked = conflict::retry(account.name(), asking).await?;
+    let asked = conflict::retry(account.name(), || requests::ask(pool, &request)).await?;
     if asked.is_some_and(|asked| asked.is_new_tick) {
         warn!(
             account = account.name(),

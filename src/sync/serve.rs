@@ -9,12 +9,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::{Instrument, error, info, warn};
 
-use crate::extract::ApiClient;
 use crate::ledger::LoadError;
 use crate::ledger::leases::{self, Lease};
 use crate::ledger::problems::Problem;
 use crate::ledger::runs::{Kind, Outcome};
-use crate::postgres::Pool;
 use crate::telemetry::{self, chain};
 use crate::time::pulse::Pulse;
 
@@ -84,47 +82,34 @@ const BEATS_PER_LEASE: u32 = 3;
 const LONGEST_BEAT: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]
-pub(in crate::sync) struct HeldLease {
-    pub(in crate::sync) lease: Lease,
-    pub(in crate::sync) lost: CancellationToken,
+pub(super) struct HeldLease {
+    pub(super) lease: Lease,
+    pub(super) lost: CancellationToken,
     /// A daemon waits for the lease.
-    pub(in crate::sync) awaited: CancellationToken,
+    pub(super) awaited: CancellationToken,
     released: CancellationToken,
     heartbeat: AbortOnDropHandle<()>,
 }
 
 impl HeldLease {
-    pub(in crate::sync) async fn acquire(account: &AccountContext) -> Result<Option<Self>, LoadError> {
-        let lasts = account.settings.lease;
-        let (pool, account_id) = (&account.pool, account.account_id());
-        let Some(taken) = leases::acquire(pool, account_id, &account.holder, lasts).await? else {
-            return Ok(None);
-        };
-        account.api.remember_spent(taken.spent);
-        Ok(Some(Self::start(
-            pool.clone(),
-            taken.lease,
+    /// `None`: another worker has it.
+    pub(super) async fn acquire(account: &AccountContext) -> Result<Option<Self>, LoadError> {
+        let (pool, api, lasts) = (
+            account.pool.clone(),
             Arc::clone(&account.api),
-            lasts,
-        )))
-    }
-
-    fn start(pool: Pool, lease: Lease, api: Arc<ApiClient>, lasts: Duration) -> Self {
-        let (lost, awaited, released) = (
-            CancellationToken::new(),
-            CancellationToken::new(),
-            CancellationToken::new(),
+            account.settings.lease,
         );
+        let taken = leases::acquire(&pool, account.account_id(), &account.holder, lasts).await?;
+        let Some(taken) = taken else { return Ok(None) };
+        api.remember_spent(taken.spent);
+        let [lost, awaited, released] = std::array::from_fn(|_| CancellationToken::new());
         let beating = {
-            let (lost, awaited, released, lease) =
-                (lost.clone(), awaited.clone(), released.clone(), lease.clone());
+            let (lost, awaited, released) = (lost.clone(), awaited.clone(), released.clone());
+            let lease = taken.lease.clone();
             async move {
                 let beat = (lasts / BEATS_PER_LEASE).min(LONGEST_BEAT);
-                while released
-                    .run_until_cancelled(tokio::time::sleep(beat))
-                    .await
-                    .is_some()
-                {
+                let next_beat = async || released.run_until_cancelled(tokio::time::sleep(beat)).await;
+                while next_beat().await.is_some() {
                     match lease.renew(&pool, lasts, &api.spent_by_minute()).await {
                         Ok(true) => awaited.cancel(),
                         Ok(false) => {}
@@ -138,18 +123,17 @@ impl HeldLease {
                 }
             }
         };
-        let heartbeat = tokio::spawn(beating.in_current_span());
-        Self {
-            lease,
+        Ok(Some(Self {
+            lease: taken.lease,
             lost,
             awaited,
             released,
-            heartbeat: AbortOnDropHandle::new(heartbeat),
-        }
+            heartbeat: AbortOnDropHandle::new(tokio::spawn(beating.in_current_span())),
+        }))
     }
 
     /// By the heartbeat itself: a renewal after the release would lock out others.
-    pub(in crate::sync) async fn release(self) {
+    pub(super) async fn release(self) {
         self.released.cancel();
         let _ = self.heartbeat.await;
     }

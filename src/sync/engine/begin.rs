@@ -83,7 +83,7 @@ impl Engine {
             until: account.head(),
             filled_until: account.head(),
             history: None,
-            sources: vec![Source::new(None)],
+            sources: vec![Source::default()],
             gaps: Vec::new(),
             reads: JoinSet::new(),
             in_flight: HashMap::new(),
@@ -179,8 +179,10 @@ impl Engine {
                 range: request.as_ref().map(|request| request.range),
                 watermark,
             };
-            let opening = || runs::open(&account.pool, &new);
-            (id, conflict::retry(account.name(), opening).await)
+            (
+                id,
+                conflict::retry(account.name(), || runs::open(&account.pool, &new)).await,
+            )
         });
     }
 
@@ -366,8 +368,7 @@ async fn prepared(account: &AccountContext, held: &HeldLease) -> Result<Prepared
         kept_from,
         at,
     };
-    let preparing = || runs::prepare(pool, &held.lease, &preparation);
-    let ready = conflict::retry(account.name(), preparing).await?;
+    let ready = conflict::retry(account.name(), || runs::prepare(pool, &held.lease, &preparation)).await?;
     if ready.coverage_began_anew {
         warn!("the account's filters have changed: coverage begins anew, everything is read again");
     }

@@ -41,13 +41,11 @@ impl Engine {
         self.read.clear();
         self.deferred.clear();
         self.in_flight.clear();
-        let closings: Vec<Closing> = (0..self.sources.len())
-            .filter_map(|place| self.stop_run(place, worked))
-            .collect();
-        for closing in closings {
-            let closed = closing.run().await;
-            let result = self.was_closed(closed);
-            ended = ended.and(result);
+        for place in 0..self.sources.len() {
+            if let Some(closing) = self.stop_run(place, worked) {
+                let closed = closing.run().await;
+                ended = ended.and(self.was_closed(closed));
+            }
         }
         for source in &mut self.sources {
             source.in_flight = 0;
@@ -131,7 +129,7 @@ impl Engine {
     /// `None`: nothing to write.
     pub(super) fn closing(&mut self, place: usize, ends_request: bool) -> Option<Closing> {
         let source = &mut self.sources[place];
-        let run = match std::mem::replace(&mut source.run, Run::NotBegun) {
+        let run = match std::mem::take(&mut source.run) {
             Run::Open(run) => Some(*run),
             _ => None,
         };
@@ -178,35 +176,28 @@ impl Engine {
     }
 
     pub(super) fn was_closed(&mut self, closed: Closed) -> Result<(), LoadError> {
-        let Closed {
-            source,
-            report,
-            ended_request,
-            reads_again,
-            result,
-        } = closed;
-        if reads_again {
+        let (source, report) = (closed.source, closed.report);
+        if closed.reads_again {
             self.watermark = report.watermark.unwrap_or(self.watermark);
             self.head_is_done = false;
             self.sources[0].drained.clear();
         }
-        let is_head = source.is_none();
         if let Some(place) = self.place(source) {
-            let source = &mut self.sources[place];
-            source.in_flight = source.in_flight.saturating_sub(1);
-            if ended_request {
+            let in_flight = &mut self.sources[place].in_flight;
+            *in_flight = in_flight.saturating_sub(1);
+            if closed.ended_request {
                 self.sources.remove(place);
             }
         }
-        if ended_request {
+        if closed.ended_request {
             self.ended.extend(source);
         }
-        if is_head {
+        if source.is_none() {
             self.account.health.send_modify(|health| health.ended(&report));
         }
         self.add_report(source, report);
         self.is_look_due = true;
-        result
+        closed.result
     }
 
     /// For commands; a daemon has logged it already.

@@ -156,7 +156,7 @@ impl Engine {
         let place = match self.place(Some(request.id)) {
             Some(place) => place,
             None => {
-                self.sources.push(Source::new(Some(request.clone())));
+                self.sources.push(Source::default());
                 self.sources.len() - 1
             }
         };

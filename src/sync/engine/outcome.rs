@@ -46,7 +46,7 @@ impl Engine {
         }
     }
 
-    pub(super) fn write(&mut self, flight: Flight, found: Result<Found, LoadError>) {
+    fn write(&mut self, flight: Flight, found: Result<Found, LoadError>) {
         let _span = flight.span.clone().entered();
         match found {
             Ok(Found::Window(Ok(fetched))) => self.write_fetched(flight, fetched),
@@ -68,7 +68,7 @@ impl Engine {
         }
     }
 
-    pub(super) fn write_fetched(&mut self, mut flight: Flight, mut fetched: Fetched) {
+    fn write_fetched(&mut self, mut flight: Flight, mut fetched: Fetched) {
         let window = flight.fetch.planned.window;
         let Some(place) = self.place(flight.source) else {
             return;
@@ -86,25 +86,19 @@ impl Engine {
             let why = "not read: it has not happened yet at the API";
             return self.leave_unread(flight, Problem::warning("not_happened_yet", why, ""));
         };
-        let rest = window.without(settled.planned.window);
-        self.sources[place].tried.extend(rest);
-        flight.fetch = settled.clone();
-        let window = settled.planned.window;
-        let (status, effect) = self.effect_of(window, &fetched);
+        self.sources[place].tried.extend(window.without(settled));
+        flight.fetch.planned.window = settled;
+        let (status, effect) = self.effect_of(settled, &fetched);
         if fetched.reading.strays_in.is_some() {
             // Its parts are read next; their records would count twice.
             fetched.rows = WindowRows::default();
         }
-        self.spawn_write(flight, effect, async move |writer, _| {
-            writer.store(&settled, fetched, status).await
+        self.spawn_write(flight, effect, async move |writer, fetch| {
+            writer.store(&fetch, fetched, status).await
         });
     }
 
-    pub(super) fn effect_of(
-        &mut self,
-        window: Window,
-        Fetched { reading, rows, .. }: &Fetched,
-    ) -> (Status, Effect) {
+    fn effect_of(&mut self, window: Window, Fetched { reading, rows, .. }: &Fetched) -> (Status, Effect) {
         let starts = rows.starts();
         match reading.verdict {
             Verdict::Drained => {
@@ -128,20 +122,18 @@ impl Engine {
     }
 
     /// The part that has passed by the API's clock too, as ours may be fast.
-    pub(super) fn settled(&self, fetch: &Fetch) -> Option<Fetch> {
+    fn settled(&self, fetch: &Fetch) -> Option<Window> {
         let Window { start, end } = fetch.planned.window;
         let head = self.account.head_at(fetch.began);
-        if end <= head {
-            return Some(fetch.clone());
+        if head < end {
+            warn!(
+                until = telemetry::instant(head),
+                remedy = "have this machine's clock set by NTP; the next run reads the rest",
+                "the window reaches into what has not happened yet at the API, and counts as read up to there only"
+            );
         }
-        warn!(
-            until = telemetry::instant(head),
-            remedy = "have this machine's clock set by NTP; the next run reads the rest",
-            "the window reaches into what has not happened yet at the API, and counts as read up to there only"
-        );
-        let mut settled = fetch.clone();
-        settled.planned.window = Window { start, end: head };
-        (start < head).then_some(settled)
+        let end = end.min(head);
+        (start < end).then_some(Window { start, end })
     }
 
     pub(super) fn fail(&mut self, flight: Flight, failure: WindowFailure) {
@@ -178,9 +170,7 @@ impl Engine {
         };
         self.writes.spawn(writing.instrument(span));
     }
-}
 
-impl Engine {
     /// `true`: too much fails, so everything has to rest.
     pub(super) fn was_written(&mut self, written: Written) -> Result<bool, LoadError> {
         self.pulse.beat();
@@ -201,7 +191,7 @@ impl Engine {
         }
     }
 
-    pub(super) fn learn_from(&mut self, flight: &Flight, effect: Effect, report: WindowReport) -> bool {
+    fn learn_from(&mut self, flight: &Flight, effect: Effect, report: WindowReport) -> bool {
         let window = flight.fetch.planned.window;
         let Some(place) = self.place(flight.source) else {
             return false;
@@ -261,7 +251,7 @@ impl Engine {
         }
     }
 
-    pub(super) fn is_too_much(&mut self, place: usize, next: Option<AfterFailure>) -> bool {
+    fn is_too_much(&mut self, place: usize, next: Option<AfterFailure>) -> bool {
         match next {
             Some(AfterFailure::EndRun) => return true,
             Some(AfterFailure::ContinueIfFew) => {
@@ -274,7 +264,7 @@ impl Engine {
         self.failures_in_a_row >= FAILURES_IN_A_ROW
     }
 
-    pub(super) fn drained(&mut self, place: usize, fetch: &Fetch, starts: &[DateTime<Utc>]) {
+    fn drained(&mut self, place: usize, fetch: &Fetch, starts: &[DateTime<Utc>]) {
         let window = fetch.planned.window;
         self.model.drained(window, starts);
         self.sources[place].drained.push(window);
@@ -285,7 +275,7 @@ impl Engine {
         }
     }
 
-    pub(super) fn again(&mut self, place: usize, window: Window) {
+    fn again(&mut self, place: usize, window: Window) {
         self.read_again += 1;
         if self.read_again > MOST_READ_AGAIN {
             self.sources[place].tried.push(window);

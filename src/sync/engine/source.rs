@@ -24,7 +24,7 @@ const HEAD_MAX_AGE: TimeDelta = TimeDelta::days(1);
 /// `None`: the head.
 pub(super) type SourceId = Option<i64>;
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Source {
     pub(super) request: Option<OpenRequest>,
     pub(super) queue: Queue,
@@ -49,8 +49,9 @@ pub(super) struct Source {
     pub(super) makes_no_progress: bool,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) enum Run {
+    #[default]
     NotBegun,
     Opening,
     Open(Box<OpenRun>),
@@ -65,26 +66,6 @@ pub(super) struct OpenRun {
 }
 
 impl Source {
-    pub(super) fn new(request: Option<OpenRequest>) -> Self {
-        Self {
-            request,
-            queue: Queue::default(),
-            days: Vec::new(),
-            run: Run::NotBegun,
-            in_flight: 0,
-            tried: Vec::new(),
-            failed: Vec::new(),
-            drained: Vec::new(),
-            gaps_found: 0,
-            horizon: Horizon::default(),
-            history_ends: None,
-            served: 0,
-            rests_until: None,
-            rests: 0,
-            makes_no_progress: false,
-        }
-    }
-
     pub(super) fn id(&self) -> SourceId {
         self.request.as_ref().map(|request| request.id)
     }

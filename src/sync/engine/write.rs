@@ -90,8 +90,7 @@ impl Writer {
                 .as_ref()
                 .or(failure.as_ref().map(|failure| &failure.problem)),
         };
-        let committing = || commit_window(&self.account.pool, &commit);
-        match conflict::retry(self.account.name(), committing).await {
+        match conflict::retry(self.account.name(), || commit_window(&self.account.pool, &commit)).await {
             Ok(committed) => {
                 self.announce(&commit, &committed);
                 Ok(WindowReport {
@@ -162,8 +161,10 @@ impl Writer {
             began_at: fetch.began_at,
             problem,
         };
-        let recording = || record_unstored(&self.account.pool, &window);
-        conflict::retry(self.account.name(), recording).await
+        conflict::retry(self.account.name(), || {
+            record_unstored(&self.account.pool, &window)
+        })
+        .await
     }
 
     fn announce(&self, commit: &WindowCommit<'_>, committed: &Committed) {
