@@ -1,4 +1,4 @@
-//! An account as a worker has it: what is needed to work on it, and what is published of the work.
+//! What is needed to work on an account, and what is published of the work.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use crate::config::RequestLimits;
 use crate::extract::{ApiClient, PAGE_SIZE};
 use crate::ledger::problems::Problem;
-use crate::ledger::runs::Outcome;
+use crate::ledger::runs::{Outcome, Preparation};
 use crate::ledger::{Counters, LoadError};
 use crate::postgres::Pool;
 use crate::time::clock::Clock;
@@ -22,7 +22,6 @@ use super::engine::{REQUESTS_OF_A_WINDOW, WINDOWS_IN_FLIGHT};
 use super::plan::head;
 use super::report::RunReport;
 
-/// What is needed to work on an account, and what is published of the work.
 #[derive(Debug, Clone)]
 pub struct AccountContext {
     pub api: Arc<ApiClient>,
@@ -51,6 +50,8 @@ pub struct AccountSettings {
     pub policy: Arc<Policy>,
 }
 
+const DEFAULT_START: TimeDelta = TimeDelta::days(30);
+
 /// The midnight (UTC) from which interactions are kept.
 pub fn kept_from(now: DateTime<Utc>, retention: TimeDelta) -> Option<DateTime<Utc>> {
     let kept = now.checked_sub_signed(retention)?;
@@ -76,12 +77,10 @@ impl AccountContext {
         }
     }
 
-    /// As configured.
     pub fn name(&self) -> &str {
         &self.api.account().name
     }
 
-    /// As the API knows it.
     pub fn account_id(&self) -> &str {
         &self.api.account().account_id
     }
@@ -113,6 +112,16 @@ impl AccountContext {
         let now = self.clock.now().min(self.api.now());
         let ago = self.clock.elapsed(then);
         head(now, self.settings.settle.saturating_add(ago))
+    }
+
+    pub(super) fn preparation(&self, kept_from: Option<DateTime<Utc>>) -> Preparation<'_> {
+        let at = self.clock.now();
+        Preparation {
+            account: self.api.account(),
+            default_start: head(at - DEFAULT_START, Duration::ZERO),
+            kept_from,
+            at,
+        }
     }
 
     pub(super) fn limits_of_storing(&self, kept_from: Option<DateTime<Utc>>) -> StoreLimits<'_> {

@@ -1,4 +1,4 @@
-//! Deletes interactions older than `storage.retention_days`, and old entries of the ledger; makes facts anew.
+//! Deletes interactions older than `storage.retention_days`, and old entries of the ledger.
 
 use std::time::{Duration, Instant};
 
@@ -126,7 +126,7 @@ impl AccountContext {
 
 const TELL_EVERY: Duration = Duration::from_secs(10);
 
-/// Returns the number of interactions; zero: no rebuild was asked for.
+/// Zero: no rebuild was asked for.
 ///
 /// # Errors
 /// The database fails; what is done stays done, and the next call resumes.

@@ -1,3 +1,5 @@
+//! What commands ask for, and how they watch it.
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,8 +10,8 @@ use tracing::{debug, info};
 
 use crate::config::RefreshPolicy;
 use crate::ledger::problems::Problem;
-use crate::ledger::requests::{self, NewRequest, RequestProgress};
-use crate::ledger::runs::{Kind, Outcome, Preparation};
+use crate::ledger::requests::{self, NewRequest};
+use crate::ledger::runs::{Kind, Outcome};
 use crate::ledger::{Counters, LoadError, Purpose, RULES, accounts, gaps};
 use crate::telemetry;
 use crate::time::window::Window;
@@ -17,8 +19,7 @@ use crate::warehouse::compare;
 
 use super::account::{AccountContext, Headway};
 use super::compare::DayComparison;
-use super::engine::{self, DEFAULT_START, Goal};
-use super::plan::head;
+use super::engine::{self, Goal};
 use super::policies;
 use super::report::{RunReport, both};
 use super::serve::{HeldLease, LOOK_FOR_LEASE};
@@ -80,13 +81,7 @@ pub async fn ask(account: &AccountContext, wish: &Wish<'_>) -> Result<Option<i64
 }
 
 async fn introduce(account: &AccountContext) -> Result<(), LoadError> {
-    let at = account.clock.now();
-    let preparation = Preparation {
-        account: account.api.account(),
-        default_start: head(at - DEFAULT_START, Duration::ZERO),
-        kept_from: account.kept_from().await?,
-        at,
-    };
+    let preparation = account.preparation(account.kept_from().await?);
     accounts::prepare(&account.pool, &preparation).await?;
     Ok(())
 }
@@ -199,11 +194,8 @@ pub async fn see_through(account: &AccountContext, id: i64, stop: &CancellationT
             );
         }
         looks += 1;
-        if stop
-            .run_until_cancelled(tokio::time::sleep(LOOK_EVERY))
-            .await
-            .is_none()
-        {
+        let paused = stop.run_until_cancelled(tokio::time::sleep(LOOK_EVERY)).await;
+        if paused.is_none() {
             return RunReport::left_open();
         }
     }
@@ -224,7 +216,6 @@ pub async fn loaded(account: &AccountContext, range: Window) -> Result<Window, L
     Ok(Window { end, ..range })
 }
 
-/// Oldest day first.
 pub async fn compared(account: &AccountContext, request: i64) -> Result<Vec<DayComparison>, LoadError> {
     let progress = requests::progress(&account.pool, request).await?;
     let days = progress.and_then(|progress| progress.compared);
@@ -245,7 +236,13 @@ async fn watch(account: &AccountContext, id: i64) -> Option<RunReport> {
         Ok(progress) => progress?,
         Err(error) => return Some(RunReport::not_begun(account.name(), &error)),
     };
-    let counters = counters_of(&progress);
+    let counters = Counters {
+        requests: count(progress.requests),
+        records: count(progress.records),
+        inserted: count(progress.inserted),
+        updated: count(progress.updated),
+        ..Counters::default()
+    };
     account.headway.send_replace(Some(Headway {
         counters,
         requests_left: count(progress.requests_left.unwrap_or(0)),
@@ -268,16 +265,6 @@ fn stalled() -> Problem {
         "nothing has come of it for too long (sync.stall_seconds); the request stays",
         "see `status`, and the log of the worker that has the account",
     )
-}
-
-fn counters_of(progress: &RequestProgress) -> Counters {
-    Counters {
-        requests: count(progress.requests),
-        records: count(progress.records),
-        inserted: count(progress.inserted),
-        updated: count(progress.updated),
-        ..Counters::default()
-    }
 }
 
 fn count(number: i64) -> u64 {

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use tracing::{error, info};
 use uuid::Uuid;
 
-use crate::extract::{ApiError, Narrowing, Page, PageRequest};
+use crate::extract::{ApiError, Page};
 use crate::ledger::gaps;
 use crate::ledger::problems::{Problem, ProblemCode};
 use crate::ledger::{Counters, LoadError, Status, requests};
@@ -22,7 +22,7 @@ use crate::warehouse::left_out;
 
 use super::engine::{Fetch, Fetched, WindowReport, WindowRows, WindowSource, Writer, is_a_second};
 use super::plan::{Model, Next, Planned, Queue};
-use super::read::{Knowledge, NumResults, ReadError, Verdict};
+use super::read::{Knowledge, NumResults, ReadError, Slice, Verdict};
 use super::report::{ELSEWHERE, STRAYS, WindowFailure, read_problem};
 
 /// A basis that fits this many fewer days is excluded: one day may fit by chance.
@@ -107,7 +107,6 @@ impl ReturnedDay {
     }
 }
 
-/// What ends the comparison.
 enum Ends {
     Database(LoadError),
     Api(WindowFailure),
@@ -171,15 +170,9 @@ impl Comparing<'_> {
         let account = &self.writer.account;
         let stored = compare::counts(&account.pool, account.account_id(), day).await?;
         let gives_totals = self.known.profile.gives_totals();
-        let request = PageRequest {
-            window: day,
-            offset: 0,
-            limit: 1,
-            narrowing: &Narrowing::NONE,
-            priority: self.source.priority,
-        };
+        let slice = Slice::of(day, self.source.priority);
         let fetch = self.part(Planned::whole(day));
-        let page = account.api.page(&request, &fetch.tally).await;
+        let page = account.api.page(&slice.request(0, 1), &fetch.tally).await;
         let total = page.as_ref().ok().and_then(|page| total_of(page, gives_totals));
         let shown = page.as_ref().map_or(0, |page| page.records.len() as u64);
         let failure = page.err().map(|error| WindowFailure::of_reading(&error.into()));
@@ -301,10 +294,8 @@ impl Comparing<'_> {
 }
 
 fn not_compared(day: Window, failure: WindowFailure) -> Ends {
-    let Problem {
-        text: error, remedy, ..
-    } = &failure.problem;
-    error!(%day, error, remedy, "a day could not be compared");
+    let problem = &failure.problem;
+    error!(%day, error = problem.text, remedy = problem.remedy, "a day could not be compared");
     Ends::Api(failure)
 }
 

@@ -251,7 +251,7 @@ fn hours_of(window: Window) -> impl Iterator<Item = Window> {
     pieces_of(window, TimeDelta::hours(1))
 }
 
-/// Cut at whole hours or days of UTC.
+/// Whole hours or days of UTC.
 pub(super) fn pieces_of(window: Window, length: TimeDelta) -> impl Iterator<Item = Window> {
     let mut start = window.start;
     std::iter::from_fn(move || {

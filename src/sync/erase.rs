@@ -161,7 +161,7 @@ enum ScanVerdict {
 
 #[derive(Debug, Default)]
 struct Scan {
-    /// By account: keys of interactions, and ids of rejected records.
+    /// By account: keys, and ids of rejected records.
     theirs: BTreeMap<String, (BTreeSet<String>, BTreeSet<Ids>)>,
     rejected: BTreeMap<RecordKey, ScanEntry>,
 }

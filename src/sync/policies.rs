@@ -1,3 +1,5 @@
+//! Turns refresh policies into requests.
+
 use chrono::{DateTime, Utc};
 use tracing::warn;
 
@@ -8,7 +10,7 @@ use crate::time::window::Window;
 
 use super::account::AccountContext;
 
-/// Asks for each policy's last tick, unless it was served; gives the requests.
+/// Asks for each policy's last tick, unless it was served.
 pub(super) async fn ask_all(
     account: &AccountContext,
     policies: &[RefreshPolicy],

@@ -57,11 +57,12 @@ impl RunReport {
     }
 
     pub(super) fn of_request(outcome: Outcome, counters: Counters, problem: Option<Problem>) -> Self {
-        if let Some(Problem {
-            text: error, remedy, ..
-        }) = &problem
-        {
-            error!(error, remedy, "the request was not served");
+        if let Some(problem) = &problem {
+            error!(
+                error = problem.text,
+                remedy = problem.remedy,
+                "the request was not served"
+            );
         }
         Self {
             counters,
@@ -162,7 +163,6 @@ impl RunReport {
         }
     }
 
-    /// The worse of two, with the counters of both.
     fn and(self, other: Self) -> Self {
         let mut counters = self.counters;
         counters += other.counters;

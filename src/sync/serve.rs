@@ -1,5 +1,4 @@
-//! Serves an account for as long as it runs: the lease, one engine after the other, and the guard that ends one that
-//! hangs.
+//! Serves an account: takes the lease, runs engines, and ends one that hangs.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,7 +22,7 @@ use super::report::RunReport;
 /// How soon a command's handed-over lease is taken.
 pub(super) const LOOK_FOR_LEASE: Duration = Duration::from_secs(5);
 
-/// Runs one engine after the other until stopped. One that panics or hangs is replaced, from the ledger.
+/// One engine after the other, until stopped; each begins from the ledger.
 pub async fn serve(account: AccountContext, schedule: Schedule, stop: CancellationToken) {
     let mut stands_by = false;
     while !stop.is_cancelled() {

@@ -1,4 +1,4 @@
-//! Transforms again what is stored: raw records (`replay`) and rejected ones (`retry-rejected`).
+//! Transforms stored records again: raw (`replay`) and rejected ones (`retry-rejected`).
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::pin::pin;
@@ -48,12 +48,10 @@ pub struct Replayed {
     /// Failed if any record was rejected.
     pub outcome: Outcome,
     pub records: u64,
-    /// Rewritten interactions.
     pub updated: u64,
     pub unchanged: u64,
     /// Rejected today, so left alone.
     pub rejected: u64,
-    /// Left alone.
     pub without_raw: u64,
 }
 
@@ -275,7 +273,6 @@ pub struct RetryReport {
     pub were_stored: u64,
     /// Customer erased, or too old.
     pub left_out: u64,
-    /// By reason.
     pub rejected: BTreeMap<String, u64>,
     pub is_complete: bool,
 }

@@ -59,7 +59,8 @@ async fn reading_everything_again_touches_no_row() {
     let dead = "select coalesce(sum(n_dead_tup), 0)::bigint from pg_stat_user_tables where schemaname = 'smartassist' \
                 and relname not in ('queues', 'agents', 'fact_interactions')";
     assert_eq!(database.number(dead).await, 0);
-    let facts = "select md5(string_agg(xmin::text || ctid, ' ' order by ctid)) from smartassist.fact_interactions";
+    let facts =
+        "select md5(string_agg(xmin::text || ctid, ' ' order by ctid)) from smartassist.fact_interactions";
     let versions_of_facts = database.text(facts).await;
 
     database.execute(FORGET_COVERAGE).await;

@@ -65,9 +65,17 @@ async fn a_refresh_stores_every_change_within_its_lookback_only() {
             Mutation::Promote => promoted += 1,
             _ => updated += 1,
         }
-        let old = before.iter().find(|one| one.session_id == change.session_id).unwrap();
+        let old = before
+            .iter()
+            .find(|one| one.session_id == change.session_id)
+            .unwrap();
         // A contact has a note of the same customer's next one.
-        touched.extend(before.iter().filter(|one| one.user_id == old.user_id).map(stored_id));
+        touched.extend(
+            before
+                .iter()
+                .filter(|one| one.user_id == old.user_id)
+                .map(stored_id),
+        );
     }
     assert_eq!(kinds.len(), 6, "every kind is among them");
     let versions = past.versions_but(&touched).await;

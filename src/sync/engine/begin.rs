@@ -2,7 +2,6 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use tokio::sync::Semaphore;
@@ -14,7 +13,7 @@ use tracing::{Instrument, error_span, info, warn};
 use crate::extract::Priority;
 use crate::failpoint;
 use crate::ledger::problems::{self, ProblemCode};
-use crate::ledger::runs::{Kind, NewRun, Preparation};
+use crate::ledger::runs::{Kind, NewRun};
 use crate::ledger::{LoadError, Purpose, accounts, conflict, recent_counts, runs};
 use crate::telemetry::{self, chain};
 use crate::time::pulse::Pulse;
@@ -23,7 +22,7 @@ use crate::warehouse::left_out;
 
 use super::super::account::AccountContext;
 use super::super::density::Density;
-use super::super::plan::{Model, Next, Planned, head};
+use super::super::plan::{Model, Next, Planned};
 use super::super::read::{ApiProfile, Knowledge, Range};
 use super::super::report::{RunReport, WindowFailure};
 use super::super::serve::{HeldLease, falls_silent};
@@ -32,9 +31,7 @@ use super::look::Ticks;
 use super::read::{Found, Task, WindowSource};
 use super::source::{OpenRun, Run, Source, SourceId};
 use super::write::{Fetch, Writer};
-use super::{
-    DEFAULT_START, Engine, Flight, Goal, TURN_OF_THE_LONGEST_WAIT, WINDOWS_AS_ROWS, WINDOWS_IN_FLIGHT, limits,
-};
+use super::{Engine, Flight, Goal, TURN_OF_THE_LONGEST_WAIT, WINDOWS_AS_ROWS, WINDOWS_IN_FLIGHT, limits};
 
 /// Works under the lease until the goal is reached or it is stopped, then releases it.
 pub(in crate::sync) async fn work(
@@ -361,13 +358,7 @@ async fn prepared(account: &AccountContext, held: &HeldLease) -> Result<Prepared
     let kept_from = account.kept_from().await?;
     left_out::check_key(pool, account.settings.policy.key.as_ref()).await?;
     accounts::check(pool, account_id).await?;
-    let at = account.clock.now();
-    let preparation = Preparation {
-        account: account.api.account(),
-        default_start: head(at - DEFAULT_START, Duration::ZERO),
-        kept_from,
-        at,
-    };
+    let preparation = account.preparation(kept_from);
     let ready = conflict::retry(account.name(), || runs::prepare(pool, &held.lease, &preparation)).await?;
     if ready.coverage_began_anew {
         warn!("the account's filters have changed: coverage begins anew, everything is read again");

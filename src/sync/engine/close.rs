@@ -1,4 +1,4 @@
-//! Closes runs: when a source has nothing left, and all of them when the engine stops.
+//! Closes a run that has nothing left, and all when the engine stops.
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
@@ -107,7 +107,6 @@ pub(super) struct Closed {
 }
 
 impl Engine {
-    /// As `closing`, but the request stays open.
     fn stop_run(&mut self, place: usize, worked: &Result<Why, LoadError>) -> Option<Closing> {
         if let Run::Open(run) = &mut self.sources[place].run {
             match worked {

@@ -1,4 +1,4 @@
-//! Looks what is due and what is left to read, and fills the queues with it.
+//! Fills the queues with what is due and left to read.
 
 use std::collections::HashMap;
 
@@ -76,8 +76,7 @@ impl Engine {
         ));
     }
 
-    /// Policies that came due since they were last asked for. A poll that is due moves the end of what is
-    /// read.
+    /// A poll that is due moves the end of what is read.
     fn due(&mut self) -> Vec<(RefreshPolicy, DateTime<Utc>)> {
         let Goal::Serve(schedule) = &self.goal else {
             return Vec::new();

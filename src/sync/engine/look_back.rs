@@ -1,4 +1,4 @@
-//! Looks back on a run before it is closed: what it showed of the API, of gaps, and of what is missing.
+//! What a run showed of the API, of gaps and of missing interactions.
 
 use tracing::{error, info, warn};
 

@@ -54,8 +54,6 @@ const WINDOWS_AS_ROWS: usize = 2;
 
 pub(super) const REQUESTS_OF_A_WINDOW: u64 = LAST_OFFSET as u64 + 1;
 
-pub(super) const DEFAULT_START: TimeDelta = TimeDelta::days(30);
-
 /// One in these goes to whoever waits longest, or a large account would never refresh its 30 days.
 const TURN_OF_THE_LONGEST_WAIT: u64 = 10;
 
@@ -154,7 +152,6 @@ pub(super) struct Engine {
     kept_from: Option<DateTime<Utc>>,
     watermark: DateTime<Utc>,
     until: DateTime<Utc>,
-    /// The head's queue is filled up to here.
     filled_until: DateTime<Utc>,
     history: Option<History>,
     /// The head is first.

@@ -1,4 +1,4 @@
-//! What becomes of a window that was read, and of one that was written.
+//! What becomes of windows once they are read, and once they are written.
 
 use chrono::{DateTime, Utc};
 use tokio::task::{Id, JoinError};
@@ -26,7 +26,7 @@ impl Engine {
         let found = match read {
             Ok((_, (fetch, known, found))) => {
                 flight.fetch = fetch;
-                known.lessons.iter().for_each(|lesson| self.profile.learn(lesson));
+                known.teach(&mut self.profile);
                 found
             }
             Err(error) => {

@@ -10,7 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::{debug, warn};
 use uuid::Uuid;
 
-use crate::extract::{ApiError, Narrowing, PageRequest, Priority};
+use crate::extract::{ApiError, Priority};
 use crate::failpoint;
 use crate::ledger::{self, Counters, LoadError};
 use crate::telemetry::chain;
@@ -23,7 +23,7 @@ use super::super::compare::Comparing;
 use super::super::plan::Model;
 use super::super::read::{ApiPages, Knowledge, ReadError, Reading, Slice, origin, read_window};
 use super::super::report::WindowFailure;
-use super::refused::EDGE;
+use super::refused::{EDGE, is_refusal};
 use super::write::{Fetch, WindowReport, Writer};
 
 const DAYS_BEFORE_THE_EDGE: [i64; 3] = [1, 7, 30];
@@ -154,8 +154,8 @@ impl WindowSource {
         })
     }
 
-    /// Also tests older and newer ranges, since a refusal may be a hole or an outage. The edge comes last: an
-    /// outage may have ended by then.
+    /// Tests older and newer ranges too, since a refusal may be a hole or an outage; the edge last, as an
+    /// outage may end.
     async fn is_edge(&self, edge: DateTime<Utc>, inside: Option<Window>, fetch: &Fetch) -> bool {
         for days in DAYS_BEFORE_THE_EDGE {
             if self.is_refused(before(edge - TimeDelta::days(days)), fetch).await != Some(true) {
@@ -173,31 +173,25 @@ impl WindowSource {
     async fn is_refused(&self, window: Window, fetch: &Fetch) -> Option<bool> {
         match self.first_record(window, fetch).await {
             Ok(()) => Some(false),
-            Err(ApiError::Unaccepted { .. } | ApiError::Message) => Some(true),
-            Err(_) => None,
+            Err(error) => is_refusal(&error).then_some(true),
         }
     }
 
     async fn history(&self, served_from: DateTime<Utc>, fetch: &Fetch) -> Option<DateTime<Utc>> {
         match self.first_record(before(served_from), fetch).await {
-            Ok(()) => None,
-            Err(ApiError::Unaccepted { .. } | ApiError::Message) => Some(served_from),
+            Ok(()) => return None,
+            Err(error) if is_refusal(&error) => {}
             Err(error) => {
                 debug!(error = %chain(&error), "whether older interactions are served again cannot be seen");
-                Some(served_from)
             }
         }
+        Some(served_from)
     }
 
     async fn first_record(&self, window: Window, fetch: &Fetch) -> Result<(), ApiError> {
-        let request = PageRequest {
-            window,
-            offset: 0,
-            limit: 1,
-            narrowing: &Narrowing::NONE,
-            priority: self.priority,
-        };
-        self.account.api.page(&request, &fetch.tally).await.map(|_| ())
+        let slice = Slice::of(window, self.priority);
+        let page = self.account.api.page(&slice.request(0, 1), &fetch.tally).await;
+        page.map(drop)
     }
 }
 

@@ -1,5 +1,4 @@
-//! Windows that the API refuses: too long, or older than what it serves. A window is too old if everything older is
-//! refused, however short; halving finds the edge.
+//! Refused windows are too long, or too old if everything older is refused, however short: halving finds the edge.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -22,9 +21,13 @@ fn too_old() -> Problem {
     ProblemCode::HistoryNotServed.saying("not read: the API serves nothing so old")
 }
 
+pub(super) fn is_refusal(error: &ApiError) -> bool {
+    matches!(error, ApiError::Unaccepted { .. } | ApiError::Message)
+}
+
 impl ReadError {
     pub(super) fn is_refusal(&self) -> bool {
-        matches!(self, Self::Api(ApiError::Unaccepted { .. } | ApiError::Message))
+        matches!(self, Self::Api(error) if is_refusal(error))
     }
 }
 

@@ -28,7 +28,7 @@ pub(super) type SourceId = Option<i64>;
 pub(super) struct Source {
     pub(super) request: Option<OpenRequest>,
     pub(super) queue: Queue,
-    /// To compare, oldest first: `verify` has these instead of a queue.
+    /// `verify` has these instead of a queue.
     pub(super) days: Vec<Window>,
     pub(super) run: Run,
     pub(super) in_flight: usize,
@@ -41,7 +41,6 @@ pub(super) struct Source {
     pub(super) gaps_found: usize,
     pub(super) horizon: Horizon,
     pub(super) history_ends: Option<DateTime<Utc>>,
-    /// Number of its newest window.
     pub(super) served: u64,
     pub(super) rests_until: Option<Instant>,
     pub(super) rests: u32,

@@ -1,3 +1,5 @@
+//! Stores windows, or records that they were not.
+
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -120,11 +122,13 @@ impl Writer {
         fetch: &Fetch,
         failure: WindowFailure,
     ) -> Result<WindowReport, LoadError> {
-        let Problem {
-            text: error, remedy, ..
-        } = &failure.problem;
-        error!(error, remedy, "window failed, nothing of it is covered");
-        let report = self.leave_unread(fetch, &failure.problem).await?;
+        let problem = &failure.problem;
+        error!(
+            error = problem.text,
+            remedy = problem.remedy,
+            "window failed, nothing of it is covered"
+        );
+        let report = self.leave_unread(fetch, problem).await?;
         self.measure(Status::Failed, report.counters.records, fetch.started_at);
         Ok(WindowReport {
             failure: Some(failure),

@@ -173,7 +173,6 @@ impl Model {
     }
 }
 
-/// A window is cut from one edge, which is fixed, as far as records fit.
 impl Side {
     fn window(self, fixed: DateTime<Utc>, other: DateTime<Utc>) -> Window {
         let (start, end) = match self {

@@ -1,4 +1,4 @@
-//! What is decided of a pass: which page is asked for next, whether its records are all, and what proves it. Pure.
+//! Which page is next, whether a pass shows all records, and what proves it. Pure.
 
 use std::ops;
 
@@ -36,7 +36,7 @@ fn below_total(
     after: Option<After>,
     total: u64,
 ) -> NextPage {
-    let (pages, reach, length) = (pass.pages.len(), profile.pages(), pass.first().records);
+    let (pages, reach, length) = (pass.lengths.len(), profile.pages(), pass.first().records);
     let begins_full = length >= pass.full_page;
     if let Some(after) = after {
         return NextPage::End(match after {
@@ -64,8 +64,8 @@ fn below_total(
 fn at_total(profile: &ApiProfile, slice: &Slice, pass: &Pass, after: Option<After>) -> NextPage {
     if after.is_some() || !pass.ends_full() {
         NextPage::End(PassEnd::Proven)
-    } else if pass.pages.len() < profile.pages() {
-        NextPage::Perhaps(pass.pages.len())
+    } else if pass.lengths.len() < profile.pages() {
+        NextPage::Perhaps(pass.lengths.len())
     } else if slice.may_be_split() {
         NextPage::End(PassEnd::OutOfReach)
     } else {
@@ -75,7 +75,7 @@ fn at_total(profile: &ApiProfile, slice: &Slice, pass: &Pass, after: Option<Afte
 
 fn past_the_end(profile: &ApiProfile, pass: &Pass, after: After) -> PassEnd {
     // Some servers answer with an empty page for pages that they never serve.
-    let is_served = pass.pages.len() <= profile.deepest_page || profile.page_size.is_some();
+    let is_served = pass.lengths.len() <= profile.deepest_page || profile.page_size.is_some();
     match after {
         After::LastRows => PassEnd::Proven,
         After::Empty if pass.ends_full() && is_served => PassEnd::Proven,
@@ -87,7 +87,7 @@ fn past_the_end(profile: &ApiProfile, pass: &Pass, after: After) -> PassEnd {
 }
 
 fn without_total(profile: &ApiProfile, slice: &Slice, pass: &Pass) -> NextPage {
-    let (pages, length) = (pass.pages.len(), pass.newest().records);
+    let (pages, length) = (pass.lengths.len(), pass.newest().records);
     let is_too_short = pages == 1 && slice.expects_more_than(length);
     if length == 0 || !(profile.may_be_full(pass) || is_too_short) {
         return NextPage::End(PassEnd::Proven);
@@ -103,7 +103,7 @@ fn without_total(profile: &ApiProfile, slice: &Slice, pass: &Pass) -> NextPage {
 
 /// Counted in records, the second page may lie past the last offset.
 fn is_second_by_records(pass: &Pass) -> bool {
-    pass.pages.len() == 1 && pass.unit == OffsetUnit::Records
+    pass.lengths.len() == 1 && pass.unit == OffsetUnit::Records
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -133,9 +133,9 @@ impl Judgement {
 pub(super) fn judge(profile: &ApiProfile, pass: &Pass, before: Option<&Pass>) -> Judgement {
     let is_same = before.is_some_and(|before| pass.total == before.total && pass.shows_the_same_as(before));
     // A record that comes twice displaces another, unless it comes twice in each pass.
-    let is_shifted = pass.pages.len() > 1 && pass.repeated() > 0 && !is_same;
+    let is_shifted = pass.lengths.len() > 1 && pass.repeated() > 0 && !is_same;
     let is_counted_twice = is_same && pass.total == Some(pass.shown());
-    let is_clean = !pass.has_strays() && (pass.pages.len() == 1 || pass.repeated() == 0);
+    let is_clean = pass.strays == 0 && (pass.lengths.len() == 1 || pass.repeated() == 0);
     match pass.end {
         _ if pass.places.are_elsewhere() => {
             let is_habit = profile.range == Some(Range::Ignored) || before.is_some();
@@ -175,7 +175,7 @@ pub(super) fn no_total(profile: &ApiProfile) -> Judgement {
 }
 
 fn may_hide_records(pass: &Pass) -> bool {
-    pass.has_strays() && pass.total != Some(pass.distinct())
+    pass.strays > 0 && pass.total != Some(pass.distinct())
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

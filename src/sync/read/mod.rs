@@ -59,7 +59,7 @@ impl Slice {
         }
     }
 
-    fn request(&self, offset: usize, limit: usize) -> PageRequest<'_> {
+    pub(super) fn request(&self, offset: usize, limit: usize) -> PageRequest<'_> {
         PageRequest {
             window: self.window,
             offset,
@@ -113,7 +113,6 @@ pub(super) enum ReadError {
     Withheld { total: u64 },
 }
 
-/// A second that overflows is read in parts.
 pub(super) async fn read_window<P: Pages>(
     pages: &P,
     known: &mut Knowledge,
@@ -134,18 +133,17 @@ pub(super) async fn read_window<P: Pages>(
 
 impl Reading {
     pub(super) fn nothing() -> Self {
-        Self::of(Pass::default(), Verdict::Overflow, None)
+        Self::of(&Pass::default(), Vec::new(), Verdict::Overflow, None)
     }
 
-    fn of(pass: Pass, verdict: Verdict, proof: Option<Proof>) -> Self {
-        let (distinct_records, reported_total) = (pass.distinct(), pass.total);
-        let pages = pass.pages.into_iter();
+    fn of(pass: &Pass, pages: Vec<RawPage>, verdict: Verdict, proof: Option<Proof>) -> Self {
+        let pages = pages.into_iter();
         let (records, strays): (Vec<_>, Vec<_>) = pages.map(|page| (page.records, page.strays)).unzip();
         Self {
             verdict,
             proof,
-            distinct_records,
-            reported_total,
+            distinct_records: pass.distinct(),
+            reported_total: pass.total,
             strays_in: None,
             records: records.into_iter().flatten().collect(),
             strays: strays.into_iter().flatten().collect(),

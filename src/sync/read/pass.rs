@@ -1,9 +1,10 @@
+//! The pages of one pass over a window.
+
 use std::collections::HashMap;
 
 use uuid::Uuid;
 
 use crate::extract::PAGE_SIZE;
-use crate::transform::RecordText;
 
 use super::RawPage;
 use super::TEXT_OF_A_WINDOW;
@@ -69,8 +70,11 @@ pub(super) enum PassEnd {
 
 #[derive(Debug, Default)]
 pub(super) struct Pass {
-    /// Only those with records.
+    /// With records; taken out once judged.
     pub(super) pages: Vec<RawPage>,
+    pub(super) lengths: Vec<Length>,
+    pub(super) strays: usize,
+    pub(super) reported: Option<u64>,
     pub(super) after: Option<After>,
     /// Rows after the first page were seen.
     pub(super) is_followed: bool,
@@ -90,6 +94,7 @@ impl Pass {
     pub(super) fn of(first: RawPage, profile: &ApiProfile) -> Self {
         let (records, elements) = (first.records.len(), first.records.len() + first.strays.len());
         let mut pass = Self {
+            reported: first.reported,
             total: profile.total(first.reported, records),
             unit: profile.offset_unit.unwrap_or_default(),
             limit: if elements == 0 {
@@ -123,6 +128,7 @@ impl Pass {
         } else {
             let is_empty = page.records.is_empty();
             self.after = Some(if is_empty { After::Empty } else { After::Repeated });
+            self.strays += page.strays.len();
             if let Some(last) = self.pages.last_mut() {
                 last.strays.extend(page.strays);
             }
@@ -151,16 +157,13 @@ impl Pass {
         };
         page.records.retain(|record| has_room(record.sent.weight()));
         page.strays.retain(|stray| has_room(stray.weight()));
+        self.lengths.push(Length::of(&page));
+        self.strays += page.strays.len();
         self.pages.push(page);
     }
 
     pub(super) fn is_too_large(&self) -> bool {
         self.weight > TEXT_OF_A_WINDOW
-    }
-
-    /// A later pass is compared by identities only.
-    pub(super) fn forget_texts(&mut self) {
-        self.pages.iter_mut().for_each(|page| page.records.clear());
     }
 
     pub(super) fn has_all_of(&self, page: &RawPage) -> bool {
@@ -169,27 +172,17 @@ impl Pass {
             .all(|record| self.seen.contains_key(&record.identity))
     }
 
-    pub(super) fn strays(&self) -> impl Iterator<Item = &RecordText<'static>> {
-        self.pages.iter().flat_map(|page| &page.strays)
-    }
-
-    pub(super) fn has_strays(&self) -> bool {
-        self.strays().next().is_some()
-    }
-
     pub(super) fn first(&self) -> Length {
-        self.pages.first().map(Length::of).unwrap_or_default()
+        self.lengths.first().copied().unwrap_or_default()
     }
 
     pub(super) fn newest(&self) -> Length {
-        self.pages.last().map(Length::of).unwrap_or_default()
+        self.lengths.last().copied().unwrap_or_default()
     }
 
     pub(super) fn longest(&self) -> Length {
-        self.pages
-            .iter()
-            .map(Length::of)
-            .fold(Length::default(), Length::max)
+        let lengths = self.lengths.iter().copied();
+        lengths.fold(Length::default(), Length::max)
     }
 
     pub(super) fn ends_full(&self) -> bool {

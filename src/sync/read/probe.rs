@@ -13,7 +13,7 @@ use super::Slice;
 use super::decide::Judgement;
 use super::pass::{After, Pass};
 use super::profile::ApiProfile;
-use super::profile::{Knowledge, PassFacts};
+use super::profile::Knowledge;
 use super::reader::WindowReader;
 use super::{ApiPages, origin};
 
@@ -128,8 +128,8 @@ pub async fn probe(api: &ApiClient, window: Window, tally: &Tally) -> Result<Pro
             take(&mut pass, 1).await?;
         }
     }
-    let rows_move = pass.pages.len() > 1 && pass.repeated() > 0;
-    profile.learn_pass(&PassFacts::of(&pass, judgement(&pass, rows_move)));
+    let rows_move = pass.lengths.len() > 1 && pass.repeated() > 0;
+    profile.learn_pass(&pass, judgement(&pass, rows_move));
     if let Some(last) = last_page(&pass) {
         take(&mut pass, last).await?;
         match pass.after {
@@ -159,7 +159,7 @@ fn judgement(pass: &Pass, rows_move: bool) -> Judgement {
 }
 
 fn last_page(pass: &Pass) -> Option<usize> {
-    let is_full = pass.pages.get(1)?.records.len() >= pass.limit;
+    let is_full = pass.lengths.get(1)?.records >= pass.limit;
     let total = pass.total.and_then(|total| usize::try_from(total).ok());
     let last = total.map_or(LAST_OFFSET, |total| (total - 1) / pass.limit);
     Some(last.min(LAST_OFFSET)).filter(|last| is_full && *last > 1)

@@ -1,5 +1,6 @@
-//! What is learned of an API beyond its documentation; withdrawn if an answer contradicts it. Windows are read in
-//! parallel; the owner of the profile learns from them one after the other.
+//! What is learned of an API beyond its documentation; withdrawn if an answer contradicts it.
+
+use std::sync::Arc;
 
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
@@ -11,7 +12,7 @@ use crate::warehouse::compare::Basis;
 use super::TEXT_OF_A_WINDOW;
 use super::decide::Judgement;
 use super::pass::{After, Length, Pass};
-use super::range::{Edges, Places};
+use super::range::Edges;
 
 /// Beyond it (two windows in a row), single pages are read: the server may reshuffle every answer.
 const DOUBT_OF_A_WINDOW: u32 = 20;
@@ -161,7 +162,7 @@ impl ApiProfile {
     }
 
     pub(super) fn may_be_full(&self, pass: &Pass) -> bool {
-        let is_first = pass.pages.len() == 1;
+        let is_first = pass.lengths.len() == 1;
         let longest = if is_first {
             self.longest_page
         } else {
@@ -170,29 +171,28 @@ impl ApiProfile {
         pass.ends_full() || pass.newest().reaches(longest)
     }
 
-    /// All learning happens here.
-    pub(in crate::sync) fn learn(&mut self, lesson: &Lesson) {
+    fn learn(&mut self, lesson: &Lesson) {
         match lesson {
-            Lesson::Pass(pass) => self.learn_pass(pass),
+            Lesson::Pass(pass, judgement) => self.learn_pass(pass, *judgement),
             Lesson::Inconsistent => self.see_inconsistent(),
             Lesson::RangeKept => self.range = Some(Range::Kept),
         }
     }
 
-    pub(super) fn learn_pass(&mut self, pass: &PassFacts) {
-        self.learn_pages(pass);
-        self.learn_totals(pass);
-        self.record_weight = pass.record_weight.or(self.record_weight);
-        if !pass.judgement.is_drained() {
+    pub(super) fn learn_pass(&mut self, pass: &Pass, judgement: Judgement) {
+        self.learn_pages(pass, judgement);
+        self.learn_totals(pass, judgement);
+        self.record_weight = pass.record_weight().or(self.record_weight);
+        if !judgement.is_drained() {
             return;
         }
         let edges = self.edges.get_or_insert_with(|| Edges::of(self.basis));
         edges.see(pass.places);
         self.basis = edges.basis();
-        if pass.pages > 1 {
+        if pass.lengths.len() > 1 {
             self.offset_unit.get_or_insert_default();
             (self.doubt, self.unserved_in_a_row) = (0, 0);
-        } else if pass.shown > 0 {
+        } else if pass.shown() > 0 {
             self.doubt = self.doubt.saturating_sub(1);
         }
     }
@@ -201,24 +201,25 @@ impl ApiProfile {
         self.doubt = (self.doubt + DOUBT_OF_A_WINDOW).min(2 * DOUBT_OF_A_WINDOW);
     }
 
-    fn learn_pages(&mut self, pass: &PassFacts) {
+    fn learn_pages(&mut self, pass: &Pass, judgement: Judgement) {
         if pass.unit == OffsetUnit::Records && self.offset_unit != Some(OffsetUnit::Records) {
             info!("the API takes the page offset for a number of records");
             self.offset_unit = Some(OffsetUnit::Records);
             (self.deepest_page, self.refused_page) = (0, None);
         }
-        let (first, page) = (pass.first, pass.pages);
+        let (first, page) = (pass.first(), pass.lengths.len());
         self.deepest_page = self.deepest_page.max(page.saturating_sub(1));
         self.longest_page = self.longest_page.max(first);
         self.page_size = self.page_size.filter(|size| first.records <= *size);
-        if pass.limit < PAGE_SIZE && pass.is_second_full {
+        let is_second_full = pass.lengths.get(1).is_some_and(|next| next.records >= pass.limit);
+        if pass.limit < PAGE_SIZE && is_second_full {
             self.page_size = Some(pass.limit);
             self.longest_page.records = pass.limit;
         }
         let is_not_there = matches!(pass.after, Some(After::Empty | After::NotServed));
-        if is_not_there && matches!(pass.judgement, Judgement::Overflow | Judgement::Unserved) {
+        if is_not_there && matches!(judgement, Judgement::Overflow | Judgement::Unserved) {
             self.unserved_in_a_row += 1;
-            let is_proven = pass.is_followed || pass.judgement == Judgement::Unserved;
+            let is_proven = pass.is_followed || judgement == Judgement::Unserved;
             let is_usual = self.unserved_in_a_row >= UNSERVED_UNTIL_BELIEVED;
             if is_proven || is_usual || self.refused_page == Some(page) {
                 self.refusal_is_stale = false;
@@ -227,8 +228,8 @@ impl ApiProfile {
         }
     }
 
-    fn learn_totals(&mut self, pass: &PassFacts) {
-        let (first, reported) = (pass.first.records, pass.reported);
+    fn learn_totals(&mut self, pass: &Pass, judgement: Judgement) {
+        let (first, reported) = (pass.first().records, pass.reported);
         if self.num_results != Some(NumResults::Other) && first >= pass.full_page {
             match reported {
                 Some(reported) if reported > first as u64 => self.num_results = Some(NumResults::Total),
@@ -236,19 +237,19 @@ impl ApiProfile {
                 Some(_) => {}
             }
         }
-        match pass.judgement {
-            Judgement::Drained if pass.pages > 1 => match pass.total {
+        match judgement {
+            Judgement::Drained if pass.lengths.len() > 1 => match pass.total {
                 Some(_) => self.totals_add_up = true,
-                None if reported == Some(pass.distinct) => self.num_results = Some(NumResults::Total),
+                None if reported == Some(pass.distinct()) => self.num_results = Some(NumResults::Total),
                 None => {
                     let counted = reported.map_or(NumResults::Absent, |_| NumResults::Page);
                     self.num_results.get_or_insert(counted);
                 }
             },
             Judgement::NoTotal | Judgement::FalseTotal => {
-                let records = pass.shown;
+                let records = pass.shown();
                 warn!(reported, records, "numResults is not the number of records");
-                let is_page = pass.judgement == Judgement::FalseTotal && reported == Some(first as u64);
+                let is_page = judgement == Judgement::FalseTotal && reported == Some(first as u64);
                 self.num_results = Some(if is_page {
                     NumResults::Page
                 } else {
@@ -261,63 +262,18 @@ impl ApiProfile {
     }
 }
 
-#[derive(Debug, Clone, Copy)]
-pub(in crate::sync) enum Lesson {
-    Pass(PassFacts),
+#[derive(Debug, Clone)]
+pub(super) enum Lesson {
+    Pass(Arc<Pass>, Judgement),
     /// Never added up, however often it was read.
     Inconsistent,
     RangeKept,
 }
 
-#[derive(Debug, Clone, Copy)]
-pub(in crate::sync) struct PassFacts {
-    pub(super) judgement: Judgement,
-    pub(super) pages: usize,
-    pub(super) first: Length,
-    pub(super) is_second_full: bool,
-    pub(super) unit: OffsetUnit,
-    pub(super) limit: usize,
-    pub(super) full_page: usize,
-    pub(super) after: Option<After>,
-    pub(super) is_followed: bool,
-    pub(super) reported: Option<u64>,
-    pub(super) total: Option<u64>,
-    pub(super) shown: u64,
-    pub(super) distinct: u64,
-    pub(super) record_weight: Option<usize>,
-    pub(super) places: Places,
-}
-
-impl PassFacts {
-    pub(super) fn of(pass: &Pass, judgement: Judgement) -> Self {
-        Self {
-            judgement,
-            pages: pass.pages.len(),
-            first: pass.first(),
-            is_second_full: pass
-                .pages
-                .get(1)
-                .is_some_and(|next| next.records.len() >= pass.limit),
-            unit: pass.unit,
-            limit: pass.limit,
-            full_page: pass.full_page,
-            after: pass.after,
-            is_followed: pass.is_followed,
-            reported: pass.pages.first().and_then(|page| page.reported),
-            total: pass.total,
-            shown: pass.shown(),
-            distinct: pass.distinct(),
-            record_weight: pass.record_weight(),
-            places: pass.places,
-        }
-    }
-}
-
-/// What is known of the API, and what a window taught.
 #[derive(Debug, Clone, Default)]
 pub(in crate::sync) struct Knowledge {
     pub(in crate::sync) profile: ApiProfile,
-    pub(in crate::sync) lessons: Vec<Lesson>,
+    lessons: Vec<Lesson>,
 }
 
 impl Knowledge {
@@ -326,6 +282,10 @@ impl Knowledge {
             profile,
             lessons: Vec::new(),
         }
+    }
+
+    pub(in crate::sync) fn teach(&self, profile: &mut ApiProfile) {
+        self.lessons.iter().for_each(|lesson| profile.learn(lesson));
     }
 
     pub(super) fn learn(&mut self, lesson: Lesson) {

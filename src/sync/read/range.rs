@@ -169,7 +169,6 @@ impl<P: Pages> WindowReader<'_, P> {
         })
     }
 
-    /// Decided by the first stretch that is served.
     async fn is_kept_in(&self, slice: &Slice, stretches: [Window; 3]) -> Result<Option<bool>, ApiError> {
         let mut failure = None;
         for stretch in stretches {

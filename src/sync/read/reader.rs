@@ -1,3 +1,7 @@
+//! Reads passes until one is judged.
+
+use std::sync::Arc;
+
 use futures_util::{StreamExt, stream};
 use tracing::{debug, warn};
 
@@ -10,7 +14,7 @@ use super::decide::{Judgement, judge, no_total};
 use super::decide::{NextPage, next};
 use super::pass::{Length, Pass};
 use super::profile::OffsetUnit;
-use super::profile::{Knowledge, Lesson, PassFacts};
+use super::profile::{Knowledge, Lesson};
 use super::range::Places;
 use super::{Pages, RawPage};
 use super::{ReadError, Reading, Slice, Verdict};
@@ -26,10 +30,10 @@ pub(super) struct WindowReader<'a, P> {
 
 impl<P: Pages> WindowReader<'_, P> {
     pub(super) async fn read(&mut self, slice: &Slice) -> Result<Reading, ReadError> {
-        let mut before: Option<Pass> = None;
+        let mut before: Option<Arc<Pass>> = None;
         for attempt in 1..=PASSES {
             let mut pass = self.pass(slice).await?;
-            let judgement = match judge(&self.known.profile, &pass, before.as_ref()) {
+            let judgement = match judge(&self.known.profile, &pass, before.as_deref()) {
                 Judgement::Doubtful => self.resolve(slice, &pass).await?,
                 judgement => judgement,
             };
@@ -40,10 +44,11 @@ impl<P: Pages> WindowReader<'_, P> {
             };
             log(attempt, &pass, judgement);
             let is_last = attempt == PASSES;
-            self.known.learn(Lesson::Pass(PassFacts::of(&pass, judgement)));
+            let pages = std::mem::take(&mut pass.pages);
+            let pass = Arc::new(pass);
+            self.known.learn(Lesson::Pass(Arc::clone(&pass), judgement));
             let verdict = match judgement {
                 Judgement::Again | Judgement::FalseTotal if !is_last => {
-                    pass.forget_texts();
                     before = Some(pass);
                     continue;
                 }
@@ -62,9 +67,14 @@ impl<P: Pages> WindowReader<'_, P> {
                 Judgement::Strays => Verdict::Strays,
             };
             let proof = Proof::of(&pass, judgement);
-            return Ok(Reading::of(pass, verdict, proof));
+            return Ok(Reading::of(&pass, pages, verdict, proof));
         }
-        Ok(Reading::of(Pass::default(), Verdict::Inconsistent, None))
+        Ok(Reading::of(
+            &Pass::default(),
+            Vec::new(),
+            Verdict::Inconsistent,
+            None,
+        ))
     }
 
     async fn pass(&self, slice: &Slice) -> Result<Pass, ApiError> {
@@ -206,7 +216,7 @@ fn log(attempt: usize, pass: &Pass, judgement: Judgement) {
             records = pass.shown(),
             distinct_records = pass.distinct(),
             reported_total = pass.total,
-            elements_without_id = pass.strays().count(),
+            elements_without_id = pass.strays,
             "record count differs, reading the window again"
         );
     }

@@ -13,7 +13,6 @@ use uuid::Uuid;
 
 use super::decide::{Judgement, judge};
 use super::pass::{Pass, PassEnd};
-use super::profile::PassFacts;
 use super::{
     ApiProfile, Knowledge, OffsetUnit as Unit, Pages, RawPage, ReadError, Reading, Slice, TEXT_OF_A_WINDOW,
     Verdict, read_window,
@@ -238,7 +237,7 @@ fn a_bad_minute_has_single_pages_read_for_a_while() {
     profile.see_inconsistent();
     for steady in 0..20 {
         assert_eq!(profile.pages(), 1, "{steady}");
-        profile.learn_pass(&PassFacts::of(&pass, Judgement::Drained));
+        profile.learn_pass(&pass, Judgement::Drained);
     }
     assert_eq!(profile.pages(), several);
     profile.see_inconsistent();
@@ -310,7 +309,7 @@ async fn the_basis_of_the_range_is_found_out() {
         // One odd window withdraws nothing.
         let odd = json!({"sessionId": "odd", "sessionStartTime": "2026-01-15T07:00:00", "sessionEndTime": "2026-01-15T12:00:00"});
         let pass = Pass::of(page([odd]), &known);
-        known.learn_pass(&PassFacts::of(&pass, Judgement::Drained));
+        known.learn_pass(&pass, Judgement::Drained);
         assert_eq!(known.basis, Some(found), "{basis:?}");
     }
 }

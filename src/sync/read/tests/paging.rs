@@ -1,5 +1,4 @@
-//! Whatever the API does: page lengths, odd ends, refused offsets, and every reading of what the vendor leaves open
-//! give all records.
+//! Whatever the API does, and whatever reading of the vendor is right, all records are read.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
