@@ -89,7 +89,16 @@ async fn introduce(account: &AccountContext) -> Result<(), LoadError> {
 /// Reads all there is now; skipped if another worker has the account.
 pub async fn pass(account: &AccountContext, kind: Kind, stop: &CancellationToken) -> RunReport {
     match HeldLease::acquire(account).await {
-        Ok(Some(held)) => work(account, held, Goal::Everything(kind), stop).await,
+        Ok(Some(held)) => {
+            engine::work(
+                account,
+                held,
+                Goal::Everything(kind),
+                stop.clone(),
+                Arc::default(),
+            )
+            .await
+        }
         Ok(None) => {
             debug!(account = account.name(), "another worker has the account");
             RunReport::skipped()
@@ -173,7 +182,8 @@ pub async fn see_through(account: &AccountContext, id: i64, stop: &CancellationT
         };
         let report = match held {
             Ok(Some(held)) => {
-                let report = work(account, held, Goal::Request(id), stop).await;
+                let goal = Goal::Request(id);
+                let report = engine::work(account, held, goal, stop.clone(), Arc::default()).await;
                 if !report.handed_over {
                     return report;
                 }
@@ -224,10 +234,6 @@ pub async fn compared(account: &AccountContext, request: i64) -> Result<Vec<DayC
         .unwrap_or_default();
     days.sort_by_key(|day| day.from);
     Ok(days)
-}
-
-async fn work(account: &AccountContext, held: HeldLease, goal: Goal, stop: &CancellationToken) -> RunReport {
-    engine::work(account, held, goal, stop.clone(), Arc::default()).await
 }
 
 /// `None`: still open.

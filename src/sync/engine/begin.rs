@@ -22,7 +22,7 @@ use crate::warehouse::left_out;
 
 use super::super::account::AccountContext;
 use super::super::density::Density;
-use super::super::plan::{Model, Next, Planned};
+use super::super::plan::{Limits, Model, Next, Planned};
 use super::super::read::{ApiProfile, Knowledge, Range};
 use super::super::report::{RunReport, WindowFailure};
 use super::super::serve::{HeldLease, falls_silent};
@@ -31,7 +31,7 @@ use super::look::Ticks;
 use super::read::{Found, Task, WindowSource};
 use super::source::{OpenRun, Run, Source, SourceId};
 use super::write::{Fetch, Writer};
-use super::{Engine, Flight, Goal, TURN_OF_THE_LONGEST_WAIT, WINDOWS_AS_ROWS, WINDOWS_IN_FLIGHT, limits};
+use super::{Engine, Flight, Goal, TURN_OF_THE_LONGEST_WAIT, WINDOWS_AS_ROWS, WINDOWS_IN_FLIGHT};
 
 /// Works under the lease until the goal is reached or it is stopped, then releases it.
 pub(in crate::sync) async fn work(
@@ -64,13 +64,14 @@ impl Engine {
         prepared: Prepared,
     ) -> Self {
         let profile = prepared.known.clone().of_an_earlier_process();
+        let limits = Limits::of(&profile, account.api.account().time_zone_offset);
         Self {
             account: account.clone(),
             held,
             goal,
             stop,
             pulse,
-            model: Model::new(prepared.density, limits(account, &profile)),
+            model: Model::new(prepared.density, limits),
             profile,
             room_for_rows: Arc::new(Semaphore::new(WINDOWS_AS_ROWS)),
             known_profile: prepared.known,
@@ -109,7 +110,7 @@ impl Engine {
         if self.rests_until.is_some_and(|until| until > Instant::now()) {
             return;
         }
-        self.model.limits = limits(&self.account, &self.profile);
+        self.model.limits = Limits::of(&self.profile, self.model.limits.time_zone_offset);
         let mut passed_over = Vec::new();
         while let Some(place) = self.most_urgent(&passed_over) {
             let began = match self.sources[place].run {
@@ -126,10 +127,13 @@ impl Engine {
         }
     }
 
-    pub(super) fn most_urgent(&self, passed_over: &[SourceId]) -> Option<usize> {
+    fn most_urgent(&self, passed_over: &[SourceId]) -> Option<usize> {
+        // If the API ignores ranges, no window can be drained.
+        let is_ignored = self.profile.range == Some(Range::Ignored);
         let has_room = |source: &Source| match source.priority(self.until) {
             Priority::Head => self.on_their_way() <= WINDOWS_IN_FLIGHT,
-            Priority::Other => self.on_their_way() < self.windows_in_flight(),
+            Priority::Other if is_ignored => self.on_their_way() < 1,
+            Priority::Other => self.on_their_way() < WINDOWS_IN_FLIGHT,
         };
         let waiting = self.sources.iter().enumerate().filter(|(_, source)| {
             source.has_work()
@@ -147,20 +151,11 @@ impl Engine {
     }
 
     /// Read, waiting to be written, or being written.
-    pub(super) fn on_their_way(&self) -> usize {
+    fn on_their_way(&self) -> usize {
         self.in_flight.len() + self.read.len() + self.writes.len()
     }
 
-    pub(super) fn windows_in_flight(&self) -> usize {
-        // If the API ignores ranges, no window can be drained.
-        if self.profile.range == Some(Range::Ignored) {
-            1
-        } else {
-            WINDOWS_IN_FLIGHT
-        }
-    }
-
-    pub(super) fn open_run(&mut self, place: usize) {
+    fn open_run(&mut self, place: usize) {
         let kind = self.kind_of(place);
         let source = &mut self.sources[place];
         source.run = Run::Opening;
@@ -234,7 +229,7 @@ impl Engine {
     }
 
     /// `false`: its next window has to wait.
-    pub(super) fn begin_window(&mut self, place: usize) -> bool {
+    fn begin_window(&mut self, place: usize) -> bool {
         let in_flight = self.on_their_way();
         let priority = self.sources[place].priority(self.until);
         let source = &mut self.sources[place];

@@ -32,7 +32,7 @@ use crate::time::pulse::Pulse;
 use crate::time::window::Window;
 
 use super::account::AccountContext;
-use super::plan::{Limits, Model};
+use super::plan::Model;
 use super::read::{ApiProfile, Knowledge, ReadError};
 use super::report::{RunReport, both};
 use super::serve::HeldLease;
@@ -266,15 +266,6 @@ impl Engine {
 
     fn place(&self, id: SourceId) -> Option<usize> {
         self.sources.iter().position(|source| source.id() == id)
-    }
-}
-
-fn limits(account: &AccountContext, profile: &ApiProfile) -> Limits {
-    Limits {
-        reach: profile.reach() as u64,
-        totals: profile.gives_totals(),
-        longest: profile.longest_window(),
-        time_zone_offset: account.api.account().time_zone_offset,
     }
 }
 

@@ -79,7 +79,7 @@ impl Engine {
 
     fn has_newer(&self, place: usize, window: Window) -> bool {
         let source = &self.sources[place];
-        let Some(until) = source.horizon.oldest_served() else {
+        let Some(until) = source.horizon.oldest_served else {
             return false;
         };
         let between = Window {
@@ -106,7 +106,7 @@ impl Engine {
     pub(super) fn refused_otherwise(&mut self, flight: Flight, error: &ReadError) {
         if let Some(place) = self.place(flight.source) {
             let source = &mut self.sources[place];
-            source.horizon.was_wrong();
+            source.horizon.refused_from = None;
             source.queue.unpark();
         }
         self.profile.length_is_doubtful = true;
@@ -202,10 +202,6 @@ impl Horizon {
         self.refused_from.take_if(|from| window.start <= *from).is_some()
     }
 
-    pub(super) fn oldest_served(&self) -> Option<DateTime<Utc>> {
-        self.oldest_served
-    }
-
     pub(super) fn inside(&self) -> Option<Window> {
         let firm = self.firm?;
         Some(Window {
@@ -223,10 +219,6 @@ impl Horizon {
             self.refused_from = self.refused_from.max(Some(window.start));
         }
         refusal
-    }
-
-    pub(super) fn was_wrong(&mut self) {
-        self.refused_from = None;
     }
 
     fn meaning(&mut self, window: Window, others: usize, is_newest: bool) -> Refusal {

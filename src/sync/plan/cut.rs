@@ -6,6 +6,7 @@ use crate::extract::PAGE_SIZE;
 use crate::time::window::Window;
 
 use super::super::density::{Density, Expectation, count, hour_of};
+use super::super::read::ApiProfile;
 use super::{LONGEST_WINDOW, SECOND, Side, Stretch};
 
 const PART_FILL: f64 = 0.75;
@@ -27,6 +28,17 @@ pub(in crate::sync) struct Limits {
     pub(in crate::sync) longest: Option<TimeDelta>,
     /// Minutes, negative east of Greenwich.
     pub(in crate::sync) time_zone_offset: i32,
+}
+
+impl Limits {
+    pub(in crate::sync) fn of(profile: &ApiProfile, time_zone_offset: i32) -> Self {
+        Self {
+            reach: profile.reach() as u64,
+            totals: profile.gives_totals(),
+            longest: profile.longest_window_seconds.map(TimeDelta::seconds),
+            time_zone_offset,
+        }
+    }
 }
 
 #[derive(Debug, Clone)]

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 use tracing::{info, warn};
 
@@ -138,10 +137,6 @@ impl ApiProfile {
 
     pub fn gives_totals(&self) -> bool {
         self.num_results == Some(NumResults::Total)
-    }
-
-    pub(in crate::sync) fn longest_window(&self) -> Option<TimeDelta> {
-        self.longest_window_seconds.map(TimeDelta::seconds)
     }
 
     pub(in crate::sync) fn see_too_long(&mut self, longest: i64) {

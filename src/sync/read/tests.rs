@@ -182,13 +182,7 @@ impl MemoryApi {
     }
 
     fn limits(&self) -> Limits {
-        let profile = self.profile();
-        Limits {
-            reach: profile.reach() as u64,
-            totals: profile.gives_totals(),
-            longest: profile.longest_window(),
-            time_zone_offset: 0,
-        }
+        Limits::of(&self.profile(), 0)
     }
 }
 
