@@ -43,6 +43,7 @@ pub fn of(account: &AccountBoard, now: DateTime<Utc>) -> Vec<Fact> {
     if account.work.is_empty() {
         facts.push(fact("doing now", "nothing"));
     }
+    facts.extend(status.facts_made_anew_to.map(made_anew));
     let open = status.requests.iter().filter(|request| request.is_open());
     facts.extend(open.map(|request| asked_for(request, now)));
     facts.extend(budget(account));
@@ -54,6 +55,15 @@ pub fn of(account: &AccountBoard, now: DateTime<Utc>) -> Vec<Fact> {
         status.lease_holder.as_deref().unwrap_or("none"),
     ));
     facts
+}
+
+fn made_anew(to: DateTime<Utc>) -> Fact {
+    let done = if to > DateTime::UNIX_EPOCH {
+        format!("done up to {}", second(to))
+    } else {
+        "just begun".to_owned()
+    };
+    fact("reports", format!("facts are being made anew, {done}"))
 }
 
 fn budget(account: &AccountBoard) -> Vec<Fact> {

@@ -71,3 +71,32 @@ async fn only_who_loads_an_account_changes_its_settings() {
         "Europe/Berlin"
     );
 }
+
+#[tokio::test]
+async fn status_says_that_facts_are_being_made_anew() {
+    let database = TestDatabase::migrated().await;
+    let setup = Setup::with_interactions(20).await;
+    setup.sync(&database).await;
+    let settings =
+        "insert into smartassist.reporting (account_id) select account_id from smartassist_sync.accounts";
+    database.execute(settings).await;
+    let mut environment = setup.environment();
+    environment.insert("DATABASE_URL".to_owned(), database.url().await);
+    for (to, told) in [
+        ("null", None),
+        ("'epoch'", Some("facts are being made anew, just begun")),
+        (
+            "'2026-01-02 03:04:05+00'",
+            Some("facts are being made anew, done up to 2026-01-02T03:04:05Z"),
+        ),
+    ] {
+        database
+            .execute(&format!("update smartassist.reporting set rebuild_from = {to}"))
+            .await;
+        let status = Program::run(&["status"], &environment).await.stdout;
+        let reports = status
+            .lines()
+            .find_map(|line| line.trim().strip_prefix("reports"));
+        assert_eq!(reports.map(str::trim), told, "{status}");
+    }
+}

@@ -48,6 +48,7 @@ fn account(runs: Vec<RunStatus>) -> AccountStatus {
         interactions: 10,
         rejected_waiting: 0,
         drifted_fields: 0,
+        facts_made_anew_to: None,
         requests_last_minute: 1,
         requests_last_hour: 100,
         rate_limited_last_hour: 0,
