@@ -20,8 +20,8 @@ use crate::postgres::{Pool, is_loopback};
 use crate::status::Pace;
 use crate::sync::{self, AccountContext, AccountSettings, Headway, RunReport, Wish};
 use crate::telemetry::{self, chain, logging::Screen};
+use crate::time::clock::Pulse;
 use crate::time::clock::{Clock, SystemClock};
-use crate::time::pulse::Pulse;
 use crate::warehouse::reporting::MayChange;
 
 use super::process::CommandError;

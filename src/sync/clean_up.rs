@@ -10,7 +10,7 @@ use crate::config::AccountConfig;
 use crate::ledger::{LoadError, conflict, runs};
 use crate::postgres::Pool;
 use crate::telemetry::{self, chain, metrics};
-use crate::time::pulse::Pulse;
+use crate::time::clock::Pulse;
 use crate::warehouse::retention::{self, Deleted};
 use crate::warehouse::{days, facts};
 

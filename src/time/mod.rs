@@ -1,3 +1,2 @@
 pub mod clock;
-pub mod pulse;
 pub mod window;

@@ -12,7 +12,7 @@ use crate::ledger::leases::Lease;
 use crate::ledger::problems::{Problem, ProblemCode};
 use crate::ledger::{Counters, LoadError, Purpose, Status, WindowEntry, record_unstored};
 use crate::telemetry::{self, metrics};
-use crate::time::pulse::Pulse;
+use crate::time::clock::Pulse;
 use crate::time::window::Window;
 use crate::transform::{Interaction, Rejected};
 use crate::warehouse::compare::Basis;

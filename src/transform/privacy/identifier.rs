@@ -6,8 +6,7 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use super::customer::{CustomerMatch, Holds, any_text, unescaped, values, values_of_any};
-use super::hash::{self, Hashing, hex, is_token, kind_of_token};
-use super::{Policy, PrivacyKey};
+use super::{Hashing, Policy, PrivacyKey, hex, is_token, kind_of_token, token};
 use crate::json;
 use crate::transform::normal_form::{
     emails, folded, mentions_email, mentions_id, mentions_phone, phone_of_id, phones, user_id,
@@ -118,7 +117,7 @@ impl Wanted {
     /// Refuses what identifies nobody or many.
     pub fn new(kind: IdentifierKind, value: &str, key: &PrivacyKey) -> Result<Self, &'static str> {
         let normalized = normalized(kind, value)?;
-        let mut tokens = BTreeSet::from([hash::token(key, kind.as_str(), &normalized)]);
+        let mut tokens = BTreeSet::from([token(key, kind.as_str(), &normalized)]);
         if kind == IdentifierKind::UserId {
             tokens.extend(Hashing::UserId.tokens(value, key));
         }

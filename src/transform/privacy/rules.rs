@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value};
 
 use super::agents::{Agents, is_agent_id};
-use super::hash::{Hashing, hashed, is_token};
 use super::{Class, Node, Policy, Privacy, RECORD, Rule};
+use super::{Hashing, hashed, is_token};
 use crate::transform::coerce::{self, Coerce, FieldKind};
 use crate::transform::reader::named;
 use crate::transform::record::shadowed_conversation;
