@@ -147,6 +147,61 @@ fn count(problems: usize) -> String {
     }
 }
 
+impl Config {
+    /// Skips variables that are not UTF-8.
+    pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
+        Self::from_layers(file, environment())
+    }
+
+    pub fn from_layers(
+        file: Option<&Path>,
+        environment: HashMap<String, String>,
+    ) -> Result<Self, ConfigError> {
+        let tree = merge(file, environment)?;
+        let problems = Problems::default();
+        let config = Section::new(String::new(), tree, &problems).read_all(Self::read);
+        let problems = problems.found.into_inner();
+        match config {
+            Some(config) if problems.is_empty() => Ok(config),
+            _ => Err(ConfigError::Invalid(problems)),
+        }
+    }
+
+    /// Ignores other problems: a running daemon may predate edits.
+    pub fn load_bind(file: Option<&Path>) -> Result<SocketAddr, ConfigError> {
+        let tree = merge(file, environment()).or_else(|_| merge(None, environment()))?;
+        let problems = Problems::default();
+        let mut root = Section::new(String::new(), tree, &problems);
+        let bind = root.section("http", |http| http.address("bind"));
+        Ok(bind.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080))))
+    }
+
+    pub fn require_accounts(&self) -> Result<(), ConfigError> {
+        if self.accounts.is_empty() {
+            return Err(ConfigError::Invalid(vec![format!(
+                "accounts: no account is configured; set accounts.<name>.base_url, .account_id, .stream_id and \
+                 credentials, in a file given by --config or as {ENVIRONMENT_PREFIX}__ACCOUNTS__<NAME>__BASE_URL \
+                 and so on"
+            )]));
+        }
+        Ok(())
+    }
+
+    /// Refuses a future start: coverage would look complete.
+    pub fn require_started(&self, now: DateTime<Utc>) -> Result<(), ConfigError> {
+        let is_to_come = |account: &&AccountConfig| account.start_from.is_some_and(|start| start > now);
+        let problem = |account: &AccountConfig| {
+            format!("accounts.{}.start_from: must not be in the future", account.name)
+        };
+        let problems: Vec<String> = self.accounts.iter().filter(is_to_come).map(problem).collect();
+        if problems.is_empty() {
+            Ok(())
+        } else {
+            Err(ConfigError::Invalid(problems))
+        }
+    }
+}
+
 fn merge(
     file: Option<&Path>,
     environment: HashMap<String, String>,
@@ -225,61 +280,6 @@ fn environment() -> HashMap<String, String> {
     std::env::vars_os()
         .filter_map(|(name, value)| Some((text(name)?, text(value)?)))
         .collect()
-}
-
-impl Config {
-    /// Skips variables that are not UTF-8.
-    pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
-        Self::from_layers(file, environment())
-    }
-
-    pub fn from_layers(
-        file: Option<&Path>,
-        environment: HashMap<String, String>,
-    ) -> Result<Self, ConfigError> {
-        let tree = merge(file, environment)?;
-        let problems = Problems::default();
-        let config = Section::new(String::new(), tree, &problems).read_all(Self::read);
-        let problems = problems.found.into_inner();
-        match config {
-            Some(config) if problems.is_empty() => Ok(config),
-            _ => Err(ConfigError::Invalid(problems)),
-        }
-    }
-
-    /// Ignores other problems: a running daemon may predate edits.
-    pub fn load_bind(file: Option<&Path>) -> Result<SocketAddr, ConfigError> {
-        let tree = merge(file, environment()).or_else(|_| merge(None, environment()))?;
-        let problems = Problems::default();
-        let mut root = Section::new(String::new(), tree, &problems);
-        let bind = root.section("http", |http| http.address("bind"));
-        Ok(bind.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080))))
-    }
-
-    pub fn require_accounts(&self) -> Result<(), ConfigError> {
-        if self.accounts.is_empty() {
-            return Err(ConfigError::Invalid(vec![format!(
-                "accounts: no account is configured; set accounts.<name>.base_url, .account_id, .stream_id and \
-                 credentials, in a file given by --config or as {ENVIRONMENT_PREFIX}__ACCOUNTS__<NAME>__BASE_URL \
-                 and so on"
-            )]));
-        }
-        Ok(())
-    }
-
-    /// Refuses a future start: coverage would look complete.
-    pub fn require_started(&self, now: DateTime<Utc>) -> Result<(), ConfigError> {
-        let is_to_come = |account: &&AccountConfig| account.start_from.is_some_and(|start| start > now);
-        let problem = |account: &AccountConfig| {
-            format!("accounts.{}.start_from: must not be in the future", account.name)
-        };
-        let problems: Vec<String> = self.accounts.iter().filter(is_to_come).map(problem).collect();
-        if problems.is_empty() {
-            Ok(())
-        } else {
-            Err(ConfigError::Invalid(problems))
-        }
-    }
 }
 
 impl Section<'_> {
