@@ -130,7 +130,7 @@ impl Budget {
         Waiting { budget: self, turn }
     }
 
-    /// Gives the longest pause.
+    /// Gives what is left.
     pub fn pause(&self, pause: Duration) -> Duration {
         let (mut state, now) = (self.state(), Instant::now());
         let until = state

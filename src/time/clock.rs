@@ -1,4 +1,4 @@
-//! The clock, which is passed in, and a pulse that tells whether somebody still gets on.
+//! The clock, and the pulse of work.
 
 use std::fmt::Debug;
 use std::sync::{Mutex, MutexGuard, PoisonError};
