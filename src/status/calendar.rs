@@ -44,23 +44,19 @@ impl DayState {
     ];
 
     pub fn look(self) -> DayLook {
-        let (class, sign, word, meaning) = match self {
-            Self::Drained => ("drained", '#', "drained", "every record was seen"),
-            Self::Partial => ("partial", '+', "partial", "a part is not read yet"),
-            Self::Gap => ("gap", '!', "gap", "the API does not show all of its records"),
-            Self::Unread => ("unread", '?', "not read yet", "wanted, nothing read so far"),
-            Self::NotWanted => (
-                "not-wanted",
-                '.',
-                "not wanted",
-                "before the configured start, or to come",
-            ),
-        };
-        DayLook {
+        let look = |class, sign, word, meaning| DayLook {
             class,
             sign,
             word,
             meaning,
+        };
+        let to_come = "before the configured start, or to come";
+        match self {
+            Self::Drained => look("drained", '#', "drained", "every record was seen"),
+            Self::Partial => look("partial", '+', "partial", "a part is not read yet"),
+            Self::Gap => look("gap", '!', "gap", "the API does not show all of its records"),
+            Self::Unread => look("unread", '?', "not read yet", "wanted, nothing read so far"),
+            Self::NotWanted => look("not-wanted", '.', "not wanted", to_come),
         }
     }
 }

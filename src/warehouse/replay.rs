@@ -87,15 +87,9 @@ pub async fn write(
     portion: Portion<'_>,
     at: DateTime<Utc>,
 ) -> Result<Rewritten, LoadError> {
-    let Portion {
-        rebuilt,
-        ruled,
-        last,
-        rejected,
-    } = portion;
     pool.transact(async |transaction| {
         let mut rewritten = Rewritten::default();
-        if !rebuilt.is_empty() || !ruled.is_empty() {
+        if !portion.rebuilt.is_empty() || !portion.ruled.is_empty() {
             conflict::take_turn(transaction, account_id).await?;
             sqlx::query("set local enable_seqscan = off")
                 .execute(&mut *transaction)
@@ -107,8 +101,8 @@ pub async fn write(
              where account_id = $1",
         )
         .bind(account_id)
-        .bind(last)
-        .bind(bigint(rejected + rewritten.refused.len() as u64))
+        .bind(portion.last)
+        .bind(bigint(portion.rejected + rewritten.refused.len() as u64))
         .execute(&mut *transaction)
         .await?;
         Ok(rewritten)
