@@ -22,6 +22,8 @@ use super::engine::{REQUESTS_OF_A_WINDOW, WINDOWS_IN_FLIGHT};
 use super::plan::head;
 use super::report::RunReport;
 
+const DEFAULT_START: TimeDelta = TimeDelta::days(30);
+
 #[derive(Debug, Clone)]
 pub struct AccountContext {
     pub api: Arc<ApiClient>,
@@ -49,8 +51,6 @@ pub struct AccountSettings {
     pub retention: Option<TimeDelta>,
     pub policy: Arc<Policy>,
 }
-
-const DEFAULT_START: TimeDelta = TimeDelta::days(30);
 
 /// The midnight (UTC) from which interactions are kept.
 pub fn kept_from(now: DateTime<Utc>, retention: TimeDelta) -> Option<DateTime<Utc>> {

@@ -19,6 +19,8 @@ use super::account::AccountContext;
 /// Lets other writers in between batches.
 const PAUSE: Duration = Duration::from_millis(50);
 
+const TELL_EVERY: Duration = Duration::from_secs(10);
+
 impl AccountContext {
     /// Also recounts days and rebuilds facts. Needs no lease: each batch locks the account for writing.
     ///
@@ -123,8 +125,6 @@ impl AccountContext {
         Ok(())
     }
 }
-
-const TELL_EVERY: Duration = Duration::from_secs(10);
 
 /// Zero: no rebuild was asked for.
 ///

@@ -14,6 +14,8 @@ use crate::warehouse::erase::{self, Erased, RecordKey, StoredRecord};
 use crate::warehouse::left_out::check_key;
 use crate::warehouse::siblings::{Contact, Surroundings};
 
+const PORTION: usize = 500;
+
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Erasure {
     pub deleted: Erased,
@@ -149,8 +151,6 @@ fn verdict(entry: &ScanEntry, contact: Option<&Contact>) -> ScanVerdict {
         verdict => verdict,
     }
 }
-
-const PORTION: usize = 500;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ScanVerdict {

@@ -22,6 +22,13 @@ use super::report::RunReport;
 /// How soon a command's handed-over lease is taken.
 pub(super) const LOOK_FOR_LEASE: Duration = Duration::from_secs(5);
 
+const BEATS_PER_LEASE: u32 = 3;
+
+/// Bounds how late a waiting daemon is noticed.
+const LONGEST_BEAT: Duration = Duration::from_secs(5);
+
+const LOOK: Duration = Duration::from_secs(1);
+
 /// One engine after the other, until stopped; each begins from the ledger.
 pub async fn serve(account: AccountContext, schedule: Schedule, stop: CancellationToken) {
     let mut stands_by = false;
@@ -74,11 +81,6 @@ async fn serve_once(
     account.health.send_modify(|health| health.ended(&report));
     report.outcome
 }
-
-const BEATS_PER_LEASE: u32 = 3;
-
-/// Bounds how late a waiting daemon is noticed.
-const LONGEST_BEAT: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]
 pub(super) struct HeldLease {
@@ -137,8 +139,6 @@ impl HeldLease {
         let _ = self.heartbeat.await;
     }
 }
-
-const LOOK: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Crash {

@@ -33,6 +33,9 @@ use super::source::{OpenRun, Run, Source, SourceId};
 use super::write::{Fetch, Writer};
 use super::{Engine, Flight, Goal, TURN_OF_THE_LONGEST_WAIT, WINDOWS_AS_ROWS, WINDOWS_IN_FLIGHT};
 
+/// About two weeks of polls.
+const WINDOWS_REMEMBERED: i64 = 4_000;
+
 /// Works under the lease until the goal is reached or it is stopped, then releases it.
 pub(in crate::sync) async fn work(
     account: &AccountContext,
@@ -316,9 +319,6 @@ impl Engine {
         })
     }
 }
-
-/// About two weeks of polls.
-const WINDOWS_REMEMBERED: i64 = 4_000;
 
 struct Prepared {
     kept_from: Option<DateTime<Utc>>,

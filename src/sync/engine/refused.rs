@@ -17,6 +17,18 @@ use super::{Effect, Engine, Flight};
 
 const SHORTEST: TimeDelta = TimeDelta::days(1);
 
+/// Longer windows may exceed the API's limit, which may count days differently.
+const MAY_BE_TOO_LONG: TimeDelta = TimeDelta::days(1);
+
+pub(super) const EDGE: TimeDelta = TimeDelta::minutes(1);
+
+/// Shorter windows lie too near the moving edge.
+const FIRM: TimeDelta = TimeDelta::hours(1);
+
+const SHORTEST_FIRST: TimeDelta = TimeDelta::hours(1);
+
+const MOST_UNDECIDED: usize = 3;
+
 fn too_old() -> Problem {
     ProblemCode::HistoryNotServed.saying("not read: the API serves nothing so old")
 }
@@ -157,18 +169,6 @@ impl Engine {
         });
     }
 }
-
-/// Longer windows may exceed the API's limit, which may count days differently.
-const MAY_BE_TOO_LONG: TimeDelta = TimeDelta::days(1);
-
-pub(super) const EDGE: TimeDelta = TimeDelta::minutes(1);
-
-/// Shorter windows lie too near the moving edge.
-const FIRM: TimeDelta = TimeDelta::hours(1);
-
-const SHORTEST_FIRST: TimeDelta = TimeDelta::hours(1);
-
-const MOST_UNDECIDED: usize = 3;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Refusal {

@@ -21,6 +21,13 @@ const MOST_ERROR: f64 = 0.2;
 const FIRST_WINDOWS: f64 = 3.0;
 const ERROR_WINDOWS: f64 = 20.0;
 
+/// The API may count its seven days as dates.
+const MOST_DATES: u64 = 7;
+
+/// Margin in standard deviations. An overflow costs one request with totals, else all pages.
+const MARGIN_WITH_TOTALS: f64 = 1.5;
+const MARGIN_WITHOUT_TOTALS: f64 = 2.7;
+
 #[derive(Debug, Clone, Copy)]
 pub(in crate::sync) struct Limits {
     pub(in crate::sync) reach: u64,
@@ -87,13 +94,6 @@ impl Model {
         self.error += weight * (error - self.error) / self.error_windows;
     }
 }
-
-/// The API may count its seven days as dates.
-const MOST_DATES: u64 = 7;
-
-/// Margin in standard deviations. An overflow costs one request with totals, else all pages.
-const MARGIN_WITH_TOTALS: f64 = 1.5;
-const MARGIN_WITHOUT_TOTALS: f64 = 2.7;
 
 impl Model {
     pub(super) fn cut(&self, stretch: Stretch, side: Side) -> Window {
