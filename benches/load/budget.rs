@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use chrono::{DateTime, SecondsFormat, SubsecRound, TimeDelta, Utc};
-use smartassist_etl::time::clock::{Clock, SystemClock};
+use smartassist_etl::time::{Clock, SystemClock};
 
 use crate::api::Api;
 use crate::daemon::{Daemon, Running};

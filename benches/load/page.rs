@@ -12,7 +12,7 @@ use smartassist_etl::extract::ApiClient;
 use smartassist_etl::postgres::{Pool, migrate};
 use smartassist_etl::sync::{AccountContext, AccountSettings};
 use smartassist_etl::telemetry::metrics;
-use smartassist_etl::time::clock::{Clock, SystemClock};
+use smartassist_etl::time::{Clock, SystemClock};
 use smartassist_etl::web::{self, DaemonState, Watched};
 use tokio::net::TcpListener;
 

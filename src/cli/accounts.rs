@@ -20,8 +20,7 @@ use crate::postgres::{Pool, is_loopback};
 use crate::status::Pace;
 use crate::sync::{self, AccountContext, AccountSettings, Headway, RunReport, Wish};
 use crate::telemetry::{self, chain, logging::Screen};
-use crate::time::clock::Pulse;
-use crate::time::clock::{Clock, SystemClock};
+use crate::time::{Clock, Pulse, SystemClock};
 use crate::warehouse::reporting::MayChange;
 
 use super::process::CommandError;

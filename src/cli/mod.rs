@@ -24,7 +24,7 @@ use tokio::runtime::{Builder, Runtime};
 use crate::config::Config;
 use crate::postgres::Database;
 use crate::telemetry::{chain, logging};
-use crate::time::clock::{Clock, SystemClock};
+use crate::time::{Clock, SystemClock};
 
 use process::CommandError;
 use shell::with_database;

@@ -15,8 +15,7 @@ use crate::ledger::problems::Failure;
 use crate::ledger::runs::Outcome;
 use crate::sync::{self, Replay, Replayed, Retry, RetryReport};
 use crate::telemetry::logging::Screen;
-use crate::time::clock::Pulse;
-use crate::time::clock::{Clock, SystemClock};
+use crate::time::{Clock, Pulse, SystemClock};
 use crate::warehouse::bulk;
 use crate::warehouse::reporting::{self, MayChange};
 

@@ -15,7 +15,7 @@ use crate::schedule;
 use crate::sync::{self, AccountContext, Schedule};
 use crate::telemetry::logging::LogLevel;
 use crate::telemetry::{chain, metrics};
-use crate::time::clock::{Clock, SystemClock};
+use crate::time::{Clock, SystemClock};
 use crate::warehouse::reporting::{self, MayChange};
 use crate::web::{self, DaemonState, Watched};
 

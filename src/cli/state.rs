@@ -18,7 +18,7 @@ use crate::status::calendar::DayState;
 use crate::status::facts::{self, Fact};
 use crate::status::problems::Standing;
 use crate::status::{AccountBoard, Board, ConfiguredAccount, Scope, gather};
-use crate::time::clock::{Clock, SystemClock};
+use crate::time::{Clock, SystemClock};
 
 use super::output::{FAILED, HEADING, OK, WARNING, hanging, painted, print_report};
 use super::process::CommandError;

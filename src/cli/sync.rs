@@ -8,8 +8,7 @@ use crate::ledger::runs::Outcome;
 use crate::sync::{self, Wish};
 use crate::telemetry;
 use crate::telemetry::logging::Screen;
-use crate::time::clock::{Clock, SystemClock};
-use crate::time::window::Window;
+use crate::time::{Clock, SystemClock, Window};
 
 use crate::warehouse::reporting::MayChange;
 

@@ -10,7 +10,7 @@ use crate::ledger::problems::Failure;
 use crate::ledger::runs::Outcome;
 use crate::sync::{self, DayComparison, Method, RunReport, Wish};
 use crate::telemetry::logging::Screen;
-use crate::time::window::Window;
+use crate::time::Window;
 
 use crate::warehouse::reporting::MayChange;
 

@@ -12,7 +12,7 @@ use crate::ledger::{accounts, leases, recent_counts};
 use crate::postgres::Pool;
 use crate::sync::{self, ApiProfile, NumResults, OffsetUnit, Probe, Reached, TimeZoneVerdict};
 use crate::telemetry::chain;
-use crate::time::clock::Clock;
+use crate::time::Clock;
 
 use super::{Finding, Report, machine, reach};
 

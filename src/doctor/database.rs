@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use crate::config::Config;
 use crate::ledger::LoadError;
 use crate::postgres::{self, Database, MigrationError, Pool, PrivateServer};
-use crate::time::clock::Clock;
+use crate::time::Clock;
 use crate::warehouse::left_out::check_key;
 
 use super::{Finding, machine};

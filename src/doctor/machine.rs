@@ -7,7 +7,7 @@ use indicatif::BinaryBytes;
 use nix::sys::statvfs::{FsFlags, statvfs};
 
 use crate::ledger::problems::Severity;
-use crate::time::clock::Skew;
+use crate::time::Skew;
 
 use super::Finding;
 

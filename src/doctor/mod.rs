@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::config::Config;
 use crate::ledger::problems::{Failure, Problem, Severity};
-use crate::time::clock::Clock;
+use crate::time::Clock;
 
 pub async fn examine(config: &Config, clock: &Arc<dyn Clock>) -> Report {
     let mut report = Report::default();

@@ -16,7 +16,7 @@ use super::clock::{self, ApiClock};
 use super::{Action, ApiError, Budget, BudgetUse, HOURLY_LIMIT_REMEDY, Page, PageRequest, Tally, body};
 use crate::config::AccountConfig;
 use crate::telemetry::{self, chain};
-use crate::time::clock::{Clock, Skew};
+use crate::time::{Clock, Skew};
 
 const AUTH: HeaderName = HeaderName::from_static("auth");
 const ACCOUNT_ID: HeaderName = HeaderName::from_static("accountid");

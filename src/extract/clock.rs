@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Datelike, TimeDelta, Utc};
 
-use crate::time::clock::Clock;
+use crate::time::Clock;
 
 /// `Date` has whole seconds; answers take time.
 const OTHER_CLOCK: TimeDelta = TimeDelta::seconds(5);

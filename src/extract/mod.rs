@@ -15,8 +15,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Map, Value, json};
 
 use crate::config::{AccountConfig, Direction};
-use crate::time::clock::Pulse;
-use crate::time::window::Window;
+use crate::time::{Pulse, Window};
 
 pub use answer::{Answer, Element, Page, judge};
 pub use body::Received;

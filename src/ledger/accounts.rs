@@ -6,7 +6,7 @@ use sqlx::{FromRow, PgExecutor, Row};
 
 use crate::config::AccountConfig;
 use crate::postgres::Pool;
-use crate::time::window::Window;
+use crate::time::Window;
 
 use super::LoadError;
 use super::RULES;

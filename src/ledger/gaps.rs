@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use sqlx::{FromRow, PgExecutor};
 
 use crate::postgres::Pool;
-use crate::time::window::Window;
+use crate::time::Window;
 
 use super::LoadError;
 use super::problems::{Problem, ProblemCode};

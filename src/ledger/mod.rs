@@ -16,7 +16,7 @@ use sqlx::postgres::PgRow;
 use sqlx::{FromRow, Row};
 
 use crate::postgres::{DatabaseErrorKind, is_unreachable};
-use crate::time::window::Window;
+use crate::time::Window;
 
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {

@@ -8,7 +8,7 @@ use tracing::{error, info, warn};
 use crate::extract::{ApiError, HOURLY_LIMIT_REMEDY};
 use crate::postgres::OpenError;
 use crate::telemetry::{chain, second};
-use crate::time::clock::Skew;
+use crate::time::Skew;
 
 use super::{LoadError, spelled};
 

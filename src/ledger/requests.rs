@@ -8,7 +8,7 @@ use sqlx::postgres::types::PgRange;
 use sqlx::{FromRow, PgExecutor};
 
 use crate::postgres::Pool;
-use crate::time::window::Window;
+use crate::time::Window;
 
 use super::leases::{Lease, fenced};
 use super::problems::Problem;

@@ -8,7 +8,7 @@ use sqlx::{AssertSqlSafe, FromRow, PgExecutor, Row};
 
 use crate::config::AccountConfig;
 use crate::postgres::Pool;
-use crate::time::window::Window;
+use crate::time::Window;
 
 use super::leases::{Lease, fenced};
 use super::problems::Problem;

@@ -4,7 +4,7 @@ use sqlx::{FromRow, PgExecutor};
 
 use super::LoadError;
 use super::problems::Problem;
-use crate::time::window::Window;
+use crate::time::Window;
 
 #[derive(Debug, Clone, Serialize, FromRow)]
 pub struct AccountStatus {

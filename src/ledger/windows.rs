@@ -11,7 +11,7 @@ use sqlx::query::Query;
 use sqlx::{PgExecutor, Postgres};
 
 use crate::postgres::Pool;
-use crate::time::window::Window;
+use crate::time::Window;
 use crate::transform::TRANSFORM_VERSION;
 
 use super::leases::{Lease, fenced};

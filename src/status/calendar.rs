@@ -4,7 +4,7 @@ use chrono::{DateTime, Days, NaiveDate, NaiveTime, TimeDelta, Utc};
 use serde::Serialize;
 
 use crate::ledger::status::AccountDetails;
-use crate::time::window::Window;
+use crate::time::Window;
 
 /// Coverage this close to now is current.
 const HEAD: TimeDelta = TimeDelta::hours(1);

@@ -7,7 +7,7 @@ use crate::ledger::gaps;
 use crate::ledger::problems::{Problem, Severity};
 use crate::ledger::status::{AccountStatus, RequestStatus, RunStatus};
 use crate::telemetry::{grouped, plural, second, span};
-use crate::time::clock::Skew;
+use crate::time::Skew;
 
 /// Fewer refused requests in an hour are normal.
 const FEW_REFUSED_REQUESTS: i64 = 3;

@@ -13,10 +13,10 @@ use crate::ledger::problems::Problem;
 use crate::ledger::runs::{Outcome, Preparation};
 use crate::ledger::{Counters, LoadError};
 use crate::postgres::Pool;
-use crate::time::clock::Clock;
+use crate::time::Clock;
 use crate::transform::privacy::Policy;
+use crate::warehouse::interactions;
 use crate::warehouse::left_out::StoreLimits;
-use crate::warehouse::retention;
 
 use super::engine::{REQUESTS_OF_A_WINDOW, WINDOWS_IN_FLIGHT};
 use super::plan::head;
@@ -99,7 +99,7 @@ impl AccountContext {
             return Ok(None);
         };
         let now = self.clock.now().min(self.api.now());
-        let now = retention::cautious_now(&self.pool, now).await?;
+        let now = interactions::cautious_now(&self.pool, now).await?;
         Ok(kept_from(now, retention))
     }
 

@@ -10,8 +10,8 @@ use crate::config::AccountConfig;
 use crate::ledger::{LoadError, conflict, runs};
 use crate::postgres::Pool;
 use crate::telemetry::{self, chain, metrics};
-use crate::time::clock::Pulse;
-use crate::warehouse::retention::{self, Deleted};
+use crate::time::Pulse;
+use crate::warehouse::interactions::{self, Deleted};
 use crate::warehouse::{days, facts};
 
 use super::account::AccountContext;
@@ -108,7 +108,7 @@ impl AccountContext {
         deleted: &mut Deleted,
     ) -> Result<(), LoadError> {
         while !stop.is_cancelled() {
-            let delete = || retention::delete_some(&self.pool, self.account_id(), kept_from);
+            let delete = || interactions::delete_old(&self.pool, self.account_id(), kept_from);
             let some = conflict::retry(self.name(), delete).await?;
             pulse.beat();
             if some == Deleted::default() {

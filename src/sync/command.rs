@@ -14,7 +14,7 @@ use crate::ledger::requests::{self, NewRequest};
 use crate::ledger::runs::{Kind, Outcome};
 use crate::ledger::{Counters, LoadError, Purpose, RULES, accounts, gaps};
 use crate::telemetry;
-use crate::time::window::Window;
+use crate::time::Window;
 use crate::warehouse::compare;
 
 use super::account::{AccountContext, Headway};

@@ -15,7 +15,7 @@ use crate::ledger::gaps;
 use crate::ledger::problems::{Problem, ProblemCode};
 use crate::ledger::{Counters, LoadError, Status, requests};
 use crate::telemetry::instant;
-use crate::time::window::Window;
+use crate::time::Window;
 use crate::transform::Interaction;
 use crate::warehouse::compare::{self, Basis, Crossing};
 use crate::warehouse::left_out;

@@ -3,7 +3,7 @@
 
 use chrono::{DateTime, Datelike, DurationRound, TimeDelta, Timelike, Utc, Weekday};
 
-use crate::time::window::Window;
+use crate::time::Window;
 
 /// Initial relative variance between a rate and its prior.
 const FIRST_UNLIKENESS: f64 = 0.25;

@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 
-use crate::time::window::Window;
+use crate::time::Window;
 
 use super::density::Density;
 

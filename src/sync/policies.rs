@@ -6,7 +6,7 @@ use tracing::warn;
 use crate::config::{RefreshPolicy, Selection};
 use crate::ledger::requests::{self, NewRequest};
 use crate::ledger::{LoadError, Purpose, RULES, conflict};
-use crate::time::window::Window;
+use crate::time::Window;
 
 use super::account::AccountContext;
 

@@ -13,7 +13,7 @@ use crate::ledger::leases::{self, Lease};
 use crate::ledger::problems::Problem;
 use crate::ledger::runs::{Kind, Outcome};
 use crate::telemetry::{self, chain};
-use crate::time::clock::Pulse;
+use crate::time::Pulse;
 
 use super::account::{AccountContext, Health};
 use super::engine::{self, Goal, Schedule};

@@ -16,7 +16,7 @@ use crate::json;
 use crate::ledger::runs::Outcome;
 use crate::ledger::{Counters, LoadError, conflict};
 use crate::postgres::Pool;
-use crate::time::clock::Clock;
+use crate::time::Clock;
 use crate::transform::privacy::Policy;
 use crate::transform::{
     Interaction, Origin, RecordText, Rejected, TRANSFORM_VERSION, ruled, transform_stored,

@@ -9,7 +9,7 @@ use sqlx::PgConnection;
 
 use crate::failpoint;
 use crate::postgres::Pool;
-use crate::time::window::Window;
+use crate::time::Window;
 use crate::transform::{Drift, Interaction, Rejected};
 
 use super::batch::Constants;

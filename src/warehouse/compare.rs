@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::ledger::LoadError;
 use crate::postgres::Pool;
-use crate::time::window::Window;
+use crate::time::Window;
 use crate::transform::{Interaction, Rejected, RowGroup};
 
 /// By which time the API selects.

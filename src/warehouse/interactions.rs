@@ -1,18 +1,21 @@
-//! Writes, renames and deletes interactions with what hangs on them.
+//! Writes, renames and deletes interactions with what hangs on them, those that are too old among them.
 
 use chrono::{DateTime, Utc};
 use sqlx::{AssertSqlSafe, Connection, FromRow, PgConnection};
 use uuid::Uuid;
 
+use crate::postgres::Pool;
 use crate::transform::{Interaction, Rejected, RowGroup};
 
 use super::batch::{Batch, Constants};
 use super::compare::{Change, Stored};
 use super::{days, facts, missing};
-use crate::ledger::{Counters, LoadError};
+use crate::ledger::{Counters, LoadError, conflict};
 
 /// If more are refused, and all, the tables are at fault.
 const MOST_OF_NOTHING_BUT_REFUSED: usize = 5;
+
+const TOO_OLD_AT_ONCE: i64 = 1_000;
 
 pub(super) trait Write<T> {
     fn write(
@@ -265,4 +268,59 @@ async fn keep(connection: &mut PgConnection, key: Uuid, old: &StoredPair) -> Res
         .execute(connection)
         .await?;
     Ok(())
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Deleted {
+    pub interactions: u64,
+    pub rejected_records: u64,
+}
+
+/// The earlier of both clocks, since deletion is final.
+pub async fn cautious_now(pool: &Pool, now: DateTime<Utc>) -> Result<DateTime<Utc>, LoadError> {
+    Ok(sqlx::query_scalar("select least($1, clock_timestamp())")
+        .bind(now)
+        .fetch_one(pool)
+        .await?)
+}
+
+/// Deletes and uncovers a batch; call until zero.
+pub async fn delete_old(
+    pool: &Pool,
+    account_id: &str,
+    kept_from: DateTime<Utc>,
+) -> Result<Deleted, LoadError> {
+    pool.transact(async |transaction| {
+        conflict::take_turn(transaction, account_id).await?;
+        // Read again if more is kept later.
+        sqlx::query(include_str!("uncover_old.sql"))
+            .bind(account_id)
+            .bind(kept_from)
+            .execute(&mut *transaction)
+            .await?;
+        let keys: Vec<Uuid> = sqlx::query_scalar(
+            "select interaction_key from smartassist.sessions \
+             where account_id = $1 and session_started_at < $2 order by session_started_at limit $3",
+        )
+        .bind(account_id)
+        .bind(kept_from)
+        .bind(TOO_OLD_AT_ONCE)
+        .fetch_all(&mut *transaction)
+        .await?;
+        delete_interactions(transaction, account_id, &keys).await?;
+        let rejected = sqlx::query(
+            "delete from smartassist_sync.rejected_records where id in (select id \
+         from smartassist_sync.rejected_records where account_id = $1 and upper(range) <= $2 limit $3)",
+        )
+        .bind(account_id)
+        .bind(kept_from)
+        .bind(TOO_OLD_AT_ONCE)
+        .execute(&mut *transaction)
+        .await?;
+        Ok(Deleted {
+            interactions: keys.len() as u64,
+            rejected_records: rejected.rows_affected(),
+        })
+    })
+    .await
 }

@@ -7,14 +7,13 @@ pub mod compare;
 pub mod days;
 pub mod erase;
 pub mod facts;
-mod interactions;
+pub mod interactions;
 pub mod left_out;
 mod missing;
 pub mod moved;
 pub mod rejections;
 pub mod replay;
 pub mod reporting;
-pub mod retention;
 pub mod siblings;
 
 pub use commit::{Committed, WindowCommit, commit_window};

@@ -30,7 +30,7 @@ use crate::postgres::Pool;
 use crate::status::{self, Board, ConfiguredAccount, Scope};
 use crate::sync::AccountContext;
 use crate::telemetry::{chain, metrics};
-use crate::time::clock::Clock;
+use crate::time::Clock;
 
 #[derive(Debug, Default)]
 pub struct DaemonState {

@@ -13,7 +13,7 @@ use std::error::Error;
 use smartassist_etl::extract::{
     ApiClient, ApiError, Narrowing, PAGE_SIZE, Page, PageRequest, Priority, Tally,
 };
-use smartassist_etl::time::window::Window;
+use smartassist_etl::time::Window;
 use smartassist_simulator::{Fault, FaultKind};
 
 use crate::support::{Setup, instant};

@@ -8,7 +8,7 @@ use chrono::TimeDelta;
 use serde_json::{Value, json};
 use smartassist_etl::config::{Config, Direction};
 use smartassist_etl::extract::{ApiClient, Narrowing, PageRequest, Tally};
-use smartassist_etl::time::clock::Clock;
+use smartassist_etl::time::Clock;
 use smartassist_simulator::{Fault, FaultKind, Simulator};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};

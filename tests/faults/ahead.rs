@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use smartassist_etl::extract::ApiClient;
 use smartassist_etl::ledger::runs::Outcome;
 use smartassist_etl::sync::{AccountContext, RunReport};
-use smartassist_etl::time::clock::Clock;
+use smartassist_etl::time::Clock;
 use smartassist_simulator::{Fault, FaultKind};
 use sqlx::Connection;
 use tokio_util::sync::CancellationToken;

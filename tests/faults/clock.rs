@@ -3,8 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use smartassist_etl::ledger::runs::Outcome;
 use smartassist_etl::sync::{AccountContext, RunReport};
-use smartassist_etl::time::clock::Clock;
-use smartassist_etl::time::window::Window;
+use smartassist_etl::time::{Clock, Window};
 use tokio_util::sync::CancellationToken;
 
 use super::watch;

@@ -9,7 +9,7 @@ use smartassist_etl::ledger::gaps;
 use smartassist_etl::ledger::leases::{self, Lease};
 use smartassist_etl::ledger::runs::{self, Kind, NewRun, Preparation, ReadyAccount};
 use smartassist_etl::ledger::{Counters, LoadError, Purpose, Status};
-use smartassist_etl::time::window::Window;
+use smartassist_etl::time::Window;
 use smartassist_etl::transform::privacy::Policy;
 use smartassist_etl::transform::{Interaction, Origin, RecordText, Rejected, transform};
 use smartassist_etl::warehouse::bulk::{self, Ending};

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use smartassist_etl::ledger::gaps::unread;
 use smartassist_etl::ledger::{Status, gaps, status};
-use smartassist_etl::time::window::Window;
+use smartassist_etl::time::Window;
 
 use super::desk::{ACCOUNT, Desk, at, texts, window};
 use crate::support::instant;

@@ -3,7 +3,7 @@
 use chrono::NaiveDate;
 use smartassist_etl::ledger::status::{AccountDetails, DayCount, OpenGap};
 use smartassist_etl::status::calendar::{self, CalendarDay};
-use smartassist_etl::time::window::Window;
+use smartassist_etl::time::Window;
 
 use crate::support::instant;
 

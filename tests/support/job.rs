@@ -5,7 +5,7 @@ use smartassist_etl::ledger::requests::{self, NewRequest};
 use smartassist_etl::ledger::runs::Kind;
 use smartassist_etl::ledger::{Purpose, RULES};
 use smartassist_etl::sync::{self, AccountContext, RunReport, Wish};
-use smartassist_etl::time::window::Window;
+use smartassist_etl::time::Window;
 use tokio_util::sync::CancellationToken;
 
 use super::real_now;

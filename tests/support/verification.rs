@@ -2,7 +2,7 @@
 
 use smartassist_etl::ledger::Purpose;
 use smartassist_etl::sync::{self, AccountContext, DayComparison, RunReport, Wish};
-use smartassist_etl::time::window::Window;
+use smartassist_etl::time::Window;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) struct Verification {

@@ -9,7 +9,7 @@ use smartassist_etl::config::Config;
 use smartassist_etl::extract::ApiClient;
 use smartassist_etl::postgres::Pool;
 use smartassist_etl::sync::{AccountContext, AccountSettings, RunReport};
-use smartassist_etl::time::clock::Clock;
+use smartassist_etl::time::Clock;
 use smartassist_simulator::{Options, Seed, Simulator};
 use tokio_util::sync::CancellationToken;
 

@@ -11,7 +11,7 @@ use serde_json::json;
 use smartassist_etl::ledger::Purpose;
 use smartassist_etl::ledger::runs::Outcome;
 use smartassist_etl::sync::{self, Wish};
-use smartassist_etl::time::window::Window;
+use smartassist_etl::time::Window;
 use smartassist_simulator::{Fault, FaultKind, Seed, When};
 use tokio_util::sync::CancellationToken;
 

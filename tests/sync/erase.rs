@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use smartassist_etl::ledger::runs::Outcome;
 use smartassist_etl::sync::{AccountContext, RunReport, erase};
-use smartassist_etl::time::window::Window;
+use smartassist_etl::time::Window;
 use smartassist_etl::transform::privacy::{Class, IdentifierKind, Policy, PrivacyKey, Rule, Wanted};
 use smartassist_etl::warehouse::erase::{self, Erased};
 use tokio_util::sync::CancellationToken;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use smartassist_etl::sync::{AccountContext, Erasure, RunReport, erase};
-use smartassist_etl::time::window::Window;
+use smartassist_etl::time::Window;
 use smartassist_etl::transform::privacy::{IdentifierKind, Policy, PrivacyKey, Wanted};
 use tokio_util::sync::CancellationToken;
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::TimeDelta;
 use serde_json::json;
 use smartassist_etl::sync::{Replay, erase};
-use smartassist_etl::time::clock::Clock;
+use smartassist_etl::time::Clock;
 use smartassist_etl::transform::privacy::{Class, IdentifierKind, Policy, PrivacyKey, Rule, Wanted};
 use smartassist_etl::warehouse::reporting::{self, MayChange};
 use smartassist_simulator::Seed;

@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use smartassist_etl::ledger::problems::{self, ProblemCode};
 use smartassist_etl::ledger::runs::Outcome;
 use smartassist_etl::ledger::status;
-use smartassist_etl::time::window::Window;
+use smartassist_etl::time::Window;
 use smartassist_simulator::{Interaction, Seed, TooOld};
 use tokio_util::sync::CancellationToken;
 

@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 use smartassist_etl::ledger::runs::Outcome;
-use smartassist_etl::time::window::Window;
+use smartassist_etl::time::Window;
 use smartassist_simulator::{Fault, FaultKind};
 use tokio_util::sync::CancellationToken;
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use smartassist_etl::ledger::runs::Outcome;
 use smartassist_etl::sync::{Replay, Retry, erase};
-use smartassist_etl::time::clock::Clock;
+use smartassist_etl::time::Clock;
 use smartassist_etl::transform::privacy::{IdentifierKind, Policy, PrivacyKey, Wanted};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;

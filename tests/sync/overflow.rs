@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use smartassist_etl::ledger::runs::Outcome;
 use smartassist_etl::ledger::{gaps, status};
-use smartassist_etl::time::window::Window;
+use smartassist_etl::time::Window;
 use smartassist_simulator::{Behaviour, Channel, End, Interaction, NumResults, Seed};
 use tokio_util::sync::CancellationToken;
 

@@ -5,8 +5,7 @@ use std::collections::HashMap;
 use chrono::{DateTime, TimeDelta, Utc};
 use smartassist_etl::config::Config;
 use smartassist_etl::sync::{self, AccountContext, RunReport};
-use smartassist_etl::time::clock::Clock;
-use smartassist_etl::time::window::Window;
+use smartassist_etl::time::{Clock, Window};
 use smartassist_simulator::{Interaction, Seed};
 use tokio_util::sync::CancellationToken;
 

@@ -1,7 +1,7 @@
 //! The ledger does not grow for ever, and proves coverage all the same.
 
 use smartassist_etl::ledger::runs::Outcome;
-use smartassist_etl::time::clock::Pulse;
+use smartassist_etl::time::Pulse;
 use tokio_util::sync::CancellationToken;
 
 use crate::support::{Setup, TestDatabase};

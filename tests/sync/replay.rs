@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::json;
 use smartassist_etl::ledger::runs::Outcome;
 use smartassist_etl::sync::{Replay, Replayed};
-use smartassist_etl::time::clock::Clock;
+use smartassist_etl::time::Clock;
 use smartassist_etl::transform::TRANSFORM_VERSION;
 use smartassist_etl::transform::privacy::{Class, Policy, PrivacyKey, Rule};
 use smartassist_etl::warehouse::replay;

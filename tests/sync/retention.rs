@@ -3,8 +3,7 @@
 use chrono::TimeDelta;
 use smartassist_etl::ledger::runs::Outcome;
 use smartassist_etl::sync::{AccountContext, RunReport};
-use smartassist_etl::time::clock::Pulse;
-use smartassist_etl::time::window::Window;
+use smartassist_etl::time::{Pulse, Window};
 use smartassist_simulator::{Basis, Behaviour, Seed};
 use tokio_util::sync::CancellationToken;
 

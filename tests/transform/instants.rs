@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 use smartassist_etl::extract::{Narrowing, PAGE_SIZE, PageRequest, Priority, Tally};
-use smartassist_etl::time::window::Window;
+use smartassist_etl::time::Window;
 use smartassist_etl::transform::privacy::Policy;
 use smartassist_etl::transform::{Interaction, transform};
 use smartassist_simulator::Seed;

@@ -9,7 +9,7 @@ mod work;
 
 use anyhow::{Result, ensure};
 use chrono::{DateTime, NaiveTime, SecondsFormat, TimeDelta, Utc};
-use smartassist_etl::time::clock::{Clock, SystemClock};
+use smartassist_etl::time::{Clock, SystemClock};
 
 use crate::api::{Api, Batch, Data, Spread};
 use crate::daemon::{Daemon, Ended};

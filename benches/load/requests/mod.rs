@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Error, Result, anyhow, bail, ensure};
 use chrono::{DateTime, SubsecRound, Utc};
-use smartassist_etl::time::clock::{Clock, SystemClock};
+use smartassist_etl::time::{Clock, SystemClock};
 
 use crate::api::Api;
 use crate::daemon::Daemon;

@@ -17,7 +17,7 @@ use std::io::Write;
 
 use anyhow::{Result, ensure};
 use chrono::{NaiveTime, TimeDelta};
-use smartassist_etl::time::clock::{Clock, SystemClock};
+use smartassist_etl::time::{Clock, SystemClock};
 
 use crate::api::{Api, Batch, Data, Spread};
 use crate::daemon::Daemon;

@@ -16,8 +16,7 @@ use crate::ledger::problems::{self, ProblemCode};
 use crate::ledger::runs::{Kind, NewRun};
 use crate::ledger::{LoadError, Purpose, accounts, conflict, recent_counts, runs};
 use crate::telemetry::{self, chain};
-use crate::time::clock::Pulse;
-use crate::time::window::Window;
+use crate::time::{Pulse, Window};
 use crate::warehouse::left_out;
 
 use super::super::account::AccountContext;

@@ -10,7 +10,7 @@ use crate::config::{Cron, RefreshPolicy};
 use crate::ledger::accounts::{self, History};
 use crate::ledger::requests::OpenRequest;
 use crate::ledger::{LoadError, RULES, gaps, requests};
-use crate::time::window::Window;
+use crate::time::Window;
 
 use super::super::account::{AccountContext, Health};
 use super::super::policies;

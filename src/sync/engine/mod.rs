@@ -28,8 +28,7 @@ use crate::failpoint;
 use crate::ledger::LoadError;
 use crate::ledger::accounts::History;
 use crate::ledger::runs::Kind;
-use crate::time::clock::Pulse;
-use crate::time::window::Window;
+use crate::time::{Pulse, Window};
 
 use super::account::AccountContext;
 use super::plan::Model;

@@ -7,7 +7,7 @@ use tracing::{Instrument, warn};
 use crate::ledger::problems::Problem;
 use crate::ledger::{LoadError, Status};
 use crate::telemetry;
-use crate::time::window::Window;
+use crate::time::Window;
 
 use super::super::read::{Range, Verdict};
 use super::super::report::{AfterFailure, WindowFailure};

@@ -14,7 +14,7 @@ use crate::extract::{ApiError, Priority};
 use crate::failpoint;
 use crate::ledger::{self, Counters, LoadError};
 use crate::telemetry::chain;
-use crate::time::window::Window;
+use crate::time::Window;
 use crate::transform::privacy::Policy;
 use crate::transform::{Interaction, Origin, RawRecord, RecordText, Rejected, transform};
 

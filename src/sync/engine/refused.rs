@@ -7,7 +7,7 @@ use crate::ledger::accounts;
 use crate::ledger::problems::{Problem, ProblemCode};
 use crate::ledger::{Purpose, Status};
 use crate::telemetry;
-use crate::time::window::Window;
+use crate::time::Window;
 
 use super::super::plan::Planned;
 use super::super::read::ReadError;

@@ -9,7 +9,7 @@ use crate::ledger::Purpose;
 use crate::ledger::requests::OpenRequest;
 use crate::ledger::runs;
 use crate::telemetry::chain;
-use crate::time::window::Window;
+use crate::time::Window;
 
 use super::super::account::Headway;
 use super::super::density::pieces_of;

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Days, NaiveTime, SubsecRound, TimeDelta, Utc};
 
 use crate::extract::PAGE_SIZE;
-use crate::time::window::Window;
+use crate::time::Window;
 
 use super::super::density::{Density, Expectation, count, hour_of};
 use super::super::read::ApiProfile;

@@ -12,7 +12,7 @@ mod tests;
 
 use crate::config::{AccountConfig, Filters};
 use crate::extract::{ApiClient, ApiError, Narrowing, Page, PageRequest, Priority, Tally};
-use crate::time::window::Window;
+use crate::time::Window;
 use crate::transform::{Origin, RawRecord, RecordText};
 
 use super::density::count;

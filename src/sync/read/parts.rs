@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::config::{Direction, Filters};
 use crate::extract::Narrowing;
-use crate::time::window::Window;
+use crate::time::Window;
 use crate::transform::RawRecord;
 
 use super::Pages;

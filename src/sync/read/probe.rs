@@ -6,7 +6,7 @@ use chrono::{DateTime, Days, NaiveTime, TimeDelta, Utc};
 
 use crate::extract::{ApiClient, ApiError, LAST_OFFSET, PAGE_SIZE, Priority, REACHABLE_RECORDS, Tally};
 use crate::sync::time_zone::{TimeZoneCheck, TimeZoneVerdict};
-use crate::time::window::Window;
+use crate::time::Window;
 use crate::transform::privacy::Policy;
 
 use super::Slice;

@@ -6,7 +6,7 @@ use tracing::debug;
 
 use crate::extract::{ApiError, Narrowing, PAGE_SIZE};
 use crate::telemetry::chain;
-use crate::time::window::Window;
+use crate::time::Window;
 use crate::transform::RawRecord;
 use crate::warehouse::compare::Basis;
 

@@ -7,7 +7,7 @@ use tracing::{debug, warn};
 
 use crate::extract::{ApiError, PAGE_SIZE};
 use crate::telemetry::chain;
-use crate::time::window::Window;
+use crate::time::Window;
 
 use super::decide::Proof;
 use super::decide::{Judgement, judge, no_total};

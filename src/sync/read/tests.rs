@@ -21,7 +21,7 @@ use crate::config::Filters;
 use crate::extract::{self, Answer, ApiError, PageRequest, Priority, Received};
 use crate::sync::density::Density;
 use crate::sync::plan::{Limits, Model, Next, Planned, Queue};
-use crate::time::window::Window;
+use crate::time::Window;
 use crate::transform::{Origin, RawRecord, RecordText};
 use crate::warehouse::compare;
 

@@ -11,7 +11,7 @@ use smartassist_simulator::{
 use super::super::{OffsetUnit as Unit, Range};
 use super::{MemoryApi, instant, window};
 use crate::sync::plan::Model;
-use crate::time::window::Window;
+use crate::time::Window;
 
 const WITH_AND_WITHOUT_TOTALS: [NumResults; 3] = [NumResults::Total, NumResults::Page, NumResults::Absent];
 

@@ -1,10 +1,11 @@
-//! The clock, and the pulse of work.
+//! The clock, windows of time, and the pulse of work.
 
-use std::fmt::Debug;
+use std::fmt::{self, Debug};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
 
 pub trait Clock: Debug + Send + Sync + 'static {
     /// May jump.
@@ -45,6 +46,62 @@ impl Clock for SystemClock {
     )]
     fn now(&self) -> DateTime<Utc> {
         Utc::now()
+    }
+}
+
+/// Half-open, in whole seconds like the API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Window {
+    /// Inclusive.
+    pub start: DateTime<Utc>,
+    /// Exclusive.
+    pub end: DateTime<Utc>,
+}
+
+impl Window {
+    pub fn seconds(&self) -> i64 {
+        (self.end - self.start).num_seconds()
+    }
+
+    pub fn overlaps(&self, other: Self) -> bool {
+        self.start < other.end && other.start < self.end
+    }
+
+    /// Oldest first.
+    pub fn without(self, other: Self) -> impl Iterator<Item = Self> {
+        let before = Self {
+            end: self.end.min(other.start),
+            ..self
+        };
+        let after = Self {
+            start: self.start.max(other.end),
+            ..self
+        };
+        [before, after].into_iter().filter(|part| part.start < part.end)
+    }
+
+    /// Older half first.
+    pub fn halves(&self) -> [Self; 2] {
+        let middle = self.start + TimeDelta::seconds(self.seconds() / 2);
+        let older = Self { end: middle, ..*self };
+        let newer = Self {
+            start: middle,
+            ..*self
+        };
+        [older, newer]
+    }
+}
+
+impl fmt::Display for Window {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let instant = |at: DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::Secs, true);
+        write!(f, "{}/{}", instant(self.start), instant(self.end))
+    }
+}
+
+impl From<Window> for sqlx::postgres::types::PgRange<DateTime<Utc>> {
+    fn from(window: Window) -> Self {
+        (window.start..window.end).into()
     }
 }
 

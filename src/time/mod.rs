@@ -1,2 +1,0 @@
-pub mod clock;
-pub mod window;
