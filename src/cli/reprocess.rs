@@ -1,4 +1,4 @@
-//! Commands over what is stored, without a request: `replay`, `rebuild-facts`, `retry-rejected`, `confirm-missing`.
+//! `replay`, `rebuild-facts`, `retry-rejected`, `confirm-missing`.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

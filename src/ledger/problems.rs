@@ -1,4 +1,4 @@
-//! One shape of what is wrong and what to do, for log, ledger, status, page and doctor.
+//! One shape of what is wrong and what to do, for all who tell it.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,4 @@
-//! Transforms stored records again: raw (`replay`) and rejected ones (`retry-rejected`).
+//! `replay` and `retry-rejected`: transforms stored records again.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::pin::pin;

@@ -1,4 +1,4 @@
-//! Tables, rows and cells; generates structs, readers and metadata from the table of fields.
+//! Generates structs, readers and metadata from the table of fields.
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 use serde::{Deserialize, Serialize};

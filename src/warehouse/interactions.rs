@@ -1,4 +1,4 @@
-//! Writes, renames and deletes interactions with what hangs on them, those that are too old among them.
+//! Writes, renames and deletes interactions with what hangs on them.
 
 use chrono::{DateTime, Utc};
 use sqlx::{AssertSqlSafe, Connection, FromRow, PgConnection};

@@ -1,4 +1,4 @@
-//! Starts that move by quarter hours between reads, as stamps lose or regain their zone. Session ids decide.
+//! Starts that move by quarter hours, as stamps lose or regain their zone. Session ids decide.
 
 use std::collections::BTreeMap;
 

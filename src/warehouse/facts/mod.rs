@@ -1,4 +1,4 @@
-//! Facts that reports count, written with the rows in one transaction, so that they never differ.
+//! Facts that reports count, written with their rows.
 
 mod rebuild;
 

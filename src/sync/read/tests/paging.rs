@@ -1,4 +1,4 @@
-//! Whatever the API does, and whatever reading of the vendor is right, all records are read.
+//! Whatever the API does, all records are read.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
