@@ -1,5 +1,5 @@
-//! Points in a window's life at which a test may kill, freeze or break this process; nothing of it is in a
-//! release build.
+//! Points in a window's life at which a test may kill, freeze or break this process. A release build does
+//! nothing there.
 //!
 //! `SMARTASSIST_ETL_FAILPOINT=window.covered=kill@3` kills (SIGKILL) when that point is reached for the third
 //! time; `stop` freezes (SIGSTOP), `panic` panics.

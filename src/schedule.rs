@@ -11,7 +11,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::error;
 
 use crate::config::Cron;
-use crate::sync::{AccountContext, guard};
+use crate::sync::AccountContext;
+use crate::time::guard;
 
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 

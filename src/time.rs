@@ -1,4 +1,4 @@
-//! The clock, windows of time, and the pulse of work.
+//! The clock, windows of time, and the pulse of work with its guard.
 
 use std::fmt::{self, Debug};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -6,6 +6,9 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
+use tokio_util::task::AbortOnDropHandle;
+
+const LOOK: Duration = Duration::from_secs(1);
 
 pub trait Clock: Debug + Send + Sync + 'static {
     /// May jump.
@@ -160,6 +163,46 @@ impl Drop for WaitGuard<'_> {
     }
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Crash {
+    #[error("it panicked")]
+    Panicked,
+    #[error("nothing has come of it for too long")]
+    Hung,
+}
+
+impl Crash {
+    pub fn remedy(self) -> &'static str {
+        match self {
+            Self::Panicked => "report it with the lines before this one",
+            Self::Hung => "see what the log says before; the next run begins anew",
+        }
+    }
+}
+
+/// Aborts work whose pulse is silent for `limit`.
+///
+/// # Errors
+/// It panicked or hung.
+pub async fn guard<T: Send + 'static>(
+    work: impl Future<Output = T> + Send + 'static,
+    pulse: &Pulse,
+    limit: Duration,
+) -> Result<T, Crash> {
+    let work = AbortOnDropHandle::new(tokio::spawn(work));
+    tokio::select! {
+        // Nothing else aborts it, so an error is a panic.
+        ended = work => ended.map_err(|_| Crash::Panicked),
+        () = falls_silent(pulse, limit) => Err(Crash::Hung),
+    }
+}
+
+pub async fn falls_silent(pulse: &Pulse, limit: Duration) {
+    while pulse.silent_for() < limit {
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -189,5 +232,25 @@ mod tests {
         drop(Box::pin(pulse.while_waiting(std::future::pending::<()>())));
         tokio::time::advance(SECOND).await;
         assert_eq!(pulse.silent_for(), SECOND * 2, "what is given up waits no more");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn work_that_hangs_is_ended_and_work_that_waits_is_not() {
+        let pulse = std::sync::Arc::new(Pulse::default());
+        let hung = guard(std::future::pending::<()>(), &pulse, SECOND * 60).await;
+        assert_eq!(hung, Err(Crash::Hung));
+        let waiting = std::sync::Arc::clone(&pulse);
+        let work = async move { waiting.while_waiting(tokio::time::sleep(SECOND * 3_600)).await };
+        pulse.beat();
+        assert_eq!(guard(work, &pulse, SECOND * 60).await, Ok(()));
+    }
+
+    #[tokio::test]
+    async fn a_panic_ends_the_work_alone() {
+        let work = async { assert!(std::hint::black_box(false), "meant to panic") };
+        assert_eq!(
+            guard(work, &Pulse::default(), SECOND * 60).await,
+            Err(Crash::Panicked)
+        );
     }
 }

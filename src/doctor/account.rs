@@ -14,7 +14,7 @@ use crate::sync::{self, ApiProfile, NumResults, OffsetUnit, Probe, Reached, Time
 use crate::telemetry::chain;
 use crate::time::Clock;
 
-use super::{Finding, Report, machine, reach};
+use super::{Finding, Report, clocks_and_disks, reach};
 
 const WINDOWS_REMEMBERED: i64 = 1_000;
 
@@ -69,7 +69,7 @@ async fn look(
     let until = sync::head(now, settle);
     let reached = sync::reach(api, until, tally).await;
     findings.extend(reach::steps(api.account(), &reached, now));
-    findings.extend(api.clock_skew().map(machine::api_clock));
+    findings.extend(api.clock_skew().map(clocks_and_disks::api_clock));
     let Ok(day) = reached else { return };
     let week = sync::reach_week(api, until, tally).await;
     findings.push(longest_window(&week, &profile).check("longest window"));

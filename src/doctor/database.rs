@@ -11,7 +11,7 @@ use crate::postgres::{self, Database, MigrationError, Pool, PrivateServer};
 use crate::time::Clock;
 use crate::warehouse::left_out::check_key;
 
-use super::{Finding, machine};
+use super::{Finding, clocks_and_disks};
 
 const TESTED: RangeInclusive<i32> = 14..=18;
 
@@ -50,7 +50,7 @@ pub(super) async fn examine(
     // A full disk may be the cause.
     if Database::is_private(config) {
         let directory = PrivateServer::directory(&config.data_dir);
-        add("disk", Ok(vec![machine::private_disk(&directory)]));
+        add("disk", Ok(vec![clocks_and_disks::private_disk(&directory)]));
     } else if let Some(database) = &database {
         add("disk", size(&database.pool).await);
     }
@@ -176,14 +176,14 @@ async fn time(pool: &Pool, clock: &dyn Clock) -> Checked {
             .await?;
         let answered = clock.now();
         let ahead = theirs - (asked + (answered - asked) / 2);
-        Ok(vec![machine::database_clock(ahead)])
+        Ok(vec![clocks_and_disks::database_clock(ahead)])
     })
     .await
 }
 
 async fn size(pool: &Pool) -> Checked {
     let size = sqlx::query_scalar("select pg_database_size(current_database())");
-    Ok(vec![machine::server_disk(size.fetch_one(pool).await?)])
+    Ok(vec![clocks_and_disks::server_disk(size.fetch_one(pool).await?)])
 }
 
 async fn schema(pool: &Pool) -> Checked {

@@ -1,8 +1,8 @@
 //! Checks everything, changes nothing, takes no lease.
 
 mod account;
+mod clocks_and_disks;
 mod database;
-mod machine;
 mod reach;
 
 pub use reach::proxy_variable;

@@ -276,7 +276,9 @@ impl ApiClient {
                 ..
             }) => {
                 tally.add_rate_limited();
-                self.budget.pause(retry_after.unwrap_or_default());
+                if let Some(pause) = *retry_after {
+                    self.budget.pause(pause);
+                }
                 if !is_of_minute && let Some(pause) = self.budget.turned_away(sent) {
                     let pause = retry_after.unwrap_or(pause);
                     self.budget.pause(pause);

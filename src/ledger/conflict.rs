@@ -40,7 +40,7 @@ where
 }
 
 /// First in each writing transaction: prevents deadlocks and stale reads. Returns when the filters changed.
-pub(crate) async fn take_turn(
+pub(crate) async fn lock_for_writing(
     connection: &mut PgConnection,
     account_id: &str,
 ) -> Result<Option<DateTime<Utc>>, LoadError> {

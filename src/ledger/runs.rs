@@ -195,7 +195,7 @@ const BATCH: i64 = 1_000;
 /// One batch; call until zero. Keeps open gaps, and the newest run and request of each kind.
 pub async fn prune_some(pool: &Pool, account_id: &str) -> Result<u64, LoadError> {
     pool.transact(async |transaction| {
-        conflict::take_turn(transaction, account_id).await?;
+        conflict::lock_for_writing(transaction, account_id).await?;
         let now: DateTime<Utc> = sqlx::query_scalar("select clock_timestamp()")
             .fetch_one(&mut *transaction)
             .await?;

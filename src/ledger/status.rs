@@ -27,7 +27,7 @@ pub struct AccountStatus {
     pub rejected_waiting: i64,
     pub drifted_fields: i64,
     /// While facts are made anew: those before it are.
-    pub facts_made_anew_to: Option<DateTime<Utc>>,
+    pub rebuild_from: Option<DateTime<Utc>>,
     pub requests_last_minute: i64,
     pub requests_last_hour: i64,
     pub rate_limited_last_hour: i64,

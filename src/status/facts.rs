@@ -43,7 +43,7 @@ pub fn of(account: &AccountBoard, now: DateTime<Utc>) -> Vec<Fact> {
     if account.work.is_empty() {
         facts.push(fact("doing now", "nothing"));
     }
-    facts.extend(status.facts_made_anew_to.map(made_anew));
+    facts.extend(status.rebuild_from.map(made_anew));
     let open = status.requests.iter().filter(|request| request.is_open());
     facts.extend(open.map(|request| asked_for(request, now)));
     facts.extend(budget(account));
@@ -58,12 +58,13 @@ pub fn of(account: &AccountBoard, now: DateTime<Utc>) -> Vec<Fact> {
 }
 
 fn made_anew(to: DateTime<Utc>) -> Fact {
-    let done = if to > DateTime::UNIX_EPOCH {
-        format!("done up to {}", second(to))
+    let begun = to > DateTime::UNIX_EPOCH;
+    let done = if begun {
+        format!("are being made anew, done up to {}", second(to))
     } else {
-        "just begun".to_owned()
+        "are to be made anew".to_owned()
     };
-    fact("reports", format!("facts are being made anew, {done}"))
+    fact("reports", format!("facts {done}"))
 }
 
 fn budget(account: &AccountBoard) -> Vec<Fact> {

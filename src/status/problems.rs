@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 
 use crate::ledger::gaps;
-use crate::ledger::problems::{Problem, Severity};
+use crate::ledger::problems::{Problem, ProblemCode, Severity};
 use crate::ledger::status::{AccountStatus, RequestStatus, RunStatus};
 use crate::telemetry::{grouped, plural, second, span};
 use crate::time::Skew;
@@ -66,6 +66,9 @@ pub fn problems(
     let failure = failed_poll(account, inside);
     let stall = stall(account, inside, tolerance);
     let is_explained = failure.is_some() || stall.is_some();
+    let is_told_by_worker = inside.is_some_and(|inside| inside.problem.is_some());
+    let standing = account.standing_problems.iter();
+    let standing = standing.filter(|one| !is_told_by_worker || one.code != ProblemCode::CannotBegin.as_str());
     let mut problems: Vec<Problem> = [
         failure,
         failed_refresh(account),
@@ -79,7 +82,7 @@ pub fn problems(
     ]
     .into_iter()
     .flatten()
-    .chain(account.standing_problems.iter().cloned())
+    .chain(standing.cloned())
     .collect();
     problems.sort_by_key(|problem| std::cmp::Reverse(problem.severity));
     problems

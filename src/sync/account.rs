@@ -1,4 +1,4 @@
-//! What is needed to work on an account, and what is published of the work.
+//! What is needed to work on an account, its lease, and what is published of the work.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,13 +6,18 @@ use std::time::Duration;
 use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
 use tokio::sync::watch;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
+use tracing::{Instrument, warn};
 
 use crate::config::RequestLimits;
 use crate::extract::{ApiClient, PAGE_SIZE};
+use crate::ledger::leases::{self, Lease};
 use crate::ledger::problems::Problem;
 use crate::ledger::runs::{Outcome, Preparation};
 use crate::ledger::{Counters, LoadError};
 use crate::postgres::Pool;
+use crate::telemetry::chain;
 use crate::time::Clock;
 use crate::transform::privacy::Policy;
 use crate::warehouse::interactions;
@@ -23,6 +28,11 @@ use super::plan::head;
 use super::report::RunReport;
 
 const DEFAULT_START: TimeDelta = TimeDelta::days(30);
+
+const BEATS_PER_LEASE: u32 = 3;
+
+/// Bounds how late a waiting daemon is noticed.
+const LONGEST_BEAT: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Clone)]
 pub struct AccountContext {
@@ -199,6 +209,64 @@ impl Health {
     /// Of the newest uninterrupted poll.
     pub fn problem(&self) -> Option<Problem> {
         self.problem.clone()
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct HeldLease {
+    pub(super) lease: Lease,
+    pub(super) lost: CancellationToken,
+    /// A daemon waits for the lease.
+    pub(super) awaited: CancellationToken,
+    released: CancellationToken,
+    heartbeat: AbortOnDropHandle<()>,
+}
+
+impl HeldLease {
+    /// `None`: another worker has it.
+    pub(super) async fn acquire(account: &AccountContext) -> Result<Option<Self>, LoadError> {
+        let (pool, api, lasts) = (
+            account.pool.clone(),
+            Arc::clone(&account.api),
+            account.settings.lease,
+        );
+        let taken = leases::acquire(&pool, account.account_id(), &account.holder, lasts).await?;
+        let Some(taken) = taken else { return Ok(None) };
+        api.remember_spent(taken.spent);
+        let [lost, awaited, released] = std::array::from_fn(|_| CancellationToken::new());
+        let beating = {
+            let (lost, awaited, released) = (lost.clone(), awaited.clone(), released.clone());
+            let lease = taken.lease.clone();
+            async move {
+                let beat = (lasts / BEATS_PER_LEASE).min(LONGEST_BEAT);
+                let next_beat = async || released.run_until_cancelled(tokio::time::sleep(beat)).await;
+                while next_beat().await.is_some() {
+                    match lease.renew(&pool, lasts, &api.spent_by_minute()).await {
+                        Ok(true) => awaited.cancel(),
+                        Ok(false) => {}
+                        Err(LoadError::LeaseLost) => return lost.cancel(),
+                        // The fencing token in every commit decides.
+                        Err(error) => warn!(error = %chain(&error), "could not renew the lease"),
+                    }
+                }
+                if let Err(error) = lease.release(&pool, &api.spent_by_minute()).await {
+                    warn!(error = %chain(&error), "could not release the lease, it ends by itself");
+                }
+            }
+        };
+        Ok(Some(Self {
+            lease: taken.lease,
+            lost,
+            awaited,
+            released,
+            heartbeat: AbortOnDropHandle::new(tokio::spawn(beating.in_current_span())),
+        }))
+    }
+
+    /// By the heartbeat itself: a renewal after the release would lock out others.
+    pub(super) async fn release(self) {
+        self.released.cancel();
+        let _ = self.heartbeat.await;
     }
 }
 

@@ -17,12 +17,12 @@ use crate::telemetry;
 use crate::time::Window;
 use crate::warehouse::compare;
 
-use super::account::{AccountContext, Headway};
+use super::account::{AccountContext, Headway, HeldLease};
 use super::compare::DayComparison;
 use super::engine::{self, Goal};
 use super::policies;
 use super::report::{RunReport, both};
-use super::serve::{HeldLease, LOOK_FOR_LEASE};
+use super::serve::LOOK_FOR_LEASE;
 
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 

@@ -11,9 +11,9 @@ mod plan;
 mod policies;
 mod read;
 mod report;
+mod reprocess;
 mod serve;
 mod time_zone;
-mod transform_again;
 
 pub use account::{AccountContext, AccountSettings, Headway, Health, kept_from, stalled_after};
 pub use clean_up::rebuild_facts;
@@ -26,6 +26,6 @@ pub use read::{
     ApiProfile, NumResults, OffsetUnit, Probe, Range, Reached, probe, reach, reach_week, worth_probing,
 };
 pub use report::RunReport;
-pub use serve::{guard, serve};
+pub use reprocess::{Replay, Replayed, Retry, RetryReport};
+pub use serve::serve;
 pub use time_zone::{TimeZoneVerdict, Witness};
-pub use transform_again::{Replay, Replayed, Retry, RetryReport};

@@ -9,11 +9,11 @@ use crate::ledger::problems::{Failure, OTHER_FILTERS, Problem, ProblemCode};
 use crate::ledger::runs::{Kind, Outcome};
 use crate::ledger::{Counters, LoadError};
 use crate::telemetry::{self, chain};
+use crate::time::Crash;
 
 use super::command::WishError;
 use super::engine::WindowReport;
 use super::read::{ReadError, Reading, Verdict};
-use super::serve::Crash;
 
 #[derive(Debug, Clone)]
 pub struct RunReport {

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::coerce::{Coerce, FieldKind, is_nothing};
 use super::fields::{AgentSegment, Consultation, Destination, JoinedUser, Response, Session, Tag, TagScope};
-use super::privacy::{Node, RECORD, is_name};
+use super::privacy::{Node, RECORD, is_name, is_shadow_channel, shadowed_conversation};
 use super::raw::{Ids, WITHOUT_ID};
 use super::reader::{Notes, Reader, named};
 use super::table::{JsonText, TableRow};
@@ -19,7 +19,7 @@ const OPEN: &str = "TRANSIENT_OPEN";
 
 const AGENT_SEGMENT: &str = "AgentSegment";
 
-pub(super) const NO_RECORD: &str = "neither an id nor a sessionStartTime";
+const NO_RECORD: &str = "neither an id nor a sessionStartTime";
 
 pub(super) fn read(record: Map<String, Value>, notes: &Notes) -> Result<Rows, &'static str> {
     let mut fields = Reader::new("", record, notes);
@@ -204,31 +204,12 @@ fn segment_extra(mut fields: Reader<'_>) -> Option<JsonText> {
     extra.map(JsonText::from)
 }
 
-/// Of agent assist records, which are no contacts.
-const SHADOW_CHANNELS: [&str; 2] = ["agentassist", "AgentAssistV2"];
-
 /// Custom data count only without destinations.
 fn is_shadow(session: &Session, is_assist_only: bool) -> bool {
     let user = session.channel_specific_user_id.as_deref();
     session.channel.as_deref().is_some_and(is_shadow_channel)
         || user.and_then(shadowed_conversation).is_some()
         || is_assist_only
-}
-
-fn is_shadow_channel(channel: &str) -> bool {
-    SHADOW_CHANNELS
-        .iter()
-        .any(|name| name.eq_ignore_ascii_case(channel))
-}
-
-/// From `<account>/agentassist/<conversation>`.
-pub(super) fn shadowed_conversation(user_id: &str) -> Option<&str> {
-    let [account, channel, conversation] = user_id.trim().split('/').collect::<Vec<_>>().try_into().ok()?;
-    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
-    let is_id = |id: &str| (1..=64).contains(&id.len()) && id.bytes().all(is_part);
-    let is_shadow =
-        is_shadow_channel(channel) && is_id(account) && is_id(conversation) && conversation.starts_with("c-");
-    is_shadow.then_some(conversation)
 }
 
 fn says_assist_only(meta_info: &Reader<'_>) -> bool {

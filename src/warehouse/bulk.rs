@@ -67,7 +67,7 @@ pub async fn settle(pool: &Pool, ending: &Ending<'_>) -> Result<u64, LoadError> 
         return Ok(0);
     }
     pool.transact(async |transaction| {
-        let filters_changed_at = conflict::take_turn(transaction, account_id).await?;
+        let filters_changed_at = conflict::lock_for_writing(transaction, account_id).await?;
         accounts::stay(&mut *transaction, ending.lease).await?;
         decide(transaction, ending, filters_changed_at).await
     })
@@ -213,7 +213,7 @@ pub async fn confirm(
 
 async fn confirm_some(pool: &Pool, account_id: &str, now: DateTime<Utc>) -> Result<(u64, usize), LoadError> {
     pool.transact(async |transaction| {
-        conflict::take_turn(transaction, account_id).await?;
+        conflict::lock_for_writing(transaction, account_id).await?;
         sqlx::query(
             "update smartassist_sync.accounts set missing_confirmed_at = least($2, clock_timestamp()) where account_id = $1",
         )

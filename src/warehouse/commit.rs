@@ -87,7 +87,8 @@ pub struct Committed {
 pub async fn commit_window(pool: &Pool, commit: &WindowCommit<'_>) -> Result<Committed, LoadError> {
     let committed = pool
         .transact(async |transaction| {
-            let filters_changed_at = conflict::take_turn(transaction, &commit.lease.account_id).await?;
+            let filters_changed_at =
+                conflict::lock_for_writing(transaction, &commit.lease.account_id).await?;
             failpoint::reach("window.begun");
             // Cached plans of empty tables would scan them whole later.
             sqlx::query("set local enable_seqscan = off")

@@ -78,7 +78,7 @@ async fn span(pool: &Pool, account_id: &str) -> Result<Option<(NaiveDate, NaiveD
 
 async fn recount_day(pool: &Pool, account_id: &str, day: NaiveDate) -> Result<bool, LoadError> {
     pool.transact(async |transaction| {
-        conflict::take_turn(transaction, account_id).await?;
+        conflict::lock_for_writing(transaction, account_id).await?;
         let changes = changes(transaction, account_id, day..day + TimeDelta::days(1)).await?;
         let differs = !changes.is_empty();
         let midnight = |day: NaiveDate| day.and_time(NaiveTime::MIN).and_utc();

@@ -291,7 +291,7 @@ pub async fn delete_old(
     kept_from: DateTime<Utc>,
 ) -> Result<Deleted, LoadError> {
     pool.transact(async |transaction| {
-        conflict::take_turn(transaction, account_id).await?;
+        conflict::lock_for_writing(transaction, account_id).await?;
         // Read again if more is kept later.
         sqlx::query(include_str!("uncover_old.sql"))
             .bind(account_id)

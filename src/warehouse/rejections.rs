@@ -96,7 +96,7 @@ pub async fn store(
         time_zone_offset: rejection.time_zone_offset,
     };
     pool.transact(async |transaction| {
-        conflict::take_turn(transaction, constants.account_id).await?;
+        conflict::lock_for_writing(transaction, constants.account_id).await?;
         let one = std::slice::from_ref(interaction);
         let (kept, _) = left_out::without(transaction, limits, one, &[]).await?;
         if kept.is_empty() {

@@ -90,7 +90,7 @@ pub async fn write(
     pool.transact(async |transaction| {
         let mut rewritten = Rewritten::default();
         if !portion.rebuilt.is_empty() || !portion.ruled.is_empty() {
-            conflict::take_turn(transaction, account_id).await?;
+            conflict::lock_for_writing(transaction, account_id).await?;
             sqlx::query("set local enable_seqscan = off")
                 .execute(&mut *transaction)
                 .await?;

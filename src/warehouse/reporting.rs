@@ -24,7 +24,7 @@ pub async fn apply(pool: &Pool, account: &AccountConfig, may_change: MayChange) 
     let found = pool
         .transact(async |transaction| {
             // Waits for writers that use the old time zone.
-            conflict::take_turn(transaction, &account.account_id).await?;
+            conflict::lock_for_writing(transaction, &account.account_id).await?;
             let Some(differing) = differing(transaction, account).await? else {
                 store(transaction, account).await?;
                 return Ok(None);
@@ -90,8 +90,9 @@ async fn is_served(connection: &mut PgConnection, account_id: &str) -> Result<bo
 }
 
 async fn store(connection: &mut PgConnection, account: &AccountConfig) -> Result<(), LoadError> {
+    let reporting = &account.reporting;
     sqlx::query("select clock_timestamp() at time zone $1")
-        .bind(account.reporting.time_zone.name())
+        .bind(reporting.time_zone.name())
         .execute(&mut *connection)
         .await?;
     let is_loaded: bool =
@@ -102,20 +103,23 @@ async fn store(connection: &mut PgConnection, account: &AccountConfig) -> Result
     sqlx::query(
         "insert into smartassist.reporting as reporting (account_id, time_zone, service_level_seconds, \
          short_abandon_seconds, repeat_contact_days, week_starts_on, shown_tags, rebuild_from) \
-         select $1, now.time_zone, now.service_level_seconds, now.short_abandon_seconds, now.repeat_contact_days, \
-         now.week_starts_on, now.shown_tags, case when $4 then $3::timestamptz end \
-         from jsonb_populate_record(null::smartassist.reporting, $2) as now \
+         values ($1, $2, $3, $4, $5, $6, $7, case when $9 then $8::timestamptz end) \
          on conflict (account_id) do update set time_zone = excluded.time_zone, \
          service_level_seconds = excluded.service_level_seconds, \
          short_abandon_seconds = excluded.short_abandon_seconds, \
          repeat_contact_days = excluded.repeat_contact_days, week_starts_on = excluded.week_starts_on, \
          shown_tags = excluded.shown_tags, \
          rebuild_from = case when reporting.time_zone = excluded.time_zone then reporting.rebuild_from \
-         else $3::timestamptz end, \
+         else $8::timestamptz end, \
          rebuild_after = case when reporting.time_zone = excluded.time_zone then reporting.rebuild_after end",
     )
     .bind(&account.account_id)
-    .bind(to_json(&account.reporting))
+    .bind(reporting.time_zone.name())
+    .bind(reporting.service_level_seconds)
+    .bind(reporting.short_abandon_seconds)
+    .bind(reporting.repeat_contact_days)
+    .bind(reporting.week_starts_on)
+    .bind(&reporting.shown_tags)
     .bind(DateTime::UNIX_EPOCH)
     .bind(is_loaded)
     .execute(connection)

@@ -84,7 +84,7 @@ async fn status_says_that_facts_are_being_made_anew() {
     environment.insert("DATABASE_URL".to_owned(), database.url().await);
     for (to, told) in [
         ("null", None),
-        ("'epoch'", Some("facts are being made anew, just begun")),
+        ("'epoch'", Some("facts are to be made anew")),
         (
             "'2026-01-02 03:04:05+00'",
             Some("facts are being made anew, done up to 2026-01-02T03:04:05Z"),

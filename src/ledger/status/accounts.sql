@@ -32,7 +32,7 @@ select
     (select count(*) from smartassist_sync.schema_drift as drift where drift.account_id = account.account_id)
         as drifted_fields,
     (select report.rebuild_from from smartassist.reporting as report where report.account_id = account.account_id)
-        as facts_made_anew_to,
+        as rebuild_from,
     spent.requests_last_minute,
     spent.requests_last_hour,
     spent.rate_limited_last_hour,

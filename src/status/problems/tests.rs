@@ -48,7 +48,7 @@ fn account(runs: Vec<RunStatus>) -> AccountStatus {
         interactions: 10,
         rejected_waiting: 0,
         drifted_fields: 0,
-        facts_made_anew_to: None,
+        rebuild_from: None,
         requests_last_minute: 1,
         requests_last_hour: 100,
         rate_limited_last_hour: 0,
@@ -140,6 +140,20 @@ fn a_poll_that_failed_is_told_until_one_goes_well() {
     assert_eq!(judged(&polled, None), told);
     polled.newest_poll = Some(ended("succeeded"));
     assert_eq!(judged(&polled, None).0, Standing::Complete);
+}
+
+#[test]
+fn a_run_that_cannot_begin_is_told_once() {
+    let mut polled = account(vec![run("poll", "succeeded")]);
+    polled.standing_problems = vec![ProblemCode::CannotBegin.problem()];
+    let cannot = ProblemCode::CannotBegin.problem().text;
+    assert_eq!(judged(&polled, None), (Standing::Trouble, cannot));
+    let worker = WorkerState {
+        problem: Some(Problem::failed("erasure_key", "another key", "")),
+        ..WorkerState::default()
+    };
+    let told = "the last poll failed: another key".to_owned();
+    assert_eq!(judged(&polled, Some(&worker)), (Standing::Trouble, told));
 }
 
 #[test]

@@ -16,15 +16,14 @@ use crate::ledger::problems::{self, ProblemCode};
 use crate::ledger::runs::{Kind, NewRun};
 use crate::ledger::{LoadError, Purpose, accounts, conflict, recent_counts, runs};
 use crate::telemetry::{self, chain};
-use crate::time::{Pulse, Window};
+use crate::time::{Pulse, Window, falls_silent};
 use crate::warehouse::left_out;
 
-use super::super::account::AccountContext;
+use super::super::account::{AccountContext, HeldLease};
 use super::super::density::Density;
 use super::super::plan::{Limits, Model, Next, Planned};
 use super::super::read::{ApiProfile, Knowledge, Range};
 use super::super::report::{RunReport, WindowFailure};
-use super::super::serve::{HeldLease, falls_silent};
 use super::super::time_zone::TimeZoneCheck;
 use super::look::Ticks;
 use super::read::{Found, Task, WindowSource};
@@ -326,32 +325,29 @@ struct Prepared {
     density: Density,
 }
 
-/// Why it cannot is a problem until a run has begun: no run tells it.
-async fn prepare(account: &AccountContext, held: &HeldLease) -> Result<Prepared, LoadError> {
+/// Why it must not is a problem until it may: no run tells it.
+async fn may_begin(account: &AccountContext) -> Result<(), LoadError> {
     let (pool, account_id) = (&account.pool, account.account_id());
-    let prepared = prepared(account, held).await;
-    match &prepared {
-        Ok(_) => {
-            problems::clear(pool, account_id, ProblemCode::CannotBegin).await?;
-        }
-        Err(LoadError::LeaseLost) => {}
-        Err(error) if error.is_unreachable() => {}
-        Err(error) => {
-            let why = chain(error).to_string();
-            // The first error is the one to tell.
-            problems::raise(pool, account_id, ProblemCode::CannotBegin, &why)
-                .await
-                .ok();
-        }
+    let checked = match left_out::check_key(pool, account.settings.policy.key.as_ref()).await {
+        Ok(_) => accounts::check(pool, account_id).await.map(drop),
+        Err(error) => Err(error),
+    };
+    if let Err(error @ (LoadError::ErasureKey | LoadError::Impossible(_))) = &checked {
+        let why = chain(error).to_string();
+        let raised = problems::raise(pool, account_id, ProblemCode::CannotBegin, &why).await;
+        // The first error is the one to tell.
+        raised.ok();
     }
-    prepared
+    checked?;
+    let clearing = || problems::clear(pool, account_id, ProblemCode::CannotBegin);
+    conflict::retry(account.name(), clearing).await?;
+    Ok(())
 }
 
-async fn prepared(account: &AccountContext, held: &HeldLease) -> Result<Prepared, LoadError> {
+async fn prepare(account: &AccountContext, held: &HeldLease) -> Result<Prepared, LoadError> {
     let (pool, account_id) = (&account.pool, account.account_id());
     let kept_from = account.kept_from().await?;
-    left_out::check_key(pool, account.settings.policy.key.as_ref()).await?;
-    accounts::check(pool, account_id).await?;
+    may_begin(account).await?;
     let preparation = account.preparation(kept_from);
     let ready = conflict::retry(account.name(), || runs::prepare(pool, &held.lease, &preparation)).await?;
     if ready.coverage_began_anew {

@@ -55,7 +55,7 @@ impl Engine {
         ended
     }
 
-    pub(super) async fn write_rest(&mut self) -> Result<(), LoadError> {
+    async fn write_rest(&mut self) -> Result<(), LoadError> {
         loop {
             self.begin_write();
             let Some(written) = self.writes.join_next().await else {

@@ -3,8 +3,8 @@
 
 mod begin;
 mod close;
+mod findings;
 mod look;
-mod look_back;
 mod outcome;
 mod read;
 mod refused;
@@ -30,11 +30,10 @@ use crate::ledger::accounts::History;
 use crate::ledger::runs::Kind;
 use crate::time::{Pulse, Window};
 
-use super::account::AccountContext;
+use super::account::{AccountContext, HeldLease};
 use super::plan::Model;
 use super::read::{ApiProfile, Knowledge, ReadError};
 use super::report::{RunReport, both};
-use super::serve::HeldLease;
 use super::time_zone::TimeZoneCheck;
 
 pub(super) use begin::work;

@@ -171,7 +171,7 @@ impl Engine {
         self.account.headway.send_replace(headway);
     }
 
-    pub(super) fn headway_of(&self, source: &Source, run: &OpenRun) -> Headway {
+    fn headway_of(&self, source: &Source, run: &OpenRun) -> Headway {
         let flights = || {
             let of_source = |flight: &&Flight| flight.source == source.id();
             self.in_flight.values().filter(of_source)

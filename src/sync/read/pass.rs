@@ -6,10 +6,9 @@ use uuid::Uuid;
 
 use crate::extract::PAGE_SIZE;
 
-use super::RawPage;
-use super::TEXT_OF_A_WINDOW;
 use super::profile::{ApiProfile, OffsetUnit};
 use super::range::Places;
+use super::{RawPage, TEXT_OF_A_WINDOW};
 
 /// A server may limit bot-only records and conversations separately: a shorter page may be full of one kind.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -87,7 +86,9 @@ pub(super) struct Pass {
     pub(super) end: PassEnd,
     pub(super) places: Places,
     weight: usize,
-    seen: HashMap<Uuid, u64>,
+    shown: usize,
+    distinct: usize,
+    seen: HashMap<Uuid, usize>,
 }
 
 impl Pass {
@@ -148,7 +149,10 @@ impl Pass {
 
     fn add(&mut self, mut page: RawPage) {
         for record in &page.records {
-            *self.seen.entry(record.identity).or_default() += 1;
+            let times = self.seen.entry(record.identity).or_default();
+            self.distinct += usize::from(*times == 0);
+            self.shown += 1;
+            *times += 1;
         }
         let weight = &mut self.weight;
         let mut has_room = |of_element| {
@@ -190,11 +194,11 @@ impl Pass {
     }
 
     pub(super) fn shown(&self) -> u64 {
-        self.seen.values().sum()
+        self.shown as u64
     }
 
     pub(super) fn distinct(&self) -> u64 {
-        self.seen.len() as u64
+        self.distinct as u64
     }
 
     pub(super) fn repeated(&self) -> u64 {
@@ -207,8 +211,17 @@ impl Pass {
 
     /// The average, if there are enough records.
     pub(super) fn record_weight(&self) -> Option<usize> {
-        let shown = self.seen.len();
-        (shown * 2 >= PAGE_SIZE).then(|| self.weight / shown)
+        (self.distinct * 2 >= PAGE_SIZE).then(|| self.weight / self.distinct)
+    }
+
+    /// For lessons: they outlive the window.
+    pub(super) fn without_records(&self) -> Self {
+        Self {
+            pages: Vec::new(),
+            lengths: self.lengths.clone(),
+            seen: HashMap::new(),
+            ..*self
+        }
     }
 }
 

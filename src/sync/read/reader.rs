@@ -30,10 +30,10 @@ pub(super) struct WindowReader<'a, P> {
 
 impl<P: Pages> WindowReader<'_, P> {
     pub(super) async fn read(&mut self, slice: &Slice) -> Result<Reading, ReadError> {
-        let mut before: Option<Arc<Pass>> = None;
+        let mut before: Option<Pass> = None;
         for attempt in 1..=PASSES {
             let mut pass = self.pass(slice).await?;
-            let judgement = match judge(&self.known.profile, &pass, before.as_deref()) {
+            let judgement = match judge(&self.known.profile, &pass, before.as_ref()) {
                 Judgement::Doubtful => self.resolve(slice, &pass).await?,
                 judgement => judgement,
             };
@@ -45,8 +45,8 @@ impl<P: Pages> WindowReader<'_, P> {
             log(attempt, &pass, judgement);
             let is_last = attempt == PASSES;
             let pages = std::mem::take(&mut pass.pages);
-            let pass = Arc::new(pass);
-            self.known.learn(Lesson::Pass(Arc::clone(&pass), judgement));
+            let lesson = Arc::new(pass.without_records());
+            self.known.learn(Lesson::Pass(lesson, judgement));
             let verdict = match judgement {
                 Judgement::Again | Judgement::FalseTotal if !is_last => {
                     before = Some(pass);

@@ -222,6 +222,17 @@ fn a_rejected_record_on_two_pages_has_displaced_another() {
 }
 
 #[test]
+fn what_is_learned_of_a_pass_holds_no_records() {
+    let pass = Pass::of(page((1..100).map(good).chain([good(1)])), &ApiProfile::default());
+    let learned = pass.without_records();
+    let figures = |pass: &Pass| (pass.shown(), pass.distinct(), pass.record_weight(), pass.newest());
+    assert_eq!(figures(&learned), figures(&pass));
+    assert_eq!((pass.shown(), pass.distinct()), (100, 99));
+    assert!(pass.has_all_of(&page([good(1)])) && !learned.has_all_of(&page([good(1)])));
+    assert!(learned.pages.is_empty());
+}
+
+#[test]
 fn a_bad_minute_has_single_pages_read_for_a_while() {
     let mut profile = ApiProfile::default();
     let several = profile.pages();

@@ -187,11 +187,3 @@ pub(super) fn unanswered(session: &Session, has_opted_for_callback: bool) -> &'s
         "other"
     }
 }
-
-pub(super) fn not_answered(event: Option<&str>, has_session_ended: bool) -> &'static str {
-    match event {
-        Some(event) if !lower(Some(event)).starts_with("ignor") => "taken_away",
-        None if !has_session_ended => "ringing",
-        _ => "missed",
-    }
-}

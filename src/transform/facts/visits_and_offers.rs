@@ -1,6 +1,6 @@
 //! Visits of queues, and offers to agents.
 
-use super::interaction::{not_answered, unanswered};
+use super::interaction::unanswered;
 use super::{
     AgentOffer, FactBasis, Instant, QueueVisit, Step, agent_key, count, handle_seconds, is_answered, label,
     seconds_between, work_ended_at,
@@ -165,4 +165,12 @@ fn consultations_of<'a>(rows: &'a Rows, segment: &AgentSegment) -> Vec<&'a Consu
     let place = (segment.destination_index, segment.segment_index);
     let is_of = |one: &&Consultation| (one.destination_index, one.segment_index) == place;
     rows.consultations.iter().filter(is_of).collect()
+}
+
+fn not_answered(event: Option<&str>, has_session_ended: bool) -> &'static str {
+    match event {
+        Some(event) if !event.to_lowercase().starts_with("ignor") => "taken_away",
+        None if !has_session_ended => "ringing",
+        _ => "missed",
+    }
 }

@@ -13,6 +13,9 @@ use crate::transform::normal_form::{
 };
 use crate::transform::{Ids, LONGEST_ID};
 
+/// Of agent assist records, which are no contacts.
+const SHADOW_CHANNELS: [&str; 2] = ["agentassist", "AgentAssistV2"];
+
 /// Hashes of different purposes differ.
 const PURPOSE: &str = "smartassist-etl erasure";
 
@@ -288,4 +291,20 @@ fn hint_of_form(kind: IdentifierKind, form: &str) -> i32 {
 fn hint(text: &str) -> i32 {
     let digest = Sha256::digest(text);
     i32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]])
+}
+
+pub(in crate::transform) fn is_shadow_channel(channel: &str) -> bool {
+    SHADOW_CHANNELS
+        .iter()
+        .any(|name| name.eq_ignore_ascii_case(channel))
+}
+
+/// From `<account>/agentassist/<conversation>`.
+pub(in crate::transform) fn shadowed_conversation(user_id: &str) -> Option<&str> {
+    let [account, channel, conversation] = user_id.trim().split('/').collect::<Vec<_>>().try_into().ok()?;
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    let is_id = |id: &str| (1..=64).contains(&id.len()) && id.bytes().all(is_part);
+    let is_shadow =
+        is_shadow_channel(channel) && is_id(account) && is_id(conversation) && conversation.starts_with("c-");
+    is_shadow.then_some(conversation)
 }

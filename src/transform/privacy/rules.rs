@@ -5,11 +5,10 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value};
 
 use super::agents::{Agents, is_agent_id};
-use super::{Class, Node, Policy, Privacy, RECORD, Rule};
-use super::{Hashing, hashed, is_token};
+use super::identifier::shadowed_conversation;
+use super::{Class, Hashing, Node, Policy, Privacy, RECORD, Rule, hashed, is_token};
 use crate::transform::coerce::{self, Coerce, FieldKind};
 use crate::transform::reader::named;
-use crate::transform::record::shadowed_conversation;
 
 const FREE_TEXT: (Class, Hashing) = (Class::FreeText, Hashing::Text);
 const AGENT_ID: (Class, Hashing) = (Class::Agent, Hashing::UserId);

@@ -69,7 +69,7 @@ pub async fn left(pool: &Pool, account_id: &str) -> Result<u64, LoadError> {
 /// Zero: all are done.
 pub async fn rebuild_some(pool: &Pool, account_id: &str) -> Result<u64, LoadError> {
     pool.transact(async |transaction| {
-        conflict::take_turn(transaction, account_id).await?;
+        conflict::lock_for_writing(transaction, account_id).await?;
         let begin: Option<(Option<DateTime<Utc>>, Option<Uuid>)> = sqlx::query_as(
             "select rebuild_from, rebuild_after from smartassist.reporting where account_id = $1 for no key update",
         )
@@ -114,7 +114,7 @@ pub async fn forget_unnamed(pool: &Pool, account_id: &str) -> Result<(), LoadErr
         ("smartassist.agents", AgentOffer::TABLE, "agent_key"),
     ];
     pool.transact_without_timeout(async |transaction| {
-        conflict::take_turn(transaction, account_id).await?;
+        conflict::lock_for_writing(transaction, account_id).await?;
         for (table, facts, key) in named {
             // Two statements: a distributed database deletes from its small tables by values alone.
             let named = format!("select distinct {key} from {facts} where account_id = $1");
@@ -137,7 +137,7 @@ pub async fn forget_unnamed(pool: &Pool, account_id: &str) -> Result<(), LoadErr
 /// Without reading facts.
 pub async fn forget_unseen(pool: &Pool, account_id: &str, kept_from: DateTime<Utc>) -> Result<(), LoadError> {
     pool.transact(async |transaction| {
-        conflict::take_turn(transaction, account_id).await?;
+        conflict::lock_for_writing(transaction, account_id).await?;
         for table in ["smartassist.queues", "smartassist.agents"] {
             let delete = format!("delete from {table} where account_id = $1 and last_seen_at < $2");
             sqlx::query(AssertSqlSafe(delete))
@@ -154,7 +154,7 @@ pub async fn forget_unseen(pool: &Pool, account_id: &str, kept_from: DateTime<Ut
 /// Deletes facts of interactions that were deleted by hand.
 pub async fn forget_orphans(pool: &Pool, account_id: &str) -> Result<(), LoadError> {
     pool.transact_without_timeout(async |transaction| {
-        conflict::take_turn(transaction, account_id).await?;
+        conflict::lock_for_writing(transaction, account_id).await?;
         for table in TABLES {
             let delete = format!(
                 "delete from {table} as own where own.account_id = $1 and not exists \
