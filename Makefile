@@ -17,7 +17,8 @@ test test-faults test-bi soak deploy-check: export SETUP_FOR = test
 test-matrix: export SETUP_FOR = test-matrix
 
 # Tests wait more than they compute: more of them at a time than there are processors.
-test test-faults test-matrix: export RUST_TEST_THREADS ?= 8
+test test-matrix: export RUST_TEST_THREADS ?= 8
+test-faults: export RUST_TEST_THREADS ?= 4
 
 # What takes long: kills, storms, replicas, servers that come and go, browsers.
 FAULTS := faults:: cli::private_postgres:: daemon::backfill:: observe::browser:: observe::prometheus::

@@ -203,16 +203,19 @@ async fn a_load_that_is_frozen_in_a_transaction_goes_on() {
     watch::same_as_a_fresh_load(&setup, &database).await;
 }
 
-/// How often a load of so many interactions is killed. `KILLS` and `SEED` in the environment change it.
-const KILLS: u64 = 200;
+/// How often each of two loads of so many interactions is killed. `KILLS` and `SEED` in the environment change it.
+const KILLS: u64 = 100;
 const INTERACTIONS: usize = 20_000;
 
 /// What so many take at most in a debug build, on a machine that does other things as well.
 const WHOLE_LOAD: Duration = Duration::from_secs(900);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_load_killed_two_hundred_times_gives_the_same_tables() {
-    let mut dice = Dice::seeded();
+async fn loads_killed_two_hundred_times_give_the_same_tables() {
+    tokio::join!(killed(Dice::seeded(), 11), killed(Dice::seeded(), 12));
+}
+
+async fn killed(mut dice: Dice, data: u64) {
     let kills = std::env::var("KILLS")
         .ok()
         .and_then(|kills| kills.parse().ok())
@@ -222,7 +225,7 @@ async fn a_load_killed_two_hundred_times_gives_the_same_tables() {
     // the kills however fast the machine is, and on a slow one some of it is stored between them.
     let days = 3_650;
     setup.set("start_from", &crate::support::days_ago(days));
-    setup.seed_days(11, days, 0, INTERACTIONS);
+    setup.seed_days(data, days, 0, INTERACTIONS);
     setup.simulator.world().behaviour.latency = Duration::from_millis(150);
     // Two of them for what is older than a day.
     setup.set("max_in_flight", "3");

@@ -227,6 +227,8 @@ async fn a_third_window_waits_for_room_before_it_becomes_rows() {
     assert_eq!(Program::run(&["sync"], &environment(&setup)).await.code(), 0);
     setup.set("start_from", &days_ago(12));
     setup.simulator.world().clear_requests();
+    // So that there is a head.
+    tokio::time::sleep(Duration::from_millis(1_100)).await;
 
     let mut writing = database.pool.begin().await.unwrap();
     for statement in [
