@@ -13,7 +13,7 @@ const FORGET_COVERAGE: &str = "update smartassist_sync.accounts set coverage = '
 #[tokio::test]
 async fn every_interaction_arrives_in_all_tables() {
     let database = TestDatabase::migrated().await;
-    let setup = Setup::with_interactions(1_500).await;
+    let setup = Setup::with_interactions(1_600).await;
     let report = setup.sync(&database).await;
     assert_eq!(report.outcome, Outcome::Succeeded);
     assert_eq!(
@@ -22,11 +22,11 @@ async fn every_interaction_arrives_in_all_tables() {
             report.counters.updated,
             report.counters.rejected
         ),
-        (1_500, 0, 0)
+        (1_600, 0, 0)
     );
     let counts = database.counts().await;
-    assert_eq!((counts[0], counts[5]), (1_500, 1_500));
-    assert!(counts.iter().all(|count| *count > 40), "{counts:?}");
+    assert_eq!((counts[0], counts[5]), (1_600, 1_600));
+    assert!(counts.iter().all(|count| *count > 50), "{counts:?}");
     assert_eq!(
         database
             .number("select count(*) from smartassist.sessions where warnings <> '{}'")

@@ -11,7 +11,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::support::{Job, Runs, Setup, TestDatabase, instant, real_now};
 
-/// Everything that was stored of interactions but these, with the version of each row.
+/// Everything that was stored of interactions but these, with the version of each row; without facts of their customers, as a
+/// contact has a note of the next one.
 const VERSIONS: &str = "select string_agg(line, E'\\n' order by line collate \"C\") from ( \
      select 'session ' || interaction_key || xmin || ctid as line, interaction_key from smartassist.sessions union all \
      select 'destination ' || interaction_key || xmin || ctid, interaction_key from smartassist.destinations union all \
@@ -23,7 +24,9 @@ const VERSIONS: &str = "select string_agg(line, E'\\n' order by line collate \"C
      select 'offer ' || interaction_key || xmin || ctid, interaction_key from smartassist.fact_agent_offers union all \
      select 'fact ' || interaction_key || xmin || ctid, interaction_key from smartassist.fact_interactions \
      ) as lines join smartassist.sessions as session using (interaction_key) \
-     where coalesce(session.conversation_id, session.session_id) <> all($1)";
+     where coalesce(session.conversation_id, session.session_id) <> all($1) \
+     and not (line like 'fact %' and user_id in (select user_id from smartassist.sessions \
+     where coalesce(conversation_id, session_id) = any($1)))";
 
 pub(super) struct Past {
     pub(super) database: TestDatabase,

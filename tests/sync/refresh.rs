@@ -40,17 +40,6 @@ fn sessions(past: &Past, from: &str, count: usize, fits: impl Fn(&Interaction) -
     found
 }
 
-/// A contact has a note of the same customer's next one.
-fn of_its_customer(all: &[Interaction], session_id: &str) -> Vec<String> {
-    let user_id = &all
-        .iter()
-        .find(|one| one.session_id == session_id)
-        .unwrap()
-        .user_id;
-    let theirs = all.iter().filter(|one| one.user_id == *user_id);
-    theirs.map(stored_id).collect()
-}
-
 fn any(_: &Interaction) -> bool {
     true
 }
@@ -76,7 +65,8 @@ async fn a_refresh_stores_every_change_within_its_lookback_only() {
             Mutation::Promote => promoted += 1,
             _ => updated += 1,
         }
-        touched.extend(of_its_customer(&before, &change.session_id));
+        let old = before.iter().find(|one| one.session_id == change.session_id);
+        touched.push(stored_id(old.unwrap()));
     }
     assert_eq!(kinds.len(), 6, "every kind is among them");
     let versions = past.versions_but(&touched).await;
