@@ -29,7 +29,7 @@ test: ## the tests of every day, on a private PostgreSQL
 test-matrix: ## the integration tests of every day on PostgreSQL 14 to 18 (POSTGRESQL_VERSIONS="14 18": on these; TESTS="load:: reports::": these)
 	@scripts/with-toolchain.sh scripts/matrix.sh $(or $(TESTS),$(addprefix --skip ,$(FAULTS)))
 
-test-faults: ## the others: kills, storms, replicas, browsers; ten minutes
+test-faults: ## the others: kills, storms, replicas, browsers; twelve minutes
 	$(CARGO) test --test main --locked -- $(FAULTS)
 
 test-bi: ## what is shipped for BI tools, in a real Superset, browser and dbt; ten minutes, and a way to PyPI the first time

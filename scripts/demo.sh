@@ -226,7 +226,7 @@ same() { "$bin/smartassist-etl" verify --from "$from" --to "$to" >"$work/verify.
 wait_for "the comparison" "$daemon_pid" same
 indent <"$work/verify.txt"
 
-# list_since INSTANT: what came after it.
+# list_since INSTANT: what came after it, of what began within the hour.
 list_since() {
     value "
         select format('%s  %-18s %-9s %-7s  in PostgreSQL %s s after it began', to_char(first_seen_at, 'HH24:MI:SS'), channel,

@@ -71,6 +71,15 @@ fn secret(secret: &Secret) -> String {
     secret.read().unwrap().expose_secret().to_owned()
 }
 
+fn assert_has(found: &[String], wanted: &[&str]) {
+    for want in wanted {
+        assert!(
+            found.iter().any(|problem| problem == want),
+            "{want}\nin {found:#?}"
+        );
+    }
+}
+
 #[test]
 fn the_defaults_alone_are_valid_and_have_no_account() {
     let config = Config::from_layers(None, HashMap::new()).unwrap();
@@ -198,21 +207,19 @@ fn unknown_keys_are_named_at_every_level_with_the_nearest_key() {
          [storage]\nrwa = true\n[http]\nbnd = \"x\"\n[log]\nlevle = \"info\"\n{ACCOUNT}reqests_per_minute = 1\n"
     );
     let found = problems(read(&text, &[]));
-    for want in [
-        "dta_dir: unknown key; did you mean data_dir?",
-        "xyzzy: unknown key; known here: data_dir, database, account_defaults, accounts, reporting, sync, storage, privacy, http, log",
-        "sync.setle_seconds: unknown key; did you mean sync.settle_seconds?",
-        "database.max_connection: unknown key; did you mean database.max_connections?",
-        "storage.rwa: unknown key; did you mean storage.raw?",
-        "http.bnd: unknown key; did you mean http.bind?",
-        "log.levle: unknown key; did you mean log.level?",
-        "accounts.main.reqests_per_minute: unknown key; did you mean accounts.main.requests_per_minute?",
-    ] {
-        assert!(
-            found.iter().any(|problem| problem == want),
-            "{want}\nin {found:#?}"
-        );
-    }
+    assert_has(
+        &found,
+        &[
+            "dta_dir: unknown key; did you mean data_dir?",
+            "xyzzy: unknown key; known here: data_dir, database, account_defaults, accounts, reporting, sync, storage, privacy, http, log",
+            "sync.setle_seconds: unknown key; did you mean sync.settle_seconds?",
+            "database.max_connection: unknown key; did you mean database.max_connections?",
+            "storage.rwa: unknown key; did you mean storage.raw?",
+            "http.bnd: unknown key; did you mean http.bind?",
+            "log.levle: unknown key; did you mean log.level?",
+            "accounts.main.reqests_per_minute: unknown key; did you mean accounts.main.requests_per_minute?",
+        ],
+    );
     assert_eq!(found.len(), 8, "{found:#?}");
 }
 
@@ -350,15 +357,13 @@ fn what_is_wrong_in_reporting_is_said_with_the_nearest_key() {
         "[reporting]\ntime_zne = \"UTC\"\ntime_zone = \"Berlin\"\nweek_starts_on = \"mon\"\n{ACCOUNT}"
     );
     let found = problems(read(&text, &[]));
-    for want in [
-        "accounts.main.reporting.time_zne: unknown key; did you mean accounts.main.reporting.time_zone?",
-        "accounts.main.reporting.time_zone: must be the IANA name of a time zone, as in Europe/Berlin or America/New_York",
-    ] {
-        assert!(
-            found.iter().any(|problem| problem == want),
-            "{want}\nin {found:#?}"
-        );
-    }
+    assert_has(
+        &found,
+        &[
+            "accounts.main.reporting.time_zne: unknown key; did you mean accounts.main.reporting.time_zone?",
+            "accounts.main.reporting.time_zone: must be the IANA name of a time zone, as in Europe/Berlin or America/New_York",
+        ],
+    );
     assert_eq!(found.len(), 3, "{found:#?}");
 }
 

@@ -8,10 +8,9 @@ use crate::config::AccountConfig;
 use crate::postgres::Pool;
 use crate::time::Window;
 
-use super::LoadError;
-use super::RULES;
 use super::leases::{Lease, fenced};
 use super::runs::{Preparation, ReadyAccount};
+use super::{LoadError, RULES};
 
 /// Fails if the sync state is impossible, or the ledger does not prove it.
 pub async fn check(executor: impl PgExecutor<'_>, account_id: &str) -> Result<(), LoadError> {

@@ -128,6 +128,13 @@ macro_rules! spelled {
         }
 
         impl $name {
+            pub fn of(spelling: &str) -> Option<Self> {
+                match spelling {
+                    $($spelling => Some(Self::$value),)+
+                    _ => None,
+                }
+            }
+
             pub fn as_str(self) -> &'static str {
                 match self {
                     $(Self::$value => $spelling,)+

@@ -31,14 +31,6 @@ spelled! {
     }
 }
 
-impl Purpose {
-    pub(super) fn of(spelling: &str) -> Option<Self> {
-        use Purpose::*;
-        let all = [New, Refresh, Open, Backfill, Repair, Gap, Verify];
-        all.into_iter().find(|purpose| purpose.as_str() == spelling)
-    }
-}
-
 spelled! {
     Status {
         /// All records were seen.

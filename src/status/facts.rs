@@ -58,13 +58,12 @@ pub fn of(account: &AccountBoard, now: DateTime<Utc>) -> Vec<Fact> {
 }
 
 fn made_anew(to: DateTime<Utc>) -> Fact {
-    let begun = to > DateTime::UNIX_EPOCH;
-    let done = if begun {
-        format!("are being made anew, done up to {}", second(to))
+    if to > DateTime::UNIX_EPOCH {
+        let to = second(to);
+        fact("reports", format!("facts are being made anew, done up to {to}"))
     } else {
-        "are to be made anew".to_owned()
-    };
-    fact("reports", format!("facts {done}"))
+        fact("reports", "facts are to be made anew")
+    }
 }
 
 fn budget(account: &AccountBoard) -> Vec<Fact> {

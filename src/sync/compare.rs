@@ -11,9 +11,8 @@ use tracing::{error, info};
 use uuid::Uuid;
 
 use crate::extract::{ApiError, Page};
-use crate::ledger::gaps;
 use crate::ledger::problems::{Problem, ProblemCode};
-use crate::ledger::{Counters, LoadError, Status, requests};
+use crate::ledger::{Counters, LoadError, Status, gaps, requests};
 use crate::telemetry::instant;
 use crate::time::Window;
 use crate::transform::Interaction;

@@ -4,10 +4,9 @@ use chrono::{DateTime, Utc};
 use tracing::{error, info, warn};
 
 use crate::extract::{Action, ApiError};
-use crate::ledger::gaps;
 use crate::ledger::problems::{Failure, OTHER_FILTERS, Problem, ProblemCode};
 use crate::ledger::runs::{Kind, Outcome};
-use crate::ledger::{Counters, LoadError};
+use crate::ledger::{Counters, LoadError, gaps};
 use crate::telemetry::{self, chain};
 use crate::time::Crash;
 

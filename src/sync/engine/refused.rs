@@ -3,9 +3,8 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::extract::ApiError;
-use crate::ledger::accounts;
 use crate::ledger::problems::{Problem, ProblemCode};
-use crate::ledger::{Purpose, Status};
+use crate::ledger::{Purpose, Status, accounts};
 use crate::telemetry;
 use crate::time::Window;
 

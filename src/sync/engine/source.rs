@@ -5,9 +5,8 @@ use tokio::time::Instant;
 use tracing::{Span, debug};
 
 use crate::extract::Priority;
-use crate::ledger::Purpose;
 use crate::ledger::requests::OpenRequest;
-use crate::ledger::runs;
+use crate::ledger::{Purpose, runs};
 use crate::telemetry::chain;
 use crate::time::Window;
 

@@ -7,10 +7,9 @@ use chrono::{DateTime, Utc};
 use tracing::{error, info, warn};
 
 use crate::extract::Tally;
-use crate::ledger::conflict;
 use crate::ledger::leases::Lease;
 use crate::ledger::problems::{Problem, ProblemCode};
-use crate::ledger::{Counters, LoadError, Purpose, Status, WindowEntry, record_unstored};
+use crate::ledger::{Counters, LoadError, Purpose, Status, WindowEntry, conflict, record_unstored};
 use crate::telemetry::{self, metrics};
 use crate::time::{Pulse, Window};
 use crate::transform::{Interaction, Rejected};

@@ -11,10 +11,9 @@ use crate::extract::Narrowing;
 use crate::time::Window;
 use crate::transform::RawRecord;
 
-use super::Pages;
 use super::decide::Proof;
 use super::reader::WindowReader;
-use super::{ReadError, Reading, Slice, TEXT_IN_HAND, Verdict};
+use super::{Pages, ReadError, Reading, Slice, TEXT_IN_HAND, Verdict};
 
 /// As the vendor's page spells them.
 const CHANNELS_IN_REQUESTS: [&str; 2] = ["rtm", "voice"];

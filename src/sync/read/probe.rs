@@ -9,13 +9,11 @@ use crate::sync::time_zone::{TimeZoneCheck, TimeZoneVerdict};
 use crate::time::Window;
 use crate::transform::privacy::Policy;
 
-use super::Slice;
 use super::decide::Judgement;
 use super::pass::{After, Pass};
-use super::profile::ApiProfile;
-use super::profile::Knowledge;
+use super::profile::{ApiProfile, Knowledge};
 use super::reader::WindowReader;
-use super::{ApiPages, origin};
+use super::{ApiPages, Slice, origin};
 
 const RECORDS_WANTED: u64 = 900;
 

@@ -10,13 +10,11 @@ use crate::time::Window;
 use crate::transform::RawRecord;
 use crate::warehouse::compare::Basis;
 
-use super::Pages;
-use super::Slice;
 use super::decide::Judgement;
 use super::pass::Pass;
-use super::profile::Lesson;
-use super::profile::Range;
+use super::profile::{Lesson, Range};
 use super::reader::WindowReader;
+use super::{Pages, Slice};
 
 const ROUNDING: TimeDelta = TimeDelta::seconds(1);
 

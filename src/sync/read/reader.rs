@@ -9,15 +9,11 @@ use crate::extract::{ApiError, PAGE_SIZE};
 use crate::telemetry::chain;
 use crate::time::Window;
 
-use super::decide::Proof;
-use super::decide::{Judgement, judge, no_total};
-use super::decide::{NextPage, next};
+use super::decide::{Judgement, NextPage, Proof, judge, next, no_total};
 use super::pass::{Length, Pass};
-use super::profile::OffsetUnit;
-use super::profile::{Knowledge, Lesson};
+use super::profile::{Knowledge, Lesson, OffsetUnit};
 use super::range::Places;
-use super::{Pages, RawPage};
-use super::{ReadError, Reading, Slice, Verdict};
+use super::{Pages, RawPage, ReadError, Reading, Slice, Verdict};
 
 /// A false total takes two passes to detect.
 const PASSES: usize = 3;

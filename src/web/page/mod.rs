@@ -10,9 +10,8 @@ use sha2::{Digest, Sha256};
 
 use crate::ledger::problems::{Problem, Severity};
 use crate::status::calendar::RECENT_DAYS;
-use crate::status::facts;
 use crate::status::problems::Standing;
-use crate::status::{AccountBoard, Board};
+use crate::status::{AccountBoard, Board, facts};
 use crate::telemetry::{plural, second, span};
 
 const RENEW_SECONDS: u32 = 10;
