@@ -62,6 +62,10 @@ pub struct Window {
 }
 
 impl Window {
+    pub fn new(start: DateTime<Utc>, end: DateTime<Utc>) -> Self {
+        Self { start, end }
+    }
+
     pub fn seconds(&self) -> i64 {
         (self.end - self.start).num_seconds()
     }

@@ -103,7 +103,13 @@ impl Database {
         self.execute("checkpoint").await
     }
 
-    /// As if all had been read two days ago: the page adds up the last hour, and a run proves coverage by the windows of the last day.
+    pub(crate) async fn let_autovacuum_run(&mut self, may_run: bool) -> Result<()> {
+        self.execute(&format!("alter system set autovacuum = {may_run}"))
+            .await?;
+        self.execute("select pg_reload_conf()").await
+    }
+
+    /// As if all had been read two days ago: the page adds up the requests of the last hour.
     pub(crate) async fn age_ledger(&mut self) -> Result<()> {
         self.execute(
             "update smartassist_sync.windows \

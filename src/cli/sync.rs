@@ -82,10 +82,7 @@ impl RangeArguments {
         let head = sync::head(now, config.sync.settle);
         let retention = config.storage.retention;
         let kept_from = retention.and_then(|retention| sync::kept_from(now, retention));
-        let range = Window {
-            start: self.from,
-            end: self.to,
-        };
+        let range = Window::new(self.from, self.to);
         Ok((config, cut(range, head, kept_from)?))
     }
 }
@@ -128,10 +125,7 @@ fn cut(
         let (from, cut_to) = (telemetry::instant(start), telemetry::instant(from));
         warn!(from, cut_to, "the range reaches into what is not kept, it is cut");
     }
-    Ok(Window {
-        start: from,
-        end: end.min(head),
-    })
+    Ok(Window::new(from, end.min(head)))
 }
 
 #[cfg(test)]
@@ -141,10 +135,7 @@ mod tests {
     #[test]
     fn a_range_is_cut_where_the_future_begins() {
         let head = instant("2025-06-01T12:00:00Z").unwrap();
-        let range = |from, to| Window {
-            start: instant(from).unwrap(),
-            end: instant(to).unwrap(),
-        };
+        let range = |from, to| Window::new(instant(from).unwrap(), instant(to).unwrap());
         let cut_of = |from, to| cut(range(from, to), head, None);
         let future = cut_of("2025-05-01", "2025-07-01").unwrap();
         assert_eq!((future.start, future.end), (instant("2025-05-01").unwrap(), head));

@@ -135,10 +135,7 @@ async fn compare(
 }
 
 fn window_of(day: &DayComparison) -> Window {
-    Window {
-        start: day.from,
-        end: day.to,
-    }
+    Window::new(day.from, day.to)
 }
 
 async fn verify_ranges(

@@ -117,11 +117,8 @@ pub async fn open(
             purpose: Purpose::of(&row.purpose)?,
             policy: row.policy,
             since: row.since,
-            range: Window {
-                start: row.range_start,
-                end: row.range_end,
-            },
-            remaining: remaining.map(|(start, end)| Window { start, end }).collect(),
+            range: Window::new(row.range_start, row.range_end),
+            remaining: remaining.map(|(start, end)| Window::new(start, end)).collect(),
             is_cancelled: row.is_cancelled,
             has_other_filters: row.has_other_filters,
             by_identity: row.by_identity,
@@ -264,10 +261,7 @@ pub async fn select_open(pool: &Pool, account_id: &str, range: Window) -> Result
         .bind(range.end)
         .fetch_all(pool)
         .await?;
-    let second = |start| Window {
-        start,
-        end: start + TimeDelta::seconds(1),
-    };
+    let second = |start| Window::new(start, start + TimeDelta::seconds(1));
     Ok(starts.into_iter().map(second).collect())
 }
 

@@ -186,9 +186,6 @@ pub async fn note_progress(
 /// Of old windows, what they drained is kept as one multirange.
 pub const KEPT: TimeDelta = TimeDelta::days(90);
 
-/// Older windows are folded, so that each run has less to add up.
-const FOLDED: TimeDelta = TimeDelta::days(1);
-
 /// Keeps statements short.
 const BATCH: i64 = 1_000;
 
@@ -201,7 +198,6 @@ pub async fn prune_some(pool: &Pool, account_id: &str) -> Result<u64, LoadError>
             .await?;
         sqlx::query(include_str!("fold.sql"))
             .bind(account_id)
-            .bind(now - FOLDED)
             .execute(&mut *transaction)
             .await?;
         // Runs can go once their windows have.

@@ -132,7 +132,7 @@ pub async fn recent_counts(
     .bind(limit)
     .fetch_all(executor)
     .await?;
-    let count = |(start, end, count)| (Window { start, end }, u64::try_from(count).unwrap_or(0));
+    let count = |(start, end, count)| (Window::new(start, end), u64::try_from(count).unwrap_or(0));
     Ok(counts.into_iter().map(count).collect())
 }
 

@@ -71,10 +71,10 @@ pub struct CalendarDay {
 
 fn day(date: NaiveDate) -> Window {
     let midnight = |date: NaiveDate| date.and_time(NaiveTime::MIN).and_utc();
-    Window {
-        start: midnight(date),
-        end: midnight(date.checked_add_days(Days::new(1)).unwrap_or(date)),
-    }
+    Window::new(
+        midnight(date),
+        midnight(date.checked_add_days(Days::new(1)).unwrap_or(date)),
+    )
 }
 
 /// Up to today, none before `first_day`.
@@ -92,10 +92,7 @@ pub fn days(
     ];
     let first = first.into_iter().flatten().min().unwrap_or_default();
     let first = first.max(first_day);
-    let wanted = Window {
-        start: start_from,
-        end: wanted_until(details, now),
-    };
+    let wanted = Window::new(start_from, wanted_until(details, now));
     let cell = |date: NaiveDate| {
         let counted = counts.binary_search_by_key(&date, |count| count.day);
         CalendarDay {
@@ -123,10 +120,7 @@ fn state(cell: Window, wanted: Window, details: &AccountDetails, now: DateTime<U
     {
         return DayState::Gap;
     }
-    let mut part = Window {
-        start: cell.start.max(wanted.start),
-        end: cell.end.min(wanted.end),
-    };
+    let mut part = Window::new(cell.start.max(wanted.start), cell.end.min(wanted.end));
     let mut without_coverage = DayState::Unread;
     if part.seconds() <= 0 {
         // Backfills may cover unwanted time.

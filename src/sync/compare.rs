@@ -355,10 +355,7 @@ fn log_difference(compared: &DayComparison) {
     if !compared.differs() {
         return;
     }
-    let day = Window {
-        start: compared.from,
-        end: compared.to,
-    };
+    let day = Window::new(compared.from, compared.to);
     info!(
         %day,
         api = compared.api,

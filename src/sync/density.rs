@@ -257,7 +257,7 @@ pub(super) fn pieces_of(window: Window, length: TimeDelta) -> impl Iterator<Item
     std::iter::from_fn(move || {
         (start < window.end).then(|| {
             let end = window.end.min(trunc(start, length) + length);
-            let piece = Window { start, end };
+            let piece = Window::new(start, end);
             start = end;
             piece
         })

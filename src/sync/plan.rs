@@ -120,10 +120,7 @@ impl Queue {
 
     fn append(&mut self, window: Window, gaps: &[Window], density: &Density) {
         if let Some(last) = self.stretches.back_mut() {
-            let between = Window {
-                start: last.window.end,
-                end: window.start,
-            };
+            let between = Window::new(last.window.end, window.start);
             let is_worth_it = !density.is_unknown()
                 && window.end - last.window.start <= LONGEST_WINDOW
                 && density.expected(between).records < BRIDGED_RECORDS
@@ -220,12 +217,9 @@ impl Queue {
 
     fn put_back_parts(&mut self, window: Window, boundaries: &[DateTime<Utc>]) {
         let edges = [&[window.start], boundaries, &[window.end]].concat();
-        let parts = edges.windows(2).map(|edge| {
-            Stretch::cut(Window {
-                start: edge[0],
-                end: edge[1],
-            })
-        });
+        let parts = edges
+            .windows(2)
+            .map(|edge| Stretch::cut(Window::new(edge[0], edge[1])));
         match self.side {
             Side::Newest => self.stretches.extend(parts),
             Side::Oldest => parts.rev().for_each(|part| self.stretches.push_front(part)),

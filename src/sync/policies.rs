@@ -32,10 +32,7 @@ pub(super) async fn ask(
     head: DateTime<Utc>,
 ) -> Result<Option<i64>, LoadError> {
     let (pool, account_id) = (&account.pool, account.account_id());
-    let back = |span| Window {
-        start: head - span,
-        end: head,
-    };
+    let back = |span| Window::new(head - span, head);
     let (purpose, ranges) = match policy.selection {
         Selection::Lookback { lookback, late } => {
             let mut ranges = vec![back(lookback)];

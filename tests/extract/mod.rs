@@ -20,10 +20,7 @@ use crate::support::{Setup, instant};
 
 /// The window that these tests read.
 fn week() -> Window {
-    Window {
-        start: instant("2026-01-08T00:00:00Z"),
-        end: instant("2026-01-15T00:00:00Z"),
-    }
+    Window::new(instant("2026-01-08T00:00:00Z"), instant("2026-01-15T00:00:00Z"))
 }
 
 /// A page of everything in the week.

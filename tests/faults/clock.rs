@@ -88,10 +88,7 @@ async fn readings_by_a_fast_clock_are_refreshed_once_it_is_right() {
         let now = setup.clock.now();
         let job = if refetch {
             Job::Backfill {
-                range: Window {
-                    start: instant("2026-01-01T00:00:00Z"),
-                    end: now,
-                },
+                range: Window::new(instant("2026-01-01T00:00:00Z"), now),
                 refetch,
             }
         } else {

@@ -35,10 +35,7 @@ pub(super) fn at(time: &str) -> DateTime<Utc> {
 
 /// A window of 10 January 2026.
 pub(super) fn window(start: &str, end: &str) -> Window {
-    Window {
-        start: at(start),
-        end: at(end),
-    }
+    Window::new(at(start), at(end))
 }
 
 pub(super) fn texts(windows: &[Window]) -> Vec<String> {

@@ -26,10 +26,7 @@ async fn age_ledger(desk: &Desk, interval: &str) {
 }
 
 async fn cover_up_to(desk: &Desk, end: &str) {
-    let before = Window {
-        start: instant("2026-01-01T00:00:00Z"),
-        end: at(end),
-    };
+    let before = Window::new(instant("2026-01-01T00:00:00Z"), at(end));
     desk.empty(Status::Drained, before, at("12:00:00")).await;
 }
 

@@ -9,10 +9,7 @@ use crate::support::instant;
 
 fn window(start: &str, end: &str) -> Window {
     let at = |text: &str| instant(&format!("2026-01-{text}:00Z"));
-    Window {
-        start: at(start),
-        end: at(end),
-    }
+    Window::new(at(start), at(end))
 }
 
 fn details(coverage: Vec<Window>, gaps: &[Window]) -> AccountDetails {

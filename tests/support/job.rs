@@ -72,16 +72,10 @@ async fn selected(account: &AccountContext, job: &Job) -> Vec<(&'static str, Pur
     let mut selected = vec![(
         name(*lookback),
         Purpose::Refresh,
-        vec![Window {
-            start: head - *lookback,
-            end: head,
-        }],
+        vec![Window::new(head - *lookback, head)],
     )];
     if let Some(start) = open_since {
-        let range = Window {
-            start: *start,
-            end: head - *lookback,
-        };
+        let range = Window::new(*start, head - *lookback);
         let open = requests::select_open(pool, account_id, range).await.unwrap();
         selected.push(("open", Purpose::Open, open));
     }

@@ -153,10 +153,7 @@ impl Mix {
             Wanted::Sync => Job::Sync,
             Wanted::Refresh(lookback) => self.past.refresh(*lookback),
             Wanted::Backfill(from, span, refetch) => Job::Backfill {
-                range: Window {
-                    start: first + *from,
-                    end: first + *from + *span,
-                },
+                range: Window::new(first + *from, first + *from + *span),
                 refetch: *refetch,
             },
         };

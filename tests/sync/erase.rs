@@ -379,10 +379,7 @@ async fn verify_does_not_miss_who_was_erased() {
     let worker = worker(&setup, &database, keep());
     sync(&worker).await;
     forget(&database, IdentifierKind::Email, "ada@example.com").await;
-    let range = Window {
-        start: instant("2026-01-10T00:00:00Z"),
-        end: instant("2026-01-11T00:00:00Z"),
-    };
+    let range = Window::new(instant("2026-01-10T00:00:00Z"), instant("2026-01-11T00:00:00Z"));
     let mut verification = Verification::of(range);
     verification.demand_identity();
     worker.verify(&mut verification, &CancellationToken::new()).await;

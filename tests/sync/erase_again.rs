@@ -105,10 +105,10 @@ async fn erased_interactions_stay_away_without_their_identifier() {
     let again = refetch(&hidden, &database).await;
     assert_eq!((again.counters.inserted, again.counters.left_out), (0, 2));
     assert_eq!(sessions(&database).await, "s-3");
-    let mut verification = Verification::of(Window {
-        start: instant("2026-01-10T00:00:00Z"),
-        end: instant("2026-01-11T00:00:00Z"),
-    });
+    let mut verification = Verification::of(Window::new(
+        instant("2026-01-10T00:00:00Z"),
+        instant("2026-01-11T00:00:00Z"),
+    ));
     verification.demand_identity();
     worker(&hidden, &database)
         .verify(&mut verification, &CancellationToken::new())

@@ -212,10 +212,7 @@ async fn a_backfill_beyond_the_history_fails_and_says_where_it_begins() {
     setup.set("start_from", "2026-01-14");
     setup.sync(&database).await;
     let backfill = Job::Backfill {
-        range: Window {
-            start: instant("2026-01-01T00:00:00Z"),
-            end: instant("2026-01-14T00:00:00Z"),
-        },
+        range: Window::new(instant("2026-01-01T00:00:00Z"), instant("2026-01-14T00:00:00Z")),
         refetch: false,
     };
     let worker = setup.worker(&database.pool);

@@ -101,10 +101,7 @@ async fn an_outage_in_the_middle_of_a_backfill_moves_nothing() {
         setup.set("start_from", "2026-01-14");
         setup.sync(&database).await;
         goes_out(&setup, after, ALL, kind);
-        let range = Window {
-            start: instant("2025-11-01T00:00:00Z"),
-            end: instant("2026-01-14T00:00:00Z"),
-        };
+        let range = Window::new(instant("2025-11-01T00:00:00Z"), instant("2026-01-14T00:00:00Z"));
         let backfill = Job::Backfill {
             range,
             refetch: false,

@@ -170,10 +170,7 @@ async fn a_gap_before_start_from_fails_its_backfill_and_no_poll() {
     let mut setup = burst(alike).await;
     setup.set("start_from", "2026-01-14");
     assert_eq!(setup.sync(&database).await.outcome, Outcome::Succeeded);
-    let range = Window {
-        start: instant("2026-01-12T00:00:00Z"),
-        end: instant("2026-01-13T00:00:00Z"),
-    };
+    let range = Window::new(instant("2026-01-12T00:00:00Z"), instant("2026-01-13T00:00:00Z"));
     let backfill = Job::Backfill {
         range,
         refetch: false,

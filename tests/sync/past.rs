@@ -43,10 +43,7 @@ pub(super) fn stored_id(interaction: &Interaction) -> String {
 }
 
 pub(super) fn window(start: &str, end: &str) -> Window {
-    Window {
-        start: instant(start),
-        end: instant(end),
-    }
+    Window::new(instant(start), instant(end))
 }
 
 impl Past {

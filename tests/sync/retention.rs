@@ -64,10 +64,7 @@ async fn nothing_older_than_retention_is_fetched() {
     run(&worker, Job::Sync).await;
     let start_from = "select (start_from at time zone 'UTC')::text from smartassist_sync.accounts";
     assert_eq!(database.text(start_from).await, "2026-01-10 00:00:00");
-    let range = Window {
-        start: instant("2026-01-01T00:00:00Z"),
-        end: instant("2026-01-12T00:00:00Z"),
-    };
+    let range = Window::new(instant("2026-01-01T00:00:00Z"), instant("2026-01-12T00:00:00Z"));
     run(&worker, Job::Backfill { range, refetch: true }).await;
     let refresh = Job::Refresh {
         lookback: TimeDelta::days(30),
@@ -110,10 +107,10 @@ async fn verify_does_not_miss_what_is_not_kept() {
         .clean_up(&CancellationToken::new(), &Pulse::default())
         .await
         .unwrap();
-    let mut verification = Verification::of(Window {
-        start: instant("2026-01-10T00:00:00Z"),
-        end: instant("2026-01-13T00:00:00Z"),
-    });
+    let mut verification = Verification::of(Window::new(
+        instant("2026-01-10T00:00:00Z"),
+        instant("2026-01-13T00:00:00Z"),
+    ));
     verification.demand_identity();
     worker.verify(&mut verification, &CancellationToken::new()).await;
     assert_eq!(verification.compared().count(), 3);
@@ -147,10 +144,7 @@ async fn what_was_deleted_is_read_again_once_more_is_kept() {
     // The start is remembered where nobody says another; a backfill goes before it.
     setup.set("start_from", "");
     assert_eq!(setup.sync(&database).await.counters.inserted, 0);
-    let range = Window {
-        start: instant("2026-01-05T00:00:00Z"),
-        end: instant("2026-01-10T00:00:00Z"),
-    };
+    let range = Window::new(instant("2026-01-05T00:00:00Z"), instant("2026-01-10T00:00:00Z"));
     let backfill = Job::Backfill {
         range,
         refetch: false,
@@ -195,10 +189,7 @@ async fn rejected_records_of_old_windows_go_as_well() {
         );
         let well = serde_json::json!({"sessionId": format!("s-{day}"), "sessionStartTime": format!("{day}T10:00:00")});
         setup.simulator.world().insert_raw(start, &well);
-        let range = Window {
-            start,
-            end: start + TimeDelta::hours(1),
-        };
+        let range = Window::new(start, start + TimeDelta::hours(1));
         run(
             &setup.worker(&database.pool),
             Job::Backfill { range, refetch: true },

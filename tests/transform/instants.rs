@@ -99,10 +99,7 @@ fn the_stamps_inside_a_snooze_are_utc_too() {
 /// All interactions of the account's first week, as its client gets them.
 async fn first_week(setup: &Setup) -> BTreeMap<Uuid, Interaction> {
     let client = setup.client();
-    let window = Window {
-        start: instant("2026-01-01T00:00:00Z"),
-        end: instant("2026-01-07T00:00:00Z"),
-    };
+    let window = Window::new(instant("2026-01-01T00:00:00Z"), instant("2026-01-07T00:00:00Z"));
     let mut interactions = BTreeMap::new();
     for offset in 0..10 {
         let request = PageRequest {

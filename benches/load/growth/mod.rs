@@ -19,8 +19,8 @@ use crate::workbench::Workbench;
 
 use table::GrowthTable;
 
-/// So that ten million are fourteen years.
-const INTERACTIONS_PER_DAY: usize = 2_000;
+/// So that a hundred thousand are a month, and ten million nine years.
+const INTERACTIONS_PER_DAY: usize = 3_000;
 
 /// Whoever is erased is recognised by hashes that are made with it.
 const KEY: &str = "a key of at least 32 characters, for nobody";

@@ -236,10 +236,7 @@ impl Engine {
         let source = &mut self.sources[place];
         let days = std::mem::take(&mut source.days);
         if let (Some(request), Some(first), Some(last)) = (&source.request, days.first(), days.last()) {
-            let all = Window {
-                start: first.start,
-                end: last.end,
-            };
+            let all = Window::new(first.start, last.end);
             let task = Task::Compare {
                 request: request.id,
                 by_identity: request.by_identity,

@@ -133,7 +133,7 @@ impl Engine {
             );
         }
         let end = end.min(head);
-        (start < end).then_some(Window { start, end })
+        (start < end).then_some(Window::new(start, end))
     }
 
     pub(super) fn fail(&mut self, flight: Flight, failure: WindowFailure) {

@@ -196,10 +196,7 @@ impl WindowSource {
 }
 
 pub(super) fn before(end: DateTime<Utc>) -> Window {
-    Window {
-        start: end - EDGE,
-        end,
-    }
+    Window::new(end - EDGE, end)
 }
 
 #[derive(Debug, Default)]

@@ -93,10 +93,7 @@ impl Engine {
         let Some(until) = source.horizon.oldest_served else {
             return false;
         };
-        let between = Window {
-            start: window.end,
-            end: until,
-        };
+        let between = Window::new(window.end, until);
         let is_read = self
             .in_flight
             .values()
@@ -256,10 +253,7 @@ mod tests {
     }
 
     fn window(from: i64, to: i64) -> Window {
-        Window {
-            start: at(from),
-            end: at(to),
-        }
+        Window::new(at(from), at(to))
     }
 
     const DAY: i64 = 24 * 60;

@@ -128,17 +128,11 @@ impl Model {
             Side::Newest => {
                 let last_date = self.midnight(end - SECOND, 0);
                 let first_date = last_date.checked_sub_days(Days::new(MOST_DATES - 1));
-                Window {
-                    start: start.max(end - longest).max(first_date.unwrap_or(start)),
-                    end,
-                }
+                Window::new(start.max(end - longest).max(first_date.unwrap_or(start)), end)
             }
             Side::Oldest => {
                 let after_last_date = self.midnight(start, MOST_DATES);
-                Window {
-                    start,
-                    end: end.min(start + longest).min(after_last_date),
-                }
+                Window::new(start, end.min(start + longest).min(after_last_date))
             }
         }
     }
@@ -191,7 +185,7 @@ impl Side {
             Self::Newest => (other, fixed),
             Self::Oldest => (fixed, other),
         };
-        Window { start, end }
+        Window::new(start, end)
     }
 
     fn further(self, edge: DateTime<Utc>, by: TimeDelta) -> DateTime<Utc> {

@@ -13,10 +13,7 @@ fn at(second: i64) -> DateTime<Utc> {
 }
 
 fn window(from: i64, to: i64) -> Window {
-    Window {
-        start: at(from),
-        end: at(to),
-    }
+    Window::new(at(from), at(to))
 }
 
 const DAY: i64 = 86_400;

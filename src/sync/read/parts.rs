@@ -94,7 +94,7 @@ impl<P: Pages> WindowReader<'_, P> {
         let Some(total) = whole.reported_total.filter(|_| self.known.profile.gives_totals()) else {
             return Ok(None);
         };
-        let instant = |at| slice.part(Window { start: at, end: at });
+        let instant = |at| slice.part(Window::new(at, at));
         let at_end = match self.first_page(&instant(slice.window.end), 1).await {
             Ok(page) => page.reported,
             // Some servers refuse an empty range.

@@ -41,7 +41,7 @@ pub struct Probe {
 /// The last try failed.
 pub async fn reach(api: &ApiClient, until: DateTime<Utc>, tally: &Tally) -> Result<Reached, ApiError> {
     let start = until - TimeDelta::days(1);
-    one_record(api, Window { start, end: until }, tally).await
+    one_record(api, Window::new(start, until), tally).await
 }
 
 /// Requests one record of the longest window the vendor allows: seven days and dates.
@@ -52,7 +52,7 @@ pub async fn reach_week(api: &ApiClient, until: DateTime<Utc>, tally: &Tally) ->
     let offset = TimeDelta::minutes(api.account().time_zone_offset.into());
     let first_date = (until - offset).date_naive() - Days::new(6);
     let start = first_date.and_time(NaiveTime::MIN).and_utc() + offset;
-    one_record(api, Window { start, end: until }, tally).await
+    one_record(api, Window::new(start, until), tally).await
 }
 
 async fn one_record(api: &ApiClient, window: Window, tally: &Tally) -> Result<Reached, ApiError> {
@@ -96,10 +96,7 @@ fn newest_part(reached: &Reached) -> Window {
     let seconds = u64::try_from(reached.window.seconds()).unwrap_or(0);
     let seconds = (seconds * RECORDS_WANTED / total).max(1);
     let length = TimeDelta::seconds(i64::try_from(seconds).unwrap_or(i64::MAX));
-    Window {
-        start: reached.window.end - length,
-        end: reached.window.end,
-    }
+    Window::new(reached.window.end - length, reached.window.end)
 }
 
 /// First, second and last page: at most four requests.
@@ -180,10 +177,7 @@ mod tests {
 
     fn window(from: i64, to: i64) -> Window {
         let hour = |hours| DateTime::UNIX_EPOCH + TimeDelta::hours(hours);
-        Window {
-            start: hour(from),
-            end: hour(to),
-        }
+        Window::new(hour(from), hour(to))
     }
 
     fn reached(window: Window, total: Option<u64>) -> Reached {

@@ -144,14 +144,8 @@ impl<P: Pages> WindowReader<'_, P> {
             return Ok(drained);
         }
         let Window { start, end } = slice.window;
-        let at_start = STRETCHES.map(|length| Window {
-            start,
-            end: start + length,
-        });
-        let at_end = STRETCHES.map(|length| Window {
-            start: end - length,
-            end,
-        });
+        let at_start = STRETCHES.map(|length| Window::new(start, start + length));
+        let at_end = STRETCHES.map(|length| Window::new(end - length, end));
         let mut is_kept = self.is_kept_in(slice, at_start).await?;
         if is_kept == Some(false) && pass.places.outside == 1 {
             // The odd record may lie in this very second.
@@ -193,10 +187,7 @@ mod tests {
 
     fn window() -> Window {
         let at = |text: &str| DateTime::parse_from_rfc3339(text).unwrap().to_utc();
-        Window {
-            start: at("2026-01-10T12:00:00Z"),
-            end: at("2026-01-10T12:05:00Z"),
-        }
+        Window::new(at("2026-01-10T12:00:00Z"), at("2026-01-10T12:05:00Z"))
     }
 
     fn record((start, end): &(&str, &str)) -> RawRecord {

@@ -37,10 +37,7 @@ fn instant(text: &str) -> DateTime<Utc> {
 }
 
 fn window(start: &str, end: &str) -> Window {
-    Window {
-        start: instant(start),
-        end: instant(end),
-    }
+    Window::new(instant(start), instant(end))
 }
 
 struct MemoryApi {
@@ -304,7 +301,7 @@ async fn the_basis_of_the_range_is_found_out() {
         let mut start = instant(HOUR.0);
         for _ in 0..12 {
             let end = start + TimeDelta::minutes(5);
-            model.load(Window { start, end }).await;
+            model.load(Window::new(start, end)).await;
             start = end;
         }
         assert_eq!(model.profile().basis, Some(found), "{basis:?}");

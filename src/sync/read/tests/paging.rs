@@ -52,10 +52,7 @@ impl MemoryAccount {
     async fn load(&mut self, about: &str) -> u64 {
         let before = self.api.requests();
         let now = self.api.world.lock().unwrap().now();
-        let stretch = Window {
-            start: self.read_to,
-            end: now - TimeDelta::minutes(2),
-        };
+        let stretch = Window::new(self.read_to, now - TimeDelta::minutes(2));
         let loaded = self.api.load_by(&mut self.model, stretch).await;
         assert_eq!(loaded.gaps, [], "{about}");
         self.read.extend(loaded.records);
