@@ -13,6 +13,7 @@ create table smartassist.reporting (
     account_id text collate "C" not null,
     time_zone text not null default 'UTC',
     service_level_seconds integer not null default 20,
+    service_level_seconds_by_channel jsonb,
     short_abandon_seconds integer not null default 5,
     repeat_contact_days integer not null default 7,
     week_starts_on integer not null default 1,
@@ -29,6 +30,7 @@ comment on table smartassist.reporting is
 comment on column smartassist.reporting.account_id is 'The SmartAssist account. The key.';
 comment on column smartassist.reporting.time_zone is 'IANA name of the time zone of local times and dates. A change makes all facts anew.';
 comment on column smartassist.reporting.service_level_seconds is 'Seconds from the entry into the queue within which an answer is within target.';
+comment on column smartassist.reporting.service_level_seconds_by_channel is 'The same of channels that have their own: seconds by the name of the channel. NULL where none has.';
 comment on column smartassist.reporting.short_abandon_seconds is 'Seconds from the entry into the queue within which an abandon is a short one.';
 comment on column smartassist.reporting.repeat_contact_days is 'Days after the end of a contact in which the customer must not come back for it to count as resolved.';
 comment on column smartassist.reporting.week_starts_on is 'First day of the week, 1 for Monday to 7 for Sunday.';
@@ -335,7 +337,9 @@ alter table smartassist.fact_interactions alter column tags set statistics 0, al
 -- Whoever reads a view needs the right to execute the functions in it, so there are none of ours.
 
 create view smartassist_bi.settings as
-select account_id, time_zone, service_level_seconds, short_abandon_seconds, repeat_contact_days, week_starts_on, rebuild_from is not null as is_rebuilding
+select
+    account_id, time_zone, service_level_seconds, service_level_seconds_by_channel::text as service_level_seconds_by_channel, short_abandon_seconds,
+    repeat_contact_days, week_starts_on, rebuild_from is not null as is_rebuilding
 from smartassist.reporting;
 
 comment on view smartassist_bi.settings is 'What reports on each account are made with; set by reporting.* of the configuration.';
@@ -383,13 +387,23 @@ select
     coalesce(a.agent_label, v.agent_key) as agent_label,
     1 as offered,
     (v.outcome = 'answered')::integer as answered,
-    (v.outcome = 'answered' and coalesce(v.wait_seconds <= r.service_level_seconds, false))::integer as answered_in_target,
+    (
+        v.outcome = 'answered'
+        and coalesce(v.wait_seconds <= coalesce((r.service_level_seconds_by_channel ->> v.channel)::integer, r.service_level_seconds), false)
+    )::integer as answered_in_target,
     (v.outcome = 'abandoned')::integer as abandoned,
     (v.outcome = 'abandoned' and coalesce(v.wait_seconds <= r.short_abandon_seconds, false))::integer as abandoned_short,
-    (v.outcome = 'abandoned' and coalesce(v.wait_seconds <= r.service_level_seconds, false))::integer as abandoned_in_target,
     (
-        v.callback_opted = 1 and coalesce(v.callback_asked_seconds <= r.service_level_seconds, false)
-        and not (v.outcome = 'answered' and coalesce(v.wait_seconds <= r.service_level_seconds, false))
+        v.outcome = 'abandoned'
+        and coalesce(v.wait_seconds <= coalesce((r.service_level_seconds_by_channel ->> v.channel)::integer, r.service_level_seconds), false)
+    )::integer as abandoned_in_target,
+    (
+        v.callback_opted = 1
+        and coalesce(v.callback_asked_seconds <= coalesce((r.service_level_seconds_by_channel ->> v.channel)::integer, r.service_level_seconds), false)
+        and not (
+            v.outcome = 'answered'
+            and coalesce(v.wait_seconds <= coalesce((r.service_level_seconds_by_channel ->> v.channel)::integer, r.service_level_seconds), false)
+        )
     )::integer as callback_asked_in_target,
     (v.outcome = 'flowed_out')::integer as flowed_out,
     (v.outcome = 'voicemail')::integer as voicemail,
@@ -418,11 +432,11 @@ comment on column smartassist_bi.queue_visits.answer_seconds is 'wait_seconds of
 comment on column smartassist_bi.queue_visits.abandon_seconds is 'wait_seconds of abandoned stays, NULL for others.';
 comment on column smartassist_bi.queue_visits.offered is 'Always 1: their sum counts stays.';
 comment on column smartassist_bi.queue_visits.answered is '1 where the outcome is answered, else 0.';
-comment on column smartassist_bi.queue_visits.answered_in_target is '1 where answered within reporting.service_level_seconds, else 0.';
+comment on column smartassist_bi.queue_visits.answered_in_target is '1 where answered within reporting.service_level_seconds (or those of its channel), else 0.';
 comment on column smartassist_bi.queue_visits.abandoned is '1 where the outcome is abandoned, else 0.';
 comment on column smartassist_bi.queue_visits.abandoned_short is '1 where abandoned within reporting.short_abandon_seconds, else 0.';
-comment on column smartassist_bi.queue_visits.abandoned_in_target is '1 where abandoned within reporting.service_level_seconds, else 0.';
-comment on column smartassist_bi.queue_visits.callback_asked_in_target is '1 where a callback was asked for within reporting.service_level_seconds and nobody answered within it, else 0.';
+comment on column smartassist_bi.queue_visits.abandoned_in_target is '1 where abandoned within reporting.service_level_seconds (or those of its channel), else 0.';
+comment on column smartassist_bi.queue_visits.callback_asked_in_target is '1 where a callback was asked for within reporting.service_level_seconds (or those of its channel) and nobody answered within it, else 0.';
 comment on column smartassist_bi.queue_visits.flowed_out is '1 where the outcome is flowed_out, else 0.';
 comment on column smartassist_bi.queue_visits.voicemail is '1 where the outcome is voicemail, else 0.';
 comment on column smartassist_bi.queue_visits.terminated is '1 where the outcome is terminated, else 0.';
@@ -844,11 +858,11 @@ comment on column smartassist_bi.queue_metrics_by_quarter.date is 'Its local dat
 comment on column smartassist_bi.queue_metrics_by_quarter.quarter is 'The same quarter of an hour as an instant: it tells the two apart that have one local name when clocks are set back.';
 comment on column smartassist_bi.queue_metrics_by_quarter.offered is 'Stays in the queue that began.';
 comment on column smartassist_bi.queue_metrics_by_quarter.answered is 'Those that an agent answered.';
-comment on column smartassist_bi.queue_metrics_by_quarter.answered_within is 'Those answered within reporting.service_level_seconds.';
+comment on column smartassist_bi.queue_metrics_by_quarter.answered_within is 'Those answered within reporting.service_level_seconds (or those of their channel).';
 comment on column smartassist_bi.queue_metrics_by_quarter.answered_beyond is 'Those answered later, or after an unknown time.';
 comment on column smartassist_bi.queue_metrics_by_quarter.abandoned is 'Stays that the customer ended.';
 comment on column smartassist_bi.queue_metrics_by_quarter.abandoned_short is 'Those ended within reporting.short_abandon_seconds.';
-comment on column smartassist_bi.queue_metrics_by_quarter.abandoned_within is 'Those ended within reporting.service_level_seconds.';
+comment on column smartassist_bi.queue_metrics_by_quarter.abandoned_within is 'Those ended within reporting.service_level_seconds (or those of their channel).';
 comment on column smartassist_bi.queue_metrics_by_quarter.abandoned_beyond is 'Those ended later, or after an unknown time.';
 comment on column smartassist_bi.queue_metrics_by_quarter.flowed_out is 'Stays that ended unanswered in another queue.';
 comment on column smartassist_bi.queue_metrics_by_quarter.voicemail is 'Stays that ended in a voicemail.';

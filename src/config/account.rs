@@ -249,6 +249,13 @@ impl Section<'_> {
         let defaults = self.table("account_defaults")?;
         let own = self.table("accounts")?;
         let reporting = self.table("reporting")?;
+        let problems = self.problem_count();
+        self.nested("reporting", reporting.clone())
+            .read_all(Reporting::read);
+        // Or each account would have them again.
+        if self.problem_count() > problems {
+            return None;
+        }
         if own.is_empty() {
             self.check_account_defaults(defaults, reporting);
             return Some(Vec::new());

@@ -8,8 +8,9 @@ mod sync;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -40,6 +41,9 @@ pub const SHORTEST_TOKEN: usize = 16;
 const A_TIME_ZONE: &str = "the IANA name of a time zone, as in Europe/Berlin or America/New_York";
 
 const A_LEVEL: &str = "error, warn, info, debug, trace, or directives such as info,smartassist_etl=debug";
+
+/// An e-mail may wait for days.
+const SERVICE_LEVEL_SECONDS: RangeInclusive<i64> = 1..=2_592_000;
 
 /// Numbers of ISO 8601.
 const DAYS: [(&str, i32); 7] = [
@@ -98,7 +102,9 @@ settings! {
     Reporting {
         time_zone: Tz = required("time_zone", A_TIME_ZONE, |text| text.parse().ok());
         /// Longest wait within target.
-        service_level_seconds: i32 = integer("service_level_seconds", 1..=86_400);
+        service_level_seconds: i32 = integer("service_level_seconds", SERVICE_LEVEL_SECONDS);
+        /// Of channels that have their own.
+        service_level_seconds_by_channel: BTreeMap<String, i32> = seconds_by_channel("service_level_seconds_by_channel");
         /// Longest wait of a short abandon.
         short_abandon_seconds: i32 = integer("short_abandon_seconds", 0..=86_400);
         /// A customer who was helped does not come back within these.
@@ -306,6 +312,14 @@ impl Section<'_> {
             }
         }
         Some(url)
+    }
+
+    fn seconds_by_channel(&mut self, key: &str) -> Option<BTreeMap<String, i32>> {
+        let channels = self.json_table(key)?;
+        let names: Vec<String> = channels.keys().cloned().collect();
+        let mut channels = self.nested(key, channels);
+        let mut read = |name: String| Some((name.clone(), channels.integer(&name, SERVICE_LEVEL_SECONDS)?));
+        names.into_iter().map(&mut read).collect()
     }
 
     fn readable_file(&mut self, key: &str) -> Option<Option<PathBuf>> {

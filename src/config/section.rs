@@ -76,6 +76,10 @@ impl<'a> Section<'a> {
         self.problems.found.borrow_mut().push(problem);
     }
 
+    pub(super) fn problem_count(&self) -> usize {
+        self.problems.found.borrow().len()
+    }
+
     pub(super) fn invalid<T>(&self, key: &str, what: &str) -> Option<T> {
         self.problem(key, what);
         None

@@ -145,8 +145,7 @@ fn parse_lookback(text: &str) -> Option<TimeDelta> {
 pub struct Cron(croner::Cron);
 
 impl Cron {
-    pub(super) const EXPECTED: &str =
-        "a cron pattern of six fields (second minute hour day month weekday), as in \"0 */5 * * * *\"";
+    pub(super) const EXPECTED: &str = "a cron pattern of six fields (second minute hour day month weekday) that comes due some day, as in \"0 */5 * * * *\"";
 
     /// Refuses patterns that never occur (30 February).
     pub(super) fn parse_occurring(pattern: &str) -> Option<Self> {

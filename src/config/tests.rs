@@ -360,8 +360,8 @@ fn what_is_wrong_in_reporting_is_said_with_the_nearest_key() {
     assert_has(
         &found,
         &[
-            "accounts.main.reporting.time_zne: unknown key; did you mean accounts.main.reporting.time_zone?",
-            "accounts.main.reporting.time_zone: must be the IANA name of a time zone, as in Europe/Berlin or America/New_York",
+            "reporting.time_zne: unknown key; did you mean reporting.time_zone?",
+            "reporting.time_zone: must be the IANA name of a time zone, as in Europe/Berlin or America/New_York",
         ],
     );
     assert_eq!(found.len(), 3, "{found:#?}");
@@ -370,10 +370,12 @@ fn what_is_wrong_in_reporting_is_said_with_the_nearest_key() {
 #[test]
 fn an_account_may_have_reports_of_its_own() {
     let text = format!(
-        "[reporting]\ntime_zone = \"Asia/Kolkata\"\nservice_level_seconds = 30\n{ACCOUNT}[accounts.main.reporting]\nservice_level_seconds = 45\n"
+        "[reporting]\ntime_zone = \"Asia/Kolkata\"\nservice_level_seconds = 30\nservice_level_seconds_by_channel = {{ Email = 14_400 }}\n\
+         {ACCOUNT}[accounts.main.reporting]\nservice_level_seconds = 45\n"
     );
     let config = read(&text, &[]).unwrap();
     let reporting = &config.accounts[0].reporting;
+    assert_eq!(reporting.service_level_seconds_by_channel["Email"], 14_400);
     assert_eq!(reporting.time_zone, chrono_tz::Asia::Kolkata);
     assert_eq!(
         (reporting.service_level_seconds, reporting.short_abandon_seconds),

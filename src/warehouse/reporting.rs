@@ -1,5 +1,7 @@
 //! Settings of reports.
 
+use std::collections::BTreeMap;
+
 use chrono::DateTime;
 use serde_json::{Value, json};
 use sqlx::PgConnection;
@@ -9,6 +11,7 @@ use crate::config::{AccountConfig, Reporting};
 use crate::postgres::Pool;
 
 use crate::ledger::{LoadError, conflict};
+use crate::transform::facts::label;
 
 /// A new account gets some anyway.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,11 +76,22 @@ fn to_json(reporting: &Reporting) -> Value {
     json!({
         "time_zone": reporting.time_zone.name(),
         "service_level_seconds": reporting.service_level_seconds,
+        "service_level_seconds_by_channel": by_channel(reporting),
         "short_abandon_seconds": reporting.short_abandon_seconds,
         "repeat_contact_days": reporting.repeat_contact_days,
         "week_starts_on": reporting.week_starts_on,
         "shown_tags": reporting.shown_tags,
     })
+}
+
+/// Channels as facts have them.
+fn by_channel(reporting: &Reporting) -> Option<Value> {
+    let channels = &reporting.service_level_seconds_by_channel;
+    let labelled: BTreeMap<String, i32> = channels
+        .iter()
+        .map(|(channel, seconds)| (label(Some(channel)), *seconds))
+        .collect();
+    (!labelled.is_empty()).then(|| json!(labelled))
 }
 
 async fn is_served(connection: &mut PgConnection, account_id: &str) -> Result<bool, LoadError> {
@@ -102,10 +116,12 @@ async fn store(connection: &mut PgConnection, account: &AccountConfig) -> Result
             .await?;
     sqlx::query(
         "insert into smartassist.reporting as reporting (account_id, time_zone, service_level_seconds, \
-         short_abandon_seconds, repeat_contact_days, week_starts_on, shown_tags, rebuild_from) \
-         values ($1, $2, $3, $4, $5, $6, $7, case when $9 then $8::timestamptz end) \
+         short_abandon_seconds, repeat_contact_days, week_starts_on, shown_tags, rebuild_from, \
+         service_level_seconds_by_channel) \
+         values ($1, $2, $3, $4, $5, $6, $7, case when $9 then $8::timestamptz end, $10) \
          on conflict (account_id) do update set time_zone = excluded.time_zone, \
          service_level_seconds = excluded.service_level_seconds, \
+         service_level_seconds_by_channel = excluded.service_level_seconds_by_channel, \
          short_abandon_seconds = excluded.short_abandon_seconds, \
          repeat_contact_days = excluded.repeat_contact_days, week_starts_on = excluded.week_starts_on, \
          shown_tags = excluded.shown_tags, \
@@ -122,6 +138,7 @@ async fn store(connection: &mut PgConnection, account: &AccountConfig) -> Result
     .bind(&reporting.shown_tags)
     .bind(DateTime::UNIX_EPOCH)
     .bind(is_loaded)
+    .bind(by_channel(reporting))
     .execute(connection)
     .await?;
     Ok(())

@@ -59,6 +59,18 @@ async fn only_who_loads_an_account_changes_its_settings() {
     assert_eq!(changed.events(CHANGED)[0]["changed"], told);
     assert_eq!(changed.events("facts were made anew")[0]["interactions"], 60);
 
+    // Whatever way the channel is written.
+    let email = [
+        berlin[0],
+        berlin[1],
+        ("SERVICE_LEVEL_SECONDS_BY_CHANNEL", r#"{"EMAIL": 14400}"#),
+    ];
+    let (changed, _) = with_settings(&["sync"], &environment, &email, &database).await;
+    let told = r#"service_level_seconds_by_channel:  -> {"Email": 14400}"#;
+    assert_eq!(changed.events(CHANGED)[0]["changed"], told);
+    let (same, _) = with_settings(&["sync"], &environment, &email, &database).await;
+    assert_eq!((same.events(CHANGED).len(), same.events(STAY).len()), (0, 0));
+
     // Beside a daemon, until that gives the account up.
     let held =
         "update smartassist_sync.leases set holder = 'a daemon', expires_at = now() + interval '5 seconds'";

@@ -62,6 +62,21 @@ async fn a_callback_in_time_counts_whether_or_not_it_came() {
 }
 
 #[tokio::test]
+async fn a_channel_may_have_a_service_level_of_its_own() {
+    let database = made("UTC").await;
+    let in_target = "select coalesce(string_agg(format('%s %s', channel, answered), ', ' order by channel), '') from ( \
+                     select channel, sum(answered_in_target) as answered from smartassist_bi.queue_visits group by 1) as by_channel";
+    let answered = "select coalesce(string_agg(format('%s %s', channel, answered), ', ' order by channel), '') from ( \
+                    select channel, sum(case when channel = 'Voice' then (answer_seconds <= 86400)::integer else answered_in_target end) as answered \
+                    from smartassist_bi.queue_visits group by 1) as by_channel";
+    let (before, expected) = (database.text(in_target).await, database.text(answered).await);
+    assert_ne!(before, expected, "all are answered in time");
+    let own = r#"update smartassist.reporting set service_level_seconds_by_channel = '{"Voice": 86400}'"#;
+    database.execute(own).await;
+    assert_eq!(database.text(in_target).await, expected);
+}
+
+#[tokio::test]
 async fn who_came_back_does_not_depend_on_the_time_zone_of_a_login() {
     let database = TestDatabase::migrated().await;
     // Clocks are set back in New York within the seven days, and the customer came back half an hour after them.

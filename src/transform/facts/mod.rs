@@ -241,7 +241,8 @@ impl FactBasis {
 }
 
 /// The API sends voice, Voice and VOICE.
-fn label(value: Option<&str>) -> String {
+/// Each word with a large first letter, whatever way it was sent.
+pub fn label(value: Option<&str>) -> String {
     let Some(value) = value else {
         return UNKNOWN.to_owned();
     };
