@@ -9,6 +9,8 @@
 # and rustup would download them here for nothing.
 
 FROM docker.io/library/rust:1.95-slim-bookworm AS chef
+# jemalloc is built with it.
+RUN apt-get update && apt-get install -y --no-install-recommends make && rm -rf /var/lib/apt/lists/*
 RUN cargo install cargo-chef --version 0.1.78 --locked
 WORKDIR /build
 
@@ -67,8 +69,6 @@ LABEL org.opencontainers.image.title="smartassist-etl" \
       org.opencontainers.image.created="${CREATED}"
 COPY --from=builder /image/ /
 ENV SMARTASSIST_ETL__HTTP__BIND=0.0.0.0:8080
-# One heap of the C library for all threads: a fifth less memory, at the same speed.
-ENV MALLOC_ARENA_MAX=1
 USER 65532:65532
 EXPOSE 8080
 HEALTHCHECK --interval=30s --timeout=5s --start-period=30s --retries=3 CMD ["/smartassist-etl", "healthcheck"]

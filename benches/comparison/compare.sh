@@ -78,7 +78,7 @@ printf '%-18s %9s %10s %11s %9s %10s %8s %9s\n' '' seconds 'CPU, s' 'memory, MiB
 account=SMARTASSIST_ETL__ACCOUNTS__COMPARED
 for raw in true false; do
     [ $raw = true ] && name=etl || name=etl_without_raw
-    measured "${name//_/ }" env MALLOC_ARENA_MAX=1 DATABASE_URL="postgresql://postgres@${work//\//%2F}%2Fsocket:$port/$name" SMARTASSIST_ETL__STORAGE__RAW=$raw \
+    measured "${name//_/ }" env DATABASE_URL="postgresql://postgres@${work//\//%2F}%2Fsocket:$port/$name" SMARTASSIST_ETL__STORAGE__RAW=$raw \
         ${account}__BASE_URL="$api" ${account}__ACCOUNT_ID=acct-sim \
         ${account}__STREAM_ID=st-sim ${account}__TOKEN=a-token-of-the-comparison ${account}__START_FROM="$from" \
         ${account}__REQUESTS_PER_MINUTE=0 "$target/release/smartassist-etl" sync

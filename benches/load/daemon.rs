@@ -74,8 +74,6 @@ impl Daemon {
             .map(|(key, value)| (variable(&format!("ACCOUNTS__BENCH__{key}")), value))
             .collect();
         environment.insert("DATABASE_URL".to_owned(), database.url());
-        // As the image and the package have it.
-        environment.insert("MALLOC_ARENA_MAX".to_owned(), "1".to_owned());
         Self {
             program: env!("CARGO_BIN_EXE_smartassist-etl").into(),
             environment,

@@ -1,4 +1,4 @@
-//! The accounts that a command works on, all at once, and how far each is; the worst failure counts.
+//! Accounts that a command works on, all at once; the worst failure counts.
 
 use std::sync::Arc;
 use std::time::Duration;

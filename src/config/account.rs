@@ -252,7 +252,7 @@ impl Section<'_> {
         let problems = self.problem_count();
         self.nested("reporting", reporting.clone())
             .read_all(Reporting::read);
-        // Or each account would have them again.
+        // Not again for each account.
         if self.problem_count() > problems {
             return None;
         }

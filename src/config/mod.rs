@@ -103,7 +103,6 @@ settings! {
         time_zone: Tz = required("time_zone", A_TIME_ZONE, |text| text.parse().ok());
         /// Longest wait within target.
         service_level_seconds: i32 = integer("service_level_seconds", SERVICE_LEVEL_SECONDS);
-        /// Of channels that have their own.
         service_level_seconds_by_channel: BTreeMap<String, i32> = seconds_by_channel("service_level_seconds_by_channel");
         /// Longest wait of a short abandon.
         short_abandon_seconds: i32 = integer("short_abandon_seconds", 0..=86_400);

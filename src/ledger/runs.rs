@@ -189,7 +189,7 @@ pub const KEPT: TimeDelta = TimeDelta::days(90);
 /// Keeps statements short.
 const BATCH: i64 = 1_000;
 
-/// One batch; call until zero. Keeps open gaps, and the newest run and request of each kind.
+/// Call until zero. Keeps open gaps, and the newest run and request of each kind.
 pub async fn prune_some(pool: &Pool, account_id: &str) -> Result<u64, LoadError> {
     pool.transact(async |transaction| {
         conflict::lock_for_writing(transaction, account_id).await?;

@@ -1,4 +1,4 @@
-//! What is needed to work on an account, its lease, and what is published of the work.
+//! What work on an account needs, its lease, and what is published.
 
 use std::sync::Arc;
 use std::time::Duration;

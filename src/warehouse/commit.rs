@@ -80,7 +80,7 @@ pub struct Committed {
     pub moved: Option<Moved>,
 }
 
-/// Covers the window if it is drained. A record that PostgreSQL refuses is stored as rejected.
+/// Covers a drained window. A record that PostgreSQL refuses is stored as rejected.
 ///
 /// # Errors
 /// Nothing is stored, except perhaps after a failed COMMIT; rereading is safe.

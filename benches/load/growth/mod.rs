@@ -33,7 +33,11 @@ const NEWEST: usize = 100_000;
 
 /// Measures, and prints a table.
 pub(crate) async fn measure(workbench: &Workbench, interactions: usize) -> Result<()> {
-    let mut growth = Growth::begin(workbench, (interactions / 100).clamp(1, NEWEST)).await?;
+    let mut growth = Growth::begin(
+        workbench,
+        (interactions / 100).clamp(10 * INTERACTIONS_PER_DAY, NEWEST),
+    )
+    .await?;
     let mut table = GrowthTable::default();
     for size in [interactions / 100, interactions / 10, interactions] {
         let load = growth.load(size).await?;

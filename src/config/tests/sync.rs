@@ -113,7 +113,7 @@ fn what_is_wrong_in_a_tier_names_its_place_in_the_list() {
             { evry = "0 23 * * * *", lookback = "1d" },
         ]
     "#;
-    let cron = "must be a cron pattern of six fields (second minute hour day month weekday), as in \"0 */5 * * * *\"";
+    let cron = "must be a cron pattern of six fields (second minute hour day month weekday) that comes due some day, as in \"0 */5 * * * *\"";
     assert_eq!(
         problems(read(text, &[])),
         [

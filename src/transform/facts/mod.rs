@@ -216,7 +216,7 @@ struct Grouped {
 }
 
 impl FactBasis {
-    /// All time zones differ by quarter hours, so a quarter is one both here and in UTC.
+    /// Time zones differ by quarter hours, so a quarter is one in UTC too.
     fn grouped(&self, at: Instant) -> Grouped {
         let past = TimeDelta::seconds(at.timestamp().rem_euclid(QUARTER))
             + TimeDelta::nanoseconds(at.timestamp_subsec_nanos().into());
@@ -241,7 +241,7 @@ impl FactBasis {
 }
 
 /// The API sends voice, Voice and VOICE.
-/// Each word with a large first letter, whatever way it was sent.
+/// Words with a large first letter.
 pub fn label(value: Option<&str>) -> String {
     let Some(value) = value else {
         return UNKNOWN.to_owned();
