@@ -110,7 +110,7 @@ with (fillfactor = 85);
 create index sessions_by_account_open on smartassist.sessions (account_id, session_started_at) where session_ended_at is null;
 -- The id first: while an account is first loaded there are no statistics, and by an account alone all of its rows would be read.
 create index sessions_by_conversation on smartassist.sessions (conversation_id, account_id);
--- Without a list of what is pending, which every search would read.
+-- Without a pending list (fastupdate), which every search would read.
 create index sessions_by_customer_hint on smartassist.sessions using gin (customer_hints) with (fastupdate = off);
 create index sessions_by_session on smartassist.sessions (session_id, account_id);
 create index sessions_by_started_at on smartassist.sessions (session_started_at, account_id);

@@ -80,7 +80,7 @@ comment on column smartassist_sync.accounts.settled is
 comment on column smartassist_sync.accounts.settled_through is
     'Instant before which all interactions that started were read once more sync.late_minutes after they started: the end of the first unbroken stretch of settled from start_from. Interactions that are published later than that, as long ones may be, are found by later refreshes. NULL until a version that knows it has worked on the account.';
 comment on column smartassist_sync.accounts.coverage_pruned is
-    'What the windows up to folded_through have drained, added up once an hour and after each sync: they are deleted after 90 days, and coverage is still proven.';
+    'What the windows up to folded_through have drained, added up at each clean-up (storage.clean_up) and after each sync: they are deleted after 90 days, and coverage is still proven.';
 comment on column smartassist_sync.accounts.folded_through is
     'Number of the newest window that coverage_pruned holds.';
 comment on column smartassist_sync.accounts.wanted_from is

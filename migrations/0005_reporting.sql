@@ -30,7 +30,7 @@ comment on table smartassist.reporting is
 comment on column smartassist.reporting.account_id is 'The SmartAssist account. The key.';
 comment on column smartassist.reporting.time_zone is 'IANA name of the time zone of local times and dates. A change makes all facts anew.';
 comment on column smartassist.reporting.service_level_seconds is 'Seconds from the entry into the queue within which an answer is within target.';
-comment on column smartassist.reporting.service_level_seconds_by_channel is 'The same of channels that have their own: seconds by the name of the channel. NULL where none has.';
+comment on column smartassist.reporting.service_level_seconds_by_channel is 'Seconds within which an answer is within target of channels that have their own, by the name of the channel. NULL where none has.';
 comment on column smartassist.reporting.short_abandon_seconds is 'Seconds from the entry into the queue within which an abandon is a short one.';
 comment on column smartassist.reporting.repeat_contact_days is 'Days after the end of a contact in which the customer must not come back for it to count as resolved.';
 comment on column smartassist.reporting.week_starts_on is 'First day of the week, 1 for Monday to 7 for Sunday.';

@@ -1,6 +1,6 @@
 //! The daemon and its commands; see [`smartassist_etl::cli`].
 
-/// Less work than glibc's, in less memory; set by `.cargo/config.toml`.
+/// Faster and smaller than glibc's; `.cargo/config.toml` configures it.
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 

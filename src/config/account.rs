@@ -248,13 +248,13 @@ impl Section<'_> {
     pub(super) fn accounts(&mut self) -> Option<Vec<AccountConfig>> {
         let defaults = self.table("account_defaults")?;
         let own = self.table("accounts")?;
-        let reporting = self.table("reporting")?;
+        let mut reporting = self.table("reporting")?;
         let problems = self.problem_count();
         self.nested("reporting", reporting.clone())
             .read_all(Reporting::read);
-        // Not again for each account.
         if self.problem_count() > problems {
-            return None;
+            // Or each account would repeat its problems.
+            reporting = super::default_table("reporting");
         }
         if own.is_empty() {
             self.check_account_defaults(defaults, reporting);

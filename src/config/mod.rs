@@ -207,6 +207,15 @@ impl Config {
     }
 }
 
+/// As `config/default.toml` has it.
+fn default_table(key: &str) -> Map<String, Value> {
+    let defaults = merge(None, HashMap::new()).ok();
+    match defaults.and_then(|mut defaults| defaults.remove(key)) {
+        Some(Value::Object(table)) => table,
+        _ => Map::new(),
+    }
+}
+
 fn merge(
     file: Option<&Path>,
     environment: HashMap<String, String>,
@@ -317,8 +326,16 @@ impl Section<'_> {
         let channels = self.json_table(key)?;
         let names: Vec<String> = channels.keys().cloned().collect();
         let mut channels = self.nested(key, channels);
-        let mut read = |name: String| Some((name.clone(), channels.integer(&name, SERVICE_LEVEL_SECONDS)?));
-        names.into_iter().map(&mut read).collect()
+        let mut read = BTreeMap::new();
+        for name in &names {
+            let seconds = channels.integer(name, SERVICE_LEVEL_SECONDS);
+            if read.insert(name.to_lowercase(), seconds).is_some() {
+                channels.problem(name, "is given twice, in upper and in lower case");
+            }
+        }
+        read.into_iter()
+            .map(|(name, seconds)| Some((name, seconds?)))
+            .collect()
     }
 
     fn readable_file(&mut self, key: &str) -> Option<Option<PathBuf>> {

@@ -354,7 +354,9 @@ fn values_that_cannot_be_are_refused_with_what_is_expected() {
 #[test]
 fn what_is_wrong_in_reporting_is_said_with_the_nearest_key() {
     let text = format!(
-        "[reporting]\ntime_zne = \"UTC\"\ntime_zone = \"Berlin\"\nweek_starts_on = \"mon\"\n{ACCOUNT}"
+        "[reporting]\ntime_zne = \"UTC\"\ntime_zone = \"Berlin\"\nweek_starts_on = \"mon\"\n\
+         service_level_seconds_by_channel = {{ Email = 60, EMAIL = 0, Voice = -1 }}\n{ACCOUNT}\
+         [accounts.second]\nbase_url = \"https://api.example.com\"\n"
     );
     let found = problems(read(&text, &[]));
     assert_has(
@@ -364,7 +366,13 @@ fn what_is_wrong_in_reporting_is_said_with_the_nearest_key() {
             "reporting.time_zone: must be the IANA name of a time zone, as in Europe/Berlin or America/New_York",
         ],
     );
-    assert_eq!(found.len(), 3, "{found:#?}");
+    let of_reporting = found.iter().filter(|problem| problem.contains("reporting."));
+    assert_eq!(of_reporting.count(), 6, "{found:#?}");
+    assert!(
+        found
+            .iter()
+            .any(|problem| problem.starts_with("accounts.second.account_id: is required"))
+    );
 }
 
 #[test]
@@ -375,7 +383,7 @@ fn an_account_may_have_reports_of_its_own() {
     );
     let config = read(&text, &[]).unwrap();
     let reporting = &config.accounts[0].reporting;
-    assert_eq!(reporting.service_level_seconds_by_channel["Email"], 14_400);
+    assert_eq!(reporting.service_level_seconds_by_channel["email"], 14_400);
     assert_eq!(reporting.time_zone, chrono_tz::Asia::Kolkata);
     assert_eq!(
         (reporting.service_level_seconds, reporting.short_abandon_seconds),

@@ -131,13 +131,16 @@ async fn a_contradiction_withdraws_what_rested_on_the_belief() {
             .await
             .unwrap();
         drained(&desk, &windows).await;
+        // Folded or not.
+        runs::prune_some(pool, ACCOUNT).await.unwrap();
         let remembered = accounts::remember_traits(pool, &desk.lease, &traits)
             .await
             .unwrap();
         assert_eq!(remembered.withdrawn, i64::from(!hours.is_empty()), "{traits}");
         let gone = "select coalesce(string_agg(extract(hour from lower(fetched.range) at time zone 'UTC')::text, ','), '') \
                     from smartassist_sync.windows as fetched join smartassist_sync.accounts as account using (account_id) \
-                    where fetched.status = 'split' and not account.coverage && fetched.range";
+                    where fetched.status = 'split' and not account.coverage && fetched.range \
+                    and not smartassist_sync.drained(account_id) && fetched.range";
         assert_eq!(desk.database.text(gone).await, hours, "{traits}");
         let again = accounts::remember_traits(pool, &desk.lease, &traits)
             .await

@@ -69,6 +69,16 @@ async fn what_was_drained_is_added_up_once() {
         (0, all)
     );
     assert_eq!(database.number(PROVEN).await, 1);
+    let folded = "select folded_through from smartassist_sync.accounts";
+    let through = database.number(folded).await;
+    clean_up(&setup, &database).await;
+    assert_eq!(database.number(folded).await, through, "there is nothing new");
+    setup.pass(chrono::TimeDelta::hours(2));
+    setup.sync(&database).await;
+    assert!(database.number(left).await > 0);
+    clean_up(&setup, &database).await;
+    assert!(database.number(folded).await > through);
+    assert_eq!(database.number(PROVEN).await, 1);
 }
 
 #[tokio::test]

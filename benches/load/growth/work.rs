@@ -86,8 +86,8 @@ impl Growth<'_> {
         )
     }
 
-    /// Reads 30 days again on seven days, each after many records have changed. How much autovacuum would take away meanwhile depends on
-    /// the table's size: it has to wait.
+    /// Reads 30 days again on seven days, each after many records have changed. How much autovacuum takes away depends on the table's
+    /// size, so it is off meanwhile.
     async fn week(&mut self, refresh: &str) -> Result<f64> {
         self.database.let_autovacuum_run(false).await?;
         for day in 1..=7 {
@@ -96,9 +96,10 @@ impl Growth<'_> {
             post(address, "/_simulator/mutate", &body).await?;
             self.run(refresh).await?;
         }
-        let dead = self.database.dead_rows().await;
+        let dead = self.database.dead_rows().await?;
+        self.database.settle().await?;
         self.database.let_autovacuum_run(true).await?;
-        dead
+        Ok(dead)
     }
 
     /// Of one who has one interaction, as all have.
@@ -144,8 +145,10 @@ impl Growth<'_> {
         let mut fastest = f64::INFINITY;
         for _ in 0..TIMES {
             let days = (self.until - self.from).num_days();
+            let stored = self.database.sessions().await?;
             fastest = fastest.min(self.delete_before(days).await?);
             self.from += TimeDelta::days(1);
+            self.interactions -= stored - self.database.sessions().await?;
         }
         Ok(fastest)
     }

@@ -241,9 +241,9 @@ impl FactBasis {
 }
 
 /// The API sends voice, Voice and VOICE.
-/// Words with a large first letter.
+/// Capitalizes words.
 pub fn label(value: Option<&str>) -> String {
-    let Some(value) = value else {
+    let Some(value) = value.filter(|value| *value != UNKNOWN) else {
         return UNKNOWN.to_owned();
     };
     let mut is_inside = false;
