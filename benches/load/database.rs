@@ -103,12 +103,6 @@ impl Database {
         self.execute("checkpoint").await
     }
 
-    pub(crate) async fn let_autovacuum_run(&mut self, may_run: bool) -> Result<()> {
-        self.execute(&format!("alter system set autovacuum = {may_run}"))
-            .await?;
-        self.execute("select pg_reload_conf()").await
-    }
-
     /// As if all had been read two days ago: the page adds up the requests of the last hour.
     pub(crate) async fn age_ledger(&mut self) -> Result<()> {
         self.execute(
@@ -138,10 +132,10 @@ impl Database {
         Ok([tables.try_into()?, indexes.try_into()?])
     }
 
-    /// Rows in the tables of schema `smartassist` that wait for a vacuum, as far as the server has heard of them.
+    /// Row versions of schema `smartassist` that updates and deletions have left so far, vacuumed since or not.
     pub(crate) async fn dead_rows(&mut self) -> Result<f64> {
         Ok(sqlx::query_scalar(
-            "select sum(n_dead_tup)::float8 from pg_stat_user_tables where schemaname = 'smartassist'",
+            "select sum(n_tup_upd + n_tup_del)::float8 from pg_stat_user_tables where schemaname = 'smartassist'",
         )
         .fetch_one(&mut self.connection)
         .await?)

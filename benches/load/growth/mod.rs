@@ -41,8 +41,9 @@ pub(crate) async fn measure(workbench: &Workbench, interactions: usize) -> Resul
     let mut table = GrowthTable::default();
     for size in [interactions / 100, interactions / 10, interactions] {
         let load = growth.load(size).await?;
+        let loaded = growth.interactions;
         let figures = growth.measure(load).await?;
-        table.add(growth.interactions, figures)?;
+        table.add(loaded, figures)?;
     }
     table.print()?;
     workbench.drop(growth.database).await
