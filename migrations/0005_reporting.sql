@@ -387,23 +387,13 @@ select
     coalesce(a.agent_label, v.agent_key) as agent_label,
     1 as offered,
     (v.outcome = 'answered')::integer as answered,
-    (
-        v.outcome = 'answered'
-        and coalesce(v.wait_seconds <= coalesce((r.service_level_seconds_by_channel ->> v.channel)::integer, r.service_level_seconds), false)
-    )::integer as answered_in_target,
+    (v.outcome = 'answered' and coalesce(v.wait_seconds <= target.seconds, false))::integer as answered_in_target,
     (v.outcome = 'abandoned')::integer as abandoned,
     (v.outcome = 'abandoned' and coalesce(v.wait_seconds <= r.short_abandon_seconds, false))::integer as abandoned_short,
+    (v.outcome = 'abandoned' and coalesce(v.wait_seconds <= target.seconds, false))::integer as abandoned_in_target,
     (
-        v.outcome = 'abandoned'
-        and coalesce(v.wait_seconds <= coalesce((r.service_level_seconds_by_channel ->> v.channel)::integer, r.service_level_seconds), false)
-    )::integer as abandoned_in_target,
-    (
-        v.callback_opted = 1
-        and coalesce(v.callback_asked_seconds <= coalesce((r.service_level_seconds_by_channel ->> v.channel)::integer, r.service_level_seconds), false)
-        and not (
-            v.outcome = 'answered'
-            and coalesce(v.wait_seconds <= coalesce((r.service_level_seconds_by_channel ->> v.channel)::integer, r.service_level_seconds), false)
-        )
+        v.callback_opted = 1 and coalesce(v.callback_asked_seconds <= target.seconds, false)
+        and not (v.outcome = 'answered' and coalesce(v.wait_seconds <= target.seconds, false))
     )::integer as callback_asked_in_target,
     (v.outcome = 'flowed_out')::integer as flowed_out,
     (v.outcome = 'voicemail')::integer as voicemail,
@@ -417,6 +407,9 @@ select
     v.transferred_out
 from smartassist.fact_queue_visits as v
 left join smartassist.reporting as r on r.account_id = v.account_id
+cross join lateral (
+    select coalesce((r.service_level_seconds_by_channel ->> v.channel)::integer, r.service_level_seconds) as seconds
+) as target
 left join smartassist.queues as q on q.account_id = v.account_id and q.queue_key = v.queue_key
 left join smartassist.queues as previous on previous.account_id = v.account_id and previous.queue_key = v.previous_queue_key
 left join smartassist.queues as next on next.account_id = v.account_id and next.queue_key = v.next_queue_key

@@ -203,7 +203,7 @@ async fn a_load_that_is_frozen_in_a_transaction_goes_on() {
     watch::same_as_a_fresh_load(&setup, &database).await;
 }
 
-/// How often each of two loads of so many interactions is killed. `KILLS` and `SEED` in the environment change it.
+/// How often each of two loads is killed. `KILLS` and `SEED` in the environment change it.
 const KILLS: u64 = 100;
 const INTERACTIONS: usize = 20_000;
 

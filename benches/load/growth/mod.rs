@@ -31,13 +31,12 @@ const CHUNK: usize = 500_000;
 /// What the newest days hold that all work but loading is about: more than the 30 days that are read again.
 const NEWEST: usize = 100_000;
 
+/// The fewest that they hold: some days go by retention.
+const FEWEST: usize = 10 * INTERACTIONS_PER_DAY;
+
 /// Measures, and prints a table.
 pub(crate) async fn measure(workbench: &Workbench, interactions: usize) -> Result<()> {
-    let mut growth = Growth::begin(
-        workbench,
-        (interactions / 100).clamp(10 * INTERACTIONS_PER_DAY, NEWEST),
-    )
-    .await?;
+    let mut growth = Growth::begin(workbench, (interactions / 100).clamp(FEWEST, NEWEST)).await?;
     let mut table = GrowthTable::default();
     for size in [interactions / 100, interactions / 10, interactions] {
         let load = growth.load(size).await?;

@@ -151,7 +151,7 @@ impl Growth<'_> {
         Ok(fastest)
     }
 
-    /// Lets a daemon keep so many days; gives the time of as many interactions as a day has.
+    /// Lets a daemon keep this number of days; gives the time of as many interactions as a day has.
     #[expect(clippy::cast_precision_loss, reason = "it is rounded for people anyway")]
     async fn delete_before(&mut self, days: i64) -> Result<f64> {
         let daemon = self

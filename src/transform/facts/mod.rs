@@ -240,8 +240,7 @@ impl FactBasis {
     }
 }
 
-/// The API sends voice, Voice and VOICE.
-/// Capitalizes words.
+/// Capitalizes words: the API sends voice, Voice and VOICE.
 pub fn label(value: Option<&str>) -> String {
     let Some(value) = value.filter(|value| *value != UNKNOWN) else {
         return UNKNOWN.to_owned();
