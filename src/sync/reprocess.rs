@@ -30,6 +30,9 @@ use super::account::AccountContext;
 /// Each takes a processor; a third would only take memory.
 const REBUILT_AT_ONCE: usize = 2;
 
+/// Privacy rules keep ids, so only another normal form of ids leads here.
+const UNDER_ANOTHER_KEY: &str = "its ids give another interaction_key today";
+
 #[derive(Debug)]
 pub struct Replay {
     pub pool: Pool,
@@ -223,10 +226,9 @@ fn rebuild(last: Uuid, raw: Vec<Raw>, account_id: &str, policy: &Policy) -> Repl
             time_zone_offset: raw.time_zone_offset,
         };
         match transform_stored(&RecordText::of(&raw.payload), origin, policy) {
-            Ok(mut interaction) => {
+            Ok(mut interaction) if interaction.key == raw.interaction_key => {
                 interaction.keep_warnings_of_receipt(&raw.warnings);
                 let payload_differs = !policy.keeps_all() && canonical(&raw.payload) != interaction.payload;
-                // The hash covers ids, so a changed key differs.
                 if payload_differs || interaction.content_hash != *raw.content_hash {
                     batch.rebuilt.push(Rebuilt {
                         raw,
@@ -235,6 +237,7 @@ fn rebuild(last: Uuid, raw: Vec<Raw>, account_id: &str, policy: &Policy) -> Repl
                     });
                 }
             }
+            Ok(_) => batch.reject(raw, UNDER_ANOTHER_KEY, policy),
             Err(rejected) => batch.reject(raw, &rejected.reason, policy),
         }
     }

@@ -1,7 +1,7 @@
-//! Writes, renames and deletes interactions with what hangs on them.
+//! Writes and deletes interactions with what hangs on them.
 
 use chrono::{DateTime, Utc};
-use sqlx::{AssertSqlSafe, Connection, FromRow, PgConnection};
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use uuid::Uuid;
 
 use crate::postgres::Pool;
@@ -205,69 +205,6 @@ pub(super) async fn delete_interactions(
     missing::forget(connection, keys).await?;
     let starts = starts.into_iter().map(|start| (start, -1));
     days::count(connection, account_id, starts).await
-}
-
-/// Moves an interaction to its new key, unless a newer version has that.
-pub(super) async fn rename(
-    connection: &mut PgConnection,
-    constants: Constants<'_>,
-    before: Uuid,
-    interaction: &Interaction,
-) -> Result<(), LoadError> {
-    let (account_id, key) = (constants.account_id, interaction.key);
-    let Some(old) = find(connection, before).await? else {
-        return Ok(());
-    };
-    delete_interactions(connection, account_id, &[before]).await?;
-    let other = find(connection, key).await?;
-    if other.is_some_and(|other| other.fetched_at >= old.fetched_at) {
-        return Ok(());
-    }
-    delete_interactions(connection, account_id, &[key]).await?;
-    let one = &[interaction];
-    Batch::of_sessions(one, constants).copy(connection).await?;
-    write_children(connection, one, &[], |_, _| false).await?;
-    Batch::of_raw(one, constants).copy(connection).await?;
-    let start = interaction.rows.session.session_started_at;
-    days::count(connection, account_id, [(start, 1)].into_iter()).await?;
-    keep(connection, key, &old).await?;
-    facts::rewrite(connection, account_id, &[key]).await
-}
-
-#[derive(FromRow)]
-struct StoredPair {
-    first_seen_at: DateTime<Utc>,
-    missing_since: Option<DateTime<Utc>>,
-    fetched_at: DateTime<Utc>,
-}
-
-async fn find(connection: &mut PgConnection, key: Uuid) -> Result<Option<StoredPair>, LoadError> {
-    Ok(sqlx::query_as(
-        "select session.first_seen_at, session.missing_since, \
-         coalesce(raw.fetched_at, session.last_changed_at) as fetched_at \
-         from smartassist.sessions as session \
-         left join smartassist.raw_interactions as raw using (interaction_key) where session.interaction_key = $1",
-    )
-    .bind(key)
-    .fetch_optional(connection)
-    .await?)
-}
-
-async fn keep(connection: &mut PgConnection, key: Uuid, old: &StoredPair) -> Result<(), LoadError> {
-    sqlx::query(
-        "update smartassist.sessions set first_seen_at = $2, missing_since = $3 where interaction_key = $1",
-    )
-    .bind(key)
-    .bind(old.first_seen_at)
-    .bind(old.missing_since)
-    .execute(&mut *connection)
-    .await?;
-    sqlx::query("update smartassist.raw_interactions set fetched_at = $2 where interaction_key = $1")
-        .bind(key)
-        .bind(old.fetched_at)
-        .execute(connection)
-        .await?;
-    Ok(())
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use crate::postgres::Pool;
 use crate::transform::{Interaction, RowGroup};
 
 use super::batch::{Batch, Constants};
-use super::interactions::{Write, rename, write_accepted, write_children};
+use super::interactions::{Write, write_accepted, write_children};
 use super::{days, facts, missing};
 use crate::ledger::runs::{Finished, Outcome, finish};
 use crate::ledger::{Counters, LoadError, bigint, conflict};
@@ -24,7 +24,7 @@ pub struct Raw {
     /// JSON.
     pub payload: String,
     pub time_zone_offset: i32,
-    pub(super) fetched_at: DateTime<Utc>,
+    fetched_at: DateTime<Utc>,
     session_started_at: DateTime<Utc>,
     pub warnings: Vec<String>,
     pub content_hash: Vec<u8>,
@@ -45,10 +45,6 @@ pub struct Rebuilt {
 }
 
 impl Rebuilt {
-    fn is_renamed(&self) -> bool {
-        self.interaction.key != self.raw.interaction_key
-    }
-
     fn payload(&self) -> (Uuid, &str) {
         (self.raw.interaction_key, &self.interaction.payload)
     }
@@ -122,9 +118,7 @@ async fn write_current(
     let rebuilt = rebuilt
         .iter()
         .filter(|one| current.contains(&one.raw.interaction_key));
-    let mut rebuilt: Vec<&Rebuilt> = rebuilt.collect();
-    // Of two that get the same key, the newest stays.
-    rebuilt.sort_by_key(|one| one.raw.fetched_at);
+    let rebuilt: Vec<&Rebuilt> = rebuilt.collect();
     let writer = RebuiltWriter { account_id, at };
     let (counters, refused) = write_accepted(connection, &rebuilt, &writer).await?;
     // Their rows stay; the privacy rules still apply to their raw records.
@@ -152,17 +146,7 @@ impl Write<&Rebuilt> for RebuiltWriter<'_> {
         connection: &mut PgConnection,
         rebuilt: &[&Rebuilt],
     ) -> Result<Counters, LoadError> {
-        let (renamed, same): (Vec<&Rebuilt>, Vec<_>) = rebuilt.iter().partition(|one| one.is_renamed());
-        rewrite(connection, self.account_id, &same, self.at).await?;
-        // Oldest version first, so that the newest stays.
-        for one in renamed {
-            let constants = Constants {
-                account_id: self.account_id,
-                written_at: self.at,
-                time_zone_offset: one.raw.time_zone_offset,
-            };
-            rename(connection, constants, one.raw.interaction_key, &one.interaction).await?;
-        }
+        rewrite(connection, self.account_id, rebuilt, self.at).await?;
         Ok(Counters {
             updated: rebuilt.len() as u64,
             ..Counters::default()

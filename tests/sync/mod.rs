@@ -31,7 +31,6 @@ mod range;
 mod refresh;
 mod rejected;
 mod replay;
-mod replay_moved;
 mod replay_refused;
 mod retention;
 mod retry_rejected;

@@ -1,11 +1,13 @@
-//! Rebuilt rows that PostgreSQL refuses.
+//! Raw records that cannot be rebuilt, and rebuilt rows that PostgreSQL refuses.
 
+use serde_json::json;
 use smartassist_etl::ledger::LoadError;
 use smartassist_etl::ledger::runs::Outcome;
-use smartassist_etl::transform::privacy::Policy;
+use smartassist_etl::transform::privacy::{Policy, Rule};
 use tokio_util::sync::CancellationToken;
 
 use super::replay::{COUNT, hashing, loaded, make_old, replay, replay_of};
+use crate::support::{Setup, TestDatabase, instant};
 
 #[tokio::test]
 async fn what_postgresql_refuses_is_left_alone_by_a_replay() {
@@ -51,4 +53,52 @@ async fn a_replay_that_nothing_is_taken_of_fails() {
     let replay = replay_of(&setup, &database, Policy::default());
     let error = replay.run(&CancellationToken::new()).await.unwrap_err();
     assert!(matches!(error, LoadError::Refused { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn privacy_rules_reach_raw_records_that_cannot_be_rebuilt() {
+    let setup = Setup::start().await;
+    for id in ["c-1", "c-2", "c-3", "c-4"] {
+        let record = json!({
+            "sessionId": format!("s-{id}"), "conversationId": id, "sessionStartTime": "2026-01-10T10:00:00", "channel": "new",
+            "customerinfo": {"CustomerPhone": "+15550100000", "CustomerFirstName": "Zelda"},
+        });
+        setup
+            .simulator
+            .world()
+            .insert_raw(instant("2026-01-10T10:00:00Z"), &record);
+    }
+    let database = TestDatabase::migrated().await;
+    setup.sync(&database).await;
+    let many = json!({"novel": vec![0; 20_001]});
+    for (id, broken) in [
+        ("c-1", "payload - 'sessionId' - 'conversationId'".to_owned()),
+        ("c-2", format!("payload || '{many}'")),
+        // Of the same interaction, by another normal form of ids.
+        ("c-3", r#"payload || '{"conversationId": "c-9"}'"#.to_owned()),
+    ] {
+        let breaks = format!(
+            "update smartassist.raw_interactions set payload = {broken} where payload ->> 'conversationId' = '{id}'"
+        );
+        database.execute(&breaks).await;
+    }
+    let dropping = Policy {
+        customer: Rule::Drop,
+        ..Policy::default()
+    };
+    let replayed = replay(&setup, &database, dropping.clone()).await;
+    assert_eq!(
+        (replayed.outcome, replayed.rejected, replayed.updated),
+        (Outcome::Failed, 3, 1)
+    );
+    let marked = "select count(*) from smartassist.raw_interactions r where r::text ~ 'Zelda|15550100000'";
+    assert_eq!(database.number(marked).await, 0);
+    let kept = "select count(*) from smartassist.raw_interactions where payload ->> 'channel' = 'new'";
+    assert_eq!(database.number(kept).await, 4);
+    let named = "select string_agg(conversation_id, ' ' order by conversation_id) from smartassist.sessions \
+                 where customer_first_name = 'Zelda'";
+    assert_eq!(database.text(named).await, "c-1 c-2 c-3");
+    let versions = database.row_versions().await;
+    replay(&setup, &database, dropping).await;
+    assert_eq!(database.row_versions().await, versions);
 }
