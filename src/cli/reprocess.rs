@@ -1,7 +1,5 @@
 //! `replay`, `rebuild-facts`, `retry-rejected`, `confirm-missing`.
 
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use clap::Args;
@@ -13,7 +11,7 @@ use tracing::{info, warn};
 use crate::config::Config;
 use crate::ledger::problems::Failure;
 use crate::ledger::runs::Outcome;
-use crate::sync::{self, Replay, Replayed, Retry, RetryReport};
+use crate::sync::{self, Replayed, Retry, RetryReport};
 use crate::telemetry::logging::Screen;
 use crate::time::{Clock, Pulse, SystemClock};
 use crate::warehouse::bulk;
@@ -34,8 +32,7 @@ pub(super) struct ReprocessArguments {
     pub(super) json: bool,
 }
 
-/// By account; `None`: never loaded.
-type ReplayedAccounts = Vec<(String, Option<Replayed>)>;
+type ReplayedAccounts = Vec<(String, Replayed)>;
 
 pub(super) async fn replay(
     config: &Config,
@@ -47,8 +44,8 @@ pub(super) async fn replay(
     print_report(arguments.json, &replayed_to_json(&replayed), || {
         replayed_to_text(&replayed)
     })?;
-    let mut replayed = replayed.iter().filter_map(|(_, replayed)| *replayed);
-    if replayed.all(|replayed| replayed.outcome == Outcome::Succeeded) {
+    let mut outcomes = replayed.iter().filter_map(|(_, replayed)| replayed.outcome);
+    if outcomes.all(|outcome| outcome == Outcome::Succeeded) {
         Ok(())
     } else {
         Err(CommandError::NotRebuilt)
@@ -56,39 +53,30 @@ pub(super) async fn replay(
 }
 
 async fn replay_all(shell: &Shell<'_>, screen: &Screen) -> Result<ReplayedAccounts, CommandError> {
-    let policy = Arc::new(shell.config.privacy.clone());
     let mut all = Vec::new();
-    for account in &shell.config.accounts {
-        let replay = Arc::new(Replay {
-            pool: shell.database.pool.clone(),
-            account_id: account.account_id.clone(),
-            policy: Arc::clone(&policy),
-            clock: Arc::new(SystemClock),
-            done: 0.into(),
-            total: 0.into(),
-            earlier: watch::Sender::default(),
-        });
-        let began = Instant::now();
+    for context in contexts(shell.config, &shell.database.pool)? {
+        let (account, began) = (context.name().to_owned(), Instant::now());
+        let replayed = watch::Sender::default();
         let progress = ReplayProgress {
-            account: account.name.clone(),
-            replay: Arc::clone(&replay),
+            account: account.clone(),
+            replayed: replayed.clone(),
         };
-        let shown = show(screen, (&account.name, "records"), progress);
-        let run = async || Ok(replay.run(&shell.stop).await?);
-        let replayed = shell.retry(run).await?;
+        let shown = show(screen, (&account, "records"), progress);
+        let replay = async || Ok(context.replay(&replayed, &shell.stop).await?);
+        shell.retry(replay).await?;
         drop(shown);
-        if let Some(replayed) = &replayed {
-            log_summary(&account.name, replayed, began);
-        }
-        all.push((account.name.clone(), replayed));
+        let replayed = *replayed.borrow();
+        log_summary(&account, &replayed, began);
+        all.push((account, replayed));
     }
     Ok(all)
 }
 
 fn log_summary(account: &str, replayed: &Replayed, began: Instant) {
+    let Some(outcome) = replayed.outcome else { return };
     info!(
         account,
-        outcome = replayed.outcome.as_str(),
+        outcome = outcome.as_str(),
         records = replayed.records,
         updated = replayed.updated,
         unchanged = replayed.unchanged,
@@ -109,36 +97,32 @@ fn log_summary(account: &str, replayed: &Replayed, began: Instant) {
 
 struct ReplayProgress {
     account: String,
-    replay: Arc<Replay>,
+    replayed: watch::Sender<Replayed>,
 }
 
 impl ProgressView for ReplayProgress {
     fn draw(&mut self, bar: &ProgressBar) {
-        bar.set_length(self.replay.total.load(Ordering::Relaxed));
-        bar.set_position(self.replay.done.load(Ordering::Relaxed));
+        let Replayed { total, records, .. } = *self.replayed.borrow();
+        bar.set_length(total);
+        bar.set_position(records);
     }
 
     fn log(&mut self) {
-        info!(
-            account = self.account,
-            records = self.replay.done.load(Ordering::Relaxed),
-            of = self.replay.total.load(Ordering::Relaxed),
-            "replaying"
-        );
+        let Replayed { total, records, .. } = *self.replayed.borrow();
+        info!(account = self.account, records, of = total, "replaying");
     }
 }
 
 fn replayed_to_json(replayed: &ReplayedAccounts) -> Value {
     let accounts = replayed.iter().map(|(account, replayed)| {
-        let counts = replayed.unwrap_or_default();
         json!({
             "account": account,
-            "outcome": replayed.map(|replayed| replayed.outcome.as_str()),
-            "records": counts.records,
-            "updated": counts.updated,
-            "unchanged": counts.unchanged,
-            "rejected": counts.rejected,
-            "without_raw": counts.without_raw,
+            "outcome": replayed.outcome.map(Outcome::as_str),
+            "records": replayed.records,
+            "updated": replayed.updated,
+            "unchanged": replayed.unchanged,
+            "rejected": replayed.rejected,
+            "without_raw": replayed.without_raw,
         })
     });
     let accounts: Vec<Value> = accounts.collect();
@@ -146,19 +130,17 @@ fn replayed_to_json(replayed: &ReplayedAccounts) -> Value {
 }
 
 fn replayed_to_text(replayed: &ReplayedAccounts) -> String {
-    let lines = replayed.iter().map(|(account, replayed)| match replayed {
+    let lines = replayed.iter().map(|(account, replayed)| match replayed.outcome {
         None => format!("{account}: never loaded, nothing to replay\n"),
-        Some(Replayed {
-            outcome,
-            records,
-            updated,
-            unchanged,
-            rejected,
-            without_raw,
-        }) => format!(
-            "{account}: {}; {records} records, {updated} rewritten, {unchanged} as they were, {rejected} that cannot be \
-             rebuilt, {without_raw} without a raw record\n",
+        Some(outcome) => format!(
+            "{account}: {}; {} records, {} rewritten, {} as they were, {} that cannot be rebuilt, {} without a raw \
+             record\n",
             outcome.as_str(),
+            replayed.records,
+            replayed.updated,
+            replayed.unchanged,
+            replayed.rejected,
+            replayed.without_raw,
         ),
     });
     lines.collect()

@@ -26,6 +26,6 @@ pub use read::{
     ApiProfile, NumResults, OffsetUnit, Probe, Range, Reached, probe, reach, reach_week, worth_probing,
 };
 pub use report::RunReport;
-pub use reprocess::{Replay, Replayed, Retry, RetryReport};
+pub use reprocess::{Replayed, Retry, RetryReport};
 pub use serve::serve;
 pub use time_zone::{TimeZoneVerdict, Witness};

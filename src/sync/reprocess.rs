@@ -1,9 +1,8 @@
 //! `replay` and `retry-rejected`: transforms stored records again.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use chrono::{DateTime, Utc};
 use futures_util::stream::{self, Stream, TryStreamExt};
@@ -15,8 +14,6 @@ use uuid::Uuid;
 use crate::json;
 use crate::ledger::runs::Outcome;
 use crate::ledger::{Counters, LoadError, conflict};
-use crate::postgres::Pool;
-use crate::time::Clock;
 use crate::transform::privacy::Policy;
 use crate::transform::{
     Interaction, Origin, RecordText, Rejected, TRANSFORM_VERSION, ruled, transform_stored,
@@ -33,54 +30,19 @@ const REBUILT_AT_ONCE: usize = 2;
 /// Privacy rules keep ids, so only another normal form of ids leads here.
 const UNDER_ANOTHER_KEY: &str = "its ids give another interaction_key today";
 
-#[derive(Debug)]
-pub struct Replay {
-    pub pool: Pool,
-    pub account_id: String,
-    pub policy: Arc<Policy>,
-    pub clock: Arc<dyn Clock>,
-    pub done: AtomicU64,
-    /// 0 until known.
-    pub total: AtomicU64,
-    /// Earlier attempts, ended by the database.
-    pub earlier: watch::Sender<Replayed>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Of all attempts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Replayed {
-    /// Failed if any record was rejected.
-    pub outcome: Outcome,
+    /// Failed if any record was rejected; `None`: never loaded.
+    pub outcome: Option<Outcome>,
+    /// 0 until known.
+    pub total: u64,
     pub records: u64,
     pub updated: u64,
     pub unchanged: u64,
     /// Rejected today, so left alone.
     pub rejected: u64,
     pub without_raw: u64,
-}
-
-impl Default for Replayed {
-    fn default() -> Self {
-        Self {
-            outcome: Outcome::Interrupted,
-            records: 0,
-            updated: 0,
-            unchanged: 0,
-            rejected: 0,
-            without_raw: 0,
-        }
-    }
-}
-
-impl Replayed {
-    fn after(self, earlier: Self) -> Self {
-        Self {
-            records: earlier.records + self.records,
-            updated: earlier.updated + self.updated,
-            unchanged: earlier.unchanged + self.unchanged,
-            rejected: earlier.rejected + self.rejected,
-            ..self
-        }
-    }
 }
 
 #[derive(Default)]
@@ -92,73 +54,79 @@ struct ReplayBatch {
     ruled: Vec<Ruled>,
 }
 
-impl Replay {
-    /// Resumes under the same rules; `stop` ends it after a batch. `None`: the account was never loaded.
+impl AccountContext {
+    /// Resumes under the same rules; `stop` ends it after a batch.
     ///
     /// # Errors
-    /// An erasure used another key, or the database fails; the next replay resumes.
-    pub async fn run(&self, stop: &CancellationToken) -> Result<Option<Replayed>, LoadError> {
+    /// An erasure used another key, or the database fails. Call again with the same `replayed` to resume.
+    pub async fn replay(
+        &self,
+        replayed: &watch::Sender<Replayed>,
+        stop: &CancellationToken,
+    ) -> Result<(), LoadError> {
+        let (pool, account_id, policy) = (&self.pool, self.account_id(), &self.settings.policy);
         // Another key would hide erased customers.
-        left_out::check_key(&self.pool, self.policy.key.as_ref()).await?;
-        let rules = format!("transform {TRANSFORM_VERSION}; {}", self.policy.fingerprint());
-        let opened = replay::open(&self.pool, &self.account_id, &rules, self.clock.now()).await?;
-        let Some(open) = opened else { return Ok(None) };
-        let mut replayed = Replayed::default();
-        let worked = self.work(&open, stop, &mut replayed).await;
-        let all = replayed.after(*self.earlier.borrow());
-        self.earlier.send_replace(all);
+        left_out::check_key(pool, policy.key.as_ref()).await?;
+        let rules = format!("transform {TRANSFORM_VERSION}; {}", policy.fingerprint());
+        let Some(open) = replay::open(pool, account_id, &rules, self.clock.now()).await? else {
+            return Ok(());
+        };
+        let earlier = *replayed.borrow();
+        let worked = self.replay_from(&open, replayed, stop).await;
+        let all = *replayed.borrow();
         let counters = Counters {
-            records: replayed.records,
-            updated: replayed.updated,
-            unchanged: replayed.unchanged,
-            rejected: replayed.rejected,
+            records: all.records - earlier.records,
+            updated: all.updated - earlier.updated,
+            unchanged: all.unchanged - earlier.unchanged,
+            rejected: all.rejected - earlier.rejected,
             ..Counters::default()
         };
-        let (outcome, at) = (replayed.outcome, self.clock.now());
-        replay::close(&self.pool, &self.account_id, &open, counters, outcome, at).await?;
-        worked.map(|()| Some(all))
+        let outcome = *worked.as_ref().unwrap_or(&Outcome::Interrupted);
+        replay::close(pool, account_id, &open, counters, outcome, self.clock.now()).await?;
+        replayed.send_modify(|all| all.outcome = Some(outcome));
+        worked.map(drop)
     }
 
-    async fn work(
+    async fn replay_from(
         &self,
         open: &OpenReplay,
+        replayed: &watch::Sender<Replayed>,
         stop: &CancellationToken,
-        replayed: &mut Replayed,
-    ) -> Result<(), LoadError> {
-        let (total, without_raw) = replay::extent(&self.pool, &self.account_id).await?;
-        self.total.store(total, Ordering::Relaxed);
-        replayed.without_raw = without_raw;
+    ) -> Result<Outcome, LoadError> {
+        let (total, without_raw) = replay::extent(&self.pool, self.account_id()).await?;
+        replayed.send_modify(|all| (all.total, all.without_raw) = (total, without_raw));
         let mut batches = pin!(self.batches(open.position));
         let mut ready = batches.try_next().await?;
         while let Some(batch) = ready {
             if stop.is_cancelled() {
-                return Ok(());
+                return Ok(Outcome::Interrupted);
             }
-            let (written, next) = tokio::join!(self.write(&batch), batches.try_next());
+            let (written, next) = tokio::join!(self.write_batch(&batch), batches.try_next());
             let Rewritten { updated, refused } = written?;
             refused.iter().for_each(|reason| warn_rejected(reason));
             let rejected = batch.rejected + refused.len() as u64;
-            replayed.records += batch.records;
-            replayed.rejected += rejected;
-            replayed.updated += updated;
-            replayed.unchanged += batch.records - rejected - updated;
-            self.done.fetch_add(batch.records, Ordering::Relaxed);
+            replayed.send_modify(|all| {
+                all.records += batch.records;
+                all.rejected += rejected;
+                all.updated += updated;
+                all.unchanged += batch.records - rejected - updated;
+            });
             ready = next?;
         }
         let ruled = self.rule_rejections().await?;
-        if replayed.updated + ruled > 0 {
-            facts::forget_unnamed(&self.pool, &self.account_id).await?;
+        let all = *replayed.borrow();
+        if all.updated + ruled > 0 {
+            facts::forget_unnamed(&self.pool, self.account_id()).await?;
         }
-        replayed.outcome = if open.rejected + replayed.rejected == 0 {
+        Ok(if open.rejected + all.rejected == 0 {
             Outcome::Succeeded
         } else {
             Outcome::Failed
-        };
-        Ok(())
+        })
     }
 
-    async fn write(&self, batch: &ReplayBatch) -> Result<Rewritten, LoadError> {
-        let (pool, account_id) = (&self.pool, &self.account_id);
+    async fn write_batch(&self, batch: &ReplayBatch) -> Result<Rewritten, LoadError> {
+        let (pool, account_id) = (&self.pool, self.account_id());
         let portion = Portion {
             rebuilt: &batch.rebuilt,
             ruled: &batch.ruled,
@@ -166,44 +134,45 @@ impl Replay {
             rejected: batch.rejected,
         };
         let at = self.clock.now();
-        conflict::retry(account_id, || replay::write(pool, account_id, portion, at)).await
+        conflict::retry(self.name(), || replay::write(pool, account_id, portion, at)).await
     }
 
     /// Read one after the other, rebuilt in parallel.
     fn batches(&self, after: Uuid) -> impl Stream<Item = Result<ReplayBatch, LoadError>> {
         let read = stream::try_unfold(after, async |after| {
-            let raw = self.read(after).await?;
+            let raw = self.read_batch(after).await?;
             let last = raw.last().map(|raw| raw.interaction_key);
             Ok(last.map(|last| ((last, raw), last)))
         });
-        let rebuilt = read.map_ok(|(last, raw)| self.rebuild(last, raw));
+        let rebuilt = read.map_ok(|(last, raw)| self.rebuild_batch(last, raw));
         rebuilt.try_buffered(REBUILT_AT_ONCE)
     }
 
     /// In its own task: if writing a batch takes long, PostgreSQL would end a transaction that stands idle.
-    async fn read(&self, after: Uuid) -> Result<Vec<Raw>, LoadError> {
-        let (pool, account_id) = (self.pool.clone(), self.account_id.clone());
+    async fn read_batch(&self, after: Uuid) -> Result<Vec<Raw>, LoadError> {
+        let (pool, account_id) = (self.pool.clone(), self.account_id().to_owned());
         let read = tokio::spawn(async move { replay::next(&pool, &account_id, after).await }).await;
         read.unwrap_or_else(|ended| std::panic::resume_unwind(ended.into_panic()))
     }
 
-    async fn rebuild(&self, last: Uuid, raw: Vec<Raw>) -> Result<ReplayBatch, LoadError> {
-        let (account_id, policy) = (self.account_id.clone(), Arc::clone(&self.policy));
+    async fn rebuild_batch(&self, last: Uuid, raw: Vec<Raw>) -> Result<ReplayBatch, LoadError> {
+        let (account_id, policy) = (self.account_id().to_owned(), Arc::clone(&self.settings.policy));
         let rebuilt = tokio::task::spawn_blocking(move || rebuild(last, raw, &account_id, &policy)).await;
         // Only a panic gets here: the run fails, rows stay.
         Ok(rebuilt.unwrap_or_else(|ended| std::panic::resume_unwind(ended.into_panic())))
     }
 
     async fn rule_rejections(&self) -> Result<u64, LoadError> {
+        let (account_id, policy) = (self.account_id(), &self.settings.policy);
         let (mut after, mut changed) = (None, 0);
         loop {
-            let entries = rejections::next(&self.pool, &self.account_id, after.as_ref(), false).await?;
+            let entries = rejections::next(&self.pool, account_id, after.as_ref(), false).await?;
             let Some(last) = entries.last() else {
                 return Ok(changed);
             };
             after = Some(last.clone());
             for entry in &entries {
-                if let Some(ruled) = ruled_again(entry, &self.account_id, &self.policy)
+                if let Some(ruled) = ruled_again(entry, account_id, policy)
                     && ruled.payload != entry.payload
                 {
                     rejections::rule(&self.pool, entry, &ruled).await?;
@@ -284,7 +253,6 @@ pub struct RetryReport {
 pub struct Retry {
     pub report: RetryReport,
     after: Option<Rejection>,
-    pending: VecDeque<Rejection>,
     /// Their newest version was tried.
     done: BTreeSet<Uuid>,
 }
@@ -297,22 +265,20 @@ impl AccountContext {
     pub async fn retry_rejected(&self, retry: &mut Retry, stop: &CancellationToken) -> Result<(), LoadError> {
         let kept_from = self.kept_from().await?;
         loop {
-            while let Some(entry) = retry.pending.front().cloned() {
+            let after = retry.after.as_ref();
+            let entries = rejections::next(&self.pool, self.account_id(), after, true).await?;
+            if entries.is_empty() {
+                retry.report.is_complete = true;
+                return Ok(());
+            }
+            for entry in entries {
                 if stop.is_cancelled() {
                     return Ok(());
                 }
                 self.retry(retry, &entry, kept_from).await?;
                 retry.report.tried += 1;
-                retry.pending.pop_front();
+                retry.after = Some(entry);
             }
-            let after = retry.after.as_ref();
-            let entries = rejections::next(&self.pool, self.account_id(), after, true).await?;
-            let Some(last) = entries.last() else {
-                retry.report.is_complete = true;
-                return Ok(());
-            };
-            retry.after = Some(last.clone());
-            retry.pending = entries.into();
         }
     }
 

@@ -4,18 +4,17 @@ use std::sync::Arc;
 
 use chrono::TimeDelta;
 use serde_json::json;
-use smartassist_etl::sync::{Replay, erase};
-use smartassist_etl::time::Clock;
+use smartassist_etl::sync::erase;
 use smartassist_etl::transform::privacy::{Class, IdentifierKind, Policy, PrivacyKey, Rule, Wanted};
 use smartassist_etl::warehouse::reporting::{self, MayChange};
 use smartassist_simulator::Seed;
-use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::reports::differing;
 use crate::support::{Setup, TestDatabase, instant};
 
 use super::past::Past;
+use super::replay::replay;
 
 const ALL: TimeDelta = TimeDelta::days(20);
 
@@ -77,16 +76,7 @@ async fn facts_follow_erasure_replay_and_retention() {
     }
     let names = "select string_agg(agent_name, ',' order by agent_name) from smartassist.agents";
     let before = database.text(names).await;
-    let replay = Replay {
-        pool: database.pool.clone(),
-        account_id: "acct-sim".to_owned(),
-        policy: Arc::new(hashed.clone()),
-        clock: Arc::clone(&past.setup.clock) as Arc<dyn Clock>,
-        done: 0.into(),
-        total: 0.into(),
-        earlier: watch::Sender::default(),
-    };
-    replay.run(&CancellationToken::new()).await.unwrap().unwrap();
+    replay(&past.setup, database, hashed.clone()).await;
     assert_eq!(differing(database).await, "");
     let after = database.text(names).await;
     let is_left = |name: &str| after.split(',').any(|left| left == name);

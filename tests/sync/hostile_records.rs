@@ -1,17 +1,15 @@
 //! Records that are made to harm, by whole runs: nothing ends, nothing fills up, and what is lost is said.
 
-use std::sync::Arc;
-
 use serde_json::{Value, json};
 use smartassist_etl::ledger::runs::Outcome;
-use smartassist_etl::sync::{Replay, Retry, erase};
-use smartassist_etl::time::Clock;
+use smartassist_etl::sync::{Retry, erase};
 use smartassist_etl::transform::privacy::{IdentifierKind, Policy, PrivacyKey, Wanted};
-use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::support::bomb::{PARSED_AGAIN, bomb};
 use crate::support::{Setup, TestDatabase, instant};
+
+use super::replay::replay;
 
 fn good(id: &str) -> Value {
     json!({"sessionId": id, "sessionStartTime": "2026-01-10T10:00:00", "userId": id})
@@ -66,19 +64,10 @@ async fn a_bomb_of_nested_texts_ends_neither_sync_replay_nor_erase() {
         (Outcome::Succeeded, 3, 1)
     );
 
-    let replay = Replay {
-        pool: database.pool.clone(),
-        account_id: "acct-sim".to_owned(),
-        policy: Arc::default(),
-        clock: Arc::clone(&setup.clock) as Arc<dyn Clock>,
-        done: 0.into(),
-        total: 0.into(),
-        earlier: watch::Sender::default(),
-    };
-    let replayed = replay.run(&CancellationToken::new()).await.unwrap().unwrap();
+    let replayed = replay(&setup, &database, Policy::default()).await;
     assert_eq!(
         (replayed.outcome, replayed.updated, replayed.unchanged),
-        (Outcome::Succeeded, 0, 3)
+        (Some(Outcome::Succeeded), 0, 3)
     );
 
     let key = PrivacyKey::new("0123456789abcdef0123456789abcdef");
@@ -227,16 +216,7 @@ async fn the_part_that_is_kept_follows_the_privacy_rules() {
         ..Policy::default()
     };
     policy.customer = smartassist_etl::transform::privacy::Rule::Hash;
-    let replay = Replay {
-        pool: database.pool.clone(),
-        account_id: "acct-sim".to_owned(),
-        policy: Arc::new(policy),
-        clock: Arc::clone(&setup.clock) as Arc<dyn Clock>,
-        done: 0.into(),
-        total: 0.into(),
-        earlier: watch::Sender::default(),
-    };
-    replay.run(&CancellationToken::new()).await.unwrap().unwrap();
+    replay(&setup, &database, policy).await;
     assert_eq!(database.number(marked).await, 0);
     let sizes = "select count(*) from smartassist_sync.rejected_records where record_bytes > 300000 and (interaction_key is not null) = (payload like '{%')";
     assert_eq!(database.number(sizes).await, 2);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 use smartassist_etl::ledger::runs::Outcome;
-use smartassist_etl::sync::{Replay, Replayed};
+use smartassist_etl::sync::{AccountContext, Replayed};
 use smartassist_etl::time::Clock;
 use smartassist_etl::transform::TRANSFORM_VERSION;
 use smartassist_etl::transform::privacy::{Class, Policy, PrivacyKey, Rule};
@@ -25,21 +25,16 @@ pub(super) async fn loaded() -> (Setup, TestDatabase) {
     (setup, database)
 }
 
-pub(super) fn replay_of(setup: &Setup, database: &TestDatabase, policy: Policy) -> Replay {
-    Replay {
-        pool: database.pool.clone(),
-        account_id: "acct-sim".to_owned(),
-        policy: Arc::new(policy),
-        clock: Arc::clone(&setup.clock) as Arc<dyn Clock>,
-        done: 0.into(),
-        total: 0.into(),
-        earlier: watch::Sender::default(),
-    }
+pub(super) fn worker_of(setup: &Setup, database: &TestDatabase, policy: Policy) -> AccountContext {
+    let mut worker = setup.worker(&database.pool);
+    worker.settings.policy = Arc::new(policy);
+    worker
 }
 
 pub(super) async fn replay(setup: &Setup, database: &TestDatabase, policy: Policy) -> Replayed {
-    let replay = replay_of(setup, database, policy);
-    replay.run(&CancellationToken::new()).await.unwrap().unwrap()
+    let (worker, replayed) = (worker_of(setup, database, policy), watch::Sender::default());
+    worker.replay(&replayed, &CancellationToken::new()).await.unwrap();
+    *replayed.borrow()
 }
 
 pub(super) fn hashing() -> Policy {
@@ -87,7 +82,7 @@ async fn replay_gives_the_rows_of_a_fresh_load_without_a_request() {
     let replayed = replay(&setup, &database, Policy::default()).await;
     assert_eq!(
         (replayed.outcome, replayed.records, replayed.updated),
-        (Outcome::Succeeded, COUNT as u64, COUNT as u64)
+        (Some(Outcome::Succeeded), COUNT as u64, COUNT as u64)
     );
     assert_eq!(setup.simulator.world().requests().count(), 0);
     // Only the record as received could tell; the raw one is clean.
@@ -143,7 +138,10 @@ async fn new_rules_reach_rows_raw_records_and_rejected_text() {
                   select j::text from smartassist_sync.rejected_records j) t where t::text like '%m4rker%'";
     assert_eq!(database.number(marked).await, 4);
     let replayed = replay(&setup, &database, hashing()).await;
-    assert_eq!((replayed.outcome, replayed.updated), (Outcome::Succeeded, 1));
+    assert_eq!(
+        (replayed.outcome, replayed.updated),
+        (Some(Outcome::Succeeded), 1)
+    );
     assert_eq!(database.number(marked).await, 0);
     let raw = "select payload ->> 'userId' = (select user_id from smartassist.sessions) from smartassist.raw_interactions";
     assert_eq!(database.text(&format!("select ({raw})::text")).await, "true");
@@ -199,10 +197,10 @@ async fn a_resumed_replay_remembers_earlier_failures() {
         .await
         .unwrap();
     let resumed = replay(&setup, &database, policy.clone()).await;
-    assert_eq!((resumed.outcome, resumed.rejected), (Outcome::Failed, 0));
+    assert_eq!((resumed.outcome, resumed.rejected), (Some(Outcome::Failed), 0));
     // From the beginning, where it is rebuilt.
     let again = replay(&setup, &database, policy).await;
-    assert_eq!(again.outcome, Outcome::Succeeded);
+    assert_eq!(again.outcome, Some(Outcome::Succeeded));
 }
 
 #[tokio::test]
@@ -254,7 +252,7 @@ async fn a_stopped_replay_resumes_unless_its_rules_have_changed() {
 async fn a_version_that_came_meanwhile_is_not_overwritten() {
     let (setup, database) = loaded().await;
     make_old(&database).await;
-    let replay = Arc::new(replay_of(&setup, &database, Policy::default()));
+    let worker = worker_of(&setup, &database, Policy::default());
     // A writer has its turn while the replay has read and wants to write.
     let mut writer = database.pool.begin().await.unwrap();
     sqlx::query("select from smartassist_sync.accounts for no key update")
@@ -267,11 +265,13 @@ async fn a_version_that_came_meanwhile_is_not_overwritten() {
     .execute(&mut *writer)
     .await
     .unwrap();
-    let running = Arc::clone(&replay);
-    let run = tokio::spawn(async move { running.run(&CancellationToken::new()).await });
+    let run = tokio::spawn(async move {
+        let replayed = watch::Sender::default();
+        worker.replay(&replayed, &CancellationToken::new()).await
+    });
     database.until_a_lock_is_waited_for().await;
     writer.commit().await.unwrap();
-    run.await.unwrap().unwrap().unwrap();
+    run.await.unwrap().unwrap();
     let newer = "select count(*) from smartassist.sessions where channel = 'newer'";
     // The first batch was read before; the next one was read, and is rebuilt, after.
     assert!(database.number(newer).await >= 500);
@@ -312,6 +312,6 @@ async fn a_raw_record_that_replay_rejects_keeps_its_rows() {
         .await;
     let versions = database.counts().await;
     let replayed = replay(&setup, &database, Policy::default()).await;
-    assert_eq!((replayed.outcome, replayed.rejected), (Outcome::Failed, 1));
+    assert_eq!((replayed.outcome, replayed.rejected), (Some(Outcome::Failed), 1));
     assert_eq!(database.counts().await, versions);
 }

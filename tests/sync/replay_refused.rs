@@ -4,9 +4,10 @@ use serde_json::json;
 use smartassist_etl::ledger::LoadError;
 use smartassist_etl::ledger::runs::Outcome;
 use smartassist_etl::transform::privacy::{Policy, Rule};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::replay::{COUNT, hashing, loaded, make_old, replay, replay_of};
+use super::replay::{COUNT, hashing, loaded, make_old, replay, worker_of};
 use crate::support::{Setup, TestDatabase, instant};
 
 #[tokio::test]
@@ -25,7 +26,7 @@ async fn what_postgresql_refuses_is_left_alone_by_a_replay() {
     let replayed = replay(&setup, &database, hashing()).await;
     assert_eq!(
         (replayed.outcome, replayed.updated, replayed.rejected),
-        (Outcome::Failed, COUNT as u64 - 1, 1)
+        (Some(Outcome::Failed), COUNT as u64 - 1, 1)
     );
     let old = "select string_agg(interaction_key::text, ' ') from smartassist.sessions where channel = 'old'";
     assert_eq!(database.text(old).await, key);
@@ -40,7 +41,10 @@ async fn what_postgresql_refuses_is_left_alone_by_a_replay() {
         database.execute(&statement).await;
     }
     let replayed = replay(&setup, &database, hashing()).await;
-    assert_eq!((replayed.outcome, replayed.updated), (Outcome::Succeeded, 1));
+    assert_eq!(
+        (replayed.outcome, replayed.updated),
+        (Some(Outcome::Succeeded), 1)
+    );
 }
 
 #[tokio::test]
@@ -50,8 +54,9 @@ async fn a_replay_that_nothing_is_taken_of_fails() {
     database
         .execute("alter table smartassist.sessions add constraint refuses check (channel = 'old') not valid")
         .await;
-    let replay = replay_of(&setup, &database, Policy::default());
-    let error = replay.run(&CancellationToken::new()).await.unwrap_err();
+    let worker = worker_of(&setup, &database, Policy::default());
+    let (replayed, stop) = (watch::Sender::default(), CancellationToken::new());
+    let error = worker.replay(&replayed, &stop).await.unwrap_err();
     assert!(matches!(error, LoadError::Refused { .. }), "{error}");
 }
 
@@ -89,7 +94,7 @@ async fn privacy_rules_reach_raw_records_that_cannot_be_rebuilt() {
     let replayed = replay(&setup, &database, dropping.clone()).await;
     assert_eq!(
         (replayed.outcome, replayed.rejected, replayed.updated),
-        (Outcome::Failed, 3, 1)
+        (Some(Outcome::Failed), 3, 1)
     );
     let marked = "select count(*) from smartassist.raw_interactions r where r::text ~ 'Zelda|15550100000'";
     assert_eq!(database.number(marked).await, 0);
