@@ -19,7 +19,7 @@ use crate::transform::{
     Interaction, Origin, RecordText, Rejected, TRANSFORM_VERSION, ruled, transform_stored,
 };
 use crate::warehouse::rejections::{self, Rejection, Retried};
-use crate::warehouse::replay::{self, OpenReplay, Portion, Raw, Rebuilt, Rewritten, Ruled};
+use crate::warehouse::replay::{self, OpenReplay, Portion, Raw, Rebuilt, Rewritten};
 use crate::warehouse::{facts, left_out};
 
 use super::account::AccountContext;
@@ -45,17 +45,8 @@ pub struct Replayed {
     pub without_raw: u64,
 }
 
-#[derive(Default)]
-struct ReplayBatch {
-    last: Uuid,
-    records: u64,
-    rejected: u64,
-    rebuilt: Vec<Rebuilt>,
-    ruled: Vec<Ruled>,
-}
-
 impl AccountContext {
-    /// Resumes under the same rules; `stop` ends it after a batch.
+    /// Resumes under the same rules; `stop` ends it after a portion.
     ///
     /// # Errors
     /// An erasure used another key, or the database fails. Call again with the same `replayed` to resume.
@@ -95,21 +86,21 @@ impl AccountContext {
     ) -> Result<Outcome, LoadError> {
         let (total, without_raw) = replay::extent(&self.pool, self.account_id()).await?;
         replayed.send_modify(|all| (all.total, all.without_raw) = (total, without_raw));
-        let mut batches = pin!(self.batches(open.position));
-        let mut ready = batches.try_next().await?;
-        while let Some(batch) = ready {
+        let mut portions = pin!(self.portions(open.position));
+        let mut ready = portions.try_next().await?;
+        while let Some(portion) = ready {
             if stop.is_cancelled() {
                 return Ok(Outcome::Interrupted);
             }
-            let (written, next) = tokio::join!(self.write_batch(&batch), batches.try_next());
+            let (written, next) = tokio::join!(self.write_portion(&portion), portions.try_next());
             let Rewritten { updated, refused } = written?;
             refused.iter().for_each(|reason| warn_rejected(reason));
-            let rejected = batch.rejected + refused.len() as u64;
+            let rejected = portion.rejected + refused.len() as u64;
             replayed.send_modify(|all| {
-                all.records += batch.records;
+                all.records += portion.records;
                 all.rejected += rejected;
                 all.updated += updated;
-                all.unchanged += batch.records - rejected - updated;
+                all.unchanged += portion.records - rejected - updated;
             });
             ready = next?;
         }
@@ -125,37 +116,30 @@ impl AccountContext {
         })
     }
 
-    async fn write_batch(&self, batch: &ReplayBatch) -> Result<Rewritten, LoadError> {
-        let (pool, account_id) = (&self.pool, self.account_id());
-        let portion = Portion {
-            rebuilt: &batch.rebuilt,
-            ruled: &batch.ruled,
-            last: batch.last,
-            rejected: batch.rejected,
-        };
-        let at = self.clock.now();
-        conflict::retry(self.name(), || replay::write(pool, account_id, portion, at)).await
+    async fn write_portion(&self, portion: &Portion) -> Result<Rewritten, LoadError> {
+        let write = || replay::write(&self.pool, self.account_id(), portion, self.clock.now());
+        conflict::retry(self.name(), write).await
     }
 
     /// Read one after the other, rebuilt in parallel.
-    fn batches(&self, after: Uuid) -> impl Stream<Item = Result<ReplayBatch, LoadError>> {
+    fn portions(&self, after: Uuid) -> impl Stream<Item = Result<Portion, LoadError>> {
         let read = stream::try_unfold(after, async |after| {
-            let raw = self.read_batch(after).await?;
+            let raw = self.read_portion(after).await?;
             let last = raw.last().map(|raw| raw.interaction_key);
             Ok(last.map(|last| ((last, raw), last)))
         });
-        let rebuilt = read.map_ok(|(last, raw)| self.rebuild_batch(last, raw));
+        let rebuilt = read.map_ok(|(last, raw)| self.rebuild_portion(last, raw));
         rebuilt.try_buffered(REBUILT_AT_ONCE)
     }
 
-    /// In its own task: if writing a batch takes long, PostgreSQL would end a transaction that stands idle.
-    async fn read_batch(&self, after: Uuid) -> Result<Vec<Raw>, LoadError> {
+    /// In its own task: if writing a portion takes long, PostgreSQL would end a transaction that stands idle.
+    async fn read_portion(&self, after: Uuid) -> Result<Vec<Raw>, LoadError> {
         let (pool, account_id) = (self.pool.clone(), self.account_id().to_owned());
         let read = tokio::spawn(async move { replay::next(&pool, &account_id, after).await }).await;
         read.unwrap_or_else(|ended| std::panic::resume_unwind(ended.into_panic()))
     }
 
-    async fn rebuild_batch(&self, last: Uuid, raw: Vec<Raw>) -> Result<ReplayBatch, LoadError> {
+    async fn rebuild_portion(&self, last: Uuid, raw: Vec<Raw>) -> Result<Portion, LoadError> {
         let (account_id, policy) = (self.account_id().to_owned(), Arc::clone(&self.settings.policy));
         let rebuilt = tokio::task::spawn_blocking(move || rebuild(last, raw, &account_id, &policy)).await;
         // Only a panic gets here: the run fails, rows stay.
@@ -183,45 +167,43 @@ impl AccountContext {
     }
 }
 
-fn rebuild(last: Uuid, raw: Vec<Raw>, account_id: &str, policy: &Policy) -> ReplayBatch {
-    let mut batch = ReplayBatch {
+fn rebuild(last: Uuid, raw: Vec<Raw>, account_id: &str, policy: &Policy) -> Portion {
+    let mut portion = Portion {
         last,
         records: raw.len() as u64,
-        ..ReplayBatch::default()
+        ..Portion::default()
     };
     for raw in raw {
         let origin = Origin {
             account_id,
             time_zone_offset: raw.time_zone_offset,
         };
-        match transform_stored(&RecordText::of(&raw.payload), origin, policy) {
+        let (interaction, payload) = match transform_stored(&RecordText::of(&raw.payload), origin, policy) {
             Ok(mut interaction) if interaction.key == raw.interaction_key => {
                 interaction.keep_warnings_of_receipt(&raw.warnings);
-                let payload_differs = !policy.keeps_all() && canonical(&raw.payload) != interaction.payload;
-                if payload_differs || interaction.content_hash != *raw.content_hash {
-                    batch.rebuilt.push(Rebuilt {
-                        raw,
-                        interaction,
-                        payload_differs,
-                    });
-                }
+                let payload = std::mem::take(&mut interaction.payload);
+                (Some(interaction), payload)
             }
-            Ok(_) => batch.reject(raw, UNDER_ANOTHER_KEY, policy),
-            Err(rejected) => batch.reject(raw, &rejected.reason, policy),
+            other => {
+                let reason = other.map_or_else(|rejected| rejected.reason, |_| UNDER_ANOTHER_KEY.into());
+                portion.rejected += 1;
+                warn_rejected(&reason);
+                (None, ruled(&raw.payload, policy))
+            }
+        };
+        let payload_differs = !policy.keeps_all() && canonical(&raw.payload) != payload;
+        let rows_differ = interaction
+            .as_ref()
+            .is_some_and(|interaction| interaction.content_hash != *raw.content_hash);
+        if payload_differs || rows_differ {
+            portion.rebuilt.push(Rebuilt {
+                raw,
+                interaction,
+                payload: payload_differs.then_some(payload),
+            });
         }
     }
-    batch
-}
-
-impl ReplayBatch {
-    fn reject(&mut self, raw: Raw, reason: &str, policy: &Policy) {
-        self.rejected += 1;
-        warn_rejected(reason);
-        let payload = ruled(&raw.payload, policy);
-        if !policy.keeps_all() && canonical(&raw.payload) != payload {
-            self.ruled.push(Ruled { raw, payload });
-        }
-    }
+    portion
 }
 
 fn warn_rejected(reason: &str) {

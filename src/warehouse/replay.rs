@@ -30,24 +30,22 @@ pub struct Raw {
     pub content_hash: Vec<u8>,
 }
 
-/// A record that no longer becomes rows: only the privacy rules apply.
-#[derive(Debug)]
-pub struct Ruled {
-    pub raw: Raw,
-    pub payload: String,
-}
-
 #[derive(Debug)]
 pub struct Rebuilt {
     pub raw: Raw,
-    pub interaction: Interaction,
-    pub payload_differs: bool,
+    /// `None`: it no longer becomes rows, and only the privacy rules apply.
+    pub interaction: Option<Interaction>,
+    /// If it differs.
+    pub payload: Option<String>,
 }
 
-impl Rebuilt {
-    fn payload(&self) -> (Uuid, &str) {
-        (self.raw.interaction_key, &self.interaction.payload)
-    }
+#[derive(Debug, Default)]
+pub struct Portion {
+    pub last: Uuid,
+    pub records: u64,
+    pub rejected: u64,
+    /// What differs.
+    pub rebuilt: Vec<Rebuilt>,
 }
 
 pub async fn next(pool: &Pool, account_id: &str, after: Uuid) -> Result<Vec<Raw>, LoadError> {
@@ -58,15 +56,6 @@ pub async fn next(pool: &Pool, account_id: &str, after: Uuid) -> Result<Vec<Raw>
         .bind(BATCH_BYTES)
         .fetch_all(pool)
         .await?)
-}
-
-#[derive(Debug, Clone, Copy)]
-pub struct Portion<'a> {
-    pub rebuilt: &'a [Rebuilt],
-    /// Raw records without rows.
-    pub ruled: &'a [Ruled],
-    pub last: Uuid,
-    pub rejected: u64,
 }
 
 #[derive(Debug, Default)]
@@ -80,17 +69,17 @@ pub struct Rewritten {
 pub async fn write(
     pool: &Pool,
     account_id: &str,
-    portion: Portion<'_>,
+    portion: &Portion,
     at: DateTime<Utc>,
 ) -> Result<Rewritten, LoadError> {
     pool.transact(async |transaction| {
         let mut rewritten = Rewritten::default();
-        if !portion.rebuilt.is_empty() || !portion.ruled.is_empty() {
+        if !portion.rebuilt.is_empty() {
             conflict::lock_for_writing(transaction, account_id).await?;
             sqlx::query("set local enable_seqscan = off")
                 .execute(&mut *transaction)
                 .await?;
-            rewritten = write_current(transaction, account_id, portion, at).await?;
+            rewritten = write_current(transaction, account_id, &portion.rebuilt, at).await?;
         }
         sqlx::query(
             "update smartassist_sync.replays set position = $2, rejected = rejected + $3, updated_at = clock_timestamp() \
@@ -109,30 +98,41 @@ pub async fn write(
 async fn write_current(
     connection: &mut PgConnection,
     account_id: &str,
-    Portion { rebuilt, ruled, .. }: Portion<'_>,
+    rebuilt: &[Rebuilt],
     at: DateTime<Utc>,
 ) -> Result<Rewritten, LoadError> {
-    let raw = rebuilt.iter().map(|one| &one.raw);
-    let raw = raw.chain(ruled.iter().map(|one| &one.raw));
-    let current = current(connection, raw).await?;
-    let rebuilt = rebuilt
+    let current = current(connection, rebuilt).await?;
+    let with_rows = current
         .iter()
-        .filter(|one| current.contains(&one.raw.interaction_key));
-    let rebuilt: Vec<&Rebuilt> = rebuilt.collect();
+        .filter_map(|one| Some((&one.raw, one.interaction.as_ref()?)));
+    let with_rows: Vec<(&Raw, &Interaction)> = with_rows.collect();
     let writer = RebuiltWriter { account_id, at };
-    let (counters, refused) = write_accepted(connection, &rebuilt, &writer).await?;
-    // Their rows stay; the privacy rules still apply to their raw records.
-    let reduced = refused.iter().filter(|(one, _)| one.payload_differs);
-    let reduced = reduced.map(|(one, _)| one.payload());
-    let ruled = ruled
-        .iter()
-        .filter(|one| current.contains(&one.raw.interaction_key));
-    let ruled = ruled.map(|one| (one.raw.interaction_key, one.payload.as_str()));
-    rewrite_raw(connection, ruled.chain(reduced).unzip()).await?;
+    let (counters, refused) = write_accepted(connection, &with_rows, &writer).await?;
+    // Also of refused rows, which stay.
+    rewrite_raw(connection, &current).await?;
     Ok(Rewritten {
         updated: counters.updated,
         refused: refused.iter().map(|(_, error)| error.to_string()).collect(),
     })
+}
+
+async fn current<'r>(
+    connection: &mut PgConnection,
+    rebuilt: &'r [Rebuilt],
+) -> Result<Vec<&'r Rebuilt>, LoadError> {
+    let keys: Vec<Uuid> = rebuilt.iter().map(|one| one.raw.interaction_key).collect();
+    let stored: Vec<(Uuid, Vec<u8>, DateTime<Utc>)> = sqlx::query_as(
+        "select interaction_key, session.content_hash, raw.fetched_at \
+         from smartassist.raw_interactions as raw \
+         join smartassist.sessions as session using (interaction_key) where interaction_key = any($1)",
+    )
+    .bind(keys)
+    .fetch_all(connection)
+    .await?;
+    let stored: BTreeSet<_> = stored.into_iter().collect();
+    let is_current =
+        |raw: &Raw| stored.contains(&(raw.interaction_key, raw.content_hash.clone(), raw.fetched_at));
+    Ok(rebuilt.iter().filter(|one| is_current(&one.raw)).collect())
 }
 
 struct RebuiltWriter<'a> {
@@ -140,13 +140,44 @@ struct RebuiltWriter<'a> {
     at: DateTime<Utc>,
 }
 
-impl Write<&Rebuilt> for RebuiltWriter<'_> {
+impl Write<(&Raw, &Interaction)> for RebuiltWriter<'_> {
     async fn write(
         &self,
         connection: &mut PgConnection,
-        rebuilt: &[&Rebuilt],
+        rebuilt: &[(&Raw, &Interaction)],
     ) -> Result<Counters, LoadError> {
-        rewrite(connection, self.account_id, rebuilt, self.at).await?;
+        let constants = Constants {
+            account_id: self.account_id,
+            written_at: self.at,
+            time_zone_offset: 0,
+        };
+        let differs =
+            |(raw, interaction): &&(&Raw, &Interaction)| raw.content_hash != interaction.content_hash;
+        let rewritten = || rebuilt.iter().filter(differs);
+        let changed: Vec<&Interaction> = rewritten().map(|(_, interaction)| *interaction).collect();
+        let hashes: BTreeMap<Uuid, &[u8]> = rewritten()
+            .map(|(raw, _)| (raw.interaction_key, raw.content_hash.as_slice()))
+            .collect();
+        let is_same = |group: RowGroup, interaction: &Interaction| {
+            group.is_same(hashes[&interaction.key], &interaction.content_hash)
+        };
+        // Rebuilt rows say nothing about what the API returns now.
+        let sessions = Batch::of_sessions(&changed, constants);
+        sessions
+            .upsert(connection, &["first_seen_at", "missing_since"])
+            .await?;
+        write_children(connection, &[], &changed, is_same).await?;
+        let moves = rewritten().flat_map(|(raw, interaction)| {
+            let start = interaction.rows.session.session_started_at;
+            [(raw.session_started_at, -1), (start, 1)]
+        });
+        days::count(connection, self.account_id, moves).await?;
+        let keys: Vec<Uuid> = changed.iter().map(|interaction| interaction.key).collect();
+        let missing = missing::among(connection, &keys).await?;
+        let is_counted = |interaction: &&&Interaction| !missing.contains(&interaction.key);
+        let counted = changed.iter().filter(is_counted);
+        let counted: Vec<facts::Counted<'_>> = counted.map(|one| (one.key, &one.rows)).collect();
+        facts::write(connection, self.account_id, &counted, &keys).await?;
         Ok(Counters {
             updated: rebuilt.len() as u64,
             ..Counters::default()
@@ -154,72 +185,11 @@ impl Write<&Rebuilt> for RebuiltWriter<'_> {
     }
 }
 
-async fn current<'a>(
-    connection: &mut PgConnection,
-    raw: impl Iterator<Item = &'a Raw>,
-) -> Result<BTreeSet<Uuid>, LoadError> {
-    let raw: BTreeMap<Uuid, &Raw> = raw.map(|raw| (raw.interaction_key, raw)).collect();
-    let stored: Vec<(Uuid, Vec<u8>, DateTime<Utc>)> = sqlx::query_as(
-        "select interaction_key, session.content_hash, raw.fetched_at \
-         from smartassist.raw_interactions as raw \
-         join smartassist.sessions as session using (interaction_key) where interaction_key = any($1)",
-    )
-    .bind(raw.keys().copied().collect::<Vec<Uuid>>())
-    .fetch_all(connection)
-    .await?;
-    let is_current = |(key, hash, fetched_at): &(Uuid, Vec<u8>, DateTime<Utc>)| {
-        let read = raw.get(key)?;
-        (*hash == read.content_hash && *fetched_at == read.fetched_at).then_some(*key)
-    };
-    Ok(stored.iter().filter_map(is_current).collect())
-}
-
-async fn rewrite(
-    connection: &mut PgConnection,
-    account_id: &str,
-    rebuilt: &[&Rebuilt],
-    at: DateTime<Utc>,
-) -> Result<(), LoadError> {
-    let constants = Constants {
-        account_id,
-        written_at: at,
-        time_zone_offset: 0,
-    };
-    let differs = |one: &&&Rebuilt| one.raw.content_hash != one.interaction.content_hash;
-    let rewritten = || rebuilt.iter().filter(differs);
-    let changed: Vec<&Interaction> = rewritten().map(|one| &one.interaction).collect();
-    let hashes: BTreeMap<Uuid, &[u8]> = rewritten()
-        .map(|one| (one.interaction.key, one.raw.content_hash.as_slice()))
-        .collect();
-    let is_same = |group: RowGroup, interaction: &Interaction| {
-        group.is_same(hashes[&interaction.key], &interaction.content_hash)
-    };
-    // Rebuilt rows say nothing about what the API returns now.
-    let sessions = Batch::of_sessions(&changed, constants);
-    sessions
-        .upsert(connection, &["first_seen_at", "missing_since"])
-        .await?;
-    write_children(connection, &[], &changed, is_same).await?;
-    let moves = rewritten().flat_map(|one| {
-        let start = one.interaction.rows.session.session_started_at;
-        [(one.raw.session_started_at, -1), (start, 1)]
-    });
-    days::count(connection, account_id, moves).await?;
-    let keys: Vec<Uuid> = changed.iter().map(|interaction| interaction.key).collect();
-    let missing = missing::among(connection, &keys).await?;
-    let is_counted = |interaction: &&&Interaction| !missing.contains(&interaction.key);
-    let counted = changed.iter().filter(is_counted);
-    let counted: Vec<facts::Counted<'_>> = counted.map(|one| (one.key, &one.rows)).collect();
-    facts::write(connection, account_id, &counted, &keys).await?;
-
-    let reduced = rebuilt.iter().filter(|one| one.payload_differs);
-    rewrite_raw(connection, reduced.map(|one| one.payload()).unzip()).await
-}
-
-async fn rewrite_raw(
-    connection: &mut PgConnection,
-    (keys, payloads): (Vec<Uuid>, Vec<&str>),
-) -> Result<(), LoadError> {
+async fn rewrite_raw(connection: &mut PgConnection, rebuilt: &[&Rebuilt]) -> Result<(), LoadError> {
+    let differing = rebuilt
+        .iter()
+        .filter_map(|one| Some((one.raw.interaction_key, one.payload.as_deref()?)));
+    let (keys, payloads): (Vec<Uuid>, Vec<&str>) = differing.unzip();
     if !keys.is_empty() {
         sqlx::query(
             "update smartassist.raw_interactions as raw set payload = rebuilt.payload::jsonb \

@@ -148,12 +148,11 @@ async fn new_rules_reach_rows_raw_records_and_rejected_text() {
 }
 
 /// A part in which nothing differs.
-fn portion(last: Uuid, rejected: u64) -> replay::Portion<'static> {
+fn portion(last: Uuid, rejected: u64) -> replay::Portion {
     replay::Portion {
-        rebuilt: &[],
-        ruled: &[],
         last,
         rejected,
+        ..replay::Portion::default()
     }
 }
 
@@ -193,7 +192,7 @@ async fn a_resumed_replay_remembers_earlier_failures() {
     replay::open(&database.pool, "acct-sim", &rules, at)
         .await
         .unwrap();
-    replay::write(&database.pool, "acct-sim", portion(last, 2), at)
+    replay::write(&database.pool, "acct-sim", &portion(last, 2), at)
         .await
         .unwrap();
     let resumed = replay(&setup, &database, policy.clone()).await;
@@ -220,7 +219,7 @@ async fn a_stopped_replay_resumes_unless_its_rules_have_changed() {
         .await
         .unwrap();
     let last = batch.last().unwrap().interaction_key;
-    replay::write(&database.pool, "acct-sim", portion(last, 0), at)
+    replay::write(&database.pool, "acct-sim", &portion(last, 0), at)
         .await
         .unwrap();
 
@@ -239,7 +238,7 @@ async fn a_stopped_replay_resumes_unless_its_rules_have_changed() {
     replay::open(&database.pool, "acct-sim", "other rules", at)
         .await
         .unwrap();
-    replay::write(&database.pool, "acct-sim", portion(last, 0), at)
+    replay::write(&database.pool, "acct-sim", &portion(last, 0), at)
         .await
         .unwrap();
     assert_eq!(
