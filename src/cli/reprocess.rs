@@ -4,16 +4,17 @@ use std::time::Instant;
 
 use clap::Args;
 use indicatif::ProgressBar;
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::json;
 use tokio::sync::watch;
 use tracing::{info, warn};
 
 use crate::config::Config;
 use crate::ledger::problems::Failure;
 use crate::ledger::runs::Outcome;
-use crate::sync::{self, Replayed, Retry, RetryReport};
+use crate::sync::{self, AccountContext, Replayed, Retry, RetryReport};
 use crate::telemetry::logging::Screen;
-use crate::time::{Clock, Pulse, SystemClock};
+use crate::time::Pulse;
 use crate::warehouse::bulk;
 use crate::warehouse::reporting::{self, MayChange};
 
@@ -32,44 +33,69 @@ pub(super) struct ReprocessArguments {
     pub(super) json: bool,
 }
 
-type ReplayedAccounts = Vec<(String, Replayed)>;
+#[derive(Serialize)]
+struct Done<T> {
+    account: String,
+    #[serde(flatten)]
+    done: T,
+}
+
+async fn each_account<T>(
+    config: &Config,
+    name: Option<&str>,
+    work: impl AsyncFn(&Shell<'_>, &AccountContext) -> Result<T, CommandError>,
+) -> Result<Vec<Done<T>>, CommandError> {
+    let config = select(config, name)?;
+    with_database(&config, async |shell| {
+        let mut all = Vec::new();
+        for context in contexts(&config, &shell.database.pool)? {
+            let done = work(shell, &context).await?;
+            let account = context.name().to_owned();
+            all.push(Done { account, done });
+        }
+        Ok(all)
+    })
+    .await
+}
+
+fn print_accounts<T: Serialize>(
+    as_json: bool,
+    all: &[Done<T>],
+    to_text: impl Fn(&str, &T) -> String,
+) -> Result<(), CommandError> {
+    print_report(as_json, &json!({ "accounts": all }), || {
+        all.iter().map(|one| to_text(&one.account, &one.done)).collect()
+    })
+}
 
 pub(super) async fn replay(
     config: &Config,
     arguments: &ReprocessArguments,
     screen: &Screen,
 ) -> Result<(), CommandError> {
-    let config = select(config, arguments.account.as_deref())?;
-    let replayed = with_database(&config, async |shell| replay_all(shell, screen).await).await?;
-    print_report(arguments.json, &replayed_to_json(&replayed), || {
-        replayed_to_text(&replayed)
-    })?;
-    let mut outcomes = replayed.iter().filter_map(|(_, replayed)| replayed.outcome);
+    let work = async |shell: &Shell<'_>, account: &AccountContext| {
+        let (name, began) = (account.name(), Instant::now());
+        let replayed = watch::Sender::default();
+        let progress = ReplayProgress {
+            account: name.to_owned(),
+            replayed: replayed.clone(),
+        };
+        let shown = show(screen, (name, "records"), progress);
+        let replay = async || Ok(account.replay(&replayed, &shell.stop).await?);
+        shell.retry(replay).await?;
+        drop(shown);
+        let replayed = *replayed.borrow();
+        log_summary(name, &replayed, began);
+        Ok(replayed)
+    };
+    let all = each_account(config, arguments.account.as_deref(), work).await?;
+    print_accounts(arguments.json, &all, replayed_to_text)?;
+    let mut outcomes = all.iter().filter_map(|account| account.done.outcome);
     if outcomes.all(|outcome| outcome == Outcome::Succeeded) {
         Ok(())
     } else {
         Err(CommandError::NotRebuilt)
     }
-}
-
-async fn replay_all(shell: &Shell<'_>, screen: &Screen) -> Result<ReplayedAccounts, CommandError> {
-    let mut all = Vec::new();
-    for context in contexts(shell.config, &shell.database.pool)? {
-        let (account, began) = (context.name().to_owned(), Instant::now());
-        let replayed = watch::Sender::default();
-        let progress = ReplayProgress {
-            account: account.clone(),
-            replayed: replayed.clone(),
-        };
-        let shown = show(screen, (&account, "records"), progress);
-        let replay = async || Ok(context.replay(&replayed, &shell.stop).await?);
-        shell.retry(replay).await?;
-        drop(shown);
-        let replayed = *replayed.borrow();
-        log_summary(&account, &replayed, began);
-        all.push((account, replayed));
-    }
-    Ok(all)
 }
 
 fn log_summary(account: &str, replayed: &Replayed, began: Instant) {
@@ -113,106 +139,65 @@ impl ProgressView for ReplayProgress {
     }
 }
 
-fn replayed_to_json(replayed: &ReplayedAccounts) -> Value {
-    let accounts = replayed.iter().map(|(account, replayed)| {
-        json!({
-            "account": account,
-            "outcome": replayed.outcome.map(Outcome::as_str),
-            "records": replayed.records,
-            "updated": replayed.updated,
-            "unchanged": replayed.unchanged,
-            "rejected": replayed.rejected,
-            "without_raw": replayed.without_raw,
-        })
-    });
-    let accounts: Vec<Value> = accounts.collect();
-    json!({ "accounts": accounts })
+fn replayed_to_text(account: &str, replayed: &Replayed) -> String {
+    let Some(outcome) = replayed.outcome else {
+        return format!("{account}: never loaded, nothing to replay\n");
+    };
+    format!(
+        "{account}: {}; {} records, {} rewritten, {} as they were, {} that cannot be rebuilt, {} without a raw record\n",
+        outcome.as_str(),
+        replayed.records,
+        replayed.updated,
+        replayed.unchanged,
+        replayed.rejected,
+        replayed.without_raw,
+    )
 }
 
-fn replayed_to_text(replayed: &ReplayedAccounts) -> String {
-    let lines = replayed.iter().map(|(account, replayed)| match replayed.outcome {
-        None => format!("{account}: never loaded, nothing to replay\n"),
-        Some(outcome) => format!(
-            "{account}: {}; {} records, {} rewritten, {} as they were, {} that cannot be rebuilt, {} without a raw \
-             record\n",
-            outcome.as_str(),
-            replayed.records,
-            replayed.updated,
-            replayed.unchanged,
-            replayed.rejected,
-            replayed.without_raw,
-        ),
-    });
-    lines.collect()
+#[derive(Serialize)]
+struct RebuiltFacts {
+    interactions: u64,
 }
 
 pub(super) async fn rebuild_facts(
     config: &Config,
     arguments: &ReprocessArguments,
 ) -> Result<(), CommandError> {
-    let config = select(config, arguments.account.as_deref())?;
-    let rebuilt = with_database(&config, async |shell| rebuild(shell).await).await?;
-    let accounts = rebuilt
-        .iter()
-        .map(|(account, interactions)| json!({ "account": account, "interactions": interactions }));
-    let summary = json!({ "accounts": accounts.collect::<Vec<_>>() });
-    print_report(arguments.json, &summary, || {
-        let lines = rebuilt.iter().map(|(account, interactions)| {
-            format!("{account}: facts of {interactions} interactions made anew\n")
-        });
-        lines.collect()
-    })
-}
-
-async fn rebuild(shell: &Shell<'_>) -> Result<Vec<(String, u64)>, CommandError> {
-    shell.apply_reporting(MayChange::Never).await?;
-    let pool = &shell.database.pool;
-    let mut all = Vec::new();
-    for account in &shell.config.accounts {
-        let ask = async || Ok(reporting::rebuild(pool, &account.account_id).await?);
+    let work = async |shell: &Shell<'_>, account: &AccountContext| {
+        let (pool, of_account) = (&account.pool, account.api.account());
+        let ask = async || {
+            reporting::apply(pool, of_account, MayChange::Never).await?;
+            Ok(reporting::rebuild(pool, account.account_id()).await?)
+        };
         shell.retry(ask).await?;
         let mut interactions = 0;
         let rebuild = async || {
-            interactions += sync::rebuild_facts(pool, account, &shell.stop, &Pulse::default()).await?;
+            interactions += sync::rebuild_facts(pool, of_account, &shell.stop, &Pulse::default()).await?;
             Ok(())
         };
         shell.retry(rebuild).await?;
         if shell.stop.is_cancelled() {
             return Err(CommandError::Interrupted);
         }
-        all.push((account.name.clone(), interactions));
-    }
-    Ok(all)
+        Ok(RebuiltFacts { interactions })
+    };
+    let all = each_account(config, arguments.account.as_deref(), work).await?;
+    print_accounts(arguments.json, &all, |account, RebuiltFacts { interactions }| {
+        format!("{account}: facts of {interactions} interactions made anew\n")
+    })
 }
-
-type RetriedAccounts = Vec<(String, RetryReport)>;
 
 pub(super) async fn retry_rejected(
     config: &Config,
     arguments: &ReprocessArguments,
 ) -> Result<(), CommandError> {
-    let config = select(config, arguments.account.as_deref())?;
-    let retried = with_database(&config, retry_all).await?;
-    print_report(arguments.json, &retried_to_json(&retried), || {
-        retried_to_text(&retried)
-    })?;
-    if retried.iter().all(|(_, report)| report.is_complete) {
-        Ok(())
-    } else {
-        Err(CommandError::Runs(Failure::Other))
-    }
-}
-
-async fn retry_all(shell: &Shell<'_>) -> Result<RetriedAccounts, CommandError> {
-    let mut all = Vec::new();
-    for context in contexts(shell.config, &shell.database.pool)? {
+    let work = async |shell: &Shell<'_>, account: &AccountContext| {
         let mut retry = Retry::default();
-        let run = async || Ok(context.retry_rejected(&mut retry, &shell.stop).await?);
+        let run = async || Ok(account.retry_rejected(&mut retry, &shell.stop).await?);
         shell.retry(run).await?;
         let report = retry.report;
-        let account = context.name().to_owned();
         info!(
-            account,
+            account = account.name(),
             tried = report.tried,
             stored = report.stored,
             were_stored = report.were_stored,
@@ -220,32 +205,24 @@ async fn retry_all(shell: &Shell<'_>) -> Result<RetriedAccounts, CommandError> {
             rejected = report.rejected.values().sum::<u64>(),
             "rejected records tried again"
         );
-        all.push((account, report));
+        Ok(report)
+    };
+    let all = each_account(config, arguments.account.as_deref(), work).await?;
+    print_accounts(arguments.json, &all, retried_to_text)?;
+    if all.iter().all(|account| account.done.is_complete) {
+        Ok(())
+    } else {
+        Err(CommandError::Runs(Failure::Other))
     }
-    Ok(all)
 }
 
-fn retried_to_json(retried: &RetriedAccounts) -> Value {
-    let accounts = retried.iter().map(|(account, report)| {
-        json!({
-            "account": account, "tried": report.tried, "stored": report.stored,
-            "were_stored": report.were_stored, "left_out": report.left_out, "rejected": report.rejected,
-        })
-    });
-    let accounts: Vec<Value> = accounts.collect();
-    json!({ "accounts": accounts })
-}
-
-fn retried_to_text(retried: &RetriedAccounts) -> String {
-    let mut text = String::new();
-    for (account, report) in retried {
-        text += &format!(
-            "{account}: {} tried, {} stored, {} were stored already, {} not to be stored\n",
-            report.tried, report.stored, report.were_stored, report.left_out
-        );
-        for (reason, records) in &report.rejected {
-            text += &format!("  {records:>7} still rejected: {reason}\n");
-        }
+fn retried_to_text(account: &str, report: &RetryReport) -> String {
+    let mut text = format!(
+        "{account}: {} tried, {} stored, {} were stored already, {} not to be stored\n",
+        report.tried, report.stored, report.were_stored, report.left_out
+    );
+    for (reason, records) in &report.rejected {
+        text += &format!("  {records:>7} still rejected: {reason}\n");
     }
     text
 }
@@ -263,34 +240,84 @@ pub(super) struct ConfirmMissingArguments {
     json: bool,
 }
 
+#[derive(Serialize)]
+struct ConfirmedMissing {
+    interactions: u64,
+    dry_run: bool,
+}
+
 pub(super) async fn confirm_missing(
     config: &Config,
     arguments: &ConfirmMissingArguments,
 ) -> Result<(), CommandError> {
-    let (account, dry_run) = (&arguments.account, arguments.dry_run);
-    let config = select(config, Some(account))?;
-    let interactions = with_database(&config, async |shell| confirm(shell, dry_run).await).await?;
-    let summary = json!({ "account": account, "interactions": interactions, "dry_run": dry_run });
+    let dry_run = arguments.dry_run;
+    let work = async |shell: &Shell<'_>, account: &AccountContext| {
+        let (pool, name) = (&account.pool, account.name());
+        let mut interactions = 0;
+        if dry_run {
+            let count = async || Ok(bulk::withheld(pool, account.account_id()).await?);
+            interactions = shell.retry(count).await?;
+        } else {
+            let (names, clock) = ((account.account_id(), name), &account.clock);
+            let confirm = async || Ok(bulk::confirm(pool, names, clock.now(), &mut interactions).await?);
+            shell.retry(confirm).await?;
+            info!(
+                account = name,
+                interactions, "interactions that are missing in bulk are marked, as confirmed"
+            );
+        }
+        Ok(ConfirmedMissing {
+            interactions,
+            dry_run,
+        })
+    };
+    let name = &arguments.account;
+    let all = each_account(config, Some(name), work).await?;
     let are = if dry_run { "would be" } else { "are" };
-    print_report(arguments.json, &summary, || {
-        format!("{account}: {interactions} interactions {are} marked as missing\n")
-    })
+    let lines = all.iter().map(|Done { done, .. }| {
+        let interactions = done.interactions;
+        format!("{name}: {interactions} interactions {are} marked as missing\n")
+    });
+    print_report(arguments.json, &json!(all.first()), || lines.collect())
 }
 
-async fn confirm(shell: &Shell<'_>, dry_run: bool) -> Result<u64, CommandError> {
-    let pool = &shell.database.pool;
-    let account = &shell.config.accounts[0];
-    if dry_run {
-        let count = async || Ok(bulk::withheld(pool, &account.account_id).await?);
-        return shell.retry(count).await;
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    fn printed<T: Serialize>(done: T) -> Value {
+        let account = "main".to_owned();
+        json!(Done { account, done })
     }
-    let names = (account.account_id.as_str(), account.name.as_str());
-    let mut interactions = 0;
-    let confirm = async || Ok(bulk::confirm(pool, names, SystemClock.now(), &mut interactions).await?);
-    shell.retry(confirm).await?;
-    info!(
-        account = account.name,
-        interactions, "interactions that are missing in bulk are marked, as confirmed"
-    );
-    Ok(interactions)
+
+    #[test]
+    fn reports_have_these_keys_in_json() {
+        let mut replayed = Replayed::default();
+        let mut expected = json!({
+            "account": "main", "outcome": null, "records": 0, "updated": 0, "unchanged": 0, "rejected": 0,
+            "without_raw": 0,
+        });
+        assert_eq!(printed(replayed), expected);
+        replayed.outcome = Some(Outcome::Interrupted);
+        expected["outcome"] = "interrupted".into();
+        assert_eq!(printed(replayed), expected);
+        let report = RetryReport {
+            rejected: [("not JSON".to_owned(), 2)].into(),
+            ..RetryReport::default()
+        };
+        let expected = json!({
+            "account": "main", "tried": 0, "stored": 0, "were_stored": 0, "left_out": 0, "rejected": {"not JSON": 2},
+        });
+        assert_eq!(printed(report), expected);
+        let facts = RebuiltFacts { interactions: 3 };
+        assert_eq!(printed(facts), json!({"account": "main", "interactions": 3}));
+        let missing = ConfirmedMissing {
+            interactions: 3,
+            dry_run: true,
+        };
+        let expected = json!({"account": "main", "interactions": 3, "dry_run": true});
+        assert_eq!(printed(missing), expected);
+    }
 }

@@ -3,6 +3,7 @@
 use std::sync::LazyLock;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use serde::Serialize;
 use sqlx::postgres::types::PgRange;
 use sqlx::{AssertSqlSafe, FromRow, PgExecutor, Row};
 
@@ -26,6 +27,8 @@ spelled! {
 }
 
 spelled! {
+    #[derive(Serialize)]
+    #[serde(rename_all = "snake_case")]
     Outcome {
         Succeeded = "succeeded",
         /// A failure, or open gaps.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use futures_util::stream::{self, Stream, TryStreamExt};
+use serde::Serialize;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
@@ -31,11 +32,12 @@ const REBUILT_AT_ONCE: usize = 2;
 const UNDER_ANOTHER_KEY: &str = "its ids give another interaction_key today";
 
 /// Of all attempts.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Replayed {
     /// Failed if any record was rejected; `None`: never loaded.
     pub outcome: Option<Outcome>,
     /// 0 until known.
+    #[serde(skip)]
     pub total: u64,
     pub records: u64,
     pub updated: u64,
@@ -220,7 +222,7 @@ fn canonical(payload: &str) -> String {
     json::parse(payload).map_or_else(|_| payload.to_owned(), |value| value.to_string())
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct RetryReport {
     pub tried: u64,
     pub stored: u64,
@@ -228,6 +230,7 @@ pub struct RetryReport {
     /// Customer erased, or too old.
     pub left_out: u64,
     pub rejected: BTreeMap<String, u64>,
+    #[serde(skip)]
     pub is_complete: bool,
 }
 
