@@ -7,7 +7,7 @@ use tracing::info;
 use crate::config::Config;
 use crate::sync::{self, Erasure};
 use crate::transform::privacy::{IdentifierKind, Wanted};
-use crate::warehouse::erase::{Erased, RecordKey};
+use crate::warehouse::erase::RecordKey;
 
 use super::output::print_report;
 use super::process::CommandError;
@@ -118,26 +118,13 @@ fn read_value(value: &str, mut input: impl io::BufRead) -> Result<String, Comman
     Ok(line.to_owned())
 }
 
-fn tables(erased: &Erased) -> [(&'static str, u64); 8] {
-    [
-        ("sessions", erased.sessions),
-        ("destinations", erased.destinations),
-        ("agent_segments", erased.agent_segments),
-        ("consultations", erased.consultations),
-        ("joined_users", erased.joined_users),
-        ("tags", erased.tags),
-        ("raw_interactions", erased.raw_interactions),
-        ("rejected_records", erased.rejected_records),
-    ]
-}
-
 fn to_text(erasure: &Erasure, arguments: &EraseArguments) -> String {
     let mut text = if arguments.dry_run {
         "Nothing is deleted; this would be:\n".to_owned()
     } else {
         "Deleted, and left out of every later fetch:\n".to_owned()
     };
-    for (table, rows) in tables(&erasure.deleted) {
+    for (table, rows) in erasure.deleted.by_table() {
         text += &format!("  {table:<17} {rows:>9}\n");
     }
     let (kind, _) = arguments.customer.identifier();

@@ -1,5 +1,7 @@
 //! Finds, deletes and remembers the records of a customer.
 
+use std::ops::AddAssign;
+
 use futures_util::{Stream, TryStreamExt};
 use serde::Serialize;
 use sqlx::{FromRow, PgConnection};
@@ -35,29 +37,36 @@ pub struct RecordKey {
     pub id: String,
 }
 
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct Erased {
-    pub sessions: u64,
-    pub destinations: u64,
-    pub agent_segments: u64,
-    pub consultations: u64,
-    pub joined_users: u64,
-    pub tags: u64,
-    pub raw_interactions: u64,
-    pub rejected_records: u64,
+macro_rules! erased {
+    ($($table:ident)+) => {
+        #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+        pub struct Erased {
+            $(pub $table: u64,)+
+        }
+
+        impl AddAssign for Erased {
+            fn add_assign(&mut self, other: Self) {
+                $(self.$table += other.$table;)+
+            }
+        }
+
+        impl Erased {
+            /// Zero where `counts` ends.
+            fn of(counts: Vec<i64>) -> Self {
+                let mut counts = counts.into_iter().map(|count| u64::try_from(count).unwrap_or(0));
+                Self { $($table: counts.next().unwrap_or(0),)+ }
+            }
+
+            pub fn by_table(&self) -> Vec<(&'static str, u64)> {
+                vec![$((stringify!($table), self.$table)),+]
+            }
+        }
+    };
 }
 
-impl std::ops::AddAssign for Erased {
-    fn add_assign(&mut self, other: Self) {
-        self.sessions += other.sessions;
-        self.destinations += other.destinations;
-        self.agent_segments += other.agent_segments;
-        self.consultations += other.consultations;
-        self.joined_users += other.joined_users;
-        self.tags += other.tags;
-        self.raw_interactions += other.raw_interactions;
-        self.rejected_records += other.rejected_records;
-    }
+// As in `count_rows.sql`.
+erased! {
+    sessions destinations agent_segments consultations joined_users tags raw_interactions rejected_records
 }
 
 /// Blocks writers until commit.
@@ -114,7 +123,7 @@ pub async fn delete_sessions(
     keys: &[&str],
     only_count: bool,
 ) -> Result<Erased, LoadError> {
-    let counted: (i64, i64, i64, i64, i64, i64, i64) = sqlx::query_as(include_str!("count_rows.sql"))
+    let counted: Vec<i64> = sqlx::query_scalar(include_str!("count_rows.sql"))
         .bind(keys)
         .fetch_one(&mut *connection)
         .await?;
@@ -122,17 +131,7 @@ pub async fn delete_sessions(
         let keys: Vec<Uuid> = keys.iter().filter_map(|key| key.parse().ok()).collect();
         delete_interactions(connection, account_id, &keys).await?;
     }
-    let count = |count: i64| u64::try_from(count).unwrap_or(0);
-    Ok(Erased {
-        sessions: count(counted.0),
-        destinations: count(counted.1),
-        agent_segments: count(counted.2),
-        consultations: count(counted.3),
-        joined_users: count(counted.4),
-        tags: count(counted.5),
-        raw_interactions: count(counted.6),
-        rejected_records: 0,
-    })
+    Ok(Erased::of(counted))
 }
 
 /// Returns text hashes by account.
