@@ -7,7 +7,6 @@ use uuid::Uuid;
 
 use crate::postgres::Pool;
 
-use super::batch::Constants;
 use super::missing::{self, Gone};
 use crate::ledger::leases::Lease;
 use crate::ledger::problems::{self, ProblemCode};
@@ -16,8 +15,6 @@ use crate::ledger::{LoadError, accounts, bigint, conflict};
 const FEW: i64 = 10;
 
 const SHARE: i64 = 10;
-
-const PARTS: i32 = 4;
 
 const BATCH: usize = 1_000;
 
@@ -39,9 +36,8 @@ struct Account {
     now: DateTime<Utc>,
     confirmed_at: Option<DateTime<Utc>>,
     last_returned_at: Option<DateTime<Utc>>,
-    /// What was withheld before this is marked, if the source was alive since.
-    ripe_before: DateTime<Utc>,
-    newest_ripe: Option<DateTime<Utc>>,
+    /// What was withheld before this is marked; `None` if time confirms nothing.
+    ripe_before: Option<DateTime<Utc>>,
     /// Proven, neither withheld nor confirmed.
     new: i64,
     /// By windows of this request.
@@ -79,61 +75,32 @@ async fn decide(
     ending: &Ending<'_>,
     filters_changed_at: Option<DateTime<Utc>>,
 ) -> Result<u64, LoadError> {
-    let constants = Constants {
-        account_id: &ending.lease.account_id,
-        written_at: ending.at,
-        time_zone_offset: 0,
-    };
+    let account_id = ending.lease.account_id.as_str();
     let account: Account = sqlx::query_as(include_str!("bulk_account.sql"))
-        .bind(constants.account_id)
+        .bind(account_id)
         .bind(ending.at)
         .bind(ending.confirm_after.as_seconds_f64())
         .bind(ending.run_id)
         .bind(ending.request_id)
         .fetch_one(&mut *connection)
         .await?;
-    let is_bulk = account.new > 0 && is_bulk(connection, constants, &account, filters_changed_at).await?;
-    let time_confirms = time_confirms(connection, constants, ending, &account).await?;
+    let is_bulk = account.new > 0 && is_bulk(connection, ending, &account, filters_changed_at).await?;
     let gone: Vec<Gone> = sqlx::query_as(include_str!("bulk_decide.sql"))
-        .bind(constants.account_id)
+        .bind(account_id)
         .bind(account.now)
         .bind(is_bulk)
         .bind(account.confirmed_at)
-        .bind(time_confirms.then_some(account.ripe_before))
+        .bind(account.ripe_before)
         .bind(account.last_returned_at)
         .fetch_all(&mut *connection)
         .await?;
-    missing::mark(connection, constants, &gone).await
-}
-
-/// Needs records at both ends: a long outage confirms nothing.
-async fn time_confirms(
-    connection: &mut PgConnection,
-    constants: Constants<'_>,
-    ending: &Ending<'_>,
-    account: &Account,
-) -> Result<bool, LoadError> {
-    let part = ending.confirm_after / PARTS;
-    let returns_now = account.last_returned_at.is_some_and(|at| at > account.now - part);
-    let Some(since) = account.newest_ripe.filter(|_| returns_now) else {
-        return Ok(false);
-    };
-    Ok(sqlx::query_scalar(
-        "select exists (select from smartassist_sync.windows \
-         where account_id = $1 and status = 'drained' and distinct_records > 0 \
-         and started_at between $2 and $3)",
-    )
-    .bind(constants.account_id)
-    .bind(since)
-    .bind(account.now - part * (PARTS - 1))
-    .fetch_one(connection)
-    .await?)
+    missing::mark(connection, account_id, ending.at, &gone).await
 }
 
 /// All of a request's, or too many of the last day's.
 async fn is_bulk(
     connection: &mut PgConnection,
-    constants: Constants<'_>,
+    ending: &Ending<'_>,
     account: &Account,
     filters_changed_at: Option<DateTime<Utc>>,
 ) -> Result<bool, LoadError> {
@@ -143,14 +110,15 @@ async fn is_bulk(
     if account.missing < 2 {
         return Ok(false);
     }
+    let account_id = ending.lease.account_id.as_str();
     let (starts, ends, marked): (Vec<DateTime<Utc>>, Vec<DateTime<Utc>>, i64) =
         sqlx::query_as(include_str!("bulk_ranges.sql"))
-            .bind(constants.account_id)
-            .bind(constants.written_at)
+            .bind(account_id)
+            .bind(ending.at)
             .fetch_one(&mut *connection)
             .await?;
     let judged: i64 = sqlx::query_scalar(include_str!("bulk_judged.sql"))
-        .bind(constants.account_id)
+        .bind(account_id)
         .bind(starts)
         .bind(ends)
         .bind(filters_changed_at)
@@ -229,14 +197,9 @@ async fn confirm_some(pool: &Pool, account_id: &str, now: DateTime<Utc>) -> Resu
         .bind(bigint(BATCH as u64))
         .fetch_all(&mut *transaction)
         .await?;
-        let constants = Constants {
-            account_id,
-            written_at: now,
-            time_zone_offset: 0,
-        };
         let keys: Vec<Uuid> = withheld.iter().map(|(key, _)| *key).collect();
         missing::forget(transaction, &keys).await?;
-        let marked = missing::mark(transaction, constants, &withheld).await?;
+        let marked = missing::mark(transaction, account_id, now, &withheld).await?;
         Ok((marked, withheld.len()))
     })
     .await

@@ -128,7 +128,7 @@ impl Write<Interaction> for InteractionWriter<'_> {
             before.into_iter().chain([(start, 1)])
         });
         days::count(connection, constants.account_id, moves).await?;
-        missing::clear(connection, constants, &back).await?;
+        missing::clear(connection, constants.written_at, &back).await?;
         let counted = new.iter().chain(&changed);
         let counted: Vec<facts::Counted<'_>> = counted.map(|one| (one.key, &one.rows)).collect();
         facts::write(connection, constants.account_id, &counted, &[]).await?;

@@ -9,7 +9,6 @@ use uuid::Uuid;
 
 use crate::transform::Interaction;
 
-use super::batch::Constants;
 use super::commit::WindowCommit;
 use super::compare::{Crossing, Stored};
 use super::facts;
@@ -75,7 +74,7 @@ pub(super) async fn note(
     stored: &Stored,
     filters_changed_at: Option<DateTime<Utc>>,
 ) -> Result<Counters, LoadError> {
-    let constants = commit.constants();
+    let (account_id, at) = (commit.lease.account_id.as_str(), commit.written_at);
     let keys = commit.interactions.iter().map(|interaction| interaction.key);
     let found: Vec<Uuid> = keys.filter(|key| stored.missed.contains(key)).collect();
     forget(connection, &found).await?;
@@ -85,7 +84,7 @@ pub(super) async fn note(
     }
     let crossing = Crossing::of(commit.basis);
     let candidates: Vec<Candidate> = sqlx::query_as(include_str!("owed.sql"))
-        .bind(constants.account_id)
+        .bind(account_id)
         .bind(commit.window.start)
         .bind(commit.window.end)
         .bind(filters_changed_at)
@@ -100,16 +99,14 @@ pub(super) async fn note(
         .filter(|session| !returned.keys.contains(&session.interaction_key));
     let (superseded, absent): (Vec<Candidate>, Vec<Candidate>) =
         absent.partition(|session| session.is_superseded(&returned));
-    let at_once = superseded
-        .iter()
-        .map(|session| (session.interaction_key, constants.written_at));
+    let at_once = superseded.iter().map(|session| (session.interaction_key, at));
     let at_once: Vec<Gone> = at_once.collect();
     let keys: Vec<Uuid> = at_once.iter().map(|(key, _)| *key).collect();
     forget(connection, &keys).await?;
-    let marked = mark(connection, constants, &at_once).await?;
+    let marked = mark(connection, account_id, at, &at_once).await?;
     let missed: Vec<Candidate> = absent.into_iter().filter(|session| session.is_owed).collect();
     let of_superseded = superseded.iter().filter(|session| session.is_owed);
-    remember(connection, constants, commit.started_at, &missed).await?;
+    remember(connection, commit, &missed).await?;
     Ok(Counters {
         judged: (owed - of_superseded.count()) as u64,
         missed: missed.len() as u64,
@@ -122,8 +119,7 @@ pub(super) async fn note(
 /// outage. A note older than its row is of a deleted row.
 async fn remember(
     connection: &mut PgConnection,
-    constants: Constants<'_>,
-    started_at: DateTime<Utc>,
+    commit: &WindowCommit<'_>,
     missed: &[Candidate],
 ) -> Result<(), LoadError> {
     if missed.is_empty() {
@@ -147,9 +143,9 @@ async fn remember(
          on conflict (interaction_key) do update set proven_at = excluded.first_missed_at \
          where absence.proven_at is null and absence.first_missed_at <= $3",
     )
-    .bind(constants.account_id)
-    .bind(constants.written_at)
-    .bind(started_at)
+    .bind(&commit.lease.account_id)
+    .bind(commit.written_at)
+    .bind(commit.started_at)
     .bind(keys)
     .execute(connection)
     .await?;
@@ -169,7 +165,8 @@ pub(super) async fn forget(connection: &mut PgConnection, keys: &[Uuid]) -> Resu
 
 pub(super) async fn mark(
     connection: &mut PgConnection,
-    constants: Constants<'_>,
+    account_id: &str,
+    at: DateTime<Utc>,
     gone: &[Gone],
 ) -> Result<u64, LoadError> {
     if gone.is_empty() {
@@ -181,12 +178,12 @@ pub(super) async fn mark(
          from unnest($2::uuid[], $3::timestamptz[]) as gone (interaction_key, since) \
          where session.interaction_key = gone.interaction_key and session.missing_since is null",
     )
-    .bind(constants.written_at)
+    .bind(at)
     .bind(&keys)
     .bind(since)
     .execute(&mut *connection)
     .await?;
-    facts::rewrite(connection, constants.account_id, &keys).await?;
+    facts::rewrite(connection, account_id, &keys).await?;
     Ok(marked.rows_affected())
 }
 
@@ -201,7 +198,7 @@ pub(super) async fn among(connection: &mut PgConnection, keys: &[Uuid]) -> Resul
 
 pub(super) async fn clear(
     connection: &mut PgConnection,
-    constants: Constants<'_>,
+    at: DateTime<Utc>,
     keys: &[Uuid],
 ) -> Result<(), LoadError> {
     if keys.is_empty() {
@@ -210,7 +207,7 @@ pub(super) async fn clear(
     sqlx::query(
         "update smartassist.sessions set missing_since = null, last_changed_at = $1 where interaction_key = any($2)",
     )
-    .bind(constants.written_at)
+    .bind(at)
     .bind(keys)
     .execute(connection)
     .await?;
