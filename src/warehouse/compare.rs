@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::{FromRow, PgConnection, PgExecutor};
 use uuid::Uuid;
 
+use super::missing;
 use crate::ledger::LoadError;
 use crate::postgres::Pool;
 use crate::time::Window;
@@ -99,15 +100,10 @@ pub async fn must_return(
             .bind(account_id)
             .fetch_optional(pool)
             .await?;
-    Ok(sqlx::query_scalar(include_str!("must_return.sql"))
-        .bind(account_id)
-        .bind(window.start)
-        .bind(window.end)
-        .bind(crossing.into)
-        .bind(crossing.out_of)
-        .bind(filters_changed_at.flatten())
-        .fetch_all(pool)
-        .await?)
+    let asked = (window, crossing);
+    let candidates = missing::candidates(pool, account_id, asked, filters_changed_at.flatten()).await?;
+    let owed = candidates.into_iter().filter(|session| session.is_owed);
+    Ok(owed.map(|session| session.interaction_key).collect())
 }
 
 #[derive(Debug)]

@@ -4,9 +4,10 @@
 use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
-use sqlx::{FromRow, PgConnection};
+use sqlx::{FromRow, PgConnection, PgExecutor};
 use uuid::Uuid;
 
+use crate::time::Window;
 use crate::transform::Interaction;
 
 use super::commit::WindowCommit;
@@ -20,14 +21,14 @@ use crate::ledger::{Counters, LoadError};
 pub(super) type Gone = (Uuid, DateTime<Utc>);
 
 #[derive(Debug, FromRow)]
-struct Candidate {
-    interaction_key: Uuid,
+pub(super) struct Candidate {
+    pub(super) interaction_key: Uuid,
     session_id: Option<String>,
     conversation_id: Option<String>,
     first_seen_at: DateTime<Utc>,
     /// By start, sessions that start in the window; by end, those that end in it; by overlap, those that
     /// touch it; basis unknown, those wholly inside.
-    is_owed: bool,
+    pub(super) is_owed: bool,
 }
 
 impl Candidate {
@@ -68,6 +69,23 @@ fn of_one_contact<'a>(ids: impl Iterator<Item = &'a str>) -> HashSet<&'a str> {
 }
 
 /// Today's filters may exclude rows older than `filters_changed_at`.
+pub(super) async fn candidates(
+    executor: impl PgExecutor<'_>,
+    account_id: &str,
+    (window, crossing): (Window, Crossing),
+    filters_changed_at: Option<DateTime<Utc>>,
+) -> Result<Vec<Candidate>, LoadError> {
+    Ok(sqlx::query_as(include_str!("owed.sql"))
+        .bind(account_id)
+        .bind(window.start)
+        .bind(window.end)
+        .bind(filters_changed_at)
+        .bind(crossing.into)
+        .bind(crossing.out_of)
+        .fetch_all(executor)
+        .await?)
+}
+
 pub(super) async fn note(
     connection: &mut PgConnection,
     commit: &WindowCommit<'_>,
@@ -83,15 +101,8 @@ pub(super) async fn note(
         return Ok(Counters::default());
     }
     let crossing = Crossing::of(commit.basis);
-    let candidates: Vec<Candidate> = sqlx::query_as(include_str!("owed.sql"))
-        .bind(account_id)
-        .bind(commit.window.start)
-        .bind(commit.window.end)
-        .bind(filters_changed_at)
-        .bind(crossing.into)
-        .bind(crossing.out_of)
-        .fetch_all(&mut *connection)
-        .await?;
+    let asked = (commit.window, crossing);
+    let candidates = candidates(&mut *connection, account_id, asked, filters_changed_at).await?;
     let returned = Returned::of(commit.interactions);
     let owed = candidates.iter().filter(|session| session.is_owed).count();
     let absent = candidates
