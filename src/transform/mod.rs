@@ -33,7 +33,7 @@ use crate::json::JsonError;
 use privacy::{Identifier, Policy};
 use raw::LONGEST_ID;
 use reader::Notes;
-use record_text::{Bounds, LARGEST_FIELD, LARGEST_PART};
+use record_text::{LARGEST_FIELD, LARGEST_PART};
 
 /// Part of every content hash; raise it when a record gives other rows.
 pub const TRANSFORM_VERSION: u32 = 2;
@@ -127,16 +127,10 @@ pub fn transform(
     origin: Origin<'_>,
     policy: &Policy,
 ) -> Result<Interaction, Box<Rejected>> {
-    within(Bounds::RECEIVED, record, origin, policy).map_err(Box::new)
-}
-
-/// As [`transform`], with wider limits.
-pub fn transform_stored(
-    record: &RecordText<'_>,
-    origin: Origin<'_>,
-    policy: &Policy,
-) -> Result<Interaction, Box<Rejected>> {
-    within(Bounds::STORED, record, origin, policy).map_err(Box::new)
+    match record.excess() {
+        Some(reason) => Err(Rejected::too_large(record, reason, origin, policy).into()),
+        None => transform_stored(record, origin, policy),
+    }
 }
 
 /// Applies the privacy rules to stored text.
@@ -150,19 +144,16 @@ pub fn ruled(text: &str, policy: &Policy) -> String {
         .to_string()
 }
 
-fn within(
-    bounds: Bounds,
+/// As [`transform`], of any size: privacy rules and PostgreSQL may have enlarged what was accepted.
+pub fn transform_stored(
     raw: &RecordText<'_>,
     origin: Origin<'_>,
     policy: &Policy,
-) -> Result<Interaction, Rejected> {
-    if let Some(reason) = bounds.exceeded(raw) {
-        return Err(Rejected::too_large(raw, reason, origin, policy));
-    }
+) -> Result<Interaction, Box<Rejected>> {
     let notes = Notes::new(origin.time_zone_offset);
     let record = match record_text::parse(raw, &notes) {
         Ok(Value::Object(record)) => record,
-        other => return Err(Rejected::unread(raw, &other, policy)),
+        other => return Err(Rejected::unread(raw, &other, policy).into()),
     };
     let identifiers = policy.identifiers(|| privacy::values(&record));
     let ids = Ids::of(&record);
@@ -178,12 +169,12 @@ fn within(
             } else {
                 payload
             };
-            return Err(Rejected {
+            return Err(Box::new(Rejected {
                 key: ids.check().is_ok().then(|| ids.key(origin.account_id)),
                 ids: vec![ids],
                 identifiers,
                 ..Rejected::new(reason, payload)
-            });
+            }));
         }
     };
     rows.session.customer_hints = hints;

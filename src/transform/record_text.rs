@@ -39,6 +39,16 @@ impl<'a> RecordText<'a> {
     pub fn weight(&self) -> usize {
         self.text.len().max(self.values() * BYTES_OF_A_VALUE)
     }
+
+    /// Why it is refused. Counted before parsing, which takes the memory.
+    pub(super) fn excess(&self) -> Option<String> {
+        let (bytes, values) = (self.text.len(), self.values());
+        if bytes > LARGEST_RECORD {
+            return Some(format!("larger than {LARGEST_RECORD} bytes: {bytes} bytes"));
+        }
+        (values > MOST_VALUES)
+            .then(|| format!("more than {MOST_VALUES} values: {values} values in {bytes} bytes"))
+    }
 }
 
 impl From<Box<RawValue>> for RecordText<'_> {
@@ -52,39 +62,6 @@ pub const LARGEST_RECORD: usize = 256 << 10;
 
 /// Each takes about 100 bytes of memory.
 pub const MOST_VALUES: usize = 10_000;
-
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Bounds {
-    bytes: usize,
-    values: usize,
-}
-
-impl Bounds {
-    pub(super) const RECEIVED: Self = Self {
-        bytes: LARGEST_RECORD,
-        values: MOST_VALUES,
-    };
-
-    /// Wider, since the privacy rules and PostgreSQL enlarge a record.
-    pub(super) const STORED: Self = Self {
-        bytes: 8 * LARGEST_RECORD,
-        values: 2 * MOST_VALUES,
-    };
-
-    /// Counted before parsing, which takes the memory.
-    pub(super) fn exceeded(self, record: &RecordText<'_>) -> Option<String> {
-        let (bytes, values) = (record.text().len(), record.values());
-        if bytes > self.bytes {
-            return Some(format!("larger than {} bytes: {bytes} bytes", self.bytes));
-        }
-        (values > self.values).then(|| {
-            format!(
-                "more than {} values: {values} values in {bytes} bytes",
-                self.values
-            )
-        })
-    }
-}
 
 /// Bytes kept of one field, and of all.
 pub(super) const LARGEST_FIELD: usize = 4 << 10;

@@ -75,12 +75,11 @@ async fn privacy_rules_reach_raw_records_that_cannot_be_rebuilt() {
     }
     let database = TestDatabase::migrated().await;
     setup.sync(&database).await;
-    let many = json!({"novel": vec![0; 20_001]});
     for (id, broken) in [
-        ("c-1", "payload - 'sessionId' - 'conversationId'".to_owned()),
-        ("c-2", format!("payload || '{many}'")),
+        ("c-1", "payload - 'sessionId' - 'conversationId'"),
+        ("c-2", r#"payload || '{"sessionStartTime": "never"}'"#),
         // Of the same interaction, by another normal form of ids.
-        ("c-3", r#"payload || '{"conversationId": "c-9"}'"#.to_owned()),
+        ("c-3", r#"payload || '{"conversationId": "c-9"}'"#),
     ] {
         let breaks = format!(
             "update smartassist.raw_interactions set payload = {broken} where payload ->> 'conversationId' = '{id}'"
