@@ -108,21 +108,12 @@ impl<'n> Reader<'n> {
     }
 
     pub(super) fn identity(&mut self, name: &str) -> Option<String> {
-        let mut spellings: Vec<String> = self.left.keys().filter(|key| is(key, name)).cloned().collect();
-        spellings.sort_by_key(|spelling| spelling != name);
-        for spelling in spellings {
-            match coerce::identity(&self.left[&spelling]) {
-                Ok(Some(id)) => {
-                    let repeats =
-                        |value: &Value| coerce::identity(value).as_ref().ok() == Some(&Some(id.clone()));
-                    self.left.retain(|key, value| !(is(key, name) && repeats(value)));
-                    return Some(id);
-                }
-                Ok(None) => {}
-                Err(why) => self.notes.warn(&self.path_of(name), why),
-            }
-        }
-        None
+        let warn = |why: &&str| self.notes.warn(&self.path_of(name), why);
+        let read = named(&self.left, name).map(|value| coerce::identity(value).inspect_err(warn));
+        let id = read.filter_map(Result::ok).flatten().next()?;
+        let repeats = |value: &Value| coerce::identity(value).is_ok_and(|read| read.as_ref() == Some(&id));
+        self.left.retain(|key, value| !(is(key, name) && repeats(value)));
+        Some(id)
     }
 
     pub(super) fn has(&self, name: &str) -> bool {
