@@ -75,8 +75,8 @@ pub struct Committed {
     pub resolved: u64,
     /// Rejections that are counted, but not kept.
     pub counted_alone: u64,
-    /// Fields not seen before.
-    pub new_drift: Vec<Drift>,
+    /// Fields not seen before, each with its JSON type.
+    pub new_drift: Vec<(String, String)>,
     pub moved: Option<Moved>,
 }
 
@@ -245,7 +245,7 @@ async fn count_ages(
 async fn note_drift(
     connection: &mut PgConnection,
     commit: &WindowCommit<'_>,
-) -> Result<Vec<Drift>, LoadError> {
+) -> Result<Vec<(String, String)>, LoadError> {
     let mut times: BTreeMap<&Drift, u64> = BTreeMap::new();
     for drift in commit
         .interactions
@@ -260,7 +260,7 @@ async fn note_drift(
     let paths: Vec<&str> = times.keys().map(|drift| drift.path.as_str()).collect();
     let types: Vec<&str> = times.keys().map(|drift| drift.json_type).collect();
     let counts: Vec<i64> = times.values().map(|count| bigint(*count)).collect();
-    let new: Vec<(String, String)> = sqlx::query_as(include_str!("drift.sql"))
+    Ok(sqlx::query_as(include_str!("drift.sql"))
         .bind(&commit.lease.account_id)
         .bind(commit.written_at)
         .bind(MOST_DRIFTED_FIELDS)
@@ -268,11 +268,5 @@ async fn note_drift(
         .bind(types)
         .bind(counts)
         .fetch_all(connection)
-        .await?;
-    let is_new = |drift: &Drift| {
-        new.iter()
-            .any(|(path, json_type)| *path == drift.path && *json_type == drift.json_type)
-    };
-    let new = times.into_keys().filter(|drift| is_new(drift)).cloned();
-    Ok(new.collect())
+        .await?)
 }

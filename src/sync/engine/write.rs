@@ -262,10 +262,10 @@ fn log_stored(commit: &WindowCommit<'_>, committed: &Committed) {
 }
 
 fn log_discoveries(committed: &Committed) {
-    for drift in &committed.new_drift {
+    for (path, json_type) in &committed.new_drift {
         warn!(
-            path = drift.path,
-            json_type = drift.json_type,
+            path,
+            json_type,
             remedy = "nothing is lost, its values are in the column extra; look for a newer version that has a column for it",
             "the API sends a field that is not known"
         );
