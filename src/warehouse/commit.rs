@@ -1,6 +1,5 @@
 //! Stores a window's rows, ledger entry and coverage in one transaction.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -39,9 +38,9 @@ pub struct WindowCommit<'a> {
     /// Why it is a gap.
     pub problem: Option<&'a Problem>,
     /// Distinct, sorted by key.
-    pub interactions: &'a [Interaction],
+    pub interactions: Vec<&'a Interaction>,
     pub limits: StoreLimits<'a>,
-    pub rejected: &'a [Rejected],
+    pub rejected: Vec<&'a Rejected>,
     /// Minutes, negative east of Greenwich.
     pub time_zone_offset: i32,
     pub keep_raw: bool,
@@ -110,7 +109,7 @@ async fn write(
     // A later instant only proves a fast clock.
     let is_meanwhile = |at: DateTime<Utc>| commit.started_at < at && at <= commit.written_at;
     let (interactions, rejected) =
-        left_out::without(connection, &commit.limits, commit.interactions, commit.rejected).await?;
+        left_out::without(connection, &commit.limits, &commit.interactions, &commit.rejected).await?;
     let left_out = commit.interactions.len() - interactions.len();
     let mut stored = compare::stored(connection, &interactions, &rejected).await?;
     if stored
@@ -132,10 +131,11 @@ async fn write(
     let (mut counters, refused) = write_accepted(connection, &interactions, &writer).await?;
     failpoint::reach("window.written");
     counters.left_out = left_out as u64;
-    let (written, rejected) = apart(&interactions, &rejected, &refused);
+    let also_rejected: Vec<Rejected> = refused.iter().map(interactions::rejected).collect();
+    let is_written = |one: &&Interaction| refused.iter().all(|(refused, _)| refused.key != one.key);
     let commit = &WindowCommit {
-        interactions: &written,
-        rejected: &rejected,
+        interactions: interactions.iter().copied().filter(is_written).collect(),
+        rejected: rejected.into_iter().chain(&also_rejected).collect(),
         ..*commit
     };
     rejections::note_whether_all(connection, commit, left_out).await?;
@@ -164,23 +164,6 @@ async fn write(
         new_drift,
         moved,
     })
-}
-
-/// Moves what PostgreSQL refused to the rejected records.
-fn apart<'a>(
-    interactions: &'a [Interaction],
-    rejected: &'a [Rejected],
-    refused: &[(&Interaction, LoadError)],
-) -> (Cow<'a, [Interaction]>, Cow<'a, [Rejected]>) {
-    if refused.is_empty() {
-        return (interactions.into(), rejected.into());
-    }
-    let is_written = |one: &&Interaction| refused.iter().all(|(refused, _)| refused.key != one.key);
-    let refused = refused.iter().map(interactions::rejected);
-    (
-        interactions.iter().filter(is_written).cloned().collect(),
-        rejected.iter().cloned().chain(refused).collect(),
-    )
 }
 
 /// Must return a row: sqlx reports COMMIT of an aborted transaction as success.
@@ -215,7 +198,7 @@ async fn count_ages(
     stored: &Stored,
 ) -> Result<(), LoadError> {
     let (mut ages, mut changed, mut last_changed) = (Vec::new(), Vec::new(), Vec::new());
-    for interaction in commit.interactions {
+    for interaction in &commit.interactions {
         let change = stored.change_of(interaction);
         if change == Change::None && commit.status == Status::Split {
             continue;

@@ -122,8 +122,8 @@ pub(super) enum Change {
 
 pub(super) async fn stored(
     connection: &mut PgConnection,
-    interactions: &[Interaction],
-    rejected: &[Rejected],
+    interactions: &[&Interaction],
+    rejected: &[&Rejected],
 ) -> Result<Stored, LoadError> {
     let keys = interactions.iter().map(|interaction| interaction.key);
     let keys: Vec<Uuid> = keys
@@ -169,10 +169,10 @@ impl Stored {
     /// Another window may have read a later version.
     pub(super) fn others_stored_at(
         &self,
-        interactions: &[Interaction],
-        rejected: &[Rejected],
+        interactions: &[&Interaction],
+        rejected: &[&Rejected],
     ) -> impl Iterator<Item = DateTime<Utc>> {
-        let is_other = |interaction: &&Interaction| {
+        let is_other = |interaction: &&&Interaction| {
             self.change_of(interaction) == Change::Content || self.is_missing(interaction.key)
         };
         let others = interactions.iter().filter(is_other);

@@ -73,7 +73,7 @@ async fn in_savepoint<T>(
     }
 }
 
-pub(super) fn rejected((interaction, error): &(&Interaction, LoadError)) -> Rejected {
+pub(super) fn rejected((interaction, error): &(&&Interaction, LoadError)) -> Rejected {
     Rejected {
         key: Some(interaction.key),
         ids: vec![interaction.rows.session.ids()],
@@ -89,16 +89,17 @@ pub(super) struct InteractionWriter<'a> {
     pub(super) keep_raw: bool,
 }
 
-impl Write<Interaction> for InteractionWriter<'_> {
+impl Write<&Interaction> for InteractionWriter<'_> {
     async fn write(
         &self,
         connection: &mut PgConnection,
-        interactions: &[Interaction],
+        interactions: &[&Interaction],
     ) -> Result<Counters, LoadError> {
         let (constants, stored) = (self.constants, self.stored);
         let of = |change: Change| -> Vec<&Interaction> {
             let of_change = interactions
                 .iter()
+                .copied()
                 .filter(|interaction| stored.change_of(interaction) == change);
             of_change.collect()
         };

@@ -1,4 +1,3 @@
-use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
 
 use chrono::{DateTime, Utc};
@@ -47,9 +46,9 @@ pub async fn check_key(executor: impl PgExecutor<'_>, key: Option<&PrivacyKey>) 
 pub(super) async fn without<'a>(
     connection: &mut PgConnection,
     limits: &StoreLimits<'_>,
-    interactions: &'a [Interaction],
-    rejected: &'a [Rejected],
-) -> Result<(Cow<'a, [Interaction]>, Cow<'a, [Rejected]>), LoadError> {
+    interactions: &[&'a Interaction],
+    rejected: &[&'a Rejected],
+) -> Result<(Vec<&'a Interaction>, Vec<&'a Rejected>), LoadError> {
     let is_any_erased = check_key(&mut *connection, limits.key).await?;
     let key = limits.key.filter(|_| is_any_erased);
     let of_interactions = identifiers_of(interactions, |interaction| {
@@ -77,14 +76,16 @@ pub(super) async fn without<'a>(
         .collect();
     let erased = erased(connection, &all).await?;
     let is_erased = |of: &[Identifier]| of.iter().any(|identifier| erased.contains(identifier));
-    let is_kept = |(interaction, of): &(&Interaction, &Vec<Identifier>)| {
+    let interactions = interactions.iter().zip(&of_interactions);
+    let interactions = interactions.filter(|(interaction, of)| {
         let started_at = interaction.rows.session.session_started_at;
         limits.kept_from.is_none_or(|from| started_at >= from) && !is_erased(of)
-    };
-    let is_known = |(_, of): &(&Rejected, &Vec<Identifier>)| !is_erased(of);
+    });
+    let rejected = rejected.iter().zip(&of_rejected);
+    let rejected = rejected.filter(|(_, of)| !is_erased(of));
     Ok((
-        chosen(interactions, &of_interactions, is_kept),
-        chosen(rejected, &of_rejected, is_known),
+        interactions.map(|(interaction, _)| *interaction).collect(),
+        rejected.map(|(record, _)| *record).collect(),
     ))
 }
 
@@ -93,36 +94,18 @@ pub async fn take_out(
     limits: &StoreLimits<'_>,
     interactions: &mut BTreeMap<Uuid, Interaction>,
 ) -> Result<(), LoadError> {
-    let read: Vec<Interaction> = std::mem::take(interactions).into_values().collect();
+    let read: Vec<&Interaction> = interactions.values().collect();
     let kept = pool.transact(async |transaction| {
         let (kept, _) = without(transaction, limits, &read, &[]).await?;
-        Ok::<_, LoadError>(kept.into_owned())
+        Ok::<HashSet<Uuid>, LoadError>(kept.iter().map(|interaction| interaction.key).collect())
     });
-    let kept = kept.await?.into_iter();
-    *interactions = kept.map(|interaction| (interaction.key, interaction)).collect();
+    let kept = kept.await?;
+    interactions.retain(|key, _| kept.contains(key));
     Ok(())
 }
 
-fn identifiers_of<T>(all: &[T], of: impl Fn(&T) -> Option<Vec<Identifier>>) -> Vec<Vec<Identifier>> {
+fn identifiers_of<T>(all: &[&T], of: impl Fn(&T) -> Option<Vec<Identifier>>) -> Vec<Vec<Identifier>> {
     all.iter().map(|one| of(one).unwrap_or_default()).collect()
-}
-
-fn chosen<'a, T: Clone, I>(
-    all: &'a [T],
-    identifiers: &[I],
-    is_chosen: impl Fn(&(&T, &I)) -> bool,
-) -> Cow<'a, [T]> {
-    let with_identifiers = || all.iter().zip(identifiers);
-    if with_identifiers().all(|one| is_chosen(&one)) {
-        Cow::Borrowed(all)
-    } else {
-        Cow::Owned(
-            with_identifiers()
-                .filter(is_chosen)
-                .map(|(one, _)| one.clone())
-                .collect(),
-        )
-    }
 }
 
 async fn erased(

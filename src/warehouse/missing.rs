@@ -51,7 +51,7 @@ struct Returned<'a> {
 }
 
 impl<'a> Returned<'a> {
-    fn of(interactions: &'a [Interaction]) -> Self {
+    fn of(interactions: &[&'a Interaction]) -> Self {
         let sessions = || interactions.iter().map(|interaction| &interaction.rows.session);
         Self {
             keys: interactions.iter().map(|interaction| interaction.key).collect(),
@@ -103,7 +103,7 @@ pub(super) async fn note(
     let crossing = Crossing::of(commit.basis);
     let asked = (commit.window, crossing);
     let candidates = candidates(&mut *connection, account_id, asked, filters_changed_at).await?;
-    let returned = Returned::of(commit.interactions);
+    let returned = Returned::of(&commit.interactions);
     let owed = candidates.iter().filter(|session| session.is_owed).count();
     let absent = candidates
         .into_iter()

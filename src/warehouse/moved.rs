@@ -45,10 +45,10 @@ impl Moved {
     }
 }
 
-pub(super) fn find(stored: &Stored, interactions: &[Interaction]) -> Option<Moved> {
+pub(super) fn find(stored: &Stored, interactions: &[&Interaction]) -> Option<Moved> {
     let mut known = 0;
     let mut by_quarters: BTreeMap<i64, Vec<(&Interaction, DateTime<Utc>)>> = BTreeMap::new();
-    for interaction in interactions {
+    for &interaction in interactions {
         let Some(before) = stored.started_at(interaction.key) else {
             continue;
         };

@@ -97,12 +97,12 @@ pub async fn store(
     };
     pool.transact(async |transaction| {
         conflict::lock_for_writing(transaction, constants.account_id).await?;
-        let one = std::slice::from_ref(interaction);
-        let (kept, _) = left_out::without(transaction, limits, one, &[]).await?;
+        let one = [interaction];
+        let (kept, _) = left_out::without(transaction, limits, &one, &[]).await?;
         if kept.is_empty() {
             return Ok(Retried::LeftOut);
         }
-        let stored = compare::stored(transaction, one, &[]).await?;
+        let stored = compare::stored(transaction, &one, &[]).await?;
         let is_wanted = match stored.change_of(interaction) {
             Change::New => true,
             Change::Content => may_replace && is_newer(transaction, rejection, interaction.key).await?,
@@ -114,7 +114,7 @@ pub async fn store(
                 stored: &stored,
                 keep_raw,
             };
-            writer.write(transaction, one).await?;
+            writer.write(transaction, &one).await?;
         }
         sqlx::query("update smartassist_sync.rejected_records set resolved_at = $2 where id = $1")
             .bind(rejection.id)
@@ -150,12 +150,12 @@ pub(super) async fn write(
     connection: &mut PgConnection,
     commit: &WindowCommit<'_>,
 ) -> Result<u64, LoadError> {
-    let (constants, rejected) = (commit.constants(), commit.rejected);
+    let (constants, rejected) = (commit.constants(), &commit.rejected);
     if rejected.is_empty() {
         note_whether_kept(connection, constants, 0).await?;
         return Ok(0);
     }
-    let column = |of: fn(&Rejected) -> &str| rejected.iter().map(of).collect::<Vec<&str>>();
+    let column = |of: fn(&Rejected) -> &str| rejected.iter().copied().map(of).collect::<Vec<&str>>();
     let keys: Vec<Option<Uuid>> = rejected.iter().map(|record| record.key).collect();
     let hashes: Vec<&[u8]> = rejected
         .iter()

@@ -220,8 +220,8 @@ impl Desk {
             status: reading.status,
             problem: problem.as_ref(),
             limits: StoreLimits::default(),
-            interactions: &interactions,
-            rejected: reading.rejected,
+            interactions: interactions.iter().collect(),
+            rejected: reading.rejected.iter().collect(),
             time_zone_offset: 0,
             keep_raw: true,
             fetched: Counters {

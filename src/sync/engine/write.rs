@@ -12,7 +12,6 @@ use crate::ledger::problems::{Problem, ProblemCode};
 use crate::ledger::{Counters, LoadError, Purpose, Status, WindowEntry, conflict, record_unstored};
 use crate::telemetry::{self, metrics};
 use crate::time::{Pulse, Window};
-use crate::transform::{Interaction, Rejected};
 use crate::warehouse::compare::Basis;
 use crate::warehouse::{Committed, WindowCommit, commit_window};
 
@@ -62,8 +61,6 @@ impl Writer {
         let reading = &fetched.reading;
         let failure = (status == Status::Gap).then(|| WindowFailure::gap(reading));
         let reason = (status == Status::Split).then(|| split(reading));
-        let interactions: Vec<Interaction> = fetched.rows.interactions.into_values().collect();
-        let rejected: Vec<Rejected> = fetched.rows.rejected.into_values().collect();
         let commit = WindowCommit {
             lease: &self.lease,
             run_id: self.run_id,
@@ -72,8 +69,8 @@ impl Writer {
             basis: self.basis,
             status,
             limits: self.account.limits_of_storing(self.kept_from),
-            interactions: &interactions,
-            rejected: &rejected,
+            interactions: fetched.rows.interactions.values().collect(),
+            rejected: fetched.rows.rejected.values().collect(),
             time_zone_offset: self.account.api.account().time_zone_offset,
             keep_raw: self.account.settings.keep_raw,
             fetched: Counters {
