@@ -10,7 +10,7 @@ use crate::transform::Ids;
 use crate::transform::privacy::{Identifier, IdentifierKind, PrivacyKey};
 
 use super::erase::{StoredRecord, records_of};
-use crate::ledger::LoadError;
+use crate::ledger::{LoadError, bigint};
 
 /// An id of more records is a constant: following it would erase everyone.
 pub(super) const MOST_SIBLINGS: usize = 20;
@@ -45,81 +45,30 @@ pub struct Contact {
     /// Perhaps of others.
     pub doubtful: BTreeSet<String>,
     ids: BTreeSet<Ids>,
-    sessions: Group,
-    conversations: Group,
+    standings: BTreeMap<OneId, Standing>,
 }
 
-#[derive(Debug)]
-struct Group {
-    column: &'static str,
-    id: fn(&Ids) -> Option<&String>,
-    of_contact: BTreeSet<String>,
-    of_several: BTreeSet<String>,
-    of_many: BTreeSet<String>,
+/// Column and id.
+type OneId = (&'static str, String);
+
+const SESSION: &str = "session_id";
+const CONVERSATION: &str = "conversation_id";
+
+fn each(ids: &Ids) -> impl Iterator<Item = OneId> {
+    let session = ids.session_id.clone().map(|id| (SESSION, id));
+    let conversation = ids.conversation_id.clone().map(|id| (CONVERSATION, id));
+    session.into_iter().chain(conversation)
 }
 
-impl Group {
-    fn new(column: &'static str, id: fn(&Ids) -> Option<&String>) -> Self {
-        Self {
-            column,
-            id,
-            of_contact: BTreeSet::new(),
-            of_several: BTreeSet::new(),
-            of_many: BTreeSet::new(),
-        }
-    }
-
-    /// Returns the new ones.
-    async fn follow(
-        &mut self,
-        connection: &mut PgConnection,
-        account_id: &str,
-        ids: &BTreeSet<Ids>,
-        rejected: &[(&Ids, bool)],
-    ) -> Result<Vec<String>, LoadError> {
-        let is_new = |id: &&String| {
-            let known = [&self.of_contact, &self.of_several, &self.of_many];
-            known.iter().all(|ids| !ids.contains(*id))
-        };
-        let new: BTreeSet<&String> = ids.iter().filter_map(self.id).filter(is_new).collect();
-        if new.is_empty() {
-            return Ok(Vec::new());
-        }
-        // PostgreSQL counts: a constant id may be in every row.
-        let statement = format!(
-            "select {0}, count(*) from smartassist.sessions where account_id = $1 and {0} = any($2) group by {0}",
-            self.column
-        );
-        let stored: Vec<(String, i64)> = sqlx::query_as(AssertSqlSafe(statement))
-            .bind(account_id)
-            .bind(Vec::from_iter(&new))
-            .fetch_all(connection)
-            .await?;
-        let stored: BTreeMap<String, i64> = stored.into_iter().collect();
-        let is_of_many = |id: &String| {
-            let rejected = rejected.iter().filter(|(ids, _)| (self.id)(ids) == Some(id));
-            let stored = usize::try_from(stored.get(id).copied().unwrap_or(0));
-            stored.unwrap_or(usize::MAX).saturating_add(rejected.count()) > MOST_SIBLINGS
-        };
-        let (of_many, followed): (Vec<String>, Vec<String>) = new.into_iter().cloned().partition(is_of_many);
-        self.of_many.extend(of_many);
-        self.of_contact.extend(followed.iter().cloned());
-        Ok(followed)
-    }
-
-    fn is_followed(&self, ids: &Ids) -> bool {
-        (self.id)(ids).is_some_and(|id| self.of_contact.contains(id))
-    }
-
-    fn is_shared(&self, ids: &Ids) -> bool {
-        (self.id)(ids).is_some_and(|id| self.of_several.contains(id))
-    }
-
-    fn share(&mut self, ids: &Ids) {
-        if let Some(id) = (self.id)(ids).and_then(|id| self.of_contact.take(id)) {
-            self.of_several.insert(id);
-        }
-    }
+/// Whose the records of an id are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    /// The contact's.
+    Followed,
+    /// Another person's too.
+    Shared,
+    /// Too many.
+    Constant,
 }
 
 impl Contact {
@@ -133,8 +82,7 @@ impl Contact {
             interactions: BTreeSet::new(),
             doubtful: BTreeSet::new(),
             ids,
-            sessions: Group::new("session_id", |ids| ids.session_id.as_ref()),
-            conversations: Group::new("conversation_id", |ids| ids.conversation_id.as_ref()),
+            standings: BTreeMap::new(),
         };
         let named: Vec<SiblingRow> = sqlx::query_as(
             "select interaction_key::text as key, session_id, conversation_id from smartassist.sessions \
@@ -164,11 +112,9 @@ impl Contact {
         surroundings: &Surroundings<'_>,
     ) -> Result<bool, LoadError> {
         let rejected = surroundings.rejected;
-        let (ids, sessions) = (&self.ids, &mut self.sessions);
-        let sessions = sessions.follow(connection, account_id, ids, rejected).await?;
-        let conversations = &mut self.conversations;
-        let conversations = conversations
-            .follow(connection, account_id, ids, rejected)
+        let sessions = self.follow(connection, account_id, SESSION, rejected).await?;
+        let conversations = self
+            .follow(connection, account_id, CONVERSATION, rejected)
             .await?;
         if sessions.is_empty() && conversations.is_empty() {
             return Ok(false);
@@ -187,12 +133,13 @@ impl Contact {
             .await?;
         let of_rows = rows.iter().filter(|row| of_others.contains(&row.key));
         let of_rejected = rejected.iter().filter(|(_, is_other)| *is_other);
-        for ids in of_rows
+        let shared = of_rows
             .map(|row| &row.ids)
-            .chain(of_rejected.map(|(ids, _)| *ids))
-        {
-            self.sessions.share(ids);
-            self.conversations.share(ids);
+            .chain(of_rejected.map(|(ids, _)| *ids));
+        for id in shared.flat_map(each) {
+            if let Some(standing @ Standing::Followed) = self.standings.get_mut(&id) {
+                *standing = Standing::Shared;
+            }
         }
         for row in rows {
             if !of_others.contains(&row.key) && self.has(&row.ids) {
@@ -202,6 +149,46 @@ impl Contact {
             }
         }
         Ok(true)
+    }
+
+    /// Returns the new ones.
+    async fn follow(
+        &mut self,
+        connection: &mut PgConnection,
+        account_id: &str,
+        column: &'static str,
+        rejected: &[(&Ids, bool)],
+    ) -> Result<Vec<String>, LoadError> {
+        let is_new = |id: &OneId| id.0 == column && !self.standings.contains_key(id);
+        let new = self.ids.iter().flat_map(each).filter(is_new);
+        let new: BTreeSet<String> = new.map(|(_, id)| id).collect();
+        if new.is_empty() {
+            return Ok(Vec::new());
+        }
+        // PostgreSQL counts: a constant id may be in every row.
+        let statement = format!(
+            "select {column}, count(*) from smartassist.sessions \
+             where account_id = $1 and {column} = any($2) group by {column}"
+        );
+        let stored: Vec<(String, i64)> = sqlx::query_as(AssertSqlSafe(statement))
+            .bind(account_id)
+            .bind(Vec::from_iter(&new))
+            .fetch_all(connection)
+            .await?;
+        let mut records: BTreeMap<String, i64> = stored.into_iter().collect();
+        let of_rejected = rejected.iter().flat_map(|(ids, _)| each(ids));
+        for (_, id) in of_rejected.filter(|id| id.0 == column) {
+            *records.entry(id).or_default() += 1;
+        }
+        let most = bigint(MOST_SIBLINGS as u64);
+        let (of_many, followed): (Vec<String>, Vec<String>) = new
+            .into_iter()
+            .partition(|id| records.get(id).is_some_and(|records| *records > most));
+        let of_many = of_many.into_iter().map(|id| ((column, id), Standing::Constant));
+        let of_contact = followed.iter().cloned();
+        let of_contact = of_contact.map(|id| ((column, id), Standing::Followed));
+        self.standings.extend(of_many.chain(of_contact));
+        Ok(followed)
     }
 
     async fn of_others(
@@ -223,25 +210,30 @@ impl Contact {
         Ok(of_others)
     }
 
+    fn is_any(&self, ids: &Ids, standing: Standing) -> bool {
+        each(ids).any(|id| self.standings.get(&id) == Some(&standing))
+    }
+
     pub fn has(&self, ids: &Ids) -> bool {
-        self.sessions.is_followed(ids) || self.conversations.is_followed(ids)
+        self.is_any(ids, Standing::Followed)
     }
 
     pub fn may_have(&self, ids: &Ids) -> bool {
-        self.sessions.is_shared(ids) || self.conversations.is_shared(ids)
+        self.is_any(ids, Standing::Shared)
     }
 
     /// Of ids that nobody else shares.
     pub fn identifiers(&self, account_id: &str, key: &PrivacyKey) -> Vec<Identifier> {
+        let is_followed = |id: &OneId| self.standings.get(id) == Some(&Standing::Followed);
         let all = self.ids.iter().flat_map(|ids| {
-            let is_by_session = self.sessions.is_followed(ids);
-            let is_by_conversation = self.conversations.is_followed(ids);
-            let identifiers = Identifier::of_ids(account_id, ids, key);
+            let followed = each(ids).filter(is_followed);
+            let followed: Vec<&str> = followed.map(|(column, _)| column).collect();
             let is_kept = move |identifier: &Identifier| match identifier.kind {
-                IdentifierKind::Session => is_by_session,
-                IdentifierKind::Conversation => is_by_conversation,
-                _ => is_by_session || is_by_conversation,
+                IdentifierKind::Session => followed.contains(&SESSION),
+                IdentifierKind::Conversation => followed.contains(&CONVERSATION),
+                _ => !followed.is_empty(),
             };
+            let identifiers = Identifier::of_ids(account_id, ids, key);
             identifiers.into_iter().filter(is_kept)
         });
         all.collect()
