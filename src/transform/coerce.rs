@@ -26,24 +26,6 @@ pub enum FieldKind {
     JsonInUtc,
 }
 
-impl FieldKind {
-    pub fn heading(self) -> &'static str {
-        match self {
-            Self::Text => "Text",
-            Self::Label => "Label",
-            Self::Id => "Id",
-            Self::Identity => "Identity",
-            Self::Flag => "Yes or no",
-            Self::Integer | Self::Number => "Whole number",
-            Self::Duration => "Duration",
-            Self::Instant => "Instant",
-            Self::Texts => "List of texts",
-            Self::Labels => "List of labels",
-            Self::Json | Self::JsonInUtc => "JSON as sent",
-        }
-    }
-}
-
 pub(super) type Coerced<T> = Result<T, &'static str>;
 
 pub(super) trait Coerce: Default {

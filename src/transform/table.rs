@@ -25,23 +25,11 @@ pub struct Table {
     pub name: &'static str,
     /// Without the interaction key.
     pub columns: &'static [&'static str],
-    pub(super) fields: &'static [Field],
+    pub fields: &'static [Field],
     /// Paths of the objects, or lists of them, that are its rows.
-    pub(super) places: &'static [&'static str],
+    pub places: &'static [&'static str],
     /// The field that a text in place of an object is.
     pub(super) lone: Option<&'static str>,
-}
-
-impl Table {
-    pub fn paths(&self) -> impl Iterator<Item = (String, Field)> {
-        let (fields, places) = (self.fields, self.places);
-        places.iter().flat_map(move |place| {
-            fields.iter().map(move |field| {
-                let dot = if place.is_empty() { "" } else { "." };
-                (format!("{place}{dot}{}", field.path), *field)
-            })
-        })
-    }
 }
 
 pub trait TableRow {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use smartassist_etl::transform::{FieldKind, TABLES, Table};
+use smartassist_etl::transform::{Field, FieldKind, TABLES, Table};
 use sqlx::{AssertSqlSafe, FromRow};
 
 use crate::support::TestDatabase;
@@ -59,6 +59,32 @@ impl Column {
     }
 }
 
+/// Of the section on its coercion.
+fn heading(kind: FieldKind) -> &'static str {
+    match kind {
+        FieldKind::Text => "Text",
+        FieldKind::Label => "Label",
+        FieldKind::Id => "Id",
+        FieldKind::Identity => "Identity",
+        FieldKind::Flag => "Yes or no",
+        FieldKind::Integer | FieldKind::Number => "Whole number",
+        FieldKind::Duration => "Duration",
+        FieldKind::Instant => "Instant",
+        FieldKind::Texts => "List of texts",
+        FieldKind::Labels => "List of labels",
+        FieldKind::Json | FieldKind::JsonInUtc => "JSON as sent",
+    }
+}
+
+/// Its fields in each place, with their paths in a record.
+fn paths(table: &Table) -> impl Iterator<Item = (String, Field)> {
+    let (fields, places) = (table.fields, table.places);
+    let path = |place: &str, field: &str| format!("{place}.{field}").trim_start_matches('.').to_owned();
+    places
+        .iter()
+        .flat_map(move |place| fields.iter().map(move |field| (path(place, field.path), *field)))
+}
+
 /// The kind of a column that is read from a field of a record.
 fn kind_of(column: &Column, field: &str) -> Option<FieldKind> {
     if field.ends_with(" of the request") {
@@ -69,7 +95,7 @@ fn kind_of(column: &Column, field: &str) -> Option<FieldKind> {
     }
     let path = field.split([' ', ',']).next().unwrap().replace("[]", "");
     let is_it = |full: &str| full == path || full.ends_with(&format!(".{path}"));
-    let fields = TABLES.iter().flat_map(Table::paths);
+    let fields = TABLES.iter().flat_map(paths);
     let mut with_column = fields.filter(|(_, field)| field.column.is_some());
     let found = with_column.find(|(full, _)| is_it(full));
     let (_, found) = found.unwrap_or_else(|| panic!("{}: no field {path}", column.name));
@@ -168,7 +194,7 @@ async fn relation_text(database: &TestDatabase, schema: &str, is_data: bool, rel
         }
         if has_fields && is_data {
             let kind = field.and_then(|field| kind_of(&column, field));
-            let link = kind.map(|kind| link(kind.heading()));
+            let link = kind.map(|kind| link(heading(kind)));
             let _ = write!(text, " {} |", link.unwrap_or_default());
         }
         text.push('\n');
@@ -184,11 +210,11 @@ fn link(heading: &str) -> String {
 fn coercions_text(written: &str) -> String {
     let (_, sections) = written.split_once("\n## Coercions\n").unwrap();
     let mut text = "\n## Coercions\n".to_owned();
-    let mut heading = "";
+    let mut section = "";
     for line in sections.lines() {
-        heading = line.strip_prefix("### ").unwrap_or(heading);
+        section = line.strip_prefix("### ").unwrap_or(section);
         if line.starts_with("Only for ") {
-            let columns = columns_of(heading);
+            let columns = columns_of(section);
             let _ = writeln!(text, "Only for {columns}.");
         } else {
             let _ = writeln!(text, "{line}");
@@ -197,10 +223,10 @@ fn coercions_text(written: &str) -> String {
     text
 }
 
-fn columns_of(heading: &str) -> String {
+fn columns_of(section: &str) -> String {
     let mut columns: Vec<String> = Vec::new();
     for table in TABLES {
-        for (_, field) in table.paths().filter(|(_, field)| field.kind.heading() == heading) {
+        for field in table.fields.iter().filter(|field| heading(field.kind) == section) {
             let column = field
                 .column
                 .map(|column| format!("`{}.{column}`", &table.name["smartassist.".len()..]));

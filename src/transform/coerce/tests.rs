@@ -2,7 +2,6 @@ use chrono::SecondsFormat;
 use serde_json::{Map, json};
 
 use super::*;
-use crate::transform::TABLES;
 use crate::transform::reader::{Notes, Reader};
 
 const PAGE: &str = include_str!("../../../docs/data-dictionary.md");
@@ -44,30 +43,25 @@ fn outcome(section: &str, sent: &str) -> String {
     let notes = Notes::new(-330);
     let value: Value = serde_json::from_str(sent).unwrap();
     let mut reader = Reader::new("", Map::from_iter([("it".to_owned(), value)]), &notes);
-    let kinds = TABLES
-        .iter()
-        .flat_map(|table| table.fields)
-        .map(|field| field.kind);
-    let mut text = match kinds.into_iter().find(|kind| kind.heading() == section) {
-        None => rows(&mut reader),
-        Some(kind @ FieldKind::Flag) => json_text(reader.read::<Option<bool>>("it", kind)),
-        Some(kind @ (FieldKind::Integer | FieldKind::Number | FieldKind::Duration)) => {
-            json_text(reader.read::<Option<i32>>("it", kind))
-        }
-        Some(kind @ FieldKind::Instant) => {
-            let instant: Option<DateTime<Utc>> = reader.read("it", kind);
+    let mut text = match section {
+        "Yes or no" => json_text(reader.read::<Option<bool>>("it", FieldKind::Flag)),
+        "Whole number" => json_text(reader.read::<Option<i32>>("it", FieldKind::Integer)),
+        "Duration" => json_text(reader.read::<Option<i32>>("it", FieldKind::Duration)),
+        "Instant" => {
+            let instant: Option<DateTime<Utc>> = reader.read("it", FieldKind::Instant);
             instant.map_or("NULL".to_owned(), |at| {
                 at.to_rfc3339_opts(SecondsFormat::AutoSi, true)
             })
         }
-        Some(FieldKind::Identity) => json_text(reader.identity("it")),
-        Some(kind @ (FieldKind::Texts | FieldKind::Labels)) => {
-            json_text(Some(reader.read::<Vec<Option<String>>>("it", kind)))
-        }
-        Some(kind @ (FieldKind::Json | FieldKind::JsonInUtc)) => {
-            json_text(reader.read::<Option<JsonText>>("it", kind))
-        }
-        Some(kind) => json_text(reader.read::<Option<String>>("it", kind)),
+        "Identity" => json_text(reader.identity("it")),
+        "Id" => json_text(reader.read::<Option<String>>("it", FieldKind::Id)),
+        "Label" => json_text(reader.read::<Option<String>>("it", FieldKind::Label)),
+        "Text" => json_text(reader.read::<Option<String>>("it", FieldKind::Text)),
+        "List of labels" => json_text(Some(reader.read::<Vec<Option<String>>>("it", FieldKind::Labels))),
+        "List of texts" => json_text(Some(reader.read::<Vec<Option<String>>>("it", FieldKind::Texts))),
+        "List of rows" => rows(&mut reader),
+        "JSON as sent" => json_text(reader.read::<Option<JsonText>>("it", FieldKind::Json)),
+        _ => panic!("no kind of value has the section {section}"),
     };
     for warning in notes.into_warnings() {
         text += &format!(", warning: {}", warning.split_once(": ").unwrap().1);
