@@ -1,11 +1,12 @@
 //! Every field of the API, once: column, kind, path and privacy class.
 
 use serde::{Deserialize, Serialize};
+use sqlx::postgres::PgArgumentBuffer;
 
 use super::coerce::FieldKind;
 use super::privacy::Privacy;
 use super::reader::Reader;
-use super::table::{Cell, Field, Table, TableRow, ToCell, fields, rust_type};
+use super::table::{Field, Table, TableRow, fields, put, rust_type};
 
 fields! {
     table Session in "sessions" from [""] {
@@ -196,8 +197,9 @@ fields! {
 }
 
 /// Where an agent stands in a destination.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, sqlx::Type)]
 #[serde(rename_all = "snake_case")]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
 pub enum Response {
     /// In `respondingAgent`.
     #[default]
@@ -208,29 +210,11 @@ pub enum Response {
     Direct,
 }
 
-impl Response {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Responding => "responding",
-            Self::NonResponding => "non_responding",
-            Self::Direct => "direct",
-        }
-    }
-}
-
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, sqlx::Type)]
 #[serde(rename_all = "snake_case")]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
 pub enum TagScope {
     User,
     #[default]
     Session,
-}
-
-impl TagScope {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::User => "user",
-            Self::Session => "session",
-        }
-    }
 }

@@ -17,6 +17,7 @@ use std::borrow::Cow;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
+use sqlx::postgres::PgArgumentBuffer;
 use uuid::Uuid;
 
 pub use coerce::FieldKind;
@@ -27,7 +28,7 @@ pub use instant::{QUARTER_SECONDS, TOLERANCE_SECONDS, seconds_of_id, whole_quart
 pub use raw::{Ids, RawRecord, records_in};
 pub use record::Drift;
 pub use record_text::{LARGEST_RECORD, MOST_VALUES, RecordText};
-pub use table::{Cell, Field, JsonText, Table, TableRow};
+pub use table::{Field, JsonText, Jsonb, Table, TableRow, put};
 
 use crate::json::JsonError;
 use privacy::{Identifier, Policy};
@@ -283,8 +284,7 @@ fn content_hash(rows: &Rows) -> ContentHash {
 /// The number of rows keeps tables apart.
 fn add_rows<R: TableRow>(hash: &mut Sha256, rows: &[R]) {
     hash.update((rows.len() as u64).to_be_bytes());
-    let (mut cells, mut bytes) = (Vec::new(), Vec::new());
-    rows.iter().for_each(|row| row.add_cells(&mut cells));
-    cells.iter().for_each(|cell| cell.encode(&mut bytes));
-    hash.update(bytes);
+    let mut bytes = PgArgumentBuffer::default();
+    rows.iter().for_each(|row| row.encode(&mut bytes));
+    hash.update(&*bytes);
 }

@@ -8,7 +8,7 @@ use super::fields::{AgentSegment, Consultation, Destination, JoinedUser, Respons
 use super::privacy::{Node, RECORD, is_name, is_shadow_channel, shadowed_conversation};
 use super::raw::{Ids, WITHOUT_ID};
 use super::reader::{Notes, Reader, named};
-use super::table::{JsonText, TableRow};
+use super::table::JsonText;
 use super::{Rows, instant};
 
 const START: &str = "sessionStartTime";

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::postgres::Pool;
 use crate::transform::{Interaction, Rejected, RowGroup};
 
-use super::batch::{Batch, Constants};
+use super::batch::{Batch, Constants, replace_raw, update_sessions};
 use super::compare::{Change, Stored};
 use super::{days, facts, missing};
 use crate::ledger::{Counters, LoadError, conflict};
@@ -103,20 +103,18 @@ impl Write<&Interaction> for InteractionWriter<'_> {
                 .filter(|interaction| stored.change_of(interaction) == change);
             of_change.collect()
         };
-        let (new, changed) = (of(Change::New), of(Change::Content));
-        let back: Vec<Uuid> = of(Change::None)
-            .iter()
-            .filter(|interaction| stored.is_missing(interaction.key))
-            .map(|interaction| interaction.key)
-            .collect();
+        let (new, changed, unchanged) = (of(Change::New), of(Change::Content), of(Change::None));
+        let missing_of = |some: &[&Interaction]| -> Vec<Uuid> {
+            let keys = some.iter().map(|interaction| interaction.key);
+            keys.filter(|key| stored.is_missing(*key)).collect()
+        };
+        let back = missing_of(&unchanged);
 
         Batch::of_sessions(&new, constants).copy(connection).await?;
-        Batch::of_sessions(&changed, constants)
-            .upsert(connection, &["first_seen_at"])
-            .await?;
+        update_sessions(connection, &changed, constants.written_at).await?;
         if self.keep_raw {
             Batch::of_raw(&new, constants).copy(connection).await?;
-            Batch::of_raw(&changed, constants).upsert(connection, &[]).await?;
+            replace_raw(connection, &changed, constants).await?;
         } else {
             // Old raw records must not remain if `storage.raw` is off.
             delete(connection, "smartassist.raw_interactions", &changed).await?;
@@ -129,7 +127,7 @@ impl Write<&Interaction> for InteractionWriter<'_> {
             before.into_iter().chain([(start, 1)])
         });
         days::count(connection, constants.account_id, moves).await?;
-        missing::clear(connection, constants.written_at, &back).await?;
+        missing::clear(connection, constants.written_at, &missing_of(interactions)).await?;
         let counted = new.iter().chain(&changed);
         let counted: Vec<facts::Counted<'_>> = counted.map(|one| (one.key, &one.rows)).collect();
         facts::write(connection, constants.account_id, &counted, &[]).await?;
@@ -137,7 +135,7 @@ impl Write<&Interaction> for InteractionWriter<'_> {
         Ok(Counters {
             inserted: new.len() as u64,
             updated: (changed.len() + back.len()) as u64,
-            unchanged: (interactions.len() - new.len() - changed.len() - back.len()) as u64,
+            unchanged: (unchanged.len() - back.len()) as u64,
             ..Counters::default()
         })
     }

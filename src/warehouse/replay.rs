@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::postgres::Pool;
 use crate::transform::{Interaction, RowGroup};
 
-use super::batch::{Batch, Constants};
+use super::batch::update_sessions;
 use super::interactions::{Write, write_accepted, write_children};
 use super::{days, facts, missing};
 use crate::ledger::runs::{Finished, Outcome, finish};
@@ -146,11 +146,6 @@ impl Write<(&Raw, &Interaction)> for RebuiltWriter<'_> {
         connection: &mut PgConnection,
         rebuilt: &[(&Raw, &Interaction)],
     ) -> Result<Counters, LoadError> {
-        let constants = Constants {
-            account_id: self.account_id,
-            written_at: self.at,
-            time_zone_offset: 0,
-        };
         let differs =
             |(raw, interaction): &&(&Raw, &Interaction)| raw.content_hash != interaction.content_hash;
         let rewritten = || rebuilt.iter().filter(differs);
@@ -162,10 +157,7 @@ impl Write<(&Raw, &Interaction)> for RebuiltWriter<'_> {
             group.is_same(hashes[&interaction.key], &interaction.content_hash)
         };
         // Rebuilt rows say nothing about what the API returns now.
-        let sessions = Batch::of_sessions(&changed, constants);
-        sessions
-            .upsert(connection, &["first_seen_at", "missing_since"])
-            .await?;
+        update_sessions(connection, &changed, self.at).await?;
         write_children(connection, &[], &changed, is_same).await?;
         let moves = rewritten().flat_map(|(raw, interaction)| {
             let start = interaction.rows.session.session_started_at;

@@ -161,11 +161,7 @@ fn keys_hold(rows: &Rows) -> bool {
                 .iter()
                 .map(|row| (row.destination_index, row.segment_index, row.consultation_index)),
         )
-        && is_unique(
-            rows.tags
-                .iter()
-                .map(|row| (row.tag_scope.as_str(), row.tag_index)),
-        )
+        && is_unique(rows.tags.iter().map(|row| (row.tag_scope as u8, row.tag_index)))
         && rows
             .agent_segments
             .iter()

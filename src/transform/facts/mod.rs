@@ -6,11 +6,11 @@ mod visits_and_offers;
 use chrono::{DateTime, NaiveDate, NaiveDateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 use sha2::{Digest, Sha256};
+use sqlx::postgres::PgArgumentBuffer;
 use uuid::Uuid;
 
 use super::record::is;
-use super::table::ToCell;
-use super::{AgentSegment, Cell, Destination, JsonText, Response, Rows};
+use super::{AgentSegment, Destination, JsonText, Response, Rows, TableRow, put};
 
 const UNKNOWN: &str = "(unknown)";
 
@@ -46,16 +46,6 @@ impl<'a> Facts<'a> {
     }
 }
 
-pub trait FactRow {
-    /// With its schema.
-    const TABLE: &'static str;
-    /// Besides interaction key and account.
-    const COLUMNS: &'static [&'static str];
-
-    /// One for each column.
-    fn add_cells<'a>(&'a self, row: &mut Vec<Cell<'a>>);
-}
-
 macro_rules! facts {
     ($($(#[$doc:meta])* $row:ident in $table:literal { $($name:ident: $type:ty;)+ })+) => {$(
         $(#[$doc])*
@@ -64,12 +54,12 @@ macro_rules! facts {
             $(pub $name: $type,)+
         }
 
-        impl FactRow for $row<'_> {
-            const TABLE: &'static str = concat!("smartassist.", $table);
+        impl TableRow for $row<'_> {
+            const NAME: &'static str = concat!("smartassist.", $table);
             const COLUMNS: &'static [&'static str] = &[$(stringify!($name)),+];
 
-            fn add_cells<'a>(&'a self, row: &mut Vec<Cell<'a>>) {
-                row.extend([$(self.$name.cell()),+]);
+            fn encode(&self, buffer: &mut PgArgumentBuffer) {
+                $(put(&self.$name, buffer);)+
             }
         }
     )+};

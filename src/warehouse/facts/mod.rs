@@ -11,10 +11,8 @@ use futures_util::future::join;
 use sqlx::{AssertSqlSafe, PgConnection};
 use uuid::Uuid;
 
-use crate::transform::Rows;
-use crate::transform::facts::{
-    AgentOffer, FactBasis, FactRow, Facts, InteractionFact, QueueVisit, dimension_key,
-};
+use crate::transform::facts::{AgentOffer, FactBasis, Facts, InteractionFact, QueueVisit, dimension_key};
+use crate::transform::{Rows, TableRow};
 
 use super::batch::Batch;
 use super::siblings::MOST_SIBLINGS;
@@ -22,7 +20,7 @@ use crate::ledger::{LoadError, bigint};
 
 pub use rebuild::{forget_orphans, forget_unnamed, forget_unseen, left, rebuild_some};
 
-const TABLES: [&str; 3] = [QueueVisit::TABLE, AgentOffer::TABLE, InteractionFact::TABLE];
+const TABLES: [&str; 3] = [QueueVisit::NAME, AgentOffer::NAME, InteractionFact::NAME];
 
 const MADE_AT_ONCE: usize = 16;
 
@@ -122,7 +120,7 @@ async fn delete(connection: &mut PgConnection, keys: &[Uuid]) -> Result<Vec<Touc
         return Ok(Vec::new());
     }
     let keys: Vec<Uuid> = deleted.iter().map(|(key, ..)| *key).collect();
-    for table in [QueueVisit::TABLE, AgentOffer::TABLE] {
+    for table in [QueueVisit::NAME, AgentOffer::NAME] {
         sqlx::query(AssertSqlSafe(format!(
             "delete from {table} where interaction_key = any($1)"
         )))

@@ -4,8 +4,8 @@ use sqlx::{AssertSqlSafe, FromRow, PgConnection};
 use uuid::Uuid;
 
 use crate::postgres::Pool;
-use crate::transform::Rows;
-use crate::transform::facts::{AgentOffer, FactRow, QueueVisit};
+use crate::transform::facts::{AgentOffer, QueueVisit};
+use crate::transform::{Rows, TableRow};
 
 use super::TABLES;
 use crate::ledger::{LoadError, conflict};
@@ -110,8 +110,8 @@ pub async fn rebuild_some(pool: &Pool, account_id: &str) -> Result<u64, LoadErro
 /// Old ones, and those that privacy rules renamed.
 pub async fn forget_unnamed(pool: &Pool, account_id: &str) -> Result<(), LoadError> {
     let named = [
-        ("smartassist.queues", QueueVisit::TABLE, "queue_key"),
-        ("smartassist.agents", AgentOffer::TABLE, "agent_key"),
+        ("smartassist.queues", QueueVisit::NAME, "queue_key"),
+        ("smartassist.agents", AgentOffer::NAME, "agent_key"),
     ];
     pool.transact_without_timeout(async |transaction| {
         conflict::lock_for_writing(transaction, account_id).await?;
