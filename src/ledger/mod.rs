@@ -8,9 +8,9 @@ pub mod problems;
 pub mod requests;
 pub mod runs;
 pub mod status;
-pub(crate) mod windows;
+pub mod windows;
 
-pub use windows::{Counters, Purpose, RULES, Status, WindowEntry, now, recent_counts, record_unstored};
+pub use windows::{Counters, Purpose, RULES, Status, WindowEntry, now, recent_counts};
 
 use sqlx::postgres::PgRow;
 use sqlx::{FromRow, Row};

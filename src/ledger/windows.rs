@@ -10,7 +10,6 @@ use sqlx::postgres::types::PgRange;
 use sqlx::query::Query;
 use sqlx::{PgExecutor, Postgres};
 
-use crate::postgres::Pool;
 use crate::time::Window;
 use crate::transform::TRANSFORM_VERSION;
 
@@ -44,7 +43,7 @@ spelled! {
     }
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct WindowEntry<'a> {
     pub lease: &'a Lease,
     pub run_id: i64,
@@ -57,6 +56,8 @@ pub struct WindowEntry<'a> {
     /// Database time before its first request.
     pub began_at: DateTime<Utc>,
     pub problem: Option<&'a Problem>,
+    /// What drained it, and the API profile at that time.
+    pub proof: Option<(&'a str, &'a Value)>,
 }
 
 static RECORD: LazyLock<String> = LazyLock::new(|| {
@@ -73,11 +74,9 @@ static RECORD: LazyLock<String> = LazyLock::new(|| {
 #[expect(clippy::cast_possible_wrap, reason = "a small number")]
 pub const RULES: i32 = TRANSFORM_VERSION as i32;
 
-pub(crate) async fn record(
-    executor: impl PgExecutor<'_>,
-    entry: &WindowEntry<'_>,
-    proof: Option<(&str, &Value)>,
-) -> Result<(), LoadError> {
+/// # Errors
+/// [`LoadError::LeaseLost`].
+pub async fn record(executor: impl PgExecutor<'_>, entry: &WindowEntry<'_>) -> Result<(), LoadError> {
     let query = entry
         .lease
         .query(&RECORD)
@@ -91,22 +90,14 @@ pub(crate) async fn record(
         .bind(entry.problem.map(|problem| &problem.code))
         .bind(entry.began_at)
         .bind(RULES)
-        .bind(proof.map(|(proof, _)| proof))
-        .bind(proof.map(|(_, profile)| profile));
+        .bind(entry.proof.map(|(proof, _)| proof))
+        .bind(entry.proof.map(|(_, profile)| profile));
     let written = entry.counters.bind(query).execute(executor).await?;
     if written.rows_affected() == 1 {
         Ok(())
     } else {
         Err(LoadError::LeaseLost)
     }
-}
-
-/// Nothing of it is stored; its requests still count.
-///
-/// # Errors
-/// [`LoadError::LeaseLost`].
-pub async fn record_unstored(pool: &Pool, entry: &WindowEntry<'_>) -> Result<(), LoadError> {
-    record(pool, entry, None).await
 }
 
 /// Database time.

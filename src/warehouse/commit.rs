@@ -3,12 +3,10 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use serde_json::Value;
 use sqlx::PgConnection;
 
 use crate::failpoint;
 use crate::postgres::Pool;
-use crate::time::Window;
 use crate::transform::{Drift, Interaction, Rejected};
 
 use super::batch::Constants;
@@ -17,26 +15,17 @@ use super::interactions::{self, InteractionWriter, write_accepted};
 use super::left_out::{self, StoreLimits};
 use super::moved::{self, Moved};
 use super::{missing, rejections};
-use crate::ledger::leases::Lease;
-use crate::ledger::problems::Problem;
-use crate::ledger::windows::{Purpose, Status, WindowEntry, record};
-use crate::ledger::{Counters, LoadError, accounts, bigint, conflict};
+use crate::ledger::windows::record;
+use crate::ledger::{Counters, LoadError, Status, WindowEntry, accounts, bigint, conflict};
 
 const MOST_DRIFTED_FIELDS: i64 = 1_000;
 
 #[derive(Debug)]
 pub struct WindowCommit<'a> {
-    pub lease: &'a Lease,
-    pub run_id: i64,
-    /// As requested.
-    pub window: Window,
-    pub purpose: Purpose,
+    /// Counts what was fetched. Only `Drained` covers.
+    pub entry: WindowEntry<'a>,
     /// What the API compares the range with, if known.
     pub basis: Option<Basis>,
-    /// Only `Drained` covers.
-    pub status: Status,
-    /// Why it is a gap.
-    pub problem: Option<&'a Problem>,
     /// Distinct, sorted by key.
     pub interactions: Vec<&'a Interaction>,
     pub limits: StoreLimits<'a>,
@@ -44,13 +33,6 @@ pub struct WindowCommit<'a> {
     /// Minutes, negative east of Greenwich.
     pub time_zone_offset: i32,
     pub keep_raw: bool,
-    pub fetched: Counters,
-    pub reported_total: Option<u64>,
-    /// What drained it, and the API profile at that time.
-    pub proof: Option<(&'a str, &'a Value)>,
-    pub started_at: DateTime<Utc>,
-    /// The same, in database time.
-    pub began_at: DateTime<Utc>,
     /// Age at which interactions are settled.
     pub late: TimeDelta,
     pub written_at: DateTime<Utc>,
@@ -59,7 +41,7 @@ pub struct WindowCommit<'a> {
 impl WindowCommit<'_> {
     pub(super) fn constants(&self) -> Constants<'_> {
         Constants {
-            account_id: &self.lease.account_id,
+            account_id: &self.entry.lease.account_id,
             written_at: self.written_at,
             time_zone_offset: self.time_zone_offset,
         }
@@ -87,7 +69,7 @@ pub async fn commit_window(pool: &Pool, commit: &WindowCommit<'_>) -> Result<Com
     let committed = pool
         .transact(async |transaction| {
             let filters_changed_at =
-                conflict::lock_for_writing(transaction, &commit.lease.account_id).await?;
+                conflict::lock_for_writing(transaction, &commit.entry.lease.account_id).await?;
             failpoint::reach("window.begun");
             // Cached plans of empty tables would scan them whole later.
             sqlx::query("set local enable_seqscan = off")
@@ -107,7 +89,7 @@ async fn write(
 ) -> Result<Committed, LoadError> {
     let constants = commit.constants();
     // A later instant only proves a fast clock.
-    let is_meanwhile = |at: DateTime<Utc>| commit.started_at < at && at <= commit.written_at;
+    let is_meanwhile = |at: DateTime<Utc>| commit.entry.started_at < at && at <= commit.written_at;
     let (interactions, rejected) =
         left_out::without(connection, &commit.limits, &commit.interactions, &commit.rejected).await?;
     let left_out = commit.interactions.len() - interactions.len();
@@ -150,10 +132,13 @@ async fn write(
     count_ages(connection, commit, &stored).await?;
     let counted_alone = rejections::write(connection, commit).await?;
     let new_drift = note_drift(connection, commit).await?;
-    counters += commit.fetched;
+    counters += commit.entry.counters;
     counters.rejected = commit.rejected.len() as u64;
-    let proof = commit.proof.filter(|_| commit.status == Status::Drained);
-    record(&mut *connection, &entry(commit, counters), proof).await?;
+    let entry = WindowEntry {
+        counters,
+        ..commit.entry
+    };
+    record(&mut *connection, &entry).await?;
     let watermark = cover(connection, commit).await?;
     failpoint::reach("window.covered");
     Ok(Committed {
@@ -168,27 +153,12 @@ async fn write(
 
 /// Must return a row: sqlx reports COMMIT of an aborted transaction as success.
 async fn cover(connection: &mut PgConnection, commit: &WindowCommit<'_>) -> Result<DateTime<Utc>, LoadError> {
-    let WindowCommit { lease, window, .. } = *commit;
-    if commit.status != Status::Drained {
-        return accounts::stay(connection, lease).await;
+    let entry = &commit.entry;
+    if entry.status != Status::Drained {
+        return accounts::stay(connection, entry.lease).await;
     }
-    let (began_at, started_at) = (commit.began_at, commit.started_at);
-    accounts::cover(connection, lease, window, (began_at, started_at), commit.late).await
-}
-
-fn entry<'a>(commit: &WindowCommit<'a>, counters: Counters) -> WindowEntry<'a> {
-    WindowEntry {
-        lease: commit.lease,
-        run_id: commit.run_id,
-        window: commit.window,
-        purpose: commit.purpose,
-        status: commit.status,
-        counters,
-        reported_total: commit.reported_total,
-        started_at: commit.started_at,
-        began_at: commit.began_at,
-        problem: commit.problem,
-    }
+    let times = (entry.began_at, entry.started_at);
+    accounts::cover(connection, entry.lease, entry.window, times, commit.late).await
 }
 
 /// Split windows count only changes; their parts count the rest.
@@ -200,7 +170,7 @@ async fn count_ages(
     let (mut ages, mut changed, mut last_changed) = (Vec::new(), Vec::new(), Vec::new());
     for interaction in &commit.interactions {
         let change = stored.change_of(interaction);
-        if change == Change::None && commit.status == Status::Split {
+        if change == Change::None && commit.entry.status == Status::Split {
             continue;
         }
         if let Some(at) = stored.last_changed_at(interaction.key) {
@@ -214,11 +184,11 @@ async fn count_ages(
         return Ok(());
     }
     sqlx::query(include_str!("count_ages.sql"))
-        .bind(&commit.lease.account_id)
+        .bind(&commit.entry.lease.account_id)
         .bind(ages)
         .bind(changed)
         .bind(last_changed)
-        .bind(commit.run_id)
+        .bind(commit.entry.run_id)
         .execute(connection)
         .await?;
     Ok(())
@@ -244,7 +214,7 @@ async fn note_drift(
     let types: Vec<&str> = times.keys().map(|drift| drift.json_type).collect();
     let counts: Vec<i64> = times.values().map(|count| bigint(*count)).collect();
     Ok(sqlx::query_as(include_str!("drift.sql"))
-        .bind(&commit.lease.account_id)
+        .bind(&commit.entry.lease.account_id)
         .bind(commit.written_at)
         .bind(MOST_DRIFTED_FIELDS)
         .bind(paths)

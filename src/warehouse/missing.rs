@@ -92,16 +92,16 @@ pub(super) async fn note(
     stored: &Stored,
     filters_changed_at: Option<DateTime<Utc>>,
 ) -> Result<Counters, LoadError> {
-    let (account_id, at) = (commit.lease.account_id.as_str(), commit.written_at);
+    let (account_id, at) = (commit.entry.lease.account_id.as_str(), commit.written_at);
     let keys = commit.interactions.iter().map(|interaction| interaction.key);
     let found: Vec<Uuid> = keys.filter(|key| stored.missed.contains(key)).collect();
     forget(connection, &found).await?;
     // A rejected record may be the missing one.
-    if commit.status != Status::Drained || !commit.rejected.is_empty() {
+    if commit.entry.status != Status::Drained || !commit.rejected.is_empty() {
         return Ok(Counters::default());
     }
     let crossing = Crossing::of(commit.basis);
-    let asked = (commit.window, crossing);
+    let asked = (commit.entry.window, crossing);
     let candidates = candidates(&mut *connection, account_id, asked, filters_changed_at).await?;
     let returned = Returned::of(&commit.interactions);
     let owed = candidates.iter().filter(|session| session.is_owed).count();
@@ -154,9 +154,9 @@ async fn remember(
          on conflict (interaction_key) do update set proven_at = excluded.first_missed_at \
          where absence.proven_at is null and absence.first_missed_at <= $3",
     )
-    .bind(&commit.lease.account_id)
+    .bind(&commit.entry.lease.account_id)
     .bind(commit.written_at)
-    .bind(commit.started_at)
+    .bind(commit.entry.started_at)
     .bind(keys)
     .execute(connection)
     .await?;

@@ -167,7 +167,7 @@ pub(super) async fn write(
         .collect();
     let (written, counted_alone): (i64, i64) = sqlx::query_as(include_str!("rejected.sql"))
         .bind(constants.account_id)
-        .bind(PgRange::from(commit.window))
+        .bind(PgRange::from(commit.entry.window))
         .bind(constants.time_zone_offset)
         .bind(constants.written_at)
         .bind(keys)
@@ -197,15 +197,15 @@ pub(super) async fn note_whether_all(
     commit: &WindowCommit<'_>,
     left_out: usize,
 ) -> Result<(), LoadError> {
-    let (account_id, code) = (&commit.lease.account_id, ProblemCode::AllRecordsRejected);
+    let (account_id, code) = (&commit.entry.lease.account_id, ProblemCode::AllRecordsRejected);
     if commit.interactions.len() + left_out > 0 {
         problems::clear(connection, account_id, code).await?;
     } else if let Some(first) = commit.rejected.first() {
         let detail = format!(
             "{} in the window from {} to {}, one because: {}",
             plural(commit.rejected.len()),
-            second(commit.window.start),
-            second(commit.window.end),
+            second(commit.entry.window.start),
+            second(commit.entry.window.end),
             first.reason
         );
         problems::raise(connection, account_id, code, &detail).await?;
@@ -259,12 +259,12 @@ pub(super) async fn resolve(
     let rejected = commit.rejected.iter();
     let hashes: Vec<&[u8]> = rejected.map(|record| record.payload_hash.as_slice()).collect();
     Ok(sqlx::query_as(include_str!("resolve.sql"))
-        .bind(&commit.lease.account_id)
+        .bind(&commit.entry.lease.account_id)
         .bind(commit.written_at)
         .bind(keys)
-        .bind(commit.status == Status::Drained)
-        .bind(PgRange::from(commit.window))
-        .bind(commit.started_at)
+        .bind(commit.entry.status == Status::Drained)
+        .bind(PgRange::from(commit.entry.window))
+        .bind(commit.entry.started_at)
         .bind(hashes)
         .fetch_all(connection)
         .await?)

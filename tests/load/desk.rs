@@ -8,7 +8,7 @@ use smartassist_etl::config::{AccountConfig, Config};
 use smartassist_etl::ledger::gaps;
 use smartassist_etl::ledger::leases::{self, Lease};
 use smartassist_etl::ledger::runs::{self, Kind, NewRun, Preparation, ReadyAccount};
-use smartassist_etl::ledger::{Counters, LoadError, Purpose, Status};
+use smartassist_etl::ledger::{Counters, LoadError, Purpose, Status, WindowEntry};
 use smartassist_etl::time::Window;
 use smartassist_etl::transform::privacy::Policy;
 use smartassist_etl::transform::{Interaction, Origin, RecordText, Rejected, transform};
@@ -212,27 +212,29 @@ impl Desk {
         interactions.sort_by_key(|interaction| interaction.key);
         let problem = (reading.status == Status::Gap).then(|| gaps::problem("too many"));
         let commit = WindowCommit {
-            lease: &self.lease,
-            run_id,
-            window: reading.window,
-            purpose: Purpose::Refresh,
+            entry: WindowEntry {
+                lease: &self.lease,
+                run_id,
+                window: reading.window,
+                purpose: Purpose::Refresh,
+                status: reading.status,
+                counters: Counters {
+                    windows: 1,
+                    distinct_records: interactions.len() as u64,
+                    ..Counters::default()
+                },
+                reported_total: None,
+                started_at,
+                began_at: started_at,
+                problem: problem.as_ref(),
+                proof: None,
+            },
             basis: self.basis,
-            status: reading.status,
-            problem: problem.as_ref(),
             limits: StoreLimits::default(),
             interactions: interactions.iter().collect(),
             rejected: reading.rejected.iter().collect(),
             time_zone_offset: 0,
             keep_raw: true,
-            fetched: Counters {
-                windows: 1,
-                distinct_records: interactions.len() as u64,
-                ..Counters::default()
-            },
-            reported_total: None,
-            proof: None,
-            started_at,
-            began_at: started_at,
             late: TimeDelta::minutes(30),
             written_at: reading.at,
         };

@@ -5,9 +5,8 @@ use std::time::Duration;
 
 use serde_json::json;
 use smartassist_etl::ledger::runs::Kind;
-use smartassist_etl::ledger::{
-    Counters, LoadError, Purpose, Status, WindowEntry, accounts, leases, record_unstored,
-};
+use smartassist_etl::ledger::windows::record;
+use smartassist_etl::ledger::{Counters, LoadError, Purpose, Status, WindowEntry, accounts, leases};
 
 use crate::support::wait::PATIENCE;
 
@@ -49,8 +48,9 @@ async fn an_equal_token_of_another_holder_proves_no_lease() {
         started_at: at("12:00:00"),
         began_at: at("12:00:00"),
         problem: None,
+        proof: None,
     };
-    assert!(is_lost(&record_unstored(pool, &failed).await));
+    assert!(is_lost(&record(pool, &failed).await));
     assert!(is_lost(
         &accounts::remember_traits(pool, &desk.lease, &json!({})).await
     ));

@@ -9,7 +9,8 @@ use tracing::{error, info, warn};
 use crate::extract::Tally;
 use crate::ledger::leases::Lease;
 use crate::ledger::problems::{Problem, ProblemCode};
-use crate::ledger::{Counters, LoadError, Purpose, Status, WindowEntry, conflict, record_unstored};
+use crate::ledger::windows::record;
+use crate::ledger::{Counters, LoadError, Purpose, Status, WindowEntry, conflict};
 use crate::telemetry::{self, metrics};
 use crate::time::{Pulse, Window};
 use crate::warehouse::compare::Basis;
@@ -61,35 +62,30 @@ impl Writer {
         let reading = &fetched.reading;
         let failure = (status == Status::Gap).then(|| WindowFailure::gap(reading));
         let reason = (status == Status::Split).then(|| split(reading));
+        let counters = Counters {
+            distinct_records: reading.distinct_records,
+            ..fetch.counters()
+        };
+        let problem = reason
+            .as_ref()
+            .or(failure.as_ref().map(|failure| &failure.problem));
         let commit = WindowCommit {
-            lease: &self.lease,
-            run_id: self.run_id,
-            window: fetch.planned.window,
-            purpose: self.purpose,
+            entry: WindowEntry {
+                proof: reading.proof.map(|proof| (proof.as_str(), &fetched.profile)),
+                ..self.entry(fetch, (status, counters), reading.reported_total, problem)
+            },
             basis: self.basis,
-            status,
             limits: self.account.limits_of_storing(self.kept_from),
             interactions: fetched.rows.interactions.values().collect(),
             rejected: fetched.rows.rejected.values().collect(),
             time_zone_offset: self.account.api.account().time_zone_offset,
             keep_raw: self.account.settings.keep_raw,
-            fetched: Counters {
-                distinct_records: reading.distinct_records,
-                ..fetch.counters()
-            },
-            reported_total: reading.reported_total,
-            proof: reading.proof.map(|proof| (proof.as_str(), &fetched.profile)),
-            started_at: fetch.started_at,
-            began_at: fetch.began_at,
             late: self.account.settings.late,
             written_at: self.account.clock.now(),
-            problem: reason
-                .as_ref()
-                .or(failure.as_ref().map(|failure| &failure.problem)),
         };
         match conflict::retry(self.account.name(), || commit_window(&self.account.pool, &commit)).await {
             Ok(committed) => {
-                self.announce(&commit, &committed);
+                self.announce(&commit.entry, &committed);
                 Ok(WindowReport {
                     counters: committed.counters,
                     watermark: Some(committed.watermark),
@@ -144,11 +140,22 @@ impl Writer {
     pub(in crate::sync) async fn record_unstored(
         &self,
         fetch: &Fetch,
-        (status, counters): (Status, Counters),
+        counted: (Status, Counters),
         reported_total: Option<u64>,
         problem: Option<&Problem>,
     ) -> Result<(), LoadError> {
-        let window = WindowEntry {
+        let entry = self.entry(fetch, counted, reported_total, problem);
+        conflict::retry(self.account.name(), || record(&self.account.pool, &entry)).await
+    }
+
+    fn entry<'a>(
+        &'a self,
+        fetch: &Fetch,
+        (status, counters): (Status, Counters),
+        reported_total: Option<u64>,
+        problem: Option<&'a Problem>,
+    ) -> WindowEntry<'a> {
+        WindowEntry {
             lease: &self.lease,
             run_id: self.run_id,
             window: fetch.planned.window,
@@ -159,24 +166,21 @@ impl Writer {
             started_at: fetch.started_at,
             began_at: fetch.began_at,
             problem,
-        };
-        conflict::retry(self.account.name(), || {
-            record_unstored(&self.account.pool, &window)
-        })
-        .await
+            proof: None,
+        }
     }
 
-    fn announce(&self, commit: &WindowCommit<'_>, committed: &Committed) {
+    fn announce(&self, entry: &WindowEntry<'_>, committed: &Committed) {
         // Rereads and partial windows are no progress.
-        if commit.status == Status::Drained && matches!(commit.purpose, Purpose::New | Purpose::Gap) {
+        if entry.status == Status::Drained && matches!(entry.purpose, Purpose::New | Purpose::Gap) {
             self.account.health.send_modify(Health::progress);
         }
-        log_stored(commit, committed);
+        log_stored(entry, committed);
         log_discoveries(committed);
-        self.count_stored(commit, committed);
+        self.count_stored(entry, committed);
     }
 
-    fn count_stored(&self, commit: &WindowCommit<'_>, committed: &Committed) {
+    fn count_stored(&self, entry: &WindowEntry<'_>, committed: &Committed) {
         let account = self.account.name();
         let counters = committed.counters;
         for (result, count) in [
@@ -190,7 +194,7 @@ impl Writer {
         ] {
             telemetry::count(metrics::RECORDS, account, ("result", result), count);
         }
-        self.measure(commit.status, counters.records, commit.started_at);
+        self.measure(entry.status, counters.records, entry.started_at);
     }
 
     fn measure(&self, status: Status, records: u64, started_at: DateTime<Utc>) {
@@ -224,11 +228,11 @@ impl Fetch {
     }
 }
 
-fn log_stored(commit: &WindowCommit<'_>, committed: &Committed) {
+fn log_stored(entry: &WindowEntry<'_>, committed: &Committed) {
     let Committed {
         counters, watermark, ..
     } = *committed;
-    match commit.status {
+    match entry.status {
         Status::Drained => info!(
             pages = counters.pages,
             requests = counters.requests,
@@ -243,15 +247,15 @@ fn log_stored(commit: &WindowCommit<'_>, committed: &Committed) {
             "window drained"
         ),
         Status::Gap => error!(
-            error = commit.problem.map(|problem| &problem.text),
+            error = entry.problem.map(|problem| &problem.text),
             requests = counters.requests,
             records = counters.records,
-            reported_total = commit.reported_total,
-            remedy = commit.problem.map(|problem| &problem.remedy),
+            reported_total = entry.reported_total,
+            remedy = entry.problem.map(|problem| &problem.remedy),
             "gap: records of this window cannot be reached, and are missing"
         ),
         Status::Split | Status::Failed | Status::Compared => info!(
-            reason = commit.problem.map(|problem| &problem.text),
+            reason = entry.problem.map(|problem| &problem.text),
             requests = counters.requests,
             "window cannot be read at once, reading it in parts"
         ),
