@@ -9,7 +9,7 @@ use crate::postgres::Pool;
 use crate::time::Window;
 
 use super::leases::{Lease, fenced};
-use super::runs::{Preparation, ReadyAccount};
+use super::runs::Preparation;
 use super::{LoadError, RULES};
 
 /// Fails if the sync state is impossible, or the ledger does not prove it.
@@ -24,12 +24,9 @@ pub async fn check(executor: impl PgExecutor<'_>, account_id: &str) -> Result<()
 }
 
 /// A caller with a lease proves it first.
-pub async fn prepare(
-    executor: impl PgExecutor<'_>,
-    run: &Preparation<'_>,
-) -> Result<ReadyAccount, LoadError> {
+pub async fn prepare(executor: impl PgExecutor<'_>, run: &Preparation<'_>) -> Result<bool, LoadError> {
     let account = run.account;
-    Ok(sqlx::query_as(include_str!("prepare_account.sql"))
+    Ok(sqlx::query_scalar(include_str!("prepare_account.sql"))
         .bind(&account.account_id)
         .bind(&account.name)
         .bind(serde_json::to_string(&account.filters).unwrap_or_default())
@@ -73,16 +70,6 @@ pub(crate) async fn cover(
     Ok(row.ok_or(LoadError::LeaseLost)?.try_get(0)?)
 }
 
-pub(crate) async fn stay(executor: impl PgExecutor<'_>, lease: &Lease) -> Result<DateTime<Utc>, LoadError> {
-    let row = lease
-        .query(fenced!(
-            "select watermark from smartassist_sync.accounts join fence using (account_id)"
-        ))
-        .fetch_optional(executor)
-        .await?;
-    Ok(row.ok_or(LoadError::LeaseLost)?.try_get(0)?)
-}
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq, FromRow)]
 pub struct History {
     pub served_from: DateTime<Utc>,
@@ -103,21 +90,19 @@ pub async fn history(executor: impl PgExecutor<'_>, account_id: &str) -> Result<
     .await?)
 }
 
-/// Returns the watermark.
-///
 /// # Errors
 /// [`LoadError::LeaseLost`].
 pub async fn note_history(
     executor: impl PgExecutor<'_>,
     lease: &Lease,
     served_from: Option<DateTime<Utc>>,
-) -> Result<DateTime<Utc>, LoadError> {
-    let row = lease
+) -> Result<(), LoadError> {
+    let noted = lease
         .query(fenced!(include_str!("note_history.sql")))
         .bind(served_from)
         .fetch_optional(executor)
         .await?;
-    Ok(row.ok_or(LoadError::LeaseLost)?.try_get(0)?)
+    noted.map(drop).ok_or(LoadError::LeaseLost)
 }
 
 pub async fn traits(executor: impl PgExecutor<'_>, account_id: &str) -> Result<Value, LoadError> {

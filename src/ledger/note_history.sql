@@ -12,4 +12,4 @@ from fence
 join smartassist_sync.accounts as before on before.account_id = fence.account_id
 cross join lateral (select coalesce(before.wanted_from, before.start_from) as since) as wanted
 where account.account_id = fence.account_id
-returning account.watermark
+returning account.account_id

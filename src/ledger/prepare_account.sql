@@ -39,5 +39,4 @@ on conflict (account_id, stream) do update set
         greatest(coalesce($4, account.wanted_from, account.start_from), $7, account.served_from)
     ),
     updated_at = clock_timestamp()
-returning watermark,
-          coalesce((select before.filters <> $3::jsonb from before), false) as coverage_began_anew
+returning coalesce((select before.filters <> $3::jsonb from before), false) as coverage_began_anew

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 use sqlx::postgres::types::PgRange;
-use sqlx::{AssertSqlSafe, FromRow, PgExecutor, Row};
+use sqlx::{AssertSqlSafe, PgExecutor, Row};
 
 use crate::config::AccountConfig;
 use crate::postgres::Pool;
@@ -49,7 +49,6 @@ pub struct NewRun<'a> {
     pub policy: Option<&'a str>,
     /// `None`: until now.
     pub range: Option<Window>,
-    pub watermark: DateTime<Utc>,
 }
 
 #[derive(Debug)]
@@ -60,21 +59,11 @@ pub struct Preparation<'a> {
     pub at: DateTime<Utc>,
 }
 
-#[derive(Debug, Clone, Copy, FromRow)]
-pub struct ReadyAccount {
-    pub watermark: DateTime<Utc>,
-    pub coverage_began_anew: bool,
-}
-
-/// Prepares the account; closes runs of processes that ended without doing so.
+/// Prepares the account; closes runs of processes that ended without doing so. `true`: coverage begins anew.
 ///
 /// # Errors
 /// [`LoadError::LeaseLost`].
-pub async fn prepare(
-    pool: &Pool,
-    lease: &Lease,
-    preparation: &Preparation<'_>,
-) -> Result<ReadyAccount, LoadError> {
+pub async fn prepare(pool: &Pool, lease: &Lease, preparation: &Preparation<'_>) -> Result<bool, LoadError> {
     pool.transact(async |transaction| {
         lease.prove(&mut *transaction).await?;
         let prepared = accounts::prepare(&mut *transaction, preparation).await?;
@@ -95,22 +84,26 @@ pub async fn prepare(
     .await
 }
 
-pub async fn open(executor: impl PgExecutor<'_>, run: &NewRun<'_>) -> Result<i64, LoadError> {
+pub async fn open(
+    executor: impl PgExecutor<'_>,
+    run: &NewRun<'_>,
+) -> Result<(i64, DateTime<Utc>), LoadError> {
     let opened = run
         .lease
         .query(fenced!(
             "insert into smartassist_sync.runs (account_id, holder, token, kind, status, started_at, watermark_before, \
-             range, request_id, policy) select account_id, $2, token, $4, 'running', $5, $6, $7, $8, $9 from fence returning id"
+             range, request_id, policy) select account_id, $2, token, $4, 'running', $5, watermark, $6, $7, $8 \
+             from fence join smartassist_sync.accounts using (account_id) returning id, watermark_before"
         ))
         .bind(run.kind.as_str())
         .bind(run.at)
-        .bind(run.watermark)
         .bind(run.range.map(PgRange::from))
         .bind(run.request_id)
         .bind(run.policy)
         .fetch_optional(executor)
         .await?;
-    Ok(opened.ok_or(LoadError::LeaseLost)?.try_get(0)?)
+    let opened = opened.ok_or(LoadError::LeaseLost)?;
+    Ok((opened.try_get("id")?, opened.try_get("watermark_before")?))
 }
 
 #[derive(Debug, Clone)]
@@ -119,7 +112,6 @@ pub struct Finished<'a> {
     pub outcome: Outcome,
     /// Sums over its windows.
     pub counters: Counters,
-    pub watermark: DateTime<Utc>,
     pub at: DateTime<Utc>,
     pub problem: Option<&'a Problem>,
     pub api_clock_ahead: Option<TimeDelta>,
@@ -127,12 +119,14 @@ pub struct Finished<'a> {
     pub time_zone_disagreement_minutes: Option<i64>,
 }
 
-pub async fn finish(executor: impl PgExecutor<'_>, finished: &Finished<'_>) -> Result<(), LoadError> {
+pub async fn finish(
+    executor: impl PgExecutor<'_>,
+    finished: &Finished<'_>,
+) -> Result<[Option<DateTime<Utc>>; 2], LoadError> {
     let query = sqlx::query(AssertSqlSafe(FINISH.as_str()))
         .bind(finished.run_id)
         .bind(finished.outcome.as_str())
         .bind(finished.at)
-        .bind(finished.watermark)
         .bind(finished.problem.map(|problem| &problem.text))
         .bind(finished.problem.map(|problem| &problem.code))
         .bind(
@@ -144,21 +138,23 @@ pub async fn finish(executor: impl PgExecutor<'_>, finished: &Finished<'_>) -> R
         .bind(finished.api_clock_ahead.map(|ahead| ahead.num_seconds()))
         .bind(finished.time_zone_disagreement_minutes)
         .bind(bigint(finished.counters.windows));
-    let closed = finished.counters.bind(query).execute(executor).await?;
-    if closed.rows_affected() == 1 {
-        Ok(())
-    } else {
-        Err(LoadError::LeaseLost)
-    }
+    let closed = finished.counters.bind(query).fetch_optional(executor).await?;
+    let closed = closed.ok_or(LoadError::LeaseLost)?;
+    Ok([
+        closed.try_get("watermark_before")?,
+        closed.try_get("watermark_after")?,
+    ])
 }
 
 static FINISH: LazyLock<String> = LazyLock::new(|| {
     format!(
-        "update smartassist_sync.runs set status = $2, finished_at = $3, watermark_after = $4, error = $5, \
-         error_code = $6, remedy = $7, api_clock_ahead_seconds = $8, time_zone_disagreement_minutes = $9, \
-         requests_left = null, windows = $10, ({}) = row({}) where id = $1 and status = 'running'",
+        "update smartassist_sync.runs as run set status = $2, finished_at = $3, error = $4, \
+         error_code = $5, remedy = $6, api_clock_ahead_seconds = $7, time_zone_disagreement_minutes = $8, \
+         watermark_after = (select watermark from smartassist_sync.accounts where account_id = run.account_id), \
+         requests_left = null, windows = $9, ({}) = row({}) where id = $1 and status = 'running' \
+         returning watermark_before, watermark_after",
         Counters::COLUMNS.join(", "),
-        parameters(11)
+        parameters(10)
     )
 });
 

@@ -64,7 +64,8 @@ static RECORD: LazyLock<String> = LazyLock::new(|| {
     format!(
         "{} insert into smartassist_sync.windows (account_id, token, run_id, range, purpose, status, reported_total, \
          started_at, finished_at, error, error_code, began_at, rules, proof, profile, {}) \
-         select account_id, token, $4, $5, $6, $7, $8, $9, clock_timestamp(), $10, $11, $12, $13, $14, $15, {} from fence",
+         select account_id, token, $4, $5, $6, $7, $8, $9, clock_timestamp(), $10, $11, $12, $13, $14, $15, {} \
+         from fence join smartassist_sync.accounts using (account_id)",
         fenced!(""),
         Counters::COLUMNS.join(", "),
         parameters(16)

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta};
+use chrono::TimeDelta;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
@@ -154,7 +154,7 @@ async fn watch_all(
             break;
         }
     }
-    Ok(all.unwrap_or_else(|| RunReport::idle(DateTime::UNIX_EPOCH)))
+    Ok(all.unwrap_or_else(RunReport::idle))
 }
 
 /// Also gives the request, if there is anything to read.
@@ -165,7 +165,7 @@ pub async fn fulfil(
 ) -> (Option<i64>, RunReport) {
     match ask(account, wish).await {
         Ok(Some(id)) => (Some(id), see_through(account, id, stop).await),
-        Ok(None) => (None, RunReport::idle(DateTime::UNIX_EPOCH)),
+        Ok(None) => (None, RunReport::idle()),
         Err(error) => (None, RunReport::not_asked(account.name(), &error)),
     }
 }

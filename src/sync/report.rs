@@ -18,8 +18,7 @@ use super::read::{ReadError, Reading, Verdict};
 pub struct RunReport {
     pub outcome: Outcome,
     pub counters: Counters,
-    pub watermark_before: Option<DateTime<Utc>>,
-    /// `None`: not begun.
+    /// At its end; `None` if it read nothing.
     pub watermark: Option<DateTime<Utc>>,
     pub problem: Option<Problem>,
     /// A daemon took over before the end.
@@ -69,19 +68,15 @@ impl RunReport {
         }
     }
 
-    pub(super) fn idle(watermark: DateTime<Utc>) -> Self {
+    pub(super) fn idle() -> Self {
         Self {
             was_idle: true,
-            ..Self::begun(watermark)
+            ..Self::begun()
         }
     }
 
-    pub(super) fn begun(watermark: DateTime<Utc>) -> Self {
-        Self {
-            watermark_before: Some(watermark),
-            watermark: Some(watermark),
-            ..Self::without_windows(Outcome::Succeeded, None)
-        }
+    pub(super) fn begun() -> Self {
+        Self::without_windows(Outcome::Succeeded, None)
     }
 
     /// It could not begin, or the database ended it. Logged and counted only here.
@@ -109,7 +104,6 @@ impl RunReport {
         Self {
             outcome,
             counters: Counters::default(),
-            watermark_before: None,
             watermark: None,
             problem,
             handed_over: false,
@@ -119,7 +113,6 @@ impl RunReport {
 
     pub(super) fn add(&mut self, report: WindowReport) -> Option<AfterFailure> {
         self.counters += report.counters;
-        self.watermark = report.watermark.or(self.watermark);
         let failure = report.failure?;
         self.failed(failure.problem);
         Some(failure.next)
@@ -172,10 +165,6 @@ impl RunReport {
         };
         Self {
             counters,
-            watermark_before: [worse.watermark_before, better.watermark_before]
-                .into_iter()
-                .flatten()
-                .min(),
             watermark: worse.watermark.max(better.watermark),
             was_idle: worse.was_idle && better.was_idle,
             handed_over: worse.handed_over || better.handed_over,
@@ -195,7 +184,12 @@ impl RunReport {
     }
 
     /// The fields are an interface: `docs/logging.md`.
-    pub(super) fn log(&self, kind: Kind, took: std::time::Duration) {
+    pub(super) fn log(
+        &self,
+        kind: Kind,
+        watermark_before: Option<DateTime<Utc>>,
+        took: std::time::Duration,
+    ) {
         let counters = &self.counters;
         info!(
             kind = kind.as_str(),
@@ -209,7 +203,7 @@ impl RunReport {
             unchanged = counters.unchanged,
             missing = counters.missing,
             rejected = counters.rejected,
-            watermark_before = self.watermark_before.map(telemetry::instant),
+            watermark_before = watermark_before.map(telemetry::instant),
             watermark_after = self.watermark.map(telemetry::instant),
             seconds = (took.as_secs_f64() * 1_000.0).round() / 1_000.0,
             "run finished"

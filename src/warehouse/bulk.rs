@@ -10,7 +10,7 @@ use crate::postgres::Pool;
 use super::missing::{self, Gone};
 use crate::ledger::leases::Lease;
 use crate::ledger::problems::{self, ProblemCode};
-use crate::ledger::{LoadError, accounts, bigint, conflict};
+use crate::ledger::{LoadError, bigint, conflict};
 
 const FEW: i64 = 10;
 
@@ -64,7 +64,7 @@ pub async fn settle(pool: &Pool, ending: &Ending<'_>) -> Result<u64, LoadError> 
     }
     pool.transact(async |transaction| {
         let filters_changed_at = conflict::lock_for_writing(transaction, account_id).await?;
-        accounts::stay(&mut *transaction, ending.lease).await?;
+        ending.lease.prove(&mut *transaction).await?;
         decide(transaction, ending, filters_changed_at).await
     })
     .await

@@ -51,7 +51,8 @@ impl WindowCommit<'_> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Committed {
     pub counters: Counters,
-    pub watermark: DateTime<Utc>,
+    /// Of a drained window.
+    pub watermark: Option<DateTime<Utc>>,
     /// Rejections resolved by it.
     pub resolved: u64,
     /// Rejections that are counted, but not kept.
@@ -152,13 +153,17 @@ async fn write(
 }
 
 /// Must return a row: sqlx reports COMMIT of an aborted transaction as success.
-async fn cover(connection: &mut PgConnection, commit: &WindowCommit<'_>) -> Result<DateTime<Utc>, LoadError> {
+async fn cover(
+    connection: &mut PgConnection,
+    commit: &WindowCommit<'_>,
+) -> Result<Option<DateTime<Utc>>, LoadError> {
     let entry = &commit.entry;
     if entry.status != Status::Drained {
-        return accounts::stay(connection, entry.lease).await;
+        return Ok(None);
     }
     let times = (entry.began_at, entry.started_at);
-    accounts::cover(connection, entry.lease, entry.window, times, commit.late).await
+    let covering = accounts::cover(connection, entry.lease, entry.window, times, commit.late);
+    covering.await.map(Some)
 }
 
 /// Split windows count only changes; their parts count the rest.

@@ -222,7 +222,6 @@ pub struct OpenReplay {
     pub position: Uuid,
     /// So far.
     pub rejected: u64,
-    watermark: DateTime<Utc>,
 }
 
 /// `None`: the account was never loaded.
@@ -242,16 +241,16 @@ pub async fn open(
         .bind(at)
         .execute(&mut *transaction)
         .await?;
-        let run: Option<(i64, DateTime<Utc>)> = sqlx::query_as(
+        let run: Option<i64> = sqlx::query_scalar(
             "insert into smartassist_sync.runs (account_id, kind, status, started_at, watermark_before) \
          select account_id, 'replay', 'running', $2, watermark from smartassist_sync.accounts \
-         where account_id = $1 returning id, watermark_before",
+         where account_id = $1 returning id",
         )
         .bind(account_id)
         .bind(at)
         .fetch_optional(&mut *transaction)
         .await?;
-        let Some((run_id, watermark)) = run else {
+        let Some(run_id) = run else {
             return Ok(None);
         };
         let (position, rejected): (Uuid, i64) = sqlx::query_as(
@@ -270,7 +269,6 @@ pub async fn open(
             run_id,
             position,
             rejected: u64::try_from(rejected).unwrap_or(0),
-            watermark,
         }))
     })
     .await
@@ -288,7 +286,6 @@ pub async fn close(
         run_id: replay.run_id,
         outcome,
         counters,
-        watermark: replay.watermark,
         at,
         problem: None,
         api_clock_ahead: None,

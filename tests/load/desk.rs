@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use smartassist_etl::config::{AccountConfig, Config};
 use smartassist_etl::ledger::gaps;
 use smartassist_etl::ledger::leases::{self, Lease};
-use smartassist_etl::ledger::runs::{self, Kind, NewRun, Preparation, ReadyAccount};
+use smartassist_etl::ledger::runs::{self, Kind, NewRun, Preparation};
 use smartassist_etl::ledger::{Counters, LoadError, Purpose, Status, WindowEntry};
 use smartassist_etl::time::Window;
 use smartassist_etl::transform::privacy::Policy;
@@ -116,18 +116,18 @@ pub(super) async fn open_run(
         request_id: None,
         policy: range.map(|_| "of-a-test").filter(|_| kind == Kind::Refresh),
         range,
-        watermark: at,
     };
-    runs::open(&database.pool, &run).await.unwrap()
+    let (run_id, _) = runs::open(&database.pool, &run).await.unwrap();
+    run_id
 }
 
-/// Writes the row of the account.
+/// Writes the row of the account. `true`: coverage begins anew.
 pub(super) async fn prepare(
     database: &TestDatabase,
     lease: &Lease,
     account: &AccountConfig,
     at: DateTime<Utc>,
-) -> ReadyAccount {
+) -> bool {
     let preparation = Preparation {
         account,
         default_start: at,

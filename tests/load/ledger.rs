@@ -19,7 +19,6 @@ async fn finish(desk: &Desk, run_id: i64, outcome: Outcome) {
             missing: 3,
             ..Counters::default()
         },
-        watermark: at("10:00:00"),
         at: at("23:00:00"),
         problem: None,
         api_clock_ahead: None,

@@ -209,8 +209,8 @@ async fn what_was_stored_under_other_filters_is_not_judged() {
     desk.drained(&[inside("old"), witness()], "12:00:00").await;
     desk.drained(&[witness()], "12:10:00").await;
     let account = account(&[("channels", "rtm")]).await;
-    let prepared = prepare(&desk.database, &desk.lease, &account, at("13:00:00")).await;
-    assert!(prepared.coverage_began_anew);
+    let begins_anew = prepare(&desk.database, &desk.lease, &account, at("13:00:00")).await;
+    assert!(begins_anew);
     assert_eq!(desk.absences().await, 0, "what was missed is forgotten");
     desk.drained(&[inside("new"), witness()], "13:10:00").await;
     desk.drained(&[witness()], "13:20:00").await;

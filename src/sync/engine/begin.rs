@@ -29,7 +29,7 @@ use super::look::Ticks;
 use super::read::{Found, Task, WindowSource};
 use super::source::{OpenRun, Run, Source, SourceId};
 use super::write::{Fetch, Writer};
-use super::{Engine, Flight, Goal, TURN_OF_THE_LONGEST_WAIT, WINDOWS_AS_ROWS, WINDOWS_IN_FLIGHT};
+use super::{Engine, Flight, Goal, Opened, TURN_OF_THE_LONGEST_WAIT, WINDOWS_AS_ROWS, WINDOWS_IN_FLIGHT};
 
 /// About two weeks of polls.
 const WINDOWS_REMEMBERED: i64 = 4_000;
@@ -78,7 +78,6 @@ impl Engine {
             known_profile: prepared.known,
             time_zone: TimeZoneCheck::default(),
             kept_from: prepared.kept_from,
-            watermark: prepared.watermark,
             until: account.head(),
             filled_until: account.head(),
             history: None,
@@ -161,7 +160,7 @@ impl Engine {
         let source = &mut self.sources[place];
         source.run = Run::Opening;
         let (id, request) = (source.id(), source.request.clone());
-        let (account, lease, watermark) = (self.account.clone(), self.held.lease.clone(), self.watermark);
+        let (account, lease) = (self.account.clone(), self.held.lease.clone());
         self.opens.spawn(async move {
             let new = NewRun {
                 lease: &lease,
@@ -170,20 +169,15 @@ impl Engine {
                 request_id: id,
                 policy: request.as_ref().and_then(|request| request.policy.as_deref()),
                 range: request.as_ref().map(|request| request.range),
-                watermark,
             };
-            (
-                id,
-                conflict::retry(account.name(), || runs::open(&account.pool, &new)).await,
-            )
+            let opening = || runs::open(&account.pool, &new);
+            let (run_id, watermark) = conflict::retry(account.name(), opening).await?;
+            Ok((id, run_id, watermark))
         });
     }
 
-    pub(super) fn was_opened(
-        &mut self,
-        (id, opened): (SourceId, Result<i64, LoadError>),
-    ) -> Result<(), LoadError> {
-        let run_id = opened?;
+    pub(super) fn was_opened(&mut self, opened: Result<Opened, LoadError>) -> Result<(), LoadError> {
+        let (id, run_id, watermark) = opened?;
         failpoint::reach("run.opened");
         let Some(place) = self.place(id) else {
             return Ok(());
@@ -198,7 +192,7 @@ impl Engine {
                 info!(
                     windows_expected = windows,
                     records_expected = records.round().abs(),
-                    watermark = %telemetry::instant(self.watermark),
+                    watermark = %telemetry::instant(watermark),
                     "run started"
                 );
             });
@@ -206,7 +200,7 @@ impl Engine {
         source.run = Run::Open(Box::new(OpenRun {
             id: run_id,
             began: Instant::now(),
-            report: RunReport::begun(self.watermark),
+            report: RunReport::begun(),
             span,
         }));
         if id.is_none()
@@ -317,7 +311,6 @@ impl Engine {
 
 struct Prepared {
     kept_from: Option<DateTime<Utc>>,
-    watermark: DateTime<Utc>,
     known: ApiProfile,
     density: Density,
 }
@@ -346,8 +339,8 @@ async fn prepare(account: &AccountContext, held: &HeldLease) -> Result<Prepared,
     let kept_from = account.kept_from().await?;
     may_begin(account).await?;
     let preparation = account.preparation(kept_from);
-    let ready = conflict::retry(account.name(), || runs::prepare(pool, &held.lease, &preparation)).await?;
-    if ready.coverage_began_anew {
+    let preparing = || runs::prepare(pool, &held.lease, &preparation);
+    if conflict::retry(account.name(), preparing).await? {
         warn!("the account's filters have changed: coverage begins anew, everything is read again");
     }
     // Unreadable (newer version, manual edit): learn again.
@@ -359,7 +352,6 @@ async fn prepare(account: &AccountContext, held: &HeldLease) -> Result<Prepared,
     }
     Ok(Prepared {
         kept_from,
-        watermark: ready.watermark,
         known,
         density,
     })

@@ -91,7 +91,6 @@ pub(super) struct Closing {
     makes_no_progress: bool,
     /// Not after a failure of the engine.
     looks_back: bool,
-    watermark: DateTime<Utc>,
     pub(super) ignores_range: bool,
     pub(super) new_profile: Option<Value>,
     pub(super) time_zone: TimeZoneVerdict,
@@ -147,7 +146,6 @@ impl Engine {
             kind: self.kind_of(place),
             ends_request: ends_request && request.is_some(),
             looks_back: run.is_some(),
-            watermark: self.watermark,
             run,
             request,
             makes_no_progress,
@@ -177,7 +175,6 @@ impl Engine {
     pub(super) fn was_closed(&mut self, closed: Closed) -> Result<(), LoadError> {
         let (source, report) = (closed.source, closed.report);
         if closed.reads_again {
-            self.watermark = report.watermark.unwrap_or(self.watermark);
             self.head_is_done = false;
             self.sources[0].drained.clear();
         }
@@ -219,7 +216,7 @@ impl Closing {
     async fn close(self) -> Closed {
         let mut report = match &self.run {
             Some(run) => run.report.clone(),
-            None => RunReport::begun(self.watermark),
+            None => RunReport::begun(),
         };
         let (mut result, mut reads_again) = (Ok(()), false);
         if self.looks_back {
@@ -246,11 +243,12 @@ impl Closing {
         report.was_idle = self.run.is_none() && !report.has_failed();
         if let Some(run) = &self.run {
             failpoint::reach("run.closing");
-            self.finish(run, &report).await;
+            let [before, after] = self.finish(run, &report).await;
+            report.watermark = after;
             let took = run.began.elapsed();
             let (kind, outcome) = (self.kind.as_str(), report.outcome.as_str());
             telemetry::run_finished(self.account.name(), kind, outcome, took);
-            report.log(self.kind, took);
+            report.log(self.kind, before, took);
             failpoint::reach("run.closed");
         }
         let ended_request = self.ends_request && result.is_ok();
@@ -266,21 +264,22 @@ impl Closing {
         }
     }
 
-    async fn finish(&self, run: &OpenRun, report: &RunReport) {
+    async fn finish(&self, run: &OpenRun, report: &RunReport) -> [Option<DateTime<Utc>>; 2] {
         let finished = Finished {
             run_id: run.id,
             outcome: report.outcome,
             counters: report.counters,
-            watermark: report.watermark.unwrap_or(self.watermark),
             at: self.account.clock.now(),
             problem: report.problem.as_ref(),
             api_clock_ahead: self.account.api.clock_skew(),
             time_zone_disagreement_minutes: self.time_zone.minutes(),
         };
         let finishing = || runs::finish(&self.account.pool, &finished);
-        if let Err(error) = conflict::retry(self.account.name(), finishing).await {
+        let finished = conflict::retry(self.account.name(), finishing).await;
+        finished.unwrap_or_else(|error| {
             warn!(error = %chain(&error), "could not close the run in the ledger, the next one does");
-        }
+            [None, None]
+        })
     }
 
     async fn end_request(&self, report: &RunReport) -> Result<(), LoadError> {

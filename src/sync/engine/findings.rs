@@ -18,7 +18,7 @@ const REQUESTS_THAT_SHOW_ROOM: u64 = 120;
 
 impl Closing {
     pub(super) async fn look_back(&self, report: &mut RunReport) -> Result<bool, LoadError> {
-        let reads_again = self.remember_profile(report).await?;
+        let reads_again = self.remember_profile().await?;
         self.tell_gaps(report).await?;
         self.settle_missing(report).await?;
         judge_api(&self.account, self.ignores_range, report).await?;
@@ -29,7 +29,7 @@ impl Closing {
         Ok(reads_again)
     }
 
-    async fn remember_profile(&self, report: &mut RunReport) -> Result<bool, LoadError> {
+    async fn remember_profile(&self) -> Result<bool, LoadError> {
         let Some(json) = &self.new_profile else {
             return Ok(false);
         };
@@ -37,7 +37,6 @@ impl Closing {
         let remembered = conflict::retry(self.account.name(), remembering).await?;
         let (windows, watermark) = (remembered.withdrawn, remembered.watermark);
         if windows > 0 {
-            report.watermark = Some(watermark);
             warn!(
                 windows,
                 watermark = %telemetry::instant(watermark),

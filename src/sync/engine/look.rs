@@ -226,7 +226,7 @@ impl Engine {
             self.writes
                 .spawn(async move { Written::Closed(closing.run().await) });
         } else if self.sources[place].tried.is_empty() {
-            let idle = RunReport::idle(self.watermark);
+            let idle = RunReport::idle();
             self.account.health.send_modify(|health| health.ended(&idle));
             self.add_report(self.sources[place].id(), idle);
         }

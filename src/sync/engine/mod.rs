@@ -114,6 +114,9 @@ struct Flight {
 
 type ReadTask = (Fetch, Knowledge, Result<Found, LoadError>);
 
+/// A run, and the watermark.
+type Opened = (SourceId, i64, DateTime<Utc>);
+
 #[derive(Debug)]
 enum Effect {
     Drained(Vec<DateTime<Utc>>),
@@ -148,7 +151,6 @@ pub(super) struct Engine {
     model: Model,
     time_zone: TimeZoneCheck,
     kept_from: Option<DateTime<Utc>>,
-    watermark: DateTime<Utc>,
     until: DateTime<Utc>,
     filled_until: DateTime<Utc>,
     history: Option<History>,
@@ -161,7 +163,7 @@ pub(super) struct Engine {
     /// Refused; the reason is open while something newer is in flight.
     deferred: Vec<(Flight, ReadError)>,
     writes: JoinSet<Written>,
-    opens: JoinSet<(SourceId, Result<i64, LoadError>)>,
+    opens: JoinSet<Result<Opened, LoadError>>,
     looks: JoinSet<Result<Look, LoadError>>,
     is_look_due: bool,
     state_checked_at: DateTime<Utc>,
@@ -206,7 +208,7 @@ impl Engine {
                 both(self.report, Some(ended))
             }
         };
-        report.unwrap_or_else(|| RunReport::idle(self.watermark))
+        report.unwrap_or_else(RunReport::idle)
     }
 
     async fn work(&mut self) -> Result<Why, LoadError> {

@@ -196,7 +196,6 @@ impl Engine {
         let Some(place) = self.place(flight.source) else {
             return false;
         };
-        self.watermark = report.watermark.unwrap_or(self.watermark);
         let leaves_streak = matches!(effect, Effect::Nothing);
         if report.again {
             self.again(place, window);
@@ -210,7 +209,6 @@ impl Engine {
             return false;
         };
         let next = run.report.add(report);
-        run.report.watermark = Some(self.watermark);
         if source.gaps_found >= GAPS_IN_A_RUN {
             warn!(
                 gaps = source.gaps_found,

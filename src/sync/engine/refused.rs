@@ -135,9 +135,8 @@ impl Engine {
         self.profile.length_is_doubtful = true;
         self.spawn_write(flight, Effect::Tried, async move |writer, fetch| {
             let (pool, lease) = (&writer.account.pool, &writer.lease);
-            let watermark = accounts::note_history(pool, lease, Some(edge)).await?;
+            accounts::note_history(pool, lease, Some(edge)).await?;
             let mut report = writer.leave_unread(&fetch, &too_old()).await?;
-            report.watermark = Some(watermark);
             if matches!(purpose, Purpose::Backfill | Purpose::Repair) {
                 report.failure = Some(WindowFailure::alone(Problem::failed(
                     "history_not_served",
@@ -158,9 +157,8 @@ impl Engine {
 
     pub(super) fn note_history(&mut self, flight: Flight, served_from: Option<DateTime<Utc>>) {
         self.spawn_write(flight, Effect::Nothing, async move |writer, fetch| {
-            let mut report = writer.leave_unread(&fetch, &too_old()).await?;
-            let noted = accounts::note_history(&writer.account.pool, &writer.lease, served_from).await?;
-            report.watermark = Some(noted);
+            let report = writer.leave_unread(&fetch, &too_old()).await?;
+            accounts::note_history(&writer.account.pool, &writer.lease, served_from).await?;
             Ok(report)
         });
     }

@@ -24,7 +24,6 @@ use super::read::Fetched;
 #[derive(Debug, Default)]
 pub(in crate::sync) struct WindowReport {
     pub(in crate::sync) counters: Counters,
-    pub(in crate::sync) watermark: Option<DateTime<Utc>>,
     pub(in crate::sync) failure: Option<WindowFailure>,
     /// Another version was stored meanwhile.
     pub(in crate::sync) again: bool,
@@ -88,7 +87,6 @@ impl Writer {
                 self.announce(&commit.entry, &committed);
                 Ok(WindowReport {
                     counters: committed.counters,
-                    watermark: Some(committed.watermark),
                     failure,
                     ..WindowReport::default()
                 })
@@ -229,9 +227,7 @@ impl Fetch {
 }
 
 fn log_stored(entry: &WindowEntry<'_>, committed: &Committed) {
-    let Committed {
-        counters, watermark, ..
-    } = *committed;
+    let counters = &committed.counters;
     match entry.status {
         Status::Drained => info!(
             pages = counters.pages,
@@ -243,7 +239,7 @@ fn log_stored(entry: &WindowEntry<'_>, committed: &Committed) {
             missing = counters.missing,
             left_out = counters.left_out,
             rejected = counters.rejected,
-            watermark = %telemetry::instant(watermark),
+            watermark = committed.watermark.map(telemetry::instant),
             "window drained"
         ),
         Status::Gap => error!(
