@@ -128,16 +128,22 @@ macro_rules! spelled {
         }
 
         impl $name {
-            pub fn of(spelling: &str) -> Option<Self> {
-                match spelling {
-                    $($spelling => Some(Self::$value),)+
-                    _ => None,
-                }
-            }
+            pub const SPELLINGS: &[&str] = &[$($spelling),+];
 
             pub fn as_str(self) -> &'static str {
                 match self {
                     $(Self::$value => $spelling,)+
+                }
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = String;
+
+            fn try_from(spelling: String) -> Result<Self, String> {
+                match spelling.as_str() {
+                    $($spelling => Ok(Self::$value),)+
+                    _ => Err(spelling),
                 }
             }
         }

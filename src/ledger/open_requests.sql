@@ -1,5 +1,6 @@
 -- The remainder of each open request, up to what has settled ($2, by both clocks) and from what is kept ($4).
--- Gaps found since the request was made (or at any time, if any read serves) rest. $5: our rules.
+-- Gaps found since the request was made (or at any time, if any read serves) rest. $5: our rules, $6: the
+-- purposes that we know.
 select
     request.id,
     request.purpose,
@@ -8,10 +9,15 @@ select
     request.cancel_requested_at is not null as is_cancelled,
     coalesce(request.filters_digest <> sha256(convert_to(account.filters::text, 'UTF8')), false) as has_other_filters,
     request.by_identity,
-    lower(request.range) as range_start,
-    upper(request.range) as range_end,
-    array(select lower(stretch) from unnest(todo.ranges) as stretch order by stretch) as starts,
-    array(select upper(stretch) from unnest(todo.ranges) as stretch order by stretch) as ends
+    lower(request.range) as start,
+    upper(request.range) as "end",
+    coalesce(
+        (
+            select jsonb_agg(jsonb_build_object('start', lower(stretch), 'end', upper(stretch)) order by stretch)
+            from unnest(todo.ranges) as stretch
+        ),
+        '[]'
+    ) as remaining
 from smartassist_sync.requests as request
 join smartassist_sync.accounts as account on account.account_id = request.account_id
 cross join lateral (
@@ -28,5 +34,5 @@ cross join lateral (
         end
         * tstzmultirange(tstzrange($4, date_trunc('second', least($2, clock_timestamp() - make_interval(secs => $3))))) as ranges
 ) as todo
-where request.account_id = $1 and request.state = 'open' and request.rules <= $5
+where request.account_id = $1 and request.state = 'open' and request.rules <= $5 and request.purpose = any($6)
 order by request.id

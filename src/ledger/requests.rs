@@ -63,35 +63,23 @@ pub async fn ask(pool: &Pool, request: &NewRequest<'_>) -> Result<Option<Asked>,
         .await?)
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
 pub struct OpenRequest {
     pub id: i64,
+    #[sqlx(try_from = "String")]
     pub purpose: Purpose,
     pub policy: Option<String>,
     /// Windows begun earlier do not serve it; `None`: all do.
     pub since: Option<DateTime<Utc>>,
+    #[sqlx(flatten)]
     pub range: Window,
     /// Oldest first.
+    #[sqlx(json)]
     pub remaining: Vec<Window>,
     pub is_cancelled: bool,
     /// The account's filters have changed since.
     pub has_other_filters: bool,
     pub by_identity: bool,
-}
-
-#[derive(FromRow)]
-struct RequestRow {
-    id: i64,
-    purpose: String,
-    policy: Option<String>,
-    since: Option<DateTime<Utc>>,
-    is_cancelled: bool,
-    has_other_filters: bool,
-    by_identity: bool,
-    range_start: DateTime<Utc>,
-    range_end: DateTime<Utc>,
-    starts: Vec<DateTime<Utc>>,
-    ends: Vec<DateTime<Utc>>,
 }
 
 /// Those that this program may serve, oldest first.
@@ -102,29 +90,15 @@ pub async fn open(
     kept_from: Option<DateTime<Utc>>,
     rules: i32,
 ) -> Result<Vec<OpenRequest>, LoadError> {
-    let rows: Vec<RequestRow> = sqlx::query_as(include_str!("open_requests.sql"))
+    Ok(sqlx::query_as(include_str!("open_requests.sql"))
         .bind(account_id)
         .bind(until)
         .bind(settle.as_secs_f64())
         .bind(kept_from)
         .bind(rules)
+        .bind(Purpose::SPELLINGS)
         .fetch_all(pool)
-        .await?;
-    let request = |row: RequestRow| {
-        let remaining = row.starts.into_iter().zip(row.ends);
-        Some(OpenRequest {
-            id: row.id,
-            purpose: Purpose::of(&row.purpose)?,
-            policy: row.policy,
-            since: row.since,
-            range: Window::new(row.range_start, row.range_end),
-            remaining: remaining.map(|(start, end)| Window::new(start, end)).collect(),
-            is_cancelled: row.is_cancelled,
-            has_other_filters: row.has_other_filters,
-            by_identity: row.by_identity,
-        })
-    };
-    Ok(rows.into_iter().filter_map(request).collect())
+        .await?)
 }
 
 spelled! {
