@@ -1,11 +1,12 @@
-use chrono::{DateTime, Datelike, Utc};
+use chrono::{DateTime, Datelike, TimeDelta, Utc};
 use clap::Args;
 use tracing::{info, warn};
 
 use crate::config::{Config, parse_instant};
 use crate::ledger::Purpose;
+use crate::ledger::requests::Wish;
 use crate::ledger::runs::Outcome;
-use crate::sync::{self, Wish};
+use crate::sync;
 use crate::telemetry;
 use crate::telemetry::logging::Screen;
 use crate::time::{Clock, SystemClock, Window};
@@ -45,8 +46,9 @@ pub(super) async fn backfill(
     let wish = Wish {
         purpose: Purpose::Backfill,
         ranges: &[range],
-        read_again: arguments.refetch,
+        due_for: arguments.refetch.then(TimeDelta::zero),
         by_identity: false,
+        policy: None,
     };
     run_all(&config, screen, MayChange::Never, async |watched| {
         let (request, report) = watched.fulfil(&wish).await;

@@ -1,14 +1,16 @@
 use std::cell::RefCell;
 use std::fmt::Write as _;
 
+use chrono::TimeDelta;
 use clap::Args;
 use serde_json::{Value, json};
 
 use crate::config::Config;
 use crate::ledger::Purpose;
 use crate::ledger::problems::Failure;
+use crate::ledger::requests::Wish;
 use crate::ledger::runs::Outcome;
-use crate::sync::{self, DayComparison, Method, RunReport, Wish};
+use crate::sync::{self, DayComparison, Method, RunReport};
 use crate::telemetry::logging::Screen;
 use crate::time::Window;
 
@@ -109,8 +111,9 @@ async fn compare(
         let wish = Wish {
             purpose: Purpose::Repair,
             ranges: &differing,
-            read_again: true,
+            due_for: Some(TimeDelta::zero()),
             by_identity: false,
+            policy: None,
         };
         let (_, repaired) = watched.fulfil(&wish).await;
         not_repaired = None;
@@ -146,8 +149,9 @@ async fn verify_ranges(
     let wish = Wish {
         purpose: Purpose::Verify,
         ranges,
-        read_again: true,
+        due_for: Some(TimeDelta::zero()),
         by_identity: arguments.by_identity,
+        policy: None,
     };
     let (request, report) = watched.fulfil(&wish).await;
     let days = match request {
@@ -164,7 +168,7 @@ async fn verify_ranges(
 }
 
 fn days_of(range: Window) -> usize {
-    let last = range.end - chrono::TimeDelta::seconds(1);
+    let last = range.end - TimeDelta::seconds(1);
     let days = (last.date_naive() - range.start.date_naive()).num_days() + 1;
     usize::try_from(days).unwrap_or(0)
 }

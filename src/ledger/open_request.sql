@@ -35,7 +35,7 @@ ticked as (
     set ticks = request.ticks + known.is_new_tick::integer, due_at = coalesce($10, request.due_at)
     from known
     where request.id = known.id and known.state = 'open'
-    returning request.id, known.is_new_tick, false as is_new
+    returning request.id, true as is_open, known.is_new_tick
 ),
 fresh as (
     select coalesce(range_agg(fetched.range), '{}') as ranges
@@ -66,8 +66,8 @@ inserted as (
     ) as wanted
     where not isempty(range) and not exists (select from known)
     on conflict do nothing
-    returning id, false as is_new_tick, true as is_new
+    returning id, state = 'open' as is_open, false as is_new_tick
 )
-select id, is_new_tick from ticked
+select id, is_open, is_new_tick from ticked
 union all
-select id, is_new_tick from inserted
+select id, is_open, is_new_tick from inserted

@@ -12,53 +12,51 @@ use crate::time::Window;
 
 use super::leases::{Lease, fenced};
 use super::problems::Problem;
-use super::{LoadError, Purpose, spelled};
+use super::{LoadError, Purpose, RULES, spelled};
 
 #[derive(Debug, Clone, Copy)]
-pub struct NewRequest<'a> {
-    pub account_id: &'a str,
+pub struct Wish<'a> {
     pub purpose: Purpose,
-    pub policy: Option<&'a str>,
     /// Whole seconds.
     pub ranges: &'a [Window],
     /// What was read since it came due serves it; `None`: what was read at any time does.
     pub due_for: Option<TimeDelta>,
-    /// The policy's tick, by the clock of whoever asks.
-    pub due_at: Option<DateTime<Utc>>,
     /// `verify`: read every day whole.
     pub by_identity: bool,
-    pub requested_by: &'a str,
-    /// Transform version needed.
-    pub rules: i32,
+    /// With its tick, by the clock of whoever asks.
+    pub policy: Option<(&'a str, DateTime<Utc>)>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, FromRow)]
 pub struct Asked {
     pub id: i64,
+    pub is_open: bool,
     /// It was already open when its policy came due again.
     pub is_new_tick: bool,
 }
 
 /// Attaches to an equal open request. `None`: nothing is to be read.
-pub async fn ask(pool: &Pool, request: &NewRequest<'_>) -> Result<Option<Asked>, LoadError> {
-    let (starts, ends): (Vec<DateTime<Utc>>, Vec<DateTime<Utc>>) = request
-        .ranges
-        .iter()
-        .map(|range| (range.start, range.end))
-        .unzip();
+pub async fn ask(
+    pool: &Pool,
+    (account_id, requested_by): (&str, &str),
+    wish: &Wish<'_>,
+) -> Result<Option<Asked>, LoadError> {
+    let bounds = wish.ranges.iter().map(|range| (range.start, range.end));
+    let (starts, ends): (Vec<DateTime<Utc>>, Vec<DateTime<Utc>>) = bounds.unzip();
     // What is due in the future is due now.
-    let due_for = request.due_for.map(|due_for| due_for.as_seconds_f64().max(0.0));
+    let due_for = wish.due_for.map(|due_for| due_for.as_seconds_f64().max(0.0));
+    let (policy, due_at) = wish.policy.unzip();
     Ok(sqlx::query_as(include_str!("open_request.sql"))
-        .bind(request.account_id)
-        .bind(request.purpose.as_str())
-        .bind(request.policy)
+        .bind(account_id)
+        .bind(wish.purpose.as_str())
+        .bind(policy)
         .bind(starts)
         .bind(ends)
         .bind(due_for)
-        .bind(request.requested_by)
-        .bind(request.rules)
-        .bind(request.by_identity)
-        .bind(request.due_at)
+        .bind(requested_by)
+        .bind(RULES)
+        .bind(wish.by_identity)
+        .bind(due_at)
         .fetch_optional(pool)
         .await?)
 }

@@ -3,16 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::TimeDelta;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 
 use crate::config::RefreshPolicy;
 use crate::ledger::problems::Problem;
-use crate::ledger::requests::{self, NewRequest};
+use crate::ledger::requests::{self, Wish};
 use crate::ledger::runs::{Kind, Outcome};
-use crate::ledger::{Counters, LoadError, Purpose, RULES, accounts, gaps};
+use crate::ledger::{Counters, LoadError, Purpose, accounts, gaps};
 use crate::telemetry;
 use crate::time::Window;
 use crate::warehouse::compare;
@@ -28,16 +27,6 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// In looks, so once a minute.
 const SAY_EVERY: u32 = 60;
-
-#[derive(Debug, Clone, Copy)]
-pub struct Wish<'a> {
-    pub purpose: Purpose,
-    pub ranges: &'a [Window],
-    /// What was read before now does not count.
-    pub read_again: bool,
-    /// `verify`: read every day whole.
-    pub by_identity: bool,
-}
 
 #[derive(Debug, thiserror::Error)]
 pub enum WishError {
@@ -60,24 +49,9 @@ pub async fn ask(account: &AccountContext, wish: &Wish<'_>) -> Result<Option<i64
         Some(false) => {}
         None => introduce(account).await?,
     }
-    let request = NewRequest {
-        account_id: account.account_id(),
-        purpose: wish.purpose,
-        policy: None,
-        ranges: wish.ranges,
-        due_for: wish.read_again.then(TimeDelta::zero),
-        due_at: None,
-        by_identity: wish.by_identity,
-        requested_by: &account.holder,
-        rules: RULES,
-    };
-    let Some(asked) = requests::ask(&account.pool, &request).await? else {
-        return Ok(None);
-    };
-    let progress = requests::progress(&account.pool, asked.id).await?;
-    Ok(progress
-        .filter(|progress| progress.state == "open")
-        .map(|_| asked.id))
+    let by = (account.account_id(), account.holder.as_str());
+    let asked = requests::ask(&account.pool, by, wish).await?;
+    Ok(asked.filter(|asked| asked.is_open).map(|asked| asked.id))
 }
 
 async fn introduce(account: &AccountContext) -> Result<(), LoadError> {
@@ -141,8 +115,9 @@ async fn watch_all(
     let wish = Wish {
         purpose: Purpose::Backfill,
         ranges: &unread,
-        read_again: false,
+        due_for: None,
         by_identity: false,
+        policy: None,
     };
     let new = ask(account, &wish).await?;
     let mut all = None;

@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 use tracing::warn;
 
 use crate::config::{RefreshPolicy, Selection};
-use crate::ledger::requests::{self, NewRequest};
-use crate::ledger::{LoadError, Purpose, RULES, conflict};
+use crate::ledger::requests::{self, Wish};
+use crate::ledger::{LoadError, Purpose, conflict};
 use crate::time::Window;
 
 use super::account::AccountContext;
@@ -54,18 +54,15 @@ pub(super) async fn ask(
     if ranges.is_empty() {
         return Ok(None);
     }
-    let request = NewRequest {
-        account_id,
+    let wish = Wish {
         purpose,
-        policy: Some(&policy.name),
         ranges: &ranges,
         due_for: Some(account.clock.now() - tick),
-        due_at: Some(tick),
         by_identity: false,
-        requested_by: &account.holder,
-        rules: RULES,
+        policy: Some((&policy.name, tick)),
     };
-    let asked = conflict::retry(account.name(), || requests::ask(pool, &request)).await?;
+    let asking = || requests::ask(pool, (account_id, &account.holder), &wish);
+    let asked = conflict::retry(account.name(), asking).await?;
     if asked.is_some_and(|asked| asked.is_new_tick) {
         warn!(
             account = account.name(),

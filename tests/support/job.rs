@@ -1,10 +1,10 @@
 //! What tests have an account read, in one pass of this process.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use smartassist_etl::ledger::requests::{self, NewRequest};
+use smartassist_etl::ledger::Purpose;
+use smartassist_etl::ledger::requests::{self, Wish};
 use smartassist_etl::ledger::runs::Kind;
-use smartassist_etl::ledger::{Purpose, RULES};
-use smartassist_etl::sync::{self, AccountContext, RunReport, Wish};
+use smartassist_etl::sync::{self, AccountContext, RunReport};
 use smartassist_etl::time::Window;
 use tokio_util::sync::CancellationToken;
 
@@ -48,8 +48,9 @@ impl Runs for AccountContext {
                 let wish = Wish {
                     purpose: Purpose::Backfill,
                     ranges: &[*range],
-                    read_again: *refetch,
+                    due_for: refetch.then(TimeDelta::zero),
                     by_identity: false,
+                    policy: None,
                 };
                 sync::fulfil(self, &wish, stop).await.1
             }
@@ -100,16 +101,13 @@ async fn ask(
     ranges: &[Window],
     since: DateTime<Utc>,
 ) {
-    let request = NewRequest {
-        account_id: &account.api.account().account_id,
+    let wish = Wish {
         purpose,
-        policy: Some(policy),
         ranges,
         due_for: Some(real_now() - since),
-        due_at: Some(since),
         by_identity: false,
-        requested_by: "test",
-        rules: RULES,
+        policy: Some((policy, since)),
     };
-    requests::ask(&account.pool, &request).await.unwrap();
+    let by = (account.api.account().account_id.as_str(), "test");
+    requests::ask(&account.pool, by, &wish).await.unwrap();
 }

@@ -1,7 +1,9 @@
 //! A verification of whole days, and what it has found so far.
 
+use chrono::TimeDelta;
 use smartassist_etl::ledger::Purpose;
-use smartassist_etl::sync::{self, AccountContext, DayComparison, RunReport, Wish};
+use smartassist_etl::ledger::requests::Wish;
+use smartassist_etl::sync::{self, AccountContext, DayComparison, RunReport};
 use smartassist_etl::time::Window;
 use tokio_util::sync::CancellationToken;
 
@@ -44,8 +46,9 @@ impl Verifies for AccountContext {
         let wish = Wish {
             purpose: Purpose::Verify,
             ranges: &[verification.range],
-            read_again: true,
+            due_for: Some(TimeDelta::zero()),
             by_identity: verification.by_identity,
+            policy: None,
         };
         let (request, report) = sync::fulfil(self, &wish, stop).await;
         if let Some(request) = request {

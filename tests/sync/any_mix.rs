@@ -9,8 +9,9 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed, TestRunner};
 use serde_json::json;
 use smartassist_etl::ledger::Purpose;
+use smartassist_etl::ledger::requests::Wish;
 use smartassist_etl::ledger::runs::Outcome;
-use smartassist_etl::sync::{self, Wish};
+use smartassist_etl::sync;
 use smartassist_etl::time::Window;
 use smartassist_simulator::{Fault, FaultKind, Seed, When};
 use tokio_util::sync::CancellationToken;
@@ -201,8 +202,9 @@ impl Mix {
             let wish = Wish {
                 purpose: Purpose::Backfill,
                 ranges: &[window("2026-01-02T00:00:00Z", "2026-01-14T00:00:00Z")],
-                read_again: true,
+                due_for: Some(TimeDelta::zero()),
                 by_identity: false,
+                policy: None,
             };
             sync::ask(&other, &wish).await.unwrap();
             self.past.setup.hold_no_more();

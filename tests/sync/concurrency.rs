@@ -6,8 +6,9 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use smartassist_etl::config::Cron;
 use smartassist_etl::ledger::Purpose;
+use smartassist_etl::ledger::requests::Wish;
 use smartassist_etl::ledger::runs::Outcome;
-use smartassist_etl::sync::{self, Schedule, Wish};
+use smartassist_etl::sync::{self, Schedule};
 use tokio_util::sync::CancellationToken;
 
 use crate::support::instant;
@@ -66,8 +67,9 @@ async fn a_command_yields_to_a_waiting_daemon_which_does_its_request() {
     let wish = Wish {
         purpose: Purpose::Backfill,
         ranges: &[range],
-        read_again: false,
+        due_for: None,
         by_identity: false,
+        policy: None,
     };
     let id = sync::ask(&past.worker, &wish).await.unwrap().unwrap();
     let hold = past.setup.hold_answers();
