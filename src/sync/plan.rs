@@ -28,13 +28,6 @@ const PROBE_STEP: usize = 8;
 /// Stretches with fewer records between them are joined, which saves half a request.
 const BRIDGED_RECORDS: f64 = 50.0;
 
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) enum Side {
-    #[default]
-    Newest,
-    Oldest,
-}
-
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Planned {
     pub(super) window: Window,
@@ -93,11 +86,10 @@ impl Stretch {
 
 #[derive(Debug, Clone, Default)]
 pub(super) struct Queue {
-    /// Oldest first.
+    /// The last one is next.
     stretches: VecDeque<Stretch>,
     /// May be older than the API serves.
     parked: Vec<Stretch>,
-    side: Side,
 }
 
 /// `settle` before now, since the API shows data late; in whole seconds.
@@ -134,11 +126,7 @@ impl Queue {
     }
 
     pub(super) fn next_end(&self) -> Option<DateTime<Utc>> {
-        match self.side {
-            Side::Newest => self.stretches.back(),
-            Side::Oldest => self.stretches.front(),
-        }
-        .map(|stretch| stretch.window.end)
+        self.stretches.back().map(|stretch| stretch.window.end)
     }
 
     pub(super) fn subtract(&mut self, read: Window) {
@@ -163,11 +151,22 @@ impl Queue {
         self.stretches.push_back(Stretch::new(window));
     }
 
-    pub(super) fn turn_round(&mut self) {
-        self.side = match self.side {
-            Side::Newest => Side::Oldest,
-            Side::Oldest => Side::Newest,
+    /// Goes on with the older half of the oldest stretch.
+    pub(super) fn turn_to_the_oldest(&mut self) {
+        let starts = self.stretches.iter().map(|stretch| stretch.window.start);
+        let oldest = starts.enumerate().min_by_key(|(_, start)| *start);
+        let Some(mut oldest) = oldest.and_then(|(place, _)| self.stretches.remove(place)) else {
+            return;
         };
+        if oldest.window.seconds() > 1 {
+            let [older, newer] = oldest.window.halves();
+            self.stretches.push_front(Stretch {
+                window: newer,
+                ..oldest
+            });
+            oldest.window = older;
+        }
+        self.stretches.push_back(oldest);
     }
 
     pub(super) fn next(&mut self, model: &Model, in_flight: usize) -> Next {
@@ -175,12 +174,12 @@ impl Queue {
         if is_probe && in_flight > 0 {
             return Next::Wait;
         }
-        let Some(stretch) = self.take() else {
+        let Some(stretch) = self.stretches.pop_back() else {
             return if in_flight > 0 { Next::Wait } else { Next::Done };
         };
-        let window = model.cut(stretch, self.side);
+        let window = model.cut(stretch);
         for rest in stretch.window.without(window) {
-            self.put_back(Stretch {
+            self.stretches.push_back(Stretch {
                 window: rest,
                 ..stretch
             });
@@ -207,10 +206,10 @@ impl Queue {
                 let evenly = evenly(window, starts.len());
                 let sample = if is_sample { starts } else { &evenly };
                 model.density.observe(window, sample, total);
-                self.put_back(Stretch::in_parts(window, 2));
+                self.stretches.push_back(Stretch::in_parts(window, 2));
             }
-            None if is_probe => self.put_back(Stretch::in_parts(window, PROBE_STEP)),
-            Some(_) if !is_sample => self.put_back(Stretch::in_parts(window, parts)),
+            None if is_probe => self.stretches.push_back(Stretch::in_parts(window, PROBE_STEP)),
+            Some(_) if !is_sample => self.stretches.push_back(Stretch::in_parts(window, parts)),
             _ => self.put_back_parts(window, &boundaries(window, starts, parts)),
         }
     }
@@ -220,15 +219,12 @@ impl Queue {
         let parts = edges
             .windows(2)
             .map(|edge| Stretch::cut(Window::new(edge[0], edge[1])));
-        match self.side {
-            Side::Newest => self.stretches.extend(parts),
-            Side::Oldest => parts.rev().for_each(|part| self.stretches.push_front(part)),
-        }
+        self.stretches.extend(parts);
     }
 
     /// Shorter windows have fewer pages, which shift less.
     pub(super) fn drifted(&mut self, window: Window) {
-        self.put_back(Stretch::in_parts(window, 2));
+        self.stretches.push_back(Stretch::in_parts(window, 2));
     }
 
     pub(super) fn part_off(&mut self, window: Window, part: Window) {
@@ -240,7 +236,7 @@ impl Queue {
     }
 
     pub(super) fn again(&mut self, window: Window) {
-        self.put_back(Stretch::cut(window));
+        self.stretches.push_back(Stretch::cut(window));
     }
 
     pub(super) fn expected_left(&self, density: &Density) -> (f64, usize) {
@@ -284,20 +280,6 @@ impl Queue {
         self.stretches.retain(|stretch| stretch.window.end > instant);
         for stretch in &mut self.stretches {
             stretch.window.start = stretch.window.start.max(instant);
-        }
-    }
-
-    fn take(&mut self) -> Option<Stretch> {
-        match self.side {
-            Side::Newest => self.stretches.pop_back(),
-            Side::Oldest => self.stretches.pop_front(),
-        }
-    }
-
-    fn put_back(&mut self, stretch: Stretch) {
-        match self.side {
-            Side::Newest => self.stretches.push_back(stretch),
-            Side::Oldest => self.stretches.push_front(stretch),
         }
     }
 }

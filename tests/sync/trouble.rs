@@ -284,10 +284,10 @@ async fn what_blocks_the_newest_end_does_not_keep_the_oldest_away() {
     assert_eq!(report.outcome, Outcome::Failed);
     let failed = "select count(*) from smartassist_sync.windows where status = 'failed'";
     assert_eq!(database.number(failed).await, 2);
-    assert_eq!(
-        setup.simulator.world().requests().nth(1).unwrap().start,
-        Some(instant("2025-10-01T00:00:00Z")),
-        "what comes after a failure is read at the other end"
+    let after_the_failure = setup.simulator.world().requests().nth(1).unwrap().start;
+    assert!(
+        after_the_failure < Some(instant("2025-11-24T00:00:00Z")),
+        "what comes after a failure is older than the middle: {after_the_failure:?}"
     );
     assert_eq!(setup.sync(&database).await.outcome, Outcome::Succeeded);
     assert_eq!(database.counts().await[0], 500);

@@ -254,8 +254,8 @@ impl Engine {
             Some(AfterFailure::EndRun) => return true,
             Some(AfterFailure::ContinueIfFew) => {
                 self.failures_in_a_row += 1;
-                // What cannot be read may lie together: try the other end.
-                self.sources[place].queue.turn_round();
+                // What cannot be read may lie together.
+                self.sources[place].queue.turn_to_the_oldest();
             }
             Some(AfterFailure::Continue) | None => self.failures_in_a_row = 0,
         }

@@ -1,13 +1,13 @@
 //! How long a window may be, and where one that overflowed is cut.
 
-use chrono::{DateTime, Days, NaiveTime, SubsecRound, TimeDelta, Utc};
+use chrono::{DateTime, NaiveTime, SubsecRound, TimeDelta, Utc};
 
 use crate::extract::PAGE_SIZE;
 use crate::time::Window;
 
 use super::super::density::{Density, Expectation, count, hour_of};
 use super::super::read::ApiProfile;
-use super::{LONGEST_WINDOW, SECOND, Side, Stretch};
+use super::{LONGEST_WINDOW, SECOND, Stretch};
 
 const PART_FILL: f64 = 0.75;
 
@@ -22,7 +22,7 @@ const FIRST_WINDOWS: f64 = 3.0;
 const ERROR_WINDOWS: f64 = 20.0;
 
 /// The API may count its seven days as dates.
-const MOST_DATES: u64 = 7;
+const MOST_DATES: i64 = 7;
 
 /// Margin in standard deviations. An overflow costs one request with totals, else all pages.
 const MARGIN_WITH_TOTALS: f64 = 1.5;
@@ -96,51 +96,35 @@ impl Model {
 }
 
 impl Model {
-    pub(super) fn cut(&self, stretch: Stretch, side: Side) -> Window {
-        let widest = self.widest(stretch, side);
+    pub(super) fn cut(&self, stretch: Stretch) -> Window {
+        let widest = self.widest(stretch);
         if self.density.is_unknown() || stretch.is_part {
             return widest;
         }
-        let (fixed, furthest) = match side {
-            Side::Newest => (widest.end, widest.start),
-            Side::Oldest => (widest.start, widest.end),
-        };
-        let (mut edge, mut expected) = (fixed, Expectation::default());
-        while edge != furthest {
-            let hour = side.next_hour(edge, furthest);
-            let piece = side.window(edge, hour);
+        let Window { start, end } = widest;
+        let (mut edge, mut expected) = (end, Expectation::default());
+        while edge != start {
+            let hour = hour_of(edge - SECOND).max(start);
+            let piece = Window::new(hour, edge);
             let mut with_piece = expected;
             with_piece += self.density.of_hour(piece);
             if !self.fits(with_piece) {
                 let fitting = self.fitting_seconds(piece, expected, with_piece);
-                let seconds = TimeDelta::seconds(fitting.max(i64::from(edge == fixed)));
-                return side.window(fixed, side.further(edge, seconds));
+                let seconds = TimeDelta::seconds(fitting.max(i64::from(edge == end)));
+                return Window::new(edge - seconds, end);
             }
             (edge, expected) = (hour, with_piece);
         }
         widest
     }
 
-    fn widest(&self, stretch: Stretch, side: Side) -> Window {
+    fn widest(&self, stretch: Stretch) -> Window {
         let Window { start, end } = stretch.window;
         let longest = stretch.longest.min(self.limits.longest.unwrap_or(LONGEST_WINDOW));
-        match side {
-            Side::Newest => {
-                let last_date = self.midnight(end - SECOND, 0);
-                let first_date = last_date.checked_sub_days(Days::new(MOST_DATES - 1));
-                Window::new(start.max(end - longest).max(first_date.unwrap_or(start)), end)
-            }
-            Side::Oldest => {
-                let after_last_date = self.midnight(start, MOST_DATES);
-                Window::new(start, end.min(start + longest).min(after_last_date))
-            }
-        }
-    }
-
-    fn midnight(&self, at: DateTime<Utc>, days: u64) -> DateTime<Utc> {
         let offset = TimeDelta::minutes(self.limits.time_zone_offset.into());
-        let local = (at - offset).date_naive().and_time(NaiveTime::MIN).and_utc();
-        local.checked_add_days(Days::new(days)).unwrap_or(local) + offset
+        let last_date = (end - SECOND - offset).date_naive().and_time(NaiveTime::MIN);
+        let first_date = last_date.and_utc() - TimeDelta::days(MOST_DATES - 1) + offset;
+        Window::new(start.max(end - longest).max(first_date), end)
     }
 
     fn fitting_seconds(&self, piece: Window, without: Expectation, with: Expectation) -> i64 {
@@ -176,30 +160,6 @@ impl Model {
         let deviation = (expected.variance + expected.records + by_error).sqrt();
         let surge = if limits.totals { 0.0 } else { expected.surge };
         expected.records + surge + margin * deviation <= count(limits.reach)
-    }
-}
-
-impl Side {
-    fn window(self, fixed: DateTime<Utc>, other: DateTime<Utc>) -> Window {
-        let (start, end) = match self {
-            Self::Newest => (other, fixed),
-            Self::Oldest => (fixed, other),
-        };
-        Window::new(start, end)
-    }
-
-    fn further(self, edge: DateTime<Utc>, by: TimeDelta) -> DateTime<Utc> {
-        match self {
-            Self::Newest => edge - by,
-            Self::Oldest => edge + by,
-        }
-    }
-
-    fn next_hour(self, edge: DateTime<Utc>, furthest: DateTime<Utc>) -> DateTime<Utc> {
-        match self {
-            Self::Newest => hour_of(edge - SECOND).max(furthest),
-            Self::Oldest => (hour_of(edge) + TimeDelta::hours(1)).min(furthest),
-        }
     }
 }
 

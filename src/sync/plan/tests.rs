@@ -167,7 +167,7 @@ impl FakeApi {
             };
             self.read(planned, (&mut queue, &mut model), &mut driven);
             if turns_every > 0 && step.is_multiple_of(turns_every) {
-                queue.turn_round();
+                queue.turn_to_the_oldest();
             }
         }
         assert!(matches!(queue.next(&model, 0), Next::Done));
@@ -284,7 +284,7 @@ proptest! {
         let mut model = Model::new(Density::default(), limits);
         let mut queue = Queue::of(&wanted, &[], &model);
         if turned {
-            queue.turn_round();
+            queue.turn_to_the_oldest();
         }
         while let Next::Read(Planned { window, .. }) = queue.next(&model, 0) {
             prop_assert!(window.start < window.end && window.end - window.start <= TimeDelta::days(7));
