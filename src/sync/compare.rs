@@ -11,8 +11,8 @@ use tracing::{error, info};
 use uuid::Uuid;
 
 use crate::extract::{ApiError, Page};
-use crate::ledger::problems::{Problem, ProblemCode};
-use crate::ledger::{Counters, LoadError, Status, gaps, requests};
+use crate::ledger::problems::Problem;
+use crate::ledger::{Counters, LoadError, Status, requests};
 use crate::telemetry::instant;
 use crate::time::Window;
 use crate::transform::Interaction;
@@ -21,8 +21,8 @@ use crate::warehouse::left_out;
 
 use super::engine::{Fetch, Fetched, WindowReport, WindowRows, WindowSource, Writer, is_a_second};
 use super::plan::{Model, Next, Planned, Queue};
-use super::read::{Knowledge, NumResults, ReadError, Slice, Verdict};
-use super::report::{ELSEWHERE, STRAYS, WindowFailure, read_problem};
+use super::read::{Knowledge, NumResults, ReadError, Reading, Slice, Verdict};
+use super::report::{WindowFailure, read_problem};
 
 /// A basis that fits this many fewer days is excluded: one day may fit by chance.
 const DAYS_THAT_RULE_OUT: usize = 3;
@@ -231,7 +231,7 @@ impl Comparing<'_> {
             let fetch = self.part(planned);
             let read = self.source.read(&fetch, self.known).await;
             let problem = match &read {
-                Ok(fetched) => unreadable(planned.window, fetched.reading.verdict),
+                Ok(fetched) => unreadable(planned.window, &fetched.reading),
                 Err(error) => Some(read_problem(error)),
             };
             let reading = read.as_ref().ok().map(|fetched| &fetched.reading);
@@ -327,20 +327,17 @@ fn crossing(possible: &[usize]) -> Crossing {
 }
 
 /// The rest of the day is skipped: such seconds cost dozens of requests each.
-fn unreadable(window: Window, verdict: Verdict) -> Option<Problem> {
-    let at = instant(window.start);
-    match verdict {
-        Verdict::Drained => None,
-        Verdict::Elsewhere => Some(ProblemCode::RecordsOutsideWindow.saying(ELSEWHERE)),
-        Verdict::Strays => Some(ProblemCode::ElementsWithoutId.saying(STRAYS)),
-        _ if !is_a_second(window) => None,
-        Verdict::Inconsistent => Some(gaps::problem(format!(
-            "records of the second at {at} shift each time that it is read"
-        ))),
-        Verdict::Overflow => Some(gaps::problem(format!(
-            "the second at {at} holds more records than the API shows"
-        ))),
-    }
+fn unreadable(window: Window, reading: &Reading) -> Option<Problem> {
+    let goes_on = match reading.verdict {
+        Verdict::Drained => true,
+        Verdict::Elsewhere | Verdict::Strays => false,
+        Verdict::Inconsistent | Verdict::Overflow => !is_a_second(window),
+    };
+    (!goes_on).then(|| {
+        let problem = WindowFailure::gap(reading).problem;
+        let text = format!("at {}: {}", instant(window.start), problem.text);
+        Problem { text, ..problem }
+    })
 }
 
 fn status(has_failed: bool) -> Status {

@@ -184,12 +184,7 @@ impl RunReport {
     }
 
     /// The fields are an interface: `docs/logging.md`.
-    pub(super) fn log(
-        &self,
-        kind: Kind,
-        watermark_before: Option<DateTime<Utc>>,
-        took: std::time::Duration,
-    ) {
+    pub(super) fn log(&self, kind: Kind, watermark_before: Option<DateTime<Utc>>, took: std::time::Duration) {
         let counters = &self.counters;
         info!(
             kind = kind.as_str(),
@@ -232,11 +227,9 @@ pub(super) enum AfterFailure {
     EndRun,
 }
 
-pub(super) const ELSEWHERE: &str =
-    "the API does not keep to the requested range: its records lie outside the window";
+const ELSEWHERE: &str = "the API does not keep to the requested range: its records lie outside the window";
 
-pub(super) const STRAYS: &str =
-    "elements of the answers have no id and may stand for records that are not shown";
+const STRAYS: &str = "elements of the answers have no id and may stand for records that are not shown";
 
 pub(super) fn read_problem(error: &ReadError) -> Problem {
     let text = chain(error).to_string();
@@ -326,13 +319,13 @@ impl WindowFailure {
                 Self::if_few(ProblemCode::ElementsWithoutId.saying(text))
             }
             (Verdict::Inconsistent, _) => Self::if_few(gaps::problem(format!(
-                "records shift each time that this second is read; {seen} of them are stored"
+                "records shift each time that this second is read; {seen} of them were seen"
             ))),
             (_, Some(total)) => Self::alone(gaps::problem(format!(
                 "the API reports {total} records in this second and shows {seen} of them, also by direction, channel and queue"
             ))),
             (_, None) => Self::alone(gaps::problem(format!(
-                "there are more records in this second than the API shows, and without totals nothing proves that the {seen} stored are all"
+                "there are more records in this second than the API shows, and without totals nothing proves that the {seen} seen are all"
             ))),
         }
     }
