@@ -65,6 +65,11 @@ impl Extent {
     }
 }
 
+/// Characters that were replaced by U+FFFD.
+pub fn unreadable(text: &str) -> u64 {
+    memchr::memmem::find_iter(text.as_bytes(), "\u{fffd}").count() as u64
+}
+
 /// The last of equal keys counts.
 pub fn parse(text: &str) -> Result<Value, JsonError> {
     parse_counted(text, Extent::of(text))

@@ -44,17 +44,11 @@ fuzz_target!(|bytes: &[u8]| -> Corpus {
         body: body.to_vec(),
     };
     match judge(received, MOST) {
-        Ok(Answer::Page { page, unreadable }) => {
+        Ok(Answer::Page(page)) => {
             assert!(page.records.len() <= 500);
-            let texts = || page.records.iter().map(|element| element.text.get());
+            let texts = || page.records.iter().map(|element| element.get());
             assert!(texts().map(str::len).sum::<usize>() <= MOST);
             assert!(texts().all(|text| !text.contains('\0')));
-            for element in &page.records {
-                let replaced = element.text.get().matches('\u{fffd}').count() as u64;
-                assert!(element.unreadable <= replaced, "{} of {replaced}", element.unreadable);
-            }
-            let told: u64 = page.records.iter().map(|element| element.unreadable).sum();
-            assert!(told <= unreadable);
             assert!(status == 200 || status == 204 && page.records.is_empty());
         }
         Ok(Answer::EmptyIfAgreed) => assert_eq!(status, 200),

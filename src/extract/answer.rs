@@ -2,23 +2,18 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::ops::Range;
 
 use reqwest::StatusCode;
 use serde::de::{self, Deserializer, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::ApiError;
-use super::body::{ERROR_BODY_BYTES, Received, Text, decode};
+use super::body::{ERROR_BODY_BYTES, Received, decode};
 use crate::json;
 
 #[derive(Debug)]
 pub enum Answer {
-    Page {
-        page: Page,
-        /// Characters that could not be decoded.
-        unreadable: u64,
-    },
+    Page(Page),
     /// Empty if a second answer agrees.
     EmptyIfAgreed,
 }
@@ -27,16 +22,8 @@ pub enum Answer {
 pub struct Page {
     /// Of page or window, undocumented.
     pub reported: Option<u64>,
-    /// Including elements without an id.
-    pub records: Vec<Element>,
-}
-
-/// Parsed later and alone.
-#[derive(Debug)]
-pub struct Element {
-    pub text: Box<RawValue>,
-    /// Characters that could not be decoded.
-    pub unreadable: u64,
+    /// Including elements without an id. Parsed later and alone.
+    pub records: Vec<Box<RawValue>>,
 }
 
 /// `most`: bytes of text.
@@ -53,20 +40,17 @@ pub fn judge(received: Received, most: usize) -> Result<Answer, ApiError> {
         is_of_minute: body.contains("per-minute"),
     };
     if status == StatusCode::NO_CONTENT {
-        return Ok(Answer::Page {
-            page: Page::default(),
-            unreadable: 0,
-        });
+        return Ok(Answer::Page(Page::default()));
     }
     if status == StatusCode::OK {
         let bytes = body.len();
         let text = decode(body, &content_type, most).ok_or(ApiError::TooLarge { limit: most })?;
         let content = content_of(&text, bytes);
         // A record may contain "rate limit".
-        if matches!(&content, Ok(Answer::Page { page, .. }) if !page.records.is_empty()) {
+        if matches!(&content, Ok(Answer::Page(page)) if !page.records.is_empty()) {
             return content;
         }
-        let words = words(text.text.as_bytes());
+        let words = words(text.as_bytes());
         return match content {
             _ if says_rate_limited(&words) => Err(limited(&words)),
             Ok(Answer::EmptyIfAgreed) if says_too_old(&words) => Err(ApiError::Message),
@@ -108,8 +92,8 @@ const MOST_ELEMENTS: usize = 500;
 const IDS: [&str; 2] = ["sessionId", "conversationId"];
 
 /// An error misread as an empty page would never be requested again.
-fn content_of(text: &Text, bytes: usize) -> Result<Answer, ApiError> {
-    let envelope = Envelope::of(&text.text).ok_or(ApiError::Undecodable { bytes })?;
+fn content_of(text: &str, bytes: usize) -> Result<Answer, ApiError> {
+    let envelope = Envelope::of(text).ok_or(ApiError::Undecodable { bytes })?;
     let reported = envelope
         .reported
         .and_then(|raw| raw.get().trim_matches('"').parse().ok());
@@ -122,22 +106,19 @@ fn content_of(text: &Text, bytes: usize) -> Result<Answer, ApiError> {
             [b'{', ..] if names_id(data) => serde_json::from_str(data).ok().map(|record| vec![record]),
             _ => None,
         });
-    let page = |elements: &[&RawValue]| Answer::Page {
-        page: Page {
-            reported,
-            records: elements.iter().map(|element| text.element(element)).collect(),
-        },
-        unreadable: text.unreadable.count,
+    let page = |elements: Vec<&RawValue>| {
+        let records = elements.into_iter().map(RawValue::to_owned).collect();
+        Answer::Page(Page { reported, records })
     };
     match (elements, envelope.data.map(RawValue::get)) {
         (Some(Some(elements)), _) if !elements.is_empty() => {
             let is_page = elements.iter().any(|element| names_id(element.get()));
-            is_page.then(|| page(&elements)).ok_or(ApiError::ErrorObjects)
+            is_page.then(|| page(elements)).ok_or(ApiError::ErrorObjects)
         }
         (Some(Some(_)), _) | (_, Some("null")) if envelope.has_error() => Err(ApiError::Message),
         (Some(Some(_)), _) if envelope.says_more() => Ok(Answer::EmptyIfAgreed),
-        (Some(Some(_)), _) => Ok(page(&[])),
-        (_, Some("null")) if is_zero && !envelope.says_more() => Ok(page(&[])),
+        (Some(Some(_)), _) => Ok(page(Vec::new())),
+        (_, Some("null")) if is_zero && !envelope.says_more() => Ok(page(Vec::new())),
         // Without a list, `numResults` must be 0.
         (None, _) | (_, Some("null" | "{}" | "\"\"")) if is_zero && !envelope.has_error() => {
             Ok(Answer::EmptyIfAgreed)
@@ -149,20 +130,6 @@ fn content_of(text: &Text, bytes: usize) -> Result<Answer, ApiError> {
 
 fn is_error(data: &RawValue) -> bool {
     data.get().starts_with('{') && says_something(data)
-}
-
-impl Text {
-    fn element(&self, element: &RawValue) -> Element {
-        Element {
-            text: element.to_owned(),
-            unreadable: self.unreadable.within(&span(element.get(), &self.text)),
-        }
-    }
-}
-
-fn span(part: &str, whole: &str) -> Range<usize> {
-    let start = (part.as_ptr() as usize).saturating_sub(whole.as_ptr() as usize);
-    start..start + part.len()
 }
 
 fn elements(list: &str) -> Option<Vec<&RawValue>> {

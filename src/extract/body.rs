@@ -1,10 +1,10 @@
-//! Receives a body and decodes it; notes where characters are unreadable.
+//! Receives a body and decodes it.
 
-use std::ops::Range;
+use std::string::FromUtf8Error;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use encoding_rs::{DecoderResult, Encoding, UTF_8};
+use encoding_rs::{CoderResult, Encoding, UTF_8};
 use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
 use reqwest::{Response, StatusCode};
 
@@ -88,40 +88,6 @@ fn retry_after(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration> {
     Some(pause.min(LONGEST_PAUSE))
 }
 
-const REPLACEMENT: char = char::REPLACEMENT_CHARACTER;
-
-/// Bounds memory for a wrong charset.
-const MOST_PLACES: usize = 10_000;
-
-#[derive(Debug)]
-pub(super) struct Text {
-    pub(super) text: String,
-    pub(super) unreadable: Unreadable,
-}
-
-#[derive(Debug, Default)]
-pub(super) struct Unreadable {
-    places: Vec<usize>,
-    pub(super) count: u64,
-}
-
-impl Unreadable {
-    /// At least 1 where places are unknown.
-    pub(super) fn within(&self, bytes: &Range<usize>) -> u64 {
-        let before = |end| self.places.partition_point(|place| *place < end);
-        let known = (before(bytes.end) - before(bytes.start)) as u64;
-        let is_beyond = self.count > self.places.len() as u64 && self.places.last() < Some(&bytes.end);
-        if is_beyond { known.max(1) } else { known }
-    }
-
-    fn note(&mut self, place: usize) {
-        self.count += 1;
-        if self.places.len() < MOST_PLACES {
-            self.places.push(place);
-        }
-    }
-}
-
 fn declared(content_type: &str) -> Option<&'static Encoding> {
     content_type.split(';').skip(1).find_map(|parameter| {
         let (name, label) = parameter.split_once('=')?;
@@ -131,65 +97,33 @@ fn declared(content_type: &str) -> Option<&'static Encoding> {
     })
 }
 
-pub(super) fn decode(mut body: Vec<u8>, content_type: &str, most: usize) -> Option<Text> {
+/// `None`: too large. What is unreadable becomes U+FFFD, as does U+0000, which PostgreSQL cannot store.
+pub(super) fn decode(mut body: Vec<u8>, content_type: &str, most: usize) -> Option<String> {
     let marked = Encoding::for_bom(&body);
     let (encoding, mark) = marked.unwrap_or_else(|| (declared(content_type).unwrap_or(UTF_8), 0));
     body.drain(..mark);
-    let text = if encoding == UTF_8 {
-        match String::from_utf8(body) {
-            Ok(text) => Text {
-                text,
-                unreadable: Unreadable::default(),
-            },
-            Err(broken) => transcode(encoding, broken.as_bytes(), most)?,
-        }
+    let utf8 = if encoding == UTF_8 {
+        String::from_utf8(body).map_err(FromUtf8Error::into_bytes)
     } else {
-        transcode(encoding, &body, most)?
+        Err(body)
     };
-    without_nul(text, most)
-}
-
-fn transcode(encoding: &'static Encoding, mut body: &[u8], most: usize) -> Option<Text> {
-    let mut decoder = encoding.new_decoder_without_bom_handling();
-    let mut text = String::with_capacity(body.len().min(most));
-    let mut unreadable = Unreadable::default();
-    loop {
-        let (result, read) = decoder.decode_to_string_without_replacement(body, &mut text, true);
-        body = &body[read..];
-        if text.len() > most {
-            return None;
-        }
-        match result {
-            DecoderResult::InputEmpty => return Some(Text { text, unreadable }),
-            DecoderResult::OutputFull => text.reserve(body.len().clamp(64, 64 * 1024)),
-            DecoderResult::Malformed(..) => {
-                unreadable.note(text.len());
-                text.push(REPLACEMENT);
-            }
-        }
-    }
-}
-
-/// PostgreSQL stores no U+0000; JSON must escape it.
-fn without_nul(text: Text, most: usize) -> Option<Text> {
-    if memchr::memchr(0, text.text.as_bytes()).is_none() {
-        return (text.text.len() <= most).then_some(text);
-    }
-    let Text { text, unreadable } = text;
-    let nuls = || memchr::memchr_iter(0, text.as_bytes());
-    let known: Vec<usize> = nuls().take(MOST_PLACES).collect();
-    let growth = REPLACEMENT.len_utf8() - 1;
-    let place_after = |place: &usize| place + growth * known.partition_point(|nul| nul < place);
-    let mut places: Vec<usize> = unreadable.places.iter().chain(&known).map(place_after).collect();
-    places.sort_unstable();
-    places.truncate(MOST_PLACES);
-    (text.len() + growth * nuls().count() <= most).then(|| Text {
-        text: text.replace('\0', "\u{fffd}"),
-        unreadable: Unreadable {
-            places,
-            count: unreadable.count + nuls().count() as u64,
-        },
+    let text = match utf8 {
+        Ok(text) => text,
+        Err(body) => transcode(encoding, &body, most)?,
+    };
+    let nuls = memchr::memchr_iter(0, text.as_bytes()).count();
+    let growth = nuls * ("\u{fffd}".len() - 1);
+    (text.len() + growth <= most).then(|| match nuls {
+        0 => text,
+        _ => text.replace('\0', "\u{fffd}"),
     })
+}
+
+fn transcode(encoding: &'static Encoding, body: &[u8], most: usize) -> Option<String> {
+    let mut decoder = encoding.new_decoder_without_bom_handling();
+    let mut text = String::with_capacity(decoder.max_utf8_buffer_length(body.len())?.min(most));
+    let (result, ..) = decoder.decode_to_string(body, &mut text, true);
+    (result == CoderResult::InputEmpty).then_some(text)
 }
 
 #[cfg(test)]
@@ -218,9 +152,8 @@ mod tests {
     const JSON: &str = "application/json";
     const PLENTY: usize = 1 << 20;
 
-    fn read(body: &[u8], content_type: &str) -> (String, u64) {
-        let text = decode(body.to_vec(), content_type, PLENTY).unwrap();
-        (text.text, text.unreadable.count)
+    fn read(body: &[u8], content_type: &str) -> String {
+        decode(body.to_vec(), content_type, PLENTY).unwrap()
     }
 
     #[test]
@@ -262,33 +195,16 @@ mod tests {
             ),
         ] {
             let body = [mark, body].concat();
-            assert_eq!(
-                read(&body, content_type),
-                ("{\"a\":\"Zoë €\"}".to_owned(), 0),
-                "{content_type}"
-            );
+            assert_eq!(read(&body, content_type), "{\"a\":\"Zoë €\"}", "{content_type}");
         }
     }
 
     #[test]
-    fn what_cannot_be_read_is_replaced_and_counted_in_its_place() {
-        let text = decode(b"ab\xffc\0d\xe2\x82".to_vec(), JSON, PLENTY).unwrap();
-        assert_eq!(text.text, "ab\u{fffd}c\u{fffd}d\u{fffd}");
-        let within = |bytes: Range<usize>| text.unreadable.within(&bytes);
-        assert_eq!(text.unreadable.count, 3);
-        assert_eq!(
-            [within(0..2), within(0..5), within(5..9), within(6..13)],
-            [0, 1, 1, 2]
-        );
-    }
-
-    #[test]
-    fn ranges_beyond_the_known_places_count_at_least_one() {
-        let text = decode(vec![0xff; MOST_PLACES + 5], JSON, PLENTY).unwrap();
-        let known = MOST_PLACES * 3;
-        assert_eq!(text.unreadable.count, MOST_PLACES as u64 + 5);
-        assert_eq!(text.unreadable.within(&(0..3)), 1);
-        assert_eq!(text.unreadable.within(&(known..known + 9)), 1);
+    fn what_cannot_be_read_is_replaced_in_its_place() {
+        let text = read(b"ab\xffc\0d\xe2\x82", JSON);
+        assert_eq!(text, "ab\u{fffd}c\u{fffd}d\u{fffd}");
+        let latin = "application/json; charset=latin1";
+        assert_eq!(read(b"Zo\xeb\0", latin), "Zoë\u{fffd}");
     }
 
     #[test]
@@ -296,6 +212,8 @@ mod tests {
         for body in [&b"\xff\xff"[..], b"\0\0", b"12345"] {
             assert!(decode(body.to_vec(), JSON, 4).is_none(), "{body:?}");
         }
+        let latin = "application/json; charset=latin1";
+        assert!(decode(b"\xeb\xeb\xeb".to_vec(), latin, 4).is_none());
         assert!(decode(b"1234".to_vec(), JSON, 4).is_some());
     }
 }

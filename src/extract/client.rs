@@ -15,6 +15,7 @@ use super::answer::{self, Answer};
 use super::clock::{self, ApiClock};
 use super::{Action, ApiError, Budget, BudgetUse, HOURLY_LIMIT_REMEDY, Page, PageRequest, Tally, body};
 use crate::config::AccountConfig;
+use crate::json::unreadable;
 use crate::telemetry::{self, chain};
 use crate::time::{Clock, Skew};
 
@@ -137,17 +138,18 @@ impl ApiClient {
     }
 
     fn accept(&self, answer: Answer, tally: &Tally) -> Page {
-        let (page, characters) = match answer {
-            Answer::Page { page, unreadable } => (page, unreadable),
-            Answer::EmptyIfAgreed => (Page::default(), 0),
+        let page = match answer {
+            Answer::Page(page) => page,
+            Answer::EmptyIfAgreed => Page::default(),
         };
         tally.add_page(page.records.len());
+        let characters: u64 = page.records.iter().map(|record| unreadable(record.get())).sum();
         if characters > 0 {
             telemetry::unreadable(&self.account.name, characters);
             warn!(
                 characters,
-                remedy = "tell the vendor that its answers are not in the charset that they name; the warnings of sessions and \
-                          raw_interactions show where",
+                remedy = "where nobody typed U+FFFD, tell the vendor that its answers are not in the charset that they name; the \
+                          warnings of sessions and raw_interactions show where",
                 "characters of an answer cannot be read, and were replaced"
             );
         }

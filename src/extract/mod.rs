@@ -17,7 +17,7 @@ use serde_json::{Map, Value, json};
 use crate::config::{AccountConfig, Direction};
 use crate::time::{Pulse, Window};
 
-pub use answer::{Answer, Element, Page, judge};
+pub use answer::{Answer, Page, judge};
 pub use body::Received;
 pub use budget::{Budget, BudgetUse, Place, Priority};
 pub use client::{ApiClient, ClientError};

@@ -30,7 +30,7 @@ pub use record::Drift;
 pub use record_text::{LARGEST_RECORD, MOST_VALUES, RecordText};
 pub use table::{Field, JsonText, Jsonb, Table, TableRow, put};
 
-use crate::json::JsonError;
+use crate::json::{self, JsonError};
 use privacy::{Identifier, Policy};
 use raw::LONGEST_ID;
 use reader::Notes;
@@ -128,10 +128,19 @@ pub fn transform(
     origin: Origin<'_>,
     policy: &Policy,
 ) -> Result<Interaction, Box<Rejected>> {
-    match record.excess() {
-        Some(reason) => Err(Rejected::too_large(record, reason, origin, policy).into()),
-        None => transform_stored(record, origin, policy),
+    if let Some(reason) = record.excess() {
+        return Err(Rejected::too_large(record, reason, origin, policy).into());
     }
+    let mut interaction = transform_stored(record, origin, policy)?;
+    let unreadable = json::unreadable(record.text());
+    if unreadable > 0 {
+        let warning = format!(
+            "{}: {unreadable} characters that could not be read were replaced by U+FFFD",
+            record_text::WHOLE_RECORD
+        );
+        interaction.rows.session.warnings.insert(0, warning);
+    }
+    Ok(interaction)
 }
 
 /// Applies the privacy rules to stored text.

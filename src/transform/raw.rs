@@ -8,8 +8,8 @@ use uuid::{Builder, Uuid};
 use super::coerce::{self, Coerce, FieldKind};
 use super::privacy::Policy;
 use super::reader::{Notes, named};
-use super::record_text::{self, RecordText, WHOLE_RECORD};
-use super::{Interaction, Origin, Rejected, instant, record, transform};
+use super::record_text::{self, RecordText};
+use super::{Interaction, Origin, instant, record, transform};
 use crate::json;
 
 const IDS: [&str; 2] = ["sessionId", "conversationId"];
@@ -28,19 +28,13 @@ pub struct RawRecord {
     pub started_at: Option<DateTime<Utc>>,
     /// If readable, and not open.
     pub ended_at: Option<DateTime<Utc>>,
-    /// Characters replaced on receipt.
-    pub unreadable: u64,
     pub sent: RecordText<'static>,
 }
 
 impl RawRecord {
     /// One pass over the text.
     /// Refuses what names no id, such as an error object, or has neither id nor start.
-    pub fn of(
-        sent: RecordText<'static>,
-        unreadable: u64,
-        origin: Origin<'_>,
-    ) -> Result<Self, RecordText<'static>> {
+    pub fn of(sent: RecordText<'static>, origin: Origin<'_>) -> Result<Self, RecordText<'static>> {
         let Some(fields) = proving_fields(sent.text()) else {
             return Err(sent);
         };
@@ -69,21 +63,8 @@ impl RawRecord {
             is_conversation: ids.conversation_id.is_some(),
             started_at,
             ended_at: instant(END).filter(|end| !is_open(end)),
-            unreadable,
             sent,
         })
-    }
-
-    pub fn transform(&self, origin: Origin<'_>, policy: &Policy) -> Result<Interaction, Box<Rejected>> {
-        let mut interaction = transform(&self.sent, origin, policy)?;
-        if self.unreadable > 0 {
-            let warning = format!(
-                "{WHOLE_RECORD}: {} characters that could not be read were replaced by U+FFFD",
-                self.unreadable
-            );
-            interaction.rows.session.warnings.insert(0, warning);
-        }
-        Ok(interaction)
     }
 
     pub fn channel_and_queues(&self) -> (Option<String>, Vec<String>) {
@@ -194,7 +175,7 @@ mod tests {
     };
 
     fn read(text: &str) -> Option<RawRecord> {
-        RawRecord::of(RecordText::of(text.to_owned()), 0, ORIGIN).ok()
+        RawRecord::of(RecordText::of(text.to_owned()), ORIGIN).ok()
     }
 
     #[test]
@@ -206,7 +187,7 @@ mod tests {
             r#"{"sessionId":"a\ud800","sessionStartTime":{"$date":"2026-01-10T10:00:00Z"}}"#,
         ] {
             let raw = read(text).unwrap();
-            let row = raw.transform(ORIGIN, &Policy::default()).unwrap();
+            let row = transform(&raw.sent, ORIGIN, &Policy::default()).unwrap();
             assert_eq!(raw.identity, row.key, "{text}");
             assert_eq!(
                 raw.started_at,

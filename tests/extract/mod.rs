@@ -77,7 +77,7 @@ fn arrived(setup: &Setup) -> u64 {
 }
 
 fn texts(page: &Page) -> Vec<&str> {
-    page.records.iter().map(|record| record.text.get()).collect()
+    page.records.iter().map(|record| record.get()).collect()
 }
 
 /// Everything that a log line could show of an error.

@@ -112,7 +112,7 @@ async fn first_week(setup: &Setup) -> BTreeMap<Uuid, Interaction> {
         let page = client.page(&request, &Tally::default()).await.unwrap();
         for record in &page.records {
             let interaction = transform(
-                &raw(record.text.get()),
+                &raw(record.get()),
                 origin(client.account().time_zone_offset),
                 &Policy::default(),
             )

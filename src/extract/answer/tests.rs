@@ -14,11 +14,11 @@ fn judged(status: u16, content_type: &str, body: &[u8]) -> Result<Answer, ApiErr
 
 fn in_a_word(status: u16, content_type: &str, body: &[u8]) -> String {
     match judged(status, content_type, body) {
-        Ok(Answer::Page { page, unreadable }) => {
+        Ok(Answer::Page(page)) => {
             let reported = page
                 .reported
                 .map_or("-".to_owned(), |reported| reported.to_string());
-            format!("{reported}/{}/{unreadable}", page.records.len())
+            format!("{reported}/{}", page.records.len())
         }
         Ok(Answer::EmptyIfAgreed) => "empty if agreed".to_owned(),
         Err(error) => error.kind().to_owned(),
@@ -28,53 +28,53 @@ fn in_a_word(status: u16, content_type: &str, body: &[u8]) -> String {
 const BODIES: &[(&str, &str)] = &[
     (
         r#"{"numResults":14,"data":[{"sessionId":"a"},{"conversationId":"b"}]}"#,
-        "14/2/0",
+        "14/2",
     ),
-    (r#"{"numResults":"12","data":[{"sessionId":7}]}"#, "12/1/0"),
+    (r#"{"numResults":"12","data":[{"sessionId":7}]}"#, "12/1"),
     (
         r#"{"numResults":"many","data":[{"sessionid":"a","message":"x"}]}"#,
-        "-/1/0",
+        "-/1",
     ),
-    (r#"{"data":[{"SESSIONID":""}]}"#, "-/1/0"),
+    (r#"{"data":[{"SESSIONID":""}]}"#, "-/1"),
     (
         r#"{"data":[{"sessionId":"undefined","conversationId":null}]}"#,
-        "-/1/0",
+        "-/1",
     ),
     (
         r#"{"data":[{"sessionId":"a"}],"message":"beside a record"}"#,
-        "-/1/0",
+        "-/1",
     ),
-    (r#"{"data":[{"sessionId":"a"}],"error":{"code":500}}"#, "-/1/0"),
-    (r#"{"data":{"sessionId":"a lone record"}}"#, "-/1/0"),
-    (r#"{"data":[{"sessionId":"a","sessionId":"twice"}]}"#, "-/1/0"),
-    (r#"{"data":[{"session\u0049d":"a"}]}"#, "-/1/0"),
-    (r#"{"data":[{"sessionId":"\ud800"}]}"#, "-/1/0"),
-    (r#"{"data":[{"sessionId":"a","n":1e999}]}"#, "-/1/0"),
-    (r#"{"numResults":0,"data":[]}"#, "0/0/0"),
-    (r#"{"numResults":3,"data":[]}"#, "3/0/0"),
-    (r#"{"data":[]}"#, "-/0/0"),
-    (r#"{"numResults":0,"data":null}"#, "0/0/0"),
-    (r#"{"numResults":"0","data":null}"#, "0/0/0"),
+    (r#"{"data":[{"sessionId":"a"}],"error":{"code":500}}"#, "-/1"),
+    (r#"{"data":{"sessionId":"a lone record"}}"#, "-/1"),
+    (r#"{"data":[{"sessionId":"a","sessionId":"twice"}]}"#, "-/1"),
+    (r#"{"data":[{"session\u0049d":"a"}]}"#, "-/1"),
+    (r#"{"data":[{"sessionId":"\ud800"}]}"#, "-/1"),
+    (r#"{"data":[{"sessionId":"a","n":1e999}]}"#, "-/1"),
+    (r#"{"numResults":0,"data":[]}"#, "0/0"),
+    (r#"{"numResults":3,"data":[]}"#, "3/0"),
+    (r#"{"data":[]}"#, "-/0"),
+    (r#"{"numResults":0,"data":null}"#, "0/0"),
+    (r#"{"numResults":"0","data":null}"#, "0/0"),
     (
         r#"{"data":[],"error":null,"errors":[],"message":"Success"}"#,
-        "-/0/0",
+        "-/0",
     ),
-    (r#"{"data":[],"error":{},"errors":false,"message":" "}"#, "-/0/0"),
+    (r#"{"data":[],"error":{},"errors":false,"message":" "}"#, "-/0"),
     (
         r#"{"data":[{"sessionId":"a"},{"errors":[{"msg":"x","code":500}]}]}"#,
-        "-/2/0",
+        "-/2",
     ),
     (
         r#"{"data":[null,7,"text",[],[{"sessionId":"in a list"}],{},{"sessionId":"a"}]}"#,
-        "-/7/0",
+        "-/7",
     ),
     (
         r#"{"data":[{"sessionId":"a"},{"sessionId":null},{"sessionId":{"of":1},"conversationId":[1]}]}"#,
-        "-/3/0",
+        "-/3",
     ),
     (
         r#"{"data":[{"sessionId":"a"},{"sessionId":true},{"error":{"sessionId":"b"}}]}"#,
-        "-/3/0",
+        "-/3",
     ),
     (r#"{"numResults":0}"#, "empty if agreed"),
     (r#"{"numResults":"0"}"#, "empty if agreed"),
@@ -122,19 +122,19 @@ const BODIES: &[(&str, &str)] = &[
     ),
     (
         r#"{"numResults":0,"data":[],"hasMore":false,"pageNumber":0,"limit":100,"took":12}"#,
-        "0/0/0",
+        "0/0",
     ),
     (
         r#"{"NumResults":0,"Data":[],"success":true,"status":"Success","statusCode":200,"code":0}"#,
-        "0/0/0",
+        "0/0",
     ),
     (
         r#"{"data":[],"requestId":"4f-2","timestamp":"2026-01-15T12:00:00Z","errorMessage":"","failed":false,"errorCode":0}"#,
-        "-/0/0",
+        "-/0",
     ),
     (
         r#"{"data":[],"meta":{"page":1,"total":0,"next":null},"warnings":[]}"#,
-        "-/0/0",
+        "-/0",
     ),
     (r#"{"Error":"x","data":[]}"#, "message"),
     (r#"{"numResults":0,"data":[],"ERRORS":[{"code":500}]}"#, "message"),
@@ -189,7 +189,7 @@ const BODIES: &[(&str, &str)] = &[
         r#"{"data":{"message":"You've exceeded the per-minute rate limit"}}"#,
         "rate_limited",
     ),
-    (r#"{"data":[{"sessionId":"a","said":"the rate limit"}]}"#, "-/1/0"),
+    (r#"{"data":[{"sessionId":"a","said":"the rate limit"}]}"#, "-/1"),
 ];
 
 #[test]
@@ -210,8 +210,8 @@ fn every_other_status_is_what_it_is() {
     let limited = br#"{"errors":[{"msg":"Rate limit for this API has been reached"}]}"#;
     let page = br#"{"data":[{"sessionId":"a"}]}"#;
     for (status, body, want) in [
-        (204, &b""[..], "-/0/0"),
-        (204, b"rubbish", "-/0/0"),
+        (204, &b""[..], "-/0"),
+        (204, b"rubbish", "-/0"),
         (201, page, "unaccepted"),
         (206, page, "unaccepted"),
         (302, b"", "redirected"),
@@ -235,29 +235,21 @@ fn a_page_is_read_in_the_charset_that_it_declares() {
     let latin = b"{\"data\":[{\"sessionId\":\"s\",\"name\":\"Zo\xeb\"}]}";
     assert_eq!(
         in_a_word(200, "application/json; charset=iso-8859-1", latin),
-        "-/1/0"
+        "-/1"
     );
-    assert_eq!(in_a_word(200, JSON, latin), "-/1/1");
+    let Ok(Answer::Page(page)) = judged(200, JSON, latin) else {
+        panic!("no page");
+    };
+    assert_eq!(
+        page.records[0].get(),
+        "{\"sessionId\":\"s\",\"name\":\"Zo\u{fffd}\"}"
+    );
     let wide: Vec<u8> = String::from_utf8_lossy(latin)
         .encode_utf16()
         .flat_map(u16::to_le_bytes)
         .collect();
-    assert_eq!(in_a_word(200, "application/json; charset=utf-16", &wide), "-/1/0");
-    assert_eq!(in_a_word(200, JSON, &[b"\xff\xfe", &wide[..]].concat()), "-/1/0");
-}
-
-#[test]
-fn a_record_is_told_how_much_of_it_could_not_be_read() {
-    let body = b"{\"x\":\"\xff\",\"data\":[{\"sessionId\":\"a\"},{\"sessionId\":\"b\xff\xff\0\"},7,{\"sessionId\":\"c\xff\"}]}";
-    let Ok(Answer::Page { page, unreadable }) = judged(200, JSON, body) else {
-        panic!("no page");
-    };
-    let characters: Vec<u64> = page.records.iter().map(|record| record.unreadable).collect();
-    assert_eq!((characters, unreadable), (vec![0, 3, 0, 1], 5));
-    assert_eq!(
-        page.records[1].text.get(),
-        "{\"sessionId\":\"b\u{fffd}\u{fffd}\u{fffd}\"}"
-    );
+    assert_eq!(in_a_word(200, "application/json; charset=utf-16", &wide), "-/1");
+    assert_eq!(in_a_word(200, JSON, &[b"\xff\xfe", &wide[..]].concat()), "-/1");
 }
 
 #[test]
@@ -265,8 +257,8 @@ fn a_page_of_more_than_500_elements_is_refused() {
     let of = |element: &str, count: usize| format!("{{\"data\":[{}]}}", vec![element; count].join(","));
     let record = r#"{"sessionId":"a"}"#;
     for (body, want) in [
-        (of(record, 200), "-/200/0"),
-        (of(record, 500), "-/500/0"),
+        (of(record, 200), "-/200"),
+        (of(record, 500), "-/500"),
         (of(record, 501), "undecodable"),
         (of("0", 400_000), "undecodable"),
     ] {
@@ -279,9 +271,9 @@ fn what_no_parser_would_take_does_not_spoil_its_page() {
     let deep = format!("{}{}", "[".repeat(5_000), "]".repeat(5_000));
     let body =
         format!(r#"{{"data":[{{"sessionId":"a","deep":{deep}}},{deep},{{"sessionId":"b","x":"\ud800"}}]}}"#);
-    assert_eq!(in_a_word(200, JSON, body.as_bytes()), "-/3/0");
+    assert_eq!(in_a_word(200, JSON, body.as_bytes()), "-/3");
     let alone = format!(r#"{{"data":{{"deep":{deep},"sessionId":"a"}}}}"#);
-    assert_eq!(in_a_word(200, JSON, alone.as_bytes()), "-/1/0");
+    assert_eq!(in_a_word(200, JSON, alone.as_bytes()), "-/1");
 }
 
 #[test]

@@ -216,7 +216,7 @@ impl WindowRows {
         let mut rows = Self::default();
         let mut versions_differ = BTreeSet::new();
         for record in records {
-            let interaction = match record.transform(origin, policy) {
+            let interaction = match transform(&record.sent, origin, policy) {
                 Ok(interaction) => interaction,
                 Err(rejected) => {
                     rows.reject(*rejected);

@@ -204,7 +204,7 @@ impl RawPage {
             ..Self::default()
         };
         for element in page.records {
-            match RawRecord::of(element.text.into(), element.unreadable, origin) {
+            match RawRecord::of(element.into(), origin) {
                 Ok(record) => read.records.push(record),
                 Err(stray) => read.strays.push(stray),
             }

@@ -8,6 +8,7 @@ use crate::extract::{ApiClient, ApiError, LAST_OFFSET, PAGE_SIZE, Priority, REAC
 use crate::sync::time_zone::{TimeZoneCheck, TimeZoneVerdict};
 use crate::time::Window;
 use crate::transform::privacy::Policy;
+use crate::transform::transform;
 
 use super::decide::Judgement;
 use super::pass::{After, Pass};
@@ -165,7 +166,7 @@ fn time_zone(api: &ApiClient, pass: &Pass) -> TimeZoneVerdict {
     // The result is neither stored nor shown.
     let policy = Policy::default();
     let records = pass.pages.iter().flat_map(|page| &page.records);
-    let transformed = records.filter_map(|record| record.transform(origin, &policy).ok());
+    let transformed = records.filter_map(|record| transform(&record.sent, origin, &policy).ok());
     let mut check = TimeZoneCheck::default();
     check.see(transformed.collect::<Vec<_>>().iter());
     check.verdict()

@@ -203,7 +203,7 @@ mod tests {
             account_id: "a",
             time_zone_offset: 0,
         };
-        RawRecord::of(RecordText::of(text), 0, origin).unwrap()
+        RawRecord::of(RecordText::of(text), origin).unwrap()
     }
 
     fn places(records: &[(&str, &str)]) -> Places {

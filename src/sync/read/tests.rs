@@ -75,7 +75,7 @@ impl Pages for MemoryApi {
             body,
         };
         match extract::judge(received, 8 << 20)? {
-            Answer::Page { page, .. } => Ok(RawPage::of(page, ORIGIN)),
+            Answer::Page(page) => Ok(RawPage::of(page, ORIGIN)),
             Answer::EmptyIfAgreed => Ok(RawPage::default()),
         }
     }
@@ -191,7 +191,7 @@ fn page(records: impl IntoIterator<Item = Value>) -> RawPage {
         reported: Some(102),
         records: records
             .into_iter()
-            .map(|record| RawRecord::of(raw(record), 0, ORIGIN).unwrap())
+            .map(|record| RawRecord::of(raw(record), ORIGIN).unwrap())
             .collect(),
         strays: Vec::new(),
     }
