@@ -40,7 +40,7 @@ pub(super) async fn examine(
         }
         Err(error) => vec![Finding::failed(chain(&error).to_string()).check("API")],
     };
-    report.requests += tally.requests();
+    report.requests += tally.cost().requests;
     report
         .findings
         .extend(findings.into_iter().map(|finding| finding.of(&account.name)));

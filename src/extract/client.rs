@@ -132,7 +132,7 @@ impl ApiClient {
                 }
                 Action::SignInAgain | Action::GiveUpWindow | Action::StopAccount => return Err(error),
             }
-            tally.add_retry();
+            tally.note(|cost| cost.retries += 1);
             telemetry::retry(&self.account.name);
         }
     }
@@ -142,7 +142,10 @@ impl ApiClient {
             Answer::Page(page) => page,
             Answer::EmptyIfAgreed => Page::default(),
         };
-        tally.add_page(page.records.len());
+        tally.note(|cost| {
+            cost.pages += 1;
+            cost.records += page.records.len() as u64;
+        });
         let characters: u64 = page.records.iter().map(|record| unreadable(record.get())).sum();
         if characters > 0 {
             telemetry::unreadable(&self.account.name, characters);
@@ -239,7 +242,7 @@ impl ApiClient {
         let mut auth = HeaderValue::from_str(token.expose_secret())
             .map_err(|_| ApiError::Unsigned(jsonwebtoken::errors::ErrorKind::InvalidToken.into()))?;
         auth.set_sensitive(true);
-        tally.add_request();
+        tally.note(|cost| cost.requests += 1);
         let sent = Instant::now();
         let sending = self
             .http
@@ -277,7 +280,7 @@ impl ApiClient {
                 is_of_minute,
                 ..
             }) => {
-                tally.add_rate_limited();
+                tally.note(|cost| cost.rate_limited += 1);
                 if let Some(pause) = *retry_after {
                     self.budget.pause(pause);
                 }

@@ -8,8 +8,8 @@ mod client;
 mod clock;
 mod error;
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::ops::AddAssign;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Map, Value, json};
@@ -102,14 +102,29 @@ fn local(instant: DateTime<Utc>, offset: i32) -> String {
     local.format("%Y-%m-%d %H:%M:%S").to_string()
 }
 
-/// Cost of one window, including failed reads.
+/// Of one window, including failed reads.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Cost {
+    pub requests: u64,
+    pub pages: u64,
+    pub records: u64,
+    pub retries: u64,
+    pub rate_limited: u64,
+}
+
+impl AddAssign for Cost {
+    fn add_assign(&mut self, more: Self) {
+        self.requests += more.requests;
+        self.pages += more.pages;
+        self.records += more.records;
+        self.retries += more.retries;
+        self.rate_limited += more.rate_limited;
+    }
+}
+
 #[derive(Debug, Default)]
 pub struct Tally {
-    requests: AtomicU64,
-    pages: AtomicU64,
-    records: AtomicU64,
-    retries: AtomicU64,
-    rate_limited: AtomicU64,
+    cost: Mutex<Cost>,
     pulse: Arc<Pulse>,
 }
 
@@ -125,52 +140,15 @@ impl Tally {
         &self.pulse
     }
 
-    pub fn add(&self, other: &Self) {
-        for (all, more) in [
-            (&self.requests, &other.requests),
-            (&self.pages, &other.pages),
-            (&self.records, &other.records),
-            (&self.retries, &other.retries),
-            (&self.rate_limited, &other.rate_limited),
-        ] {
-            all.fetch_add(more.load(Ordering::Relaxed), Ordering::Relaxed);
-        }
+    pub fn cost(&self) -> Cost {
+        *self.locked()
     }
 
-    pub fn requests(&self) -> u64 {
-        self.requests.load(Ordering::Relaxed)
+    pub fn note(&self, change: impl FnOnce(&mut Cost)) {
+        change(&mut self.locked());
     }
 
-    pub fn pages(&self) -> u64 {
-        self.pages.load(Ordering::Relaxed)
-    }
-
-    pub fn records(&self) -> u64 {
-        self.records.load(Ordering::Relaxed)
-    }
-
-    pub fn retries(&self) -> u64 {
-        self.retries.load(Ordering::Relaxed)
-    }
-
-    pub fn rate_limited(&self) -> u64 {
-        self.rate_limited.load(Ordering::Relaxed)
-    }
-
-    fn add_retry(&self) {
-        self.retries.fetch_add(1, Ordering::Relaxed);
-    }
-
-    fn add_rate_limited(&self) {
-        self.rate_limited.fetch_add(1, Ordering::Relaxed);
-    }
-
-    fn add_request(&self) {
-        self.requests.fetch_add(1, Ordering::Relaxed);
-    }
-
-    fn add_page(&self, records: usize) {
-        self.pages.fetch_add(1, Ordering::Relaxed);
-        self.records.fetch_add(records as u64, Ordering::Relaxed);
+    fn locked(&self) -> MutexGuard<'_, Cost> {
+        self.cost.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

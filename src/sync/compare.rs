@@ -285,7 +285,8 @@ impl Comparing<'_> {
             ..fetch.counters()
         };
         self.booked += counters;
-        self.whole.tally.add(&fetch.tally);
+        let cost = fetch.tally.cost();
+        self.whole.tally.note(|all| *all += cost);
         self.writer
             .record_unstored(fetch, (status, counters), reported_total, problem)
             .await

@@ -38,7 +38,7 @@ fn whole_page(offset: usize) -> PageRequest<'static> {
 async fn page(client: &ApiClient, offset: usize) -> (Result<Page, ApiError>, u64) {
     let tally = Tally::default();
     let page = client.page(&whole_page(offset), &tally).await;
-    (page, tally.requests())
+    (page, tally.cost().requests)
 }
 
 #[tokio::test]
@@ -50,7 +50,7 @@ async fn a_tally_counts_failed_and_repeated_requests_too() {
     let first = client.page(&whole_page(0), &tally).await.unwrap();
     let records = first.records.len() as u64;
     assert_eq!(
-        (tally.requests(), tally.pages(), tally.records()),
+        (tally.cost().requests, tally.cost().pages, tally.cost().records),
         (1, 1, records)
     );
     for (faults, requests, pages) in [(1, 3, 2), (2, 5, 2)] {
@@ -60,9 +60,9 @@ async fn a_tally_counts_failed_and_repeated_requests_too() {
             .inject(Fault::times(faults, FaultKind::ResetInBody));
         let page = client.page(&whole_page(0), &tally).await;
         assert_eq!(page.is_ok(), faults < 2, "{page:?}");
-        assert_eq!((tally.requests(), tally.pages()), (requests, pages));
+        assert_eq!((tally.cost().requests, tally.cost().pages), (requests, pages));
     }
-    assert_eq!(tally.records(), 2 * records);
+    assert_eq!(tally.cost().records, 2 * records);
 }
 
 /// The error of the first page of the week, and how many requests it took.

@@ -164,7 +164,7 @@ async fn a_server_that_was_down_for_a_moment_is_found_again() {
     server.stop().await;
     let comeback = async {
         wait::until("a request that fails", async || {
-            let requests = tally.requests();
+            let requests = tally.cost().requests;
             if requests > 1 { Ok(()) } else { Err(requests) }
         })
         .await;
@@ -173,7 +173,7 @@ async fn a_server_that_was_down_for_a_moment_is_found_again() {
     let request = whole_page(0);
     let (again, _server) = tokio::join!(client.page(&request, &tally), comeback);
     assert_eq!(texts(&again.unwrap()), texts(&whole));
-    assert!(tally.requests() > 1);
+    assert!(tally.cost().requests > 1);
 }
 
 #[tokio::test]

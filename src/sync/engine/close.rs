@@ -68,7 +68,7 @@ impl Engine {
                 continue;
             };
             // A comparison records its windows itself.
-            if self.sources[place].compares() || flight.fetch.tally.requests() == 0 {
+            if self.sources[place].compares() || flight.fetch.tally.cost().requests == 0 {
                 continue;
             }
             let why = Problem::warning("run_ended", "not read: the run ended before", "");

@@ -214,13 +214,14 @@ impl Fetch {
     }
 
     pub(in crate::sync) fn counters(&self) -> Counters {
+        let cost = self.tally.cost();
         Counters {
             windows: 1,
-            pages: self.tally.pages(),
-            requests: self.tally.requests(),
-            records: self.tally.records(),
-            retries: self.tally.retries(),
-            rate_limited: self.tally.rate_limited(),
+            pages: cost.pages,
+            requests: cost.requests,
+            records: cost.records,
+            retries: cost.retries,
+            rate_limited: cost.rate_limited,
             ..Counters::default()
         }
     }
