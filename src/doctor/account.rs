@@ -57,7 +57,7 @@ async fn look(
     if let Some(pool) = pool {
         let account_id = &api.account().account_id;
         if let Ok(spent) = leases::spent(pool, account_id).await {
-            api.remember_spent(spent);
+            api.budget.spent_before(spent);
         }
         let traits = accounts::traits(pool, account_id).await.unwrap_or_default();
         profile = serde_json::from_value(traits).unwrap_or_default();

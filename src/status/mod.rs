@@ -74,7 +74,7 @@ impl ConfiguredAccount {
     pub fn of_worker(worker: &AccountContext) -> Self {
         let idle_for = worker.health().idle_for();
         Self {
-            spent: worker.api.budget_uses(),
+            spent: worker.api.budget.uses(),
             inside: Some(WorkerState {
                 idle_for: TimeDelta::from_std(idle_for).unwrap_or(TimeDelta::MAX),
                 has_stalled: idle_for >= worker.stalled_after(),

@@ -232,7 +232,7 @@ impl HeldLease {
         );
         let taken = leases::acquire(&pool, account.account_id(), &account.holder, lasts).await?;
         let Some(taken) = taken else { return Ok(None) };
-        api.remember_spent(taken.spent);
+        api.budget.spent_before(taken.spent);
         let [lost, awaited, released] = std::array::from_fn(|_| CancellationToken::new());
         let beating = {
             let (lost, awaited, released) = (lost.clone(), awaited.clone(), released.clone());
@@ -241,7 +241,7 @@ impl HeldLease {
                 let beat = (lasts / BEATS_PER_LEASE).min(LONGEST_BEAT);
                 let next_beat = async || released.run_until_cancelled(tokio::time::sleep(beat)).await;
                 while next_beat().await.is_some() {
-                    match lease.renew(&pool, lasts, &api.spent_by_minute()).await {
+                    match lease.renew(&pool, lasts, &api.budget.spent_by_minute()).await {
                         Ok(true) => awaited.cancel(),
                         Ok(false) => {}
                         Err(LoadError::LeaseLost) => return lost.cancel(),
@@ -249,7 +249,7 @@ impl HeldLease {
                         Err(error) => warn!(error = %chain(&error), "could not renew the lease"),
                     }
                 }
-                if let Err(error) = lease.release(&pool, &api.spent_by_minute()).await {
+                if let Err(error) = lease.release(&pool, &api.budget.spent_by_minute()).await {
                     warn!(error = %chain(&error), "could not release the lease, it ends by itself");
                 }
             }

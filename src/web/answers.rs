@@ -262,7 +262,7 @@ fn show_worker(worker: &AccountContext) {
     ] {
         gauge!(metric, "account" => name.clone()).set(time.as_secs_f64());
     }
-    let spent = worker.api.budget_uses();
+    let spent = worker.api.budget.uses();
     for span in BudgetSpan::ALL {
         let of_span = spent.iter().find(|spent| spent.span == span);
         let (used, limit) = of_span.map_or((0, 0), |spent| (spent.used, spent.limit));

@@ -1,14 +1,11 @@
 //! What a request looks like on the wire.
 
-use std::sync::Arc;
-
 use axum::Router;
 use axum::http::{HeaderMap, Uri};
 use chrono::TimeDelta;
 use serde_json::{Value, json};
-use smartassist_etl::config::{Config, Direction};
-use smartassist_etl::extract::{ApiClient, Narrowing, PageRequest, Tally};
-use smartassist_etl::time::Clock;
+use smartassist_etl::config::Direction;
+use smartassist_etl::extract::{Narrowing, PageRequest, Tally};
 use smartassist_simulator::{Fault, FaultKind, Simulator};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -297,31 +294,6 @@ async fn null_in_place_of_no_records_is_an_empty_page() {
         .inject(Fault::next(FaultKind::Body(body.into())));
     let (page, requests) = page(&setup.client(), 0).await;
     assert_eq!((page.unwrap().records.len(), requests), (0, 1));
-}
-
-#[tokio::test]
-async fn ids_that_no_header_can_carry_are_refused() {
-    for key in ["account_id", "stream_id"] {
-        let mut setup = Setup::start().await;
-        let mut account = Config::from_layers(None, setup.environment())
-            .unwrap()
-            .accounts
-            .remove(0);
-        setup.set(key, "kontó\n");
-        let error = Config::from_layers(None, setup.environment()).unwrap_err();
-        assert!(error.to_string().contains("visible ASCII"), "{error}");
-        // The client does not rely on where its account comes from.
-        match key {
-            "account_id" => "kontó\n".clone_into(&mut account.account_id),
-            _ => "kontó\n".clone_into(&mut account.filters.stream_id),
-        }
-        let clock = Arc::clone(&setup.clock) as Arc<dyn Clock>;
-        let error = ApiClient::new(account, clock).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "accounts.main: account_id and stream_id must be plain ASCII"
-        );
-    }
 }
 
 #[tokio::test]

@@ -161,7 +161,7 @@ async fn judge_api(
     }
 
     let shows_room = report.counters.requests >= REQUESTS_THAT_SHOW_ROOM;
-    if account.api.was_hour_used_up() {
+    if account.api.budget.was_hour_used_up() {
         judge(account, ProblemCode::HourlyLimit, Some("")).await?;
     } else if shows_room || account.api.account().limits.per_hour > 0 {
         judge(account, ProblemCode::HourlyLimit, None).await?;
