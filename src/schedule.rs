@@ -38,17 +38,17 @@ pub async fn wake(
 }
 
 /// At once, and at every tick.
-pub async fn clean_up(account: AccountContext, cron: Cron, wake: Arc<Notify>, stop: CancellationToken) {
+pub async fn clean_up(account: AccountContext, wake: Arc<Notify>, stop: CancellationToken) {
     let mut last = None;
     while !stop.is_cancelled() {
-        let tick = cron.last_before(account.clock.now());
+        let tick = account.storage.clean_up.last_before(account.clock.now());
         if last.replace(tick) != Some(tick) {
             let pulse = Arc::default();
             let cleaning = {
                 let (account, stop, pulse) = (account.clone(), stop.clone(), Arc::clone(&pulse));
                 async move { account.clean_up(&stop, &pulse).await }
             };
-            if let Err(crash) = guard(cleaning, &pulse, account.settings.stall).await {
+            if let Err(crash) = guard(cleaning, &pulse, account.sync.stall).await {
                 let name = account.name();
                 error!(account = name, error = %crash, remedy = crash.remedy(), "cleaning up crashed");
             }

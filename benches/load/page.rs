@@ -10,7 +10,7 @@ use anyhow::Result;
 use smartassist_etl::config::Config;
 use smartassist_etl::extract::ApiClient;
 use smartassist_etl::postgres::{Pool, migrate};
-use smartassist_etl::sync::{AccountContext, AccountSettings};
+use smartassist_etl::sync::AccountContext;
 use smartassist_etl::telemetry::metrics;
 use smartassist_etl::time::{Clock, SystemClock};
 use smartassist_etl::web::{self, DaemonState, Watched};
@@ -98,30 +98,14 @@ fn config(url: &str) -> Result<Config> {
 /// The very server of the daemon, with a worker for each account that nobody sets to work.
 async fn serve(config: &Config, pool: Pool) -> Result<SocketAddr> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let settings = AccountSettings {
-        settle: config.sync.settle,
-        late: chrono::TimeDelta::minutes(30),
-        missing_confirm: chrono::TimeDelta::hours(24),
-        lease: config.sync.lease,
-        stall: config.sync.stall,
-        keep_raw: true,
-        retention: None,
-        policy: Arc::default(),
-    };
     let mut workers = Vec::new();
     for account in &config.accounts {
         let api = ApiClient::new(account.clone(), Arc::clone(&clock))?;
         let (pool, clock) = (pool.clone(), Arc::clone(&clock));
-        workers.push(AccountContext::new(
-            api,
-            pool,
-            settings.clone(),
-            clock,
-            "bench".to_owned(),
-        ));
+        workers.push(AccountContext::new(api, pool, config, clock, "bench".to_owned()));
     }
     let state = Arc::new(DaemonState::default());
-    state.set(Watched::new(pool, workers, config.sync.clone(), clock));
+    state.set(Watched::new(pool, workers, Arc::clone(&config.sync), clock));
     let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
     let address = listener.local_addr()?;
     let recorder = metrics::install()?;

@@ -10,7 +10,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::task::AbortOnDropHandle;
 use tracing::{info, warn};
 
-use crate::config::{AccountConfig, Config, RefreshPolicy};
+use crate::config::{AccountConfig, Config};
 use crate::doctor::proxy_variable;
 use crate::extract::ApiClient;
 use crate::ledger::problems::Failure;
@@ -19,7 +19,7 @@ use crate::ledger::runs::Outcome;
 use crate::ledger::{Counters, LoadError};
 use crate::postgres::{Pool, is_loopback};
 use crate::status::Pace;
-use crate::sync::{self, AccountContext, AccountSettings, Headway, RunReport};
+use crate::sync::{self, AccountContext, Headway, RunReport};
 use crate::telemetry::{self, chain, logging::Screen};
 use crate::time::{Clock, Pulse, SystemClock};
 use crate::warehouse::reporting::MayChange;
@@ -85,25 +85,14 @@ fn failure(report: &RunReport) -> Option<Failure> {
 
 pub(super) fn contexts(config: &Config, pool: &Pool) -> Result<Vec<AccountContext>, CommandError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let settings = AccountSettings {
-        settle: config.sync.settle,
-        late: config.sync.late,
-        missing_confirm: config.sync.missing_confirm,
-        lease: config.sync.lease,
-        stall: config.sync.stall,
-        keep_raw: config.storage.raw,
-        retention: config.storage.retention,
-        policy: Arc::new(config.privacy.clone()),
-    };
     let holder = lease_holder();
     let contexts = config.accounts.iter().map(|account| {
         announce_connection(account);
         let api = ApiClient::new(account.clone(), Arc::clone(&clock))?;
-        let (pool, settings) = (pool.clone(), settings.clone());
         Ok(AccountContext::new(
             api,
-            pool,
-            settings,
+            pool.clone(),
+            config,
             Arc::clone(&clock),
             holder.clone(),
         ))
@@ -200,9 +189,8 @@ impl<'a> WatchedAccount<'a> {
         }
     }
 
-    pub(super) async fn catch_up(&self, policies: &[RefreshPolicy]) -> RunReport {
-        let stop = &self.shell.stop;
-        let pass = async || self.ended(sync::catch_up(&self.context, policies, stop).await);
+    pub(super) async fn catch_up(&self) -> RunReport {
+        let pass = async || self.ended(sync::catch_up(&self.context, &self.shell.stop).await);
         self.shell.repeat(was_cut_off, pass).await
     }
 

@@ -12,7 +12,7 @@ use crate::config::Config;
 use crate::ledger::problems::Problem;
 use crate::postgres::{self, Database, OpenError, Pool};
 use crate::schedule;
-use crate::sync::{self, AccountContext, Schedule};
+use crate::sync::{self, AccountContext};
 use crate::telemetry::logging::LogLevel;
 use crate::telemetry::{chain, metrics};
 use crate::time::{Clock, SystemClock};
@@ -123,7 +123,7 @@ async fn work(
     state.set(Watched::new(
         database.pool.clone(),
         accounts,
-        config.sync.clone(),
+        Arc::clone(&config.sync),
         clock,
     ));
     let ended = tokio::select! {
@@ -153,25 +153,17 @@ async fn start(
     accounts: &[AccountContext],
     stop: &CancellationToken,
 ) -> Result<(JoinSet<()>, JobScheduler), CommandError> {
-    let policies = config.sync.policies();
     let mut runners = JoinSet::new();
     let mut sleepers = Vec::new();
     for account in accounts {
         let [reader, cleaner] = [Arc::<Notify>::default(), Arc::default()];
         sleepers.extend([Arc::clone(&reader), Arc::clone(&cleaner)]);
-        let schedule = Schedule {
-            poll: config.sync.poll.clone(),
-            policies: policies.clone(),
-            wake: reader,
-        };
-        runners.spawn(sync::serve(account.clone(), schedule, stop.clone()));
-        let cron = config.storage.clean_up.clone();
-        runners.spawn(schedule::clean_up(account.clone(), cron, cleaner, stop.clone()));
+        runners.spawn(sync::serve(account.clone(), reader, stop.clone()));
+        runners.spawn(schedule::clean_up(account.clone(), cleaner, stop.clone()));
     }
     let patterns = [config.sync.poll.clone(), config.storage.clean_up.clone()];
-    let patterns = patterns
-        .into_iter()
-        .chain(policies.into_iter().map(|policy| policy.every));
+    let policies = config.sync.policies().into_iter();
+    let patterns = patterns.into_iter().chain(policies.map(|policy| policy.every));
     let scheduler = schedule::wake(patterns, &sleepers).await;
     Ok((runners, scheduler.map_err(CommandError::other)?))
 }

@@ -17,9 +17,8 @@ use super::accounts::{run_all, select};
 use super::process::CommandError;
 
 pub(super) async fn sync(config: &Config, screen: &Screen) -> Result<(), CommandError> {
-    let policies = config.sync.policies();
     run_all(config, screen, MayChange::UnlessServed, async |watched| {
-        let mut report = watched.catch_up(&policies).await;
+        let mut report = watched.catch_up().await;
         if watched.clean_up().await.is_err() && report.outcome == Outcome::Succeeded {
             report.outcome = Outcome::Failed;
         }

@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use ::config::{Source, ValueKind};
@@ -63,9 +64,9 @@ settings! {
         data_dir: PathBuf = required_path("data_dir");
         database: DatabaseConfig = section("database", DatabaseConfig::read);
         accounts: Vec<AccountConfig> = accounts();
-        sync: SyncConfig = section("sync", SyncConfig::read);
-        storage: StorageConfig = section("storage", StorageConfig::read);
-        privacy: Policy = section("privacy", Policy::read);
+        sync: Arc<SyncConfig> = shared("sync", SyncConfig::read);
+        storage: Arc<StorageConfig> = shared("storage", StorageConfig::read);
+        privacy: Arc<Policy> = shared("privacy", Policy::read);
         http: HttpConfig = section("http", HttpConfig::read);
         log: LogConfig = section("log", LogConfig::read);
         trimmed_secrets: Vec<String> = trimmed_secrets();

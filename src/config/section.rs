@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use chrono::TimeDelta;
 use secrecy::SecretString;
@@ -101,6 +102,14 @@ impl<'a> Section<'a> {
     pub(super) fn section<T>(&mut self, key: &str, read: impl FnOnce(&mut Self) -> Option<T>) -> Option<T> {
         let table = self.table(key)?;
         self.nested(key, table).read_all(read)
+    }
+
+    pub(super) fn shared<T>(
+        &mut self,
+        key: &str,
+        read: impl FnOnce(&mut Self) -> Option<T>,
+    ) -> Option<Arc<T>> {
+        self.section(key, read).map(Arc::new)
     }
 
     pub(super) fn group<T>(&mut self, read: impl FnOnce(&mut Self) -> Option<T>) -> Option<T> {

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::{Instrument, warn};
 
-use crate::config::RequestLimits;
+use crate::config::{Config, RequestLimits, StorageConfig, SyncConfig};
 use crate::extract::{ApiClient, PAGE_SIZE};
 use crate::ledger::leases::{self, Lease};
 use crate::ledger::problems::Problem;
@@ -38,28 +38,13 @@ const LONGEST_BEAT: Duration = Duration::from_secs(5);
 pub struct AccountContext {
     pub api: Arc<ApiClient>,
     pub pool: Pool,
-    pub settings: AccountSettings,
+    pub sync: Arc<SyncConfig>,
+    pub storage: Arc<StorageConfig>,
+    pub policy: Arc<Policy>,
     pub clock: Arc<dyn Clock>,
     pub holder: String,
     pub headway: Arc<watch::Sender<Option<Headway>>>,
     pub health: Arc<watch::Sender<Health>>,
-}
-
-#[derive(Debug, Clone)]
-pub struct AccountSettings {
-    /// How far behind now windows end: the API shows data late.
-    pub settle: Duration,
-    /// How late an interaction may be published.
-    pub late: TimeDelta,
-    /// How long bulk missing lasts until it is marked without an operator.
-    pub missing_confirm: TimeDelta,
-    pub lease: Duration,
-    /// Allowed without progress.
-    pub stall: Duration,
-    pub keep_raw: bool,
-    /// `None`: for ever.
-    pub retention: Option<TimeDelta>,
-    pub policy: Arc<Policy>,
 }
 
 /// The midnight (UTC) from which interactions are kept.
@@ -69,17 +54,13 @@ pub fn kept_from(now: DateTime<Utc>, retention: TimeDelta) -> Option<DateTime<Ut
 }
 
 impl AccountContext {
-    pub fn new(
-        api: ApiClient,
-        pool: Pool,
-        settings: AccountSettings,
-        clock: Arc<dyn Clock>,
-        holder: String,
-    ) -> Self {
+    pub fn new(api: ApiClient, pool: Pool, config: &Config, clock: Arc<dyn Clock>, holder: String) -> Self {
         Self {
             api: Arc::new(api),
             pool,
-            settings,
+            sync: Arc::clone(&config.sync),
+            storage: Arc::clone(&config.storage),
+            policy: Arc::clone(&config.privacy),
             clock,
             holder,
             headway: Arc::new(watch::Sender::new(None)),
@@ -96,7 +77,7 @@ impl AccountContext {
     }
 
     pub fn stalled_after(&self) -> Duration {
-        stalled_after(self.settings.stall, self.api.account().limits)
+        stalled_after(self.sync.stall, self.api.account().limits)
     }
 
     pub fn health(&self) -> Health {
@@ -105,7 +86,7 @@ impl AccountContext {
 
     /// By the earlier of all clocks, since deletion is final.
     pub(super) async fn kept_from(&self) -> Result<Option<DateTime<Utc>>, LoadError> {
-        let Some(retention) = self.settings.retention else {
+        let Some(retention) = self.storage.retention else {
             return Ok(None);
         };
         let now = self.clock.now().min(self.api.now());
@@ -121,7 +102,7 @@ impl AccountContext {
     pub(super) fn head_at(&self, then: std::time::Instant) -> DateTime<Utc> {
         let now = self.clock.now().min(self.api.now());
         let ago = self.clock.elapsed(then);
-        head(now, self.settings.settle.saturating_add(ago))
+        head(now, self.sync.settle.saturating_add(ago))
     }
 
     pub(super) fn preparation(&self, kept_from: Option<DateTime<Utc>>) -> Preparation<'_> {
@@ -137,7 +118,7 @@ impl AccountContext {
     pub(super) fn limits_of_storing(&self, kept_from: Option<DateTime<Utc>>) -> StoreLimits<'_> {
         StoreLimits {
             account_id: self.account_id(),
-            key: self.settings.policy.key.as_ref(),
+            key: self.policy.key.as_ref(),
             kept_from,
         }
     }
@@ -225,11 +206,7 @@ pub(super) struct HeldLease {
 impl HeldLease {
     /// `None`: another worker has it.
     pub(super) async fn acquire(account: &AccountContext) -> Result<Option<Self>, LoadError> {
-        let (pool, api, lasts) = (
-            account.pool.clone(),
-            Arc::clone(&account.api),
-            account.settings.lease,
-        );
+        let (pool, api, lasts) = (account.pool.clone(), Arc::clone(&account.api), account.sync.lease);
         let taken = leases::acquire(&pool, account.account_id(), &account.holder, lasts).await?;
         let Some(taken) = taken else { return Ok(None) };
         api.budget.spent_before(taken.spent);

@@ -7,7 +7,6 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 
-use crate::config::RefreshPolicy;
 use crate::ledger::problems::Problem;
 use crate::ledger::requests::{self, Wish};
 use crate::ledger::runs::{Kind, Outcome};
@@ -82,13 +81,9 @@ pub async fn pass(account: &AccountContext, kind: Kind, stop: &CancellationToken
 }
 
 /// Reads all there is now, and refreshes what is due; waits for the lease holder if there is one.
-pub async fn catch_up(
-    account: &AccountContext,
-    policies: &[RefreshPolicy],
-    stop: &CancellationToken,
-) -> RunReport {
+pub async fn catch_up(account: &AccountContext, stop: &CancellationToken) -> RunReport {
     loop {
-        let requests = match policies::ask_all(account, policies).await {
+        let requests = match policies::ask_all(account).await {
             Ok(requests) => requests,
             Err(error) => return RunReport::not_begun(account.name(), &error),
         };
@@ -110,7 +105,7 @@ async fn watch_all(
     requests: Vec<i64>,
     stop: &CancellationToken,
 ) -> Result<RunReport, WishError> {
-    let settle = account.settings.settle;
+    let settle = account.sync.settle;
     let unread = gaps::unread(&account.pool, account.account_id(), account.head(), settle).await?;
     let wish = Wish {
         purpose: Purpose::Backfill,

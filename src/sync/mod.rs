@@ -15,11 +15,10 @@ mod reprocess;
 mod serve;
 mod time_zone;
 
-pub use account::{AccountContext, AccountSettings, Headway, Health, kept_from, stalled_after};
+pub use account::{AccountContext, Headway, Health, kept_from, stalled_after};
 pub use clean_up::rebuild_facts;
 pub use command::{WishError, ask, catch_up, compared, fulfil, loaded, pass, see_through};
 pub use compare::{DayComparison, Method};
-pub use engine::Schedule;
 pub use erase::{Erasure, erase, find_mentions};
 pub use plan::head;
 pub use read::{

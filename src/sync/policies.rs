@@ -11,13 +11,10 @@ use crate::time::Window;
 use super::account::AccountContext;
 
 /// Asks for each policy's last tick, unless it was served.
-pub(super) async fn ask_all(
-    account: &AccountContext,
-    policies: &[RefreshPolicy],
-) -> Result<Vec<i64>, LoadError> {
+pub(super) async fn ask_all(account: &AccountContext) -> Result<Vec<i64>, LoadError> {
     let now = account.clock.now();
     let mut asked = Vec::new();
-    for policy in policies {
+    for policy in &account.sync.policies() {
         if let Some(tick) = policy.every.last_before(now) {
             asked.extend(ask(account, policy, tick, account.head()).await?);
         }

@@ -57,7 +57,7 @@ impl AccountContext {
         replayed: &watch::Sender<Replayed>,
         stop: &CancellationToken,
     ) -> Result<(), LoadError> {
-        let (pool, account_id, policy) = (&self.pool, self.account_id(), &self.settings.policy);
+        let (pool, account_id, policy) = (&self.pool, self.account_id(), &self.policy);
         // Another key would hide erased customers.
         left_out::check_key(pool, policy.key.as_ref()).await?;
         let rules = format!("transform {TRANSFORM_VERSION}; {}", policy.fingerprint());
@@ -142,14 +142,14 @@ impl AccountContext {
     }
 
     async fn rebuild_portion(&self, last: Uuid, raw: Vec<Raw>) -> Result<Portion, LoadError> {
-        let (account_id, policy) = (self.account_id().to_owned(), Arc::clone(&self.settings.policy));
+        let (account_id, policy) = (self.account_id().to_owned(), Arc::clone(&self.policy));
         let rebuilt = tokio::task::spawn_blocking(move || rebuild(last, raw, &account_id, &policy)).await;
         // Only a panic gets here: the run fails, rows stay.
         Ok(rebuilt.unwrap_or_else(|ended| std::panic::resume_unwind(ended.into_panic())))
     }
 
     async fn rule_rejections(&self) -> Result<u64, LoadError> {
-        let (account_id, policy) = (self.account_id(), &self.settings.policy);
+        let (account_id, policy) = (self.account_id(), &self.policy);
         let (mut after, mut changed) = (None, 0);
         loop {
             let entries = rejections::next(&self.pool, account_id, after.as_ref(), false).await?;
@@ -275,7 +275,7 @@ impl AccountContext {
     ) -> Result<(), LoadError> {
         let account_id = self.account_id();
         let mut reject = |reason: String| *report.rejected.entry(reason).or_default() += 1;
-        let interaction = match read(entry, account_id, &self.settings.policy) {
+        let interaction = match read(entry, account_id, &self.policy) {
             Ok(interaction) => interaction,
             Err(rejected) => {
                 reject(rejected.reason.into_owned());
@@ -284,7 +284,7 @@ impl AccountContext {
         };
         let constants = (account_id, self.clock.now());
         let limits = self.limits_of_storing(kept_from);
-        let how = (!done.contains(&interaction.key), self.settings.keep_raw);
+        let how = (!done.contains(&interaction.key), self.storage.raw);
         let store = || rejections::store(&self.pool, constants, &limits, entry, &interaction, how);
         match conflict::retry(self.name(), store).await {
             Err(error @ LoadError::Refused { .. }) => {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
@@ -14,24 +15,24 @@ use crate::telemetry;
 use crate::time::{Pulse, guard};
 
 use super::account::{AccountContext, Health, HeldLease};
-use super::engine::{self, Goal, Schedule};
+use super::engine::{self, Goal};
 use super::report::RunReport;
 
 /// How soon a command's handed-over lease is taken.
 pub(super) const LOOK_FOR_LEASE: Duration = Duration::from_secs(5);
 
 /// One engine after the other, until stopped; each begins from the ledger.
-pub async fn serve(account: AccountContext, schedule: Schedule, stop: CancellationToken) {
+pub async fn serve(account: AccountContext, wake: Arc<Notify>, stop: CancellationToken) {
     let mut stands_by = false;
     while !stop.is_cancelled() {
         let (began, pulse) = (Instant::now(), Arc::<Pulse>::default());
         let serving = serve_once(
             account.clone(),
-            schedule.clone(),
+            Arc::clone(&wake),
             stop.clone(),
             Arc::clone(&pulse),
         );
-        let served = guard(serving, &pulse, account.settings.stall).await;
+        let served = guard(serving, &pulse, account.sync.stall).await;
         let was_taken = matches!(served, Ok(Outcome::Skipped));
         if was_taken && !stands_by {
             info!(
@@ -53,16 +54,13 @@ pub async fn serve(account: AccountContext, schedule: Schedule, stop: Cancellati
 
 async fn serve_once(
     account: AccountContext,
-    schedule: Schedule,
+    wake: Arc<Notify>,
     stop: CancellationToken,
     pulse: Arc<Pulse>,
 ) -> Outcome {
     account.health.send_modify(Health::begin);
     let report = match HeldLease::acquire(&account).await {
-        Ok(Some(held)) => {
-            let goal = Goal::Serve(Box::new(schedule));
-            engine::work(&account, held, goal, stop, pulse).await
-        }
+        Ok(Some(held)) => engine::work(&account, held, Goal::Serve(wake), stop, pulse).await,
         Ok(None) => match leases::ask_for(&account.pool, account.account_id()).await {
             Ok(()) => RunReport::skipped(),
             Err(error) => RunReport::not_begun(account.name(), &error),

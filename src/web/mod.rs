@@ -42,14 +42,19 @@ pub struct DaemonState {
 pub struct Watched {
     pool: Pool,
     workers: Vec<AccountContext>,
-    sync: SyncConfig,
+    sync: Arc<SyncConfig>,
     clock: Arc<dyn Clock>,
     last_board: Mutex<Option<(Instant, Board)>>,
     turn: Mutex<()>,
 }
 
 impl Watched {
-    pub fn new(pool: Pool, workers: Vec<AccountContext>, sync: SyncConfig, clock: Arc<dyn Clock>) -> Self {
+    pub fn new(
+        pool: Pool,
+        workers: Vec<AccountContext>,
+        sync: Arc<SyncConfig>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         Self {
             pool,
             workers,

@@ -34,10 +34,15 @@ impl Clock for Ahead {
 fn worker(setup: &Setup, database: &TestDatabase) -> AccountContext {
     let clock: Arc<dyn Clock> = Arc::new(Ahead(Arc::clone(&setup.clock)));
     let of_setup = setup.worker(&database.pool);
-    let mut settings = of_setup.settings.clone();
-    settings.settle = Duration::ZERO;
     let api = ApiClient::new(of_setup.api.account().clone(), Arc::clone(&clock)).unwrap();
-    AccountContext::new(api, database.pool.clone(), settings, clock, "ahead".to_owned())
+    let mut worker = AccountContext {
+        api: Arc::new(api),
+        clock,
+        holder: "ahead".to_owned(),
+        ..of_setup
+    };
+    Arc::make_mut(&mut worker.sync).settle = Duration::ZERO;
+    worker
 }
 
 async fn poll(worker: &AccountContext) -> RunReport {

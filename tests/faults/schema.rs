@@ -7,7 +7,8 @@ use smartassist_etl::config::Cron;
 use smartassist_etl::ledger::LoadError;
 use smartassist_etl::ledger::runs::Outcome;
 use smartassist_etl::postgres::migrate;
-use smartassist_etl::sync::{self, Schedule};
+use smartassist_etl::sync;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::postgres::start;
@@ -78,24 +79,22 @@ async fn impossible_sync_state_is_refused_and_can_be_repaired() {
 #[tokio::test]
 async fn a_long_lived_worker_checks_its_sync_state_again() {
     let (database, setup) = start().await;
-    let (worker, stop) = (setup.worker(&database.pool), CancellationToken::new());
-    let schedule = Schedule {
-        poll: Cron::parse("0 * * * * *").unwrap(),
-        policies: Vec::new(),
-        wake: Arc::default(),
-    };
-    let serving = tokio::spawn(sync::serve(worker.clone(), schedule.clone(), stop.clone()));
+    let (mut worker, stop) = (setup.worker(&database.pool), CancellationToken::new());
+    let config = Arc::make_mut(&mut worker.sync);
+    (config.poll, config.refresh) = (Cron::parse("0 * * * * *").unwrap(), Vec::new());
+    let wake = Arc::<Notify>::default();
+    let serving = tokio::spawn(sync::serve(worker.clone(), Arc::clone(&wake), stop.clone()));
     let polls = "select count(*) from smartassist_sync.runs where status = 'succeeded'";
     database.until("a poll", polls, |polls| polls == 1).await;
     database
         .execute("update smartassist_sync.accounts set coverage = coverage + '{[2024-01-01Z,2024-02-01Z)}'")
         .await;
     setup.pass(TimeDelta::minutes(5));
-    schedule.wake.notify_one();
+    wake.notify_one();
     database.until("a poll", polls, |polls| polls == 2).await;
     assert!(worker.health().problem().is_none(), "too soon");
     setup.pass(TimeDelta::hours(1));
-    schedule.wake.notify_one();
+    wake.notify_one();
     let refused = wait::until("the problem of the sync state", async || {
         worker.health().problem().ok_or("nothing is wrong")
     })

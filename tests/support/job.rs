@@ -69,7 +69,7 @@ async fn selected(account: &AccountContext, job: &Job) -> Vec<(&'static str, Pur
         return Vec::new();
     };
     let (pool, account_id) = (&account.pool, account.api.account().account_id.as_str());
-    let head = sync::head(account.clock.now(), account.settings.settle);
+    let head = sync::head(account.clock.now(), account.sync.settle);
     let mut selected = vec![(
         name(*lookback),
         Purpose::Refresh,
@@ -81,7 +81,7 @@ async fn selected(account: &AccountContext, job: &Job) -> Vec<(&'static str, Pur
         selected.push(("open", Purpose::Open, open));
     }
     if *unsettled {
-        let (late, now) = (account.settings.late, account.clock.now());
+        let (late, now) = (account.sync.late, account.clock.now());
         let late = requests::select_late(pool, account_id, late, now).await;
         selected[0].2.extend(late.unwrap());
     }

@@ -8,7 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use smartassist_etl::config::Config;
 use smartassist_etl::extract::ApiClient;
 use smartassist_etl::postgres::Pool;
-use smartassist_etl::sync::{AccountContext, AccountSettings, RunReport};
+use smartassist_etl::sync::{AccountContext, RunReport};
 use smartassist_etl::time::Clock;
 use smartassist_simulator::{Options, Seed, Simulator};
 use tokio_util::sync::CancellationToken;
@@ -175,19 +175,11 @@ impl Setup {
     }
 
     pub(crate) fn worker(&self, pool: &Pool) -> AccountContext {
-        let settings = AccountSettings {
-            settle: Duration::from_secs(120),
-            late: TimeDelta::minutes(30),
-            missing_confirm: TimeDelta::hours(24),
-            // Longer than a busy machine stands still: nothing here waits for a lease to end.
-            lease: Duration::from_secs(600),
-            stall: Duration::from_secs(900),
-            keep_raw: true,
-            retention: None,
-            policy: Arc::default(),
-        };
+        let mut config = Config::from_layers(None, self.environment()).unwrap();
+        // Longer than a busy machine stands still: nothing here waits for a lease to end.
+        Arc::make_mut(&mut config.sync).lease = Duration::from_secs(600);
         let clock = Arc::clone(&self.clock) as Arc<dyn Clock>;
-        AccountContext::new(self.client(), pool.clone(), settings, clock, "test".to_owned())
+        AccountContext::new(self.client(), pool.clone(), &config, clock, "test".to_owned())
     }
 
     /// One `sync` run.

@@ -4,11 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use smartassist_etl::config::Cron;
 use smartassist_etl::ledger::Purpose;
 use smartassist_etl::ledger::requests::Wish;
 use smartassist_etl::ledger::runs::Outcome;
-use smartassist_etl::sync::{self, Schedule};
+use smartassist_etl::sync;
 use tokio_util::sync::CancellationToken;
 
 use crate::support::instant;
@@ -73,18 +72,14 @@ async fn a_command_yields_to_a_waiting_daemon_which_does_its_request() {
     };
     let id = sync::ask(&past.worker, &wish).await.unwrap().unwrap();
     let hold = past.setup.hold_answers();
-    let (daemon, stop) = (past.other_worker(), CancellationToken::new());
-    let schedule = Schedule {
-        poll: Cron::parse("0 */5 * * * *").unwrap(),
-        policies: Vec::new(),
-        wake: Arc::default(),
-    };
+    let (mut daemon, stop) = (past.other_worker(), CancellationToken::new());
+    Arc::make_mut(&mut daemon.sync).refresh.clear();
     let told = stop.clone();
     let (backfilled, (), ()) = tokio::join!(
         sync::see_through(&past.worker, id, &stop),
         async {
             past.setup.until_in_flight(1).await;
-            sync::serve(daemon, schedule, told).await;
+            sync::serve(daemon, Arc::default(), told).await;
         },
         async {
             let taken = "select count(*) from smartassist_sync.leases where holder = 'other'";

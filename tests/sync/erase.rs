@@ -66,7 +66,7 @@ async fn setup() -> Setup {
 
 fn worker(setup: &Setup, database: &TestDatabase, policy: Policy) -> AccountContext {
     let mut worker = setup.worker(&database.pool);
-    worker.settings.policy = Arc::new(policy);
+    worker.policy = Arc::new(policy);
     worker
 }
 
@@ -288,7 +288,7 @@ async fn without_raw_records_the_columns_tell_whose_a_session_is() {
     let setup = setup().await;
     let database = TestDatabase::migrated().await;
     let mut worker = worker(&setup, &database, keep());
-    worker.settings.keep_raw = false;
+    Arc::make_mut(&mut worker.storage).raw = false;
     sync(&worker).await;
     assert_eq!(
         forget(&database, IdentifierKind::Email, "ada@example.com")

@@ -45,7 +45,7 @@ async fn api(records: &[Value]) -> Setup {
 
 fn worker(setup: &Setup, database: &TestDatabase) -> AccountContext {
     let mut worker = setup.worker(&database.pool);
-    worker.settings.policy = Arc::new(Policy {
+    worker.policy = Arc::new(Policy {
         key: Some(PrivacyKey::new(SECRET)),
         ..Policy::default()
     });

@@ -52,7 +52,7 @@ async fn api(records: &[Value]) -> Setup {
 
 fn worker(setup: &Setup, database: &TestDatabase) -> AccountContext {
     let mut worker = setup.worker(&database.pool);
-    worker.settings.policy = Arc::new(Policy {
+    worker.policy = Arc::new(Policy {
         key: Some(key()),
         ..Policy::default()
     });
@@ -167,9 +167,9 @@ async fn siblings_that_name_somebody_else_are_listed_and_stay() {
         let setup = api(&records).await;
         let database = TestDatabase::migrated().await;
         let mut worker = worker(&setup, &database);
-        let mut policy = (*worker.settings.policy).clone();
+        let mut policy = (*worker.policy).clone();
         *policy.rule_mut(Class::Customer) = rule;
-        worker.settings.policy = Arc::new(policy);
+        worker.policy = Arc::new(policy);
         refetch(&worker, &database).await;
 
         let erasure = forget(&database, IdentifierKind::Phone, PHONE).await;

@@ -42,8 +42,8 @@ async fn loaded(records: &[String], hide: bool, keep_raw: bool) -> (Setup, TestD
         *policy.rule_mut(Class::Customer) = Rule::Hash;
     }
     let mut worker = setup.worker(&database.pool);
-    worker.settings.policy = Arc::new(policy);
-    worker.settings.keep_raw = keep_raw;
+    worker.policy = Arc::new(policy);
+    Arc::make_mut(&mut worker.storage).raw = keep_raw;
     worker.run(&Job::Sync, &CancellationToken::new()).await;
     assert_eq!(database.counts().await[0], i64::try_from(records.len()).unwrap());
     (setup, database)
@@ -200,7 +200,7 @@ async fn what_the_simulator_spells_oddly_is_found_and_no_more() {
     });
     let database = TestDatabase::migrated().await;
     let mut worker = setup.worker(&database.pool);
-    worker.settings.policy = Arc::new(Policy {
+    worker.policy = Arc::new(Policy {
         key: Some(key()),
         ..Policy::default()
     });

@@ -82,8 +82,8 @@ async fn facts_follow_erasure_replay_and_retention() {
     let is_left = |name: &str| after.split(',').any(|left| left == name);
     assert!(!before.split(',').any(is_left), "{before}, {after}");
 
-    past.worker.settings.retention = Some(TimeDelta::days(5));
-    past.worker.settings.policy = Arc::new(hashed);
+    Arc::make_mut(&mut past.worker.storage).retention = Some(TimeDelta::days(5));
+    past.worker.policy = Arc::new(hashed);
     let stop = CancellationToken::new();
     past.worker.clean_up(&stop, &Arc::default()).await.unwrap();
     let oldest =

@@ -1,5 +1,7 @@
 //! Running again changes nothing; what changed is replaced whole.
 
+use std::sync::Arc;
+
 use chrono::TimeDelta;
 use serde_json::json;
 use smartassist_etl::ledger::runs::Outcome;
@@ -177,7 +179,7 @@ async fn raw_records_are_kept_only_where_they_are_wanted() {
     let database = TestDatabase::migrated().await;
     let setup = Setup::with_interactions(40).await;
     let mut worker = setup.worker(&database.pool);
-    worker.settings.keep_raw = false;
+    Arc::make_mut(&mut worker.storage).raw = false;
     worker
         .run(
             &crate::support::Job::Sync,

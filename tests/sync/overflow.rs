@@ -1,5 +1,7 @@
 //! More interactions in one second than the API shows of any window.
 
+use std::sync::Arc;
+
 use chrono::TimeDelta;
 use smartassist_etl::ledger::runs::Outcome;
 use smartassist_etl::ledger::{gaps, status};
@@ -151,7 +153,7 @@ async fn a_gap_that_has_become_too_old_is_nobodys_trouble_any_more() {
     assert_eq!(setup.sync(&database).await.outcome, Outcome::Failed);
     let mut worker = setup.worker(&database.pool);
     // From 13 January on, the day after.
-    worker.settings.retention = Some(TimeDelta::days(2));
+    Arc::make_mut(&mut worker.storage).retention = Some(TimeDelta::days(2));
     let report = worker.run(&Job::Sync, &CancellationToken::new()).await;
     assert_eq!(report.outcome, Outcome::Succeeded, "{report:?}");
     let accounts = status::accounts(&database.pool).await.unwrap();

@@ -1,9 +1,6 @@
 //! An account with a past, and one worker that reads it again.
 
-use std::collections::HashMap;
-
 use chrono::{DateTime, TimeDelta, Utc};
-use smartassist_etl::config::Config;
 use smartassist_etl::sync::{self, AccountContext, RunReport};
 use smartassist_etl::time::{Clock, Window};
 use smartassist_simulator::{Interaction, Seed};
@@ -87,8 +84,7 @@ impl Past {
 
     /// One `sync` of the command line, refreshes as by default.
     pub(super) async fn catch_up(&self) -> RunReport {
-        let defaults = Config::from_layers(None, HashMap::new()).unwrap().sync;
-        sync::catch_up(&self.worker, &defaults.policies(), &CancellationToken::new()).await
+        sync::catch_up(&self.worker, &CancellationToken::new()).await
     }
 
     /// Another process' worker of the same account and database.

@@ -27,7 +27,7 @@ pub(super) async fn loaded() -> (Setup, TestDatabase) {
 
 pub(super) fn worker_of(setup: &Setup, database: &TestDatabase, policy: Policy) -> AccountContext {
     let mut worker = setup.worker(&database.pool);
-    worker.settings.policy = Arc::new(policy);
+    worker.policy = Arc::new(policy);
     worker
 }
 

@@ -1,5 +1,7 @@
 //! What has become too old goes, and does not come back.
 
+use std::sync::Arc;
+
 use chrono::TimeDelta;
 use smartassist_etl::ledger::runs::Outcome;
 use smartassist_etl::sync::{AccountContext, RunReport};
@@ -17,7 +19,7 @@ async fn setup() -> Setup {
 /// Keeps five days: from 10 January on.
 fn worker(setup: &Setup, database: &TestDatabase) -> AccountContext {
     let mut worker = setup.worker(&database.pool);
-    worker.settings.retention = Some(TimeDelta::days(5));
+    Arc::make_mut(&mut worker.storage).retention = Some(TimeDelta::days(5));
     worker
 }
 

@@ -324,6 +324,6 @@ fn the_key_shows_nowhere_and_may_be_a_file() {
     );
     let inline = read(ACCOUNT, &[("PRIVACY__AGENT", "hash"), ("PRIVACY__KEY", KEY)]);
     assert!(!shown(&from_file).contains(KEY) && !shown(&inline).contains(KEY));
-    let id = |config: Result<Config, ConfigError>| config.unwrap().privacy.key.unwrap().id();
+    let id = |config: Result<Config, ConfigError>| config.unwrap().privacy.key.as_ref().unwrap().id();
     assert_eq!(id(from_file), id(inline));
 }

@@ -69,8 +69,8 @@ fn a_tier_has_its_own_name_or_that_of_its_lookback() {
     let config = |json: &str| read("", &[("SYNC__REFRESH", json)]);
     let every = r#""every":"0 0 6 * * *""#;
     let two = format!(r#"[{{"name":"all-year",{every},"lookback":"366d"}},{{{every},"lookback":"2h"}}]"#);
-    let refresh = config(&two).unwrap().sync.refresh;
-    let names: Vec<&str> = refresh.iter().map(|tier| tier.name.as_str()).collect();
+    let sync = config(&two).unwrap().sync;
+    let names: Vec<&str> = sync.refresh.iter().map(|tier| tier.name.as_str()).collect();
     assert_eq!(names, ["2h", "all-year"]);
     let alike = format!(r#"[{{{every},"lookback":"2h"}},{{{every},"lookback":"2h"}}]"#);
     assert_eq!(

@@ -281,7 +281,7 @@ impl Engine {
         };
         let (mut fetch, mut known) = (flight.fetch.clone(), Knowledge::of(self.profile.clone()));
         let span = flight.span.clone();
-        let (pulse, stall) = (Arc::clone(fetch.tally.pulse()), self.account.settings.stall);
+        let (pulse, stall) = (Arc::clone(fetch.tally.pulse()), self.account.sync.stall);
         let finding = async move {
             let found = tokio::select! {
                 found = source.find(task, &mut fetch, &mut known, writer) => found,
@@ -318,7 +318,7 @@ struct Prepared {
 /// Why it must not is a problem until it may: no run tells it.
 async fn may_begin(account: &AccountContext) -> Result<(), LoadError> {
     let (pool, account_id) = (&account.pool, account.account_id());
-    let checked = match left_out::check_key(pool, account.settings.policy.key.as_ref()).await {
+    let checked = match left_out::check_key(pool, account.policy.key.as_ref()).await {
         Ok(_) => accounts::check(pool, account_id).await.map(drop),
         Err(error) => Err(error),
     };

@@ -58,7 +58,7 @@ impl Closing {
             lease: &self.lease,
             run_id: run.id,
             request_id: self.request.as_ref().map(|request| request.id),
-            confirm_after: self.account.settings.missing_confirm,
+            confirm_after: self.account.sync.missing_confirm,
             at: self.account.clock.now(),
         };
         let settling = || bulk::settle(&self.account.pool, &ending);

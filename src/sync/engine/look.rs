@@ -42,7 +42,7 @@ async fn look(
     for (policy, tick) in &due {
         policies::ask(&account, policy, *tick, until).await?;
     }
-    let settle = account.settings.settle;
+    let settle = account.sync.settle;
     let kept_from = account.kept_from().await?;
     let gaps = gaps::open(pool, account_id).await?;
     Ok(Look {
@@ -78,16 +78,16 @@ impl Engine {
 
     /// A poll that is due moves the end of what is read.
     fn due(&mut self) -> Vec<(RefreshPolicy, DateTime<Utc>)> {
-        let Goal::Serve(schedule) = &self.goal else {
+        if !matches!(self.goal, Goal::Serve(_)) {
             return Vec::new();
-        };
-        let now = self.account.clock.now();
-        let is_poll_due = self.ticks.due("poll", &schedule.poll, now).is_some();
+        }
+        let (sync, now) = (&self.account.sync, self.account.clock.now());
+        let is_poll_due = self.ticks.due("poll", &sync.poll, now).is_some();
         let mut due = Vec::new();
-        for policy in &schedule.policies {
+        for policy in sync.policies() {
             let name = format!("refresh {}", policy.name);
             if let Some(tick) = self.ticks.due(&name, &policy.every, now) {
-                due.push((policy.clone(), tick));
+                due.push((policy, tick));
             }
         }
         if is_poll_due {

@@ -22,7 +22,6 @@ use tokio::time::{Instant, Interval, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 use tracing::Span;
 
-use crate::config::{Cron, RefreshPolicy};
 use crate::extract::{LAST_OFFSET, Priority};
 use crate::failpoint;
 use crate::ledger::LoadError;
@@ -81,19 +80,11 @@ const NOTE_EVERY: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]
 pub(super) enum Goal {
-    /// All there is and what comes due, until stopped.
-    Serve(Box<Schedule>),
+    /// All there is and what comes due, until stopped. Waking it is only a hint: it also looks every few seconds.
+    Serve(Arc<Notify>),
     Everything(Kind),
     /// This request, and the head meanwhile.
     Request(i64),
-}
-
-#[derive(Debug, Clone)]
-pub struct Schedule {
-    pub poll: Cron,
-    pub policies: Vec<RefreshPolicy>,
-    /// Only a hint: the engine also looks every few seconds.
-    pub wake: Arc<Notify>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -214,7 +205,7 @@ impl Engine {
     async fn work(&mut self) -> Result<Why, LoadError> {
         let (mut looks, mut notes, mut beats) = (every(LOOK_EVERY), every(NOTE_EVERY), every(BEAT_EVERY));
         let wake = match &self.goal {
-            Goal::Serve(schedule) => Arc::clone(&schedule.wake),
+            Goal::Serve(wake) => Arc::clone(wake),
             _ => Arc::default(),
         };
         let hands_over = !matches!(self.goal, Goal::Serve(_));

@@ -143,7 +143,7 @@ impl WindowSource {
         let room = fetch.tally.pulse().while_waiting(waiting).await.ok();
         failpoint::reach("window.read");
         let records = std::mem::take(&mut reading.records);
-        let policy = &self.account.settings.policy;
+        let policy = &self.account.policy;
         let rows = WindowRows::of(records, &reading.strays, origin(account), policy);
         let profile = serde_json::to_value(&known.profile).unwrap_or_default();
         Ok(Fetched {

@@ -78,8 +78,8 @@ impl Writer {
             interactions: fetched.rows.interactions.values().collect(),
             rejected: fetched.rows.rejected.values().collect(),
             time_zone_offset: self.account.api.account().time_zone_offset,
-            keep_raw: self.account.settings.keep_raw,
-            late: self.account.settings.late,
+            keep_raw: self.account.storage.raw,
+            late: self.account.sync.late,
             written_at: self.account.clock.now(),
         };
         match conflict::retry(self.account.name(), || commit_window(&self.account.pool, &commit)).await {
