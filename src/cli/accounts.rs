@@ -18,7 +18,7 @@ use crate::ledger::requests::{self, Wish};
 use crate::ledger::runs::Outcome;
 use crate::ledger::{Counters, LoadError};
 use crate::postgres::{Pool, is_loopback};
-use crate::status::Pace;
+use crate::status;
 use crate::sync::{self, AccountContext, Headway, RunReport};
 use crate::telemetry::{self, chain, logging::Screen};
 use crate::time::{Clock, Pulse, SystemClock};
@@ -171,12 +171,9 @@ pub(super) struct WatchedAccount<'a> {
 impl<'a> WatchedAccount<'a> {
     pub(super) fn new(context: AccountContext, screen: &Screen, shell: &'a Shell<'a>) -> Self {
         let earlier = watch::Sender::default();
-        let mut pace = Pace::new(context.api.account().limits);
-        pace.see(Duration::ZERO, 0);
         let progress = AccountProgress {
             context: context.clone(),
             earlier: earlier.clone(),
-            pace,
             began: Instant::now(),
             outage: Arc::clone(&shell.outage),
         };
@@ -254,20 +251,21 @@ fn after(earlier: Option<Headway>, counters: Counters, requests_left: u64) -> He
 struct AccountProgress {
     context: AccountContext,
     earlier: watch::Sender<Option<Headway>>,
-    pace: Pace,
     began: Instant,
     outage: Outage,
 }
 
 impl AccountProgress {
-    fn headway(&mut self) -> Option<(Headway, Option<Duration>)> {
+    fn headway(&self) -> Option<(Headway, Option<Duration>)> {
         let earlier = self.earlier.borrow();
         let headway = match *self.context.headway.borrow() {
             Some(now) => after(*earlier, now.counters, now.requests_left),
             None => (*earlier)?,
         };
-        self.pace.see(self.began.elapsed(), headway.counters.requests);
-        Some((headway, self.pace.eta(headway.requests_left)))
+        let (made, left) = (headway.counters.requests, headway.requests_left);
+        let limits = self.context.api.account().limits;
+        let eta = status::eta(self.began.elapsed(), made, left, Some(limits));
+        Some((headway, eta))
     }
 }
 
