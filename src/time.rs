@@ -20,24 +20,8 @@ pub trait Clock: Debug + Send + Sync + 'static {
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Skew {
-    /// Up to 60 seconds.
-    Small,
-    /// Up to 300 seconds.
-    Notable,
-    Large,
-}
-
-impl Skew {
-    pub fn of(ahead: TimeDelta) -> Self {
-        match ahead.num_seconds().abs() {
-            ..=60 => Self::Small,
-            61..=300 => Self::Notable,
-            _ => Self::Large,
-        }
-    }
-}
+/// Between two clocks.
+pub const NORMAL_SKEW: TimeDelta = TimeDelta::seconds(60);
 
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;

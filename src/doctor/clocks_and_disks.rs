@@ -7,7 +7,7 @@ use indicatif::BinaryBytes;
 use nix::sys::statvfs::{FsFlags, statvfs};
 
 use crate::ledger::problems::Severity;
-use crate::time::Skew;
+use crate::status::problems::skew;
 
 use super::Finding;
 
@@ -29,15 +29,9 @@ pub(super) fn database_clock(ahead: TimeDelta) -> Finding {
 }
 
 fn clock(whose: &str, ahead: TimeDelta, explanation: &str, remedy: &str) -> Finding {
-    let direction = if ahead < TimeDelta::zero() {
-        "behind"
-    } else {
-        "ahead of"
-    };
-    let seconds = ahead.num_seconds().abs();
-    let found = format!("the {whose}'s clock is {seconds} s {direction} ours");
-    let finding = Finding::new(Skew::of(ahead).into(), found);
-    if finding.status == Severity::Ok {
+    let (severity, found) = skew(whose, ahead, "ours");
+    let finding = Finding::new(severity, found);
+    if severity == Severity::Ok {
         finding
     } else {
         finding.explanation(explanation).remedy(remedy)
@@ -140,10 +134,10 @@ mod tests {
     #[test]
     fn what_a_databases_clock_does_depends_on_its_direction() {
         let behind = database_clock(TimeDelta::hours(-1));
-        assert_eq!(behind.found, "the database's clock is 3600 s behind ours");
+        assert_eq!(behind.found, "the database's clock is 1 h behind ours");
         assert!(behind.explanation.unwrap().contains("later"));
         let ahead = database_clock(TimeDelta::hours(1));
-        assert_eq!(ahead.found, "the database's clock is 3600 s ahead of ours");
+        assert_eq!(ahead.found, "the database's clock is 1 h ahead of ours");
         assert!(ahead.explanation.unwrap().contains("lag"));
     }
 

@@ -17,7 +17,7 @@ use super::{Action, ApiError, Budget, HOURLY_LIMIT_REMEDY, Page, PageRequest, Ta
 use crate::config::AccountConfig;
 use crate::json::unreadable;
 use crate::telemetry::{self, chain};
-use crate::time::{Clock, Skew};
+use crate::time::{Clock, NORMAL_SKEW};
 
 const AUTH: HeaderName = HeaderName::from_static("auth");
 const ACCOUNT_ID: HeaderName = HeaderName::from_static("accountid");
@@ -176,7 +176,7 @@ impl ApiClient {
         telemetry::clock_skew(&self.account.name, ahead);
         let mut api_clock = self.api_clock();
         api_clock.see(ahead, now);
-        let is_far = Skew::of(ahead) > Skew::Small;
+        let is_far = ahead.abs() > NORMAL_SKEW;
         if is_far && !api_clock.is_said {
             let remedy = if clock::is_too_far_to_sign(ahead) {
                 "have this machine's clock set by NTP; if it is right, ask who answers at base_url: the API's clock is followed for an \

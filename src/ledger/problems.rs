@@ -8,7 +8,6 @@ use tracing::{error, info, warn};
 use crate::extract::{ApiError, HOURLY_LIMIT_REMEDY};
 use crate::postgres::OpenError;
 use crate::telemetry::{chain, second};
-use crate::time::Skew;
 
 use super::{LoadError, spelled};
 
@@ -20,16 +19,6 @@ spelled! {
         Warning = "warning",
         /// Data is missing, late or wrong.
         Failed = "failed",
-    }
-}
-
-impl From<Skew> for Severity {
-    fn from(skew: Skew) -> Self {
-        match skew {
-            Skew::Small => Self::Ok,
-            Skew::Notable => Self::Warning,
-            Skew::Large => Self::Failed,
-        }
     }
 }
 

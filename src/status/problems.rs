@@ -7,12 +7,14 @@ use crate::ledger::gaps;
 use crate::ledger::problems::{Problem, ProblemCode, Severity};
 use crate::ledger::status::{AccountStatus, RequestStatus, RunStatus};
 use crate::telemetry::{grouped, plural, second, span};
-use crate::time::Skew;
+use crate::time::NORMAL_SKEW;
 
 /// Fewer refused requests in an hour are normal.
 const FEW_REFUSED_REQUESTS: i64 = 3;
 /// Fewer than one in these are normal.
 const ONE_REFUSED_IN: i64 = 20;
+
+const LARGE_SKEW: TimeDelta = TimeDelta::seconds(300);
 
 const STALL_REMEDY: &str = "read the log from then on; a run that hangs is ended and started again by itself, `doctor` tests what it needs";
 
@@ -76,7 +78,7 @@ pub fn problems(
         gap(account),
         late(account, tolerance, now).filter(|_| !is_explained),
         holes(account),
-        skew(account, inside),
+        api_clock(account, inside),
         rate_limit(account),
         rejected(account),
     ]
@@ -201,20 +203,33 @@ fn holes(account: &AccountStatus) -> Option<Problem> {
     })
 }
 
-fn skew(account: &AccountStatus, inside: Option<&WorkerState>) -> Option<Problem> {
-    let of_ledger = account.api_clock_ahead_seconds.and_then(TimeDelta::try_seconds);
-    // A standby's own measurement may be old.
-    let ahead = of_ledger.or(inside.and_then(|inside| inside.api_clock_ahead))?;
-    let severity = Severity::from(Skew::of(ahead));
+/// How far a clock is from ours, in words too.
+pub fn skew(whose: &str, ahead: TimeDelta, ours: &str) -> (Severity, String) {
+    let severity = match ahead.abs() {
+        apart if apart <= NORMAL_SKEW => Severity::Ok,
+        apart if apart <= LARGE_SKEW => Severity::Warning,
+        _ => Severity::Failed,
+    };
     let direction = if ahead < TimeDelta::zero() {
         "behind"
     } else {
         "ahead of"
     };
     let apart = span(ahead.abs().num_seconds());
+    (
+        severity,
+        format!("the {whose}'s clock is {apart} {direction} {ours}"),
+    )
+}
+
+fn api_clock(account: &AccountStatus, inside: Option<&WorkerState>) -> Option<Problem> {
+    let of_ledger = account.api_clock_ahead_seconds.and_then(TimeDelta::try_seconds);
+    // A standby's own measurement may be old.
+    let ahead = of_ledger.or(inside.and_then(|inside| inside.api_clock_ahead))?;
+    let (severity, text) = skew("API", ahead, "that of the machine that loads");
     let problem = Problem::warning(
         "clock_skew",
-        format!("the API's clock is {apart} {direction} that of the machine that loads"),
+        text,
         "have this machine's clock set by NTP; until then the newest interactions come late",
     );
     (severity > Severity::Ok).then_some(Problem { severity, ..problem })
