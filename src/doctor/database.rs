@@ -4,6 +4,7 @@ use std::cmp::Ordering::{Equal, Greater, Less};
 use std::ops::RangeInclusive;
 
 use chrono::{DateTime, Utc};
+use sqlx::postgres::PgConnectOptions;
 
 use crate::config::Config;
 use crate::ledger::LoadError;
@@ -125,46 +126,29 @@ async fn privacy_key(pool: &Pool, config: &Config) -> Checked {
 async fn encryption(pool: &Pool, config: &Config) -> Checked {
     let encryption = "select version, cipher from pg_stat_ssl where pid = pg_backend_pid() and ssl";
     let encryption = sqlx::query_as(encryption).fetch_optional(pool).await?;
-    let options = pool.options();
-    let protection = Protection {
-        ssl_mode: postgres::ssl_mode(&options),
-        is_on_this_machine: postgres::is_on_this_machine(&options),
-        encryption,
-    };
     let is_pooled = config.database.session.statement_cache == 0;
-    Ok(vec![protected(&protection, is_pooled)])
-}
-
-struct Protection {
-    ssl_mode: &'static str,
-    is_on_this_machine: bool,
-    /// Protocol and cipher; `None`: plain text.
-    encryption: Option<(String, String)>,
+    Ok(vec![protection(&pool.options(), encryption, is_pooled)])
 }
 
 /// The pooler's own connection is unknown.
-fn protected(protection: &Protection, is_pooled: bool) -> Finding {
-    let mode = protection.ssl_mode;
-    let (is_plain, found) = match &protection.encryption {
-        _ if is_pooled => (
-            mode == "disable",
-            format!("sslmode {mode} as far as the pooler; its own connection to the server is not known"),
-        ),
-        Some((version, cipher)) => (false, format!("{version} with {cipher}, sslmode {mode}")),
-        None => (true, format!("none, sslmode {mode}")),
+fn protection(options: &PgConnectOptions, encryption: Option<(String, String)>, is_pooled: bool) -> Finding {
+    let mode = postgres::ssl_mode(options);
+    let found = match encryption {
+        _ if is_pooled => {
+            format!("sslmode {mode} as far as the pooler; its own connection to the server is not known")
+        }
+        Some((version, cipher)) => format!("{version} with {cipher}, sslmode {mode}"),
+        None => format!("none, sslmode {mode}"),
     };
-    let explanation = if protection.is_on_this_machine {
-        return Finding::ok(format!("{found}; it is on this machine"));
-    } else if is_plain {
-        "anybody in between can read and change all"
-    } else if mode == "verify-full" || mode == "verify-ca" {
-        return Finding::ok(found);
-    } else {
-        "the server's certificate is not checked: anybody in between can read and change all"
-    };
-    Finding::warning(found)
-        .explanation(explanation)
-        .remedy("use sslmode=verify-full, with database.ca_file for an authority of your own")
+    match postgres::risk(options) {
+        Some(risk) => Finding::warning(found)
+            .explanation(risk)
+            .remedy(postgres::RISK_REMEDY),
+        None if postgres::is_on_this_machine(options) => {
+            Finding::ok(format!("{found}; it is on this machine"))
+        }
+        None => Finding::ok(found),
+    }
 }
 
 /// Within half a round trip, without the time to connect.
@@ -188,35 +172,23 @@ async fn size(pool: &Pool) -> Checked {
 
 async fn schema(pool: &Pool) -> Checked {
     let known = postgres::newest_migration();
-    let Some(applied) = newest_applied(pool).await? else {
+    let applied = match postgres::check_applied(pool).await {
+        Ok(applied) => applied,
+        Err(MigrationError::Database(error)) if postgres::is_undefined(&error) => None,
+        Err(MigrationError::Database(error)) => return Err(error.into()),
+        Err(unfit) => return Ok(vec![Finding::failed(unfit.to_string()).remedy(unfit.remedy())]),
+    };
+    let Some(applied) = applied else {
         let found = "the database holds no tables of ours yet";
         let remedy = "run `smartassist-etl migrate` or `sync`; `run` does it too";
         return Ok(vec![Finding::warning(found).remedy(remedy)]);
     };
-    if let Err(error) = postgres::check_applied(pool).await {
-        return match error {
-            MigrationError::Database(error) => Err(error.into()),
-            unfit => Ok(vec![Finding::failed(unfit.to_string()).remedy(unfit.remedy())]),
-        };
-    }
     let found = format!("the last applied migration is {applied}, this binary has {known}");
     Ok(vec![match applied.cmp(&known) {
         Less => Finding::warning(found).remedy("run `smartassist-etl migrate`; `sync` and `run` do it too"),
         Equal => Finding::ok(format!("up to date (migration {applied})")),
         Greater => Finding::ok(format!("{found}, which can work with it")),
     }])
-}
-
-async fn newest_applied(pool: &Pool) -> Result<Option<i64>, sqlx::Error> {
-    // The catalogue needs no rights.
-    let is_there = "select exists (select from pg_class as list \
-        join pg_namespace as schema on schema.oid = list.relnamespace \
-        where schema.nspname = 'smartassist_sync' and list.relname = 'schema_migrations')";
-    if !sqlx::query_scalar(is_there).fetch_one(pool).await? {
-        return Ok(None);
-    }
-    let newest = "select max(version) from smartassist_sync.schema_migrations where success";
-    sqlx::query_scalar(newest).fetch_one(pool).await
 }
 
 async fn rights(pool: &Pool) -> Checked {
@@ -302,35 +274,36 @@ mod tests {
     use super::*;
     use crate::ledger::problems::Severity;
 
-    fn protection(ssl_mode: &'static str, is_on_this_machine: bool, is_encrypted: bool) -> Protection {
+    fn of(host: &str, mode: &str, is_encrypted: bool, is_pooled: bool) -> Finding {
+        let options = format!("postgres://etl@{host}/warehouse?sslmode={mode}");
         let encryption = ("TLSv1.3".to_owned(), "TLS_AES_256_GCM_SHA384".to_owned());
-        Protection {
-            ssl_mode,
-            is_on_this_machine,
-            encryption: is_encrypted.then_some(encryption),
-        }
+        let encryption = is_encrypted.then_some(encryption);
+        protection(&options.parse().unwrap(), encryption, is_pooled)
     }
 
     #[test]
     fn plain_text_and_unchecked_certificates_are_warnings() {
-        for (mode, is_here, is_encrypted, status) in [
-            ("prefer", true, false, Severity::Ok),
-            ("disable", true, false, Severity::Ok),
-            ("disable", false, false, Severity::Warning),
-            ("require", false, true, Severity::Warning),
-            ("verify-ca", false, true, Severity::Ok),
-            ("verify-full", false, true, Severity::Ok),
+        for (host, mode, is_encrypted, status) in [
+            ("localhost", "prefer", false, Severity::Ok),
+            ("localhost", "disable", false, Severity::Ok),
+            ("db.example.com", "disable", false, Severity::Warning),
+            ("db.example.com", "require", true, Severity::Warning),
+            ("db.example.com", "verify-ca", true, Severity::Ok),
+            ("db.example.com", "verify-full", true, Severity::Ok),
         ] {
-            let finding = protected(&protection(mode, is_here, is_encrypted), false);
-            assert_eq!(finding.status, status, "{mode} {is_here}");
+            assert_eq!(
+                of(host, mode, is_encrypted, false).status,
+                status,
+                "{host} {mode}"
+            );
         }
     }
 
     #[test]
     fn behind_a_pooler_only_the_way_to_the_pooler_is_known() {
-        let plain = protected(&protection("disable", false, true), true);
+        let plain = of("db.example.com", "disable", true, true);
         assert_eq!(plain.status, Severity::Warning);
-        let checked = protected(&protection("verify-full", false, false), true);
+        let checked = of("db.example.com", "verify-full", false, true);
         assert_eq!(checked.status, Severity::Ok);
         assert!(
             checked.found.contains("as far as the pooler"),

@@ -185,26 +185,31 @@ impl Database {
                     sslmode = ssl_mode(&options),
                     "connected to PostgreSQL"
                 );
-                warn_of_plain_text(&options);
+                if let Some(risk) = risk(&options) {
+                    warn!(
+                        risk,
+                        remedy = RISK_REMEDY,
+                        "the database is reached without protection, as sslmode asks"
+                    );
+                }
             }
         }
     }
 }
 
-fn warn_of_plain_text(options: &PgConnectOptions) {
-    let risk = match options.get_ssl_mode() {
-        _ if is_on_this_machine(options) => return,
-        PgSslMode::VerifyFull | PgSslMode::VerifyCa => return,
+pub(crate) const RISK_REMEDY: &str =
+    "use sslmode=verify-full, with database.ca_file for an authority of your own";
+
+/// On the way to the server.
+pub(crate) fn risk(options: &PgConnectOptions) -> Option<&'static str> {
+    match options.get_ssl_mode() {
+        _ if is_on_this_machine(options) => None,
+        PgSslMode::VerifyFull | PgSslMode::VerifyCa => None,
         PgSslMode::Require => {
-            "the server's certificate is not checked: anybody in between can read and change all"
+            Some("the server's certificate is not checked: anybody in between can read and change all")
         }
-        _ => "the connection is not encrypted: anybody in between can read and change all",
-    };
-    warn!(
-        risk,
-        remedy = "use sslmode=verify-full, with database.ca_file for an authority of your own",
-        "the database is reached without protection, as sslmode asks"
-    );
+        _ => Some("the connection is not encrypted: anybody in between can read and change all"),
+    }
 }
 
 /// Waits at startup for the server, and refuses a database that our settings cannot repair.
