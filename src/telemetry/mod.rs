@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use ::metrics::{counter, gauge, histogram};
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use indicatif::HumanCount;
 
 pub fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl fmt::Display + use<'a> {
     fmt::from_fn(move |f| {
@@ -116,15 +117,8 @@ pub fn span(seconds: i64) -> String {
 
 /// `1,234,567`.
 pub fn grouped(number: i64) -> String {
-    let digits = number.unsigned_abs().to_string();
-    let mut text = if number < 0 { "-".to_owned() } else { String::new() };
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
+    let sign = if number < 0 { "-" } else { "" };
+    format!("{sign}{}", HumanCount(number.unsigned_abs()))
 }
 
 pub fn plural(number: i64, one: &str, many: &str) -> String {
