@@ -135,10 +135,8 @@ async fn write(
     let new_drift = note_drift(connection, commit).await?;
     counters += commit.entry.counters;
     counters.rejected = commit.rejected.len() as u64;
-    let entry = WindowEntry {
-        counters,
-        ..commit.entry
-    };
+    let mut entry = commit.entry;
+    entry.counters = counters;
     record(&mut *connection, &entry).await?;
     let watermark = cover(connection, commit).await?;
     failpoint::reach("window.covered");
