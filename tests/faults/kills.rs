@@ -203,16 +203,21 @@ async fn a_load_that_is_frozen_in_a_transaction_goes_on() {
     watch::same_as_a_fresh_load(&setup, &database).await;
 }
 
-/// How often each of two loads is killed. `KILLS` and `SEED` in the environment change it.
-const KILLS: u64 = 100;
-const INTERACTIONS: usize = 20_000;
+/// How often each of four loads is killed. `KILLS` and `SEED` in the environment change it.
+const KILLS: u64 = 50;
+const INTERACTIONS: usize = 6_000;
 
 /// What so many take at most in a debug build, on a machine that does other things as well.
 const WHOLE_LOAD: Duration = Duration::from_secs(900);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn loads_killed_two_hundred_times_give_the_same_tables() {
-    tokio::join!(killed(Dice::seeded(), 11), killed(Dice::seeded(), 12));
+    tokio::join!(
+        killed(Dice::seeded(), 11),
+        killed(Dice::seeded(), 12),
+        killed(Dice::seeded(), 13),
+        killed(Dice::seeded(), 14)
+    );
 }
 
 async fn killed(mut dice: Dice, data: u64) {
