@@ -65,8 +65,8 @@ impl Extent {
     }
 }
 
-/// Characters that were replaced by U+FFFD.
-pub fn unreadable(text: &str) -> u64 {
+/// U+FFFD: what could not be read, or was sent so.
+pub fn replaced_characters(text: &str) -> u64 {
     memchr::memmem::find_iter(text.as_bytes(), "\u{fffd}").count() as u64
 }
 

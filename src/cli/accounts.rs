@@ -14,7 +14,7 @@ use crate::config::{AccountConfig, Config};
 use crate::doctor::proxy_variable;
 use crate::extract::ApiClient;
 use crate::ledger::problems::Failure;
-use crate::ledger::requests::{self, Wish};
+use crate::ledger::requests::{self, NewRequest};
 use crate::ledger::runs::Outcome;
 use crate::ledger::{Counters, LoadError};
 use crate::postgres::{Pool, is_loopback};
@@ -175,6 +175,7 @@ impl<'a> WatchedAccount<'a> {
             context: context.clone(),
             earlier: earlier.clone(),
             began: Instant::now(),
+            made_before: None,
             outage: Arc::clone(&shell.outage),
         };
         let shown = show(screen, (context.name(), "requests"), progress);
@@ -192,7 +193,7 @@ impl<'a> WatchedAccount<'a> {
     }
 
     /// Ctrl-C cancels the request; other ends leave it open.
-    pub(super) async fn fulfil(&self, wish: &Wish<'_>) -> (Option<i64>, RunReport) {
+    pub(super) async fn fulfil(&self, wish: &NewRequest<'_>) -> (Option<i64>, RunReport) {
         let mut request = None;
         let fulfil = async || {
             let (id, report) = sync::fulfil(&self.context, wish, &self.shell.stop).await;
@@ -252,11 +253,13 @@ struct AccountProgress {
     context: AccountContext,
     earlier: watch::Sender<Option<Headway>>,
     began: Instant,
+    /// By the daemon whose request this may be.
+    made_before: Option<u64>,
     outage: Outage,
 }
 
 impl AccountProgress {
-    fn headway(&self) -> Option<(Headway, Option<Duration>)> {
+    fn headway(&mut self) -> Option<(Headway, Option<Duration>)> {
         let earlier = self.earlier.borrow();
         let headway = match *self.context.headway.borrow() {
             Some(now) => after(*earlier, now.counters, now.requests_left),
@@ -264,7 +267,13 @@ impl AccountProgress {
         };
         let (made, left) = (headway.counters.requests, headway.requests_left);
         let limits = self.context.api.account().limits;
-        let eta = status::eta(self.began.elapsed(), made, left, Some(limits));
+        let before = *self.made_before.get_or_insert(made);
+        let eta = status::eta(
+            self.began.elapsed(),
+            made.saturating_sub(before),
+            left,
+            Some(limits),
+        );
         Some((headway, eta))
     }
 }

@@ -4,7 +4,7 @@ use tracing::{info, warn};
 
 use crate::config::{Config, parse_instant};
 use crate::ledger::Purpose;
-use crate::ledger::requests::Wish;
+use crate::ledger::requests::NewRequest;
 use crate::ledger::runs::Outcome;
 use crate::sync;
 use crate::telemetry;
@@ -42,7 +42,7 @@ pub(super) async fn backfill(
     screen: &Screen,
 ) -> Result<(), CommandError> {
     let (config, range) = arguments.range.of(config)?;
-    let wish = Wish {
+    let wish = NewRequest {
         purpose: Purpose::Backfill,
         ranges: &[range],
         due_for: arguments.refetch.then(TimeDelta::zero),

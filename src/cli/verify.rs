@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::config::Config;
 use crate::ledger::Purpose;
 use crate::ledger::problems::Failure;
-use crate::ledger::requests::Wish;
+use crate::ledger::requests::NewRequest;
 use crate::ledger::runs::Outcome;
 use crate::sync::{self, DayComparison, Method, RunReport};
 use crate::telemetry::logging::Screen;
@@ -108,7 +108,7 @@ async fn compare(
         if differing.is_empty() || report.outcome != Outcome::Succeeded {
             break;
         }
-        let wish = Wish {
+        let wish = NewRequest {
             purpose: Purpose::Repair,
             ranges: &differing,
             due_for: Some(TimeDelta::zero()),
@@ -146,7 +146,7 @@ async fn verify_ranges(
     ranges: &[Window],
     arguments: &VerifyArguments,
 ) -> (Vec<DayComparison>, RunReport) {
-    let wish = Wish {
+    let wish = NewRequest {
         purpose: Purpose::Verify,
         ranges,
         due_for: Some(TimeDelta::zero()),

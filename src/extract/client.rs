@@ -15,7 +15,7 @@ use super::answer::{self, Answer};
 use super::clock::{self, ApiClock};
 use super::{Action, ApiError, Budget, HOURLY_LIMIT_REMEDY, Page, PageRequest, Tally, body};
 use crate::config::AccountConfig;
-use crate::json::unreadable;
+use crate::json::replaced_characters;
 use crate::telemetry::{self, chain};
 use crate::time::{Clock, NORMAL_SKEW};
 
@@ -139,7 +139,11 @@ impl ApiClient {
             cost.pages += 1;
             cost.records += page.records.len() as u64;
         });
-        let characters: u64 = page.records.iter().map(|record| unreadable(record.get())).sum();
+        let characters: u64 = page
+            .records
+            .iter()
+            .map(|record| replaced_characters(record.get()))
+            .sum();
         if characters > 0 {
             telemetry::unreadable(&self.account.name, characters);
             warn!(

@@ -15,7 +15,7 @@ use super::problems::Problem;
 use super::{LoadError, Purpose, RULES, spelled};
 
 #[derive(Debug, Clone, Copy)]
-pub struct Wish<'a> {
+pub struct NewRequest<'a> {
     pub purpose: Purpose,
     /// Whole seconds.
     pub ranges: &'a [Window],
@@ -39,7 +39,7 @@ pub struct Asked {
 pub async fn ask(
     pool: &Pool,
     (account_id, requested_by): (&str, &str),
-    wish: &Wish<'_>,
+    wish: &NewRequest<'_>,
 ) -> Result<Option<Asked>, LoadError> {
     let bounds = wish.ranges.iter().map(|range| (range.start, range.end));
     let (starts, ends): (Vec<DateTime<Utc>>, Vec<DateTime<Utc>>) = bounds.unzip();

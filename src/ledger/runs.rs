@@ -150,7 +150,7 @@ static FINISH: LazyLock<String> = LazyLock::new(|| {
     format!(
         "update smartassist_sync.runs as run set status = $2, finished_at = $3, error = $4, \
          error_code = $5, remedy = $6, api_clock_ahead_seconds = $7, time_zone_disagreement_minutes = $8, \
-         watermark_after = (select watermark from smartassist_sync.accounts where account_id = run.account_id), \
+         watermark_after = (select watermark from smartassist_sync.accounts where (account_id, stream) = (run.account_id, run.stream)), \
          requests_left = null, windows = $9, ({}) = row({}) where id = $1 and status = 'running' \
          returning watermark_before, watermark_after",
         Counters::COLUMNS.join(", "),

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 
 use crate::ledger::problems::Problem;
-use crate::ledger::requests::{self, Wish};
+use crate::ledger::requests::{self, NewRequest};
 use crate::ledger::runs::{Kind, Outcome};
 use crate::ledger::{Counters, LoadError, Purpose, accounts, gaps};
 use crate::telemetry;
@@ -42,7 +42,7 @@ pub enum WishError {
 ///
 /// # Errors
 /// Other filters, or the database fails.
-pub async fn ask(account: &AccountContext, wish: &Wish<'_>) -> Result<Option<i64>, WishError> {
+pub async fn ask(account: &AccountContext, wish: &NewRequest<'_>) -> Result<Option<i64>, WishError> {
     match accounts::has_other_filters(&account.pool, account.api.account()).await? {
         Some(true) => return Err(WishError::OtherFilters(account.name().to_owned())),
         Some(false) => {}
@@ -107,7 +107,7 @@ async fn watch_all(
 ) -> Result<RunReport, WishError> {
     let settle = account.sync.settle;
     let unread = gaps::unread(&account.pool, account.account_id(), account.head(), settle).await?;
-    let wish = Wish {
+    let wish = NewRequest {
         purpose: Purpose::Backfill,
         ranges: &unread,
         due_for: None,
@@ -130,7 +130,7 @@ async fn watch_all(
 /// Also gives the request, if there is anything to read.
 pub async fn fulfil(
     account: &AccountContext,
-    wish: &Wish<'_>,
+    wish: &NewRequest<'_>,
     stop: &CancellationToken,
 ) -> (Option<i64>, RunReport) {
     match ask(account, wish).await {

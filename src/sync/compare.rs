@@ -231,7 +231,7 @@ impl Comparing<'_> {
             let fetch = self.part(planned);
             let read = self.source.read(&fetch, self.known).await;
             let problem = match &read {
-                Ok(fetched) => unreadable(planned.window, &fetched.reading),
+                Ok(fetched) => why_not_compared(planned.window, &fetched.reading),
                 Err(error) => Some(read_problem(error)),
             };
             let reading = read.as_ref().ok().map(|fetched| &fetched.reading);
@@ -328,7 +328,7 @@ fn crossing(possible: &[usize]) -> Crossing {
 }
 
 /// The rest of the day is skipped: such seconds cost dozens of requests each.
-fn unreadable(window: Window, reading: &Reading) -> Option<Problem> {
+fn why_not_compared(window: Window, reading: &Reading) -> Option<Problem> {
     let goes_on = match reading.verdict {
         Verdict::Drained => true,
         Verdict::Elsewhere | Verdict::Strays => false,

@@ -151,7 +151,7 @@ impl Queue {
         self.stretches.push_back(Stretch::new(window));
     }
 
-    /// Goes on with the older half of the oldest stretch.
+    /// Goes on with the older half of the oldest stretch; everything newer waits behind it.
     pub(super) fn turn_to_the_oldest(&mut self) {
         let starts = self.stretches.iter().map(|stretch| stretch.window.start);
         let oldest = starts.enumerate().min_by_key(|(_, start)| *start);

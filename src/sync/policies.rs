@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use tracing::warn;
 
 use crate::config::{RefreshPolicy, Selection};
-use crate::ledger::requests::{self, Wish};
+use crate::ledger::requests::{self, NewRequest};
 use crate::ledger::{LoadError, Purpose, conflict};
 use crate::time::Window;
 
@@ -51,7 +51,7 @@ pub(super) async fn ask(
     if ranges.is_empty() {
         return Ok(None);
     }
-    let wish = Wish {
+    let wish = NewRequest {
         purpose,
         ranges: &ranges,
         due_for: Some(account.clock.now() - tick),

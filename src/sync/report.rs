@@ -18,7 +18,7 @@ use super::read::{ReadError, Reading, Verdict};
 pub struct RunReport {
     pub outcome: Outcome,
     pub counters: Counters,
-    /// At its end; `None` if it read nothing.
+    /// At its end; `None` if it read nothing or was not closed.
     pub watermark: Option<DateTime<Utc>>,
     pub problem: Option<Problem>,
     /// A daemon took over before the end.

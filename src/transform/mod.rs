@@ -132,10 +132,10 @@ pub fn transform(
         return Err(Rejected::too_large(record, reason, origin, policy).into());
     }
     let mut interaction = transform_stored(record, origin, policy)?;
-    let unreadable = json::unreadable(record.text());
-    if unreadable > 0 {
+    let replaced = json::replaced_characters(record.text());
+    if replaced > 0 {
         let warning = format!(
-            "{}: {unreadable} characters that could not be read were replaced by U+FFFD",
+            "{}: {replaced} characters that could not be read were replaced by U+FFFD",
             record_text::WHOLE_RECORD
         );
         interaction.rows.session.warnings.insert(0, warning);
@@ -154,7 +154,8 @@ pub fn ruled(text: &str, policy: &Policy) -> String {
         .to_string()
 }
 
-/// As [`transform`], of any size: privacy rules and PostgreSQL may have enlarged what was accepted.
+/// As [`transform`], of any size: privacy rules and PostgreSQL may have enlarged what was accepted. Warnings of receipt
+/// are not made again.
 pub fn transform_stored(
     raw: &RecordText<'_>,
     origin: Origin<'_>,

@@ -1,4 +1,4 @@
-//! Generates structs, readers and metadata from the table of fields.
+//! Generates structs, readers and metadata from the table of fields. Rows are encoded once, by sqlx, for COPY and for their hash.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -42,14 +42,24 @@ pub trait TableRow {
     fn encode(&self, buffer: &mut PgArgumentBuffer);
 }
 
+const NULL: i32 = -1;
+
+/// A length that PostgreSQL refuses, and with it the record.
+const NOT_ENCODED: i32 = -2;
+
 /// Appends length and bytes: PostgreSQL manual, COPY, Binary Format.
 pub fn put<'q>(value: impl Encode<'q, Postgres>, buffer: &mut PgArgumentBuffer) {
     let start = buffer.len();
-    buffer.extend_from_slice(&(-1_i32).to_be_bytes());
-    if matches!(value.encode(buffer), Ok(IsNull::No)) {
-        let bytes = i32::try_from(buffer.len() - start - 4).unwrap_or(i32::MAX);
-        buffer[start..start + 4].copy_from_slice(&bytes.to_be_bytes());
+    buffer.extend_from_slice(&[0; 4]);
+    let length = match value.encode(buffer) {
+        Ok(IsNull::No) => i32::try_from(buffer.len() - start - 4).unwrap_or(NOT_ENCODED),
+        Ok(IsNull::Yes) => NULL,
+        Err(_) => NOT_ENCODED,
+    };
+    if length < 0 {
+        buffer.truncate(start + 4);
     }
+    buffer[start..start + 4].copy_from_slice(&length.to_be_bytes());
 }
 
 /// JSON kept as text: whole windows are held in memory, and a tree takes several times as much.

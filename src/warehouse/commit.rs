@@ -137,6 +137,7 @@ async fn write(
     counters.rejected = commit.rejected.len() as u64;
     let mut entry = commit.entry;
     entry.counters = counters;
+    // Fails in an aborted transaction, whose COMMIT sqlx reports as success.
     record(&mut *connection, &entry).await?;
     let watermark = cover(connection, commit).await?;
     failpoint::reach("window.covered");
@@ -150,7 +151,6 @@ async fn write(
     })
 }
 
-/// Must return a row: sqlx reports COMMIT of an aborted transaction as success.
 async fn cover(
     connection: &mut PgConnection,
     commit: &WindowCommit<'_>,

@@ -51,8 +51,8 @@ macro_rules! erased {
         }
 
         impl Erased {
-            /// Zero where `counts` ends.
-            fn of(counts: Vec<i64>) -> Self {
+            /// All but rejected records.
+            fn of(counts: [i64; 7]) -> Self {
                 let mut counts = counts.into_iter().map(|count| u64::try_from(count).unwrap_or(0));
                 Self { $($table: counts.next().unwrap_or(0),)+ }
             }
@@ -123,7 +123,7 @@ pub async fn delete_sessions(
     keys: &[&str],
     only_count: bool,
 ) -> Result<Erased, LoadError> {
-    let counted: Vec<i64> = sqlx::query_scalar(include_str!("count_rows.sql"))
+    let counted: [i64; 7] = sqlx::query_scalar(include_str!("count_rows.sql"))
         .bind(keys)
         .fetch_one(&mut *connection)
         .await?;

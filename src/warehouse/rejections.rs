@@ -97,6 +97,10 @@ pub async fn store(
     };
     pool.transact(async |transaction| {
         conflict::lock_for_writing(transaction, constants.account_id).await?;
+        // As for windows.
+        sqlx::query("set local enable_seqscan = off")
+            .execute(&mut *transaction)
+            .await?;
         let one = [interaction];
         let (kept, _) = left_out::without(transaction, limits, &one, &[]).await?;
         if kept.is_empty() {

@@ -45,7 +45,7 @@ pub struct Contact {
     /// Perhaps of others.
     pub doubtful: BTreeSet<String>,
     ids: BTreeSet<Ids>,
-    standings: BTreeMap<OneId, Standing>,
+    standings: BTreeMap<OneId, Ownership>,
 }
 
 /// Column and id.
@@ -62,7 +62,7 @@ fn each(ids: &Ids) -> impl Iterator<Item = OneId> {
 
 /// Whose the records of an id are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Standing {
+enum Ownership {
     /// The contact's.
     Followed,
     /// Another person's too.
@@ -137,8 +137,8 @@ impl Contact {
             .map(|row| &row.ids)
             .chain(of_rejected.map(|(ids, _)| *ids));
         for id in shared.flat_map(each) {
-            if let Some(standing @ Standing::Followed) = self.standings.get_mut(&id) {
-                *standing = Standing::Shared;
+            if let Some(standing @ Ownership::Followed) = self.standings.get_mut(&id) {
+                *standing = Ownership::Shared;
             }
         }
         for row in rows {
@@ -184,9 +184,9 @@ impl Contact {
         let (of_many, followed): (Vec<String>, Vec<String>) = new
             .into_iter()
             .partition(|id| records.get(id).is_some_and(|records| *records > most));
-        let of_many = of_many.into_iter().map(|id| ((column, id), Standing::Constant));
+        let of_many = of_many.into_iter().map(|id| ((column, id), Ownership::Constant));
         let of_contact = followed.iter().cloned();
-        let of_contact = of_contact.map(|id| ((column, id), Standing::Followed));
+        let of_contact = of_contact.map(|id| ((column, id), Ownership::Followed));
         self.standings.extend(of_many.chain(of_contact));
         Ok(followed)
     }
@@ -210,21 +210,21 @@ impl Contact {
         Ok(of_others)
     }
 
-    fn is_any(&self, ids: &Ids, standing: Standing) -> bool {
+    fn is_any(&self, ids: &Ids, standing: Ownership) -> bool {
         each(ids).any(|id| self.standings.get(&id) == Some(&standing))
     }
 
     pub fn has(&self, ids: &Ids) -> bool {
-        self.is_any(ids, Standing::Followed)
+        self.is_any(ids, Ownership::Followed)
     }
 
     pub fn may_have(&self, ids: &Ids) -> bool {
-        self.is_any(ids, Standing::Shared)
+        self.is_any(ids, Ownership::Shared)
     }
 
     /// Of ids that nobody else shares.
     pub fn identifiers(&self, account_id: &str, key: &PrivacyKey) -> Vec<Identifier> {
-        let is_followed = |id: &OneId| self.standings.get(id) == Some(&Standing::Followed);
+        let is_followed = |id: &OneId| self.standings.get(id) == Some(&Ownership::Followed);
         let all = self.ids.iter().flat_map(|ids| {
             let followed = each(ids).filter(is_followed);
             let followed: Vec<&str> = followed.map(|(column, _)| column).collect();

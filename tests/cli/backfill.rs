@@ -138,8 +138,10 @@ async fn a_backfill_that_was_stopped_goes_on_where_it_was() {
     for more in [[].as_slice(), &["--refetch"]] {
         setup.simulator.world().behaviour.latency = std::time::Duration::from_millis(300);
         let mut stopped = Program::start(&arguments(&from, &to, more), &environment);
-        // The polls that go with it drain windows, too.
-        while stopped.event("window drained").await["spans"][0]["kind"] != "backfill" {}
+        // More than one that overflows later may cost. The polls that go with it drain windows, too.
+        for _ in 0..3 {
+            while stopped.event("window drained").await["spans"][0]["kind"] != "backfill" {}
+        }
         // Ctrl-C would cancel what was asked for.
         stopped.signal(Signal::SIGTERM);
         let stopped = stopped.ended().await;

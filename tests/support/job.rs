@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use smartassist_etl::ledger::Purpose;
-use smartassist_etl::ledger::requests::{self, Wish};
+use smartassist_etl::ledger::requests::{self, NewRequest};
 use smartassist_etl::ledger::runs::Kind;
 use smartassist_etl::sync::{self, AccountContext, RunReport};
 use smartassist_etl::time::Window;
@@ -45,7 +45,7 @@ impl Runs for AccountContext {
                 sync::pass(self, Kind::Poll, stop).await
             }
             Job::Backfill { range, refetch } => {
-                let wish = Wish {
+                let wish = NewRequest {
                     purpose: Purpose::Backfill,
                     ranges: &[*range],
                     due_for: refetch.then(TimeDelta::zero),
@@ -101,7 +101,7 @@ async fn ask(
     ranges: &[Window],
     since: DateTime<Utc>,
 ) {
-    let wish = Wish {
+    let wish = NewRequest {
         purpose,
         ranges,
         due_for: Some(real_now() - since),

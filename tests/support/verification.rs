@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 use smartassist_etl::ledger::Purpose;
-use smartassist_etl::ledger::requests::Wish;
+use smartassist_etl::ledger::requests::NewRequest;
 use smartassist_etl::sync::{self, AccountContext, DayComparison, RunReport};
 use smartassist_etl::time::Window;
 use tokio_util::sync::CancellationToken;
@@ -43,7 +43,7 @@ pub(crate) trait Verifies {
 impl Verifies for AccountContext {
     async fn verify(&self, verification: &mut Verification, stop: &CancellationToken) -> RunReport {
         verification.range = sync::loaded(self, verification.range).await.unwrap();
-        let wish = Wish {
+        let wish = NewRequest {
             purpose: Purpose::Verify,
             ranges: &[verification.range],
             due_for: Some(TimeDelta::zero()),

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed, TestRunner};
 use serde_json::json;
 use smartassist_etl::ledger::Purpose;
-use smartassist_etl::ledger::requests::Wish;
+use smartassist_etl::ledger::requests::NewRequest;
 use smartassist_etl::ledger::runs::Outcome;
 use smartassist_etl::sync;
 use smartassist_etl::time::Window;
@@ -199,7 +199,7 @@ impl Mix {
                 .run_until_cancelled(self.past.setup.until_in_flight(1))
                 .await;
             self.change(0.5);
-            let wish = Wish {
+            let wish = NewRequest {
                 purpose: Purpose::Backfill,
                 ranges: &[window("2026-01-02T00:00:00Z", "2026-01-14T00:00:00Z")],
                 due_for: Some(TimeDelta::zero()),

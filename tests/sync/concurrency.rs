@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use smartassist_etl::ledger::Purpose;
-use smartassist_etl::ledger::requests::Wish;
+use smartassist_etl::ledger::requests::NewRequest;
 use smartassist_etl::ledger::runs::Outcome;
 use smartassist_etl::sync;
 use tokio_util::sync::CancellationToken;
@@ -63,7 +63,7 @@ async fn a_command_yields_to_a_waiting_daemon_which_does_its_request() {
         .world()
         .seed(&smartassist_simulator::Seed::new(8, from, to, 3_000));
     let range = window("2025-12-01T00:00:00Z", "2025-12-31T00:00:00Z");
-    let wish = Wish {
+    let wish = NewRequest {
         purpose: Purpose::Backfill,
         ranges: &[range],
         due_for: None,

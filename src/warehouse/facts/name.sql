@@ -3,7 +3,7 @@ select
     $1,
     seen.key,
     max(seen.id),
-    coalesce((array_agg(seen.name order by seen.at desc, seen.name desc) filter (where seen.name is not null))[1], seen.key),
+    coalesce((array_agg(seen.name order by seen.at desc, seen.name collate "C" desc) filter (where seen.name is not null))[1], seen.key),
     seen.key,
     max(seen.at)
 from unnest($2::text[], $3::text[], $4::text[], $5::timestamptz[]) as seen (key, id, name, at)
