@@ -13,6 +13,7 @@ use crate::ledger::windows::record;
 use crate::ledger::{Counters, LoadError, Purpose, Status, WindowEntry, conflict};
 use crate::telemetry::{self, metrics};
 use crate::time::{Pulse, Window};
+use crate::transform::Interaction;
 use crate::warehouse::compare::Basis;
 use crate::warehouse::{Committed, WindowCommit, commit_window};
 
@@ -61,6 +62,8 @@ impl Writer {
         let reading = &fetched.reading;
         let failure = (status == Status::Gap).then(|| WindowFailure::gap(reading));
         let reason = (status == Status::Split).then(|| split(reading));
+        // Takes less memory than the map.
+        let interactions: Vec<Interaction> = fetched.rows.interactions.into_values().collect();
         let counters = Counters {
             distinct_records: reading.distinct_records,
             ..fetch.counters()
@@ -75,7 +78,7 @@ impl Writer {
             },
             basis: self.basis,
             limits: self.account.limits_of_storing(self.kept_from),
-            interactions: fetched.rows.interactions.values().collect(),
+            interactions: interactions.iter().collect(),
             rejected: fetched.rows.rejected.values().collect(),
             time_zone_offset: self.account.api.account().time_zone_offset,
             keep_raw: self.account.storage.raw,
