@@ -25,22 +25,22 @@ pub(super) trait Write<T> {
     ) -> impl Future<Output = Result<Counters, LoadError>> + Send;
 }
 
-/// Writes all at once, or else one by one; returns what is still refused.
+/// Writes all at once, or else by halves; returns what is refused even alone.
 pub(super) async fn write_accepted<'a, T>(
     connection: &mut PgConnection,
     all: &'a [T],
     writer: &impl Write<T>,
 ) -> Result<(Counters, Vec<(&'a T, LoadError)>), LoadError> {
-    match in_savepoint(connection, all, writer).await {
-        Err(LoadError::Refused { .. }) => {}
-        written => return Ok((written?, Vec::new())),
-    }
-    let (mut counters, mut refused) = (Counters::default(), Vec::new());
-    for one in all {
-        match in_savepoint(connection, std::slice::from_ref(one), writer).await {
-            Ok(written) => counters += written,
-            Err(error @ LoadError::Refused { .. }) => refused.push((one, error)),
-            Err(error) => return Err(error),
+    let (mut counters, mut refused, mut parts) = (Counters::default(), Vec::new(), vec![all]);
+    while let Some(part) = parts.pop() {
+        match (in_savepoint(connection, part, writer).await, part) {
+            (Ok(written), _) => counters += written,
+            (Err(error @ LoadError::Refused { .. }), [one]) => refused.push((one, error)),
+            (Err(LoadError::Refused { .. }), [_, _, ..]) => {
+                let (first, rest) = part.split_at(part.len() / 2);
+                parts.extend([rest, first]);
+            }
+            (Err(error), _) => return Err(error),
         }
     }
     let is_none_written = refused.len() == all.len();

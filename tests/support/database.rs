@@ -92,7 +92,9 @@ async fn create(server: &TestServer, name: &str, template: &str) {
 
 /// As `DATABASE_URL` has it.
 pub(crate) fn url(options: &PgConnectOptions) -> String {
-    let mut url = sqlx::ConnectOptions::to_url_lossy(options);
+    let mut url = sqlx::ConnectOptions::to_url_lossy(&options.clone().host("localhost"));
+    url.set_host(Some(&options.get_host().replace('/', "%2F")))
+        .unwrap();
     // What is said there has no effect, and would be warned of.
     url.set_query(None);
     url.to_string()
@@ -176,7 +178,7 @@ impl TestDatabase {
         let server = server().await;
         let name = format!("test_{}", NEXT.fetch_add(1, Ordering::Relaxed));
         create(server, &name, template).await;
-        let pool = pool(server.options().database(&name));
+        let pool = pool(server.by_socket().database(&name));
         Self { pool, name }
     }
 
@@ -191,7 +193,7 @@ impl TestDatabase {
     /// The same database, through new connections only: all backends of before have ended.
     pub(crate) async fn reconnected(self) -> Self {
         self.pool.close().await;
-        let pool = pool(server().await.options().database(&self.name));
+        let pool = pool(server().await.by_socket().database(&self.name));
         let others = "select count(*) from pg_stat_activity where datname = current_database() \
                       and backend_type = 'client backend' and pid <> pg_backend_pid()";
         let again = Self {
@@ -222,7 +224,7 @@ impl TestDatabase {
 
     /// As `DATABASE_URL` has it.
     pub(crate) async fn url(&self) -> String {
-        url(&server().await.options().database(&self.name))
+        url(&server().await.by_socket().database(&self.name))
     }
 
     /// Rows in each data table, in the order session, destination, segment, consultation, tag, raw.
