@@ -175,7 +175,6 @@ impl<'a> WatchedAccount<'a> {
             context: context.clone(),
             earlier: earlier.clone(),
             began: Instant::now(),
-            made_before: None,
             outage: Arc::clone(&shell.outage),
         };
         let shown = show(screen, (context.name(), "requests"), progress);
@@ -253,13 +252,11 @@ struct AccountProgress {
     context: AccountContext,
     earlier: watch::Sender<Option<Headway>>,
     began: Instant,
-    /// By the daemon whose request this may be.
-    made_before: Option<u64>,
     outage: Outage,
 }
 
 impl AccountProgress {
-    fn headway(&mut self) -> Option<(Headway, Option<Duration>)> {
+    fn headway(&self) -> Option<(Headway, Option<Duration>)> {
         let earlier = self.earlier.borrow();
         let headway = match *self.context.headway.borrow() {
             Some(now) => after(*earlier, now.counters, now.requests_left),
@@ -267,13 +264,7 @@ impl AccountProgress {
         };
         let (made, left) = (headway.counters.requests, headway.requests_left);
         let limits = self.context.api.account().limits;
-        let before = *self.made_before.get_or_insert(made);
-        let eta = status::eta(
-            self.began.elapsed(),
-            made.saturating_sub(before),
-            left,
-            Some(limits),
-        );
+        let eta = status::eta(self.began.elapsed(), made, left, Some(limits));
         Some((headway, eta))
     }
 }

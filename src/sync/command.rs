@@ -144,6 +144,7 @@ pub async fn fulfil(
 pub async fn see_through(account: &AccountContext, id: i64, stop: &CancellationToken) -> RunReport {
     let mut looks = 0_u32;
     let mut yields_until = Instant::now();
+    let mut made_before = None;
     loop {
         let held = if yields_until > Instant::now() {
             Ok(None)
@@ -160,7 +161,7 @@ pub async fn see_through(account: &AccountContext, id: i64, stop: &CancellationT
                 yields_until = Instant::now() + LOOK_FOR_LEASE * 3;
                 None
             }
-            Ok(None) => watch(account, id).await,
+            Ok(None) => watch(account, id, &mut made_before).await,
             Err(error) => Some(RunReport::not_begun(account.name(), &error)),
         };
         if let Some(report) = report {
@@ -207,7 +208,7 @@ pub async fn compared(account: &AccountContext, request: i64) -> Result<Vec<DayC
 }
 
 /// `None`: still open.
-async fn watch(account: &AccountContext, id: i64) -> Option<RunReport> {
+async fn watch(account: &AccountContext, id: i64, made_before: &mut Option<u64>) -> Option<RunReport> {
     let progress = match requests::progress(&account.pool, id).await {
         Ok(progress) => progress?,
         Err(error) => return Some(RunReport::not_begun(account.name(), &error)),
@@ -219,10 +220,13 @@ async fn watch(account: &AccountContext, id: i64) -> Option<RunReport> {
         updated: count(progress.updated),
         ..Counters::default()
     };
-    account.headway.send_replace(Some(Headway {
-        counters,
-        requests_left: count(progress.requests_left.unwrap_or(0)),
-    }));
+    // The pace is that of the requests since then.
+    let requests = counters.requests - *made_before.get_or_insert(counters.requests);
+    let headway = progress.requests_left.map(|left| Headway {
+        counters: Counters { requests, ..counters },
+        requests_left: count(left),
+    });
+    account.headway.send_replace(headway);
     let (outcome, problem) = match progress.state.as_str() {
         "open" if progress.quiet_seconds > account.stalled_after().as_secs_f64() => {
             (Outcome::Failed, Some(stalled()))

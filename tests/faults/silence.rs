@@ -49,7 +49,7 @@ impl Relay {
 
     fn pool(&self, database: &TestDatabase, session: &SessionConfig) -> Pool {
         let options = (*database.pool.options()).clone();
-        Pool::new(options.port(self.port), session)
+        Pool::new(options.host("127.0.0.1").port(self.port), session)
     }
 
     /// All connections that there are fall silent; later ones are well.

@@ -92,9 +92,11 @@ async fn create(server: &TestServer, name: &str, template: &str) {
 
 /// As `DATABASE_URL` has it.
 pub(crate) fn url(options: &PgConnectOptions) -> String {
-    let mut url = sqlx::ConnectOptions::to_url_lossy(&options.clone().host("localhost"));
-    url.set_host(Some(&options.get_host().replace('/', "%2F")))
-        .unwrap();
+    let options = match options.get_host() {
+        socket if socket.starts_with('/') => &options.clone().socket(socket),
+        _ => options,
+    };
+    let mut url = sqlx::ConnectOptions::to_url_lossy(options);
     // What is said there has no effect, and would be warned of.
     url.set_query(None);
     url.to_string()
