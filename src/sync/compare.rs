@@ -210,12 +210,12 @@ impl Comparing<'_> {
             }
         }
         comparison.stored = comparison.api - comparison.not_stored;
-        // Unread records would look deleted, and each rejected one may be one of these.
-        if returned.problem.is_none() {
+        // Unread records would look deleted.
+        if returned.problem.is_none() && returned.rejected.is_empty() {
             let gone = must_return
                 .iter()
                 .filter(|key| !returned.hashes.contains_key(*key));
-            comparison.not_returned = (gone.count() as u64).saturating_sub(comparison.rejected);
+            comparison.not_returned = gone.count() as u64;
         }
         comparison.problem = returned.problem;
         Ok(comparison)
