@@ -45,7 +45,7 @@ pub struct Contact {
     /// Perhaps of others.
     pub doubtful: BTreeSet<String>,
     ids: BTreeSet<Ids>,
-    standings: BTreeMap<OneId, Ownership>,
+    owners: BTreeMap<OneId, Ownership>,
 }
 
 /// Column and id.
@@ -82,7 +82,7 @@ impl Contact {
             interactions: BTreeSet::new(),
             doubtful: BTreeSet::new(),
             ids,
-            standings: BTreeMap::new(),
+            owners: BTreeMap::new(),
         };
         let named: Vec<SiblingRow> = sqlx::query_as(
             "select interaction_key::text as key, session_id, conversation_id from smartassist.sessions \
@@ -137,8 +137,8 @@ impl Contact {
             .map(|row| &row.ids)
             .chain(of_rejected.map(|(ids, _)| *ids));
         for id in shared.flat_map(each) {
-            if let Some(standing @ Ownership::Followed) = self.standings.get_mut(&id) {
-                *standing = Ownership::Shared;
+            if let Some(ownership @ Ownership::Followed) = self.owners.get_mut(&id) {
+                *ownership = Ownership::Shared;
             }
         }
         for row in rows {
@@ -159,7 +159,7 @@ impl Contact {
         column: &'static str,
         rejected: &[(&Ids, bool)],
     ) -> Result<Vec<String>, LoadError> {
-        let is_new = |id: &OneId| id.0 == column && !self.standings.contains_key(id);
+        let is_new = |id: &OneId| id.0 == column && !self.owners.contains_key(id);
         let new = self.ids.iter().flat_map(each).filter(is_new);
         let new: BTreeSet<String> = new.map(|(_, id)| id).collect();
         if new.is_empty() {
@@ -187,7 +187,7 @@ impl Contact {
         let of_many = of_many.into_iter().map(|id| ((column, id), Ownership::Constant));
         let of_contact = followed.iter().cloned();
         let of_contact = of_contact.map(|id| ((column, id), Ownership::Followed));
-        self.standings.extend(of_many.chain(of_contact));
+        self.owners.extend(of_many.chain(of_contact));
         Ok(followed)
     }
 
@@ -210,8 +210,8 @@ impl Contact {
         Ok(of_others)
     }
 
-    fn is_any(&self, ids: &Ids, standing: Ownership) -> bool {
-        each(ids).any(|id| self.standings.get(&id) == Some(&standing))
+    fn is_any(&self, ids: &Ids, ownership: Ownership) -> bool {
+        each(ids).any(|id| self.owners.get(&id) == Some(&ownership))
     }
 
     pub fn has(&self, ids: &Ids) -> bool {
@@ -224,7 +224,7 @@ impl Contact {
 
     /// Of ids that nobody else shares.
     pub fn identifiers(&self, account_id: &str, key: &PrivacyKey) -> Vec<Identifier> {
-        let is_followed = |id: &OneId| self.standings.get(id) == Some(&Ownership::Followed);
+        let is_followed = |id: &OneId| self.owners.get(id) == Some(&Ownership::Followed);
         let all = self.ids.iter().flat_map(|ids| {
             let followed = each(ids).filter(is_followed);
             let followed: Vec<&str> = followed.map(|(column, _)| column).collect();
