@@ -118,6 +118,10 @@ pub(crate) fn bigint(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
+pub(crate) fn from_bigint(count: i64) -> u64 {
+    u64::try_from(count).unwrap_or(0)
+}
+
 /// How values are spelled in tables, logs and metrics.
 macro_rules! spelled {
     ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $value:ident = $spelling:literal,)+ }) => {
@@ -134,6 +138,12 @@ macro_rules! spelled {
                 match self {
                     $(Self::$value => $spelling,)+
                 }
+            }
+        }
+
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(self.as_str())
             }
         }
 

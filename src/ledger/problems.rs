@@ -12,8 +12,7 @@ use crate::telemetry::{chain, second};
 use super::{LoadError, spelled};
 
 spelled! {
-    #[derive(PartialOrd, Ord, Serialize)]
-    #[serde(rename_all = "snake_case")]
+    #[derive(PartialOrd, Ord)]
     Severity {
         Ok = "ok",
         Warning = "warning",

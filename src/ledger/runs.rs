@@ -3,7 +3,6 @@
 use std::sync::LazyLock;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use serde::Serialize;
 use sqlx::postgres::types::PgRange;
 use sqlx::{AssertSqlSafe, PgExecutor, Row};
 
@@ -27,8 +26,6 @@ spelled! {
 }
 
 spelled! {
-    #[derive(Serialize)]
-    #[serde(rename_all = "snake_case")]
     Outcome {
         Succeeded = "succeeded",
         /// A failure, or open gaps.

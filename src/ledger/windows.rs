@@ -15,7 +15,7 @@ use crate::transform::TRANSFORM_VERSION;
 
 use super::leases::{Lease, fenced};
 use super::problems::Problem;
-use super::{LoadError, bigint, spelled};
+use super::{LoadError, bigint, from_bigint, spelled};
 
 spelled! {
     Purpose {
@@ -60,6 +60,7 @@ pub struct WindowEntry<'a> {
     pub proof: Option<(&'a str, &'a Value)>,
 }
 
+/// Of an account that is in the ledger.
 static RECORD: LazyLock<String> = LazyLock::new(|| {
     format!(
         "{} insert into smartassist_sync.windows (account_id, token, run_id, range, purpose, status, reported_total, \
@@ -124,7 +125,7 @@ pub async fn recent_counts(
     .bind(limit)
     .fetch_all(executor)
     .await?;
-    let count = |(start, end, count)| (Window::new(start, end), u64::try_from(count).unwrap_or(0));
+    let count = |(start, end, count)| (Window::new(start, end), from_bigint(count));
     Ok(counts.into_iter().map(count).collect())
 }
 

@@ -10,7 +10,7 @@ use tracing::{debug, info};
 use crate::ledger::problems::Problem;
 use crate::ledger::requests::{self, NewRequest};
 use crate::ledger::runs::{Kind, Outcome};
-use crate::ledger::{Counters, LoadError, Purpose, accounts, gaps};
+use crate::ledger::{Counters, LoadError, Purpose, accounts, from_bigint, gaps};
 use crate::telemetry;
 use crate::time::Window;
 use crate::warehouse::compare;
@@ -214,17 +214,18 @@ async fn watch(account: &AccountContext, id: i64, made_before: &mut Option<u64>)
         Err(error) => return Some(RunReport::not_begun(account.name(), &error)),
     };
     let counters = Counters {
-        requests: count(progress.requests),
-        records: count(progress.records),
-        inserted: count(progress.inserted),
-        updated: count(progress.updated),
+        requests: from_bigint(progress.requests),
+        records: from_bigint(progress.records),
+        inserted: from_bigint(progress.inserted),
+        updated: from_bigint(progress.updated),
         ..Counters::default()
     };
     // The pace is that of the requests since then.
-    let requests = counters.requests - *made_before.get_or_insert(counters.requests);
+    let before = *made_before.get_or_insert(counters.requests);
+    let requests = counters.requests.saturating_sub(before);
     let headway = progress.requests_left.map(|left| Headway {
         counters: Counters { requests, ..counters },
-        requests_left: count(left),
+        requests_left: from_bigint(left),
     });
     account.headway.send_replace(headway);
     let (outcome, problem) = match progress.state.as_str() {
@@ -245,8 +246,4 @@ fn stalled() -> Problem {
         "nothing has come of it for too long (sync.stall_seconds); the request stays",
         "see `status`, and the log of the worker that has the account",
     )
-}
-
-fn count(number: i64) -> u64 {
-    u64::try_from(number).unwrap_or(0)
 }

@@ -10,7 +10,7 @@ use crate::postgres::Pool;
 use super::missing::{self, Gone};
 use crate::ledger::leases::Lease;
 use crate::ledger::problems::{self, ProblemCode};
-use crate::ledger::{LoadError, bigint, conflict};
+use crate::ledger::{LoadError, bigint, conflict, from_bigint};
 
 const FEW: i64 = 10;
 
@@ -153,7 +153,7 @@ pub async fn review(pool: &Pool, account_id: &str) -> Result<u64, LoadError> {
             problems::clear(pool, account_id, ProblemCode::BulkMissing).await?;
         }
     }
-    Ok(u64::try_from(withheld).unwrap_or(0))
+    Ok(from_bigint(withheld))
 }
 
 /// Marks what is withheld; adds to `marked`.
@@ -212,5 +212,5 @@ pub async fn withheld(pool: &Pool, account_id: &str) -> Result<u64, LoadError> {
     .bind(account_id)
     .fetch_one(pool)
     .await?;
-    Ok(u64::try_from(withheld).unwrap_or(0))
+    Ok(from_bigint(withheld))
 }

@@ -8,7 +8,7 @@ use sqlx::{FromRow, PgConnection, PgExecutor};
 use uuid::Uuid;
 
 use super::missing;
-use crate::ledger::LoadError;
+use crate::ledger::{LoadError, from_bigint};
 use crate::postgres::Pool;
 use crate::time::Window;
 use crate::transform::{Interaction, Rejected, RowGroup};
@@ -46,7 +46,7 @@ pub async fn counts(pool: &Pool, account_id: &str, window: Window) -> Result<[u6
         .bind(window.end)
         .fetch_one(pool)
         .await?;
-    Ok([start, end, overlap].map(|count| u64::try_from(count).unwrap_or(0)))
+    Ok([start, end, overlap].map(from_bigint))
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]

@@ -11,7 +11,7 @@ use crate::transform::normal_form;
 use crate::transform::privacy::Identifier;
 
 use super::interactions::delete_interactions;
-use crate::ledger::{LoadError, bigint};
+use crate::ledger::{LoadError, bigint, from_bigint};
 
 #[derive(Debug, FromRow)]
 pub struct StoredRecord {
@@ -53,7 +53,7 @@ macro_rules! erased {
         impl Erased {
             /// All but rejected records.
             fn of(counts: [i64; 7]) -> Self {
-                let mut counts = counts.into_iter().map(|count| u64::try_from(count).unwrap_or(0));
+                let mut counts = counts.into_iter().map(from_bigint);
                 Self { $($table: counts.next().unwrap_or(0),)+ }
             }
 

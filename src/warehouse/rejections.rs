@@ -16,7 +16,7 @@ use super::interactions::{InteractionWriter, Write};
 use super::left_out::{self, StoreLimits};
 use crate::ledger::problems::{self, ProblemCode};
 use crate::ledger::windows::Status;
-use crate::ledger::{LoadError, bigint, conflict};
+use crate::ledger::{LoadError, bigint, conflict, from_bigint};
 
 const PORTION: i64 = 100;
 
@@ -183,7 +183,7 @@ pub(super) async fn write(
         .bind(MOST_BYTES_PER_DAY)
         .fetch_one(&mut *connection)
         .await?;
-    let [written, counted_alone] = [written, counted_alone].map(|count| u64::try_from(count).unwrap_or(0));
+    let [written, counted_alone] = [written, counted_alone].map(from_bigint);
     let expected = rejected.len() as u64 - counted_alone.min(rejected.len() as u64);
     if written != expected {
         return Err(LoadError::RowCount {

@@ -13,7 +13,7 @@ use super::batch::update_sessions;
 use super::interactions::{Write, write_accepted, write_children};
 use super::{days, facts, missing};
 use crate::ledger::runs::{Finished, Outcome, finish};
-use crate::ledger::{Counters, LoadError, bigint, conflict};
+use crate::ledger::{Counters, LoadError, bigint, conflict, from_bigint};
 
 const BATCH: i64 = 500;
 const BATCH_BYTES: i64 = 2 << 20;
@@ -211,8 +211,7 @@ pub async fn extent(pool: &Pool, account_id: &str) -> Result<(u64, u64), LoadErr
         .map_err(LoadError::from)
     });
     let (with, without) = counted.await?;
-    let count = |count: i64| u64::try_from(count).unwrap_or(0);
-    Ok((count(with), count(without)))
+    Ok((from_bigint(with), from_bigint(without)))
 }
 
 #[derive(Debug)]
@@ -268,7 +267,7 @@ pub async fn open(
         Ok(Some(OpenReplay {
             run_id,
             position,
-            rejected: u64::try_from(rejected).unwrap_or(0),
+            rejected: from_bigint(rejected),
         }))
     })
     .await

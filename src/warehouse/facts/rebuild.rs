@@ -8,7 +8,7 @@ use crate::transform::facts::{AgentOffer, QueueVisit};
 use crate::transform::{Rows, TableRow};
 
 use super::TABLES;
-use crate::ledger::{LoadError, conflict};
+use crate::ledger::{LoadError, conflict, from_bigint};
 
 const BATCH: i64 = 1_000;
 
@@ -63,7 +63,7 @@ pub async fn left(pool: &Pool, account_id: &str) -> Result<u64, LoadError> {
     .bind(account_id)
     .fetch_one(pool)
     .await?;
-    Ok(u64::try_from(left).unwrap_or(0))
+    Ok(from_bigint(left))
 }
 
 /// Zero: all are done.
