@@ -60,7 +60,9 @@ async fn a_run_that_hangs_is_ended_and_the_next_one_begins_anew() {
     let (mut environment, port) = environment(&setup, &database).await;
     environment.insert(STALL.to_owned(), "2".to_owned());
     let mut daemon = Program::start(&["run"], &environment);
-    daemon.event("run crashed").await;
+    let hung = daemon.event("window failed, nothing of it is covered").await;
+    assert_eq!(hung["error"], "nothing has come of it for too long");
+    daemon.finished_as("poll", "failed").await;
     becomes(port, 503, "makes no progress").await;
     setup.simulator.world().behaviour.latency = Duration::ZERO;
     daemon.finished_as("poll", "succeeded").await;
