@@ -2,7 +2,7 @@
 //! overlap, so our counts must fit every possible basis; otherwise the day is compared by identity. A total
 //! shows no changes.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -15,7 +15,7 @@ use crate::ledger::problems::Problem;
 use crate::ledger::{Counters, LoadError, Status, requests};
 use crate::telemetry::instant;
 use crate::time::Window;
-use crate::transform::Interaction;
+use crate::transform::{Interaction, Rejected};
 use crate::warehouse::compare::{self, Basis, Crossing};
 use crate::warehouse::left_out;
 
@@ -87,7 +87,8 @@ struct Counted {
 #[derive(Debug, Default)]
 struct ReturnedDay {
     hashes: BTreeMap<Uuid, Vec<u8>>,
-    rejected: HashSet<[u8; 32]>,
+    /// Their keys, as far as they are known.
+    rejected: HashMap<[u8; 32], Option<Uuid>>,
     crossing: Crossing,
     problem: Option<String>,
 }
@@ -102,7 +103,17 @@ impl ReturnedDay {
         }
         let hash = |interaction: &Interaction| (interaction.key, interaction.content_hash.to_vec());
         self.hashes.extend(rows.interactions.values().map(hash));
-        self.rejected.extend(rows.rejected.into_keys());
+        let key = |(hash, record): ([u8; 32], Rejected)| (hash, record.key);
+        self.rejected.extend(rows.rejected.into_iter().map(key));
+    }
+
+    /// How many of these at least: each rejected record of unknown key may be one of them.
+    fn lacks(&self, keys: &[Uuid]) -> u64 {
+        let rejected: HashSet<&Uuid> = self.rejected.values().flatten().collect();
+        let is_absent = |key: &&Uuid| !self.hashes.contains_key(*key) && !rejected.contains(key);
+        let absent = keys.iter().filter(is_absent).count();
+        let unknown = self.rejected.values().filter(|key| key.is_none()).count();
+        absent.saturating_sub(unknown) as u64
     }
 }
 
@@ -211,11 +222,8 @@ impl Comparing<'_> {
         }
         comparison.stored = comparison.api - comparison.not_stored;
         // Unread records would look deleted.
-        if returned.problem.is_none() && returned.rejected.is_empty() {
-            let gone = must_return
-                .iter()
-                .filter(|key| !returned.hashes.contains_key(*key));
-            comparison.not_returned = gone.count() as u64;
+        if returned.problem.is_none() {
+            comparison.not_returned = returned.lacks(&must_return);
         }
         comparison.problem = returned.problem;
         Ok(comparison)

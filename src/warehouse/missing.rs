@@ -8,7 +8,7 @@ use sqlx::{FromRow, PgConnection, PgExecutor};
 use uuid::Uuid;
 
 use crate::time::Window;
-use crate::transform::Interaction;
+use crate::transform::{Interaction, Rejected};
 
 use super::commit::WindowCommit;
 use super::compare::{Crossing, Stored};
@@ -48,16 +48,29 @@ struct Returned<'a> {
     keys: HashSet<Uuid>,
     sessions: HashSet<&'a str>,
     conversations: HashSet<&'a str>,
+    /// Of rejected records, which may be later versions of rows that share an id.
+    rejected: HashSet<&'a str>,
 }
 
 impl<'a> Returned<'a> {
-    fn of(interactions: &[&'a Interaction]) -> Self {
+    fn of(interactions: &[&'a Interaction], rejected: &'a [&Rejected]) -> Self {
         let sessions = || interactions.iter().map(|interaction| &interaction.rows.session);
+        let ids = rejected.iter().flat_map(|record| &record.ids);
         Self {
             keys: interactions.iter().map(|interaction| interaction.key).collect(),
             sessions: of_one_contact(sessions().filter_map(|row| row.session_id.as_deref())),
             conversations: of_one_contact(sessions().filter_map(|row| row.conversation_id.as_deref())),
+            rejected: ids
+                .flat_map(|ids| [&ids.session_id, &ids.conversation_id])
+                .flatten()
+                .map(String::as_str)
+                .collect(),
         }
+    }
+
+    fn has(&self, session: &Candidate) -> bool {
+        let mut ids = [&session.session_id, &session.conversation_id].into_iter().flatten();
+        self.keys.contains(&session.interaction_key) || ids.any(|id| self.rejected.contains(id.as_str()))
     }
 }
 
@@ -94,20 +107,20 @@ pub(super) async fn note(
 ) -> Result<Counters, LoadError> {
     let (account_id, at) = (commit.entry.lease.account_id.as_str(), commit.written_at);
     let keys = commit.interactions.iter().map(|interaction| interaction.key);
+    let keys = keys.chain(commit.rejected.iter().filter_map(|record| record.key));
     let found: Vec<Uuid> = keys.filter(|key| stored.missed.contains(key)).collect();
     forget(connection, &found).await?;
-    // A rejected record may be the missing one.
-    if commit.entry.status != Status::Drained || !commit.rejected.is_empty() {
+    // A rejected record without ids may be the missing one.
+    let is_any = commit.rejected.iter().any(|record| record.key.is_none());
+    if commit.entry.status != Status::Drained || is_any {
         return Ok(Counters::default());
     }
     let crossing = Crossing::of(commit.basis);
     let asked = (commit.entry.window, crossing);
     let candidates = candidates(&mut *connection, account_id, asked, filters_changed_at).await?;
-    let returned = Returned::of(&commit.interactions);
+    let returned = Returned::of(&commit.interactions, &commit.rejected);
     let owed = candidates.iter().filter(|session| session.is_owed).count();
-    let absent = candidates
-        .into_iter()
-        .filter(|session| !returned.keys.contains(&session.interaction_key));
+    let absent = candidates.into_iter().filter(|session| !returned.has(session));
     let (superseded, absent): (Vec<Candidate>, Vec<Candidate>) =
         absent.partition(|session| session.is_superseded(&returned));
     let at_once = superseded.iter().map(|session| (session.interaction_key, at));

@@ -3,10 +3,10 @@
 use serde_json::{Value, json};
 use smartassist_etl::ledger::runs::Kind;
 use smartassist_etl::ledger::{Counters, Status};
-use smartassist_etl::transform::Rejected;
+use smartassist_etl::transform::{Ids, Rejected};
 use smartassist_etl::warehouse::compare::Basis;
 
-use super::desk::{Desk, Reading, account, at, conversation, open_run, prepare, window};
+use super::desk::{ACCOUNT, Desk, Reading, account, at, conversation, open_run, prepare, window};
 
 fn inside(id: &str) -> Value {
     conversation(id, "10:10:00", Some("10:20:00"))
@@ -116,30 +116,48 @@ async fn a_split_or_gap_read_marks_nothing() {
     }
 }
 
-#[tokio::test]
-async fn a_read_with_a_rejected_record_marks_nothing() {
-    let desk = Desk::open().await;
-    desk.drained(&[inside("a"), witness()], "12:00:00").await;
-    let rejected = [Rejected {
-        key: None,
-        ids: Vec::new(),
-        identifiers: Vec::new(),
-        reason: "no readable start".into(),
-        record_bytes: None,
-        payload: "{}".to_owned(),
-        payload_hash: [0; 32],
-    }];
-    for time in ["12:10:00", "12:20:00"] {
+/// Reads the hour at each of these times, and gets `witness` and this rejected record.
+async fn with_rejected(desk: &Desk, rejected: Rejected, times: &[&str]) {
+    for time in times {
         let reading = Reading {
             window: window("10:00:00", "11:00:00"),
             status: Status::Drained,
-            records: &[],
-            rejected: &rejected,
+            records: &[witness()],
+            rejected: std::slice::from_ref(&rejected),
             at: at(time),
         };
         desk.commit(&reading).await.unwrap();
     }
+}
+
+fn rejected(conversation_id: Option<&str>) -> Rejected {
+    let ids = Ids {
+        session_id: Some("s-1".to_owned()),
+        conversation_id: conversation_id.map(str::to_owned),
+    };
+    Rejected {
+        key: conversation_id.map(|_| ids.key(ACCOUNT)),
+        ids: vec![ids],
+        ..Rejected::new("no readable start", "{}".to_owned())
+    }
+}
+
+#[tokio::test]
+async fn beside_a_rejected_record_without_ids_nothing_is_missing() {
+    let desk = Desk::open().await;
+    desk.drained(&[inside("a"), witness()], "12:00:00").await;
+    with_rejected(&desk, rejected(None), &["12:10:00", "12:20:00"]).await;
     assert_eq!((desk.missing().await.as_str(), desk.absences().await), ("", 0));
+}
+
+#[tokio::test]
+async fn a_rejected_record_stands_for_what_shares_its_ids_alone() {
+    let desk = Desk::open().await;
+    desk.drained(&[inside("a"), inside("b"), witness()], "12:00:00").await;
+    desk.drained(&[witness()], "12:10:00").await;
+    assert_eq!((desk.missing().await.as_str(), desk.absences().await), ("", 2));
+    with_rejected(&desk, rejected(Some("a")), &["12:20:00", "12:30:00"]).await;
+    assert_eq!(desk.missing().await, "b=12:10:00");
 }
 
 #[tokio::test]

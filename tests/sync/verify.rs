@@ -302,6 +302,15 @@ async fn a_record_that_is_rejected_is_no_difference() {
     assert_eq!(report.outcome, Outcome::Succeeded);
     let rejected = "select count(*) from smartassist_sync.rejected_records";
     assert_eq!(past.database.number(rejected).await, 0, "nothing is written");
+
+    // The one without ids may be one that is not returned any more.
+    for _ in 0..5 {
+        let gone = within(&past, "2026-01-07").session_id;
+        past.setup.simulator.world().vanish(&gone).unwrap();
+    }
+    let mut verification = two_weeks();
+    past.verify(&mut verification).await;
+    assert_eq!(differing(&verification), [("01-07".to_owned(), [0, 4, 0])]);
 }
 
 #[tokio::test]
