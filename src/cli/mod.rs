@@ -168,7 +168,8 @@ pub fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            let message = format!("smartassist-etl: {}", chain(&error));
+            let remedy = error.remedy().map(|remedy| format!("; {remedy}"));
+            let message = format!("smartassist-etl: {}{}", chain(&error), remedy.unwrap_or_default());
             logging::print_final_error(output::printable(&strip_str(&message).to_string()));
             error.code()
         }

@@ -63,6 +63,17 @@ impl CommandError {
         }
     }
 
+    /// Where the error does not say it.
+    pub(super) fn remedy(&self) -> Option<&'static str> {
+        match self {
+            Self::Open(OpenError::Unfit(_) | OpenError::Private(_)) => None,
+            Self::Open(error) => Some(error.remedy()),
+            Self::Migration(error) => Some(error.remedy()),
+            Self::Load(error) => Some(error.remedy()),
+            _ => None,
+        }
+    }
+
     /// An interface: listed in `--help` and `docs/operations.md`.
     pub(super) fn code(&self) -> ExitCode {
         ExitCode::from(match self {

@@ -157,6 +157,7 @@ fn replayed_to_text(account: &str, replayed: &Replayed) -> String {
 #[derive(Serialize)]
 struct RebuiltFacts {
     interactions: u64,
+    outcome: Outcome,
 }
 
 pub(super) async fn rebuild_facts(
@@ -176,15 +177,23 @@ pub(super) async fn rebuild_facts(
             Ok(())
         };
         shell.retry(rebuild).await?;
-        if shell.stop.is_cancelled() {
-            return Err(CommandError::Interrupted);
-        }
-        Ok(RebuiltFacts { interactions })
+        let outcome = if shell.stop.is_cancelled() {
+            Outcome::Interrupted
+        } else {
+            Outcome::Succeeded
+        };
+        Ok(RebuiltFacts { interactions, outcome })
     };
     let all = each_account(config, arguments.account.as_deref(), work).await?;
-    print_accounts(arguments.json, &all, |account, RebuiltFacts { interactions }| {
-        format!("{account}: facts of {interactions} interactions made anew\n")
-    })
+    print_accounts(arguments.json, &all, |account, RebuiltFacts { interactions, outcome }| {
+        let outcome = outcome.as_str();
+        format!("{account}: {outcome}; facts of {interactions} interactions made anew\n")
+    })?;
+    if all.iter().all(|account| account.done.outcome == Outcome::Succeeded) {
+        Ok(())
+    } else {
+        Err(CommandError::Interrupted)
+    }
 }
 
 pub(super) async fn retry_rejected(
@@ -271,14 +280,11 @@ pub(super) async fn confirm_missing(
             dry_run,
         })
     };
-    let name = &arguments.account;
-    let all = each_account(config, Some(name), work).await?;
+    let all = each_account(config, Some(&arguments.account), work).await?;
     let are = if dry_run { "would be" } else { "are" };
-    let lines = all.iter().map(|Done { done, .. }| {
-        let interactions = done.interactions;
-        format!("{name}: {interactions} interactions {are} marked as missing\n")
-    });
-    print_report(arguments.json, &json!(all.first()), || lines.collect())
+    print_accounts(arguments.json, &all, |account, ConfirmedMissing { interactions, .. }| {
+        format!("{account}: {interactions} interactions {are} marked as missing\n")
+    })
 }
 
 #[cfg(test)]
@@ -311,8 +317,12 @@ mod tests {
             "account": "main", "tried": 0, "stored": 0, "were_stored": 0, "left_out": 0, "rejected": {"not JSON": 2},
         });
         assert_eq!(printed(report), expected);
-        let facts = RebuiltFacts { interactions: 3 };
-        assert_eq!(printed(facts), json!({"account": "main", "interactions": 3}));
+        let facts = RebuiltFacts {
+            interactions: 3,
+            outcome: Outcome::Succeeded,
+        };
+        let expected = json!({"account": "main", "interactions": 3, "outcome": "succeeded"});
+        assert_eq!(printed(facts), expected);
         let missing = ConfirmedMissing {
             interactions: 3,
             dry_run: true,

@@ -24,6 +24,8 @@ pub enum LoadError {
     Database(#[from] sqlx::Error),
     #[error("the account's lease is lost: another worker has it, or it could not be renewed in time")]
     LeaseLost,
+    #[error("another replay of this account has begun, and goes on from where this one is")]
+    TakenOver,
     #[error("another window stored other versions meanwhile")]
     StoredSince,
     #[error(
@@ -74,6 +76,7 @@ impl LoadError {
         match self {
             Self::Database(error) | Self::Refused { error, .. } => DatabaseErrorKind::of(error).name(),
             Self::LeaseLost => "lease_lost",
+            Self::TakenOver => "taken_over",
             Self::StoredSince => "stored_since",
             Self::ErasureKey => "erasure_key",
             Self::Impossible(_) => "sync_state",
@@ -93,6 +96,7 @@ impl LoadError {
         match self {
             Self::Database(error) | Self::Refused { error, .. } => DatabaseErrorKind::of(error).remedy(),
             Self::LeaseLost => "nothing: the next run, of whichever worker, goes on where this one stopped",
+            Self::TakenOver => "nothing: wait for the other one to end",
             Self::StoredSince => "nothing: it is read again",
             Self::ErasureKey => "give the privacy.key that `erase` was run with",
             Self::Impossible(_) => {

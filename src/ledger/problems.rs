@@ -6,7 +6,7 @@ use sqlx::{FromRow, PgExecutor};
 use tracing::{error, info, warn};
 
 use crate::extract::{ApiError, HOURLY_LIMIT_REMEDY};
-use crate::postgres::OpenError;
+use crate::postgres::{DatabaseErrorKind, OpenError};
 use crate::telemetry::{chain, second};
 
 use super::{LoadError, spelled};
@@ -32,8 +32,6 @@ pub enum Failure {
 
 const API_REFUSED: &str = "api_refused";
 pub const OTHER_FILTERS: &str = "other_filters";
-const DATABASE_UNREACHABLE: &str = "database_unreachable";
-const DATABASE_REFUSED: &str = "database_refused";
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "StoredProblem")]
@@ -68,10 +66,15 @@ impl Problem {
         match self.code.as_str() {
             API_REFUSED => Failure::Refused,
             OTHER_FILTERS => Failure::OtherFilters,
-            DATABASE_UNREACHABLE | DATABASE_REFUSED => Failure::DatabaseUnreachable,
+            code if is_of_connecting(code) => Failure::DatabaseUnreachable,
             _ => Failure::Other,
         }
     }
+}
+
+fn is_of_connecting(code: &str) -> bool {
+    let kind = code.strip_prefix("database_").and_then(DatabaseErrorKind::named);
+    kind.is_some_and(DatabaseErrorKind::is_of_connecting)
 }
 
 impl From<&ApiError> for Problem {
@@ -92,7 +95,7 @@ impl From<&OpenError> for Problem {
         let code = if error.is_of_configuration() {
             "database_configuration"
         } else {
-            DATABASE_UNREACHABLE
+            "database_unreachable"
         };
         Self::failed(code, chain(error).to_string(), error.remedy())
     }

@@ -27,7 +27,11 @@ macro_rules! kinds {
 }
 
 kinds! {
-    Unreachable = "unreachable", ["08", "3D", "57P", "53300"], UNREACHABLE_REMEDY;
+    Unreachable = "unreachable", ["08", "57P", "53300"], UNREACHABLE_REMEDY;
+    Absent = "absent", ["3D"], "create the database that database.url names, or name another one there";
+    /// The server has none, or none that we accept; certificates are told apart.
+    Tls = "tls", [],
+        "have the server offer TLS, or ask for less by sslmode in database.url (docs/operations.md says when that is safe)";
     Refused = "refused", ["28"],
         "check user and password, and pg_hba.conf of the server; database.password_file and database.url_file are read \
          again without a restart";
@@ -69,13 +73,14 @@ impl DatabaseErrorKind {
         match error {
             // The pool has excluded a lost server.
             sqlx::Error::PoolTimedOut => Self::Exhausted,
+            sqlx::Error::Tls(_) => Self::Tls,
             sqlx::Error::Io(_)
-            | sqlx::Error::Tls(_)
             | sqlx::Error::PoolClosed
             | sqlx::Error::WorkerCrashed
             | sqlx::Error::Protocol(_)
             | sqlx::Error::BeginFailed => Self::Unreachable,
             error if is_of_pgbouncer(error, &PGBOUNCER_REFUSALS) => Self::Refused,
+            error if is_of_pgbouncer(error, &PGBOUNCER_NO_DATABASE) => Self::Absent,
             error if is_refused_by_shard(error) => Self::Data,
             error => Self::of_code(&sql_state(error).unwrap_or_default()),
         }
@@ -88,6 +93,16 @@ impl DatabaseErrorKind {
         let matching = prefixes.filter(|(_, prefix)| code.starts_with(prefix));
         let longest = matching.max_by_key(|(_, prefix)| prefix.len());
         longest.map_or(Self::Other, |(kind, _)| kind)
+    }
+
+    pub fn named(name: &str) -> Option<Self> {
+        CODES
+            .iter()
+            .find_map(|(kind, _)| (kind.name() == name).then_some(*kind))
+    }
+
+    pub fn is_of_connecting(self) -> bool {
+        matches!(self, Self::Unreachable | Self::Refused | Self::Absent | Self::Tls)
     }
 
     pub fn is_passing(self) -> bool {
@@ -122,15 +137,11 @@ fn is_refused_by_shard(error: &sqlx::Error) -> bool {
 
 /// Whether waiting may help, unlike with a wrong password or database.
 pub(super) fn is_worth_waiting(error: &sqlx::Error) -> bool {
-    let is_lost = DatabaseErrorKind::of(error) == DatabaseErrorKind::Unreachable;
-    let has_no_database = sql_state(error).is_some_and(|code| code.starts_with("3D"))
-        || is_of_pgbouncer(error, &PGBOUNCER_NO_DATABASE);
-    is_lost && !has_no_database && !matches!(error, sqlx::Error::Tls(_))
+    DatabaseErrorKind::of(error) == DatabaseErrorKind::Unreachable
 }
 
 pub fn is_unreachable(error: &sqlx::Error) -> bool {
-    let kind = DatabaseErrorKind::of(error);
-    matches!(kind, DatabaseErrorKind::Unreachable | DatabaseErrorKind::Refused)
+    DatabaseErrorKind::of(error).is_of_connecting()
 }
 
 pub fn is_undefined(error: &sqlx::Error) -> bool {

@@ -42,7 +42,7 @@ pub struct Database {
 
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    #[error("the database is out of reach")]
+    #[error("cannot connect to the database")]
     Unreachable(#[source] sqlx::Error),
     #[error("the database is out of reach; waited {waited} s for it")]
     StillUnreachable { waited: u64, source: sqlx::Error },

@@ -51,7 +51,8 @@ impl AccountContext {
     /// Resumes under the same rules; `stop` ends it after a portion.
     ///
     /// # Errors
-    /// An erasure used another key, or the database fails. Call again with the same `replayed` to resume.
+    /// An erasure used another key, another replay has begun, or the database fails. Call again with the same
+    /// `replayed` to resume.
     pub async fn replay(
         &self,
         replayed: &watch::Sender<Replayed>,
@@ -66,6 +67,9 @@ impl AccountContext {
         };
         let earlier = *replayed.borrow();
         let worked = self.replay_from(&open, replayed, stop).await;
+        if matches!(worked, Err(LoadError::TakenOver)) {
+            return worked.map(drop);
+        }
         let all = *replayed.borrow();
         let counters = Counters {
             records: all.records - earlier.records,
@@ -94,7 +98,7 @@ impl AccountContext {
             if stop.is_cancelled() {
                 return Ok(Outcome::Interrupted);
             }
-            let (written, next) = tokio::join!(self.write_portion(&portion), portions.try_next());
+            let (written, next) = tokio::join!(self.write_portion(open.run_id, &portion), portions.try_next());
             let Rewritten { updated, refused } = written?;
             refused.iter().for_each(|reason| warn_rejected(reason));
             let rejected = portion.rejected + refused.len() as u64;
@@ -118,8 +122,8 @@ impl AccountContext {
         })
     }
 
-    async fn write_portion(&self, portion: &Portion) -> Result<Rewritten, LoadError> {
-        let write = || replay::write(&self.pool, self.account_id(), portion, self.clock.now());
+    async fn write_portion(&self, run_id: i64, portion: &Portion) -> Result<Rewritten, LoadError> {
+        let write = || replay::write(&self.pool, (self.account_id(), run_id), portion, self.clock.now());
         conflict::retry(self.name(), write).await
     }
 

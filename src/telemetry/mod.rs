@@ -17,6 +17,10 @@ pub fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl fmt::Display + use<'a
         f.write_str(&shown)?;
         let mut cause = error.source();
         while let Some(error) = cause {
+            // Its own text ends with a line of PostgreSQL's source code.
+            if let Some(answer) = error.downcast_ref().and_then(sqlx::Error::as_database_error) {
+                return write!(f, ": PostgreSQL says: {}", answer.message());
+            }
             // Some libraries repeat their cause.
             let text = error.to_string();
             if !shown.contains(&text) {

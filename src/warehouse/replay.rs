@@ -66,9 +66,12 @@ pub struct Rewritten {
 }
 
 /// Skips what changed meanwhile. What PostgreSQL refuses counts as rejected.
+///
+/// # Errors
+/// Another replay has begun, perhaps under other rules.
 pub async fn write(
     pool: &Pool,
-    account_id: &str,
+    (account_id, run_id): (&str, i64),
     portion: &Portion,
     at: DateTime<Utc>,
 ) -> Result<Rewritten, LoadError> {
@@ -81,15 +84,19 @@ pub async fn write(
                 .await?;
             rewritten = write_current(transaction, account_id, &portion.rebuilt, at).await?;
         }
-        sqlx::query(
+        let moved = sqlx::query(
             "update smartassist_sync.replays set position = $2, rejected = rejected + $3, updated_at = clock_timestamp() \
-             where account_id = $1",
+             where account_id = $1 and exists (select from smartassist_sync.runs where id = $4 and status = 'running')",
         )
         .bind(account_id)
         .bind(portion.last)
         .bind(bigint(portion.rejected + rewritten.refused.len() as u64))
+        .bind(run_id)
         .execute(&mut *transaction)
         .await?;
+        if moved.rows_affected() == 0 {
+            return Err(LoadError::TakenOver);
+        }
         Ok(rewritten)
     })
     .await
@@ -291,7 +298,10 @@ pub async fn close(
         time_zone_disagreement_minutes: None,
     };
     pool.transact(async |transaction| {
-        finish(&mut *transaction, &finished).await?;
+        match finish(&mut *transaction, &finished).await {
+            Err(LoadError::LeaseLost) => return Err(LoadError::TakenOver),
+            finished => finished?,
+        };
         if outcome != Outcome::Interrupted {
             sqlx::query("delete from smartassist_sync.replays where account_id = $1")
                 .bind(account_id)

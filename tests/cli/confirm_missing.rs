@@ -1,7 +1,7 @@
 //! `confirm-missing`, and how an operator is led to it.
 
 use chrono::TimeDelta;
-use serde_json::Value;
+use serde_json::{Value, json};
 use smartassist_simulator::Behaviour;
 
 use crate::support::{Program, Setup, TestDatabase, wait};
@@ -52,10 +52,8 @@ async fn bulk_absences_are_reported_and_marked_once_confirmed() {
     let confirmed = Program::run(&["confirm-missing", "--account", "main", "--json"], &environment).await;
     assert_eq!(confirmed.code(), 0, "{}", confirmed.log.join("\n"));
     let told: Value = serde_json::from_str(&confirmed.stdout).unwrap();
-    assert_eq!(
-        (&told["account"], &told["interactions"]),
-        (&"main".into(), &30.into())
-    );
+    let done = json!({"account": "main", "interactions": 30, "dry_run": false});
+    assert_eq!(told["accounts"], json!([done]));
     assert_eq!(database.number(missing).await, 30);
     let status = Program::run(&["status", "--json"], &environment).await.stdout;
     let status: Value = serde_json::from_str(&status).unwrap();

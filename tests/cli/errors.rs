@@ -97,11 +97,8 @@ async fn a_wrong_database_password_is_exit_code_4_at_once() {
     );
     let ended = Program::run(&["sync"], &environment).await;
     assert_eq!(ended.code(), 4);
-    assert!(
-        ended.last_word().contains("password authentication failed"),
-        "{}",
-        ended.last_word()
-    );
+    let said = "PostgreSQL says: password authentication failed for user \"smartassist\"; check user and password";
+    assert!(ended.last_word().contains(said), "{}", ended.last_word());
     assert!(!ended.log.join("\n").contains("hunter2"));
 }
 

@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use serde_json::json;
 use smartassist_etl::ledger::runs::Outcome;
+use smartassist_etl::ledger::{Counters, LoadError};
 use smartassist_etl::sync::{AccountContext, Replayed};
 use smartassist_etl::time::Clock;
 use smartassist_etl::transform::TRANSFORM_VERSION;
 use smartassist_etl::transform::privacy::{Class, Policy, PrivacyKey, Rule};
-use smartassist_etl::warehouse::replay;
+use smartassist_etl::warehouse::replay::{self, OpenReplay, Rewritten};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -156,6 +158,41 @@ fn portion(last: Uuid, rejected: u64) -> replay::Portion {
     }
 }
 
+async fn begin(database: &TestDatabase, rules: &str, at: DateTime<Utc>) -> OpenReplay {
+    let opened = replay::open(&database.pool, "acct-sim", rules, at).await;
+    opened.unwrap().unwrap()
+}
+
+async fn go_on(
+    database: &TestDatabase,
+    open: &OpenReplay,
+    portion: &replay::Portion,
+) -> Result<Rewritten, LoadError> {
+    let names = ("acct-sim", open.run_id);
+    replay::write(&database.pool, names, portion, instant("2026-01-15T12:00:00Z")).await
+}
+
+#[tokio::test]
+async fn a_replay_ends_once_another_one_has_begun() {
+    let (setup, database) = loaded().await;
+    make_old(&database).await;
+    let at = setup.clock.now();
+    let first = begin(&database, "old rules", at).await;
+    go_on(&database, &first, &portion(Uuid::from_u128(1), 0)).await.unwrap();
+    let second = begin(&database, "new rules", at).await;
+    let late = go_on(&database, &first, &portion(Uuid::max(), 0)).await;
+    assert!(matches!(late, Err(LoadError::TakenOver)), "{late:?}");
+    let counters = Counters::default();
+    let closed = replay::close(&database.pool, "acct-sim", &first, counters, Outcome::Succeeded, at).await;
+    assert!(matches!(closed, Err(LoadError::TakenOver)), "{closed:?}");
+    go_on(&database, &second, &portion(Uuid::from_u128(2), 0)).await.unwrap();
+    let ledger = "select position || ' ' || rules from smartassist_sync.replays";
+    assert_eq!(
+        database.text(ledger).await,
+        format!("{} new rules", Uuid::from_u128(2))
+    );
+}
+
 #[tokio::test]
 async fn merged_rejected_records_stay_open_if_one_of_them_was() {
     let database = TestDatabase::migrated().await;
@@ -189,12 +226,8 @@ async fn a_resumed_replay_remembers_earlier_failures() {
         .await
         .unwrap();
     let last = batch.last().unwrap().interaction_key;
-    replay::open(&database.pool, "acct-sim", &rules, at)
-        .await
-        .unwrap();
-    replay::write(&database.pool, "acct-sim", &portion(last, 2), at)
-        .await
-        .unwrap();
+    let open = begin(&database, &rules, at).await;
+    go_on(&database, &open, &portion(last, 2)).await.unwrap();
     let resumed = replay(&setup, &database, policy.clone()).await;
     assert_eq!((resumed.outcome, resumed.rejected), (Some(Outcome::Failed), 0));
     // From the beginning, where it is rebuilt.
@@ -210,18 +243,13 @@ async fn a_stopped_replay_resumes_unless_its_rules_have_changed() {
     let rules = |policy: &Policy| format!("transform {TRANSFORM_VERSION}; {}", policy.fingerprint());
     let policy = Policy::default();
     let at = setup.clock.now();
-    let open = replay::open(&database.pool, "acct-sim", &rules(&policy), at)
-        .await
-        .unwrap()
-        .unwrap();
+    let open = begin(&database, &rules(&policy), at).await;
     assert_eq!(open.position, Uuid::nil());
     let batch = replay::next(&database.pool, "acct-sim", Uuid::nil())
         .await
         .unwrap();
     let last = batch.last().unwrap().interaction_key;
-    replay::write(&database.pool, "acct-sim", &portion(last, 0), at)
-        .await
-        .unwrap();
+    go_on(&database, &open, &portion(last, 0)).await.unwrap();
 
     let resumed = replay(&setup, &database, policy).await;
     assert_eq!(resumed.records, (COUNT - batch.len()) as u64);
@@ -235,12 +263,8 @@ async fn a_stopped_replay_resumes_unless_its_rules_have_changed() {
         0
     );
 
-    replay::open(&database.pool, "acct-sim", "other rules", at)
-        .await
-        .unwrap();
-    replay::write(&database.pool, "acct-sim", &portion(last, 0), at)
-        .await
-        .unwrap();
+    let open = begin(&database, "other rules", at).await;
+    go_on(&database, &open, &portion(last, 0)).await.unwrap();
     assert_eq!(
         replay(&setup, &database, Policy::default()).await.records,
         COUNT as u64
