@@ -6,12 +6,13 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use crate::config::Config;
-use crate::ledger::Purpose;
+use crate::ledger::{Purpose, bigint};
 use crate::ledger::problems::Failure;
 use crate::ledger::requests::NewRequest;
 use crate::ledger::runs::Outcome;
 use crate::sync::{self, DayComparison, Method, RunReport};
 use crate::telemetry::logging::Screen;
+use crate::telemetry::plural;
 use crate::time::Window;
 
 use crate::warehouse::reporting::MayChange;
@@ -233,8 +234,8 @@ fn account_to_table(compared: &Compared) -> String {
     if compared.left > 0 {
         let _ = writeln!(
             text,
-            "  {} more days were not compared: it ended before",
-            compared.left
+            "  it ended before {} could be compared",
+            plural(bigint(compared.left as u64), "more day", "more days")
         );
     }
     text

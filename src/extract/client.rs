@@ -149,7 +149,7 @@ impl ApiClient {
             warn!(
                 characters,
                 remedy = "where nobody typed U+FFFD, tell the vendor that its answers are not in the charset that they name; the \
-                          warnings of sessions and raw_interactions show where",
+                          warnings of sessions show where",
                 "characters of an answer cannot be read, and were replaced"
             );
         }

@@ -135,7 +135,7 @@ pub fn transform(
     let replaced = json::replaced_characters(record.text());
     if replaced > 0 {
         let warning = format!(
-            "{}: {replaced} characters that could not be read were replaced by U+FFFD",
+            "{}: characters that could not be read, replaced by U+FFFD: {replaced}",
             record_text::WHOLE_RECORD
         );
         interaction.rows.session.warnings.insert(0, warning);

@@ -100,7 +100,7 @@ pub(super) fn parse(record: &RecordText<'_>, notes: &Notes) -> Result<Value, Jso
     if replaced > 0 {
         notes.warn(
             WHOLE_RECORD,
-            &format!("{replaced} characters that cannot be stored were replaced by U+FFFD"),
+            &format!("characters that cannot be stored, replaced by U+FFFD: {replaced}"),
         );
     }
     let mut value = json::parse_counted(&text, record.extent)?;

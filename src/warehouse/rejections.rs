@@ -6,7 +6,7 @@ use sqlx::{FromRow, PgConnection};
 use uuid::Uuid;
 
 use crate::postgres::Pool;
-use crate::telemetry::second;
+use crate::telemetry::{plural, second};
 use crate::transform::{Interaction, Rejected};
 
 use super::batch::Constants;
@@ -207,7 +207,7 @@ pub(super) async fn note_whether_all(
     } else if let Some(first) = commit.rejected.first() {
         let detail = format!(
             "{} in the window from {} to {}, one because: {}",
-            plural(commit.rejected.len()),
+            plural(bigint(commit.rejected.len() as u64), "record", "records"),
             second(commit.entry.window.start),
             second(commit.entry.window.end),
             first.reason
@@ -215,14 +215,6 @@ pub(super) async fn note_whether_all(
         problems::raise(connection, account_id, code, &detail).await?;
     }
     Ok(())
-}
-
-fn plural(records: usize) -> String {
-    if records == 1 {
-        "1 record".to_owned()
-    } else {
-        format!("{records} records")
-    }
 }
 
 async fn note_whether_kept(
