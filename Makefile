@@ -17,8 +17,7 @@ test test-faults test-bi soak deploy-check: export SETUP_FOR = test
 test-matrix: export SETUP_FOR = test-matrix
 
 # Tests wait more than they compute: more of them at a time than there are processors.
-test test-matrix: export RUST_TEST_THREADS ?= 8
-test-faults: export RUST_TEST_THREADS ?= 6
+test test-faults test-matrix: export RUST_TEST_THREADS ?= 8
 
 # What takes long: kills, storms, replicas, servers that come and go, browsers.
 FAULTS := faults:: cli::private_postgres:: daemon::backfill:: observe::browser:: observe::prometheus::
@@ -29,7 +28,7 @@ test: ## the tests of every day, on a private PostgreSQL
 test-matrix: ## the integration tests of every day on PostgreSQL 14 to 18 (POSTGRESQL_VERSIONS="14 18": on these; TESTS="load:: reports::": these)
 	@scripts/with-toolchain.sh scripts/matrix.sh $(or $(TESTS),$(addprefix --skip ,$(FAULTS)))
 
-test-faults: ## the others: kills, storms, replicas, browsers; ten minutes
+test-faults: ## the others: kills, storms, replicas, browsers; eight minutes
 	$(CARGO) test --test main --locked -- $(FAULTS)
 
 test-bi: ## what is shipped for BI tools, in a real Superset, browser and dbt; ten minutes, and a way to PyPI the first time

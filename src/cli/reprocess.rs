@@ -182,14 +182,28 @@ pub(super) async fn rebuild_facts(
         } else {
             Outcome::Succeeded
         };
-        Ok(RebuiltFacts { interactions, outcome })
+        Ok(RebuiltFacts {
+            interactions,
+            outcome,
+        })
     };
     let all = each_account(config, arguments.account.as_deref(), work).await?;
-    print_accounts(arguments.json, &all, |account, RebuiltFacts { interactions, outcome }| {
-        let outcome = outcome.as_str();
-        format!("{account}: {outcome}; facts of {interactions} interactions made anew\n")
-    })?;
-    if all.iter().all(|account| account.done.outcome == Outcome::Succeeded) {
+    print_accounts(
+        arguments.json,
+        &all,
+        |account,
+         RebuiltFacts {
+             interactions,
+             outcome,
+         }| {
+            let outcome = outcome.as_str();
+            format!("{account}: {outcome}; facts of {interactions} interactions made anew\n")
+        },
+    )?;
+    if all
+        .iter()
+        .all(|account| account.done.outcome == Outcome::Succeeded)
+    {
         Ok(())
     } else {
         Err(CommandError::Interrupted)
@@ -282,9 +296,13 @@ pub(super) async fn confirm_missing(
     };
     let all = each_account(config, Some(&arguments.account), work).await?;
     let are = if dry_run { "would be" } else { "are" };
-    print_accounts(arguments.json, &all, |account, ConfirmedMissing { interactions, .. }| {
-        format!("{account}: {interactions} interactions {are} marked as missing\n")
-    })
+    print_accounts(
+        arguments.json,
+        &all,
+        |account, ConfirmedMissing { interactions, .. }| {
+            format!("{account}: {interactions} interactions {are} marked as missing\n")
+        },
+    )
 }
 
 #[cfg(test)]

@@ -6,10 +6,10 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use crate::config::Config;
-use crate::ledger::{Purpose, bigint};
 use crate::ledger::problems::Failure;
 use crate::ledger::requests::NewRequest;
 use crate::ledger::runs::Outcome;
+use crate::ledger::{Purpose, bigint};
 use crate::sync::{self, DayComparison, Method, RunReport};
 use crate::telemetry::logging::Screen;
 use crate::telemetry::plural;

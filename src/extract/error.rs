@@ -89,7 +89,9 @@ impl ApiError {
                 "check the host in base_url, this machine's clock, and whom it trusts (ca-certificates, or \
                  SSL_CERT_FILE for an authority of your own)"
             }
-            Self::Transport { .. } => "check base_url (host, port, http or https), DNS, the network and any proxy variables",
+            Self::Transport { .. } => {
+                "check base_url (host, port, http or https), DNS, the network and any proxy variables"
+            }
             Self::RateLimited { .. } => {
                 "lower requests_per_minute if another program uses this account, and set requests_per_hour where the API has a limit \
                  of the hour (the vendor names 1800); the run goes on by itself"

@@ -98,7 +98,8 @@ impl AccountContext {
             if stop.is_cancelled() {
                 return Ok(Outcome::Interrupted);
             }
-            let (written, next) = tokio::join!(self.write_portion(open.run_id, &portion), portions.try_next());
+            let (written, next) =
+                tokio::join!(self.write_portion(open.run_id, &portion), portions.try_next());
             let Rewritten { updated, refused } = written?;
             refused.iter().for_each(|reason| warn_rejected(reason));
             let rejected = portion.rejected + refused.len() as u64;

@@ -69,7 +69,9 @@ impl<'a> Returned<'a> {
     }
 
     fn has(&self, session: &Candidate) -> bool {
-        let mut ids = [&session.session_id, &session.conversation_id].into_iter().flatten();
+        let mut ids = [&session.session_id, &session.conversation_id]
+            .into_iter()
+            .flatten();
         self.keys.contains(&session.interaction_key) || ids.any(|id| self.rejected.contains(id.as_str()))
     }
 }

@@ -9,7 +9,7 @@ use std::os::unix::process::ExitStatusExt;
 use super::dice::Dice;
 use super::watch;
 use crate::support::daemon::environment;
-use crate::support::{Program, Setup, TestDatabase};
+use crate::support::{Program, Setup, TestDatabase, database};
 
 pub(super) const FAILPOINT: &str = "SMARTASSIST_ETL_FAILPOINT";
 
@@ -179,6 +179,9 @@ async fn a_load_that_is_frozen_in_a_transaction_goes_on() {
     let setup = Setup::live().await;
     setup.seed_days(3, 2, 0, 1_000);
     let (mut environment, _) = environment(&setup, &database).await;
+    // By a Unix socket it would learn that the connection is gone before it reads why.
+    let tcp = database::server().await.options().database(&database.name);
+    environment.insert("DATABASE_URL".to_owned(), database::url(&tcp));
     environment.insert(FAILPOINT.to_owned(), "window.written=stop@1".to_owned());
     let mut loading = Program::start(&["sync"], &environment);
     loading.event("run started").await;

@@ -153,7 +153,8 @@ async fn beside_a_rejected_record_without_ids_nothing_is_missing() {
 #[tokio::test]
 async fn a_rejected_record_stands_for_what_shares_its_ids_alone() {
     let desk = Desk::open().await;
-    desk.drained(&[inside("a"), inside("b"), witness()], "12:00:00").await;
+    desk.drained(&[inside("a"), inside("b"), witness()], "12:00:00")
+        .await;
     desk.drained(&[witness()], "12:10:00").await;
     assert_eq!((desk.missing().await.as_str(), desk.absences().await), ("", 2));
     with_rejected(&desk, rejected(Some("a")), &["12:20:00", "12:30:00"]).await;

@@ -178,14 +178,26 @@ async fn a_replay_ends_once_another_one_has_begun() {
     make_old(&database).await;
     let at = setup.clock.now();
     let first = begin(&database, "old rules", at).await;
-    go_on(&database, &first, &portion(Uuid::from_u128(1), 0)).await.unwrap();
+    go_on(&database, &first, &portion(Uuid::from_u128(1), 0))
+        .await
+        .unwrap();
     let second = begin(&database, "new rules", at).await;
     let late = go_on(&database, &first, &portion(Uuid::max(), 0)).await;
     assert!(matches!(late, Err(LoadError::TakenOver)), "{late:?}");
     let counters = Counters::default();
-    let closed = replay::close(&database.pool, "acct-sim", &first, counters, Outcome::Succeeded, at).await;
+    let closed = replay::close(
+        &database.pool,
+        "acct-sim",
+        &first,
+        counters,
+        Outcome::Succeeded,
+        at,
+    )
+    .await;
     assert!(matches!(closed, Err(LoadError::TakenOver)), "{closed:?}");
-    go_on(&database, &second, &portion(Uuid::from_u128(2), 0)).await.unwrap();
+    go_on(&database, &second, &portion(Uuid::from_u128(2), 0))
+        .await
+        .unwrap();
     let ledger = "select position || ' ' || rules from smartassist_sync.replays";
     assert_eq!(
         database.text(ledger).await,
