@@ -480,7 +480,7 @@ comment on column smartassist_sync.windows.retries is
 comment on column smartassist_sync.windows.rate_limited is
     'Requests among those that were sent that the API turned away because of its rate limit.';
 comment on column smartassist_sync.windows.judged is
-    'Stored interactions that the window had to return, by what the API compares ranges with; where that is unknown, those wholly inside. 0 where it was not drained, or a record without ids was rejected.';
+    'Stored interactions that the window had to return, by what the API compares ranges with; where that is unknown, those wholly inside. 0 where it was not drained, or a record of unknown ids was rejected.';
 comment on column smartassist_sync.windows.missed is
     'Of those judged, the ones that it did not return, superseded ones apart.';
 comment on column smartassist_sync.windows.error_code is

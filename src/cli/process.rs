@@ -63,7 +63,7 @@ impl CommandError {
         }
     }
 
-    /// Where the error does not say it.
+    /// Unless the error says it.
     pub(super) fn remedy(&self) -> Option<&'static str> {
         match self {
             Self::Open(OpenError::Unfit(_) | OpenError::Private(_)) => None,

@@ -33,6 +33,12 @@ pub(super) struct ReprocessArguments {
     pub(super) json: bool,
 }
 
+impl ReprocessArguments {
+    fn of(&self) -> (Option<&str>, bool) {
+        (self.account.as_deref(), self.json)
+    }
+}
+
 #[derive(Serialize)]
 struct Done<T> {
     account: String,
@@ -40,32 +46,33 @@ struct Done<T> {
     done: T,
 }
 
-async fn each_account<T>(
+/// Prints what was done; once stopped, begins no other account.
+async fn each_account<T: Serialize>(
     config: &Config,
-    name: Option<&str>,
+    (name, as_json): (Option<&str>, bool),
     work: impl AsyncFn(&Shell<'_>, &AccountContext) -> Result<T, CommandError>,
+    to_text: impl Fn(&str, &T) -> String,
 ) -> Result<Vec<Done<T>>, CommandError> {
     let config = select(config, name)?;
-    with_database(&config, async |shell| {
+    let worked = with_database(&config, async |shell| {
         let mut all = Vec::new();
         for context in contexts(&config, &shell.database.pool)? {
-            let done = work(shell, &context).await?;
-            let account = context.name().to_owned();
-            all.push(Done { account, done });
+            if !shell.stop.is_cancelled() {
+                let done = work(shell, &context).await?;
+                let account = context.name().to_owned();
+                all.push(Done { account, done });
+            }
         }
-        Ok(all)
-    })
-    .await
-}
-
-fn print_accounts<T: Serialize>(
-    as_json: bool,
-    all: &[Done<T>],
-    to_text: impl Fn(&str, &T) -> String,
-) -> Result<(), CommandError> {
+        Ok((all, shell.stop.is_cancelled()))
+    });
+    let (all, is_interrupted) = worked.await?;
     print_report(as_json, &json!({ "accounts": all }), || {
         all.iter().map(|one| to_text(&one.account, &one.done)).collect()
-    })
+    })?;
+    if is_interrupted {
+        return Err(CommandError::Interrupted);
+    }
+    Ok(all)
 }
 
 pub(super) async fn replay(
@@ -88,8 +95,7 @@ pub(super) async fn replay(
         log_summary(name, &replayed, began);
         Ok(replayed)
     };
-    let all = each_account(config, arguments.account.as_deref(), work).await?;
-    print_accounts(arguments.json, &all, replayed_to_text)?;
+    let all = each_account(config, arguments.of(), work, replayed_to_text).await?;
     let mut outcomes = all.iter().filter_map(|account| account.done.outcome);
     if outcomes.all(|outcome| outcome == Outcome::Succeeded) {
         Ok(())
@@ -157,7 +163,6 @@ fn replayed_to_text(account: &str, replayed: &Replayed) -> String {
 #[derive(Serialize)]
 struct RebuiltFacts {
     interactions: u64,
-    outcome: Outcome,
 }
 
 pub(super) async fn rebuild_facts(
@@ -177,37 +182,16 @@ pub(super) async fn rebuild_facts(
             Ok(())
         };
         shell.retry(rebuild).await?;
-        let outcome = if shell.stop.is_cancelled() {
-            Outcome::Interrupted
-        } else {
-            Outcome::Succeeded
-        };
-        Ok(RebuiltFacts {
-            interactions,
-            outcome,
-        })
+        Ok(RebuiltFacts { interactions })
     };
-    let all = each_account(config, arguments.account.as_deref(), work).await?;
-    print_accounts(
-        arguments.json,
-        &all,
-        |account,
-         RebuiltFacts {
-             interactions,
-             outcome,
-         }| {
-            let outcome = outcome.as_str();
-            format!("{account}: {outcome}; facts of {interactions} interactions made anew\n")
-        },
-    )?;
-    if all
-        .iter()
-        .all(|account| account.done.outcome == Outcome::Succeeded)
-    {
-        Ok(())
-    } else {
-        Err(CommandError::Interrupted)
-    }
+    let to_text = |account: &str, facts: &RebuiltFacts| {
+        format!(
+            "{account}: facts of {} interactions made anew\n",
+            facts.interactions
+        )
+    };
+    each_account(config, arguments.of(), work, to_text).await?;
+    Ok(())
 }
 
 pub(super) async fn retry_rejected(
@@ -230,8 +214,7 @@ pub(super) async fn retry_rejected(
         );
         Ok(report)
     };
-    let all = each_account(config, arguments.account.as_deref(), work).await?;
-    print_accounts(arguments.json, &all, retried_to_text)?;
+    let all = each_account(config, arguments.of(), work, retried_to_text).await?;
     if all.iter().all(|account| account.done.is_complete) {
         Ok(())
     } else {
@@ -294,15 +277,14 @@ pub(super) async fn confirm_missing(
             dry_run,
         })
     };
-    let all = each_account(config, Some(&arguments.account), work).await?;
     let are = if dry_run { "would be" } else { "are" };
-    print_accounts(
-        arguments.json,
-        &all,
-        |account, ConfirmedMissing { interactions, .. }| {
-            format!("{account}: {interactions} interactions {are} marked as missing\n")
-        },
-    )
+    let to_text = |account: &str, confirmed: &ConfirmedMissing| {
+        let interactions = confirmed.interactions;
+        format!("{account}: {interactions} interactions {are} marked as missing\n")
+    };
+    let of = (Some(arguments.account.as_str()), arguments.json);
+    each_account(config, of, work, to_text).await?;
+    Ok(())
 }
 
 #[cfg(test)]
@@ -335,12 +317,8 @@ mod tests {
             "account": "main", "tried": 0, "stored": 0, "were_stored": 0, "left_out": 0, "rejected": {"not JSON": 2},
         });
         assert_eq!(printed(report), expected);
-        let facts = RebuiltFacts {
-            interactions: 3,
-            outcome: Outcome::Succeeded,
-        };
-        let expected = json!({"account": "main", "interactions": 3, "outcome": "succeeded"});
-        assert_eq!(printed(facts), expected);
+        let facts = RebuiltFacts { interactions: 3 };
+        assert_eq!(printed(facts), json!({"account": "main", "interactions": 3}));
         let missing = ConfirmedMissing {
             interactions: 3,
             dry_run: true,

@@ -24,7 +24,7 @@ pub enum LoadError {
     Database(#[from] sqlx::Error),
     #[error("the account's lease is lost: another worker has it, or it could not be renewed in time")]
     LeaseLost,
-    #[error("another replay of this account has begun, and goes on from where this one is")]
+    #[error("another replay of this account has begun")]
     TakenOver,
     #[error("another window stored other versions meanwhile")]
     StoredSince,
@@ -96,7 +96,9 @@ impl LoadError {
         match self {
             Self::Database(error) | Self::Refused { error, .. } => DatabaseErrorKind::of(error).remedy(),
             Self::LeaseLost => "nothing: the next run, of whichever worker, goes on where this one stopped",
-            Self::TakenOver => "nothing: wait for the other one to end",
+            Self::TakenOver => {
+                "wait for the other one to end; run replay again if that had other privacy rules"
+            }
             Self::StoredSince => "nothing: it is read again",
             Self::ErasureKey => "give the privacy.key that `erase` was run with",
             Self::Impossible(_) => {

@@ -28,8 +28,7 @@ macro_rules! kinds {
 
 kinds! {
     Unreachable = "unreachable", ["08", "57P", "53300"], UNREACHABLE_REMEDY;
-    Absent = "absent", ["3D"], "create the database that database.url names, or name another one there";
-    /// The server has none, or none that we accept; certificates are told apart.
+    NoDatabase = "no_database", ["3D"], "create the database that database.url names, or name another one there";
     Tls = "tls", [],
         "have the server offer TLS, or ask for less by sslmode in database.url (docs/operations.md says when that is safe)";
     Refused = "refused", ["28"],
@@ -66,7 +65,7 @@ const PGBOUNCER_REFUSALS: [&str; 4] = [
     "login rejected",
     "no such user",
 ];
-const PGBOUNCER_NO_DATABASE: [&str; 2] = ["no such database", "does not exist"];
+const PGBOUNCER_NO_DATABASE: [&str; 2] = ["no such database", "database \""];
 
 impl DatabaseErrorKind {
     pub fn of(error: &sqlx::Error) -> Self {
@@ -80,7 +79,7 @@ impl DatabaseErrorKind {
             | sqlx::Error::Protocol(_)
             | sqlx::Error::BeginFailed => Self::Unreachable,
             error if is_of_pgbouncer(error, &PGBOUNCER_REFUSALS) => Self::Refused,
-            error if is_of_pgbouncer(error, &PGBOUNCER_NO_DATABASE) => Self::Absent,
+            error if is_of_pgbouncer(error, &PGBOUNCER_NO_DATABASE) => Self::NoDatabase,
             error if is_refused_by_shard(error) => Self::Data,
             error => Self::of_code(&sql_state(error).unwrap_or_default()),
         }
@@ -95,14 +94,11 @@ impl DatabaseErrorKind {
         longest.map_or(Self::Other, |(kind, _)| kind)
     }
 
-    pub fn named(name: &str) -> Option<Self> {
-        CODES
-            .iter()
-            .find_map(|(kind, _)| (kind.name() == name).then_some(*kind))
-    }
-
-    pub fn is_of_connecting(self) -> bool {
-        matches!(self, Self::Unreachable | Self::Refused | Self::Absent | Self::Tls)
+    fn is_of_connecting(self) -> bool {
+        matches!(
+            self,
+            Self::Unreachable | Self::Refused | Self::NoDatabase | Self::Tls
+        )
     }
 
     pub fn is_passing(self) -> bool {

@@ -28,9 +28,7 @@ const CONTRACT: &str = "contract";
 
 #[derive(Debug, thiserror::Error)]
 pub enum MigrationError {
-    #[error(
-        "the database's schema (migration {0}) is newer than this binary: run the newer version again, or restore a backup"
-    )]
+    #[error("the database's schema (migration {0}) is newer than this binary")]
     Newer(i64),
     #[error("migration {0} was applied in another form than this binary has it")]
     Altered(i64),
@@ -171,7 +169,7 @@ impl MigrationError {
 
     pub fn remedy(&self) -> &'static str {
         match self {
-            Self::Newer(_) => "run the newer version",
+            Self::Newer(_) => "run the newer version, or restore a backup",
             Self::Altered(_) => "restore a backup, or use a database of its own",
             Self::Locked(_) => "see what the other process does; this one tries again",
             Self::Schema(_) | Self::Database(_) | Self::Failed(_) => {

@@ -46,7 +46,7 @@ pub enum OpenError {
     Unreachable(#[source] sqlx::Error),
     #[error("the database is out of reach; waited {waited} s for it")]
     StillUnreachable { waited: u64, source: sqlx::Error },
-    #[error("the database's certificate does not hold (database.ca_file names who may vouch for it)")]
+    #[error("the database's certificate does not hold")]
     Certificate(#[source] sqlx::Error),
     #[error("cannot sign in to the database")]
     Secret(#[from] SecretError),

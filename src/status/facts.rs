@@ -108,7 +108,7 @@ fn doing(work: &CurrentRun, now: DateTime<Utc>) -> Fact {
     let requests = plural(run.requests, "request", "requests");
     let mut words = format!("{} for {since}, {requests}", run.name());
     let mut percent = None;
-    if let Some(left) = run.requests_left {
+    if let Some(left) = run.requests_left.filter(|left| run.requests + left > 0) {
         let all = run.requests + left;
         let done = run.requests * 100 / all.max(1);
         words += &format!(" of about {} ({done} %)", grouped(all));

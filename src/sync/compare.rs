@@ -2,7 +2,7 @@
 //! overlap, so our counts must fit every possible basis; otherwise the day is compared by identity. A total
 //! shows no changes.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -15,7 +15,7 @@ use crate::ledger::problems::Problem;
 use crate::ledger::{Counters, LoadError, Status, requests};
 use crate::telemetry::instant;
 use crate::time::Window;
-use crate::transform::{Interaction, Rejected};
+use crate::transform::{Ids, Interaction};
 use crate::warehouse::compare::{self, Basis, Crossing};
 use crate::warehouse::left_out;
 
@@ -87,8 +87,9 @@ struct Counted {
 #[derive(Debug, Default)]
 struct ReturnedDay {
     hashes: BTreeMap<Uuid, Vec<u8>>,
-    /// Their keys, as far as they are known.
-    rejected: HashMap<[u8; 32], Option<Uuid>>,
+    rejected: HashSet<[u8; 32]>,
+    ids_of_rejected: Vec<Ids>,
+    of_unknown_ids: usize,
     crossing: Crossing,
     problem: Option<String>,
 }
@@ -103,17 +104,12 @@ impl ReturnedDay {
         }
         let hash = |interaction: &Interaction| (interaction.key, interaction.content_hash.to_vec());
         self.hashes.extend(rows.interactions.values().map(hash));
-        let key = |(hash, record): ([u8; 32], Rejected)| (hash, record.key);
-        self.rejected.extend(rows.rejected.into_iter().map(key));
-    }
-
-    /// How many of these at least: each rejected record of unknown key may be one of them.
-    fn lacks(&self, keys: &[Uuid]) -> u64 {
-        let rejected: HashSet<&Uuid> = self.rejected.values().flatten().collect();
-        let is_absent = |key: &&Uuid| !self.hashes.contains_key(*key) && !rejected.contains(key);
-        let absent = keys.iter().filter(is_absent).count();
-        let unknown = self.rejected.values().filter(|key| key.is_none()).count();
-        absent.saturating_sub(unknown) as u64
+        for (hash, record) in rows.rejected {
+            if self.rejected.insert(hash) {
+                self.of_unknown_ids += usize::from(record.key.is_none());
+                self.ids_of_rejected.extend(record.ids);
+            }
+        }
     }
 }
 
@@ -205,7 +201,6 @@ impl Comparing<'_> {
             into: known.into || returned.crossing.into,
             out_of: known.out_of || returned.crossing.out_of,
         };
-        let must_return = compare::must_return(&account.pool, account.account_id(), day, crossing).await?;
         let mut comparison = DayComparison {
             api: returned.hashes.len() as u64,
             rejected: returned.rejected.len() as u64,
@@ -223,7 +218,11 @@ impl Comparing<'_> {
         comparison.stored = comparison.api - comparison.not_stored;
         // Unread records would look deleted.
         if returned.problem.is_none() {
-            comparison.not_returned = returned.lacks(&must_return);
+            let (pool, asked) = (&account.pool, (day, crossing));
+            let rejected = &returned.ids_of_rejected;
+            let absent = compare::count_absent(pool, account.account_id(), asked, &keys, rejected).await?;
+            // Each may be one of them.
+            comparison.not_returned = absent.saturating_sub(returned.of_unknown_ids) as u64;
         }
         comparison.problem = returned.problem;
         Ok(comparison)

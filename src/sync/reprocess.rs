@@ -39,6 +39,9 @@ pub struct Replayed {
     /// 0 until known.
     #[serde(skip)]
     pub total: u64,
+    /// Of the last attempt.
+    #[serde(skip)]
+    pub run_id: Option<i64>,
     pub records: u64,
     pub updated: u64,
     pub unchanged: u64,
@@ -51,8 +54,7 @@ impl AccountContext {
     /// Resumes under the same rules; `stop` ends it after a portion.
     ///
     /// # Errors
-    /// An erasure used another key, another replay has begun, or the database fails. Call again with the same
-    /// `replayed` to resume.
+    /// An erasure used another key, another replay began, or the database fails. The same `replayed` resumes.
     pub async fn replay(
         &self,
         replayed: &watch::Sender<Replayed>,
@@ -62,14 +64,13 @@ impl AccountContext {
         // Another key would hide erased customers.
         left_out::check_key(pool, policy.key.as_ref()).await?;
         let rules = format!("transform {TRANSFORM_VERSION}; {}", policy.fingerprint());
-        let Some(open) = replay::open(pool, account_id, &rules, self.clock.now()).await? else {
+        let earlier = *replayed.borrow();
+        let begin = || replay::open(pool, account_id, &rules, earlier.run_id, self.clock.now());
+        let Some(open) = conflict::retry(self.name(), begin).await? else {
             return Ok(());
         };
-        let earlier = *replayed.borrow();
+        replayed.send_modify(|all| all.run_id = Some(open.run_id));
         let worked = self.replay_from(&open, replayed, stop).await;
-        if matches!(worked, Err(LoadError::TakenOver)) {
-            return worked.map(drop);
-        }
         let all = *replayed.borrow();
         let counters = Counters {
             records: all.records - earlier.records,
@@ -98,8 +99,7 @@ impl AccountContext {
             if stop.is_cancelled() {
                 return Ok(Outcome::Interrupted);
             }
-            let (written, next) =
-                tokio::join!(self.write_portion(open.run_id, &portion), portions.try_next());
+            let (written, next) = tokio::join!(self.write_portion(open, &portion), portions.try_next());
             let Rewritten { updated, refused } = written?;
             refused.iter().for_each(|reason| warn_rejected(reason));
             let rejected = portion.rejected + refused.len() as u64;
@@ -123,8 +123,8 @@ impl AccountContext {
         })
     }
 
-    async fn write_portion(&self, run_id: i64, portion: &Portion) -> Result<Rewritten, LoadError> {
-        let write = || replay::write(&self.pool, (self.account_id(), run_id), portion, self.clock.now());
+    async fn write_portion(&self, open: &OpenReplay, portion: &Portion) -> Result<Rewritten, LoadError> {
+        let write = || replay::write(&self.pool, self.account_id(), open, portion, self.clock.now());
         conflict::retry(self.name(), write).await
     }
 

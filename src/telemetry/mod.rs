@@ -10,19 +10,16 @@ use std::time::Duration;
 use ::metrics::{counter, gauge, histogram};
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use indicatif::HumanCount;
+use sqlx::error::DatabaseError;
 
 pub fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl fmt::Display + use<'a> {
     fmt::from_fn(move |f| {
-        let mut shown = error.to_string();
+        let mut shown = text(error);
         f.write_str(&shown)?;
         let mut cause = error.source();
         while let Some(error) = cause {
-            // Its own text ends with a line of PostgreSQL's source code.
-            if let Some(answer) = error.downcast_ref().and_then(sqlx::Error::as_database_error) {
-                return write!(f, ": PostgreSQL says: {}", answer.message());
-            }
             // Some libraries repeat their cause.
-            let text = error.to_string();
+            let text = text(error);
             if !shown.contains(&text) {
                 write!(f, ": {text}")?;
                 shown = text;
@@ -31,6 +28,18 @@ pub fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl fmt::Display + use<'a
         }
         Ok(())
     })
+}
+
+/// PostgreSQL's errors without the line of its source code that sqlx adds.
+fn text(error: &(dyn Error + 'static)) -> String {
+    if let Some(answer) = error.downcast_ref::<Box<dyn DatabaseError>>() {
+        return answer.message().to_owned();
+    }
+    let told = error.to_string();
+    match error.source().map(|cause| (cause.to_string(), text(cause))) {
+        Some((sent, cause)) if !sent.is_empty() => told.replace(&sent, &cause),
+        _ => told,
+    }
 }
 
 /// Few label values only.

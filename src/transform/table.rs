@@ -1,4 +1,4 @@
-//! Generates structs, readers and metadata from the table of fields. Rows are encoded once, by sqlx, for COPY and for their hash.
+//! Generates structs, readers and metadata from the table of fields. sqlx encodes rows, for COPY and hashes.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

@@ -11,7 +11,7 @@ use super::missing;
 use crate::ledger::{LoadError, from_bigint};
 use crate::postgres::Pool;
 use crate::time::Window;
-use crate::transform::{Interaction, Rejected, RowGroup};
+use crate::transform::{Ids, Interaction, Rejected, RowGroup};
 
 /// By which time the API selects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -89,12 +89,14 @@ impl Crossing {
     }
 }
 
-pub async fn must_return(
+/// Sessions that the API had to return beyond these.
+pub async fn count_absent(
     pool: &Pool,
     account_id: &str,
-    window: Window,
-    crossing: Crossing,
-) -> Result<Vec<Uuid>, LoadError> {
+    (window, crossing): (Window, Crossing),
+    keys: &[Uuid],
+    rejected: &[Ids],
+) -> Result<usize, LoadError> {
     let filters_changed_at: Option<Option<DateTime<Utc>>> =
         sqlx::query_scalar("select filters_changed_at from smartassist_sync.accounts where account_id = $1")
             .bind(account_id)
@@ -102,8 +104,9 @@ pub async fn must_return(
             .await?;
     let asked = (window, crossing);
     let candidates = missing::candidates(pool, account_id, asked, filters_changed_at.flatten()).await?;
-    let owed = candidates.into_iter().filter(|session| session.is_owed);
-    Ok(owed.map(|session| session.interaction_key).collect())
+    let returned = missing::Returned::of(keys.iter().copied(), rejected.iter());
+    let is_absent = |session: &&missing::Candidate| session.is_owed && !returned.has(session);
+    Ok(candidates.iter().filter(is_absent).count())
 }
 
 #[derive(Debug)]

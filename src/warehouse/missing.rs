@@ -8,7 +8,7 @@ use sqlx::{FromRow, PgConnection, PgExecutor};
 use uuid::Uuid;
 
 use crate::time::Window;
-use crate::transform::{Interaction, Rejected};
+use crate::transform::{Ids, Interaction};
 
 use super::commit::WindowCommit;
 use super::compare::{Crossing, Stored};
@@ -33,46 +33,50 @@ pub(super) struct Candidate {
 
 impl Candidate {
     /// Sessions that continue after the window may only be left out.
-    fn is_superseded(&self, returned: &Returned<'_>) -> bool {
+    fn is_superseded(&self, successors: &Successors<'_>) -> bool {
         let is_half = self.session_id.is_none() || self.conversation_id.is_none();
         let shares = |id: &Option<String>, ids: &HashSet<&str>| {
             id.as_ref().is_some_and(|id| ids.contains(id.as_str()))
         };
         (self.is_owed || is_half)
-            && (shares(&self.session_id, &returned.sessions)
-                || shares(&self.conversation_id, &returned.conversations))
+            && (shares(&self.session_id, &successors.sessions)
+                || shares(&self.conversation_id, &successors.conversations))
     }
 }
 
-struct Returned<'a> {
+pub(super) struct Returned<'a> {
     keys: HashSet<Uuid>,
-    sessions: HashSet<&'a str>,
-    conversations: HashSet<&'a str>,
-    /// Of rejected records, which may be later versions of rows that share an id.
+    /// Ids of what may be later versions of rows.
     rejected: HashSet<&'a str>,
 }
 
 impl<'a> Returned<'a> {
-    fn of(interactions: &[&'a Interaction], rejected: &'a [&Rejected]) -> Self {
-        let sessions = || interactions.iter().map(|interaction| &interaction.rows.session);
-        let ids = rejected.iter().flat_map(|record| &record.ids);
+    pub(super) fn of(keys: impl Iterator<Item = Uuid>, rejected: impl Iterator<Item = &'a Ids>) -> Self {
+        let ids = rejected.flat_map(|ids| ids.session_id.iter().chain(&ids.conversation_id));
         Self {
-            keys: interactions.iter().map(|interaction| interaction.key).collect(),
-            sessions: of_one_contact(sessions().filter_map(|row| row.session_id.as_deref())),
-            conversations: of_one_contact(sessions().filter_map(|row| row.conversation_id.as_deref())),
-            rejected: ids
-                .flat_map(|ids| [&ids.session_id, &ids.conversation_id])
-                .flatten()
-                .map(String::as_str)
-                .collect(),
+            keys: keys.collect(),
+            rejected: ids.map(String::as_str).collect(),
         }
     }
 
-    fn has(&self, session: &Candidate) -> bool {
-        let mut ids = [&session.session_id, &session.conversation_id]
-            .into_iter()
-            .flatten();
+    pub(super) fn has(&self, session: &Candidate) -> bool {
+        let mut ids = session.session_id.iter().chain(&session.conversation_id);
         self.keys.contains(&session.interaction_key) || ids.any(|id| self.rejected.contains(id.as_str()))
+    }
+}
+
+struct Successors<'a> {
+    sessions: HashSet<&'a str>,
+    conversations: HashSet<&'a str>,
+}
+
+impl<'a> Successors<'a> {
+    fn of(interactions: &[&'a Interaction]) -> Self {
+        let sessions = || interactions.iter().map(|interaction| &interaction.rows.session);
+        Self {
+            sessions: of_one_contact(sessions().filter_map(|row| row.session_id.as_deref())),
+            conversations: of_one_contact(sessions().filter_map(|row| row.conversation_id.as_deref())),
+        }
     }
 }
 
@@ -109,22 +113,30 @@ pub(super) async fn note(
 ) -> Result<Counters, LoadError> {
     let (account_id, at) = (commit.entry.lease.account_id.as_str(), commit.written_at);
     let keys = commit.interactions.iter().map(|interaction| interaction.key);
-    let keys = keys.chain(commit.rejected.iter().filter_map(|record| record.key));
     let found: Vec<Uuid> = keys.filter(|key| stored.missed.contains(key)).collect();
     forget(connection, &found).await?;
-    // A rejected record without ids may be the missing one.
-    let is_any = commit.rejected.iter().any(|record| record.key.is_none());
-    if commit.entry.status != Status::Drained || is_any {
+    // One of unknown ids may be the missing one.
+    let has_unknown = commit.rejected.iter().any(|record| record.key.is_none());
+    if commit.entry.status != Status::Drained || has_unknown {
         return Ok(Counters::default());
     }
     let crossing = Crossing::of(commit.basis);
     let asked = (commit.entry.window, crossing);
     let candidates = candidates(&mut *connection, account_id, asked, filters_changed_at).await?;
-    let returned = Returned::of(&commit.interactions, &commit.rejected);
     let owed = candidates.iter().filter(|session| session.is_owed).count();
-    let absent = candidates.into_iter().filter(|session| !returned.has(session));
-    let (superseded, absent): (Vec<Candidate>, Vec<Candidate>) =
-        absent.partition(|session| session.is_superseded(&returned));
+    let keys = commit.interactions.iter().map(|interaction| interaction.key);
+    let ids = commit.rejected.iter().flat_map(|record| &record.ids);
+    let returned = Returned::of(keys, ids);
+    let (returned, absent): (Vec<Candidate>, Vec<Candidate>) =
+        candidates.into_iter().partition(|session| returned.has(session));
+    if !commit.rejected.is_empty() {
+        let keys: Vec<Uuid> = returned.iter().map(|session| session.interaction_key).collect();
+        forget(connection, &keys).await?;
+    }
+    let successors = Successors::of(&commit.interactions);
+    let (superseded, absent): (Vec<Candidate>, Vec<Candidate>) = absent
+        .into_iter()
+        .partition(|session| session.is_superseded(&successors));
     let at_once = superseded.iter().map(|session| (session.interaction_key, at));
     let at_once: Vec<Gone> = at_once.collect();
     let keys: Vec<Uuid> = at_once.iter().map(|(key, _)| *key).collect();

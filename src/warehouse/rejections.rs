@@ -142,6 +142,7 @@ pub async fn rule(pool: &Pool, rejection: &Rejection, ruled: &Rejected) -> Resul
         .bind(&ruled.payload)
         .bind(&*ruled.reason)
         .bind(ruled.record_bytes.map(bigint))
+        .bind(&rejection.payload)
         .execute(pool)
         .await?;
     Ok(())

@@ -68,17 +68,18 @@ pub struct Rewritten {
 /// Skips what changed meanwhile. What PostgreSQL refuses counts as rejected.
 ///
 /// # Errors
-/// Another replay has begun, perhaps under other rules.
+/// Another replay has begun.
 pub async fn write(
     pool: &Pool,
-    (account_id, run_id): (&str, i64),
+    account_id: &str,
+    replay: &OpenReplay,
     portion: &Portion,
     at: DateTime<Utc>,
 ) -> Result<Rewritten, LoadError> {
     pool.transact(async |transaction| {
         let mut rewritten = Rewritten::default();
+        conflict::lock_for_writing(transaction, account_id).await?;
         if !portion.rebuilt.is_empty() {
-            conflict::lock_for_writing(transaction, account_id).await?;
             sqlx::query("set local enable_seqscan = off")
                 .execute(&mut *transaction)
                 .await?;
@@ -91,7 +92,7 @@ pub async fn write(
         .bind(account_id)
         .bind(portion.last)
         .bind(bigint(portion.rejected + rewritten.refused.len() as u64))
-        .bind(run_id)
+        .bind(replay.run_id)
         .execute(&mut *transaction)
         .await?;
         if moved.rows_affected() == 0 {
@@ -230,17 +231,32 @@ pub struct OpenReplay {
     pub rejected: u64,
 }
 
-/// `None`: the account was never loaded.
+/// `None`: never loaded. `former`: the run of an earlier attempt.
+///
+/// # Errors
+/// Another replay has begun since.
 pub async fn open(
     pool: &Pool,
     account_id: &str,
     rules: &str,
+    former: Option<i64>,
     at: DateTime<Utc>,
 ) -> Result<Option<OpenReplay>, LoadError> {
     pool.transact(async |transaction| {
+        conflict::lock_for_writing(transaction, account_id).await?;
+        let is_taken_over: bool = sqlx::query_scalar(
+            "select exists (select from smartassist_sync.runs where account_id = $1 and kind = 'replay' and id > $2)",
+        )
+        .bind(account_id)
+        .bind(former.unwrap_or(i64::MAX))
+        .fetch_one(&mut *transaction)
+        .await?;
+        if is_taken_over {
+            return Err(LoadError::TakenOver);
+        }
         sqlx::query(
             "update smartassist_sync.runs set status = 'interrupted', finished_at = $2, \
-         error_code = 'process_ended', error = 'process ended without closing the run (crash or kill)' \
+         error_code = 'process_ended', error = 'its process ended without closing the run, or another replay began' \
          where account_id = $1 and status = 'running' and kind = 'replay'",
         )
         .bind(account_id)

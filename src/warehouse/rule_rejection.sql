@@ -1,5 +1,8 @@
 with entry as (
-    select id, account_id, times_seen, first_seen_at, last_seen_at, resolved_at from smartassist_sync.rejected_records where id = $1
+    select id, account_id, times_seen, first_seen_at, last_seen_at, resolved_at
+    from smartassist_sync.rejected_records
+    -- Another replay may have ruled it meanwhile.
+    where id = $1 and payload = $6
 ),
 same as (
     update smartassist_sync.rejected_records as other

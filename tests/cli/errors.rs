@@ -97,8 +97,7 @@ async fn a_wrong_database_password_is_exit_code_4_at_once() {
     );
     let ended = Program::run(&["sync"], &environment).await;
     assert_eq!(ended.code(), 4);
-    let said =
-        "PostgreSQL says: password authentication failed for user \"smartassist\"; check user and password";
+    let said = "error returned from database: password authentication failed for user \"smartassist\"; check user and password";
     assert!(ended.last_word().contains(said), "{}", ended.last_word());
     assert!(!ended.log.join("\n").contains("hunter2"));
 }

@@ -16,7 +16,7 @@ const FAIL: &str = "create table public.fault (code text not null); \
 /// A SQLSTATE of each kind.
 const FAULTS: [(&str, &str); 14] = [
     ("08006", "unreachable"),
-    ("3D000", "absent"),
+    ("3D000", "no_database"),
     ("28P01", "refused"),
     ("40001", "conflict"),
     ("55P03", "locked"),

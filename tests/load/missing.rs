@@ -143,7 +143,7 @@ fn rejected(conversation_id: Option<&str>) -> Rejected {
 }
 
 #[tokio::test]
-async fn beside_a_rejected_record_without_ids_nothing_is_missing() {
+async fn beside_a_rejected_record_of_unknown_ids_nothing_is_missing() {
     let desk = Desk::open().await;
     desk.drained(&[inside("a"), witness()], "12:00:00").await;
     with_rejected(&desk, rejected(None), &["12:10:00", "12:20:00"]).await;
@@ -158,6 +158,9 @@ async fn a_rejected_record_stands_for_what_shares_its_ids_alone() {
     desk.drained(&[witness()], "12:10:00").await;
     assert_eq!((desk.missing().await.as_str(), desk.absences().await), ("", 2));
     with_rejected(&desk, rejected(Some("a")), &["12:20:00", "12:30:00"]).await;
+    assert_eq!(desk.missing().await, "b=12:10:00");
+    // It was there in between, so this is a first miss.
+    desk.drained(&[witness()], "12:40:00").await;
     assert_eq!(desk.missing().await, "b=12:10:00");
 }
 

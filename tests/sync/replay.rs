@@ -8,9 +8,9 @@ use smartassist_etl::ledger::runs::Outcome;
 use smartassist_etl::ledger::{Counters, LoadError};
 use smartassist_etl::sync::{AccountContext, Replayed};
 use smartassist_etl::time::Clock;
-use smartassist_etl::transform::TRANSFORM_VERSION;
 use smartassist_etl::transform::privacy::{Class, Policy, PrivacyKey, Rule};
-use smartassist_etl::warehouse::replay::{self, OpenReplay, Rewritten};
+use smartassist_etl::transform::{Origin, RecordText, TRANSFORM_VERSION, transform_stored};
+use smartassist_etl::warehouse::replay::{self, OpenReplay, Rebuilt, Rewritten};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -159,7 +159,7 @@ fn portion(last: Uuid, rejected: u64) -> replay::Portion {
 }
 
 async fn begin(database: &TestDatabase, rules: &str, at: DateTime<Utc>) -> OpenReplay {
-    let opened = replay::open(&database.pool, "acct-sim", rules, at).await;
+    let opened = replay::open(&database.pool, "acct-sim", rules, None, at).await;
     opened.unwrap().unwrap()
 }
 
@@ -168,8 +168,8 @@ async fn go_on(
     open: &OpenReplay,
     portion: &replay::Portion,
 ) -> Result<Rewritten, LoadError> {
-    let names = ("acct-sim", open.run_id);
-    replay::write(&database.pool, names, portion, instant("2026-01-15T12:00:00Z")).await
+    let at = instant("2026-01-15T12:00:00Z");
+    replay::write(&database.pool, "acct-sim", open, portion, at).await
 }
 
 #[tokio::test]
@@ -195,6 +195,10 @@ async fn a_replay_ends_once_another_one_has_begun() {
     )
     .await;
     assert!(matches!(closed, Err(LoadError::TakenOver)), "{closed:?}");
+    // Nor does it begin again, after a lost connection.
+    let former = Some(first.run_id);
+    let again = replay::open(&database.pool, "acct-sim", "old rules", former, at).await;
+    assert!(matches!(again, Err(LoadError::TakenOver)), "{again:?}");
     go_on(&database, &second, &portion(Uuid::from_u128(2), 0))
         .await
         .unwrap();
@@ -202,6 +206,23 @@ async fn a_replay_ends_once_another_one_has_begun() {
     assert_eq!(
         database.text(ledger).await,
         format!("{} new rules", Uuid::from_u128(2))
+    );
+}
+
+#[tokio::test]
+async fn of_two_replays_that_begin_at_once_one_goes_on() {
+    let (setup, database) = loaded().await;
+    let at = setup.clock.now();
+    let (one, other) = tokio::join!(begin(&database, "same", at), begin(&database, "same", at));
+    let part = portion(Uuid::from_u128(1), 0);
+    let (one, other) = (
+        go_on(&database, &one, &part).await,
+        go_on(&database, &other, &part).await,
+    );
+    assert_eq!(
+        usize::from(one.is_ok()) + usize::from(other.is_ok()),
+        1,
+        "{one:?}, {other:?}"
     );
 }
 
@@ -287,36 +308,41 @@ async fn a_stopped_replay_resumes_unless_its_rules_have_changed() {
 async fn a_version_that_came_meanwhile_is_not_overwritten() {
     let (setup, database) = loaded().await;
     make_old(&database).await;
-    let worker = worker_of(&setup, &database, Policy::default());
-    // A writer has its turn while the replay has read and wants to write.
-    let mut writer = database.pool.begin().await.unwrap();
-    sqlx::query("select from smartassist_sync.accounts for no key update")
-        .execute(&mut *writer)
+    let policy = Policy::default();
+    let open = begin(&database, "rules", setup.clock.now()).await;
+    let read = replay::next(&database.pool, "acct-sim", Uuid::nil())
         .await
         .unwrap();
-    sqlx::query(
-        "update smartassist.sessions set content_hash = decode(repeat('11', 32), 'hex'), channel = 'newer'",
-    )
-    .execute(&mut *writer)
-    .await
-    .unwrap();
-    let run = tokio::spawn(async move {
-        let replayed = watch::Sender::default();
-        worker.replay(&replayed, &CancellationToken::new()).await
+    let rebuilt = read.into_iter().map(|raw| {
+        let origin = Origin {
+            account_id: "acct-sim",
+            time_zone_offset: raw.time_zone_offset,
+        };
+        let interaction = transform_stored(&RecordText::of(&raw.payload), origin, &policy);
+        Rebuilt {
+            raw,
+            interaction: Some(interaction.unwrap()),
+            payload: None,
+        }
     });
-    database.until_a_lock_is_waited_for().await;
-    writer.commit().await.unwrap();
-    run.await.unwrap().unwrap();
+    let part = replay::Portion {
+        rebuilt: rebuilt.collect(),
+        ..portion(Uuid::nil(), 0)
+    };
+    let newer =
+        "update smartassist.sessions set content_hash = decode(repeat('11', 32), 'hex'), channel = 'newer'";
+    database.execute(newer).await;
+    assert_eq!(go_on(&database, &open, &part).await.unwrap().updated, 0);
     let newer = "select count(*) from smartassist.sessions where channel = 'newer'";
-    // The first batch was read before; the next one was read, and is rebuilt, after.
-    assert!(database.number(newer).await >= 500);
+    assert_eq!(database.number(newer).await, i64::try_from(COUNT).unwrap());
+    assert_eq!(replay(&setup, &database, policy).await.updated, COUNT as u64);
 }
 
 #[tokio::test]
 async fn a_poll_beside_a_replay_does_not_take_it_for_dead() {
     let (setup, database) = loaded().await;
     let rules = "rules of another process";
-    replay::open(&database.pool, "acct-sim", rules, setup.clock.now())
+    replay::open(&database.pool, "acct-sim", rules, None, setup.clock.now())
         .await
         .unwrap();
     setup.sync(&database).await;

@@ -80,7 +80,7 @@ const NOTE_EVERY: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]
 pub(super) enum Goal {
-    /// All there is and what comes due, until stopped. Waking it is only a hint: it also looks every few seconds.
+    /// All there is and what comes due, until stopped. Waking it is a hint: it also looks by itself.
     Serve(Arc<Notify>),
     Everything(Kind),
     /// This request, and the head meanwhile.
