@@ -39,8 +39,8 @@ pub(super) enum CommandError {
     Usage(String),
     #[error("doctor found problems: see the checks marked failed")]
     Found(Failure),
-    #[error("days that differ: {0}; --repair reads them again")]
-    Differs(usize),
+    #[error("days that differ: {days}; {remedy}")]
+    Differs { days: usize, remedy: &'static str },
     #[error(
         "not all rows were rebuilt; see the log, and run replay again to continue where this one stopped"
     )]

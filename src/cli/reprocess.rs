@@ -10,7 +10,6 @@ use tokio::sync::watch;
 use tracing::{info, warn};
 
 use crate::config::Config;
-use crate::ledger::problems::Failure;
 use crate::ledger::runs::Outcome;
 use crate::sync::{self, AccountContext, Replayed, Retry, RetryReport};
 use crate::telemetry::logging::Screen;
@@ -50,29 +49,32 @@ struct Done<T> {
 async fn each_account<T: Serialize>(
     config: &Config,
     (name, as_json): (Option<&str>, bool),
-    work: impl AsyncFn(&Shell<'_>, &AccountContext) -> Result<T, CommandError>,
+    work: impl AsyncFn(&Shell<'_>, &AccountContext) -> Result<(T, bool), CommandError>,
     to_text: impl Fn(&str, &T) -> String,
 ) -> Result<Vec<Done<T>>, CommandError> {
     let config = select(config, name)?;
     let worked = with_database(&config, async |shell| {
-        let mut all = Vec::new();
+        let (mut all, mut is_whole) = (Vec::new(), true);
         for context in contexts(&config, &shell.database.pool)? {
-            if !shell.stop.is_cancelled() {
-                let done = work(shell, &context).await?;
+            is_whole &= all.is_empty() || !shell.stop.is_cancelled();
+            if is_whole {
+                let (done, is_done) = work(shell, &context).await?;
                 let account = context.name().to_owned();
                 all.push(Done { account, done });
+                is_whole = is_done;
             }
         }
-        Ok((all, shell.stop.is_cancelled()))
+        Ok((all, is_whole))
     });
-    let (all, is_interrupted) = worked.await?;
+    let (all, is_whole) = worked.await?;
     print_report(as_json, &json!({ "accounts": all }), || {
         all.iter().map(|one| to_text(&one.account, &one.done)).collect()
     })?;
-    if is_interrupted {
-        return Err(CommandError::Interrupted);
+    if is_whole {
+        Ok(all)
+    } else {
+        Err(CommandError::Interrupted)
     }
-    Ok(all)
 }
 
 pub(super) async fn replay(
@@ -93,7 +95,7 @@ pub(super) async fn replay(
         drop(shown);
         let replayed = *replayed.borrow();
         log_summary(name, &replayed, began);
-        Ok(replayed)
+        Ok((replayed, replayed.outcome != Some(Outcome::Interrupted)))
     };
     let all = each_account(config, arguments.of(), work, replayed_to_text).await?;
     let mut outcomes = all.iter().filter_map(|account| account.done.outcome);
@@ -178,11 +180,13 @@ pub(super) async fn rebuild_facts(
         shell.retry(ask).await?;
         let mut interactions = 0;
         let rebuild = async || {
-            interactions += sync::rebuild_facts(pool, of_account, &shell.stop, &Pulse::default()).await?;
-            Ok(())
+            let pulse = Pulse::default();
+            let (some, is_done) = sync::rebuild_facts(pool, of_account, &shell.stop, &pulse).await?;
+            interactions += some;
+            Ok(is_done)
         };
-        shell.retry(rebuild).await?;
-        Ok(RebuiltFacts { interactions })
+        let is_done = shell.retry(rebuild).await?;
+        Ok((RebuiltFacts { interactions }, is_done))
     };
     let to_text = |account: &str, facts: &RebuiltFacts| {
         format!(
@@ -212,14 +216,11 @@ pub(super) async fn retry_rejected(
             rejected = report.rejected.values().sum::<u64>(),
             "rejected records tried again"
         );
-        Ok(report)
+        let is_complete = report.is_complete;
+        Ok((report, is_complete))
     };
-    let all = each_account(config, arguments.of(), work, retried_to_text).await?;
-    if all.iter().all(|account| account.done.is_complete) {
-        Ok(())
-    } else {
-        Err(CommandError::Runs(Failure::Other))
-    }
+    each_account(config, arguments.of(), work, retried_to_text).await?;
+    Ok(())
 }
 
 fn retried_to_text(account: &str, report: &RetryReport) -> String {
@@ -272,12 +273,13 @@ pub(super) async fn confirm_missing(
                 interactions, "interactions that are missing in bulk are marked, as confirmed"
             );
         }
-        Ok(ConfirmedMissing {
+        let confirmed = ConfirmedMissing {
             interactions,
             dry_run,
-        })
+        };
+        Ok((confirmed, true))
     };
-    let are = if dry_run { "would be" } else { "are" };
+    let are = if dry_run { "would be" } else { "were" };
     let to_text = |account: &str, confirmed: &ConfirmedMissing| {
         let interactions = confirmed.interactions;
         format!("{account}: {interactions} interactions {are} marked as missing\n")

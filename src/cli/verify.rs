@@ -79,7 +79,15 @@ pub(super) async fn verify(
     worked?;
     let differing: usize = compared.iter().map(|account| account.differing().count()).sum();
     if differing > 0 {
-        Err(CommandError::Differs(differing))
+        let remedy = if arguments.repair {
+            "they were read again; `status` says what stands in the way"
+        } else {
+            "--repair reads them again"
+        };
+        Err(CommandError::Differs {
+            days: differing,
+            remedy,
+        })
     } else {
         Ok(())
     }
@@ -204,21 +212,17 @@ fn account_to_table(compared: &Compared) -> String {
     let mut text = format!("{}, {from} to {to} (days of UTC)\n", compared.account);
     let differing = compared.differing().count();
     if differing > 0 {
-        text += "  day                        API    stored not stored not returned  changed\n";
+        text += "  day                        API    stored not stored not returned  changed rejected\n";
     }
     for day in compared.differing() {
-        let _ = write!(
-            text,
-            "  {:<20} {:>9} {:>9} {:>10} {:>12} {:>8}",
-            day_of(day.from),
-            day.api,
-            day.stored,
-            day.not_stored,
-            day.not_returned,
-            day.changed,
-        );
-        let problem = day.problem.as_ref().map(|problem| format!("  {problem}"));
-        text += &(problem.unwrap_or_default() + "\n");
+        let found = match &day.problem {
+            Some(problem) => format!("not compared: {problem}"),
+            None => format!(
+                "{:>9} {:>9} {:>10} {:>12} {:>8} {:>8}",
+                day.api, day.stored, day.not_stored, day.not_returned, day.changed, day.rejected
+            ),
+        };
+        let _ = writeln!(text, "  {:<20} {found}", day_of(day.from));
     }
     let days = &compared.days;
     let by_total = days.iter().filter(|day| day.method == Method::Total).count();
@@ -230,6 +234,11 @@ fn account_to_table(compared: &Compared) -> String {
     );
     if by_total > 0 {
         text += "  equal totals do not prove equal content: --by-identity reads every day whole\n";
+    }
+    let rejected: u64 = days.iter().map(|day| day.rejected).sum();
+    if rejected > 0 {
+        let records = plural(bigint(rejected), "record", "records");
+        let _ = writeln!(text, "  {records} of these days cannot become rows");
     }
     if compared.left > 0 {
         let _ = writeln!(

@@ -39,7 +39,7 @@ where
         .await
 }
 
-/// First in each writing transaction: prevents deadlocks and stale reads. Returns when the filters changed.
+/// First in each writing transaction, against deadlocks and stale reads. Returns when the filters changed.
 pub(crate) async fn lock_for_writing(
     connection: &mut PgConnection,
     account_id: &str,

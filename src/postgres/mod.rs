@@ -42,10 +42,14 @@ pub struct Database {
 
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    #[error("cannot connect to the database")]
-    Unreachable(#[source] sqlx::Error),
-    #[error("the database is out of reach; waited {waited} s for it")]
-    StillUnreachable { waited: u64, source: sqlx::Error },
+    #[error("cannot connect to the database, {place}")]
+    Unreachable { place: String, source: sqlx::Error },
+    #[error("the database is out of reach, {place}; waited {waited} s for it")]
+    StillUnreachable {
+        place: String,
+        waited: u64,
+        source: sqlx::Error,
+    },
     #[error("the database's certificate does not hold")]
     Certificate(#[source] sqlx::Error),
     #[error("cannot sign in to the database")]
@@ -76,8 +80,8 @@ pub enum Unfit {
 impl OpenError {
     pub fn remedy(&self) -> &'static str {
         match self {
-            Self::Unreachable(error) | Self::StillUnreachable { source: error, .. } => {
-                DatabaseErrorKind::of(error).remedy()
+            Self::Unreachable { source, .. } | Self::StillUnreachable { source, .. } => {
+                DatabaseErrorKind::of(source).remedy()
             }
             Self::Certificate(_) => {
                 "have database.ca_file name who vouches for the server, and database.url the host that its \
@@ -212,6 +216,19 @@ pub(crate) fn risk(options: &PgConnectOptions) -> Option<&'static str> {
     }
 }
 
+fn place(options: &PgConnectOptions) -> String {
+    let database = options.get_database().unwrap_or_else(|| options.get_username());
+    match options.get_socket() {
+        Some(directory) => format!("{database} in {}", directory.display()),
+        None => format!("{database} at {}:{}", options.get_host(), options.get_port()),
+    }
+}
+
+fn unreachable(options: &PgConnectOptions, source: sqlx::Error) -> OpenError {
+    let place = place(options);
+    OpenError::Unreachable { place, source }
+}
+
 /// Waits at startup for the server, and refuses a database that our settings cannot repair.
 async fn wait_for(pool: &Pool, connect_timeout: Duration, deadline: Instant) -> Result<(), OpenError> {
     loop {
@@ -220,7 +237,7 @@ async fn wait_for(pool: &Pool, connect_timeout: Duration, deadline: Instant) -> 
             Ok(None) => return Ok(()),
             Ok(Some(unfit)) => return Err(unfit.into()),
             Err(error) if is_unreachable(&error) && Instant::now() < deadline => {}
-            Err(error) => return Err(OpenError::Unreachable(error)),
+            Err(error) => return Err(unreachable(&pool.options(), error)),
         }
     }
 }
@@ -242,7 +259,10 @@ async fn wait_for_connection(
                     let waited_seconds = began.elapsed().as_secs();
                     info!(waited_seconds, "the database is there, going on");
                 }
-                return connection.close().await.map_err(OpenError::Unreachable);
+                return connection
+                    .close()
+                    .await
+                    .map_err(|error| unreachable(options, error));
             }
             Ok(Err(error)) => error,
             Err(_) => pool::connect_timeout(),
@@ -251,11 +271,12 @@ async fn wait_for_connection(
             return Err(OpenError::Certificate(error));
         }
         if !is_worth_waiting(&error) {
-            return Err(OpenError::Unreachable(error));
+            return Err(unreachable(options, error));
         }
         if Instant::now() + RETRY_PAUSE >= deadline {
             let waited = began.elapsed().as_secs();
             return Err(OpenError::StillUnreachable {
+                place: place(options),
                 waited,
                 source: error,
             });

@@ -135,10 +135,13 @@ pub async fn rebuild_facts(
     account: &AccountConfig,
     stop: &CancellationToken,
     pulse: &Pulse,
-) -> Result<u64, LoadError> {
+) -> Result<(u64, bool), LoadError> {
     let name = account.name.as_str();
     let (began, mut told, mut interactions) = (Instant::now(), Instant::now(), 0);
-    while !stop.is_cancelled() {
+    loop {
+        if stop.is_cancelled() {
+            return Ok((interactions, false));
+        }
         let some = conflict::retry(name, || facts::rebuild_some(pool, &account.account_id)).await?;
         pulse.beat();
         if some == 0 {
@@ -159,5 +162,5 @@ pub async fn rebuild_facts(
         conflict::retry(name, || facts::forget_orphans(pool, &account.account_id)).await?;
         conflict::retry(name, || facts::forget_unnamed(pool, &account.account_id)).await?;
     }
-    Ok(interactions)
+    Ok((interactions, true))
 }

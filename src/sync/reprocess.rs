@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::pin::pin;
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
-use futures_util::stream::{self, Stream, TryStreamExt};
+use chrono::{DateTime, TimeDelta, Utc};
+use futures_util::stream::{self, Stream, StreamExt, TryStreamExt};
 use serde::Serialize;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -24,6 +24,8 @@ use crate::warehouse::replay::{self, OpenReplay, Portion, Raw, Rebuilt, Rewritte
 use crate::warehouse::{facts, left_out};
 
 use super::account::AccountContext;
+
+const CLOCKS_DIFFER: TimeDelta = TimeDelta::hours(1);
 
 /// Each takes a processor; a third would only take memory.
 const REBUILT_AT_ONCE: usize = 2;
@@ -93,7 +95,15 @@ impl AccountContext {
     ) -> Result<Outcome, LoadError> {
         let (total, without_raw) = replay::extent(&self.pool, self.account_id()).await?;
         replayed.send_modify(|all| (all.total, all.without_raw) = (total, without_raw));
-        let mut portions = pin!(self.portions(open.position));
+        let all = self.portions(open.position, None);
+        // Others may have written by other rules meanwhile.
+        let newer = self.portions(Uuid::nil(), Some(open.started_at - CLOCKS_DIFFER));
+        let again = |portion| Portion {
+            is_again: true,
+            rejected: 0,
+            ..portion
+        };
+        let mut portions = pin!(all.chain(newer.map_ok(again)));
         let mut ready = portions.try_next().await?;
         while let Some(portion) = ready {
             if stop.is_cancelled() {
@@ -103,11 +113,14 @@ impl AccountContext {
             let Rewritten { updated, refused } = written?;
             refused.iter().for_each(|reason| warn_rejected(reason));
             let rejected = portion.rejected + refused.len() as u64;
+            let unchanged = portion.records - rejected - updated;
             replayed.send_modify(|all| {
-                all.records += portion.records;
-                all.rejected += rejected;
                 all.updated += updated;
-                all.unchanged += portion.records - rejected - updated;
+                all.rejected += rejected;
+                if !portion.is_again {
+                    all.unchanged += unchanged;
+                }
+                all.records = all.updated + all.rejected + all.unchanged;
             });
             ready = next?;
         }
@@ -129,9 +142,13 @@ impl AccountContext {
     }
 
     /// Read one after the other, rebuilt in parallel.
-    fn portions(&self, after: Uuid) -> impl Stream<Item = Result<Portion, LoadError>> {
-        let read = stream::try_unfold(after, async |after| {
-            let raw = self.read_portion(after).await?;
+    fn portions(
+        &self,
+        after: Uuid,
+        fetched_since: Option<DateTime<Utc>>,
+    ) -> impl Stream<Item = Result<Portion, LoadError>> {
+        let read = stream::try_unfold(after, move |after| async move {
+            let raw = self.read_portion(after, fetched_since).await?;
             let last = raw.last().map(|raw| raw.interaction_key);
             Ok(last.map(|last| ((last, raw), last)))
         });
@@ -140,9 +157,14 @@ impl AccountContext {
     }
 
     /// In its own task: if writing a portion takes long, PostgreSQL would end a transaction that stands idle.
-    async fn read_portion(&self, after: Uuid) -> Result<Vec<Raw>, LoadError> {
+    async fn read_portion(
+        &self,
+        after: Uuid,
+        fetched_since: Option<DateTime<Utc>>,
+    ) -> Result<Vec<Raw>, LoadError> {
         let (pool, account_id) = (self.pool.clone(), self.account_id().to_owned());
-        let read = tokio::spawn(async move { replay::next(&pool, &account_id, after).await }).await;
+        let read = async move { replay::next(&pool, &account_id, after, fetched_since).await };
+        let read = tokio::spawn(read).await;
         read.unwrap_or_else(|ended| std::panic::resume_unwind(ended.into_panic()))
     }
 

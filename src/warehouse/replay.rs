@@ -42,18 +42,26 @@ pub struct Rebuilt {
 #[derive(Debug, Default)]
 pub struct Portion {
     pub last: Uuid,
+    /// Perhaps counted before.
+    pub is_again: bool,
     pub records: u64,
     pub rejected: u64,
     /// What differs.
     pub rebuilt: Vec<Rebuilt>,
 }
 
-pub async fn next(pool: &Pool, account_id: &str, after: Uuid) -> Result<Vec<Raw>, LoadError> {
+pub async fn next(
+    pool: &Pool,
+    account_id: &str,
+    after: Uuid,
+    fetched_since: Option<DateTime<Utc>>,
+) -> Result<Vec<Raw>, LoadError> {
     Ok(sqlx::query_as(include_str!("replay_next.sql"))
         .bind(account_id)
         .bind(after)
         .bind(BATCH)
         .bind(BATCH_BYTES)
+        .bind(fetched_since)
         .fetch_all(pool)
         .await?)
 }
@@ -65,7 +73,7 @@ pub struct Rewritten {
     pub refused: Vec<String>,
 }
 
-/// Skips what changed meanwhile. What PostgreSQL refuses counts as rejected.
+/// Skips what changed meanwhile; what PostgreSQL refuses is rejected.
 ///
 /// # Errors
 /// Another replay has begun.
@@ -227,6 +235,8 @@ pub struct OpenReplay {
     pub run_id: i64,
     /// Where to resume.
     pub position: Uuid,
+    /// The first attempt, by the database's clock.
+    pub started_at: DateTime<Utc>,
     /// So far.
     pub rejected: u64,
 }
@@ -275,13 +285,13 @@ pub async fn open(
         let Some(run_id) = run else {
             return Ok(None);
         };
-        let (position, rejected): (Uuid, i64) = sqlx::query_as(
+        let (position, started_at, rejected): (Uuid, DateTime<Utc>, i64) = sqlx::query_as(
             "insert into smartassist_sync.replays as replay (account_id, rules) values ($1, $2) \
          on conflict (account_id, stream) do update set rules = excluded.rules, \
          position = case when replay.rules = excluded.rules then replay.position else excluded.position end, \
          rejected = case when replay.rules = excluded.rules then replay.rejected else 0 end, \
          started_at = case when replay.rules = excluded.rules then replay.started_at else now() end \
-         returning position, rejected",
+         returning position, started_at, rejected",
         )
         .bind(account_id)
         .bind(rules)
@@ -290,6 +300,7 @@ pub async fn open(
         Ok(Some(OpenReplay {
             run_id,
             position,
+            started_at,
             rejected: from_bigint(rejected),
         }))
     })

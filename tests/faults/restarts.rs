@@ -154,7 +154,7 @@ async fn what_is_confirmed_is_counted_over_a_lost_connection() {
         let confirmed = Program::run(&["confirm-missing", "--account", "main"], &environment).await;
         assert_eq!(confirmed.code(), 0, "{}", confirmed.log.join("\n"));
         assert_eq!(
-            confirmed.stdout, "main: 2500 interactions are marked as missing\n",
+            confirmed.stdout, "main: 2500 interactions were marked as missing\n",
             "{spare}"
         );
         proxy.harm(Harm::None, 0);

@@ -210,6 +210,27 @@ async fn a_replay_ends_once_another_one_has_begun() {
 }
 
 #[tokio::test]
+async fn a_resumed_replay_reaches_what_others_wrote_meanwhile() {
+    let (setup, database) = loaded().await;
+    let policy = hashing();
+    let rules = format!("transform {TRANSFORM_VERSION}; {}", policy.fingerprint());
+    let open = begin(&database, &rules, setup.clock.now()).await;
+    // It came to its last record; then somebody with the former rules wrote all of them.
+    go_on(&database, &open, &portion(Uuid::max(), 0)).await.unwrap();
+    database
+        .execute("update smartassist.raw_interactions set fetched_at = now()")
+        .await;
+    let resumed = replay(&setup, &database, policy).await;
+    assert_eq!(
+        (resumed.outcome, resumed.updated),
+        (Some(Outcome::Succeeded), COUNT as u64)
+    );
+    let plain = "select count(*) from smartassist.raw_interactions where payload::text not like '%hmac:%'";
+    assert_eq!(database.number(plain).await, 0);
+    assert_eq!(resumed.records, resumed.updated);
+}
+
+#[tokio::test]
 async fn of_two_replays_that_begin_at_once_one_goes_on() {
     let (setup, database) = loaded().await;
     let at = setup.clock.now();
@@ -255,7 +276,7 @@ async fn a_resumed_replay_remembers_earlier_failures() {
     let policy = Policy::default();
     let rules = format!("transform {TRANSFORM_VERSION}; {}", policy.fingerprint());
     let at = setup.clock.now();
-    let batch = replay::next(&database.pool, "acct-sim", Uuid::nil())
+    let batch = replay::next(&database.pool, "acct-sim", Uuid::nil(), None)
         .await
         .unwrap();
     let last = batch.last().unwrap().interaction_key;
@@ -278,7 +299,7 @@ async fn a_stopped_replay_resumes_unless_its_rules_have_changed() {
     let at = setup.clock.now();
     let open = begin(&database, &rules(&policy), at).await;
     assert_eq!(open.position, Uuid::nil());
-    let batch = replay::next(&database.pool, "acct-sim", Uuid::nil())
+    let batch = replay::next(&database.pool, "acct-sim", Uuid::nil(), None)
         .await
         .unwrap();
     let last = batch.last().unwrap().interaction_key;
@@ -310,7 +331,7 @@ async fn a_version_that_came_meanwhile_is_not_overwritten() {
     make_old(&database).await;
     let policy = Policy::default();
     let open = begin(&database, "rules", setup.clock.now()).await;
-    let read = replay::next(&database.pool, "acct-sim", Uuid::nil())
+    let read = replay::next(&database.pool, "acct-sim", Uuid::nil(), None)
         .await
         .unwrap();
     let rebuilt = read.into_iter().map(|raw| {

@@ -252,8 +252,7 @@ async fn of_several_records(
     Ok(Vec::new())
 }
 
-/// Counts in the last record that reached a queue or an agent, else in the last one. In the others, what is
-/// counted per conversation is NULL.
+/// Counts in the last record that reached a queue or an agent, else in the last one.
 fn count_once(facts: &mut [(Uuid, Facts<'_>)], of_several: &[Uuid]) {
     let mut conversations: BTreeMap<&str, Vec<_>> = BTreeMap::new();
     for (key, facts) in facts.iter_mut().filter(|(key, _)| of_several.contains(key)) {
