@@ -25,7 +25,7 @@ use crate::warehouse::{facts, left_out};
 
 use super::account::AccountContext;
 
-const CLOCKS_DIFFER: TimeDelta = TimeDelta::hours(1);
+const CLOCKS_DIFFER: TimeDelta = TimeDelta::minutes(1);
 
 /// Each takes a processor; a third would only take memory.
 const REBUILT_AT_ONCE: usize = 2;
