@@ -10,7 +10,7 @@ use smartassist_etl::ledger::runs::Outcome;
 use smartassist_etl::sync;
 use tokio_util::sync::CancellationToken;
 
-use crate::support::instant;
+use crate::support::{instant, wait};
 
 use super::past::{Past, window};
 
@@ -24,14 +24,19 @@ async fn the_head_is_read_before_a_refresh_and_one_window_serves_both() {
     let hold = past.setup.hold_answers();
     let job = past.refresh(ALL);
     let (report, ()) = tokio::join!(past.run(&job), async {
-        // Each run begins in its own time: the head, and two windows of the refresh.
+        // Each run begins in its own time, and the head has a place beside three windows of the refresh.
         past.setup.until_in_flight(3).await;
         let is_head = |start: &DateTime<Utc>| *start >= instant("2026-01-15T11:58:00Z");
-        let starts: Vec<_> = {
+        wait::until("the head", async || {
             let world = past.setup.simulator.world();
-            world.requests().filter_map(|request| request.start).collect()
-        };
-        assert!(starts.iter().any(is_head), "{starts:?}");
+            let starts: Vec<_> = world.requests().filter_map(|request| request.start).collect();
+            if starts.iter().any(is_head) {
+                Ok(())
+            } else {
+                Err(starts)
+            }
+        })
+        .await;
         past.setup.hold_no_more();
         hold.cancel();
     });
