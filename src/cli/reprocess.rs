@@ -54,14 +54,15 @@ async fn each_account<T: Serialize>(
 ) -> Result<Vec<Done<T>>, CommandError> {
     let config = select(config, name)?;
     let worked = with_database(&config, async |shell| {
+        let contexts = contexts(&config, &shell.database.pool)?;
         let (mut all, mut is_whole) = (Vec::new(), true);
-        for context in contexts(&config, &shell.database.pool)? {
-            is_whole &= all.is_empty() || !shell.stop.is_cancelled();
-            if is_whole {
-                let (done, is_done) = work(shell, &context).await?;
-                let account = context.name().to_owned();
-                all.push(Done { account, done });
-                is_whole = is_done;
+        for context in &contexts {
+            let (done, is_done) = work(shell, context).await?;
+            let account = context.name().to_owned();
+            all.push(Done { account, done });
+            is_whole = is_done && all.len() == contexts.len();
+            if shell.stop.is_cancelled() {
+                break;
             }
         }
         Ok((all, is_whole))
@@ -279,10 +280,10 @@ pub(super) async fn confirm_missing(
         };
         Ok((confirmed, true))
     };
-    let are = if dry_run { "would be" } else { "were" };
+    let were = if dry_run { "would be" } else { "were" };
     let to_text = |account: &str, confirmed: &ConfirmedMissing| {
         let interactions = confirmed.interactions;
-        format!("{account}: {interactions} interactions {are} marked as missing\n")
+        format!("{account}: {interactions} interactions {were} marked as missing\n")
     };
     let of = (Some(arguments.account.as_str()), arguments.json);
     each_account(config, of, work, to_text).await?;

@@ -6,7 +6,7 @@ use sqlx::{FromRow, PgExecutor};
 use tracing::{error, info, warn};
 
 use crate::extract::{ApiError, HOURLY_LIMIT_REMEDY};
-use crate::postgres::OpenError;
+use crate::postgres::{DatabaseErrorKind, OpenError};
 use crate::telemetry::{chain, second};
 
 use super::{LoadError, spelled};
@@ -66,12 +66,17 @@ impl Problem {
         match self.code.as_str() {
             API_REFUSED => Failure::Refused,
             OTHER_FILTERS => Failure::OtherFilters,
-            "database_unreachable" | "database_refused" | "database_no_database" | "database_tls" => {
-                Failure::DatabaseUnreachable
-            }
+            code if is_of_connecting(code) => Failure::DatabaseUnreachable,
             _ => Failure::Other,
         }
     }
+}
+
+fn is_of_connecting(code: &str) -> bool {
+    let kind = code.strip_prefix("database_");
+    DatabaseErrorKind::OF_CONNECTING
+        .iter()
+        .any(|of_connecting| kind == Some(of_connecting.name()))
 }
 
 impl From<&ApiError> for Problem {

@@ -65,7 +65,7 @@ const PGBOUNCER_REFUSALS: [&str; 4] = [
     "login rejected",
     "no such user",
 ];
-const PGBOUNCER_NO_DATABASE: [&str; 2] = ["no such database", "database \""];
+const PGBOUNCER_NO_DATABASE: [&str; 2] = ["no such database", "does not exist"];
 
 impl DatabaseErrorKind {
     pub fn of(error: &sqlx::Error) -> Self {
@@ -94,12 +94,7 @@ impl DatabaseErrorKind {
         longest.map_or(Self::Other, |(kind, _)| kind)
     }
 
-    fn is_of_connecting(self) -> bool {
-        matches!(
-            self,
-            Self::Unreachable | Self::Refused | Self::NoDatabase | Self::Tls
-        )
-    }
+    pub const OF_CONNECTING: [Self; 4] = [Self::Unreachable, Self::Refused, Self::NoDatabase, Self::Tls];
 
     pub fn is_passing(self) -> bool {
         !matches!(
@@ -137,7 +132,7 @@ pub(super) fn is_worth_waiting(error: &sqlx::Error) -> bool {
 }
 
 pub fn is_unreachable(error: &sqlx::Error) -> bool {
-    DatabaseErrorKind::of(error).is_of_connecting()
+    DatabaseErrorKind::OF_CONNECTING.contains(&DatabaseErrorKind::of(error))
 }
 
 pub fn is_undefined(error: &sqlx::Error) -> bool {

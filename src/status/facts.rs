@@ -110,7 +110,7 @@ fn doing(work: &CurrentRun, now: DateTime<Utc>) -> Fact {
     let mut percent = None;
     if let Some(left) = run.requests_left.filter(|left| run.requests + left > 0) {
         let all = run.requests + left;
-        let done = run.requests * 100 / all.max(1);
+        let done = run.requests * 100 / all;
         words += &format!(" of about {} ({done} %)", grouped(all));
         percent = Some(done);
     }

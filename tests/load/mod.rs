@@ -9,6 +9,7 @@ mod missing;
 mod moved;
 mod roundtrip;
 mod sums;
+mod superseded;
 mod wanted;
 mod writing;
 

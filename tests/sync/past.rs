@@ -156,10 +156,9 @@ impl Past {
             )
         };
         let read = seconds("(select range as r, status, purpose from smartassist_sync.windows) as windows");
-        // A window whose reading took long ends a second earlier, so that the next one may share it.
         let twice = format!(
             "select count(*) from smartassist_sync.windows as a join smartassist_sync.windows as b \
-             on a.id < b.id and upper(a.range * b.range) - lower(a.range * b.range) > interval '1 second' where a.status = 'drained' and b.status = 'drained' \
+             on a.id < b.id and a.range && b.range where a.status = 'drained' and b.status = 'drained' \
              and a.purpose = '{purpose}' and b.purpose = '{purpose}'"
         );
         (
