@@ -28,6 +28,9 @@ pub struct AccountStatus {
     pub drifted_fields: i64,
     /// While facts are made anew: those before it are.
     pub rebuild_from: Option<DateTime<Utc>>,
+    /// Of a replay that has not come to its end.
+    pub replay_percent: Option<i64>,
+    pub replay_moved_at: Option<DateTime<Utc>>,
     pub requests_last_minute: i64,
     pub requests_last_hour: i64,
     pub rate_limited_last_hour: i64,

@@ -183,9 +183,7 @@ impl Database {
             None => {
                 let options = self.pool.options();
                 info!(
-                    host = options.get_host(),
-                    port = options.get_port(),
-                    database = options.get_database(),
+                    place = place(&options),
                     sslmode = ssl_mode(&options),
                     "connected to PostgreSQL"
                 );

@@ -1,4 +1,5 @@
 use reqwest::Url;
+use sqlx::postgres::PgSslMode;
 
 use crate::config::nearest;
 
@@ -47,6 +48,8 @@ const fn foreign(names: &'static [&'static str], ignored: Ignored, instead: &'st
     }
 }
 
+const UNKNOWN_SSL_MODE: &str = "its sslmode is not known: say verify-full, verify-ca, require or disable";
+
 const NO_GSSAPI: &str = "GSSAPI and SSPI are not supported: sign in with a password or a certificate";
 
 #[rustfmt::skip]
@@ -94,6 +97,9 @@ pub(super) fn parse(url: &str) -> Result<ParsedUrl, String> {
     let mut names_hosts = url.host_str().is_some_and(|host| host.contains(','));
     for (name, value) in url.query_pairs().into_owned() {
         names_hosts |= name == "host" && value.contains(',');
+        if matches!(&*name, "sslmode" | "ssl-mode") && value.parse::<PgSslMode>().is_err() {
+            return Err(UNKNOWN_SSL_MODE.to_owned());
+        }
         if HONOURED.contains(&&*name) || name.starts_with("options[") {
             kept.push((name, value));
             continue;
@@ -179,6 +185,7 @@ mod tests {
             ("ssl_min_protocol_version=TLSv1.3", "server"),
             ("sslcrl=/etc/crl.pem", "revocation"),
             ("host=a,b", "name one"),
+            ("sslmode=verify_full", "say verify-full"),
         ] {
             let error = error(parameter);
             assert!(error.contains(remedy), "{parameter}: {error}");

@@ -2,7 +2,7 @@ use chrono::{DateTime, Utc};
 
 use super::{AccountBoard, CurrentRun};
 use crate::extract::BudgetUse;
-use crate::ledger::status::RequestStatus;
+use crate::ledger::status::{AccountStatus, RequestStatus};
 use crate::telemetry::{grouped, plural, second, span};
 
 #[derive(Debug, Clone)]
@@ -44,6 +44,7 @@ pub fn of(account: &AccountBoard, now: DateTime<Utc>) -> Vec<Fact> {
         facts.push(fact("doing now", "nothing"));
     }
     facts.extend(status.rebuild_from.map(made_anew));
+    facts.extend(replay(status, now));
     let open = status.requests.iter().filter(|request| request.is_open());
     facts.extend(open.map(|request| asked_for(request, now)));
     facts.extend(budget(account));
@@ -64,6 +65,15 @@ fn made_anew(to: DateTime<Utc>) -> Fact {
     } else {
         fact("reports", "facts are to be made anew")
     }
+}
+
+fn replay(status: &AccountStatus, now: DateTime<Utc>) -> Option<Fact> {
+    let (percent, moved_at) = (status.replay_percent?, status.replay_moved_at?);
+    let since = span((now - moved_at).num_seconds());
+    Some(Fact {
+        percent: Some(percent),
+        ..fact("replay", format!("{percent} % done, last progress {since} ago"))
+    })
 }
 
 fn budget(account: &AccountBoard) -> Vec<Fact> {

@@ -81,6 +81,7 @@ pub fn problems(
         api_clock(account, inside),
         rate_limit(account),
         rejected(account),
+        replay(account, tolerance, now),
     ]
     .into_iter()
     .flatten()
@@ -255,8 +256,22 @@ fn rejected(account: &AccountStatus) -> Option<Problem> {
     (account.rejected_waiting > 0).then(|| {
         Problem::warning(
             "records_rejected",
-            format!("{records} rejected: they could not become rows"),
+            format!("{records} rejected: kept with the reason, without rows"),
             "see smartassist_sync.rejected_records for why; after an upgrade, run `retry-rejected`",
+        )
+    })
+}
+
+fn replay(account: &AccountStatus, tolerance: Tolerance, now: DateTime<Utc>) -> Option<Problem> {
+    let (percent, moved_at) = (account.replay_percent?, account.replay_moved_at?);
+    (now - moved_at >= tolerance.stall).then(|| {
+        Problem::warning(
+            "replay_unfinished",
+            format!(
+                "a replay stopped at {percent} %, at {}: the other rows follow the rules of before",
+                second(moved_at)
+            ),
+            "run `replay` again; with the same rules it goes on from there",
         )
     })
 }

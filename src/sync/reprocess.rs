@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use crate::json;
 use crate::ledger::runs::Outcome;
-use crate::ledger::{Counters, LoadError, conflict};
+use crate::ledger::{Counters, LoadError, conflict, from_bigint};
 use crate::transform::privacy::Policy;
 use crate::transform::{
     Interaction, Origin, RecordText, Rejected, TRANSFORM_VERSION, ruled, transform_stored,
@@ -335,8 +335,9 @@ fn read(entry: &Rejection, account_id: &str, policy: &Policy) -> Result<Interact
         time_zone_offset: entry.time_zone_offset,
     };
     // Too large: only a part is kept, which must not become a row.
-    if entry.record_bytes.is_some() {
-        return Err(Rejected::of_part(&entry.payload, entry.reason.clone(), policy).into());
+    if let Some(bytes) = entry.record_bytes {
+        let (part, reason) = (&entry.payload, entry.reason.clone());
+        return Err(Rejected::of_part(part, reason, from_bigint(bytes), policy).into());
     }
     transform_stored(&RecordText::of(&entry.payload), origin, policy)
 }

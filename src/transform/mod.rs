@@ -240,35 +240,33 @@ impl Rejected {
     }
 
     fn too_large(raw: &RecordText<'_>, reason: String, origin: Origin<'_>, policy: &Policy) -> Self {
-        let text = raw.text();
+        let (text, bytes) = (raw.text(), raw.text().len() as u64);
         let fields = record_text::small_fields(text);
-        let rejected = if fields.is_empty() {
-            Self {
-                identifiers: policy
-                    .identifiers(|| privacy::values_of_text(record_text::beginning(text, LARGEST_PART))),
-                ..Self::of_part(record_text::beginning(text, LARGEST_FIELD), reason, policy)
-            }
-        } else {
-            let ids = Ids::of(&fields);
-            Self {
-                key: ids.check().is_ok().then(|| ids.key(origin.account_id)),
-                ids: vec![ids],
-                identifiers: policy.identifiers(|| privacy::values(&fields)),
-                ..Self::of_part(&text_of(&fields), reason, policy)
-            }
-        };
+        if fields.is_empty() {
+            let beginning = |longest| record_text::beginning(text, longest);
+            return Self {
+                identifiers: policy.identifiers(|| privacy::values_of_text(beginning(LARGEST_PART))),
+                ..Self::of_part(beginning(LARGEST_FIELD), reason, bytes, policy)
+            };
+        }
+        let ids = Ids::of(&fields);
         Self {
-            record_bytes: Some(text.len() as u64),
-            ..rejected
+            key: ids.check().is_ok().then(|| ids.key(origin.account_id)),
+            ids: vec![ids],
+            identifiers: policy.identifiers(|| privacy::values(&fields)),
+            ..Self::of_part(&text_of(&fields), reason, bytes, policy)
         }
     }
 
-    /// Applies the privacy rules to `part`.
-    pub fn of_part(part: &str, reason: String, policy: &Policy) -> Self {
+    /// Applies the privacy rules to `part` of a record of `bytes`.
+    pub fn of_part(part: &str, reason: String, bytes: u64, policy: &Policy) -> Self {
         let payload = ruled(part, policy);
-        let hash = Sha256::new().chain_update(&payload).chain_update(&reason);
+        let hash = Sha256::new()
+            .chain_update(&payload)
+            .chain_update(bytes.to_be_bytes());
         Self {
             payload_hash: hash.finalize().into(),
+            record_bytes: Some(bytes),
             ..Self::new(reason, payload)
         }
     }

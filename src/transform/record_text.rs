@@ -42,12 +42,10 @@ impl<'a> RecordText<'a> {
 
     /// Why it is refused. Counted before parsing, which takes the memory.
     pub(super) fn excess(&self) -> Option<String> {
-        let (bytes, values) = (self.text.len(), self.values());
-        if bytes > LARGEST_RECORD {
-            return Some(format!("larger than {LARGEST_RECORD} bytes: {bytes} bytes"));
+        if self.text.len() > LARGEST_RECORD {
+            return Some(format!("larger than {LARGEST_RECORD} bytes"));
         }
-        (values > MOST_VALUES)
-            .then(|| format!("more than {MOST_VALUES} values: {values} values in {bytes} bytes"))
+        (self.values() > MOST_VALUES).then(|| format!("more than {MOST_VALUES} values"))
     }
 }
 

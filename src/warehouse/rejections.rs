@@ -141,7 +141,6 @@ pub async fn rule(pool: &Pool, rejection: &Rejection, ruled: &Rejected) -> Resul
         .bind(ruled.payload_hash.as_slice())
         .bind(&ruled.payload)
         .bind(&*ruled.reason)
-        .bind(ruled.record_bytes.map(bigint))
         .bind(&rejection.payload)
         .execute(pool)
         .await?;

@@ -2,7 +2,7 @@ with entry as (
     select id, account_id, times_seen, first_seen_at, last_seen_at, resolved_at
     from smartassist_sync.rejected_records
     -- Another replay may have ruled it meanwhile.
-    where id = $1 and payload = $6
+    where id = $1 and payload = $5
 ),
 same as (
     update smartassist_sync.rejected_records as other
@@ -21,6 +21,6 @@ merged as (
     where doubled.id = entry.id and exists (select from same)
 )
 update smartassist_sync.rejected_records as ruled
-set payload = $3, payload_hash = $2, reason = $4, record_bytes = coalesce($5, ruled.record_bytes)
+set payload = $3, payload_hash = $2, reason = $4
 from entry
 where ruled.id = entry.id and not exists (select from same)

@@ -47,6 +47,27 @@ async fn status_shows_how_far_an_account_is_complete() {
 }
 
 #[tokio::test]
+async fn status_tells_a_replay_that_goes_on_from_one_that_stopped() {
+    let database = TestDatabase::migrated().await;
+    let setup = Setup::with_interactions(20).await;
+    setup.sync(&database).await;
+    let environment = [("DATABASE_URL".to_owned(), database.url().await)].into();
+    let status = async || Program::run(&["status"], &environment).await.stdout;
+    assert!(!status().await.contains("replay"));
+    let half_way = "insert into smartassist_sync.replays (account_id, rules, position) \
+                    select account_id, 'of a test', '80000000-0000-8000-8000-000000000000' from smartassist_sync.accounts";
+    database.execute(half_way).await;
+    let goes_on = status().await;
+    assert!(goes_on.contains("50 % done, last progress "), "{goes_on}");
+    assert!(!goes_on.contains("a replay stopped"), "{goes_on}");
+    let stopped = "update smartassist_sync.replays set updated_at = updated_at - interval '1 hour'";
+    database.execute(stopped).await;
+    let stopped = status().await;
+    assert!(stopped.contains("! a replay stopped at 50 %, at "), "{stopped}");
+    assert!(stopped.contains("-> run `replay` again"), "{stopped}");
+}
+
+#[tokio::test]
 async fn status_of_an_empty_database_says_what_to_run() {
     let database = TestDatabase::empty().await;
     let environment = [("DATABASE_URL".to_owned(), database.url().await)].into();

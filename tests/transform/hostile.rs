@@ -73,16 +73,13 @@ fn a_record_is_bounded_in_bytes_and_in_values() {
     let larger = record("novel", &format!("\"{}\"", "x".repeat(padding + 1)));
     assert_eq!(
         rejected(&larger, &Policy::default()).reason,
-        format!("larger than {LARGEST_RECORD} bytes: {} bytes", LARGEST_RECORD + 1)
+        format!("larger than {LARGEST_RECORD} bytes")
     );
     let list = |values: usize| format!("[{}0]", "0,".repeat(values - 1));
     accepted(record("novel", &list(MOST_VALUES - 10)));
     let many = record("novel", &list(MOST_VALUES));
     let reason = rejected(&many, &Policy::default()).reason;
-    assert_eq!(
-        reason,
-        format!("more than 10000 values: 10004 values in {} bytes", many.len())
-    );
+    assert_eq!(reason, "more than 10000 values");
     // However it is nested: nothing is built of it.
     for text in [
         "[".repeat(4 << 20) + &"]".repeat(4 << 20),
@@ -137,7 +134,7 @@ fn of_a_large_record_only_small_known_fields_are_kept() {
         assert!(!ruled.payload.contains("secret"), "{}", ruled.payload);
         assert_eq!(
             ruled.payload,
-            Rejected::of_part(&ruled.payload, String::new(), &policy(rule)).payload
+            Rejected::of_part(&ruled.payload, String::new(), 0, &policy(rule)).payload
         );
     }
 }
