@@ -248,18 +248,10 @@ impl Section<'_> {
     pub(super) fn accounts(&mut self) -> Option<Vec<AccountConfig>> {
         let defaults = self.table("account_defaults")?;
         let own = self.table("accounts")?;
-        let mut reporting = self.table("reporting")?;
-        let problems = self.problem_count();
+        let reporting = self.table("reporting")?;
         self.nested("reporting", reporting.clone())
             .read_all(Reporting::read);
-        if self.problem_count() > problems {
-            // Or each account would repeat its problems.
-            reporting = super::default_table("reporting");
-        }
-        if own.is_empty() {
-            self.check_account_defaults(defaults, reporting);
-            return Some(Vec::new());
-        }
+        self.check_account_defaults(defaults.clone(), reporting.clone());
         let names: Vec<String> = own.keys().cloned().collect();
         let mut section = self.nested("accounts", own);
         let mut accounts: Vec<AccountConfig> = Vec::new();
@@ -279,9 +271,10 @@ impl Section<'_> {
                 None => {}
             }
             merged.insert("reporting".to_owned(), of_account.into());
-            let Some(account) = section.nested(&name, merged).read_all(AccountConfig::read) else {
-                continue;
-            };
+            let problems = self.problem_count();
+            let account = section.nested(&name, merged).read_all(AccountConfig::read);
+            self.forget_inherited_problems(problems, &format!("accounts.{name}."));
+            let Some(account) = account else { continue };
             let is_same = |other: &&AccountConfig| other.account_id == account.account_id;
             if let Some(other) = accounts.iter().find(is_same) {
                 let other = &other.name;
@@ -306,8 +299,10 @@ impl Section<'_> {
         ] {
             defaults.entry(key).or_insert_with(|| placeholder.into());
         }
+        let problems = self.problem_count();
         self.nested("account_defaults", defaults)
             .read_all(AccountConfig::read);
+        self.forget_inherited_problems(problems, "account_defaults.");
     }
 
     fn account_name(&mut self) -> Option<String> {

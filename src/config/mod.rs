@@ -209,14 +209,6 @@ impl Config {
 }
 
 /// As `config/default.toml` has it.
-fn default_table(key: &str) -> Map<String, Value> {
-    let defaults = merge(None, HashMap::new()).ok();
-    match defaults.and_then(|mut defaults| defaults.remove(key)) {
-        Some(Value::Object(table)) => table,
-        _ => Map::new(),
-    }
-}
-
 fn merge(
     file: Option<&Path>,
     environment: HashMap<String, String>,

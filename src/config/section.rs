@@ -81,6 +81,22 @@ impl<'a> Section<'a> {
         self.problems.found.borrow().len()
     }
 
+    /// What an account inherits was told where it stands.
+    pub(super) fn forget_inherited_problems(&self, before: usize, account: &str) {
+        let mut found = self.problems.found.borrow_mut();
+        let of_account = found.split_off(before);
+        let is_told = |problem: &String| {
+            ["", "account_defaults."]
+                .iter()
+                .any(|inherited| found.contains(&problem.replace(account, inherited)))
+        };
+        let own: Vec<String> = of_account
+            .into_iter()
+            .filter(|problem| !is_told(problem))
+            .collect();
+        found.extend(own);
+    }
+
     pub(super) fn invalid<T>(&self, key: &str, what: &str) -> Option<T> {
         self.problem(key, what);
         None

@@ -56,6 +56,37 @@ fn accounts_inherit_account_defaults_and_may_override_them() {
 }
 
 #[test]
+fn a_problem_of_an_inherited_value_is_told_once_where_it_stands() {
+    let text = r#"
+        [account_defaults]
+        base_url = "ftp://example.com"
+        max_retrys = 3
+        requests_per_minute = "many"
+        [reporting]
+        time_zone = "Mars/Olympus"
+        [accounts.north]
+        account_id = "a-1"
+        stream_id = "st-1"
+        token = "t"
+        [accounts.south]
+        account_id = "a-2"
+        stream_id = "st-2"
+        token = "t"
+        max_in_flight = -1
+    "#;
+    let told = problems(read(text, &[]));
+    let places: Vec<&str> = told.iter().filter_map(|told| told.split(':').next()).collect();
+    let expected = [
+        "reporting.time_zone",
+        "account_defaults.base_url",
+        "account_defaults.requests_per_minute",
+        "account_defaults.max_retrys",
+        "accounts.south.max_in_flight",
+    ];
+    assert_eq!(places, expected, "{told:#?}");
+}
+
+#[test]
 fn an_account_can_be_given_by_the_environment_alone() {
     let variables = environment(&[
         (
