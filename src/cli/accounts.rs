@@ -188,7 +188,7 @@ impl<'a> WatchedAccount<'a> {
 
     pub(super) async fn catch_up(&self) -> RunReport {
         let pass = async || self.ended(sync::catch_up(&self.context, &self.shell.stop).await);
-        self.shell.repeat(was_cut_off, pass).await
+        self.shell.repeat(RunReport::was_cut_off, pass).await
     }
 
     /// Ctrl-C cancels the request; other ends leave it open.
@@ -199,7 +199,7 @@ impl<'a> WatchedAccount<'a> {
             request = id.or(request);
             self.ended(report)
         };
-        let report = self.shell.repeat(was_cut_off, fulfil).await;
+        let report = self.shell.repeat(RunReport::was_cut_off, fulfil).await;
         if self.shell.interrupted.is_cancelled()
             && let Some(id) = request
             && let Err(error) = requests::cancel(&self.context.pool, id).await
@@ -231,12 +231,6 @@ impl<'a> WatchedAccount<'a> {
         });
         report
     }
-}
-
-/// By the loss of the database, or of a lease with it.
-fn was_cut_off(report: &RunReport) -> bool {
-    report.failure() == Some(Failure::DatabaseUnreachable)
-        || (report.outcome == Outcome::Interrupted && !report.handed_over)
 }
 
 fn after(earlier: Option<Headway>, counters: Counters, requests_left: u64) -> Headway {

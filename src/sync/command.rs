@@ -234,7 +234,7 @@ async fn watch(account: &AccountContext, id: i64, made_before: &mut Option<u64>)
         }
         "open" => return None,
         "done" => (Outcome::Succeeded, None),
-        "cancelled" => (Outcome::Interrupted, None),
+        "cancelled" => (Outcome::Interrupted, Some(RunReport::cancelled())),
         _ => (Outcome::Failed, progress.problem()),
     };
     Some(RunReport::of_request(outcome, counters, problem))

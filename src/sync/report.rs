@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use tracing::{error, info, warn};
 
 use crate::extract::{Action, ApiError};
-use crate::ledger::problems::{Failure, OTHER_FILTERS, Problem, ProblemCode};
+use crate::ledger::problems::{Failure, LEASE_LOST, OTHER_FILTERS, Problem, ProblemCode};
 use crate::ledger::runs::{Kind, Outcome};
 use crate::ledger::{Counters, LoadError, gaps};
 use crate::telemetry::{self, chain};
@@ -30,6 +30,13 @@ impl RunReport {
     pub fn failure(&self) -> Option<Failure> {
         let problem = self.problem.as_ref();
         (self.outcome == Outcome::Failed).then(|| problem.map_or(Failure::Other, Problem::failure))
+    }
+
+    /// By the loss of the database, or of the lease with it.
+    pub fn was_cut_off(&self) -> bool {
+        let problem = self.problem.as_ref();
+        self.failure() == Some(Failure::DatabaseUnreachable)
+            || problem.is_some_and(|problem| problem.code == LEASE_LOST)
     }
 
     pub(super) fn skipped() -> Self {
@@ -132,6 +139,10 @@ impl RunReport {
             .get_or_insert_with(|| Problem::warning("interrupted", why, ""));
     }
 
+    pub(super) fn cancelled() -> Problem {
+        Problem::warning("cancelled", "somebody cancelled it; what is left of it is not read", "")
+    }
+
     pub(super) fn hand_over(&mut self) {
         self.handed_over = true;
         if self.outcome == Outcome::Succeeded {
@@ -149,7 +160,8 @@ impl RunReport {
 
     pub(super) fn ended_by(&mut self, error: &LoadError) {
         if matches!(error, LoadError::LeaseLost) {
-            self.interrupted("the lease was lost");
+            self.outcome = Outcome::Interrupted;
+            self.problem = Some(Problem::from(error));
         } else {
             self.failed(Problem::from(error));
         }
