@@ -51,7 +51,7 @@ pub(super) async fn backfill(
     };
     run_all(&config, screen, MayChange::Never, async |watched| {
         let (request, report) = watched.fulfil(&wish).await;
-        if request.is_none() && report.was_idle {
+        if request.is_none() && report.outcome == Outcome::Succeeded {
             info!(
                 account = watched.context.name(),
                 "nothing to read: all of the range is loaded"

@@ -113,11 +113,14 @@ pub async fn traits(executor: impl PgExecutor<'_>, account_id: &str) -> Result<V
     Ok(traits.unwrap_or_else(|| Value::Object(serde_json::Map::new())))
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, FromRow)]
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
 pub struct RememberedTraits {
     /// Windows whose proof it contradicts: their stretches are read again.
     pub withdrawn: i64,
     pub watermark: DateTime<Utc>,
+    /// Of those, what the head does not reach.
+    #[sqlx(json)]
+    pub older: Vec<Window>,
 }
 
 /// Stores what is known of the API, and withdraws coverage that rested on what it contradicts.

@@ -32,7 +32,10 @@ known as (
 ),
 ticked as (
     update smartassist_sync.requests as request
-    set ticks = request.ticks + known.is_new_tick::integer, due_at = coalesce($10, request.due_at)
+    set ticks = request.ticks + known.is_new_tick::integer,
+        due_at = coalesce($10, request.due_at),
+        -- After a roll back, the older version goes on with what the newer one has asked for.
+        rules = case when $3 is null then request.rules else least(request.rules, $8) end
     from known
     where request.id = known.id and known.state = 'open'
     returning request.id, true as is_open, known.is_new_tick

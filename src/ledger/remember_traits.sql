@@ -48,4 +48,14 @@ set api_traits = before.now,
 from before
 cross join left_over
 where account.account_id = before.account_id
-returning left_over.windows as withdrawn, account.watermark
+returning
+    left_over.windows as withdrawn,
+    account.watermark,
+    -- The head reaches back to start_from only.
+    coalesce(
+        (
+            select jsonb_agg(jsonb_build_object('start', lower(stretch), 'end', upper(stretch)) order by stretch)
+            from unnest(left_over.ranges * tstzmultirange(tstzrange(null, account.start_from))) as stretch
+        ),
+        '[]'
+    ) as older

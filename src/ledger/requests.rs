@@ -5,14 +5,14 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 use sqlx::postgres::types::PgRange;
-use sqlx::{FromRow, PgExecutor};
+use sqlx::{FromRow, PgExecutor, Row};
 
 use crate::postgres::Pool;
 use crate::time::Window;
 
 use super::leases::{Lease, fenced};
 use super::problems::Problem;
-use super::{LoadError, Purpose, RULES, spelled};
+use super::{Counters, LoadError, Purpose, RULES, from_bigint, spelled};
 
 #[derive(Debug, Clone, Copy)]
 pub struct NewRequest<'a> {
@@ -135,7 +135,7 @@ pub async fn end(
     Ok(())
 }
 
-/// A compared day is not compared again.
+/// A compared day is not compared again. `true`: the request is wanted no longer.
 ///
 /// # Errors
 /// [`LoadError::LeaseLost`].
@@ -145,20 +145,20 @@ pub async fn compared(
     id: i64,
     day: Window,
     found: &Value,
-) -> Result<(), LoadError> {
+) -> Result<bool, LoadError> {
     let noted = lease
         .query(fenced!(
             "update smartassist_sync.requests as request set compared = coalesce(request.compared, '[]') || $6, \
              remaining = request.remaining - tstzmultirange($5::tstzrange), progress_at = clock_timestamp() \
              from fence where request.account_id = fence.account_id and request.id = $4 and request.state = 'open' \
-             returning request.id"
+             returning request.cancel_requested_at is not null as is_cancelled"
         ))
         .bind(id)
         .bind(PgRange::from(day))
         .bind(found)
         .fetch_optional(executor)
         .await?;
-    noted.map(|_| ()).ok_or(LoadError::LeaseLost)
+    Ok(noted.ok_or(LoadError::LeaseLost)?.try_get(0)?)
 }
 
 #[derive(Debug, Clone, FromRow)]
@@ -169,10 +169,10 @@ pub struct RequestProgress {
     error_code: Option<String>,
     remedy: Option<String>,
     pub compared: Option<Value>,
-    pub requests: i64,
-    pub records: i64,
-    pub inserted: i64,
-    pub updated: i64,
+    requests: i64,
+    records: i64,
+    inserted: i64,
+    updated: i64,
     /// Estimated.
     pub requests_left: Option<i64>,
     /// Seconds without progress.
@@ -180,6 +180,16 @@ pub struct RequestProgress {
 }
 
 impl RequestProgress {
+    pub fn counters(&self) -> Counters {
+        Counters {
+            requests: from_bigint(self.requests),
+            records: from_bigint(self.records),
+            inserted: from_bigint(self.inserted),
+            updated: from_bigint(self.updated),
+            ..Counters::default()
+        }
+    }
+
     /// If it ended with one.
     pub fn problem(&self) -> Option<Problem> {
         let (code, text) = (self.error_code.clone()?, self.error.clone()?);

@@ -285,7 +285,7 @@ mod tests {
             health.begin();
             pass(10).await;
             let problem = Problem::failed("api_transport", "broke", "");
-            health.ended(&RunReport::crashed(problem));
+            health.ended(&RunReport::of_failure(problem));
             pass(10).await;
         }
         assert_eq!(health.idle_for(), SECOND * 60);

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 
 use crate::ledger::problems::Problem;
-use crate::ledger::requests::{self, NewRequest};
+use crate::ledger::requests::{self, NewRequest, RequestProgress};
 use crate::ledger::runs::{Kind, Outcome};
 use crate::ledger::{Counters, LoadError, Purpose, accounts, from_bigint, gaps};
 use crate::telemetry;
@@ -95,7 +95,8 @@ pub async fn catch_up(account: &AccountContext, stop: &CancellationToken) -> Run
         if !report.handed_over || stop.is_cancelled() {
             return report;
         }
-        tokio::time::sleep(LOOK_FOR_LEASE * 3).await;
+        stop.run_until_cancelled(tokio::time::sleep(LOOK_FOR_LEASE * 3))
+            .await;
     }
 }
 
@@ -124,7 +125,7 @@ async fn watch_all(
             break;
         }
     }
-    Ok(all.unwrap_or_else(RunReport::idle))
+    Ok(all.unwrap_or_else(RunReport::new))
 }
 
 /// Also gives the request, if there is anything to read.
@@ -135,46 +136,45 @@ pub async fn fulfil(
 ) -> (Option<i64>, RunReport) {
     match ask(account, wish).await {
         Ok(Some(id)) => (Some(id), see_through(account, id, stop).await),
-        Ok(None) => (None, RunReport::idle()),
+        Ok(None) => (None, RunReport::new()),
         Err(error) => (None, RunReport::not_asked(account.name(), &error)),
     }
 }
 
-/// Watches the request while a daemon works on it, and works on it itself otherwise.
+/// Watches the request while a daemon works on it, and works on it itself otherwise. The ledger says how it ended.
 pub async fn see_through(account: &AccountContext, id: i64, stop: &CancellationToken) -> RunReport {
-    let mut looks = 0_u32;
+    let mut watch = Watch::default();
     let mut yields_until = Instant::now();
-    let mut made_before = None;
     loop {
         let held = if yields_until > Instant::now() {
             Ok(None)
         } else {
             HeldLease::acquire(account).await
         };
-        let report = match held {
+        let worked = match held {
             Ok(Some(held)) => {
                 let goal = Goal::Request(id);
-                let report = engine::work(account, held, goal, stop.clone(), Arc::default()).await;
-                if !report.handed_over {
-                    return report;
-                }
-                yields_until = Instant::now() + LOOK_FOR_LEASE * 3;
-                None
+                Some(engine::work(account, held, goal, stop.clone(), Arc::default()).await)
             }
-            Ok(None) => watch(account, id, &mut made_before).await,
-            Err(error) => Some(RunReport::not_begun(account.name(), &error)),
+            Ok(None) => None,
+            Err(error) => return RunReport::not_begun(account.name(), &error),
         };
-        if let Some(report) = report {
-            return report;
+        let progress = match requests::progress(&account.pool, id).await {
+            Ok(progress) => progress,
+            Err(error) => return RunReport::not_begun(account.name(), &error),
+        };
+        let ended = progress.as_ref().and_then(RunReport::of_request);
+        match (worked, ended) {
+            (Some(worked), Some(ended)) => return worked.or_worse(ended),
+            (None, Some(ended)) => return ended.said(),
+            (Some(worked), None) if !worked.handed_over => return worked.or_worse(RunReport::left_open()),
+            (Some(_), None) => yields_until = Instant::now() + LOOK_FOR_LEASE * 3,
+            (None, None) => {
+                if let Some(stalled) = progress.and_then(|progress| watch.look(account, id, &progress)) {
+                    return stalled;
+                }
+            }
         }
-        if looks.is_multiple_of(SAY_EVERY) {
-            info!(
-                account = account.name(),
-                request = id,
-                "another worker has the account and reads it, watching"
-            );
-        }
-        looks += 1;
         let paused = stop.run_until_cancelled(tokio::time::sleep(LOOK_EVERY)).await;
         if paused.is_none() {
             return RunReport::left_open();
@@ -207,37 +207,47 @@ pub async fn compared(account: &AccountContext, request: i64) -> Result<Vec<DayC
     Ok(days)
 }
 
-/// `None`: still open.
-async fn watch(account: &AccountContext, id: i64, made_before: &mut Option<u64>) -> Option<RunReport> {
-    let progress = match requests::progress(&account.pool, id).await {
-        Ok(progress) => progress?,
-        Err(error) => return Some(RunReport::not_begun(account.name(), &error)),
-    };
-    let counters = Counters {
-        requests: from_bigint(progress.requests),
-        records: from_bigint(progress.records),
-        inserted: from_bigint(progress.inserted),
-        updated: from_bigint(progress.updated),
-        ..Counters::default()
-    };
-    // The pace is that of the requests since then.
-    let before = *made_before.get_or_insert(counters.requests);
-    let requests = counters.requests.saturating_sub(before);
-    let headway = progress.requests_left.map(|left| Headway {
-        counters: Counters { requests, ..counters },
-        requests_left: from_bigint(left),
-    });
-    account.headway.send_replace(headway);
-    let (outcome, problem) = match progress.state.as_str() {
-        "open" if progress.quiet_seconds > account.stalled_after().as_secs_f64() => {
-            (Outcome::Failed, Some(stalled()))
+/// What others make of a request.
+struct Watch {
+    began: Instant,
+    looks: u32,
+    made_before: Option<u64>,
+}
+
+impl Default for Watch {
+    fn default() -> Self {
+        Self {
+            began: Instant::now(),
+            looks: 0,
+            made_before: None,
         }
-        "open" => return None,
-        "done" => (Outcome::Succeeded, None),
-        "cancelled" => (Outcome::Interrupted, Some(RunReport::cancelled())),
-        _ => (Outcome::Failed, progress.problem()),
-    };
-    Some(RunReport::of_request(outcome, counters, problem))
+    }
+}
+
+impl Watch {
+    /// `Some`: it has stalled.
+    fn look(&mut self, account: &AccountContext, id: i64, progress: &RequestProgress) -> Option<RunReport> {
+        let counters = progress.counters();
+        // The pace is that of the requests since then.
+        let before = *self.made_before.get_or_insert(counters.requests);
+        let requests = counters.requests.saturating_sub(before);
+        let headway = progress.requests_left.map(|left| Headway {
+            counters: Counters { requests, ..counters },
+            requests_left: from_bigint(left),
+        });
+        account.headway.send_replace(headway);
+        if self.looks.is_multiple_of(SAY_EVERY) {
+            info!(
+                account = account.name(),
+                request = id,
+                "another worker has the account and reads it, watching"
+            );
+        }
+        self.looks += 1;
+        let quiet = Duration::try_from_secs_f64(progress.quiet_seconds).unwrap_or_default();
+        let has_stalled = quiet.min(self.began.elapsed()) > account.stalled_after();
+        has_stalled.then(|| RunReport::of_failure(stalled()).said())
+    }
 }
 
 fn stalled() -> Problem {

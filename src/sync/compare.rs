@@ -163,7 +163,9 @@ impl Comparing<'_> {
             log_difference(&compared);
             let found = serde_json::to_value(&compared).unwrap_or_default();
             let (pool, lease) = (&self.writer.account.pool, &self.writer.lease);
-            requests::compared(pool, lease, self.request, *day, &found).await?;
+            if requests::compared(pool, lease, self.request, *day, &found).await? {
+                break;
+            }
         }
         Ok(())
     }

@@ -5,6 +5,7 @@ use tracing::{error, info, warn};
 
 use crate::extract::{Action, ApiError};
 use crate::ledger::problems::{Failure, LEASE_LOST, OTHER_FILTERS, Problem, ProblemCode};
+use crate::ledger::requests::RequestProgress;
 use crate::ledger::runs::{Kind, Outcome};
 use crate::ledger::{Counters, LoadError, gaps};
 use crate::telemetry::{self, chain};
@@ -13,6 +14,8 @@ use crate::time::Crash;
 use super::command::WishError;
 use super::engine::WindowReport;
 use super::read::{ReadError, Reading, Verdict};
+
+pub(super) const STOPPED: &str = "interrupted";
 
 #[derive(Debug, Clone)]
 pub struct RunReport {
@@ -23,7 +26,6 @@ pub struct RunReport {
     pub problem: Option<Problem>,
     /// A daemon took over before the end.
     pub handed_over: bool,
-    pub was_idle: bool,
 }
 
 impl RunReport {
@@ -49,40 +51,47 @@ impl RunReport {
             WishError::OtherFilters(_) => {
                 let remedy = "use the daemon's configuration, or run `sync` with this one";
                 let problem = Problem::failed(OTHER_FILTERS, error.to_string(), remedy);
-                Self::of_request(Outcome::Failed, Counters::default(), Some(problem))
+                Self::of_failure(problem).said()
             }
         }
     }
 
     /// The command was stopped; its request stays.
     pub(super) fn left_open() -> Self {
-        let mut report = Self::without_windows(Outcome::Interrupted, None);
-        report.interrupted("told to stop; what was asked for stays, and is gone on with");
+        let mut report = Self::new();
+        report.interrupted(
+            STOPPED,
+            "told to stop; what was asked for stays, and is gone on with",
+        );
         report
     }
 
-    pub(super) fn of_request(outcome: Outcome, counters: Counters, problem: Option<Problem>) -> Self {
-        if let Some(problem) = &problem {
+    /// As the ledger says; `None`: it is open.
+    pub(super) fn of_request(progress: &RequestProgress) -> Option<Self> {
+        let mut report = match progress.state.as_str() {
+            "open" => return None,
+            "done" | "cancelled" => Self::new(),
+            _ => Self::without_windows(Outcome::Failed, progress.problem()),
+        };
+        report.counters = progress.counters();
+        if progress.state == "cancelled" {
+            report.cancelled();
+        }
+        Some(report)
+    }
+
+    pub(super) fn said(self) -> Self {
+        if let Some(problem) = &self.problem {
             error!(
                 error = problem.text,
                 remedy = problem.remedy,
                 "the request was not served"
             );
         }
-        Self {
-            counters,
-            ..Self::without_windows(outcome, problem)
-        }
+        self
     }
 
-    pub(super) fn idle() -> Self {
-        Self {
-            was_idle: true,
-            ..Self::begun()
-        }
-    }
-
-    pub(super) fn begun() -> Self {
+    pub(super) fn new() -> Self {
         Self::without_windows(Outcome::Succeeded, None)
     }
 
@@ -103,7 +112,7 @@ impl RunReport {
         Self::without_windows(outcome, Some(Problem::from(error)))
     }
 
-    pub(super) fn crashed(problem: Problem) -> Self {
+    pub(super) fn of_failure(problem: Problem) -> Self {
         Self::without_windows(Outcome::Failed, Some(problem))
     }
 
@@ -114,7 +123,6 @@ impl RunReport {
             watermark: None,
             problem,
             handed_over: false,
-            was_idle: false,
         }
     }
 
@@ -133,21 +141,21 @@ impl RunReport {
         self.outcome = Outcome::Failed;
     }
 
-    pub(super) fn interrupted(&mut self, why: &str) {
-        self.outcome = Outcome::Interrupted;
-        self.problem
-            .get_or_insert_with(|| Problem::warning("interrupted", why, ""));
+    /// Unless it has failed.
+    pub(super) fn interrupted(&mut self, code: &str, why: &str) {
+        if self.outcome == Outcome::Succeeded {
+            self.outcome = Outcome::Interrupted;
+            self.problem = Some(Problem::warning(code, why, ""));
+        }
     }
 
-    pub(super) fn cancelled() -> Problem {
-        Problem::warning("cancelled", "somebody cancelled it; what is left of it is not read", "")
+    pub(super) fn cancelled(&mut self) {
+        self.interrupted("cancelled", "cancelled before all of it was read");
     }
 
     pub(super) fn hand_over(&mut self) {
         self.handed_over = true;
-        if self.outcome == Outcome::Succeeded {
-            self.interrupted("handed over to the daemon");
-        }
+        self.interrupted(STOPPED, "handed over to the daemon");
     }
 
     pub(super) fn has_failed(&self) -> bool {
@@ -178,9 +186,17 @@ impl RunReport {
         Self {
             counters,
             watermark: worse.watermark.max(better.watermark),
-            was_idle: worse.was_idle && better.was_idle,
             handed_over: worse.handed_over || better.handed_over,
             ..worse
+        }
+    }
+
+    /// What the ledger says of its request, if that is worse.
+    pub(super) fn or_worse(self, told: Self) -> Self {
+        if told.rank() > self.rank() {
+            told.said()
+        } else {
+            self
         }
     }
 
@@ -314,6 +330,14 @@ impl WindowFailure {
             "silent",
             Crash::Hung.to_string(),
             "see what holds up the API's answers; sync.stall_seconds says how long is too long",
+        ))
+    }
+
+    pub(super) fn unsteady() -> Self {
+        Self::alone(Problem::failed(
+            "unsteady",
+            "each time that it was read, other versions were stored meanwhile",
+            "nothing: it is read again",
         ))
     }
 

@@ -45,7 +45,7 @@ pub async fn serve(account: AccountContext, wake: Arc<Notify>, stop: Cancellatio
             error!(account = account.name(), error = %crash, remedy = crash.remedy(), "run crashed");
             let (kind, failed) = (Kind::Poll.as_str(), Outcome::Failed.as_str());
             telemetry::run_finished(account.name(), kind, failed, began.elapsed());
-            let report = RunReport::crashed(Problem::failed("crashed", crash.to_string(), crash.remedy()));
+            let report = RunReport::of_failure(Problem::failed("crashed", crash.to_string(), crash.remedy()));
             account.health.send_modify(|health| health.ended(&report));
         }
         stop.run_until_cancelled(tokio::time::sleep(LOOK_FOR_LEASE)).await;

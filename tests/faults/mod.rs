@@ -23,6 +23,7 @@ mod process;
 mod proxy;
 mod replicas;
 mod restarts;
+mod rests;
 mod schema;
 mod settings;
 mod silence;

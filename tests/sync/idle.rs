@@ -20,9 +20,10 @@ async fn refreshes_of_what_was_just_read_leave_no_run_behind() {
             *since -= TimeDelta::minutes(15);
         }
         let report = past.run(&job).await;
-        assert_eq!((report.outcome, report.was_idle), (Outcome::Succeeded, true));
+        assert_eq!((report.outcome, report.counters.windows), (Outcome::Succeeded, 0));
     }
-    assert!(past.run(&Job::Poll).await.was_idle, "no second has passed");
+    let report = past.run(&Job::Poll).await;
+    assert_eq!(report.counters.windows, 0, "no second has passed");
     assert_eq!(past.requests(), 0);
     assert_eq!(past.database.text(RUNS).await, "sync succeeded");
 }
@@ -31,7 +32,7 @@ async fn refreshes_of_what_was_just_read_leave_no_run_behind() {
 async fn a_poll_that_asks_and_finds_nothing_is_a_run() {
     let past = Past::of(50).await;
     past.setup.pass(TimeDelta::minutes(5));
-    assert!(!past.run(&Job::Poll).await.was_idle);
+    assert_eq!(past.run(&Job::Poll).await.counters.windows, 1);
     assert_eq!(past.requests(), 1);
     assert_eq!(past.database.text(RUNS).await, "sync succeeded, poll succeeded");
     let polled = "select (max(finished_at) = '2026-01-15T12:05:00Z')::int::bigint from smartassist_sync.runs";
@@ -61,5 +62,5 @@ async fn a_run_with_nothing_left_to_do_ends_a_failure_in_the_ledger() {
     assert_eq!((report.outcome, past.requests()), (Outcome::Succeeded, 0));
     let newest = "select purpose || ' ' || state from smartassist_sync.requests where policy is not null order by id desc limit 1";
     assert_eq!(past.database.text(newest).await, "refresh done");
-    assert!(past.run(&refresh).await.was_idle, "once is enough");
+    assert_eq!(past.run(&refresh).await.counters.windows, 0, "once is enough");
 }

@@ -32,6 +32,7 @@ mod refresh;
 mod rejected;
 mod replay;
 mod replay_refused;
+mod requested;
 mod retention;
 mod retry_rejected;
 mod settled;

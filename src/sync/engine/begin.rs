@@ -98,7 +98,6 @@ impl Engine {
             windows_begun: 0,
             windows_written: 0,
             failures_in_a_row: 0,
-            read_again: 0,
             rests_until: None,
             ended: Vec::new(),
             report: None,
@@ -200,7 +199,7 @@ impl Engine {
         source.run = Run::Open(Box::new(OpenRun {
             id: run_id,
             began: Instant::now(),
-            report: RunReport::begun(),
+            report: RunReport::new(),
             span,
         }));
         if id.is_none()
@@ -243,10 +242,9 @@ impl Engine {
         let Next::Read(planned) = source.queue.next(&self.model, in_flight) else {
             return false;
         };
-        let mut being_read = self.in_flight.values().map(|flight| flight.fetch.planned.window);
-        if being_read.any(|window| window.overlaps(planned.window)) {
+        if self.being_read().any(|window| window.overlaps(planned.window)) {
             // The window in flight may serve this source too.
-            source.queue.again(planned.window);
+            self.sources[place].queue.again(planned.window);
             return false;
         }
         self.begin_task(place, planned, Task::Window, priority);

@@ -14,7 +14,7 @@ use crate::telemetry::{self, chain};
 
 use super::super::account::AccountContext;
 use super::super::read::Range;
-use super::super::report::{RunReport, both};
+use super::super::report::{RunReport, STOPPED, both};
 use super::super::time_zone::TimeZoneVerdict;
 use super::refused::Horizon;
 use super::source::{OpenRun, Run, SourceId};
@@ -109,9 +109,9 @@ impl Engine {
     fn stop_run(&mut self, place: usize, worked: &Result<Why, LoadError>) -> Option<Closing> {
         if let Run::Open(run) = &mut self.sources[place].run {
             match worked {
-                Ok(Why::Stopped) => run.report.interrupted("told to stop"),
+                Ok(Why::Stopped) => run.report.interrupted(STOPPED, "told to stop"),
                 Ok(Why::HandedOver) => run.report.hand_over(),
-                Ok(Why::Finished) => run.report.interrupted("the command ended"),
+                Ok(Why::Finished) => run.report.interrupted(STOPPED, "the command ended"),
                 Ok(Why::Rests) => {}
                 Err(error) => run.report.ended_by(error),
             }
@@ -132,6 +132,7 @@ impl Engine {
             _ => None,
         };
         source.gaps_found = 0;
+        source.read_again = 0;
         source.horizon = Horizon::default();
         source.history_ends = None;
         let answers_for_gaps = matches!(self.goal, Goal::Everything(Kind::Sync)) && !self.gaps.is_empty();
@@ -216,7 +217,7 @@ impl Closing {
     async fn close(self) -> Closed {
         let mut report = match &self.run {
             Some(run) => run.report.clone(),
-            None => RunReport::begun(),
+            None => RunReport::new(),
         };
         let (mut result, mut reads_again) = (Ok(()), false);
         if self.looks_back {
@@ -240,7 +241,9 @@ impl Closing {
                 "report it with the row of smartassist_sync.requests",
             ));
         }
-        report.was_idle = self.run.is_none() && !report.has_failed();
+        if self.request.as_ref().is_some_and(|request| request.is_cancelled) {
+            report.cancelled();
+        }
         if let Some(run) = &self.run {
             failpoint::reach("run.closing");
             let [before, after] = self.finish(run, &report).await;

@@ -190,11 +190,7 @@ impl Engine {
             self.end_or_rest(place);
             return;
         }
-        let being_read: Vec<Window> = self
-            .in_flight
-            .values()
-            .map(|flight| flight.fetch.planned.window)
-            .collect();
+        let being_read: Vec<Window> = self.being_read().collect();
         let free = without(left, &being_read);
         self.sources[place].fill(&free, &self.gaps, &self.model);
         if place == 0 {
@@ -207,26 +203,33 @@ impl Engine {
         let goes_on = matches!(self.goal, Goal::Serve(_));
         let source = &mut self.sources[place];
         let may_rest = goes_on && source.request.is_some() && !source.failed.is_empty();
-        if may_rest && source.rests < RESTS_OF_A_REQUEST {
+        if may_rest && source.gaps_found < GAPS_IN_A_RUN && source.rests < RESTS_OF_A_REQUEST {
             source.rests_until = Some(Instant::now() + FIRST_REST * 2_u32.pow(source.rests));
             source.rests += 1;
             let failed = std::mem::take(&mut source.failed);
             source.tried.retain(|tried| !failed.contains(tried));
+            // The run has failed; the request may yet be served.
+            self.close(place, false);
         } else {
             self.end(place);
         }
+    }
+
+    fn close(&mut self, place: usize, ends_request: bool) -> bool {
+        let closing = self.closing(place, ends_request);
+        let Some(closing) = closing else { return false };
+        self.sources[place].in_flight += 1;
+        self.writes
+            .spawn(async move { Written::Closed(closing.run().await) });
+        true
     }
 
     fn end(&mut self, place: usize) {
         if place == 0 {
             self.head_is_done = true;
         }
-        if let Some(closing) = self.closing(place, true) {
-            self.sources[place].in_flight += 1;
-            self.writes
-                .spawn(async move { Written::Closed(closing.run().await) });
-        } else if self.sources[place].tried.is_empty() {
-            let idle = RunReport::idle();
+        if !self.close(place, true) && self.sources[place].tried.is_empty() {
+            let idle = RunReport::new();
             self.account.health.send_modify(|health| health.ended(&idle));
             self.add_report(self.sources[place].id(), idle);
         }

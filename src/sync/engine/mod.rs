@@ -32,7 +32,7 @@ use crate::time::{Pulse, Window};
 use super::account::{AccountContext, HeldLease};
 use super::plan::Model;
 use super::read::{ApiProfile, Knowledge, ReadError};
-use super::report::{RunReport, both};
+use super::report::{RunReport, STOPPED, both};
 use super::time_zone::TimeZoneCheck;
 
 pub(super) use begin::work;
@@ -164,7 +164,6 @@ pub(super) struct Engine {
     windows_begun: u64,
     windows_written: u64,
     failures_in_a_row: usize,
-    read_again: usize,
     rests_until: Option<Instant>,
     ended: Vec<i64>,
     /// Of the goal.
@@ -190,16 +189,22 @@ impl Engine {
         };
         self.held.release().await;
         failpoint::reach("run.released");
-        let report = match worked {
-            Ok(Why::Finished) => self.report,
-            // The goal was not begun.
-            Ok(_) => both(self.report, self.others),
+        let (why, report) = match worked {
+            Ok(Why::Finished) => (Why::Finished, self.report),
+            // The goal was perhaps not begun.
+            Ok(why) => (why, both(self.report, self.others)),
             Err(error) => {
                 let ended = RunReport::not_begun(self.account.name(), &error);
-                both(self.report, Some(ended))
+                (Why::Finished, both(self.report, Some(ended)))
             }
         };
-        report.unwrap_or_else(RunReport::idle)
+        let mut report = report.unwrap_or_else(RunReport::new);
+        match why {
+            Why::Stopped => report.interrupted(STOPPED, "told to stop"),
+            Why::HandedOver => report.hand_over(),
+            Why::Finished | Why::Rests => {}
+        }
+        report
     }
 
     async fn work(&mut self) -> Result<Why, LoadError> {
@@ -228,6 +233,7 @@ impl Engine {
                 Some(opened) = self.opens.join_next() => self.was_opened(joined(opened))?,
                 Some(look) = self.looks.join_next() => {
                     let look = joined(look)?;
+                    self.pulse.beat();
                     self.take_in(look);
                 }
                 () = wake.notified() => self.is_look_due = true,

@@ -191,15 +191,19 @@ impl Engine {
         }
     }
 
-    fn learn_from(&mut self, flight: &Flight, effect: Effect, report: WindowReport) -> bool {
-        let window = flight.fetch.planned.window;
+    fn learn_from(&mut self, flight: &Flight, effect: Effect, mut report: WindowReport) -> bool {
         let Some(place) = self.place(flight.source) else {
             return false;
         };
         let leaves_streak = matches!(effect, Effect::Nothing);
-        if report.again {
-            self.again(place, window);
+        let source = &mut self.sources[place];
+        if report.again && source.read_again < MOST_READ_AGAIN {
+            source.read_again += 1;
+            source.queue.again(flight.fetch.planned.window);
         } else {
+            if report.again {
+                report.failure = Some(WindowFailure::unsteady());
+            }
             self.take_effect(place, &flight.fetch, effect, report.failure.is_some());
         }
         self.take_up_deferred();
@@ -270,15 +274,6 @@ impl Engine {
             if source.is_served_since(fetch.began_at) {
                 source.queue.subtract(window);
             }
-        }
-    }
-
-    fn again(&mut self, place: usize, window: Window) {
-        self.read_again += 1;
-        if self.read_again > MOST_READ_AGAIN {
-            self.sources[place].tried.push(window);
-        } else {
-            self.sources[place].queue.again(window);
         }
     }
 }

@@ -38,6 +38,8 @@ pub(super) struct Source {
     /// By its own windows, since the ledger was last read.
     pub(super) drained: Vec<Window>,
     pub(super) gaps_found: usize,
+    /// Since other versions were stored meanwhile.
+    pub(super) read_again: usize,
     pub(super) horizon: Horizon,
     pub(super) history_ends: Option<DateTime<Utc>>,
     pub(super) served: u64,
@@ -141,13 +143,23 @@ impl Source {
 }
 
 impl Engine {
+    /// What is compared serves nobody else.
+    pub(super) fn being_read(&self) -> impl Iterator<Item = Window> {
+        let reads = |flight: &&Flight| {
+            let place = self.place(flight.source);
+            place.is_some_and(|place| !self.sources[place].compares())
+        };
+        let flights = self.in_flight.values().filter(reads);
+        flights.map(|flight| flight.fetch.planned.window)
+    }
+
     pub(super) fn note_progress(&self) {
         for source in &self.sources {
             let Run::Open(run) = &source.run else { continue };
-            let (pool, run_id, counters) = (self.account.pool.clone(), run.id, run.report.counters);
-            let left = self.headway_of(source, run).requests_left;
+            let (pool, run_id) = (self.account.pool.clone(), run.id);
+            let made = self.headway_of(source, run);
             tokio::spawn(async move {
-                let noted = runs::note_progress(&pool, run_id, &counters, left);
+                let noted = runs::note_progress(&pool, run_id, &made.counters, made.requests_left);
                 match tokio::time::timeout(NOTE_EVERY, noted).await {
                     Ok(Ok(())) => {}
                     Ok(Err(error)) => debug!(error = %chain(&error), "could not note how far the run is"),
