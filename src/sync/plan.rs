@@ -88,8 +88,6 @@ impl Stretch {
 pub(super) struct Queue {
     /// The last one is next.
     stretches: VecDeque<Stretch>,
-    /// May be older than the API serves.
-    parked: Vec<Stretch>,
 }
 
 /// `settle` before now, since the API shows data late; in whole seconds.
@@ -137,14 +135,8 @@ impl Queue {
         self.stretches = self.stretches.drain(..).flat_map(left_of).collect();
     }
 
-    pub(super) fn overlaps(&self, window: Window) -> bool {
-        self.stretches
-            .iter()
-            .any(|stretch| stretch.window.overlaps(window))
-    }
-
     pub(super) fn is_done(&self) -> bool {
-        self.stretches.is_empty() && self.parked.is_empty()
+        self.stretches.is_empty()
     }
 
     pub(super) fn add_newest(&mut self, window: Window) {
@@ -249,34 +241,7 @@ impl Queue {
         (records, self.stretches.iter().map(by_length).sum())
     }
 
-    pub(super) fn halve(&mut self, window: Window) {
-        let middle = window.end - part(window, 2);
-        self.put_back_parts(window, &[middle]);
-        let mut stretches = self.stretches.iter_mut();
-        if let Some(older) = stretches.find(|stretch| stretch.window.start == window.start) {
-            *older = Stretch::in_parts(older.window, 2);
-        }
-    }
-
-    pub(super) fn park_before(&mut self, instant: DateTime<Utc>) {
-        let is_before = |stretch: &Stretch| stretch.window.end <= instant;
-        self.parked
-            .extend(self.stretches.iter().copied().filter(is_before));
-        self.stretches.retain(|stretch| !is_before(stretch));
-    }
-
-    pub(super) fn park(&mut self, window: Window) {
-        self.parked.push(Stretch::cut(window));
-    }
-
-    pub(super) fn unpark(&mut self) {
-        let mut all: Vec<Stretch> = self.stretches.drain(..).chain(self.parked.drain(..)).collect();
-        all.sort_by_key(|stretch| stretch.window);
-        self.stretches = all.into();
-    }
-
     pub(super) fn forget_before(&mut self, instant: DateTime<Utc>) {
-        self.parked.clear();
         self.stretches.retain(|stretch| stretch.window.end > instant);
         for stretch in &mut self.stretches {
             stretch.window.start = stretch.window.start.max(instant);

@@ -316,6 +316,10 @@ impl WindowFailure {
         }
     }
 
+    pub(super) fn of_everything(error: &ReadError) -> Self {
+        Self::of_all(read_problem(error))
+    }
+
     pub(super) fn of_task(error: &tokio::task::JoinError) -> Self {
         warn!(is_panic = error.is_panic(), "the task that read a window ended");
         Self::if_few(Problem::failed(

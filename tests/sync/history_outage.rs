@@ -120,3 +120,18 @@ async fn an_outage_in_the_middle_of_a_backfill_moves_nothing() {
         assert_eq!(database.counts().await[0], 300, "{about}");
     }
 }
+
+#[tokio::test]
+async fn one_refusal_and_a_failure_after_it_end_the_run_and_not_the_history() {
+    for kind in refusals() {
+        let about = kind.name();
+        let database = TestDatabase::migrated().await;
+        let mut setup = Setup::with_interactions(300).await;
+        setup.set("max_retries", "0");
+        goes_out(&setup, 0, 1, &kind);
+        goes_out(&setup, 9, 1, &FaultKind::status(503));
+        setup.sync(&database).await;
+        assert_unmoved(&database, "2026-01-01 00:00:00", about).await;
+        assert_all_is_read(&setup, &database, about).await;
+    }
+}

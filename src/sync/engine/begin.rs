@@ -86,7 +86,6 @@ impl Engine {
             reads: JoinSet::new(),
             in_flight: HashMap::new(),
             read: VecDeque::new(),
-            deferred: Vec::new(),
             writes: JoinSet::new(),
             opens: JoinSet::new(),
             looks: JoinSet::new(),

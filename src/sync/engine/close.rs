@@ -39,7 +39,6 @@ impl Engine {
             let _ = self.was_opened(joined(opened));
         }
         self.read.clear();
-        self.deferred.clear();
         self.in_flight.clear();
         for place in 0..self.sources.len() {
             if let Some(closing) = self.stop_run(place, worked) {
@@ -134,7 +133,6 @@ impl Engine {
         source.gaps_found = 0;
         source.read_again = 0;
         source.horizon = Horizon::default();
-        source.history_ends = None;
         let answers_for_gaps = matches!(self.goal, Goal::Everything(Kind::Sync)) && !self.gaps.is_empty();
         if run.is_none() && source.request.is_none() && !answers_for_gaps {
             return None;

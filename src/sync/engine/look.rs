@@ -180,7 +180,7 @@ impl Engine {
         if !source.is_worked_off() {
             return;
         }
-        let left = without(from_on(todo.to_vec(), source.history_ends), &source.tried);
+        let left = without(from_on(todo.to_vec(), source.horizon.edge), &source.tried);
         let is_stuck = left
             .iter()
             .any(|window| source.drained.iter().any(|read| read.overlaps(*window)));

@@ -31,7 +31,7 @@ use crate::time::{Pulse, Window};
 
 use super::account::{AccountContext, HeldLease};
 use super::plan::Model;
-use super::read::{ApiProfile, Knowledge, ReadError};
+use super::read::{ApiProfile, Knowledge};
 use super::report::{RunReport, STOPPED, both};
 use super::time_zone::TimeZoneCheck;
 
@@ -151,8 +151,6 @@ pub(super) struct Engine {
     reads: JoinSet<ReadTask>,
     in_flight: HashMap<Id, Flight>,
     read: VecDeque<(Flight, Result<Found, LoadError>)>,
-    /// Refused; the reason is open while something newer is in flight.
-    deferred: Vec<(Flight, ReadError)>,
     writes: JoinSet<Written>,
     opens: JoinSet<Result<Opened, LoadError>>,
     looks: JoinSet<Result<Look, LoadError>>,

@@ -53,8 +53,8 @@ impl Engine {
             Ok(Found::Window(Err(error))) if error.is_refusal() => self.refused(flight, error),
             Ok(Found::Window(Err(error))) => self.fail(flight, WindowFailure::of_reading(&error)),
             Ok(Found::Failed(failure)) => self.fail(flight, failure),
-            Ok(Found::Edge(Ok(edge))) => self.end_history(flight, edge),
-            Ok(Found::Edge(Err(error))) => self.refused_otherwise(flight, &error),
+            Ok(Found::Edge(Ok(edge))) => self.found_edge(flight, edge),
+            Ok(Found::Edge(Err((error, why)))) => self.searched_in_vain(flight, error, why),
             Ok(Found::History(still)) => self.note_history(flight, still),
             Ok(Found::Compared(report)) => {
                 let effect = if report.failure.is_some() {
@@ -74,9 +74,7 @@ impl Engine {
             return;
         };
         let source = &mut self.sources[place];
-        if source.horizon.served(window) {
-            source.queue.unpark();
-        }
+        source.horizon.served(window);
         if fetched.reading.verdict == Verdict::Elsewhere && self.profile.range == Some(Range::Ignored) {
             // Its gap must not grow at every poll.
             return self.fail(flight, WindowFailure::elsewhere());
@@ -206,7 +204,6 @@ impl Engine {
             }
             self.take_effect(place, &flight.fetch, effect, report.failure.is_some());
         }
-        self.take_up_deferred();
         let source = &mut self.sources[place];
         source.in_flight -= 1;
         let Run::Open(run) = &mut source.run else {

@@ -4,16 +4,15 @@ use std::collections::btree_map::{BTreeMap, Entry};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use serde_json::Value;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tracing::{debug, warn};
+use tracing::warn;
 use uuid::Uuid;
 
-use crate::extract::{ApiError, Priority};
+use crate::extract::Priority;
 use crate::failpoint;
 use crate::ledger::{self, Counters, LoadError};
-use crate::telemetry::chain;
 use crate::time::Window;
 use crate::transform::privacy::Policy;
 use crate::transform::{Interaction, Origin, RawRecord, RecordText, Rejected, transform};
@@ -23,18 +22,15 @@ use super::super::compare::Comparing;
 use super::super::plan::Model;
 use super::super::read::{ApiPages, Knowledge, ReadError, Reading, Slice, origin, read_window};
 use super::super::report::WindowFailure;
-use super::refused::{EDGE, is_refusal};
+use super::refused::NoEdge;
 use super::write::{Fetch, WindowReport, Writer};
-
-const DAYS_BEFORE_THE_EDGE: [i64; 3] = [1, 7, 30];
 
 #[derive(Debug)]
 pub(super) enum Task {
     Window,
-    /// Whether the API serves nothing older than the edge; `inside` was served.
+    /// Whether the window is too old.
     Edge {
-        edge: DateTime<Utc>,
-        inside: Option<Window>,
+        until: DateTime<Utc>,
         error: ReadError,
     },
     History {
@@ -51,8 +47,8 @@ pub(super) enum Task {
 #[derive(Debug)]
 pub(super) enum Found {
     Window(Result<Fetched, ReadError>),
-    /// Or why the window was refused otherwise.
-    Edge(Result<DateTime<Utc>, ReadError>),
+    /// Or why the window was refused.
+    Edge(Result<DateTime<Utc>, (ReadError, NoEdge)>),
     /// `None`: older ones are served.
     History(Option<DateTime<Utc>>),
     Compared(WindowReport),
@@ -98,9 +94,9 @@ impl WindowSource {
         fetch.began_at = ledger::now(&self.account.pool).await?;
         Ok(match task {
             Task::Window => Found::Window(self.read(fetch, known).await),
-            Task::Edge { edge, inside, error } => {
-                let is_edge = self.is_edge(edge, inside, fetch).await;
-                Found::Edge(if is_edge { Ok(edge) } else { Err(error) })
+            Task::Edge { until, error } => {
+                let edge = self.edge(fetch, until).await;
+                Found::Edge(edge.map_err(|why| (error, why)))
             }
             Task::History { served_from } => Found::History(self.history(served_from, fetch).await),
             Task::Compare {
@@ -153,50 +149,6 @@ impl WindowSource {
             _room: room,
         })
     }
-
-    /// Tests older and newer ranges too, since a refusal may be a hole or an outage; the edge last, as an
-    /// outage may end.
-    async fn is_edge(&self, edge: DateTime<Utc>, inside: Option<Window>, fetch: &Fetch) -> bool {
-        for days in DAYS_BEFORE_THE_EDGE {
-            if self.is_refused(before(edge - TimeDelta::days(days)), fetch).await != Some(true) {
-                return false;
-            }
-        }
-        let Some(inside) = inside else {
-            return false;
-        };
-        self.is_refused(inside, fetch).await == Some(false)
-            && self.is_refused(before(edge), fetch).await == Some(true)
-    }
-
-    /// `None` if unknown.
-    async fn is_refused(&self, window: Window, fetch: &Fetch) -> Option<bool> {
-        match self.first_record(window, fetch).await {
-            Ok(()) => Some(false),
-            Err(error) => is_refusal(&error).then_some(true),
-        }
-    }
-
-    async fn history(&self, served_from: DateTime<Utc>, fetch: &Fetch) -> Option<DateTime<Utc>> {
-        match self.first_record(before(served_from), fetch).await {
-            Ok(()) => return None,
-            Err(error) if is_refusal(&error) => {}
-            Err(error) => {
-                debug!(error = %chain(&error), "whether older interactions are served again cannot be seen");
-            }
-        }
-        Some(served_from)
-    }
-
-    async fn first_record(&self, window: Window, fetch: &Fetch) -> Result<(), ApiError> {
-        let slice = Slice::of(window, self.priority);
-        let page = self.account.api.page(&slice.request(0, 1), &fetch.tally).await;
-        page.map(drop)
-    }
-}
-
-pub(super) fn before(end: DateTime<Utc>) -> Window {
-    Window::new(end - EDGE, end)
 }
 
 #[derive(Debug, Default)]

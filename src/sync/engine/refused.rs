@@ -1,38 +1,39 @@
-//! Refused windows are too long, or too old if everything older is refused, however short: halving finds the edge.
+//! A refused window is too long, or older than what the API serves, or refused for another reason: a search tells
+//! the last two apart, once a run.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use tracing::debug;
 
 use crate::extract::ApiError;
 use crate::ledger::problems::{Problem, ProblemCode};
 use crate::ledger::{Purpose, Status, accounts};
-use crate::telemetry;
+use crate::telemetry::{self, chain};
 use crate::time::Window;
 
 use super::super::plan::Planned;
-use super::super::read::ReadError;
+use super::super::read::{ReadError, Slice};
 use super::super::report::WindowFailure;
-use super::read::{Fetched, Found, Task, before};
+use super::read::{Fetched, Task, WindowSource};
+use super::write::Fetch;
 use super::{Effect, Engine, Flight};
 
-const SHORTEST: TimeDelta = TimeDelta::days(1);
-
 /// Longer windows may exceed the API's limit, which may count days differently.
-const MAY_BE_TOO_LONG: TimeDelta = TimeDelta::days(1);
+const LONGEST_SAFE: TimeDelta = TimeDelta::days(1);
 
-pub(super) const EDGE: TimeDelta = TimeDelta::minutes(1);
+/// How exactly the edge is known.
+const EDGE: TimeDelta = TimeDelta::minutes(1);
 
-/// Shorter windows lie too near the moving edge.
+/// The edge moves while it is searched.
 const FIRM: TimeDelta = TimeDelta::hours(1);
 
-const SHORTEST_FIRST: TimeDelta = TimeDelta::hours(1);
-
-const MOST_UNDECIDED: usize = 3;
+/// A refusal may be a hole.
+const DAYS_BEFORE_THE_EDGE: [i64; 3] = [1, 7, 30];
 
 fn too_old() -> Problem {
     ProblemCode::HistoryNotServed.saying("not read: the API serves nothing so old")
 }
 
-pub(super) fn is_refusal(error: &ApiError) -> bool {
+fn is_refusal(error: &ApiError) -> bool {
     matches!(error, ApiError::Unaccepted { .. } | ApiError::Message)
 }
 
@@ -42,97 +43,97 @@ impl ReadError {
     }
 }
 
+#[derive(Debug, Default)]
+pub(super) struct Horizon {
+    longest_served: TimeDelta,
+    search: Search,
+    /// Nothing older is served.
+    pub(super) edge: Option<DateTime<Utc>>,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Search {
+    #[default]
+    NotBegun,
+    GoesOn,
+    InVain,
+}
+
+impl Horizon {
+    pub(super) fn served(&mut self, window: Window) {
+        self.longest_served = self.longest_served.max(window.end - window.start);
+    }
+
+    /// Windows wait for what it finds.
+    pub(super) fn is_searched(&self) -> bool {
+        self.search == Search::GoesOn
+    }
+}
+
+/// Why no edge was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum NoEdge {
+    /// What is newest is refused too.
+    AllIsRefused,
+    OtherReason,
+}
+
 impl Engine {
     pub(super) fn refused(&mut self, flight: Flight, error: ReadError) {
         let window = flight.fetch.planned.window;
         let Some(place) = self.place(flight.source) else {
             return;
         };
-        let source = &mut self.sources[place];
-        if source.history_ends.is_some_and(|edge| window.end <= edge) {
-            return self.leave_unread(flight, too_old());
+        let (source, length) = (&mut self.sources[place], window.end - window.start);
+        if source.horizon.edge.is_some_and(|edge| window.start < edge) {
+            return self.leave_what_is_too_old(place, flight);
         }
-        let others = source.in_flight - 1;
-        let is_newest = window.end >= self.until;
-        let refusal = source.horizon.refused(window, others, is_newest);
-        if matches!(refusal, Refusal::Edge(_)) && self.has_newer(place, window) {
-            // The newest refused window shows where the API's history ends.
-            self.deferred.push((flight, error));
-            return;
-        }
-        let source = &mut self.sources[place];
-        let queue = &mut source.queue;
-        match refusal {
-            Refusal::TooLong => {
-                let longest = (window.seconds() / 2).max(SHORTEST.num_seconds());
-                // A message may have a passing cause.
-                if matches!(error, ReadError::Api(ApiError::Unaccepted { .. })) {
-                    self.profile.see_too_long(longest);
+        if length > LONGEST_SAFE.max(source.horizon.longest_served) {
+            source.queue.drifted(window);
+            // A message may have a passing cause.
+            if matches!(error, ReadError::Api(ApiError::Unaccepted { .. })) {
+                let longest = (window.seconds() / 2).max(LONGEST_SAFE.num_seconds());
+                self.profile.see_too_long(longest);
+            }
+        } else {
+            match source.horizon.search {
+                Search::NotBegun => {
+                    source.horizon.search = Search::GoesOn;
+                    let until = self.until;
+                    return self.spawn_read(flight, Task::Edge { until, error });
                 }
-                queue.drifted(window);
+                Search::GoesOn => source.queue.again(window),
+                Search::InVain if length > EDGE => source.queue.drifted(window),
+                Search::InVain => return self.fail(flight, WindowFailure::of_reading(&error)),
             }
-            Refusal::TooOld => {
-                queue.park_before(window.start);
-                queue.halve(window);
-            }
-            Refusal::Older => queue.park(window),
-            Refusal::Undecided => queue.again(window),
-            Refusal::Edge(edge) => {
-                let inside = source.horizon.inside();
-                return self.spawn_read(flight, Task::Edge { edge, inside, error });
-            }
-            Refusal::Other => return self.refused_otherwise(flight, &error),
         }
         self.spawn_write(flight, Effect::Nothing, async move |writer, fetch| {
             writer.store(&fetch, Fetched::nothing(), Status::Split).await
         });
     }
 
-    fn has_newer(&self, place: usize, window: Window) -> bool {
-        let source = &self.sources[place];
-        let Some(until) = source.horizon.oldest_served else {
-            return false;
-        };
-        let between = Window::new(window.end, until);
-        let is_read = self
-            .in_flight
-            .values()
-            .chain(self.read.iter().map(|(flight, _)| flight));
-        let of_source = |flight: &&Flight| flight.source == source.id();
-        source.queue.overlaps(between)
-            || is_read
-                .filter(of_source)
-                .any(|flight| flight.fetch.planned.window.overlaps(between))
-    }
-
-    pub(super) fn take_up_deferred(&mut self) {
-        for (flight, error) in std::mem::take(&mut self.deferred) {
-            self.read.push_back((flight, Ok(Found::Window(Err(error)))));
-        }
-    }
-
-    pub(super) fn refused_otherwise(&mut self, flight: Flight, error: &ReadError) {
-        if let Some(place) = self.place(flight.source) {
-            let source = &mut self.sources[place];
-            source.horizon.refused_from = None;
-            source.queue.unpark();
-        }
+    pub(super) fn searched_in_vain(&mut self, flight: Flight, error: ReadError, why: NoEdge) {
         self.profile.length_is_doubtful = true;
-        self.fail(flight, WindowFailure::of_reading(error));
+        if let Some(place) = self.place(flight.source) {
+            self.sources[place].horizon.search = Search::InVain;
+        }
+        match why {
+            NoEdge::AllIsRefused => self.fail(flight, WindowFailure::of_everything(&error)),
+            NoEdge::OtherReason => self.refused(flight, error),
+        }
     }
 
-    pub(super) fn end_history(&mut self, flight: Flight, edge: DateTime<Utc>) {
+    pub(super) fn found_edge(&mut self, mut flight: Flight, edge: DateTime<Utc>) {
         let Some(place) = self.place(flight.source) else {
             return;
         };
+        self.profile.length_is_doubtful = true;
         let source = &mut self.sources[place];
-        if source.history_ends.is_some_and(|known| known >= edge) {
-            return self.leave_unread(flight, too_old());
-        }
-        source.history_ends = Some(edge);
+        source.horizon.search = Search::NotBegun;
+        source.horizon.edge = Some(edge);
         source.queue.forget_before(edge);
         let purpose = source.purpose(flight.fetch.planned.window, &self.gaps);
-        self.profile.length_is_doubtful = true;
+        self.put_back_what_is_served(place, &mut flight);
         self.spawn_write(flight, Effect::Tried, async move |writer, fetch| {
             let (pool, lease) = (&writer.account.pool, &writer.lease);
             accounts::note_history(pool, lease, Some(edge)).await?;
@@ -146,6 +147,22 @@ impl Engine {
             }
             Ok(report)
         });
+    }
+
+    fn leave_what_is_too_old(&mut self, place: usize, mut flight: Flight) {
+        self.put_back_what_is_served(place, &mut flight);
+        self.leave_unread(flight, too_old());
+    }
+
+    fn put_back_what_is_served(&mut self, place: usize, flight: &mut Flight) {
+        let source = &mut self.sources[place];
+        let window = &mut flight.fetch.planned.window;
+        if let Some(edge) = source.horizon.edge
+            && edge < window.end
+        {
+            source.queue.again(Window::new(edge, window.end));
+            window.end = edge;
+        }
     }
 
     /// Once a day.
@@ -164,161 +181,66 @@ impl Engine {
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Refusal {
-    TooLong,
-    TooOld,
-    Edge(DateTime<Utc>),
-    Older,
-    Undecided,
-    Other,
+fn before(end: DateTime<Utc>) -> Window {
+    Window::new(end - EDGE, end)
 }
 
-#[derive(Debug, Default)]
-pub(super) struct Horizon {
-    oldest_served: Option<DateTime<Utc>>,
-    longest_served: TimeDelta,
-    firm: Option<Window>,
-    refused_from: Option<DateTime<Utc>>,
-    undecided: usize,
-}
-
-impl Horizon {
-    pub(super) fn served(&mut self, window: Window) -> bool {
-        let oldest = self
-            .oldest_served
-            .map_or(window.start, |oldest| oldest.min(window.start));
-        self.oldest_served = Some(oldest);
-        self.longest_served = self.longest_served.max(window.end - window.start);
-        if self.firm.is_none_or(|firm| is_firmer(window, firm)) {
-            self.firm = Some(window);
+impl WindowSource {
+    /// The end of the newest minute that is refused for its age; the window of `fetch` was refused.
+    pub(super) async fn edge(&self, fetch: &Fetch, until: DateTime<Utc>) -> Result<DateTime<Utc>, NoEdge> {
+        match self.is_refused(before(until), fetch).await {
+            Some(false) => {}
+            Some(true) => return Err(NoEdge::AllIsRefused),
+            None => return Err(NoEdge::OtherReason),
         }
-        self.refused_from.take_if(|from| window.start <= *from).is_some()
-    }
-
-    pub(super) fn inside(&self) -> Option<Window> {
-        let firm = self.firm?;
-        Some(Window {
-            start: firm.start.max(firm.end - EDGE),
-            ..firm
-        })
-    }
-
-    pub(super) fn refused(&mut self, window: Window, others: usize, is_newest: bool) -> Refusal {
-        if self.refused_from.is_some_and(|from| window.end <= from) {
-            return Refusal::Older;
-        }
-        let refusal = self.meaning(window, others, is_newest);
-        if refusal == Refusal::TooOld {
-            self.refused_from = self.refused_from.max(Some(window.start));
-        }
-        refusal
-    }
-
-    fn meaning(&mut self, window: Window, others: usize, is_newest: bool) -> Refusal {
-        let length = window.end - window.start;
-        if length > MAY_BE_TOO_LONG.max(self.longest_served) {
-            return Refusal::TooLong;
-        }
-        match self.oldest_served {
-            Some(oldest) if window.end <= oldest && length <= EDGE => Refusal::Edge(window.end),
-            Some(oldest) if window.end <= oldest => Refusal::TooOld,
-            None if is_newest && length > SHORTEST_FIRST => Refusal::TooOld,
-            None if others > 0 && self.undecided < MOST_UNDECIDED => {
-                self.undecided += 1;
-                Refusal::Undecided
+        let (mut refused, mut served) = (fetch.planned.window.start + EDGE, until);
+        let mut is_refused = refused < served && self.is_refused(before(refused), fetch).await == Some(true);
+        while is_refused && served - refused > EDGE {
+            let [older, _] = Window::new(refused, served).halves();
+            match self.is_refused(before(older.end), fetch).await {
+                Some(true) => refused = older.end,
+                Some(false) => served = older.end,
+                None => is_refused = false,
             }
-            Some(_) | None => Refusal::Other,
         }
-    }
-}
-
-fn is_firmer(window: Window, than: Window) -> bool {
-    let length = |window: Window| window.end - window.start;
-    if length(window) >= FIRM {
-        window.start < than.start || length(than) < FIRM
-    } else {
-        length(window) > length(than)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn at(minute: i64) -> DateTime<Utc> {
-        DateTime::UNIX_EPOCH + TimeDelta::minutes(minute)
+        let is_edge = is_refused && self.is_edge(refused, fetch, until).await;
+        is_edge.then_some(refused).ok_or(NoEdge::OtherReason)
     }
 
-    fn window(from: i64, to: i64) -> Window {
-        Window::new(at(from), at(to))
+    /// The edge last, as an outage may end.
+    async fn is_edge(&self, edge: DateTime<Utc>, fetch: &Fetch, until: DateTime<Utc>) -> bool {
+        for days in DAYS_BEFORE_THE_EDGE {
+            if self.is_refused(before(edge - TimeDelta::days(days)), fetch).await != Some(true) {
+                return false;
+            }
+        }
+        let inside = before(until.min(edge + FIRM + EDGE));
+        self.is_refused(inside, fetch).await == Some(false)
+            && self.is_refused(before(edge), fetch).await == Some(true)
     }
 
-    const DAY: i64 = 24 * 60;
-
-    #[test]
-    fn a_refused_window_is_too_long_unless_one_as_long_was_served() {
-        let mut horizon = Horizon::default();
-        assert_eq!(horizon.refused(window(0, 7 * DAY), 0, false), Refusal::TooLong);
-        horizon.served(window(4 * DAY, 7 * DAY));
-        assert_eq!(horizon.refused(window(0, 4 * DAY), 0, false), Refusal::TooLong);
-        assert_eq!(horizon.refused(window(DAY, 4 * DAY), 0, false), Refusal::TooOld);
-    }
-
-    #[test]
-    fn the_edge_is_found_where_not_even_a_minute_is_served() {
-        let mut horizon = Horizon::default();
-        horizon.served(window(100, 200));
-        assert_eq!(horizon.refused(window(40, 100), 2, false), Refusal::TooOld);
-        horizon.served(window(70, 100));
-        assert_eq!(horizon.refused(window(69, 70), 0, false), Refusal::Edge(at(70)));
-    }
-
-    #[test]
-    fn what_seemed_too_old_and_is_served_after_all_was_not() {
-        let mut horizon = Horizon::default();
-        assert!(!horizon.served(window(100, 200)));
-        assert_eq!(horizon.refused(window(40, 100), 0, false), Refusal::TooOld);
-        assert!(!horizon.served(window(70, 100)));
-        assert!(horizon.served(window(40, 70)));
-        assert_eq!(horizon.refused(window(0, 40), 0, false), Refusal::TooOld);
-    }
-
-    #[test]
-    fn the_probe_lies_in_the_oldest_long_window_that_was_served() {
-        let mut horizon = Horizon::default();
-        assert_eq!(horizon.inside(), None);
-        for (served, inside) in [
-            (window(1_000, 1_010), window(1_009, 1_010)),
-            (window(980, 1_000), window(999, 1_000)),
-            (window(800, 980), window(979, 980)),
-            (window(700, 800), window(799, 800)),
-            (window(695, 700), window(799, 800)),
-            (window(2_000, 9_000), window(799, 800)),
-        ] {
-            horizon.served(served);
-            assert_eq!(horizon.inside(), Some(inside), "{served}");
+    /// `None` if unknown.
+    async fn is_refused(&self, window: Window, fetch: &Fetch) -> Option<bool> {
+        match self.first_record(window, fetch).await {
+            Ok(()) => Some(false),
+            Err(error) => is_refusal(&error).then_some(true),
         }
     }
 
-    #[test]
-    fn a_refusal_within_the_served_range_has_another_reason() {
-        let mut horizon = Horizon::default();
-        horizon.served(window(0, 10));
-        assert_eq!(horizon.refused(window(10, 20), 0, false), Refusal::Other);
-        assert_eq!(horizon.refused(window(5, 6), 0, false), Refusal::Other);
+    pub(super) async fn history(&self, served_from: DateTime<Utc>, fetch: &Fetch) -> Option<DateTime<Utc>> {
+        match self.first_record(before(served_from), fetch).await {
+            Ok(()) => return None,
+            Err(error) if is_refusal(&error) => {}
+            Err(error) => {
+                debug!(error = %chain(&error), "whether older interactions are served again cannot be seen");
+            }
+        }
+        Some(served_from)
     }
 
-    #[test]
-    fn a_refusal_before_anything_was_served_waits_a_limited_time() {
-        let mut horizon = Horizon::default();
-        assert_eq!(horizon.refused(window(0, DAY), 0, false), Refusal::Other);
-        assert_eq!(horizon.refused(window(0, DAY), 0, true), Refusal::TooOld);
-        assert_eq!(horizon.refused(window(-DAY, 0), 0, false), Refusal::Older);
-        assert_eq!(horizon.refused(window(0, 10), 0, false), Refusal::Other);
-        for _ in 0..MOST_UNDECIDED {
-            assert_eq!(horizon.refused(window(0, 10), 1, false), Refusal::Undecided);
-        }
-        assert_eq!(horizon.refused(window(0, 10), 1, false), Refusal::Other);
+    async fn first_record(&self, window: Window, fetch: &Fetch) -> Result<(), ApiError> {
+        let slice = Slice::of(window, self.priority);
+        let page = self.account.api.page(&slice.request(0, 1), &fetch.tally).await;
+        page.map(drop)
     }
 }

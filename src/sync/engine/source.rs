@@ -41,7 +41,6 @@ pub(super) struct Source {
     /// Since other versions were stored meanwhile.
     pub(super) read_again: usize,
     pub(super) horizon: Horizon,
-    pub(super) history_ends: Option<DateTime<Utc>>,
     pub(super) served: u64,
     pub(super) rests_until: Option<Instant>,
     pub(super) rests: u32,
@@ -71,7 +70,7 @@ impl Source {
     }
 
     pub(super) fn has_work(&self) -> bool {
-        !self.queue.is_done() || !self.days.is_empty()
+        !self.horizon.is_searched() && (!self.queue.is_done() || !self.days.is_empty())
     }
 
     pub(super) fn compares(&self) -> bool {
