@@ -698,6 +698,8 @@ create table smartassist_sync.replays (
     started_at timestamptz not null default now(),
     updated_at timestamptz not null default now(),
     rejected bigint not null default 0,
+    records bigint not null default 0,
+    total bigint,
     constraint replays_pkey primary key (account_id, stream)
 );
 
@@ -717,6 +719,10 @@ comment on column smartassist_sync.replays.updated_at is
     'Instant at which position was last moved.';
 comment on column smartassist_sync.replays.rejected is
     'Raw records up to position that could not be rebuilt.';
+comment on column smartassist_sync.replays.records is
+    'Raw records up to position.';
+comment on column smartassist_sync.replays.total is
+    'Raw records of the account when the replay began or last continued. NULL until they are counted.';
 
 create table smartassist_sync.schema_drift (
     account_id text collate "C" not null,

@@ -188,7 +188,10 @@ fn runtime() -> Result<Runtime, CommandError> {
 
 fn check_health(file: Option<&Path>) -> Result<(), CommandError> {
     process::hide_secrets();
-    runtime()?.block_on(state::healthcheck(file))
+    let runtime = runtime()?;
+    let done = runtime.block_on(state::healthcheck(file));
+    runtime.shutdown_background();
+    done
 }
 
 fn execute(command: &ConfiguredCommand, file: Option<&Path>) -> Result<(), CommandError> {
@@ -202,7 +205,7 @@ fn execute(command: &ConfiguredCommand, file: Option<&Path>) -> Result<(), Comma
     let runtime = runtime()?;
     let logging = logging::start(&config.log);
     let screen = &logging.screen;
-    runtime.block_on(async {
+    let done = runtime.block_on(async {
         match command {
             Of::Run => run::run(&config, logging.level.clone()).await,
             Of::Sync => sync::sync(&config, screen).await,
@@ -217,7 +220,10 @@ fn execute(command: &ConfiguredCommand, file: Option<&Path>) -> Result<(), Comma
             Of::Erase(arguments) => erase::erase(&config, arguments).await,
             Of::Migrate => with_database(&config, async |_| Ok(())).await,
         }
-    })
+    });
+    // Dropping it would wait for a DNS look-up that hangs.
+    runtime.shutdown_background();
+    done
 }
 
 /// Without a configuration.

@@ -85,6 +85,10 @@ async fn open(
                 let text = chain(&error).to_string();
                 state.wait_for(Problem::failed("database_not_migrated", text, error.remedy()));
             }
+            Err(CommandError::Load(error)) if error.is_passing() => {
+                error!(error = %chain(&error), remedy = error.remedy(), "waiting for the database, settings of reports cannot be stored now");
+                state.wait_for(Problem::from(&error));
+            }
             Err(error) => return Err(error),
         }
         tokio::select! {

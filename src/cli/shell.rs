@@ -145,15 +145,11 @@ impl Shell<'_> {
         let mut logged_at: Option<Instant> = None;
         loop {
             let waited_seconds = since.elapsed().as_secs();
-            let error = match postgres::ping(&self.database.pool).await {
-                Err(error) if postgres::is_unreachable(&error) => error,
-                // The work reports other errors.
-                _ => {
-                    if logged_at.is_some() {
-                        info!(waited_seconds, "the database is back, going on");
-                    }
-                    return true;
+            let Some(error) = self.why_out_of_reach().await else {
+                if logged_at.is_some() {
+                    info!(waited_seconds, "the database is back, going on");
                 }
+                return true;
             };
             if since.elapsed() >= limit {
                 let waited = since.elapsed().as_secs();
@@ -166,9 +162,23 @@ impl Shell<'_> {
             if logged_at.is_none_or(|at| at.elapsed() >= LOG_INTERVAL) {
                 logged_at = Some(Instant::now());
                 let wait_seconds = limit.as_secs();
-                warn!(error = %chain(&error), waited_seconds, wait_seconds, "the database went away, waiting for it");
+                warn!(
+                    error,
+                    waited_seconds, wait_seconds, "the database went away, waiting for it"
+                );
             }
             tokio::time::sleep(RETRY_PAUSE).await;
+        }
+    }
+
+    async fn why_out_of_reach(&self) -> Option<String> {
+        if let Err(error) = self.database.rejoin(self.config).await {
+            return Some(chain(&error).to_string());
+        }
+        match postgres::ping(&self.database.pool).await {
+            Err(error) if postgres::is_unreachable(&error) => Some(chain(&error).to_string()),
+            // The work reports other errors.
+            _ => None,
         }
     }
 }

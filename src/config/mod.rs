@@ -208,7 +208,6 @@ impl Config {
     }
 }
 
-/// As `config/default.toml` has it.
 fn merge(
     file: Option<&Path>,
     environment: HashMap<String, String>,

@@ -224,8 +224,9 @@ impl ApiClient {
             .account
             .credentials
             .token(self.api_clock().now_to_sign(&*self.clock))?;
-        let mut auth = HeaderValue::from_str(token.expose_secret())
-            .map_err(|_| ApiError::Unsigned(jsonwebtoken::errors::ErrorKind::InvalidToken.into()))?;
+        // Only a configured one can fail: those that we sign are base64.
+        let auth = HeaderValue::from_str(token.expose_secret());
+        let mut auth = auth.map_err(|_| ApiError::UnsendableToken)?;
         auth.set_sensitive(true);
         tally.note(|cost| cost.requests += 1);
         let sent = Instant::now();

@@ -13,6 +13,8 @@ pub enum ApiError {
     Unsigned(#[source] jsonwebtoken::errors::Error),
     #[error("cannot sign the request")]
     Secret(#[from] SecretError),
+    #[error("the configured token cannot be sent: it holds a character that an HTTP header cannot hold")]
+    UnsendableToken,
     #[error("{what}")]
     Transport {
         what: &'static str,
@@ -75,7 +77,9 @@ impl ApiError {
             | Self::Undecodable { .. } => Action::Retry,
             Self::Refused { .. } => Action::SignInAgain,
             Self::Unaccepted { .. } | Self::TooLarge { .. } => Action::GiveUpWindow,
-            Self::Unsigned(_) | Self::Secret(_) | Self::Redirected { .. } => Action::StopAccount,
+            Self::Unsigned(_) | Self::Secret(_) | Self::UnsendableToken | Self::Redirected { .. } => {
+                Action::StopAccount
+            }
         }
     }
 
@@ -83,6 +87,9 @@ impl ApiError {
         match self {
             Self::Unsigned(_) => {
                 "check client_secret and jwt_algorithm: RS256 and RS512 need a private key in PEM form"
+            }
+            Self::UnsendableToken => {
+                "check token, or the file that token_file names: a JWT is one line of visible ASCII characters"
             }
             Self::Secret(_) => "check that the secret's file exists and that this user may read it",
             Self::Transport { .. } if self.is_of_certificate() => {
@@ -138,7 +145,7 @@ impl ApiError {
     /// Name in metrics and ledger.
     pub fn kind(&self) -> &'static str {
         match self {
-            Self::Unsigned(_) | Self::Secret(_) => "unsigned",
+            Self::Unsigned(_) | Self::Secret(_) | Self::UnsendableToken => "unsigned",
             Self::Transport { .. } => "transport",
             Self::RateLimited { .. } => "rate_limited",
             Self::Refused { .. } => "refused",

@@ -65,6 +65,11 @@ impl LoadError {
         )
     }
 
+    /// Whether waiting may help.
+    pub fn is_passing(&self) -> bool {
+        self.database_kind().is_some_and(DatabaseErrorKind::is_passing)
+    }
+
     fn database_kind(&self) -> Option<DatabaseErrorKind> {
         match self {
             Self::Database(error) | Self::Refused { error, .. } => Some(DatabaseErrorKind::of(error)),

@@ -28,8 +28,9 @@ pub struct AccountStatus {
     pub drifted_fields: i64,
     /// While facts are made anew: those before it are.
     pub rebuild_from: Option<DateTime<Utc>>,
-    /// Of a replay that has not come to its end.
+    /// `None` until its records are counted.
     pub replay_percent: Option<i64>,
+    /// Of a replay that has not come to its end.
     pub replay_moved_at: Option<DateTime<Utc>>,
     pub requests_last_minute: i64,
     pub requests_last_hour: i64,

@@ -71,7 +71,7 @@ async fn try_migrate(pool: &Pool) -> Result<i64, MigrationError> {
     let lock_timeout = (pool.lock_timeout() * LOCK_TIMEOUTS).as_millis();
     pool.transact_without_timeout(async |transaction| {
         execute(transaction, format!("set local lock_timeout = {lock_timeout}")).await?;
-        make_schema(transaction).await.map_err(MigrationError::Schema)?;
+        make_schema(transaction).await?;
         let made = transaction.ensure_migrations_table(APPLIED).await;
         made.map_err(MigrationError::Failed)?;
         lock(transaction).await?;
@@ -89,22 +89,29 @@ async fn execute(connection: &mut PgConnection, statement: String) -> Result<(),
     statement.execute(connection).await.map(drop)
 }
 
-async fn make_schema(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+async fn make_schema(connection: &mut PgConnection) -> Result<(), MigrationError> {
     let exists = sqlx::query_scalar("select to_regnamespace('smartassist_sync') is not null");
-    if !exists.fetch_one(&mut *connection).await? {
-        execute(connection, "create schema smartassist_sync".to_owned()).await?;
+    if exists.fetch_one(&mut *connection).await? {
+        return Ok(());
     }
-    Ok(())
+    let made = execute(connection, "create schema smartassist_sync".to_owned()).await;
+    made.map_err(|error| match DatabaseErrorKind::of(&error) {
+        DatabaseErrorKind::PermissionDenied => MigrationError::Schema(error),
+        _ => locked_or_failed(error),
+    })
 }
 
 /// Needs a write right, unlike advisory locks.
 async fn lock(connection: &mut PgConnection) -> Result<(), MigrationError> {
     let lock = format!("lock table {APPLIED} in share row exclusive mode");
-    let locked = execute(connection, lock).await;
-    locked.map_err(|error| match DatabaseErrorKind::of(&error) {
+    execute(connection, lock).await.map_err(locked_or_failed)
+}
+
+fn locked_or_failed(error: sqlx::Error) -> MigrationError {
+    match DatabaseErrorKind::of(&error) {
         DatabaseErrorKind::Locked => MigrationError::Locked(error),
         _ => MigrationError::Database(error),
-    })
+    }
 }
 
 /// Whether this binary fits the schema; returns the last applied migration.

@@ -169,6 +169,19 @@ impl Database {
         }
     }
 
+    /// A private server that we joined stops with its process.
+    pub async fn rejoin(&self, config: &Config) -> Result<(), PrivateServerError> {
+        let Some(server) = self.server.as_ref().filter(|server| server.is_joined()) else {
+            return Ok(());
+        };
+        let binaries = config.database.server_binaries.as_deref();
+        server.run_or_join(binaries, true).await?;
+        if !server.is_joined() {
+            self.announce();
+        }
+        Ok(())
+    }
+
     /// Pending until our private server ends.
     pub async fn server_ended(&self) -> PrivateServerError {
         match &self.server {

@@ -16,7 +16,7 @@ use sqlx::{
 use crate::config::SessionConfig;
 
 use super::connect::SignIn;
-use super::error_kind::DatabaseErrorKind;
+use super::error_kind::{DatabaseErrorKind, is_worth_waiting, sql_state};
 
 /// Beyond the server's own timeout.
 const GRACE: Duration = Duration::from_secs(10);
@@ -99,9 +99,9 @@ impl Pool {
             tokio::time::sleep(BACKEND_CHECK_INTERVAL).await;
             let lives = sqlx::query_scalar("select exists (select from pg_stat_activity where pid = $1)");
             match lives.bind(backend).fetch_one(self).await {
-                Ok(true) => failed_checks = 0,
                 Ok(false) => return,
-                Err(_) => failed_checks += 1,
+                Err(error) if shows_lost_server(&error) => failed_checks += 1,
+                _ => failed_checks = 0,
             }
         }
     }
@@ -287,6 +287,12 @@ async fn within<T>(timeout: Duration, answer: impl Future<Output = Result<T, Err
     answer.unwrap_or_else(|_| Err(unanswered()))
 }
 
+/// Not if our own pool is full, a new password is wrong, or a server that answers has no connection left
+/// (`too_many_connections`).
+fn shows_lost_server(error: &Error) -> bool {
+    is_worth_waiting(error) && sql_state(error).is_none_or(|code| code != "53300")
+}
+
 fn unanswered() -> Error {
     timed_out("the database does not answer; whether it executed the statement is not known")
 }
@@ -352,4 +358,16 @@ fn begin_statement(is_pooled: bool, statement_timeout: Duration, lock_timeout: D
         let _ = write!(begin, "set local {name} = {}; ", timeout.as_millis());
     }
     begin + NO_TRANSACTION_TIMEOUT
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_pool_does_not_show_that_the_server_is_lost() {
+        assert!(!shows_lost_server(&Error::PoolTimedOut));
+        assert!(shows_lost_server(&unanswered()));
+        assert!(shows_lost_server(&connect_timeout()));
+    }
 }

@@ -68,11 +68,14 @@ fn made_anew(to: DateTime<Utc>) -> Fact {
 }
 
 fn replay(status: &AccountStatus, now: DateTime<Utc>) -> Option<Fact> {
-    let (percent, moved_at) = (status.replay_percent?, status.replay_moved_at?);
-    let since = span((now - moved_at).num_seconds());
+    let since = span((now - status.replay_moved_at?).num_seconds());
+    let percent = status.replay_percent;
+    let done = percent.map_or("counting its records".to_owned(), |percent| {
+        format!("{percent} % done")
+    });
     Some(Fact {
-        percent: Some(percent),
-        ..fact("replay", format!("{percent} % done, last progress {since} ago"))
+        percent,
+        ..fact("replay", format!("{done}, last progress {since} ago"))
     })
 }
 

@@ -263,12 +263,15 @@ fn rejected(account: &AccountStatus) -> Option<Problem> {
 }
 
 fn replay(account: &AccountStatus, tolerance: Tolerance, now: DateTime<Utc>) -> Option<Problem> {
-    let (percent, moved_at) = (account.replay_percent?, account.replay_moved_at?);
+    let moved_at = account.replay_moved_at?;
+    let place = account
+        .replay_percent
+        .map_or("its beginning".to_owned(), |percent| format!("{percent} %"));
     (now - moved_at >= tolerance.stall).then(|| {
         Problem::warning(
             "replay_unfinished",
             format!(
-                "a replay stopped at {percent} %, at {}: the other rows follow the rules of before",
+                "a replay stopped at {place}, at {}: the other rows follow the rules of before",
                 second(moved_at)
             ),
             "run `replay` again; with the same rules it goes on from there",

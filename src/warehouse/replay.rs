@@ -94,13 +94,15 @@ pub async fn write(
             rewritten = write_current(transaction, account_id, &portion.rebuilt, at).await?;
         }
         let moved = sqlx::query(
-            "update smartassist_sync.replays set position = $2, rejected = rejected + $3, updated_at = clock_timestamp() \
+            "update smartassist_sync.replays set position = greatest(position, $2), rejected = rejected + $3, \
+             records = records + $5, updated_at = clock_timestamp() \
              where account_id = $1 and exists (select from smartassist_sync.runs where id = $4 and status = 'running')",
         )
         .bind(account_id)
         .bind(portion.last)
         .bind(bigint(portion.rejected + rewritten.refused.len() as u64))
         .bind(replay.run_id)
+        .bind(bigint(if portion.is_again { 0 } else { portion.records }))
         .execute(&mut *transaction)
         .await?;
         if moved.rows_affected() == 0 {
@@ -212,19 +214,24 @@ async fn rewrite_raw(connection: &mut PgConnection, rebuilt: &[&Rebuilt]) -> Res
     Ok(())
 }
 
-/// Interactions with and without a raw record.
+/// Interactions with and without a raw record; also stores how many the replay has to read.
 pub async fn extent(pool: &Pool, account_id: &str) -> Result<(u64, u64), LoadError> {
     let counted = pool.transact_without_timeout::<(i64, i64), LoadError>(async |transaction| {
-        sqlx::query_as(
+        let (with, without) = sqlx::query_as(
             "select count(raw.interaction_key), count(*) filter (where raw.interaction_key is null) \
              from smartassist.sessions as session \
              left join smartassist.raw_interactions as raw on raw.interaction_key = session.interaction_key \
              where session.account_id = $1",
         )
         .bind(account_id)
-        .fetch_one(transaction)
-        .await
-        .map_err(LoadError::from)
+        .fetch_one(&mut *transaction)
+        .await?;
+        sqlx::query("update smartassist_sync.replays set total = $2 where account_id = $1")
+            .bind(account_id)
+            .bind(with)
+            .execute(transaction)
+            .await?;
+        Ok((with, without))
     });
     let (with, without) = counted.await?;
     Ok((from_bigint(with), from_bigint(without)))
@@ -290,6 +297,9 @@ pub async fn open(
          on conflict (account_id, stream) do update set rules = excluded.rules, \
          position = case when replay.rules = excluded.rules then replay.position else excluded.position end, \
          rejected = case when replay.rules = excluded.rules then replay.rejected else 0 end, \
+         records = case when replay.rules = excluded.rules then replay.records else 0 end, \
+         total = case when replay.rules = excluded.rules then replay.total end, \
+         updated_at = case when replay.rules = excluded.rules then replay.updated_at else now() end, \
          started_at = case when replay.rules = excluded.rules then replay.started_at else now() end \
          returning position, started_at, rejected",
         )

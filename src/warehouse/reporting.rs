@@ -24,33 +24,17 @@ pub enum MayChange {
 
 /// Thresholds hold at once, for the past too; another time zone rebuilds facts.
 pub async fn apply(pool: &Pool, account: &AccountConfig, may_change: MayChange) -> Result<(), LoadError> {
-    let found = pool
-        .transact(async |transaction| {
-            // Waits for writers that use the old time zone.
-            conflict::lock_for_writing(transaction, &account.account_id).await?;
-            let Some(differing) = differing(transaction, account).await? else {
-                store(transaction, account).await?;
-                return Ok(None);
-            };
-            if differing.is_empty() {
-                return Ok(None);
-            }
-            let is_changed = match may_change {
-                MayChange::Always => true,
-                MayChange::UnlessServed => !is_served(transaction, &account.account_id).await?,
-                MayChange::Never => false,
-            };
-            if is_changed {
-                store(transaction, account).await?;
-            }
-            Ok::<_, LoadError>(Some((differing.join(", "), is_changed)))
-        })
-        .await?;
-    let account = &account.name;
-    match found {
-        None => {}
-        Some((changed, true)) => info!(account, changed, "settings of reports were changed"),
-        Some((differing, false)) => warn!(
+    let look = async |transaction: &mut PgConnection| compare(transaction, account, may_change).await;
+    let mut found = pool.transact(look).await?;
+    if found.is_stored {
+        let change = || pool.transact(async |transaction| change(transaction, account, may_change).await);
+        found = conflict::retry(&account.name, change).await?;
+    }
+    let (account, differing) = (&account.name, found.differing.join(", "));
+    match (differing.is_empty(), found.is_stored) {
+        (true, _) => {}
+        (false, true) => info!(account, changed = differing, "settings of reports were changed"),
+        (false, false) => warn!(
             account,
             differing,
             remedy = "give this command the settings that the daemon has; to change them, restart the daemon with others",
@@ -58,6 +42,48 @@ pub async fn apply(pool: &Pool, account: &AccountConfig, may_change: MayChange) 
         ),
     }
     Ok(())
+}
+
+#[derive(Debug)]
+struct Comparison {
+    differing: Vec<String>,
+    /// Or to be stored.
+    is_stored: bool,
+}
+
+/// Without the account's lock, which an erasure may hold for long.
+async fn compare(
+    connection: &mut PgConnection,
+    account: &AccountConfig,
+    may_change: MayChange,
+) -> Result<Comparison, LoadError> {
+    let differing = differing(connection, account).await?;
+    let is_stored = match (&differing, may_change) {
+        (None, _) => true,
+        (Some(differing), MayChange::Always) => !differing.is_empty(),
+        (Some(differing), MayChange::UnlessServed) => {
+            !differing.is_empty() && !is_served(connection, &account.account_id).await?
+        }
+        (Some(_), MayChange::Never) => false,
+    };
+    Ok(Comparison {
+        differing: differing.unwrap_or_default(),
+        is_stored,
+    })
+}
+
+/// Waits for writers that use the old time zone, then compares again.
+async fn change(
+    connection: &mut PgConnection,
+    account: &AccountConfig,
+    may_change: MayChange,
+) -> Result<Comparison, LoadError> {
+    conflict::lock_for_writing(connection, &account.account_id).await?;
+    let found = compare(connection, account, may_change).await?;
+    if found.is_stored {
+        store(connection, account).await?;
+    }
+    Ok(found)
 }
 
 /// `None` if none are stored.

@@ -125,3 +125,31 @@ async fn a_url_parameter_without_effect_is_named_without_its_value() {
     assert_eq!(said[0]["parameter"], "application_name", "{said:?}");
     assert!(!ended.log.join("\n").contains("hunter2"));
 }
+
+/// Stands before the C library's and never returns, as where no name server answers.
+const HANGING_LOOK_UP: &str = "#include <unistd.h>\nint getaddrinfo() { for (;;) pause(); }\n";
+
+#[tokio::test]
+async fn a_name_look_up_that_hangs_keeps_no_command_from_ending() {
+    let directory = tempfile::tempdir().unwrap();
+    let (source, library) = (
+        directory.path().join("look_up.c"),
+        directory.path().join("look_up.so"),
+    );
+    std::fs::write(&source, HANGING_LOOK_UP).unwrap();
+    let compiler = std::process::Command::new("cc")
+        .args(["-shared", "-fPIC", "-o"])
+        .args([&library, &source])
+        .status();
+    assert!(compiler.unwrap().success());
+    let setup = Setup::start().await;
+    let mut environment = environment(&setup, "postgres://etl@db.invalid/warehouse".to_owned()).await;
+    environment.insert("LD_PRELOAD".to_owned(), library.to_str().unwrap().to_owned());
+    for key in ["CONNECT_TIMEOUT_SECONDS", "WAIT_SECONDS"] {
+        environment.insert(format!("SMARTASSIST_ETL__DATABASE__{key}"), "1".to_owned());
+    }
+    for command in ["sync", "status"] {
+        let ended = Program::run(&[command], &environment).await;
+        assert_eq!(ended.code(), 4, "{command}: {}", ended.last_word());
+    }
+}

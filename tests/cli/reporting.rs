@@ -2,8 +2,13 @@
 
 use std::collections::HashMap;
 
+use nix::sys::signal::Signal;
+use smartassist_etl::config::AccountConfig;
+use smartassist_etl::warehouse::reporting::{self, MayChange};
+use sqlx::{Connection, PgConnection};
+
 use crate::support::program::Ended;
-use crate::support::{Program, Setup, TestDatabase, days_ago};
+use crate::support::{Program, Setup, TestDatabase, daemon, days_ago};
 
 const CHANGED: &str = "settings of reports were changed";
 const STAY: &str = "settings of reports differ from those in use, which stay";
@@ -111,4 +116,63 @@ async fn status_says_that_facts_are_being_made_anew() {
             .find_map(|line| line.trim().strip_prefix("reports"));
         assert_eq!(reports.map(str::trim), told, "{status}");
     }
+}
+
+/// As an erasure has it while it deletes.
+async fn lock_accounts(database: &TestDatabase) -> PgConnection {
+    let mut other = PgConnection::connect_with(&database.pool.options())
+        .await
+        .unwrap();
+    let hold = "begin; select from smartassist_sync.accounts for no key update";
+    sqlx::raw_sql(hold).execute(&mut other).await.unwrap();
+    other
+}
+
+#[tokio::test]
+async fn settings_that_are_not_changed_need_no_lock() {
+    let database = TestDatabase::migrated().await;
+    let setup = Setup::with_interactions(5).await;
+    setup.sync(&database).await;
+    let mut account = setup.worker(&database.pool).api.account().clone();
+    let apply = |account: AccountConfig, may_change| {
+        let pool = &database.pool;
+        async move { reporting::apply(pool, &account, may_change).await }
+    };
+    apply(account.clone(), MayChange::Always).await.unwrap();
+    let mut other = lock_accounts(&database).await;
+    apply(account.clone(), MayChange::Always).await.unwrap();
+    account.reporting.service_level_seconds = 7;
+    apply(account.clone(), MayChange::Never).await.unwrap();
+    let in_use = "select service_level_seconds from smartassist.reporting";
+    assert_ne!(database.text(&format!("select ({in_use})::text")).await, "7");
+    let change = apply(account, MayChange::Always);
+    let (changed, ()) = tokio::join!(change, async {
+        database.until_a_lock_is_waited_for().await;
+        sqlx::raw_sql("rollback").execute(&mut other).await.unwrap();
+    });
+    changed.unwrap();
+    assert_eq!(database.text(&format!("select ({in_use})::text")).await, "7");
+}
+
+#[tokio::test]
+async fn a_daemon_waits_for_an_account_that_is_locked_at_its_start() {
+    let database = TestDatabase::migrated().await;
+    let setup = Setup::with_interactions(5).await;
+    setup.sync(&database).await;
+    let (mut environment, port) = daemon::environment(&setup, &database).await;
+    let key = "SMARTASSIST_ETL__DATABASE__LOCK_TIMEOUT_SECONDS";
+    environment.insert(key.to_owned(), "1".to_owned());
+    let mut other = lock_accounts(&database).await;
+    let mut daemon = Program::start(&["run"], &environment);
+    let waiting = "waiting for the database, settings of reports cannot be stored now";
+    let waiting = daemon.event(waiting).await;
+    let remedy = waiting["remedy"].as_str().unwrap();
+    assert!(remedy.contains("who holds locks"), "{remedy}");
+    daemon::until_answer(port, "/readyz", 503, "who holds locks").await;
+    sqlx::raw_sql("rollback").execute(&mut other).await.unwrap();
+    daemon.event("run finished").await;
+    let stored = "select count(*) from smartassist.reporting";
+    assert_eq!(database.number(stored).await, 1);
+    daemon.signal(Signal::SIGTERM);
+    assert_eq!(daemon.ended().await.code(), 0);
 }

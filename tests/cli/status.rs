@@ -54,8 +54,15 @@ async fn status_tells_a_replay_that_goes_on_from_one_that_stopped() {
     let environment = [("DATABASE_URL".to_owned(), database.url().await)].into();
     let status = async || Program::run(&["status"], &environment).await.stdout;
     assert!(!status().await.contains("replay"));
-    let half_way = "insert into smartassist_sync.replays (account_id, rules, position) \
-                    select account_id, 'of a test', '80000000-0000-8000-8000-000000000000' from smartassist_sync.accounts";
+    let begun = "insert into smartassist_sync.replays (account_id, rules) \
+                 select account_id, 'of a test' from smartassist_sync.accounts";
+    database.execute(begun).await;
+    let counting = status().await;
+    assert!(
+        counting.contains("counting its records, last progress "),
+        "{counting}"
+    );
+    let half_way = "update smartassist_sync.replays set records = 10, total = 20";
     database.execute(half_way).await;
     let goes_on = status().await;
     assert!(goes_on.contains("50 % done, last progress "), "{goes_on}");

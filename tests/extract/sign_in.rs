@@ -236,5 +236,10 @@ async fn what_cannot_sign_stops_the_account_without_being_quoted() {
     let (error, requests) = failure(&setup.client()).await;
     assert_eq!((error.action(), requests), (Action::StopAccount, 0));
     assert!(!shown(&error).contains("lines"), "{error:?}");
+    assert!(
+        shown(&error).contains("the configured token cannot be sent"),
+        "{error:?}"
+    );
+    assert!(error.remedy().contains("check token"), "{}", error.remedy());
     assert_eq!(arrived(&setup), 0);
 }

@@ -56,7 +56,10 @@ async fn at_the_first_start_another_process_is_waited_for_too() {
         let pool = impatient(&database);
         let mut other = holding(&database, its_first).await;
         let error = migrate(&pool).await.unwrap_err();
-        assert!(error.is_passing(), "{error}");
+        assert!(
+            matches!(error, MigrationError::Locked(_)) && error.is_passing(),
+            "{error}"
+        );
         let ended = async {
             database.until_a_lock_is_waited_for().await;
             sqlx::raw_sql("rollback").execute(&mut other).await.unwrap();
@@ -77,6 +80,20 @@ async fn a_schema_that_another_process_made_meanwhile_is_taken() {
     };
     let (migrated, ()) = tokio::join!(migrate(&pool), ended);
     migrated.unwrap();
+}
+
+#[tokio::test]
+async fn only_a_missing_right_asks_for_an_administrator() {
+    let database = TestDatabase::empty().await;
+    let user = format!("outsider_{}", database.name);
+    let role = format!("create role {user} login password 'x'");
+    database.execute(&role).await;
+    let options = (*database.pool.options()).clone().username(&user).password("x");
+    let error = migrate(&Pool::new(options, &session())).await.unwrap_err();
+    assert!(
+        matches!(error, MigrationError::Schema(_)) && !error.is_passing(),
+        "{error}"
+    );
 }
 
 #[tokio::test]

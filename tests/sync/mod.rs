@@ -31,6 +31,7 @@ mod range;
 mod refresh;
 mod rejected;
 mod replay;
+mod replay_progress;
 mod replay_refused;
 mod requested;
 mod retention;

@@ -58,11 +58,11 @@ from smartassist_sync.accounts as account
 left join smartassist_sync.leases as lease
     on lease.account_id = account.account_id and lease.expires_at > clock_timestamp()
 left join (
-    -- Keys are spread evenly, so the position tells how much is done.
+    -- Records may have been deleted or added since they were counted.
     select
         account_id,
         updated_at,
-        ('x' || left(position::text, 4))::bit(16)::int::bigint * 100 / 65536 as percent
+        case when total > 0 then least(100, 100 * records / total) end as percent
     from smartassist_sync.replays
 ) as replay
     on replay.account_id = account.account_id

@@ -6,6 +6,7 @@ use std::fs::{File, TryLockError};
 use std::io::PipeWriter;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use sqlx::postgres::PgConnectOptions;
@@ -71,8 +72,9 @@ impl PrivateServerError {
 pub struct PrivateServer {
     directory: PathBuf,
     socket: PathBuf,
-    /// `None`: joined. The lock drops last.
-    process: Option<(ServerProcess, File)>,
+    owner: Owner,
+    /// Unset: joined. The lock drops last.
+    process: OnceLock<(ServerProcess, File)>,
 }
 
 impl PrivateServer {
@@ -86,22 +88,34 @@ impl PrivateServer {
         let claimed = access::claim(data_dir, DIRECTORY, owner.group);
         let directory = claimed.map_err(PrivateServerError::file(data_dir))?;
         let socket = access::socket(&directory, &owner)?;
-        let mut server = Self {
+        let server = Self {
             directory,
             socket,
-            process: None,
+            owner,
+            process: OnceLock::new(),
         };
-        if let Some(lock) = server.lock(may_join).await? {
-            let programs = Programs {
-                directory: &server.directory,
-                binaries: find_binaries(binaries, &cluster(&server.directory))?,
-                owner: &owner,
-            };
-            let process = server.run(&programs).await?;
-            server.process = Some((process, lock));
-            access::set_up(&server.socket).await?;
-        }
+        server.run_or_join(binaries, may_join).await?;
         Ok(server)
+    }
+
+    /// Again for a joined server, whose process may have ended.
+    pub(super) async fn run_or_join(
+        &self,
+        binaries: Option<&Path>,
+        may_join: bool,
+    ) -> Result<(), PrivateServerError> {
+        let Some(lock) = self.lock(may_join).await? else {
+            return Ok(());
+        };
+        let programs = Programs {
+            directory: &self.directory,
+            binaries: find_binaries(binaries, &cluster(&self.directory))?,
+            owner: &self.owner,
+        };
+        let process = self.run(&programs).await?;
+        access::set_up(&self.socket).await?;
+        let _ = self.process.set((process, lock));
+        Ok(())
     }
 
     async fn lock(&self, may_join: bool) -> Result<Option<File>, PrivateServerError> {
@@ -154,7 +168,7 @@ impl PrivateServer {
     }
 
     pub fn is_joined(&self) -> bool {
-        self.process.is_none()
+        self.process.get().is_none()
     }
 
     pub fn directory(data_dir: &Path) -> PathBuf {
@@ -181,7 +195,7 @@ impl PrivateServer {
 
     /// Pending until it ends by itself.
     pub async fn ended(&self) -> PrivateServerError {
-        let Some((process, _)) = &self.process else {
+        let Some((process, _)) = self.process.get() else {
             return std::future::pending().await;
         };
         process.ended.cancelled().await;
@@ -189,7 +203,7 @@ impl PrivateServer {
     }
 
     pub async fn stop(self) {
-        if let Some((process, _lock)) = self.process {
+        if let Some((process, _lock)) = self.process.into_inner() {
             process.stop().await;
             info!("private PostgreSQL has stopped");
         }

@@ -76,6 +76,30 @@ async fn a_daemon_waits_for_the_private_server_of_another_process() {
 }
 
 #[tokio::test]
+async fn a_command_that_joined_goes_on_when_the_owner_has_ended() {
+    let setup = Setup::with_interactions(20).await;
+    let hold = setup.hold_answers();
+    let data = data_dir();
+    let owner = start(data.path()).await;
+    let mut sync = Program::start(&["sync"], &environment(&setup, data.path()));
+    sync.event("run started").await;
+    owner.stop().await;
+    setup.hold_no_more();
+    hold.cancel();
+    let sync = sync.ended().await;
+    assert_eq!(sync.code(), 0, "{}", sync.log.join("\n"));
+    assert_eq!(sync.events("private PostgreSQL is running").len(), 2);
+    assert!(!is_running(data.path()), "it stops the server that it started");
+    let again = start(data.path()).await;
+    let mut connection = PgConnection::connect_with(&again.options()).await.unwrap();
+    let loaded = sqlx::query_scalar("select count(*) from smartassist.sessions");
+    let loaded: i64 = loaded.fetch_one(&mut connection).await.unwrap();
+    assert_eq!(loaded, 20);
+    connection.close().await.unwrap();
+    again.stop().await;
+}
+
+#[tokio::test]
 async fn a_daemon_that_waits_for_another_process_can_be_stopped() {
     let setup = Setup::start().await;
     let data = data_dir();
