@@ -124,11 +124,10 @@ impl AccountContext {
             });
             ready = next?;
         }
-        let ruled = self.rule_rejections().await?;
+        self.rule_rejections().await?;
+        // Rows may have been renamed by others: a refetch, or an earlier attempt.
+        facts::forget_unnamed(&self.pool, self.account_id()).await?;
         let all = *replayed.borrow();
-        if all.updated + ruled > 0 {
-            facts::forget_unnamed(&self.pool, self.account_id()).await?;
-        }
         Ok(if open.rejected + all.rejected == 0 {
             Outcome::Succeeded
         } else {
@@ -175,13 +174,13 @@ impl AccountContext {
         Ok(rebuilt.unwrap_or_else(|ended| std::panic::resume_unwind(ended.into_panic())))
     }
 
-    async fn rule_rejections(&self) -> Result<u64, LoadError> {
+    async fn rule_rejections(&self) -> Result<(), LoadError> {
         let (account_id, policy) = (self.account_id(), &self.policy);
-        let (mut after, mut changed) = (None, 0);
+        let mut after = None;
         loop {
             let entries = rejections::next(&self.pool, account_id, after.as_ref(), false).await?;
             let Some(last) = entries.last() else {
-                return Ok(changed);
+                return Ok(());
             };
             after = Some(last.clone());
             for entry in &entries {
@@ -189,7 +188,6 @@ impl AccountContext {
                     && ruled.payload != entry.payload
                 {
                     rejections::rule(&self.pool, entry, &ruled).await?;
-                    changed += 1;
                 }
             }
         }

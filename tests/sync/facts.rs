@@ -180,3 +180,21 @@ async fn records_of_a_constant_id_count_each_beside_a_conversation() {
     assert_eq!(past.database.text(counted).await, "52 51");
     assert_eq!(differing(&past.database).await, "");
 }
+
+#[tokio::test]
+async fn a_replay_without_changes_forgets_names_that_rules_replaced() {
+    let mut past = past().await;
+    let names = "select string_agg(agent_name, ',' order by agent_name) from smartassist.agents";
+    let before = past.database.text(names).await;
+    let mut hashed = Policy {
+        key: Some(key()),
+        ..Policy::default()
+    };
+    *hashed.rule_mut(Class::Agent) = Rule::Hash;
+    past.worker.policy = Arc::new(hashed.clone());
+    past.refresh_in_an_hour(ALL).await;
+    assert_eq!(replay(&past.setup, &past.database, hashed).await.updated, 0);
+    let after = past.database.text(names).await;
+    let is_left = |name: &str| after.split(',').any(|left| left == name);
+    assert!(!before.split(',').any(is_left), "{before}, {after}");
+}
