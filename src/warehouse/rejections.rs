@@ -102,8 +102,7 @@ pub async fn store(
             .execute(&mut *transaction)
             .await?;
         let one = [interaction];
-        let (kept, _) = left_out::without(transaction, limits, &one, &[]).await?;
-        if kept.is_empty() {
+        if is_left_out(transaction, limits, rejection, &one).await? {
             return Ok(Retried::LeftOut);
         }
         let stored = compare::stored(transaction, &one, &[]).await?;
@@ -132,6 +131,23 @@ pub async fn store(
         })
     })
     .await
+}
+
+async fn is_left_out(
+    connection: &mut PgConnection,
+    limits: &StoreLimits<'_>,
+    rejection: &Rejection,
+    interaction: &[&Interaction],
+) -> Result<bool, LoadError> {
+    let kept = left_out::leave_out(connection, limits, interaction, &[]).await?;
+    if !kept.erased.is_empty() {
+        // It may have no key.
+        sqlx::query("delete from smartassist_sync.rejected_records where id = $1")
+            .bind(rejection.id)
+            .execute(connection)
+            .await?;
+    }
+    Ok(kept.interactions.is_empty())
 }
 
 /// Applies today's privacy rules; merges entries that become equal.
