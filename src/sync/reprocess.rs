@@ -104,6 +104,8 @@ impl AccountContext {
             ..portion
         };
         let mut portions = pin!(all.chain(newer.map_ok(again)));
+        // Also in the second pass, where those of the first are not counted again.
+        let mut is_any_refused = false;
         let mut ready = portions.try_next().await?;
         while let Some(portion) = ready {
             if stop.is_cancelled() {
@@ -112,12 +114,13 @@ impl AccountContext {
             let (written, next) = tokio::join!(self.write_portion(open, &portion), portions.try_next());
             let Rewritten { updated, refused } = written?;
             refused.iter().for_each(|reason| warn_rejected(reason));
+            is_any_refused |= !refused.is_empty();
             let rejected = portion.rejected + refused.len() as u64;
             let unchanged = portion.records - rejected - updated;
             replayed.send_modify(|all| {
                 all.updated += updated;
-                all.rejected += rejected;
                 if !portion.is_again {
+                    all.rejected += rejected;
                     all.unchanged += unchanged;
                 }
                 all.records = all.updated + all.rejected + all.unchanged;
@@ -128,7 +131,7 @@ impl AccountContext {
         // Rows may have been renamed by others: a refetch, or an earlier attempt.
         facts::forget_unnamed(&self.pool, self.account_id()).await?;
         let all = *replayed.borrow();
-        Ok(if open.rejected + all.rejected == 0 {
+        Ok(if open.rejected + all.rejected == 0 && !is_any_refused {
             Outcome::Succeeded
         } else {
             Outcome::Failed
