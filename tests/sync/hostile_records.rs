@@ -114,6 +114,20 @@ async fn a_stored_bomb_stops_nobody_who_reads_its_rows() {
 }
 
 #[tokio::test]
+async fn a_replay_finds_numbers_with_exponents_unchanged() {
+    let setup = Setup::start().await;
+    let database = TestDatabase::migrated().await;
+    let record = r#"{"sessionId":"s-1","sessionStartTime":"2026-01-10T10:00:00","metaInfo":{"level":1e-7,"odd":[-0,1.50E1,1e300,1e9999]},
+        "novel":-1e-5,"sessionleveltags":[{"name":"n","value":1e9},{"name":"n","value":1e400,"novel":-0.0}]}"#;
+    add_text(&setup, record.to_owned());
+    setup.sync(&database).await;
+    let versions = database.row_versions().await;
+    let replayed = replay(&setup, &database, Policy::default()).await;
+    assert_eq!((replayed.updated, replayed.unchanged), (0, 1));
+    assert_eq!(database.row_versions().await, versions);
+}
+
+#[tokio::test]
 async fn a_day_of_rejected_records_is_bounded_then_counted() {
     let setup = Setup::start().await;
     let database = TestDatabase::migrated().await;
