@@ -514,7 +514,7 @@ comment on column smartassist.raw_interactions.payload is
 comment on column smartassist.raw_interactions.time_zone_offset is
     'Minutes that were sent as timeZoneOffset when the record was asked for, negative east of Greenwich: stamps without a zone in the payload are local at that offset, and UTC is local plus the offset. API: timeZoneOffset of the request.';
 comment on column smartassist.raw_interactions.fetched_at is
-    'Instant at which this version of the record was fetched. Not an API field.';
+    'Instant at which this version of the record was fetched, or stored by retry-rejected. Not an API field.';
 
 -- The large columns are compressed by lz4, which takes less time than the default, where the server was built with it. Not all are.
 do $$

@@ -307,7 +307,8 @@ comment on column smartassist.fact_interactions.queue_wait_seconds is
     'Seconds from entering the first queue to the first acceptance by an answering agent at or after that instant, in whatever queue or direct transfer it came. Includes waiting for a callback. NULL if it was never queued, never accepted, or a stamp is missing. Derived.';
 comment on column smartassist.fact_interactions.interaction_seconds is
     'Seconds that answering agents spent on it, added up; agents who worked at the same time count twice. NULL where one of them has none or one that cannot be read: a sum is never smaller than the truth. API: interactionDuration.';
-comment on column smartassist.fact_interactions.hold_seconds is 'Seconds on hold, added up. NULL where no answering agent has any. API: holdDuration.';
+comment on column smartassist.fact_interactions.hold_seconds is
+    'Seconds on hold, added up. NULL where no answering agent has any, or one has a value that cannot be read. API: holdDuration.';
 comment on column smartassist.fact_interactions.after_call_work_seconds is
     'Seconds of after-call work of answering agents, added up; an agent without any counts as 0. NULL where no agent has any, or one has a value that cannot be read. API: afterCallWorkDuration.';
 comment on column smartassist.fact_interactions.handle_seconds is

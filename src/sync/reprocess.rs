@@ -104,6 +104,8 @@ impl AccountContext {
             ..portion
         };
         let mut portions = pin!(all.chain(newer.map_ok(again)));
+        // Also in the second pass, where those of the first are not counted again.
+        let mut is_any_refused = false;
         let mut ready = portions.try_next().await?;
         while let Some(portion) = ready {
             if stop.is_cancelled() {
@@ -112,24 +114,24 @@ impl AccountContext {
             let (written, next) = tokio::join!(self.write_portion(open, &portion), portions.try_next());
             let Rewritten { updated, refused } = written?;
             refused.iter().for_each(|reason| warn_rejected(reason));
+            is_any_refused |= !refused.is_empty();
             let rejected = portion.rejected + refused.len() as u64;
             let unchanged = portion.records - rejected - updated;
             replayed.send_modify(|all| {
                 all.updated += updated;
-                all.rejected += rejected;
                 if !portion.is_again {
+                    all.rejected += rejected;
                     all.unchanged += unchanged;
                 }
                 all.records = all.updated + all.rejected + all.unchanged;
             });
             ready = next?;
         }
-        let ruled = self.rule_rejections().await?;
+        self.rule_rejections().await?;
+        // Rows may have been renamed by others: a refetch, or an earlier attempt.
+        facts::forget_unnamed(&self.pool, self.account_id()).await?;
         let all = *replayed.borrow();
-        if all.updated + ruled > 0 {
-            facts::forget_unnamed(&self.pool, self.account_id()).await?;
-        }
-        Ok(if open.rejected + all.rejected == 0 {
+        Ok(if open.rejected + all.rejected == 0 && !is_any_refused {
             Outcome::Succeeded
         } else {
             Outcome::Failed
@@ -175,13 +177,13 @@ impl AccountContext {
         Ok(rebuilt.unwrap_or_else(|ended| std::panic::resume_unwind(ended.into_panic())))
     }
 
-    async fn rule_rejections(&self) -> Result<u64, LoadError> {
+    async fn rule_rejections(&self) -> Result<(), LoadError> {
         let (account_id, policy) = (self.account_id(), &self.policy);
-        let (mut after, mut changed) = (None, 0);
+        let mut after = None;
         loop {
             let entries = rejections::next(&self.pool, account_id, after.as_ref(), false).await?;
             let Some(last) = entries.last() else {
-                return Ok(changed);
+                return Ok(());
             };
             after = Some(last.clone());
             for entry in &entries {
@@ -189,7 +191,6 @@ impl AccountContext {
                     && ruled.payload != entry.payload
                 {
                     rejections::rule(&self.pool, entry, &ruled).await?;
-                    changed += 1;
                 }
             }
         }

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
+use super::normal_form::plain_number;
 use super::privacy::RECORD;
 use super::reader::Notes;
 use crate::json::{self, Extent, JsonError};
@@ -88,8 +89,8 @@ pub(super) fn beginning(text: &str, bytes: usize) -> &str {
 /// Longer numbers are text.
 const LONGEST_NUMBER: usize = 1_000;
 
-/// `numeric` ends at 131,072 digits.
-const LONGEST_EXPONENT: usize = 4;
+/// Of a number with an exponent, which is short as it is sent: 10,000 values of a record bound what they become.
+const LONGEST_PLAIN_FORM: usize = 64;
 
 pub(super) const WHOLE_RECORD: &str = "record";
 
@@ -143,20 +144,33 @@ fn code_unit(bytes: &[u8], at: usize) -> Option<u16> {
     u16::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
 }
 
+/// Gives numbers the form that jsonb prints, so that a replay reads what was stored.
 fn repair_numbers(value: &mut Value) {
     match value {
         Value::Number(number) => {
-            let text = number.as_str();
-            let exponent = text.split_once(['e', 'E']).map_or("", |(_, exponent)| exponent);
-            let digits = exponent.trim_start_matches(['+', '-']).len();
-            if digits > LONGEST_EXPONENT || text.len() > LONGEST_NUMBER {
-                *value = Value::String(text.to_owned());
+            if let Some(repaired) = repaired(number.as_str()) {
+                *value = repaired;
             }
         }
         Value::Array(items) => items.iter_mut().for_each(repair_numbers),
         Value::Object(fields) => fields.values_mut().for_each(repair_numbers),
         Value::Null | Value::Bool(_) | Value::String(_) => {}
     }
+}
+
+fn repaired(number: &str) -> Option<Value> {
+    let has_exponent = number.contains(['e', 'E']);
+    if number.len() <= LONGEST_NUMBER && !has_exponent && !number.starts_with("-0") {
+        return None;
+    }
+    let longest = if has_exponent {
+        LONGEST_PLAIN_FORM
+    } else {
+        LONGEST_NUMBER
+    };
+    let plain = plain_number(number).filter(|plain| plain.len() <= longest);
+    let plain = plain.and_then(|plain| plain.parse().ok());
+    Some(plain.map_or_else(|| number.into(), Value::Number))
 }
 
 #[cfg(test)]
@@ -191,13 +205,18 @@ mod tests {
     }
 
     #[test]
-    fn a_number_beyond_numeric_becomes_its_text() {
-        let notes = Notes::new(0);
+    fn a_number_that_is_long_in_plain_form_becomes_its_text() {
+        let (longest, too_long) = ("1".repeat(LONGEST_NUMBER), "1".repeat(LONGEST_NUMBER + 1));
+        let record = format!(
+            "[1e99999999999, 1e63, 1e64, -1e-61, -1e-62, 0e-99, {longest}, {too_long}, 1.{longest}e3]"
+        );
+        let parsed = parse(&RecordText::of(record), &Notes::new(0)).unwrap();
+        let (zeros, small) = ("0".repeat(63), "0".repeat(60));
         assert_eq!(
-            parse(&RecordText::of("[1e99999, 1e300, 36893488147419103232]"), &notes)
-                .unwrap()
-                .to_string(),
-            r#"["1e+99999",1e+300,36893488147419103232]"#
+            parsed.to_string(),
+            format!(
+                r#"["1e+99999999999",1{zeros},"1e+64",-0.{small}1,"-1e-62","0e-99",{longest},"{too_long}","1.{longest}e+3"]"#
+            )
         );
     }
 }

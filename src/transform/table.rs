@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use serde_json::value::RawValue;
 use sqlx::Postgres;
 use sqlx::encode::{Encode, IsNull};
 use sqlx::error::BoxDynError;
@@ -62,9 +63,10 @@ pub fn put<'q>(value: impl Encode<'q, Postgres>, buffer: &mut PgArgumentBuffer) 
     buffer[start..start + 4].copy_from_slice(&length.to_be_bytes());
 }
 
-/// JSON kept as text: whole windows are held in memory, and a tree takes several times as much.
+/// JSON kept as text: whole windows are held in memory, and a tree takes several times as much. Stored text is
+/// read as text, since `serde_json` gives keys in a `Value` a meaning ([`json`]).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "Value", into = "Value")]
+#[serde(from = "Box<RawValue>", into = "Value")]
 pub struct JsonText(Box<str>);
 
 impl JsonText {
@@ -76,6 +78,12 @@ impl JsonText {
 impl From<Value> for JsonText {
     fn from(value: Value) -> Self {
         Self(value.to_string().into())
+    }
+}
+
+impl From<Box<RawValue>> for JsonText {
+    fn from(text: Box<RawValue>) -> Self {
+        Self(text.into())
     }
 }
 

@@ -1,7 +1,7 @@
 -- Stretches judged in the last day, and how many interactions were marked as some of few.
 select
-    (select array_agg(lower(stretch) order by stretch) from unnest(read.ranges) as stretch),
-    (select array_agg(upper(stretch) order by stretch) from unnest(read.ranges) as stretch),
+    (select coalesce(array_agg(lower(stretch) order by stretch), '{}') from unnest(read.ranges) as stretch),
+    (select coalesce(array_agg(upper(stretch) order by stretch), '{}') from unnest(read.ranges) as stretch),
     (select count(*) from smartassist_sync.absences as absence where absence.account_id = $1 and absence.marked_at is not null)
 from (
     select coalesce(range_agg(fetched.range), '{}') as ranges

@@ -91,8 +91,9 @@ async fn write(
     let constants = commit.constants();
     // A later instant only proves a fast clock.
     let is_meanwhile = |at: DateTime<Utc>| commit.entry.started_at < at && at <= commit.written_at;
-    let (interactions, rejected) =
-        left_out::without(connection, &commit.limits, &commit.interactions, &commit.rejected).await?;
+    let kept =
+        left_out::leave_out(connection, &commit.limits, &commit.interactions, &commit.rejected).await?;
+    let (interactions, rejected) = (kept.interactions, kept.rejected);
     let left_out = commit.interactions.len() - interactions.len();
     let mut stored = compare::stored(connection, &interactions, &rejected).await?;
     if stored

@@ -8,6 +8,7 @@ use crate::postgres::Pool;
 use crate::transform::privacy::{Identifier, PrivacyKey};
 use crate::transform::{Interaction, Rejected};
 
+use super::recognized::{Recognized, erase_stored};
 use crate::ledger::LoadError;
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -42,13 +43,41 @@ pub async fn check_key(executor: impl PgExecutor<'_>, key: Option<&PrivacyKey>) 
     }
 }
 
-/// Writers lock first, so they see finished erasures.
-pub(super) async fn without<'a>(
+#[derive(Debug)]
+pub(super) struct Kept<'a> {
+    pub(super) interactions: Vec<&'a Interaction>,
+    pub(super) rejected: Vec<&'a Rejected>,
+    /// Left out because its customer was erased.
+    pub(super) erased: Vec<Recognized<'a>>,
+}
+
+/// Writers lock first, so they see finished erasures. Deletes what was stored before the API named its customer.
+pub(super) async fn leave_out<'a>(
     connection: &mut PgConnection,
     limits: &StoreLimits<'_>,
     interactions: &[&'a Interaction],
     rejected: &[&'a Rejected],
-) -> Result<(Vec<&'a Interaction>, Vec<&'a Rejected>), LoadError> {
+) -> Result<Kept<'a>, LoadError> {
+    let kept = without(connection, limits, interactions, rejected).await?;
+    if let Some(key) = limits.key.filter(|_| !kept.erased.is_empty()) {
+        // Where a form of it without the customer came too, its ids may be many people's.
+        let others = kept.interactions.iter().map(|interaction| interaction.key);
+        let others: HashSet<Uuid> = others
+            .chain(kept.rejected.iter().filter_map(|record| record.key))
+            .collect();
+        let erased = kept.erased.iter().filter(|one| !others.contains(&one.key));
+        let erased: Vec<Recognized<'_>> = erased.copied().collect();
+        erase_stored(connection, limits.account_id, &erased, key).await?;
+    }
+    Ok(kept)
+}
+
+async fn without<'a>(
+    connection: &mut PgConnection,
+    limits: &StoreLimits<'_>,
+    interactions: &[&'a Interaction],
+    rejected: &[&'a Rejected],
+) -> Result<Kept<'a>, LoadError> {
     let is_any_erased = check_key(&mut *connection, limits.key).await?;
     let key = limits.key.filter(|_| is_any_erased);
     let of_interactions = identifiers_of(interactions, |interaction| {
@@ -76,17 +105,27 @@ pub(super) async fn without<'a>(
         .collect();
     let erased = erased(connection, &all).await?;
     let is_erased = |of: &[Identifier]| of.iter().any(|identifier| erased.contains(identifier));
-    let interactions = interactions.iter().zip(&of_interactions);
-    let interactions = interactions.filter(|(interaction, of)| {
+    let mut kept = Kept {
+        interactions: Vec::new(),
+        rejected: Vec::new(),
+        erased: Vec::new(),
+    };
+    for (interaction, of) in interactions.iter().zip(&of_interactions) {
         let started_at = interaction.rows.session.session_started_at;
-        limits.kept_from.is_none_or(|from| started_at >= from) && !is_erased(of)
-    });
-    let rejected = rejected.iter().zip(&of_rejected);
-    let rejected = rejected.filter(|(_, of)| !is_erased(of));
-    Ok((
-        interactions.map(|(interaction, _)| *interaction).collect(),
-        rejected.map(|(record, _)| *record).collect(),
-    ))
+        if is_erased(of) {
+            kept.erased.push(Recognized::of(interaction));
+        } else if limits.kept_from.is_none_or(|from| started_at >= from) {
+            kept.interactions.push(interaction);
+        }
+    }
+    for (record, of) in rejected.iter().zip(&of_rejected) {
+        if is_erased(of) {
+            kept.erased.extend(Recognized::of_rejected(record));
+        } else {
+            kept.rejected.push(record);
+        }
+    }
+    Ok(kept)
 }
 
 pub async fn take_out(
@@ -96,8 +135,9 @@ pub async fn take_out(
 ) -> Result<(), LoadError> {
     let read: Vec<&Interaction> = interactions.values().collect();
     let kept = pool.transact(async |transaction| {
-        let (kept, _) = without(transaction, limits, &read, &[]).await?;
-        Ok::<HashSet<Uuid>, LoadError>(kept.iter().map(|interaction| interaction.key).collect())
+        let kept = without(transaction, limits, &read, &[]).await?;
+        let keys = kept.interactions.iter().map(|interaction| interaction.key);
+        Ok::<HashSet<Uuid>, LoadError>(keys.collect())
     });
     let kept = kept.await?;
     interactions.retain(|key, _| kept.contains(key));

@@ -11,6 +11,7 @@ pub mod interactions;
 pub mod left_out;
 mod missing;
 pub mod moved;
+mod recognized;
 pub mod rejections;
 pub mod replay;
 pub mod reporting;

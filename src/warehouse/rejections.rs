@@ -62,54 +62,78 @@ pub async fn next(
     .await?)
 }
 
-/// Replays and marks change `last_changed_at`, not the raw `fetched_at`.
+/// When the stored version was seen. Replays and marks change `last_changed_at`, not the raw `fetched_at`.
+async fn stored_version_at(
+    connection: &mut PgConnection,
+    account_id: &str,
+    key: Uuid,
+) -> Result<Option<DateTime<Utc>>, LoadError> {
+    let stored_at: Option<DateTime<Utc>> = sqlx::query_scalar(
+        "select coalesce(raw.fetched_at, session.last_changed_at) from smartassist.sessions as session \
+         left join smartassist.raw_interactions as raw using (interaction_key) where session.interaction_key = $1",
+    )
+    .bind(key)
+    .fetch_optional(&mut *connection)
+    .await?;
+    // Stored by `retry-rejected`, a version is as old as its rejected record.
+    let seen_at: Option<DateTime<Utc>> = sqlx::query_scalar(
+        "select max(last_seen_at) from smartassist_sync.rejected_records \
+         where account_id = $1 and interaction_key = $2 and resolved_at = $3",
+    )
+    .bind(account_id)
+    .bind(key)
+    .bind(stored_at)
+    .fetch_one(connection)
+    .await?;
+    Ok(seen_at.or(stored_at))
+}
+
 async fn is_newer(
     connection: &mut PgConnection,
+    account_id: &str,
     rejection: &Rejection,
     key: Uuid,
 ) -> Result<bool, LoadError> {
     if !rejection.has_id {
         return Ok(false);
     }
-    let fetched_at: Option<DateTime<Utc>> = sqlx::query_scalar(
-        "select coalesce(raw.fetched_at, session.last_changed_at) from smartassist.sessions as session \
-         left join smartassist.raw_interactions as raw using (interaction_key) where session.interaction_key = $1",
-    )
-    .bind(key)
-    .fetch_optional(connection)
-    .await?;
-    Ok(fetched_at.is_some_and(|fetched_at| fetched_at < rejection.last_seen_at))
+    let stored_at = stored_version_at(connection, account_id, key).await?;
+    Ok(stored_at.is_some_and(|stored_at| stored_at < rejection.last_seen_at))
 }
 
 /// Replaces an older version only with `may_replace`.
 pub async fn store(
     pool: &Pool,
-    constants: (&str, DateTime<Utc>),
+    (account_id, at): (&str, DateTime<Utc>),
     limits: &StoreLimits<'_>,
     rejection: &Rejection,
     interaction: &Interaction,
     (may_replace, keep_raw): (bool, bool),
 ) -> Result<Retried, LoadError> {
     let constants = Constants {
-        account_id: constants.0,
-        written_at: constants.1,
+        account_id,
+        written_at: at,
         time_zone_offset: rejection.time_zone_offset,
     };
     pool.transact(async |transaction| {
-        conflict::lock_for_writing(transaction, constants.account_id).await?;
+        conflict::lock_for_writing(transaction, account_id).await?;
         // As for windows.
         sqlx::query("set local enable_seqscan = off")
             .execute(&mut *transaction)
             .await?;
+        if let Some(settled) = settled_since(transaction, rejection).await? {
+            return Ok(settled);
+        }
         let one = [interaction];
-        let (kept, _) = left_out::without(transaction, limits, &one, &[]).await?;
-        if kept.is_empty() {
+        if is_left_out(transaction, limits, rejection, &one).await? {
             return Ok(Retried::LeftOut);
         }
         let stored = compare::stored(transaction, &one, &[]).await?;
         let is_wanted = match stored.change_of(interaction) {
             Change::New => true,
-            Change::Content => may_replace && is_newer(transaction, rejection, interaction.key).await?,
+            Change::Content => {
+                may_replace && is_newer(transaction, account_id, rejection, interaction.key).await?
+            }
             Change::None => false,
         };
         if is_wanted {
@@ -120,9 +144,10 @@ pub async fn store(
             };
             writer.write(transaction, &one).await?;
         }
-        sqlx::query("update smartassist_sync.rejected_records set resolved_at = $2 where id = $1")
+        sqlx::query("update smartassist_sync.rejected_records set resolved_at = $2, interaction_key = $3 where id = $1")
             .bind(rejection.id)
-            .bind(constants.written_at)
+            .bind(at)
+            .bind(interaction.key)
             .execute(&mut *transaction)
             .await?;
         Ok(if is_wanted {
@@ -132,6 +157,40 @@ pub async fn store(
         })
     })
     .await
+}
+
+/// Windows, erasures and retention may have settled it since it was listed.
+async fn settled_since(
+    connection: &mut PgConnection,
+    rejection: &Rejection,
+) -> Result<Option<Retried>, LoadError> {
+    let waits: Option<bool> =
+        sqlx::query_scalar("select resolved_at is null from smartassist_sync.rejected_records where id = $1")
+            .bind(rejection.id)
+            .fetch_optional(connection)
+            .await?;
+    Ok(match waits {
+        Some(true) => None,
+        Some(false) => Some(Retried::WasStored),
+        None => Some(Retried::LeftOut),
+    })
+}
+
+async fn is_left_out(
+    connection: &mut PgConnection,
+    limits: &StoreLimits<'_>,
+    rejection: &Rejection,
+    interaction: &[&Interaction],
+) -> Result<bool, LoadError> {
+    let kept = left_out::leave_out(connection, limits, interaction, &[]).await?;
+    if !kept.erased.is_empty() {
+        // It may have no key.
+        sqlx::query("delete from smartassist_sync.rejected_records where id = $1")
+            .bind(rejection.id)
+            .execute(connection)
+            .await?;
+    }
+    Ok(kept.interactions.is_empty())
 }
 
 /// Applies today's privacy rules; merges entries that become equal.

@@ -268,3 +268,29 @@ async fn superseded_bot_sessions_are_no_bulk() {
     let counters = grown.counters;
     assert_eq!((counters.missing, counters.missed, grown.withheld), (30, 0, 0));
 }
+
+#[tokio::test]
+async fn what_an_interrupted_run_left_is_decided_a_day_later() {
+    let desk = Desk::open().await;
+    let all = sessions(5);
+    read(&desk, &all, minutes(0)).await;
+    for minute in [10, 20] {
+        let reading = Reading {
+            window: window("10:00:00", "11:00:00"),
+            status: Status::Drained,
+            records: &all[2..],
+            rejected: &[],
+            at: at("12:00:00") + minutes(minute),
+        };
+        desk.store(desk.run_id, &reading, reading.at).await.unwrap();
+    }
+    let gap = Reading {
+        window: window("07:00:00", "08:00:00"),
+        status: Status::Gap,
+        records: &[],
+        rejected: &[],
+        at: at("12:00:00") + TimeDelta::hours(25),
+    };
+    let decided = request(&desk, gap).await;
+    assert_eq!((decided.marked, decided.withheld), (0, 2));
+}

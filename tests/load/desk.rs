@@ -191,7 +191,7 @@ impl Desk {
         (committed.counters, self.settle(run_id, reading.at).await)
     }
 
-    async fn settle(&self, run_id: i64, at: DateTime<Utc>) -> u64 {
+    pub(super) async fn settle(&self, run_id: i64, at: DateTime<Utc>) -> u64 {
         let ending = Ending {
             lease: &self.lease,
             run_id,
@@ -202,7 +202,8 @@ impl Desk {
         bulk::settle(&self.database.pool, &ending).await.unwrap()
     }
 
-    async fn store(
+    /// Without what follows at the end of a run.
+    pub(super) async fn store(
         &self,
         run_id: i64,
         reading: &Reading<'_>,

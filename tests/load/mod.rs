@@ -7,6 +7,7 @@ mod fencing;
 mod ledger;
 mod missing;
 mod moved;
+mod numbers;
 mod roundtrip;
 mod sums;
 mod superseded;

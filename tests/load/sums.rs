@@ -109,6 +109,19 @@ async fn a_sum_over_agents_is_unknown_where_one_of_them_is() {
 }
 
 #[tokio::test]
+async fn a_sum_of_hold_is_unknown_where_a_part_cannot_be_read() {
+    let hold = |seconds: Value| answered(&json!({"holdDuration": seconds}));
+    let database = loaded(&[
+        json!([hold(json!(5)), hold(json!(7))]),
+        json!([hold(json!(5)), hold(json!("long"))]),
+        json!([hold(json!(5)), answered(&json!({}))]),
+    ])
+    .await;
+    let sums = "select string_agg(coalesce(hold_seconds::text, '-'), ' ' order by conversation_id) from smartassist.fact_interactions";
+    assert_eq!(database.text(sums).await, "12 - 5");
+}
+
+#[tokio::test]
 async fn no_span_of_a_view_is_negative() {
     let never = "0001-01-01T00:00:00";
     let backwards = |accepted: &str| {

@@ -87,10 +87,10 @@ select
     at + make_interval(secs => 5 + wait + turn * 60), case when is_accepted and n % 37 > 0 then at + make_interval(secs => 8 + wait + turn * 60 + case when fate = 'called back' then 2500 else 0 end) end,
     case when is_accepted then at + make_interval(secs => 20 + wait + turn * 60) end, case when is_accepted then 12 end,
     case when is_accepted then at + make_interval(secs => 8 + wait + turn * 60 + talk) end, case when is_accepted and n % 40 > 0 then talk end,
-    case when n % 3 = 0 then 11 end, case when is_accepted and n % 5 > 0 then acw end,
+    case when n % 3 = 0 and not (n % 2 = 0 and turn = 1) then 11 end, case when is_accepted and n % 5 > 0 then acw end,
     case when is_accepted and n % 5 > 0 then at + make_interval(secs => 8 + wait + turn * 60 + talk + acw) end,
     case when response = 'non_responding' then (array['Ignored', 'Supervisor Reassigned', null])[1 + n % 3] end,
-    case when n % 45 = 0 then '{"afterCallWorkDuration": "long"}'::jsonb end
+    case when n % 45 = 0 then '{"afterCallWorkDuration": "long"}'::jsonb when n % 6 = 0 and turn = 1 then '{"holdDuration": "long"}' end
 from record
 cross join lateral (
     values

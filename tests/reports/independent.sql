@@ -373,7 +373,9 @@ cross join lateral (
         case
             when not bool_or(a.is_answered and a.interaction_seconds is null) then sum(a.interaction_seconds) filter (where a.is_answered)
         end as interaction_seconds,
-        sum(a.hold_seconds) filter (where a.is_answered) as hold_seconds,
+        case
+            when not bool_or(a.is_answered and a.is_hold_unreadable) then sum(a.hold_seconds) filter (where a.is_answered)
+        end as hold_seconds,
         case
             when not bool_or(a.is_answered and a.is_after_call_work_unreadable)
                 then sum(a.after_call_work_seconds) filter (where a.is_answered)
@@ -390,6 +392,7 @@ cross join lateral (
             interaction_seconds,
             hold_seconds,
             after_call_work_seconds,
+            hold_seconds is null and coalesce(extra ? 'holdDuration', false) as is_hold_unreadable,
             after_call_work_seconds is null and coalesce(extra ? 'afterCallWorkDuration', false) as is_after_call_work_unreadable,
             independent.is_answered(response, accepted_at, first_responded_at) as is_answered
         from smartassist.agent_segments

@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
-use smartassist_etl::sync::{AccountContext, Erasure, RunReport, erase};
+use smartassist_etl::sync::{AccountContext, Erasure, Retry, RunReport, erase};
 use smartassist_etl::time::Window;
 use smartassist_etl::transform::privacy::{IdentifierKind, Policy, PrivacyKey, Wanted};
 use tokio_util::sync::CancellationToken;
 
 use crate::support::{Job, Runs, Setup, TestDatabase, Verification, Verifies, instant};
+
+use super::retry_rejected::reject;
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 const EMAIL: &str = "zelda@example.com";
@@ -324,4 +326,58 @@ async fn only_keyed_hashes_of_what_was_erased_are_kept() {
     let plain =
         "select count(*) from smartassist_sync.erasures where value_hash in (sha256('s-1'), sha256('c-1'))";
     assert_eq!(database.number(plain).await, 0);
+}
+
+#[tokio::test]
+async fn who_is_named_after_the_erasure_loses_what_was_stored_before() {
+    let database = TestDatabase::migrated().await;
+    let agent = json!({"destinations": [{"queueId": "q", "respondingAgent": {"agentId": "a"}}]});
+    let nameless = api(&[
+        record("s-1", Some("c-1"), &agent),
+        record("s-2", None, &json!({})),
+        record("s-3", None, &json!({})),
+        json!({"sessionId": "s-4", "csatFeedback": "I am Zelda"}),
+        record("s-5", None, &json!({})),
+    ])
+    .await;
+    refetch(&nameless, &database).await;
+    let erased = forget(&database, IdentifierKind::Email, EMAIL).await;
+    assert_eq!(erased.deleted.sessions, 0);
+    let named = api(&[
+        record("s-1", Some("c-1"), &zelda()),
+        // What is rejected says whose it is, too.
+        json!({"sessionId": "s-2", "customerinfo": {"CustomerEmail": EMAIL}}),
+        record("s-3", None, &zelda()),
+        record("s-4", None, &zelda()),
+        record("s-5", None, &json!({})),
+    ])
+    .await;
+    for _ in 0..2 {
+        let again = refetch(&named, &database).await;
+        assert_eq!((again.counters.left_out, again.counters.unchanged), (3, 1));
+        assert_eq!(sessions(&database).await, "s-5");
+        let left = "select concat_ws(' ', (select count(*) from smartassist.raw_interactions), (select count(*) from smartassist.agent_segments), \
+                    (select count(*) from smartassist.fact_interactions), (select sum(interactions) from smartassist_sync.interactions_by_day), \
+                    (select count(*) from smartassist_sync.rejected_records))";
+        assert_eq!(database.text(left).await, "1 0 1 1 0");
+    }
+}
+
+#[tokio::test]
+async fn a_retry_deletes_the_rejected_text_of_an_erased_customer() {
+    let database = TestDatabase::migrated().await;
+    let setup = api(&[record("s-1", None, &json!({}))]).await;
+    refetch(&setup, &database).await;
+    forget(&database, IdentifierKind::Email, EMAIL).await;
+    reject(&database, &record("s-1", None, &zelda()).to_string()).await;
+    reject(&database, &record("s-2", None, &json!({})).to_string()).await;
+    let mut retry = Retry::default();
+    worker(&setup, &database)
+        .retry_rejected(&mut retry, &CancellationToken::new())
+        .await
+        .unwrap();
+    assert_eq!((retry.report.left_out, retry.report.stored), (1, 1));
+    assert_eq!(sessions(&database).await, "s-2");
+    let texts = "select count(*) from smartassist_sync.rejected_records";
+    assert_eq!(database.number(texts).await, 1);
 }

@@ -180,3 +180,52 @@ async fn records_of_a_constant_id_count_each_beside_a_conversation() {
     assert_eq!(past.database.text(counted).await, "52 51");
     assert_eq!(differing(&past.database).await, "");
 }
+
+#[tokio::test]
+async fn a_replay_without_changes_forgets_names_that_rules_replaced() {
+    let mut past = past().await;
+    let names = "select string_agg(agent_name, ',' order by agent_name) from smartassist.agents";
+    let before = past.database.text(names).await;
+    let mut hashed = Policy {
+        key: Some(key()),
+        ..Policy::default()
+    };
+    *hashed.rule_mut(Class::Agent) = Rule::Hash;
+    past.worker.policy = Arc::new(hashed.clone());
+    past.refresh_in_an_hour(ALL).await;
+    assert_eq!(replay(&past.setup, &past.database, hashed).await.updated, 0);
+    let after = past.database.text(names).await;
+    let is_left = |name: &str| after.split(',').any(|left| left == name);
+    assert!(!before.split(',').any(is_left), "{before}, {after}");
+}
+
+#[tokio::test]
+async fn the_twenty_first_record_makes_an_id_a_constant_and_back() {
+    let setup = Setup::start().await;
+    let add = |setup: &Setup, number: i64| {
+        let start = instant("2026-01-10T10:00:00Z") + TimeDelta::minutes(number);
+        let record = json!({
+            "conversationId": "c-1", "sessionId": format!("s-{number}"), "userId": format!("u-{number}"), "sessionStartTime": start,
+            "destinations": [{"queueId": "q", "EnterTime": "2026-01-10T10:00:10", "respondingAgent": {"agentId": "a", "assignedAt": "2026-01-10T10:00:12"}}],
+        });
+        setup.simulator.world().insert_raw(start, &record);
+    };
+    (0..20).for_each(|number| add(&setup, number));
+    let past = Past::of_setup(setup).await;
+    let counted = "select concat_ws(' ', count(*), sum(conversations), (select count(*) from smartassist_bi.queue_visits), \
+                   (select count(*) from smartassist_bi.agent_offers)) from smartassist_bi.interactions";
+    assert_eq!(past.database.text(counted).await, "20 1 1 1");
+    add(&past.setup, 20);
+    past.refresh_in_an_hour(ALL).await;
+    assert_eq!(past.database.text(counted).await, "21 21 21 21");
+    assert_eq!(differing(&past.database).await, "");
+    add(&past.setup, 21);
+    past.refresh_in_an_hour(ALL).await;
+    assert_eq!(past.database.text(counted).await, "22 22 22 22");
+    for (user, left) in [("u-3", "21 21 21 21"), ("u-7", "20 1 1 1"), ("u-9", "19 1 1 1")] {
+        let wanted = Wanted::new(IdentifierKind::UserId, user, &key()).unwrap();
+        erase(&past.database.pool, &wanted, &key(), false).await.unwrap();
+        assert_eq!(past.database.text(counted).await, left);
+        assert_eq!(differing(&past.database).await, "");
+    }
+}

@@ -82,6 +82,52 @@ async fn a_bomb_of_nested_texts_ends_neither_sync_replay_nor_erase() {
 }
 
 #[tokio::test]
+async fn a_stored_bomb_stops_nobody_who_reads_its_rows() {
+    let setup = Setup::start().await;
+    let database = TestDatabase::migrated().await;
+    let add_record = |session: &str, fields: &str| {
+        let record = format!(
+            r#"{{"conversationId":"c-1","sessionId":"{session}","sessionStartTime":"2026-01-10T10:00:00"{fields}}}"#
+        );
+        add_text(&setup, record);
+    };
+    add_record("s-1", &format!(r#","skills":{}"#, bomb(70)));
+    let novel = format!(r#"{{"queueId":"q","novel":{}}}"#, bomb(70));
+    add_record("s-2", &format!(r#","destinations":[{novel}]"#));
+    let refused = r#"{"$serde_json::private::Number":"x"}"#;
+    add_record(
+        "s-3",
+        &format!(r#","destinations":[{{"respondingAgent":{{"snoozeinfo":{refused},"novel":{refused}}}}}]"#),
+    );
+    // Within the limit of nesting in its record, and beyond it in a list of rows.
+    let deep = "[".repeat(125) + &"]".repeat(125);
+    add_record(
+        "s-4",
+        &format!(r#","destinations":[{deep}],"sessionleveltags":[{deep}]"#),
+    );
+    assert_eq!(setup.sync(&database).await.counters.inserted, 4);
+    add_record("s-5", "");
+    read_again(&setup, &database).await;
+    database.rebuild_facts("acct-sim").await;
+    let counted = "select count(*) * 10 + sum(conversations) from smartassist.fact_interactions";
+    assert_eq!(database.number(counted).await, 51);
+}
+
+#[tokio::test]
+async fn a_replay_finds_numbers_with_exponents_unchanged() {
+    let setup = Setup::start().await;
+    let database = TestDatabase::migrated().await;
+    let record = r#"{"sessionId":"s-1","sessionStartTime":"2026-01-10T10:00:00","metaInfo":{"level":1e-7,"odd":[-0,1.50E1,1e300,1e9999]},
+        "novel":-1e-5,"sessionleveltags":[{"name":"n","value":1e9},{"name":"n","value":1e400,"novel":-0.0}]}"#;
+    add_text(&setup, record.to_owned());
+    setup.sync(&database).await;
+    let versions = database.row_versions().await;
+    let replayed = replay(&setup, &database, Policy::default()).await;
+    assert_eq!((replayed.updated, replayed.unchanged), (0, 1));
+    assert_eq!(database.row_versions().await, versions);
+}
+
+#[tokio::test]
 async fn a_day_of_rejected_records_is_bounded_then_counted() {
     let setup = Setup::start().await;
     let database = TestDatabase::migrated().await;

@@ -106,3 +106,23 @@ async fn privacy_rules_reach_raw_records_that_cannot_be_rebuilt() {
     replay(&setup, &database, dropping).await;
     assert_eq!(database.row_versions().await, versions);
 }
+
+#[tokio::test]
+async fn a_refused_record_that_is_read_twice_counts_once() {
+    let (setup, database) = loaded().await;
+    make_old(&database).await;
+    let key = database
+        .text("select interaction_key::text from smartassist.sessions where conversation_id is not null limit 1")
+        .await;
+    database
+        .execute(&format!(
+            "alter table smartassist.sessions add constraint refuses check (interaction_key <> '{key}' or channel = 'old') not valid; \
+             update smartassist.raw_interactions set fetched_at = now() where interaction_key = '{key}'"
+        ))
+        .await;
+    let replayed = replay(&setup, &database, Policy::default()).await;
+    assert_eq!(
+        (replayed.outcome, replayed.updated, replayed.rejected),
+        (Some(Outcome::Failed), COUNT as u64 - 1, 1)
+    );
+}

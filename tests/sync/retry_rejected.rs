@@ -1,8 +1,15 @@
 //! Trying rejected records again, as after an upgrade.
 
+use std::sync::Arc;
+
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use smartassist_etl::sync::{AccountContext, Retry, RetryReport};
+use smartassist_etl::time::Clock;
+use smartassist_etl::transform::privacy::Policy;
+use smartassist_etl::transform::{Origin, RecordText, transform_stored};
+use smartassist_etl::warehouse::left_out::StoreLimits;
+use smartassist_etl::warehouse::rejections::{self, Retried};
 use tokio_util::sync::CancellationToken;
 
 use crate::support::{Setup, TestDatabase, instant};
@@ -108,4 +115,88 @@ async fn the_newest_of_several_readable_versions_becomes_the_row() {
     let rows =
         "select string_agg(session_id || ' ' || channel, ', ' order by session_id) from smartassist.sessions";
     assert_eq!(database.text(rows).await, "s-new v3, s-row v2");
+}
+
+/// Whether or not raw records are kept, which say when their version was fetched.
+#[tokio::test]
+async fn a_newer_version_that_is_readable_later_still_becomes_the_row() {
+    for keeps_raw in [true, false] {
+        let setup = Setup::start().await;
+        let database = TestDatabase::migrated().await;
+        setup.sync(&database).await;
+        let version = |channel: &str| {
+            json!({"sessionId": "s-1", "sessionStartTime": "2026-01-10T10:00:00", "channel": channel})
+                .to_string()
+        };
+        let older = version("v2");
+        for (payload, seen) in [
+            (older.as_str(), "2026-01-15T13:00:00Z"),
+            ("v3", "2026-01-15T13:15:00Z"),
+        ] {
+            reject(&database, payload).await;
+            sqlx::query(
+                "update smartassist_sync.rejected_records set interaction_key = smartassist.interaction_key('acct-sim', null, 's-1'), last_seen_at = $1 \
+                 where payload = $2",
+            )
+            .bind(instant(seen))
+            .bind(payload)
+            .execute(&database.pool)
+            .await
+            .unwrap();
+        }
+        setup.pass(chrono::TimeDelta::hours(3));
+        let mut worker = setup.worker(&database.pool);
+        Arc::make_mut(&mut worker.storage).raw = keeps_raw;
+        assert_eq!(retry(&worker).await.stored, 1);
+        // A later program can read what this one cannot.
+        sqlx::query("update smartassist_sync.rejected_records set payload = $1 where payload = 'v3'")
+            .bind(version("v3"))
+            .execute(&database.pool)
+            .await
+            .unwrap();
+        setup.pass(chrono::TimeDelta::hours(3));
+        assert_eq!(retry(&worker).await.stored, 1, "{keeps_raw}");
+        let row = "select string_agg(channel, ' ') from smartassist.sessions";
+        assert_eq!(database.text(row).await, "v3");
+    }
+}
+
+#[tokio::test]
+async fn what_was_resolved_or_deleted_since_it_was_listed_stays_so() {
+    let setup = Setup::start().await;
+    let database = TestDatabase::migrated().await;
+    setup.sync(&database).await;
+    for (meanwhile, retried) in [
+        (
+            "update smartassist_sync.rejected_records set resolved_at = now()",
+            Retried::WasStored,
+        ),
+        ("delete from smartassist_sync.rejected_records", Retried::LeftOut),
+    ] {
+        let payload = r#"{"sessionId":"s-1","sessionStartTime":"2026-01-10T15:30:00"}"#;
+        database
+            .execute("delete from smartassist_sync.rejected_records")
+            .await;
+        reject(&database, payload).await;
+        let listed = rejections::next(&database.pool, "acct-sim", None, true)
+            .await
+            .unwrap();
+        database.execute(meanwhile).await;
+        let origin = Origin {
+            account_id: "acct-sim",
+            time_zone_offset: -330,
+        };
+        let interaction = transform_stored(&RecordText::of(payload), origin, &Policy::default()).unwrap();
+        let limits = StoreLimits::default();
+        let store = rejections::store(
+            &database.pool,
+            ("acct-sim", setup.clock.now()),
+            &limits,
+            &listed[0],
+            &interaction,
+            (true, true),
+        );
+        assert_eq!(store.await.unwrap(), retried);
+        assert_eq!(database.counts().await[0], 0);
+    }
 }

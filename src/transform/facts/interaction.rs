@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value};
 
 use super::{
-    FactBasis, Instant, InteractionFact, Step, agent_key, count, has_unreadable_work, is_answered, label,
-    seconds_between, work_ended_at,
+    FactBasis, Instant, InteractionFact, Step, agent_key, count, has_unreadable_hold, has_unreadable_work,
+    is_answered, label, seconds_between, work_ended_at,
 };
 use crate::transform::{AgentSegment, JsonText, Rows, Session, Tag, TagScope};
 
@@ -114,17 +114,17 @@ impl Worked {
             let known = answered.iter().filter_map(|segment| of(segment)).map(i64::from);
             known.reduce(|all, one| all + one)
         };
-        let is_any_without = answered
-            .iter()
-            .any(|segment| segment.interaction_seconds.is_none());
-        let is_any_unreadable = answered.iter().any(|segment| has_unreadable_work(segment));
+        let any = |is: fn(&AgentSegment) -> bool| answered.iter().any(|segment| is(segment));
+        let is_any_without = any(|segment| segment.interaction_seconds.is_none());
+        let is_any_hold_unreadable = any(has_unreadable_hold);
+        let is_any_work_unreadable = any(has_unreadable_work);
         let interaction_seconds = sum(|segment| segment.interaction_seconds).filter(|_| !is_any_without);
         let after_call_work_seconds =
-            sum(|segment| segment.after_call_work_seconds).filter(|_| !is_any_unreadable);
-        let handled = interaction_seconds.filter(|_| !is_any_unreadable);
+            sum(|segment| segment.after_call_work_seconds).filter(|_| !is_any_work_unreadable);
+        let handled = interaction_seconds.filter(|_| !is_any_work_unreadable);
         Self {
             interaction_seconds,
-            hold_seconds: sum(|segment| segment.hold_seconds),
+            hold_seconds: sum(|segment| segment.hold_seconds).filter(|_| !is_any_hold_unreadable),
             after_call_work_seconds,
             handle_seconds: handled.map(|spoken| spoken + after_call_work_seconds.unwrap_or(0)),
         }

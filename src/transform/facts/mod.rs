@@ -335,9 +335,17 @@ pub fn dimension_key<'a>(id: Option<&'a str>, name: Option<&'a str>) -> &'a str 
 }
 
 /// It was sent, but could not be read.
+fn is_unreadable(segment: &AgentSegment, name: &str) -> bool {
+    let is_left_over = |extra: &JsonText| extra.value().get(name).is_some();
+    segment.extra.as_ref().is_some_and(is_left_over)
+}
+
 fn has_unreadable_work(segment: &AgentSegment) -> bool {
-    let is_left_over = |extra: &JsonText| extra.value().get("afterCallWorkDuration").is_some();
-    segment.after_call_work_seconds.is_none() && segment.extra.as_ref().is_some_and(is_left_over)
+    segment.after_call_work_seconds.is_none() && is_unreadable(segment, "afterCallWorkDuration")
+}
+
+fn has_unreadable_hold(segment: &AgentSegment) -> bool {
+    segment.hold_seconds.is_none() && is_unreadable(segment, "holdDuration")
 }
 
 /// Including after-call work.

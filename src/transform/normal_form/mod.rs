@@ -45,31 +45,36 @@ pub fn user_id(text: &str) -> Option<String> {
 /// Plain decimal digits: 1e0 is 1.
 pub fn number_text(number: &Number) -> String {
     let text = number.to_string();
-    plain_decimal(&text).unwrap_or(text)
+    let Some(plain) = plain_number(&text) else {
+        return text;
+    };
+    match plain.split_once('.') {
+        Some(_) => plain.trim_end_matches('0').trim_end_matches('.').to_owned(),
+        None => plain,
+    }
 }
 
-fn plain_decimal(text: &str) -> Option<String> {
+/// As PostgreSQL prints a `numeric`: without an exponent, with the zeros at its end. `None` beyond any use.
+pub fn plain_number(text: &str) -> Option<String> {
     let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
     let exponent: isize = exponent.parse().ok()?;
-    let (sign, mantissa) = match mantissa.strip_prefix('-') {
-        Some(rest) => ("-", rest),
-        None => ("", mantissa),
-    };
-    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
     if exponent.unsigned_abs() > LONGEST_EXPONENT {
         return None;
     }
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let (sign, whole) = match whole.strip_prefix('-') {
+        Some(whole) if mantissa.contains(|c| matches!(c, '1'..='9')) => ("-", whole),
+        Some(whole) => ("", whole),
+        None => ("", whole),
+    };
     let zeros = "0".repeat(exponent.unsigned_abs());
     let digits = format!("{zeros}{whole}{fraction}{zeros}");
     let point = (zeros.len() + whole.len()).checked_add_signed(exponent)?;
-    let whole = digits[..point].trim_start_matches('0');
-    let fraction = digits[point..].trim_end_matches('0');
-    Some(match (whole, fraction) {
-        ("", "") => "0".to_owned(),
-        ("", fraction) => format!("{sign}0.{fraction}"),
-        (whole, "") => format!("{sign}{whole}"),
-        (whole, fraction) => format!("{sign}{whole}.{fraction}"),
-    })
+    let end = point.max(digits.len() - zeros.len());
+    let (whole, fraction) = (digits[..point].trim_start_matches('0'), &digits[point..end]);
+    let whole = if whole.is_empty() { "0" } else { whole };
+    let dot = if fraction.is_empty() { "" } else { "." };
+    Some(format!("{sign}{whole}{dot}{fraction}"))
 }
 
 fn stands_for_nothing(text: &str) -> bool {

@@ -37,6 +37,15 @@ pub(super) async fn write(
     counted: &[Counted<'_>],
     others: &[Uuid],
 ) -> Result<(), LoadError> {
+    replace(connection, account_id, counted, (others, false)).await
+}
+
+async fn replace(
+    connection: &mut PgConnection,
+    account_id: &str,
+    counted: &[Counted<'_>],
+    (others, are_deleted): (&[Uuid], bool),
+) -> Result<(), LoadError> {
     let keys: BTreeSet<Uuid> = counted
         .iter()
         .map(|(key, _)| *key)
@@ -47,7 +56,7 @@ pub(super) async fn write(
     }
     let basis = basis(connection, account_id).await?;
     // Made while PostgreSQL is at work.
-    let clearing = clear(connection, account_id, counted, others, keys);
+    let clearing = clear(connection, account_id, (counted, others), keys, are_deleted);
     let (cleared, mut facts) = join(clearing, make(counted, &basis)).await;
     let (of_several, siblings, touched) = cleared?;
     let siblings: Vec<Counted<'_>> = siblings.iter().map(|(key, rows)| (*key, rows)).collect();
@@ -75,7 +84,7 @@ pub(super) async fn forget(
     account_id: &str,
     keys: &[Uuid],
 ) -> Result<(), LoadError> {
-    write(connection, account_id, &[], keys).await
+    replace(connection, account_id, &[], (keys, true)).await
 }
 
 async fn make<'a>(counted: &[Counted<'a>], basis: &FactBasis) -> Vec<(Uuid, Facts<'a>)> {
@@ -90,17 +99,21 @@ async fn make<'a>(counted: &[Counted<'a>], basis: &FactBasis) -> Vec<(Uuid, Fact
     facts
 }
 
-/// Returns records of conversations of several records, rows of those not counted, and contacts.
+/// Returns records of conversations of several records, rows of siblings, and contacts.
 async fn clear(
     connection: &mut PgConnection,
     account_id: &str,
-    counted: &[Counted<'_>],
-    others: &[Uuid],
+    (counted, others): (&[Counted<'_>], &[Uuid]),
     mut keys: BTreeSet<Uuid>,
+    are_deleted: bool,
 ) -> Result<(Vec<Uuid>, Vec<(Uuid, Rows)>, Vec<Touched>), LoadError> {
-    let of_several = of_several_records(connection, account_id, counted, others).await?;
-    let siblings = of_several.iter().filter(|key| !keys.contains(key));
-    let siblings: Vec<Uuid> = siblings.copied().collect();
+    let ids = conversations_of(connection, counted, others).await?;
+    let Siblings {
+        of_several,
+        of_constants,
+    } = siblings(connection, account_id, ids, &keys, are_deleted).await?;
+    let siblings = of_several.iter().chain(&of_constants).copied();
+    let siblings: Vec<Uuid> = siblings.filter(|key| !keys.contains(key)).collect();
     keys.extend(&siblings);
     let siblings = rebuild::rows(connection, &siblings).await?;
     let touched = delete(connection, &Vec::from_iter(keys)).await?;
@@ -204,17 +217,11 @@ async fn order_contacts(
     Ok(())
 }
 
-/// Id, records, number read of all.
-type Conversation = (String, Vec<Uuid>, i64);
-
-/// Several records of a conversation each have its stays and offers so far: these count once. An id of too many
-/// records is a constant and is ignored.
-async fn of_several_records(
+async fn conversations_of(
     connection: &mut PgConnection,
-    account_id: &str,
     counted: &[Counted<'_>],
     others: &[Uuid],
-) -> Result<Vec<Uuid>, LoadError> {
+) -> Result<BTreeSet<String>, LoadError> {
     let ids = counted
         .iter()
         .filter_map(|(_, rows)| rows.session.conversation_id.clone());
@@ -224,32 +231,67 @@ async fn of_several_records(
             "select distinct conversation_id from smartassist.sessions where interaction_key = any($1)",
         )
         .bind(others)
-        .fetch_all(&mut *connection)
+        .fetch_all(connection)
         .await?;
         ids.extend(of_others.into_iter().flatten());
     }
+    Ok(ids)
+}
+
+/// Id, records, number read of all.
+type Conversation = (String, Vec<Uuid>, i64);
+
+#[derive(Default)]
+struct Siblings {
+    /// Several records of a conversation each have its stays and offers so far: these count once.
+    of_several: Vec<Uuid>,
+    /// An id of too many records is a constant and is ignored. Of one that may just have become so, those that counted
+    /// once.
+    of_constants: Vec<Uuid>,
+}
+
+/// `keys`: of what is written, or deleted.
+async fn siblings(
+    connection: &mut PgConnection,
+    account_id: &str,
+    ids: BTreeSet<String>,
+    keys: &BTreeSet<Uuid>,
+    are_deleted: bool,
+) -> Result<Siblings, LoadError> {
     let mut ids = Vec::from_iter(ids);
+    let others = |records: &[Uuid]| -> Vec<Uuid> {
+        let others = records.iter().filter(|key| !keys.contains(key));
+        others.copied().collect()
+    };
     while !ids.is_empty() {
-        let most = ids.len() * MOST_SIBLINGS;
-        let several: Vec<Conversation> = sqlx::query_as(include_str!("conversations.sql"))
+        let most = bigint((ids.len() * MOST_SIBLINGS + keys.len()) as u64);
+        let mut several: Vec<Conversation> = sqlx::query_as(include_str!("conversations.sql"))
             .bind(account_id)
             .bind(&ids)
-            .bind(bigint(most as u64 + 1))
+            .bind(most + 1)
             .fetch_all(&mut *connection)
             .await?;
-        let constant = |(_, keys, _): &&Conversation| keys.len() > MOST_SIBLINGS;
-        if several
-            .first()
-            .is_none_or(|(.., read)| *read <= bigint(most as u64))
-        {
-            let records = several.iter().filter(|one| !constant(one));
-            return Ok(records.flat_map(|(_, keys, _)| keys).copied().collect());
+        let are_all_read = several.first().is_none_or(|(.., read)| *read <= most);
+        // Constants before and after, of which at least one is there if not all were read.
+        let constants = several.extract_if(.., |(_, records, _)| others(records).len() > MOST_SIBLINGS);
+        let constants: BTreeSet<String> = constants.map(|(id, ..)| id).collect();
+        if !are_all_read {
+            ids.retain(|id| !constants.contains(id));
+            continue;
         }
-        // Then at least one is a constant.
-        let constants: BTreeSet<&String> = several.iter().filter(constant).map(|(id, ..)| id).collect();
-        ids.retain(|id| !constants.contains(id));
+        let mut siblings = Siblings::default();
+        for (_, records, _) in several {
+            let others = others(&records);
+            let left = if are_deleted { others.len() } else { records.len() };
+            if left > MOST_SIBLINGS {
+                siblings.of_constants.extend(others);
+            } else {
+                siblings.of_several.extend(records);
+            }
+        }
+        return Ok(siblings);
     }
-    Ok(Vec::new())
+    Ok(Siblings::default())
 }
 
 /// Counts in the last record that reached a queue or an agent, else in the last one.
