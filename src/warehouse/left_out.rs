@@ -1,15 +1,16 @@
 use std::collections::{BTreeMap, HashSet};
 
 use chrono::{DateTime, Utc};
-use sqlx::{PgConnection, PgExecutor};
+use sqlx::{AssertSqlSafe, PgConnection, PgExecutor};
 use uuid::Uuid;
 
 use crate::postgres::Pool;
 use crate::transform::privacy::{Identifier, PrivacyKey};
 use crate::transform::{Interaction, Rejected};
 
-use super::recognized::{Recognized, erase_stored};
-use crate::ledger::LoadError;
+use super::interactions::delete_interactions;
+use super::siblings::MOST_SIBLINGS;
+use crate::ledger::{LoadError, bigint};
 
 #[derive(Debug, Clone, Copy, Default)]
 pub struct StoreLimits<'a> {
@@ -47,8 +48,8 @@ pub async fn check_key(executor: impl PgExecutor<'_>, key: Option<&PrivacyKey>) 
 pub(super) struct Kept<'a> {
     pub(super) interactions: Vec<&'a Interaction>,
     pub(super) rejected: Vec<&'a Rejected>,
-    /// Left out because its customer was erased.
-    pub(super) erased: Vec<Recognized<'a>>,
+    /// Of erased customers.
+    pub(super) erased: Vec<Uuid>,
 }
 
 /// Writers lock first, so they see finished erasures. Deletes what was stored before the API named its customer.
@@ -59,17 +60,41 @@ pub(super) async fn leave_out<'a>(
     rejected: &[&'a Rejected],
 ) -> Result<Kept<'a>, LoadError> {
     let kept = without(connection, limits, interactions, rejected).await?;
-    if let Some(key) = limits.key.filter(|_| !kept.erased.is_empty()) {
-        // Where a form of it without the customer came too, its ids may be many people's.
-        let others = kept.interactions.iter().map(|interaction| interaction.key);
-        let others: HashSet<Uuid> = others
-            .chain(kept.rejected.iter().filter_map(|record| record.key))
-            .collect();
-        let erased = kept.erased.iter().filter(|one| !others.contains(&one.key));
-        let erased: Vec<Recognized<'_>> = erased.copied().collect();
-        erase_stored(connection, limits.account_id, &erased, key).await?;
+    if !kept.erased.is_empty() {
+        delete_stored(connection, limits.account_id, &kept.erased).await?;
     }
     Ok(kept)
+}
+
+/// The newest version counts: of an erased customer, nothing. An id that many rejected records share says nothing of them.
+async fn delete_stored(
+    connection: &mut PgConnection,
+    account_id: &str,
+    keys: &[Uuid],
+) -> Result<(), LoadError> {
+    let stored: Vec<Uuid> = sqlx::query_scalar(
+        "select interaction_key from smartassist.sessions where interaction_key = any($1)",
+    )
+    .bind(keys)
+    .fetch_all(&mut *connection)
+    .await?;
+    let mut which = " and resolved_at is null";
+    if !stored.is_empty() {
+        delete_interactions(connection, account_id, &stored).await?;
+        // Those that became rows have no index.
+        which = "";
+    }
+    sqlx::query(AssertSqlSafe(format!(
+        "delete from smartassist_sync.rejected_records where id in (select id from ( \
+         select id, count(*) over (partition by interaction_key) as sharing from smartassist_sync.rejected_records \
+         where account_id = $1 and interaction_key = any($2){which}) as found where sharing <= $3)"
+    )))
+    .bind(account_id)
+    .bind(keys)
+    .bind(bigint(MOST_SIBLINGS as u64))
+    .execute(connection)
+    .await?;
+    Ok(())
 }
 
 async fn without<'a>(
@@ -113,14 +138,14 @@ async fn without<'a>(
     for (interaction, of) in interactions.iter().zip(&of_interactions) {
         let started_at = interaction.rows.session.session_started_at;
         if is_erased(of) {
-            kept.erased.push(Recognized::of(interaction));
+            kept.erased.push(interaction.key);
         } else if limits.kept_from.is_none_or(|from| started_at >= from) {
             kept.interactions.push(interaction);
         }
     }
     for (record, of) in rejected.iter().zip(&of_rejected) {
         if is_erased(of) {
-            kept.erased.extend(Recognized::of_rejected(record));
+            kept.erased.extend(record.key);
         } else {
             kept.rejected.push(record);
         }

@@ -11,7 +11,6 @@ pub mod interactions;
 pub mod left_out;
 mod missing;
 pub mod moved;
-mod recognized;
 pub mod rejections;
 pub mod replay;
 pub mod reporting;

@@ -246,38 +246,3 @@ async fn a_constant_id_in_every_row_is_counted_and_not_read() {
     assert_eq!((erasure.deleted.sessions, erasure.mentions()), (1, 0));
     assert_eq!(number_of(&database, "smartassist.sessions").await, 20_000);
 }
-
-#[tokio::test]
-async fn a_stored_version_that_names_somebody_else_stays() {
-    for rule in [Rule::Keep, Rule::Hash] {
-        let before = [
-            record("s-1", None, Some(&number(1))),
-            record("s-2", None, Some(&number(2))),
-            record("s-3", None, None),
-        ];
-        let mut both = record("s-2", None, Some(PHONE));
-        both["metaInfo"] = json!({"caller": number(2)});
-        let after = [
-            record("s-1", None, Some(PHONE)),
-            both,
-            record("s-3", None, Some(PHONE)),
-        ];
-        let database = TestDatabase::migrated().await;
-        for (records, left_out, stored) in [(&before, 0, 3), (&after, 3, 1)] {
-            let setup = api(records).await;
-            let mut worker = worker(&setup, &database);
-            Arc::make_mut(&mut worker.policy).customer = rule;
-            let report = refetch(&worker, &database).await;
-            assert_eq!(report.counters.left_out, left_out, "{rule:?}");
-            assert_eq!(
-                number_of(&database, "smartassist.sessions").await,
-                stored,
-                "{rule:?}"
-            );
-            let erasure = forget(&database, IdentifierKind::Phone, PHONE).await;
-            assert_eq!(erasure.deleted.sessions, 0);
-        }
-        let left = database.text("select session_id from smartassist.sessions").await;
-        assert_eq!(left, "s-1");
-    }
-}

@@ -90,6 +90,26 @@ async fn a_request_that_somebody_cancels_is_no_success_and_is_not_asked_for_agai
 }
 
 #[tokio::test]
+async fn what_is_new_meanwhile_is_polled_while_a_command_works() {
+    let past = with_december(3_000).await;
+    let id = asked(&past).await;
+    let hold = past.setup.hold_answers();
+    let stop = CancellationToken::new();
+    let (report, ()) = tokio::join!(sync::see_through(&past.worker, id, &stop), async {
+        past.setup.until_in_flight(1).await;
+        past.setup.pass(TimeDelta::minutes(20));
+        past.setup.simulator.world().arrive(5, TimeDelta::minutes(15));
+        past.setup.hold_no_more();
+        let polled =
+            "select count(*) from smartassist.sessions where session_started_at > '2026-01-15T11:58:00Z'";
+        past.database.until("what is new", polled, |new| new == 5).await;
+        hold.cancel();
+    });
+    assert_eq!(report.outcome, Outcome::Succeeded, "{report:?}");
+    assert_eq!(past.database.counts().await[0], 3_015);
+}
+
+#[tokio::test]
 async fn what_another_worker_made_of_a_request_is_told_by_whoever_asked() {
     for (state, outcome) in [
         ("done", Outcome::Succeeded),

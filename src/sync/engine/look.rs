@@ -78,13 +78,15 @@ impl Engine {
 
     /// A poll that is due moves the end of what is read.
     fn due(&mut self) -> Vec<(RefreshPolicy, DateTime<Utc>)> {
-        if !matches!(self.goal, Goal::Serve(_)) {
-            return Vec::new();
-        }
+        let policies = match self.goal {
+            Goal::Everything(_) => return Vec::new(),
+            Goal::Request(_) => Vec::new(),
+            Goal::Serve(_) => self.account.sync.policies(),
+        };
         let (sync, now) = (&self.account.sync, self.account.clock.now());
         let is_poll_due = self.ticks.due("poll", &sync.poll, now).is_some();
         let mut due = Vec::new();
-        for policy in sync.policies() {
+        for policy in policies {
             let name = format!("refresh {}", policy.name);
             if let Some(tick) = self.ticks.due(&name, &policy.every, now) {
                 due.push((policy, tick));

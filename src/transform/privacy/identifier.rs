@@ -235,37 +235,6 @@ fn normalized(kind: IdentifierKind, value: &str) -> Result<String, &'static str>
     }
 }
 
-/// Whether a stored record names a customer by a phone or an e-mail address, and none whom the version of these identifiers
-/// and this text names.
-pub fn names_another(
-    stored: &Value,
-    (identifiers, payload): (&[Identifier], &str),
-    key: &PrivacyKey,
-) -> bool {
-    const TELLING: [IdentifierKind; 2] = [IdentifierKind::Phone, IdentifierKind::Email];
-    let mut names_any = false;
-    for (holds, text) in values_of_any(stored) {
-        let tokens = text.split(' ').filter(|token| {
-            let kind = kind_of_token(token);
-            TELLING.iter().any(|telling| kind == Some(telling.as_str()))
-        });
-        let forms = normal_forms(holds, &text);
-        let forms = forms.iter().filter(|(kind, form)| {
-            TELLING.contains(kind) && (*kind == IdentifierKind::Email || form.len() >= SHORTEST_PHONE)
-        });
-        for is_theirs in tokens
-            .map(|token| payload.contains(token))
-            .chain(forms.map(|(kind, form)| identifiers.contains(&Identifier::of(*kind, form, key))))
-        {
-            if is_theirs {
-                return false;
-            }
-            names_any = true;
-        }
-    }
-    names_any
-}
-
 /// Text that is no JSON becomes a string.
 pub fn value_of(text: &str) -> Value {
     json::parse(text).unwrap_or_else(|_| Value::String(unescaped(text).into_owned()))

@@ -14,7 +14,7 @@ use super::coerce::FieldKind;
 use super::fields::TABLES;
 use super::normal_form::{emails, number_text, phone_of_id, phones, user_id};
 
-pub use identifier::{Identifier, IdentifierKind, Wanted, Whose, names_another, value_of};
+pub use identifier::{Identifier, IdentifierKind, Wanted, Whose, value_of};
 
 pub(super) use customer::{values, values_of_any, values_of_text};
 pub(super) use identifier::{hints, is_shadow_channel, shadowed_conversation};
