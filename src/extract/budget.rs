@@ -140,7 +140,6 @@ impl Budget {
         until - now
     }
 
-    /// Requests of an earlier process, as (count, time since the last one ended).
     pub fn spent_before(&self, requests: impl IntoIterator<Item = (usize, Duration)>) {
         let mut state = self.state();
         // More has no effect.

@@ -121,7 +121,6 @@ pub enum ProblemCode {
 type Meaning = (ProblemCode, &'static str, Severity, &'static str, &'static str);
 
 impl ProblemCode {
-    /// Code, spelling, severity, text and remedy, in the order of the codes.
     const MEANINGS: [Meaning; 9] = [
         (
             Self::BulkMissing,

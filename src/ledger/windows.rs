@@ -1,4 +1,4 @@
-//! A new counter of windows and runs also needs columns and a place that shows it.
+//! A new counter also needs columns and a place that shows it.
 
 use std::ops::AddAssign;
 use std::sync::LazyLock;

@@ -182,7 +182,6 @@ impl Health {
         }
     }
 
-    /// Zero without work.
     pub fn idle_for(&self) -> Duration {
         self.working_since.map_or(Duration::ZERO, |since| since.elapsed())
     }

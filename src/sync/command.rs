@@ -141,7 +141,7 @@ pub async fn fulfil(
     }
 }
 
-/// Watches the request while a daemon works on it, and works on it itself otherwise. The ledger says how it ended.
+/// Watches the request while a daemon has it, else works on it; the ledger says how it ended.
 pub async fn see_through(account: &AccountContext, id: i64, stop: &CancellationToken) -> RunReport {
     let mut watch = Watch::default();
     let mut yields_until = Instant::now();
@@ -207,9 +207,9 @@ pub async fn compared(account: &AccountContext, request: i64) -> Result<Vec<DayC
     Ok(days)
 }
 
-/// What others make of a request.
 struct Watch {
-    began: Instant,
+    records: u64,
+    moved_at: Instant,
     looks: u32,
     made_before: Option<u64>,
 }
@@ -217,7 +217,8 @@ struct Watch {
 impl Default for Watch {
     fn default() -> Self {
         Self {
-            began: Instant::now(),
+            records: 0,
+            moved_at: Instant::now(),
             looks: 0,
             made_before: None,
         }
@@ -244,8 +245,12 @@ impl Watch {
             );
         }
         self.looks += 1;
+        // A comparison counts all days before it notes the first.
+        if counters.records != self.records {
+            (self.records, self.moved_at) = (counters.records, Instant::now());
+        }
         let quiet = Duration::try_from_secs_f64(progress.quiet_seconds).unwrap_or_default();
-        let has_stalled = quiet.min(self.began.elapsed()) > account.stalled_after();
+        let has_stalled = quiet.min(self.moved_at.elapsed()) > account.stalled_after();
         has_stalled.then(|| RunReport::of_failure(stalled()).said())
     }
 }

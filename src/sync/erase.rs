@@ -22,7 +22,6 @@ pub struct Erasure {
     theirs: BTreeSet<RecordKey>,
     /// Kept, because doubtful: an ambiguous mention or a shared id.
     pub mentioned_in: BTreeSet<RecordKey>,
-    /// Kept, because doubtful.
     pub mentioned_in_rejected: Vec<RecordKey>,
 }
 

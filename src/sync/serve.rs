@@ -18,7 +18,6 @@ use super::account::{AccountContext, Health, HeldLease};
 use super::engine::{self, Goal};
 use super::report::RunReport;
 
-/// How soon a command's handed-over lease is taken.
 pub(super) const LOOK_FOR_LEASE: Duration = Duration::from_secs(5);
 
 /// One engine after the other, until stopped; each begins from the ledger.

@@ -1,4 +1,4 @@
-//! Closes a run that has nothing left, and all when the engine stops.
+//! Closes runs.
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;

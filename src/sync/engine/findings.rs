@@ -1,4 +1,4 @@
-//! What a run showed of the API, of gaps and of missing interactions.
+//! What a run showed.
 
 use tracing::{error, info, warn};
 

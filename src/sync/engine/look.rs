@@ -200,7 +200,7 @@ impl Engine {
         }
     }
 
-    /// While the engine runs, failed windows are tried again after a rest.
+    /// A daemon tries failed windows again.
     fn end_or_rest(&mut self, place: usize) {
         let goes_on = matches!(self.goal, Goal::Serve(_));
         let source = &mut self.sources[place];

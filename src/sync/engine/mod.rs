@@ -65,7 +65,6 @@ const GAPS_IN_A_RUN: usize = 20;
 /// An interaction that changes all the time must not use up the budget.
 const MOST_READ_AGAIN: usize = 10;
 
-/// Doubles each time.
 const FIRST_REST: Duration = Duration::from_secs(60);
 const RESTS_OF_A_REQUEST: u32 = 3;
 
@@ -105,7 +104,6 @@ struct Flight {
 
 type ReadTask = (Fetch, Knowledge, Result<Found, LoadError>);
 
-/// A run, and the watermark.
 type Opened = (SourceId, i64, DateTime<Utc>);
 
 #[derive(Debug)]
@@ -164,9 +162,7 @@ pub(super) struct Engine {
     failures_in_a_row: usize,
     rests_until: Option<Instant>,
     ended: Vec<i64>,
-    /// Of the goal.
     report: Option<RunReport>,
-    /// Of everything else.
     others: Option<RunReport>,
 }
 

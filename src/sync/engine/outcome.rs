@@ -1,4 +1,4 @@
-//! What becomes of windows once they are read, and once they are written.
+//! What becomes of windows that were read, or written.
 
 use chrono::{DateTime, Utc};
 use tokio::task::{Id, JoinError};

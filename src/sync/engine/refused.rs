@@ -1,5 +1,4 @@
-//! A refused window is too long, or older than what the API serves, or refused for another reason: a search tells
-//! the last two apart, once a run.
+//! A refused window is too long, too old, or refused for another reason: a search tells the last two apart, once a run.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use tracing::debug;
@@ -20,7 +19,6 @@ use super::{Effect, Engine, Flight};
 /// Longer windows may exceed the API's limit, which may count days differently.
 const LONGEST_SAFE: TimeDelta = TimeDelta::days(1);
 
-/// How exactly the edge is known.
 const EDGE: TimeDelta = TimeDelta::minutes(1);
 
 /// The edge moves while it is searched.
@@ -64,13 +62,11 @@ impl Horizon {
         self.longest_served = self.longest_served.max(window.end - window.start);
     }
 
-    /// Windows wait for what it finds.
     pub(super) fn is_searched(&self) -> bool {
         self.search == Search::GoesOn
     }
 }
 
-/// Why no edge was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum NoEdge {
     /// What is newest is refused too.
@@ -186,7 +182,7 @@ fn before(end: DateTime<Utc>) -> Window {
 }
 
 impl WindowSource {
-    /// The end of the newest minute that is refused for its age; the window of `fetch` was refused.
+    /// The end of the newest minute that is too old; the window of `fetch` was refused.
     pub(super) async fn edge(&self, fetch: &Fetch, until: DateTime<Utc>) -> Result<DateTime<Utc>, NoEdge> {
         match self.is_refused(before(until), fetch).await {
             Some(false) => {}
