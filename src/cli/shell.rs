@@ -19,6 +19,9 @@ const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
 const LOG_INTERVAL: Duration = Duration::from_secs(60);
 
+/// A daemon that restarts starts the private server, and would wait for ours.
+const LEFT_TO_A_DAEMON: Duration = Duration::from_secs(15);
+
 /// Limits short attempts, because the work may bring the database down.
 const MAX_SHORT_ATTEMPTS: u32 = 60;
 const SHORT_ATTEMPT: Duration = Duration::from_secs(60);
@@ -118,7 +121,7 @@ impl Shell<'_> {
             let is_back = tokio::select! {
                 is_back = self.wait_for_database(short_attempts) => is_back,
                 () = self.stop.cancelled() => false,
-                // A private server does not restart.
+                // Our own private server does not restart.
                 ended = self.database.server_ended() => {
                     give_up(&mut *self.outage.lock().await, chain(&ended).to_string());
                     false
@@ -145,7 +148,7 @@ impl Shell<'_> {
         let mut logged_at: Option<Instant> = None;
         loop {
             let waited_seconds = since.elapsed().as_secs();
-            let Some(error) = self.why_out_of_reach().await else {
+            let Some(error) = self.why_out_of_reach(since.elapsed()).await else {
                 if logged_at.is_some() {
                     info!(waited_seconds, "the database is back, going on");
                 }
@@ -171,8 +174,10 @@ impl Shell<'_> {
         }
     }
 
-    async fn why_out_of_reach(&self) -> Option<String> {
-        if let Err(error) = self.database.rejoin(self.config).await {
+    async fn why_out_of_reach(&self, waited: Duration) -> Option<String> {
+        if waited >= LEFT_TO_A_DAEMON
+            && let Err(error) = self.database.rejoin(self.config).await
+        {
             return Some(chain(&error).to_string());
         }
         match postgres::ping(&self.database.pool).await {

@@ -113,14 +113,11 @@ pub async fn traits(executor: impl PgExecutor<'_>, account_id: &str) -> Result<V
     Ok(traits.unwrap_or_else(|| Value::Object(serde_json::Map::new())))
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, FromRow)]
 pub struct RememberedTraits {
     /// Windows whose proof it contradicts: their stretches are read again.
     pub withdrawn: i64,
     pub watermark: DateTime<Utc>,
-    /// Of those, what the head does not reach.
-    #[sqlx(json)]
-    pub older: Vec<Window>,
 }
 
 /// Stores what is known of the API, and withdraws coverage that rested on what it contradicts.
@@ -135,6 +132,7 @@ pub async fn remember_traits(
     let row = lease
         .query(fenced!(include_str!("remember_traits.sql")))
         .bind(traits)
+        .bind(RULES)
         .fetch_optional(executor)
         .await?;
     Ok(RememberedTraits::from_row(&row.ok_or(LoadError::LeaseLost)?)?)

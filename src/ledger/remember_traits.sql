@@ -36,6 +36,27 @@ withdrawn as (
 ),
 left_over as (
     select coalesce(range_agg(range), '{}') as ranges, count(*) as windows from withdrawn
+),
+open as (
+    update smartassist_sync.requests as request
+    set remaining = request.remaining + request.range * left_over.ranges
+    from before
+    cross join left_over
+    where request.account_id = before.account_id and request.state = 'open' and request.purpose <> 'verify'
+),
+-- The head reaches back to start_from only.
+older as (
+    insert into smartassist_sync.requests (account_id, purpose, range, remaining, since, rules, filters_digest, requested_by)
+    select
+        account.account_id, 'backfill', stretches.older, stretches.older, '-infinity', $5,
+        sha256(convert_to(account.filters::text, 'UTF8')), $2
+    from before
+    join smartassist_sync.accounts as account on account.account_id = before.account_id
+    cross join left_over
+    cross join lateral (
+        select left_over.ranges * tstzmultirange(tstzrange(null, account.start_from)) as older
+    ) as stretches
+    where not isempty(stretches.older)
 )
 update smartassist_sync.accounts as account
 set api_traits = before.now,
@@ -48,14 +69,4 @@ set api_traits = before.now,
 from before
 cross join left_over
 where account.account_id = before.account_id
-returning
-    left_over.windows as withdrawn,
-    account.watermark,
-    -- The head reaches back to start_from only.
-    coalesce(
-        (
-            select jsonb_agg(jsonb_build_object('start', lower(stretch), 'end', upper(stretch)) order by stretch)
-            from unnest(left_over.ranges * tstzmultirange(tstzrange(null, account.start_from))) as stretch
-        ),
-        '[]'
-    ) as older
+returning left_over.windows as withdrawn, account.watermark

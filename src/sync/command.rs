@@ -159,18 +159,21 @@ pub async fn see_through(account: &AccountContext, id: i64, stop: &CancellationT
             Ok(None) => None,
             Err(error) => return RunReport::not_begun(account.name(), &error),
         };
-        let progress = match requests::progress(&account.pool, id).await {
-            Ok(progress) => progress,
-            Err(error) => return RunReport::not_begun(account.name(), &error),
+        if worked.as_ref().is_some_and(|worked| worked.handed_over) {
+            yields_until = Instant::now() + LOOK_FOR_LEASE * 3;
+        }
+        let progress = match (requests::progress(&account.pool, id).await, &worked) {
+            (Ok(Some(progress)), _) => progress,
+            (Ok(None), _) => return RunReport::of_deleted_request().said(),
+            (Err(_), Some(worked)) if worked.was_cut_off() => return worked.clone(),
+            (Err(error), _) => return RunReport::not_begun(account.name(), &error),
         };
-        let ended = progress.as_ref().and_then(RunReport::of_request);
-        match (worked, ended) {
+        match (worked, RunReport::of_request(&progress)) {
             (Some(worked), Some(ended)) => return worked.or_worse(ended),
             (None, Some(ended)) => return ended.said(),
             (Some(worked), None) if !worked.handed_over => return worked.or_worse(RunReport::left_open()),
-            (Some(_), None) => yields_until = Instant::now() + LOOK_FOR_LEASE * 3,
-            (None, None) => {
-                if let Some(stalled) = progress.and_then(|progress| watch.look(account, id, &progress)) {
+            (_, None) => {
+                if let Some(stalled) = watch.look(account, id, &progress) {
                     return stalled;
                 }
             }

@@ -195,6 +195,7 @@ impl Comparing<'_> {
     }
 
     async fn by_identity(&mut self, day: Window, known: Crossing) -> Result<DayComparison, Ends> {
+        let began_at = self.writer.account.clock.now();
         let returned = self.read_day(day).await?;
         let account = &self.writer.account;
         let keys: Vec<Uuid> = returned.hashes.keys().copied().collect();
@@ -211,6 +212,8 @@ impl Comparing<'_> {
         for (key, hash) in &returned.hashes {
             match versions.get(key) {
                 None => comparison.not_stored += 1,
+                // A newer one was stored meanwhile.
+                Some(version) if version.last_changed_at > began_at => {}
                 Some(version) if version.content_hash != *hash || version.is_missing => {
                     comparison.changed += 1;
                 }

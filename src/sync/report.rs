@@ -66,6 +66,12 @@ impl RunReport {
         report
     }
 
+    pub(super) fn of_deleted_request() -> Self {
+        let mut report = Self::new();
+        report.cancelled();
+        report
+    }
+
     /// As the ledger says; `None`: it is open.
     pub(super) fn of_request(progress: &RequestProgress) -> Option<Self> {
         let mut report = match progress.state.as_str() {

@@ -54,7 +54,7 @@ pub struct StoredVersion {
     interaction_key: Uuid,
     pub content_hash: Vec<u8>,
     pub is_missing: bool,
-    last_changed_at: DateTime<Utc>,
+    pub last_changed_at: DateTime<Utc>,
     session_started_at: DateTime<Utc>,
 }
 

@@ -279,6 +279,8 @@ impl Engine {
         let (mut fetch, mut known) = (flight.fetch.clone(), Knowledge::of(self.profile.clone()));
         let span = flight.span.clone();
         let (pulse, stall) = (Arc::clone(fetch.tally.pulse()), self.account.sync.stall);
+        // It may have waited to be written.
+        pulse.beat();
         let finding = async move {
             let found = tokio::select! {
                 found = source.find(task, &mut fetch, &mut known, writer) => found,

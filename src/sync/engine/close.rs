@@ -48,6 +48,7 @@ impl Engine {
         }
         for source in &mut self.sources {
             source.in_flight = 0;
+            source.horizon = Horizon::default();
             source.give_up_rest();
         }
         self.is_look_due = true;
@@ -88,6 +89,8 @@ pub(super) struct Closing {
     pub(super) request: Option<OpenRequest>,
     pub(super) ends_request: bool,
     makes_no_progress: bool,
+    /// Of all runs of the request.
+    gaps_found: usize,
     /// Not after a failure of the engine.
     looks_back: bool,
     pub(super) ignores_range: bool,
@@ -130,9 +133,13 @@ impl Engine {
             Run::Open(run) => Some(*run),
             _ => None,
         };
-        source.gaps_found = 0;
+        let gaps_found = source.gaps_found;
         source.read_again = 0;
-        source.horizon = Horizon::default();
+        // A request that rests goes on.
+        if ends_request || source.request.is_none() {
+            source.gaps_found = 0;
+            source.horizon = Horizon::default();
+        }
         let answers_for_gaps = matches!(self.goal, Goal::Everything(Kind::Sync)) && !self.gaps.is_empty();
         if run.is_none() && source.request.is_none() && !answers_for_gaps {
             return None;
@@ -148,6 +155,7 @@ impl Engine {
             run,
             request,
             makes_no_progress,
+            gaps_found,
             new_profile: self.profile_to_remember(records),
             ignores_range: self.profile.range == Some(Range::Ignored),
             time_zone: self.time_zone.verdict(),
@@ -232,6 +240,9 @@ impl Closing {
         {
             result = Err(error);
         }
+        if self.ends_request && self.gaps_found > 0 && !report.has_failed() {
+            report.remaining_gaps(self.gaps_found);
+        }
         if self.makes_no_progress {
             report.failed(Problem::failed(
                 "no_progress",
@@ -252,7 +263,8 @@ impl Closing {
             report.log(self.kind, before, took);
             failpoint::reach("run.closed");
         }
-        let ended_request = self.ends_request && result.is_ok();
+        // What was withdrawn of it is left.
+        let ended_request = self.ends_request && result.is_ok() && !reads_again;
         if ended_request && let Err(error) = self.end_request(&report).await {
             result = Err(error);
         }

@@ -4,7 +4,6 @@ use tracing::{error, info, warn};
 
 use crate::ledger::gaps::{self, Gap};
 use crate::ledger::problems::{self, ProblemCode};
-use crate::ledger::requests::{self, NewRequest};
 use crate::ledger::runs::Kind;
 use crate::ledger::{LoadError, Purpose, accounts, conflict};
 use crate::telemetry;
@@ -37,18 +36,6 @@ impl Closing {
         let remembering = || accounts::remember_traits(&self.account.pool, &self.lease, json);
         let remembered = conflict::retry(self.account.name(), remembering).await?;
         let (windows, watermark) = (remembered.withdrawn, remembered.watermark);
-        if !remembered.older.is_empty() {
-            let wish = NewRequest {
-                purpose: Purpose::Backfill,
-                ranges: &remembered.older,
-                due_for: None,
-                by_identity: false,
-                policy: None,
-            };
-            let by = (self.account.account_id(), self.account.holder.as_str());
-            let asking = || requests::ask(&self.account.pool, by, &wish);
-            conflict::retry(self.account.name(), asking).await?;
-        }
         if windows > 0 {
             warn!(
                 windows,

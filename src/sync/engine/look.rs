@@ -78,15 +78,14 @@ impl Engine {
 
     /// A poll that is due moves the end of what is read.
     fn due(&mut self) -> Vec<(RefreshPolicy, DateTime<Utc>)> {
-        let policies = match self.goal {
-            Goal::Everything(_) => return Vec::new(),
-            Goal::Request(_) => Vec::new(),
-            Goal::Serve(_) => self.account.sync.policies(),
-        };
+        if matches!(self.goal, Goal::Everything(_)) {
+            return Vec::new();
+        }
+        let serves = matches!(self.goal, Goal::Serve(_));
         let (sync, now) = (&self.account.sync, self.account.clock.now());
         let is_poll_due = self.ticks.due("poll", &sync.poll, now).is_some();
         let mut due = Vec::new();
-        for policy in policies {
+        for policy in sync.policies().into_iter().filter(|_| serves) {
             let name = format!("refresh {}", policy.name);
             if let Some(tick) = self.ticks.due(&name, &policy.every, now) {
                 due.push((policy, tick));

@@ -48,6 +48,9 @@ impl Engine {
 
     fn write(&mut self, flight: Flight, found: Result<Found, LoadError>) {
         let _span = flight.span.clone().entered();
+        if let Some(place) = self.place(flight.source) {
+            self.sources[place].horizon.landed(flight.fetch.planned.window);
+        }
         match found {
             Ok(Found::Window(Ok(fetched))) => self.write_fetched(flight, fetched),
             Ok(Found::Window(Err(error))) if error.is_refusal() => self.refused(flight, error),
@@ -194,6 +197,7 @@ impl Engine {
             return false;
         };
         let leaves_streak = matches!(effect, Effect::Nothing);
+        let next = |report: &WindowReport| report.failure.as_ref().map(|failure| failure.next);
         let source = &mut self.sources[place];
         if report.again && source.read_again < MOST_READ_AGAIN {
             source.read_again += 1;
@@ -202,7 +206,7 @@ impl Engine {
             if report.again {
                 report.failure = Some(WindowFailure::unsteady());
             }
-            self.take_effect(place, &flight.fetch, effect, report.failure.is_some());
+            self.take_effect(place, &flight.fetch, effect, next(&report));
         }
         let source = &mut self.sources[place];
         source.in_flight -= 1;
@@ -226,8 +230,9 @@ impl Engine {
         !leaves_streak && self.is_too_much(place, next)
     }
 
-    fn take_effect(&mut self, place: usize, fetch: &Fetch, effect: Effect, has_failed: bool) {
+    fn take_effect(&mut self, place: usize, fetch: &Fetch, effect: Effect, failed: Option<AfterFailure>) {
         let (planned, window) = (fetch.planned, fetch.planned.window);
+        let has_failed = failed.is_some();
         let source = &mut self.sources[place];
         match effect {
             Effect::Drained(starts) if !has_failed => self.drained(place, fetch, &starts),
@@ -243,7 +248,7 @@ impl Engine {
             }
             _ => {
                 source.tried.push(window);
-                if has_failed {
+                if failed != Some(AfterFailure::Continue) && has_failed {
                     source.failed.push(window);
                 }
             }

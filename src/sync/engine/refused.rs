@@ -21,7 +21,6 @@ const LONGEST_SAFE: TimeDelta = TimeDelta::days(1);
 
 const EDGE: TimeDelta = TimeDelta::minutes(1);
 
-/// The edge moves while it is searched.
 const FIRM: TimeDelta = TimeDelta::hours(1);
 
 /// A refusal may be a hole.
@@ -53,8 +52,9 @@ pub(super) struct Horizon {
 enum Search {
     #[default]
     NotBegun,
-    GoesOn,
-    InVain,
+    /// By the flight of this window.
+    GoesOn(Window),
+    Over,
 }
 
 impl Horizon {
@@ -63,7 +63,19 @@ impl Horizon {
     }
 
     pub(super) fn is_searched(&self) -> bool {
-        self.search == Search::GoesOn
+        matches!(self.search, Search::GoesOn(_))
+    }
+
+    /// However it ended.
+    pub(super) fn landed(&mut self, window: Window) {
+        if self.search == Search::GoesOn(window) {
+            self.search = Search::Over;
+        }
+    }
+
+    /// It moves on while what is next to it is read.
+    fn is_near(&self, window: Window) -> bool {
+        self.edge.is_some_and(|edge| window.start < edge + FIRM)
     }
 }
 
@@ -94,13 +106,16 @@ impl Engine {
         } else {
             match source.horizon.search {
                 Search::NotBegun => {
-                    source.horizon.search = Search::GoesOn;
+                    source.horizon.search = Search::GoesOn(window);
                     let until = self.until;
                     return self.spawn_read(flight, Task::Edge { until, error });
                 }
-                Search::GoesOn => source.queue.again(window),
-                Search::InVain if length > EDGE => source.queue.drifted(window),
-                Search::InVain => return self.fail(flight, WindowFailure::of_reading(&error)),
+                Search::GoesOn(_) => source.queue.again(window),
+                Search::Over if length > EDGE => source.queue.drifted(window),
+                Search::Over if source.horizon.is_near(window) => {
+                    return self.leave_unread(flight, too_old());
+                }
+                Search::Over => return self.fail(flight, WindowFailure::of_reading(&error)),
             }
         }
         self.spawn_write(flight, Effect::Nothing, async move |writer, fetch| {
@@ -110,9 +125,6 @@ impl Engine {
 
     pub(super) fn searched_in_vain(&mut self, flight: Flight, error: ReadError, why: NoEdge) {
         self.profile.length_is_doubtful = true;
-        if let Some(place) = self.place(flight.source) {
-            self.sources[place].horizon.search = Search::InVain;
-        }
         match why {
             NoEdge::AllIsRefused => self.fail(flight, WindowFailure::of_everything(&error)),
             NoEdge::OtherReason => self.refused(flight, error),
@@ -125,7 +137,6 @@ impl Engine {
         };
         self.profile.length_is_doubtful = true;
         let source = &mut self.sources[place];
-        source.horizon.search = Search::NotBegun;
         source.horizon.edge = Some(edge);
         source.queue.forget_before(edge);
         let purpose = source.purpose(flight.fetch.planned.window, &self.gaps);
