@@ -11,7 +11,7 @@ use crate::transform::{Drift, Interaction, Rejected};
 
 use super::batch::Constants;
 use super::compare::{self, Basis, Change, Stored};
-use super::interactions::{self, InteractionWriter, write_accepted};
+use super::interactions::{self, InteractionWriter, RawRecords, write_accepted};
 use super::left_out::{self, StoreLimits};
 use super::moved::{self, Moved};
 use super::{missing, rejections};
@@ -110,7 +110,7 @@ async fn write(
     let writer = InteractionWriter {
         constants,
         stored: &stored,
-        keep_raw: commit.keep_raw,
+        raw: RawRecords::of(commit.keep_raw),
     };
     let (mut counters, refused) = write_accepted(connection, &interactions, &writer).await?;
     failpoint::reach("window.written");

@@ -12,7 +12,7 @@ use crate::transform::{Interaction, Rejected};
 use super::batch::Constants;
 use super::commit::WindowCommit;
 use super::compare::{self, Change};
-use super::interactions::{InteractionWriter, Write};
+use super::interactions::{InteractionWriter, RawRecords};
 use super::left_out::{self, StoreLimits};
 use crate::ledger::problems::{self, ProblemCode};
 use crate::ledger::windows::Status;
@@ -140,7 +140,7 @@ pub async fn store(
             let writer = InteractionWriter {
                 constants,
                 stored: &stored,
-                keep_raw,
+                raw: RawRecords::of(keep_raw),
             };
             writer.write(transaction, &one).await?;
         }
