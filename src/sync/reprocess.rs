@@ -210,7 +210,6 @@ fn rebuild(last: Uuid, raw: Vec<Raw>, account_id: &str, policy: &Policy) -> Port
         };
         let (interaction, payload) = match transform_stored(&RecordText::of(&raw.payload), origin, policy) {
             Ok(mut interaction) if interaction.key == raw.interaction_key => {
-                interaction.keep_warnings_of_receipt(&raw.warnings);
                 let payload = std::mem::take(&mut interaction.payload);
                 (Some(interaction), payload)
             }

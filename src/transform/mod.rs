@@ -30,7 +30,7 @@ pub use record::Drift;
 pub use record_text::{LARGEST_RECORD, MOST_VALUES, RecordText};
 pub use table::{Field, JsonText, Jsonb, Table, TableRow, put};
 
-use crate::json::{self, JsonError};
+use crate::json::JsonError;
 use privacy::{Identifier, Policy};
 use raw::LONGEST_ID;
 use reader::Notes;
@@ -109,19 +109,6 @@ impl RowGroup {
     }
 }
 
-impl Interaction {
-    /// Only the first read knows warnings about receipt.
-    pub fn keep_warnings_of_receipt(&mut self, earlier: &[String]) {
-        let warnings = &mut self.rows.session.warnings;
-        let is_of_receipt = |warning: &str| warning.split(':').next() == Some(record_text::WHOLE_RECORD);
-        let of_receipt = earlier
-            .iter()
-            .filter(|warning| is_of_receipt(warning) && !warnings.contains(warning));
-        let of_receipt: Vec<String> = of_receipt.cloned().collect();
-        warnings.splice(0..0, of_receipt);
-    }
-}
-
 /// Rejects what is too large, no object, or lacks id or start.
 pub fn transform(
     record: &RecordText<'_>,
@@ -131,16 +118,7 @@ pub fn transform(
     if let Some(reason) = record.excess() {
         return Err(Rejected::too_large(record, reason, origin, policy).into());
     }
-    let mut interaction = transform_stored(record, origin, policy)?;
-    let replaced = json::replaced_characters(record.text());
-    if replaced > 0 {
-        let warning = format!(
-            "{}: characters that could not be read, replaced by U+FFFD: {replaced}",
-            record_text::WHOLE_RECORD
-        );
-        interaction.rows.session.warnings.insert(0, warning);
-    }
-    Ok(interaction)
+    transform_stored(record, origin, policy)
 }
 
 /// Applies the privacy rules to stored text.
@@ -154,8 +132,7 @@ pub fn ruled(text: &str, policy: &Policy) -> String {
         .to_string()
 }
 
-/// As [`transform`], of any size: privacy rules and PostgreSQL may have enlarged what was accepted. Warnings of receipt
-/// are not made again.
+/// As [`transform`], of any size: privacy rules and PostgreSQL may have enlarged what was accepted.
 pub fn transform_stored(
     raw: &RecordText<'_>,
     origin: Origin<'_>,
@@ -272,7 +249,7 @@ impl Rejected {
     }
 }
 
-/// Computed before warnings are added: some exist only on receipt.
+/// Computed before warnings are added: privacy rules may drop what was replaced.
 fn content_hash(rows: &Rows) -> ContentHash {
     let mut groups = [(); 3].map(|()| Sha256::new().chain_update(TRANSFORM_VERSION.to_be_bytes()));
     let [session, destinations, tags] = &mut groups;

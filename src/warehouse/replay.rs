@@ -25,7 +25,6 @@ pub struct Raw {
     pub payload: String,
     pub time_zone_offset: i32,
     fetched_at: DateTime<Utc>,
-    pub warnings: Vec<String>,
     pub content_hash: Vec<u8>,
 }
 
