@@ -71,7 +71,7 @@ impl RunReport {
         let mut report = match progress.state.as_str() {
             "open" => return None,
             "done" | "cancelled" => Self::new(),
-            _ => Self::without_windows(Outcome::Failed, progress.problem()),
+            _ => Self::without_windows(Outcome::Failed, Some(progress.failure.problem())),
         };
         report.counters = progress.counters();
         if progress.state == "cancelled" {
