@@ -48,7 +48,6 @@ pub struct AccountStatus {
     /// Open ones, and the newest of each refresh policy if it ended short.
     #[sqlx(json)]
     pub requests: Vec<RequestStatus>,
-    /// Stored ones.
     #[sqlx(json)]
     #[serde(skip_serializing)]
     pub standing_problems: Vec<Problem>,
@@ -129,7 +128,6 @@ fn name(what: &str, policy: Option<&str>) -> String {
     policy.map_or_else(|| what.to_owned(), |policy| format!("{what} ({policy})"))
 }
 
-/// Of a run or request.
 #[derive(Debug, Clone, Serialize, Deserialize, FromRow)]
 pub struct StoredFailure {
     pub error_code: Option<String>,
@@ -147,7 +145,6 @@ impl StoredFailure {
     }
 }
 
-/// By name.
 pub async fn accounts(executor: impl PgExecutor<'_>) -> Result<Vec<AccountStatus>, LoadError> {
     Ok(sqlx::query_as(include_str!("status/accounts.sql"))
         .fetch_all(executor)

@@ -24,7 +24,6 @@ pub struct RunReport {
     /// At its end; `None` if it read nothing or was not closed.
     pub watermark: Option<DateTime<Utc>>,
     pub problem: Option<Problem>,
-    /// A daemon took over before the end.
     pub handed_over: bool,
 }
 

@@ -33,7 +33,6 @@ const REBUILT_AT_ONCE: usize = 2;
 /// Privacy rules keep ids, so only another normal form of ids leads here.
 const UNDER_ANOTHER_KEY: &str = "its ids give another interaction_key today";
 
-/// Of all attempts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Replayed {
     /// Failed if any record was rejected; `None`: never loaded.

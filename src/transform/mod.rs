@@ -48,7 +48,6 @@ pub struct Origin<'a> {
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Interaction {
-    /// See [`Ids::key`].
     pub key: Uuid,
     pub rows: Rows,
     /// Of the rows, without warnings.
@@ -89,7 +88,6 @@ pub struct Rejected {
 
 const DIGEST: usize = 16;
 
-/// One digest per group of rows.
 pub type ContentHash = [u8; 3 * DIGEST];
 
 /// Rows that are overwritten together.
@@ -121,7 +119,6 @@ pub fn transform(
     transform_stored(record, origin, policy)
 }
 
-/// Applies the privacy rules to stored text.
 pub fn ruled(text: &str, policy: &Policy) -> String {
     if policy.keeps_all() {
         return text.to_owned();
@@ -235,7 +232,6 @@ impl Rejected {
         }
     }
 
-    /// Applies the privacy rules to `part` of a record of `bytes`.
     pub fn of_part(part: &str, reason: String, bytes: u64, policy: &Policy) -> Self {
         let payload = ruled(part, policy);
         let hash = Sha256::new()

@@ -66,7 +66,6 @@ pub const MOST_VALUES: usize = 10_000;
 pub(super) const LARGEST_FIELD: usize = 4 << 10;
 pub(super) const LARGEST_PART: usize = 32 << 10;
 
-/// Empty if the text is no object.
 pub(super) fn small_fields(text: &str) -> Map<String, Value> {
     let (mut small, mut left) = (Map::new(), LARGEST_PART);
     for (name, field) in json::fields(text).unwrap_or_default() {

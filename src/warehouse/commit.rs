@@ -24,7 +24,6 @@ const MOST_DRIFTED_FIELDS: i64 = 1_000;
 pub struct WindowCommit<'a> {
     /// Counts what was fetched. Only `Drained` covers.
     pub entry: WindowEntry<'a>,
-    /// What the API compares the range with, if known.
     pub basis: Option<Basis>,
     /// Distinct, sorted by key.
     pub interactions: Vec<&'a Interaction>,
@@ -51,13 +50,9 @@ impl WindowCommit<'_> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Committed {
     pub counters: Counters,
-    /// Of a drained window.
     pub watermark: Option<DateTime<Utc>>,
-    /// Rejections resolved by it.
     pub resolved: u64,
-    /// Rejections that are counted, but not kept.
     pub counted_alone: u64,
-    /// Fields not seen before, each with its JSON type.
     pub new_drift: Vec<(String, String)>,
     pub moved: Option<Moved>,
 }

@@ -1,5 +1,3 @@
-//! Writes and deletes interactions with what hangs on them.
-
 use chrono::{DateTime, Utc};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use uuid::Uuid;

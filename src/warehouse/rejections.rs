@@ -36,7 +36,6 @@ pub struct Rejection {
 pub enum Retried {
     Stored,
     WasStored,
-    /// Erased or too old.
     LeftOut,
 }
 
@@ -117,7 +116,6 @@ pub async fn store(
     };
     pool.transact(async |transaction| {
         conflict::lock_for_writing(transaction, account_id).await?;
-        // As for windows.
         sqlx::query("set local enable_seqscan = off")
             .execute(&mut *transaction)
             .await?;

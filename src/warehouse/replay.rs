@@ -1,5 +1,3 @@
-//! Rewrites rows from the raw records.
-
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
@@ -21,7 +19,6 @@ const BATCH_BYTES: i64 = 2 << 20;
 #[derive(Debug, FromRow)]
 pub struct Raw {
     pub interaction_key: Uuid,
-    /// JSON.
     pub payload: String,
     pub time_zone_offset: i32,
     fetched_at: DateTime<Utc>,
@@ -44,7 +41,6 @@ pub struct Portion {
     pub is_again: bool,
     pub records: u64,
     pub rejected: u64,
-    /// What differs.
     pub rebuilt: Vec<Rebuilt>,
 }
 
@@ -203,11 +199,9 @@ pub async fn extent(pool: &Pool, account_id: &str) -> Result<(u64, u64), LoadErr
 #[derive(Debug)]
 pub struct OpenReplay {
     pub run_id: i64,
-    /// Where to resume.
     pub position: Uuid,
     /// The first attempt, by the database's clock.
     pub started_at: DateTime<Utc>,
-    /// So far.
     pub rejected: u64,
 }
 
