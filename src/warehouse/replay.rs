@@ -120,6 +120,7 @@ async fn write_current(
         constants: Constants {
             account_id,
             written_at: at,
+            // Of raw records, which are left.
             time_zone_offset: 0,
         },
         stored: &compare::stored(connection, &interactions, &[]).await?,

@@ -89,6 +89,9 @@ async fn replay_gives_the_rows_of_a_fresh_load_without_a_request() {
     assert_eq!(setup.simulator.world().requests().count(), 0);
     // What a rebuilt row says of the API stays.
     assert_eq!(database.number(missing).await, was_missing);
+    let counted = "select count(*) from smartassist.fact_interactions join smartassist.sessions using (interaction_key) \
+                   where missing_since is not null";
+    assert_eq!(database.number(counted).await, 0);
     assert_eq!(
         database
             .text("select min(first_seen_at)::text from smartassist.sessions")
