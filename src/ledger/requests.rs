@@ -12,6 +12,7 @@ use crate::time::Window;
 
 use super::leases::{Lease, fenced};
 use super::problems::Problem;
+use super::status::StoredFailure;
 use super::{Counters, LoadError, Purpose, RULES, from_bigint, spelled};
 
 #[derive(Debug, Clone, Copy)]
@@ -165,9 +166,8 @@ pub async fn compared(
 pub struct RequestProgress {
     /// `open`, `done`, `partial`, `cancelled` or `refused`.
     pub state: String,
-    error: Option<String>,
-    error_code: Option<String>,
-    remedy: Option<String>,
+    #[sqlx(flatten)]
+    pub failure: StoredFailure,
     pub compared: Option<Value>,
     requests: i64,
     records: i64,
@@ -188,16 +188,6 @@ impl RequestProgress {
             updated: from_bigint(self.updated),
             ..Counters::default()
         }
-    }
-
-    /// If it ended with one.
-    pub fn problem(&self) -> Option<Problem> {
-        let (code, text) = (self.error_code.clone()?, self.error.clone()?);
-        Some(Problem::failed(
-            code,
-            text,
-            self.remedy.clone().unwrap_or_default(),
-        ))
     }
 }
 

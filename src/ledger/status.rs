@@ -48,7 +48,6 @@ pub struct AccountStatus {
     /// Open ones, and the newest of each refresh policy if it ended short.
     #[sqlx(json)]
     pub requests: Vec<RequestStatus>,
-    /// Stored ones.
     #[sqlx(json)]
     #[serde(skip_serializing)]
     pub standing_problems: Vec<Problem>,
@@ -72,9 +71,8 @@ pub struct RunStatus {
     pub rejected: i64,
     pub retries: i64,
     pub rate_limited: i64,
-    pub error_code: Option<String>,
-    pub error: Option<String>,
-    pub remedy: Option<String>,
+    #[serde(flatten)]
+    pub failure: StoredFailure,
     /// Without progress, if it has not ended.
     #[serde(default)]
     pub quiet_seconds: i64,
@@ -92,10 +90,6 @@ impl RunStatus {
     pub fn is_failed(&self) -> bool {
         self.status == "failed"
     }
-
-    pub fn problem(&self) -> Problem {
-        problem([&self.error_code, &self.error, &self.remedy])
-    }
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -110,9 +104,8 @@ pub struct RequestStatus {
     pub requested_by: String,
     pub requested_at: DateTime<Utc>,
     /// Why it ended short, or why its last run failed.
-    pub error_code: Option<String>,
-    pub error: Option<String>,
-    pub remedy: Option<String>,
+    #[serde(flatten)]
+    pub failure: StoredFailure,
 }
 
 impl RequestStatus {
@@ -125,9 +118,9 @@ impl RequestStatus {
     }
 
     pub fn failed_policy(&self) -> Option<(&str, Problem)> {
-        let is_failed = self.error_code.is_some() || self.error.is_some();
+        let is_failed = self.failure.error_code.is_some() || self.failure.error.is_some();
         let policy = self.policy.as_deref().filter(|_| is_failed)?;
-        Some((policy, problem([&self.error_code, &self.error, &self.remedy])))
+        Some((policy, self.failure.problem()))
     }
 }
 
@@ -135,16 +128,23 @@ fn name(what: &str, policy: Option<&str>) -> String {
     policy.map_or_else(|| what.to_owned(), |policy| format!("{what} ({policy})"))
 }
 
-fn problem([code, text, remedy]: [&Option<String>; 3]) -> Problem {
-    let or = |text: &Option<String>, otherwise: &str| text.clone().unwrap_or_else(|| otherwise.to_owned());
-    Problem::failed(
-        or(code, "run_failed"),
-        or(text, "the log says why"),
-        or(remedy, "see the log"),
-    )
+#[derive(Debug, Clone, Serialize, Deserialize, FromRow)]
+pub struct StoredFailure {
+    pub error_code: Option<String>,
+    pub error: Option<String>,
+    pub remedy: Option<String>,
 }
 
-/// By name.
+impl StoredFailure {
+    pub fn problem(&self) -> Problem {
+        Problem::failed(
+            self.error_code.as_deref().unwrap_or("run_failed"),
+            self.error.as_deref().unwrap_or("the log says why"),
+            self.remedy.as_deref().unwrap_or("see the log"),
+        )
+    }
+}
+
 pub async fn accounts(executor: impl PgExecutor<'_>) -> Result<Vec<AccountStatus>, LoadError> {
     Ok(sqlx::query_as(include_str!("status/accounts.sql"))
         .fetch_all(executor)

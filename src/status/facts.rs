@@ -172,6 +172,6 @@ fn last_run(account: &AccountBoard) -> Vec<Fact> {
         return vec![fact("last run", "none yet")];
     };
     let words = format!("{} {}, began {}", run.name(), run.status, second(run.started_at));
-    let error = run.error.clone().map(|error| fact("last error", error));
+    let error = run.failure.error.clone().map(|error| fact("last error", error));
     std::iter::once(fact("last run", words)).chain(error).collect()
 }

@@ -116,7 +116,7 @@ fn failed_poll(account: &AccountStatus, inside: Option<&WorkerState>) -> Option<
         Some(problem) => ("poll", problem),
         None => {
             let poll = account.newest_poll.as_ref().filter(|poll| poll.is_failed())?;
-            (poll.kind.as_str(), poll.problem())
+            (poll.kind.as_str(), poll.failure.problem())
         }
     };
     (problem.code != gaps::CODE).then(|| last_failed(kind, problem))

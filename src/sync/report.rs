@@ -24,7 +24,6 @@ pub struct RunReport {
     /// At its end; `None` if it read nothing or was not closed.
     pub watermark: Option<DateTime<Utc>>,
     pub problem: Option<Problem>,
-    /// A daemon took over before the end.
     pub handed_over: bool,
 }
 
@@ -77,7 +76,7 @@ impl RunReport {
         let mut report = match progress.state.as_str() {
             "open" => return None,
             "done" | "cancelled" => Self::new(),
-            _ => Self::without_windows(Outcome::Failed, progress.problem()),
+            _ => Self::without_windows(Outcome::Failed, Some(progress.failure.problem())),
         };
         report.counters = progress.counters();
         if progress.state == "cancelled" {

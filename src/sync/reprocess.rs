@@ -33,7 +33,6 @@ const REBUILT_AT_ONCE: usize = 2;
 /// Privacy rules keep ids, so only another normal form of ids leads here.
 const UNDER_ANOTHER_KEY: &str = "its ids give another interaction_key today";
 
-/// Of all attempts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Replayed {
     /// Failed if any record was rejected; `None`: never loaded.
@@ -210,7 +209,6 @@ fn rebuild(last: Uuid, raw: Vec<Raw>, account_id: &str, policy: &Policy) -> Port
         };
         let (interaction, payload) = match transform_stored(&RecordText::of(&raw.payload), origin, policy) {
             Ok(mut interaction) if interaction.key == raw.interaction_key => {
-                interaction.keep_warnings_of_receipt(&raw.warnings);
                 let payload = std::mem::take(&mut interaction.payload);
                 (Some(interaction), payload)
             }

@@ -1,5 +1,3 @@
-//! Reads values of each kind.
-
 use std::borrow::Cow;
 use std::mem::take;
 

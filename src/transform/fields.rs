@@ -196,15 +196,12 @@ fields! {
     }
 }
 
-/// Where an agent stands in a destination.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, sqlx::Type)]
 #[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
 pub enum Response {
-    /// In `respondingAgent`.
     #[default]
     Responding,
-    /// In `nonRespondingAgents`.
     NonResponding,
     /// The destination itself.
     Direct,

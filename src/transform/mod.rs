@@ -30,7 +30,7 @@ pub use record::Drift;
 pub use record_text::{LARGEST_RECORD, MOST_VALUES, RecordText};
 pub use table::{Field, JsonText, Jsonb, Table, TableRow, put};
 
-use crate::json::{self, JsonError};
+use crate::json::JsonError;
 use privacy::{Identifier, Policy};
 use raw::LONGEST_ID;
 use reader::Notes;
@@ -48,7 +48,6 @@ pub struct Origin<'a> {
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Interaction {
-    /// See [`Ids::key`].
     pub key: Uuid,
     pub rows: Rows,
     /// Of the rows, without warnings.
@@ -89,7 +88,6 @@ pub struct Rejected {
 
 const DIGEST: usize = 16;
 
-/// One digest per group of rows.
 pub type ContentHash = [u8; 3 * DIGEST];
 
 /// Rows that are overwritten together.
@@ -109,19 +107,6 @@ impl RowGroup {
     }
 }
 
-impl Interaction {
-    /// Only the first read knows warnings about receipt.
-    pub fn keep_warnings_of_receipt(&mut self, earlier: &[String]) {
-        let warnings = &mut self.rows.session.warnings;
-        let is_of_receipt = |warning: &str| warning.split(':').next() == Some(record_text::WHOLE_RECORD);
-        let of_receipt = earlier
-            .iter()
-            .filter(|warning| is_of_receipt(warning) && !warnings.contains(warning));
-        let of_receipt: Vec<String> = of_receipt.cloned().collect();
-        warnings.splice(0..0, of_receipt);
-    }
-}
-
 /// Rejects what is too large, no object, or lacks id or start.
 pub fn transform(
     record: &RecordText<'_>,
@@ -131,19 +116,9 @@ pub fn transform(
     if let Some(reason) = record.excess() {
         return Err(Rejected::too_large(record, reason, origin, policy).into());
     }
-    let mut interaction = transform_stored(record, origin, policy)?;
-    let replaced = json::replaced_characters(record.text());
-    if replaced > 0 {
-        let warning = format!(
-            "{}: characters that could not be read, replaced by U+FFFD: {replaced}",
-            record_text::WHOLE_RECORD
-        );
-        interaction.rows.session.warnings.insert(0, warning);
-    }
-    Ok(interaction)
+    transform_stored(record, origin, policy)
 }
 
-/// Applies the privacy rules to stored text.
 pub fn ruled(text: &str, policy: &Policy) -> String {
     if policy.keeps_all() {
         return text.to_owned();
@@ -154,8 +129,7 @@ pub fn ruled(text: &str, policy: &Policy) -> String {
         .to_string()
 }
 
-/// As [`transform`], of any size: privacy rules and PostgreSQL may have enlarged what was accepted. Warnings of receipt
-/// are not made again.
+/// As [`transform`], of any size: privacy rules and PostgreSQL may have enlarged what was accepted.
 pub fn transform_stored(
     raw: &RecordText<'_>,
     origin: Origin<'_>,
@@ -258,7 +232,6 @@ impl Rejected {
         }
     }
 
-    /// Applies the privacy rules to `part` of a record of `bytes`.
     pub fn of_part(part: &str, reason: String, bytes: u64, policy: &Policy) -> Self {
         let payload = ruled(part, policy);
         let hash = Sha256::new()
@@ -272,7 +245,7 @@ impl Rejected {
     }
 }
 
-/// Computed before warnings are added: some exist only on receipt.
+/// Computed before warnings are added: privacy rules may drop what was replaced.
 fn content_hash(rows: &Rows) -> ContentHash {
     let mut groups = [(); 3].map(|()| Sha256::new().chain_update(TRANSFORM_VERSION.to_be_bytes()));
     let [session, destinations, tags] = &mut groups;

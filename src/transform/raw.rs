@@ -22,9 +22,7 @@ const PROVING: [&str; 5] = [IDS[0], IDS[1], START, END, STATUS];
 pub struct RawRecord {
     /// From its ids, as [`Ids::key`]; without ids, from its text.
     pub identity: Uuid,
-    /// It has a conversation id.
     pub is_conversation: bool,
-    /// If readable.
     pub started_at: Option<DateTime<Utc>>,
     /// If readable, and not open.
     pub ended_at: Option<DateTime<Utc>>,
@@ -80,7 +78,6 @@ impl RawRecord {
     }
 }
 
-/// The first spelling that has a value.
 fn first<T: Coerce + PartialEq>(fields: &Map<String, Value>, name: &str, kind: FieldKind, offset: i32) -> T {
     let values = named(fields, name).map(|value| T::coerce(&mut value.clone(), kind, offset));
     let mut read = values
@@ -145,7 +142,6 @@ impl Ids {
         }
     }
 
-    /// Whether they fit a row.
     pub(super) fn check(&self) -> Result<(), &'static str> {
         let ids = [&self.session_id, &self.conversation_id].into_iter().flatten();
         match ids.map(String::len).max() {
@@ -156,7 +152,6 @@ impl Ids {
     }
 }
 
-/// The record, or the records of a list.
 pub fn records_in(value: &Value) -> Vec<&Map<String, Value>> {
     match value {
         Value::Object(record) => vec![record],

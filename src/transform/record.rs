@@ -218,7 +218,6 @@ fn says_assist_only(meta_info: &Reader<'_>) -> bool {
     flags.any(|flag| Option::coerce(&mut flag.clone(), FieldKind::Flag, 0) == Ok(Some(true)))
 }
 
-/// Without its value.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Drift {
     /// Such as `destinations[].respondingAgent.mood`.

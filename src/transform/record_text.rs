@@ -66,7 +66,6 @@ pub const MOST_VALUES: usize = 10_000;
 pub(super) const LARGEST_FIELD: usize = 4 << 10;
 pub(super) const LARGEST_PART: usize = 32 << 10;
 
-/// Empty if the text is no object.
 pub(super) fn small_fields(text: &str) -> Map<String, Value> {
     let (mut small, mut left) = (Map::new(), LARGEST_PART);
     for (name, field) in json::fields(text).unwrap_or_default() {
@@ -92,26 +91,23 @@ const LONGEST_NUMBER: usize = 1_000;
 /// Of a number with an exponent, which is short as it is sent: 10,000 values of a record bound what they become.
 const LONGEST_PLAIN_FORM: usize = 64;
 
-pub(super) const WHOLE_RECORD: &str = "record";
-
 pub(super) fn parse(record: &RecordText<'_>, notes: &Notes) -> Result<Value, JsonError> {
-    let (text, replaced) = mend_escapes(record.text());
+    let text = mend_escapes(record.text());
+    let replaced = json::replaced_characters(&text);
     if replaced > 0 {
-        notes.warn(
-            WHOLE_RECORD,
-            &format!("characters that cannot be stored, replaced by U+FFFD: {replaced}"),
-        );
+        let why = format!("characters that could not be read, replaced by U+FFFD: {replaced}");
+        notes.warn("record", &why);
     }
     let mut value = json::parse_counted(&text, record.extent)?;
     repair_numbers(&mut value);
     Ok(value)
 }
 
-/// Runs before parsing: `serde_json` refuses lone surrogates.
-fn mend_escapes(text: &str) -> (Cow<'_, str>, usize) {
+/// Runs before parsing: `serde_json` refuses lone surrogates, and U+FFFD counts alike in the text that is stored.
+fn mend_escapes(text: &str) -> Cow<'_, str> {
     let bytes = text.as_bytes();
     let mut mended = String::new();
-    let (mut kept, mut at, mut replaced) = (0, 0, 0);
+    let (mut kept, mut at) = (0, 0);
     while let Some(found) = memchr::memchr(b'\\', &bytes[at..]) {
         let escape = at + found;
         let Some(unit) = code_unit(bytes, escape) else {
@@ -122,18 +118,17 @@ fn mend_escapes(text: &str) -> (Cow<'_, str>, usize) {
         let paired = matches!(unit, 0xD800..=0xDBFF) && matches!(code_unit(bytes, at), Some(0xDC00..=0xDFFF));
         if paired {
             at += 6;
-        } else if matches!(unit, 0 | 0xD800..=0xDFFF) {
+        } else if matches!(unit, 0 | 0xD800..=0xDFFF | 0xFFFD) {
             mended.push_str(&text[kept..escape]);
             mended.push('\u{fffd}');
             kept = at;
-            replaced += 1;
         }
     }
-    if replaced == 0 {
-        return (Cow::Borrowed(text), 0);
+    if kept == 0 {
+        return text.into();
     }
     mended.push_str(&text[kept..]);
-    (Cow::Owned(mended), replaced)
+    mended.into()
 }
 
 fn code_unit(bytes: &[u8], at: usize) -> Option<u16> {
@@ -178,13 +173,14 @@ mod tests {
     use super::*;
 
     fn mended(text: &str) -> String {
-        mend_escapes(text).0.into_owned()
+        mend_escapes(text).into_owned()
     }
 
     #[test]
     fn nul_and_lone_surrogates_become_replacement_characters() {
         assert_eq!(mended(r#""a\u0000b""#), "\"a\u{fffd}b\"");
         assert_eq!(mended(r#""\ud800""#), "\"\u{fffd}\"");
+        assert_eq!(mended(r#""\uFFFD""#), "\"\u{fffd}\"");
         assert_eq!(
             mended(r#""\udc00\ud800x\ud83d""#),
             "\"\u{fffd}\u{fffd}x\u{fffd}\""

@@ -34,12 +34,10 @@ pub struct Table {
 }
 
 pub trait TableRow {
-    /// Of the table, with its schema.
     const NAME: &'static str;
     /// Without the key and the account.
     const COLUMNS: &'static [&'static str];
 
-    /// Each column, by [`put`].
     fn encode(&self, buffer: &mut PgArgumentBuffer);
 }
 
@@ -105,7 +103,6 @@ impl Encode<'_, Postgres> for JsonText {
     }
 }
 
-/// A JSON text, for a column of jsonb.
 #[derive(Debug)]
 pub struct Jsonb<'a>(pub &'a str);
 

@@ -1,5 +1,3 @@
-//! Writes many rows in one statement.
-
 use chrono::{DateTime, Utc};
 use sqlx::postgres::PgArgumentBuffer;
 use sqlx::types::Json;
@@ -14,7 +12,6 @@ use crate::transform::{Interaction, Jsonb, Rows, Session, TableRow, put};
 const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 const TRAILER: [u8; 2] = (-1_i16).to_be_bytes();
 
-/// Sent at once.
 const CHUNK_BYTES: usize = 64 << 10;
 
 const RAW: &str = "smartassist.raw_interactions";
@@ -30,7 +27,6 @@ pub(super) struct Constants<'a> {
 pub(super) struct Batch<'a> {
     table: &'static str,
     columns: Vec<&'static str>,
-    /// Encodes the next row, if there is one.
     next: Box<dyn FnMut(&mut PgArgumentBuffer) -> bool + Send + 'a>,
 }
 
@@ -164,7 +160,6 @@ pub(super) async fn update_sessions(
     check(Session::NAME, updated, interactions.len() as u64)
 }
 
-/// Inserts or overwrites.
 pub(super) async fn replace_raw(
     connection: &mut PgConnection,
     interactions: &[&Interaction],

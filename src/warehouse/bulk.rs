@@ -25,7 +25,6 @@ pub struct Ending<'a> {
     pub run_id: i64,
     /// `None`: the head.
     pub request_id: Option<i64>,
-    /// Time until bulk confirms itself.
     pub confirm_after: TimeDelta,
     /// By the account's clock.
     pub at: DateTime<Utc>,
@@ -40,7 +39,6 @@ struct Account {
     ripe_before: Option<DateTime<Utc>>,
     /// Proven, neither withheld nor confirmed.
     new: i64,
-    /// By windows of this request.
     request_missed: i64,
     request_judged: i64,
     /// In the last day, marked ones included.

@@ -11,7 +11,7 @@ use crate::transform::{Drift, Interaction, Rejected};
 
 use super::batch::Constants;
 use super::compare::{self, Basis, Change, Stored};
-use super::interactions::{self, InteractionWriter, write_accepted};
+use super::interactions::{self, InteractionWriter, RawRecords, write_accepted};
 use super::left_out::{self, StoreLimits};
 use super::moved::{self, Moved};
 use super::{missing, rejections};
@@ -24,7 +24,6 @@ const MOST_DRIFTED_FIELDS: i64 = 1_000;
 pub struct WindowCommit<'a> {
     /// Counts what was fetched. Only `Drained` covers.
     pub entry: WindowEntry<'a>,
-    /// What the API compares the range with, if known.
     pub basis: Option<Basis>,
     /// Distinct, sorted by key.
     pub interactions: Vec<&'a Interaction>,
@@ -51,13 +50,9 @@ impl WindowCommit<'_> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Committed {
     pub counters: Counters,
-    /// Of a drained window.
     pub watermark: Option<DateTime<Utc>>,
-    /// Rejections resolved by it.
     pub resolved: u64,
-    /// Rejections that are counted, but not kept.
     pub counted_alone: u64,
-    /// Fields not seen before, each with its JSON type.
     pub new_drift: Vec<(String, String)>,
     pub moved: Option<Moved>,
 }
@@ -110,7 +105,7 @@ async fn write(
     let writer = InteractionWriter {
         constants,
         stored: &stored,
-        keep_raw: commit.keep_raw,
+        raw: RawRecords::of(commit.keep_raw),
     };
     let (mut counters, refused) = write_accepted(connection, &interactions, &writer).await?;
     failpoint::reach("window.written");

@@ -1,5 +1,3 @@
-//! Compares what was read with what is stored.
-
 use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
@@ -58,7 +56,6 @@ pub struct StoredVersion {
     session_started_at: DateTime<Utc>,
 }
 
-/// By key.
 pub async fn versions(
     executor: impl PgExecutor<'_>,
     keys: &[Uuid],

@@ -1,5 +1,3 @@
-//! Finds, deletes and remembers the records of a customer.
-
 use std::ops::AddAssign;
 
 use futures_util::{Stream, TryStreamExt};
@@ -77,7 +75,6 @@ pub async fn begin(connection: &mut PgConnection) -> Result<(), LoadError> {
     Ok(())
 }
 
-/// Interactions that may be the customer's.
 pub async fn candidates(connection: &mut PgConnection, hints: &[i32]) -> Result<Vec<RecordKey>, LoadError> {
     let statement = "select account_id, interaction_key::text as id from smartassist.sessions \
                      where customer_hints && $1 order by 1, 2";

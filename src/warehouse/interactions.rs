@@ -1,5 +1,3 @@
-//! Writes and deletes interactions with what hangs on them.
-
 use chrono::{DateTime, Utc};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use uuid::Uuid;
@@ -17,25 +15,17 @@ const MOST_OF_NOTHING_BUT_REFUSED: usize = 5;
 
 const TOO_OLD_AT_ONCE: i64 = 1_000;
 
-pub(super) trait Write<T> {
-    fn write(
-        &self,
-        connection: &mut PgConnection,
-        records: &[T],
-    ) -> impl Future<Output = Result<Counters, LoadError>> + Send;
-}
-
 /// Writes all at once, or else by halves; returns what is refused even alone.
-pub(super) async fn write_accepted<'a, T>(
+pub(super) async fn write_accepted<'a>(
     connection: &mut PgConnection,
-    all: &'a [T],
-    writer: &impl Write<T>,
-) -> Result<(Counters, Vec<(&'a T, LoadError)>), LoadError> {
+    all: &[&'a Interaction],
+    writer: &InteractionWriter<'_>,
+) -> Result<(Counters, Vec<(&'a Interaction, LoadError)>), LoadError> {
     let (mut counters, mut refused, mut parts) = (Counters::default(), Vec::new(), vec![all]);
     while let Some(part) = parts.pop() {
         match (in_savepoint(connection, part, writer).await, part) {
             (Ok(written), _) => counters += written,
-            (Err(error @ LoadError::Refused { .. }), [one]) => refused.push((one, error)),
+            (Err(error @ LoadError::Refused { .. }), [one]) => refused.push((*one, error)),
             (Err(LoadError::Refused { .. }), [_, _, ..]) => {
                 let (first, rest) = part.split_at(part.len() / 2);
                 parts.extend([rest, first]);
@@ -54,13 +44,13 @@ pub(super) async fn write_accepted<'a, T>(
 }
 
 /// All or nothing; the transaction continues either way.
-async fn in_savepoint<T>(
+async fn in_savepoint(
     connection: &mut PgConnection,
-    records: &[T],
-    writer: &impl Write<T>,
+    interactions: &[&Interaction],
+    writer: &InteractionWriter<'_>,
 ) -> Result<Counters, LoadError> {
     let mut savepoint = connection.begin().await?;
-    match writer.write(&mut savepoint, records).await {
+    match writer.write(&mut savepoint, interactions).await {
         Ok(written) => {
             savepoint.commit().await?;
             Ok(written)
@@ -73,7 +63,7 @@ async fn in_savepoint<T>(
     }
 }
 
-pub(super) fn rejected((interaction, error): &(&&Interaction, LoadError)) -> Rejected {
+pub(super) fn rejected((interaction, error): &(&Interaction, LoadError)) -> Rejected {
     Rejected {
         key: Some(interaction.key),
         ids: vec![interaction.rows.session.ids()],
@@ -82,15 +72,30 @@ pub(super) fn rejected((interaction, error): &(&&Interaction, LoadError)) -> Rej
     }
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum RawRecords {
+    Keep,
+    /// Old ones must not remain if `storage.raw` is off.
+    Delete,
+    /// Rows are made from them: these say nothing about what the API returns now.
+    Leave,
+}
+
+impl RawRecords {
+    pub(super) fn of(keep_raw: bool) -> Self {
+        if keep_raw { Self::Keep } else { Self::Delete }
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct InteractionWriter<'a> {
     pub(super) constants: Constants<'a>,
     pub(super) stored: &'a Stored,
-    pub(super) keep_raw: bool,
+    pub(super) raw: RawRecords,
 }
 
-impl Write<&Interaction> for InteractionWriter<'_> {
-    async fn write(
+impl InteractionWriter<'_> {
+    pub(super) async fn write(
         &self,
         connection: &mut PgConnection,
         interactions: &[&Interaction],
@@ -108,29 +113,34 @@ impl Write<&Interaction> for InteractionWriter<'_> {
             let keys = some.iter().map(|interaction| interaction.key);
             keys.filter(|key| stored.is_missing(*key)).collect()
         };
-        let back = missing_of(&unchanged);
+        let is_returned = self.raw != RawRecords::Leave;
+        let back = missing_of(if is_returned { &unchanged } else { &[] });
+        let still_missing = missing_of(if is_returned { &[] } else { &changed });
 
         Batch::of_sessions(&new, constants).copy(connection).await?;
         update_sessions(connection, &changed, constants.written_at).await?;
-        if self.keep_raw {
-            Batch::of_raw(&new, constants).copy(connection).await?;
-            replace_raw(connection, &changed, constants).await?;
-        } else {
-            // Old raw records must not remain if `storage.raw` is off.
-            delete(connection, "smartassist.raw_interactions", &changed).await?;
+        match self.raw {
+            RawRecords::Keep => {
+                Batch::of_raw(&new, constants).copy(connection).await?;
+                replace_raw(connection, &changed, constants).await?;
+            }
+            RawRecords::Delete => delete(connection, "smartassist.raw_interactions", &changed).await?,
+            RawRecords::Leave => {}
         }
-        let is_same = |group: RowGroup, interaction: &Interaction| stored.is_same(group, interaction);
-        write_children(connection, &new, &changed, is_same).await?;
+        write_children(connection, &new, &changed, stored).await?;
         let moves = new.iter().chain(&changed).flat_map(|interaction| {
             let start = interaction.rows.session.session_started_at;
             let before = stored.started_at(interaction.key).map(|before| (before, -1));
             before.into_iter().chain([(start, 1)])
         });
         days::count(connection, constants.account_id, moves).await?;
-        missing::clear(connection, constants.written_at, &missing_of(interactions)).await?;
+        if is_returned {
+            missing::clear(connection, constants.written_at, &missing_of(interactions)).await?;
+        }
         let counted = new.iter().chain(&changed);
+        let counted = counted.filter(|one| !still_missing.contains(&one.key));
         let counted: Vec<facts::Counted<'_>> = counted.map(|one| (one.key, &one.rows)).collect();
-        facts::write(connection, constants.account_id, &counted, &[]).await?;
+        facts::write(connection, constants.account_id, &counted, &still_missing).await?;
         facts::rewrite(connection, constants.account_id, &back).await?;
         Ok(Counters {
             inserted: new.len() as u64,
@@ -142,16 +152,16 @@ impl Write<&Interaction> for InteractionWriter<'_> {
 }
 
 /// Of changed interactions, only groups that differ. Parents first: foreign keys.
-pub(super) async fn write_children(
+async fn write_children(
     connection: &mut PgConnection,
     new: &[&Interaction],
     changed: &[&Interaction],
-    is_same: impl Fn(RowGroup, &Interaction) -> bool,
+    stored: &Stored,
 ) -> Result<(), LoadError> {
     let differing = |group| -> Vec<&Interaction> {
         let changed = changed.iter().copied();
         changed
-            .filter(|interaction| !is_same(group, interaction))
+            .filter(|interaction| !stored.is_same(group, interaction))
             .collect()
     };
     let (destinations, tags) = (differing(RowGroup::Destinations), differing(RowGroup::Tags));

@@ -15,9 +15,7 @@ use crate::ledger::{LoadError, bigint};
 #[derive(Debug, Clone, Copy, Default)]
 pub struct StoreLimits<'a> {
     pub account_id: &'a str,
-    /// Hashes identifiers.
     pub key: Option<&'a PrivacyKey>,
-    /// Older starts are not kept.
     pub kept_from: Option<DateTime<Utc>>,
 }
 
@@ -48,7 +46,6 @@ pub async fn check_key(executor: impl PgExecutor<'_>, key: Option<&PrivacyKey>) 
 pub(super) struct Kept<'a> {
     pub(super) interactions: Vec<&'a Interaction>,
     pub(super) rejected: Vec<&'a Rejected>,
-    /// Of erased customers.
     pub(super) erased: Vec<Uuid>,
 }
 

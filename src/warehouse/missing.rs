@@ -225,15 +225,6 @@ pub(super) async fn mark(
     Ok(marked.rows_affected())
 }
 
-pub(super) async fn among(connection: &mut PgConnection, keys: &[Uuid]) -> Result<Vec<Uuid>, LoadError> {
-    Ok(sqlx::query_scalar(
-        "select interaction_key from smartassist.sessions where interaction_key = any($1) and missing_since is not null",
-    )
-    .bind(keys)
-    .fetch_all(connection)
-    .await?)
-}
-
 pub(super) async fn clear(
     connection: &mut PgConnection,
     at: DateTime<Utc>,

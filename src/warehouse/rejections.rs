@@ -12,7 +12,7 @@ use crate::transform::{Interaction, Rejected};
 use super::batch::Constants;
 use super::commit::WindowCommit;
 use super::compare::{self, Change};
-use super::interactions::{InteractionWriter, Write};
+use super::interactions::{InteractionWriter, RawRecords};
 use super::left_out::{self, StoreLimits};
 use crate::ledger::problems::{self, ProblemCode};
 use crate::ledger::windows::Status;
@@ -36,7 +36,6 @@ pub struct Rejection {
 pub enum Retried {
     Stored,
     WasStored,
-    /// Erased or too old.
     LeftOut,
 }
 
@@ -117,7 +116,6 @@ pub async fn store(
     };
     pool.transact(async |transaction| {
         conflict::lock_for_writing(transaction, account_id).await?;
-        // As for windows.
         sqlx::query("set local enable_seqscan = off")
             .execute(&mut *transaction)
             .await?;
@@ -140,7 +138,7 @@ pub async fn store(
             let writer = InteractionWriter {
                 constants,
                 stored: &stored,
-                keep_raw,
+                raw: RawRecords::of(keep_raw),
             };
             writer.write(transaction, &one).await?;
         }

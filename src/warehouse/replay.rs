@@ -1,17 +1,15 @@
-//! Rewrites rows from the raw records.
-
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 use sqlx::{FromRow, PgConnection};
 use uuid::Uuid;
 
 use crate::postgres::Pool;
-use crate::transform::{Interaction, RowGroup};
+use crate::transform::Interaction;
 
-use super::batch::update_sessions;
-use super::interactions::{Write, write_accepted, write_children};
-use super::{days, facts, missing};
+use super::batch::Constants;
+use super::compare;
+use super::interactions::{InteractionWriter, RawRecords, write_accepted};
 use crate::ledger::runs::{Finished, Outcome, finish};
 use crate::ledger::{Counters, LoadError, bigint, conflict, from_bigint};
 
@@ -21,12 +19,9 @@ const BATCH_BYTES: i64 = 2 << 20;
 #[derive(Debug, FromRow)]
 pub struct Raw {
     pub interaction_key: Uuid,
-    /// JSON.
     pub payload: String,
     pub time_zone_offset: i32,
     fetched_at: DateTime<Utc>,
-    session_started_at: DateTime<Utc>,
-    pub warnings: Vec<String>,
     pub content_hash: Vec<u8>,
 }
 
@@ -46,7 +41,6 @@ pub struct Portion {
     pub is_again: bool,
     pub records: u64,
     pub rejected: u64,
-    /// What differs.
     pub rebuilt: Vec<Rebuilt>,
 }
 
@@ -119,17 +113,25 @@ async fn write_current(
     rebuilt: &[Rebuilt],
     at: DateTime<Utc>,
 ) -> Result<Rewritten, LoadError> {
-    let current = current(connection, rebuilt).await?;
-    let with_rows = current
-        .iter()
-        .filter_map(|one| Some((&one.raw, one.interaction.as_ref()?)));
-    let with_rows: Vec<(&Raw, &Interaction)> = with_rows.collect();
-    let writer = RebuiltWriter { account_id, at };
-    let (counters, refused) = write_accepted(connection, &with_rows, &writer).await?;
+    let rebuilt = current(connection, rebuilt).await?;
+    let interactions = rebuilt.iter().filter_map(|one| one.interaction.as_ref());
+    let interactions: Vec<&Interaction> = interactions.collect();
+    let writer = InteractionWriter {
+        constants: Constants {
+            account_id,
+            written_at: at,
+            // Of raw records, which are left.
+            time_zone_offset: 0,
+        },
+        stored: &compare::stored(connection, &interactions, &[]).await?,
+        raw: RawRecords::Leave,
+    };
+    let (written, refused) = write_accepted(connection, &interactions, &writer).await?;
     // Also of refused rows, which stay.
-    rewrite_raw(connection, &current).await?;
+    rewrite_raw(connection, &rebuilt).await?;
     Ok(Rewritten {
-        updated: counters.updated,
+        // Of the unchanged, only the raw record changes.
+        updated: written.updated + written.unchanged,
         refused: refused.iter().map(|(_, error)| error.to_string()).collect(),
     })
 }
@@ -151,48 +153,6 @@ async fn current<'r>(
     let is_current =
         |raw: &Raw| stored.contains(&(raw.interaction_key, raw.content_hash.clone(), raw.fetched_at));
     Ok(rebuilt.iter().filter(|one| is_current(&one.raw)).collect())
-}
-
-struct RebuiltWriter<'a> {
-    account_id: &'a str,
-    at: DateTime<Utc>,
-}
-
-impl Write<(&Raw, &Interaction)> for RebuiltWriter<'_> {
-    async fn write(
-        &self,
-        connection: &mut PgConnection,
-        rebuilt: &[(&Raw, &Interaction)],
-    ) -> Result<Counters, LoadError> {
-        let differs =
-            |(raw, interaction): &&(&Raw, &Interaction)| raw.content_hash != interaction.content_hash;
-        let rewritten = || rebuilt.iter().filter(differs);
-        let changed: Vec<&Interaction> = rewritten().map(|(_, interaction)| *interaction).collect();
-        let hashes: BTreeMap<Uuid, &[u8]> = rewritten()
-            .map(|(raw, _)| (raw.interaction_key, raw.content_hash.as_slice()))
-            .collect();
-        let is_same = |group: RowGroup, interaction: &Interaction| {
-            group.is_same(hashes[&interaction.key], &interaction.content_hash)
-        };
-        // Rebuilt rows say nothing about what the API returns now.
-        update_sessions(connection, &changed, self.at).await?;
-        write_children(connection, &[], &changed, is_same).await?;
-        let moves = rewritten().flat_map(|(raw, interaction)| {
-            let start = interaction.rows.session.session_started_at;
-            [(raw.session_started_at, -1), (start, 1)]
-        });
-        days::count(connection, self.account_id, moves).await?;
-        let keys: Vec<Uuid> = changed.iter().map(|interaction| interaction.key).collect();
-        let missing = missing::among(connection, &keys).await?;
-        let is_counted = |interaction: &&&Interaction| !missing.contains(&interaction.key);
-        let counted = changed.iter().filter(is_counted);
-        let counted: Vec<facts::Counted<'_>> = counted.map(|one| (one.key, &one.rows)).collect();
-        facts::write(connection, self.account_id, &counted, &keys).await?;
-        Ok(Counters {
-            updated: rebuilt.len() as u64,
-            ..Counters::default()
-        })
-    }
 }
 
 async fn rewrite_raw(connection: &mut PgConnection, rebuilt: &[&Rebuilt]) -> Result<(), LoadError> {
@@ -240,11 +200,9 @@ pub async fn extent(pool: &Pool, account_id: &str) -> Result<(u64, u64), LoadErr
 #[derive(Debug)]
 pub struct OpenReplay {
     pub run_id: i64,
-    /// Where to resume.
     pub position: Uuid,
     /// The first attempt, by the database's clock.
     pub started_at: DateTime<Utc>,
-    /// So far.
     pub rejected: u64,
 }
 

@@ -1,5 +1,3 @@
-//! Settings of reports.
-
 use std::collections::BTreeMap;
 
 use chrono::DateTime;
@@ -110,7 +108,6 @@ fn to_json(reporting: &Reporting) -> Value {
     })
 }
 
-/// Channels as facts have them.
 fn by_channel(reporting: &Reporting) -> Option<Value> {
     let channels = &reporting.service_level_seconds_by_channel;
     let labelled: BTreeMap<String, i32> = channels
@@ -181,7 +178,6 @@ pub async fn apply_all(
     Ok(())
 }
 
-/// Asks for all facts of an account to be rebuilt.
 pub async fn rebuild(pool: &Pool, account_id: &str) -> Result<(), LoadError> {
     sqlx::query(
         "update smartassist.reporting set rebuild_from = $2, rebuild_after = null where account_id = $1",

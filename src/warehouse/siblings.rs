@@ -34,11 +34,9 @@ impl FromRow<'_, PgRow> for SiblingRow {
 pub struct Surroundings<'a> {
     /// With whether each is another person's.
     pub rejected: &'a [(&'a Ids, bool)],
-    /// Whether it is another person's.
     pub is_of_another: &'a (dyn Fn(&StoredRecord) -> bool + Sync),
 }
 
-/// All records of one customer.
 #[derive(Debug)]
 pub struct Contact {
     pub interactions: BTreeSet<String>,
@@ -60,14 +58,10 @@ fn each(ids: &Ids) -> impl Iterator<Item = OneId> {
     session.into_iter().chain(conversation)
 }
 
-/// Whose the records of an id are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Ownership {
-    /// The contact's.
     Followed,
-    /// Another person's too.
     Shared,
-    /// Too many.
     Constant,
 }
 
@@ -151,7 +145,6 @@ impl Contact {
         Ok(true)
     }
 
-    /// Returns the new ones.
     async fn follow(
         &mut self,
         connection: &mut PgConnection,

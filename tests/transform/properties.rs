@@ -210,14 +210,13 @@ proptest! {
 
     #[test]
     fn a_stored_payload_gives_the_same_rows_again(text in session(), offset in -840..=720) {
-        if let Ok(first) = transform(&raw(text), origin(offset), &Policy::default()) {
+        if let Ok(mut first) = transform(&raw(text), origin(offset), &Policy::default()) {
             let mut again = transform_stored(&raw(first.payload.clone()), origin(offset), &Policy::default()).unwrap();
             prop_assert_eq!(&again.payload, &first.payload);
-            // What was replaced in the payload is not replaced a second time.
-            let warnings = &first.rows.session.warnings;
-            let rest = warnings.iter().filter(|warning| !warning.starts_with("record: "));
-            prop_assert!(rest.eq(&again.rows.session.warnings));
-            again.rows.session.warnings.clone_from(warnings);
+            // Of a key that was sent twice, one is stored: fewer characters may be left to count.
+            for read in [&mut first, &mut again] {
+                read.rows.session.warnings.retain(|warning| !warning.starts_with("record: "));
+            }
             prop_assert_eq!(again.rows, first.rows);
         }
     }

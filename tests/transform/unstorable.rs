@@ -31,7 +31,7 @@ fn nul_becomes_a_replacement_character_everywhere() {
     assert!(!interaction.payload.contains("\\u0000"));
     assert_eq!(
         rows.session.warnings,
-        ["record: characters that cannot be stored, replaced by U+FFFD: 6"]
+        ["record: characters that could not be read, replaced by U+FFFD: 6"]
     );
 }
 

@@ -1,6 +1,7 @@
 use serde_json::{Value, json};
 
 use crate::config::Config;
+use crate::ledger::status::StoredFailure;
 
 use super::*;
 
@@ -67,9 +68,11 @@ fn account(runs: Vec<RunStatus>) -> AccountStatus {
 fn ended(status: &str) -> RunStatus {
     RunStatus {
         finished_at: Some(now() - TimeDelta::minutes(1)),
-        error_code: Some("api_transport".to_owned()),
-        error: Some("it broke".to_owned()),
-        remedy: Some("mend it".to_owned()),
+        failure: StoredFailure {
+            error_code: Some("api_transport".to_owned()),
+            error: Some("it broke".to_owned()),
+            remedy: Some("mend it".to_owned()),
+        },
         ..run("poll", status)
     }
 }
@@ -163,10 +166,8 @@ fn a_gap_hides_no_daemon_that_has_stopped() {
     let mut with_gap = account(vec![run("poll", "succeeded")]);
     (with_gap.gaps, with_gap.lag_seconds) = (1, 500_000);
     with_gap.last_polled_at = Some(now() - TimeDelta::days(6));
-    let met_it = RunStatus {
-        error_code: Some(gaps::CODE.to_owned()),
-        ..ended("failed")
-    };
+    let mut met_it = ended("failed");
+    met_it.failure.error_code = Some(gaps::CODE.to_owned());
     with_gap.newest_poll = Some(met_it.clone());
     let (_, said) = judged(&with_gap, None);
     assert_eq!(

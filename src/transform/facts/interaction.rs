@@ -73,7 +73,6 @@ pub(super) fn of<'a>(rows: &'a Rows, steps: &[Step<'a>], basis: &FactBasis) -> I
     }
 }
 
-/// `None` if no destination says it.
 fn callback_opted(steps: &[Step<'_>]) -> Option<bool> {
     let said = steps.iter().filter_map(|step| step.destination.callback_opted);
     said.reduce(|any, one| any || one)

@@ -18,9 +18,7 @@ const QUARTER: i64 = 15 * 60;
 
 #[derive(Debug, Clone)]
 pub struct FactBasis {
-    /// For local times and dates.
     pub time_zone: Tz,
-    /// Key of the hashes that tell customers apart.
     pub contact_secret: Vec<u8>,
 }
 
@@ -197,7 +195,6 @@ impl InteractionFact<'_> {
     }
 }
 
-/// An instant as reports group it.
 #[derive(Debug, Clone, Copy)]
 struct Grouped {
     quarter_local: NaiveDateTime,
@@ -261,7 +258,6 @@ fn count(number: usize) -> i32 {
 /// A key must fit an index.
 const LONGEST_NAME: usize = 500;
 
-/// A destination: a queue, or an agent directly.
 #[derive(Debug)]
 struct Step<'a> {
     destination: &'a Destination,
@@ -322,7 +318,6 @@ fn agent_key(segment: &AgentSegment) -> &str {
     dimension_key(segment.agent_id.as_deref(), segment.agent_name.as_deref())
 }
 
-/// The id, or the name if there is none.
 pub fn dimension_key<'a>(id: Option<&'a str>, name: Option<&'a str>) -> &'a str {
     let cut = |name: &'a str| {
         let end = name

@@ -1,5 +1,3 @@
-//! Visits of queues, and offers to agents.
-
 use super::interaction::unanswered;
 use super::{
     AgentOffer, FactBasis, Instant, QueueVisit, Step, agent_key, count, handle_seconds, is_answered, label,

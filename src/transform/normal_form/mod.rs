@@ -1,5 +1,3 @@
-//! Normal forms of ids, addresses and phone numbers.
-
 mod email;
 mod phone;
 
@@ -102,7 +100,6 @@ fn stands_for_nothing(text: &str) -> bool {
         || letters.replace("undefined", "").replace("null", "").is_empty()
 }
 
-/// For finding ids in text.
 pub fn folded(text: &str) -> Cow<'_, str> {
     let plain = plain(text);
     let is_folded = plain

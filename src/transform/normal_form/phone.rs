@@ -114,7 +114,6 @@ fn may_be(found: &str, wanted: &str) -> bool {
         || (1..=LONGEST_COUNTRY_CODE).any(has_trunk_zero)
 }
 
-/// Quick check for plain text.
 fn may_end_like(text: &str, wanted: &str) -> bool {
     const LAST: usize = 4;
     let is_plain = text.bytes().all(|byte| byte.is_ascii() && !b"%;".contains(&byte));

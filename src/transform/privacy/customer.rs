@@ -1,5 +1,3 @@
-//! What a record says of its customer.
-
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
@@ -28,7 +26,6 @@ fn holds(privacy: Privacy) -> Option<Holds> {
     }
 }
 
-/// The fields that say whose a record is; most do not.
 static CUSTOMER: LazyLock<Node> =
     LazyLock::new(|| RECORD.only(&|field| holds(field.privacy).is_some() || field.name == "Direction"));
 

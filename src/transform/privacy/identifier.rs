@@ -1,5 +1,3 @@
-//! What identifies a customer or a record.
-
 use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
@@ -25,7 +23,6 @@ pub enum IdentifierKind {
     UserId,
     Email,
     Phone,
-    /// By both ids.
     Interaction,
     Session,
     Conversation,
@@ -62,7 +59,6 @@ impl Identifier {
         }
     }
 
-    /// By both ids, and by each.
     pub fn of_ids(account_id: &str, ids: &Ids, key: &PrivacyKey) -> Vec<Self> {
         let [session, conversation] = [&ids.session_id, &ids.conversation_id].map(Option::as_deref);
         if session.is_none() && conversation.is_none() {

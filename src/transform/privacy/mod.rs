@@ -111,7 +111,6 @@ impl Node {
         })
     }
 
-    /// Keeps only such fields, and what leads to them.
     fn only(&self, is_wanted: &impl Fn(&Self) -> bool) -> Self {
         let parts = self.parts.iter().filter_map(|part| {
             let left = part.only(is_wanted);
@@ -158,7 +157,6 @@ const TOKEN: &str = "hmac:";
 /// Hashes of different purposes differ.
 const TOKEN_PURPOSE: &str = "smartassist-etl value";
 
-/// Each kind has its own hashes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Hashing {
     /// As what it looks like.
@@ -245,7 +243,6 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 impl Policy {
-    /// Equal fingerprints mean equal results.
     pub fn fingerprint(&self) -> String {
         let rules = Class::ALL.map(|class| format!("{} {:?}, ", class.as_str(), self.rule(class)));
         let key = self

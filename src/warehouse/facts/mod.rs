@@ -27,7 +27,6 @@ const MADE_AT_ONCE: usize = 16;
 /// Only of interactions that the API still returns.
 pub(super) type Counted<'a> = (Uuid, &'a Rows);
 
-/// A contact that came, went or moved.
 type Touched = (Uuid, DateTime<Utc>);
 
 /// Replaces the facts of `counted`; `others` lose theirs.
@@ -67,7 +66,6 @@ async fn replace(
     note_names(connection, account_id, &all).await
 }
 
-/// From the stored rows.
 pub(super) async fn rewrite(
     connection: &mut PgConnection,
     account_id: &str,
@@ -167,7 +165,6 @@ async fn insert(
     order_contacts(connection, account_id, touched).await
 }
 
-/// The account's current settings.
 async fn basis(connection: &mut PgConnection, account_id: &str) -> Result<FactBasis, LoadError> {
     let (time_zone, contact_secret): (Option<String>, Vec<u8>) = sqlx::query_as(
         "select (select time_zone from smartassist.reporting where account_id = $1), secret \
@@ -250,7 +247,6 @@ struct Siblings {
     of_constants: Vec<Uuid>,
 }
 
-/// `keys`: of what is written, or deleted.
 async fn siblings(
     connection: &mut PgConnection,
     account_id: &str,

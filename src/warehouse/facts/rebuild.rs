@@ -54,7 +54,6 @@ pub(super) async fn rows(
     Ok(read.collect::<Result<_, sqlx::Error>>()?)
 }
 
-/// Zero if no rebuild was asked for.
 pub async fn left(pool: &Pool, account_id: &str) -> Result<u64, LoadError> {
     let left: i64 = sqlx::query_scalar(
         "select count(*) from smartassist.reporting as report join smartassist.sessions as session using (account_id) \
@@ -134,7 +133,6 @@ pub async fn forget_unnamed(pool: &Pool, account_id: &str) -> Result<(), LoadErr
     .await
 }
 
-/// Without reading facts.
 pub async fn forget_unseen(pool: &Pool, account_id: &str, kept_from: DateTime<Utc>) -> Result<(), LoadError> {
     pool.transact(async |transaction| {
         conflict::lock_for_writing(transaction, account_id).await?;
