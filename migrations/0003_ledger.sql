@@ -716,9 +716,9 @@ comment on column smartassist_sync.replays.rules is
 comment on column smartassist_sync.replays.started_at is
     'Instant at which it began.';
 comment on column smartassist_sync.replays.updated_at is
-    'Instant at which position was last moved.';
+    'Instant of its last progress, or at which it was begun or continued.';
 comment on column smartassist_sync.replays.rejected is
-    'Raw records up to position that could not be rebuilt.';
+    'Raw records that could not be rebuilt, those that were read once more at the end included.';
 comment on column smartassist_sync.replays.records is
     'Raw records up to position.';
 comment on column smartassist_sync.replays.total is

@@ -62,9 +62,9 @@ fuzz_target!(|bytes: &[u8]| -> Corpus {
 });
 
 fn check_rejected(rejected: &Rejected, policy: &Policy) {
-    if rejected.record_bytes.is_some() {
+    if let Some(bytes) = rejected.record_bytes {
         assert!(rejected.payload.len() <= LONGEST_PART, "{}", rejected.payload.len());
-        let again = Rejected::of_part(&rejected.payload, rejected.reason.clone().into_owned(), policy);
+        let again = Rejected::of_part(&rejected.payload, rejected.reason.clone().into_owned(), bytes, policy);
         assert_eq!(again.payload, rejected.payload);
     }
     look_for_customer(&rejected.payload);

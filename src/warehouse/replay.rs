@@ -257,7 +257,7 @@ pub async fn open(
          rejected = case when replay.rules = excluded.rules then replay.rejected else 0 end, \
          records = case when replay.rules = excluded.rules then replay.records else 0 end, \
          total = case when replay.rules = excluded.rules then replay.total end, \
-         updated_at = case when replay.rules = excluded.rules then replay.updated_at else now() end, \
+         updated_at = now(), \
          started_at = case when replay.rules = excluded.rules then replay.started_at else now() end \
          returning position, started_at, rejected",
         )

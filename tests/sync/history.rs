@@ -1,10 +1,15 @@
 //! A source that serves nothing older than so many days.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, TimeDelta, Utc};
+use smartassist_etl::ledger::Purpose;
 use smartassist_etl::ledger::problems::{self, ProblemCode};
+use smartassist_etl::ledger::requests::NewRequest;
 use smartassist_etl::ledger::runs::Outcome;
 use smartassist_etl::ledger::status;
-use smartassist_etl::time::Window;
+use smartassist_etl::sync;
+use smartassist_etl::time::{Clock, Window};
 use smartassist_simulator::{Interaction, Seed, TooOld};
 use tokio_util::sync::CancellationToken;
 
@@ -99,6 +104,59 @@ async fn what_is_served_is_complete_where_older_windows_are_refused() {
         let accounts = status::accounts(&database.pool).await.unwrap();
         assert_eq!(accounts[0].served_from, Some(found));
     }
+}
+
+#[tokio::test]
+async fn an_edge_that_moves_on_while_it_is_searched_takes_one_search() {
+    let database = TestDatabase::migrated().await;
+    let setup = a_month(5, TooOld::Refuse).await;
+    // As with a budget of two requests a minute.
+    for nth in 1..300 {
+        let clock = Arc::clone(&setup.clock);
+        setup.simulator.world().before_request(nth, move |world| {
+            let now = clock.now() + TimeDelta::seconds(30);
+            clock.set(now);
+            world.set_now(now);
+        });
+    }
+    let report = setup.sync(&database).await;
+    assert_eq!(report.outcome, Outcome::Succeeded, "{:?}", report.problem);
+    assert!(report.counters.requests < 120, "{}", report.counters.requests);
+    let known = served_from(&database).await;
+    let edge = instant("2026-01-10T12:00:00Z");
+    assert!((edge..edge + TimeDelta::hours(1)).contains(&known), "{known}");
+    let there = served(&setup, edge + TimeDelta::hours(2));
+    assert!(database.counts().await[0] >= there);
+}
+
+#[tokio::test]
+async fn a_daemon_searches_once_for_a_backfill_beyond_the_history() {
+    let database = TestDatabase::migrated().await;
+    let mut setup = a_month(5, TooOld::Refuse).await;
+    setup.set("start_from", "2026-01-14");
+    setup.sync(&database).await;
+    let mut daemon = setup.worker(&database.pool);
+    Arc::make_mut(&mut daemon.sync).refresh.clear();
+    let wish = NewRequest {
+        purpose: Purpose::Backfill,
+        ranges: &[Window::new(
+            instant("2026-01-01T00:00:00Z"),
+            instant("2026-01-14T00:00:00Z"),
+        )],
+        due_for: None,
+        by_identity: false,
+        policy: None,
+    };
+    sync::ask(&daemon, &wish).await.unwrap().unwrap();
+    let stop = CancellationToken::new();
+    tokio::join!(sync::serve(daemon, Arc::default(), stop.clone()), async {
+        let ended = "select count(*) from smartassist_sync.requests where state <> 'open'";
+        database.until("the request", ended, |ended| ended == 1).await;
+        stop.cancel();
+    });
+    let told = "select concat_ws(' ', state, error_code, \
+                (select count(*) from smartassist_sync.runs where kind = 'backfill')) from smartassist_sync.requests";
+    assert_eq!(database.text(told).await, "partial history_not_served 1");
 }
 
 #[tokio::test]
