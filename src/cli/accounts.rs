@@ -63,13 +63,13 @@ pub(super) async fn run_all(
         if let Some(worst) = reports.iter().filter_map(failure).max() {
             return Err(CommandError::Runs(worst));
         }
-        let is_interrupted = reports
+        let mut cut_short = reports
             .iter()
-            .any(|report| report.outcome == Outcome::Interrupted);
-        if is_interrupted {
-            Err(CommandError::Interrupted)
-        } else {
-            Ok(())
+            .filter(|report| report.outcome == Outcome::Interrupted);
+        match cut_short.next() {
+            None => Ok(()),
+            Some(report) if report.was_cancelled() => Err(CommandError::Cancelled),
+            Some(_) => Err(CommandError::Interrupted),
         }
     })
     .await
@@ -199,12 +199,15 @@ impl<'a> WatchedAccount<'a> {
             request = id.or(request);
             self.ended(report)
         };
-        let report = self.shell.repeat(RunReport::was_cut_off, fulfil).await;
+        let mut report = self.shell.repeat(RunReport::was_cut_off, fulfil).await;
         if self.shell.interrupted.is_cancelled()
             && let Some(id) = request
-            && let Err(error) = requests::cancel(&self.context.pool, id).await
         {
-            warn!(error = %chain(&error), request = id, "could not cancel the request");
+            match requests::cancel(&self.context.pool, id).await {
+                Ok(()) if report.outcome == Outcome::Interrupted => report.cancelled(),
+                Ok(()) => {}
+                Err(error) => warn!(error = %chain(&error), request = id, "could not cancel the request"),
+            }
         }
         (request, report)
     }

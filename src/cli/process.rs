@@ -33,6 +33,8 @@ pub(super) enum CommandError {
     Runs(Failure),
     #[error("interrupted; what was committed is kept, and the same command continues from there")]
     Interrupted,
+    #[error("cancelled before all was read; what was committed is kept")]
+    Cancelled,
     #[error("{0}; what was committed is kept, and the same command continues from there")]
     DatabaseLost(String),
     #[error("{0}")]

@@ -225,8 +225,9 @@ impl ApiClient {
             .credentials
             .token(self.api_clock().now_to_sign(&*self.clock))?;
         // Only a configured one can fail: those that we sign are base64.
-        let auth = HeaderValue::from_str(token.expose_secret());
-        let mut auth = auth.map_err(|_| ApiError::UnsendableToken)?;
+        let auth = HeaderValue::from_str(token.expose_secret()).ok();
+        let auth = auth.filter(|auth| auth.to_str().is_ok());
+        let mut auth = auth.ok_or(ApiError::UnsendableToken)?;
         auth.set_sensitive(true);
         tally.note(|cost| cost.requests += 1);
         let sent = Instant::now();

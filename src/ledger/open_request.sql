@@ -21,7 +21,8 @@ known as (
     join smartassist_sync.requests as request on request.account_id = asked.account_id
     where case
         when $3 is null then
-            request.state = 'open' and request.purpose = $2 and request.range = asked.range
+            request.state = 'open' and request.cancel_requested_at is null
+            and request.purpose = $2 and request.range = asked.range
             and isfinite(request.since) = isfinite(asked.since) and request.by_identity = $9
         else request.policy = $3 and (
                 request.state = 'open' or request.state = 'done' and request.due_at = $10

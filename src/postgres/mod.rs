@@ -134,6 +134,10 @@ impl Database {
             match wait_for(&database.pool, connect_timeout, until).await {
                 Ok(()) => return Ok(database),
                 Err(OpenError::StillUnreachable { .. }) if is_joined && Instant::now() < deadline => {}
+                // Whoever started it has not set it up yet.
+                Err(OpenError::Unreachable { .. }) if is_joined && Instant::now() < deadline => {
+                    tokio::time::sleep(RETRY_PAUSE).await;
+                }
                 Err(error) => return Err(error),
             }
         }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
@@ -11,7 +12,6 @@ use crate::ledger::problems::Problem;
 use crate::ledger::requests::{self, NewRequest, RequestProgress};
 use crate::ledger::runs::{Kind, Outcome};
 use crate::ledger::{Counters, LoadError, Purpose, accounts, from_bigint, gaps};
-use crate::telemetry;
 use crate::time::Window;
 use crate::warehouse::compare;
 
@@ -185,19 +185,22 @@ pub async fn see_through(account: &AccountContext, id: i64, stop: &CancellationT
     }
 }
 
-/// The loaded part of the range: later days would differ. If nothing is loaded, the whole range.
+/// The part of the range that is served and loaded: other days would differ. If there is none, the whole range.
 pub async fn loaded(account: &AccountContext, range: Window) -> Result<Window, LoadError> {
-    let loaded = compare::loaded_until(&account.pool, account.account_id()).await?;
-    let Some(end) = loaded.filter(|end| (range.start < *end) && (*end < range.end)) else {
+    let edges = compare::loaded(&account.pool, account.account_id()).await?;
+    let within = |edge: &DateTime<Utc>| range.start < *edge && *edge < range.end;
+    let [served_from, until] = edges.map(|edge| edge.filter(within));
+    let cut = Window::new(served_from.unwrap_or(range.start), until.unwrap_or(range.end));
+    if cut == range || cut.end <= cut.start {
         return Ok(range);
-    };
+    }
     info!(
         account = account.name(),
-        to = telemetry::instant(range.end),
-        cut_to = telemetry::instant(end),
-        "the range reaches past what is loaded, it is cut"
+        range = %range,
+        cut_to = %cut,
+        "the range reaches past what is served and loaded, it is cut"
     );
-    Ok(Window { end, ..range })
+    Ok(cut)
 }
 
 pub async fn compared(account: &AccountContext, request: i64) -> Result<Vec<DayComparison>, LoadError> {

@@ -16,6 +16,7 @@ use super::engine::WindowReport;
 use super::read::{ReadError, Reading, Verdict};
 
 pub(super) const STOPPED: &str = "interrupted";
+const CANCELLED: &str = "cancelled";
 
 #[derive(Debug, Clone)]
 pub struct RunReport {
@@ -38,6 +39,11 @@ impl RunReport {
         let problem = self.problem.as_ref();
         self.failure() == Some(Failure::DatabaseUnreachable)
             || problem.is_some_and(|problem| problem.code == LEASE_LOST)
+    }
+
+    pub fn was_cancelled(&self) -> bool {
+        let problem = self.problem.as_ref();
+        problem.is_some_and(|problem| problem.code == CANCELLED)
     }
 
     pub(super) fn skipped() -> Self {
@@ -154,8 +160,12 @@ impl RunReport {
         }
     }
 
-    pub(super) fn cancelled(&mut self) {
-        self.interrupted("cancelled", "cancelled before all of it was read");
+    /// Also where it was stopped for that.
+    pub fn cancelled(&mut self) {
+        if !self.has_failed() {
+            self.outcome = Outcome::Succeeded;
+            self.interrupted(CANCELLED, "cancelled before all of it was read");
+        }
     }
 
     pub(super) fn hand_over(&mut self) {

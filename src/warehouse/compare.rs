@@ -2,7 +2,7 @@ use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use sqlx::{FromRow, PgConnection, PgExecutor};
+use sqlx::{FromRow, PgConnection, PgExecutor, Row};
 use uuid::Uuid;
 
 use super::missing;
@@ -27,13 +27,18 @@ impl Basis {
     pub const ALL: [Self; 3] = [Self::Start, Self::End, Self::Overlap];
 }
 
-pub async fn loaded_until(pool: &Pool, account_id: &str) -> Result<Option<DateTime<Utc>>, LoadError> {
-    let until: Option<Option<DateTime<Utc>>> =
-        sqlx::query_scalar("select upper(coverage) from smartassist_sync.accounts where account_id = $1")
-            .bind(account_id)
-            .fetch_optional(pool)
-            .await?;
-    Ok(until.flatten())
+/// From when the API serves interactions, and until when all are loaded.
+pub async fn loaded(pool: &Pool, account_id: &str) -> Result<[Option<DateTime<Utc>>; 2], LoadError> {
+    let edges = sqlx::query(
+        "select served_from, upper(coverage) from smartassist_sync.accounts where account_id = $1",
+    )
+    .bind(account_id)
+    .fetch_optional(pool)
+    .await?;
+    let Some(edges) = edges else {
+        return Ok([None, None]);
+    };
+    Ok([edges.try_get(0)?, edges.try_get(1)?])
 }
 
 /// By [`Basis::ALL`], without missing ones.

@@ -154,6 +154,9 @@ async fn a_daemon_searches_once_for_a_backfill_beyond_the_history() {
         database.until("the request", ended, |ended| ended == 1).await;
         stop.cancel();
     });
+    // The edge is known to a minute, and never goes back.
+    let coverage = "select count(*) from smartassist_sync.accounts where watermark = '2026-01-15 11:58Z'";
+    assert_eq!(database.number(coverage).await, 1);
     let told = "select concat_ws(' ', state, error_code, \
                 (select count(*) from smartassist_sync.runs where kind = 'backfill')) from smartassist_sync.requests";
     assert_eq!(database.text(told).await, "partial history_not_served 1");

@@ -90,6 +90,21 @@ async fn a_request_that_somebody_cancels_is_no_success_and_is_not_asked_for_agai
 }
 
 #[tokio::test]
+async fn a_cancelled_request_that_nobody_works_on_takes_in_no_new_one() {
+    let past = with_december(300).await;
+    let first = asked(&past).await;
+    past.database
+        .execute("update smartassist_sync.requests set cancel_requested_at = now()")
+        .await;
+    let second = asked(&past).await;
+    assert_ne!(first, second);
+    let report = sync::see_through(&past.worker, second, &CancellationToken::new()).await;
+    assert_eq!(report.outcome, Outcome::Succeeded, "{report:?}");
+    past.run(&Job::Sync).await;
+    assert_eq!(past.database.text(STATES).await, "cancelled done");
+}
+
+#[tokio::test]
 async fn what_is_new_meanwhile_is_polled_while_a_command_works() {
     let past = with_december(3_000).await;
     let id = asked(&past).await;

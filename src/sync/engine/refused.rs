@@ -144,15 +144,15 @@ impl Engine {
         self.spawn_write(flight, Effect::Tried, async move |writer, fetch| {
             let (pool, lease) = (&writer.account.pool, &writer.lease);
             accounts::note_history(pool, lease, Some(edge)).await?;
-            let mut report = writer.leave_unread(&fetch, &too_old()).await?;
-            if matches!(purpose, Purpose::Backfill | Purpose::Repair) {
-                report.failure = Some(WindowFailure::alone(Problem::failed(
-                    "history_not_served",
-                    format!("the API serves nothing older than {}", telemetry::instant(edge)),
-                    "ask for what is newer; the vendor can say how long interactions are kept",
-                )));
+            if !matches!(purpose, Purpose::Backfill | Purpose::Repair) {
+                return writer.leave_unread(&fetch, &too_old()).await;
             }
-            Ok(report)
+            let failure = WindowFailure::alone(Problem::failed(
+                ProblemCode::HistoryNotServed.as_str(),
+                format!("the API serves nothing older than {}", telemetry::instant(edge)),
+                "ask for what is newer; the vendor can say how long interactions are kept",
+            ));
+            writer.fail(&fetch, failure).await
         });
     }
 

@@ -43,6 +43,20 @@ async fn two_starts_at_once_share_one_server() {
 }
 
 #[tokio::test]
+async fn a_command_that_joins_a_server_which_is_being_set_up_waits_for_it() {
+    let setup = Setup::with_interactions(5).await;
+    for pause in [100, 300, 500] {
+        let data = data_dir();
+        let environment = environment(&setup, data.path());
+        let first = Program::start(&["migrate"], &environment);
+        tokio::time::sleep(Duration::from_millis(pause)).await;
+        let second = Program::run(&["sync"], &environment).await;
+        assert_eq!(second.code(), 0, "after {pause} ms: {}", second.last_word());
+        assert_eq!(first.ended().await.code(), 0);
+    }
+}
+
+#[tokio::test]
 async fn a_daemon_waits_for_the_private_server_of_another_process() {
     let mut setup = Setup::with_interactions(20).await;
     setup.set("max_in_flight", "1");
