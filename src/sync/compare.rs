@@ -27,6 +27,9 @@ use super::report::{WindowFailure, read_problem};
 /// A basis that fits this many fewer days is excluded: one day may fit by chance.
 const DAYS_THAT_RULE_OUT: usize = 3;
 
+/// Then they are noted: a stop loses no more.
+const DAYS_COUNTED_AT_ONCE: usize = 30;
+
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Method {
@@ -141,33 +144,45 @@ impl Comparing<'_> {
 
     async fn compare(&mut self, days: &[Window], by_identity: bool) -> Result<(), Ends> {
         let mut counted = Vec::new();
-        for day in days {
-            counted.push(if by_identity {
-                None
-            } else {
-                self.count(*day).await?
-            });
-        }
-        let possible = possible_bases(&counted);
-        for (day, counted) in days.iter().zip(counted) {
-            let fits =
-                |Counted { total, stored }: &Counted| possible.iter().all(|place| stored[*place] == *total);
-            let compared = match counted.filter(fits) {
-                Some(Counted { total, .. }) => DayComparison {
-                    api: total,
-                    stored: total,
-                    ..DayComparison::of(*day, Method::Total)
-                },
-                None => self.by_identity(*day, crossing(&possible)).await?,
-            };
-            log_difference(&compared);
-            let found = serde_json::to_value(&compared).unwrap_or_default();
-            let (pool, lease) = (&self.writer.account.pool, &self.writer.lease);
-            if requests::compared(pool, lease, self.request, *day, &found).await? {
-                break;
+        for portion in days.chunks(DAYS_COUNTED_AT_ONCE) {
+            let before = counted.len();
+            for day in portion {
+                counted.push(if by_identity {
+                    None
+                } else {
+                    self.count(*day).await?
+                });
+            }
+            let possible = possible_bases(&counted);
+            for (day, counted) in portion.iter().zip(&counted[before..]) {
+                let compared = self.compare_day(*day, counted.as_ref(), &possible).await?;
+                log_difference(&compared);
+                let found = serde_json::to_value(&compared).unwrap_or_default();
+                let (pool, lease) = (&self.writer.account.pool, &self.writer.lease);
+                if requests::compared(pool, lease, self.request, *day, &found).await? {
+                    return Ok(());
+                }
             }
         }
         Ok(())
+    }
+
+    async fn compare_day(
+        &mut self,
+        day: Window,
+        counted: Option<&Counted>,
+        possible: &[usize],
+    ) -> Result<DayComparison, Ends> {
+        let fits =
+            |Counted { total, stored }: &&Counted| possible.iter().all(|place| stored[*place] == *total);
+        match counted.filter(fits) {
+            Some(Counted { total, .. }) => Ok(DayComparison {
+                api: *total,
+                stored: *total,
+                ..DayComparison::of(day, Method::Total)
+            }),
+            None => self.by_identity(day, crossing(possible)).await,
+        }
     }
 
     /// `None`: the API gives no total.

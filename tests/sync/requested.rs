@@ -207,6 +207,29 @@ async fn a_refresh_does_not_wait_for_a_comparison_of_the_same_days() {
 }
 
 #[tokio::test]
+async fn a_comparison_that_is_stopped_keeps_the_days_that_it_has_compared() {
+    let past = Past::of(100).await;
+    let wish = NewRequest {
+        purpose: Purpose::Verify,
+        ranges: &[window("2025-11-16T00:00:00Z", "2026-01-15T00:00:00Z")],
+        due_for: Some(TimeDelta::zero()),
+        by_identity: false,
+        policy: None,
+    };
+    let id = sync::ask(&past.worker, &wish).await.unwrap().unwrap();
+    let stop = CancellationToken::new();
+    let told = stop.clone();
+    past.setup
+        .simulator
+        .world()
+        .before_request(45, move |_| told.cancel());
+    let report = sync::see_through(&past.worker, id, &stop).await;
+    assert_eq!(report.outcome, Outcome::Interrupted);
+    let compared = sync::compared(&past.worker, id).await.unwrap();
+    assert_eq!(compared.len(), 30);
+}
+
+#[tokio::test]
 async fn what_changes_at_each_reading_is_told_and_leaves_its_request_partial() {
     let mut past = Past::of_a_day(50).await;
     Arc::make_mut(&mut past.worker.sync).refresh.clear();
