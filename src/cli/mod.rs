@@ -19,7 +19,7 @@ use anstream::adapter::strip_str;
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 use clap_mangen::Man;
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::Builder;
 
 use crate::config::Config;
 use crate::postgres::Database;
@@ -179,19 +179,20 @@ pub fn main() -> ExitCode {
 /// A container's task limit must hold for daemon and command.
 const MAX_THREADS: usize = 4;
 
-fn runtime() -> Result<Runtime, CommandError> {
+fn block_on(work: impl Future<Output = Result<(), CommandError>>) -> Result<(), CommandError> {
     let processors = available_parallelism().map_or(MAX_THREADS, usize::from);
     let mut builder = Builder::new_multi_thread();
     let builder = builder.worker_threads(processors.min(MAX_THREADS)).enable_all();
-    builder.build().map_err(CommandError::other)
+    let runtime = builder.build().map_err(CommandError::other)?;
+    let done = runtime.block_on(work);
+    // Dropping it would wait for a DNS look-up that hangs.
+    runtime.shutdown_background();
+    done
 }
 
 fn check_health(file: Option<&Path>) -> Result<(), CommandError> {
     process::hide_secrets();
-    let runtime = runtime()?;
-    let done = runtime.block_on(state::healthcheck(file));
-    runtime.shutdown_background();
-    done
+    block_on(state::healthcheck(file))
 }
 
 fn execute(command: &ConfiguredCommand, file: Option<&Path>) -> Result<(), CommandError> {
@@ -202,10 +203,9 @@ fn execute(command: &ConfiguredCommand, file: Option<&Path>) -> Result<(), Comma
     if Database::is_private(&config) {
         process::drop_postgresql_variables()?;
     }
-    let runtime = runtime()?;
     let logging = logging::start(&config.log);
     let screen = &logging.screen;
-    let done = runtime.block_on(async {
+    block_on(async {
         match command {
             Of::Run => run::run(&config, logging.level.clone()).await,
             Of::Sync => sync::sync(&config, screen).await,
@@ -220,10 +220,7 @@ fn execute(command: &ConfiguredCommand, file: Option<&Path>) -> Result<(), Comma
             Of::Erase(arguments) => erase::erase(&config, arguments).await,
             Of::Migrate => with_database(&config, async |_| Ok(())).await,
         }
-    });
-    // Dropping it would wait for a DNS look-up that hangs.
-    runtime.shutdown_background();
-    done
+    })
 }
 
 /// Without a configuration.

@@ -42,12 +42,10 @@ pub(super) async fn backfill(
     screen: &Screen,
 ) -> Result<(), CommandError> {
     let (config, range) = arguments.range.of(config)?;
+    let ranges = [range];
     let wish = NewRequest {
-        purpose: Purpose::Backfill,
-        ranges: &[range],
         due_for: arguments.refetch.then(TimeDelta::zero),
-        by_identity: false,
-        policy: None,
+        ..NewRequest::of(Purpose::Backfill, &ranges)
     };
     run_all(&config, screen, MayChange::Never, async |watched| {
         let (request, report) = watched.fulfil(&wish).await;

@@ -118,11 +118,8 @@ async fn compare(
             break;
         }
         let wish = NewRequest {
-            purpose: Purpose::Repair,
-            ranges: &differing,
             due_for: Some(TimeDelta::zero()),
-            by_identity: false,
-            policy: None,
+            ..NewRequest::of(Purpose::Repair, &differing)
         };
         let (_, repaired) = watched.fulfil(&wish).await;
         not_repaired = None;
@@ -156,11 +153,9 @@ async fn verify_ranges(
     arguments: &VerifyArguments,
 ) -> (Vec<DayComparison>, RunReport) {
     let wish = NewRequest {
-        purpose: Purpose::Verify,
-        ranges,
         due_for: Some(TimeDelta::zero()),
         by_identity: arguments.by_identity,
-        policy: None,
+        ..NewRequest::of(Purpose::Verify, ranges)
     };
     let (request, report) = watched.fulfil(&wish).await;
     let days = match request {

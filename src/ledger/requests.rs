@@ -28,6 +28,18 @@ pub struct NewRequest<'a> {
     pub policy: Option<(&'a str, DateTime<Utc>)>,
 }
 
+impl<'a> NewRequest<'a> {
+    pub fn of(purpose: Purpose, ranges: &'a [Window]) -> Self {
+        Self {
+            purpose,
+            ranges,
+            due_for: None,
+            by_identity: false,
+            policy: None,
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, FromRow)]
 pub struct Asked {
     pub id: i64,

@@ -108,13 +108,7 @@ async fn watch_all(
 ) -> Result<RunReport, WishError> {
     let settle = account.sync.settle;
     let unread = gaps::unread(&account.pool, account.account_id(), account.head(), settle).await?;
-    let wish = NewRequest {
-        purpose: Purpose::Backfill,
-        ranges: &unread,
-        due_for: None,
-        by_identity: false,
-        policy: None,
-    };
+    let wish = NewRequest::of(Purpose::Backfill, &unread);
     let new = ask(account, &wish).await?;
     let mut all = None;
     for id in new.into_iter().chain(requests) {
@@ -164,7 +158,7 @@ pub async fn see_through(account: &AccountContext, id: i64, stop: &CancellationT
         }
         let progress = match (requests::progress(&account.pool, id).await, &worked) {
             (Ok(Some(progress)), _) => progress,
-            (Ok(None), _) => return RunReport::of_deleted_request().said(),
+            (Ok(None), _) => return RunReport::of_cancelled_request().said(),
             (Err(_), Some(worked)) if worked.was_cut_off() => return worked.clone(),
             (Err(error), _) => return RunReport::not_begun(account.name(), &error),
         };

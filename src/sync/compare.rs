@@ -22,7 +22,7 @@ use crate::warehouse::left_out;
 use super::engine::{Fetch, Fetched, WindowReport, WindowRows, WindowSource, Writer, is_a_second};
 use super::plan::{Model, Next, Planned, Queue};
 use super::read::{Knowledge, NumResults, ReadError, Reading, Slice, Verdict};
-use super::report::{WindowFailure, read_problem};
+use super::report::WindowFailure;
 
 /// A basis that fits this many fewer days is excluded: one day may fit by chance.
 const DAYS_THAT_RULE_OUT: usize = 3;
@@ -259,7 +259,7 @@ impl Comparing<'_> {
             let read = self.source.read(&fetch, self.known).await;
             let problem = match &read {
                 Ok(fetched) => why_not_compared(planned.window, &fetched.reading),
-                Err(error) => Some(read_problem(error)),
+                Err(error) => Some(Problem::from(error)),
             };
             let reading = read.as_ref().ok().map(|fetched| &fetched.reading);
             let records = reading.map_or(0, |reading| reading.distinct_records);

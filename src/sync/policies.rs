@@ -52,11 +52,9 @@ pub(super) async fn ask(
         return Ok(None);
     }
     let wish = NewRequest {
-        purpose,
-        ranges: &ranges,
         due_for: Some(account.clock.now() - tick),
-        by_identity: false,
         policy: Some((&policy.name, tick)),
+        ..NewRequest::of(purpose, &ranges)
     };
     let asking = || requests::ask(pool, (account_id, &account.holder), &wish);
     let asked = conflict::retry(account.name(), asking).await?;

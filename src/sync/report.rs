@@ -15,7 +15,6 @@ use super::command::WishError;
 use super::engine::WindowReport;
 use super::read::{ReadError, Reading, Verdict};
 
-pub(super) const STOPPED: &str = "interrupted";
 const CANCELLED: &str = "cancelled";
 
 #[derive(Debug, Clone)]
@@ -64,14 +63,11 @@ impl RunReport {
     /// The command was stopped; its request stays.
     pub(super) fn left_open() -> Self {
         let mut report = Self::new();
-        report.interrupted(
-            STOPPED,
-            "told to stop; what was asked for stays, and is gone on with",
-        );
+        report.interrupted("told to stop; what was asked for stays, and is gone on with");
         report
     }
 
-    pub(super) fn of_deleted_request() -> Self {
+    pub(super) fn of_cancelled_request() -> Self {
         let mut report = Self::new();
         report.cancelled();
         report
@@ -79,16 +75,14 @@ impl RunReport {
 
     /// As the ledger says; `None`: it is open.
     pub(super) fn of_request(progress: &RequestProgress) -> Option<Self> {
-        let mut report = match progress.state.as_str() {
+        let report = match progress.state.as_str() {
             "open" => return None,
-            "done" | "cancelled" => Self::new(),
-            _ => Self::without_windows(Outcome::Failed, Some(progress.failure.problem())),
+            "done" => Self::new(),
+            "cancelled" => Self::of_cancelled_request(),
+            _ => Self::of_failure(progress.failure.problem()),
         };
-        report.counters = progress.counters();
-        if progress.state == "cancelled" {
-            report.cancelled();
-        }
-        Some(report)
+        let counters = progress.counters();
+        Some(Self { counters, ..report })
     }
 
     pub(super) fn said(self) -> Self {
@@ -137,11 +131,11 @@ impl RunReport {
         }
     }
 
-    pub(super) fn add(&mut self, report: WindowReport) -> Option<AfterFailure> {
+    pub(super) fn add(&mut self, report: WindowReport) {
         self.counters += report.counters;
-        let failure = report.failure?;
-        self.failed(failure.problem);
-        Some(failure.next)
+        if let Some(failure) = report.failure {
+            self.failed(failure.problem);
+        }
     }
 
     /// The first of equally bad problems stays.
@@ -153,24 +147,31 @@ impl RunReport {
     }
 
     /// Unless it has failed.
-    pub(super) fn interrupted(&mut self, code: &str, why: &str) {
+    pub(super) fn interrupted(&mut self, why: &str) {
         if self.outcome == Outcome::Succeeded {
-            self.outcome = Outcome::Interrupted;
-            self.problem = Some(Problem::warning(code, why, ""));
+            self.cut_short(Problem::warning("interrupted", why, ""));
         }
     }
 
     /// Also where it was stopped for that.
     pub fn cancelled(&mut self) {
         if !self.has_failed() {
-            self.outcome = Outcome::Succeeded;
-            self.interrupted(CANCELLED, "cancelled before all of it was read");
+            self.cut_short(Problem::warning(
+                CANCELLED,
+                "cancelled before all of it was read",
+                "",
+            ));
         }
+    }
+
+    fn cut_short(&mut self, why: Problem) {
+        self.outcome = Outcome::Interrupted;
+        self.problem = Some(why);
     }
 
     pub(super) fn hand_over(&mut self) {
         self.handed_over = true;
-        self.interrupted(STOPPED, "handed over to the daemon");
+        self.interrupted("handed over to the daemon");
     }
 
     pub(super) fn has_failed(&self) -> bool {
@@ -183,8 +184,7 @@ impl RunReport {
 
     pub(super) fn ended_by(&mut self, error: &LoadError) {
         if matches!(error, LoadError::LeaseLost) {
-            self.outcome = Outcome::Interrupted;
-            self.problem = Some(Problem::from(error));
+            self.cut_short(Problem::from(error));
         } else {
             self.failed(Problem::from(error));
         }
@@ -274,21 +274,6 @@ const ELSEWHERE: &str = "the API does not keep to the requested range: its recor
 
 const STRAYS: &str = "elements of the answers have no id and may stand for records that are not shown";
 
-pub(super) fn read_problem(error: &ReadError) -> Problem {
-    let text = chain(error).to_string();
-    match error {
-        ReadError::Withheld { .. } => Problem::failed(
-            "api_withholds",
-            text,
-            "check the app's rights, and the account's filters",
-        ),
-        ReadError::Api(api) => Problem {
-            text,
-            ..Problem::from(api)
-        },
-    }
-}
-
 pub(super) fn split(reading: &Reading) -> Problem {
     let seen = reading.distinct_records;
     let (code, text) = match (reading.verdict, reading.reported_total) {
@@ -320,7 +305,7 @@ pub(super) fn split(reading: &Reading) -> Problem {
 
 impl WindowFailure {
     pub(super) fn of_reading(error: &ReadError) -> Self {
-        let problem = read_problem(error);
+        let problem = Problem::from(error);
         match error {
             ReadError::Withheld { .. } => Self::if_few(problem),
             ReadError::Api(ApiError::TooLarge { .. }) => Self::alone(problem),
@@ -329,10 +314,6 @@ impl WindowFailure {
                 Action::SignInAgain | Action::StopAccount => Self::of_all(problem),
             },
         }
-    }
-
-    pub(super) fn of_everything(error: &ReadError) -> Self {
-        Self::of_all(read_problem(error))
     }
 
     pub(super) fn of_task(error: &tokio::task::JoinError) -> Self {
@@ -400,7 +381,7 @@ impl WindowFailure {
     }
 
     /// Other windows would fail too.
-    fn of_all(problem: Problem) -> Self {
+    pub(super) fn of_all(problem: Problem) -> Self {
         let next = AfterFailure::EndRun;
         Self { problem, next }
     }

@@ -28,12 +28,10 @@ async fn ends(with_gap: bool) -> String {
     setup.set("max_retries", "0");
     let mut daemon = setup.worker(&database.pool);
     Arc::make_mut(&mut daemon.sync).refresh.clear();
+    let ranges = [Window::new(day, day + TimeDelta::days(1))];
     let wish = NewRequest {
-        purpose: Purpose::Backfill,
-        ranges: &[Window::new(day, day + TimeDelta::days(1))],
         due_for: Some(TimeDelta::zero()),
-        by_identity: false,
-        policy: None,
+        ..NewRequest::of(Purpose::Backfill, &ranges)
     };
     sync::ask(&daemon, &wish).await.unwrap().unwrap();
     setup

@@ -45,12 +45,10 @@ impl Runs for AccountContext {
                 sync::pass(self, Kind::Poll, stop).await
             }
             Job::Backfill { range, refetch } => {
+                let ranges = [*range];
                 let wish = NewRequest {
-                    purpose: Purpose::Backfill,
-                    ranges: &[*range],
                     due_for: refetch.then(TimeDelta::zero),
-                    by_identity: false,
-                    policy: None,
+                    ..NewRequest::of(Purpose::Backfill, &ranges)
                 };
                 sync::fulfil(self, &wish, stop).await.1
             }
@@ -102,11 +100,9 @@ async fn ask(
     since: DateTime<Utc>,
 ) {
     let wish = NewRequest {
-        purpose,
-        ranges,
         due_for: Some(real_now() - since),
-        by_identity: false,
         policy: Some((policy, since)),
+        ..NewRequest::of(purpose, ranges)
     };
     let by = (account.api.account().account_id.as_str(), "test");
     requests::ask(&account.pool, by, &wish).await.unwrap();

@@ -43,12 +43,11 @@ pub(crate) trait Verifies {
 impl Verifies for AccountContext {
     async fn verify(&self, verification: &mut Verification, stop: &CancellationToken) -> RunReport {
         verification.range = sync::loaded(self, verification.range).await.unwrap();
+        let ranges = [verification.range];
         let wish = NewRequest {
-            purpose: Purpose::Verify,
-            ranges: &[verification.range],
             due_for: Some(TimeDelta::zero()),
             by_identity: verification.by_identity,
-            policy: None,
+            ..NewRequest::of(Purpose::Verify, &ranges)
         };
         let (request, report) = sync::fulfil(self, &wish, stop).await;
         if let Some(request) = request {

@@ -199,12 +199,10 @@ impl Mix {
                 .run_until_cancelled(self.past.setup.until_in_flight(1))
                 .await;
             self.change(0.5);
+            let ranges = [window("2026-01-02T00:00:00Z", "2026-01-14T00:00:00Z")];
             let wish = NewRequest {
-                purpose: Purpose::Backfill,
-                ranges: &[window("2026-01-02T00:00:00Z", "2026-01-14T00:00:00Z")],
                 due_for: Some(TimeDelta::zero()),
-                by_identity: false,
-                policy: None,
+                ..NewRequest::of(Purpose::Backfill, &ranges)
             };
             sync::ask(&other, &wish).await.unwrap();
             self.past.setup.hold_no_more();

@@ -68,13 +68,8 @@ async fn a_command_yields_to_a_waiting_daemon_which_does_its_request() {
         .world()
         .seed(&smartassist_simulator::Seed::new(8, from, to, 3_000));
     let range = window("2025-12-01T00:00:00Z", "2025-12-31T00:00:00Z");
-    let wish = NewRequest {
-        purpose: Purpose::Backfill,
-        ranges: &[range],
-        due_for: None,
-        by_identity: false,
-        policy: None,
-    };
+    let ranges = [range];
+    let wish = NewRequest::of(Purpose::Backfill, &ranges);
     let id = sync::ask(&past.worker, &wish).await.unwrap().unwrap();
     let hold = past.setup.hold_answers();
     let (mut daemon, stop) = (past.other_worker(), CancellationToken::new());

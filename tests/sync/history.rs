@@ -138,16 +138,11 @@ async fn a_daemon_searches_once_for_a_backfill_beyond_the_history() {
     setup.sync(&database).await;
     let mut daemon = setup.worker(&database.pool);
     Arc::make_mut(&mut daemon.sync).refresh.clear();
-    let wish = NewRequest {
-        purpose: Purpose::Backfill,
-        ranges: &[Window::new(
-            instant("2026-01-01T00:00:00Z"),
-            instant("2026-01-14T00:00:00Z"),
-        )],
-        due_for: None,
-        by_identity: false,
-        policy: None,
-    };
+    let ranges = [Window::new(
+        instant("2026-01-01T00:00:00Z"),
+        instant("2026-01-14T00:00:00Z"),
+    )];
+    let wish = NewRequest::of(Purpose::Backfill, &ranges);
     sync::ask(&daemon, &wish).await.unwrap().unwrap();
     let stop = CancellationToken::new();
     tokio::join!(sync::serve(daemon, Arc::default(), stop.clone()), async {

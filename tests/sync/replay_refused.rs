@@ -10,17 +10,27 @@ use tokio_util::sync::CancellationToken;
 use super::replay::{COUNT, hashing, loaded, make_old, replay, worker_of};
 use crate::support::{Setup, TestDatabase, instant};
 
-#[tokio::test]
-async fn what_postgresql_refuses_is_left_alone_by_a_replay() {
-    let (setup, database) = loaded().await;
-    make_old(&database).await;
+/// Its new rows; gives its key.
+async fn with_one_refused(database: &TestDatabase) -> String {
     let key = database
         .text("select interaction_key::text from smartassist.sessions where conversation_id is not null limit 1")
         .await;
     database
         .execute(&format!(
-            "alter table smartassist.tags add constraint refuses check (interaction_key <> '{key}') not valid; \
-             alter table smartassist.sessions add constraint refuses check (interaction_key <> '{key}' or channel = 'old') not valid"
+            "alter table smartassist.sessions add constraint refuses check (interaction_key <> '{key}' or channel = 'old') not valid"
+        ))
+        .await;
+    key
+}
+
+#[tokio::test]
+async fn what_postgresql_refuses_is_left_alone_by_a_replay() {
+    let (setup, database) = loaded().await;
+    make_old(&database).await;
+    let key = with_one_refused(&database).await;
+    database
+        .execute(&format!(
+            "alter table smartassist.tags add constraint refuses check (interaction_key <> '{key}') not valid"
         ))
         .await;
     let replayed = replay(&setup, &database, hashing()).await;
@@ -111,13 +121,10 @@ async fn privacy_rules_reach_raw_records_that_cannot_be_rebuilt() {
 async fn a_refused_record_that_is_read_twice_counts_once() {
     let (setup, database) = loaded().await;
     make_old(&database).await;
-    let key = database
-        .text("select interaction_key::text from smartassist.sessions where conversation_id is not null limit 1")
-        .await;
+    let key = with_one_refused(&database).await;
     database
         .execute(&format!(
-            "alter table smartassist.sessions add constraint refuses check (interaction_key <> '{key}' or channel = 'old') not valid; \
-             update smartassist.raw_interactions set fetched_at = now() where interaction_key = '{key}'"
+            "update smartassist.raw_interactions set fetched_at = now() where interaction_key = '{key}'"
         ))
         .await;
     let replayed = replay(&setup, &database, Policy::default()).await;

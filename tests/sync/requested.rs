@@ -7,12 +7,12 @@ use chrono::TimeDelta;
 use smartassist_etl::ledger::Purpose;
 use smartassist_etl::ledger::requests::NewRequest;
 use smartassist_etl::ledger::runs::Outcome;
-use smartassist_etl::sync;
+use smartassist_etl::sync::{self, RunReport};
 use smartassist_etl::time::{Clock, Window};
 use smartassist_simulator::Seed;
 use tokio_util::sync::CancellationToken;
 
-use crate::support::{Job, Runs, instant};
+use crate::support::{Job, Runs};
 
 use super::past::{Past, window};
 
@@ -34,14 +34,29 @@ async fn with_december(count: usize) -> Past {
     past
 }
 
+/// With it a worker asks and reads nothing.
+fn stopped() -> CancellationToken {
+    let stop = CancellationToken::new();
+    stop.cancel();
+    stop
+}
+
+/// Ends of what was asked for, while its first answer is held back until `meanwhile` gives it free.
+async fn seen_through(past: &Past, id: i64, meanwhile: impl Future<Output = ()>) -> RunReport {
+    let hold = past.setup.hold_answers();
+    let stop = CancellationToken::new();
+    let (report, ()) = tokio::join!(sync::see_through(&past.worker, id, &stop), async {
+        past.setup.until_in_flight(1).await;
+        meanwhile.await;
+        past.setup.hold_no_more();
+        hold.cancel();
+    });
+    report
+}
+
 async fn asked(past: &Past) -> i64 {
-    let wish = NewRequest {
-        purpose: Purpose::Backfill,
-        ranges: &[december()],
-        due_for: None,
-        by_identity: false,
-        policy: None,
-    };
+    let ranges = [december()];
+    let wish = NewRequest::of(Purpose::Backfill, &ranges);
     sync::ask(&past.worker, &wish).await.unwrap().unwrap()
 }
 
@@ -49,14 +64,12 @@ async fn asked(past: &Past) -> i64 {
 async fn told_to_stop_before_it_began_is_no_success() {
     let past = Past::of(10).await;
     past.setup.pass(TimeDelta::hours(1));
-    let stopped = CancellationToken::new();
-    stopped.cancel();
     let backfill = Job::Backfill {
         range: december(),
         refetch: false,
     };
     for job in [Job::Sync, backfill] {
-        let report = past.worker.run(&job, &stopped).await;
+        let report = past.worker.run(&job, &stopped()).await;
         assert_eq!(report.outcome, Outcome::Interrupted, "{job:?}");
     }
     assert_eq!(past.requests(), 0);
@@ -67,17 +80,13 @@ async fn told_to_stop_before_it_began_is_no_success() {
 async fn a_request_that_somebody_cancels_is_no_success_and_is_not_asked_for_again() {
     let past = with_december(3_000).await;
     let id = asked(&past).await;
-    let hold = past.setup.hold_answers();
-    let stop = CancellationToken::new();
-    let (report, ()) = tokio::join!(sync::see_through(&past.worker, id, &stop), async {
-        past.setup.until_in_flight(1).await;
+    let cancelling = async {
         // As docs/operations.md has it; seen at the next look.
         let cancel = "update smartassist_sync.requests set cancel_requested_at = now() where state = 'open'";
         past.database.execute(cancel).await;
         tokio::time::sleep(Duration::from_secs(7)).await;
-        past.setup.hold_no_more();
-        hold.cancel();
-    });
+    };
+    let report = seen_through(&past, id, cancelling).await;
     assert_eq!(report.outcome, Outcome::Interrupted, "{report:?}");
     assert_eq!(
         report.problem.as_ref().map(|problem| problem.code.as_str()),
@@ -108,18 +117,15 @@ async fn a_cancelled_request_that_nobody_works_on_takes_in_no_new_one() {
 async fn what_is_new_meanwhile_is_polled_while_a_command_works() {
     let past = with_december(3_000).await;
     let id = asked(&past).await;
-    let hold = past.setup.hold_answers();
-    let stop = CancellationToken::new();
-    let (report, ()) = tokio::join!(sync::see_through(&past.worker, id, &stop), async {
-        past.setup.until_in_flight(1).await;
+    let polling = async {
         past.setup.pass(TimeDelta::minutes(20));
         past.setup.simulator.world().arrive(5, TimeDelta::minutes(15));
         past.setup.hold_no_more();
         let polled =
             "select count(*) from smartassist.sessions where session_started_at > '2026-01-15T11:58:00Z'";
         past.database.until("what is new", polled, |new| new == 5).await;
-        hold.cancel();
-    });
+    };
+    let report = seen_through(&past, id, polling).await;
     assert_eq!(report.outcome, Outcome::Succeeded, "{report:?}");
     assert_eq!(past.database.counts().await[0], 3_015);
 }
@@ -164,9 +170,7 @@ async fn a_watcher_counts_no_silence_of_before_it_came() {
 async fn a_refresh_of_a_newer_version_goes_on_after_a_roll_back() {
     let past = Past::of(50).await;
     past.setup.pass(TimeDelta::hours(1));
-    let stopped = CancellationToken::new();
-    stopped.cancel();
-    past.worker.run(&past.refresh(ALL), &stopped).await;
+    past.worker.run(&past.refresh(ALL), &stopped()).await;
     past.database
         .execute("update smartassist_sync.requests set rules = 999")
         .await;
@@ -178,12 +182,11 @@ async fn a_refresh_of_a_newer_version_goes_on_after_a_roll_back() {
 async fn a_refresh_does_not_wait_for_a_comparison_of_the_same_days() {
     let past = Past::of(1_000).await;
     past.setup.pass(TimeDelta::hours(1));
+    let ranges = [window("2026-01-01T00:00:00Z", "2026-01-15T00:00:00Z")];
     let wish = NewRequest {
-        purpose: Purpose::Verify,
-        ranges: &[window("2026-01-01T00:00:00Z", "2026-01-15T00:00:00Z")],
         due_for: Some(TimeDelta::zero()),
         by_identity: true,
-        policy: None,
+        ..NewRequest::of(Purpose::Verify, &ranges)
     };
     let id = sync::ask(&past.worker, &wish).await.unwrap().unwrap();
     let hold = past.setup.hold_answers();
@@ -193,9 +196,7 @@ async fn a_refresh_does_not_wait_for_a_comparison_of_the_same_days() {
     let (verified, ()) = tokio::join!(sync::see_through(&past.worker, id, &stop), async {
         // The head, and the first day.
         past.setup.until_in_flight(2).await;
-        let stopped = CancellationToken::new();
-        stopped.cancel();
-        past.other_worker().run(&past.refresh(ALL), &stopped).await;
+        past.other_worker().run(&past.refresh(ALL), &stopped()).await;
         // The comparison has its answer last.
         past.setup.hold_no_more();
         past.database
@@ -209,12 +210,10 @@ async fn a_refresh_does_not_wait_for_a_comparison_of_the_same_days() {
 #[tokio::test]
 async fn a_comparison_that_is_stopped_keeps_the_days_that_it_has_compared() {
     let past = Past::of(100).await;
+    let ranges = [window("2025-11-16T00:00:00Z", "2026-01-15T00:00:00Z")];
     let wish = NewRequest {
-        purpose: Purpose::Verify,
-        ranges: &[window("2025-11-16T00:00:00Z", "2026-01-15T00:00:00Z")],
         due_for: Some(TimeDelta::zero()),
-        by_identity: false,
-        policy: None,
+        ..NewRequest::of(Purpose::Verify, &ranges)
     };
     let id = sync::ask(&past.worker, &wish).await.unwrap().unwrap();
     let stop = CancellationToken::new();
@@ -260,44 +259,4 @@ async fn what_changes_at_each_reading_is_told_and_leaves_its_request_partial() {
     assert_eq!(report.outcome, Outcome::Failed, "{report:?}");
     let told = "select state || ' ' || error_code from smartassist_sync.requests";
     assert_eq!(past.database.text(told).await, "partial unsteady");
-}
-
-#[tokio::test]
-async fn what_was_withdrawn_before_start_from_is_asked_for_again() {
-    let mut past = Past::of_a_day(10).await;
-    let (start, end) = (instant("2025-11-20T00:00:00Z"), instant("2026-01-14T12:00:00Z"));
-    past.setup.simulator.world().seed(&Seed::new(21, start, end, 560));
-    past.setup.simulator.world().behaviour.num_results = smartassist_simulator::NumResults::Absent;
-    past.setup.simulator.world().behaviour.latency = Duration::from_millis(30);
-    past.worker = past.setup.worker(&past.database.pool);
-    past.requests();
-    let backfill = Job::Backfill {
-        range: Window::new(start, end),
-        refetch: false,
-    };
-    let before = past.setup.simulator.world().counters().requests;
-    let clamping = async {
-        while past.setup.simulator.world().counters().requests < before + 4 {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-        past.setup.simulator.world().behaviour.quirks.page_cap = Some(50);
-        std::future::pending::<()>().await;
-    };
-    let report = tokio::select! {
-        report = past.run(&backfill) => report,
-        () = clamping => unreachable!(),
-    };
-    assert_eq!(report.outcome, Outcome::Succeeded);
-    let there = i64::try_from(past.setup.simulator.world().len()).unwrap();
-    assert!(
-        past.database.counts().await[0] < there,
-        "a page of 50 was taken for a short one"
-    );
-
-    past.setup.pass(TimeDelta::hours(1));
-    let (start, end) = (instant("2026-01-15T12:05:00Z"), instant("2026-01-15T12:50:00Z"));
-    past.setup.simulator.world().seed(&Seed::new(22, start, end, 130));
-    assert_eq!(past.run(&Job::Sync).await.outcome, Outcome::Succeeded);
-    let there = i64::try_from(past.setup.simulator.world().len()).unwrap();
-    assert_eq!(past.database.counts().await[0], there);
 }

@@ -78,6 +78,21 @@ async fn a_rejected_record_that_is_readable_now_becomes_rows() {
     assert_eq!((again.tried, again.stored), (2, 0));
 }
 
+/// Of this session, last seen at that instant.
+async fn reject_version(database: &TestDatabase, session: &str, payload: &str, seen: &str) {
+    reject(database, payload).await;
+    sqlx::query(
+        "update smartassist_sync.rejected_records set interaction_key = smartassist.interaction_key('acct-sim', null, $1), last_seen_at = $2, time_zone_offset = 0 \
+         where payload = $3",
+    )
+    .bind(session)
+    .bind(instant(seen))
+    .bind(payload)
+    .execute(&database.pool)
+    .await
+    .unwrap();
+}
+
 #[tokio::test]
 async fn the_newest_of_several_readable_versions_becomes_the_row() {
     let setup = Setup::start().await;
@@ -96,17 +111,7 @@ async fn the_newest_of_several_readable_versions_becomes_the_row() {
         ("s-row", "v0", "2026-01-15T11:00:00Z"),
     ] {
         let payload = version(id, channel).to_string();
-        reject(&database, &payload).await;
-        sqlx::query(
-            "update smartassist_sync.rejected_records set interaction_key = smartassist.interaction_key('acct-sim', null, $1), last_seen_at = $2, time_zone_offset = 0 \
-             where payload = $3",
-        )
-        .bind(id)
-        .bind(instant(seen))
-        .bind(payload)
-        .execute(&database.pool)
-        .await
-        .unwrap();
+        reject_version(&database, id, &payload, seen).await;
     }
     setup.pass(chrono::TimeDelta::hours(3));
     let worker = setup.worker(&database.pool);
@@ -133,16 +138,7 @@ async fn a_newer_version_that_is_readable_later_still_becomes_the_row() {
             (older.as_str(), "2026-01-15T13:00:00Z"),
             ("v3", "2026-01-15T13:15:00Z"),
         ] {
-            reject(&database, payload).await;
-            sqlx::query(
-                "update smartassist_sync.rejected_records set interaction_key = smartassist.interaction_key('acct-sim', null, 's-1'), last_seen_at = $1 \
-                 where payload = $2",
-            )
-            .bind(instant(seen))
-            .bind(payload)
-            .execute(&database.pool)
-            .await
-            .unwrap();
+            reject_version(&database, "s-1", payload, seen).await;
         }
         setup.pass(chrono::TimeDelta::hours(3));
         let mut worker = setup.worker(&database.pool);

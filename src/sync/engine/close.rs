@@ -14,7 +14,7 @@ use crate::telemetry::{self, chain};
 
 use super::super::account::AccountContext;
 use super::super::read::Range;
-use super::super::report::{RunReport, STOPPED, both};
+use super::super::report::{RunReport, both};
 use super::super::time_zone::TimeZoneVerdict;
 use super::refused::Horizon;
 use super::source::{OpenRun, Run, SourceId};
@@ -111,9 +111,9 @@ impl Engine {
     fn stop_run(&mut self, place: usize, worked: &Result<Why, LoadError>) -> Option<Closing> {
         if let Run::Open(run) = &mut self.sources[place].run {
             match worked {
-                Ok(Why::Stopped) => run.report.interrupted(STOPPED, "told to stop"),
+                Ok(Why::Stopped) => run.report.interrupted("told to stop"),
                 Ok(Why::HandedOver) => run.report.hand_over(),
-                Ok(Why::Finished) => run.report.interrupted(STOPPED, "the command ended"),
+                Ok(Why::Finished) => run.report.interrupted("the command ended"),
                 Ok(Why::Rests) => {}
                 Err(error) => run.report.ended_by(error),
             }

@@ -81,11 +81,14 @@ impl Engine {
         if matches!(self.goal, Goal::Everything(_)) {
             return Vec::new();
         }
-        let serves = matches!(self.goal, Goal::Serve(_));
         let (sync, now) = (&self.account.sync, self.account.clock.now());
         let is_poll_due = self.ticks.due("poll", &sync.poll, now).is_some();
         let mut due = Vec::new();
-        for policy in sync.policies().into_iter().filter(|_| serves) {
+        let policies = match self.goal {
+            Goal::Serve(_) => sync.policies(),
+            _ => Vec::new(),
+        };
+        for policy in policies {
             let name = format!("refresh {}", policy.name);
             if let Some(tick) = self.ticks.due(&name, &policy.every, now) {
                 due.push((policy, tick));

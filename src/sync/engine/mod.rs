@@ -32,7 +32,7 @@ use crate::time::{Pulse, Window};
 use super::account::{AccountContext, HeldLease};
 use super::plan::Model;
 use super::read::{ApiProfile, Knowledge};
-use super::report::{RunReport, STOPPED, both};
+use super::report::{RunReport, both};
 use super::time_zone::TimeZoneCheck;
 
 pub(super) use begin::work;
@@ -194,7 +194,7 @@ impl Engine {
         };
         let mut report = report.unwrap_or_else(RunReport::new);
         match why {
-            Why::Stopped => report.interrupted(STOPPED, "told to stop"),
+            Why::Stopped => report.interrupted("told to stop"),
             Why::HandedOver => report.hand_over(),
             Why::Finished | Why::Rests => {}
         }

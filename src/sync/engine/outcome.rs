@@ -197,23 +197,24 @@ impl Engine {
             return false;
         };
         let leaves_streak = matches!(effect, Effect::Nothing);
-        let next = |report: &WindowReport| report.failure.as_ref().map(|failure| failure.next);
         let source = &mut self.sources[place];
-        if report.again && source.read_again < MOST_READ_AGAIN {
+        let reads_again = report.again && source.read_again < MOST_READ_AGAIN;
+        if report.again && !reads_again {
+            report.failure = Some(WindowFailure::unsteady());
+        }
+        let next = report.failure.as_ref().map(|failure| failure.next);
+        if reads_again {
             source.read_again += 1;
             source.queue.again(flight.fetch.planned.window);
         } else {
-            if report.again {
-                report.failure = Some(WindowFailure::unsteady());
-            }
-            self.take_effect(place, &flight.fetch, effect, next(&report));
+            self.take_effect(place, &flight.fetch, effect, next);
         }
         let source = &mut self.sources[place];
         source.in_flight -= 1;
         let Run::Open(run) = &mut source.run else {
             return false;
         };
-        let next = run.report.add(report);
+        run.report.add(report);
         if source.gaps_found >= GAPS_IN_A_RUN {
             warn!(
                 gaps = source.gaps_found,
@@ -230,9 +231,9 @@ impl Engine {
         !leaves_streak && self.is_too_much(place, next)
     }
 
-    fn take_effect(&mut self, place: usize, fetch: &Fetch, effect: Effect, failed: Option<AfterFailure>) {
+    fn take_effect(&mut self, place: usize, fetch: &Fetch, effect: Effect, next: Option<AfterFailure>) {
         let (planned, window) = (fetch.planned, fetch.planned.window);
-        let has_failed = failed.is_some();
+        let has_failed = next.is_some();
         let source = &mut self.sources[place];
         match effect {
             Effect::Drained(starts) if !has_failed => self.drained(place, fetch, &starts),
@@ -248,7 +249,7 @@ impl Engine {
             }
             _ => {
                 source.tried.push(window);
-                if failed != Some(AfterFailure::Continue) && has_failed {
+                if next.is_some_and(|next| next != AfterFailure::Continue) {
                     source.failed.push(window);
                 }
             }

@@ -87,14 +87,15 @@ pub(super) enum NoEdge {
 }
 
 impl Engine {
-    pub(super) fn refused(&mut self, flight: Flight, error: ReadError) {
+    pub(super) fn refused(&mut self, mut flight: Flight, error: ReadError) {
         let window = flight.fetch.planned.window;
         let Some(place) = self.place(flight.source) else {
             return;
         };
         let (source, length) = (&mut self.sources[place], window.end - window.start);
         if source.horizon.edge.is_some_and(|edge| window.start < edge) {
-            return self.leave_what_is_too_old(place, flight);
+            self.put_back_what_is_served(place, &mut flight);
+            return self.leave_unread(flight, too_old());
         }
         if length > LONGEST_SAFE.max(source.horizon.longest_served) {
             source.queue.drifted(window);
@@ -126,7 +127,7 @@ impl Engine {
     pub(super) fn searched_in_vain(&mut self, flight: Flight, error: ReadError, why: NoEdge) {
         self.profile.length_is_doubtful = true;
         match why {
-            NoEdge::AllIsRefused => self.fail(flight, WindowFailure::of_everything(&error)),
+            NoEdge::AllIsRefused => self.fail(flight, WindowFailure::of_all(Problem::from(&error))),
             NoEdge::OtherReason => self.refused(flight, error),
         }
     }
@@ -154,11 +155,6 @@ impl Engine {
             ));
             writer.fail(&fetch, failure).await
         });
-    }
-
-    fn leave_what_is_too_old(&mut self, place: usize, mut flight: Flight) {
-        self.put_back_what_is_served(place, &mut flight);
-        self.leave_unread(flight, too_old());
     }
 
     fn put_back_what_is_served(&mut self, place: usize, flight: &mut Flight) {
