@@ -516,6 +516,9 @@ comment on column smartassist.raw_interactions.time_zone_offset is
 comment on column smartassist.raw_interactions.fetched_at is
     'Instant at which this version of the record was fetched, or stored by retry-rejected. Not an API field.';
 
+-- A compressed payload stays beside its key where a page has room for it: rows are read whole.
+alter table smartassist.raw_interactions alter column payload set storage main;
+
 -- The large columns are compressed by lz4, which takes less time than the default, where the server was built with it. Not all are.
 do $$
 begin

@@ -19,6 +19,12 @@ use super::process::CommandError;
 pub(super) async fn sync(config: &Config, screen: &Screen) -> Result<(), CommandError> {
     run_all(config, screen, MayChange::UnlessServed, async |watched| {
         let mut report = watched.catch_up().await;
+        if report.has_read_nothing() {
+            info!(
+                account = watched.context.name(),
+                "nothing to read: all there is now is loaded"
+            );
+        }
         if watched.clean_up().await.is_err() && report.outcome == Outcome::Succeeded {
             report.outcome = Outcome::Failed;
         }
@@ -49,7 +55,7 @@ pub(super) async fn backfill(
     };
     run_all(&config, screen, MayChange::Never, async |watched| {
         let (request, report) = watched.fulfil(&wish).await;
-        if request.is_none() && report.outcome == Outcome::Succeeded {
+        if request.is_none() && report.has_read_nothing() {
             info!(
                 account = watched.context.name(),
                 "nothing to read: all of the range is loaded"

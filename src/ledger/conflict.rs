@@ -34,7 +34,7 @@ where
         .when(LoadError::is_conflict)
         .notify(|error, _| {
             telemetry::database_error(account, error.kind());
-            warn!(error = %chain(error), "a transaction was undone by the server, trying again");
+            warn!(account, error = %chain(error), "a transaction was undone by the server, trying again");
         })
         .await
 }

@@ -2,6 +2,7 @@ use chrono::{DateTime, Utc};
 
 use super::{AccountBoard, CurrentRun};
 use crate::extract::BudgetUse;
+use crate::ledger::runs::Outcome;
 use crate::ledger::status::{AccountStatus, RequestStatus};
 use crate::telemetry::{grouped, plural, second, span};
 
@@ -172,6 +173,11 @@ fn last_run(account: &AccountBoard) -> Vec<Fact> {
         return vec![fact("last run", "none yet")];
     };
     let words = format!("{} {}, began {}", run.name(), run.status, second(run.started_at));
-    let error = run.failure.error.clone().map(|error| fact("last error", error));
-    std::iter::once(fact("last run", words)).chain(error).collect()
+    let name = if run.status == Outcome::Failed.as_str() {
+        "last error"
+    } else {
+        "ended early"
+    };
+    let why = run.failure.error.clone().map(|why| fact(name, why));
+    std::iter::once(fact("last run", words)).chain(why).collect()
 }

@@ -40,6 +40,10 @@ impl RunReport {
             || problem.is_some_and(|problem| problem.code == LEASE_LOST)
     }
 
+    pub fn has_read_nothing(&self) -> bool {
+        self.outcome == Outcome::Succeeded && self.counters == Counters::default()
+    }
+
     pub fn was_cancelled(&self) -> bool {
         let problem = self.problem.as_ref();
         problem.is_some_and(|problem| problem.code == CANCELLED)

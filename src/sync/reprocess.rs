@@ -9,7 +9,7 @@ use futures_util::stream::{self, Stream, StreamExt, TryStreamExt};
 use serde::Serialize;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use tracing::warn;
+use tracing::{info, warn};
 use uuid::Uuid;
 
 use crate::json;
@@ -71,6 +71,14 @@ impl AccountContext {
             return Ok(());
         };
         replayed.send_modify(|all| all.run_id = Some(open.run_id));
+        if open.records > 0 {
+            let account = self.name();
+            info!(
+                account,
+                records = open.records,
+                "going on where an earlier replay ended"
+            );
+        }
         let worked = self.replay_from(&open, replayed, stop).await;
         let all = *replayed.borrow();
         let counters = Counters {

@@ -204,6 +204,8 @@ pub struct OpenReplay {
     /// The first attempt, by the database's clock.
     pub started_at: DateTime<Utc>,
     pub rejected: u64,
+    /// Up to `position`.
+    pub records: u64,
 }
 
 /// `None`: never loaded. `former`: the run of an earlier attempt.
@@ -250,7 +252,7 @@ pub async fn open(
         let Some(run_id) = run else {
             return Ok(None);
         };
-        let (position, started_at, rejected): (Uuid, DateTime<Utc>, i64) = sqlx::query_as(
+        let (position, started_at, rejected, records): (Uuid, DateTime<Utc>, i64, i64) = sqlx::query_as(
             "insert into smartassist_sync.replays as replay (account_id, rules) values ($1, $2) \
          on conflict (account_id, stream) do update set rules = excluded.rules, \
          position = case when replay.rules = excluded.rules then replay.position else excluded.position end, \
@@ -259,7 +261,7 @@ pub async fn open(
          total = case when replay.rules = excluded.rules then replay.total end, \
          updated_at = now(), \
          started_at = case when replay.rules = excluded.rules then replay.started_at else now() end \
-         returning position, started_at, rejected",
+         returning position, started_at, rejected, records",
         )
         .bind(account_id)
         .bind(rules)
@@ -270,6 +272,7 @@ pub async fn open(
             position,
             started_at,
             rejected: from_bigint(rejected),
+            records: from_bigint(records),
         }))
     })
     .await

@@ -103,7 +103,7 @@ impl Access {
 }
 
 fn given_token(headers: &HeaderMap) -> Option<SecretString> {
-    let given = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let given = str::from_utf8(headers.get(header::AUTHORIZATION)?.as_bytes()).ok()?;
     let (scheme, value) = given.split_once(' ')?;
     if scheme.eq_ignore_ascii_case("bearer") {
         return Some(value.trim().into());

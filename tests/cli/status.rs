@@ -44,6 +44,13 @@ async fn status_shows_how_far_an_account_is_complete() {
         assert!(table.contains(said), "no {said:?} in:\n{table}");
     }
     assert!(table.lines().all(|line| line.chars().count() <= 80), "{table}");
+
+    // Nothing went wrong.
+    let stopped = "update smartassist_sync.runs set status = 'interrupted', error = 'told to stop'";
+    database.execute(stopped).await;
+    let table = Program::run(&["status"], &environment).await.stdout;
+    assert!(table.contains("ended early        told to stop"), "{table}");
+    assert!(!table.contains("last error"), "{table}");
 }
 
 #[tokio::test]

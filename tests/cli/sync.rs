@@ -52,3 +52,21 @@ async fn sync_serves_the_refreshes_that_are_due() {
     let text = Program::run(&["status"], &environment).await.stdout;
     assert!(text.contains("\n  settled through    20"), "{text}");
 }
+
+#[tokio::test]
+async fn sync_says_that_there_is_nothing_to_read() {
+    let database = TestDatabase::migrated().await;
+    let setup = Setup::live().await;
+    let mut environment = setup.environment();
+    environment.insert("DATABASE_URL".to_owned(), database.url().await);
+    // Nothing of it has settled.
+    let start_from = real_now().to_rfc3339();
+    environment.insert(
+        "SMARTASSIST_ETL__ACCOUNTS__MAIN__START_FROM".to_owned(),
+        start_from,
+    );
+    let ended = Program::run(&["sync"], &environment).await;
+    let told = ended.events("nothing to read: all there is now is loaded");
+    assert_eq!((ended.code(), told.len()), (0, 1), "{}", ended.log.join("\n"));
+    assert_eq!(told[0]["account"], "main");
+}

@@ -96,6 +96,17 @@ async fn a_token_file_that_holds_no_token_lets_nobody_in() {
 }
 
 #[tokio::test]
+async fn a_token_may_have_any_letters() {
+    const LETTERS: &str = "ein-schlüssel-für-die-seite";
+    let daemon = Daemon::start(&[("TOKEN", LETTERS)]).await;
+    assert_eq!(daemon.status("/", &bearer(LETTERS)).await, 200);
+    assert_eq!(
+        daemon.status("/", &bearer("ein-schlussel-fur-die-seite")).await,
+        401
+    );
+}
+
+#[tokio::test]
 async fn on_loopback_nobody_reads_the_metrics_by_a_name_of_his_own() {
     let daemon = Daemon::start(&[("TOKEN", TOKEN)]).await;
     for path in ["/metrics", "/readyz", "/healthz"] {

@@ -340,7 +340,10 @@ async fn prepare(account: &AccountContext, held: &HeldLease) -> Result<Prepared,
     let preparation = account.preparation(kept_from);
     let preparing = || runs::prepare(pool, &held.lease, &preparation);
     if conflict::retry(account.name(), preparing).await? {
-        warn!("the account's filters have changed: coverage begins anew, everything is read again");
+        warn!(
+            account = account.name(),
+            "the account's filters have changed: coverage begins anew, everything is read again"
+        );
     }
     // Unreadable (newer version, manual edit): learn again.
     let known: ApiProfile =

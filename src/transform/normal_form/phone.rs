@@ -56,9 +56,8 @@ pub fn phones(text: &str) -> BTreeSet<String> {
 }
 
 pub fn phone_of_id(id: &str) -> Option<String> {
-    let [phone]: [String; 1] = Vec::from_iter(phones(id)).try_into().ok()?;
-    let id = decoded(id).to_lowercase();
-    let id = id.trim_matches(|c: char| " \n<>\"'".contains(c));
+    let text = decoded(id).to_lowercase();
+    let id = text.trim_matches(|c: char| " \n<>\"'".contains(c));
     let is_scheme = |scheme: &str| {
         !scheme.is_empty()
             && scheme
@@ -81,8 +80,11 @@ pub fn phone_of_id(id: &str) -> Option<String> {
         || PHONE_SCHEMES.contains(&scheme)
         || host.is_some_and(|host| PHONE_HOSTS.contains(&host))
         || (scheme.is_empty() && host.is_none());
-    let fits = (SHORTEST_WHOLE..=LONGEST).contains(&phone.len());
-    (is_number && is_phone && fits).then_some(phone)
+    if !is_number || !is_phone {
+        return None;
+    }
+    let [phone]: [String; 1] = Vec::from_iter(phones(&text)).try_into().ok()?;
+    (SHORTEST_WHOLE..=LONGEST).contains(&phone.len()).then_some(phone)
 }
 
 /// `wanted` is normalized.
