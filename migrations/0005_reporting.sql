@@ -242,6 +242,7 @@ create table smartassist.fact_interactions (
     campaign_name text,
     last_intent_name text,
     skill_names text,
+    reason text,
     dispositions text[] not null,
     tags jsonb,
     first_queue_key text collate "C",
@@ -289,8 +290,12 @@ comment on column smartassist.fact_interactions.conversations is
 comment on column smartassist.fact_interactions.contact_key is
     'Tells customers apart, to count repeated contacts: a keyed hash of the customer''s identifier, the same for the same one, that says nothing of it. NULL where the API gives none. Derived from userId.';
 comment on column smartassist.fact_interactions.skill_names is 'Names of the skills asked for, in order of the alphabet, joined by commas. NULL where there are none. Derived from skills.';
-comment on column smartassist.fact_interactions.dispositions is 'Dispositions that were assigned to the conversation, in the order sent; empty where there are none. API: dispositions.';
-comment on column smartassist.fact_interactions.tags is 'Last value of each tag of the session, by its name. NULL where there are none. Personal data, as in smartassist.tags. Derived from sessionleveltags.';
+comment on column smartassist.fact_interactions.reason is
+    'Reason for the status: a word that the vendor is known to send, or one of the interaction''s dispositions. "(withheld)" for all else, which may be free text. API: reason or Reason.';
+comment on column smartassist.fact_interactions.dispositions is
+    'Dispositions that were assigned to the conversation, in the order sent; empty where there are none. "(withheld)" where one holds what looks like an e-mail address or a phone number. API: dispositions.';
+comment on column smartassist.fact_interactions.tags is
+    'Last value of each tag of the session that reporting.shown_tags names, by its name; "(withheld)" for all others together, and where a value looks like an e-mail address or a phone number. NULL where there are none. Derived from sessionleveltags.';
 comment on column smartassist.fact_interactions.first_queue_key is 'The first queue, as in smartassist_bi.queues. NULL where it never was in one.';
 comment on column smartassist.fact_interactions.first_queue_entered_at is 'Instant at which the first queue was entered. API: destinations[].EnterTime.';
 comment on column smartassist.fact_interactions.first_accepted_at is 'Earliest instant at which an answering agent accepted. API: acceptedTime.';
@@ -520,20 +525,10 @@ select
     s.bot_id,
     s.final_status,
     s.smart_status,
-    case
-        when s.reason in ('NO AGENTS AVAILABLE', 'DROP-OFF', 'Resolved', 'Resolution', 'Requires Supervisor Attention') then s.reason
-        when s.reason = any (f.dispositions) and s.reason !~ '@|\d(\W*\d){6}' then s.reason
-        when s.reason is not null then '(withheld)'
-    end as reason,
+    f.reason,
     s.disconnecting_event,
     s.is_voicemail,
-    nullif((
-        select string_agg(
-            case when given.disposition ~ '@|\d(\W*\d){6}' then '(withheld)' else given.disposition end,
-            ', ' order by given.place
-        )
-        from unnest(f.dispositions) with ordinality as given (disposition, place)
-    ), '') as dispositions,
+    nullif(array_to_string(f.dispositions, ', '), '') as dispositions,
     s.survey_type,
     f.csat_score,
     f.nps_score,
@@ -582,8 +577,6 @@ comment on view smartassist_bi.interactions is
     'One row per interaction that the API still returns, but for the shadows that the agent''s assistant leaves beside a conversation. Several records of one conversation are several rows: sum(conversations) counts it once. Contains agents'' names, and of customers a keyed hash.';
 comment on column smartassist_bi.interactions.session_seconds is 'Seconds from the start to the end of the session; NULL without an end, or where the end is before the start. Derived.';
 comment on column smartassist_bi.interactions.contact_seconds is 'Seconds from the start of the session to the end of the contact; NULL while the session is open. Derived.';
-comment on column smartassist_bi.interactions.reason is
-    'Reason for the status: a word that the vendor is known to send, or one of the interaction''s dispositions. "(withheld)" for all else, which may be free text. API: reason or Reason.';
 comment on column smartassist_bi.interactions.dispositions is
     'Dispositions that were assigned to the conversation, joined by commas; NULL where there are none. One row each: interaction_dispositions. API: dispositions.';
 comment on column smartassist_bi.interactions.first_queue_label is 'Label of the first queue. NULL where it never was in one.';
@@ -654,7 +647,7 @@ select
     f.outcome,
     f.conversations,
     given.position,
-    case when given.disposition ~ '@|\d(\W*\d){6}' then '(withheld)' else given.disposition end as disposition,
+    given.disposition,
     (given.position = 1)::integer * f.conversations as interactions
 from smartassist.fact_interactions as f
 cross join lateral (
@@ -682,14 +675,13 @@ select
     f.direction,
     f.outcome,
     f.conversations,
-    case when tag.name = any (r.shown_tags) then tag.name else '(withheld)' end as tag_name,
-    case when tag.name = any (r.shown_tags) and tag.value !~ '@|\d(\W*\d){6}' then tag.value else '(withheld)' end as tag_value
+    tag.name as tag_name,
+    tag.value as tag_value
 from smartassist.fact_interactions as f
-left join smartassist.reporting as r on r.account_id = f.account_id
 cross join lateral jsonb_each_text(f.tags) as tag (name, value);
 
 comment on view smartassist_bi.interaction_tags is
-    'One row per interaction and name of a tag of the session, with the last value: sum(conversations) counts a conversation once for each name (for "(withheld)", once for each that is). Tags of the customer''s profile are left out. Ask for a period, which limits how much is read.';
+    'One row per interaction and name of a tag of the session, with the last value: sum(conversations) counts a conversation once for each name ("(withheld)" stands for all that are not shown). Tags of the customer''s profile are left out. Ask for a period, which limits how much is read.';
 comment on column smartassist_bi.interaction_tags.outcome is 'How the interaction ended, as in smartassist_bi.interactions.';
 comment on column smartassist_bi.interaction_tags.tag_name is 'Name of the tag, if reporting.shown_tags names it, else "(withheld)". API: sessionleveltags[].name.';
 comment on column smartassist_bi.interaction_tags.tag_value is

@@ -20,10 +20,10 @@ begin
         raise exception 'only a superuser can distribute tables and grant rights on their shards';
     elsif (select split_part(extversion, '.', 1)::integer < 13 from pg_extension where extname = 'citus') then
         raise exception 'Citus 13 or later is needed';
-    elsif not citus_is_coordinator() then
-        raise exception 'this node is not the coordinator of the cluster';
     elsif not exists (select from pg_dist_node where groupid = 0) then
         raise exception 'the other nodes do not know the coordinator' using hint = 'Run `select citus_set_coordinator_host(...)`.';
+    elsif not citus_is_coordinator() then
+        raise exception 'this node is not the coordinator of the cluster';
     elsif not exists (select from pg_dist_node where isactive and shouldhaveshards) then
         raise exception 'no node may hold shards' using hint = 'Run `select citus_add_node(...)` for each.';
     elsif to_regclass('smartassist.sessions') is null then
@@ -93,8 +93,8 @@ $$;
 commit;
 
 -- On one machine a view is read with the rights of its owner. The nodes read their shards with those of whoever asks, so readers of the views
--- need rights on what the views are made of: on the coordinator only on what holds nothing of a customer, and on the shards of the rest, which are
--- out of reach of whoever can connect to the coordinator alone. So pg_hba.conf of the other nodes lets readers in from the coordinator only.
+-- need rights on what the views are made of: on the small tables and some of the ledger, and on the shards of the rest. There they get the columns
+-- that the views read and no others, since Citus asks the shards alone whether somebody may COPY a table.
 do $$
 declare
     reader name;
@@ -126,13 +126,21 @@ begin
         execute format('revoke execute on function %s from public', target.name);
     end loop;
     for target in
-        select read.name::regclass as name, format('grant select on %%s to %I', role.rolname) as statement
+        select
+            read.attrelid::regclass as name,
+            format('grant select (%s) on %%s to %I', string_agg(format('%I', read.attname), ', '), role.rolname) as statement
         from pg_catalog.pg_roles as role
-        cross join unnest(array[
-            'smartassist.sessions', 'smartassist.tags', 'smartassist.fact_queue_visits', 'smartassist.fact_agent_offers',
-            'smartassist.fact_interactions'
-        ]) as read (name)
+        cross join (
+            select distinct attribute.attrelid, attribute.attname
+            from pg_catalog.pg_rewrite as rule
+            join pg_catalog.pg_class as view on view.oid = rule.ev_class and view.relnamespace = 'smartassist_bi'::regnamespace
+            join pg_catalog.pg_depend as used on used.classid = 'pg_rewrite'::regclass and used.objid = rule.oid
+            join pg_catalog.pg_attribute as attribute on attribute.attrelid = used.refobjid and attribute.attnum = used.refobjsubid
+            join pg_catalog.pg_dist_partition as distributed on distributed.logicalrelid = used.refobjid and distributed.partmethod = 'h'
+            where used.refclassid = 'pg_class'::regclass and attribute.attnum > 0
+        ) as read
         where role.rolname in ('smartassist_bi_reader', 'smartassist_reader')
+        group by read.attrelid, role.rolname
     loop
         for failed in select result from run_command_on_placements(target.name, target.statement) where not success loop
             raise exception 'could not give readers their rights on the shards of %: %', target.name, failed.result;

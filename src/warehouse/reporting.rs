@@ -20,7 +20,7 @@ pub enum MayChange {
     Never,
 }
 
-/// Thresholds hold at once, for the past too; another time zone rebuilds facts.
+/// Thresholds hold at once, for the past too; another time zone and other shown tags rebuild facts.
 pub async fn apply(pool: &Pool, account: &AccountConfig, may_change: MayChange) -> Result<(), LoadError> {
     let look = async |transaction: &mut PgConnection| compare(transaction, account, may_change).await;
     let mut found = pool.transact(look).await?;
@@ -148,9 +148,10 @@ async fn store(connection: &mut PgConnection, account: &AccountConfig) -> Result
          short_abandon_seconds = excluded.short_abandon_seconds, \
          repeat_contact_days = excluded.repeat_contact_days, week_starts_on = excluded.week_starts_on, \
          shown_tags = excluded.shown_tags, \
-         rebuild_from = case when reporting.time_zone = excluded.time_zone then reporting.rebuild_from \
-         else $8::timestamptz end, \
-         rebuild_after = case when reporting.time_zone = excluded.time_zone then reporting.rebuild_after end",
+         rebuild_from = case when (reporting.time_zone, reporting.shown_tags) = (excluded.time_zone, excluded.shown_tags) \
+         then reporting.rebuild_from else $8::timestamptz end, \
+         rebuild_after = case when (reporting.time_zone, reporting.shown_tags) = (excluded.time_zone, excluded.shown_tags) \
+         then reporting.rebuild_after end",
     )
     .bind(&account.account_id)
     .bind(reporting.time_zone.name())

@@ -77,6 +77,26 @@ async fn keys_of_data_tables_hold_the_interaction_key() {
     assert_eq!(broken(&database).await, expected);
 }
 
+/// `distribute.sql` gives readers what the views are made of, which COPY reads past the views.
+#[tokio::test]
+async fn no_view_is_made_of_what_customers_said_or_are() {
+    let database = TestDatabase::migrated().await;
+    let read = "select distinct attname::text from pg_rewrite join pg_class as view on view.oid = ev_class \
+                join pg_depend on objid = pg_rewrite.oid and classid = 'pg_rewrite'::regclass \
+                join pg_attribute on attrelid = refobjid and attnum = refobjsubid \
+                where view.relnamespace = 'smartassist_bi'::regnamespace and refobjid = 'smartassist.sessions'::regclass order by 1";
+    let read: Vec<String> = sqlx::query_scalar(read).fetch_all(&database.pool).await.unwrap();
+    let expected = "account_id bot_id campaign_id disconnecting_event final_status interaction_key is_shadow is_voicemail \
+                    last_changed_at missing_since session_ended_at session_id session_started_at smart_status survey_type";
+    assert_eq!(read.join(" "), expected);
+    let others = "select count(distinct refobjid) from pg_rewrite join pg_class as view on view.oid = ev_class \
+                  join pg_depend on objid = pg_rewrite.oid and classid = 'pg_rewrite'::regclass \
+                  join pg_class as relation on relation.oid = refobjid \
+                  where view.relnamespace = 'smartassist_bi'::regnamespace and relation.relnamespace = 'smartassist'::regnamespace \
+                  and relation.relname not like 'fact_%' and relation.relname not in ('sessions', 'reporting', 'queues', 'agents')";
+    assert_eq!(database.number(others).await, 0);
+}
+
 /// They show watermarks beside data, one row of the ledger for each account.
 const VIEWS_OF_BOTH: [&str; 2] = ["smartassist_bi.contacts", "smartassist_bi.data_freshness"];
 

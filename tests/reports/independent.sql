@@ -1,6 +1,10 @@
 -- Facts, reckoned from the rows by other means than the loader's: in SQL, over whole tables, with the time zones of PostgreSQL.
 create schema independent;
 
+create function independent.shown(given text) returns text language sql immutable as $$
+    select case when given ~ '@|\d(\W*\d){6}' then '(withheld)' else given end
+$$;
+
 create function independent.is_answered(response text, accepted_at timestamptz, first_responded_at timestamptz)
 returns boolean
 language sql
@@ -306,9 +310,21 @@ select
         cross join lateral (select coalesce(given.value ->> 'name', case when jsonb_typeof(given.value) = 'string' then given.value #>> '{}' end) as name) as skill
         where s.skills is not null
     ) as skill_names,
-    s.dispositions,
+    case
+        when s.reason in ('NO AGENTS AVAILABLE', 'DROP-OFF', 'Resolved', 'Resolution', 'Requires Supervisor Attention') then s.reason
+        when s.reason = any (s.dispositions) then independent.shown(s.reason)
+        when s.reason is not null then '(withheld)'
+    end as reason,
+    array(
+        select independent.shown(given.disposition)
+        from unnest(s.dispositions) with ordinality as given (disposition, place)
+        order by given.place
+    ) as dispositions,
     (
-        select jsonb_object_agg(tag.name, tag.value)
+        select jsonb_object_agg(
+            case when tag.name = any (r.shown_tags) then tag.name else '(withheld)' end,
+            case when tag.name = any (r.shown_tags) then independent.shown(tag.value) else '(withheld)' end
+        )
         from smartassist.tags as tag
         where tag.interaction_key = s.interaction_key and tag.tag_scope = 'session' and tag.tag_index = (
             select max(same.tag_index) from smartassist.tags as same

@@ -127,6 +127,31 @@ async fn another_time_zone_makes_all_facts_anew() {
 }
 
 #[tokio::test]
+async fn tags_that_are_not_shown_are_in_no_fact() {
+    let past = past().await;
+    let database = &past.database;
+    let named = "select coalesce(string_agg(distinct name, ' ' order by name), '') \
+                 from smartassist.fact_interactions, jsonb_object_keys(tags) as name";
+    assert_eq!(database.text(named).await, "(withheld)");
+    let one = "select name from smartassist.tags where tag_scope = 'session' and value is not null group by 1 order by count(*) desc limit 1";
+    let tag = database.text(one).await;
+    let mut account = past.worker.api.account().clone();
+    for (shown, expected) in [
+        (vec![tag.clone()], format!("(withheld) {tag}")),
+        (vec![], "(withheld)".to_owned()),
+    ] {
+        account.reporting.shown_tags = shown;
+        reporting::apply(&database.pool, &account, MayChange::Always)
+            .await
+            .unwrap();
+        let stop = CancellationToken::new();
+        past.worker.clean_up(&stop, &Arc::default()).await.unwrap();
+        assert_eq!(database.text(named).await, expected);
+        assert_eq!(differing(database).await, "");
+    }
+}
+
+#[tokio::test]
 async fn a_stay_in_two_records_of_a_conversation_counts_once() {
     let setup = Setup::start().await;
     let record = |session: &str, start: &str, agent: bool| {

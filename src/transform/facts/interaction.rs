@@ -1,4 +1,4 @@
-//! The fact of an interaction. No single column tells how it ended, so words are searched.
+//! The fact of an interaction. No single column tells how it ended, so words are searched. Free text is withheld.
 
 use std::collections::BTreeSet;
 
@@ -44,12 +44,10 @@ pub(super) fn of<'a>(rows: &'a Rows, steps: &[Step<'a>], basis: &FactBasis) -> I
         contact_key: session.user_id.as_deref().map(|id| basis.contact_key(id)),
         campaign_name: session.campaign_name.as_deref(),
         last_intent_name: session.last_intent_name.as_deref(),
-        skill_names: session
-            .skills
-            .as_ref()
-            .and_then(|skills| skill_names(&skills.value())),
-        dispositions: &session.dispositions,
-        tags: last_values(&rows.tags),
+        skill_names: skill_names(session),
+        reason: shown_reason(session),
+        dispositions: shown_dispositions(session),
+        tags: shown_tags(&rows.tags, basis),
         first_queue_key: first_queue.map(|queue| queue.queue_key),
         first_queue_entered_at,
         first_accepted_at: accepted().min(),
@@ -130,15 +128,9 @@ impl Worked {
     }
 }
 
-fn last_values(tags: &[Tag]) -> Option<JsonText> {
-    let of_session = tags.iter().filter(|tag| tag.tag_scope == TagScope::Session);
-    let named = of_session.filter_map(|tag| Some((tag.name.clone()?, Value::from(tag.value.clone()?))));
-    let last: Map<String, Value> = named.collect();
-    (!last.is_empty()).then(|| Value::Object(last).into())
-}
-
-fn skill_names(skills: &Value) -> Option<String> {
-    let skills = match skills {
+fn skill_names(session: &Session) -> Option<String> {
+    let skills = session.skills.as_ref()?.value();
+    let skills = match &skills {
         Value::Array(skills) => skills.as_slice(),
         one => std::slice::from_ref(one),
     };
@@ -184,5 +176,92 @@ pub(super) fn unanswered(session: &Session, has_opted_for_callback: bool) -> &'s
         "terminated"
     } else {
         "other"
+    }
+}
+
+const WITHHELD: &str = "(withheld)";
+
+/// Words that the vendor is known to send.
+const REASONS: [&str; 5] = [
+    "NO AGENTS AVAILABLE",
+    "DROP-OFF",
+    "Resolved",
+    "Resolution",
+    "Requires Supervisor Attention",
+];
+
+/// As many digits in a row, whatever separates them, may be a phone number.
+const DIGITS_OF_A_PHONE: usize = 7;
+
+fn shown_reason(session: &Session) -> Option<&str> {
+    let reason = session.reason.as_deref()?;
+    let mut dispositions = session.dispositions.iter().flatten();
+    if REASONS.contains(&reason) {
+        Some(reason)
+    } else if dispositions.any(|disposition| disposition == reason) {
+        Some(unless_personal(reason))
+    } else {
+        Some(WITHHELD)
+    }
+}
+
+fn shown_dispositions(session: &Session) -> Vec<Option<&str>> {
+    let given = session.dispositions.iter();
+    given.map(|one| one.as_deref().map(unless_personal)).collect()
+}
+
+/// The last value of each tag that `reporting.shown_tags` names, and one for all others.
+fn shown_tags(tags: &[Tag], basis: &FactBasis) -> Option<JsonText> {
+    let mut shown = Map::new();
+    for tag in tags.iter().filter(|tag| tag.tag_scope == TagScope::Session) {
+        let (Some(name), Some(value)) = (&tag.name, &tag.value) else {
+            continue;
+        };
+        let (name, value) = if basis.shown_tags.contains(name) {
+            (name.as_str(), unless_personal(value))
+        } else {
+            (WITHHELD, WITHHELD)
+        };
+        shown.insert(name.to_owned(), Value::from(value));
+    }
+    (!shown.is_empty()).then(|| Value::Object(shown).into())
+}
+
+fn unless_personal(text: &str) -> &str {
+    if looks_personal(text) { WITHHELD } else { text }
+}
+
+/// Like an e-mail address or a phone number.
+fn looks_personal(text: &str) -> bool {
+    let mut digits = 0;
+    text.chars().any(|c| {
+        if c.is_numeric() {
+            digits += 1;
+        } else if c.is_alphanumeric() || c == '_' {
+            digits = 0;
+        }
+        c == '@' || digits >= DIGITS_OF_A_PHONE
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_and_numbers_look_personal() {
+        for text in ["a@b", "+49 30 5550199", "call 030-555 01.99 now", "(0)12 34567"] {
+            assert!(looks_personal(text), "{text}");
+        }
+        for text in [
+            "",
+            "Billing",
+            "123456",
+            "A12 B345 C678",
+            "2026_11_30",
+            "12 34 x 567",
+        ] {
+            assert!(!looks_personal(text), "{text}");
+        }
     }
 }

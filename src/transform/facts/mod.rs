@@ -20,6 +20,8 @@ const QUARTER: i64 = 15 * 60;
 pub struct FactBasis {
     pub time_zone: Tz,
     pub contact_secret: Vec<u8>,
+    /// Names.
+    pub shown_tags: Vec<String>,
 }
 
 #[derive(Debug, PartialEq)]
@@ -145,7 +147,8 @@ facts! {
         campaign_name: Option<&'a str>;
         last_intent_name: Option<&'a str>;
         skill_names: Option<String>;
-        dispositions: &'a Vec<Option<String>>;
+        reason: Option<&'a str>;
+        dispositions: Vec<Option<&'a str>>;
         tags: Option<JsonText>;
         first_queue_key: Option<&'a str>;
         first_queue_entered_at: Option<Instant>;

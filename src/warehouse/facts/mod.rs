@@ -166,17 +166,20 @@ async fn insert(
 }
 
 async fn basis(connection: &mut PgConnection, account_id: &str) -> Result<FactBasis, LoadError> {
-    let (time_zone, contact_secret): (Option<String>, Vec<u8>) = sqlx::query_as(
-        "select (select time_zone from smartassist.reporting where account_id = $1), secret \
-         from smartassist_sync.contact_key_secret",
-    )
-    .bind(account_id)
-    .fetch_one(connection)
-    .await?;
+    let (time_zone, shown_tags, contact_secret): (Option<String>, Option<Vec<String>>, Vec<u8>) =
+        sqlx::query_as(
+            "select reporting.time_zone, reporting.shown_tags, contact.secret \
+         from smartassist_sync.contact_key_secret as contact \
+         left join smartassist.reporting as reporting on reporting.account_id = $1",
+        )
+        .bind(account_id)
+        .fetch_one(connection)
+        .await?;
     let known = time_zone.and_then(|name| name.parse().ok());
     Ok(FactBasis {
         time_zone: known.unwrap_or(Tz::UTC),
         contact_secret,
+        shown_tags: shown_tags.unwrap_or_default(),
     })
 }
 
