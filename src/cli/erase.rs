@@ -128,8 +128,12 @@ fn to_text(erasure: &Erasure, arguments: &EraseArguments) -> String {
         text += &format!("  {table:<17} {rows:>9}\n");
     }
     let (kind, _) = arguments.customer.identifier();
-    if kind == IdentifierKind::Phone && erasure.deleted.sessions == 0 {
-        text += "No interaction has this number. A number is found with its country code, as in +49 30 1234567.\n";
+    if erasure.deleted.sessions == 0 {
+        text += "No interaction has this identifier.";
+        text += match kind {
+            IdentifierKind::Phone => " A number is found with its country code, as in +49 30 1234567.\n",
+            _ => "\n",
+        };
     }
     if erasure.mentions() > 0 {
         text += &mentions(erasure);

@@ -1,4 +1,5 @@
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use chrono::TimeDelta;
@@ -45,13 +46,25 @@ struct Compared {
     account: String,
     /// The loaded part of the range.
     range: Window,
-    days: Vec<DayComparison>,
-    left: usize,
+    /// A day may be compared in parts, around a gap.
+    parts: Vec<DayComparison>,
 }
 
 impl Compared {
     fn differing(&self) -> impl Iterator<Item = &DayComparison> {
-        self.days.iter().filter(|day| day.differs())
+        self.parts.iter().filter(|day| day.differs())
+    }
+
+    fn days(&self, is_meant: impl Fn(&DayComparison) -> bool) -> usize {
+        let meant = self.parts.iter().filter(|part| is_meant(part));
+        meant
+            .map(|part| part.from.date_naive())
+            .collect::<BTreeSet<_>>()
+            .len()
+    }
+
+    fn days_left(&self) -> usize {
+        days_of(self.range).saturating_sub(self.days(|_| true))
     }
 }
 
@@ -67,8 +80,7 @@ pub(super) async fn verify(
         compared.borrow_mut().push(Compared {
             account: watched.context.name().to_owned(),
             range,
-            left: days_of(range).saturating_sub(days.len()),
-            days,
+            parts: days,
         });
         report
     })
@@ -77,7 +89,10 @@ pub(super) async fn verify(
     compared.sort_by(|a, b| a.account.cmp(&b.account));
     print_report(arguments.json, &to_json(range, &compared), || to_table(&compared))?;
     worked?;
-    let differing: usize = compared.iter().map(|account| account.differing().count()).sum();
+    let differing = compared
+        .iter()
+        .map(|account| account.days(DayComparison::differs));
+    let differing: usize = differing.sum();
     if differing > 0 {
         let remedy = if arguments.repair {
             "they were read again; `status` says what stands in the way"
@@ -187,10 +202,10 @@ fn to_json(range: Window, compared: &[Compared]) -> Value {
             "account": compared.account,
             "from": compared.range.start,
             "to": compared.range.end,
-            "days": compared.days,
-            "days_compared": compared.days.len(),
-            "days_not_compared": compared.left,
-            "days_that_differ": compared.differing().count(),
+            "days": compared.parts,
+            "days_compared": compared.days(|_| true),
+            "days_not_compared": compared.days_left(),
+            "days_that_differ": compared.days(DayComparison::differs),
         })
     });
     let accounts: Vec<Value> = accounts.collect();
@@ -205,7 +220,7 @@ fn to_table(compared: &[Compared]) -> String {
 fn account_to_table(compared: &Compared) -> String {
     let (from, to) = (day_of(compared.range.start), day_of(compared.range.end));
     let mut text = format!("{}, {from} to {to} (days of UTC)\n", compared.account);
-    let differing = compared.differing().count();
+    let differing = compared.days(DayComparison::differs);
     if differing > 0 {
         text += "  day                        API    stored not stored not returned  changed rejected\n";
     }
@@ -219,27 +234,29 @@ fn account_to_table(compared: &Compared) -> String {
         };
         let _ = writeln!(text, "  {:<20} {found}", day_of(day.from));
     }
-    let days = &compared.days;
-    let by_total = days.iter().filter(|day| day.method == Method::Total).count();
+    let (days, by_identity) = (
+        compared.days(|_| true),
+        compared.days(|day| day.method == Method::Identity),
+    );
+    let by_total = days - by_identity;
     let _ = writeln!(
         text,
-        "  {differing} of {} days differ; {by_total} were compared by the API's total, {} by identity",
-        days.len(),
-        days.len() - by_total
+        "  {differing} of {days} days differ; {by_total} were compared by the API's total, {by_identity} by identity"
     );
     if by_total > 0 {
         text += "  equal totals do not prove equal content: --by-identity reads every day whole\n";
     }
-    let rejected: u64 = days.iter().map(|day| day.rejected).sum();
+    let rejected: u64 = compared.parts.iter().map(|day| day.rejected).sum();
     if rejected > 0 {
         let records = plural(bigint(rejected), "record", "records");
         let _ = writeln!(text, "  {records} of these days cannot become rows");
     }
-    if compared.left > 0 {
+    let left = compared.days_left();
+    if left > 0 {
         let _ = writeln!(
             text,
             "  it ended before {} could be compared",
-            plural(bigint(compared.left as u64), "more day", "more days")
+            plural(bigint(left as u64), "more day", "more days")
         );
     }
     text

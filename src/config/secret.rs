@@ -19,7 +19,7 @@ pub enum SecretError {
 }
 
 pub(super) const A_PLACEHOLDER: &str =
-    "is a placeholder (REPLACE-ME, CHANGE-ME, <…>), which everybody knows: write the secret there";
+    "is a placeholder (REPLACE-ME, CHANGE-ME, <…>), which everybody knows: write your own there";
 
 impl Secret {
     /// Trimmed; neither empty nor a placeholder.

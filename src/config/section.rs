@@ -9,7 +9,7 @@ use chrono::TimeDelta;
 use secrecy::SecretString;
 use serde_json::{Map, Value};
 
-use super::secret::Secret;
+use super::secret::{A_PLACEHOLDER, Secret, is_placeholder};
 use super::sync::Cron;
 use crate::json;
 
@@ -153,6 +153,7 @@ impl<'a> Section<'a> {
     pub(super) fn text(&mut self, key: &str) -> Option<Option<String>> {
         let text = match self.take(key) {
             None => None,
+            Some(Value::String(text)) if is_placeholder(&text) => return self.invalid(key, A_PLACEHOLDER),
             Some(Value::String(text)) => Some(text).filter(|text| !text.is_empty()),
             // Environment variables have no types; ids may look numeric.
             Some(Value::Number(number)) => Some(number.to_string()),

@@ -70,6 +70,30 @@ pub(crate) async fn cover(
     Ok(row.ok_or(LoadError::LeaseLost)?.try_get(0)?)
 }
 
+/// `None`: it was not covered.
+pub(crate) async fn uncover(
+    executor: impl PgExecutor<'_>,
+    lease: &Lease,
+    window: Window,
+) -> Result<Option<DateTime<Utc>>, LoadError> {
+    let row = lease
+        .query(fenced!(
+            "update smartassist_sync.accounts as account \
+             set coverage = account.coverage - lost.stretch, \
+             watermark = smartassist_sync.watermark_of(account.coverage - lost.stretch, account.start_from), \
+             settled = account.settled - lost.stretch, \
+             settled_through = smartassist_sync.watermark_of(account.settled - lost.stretch, account.start_from), \
+             updated_at = clock_timestamp() \
+             from fence cross join (select tstzmultirange(tstzrange($4, $5)) as stretch) as lost \
+             where account.account_id = fence.account_id and account.coverage && lost.stretch returning account.watermark"
+        ))
+        .bind(window.start)
+        .bind(window.end)
+        .fetch_optional(executor)
+        .await?;
+    Ok(row.map(|row| row.try_get(0)).transpose()?)
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, FromRow)]
 pub struct History {
     pub served_from: DateTime<Utc>,

@@ -125,7 +125,8 @@ impl RequestStatus {
 }
 
 fn name(what: &str, policy: Option<&str>) -> String {
-    policy.map_or_else(|| what.to_owned(), |policy| format!("{what} ({policy})"))
+    let named = policy.filter(|policy| *policy != what);
+    named.map_or_else(|| what.to_owned(), |policy| format!("{what} ({policy})"))
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize, FromRow)]

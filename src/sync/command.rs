@@ -119,6 +119,12 @@ async fn watch_all(
             break;
         }
     }
+    // A daemon reads what is new by itself.
+    if stop.is_cancelled()
+        && let Some(id) = new
+    {
+        requests::cancel(&account.pool, id).await?;
+    }
     Ok(all.unwrap_or_else(RunReport::new))
 }
 

@@ -62,7 +62,8 @@ pub(super) async fn ask(
         warn!(
             account = account.name(),
             policy = policy.name,
-            remedy = "raise requests_per_minute if the API allows more, or lengthen every or shorten lookback in sync.refresh",
+            remedy = "see whether its runs fail or wait; else lengthen every or shorten lookback in sync.refresh, or raise requests_per_minute \
+                      if the API allows more",
             "a refresh did not finish before its next tick"
         );
     }

@@ -11,6 +11,7 @@ use super::missing::{self, Gone};
 use crate::ledger::leases::Lease;
 use crate::ledger::problems::{self, ProblemCode};
 use crate::ledger::{LoadError, bigint, conflict, from_bigint};
+use crate::telemetry;
 
 const FEW: i64 = 10;
 
@@ -143,7 +144,7 @@ pub async fn review(pool: &Pool, account_id: &str) -> Result<u64, LoadError> {
         Some(since) => {
             let detail = format!(
                 "{withheld} interactions, not returned since {}",
-                crate::telemetry::instant(since)
+                telemetry::second(since)
             );
             problems::raise(pool, account_id, ProblemCode::BulkMissing, &detail).await?;
         }

@@ -152,12 +152,16 @@ async fn cover(
     commit: &WindowCommit<'_>,
 ) -> Result<Option<DateTime<Utc>>, LoadError> {
     let entry = &commit.entry;
-    if entry.status != Status::Drained {
-        return Ok(None);
+    match entry.status {
+        Status::Drained => {
+            let times = (entry.began_at, entry.started_at);
+            let covering = accounts::cover(connection, entry.lease, entry.window, times, commit.late);
+            covering.await.map(Some)
+        }
+        // What came since cannot be reached.
+        Status::Gap => accounts::uncover(connection, entry.lease, entry.window).await,
+        _ => Ok(None),
     }
-    let times = (entry.began_at, entry.started_at);
-    let covering = accounts::cover(connection, entry.lease, entry.window, times, commit.late);
-    covering.await.map(Some)
 }
 
 /// Split windows count only changes; their parts count the rest.

@@ -155,3 +155,23 @@ async fn a_backfill_that_was_stopped_goes_on_where_it_was() {
         assert_eq!(database.counts().await[0], 6_000);
     }
 }
+
+#[tokio::test]
+async fn no_run_that_a_refusal_ended_has_succeeded() {
+    let database = TestDatabase::migrated().await;
+    let setup = Setup::live().await;
+    setup.seed_days(5, 20, 0, 300);
+    let mut environment = environment(&setup, &database).await;
+    assert_eq!(Program::run(&["sync"], &environment).await.code(), 0);
+    let polled = "select last_polled_at::text from smartassist_bi.data_freshness";
+    let before = database.text(polled).await;
+    let wrong = "not-the-secret-0123456789abcdef00".to_owned();
+    environment.insert("SMARTASSIST_ETL__ACCOUNTS__MAIN__CLIENT_SECRET".to_owned(), wrong);
+    let (from, to) = (days_ago(60), days_ago(40));
+    let refused = Program::run(&arguments(&from, &to, &[]), &environment).await;
+    assert_eq!(refused.code(), 3, "{}", refused.log.join("\n"));
+    for run in refused.events("run finished") {
+        assert_ne!(run["outcome"], "succeeded", "{run}");
+    }
+    assert_eq!(database.text(polled).await, before);
+}

@@ -1,6 +1,8 @@
 //! `sync` as cron runs it.
 
 use chrono::TimeDelta;
+use nix::sys::signal::Signal;
+use smartassist_etl::ledger::leases;
 
 use crate::support::{Program, Setup, TestDatabase, real_now, wait};
 
@@ -69,4 +71,25 @@ async fn sync_says_that_there_is_nothing_to_read() {
     let told = ended.events("nothing to read: all there is now is loaded");
     assert_eq!((ended.code(), told.len()), (0, 1), "{}", ended.log.join("\n"));
     assert_eq!(told[0]["account"], "main");
+}
+
+#[tokio::test]
+async fn a_sync_that_watches_leaves_nothing_asked_for_when_it_is_stopped() {
+    let database = TestDatabase::migrated().await;
+    let setup = Setup::live().await;
+    let mut environment = setup.environment();
+    environment.insert("DATABASE_URL".to_owned(), database.url().await);
+    assert_eq!(Program::run(&["sync"], &environment).await.code(), 0);
+    let lasts = std::time::Duration::from_secs(60);
+    let lease = leases::acquire(&database.pool, "acct-sim", "other", lasts).await;
+    assert!(lease.unwrap().is_some());
+    let mut watching = Program::start(&["sync"], &environment);
+    watching
+        .event("another worker has the account and reads it, watching")
+        .await;
+    watching.signal(Signal::SIGINT);
+    assert_ne!(watching.ended().await.code(), 0);
+    let wanted =
+        "select count(*) from smartassist_sync.requests where state = 'open' and cancel_requested_at is null";
+    assert_eq!(database.number(wanted).await, 0);
 }

@@ -148,6 +148,10 @@ async fn a_day_that_cannot_be_repaired_does_not_block_later_days() {
     );
     let stored = format!("select count(*) {of_newest}");
     assert_eq!(database.number(&stored).await, 1);
+    // The second is a gap now, and parts the day.
+    let again = verify(&environment, &["--json"]).await;
+    let again: Value = serde_json::from_str(&again.stdout).unwrap();
+    assert_eq!(again["accounts"][0]["days_compared"], 10);
 }
 
 #[tokio::test]

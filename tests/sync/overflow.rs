@@ -9,6 +9,7 @@ use smartassist_etl::time::Window;
 use smartassist_simulator::{Behaviour, Channel, End, Interaction, NumResults, Seed};
 use tokio_util::sync::CancellationToken;
 
+use super::past::Past;
 use crate::support::{Job, Runs, Setup, TestDatabase, instant};
 
 const SECOND: &str = "2026-01-12T10:00:00Z";
@@ -28,16 +29,17 @@ async fn burst(change: impl Fn(&mut Interaction)) -> Setup {
     let mut setup = Setup::start().await;
     setup.set("start_from", "2026-01-08");
     let (from, to) = (instant("2026-01-08T00:00:00Z"), instant("2026-01-15T11:00:00Z"));
-    let at = instant(SECOND);
-    {
-        let mut world = setup.simulator.world();
-        world.seed(&Seed::new(11, from, to, 300));
-        for mut it in Seed::new(12, at, at + TimeDelta::seconds(1), 1_500).interactions() {
-            change(&mut it);
-            world.insert(it);
-        }
-    }
+    setup.simulator.world().seed(&Seed::new(11, from, to, 300));
+    crowd(&setup, change);
     setup
+}
+
+fn crowd(setup: &Setup, change: impl Fn(&mut Interaction)) {
+    let (at, mut world) = (instant(SECOND), setup.simulator.world());
+    for mut it in Seed::new(12, at, at + TimeDelta::seconds(1), 1_500).interactions() {
+        change(&mut it);
+        world.insert(it);
+    }
 }
 
 /// Sessions that no bot handed over, all on one channel: no filter tells them apart.
@@ -99,6 +101,31 @@ async fn a_second_that_filters_cannot_split_is_the_only_gap() {
             "the watermark stands at the gap"
         );
     }
+}
+
+#[tokio::test]
+async fn a_second_that_overflows_after_it_was_read_is_a_gap_too() {
+    let mut setup = Setup::start().await;
+    setup.set("start_from", "2026-01-08");
+    let (from, to) = (instant("2026-01-08T00:00:00Z"), instant("2026-01-15T11:00:00Z"));
+    setup.simulator.world().seed(&Seed::new(11, from, to, 300));
+    let past = Past::of_setup(setup).await;
+    let database = &past.database;
+    assert_eq!(database.text(GAPS).await, "");
+    crowd(&past.setup, alike);
+    let refreshed = past.refresh_in_an_hour(TimeDelta::days(10)).await;
+    assert_eq!(refreshed.outcome, Outcome::Failed);
+    assert_eq!(database.text(GAPS).await, "10:00:00-10:00:01");
+    let stands = format!(
+        "select count(*) from smartassist_sync.accounts where watermark = '{SECOND}' and settled_through <= watermark"
+    );
+    assert_eq!(database.number(&stands).await, 1);
+    // It rests, for refreshes too.
+    let tries =
+        format!("select count(*) from smartassist_sync.windows where range @> timestamptz '{SECOND}'");
+    let tried = database.number(&tries).await;
+    past.refresh_in_an_hour(TimeDelta::days(10)).await;
+    assert_eq!(database.number(&tries).await, tried);
 }
 
 #[tokio::test]

@@ -223,7 +223,7 @@ fn a_secret_that_is_an_oversized_toml_number_is_not_quoted() {
 }
 
 #[test]
-fn a_placeholder_is_refused_wherever_a_secret_is_asked_for() {
+fn a_placeholder_is_refused_wherever_text_is_asked_for() {
     let placeholder = "Replace-Me-With-At-Least-32-Characters";
     let minted = ACCOUNT.replace("token = ", "client_id = \"cs\"\nclient_secret = ");
     let url = ("DATABASE__URL", "postgres://etl@db/x");
@@ -251,6 +251,10 @@ fn a_placeholder_is_refused_wherever_a_secret_is_asked_for() {
             "http.token",
         ),
         (read("", &[("PRIVACY__KEY", placeholder)]), "privacy.key"),
+        (
+            read(ACCOUNT, &[("ACCOUNTS__MAIN__STREAM_ID", placeholder)]),
+            "accounts.main.stream_id",
+        ),
     ] {
         let found = problems(result);
         assert_eq!(found.len(), 1, "{found:?}");

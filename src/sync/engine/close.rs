@@ -114,7 +114,7 @@ impl Engine {
                 Ok(Why::Stopped) => run.report.interrupted("told to stop"),
                 Ok(Why::HandedOver) => run.report.hand_over(),
                 Ok(Why::Finished) => run.report.interrupted("the command ended"),
-                Ok(Why::Rests) => {}
+                Ok(Why::Rests) => run.report.interrupted("too much failed, everything rests"),
                 Err(error) => run.report.ended_by(error),
             }
         } else {

@@ -150,7 +150,6 @@ async fn judge_api(
     });
     judge(account, ProblemCode::HistoryNotServed, detail.as_deref()).await?;
 
-    // A refresh reads covered windows, which have no gaps.
     for (code, is_seen) in [
         (ProblemCode::RecordsOutsideWindow, ignores_range),
         (ProblemCode::ElementsWithoutId, false),

@@ -181,7 +181,7 @@ pub(super) fn unanswered(session: &Session, has_opted_for_callback: bool) -> &'s
 
 const WITHHELD: &str = "(withheld)";
 
-/// Words that the vendor is known to send.
+/// Sent by the vendor.
 const REASONS: [&str; 5] = [
     "NO AGENTS AVAILABLE",
     "DROP-OFF",
@@ -190,7 +190,7 @@ const REASONS: [&str; 5] = [
     "Requires Supervisor Attention",
 ];
 
-/// As many digits in a row, whatever separates them, may be a phone number.
+/// Whatever separates them.
 const DIGITS_OF_A_PHONE: usize = 7;
 
 fn shown_reason(session: &Session) -> Option<&str> {
@@ -210,7 +210,7 @@ fn shown_dispositions(session: &Session) -> Vec<Option<&str>> {
     given.map(|one| one.as_deref().map(unless_personal)).collect()
 }
 
-/// The last value of each tag that `reporting.shown_tags` names, and one for all others.
+/// Last values, and one for all that are not shown.
 fn shown_tags(tags: &[Tag], basis: &FactBasis) -> Option<JsonText> {
     let mut shown = Map::new();
     for tag in tags.iter().filter(|tag| tag.tag_scope == TagScope::Session) {
