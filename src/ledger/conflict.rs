@@ -52,3 +52,28 @@ pub(crate) async fn lock_for_writing(
     .await?;
     Ok(filters_changed_at.flatten())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Error, ErrorKind};
+
+    use super::*;
+
+    async fn attempts(kind: ErrorKind) -> u32 {
+        let mut attempts = 0;
+        let failed = retry("main", || {
+            attempts += 1;
+            let error = sqlx::Error::Io(Error::from(kind));
+            async { Err::<(), _>(LoadError::Database(error)) }
+        });
+        assert!(failed.await.is_err());
+        attempts
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_a_broken_connection_undid_is_tried_again_and_what_cannot_connect_is_not() {
+        assert_eq!(attempts(ErrorKind::BrokenPipe).await, 5);
+        assert_eq!(attempts(ErrorKind::UnexpectedEof).await, 5);
+        assert_eq!(attempts(ErrorKind::ConnectionRefused).await, 1);
+    }
+}

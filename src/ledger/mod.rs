@@ -12,6 +12,8 @@ pub mod windows;
 
 pub use windows::{Counters, Purpose, RULES, Status, WindowEntry, now, recent_counts};
 
+use std::io::ErrorKind;
+
 use sqlx::postgres::PgRow;
 use sqlx::{FromRow, Row};
 
@@ -59,10 +61,15 @@ impl LoadError {
     }
 
     pub fn is_conflict(&self) -> bool {
+        // The server ended an idle transaction.
+        let has_hung_up = |io: &std::io::Error| {
+            use ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
+            matches!(io.kind(), BrokenPipe | ConnectionReset | UnexpectedEof)
+        };
         matches!(
             self.database_kind(),
             Some(DatabaseErrorKind::Conflict | DatabaseErrorKind::Locked | DatabaseErrorKind::Idle)
-        )
+        ) || matches!(self, Self::Database(sqlx::Error::Io(io)) if has_hung_up(io))
     }
 
     /// Whether waiting may help.

@@ -64,7 +64,9 @@ async fn a_second_that_overflows_is_read_in_parts_that_filters_make() {
     let report = setup.sync(&database).await;
     assert_eq!(
         (report.outcome, report.counters.inserted),
-        (Outcome::Succeeded, 1_800)
+        (Outcome::Succeeded, 1_800),
+        "{:?}",
+        report.problem
     );
     assert_eq!(report.watermark, Some(instant("2026-01-15T11:58:00Z")));
     assert_eq!(database.number(AT_SECOND).await, 1_500);

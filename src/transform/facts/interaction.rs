@@ -1,4 +1,4 @@
-//! The fact of an interaction. No single column tells how it ended, so words are searched. Free text is withheld.
+//! The fact of an interaction. No single column tells how it ended, so words are searched.
 
 use std::collections::BTreeSet;
 
