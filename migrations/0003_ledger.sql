@@ -72,7 +72,7 @@ comment on column smartassist_sync.accounts.served_from is
 comment on column smartassist_sync.accounts.served_from_tried_at is
     'Instant, by the database''s clock, at which what is older than served_from was last asked for.';
 comment on column smartassist_sync.accounts.coverage is
-    'Every instant whose window was drained at least once, as half-open ranges. What is left to fetch is what is wanted less this; what is read again stays covered.';
+    'Every instant whose window was drained at least once, as half-open ranges. What is left to fetch is what is wanted less this; what is read again stays covered, unless it is found to be a gap.';
 comment on column smartassist_sync.accounts.watermark is
     'Instant before which all interactions that started are loaded: the end of the first unbroken stretch of the coverage from start_from, or start_from itself where that stretch is empty.';
 comment on column smartassist_sync.accounts.settled is

@@ -350,7 +350,7 @@ from smartassist.reporting;
 
 comment on view smartassist_bi.settings is 'What reports on each account are made with; set by reporting.* of the configuration.';
 comment on column smartassist_bi.settings.is_rebuilding is
-    'Whether facts are being made anew, as after a change of the time zone: until then some hold the one before.';
+    'Whether facts are being made anew, as after a change of the time zone or of the shown tags: until then some hold those before.';
 
 create view smartassist_bi.queues as
 select account_id, queue_key, queue_id, queue_name, queue_label, last_seen_at from smartassist.queues;

@@ -16,7 +16,7 @@ const RETRIES: usize = 4;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 
-/// Deadlocks, serialization failures, lock and idle timeouts.
+/// Deadlocks, serialization failures, lock and idle timeouts, broken connections.
 ///
 /// # Errors
 /// The last conflict, or another error.

@@ -1,20 +1,13 @@
 //! `backfill` on its own; beside a daemon it is in `tests/daemon`.
 
-use std::collections::HashMap;
-
 use chrono::TimeDelta;
 use nix::sys::signal::Signal;
 use serde_json::Value;
 use smartassist_simulator::{Fault, FaultKind};
 
+use super::environment;
 use crate::support::program::Ended;
 use crate::support::{Program, Setup, TestDatabase, days_ago};
-
-async fn environment(setup: &Setup, database: &TestDatabase) -> HashMap<String, String> {
-    let mut environment = setup.environment();
-    environment.insert("DATABASE_URL".to_owned(), database.url().await);
-    environment
-}
 
 /// The run that it ended with.
 fn of_backfill(ended: &Ended) -> Value {

@@ -2,13 +2,8 @@
 
 use std::collections::HashMap;
 
+use super::environment;
 use crate::support::{Program, Setup, TestDatabase, port};
-
-async fn environment(setup: &Setup, database: &TestDatabase) -> HashMap<String, String> {
-    let mut environment = setup.environment();
-    environment.insert("DATABASE_URL".to_owned(), database.url().await);
-    environment
-}
 
 #[tokio::test]
 async fn a_wrong_secret_is_exit_code_3() {

@@ -8,6 +8,7 @@ use super::{
     FactBasis, Instant, InteractionFact, Step, agent_key, count, has_unreadable_hold, has_unreadable_work,
     is_answered, label, seconds_between, work_ended_at,
 };
+use crate::transform::privacy::REASONS;
 use crate::transform::{AgentSegment, JsonText, Rows, Session, Tag, TagScope};
 
 pub(super) fn of<'a>(rows: &'a Rows, steps: &[Step<'a>], basis: &FactBasis) -> InteractionFact<'a> {
@@ -180,15 +181,6 @@ pub(super) fn unanswered(session: &Session, has_opted_for_callback: bool) -> &'s
 }
 
 const WITHHELD: &str = "(withheld)";
-
-/// Sent by the vendor.
-const REASONS: [&str; 5] = [
-    "NO AGENTS AVAILABLE",
-    "DROP-OFF",
-    "Resolved",
-    "Resolution",
-    "Requires Supervisor Attention",
-];
 
 /// Whatever separates them.
 const DIGITS_OF_A_PHONE: usize = 7;

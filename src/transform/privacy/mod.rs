@@ -18,7 +18,7 @@ pub use identifier::{Identifier, IdentifierKind, Wanted, Whose, value_of};
 
 pub(super) use customer::{values, values_of_any, values_of_text};
 pub(super) use identifier::{hints, is_shadow_channel, shadowed_conversation};
-pub(super) use rules::is_name;
+pub(super) use rules::{REASONS, is_name};
 
 pub use crate::config::{Class, Policy, PrivacyKey, Rule};
 

@@ -20,7 +20,7 @@ const LONGEST_NAME: usize = 64;
 const MOST_DIGITS: usize = 4;
 
 /// Other values may name an agent.
-const REASONS: [&str; 5] = [
+pub(in crate::transform) const REASONS: [&str; 5] = [
     "NO AGENTS AVAILABLE",
     "DROP-OFF",
     "Resolved",
