@@ -4,7 +4,7 @@
 -- refers to its run: a lease or a rejected record must be writable before and after its account is configured. Every key that has the account
 -- has the stream, too: what is read of an account may one day be more than interactions.
 
--- One definition of the watermark, used by every statement that changes what it is derived from.
+-- One definition of the watermark.
 create function smartassist_sync.watermark_of(coverage tstzmultirange, start_from timestamptz)
 returns timestamptz
 language sql
@@ -30,9 +30,9 @@ create table smartassist_sync.accounts (
     served_from timestamptz,
     served_from_tried_at timestamptz,
     coverage tstzmultirange not null default '{}',
-    watermark timestamptz not null,
+    watermark timestamptz not null generated always as (smartassist_sync.watermark_of(coverage, start_from)) stored,
     settled tstzmultirange not null default '{}',
-    settled_through timestamptz,
+    settled_through timestamptz not null generated always as (smartassist_sync.watermark_of(settled, start_from)) stored,
     coverage_pruned tstzmultirange not null default '{}',
     folded_through bigint not null default 0,
     wanted_from timestamptz,
@@ -51,8 +51,7 @@ create table smartassist_sync.accounts (
     constraint accounts_settled_bounded check (
         not lower_inf(settled) and not upper_inf(settled) and isfinite(lower(settled)) and isfinite(upper(settled))
     ),
-    constraint accounts_start_from_finite check (isfinite(start_from)),
-    constraint accounts_watermark_from_start check (isfinite(watermark) and watermark >= start_from)
+    constraint accounts_start_from_finite check (isfinite(start_from))
 );
 
 comment on table smartassist_sync.accounts is
@@ -78,7 +77,7 @@ comment on column smartassist_sync.accounts.watermark is
 comment on column smartassist_sync.accounts.settled is
     'Of the coverage, every instant that was drained by a window that began at least sync.late_minutes after it, as half-open ranges.';
 comment on column smartassist_sync.accounts.settled_through is
-    'Instant before which all interactions that started were read once more sync.late_minutes after they started: the end of the first unbroken stretch of settled from start_from. Interactions that are published later than that, as long ones may be, are found by later refreshes. NULL until a version that knows it has worked on the account.';
+    'Instant before which all interactions that started were read once more sync.late_minutes after they started: the end of the first unbroken stretch of settled from start_from. Interactions that are published later than that, as long ones may be, are found by later refreshes.';
 comment on column smartassist_sync.accounts.coverage_pruned is
     'What the windows up to folded_through have drained, added up at each clean-up (storage.clean_up) and after each sync: they are deleted after 90 days, and coverage is still proven.';
 comment on column smartassist_sync.accounts.folded_through is
@@ -897,9 +896,7 @@ as $$
     set coverage = begun.coverage,
         wanted_from = least(account.wanted_from, begun.start_from),
         start_from = begun.start_from,
-        watermark = smartassist_sync.watermark_of(begun.coverage, begun.start_from),
         settled = begun.settled,
-        settled_through = smartassist_sync.watermark_of(begun.settled, begun.start_from),
         updated_at = clock_timestamp()
     from begun
     where account.account_id = begun.account_id
@@ -907,7 +904,7 @@ as $$
 $$;
 
 comment on function smartassist_sync.mend_coverage(text) is
-    'Takes out of an account''s coverage what cannot be true: what lies in the future or less than clock_tolerance() ago, and what no drained window of the ledger holds. A start in the future becomes that of the coverage, or 30 days ago. Sets the watermark to match, and returns it. What is not covered then is read again.';
+    'Takes out of an account''s coverage what cannot be true: what lies in the future or less than clock_tolerance() ago, and what no drained window of the ledger holds. A start in the future becomes that of the coverage, or 30 days ago. Returns the watermark. What is not covered then is read again.';
 
 -- Made by the migrator, before the first migration.
 comment on table smartassist_sync.schema_migrations is

@@ -57,7 +57,7 @@ select
     account.account_id,
     account.name as account_name,
     account.watermark as complete_through,
-    coalesce(account.settled_through, account.start_from) as settled_through,
+    account.settled_through,
     (
         select polled.finished_at
         from smartassist_sync.runs as polled

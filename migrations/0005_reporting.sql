@@ -185,7 +185,7 @@ create table smartassist.fact_agent_offers (
     nps_score integer,
     constraint fact_agent_offers_pkey primary key (interaction_key, destination_index, segment_index)
 );
-create index fact_agent_offers_by_time on smartassist.fact_agent_offers using brin (assigned_quarter_local, assigned_on, accepted_on) with (pages_per_range = 16, autosummarize = on);
+create index fact_agent_offers_by_time on smartassist.fact_agent_offers using brin (assigned_quarter_local, assigned_on, accepted_on, work_ended_at) with (pages_per_range = 16, autosummarize = on);
 
 comment on table smartassist.fact_agent_offers is
     'One row per offer of an interaction to an agent, answered or not. An agent who was offered the same one twice has two. Contains personal data of agents.';
@@ -222,7 +222,7 @@ comment on column smartassist.fact_agent_offers.handle_seconds is
     'interaction_seconds plus after_call_work_seconds, where absent after-call work counts as 0. NULL where the agent did not answer or one of them cannot be read. Derived.';
 comment on column smartassist.fact_agent_offers.csat_score is 'Customer satisfaction score, given to the last agent who answered, and NULL for all others. API: csatScore.';
 comment on column smartassist.fact_agent_offers.nps_score is 'Net promoter score, 0 to 10, given to the last agent who answered, and NULL for all others. API: npsScore.';
-comment on index smartassist.fact_agent_offers_by_time is 'Serves: offers to agents of a period.';
+comment on index smartassist.fact_agent_offers_by_time is 'Serves: offers to agents of a period, and their work in one.';
 
 create table smartassist.fact_interactions (
     interaction_key uuid not null,
@@ -1053,20 +1053,16 @@ begin
         select w.*, generate_series(floor(w.begun / length)::bigint, ceil(w.ended / length)::bigint - 1) as number
         from work as w
     ),
-    of_agents as (
+    summed as (
         select
             c.number,
             c.account_id,
             c.queue_key,
             c.channel,
-            sum(least(c.ended, (c.number + 1) * length) - greatest(c.begun, c.number * length)) as seconds
+            sum(least(c.ended, (c.number + 1) * length) - greatest(c.begun, c.number * length)) as seconds,
+            count(distinct c.agent_key) as agents
         from cut as c
-        group by c.number, c.account_id, c.queue_key, c.channel, c.agent_key
-    ),
-    summed as (
-        select a.number, a.account_id, a.queue_key, a.channel, sum(a.seconds) as seconds, count(*) as agents
-        from of_agents as a
-        group by a.number, a.account_id, a.queue_key, a.channel
+        group by c.number, c.account_id, c.queue_key, c.channel
     )
     select
         from_at + make_interval(secs => s.number * length),

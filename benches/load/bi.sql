@@ -28,8 +28,8 @@ from (
     from generate_series(0, :rows - 1) as n
 ) as thrown;
 
-insert into smartassist_sync.accounts (account_id, name, start_from, watermark, settled_through)
-values ('acct', 'main', '2025-11-01Z', '2026-11-01Z', '2026-11-01Z');
+insert into smartassist_sync.accounts (account_id, name, start_from, coverage, settled)
+values ('acct', 'main', '2025-11-01Z', '{[2025-11-01Z, 2026-11-01Z)}', '{[2025-11-01Z, 2026-11-01Z)}');
 
 insert into smartassist.sessions (
     interaction_key, account_id, session_id, conversation_id, channel, direction, is_voicemail, session_started_at, session_ended_at, bot_id,

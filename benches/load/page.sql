@@ -1,6 +1,6 @@
 -- Books of fifty accounts that were loaded for three years, and whose daemon has polled every five minutes for the last month, and refreshed as by
 -- default: of the first four for three years. Account 1 has gaps.
-insert into smartassist_sync.accounts (account_id, name, start_from, coverage, watermark)
+insert into smartassist_sync.accounts (account_id, name, start_from, coverage)
 select
     'acct-' || to_char(n, 'FM00'), 'account' || to_char(n, 'FM00'), date_trunc('day', now()) - interval '1095 days',
     case
@@ -13,8 +13,7 @@ select
                 from generate_series(5, 500, 25) as gap
             )
         else tstzmultirange(tstzrange(date_trunc('day', now()) - interval '1095 days', date_trunc('hour', now())))
-    end,
-    date_trunc('hour', now())
+    end
 from generate_series(1, 50) as n;
 
 insert into smartassist_sync.interactions_by_day (account_id, day, interactions)

@@ -17,8 +17,30 @@ use super::section::{Section, settings};
 /// Real ids have about 40 bytes; PostgreSQL index keys hold about 2,700.
 const MAX_ID_BYTES: usize = 512;
 
+const MOST_TYPOS: usize = 2;
+
 const AN_ACCOUNT_NAME: &str =
     "the name must be of lower-case letters, digits, _ and -, since the environment knows no case";
+
+const SELECTED_FIELDS: [&str; 6] = [
+    "skills",
+    "customerinfo",
+    "userleveltags",
+    "sessionleveltags",
+    "campaigninfo",
+    "snoozeinfo",
+];
+
+const SENT_BY_OTHER_KEYS: [(&str, &str); 8] = [
+    ("startDate", "windows say what is read, from start_from on"),
+    ("endDate", "windows say what is read, from start_from on"),
+    ("timeZoneOffset", "set time_zone_offset"),
+    ("selectedFields", "set selected_fields"),
+    ("channels", "set channels"),
+    ("queues", "set queues"),
+    ("bots", "set bots"),
+    ("direction", "set direction"),
+];
 
 settings! {
     AccountConfig {
@@ -45,7 +67,7 @@ settings! {
     Filters {
         /// Stream or application; sent as `iId`.
         stream_id: String = id("stream_id");
-        selected_fields: Vec<String> = list("selected_fields");
+        selected_fields: Vec<String> = selected_fields("selected_fields");
         #[serde(skip_serializing_if = "Option::is_none")]
         channels: Option<Vec<String>> = list_unless_empty("channels");
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -56,7 +78,7 @@ settings! {
         direction: Option<Direction> = choice("direction", &DIRECTIONS);
         /// Added to bodies.
         #[serde(skip_serializing_if = "Map::is_empty")]
-        extra_body: Map<String, Value> = json_table("extra_body");
+        extra_body: Map<String, Value> = extra_body("extra_body");
     }
 
     #[derive(Copy, PartialEq, Eq)]
@@ -320,6 +342,36 @@ impl Section<'_> {
         });
         let expected = "must be an http or https URL without a query, as in https://smartassist.kore.ai";
         url.or_else(|| self.invalid(key, expected))
+    }
+
+    /// Others may be new; the API ignores misspelt ones.
+    fn selected_fields(&mut self, key: &str) -> Option<Vec<String>> {
+        let fields = self.list(key)?;
+        for field in fields
+            .iter()
+            .filter(|field| !SELECTED_FIELDS.contains(&field.as_str()))
+        {
+            let lower = field.to_lowercase();
+            let is_meant = |known: &&&str| strsim::damerau_levenshtein(&lower, known) <= MOST_TYPOS;
+            if let Some(known) = SELECTED_FIELDS.iter().find(is_meant) {
+                return self.invalid(
+                    key,
+                    &format!("{field} is no field of the API; did you mean {known}?"),
+                );
+            }
+        }
+        Some(fields)
+    }
+
+    fn extra_body(&mut self, key: &str) -> Option<Map<String, Value>> {
+        let body = self.json_table(key)?;
+        match SENT_BY_OTHER_KEYS
+            .iter()
+            .find(|(sent, _)| body.contains_key(*sent))
+        {
+            Some((sent, setting)) => self.invalid(key, &format!("must not have {sent}: {setting}")),
+            None => Some(body),
+        }
     }
 
     /// Safe in headers, URL paths and index keys.

@@ -163,8 +163,10 @@ impl Config {
         file: Option<&Path>,
         environment: HashMap<String, String>,
     ) -> Result<Self, ConfigError> {
+        let unread: Vec<String> = environment.keys().filter_map(|name| unread(name)).collect();
         let tree = merge(file, environment)?;
         let problems = Problems::default();
+        problems.found.borrow_mut().extend(unread);
         let config = Section::new(String::new(), tree, &problems).read_all(Self::read);
         let problems = problems.found.into_inner();
         match config {
@@ -286,6 +288,13 @@ fn environment() -> HashMap<String, String> {
     std::env::vars_os()
         .filter_map(|(name, value)| Some((text(name)?, text(value)?)))
         .collect()
+}
+
+/// Kubernetes makes names as `SMARTASSIST_ETL_SERVICE_HOST`.
+fn unread(name: &str) -> Option<String> {
+    let rest = name.strip_prefix(ENVIRONMENT_PREFIX)?.strip_prefix('_')?;
+    let is_meant = !rest.starts_with('_') && rest.contains("__");
+    is_meant.then(|| format!("{name}: two underscores follow the prefix, as in {ENVIRONMENT_PREFIX}__{rest}"))
 }
 
 impl Section<'_> {

@@ -390,3 +390,21 @@ fn an_account_may_have_reports_of_its_own() {
         (45, 5)
     );
 }
+
+#[test]
+fn a_variable_with_one_underscore_after_the_prefix_is_a_problem_unless_kubernetes_made_it() {
+    let load = |name| Config::from_layers(None, environment(&[(name, "x")]));
+    assert_eq!(
+        problems(load("SMARTASSIST_ETL_DATABASE__URL")),
+        [
+            "SMARTASSIST_ETL_DATABASE__URL: two underscores follow the prefix, as in SMARTASSIST_ETL__DATABASE__URL"
+        ]
+    );
+    for name in [
+        "SMARTASSIST_ETL_SERVICE_HOST",
+        "SMARTASSIST_ETL_PORT_8080_TCP_ADDR",
+        "SMARTASSIST_ETLX__Y",
+    ] {
+        assert!(load(name).is_ok(), "{name}");
+    }
+}

@@ -80,9 +80,7 @@ pub(crate) async fn uncover(
         .query(fenced!(
             "update smartassist_sync.accounts as account \
              set coverage = account.coverage - lost.stretch, \
-             watermark = smartassist_sync.watermark_of(account.coverage - lost.stretch, account.start_from), \
              settled = account.settled - lost.stretch, \
-             settled_through = smartassist_sync.watermark_of(account.settled - lost.stretch, account.start_from), \
              updated_at = clock_timestamp() \
              from fence cross join (select tstzmultirange(tstzrange($4, $5)) as stretch) as lost \
              where account.account_id = fence.account_id and account.coverage && lost.stretch returning account.watermark"

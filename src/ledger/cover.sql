@@ -8,23 +8,14 @@
         and request.since <= $6 and request.rules <= $8 and request.remaining && tstzrange($4, $5)
 )
 update smartassist_sync.accounts as account
-set coverage = grown.coverage,
-    watermark = smartassist_sync.watermark_of(grown.coverage, account.start_from),
-    settled = grown.settled,
-    settled_through = smartassist_sync.watermark_of(grown.settled, account.start_from),
+set coverage = account.coverage + stretch.covered,
+    settled = (account.settled + stretch.settled) * (account.coverage + stretch.covered),
     updated_at = clock_timestamp()
 from fence
-join smartassist_sync.accounts as before on before.account_id = fence.account_id
-cross join lateral (
-    select before.coverage + tstzmultirange(tstzrange($4, $5)) as coverage
-) as covered
 cross join lateral (
     select
-        covered.coverage,
-        (
-            before.settled
-            + tstzmultirange(tstzrange($4, $5) * tstzrange(null, date_trunc('second', least($6, $9) - make_interval(secs => $7::bigint))))
-        ) * covered.coverage as settled
-) as grown
+        tstzmultirange(tstzrange($4, $5)) as covered,
+        tstzmultirange(tstzrange($4, $5) * tstzrange(null, date_trunc('second', least($6, $9) - make_interval(secs => $7::bigint)))) as settled
+) as stretch
 where account.account_id = fence.account_id
 returning account.watermark

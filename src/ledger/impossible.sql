@@ -5,11 +5,6 @@ select
             then format('interactions are wanted from %s on, which is in the future', start_from at time zone 'UTC')
         when upper(coverage) > clock_timestamp() + smartassist_sync.clock_tolerance()
             then format('coverage reaches to %s, which is in the future', upper(coverage) at time zone 'UTC')
-        when watermark > smartassist_sync.watermark_of(coverage, start_from)
-            then format(
-                'the watermark is %s, but nothing is covered beyond %s',
-                watermark at time zone 'UTC', smartassist_sync.watermark_of(coverage, start_from) at time zone 'UTC'
-            )
         when not coverage <@ smartassist_sync.drained(account_id)
             then 'coverage holds stretches that no window of the ledger has drained'
     end

@@ -5,8 +5,6 @@ set served_from = edge.served_from,
     served_from_tried_at = clock_timestamp(),
     wanted_from = wanted.since,
     start_from = greatest(wanted.since, edge.served_from),
-    watermark = smartassist_sync.watermark_of(account.coverage, greatest(wanted.since, edge.served_from)),
-    settled_through = smartassist_sync.watermark_of(account.settled, greatest(wanted.since, edge.served_from)),
     updated_at = clock_timestamp()
 from fence
 join smartassist_sync.accounts as before on before.account_id = fence.account_id

@@ -17,8 +17,8 @@ asked_again as (
     from before
     where request.account_id = before.account_id and request.state = 'open' and before.filters <> $3::jsonb
 )
-insert into smartassist_sync.accounts as account (account_id, name, filters, wanted_from, start_from, watermark, settled_through)
-select $1, $2, $3::jsonb, wanted.since, wanted.since, wanted.since, wanted.since
+insert into smartassist_sync.accounts as account (account_id, name, filters, wanted_from, start_from)
+select $1, $2, $3::jsonb, wanted.since, wanted.since
 from (select greatest(coalesce($4::timestamptz, $5), $7) as since) as wanted
 on conflict (account_id, stream) do update set
     name = excluded.name,
@@ -29,14 +29,6 @@ on conflict (account_id, stream) do update set
     wanted_from = greatest(coalesce($4, account.wanted_from, account.start_from), $7),
     start_from = greatest(coalesce($4, account.wanted_from, account.start_from), $7, account.served_from),
     coverage = case when account.filters = excluded.filters then account.coverage else '{}' end,
-    watermark = smartassist_sync.watermark_of(
-        case when account.filters = excluded.filters then account.coverage else '{}' end,
-        greatest(coalesce($4, account.wanted_from, account.start_from), $7, account.served_from)
-    ),
     settled = case when account.filters = excluded.filters then account.settled * account.coverage else '{}' end,
-    settled_through = smartassist_sync.watermark_of(
-        case when account.filters = excluded.filters then account.settled * account.coverage else '{}' end,
-        greatest(coalesce($4, account.wanted_from, account.start_from), $7, account.served_from)
-    ),
     updated_at = clock_timestamp()
 returning coalesce((select before.filters <> $3::jsonb from before), false) as coverage_began_anew

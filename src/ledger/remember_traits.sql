@@ -62,9 +62,7 @@ update smartassist_sync.accounts as account
 set api_traits = before.now,
     coverage = account.coverage - left_over.ranges,
     coverage_pruned = account.coverage_pruned - left_over.ranges,
-    watermark = smartassist_sync.watermark_of(account.coverage - left_over.ranges, account.start_from),
     settled = account.settled - left_over.ranges,
-    settled_through = smartassist_sync.watermark_of(account.settled - left_over.ranges, account.start_from),
     updated_at = clock_timestamp()
 from before
 cross join left_over

@@ -49,6 +49,8 @@ impl Pool {
         let connections = PgPoolOptions::new()
             .max_connections(session.max_connections)
             .acquire_timeout(session.connect_timeout)
+            // Only who waited too long says so.
+            .acquire_slow_threshold(session.connect_timeout)
             .test_before_acquire(false)
             .before_acquire(|connection, _| Box::pin(is_primary(connection)))
             .after_release(|connection, _| Box::pin(is_answering(connection)))

@@ -185,7 +185,7 @@ pub async fn see_through(account: &AccountContext, id: i64, stop: &CancellationT
     }
 }
 
-/// The part of the range that is served and loaded: other days would differ. If there is none, the whole range.
+/// The part that is served and loaded, else the whole range: other days would differ.
 pub async fn loaded(account: &AccountContext, range: Window) -> Result<Window, LoadError> {
     let edges = compare::loaded(&account.pool, account.account_id()).await?;
     let within = |edge: &DateTime<Utc>| range.start < *edge && *edge < range.end;

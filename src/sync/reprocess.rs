@@ -165,7 +165,7 @@ impl AccountContext {
         rebuilt.try_buffered(REBUILT_AT_ONCE)
     }
 
-    /// In its own task: if writing a portion takes long, PostgreSQL would end a transaction that stands idle.
+    /// In its own task: PostgreSQL ends transactions that stand idle.
     async fn read_portion(
         &self,
         after: Uuid,

@@ -153,7 +153,7 @@ async fn an_older_version_works_on_a_schema_that_only_grew() {
              (version, description, success, checksum, execution_time) values (9999, 'future', true, '', 0)",
         )
         .await;
-    let uncover = "update smartassist_sync.accounts set coverage = '{}', watermark = start_from";
+    let uncover = "update smartassist_sync.accounts set coverage = '{}'";
     setup.simulator.world().arrive(3, TimeDelta::hours(2));
     database.execute(uncover).await;
     loaded(&database, 8).await;

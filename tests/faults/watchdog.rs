@@ -45,7 +45,7 @@ async fn a_budget_that_is_used_up_does_not_end_the_run() {
     database
         .execute(
             "update smartassist_sync.windows set requests = 600, finished_at = now() - interval '53 seconds'; \
-             update smartassist_sync.accounts set coverage = '{}', watermark = start_from",
+             update smartassist_sync.accounts set coverage = '{}'",
         )
         .await;
     loads(&setup, &database).await;

@@ -68,7 +68,7 @@ async fn the_view_of_ages_has_the_bounds_that_are_counted_by() {
     let database = TestDatabase::migrated().await;
     database
         .execute(
-            "insert into smartassist_sync.accounts (account_id, name, start_from, watermark) values ('a', 'a', now(), now()); \
+            "insert into smartassist_sync.accounts (account_id, name, start_from) values ('a', 'a', now()); \
              insert into smartassist_sync.changes_by_age (account_id, age_from_seconds) \
              select 'a', unnest(smartassist_sync.age_bounds())",
         )

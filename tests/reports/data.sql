@@ -1,8 +1,8 @@
 -- A year of interactions of every kind, and many about the four instants of 2025 at which clocks change in New York and on Lord Howe Island.
 select setseed(0.7);
 
-insert into smartassist_sync.accounts (account_id, name, start_from, watermark, settled_through)
-values ('acct', 'main', '2025-01-01Z', '2025-12-31Z', '2025-12-31Z');
+insert into smartassist_sync.accounts (account_id, name, start_from, coverage, settled)
+values ('acct', 'main', '2025-01-01Z', '{[2025-01-01Z, 2025-12-31Z)}', '{[2025-01-01Z, 2025-12-31Z)}');
 
 create temporary table made as
 select

@@ -87,8 +87,8 @@ async fn who_came_back_does_not_depend_on_the_time_zone_of_a_login() {
     // Clocks are set back in New York within the seven days, and the customer came back half an hour after them.
     database
         .execute(
-            "insert into smartassist_sync.accounts (account_id, name, start_from, watermark, settled_through) \
-             values ('acct', 'main', '2025-01-01Z', '2025-12-31Z', '2025-12-31Z'); \
+            "insert into smartassist_sync.accounts (account_id, name, start_from, coverage, settled) \
+             values ('acct', 'main', '2025-01-01Z', '{[2025-01-01Z, 2025-12-31Z)}', '{[2025-01-01Z, 2025-12-31Z)}'); \
              insert into smartassist.reporting (account_id, time_zone) values ('acct', 'UTC'); \
              insert into smartassist.fact_interactions (interaction_key, account_id, started_quarter_local, started_on, started_quarter, \
              session_started_at, contact_ended_at, channel, direction, outcome, conversations, contact_key, dispositions, destination_count, \

@@ -94,7 +94,7 @@ async fn sync(worker: &AccountContext) -> RunReport {
 /// Reads everything again.
 async fn refetch(worker: &AccountContext, database: &TestDatabase) -> RunReport {
     database
-        .execute("update smartassist_sync.accounts set coverage = '{}', watermark = start_from")
+        .execute("update smartassist_sync.accounts set coverage = '{}'")
         .await;
     // The element without an id makes the window a gap, which rests.
     database

@@ -32,7 +32,7 @@ fn add_text(setup: &Setup, record: String) {
 /// Reads everything again.
 async fn read_again(setup: &Setup, database: &TestDatabase) {
     database
-        .execute("update smartassist_sync.accounts set coverage = '{}', watermark = start_from")
+        .execute("update smartassist_sync.accounts set coverage = '{}'")
         .await;
     assert_eq!(setup.sync(database).await.outcome, Outcome::Succeeded);
 }

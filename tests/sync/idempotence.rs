@@ -10,7 +10,7 @@ use smartassist_simulator::Seed;
 use crate::support::{Runs, Setup, TestDatabase, instant};
 
 /// Forgets what is covered, so that everything is read again.
-const FORGET_COVERAGE: &str = "update smartassist_sync.accounts set coverage = '{}', watermark = start_from";
+const FORGET_COVERAGE: &str = "update smartassist_sync.accounts set coverage = '{}'";
 
 #[tokio::test]
 async fn every_interaction_arrives_in_all_tables() {

@@ -164,7 +164,7 @@ async fn a_record_that_later_comes_well_resolves_its_rejection() {
 
     setup.simulator.world().insert_raw(start, &good(1));
     database
-        .execute("update smartassist_sync.accounts set coverage = '{}', watermark = start_from")
+        .execute("update smartassist_sync.accounts set coverage = '{}'")
         .await;
     setup.sync(&database).await;
     // c-001 is still sent as it was, too: it is well and rejected in one window, so it stays open.
@@ -261,7 +261,7 @@ async fn a_field_that_is_not_known_is_told_once_and_counted() {
     assert_eq!(database.text(drift).await, once);
     let versions = database.row_versions().await;
     database
-        .execute("update smartassist_sync.accounts set coverage = '{}', watermark = start_from")
+        .execute("update smartassist_sync.accounts set coverage = '{}'")
         .await;
     setup.sync(&database).await;
     assert_eq!(database.text(drift).await, once.replace(" 1", " 2"));

@@ -47,7 +47,7 @@ async fn a_rejected_record_that_is_readable_now_becomes_rows() {
         .world()
         .insert_raw(instant("2026-01-10T10:00:00Z"), &stored);
     database
-        .execute("update smartassist_sync.accounts set coverage = '{}', watermark = start_from")
+        .execute("update smartassist_sync.accounts set coverage = '{}'")
         .await;
     setup.sync(&database).await;
     reject(

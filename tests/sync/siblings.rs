@@ -31,7 +31,7 @@ async fn loaded(records: &[(DateTime<Utc>, Value)]) -> (Setup, TestDatabase) {
 
 async fn refetch(setup: &Setup, database: &TestDatabase) -> RunReport {
     database
-        .execute("update smartassist_sync.accounts set coverage = '{}', watermark = start_from")
+        .execute("update smartassist_sync.accounts set coverage = '{}'")
         .await;
     setup.sync(database).await
 }

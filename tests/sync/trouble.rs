@@ -250,7 +250,7 @@ async fn what_another_process_has_just_spent_is_not_spent_again() {
     // 1,500 records are 15 pages at least, so there is not room for two loads.
     assert!((15..28).contains(&spent), "{spent}");
     database
-        .execute("update smartassist_sync.accounts set coverage = '{}', watermark = start_from")
+        .execute("update smartassist_sync.accounts set coverage = '{}'")
         .await;
     let second = setup.worker(&database.pool);
     let requests = || setup.simulator.world().requests().count();

@@ -145,7 +145,7 @@ pub(crate) async fn first_load(
 /// Has everything read again that is stored already.
 async fn read_again(interactions: usize, daemon: &Daemon, database: &mut Database) -> Result<Pass> {
     database
-        .execute("update smartassist_sync.accounts set coverage = '{}', watermark = start_from")
+        .execute("update smartassist_sync.accounts set coverage = '{}'")
         .await?;
     let again = sync(daemon, database).await?;
     let books = &again.books;

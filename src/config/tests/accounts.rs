@@ -257,3 +257,42 @@ fn a_base_url_is_an_address_and_nothing_more() {
         );
     }
 }
+
+#[test]
+fn extra_body_must_not_name_what_other_keys_send() {
+    for name in [
+        "startDate",
+        "endDate",
+        "timeZoneOffset",
+        "selectedFields",
+        "channels",
+        "queues",
+        "bots",
+        "direction",
+    ] {
+        let found = problems(read(&format!("{ACCOUNT}extra_body = {{ {name} = \"x\" }}"), &[]));
+        assert!(
+            found[0].starts_with(&format!("accounts.main.extra_body: must not have {name}: ")),
+            "{found:?}"
+        );
+    }
+    let account = account("extra_body = { isAutomation = false }").unwrap();
+    assert_eq!(account.filters.extra_body["isAutomation"], json!(false));
+}
+
+#[test]
+fn a_misspelt_selected_field_is_refused_and_a_new_one_is_not() {
+    for (field, meant) in [
+        ("customerInfo", "customerinfo"),
+        ("skill", "skills"),
+        ("SKILLS", "skills"),
+        ("snozeinfo", "snoozeinfo"),
+    ] {
+        let found = problems(read(&format!("{ACCOUNT}selected_fields = [\"{field}\"]"), &[]));
+        let expected =
+            format!("accounts.main.selected_fields: {field} is no field of the API; did you mean {meant}?");
+        assert_eq!(found, [expected]);
+    }
+    let account = account("selected_fields = [\"surveyinfo\", \"skills\"]").unwrap();
+    assert_eq!(account.filters.selected_fields, ["surveyinfo", "skills"]);
+}

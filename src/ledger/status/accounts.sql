@@ -4,7 +4,7 @@ select
     account.start_from,
     account.served_from,
     account.watermark,
-    coalesce(account.settled_through, account.start_from) as settled_through,
+    account.settled_through,
     extract(epoch from clock_timestamp() - account.watermark)::bigint as lag_seconds,
     (
         select polled.finished_at

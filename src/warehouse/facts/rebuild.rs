@@ -115,7 +115,7 @@ pub async fn forget_unnamed(pool: &Pool, account_id: &str) -> Result<(), LoadErr
     pool.transact_without_timeout(async |transaction| {
         conflict::lock_for_writing(transaction, account_id).await?;
         for (table, facts, key) in named {
-            // Two statements: a distributed database deletes from its small tables by values alone.
+            // A distributed database deletes from small tables by values alone.
             let named = format!("select distinct {key} from {facts} where account_id = $1");
             let named: Vec<String> = sqlx::query_scalar(AssertSqlSafe(named))
                 .bind(account_id)
@@ -149,7 +149,7 @@ pub async fn forget_unseen(pool: &Pool, account_id: &str, kept_from: DateTime<Ut
     .await
 }
 
-/// Deletes facts of interactions that were deleted by hand.
+/// Of interactions that were deleted by hand.
 pub async fn forget_orphans(pool: &Pool, account_id: &str) -> Result<(), LoadError> {
     pool.transact_without_timeout(async |transaction| {
         conflict::lock_for_writing(transaction, account_id).await?;

@@ -1,5 +1,5 @@
-insert into smartassist_sync.accounts (account_id, name, start_from, watermark, settled_through, coverage, settled)
-values ('acct', 'main', '2026-01-01', '2026-01-11', '2026-01-10', '{[2026-01-01, 2026-01-11)}', '{[2026-01-01, 2026-01-10)}');
+insert into smartassist_sync.accounts (account_id, name, start_from, coverage, settled)
+values ('acct', 'main', '2026-01-01', '{[2026-01-01, 2026-01-11)}', '{[2026-01-01, 2026-01-10)}');
 insert into smartassist_sync.leases (account_id, holder, token, expires_at) values ('acct', 'worker', 7, now());
 insert into smartassist_sync.runs (account_id, kind, policy, status, finished_at, error_code, error)
 values ('acct', 'poll', null, 'succeeded', now(), null, null), ('acct', 'refresh', 'hourly', 'failed', now(), 'gap', 'gaps remain: 1');
