@@ -32,7 +32,7 @@ create table smartassist_sync.accounts (
     coverage tstzmultirange not null default '{}',
     watermark timestamptz not null generated always as (smartassist_sync.watermark_of(coverage, start_from)) stored,
     settled tstzmultirange not null default '{}',
-    settled_through timestamptz not null generated always as (smartassist_sync.watermark_of(settled, start_from)) stored,
+    settled_through timestamptz not null generated always as (smartassist_sync.watermark_of(settled * coverage, start_from)) stored,
     coverage_pruned tstzmultirange not null default '{}',
     folded_through bigint not null default 0,
     wanted_from timestamptz,

@@ -206,7 +206,7 @@ fn rebuilt_to_text(account: &str, facts: &RebuiltFacts) -> String {
     );
     match facts.left {
         0 => made + "\n",
-        left => format!("{made}, {left} are left: a daemon goes on with them, this command begins anew\n"),
+        left => format!("{made}, {left} are left\n"),
     }
 }
 
@@ -324,7 +324,7 @@ mod tests {
             )
         };
         assert_eq!(text(0), "main: facts of 2 interactions made anew\n");
-        assert!(text(1).contains("made anew, 1 are left: "), "{}", text(1));
+        assert!(text(1).contains("made anew, 1 are left\n"), "{}", text(1));
     }
 
     #[test]

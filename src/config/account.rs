@@ -340,7 +340,7 @@ impl Section<'_> {
                 && url.username().is_empty()
                 && url.password().is_none()
         });
-        let expected = "must be an http or https URL without a query, as in https://smartassist.kore.ai";
+        let expected = "must be an http or https URL without a query, a user or a password, as in https://smartassist.kore.ai";
         url.or_else(|| self.invalid(key, expected))
     }
 
@@ -367,7 +367,7 @@ impl Section<'_> {
         let body = self.json_table(key)?;
         match SENT_BY_OTHER_KEYS
             .iter()
-            .find(|(sent, _)| body.contains_key(*sent))
+            .find(|(sent, _)| body.keys().any(|key| key.eq_ignore_ascii_case(sent)))
         {
             Some((sent, setting)) => self.invalid(key, &format!("must not have {sent}: {setting}")),
             None => Some(body),

@@ -163,8 +163,9 @@ impl Config {
         file: Option<&Path>,
         environment: HashMap<String, String>,
     ) -> Result<Self, ConfigError> {
-        let unread: Vec<String> = environment.keys().filter_map(|name| unread(name)).collect();
+        let names: Vec<String> = environment.keys().cloned().collect();
         let tree = merge(file, environment)?;
+        let unread: Vec<String> = names.iter().filter_map(|name| unread(name, &tree)).collect();
         let problems = Problems::default();
         problems.found.borrow_mut().extend(unread);
         let config = Section::new(String::new(), tree, &problems).read_all(Self::read);
@@ -290,11 +291,17 @@ fn environment() -> HashMap<String, String> {
         .collect()
 }
 
-/// Kubernetes makes names as `SMARTASSIST_ETL_SERVICE_HOST`.
-fn unread(name: &str) -> Option<String> {
-    let rest = name.strip_prefix(ENVIRONMENT_PREFIX)?.strip_prefix('_')?;
-    let is_meant = !rest.starts_with('_') && rest.contains("__");
-    is_meant.then(|| format!("{name}: two underscores follow the prefix, as in {ENVIRONMENT_PREFIX}__{rest}"))
+/// Not `SMARTASSIST_ETL_SERVICE_HOST` and such, of Kubernetes.
+fn unread(name: &str, tree: &Map<String, Value>) -> Option<String> {
+    let key = name.strip_prefix(ENVIRONMENT_PREFIX)?.strip_prefix('_')?;
+    let tables = tree.keys().map(String::as_str).chain(["accounts"]);
+    let mut tables = tables.map(str::to_uppercase);
+    tables.any(|table| key.starts_with(&table)).then(|| {
+        format!(
+            "{name} is not read: two underscores stand after the prefix and between keys, as in \
+             {ENVIRONMENT_PREFIX}__LOG__LEVEL"
+        )
+    })
 }
 
 impl Section<'_> {

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use crate::config::AccountConfig;
 use crate::extract::{ApiClient, ApiError, LAST_OFFSET, PAGE_SIZE, Tally};
 use crate::ledger::problems::{self, Severity};
-use crate::ledger::{accounts, leases, recent_counts};
+use crate::ledger::{LoadError, accounts, leases, recent_counts};
 use crate::postgres::Pool;
 use crate::sync::{self, ApiProfile, NumResults, OffsetUnit, Probe, Reached, TimeZoneVerdict};
 use crate::telemetry::chain;
@@ -63,6 +63,9 @@ async fn look(
         profile = serde_json::from_value(traits).unwrap_or_default();
         let counts = recent_counts(pool, account_id, WINDOWS_REMEMBERED).await;
         windows = counts.unwrap_or_default();
+        if let Err(error @ LoadError::Impossible(_)) = accounts::check(pool, account_id).await {
+            findings.push(Finding::problem(&error).check("sync state"));
+        }
         let standing = problems::standing(pool, account_id).await.into_iter().flatten();
         findings.extend(standing.map(|problem| Finding::problem(problem).check("known problems")));
     }

@@ -1,5 +1,5 @@
 -- The window is taken out of every request that it serves. What started at least $7 seconds before it began,
--- by the slower of both clocks ($6 and $9), is settled now; settled is never more than covered.
+-- by the slower of both clocks ($6 and $9), is settled now.
 , served as (
     update smartassist_sync.requests as request
     set remaining = request.remaining - tstzmultirange(tstzrange($4, $5)), progress_at = clock_timestamp()
@@ -9,7 +9,7 @@
 )
 update smartassist_sync.accounts as account
 set coverage = account.coverage + stretch.covered,
-    settled = (account.settled + stretch.settled) * (account.coverage + stretch.covered),
+    settled = account.settled + stretch.settled,
     updated_at = clock_timestamp()
 from fence
 cross join lateral (

@@ -29,6 +29,6 @@ on conflict (account_id, stream) do update set
     wanted_from = greatest(coalesce($4, account.wanted_from, account.start_from), $7),
     start_from = greatest(coalesce($4, account.wanted_from, account.start_from), $7, account.served_from),
     coverage = case when account.filters = excluded.filters then account.coverage else '{}' end,
-    settled = case when account.filters = excluded.filters then account.settled * account.coverage else '{}' end,
+    settled = case when account.filters = excluded.filters then account.settled else '{}' end,
     updated_at = clock_timestamp()
 returning coalesce((select before.filters <> $3::jsonb from before), false) as coverage_began_anew

@@ -43,6 +43,7 @@ pub enum WishError {
 /// # Errors
 /// Other filters, or the database fails.
 pub async fn ask(account: &AccountContext, wish: &NewRequest<'_>) -> Result<Option<i64>, WishError> {
+    accounts::check(&account.pool, account.account_id()).await?;
     match accounts::has_other_filters(&account.pool, account.api.account()).await? {
         Some(true) => return Err(WishError::OtherFilters(account.name().to_owned())),
         Some(false) => {}

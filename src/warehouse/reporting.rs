@@ -179,9 +179,10 @@ pub async fn apply_all(
     Ok(())
 }
 
+/// Continues an interrupted one.
 pub async fn rebuild(pool: &Pool, account_id: &str) -> Result<(), LoadError> {
     sqlx::query(
-        "update smartassist.reporting set rebuild_from = $2, rebuild_after = null where account_id = $1",
+        "update smartassist.reporting set rebuild_from = coalesce(rebuild_from, $2) where account_id = $1",
     )
     .bind(account_id)
     .bind(DateTime::UNIX_EPOCH)

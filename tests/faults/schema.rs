@@ -8,12 +8,13 @@ use smartassist_etl::ledger::LoadError;
 use smartassist_etl::ledger::runs::Outcome;
 use smartassist_etl::postgres::migrate;
 use smartassist_etl::sync;
+use smartassist_etl::time::Window;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::postgres::start;
 use super::watch;
-use crate::support::{TestDatabase, wait};
+use crate::support::{Job, Runs, TestDatabase, instant, wait};
 
 #[tokio::test]
 async fn a_failed_migration_leaves_nothing_and_can_be_run_again() {
@@ -53,6 +54,16 @@ async fn impossible_sync_state_is_refused_and_can_be_repaired() {
         let requests = setup.simulator.world().requests().count();
         let refused = setup.sync(&database).await;
         assert_eq!(refused.outcome, Outcome::Failed, "{edit}");
+        let day = Window::new(instant("2026-01-10T00:00:00Z"), instant("2026-01-11T00:00:00Z"));
+        let backfill = Job::Backfill {
+            range: day,
+            refetch: false,
+        };
+        let asked = setup
+            .worker(&database.pool)
+            .run(&backfill, &CancellationToken::new())
+            .await;
+        assert_eq!(asked.problem.unwrap().code, "sync_state", "{edit}");
         assert_eq!(
             setup.simulator.world().requests().count(),
             requests,
@@ -73,7 +84,7 @@ async fn impossible_sync_state_is_refused_and_can_be_repaired() {
 }
 
 #[tokio::test]
-async fn a_long_lived_worker_checks_its_sync_state_again() {
+async fn every_poll_checks_the_sync_state() {
     let (database, setup) = start().await;
     let (mut worker, stop) = (setup.worker(&database.pool), CancellationToken::new());
     let config = Arc::make_mut(&mut worker.sync);
@@ -86,10 +97,6 @@ async fn a_long_lived_worker_checks_its_sync_state_again() {
         .execute("update smartassist_sync.accounts set coverage = coverage + '{[2024-01-01Z,2024-02-01Z)}'")
         .await;
     setup.pass(TimeDelta::minutes(5));
-    wake.notify_one();
-    database.until("a poll", polls, |polls| polls == 2).await;
-    assert!(worker.health().problem().is_none(), "too soon");
-    setup.pass(TimeDelta::hours(1));
     wake.notify_one();
     let refused = wait::until("the problem of the sync state", async || {
         worker.health().problem().ok_or("nothing is wrong")

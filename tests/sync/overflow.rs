@@ -227,7 +227,12 @@ async fn an_overflowing_second_without_totals_is_a_gap_but_stored() {
     });
     let report = setup.sync(&database).await;
     assert_eq!(report.outcome, Outcome::Failed);
-    assert_eq!(report.watermark, Some(instant("2026-01-12T09:59:59Z")));
+    assert_eq!(
+        report.watermark,
+        Some(instant("2026-01-12T09:59:59Z")),
+        "{:?}",
+        report.problem
+    );
     assert_eq!(database.text(GAPS).await, "09:59:59-10:00:00 10:00:00-10:00:01");
     assert_eq!(database.number(AT_SECOND).await, 1_500);
     assert_eq!(database.number(ELSEWHERE).await, 300);

@@ -276,6 +276,7 @@ fn extra_body_must_not_name_what_other_keys_send() {
             "{found:?}"
         );
     }
+    assert!(read(&format!("{ACCOUNT}extra_body = {{ startdate = \"x\" }}"), &[]).is_err());
     let account = account("extra_body = { isAutomation = false }").unwrap();
     assert_eq!(account.filters.extra_body["isAutomation"], json!(false));
 }

@@ -90,7 +90,6 @@ impl Engine {
             opens: JoinSet::new(),
             looks: JoinSet::new(),
             is_look_due: true,
-            state_checked_at: account.clock.now(),
             has_looked: false,
             head_is_done: false,
             ticks: Ticks::default(),

@@ -16,7 +16,7 @@ use super::super::account::{AccountContext, Health};
 use super::super::policies;
 use super::super::report::RunReport;
 use super::source::{Run, Source};
-use super::{CHECK_STATE_EVERY, Engine, FIRST_REST, GAPS_IN_A_RUN, Goal, RESTS_OF_A_REQUEST, Written};
+use super::{Engine, FIRST_REST, GAPS_IN_A_RUN, Goal, RESTS_OF_A_REQUEST, Written};
 
 #[derive(Debug)]
 pub(super) struct Look {
@@ -29,17 +29,23 @@ pub(super) struct Look {
     windows_written: u64,
 }
 
+#[derive(Debug, Default)]
+struct Due {
+    poll: bool,
+    policies: Vec<(RefreshPolicy, DateTime<Utc>)>,
+}
+
 async fn look(
     account: AccountContext,
     until: DateTime<Utc>,
-    (due, checks_state): (Vec<(RefreshPolicy, DateTime<Utc>)>, bool),
+    due: Due,
     windows_written: u64,
 ) -> Result<Look, LoadError> {
     let (pool, account_id) = (&account.pool, account.account_id());
-    if checks_state {
+    if due.poll {
         accounts::check(pool, account_id).await?;
     }
-    for (policy, tick) in &due {
+    for (policy, tick) in &due.policies {
         policies::ask(&account, policy, *tick, until).await?;
     }
     let settle = account.sync.settle;
@@ -62,28 +68,19 @@ impl Engine {
         }
         self.is_look_due = false;
         let due = self.due();
-        let now = self.account.clock.now();
-        let checks_state = (now - self.state_checked_at).abs() >= CHECK_STATE_EVERY;
-        if checks_state {
-            self.state_checked_at = now;
-        }
         let account = self.account.clone();
-        self.looks.spawn(look(
-            account,
-            self.until,
-            (due, checks_state),
-            self.windows_written,
-        ));
+        self.looks
+            .spawn(look(account, self.until, due, self.windows_written));
     }
 
     /// A poll that is due moves the end of what is read.
-    fn due(&mut self) -> Vec<(RefreshPolicy, DateTime<Utc>)> {
+    fn due(&mut self) -> Due {
+        let mut due = Due::default();
         if matches!(self.goal, Goal::Everything(_)) {
-            return Vec::new();
+            return due;
         }
         let (sync, now) = (&self.account.sync, self.account.clock.now());
-        let is_poll_due = self.ticks.due("poll", &sync.poll, now).is_some();
-        let mut due = Vec::new();
+        due.poll = self.ticks.due("poll", &sync.poll, now).is_some();
         let policies = match self.goal {
             Goal::Serve(_) => sync.policies(),
             _ => Vec::new(),
@@ -91,10 +88,10 @@ impl Engine {
         for policy in policies {
             let name = format!("refresh {}", policy.name);
             if let Some(tick) = self.ticks.due(&name, &policy.every, now) {
-                due.push((policy, tick));
+                due.policies.push((policy, tick));
             }
         }
-        if is_poll_due {
+        if due.poll {
             debug!(account = self.account.name(), "a poll is due");
             self.until = self.account.head();
             self.head_is_done = false;

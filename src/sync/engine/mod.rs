@@ -15,7 +15,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, Interval, MissedTickBehavior};
@@ -71,9 +71,6 @@ const RESTS_OF_A_REQUEST: u32 = 3;
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 const BEAT_EVERY: Duration = Duration::from_secs(1);
-
-/// The check takes a moment in a long ledger.
-const CHECK_STATE_EVERY: TimeDelta = TimeDelta::hours(1);
 
 const NOTE_EVERY: Duration = Duration::from_secs(5);
 
@@ -153,7 +150,6 @@ pub(super) struct Engine {
     opens: JoinSet<Result<Opened, LoadError>>,
     looks: JoinSet<Result<Look, LoadError>>,
     is_look_due: bool,
-    state_checked_at: DateTime<Utc>,
     has_looked: bool,
     head_is_done: bool,
     ticks: Ticks,

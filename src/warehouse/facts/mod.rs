@@ -336,47 +336,64 @@ async fn note_names(
     counted: &[Counted<'_>],
 ) -> Result<(), LoadError> {
     let rows = counted.iter().map(|(_, rows)| *rows);
-    let (mut queues, mut agents) = (Vec::new(), Vec::new());
+    let (mut queues, mut agents) = (Seen::default(), Seen::default());
     for rows in rows.filter(|rows| !rows.session.is_shadow) {
         let started_at = rows.session.session_started_at;
         for queue in rows.destinations.iter().filter(|one| one.is_queue()) {
             let at = queue.entered_at.unwrap_or(started_at);
-            queues.push((queue.queue_id.as_deref(), queue.queue_name.as_deref(), at));
+            queues.see(queue.queue_id.as_deref(), queue.queue_name.as_deref(), at);
         }
         for agent in &rows.agent_segments {
             let at = agent.assigned_at.or(agent.accepted_at).unwrap_or(started_at);
-            agents.push((agent.agent_id.as_deref(), agent.agent_name.as_deref(), at));
+            agents.see(agent.agent_id.as_deref(), agent.agent_name.as_deref(), at);
         }
     }
-    store_names(connection, account_id, "queue", queues).await?;
-    store_names(connection, account_id, "agent", agents).await
+    queues.store(connection, account_id, "queue").await?;
+    agents.store(connection, account_id, "agent").await
 }
 
-/// `noun`: queue or agent. `seen`: id, name, and when.
-async fn store_names(
-    connection: &mut PgConnection,
-    account_id: &str,
-    noun: &str,
-    seen: Vec<(Option<&str>, Option<&str>, DateTime<Utc>)>,
-) -> Result<(), LoadError> {
-    if seen.is_empty() {
-        return Ok(());
+/// By key: id, last name, and when seen last.
+#[derive(Default)]
+struct Seen<'a>(BTreeMap<&'a str, (Option<&'a str>, LastName<'a>, DateTime<Utc>)>);
+
+type LastName<'a> = Option<(DateTime<Utc>, &'a str)>;
+
+impl<'a> Seen<'a> {
+    fn see(&mut self, id: Option<&'a str>, name: Option<&'a str>, at: DateTime<Utc>) {
+        let name = name.map(|name| (at, name));
+        let key = dimension_key(id, name.map(|(_, name)| name));
+        let seen = self.0.entry(key).or_insert((id, name, at));
+        *seen = (seen.0.max(id), seen.1.max(name), seen.2.max(at));
     }
-    let of_noun = |statement: &str| AssertSqlSafe(statement.replace("{noun}", noun));
-    let keys = seen.iter().map(|(id, name, _)| dimension_key(*id, *name));
-    let keys: Vec<&str> = keys.collect();
-    let (ids, names, times): (Vec<_>, Vec<_>, Vec<_>) = seen.into_iter().collect();
-    let named = sqlx::query(of_noun(include_str!("name.sql")))
-        .bind(account_id)
-        .bind(keys)
-        .bind(ids)
-        .bind(names)
-        .bind(times)
-        .execute(&mut *connection)
-        .await?;
-    if named.rows_affected() > 0 {
-        let label = sqlx::query(of_noun(include_str!("label.sql")));
-        label.bind(account_id).execute(connection).await?;
+
+    /// `noun`: queue or agent.
+    async fn store(
+        self,
+        connection: &mut PgConnection,
+        account_id: &str,
+        noun: &str,
+    ) -> Result<(), LoadError> {
+        if self.0.is_empty() {
+            return Ok(());
+        }
+        let of_noun = |statement: &str| AssertSqlSafe(statement.replace("{noun}", noun));
+        let keys: Vec<&str> = self.0.keys().copied().collect();
+        let seen = self.0.into_values();
+        let (ids, names, times): (Vec<_>, Vec<_>, Vec<_>) = seen
+            .map(|(id, name, at)| (id, name.map(|(_, name)| name), at))
+            .collect();
+        let named = sqlx::query(of_noun(include_str!("name.sql")))
+            .bind(account_id)
+            .bind(keys)
+            .bind(ids)
+            .bind(names)
+            .bind(times)
+            .execute(&mut *connection)
+            .await?;
+        if named.rows_affected() > 0 {
+            let label = sqlx::query(of_noun(include_str!("label.sql")));
+            label.bind(account_id).execute(connection).await?;
+        }
+        Ok(())
     }
-    Ok(())
 }

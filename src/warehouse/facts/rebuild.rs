@@ -57,9 +57,11 @@ pub(super) async fn rows(
 pub async fn left(pool: &Pool, account_id: &str) -> Result<u64, LoadError> {
     let left: i64 = sqlx::query_scalar(
         "select count(*) from smartassist.reporting as report join smartassist.sessions as session using (account_id) \
-         where report.account_id = $1 and session.session_started_at >= report.rebuild_from",
+         where report.account_id = $1 and session.session_started_at >= report.rebuild_from \
+         and (session.session_started_at, session.interaction_key) > (report.rebuild_from, coalesce(report.rebuild_after, $2))",
     )
     .bind(account_id)
+    .bind(Uuid::nil())
     .fetch_one(pool)
     .await?;
     Ok(from_bigint(left))
