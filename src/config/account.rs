@@ -17,8 +17,6 @@ use super::section::{Section, settings};
 /// Real ids have about 40 bytes; PostgreSQL index keys hold about 2,700.
 const MAX_ID_BYTES: usize = 512;
 
-const MOST_TYPOS: usize = 2;
-
 const AN_ACCOUNT_NAME: &str =
     "the name must be of lower-case letters, digits, _ and -, since the environment knows no case";
 
@@ -352,7 +350,7 @@ impl Section<'_> {
             .filter(|field| !SELECTED_FIELDS.contains(&field.as_str()))
         {
             let lower = field.to_lowercase();
-            let is_meant = |known: &&&str| strsim::damerau_levenshtein(&lower, known) <= MOST_TYPOS;
+            let is_meant = |known: &&&str| strsim::damerau_levenshtein(&lower, known) <= 2;
             if let Some(known) = SELECTED_FIELDS.iter().find(is_meant) {
                 return self.invalid(
                     key,
@@ -399,22 +397,4 @@ pub fn parse_instant(text: &str) -> Option<DateTime<Utc>> {
         .filter(|instant| instant.timestamp_subsec_nanos() < 1_000_000_000)
         .map(|instant| instant.to_utc().trunc_subsecs(0))
         .or_else(|| Some(text.parse::<NaiveDate>().ok()?.and_hms_opt(0, 0, 0)?.and_utc()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn requests_take_as_long_as_the_narrowest_limit_needs_for_them() {
-        let milliseconds = |limits: RequestLimits, requests| limits.time_for(requests).as_millis();
-        assert_eq!(milliseconds(RequestLimits::of(0, 0), 1_000), 0);
-        assert_eq!(milliseconds(RequestLimits::of(60, 0), 10), 10_000);
-        assert_eq!(milliseconds(RequestLimits::of(60, 600), 10), 60_000);
-        assert_eq!(milliseconds(RequestLimits::of(7, 0), 1), 8_571);
-        assert_eq!(
-            RequestLimits::of(1, 1).time_for(u64::MAX),
-            Duration::from_nanos(u64::MAX)
-        );
-    }
 }

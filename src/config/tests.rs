@@ -390,29 +390,3 @@ fn an_account_may_have_reports_of_its_own() {
         (45, 5)
     );
 }
-
-#[test]
-fn a_variable_with_one_underscore_after_the_prefix_is_a_problem_unless_kubernetes_made_it() {
-    let load = |name| Config::from_layers(None, environment(&[(name, "x")]));
-    for name in [
-        "SMARTASSIST_ETL_DATABASE__URL",
-        "SMARTASSIST_ETL_DATABASE_URL",
-        "SMARTASSIST_ETL_PRIVACY_CUSTOMER",
-        "SMARTASSIST_ETL_ACCOUNTS_MAIN_TOKEN",
-        "SMARTASSIST_ETL_DATA_DIR",
-    ] {
-        let found = problems(load(name));
-        assert!(
-            found[0].starts_with(&format!("{name} is not read: ")),
-            "{found:?}"
-        );
-    }
-    for name in [
-        "SMARTASSIST_ETL_CONFIG",
-        "SMARTASSIST_ETL_SERVICE_HOST",
-        "SMARTASSIST_ETL_PORT_8080_TCP_ADDR",
-        "SMARTASSIST_ETLX__Y",
-    ] {
-        assert!(load(name).is_ok(), "{name}");
-    }
-}

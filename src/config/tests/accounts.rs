@@ -297,3 +297,16 @@ fn a_misspelt_selected_field_is_refused_and_a_new_one_is_not() {
     let account = account("selected_fields = [\"surveyinfo\", \"skills\"]").unwrap();
     assert_eq!(account.filters.selected_fields, ["surveyinfo", "skills"]);
 }
+
+#[test]
+fn requests_take_as_long_as_the_narrowest_limit_needs_for_them() {
+    let milliseconds = |limits: RequestLimits, requests| limits.time_for(requests).as_millis();
+    assert_eq!(milliseconds(RequestLimits::of(0, 0), 1_000), 0);
+    assert_eq!(milliseconds(RequestLimits::of(60, 0), 10), 10_000);
+    assert_eq!(milliseconds(RequestLimits::of(60, 600), 10), 60_000);
+    assert_eq!(milliseconds(RequestLimits::of(7, 0), 1), 8_571);
+    assert_eq!(
+        RequestLimits::of(1, 1).time_for(u64::MAX),
+        Duration::from_nanos(u64::MAX)
+    );
+}
