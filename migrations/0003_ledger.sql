@@ -4,7 +4,6 @@
 -- refers to its run: a lease or a rejected record must be writable before and after its account is configured. Every key that has the account
 -- has the stream, too: what is read of an account may one day be more than interactions.
 
--- One definition of the watermark.
 create function smartassist_sync.watermark_of(coverage tstzmultirange, start_from timestamptz)
 returns timestamptz
 language sql
@@ -75,9 +74,9 @@ comment on column smartassist_sync.accounts.coverage is
 comment on column smartassist_sync.accounts.watermark is
     'Instant before which all interactions that started are loaded: the end of the first unbroken stretch of the coverage from start_from, or start_from itself where that stretch is empty.';
 comment on column smartassist_sync.accounts.settled is
-    'Of the coverage, every instant that was drained by a window that began at least sync.late_minutes after it, as half-open ranges.';
+    'Every instant that was drained by a window that began at least sync.late_minutes after it, as half-open ranges.';
 comment on column smartassist_sync.accounts.settled_through is
-    'Instant before which all interactions that started were read once more sync.late_minutes after they started: the end of the first unbroken stretch of settled from start_from. Interactions that are published later than that, as long ones may be, are found by later refreshes.';
+    'Instant before which all interactions that started were read once more sync.late_minutes after they started: the end of the first unbroken stretch from start_from that is both covered and settled. Interactions that are published later than that, as long ones may be, are found by later refreshes.';
 comment on column smartassist_sync.accounts.coverage_pruned is
     'What the windows up to folded_through have drained, added up at each clean-up (storage.clean_up) and after each sync: they are deleted after 90 days, and coverage is still proven.';
 comment on column smartassist_sync.accounts.folded_through is

@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 
 use super::Reporting;
 use super::secret::Secret;
-use super::section::{Section, settings};
+use super::section::{Section, nearest_of_all, settings};
 
 /// Real ids have about 40 bytes; PostgreSQL index keys hold about 2,700.
 const MAX_ID_BYTES: usize = 512;
@@ -20,7 +20,7 @@ const MAX_ID_BYTES: usize = 512;
 const AN_ACCOUNT_NAME: &str =
     "the name must be of lower-case letters, digits, _ and -, since the environment knows no case";
 
-const SELECTED_FIELDS: [&str; 6] = [
+pub(super) const SELECTED_FIELDS: [&str; 6] = [
     "skills",
     "customerinfo",
     "userleveltags",
@@ -345,17 +345,13 @@ impl Section<'_> {
     /// Others may be new; the API ignores misspelt ones.
     fn selected_fields(&mut self, key: &str) -> Option<Vec<String>> {
         let fields = self.list(key)?;
-        for field in fields
-            .iter()
-            .filter(|field| !SELECTED_FIELDS.contains(&field.as_str()))
-        {
-            let lower = field.to_lowercase();
-            let is_meant = |known: &&&str| strsim::damerau_levenshtein(&lower, known) <= 2;
-            if let Some(known) = SELECTED_FIELDS.iter().find(is_meant) {
-                return self.invalid(
-                    key,
-                    &format!("{field} is no field of the API; did you mean {known}?"),
-                );
+        for field in &fields {
+            let nearest = nearest_of_all(&field.to_lowercase(), SELECTED_FIELDS.into_iter());
+            if let Some((0..=2, known)) = nearest
+                && known != field
+            {
+                let problem = format!("{field} is no field of the API; did you mean {known}?");
+                return self.invalid(key, &problem);
             }
         }
         Some(fields)
@@ -363,10 +359,8 @@ impl Section<'_> {
 
     fn extra_body(&mut self, key: &str) -> Option<Map<String, Value>> {
         let body = self.json_table(key)?;
-        match SENT_BY_OTHER_KEYS
-            .iter()
-            .find(|(sent, _)| body.keys().any(|key| key.eq_ignore_ascii_case(sent)))
-        {
+        let has = |name: &str| body.keys().any(|key| key.eq_ignore_ascii_case(name));
+        match SENT_BY_OTHER_KEYS.iter().find(|(sent, _)| has(sent)) {
             Some((sent, setting)) => self.invalid(key, &format!("must not have {sent}: {setting}")),
             None => Some(body),
         }

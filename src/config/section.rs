@@ -363,9 +363,17 @@ impl<'a> Section<'a> {
 }
 
 pub(crate) fn nearest<'k>(name: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
-    let distances = known.map(|known| (strsim::damerau_levenshtein(name, known), known));
-    let (distance, known) = distances.min_by_key(|(distance, _)| *distance)?;
+    let (distance, known) = nearest_of_all(name, known)?;
     (distance <= known.len().div_ceil(2)).then_some(known)
+}
+
+/// With its distance.
+pub(super) fn nearest_of_all<'k>(
+    name: &str,
+    known: impl Iterator<Item = &'k str>,
+) -> Option<(usize, &'k str)> {
+    let distances = known.map(|known| (strsim::damerau_levenshtein(name, known), known));
+    distances.min_by_key(|(distance, _)| *distance)
 }
 
 fn chosen<T: Copy>(choices: &[(&str, T)], text: &str) -> Option<T> {

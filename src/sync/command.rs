@@ -41,7 +41,7 @@ pub enum WishError {
 /// Attaches to the same request if it is open. `None`: all of it is read already.
 ///
 /// # Errors
-/// Other filters, or the database fails.
+/// Other filters, an impossible sync state, a failing database.
 pub async fn ask(account: &AccountContext, wish: &NewRequest<'_>) -> Result<Option<i64>, WishError> {
     accounts::check(&account.pool, account.account_id()).await?;
     match accounts::has_other_filters(&account.pool, account.api.account()).await? {
@@ -186,7 +186,7 @@ pub async fn see_through(account: &AccountContext, id: i64, stop: &CancellationT
     }
 }
 
-/// The part that is served and loaded, else the whole range: other days would differ.
+/// What is served and loaded, else all: other days would differ.
 pub async fn loaded(account: &AccountContext, range: Window) -> Result<Window, LoadError> {
     let edges = compare::loaded(&account.pool, account.account_id()).await?;
     let within = |edge: &DateTime<Utc>| range.start < *edge && *edge < range.end;

@@ -5,7 +5,6 @@ use nix::sys::signal::Signal;
 use serde_json::Value;
 use smartassist_simulator::{Fault, FaultKind};
 
-use super::environment;
 use crate::support::program::Ended;
 use crate::support::{Program, Setup, TestDatabase, days_ago};
 
@@ -24,7 +23,7 @@ async fn a_past_range_is_fetched_once_and_again_only_when_asked_to() {
     let database = TestDatabase::migrated().await;
     let setup = Setup::live().await;
     setup.seed_days(5, 20, 10, 900);
-    let environment = environment(&setup, &database).await;
+    let environment = setup.environment_on(&database).await;
     let (from, to) = (days_ago(20), days_ago(10));
     let first = Program::run(&arguments(&from, &to, &["--account", "main"]), &environment).await;
     assert_eq!(first.code(), 0, "{}", first.log.join("\n"));
@@ -50,7 +49,7 @@ async fn a_range_that_reaches_into_the_future_is_cut_with_a_word() {
     let database = TestDatabase::migrated().await;
     let setup = Setup::live().await;
     setup.simulator.world().arrive(5, TimeDelta::hours(3));
-    let environment = environment(&setup, &database).await;
+    let environment = setup.environment_on(&database).await;
     let ended = Program::run(&arguments(&days_ago(2), "2999-01-01", &[]), &environment).await;
     assert_eq!(ended.code(), 0, "{}", ended.log.join("\n"));
     let cut = ended.events("the range reaches into the future, it is cut");
@@ -62,7 +61,7 @@ async fn a_range_that_reaches_into_the_future_is_cut_with_a_word() {
 async fn wrong_arguments_are_exit_code_2_and_say_what_is_wrong() {
     let database = TestDatabase::migrated().await;
     let setup = Setup::live().await;
-    let environment = environment(&setup, &database).await;
+    let environment = setup.environment_on(&database).await;
     for (from, to, more, said) in [
         (
             "yesterday",
@@ -107,12 +106,12 @@ async fn a_backfill_fails_as_sync_does() {
     let broken = Fault::always(FaultKind::Body("<html>".into()));
     setup.simulator.world().inject(broken);
     let (from, to) = (days_ago(20), days_ago(19));
-    let environment_ok = environment(&setup, &database).await;
+    let environment_ok = setup.environment_on(&database).await;
     let failed = Program::run(&arguments(&from, &to, &[]), &environment_ok).await;
     assert_eq!(failed.code(), 1);
     setup.simulator.world().clear_faults();
     setup.set("client_secret", "wrong-secret-0123456789abcdef-wrong");
-    let refused = environment(&setup, &database).await;
+    let refused = setup.environment_on(&database).await;
     assert_eq!(
         Program::run(&arguments(&from, &to, &[]), &refused).await.code(),
         3
@@ -126,7 +125,7 @@ async fn a_backfill_that_was_stopped_goes_on_where_it_was() {
     let database = TestDatabase::migrated().await;
     let setup = Setup::live().await;
     setup.seed_days(6, 20, 6, 6_000);
-    let environment = environment(&setup, &database).await;
+    let environment = setup.environment_on(&database).await;
     let (from, to) = (days_ago(20), days_ago(6));
     for more in [[].as_slice(), &["--refetch"]] {
         setup.simulator.world().behaviour.latency = std::time::Duration::from_millis(300);
@@ -154,7 +153,7 @@ async fn no_run_that_a_refusal_ended_has_succeeded() {
     let database = TestDatabase::migrated().await;
     let setup = Setup::live().await;
     setup.seed_days(5, 20, 0, 300);
-    let mut environment = environment(&setup, &database).await;
+    let mut environment = setup.environment_on(&database).await;
     assert_eq!(Program::run(&["sync"], &environment).await.code(), 0);
     let polled = "select last_polled_at::text from smartassist_bi.data_freshness";
     let before = database.text(polled).await;

@@ -11,8 +11,7 @@ async fn bulk_absences_are_reported_and_marked_once_confirmed() {
     let database = TestDatabase::migrated().await;
     let setup = Setup::live().await;
     setup.simulator.world().arrive(30, TimeDelta::hours(1));
-    let mut environment = setup.environment();
-    environment.insert("DATABASE_URL".to_owned(), database.url().await);
+    let mut environment = setup.environment_on(&database).await;
     let tiers = r#"[{"every":"* * * * * *","lookback":"2h"}]"#;
     environment.insert("SMARTASSIST_ETL__SYNC__REFRESH".to_owned(), tiers.to_owned());
     assert_eq!(Program::run(&["sync"], &environment).await.code(), 0);

@@ -124,8 +124,7 @@ async fn centre() -> Centre {
         setup.simulator.world().insert_raw_bytes(start, bad);
     }
     let database = TestDatabase::migrated().await;
-    let mut environment = setup.environment();
-    environment.insert("DATABASE_URL".to_owned(), database.url().await);
+    let mut environment = setup.environment_on(&database).await;
     let key = "0123456789abcdef0123456789abcdef".to_owned();
     environment.insert("SMARTASSIST_ETL__PRIVACY__KEY".to_owned(), key);
     let ended = Program::run(&["sync"], &environment).await;

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 
-use super::environment;
 use crate::support::{Program, Setup, TestDatabase, port};
 
 #[tokio::test]
@@ -10,7 +9,7 @@ async fn a_wrong_secret_is_exit_code_3() {
     let database = TestDatabase::migrated().await;
     let mut setup = Setup::with_interactions(5).await;
     setup.set("client_secret", "wrong-secret-0123456789abcdef-wrong");
-    let ended = Program::run(&["sync"], &environment(&setup, &database).await).await;
+    let ended = Program::run(&["sync"], &setup.environment_on(&database).await).await;
     assert_eq!(ended.code(), 3);
     let failed = ended.events("window failed, nothing of it is covered");
     assert_eq!(failed.len(), 1);
@@ -34,7 +33,7 @@ async fn an_unknown_host_is_exit_code_1_and_names_what_to_check() {
     let mut setup = Setup::start().await;
     setup.set("base_url", "http://no-such-host.invalid");
     setup.set("max_retries", "0");
-    let ended = Program::run(&["sync"], &environment(&setup, &database).await).await;
+    let ended = Program::run(&["sync"], &setup.environment_on(&database).await).await;
     assert_eq!(ended.code(), 1);
     let failed = ended.events("window failed, nothing of it is covered");
     assert!(
@@ -83,7 +82,7 @@ async fn a_database_out_of_reach_is_exit_code_4() {
 async fn a_wrong_database_password_is_exit_code_4_at_once() {
     let database = TestDatabase::migrated().await;
     let setup = Setup::start().await;
-    let mut environment = environment(&setup, &database).await;
+    let mut environment = setup.environment_on(&database).await;
     let url = environment["DATABASE_URL"].clone();
     let (_, rest) = url.split_once('@').unwrap();
     environment.insert(
@@ -152,7 +151,7 @@ async fn a_port_that_is_taken_is_said_at_once() {
     let database = TestDatabase::migrated().await;
     let setup = Setup::start().await;
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let mut environment = environment(&setup, &database).await;
+    let mut environment = setup.environment_on(&database).await;
     let bind = taken.local_addr().unwrap().to_string();
     environment.insert("SMARTASSIST_ETL__HTTP__BIND".to_owned(), bind.clone());
     let ended = Program::run(&["run"], &environment).await;
@@ -170,7 +169,7 @@ async fn a_port_that_is_taken_is_said_at_once() {
 async fn nothing_of_a_person_or_a_secret_is_in_the_log_of_a_whole_run() {
     let database = TestDatabase::migrated().await;
     let setup = Setup::with_interactions(200).await;
-    let mut environment = environment(&setup, &database).await;
+    let mut environment = setup.environment_on(&database).await;
     environment.insert(
         "SMARTASSIST_ETL__LOG__LEVEL".to_owned(),
         "trace,sqlx=trace".to_owned(),
@@ -227,7 +226,7 @@ async fn a_log_that_nobody_reads_ends_nothing() {
         .args(["-c", &script])
         .env_clear()
         .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-        .envs(environment(&setup, &database).await)
+        .envs(setup.environment_on(&database).await)
         .stderr(std::process::Stdio::null())
         .status()
         .await

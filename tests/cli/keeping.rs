@@ -28,8 +28,7 @@ async fn loaded() -> (Setup, TestDatabase, HashMap<String, String>) {
         .world()
         .insert_raw(start, &json!({"sessionId": "s-2"}));
     let database = TestDatabase::migrated().await;
-    let mut environment = setup.environment();
-    environment.insert("DATABASE_URL".to_owned(), database.url().await);
+    let mut environment = setup.environment_on(&database).await;
     environment.insert(
         "SMARTASSIST_ETL__LOG__LEVEL".to_owned(),
         "trace,sqlx=trace".to_owned(),

@@ -13,13 +13,3 @@ mod reporting;
 mod status;
 mod sync;
 mod verify;
-
-use std::collections::HashMap;
-
-use crate::support::{Setup, TestDatabase};
-
-async fn environment(setup: &Setup, database: &TestDatabase) -> HashMap<String, String> {
-    let mut environment = setup.environment();
-    environment.insert("DATABASE_URL".to_owned(), database.url().await);
-    environment
-}

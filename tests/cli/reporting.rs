@@ -36,8 +36,7 @@ async fn only_who_loads_an_account_changes_its_settings() {
     let mut setup = Setup::live().await;
     setup.set("start_from", &days_ago(6));
     setup.seed_days(3, 5, 3, 60);
-    let mut environment = setup.environment();
-    environment.insert("DATABASE_URL".to_owned(), database.url().await);
+    let environment = setup.environment_on(&database).await;
     let new_york = [("TIME_ZONE", "America/New_York")];
     let berlin = [("TIME_ZONE", "Europe/Berlin"), ("SERVICE_LEVEL_SECONDS", "60")];
 
@@ -97,8 +96,7 @@ async fn status_says_that_facts_are_being_made_anew() {
     let settings =
         "insert into smartassist.reporting (account_id) select account_id from smartassist_sync.accounts";
     database.execute(settings).await;
-    let mut environment = setup.environment();
-    environment.insert("DATABASE_URL".to_owned(), database.url().await);
+    let environment = setup.environment_on(&database).await;
     for (to, told) in [
         ("null", None),
         ("'epoch'", Some("facts are to be made anew")),

@@ -4,7 +4,6 @@ use chrono::TimeDelta;
 use nix::sys::signal::Signal;
 use smartassist_etl::ledger::leases;
 
-use super::environment;
 use crate::support::{Program, Setup, TestDatabase, real_now, wait};
 
 #[tokio::test]
@@ -12,7 +11,7 @@ async fn sync_serves_the_refreshes_that_are_due() {
     let database = TestDatabase::migrated().await;
     let setup = Setup::live().await;
     setup.simulator.world().arrive(5, TimeDelta::hours(3));
-    let mut environment = environment(&setup, &database).await;
+    let mut environment = setup.environment_on(&database).await;
     let tiers = r#"[{"every":"* * * * * *","lookback":"2h"},{"every":"0 0 0 1 1 *","lookback":"30d"}]"#;
     environment.insert("SMARTASSIST_ETL__SYNC__REFRESH".to_owned(), tiers.to_owned());
     let first = Program::run(&["sync"], &environment).await;
@@ -59,7 +58,7 @@ async fn sync_serves_the_refreshes_that_are_due() {
 async fn sync_says_that_there_is_nothing_to_read() {
     let database = TestDatabase::migrated().await;
     let setup = Setup::live().await;
-    let mut environment = environment(&setup, &database).await;
+    let mut environment = setup.environment_on(&database).await;
     // Nothing of it has settled.
     let start_from = real_now().to_rfc3339();
     environment.insert(
@@ -76,7 +75,7 @@ async fn sync_says_that_there_is_nothing_to_read() {
 async fn a_sync_that_watches_leaves_nothing_asked_for_when_it_is_stopped() {
     let database = TestDatabase::migrated().await;
     let setup = Setup::live().await;
-    let environment = environment(&setup, &database).await;
+    let environment = setup.environment_on(&database).await;
     assert_eq!(Program::run(&["sync"], &environment).await.code(), 0);
     let lasts = std::time::Duration::from_secs(60);
     let lease = leases::acquire(&database.pool, "acct-sim", "other", lasts).await;

@@ -13,8 +13,7 @@ async fn loaded() -> (Setup, TestDatabase, HashMap<String, String>) {
     let database = TestDatabase::migrated().await;
     let setup = Setup::live().await;
     setup.seed_days(5, 20, 10, 600);
-    let mut environment = setup.environment();
-    environment.insert("DATABASE_URL".to_owned(), database.url().await);
+    let environment = setup.environment_on(&database).await;
     let (from, to) = (days_ago(20), days_ago(10));
     let backfill = Program::run(&["backfill", "--from", &from, "--to", &to], &environment).await;
     assert_eq!(backfill.code(), 0, "{}", backfill.log.join("\n"));

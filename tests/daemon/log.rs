@@ -1,7 +1,7 @@
 //! What is logged when much goes wrong at once, as it comes out. That every line is as
 //! `docs/logging.md` says is looked at by `Program`, here as in every other test.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use chrono::TimeDelta;
@@ -150,8 +150,7 @@ async fn pretty_lines_have_no_colours_where_stderr_is_no_terminal() {
         ..Behaviour::default()
     };
     setup.simulator.world().set_behaviour(slow);
-    let mut environment: HashMap<String, String> = setup.environment();
-    environment.insert("DATABASE_URL".to_owned(), database.url().await);
+    let mut environment = setup.environment_on(&database).await;
     environment.insert("SMARTASSIST_ETL__LOG__FORMAT".to_owned(), "pretty".to_owned());
     let ended = Program::run(&["sync"], &environment).await;
     let log = ended.log.join("\n");

@@ -57,8 +57,7 @@ fn every_fault_names_tests_that_exist() {
 async fn the_summary_of_a_run_has_every_documented_field() {
     let database = TestDatabase::migrated().await;
     let setup = Setup::with_interactions(20).await;
-    let mut environment = setup.environment();
-    environment.insert("DATABASE_URL".to_owned(), database.url().await);
+    let environment = setup.environment_on(&database).await;
     let ended = Program::run(&["sync"], &environment).await;
     let finished = &ended.events("run finished")[0];
     for field in [

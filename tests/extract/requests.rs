@@ -217,11 +217,18 @@ async fn extra_body_is_sent_along() {
     let mut setup = Setup::start().await;
     let extra = json!({ "isAutomation": false, "nested": { "someKey": [1, null] } });
     setup.set("extra_body", &extra.to_string());
+    setup.set("channels", "voice");
+    setup.set("direction", "Both");
     page(&setup.client(), 0).await.0.unwrap();
     let body = bodies(&setup.simulator).remove(0);
     assert_eq!(body["isAutomation"], json!(false));
     assert_eq!(body["nested"], json!({ "someKey": [1, null] }));
+    assert_eq!(body["channels"], json!(["voice"]));
     assert_eq!(body["startDate"], json!("2026-01-08 00:00:00"));
+    assert_eq!(body["endDate"], json!("2026-01-15 00:00:00"));
+    assert_eq!(body["timeZoneOffset"], json!(0));
+    assert_eq!(body["selectedFields"].as_array().unwrap().len(), 6);
+    assert_eq!(body["direction"], json!("Both"));
 }
 
 #[tokio::test]

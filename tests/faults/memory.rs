@@ -1,6 +1,6 @@
 //! Answers that are made to take memory: the real program stays small whatever comes.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -106,8 +106,7 @@ async fn peak_of_a_load(bomb: Vec<u8>) -> u64 {
     let (base_url, served) = serve(bomb).await;
     setup.set("base_url", &base_url);
     setup.set("max_retries", "1");
-    let mut environment: HashMap<String, String> = setup.environment();
-    environment.insert("DATABASE_URL".to_owned(), database.url().await);
+    let environment = setup.environment_on(&database).await;
     let mut program = Program::start(&["sync"], &environment);
     let (mut most, pid) = (0, program.id());
     // The kernel keeps the peak, so it need not be looked at often.
@@ -197,8 +196,7 @@ async fn records_of_100_kilobytes_take_little_memory() {
         });
         setup.simulator.world().insert_raw(start, &record);
     }
-    let mut environment = setup.environment();
-    environment.insert("DATABASE_URL".to_owned(), database.url().await);
+    let environment = setup.environment_on(&database).await;
     let mut program = Program::start(&["sync"], &environment);
     let (mut most, pid) = (0, program.id());
     wait::until("the end of the load", async || {

@@ -33,8 +33,7 @@ async fn status_says_the_same_as_the_page_in_80_columns() {
 async fn what_a_terminal_would_obey_is_not_printed() {
     let database = TestDatabase::migrated().await;
     let setup = Setup::with_interactions(5).await;
-    let mut environment = setup.environment();
-    environment.insert("DATABASE_URL".to_owned(), database.url().await);
+    let environment = setup.environment_on(&database).await;
     let ended = Program::run(&["sync"], &environment).await;
     assert_eq!(ended.code(), 0, "{}", ended.log.join("\n"));
     let planted = "update smartassist_sync.runs set status = 'failed', error = \

@@ -10,14 +10,13 @@ use super::{Setup, TestDatabase, port, wait};
 /// A daemon that polls every second and does nothing else, with its own port for HTTP.
 pub(crate) async fn environment(setup: &Setup, database: &TestDatabase) -> (HashMap<String, String>, u16) {
     let port = port::reserved();
-    let mut environment = setup.environment();
+    let mut environment = setup.environment_on(database).await;
     let bind = format!("127.0.0.1:{port}");
     for (key, value) in [
         ("SMARTASSIST_ETL__SYNC__POLL", "* * * * * *"),
         ("SMARTASSIST_ETL__SYNC__REFRESH", "[]"),
         ("SMARTASSIST_ETL__SYNC__SETTLE_SECONDS", "1"),
         ("SMARTASSIST_ETL__HTTP__BIND", bind.as_str()),
-        ("DATABASE_URL", database.url().await.as_str()),
     ] {
         environment.insert(key.to_owned(), value.to_owned());
     }

@@ -156,7 +156,14 @@ impl Setup {
         self.environment_as("MAIN")
     }
 
-    /// The same, under another name.
+    /// And the database.
+    pub(crate) async fn environment_on(&self, database: &TestDatabase) -> HashMap<String, String> {
+        let mut environment = self.environment();
+        environment.insert("DATABASE_URL".to_owned(), database.url().await);
+        environment
+    }
+
+    /// The account's settings, under another name.
     pub(crate) fn environment_as(&self, account: &str) -> HashMap<String, String> {
         let name = |key: &String| format!("SMARTASSIST_ETL__ACCOUNTS__{account}__{}", key.to_uppercase());
         self.settings

@@ -125,8 +125,7 @@ async fn nothing_of_a_bad_record_shows_in_the_log() {
     let mut setup = with(all()).await;
     setup.set("start_from", "2026-01-09");
     let database = TestDatabase::empty().await;
-    let mut environment = setup.environment();
-    environment.insert("DATABASE_URL".to_owned(), database.url().await);
+    let mut environment = setup.environment_on(&database).await;
     environment.insert(
         "SMARTASSIST_ETL__LOG__LEVEL".to_owned(),
         "trace,sqlx=trace".to_owned(),
@@ -281,8 +280,7 @@ async fn an_unknown_field_is_logged_once() {
         .world()
         .insert_raw(instant("2026-01-10T10:00:00Z"), &record);
     let database = TestDatabase::empty().await;
-    let mut environment = setup.environment();
-    environment.insert("DATABASE_URL".to_owned(), database.url().await);
+    let environment = setup.environment_on(&database).await;
     let range = [
         "backfill",
         "--from",

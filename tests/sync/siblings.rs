@@ -76,8 +76,7 @@ async fn siblings_are_no_difference() {
         record("c-2", "s-2", "10:00:30"),
     ];
     let (setup, database) = loaded(&records).await;
-    let mut environment = setup.environment();
-    environment.insert("DATABASE_URL".to_owned(), database.url().await);
+    let environment = setup.environment_on(&database).await;
     let ended = Program::run(
         &[
             "verify",

@@ -9,7 +9,7 @@ fn an_account_needs_only_its_address_its_ids_and_a_credential() {
         (account.account_id.as_str(), account.filters.stream_id.as_str()),
         ("acct-1", "st-1")
     );
-    assert_eq!(account.filters.selected_fields.len(), 6);
+    assert_eq!(account.filters.selected_fields, account::SELECTED_FIELDS);
     assert!(account.filters.channels.is_none() && account.filters.direction.is_none());
     assert!(account.filters.extra_body.is_empty());
     assert_eq!((account.time_zone_offset, account.limits.per_minute), (0, 60));

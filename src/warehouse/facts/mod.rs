@@ -352,7 +352,7 @@ async fn note_names(
     agents.store(connection, account_id, "agent").await
 }
 
-/// By key: id, last name, and when seen last.
+/// By key: id, last name, last instant.
 #[derive(Default)]
 struct Seen<'a>(BTreeMap<&'a str, (Option<&'a str>, LastName<'a>, DateTime<Utc>)>);
 
@@ -360,8 +360,8 @@ type LastName<'a> = Option<(DateTime<Utc>, &'a str)>;
 
 impl<'a> Seen<'a> {
     fn see(&mut self, id: Option<&'a str>, name: Option<&'a str>, at: DateTime<Utc>) {
+        let key = dimension_key(id, name);
         let name = name.map(|name| (at, name));
-        let key = dimension_key(id, name.map(|(_, name)| name));
         let seen = self.0.entry(key).or_insert((id, name, at));
         *seen = (seen.0.max(id), seen.1.max(name), seen.2.max(at));
     }

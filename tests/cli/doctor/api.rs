@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use smartassist_simulator::{Behaviour, NumResults, OffsetUnit, PastOffset};
 
-use super::{Diagnosis, busy, environment};
+use super::{Diagnosis, busy};
 use crate::support::{Program, Setup, TestDatabase};
 
 #[tokio::test]
@@ -11,16 +11,16 @@ async fn doctor_shows_what_earlier_runs_learned() {
     let database = TestDatabase::migrated().await;
     let setup = Setup::live().await;
     setup.seed_days(22, 2, 1, 1_500);
-    let environment = environment(&setup, &database).await;
+    let environment = setup.environment_on(&database).await;
     let unknown = Setup::live().await;
     unknown.simulator.world().arrive(5, TimeDelta::hours(3));
-    let diagnosis = Diagnosis::of(&super::environment(&unknown, &database).await).await;
+    let diagnosis = Diagnosis::of(&unknown.environment_on(&database).await).await;
     for check in ["totals", "offset", "pages served"] {
         diagnosis.assert(check, "ok", "unknown yet");
     }
     diagnosis.assert("time stamps", "ok", "the seconds in session ids agree");
     assert_eq!(Program::run(&["sync"], &environment).await.code(), 0);
-    let emptied = super::environment(&unknown, &database).await;
+    let emptied = unknown.environment_on(&database).await;
     let diagnosis = Diagnosis::of(&emptied).await;
     diagnosis.assert("totals", "ok", "learned by earlier runs");
     diagnosis.assert("offset", "ok", "learned by earlier runs");
@@ -30,7 +30,7 @@ async fn doctor_shows_what_earlier_runs_learned() {
 async fn servers_of_other_habits_are_named() {
     let database = TestDatabase::migrated().await;
     let setup = busy().await;
-    let environment = environment(&setup, &database).await;
+    let environment = setup.environment_on(&database).await;
     let behave = |change: &dyn Fn(&mut Behaviour)| {
         let mut behaviour = Behaviour::default();
         change(&mut behaviour);
@@ -70,7 +70,7 @@ async fn servers_of_other_habits_are_named() {
 async fn an_api_whose_clock_is_far_from_ours_is_named() {
     let database = TestDatabase::migrated().await;
     let setup = busy().await;
-    let environment = environment(&setup, &database).await;
+    let environment = setup.environment_on(&database).await;
     for (minutes, status, found) in [(2, "warning", "ahead of ours"), (-20, "failed", "behind ours")] {
         setup.simulator.world().run_clock(TimeDelta::minutes(minutes));
         let diagnosis = Diagnosis::of(&environment).await;
@@ -82,7 +82,7 @@ async fn an_api_whose_clock_is_far_from_ours_is_named() {
 async fn a_date_that_no_clock_shows_is_not_looked_at() {
     let database = TestDatabase::migrated().await;
     let setup = busy().await;
-    let environment = environment(&setup, &database).await;
+    let environment = setup.environment_on(&database).await;
     for (date, is_read) in [
         ("31 Dec 262142 23:59:59 GMT", false),
         ("Thu, 31 Dec 2099 23:00:00 GMT", true),
@@ -100,7 +100,7 @@ async fn pages_that_are_shorter_than_asked_for_are_named() {
     let database = TestDatabase::migrated().await;
     let setup = busy().await;
     setup.simulator.world().behaviour.quirks.page_cap = Some(40);
-    let environment = environment(&setup, &database).await;
+    let environment = setup.environment_on(&database).await;
     let diagnosis = Diagnosis::of(&environment).await;
     diagnosis.assert("page size", "warning", "40 records at most");
 }

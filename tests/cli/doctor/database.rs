@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use super::{Diagnosis, busy, environment};
+use super::{Diagnosis, busy};
 use crate::support::tls::{Authority, Flaw, postgres};
 use crate::support::{Setup, TestDatabase, database, port};
 
@@ -31,7 +31,7 @@ async fn doctor_without_a_database_exits_with_4_and_checks_the_api() {
 async fn an_empty_database_and_none_at_all_are_warnings() {
     let database = TestDatabase::empty().await;
     let setup = busy().await;
-    let mut environment = environment(&setup, &database).await;
+    let mut environment = setup.environment_on(&database).await;
     let diagnosis = Diagnosis::of(&environment).await;
     assert_eq!(diagnosis.code, 0, "{:#}", diagnosis.report);
     diagnosis.assert("database schema", "warning", "no tables of ours yet");
@@ -82,7 +82,7 @@ async fn a_user_without_rights_is_told_which_are_missing() {
             "create role {role} login password 'hunter2'; grant usage on schema smartassist_sync to {role}"
         ))
         .await;
-    let mut environment = environment(&setup, &database).await;
+    let mut environment = setup.environment_on(&database).await;
     let url = environment["DATABASE_URL"].clone();
     let (_, rest) = url.split_once('@').unwrap();
     environment.insert(

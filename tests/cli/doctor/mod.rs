@@ -25,12 +25,6 @@ async fn busy() -> Setup {
     setup
 }
 
-async fn environment(setup: &Setup, database: &TestDatabase) -> HashMap<String, String> {
-    let mut environment = setup.environment();
-    environment.insert("DATABASE_URL".to_owned(), database.url().await);
-    environment
-}
-
 pub(super) struct Diagnosis {
     code: i32,
     report: Value,
@@ -81,7 +75,7 @@ async fn a_healthy_account_is_all_ok_and_nothing_is_written() {
     let database = TestDatabase::untouched().await;
     migrate(&database.pool).await.unwrap();
     let setup = busy().await;
-    let environment = environment(&setup, &database).await;
+    let environment = setup.environment_on(&database).await;
     let diagnosis = Diagnosis::of(&environment).await;
     assert_eq!(diagnosis.code, 0, "{:#}", diagnosis.report);
     for check in diagnosis.report["checks"].as_array().unwrap() {
@@ -123,7 +117,7 @@ async fn a_healthy_account_is_all_ok_and_nothing_is_written() {
 async fn nothing_of_a_person_is_in_what_the_doctor_says() {
     let database = TestDatabase::migrated().await;
     let setup = busy().await;
-    let mut environment = environment(&setup, &database).await;
+    let mut environment = setup.environment_on(&database).await;
     assert_eq!(Program::run(&["sync"], &environment).await.code(), 0);
     environment.insert("SMARTASSIST_ETL__LOG__LEVEL".to_owned(), "trace".to_owned());
     let ended = Program::run(&["doctor"], &environment).await;

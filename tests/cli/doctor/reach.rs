@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 use jsonwebtoken::{EncodingKey, Header};
 use serde_json::json;
 
-use super::{Diagnosis, busy, environment};
+use super::{Diagnosis, busy};
 use crate::support::tls::{Authority, Flaw, terminate};
 use crate::support::{Program, Setup, TestDatabase, port, real_now};
 
@@ -15,7 +15,7 @@ const BASE_URL: &str = "SMARTASSIST_ETL__ACCOUNTS__MAIN__BASE_URL";
 /// What is said of this account where it is reached by another `base_url`.
 async fn by(base_url: &str, setup: &Setup, more: &[(&str, &str)]) -> Diagnosis {
     let database = TestDatabase::migrated().await;
-    let mut environment = environment(setup, &database).await;
+    let mut environment = setup.environment_on(&database).await;
     for (name, value) in [(BASE_URL, base_url)].iter().chain(more) {
         environment.insert((*name).to_owned(), (*value).to_owned());
     }
@@ -108,7 +108,7 @@ async fn with_token_for(life: TimeDelta) -> Diagnosis {
     let token = jsonwebtoken::encode(&Header::default(), &claims, &key).unwrap();
     setup.simulator.world().credentials.static_token = Some(token.clone());
     let database = TestDatabase::migrated().await;
-    let mut environment: HashMap<String, String> = environment(&setup, &database).await;
+    let mut environment: HashMap<String, String> = setup.environment_on(&database).await;
     environment.retain(|name, _| !name.contains("__CLIENT_"));
     environment.insert("SMARTASSIST_ETL__ACCOUNTS__MAIN__TOKEN".to_owned(), token);
     Diagnosis::of(&environment).await
@@ -128,7 +128,7 @@ async fn a_refused_sign_in_is_exit_code_3_and_names_what_to_check() {
     let database = TestDatabase::migrated().await;
     let mut setup = busy().await;
     setup.set("client_secret", "wrong-secret-0123456789abcdef-wrong");
-    let ended = Program::run(&["doctor"], &environment(&setup, &database).await).await;
+    let ended = Program::run(&["doctor"], &setup.environment_on(&database).await).await;
     assert_eq!(ended.code(), 3);
     let line = "failed   main: sign-in: the API refused us (status 401 Unauthorized)\n";
     assert!(ended.stdout.contains(line), "{}", ended.stdout);

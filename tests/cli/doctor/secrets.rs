@@ -1,6 +1,6 @@
 //! Secrets as editors and shells leave them.
 
-use super::{Diagnosis, busy, environment};
+use super::{Diagnosis, busy};
 use crate::support::{Program, TestDatabase};
 
 const KEY: &str = "SMARTASSIST_ETL__ACCOUNTS__MAIN__CLIENT_SECRET";
@@ -9,7 +9,7 @@ const KEY: &str = "SMARTASSIST_ETL__ACCOUNTS__MAIN__CLIENT_SECRET";
 async fn a_secret_with_something_around_it_signs_in_and_is_told() {
     let database = TestDatabase::migrated().await;
     let setup = busy().await;
-    let environment = environment(&setup, &database).await;
+    let environment = setup.environment_on(&database).await;
     assert!(!Diagnosis::of(&environment).await.has("secrets"));
 
     let mut in_variable = environment.clone();
@@ -31,7 +31,7 @@ async fn a_secret_with_something_around_it_signs_in_and_is_told() {
 async fn a_daemon_with_a_placeholder_for_a_secret_does_not_start() {
     let database = TestDatabase::empty().await;
     let setup = busy().await;
-    let mut environment = environment(&setup, &database).await;
+    let mut environment = setup.environment_on(&database).await;
     let token = "REPLACE-ME-WITH-AT-LEAST-16-CHARACTERS";
     environment.insert("SMARTASSIST_ETL__HTTP__TOKEN".to_owned(), token.to_owned());
     let ended = Program::run(&["run"], &environment).await;

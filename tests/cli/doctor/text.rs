@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::Read;
 use std::process::{Command, Stdio};
 
-use super::{busy, environment};
+use super::busy;
 use crate::support::{Program, TestDatabase};
 
 /// What it prints on a terminal.
@@ -35,7 +35,7 @@ async fn the_doctor_report_fits_80_columns_and_shows_severities() {
     let database = TestDatabase::untouched().await;
     let mut setup = busy().await;
     setup.set("client_secret", "wrong-secret-0123456789abcdef-wrong");
-    let ended = Program::run(&["doctor"], &environment(&setup, &database).await).await;
+    let ended = Program::run(&["doctor"], &setup.environment_on(&database).await).await;
     for line in ended.stdout.lines() {
         assert!(line.chars().count() <= 80, "{line}");
     }
@@ -64,7 +64,7 @@ async fn the_doctor_report_fits_80_columns_and_shows_severities() {
 async fn there_are_colours_on_a_terminal_unless_somebody_wants_none() {
     let database = TestDatabase::migrated().await;
     let setup = busy().await;
-    let mut environment = environment(&setup, &database).await;
+    let mut environment = setup.environment_on(&database).await;
     environment.insert("TERM".to_owned(), "xterm".to_owned());
     let coloured = on_a_terminal(environment.clone()).await;
     assert!(coloured.contains("\u{1b}[32mok"), "{coloured}");
