@@ -13,7 +13,8 @@ demo: ## watch it work: a simulated contact centre, the daemon, a private Postgr
 	@scripts/with-toolchain.sh scripts/demo.sh
 
 # What only the tests need is installed for them alone.
-test test-faults test-bi soak deploy-check: export SETUP_FOR = test
+test-faults test-bi soak deploy-check: export SETUP_FOR = test
+test: export SETUP_FOR = $(if $(POSTGRESQL),test-matrix,test)
 test-matrix: export SETUP_FOR = test-matrix
 
 # Tests wait more than they compute: more of them at a time than there are processors.
@@ -22,8 +23,8 @@ test test-faults test-matrix: export RUST_TEST_THREADS ?= 8
 # What takes long: kills, storms, replicas, servers that come and go, browsers.
 FAULTS := faults:: cli::private_postgres:: daemon::backfill:: observe::browser:: observe::prometheus::
 
-test: ## the tests of every day, on a private PostgreSQL
-	$(CARGO) test --workspace --locked -- $(addprefix --skip ,$(FAULTS))
+test: ## the tests of every day, on a private PostgreSQL (POSTGRESQL=18: on this version, not the installed one)
+	scripts/with-toolchain.sh $(if $(POSTGRESQL),scripts/with-postgresql.sh $(POSTGRESQL)) cargo test --workspace --locked -- $(addprefix --skip ,$(FAULTS))
 
 test-matrix: ## the integration tests of every day on PostgreSQL 14 to 18 (POSTGRESQL_VERSIONS="14 18": on these; TESTS="load:: reports::": these)
 	@scripts/with-toolchain.sh scripts/matrix.sh $(or $(TESTS),$(addprefix --skip ,$(FAULTS)))

@@ -29,7 +29,7 @@ pub(super) const SELECTED_FIELDS: [&str; 6] = [
     "snoozeinfo",
 ];
 
-const SENT_BY_OTHER_KEYS: [(&str, &str); 8] = [
+const SENT_BY_OTHER_KEYS: [(&str, &str); 10] = [
     ("startDate", "windows say what is read, from start_from on"),
     ("endDate", "windows say what is read, from start_from on"),
     ("timeZoneOffset", "set time_zone_offset"),
@@ -38,6 +38,8 @@ const SENT_BY_OTHER_KEYS: [(&str, &str); 8] = [
     ("queues", "set queues"),
     ("bots", "set bots"),
     ("direction", "set direction"),
+    ("offset", "the URL has it"),
+    ("limit", "the URL has it"),
 ];
 
 settings! {

@@ -269,6 +269,8 @@ fn extra_body_must_not_name_what_other_keys_send() {
         "queues",
         "bots",
         "direction",
+        "offset",
+        "limit",
     ] {
         let found = problems(read(&format!("{ACCOUNT}extra_body = {{ {name} = \"x\" }}"), &[]));
         assert!(
