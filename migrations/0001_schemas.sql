@@ -21,4 +21,4 @@ comment on schema smartassist is
 comment on schema smartassist_sync is
     'The ledger of the daemon that loads the schema smartassist: what was fetched, when, and what is still missing. Written by the daemon alone. Its tables may change in any version.';
 comment on schema smartassist_bi is
-    'Views for BI tools, for the role smartassist_bi_reader. They leave out interactions that the API no longer returns, and hold no name, number or address of a customer: contact_key tells customers apart.';
+    'Views for BI tools, for the role smartassist_bi_reader. They leave out interactions that the API no longer returns, and have no column for a name, number or address of a customer: contact_key tells customers apart. Names that your team gives (of queues, intents, campaigns, dispositions) are as sent.';

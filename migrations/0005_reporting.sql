@@ -27,7 +27,7 @@ create table smartassist.reporting (
 
 comment on table smartassist.reporting is
     'What reports on each account are made with, from reporting.* of the configuration. The loader writes it; a change here is undone at its next start.';
-comment on column smartassist.reporting.account_id is 'The SmartAssist account. The key.';
+comment on column smartassist.reporting.account_id is 'The SmartAssist account.';
 comment on column smartassist.reporting.time_zone is 'IANA name of the time zone of local times and dates. A change makes all facts anew.';
 comment on column smartassist.reporting.service_level_seconds is 'Seconds from the entry into the queue within which an answer is within target.';
 comment on column smartassist.reporting.service_level_seconds_by_channel is 'Seconds within which an answer is within target of channels that have their own, by the name of the channel. NULL where none has.';
@@ -110,7 +110,7 @@ create index fact_queue_visits_by_time on smartassist.fact_queue_visits using br
 
 comment on table smartassist.fact_queue_visits is
     'One row per stay of an interaction in a queue. The same stay in several records of one conversation counts once, in the record that began last.';
-comment on column smartassist.fact_queue_visits.interaction_key is 'The interaction, as in smartassist.sessions. Part of the key.';
+comment on column smartassist.fact_queue_visits.interaction_key is 'The interaction, as in smartassist.sessions.';
 comment on column smartassist.fact_queue_visits.destination_index is 'The destination that the stay is, as in smartassist.destinations. Part of the key.';
 comment on column smartassist.fact_queue_visits.account_id is 'The SmartAssist account.';
 comment on column smartassist.fact_queue_visits.entered_quarter_local is
@@ -130,14 +130,14 @@ comment on column smartassist.fact_queue_visits.last_intent_name is
 comment on column smartassist.fact_queue_visits.visit_number is 'Which of the interaction''s stays in queues it is, from 1.';
 comment on column smartassist.fact_queue_visits.queue_key is 'The queue, as in smartassist_bi.queues.';
 comment on column smartassist.fact_queue_visits.previous_queue_key is 'The queue of the interaction''s stay before. NULL for the first one.';
-comment on column smartassist.fact_queue_visits.next_queue_key is 'The queue of the interaction''s next stay. NULL for the last one.';
+comment on column smartassist.fact_queue_visits.next_queue_key is 'The queue of the interaction''s next stay, which may be the same one again. NULL for the last one.';
 comment on column smartassist.fact_queue_visits.outcome is
-    'How the stay ended: answered (by an agent of the queue, or one who was given it directly from there), flowed_out (unanswered, into another queue), transferred_unanswered (to an agent who did not answer), waiting (the session is open), voicemail, callback_open (a callback was asked for and no agent came), abandoned (a status says so, or the customer hung up), terminated (a status says so, or the system or the bot hung up) or other. Derived.';
+    'How the stay ended: answered (by an agent of the queue, or one who was given it directly from there), flowed_out (unanswered, and entered a queue again), transferred_unanswered (to an agent who did not answer), waiting (the session is open), voicemail, callback_open (a callback was asked for and no agent came), abandoned (a status says so, or the customer hung up), terminated (a status says so, or the system or the bot hung up) or other. Derived.';
 comment on column smartassist.fact_queue_visits.answered_at is 'Instant at which the answering agent accepted. NULL where nobody answered or the API gives none. API: acceptedTime.';
 comment on column smartassist.fact_queue_visits.left_at is
-    'Instant at which the wait ended: the answer, else the entry into the next queue or the offer to an agent, else the end of the session. NULL while waiting. Derived.';
+    'Instant at which the wait ended: the answer, else the entry into the next queue or the offer to an agent, else the end of the session; of callback_open the instant at which the callback was asked for. NULL while waiting. Derived.';
 comment on column smartassist.fact_queue_visits.wait_seconds is
-    'Seconds from the entry to the answer, or where nobody answered to the end of the wait. NULL while waiting, where a stamp is missing, or the end is before the entry. Derived.';
+    'Seconds from the entry to the answer, or where nobody answered to left_at, rounded up: 20.4 are not within 20. NULL while waiting, where a stamp is missing, or the end is before the entry. Derived.';
 comment on column smartassist.fact_queue_visits.agent_key is 'The agent who answered, as in smartassist_bi.agents. NULL where nobody did. Personal data.';
 comment on column smartassist.fact_queue_visits.transferred_out is '1 where an agent answered and another destination followed, else 0. Sum it. Derived.';
 comment on column smartassist.fact_queue_visits.callback_opted is '1 where the customer asked to be called back, else 0. Sum it. API: destinations[].CallbackOpted.';
@@ -145,7 +145,7 @@ comment on column smartassist.fact_queue_visits.callback_connected is '1 where a
 comment on column smartassist.fact_queue_visits.callback_asked_seconds is
     'Seconds from the entry to asking to be called back. NULL where a stamp is missing, or they are the wrong way round. Derived.';
 comment on column smartassist.fact_queue_visits.callback_seconds is
-    'Seconds from asking to be called back to accepting the call. NULL where a stamp is missing, or they are the wrong way round. Derived.';
+    'Seconds from asking to be called back to the customer''s acceptance of the call, whether or not an agent was connected. NULL where a stamp is missing, or they are the wrong way round. Derived.';
 comment on index smartassist.fact_queue_visits_by_time is 'Serves: stays in queues of a period.';
 
 create table smartassist.fact_agent_offers (
@@ -189,6 +189,7 @@ create index fact_agent_offers_by_time on smartassist.fact_agent_offers using br
 
 comment on table smartassist.fact_agent_offers is
     'One row per offer of an interaction to an agent, answered or not. An agent who was offered the same one twice has two. Contains personal data of agents.';
+comment on column smartassist.fact_agent_offers.destination_index is 'The destination of the offer, as in smartassist.destinations. Part of the key.';
 comment on column smartassist.fact_agent_offers.segment_index is 'The agent segment, as in smartassist.agent_segments. Part of the key.';
 comment on column smartassist.fact_agent_offers.assigned_quarter_local is
     'Local quarter of an hour of the offer (of the acceptance, entry into the queue or start of the session, where the API gives no earlier one of these). Group and filter by it, and do not convert it.';
@@ -206,7 +207,7 @@ comment on column smartassist.fact_agent_offers.queue_key is 'The queue from whi
 comment on column smartassist.fact_agent_offers.visit_queue_key is 'The queue of the stay that it belongs to: its own, or the one before a direct transfer. NULL where there was none.';
 comment on column smartassist.fact_agent_offers.agent_key is 'The agent, as in smartassist_bi.agents. Personal data.';
 comment on column smartassist.fact_agent_offers.outcome is
-    'What came of the offer: answered, missed (the agent ignored it), taken_away (another event, such as Supervisor Reassigned) or ringing (not answered yet, and the session is open). Derived.';
+    'What came of the offer: answered, missed (the event is Ignored, or the session ended without one), taken_away (any other event, such as Supervisor Reassigned; non_response_event tells which) or ringing (not answered yet, and the session is open). Derived.';
 comment on column smartassist.fact_agent_offers.non_response_event is 'Why the agent did not answer, as sent; the list is open. API: nonResponseEvent.';
 comment on column smartassist.fact_agent_offers.transferred_out is '1 where the agent answered and another destination followed, else 0. Sum it. Derived.';
 comment on column smartassist.fact_agent_offers.consultations is 'Number of consultations that the agent made. Sum it. Derived.';
@@ -284,16 +285,16 @@ comment on column smartassist.fact_interactions.session_ended_at is 'Instant at 
 comment on column smartassist.fact_interactions.contact_ended_at is
     'The latest of the end of the session and the ends of its agents'' work: a session can end before its last agent does. NULL while the session is open. Derived.';
 comment on column smartassist.fact_interactions.outcome is
-    'How it ended: contained_resolved (the bot alone, and resolved as it says), contained_other (the bot alone), answered, abandoned_with_agent (answered, and a status says abandoned), voicemail, callback_open, abandoned, terminated, other (as for stays in queues) or open (the session has no end). Derived.';
+    'How it ended: contained_resolved (the bot alone, and resolved as it says), contained_other (the bot alone), answered, abandoned_with_agent (answered, and a status says abandoned), voicemail, callback_open, abandoned, terminated, other (all six as for stays in queues, but of the interaction: one that any agent answered is answered) or open (the session has no end). Derived.';
 comment on column smartassist.fact_interactions.conversations is
-    '1 in the record of its conversation that began last, and 0 in earlier ones: their sum is the number of conversations (a session without one counts as one). Derived.';
+    '1 in the record of its conversation that began last (of those that came to a queue or an agent, if any did), and 0 in the others: their sum is the number of conversations (a session without one counts as one). Where it is 0, seconds and scores are NULL: the other record has them. Derived.';
 comment on column smartassist.fact_interactions.contact_key is
     'Tells customers apart, to count repeated contacts: a keyed hash of the customer''s identifier, the same for the same one, that says nothing of it. NULL where the API gives none. Derived from userId.';
 comment on column smartassist.fact_interactions.skill_names is 'Names of the skills asked for, in order of the alphabet, joined by commas. NULL where there are none. Derived from skills.';
 comment on column smartassist.fact_interactions.reason is
     'Reason for the status: a word that the vendor is known to send, or one of the interaction''s dispositions. "(withheld)" for all else, which may be free text. API: reason or Reason.';
 comment on column smartassist.fact_interactions.dispositions is
-    'Dispositions that were assigned to the conversation, in the order sent; empty where there are none. "(withheld)" where one holds what looks like an e-mail address or a phone number. API: dispositions.';
+    'Dispositions that were assigned to the conversation, in the order sent; those of another of its records where the record that counts has none; empty where there are none. "(withheld)" where one holds what looks like an e-mail address or a phone number. API: dispositions.';
 comment on column smartassist.fact_interactions.tags is
     'Last value of each tag of the session that reporting.shown_tags names, by its name; "(withheld)" for all others together, and where a value looks like an e-mail address or a phone number. NULL where there are none. Derived from sessionleveltags.';
 comment on column smartassist.fact_interactions.first_queue_key is 'The first queue, as in smartassist_bi.queues. NULL where it never was in one.';
@@ -311,15 +312,15 @@ comment on column smartassist.fact_interactions.callback_opted is 'Whether the c
 comment on column smartassist.fact_interactions.queue_wait_seconds is
     'Seconds from entering the first queue to the first acceptance by an answering agent at or after that instant, in whatever queue or direct transfer it came. Includes waiting for a callback. NULL if it was never queued, never accepted, or a stamp is missing. Derived.';
 comment on column smartassist.fact_interactions.interaction_seconds is
-    'Seconds that answering agents spent on it, added up; agents who worked at the same time count twice. NULL where one of them has none or one that cannot be read: a sum is never smaller than the truth. API: interactionDuration.';
+    'Seconds that answering agents spent on the conversation, in whatever record, added up; agents who worked at the same time count twice. NULL where one of them has none or one that cannot be read: a sum is never smaller than the truth. API: interactionDuration.';
 comment on column smartassist.fact_interactions.hold_seconds is
     'Seconds on hold, added up. NULL where no answering agent has any, or one has a value that cannot be read. API: holdDuration.';
 comment on column smartassist.fact_interactions.after_call_work_seconds is
     'Seconds of after-call work of answering agents, added up; an agent without any counts as 0. NULL where no agent has any, or one has a value that cannot be read. API: afterCallWorkDuration.';
 comment on column smartassist.fact_interactions.handle_seconds is
     'interaction_seconds plus after_call_work_seconds, where absent after-call work counts as 0. NULL where interaction_seconds is NULL, or after-call work cannot be read. Derived.';
-comment on column smartassist.fact_interactions.csat_score is 'Customer satisfaction score; its scale is not part of the record. API: csatScore.';
-comment on column smartassist.fact_interactions.nps_score is 'Net promoter score, documented as 0 to 10. API: npsScore.';
+comment on column smartassist.fact_interactions.csat_score is 'Customer satisfaction score of the conversation; its scale is not part of the record. API: csatScore.';
+comment on column smartassist.fact_interactions.nps_score is 'Net promoter score of the conversation, documented as 0 to 10. API: npsScore.';
 comment on column smartassist.fact_interactions.like_dislike_score is 'Documented as 1 for like and 0 for dislike. API: likeDislikeScore.';
 comment on column smartassist.fact_interactions.next_at is
     'Instant at which the same customer''s next contact started, on any channel. NULL where there is none yet, and where this is no contact: a conversation that came to a queue or an agent, of a customer whom the API tells apart. Derived.';
@@ -335,7 +336,7 @@ alter table smartassist.fact_queue_visits alter column agent_key set statistics 
 alter table smartassist.fact_agent_offers alter column agent_key set statistics 0;
 alter table smartassist.fact_interactions alter column tags set statistics 0, alter column first_agent_key set statistics 0, alter column last_agent_key set statistics 0;
 
--- What BI tools read. No view here holds a name, number, address, note or word of a customer, and none an array: BI tools write lower(column)
+-- What BI tools read. No view here has a column for a customer's name, number, address, note or word, and none an array: BI tools write lower(column)
 -- around every column of a filter, which PostgreSQL does not know for arrays. In place of a customer's identifier, which may be an address, is
 -- a keyed hash, by which contacts of one customer can be counted, and which nobody can try numbers on who cannot read the key. Free text in
 -- which an address or a number may stand is withheld where it looks as if it did.
@@ -574,7 +575,7 @@ left join smartassist.agents as first on first.account_id = f.account_id and fir
 left join smartassist.agents as last on last.account_id = f.account_id and last.agent_key = f.last_agent_key;
 
 comment on view smartassist_bi.interactions is
-    'One row per interaction that the API still returns, but for the shadows that the agent''s assistant leaves beside a conversation. Several records of one conversation are several rows: sum(conversations) counts it once. Contains agents'' names, and of customers a keyed hash.';
+    'One row per interaction that the API still returns, but for the shadows that the agent''s assistant leaves beside a conversation. Several records of one conversation are several rows: sum(conversations) counts it once, and seconds and scores stand in that row alone. Contains agents'' names, and of customers a keyed hash.';
 comment on column smartassist_bi.interactions.session_seconds is 'Seconds from the start to the end of the session; NULL without an end, or where the end is before the start. Derived.';
 comment on column smartassist_bi.interactions.contact_seconds is 'Seconds from the start of the session to the end of the contact; NULL while the session is open. Derived.';
 comment on column smartassist_bi.interactions.dispositions is
@@ -694,6 +695,8 @@ where missing_since is not null;
 
 comment on view smartassist_bi.removed_interactions is
     'Interactions that the API no longer returns, which have left all other views: for extracts that add to what they have. What was erased or has become too old is not listed: it is gone.';
+
+comment on column smartassist_bi.removed_interactions.missing_since is 'Instant from which the API no longer returned it.';
 
 create view smartassist_bi.calendar as
 select
@@ -838,7 +841,7 @@ left join smartassist.queues as q on q.account_id = counted.account_id and q.que
 group by counted.quarter_local, counted.date, counted.quarter, counted.account_id, counted.queue_key, coalesce(q.queue_label, counted.queue_key), counted.channel, counted.direction;
 
 comment on view smartassist_bi.queue_metrics_by_quarter is
-    'What the vendor''s report Queue Metrics Interval and its Contact Volume API count, by local quarter of an hour, queue, channel and direction. Every column can be summed over any of these; divide sums. Stays count where the queue was entered, handling where the agent accepted.';
+    'What the vendor''s report Queue Metrics Interval and its Contact Volume API count, by local quarter of an hour, queue, channel and direction. Every column but max_answer_seconds can be summed over any of these; divide sums. Stays count where the queue was entered, handling where the agent accepted.';
 comment on column smartassist_bi.queue_metrics_by_quarter.quarter_local is 'Local quarter of an hour. Group and filter by it, and do not convert it.';
 comment on column smartassist_bi.queue_metrics_by_quarter.date is 'Its local date.';
 comment on column smartassist_bi.queue_metrics_by_quarter.quarter is 'The same quarter of an hour as an instant: it tells the two apart that have one local name when clocks are set back.';
@@ -850,7 +853,7 @@ comment on column smartassist_bi.queue_metrics_by_quarter.abandoned is 'Stays th
 comment on column smartassist_bi.queue_metrics_by_quarter.abandoned_short is 'Those ended within reporting.short_abandon_seconds.';
 comment on column smartassist_bi.queue_metrics_by_quarter.abandoned_within is 'Those ended within reporting.service_level_seconds (or those of their channel).';
 comment on column smartassist_bi.queue_metrics_by_quarter.abandoned_beyond is 'Those ended later, or after an unknown time.';
-comment on column smartassist_bi.queue_metrics_by_quarter.flowed_out is 'Stays that ended unanswered in another queue.';
+comment on column smartassist_bi.queue_metrics_by_quarter.flowed_out is 'Stays that ended unanswered, and the next stay in a queue began.';
 comment on column smartassist_bi.queue_metrics_by_quarter.voicemail is 'Stays that ended in a voicemail.';
 comment on column smartassist_bi.queue_metrics_by_quarter.terminated is 'Stays that the system ended.';
 comment on column smartassist_bi.queue_metrics_by_quarter.callback_opted is 'Stays in which a callback was asked for.';
@@ -957,8 +960,8 @@ comment on view smartassist_bi.agent_metrics_by_day is
 comment on column smartassist_bi.agent_metrics_by_day.date is 'The local day.';
 comment on column smartassist_bi.agent_metrics_by_day.offered is 'Offers to the agent.';
 comment on column smartassist_bi.agent_metrics_by_day.answered is 'Those that the agent answered.';
-comment on column smartassist_bi.agent_metrics_by_day.missed is 'Those that the agent ignored.';
-comment on column smartassist_bi.agent_metrics_by_day.taken_away is 'Those that were taken away before an answer.';
+comment on column smartassist_bi.agent_metrics_by_day.missed is 'Those that the agent ignored, or that the end of the session ended.';
+comment on column smartassist_bi.agent_metrics_by_day.taken_away is 'Those that another event ended.';
 comment on column smartassist_bi.agent_metrics_by_day.transferred_out is 'Answered offers that another destination followed.';
 comment on column smartassist_bi.agent_metrics_by_day.pickup_seconds is 'Seconds from offers to acceptances.';
 comment on column smartassist_bi.agent_metrics_by_day.picked_up is 'Offers whose pickup_seconds are known.';

@@ -1,5 +1,5 @@
 -- Roles for people and tools that read: grant one to each login (`grant smartassist_bi_reader to metabase`). smartassist_reader sees the data and
--- the views, smartassist_bi_reader the views alone, which hold no name, number or address of a customer. Neither sees the ledger.
+-- the views, smartassist_bi_reader the views alone, which have no column for a name, number or address of a customer. Neither sees the ledger.
 --
 -- Roles belong to the whole cluster. Another database of it may have made one already, or be making it in this very moment: then creating it
 -- waits for that other transaction and ends in a unique violation, which is as good as success. A migrating user who may not create roles
@@ -19,7 +19,7 @@ begin
             ),
             (
                 'smartassist_bi_reader', 'smartassist_bi',
-                'May read the views of schema smartassist_bi, which hold no name, number or address of a customer, and nothing else. Made by smartassist-etl; grant it to the logins of BI tools.'
+                'May read the views of schema smartassist_bi, which have no column for a name, number or address of a customer, and nothing else. Made by smartassist-etl; grant it to the logins of BI tools.'
             )
     loop
         -- The last holds for what the same user creates later.

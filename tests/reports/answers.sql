@@ -72,8 +72,8 @@ group by 1, 2, 3 order by 1, 2, 3
 
 -- Q13
 select d.name, count(*), count(*) filter (where d.name = i.first and d.place = i.first_place)
-from (select i.*, s.dispositions as given, (array_remove(s.dispositions, null))[1] as first, array_position(s.dispositions, (array_remove(s.dispositions, null))[1]) as first_place
-      from independent.interactions as i join smartassist.sessions as s using (interaction_key)) as i, unnest(i.given) with ordinality as d (name, place)
+from (select i.*, (array_remove(i.dispositions, null))[1] as first, array_position(i.dispositions, (array_remove(i.dispositions, null))[1]) as first_place
+      from independent.interactions as i) as i, unnest(i.dispositions) with ordinality as d (name, place)
 where i.started_on >= current_date - 30 and d.name is not null and i.conversations = 1 group by 1 order by 2 desc, 1
 
 -- Q14
@@ -95,7 +95,7 @@ group by 1 order by 1
 -- Q17
 select extract(isodow from local)::integer, extract(hour from local)::integer, count(distinct coalesce(conversation_id, interaction_key::text))
 from (select *, session_started_at at time zone (select time_zone from smartassist.reporting) as local from independent.interactions where conversations = 1) as i
-where local::date >= current_date - 30 group by 1, 2 order by 1, 2
+where local::date >= current_date - 28 and local::date < current_date group by 1, 2 order by 1, 2
 
 -- Q18
 select 'main', timestamptz '2025-12-31Z', timestamptz '2025-12-31Z', null::timestamptz, 0::bigint, 0::bigint, (select count(*) from smartassist.sessions where session_ended_at is null and missing_since is null and not is_shadow)
@@ -108,9 +108,7 @@ from generate_series(date_trunc('month', current_date) - interval '12 months', c
 left join independent.visits as v on date_trunc('month', v.entered_on) = month and v.entered_on < current_date group by 1 order by 1
 
 -- Q20
-select case when value ~ '\+49' then '(withheld)' else value end, count(*), count(*) filter (where outcome = 'answered')
-from independent.interactions as i
-join smartassist.tags as t using (interaction_key)
-where t.tag_scope = 'session' and t.name = 'topic' and i.started_on >= current_date - 30
-    and i.conversations = 1 and t.tag_index = (select max(l.tag_index) from smartassist.tags as l where l.interaction_key = t.interaction_key and l.tag_scope = 'session' and l.name = 'topic')
+select tags ->> 'topic', count(*), count(*) filter (where outcome = 'answered')
+from independent.interactions
+where started_on >= current_date - 30 and conversations = 1 and tags ? 'topic'
 group by 1 order by 1

@@ -29,7 +29,8 @@ create function pg_temp.key(n bigint, part text default '') returns uuid languag
     select smartassist.interaction_key('acct', 'c-' || n, 's-' || n || part)
 $$;
 
--- A bot's session has no conversation; some conversations have a second record that began later and holds all that was, and more.
+-- A bot's session has no conversation; some conversations have a second record that began later and holds all that was, and more; some of these
+-- lack the scores, dispositions or tags of the first, or have another agent.
 insert into smartassist.sessions (
     interaction_key, account_id, session_id, conversation_id, channel, direction, is_voicemail, session_started_at, session_ended_at, user_id,
     smart_status, final_status, reason, disconnecting_event, dispositions, csat_score, nps_score, skills, last_intent_name, content_hash,
@@ -47,8 +48,8 @@ select
     case when fate = 'bot' and n % 2 = 0 then 'BotResolved' when fate = 'short' then 'USER ABANDONED' else 'CLOSED' end,
     case when fate = 'terminated' and n % 2 = 0 then 'DROP-OFF' end,
     (array['Agent Hangup', 'User Hangup', 'System Hangup', null])[1 + n % 4],
-    case when n % 3 = 0 then '{}'::text[] when n % 3 = 1 then array['Resolved'] when n % 6 = 2 then array['Billing', null, 'Follow up'] else array[null, 'Billing', 'Follow up'] end,
-    case when dice < 0.2 then 1 + n % 5 end, case when dice > 0.85 then n % 11 end,
+    case when n % 3 = 0 or part = 'b' and n % 4 = 0 then '{}'::text[] when n % 3 = 1 then array['Resolved'] when n % 6 = 2 then array['Billing', null, 'Follow up'] else array[null, 'Billing', 'Follow up'] end,
+    case when dice < 0.4 and (part = '' or n % 2 = 0) then 1 + n % 5 end, case when dice > 0.7 and (part = '' or n % 4 > 0) then n % 11 end,
     case when n % 4 = 0 then '[{"id": "1", "name": "English"}, {"id": "2", "name": "Billing"}]'::jsonb end,
     (array['billing', 'order', null])[1 + n % 3], sha256(int8send(n)), at, at, case when fate = 'missing' then at + interval '1 day' end, fate = 'shadow'
 from made
@@ -56,7 +57,7 @@ cross join lateral (values (''), ('b')) as record (part)
 where part = '' or fate = 'twice';
 
 create temporary view record as
-select made.*, s.interaction_key from made
+select made.*, s.interaction_key, s.session_id like '%b' as is_second from made
 join smartassist.sessions as s on s.session_id in ('s-' || n, 's-' || n || 'b') and s.conversation_id is not null;
 
 -- The fifth queue has no name and the fourth no identifier; two agents are both called Kim, one has no identifier, one nothing at all.
@@ -70,7 +71,7 @@ $$;
 insert into smartassist.destinations (interaction_key, destination_index, destination_type, queue_id, queue_name, entered_at, callback_opted, callback_opted_at, callback_accepted_at)
 select interaction_key, 0, case when queue <> 5 then 'QueueEntry' end, pg_temp.queue_id(queue), pg_temp.queue_name(queue),
     case when n % 50 > 0 then at + interval '5 seconds' end, fate in ('callback', 'called back'),
-    case when fate in ('callback', 'called back') then at + interval '9 seconds' end, case when fate = 'called back' then at + interval '40 minutes' end
+    case when fate in ('callback', 'called back') then at + interval '8.4 seconds' end, case when fate = 'called back' then at + interval '40 minutes' end
 from record where fate <> 'direct'
 union all
 select interaction_key, 1, case when fate = 'flows' then 'QueueEntry' else 'AgentSegment' end,
@@ -84,7 +85,7 @@ insert into smartassist.agent_segments (
 )
 select
     interaction_key, destination_index, segment_index, response, pg_temp.agent_id(1 + (agent + turn) % 9), pg_temp.agent_name(1 + (agent + turn) % 9),
-    at + make_interval(secs => 5 + wait + turn * 60), case when is_accepted and n % 37 > 0 then at + make_interval(secs => 8 + wait + turn * 60 + case when fate = 'called back' then 2500 else 0 end) end,
+    at + make_interval(secs => 5 + wait + turn * 60 + case when is_second and n % 3 = 0 then 600 else 0 end), case when is_accepted and n % 37 > 0 then at + make_interval(secs => 8 + wait + turn * 60 + case when fate = 'called back' then 2500 else 0 end) end,
     case when is_accepted then at + make_interval(secs => 20 + wait + turn * 60) end, case when is_accepted then 12 end,
     case when is_accepted then at + make_interval(secs => 8 + wait + turn * 60 + talk) end, case when is_accepted and n % 40 > 0 then talk end,
     case when n % 3 = 0 and not (n % 2 = 0 and turn = 1) then 11 end, case when is_accepted and n % 5 > 0 then acw end,
@@ -114,4 +115,4 @@ select interaction_key, case when place < 3 then 'session' else 'user' end, plac
     case when n % 20 = 0 then 'call +49 30 1234567' else 'value ' || (n + place) % 4 end
 from record
 cross join generate_series(0, 3) as place
-where n % 2 = 0 and (place <> 1 or n % 3 = 0);
+where n % 2 = 0 and (place <> 1 or n % 3 = 0) and not (is_second and n % 8 = 0);

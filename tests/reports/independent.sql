@@ -57,7 +57,7 @@ returns bigint
 language sql
 immutable
 parallel safe
-return case when to_at >= from_at then extract(epoch from to_at - from_at)::bigint end;
+return case when to_at >= from_at then ceil(extract(epoch from to_at - from_at))::bigint end;
 
 create function independent.quarter_of(at timestamp)
 returns timestamp
@@ -430,6 +430,43 @@ select interaction_key, row_number() over (
 from (select *, count(*) over (partition by account_id, conversation_id) as records from smartassist.sessions where conversation_id is not null) as counted
 where records between 2 and 20 and missing_since is null and not is_shadow;
 
+-- A score is of the first record that has it.
+create table independent.scored as
+select distinct on (i.account_id, i.conversation_id, score.kind) i.account_id, i.conversation_id, score.kind, score.value, s.place
+from independent.interactions as i
+join independent.siblings as s using (interaction_key)
+cross join lateral (values ('csat', i.csat_score), ('nps', i.nps_score), ('like', i.like_dislike_score)) as score (kind, value)
+where score.value is not null
+order by i.account_id, i.conversation_id, score.kind, s.place;
+create function independent.scored(conversation text, kind text) returns integer language sql as $$
+    select value from independent.scored where conversation_id = $1 and scored.kind = $2
+$$;
+-- The offer of that record, or the same one in the record where it counts.
+create table independent.scored_offers as
+select o.conversation_id, o.agent_key, o.assigned_at, o.interaction_key, o.destination_index, o.segment_index, g.kind, g.value
+from independent.offers as o
+join independent.siblings as s using (interaction_key)
+join independent.scored as g on (g.conversation_id, g.place) = (o.conversation_id, s.place)
+where g.kind = 'csat' and o.csat_score is not null or g.kind = 'nps' and o.nps_score is not null;
+create function independent.is_same(scored independent.scored_offers, offer independent.offers) returns boolean language sql as $$
+    select scored.conversation_id = offer.conversation_id and (
+        (scored.interaction_key, scored.destination_index, scored.segment_index) = (offer.interaction_key, offer.destination_index, offer.segment_index)
+        or (scored.agent_key, scored.assigned_at) = (offer.agent_key, offer.assigned_at)
+    )
+$$;
+update independent.offers set csat_score = null, nps_score = null where interaction_key in (select interaction_key from independent.siblings);
+update independent.interactions as i
+set csat_score = independent.scored(conversation_id, 'csat'), nps_score = independent.scored(conversation_id, 'nps'),
+    like_dislike_score = independent.scored(conversation_id, 'like'),
+    dispositions = case when array_to_string(dispositions, '') <> '' then dispositions else coalesce((
+        select other.dispositions from independent.interactions as other join independent.siblings as s using (interaction_key)
+        where other.conversation_id = i.conversation_id and array_to_string(other.dispositions, '') <> '' order by s.place limit 1
+    ), dispositions) end,
+    tags = coalesce(tags, (
+        select other.tags from independent.interactions as other join independent.siblings as s using (interaction_key)
+        where other.conversation_id = i.conversation_id and other.tags is not null order by s.place limit 1
+    ))
+where interaction_key in (select interaction_key from independent.siblings where place = 1);
 update independent.interactions
 set conversations = 0, queue_wait_seconds = null, interaction_seconds = null, hold_seconds = null, after_call_work_seconds = null, handle_seconds = null,
     csat_score = null, nps_score = null, like_dislike_score = null
@@ -440,6 +477,36 @@ where visit.interaction_key = s.interaction_key and later.interaction_key = l.in
 delete from independent.offers as offer using independent.siblings as s, independent.offers as later, independent.siblings as l
 where offer.interaction_key = s.interaction_key and later.interaction_key = l.interaction_key and l.place < s.place
     and (later.conversation_id, later.agent_key, later.assigned_at) = (offer.conversation_id, offer.agent_key, offer.assigned_at);
+
+update independent.offers as o
+set csat_score = (select value from independent.scored_offers as g where g.kind = 'csat' and independent.is_same(g, o)),
+    nps_score = (select value from independent.scored_offers as g where g.kind = 'nps' and independent.is_same(g, o))
+where interaction_key in (select interaction_key from independent.siblings);
+
+-- What the agents of the other records did besides.
+update independent.interactions as i
+set interaction_seconds = case when work.is_complete then coalesce(i.interaction_seconds, 0) + work.interaction_seconds end,
+    handle_seconds = case when work.is_handle_complete then coalesce(i.handle_seconds, 0) + work.handle_seconds end,
+    hold_seconds = case when coalesce(i.hold_seconds, work.hold_seconds) is not null then coalesce(i.hold_seconds, 0) + coalesce(work.hold_seconds, 0) end,
+    after_call_work_seconds = case
+        when coalesce(i.after_call_work_seconds, work.acw) is not null then coalesce(i.after_call_work_seconds, 0) + coalesce(work.acw, 0)
+    end
+from (
+    select
+        counting.interaction_key,
+        bool_and(o.interaction_seconds is not null) and (bool_and(mine.interaction_seconds is not null) or max(mine.answered_segment_count) = 0) as is_complete,
+        bool_and(o.handle_seconds is not null) and (bool_and(mine.handle_seconds is not null) or max(mine.answered_segment_count) = 0) as is_handle_complete,
+        sum(o.interaction_seconds) as interaction_seconds,
+        sum(o.handle_seconds) as handle_seconds,
+        sum(o.hold_seconds) as hold_seconds,
+        sum(o.after_call_work_seconds) as acw
+    from independent.siblings as counting
+    join independent.interactions as mine using (interaction_key)
+    join independent.offers as o on o.conversation_id = mine.conversation_id and o.interaction_key <> counting.interaction_key and o.outcome = 'answered'
+    where counting.place = 1
+    group by counting.interaction_key
+) as work
+where work.interaction_key = i.interaction_key;
 
 create view independent.contacts as
 select

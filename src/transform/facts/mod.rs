@@ -1,5 +1,6 @@
 //! Pure. The columns are described in the database.
 
+mod conversation;
 mod interaction;
 mod visits_and_offers;
 
@@ -11,6 +12,8 @@ use uuid::Uuid;
 
 use super::record::is;
 use super::{AgentSegment, Destination, JsonText, Response, Rows, TableRow, put};
+
+pub use conversation::count_once;
 
 const UNKNOWN: &str = "(unknown)";
 
@@ -174,21 +177,6 @@ facts! {
 }
 
 impl InteractionFact<'_> {
-    /// Another record of the same conversation counts instead.
-    pub fn count_not(&mut self) {
-        self.conversations = 0;
-        for seconds in [
-            &mut self.queue_wait_seconds,
-            &mut self.interaction_seconds,
-            &mut self.hold_seconds,
-            &mut self.after_call_work_seconds,
-            &mut self.handle_seconds,
-        ] {
-            *seconds = None;
-        }
-        (self.csat_score, self.nps_score, self.like_dislike_score) = (None, None, None);
-    }
-
     /// Customer and start, if it is a contact: a conversation that reached a queue or an agent, of a known
     /// customer.
     pub fn contact(&self) -> Option<(Uuid, Instant)> {
@@ -248,10 +236,11 @@ pub fn label(value: Option<&str>) -> String {
     label
 }
 
-/// `None` if negative.
+/// Rounded up, as 20.4 s are not within 20. `None` if negative.
 fn seconds_between(from: Option<Instant>, to: Option<Instant>) -> Option<i64> {
     let span = to? - from?;
-    (span >= TimeDelta::zero()).then(|| (span + TimeDelta::milliseconds(500)).num_seconds())
+    let is_begun = span.subsec_nanos() > 0;
+    (span >= TimeDelta::zero()).then(|| span.num_seconds() + i64::from(is_begun))
 }
 
 fn count(number: usize) -> i32 {

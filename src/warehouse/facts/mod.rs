@@ -2,8 +2,7 @@
 
 mod rebuild;
 
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
@@ -11,7 +10,7 @@ use futures_util::future::join;
 use sqlx::{AssertSqlSafe, PgConnection};
 use uuid::Uuid;
 
-use crate::transform::facts::{AgentOffer, FactBasis, Facts, InteractionFact, QueueVisit, dimension_key};
+use crate::transform::facts::{self, AgentOffer, FactBasis, Facts, InteractionFact, QueueVisit, dimension_key};
 use crate::transform::{Rows, TableRow};
 
 use super::batch::Batch;
@@ -293,7 +292,6 @@ async fn siblings(
     Ok(Siblings::default())
 }
 
-/// Counts in the last record that reached a queue or an agent, else in the last one.
 fn count_once(facts: &mut [(Uuid, Facts<'_>)], of_several: &[Uuid]) {
     let mut conversations: BTreeMap<&str, Vec<_>> = BTreeMap::new();
     for (key, facts) in facts.iter_mut().filter(|(key, _)| of_several.contains(key)) {
@@ -301,32 +299,7 @@ fn count_once(facts: &mut [(Uuid, Facts<'_>)], of_several: &[Uuid]) {
             conversations.entry(conversation).or_default().push((*key, facts));
         }
     }
-    for records in conversations.values_mut() {
-        records.sort_by_key(|(key, facts)| {
-            let interaction = &facts.interaction;
-            Reverse((
-                interaction.destination_count > 0,
-                interaction.session_started_at,
-                *key,
-            ))
-        });
-        let (mut visits, mut offers) = (HashSet::new(), HashSet::new());
-        for (place, (_, facts)) in records.iter_mut().enumerate() {
-            if place > 0 {
-                facts.interaction.count_not();
-            }
-            facts.visits.retain(|visit| {
-                visit
-                    .entered_at
-                    .is_none_or(|at| visits.insert((visit.queue_key, at)))
-            });
-            facts.offers.retain(|offer| {
-                offer
-                    .assigned_at
-                    .is_none_or(|at| offers.insert((offer.agent_key, at)))
-            });
-        }
-    }
+    conversations.into_values().for_each(facts::count_once);
 }
 
 /// Queues and agents with their last names, and labels that tell namesakes apart.
