@@ -101,7 +101,6 @@ create table smartassist_sync.leases (
     stream text collate "C" not null default 'interactions',
     holder text not null,
     token bigint not null,
-    acquired_at timestamptz not null default now(),
     expires_at timestamptz not null,
     awaited_at timestamptz,
     spent integer[] not null default '{}',
@@ -124,8 +123,6 @@ comment on column smartassist_sync.leases.holder is
     'The worker that holds the lease.';
 comment on column smartassist_sync.leases.token is
     'Fencing token: grows with every new holder, never goes back.';
-comment on column smartassist_sync.leases.acquired_at is
-    'Instant at which the present holder got the lease.';
 comment on column smartassist_sync.leases.expires_at is
     'Instant after which another worker may take the lease.';
 comment on column smartassist_sync.leases.awaited_at is
@@ -237,7 +234,6 @@ create table smartassist_sync.runs (
     stream text collate "C" not null default 'interactions',
     kind text not null,
     policy text,
-    range tstzrange,
     request_id bigint,
     status text not null default 'running',
     holder text,
@@ -272,10 +268,6 @@ create table smartassist_sync.runs (
     constraint runs_error_code_is_a_word check (error_code ~ '^[a-z_]{1,64}$'),
     constraint runs_finished_unless_running check ((status = 'running') = (finished_at is null)),
     constraint runs_kind_known check (kind in ('poll', 'refresh', 'backfill', 'sync', 'verify', 'replay')),
-    constraint runs_range_bounded check (
-        not isempty(range) and not lower_inf(range) and not upper_inf(range) and isfinite(lower(range)) and isfinite(upper(range))
-        and lower(range) < upper(range)
-    ),
     constraint runs_status_known check (status in ('running', 'succeeded', 'failed', 'skipped', 'interrupted'))
 );
 create index runs_by_account_poll_ended on smartassist_sync.runs (account_id, id desc) where kind in ('poll', 'sync') and status in ('succeeded', 'failed');
@@ -296,8 +288,6 @@ comment on column smartassist_sync.runs.kind is
     'What the run was for: poll, refresh, backfill, sync, verify or replay.';
 comment on column smartassist_sync.runs.policy is
     'The refresh policy that the run served, by its name in sync.refresh. NULL for a run that is no refresh.';
-comment on column smartassist_sync.runs.range is
-    'The stretch of time that the run was asked for, half-open. NULL for a run up to now (poll, sync).';
 comment on column smartassist_sync.runs.request_id is
     'The request that the run worked on, as in smartassist_sync.requests. NULL for a poll, a sync or a replay.';
 comment on column smartassist_sync.runs.status is
@@ -343,7 +333,7 @@ comment on column smartassist_sync.runs.left_out is
 comment on column smartassist_sync.runs.requests_left is
     'Requests that are still to come, roughly; written every few seconds while the run goes on. NULL where nothing is known of it.';
 comment on column smartassist_sync.runs.progress_at is
-    'Instant, by the database''s clock, at which the run was last seen to have finished a window. NULL where it has not finished any, or took no more than a few seconds.';
+    'Instant, by the database''s clock, at which the run was last seen to have finished a window (a comparison: to have asked for a page). NULL where it has not, or took no more than a few seconds.';
 comment on column smartassist_sync.runs.retries is
     'Requests among those that were sent that repeat one that failed.';
 comment on column smartassist_sync.runs.rate_limited is

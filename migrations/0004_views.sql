@@ -11,6 +11,7 @@ select
     tried.last_tried_at
         + least(interval '15 minutes' * 2 ^ least(tried.times_tried - 1, 7), interval '1 day') as next_try_at,
     tried.error,
+    tried.error_code,
     -- What of it lies in what is wanted, empty or not, may have been read by itself.
     not tried.range * tstzrange(account.start_from, null) <@ account.coverage as wanted
 from (
@@ -20,7 +21,8 @@ from (
         count(*) as times_tried,
         min(fetched.finished_at) as first_tried_at,
         max(fetched.finished_at) as last_tried_at,
-        (array_agg(fetched.error order by fetched.finished_at desc, fetched.id desc))[1] as error
+        (array_agg(fetched.error order by fetched.finished_at desc, fetched.id desc))[1] as error,
+        (array_agg(fetched.error_code order by fetched.finished_at desc, fetched.id desc))[1] as error_code
     from smartassist_sync.windows as fetched
     join smartassist_sync.accounts as account on account.account_id = fetched.account_id
     where
@@ -48,6 +50,8 @@ comment on column smartassist_sync.gaps.next_try_at is
     'Instant from which it is tried again: 15 minutes after the first try, twice as long after each further one, a day at most. By polls where it is wanted, else by a backfill alone.';
 comment on column smartassist_sync.gaps.error is
     'What was wrong at the last try, without personal data.';
+comment on column smartassist_sync.gaps.error_code is
+    'Its code.';
 comment on column smartassist_sync.gaps.wanted is
     'Whether it lies in what is loaded by itself, from accounts.start_from on. Only such a gap holds the watermark and troubles the account; another was found by a backfill of the past, or has become too old.';
 

@@ -274,7 +274,7 @@ pub(super) async fn confirm_missing(
         let (pool, name) = (&account.pool, account.name());
         let mut interactions = 0;
         if dry_run {
-            let count = async || Ok(bulk::withheld(pool, account.account_id()).await?);
+            let count = async || Ok(bulk::withheld(pool, account.account_id()).await?.0);
             interactions = shell.retry(count).await?;
         } else {
             let (names, clock) = ((account.account_id(), name), &account.clock);

@@ -1,4 +1,4 @@
-use chrono::{DateTime, Datelike, TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use clap::Args;
 use tracing::{info, warn};
 
@@ -92,11 +92,8 @@ impl RangeArguments {
     }
 }
 
-const FIRST_YEAR: i32 = 2000;
-
 fn instant(text: &str) -> Result<DateTime<Utc>, String> {
-    let instant = parse_instant(text).filter(|instant| instant.year() >= FIRST_YEAR);
-    instant.ok_or_else(|| "a date (2025-01-31) or RFC 3339 from 2000 on is expected".to_owned())
+    parse_instant(text).ok_or_else(|| "a date (2025-01-31) or RFC 3339 from 2000 on is expected".to_owned())
 }
 
 /// The part that can be read and is kept.

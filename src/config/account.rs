@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, NaiveDate, SubsecRound, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, SubsecRound, Utc};
 use jsonwebtoken::errors::Error;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use reqwest::Url;
@@ -51,7 +51,7 @@ settings! {
         account_id: String = id("account_id");
         credentials: Credentials = group(Credentials::read);
         /// `None`: 30 days before first start.
-        start_from: Option<DateTime<Utc>> = parsed("start_from", "a date (2025-01-31) or RFC 3339", parse_instant);
+        start_from: Option<DateTime<Utc>> = parsed("start_from", "a date (2025-01-31) or RFC 3339, from 2000 on", parse_instant);
         filters: Filters = group(Filters::read);
         /// Minutes: UTC = local + offset.
         time_zone_offset: i32 = integer("time_zone_offset", -840..=720);
@@ -385,6 +385,8 @@ fn is_of_plain_names(byte: u8) -> bool {
     matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-')
 }
 
+const FIRST_YEAR: i32 = 2000;
+
 /// Date or RFC 3339, in whole seconds.
 pub fn parse_instant(text: &str) -> Option<DateTime<Utc>> {
     let instant = DateTime::parse_from_rfc3339(text).ok();
@@ -393,4 +395,5 @@ pub fn parse_instant(text: &str) -> Option<DateTime<Utc>> {
         .filter(|instant| instant.timestamp_subsec_nanos() < 1_000_000_000)
         .map(|instant| instant.to_utc().trunc_subsecs(0))
         .or_else(|| Some(text.parse::<NaiveDate>().ok()?.and_hms_opt(0, 0, 0)?.and_utc()))
+        .filter(|instant| instant.year() >= FIRST_YEAR)
 }

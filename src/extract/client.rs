@@ -70,20 +70,11 @@ impl ApiClient {
     }
 
     pub async fn page(&self, request: &PageRequest<'_>, tally: &Tally) -> Result<Page, ApiError> {
-        self.ask(request, tally, self.account.retry.max_retries).await
-    }
-
-    /// A page that may lie past the end, where failures are usual.
-    pub async fn page_past_the_end(
-        &self,
-        request: &PageRequest<'_>,
-        tally: &Tally,
-    ) -> Result<Page, ApiError> {
-        self.ask(request, tally, RETRIES_PAST_THE_END).await
-    }
-
-    async fn ask(&self, request: &PageRequest<'_>, tally: &Tally, retries: usize) -> Result<Page, ApiError> {
         let retry = self.account.retry;
+        let retries = match request.may_be_past_the_end {
+            true => RETRIES_PAST_THE_END,
+            false => retry.max_retries,
+        };
         let mut pauses = ExponentialBuilder::default()
             .with_min_delay(retry.pause)
             .with_max_delay(LONGEST_BACKOFF)

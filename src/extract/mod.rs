@@ -43,6 +43,8 @@ pub struct PageRequest<'a> {
     pub limit: usize,
     pub narrowing: &'a Narrowing,
     pub priority: Priority,
+    /// Hardly retried.
+    pub may_be_past_the_end: bool,
 }
 
 /// Replaces the account's filters, so must lie within them.

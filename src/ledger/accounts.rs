@@ -7,10 +7,11 @@ use sqlx::{FromRow, PgExecutor, Row};
 use crate::config::AccountConfig;
 use crate::postgres::Pool;
 use crate::time::Window;
+use crate::transform::TRANSFORM_VERSION;
 
+use super::LoadError;
 use super::leases::{Lease, fenced};
 use super::runs::Preparation;
-use super::{LoadError, RULES};
 
 /// Fails if the sync state is impossible, or the ledger does not prove it.
 pub async fn check(executor: impl PgExecutor<'_>, account_id: &str) -> Result<(), LoadError> {
@@ -63,7 +64,7 @@ pub(crate) async fn cover(
         .bind(window.end)
         .bind(began_at)
         .bind(late.num_seconds())
-        .bind(RULES)
+        .bind(TRANSFORM_VERSION)
         .bind(started_at)
         .fetch_optional(executor)
         .await?;
@@ -154,7 +155,7 @@ pub async fn remember_traits(
     let row = lease
         .query(fenced!(include_str!("remember_traits.sql")))
         .bind(traits)
-        .bind(RULES)
+        .bind(TRANSFORM_VERSION)
         .fetch_optional(executor)
         .await?;
     Ok(RememberedTraits::from_row(&row.ok_or(LoadError::LeaseLost)?)?)

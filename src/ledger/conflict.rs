@@ -53,6 +53,21 @@ pub(crate) async fn lock_for_writing(
     Ok(filters_changed_at.flatten())
 }
 
+/// Cached plans of empty tables would scan them whole later.
+pub(crate) async fn lock_for_rows(
+    connection: &mut PgConnection,
+    account_id: &str,
+) -> Result<Option<DateTime<Utc>>, LoadError> {
+    let locked: Option<(Option<DateTime<Utc>>, String)> = sqlx::query_as(
+        "select filters_changed_at, set_config('enable_seqscan', 'off', true) from smartassist_sync.accounts \
+         where account_id = $1 for no key update",
+    )
+    .bind(account_id)
+    .fetch_optional(connection)
+    .await?;
+    Ok(locked.and_then(|(filters_changed_at, _)| filters_changed_at))
+}
+
 #[cfg(test)]
 mod tests {
     use std::io::{Error, ErrorKind};

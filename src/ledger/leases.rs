@@ -77,7 +77,7 @@ fn by_age(spent: Vec<i32>, ago: f64) -> Vec<(usize, Duration)> {
 pub async fn ask_for(executor: impl PgExecutor<'_>, account_id: &str) -> Result<(), LoadError> {
     sqlx::query(
         "update smartassist_sync.leases set awaited_at = clock_timestamp() \
-         where account_id = $1 and coalesce(awaited_at <= acquired_at, true)",
+         where account_id = $1 and awaited_at is null",
     )
     .bind(account_id)
     .execute(executor)
@@ -110,7 +110,7 @@ impl Lease {
                 "update smartassist_sync.leases set expires_at = clock_timestamp() + make_interval(secs => $4), \
                  spent = $5, spent_at = clock_timestamp() \
                  where account_id = $1 and holder = $2 and token = $3 \
-                 returning coalesce(awaited_at > acquired_at, false)",
+                 returning awaited_at is not null",
             )
             .bind(lasts.as_secs_f64())
             .bind(spent)

@@ -10,7 +10,7 @@ pub mod runs;
 pub mod status;
 pub mod windows;
 
-pub use windows::{Counters, Purpose, RULES, Status, WindowEntry, now, recent_counts};
+pub use windows::{Counters, Purpose, Status, WindowEntry, now, recent_counts};
 
 use std::io::ErrorKind;
 
@@ -150,6 +150,7 @@ macro_rules! spelled {
         }
 
         impl $name {
+            pub const ALL: &[Self] = &[$(Self::$value),+];
             pub const SPELLINGS: &[&str] = &[$($spelling),+];
 
             pub fn as_str(self) -> &'static str {

@@ -104,107 +104,83 @@ impl From<&OpenError> for Problem {
     }
 }
 
-/// A problem that is stored until it is over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum ProblemCode {
-    BulkMissing,
-    RecordsOutsideWindow,
-    ElementsWithoutId,
-    AllRecordsRejected,
-    HistoryNotServed,
-    TimeZone,
-    HourlyLimit,
-    RejectedRecordsNotKept,
-    CannotBegin,
+spelled! {
+    /// A problem that is stored until it is over.
+    #[derive(Hash)]
+    ProblemCode {
+        BulkMissing = "bulk_missing",
+        RecordsOutsideWindow = "records_outside_window",
+        ElementsWithoutId = "elements_without_id",
+        AllRecordsRejected = "all_records_rejected",
+        HistoryNotServed = "history_not_served",
+        TimeZone = "time_zone",
+        HourlyLimit = "hourly_limit",
+        RejectedRecordsNotKept = "rejected_records_not_kept",
+        CannotBegin = "cannot_begin",
+    }
 }
 
-type Meaning = (ProblemCode, &'static str, Severity, &'static str, &'static str);
-
 impl ProblemCode {
-    const MEANINGS: [Meaning; 9] = [
-        (
-            Self::BulkMissing,
-            "bulk_missing",
-            Severity::Failed,
-            "many interactions are no longer returned by the API; they are not marked as missing",
-            "check at the source whether they are really gone; if so, run `smartassist-etl confirm-missing --account NAME`. \
+    fn meaning(self) -> (Severity, &'static str, &'static str) {
+        match self {
+            Self::BulkMissing => (
+                Severity::Failed,
+                "many interactions are no longer returned by the API; they are not marked as missing",
+                "check at the source whether they are really gone; if so, run `smartassist-etl confirm-missing --account NAME`. \
          They are kept as they are until then, until they are returned again, or until they have been missing for \
          sync.missing_confirm_hours while the source returned other records",
-        ),
-        (
-            Self::RecordsOutsideWindow,
-            "records_outside_window",
-            Severity::Failed,
-            "the API returns records that lie outside the requested window; such windows are not complete",
-            "check base_url, time_zone_offset and extra_body, and ask the vendor how the date range is applied",
-        ),
-        (
-            Self::ElementsWithoutId,
-            "elements_without_id",
-            Severity::Failed,
-            "the API returns elements without an id among records; such windows are not complete",
-            "see smartassist_sync.rejected_records for their text, and ask the vendor; the windows are read again by themselves",
-        ),
-        (
-            Self::AllRecordsRejected,
-            "all_records_rejected",
-            Severity::Failed,
-            "all records of the newest window were rejected",
-            "see smartassist_sync.rejected_records for why; after an upgrade, run `retry-rejected`",
-        ),
-        (
-            Self::HistoryNotServed,
-            "history_not_served",
-            Severity::Warning,
-            "the API does not serve older interactions",
-            "if you do not need older ones, set start_from of the account to the instant from which the API serves interactions; \
+            ),
+            Self::RecordsOutsideWindow => (
+                Severity::Failed,
+                "the API returns records that lie outside the requested window; such windows are not complete",
+                "check base_url, time_zone_offset and extra_body, and ask the vendor how the date range is applied",
+            ),
+            Self::ElementsWithoutId => (
+                Severity::Failed,
+                "the API returns elements without an id among records; such windows are not complete",
+                "see smartassist_sync.rejected_records for their text, and ask the vendor; the windows are read again by themselves",
+            ),
+            Self::AllRecordsRejected => (
+                Severity::Failed,
+                "all records of the newest window were rejected",
+                "see smartassist_sync.rejected_records for why; after an upgrade, run `retry-rejected`",
+            ),
+            Self::HistoryNotServed => (
+                Severity::Warning,
+                "the API does not serve older interactions",
+                "if you do not need older ones, set start_from of the account to the instant from which the API serves interactions; \
          else wait: one request a day asks for older ones, which are loaded once they are served",
-        ),
-        (
-            Self::TimeZone,
-            "time_zone",
-            Severity::Failed,
-            "time stamps contradict each other: interactions are stored at wrong instants",
-            "set time_zone_offset of the account to the one that fits, and run `backfill --refetch --from DATE --to DATE`; if \
+            ),
+            Self::TimeZone => (
+                Severity::Failed,
+                "time stamps contradict each other: interactions are stored at wrong instants",
+                "set time_zone_offset of the account to the one that fits, and run `backfill --refetch --from DATE --to DATE`; if \
          stamps still contradict each other, no offset fits: ask the vendor which zone its stamps are in",
-        ),
-        (
-            Self::HourlyLimit,
-            "hourly_limit",
-            Severity::Warning,
-            "the API refuses requests although the minute has room: it also limits the hour",
-            HOURLY_LIMIT_REMEDY,
-        ),
-        (
-            Self::RejectedRecordsNotKept,
-            "rejected_records_not_kept",
-            Severity::Failed,
-            "more records are rejected in a day than are kept; further ones are only counted",
-            "see smartassist_sync.rejected_records for why; once it is repaired, run `backfill --refetch --from DATE --to DATE` for these days",
-        ),
-        (
-            Self::CannotBegin,
-            "cannot_begin",
-            Severity::Failed,
-            "no run can begin, so nothing is stored",
-            "`doctor` says what to do; it is tried again by itself",
-        ),
-    ];
-
-    pub fn all() -> impl Iterator<Item = Self> {
-        Self::MEANINGS.iter().map(|(code, ..)| *code)
-    }
-
-    pub fn as_str(self) -> &'static str {
-        Self::MEANINGS[self as usize].1
+            ),
+            Self::HourlyLimit => (
+                Severity::Warning,
+                "the API refuses requests although the minute has room: it also limits the hour",
+                HOURLY_LIMIT_REMEDY,
+            ),
+            Self::RejectedRecordsNotKept => (
+                Severity::Failed,
+                "more records are rejected in a day than are kept; further ones are only counted",
+                "see smartassist_sync.rejected_records for why; once it is repaired, run `backfill --refetch --from DATE --to DATE` for these days",
+            ),
+            Self::CannotBegin => (
+                Severity::Failed,
+                "no run can begin, so nothing is stored",
+                "`doctor` says what to do; it is tried again by itself",
+            ),
+        }
     }
 
     /// Without figures.
     pub fn problem(self) -> Problem {
-        let (_, code, severity, text, remedy) = Self::MEANINGS[self as usize];
+        let (severity, text, remedy) = self.meaning();
         Problem {
             severity,
-            ..Problem::warning(code, text, remedy)
+            ..Problem::warning(self.as_str(), text, remedy)
         }
     }
 
@@ -226,16 +202,13 @@ struct StoredProblem {
 
 impl From<StoredProblem> for Problem {
     fn from(stored: StoredProblem) -> Self {
-        let known = ProblemCode::MEANINGS
-            .iter()
-            .find(|(_, code, ..)| *code == stored.code);
-        let mut problem = known.map_or_else(
-            || {
+        let mut problem = match ProblemCode::try_from(stored.code) {
+            Ok(code) => code.problem(),
+            Err(code) => {
                 let remedy = "a newer version of this program found it: see its log";
-                Self::warning(stored.code.clone(), stored.code, remedy)
-            },
-            |(code, ..)| code.problem(),
-        );
+                Self::warning(code.clone(), code, remedy)
+            }
+        };
         if !stored.detail.is_empty() {
             problem.text += &format!(" ({})", stored.detail);
         }
@@ -259,7 +232,7 @@ pub async fn raise(
         .await?;
     let is_new = is_new.unwrap_or(false);
     if is_new {
-        let (_, code, severity, problem, remedy) = ProblemCode::MEANINGS[code as usize];
+        let ((severity, problem, remedy), code) = (code.meaning(), code.as_str());
         match severity {
             Severity::Failed => error!(code, problem, detail, remedy, "a problem was found"),
             _ => warn!(code, problem, detail, remedy, "a problem was found"),
@@ -300,13 +273,6 @@ pub async fn clear(
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn meanings_are_in_the_order_of_the_codes() {
-        for (place, (code, ..)) in ProblemCode::MEANINGS.iter().enumerate() {
-            assert_eq!(*code as usize, place);
-        }
-    }
 
     #[test]
     fn a_code_of_a_newer_version_is_shown_by_itself() {

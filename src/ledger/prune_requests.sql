@@ -2,7 +2,7 @@ delete from smartassist_sync.requests
 where id in (
     select old.id
     from smartassist_sync.requests as old
-    where old.account_id = $1 and old.done_at < $3
+    where old.account_id = $1 and old.done_at < now() - make_interval(secs => $3)
         -- The newest request of a policy tells which tick was answered.
         and (
             old.policy is null

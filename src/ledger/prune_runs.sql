@@ -2,7 +2,7 @@ delete from smartassist_sync.runs
 where id in (
     select old.id
     from smartassist_sync.runs as old
-    where old.account_id = $1 and old.started_at < $3 and old.status <> 'running'
+    where old.account_id = $1 and old.started_at < now() - make_interval(secs => $3) and old.status <> 'running'
         -- The newest run tells how a poll or policy stands.
         and old.id <> all (array(
             select max(newest.id)

@@ -9,11 +9,12 @@ use sqlx::{FromRow, PgExecutor, Row};
 
 use crate::postgres::Pool;
 use crate::time::Window;
+use crate::transform::TRANSFORM_VERSION;
 
 use super::leases::{Lease, fenced};
 use super::problems::Problem;
 use super::status::StoredFailure;
-use super::{Counters, LoadError, Purpose, RULES, from_bigint, spelled};
+use super::{Counters, LoadError, Purpose, from_bigint, spelled};
 
 #[derive(Debug, Clone, Copy)]
 pub struct NewRequest<'a> {
@@ -67,7 +68,7 @@ pub async fn ask(
         .bind(ends)
         .bind(due_for)
         .bind(requested_by)
-        .bind(RULES)
+        .bind(TRANSFORM_VERSION)
         .bind(wish.by_identity)
         .bind(due_at)
         .fetch_optional(pool)
@@ -99,14 +100,13 @@ pub async fn open(
     account_id: &str,
     (until, settle): (DateTime<Utc>, Duration),
     kept_from: Option<DateTime<Utc>>,
-    rules: i32,
 ) -> Result<Vec<OpenRequest>, LoadError> {
     Ok(sqlx::query_as(include_str!("open_requests.sql"))
         .bind(account_id)
         .bind(until)
         .bind(settle.as_secs_f64())
         .bind(kept_from)
-        .bind(rules)
+        .bind(TRANSFORM_VERSION)
         .bind(Purpose::SPELLINGS)
         .fetch_all(pool)
         .await?)

@@ -3,12 +3,10 @@
 use std::sync::LazyLock;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use sqlx::postgres::types::PgRange;
 use sqlx::{AssertSqlSafe, PgExecutor, Row};
 
 use crate::config::AccountConfig;
 use crate::postgres::Pool;
-use crate::time::Window;
 
 use super::leases::{Lease, fenced};
 use super::problems::Problem;
@@ -44,8 +42,6 @@ pub struct NewRun<'a> {
     /// `None`: the head.
     pub request_id: Option<i64>,
     pub policy: Option<&'a str>,
-    /// `None`: until now.
-    pub range: Option<Window>,
 }
 
 #[derive(Debug)]
@@ -89,12 +85,11 @@ pub async fn open(
         .lease
         .query(fenced!(
             "insert into smartassist_sync.runs (account_id, holder, token, kind, status, started_at, watermark_before, \
-             range, request_id, policy) select account_id, $2, token, $4, 'running', $5, watermark, $6, $7, $8 \
+             request_id, policy) select account_id, $2, token, $4, 'running', $5, watermark, $6, $7 \
              from fence join smartassist_sync.accounts using (account_id) returning id, watermark_before"
         ))
         .bind(run.kind.as_str())
         .bind(run.at)
-        .bind(run.range.map(PgRange::from))
         .bind(run.request_id)
         .bind(run.policy)
         .fetch_optional(executor)
@@ -158,10 +153,10 @@ static FINISH: LazyLock<String> = LazyLock::new(|| {
 static NOTE_PROGRESS: LazyLock<String> = LazyLock::new(|| {
     format!(
         "update smartassist_sync.runs set requests_left = $2, \
-         progress_at = case when windows <> $3 then clock_timestamp() else progress_at end, \
+         progress_at = case when requests <> $4 then clock_timestamp() else progress_at end, \
          windows = $3, ({}) = row({}) where id = $1 and status = 'running'",
         Counters::COLUMNS.join(", "),
-        parameters(4)
+        parameters(5)
     )
 });
 
@@ -174,7 +169,8 @@ pub async fn note_progress(
     let query = sqlx::query(AssertSqlSafe(NOTE_PROGRESS.as_str()))
         .bind(run_id)
         .bind(bigint(requests_left))
-        .bind(bigint(counters.windows));
+        .bind(bigint(counters.windows))
+        .bind(bigint(counters.requests));
     counters.bind(query).execute(executor).await?;
     Ok(())
 }
@@ -189,9 +185,6 @@ const BATCH: i64 = 1_000;
 pub async fn prune_some(pool: &Pool, account_id: &str) -> Result<u64, LoadError> {
     pool.transact(async |transaction| {
         conflict::lock_for_writing(transaction, account_id).await?;
-        let now: DateTime<Utc> = sqlx::query_scalar("select clock_timestamp()")
-            .fetch_one(&mut *transaction)
-            .await?;
         sqlx::query(include_str!("fold.sql"))
             .bind(account_id)
             .execute(&mut *transaction)
@@ -205,7 +198,7 @@ pub async fn prune_some(pool: &Pool, account_id: &str) -> Result<u64, LoadError>
             let deleted = sqlx::query(statement)
                 .bind(account_id)
                 .bind(BATCH)
-                .bind(now - KEPT)
+                .bind(KEPT.as_seconds_f64())
                 .execute(&mut *transaction)
                 .await?;
             if deleted.rows_affected() > 0 {

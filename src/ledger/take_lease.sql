@@ -7,8 +7,8 @@ with before as (
     where account_id = $1 and holder <> $2
 ),
 made as (
-    insert into smartassist_sync.leases (account_id, holder, token, expires_at, acquired_at)
-    values ($1, $2, 1, clock_timestamp() + make_interval(secs => $3), clock_timestamp())
+    insert into smartassist_sync.leases (account_id, holder, token, expires_at)
+    values ($1, $2, 1, clock_timestamp() + make_interval(secs => $3))
     on conflict do nothing
     returning token
 ),
@@ -17,7 +17,6 @@ renewed as (
     set holder = $2,
         token = lease.token + 1,
         expires_at = clock_timestamp() + make_interval(secs => $3),
-        acquired_at = clock_timestamp(),
         awaited_at = null
     where lease.account_id = $1 and (lease.expires_at <= clock_timestamp() or lease.holder = $2)
     returning lease.token

@@ -73,9 +73,6 @@ static RECORD: LazyLock<String> = LazyLock::new(|| {
     )
 });
 
-#[expect(clippy::cast_possible_wrap, reason = "a small number")]
-pub const RULES: i32 = TRANSFORM_VERSION as i32;
-
 /// # Errors
 /// [`LoadError::LeaseLost`].
 pub async fn record(executor: impl PgExecutor<'_>, entry: &WindowEntry<'_>) -> Result<(), LoadError> {
@@ -91,7 +88,7 @@ pub async fn record(executor: impl PgExecutor<'_>, entry: &WindowEntry<'_>) -> R
         .bind(entry.problem.map(|problem| &problem.text))
         .bind(entry.problem.map(|problem| &problem.code))
         .bind(entry.began_at)
-        .bind(RULES)
+        .bind(TRANSFORM_VERSION)
         .bind(entry.proof.map(|(proof, _)| proof))
         .bind(entry.proof.map(|(_, profile)| profile));
     let written = entry.counters.bind(query).execute(executor).await?;

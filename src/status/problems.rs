@@ -145,8 +145,7 @@ fn stall(account: &AccountStatus, inside: Option<&WorkerState>, tolerance: Toler
         let text = format!("stalled: there is work, and nothing was stored for {since}");
         return inside.has_stalled.then(|| stalled(text));
     }
-    let runs = work(account).filter(|run| run.kind != "verify");
-    let quiet = runs.map(|run| run.quiet_seconds).min()?;
+    let quiet = work(account).map(|run| run.quiet_seconds).min()?;
     let text = format!(
         "stalled: the current run has made no progress for {}",
         span(quiet)

@@ -43,8 +43,8 @@ pub struct AccountContext {
     pub policy: Arc<Policy>,
     pub clock: Arc<dyn Clock>,
     pub holder: String,
-    pub headway: Arc<watch::Sender<Option<Headway>>>,
-    pub health: Arc<watch::Sender<Health>>,
+    pub headway: watch::Sender<Option<Headway>>,
+    pub health: watch::Sender<Health>,
 }
 
 /// The midnight (UTC) from which interactions are kept.
@@ -63,8 +63,8 @@ impl AccountContext {
             policy: Arc::clone(&config.privacy),
             clock,
             holder,
-            headway: Arc::new(watch::Sender::new(None)),
-            health: Arc::new(watch::Sender::new(Health::default())),
+            headway: watch::Sender::default(),
+            health: watch::Sender::default(),
         }
     }
 

@@ -214,22 +214,10 @@ pub async fn compared(account: &AccountContext, request: i64) -> Result<Vec<DayC
     Ok(days)
 }
 
+#[derive(Default)]
 struct Watch {
-    records: u64,
-    moved_at: Instant,
     looks: u32,
     made_before: Option<u64>,
-}
-
-impl Default for Watch {
-    fn default() -> Self {
-        Self {
-            records: 0,
-            moved_at: Instant::now(),
-            looks: 0,
-            made_before: None,
-        }
-    }
 }
 
 impl Watch {
@@ -252,13 +240,8 @@ impl Watch {
             );
         }
         self.looks += 1;
-        // A comparison counts all days before it notes the first.
-        if counters.records != self.records {
-            (self.records, self.moved_at) = (counters.records, Instant::now());
-        }
         let quiet = Duration::try_from_secs_f64(progress.quiet_seconds).unwrap_or_default();
-        let has_stalled = quiet.min(self.moved_at.elapsed()) > account.stalled_after();
-        has_stalled.then(|| RunReport::of_failure(stalled()).said())
+        (quiet > account.stalled_after()).then(|| RunReport::of_failure(stalled()).said())
     }
 }
 

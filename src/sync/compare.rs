@@ -15,12 +15,12 @@ use crate::ledger::problems::Problem;
 use crate::ledger::{Counters, LoadError, Status, requests};
 use crate::telemetry::instant;
 use crate::time::Window;
-use crate::transform::{Ids, Interaction};
+use crate::transform::{ContentHash, Ids, Interaction};
 use crate::warehouse::compare::{self, Basis, Crossing};
 use crate::warehouse::left_out;
 
 use super::engine::{Fetch, Fetched, WindowReport, WindowRows, WindowSource, Writer, is_a_second};
-use super::plan::{Model, Next, Planned, Queue};
+use super::plan::{Model, Planned, Queue};
 use super::read::{Knowledge, NumResults, ReadError, Reading, Slice, Verdict};
 use super::report::WindowFailure;
 
@@ -89,7 +89,7 @@ struct Counted {
 
 #[derive(Debug, Default)]
 struct ReturnedDay {
-    hashes: BTreeMap<Uuid, Vec<u8>>,
+    hashes: BTreeMap<Uuid, ContentHash>,
     rejected: HashSet<[u8; 32]>,
     ids_of_rejected: Vec<Ids>,
     of_unknown_ids: usize,
@@ -105,7 +105,7 @@ impl ReturnedDay {
             self.crossing.out_of |= session.session_started_at < day.end
                 && session.session_ended_at.is_none_or(|ended| ended > day.end);
         }
-        let hash = |interaction: &Interaction| (interaction.key, interaction.content_hash.to_vec());
+        let hash = |interaction: &Interaction| (interaction.key, interaction.content_hash);
         self.hashes.extend(rows.interactions.values().map(hash));
         for (hash, record) in rows.rejected {
             if self.rejected.insert(hash) {
@@ -251,10 +251,9 @@ impl Comparing<'_> {
     async fn read_day(&mut self, day: Window) -> Result<ReturnedDay, Ends> {
         let mut queue = Queue::of(&[day], &[], &self.model);
         let mut returned = ReturnedDay::default();
-        while returned.problem.is_none() {
-            let Next::Read(planned) = queue.next(&self.model, 0) else {
-                break;
-            };
+        while returned.problem.is_none()
+            && let Some(planned) = queue.next(&self.model, 0)
+        {
             let fetch = self.part(planned);
             let read = self.source.read(&fetch, self.known).await;
             let problem = match &read {

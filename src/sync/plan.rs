@@ -45,13 +45,6 @@ impl Planned {
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Next {
-    Read(Planned),
-    Wait,
-    Done,
-}
-
 #[derive(Debug, Clone, Copy)]
 struct Stretch {
     window: Window,
@@ -161,14 +154,13 @@ impl Queue {
         self.stretches.push_back(oldest);
     }
 
-    pub(super) fn next(&mut self, model: &Model, in_flight: usize) -> Next {
+    /// `None`: nothing is left, or it waits for the probe.
+    pub(super) fn next(&mut self, model: &Model, in_flight: usize) -> Option<Planned> {
         let is_probe = model.density.is_unknown();
         if is_probe && in_flight > 0 {
-            return Next::Wait;
+            return None;
         }
-        let Some(stretch) = self.stretches.pop_back() else {
-            return if in_flight > 0 { Next::Wait } else { Next::Done };
-        };
+        let stretch = self.stretches.pop_back()?;
         let window = model.cut(stretch);
         for rest in stretch.window.without(window) {
             self.stretches.push_back(Stretch {
@@ -176,7 +168,7 @@ impl Queue {
                 ..stretch
             });
         }
-        Next::Read(Planned {
+        Some(Planned {
             window,
             is_probe,
             expected: model.density.expected(window).records,

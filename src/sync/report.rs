@@ -295,10 +295,6 @@ pub(super) fn split(reading: &Reading) -> Problem {
             "too_many_records",
             format!("the API reports {total} records, more than can be read at once"),
         ),
-        (_, None) if seen == 0 => (
-            "window_refused",
-            "the API refuses it as too long or too old".to_owned(),
-        ),
         (_, None) => (
             "too_many_records",
             format!("the last page that can be had was full, and {seen} records were seen"),

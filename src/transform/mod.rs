@@ -37,7 +37,7 @@ use reader::Notes;
 use record_text::{LARGEST_FIELD, LARGEST_PART};
 
 /// Part of every content hash; raise it when a record gives other rows.
-pub const TRANSFORM_VERSION: u32 = 2;
+pub const TRANSFORM_VERSION: i32 = 2;
 
 #[derive(Debug, Clone, Copy)]
 pub struct Origin<'a> {

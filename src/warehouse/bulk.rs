@@ -133,13 +133,7 @@ fn too_many(missing: i64, judged: i64) -> bool {
 
 /// Raises or clears the problem; returns how many are withheld.
 pub async fn review(pool: &Pool, account_id: &str) -> Result<u64, LoadError> {
-    let (withheld, since): (i64, Option<DateTime<Utc>>) = sqlx::query_as(
-        "select count(*), min(first_missed_at) from smartassist_sync.absences \
-         where account_id = $1 and withheld_since is not null",
-    )
-    .bind(account_id)
-    .fetch_one(pool)
-    .await?;
+    let (withheld, since) = withheld(pool, account_id).await?;
     match since {
         Some(since) => {
             let detail = format!(
@@ -152,7 +146,7 @@ pub async fn review(pool: &Pool, account_id: &str) -> Result<u64, LoadError> {
             problems::clear(pool, account_id, ProblemCode::BulkMissing).await?;
         }
     }
-    Ok(from_bigint(withheld))
+    Ok(withheld)
 }
 
 /// Marks what is withheld; adds to `marked`.
@@ -204,12 +198,14 @@ async fn confirm_some(pool: &Pool, account_id: &str, now: DateTime<Utc>) -> Resu
     .await
 }
 
-pub async fn withheld(pool: &Pool, account_id: &str) -> Result<u64, LoadError> {
-    let withheld: i64 = sqlx::query_scalar(
-        "select count(*) from smartassist_sync.absences where account_id = $1 and withheld_since is not null",
+/// Since when.
+pub async fn withheld(pool: &Pool, account_id: &str) -> Result<(u64, Option<DateTime<Utc>>), LoadError> {
+    let (withheld, since): (i64, Option<DateTime<Utc>>) = sqlx::query_as(
+        "select count(*), min(first_missed_at) from smartassist_sync.absences \
+         where account_id = $1 and withheld_since is not null",
     )
     .bind(account_id)
     .fetch_one(pool)
     .await?;
-    Ok(from_bigint(withheld))
+    Ok((from_bigint(withheld), since))
 }

@@ -65,12 +65,8 @@ pub async fn commit_window(pool: &Pool, commit: &WindowCommit<'_>) -> Result<Com
     let committed = pool
         .transact(async |transaction| {
             let filters_changed_at =
-                conflict::lock_for_writing(transaction, &commit.entry.lease.account_id).await?;
+                conflict::lock_for_rows(transaction, &commit.entry.lease.account_id).await?;
             failpoint::reach("window.begun");
-            // Cached plans of empty tables would scan them whole later.
-            sqlx::query("set local enable_seqscan = off")
-                .execute(&mut *transaction)
-                .await?;
             write(transaction, commit, filters_changed_at).await
         })
         .await?;

@@ -115,10 +115,7 @@ pub async fn store(
         time_zone_offset: rejection.time_zone_offset,
     };
     pool.transact(async |transaction| {
-        conflict::lock_for_writing(transaction, account_id).await?;
-        sqlx::query("set local enable_seqscan = off")
-            .execute(&mut *transaction)
-            .await?;
+        conflict::lock_for_rows(transaction, account_id).await?;
         if let Some(settled) = settled_since(transaction, rejection).await? {
             return Ok(settled);
         }

@@ -80,11 +80,8 @@ pub async fn write(
 ) -> Result<Rewritten, LoadError> {
     pool.transact(async |transaction| {
         let mut rewritten = Rewritten::default();
-        conflict::lock_for_writing(transaction, account_id).await?;
+        conflict::lock_for_rows(transaction, account_id).await?;
         if !portion.rebuilt.is_empty() {
-            sqlx::query("set local enable_seqscan = off")
-                .execute(&mut *transaction)
-                .await?;
             rewritten = write_current(transaction, account_id, &portion.rebuilt, at).await?;
         }
         let moved = sqlx::query(

@@ -239,7 +239,7 @@ fn show_account(account: &AccountStatus, now: DateTime<Utc>) {
         show(metrics::LAST_POLL, &account.name, at.timestamp());
     }
     // All codes, since alerts need a final zero.
-    for code in ProblemCode::all() {
+    for code in ProblemCode::ALL {
         let problem = code.problem();
         let stands = account
             .standing_problems

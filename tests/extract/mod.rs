@@ -31,6 +31,7 @@ fn whole_page(offset: usize) -> PageRequest<'static> {
         limit: PAGE_SIZE,
         narrowing: &Narrowing::NONE,
         priority: Priority::Head,
+        may_be_past_the_end: false,
     }
 }
 

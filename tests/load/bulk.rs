@@ -22,7 +22,7 @@ fn sessions(count: usize) -> Vec<Value> {
 }
 
 async fn withheld(desk: &Desk) -> u64 {
-    bulk::withheld(&desk.database.pool, ACCOUNT).await.unwrap()
+    bulk::withheld(&desk.database.pool, ACCOUNT).await.unwrap().0
 }
 
 /// The problem that stands, with its figures.

@@ -101,21 +101,14 @@ pub(super) async fn account(keys: &[(&str, &str)]) -> AccountConfig {
 }
 
 /// Opens a run in the ledger.
-pub(super) async fn open_run(
-    database: &TestDatabase,
-    lease: &Lease,
-    kind: Kind,
-    range: Option<Window>,
-    at: DateTime<Utc>,
-) -> i64 {
+pub(super) async fn open_run(database: &TestDatabase, lease: &Lease, kind: Kind, at: DateTime<Utc>) -> i64 {
     prepare(database, lease, &account(&[]).await, at).await;
     let run = NewRun {
         lease,
         kind,
         at,
         request_id: None,
-        policy: range.map(|_| "of-a-test").filter(|_| kind == Kind::Refresh),
-        range,
+        policy: (kind == Kind::Refresh).then_some("of-a-test"),
     };
     let (run_id, _) = runs::open(&database.pool, &run).await.unwrap();
     run_id
@@ -145,7 +138,7 @@ impl Desk {
         let lasts = Duration::from_secs(600);
         let lease = leases::acquire(&database.pool, ACCOUNT, "desk", lasts).await;
         let lease = lease.unwrap().unwrap().lease;
-        let run_id = open_run(&database, &lease, Kind::Sync, None, at("00:00:00")).await;
+        let run_id = open_run(&database, &lease, Kind::Sync, at("00:00:00")).await;
         Self {
             basis: None,
             database,
@@ -187,7 +180,7 @@ impl Desk {
 
     /// A request that consists of one reading; how many are marked at its end.
     pub(super) async fn request(&self, reading: &Reading<'_>) -> (Counters, u64) {
-        let run_id = open_run(&self.database, &self.lease, Kind::Refresh, None, reading.at).await;
+        let run_id = open_run(&self.database, &self.lease, Kind::Refresh, reading.at).await;
         let committed = self.store(run_id, reading, reading.at).await.unwrap();
         (committed.counters, self.settle(run_id, reading.at).await)
     }
@@ -268,7 +261,7 @@ impl Desk {
 
     /// Begins another run.
     pub(super) async fn begin_run(&mut self, at: DateTime<Utc>) {
-        self.run_id = open_run(&self.database, &self.lease, Kind::Refresh, None, at).await;
+        self.run_id = open_run(&self.database, &self.lease, Kind::Refresh, at).await;
     }
 
     /// A window with nothing in it.

@@ -59,7 +59,7 @@ async fn an_equal_token_of_another_holder_proves_no_lease() {
     assert!(!other.renew(pool, LASTS, &[]).await.unwrap());
     assert_eq!(desk.database.counts().await, [0; 7]);
     // The run that was left open is not taken for one of the new holder's.
-    open_run(&desk.database, &other, Kind::Sync, None, at("12:00:00")).await;
+    open_run(&desk.database, &other, Kind::Sync, at("12:00:00")).await;
     let open = "select count(*) from smartassist_sync.runs where status = 'running'";
     assert_eq!(desk.database.number(open).await, 1);
 }

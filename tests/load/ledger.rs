@@ -31,20 +31,18 @@ async fn finish(desk: &Desk, run_id: i64, outcome: Outcome) {
 async fn opening_a_run_closes_those_of_other_leases_only() {
     let mut desk = Desk::open().await;
     let first = desk.run_id;
-    let range = Some(window("10:00:00", "11:00:00"));
-    let refresh = open_run(&desk.database, &desk.lease, Kind::Refresh, range, at("12:00:00")).await;
+    let refresh = open_run(&desk.database, &desk.lease, Kind::Refresh, at("12:00:00")).await;
     let running = "select count(*) from smartassist_sync.runs where status = 'running'";
     assert_eq!(desk.database.number(running).await, 2, "one worker may do both");
     finish(&desk, refresh, Outcome::Succeeded).await;
-    let booked = "select kind || ' ' || missing || ' ' || (range = '[2026-01-10 10:00Z,2026-01-10 11:00Z)')
-                  from smartassist_sync.runs where id = ";
+    let booked = "select kind || ' ' || missing from smartassist_sync.runs where id = ";
     let booked = desk.database.text(&format!("{booked}{refresh}")).await;
-    assert_eq!(booked, "refresh 3 true");
+    assert_eq!(booked, "refresh 3");
 
     desk.lease.release(&desk.database.pool, &[]).await.unwrap();
     let lease = leases::acquire(&desk.database.pool, ACCOUNT, "next", LASTS).await;
     desk.lease = lease.unwrap().unwrap().lease;
-    open_run(&desk.database, &desk.lease, Kind::Poll, None, at("13:00:00")).await;
+    open_run(&desk.database, &desk.lease, Kind::Poll, at("13:00:00")).await;
     let status = format!("select status from smartassist_sync.runs where id = {first}");
     assert_eq!(desk.database.text(&status).await, "interrupted");
 }
@@ -77,7 +75,7 @@ async fn traits_are_remembered_by_who_holds_the_lease() {
         .await
         .unwrap();
     assert_eq!(accounts::traits(pool, ACCOUNT).await.unwrap(), traits);
-    open_run(&desk.database, &desk.lease, Kind::Poll, None, at("13:00:00")).await;
+    open_run(&desk.database, &desk.lease, Kind::Poll, at("13:00:00")).await;
     assert_eq!(
         accounts::traits(pool, ACCOUNT).await.unwrap(),
         traits,

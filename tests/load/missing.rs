@@ -255,7 +255,7 @@ async fn the_first_filters_are_no_change_of_filters() {
     assert_eq!(desk.database.number(changed).await, 0);
     let unread = "update smartassist_sync.accounts set filters = '{}'";
     desk.database.execute(unread).await;
-    open_run(&desk.database, &desk.lease, Kind::Poll, None, at("13:00:00")).await;
+    open_run(&desk.database, &desk.lease, Kind::Poll, at("13:00:00")).await;
     assert_eq!(
         desk.database.number(changed).await,
         0,

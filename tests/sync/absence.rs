@@ -39,7 +39,7 @@ async fn two_days_of_empty_answers_mark_nothing() {
     assert_eq!(past.database.number(MISSING).await, 0);
     assert_eq!(past.versions_but(&[]).await, untouched);
     assert_eq!(past.database.number(seen).await, 300);
-    let withheld = bulk::withheld(&past.database.pool, ACCOUNT).await.unwrap();
+    let (withheld, _) = bulk::withheld(&past.database.pool, ACCOUNT).await.unwrap();
     assert!(withheld > 100, "{withheld}");
     let problem = past.database.text(PROBLEM).await;
     assert!(

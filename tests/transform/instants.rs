@@ -108,6 +108,7 @@ async fn first_week(setup: &Setup) -> BTreeMap<Uuid, Interaction> {
             limit: PAGE_SIZE,
             narrowing: &Narrowing::NONE,
             priority: Priority::Head,
+            may_be_past_the_end: false,
         };
         let page = client.page(&request, &Tally::default()).await.unwrap();
         for record in &page.records {

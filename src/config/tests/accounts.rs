@@ -125,16 +125,23 @@ fn start_from_is_a_date_or_an_instant() {
         ("\"2025-01-31T12:00:00+05:30\"", "2025-01-31T06:30:00Z"),
         ("2025-01-31T12:00:00Z", "2025-01-31T12:00:00Z"),
         ("\"2025-01-31T12:00:00.999999+05:30\"", "2025-01-31T06:30:00Z"),
-        ("\"1969-12-31T23:59:59.5Z\"", "1969-12-31T23:59:59Z"),
+        ("\"2000-01-01T00:00:00.5Z\"", "2000-01-01T00:00:00Z"),
     ] {
         let account = account(&format!("start_from = {text}")).unwrap();
         assert_eq!(account.start_from, instant(want), "{text}");
     }
-    for wrong in ["2025-02-30", "yesterday", "2025", "2025-01-31 12:00"] {
+    for wrong in [
+        "2025-02-30",
+        "yesterday",
+        "2025",
+        "2025-01-31 12:00",
+        "1999-12-31",
+        "0001-01-01",
+    ] {
         let result = read(ACCOUNT, &[("ACCOUNTS__MAIN__START_FROM", wrong)]);
         assert_eq!(
             problems(result),
-            ["accounts.main.start_from: must be a date (2025-01-31) or RFC 3339"],
+            ["accounts.main.start_from: must be a date (2025-01-31) or RFC 3339, from 2000 on"],
             "{wrong}"
         );
     }

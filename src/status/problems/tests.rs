@@ -202,12 +202,6 @@ fn a_worker_knows_its_own_stall_and_others_use_the_ledger() {
         ..waits
     };
     assert!(judged(&quiet, Some(&hangs)).1.starts_with("stalled: "));
-    quiet.runs[0].kind = "verify".to_owned();
-    assert_eq!(
-        judged(&quiet, None).0,
-        Standing::Complete,
-        "verifying notes no progress"
-    );
 }
 
 #[test]

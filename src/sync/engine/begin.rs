@@ -21,7 +21,7 @@ use crate::warehouse::left_out;
 
 use super::super::account::{AccountContext, HeldLease};
 use super::super::density::Density;
-use super::super::plan::{Limits, Model, Next, Planned};
+use super::super::plan::{Limits, Model, Planned};
 use super::super::read::{ApiProfile, Knowledge, Range};
 use super::super::report::{RunReport, WindowFailure};
 use super::super::time_zone::TimeZoneCheck;
@@ -90,14 +90,13 @@ impl Engine {
             opens: JoinSet::new(),
             looks: JoinSet::new(),
             is_look_due: true,
-            has_looked: false,
             head_is_done: false,
             ticks: Ticks::default(),
             windows_begun: 0,
             windows_written: 0,
             failures_in_a_row: 0,
             rests_until: None,
-            ended: Vec::new(),
+            goal_has_ended: false,
             report: None,
             others: None,
         }
@@ -165,7 +164,6 @@ impl Engine {
                 at: account.clock.now(),
                 request_id: id,
                 policy: request.as_ref().and_then(|request| request.policy.as_deref()),
-                range: request.as_ref().map(|request| request.range),
             };
             let opening = || runs::open(&account.pool, &new);
             let (run_id, watermark) = conflict::retry(account.name(), opening).await?;
@@ -237,7 +235,7 @@ impl Engine {
             self.begin_task(place, Planned::whole(all), task, priority);
             return true;
         }
-        let Next::Read(planned) = source.queue.next(&self.model, in_flight) else {
+        let Some(planned) = source.queue.next(&self.model, in_flight) else {
             return false;
         };
         if self.being_read().any(|window| window.overlaps(planned.window)) {

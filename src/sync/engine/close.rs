@@ -81,6 +81,14 @@ impl Engine {
     }
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ending {
+    Rests,
+    Ends,
+    /// What was drained of it is still left.
+    Stuck,
+}
+
 pub(super) struct Closing {
     pub(super) account: AccountContext,
     pub(super) lease: Lease,
@@ -88,7 +96,7 @@ pub(super) struct Closing {
     pub(super) run: Option<OpenRun>,
     pub(super) request: Option<OpenRequest>,
     pub(super) ends_request: bool,
-    makes_no_progress: bool,
+    is_stuck: bool,
     /// Of all runs of the request.
     gaps_found: usize,
     /// Not after a failure of the engine.
@@ -121,13 +129,14 @@ impl Engine {
             self.sources[place].run = Run::NotBegun;
             return None;
         }
-        let mut closing = self.closing(place, false)?;
+        let mut closing = self.closing(place, Ending::Rests)?;
         closing.looks_back = worked.is_ok();
         Some(closing)
     }
 
     /// `None`: nothing to write.
-    pub(super) fn closing(&mut self, place: usize, ends_request: bool) -> Option<Closing> {
+    pub(super) fn closing(&mut self, place: usize, ending: Ending) -> Option<Closing> {
+        let ends_request = ending != Ending::Rests;
         let source = &mut self.sources[place];
         let run = match std::mem::take(&mut source.run) {
             Run::Open(run) => Some(*run),
@@ -144,7 +153,7 @@ impl Engine {
         if run.is_none() && source.request.is_none() && !answers_for_gaps {
             return None;
         }
-        let (request, makes_no_progress) = (source.request.clone(), source.makes_no_progress);
+        let request = source.request.clone();
         let records = run.as_ref().map_or(0, |run| run.report.counters.records);
         Some(Closing {
             account: self.account.clone(),
@@ -154,7 +163,7 @@ impl Engine {
             looks_back: run.is_some(),
             run,
             request,
-            makes_no_progress,
+            is_stuck: ending == Ending::Stuck,
             gaps_found,
             new_profile: self.profile_to_remember(records),
             ignores_range: self.profile.range == Some(Range::Ignored),
@@ -193,7 +202,7 @@ impl Engine {
             }
         }
         if closed.ended_request {
-            self.ended.extend(source);
+            self.note_ended(source);
         }
         if source.is_none() {
             self.account.health.send_modify(|health| health.ended(&report));
@@ -201,6 +210,10 @@ impl Engine {
         self.add_report(source, report);
         self.is_look_due = true;
         closed.result
+    }
+
+    pub(super) fn note_ended(&mut self, source: SourceId) {
+        self.goal_has_ended |= matches!(self.goal, Goal::Request(id) if source == Some(id));
     }
 
     /// For commands; a daemon has logged it already.
@@ -243,7 +256,7 @@ impl Closing {
         if self.ends_request && self.gaps_found > 0 && !report.has_failed() {
             report.remaining_gaps(self.gaps_found);
         }
-        if self.makes_no_progress {
+        if self.is_stuck {
             report.failed(Problem::failed(
                 "no_progress",
                 "what its windows drained is still left of it",

@@ -19,9 +19,9 @@ const REQUESTS_THAT_SHOW_ROOM: u64 = 120;
 impl Closing {
     pub(super) async fn look_back(&self, report: &mut RunReport) -> Result<bool, LoadError> {
         let reads_again = self.remember_profile().await?;
-        self.tell_gaps(report).await?;
+        let gaps = self.tell_gaps(report).await?;
         self.settle_missing(report).await?;
-        judge_api(&self.account, self.ignores_range, report).await?;
+        self.judge_api(&gaps, report).await?;
         if let Some(minutes) = self.time_zone.minutes() {
             telemetry::time_zone(self.account.name(), minutes);
         }
@@ -71,17 +71,17 @@ impl Closing {
         Ok(())
     }
 
-    /// A command reports the gaps in what it asked for.
-    pub(super) async fn tell_gaps(&self, report: &mut RunReport) -> Result<(), LoadError> {
-        let concerns = |gap: &Gap| match (&self.request, self.kind) {
+    /// A command reports the gaps in what it asked for; returns all.
+    pub(super) async fn tell_gaps(&self, report: &mut RunReport) -> Result<Vec<Gap>, LoadError> {
+        let concerns = |gap: &&Gap| match (&self.request, self.kind) {
             (None, Kind::Sync) => gap.wanted,
             (Some(request), _) if matches!(request.purpose, Purpose::Backfill | Purpose::Repair) => {
                 gap.window.overlaps(request.range)
             }
             _ => false,
         };
-        let mut gaps = gaps::open(&self.account.pool, self.account.account_id()).await?;
-        gaps.retain(concerns);
+        let open = gaps::open(&self.account.pool, self.account.account_id()).await?;
+        let gaps: Vec<&Gap> = open.iter().filter(concerns).collect();
         if !gaps.is_empty() {
             let wanted = gaps.iter().filter(|gap| gap.wanted);
             let next_try = wanted.map(|gap| gap.next_try_at).min();
@@ -91,6 +91,38 @@ impl Closing {
                 "gaps remain: records are missing"
             );
             report.remaining_gaps(gaps.len());
+        }
+        Ok(open)
+    }
+
+    async fn judge_api(&self, gaps: &[Gap], report: &RunReport) -> Result<(), LoadError> {
+        let account = &self.account;
+        let (pool, account_id) = (&account.pool, account.account_id());
+        let history = accounts::history(pool, account_id).await?;
+        let unserved = history.filter(|history| history.is_wanted);
+        let detail = unserved.map(|history| {
+            format!(
+                "nothing before {} is served",
+                telemetry::instant(history.served_from)
+            )
+        });
+        judge(account, ProblemCode::HistoryNotServed, detail.as_deref()).await?;
+
+        for (code, is_seen) in [
+            (ProblemCode::RecordsOutsideWindow, self.ignores_range),
+            (ProblemCode::ElementsWithoutId, false),
+        ] {
+            let is_of_it = |gap: &&Gap| gap.wanted && gap.error_code.as_deref() == Some(code.as_str());
+            let gaps = gaps.iter().filter(is_of_it).count();
+            let detail = (is_seen || gaps > 0).then(|| format!("gaps: {gaps}"));
+            judge(account, code, detail.as_deref()).await?;
+        }
+
+        let shows_room = report.counters.requests >= REQUESTS_THAT_SHOW_ROOM;
+        if account.api.budget.was_hour_used_up() {
+            judge(account, ProblemCode::HourlyLimit, Some("")).await?;
+        } else if shows_room || account.api.account().limits.per_hour > 0 {
+            judge(account, ProblemCode::HourlyLimit, None).await?;
         }
         Ok(())
     }
@@ -132,40 +164,6 @@ impl Closing {
             TimeZoneVerdict::Unknown => moved::forget_old(pool, account_id).await,
         }
     }
-}
-
-async fn judge_api(
-    account: &AccountContext,
-    ignores_range: bool,
-    report: &RunReport,
-) -> Result<(), LoadError> {
-    let (pool, account_id) = (&account.pool, account.account_id());
-    let history = accounts::history(pool, account_id).await?;
-    let unserved = history.filter(|history| history.is_wanted);
-    let detail = unserved.map(|history| {
-        format!(
-            "nothing before {} is served",
-            telemetry::instant(history.served_from)
-        )
-    });
-    judge(account, ProblemCode::HistoryNotServed, detail.as_deref()).await?;
-
-    for (code, is_seen) in [
-        (ProblemCode::RecordsOutsideWindow, ignores_range),
-        (ProblemCode::ElementsWithoutId, false),
-    ] {
-        let gaps = gaps::count_of(pool, account_id, code).await?;
-        let detail = (is_seen || gaps > 0).then(|| format!("gaps: {gaps}"));
-        judge(account, code, detail.as_deref()).await?;
-    }
-
-    let shows_room = report.counters.requests >= REQUESTS_THAT_SHOW_ROOM;
-    if account.api.budget.was_hour_used_up() {
-        judge(account, ProblemCode::HourlyLimit, Some("")).await?;
-    } else if shows_room || account.api.account().limits.per_hour > 0 {
-        judge(account, ProblemCode::HourlyLimit, None).await?;
-    }
-    Ok(())
 }
 
 async fn judge(account: &AccountContext, code: ProblemCode, detail: Option<&str>) -> Result<(), LoadError> {

@@ -9,12 +9,13 @@ use tracing::debug;
 use crate::config::{Cron, RefreshPolicy};
 use crate::ledger::accounts::{self, History};
 use crate::ledger::requests::OpenRequest;
-use crate::ledger::{LoadError, RULES, gaps, requests};
+use crate::ledger::{LoadError, gaps, requests};
 use crate::time::Window;
 
 use super::super::account::{AccountContext, Health};
 use super::super::policies;
 use super::super::report::RunReport;
+use super::close::Ending;
 use super::source::{Run, Source};
 use super::{Engine, FIRST_REST, GAPS_IN_A_RUN, Goal, RESTS_OF_A_REQUEST, Written};
 
@@ -54,7 +55,7 @@ async fn look(
     Ok(Look {
         head: gaps::unread(pool, account_id, until, settle).await?,
         gaps: gaps.iter().map(|gap| gap.window).collect(),
-        requests: requests::open(pool, account_id, (until, settle), kept_from, RULES).await?,
+        requests: requests::open(pool, account_id, (until, settle), kept_from).await?,
         history: accounts::history(pool, account_id).await?,
         kept_from,
         windows_written,
@@ -109,7 +110,6 @@ impl Engine {
             self.is_look_due = true;
             return;
         }
-        self.has_looked = true;
         self.kept_from = look.kept_from;
         self.gaps = look.gaps;
         self.take_in_head(&from_on(look.head, look.kept_from), look.history);
@@ -121,14 +121,14 @@ impl Engine {
             && !open.contains(id)
             && self.place(Some(*id)).is_none()
         {
-            self.ended.push(*id);
+            self.goal_has_ended = true;
         }
         // Ended by somebody else.
         for place in (1..self.sources.len()).rev() {
             let source = &self.sources[place];
             let is_open = source.id().is_some_and(|id| open.contains(&id));
             if !is_open && source.in_flight == 0 && matches!(source.run, Run::NotBegun) {
-                self.ended.extend(source.id());
+                self.note_ended(source.id());
                 self.sources.remove(place);
             }
         }
@@ -152,7 +152,7 @@ impl Engine {
         }
     }
 
-    fn take_in_request(&mut self, request: OpenRequest) {
+    fn take_in_request(&mut self, mut request: OpenRequest) {
         let place = match self.place(Some(request.id)) {
             Some(place) => place,
             None => {
@@ -160,17 +160,15 @@ impl Engine {
                 self.sources.len() - 1
             }
         };
-        let (ends, todo) = (
-            request.is_cancelled || request.has_other_filters,
-            request.remaining.clone(),
-        );
+        let ends = request.is_cancelled || request.has_other_filters;
+        let todo = std::mem::take(&mut request.remaining);
         let source = &mut self.sources[place];
         source.request = Some(request);
         if ends {
             source.give_up_rest();
         }
         if ends && source.is_worked_off() {
-            self.end(place);
+            self.end(place, Ending::Ends);
         } else if !source.has_work() && !source.is_resting() {
             self.refill(place, &todo);
         }
@@ -187,8 +185,7 @@ impl Engine {
             .any(|window| source.drained.iter().any(|read| read.overlaps(*window)));
         let gives_up = source.gaps_found >= GAPS_IN_A_RUN;
         if left.is_empty() || is_stuck || gives_up {
-            self.sources[place].makes_no_progress = is_stuck && !left.is_empty();
-            self.end_or_rest(place);
+            self.end_or_rest(place, is_stuck);
             return;
         }
         let being_read: Vec<Window> = self.being_read().collect();
@@ -200,7 +197,7 @@ impl Engine {
     }
 
     /// A daemon tries failed windows again.
-    fn end_or_rest(&mut self, place: usize) {
+    fn end_or_rest(&mut self, place: usize, is_stuck: bool) {
         let goes_on = matches!(self.goal, Goal::Serve(_));
         let source = &mut self.sources[place];
         let may_rest = goes_on && source.request.is_some() && !source.failed.is_empty();
@@ -210,14 +207,16 @@ impl Engine {
             let failed = std::mem::take(&mut source.failed);
             source.tried.retain(|tried| !failed.contains(tried));
             // The run has failed; the request may yet be served.
-            self.close(place, false);
+            self.close(place, Ending::Rests);
+        } else if is_stuck {
+            self.end(place, Ending::Stuck);
         } else {
-            self.end(place);
+            self.end(place, Ending::Ends);
         }
     }
 
-    fn close(&mut self, place: usize, ends_request: bool) -> bool {
-        let closing = self.closing(place, ends_request);
+    fn close(&mut self, place: usize, ending: Ending) -> bool {
+        let closing = self.closing(place, ending);
         let Some(closing) = closing else { return false };
         self.sources[place].in_flight += 1;
         self.writes
@@ -225,11 +224,11 @@ impl Engine {
         true
     }
 
-    fn end(&mut self, place: usize) {
+    fn end(&mut self, place: usize, ending: Ending) {
         if place == 0 {
             self.head_is_done = true;
         }
-        if !self.close(place, true) && self.sources[place].tried.is_empty() {
+        if !self.close(place, ending) && self.sources[place].tried.is_empty() {
             let idle = RunReport::new();
             self.account.health.send_modify(|health| health.ended(&idle));
             self.add_report(self.sources[place].id(), idle);

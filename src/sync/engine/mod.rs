@@ -150,14 +150,13 @@ pub(super) struct Engine {
     opens: JoinSet<Result<Opened, LoadError>>,
     looks: JoinSet<Result<Look, LoadError>>,
     is_look_due: bool,
-    has_looked: bool,
     head_is_done: bool,
     ticks: Ticks,
     windows_begun: u64,
     windows_written: u64,
     failures_in_a_row: usize,
     rests_until: Option<Instant>,
-    ended: Vec<i64>,
+    goal_has_ended: bool,
     report: Option<RunReport>,
     others: Option<RunReport>,
 }
@@ -240,10 +239,9 @@ impl Engine {
     fn is_finished(&self) -> bool {
         match &self.goal {
             Goal::Serve(_) => false,
-            Goal::Request(id) => self.ended.contains(id),
+            Goal::Request(_) => self.goal_has_ended,
             Goal::Everything(_) => {
-                self.has_looked
-                    && self.head_is_done
+                self.head_is_done
                     && self.sources.len() == 1
                     && self.in_flight.is_empty()
                     && self.writes.is_empty()

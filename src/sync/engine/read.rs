@@ -65,17 +65,6 @@ pub(in crate::sync) struct Fetched {
     pub(super) _room: Option<OwnedSemaphorePermit>,
 }
 
-impl Fetched {
-    pub(super) fn nothing() -> Self {
-        Self {
-            reading: Reading::nothing(),
-            rows: WindowRows::default(),
-            profile: Value::Null,
-            _room: None,
-        }
-    }
-}
-
 #[derive(Debug, Clone)]
 pub(in crate::sync) struct WindowSource {
     pub(in crate::sync) account: AccountContext,

@@ -5,14 +5,14 @@ use tracing::debug;
 
 use crate::extract::ApiError;
 use crate::ledger::problems::{Problem, ProblemCode};
-use crate::ledger::{Purpose, Status, accounts};
+use crate::ledger::{Purpose, accounts};
 use crate::telemetry::{self, chain};
 use crate::time::Window;
 
 use super::super::plan::Planned;
 use super::super::read::{ReadError, Slice};
 use super::super::report::WindowFailure;
-use super::read::{Fetched, Task, WindowSource};
+use super::read::{Task, WindowSource};
 use super::write::Fetch;
 use super::{Effect, Engine, Flight};
 
@@ -120,7 +120,7 @@ impl Engine {
             }
         }
         self.spawn_write(flight, Effect::Nothing, async move |writer, fetch| {
-            writer.store(&fetch, Fetched::nothing(), Status::Split).await
+            writer.split_unread(&fetch).await
         });
     }
 

@@ -44,8 +44,6 @@ pub(super) struct Source {
     pub(super) served: u64,
     pub(super) rests_until: Option<Instant>,
     pub(super) rests: u32,
-    /// Its drained windows do not reduce its remainder.
-    pub(super) makes_no_progress: bool,
 }
 
 #[derive(Debug, Default)]

@@ -138,6 +138,19 @@ impl Writer {
         })
     }
 
+    pub(super) async fn split_unread(&self, fetch: &Fetch) -> Result<WindowReport, LoadError> {
+        let why = Problem::warning("window_refused", "the API refuses it as too long or too old", "");
+        let counters = fetch.counters();
+        self.record_unstored(fetch, (Status::Split, counters), None, Some(&why))
+            .await?;
+        log_split(&why.text, counters);
+        self.measure(Status::Split, 0, fetch.started_at);
+        Ok(WindowReport {
+            counters,
+            ..WindowReport::default()
+        })
+    }
+
     pub(in crate::sync) async fn record_unstored(
         &self,
         fetch: &Fetch,
@@ -254,12 +267,19 @@ fn log_stored(entry: &WindowEntry<'_>, committed: &Committed) {
             remedy = entry.problem.map(|problem| &problem.remedy),
             "gap: records of this window cannot be reached, and are missing"
         ),
-        Status::Split | Status::Failed | Status::Compared => info!(
-            reason = entry.problem.map(|problem| &problem.text),
-            requests = counters.requests,
-            "window cannot be read at once, reading it in parts"
-        ),
+        Status::Split | Status::Failed | Status::Compared => {
+            let reason = entry.problem.map_or("", |problem| &problem.text);
+            log_split(reason, *counters);
+        }
     }
+}
+
+fn log_split(reason: &str, counters: Counters) {
+    info!(
+        reason,
+        requests = counters.requests,
+        "window cannot be read at once, reading it in parts"
+    );
 }
 
 fn log_discoveries(committed: &Committed) {

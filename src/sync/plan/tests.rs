@@ -158,8 +158,8 @@ impl FakeApi {
             assert!(step < 200_000, "it does not come to an end");
             while fetching.len() < in_flight {
                 match queue.next(&model, fetching.len()) {
-                    Next::Read(planned) => fetching.push_back(planned),
-                    Next::Wait | Next::Done => break,
+                    Some(planned) => fetching.push_back(planned),
+                    None => break,
                 }
             }
             let Some(planned) = fetching.pop_front() else {
@@ -170,7 +170,7 @@ impl FakeApi {
                 queue.turn_to_the_oldest();
             }
         }
-        assert!(matches!(queue.next(&model, 0), Next::Done));
+        assert_eq!(queue.next(&model, 0), None);
         driven
     }
 }
@@ -286,7 +286,7 @@ proptest! {
         if turned {
             queue.turn_to_the_oldest();
         }
-        while let Next::Read(Planned { window, .. }) = queue.next(&model, 0) {
+        while let Some(Planned { window, .. }) = queue.next(&model, 0) {
             prop_assert!(window.start < window.end && window.end - window.start <= TimeDelta::days(7));
             let date = |at: DateTime<Utc>| (at - TimeDelta::minutes(offset.into())).date_naive();
             let dates = (date(window.end - SECOND) - date(window.start)).num_days() + 1;
@@ -328,7 +328,7 @@ fn what_hardly_holds_anything_is_read_along_but_no_gap() {
         let model = Model::new(density.clone(), limits);
         let mut queue = Queue::of(&wanted, gaps, &model);
         let mut windows = Vec::new();
-        while let Next::Read(planned) = queue.next(&model, 0) {
+        while let Some(planned) = queue.next(&model, 0) {
             windows.push(planned.window);
         }
         windows.sort_unstable();

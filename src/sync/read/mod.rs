@@ -68,6 +68,7 @@ impl Slice {
             limit,
             narrowing: &self.narrowing,
             priority: self.priority,
+            may_be_past_the_end: false,
         }
     }
 
@@ -151,10 +152,6 @@ pub(super) async fn read_window<P: Pages>(
 }
 
 impl Reading {
-    pub(super) fn nothing() -> Self {
-        Self::of(&Pass::default(), Vec::new(), Verdict::Overflow, None)
-    }
-
     fn of(pass: &Pass, pages: Vec<RawPage>, verdict: Verdict, proof: Option<Proof>) -> Self {
         let pages = pages.into_iter();
         let (records, strays): (Vec<_>, Vec<_>) = pages.map(|page| (page.records, page.strays)).unzip();
@@ -178,12 +175,7 @@ pub(super) struct RawPage {
 }
 
 pub(super) trait Pages: Sync {
-    /// A page that may be past the end is hardly retried.
-    fn page(
-        &self,
-        request: &PageRequest<'_>,
-        may_be_past_the_end: bool,
-    ) -> impl Future<Output = Result<RawPage, ApiError>> + Send;
+    fn page(&self, request: &PageRequest<'_>) -> impl Future<Output = Result<RawPage, ApiError>> + Send;
 
     fn in_flight(&self) -> usize;
 }
@@ -195,12 +187,8 @@ pub(super) struct ApiPages<'a> {
 }
 
 impl Pages for ApiPages<'_> {
-    async fn page(&self, request: &PageRequest<'_>, may_be_past_the_end: bool) -> Result<RawPage, ApiError> {
-        let page = if may_be_past_the_end {
-            self.api.page_past_the_end(request, self.tally).await?
-        } else {
-            self.api.page(request, self.tally).await?
-        };
+    async fn page(&self, request: &PageRequest<'_>) -> Result<RawPage, ApiError> {
+        let page = self.api.page(request, self.tally).await?;
         Ok(RawPage::of(page, origin(self.api.account())))
     }
 

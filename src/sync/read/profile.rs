@@ -1,7 +1,5 @@
 //! What is learned of an API beyond its documentation; withdrawn if an answer contradicts it.
 
-use std::sync::Arc;
-
 use serde::{Deserialize, Serialize};
 use tracing::{info, warn};
 
@@ -257,15 +255,15 @@ impl ApiProfile {
     }
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) enum Lesson {
-    Pass(Arc<Pass>, Judgement),
+    Pass(Pass, Judgement),
     /// Never added up, however often it was read.
     Inconsistent,
     RangeKept,
 }
 
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub(in crate::sync) struct Knowledge {
     pub(in crate::sync) profile: ApiProfile,
     lessons: Vec<Lesson>,

@@ -1,11 +1,9 @@
 //! Reads passes until one is judged.
 
-use std::sync::Arc;
-
 use futures_util::{StreamExt, stream};
 use tracing::{debug, warn};
 
-use crate::extract::{ApiError, PAGE_SIZE};
+use crate::extract::{ApiError, PAGE_SIZE, PageRequest};
 use crate::telemetry::chain;
 use crate::time::Window;
 
@@ -27,7 +25,9 @@ pub(super) struct WindowReader<'a, P> {
 impl<P: Pages> WindowReader<'_, P> {
     pub(super) async fn read(&mut self, slice: &Slice) -> Result<Reading, ReadError> {
         let mut before: Option<Pass> = None;
-        for attempt in 1..=PASSES {
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
             let mut pass = self.pass(slice).await?;
             let judgement = match judge(&self.known.profile, &pass, before.as_ref()) {
                 Judgement::Doubtful => self.resolve(slice, &pass).await?,
@@ -41,8 +41,7 @@ impl<P: Pages> WindowReader<'_, P> {
             log(attempt, &pass, judgement);
             let is_last = attempt == PASSES;
             let pages = std::mem::take(&mut pass.pages);
-            let lesson = Arc::new(pass.without_records());
-            self.known.learn(Lesson::Pass(lesson, judgement));
+            self.known.learn(Lesson::Pass(pass.without_records(), judgement));
             let verdict = match judgement {
                 Judgement::Again | Judgement::FalseTotal if !is_last => {
                     before = Some(pass);
@@ -65,12 +64,6 @@ impl<P: Pages> WindowReader<'_, P> {
             let proof = Proof::of(&pass, judgement);
             return Ok(Reading::of(&pass, pages, verdict, proof));
         }
-        Ok(Reading::of(
-            &Pass::default(),
-            Vec::new(),
-            Verdict::Inconsistent,
-            None,
-        ))
     }
 
     async fn pass(&self, slice: &Slice) -> Result<Pass, ApiError> {
@@ -99,7 +92,7 @@ impl<P: Pages> WindowReader<'_, P> {
     }
 
     pub(super) async fn first_page(&self, slice: &Slice, limit: usize) -> Result<RawPage, ApiError> {
-        self.pages.page(&slice.request(0, limit), false).await
+        self.pages.page(&slice.request(0, limit)).await
     }
 
     /// `None`: not served.
@@ -110,8 +103,11 @@ impl<P: Pages> WindowReader<'_, P> {
         limit: usize,
         may_be_past_the_end: bool,
     ) -> Result<Option<RawPage>, ApiError> {
-        let request = slice.request(offset, limit);
-        match self.pages.page(&request, may_be_past_the_end).await {
+        let request = PageRequest {
+            may_be_past_the_end,
+            ..slice.request(offset, limit)
+        };
+        match self.pages.page(&request).await {
             Ok(page) => Ok(Some(page)),
             Err(error) if error.is_not_served() || (may_be_past_the_end && error.is_of_one_answer()) => {
                 debug!(offset, error = %chain(&error), "a further page is not served");

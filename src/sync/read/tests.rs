@@ -20,7 +20,7 @@ use super::{
 use crate::config::Filters;
 use crate::extract::{self, Answer, ApiError, PageRequest, Priority, Received};
 use crate::sync::density::Density;
-use crate::sync::plan::{Limits, Model, Next, Planned, Queue};
+use crate::sync::plan::{Limits, Model, Planned, Queue};
 use crate::time::Window;
 use crate::transform::{Origin, RawRecord, RecordText};
 use crate::warehouse::compare;
@@ -46,7 +46,7 @@ struct MemoryApi {
 }
 
 impl Pages for MemoryApi {
-    async fn page(&self, ask: &PageRequest<'_>, _: bool) -> Result<RawPage, ApiError> {
+    async fn page(&self, ask: &PageRequest<'_>) -> Result<RawPage, ApiError> {
         let stamp = |at: DateTime<Utc>| at.format("%Y-%m-%d %H:%M:%S").to_string();
         let narrowing = ask.narrowing;
         let mut body = json!({
@@ -154,7 +154,7 @@ impl MemoryApi {
         self.profile.lock().unwrap().begin_run();
         let mut loaded = Loaded::default();
         let mut queue = Queue::of(&[stretch], &[], model);
-        while let Next::Read(planned) = queue.next(model, 0) {
+        while let Some(planned) = queue.next(model, 0) {
             let reading = self.read(planned).await;
             let starts: Vec<_> = reading
                 .records

@@ -1,6 +1,5 @@
 //! Pure. The columns are described in the database.
 
-mod conversation;
 mod interaction;
 mod visits_and_offers;
 
@@ -13,7 +12,7 @@ use uuid::Uuid;
 use super::record::is;
 use super::{AgentSegment, Destination, JsonText, Response, Rows, TableRow, put};
 
-pub use conversation::count_once;
+pub use interaction::count_once;
 
 const UNKNOWN: &str = "(unknown)";
 

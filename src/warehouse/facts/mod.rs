@@ -10,7 +10,9 @@ use futures_util::future::join;
 use sqlx::{AssertSqlSafe, PgConnection};
 use uuid::Uuid;
 
-use crate::transform::facts::{self, AgentOffer, FactBasis, Facts, InteractionFact, QueueVisit, dimension_key};
+use crate::transform::facts::{
+    self, AgentOffer, FactBasis, Facts, InteractionFact, QueueVisit, dimension_key,
+};
 use crate::transform::{Rows, TableRow};
 
 use super::batch::Batch;

@@ -70,7 +70,7 @@ pub async fn left(pool: &Pool, account_id: &str) -> Result<u64, LoadError> {
 /// Zero: all are done.
 pub async fn rebuild_some(pool: &Pool, account_id: &str) -> Result<u64, LoadError> {
     pool.transact(async |transaction| {
-        conflict::lock_for_writing(transaction, account_id).await?;
+        conflict::lock_for_rows(transaction, account_id).await?;
         let begin: Option<(Option<DateTime<Utc>>, Option<Uuid>)> = sqlx::query_as(
             "select rebuild_from, rebuild_after from smartassist.reporting where account_id = $1 for no key update",
         )
@@ -80,9 +80,6 @@ pub async fn rebuild_some(pool: &Pool, account_id: &str) -> Result<u64, LoadErro
         let Some((Some(from), after)) = begin else {
             return Ok(0);
         };
-        sqlx::query("set local enable_seqscan = off")
-            .execute(&mut *transaction)
-            .await?;
         // In order of time, so that facts of a period are stored together.
         let next: Vec<(Uuid, DateTime<Utc>)> = sqlx::query_as(
             "select interaction_key, session_started_at from smartassist.sessions \
