@@ -241,7 +241,8 @@ impl Watch {
         }
         self.looks += 1;
         let quiet = Duration::try_from_secs_f64(progress.quiet_seconds).unwrap_or_default();
-        (quiet > account.stalled_after()).then(|| RunReport::of_failure(stalled()).said())
+        let watched = LOOK_EVERY * self.looks;
+        (quiet.min(watched) > account.stalled_after()).then(|| RunReport::of_failure(stalled()).said())
     }
 }
 

@@ -257,7 +257,7 @@ impl ApiProfile {
 
 #[derive(Debug)]
 pub(super) enum Lesson {
-    Pass(Pass, Judgement),
+    Pass(Box<Pass>, Judgement),
     /// Never added up, however often it was read.
     Inconsistent,
     RangeKept,

@@ -41,7 +41,8 @@ impl<P: Pages> WindowReader<'_, P> {
             log(attempt, &pass, judgement);
             let is_last = attempt == PASSES;
             let pages = std::mem::take(&mut pass.pages);
-            self.known.learn(Lesson::Pass(pass.without_records(), judgement));
+            let lesson = Box::new(pass.without_records());
+            self.known.learn(Lesson::Pass(lesson, judgement));
             let verdict = match judgement {
                 Judgement::Again | Judgement::FalseTotal if !is_last => {
                     before = Some(pass);
