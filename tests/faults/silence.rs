@@ -156,7 +156,7 @@ async fn a_run_ends_wherever_the_database_stops_answering() {
         let relay = Relay::start().await;
         let session = SessionConfig {
             // So long no statement takes, also where the machine does much else.
-            statement_timeout: SECOND * 5,
+            statement_timeout: SECOND * 10,
             ..session()
         };
         let worker = setup.worker(&relay.pool(&database, &session));
@@ -165,7 +165,12 @@ async fn a_run_ends_wherever_the_database_stops_answering() {
         let first = tokio::time::timeout(PATIENCE, worker.run(&job, &stop)).await;
         assert!(first.is_ok(), "after {messages} messages");
         let next = worker.run(&job, &stop).await;
-        assert_eq!(next.outcome, Outcome::Succeeded, "after {messages} messages");
+        let problem = &next.problem;
+        assert_eq!(
+            next.outcome,
+            Outcome::Succeeded,
+            "after {messages} messages: {problem:?}"
+        );
         watch::check(&database).await;
         watch::same_as_a_fresh_load(&setup, &database).await;
     });
