@@ -44,28 +44,31 @@ pub(crate) async fn lock_for_writing(
     connection: &mut PgConnection,
     account_id: &str,
 ) -> Result<Option<DateTime<Utc>>, LoadError> {
-    let filters_changed_at: Option<Option<DateTime<Utc>>> = sqlx::query_scalar(
-        "select filters_changed_at from smartassist_sync.accounts where account_id = $1 for no key update",
-    )
-    .bind(account_id)
-    .fetch_optional(connection)
-    .await?;
-    Ok(filters_changed_at.flatten())
+    let statement =
+        "select filters_changed_at from smartassist_sync.accounts where account_id = $1 for no key update";
+    lock(connection, account_id, statement).await
 }
 
-/// Cached plans of empty tables would scan them whole later.
+/// Without sequential scans: cached plans of empty tables would scan them whole later.
 pub(crate) async fn lock_for_rows(
     connection: &mut PgConnection,
     account_id: &str,
 ) -> Result<Option<DateTime<Utc>>, LoadError> {
-    let locked: Option<(Option<DateTime<Utc>>, String)> = sqlx::query_as(
-        "select filters_changed_at, set_config('enable_seqscan', 'off', true) from smartassist_sync.accounts \
-         where account_id = $1 for no key update",
-    )
-    .bind(account_id)
-    .fetch_optional(connection)
-    .await?;
-    Ok(locked.and_then(|(filters_changed_at, _)| filters_changed_at))
+    let statement = "select filters_changed_at, set_config('enable_seqscan', 'off', true) \
+                     from smartassist_sync.accounts where account_id = $1 for no key update";
+    lock(connection, account_id, statement).await
+}
+
+async fn lock(
+    connection: &mut PgConnection,
+    account_id: &str,
+    statement: &'static str,
+) -> Result<Option<DateTime<Utc>>, LoadError> {
+    let filters_changed_at: Option<Option<DateTime<Utc>>> = sqlx::query_scalar(statement)
+        .bind(account_id)
+        .fetch_optional(connection)
+        .await?;
+    Ok(filters_changed_at.flatten())
 }
 
 #[cfg(test)]

@@ -198,7 +198,6 @@ async fn confirm_some(pool: &Pool, account_id: &str, now: DateTime<Utc>) -> Resu
     .await
 }
 
-/// Since when.
 pub async fn withheld(pool: &Pool, account_id: &str) -> Result<(u64, Option<DateTime<Utc>>), LoadError> {
     let (withheld, since): (i64, Option<DateTime<Utc>>) = sqlx::query_as(
         "select count(*), min(first_missed_at) from smartassist_sync.absences \

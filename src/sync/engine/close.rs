@@ -82,7 +82,7 @@ impl Engine {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Ending {
+pub(super) enum AfterRun {
     Rests,
     Ends,
     /// What was drained of it is still left.
@@ -129,14 +129,14 @@ impl Engine {
             self.sources[place].run = Run::NotBegun;
             return None;
         }
-        let mut closing = self.closing(place, Ending::Rests)?;
+        let mut closing = self.closing(place, AfterRun::Rests)?;
         closing.looks_back = worked.is_ok();
         Some(closing)
     }
 
     /// `None`: nothing to write.
-    pub(super) fn closing(&mut self, place: usize, ending: Ending) -> Option<Closing> {
-        let ends_request = ending != Ending::Rests;
+    pub(super) fn closing(&mut self, place: usize, ending: AfterRun) -> Option<Closing> {
+        let ends_request = ending != AfterRun::Rests;
         let source = &mut self.sources[place];
         let run = match std::mem::take(&mut source.run) {
             Run::Open(run) => Some(*run),
@@ -163,7 +163,7 @@ impl Engine {
             looks_back: run.is_some(),
             run,
             request,
-            is_stuck: ending == Ending::Stuck,
+            is_stuck: ending == AfterRun::Stuck,
             gaps_found,
             new_profile: self.profile_to_remember(records),
             ignores_range: self.profile.range == Some(Range::Ignored),

@@ -15,7 +15,7 @@ use crate::time::Window;
 use super::super::account::{AccountContext, Health};
 use super::super::policies;
 use super::super::report::RunReport;
-use super::close::Ending;
+use super::close::AfterRun;
 use super::source::{Run, Source};
 use super::{Engine, FIRST_REST, GAPS_IN_A_RUN, Goal, RESTS_OF_A_REQUEST, Written};
 
@@ -168,7 +168,7 @@ impl Engine {
             source.give_up_rest();
         }
         if ends && source.is_worked_off() {
-            self.end(place, Ending::Ends);
+            self.end(place, AfterRun::Ends);
         } else if !source.has_work() && !source.is_resting() {
             self.refill(place, &todo);
         }
@@ -207,15 +207,15 @@ impl Engine {
             let failed = std::mem::take(&mut source.failed);
             source.tried.retain(|tried| !failed.contains(tried));
             // The run has failed; the request may yet be served.
-            self.close(place, Ending::Rests);
+            self.close(place, AfterRun::Rests);
         } else if is_stuck {
-            self.end(place, Ending::Stuck);
+            self.end(place, AfterRun::Stuck);
         } else {
-            self.end(place, Ending::Ends);
+            self.end(place, AfterRun::Ends);
         }
     }
 
-    fn close(&mut self, place: usize, ending: Ending) -> bool {
+    fn close(&mut self, place: usize, ending: AfterRun) -> bool {
         let closing = self.closing(place, ending);
         let Some(closing) = closing else { return false };
         self.sources[place].in_flight += 1;
@@ -224,7 +224,7 @@ impl Engine {
         true
     }
 
-    fn end(&mut self, place: usize, ending: Ending) {
+    fn end(&mut self, place: usize, ending: AfterRun) {
         if place == 0 {
             self.head_is_done = true;
         }

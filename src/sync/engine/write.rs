@@ -129,22 +129,26 @@ impl Writer {
     }
 
     pub(super) async fn leave_unread(&self, fetch: &Fetch, why: &Problem) -> Result<WindowReport, LoadError> {
-        let counters = fetch.counters();
-        self.record_unstored(fetch, (Status::Failed, counters), None, Some(why))
-            .await?;
-        Ok(WindowReport {
-            counters,
-            ..WindowReport::default()
-        })
+        self.store_nothing(fetch, Status::Failed, why).await
     }
 
     pub(super) async fn split_unread(&self, fetch: &Fetch) -> Result<WindowReport, LoadError> {
         let why = Problem::warning("window_refused", "the API refuses it as too long or too old", "");
+        let report = self.store_nothing(fetch, Status::Split, &why).await?;
+        log_split(&why.text, report.counters);
+        self.measure(Status::Split, report.counters.records, fetch.started_at);
+        Ok(report)
+    }
+
+    async fn store_nothing(
+        &self,
+        fetch: &Fetch,
+        status: Status,
+        why: &Problem,
+    ) -> Result<WindowReport, LoadError> {
         let counters = fetch.counters();
-        self.record_unstored(fetch, (Status::Split, counters), None, Some(&why))
+        self.record_unstored(fetch, (status, counters), None, Some(why))
             .await?;
-        log_split(&why.text, counters);
-        self.measure(Status::Split, 0, fetch.started_at);
         Ok(WindowReport {
             counters,
             ..WindowReport::default()
