@@ -82,7 +82,7 @@ pub(super) struct Comparing<'a> {
     pub(super) booked: Counters,
 }
 
-struct Counted {
+struct CountedDay {
     total: u64,
     stored: [u64; Basis::ALL.len()],
 }
@@ -170,13 +170,14 @@ impl Comparing<'_> {
     async fn compare_day(
         &mut self,
         day: Window,
-        counted: Option<&Counted>,
+        counted: Option<&CountedDay>,
         possible: &[usize],
     ) -> Result<DayComparison, Ends> {
-        let fits =
-            |Counted { total, stored }: &&Counted| possible.iter().all(|place| stored[*place] == *total);
+        let fits = |CountedDay { total, stored }: &&CountedDay| {
+            possible.iter().all(|place| stored[*place] == *total)
+        };
         match counted.filter(fits) {
-            Some(Counted { total, .. }) => Ok(DayComparison {
+            Some(CountedDay { total, .. }) => Ok(DayComparison {
                 api: *total,
                 stored: *total,
                 ..DayComparison::of(day, Method::Total)
@@ -186,7 +187,7 @@ impl Comparing<'_> {
     }
 
     /// `None`: the API gives no total.
-    async fn count(&mut self, day: Window) -> Result<Option<Counted>, Ends> {
+    async fn count(&mut self, day: Window) -> Result<Option<CountedDay>, Ends> {
         if !matches!(self.known.profile.num_results, None | Some(NumResults::Total)) {
             return Ok(None);
         }
@@ -204,7 +205,7 @@ impl Comparing<'_> {
         self.record(&fetch, status, total.unwrap_or(shown), (total, problem))
             .await?;
         match failure {
-            None => Ok(total.map(|total| Counted { total, stored })),
+            None => Ok(total.map(|total| CountedDay { total, stored })),
             Some(failure) => Err(not_compared(day, failure)),
         }
     }
@@ -335,7 +336,7 @@ fn total_of(page: &Page, gives_totals: bool) -> Option<u64> {
 }
 
 /// Those that fit about as many days as the best one.
-fn possible_bases(counted: &[Option<Counted>]) -> Vec<usize> {
+fn possible_bases(counted: &[Option<CountedDay>]) -> Vec<usize> {
     let counted = || counted.iter().flatten();
     let fits = |place: usize| counted().filter(|day| day.total == day.stored[place]).count();
     let fitting: [usize; Basis::ALL.len()] = std::array::from_fn(fits);

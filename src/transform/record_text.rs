@@ -88,7 +88,7 @@ pub(super) fn beginning(text: &str, bytes: usize) -> &str {
 /// Longer numbers are text.
 const LONGEST_NUMBER: usize = 1_000;
 
-/// Of a number with an exponent, which is short as it is sent: 10,000 values of a record bound what they become.
+/// Of a number with an exponent, which is short as it is sent.
 const LONGEST_PLAIN_FORM: usize = 64;
 
 pub(super) fn parse(record: &RecordText<'_>, notes: &Notes) -> Result<Value, JsonError> {

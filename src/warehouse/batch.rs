@@ -23,7 +23,7 @@ pub(super) struct Constants<'a> {
     pub(super) time_zone_offset: i32,
 }
 
-/// New rows of one table, made as they are sent: PostgreSQL stores some while others are made.
+/// New rows of one table, made while PostgreSQL stores others.
 pub(super) struct Batch<'a> {
     table: &'static str,
     columns: Vec<&'static str>,

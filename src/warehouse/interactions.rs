@@ -117,37 +117,49 @@ impl InteractionWriter<'_> {
         let back = missing_of(if is_returned { &unchanged } else { &[] });
         let still_missing = missing_of(if is_returned { &[] } else { &changed });
 
-        Batch::of_sessions(&new, constants).copy(connection).await?;
-        update_sessions(connection, &changed, constants.written_at).await?;
-        match self.raw {
-            RawRecords::Keep => {
-                Batch::of_raw(&new, constants).copy(connection).await?;
-                replace_raw(connection, &changed, constants).await?;
-            }
-            RawRecords::Delete => delete(connection, "smartassist.raw_interactions", &changed).await?,
-            RawRecords::Leave => {}
-        }
-        write_children(connection, &new, &changed, stored).await?;
-        let moves = new.iter().chain(&changed).flat_map(|interaction| {
-            let start = interaction.rows.session.session_started_at;
-            let before = stored.started_at(interaction.key).map(|before| (before, -1));
-            before.into_iter().chain([(start, 1)])
-        });
-        days::count(connection, constants.account_id, moves).await?;
-        if is_returned {
-            missing::clear(connection, constants.written_at, &missing_of(interactions)).await?;
-        }
         let counted = new.iter().chain(&changed);
         let counted = counted.filter(|one| !still_missing.contains(&one.key));
         let counted: Vec<facts::Counted<'_>> = counted.map(|one| (one.key, &one.rows)).collect();
-        facts::write(connection, constants.account_id, &counted, &still_missing).await?;
-        facts::rewrite(connection, constants.account_id, &back).await?;
+        let write_rows =
+            async |connection: &mut PgConnection| self.write_rows(connection, &new, &changed).await;
+        let (account_id, others) = (constants.account_id, (&still_missing[..], false));
+        facts::replace(connection, account_id, &counted, others, write_rows).await?;
+        if is_returned {
+            missing::clear(connection, constants.written_at, &missing_of(interactions)).await?;
+        }
+        facts::rewrite(connection, account_id, &back).await?;
         Ok(Counters {
             inserted: new.len() as u64,
             updated: (changed.len() + back.len()) as u64,
             unchanged: (unchanged.len() - back.len()) as u64,
             ..Counters::default()
         })
+    }
+
+    async fn write_rows(
+        &self,
+        connection: &mut PgConnection,
+        new: &[&Interaction],
+        changed: &[&Interaction],
+    ) -> Result<(), LoadError> {
+        let (constants, stored) = (self.constants, self.stored);
+        Batch::of_sessions(new, constants).copy(connection).await?;
+        update_sessions(connection, changed, constants.written_at).await?;
+        match self.raw {
+            RawRecords::Keep => {
+                Batch::of_raw(new, constants).copy(connection).await?;
+                replace_raw(connection, changed, constants).await?;
+            }
+            RawRecords::Delete => delete(connection, "smartassist.raw_interactions", changed).await?,
+            RawRecords::Leave => {}
+        }
+        write_children(connection, new, changed, stored).await?;
+        let moves = new.iter().chain(changed).flat_map(|interaction| {
+            let start = interaction.rows.session.session_started_at;
+            let before = stored.started_at(interaction.key).map(|before| (before, -1));
+            before.into_iter().chain([(start, 1)])
+        });
+        days::count(connection, constants.account_id, moves).await
     }
 }
 

@@ -1,4 +1,4 @@
-//! A refused window is too long, too old, or refused for another reason: a search tells the last two apart, once a run.
+//! A refused window is too long, too old or otherwise wrong: a search tells the last two apart, once a run.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use tracing::debug;

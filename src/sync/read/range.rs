@@ -129,8 +129,7 @@ impl Edges {
 }
 
 impl<P: Pages> WindowReader<'_, P> {
-    /// Tested with a short range once per run: the API may change, and records may lie in a long range by
-    /// chance.
+    /// Tested with a short range once per run, as records may lie in a long one by chance.
     pub(super) async fn keeps_range(
         &mut self,
         slice: &Slice,

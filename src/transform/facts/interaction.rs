@@ -71,6 +71,8 @@ pub(super) fn of<'a>(rows: &'a Rows, steps: &[Step<'a>], basis: &FactBasis) -> I
         csat_score: session.csat_score,
         nps_score: session.nps_score,
         like_dislike_score: session.like_dislike_score,
+        next_at: None,
+        next_channel: None,
     }
 }
 

@@ -172,12 +172,13 @@ facts! {
         csat_score: Option<i32>;
         nps_score: Option<i32>;
         like_dislike_score: Option<i32>;
+        next_at: Option<Instant>;
+        next_channel: Option<String>;
     }
 }
 
 impl InteractionFact<'_> {
-    /// Customer and start, if it is a contact: a conversation that reached a queue or an agent, of a known
-    /// customer.
+    /// Customer and start, if it is one: a conversation that reached a queue or an agent, of a known customer.
     pub fn contact(&self) -> Option<(Uuid, Instant)> {
         let is_one = self.destination_count > 0 && self.conversations == 1;
         let contact_key = self.contact_key.filter(|_| is_one)?;

@@ -1,4 +1,4 @@
--- Conversations of several records, and how many records were read: at most $3, as a constant may be in every row.
+-- Stored records of conversations, and how many were read: at most $3, as a constant may be in every row.
 with found as materialized (
     select conversation_id, interaction_key
     from smartassist.sessions
@@ -8,4 +8,3 @@ with found as materialized (
 select conversation_id, array_agg(interaction_key), (select count(*) from found)
 from found
 group by conversation_id
-having count(*) > 1

@@ -2,7 +2,7 @@
 
 mod rebuild;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
@@ -28,41 +28,37 @@ const MADE_AT_ONCE: usize = 16;
 /// Only of interactions that the API still returns.
 pub(super) type Counted<'a> = (Uuid, &'a Rows);
 
+/// Customer, start.
 type Touched = (Uuid, DateTime<Utc>);
 
-/// Replaces the facts of `counted`; `others` lose theirs.
-pub(super) async fn write(
-    connection: &mut PgConnection,
-    account_id: &str,
-    counted: &[Counted<'_>],
-    others: &[Uuid],
-) -> Result<(), LoadError> {
-    replace(connection, account_id, counted, (others, false)).await
-}
-
-async fn replace(
+/// Replaces the facts of `counted`; `others` lose theirs. Writes rows once siblings are known: until then, an index alone
+/// tells that nothing is stored of a conversation.
+pub(super) async fn replace(
     connection: &mut PgConnection,
     account_id: &str,
     counted: &[Counted<'_>],
     (others, are_deleted): (&[Uuid], bool),
+    write_rows: impl AsyncFnOnce(&mut PgConnection) -> Result<(), LoadError>,
 ) -> Result<(), LoadError> {
-    let keys: BTreeSet<Uuid> = counted
-        .iter()
-        .map(|(key, _)| *key)
-        .chain(others.iter().copied())
-        .collect();
+    let own = counted.iter().map(|(key, _)| *key);
+    let keys: BTreeSet<Uuid> = own.chain(others.iter().copied()).collect();
     if keys.is_empty() || cfg!(feature = "without-facts") {
-        return Ok(());
+        return write_rows(connection).await;
     }
     let basis = basis(connection, account_id).await?;
+    let clearing_and_writing = async {
+        let cleared = clear(connection, account_id, (counted, others), keys, are_deleted).await?;
+        write_rows(connection).await?;
+        Ok::<_, LoadError>(cleared)
+    };
     // Made while PostgreSQL is at work.
-    let clearing = clear(connection, account_id, (counted, others), keys, are_deleted);
-    let (cleared, mut facts) = join(clearing, make(counted, &basis)).await;
-    let (of_several, siblings, touched) = cleared?;
+    let (cleared, mut facts) = join(clearing_and_writing, make(counted, &basis)).await;
+    let (of_several, siblings, deleted) = cleared?;
     let siblings: Vec<Counted<'_>> = siblings.iter().map(|(key, rows)| (*key, rows)).collect();
     facts.extend(make(&siblings, &basis).await);
     count_once(&mut facts, &of_several);
-    insert(connection, account_id, &facts, touched).await?;
+    order_contacts(connection, account_id, &mut facts, &deleted).await?;
+    insert(connection, account_id, &facts).await?;
     let all: Vec<Counted<'_>> = counted.iter().copied().chain(siblings).collect();
     note_names(connection, account_id, &all).await
 }
@@ -74,20 +70,24 @@ pub(super) async fn rewrite(
 ) -> Result<(), LoadError> {
     let read = rebuild::rows(connection, keys).await?;
     let counted: Vec<Counted<'_>> = read.iter().map(|(key, rows)| (*key, rows)).collect();
-    write(connection, account_id, &counted, keys).await
+    replace(connection, account_id, &counted, (keys, false), nothing).await
 }
 
-/// Call before interactions are deleted: what they counted for others counts there again.
+/// Call before interactions are deleted: what repeats in other records counts there again.
 pub(super) async fn forget(
     connection: &mut PgConnection,
     account_id: &str,
     keys: &[Uuid],
 ) -> Result<(), LoadError> {
-    replace(connection, account_id, &[], (keys, true)).await
+    replace(connection, account_id, &[], (keys, true), nothing).await
+}
+
+async fn nothing(_: &mut PgConnection) -> Result<(), LoadError> {
+    Ok(())
 }
 
 async fn make<'a>(counted: &[Counted<'a>], basis: &FactBasis) -> Vec<(Uuid, Facts<'a>)> {
-    let mut facts = Vec::new();
+    let mut facts = Vec::with_capacity(counted.len());
     for some in counted.chunks(MADE_AT_ONCE) {
         facts.extend(
             some.iter()
@@ -98,7 +98,7 @@ async fn make<'a>(counted: &[Counted<'a>], basis: &FactBasis) -> Vec<(Uuid, Fact
     facts
 }
 
-/// Returns records of conversations of several records, rows of siblings, and contacts.
+/// Returns records of conversations of several records, rows of siblings, and deleted contacts.
 async fn clear(
     connection: &mut PgConnection,
     account_id: &str,
@@ -106,11 +106,11 @@ async fn clear(
     mut keys: BTreeSet<Uuid>,
     are_deleted: bool,
 ) -> Result<(Vec<Uuid>, Vec<(Uuid, Rows)>, Vec<Touched>), LoadError> {
-    let ids = conversations_of(connection, counted, others).await?;
+    let conversations = conversations_of(connection, counted, others).await?;
     let Siblings {
         of_several,
         of_constants,
-    } = siblings(connection, account_id, ids, &keys, are_deleted).await?;
+    } = siblings(connection, account_id, conversations, &keys, are_deleted).await?;
     let siblings = of_several.iter().chain(&of_constants).copied();
     let siblings: Vec<Uuid> = siblings.filter(|key| !keys.contains(key)).collect();
     keys.extend(&siblings);
@@ -150,7 +150,6 @@ async fn insert(
     connection: &mut PgConnection,
     account_id: &str,
     facts: &[(Uuid, Facts<'_>)],
-    mut touched: Vec<Touched>,
 ) -> Result<(), LoadError> {
     let visits = facts
         .iter()
@@ -161,9 +160,7 @@ async fn insert(
         .flat_map(|(key, facts)| facts.offers.iter().map(|offer| (*key, offer)));
     Batch::of_facts(offers, account_id).copy(connection).await?;
     let interactions = facts.iter().map(|(key, facts)| (*key, &facts.interaction));
-    Batch::of_facts(interactions, account_id).copy(connection).await?;
-    touched.extend(facts.iter().filter_map(|(_, facts)| facts.interaction.contact()));
-    order_contacts(connection, account_id, touched).await
+    Batch::of_facts(interactions, account_id).copy(connection).await
 }
 
 async fn basis(connection: &mut PgConnection, account_id: &str) -> Result<FactBasis, LoadError> {
@@ -184,27 +181,48 @@ async fn basis(connection: &mut PgConnection, account_id: &str) -> Result<FactBa
     })
 }
 
+/// Links new contacts, which are not stored yet, and stored ones with the customer's next one.
 async fn order_contacts(
     connection: &mut PgConnection,
     account_id: &str,
-    touched: Vec<Touched>,
+    facts: &mut [(Uuid, Facts<'_>)],
+    deleted: &[Touched],
 ) -> Result<(), LoadError> {
-    if touched.is_empty() {
+    let new = facts.iter().filter_map(|(key, facts)| {
+        let (customer, started_at) = facts.interaction.contact()?;
+        Some(((*key, &*facts.interaction.channel), (customer, started_at)))
+    });
+    type Columns<A, B> = (Vec<A>, Vec<B>);
+    let ((keys, channels), (customers, starts)): (Columns<_, _>, Columns<_, _>) = new.unzip();
+    let deleted_starts = deleted.iter().map(|(_, started_at)| started_at);
+    let Some(since) = starts.iter().chain(deleted_starts).min() else {
         return Ok(());
-    }
-    let since = touched.iter().map(|(_, started_at)| *started_at).min();
-    let contacts: BTreeSet<Uuid> = touched.into_iter().map(|(contact, _)| contact).collect();
+    };
+    let of_deleted = deleted.iter().map(|(customer, _)| customer);
+    let touched: BTreeSet<Uuid> = customers.iter().chain(of_deleted).copied().collect();
     let differing: Vec<(Uuid, Option<DateTime<Utc>>, Option<String>)> =
-        sqlx::query_as(include_str!("next_contacts.sql"))
+        sqlx::query_as(include_str!("contacts.sql"))
             .bind(account_id)
-            .bind(Vec::from_iter(contacts))
+            .bind(Vec::from_iter(touched))
             .bind(since)
+            .bind(&keys)
+            .bind(&customers)
+            .bind(&starts)
+            .bind(&channels)
             .fetch_all(&mut *connection)
             .await?;
-    if differing.is_empty() {
+    let mut next: HashMap<Uuid, _> = differing
+        .into_iter()
+        .map(|(key, at, channel)| (key, (at, channel)))
+        .collect();
+    for (key, facts) in facts {
+        let known = next.remove(key).unwrap_or_default();
+        (facts.interaction.next_at, facts.interaction.next_channel) = known;
+    }
+    if next.is_empty() {
         return Ok(());
     }
-    let (keys, starts, channels): (Vec<_>, Vec<_>, Vec<_>) = differing.into_iter().collect();
+    let (keys, (starts, channels)): (Vec<_>, Columns<_, _>) = next.into_iter().unzip();
     sqlx::query(
         "update smartassist.fact_interactions as contact set next_at = following.at, next_channel = following.channel \
          from unnest($1::uuid[], $2::timestamptz[], $3::text[]) as following (interaction_key, at, channel) \
@@ -218,15 +236,18 @@ async fn order_contacts(
     Ok(())
 }
 
+/// With records of `counted`.
 async fn conversations_of(
     connection: &mut PgConnection,
     counted: &[Counted<'_>],
     others: &[Uuid],
-) -> Result<BTreeSet<String>, LoadError> {
-    let ids = counted
-        .iter()
-        .filter_map(|(_, rows)| rows.session.conversation_id.clone());
-    let mut ids: BTreeSet<String> = ids.collect();
+) -> Result<BTreeMap<String, BTreeSet<Uuid>>, LoadError> {
+    let mut conversations: BTreeMap<String, BTreeSet<Uuid>> = BTreeMap::new();
+    for (key, rows) in counted {
+        if let Some(id) = &rows.session.conversation_id {
+            conversations.entry(id.clone()).or_default().insert(*key);
+        }
+    }
     if !others.is_empty() {
         let of_others: Vec<Option<String>> = sqlx::query_scalar(
             "select distinct conversation_id from smartassist.sessions where interaction_key = any($1)",
@@ -234,64 +255,62 @@ async fn conversations_of(
         .bind(others)
         .fetch_all(connection)
         .await?;
-        ids.extend(of_others.into_iter().flatten());
+        for id in of_others.into_iter().flatten() {
+            conversations.entry(id).or_default();
+        }
     }
-    Ok(ids)
+    Ok(conversations)
 }
-
-/// Id, records, number read of all.
-type Conversation = (String, Vec<Uuid>, i64);
 
 #[derive(Default)]
 struct Siblings {
-    /// Several records of a conversation each have its stays and offers so far: these count once.
+    /// Each record has the conversation's stays and offers so far: these count once.
     of_several: Vec<Uuid>,
-    /// An id of too many records is a constant and is ignored. Of one that may just have become so, those that counted
-    /// once.
+    /// An id of too many records is a constant and is ignored. Of one that may just have become so.
     of_constants: Vec<Uuid>,
 }
 
 async fn siblings(
     connection: &mut PgConnection,
     account_id: &str,
-    ids: BTreeSet<String>,
+    mut conversations: BTreeMap<String, BTreeSet<Uuid>>,
     keys: &BTreeSet<Uuid>,
     are_deleted: bool,
 ) -> Result<Siblings, LoadError> {
-    let mut ids = Vec::from_iter(ids);
-    let others = |records: &[Uuid]| -> Vec<Uuid> {
-        let others = records.iter().filter(|key| !keys.contains(key));
-        others.copied().collect()
-    };
-    while !ids.is_empty() {
+    while !conversations.is_empty() {
+        let ids: Vec<&str> = conversations.keys().map(String::as_str).collect();
         let most = bigint((ids.len() * MOST_SIBLINGS + keys.len()) as u64);
-        let mut several: Vec<Conversation> = sqlx::query_as(include_str!("conversations.sql"))
+        let stored: Vec<(String, Vec<Uuid>, i64)> = sqlx::query_as(include_str!("conversations.sql"))
             .bind(account_id)
             .bind(&ids)
             .bind(most + 1)
             .fetch_all(&mut *connection)
             .await?;
-        let are_all_read = several.first().is_none_or(|(.., read)| *read <= most);
+        let are_all_read = stored.first().is_none_or(|(.., read)| *read <= most);
+        let of_others = |records: &[Uuid]| records.iter().filter(|key| !keys.contains(key)).count();
         // Constants before and after, of which at least one is there if not all were read.
-        let constants = several.extract_if(.., |(_, records, _)| others(records).len() > MOST_SIBLINGS);
-        let constants: BTreeSet<String> = constants.map(|(id, ..)| id).collect();
-        if !are_all_read {
-            ids.retain(|id| !constants.contains(id));
-            continue;
-        }
-        let mut siblings = Siblings::default();
-        for (_, records, _) in several {
-            let others = others(&records);
-            let left = if are_deleted { others.len() } else { records.len() };
-            if left > MOST_SIBLINGS {
-                siblings.of_constants.extend(others);
-            } else {
-                siblings.of_several.extend(records);
+        for (id, records, _) in stored {
+            if of_others(&records) > MOST_SIBLINGS {
+                conversations.remove(&id);
+            } else if are_all_read && let Some(all) = conversations.get_mut(&id) {
+                all.extend(records);
             }
         }
-        return Ok(siblings);
+        if are_all_read {
+            break;
+        }
     }
-    Ok(Siblings::default())
+    let mut siblings = Siblings::default();
+    for records in conversations.into_values().filter(|records| records.len() > 1) {
+        let others: Vec<Uuid> = records.difference(keys).copied().collect();
+        let left = if are_deleted { others.len() } else { records.len() };
+        if left > MOST_SIBLINGS {
+            siblings.of_constants.extend(others);
+        } else {
+            siblings.of_several.extend(records);
+        }
+    }
+    Ok(siblings)
 }
 
 fn count_once(facts: &mut [(Uuid, Facts<'_>)], of_several: &[Uuid]) {
@@ -341,7 +360,6 @@ impl<'a> Seen<'a> {
         *seen = (seen.0.max(id), seen.1.max(name), seen.2.max(at));
     }
 
-    /// `noun`: queue or agent.
     async fn store(
         self,
         connection: &mut PgConnection,
