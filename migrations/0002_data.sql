@@ -261,8 +261,7 @@ create table smartassist.destinations (
     constraint destinations_index_from_zero check (destination_index >= 0),
     constraint destinations_queue_id_fits_index check (octet_length(queue_id) <= 512)
 );
-create index destinations_by_entered_at on smartassist.destinations (entered_at);
-create index destinations_by_queue on smartassist.destinations (queue_id, entered_at);
+create index destinations_by_time on smartassist.destinations using brin (entered_at) with (pages_per_range = 16, autosummarize = on);
 
 comment on table smartassist.destinations is
     'One row per queue or agent that the interaction was sent to, in the order that the API lists them. A bot-only session has none. Contains personal data in extra at most.';
@@ -286,10 +285,8 @@ comment on column smartassist.destinations.entered_at is
     'Instant at which the interaction entered the queue. Mostly NULL for a direct transfer to an agent. API: destinations[].EnterTime.';
 comment on column smartassist.destinations.extra is
     'Fields of the destination that have no column, or could not be read as their column, as sent. NULL when nothing is left over. May contain personal data.';
-comment on index smartassist.destinations_by_entered_at is
+comment on index smartassist.destinations_by_time is
     'Serves: what came into the queues in a period.';
-comment on index smartassist.destinations_by_queue is
-    'Serves: what came into one queue, ever or in a period.';
 
 create table smartassist.agent_segments (
     interaction_key uuid not null,
@@ -321,8 +318,7 @@ create table smartassist.agent_segments (
     constraint agent_segments_index_from_zero check (segment_index >= 0),
     constraint agent_segments_response_known check (response in ('responding', 'non_responding', 'direct'))
 );
-create index agent_segments_by_agent on smartassist.agent_segments (agent_id, assigned_at);
-create index agent_segments_by_assigned_at on smartassist.agent_segments (assigned_at);
+create index agent_segments_by_time on smartassist.agent_segments using brin (assigned_at) with (pages_per_range = 16, autosummarize = on);
 
 comment on table smartassist.agent_segments is
     'One row per agent who was offered a destination or handled it. Within a destination the non-responding agents come first, in the order that the API lists them, then the responding one. Contains personal data of agents, and of customers in free text.';
@@ -370,9 +366,7 @@ comment on column smartassist.agent_segments.agent_chose_translate is
     'Whether the agent chose translation. NULL where the API does not say. API: destinations[].respondingAgent.agentChoseTranslate.';
 comment on column smartassist.agent_segments.extra is
     'Fields of the segment that have no column, or could not be read as their column, as sent. NULL when nothing is left over. May contain personal data.';
-comment on index smartassist.agent_segments_by_agent is
-    'Serves: what was given to one agent, ever or in a period.';
-comment on index smartassist.agent_segments_by_assigned_at is
+comment on index smartassist.agent_segments_by_time is
     'Serves: what was given to the agents in a period.';
 
 create table smartassist.consultations (
