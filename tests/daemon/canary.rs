@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use chrono::{DateTime, TimeDelta, Utc};
+use memchr::memmem;
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use smartassist_etl::transform::privacy::Class;
@@ -55,10 +56,9 @@ impl Canaries {
     /// The markers of the classes that are found in a text, in any form.
     fn found_in(&self, text: &str) -> BTreeSet<&str> {
         let text = text.to_lowercase();
+        let is_in = |form: &String| memmem::find(text.as_bytes(), form.as_bytes()).is_some();
         let found = self.0.iter().map(|(marker, _)| marker.as_str());
-        found
-            .filter(|marker| forms(marker).iter().any(|form| text.contains(form)))
-            .collect()
+        found.filter(|marker| forms(marker).iter().any(is_in)).collect()
     }
 }
 
