@@ -280,7 +280,7 @@ fi
 
 step "8  It goes on until Ctrl-C: a few customers every 5 s"
 note "status        http://$address/ (also /healthz, /readyz, /metrics)"
-note "psql          psql -h $data/postgres/socket -U smartassist smartassist   (as $(id -un))"
+note "psql          psql -h $data/postgres/socket -p 5432 -U smartassist smartassist   (as $(id -un))"
 note "daemon's log  $work/daemon.log"
 echo
 finish() {

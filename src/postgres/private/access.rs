@@ -22,6 +22,8 @@ pub(super) const USER: &str = "smartassist";
 
 pub(super) const ADMINISTRATOR: &str = "postgres";
 
+pub(super) const PORT: u16 = 5432;
+
 /// Without the database they own nothing.
 const ROLES: &str = "drop role if exists smartassist, smartassist_reader, smartassist_bi_reader; \
     create role smartassist login; create role smartassist_reader; create role smartassist_bi_reader";
@@ -69,7 +71,7 @@ pub(super) fn settings(
     }
     Ok(vec![
         ("listen_addresses", String::new()),
-        ("port", "5432".to_owned()),
+        ("port", PORT.to_string()),
         (
             "unix_socket_directories",
             format!("\"{}\"", socket.display().to_string().replace('"', "\"\"")),
@@ -87,7 +89,7 @@ pub(super) fn settings(
 
 /// Ignores `PGHOST`.
 pub(super) fn options(socket: &Path, user: &str) -> PgConnectOptions {
-    let options = PgConnectOptions::new_without_pgpass().socket(socket).port(5432);
+    let options = PgConnectOptions::new_without_pgpass().socket(socket).port(PORT);
     options.username(user).database(user).ssl_mode(PgSslMode::Disable)
 }
 

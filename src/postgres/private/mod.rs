@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use access::{ADMINISTRATOR, Owner, USER};
+use access::{ADMINISTRATOR, Owner, PORT, USER};
 
 const DIRECTORY: &str = "postgres";
 
@@ -190,7 +190,7 @@ impl PrivateServer {
         if !socket.chars().all(is_plain) {
             socket = format!("'{}'", socket.replace('\'', r"'\''"));
         }
-        format!("psql -h {socket} -U {USER} {USER}")
+        format!("psql -h {socket} -p {PORT} -U {USER} {USER}")
     }
 
     /// Pending until it ends by itself.

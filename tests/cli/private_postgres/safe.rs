@@ -164,11 +164,12 @@ async fn the_log_gives_the_psql_command() {
         let given = running["psql"].as_str().unwrap();
         let socket = data.canonicalize().unwrap().join("postgres/socket");
         if name == "data" {
-            let plain = format!("psql -h {} -U smartassist smartassist", socket.display());
+            let plain = format!("psql -h {} -p 5432 -U smartassist smartassist", socket.display());
             assert_eq!(given, plain);
         }
         let command = format!("{given} -Atc 'select count(*) from smartassist.sessions'");
-        let shown = Command::new("sh").args(["-c", &command]).output().unwrap();
+        let mut shell = Command::new("sh");
+        let shown = shell.args(["-c", &command]).env("PGPORT", "1").output().unwrap();
         assert_eq!(String::from_utf8_lossy(&shown.stdout), "20\n", "{shown:?}");
     }
 }
