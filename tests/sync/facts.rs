@@ -177,9 +177,16 @@ async fn a_stay_in_two_records_of_a_conversation_counts_once() {
                    (select count(*) from smartassist_bi.contacts))";
     assert_eq!(past.database.text(counted).await, "1 2 answered 1 1");
     assert_eq!(differing(&past.database).await, "");
-    // Without the later record, the earlier one is what counts.
+    // One that comes later finds them stored.
+    let later = instant("2026-01-10T10:20:00Z");
+    let one_more = record("s-3", "2026-01-10T10:20:00", true);
+    past.setup.simulator.world().insert_raw(later, &one_more);
+    past.refresh_in_an_hour(ALL).await;
+    assert_eq!(past.database.text(counted).await, "1 3 answered 1 1");
+    assert_eq!(differing(&past.database).await, "");
+    // Without the later ones, the earliest is what counts.
     past.database
-        .execute("update smartassist.sessions set missing_since = now() where session_id = 's-2'")
+        .execute("update smartassist.sessions set missing_since = now() where session_id in ('s-2', 's-3')")
         .await;
     past.database.rebuild_facts("acct-sim").await;
     assert_eq!(past.database.text(counted).await, "1 1 other 0 1");
