@@ -1,4 +1,4 @@
--- Next contacts that differ from what is stored: of customers ($2), since an instant, with the contact before each. New
+-- Next contacts that differ from what is stored: of customers ($2) since an instant ($3), and of the one before each. New
 -- contacts ($4 to $7) are not stored yet. What is stored is read apart, since a distributed database joins it with nothing.
 with stored as materialized (
     select interaction_key, contact_key, session_started_at, channel, next_at, next_channel

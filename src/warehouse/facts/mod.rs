@@ -29,10 +29,10 @@ const MADE_AT_ONCE: usize = 16;
 pub(super) type Counted<'a> = (Uuid, &'a Rows);
 
 /// Customer, start.
-type Touched = (Uuid, DateTime<Utc>);
+type DeletedContact = (Uuid, DateTime<Utc>);
 
 /// Replaces the facts of `counted`; `others` lose theirs. Writes rows once siblings are known: until then, an index alone
-/// tells that nothing is stored of a conversation.
+/// tells that a conversation is new.
 pub(super) async fn replace(
     connection: &mut PgConnection,
     account_id: &str,
@@ -105,7 +105,7 @@ async fn clear(
     (counted, others): (&[Counted<'_>], &[Uuid]),
     mut keys: BTreeSet<Uuid>,
     are_deleted: bool,
-) -> Result<(Vec<Uuid>, Vec<(Uuid, Rows)>, Vec<Touched>), LoadError> {
+) -> Result<(Vec<Uuid>, Vec<(Uuid, Rows)>, Vec<DeletedContact>), LoadError> {
     let conversations = conversations_of(connection, counted, others).await?;
     let Siblings {
         of_several,
@@ -115,12 +115,12 @@ async fn clear(
     let siblings: Vec<Uuid> = siblings.filter(|key| !keys.contains(key)).collect();
     keys.extend(&siblings);
     let siblings = rebuild::rows(connection, &siblings).await?;
-    let touched = delete(connection, &Vec::from_iter(keys)).await?;
-    Ok((of_several, siblings, touched))
+    let deleted = delete(connection, &Vec::from_iter(keys)).await?;
+    Ok((of_several, siblings, deleted))
 }
 
 /// Who has facts has one in the table of interactions.
-async fn delete(connection: &mut PgConnection, keys: &[Uuid]) -> Result<Vec<Touched>, LoadError> {
+async fn delete(connection: &mut PgConnection, keys: &[Uuid]) -> Result<Vec<DeletedContact>, LoadError> {
     let deleted: Vec<(Uuid, Option<Uuid>, DateTime<Utc>)> = sqlx::query_as(
         "delete from smartassist.fact_interactions where interaction_key = any($1) \
          returning interaction_key, contact_key, session_started_at",
@@ -140,10 +140,10 @@ async fn delete(connection: &mut PgConnection, keys: &[Uuid]) -> Result<Vec<Touc
         .execute(&mut *connection)
         .await?;
     }
-    let touched = deleted
+    let contacts = deleted
         .into_iter()
-        .filter_map(|(_, contact, at)| Some((contact?, at)));
-    Ok(touched.collect())
+        .filter_map(|(_, customer, at)| Some((customer?, at)));
+    Ok(contacts.collect())
 }
 
 async fn insert(
@@ -186,7 +186,7 @@ async fn order_contacts(
     connection: &mut PgConnection,
     account_id: &str,
     facts: &mut [(Uuid, Facts<'_>)],
-    deleted: &[Touched],
+    deleted: &[DeletedContact],
 ) -> Result<(), LoadError> {
     let new = facts.iter().filter_map(|(key, facts)| {
         let (customer, started_at) = facts.interaction.contact()?;
@@ -236,7 +236,7 @@ async fn order_contacts(
     Ok(())
 }
 
-/// With records of `counted`.
+/// Ids, with records of `counted`.
 async fn conversations_of(
     connection: &mut PgConnection,
     counted: &[Counted<'_>],
@@ -266,7 +266,7 @@ async fn conversations_of(
 struct Siblings {
     /// Each record has the conversation's stays and offers so far: these count once.
     of_several: Vec<Uuid>,
-    /// An id of too many records is a constant and is ignored. Of one that may just have become so.
+    /// An id of too many records is a constant and is ignored. Others of one that may just have become so.
     of_constants: Vec<Uuid>,
 }
 
