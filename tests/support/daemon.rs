@@ -14,7 +14,6 @@ pub(crate) async fn environment(setup: &Setup, database: &TestDatabase) -> (Hash
     let bind = format!("127.0.0.1:{port}");
     for (key, value) in [
         ("SMARTASSIST_ETL__SYNC__POLL", "* * * * * *"),
-        ("SMARTASSIST_ETL__SYNC__REFRESH", "[]"),
         ("SMARTASSIST_ETL__SYNC__SETTLE_SECONDS", "1"),
         ("SMARTASSIST_ETL__HTTP__BIND", bind.as_str()),
     ] {
