@@ -29,7 +29,6 @@ pub(super) fn of<'a>(rows: &'a Rows, steps: &[Step<'a>], basis: &FactBasis) -> I
     let work_ended_at = answered.iter().filter_map(|segment| work_ended_at(segment)).max();
     let answered_before_last = steps.iter().rev().skip(1).filter(|step| step.answer.is_some());
     let callback_opted = callback_opted(steps);
-    let worked = Worked::of(&answered);
     InteractionFact {
         started_quarter_local: started.quarter_local,
         started_on: started.on,
@@ -64,10 +63,10 @@ pub(super) fn of<'a>(rows: &'a Rows, steps: &[Step<'a>], basis: &FactBasis) -> I
         consultations: count(rows.consultations.len()),
         callback_opted,
         queue_wait_seconds: seconds_between(first_queue_entered_at, accepted().filter(is_after_queue).min()),
-        interaction_seconds: worked.interaction_seconds,
-        hold_seconds: worked.hold_seconds,
-        after_call_work_seconds: worked.after_call_work_seconds,
-        handle_seconds: worked.handle_seconds,
+        interaction_seconds: None,
+        hold_seconds: None,
+        after_call_work_seconds: None,
+        handle_seconds: None,
         csat_score: session.csat_score,
         nps_score: session.nps_score,
         like_dislike_score: session.like_dislike_score,
@@ -99,37 +98,6 @@ fn outcome_of(rows: &Rows, answered: &[&AgentSegment], has_opted_for_callback: b
         "abandoned_with_agent"
     } else {
         "answered"
-    }
-}
-
-/// Sums over agents; `None` if a part cannot be read, so that none is too small.
-struct Worked {
-    interaction_seconds: Option<i64>,
-    hold_seconds: Option<i64>,
-    after_call_work_seconds: Option<i64>,
-    handle_seconds: Option<i64>,
-}
-
-impl Worked {
-    fn of(answered: &[&AgentSegment]) -> Self {
-        let sum = |of: fn(&AgentSegment) -> Option<i32>| {
-            let known = answered.iter().filter_map(|segment| of(segment)).map(i64::from);
-            known.reduce(|all, one| all + one)
-        };
-        let any = |is: fn(&AgentSegment) -> bool| answered.iter().any(|segment| is(segment));
-        let is_any_without = any(|segment| segment.interaction_seconds.is_none());
-        let is_any_hold_unreadable = any(has_unreadable_hold);
-        let is_any_work_unreadable = any(has_unreadable_work);
-        let interaction_seconds = sum(|segment| segment.interaction_seconds).filter(|_| !is_any_without);
-        let after_call_work_seconds =
-            sum(|segment| segment.after_call_work_seconds).filter(|_| !is_any_work_unreadable);
-        let handled = interaction_seconds.filter(|_| !is_any_work_unreadable);
-        Self {
-            interaction_seconds,
-            hold_seconds: sum(|segment| segment.hold_seconds).filter(|_| !is_any_hold_unreadable),
-            after_call_work_seconds,
-            handle_seconds: handled.map(|spoken| spoken + after_call_work_seconds.unwrap_or(0)),
-        }
     }
 }
 
@@ -267,8 +235,7 @@ pub fn count_once(mut records: Vec<(Uuid, &mut Facts<'_>)>) {
     };
     let mut is_worked = counting.interaction.answered_segment_count > 0;
     for other in others {
-        let answered = other.offers.iter().filter(|offer| offer.outcome == "answered");
-        for offer in answered {
+        for offer in answered_of(&other.offers) {
             counting.interaction.add_work(offer, is_worked);
             is_worked = true;
         }
@@ -320,7 +287,24 @@ fn drop_repeated(records: &mut [&mut Facts<'_>]) {
     }
 }
 
+fn answered_of<'a, 'b>(offers: &'b [AgentOffer<'a>]) -> impl Iterator<Item = &'b AgentOffer<'a>> {
+    offers.iter().filter(|offer| offer.outcome == "answered")
+}
+
 impl InteractionFact<'_> {
+    pub(super) fn sum_work(&mut self, segments: &[AgentSegment], offers: &[AgentOffer<'_>]) {
+        for (nth, offer) in answered_of(offers).enumerate() {
+            self.add_work(offer, nth > 0);
+        }
+        let mut answered = segments.iter().filter(|segment| is_answered(segment));
+        if answered.clone().any(has_unreadable_hold) {
+            self.hold_seconds = None;
+        }
+        if answered.any(has_unreadable_work) {
+            self.after_call_work_seconds = None;
+        }
+    }
+
     /// No sum is too small.
     fn add_work(&mut self, offer: &AgentOffer<'_>, is_worked: bool) {
         let known = |total: Option<i64>, more: Option<i64>| match is_worked {

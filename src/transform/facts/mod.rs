@@ -40,10 +40,13 @@ impl<'a> Facts<'a> {
             return None;
         }
         let steps = steps(rows);
+        let offers = visits_and_offers::offers(rows, &steps, basis);
+        let mut interaction = interaction::of(rows, &steps, basis);
+        interaction.sum_work(&rows.agent_segments, &offers);
         Some(Self {
             visits: visits_and_offers::visits(rows, &steps, basis),
-            offers: visits_and_offers::offers(rows, &steps, basis),
-            interaction: interaction::of(rows, &steps, basis),
+            offers,
+            interaction,
         })
     }
 }
