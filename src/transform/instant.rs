@@ -1,6 +1,9 @@
 //! Reads time stamps in every unambiguous spelling.
 
-use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, SecondsFormat, TimeDelta, Utc};
+use chrono::{
+    DateTime, Datelike, NaiveDate, NaiveDateTime, NaiveTime, SecondsFormat, SubsecRound, TimeDelta, Timelike,
+    Utc,
+};
 use serde_json::Value;
 
 /// 2000 to 2099: systems write "never" as 0001, 1899, 1970 or 9999.
@@ -99,8 +102,36 @@ fn plausible(instant: DateTime<Utc>) -> Result<DateTime<Utc>, &'static str> {
 
 const WIDEST_ZONE: i64 = 14 * 60;
 
-const MONTHS: &str = "january february march april may june july august september october november december";
-const WEEKDAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+const COMPACT: &str = "%Y%m%d";
+
+const DATES: [&str; 17] = [
+    "%Y-%m-%d",
+    "%Y/%m/%d",
+    "%Y.%m.%d",
+    COMPACT,
+    "%d-%m-%Y",
+    "%m-%d-%Y",
+    "%d/%m/%Y",
+    "%m/%d/%Y",
+    "%d.%m.%Y",
+    "%m.%d.%Y",
+    "%d-%B-%Y",
+    "%d %B %Y",
+    "%B %d, %Y",
+    "%B %d %Y",
+    "%A, %d %B %Y",
+    "%A, %B %d, %Y",
+    "%A %B %d %Y",
+];
+
+const TIMES: [&str; 6] = [
+    "%I:%M:%S%.f %p",
+    "%I:%M %p",
+    "%H:%M:%S%.f",
+    "%H:%M",
+    "%H%M%S%.f",
+    "%H%M",
+];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Stamp {
@@ -111,212 +142,101 @@ struct Stamp {
 }
 
 impl Stamp {
-    /// Refuses ambiguous dates such as 3/4/2025.
     fn read(text: &str) -> Option<Self> {
-        let mut rest = Rest(text);
-        let date = rest.date()?;
-        let is_time = rest.separator();
-        let (mut local, mut zone_minutes) = (date.and_time(NaiveTime::MIN), None);
-        if is_time {
-            local = local.checked_add_signed(rest.time_of_day()?)?;
-            zone_minutes = rest.zone()?;
+        Self::usual(text).or_else(|| Self::unusual(text))
+    }
+
+    /// Nearly all, fast.
+    fn usual(text: &str) -> Option<Self> {
+        let zoned = DateTime::parse_from_rfc3339(text);
+        let zone = zoned.map(|zoned| i64::from(zoned.offset().local_minus_utc() / 60));
+        let stamp = zoned.or_else(|_| DateTime::parse_from_rfc3339(&[text, "Z"].concat()));
+        let local = stamp.ok()?.naive_local();
+        Self::with_time(local, zone.ok()).filter(|_| local.year() > 0)
+    }
+
+    fn unusual(text: &str) -> Option<Self> {
+        let (date, rest) = date(text)?;
+        if rest.is_empty() {
+            return Some(Self {
+                local: date.and_time(NaiveTime::MIN),
+                has_time: false,
+                zone_minutes: None,
+            });
         }
-        rest.0.is_empty().then_some(Self {
+        let rest = rest.trim_start_matches(['T', 't', ',']).trim_start();
+        let point = rest.replace(',', ".");
+        let midnight = point.strip_prefix("24").map(|rest| format!("00{rest}"));
+        let text = midnight.as_ref().unwrap_or(&point);
+        let read = |format: &&str| NaiveTime::parse_and_remainder(text, format).ok();
+        let (time, rest) = TIMES.iter().find_map(read)?;
+        let zone = zone_minutes(rest.trim_start())?;
+        match midnight {
+            None => Self::with_time(date.and_time(time), zone),
+            Some(_) if time == NaiveTime::MIN => Self::with_time(date.succ_opt()?.and_time(time), zone),
+            Some(_) => None,
+        }
+    }
+
+    fn with_time(local: NaiveDateTime, zone_minutes: Option<i64>) -> Option<Self> {
+        // PostgreSQL stores no leap second.
+        let nanosecond = local.nanosecond().min(999_999_999);
+        let local = local.with_nanosecond(nanosecond)?.trunc_subsecs(6);
+        let is_zone = zone_minutes.is_none_or(|minutes| minutes.abs() <= WIDEST_ZONE);
+        is_zone.then_some(Self {
             local,
-            has_time: is_time,
+            has_time: true,
             zone_minutes,
         })
     }
 }
 
-struct Rest<'a>(&'a str);
-
-impl<'a> Rest<'a> {
-    fn take(&mut self, most: usize, is_one: impl Fn(char) -> bool) -> &'a str {
-        let taken = self.0.chars().take(most).take_while(|c| is_one(*c));
-        let (taken, rest) = self.0.split_at(taken.map(char::len_utf8).sum());
-        self.0 = rest;
-        taken
-    }
-
-    fn eat(&mut self, is_one: impl Fn(char) -> bool) -> Option<char> {
-        self.take(1, is_one).chars().next()
-    }
-
-    fn blanks(&mut self) {
-        self.take(usize::MAX, char::is_whitespace);
-    }
-
-    fn digits(&mut self, most: usize) -> Option<(u32, usize)> {
-        let digits = self.take(most, |c| c.is_ascii_digit());
-        Some((digits.parse().ok()?, digits.len()))
-    }
-
-    fn number(&mut self) -> Option<u32> {
-        self.digits(2).map(|(number, _)| number)
-    }
-
-    fn word(&mut self) -> String {
-        self.take(usize::MAX, |c| c.is_ascii_alphabetic())
-            .to_ascii_lowercase()
-    }
-
-    fn is_at(&self, is_one: fn(&char) -> bool) -> bool {
-        self.0.starts_with(|c: char| is_one(&c))
-    }
-
-    fn date(&mut self) -> Option<NaiveDate> {
-        let mut word = self.word();
-        if WEEKDAYS.iter().any(|day| word.starts_with(day)) {
-            self.eat(|c| c == ',');
-            self.blanks();
-            word = self.word();
-        }
-        if word.is_empty() {
-            return self.date_of_digits();
-        }
-        let month = month(&word)?;
-        self.blanks();
-        let day = self.number()?;
-        self.eat(|c| c == ',');
-        self.blanks();
-        NaiveDate::from_ymd_opt(self.year()?, month, day)
-    }
-
-    fn year(&mut self) -> Option<i32> {
-        let (year, length) = self.digits(4)?;
-        (length == 4).then_some(i32::try_from(year).ok()?)
-    }
-
-    fn date_of_digits(&mut self) -> Option<NaiveDate> {
-        let (first, length) = self.digits(4)?;
-        let separator = self.eat(|c| "-/. ".contains(c));
-        if length == 4 {
-            let year = i32::try_from(first).ok().filter(|year| *year > 0)?;
-            let month = self.number()?;
-            if separator == Some(' ') || self.eat(|c| separator == Some(c)) != separator {
-                return None;
-            }
-            return NaiveDate::from_ymd_opt(year, month, self.number()?);
-        }
-        let separator = separator.filter(|_| length <= 2)?;
-        if self.is_at(char::is_ascii_alphabetic) {
-            let month = month(&self.word())?;
-            self.eat(|c| c == separator)?;
-            return NaiveDate::from_ymd_opt(self.year()?, month, first);
-        }
-        let second = self.number()?;
-        self.eat(|c| c == separator && c != ' ')?;
-        let year = self.year()?;
-        // Unambiguous if one order is invalid or both are equal.
-        let as_date = |month, day| NaiveDate::from_ymd_opt(year, month, day);
-        match (as_date(first, second), as_date(second, first)) {
-            (Some(one), Some(other)) => (one == other).then_some(one),
-            (one, other) => one.or(other),
-        }
-    }
-
-    fn separator(&mut self) -> bool {
-        if self.0.is_empty() {
-            return false;
-        }
-        let before = self.0;
-        self.eat(|c| "Tt,".contains(c));
-        self.blanks();
-        self.0.len() < before.len() || self.is_at(char::is_ascii_digit)
-    }
-
-    fn time_of_day(&mut self) -> Option<TimeDelta> {
-        let hour = self.number()?;
-        let has_colons = self.eat(|c| c == ':').is_some();
-        let minute = self.number()?;
-        let has_seconds = if has_colons {
-            self.eat(|c| c == ':').is_some()
-        } else {
-            self.is_at(char::is_ascii_digit)
-        };
-        let second = if has_seconds { self.number()? } else { 0 };
-        let fraction = match self.eat(|c| has_seconds && ".,".contains(c)) {
-            Some(_) => self.fraction()?,
-            None => 0,
-        };
-        self.blanks();
-        let hour = self.hour_of_day(hour)?;
-        if hour == 24 {
-            return (minute == 0 && second == 0 && fraction == 0).then_some(TimeDelta::hours(24));
-        }
-        // PostgreSQL stores no leap second.
-        let (second, fraction) = if second == 60 {
-            (59, 999_999)
-        } else {
-            (second, fraction)
-        };
-        let time = NaiveTime::from_hms_micro_opt(hour, minute, second, fraction)?;
-        Some(time - NaiveTime::MIN)
-    }
-
-    fn fraction(&mut self) -> Option<u32> {
-        let digits = self.take(usize::MAX, |c| c.is_ascii_digit());
-        (!digits.is_empty()).then(|| millionths(digits))
-    }
-
-    fn hour_of_day(&mut self, hour: u32) -> Option<u32> {
-        let half = self.0.get(..2).map(str::to_ascii_lowercase);
-        let is_afternoon = match half.as_deref() {
-            Some("am") => false,
-            Some("pm") => true,
-            _ => return Some(hour),
-        };
-        self.0 = &self.0[2..];
-        self.blanks();
-        (1..=12)
-            .contains(&hour)
-            .then_some(hour % 12 + if is_afternoon { 12 } else { 0 })
-    }
-
-    /// `Some(None)`: no zone; `None`: an unknown one.
-    fn zone(&mut self) -> Option<Option<i64>> {
-        if self.0.is_empty() {
-            return Some(None);
-        }
-        let name = self.word();
-        if !matches!(name.as_str(), "" | "z" | "utc" | "gmt" | "ut") {
-            return None;
-        }
-        let minutes = match self.eat(|c| "+-\u{2212}".contains(c)) {
-            Some(sign) => {
-                let size = self.zone_size()?;
-                if sign == '+' { size } else { -size }
-            }
-            None if name.is_empty() => return None,
-            None => 0,
-        };
-        self.comment();
-        (minutes.abs() <= WIDEST_ZONE).then_some(Some(minutes))
-    }
-
-    fn zone_size(&mut self) -> Option<i64> {
-        let hours = self.number()?;
-        let is_more = self.eat(|c| c == ':').is_some() || self.is_at(char::is_ascii_digit);
-        let minutes = if is_more { self.number()? } else { 0 };
-        (minutes < 60).then(|| i64::from(hours) * 60 + i64::from(minutes))
-    }
-
-    fn comment(&mut self) {
-        self.blanks();
-        let is_comment =
-            |open, close| self.0.starts_with(open) && self.0.find(close) == Some(self.0.len() - 1);
-        if is_comment('(', ')') || is_comment('[', ']') {
-            self.0 = "";
-        }
-    }
+/// Refuses ambiguous dates such as 3/4/2025.
+fn date(text: &str) -> Option<(NaiveDate, &str)> {
+    let mut dates = DATES.iter().filter_map(|format| {
+        let (date, rest) = NaiveDate::parse_and_remainder(text, format).ok()?;
+        let is_end =
+            |c: char| "Tt,".contains(c) || c.is_whitespace() || (*format == COMPACT && c.is_ascii_digit());
+        let is_date = has_year(&text[..text.len() - rest.len()]) && date.year() > 0;
+        (is_date && rest.chars().next().is_none_or(is_end)).then_some((date, rest))
+    });
+    let first = dates.next()?;
+    dates.all(|date| date == first).then_some(first)
 }
 
-fn month(word: &str) -> Option<u32> {
-    let is_it = |name: &str| word == name || word == &name[..3];
-    (1..)
-        .zip(MONTHS.split(' '))
-        .find_map(|(month, name)| is_it(name).then_some(month))
+/// In four digits.
+fn has_year(date: &str) -> bool {
+    let mut digits = date.as_bytes().windows(4);
+    digits.any(|digits| digits.iter().all(u8::is_ascii_digit))
+}
+
+/// `Some(None)`: no zone; `None`: an unknown one.
+fn zone_minutes(text: &str) -> Option<Option<i64>> {
+    if text.is_empty() {
+        return Some(None);
+    }
+    let comment = text.find(['(', '[']).filter(|_| text.ends_with([')', ']']));
+    let zone = text[..comment.unwrap_or(text.len())].trim_end();
+    let size = zone.trim_start_matches(|c: char| c.is_ascii_alphabetic());
+    let name = &zone[..zone.len() - size.len()];
+    let is_utc = ["Z", "UTC", "GMT", "UT"]
+        .iter()
+        .any(|utc| name.eq_ignore_ascii_case(utc));
+    if size.is_empty() {
+        return is_utc.then_some(Some(0));
+    }
+    let east = size.strip_prefix('+').and_then(zone_size);
+    let west = || size.strip_prefix(['-', '\u{2212}']).and_then(zone_size);
+    let minutes = east.or_else(|| west().map(|minutes| -minutes))?;
+    (is_utc || name.is_empty()).then_some(Some(minutes))
+}
+
+fn zone_size(size: &str) -> Option<i64> {
+    let parts = size.split_once(':').or_else(|| size.split_at_checked(2));
+    let parts = parts.filter(|(_, minutes)| !minutes.is_empty());
+    let (hours, minutes) = parts.unwrap_or((size, "0"));
+    let (hours, minutes): (u8, u8) = (hours.parse().ok()?, minutes.parse().ok()?);
+    (minutes < 60).then(|| i64::from(hours) * 60 + i64::from(minutes))
 }
 
 #[cfg(test)]
