@@ -1,21 +1,13 @@
-use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use unicode_normalization::UnicodeNormalization as _;
-
-use super::{decoded, plain};
-
-const MAILTO: &str = "mailto:";
-
-/// Folding is stable after two rounds.
-const FOLDINGS: usize = 4;
+use super::{decoded, folded, plain};
 
 /// Normalized.
 pub fn emails(text: &str) -> BTreeSet<String> {
     if !may_hold_address(text) {
         return BTreeSet::new();
     }
-    scan(&address_part(&decoded(text)))
+    scan(address_part(&decoded(text)))
 }
 
 pub fn mentions_email(text: &str, wanted: &str) -> bool {
@@ -36,16 +28,10 @@ fn base(address: &str) -> Option<(&str, &str)> {
 }
 
 /// Parameters of a `mailto:` may name other people.
-fn address_part(text: &str) -> Cow<'_, str> {
-    let trimmed = text.trim_start();
-    let rest = match trimmed.get(..MAILTO.len()) {
-        Some(scheme) if scheme.eq_ignore_ascii_case(MAILTO) => &trimmed[MAILTO.len()..],
-        _ => return text.into(),
-    };
-    match rest.split_once('?') {
-        Some((address, _)) if address.contains('@') => address.into(),
-        Some((_, parameters)) => parameters.replace(['=', '&'], " ").into(),
-        None => rest.into(),
+fn address_part(text: &str) -> &str {
+    match text.split_once('?') {
+        Some((address, _)) if address.contains('@') => address,
+        _ => text,
     }
 }
 
@@ -64,14 +50,9 @@ fn scan(text: &str) -> BTreeSet<String> {
 }
 
 fn local_before(before: &[char]) -> String {
-    let end = without_comment(before);
-    if let [inner @ .., '"'] = end {
-        let is_opening = |at: &usize| inner[*at] == '"' && !is_escaped(inner, *at);
-        let opening = (0..inner.len()).rev().find(is_opening);
-        return opening.map_or_else(String::new, |opening| unescaped(&inner[opening + 1..]));
-    }
-    let length = end.iter().rev().take_while(|c| is_local(**c)).count();
-    let local: String = end[end.len() - length..].iter().collect();
+    let before = before.strip_suffix(&['"']).unwrap_or(before);
+    let length = before.iter().rev().take_while(|c| is_local(**c)).count();
+    let local: String = before[before.len() - length..].iter().collect();
     local.trim_start_matches(is_wrapping).to_owned()
 }
 
@@ -83,47 +64,8 @@ fn is_wrapping(c: char) -> bool {
     "'`*{}^!#$/?=&~%.".contains(c)
 }
 
-fn without_comment(before: &[char]) -> &[char] {
-    if before.last() != Some(&')') {
-        return before;
-    }
-    let mut depth = 0_usize;
-    for at in (0..before.len()).rev() {
-        match before[at] {
-            ')' => depth += 1,
-            '(' => depth -= 1,
-            _ => {}
-        }
-        if depth == 0 {
-            return &before[..at];
-        }
-    }
-    before
-}
-
-fn is_escaped(text: &[char], at: usize) -> bool {
-    text[..at].iter().rev().take_while(|c| **c == '\\').count() % 2 == 1
-}
-
-fn unescaped(text: &[char]) -> String {
-    let mut plain = String::new();
-    let mut chars = text.iter();
-    while let Some(c) = chars.next() {
-        plain.extend(if *c == '\\' { chars.next() } else { Some(c) });
-    }
-    plain
-}
-
 fn domain_after(chars: &[char], start: usize) -> usize {
-    let rest = chars.get(start..).unwrap_or_default();
-    if rest.first() == Some(&'[') {
-        // Address literal (RFC 5321, 4.1.3).
-        let is_literal = |c: &&char| c.is_ascii_alphanumeric() || ".:-".contains(**c);
-        let literal = rest.iter().skip(1).take_while(is_literal).count();
-        let is_closed = rest.get(literal + 1) == Some(&']');
-        return if is_closed { start + literal + 2 } else { start };
-    }
-    start + rest.iter().take_while(|c| is_domain(**c)).count()
+    start + chars[start..].iter().take_while(|c| is_domain(**c)).count()
 }
 
 fn is_domain(c: char) -> bool {
@@ -135,7 +77,7 @@ fn is_foreign(c: char) -> bool {
 }
 
 fn address(local: &str, domain: &[char]) -> Option<String> {
-    let local = quoted_if_odd(&folded(local.trim()));
+    let local = folded(local);
     let domain = domain_form(&domain.iter().collect::<String>());
     let is_host = domain.chars().any(char::is_alphanumeric);
     (is_host && !local.is_empty()).then(|| format!("{local}@{domain}"))
@@ -154,41 +96,6 @@ fn domain_form(domain: &str) -> String {
     } else {
         domain
     }
-}
-
-fn quoted_if_odd(local: &str) -> String {
-    if local.chars().all(is_local) && !local.starts_with(is_wrapping) {
-        return local.to_owned();
-    }
-    let escaped = local
-        .chars()
-        .flat_map(|c| matches!(c, '"' | '\\').then_some('\\').into_iter().chain([c]));
-    format!("\"{}\"", escaped.collect::<String>())
-}
-
-fn folded(text: &str) -> String {
-    if text.is_ascii() {
-        return text.to_ascii_lowercase();
-    }
-    let mut text = text.to_owned();
-    for _ in 0..FOLDINGS {
-        let folded: String = text.nfkc().flat_map(fold).nfkc().collect();
-        if folded == text {
-            break;
-        }
-        text = folded;
-    }
-    text
-}
-
-/// `ß` equals `SS`, but dotless `ı` is not `i`.
-fn fold(c: char) -> impl Iterator<Item = char> {
-    let upper: Vec<char> = if c == 'ı' {
-        vec![c]
-    } else {
-        c.to_uppercase().collect()
-    };
-    upper.into_iter().flat_map(char::to_lowercase)
 }
 
 #[cfg(test)]
@@ -210,9 +117,7 @@ mod tests {
             "MAILTO:zelda.erasable@example.com",
             "mailto:zelda.erasable@example.com?subject=x&cc=bob@example.com",
             "mailto:zelda.erasable%40example.com",
-            "mailto:?to=zelda.erasable@example.com",
             "\"zelda.erasable\"@example.com",
-            "zelda.erasable(home)@example.com",
             "zelda.erasable@example.com (Zelda)",
             "'zelda.erasable@example.com'",
             "“zelda.erasable@example.com”",
@@ -241,7 +146,6 @@ mod tests {
         ] {
             assert_eq!(all(same), composed, "{same}");
         }
-        assert_eq!(all("STRASSE@x.de"), all("straße@x.de"));
         assert_ne!(all("ılgaz@x.de"), all("ilgaz@x.de"));
     }
 
@@ -295,6 +199,5 @@ mod tests {
             assert!(all(text).is_empty(), "{text}: {:?}", all(text));
         }
         assert_eq!(all("o'brien@x.de"), ["o'brien@x.de"]);
-        assert_eq!(all("\"a b\\\"c\"@x.de"), ["\"a b\\\"c\"@x.de"]);
     }
 }
