@@ -25,8 +25,6 @@ const PHONE_HOSTS: &[&str] = &["s.whatsapp.net", "c.us"];
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct PhoneMatch {
     digits: String,
-    /// Has a plus or an international prefix.
-    is_international: bool,
     is_sure: bool,
     is_alone: bool,
 }
@@ -119,7 +117,7 @@ fn may_be(found: &str, wanted: &str) -> bool {
 fn may_end_like(text: &str, wanted: &str) -> bool {
     const LAST: usize = 4;
     let is_plain = text.bytes().all(|byte| byte.is_ascii() && !b"%;".contains(&byte));
-    if !is_plain || wanted.len() < SHORTEST_WHOLE + LAST || decimal(text.trim()).is_some() {
+    if !is_plain || wanted.len() < SHORTEST_WHOLE + LAST {
         return may_hold_digits(text);
     }
     let wanted = digits_of(wanted);
@@ -138,18 +136,15 @@ fn is_one_digit(digits: &str) -> bool {
 }
 
 fn read(text: &str) -> Vec<PhoneMatch> {
-    if let Some(number) = decimal(text.trim()) {
-        return vec![number];
-    }
     let mut scanner = Scanner {
-        chars: text.chars().collect(),
+        chars: without_fraction(text.trim()).chars().collect(),
         at: 0,
         found: Vec::new(),
     };
     while let Some(c) = scanner.chars.get(scanner.at).copied() {
         match c {
             '@' => scanner.skip_until(&[';', ',', '?', '|']),
-            ';' if scanner.is_at_parameter() => scanner.parameter(),
+            ';' if scanner.is_at_parameter() => scanner.skip_until(&[';', ',', '?', '@']),
             '?' if !scanner.found.is_empty() => scanner.skip_until(&[',']),
             '+' | '0'..='9' => scanner.number(),
             _ => scanner.at += 1,
@@ -158,31 +153,10 @@ fn read(text: &str) -> Vec<PhoneMatch> {
     scanner.found
 }
 
-/// A number exported as a float may have lost digits.
-fn decimal(text: &str) -> Option<PhoneMatch> {
-    let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, ""));
-    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-    let are_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-    let exponent = exponent.strip_prefix('+').unwrap_or(exponent);
-    if whole.is_empty() || exponent.len() > 2 || ![whole, fraction, exponent].into_iter().all(are_digits) {
-        return None;
-    }
-    let (digits, is_sure) = if exponent.is_empty() {
-        (matches!(fraction, "0" | "00").then(|| whole.to_owned())?, true)
-    } else {
-        let exponent: usize = exponent.parse().ok()?;
-        let lost = exponent
-            .checked_sub(fraction.len())
-            .filter(|_| whole.len() == 1)?;
-        (format!("{whole}{fraction}{}", "0".repeat(lost)), lost == 0)
-    };
-    let (digits, is_international) = with_country_code(&digits);
-    Some(PhoneMatch {
-        digits,
-        is_international,
-        is_sure,
-        is_alone: true,
-    })
+/// Of a number exported as a float.
+fn without_fraction(text: &str) -> &str {
+    let are_digits = |text: &&str| text.bytes().all(|byte| byte.is_ascii_digit());
+    text.strip_suffix(".0").filter(are_digits).unwrap_or(text)
 }
 
 struct Scanner {
@@ -198,37 +172,13 @@ impl Scanner {
         self.at += 1 + rest.iter().position(is_end).unwrap_or(rest.len());
     }
 
-    fn parameter_name(&self) -> &[char] {
-        let rest = &self.chars[self.at + 1..];
-        let is_name = |c: &&char| c.is_ascii_alphanumeric() || **c == '-';
-        let length = rest.iter().take_while(is_name).count();
-        &rest[..length]
-    }
-
     /// A `;` may also separate numbers.
     fn is_at_parameter(&self) -> bool {
-        let name = self.parameter_name();
-        let next = self.chars.get(self.at + 1 + name.len());
-        name.first().is_some_and(char::is_ascii_alphabetic)
+        let rest = &self.chars[self.at + 1..];
+        let is_name = |c: &char| c.is_ascii_alphanumeric() || *c == '-';
+        let next = rest.iter().find(|c| !is_name(c));
+        rest.first().is_some_and(char::is_ascii_alphabetic)
             && next.is_none_or(|next| next.is_whitespace() || "=;>?,\"@".contains(*next))
-    }
-
-    fn parameter(&mut self) {
-        let name: String = self.parameter_name().iter().collect();
-        let start = self.at + 1 + name.len();
-        self.skip_until(&[';', ',', '?', '@']);
-        let value: String = self.chars[start.min(self.at)..self.at].iter().collect();
-        // `phone-context` gives the country.
-        if let (true, Some(code), Some(last)) = (
-            name.eq_ignore_ascii_case("phone-context"),
-            value.strip_prefix("=+"),
-            self.found.last_mut(),
-        ) && !last.is_international
-        {
-            let international = format!("+{}{}", digits_of(code), last.digits.trim_start_matches('0'));
-            last.digits = with_country_code(&international).0;
-            last.is_international = true;
-        }
     }
 
     fn number(&mut self) {
@@ -247,13 +197,12 @@ impl Scanner {
             return;
         }
         let is_sure = !self.is_glued_before(start) && !self.is_glued_behind(end);
-        let (digits, is_international) = with_country_code(&run);
+        let digits = with_country_code(&run);
         if digits.len() > LONGEST && run.contains(|c| BETWEEN.contains(c)) {
             return self.several(&run);
         }
         self.found.push(PhoneMatch {
             digits,
-            is_international,
             is_sure,
             is_alone: self.is_alone(start, end),
         });
@@ -261,12 +210,11 @@ impl Scanner {
 
     fn several(&mut self, run: &str) {
         let number = |piece: &str| {
-            let (digits, is_international) = with_country_code(piece);
+            let digits = with_country_code(piece);
             (SHORTEST_WHOLE..=LONGEST)
                 .contains(&digits.len())
                 .then_some(PhoneMatch {
                     digits,
-                    is_international,
                     is_sure: true,
                     is_alone: false,
                 })
@@ -316,33 +264,27 @@ const LONGEST_COUNTRY_CODE: usize = 3;
 const SHORTEST_AFTER_PREFIX: usize = 10;
 
 /// Without international prefixes and trunk zeros.
-fn with_country_code(run: &str) -> (String, bool) {
+fn with_country_code(run: &str) -> String {
     let compact: String = run.chars().filter(|c| *c != ' ').collect();
-    if let Some(digits) = without_trunk_zero(&compact) {
-        return (digits, true);
-    }
-    let (digits, had_prefix) = without_prefixes(&compact);
-    (digits, had_prefix || compact.starts_with('+'))
+    without_trunk_zero(&compact).unwrap_or_else(|| without_prefixes(&compact))
 }
 
 /// A `(0)` is dialled only within the country.
 fn without_trunk_zero(run: &str) -> Option<String> {
     let (before, after) = run.split_once("(0)").or_else(|| run.split_once("[0]"))?;
     let behind = digits_of(after).len();
-    let digits = without_prefixes(&format!("{before}{after}")).0;
+    let digits = without_prefixes(&format!("{before}{after}"));
     let code = digits.len().checked_sub(behind)?;
     let is_code = (1..=LONGEST_COUNTRY_CODE).contains(&code) && !digits.starts_with('0');
     (is_code && behind > 0).then_some(digits)
 }
 
-fn without_prefixes(text: &str) -> (String, bool) {
+fn without_prefixes(text: &str) -> String {
     let mut digits = digits_of(text);
-    let mut had_prefix = false;
     while let Some(rest) = without_prefix(&digits) {
         digits = rest.to_owned();
-        had_prefix = true;
     }
-    (digits, had_prefix)
+    digits
 }
 
 /// `0011` is Australia's prefix: no country code begins with 11.
