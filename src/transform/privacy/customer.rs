@@ -1,5 +1,4 @@
 use std::borrow::Cow;
-use std::sync::LazyLock;
 
 use serde_json::{Map, Value};
 
@@ -26,15 +25,12 @@ fn holds(privacy: Privacy) -> Option<Holds> {
     }
 }
 
-static CUSTOMER: LazyLock<Node> =
-    LazyLock::new(|| RECORD.only(&|field| holds(field.privacy).is_some() || field.name == "Direction"));
-
 const NAMES_OF_IDS: &[&str] = &["id", "_id", "userid", "user_id", "val", "value"];
 
 /// The direction tells which end of a call is the customer.
 pub(in super::super) fn values(record: &Map<String, Value>) -> Vec<CustomerMatch<'_>> {
     let mut fields = Vec::new();
-    add_known(&CUSTOMER, record, &mut fields);
+    add_known(&RECORD, record, &mut fields);
     let is_it = |text: &str| text.trim().eq_ignore_ascii_case("outbound");
     let is_outbound = fields
         .iter()

@@ -111,20 +111,6 @@ impl Node {
         })
     }
 
-    fn only(&self, is_wanted: &impl Fn(&Self) -> bool) -> Self {
-        let parts = self.parts.iter().filter_map(|part| {
-            let left = part.only(is_wanted);
-            let is_field = part.parts.is_empty();
-            (is_field && is_wanted(part) || !left.parts.is_empty()).then_some(left)
-        });
-        Self {
-            name: self.name,
-            privacy: self.privacy,
-            kind: self.kind,
-            parts: parts.collect(),
-        }
-    }
-
     pub(super) fn find(&self, name: &str) -> Option<&Self> {
         self.parts
             .iter()
