@@ -225,7 +225,7 @@ pub(super) fn contradicts(span: Option<TimeDelta>, seconds: i32) -> bool {
 
 /// `00:49` is refused: it may be hours or minutes.
 fn duration(value: &Value) -> Coerced<Option<i32>> {
-    let text = word_or_number(value).ok_or(NO_DURATION)?.to_ascii_lowercase();
+    let text = word_or_number(value).ok_or(NO_DURATION)?;
     if text.is_empty() {
         return Ok(None);
     }
@@ -238,14 +238,10 @@ fn duration(value: &Value) -> Coerced<Option<i32>> {
 
 fn seconds(text: &str) -> Option<f64> {
     if text.contains(':') {
-        return clock_time(text);
+        clock_time(text)
+    } else {
+        finite(text)
     }
-    if let Some(parts) = text.strip_prefix("pt") {
-        return iso_parts(parts);
-    }
-    let units = ["seconds", "second", "secs", "sec", "s"];
-    let number = units.iter().find_map(|unit| text.strip_suffix(unit));
-    finite(number.map_or(text, str::trim_end))
 }
 
 fn clock_time(text: &str) -> Option<f64> {
@@ -257,19 +253,6 @@ fn clock_time(text: &str) -> Option<f64> {
     }
     let below_sixty = |part: &str| finite(part).filter(|number| *number < 60.0);
     Some(finite(hours)? * 3_600.0 + below_sixty(minutes)? * 60.0 + below_sixty(seconds)?)
-}
-
-fn iso_parts(parts: &str) -> Option<f64> {
-    let (mut rest, mut total) = (parts, 0.0);
-    let mut units = [('h', 3_600.0), ('m', 60.0), ('s', 1.0)].into_iter();
-    while !rest.is_empty() {
-        let at = rest.find(|c: char| c.is_ascii_alphabetic())?;
-        let unit = rest[at..].chars().next()?;
-        let (_, factor) = units.find(|(name, _)| *name == unit)?;
-        total += finite(&rest[..at]).filter(|number| *number >= 0.0)? * factor;
-        rest = &rest[at + 1..];
-    }
-    (!parts.is_empty()).then_some(total)
 }
 
 fn finite(text: &str) -> Option<f64> {

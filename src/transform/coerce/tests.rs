@@ -188,22 +188,14 @@ fn every_spelling_of_seconds_is_read() {
         json!("49.4"),
         json!(" 49 "),
         json!("4.9e1"),
-        json!("49s"),
-        json!("49 sec"),
-        json!("49 Seconds"),
-        json!("49 secs"),
         json!("00:00:49"),
         json!("0:00:49"),
         json!("00:00:48.6"),
-        json!("PT49S"),
-        json!("pt0h0m49s"),
     ] {
         assert_eq!(duration(&value), Ok(Some(49)), "{value}");
     }
     for (value, seconds) in [
         (json!("1:02:03"), 3_723),
-        (json!("PT1H2M3S"), 3_723),
-        (json!("PT2M"), 120),
         (json!("100:00:00"), 360_000),
         (json!(0.5), 1),
         (json!(0.4), 0),
@@ -224,15 +216,9 @@ fn what_is_no_duration_in_seconds_is_not_read() {
         json!("00:00:60"),
         json!("-00:00:03"),
         json!("49ms"),
-        json!("49000 ms"),
+        json!("49 s"),
         json!("1,049"),
-        json!("49 s s"),
-        json!("49m"),
-        json!("s"),
-        json!("PT"),
-        json!("P1D"),
-        json!("PT49"),
-        json!("PT1S1M"),
+        json!("PT49S"),
         json!("nan"),
         json!("inf"),
         json!("0x31"),
@@ -244,7 +230,7 @@ fn what_is_no_duration_in_seconds_is_not_read() {
         assert_eq!(duration(&value), Err(NO_DURATION), "{value}");
     }
     assert_eq!(duration(&json!(-3)), Err("negative"));
-    assert_eq!(duration(&json!("-3.6s")), Err("negative"));
+    assert_eq!(duration(&json!("-3.6")), Err("negative"));
     assert_eq!(
         duration(&json!(2_147_483_648_i64)),
         Err("too large for its column")
