@@ -1,10 +1,12 @@
 //! When work comes due. The scheduler only hints: workers look at the clock every few seconds, so a lost
 //! hint, a clock jump or a machine that slept delays nothing.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::Utc;
+use futures_util::FutureExt;
 use tokio::sync::Notify;
 use tokio_cron_scheduler::{Job, JobScheduler, JobSchedulerError};
 use tokio_util::sync::CancellationToken;
@@ -12,7 +14,7 @@ use tracing::error;
 
 use crate::config::Cron;
 use crate::sync::AccountContext;
-use crate::time::guard;
+use crate::time::Crash;
 
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
@@ -43,13 +45,9 @@ pub async fn clean_up(account: AccountContext, wake: Arc<Notify>, stop: Cancella
     while !stop.is_cancelled() {
         let tick = account.storage.clean_up.last_before(account.clock.now());
         if last.replace(tick) != Some(tick) {
-            let pulse = Arc::default();
-            let cleaning = {
-                let (account, stop, pulse) = (account.clone(), stop.clone(), Arc::clone(&pulse));
-                async move { account.clean_up(&stop, &pulse).await }
-            };
-            if let Err(crash) = guard(cleaning, &pulse, account.sync.stall).await {
-                let name = account.name();
+            let cleaning = AssertUnwindSafe(account.clean_up(&stop));
+            if cleaning.catch_unwind().await.is_err() {
+                let (name, crash) = (account.name(), Crash::Panicked);
                 error!(account = name, error = %crash, remedy = crash.remedy(), "cleaning up crashed");
             }
         }

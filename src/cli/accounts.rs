@@ -21,7 +21,7 @@ use crate::postgres::{Pool, is_loopback};
 use crate::status;
 use crate::sync::{self, AccountContext, Headway, RunReport};
 use crate::telemetry::{self, chain, logging::Screen};
-use crate::time::{Clock, Pulse, SystemClock};
+use crate::time::{Clock, SystemClock};
 use crate::warehouse::reporting::MayChange;
 
 use super::process::CommandError;
@@ -213,7 +213,7 @@ impl<'a> WatchedAccount<'a> {
     }
 
     pub(super) async fn clean_up(&self) -> Result<(), CommandError> {
-        let clean_up = async || Ok(self.context.clean_up(&self.shell.stop, &Pulse::default()).await?);
+        let clean_up = async || Ok(self.context.clean_up(&self.shell.stop).await?);
         self.shell.retry(clean_up).await
     }
 

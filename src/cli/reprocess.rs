@@ -13,7 +13,6 @@ use crate::config::Config;
 use crate::ledger::runs::Outcome;
 use crate::sync::{self, AccountContext, Replayed, Retry, RetryReport};
 use crate::telemetry::logging::Screen;
-use crate::time::Pulse;
 use crate::warehouse::reporting::{self, MayChange};
 use crate::warehouse::{bulk, facts};
 
@@ -182,8 +181,7 @@ pub(super) async fn rebuild_facts(
         shell.retry(ask).await?;
         let mut interactions = 0;
         let rebuild = async || {
-            let pulse = Pulse::default();
-            let (some, is_done) = sync::rebuild_facts(pool, of_account, &shell.stop, &pulse).await?;
+            let (some, is_done) = sync::rebuild_facts(pool, of_account, &shell.stop).await?;
             interactions += some;
             Ok(is_done)
         };

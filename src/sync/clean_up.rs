@@ -10,9 +10,7 @@ use crate::config::AccountConfig;
 use crate::ledger::{LoadError, conflict, runs};
 use crate::postgres::Pool;
 use crate::telemetry::{self, chain, metrics};
-use crate::time::Pulse;
-use crate::warehouse::interactions::{self, Deleted};
-use crate::warehouse::{days, facts};
+use crate::warehouse::{days, facts, interactions};
 
 use super::account::AccountContext;
 
@@ -26,8 +24,8 @@ impl AccountContext {
     ///
     /// # Errors
     /// The database fails; earlier batches stay deleted.
-    pub async fn clean_up(&self, stop: &CancellationToken, pulse: &Pulse) -> Result<(), LoadError> {
-        let ended = self.clean_up_all(stop, pulse).await;
+    pub async fn clean_up(&self, stop: &CancellationToken) -> Result<(), LoadError> {
+        let ended = self.clean_up_all(stop).await;
         if let Err(error) = &ended {
             let account = self.name();
             telemetry::database_error(account, error.kind());
@@ -41,43 +39,21 @@ impl AccountContext {
         ended
     }
 
-    async fn clean_up_all(&self, stop: &CancellationToken, pulse: &Pulse) -> Result<(), LoadError> {
-        let account = self.name();
-        let began = Instant::now();
-        let kept_from = self.kept_from().await?;
-        let mut deleted = Deleted::default();
-        let ended = match kept_from {
-            Some(kept_from) => self.delete_old(kept_from, stop, pulse, &mut deleted).await,
-            None => Ok(()),
-        };
-        telemetry::count(
-            metrics::DELETED,
-            account,
-            ("reason", "retention"),
-            deleted.interactions,
-        );
-        if deleted != Deleted::default() {
-            info!(
-                account,
-                interactions = deleted.interactions,
-                rejected_records = deleted.rejected_records,
-                kept_from = kept_from.map(telemetry::instant),
-                seconds = began.elapsed().as_secs_f64(),
-                "what has become too old is deleted"
-            );
+    async fn clean_up_all(&self, stop: &CancellationToken) -> Result<(), LoadError> {
+        if let Some(kept_from) = self.kept_from().await? {
+            self.delete_old(kept_from, stop).await?;
         }
-        ended?;
-        self.prune(stop, pulse).await?;
-        self.recount(pulse).await?;
-        rebuild_facts(&self.pool, self.api.account(), stop, pulse).await?;
+        let prune = || runs::prune_some(&self.pool, self.account_id());
+        self.in_batches(stop, prune).await?;
+        self.recount().await?;
+        rebuild_facts(&self.pool, self.api.account(), stop).await?;
         Ok(())
     }
 
     /// Changes by hand do not update the day counts.
-    async fn recount(&self, pulse: &Pulse) -> Result<(), LoadError> {
+    async fn recount(&self) -> Result<(), LoadError> {
         let recount = || days::recount_week(&self.pool, self.account_id(), self.clock.now());
         let days = conflict::retry(self.name(), recount).await?;
-        pulse.beat();
         if days > 0 {
             info!(
                 account = self.name(),
@@ -87,42 +63,53 @@ impl AccountContext {
         Ok(())
     }
 
-    async fn prune(&self, stop: &CancellationToken, pulse: &Pulse) -> Result<(), LoadError> {
-        while !stop.is_cancelled() {
-            let pruning = || runs::prune_some(&self.pool, self.account_id());
-            let pruned = conflict::retry(self.name(), pruning).await?;
-            pulse.beat();
-            if pruned == 0 {
-                break;
-            }
-            stop.run_until_cancelled(tokio::time::sleep(PAUSE)).await;
+    async fn delete_old(&self, kept_from: DateTime<Utc>, stop: &CancellationToken) -> Result<(), LoadError> {
+        let (pool, account, account_id) = (&self.pool, self.name(), self.account_id());
+        let began = Instant::now();
+        let delete = async || {
+            let some = interactions::delete_old(pool, account_id, kept_from).await?;
+            telemetry::count(metrics::DELETED, account, ("reason", "retention"), some);
+            Ok(some)
+        };
+        let interactions = self.in_batches(stop, delete).await?;
+        let delete_rejected = || interactions::delete_old_rejected(pool, account_id, kept_from);
+        let rejected_records = self.in_batches(stop, delete_rejected).await?;
+        if interactions + rejected_records > 0 {
+            info!(
+                account,
+                interactions,
+                rejected_records,
+                kept_from = telemetry::instant(kept_from),
+                seconds = began.elapsed().as_secs_f64(),
+                "what has become too old is deleted"
+            );
+        }
+        if interactions > 0 {
+            let forgetting = || facts::forget_unseen(pool, account_id, kept_from);
+            conflict::retry(account, forgetting).await?;
         }
         Ok(())
     }
 
-    async fn delete_old(
+    /// Until nothing is left; gives how much there was.
+    async fn in_batches<F>(
         &self,
-        kept_from: DateTime<Utc>,
         stop: &CancellationToken,
-        pulse: &Pulse,
-        deleted: &mut Deleted,
-    ) -> Result<(), LoadError> {
+        mut batch: impl FnMut() -> F,
+    ) -> Result<u64, LoadError>
+    where
+        F: Future<Output = Result<u64, LoadError>>,
+    {
+        let mut all = 0;
         while !stop.is_cancelled() {
-            let delete = || interactions::delete_old(&self.pool, self.account_id(), kept_from);
-            let some = conflict::retry(self.name(), delete).await?;
-            pulse.beat();
-            if some == Deleted::default() {
+            let some = conflict::retry(self.name(), &mut batch).await?;
+            if some == 0 {
                 break;
             }
-            deleted.interactions += some.interactions;
-            deleted.rejected_records += some.rejected_records;
+            all += some;
             stop.run_until_cancelled(tokio::time::sleep(PAUSE)).await;
         }
-        if deleted.interactions > 0 {
-            let forgetting = || facts::forget_unseen(&self.pool, self.account_id(), kept_from);
-            conflict::retry(self.name(), forgetting).await?;
-        }
-        Ok(())
+        Ok(all)
     }
 }
 
@@ -134,7 +121,6 @@ pub async fn rebuild_facts(
     pool: &Pool,
     account: &AccountConfig,
     stop: &CancellationToken,
-    pulse: &Pulse,
 ) -> Result<(u64, bool), LoadError> {
     let name = account.name.as_str();
     let (began, mut told, mut interactions) = (Instant::now(), Instant::now(), 0);
@@ -143,7 +129,6 @@ pub async fn rebuild_facts(
             return Ok((interactions, false));
         }
         let some = conflict::retry(name, || facts::rebuild_some(pool, &account.account_id)).await?;
-        pulse.beat();
         if some == 0 {
             break;
         }

@@ -228,12 +228,6 @@ pub(super) async fn delete_interactions(
     days::count(connection, account_id, starts).await
 }
 
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Deleted {
-    pub interactions: u64,
-    pub rejected_records: u64,
-}
-
 /// The earlier of both clocks, since deletion is final.
 pub async fn cautious_now(pool: &Pool, now: DateTime<Utc>) -> Result<DateTime<Utc>, LoadError> {
     Ok(sqlx::query_scalar("select least($1, clock_timestamp())")
@@ -243,11 +237,7 @@ pub async fn cautious_now(pool: &Pool, now: DateTime<Utc>) -> Result<DateTime<Ut
 }
 
 /// Deletes and uncovers a batch; call until zero.
-pub async fn delete_old(
-    pool: &Pool,
-    account_id: &str,
-    kept_from: DateTime<Utc>,
-) -> Result<Deleted, LoadError> {
+pub async fn delete_old(pool: &Pool, account_id: &str, kept_from: DateTime<Utc>) -> Result<u64, LoadError> {
     pool.transact(async |transaction| {
         conflict::lock_for_writing(transaction, account_id).await?;
         // Read again if more is kept later.
@@ -266,19 +256,29 @@ pub async fn delete_old(
         .fetch_all(&mut *transaction)
         .await?;
         delete_interactions(transaction, account_id, &keys).await?;
-        let rejected = sqlx::query(
+        Ok(keys.len() as u64)
+    })
+    .await
+}
+
+/// Call until zero.
+pub async fn delete_old_rejected(
+    pool: &Pool,
+    account_id: &str,
+    kept_from: DateTime<Utc>,
+) -> Result<u64, LoadError> {
+    pool.transact(async |transaction| {
+        conflict::lock_for_writing(transaction, account_id).await?;
+        let deleted = sqlx::query(
             "delete from smartassist_sync.rejected_records where id in (select id \
-         from smartassist_sync.rejected_records where account_id = $1 and upper(range) <= $2 limit $3)",
+             from smartassist_sync.rejected_records where account_id = $1 and upper(range) <= $2 limit $3)",
         )
         .bind(account_id)
         .bind(kept_from)
         .bind(TOO_OLD_AT_ONCE)
         .execute(&mut *transaction)
         .await?;
-        Ok(Deleted {
-            interactions: keys.len() as u64,
-            rejected_records: rejected.rows_affected(),
-        })
+        Ok(deleted.rows_affected())
     })
     .await
 }

@@ -85,7 +85,7 @@ async fn facts_follow_erasure_replay_and_retention() {
     Arc::make_mut(&mut past.worker.storage).retention = Some(TimeDelta::days(5));
     past.worker.policy = Arc::new(hashed);
     let stop = CancellationToken::new();
-    past.worker.clean_up(&stop, &Arc::default()).await.unwrap();
+    past.worker.clean_up(&stop).await.unwrap();
     let oldest =
         "select count(*) from smartassist.fact_interactions where session_started_at < '2026-01-10Z'";
     assert_eq!(past.database.number(oldest).await, 0);
@@ -103,14 +103,11 @@ async fn another_time_zone_makes_all_facts_anew() {
     assert_ne!(differing(&past.database).await, "");
     let told_to_stop = CancellationToken::new();
     told_to_stop.cancel();
-    past.worker
-        .clean_up(&told_to_stop, &Arc::default())
-        .await
-        .unwrap();
+    past.worker.clean_up(&told_to_stop).await.unwrap();
     let rebuilding = "select is_rebuilding::int::bigint from smartassist_bi.settings";
     assert_eq!(past.database.number(rebuilding).await, 1);
     let stop = CancellationToken::new();
-    past.worker.clean_up(&stop, &Arc::default()).await.unwrap();
+    past.worker.clean_up(&stop).await.unwrap();
     assert_eq!(past.database.number(rebuilding).await, 0);
     assert_eq!(differing(&past.database).await, "");
     // Thresholds are applied when a report is read.
@@ -122,7 +119,7 @@ async fn another_time_zone_makes_all_facts_anew() {
         .await
         .unwrap();
     assert!(past.database.number(in_target).await > before);
-    past.worker.clean_up(&stop, &Arc::default()).await.unwrap();
+    past.worker.clean_up(&stop).await.unwrap();
     assert_eq!(past.versions_but(&[]).await, versions);
 }
 
@@ -145,7 +142,7 @@ async fn tags_that_are_not_shown_are_in_no_fact() {
             .await
             .unwrap();
         let stop = CancellationToken::new();
-        past.worker.clean_up(&stop, &Arc::default()).await.unwrap();
+        past.worker.clean_up(&stop).await.unwrap();
         assert_eq!(database.text(named).await, expected);
         assert_eq!(differing(database).await, "");
     }

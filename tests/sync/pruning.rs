@@ -1,7 +1,6 @@
 //! The ledger does not grow for ever, and proves coverage all the same.
 
 use smartassist_etl::ledger::runs::Outcome;
-use smartassist_etl::time::Pulse;
 use tokio_util::sync::CancellationToken;
 
 use crate::support::{Setup, TestDatabase};
@@ -16,10 +15,7 @@ const PROVEN: &str = "select count(*) from smartassist_sync.accounts \
 
 async fn clean_up(setup: &Setup, database: &TestDatabase) {
     let account = setup.worker(&database.pool);
-    account
-        .clean_up(&CancellationToken::new(), &Pulse::default())
-        .await
-        .unwrap();
+    account.clean_up(&CancellationToken::new()).await.unwrap();
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::TimeDelta;
 use smartassist_etl::ledger::runs::Outcome;
 use smartassist_etl::sync::{AccountContext, RunReport};
-use smartassist_etl::time::{Pulse, Window};
+use smartassist_etl::time::Window;
 use smartassist_simulator::{Basis, Behaviour, Seed};
 use tokio_util::sync::CancellationToken;
 
@@ -44,12 +44,7 @@ async fn the_old_is_deleted_in_batches_and_the_rest_is_untouched() {
                 where session_started_at >= '2026-01-10T00:00:00Z'";
     let before = database.text(kept).await;
     let worker = worker(&setup, &database);
-    assert!(
-        worker
-            .clean_up(&CancellationToken::new(), &Pulse::default())
-            .await
-            .is_ok()
-    );
+    assert!(worker.clean_up(&CancellationToken::new()).await.is_ok());
     assert_eq!(database.counts().await[0], all - older);
     assert_eq!(database.number(OLDER).await, 0);
     assert_eq!(database.text(kept).await, before);
@@ -105,10 +100,7 @@ async fn verify_does_not_miss_what_is_not_kept() {
     let database = TestDatabase::migrated().await;
     setup.sync(&database).await;
     let worker = worker(&setup, &database);
-    worker
-        .clean_up(&CancellationToken::new(), &Pulse::default())
-        .await
-        .unwrap();
+    worker.clean_up(&CancellationToken::new()).await.unwrap();
     let mut verification = Verification::of(Window::new(
         instant("2026-01-10T00:00:00Z"),
         instant("2026-01-13T00:00:00Z"),
@@ -126,10 +118,7 @@ async fn what_was_deleted_is_read_again_once_more_is_kept() {
     setup.sync(&database).await;
     let (all, older) = (database.counts().await[0], database.number(OLDER).await);
     let deleting = worker(&setup, &database);
-    deleting
-        .clean_up(&CancellationToken::new(), &Pulse::default())
-        .await
-        .unwrap();
+    deleting.clean_up(&CancellationToken::new()).await.unwrap();
     let state = "select (lower(coverage) at time zone 'UTC')::text || ' ' || (start_from at time zone 'UTC') || ' ' || \
                  (watermark at time zone 'UTC') from smartassist_sync.accounts";
     assert_eq!(
@@ -137,10 +126,7 @@ async fn what_was_deleted_is_read_again_once_more_is_kept() {
         "2026-01-10 00:00:00 2026-01-10 00:00:00 2026-01-15 11:58:00"
     );
     let versions = database.row_versions().await;
-    deleting
-        .clean_up(&CancellationToken::new(), &Pulse::default())
-        .await
-        .unwrap();
+    deleting.clean_up(&CancellationToken::new()).await.unwrap();
     assert_eq!(database.row_versions().await, versions);
 
     // The start is remembered where nobody says another; a backfill goes before it.
@@ -172,7 +158,7 @@ async fn where_all_is_kept_cleaning_up_does_nothing() {
     assert!(
         setup
             .worker(&database.pool)
-            .clean_up(&CancellationToken::new(), &Pulse::default())
+            .clean_up(&CancellationToken::new())
             .await
             .is_ok()
     );
@@ -201,7 +187,7 @@ async fn rejected_records_of_old_windows_go_as_well() {
     let rejected = "select string_agg(payload, ' ') from smartassist_sync.rejected_records";
     assert!(database.text(rejected).await.contains("2026-01-02"));
     worker(&setup, &database)
-        .clean_up(&CancellationToken::new(), &Pulse::default())
+        .clean_up(&CancellationToken::new())
         .await
         .unwrap();
     assert_eq!(
@@ -223,10 +209,7 @@ async fn a_clock_a_month_ahead_deletes_nothing_and_moves_no_start() {
     setup.set("start_from", "");
     setup.clock.set(real_now() + TimeDelta::days(30));
     let ahead = self::worker(&setup, &database);
-    ahead
-        .clean_up(&CancellationToken::new(), &Pulse::default())
-        .await
-        .unwrap();
+    ahead.clean_up(&CancellationToken::new()).await.unwrap();
     assert_eq!(database.counts().await, loaded);
     assert_eq!(run(&ahead, Job::Poll).await.outcome, Outcome::Succeeded);
     assert_eq!(database.counts().await, loaded);
