@@ -96,58 +96,27 @@ impl From<Window> for sqlx::postgres::types::PgRange<DateTime<Utc>> {
     }
 }
 
+/// When work last showed that it goes on.
 #[derive(Debug)]
-pub struct Pulse(Mutex<LastBeat>);
-
-#[derive(Debug)]
-struct LastBeat {
-    at: tokio::time::Instant,
-    waiting: usize,
-}
-
-struct WaitGuard<'a>(&'a Pulse);
+pub struct Pulse(Mutex<tokio::time::Instant>);
 
 impl Default for Pulse {
     fn default() -> Self {
-        Self(Mutex::new(LastBeat {
-            at: tokio::time::Instant::now(),
-            waiting: 0,
-        }))
+        Self(Mutex::new(tokio::time::Instant::now()))
     }
 }
 
 impl Pulse {
     pub fn beat(&self) {
-        self.last_beat().at = tokio::time::Instant::now();
+        *self.last_beat() = tokio::time::Instant::now();
     }
 
-    /// Waits without counting as silent.
-    pub async fn while_waiting<T>(&self, waiting: impl Future<Output = T>) -> T {
-        self.last_beat().waiting += 1;
-        let _guard = WaitGuard(self);
-        waiting.await
+    fn silent_for(&self) -> Duration {
+        self.last_beat().elapsed()
     }
 
-    /// Zero while waiting.
-    pub fn silent_for(&self) -> Duration {
-        let last = self.last_beat();
-        if last.waiting > 0 {
-            Duration::ZERO
-        } else {
-            last.at.elapsed()
-        }
-    }
-
-    fn last_beat(&self) -> MutexGuard<'_, LastBeat> {
+    fn last_beat(&self) -> MutexGuard<'_, tokio::time::Instant> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Drop for WaitGuard<'_> {
-    fn drop(&mut self) {
-        let mut last = self.0.last_beat();
-        last.waiting -= 1;
-        last.at = tokio::time::Instant::now();
     }
 }
 
@@ -185,7 +154,7 @@ pub async fn guard<T: Send + 'static>(
     }
 }
 
-pub async fn falls_silent(pulse: &Pulse, limit: Duration) {
+async fn falls_silent(pulse: &Pulse, limit: Duration) {
     while pulse.silent_for() < limit {
         tokio::time::sleep(LOOK).await;
     }
@@ -208,28 +177,18 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn waiting_is_not_silence_and_counting_begins_anew_after_it() {
-        let pulse = Pulse::default();
-        let hour = tokio::time::sleep(SECOND * 3_600);
-        tokio::join!(pulse.while_waiting(hour), async {
-            tokio::time::sleep(SECOND * 3_599).await;
-            assert_eq!(pulse.silent_for(), Duration::ZERO);
-        });
-        tokio::time::advance(SECOND).await;
-        assert_eq!(pulse.silent_for(), SECOND);
-        drop(Box::pin(pulse.while_waiting(std::future::pending::<()>())));
-        tokio::time::advance(SECOND).await;
-        assert_eq!(pulse.silent_for(), SECOND * 2, "what is given up waits no more");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn work_that_hangs_is_ended_and_work_that_waits_is_not() {
+    async fn work_that_hangs_is_ended_and_work_that_beats_is_not() {
         let pulse = std::sync::Arc::new(Pulse::default());
         let hung = guard(std::future::pending::<()>(), &pulse, SECOND * 60).await;
         assert_eq!(hung, Err(Crash::Hung));
-        let waiting = std::sync::Arc::clone(&pulse);
-        let work = async move { waiting.while_waiting(tokio::time::sleep(SECOND * 3_600)).await };
         pulse.beat();
+        let beating = std::sync::Arc::clone(&pulse);
+        let work = async move {
+            for _ in 0..60 {
+                tokio::time::sleep(SECOND * 59).await;
+                beating.beat();
+            }
+        };
         assert_eq!(guard(work, &pulse, SECOND * 60).await, Ok(()));
     }
 

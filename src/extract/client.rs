@@ -90,7 +90,7 @@ impl ApiClient {
                         offset = request.offset,
                         "an answer says in its own way that there is nothing, asking once more"
                     );
-                    tally.pulse.while_waiting(tokio::time::sleep(retry.pause)).await;
+                    tokio::time::sleep(retry.pause).await;
                     continue;
                 }
                 Ok(answer) => return Ok(self.accept(answer, tally)),
@@ -107,8 +107,7 @@ impl ApiClient {
                         return Err(error);
                     };
                     failures += 1;
-                    let pause = self.pause(&error, pause, request.offset);
-                    tally.pulse.while_waiting(pause).await;
+                    self.pause(&error, pause, request.offset).await;
                 }
                 Action::SignInAgain if !signed_in_again => {
                     signed_in_again = true;
@@ -209,8 +208,7 @@ impl ApiClient {
     }
 
     async fn try_page(&self, request: &PageRequest<'_>, tally: &Tally) -> Result<Answer, ApiError> {
-        let admission = self.budget.admit(request.priority);
-        let place = tally.pulse.while_waiting(admission).await;
+        let place = self.budget.admit(request.priority).await;
         let token = self
             .account
             .credentials
@@ -243,7 +241,6 @@ impl ApiClient {
         // Before the place is freed, or the next request leaves at once.
         self.learn_of_limits(&answer, sent, tally);
         drop(place);
-        tally.pulse.beat();
         let outcome = answer.as_ref().err().map_or("ok", ApiError::kind);
         telemetry::request(&self.account.name, outcome, sent.elapsed());
         answer

@@ -9,13 +9,13 @@ mod clock;
 mod error;
 
 use std::ops::AddAssign;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Map, Value, json};
 
 use crate::config::{AccountConfig, Direction};
-use crate::time::{Pulse, Window};
+use crate::time::Window;
 
 pub use answer::{Answer, Page, judge};
 pub use body::Received;
@@ -125,23 +125,9 @@ impl AddAssign for Cost {
 }
 
 #[derive(Debug, Default)]
-pub struct Tally {
-    cost: Mutex<Cost>,
-    pulse: Arc<Pulse>,
-}
+pub struct Tally(Mutex<Cost>);
 
 impl Tally {
-    pub fn of(pulse: Arc<Pulse>) -> Self {
-        Self {
-            pulse,
-            ..Self::default()
-        }
-    }
-
-    pub fn pulse(&self) -> &Arc<Pulse> {
-        &self.pulse
-    }
-
     pub fn cost(&self) -> Cost {
         *self.locked()
     }
@@ -151,6 +137,6 @@ impl Tally {
     }
 
     fn locked(&self) -> MutexGuard<'_, Cost> {
-        self.cost.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

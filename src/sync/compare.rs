@@ -3,7 +3,6 @@
 //! shows no changes.
 
 use std::collections::{BTreeMap, HashSet};
-use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -294,8 +293,7 @@ impl Comparing<'_> {
     }
 
     fn part(&self, planned: Planned) -> Fetch {
-        let pulse = Arc::clone(self.whole.tally.pulse());
-        let mut fetch = Fetch::begin(planned, self.writer.account.clock.now(), pulse);
+        let mut fetch = Fetch::begin(planned, self.writer.account.clock.now());
         fetch.began_at = self.whole.began_at;
         fetch
     }

@@ -9,7 +9,6 @@ use crate::ledger::requests::RequestProgress;
 use crate::ledger::runs::{Kind, Outcome};
 use crate::ledger::{Counters, LoadError, gaps};
 use crate::telemetry::{self, chain};
-use crate::time::Crash;
 
 use super::command::WishError;
 use super::engine::WindowReport;
@@ -322,14 +321,6 @@ impl WindowFailure {
             "crashed",
             "the task that read it ended too early",
             "report it with the lines before this one",
-        ))
-    }
-
-    pub(super) fn silent() -> Self {
-        Self::if_few(Problem::failed(
-            "silent",
-            Crash::Hung.to_string(),
-            "see what holds up the API's answers; sync.stall_seconds says how long is too long",
         ))
     }
 

@@ -16,17 +16,17 @@ use crate::ledger::problems::{self, ProblemCode};
 use crate::ledger::runs::{Kind, NewRun};
 use crate::ledger::{LoadError, Purpose, accounts, conflict, recent_counts, runs};
 use crate::telemetry::{self, chain};
-use crate::time::{Pulse, Window, falls_silent};
+use crate::time::{Pulse, Window};
 use crate::warehouse::left_out;
 
 use super::super::account::{AccountContext, HeldLease};
 use super::super::density::Density;
 use super::super::plan::{Limits, Model, Planned};
 use super::super::read::{ApiProfile, Knowledge, Range};
-use super::super::report::{RunReport, WindowFailure};
+use super::super::report::RunReport;
 use super::super::time_zone::TimeZoneCheck;
 use super::look::Ticks;
-use super::read::{Found, Task, WindowSource};
+use super::read::{Task, WindowSource};
 use super::source::{OpenRun, Run, Source, SourceId};
 use super::write::{Fetch, Writer};
 use super::{Engine, Flight, Goal, Opened, TURN_OF_THE_LONGEST_WAIT, WINDOWS_AS_ROWS, WINDOWS_IN_FLIGHT};
@@ -248,7 +248,7 @@ impl Engine {
     }
 
     pub(super) fn begin_task(&mut self, place: usize, planned: Planned, task: Task, priority: Priority) {
-        let fetch = Fetch::begin(planned, self.account.clock.now(), Arc::default());
+        let fetch = Fetch::begin(planned, self.account.clock.now());
         let source = &mut self.sources[place];
         let Run::Open(run) = &source.run else { return };
         let span = error_span!(parent: &run.span, "window", range = %planned.window);
@@ -275,14 +275,8 @@ impl Engine {
         };
         let (mut fetch, mut known) = (flight.fetch.clone(), Knowledge::of(self.profile.clone()));
         let span = flight.span.clone();
-        let (pulse, stall) = (Arc::clone(fetch.tally.pulse()), self.account.sync.stall);
-        // It may have waited to be written.
-        pulse.beat();
         let finding = async move {
-            let found = tokio::select! {
-                found = source.find(task, &mut fetch, &mut known, writer) => found,
-                () = falls_silent(&pulse, stall) => Ok(Found::Failed(WindowFailure::silent())),
-            };
+            let found = source.find(task, &mut fetch, &mut known, writer).await;
             (fetch, known, found)
         };
         let task = self.reads.spawn(finding.instrument(span));

@@ -227,7 +227,7 @@ impl Engine {
                 }
                 () = wake.notified() => self.is_look_due = true,
                 _ = looks.tick() => self.is_look_due = true,
-                // Reads have watches of their own.
+                // Requests have timeouts of their own.
                 _ = beats.tick() => if self.writes.is_empty() && self.opens.is_empty() && self.looks.is_empty() {
                     self.pulse.beat();
                 },

@@ -124,8 +124,7 @@ impl WindowSource {
         };
         let account = self.account.api.account();
         let mut reading = read_window(&pages, known, &account.filters, &slice).await?;
-        let waiting = Arc::clone(&self.room_for_rows).acquire_owned();
-        let room = fetch.tally.pulse().while_waiting(waiting).await.ok();
+        let room = Arc::clone(&self.room_for_rows).acquire_owned().await.ok();
         failpoint::reach("window.read");
         let records = std::mem::take(&mut reading.records);
         let policy = &self.account.policy;

@@ -12,7 +12,7 @@ use crate::ledger::problems::{Problem, ProblemCode};
 use crate::ledger::windows::record;
 use crate::ledger::{Counters, LoadError, Purpose, Status, WindowEntry, conflict};
 use crate::telemetry::{self, metrics};
-use crate::time::{Pulse, Window};
+use crate::time::Window;
 use crate::transform::Interaction;
 use crate::warehouse::compare::Basis;
 use crate::warehouse::{Committed, WindowCommit, commit_window};
@@ -223,13 +223,13 @@ impl Writer {
 }
 
 impl Fetch {
-    pub(in crate::sync) fn begin(planned: Planned, now: DateTime<Utc>, pulse: Arc<Pulse>) -> Self {
+    pub(in crate::sync) fn begin(planned: Planned, now: DateTime<Utc>) -> Self {
         Self {
             planned,
             started_at: now,
             began_at: now,
             began: Instant::now(),
-            tally: Tally::of(pulse).into(),
+            tally: Arc::default(),
         }
     }
 
