@@ -24,13 +24,15 @@ spelled! {
 }
 
 spelled! {
+    /// The worst is last.
+    #[derive(PartialOrd, Ord)]
     Outcome {
         Succeeded = "succeeded",
-        /// A failure, or open gaps.
-        Failed = "failed",
         Skipped = "skipped",
         /// Stopped, handed over, or lease lost.
         Interrupted = "interrupted",
+        /// A failure, or open gaps.
+        Failed = "failed",
     }
 }
 

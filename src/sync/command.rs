@@ -19,7 +19,7 @@ use super::account::{AccountContext, Headway, HeldLease};
 use super::compare::DayComparison;
 use super::engine::{self, Goal};
 use super::policies;
-use super::report::{RunReport, both};
+use super::report::RunReport;
 use super::serve::LOOK_FOR_LEASE;
 
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -93,7 +93,7 @@ pub async fn catch_up(account: &AccountContext, stop: &CancellationToken) -> Run
             let watched = watch_all(account, requests, stop).await;
             return watched.unwrap_or_else(|error| RunReport::not_asked(account.name(), &error));
         }
-        if !report.handed_over || stop.is_cancelled() {
+        if report.outcome != Outcome::Interrupted || stop.is_cancelled() {
             return report;
         }
         stop.run_until_cancelled(tokio::time::sleep(LOOK_FOR_LEASE * 3))
@@ -111,11 +111,11 @@ async fn watch_all(
     let unread = gaps::unread(&account.pool, account.account_id(), account.head(), settle).await?;
     let wish = NewRequest::of(Purpose::Backfill, &unread);
     let new = ask(account, &wish).await?;
-    let mut all = None;
+    let mut all = RunReport::new();
     for id in new.into_iter().chain(requests) {
         let report = see_through(account, id, stop).await;
         let ends = report.outcome == Outcome::Interrupted;
-        all = both(all, Some(report));
+        all = all.and(report);
         if ends {
             break;
         }
@@ -126,7 +126,7 @@ async fn watch_all(
     {
         requests::cancel(&account.pool, id).await?;
     }
-    Ok(all.unwrap_or_else(RunReport::new))
+    Ok(all)
 }
 
 /// Also gives the request, if there is anything to read.
@@ -160,7 +160,9 @@ pub async fn see_through(account: &AccountContext, id: i64, stop: &CancellationT
             Ok(None) => None,
             Err(error) => return RunReport::not_begun(account.name(), &error),
         };
-        if worked.as_ref().is_some_and(|worked| worked.handed_over) {
+        let was_interrupted = |worked: &RunReport| worked.outcome == Outcome::Interrupted;
+        let yields = !stop.is_cancelled() && worked.as_ref().is_some_and(was_interrupted);
+        if yields {
             yields_until = Instant::now() + LOOK_FOR_LEASE * 3;
         }
         let progress = match (requests::progress(&account.pool, id).await, &worked) {
@@ -172,7 +174,7 @@ pub async fn see_through(account: &AccountContext, id: i64, stop: &CancellationT
         match (worked, RunReport::of_request(&progress)) {
             (Some(worked), Some(ended)) => return worked.or_worse(ended),
             (None, Some(ended)) => return ended.said(),
-            (Some(worked), None) if !worked.handed_over => return worked.or_worse(RunReport::left_open()),
+            (Some(worked), None) if !yields => return worked.or_worse(RunReport::left_open()),
             (_, None) => {
                 if let Some(stalled) = watch.look(account, id, &progress) {
                     return stalled;

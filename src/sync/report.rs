@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use tracing::{error, info, warn};
 
 use crate::extract::{Action, ApiError};
-use crate::ledger::problems::{Failure, LEASE_LOST, OTHER_FILTERS, Problem, ProblemCode};
+use crate::ledger::problems::{Failure, OTHER_FILTERS, Problem, ProblemCode};
 use crate::ledger::requests::RequestProgress;
 use crate::ledger::runs::{Kind, Outcome};
 use crate::ledger::{Counters, LoadError, gaps};
@@ -16,6 +16,8 @@ use super::read::{ReadError, Reading, Verdict};
 
 const CANCELLED: &str = "cancelled";
 
+pub(super) const HANDED_OVER: &str = "handed over to the daemon";
+
 #[derive(Debug, Clone)]
 pub struct RunReport {
     pub outcome: Outcome,
@@ -23,7 +25,6 @@ pub struct RunReport {
     /// At its end; `None` if it read nothing or was not closed.
     pub watermark: Option<DateTime<Utc>>,
     pub problem: Option<Problem>,
-    pub handed_over: bool,
 }
 
 impl RunReport {
@@ -32,11 +33,8 @@ impl RunReport {
         (self.outcome == Outcome::Failed).then(|| problem.map_or(Failure::Other, Problem::failure))
     }
 
-    /// By the loss of the database, or of the lease with it.
     pub fn was_cut_off(&self) -> bool {
-        let problem = self.problem.as_ref();
         self.failure() == Some(Failure::DatabaseUnreachable)
-            || problem.is_some_and(|problem| problem.code == LEASE_LOST)
     }
 
     pub fn has_read_nothing(&self) -> bool {
@@ -130,7 +128,6 @@ impl RunReport {
             counters: Counters::default(),
             watermark: None,
             problem,
-            handed_over: false,
         }
     }
 
@@ -172,9 +169,9 @@ impl RunReport {
         self.problem = Some(why);
     }
 
+    /// Whoever has the account now tries again what has failed.
     pub(super) fn hand_over(&mut self) {
-        self.handed_over = true;
-        self.interrupted("handed over to the daemon");
+        self.cut_short(Problem::warning("interrupted", HANDED_OVER, ""));
     }
 
     pub(super) fn has_failed(&self) -> bool {
@@ -193,10 +190,10 @@ impl RunReport {
         }
     }
 
-    fn and(self, other: Self) -> Self {
+    pub(super) fn and(self, other: Self) -> Self {
         let mut counters = self.counters;
         counters += other.counters;
-        let (worse, better) = if other.rank() > self.rank() {
+        let (worse, better) = if other.badness() > self.badness() {
             (other, self)
         } else {
             (self, other)
@@ -204,29 +201,21 @@ impl RunReport {
         Self {
             counters,
             watermark: worse.watermark.max(better.watermark),
-            handed_over: worse.handed_over || better.handed_over,
             ..worse
         }
     }
 
     /// What the ledger says of its request, if that is worse.
     pub(super) fn or_worse(self, told: Self) -> Self {
-        if told.rank() > self.rank() {
+        if told.badness() > self.badness() {
             told.said()
         } else {
             self
         }
     }
 
-    fn rank(&self) -> u8 {
-        match (self.outcome, self.failure()) {
-            (Outcome::Succeeded, _) => 0,
-            (Outcome::Skipped, _) => 1,
-            (Outcome::Interrupted, _) => 2,
-            (Outcome::Failed, Some(Failure::DatabaseUnreachable)) => 5,
-            (Outcome::Failed, Some(Failure::Refused)) => 4,
-            (Outcome::Failed, _) => 3,
-        }
+    fn badness(&self) -> (Outcome, Option<Failure>) {
+        (self.outcome, self.failure())
     }
 
     /// The fields are an interface: `docs/logging.md`.
@@ -249,13 +238,6 @@ impl RunReport {
             seconds = (took.as_secs_f64() * 1_000.0).round() / 1_000.0,
             "run finished"
         );
-    }
-}
-
-pub(super) fn both(one: Option<RunReport>, other: Option<RunReport>) -> Option<RunReport> {
-    match (one, other) {
-        (Some(one), Some(other)) => Some(one.and(other)),
-        (one, other) => one.or(other),
     }
 }
 

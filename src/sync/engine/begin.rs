@@ -97,8 +97,8 @@ impl Engine {
             failures_in_a_row: 0,
             rests_until: None,
             goal_has_ended: false,
-            report: None,
-            others: None,
+            report: RunReport::new(),
+            others: RunReport::new(),
         }
     }
 

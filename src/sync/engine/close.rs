@@ -14,7 +14,7 @@ use crate::telemetry::{self, chain};
 
 use super::super::account::AccountContext;
 use super::super::read::Range;
-use super::super::report::{RunReport, both};
+use super::super::report::{HANDED_OVER, RunReport};
 use super::super::time_zone::TimeZoneVerdict;
 use super::refused::Horizon;
 use super::source::{OpenRun, Run, SourceId};
@@ -120,7 +120,7 @@ impl Engine {
         if let Run::Open(run) = &mut self.sources[place].run {
             match worked {
                 Ok(Why::Stopped) => run.report.interrupted("told to stop"),
-                Ok(Why::HandedOver) => run.report.hand_over(),
+                Ok(Why::HandedOver) => run.report.interrupted(HANDED_OVER),
                 Ok(Why::Finished) => run.report.interrupted("the command ended"),
                 Ok(Why::Rests) => run.report.interrupted("too much failed, everything rests"),
                 Err(error) => run.report.ended_by(error),
@@ -223,7 +223,7 @@ impl Engine {
             Goal::Request(id) if source != Some(*id) => &mut self.others,
             Goal::Request(_) | Goal::Everything(_) => &mut self.report,
         };
-        *told = both(told.take(), Some(report));
+        *told = std::mem::replace(told, RunReport::new()).and(report);
     }
 }
 

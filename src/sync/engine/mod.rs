@@ -32,7 +32,7 @@ use crate::time::{Pulse, Window};
 use super::account::{AccountContext, HeldLease};
 use super::plan::Model;
 use super::read::{ApiProfile, Knowledge};
-use super::report::{RunReport, both};
+use super::report::RunReport;
 use super::time_zone::TimeZoneCheck;
 
 pub(super) use begin::work;
@@ -157,8 +157,8 @@ pub(super) struct Engine {
     failures_in_a_row: usize,
     rests_until: Option<Instant>,
     goal_has_ended: bool,
-    report: Option<RunReport>,
-    others: Option<RunReport>,
+    report: RunReport,
+    others: RunReport,
 }
 
 impl Engine {
@@ -178,20 +178,16 @@ impl Engine {
         };
         self.held.release().await;
         failpoint::reach("run.released");
-        let (why, report) = match worked {
-            Ok(Why::Finished) => (Why::Finished, self.report),
+        let mut report = match &worked {
+            Ok(Why::Finished) => self.report,
             // The goal was perhaps not begun.
-            Ok(why) => (why, both(self.report, self.others)),
-            Err(error) => {
-                let ended = RunReport::not_begun(self.account.name(), &error);
-                (Why::Finished, both(self.report, Some(ended)))
-            }
+            Ok(_) => self.report.and(self.others),
+            Err(error) => self.report.and(RunReport::not_begun(self.account.name(), error)),
         };
-        let mut report = report.unwrap_or_else(RunReport::new);
-        match why {
-            Why::Stopped => report.interrupted("told to stop"),
-            Why::HandedOver => report.hand_over(),
-            Why::Finished | Why::Rests => {}
+        match worked {
+            Ok(Why::Stopped) => report.interrupted("told to stop"),
+            Ok(Why::HandedOver) => report.hand_over(),
+            _ => {}
         }
         report
     }
